@@ -1,0 +1,131 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "base/error.h"
+
+namespace hsmbridge {
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+
+ private:
+  int fd_;
+};
+
+Error system_error(std::string_view what, const std::filesystem::path& path, int code) {
+  const ErrorKind kind = code == ENOENT || code == ENOTDIR ? ErrorKind::not_found
+                         : code == EACCES || code == EPERM || code == EROFS
+                             ? ErrorKind::denied
+                             : (code == ENOSPC || code == EDQUOT || code == EIO) ? ErrorKind::unavailable
+                                                                                 : ErrorKind::invalid_input;
+  return Error{kind, fmt::format("{} {}: {}", what, path.string(), std::strerror(code))};
+}
+
+Bytes read_all(int fd, const std::filesystem::path& path, std::size_t most) {
+  Bytes content;
+  std::uint8_t buffer[65536];
+  for (;;) {
+    const ssize_t count = ::read(fd, buffer, sizeof buffer);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw system_error("cannot read", path, errno);
+    if (count == 0) return content;
+    content.insert(content.end(), buffer, buffer + count);
+    if (content.size() > most) {
+      throw Error{ErrorKind::invalid_input, fmt::format("{} is larger than {} bytes", path.string(), most)};
+    }
+  }
+}
+
+void write_all(int fd, ByteView content, const std::filesystem::path& path) {
+  while (!content.empty()) {
+    const ssize_t count = ::write(fd, content.data(), content.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw system_error("cannot write", path, errno);
+    content = content.subspan(static_cast<std::size_t>(count));
+  }
+}
+
+// Removes the file on the way out unless it became the target.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(std::filesystem::path path) : path_(std::move(path)) {}
+  ~TemporaryFile() { ::unlink(path_.c_str()); }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+void sync_folder(const std::filesystem::path& folder) {
+  const Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.valid()) ::fsync(fd.get());
+}
+
+}  // namespace
+
+Bytes read_file(const std::filesystem::path& path, std::size_t most) {
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) throw system_error("cannot open", path, errno);
+  return read_all(fd.get(), path, most);
+}
+
+void write_file(const std::filesystem::path& path, ByteView content, FileMode mode, Existing existing) {
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  const TemporaryFile temporary(folder / fmt::format(".{}.{}", path.filename().string(), hex(random_bytes(8))));
+  {
+    const Descriptor fd(::open(temporary.path().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!fd.valid()) throw system_error("cannot create a file in", folder, errno);
+    write_all(fd.get(), content, path);
+    if (::fchmod(fd.get(), static_cast<mode_t>(mode)) != 0) throw system_error("cannot set the mode of", path, errno);
+    if (::fsync(fd.get()) != 0) throw system_error("cannot sync", path, errno);
+  }
+  if (existing == Existing::replace) {
+    if (::rename(temporary.path().c_str(), path.c_str()) != 0) throw system_error("cannot replace", path, errno);
+  } else if (::link(temporary.path().c_str(), path.c_str()) != 0) {
+    if (errno == EEXIST) {
+      throw Error{ErrorKind::conflict, fmt::format("{} exists already and was not touched", path.string())}.hint(
+          "name another file, or give --force to replace it");
+    }
+    throw system_error("cannot write", path, errno);
+  }
+  sync_folder(folder);
+}
+
+Secret read_secret_file(const std::filesystem::path& path) {
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) throw system_error("cannot open", path, errno);
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) throw system_error("cannot look at", path, errno);
+  if ((status.st_mode & 077) != 0) {
+    throw Error{ErrorKind::denied, fmt::format("{} holds a secret but its group or others may read it (mode {:04o})",
+                                               path.string(), status.st_mode & 07777)}
+        .hint(fmt::format("chmod 600 {}", path.string()));
+  }
+  const Bytes content = read_all(fd.get(), path, 65536);
+  std::string_view text = as_text(content);
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  if (text.ends_with('\r')) text.remove_suffix(1);
+  return Secret(std::string(text));
+}
+
+}  // namespace hsmbridge

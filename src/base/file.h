@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+
+#include "base/bytes.h"
+#include "base/secret.h"
+
+namespace hsmbridge {
+
+enum class Existing { refuse, replace };
+// Who may read a written file: certificates and CSRs are for everyone, anything else for the owner only.
+enum class FileMode : unsigned { public_0644 = 0644, private_0600 = 0600 };
+
+// The whole file. Throws not_found, denied, or invalid_input when it holds more than `most` bytes.
+Bytes read_file(const std::filesystem::path& path, std::size_t most = 16U << 20U);
+
+// Writes beside the target, syncs, and puts it in place in one step, so that no reader ever sees half a file; the folder
+// is synced too. With Existing::refuse an existing target is a conflict and stays as it was (link(2), so no race).
+// Throws conflict, denied, unavailable (disk full).
+void write_file(const std::filesystem::path& path, ByteView content, FileMode mode, Existing existing);
+
+// A secret from a file: one trailing newline (LF or CRLF) is cut, since editors add one and a PIN with a newline is a
+// wrong PIN. Throws denied when the file can be read by its group or by others, with the chmod that mends it.
+Secret read_secret_file(const std::filesystem::path& path);
+
+}  // namespace hsmbridge
