@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "workflow/event.h"
+#include "workflow/state.h"
+
+// What the bridge must do to the outside world. An effect is written down in the transaction of the event that causes
+// it and runs after that commit.
+namespace hsmbridge::workflow {
+
+enum class EffectName {
+  ensure_key,    // make the planned key, or find the named one            token   repeatable (journalled birth)
+  build_draft,   // CSR signed in the token, draft of the provider, proved token   repeatable
+  check_draft,   // what the provider cannot carry, policy, lint           provider repeatable
+  submit,        //                                                        provider ONCE an attempt
+  look_up,       // after a lost answer                                    provider repeatable
+  poll,          //                                                        provider repeatable
+  retrieve,      //                                                        provider repeatable
+  verify,        // read the handout, check it against the request         provider repeatable
+  install,       // one target, named by Effect::target                    token or local repeatable
+  withdraw,      // cancel at the provider                                 provider repeatable
+  answer_overdue,  // timer: a started attempt without an answer           local
+  deadline,        // timer: the request's own deadline                    local
+  draft_age,       // timer: the draft reaches its max_age                 local
+};
+std::string_view to_string(EffectName name);
+std::optional<EffectName> effect_name_from(std::string_view word);
+// At most once per attempt: AttemptStarted is committed before the first byte.
+bool is_once_only(EffectName name);
+
+struct Effect {
+  EffectName name = EffectName::poll;
+  Instant due{};
+  unsigned attempt = 0;  // submit, look_up, answer_overdue
+  std::string target;    // install
+
+  // Two effects with equal identity are the same work: "install:token", "submit:2", "poll".
+  std::string identity() const;
+  bool operator==(const Effect&) const = default;
+};
+
+// Where an effect runs: "token:NAME", "provider:NAME" or "local". A slow lane starves no other.
+std::string lane_of(const Effect& effect, const Order& order);
+
+}  // namespace hsmbridge::workflow

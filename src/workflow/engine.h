@@ -1,0 +1,73 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "workflow/decide.h"
+#include "workflow/store.h"
+
+namespace hsmbridge::workflow {
+
+// What an effect brought. Nothing at all means: nothing changed, come again (a poll that says the same).
+struct EffectOutcome {
+  std::optional<EventBody> event;
+  std::string actor;                               // "" for the worker itself
+  std::optional<Duration> retry_after;             // the provider asked for patience
+  std::optional<CertificateRecord> certificate;    // with Verified and VerificationFailed
+  std::optional<KeyRecord> key;                    // with KeyReady
+};
+
+// Does one effect: straight-line, blocking, within `time_limit`. Thread rule: called from many effect threads at once.
+// Throws Error: unavailable is tried again with backoff; what any other kind means for the request is the runner's
+// business (it returns PreparationFailed, TargetFailed …), so another kind that escapes is logged and tried again too.
+// A submit effect returns one of its events and throws nothing.
+class EffectRunner {
+ public:
+  virtual ~EffectRunner() = default;
+  virtual EffectOutcome run(const Claim& claim, Instant now, Duration time_limit) = 0;
+};
+
+struct EngineOptions {
+  std::string worker;                     // names the lease holder: host, process id, random
+  std::map<std::string, unsigned> lanes;  // "provider:tsb" -> 4 (its `concurrency`), "token:web" -> 1, "local" -> 2
+  std::map<std::string, unsigned> per_minute;  // provider -> calls a minute, for all processes; absent = no limit
+  std::map<std::string, Timing> timing;   // provider -> its times; absent = the defaults
+  Duration time_limit = std::chrono::seconds{60};   // hard deadline of one effect
+  Duration lease_margin = std::chrono::seconds{30}; // a lease outlasts the deadline by this
+  std::optional<RequestId> only;          // drive this request alone (`request wait`, `enroll --wait`)
+};
+
+// Claims due effects, runs them on bounded threads, commits what they bring. Several engines in several processes share
+// one store. A pending request holds no thread, no timer object and no connection; an effect in flight holds one thread.
+class Engine {
+ public:
+  // One store object for the engine's own thread; none is shared with effect threads.
+  Engine(std::unique_ptr<Store> store, EffectRunner& runner, const Clock& clock, EngineOptions options);
+  ~Engine();  // stops and waits for the effects in hand
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Works until `stop` is called, or `until` says true of the store (asked after every commit; for `request wait`).
+  void run(const std::function<bool(Store&)>& until = {});
+  // Thread- and signal-handler-safe (sets a flag, wakes the engine): finishes the effects in hand, then run() returns.
+  void stop() noexcept;
+  // One round for tests with a fake clock: claims what is due now, runs it, commits it; true when it did anything.
+  bool step();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// When to ask again: grows with the time already waited, jittered by the request's id (so that a restart does not poll
+// everything at once), never sooner than the provider asked.
+Duration next_poll(const RequestId& id, Duration waited, std::optional<Duration> asked, const Timing& timing);
+// When to try again after `failures` failures in a row, jittered the same way.
+Duration next_retry(const RequestId& id, unsigned failures, std::optional<Duration> asked, const Timing& timing);
+
+}  // namespace hsmbridge::workflow

@@ -1,0 +1,162 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/strong.h"
+
+// What was asked and what was prepared for it. Values only: everything here can be written to the journal and read back.
+namespace hsmbridge::workflow {
+
+enum class Kind { enroll, renew, revoke, crl, ocsp_batch, cross_sign, key_create };
+
+// The key of a request: one to be made, or one that is there.
+struct KeyWish {
+  enum class Source { make, use };
+  Source source = Source::use;
+  std::string selector;  // use: label, id=hex or RFC 7512 URI. make: the label of the new key
+  std::string spec;      // make: "ec:P-256", "rsa:3072", "ed25519"
+  std::string cka_id;    // make: 32 hex digits, chosen before generation and journalled with the order
+
+  bool operator==(const KeyWish&) const = default;
+};
+
+// One place where the certificate goes: "token", "file:PATH", "hook:ARGV…", "provider:import". The text after the colon
+// is read by whoever installs it; the name is unique within a request.
+struct InstallTarget {
+  std::string name;
+  std::string detail;
+
+  bool operator==(const InstallTarget&) const = default;
+};
+
+// One order, fixed at creation. A profile that changes later does not change an order.
+struct Order {
+  RequestId id;
+  Kind kind = Kind::enroll;
+  std::string provider;  // names in the configuration
+  std::string profile;
+  std::string token;
+  KeyWish key;
+  // What the certificate shall say, as JSON: written and read by service/ask.h alone (subject, names, usages, validity,
+  // accepted deviations, signature algorithm).
+  std::string ask;
+  std::vector<InstallTarget> targets;
+  Instant created_at{};
+  std::string created_by;             // who asked, "uid:NAME" of the process or what an API knows
+  std::optional<Instant> deadline;    // after it the request is withdrawn
+  std::optional<Duration> max_age;    // from draft to submission; an older draft is built anew
+  unsigned local_approvals = 0;       // signed approvals wanted at this bridge before anything is sent
+  bool wants_command = false;         // the profile wants an operator's direct command (a root CA)
+
+  bool operator==(const Order&) const = default;
+};
+
+// The key as it was found in the token.
+struct Key {
+  std::string uri;     // RFC 7512, naming the token and CKA_ID
+  std::string label;
+  std::string cka_id;  // hex
+  SpkiHash spki;       // the pin: a different key behind the same label is refused
+  bool made_here = false;
+
+  bool operator==(const Key&) const = default;
+};
+
+// The exact bytes that will be sent or signed, frozen before anyone approves them.
+struct Draft {
+  Bytes csr;               // DER CertificationRequest, signed by the key in the token
+  Bytes to_be_signed;      // DER TBSCertificate when the provider only signs; else empty
+  std::string algorithm;   // of the signature asked over to_be_signed, a name of x509::signature_algorithms(); else ""
+  Bytes issuer;            // DER certificate of the issuer when it is known while drafting; else empty
+  std::string summary;     // what it is, in one readable line
+  Instant built_at{};
+
+  bool operator==(const Draft&) const = default;
+};
+
+// Lower-case hex SHA-256 over csr and to_be_signed: what an approval at this bridge binds to.
+std::string draft_digest(const Draft& draft);
+
+// One submission that a provider took, or may have taken.
+struct Submission {
+  unsigned attempt = 1;
+  ProviderReference reference;   // empty while unknown
+  std::string provider_state;    // opaque JSON, read only by its provider; "" for none
+  Instant submitted_at{};
+
+  bool operator==(const Submission&) const = default;
+};
+
+// Who has decided at the provider and who has not, as far as the provider tells.
+struct Approver {
+  enum class Decision { pending, approved, rejected };
+  std::string name;   // from the pinned policy or the configuration; "" when unknown
+  std::string key;    // SPKI hash, or the provider's own user name
+  std::string group;  // "" when unknown
+  Decision decision = Decision::pending;
+
+  bool operator==(const Approver&) const = default;
+};
+
+struct Progress {
+  std::vector<Approver> approvers;
+  std::string quorum;                 // "2 of 3 in group ops", or "quorum unknown"
+  std::optional<Instant> about_until; // when the provider gives up, as far as known
+  std::string note;                   // anything else a person should know ("approved, timelock runs until …")
+
+  bool operator==(const Progress&) const = default;
+};
+
+// What a provider handed out, exactly as it came. Written to disk before anything else happens to it.
+struct Handout {
+  enum class Content { certificate, signature };
+  Content content = Content::certificate;
+  Bytes result;  // the certificate (PEM or DER as sent) or the signature's octets
+  Bytes raw;     // the response body
+
+  bool operator==(const Handout&) const = default;
+};
+
+struct TargetState {
+  InstallTarget target;
+  enum class Stage { waiting, done, failed };
+  Stage stage = Stage::waiting;
+  unsigned failures = 0;
+  std::string last_error;
+
+  bool operator==(const TargetState&) const = default;
+};
+
+// One person's approval at this bridge.
+struct LocalApproval {
+  std::string person;
+  std::string draft_digest;
+  Instant at{};
+  std::string evidence;  // the signed approval as it came
+
+  bool operator==(const LocalApproval&) const = default;
+};
+
+// An Error as the journal keeps it.
+struct Problem {
+  std::string kind;  // a word of ErrorKind
+  std::string message;
+  std::string hint;
+
+  bool operator==(const Problem&) const = default;
+};
+
+// One difference between the certificate and what was asked.
+struct Finding {
+  std::string name;  // a name of x509's table, for example "san-missing"
+  bool fatal = false;
+  std::string explanation;
+
+  bool operator==(const Finding&) const = default;
+};
+
+}  // namespace hsmbridge::workflow

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "workflow/order.h"
+#include "workflow/report.h"
+
+namespace hsmbridge::workflow {
+
+// Everything a provider may need to know about one request. References live as long as the call.
+struct ProviderCall {
+  const Order& order;
+  const Key& key;
+  const Draft& draft;
+  unsigned attempt = 1;
+  const Submission* submission = nullptr;  // null before a submission is known
+  Instant now{};
+  Duration time_limit{};                   // the call returns or throws within this
+};
+
+// What a submission brought (DESIGN §5 rule 3).
+struct Accepted { Report report; };
+struct NotAccepted { Error error; std::optional<Duration> retry_after; };  // nothing happened: another attempt may follow
+struct RefusedForGood { Error error; };                                    // nothing happened, and repeating cannot help
+struct OutcomeUnknown { std::string why; };                                // it may have happened
+using SubmitAnswer = std::variant<Accepted, NotAccepted, RefusedForGood, OutcomeUnknown>;
+
+struct Found { Report report; };
+struct Absent {};                          // said only where the provider's search is complete
+struct CannotTell { std::string why; };
+using LookUpAnswer = std::variant<Found, Absent, CannotTell>;
+
+struct CancelNotPossible { std::string why; };
+using CancelAnswer = std::variant<Report, CancelNotPossible>;
+
+// The certificate of a handout, leaf first; chain as far as the provider gives it. DER.
+struct Issued {
+  Bytes certificate;
+  std::vector<Bytes> chain;
+};
+
+// What a provider's draft adds to the CSR: the TBSCertificate it will be asked to sign, when it only signs.
+struct ProviderDraft {
+  Bytes to_be_signed;
+  std::string algorithm;
+  Bytes issuer;
+};
+
+// Names what a provider can do; `provider show` prints it and README's table is made of it.
+struct Capabilities {
+  bool cancel = false;
+  bool complete_look_up = false;    // can say Absent
+  bool shows_approvers = false;
+  bool shows_quorum = false;
+  bool result_once = false;         // the poll is the hand-out
+  bool full_profile = false;        // SANs, usages, validity and serial are ours
+};
+
+// One certificate service. Thread rule: every function may be called from several effect threads at once. Each blocks,
+// keeps to its time limit, and speaks of transport trouble by throwing unavailable (repeatable calls only: submit
+// returns its four answers instead and throws nothing but `internal`).
+class Provider {
+ public:
+  virtual ~Provider() = default;
+  virtual std::string_view type() const = 0;  // "securosys-tsb"
+  virtual Capabilities capabilities() const = 0;
+
+  // What shall be sent or signed for this CSR (DER). Frozen afterwards. Throws refused for what it cannot carry.
+  virtual ProviderDraft draft(const Order& order, ByteView csr, Instant now) = 0;
+  // Every reason not to submit this draft, all at once; empty when it may go.
+  virtual std::vector<std::string> check(const ProviderCall& call) = 0;
+  // Once per attempt. Nothing is repeated inside.
+  virtual SubmitAnswer submit(const ProviderCall& call) = 0;
+  virtual LookUpAnswer look_up(const ProviderCall& call) = 0;
+  virtual Report poll(const ProviderCall& call) = 0;
+  virtual Report retrieve(const ProviderCall& call) = 0;
+  virtual CancelAnswer cancel(const ProviderCall& call) = 0;
+  // Makes the certificate of what was handed out (assembles a signature, reads PEM, fetches a chain). Throws corrupt
+  // when no certificate can be made of it.
+  virtual Issued read(const ProviderCall& call, const Handout& handout) = 0;
+  // After our own check passed: what the provider's side still wants (an import, a pick-up confirmation). Repeatable.
+  virtual void confirm(const ProviderCall& call, const Issued& issued) = 0;
+  // One exchange that proves address, credentials and permission; what was learnt, one line each.
+  virtual std::vector<std::string> test() = 0;
+};
+
+}  // namespace hsmbridge::workflow

@@ -1,0 +1,184 @@
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "workflow/order.h"
+
+// The states of a request. Each struct holds exactly what is true while the state lasts: a finished request without a
+// certificate cannot be expressed. What each waits for: DESIGN §5, printed by `hsmbridge request diagram`.
+namespace hsmbridge::workflow {
+
+// Key and draft of a request that has both.
+struct Dossier {
+  Key key;
+  Draft draft;
+  bool operator==(const Dossier&) const = default;
+};
+
+struct Preparing {
+  std::optional<Key> key;  // set once it is in the token
+  std::string again;       // why a draft is built anew ("the draft was older than 7d"), "" the first time
+  bool operator==(const Preparing&) const = default;
+};
+struct Prepared {
+  Dossier dossier;
+  bool operator==(const Prepared&) const = default;
+};
+struct AwaitingLocalApproval {
+  Dossier dossier;
+  unsigned needed = 1;
+  std::vector<LocalApproval> approvals;  // distinct persons, all over draft_digest(dossier.draft)
+  bool operator==(const AwaitingLocalApproval&) const = default;
+};
+struct AwaitingCommand {
+  Dossier dossier;
+  bool operator==(const AwaitingCommand&) const = default;
+};
+struct Submitting {
+  enum class Phase {
+    planned,  // the effect waits; nothing was sent
+    started,  // journalled as begun: it is never begun again under this attempt
+  };
+  Dossier dossier;
+  unsigned attempt = 1;
+  Phase phase = Phase::planned;
+  Instant answer_by{};          // started: the call's hard deadline; afterwards the answer is lost
+  std::string withdraw_reason;  // a cancel or deadline that came while started: honoured as soon as the answer is known
+  std::string withdraw_actor;
+  std::string last_refusal;     // why the attempt before was not accepted
+  bool operator==(const Submitting&) const = default;
+};
+struct LookingUp {
+  Dossier dossier;
+  unsigned attempt = 1;
+  std::string why;  // what happened to the answer
+  std::optional<Instant> first_absent;  // Absent must be said twice across the settle time
+  unsigned unknown_answers = 0;
+  std::string withdraw_reason;
+  std::string withdraw_actor;
+  bool operator==(const LookingUp&) const = default;
+};
+struct AwaitingApproval {
+  Dossier dossier;
+  Submission submission;
+  Progress progress;
+  std::string provider_status;          // the provider's own word
+  std::optional<Instant> gone_since;    // the reference was not found; twice an hour apart is Unresolved
+  bool operator==(const AwaitingApproval&) const = default;
+};
+struct AwaitingIssuance {
+  Dossier dossier;
+  Submission submission;
+  Progress progress;
+  std::string provider_status;
+  std::optional<Instant> gone_since;
+  bool operator==(const AwaitingIssuance&) const = default;
+};
+struct Withdrawing {
+  enum class Cause { cancel, deadline };
+  Dossier dossier;
+  Submission submission;
+  Cause cause = Cause::cancel;
+  std::string actor;
+  std::string reason;
+  bool cancel_accepted = false;  // the provider took our cancel; its final word is still awaited
+  std::string provider_status;
+  std::optional<Instant> gone_since;
+  bool operator==(const Withdrawing&) const = default;
+};
+struct Retrieving {
+  Dossier dossier;
+  Submission submission;
+  std::string provider_status;
+  unsigned failures = 0;
+  bool operator==(const Retrieving&) const = default;
+};
+struct Verifying {
+  Dossier dossier;
+  Submission submission;
+  Handout handout;
+  bool late = false;  // it came after we had given up: recorded, not installed, offered for revocation
+  bool operator==(const Verifying&) const = default;
+};
+struct Installing {
+  Dossier dossier;
+  std::string certificate;  // SHA-256 of the DER, hex: the certificate's record
+  std::vector<TargetState> targets;
+  bool operator==(const Installing&) const = default;
+};
+struct Unresolved {
+  Dossier dossier;
+  Submission submission;  // the reference may be empty
+  std::string why;
+  std::optional<Handout> handout;  // what came, when it could not be read
+  bool operator==(const Unresolved&) const = default;
+};
+
+struct Completed {
+  Key key;
+  std::string certificate;  // SHA-256 of the DER, hex
+  bool late = false;
+  std::vector<Finding> findings;  // what differs and was accepted or only reported
+  bool operator==(const Completed&) const = default;
+};
+struct Rejected {
+  std::string by;  // who, as far as the provider says
+  std::string reason;
+  bool operator==(const Rejected&) const = default;
+};
+struct Expired {
+  std::string what;  // "the approval window at the provider", "the request's own deadline"
+  bool operator==(const Expired&) const = default;
+};
+struct Cancelled {
+  std::string by;
+  std::string reason;
+  bool operator==(const Cancelled&) const = default;
+};
+struct Failed {
+  std::string error_kind;
+  std::string message;
+  std::string hint;
+  bool operator==(const Failed&) const = default;
+};
+struct Quarantined {
+  std::string certificate;
+  std::vector<Finding> findings;
+  bool operator==(const Quarantined&) const = default;
+};
+struct Abandoned {
+  std::string by;
+  std::string reason;
+  bool operator==(const Abandoned&) const = default;
+};
+
+using State = std::variant<Preparing, Prepared, AwaitingLocalApproval, AwaitingCommand, Submitting, LookingUp,
+                           AwaitingApproval, AwaitingIssuance, Withdrawing, Retrieving, Verifying, Installing,
+                           Unresolved, Completed, Rejected, Expired, Cancelled, Failed, Quarantined, Abandoned>;
+
+// In the order of the variant: StateName{state.index()}.
+enum class StateName {
+  preparing, prepared, awaiting_local_approval, awaiting_command, submitting, looking_up, awaiting_approval,
+  awaiting_issuance, withdrawing, retrieving, verifying, installing, unresolved, completed, rejected, expired,
+  cancelled, failed, quarantined, abandoned,
+};
+inline constexpr std::size_t kStateCount = std::variant_size_v<State>;
+
+inline StateName name_of(const State& state) { return static_cast<StateName>(state.index()); }
+// "AwaitingApproval"
+std::string_view to_string(StateName name);
+std::optional<StateName> state_name_from(std::string_view word);
+bool is_final(StateName name);
+
+// Parts that several states hold; null when this state has none.
+const Key* key_of(const State& state);
+const Draft* draft_of(const State& state);
+const Submission* submission_of(const State& state);
+const Progress* progress_of(const State& state);
+
+}  // namespace hsmbridge::workflow
