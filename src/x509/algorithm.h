@@ -1,11 +1,11 @@
 #pragma once
 
+#include "base/bytes.h"
+
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
-
-#include "base/bytes.h"
 
 namespace hsmbridge::x509 {
 
@@ -34,12 +34,12 @@ enum class TokenInput {
 
 // One row of the table of signature algorithms. Everything that differs between algorithms is a column here.
 struct SignatureAlgorithm {
-  std::string_view name;             // as a user writes it: "ecdsa-sha256", "rsa-sha256", "rsa-pss-sha256", "ed25519"
+  std::string_view name;  // as a user writes it: "ecdsa-sha256", "rsa-sha256", "rsa-pss-sha256", "ed25519"
   KeyType key_type;
-  std::string_view digest;           // OpenSSL's name, "SHA256"; "" for Ed25519
-  unsigned long token_mechanism;     // CKM_* (PKCS#11 v2.40 mechanisms; Ed25519: v3.0)
+  std::string_view digest;        // OpenSSL's name, "SHA256"; "" for Ed25519
+  unsigned long token_mechanism;  // CKM_* (PKCS#11 v2.40 mechanisms; Ed25519: v3.0)
   TokenInput token_input;
-  std::string_view tsb_name;         // Securosys TSB enum, "SHA256_WITH_ECDSA"; "" when it has none
+  std::string_view tsb_name;  // Securosys TSB enum, "SHA256_WITH_ECDSA"; "" when it has none
 };
 
 // All rows, in the order in which they are listed to a user.
@@ -52,7 +52,8 @@ const SignatureAlgorithm& default_algorithm(const KeySpec& spec);
 // DER AlgorithmIdentifier: RSA with NULL parameters, PSS with all parameters stated (RFC 4055 §3.1: hash, MGF1 with the
 // same hash, salt length = hash length), ECDSA and Ed25519 with none (RFC 5758 §3.2, RFC 8410 §3).
 Bytes algorithm_identifier(const SignatureAlgorithm& algorithm);
-// The row whose AlgorithmIdentifier this DER is, PSS parameters compared. Throws invalid_input naming the OID otherwise.
+// The row whose AlgorithmIdentifier this DER is, PSS parameters compared. Throws invalid_input naming the OID
+// otherwise.
 const SignatureAlgorithm& algorithm_of(ByteView algorithm_identifier_der);
 
 // What is handed to C_Sign for `message` (see TokenInput).

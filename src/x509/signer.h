@@ -5,8 +5,8 @@
 
 namespace hsmbridge::x509 {
 
-// The one seam for a signature that is answered now: a key in a token of this machine. (A signature that takes days is a
-// provider whose result is a signature.)
+// The one seam for a signature that is answered now: a key in a token of this machine. (A signature that takes days is
+// a provider whose result is a signature.)
 class Signer {
  public:
   virtual ~Signer() = default;
