@@ -1,12 +1,12 @@
 #include "base/bytes.h"
 
+#include "base/error.h"
+
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
 #include <algorithm>
 #include <limits>
-
-#include "base/error.h"
 
 namespace hsmbridge {
 namespace {
@@ -31,9 +31,13 @@ int checked_int(std::size_t size) {
 
 }  // namespace
 
-Bytes to_bytes(std::string_view text) { return Bytes(text.begin(), text.end()); }
+Bytes to_bytes(std::string_view text) {
+  return Bytes(text.begin(), text.end());
+}
 
-std::string to_text(ByteView bytes) { return std::string(bytes.begin(), bytes.end()); }
+std::string to_text(ByteView bytes) {
+  return std::string(bytes.begin(), bytes.end());
+}
 
 ByteView as_bytes(std::string_view text) {
   return ByteView(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
@@ -69,8 +73,8 @@ Bytes from_hex(std::string_view text) {
 
 std::string base64(ByteView bytes) {
   std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(),
-                                     checked_int(bytes.size()));
+  const int length =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(), checked_int(bytes.size()));
   text.resize(static_cast<std::size_t>(length));
   return text;
 }
@@ -84,15 +88,17 @@ Bytes from_base64(std::string_view text) {
   const std::string_view digits = text.substr(0, text.size() - padding);
   if (!std::all_of(digits.begin(), digits.end(), is_base64_digit)) refuse("not a base64 character");
   Bytes bytes(text.size() / 4 * 3);
-  const int length = EVP_DecodeBlock(bytes.data(), reinterpret_cast<const unsigned char*>(text.data()),
-                                     checked_int(text.size()));
+  const int length =
+      EVP_DecodeBlock(bytes.data(), reinterpret_cast<const unsigned char*>(text.data()), checked_int(text.size()));
   if (length < 0) refuse("not base64");
   bytes.resize(static_cast<std::size_t>(length) - padding);
   if (base64(bytes) != text) refuse("base64 whose unused bits are not zero");
   return bytes;
 }
 
-bool equal(ByteView a, ByteView b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
+bool equal(ByteView a, ByteView b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end());
+}
 
 Bytes sha256(ByteView bytes) {
   Bytes digest(32);

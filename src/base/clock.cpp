@@ -1,5 +1,7 @@
 #include "base/clock.h"
 
+#include "base/error.h"
+
 #include <fmt/core.h>
 #include <time.h>
 
@@ -7,8 +9,6 @@
 #include <cctype>
 #include <cstdint>
 #include <limits>
-
-#include "base/error.h"
 
 namespace hsmbridge {
 namespace {
@@ -20,7 +20,8 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 Error not_a_time(std::string_view text) {
-  return Error{ErrorKind::invalid_input, fmt::format("'{}' is not a time such as 2026-11-23T15:42:07Z (RFC 3339)", text)};
+  return Error{ErrorKind::invalid_input,
+               fmt::format("'{}' is not a time such as 2026-11-23T15:42:07Z (RFC 3339)", text)};
 }
 
 // Reads a fixed number of digits and moves on.

@@ -55,7 +55,9 @@ Error& Error::hint(std::string what_to_do) & {
   return *this;
 }
 
-Error&& Error::hint(std::string what_to_do) && { return std::move(hint(std::move(what_to_do))); }
+Error&& Error::hint(std::string what_to_do) && {
+  return std::move(hint(std::move(what_to_do)));
+}
 
 Error& Error::prefix(std::string_view context) & {
   message_ = std::string(context) + ": " + message_;

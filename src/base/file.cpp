@@ -1,7 +1,10 @@
 #include "base/file.h"
 
+#include "base/error.h"
+
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <openssl/crypto.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,10 +13,10 @@
 #include <string>
 #include <utility>
 
-#include "base/error.h"
-
 namespace hsmbridge {
 namespace {
+
+constexpr std::size_t kLongestSecret = 65536;
 
 class Descriptor {
  public:
@@ -30,13 +33,31 @@ class Descriptor {
   int fd_;
 };
 
+ErrorKind kind_of(int code) {
+  switch (code) {
+    case ENOENT:
+    case ENOTDIR:
+      return ErrorKind::not_found;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return ErrorKind::denied;
+    // Nothing is wrong with the request: the disk, the quota, the limit on file sizes or on open files is exhausted.
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+    case EIO:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+      return ErrorKind::unavailable;
+    default:
+      return ErrorKind::invalid_input;
+  }
+}
+
 Error system_error(std::string_view what, const std::filesystem::path& path, int code) {
-  const ErrorKind kind = code == ENOENT || code == ENOTDIR ? ErrorKind::not_found
-                         : code == EACCES || code == EPERM || code == EROFS
-                             ? ErrorKind::denied
-                             : (code == ENOSPC || code == EDQUOT || code == EIO) ? ErrorKind::unavailable
-                                                                                 : ErrorKind::invalid_input;
-  return Error{kind, fmt::format("{} {}: {}", what, path.string(), std::strerror(code))};
+  return Error{kind_of(code), fmt::format("{} {}: {}", what, path.string(), std::strerror(code))};
 }
 
 Bytes read_all(int fd, const std::filesystem::path& path, std::size_t most) {
@@ -52,6 +73,34 @@ Bytes read_all(int fd, const std::filesystem::path& path, std::size_t most) {
       throw Error{ErrorKind::invalid_input, fmt::format("{} is larger than {} bytes", path.string(), most)};
     }
   }
+}
+
+// The characters pass through one buffer that is wiped; a growing vector would leave copies behind.
+Secret read_secret(int fd, const std::filesystem::path& path) {
+  std::string text(kLongestSecret + 1, '\0');
+  std::size_t size = 0;
+  try {
+    while (size < text.size()) {
+      const ssize_t count = ::read(fd, text.data() + size, text.size() - size);
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) throw system_error("cannot read", path, errno);
+      if (count == 0) break;
+      size += static_cast<std::size_t>(count);
+    }
+    if (size > kLongestSecret) {
+      throw Error{ErrorKind::invalid_input,
+                  fmt::format("{} is larger than {} bytes: this is no secret", path.string(), kLongestSecret)};
+    }
+  } catch (...) {
+    OPENSSL_cleanse(text.data(), text.size());
+    throw;
+  }
+  if (size > 0 && text[size - 1] == '\n') {
+    --size;
+    if (size > 0 && text[size - 1] == '\r') --size;
+  }
+  text.resize(size);
+  return Secret(std::move(text));
 }
 
 void write_all(int fd, ByteView content, const std::filesystem::path& path) {
@@ -121,11 +170,7 @@ Secret read_secret_file(const std::filesystem::path& path) {
                                                path.string(), status.st_mode & 07777)}
         .hint(fmt::format("chmod 600 {}", path.string()));
   }
-  const Bytes content = read_all(fd.get(), path, 65536);
-  std::string_view text = as_text(content);
-  if (text.ends_with('\n')) text.remove_suffix(1);
-  if (text.ends_with('\r')) text.remove_suffix(1);
-  return Secret(std::string(text));
+  return read_secret(fd.get(), path);
 }
 
 }  // namespace hsmbridge

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <cstddef>
-#include <filesystem>
-
 #include "base/bytes.h"
 #include "base/secret.h"
+
+#include <cstddef>
+#include <filesystem>
 
 namespace hsmbridge {
 
@@ -15,9 +15,9 @@ enum class FileMode : unsigned { public_0644 = 0644, private_0600 = 0600 };
 // The whole file. Throws not_found, denied, or invalid_input when it holds more than `most` bytes.
 Bytes read_file(const std::filesystem::path& path, std::size_t most = 16U << 20U);
 
-// Writes beside the target, syncs, and puts it in place in one step, so that no reader ever sees half a file; the folder
-// is synced too. With Existing::refuse an existing target is a conflict and stays as it was (link(2), so no race).
-// Throws conflict, denied, unavailable (disk full).
+// Writes beside the target, syncs, and puts it in place in one step, so that no reader ever sees half a file; the
+// folder is synced too. With Existing::refuse an existing target is a conflict and stays as it was (link(2), so no
+// race). Throws conflict, denied, unavailable (disk full).
 void write_file(const std::filesystem::path& path, ByteView content, FileMode mode, Existing existing);
 
 // A secret from a file: one trailing newline (LF or CRLF) is cut, since editors add one and a PIN with a newline is a

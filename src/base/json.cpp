@@ -1,12 +1,13 @@
 #include "base/json.h"
 
+#include "base/error.h"
+
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
-
-#include "base/error.h"
+#include <unordered_set>
 
 namespace hsmbridge {
 namespace {
@@ -42,12 +43,12 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool number_float(number_float_t value, const string_t&) override { return put(Json(value)); }
   bool string(string_t& value) override { return put(Json(std::move(value))); }
   bool binary(binary_t&) override { return fail("binary data is not JSON"); }
-  bool start_object(std::size_t) override { return open(Json::object()); }
+  bool start_object(std::size_t) override { return open(Frame{Json::Object{}, {}, {}}); }
   bool end_object() override { return close(); }
-  bool start_array(std::size_t) override { return open(Json::array()); }
+  bool start_array(std::size_t) override { return open(Frame{Json::Array{}, {}, {}}); }
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
-    if (open_.back().value.find(name) != nullptr) return fail(fmt::format("member '{}' appears twice", name));
+    if (!open_.back().first_of_its_name(name)) return fail(fmt::format("member '{}' appears twice", name));
     open_.back().key = std::move(name);
     return true;
   }
@@ -65,9 +66,26 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool failed() const { return !problem_.empty(); }
 
  private:
+  // An object or array whose end was not read yet.
   struct Frame {
-    Json value;
+    std::variant<Json::Object, Json::Array> content;
     std::string key;
+    std::unordered_set<std::string> names;
+
+    // Comparing with every member before is the fastest way for the objects that APIs send; a hostile one with a
+    // hundred thousand members would cost minutes that way.
+    bool first_of_its_name(const std::string& name) {
+      constexpr std::size_t kSmall = 32;
+      const auto& members = std::get<Json::Object>(content);
+      if (members.size() < kSmall) {
+        return std::none_of(members.begin(), members.end(),
+                            [&name](const Json::Member& member) { return member.first == name; });
+      }
+      if (names.empty()) {
+        for (const Json::Member& member : members) names.insert(member.first);
+      }
+      return names.insert(name).second;
+    }
   };
 
   bool fail(std::string why) {
@@ -77,20 +95,23 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool put(Json value) {
     if (open_.empty()) {
       result_ = std::move(value);
-    } else if (open_.back().value.is_array()) {
-      open_.back().value.push(std::move(value));
+      return true;
+    }
+    Frame& frame = open_.back();
+    if (auto* elements = std::get_if<Json::Array>(&frame.content)) {
+      elements->push_back(std::move(value));
     } else {
-      open_.back().value.set(std::move(open_.back().key), std::move(value));
+      std::get<Json::Object>(frame.content).emplace_back(std::move(frame.key), std::move(value));
     }
     return true;
   }
-  bool open(Json container) {
+  bool open(Frame frame) {
     if (open_.size() == kDeepest) return fail(fmt::format("nested more than {} levels deep", kDeepest));
-    open_.push_back(Frame{std::move(container), {}});
+    open_.push_back(std::move(frame));
     return true;
   }
   bool close() {
-    Json done = std::move(open_.back().value);
+    Json done = std::visit([](auto& content) { return Json(std::move(content)); }, open_.back().content);
     open_.pop_back();
     return put(std::move(done));
   }
@@ -135,7 +156,9 @@ Json::Json(std::uint64_t value) {
   value_ = static_cast<std::int64_t>(value);
 }
 
-Json::Json(const std::vector<std::string>& values) { value_ = Array(values.begin(), values.end()); }
+Json::Json(const std::vector<std::string>& values) {
+  value_ = Array(values.begin(), values.end());
+}
 
 Json Json::parse(std::string_view text) {
   Builder builder;
@@ -144,9 +167,13 @@ Json Json::parse(std::string_view text) {
   return builder.take();
 }
 
-std::string Json::dump() const { return write(*this, -1); }
+std::string Json::dump() const {
+  return write(*this, -1);
+}
 
-std::string Json::pretty() const { return write(*this, 2); }
+std::string Json::pretty() const {
+  return write(*this, 2);
+}
 
 bool Json::as_bool() const {
   if (!is_bool()) throw wrong_type("true or false", *this);

@@ -11,9 +11,9 @@
 
 namespace hsmbridge {
 
-// A JSON value (RFC 8259). Members keep their order, integers keep their 64 bits, and a duplicate member, invalid UTF-8
-// or nesting beyond 64 levels is refused when reading. nlohmann/json does the reading and writing in json.cpp; it is
-// kept out of every other file for the sake of compile time.
+// A JSON value (RFC 8259). Members keep their order, integers keep their 64 bits (one beyond them is read as a double),
+// and a duplicate member, invalid UTF-8 or nesting beyond 64 levels is refused when reading. nlohmann/json does the
+// reading and writing in json.cpp; it is kept out of every other file for the sake of compile time.
 class Json {
  public:
   using Array = std::vector<Json>;

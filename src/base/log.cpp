@@ -23,16 +23,28 @@ spdlog::logger& logger() {
 
 void set_level(Level level) {
   switch (level) {
-    case Level::quiet: return logger().set_level(spdlog::level::err);
-    case Level::normal: return logger().set_level(spdlog::level::warn);
-    case Level::verbose: return logger().set_level(spdlog::level::info);
-    case Level::debug: return logger().set_level(spdlog::level::debug);
+    case Level::quiet:
+      return logger().set_level(spdlog::level::err);
+    case Level::normal:
+      return logger().set_level(spdlog::level::warn);
+    case Level::verbose:
+      return logger().set_level(spdlog::level::info);
+    case Level::debug:
+      return logger().set_level(spdlog::level::debug);
   }
 }
 
-void debug(std::string_view message) { logger().debug(message); }
-void info(std::string_view message) { logger().info(message); }
-void warning(std::string_view message) { logger().warn(message); }
-void error(std::string_view message) { logger().error(message); }
+void debug(std::string_view message) {
+  logger().debug(message);
+}
+void info(std::string_view message) {
+  logger().info(message);
+}
+void warning(std::string_view message) {
+  logger().warn(message);
+}
+void error(std::string_view message) {
+  logger().error(message);
+}
 
 }  // namespace hsmbridge::log

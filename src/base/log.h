@@ -10,7 +10,7 @@ enum class Level { quiet, normal, verbose, debug };
 // Thread rule: every function may be called from any thread; set_level once, at the start.
 void set_level(Level level);
 void debug(std::string_view message);
-void info(std::string_view message);   // shown from `verbose` on, and by the daemon
+void info(std::string_view message);  // shown from `verbose` on, and by the daemon
 void warning(std::string_view message);
 void error(std::string_view message);
 

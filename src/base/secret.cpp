@@ -7,11 +7,14 @@
 namespace hsmbridge {
 
 Secret::Secret(std::string value) : value_(std::move(value)) {
-  // A short string is copied, not moved: what is left behind in the argument must not stay readable.
+  // A short string is copied, not moved: its characters are still in the argument, which calls itself empty now.
+  value.resize(value.capacity());
   OPENSSL_cleanse(value.data(), value.size());
 }
 
-Secret::~Secret() { wipe(); }
+Secret::~Secret() {
+  wipe();
+}
 
 Secret::Secret(const Secret& other) = default;
 
@@ -23,7 +26,9 @@ Secret& Secret::operator=(const Secret& other) {
   return *this;
 }
 
-Secret::Secret(Secret&& other) noexcept : value_(other.value_) { other.wipe(); }
+Secret::Secret(Secret&& other) noexcept : value_(other.value_) {
+  other.wipe();
+}
 
 Secret& Secret::operator=(Secret&& other) noexcept {
   if (this != &other) {

@@ -1,0 +1,188 @@
+#include "base/file.h"
+
+#include "base/error.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+using namespace hsmbridge;
+namespace fs = std::filesystem;
+
+namespace {
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (fs::temp_directory_path() / "hsmbridge-file-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~TemporaryFolder() { fs::remove_all(path_); }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  fs::path operator/(const char* name) const { return path_ / name; }
+  std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    for (const auto& entry : fs::directory_iterator(path_)) all.push_back(entry.path().filename().string());
+    std::sort(all.begin(), all.end());
+    return all;
+  }
+
+ private:
+  fs::path path_;
+};
+
+unsigned mode_of(const fs::path& path) {
+  struct stat status {};
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  return status.st_mode & 07777;
+}
+
+template <class Function>
+Error thrown(Function function) {
+  try {
+    function();
+  } catch (const Error& error) {
+    return error;
+  }
+  return Error{ErrorKind::internal, "nothing was thrown"};
+}
+
+void write_secret(const fs::path& path, std::string_view content, mode_t mode = 0600) {
+  write_file(path, as_bytes(content), FileMode::private_0600, Existing::replace);
+  REQUIRE(::chmod(path.c_str(), mode) == 0);
+}
+
+}  // namespace
+
+TEST_CASE("a written file reads back with the mode that was asked whatever the umask") {
+  const TemporaryFolder folder;
+  const mode_t before = ::umask(0077);
+  write_file(folder / "cert.pem", as_bytes("certificate"), FileMode::public_0644, Existing::refuse);
+  ::umask(0);
+  write_file(folder / "state", as_bytes("state"), FileMode::private_0600, Existing::refuse);
+  ::umask(before);
+  CHECK(to_text(read_file(folder / "cert.pem")) == "certificate");
+  CHECK(mode_of(folder / "cert.pem") == 0644);
+  CHECK(mode_of(folder / "state") == 0600);
+  CHECK(folder.names() == std::vector<std::string>{"cert.pem", "state"});
+}
+
+TEST_CASE("an existing file is a conflict and stays as it was") {
+  const TemporaryFolder folder;
+  write_file(folder / "a", as_bytes("old"), FileMode::private_0600, Existing::refuse);
+  const Error error =
+      thrown([&] { write_file(folder / "a", as_bytes("new"), FileMode::public_0644, Existing::refuse); });
+  CHECK(error.kind() == ErrorKind::conflict);
+  CHECK(error.hint().find("--force") != std::string::npos);
+  CHECK(to_text(read_file(folder / "a")) == "old");
+  CHECK(mode_of(folder / "a") == 0600);
+  CHECK(folder.names() == std::vector<std::string>{"a"});
+}
+
+TEST_CASE("a dangling link at the target is a conflict too") {
+  const TemporaryFolder folder;
+  fs::create_symlink(folder / "elsewhere", folder / "a");
+  CHECK(thrown([&] { write_file(folder / "a", as_bytes("x"), FileMode::public_0644, Existing::refuse); }).kind() ==
+        ErrorKind::conflict);
+  CHECK_FALSE(fs::exists(folder / "elsewhere"));
+}
+
+TEST_CASE("replacing a file changes its content and its mode") {
+  const TemporaryFolder folder;
+  write_file(folder / "a", as_bytes("old"), FileMode::private_0600, Existing::refuse);
+  write_file(folder / "a", as_bytes("new"), FileMode::public_0644, Existing::replace);
+  CHECK(to_text(read_file(folder / "a")) == "new");
+  CHECK(mode_of(folder / "a") == 0644);
+  CHECK(folder.names() == std::vector<std::string>{"a"});
+}
+
+TEST_CASE("a folder that is not there is said to be not found and named") {
+  const TemporaryFolder folder;
+  const Error error =
+      thrown([&] { write_file(folder / "no/a", as_bytes("x"), FileMode::public_0644, Existing::refuse); });
+  CHECK(error.kind() == ErrorKind::not_found);
+  CHECK(error.message().find((folder / "no").string()) != std::string::npos);
+  CHECK(thrown([&] { read_file(folder / "absent"); }).kind() == ErrorKind::not_found);
+  CHECK(thrown([&] { read_secret_file(folder / "absent"); }).kind() == ErrorKind::not_found);
+}
+
+TEST_CASE("a file beyond the limit is refused and one at the limit is read") {
+  const TemporaryFolder folder;
+  write_file(folder / "a", Bytes(1000, 7), FileMode::private_0600, Existing::refuse);
+  CHECK(read_file(folder / "a", 1000).size() == 1000);
+  CHECK(thrown([&] { read_file(folder / "a", 999); }).kind() == ErrorKind::invalid_input);
+}
+
+TEST_CASE("a folder cannot be read as a file") {
+  const TemporaryFolder folder;
+  fs::create_directory(folder / "d");
+  CHECK(thrown([&] { read_file(folder / "d"); }).kind() == ErrorKind::invalid_input);
+}
+
+TEST_CASE("a disk without room is unavailable and leaves neither the file nor a half of it") {
+  const TemporaryFolder folder;
+  // A limit on file sizes in a child process: the write stops half way like on a full disk, and needs no root.
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const rlimit limit{100'000, 100'000};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    ::signal(SIGXFSZ, SIG_IGN);
+    int status = 1;
+    try {
+      write_file(folder / "a", Bytes(200'000, 7), FileMode::private_0600, Existing::refuse);
+    } catch (const Error& error) {
+      status = error.kind() == ErrorKind::unavailable ? 0 : 2;
+    }
+    ::_exit(status);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+  CHECK(folder.names().empty());
+}
+
+TEST_CASE("one trailing newline of a secret file is cut and no more") {
+  const TemporaryFolder folder;
+  const std::vector<std::pair<std::string, std::string>> contents{
+      {"1234", "1234"},     {"1234\n", "1234"}, {"1234\r\n", "1234"}, {"1234\n\n", "1234\n"}, {" 12 34 ", " 12 34 "},
+      {"1234\r", "1234\r"}, {"", ""},           {"\n", ""},
+  };
+  for (const auto& [content, secret] : contents) {
+    write_secret(folder / "pin", content);
+    CHECK(read_secret_file(folder / "pin").reveal() == secret);
+  }
+}
+
+TEST_CASE("a secret file that its group or others may touch is denied with the chmod that mends it") {
+  const TemporaryFolder folder;
+  for (const mode_t mode : {0640, 0604, 0660, 0644, 0601, 0620}) {
+    write_secret(folder / "pin", "1234", mode);
+    const Error error = thrown([&] { read_secret_file(folder / "pin"); });
+    CHECK(error.kind() == ErrorKind::denied);
+    CHECK(error.hint() == "chmod 600 " + (folder / "pin").string());
+    CHECK(error.message().find("1234") == std::string::npos);
+  }
+  write_secret(folder / "pin", "1234", 0400);
+  CHECK(read_secret_file(folder / "pin").reveal() == "1234");
+}
+
+TEST_CASE("a secret file larger than any secret is refused") {
+  const TemporaryFolder folder;
+  write_secret(folder / "pin", std::string(65536, 'x'));
+  CHECK(read_secret_file(folder / "pin").reveal().size() == 65536);
+  write_secret(folder / "pin", std::string(65537, 'x'));
+  CHECK(thrown([&] { read_secret_file(folder / "pin"); }).kind() == ErrorKind::invalid_input);
+}

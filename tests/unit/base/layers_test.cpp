@@ -1,0 +1,123 @@
+// scripts/check-layers guards the arrows between the folders: it must see a violation, and must not see one in good
+// code.
+#include <sys/wait.h>
+
+#include <array>
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace fs = std::filesystem;
+
+namespace {
+
+class Tree {
+ public:
+  Tree() {
+    std::string name = (fs::temp_directory_path() / "hsmbridge-layers-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~Tree() { fs::remove_all(path_); }
+  Tree(const Tree&) = delete;
+  Tree& operator=(const Tree&) = delete;
+
+  void add(const std::string& file, const std::string& content) const {
+    fs::create_directories((path_ / file).parent_path());
+    std::ofstream(path_ / file) << content;
+  }
+  // What the check prints, and its exit code.
+  std::pair<std::string, int> check() const {
+    const std::string command = std::string(HSMBRIDGE_SOURCE "/scripts/check-layers ") + path_.string() + " 2>&1";
+    std::FILE* pipe = ::popen(command.c_str(), "r");
+    REQUIRE(pipe != nullptr);
+    std::string output;
+    std::array<char, 4096> buffer{};
+    while (const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), pipe))
+      output.append(buffer.data(), count);
+    const int status = ::pclose(pipe);
+    return {output, WIFEXITED(status) ? WEXITSTATUS(status) : -1};
+  }
+
+ private:
+  fs::path path_;
+};
+
+}  // namespace
+
+TEST_CASE("an include along the arrows passes the layering check") {
+  const Tree tree;
+  tree.add("src/base/json.cpp", "#include \"base/json.h\"\n#include <nlohmann/json.hpp>\n#include <openssl/evp.h>\n");
+  tree.add("src/workflow/decide.cpp", "#include \"workflow/decide.h\"\n#include \"x509/spki.h\"\n");
+  tree.add("src/service/enroll.cpp", "#include \"store/store.h\"\n#include \"workflow/engine.h\"\n");
+  tree.add("pkcs11/token.h", "#include <p11-kit/pkcs11.h>\n#include \"workflow/token.h\"\n");
+  tree.add("providers/securosys/client.cpp", "#include \"net/http_client.h\"\n#include \"config/document.h\"\n");
+  tree.add("tools/hsmbridge/main.cpp",
+           "#include \"service/enroll.h\"\n#include \"providers/securosys/client.h\"\n#include \"pkcs11/token.h\"\n");
+  tree.add("tests/unit/net/a_test.cpp", "#include <openssl/ssl.h>\n#include \"support/tls_server.h\"\n");
+  CHECK(tree.check() == std::pair<std::string, int>("", 0));
+}
+
+TEST_CASE("an include against the arrows is reported with its file and line") {
+  const std::vector<std::pair<std::pair<std::string, std::string>, std::string>> cases{
+      {{"src/base/a.h", "\n#include \"net/x.h\"\n"}, "src/base/a.h:2: src/base may not know src/net (\"net/x.h\")\n"},
+      {{"src/net/a.h", "#include \"config/x.h\"\n"},
+       "src/net/a.h:1: src/net may not know src/config (\"config/x.h\")\n"},
+      {{"src/workflow/a.cpp", "  #  include \"pkcs11/x.h\"\n"},
+       "src/workflow/a.cpp:1: src/workflow may not know pkcs11 (\"pkcs11/x.h\")\n"},
+      {{"src/service/a.cpp", "#include \"tools/hsmbridge/x.h\"\n"},
+       "src/service/a.cpp:1: src/service may not know tools/hsmbridge (\"tools/hsmbridge/x.h\")\n"},
+      {{"pkcs11/a.cpp", "#include \"providers/securosys/x.h\"\n"},
+       "pkcs11/a.cpp:1: pkcs11 may not know providers/securosys (\"providers/securosys/x.h\")\n"},
+      {{"providers/securosys/a.cpp", "#include \"pkcs11/x.h\"\n"},
+       "providers/securosys/a.cpp:1: providers/securosys may not know pkcs11 (\"pkcs11/x.h\")\n"},
+      {{"providers/securosys/a.cpp", "#include \"providers/digicert/x.h\"\n"},
+       "providers/securosys/a.cpp:1: providers/securosys may not know providers/digicert "
+       "(\"providers/digicert/x.h\")\n"},
+      {{"tools/rig/a.cpp", "#include \"providers/securosys/wire.h\"\n"},
+       "tools/rig/a.cpp:1: tools/rig may not know providers/securosys (\"providers/securosys/wire.h\")\n"},
+      {{"src/x509/a.cpp", "#include \"spki.h\"\n"},
+       "src/x509/a.cpp:1: \"spki.h\" is no path from src/ or from the root of the project\n"},
+      {{"src/x509/a.cpp", "#include \"../pkcs11/a.h\"\n"},
+       "src/x509/a.cpp:1: \"../pkcs11/a.h\" is no path from src/ or from the root of the project\n"},
+      {{"src/new/a.cpp", "\n"}, "src/new/a.cpp:0: this folder is in no row of the table in scripts/check-layers\n"},
+  };
+  for (const auto& [file, said] : cases) {
+    const Tree tree;
+    tree.add(file.first, file.second);
+    CHECK(tree.check() == std::pair<std::string, int>(said, 1));
+  }
+}
+
+TEST_CASE("a heavy library outside its folder or in a header is reported") {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"src/net/a.cpp", "nlohmann/json.hpp"},
+      {"src/base/a.h", "nlohmann/json.hpp"},
+      {"src/net/a.h", "curl/curl.h"},
+      {"pkcs11/a.cpp", "curl/curl.h"},
+      {"tests/unit/a.cpp", "CLI/CLI.hpp"},
+      {"src/store/a.h", "SQLiteCpp/Database.h"},
+      {"src/config/a.cpp", "spdlog/spdlog.h"},
+      {"providers/local/a.cpp", "openssl/x509.h"},
+      {"src/base/a.cpp", "ranges"},
+      {"tools/hsmbridge/a.cpp", "httplib.h"},
+  };
+  for (const auto& [file, header] : cases) {
+    INFO(file << " " << header);
+    const Tree tree;
+    tree.add(file, "#include <" + header + ">\n");
+    const auto [said, status] = tree.check();
+    CHECK(said.starts_with(file + ":1: <" + header + "> "));
+    CHECK(status == 1);
+  }
+}
+
+TEST_CASE("a tree without sources does not pass the layering check") {
+  const Tree tree;
+  CHECK(tree.check().second == 1);
+}
