@@ -1,11 +1,11 @@
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "base/json.h"
 #include "workflow/event.h"
 #include "workflow/state.h"
+
+#include <string>
+#include <string_view>
 
 // How orders, states and events are written in the journal: JSON objects, octets as base64, times as RFC 3339. Reading
 // is strict: what this version does not know is `corrupt`, never guessed.
@@ -14,7 +14,7 @@ namespace hsmbridge::workflow {
 Json to_json(const Order& order);
 Order order_from(const Json& json);
 
-Json to_json(const State& state);   // {"state": "AwaitingApproval", …}
+Json to_json(const State& state);  // {"state": "AwaitingApproval", …}
 State state_from(const Json& json);
 
 Json to_json(const EventBody& body);  // {"event": "SubmissionAnswered", …}

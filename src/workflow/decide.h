@@ -1,31 +1,31 @@
 #pragma once
 
-#include <string>
-#include <variant>
-#include <vector>
-
 #include "workflow/effect.h"
 #include "workflow/event.h"
 #include "workflow/state.h"
+
+#include <string>
+#include <variant>
+#include <vector>
 
 namespace hsmbridge::workflow {
 
 // The times the machine works with; one set a provider, from the configuration.
 struct Timing {
-  Duration settle = std::chrono::seconds{30};           // how long a lost submission may still take to appear
+  Duration settle = std::chrono::seconds{30};  // how long a lost submission may still take to appear
   Duration poll_first = std::chrono::seconds{5};
   Duration poll_longest = std::chrono::minutes{15};
-  Duration withdraw_poll = std::chrono::minutes{10};    // the slow poll after we gave up
-  Duration gone_confirm = std::chrono::hours{1};        // a vanished reference is asked again after this long
-  Duration retry_first = std::chrono::seconds{10};      // after "not accepted" or an unavailable provider
+  Duration withdraw_poll = std::chrono::minutes{10};  // the slow poll after we gave up
+  Duration gone_confirm = std::chrono::hours{1};      // a vanished reference is asked again after this long
+  Duration retry_first = std::chrono::seconds{10};    // after "not accepted" or an unavailable provider
   Duration retry_longest = std::chrono::hours{1};
-  unsigned most_attempts = 20;                          // submissions not accepted before the request fails
-  unsigned most_unknown_look_ups = 5;                   // look-ups that fail in transport are repeated; this many
-                                                        // inconclusive ones make it Unresolved
+  unsigned most_attempts = 20;         // submissions not accepted before the request fails
+  unsigned most_unknown_look_ups = 5;  // look-ups that fail in transport are repeated; this many
+                                       // inconclusive ones make it Unresolved
 };
 
-// What happens next: the new state and every effect that this state wants from now on (older effects of the request that
-// are not in the list are dropped; one that is being run right now and is still wanted goes on).
+// What happens next: the new state and every effect that this state wants from now on (older effects of the request
+// that are not in the list are dropped; one that is being run right now and is still wanted goes on).
 struct Decision {
   State next;
   std::vector<Effect> effects;

@@ -1,27 +1,27 @@
 #pragma once
 
+#include "workflow/event.h"
+#include "workflow/state.h"
+
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "workflow/event.h"
-#include "workflow/state.h"
 
 // What the bridge must do to the outside world. An effect is written down in the transaction of the event that causes
 // it and runs after that commit.
 namespace hsmbridge::workflow {
 
 enum class EffectName {
-  ensure_key,    // make the planned key, or find the named one            token   repeatable (journalled birth)
-  build_draft,   // CSR signed in the token, draft of the provider, proved token   repeatable
-  check_draft,   // what the provider cannot carry, policy, lint           provider repeatable
-  submit,        //                                                        provider ONCE an attempt
-  look_up,       // after a lost answer                                    provider repeatable
-  poll,          //                                                        provider repeatable
-  retrieve,      //                                                        provider repeatable
-  verify,        // read the handout, check it against the request         provider repeatable
-  install,       // one target, named by Effect::target                    token or local repeatable
-  withdraw,      // cancel at the provider                                 provider repeatable
+  ensure_key,      // make the planned key, or find the named one            token   repeatable (journalled birth)
+  build_draft,     // CSR signed in the token, draft of the provider, proved token   repeatable
+  check_draft,     // what the provider cannot carry, policy, lint           provider repeatable
+  submit,          //                                                        provider ONCE an attempt
+  look_up,         // after a lost answer                                    provider repeatable
+  poll,            //                                                        provider repeatable
+  retrieve,        //                                                        provider repeatable
+  verify,          // read the handout, check it against the request         provider repeatable
+  install,         // one target, named by Effect::target                    token or local repeatable
+  withdraw,        // cancel at the provider                                 provider repeatable
   answer_overdue,  // timer: a started attempt without an answer           local
   deadline,        // timer: the request's own deadline                    local
   draft_age,       // timer: the draft reaches its max_age                 local

@@ -1,25 +1,25 @@
 #pragma once
 
+#include "base/clock.h"
+#include "base/error.h"
+#include "workflow/decide.h"
+#include "workflow/store.h"
+
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 
-#include "base/clock.h"
-#include "base/error.h"
-#include "workflow/decide.h"
-#include "workflow/store.h"
-
 namespace hsmbridge::workflow {
 
 // What an effect brought. Nothing at all means: nothing changed, come again (a poll that says the same).
 struct EffectOutcome {
   std::optional<EventBody> event;
-  std::string actor;                               // "" for the worker itself
-  std::optional<Duration> retry_after;             // the provider asked for patience
-  std::optional<CertificateRecord> certificate;    // with Verified and VerificationFailed
-  std::optional<KeyRecord> key;                    // with KeyReady
+  std::string actor;                             // "" for the worker itself
+  std::optional<Duration> retry_after;           // the provider asked for patience
+  std::optional<CertificateRecord> certificate;  // with Verified and VerificationFailed
+  std::optional<KeyRecord> key;                  // with KeyReady
 };
 
 // Does one effect: straight-line, blocking, within `time_limit`. Thread rule: called from many effect threads at once.
@@ -35,15 +35,16 @@ class EffectRunner {
 struct EngineOptions {
   std::string worker;                     // names the lease holder: host, process id, random
   std::map<std::string, unsigned> lanes;  // "provider:tsb" -> 4 (its `concurrency`), "token:web" -> 1, "local" -> 2
-  std::map<std::string, unsigned> per_minute;  // provider -> calls a minute, for all processes; absent = no limit
-  std::map<std::string, Timing> timing;   // provider -> its times; absent = the defaults
-  Duration time_limit = std::chrono::seconds{60};   // hard deadline of one effect
-  Duration lease_margin = std::chrono::seconds{30}; // a lease outlasts the deadline by this
-  std::optional<RequestId> only;          // drive this request alone (`request wait`, `enroll --wait`)
+  std::map<std::string, unsigned> per_minute;        // provider -> calls a minute, for all processes; absent = no limit
+  std::map<std::string, Timing> timing;              // provider -> its times; absent = the defaults
+  Duration time_limit = std::chrono::seconds{60};    // hard deadline of one effect
+  Duration lease_margin = std::chrono::seconds{30};  // a lease outlasts the deadline by this
+  std::optional<RequestId> only;                     // drive this request alone (`request wait`, `enroll --wait`)
 };
 
 // Claims due effects, runs them on bounded threads, commits what they bring. Several engines in several processes share
-// one store. A pending request holds no thread, no timer object and no connection; an effect in flight holds one thread.
+// one store. A pending request holds no thread, no timer object and no connection; an effect in flight holds one
+// thread.
 class Engine {
  public:
   // One store object for the engine's own thread; none is shared with effect threads.

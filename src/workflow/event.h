@@ -1,5 +1,8 @@
 #pragma once
 
+#include "workflow/order.h"
+#include "workflow/report.h"
+
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -7,49 +10,123 @@
 #include <variant>
 #include <vector>
 
-#include "workflow/order.h"
-#include "workflow/report.h"
-
 // Facts that happened to a request, in the past tense, never changed afterwards. A history replays without the world:
 // every time, id and random value is event data.
 namespace hsmbridge::workflow {
 
-struct Created { Order order; };
-struct KeyPlanned { std::string token, label, cka_id, spec; };  // on disk before C_GenerateKeyPair
-struct KeyReady { Key key; };
-struct DraftFrozen { Draft draft; };
-struct PreparationFailed { Problem problem; };           // nothing was sent and nothing can be
-struct DraftAccepted {};                                 // our checks and the provider's local ones passed
-struct DraftRefused { Problem problem; };
-struct DraftTooOld { Duration age{}; };
-struct LocallyApproved { LocalApproval approval; };
-struct LocallyRejected { std::string person, reason; };
-struct Commanded {};                                     // an operator's direct command; who: the event's actor
-struct AttemptStarted { unsigned attempt = 1; std::string worker; Instant answer_by{}; };
-struct SubmissionAnswered { unsigned attempt = 1; Report report; };         // a clear success: a reference or a result
-struct SubmissionNotAccepted { unsigned attempt = 1; Problem problem; std::optional<Duration> retry_after; };
-struct SubmissionRefused { unsigned attempt = 1; Problem problem; };        // not accepted, and repeating cannot help
-struct AnswerLost { unsigned attempt = 1; std::string why; };               // it may have happened
-struct FoundAtProvider { unsigned attempt = 1; Report report; };
-struct AbsentAtProvider { unsigned attempt = 1; };
-struct LookUpInconclusive { unsigned attempt = 1; std::string why; };       // the provider cannot tell, ever
-struct Reported { Report report; };                                         // a poll's answer that changed something
-struct HandedOut { Handout handout; std::string provider_state; };          // retrieve brought it
-struct NothingHandedOut { std::string why; };                               // a one-time result is gone
-struct Verified { std::string certificate; std::vector<Finding> findings; };
-struct VerificationFailed { std::string certificate; std::vector<Finding> findings; };
-struct HandoutUnreadable { std::string why; };                              // no certificate can be made of it
-struct TargetInstalled { std::string target; };
-struct TargetFailed { std::string target; Problem problem; };
-struct CancelAsked { std::string reason; };
-struct CancelAnswered { Report report; };      // the provider took the cancel, or says what the request is now
-struct CancelImpossible { std::string why; };  // this provider has no cancel, or refuses it: its final word is awaited
+struct Created {
+  Order order;
+};
+struct KeyPlanned {
+  std::string token, label, cka_id, spec;
+};  // on disk before C_GenerateKeyPair
+struct KeyReady {
+  Key key;
+};
+struct DraftFrozen {
+  Draft draft;
+};
+struct PreparationFailed {
+  Problem problem;
+};                        // nothing was sent and nothing can be
+struct DraftAccepted {};  // our checks and the provider's local ones passed
+struct DraftRefused {
+  Problem problem;
+};
+struct DraftTooOld {
+  Duration age{};
+};
+struct LocallyApproved {
+  LocalApproval approval;
+};
+struct LocallyRejected {
+  std::string person, reason;
+};
+struct Commanded {};  // an operator's direct command; who: the event's actor
+struct AttemptStarted {
+  unsigned attempt = 1;
+  std::string worker;
+  Instant answer_by{};
+};
+struct SubmissionAnswered {
+  unsigned attempt = 1;
+  Report report;
+};  // a clear success: a reference or a result
+struct SubmissionNotAccepted {
+  unsigned attempt = 1;
+  Problem problem;
+  std::optional<Duration> retry_after;
+};
+struct SubmissionRefused {
+  unsigned attempt = 1;
+  Problem problem;
+};  // not accepted, and repeating cannot help
+struct AnswerLost {
+  unsigned attempt = 1;
+  std::string why;
+};  // it may have happened
+struct FoundAtProvider {
+  unsigned attempt = 1;
+  Report report;
+};
+struct AbsentAtProvider {
+  unsigned attempt = 1;
+};
+struct LookUpInconclusive {
+  unsigned attempt = 1;
+  std::string why;
+};  // the provider cannot tell, ever
+struct Reported {
+  Report report;
+};  // a poll's answer that changed something
+struct HandedOut {
+  Handout handout;
+  std::string provider_state;
+};  // retrieve brought it
+struct NothingHandedOut {
+  std::string why;
+};  // a one-time result is gone
+struct Verified {
+  std::string certificate;
+  std::vector<Finding> findings;
+};
+struct VerificationFailed {
+  std::string certificate;
+  std::vector<Finding> findings;
+};
+struct HandoutUnreadable {
+  std::string why;
+};  // no certificate can be made of it
+struct TargetInstalled {
+  std::string target;
+};
+struct TargetFailed {
+  std::string target;
+  Problem problem;
+};
+struct CancelAsked {
+  std::string reason;
+};
+struct CancelAnswered {
+  Report report;
+};  // the provider took the cancel, or says what the request is now
+struct CancelImpossible {
+  std::string why;
+};  // this provider has no cancel, or refuses it: its final word is awaited
 struct DeadlinePassed {};
-struct ResolvedAsThere { ProviderReference reference; };  // a person found it at the provider
-struct ResolvedAsCertificate { Handout handout; };        // a person brought the certificate
-struct ResolvedAsAbsent { std::string reason; };          // a person vouches that it is not there
-struct ResolvedAsAbandoned { std::string reason; };
-struct LookUpAsked {};                                    // a person asks to look once more
+struct ResolvedAsThere {
+  ProviderReference reference;
+};  // a person found it at the provider
+struct ResolvedAsCertificate {
+  Handout handout;
+};  // a person brought the certificate
+struct ResolvedAsAbsent {
+  std::string reason;
+};  // a person vouches that it is not there
+struct ResolvedAsAbandoned {
+  std::string reason;
+};
+struct LookUpAsked {};  // a person asks to look once more
 
 using EventBody =
     std::variant<Created, KeyPlanned, KeyReady, DraftFrozen, PreparationFailed, DraftAccepted, DraftRefused,
@@ -62,12 +139,42 @@ using EventBody =
 
 // In the order of the variant.
 enum class EventName {
-  created, key_planned, key_ready, draft_frozen, preparation_failed, draft_accepted, draft_refused, draft_too_old,
-  locally_approved, locally_rejected, commanded, attempt_started, submission_answered, submission_not_accepted,
-  submission_refused, answer_lost, found_at_provider, absent_at_provider, look_up_inconclusive, reported, handed_out,
-  nothing_handed_out, verified, verification_failed, handout_unreadable, target_installed, target_failed, cancel_asked,
-  cancel_answered, cancel_impossible, deadline_passed, resolved_as_there, resolved_as_certificate, resolved_as_absent,
-  resolved_as_abandoned, look_up_asked,
+  created,
+  key_planned,
+  key_ready,
+  draft_frozen,
+  preparation_failed,
+  draft_accepted,
+  draft_refused,
+  draft_too_old,
+  locally_approved,
+  locally_rejected,
+  commanded,
+  attempt_started,
+  submission_answered,
+  submission_not_accepted,
+  submission_refused,
+  answer_lost,
+  found_at_provider,
+  absent_at_provider,
+  look_up_inconclusive,
+  reported,
+  handed_out,
+  nothing_handed_out,
+  verified,
+  verification_failed,
+  handout_unreadable,
+  target_installed,
+  target_failed,
+  cancel_asked,
+  cancel_answered,
+  cancel_impossible,
+  deadline_passed,
+  resolved_as_there,
+  resolved_as_certificate,
+  resolved_as_absent,
+  resolved_as_abandoned,
+  look_up_asked,
 };
 inline constexpr std::size_t kEventCount = std::variant_size_v<EventBody>;
 
@@ -77,7 +184,9 @@ struct Event {
   EventBody body;
 };
 
-inline EventName name_of(const EventBody& body) { return static_cast<EventName>(body.index()); }
+inline EventName name_of(const EventBody& body) {
+  return static_cast<EventName>(body.index());
+}
 // "SubmissionAnswered"
 std::string_view to_string(EventName name);
 std::optional<EventName> event_name_from(std::string_view word);

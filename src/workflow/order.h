@@ -1,14 +1,15 @@
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/strong.h"
 
-// What was asked and what was prepared for it. Values only: everything here can be written to the journal and read back.
+#include <optional>
+#include <string>
+#include <vector>
+
+// What was asked and what was prepared for it. Values only: everything here can be written to the journal and read
+// back.
 namespace hsmbridge::workflow {
 
 enum class Kind { enroll, renew, revoke, crl, ocsp_batch, cross_sign, key_create };
@@ -46,18 +47,18 @@ struct Order {
   std::string ask;
   std::vector<InstallTarget> targets;
   Instant created_at{};
-  std::string created_by;             // who asked, "uid:NAME" of the process or what an API knows
-  std::optional<Instant> deadline;    // after it the request is withdrawn
-  std::optional<Duration> max_age;    // from draft to submission; an older draft is built anew
-  unsigned local_approvals = 0;       // signed approvals wanted at this bridge before anything is sent
-  bool wants_command = false;         // the profile wants an operator's direct command (a root CA)
+  std::string created_by;           // who asked, "uid:NAME" of the process or what an API knows
+  std::optional<Instant> deadline;  // after it the request is withdrawn
+  std::optional<Duration> max_age;  // from draft to submission; an older draft is built anew
+  unsigned local_approvals = 0;     // signed approvals wanted at this bridge before anything is sent
+  bool wants_command = false;       // the profile wants an operator's direct command (a root CA)
 
   bool operator==(const Order&) const = default;
 };
 
 // The key as it was found in the token.
 struct Key {
-  std::string uri;     // RFC 7512, naming the token and CKA_ID
+  std::string uri;  // RFC 7512, naming the token and CKA_ID
   std::string label;
   std::string cka_id;  // hex
   SpkiHash spki;       // the pin: a different key behind the same label is refused
@@ -68,11 +69,11 @@ struct Key {
 
 // The exact bytes that will be sent or signed, frozen before anyone approves them.
 struct Draft {
-  Bytes csr;               // DER CertificationRequest, signed by the key in the token
-  Bytes to_be_signed;      // DER TBSCertificate when the provider only signs; else empty
-  std::string algorithm;   // of the signature asked over to_be_signed, a name of x509::signature_algorithms(); else ""
-  Bytes issuer;            // DER certificate of the issuer when it is known while drafting; else empty
-  std::string summary;     // what it is, in one readable line
+  Bytes csr;              // DER CertificationRequest, signed by the key in the token
+  Bytes to_be_signed;     // DER TBSCertificate when the provider only signs; else empty
+  std::string algorithm;  // of the signature asked over to_be_signed, a name of x509::signature_algorithms(); else ""
+  Bytes issuer;           // DER certificate of the issuer when it is known while drafting; else empty
+  std::string summary;    // what it is, in one readable line
   Instant built_at{};
 
   bool operator==(const Draft&) const = default;
@@ -84,8 +85,8 @@ std::string draft_digest(const Draft& draft);
 // One submission that a provider took, or may have taken.
 struct Submission {
   unsigned attempt = 1;
-  ProviderReference reference;   // empty while unknown
-  std::string provider_state;    // opaque JSON, read only by its provider; "" for none
+  ProviderReference reference;  // empty while unknown
+  std::string provider_state;   // opaque JSON, read only by its provider; "" for none
   Instant submitted_at{};
 
   bool operator==(const Submission&) const = default;
@@ -104,9 +105,9 @@ struct Approver {
 
 struct Progress {
   std::vector<Approver> approvers;
-  std::string quorum;                 // "2 of 3 in group ops", or "quorum unknown"
-  std::optional<Instant> about_until; // when the provider gives up, as far as known
-  std::string note;                   // anything else a person should know ("approved, timelock runs until …")
+  std::string quorum;                  // "2 of 3 in group ops", or "quorum unknown"
+  std::optional<Instant> about_until;  // when the provider gives up, as far as known
+  std::string note;                    // anything else a person should know ("approved, timelock runs until …")
 
   bool operator==(const Progress&) const = default;
 };

@@ -1,17 +1,17 @@
 #pragma once
 
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "workflow/order.h"
+#include "workflow/report.h"
+
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
-
-#include "base/bytes.h"
-#include "base/clock.h"
-#include "base/error.h"
-#include "workflow/order.h"
-#include "workflow/report.h"
 
 namespace hsmbridge::workflow {
 
@@ -23,22 +23,37 @@ struct ProviderCall {
   unsigned attempt = 1;
   const Submission* submission = nullptr;  // null before a submission is known
   Instant now{};
-  Duration time_limit{};                   // the call returns or throws within this
+  Duration time_limit{};  // the call returns or throws within this
 };
 
 // What a submission brought (DESIGN §5 rule 3).
-struct Accepted { Report report; };
-struct NotAccepted { Error error; std::optional<Duration> retry_after; };  // nothing happened: another attempt may follow
-struct RefusedForGood { Error error; };                                    // nothing happened, and repeating cannot help
-struct OutcomeUnknown { std::string why; };                                // it may have happened
+struct Accepted {
+  Report report;
+};
+struct NotAccepted {
+  Error error;
+  std::optional<Duration> retry_after;
+};  // nothing happened: another attempt may follow
+struct RefusedForGood {
+  Error error;
+};  // nothing happened, and repeating cannot help
+struct OutcomeUnknown {
+  std::string why;
+};  // it may have happened
 using SubmitAnswer = std::variant<Accepted, NotAccepted, RefusedForGood, OutcomeUnknown>;
 
-struct Found { Report report; };
-struct Absent {};                          // said only where the provider's search is complete
-struct CannotTell { std::string why; };
+struct Found {
+  Report report;
+};
+struct Absent {};  // said only where the provider's search is complete
+struct CannotTell {
+  std::string why;
+};
 using LookUpAnswer = std::variant<Found, Absent, CannotTell>;
 
-struct CancelNotPossible { std::string why; };
+struct CancelNotPossible {
+  std::string why;
+};
 using CancelAnswer = std::variant<Report, CancelNotPossible>;
 
 // The certificate of a handout, leaf first; chain as far as the provider gives it. DER.
@@ -57,11 +72,11 @@ struct ProviderDraft {
 // Names what a provider can do; `provider show` prints it and README's table is made of it.
 struct Capabilities {
   bool cancel = false;
-  bool complete_look_up = false;    // can say Absent
+  bool complete_look_up = false;  // can say Absent
   bool shows_approvers = false;
   bool shows_quorum = false;
-  bool result_once = false;         // the poll is the hand-out
-  bool full_profile = false;        // SANs, usages, validity and serial are ours
+  bool result_once = false;   // the poll is the hand-out
+  bool full_profile = false;  // SANs, usages, validity and serial are ours
 };
 
 // One certificate service. Thread rule: every function may be called from several effect threads at once. Each blocks,

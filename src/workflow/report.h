@@ -1,10 +1,10 @@
 #pragma once
 
+#include "workflow/order.h"
+
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "workflow/order.h"
 
 namespace hsmbridge::workflow {
 
@@ -18,8 +18,8 @@ enum class Standing {
   expired,
   cancelled,
   failed,
-  gone,               // the provider does not know the reference (any more)
-  unrecognised,       // a status we have no row for: recorded and explained, never an illegal event
+  gone,          // the provider does not know the reference (any more)
+  unrecognised,  // a status we have no row for: recorded and explained, never an illegal event
 };
 std::string_view to_string(Standing standing);
 std::optional<Standing> standing_from(std::string_view word);

@@ -1,13 +1,13 @@
 #pragma once
 
+#include "workflow/event.h"
+#include "workflow/state.h"
+
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-
-#include "workflow/event.h"
-#include "workflow/state.h"
 
 namespace hsmbridge::workflow {
 
@@ -20,7 +20,9 @@ struct Rule {
   std::string_view sentence;
 };
 
-constexpr std::uint32_t bit(StateName name) { return std::uint32_t{1} << static_cast<unsigned>(name); }
+constexpr std::uint32_t bit(StateName name) {
+  return std::uint32_t{1} << static_cast<unsigned>(name);
+}
 
 std::span<const Rule> rules();
 // The row, or null when the event is not for this state.

@@ -1,13 +1,13 @@
 #pragma once
 
+#include "workflow/order.h"
+
 #include <array>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
-
-#include "workflow/order.h"
 
 // The states of a request. Each struct holds exactly what is true while the state lasts: a finished request without a
 // certificate cannot be expressed. What each waits for: DESIGN §5, printed by `hsmbridge request diagram`.
@@ -50,13 +50,13 @@ struct Submitting {
   Instant answer_by{};          // started: the call's hard deadline; afterwards the answer is lost
   std::string withdraw_reason;  // a cancel or deadline that came while started: honoured as soon as the answer is known
   std::string withdraw_actor;
-  std::string last_refusal;     // why the attempt before was not accepted
+  std::string last_refusal;  // why the attempt before was not accepted
   bool operator==(const Submitting&) const = default;
 };
 struct LookingUp {
   Dossier dossier;
   unsigned attempt = 1;
-  std::string why;  // what happened to the answer
+  std::string why;                      // what happened to the answer
   std::optional<Instant> first_absent;  // Absent must be said twice across the settle time
   unsigned unknown_answers = 0;
   std::string withdraw_reason;
@@ -67,8 +67,8 @@ struct AwaitingApproval {
   Dossier dossier;
   Submission submission;
   Progress progress;
-  std::string provider_status;          // the provider's own word
-  std::optional<Instant> gone_since;    // the reference was not found; twice an hour apart is Unresolved
+  std::string provider_status;        // the provider's own word
+  std::optional<Instant> gone_since;  // the reference was not found; twice an hour apart is Unresolved
   bool operator==(const AwaitingApproval&) const = default;
 };
 struct AwaitingIssuance {
@@ -163,13 +163,32 @@ using State = std::variant<Preparing, Prepared, AwaitingLocalApproval, AwaitingC
 
 // In the order of the variant: StateName{state.index()}.
 enum class StateName {
-  preparing, prepared, awaiting_local_approval, awaiting_command, submitting, looking_up, awaiting_approval,
-  awaiting_issuance, withdrawing, retrieving, verifying, installing, unresolved, completed, rejected, expired,
-  cancelled, failed, quarantined, abandoned,
+  preparing,
+  prepared,
+  awaiting_local_approval,
+  awaiting_command,
+  submitting,
+  looking_up,
+  awaiting_approval,
+  awaiting_issuance,
+  withdrawing,
+  retrieving,
+  verifying,
+  installing,
+  unresolved,
+  completed,
+  rejected,
+  expired,
+  cancelled,
+  failed,
+  quarantined,
+  abandoned,
 };
 inline constexpr std::size_t kStateCount = std::variant_size_v<State>;
 
-inline StateName name_of(const State& state) { return static_cast<StateName>(state.index()); }
+inline StateName name_of(const State& state) {
+  return static_cast<StateName>(state.index());
+}
 // "AwaitingApproval"
 std::string_view to_string(StateName name);
 std::optional<StateName> state_name_from(std::string_view word);

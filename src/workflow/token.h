@@ -1,12 +1,12 @@
 #pragma once
 
-#include <memory>
-#include <span>
-#include <string>
-
 #include "base/bytes.h"
 #include "workflow/order.h"
 #include "x509/signer.h"
+
+#include <memory>
+#include <span>
+#include <string>
 
 namespace hsmbridge::workflow {
 
@@ -16,8 +16,8 @@ class Token {
  public:
   virtual ~Token() = default;
 
-  // Makes the planned key, or adopts it when a crash left it complete (half a pair under the planned CKA_ID is destroyed
-  // and made again); or finds the one key that the selector names.
+  // Makes the planned key, or adopts it when a crash left it complete (half a pair under the planned CKA_ID is
+  // destroyed and made again); or finds the one key that the selector names.
   virtual Key ensure_key(const KeyWish& wish) = 0;
   // The key as a signer. Refused with `conflict` when the key behind the URI is not the pinned one.
   virtual std::unique_ptr<x509::Signer> signer(const Key& key) = 0;

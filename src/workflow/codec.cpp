@@ -1,0 +1,584 @@
+#include "workflow/codec.h"
+
+#include "base/error.h"
+
+#include <fmt/core.h>
+
+#include <span>
+#include <type_traits>
+#include <utility>
+
+// One list of fields a type serves both directions: fields(value, visitor) names each member once. A member that is
+// forgotten here is found by the round-trip test, which compares whole values.
+namespace hsmbridge::workflow {
+namespace {
+
+// ---- the fields of every type that is written -----------------------------------------------------------------------
+
+template <class V>
+void fields(KeyWish& x, V& v) {
+  v("source", x.source), v("selector", x.selector), v("spec", x.spec), v("cka_id", x.cka_id);
+}
+template <class V>
+void fields(InstallTarget& x, V& v) {
+  v("name", x.name), v("detail", x.detail);
+}
+template <class V>
+void fields(Order& x, V& v) {
+  v("id", x.id), v("kind", x.kind), v("provider", x.provider), v("profile", x.profile), v("token", x.token);
+  v("key", x.key), v("ask", x.ask), v("targets", x.targets), v("created_at", x.created_at);
+  v("created_by", x.created_by), v("deadline", x.deadline), v("max_age", x.max_age);
+  v("local_approvals", x.local_approvals), v("wants_command", x.wants_command);
+}
+template <class V>
+void fields(Key& x, V& v) {
+  v("uri", x.uri), v("label", x.label), v("cka_id", x.cka_id), v("spki", x.spki), v("made_here", x.made_here);
+}
+template <class V>
+void fields(Draft& x, V& v) {
+  v("csr", x.csr), v("to_be_signed", x.to_be_signed), v("algorithm", x.algorithm), v("issuer", x.issuer);
+  v("summary", x.summary), v("built_at", x.built_at);
+}
+template <class V>
+void fields(Submission& x, V& v) {
+  v("attempt", x.attempt), v("reference", x.reference), v("provider_state", x.provider_state);
+  v("submitted_at", x.submitted_at);
+}
+template <class V>
+void fields(Approver& x, V& v) {
+  v("name", x.name), v("key", x.key), v("group", x.group), v("decision", x.decision);
+}
+template <class V>
+void fields(Progress& x, V& v) {
+  v("approvers", x.approvers), v("quorum", x.quorum), v("about_until", x.about_until), v("note", x.note);
+}
+template <class V>
+void fields(Handout& x, V& v) {
+  v("content", x.content), v("result", x.result), v("raw", x.raw);
+}
+template <class V>
+void fields(TargetState& x, V& v) {
+  v("target", x.target), v("stage", x.stage), v("failures", x.failures), v("last_error", x.last_error);
+}
+template <class V>
+void fields(LocalApproval& x, V& v) {
+  v("person", x.person), v("draft_digest", x.draft_digest), v("at", x.at), v("evidence", x.evidence);
+}
+template <class V>
+void fields(Problem& x, V& v) {
+  v("kind", x.kind), v("message", x.message), v("hint", x.hint);
+}
+template <class V>
+void fields(Finding& x, V& v) {
+  v("name", x.name), v("fatal", x.fatal), v("explanation", x.explanation);
+}
+template <class V>
+void fields(Dossier& x, V& v) {
+  v("key", x.key), v("draft", x.draft);
+}
+template <class V>
+void fields(Report& x, V& v) {
+  v("standing", x.standing), v("provider_status", x.provider_status), v("message", x.message), v("by", x.by);
+  v("reference", x.reference), v("provider_state", x.provider_state), v("progress", x.progress);
+  v("handout", x.handout), v("retry_after", x.retry_after);
+}
+
+template <class V>
+void fields(Preparing& x, V& v) {
+  v("key", x.key), v("again", x.again);
+}
+template <class V>
+void fields(Prepared& x, V& v) {
+  v("dossier", x.dossier);
+}
+template <class V>
+void fields(AwaitingLocalApproval& x, V& v) {
+  v("dossier", x.dossier), v("needed", x.needed), v("approvals", x.approvals);
+}
+template <class V>
+void fields(AwaitingCommand& x, V& v) {
+  v("dossier", x.dossier);
+}
+template <class V>
+void fields(Submitting& x, V& v) {
+  v("dossier", x.dossier), v("attempt", x.attempt), v("phase", x.phase), v("answer_by", x.answer_by);
+  v("withdraw_reason", x.withdraw_reason), v("withdraw_actor", x.withdraw_actor), v("last_refusal", x.last_refusal);
+}
+template <class V>
+void fields(LookingUp& x, V& v) {
+  v("dossier", x.dossier), v("attempt", x.attempt), v("why", x.why), v("first_absent", x.first_absent);
+  v("unknown_answers", x.unknown_answers), v("withdraw_reason", x.withdraw_reason);
+  v("withdraw_actor", x.withdraw_actor);
+}
+template <class V>
+void fields(AwaitingApproval& x, V& v) {
+  v("dossier", x.dossier), v("submission", x.submission), v("progress", x.progress);
+  v("provider_status", x.provider_status), v("gone_since", x.gone_since);
+}
+template <class V>
+void fields(AwaitingIssuance& x, V& v) {
+  v("dossier", x.dossier), v("submission", x.submission), v("progress", x.progress);
+  v("provider_status", x.provider_status), v("gone_since", x.gone_since);
+}
+template <class V>
+void fields(Withdrawing& x, V& v) {
+  v("dossier", x.dossier), v("submission", x.submission), v("cause", x.cause), v("actor", x.actor);
+  v("reason", x.reason), v("cancel_accepted", x.cancel_accepted), v("provider_status", x.provider_status);
+  v("gone_since", x.gone_since);
+}
+template <class V>
+void fields(Retrieving& x, V& v) {
+  v("dossier", x.dossier), v("submission", x.submission), v("provider_status", x.provider_status);
+  v("failures", x.failures);
+}
+template <class V>
+void fields(Verifying& x, V& v) {
+  v("dossier", x.dossier), v("submission", x.submission), v("handout", x.handout), v("late", x.late);
+}
+template <class V>
+void fields(Installing& x, V& v) {
+  v("dossier", x.dossier), v("certificate", x.certificate), v("targets", x.targets);
+}
+template <class V>
+void fields(Unresolved& x, V& v) {
+  v("dossier", x.dossier), v("submission", x.submission), v("why", x.why), v("handout", x.handout);
+}
+template <class V>
+void fields(Completed& x, V& v) {
+  v("key", x.key), v("certificate", x.certificate), v("late", x.late), v("findings", x.findings);
+}
+template <class V>
+void fields(Rejected& x, V& v) {
+  v("by", x.by), v("reason", x.reason);
+}
+template <class V>
+void fields(Expired& x, V& v) {
+  v("what", x.what);
+}
+template <class V>
+void fields(Cancelled& x, V& v) {
+  v("by", x.by), v("reason", x.reason);
+}
+template <class V>
+void fields(Failed& x, V& v) {
+  v("error_kind", x.error_kind), v("message", x.message), v("hint", x.hint);
+}
+template <class V>
+void fields(Quarantined& x, V& v) {
+  v("certificate", x.certificate), v("findings", x.findings);
+}
+template <class V>
+void fields(Abandoned& x, V& v) {
+  v("by", x.by), v("reason", x.reason);
+}
+
+template <class V>
+void fields(Created& x, V& v) {
+  v("order", x.order);
+}
+template <class V>
+void fields(KeyPlanned& x, V& v) {
+  v("token", x.token), v("label", x.label), v("cka_id", x.cka_id), v("spec", x.spec);
+}
+template <class V>
+void fields(KeyReady& x, V& v) {
+  v("key", x.key);
+}
+template <class V>
+void fields(DraftFrozen& x, V& v) {
+  v("draft", x.draft);
+}
+template <class V>
+void fields(PreparationFailed& x, V& v) {
+  v("problem", x.problem);
+}
+template <class V>
+void fields(DraftAccepted&, V&) {}
+template <class V>
+void fields(DraftRefused& x, V& v) {
+  v("problem", x.problem);
+}
+template <class V>
+void fields(DraftTooOld& x, V& v) {
+  v("age", x.age);
+}
+template <class V>
+void fields(LocallyApproved& x, V& v) {
+  v("approval", x.approval);
+}
+template <class V>
+void fields(LocallyRejected& x, V& v) {
+  v("person", x.person), v("reason", x.reason);
+}
+template <class V>
+void fields(Commanded&, V&) {}
+template <class V>
+void fields(AttemptStarted& x, V& v) {
+  v("attempt", x.attempt), v("worker", x.worker), v("answer_by", x.answer_by);
+}
+template <class V>
+void fields(SubmissionAnswered& x, V& v) {
+  v("attempt", x.attempt), v("report", x.report);
+}
+template <class V>
+void fields(SubmissionNotAccepted& x, V& v) {
+  v("attempt", x.attempt), v("problem", x.problem), v("retry_after", x.retry_after);
+}
+template <class V>
+void fields(SubmissionRefused& x, V& v) {
+  v("attempt", x.attempt), v("problem", x.problem);
+}
+template <class V>
+void fields(AnswerLost& x, V& v) {
+  v("attempt", x.attempt), v("why", x.why);
+}
+template <class V>
+void fields(FoundAtProvider& x, V& v) {
+  v("attempt", x.attempt), v("report", x.report);
+}
+template <class V>
+void fields(AbsentAtProvider& x, V& v) {
+  v("attempt", x.attempt);
+}
+template <class V>
+void fields(LookUpInconclusive& x, V& v) {
+  v("attempt", x.attempt), v("why", x.why);
+}
+template <class V>
+void fields(Reported& x, V& v) {
+  v("report", x.report);
+}
+template <class V>
+void fields(HandedOut& x, V& v) {
+  v("handout", x.handout), v("provider_state", x.provider_state);
+}
+template <class V>
+void fields(NothingHandedOut& x, V& v) {
+  v("why", x.why);
+}
+template <class V>
+void fields(Verified& x, V& v) {
+  v("certificate", x.certificate), v("findings", x.findings);
+}
+template <class V>
+void fields(VerificationFailed& x, V& v) {
+  v("certificate", x.certificate), v("findings", x.findings);
+}
+template <class V>
+void fields(HandoutUnreadable& x, V& v) {
+  v("why", x.why);
+}
+template <class V>
+void fields(TargetInstalled& x, V& v) {
+  v("target", x.target);
+}
+template <class V>
+void fields(TargetFailed& x, V& v) {
+  v("target", x.target), v("problem", x.problem);
+}
+template <class V>
+void fields(CancelAsked& x, V& v) {
+  v("reason", x.reason);
+}
+template <class V>
+void fields(CancelAnswered& x, V& v) {
+  v("report", x.report);
+}
+template <class V>
+void fields(CancelImpossible& x, V& v) {
+  v("why", x.why);
+}
+template <class V>
+void fields(DeadlinePassed&, V&) {}
+template <class V>
+void fields(ResolvedAsThere& x, V& v) {
+  v("reference", x.reference);
+}
+template <class V>
+void fields(ResolvedAsCertificate& x, V& v) {
+  v("handout", x.handout);
+}
+template <class V>
+void fields(ResolvedAsAbsent& x, V& v) {
+  v("reason", x.reason);
+}
+template <class V>
+void fields(ResolvedAsAbandoned& x, V& v) {
+  v("reason", x.reason);
+}
+template <class V>
+void fields(LookUpAsked&, V&) {}
+
+// ---- the words of the small enumerations ----------------------------------------------------------------------------
+
+template <class Enum>
+struct Word {
+  Enum value;
+  std::string_view word;
+};
+
+constexpr Word<Kind> kKinds[] = {{Kind::enroll, "enroll"},         {Kind::renew, "renew"},
+                                 {Kind::revoke, "revoke"},         {Kind::crl, "crl"},
+                                 {Kind::ocsp_batch, "ocsp-batch"}, {Kind::cross_sign, "cross-sign"},
+                                 {Kind::key_create, "key-create"}};
+constexpr Word<KeyWish::Source> kSources[] = {{KeyWish::Source::make, "make"}, {KeyWish::Source::use, "use"}};
+constexpr Word<Approver::Decision> kDecisions[] = {{Approver::Decision::pending, "pending"},
+                                                   {Approver::Decision::approved, "approved"},
+                                                   {Approver::Decision::rejected, "rejected"}};
+constexpr Word<Handout::Content> kContents[] = {{Handout::Content::certificate, "certificate"},
+                                                {Handout::Content::signature, "signature"}};
+constexpr Word<TargetState::Stage> kStages[] = {{TargetState::Stage::waiting, "waiting"},
+                                                {TargetState::Stage::done, "done"},
+                                                {TargetState::Stage::failed, "failed"}};
+constexpr Word<Submitting::Phase> kPhases[] = {{Submitting::Phase::planned, "planned"},
+                                               {Submitting::Phase::started, "started"}};
+constexpr Word<Withdrawing::Cause> kCauses[] = {{Withdrawing::Cause::cancel, "cancel"},
+                                                {Withdrawing::Cause::deadline, "deadline"}};
+constexpr Word<Standing> kStandings[] = {{Standing::awaiting_approval, "awaiting_approval"},
+                                         {Standing::awaiting_issuance, "awaiting_issuance"},
+                                         {Standing::ready, "ready"},
+                                         {Standing::handed_out, "handed_out"},
+                                         {Standing::rejected, "rejected"},
+                                         {Standing::expired, "expired"},
+                                         {Standing::cancelled, "cancelled"},
+                                         {Standing::failed, "failed"},
+                                         {Standing::gone, "gone"},
+                                         {Standing::unrecognised, "unrecognised"}};
+
+constexpr std::span<const Word<Kind>> words_of(Kind) {
+  return kKinds;
+}
+constexpr std::span<const Word<KeyWish::Source>> words_of(KeyWish::Source) {
+  return kSources;
+}
+constexpr std::span<const Word<Approver::Decision>> words_of(Approver::Decision) {
+  return kDecisions;
+}
+constexpr std::span<const Word<Handout::Content>> words_of(Handout::Content) {
+  return kContents;
+}
+constexpr std::span<const Word<TargetState::Stage>> words_of(TargetState::Stage) {
+  return kStages;
+}
+constexpr std::span<const Word<Submitting::Phase>> words_of(Submitting::Phase) {
+  return kPhases;
+}
+constexpr std::span<const Word<Withdrawing::Cause>> words_of(Withdrawing::Cause) {
+  return kCauses;
+}
+constexpr std::span<const Word<Standing>> words_of(Standing) {
+  return kStandings;
+}
+
+// ---- writing --------------------------------------------------------------------------------------------------------
+
+struct Writer;
+template <class T>
+Json write(const T& value);
+
+template <class T>
+Json write_value(const T& value) {
+  if constexpr (std::is_same_v<T, std::string>) {
+    return Json(value);
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return Json(value);
+  } else if constexpr (std::is_same_v<T, unsigned>) {
+    return Json(static_cast<std::int64_t>(value));
+  } else if constexpr (std::is_same_v<T, Bytes>) {
+    return Json(base64(value));
+  } else if constexpr (std::is_same_v<T, Instant>) {
+    return Json(rfc3339(value));
+  } else if constexpr (std::is_same_v<T, Duration>) {
+    return Json(static_cast<std::int64_t>(value.count()));  // milliseconds
+  } else if constexpr (std::is_enum_v<T>) {
+    for (const auto& row : words_of(T{})) {
+      if (row.value == value) return Json(row.word);
+    }
+    throw Error{ErrorKind::internal, "an enumeration value without a word"};
+  } else {
+    return write(value);
+  }
+}
+template <class Tag>
+Json write_value(const StrongString<Tag>& value) {
+  return Json(value.str());
+}
+template <class T>
+Json write_value(const std::optional<T>& value) {
+  return value ? write_value(*value) : Json();
+}
+template <class T>
+Json write_value(const std::vector<T>& values) requires(!std::is_same_v<T, std::uint8_t>) {
+  Json array = Json::array();
+  for (const T& value : values) array.push(write_value(value));
+  return array;
+}
+
+struct Writer {
+  Json json = Json::object();
+  template <class T>
+  void operator()(const char* name, const T& value) {
+    json.set(name, write_value(value));
+  }
+};
+
+template <class T>
+Json write(const T& value) {
+  Writer writer;
+  fields(const_cast<T&>(value), writer);  // Writer only reads
+  return std::move(writer.json);
+}
+
+// ---- reading --------------------------------------------------------------------------------------------------------
+
+template <class T>
+void read(const Json& json, T& value);
+
+template <class T>
+void read_value(const Json& json, T& value) {
+  if constexpr (std::is_same_v<T, std::string>) {
+    value = json.as_string();
+  } else if constexpr (std::is_same_v<T, bool>) {
+    value = json.as_bool();
+  } else if constexpr (std::is_same_v<T, unsigned>) {
+    value = static_cast<unsigned>(json.as_integer());
+  } else if constexpr (std::is_same_v<T, Bytes>) {
+    value = from_base64(json.as_string());
+  } else if constexpr (std::is_same_v<T, Instant>) {
+    value = parse_rfc3339(json.as_string());
+  } else if constexpr (std::is_same_v<T, Duration>) {
+    value = Duration{json.as_integer()};
+  } else if constexpr (std::is_enum_v<T>) {
+    for (const auto& row : words_of(T{})) {
+      if (row.word == json.as_string()) {
+        value = row.value;
+        return;
+      }
+    }
+    throw Error{ErrorKind::corrupt, fmt::format("'{}' is a word this version does not know", json.as_string())};
+  } else {
+    read(json, value);
+  }
+}
+template <class Tag>
+void read_value(const Json& json, StrongString<Tag>& value) {
+  value = StrongString<Tag>(json.as_string());
+}
+template <class T>
+void read_value(const Json& json, std::optional<T>& value) {
+  if (json.is_null()) {
+    value.reset();
+  } else {
+    read_value(json, value.emplace());
+  }
+}
+template <class T>
+void read_value(const Json& json, std::vector<T>& values) requires(!std::is_same_v<T, std::uint8_t>) {
+  values.clear();
+  for (const Json& element : json.as_array()) read_value(element, values.emplace_back());
+}
+
+struct Reader {
+  const Json& json;
+  std::size_t seen = 0;
+  template <class T>
+  void operator()(const char* name, T& value) {
+    const Json* member = json.find(name);
+    if (member == nullptr) throw Error{ErrorKind::corrupt, fmt::format("member '{}' is missing", name)};
+    read_value(*member, value);
+    ++seen;
+  }
+};
+
+// `extra` members ("state", "event") belong to the caller. A member that nobody reads is from a newer version.
+template <class T>
+void read(const Json& json, T& value, std::size_t extra) {
+  Reader reader{json};
+  fields(value, reader);
+  if (reader.seen + extra != json.as_object().size()) {
+    throw Error{ErrorKind::corrupt, "a member that this version does not know"};
+  }
+}
+template <class T>
+void read(const Json& json, T& value) {
+  read(json, value, 0);
+}
+
+// The alternative of index `index`, default-made and then read.
+template <class Variant, std::size_t I = 0>
+Variant read_alternative(std::size_t index, const Json& json) {
+  if constexpr (I < std::variant_size_v<Variant>) {
+    if (index != I) return read_alternative<Variant, I + 1>(index, json);
+    std::variant_alternative_t<I, Variant> value;
+    read(json, value, 1);
+    return value;
+  } else {
+    throw Error{ErrorKind::internal, "no such alternative"};
+  }
+}
+
+// A journal that cannot be read is corrupt, whatever the JSON reader calls it.
+template <class Function>
+auto as_journal(const char* what, Function function) {
+  try {
+    return function();
+  } catch (Error& error) {
+    throw Error{ErrorKind::corrupt, fmt::format("{} in the store cannot be read: {}", what, error.message())}.hint(
+        "was the store written by a newer hsmbridge, or changed by hand?");
+  }
+}
+
+}  // namespace
+
+Json to_json(const Order& order) {
+  return write(order);
+}
+
+Order order_from(const Json& json) {
+  return as_journal("an order", [&json] {
+    Order order;
+    read(json, order);
+    return order;
+  });
+}
+
+Json to_json(const State& state) {
+  Json json = Json::object({{"state", Json(to_string(name_of(state)))}});
+  const Json body = std::visit([](const auto& one) { return write(one); }, state);
+  for (const auto& [name, value] : body.as_object()) json.set(name, value);
+  return json;
+}
+
+State state_from(const Json& json) {
+  return as_journal("a state", [&json] {
+    const std::string& word = json.at("state").as_string();
+    const std::optional<StateName> name = state_name_from(word);
+    if (!name) throw Error{ErrorKind::corrupt, fmt::format("there is no state '{}'", word)};
+    return read_alternative<State>(static_cast<std::size_t>(*name), json);
+  });
+}
+
+Json to_json(const EventBody& body) {
+  Json json = Json::object({{"event", Json(to_string(name_of(body)))}});
+  const Json members = std::visit([](const auto& one) { return write(one); }, body);
+  for (const auto& [name, value] : members.as_object()) json.set(name, value);
+  return json;
+}
+
+EventBody event_body_from(const Json& json) {
+  return as_journal("an event", [&json] {
+    const std::string& word = json.at("event").as_string();
+    const std::optional<EventName> name = event_name_from(word);
+    if (!name) throw Error{ErrorKind::corrupt, fmt::format("there is no event '{}'", word)};
+    return read_alternative<EventBody>(static_cast<std::size_t>(*name), json);
+  });
+}
+
+Json to_json(const Report& report) {
+  return write(report);
+}
+Json to_json(const Progress& progress) {
+  return write(progress);
+}
+
+}  // namespace hsmbridge::workflow

@@ -1,0 +1,138 @@
+// The words under which states, events, effects and standings are written in the journal and shown. They never change:
+// an old journal must stay readable.
+#include "workflow/effect.h"
+#include "workflow/event.h"
+#include "workflow/report.h"
+#include "workflow/state.h"
+
+#include <array>
+
+namespace hsmbridge::workflow {
+namespace {
+
+constexpr std::array<std::string_view, kStateCount> kStates{
+    "Preparing",        "Prepared",         "AwaitingLocalApproval",
+    "AwaitingCommand",  "Submitting",       "LookingUp",
+    "AwaitingApproval", "AwaitingIssuance", "Withdrawing",
+    "Retrieving",       "Verifying",        "Installing",
+    "Unresolved",       "Completed",        "Rejected",
+    "Expired",          "Cancelled",        "Failed",
+    "Quarantined",      "Abandoned"};
+
+constexpr std::array<std::string_view, kEventCount> kEvents{"Created",
+                                                            "KeyPlanned",
+                                                            "KeyReady",
+                                                            "DraftFrozen",
+                                                            "PreparationFailed",
+                                                            "DraftAccepted",
+                                                            "DraftRefused",
+                                                            "DraftTooOld",
+                                                            "LocallyApproved",
+                                                            "LocallyRejected",
+                                                            "Commanded",
+                                                            "AttemptStarted",
+                                                            "SubmissionAnswered",
+                                                            "SubmissionNotAccepted",
+                                                            "SubmissionRefused",
+                                                            "AnswerLost",
+                                                            "FoundAtProvider",
+                                                            "AbsentAtProvider",
+                                                            "LookUpInconclusive",
+                                                            "Reported",
+                                                            "HandedOut",
+                                                            "NothingHandedOut",
+                                                            "Verified",
+                                                            "VerificationFailed",
+                                                            "HandoutUnreadable",
+                                                            "TargetInstalled",
+                                                            "TargetFailed",
+                                                            "CancelAsked",
+                                                            "CancelAnswered",
+                                                            "CancelImpossible",
+                                                            "DeadlinePassed",
+                                                            "ResolvedAsThere",
+                                                            "ResolvedAsCertificate",
+                                                            "ResolvedAsAbsent",
+                                                            "ResolvedAsAbandoned",
+                                                            "LookUpAsked"};
+
+constexpr std::array<std::string_view, 13> kEffects{
+    "ensure_key", "build_draft", "check_draft", "submit",         "look_up",  "poll",     "retrieve",
+    "verify",     "install",     "withdraw",    "answer_overdue", "deadline", "draft_age"};
+
+constexpr std::array<std::string_view, 10> kStandings{
+    "awaiting_approval", "awaiting_issuance", "ready",  "handed_out", "rejected",
+    "expired",           "cancelled",         "failed", "gone",       "unrecognised"};
+
+template <class Enum, std::size_t N>
+std::optional<Enum> from_word(const std::array<std::string_view, N>& words, std::string_view word) {
+  for (std::size_t i = 0; i < N; ++i) {
+    if (words[i] == word) return static_cast<Enum>(i);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string_view to_string(StateName name) {
+  return kStates[static_cast<std::size_t>(name)];
+}
+std::optional<StateName> state_name_from(std::string_view word) {
+  return from_word<StateName>(kStates, word);
+}
+
+std::string_view to_string(EventName name) {
+  return kEvents[static_cast<std::size_t>(name)];
+}
+std::optional<EventName> event_name_from(std::string_view word) {
+  return from_word<EventName>(kEvents, word);
+}
+
+std::string_view to_string(EffectName name) {
+  return kEffects[static_cast<std::size_t>(name)];
+}
+std::optional<EffectName> effect_name_from(std::string_view word) {
+  return from_word<EffectName>(kEffects, word);
+}
+
+std::string_view to_string(Standing standing) {
+  return kStandings[static_cast<std::size_t>(standing)];
+}
+std::optional<Standing> standing_from(std::string_view word) {
+  return from_word<Standing>(kStandings, word);
+}
+
+bool is_final(StateName name) {
+  return name >= StateName::completed;
+}
+
+bool is_once_only(EffectName name) {
+  return name == EffectName::submit;
+}
+
+std::string Effect::identity() const {
+  std::string text(to_string(name));
+  if (name == EffectName::install) return text + ":" + target;
+  if (attempt != 0) return text + ":" + std::to_string(attempt);
+  return text;
+}
+
+std::string lane_of(const Effect& effect, const Order& order) {
+  switch (effect.name) {
+    case EffectName::ensure_key:
+    case EffectName::build_draft:
+      return "token:" + order.token;
+    case EffectName::install:
+      if (effect.target == "token") return "token:" + order.token;
+      if (effect.target.starts_with("provider")) return "provider:" + order.provider;
+      return "local";
+    case EffectName::answer_overdue:
+    case EffectName::deadline:
+    case EffectName::draft_age:
+      return "local";
+    default:
+      return "provider:" + order.provider;
+  }
+}
+
+}  // namespace hsmbridge::workflow

@@ -1,0 +1,73 @@
+#include "workflow/state.h"
+
+#include <type_traits>
+
+namespace hsmbridge::workflow {
+namespace {
+
+template <class T>
+concept HasDossier = requires(const T& state) {
+  state.dossier;
+};
+template <class T>
+concept HasSubmission = requires(const T& state) {
+  state.submission;
+};
+template <class T>
+concept HasProgress = requires(const T& state) {
+  state.progress;
+};
+
+}  // namespace
+
+const Key* key_of(const State& state) {
+  return std::visit(
+      [](const auto& one) -> const Key* {
+        using T = std::decay_t<decltype(one)>;
+        if constexpr (HasDossier<T>) return &one.dossier.key;
+        if constexpr (std::is_same_v<T, Preparing>) return one.key ? &*one.key : nullptr;
+        if constexpr (std::is_same_v<T, Completed>) return &one.key;
+        return nullptr;
+      },
+      state);
+}
+
+const Draft* draft_of(const State& state) {
+  return std::visit(
+      [](const auto& one) -> const Draft* {
+        if constexpr (HasDossier<std::decay_t<decltype(one)>>) return &one.dossier.draft;
+        return nullptr;
+      },
+      state);
+}
+
+const Submission* submission_of(const State& state) {
+  return std::visit(
+      [](const auto& one) -> const Submission* {
+        if constexpr (HasSubmission<std::decay_t<decltype(one)>>) return &one.submission;
+        return nullptr;
+      },
+      state);
+}
+
+const Progress* progress_of(const State& state) {
+  return std::visit(
+      [](const auto& one) -> const Progress* {
+        if constexpr (HasProgress<std::decay_t<decltype(one)>>) return &one.progress;
+        return nullptr;
+      },
+      state);
+}
+
+std::string draft_digest(const Draft& draft) {
+  // Both lengths come first, so that no other pair of byte strings has the same digest.
+  Bytes both;
+  for (const Bytes* part : {&draft.csr, &draft.to_be_signed}) {
+    for (int shift = 56; shift >= 0; shift -= 8) both.push_back(static_cast<std::uint8_t>(part->size() >> shift));
+  }
+  both.insert(both.end(), draft.csr.begin(), draft.csr.end());
+  both.insert(both.end(), draft.to_be_signed.begin(), draft.to_be_signed.end());
+  return hex(sha256(both));
+}
+
+}  // namespace hsmbridge::workflow
