@@ -1,0 +1,63 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "base/strong.h"
+#include "pkcs11/uri.h"
+#include "x509/algorithm.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hsmbridge::pkcs11 {
+
+class Token;
+
+// A key pair of a token, or the half of one that is there.
+struct KeyInfo {
+  std::string label;  // of the private half where there is one
+  Bytes id;           // CKA_ID
+  std::string type;   // "rsa:3072", "ec:P-256", "ed25519", or what the token calls a key this project has no row for
+  std::optional<x509::KeySpec> spec;
+  Bytes spki;  // DER; empty when the token shows no public part of it
+  SpkiHash spki_hash;
+  bool has_private = false;
+  bool has_public = false;
+  bool has_certificate = false;
+  bool always_authenticate = false;
+  // False when two public halves carry this id and nothing on the token says which one belongs to the private half.
+  bool paired = true;
+  std::string uri;  // token, serial, id and label: names this key only, unless the token holds two of one id and label
+};
+
+// Every key of the token, logged in, in the token's order. Throws denied, unavailable.
+std::vector<KeyInfo> list_keys(Token& token);
+
+// Every key that the selector matches, also none.
+std::vector<KeyInfo> match_keys(Token& token, const KeySelector& selector);
+
+// The one key that it matches. Throws not_found, or ambiguous with one "candidate" ("id=0a01 label=web rsa:2048") a
+// key.
+KeyInfo find_key(Token& token, const KeySelector& selector);
+
+// One attribute as the token shows it.
+struct Attribute {
+  unsigned long type = 0;
+  std::string name;   // "CKA_SIGN"
+  std::string value;  // "true", "CKK_EC", text, or lower-case hex; "not shown" for one that the token keeps to itself
+  bool shown = true;
+  Bytes raw;
+};
+struct KeyAttributes {
+  std::vector<Attribute> private_half;  // empty when that half is not there
+  std::vector<Attribute> public_half;
+};
+// Every attribute with a name in our table that the token knows, except those that hold key material.
+KeyAttributes key_attributes(Token& token, const KeyInfo& key);
+
+enum class WithCertificates { keep, destroy };
+// Destroys both halves. A key that is not there any more is no error; one that is still found afterwards throws
+// corrupt.
+void destroy_key(Token& token, const KeyInfo& key, WithCertificates certificates = WithCertificates::keep);
+
+}  // namespace hsmbridge::pkcs11

@@ -1,0 +1,109 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/secret.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hsmbridge::pkcs11 {
+
+// CK_USER_TYPE (PKCS#11 v2.40 §3.6). A vendor's own user (CKU_VENDOR_DEFINED and above) is its number.
+using UserType = unsigned long;
+inline constexpr UserType kSecurityOfficer = 0;
+inline constexpr UserType kUser = 1;
+inline constexpr UserType kContextSpecific = 2;
+
+// Where a PIN comes from. It is read when a login is about to happen, never before: `token list` prompts for nothing.
+struct PinSource {
+  enum class Kind {
+    none,       // no PIN is configured: a login that needs one is an error that says so
+    secret,     // read() gives it
+    protected_  // the token has a PIN pad (CKF_PROTECTED_AUTHENTICATION_PATH): NULL is passed
+  };
+  Kind kind = Kind::none;
+  // The source as configured: "file:/etc/hsmbridge/web.pin", "env:PIN", "prompt". Shown in messages; only its hash is
+  // kept with a refusal.
+  std::string name;
+  std::function<Secret()> read;
+
+  static PinSource protected_path();
+  static PinSource from(std::string name, std::function<Secret()> read);
+};
+
+// Whose PIN, from which source: what a refusal is remembered for.
+struct PinSubject {
+  std::string token_serial;  // serialNumber of CK_TOKEN_INFO, padding cut
+  UserType user_type = kUser;
+  std::string source_hash;  // lower-case hex SHA-256 of PinSource::name
+
+  bool operator==(const PinSubject&) const = default;
+};
+
+struct PinRefusal {
+  PinSubject subject;
+  Instant at{};
+  std::string reason;  // "CKR_PIN_INCORRECT"
+};
+
+// The memory of refused logins, shared by every process of this host that may log in: a wrong PIN is tried once. It is
+// asked before each attempt and written before the refusal is reported. Implemented by the store; by files when no
+// store is configured. Thread rule: every function may be called from any thread.
+class PinRefusals {
+ public:
+  virtual ~PinRefusals() = default;
+  virtual std::optional<PinRefusal> refused(const PinSubject& subject) = 0;
+  // Durable when it returns. Throws when it cannot be.
+  virtual void record(const PinRefusal& refusal) = 0;
+  // A person allowed another attempt (`token login --retry`), or a login succeeded.
+  virtual void clear(const PinSubject& subject) = 0;
+};
+
+// For tests, and for a process that keeps nothing.
+class MemoryPinRefusals final : public PinRefusals {
+ public:
+  std::optional<PinRefusal> refused(const PinSubject& subject) override;
+  void record(const PinRefusal& refusal) override;
+  void clear(const PinSubject& subject) override;
+
+ private:
+  std::mutex mutex_;
+  std::vector<PinRefusal> refusals_;
+};
+
+// One small JSON file a subject in `folder` (made with mode 0700), so that two processes without a store agree. A file
+// that cannot be read counts as a refusal: when in doubt no attempt is spent.
+class FilePinRefusals final : public PinRefusals {
+ public:
+  explicit FilePinRefusals(std::filesystem::path folder);
+  // $XDG_STATE_HOME/hsmbridge/pin-refusals, else ~/.local/state/hsmbridge/pin-refusals.
+  static std::filesystem::path default_folder();
+
+  std::optional<PinRefusal> refused(const PinSubject& subject) override;
+  void record(const PinRefusal& refusal) override;
+  void clear(const PinSubject& subject) override;
+
+ private:
+  std::filesystem::path file_of(const PinSubject& subject) const;
+  std::filesystem::path folder_;
+};
+
+// Holds off every other login attempt at the same token on this host: flock(2) on a file that all users can open, in
+// /run/lock (or the temporary folder where there is none). Throws unavailable when another process holds it too long.
+class LoginLock {
+ public:
+  LoginLock(const std::string& token_serial, Duration wait);
+  ~LoginLock();
+  LoginLock(const LoginLock&) = delete;
+  LoginLock& operator=(const LoginLock&) = delete;
+
+ private:
+  int file_ = -1;
+};
+
+}  // namespace hsmbridge::pkcs11

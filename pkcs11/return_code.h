@@ -1,0 +1,50 @@
+#pragma once
+
+#include "base/error.h"
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace hsmbridge::pkcs11 {
+
+// What may be done after a PKCS#11 function failed.
+enum class Recovery {
+  same_session,      // look the object up again, then once more on the same session
+  new_session,       // the session is gone or stuck: once more on another one
+  login_again,       // the login is gone
+  reinitialize,      // the module or the slot is gone: C_Initialize where needed, find the slot, new session, login
+  smaller_template,  // the token does not take this template: the next rung of the ladder
+  give_up,
+};
+
+// One row of the one table that translates CK_RV (PKCS#11 v2.40 §5.1, v3.0 §5.1).
+struct ReturnCode {
+  unsigned long code;
+  std::string_view name;     // "CKR_PIN_INCORRECT"
+  std::string_view meaning;  // "the PIN is wrong"
+  ErrorKind kind;
+  Recovery recovery;
+  std::string_view hint;  // what to do next, or ""
+};
+
+std::span<const ReturnCode> return_codes();
+// The row; for a number without one a give_up row named CKR_VENDOR_DEFINED or CKR_UNKNOWN.
+const ReturnCode& return_code(unsigned long code);
+// "CKR_PIN_INCORRECT", "0x80000123" for a number without a row.
+std::string return_code_name(unsigned long code);
+
+// A failed PKCS#11 call inside this folder; outside it is an Error like any other, with details "function" and "ckr".
+class TokenFailure : public Error {
+ public:
+  // `doing`: "sign with web-2026 on token web".
+  TokenFailure(unsigned long code, std::string_view function, std::string_view doing);
+  unsigned long code() const noexcept { return code_; }
+  Recovery recovery() const noexcept { return recovery_; }
+
+ private:
+  unsigned long code_;
+  Recovery recovery_;
+};
+
+}  // namespace hsmbridge::pkcs11

@@ -1,0 +1,51 @@
+#pragma once
+
+#include "pkcs11/keys.h"
+#include "x509/signer.h"
+
+#include <memory>
+#include <string>
+
+namespace hsmbridge::pkcs11 {
+
+class Token;
+
+struct KeyProof {
+  Bytes nonce;
+  Bytes message;    // what was signed: "hsmbridge key proof v1", a zero byte, the nonce, SHA-256 of the SPKI
+  Bytes signature;  // as X.509 carries it
+  std::string algorithm;
+};
+
+// A key of a token as the signing seam. Hashing happens here, the private operation in the token, and every signature
+// is verified in software before it is returned. Handles are cached and looked up again when the token has forgotten
+// them; the key that is found then must have the same public key. Thread rule: may be called from several threads.
+class TokenKey final : public x509::Signer {
+ public:
+  // Throws what find_key throws, and invalid_input for a key without a private half, of a kind without a row, or
+  // without a public part anywhere on the token.
+  static std::unique_ptr<TokenKey> open(std::shared_ptr<Token> token, const KeySelector& selector);
+  // The same, refusing (conflict) a key whose public key is another one than the pinned.
+  static std::unique_ptr<TokenKey> open_pinned(std::shared_ptr<Token> token, const KeySelector& selector,
+                                               const SpkiHash& expected);
+  static std::unique_ptr<TokenKey> open(std::shared_ptr<Token> token, KeyInfo key);
+
+  ~TokenKey() override;
+  const KeyInfo& info() const noexcept;
+  const Bytes& subject_public_key_info() const override;
+  // Throws denied (PIN), unavailable, corrupt (the token answered a signature that does not verify), invalid_input (the
+  // key cannot do that algorithm, or the token has no mechanism for it).
+  Bytes sign(ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm) override;
+  // The default algorithm, over a domain-separated message that can be no certificate, CSR or CRL.
+  KeyProof prove(ByteView nonce);
+
+ private:
+  struct State;
+  explicit TokenKey(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// What prove() signs; for a verifier.
+Bytes proof_message(ByteView nonce, ByteView spki);
+
+}  // namespace hsmbridge::pkcs11

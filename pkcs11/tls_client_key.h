@@ -1,0 +1,35 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "pkcs11/keys.h"
+
+#include <memory>
+#include <vector>
+
+namespace hsmbridge::pkcs11 {
+
+class Token;
+
+// A token key that authenticates this process to a TLS server. OpenSSL itself drives the key here, through libp11; no
+// other signature takes that way. libp11's context is made after our own login and is never logged out, released or
+// unloaded: doing so would end our sessions.
+class TlsClientKey {
+ public:
+  // `chain`: the client certificate and its issuers as DER, leaf first; when empty, the certificate beside the key.
+  // Throws what find_key throws, and invalid_input when the token holds an Ed25519 private key (libp11 0.4.12 then
+  // cannot use any key of it), when the key is not RSA or EC, or when no certificate for the key is there.
+  static std::shared_ptr<TlsClientKey> open(std::shared_ptr<Token> token, const KeySelector& selector,
+                                            std::vector<Bytes> chain = {});
+  ~TlsClientKey();
+
+  // Puts certificate, chain and key into an SSL_CTX: call it from CURLOPT_SSL_CTX_FUNCTION (catch there: it throws).
+  // Thread rule: may be called from several threads. The handshake then signs on the thread that drives it.
+  void install(void* ssl_ctx);
+
+ private:
+  struct State;
+  explicit TlsClientKey(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace hsmbridge::pkcs11
