@@ -74,7 +74,7 @@ void fields(Finding& x, V& v) {
 }
 template <class V>
 void fields(Dossier& x, V& v) {
-  v("key", x.key), v("draft", x.draft);
+  v("key", x.key), v("draft", x.draft), v("attempts_made", x.attempts_made);
 }
 template <class V>
 void fields(Report& x, V& v) {
@@ -84,8 +84,12 @@ void fields(Report& x, V& v) {
 }
 
 template <class V>
+void fields(WithdrawWish& x, V& v) {
+  v("cause", x.cause), v("actor", x.actor), v("reason", x.reason);
+}
+template <class V>
 void fields(Preparing& x, V& v) {
-  v("key", x.key), v("again", x.again);
+  v("key", x.key), v("attempts_made", x.attempts_made), v("again", x.again);
 }
 template <class V>
 void fields(Prepared& x, V& v) {
@@ -102,13 +106,12 @@ void fields(AwaitingCommand& x, V& v) {
 template <class V>
 void fields(Submitting& x, V& v) {
   v("dossier", x.dossier), v("attempt", x.attempt), v("phase", x.phase), v("answer_by", x.answer_by);
-  v("withdraw_reason", x.withdraw_reason), v("withdraw_actor", x.withdraw_actor), v("last_refusal", x.last_refusal);
+  v("wish", x.wish), v("last_refusal", x.last_refusal);
 }
 template <class V>
 void fields(LookingUp& x, V& v) {
   v("dossier", x.dossier), v("attempt", x.attempt), v("why", x.why), v("first_absent", x.first_absent);
-  v("unknown_answers", x.unknown_answers), v("withdraw_reason", x.withdraw_reason);
-  v("withdraw_actor", x.withdraw_actor);
+  v("wish", x.wish);
 }
 template <class V>
 void fields(AwaitingApproval& x, V& v) {
@@ -122,14 +125,13 @@ void fields(AwaitingIssuance& x, V& v) {
 }
 template <class V>
 void fields(Withdrawing& x, V& v) {
-  v("dossier", x.dossier), v("submission", x.submission), v("cause", x.cause), v("actor", x.actor);
-  v("reason", x.reason), v("cancel_accepted", x.cancel_accepted), v("provider_status", x.provider_status);
-  v("gone_since", x.gone_since);
+  v("dossier", x.dossier), v("submission", x.submission), v("wish", x.wish), v("cancel", x.cancel);
+  v("cancel_note", x.cancel_note), v("provider_status", x.provider_status), v("gone_since", x.gone_since);
 }
 template <class V>
 void fields(Retrieving& x, V& v) {
   v("dossier", x.dossier), v("submission", x.submission), v("provider_status", x.provider_status);
-  v("failures", x.failures);
+  v("late", x.late);
 }
 template <class V>
 void fields(Verifying& x, V& v) {
@@ -138,6 +140,7 @@ void fields(Verifying& x, V& v) {
 template <class V>
 void fields(Installing& x, V& v) {
   v("dossier", x.dossier), v("certificate", x.certificate), v("targets", x.targets);
+  v("findings", x.findings);
 }
 template <class V>
 void fields(Unresolved& x, V& v) {
@@ -332,8 +335,11 @@ constexpr Word<TargetState::Stage> kStages[] = {{TargetState::Stage::waiting, "w
                                                 {TargetState::Stage::failed, "failed"}};
 constexpr Word<Submitting::Phase> kPhases[] = {{Submitting::Phase::planned, "planned"},
                                                {Submitting::Phase::started, "started"}};
-constexpr Word<Withdrawing::Cause> kCauses[] = {{Withdrawing::Cause::cancel, "cancel"},
-                                                {Withdrawing::Cause::deadline, "deadline"}};
+constexpr Word<WithdrawWish::Cause> kCauses[] = {{WithdrawWish::Cause::cancel, "cancel"},
+                                                 {WithdrawWish::Cause::deadline, "deadline"}};
+constexpr Word<Withdrawing::Cancel> kCancels[] = {{Withdrawing::Cancel::wanted, "wanted"},
+                                                  {Withdrawing::Cancel::accepted, "accepted"},
+                                                  {Withdrawing::Cancel::impossible, "impossible"}};
 constexpr Word<Standing> kStandings[] = {{Standing::awaiting_approval, "awaiting_approval"},
                                          {Standing::awaiting_issuance, "awaiting_issuance"},
                                          {Standing::ready, "ready"},
@@ -363,8 +369,11 @@ constexpr std::span<const Word<TargetState::Stage>> words_of(TargetState::Stage)
 constexpr std::span<const Word<Submitting::Phase>> words_of(Submitting::Phase) {
   return kPhases;
 }
-constexpr std::span<const Word<Withdrawing::Cause>> words_of(Withdrawing::Cause) {
+constexpr std::span<const Word<WithdrawWish::Cause>> words_of(WithdrawWish::Cause) {
   return kCauses;
+}
+constexpr std::span<const Word<Withdrawing::Cancel>> words_of(Withdrawing::Cancel) {
+  return kCancels;
 }
 constexpr std::span<const Word<Standing>> words_of(Standing) {
   return kStandings;

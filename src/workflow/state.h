@@ -17,12 +17,14 @@ namespace hsmbridge::workflow {
 struct Dossier {
   Key key;
   Draft draft;
+  unsigned attempts_made = 0;  // submissions begun so far; their numbers are never used again
   bool operator==(const Dossier&) const = default;
 };
 
 struct Preparing {
   std::optional<Key> key;  // set once it is in the token
-  std::string again;       // why a draft is built anew ("the draft was older than 7d"), "" the first time
+  unsigned attempts_made = 0;
+  std::string again;  // why a draft is built anew ("the draft was older than 7d"), "" the first time
   bool operator==(const Preparing&) const = default;
 };
 struct Prepared {
@@ -39,6 +41,14 @@ struct AwaitingCommand {
   Dossier dossier;
   bool operator==(const AwaitingCommand&) const = default;
 };
+// A wish to give up that could not be granted at once, since a submission was under way.
+struct WithdrawWish {
+  enum class Cause { cancel, deadline };
+  Cause cause = Cause::cancel;
+  std::string actor;
+  std::string reason;
+  bool operator==(const WithdrawWish&) const = default;
+};
 struct Submitting {
   enum class Phase {
     planned,  // the effect waits; nothing was sent
@@ -47,10 +57,9 @@ struct Submitting {
   Dossier dossier;
   unsigned attempt = 1;
   Phase phase = Phase::planned;
-  Instant answer_by{};          // started: the call's hard deadline; afterwards the answer is lost
-  std::string withdraw_reason;  // a cancel or deadline that came while started: honoured as soon as the answer is known
-  std::string withdraw_actor;
-  std::string last_refusal;  // why the attempt before was not accepted
+  Instant answer_by{};               // started: the call's hard deadline; afterwards the answer is lost
+  std::optional<WithdrawWish> wish;  // honoured as soon as the answer is known
+  std::string last_refusal;          // why the attempt before was not accepted
   bool operator==(const Submitting&) const = default;
 };
 struct LookingUp {
@@ -58,9 +67,7 @@ struct LookingUp {
   unsigned attempt = 1;
   std::string why;                      // what happened to the answer
   std::optional<Instant> first_absent;  // Absent must be said twice across the settle time
-  unsigned unknown_answers = 0;
-  std::string withdraw_reason;
-  std::string withdraw_actor;
+  std::optional<WithdrawWish> wish;
   bool operator==(const LookingUp&) const = default;
 };
 struct AwaitingApproval {
@@ -80,13 +87,16 @@ struct AwaitingIssuance {
   bool operator==(const AwaitingIssuance&) const = default;
 };
 struct Withdrawing {
-  enum class Cause { cancel, deadline };
+  enum class Cancel {
+    wanted,      // to be asked for at the provider
+    accepted,    // the provider took it; its final word is still awaited
+    impossible,  // the provider has no cancel or refused it: only the slow poll is left
+  };
   Dossier dossier;
   Submission submission;
-  Cause cause = Cause::cancel;
-  std::string actor;
-  std::string reason;
-  bool cancel_accepted = false;  // the provider took our cancel; its final word is still awaited
+  WithdrawWish wish;
+  Cancel cancel = Cancel::wanted;
+  std::string cancel_note;  // why it is impossible
   std::string provider_status;
   std::optional<Instant> gone_since;
   bool operator==(const Withdrawing&) const = default;
@@ -95,7 +105,7 @@ struct Retrieving {
   Dossier dossier;
   Submission submission;
   std::string provider_status;
-  unsigned failures = 0;
+  bool late = false;  // it became ready after we had given up
   bool operator==(const Retrieving&) const = default;
 };
 struct Verifying {
@@ -109,6 +119,7 @@ struct Installing {
   Dossier dossier;
   std::string certificate;  // SHA-256 of the DER, hex: the certificate's record
   std::vector<TargetState> targets;
+  std::vector<Finding> findings;
   bool operator==(const Installing&) const = default;
 };
 struct Unresolved {

@@ -1,0 +1,796 @@
+#include "workflow/decide.h"
+
+#include "base/error.h"
+#include "workflow/engine.h"
+#include "workflow/rules.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace hsmbridge::workflow {
+namespace {
+
+// What a transition function answers: the next state, or why the event is not for this state after all.
+using Next = std::variant<State, Refusal>;
+
+struct Context {
+  const Order& order;
+  const Event& event;
+  const Timing& timing;
+  Instant at() const { return event.at; }
+  template <class T>
+  const T* is() const {
+    return std::get_if<T>(&event.body);
+  }
+};
+
+Next refuse(std::string why) {
+  return Refusal{std::move(why)};
+}
+
+// ---- ends that several states share ---------------------------------------------------------------------------------
+
+State given_up(const WithdrawWish& wish) {
+  if (wish.cause == WithdrawWish::Cause::deadline) return Expired{"the request's own deadline"};
+  return Cancelled{wish.actor, wish.reason};
+}
+
+WithdrawWish wish_of(const Context& context) {
+  if (const auto* cancel = context.is<CancelAsked>()) {
+    return WithdrawWish{WithdrawWish::Cause::cancel, context.event.actor, cancel->reason};
+  }
+  return WithdrawWish{WithdrawWish::Cause::deadline, context.event.actor, "the request's own deadline passed"};
+}
+
+bool wants_to_end(const Context& context) {
+  return context.is<CancelAsked>() || context.is<DeadlinePassed>();
+}
+
+State failed(const Problem& problem) {
+  if (error_kind_from(problem.kind) == ErrorKind::refused) return Rejected{{}, problem.message};
+  return Failed{problem.kind, problem.message, problem.hint};
+}
+
+std::string named(const Submission& submission) {
+  if (submission.reference.empty()) return fmt::format("attempt {} (no reference)", submission.attempt);
+  return fmt::format("attempt {} ({})", submission.attempt, submission.reference.str());
+}
+
+// Two orders may exist at the provider. Neither is dropped and neither is trusted: a person decides.
+State two_orders(Dossier dossier, const SubmissionAnswered& answer, const std::string& other, Instant at) {
+  Submission late{answer.attempt, answer.report.reference, answer.report.provider_state, at};
+  std::string why = fmt::format("{} was answered after it had been given up; {}", named(late), other);
+  return Unresolved{std::move(dossier), std::move(late), std::move(why), answer.report.handout};
+}
+
+// ---- where a clear word of the provider leads -----------------------------------------------------------------------
+
+// What the provider said, joined with what was known: it need not repeat its reference or state.
+Submission updated(Submission submission, const Report& report) {
+  if (!report.reference.empty()) submission.reference = report.reference;
+  if (!report.provider_state.empty()) submission.provider_state = report.provider_state;
+  return submission;
+}
+
+std::string spoken_status(const Report& report) {
+  if (report.message.empty()) return report.provider_status;
+  return report.provider_status.empty() ? report.message : report.provider_status + ": " + report.message;
+}
+
+Progress progress_with_note(const Report& report) {
+  Progress progress = report.progress;
+  if (report.standing == Standing::unrecognised && progress.note.empty()) {
+    progress.note =
+        fmt::format("the provider says '{}', a status that this version does not know", report.provider_status);
+  }
+  return progress;
+}
+
+// The submission is known to exist (or to have ended): where it stands now. `wish` turns waiting into withdrawing, and
+// a certificate into a late one.
+State landed(Dossier dossier, Submission submission, const Report& report, const std::optional<WithdrawWish>& wish) {
+  const bool late = wish.has_value();
+  switch (report.standing) {
+    case Standing::handed_out:
+      if (!report.handout) {
+        return Unresolved{std::move(dossier),
+                          std::move(submission),
+                          "the provider says it is done but handed out nothing (results that are given once are gone "
+                          "after the first look): " +
+                              spoken_status(report),
+                          {}};
+      }
+      return Verifying{std::move(dossier), std::move(submission), *report.handout, late};
+    case Standing::ready:
+      return Retrieving{std::move(dossier), std::move(submission), report.provider_status, late};
+    case Standing::rejected:
+      return Rejected{report.by, spoken_status(report)};
+    case Standing::expired:
+      return Expired{"the approval window at the provider: " + spoken_status(report)};
+    case Standing::cancelled:
+      return wish ? given_up(*wish)
+                  : State{Cancelled{report.by.empty() ? "the provider" : report.by, spoken_status(report)}};
+    case Standing::failed:
+      return Failed{std::string(to_string(ErrorKind::refused)), "the provider failed it: " + spoken_status(report), {}};
+    case Standing::gone:
+      return Unresolved{std::move(dossier), std::move(submission), "the provider took it and does not know it", {}};
+    case Standing::awaiting_approval:
+    case Standing::awaiting_issuance:
+    case Standing::unrecognised:
+      break;
+  }
+  if (submission.reference.empty() && submission.provider_state.empty()) {
+    return Unresolved{std::move(dossier),
+                      std::move(submission),
+                      "the provider took it without giving a reference to ask for: " + spoken_status(report),
+                      {}};
+  }
+  if (wish) {
+    return Withdrawing{
+        std::move(dossier), std::move(submission), *wish, Withdrawing::Cancel::wanted, {}, report.provider_status, {}};
+  }
+  if (report.standing == Standing::awaiting_issuance) {
+    return AwaitingIssuance{
+        std::move(dossier), std::move(submission), progress_with_note(report), report.provider_status, {}};
+  }
+  return AwaitingApproval{
+      std::move(dossier), std::move(submission), progress_with_note(report), report.provider_status, {}};
+}
+
+// The report that a fact carries, when it is about the current submission in its present state.
+const Report* report_of(const Context& context) {
+  if (const auto* reported = context.is<Reported>()) return &reported->report;
+  if (const auto* found = context.is<FoundAtProvider>()) return &found->report;
+  if (const auto* answered = context.is<SubmissionAnswered>()) return &answered->report;
+  if (const auto* cancelled = context.is<CancelAnswered>()) return &cancelled->report;
+  return nullptr;
+}
+
+// An answer to some attempt that names another reference than the one we wait for.
+bool is_another_order(const Context& context, const Submission& current) {
+  const auto* answered = context.is<SubmissionAnswered>();
+  const auto* found = context.is<FoundAtProvider>();
+  if (answered == nullptr && found == nullptr) return false;
+  const ProviderReference& reference = answered ? answered->report.reference : found->report.reference;
+  const unsigned attempt = answered ? answered->attempt : found->attempt;
+  if (!reference.empty() && !current.reference.empty()) return reference != current.reference;
+  return attempt != current.attempt;
+}
+
+State another_order(const Dossier& dossier, const Context& context, const Submission& current) {
+  SubmissionAnswered answer;
+  if (const auto* answered = context.is<SubmissionAnswered>()) answer = *answered;
+  if (const auto* found = context.is<FoundAtProvider>()) answer = {found->attempt, found->report};
+  return two_orders(dossier, answer, named(current) + " was being waited for", context.at());
+}
+
+// ---- one function a state -------------------------------------------------------------------------------------------
+
+State released(const Order& order, Dossier dossier, unsigned from) {
+  // States that do not apply to a request are passed through. `from`: 0 before local approval, 1 before the command.
+  if (from == 0 && order.local_approvals > 0)
+    return AwaitingLocalApproval{std::move(dossier), order.local_approvals, {}};
+  if (from <= 1 && order.wants_command) return AwaitingCommand{std::move(dossier)};
+  const unsigned attempt = dossier.attempts_made + 1;
+  return Submitting{std::move(dossier), attempt, Submitting::Phase::planned, {}, {}, {}};
+}
+
+State built_anew(const Dossier& dossier, const DraftTooOld& old) {
+  return Preparing{dossier.key, dossier.attempts_made, fmt::format("the draft was {} old", spoken(old.age))};
+}
+
+Next from(const Preparing& state, const Context& context) {
+  if (context.is<KeyPlanned>()) return State{state};
+  if (const auto* ready = context.is<KeyReady>()) {
+    Preparing next = state;
+    next.key = ready->key;
+    return State{std::move(next)};
+  }
+  if (const auto* frozen = context.is<DraftFrozen>()) {
+    if (!state.key) return refuse("a draft cannot be frozen before its key is ready");
+    return State{Prepared{Dossier{*state.key, frozen->draft, state.attempts_made}}};
+  }
+  if (const auto* problem = context.is<PreparationFailed>()) {
+    return State{Failed{problem->problem.kind, problem->problem.message, problem->problem.hint}};
+  }
+  if (const auto* answer = context.is<SubmissionAnswered>()) {
+    return two_orders(Dossier{state.key.value_or(Key{}), {}, state.attempts_made}, *answer,
+                      "a new draft was being prepared", context.at());
+  }
+  return given_up(wish_of(context));
+}
+
+// A state before any submission of this draft.
+Next from_unsent(const Dossier& dossier, const Context& context) {
+  if (const auto* answer = context.is<SubmissionAnswered>()) {
+    return two_orders(dossier, *answer, "nothing newer was sent", context.at());
+  }
+  if (const auto* old = context.is<DraftTooOld>()) return built_anew(dossier, *old);
+  return given_up(wish_of(context));
+}
+
+Next from(const Prepared& state, const Context& context) {
+  if (context.is<DraftAccepted>()) return released(context.order, state.dossier, 0);
+  if (const auto* refused = context.is<DraftRefused>()) {
+    return State{Failed{refused->problem.kind, refused->problem.message, refused->problem.hint}};
+  }
+  return from_unsent(state.dossier, context);
+}
+
+Next from(const AwaitingLocalApproval& state, const Context& context) {
+  if (const auto* approved = context.is<LocallyApproved>()) {
+    const LocalApproval& approval = approved->approval;
+    if (approval.draft_digest != draft_digest(state.dossier.draft)) {
+      return refuse("the approval is for other bytes than the frozen draft");
+    }
+    const bool again = std::any_of(state.approvals.begin(), state.approvals.end(),
+                                   [&approval](const LocalApproval& one) { return one.person == approval.person; });
+    if (again) return refuse(fmt::format("{} has approved already", approval.person));
+    AwaitingLocalApproval next = state;
+    next.approvals.push_back(approval);
+    if (next.approvals.size() < next.needed) return State{std::move(next)};
+    return released(context.order, state.dossier, 1);
+  }
+  if (const auto* rejected = context.is<LocallyRejected>()) return State{Rejected{rejected->person, rejected->reason}};
+  return from_unsent(state.dossier, context);
+}
+
+Next from(const AwaitingCommand& state, const Context& context) {
+  if (context.is<Commanded>()) return released(context.order, state.dossier, 2);
+  return from_unsent(state.dossier, context);
+}
+
+// The attempt is known to have left nothing at the provider.
+State not_accepted(const Dossier& dossier, const SubmissionNotAccepted& answer, const std::optional<WithdrawWish>& wish,
+                   const Timing& timing) {
+  if (wish) return given_up(*wish);
+  // A provider that cannot be reached is waited for (the request's deadline bounds it); one that says no again and
+  // again is not.
+  const bool out_of_reach = error_kind_from(answer.problem.kind) == ErrorKind::unavailable;
+  if (!out_of_reach && answer.attempt >= timing.most_attempts) {
+    return Failed{answer.problem.kind,
+                  fmt::format("{} attempts were not accepted, the last: {}", answer.attempt, answer.problem.message),
+                  answer.problem.hint};
+  }
+  Submitting next{dossier, answer.attempt + 1, Submitting::Phase::planned, {}, {}, answer.problem.message};
+  next.dossier.attempts_made = answer.attempt;
+  return next;
+}
+
+Next from(const Submitting& state, const Context& context) {
+  const bool started = state.phase == Submitting::Phase::started;
+  if (const auto* begun = context.is<AttemptStarted>()) {
+    if (started || begun->attempt != state.attempt) {
+      return refuse(fmt::format("attempt {} was begun before: it is never begun again", begun->attempt));
+    }
+    // The timer may come late; the rule may not: nothing is sent that is older than its profile allows.
+    if (context.order.max_age && context.at() - state.dossier.draft.built_at > *context.order.max_age) {
+      return refuse("the draft is older than its profile allows: it is built anew");
+    }
+    Submitting next = state;
+    next.phase = Submitting::Phase::started;
+    next.answer_by = begun->answer_by;
+    next.dossier.attempts_made = begun->attempt;
+    return State{std::move(next)};
+  }
+  if (const auto* answer = context.is<SubmissionAnswered>()) {
+    if (answer->attempt > state.attempt || (answer->attempt == state.attempt && !started)) {
+      return refuse(fmt::format("attempt {} was never begun", answer->attempt));
+    }
+    if (answer->attempt < state.attempt && started) {
+      return two_orders(state.dossier, *answer, fmt::format("attempt {} is under way", state.attempt), context.at());
+    }
+    return landed(state.dossier, updated(Submission{answer->attempt, {}, {}, context.at()}, answer->report),
+                  answer->report, state.wish);
+  }
+  if (const auto* answer = context.is<SubmissionNotAccepted>()) {
+    if (!started || answer->attempt != state.attempt) return refuse("that attempt is over");
+    return not_accepted(state.dossier, *answer, state.wish, context.timing);
+  }
+  if (const auto* answer = context.is<SubmissionRefused>()) {
+    if (!started || answer->attempt != state.attempt) return refuse("that attempt is over");
+    return failed(answer->problem);
+  }
+  if (const auto* lost = context.is<AnswerLost>()) {
+    if (!started || lost->attempt != state.attempt) return refuse("that attempt is over");
+    return State{LookingUp{state.dossier, state.attempt, lost->why, {}, state.wish}};
+  }
+  if (started) {
+    if (!wants_to_end(context)) return refuse("a submission is under way");
+    if (state.wish) return refuse("it is to be withdrawn already, as soon as the provider's answer is known");
+    Submitting next = state;
+    next.wish = wish_of(context);
+    return State{std::move(next)};
+  }
+  if (const auto* old = context.is<DraftTooOld>()) return built_anew(state.dossier, *old);
+  return given_up(wish_of(context));
+}
+
+Next from(const LookingUp& state, const Context& context) {
+  if (const auto* answer = context.is<SubmissionAnswered>(); answer != nullptr && answer->attempt != state.attempt) {
+    return two_orders(state.dossier, *answer, fmt::format("attempt {} may exist too", state.attempt), context.at());
+  }
+  if (const Report* report = report_of(context)) {
+    return landed(state.dossier, updated(Submission{state.attempt, {}, {}, context.at()}, *report), *report,
+                  state.wish);
+  }
+  if (const auto* answer = context.is<SubmissionNotAccepted>()) {
+    if (answer->attempt != state.attempt) return refuse("that attempt is over");
+    return not_accepted(state.dossier, *answer, state.wish, context.timing);
+  }
+  if (const auto* answer = context.is<SubmissionRefused>()) {
+    if (answer->attempt != state.attempt) return refuse("that attempt is over");
+    return failed(answer->problem);
+  }
+  if (const auto* absent = context.is<AbsentAtProvider>()) {
+    if (absent->attempt != state.attempt) return refuse("that attempt is over");
+    LookingUp next = state;
+    if (!state.first_absent) {
+      next.first_absent = context.at();
+      return State{std::move(next)};
+    }
+    if (context.at() - *state.first_absent < context.timing.settle) return State{std::move(next)};
+    if (state.wish) return given_up(*state.wish);
+    return State{Submitting{state.dossier,
+                            state.attempt + 1,
+                            Submitting::Phase::planned,
+                            {},
+                            {},
+                            "the attempt before is provably not at the provider"}};
+  }
+  if (const auto* inconclusive = context.is<LookUpInconclusive>()) {
+    if (inconclusive->attempt != state.attempt) return refuse("that attempt is over");
+    return State{Unresolved{state.dossier,
+                            Submission{state.attempt, {}, {}, context.at()},
+                            fmt::format("{}; {}", state.why, inconclusive->why),
+                            {}}};
+  }
+  if (state.wish) return refuse("it is to be withdrawn already, as soon as the provider's answer is known");
+  LookingUp next = state;
+  next.wish = wish_of(context);
+  return State{std::move(next)};
+}
+
+// The reference was not found. Once can be a passing fault of the provider; twice, far enough apart, is a fact.
+template <class Waiting>
+Next reference_gone(const Waiting& state, const Context& context, State when_confirmed) {
+  Waiting next = state;
+  if (!state.gone_since) {
+    next.gone_since = context.at();
+    return State{std::move(next)};
+  }
+  if (context.at() - *state.gone_since < context.timing.gone_confirm) return State{std::move(next)};
+  return when_confirmed;
+}
+
+template <class Waiting>
+Next from_waiting(const Waiting& state, const Context& context) {
+  if (wants_to_end(context)) {
+    return State{Withdrawing{
+        state.dossier, state.submission, wish_of(context), Withdrawing::Cancel::wanted, {}, state.provider_status, {}}};
+  }
+  if (const auto* nothing = context.is<NothingHandedOut>()) {
+    return State{Unresolved{state.dossier, state.submission, nothing->why, {}}};
+  }
+  const Report* report = report_of(context);
+  if (report == nullptr) return refuse("nobody asked for that now");
+  if (is_another_order(context, state.submission)) return another_order(state.dossier, context, state.submission);
+  if (report->standing == Standing::gone) {
+    return reference_gone(
+        state, context,
+        Unresolved{state.dossier,
+                   state.submission,
+                   fmt::format("the provider does not know {} any more, asked twice", state.submission.reference.str()),
+                   {}});
+  }
+  if (report->standing == Standing::unrecognised) {
+    Waiting next = state;
+    next.submission = updated(next.submission, *report);
+    next.progress = progress_with_note(*report);
+    next.provider_status = report->provider_status;
+    next.gone_since.reset();
+    return State{std::move(next)};
+  }
+  return landed(state.dossier, updated(state.submission, *report), *report, std::nullopt);
+}
+
+Next from(const AwaitingApproval& state, const Context& context) {
+  return from_waiting(state, context);
+}
+Next from(const AwaitingIssuance& state, const Context& context) {
+  return from_waiting(state, context);
+}
+
+Next from(const Withdrawing& state, const Context& context) {
+  if (const auto* impossible = context.is<CancelImpossible>()) {
+    Withdrawing next = state;
+    next.cancel = Withdrawing::Cancel::impossible;
+    next.cancel_note = impossible->why;
+    return State{std::move(next)};
+  }
+  if (const auto* nothing = context.is<NothingHandedOut>()) {
+    return State{Unresolved{state.dossier, state.submission, nothing->why, {}}};
+  }
+  const Report* report = report_of(context);
+  if (report == nullptr) return refuse("nobody asked for that now");
+  if (is_another_order(context, state.submission)) return another_order(state.dossier, context, state.submission);
+  Withdrawing next = state;
+  if (context.is<CancelAnswered>()) next.cancel = Withdrawing::Cancel::accepted;
+  if (report->standing == Standing::gone) {
+    // A provider that took our cancel may forget the request: that is its final word then.
+    return reference_gone(
+        next, context,
+        next.cancel == Withdrawing::Cancel::accepted
+            ? given_up(state.wish)
+            : State{Unresolved{state.dossier,
+                               state.submission,
+                               fmt::format("it was to be withdrawn, and the provider does not know {} "
+                                           "any more, asked twice",
+                                           state.submission.reference.str()),
+                               {}}});
+  }
+  if (report->standing == Standing::awaiting_approval || report->standing == Standing::awaiting_issuance ||
+      report->standing == Standing::unrecognised) {
+    next.submission = updated(next.submission, *report);
+    next.provider_status = report->provider_status;
+    next.gone_since.reset();
+    return State{std::move(next)};
+  }
+  return landed(state.dossier, updated(state.submission, *report), *report, state.wish);
+}
+
+Next from(const Retrieving& state, const Context& context) {
+  if (const auto* out = context.is<HandedOut>()) {
+    Submission submission = state.submission;
+    if (!out->provider_state.empty()) submission.provider_state = out->provider_state;
+    return State{Verifying{state.dossier, std::move(submission), out->handout, state.late}};
+  }
+  if (const auto* nothing = context.is<NothingHandedOut>()) {
+    return State{Unresolved{state.dossier, state.submission, nothing->why, {}}};
+  }
+  const Report* report = report_of(context);
+  if (report == nullptr) return refuse("nobody asked for that now");
+  if (report->standing == Standing::handed_out && report->handout) {
+    return State{Verifying{state.dossier, updated(state.submission, *report), *report->handout, state.late}};
+  }
+  if (report->standing == Standing::rejected || report->standing == Standing::expired ||
+      report->standing == Standing::cancelled || report->standing == Standing::failed ||
+      report->standing == Standing::gone || report->standing == Standing::handed_out) {
+    return State{Unresolved{state.dossier,
+                            updated(state.submission, *report),
+                            "the provider had said that the certificate is ready, and now says " +
+                                std::string(to_string(report->standing)) + " (" + spoken_status(*report) + ")",
+                            {}}};
+  }
+  Retrieving next = state;
+  next.submission = updated(next.submission, *report);
+  next.provider_status = report->provider_status;
+  return State{std::move(next)};
+}
+
+Next from(const Verifying& state, const Context& context) {
+  if (const auto* verified = context.is<Verified>()) {
+    if (state.late || context.order.targets.empty()) {
+      return State{Completed{state.dossier.key, verified->certificate, state.late, verified->findings}};
+    }
+    Installing next{state.dossier, verified->certificate, {}, verified->findings};
+    for (const InstallTarget& target : context.order.targets) next.targets.push_back(TargetState{target, {}, 0, {}});
+    return State{std::move(next)};
+  }
+  if (const auto* wrong = context.is<VerificationFailed>()) {
+    return State{Quarantined{wrong->certificate, wrong->findings}};
+  }
+  const auto* unreadable = context.is<HandoutUnreadable>();
+  return State{Unresolved{state.dossier, state.submission, unreadable ? unreadable->why : "", state.handout}};
+}
+
+Next from(const Installing& state, const Context& context) {
+  Installing next = state;
+  const auto* done = context.is<TargetInstalled>();
+  const auto* trouble = context.is<TargetFailed>();
+  const std::string& name = done ? done->target : trouble->target;
+  const auto target = std::find_if(next.targets.begin(), next.targets.end(),
+                                   [&name](const TargetState& one) { return one.target.name == name; });
+  if (target == next.targets.end()) return refuse(fmt::format("there is no target '{}'", name));
+  if (target->stage == TargetState::Stage::done) return refuse(fmt::format("'{}' is done already", name));
+  if (done) {
+    target->stage = TargetState::Stage::done;
+    target->last_error.clear();
+  } else {
+    target->stage = TargetState::Stage::failed;
+    ++target->failures;
+    target->last_error = trouble->problem.message;
+  }
+  const bool all = std::all_of(next.targets.begin(), next.targets.end(),
+                               [](const TargetState& one) { return one.stage == TargetState::Stage::done; });
+  if (all) return State{Completed{state.dossier.key, state.certificate, false, state.findings}};
+  return State{std::move(next)};
+}
+
+Next from(const Unresolved& state, const Context& context) {
+  if (context.is<LookUpAsked>()) {
+    return State{LookingUp{state.dossier, state.submission.attempt, state.why, {}, {}}};
+  }
+  if (const auto* there = context.is<ResolvedAsThere>()) {
+    if (there->reference.empty()) return refuse("a reference is needed");
+    Submission submission = state.submission;
+    submission.reference = there->reference;
+    return State{AwaitingApproval{state.dossier, std::move(submission), {}, {}, {}}};
+  }
+  if (const auto* brought = context.is<ResolvedAsCertificate>()) {
+    return State{Verifying{state.dossier, state.submission, brought->handout, false}};
+  }
+  if (context.is<ResolvedAsAbsent>()) {
+    if (state.dossier.draft.csr.empty()) return refuse("its draft is gone: make a new request");
+    const unsigned attempt = std::max(state.submission.attempt, state.dossier.attempts_made) + 1;
+    return State{Submitting{state.dossier,
+                            attempt,
+                            Submitting::Phase::planned,
+                            {},
+                            {},
+                            "a person vouched that the attempt before is not at the provider"}};
+  }
+  if (const auto* abandoned = context.is<ResolvedAsAbandoned>()) {
+    return State{Abandoned{context.event.actor, abandoned->reason}};
+  }
+  if (const auto* out = context.is<HandedOut>()) {
+    return State{Verifying{state.dossier, state.submission, out->handout, false}};
+  }
+  const Report* report = report_of(context);
+  if (report == nullptr) return refuse("nobody asked for that now");
+  if (is_another_order(context, state.submission) && !state.submission.reference.empty()) {
+    Unresolved next = state;
+    next.why += fmt::format("; another answer came: {} {}", report->reference.str(), spoken_status(*report));
+    if (!next.handout) next.handout = report->handout;
+    return State{std::move(next)};
+  }
+  if (context.is<Reported>() && !report->handout) return refuse("a person decides now");
+  return landed(state.dossier, updated(state.submission, *report), *report, std::nullopt);
+}
+
+Next next_state(const State& state, const Context& context) {
+  switch (name_of(state)) {
+    case StateName::preparing:
+      return from(std::get<Preparing>(state), context);
+    case StateName::prepared:
+      return from(std::get<Prepared>(state), context);
+    case StateName::awaiting_local_approval:
+      return from(std::get<AwaitingLocalApproval>(state), context);
+    case StateName::awaiting_command:
+      return from(std::get<AwaitingCommand>(state), context);
+    case StateName::submitting:
+      return from(std::get<Submitting>(state), context);
+    case StateName::looking_up:
+      return from(std::get<LookingUp>(state), context);
+    case StateName::awaiting_approval:
+      return from(std::get<AwaitingApproval>(state), context);
+    case StateName::awaiting_issuance:
+      return from(std::get<AwaitingIssuance>(state), context);
+    case StateName::withdrawing:
+      return from(std::get<Withdrawing>(state), context);
+    case StateName::retrieving:
+      return from(std::get<Retrieving>(state), context);
+    case StateName::verifying:
+      return from(std::get<Verifying>(state), context);
+    case StateName::installing:
+      return from(std::get<Installing>(state), context);
+    case StateName::unresolved:
+      return from(std::get<Unresolved>(state), context);
+    default:
+      return refuse("nothing final is left again");
+  }
+}
+
+// ---- the effects that a state wants ---------------------------------------------------------------------------------
+
+// What the event says about patience, for the due time of what follows it.
+std::optional<Duration> asked_patience(const Context& context) {
+  if (const Report* report = report_of(context)) return report->retry_after;
+  if (const auto* refused = context.is<SubmissionNotAccepted>()) return refused->retry_after;
+  return std::nullopt;
+}
+
+class Schedule {
+ public:
+  explicit Schedule(const Context& context) : context_(context), at_(context.at()) {}
+
+  std::vector<Effect> of(const State& state) {
+    switch (name_of(state)) {
+      case StateName::preparing:
+        add(std::get<Preparing>(state).key ? EffectName::build_draft : EffectName::ensure_key, at_);
+        break;
+      case StateName::prepared:
+        add(EffectName::check_draft, at_);
+        break;
+      case StateName::awaiting_local_approval:
+        add_draft_age(std::get<AwaitingLocalApproval>(state).dossier.draft);
+        break;
+      case StateName::awaiting_command:
+        add_draft_age(std::get<AwaitingCommand>(state).dossier.draft);
+        break;
+      case StateName::submitting:
+        submitting(std::get<Submitting>(state));
+        break;
+      case StateName::looking_up:
+        looking_up(std::get<LookingUp>(state));
+        break;
+      case StateName::awaiting_approval:
+        waiting(std::get<AwaitingApproval>(state));
+        break;
+      case StateName::awaiting_issuance:
+        waiting(std::get<AwaitingIssuance>(state));
+        break;
+      case StateName::withdrawing:
+        withdrawing(std::get<Withdrawing>(state));
+        break;
+      case StateName::retrieving:
+        add(EffectName::retrieve, context_.is<Reported>() ? at_ + patience(context_.timing.poll_first) : at_);
+        break;
+      case StateName::verifying:
+        add(EffectName::verify, at_);
+        break;
+      case StateName::installing:
+        installing(std::get<Installing>(state));
+        break;
+      default:
+        break;
+    }
+    add_deadline(state);
+    return std::move(effects_);
+  }
+
+ private:
+  void add(EffectName name, Instant due, unsigned attempt = 0, std::string target = {}) {
+    effects_.push_back(Effect{name, due, attempt, std::move(target)});
+  }
+  Duration patience(Duration planned) const { return std::max(planned, asked_patience(context_).value_or(planned)); }
+
+  void add_draft_age(const Draft& draft) {
+    if (context_.order.max_age) add(EffectName::draft_age, draft.built_at + *context_.order.max_age);
+  }
+  void submitting(const Submitting& state) {
+    if (state.phase == Submitting::Phase::started) {
+      // No submit effect any more: what is left is the timer that turns silence into a look-up.
+      add(EffectName::answer_overdue, state.answer_by + context_.timing.settle, state.attempt);
+      return;
+    }
+    Instant due = at_;
+    if (const auto* refused = context_.is<SubmissionNotAccepted>()) {
+      due += next_retry(context_.order.id, refused->attempt, refused->retry_after, context_.timing);
+    }
+    add(EffectName::submit, due, state.attempt);
+    add_draft_age(state.dossier.draft);
+  }
+  void looking_up(const LookingUp& state) {
+    Instant due = at_;
+    if (context_.is<AnswerLost>()) {
+      due = std::max(at_, answer_by_ + context_.timing.settle);
+    } else if (state.first_absent) {
+      due = std::max(at_, *state.first_absent + context_.timing.settle);
+    } else if (wants_to_end(context_)) {
+      due = at_ + context_.timing.settle;  // the planned time is not known here; later is always safe
+    }
+    add(EffectName::look_up, due, state.attempt);
+  }
+  template <class Waiting>
+  void waiting(const Waiting& state) {
+    if (state.gone_since) return add(EffectName::poll, *state.gone_since + context_.timing.gone_confirm);
+    if (context_.is<ResolvedAsThere>()) return add(EffectName::poll, at_);
+    add(EffectName::poll, at_ + next_poll(context_.order.id, at_ - state.submission.submitted_at,
+                                          asked_patience(context_), context_.timing));
+  }
+  void withdrawing(const Withdrawing& state) {
+    if (state.gone_since) return add(EffectName::poll, *state.gone_since + context_.timing.gone_confirm);
+    if (state.cancel == Withdrawing::Cancel::wanted) return add(EffectName::withdraw, at_);
+    add(EffectName::poll, at_ + patience(context_.timing.withdraw_poll));
+  }
+  void installing(const Installing& state) {
+    for (const TargetState& target : state.targets) {
+      if (target.stage == TargetState::Stage::done) continue;
+      const Duration delay = target.stage == TargetState::Stage::failed
+                                 ? next_retry(context_.order.id, target.failures, std::nullopt, context_.timing)
+                                 : Duration::zero();
+      add(EffectName::install, at_ + delay, 0, target.target.name);
+    }
+  }
+  void add_deadline(const State& state) {
+    if (!context_.order.deadline || name_of(state) > StateName::awaiting_issuance) return;
+    const auto* submitting = std::get_if<Submitting>(&state);
+    const auto* looking = std::get_if<LookingUp>(&state);
+    if ((submitting && submitting->wish) || (looking && looking->wish)) return;
+    add(EffectName::deadline, *context_.order.deadline);
+  }
+
+ public:
+  Instant answer_by_{};  // of the attempt that was lost
+
+ private:
+  const Context& context_;
+  Instant at_;
+  std::vector<Effect> effects_;
+};
+
+std::string not_for_this_state(StateName state, EventName event) {
+  if (is_final(state)) return fmt::format("the request is {}: nothing changes it any more", to_string(state));
+  if (event == EventName::cancel_asked) {
+    switch (state) {
+      case StateName::withdrawing:
+        return "it is being withdrawn already";
+      case StateName::unresolved:
+        return "whether it exists at the provider is not known: decide with 'request resolve' first";
+      default:
+        return "a certificate exists: it can be revoked, not cancelled";
+    }
+  }
+  return fmt::format("{} is not for a request that is {}", to_string(event), to_string(state));
+}
+
+}  // namespace
+
+std::variant<Decision, Refusal> decide(const Order& order, const State& state, const Event& event,
+                                       const Timing& timing) {
+  const StateName here = name_of(state);
+  const Rule* rule = rule_for(here, name_of(event.body));
+  if (rule == nullptr) return Refusal{not_for_this_state(here, name_of(event.body))};
+  const Context context{order, event, timing};
+  Next next = next_state(state, context);
+  if (auto* refusal = std::get_if<Refusal>(&next)) return std::move(*refusal);
+  State& reached = std::get<State>(next);
+  if ((rule->to & bit(name_of(reached))) == 0) {
+    return Refusal{fmt::format("internal: {} in {} may not lead to {}", to_string(name_of(event.body)), to_string(here),
+                               to_string(name_of(reached)))};
+  }
+  Schedule schedule(context);
+  if (const auto* submitting = std::get_if<Submitting>(&state)) schedule.answer_by_ = submitting->answer_by;
+  std::vector<Effect> effects = schedule.of(reached);
+  return Decision{std::move(reached), std::move(effects), rule->sentence};
+}
+
+Decision begin(const Order& order, const Timing& timing) {
+  const Event created{order.created_at, order.created_by, Created{order}};
+  const Context context{order, created, timing};
+  State state = Preparing{};
+  std::vector<Effect> effects = Schedule(context).of(state);
+  return Decision{std::move(state), std::move(effects), "a request is made"};
+}
+
+bool changes_something(const State& state, const Report& report) {
+  if (report.handout) return true;
+  const auto waiting = [&report](const auto& here, Standing expected) {
+    return report.standing != expected || here.gone_since.has_value() ||
+           here.provider_status != report.provider_status || here.progress != progress_with_note(report) ||
+           updated(here.submission, report) != here.submission;
+  };
+  switch (name_of(state)) {
+    case StateName::awaiting_approval: {
+      const auto& here = std::get<AwaitingApproval>(state);
+      if (report.standing == Standing::unrecognised) return waiting(here, Standing::unrecognised);
+      return waiting(here, Standing::awaiting_approval);
+    }
+    case StateName::awaiting_issuance: {
+      const auto& here = std::get<AwaitingIssuance>(state);
+      if (report.standing == Standing::unrecognised) return waiting(here, Standing::unrecognised);
+      return waiting(here, Standing::awaiting_issuance);
+    }
+    case StateName::withdrawing: {
+      const auto& here = std::get<Withdrawing>(state);
+      const bool still = report.standing == Standing::awaiting_approval ||
+                         report.standing == Standing::awaiting_issuance || report.standing == Standing::unrecognised;
+      return !still || here.gone_since.has_value() || here.provider_status != report.provider_status ||
+             updated(here.submission, report) != here.submission;
+    }
+    case StateName::retrieving: {
+      const auto& here = std::get<Retrieving>(state);
+      const bool still = report.standing == Standing::awaiting_approval || report.standing == Standing::ready ||
+                         report.standing == Standing::awaiting_issuance || report.standing == Standing::unrecognised;
+      return !still || here.provider_status != report.provider_status ||
+             updated(here.submission, report) != here.submission;
+    }
+    default:
+      return true;
+  }
+}
+
+}  // namespace hsmbridge::workflow
