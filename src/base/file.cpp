@@ -160,12 +160,12 @@ void write_file(const std::filesystem::path& path, ByteView content, FileMode mo
   sync_folder(folder);
 }
 
-Secret read_secret_file(const std::filesystem::path& path) {
+Secret read_secret_file(const std::filesystem::path& path, SecretReaders readers) {
   const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) throw system_error("cannot open", path, errno);
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) throw system_error("cannot look at", path, errno);
-  if ((status.st_mode & 077) != 0) {
+  if (readers == SecretReaders::owner_only && (status.st_mode & 077) != 0) {
     throw Error{ErrorKind::denied, fmt::format("{} holds a secret but its group or others may read it (mode {:04o})",
                                                path.string(), status.st_mode & 07777)}
         .hint(fmt::format("chmod 600 {}", path.string()));

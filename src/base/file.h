@@ -20,8 +20,12 @@ Bytes read_file(const std::filesystem::path& path, std::size_t most = 16U << 20U
 // race). Throws conflict, denied, unavailable (disk full).
 void write_file(const std::filesystem::path& path, ByteView content, FileMode mode, Existing existing);
 
+// Who may be able to read a file that holds a secret. `anyone` is for places that somebody else guards, such as the
+// credentials folder of systemd, whose access lists look like a group's permission.
+enum class SecretReaders { owner_only, anyone };
+
 // A secret from a file: one trailing newline (LF or CRLF) is cut, since editors add one and a PIN with a newline is a
 // wrong PIN. Throws denied when the file can be read by its group or by others, with the chmod that mends it.
-Secret read_secret_file(const std::filesystem::path& path);
+Secret read_secret_file(const std::filesystem::path& path, SecretReaders readers = SecretReaders::owner_only);
 
 }  // namespace hsmbridge

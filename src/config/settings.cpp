@@ -1,0 +1,361 @@
+#include "config/settings.h"
+
+#include "base/error.h"
+#include "config/paths.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <limits>
+#include <utility>
+
+namespace hsmbridge::config {
+namespace {
+
+constexpr std::int64_t kMany = 1'000'000;
+
+std::optional<unsigned> optional_count(Section& section, std::string_view key, std::int64_t least) {
+  const auto value = section.optional_integer(key, least, kMany);
+  return value ? std::optional<unsigned>(static_cast<unsigned>(*value)) : std::nullopt;
+}
+
+// A name that people type on a command line and that stands in messages and file names.
+void check_name(Section& parent, const std::string& name) {
+  const auto fine = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '.';
+  };
+  if (!std::all_of(name.begin(), name.end(), fine) || name.front() == '-' || name.front() == '.') {
+    parent.problem(name, "a name is made of letters, digits, '-', '_' and '.', and starts with neither '-' nor '.'");
+  }
+}
+
+// The named sub-sections of one of the lists of the file, each read by `read_one(name, section)`.
+template <class Setting, class Read>
+std::vector<Setting> read_named(Section& root, std::string_view key, Read read_one) {
+  std::vector<Setting> all;
+  auto list = root.section(key);
+  if (!list) return all;
+  for (auto& [name, section] : list->named_sections()) {
+    check_name(*list, name);
+    all.push_back(read_one(name, section));
+  }
+  list->finish();
+  return all;
+}
+
+// "user", "so" or a number: vendors have users of their own (PKCS#11 v2.40 §3.6, CKU_VENDOR_DEFINED is 0x80000000).
+unsigned long read_user_type(Section& section) {
+  constexpr unsigned long kSecurityOfficer = 0;
+  constexpr unsigned long kUser = 1;
+  const auto text = section.optional_text("user_type");
+  if (!text || *text == "user") return kUser;
+  if (*text == "so") return kSecurityOfficer;
+  const bool hexadecimal = text->starts_with("0x");
+  const char* begin = text->data() + (hexadecimal ? 2 : 0);
+  const char* end = text->data() + text->size();
+  unsigned long value = 0;
+  const auto [stop, failure] = std::from_chars(begin, end, value, hexadecimal ? 16 : 10);
+  if (failure == std::errc{} && stop == end && value <= std::numeric_limits<std::uint32_t>::max()) return value;
+  section.problem("user_type", "must be user, so or a vendor's number such as 0x80000001");
+  return kUser;
+}
+
+TokenSettings read_token(const std::string& name, Section& section) {
+  TokenSettings token;
+  token.name = name;
+  token.section = section;
+  token.module = section.file("module");
+  token.uri = section.text("uri");
+  if (!token.uri.empty() && !token.uri.starts_with("pkcs11:"))
+    section.problem("uri", "must start with pkcs11: (RFC 7512)");
+  // A PIN in the URI would be a secret in the file (and shown in messages).
+  if (token.uri.find("pin-value") != std::string::npos) {
+    section.problem("uri",
+                    "must not hold a PIN: use the key 'pin' with env:NAME, file:PATH, credential:NAME or prompt");
+    token.uri.clear();
+  }
+  token.pin = section.optional_secret("pin", SecretUse::pin);
+  token.key_pin = section.optional_secret("key_pin", SecretUse::pin);
+  token.user_type = read_user_type(section);
+  token.stores_certificates = section.optional_boolean("certificates").value_or(true);
+  token.sessions = optional_count(section, "sessions", 1).value_or(token.sessions);
+  token.session_wait = section.optional_duration("session_wait");
+  token.login_wait = section.optional_duration("login_wait");
+  token.deadline = section.optional_duration("deadline");
+  section.finish();
+  return token;
+}
+
+ProviderSettings read_provider(const std::string& name, Section& section,
+                               const std::map<std::string, ProviderReader>& readers) {
+  ProviderSettings provider;
+  provider.name = name;
+  provider.section = section;
+  provider.type = section.text("type");
+  provider.concurrency = optional_count(section, "concurrency", 1).value_or(provider.concurrency);
+  provider.calls_per_minute = optional_count(section, "calls_per_minute", 1);
+  provider.time_limit = section.optional_duration("time_limit");
+  provider.settle = section.optional_duration("settle");
+  provider.poll_first = section.optional_duration("poll_first");
+  provider.poll_longest = section.optional_duration("poll_longest");
+  provider.most_attempts = optional_count(section, "most_attempts", 1);
+  if (readers.empty() || provider.type.empty()) return provider;
+  const auto reader = readers.find(provider.type);
+  if (reader == readers.end()) {
+    std::string types;
+    for (const auto& [type, unused] : readers) types += (types.empty() ? "" : ", ") + type;
+    section.problem("type", fmt::format("'{}' is none of: {}", provider.type, types));
+    return provider;
+  }
+  try {
+    reader->second(name, section);
+  } catch (const Error& error) {
+    section.problem("type", error.message());
+  }
+  return provider;
+}
+
+// A text that x509::Name::parse reads back as this value (RFC 4514 §2.4).
+std::string escaped(std::string_view value) {
+  std::string text;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const char c = value[i];
+    const bool edge = (i == 0 && (c == ' ' || c == '#')) || (i + 1 == value.size() && c == ' ');
+    if (edge || std::string_view(",+;\"\\<>=").find(c) != std::string_view::npos) text += '\\';
+    text += c;
+  }
+  return text;
+}
+
+std::string relative_name(const std::vector<std::pair<std::string, std::string>>& attributes) {
+  std::string text;
+  for (const auto& [type, value] : attributes)
+    text += fmt::format("{}{}={}", text.empty() ? "" : "+", type, escaped(value));
+  return text;
+}
+
+// A text as x509 reads names; or a mapping, one relative name an entry; or a list of mappings, where an attribute may
+// repeat and a mapping of several entries is one multi-valued relative name.
+std::string read_subject(Section& section) {
+  switch (section.shape("subject")) {
+    case Section::Shape::mapping: {
+      std::string text;
+      for (const auto& attribute : section.named_texts("subject")) {
+        text += (text.empty() ? "" : ", ") + relative_name({attribute});
+      }
+      return text;
+    }
+    case Section::Shape::list: {
+      std::string text;
+      for (Section& relative : section.sections("subject")) {
+        std::vector<std::pair<std::string, std::string>> attributes;
+        for (const std::string& type : relative.keys()) {
+          if (auto value = relative.optional_text(type)) attributes.emplace_back(type, std::move(*value));
+        }
+        text += (text.empty() ? "" : ", ") + relative_name(attributes);
+      }
+      return text;
+    }
+    default:
+      return section.optional_text("subject").value_or("");
+  }
+}
+
+InstallSettings read_install(Section& profile) {
+  InstallSettings install;
+  auto section = profile.section("install");
+  if (!section) return install;
+  install.token = section->optional_boolean("token").value_or(false);
+  install.files = section->files("file");
+  install.provider = section->optional_text("provider");
+  install.hook = section->texts("hook");
+  section->finish();
+  return install;
+}
+
+std::vector<ApprovalGroup> read_approval(Section& profile, const std::vector<PersonSettings>& people) {
+  std::vector<ApprovalGroup> groups;
+  for (Section& section : profile.sections("approval")) {
+    ApprovalGroup group;
+    group.of = section.texts("of");
+    if (group.of.empty()) section.problem("of", "must name the people who may approve");
+    group.quorum = static_cast<unsigned>(section.integer("quorum", 1, kMany));
+    if (!group.of.empty() && group.quorum > group.of.size()) {
+      section.problem("quorum", fmt::format("asks for {} approvals of {} people", group.quorum, group.of.size()));
+    }
+    for (auto name = group.of.begin(); name != group.of.end(); ++name) {
+      if (std::find(group.of.begin(), name, *name) != name) {
+        section.problem("of", fmt::format("names '{}' twice", *name));
+      } else if (std::none_of(people.begin(), people.end(), [&](const auto& person) { return person.name == *name; })) {
+        section.problem("of", fmt::format("'{}' is not among the people of this file", *name));
+      }
+    }
+    section.finish();
+    groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
+// Another part of the file that must exist under this name.
+template <class Setting>
+void check_reference(Section& section, std::string_view key, const std::optional<std::string>& name,
+                     const std::vector<Setting>& all, std::string_view list) {
+  if (!name || std::any_of(all.begin(), all.end(), [&](const Setting& one) { return one.name == *name; })) return;
+  section.problem(key, fmt::format("'{}' is not among the {} of this file", *name, list));
+}
+
+ProfileSettings read_profile(const std::string& name, Section& section, const Settings& settings) {
+  ProfileSettings profile;
+  profile.name = name;
+  profile.section = section;
+  profile.provider = section.optional_text("provider");
+  check_reference(section, "provider", profile.provider, settings.providers, "providers");
+  profile.token = section.optional_text("token");
+  check_reference(section, "token", profile.token, settings.tokens, "tokens");
+  profile.key = section.optional_text("key");
+  profile.algorithm = section.optional_text("algorithm");
+  profile.subject = read_subject(section);
+  profile.san = section.texts("san");
+  profile.usage = section.texts("usage");
+  profile.extended_usage = section.texts("extended_usage");
+  profile.basic_constraints = section.optional_text("basic_constraints");
+  profile.name_constraints = section.texts("name_constraints");
+  profile.policies = section.texts("policies");
+  profile.tls_features = section.texts("tls_features");
+  profile.extensions = section.texts("extensions");
+  profile.validity = section.optional_duration("validity");
+  profile.max_age = section.optional_duration("max_age");
+  profile.deadline = section.optional_duration("deadline");
+  profile.renew_before = section.optional_duration("renew_before");
+  if (profile.validity && *profile.validity < std::chrono::minutes{1}) {
+    section.problem("validity", "must be a minute or more");
+  }
+  if (profile.validity && profile.renew_before && *profile.renew_before >= *profile.validity) {
+    section.problem("renew_before", "must be shorter than validity");
+  }
+  profile.accept = section.texts("accept");
+  profile.anchors = section.files("anchors");
+  profile.install = read_install(section);
+  profile.approval = read_approval(section, settings.people);
+  profile.wants_command = section.optional_boolean("operator_command").value_or(false);
+  section.finish();
+  return profile;
+}
+
+PersonSettings read_person(const std::string& name, Section& section) {
+  PersonSettings person;
+  person.name = name;
+  person.section = section;
+  person.public_key = section.optional_file("public_key");
+  person.spki = section.optional_text("spki");
+  if (section.has("public_key") == section.has("spki")) {
+    section.problem(section.has("spki") ? "spki" : "", "a person has either public_key (a PEM file) or spki (base64)");
+  }
+  section.finish();
+  return person;
+}
+
+AuditSettings read_audit(Section& root, const Settings& settings) {
+  AuditSettings audit;
+  auto section = root.section("audit");
+  if (!section) return audit;
+  audit.token = section->optional_text("token");
+  check_reference(*section, "token", audit.token, settings.tokens, "tokens");
+  audit.key = section->optional_text("key");
+  audit.interval = section->optional_duration("interval");
+  audit.checkpoint_file = section->optional_file("checkpoint_file");
+  section->finish();
+  return audit;
+}
+
+template <class Setting>
+const Setting& named(const std::vector<Setting>& all, std::string_view name, std::string_view what) {
+  std::string names;
+  for (const Setting& one : all) {
+    if (one.name == name) return one;
+    names += (names.empty() ? "" : ", ") + one.name;
+  }
+  if (name.empty() && all.size() == 1) return all.front();
+  if (all.empty()) {
+    throw Error{ErrorKind::not_found, fmt::format("the configuration names no {}", what)}.hint(
+        fmt::format("add one under {}s:", what));
+  }
+  if (name.empty()) {
+    Error error{ErrorKind::ambiguous, fmt::format("the configuration names {} {}s: {}", all.size(), what, names)};
+    for (const Setting& one : all) error.with("candidate", one.name);
+    throw error.hint(fmt::format("choose one, for example --{} {}", what, all.front().name));
+  }
+  throw Error{ErrorKind::not_found, fmt::format("the configuration names no {} '{}'; it names: {}", what, name, names)};
+}
+
+std::filesystem::path home_file() {
+  const char* home = std::getenv("HOME");
+  return home == nullptr || *home == '\0' ? std::filesystem::path()
+                                          : std::filesystem::path(home) / ".config/hsmbridge/hsmbridge.yaml";
+}
+
+}  // namespace
+
+const TokenSettings& Settings::token(std::string_view name) const {
+  return named(tokens, name, "token");
+}
+
+const ProviderSettings& Settings::provider(std::string_view name) const {
+  return named(providers, name, "provider");
+}
+
+const ProfileSettings& Settings::profile(std::string_view name) const {
+  return named(profiles, name, "profile");
+}
+
+std::optional<std::filesystem::path> find_file(const std::optional<std::filesystem::path>& given) {
+  std::error_code ignored;
+  const auto must_exist = [&](const std::filesystem::path& file, std::string_view who) {
+    // A file that cannot be looked at is opened later, and that says why.
+    if (std::filesystem::status(file, ignored).type() == std::filesystem::file_type::not_found) {
+      throw Error{ErrorKind::not_found, fmt::format("the configuration {} ({}) does not exist", file.string(), who)};
+    }
+    return file;
+  };
+  if (given) return must_exist(*given, "--config");
+  const char* named_file = std::getenv("HSMBRIDGE_CONFIG");
+  if (named_file != nullptr && *named_file != '\0') return must_exist(named_file, "HSMBRIDGE_CONFIG");
+  for (const std::filesystem::path& file : {home_file(), std::filesystem::path("/etc/hsmbridge/hsmbridge.yaml")}) {
+    if (file.empty()) continue;
+    const auto type = std::filesystem::status(file, ignored).type();
+    if (type != std::filesystem::file_type::not_found) return file;
+  }
+  return std::nullopt;
+}
+
+Settings read_settings(const std::filesystem::path& file, const std::map<std::string, ProviderReader>& readers) {
+  Settings settings = read_settings(Document::read(file), readers);
+  settings.file = std::filesystem::absolute(file);
+  return settings;
+}
+
+Settings read_settings(Document document, const std::map<std::string, ProviderReader>& readers) {
+  Settings settings;
+  Section root = document.root();
+  if (auto store = root.section("store")) {
+    settings.store.path = store->file("path");
+    store->finish();
+  }
+  settings.tokens = read_named<TokenSettings>(root, "tokens", read_token);
+  settings.providers = read_named<ProviderSettings>(root, "providers", [&](const std::string& name, Section& section) {
+    return read_provider(name, section, readers);
+  });
+  settings.people = read_named<PersonSettings>(root, "people", read_person);
+  settings.profiles = read_named<ProfileSettings>(root, "profiles", [&](const std::string& name, Section& section) {
+    return read_profile(name, section, settings);
+  });
+  settings.audit = read_audit(root, settings);
+  root.finish();
+  document.finish();
+  return settings;
+}
+
+}  // namespace hsmbridge::config

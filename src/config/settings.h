@@ -1,0 +1,143 @@
+#pragma once
+
+#include "base/clock.h"
+#include "config/document.h"
+#include "config/secret_source.h"
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// The configuration file as plain values (the example of README explains each key). Texts that belong to other layers
+// (names, usages, key kinds) are passed on as written: the owner parses them, and `section.error(key, …)` says where a
+// bad one stands.
+namespace hsmbridge::config {
+
+struct StoreSettings {
+  std::optional<std::filesystem::path> path;  // no store: no requests, no log
+};
+
+struct TokenSettings {
+  std::string name;
+  std::filesystem::path module;
+  std::string uri;                      // RFC 7512
+  std::optional<SecretSource> pin;      // absent: no login is possible
+  std::optional<SecretSource> key_pin;  // for CKA_ALWAYS_AUTHENTICATE keys whose PIN is another one
+  unsigned long user_type = 1;          // CK_USER_TYPE: "user" is CKU_USER, "so" CKU_SO, a number a vendor's own
+  bool stores_certificates = true;      // `certificates: false`: the token takes no CKO_CERTIFICATE
+  unsigned sessions = 4;
+  std::optional<Duration> session_wait;
+  std::optional<Duration> login_wait;
+  std::optional<Duration> deadline;  // a call of the token that takes longer marks it unavailable
+  Section section;
+};
+
+// What every provider has. The keys of its own are in `section`, read by the provider's own reader, which ends with
+// section.finish().
+struct ProviderSettings {
+  std::string name;
+  std::string type;
+  unsigned concurrency = 4;                  // calls at once
+  std::optional<unsigned> calls_per_minute;  // over all processes that share the store
+  std::optional<Duration> time_limit;        // of one call
+  std::optional<Duration> settle;            // how long a lost submission may still take to appear there
+  std::optional<Duration> poll_first;
+  std::optional<Duration> poll_longest;
+  std::optional<unsigned> most_attempts;
+  Section section;
+};
+
+// One group of a local approval policy: `quorum` of the people named. All groups must agree.
+struct ApprovalGroup {
+  unsigned quorum = 1;
+  std::vector<std::string> of;
+};
+
+// Where a certificate goes, in this order: `token: true` beside the key, `file: PATH` (or several), `provider: import`
+// into the provider's own store, `hook: [program, argument…]` at the end.
+struct InstallSettings {
+  bool token = false;
+  std::vector<std::filesystem::path> files;
+  std::optional<std::string> provider;
+  std::vector<std::string> hook;  // empty: none
+};
+
+// What a certificate shall be. Texts are as x509 reads them.
+struct ProfileSettings {
+  std::string name;
+  std::optional<std::string> provider;   // where --provider is not given
+  std::optional<std::string> token;      // where --token is not given
+  std::optional<std::string> key;        // "ec:P-256", "rsa:3072", "ed25519"
+  std::optional<std::string> algorithm;  // signature algorithm, "rsa-pss-sha256"
+  std::string subject;                   // text of x509::Name::parse, the mapping's order kept; "" for none
+  std::vector<std::string> san;          // added to what the command names
+  std::vector<std::string> usage;
+  std::vector<std::string> extended_usage;
+  std::optional<std::string> basic_constraints;
+  std::vector<std::string> name_constraints;
+  std::vector<std::string> policies;
+  std::vector<std::string> tls_features;
+  std::vector<std::string> extensions;
+  std::optional<Duration> validity;
+  std::optional<Duration> max_age;             // from draft to signature
+  std::optional<Duration> deadline;            // from creation to the end of waiting
+  std::optional<Duration> renew_before;        // how long before the end a renewal starts
+  std::vector<std::string> accept;             // deviations by name
+  std::vector<std::filesystem::path> anchors;  // PEM files: where the chain must end
+  InstallSettings install;
+  std::vector<ApprovalGroup> approval;  // signed approvals wanted at this bridge
+  bool wants_command = false;           // `operator_command: true`: an operator's direct command before submission
+  Section section;
+};
+
+struct PersonSettings {
+  std::string name;
+  std::optional<std::filesystem::path> public_key;  // PEM file: public key or certificate
+  std::optional<std::string> spki;                  // base64 of the DER SubjectPublicKeyInfo, instead of a file
+  Section section;
+};
+
+struct AuditSettings {
+  std::optional<std::string> token;  // where the checkpoint key is
+  std::optional<std::string> key;    // its selector
+  std::optional<Duration> interval;
+  std::optional<std::filesystem::path> checkpoint_file;
+};
+
+// Thread rule: values; the sections in them are for one thread at a time.
+struct Settings {
+  std::filesystem::path file;  // "" when there is no configuration
+  StoreSettings store;
+  std::vector<TokenSettings> tokens;  // each list in the order of the file
+  std::vector<ProviderSettings> providers;
+  std::vector<ProfileSettings> profiles;
+  std::vector<PersonSettings> people;
+  AuditSettings audit;
+
+  // By name; "" means the only one there is. Throws not_found with what is configured, ambiguous for "" among several.
+  const TokenSettings& token(std::string_view name) const;
+  const ProviderSettings& provider(std::string_view name) const;
+  const ProfileSettings& profile(std::string_view name) const;
+};
+
+// Reads the own keys of one provider and ends with section.finish(). Called within the one pass over the file, so that
+// its problems are reported together with all others; its exceptions become problems too.
+using ProviderReader = std::function<void(const std::string& name, Section section)>;
+
+// The file to read: `given` (--config), else $HSMBRIDGE_CONFIG, else ~/.config/hsmbridge/hsmbridge.yaml, else
+// /etc/hsmbridge/hsmbridge.yaml. Nothing when neither is given and none exists. Throws not_found when the one that was
+// named is not there.
+std::optional<std::filesystem::path> find_file(const std::optional<std::filesystem::path>& given);
+
+// Reads the whole file. `readers` by provider type: a type that is none of them is a problem; without readers every
+// type passes and the sections wait for their owners. Throws invalid_input with every problem, or what Document::read
+// throws.
+Settings read_settings(const std::filesystem::path& file, const std::map<std::string, ProviderReader>& readers = {});
+// The same from a text, for tests and for `--config -`.
+Settings read_settings(Document document, const std::map<std::string, ProviderReader>& readers = {});
+
+}  // namespace hsmbridge::config

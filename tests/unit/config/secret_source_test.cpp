@@ -1,0 +1,126 @@
+#include "config/secret_source.h"
+
+#include "base/error.h"
+#include "base/file.h"
+
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+using namespace hsmbridge;
+using namespace hsmbridge::config;
+namespace fs = std::filesystem;
+
+namespace {
+
+SecretSource source(std::string_view text) {
+  return SecretSource::parse(text, SecretUse::pin, "/etc/hsmbridge");
+}
+
+template <class Function>
+Error thrown(Function function) {
+  try {
+    function();
+  } catch (const Error& error) {
+    return error;
+  }
+  return Error{ErrorKind::internal, "nothing was thrown"};
+}
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (fs::temp_directory_path() / "hsmbridge-secret-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~TemporaryFolder() { fs::remove_all(path_); }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+}  // namespace
+
+TEST_CASE("every source of a secret is read and named") {
+  CHECK(source("env:TSB_KEY").name() == "env:TSB_KEY");
+  CHECK(source("file:/a/b.pin").name() == "file:/a/b.pin");
+  CHECK(source("file:b.pin").name() == "file:/etc/hsmbridge/b.pin");
+  CHECK(source("file:../b.pin").name() == "file:/etc/b.pin");
+  CHECK(source("credential:pin").name() == "credential:pin");
+  CHECK(source("prompt").name() == "prompt");
+  CHECK(source("protected").kind() == SecretSource::Kind::protected_path);
+  CHECK(source("env:A") == source("env:A"));
+}
+
+TEST_CASE("a literal secret and a half source are refused without being repeated") {
+  for (const char* text : {"hunter2", "", "env:", "env:hunter 2", "env:1hunter2", "env:hunter-2",
+                           "file:", "credential:", "credential:../hunter2", "credential:.hunter2", "Prompt",
+                           "prompt:hunter2", "ENV:hunter2", "plain:hunter2", " env:hunter2", "env:hunter2 ", "1234"}) {
+    INFO(text);
+    const Error error = thrown([text] { source(text); });
+    CHECK(error.kind() == ErrorKind::invalid_input);
+    CHECK(error.message().find("hunter") == std::string::npos);
+    CHECK(error.message().find("1234") == std::string::npos);
+    CHECK(error.message().starts_with("is not the source of a secret: "));
+  }
+}
+
+TEST_CASE("the keypad of a token is a source for PINs only") {
+  CHECK(thrown([] { SecretSource::parse("protected", SecretUse::any, "/"); }).kind() == ErrorKind::invalid_input);
+  CHECK(thrown([] { source("protected").fetch({}, "the PIN of token web"); }).kind() == ErrorKind::invalid_input);
+}
+
+TEST_CASE("a secret is fetched from the environment when it is asked for") {
+  REQUIRE(::unsetenv("HSMBRIDGE_TEST_SECRET") == 0);
+  const SecretSource variable = source("env:HSMBRIDGE_TEST_SECRET");
+  const Error error = thrown([&] { variable.fetch({}, "the API key of provider tsb"); });
+  CHECK(error.kind() == ErrorKind::not_found);
+  CHECK(error.message() ==
+        "the environment variable HSMBRIDGE_TEST_SECRET, source of the API key of provider tsb, is not set");
+  REQUIRE(::setenv("HSMBRIDGE_TEST_SECRET", "1234", 1) == 0);
+  CHECK(variable.fetch({}, "x").reveal() == "1234");
+  REQUIRE(::setenv("HSMBRIDGE_TEST_SECRET", "", 1) == 0);
+  CHECK(thrown([&] { variable.fetch({}, "x"); }).kind() == ErrorKind::invalid_input);
+}
+
+TEST_CASE("a secret is fetched from a file that only its owner reads") {
+  const TemporaryFolder folder;
+  write_file(folder.path() / "pin", as_bytes("1234\n"), FileMode::private_0600, Existing::refuse);
+  const SecretSource file = SecretSource::parse("file:pin", SecretUse::pin, folder.path());
+  CHECK(file.fetch({}, "x").reveal() == "1234");
+  REQUIRE(::chmod((folder.path() / "pin").c_str(), 0644) == 0);
+  CHECK(thrown([&] { file.fetch({}, "x"); }).kind() == ErrorKind::denied);
+  write_file(folder.path() / "pin", as_bytes("\n"), FileMode::private_0600, Existing::replace);
+  CHECK(thrown([&] { file.fetch({}, "x"); }).kind() == ErrorKind::invalid_input);
+}
+
+TEST_CASE("a systemd credential is fetched whatever its group permission shows") {
+  const TemporaryFolder folder;
+  const SecretSource credential = source("credential:pin");
+  REQUIRE(::unsetenv("CREDENTIALS_DIRECTORY") == 0);
+  CHECK(thrown([&] { credential.fetch({}, "x"); }).kind() == ErrorKind::not_found);
+  REQUIRE(::setenv("CREDENTIALS_DIRECTORY", folder.path().c_str(), 1) == 0);
+  CHECK(thrown([&] { credential.fetch({}, "x"); }).kind() == ErrorKind::not_found);
+  write_file(folder.path() / "pin", as_bytes("1234"), FileMode::private_0600, Existing::refuse);
+  REQUIRE(::chmod((folder.path() / "pin").c_str(), 0440) == 0);
+  CHECK(credential.fetch({}, "x").reveal() == "1234");
+  REQUIRE(::unsetenv("CREDENTIALS_DIRECTORY") == 0);
+}
+
+TEST_CASE("a person is asked for a prompted secret and nobody is an error") {
+  std::string asked;
+  const Prompter prompter = [&asked](const std::string& question) {
+    asked = question;
+    return Secret(std::string("1234"));
+  };
+  CHECK(source("prompt").fetch(prompter, "the PIN of token web").reveal() == "1234");
+  CHECK(asked == "the PIN of token web");
+  CHECK(thrown([] { source("prompt").fetch({}, "the PIN of token web"); }).kind() == ErrorKind::denied);
+}

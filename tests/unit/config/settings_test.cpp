@@ -1,0 +1,294 @@
+#include "config/settings.h"
+
+#include "base/file.h"
+
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+using namespace hsmbridge;
+using namespace hsmbridge::config;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+namespace {
+
+Settings read(std::string_view text, const std::map<std::string, ProviderReader>& readers = {}) {
+  return read_settings(Document::parse(text, "c.yaml", "/etc/hsmbridge"), readers);
+}
+
+std::string problems(std::string_view text, const std::map<std::string, ProviderReader>& readers = {}) {
+  try {
+    read(text, readers);
+  } catch (const Error& error) {
+    return error.message();
+  }
+  return "";
+}
+
+template <class Function>
+Error thrown(Function function) {
+  try {
+    function();
+  } catch (const Error& error) {
+    return error;
+  }
+  return Error{ErrorKind::internal, "nothing was thrown"};
+}
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (fs::temp_directory_path() / "hsmbridge-settings-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~TemporaryFolder() { fs::remove_all(path_); }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+// Sets a variable for one test.
+class Variable {
+ public:
+  Variable(const char* name, const std::string& value) : name_(name) {
+    const char* before = std::getenv(name);
+    if (before != nullptr) before_ = before;
+    REQUIRE(::setenv(name, value.c_str(), 1) == 0);
+  }
+  ~Variable() {
+    if (before_) {
+      ::setenv(name_, before_->c_str(), 1);
+    } else {
+      ::unsetenv(name_);
+    }
+  }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  const char* name_;
+  std::optional<std::string> before_;
+};
+
+constexpr const char* kExample = R"(
+store: {path: /var/lib/hsmbridge/hsmbridge.db}
+tokens:
+  web: {module: /usr/lib/softhsm/libsofthsm2.so, uri: "pkcs11:token=web", pin: "file:web.pin"}
+  luna:
+    module: /usr/lib/luna/libCryptoki2.so
+    uri: "pkcs11:token=partition;serial=1234"
+    pin: protected
+    key_pin: prompt
+    user_type: 0x80000001
+    certificates: false
+    sessions: 8
+    deadline: 90s
+providers:
+  tsb: {type: securosys-tsb, url: "https://tsb.example", api_key: "env:TSB_KEY", concurrency: 2, calls_per_minute: 30, poll_first: 2s}
+people:
+  alice: {public_key: alice.pem}
+  bob: {spki: MCowBQYDK2VwAyEA}
+  carol: {public_key: /keys/carol.pem}
+profiles:
+  server:
+    provider: tsb
+    token: web
+    key: "ec:P-256"
+    subject: {O: "Example, Inc.", C: CH}
+    san: dns:www.example.com
+    usage: [digitalSignature]
+    extended_usage: [serverAuth]
+    validity: 90d
+    renew_before: 30d
+    max_age: 7d
+    accept: [serial-not-positive]
+    anchors: ca.pem
+    install: {token: true, file: [www.pem], hook: [systemctl, reload, nginx]}
+    approval: {quorum: 2, of: [alice, bob, carol]}
+    operator_command: true
+  person:
+    subject: [{C: CH}, {OU: A}, {OU: B}, {CN: "#x", UID: " b "}]
+audit: {token: web, key: "object=audit", interval: 1h, checkpoint_file: /mnt/checkpoint}
+)";
+
+}  // namespace
+
+TEST_CASE("the whole file becomes plain values") {
+  const Settings settings = read(kExample);
+  CHECK(settings.store.path == "/var/lib/hsmbridge/hsmbridge.db");
+
+  REQUIRE(settings.tokens.size() == 2);
+  const TokenSettings& web = settings.token("web");
+  CHECK(web.module == "/usr/lib/softhsm/libsofthsm2.so");
+  CHECK(web.uri == "pkcs11:token=web");
+  CHECK(web.pin->name() == "file:/etc/hsmbridge/web.pin");
+  CHECK(web.user_type == 1);
+  CHECK(web.stores_certificates);
+  CHECK(web.sessions == 4);
+  CHECK_FALSE(web.deadline);
+  const TokenSettings& luna = settings.token("luna");
+  CHECK(luna.pin->kind() == SecretSource::Kind::protected_path);
+  CHECK(luna.key_pin->kind() == SecretSource::Kind::prompt);
+  CHECK(luna.user_type == 0x80000001UL);
+  CHECK_FALSE(luna.stores_certificates);
+  CHECK(luna.sessions == 8);
+  CHECK(luna.deadline == 90s);
+
+  const ProviderSettings& tsb = settings.provider("tsb");
+  CHECK(tsb.type == "securosys-tsb");
+  CHECK(tsb.concurrency == 2);
+  CHECK(tsb.calls_per_minute == 30U);
+  CHECK(tsb.poll_first == 2s);
+  CHECK_FALSE(tsb.settle);
+
+  REQUIRE(settings.people.size() == 3);
+  CHECK(settings.people[0].public_key == "/etc/hsmbridge/alice.pem");
+  CHECK(settings.people[1].spki == "MCowBQYDK2VwAyEA");
+
+  const ProfileSettings& server = settings.profile("server");
+  CHECK(server.provider == "tsb");
+  CHECK(server.token == "web");
+  CHECK(server.key == "ec:P-256");
+  CHECK(server.subject == "O=Example\\, Inc., C=CH");
+  CHECK(server.san == std::vector<std::string>{"dns:www.example.com"});
+  CHECK(server.usage == std::vector<std::string>{"digitalSignature"});
+  CHECK(server.extended_usage == std::vector<std::string>{"serverAuth"});
+  CHECK(server.validity == 90 * 24h);
+  CHECK(server.max_age == 7 * 24h);
+  CHECK(server.renew_before == 30 * 24h);
+  CHECK(server.accept == std::vector<std::string>{"serial-not-positive"});
+  CHECK(server.anchors == std::vector<fs::path>{"/etc/hsmbridge/ca.pem"});
+  CHECK(server.install.token);
+  CHECK(server.install.files == std::vector<fs::path>{"/etc/hsmbridge/www.pem"});
+  CHECK(server.install.hook == std::vector<std::string>{"systemctl", "reload", "nginx"});
+  REQUIRE(server.approval.size() == 1);
+  CHECK(server.approval[0].quorum == 2);
+  CHECK(server.approval[0].of == std::vector<std::string>{"alice", "bob", "carol"});
+  CHECK(server.wants_command);
+  CHECK(settings.profile("person").subject == "C=CH, OU=A, OU=B, CN=\\#x+UID=\\ b\\ ");
+
+  CHECK(settings.audit.token == "web");
+  CHECK(settings.audit.interval == 1h);
+}
+
+TEST_CASE("an empty file configures nothing and is no error") {
+  const Settings settings = read("");
+  CHECK_FALSE(settings.store.path);
+  CHECK(settings.tokens.empty());
+  CHECK(settings.profiles.empty());
+}
+
+TEST_CASE("wrong values anywhere in the file are all reported with their lines") {
+  CHECK(problems(R"(store: {pth: x}
+tokens:
+  web: {module: /m.so, uri: "token=web", pin: "1234", user_type: root}
+  "bad name": {module: /m.so, uri: "pkcs11:token=a?pin-value=1234"}
+provider: {}
+providers:
+  tsb: {concurrency: 0}
+profiles:
+  server: {provider: digicert, validity: 90, renew_before: 1d, keys: x, approval: {quorum: 2, of: [alice]}}
+  short: {validity: 1d, renew_before: 2d, install: {tokn: true}}
+people:
+  bob: {}
+)") == R"(c.yaml:1:1: store: path is missing
+c.yaml:1:9: store.pth: unknown key (did you mean 'path'?)
+c.yaml:3:29: tokens.web.uri: must start with pkcs11: (RFC 7512)
+c.yaml:3:47: tokens.web.pin: is not the source of a secret: write env:NAME, file:PATH, credential:NAME, protected or prompt; a secret itself never stands in a configuration
+c.yaml:3:66: tokens.web.user_type: must be user, so or a vendor's number such as 0x80000001
+c.yaml:4:15: tokens.bad name: a name is made of letters, digits, '-', '_' and '.', and starts with neither '-' nor '.'
+c.yaml:4:36: tokens.bad name.uri: must not hold a PIN: use the key 'pin' with env:NAME, file:PATH, credential:NAME or prompt
+c.yaml:5:1: provider: unknown key (did you mean 'providers'?)
+c.yaml:7:3: providers.tsb: type is missing
+c.yaml:7:22: providers.tsb.concurrency: must be between 1 and 1000000
+c.yaml:9:22: profiles.server.provider: 'digicert' is not among the providers of this file
+c.yaml:9:42: profiles.server.validity: '90' is not a duration such as 90d, 12h, 30m or 45s
+c.yaml:9:64: profiles.server.keys: unknown key (did you mean 'key'?)
+c.yaml:9:92: profiles.server.approval.quorum: asks for 2 approvals of 1 people
+c.yaml:9:99: profiles.server.approval.of: 'alice' is not among the people of this file
+c.yaml:10:39: profiles.short.renew_before: must be shorter than validity
+c.yaml:10:53: profiles.short.install.tokn: unknown key (did you mean 'token'?)
+c.yaml:12:3: people.bob: a person has either public_key (a PEM file) or spki (base64))");
+}
+
+TEST_CASE("a provider's own reader reports in the same pass") {
+  std::string url;
+  const std::map<std::string, ProviderReader> readers{
+      {"securosys-tsb", [&url](const std::string& name, Section section) {
+         CHECK(name == "tsb");
+         url = section.text("url");
+         section.optional_secret("api_key");
+         section.finish();
+       }}};
+  CHECK(problems("providers: {tsb: {type: securosys-tsb, url: \"https://a\", api_key: \"env:A\"}}\n", readers) == "");
+  CHECK(url == "https://a");
+  CHECK(problems("providers:\n  tsb: {type: securosys-tsb, ulr: x}\n  other: {type: nothing}\ntoken: {}\n", readers) ==
+        "c.yaml:2:3: providers.tsb: url is missing\n"
+        "c.yaml:2:30: providers.tsb.ulr: unknown key (did you mean 'url'?)\n"
+        "c.yaml:3:17: providers.other.type: 'nothing' is none of: securosys-tsb\n"
+        "c.yaml:4:1: token: unknown key (did you mean 'tokens'?)");
+}
+
+TEST_CASE("a provider's section can be read after the file") {
+  const Settings settings = read("providers:\n  tsb: {type: securosys-tsb, url: \"https://a\", typo: 1}\n");
+  Section section = settings.provider("tsb").section;
+  CHECK(section.text("url") == "https://a");
+  CHECK_THROWS_WITH(section.finish(), "c.yaml:2:48: providers.tsb.typo: unknown key (did you mean 'type'?)");
+}
+
+TEST_CASE("a name that is not configured is refused with those that are") {
+  const Settings settings = read(kExample);
+  const Error unknown = thrown([&] { settings.token("wbe"); });
+  CHECK(unknown.kind() == ErrorKind::not_found);
+  CHECK(unknown.message() == "the configuration names no token 'wbe'; it names: web, luna");
+  const Error several = thrown([&] { settings.token(""); });
+  CHECK(several.kind() == ErrorKind::ambiguous);
+  CHECK(several.detail("candidate") == "web");
+  CHECK(settings.provider("").name == "tsb");
+  CHECK(thrown([] { Settings().profile(""); }).kind() == ErrorKind::not_found);
+}
+
+TEST_CASE("the file is found where it was named and then at home") {
+  const TemporaryFolder folder;
+  const Variable home("HOME", folder.path().string());
+  const Variable none("HSMBRIDGE_CONFIG", "");
+  const auto write = [&](const fs::path& file) {
+    fs::create_directories(file.parent_path());
+    write_file(file, as_bytes(""), FileMode::private_0600, Existing::replace);
+    return file;
+  };
+  if (!fs::exists("/etc/hsmbridge/hsmbridge.yaml")) CHECK_FALSE(find_file(std::nullopt));
+  const fs::path at_home = write(folder.path() / ".config/hsmbridge/hsmbridge.yaml");
+  CHECK(find_file(std::nullopt) == at_home);
+  const fs::path other = write(folder.path() / "other.yaml");
+  {
+    const Variable named("HSMBRIDGE_CONFIG", other.string());
+    CHECK(find_file(std::nullopt) == other);
+    const fs::path given = write(folder.path() / "given.yaml");
+    CHECK(find_file(given) == given);
+    CHECK(thrown([&] { find_file(folder.path() / "absent.yaml"); }).kind() == ErrorKind::not_found);
+  }
+  const Variable absent("HSMBRIDGE_CONFIG", (folder.path() / "absent.yaml").string());
+  CHECK(thrown([] { find_file(std::nullopt); }).kind() == ErrorKind::not_found);
+}
+
+TEST_CASE("a configuration that everybody may change is denied") {
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "c.yaml";
+  write_file(file, as_bytes("tokens: {web: {module: m.so, uri: \"pkcs11:token=web\"}}\n"), FileMode::public_0644,
+             Existing::refuse);
+  const Settings settings = read_settings(file);
+  CHECK(settings.file == file);
+  CHECK(settings.token("").module == folder.path() / "m.so");
+  REQUIRE(::chmod(file.c_str(), 0646) == 0);
+  CHECK(thrown([&] { read_settings(file); }).kind() == ErrorKind::denied);
+}
