@@ -1,0 +1,129 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "providers/securosys/submission.h"
+#include "providers/securosys/transport.h"
+#include "providers/securosys/wire.h"
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hsmbridge::securosys {
+
+// An API key has one role, and each endpoint wants one.
+enum class Role { key_operation, key_management, approver, service };
+std::string_view to_string(Role role);
+
+enum class Endpoint {
+  version_info,
+  license_info,
+  key_attributes,
+  certificate,  // read
+  certificate_sign,
+  certificate_import,
+  sign,
+  request,  // status
+  request_delete,
+  tasks,
+  approval,
+  task_reject,
+};
+struct EndpointRow {
+  Endpoint endpoint;
+  std::string_view name;  // as `roles:` in the configuration names it
+  Role role;              // as the vendor's table says; servers and vendor clients differ, hence configurable
+};
+std::span<const EndpointRow> endpoints();
+
+// Gives a secret when it is needed, so that a rotated file needs no restart. Throws what reading it throws.
+using SecretGetter = std::function<Secret()>;
+
+struct ClientOptions {
+  std::map<Role, std::vector<SecretGetter>> api_keys;  // tried in order when one is refused (HTTP 401, errorCode 631)
+  SecretGetter bearer_token;                           // may be empty
+  std::map<Endpoint, Role> roles;                      // where it differs from the table
+  enum class RejectVerb { delete_task, patch_task };   // REL 1.14.2 says PATCH, older texts DELETE
+  RejectVerb reject_verb = RejectVerb::delete_task;
+};
+
+// The answer to GET /v1/request/{id}.
+struct RequestAnswer {
+  std::optional<RequestStatus> status;  // nothing: the TSB does not know the id (any more)
+  std::string unknown_why;              // then: its words
+  std::string body;                     // exactly as it came
+  std::optional<Duration> retry_after;
+};
+
+// The TSB's REST interface, one function an endpoint. `limit` bounds a whole call, key rollover included. Functions
+// that are not submissions throw what success_of throws, and corrupt for a success of another shape. Thread rule: may
+// be called from several threads at once.
+class Client {
+ public:
+  // The clock must outlive the client.
+  Client(std::shared_ptr<Transport> transport, ClientOptions options, const Clock& clock);
+
+  VersionInfo version_info(Duration limit);
+  std::vector<std::string> license_flags(Duration limit);
+  KeyAttributes key_attributes(const std::string& label, const Secret& password, Duration limit);
+  Bytes certificate(const std::string& label, Duration limit);
+
+  // `body` as outer_text made it. Sent once: a second sending happens only with another API key after the server
+  // refused the first (401/631), which its gate does before it looks at the body.
+  Verdict sign(const std::string& body, Duration limit);
+  Verdict certificate_sign(const std::string& body, Duration limit);
+
+  // Only with an id that is ours: a GET may execute a request and consume its result.
+  RequestAnswer request(const std::string& id, Duration limit);
+  void delete_request(const std::string& id, Duration limit);
+  void import_certificate(const std::string& label, ByteView certificate, Duration limit);
+
+  // One page. Falls back to the older filter where the server has no filteredAllApprovalTask.
+  // A refused time stamp (errorCode 404) is an Error with the detail "server-date" (RFC 3339) when the server told it.
+  std::vector<Task> tasks(const TimestampProof& proof, const TaskFilter& filter, Duration limit);
+  // Throws outcome_unknown when no complete answer came.
+  void approve(const Approval& approval, Duration limit);
+  void reject(const TimestampProof& proof, const std::string& task_id, Duration limit);
+
+  bool has_keys_for(Role role) const;
+  Role role_of(Endpoint endpoint) const;
+  const Clock& clock() const { return clock_; }
+
+ private:
+  struct KeyRing {
+    std::vector<SecretGetter> sources;
+    std::vector<std::optional<Secret>> read;
+    std::size_t current = 0;
+  };
+  struct Call {
+    Endpoint endpoint;
+    std::string method;
+    std::string path;
+    std::string body = {};
+    HttpRequest::Repeat repeat = HttpRequest::Repeat::allowed;
+  };
+  Exchange exchange(const Call& call, Duration limit);
+  std::optional<Secret> key(Role role, std::size_t index);
+  std::size_t current_key(Role role);
+  void note_refused(Role role, std::size_t index);
+  void forget_keys(Role role);
+  std::optional<Secret> bearer();
+
+  const std::shared_ptr<Transport> transport_;
+  const ClientOptions options_;
+  const Clock& clock_;
+  std::mutex mutex_;  // guards the two below
+  std::map<Role, KeyRing> rings_;
+  std::optional<Secret> bearer_;
+  std::atomic<bool> old_filter_{false};
+};
+
+}  // namespace hsmbridge::securosys

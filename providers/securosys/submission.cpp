@@ -1,0 +1,105 @@
+#include "providers/securosys/submission.h"
+
+#include "providers/securosys/error_code.h"
+#include "x509/name.h"
+
+#include <fmt/format.h>
+
+namespace hsmbridge::securosys {
+namespace {
+
+bool is_success(const HttpAnswer& answer) {
+  return answer.status == 200 || answer.status == 201;
+}
+
+// What came instead of the TSB's JSON, in words.
+std::string describe(const HttpAnswer& answer) {
+  if (answer.body.empty()) return fmt::format("HTTP {} without a body", answer.status);
+  const bool html = answer.content_type.find("html") != std::string::npos || answer.body.find("<html") < 200;
+  return fmt::format(
+      "HTTP {} with {}", answer.status,
+      html ? std::string("an HTML page (of a proxy?)") : "\"" + x509::printable(answer.body.substr(0, 60)) + "\"");
+}
+
+bool no_handler(const HttpAnswer& answer) {
+  return (answer.status == 404 || answer.status == 405 || answer.status == 406 || answer.status == 415) &&
+         is_framework_error(answer.body, answer.status);
+}
+
+Error no_handler_error(std::string_view what, const HttpAnswer& answer) {
+  return Error(ErrorKind::not_found, fmt::format("{}: this server has no such endpoint (HTTP {})", what, answer.status))
+      .with("http", std::to_string(answer.status))
+      .hint("check `url` and the version of the TSB");
+}
+
+}  // namespace
+
+Verdict classify_submission(std::string_view what, const Exchange& exchange) {
+  if (const auto* not_sent = std::get_if<NotSent>(&exchange))
+    return workflow::NotAccepted{
+        Error(ErrorKind::unavailable, fmt::format("{}: the TSB cannot be reached: {}", what, not_sent->why)), {}};
+  if (const auto* lost = std::get_if<AnswerLost>(&exchange))
+    return workflow::OutcomeUnknown{fmt::format("{}: no complete answer came: {}", what, lost->why)};
+
+  const auto& answer = std::get<HttpAnswer>(exchange);
+  if (is_success(answer)) {
+    try {
+      return Taken{created_from(answer.body)};
+    } catch (const Error& error) {
+      return workflow::OutcomeUnknown{fmt::format("{}: HTTP {} came, but {}", what, answer.status, error.message())};
+    }
+  }
+  const std::optional<Refusal> refusal = refusal_from(answer.body);
+  if (answer.status == 429)
+    return workflow::NotAccepted{
+        Error(ErrorKind::unavailable, fmt::format("{}: the TSB is asked too often (HTTP 429)", what))
+            .with("http", "429"),
+        answer.retry_after};
+  const bool client_error = answer.status >= 400 && answer.status < 500 && answer.status != 408;
+  if (client_error && refusal) {
+    Error error = business_error(what, answer.status, refusal->code, refusal->reason, refusal->message);
+    const ErrorCode* row = find_error_code(refusal->code);
+    if (row != nullptr && row->repeating == Repeating::cannot_help) return workflow::RefusedForGood{std::move(error)};
+    return workflow::NotAccepted{std::move(error), answer.retry_after};
+  }
+  if (no_handler(answer)) return workflow::RefusedForGood{no_handler_error(what, answer)};
+  if (refusal)
+    return workflow::OutcomeUnknown{
+        business_error(what, answer.status, refusal->code, refusal->reason, refusal->message).message() +
+        fmt::format(", HTTP {}", answer.status)};
+  return workflow::OutcomeUnknown{fmt::format("{}: {}", what, describe(answer))};
+}
+
+const HttpAnswer& success_of(std::string_view what, const Exchange& exchange) {
+  if (const auto* not_sent = std::get_if<NotSent>(&exchange))
+    throw Error(ErrorKind::unavailable, fmt::format("{}: the TSB cannot be reached: {}", what, not_sent->why));
+  if (const auto* lost = std::get_if<AnswerLost>(&exchange))
+    throw Error(ErrorKind::unavailable, fmt::format("{}: no complete answer came: {}", what, lost->why));
+
+  const auto& answer = std::get<HttpAnswer>(exchange);
+  if (is_success(answer)) return answer;
+
+  const bool later = answer.status >= 500 || answer.status == 429 || answer.status == 408;
+  const auto fail = [&](ErrorKind kind) {
+    return Error(kind, fmt::format("{}: {}", what, describe(answer))).with("http", std::to_string(answer.status));
+  };
+  Error error = [&] {
+    if (const std::optional<Refusal> refusal = refusal_from(answer.body)) {
+      Error business = business_error(what, answer.status, refusal->code, refusal->reason, refusal->message);
+      if (!later || business.kind() == ErrorKind::unavailable) return business;
+      Error again(ErrorKind::unavailable, business.message());
+      for (const auto& [name, value] : business.details()) again.with(name, value);
+      return again.hint(business.hint());
+    }
+    if (later) return fail(ErrorKind::unavailable);
+    if (no_handler(answer)) return no_handler_error(what, answer);
+    if (answer.status == 404 || answer.status == 405) return fail(ErrorKind::not_found).hint("check `url`");
+    if (answer.status == 401 || answer.status == 403)
+      return fail(ErrorKind::denied).hint("check the credentials: API keys, `bearer_token`, client certificate");
+    return fail(ErrorKind::unavailable);
+  }();
+  if (answer.retry_after) error.with("retry-after", duration_text(*answer.retry_after));
+  throw error;
+}
+
+}  // namespace hsmbridge::securosys

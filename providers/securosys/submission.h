@@ -1,0 +1,31 @@
+#pragma once
+
+#include "providers/securosys/transport.h"
+#include "providers/securosys/wire.h"
+#include "workflow/provider.h"
+
+#include <string_view>
+#include <variant>
+
+// What the answer to a creating call means for the request (the one place where this provider decides it).
+namespace hsmbridge::securosys {
+
+struct Taken {
+  Created created;
+};
+using Verdict = std::variant<Taken, workflow::NotAccepted, workflow::RefusedForGood, workflow::OutcomeUnknown>;
+
+// - Nothing left this machine, or 429: not accepted, another attempt may follow.
+// - A complete 4xx other than 408 in the TSB's own error form: not accepted or refused for good, by the code's row; a
+//   404, 405, 406 or 415 in the form of the server's framework means that no handler saw the request: refused for good.
+// - 200 or 201 with a readable body: taken.
+// - Everything else (5xx even in the TSB's form, 408, redirects, HTML, a cut or unreadable success, a time-out):
+// unknown. `what` names the call in messages. Does not throw.
+Verdict classify_submission(std::string_view what, const Exchange& exchange);
+
+// The answer to a repeatable call when it is a success (200 or 201), else an Error: `unavailable` for transport
+// trouble, 429, 408, 5xx and pages of proxies (with the detail "retry-after" when one was given); a refusal in the
+// TSB's form as its row says; a 404 or 405 of the framework `not_found` without the detail "errorCode".
+const HttpAnswer& success_of(std::string_view what, const Exchange& exchange);
+
+}  // namespace hsmbridge::securosys

@@ -1,0 +1,55 @@
+#pragma once
+
+#include "base/clock.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+// What this provider needs of HTTP, so that tests can answer in place of a server.
+namespace hsmbridge::securosys {
+
+struct HttpRequest {
+  std::string method;  // "GET", "POST", "PATCH", "DELETE"
+  std::string path;    // from the origin: "/v1/sign", every segment percent-encoded
+  std::vector<std::pair<std::string, std::string>> headers;  // credentials are here: never logged
+  std::string body;
+  // May the same bytes go out a second time when a reused connection dies? Never for a call that creates something.
+  enum class Repeat { never, allowed };
+  Repeat repeat = Repeat::never;
+  Duration time_limit{};
+};
+
+// Nothing left this machine: DNS, connect, TLS handshake.
+struct NotSent {
+  std::string why;
+};
+// The request, or part of it, left; no complete answer came.
+struct AnswerLost {
+  std::string why;
+};
+// A complete answer, whatever it says.
+struct HttpAnswer {
+  long status = 0;
+  std::string content_type;
+  std::string body;
+  std::optional<Duration> retry_after;
+  std::optional<Instant> date;  // the Date header: the server's clock, to the second
+};
+
+using Exchange = std::variant<NotSent, AnswerLost, HttpAnswer>;
+
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  // One exchange within request.time_limit; nothing is followed or repeated beyond `repeat`. Throws nothing but
+  // internal and what a client-key hook throws. Thread rule: called from several threads at once.
+  virtual Exchange send(const HttpRequest& request) = 0;
+};
+
+// A path segment as RFC 3986 §3.3 wants it: everything but unreserved characters percent-encoded.
+std::string path_segment(std::string_view text);
+
+}  // namespace hsmbridge::securosys

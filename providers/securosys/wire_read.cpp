@@ -1,0 +1,232 @@
+#include "base/error.h"
+#include "providers/securosys/wire.h"
+#include "x509/certificate.h"
+#include "x509/name.h"
+#include "x509/pem.h"
+#include "x509/spki.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+namespace hsmbridge::securosys {
+namespace {
+
+// Runs a reader of an answer. No JSON at all is a proxy or a cut connection, so the server may be fine later:
+// `unavailable`. JSON of another shape is `corrupt`, with the name of the answer.
+template <class Read>
+auto reading(std::string_view what, std::string_view body, Read read) {
+  Json json;
+  try {
+    json = Json::parse(body);
+  } catch (const Error& error) {
+    throw Error(ErrorKind::unavailable, fmt::format("the TSB's answer ({}) is no JSON: {}", what, error.message()))
+        .with("begins", x509::printable(body.substr(0, 60)));
+  }
+  try {
+    return read(json);
+  } catch (const Error& error) {
+    throw Error(ErrorKind::corrupt, fmt::format("the TSB's answer ({}) cannot be read: {}", what, error.message()));
+  }
+}
+
+std::string text_or_empty(const Json& json, std::string_view name) {
+  return json.string_or(name, "");
+}
+
+std::vector<std::string> texts(const Json& json, std::string_view name) {
+  std::vector<std::string> result;
+  const Json* list = json.find(name);
+  if (list == nullptr || list->is_null()) return result;
+  try {
+    for (const Json& item : list->as_array()) result.push_back(item.as_string());
+  } catch (const Error& error) {
+    throw Error(ErrorKind::corrupt, fmt::format("{}: {}", name, error.message()));
+  }
+  return result;
+}
+
+std::optional<Bytes> octets(const Json& json, std::string_view name) {
+  const std::string text = text_or_empty(json, name);
+  if (text.empty()) return std::nullopt;
+  try {
+    return from_base64(text);
+  } catch (const Error&) {
+    throw Error(ErrorKind::corrupt, fmt::format("{} is no base64", name));
+  }
+}
+
+// "approvals" entry: a public key, a certificate, or a name alone.
+approval::Person person_from(const Json& json) {
+  approval::Person person;
+  person.name = text_or_empty(json, "name");
+  const std::optional<Bytes> value = octets(json, "value");
+  if (!value) return person;
+  if (json.string_or("type", "public_key") == "certificate") {
+    const x509::Certificate certificate = x509::parse_certificate(*value);
+    person.key = x509::spki_hash(certificate.spki());
+    if (person.name.empty()) person.name = certificate.subject().find(x509::oids::kCommonName).value_or("");
+  } else {
+    person.key = x509::spki_hash(*value);
+  }
+  return person;
+}
+
+approval::Alternative alternative_from(const Json& json) {
+  approval::Alternative alternative;
+  alternative.name = text_or_empty(json, "name");
+  alternative.timelock = std::chrono::seconds(json.integer_or("timelock", 0));
+  alternative.timeout = std::chrono::seconds(json.integer_or("timeout", 0));
+  const Json* groups = json.find("groups");
+  if (groups == nullptr || groups->is_null()) return alternative;
+  for (const Json& group : groups->as_array()) {
+    const std::int64_t quorum = group.at("quorum").as_integer();
+    approval::Group read;
+    read.name = text_or_empty(group, "name");
+    read.quorum = quorum < 0 || quorum > 1'000'000 ? 0U : static_cast<unsigned>(quorum);
+    for (const Json& approver : group.at("approvals").as_array()) read.members.push_back(person_from(approver));
+    alternative.groups.push_back(std::move(read));
+  }
+  return alternative;
+}
+
+// A rule of null is always fulfilled; one with "tokens": null never is.
+approval::Policy rule_from(const Json* rule) {
+  approval::Policy policy;
+  if (rule == nullptr || rule->is_null()) {
+    policy.alternatives.emplace_back();
+    return policy;
+  }
+  const Json* tokens = rule->find("tokens");
+  if (tokens == nullptr || tokens->is_null()) return policy;
+  for (const Json& token : tokens->as_array()) policy.alternatives.push_back(alternative_from(token));
+  return policy;
+}
+
+RequestStatus status_from(const Json& json) {
+  RequestStatus status;
+  status.id = json.at("id").as_string();
+  status.status = json.at("status").as_string();
+  status.execution_time = text_or_empty(json, "executionTime");
+  status.approved_by = texts(json, "approvedBy");
+  status.not_yet_approved_by = texts(json, "notYetApprovedBy");
+  status.rejected_by = texts(json, "rejectedBy");
+  const std::string result = text_or_empty(json, "result");
+  if (!result.empty()) status.result = result;
+  return status;
+}
+
+}  // namespace
+
+VersionInfo version_info_from(std::string_view body) {
+  return reading("versionInfo", body, [](const Json& json) {
+    return VersionInfo{json.at("Version").as_string(), text_or_empty(json, "Vendor")};
+  });
+}
+
+Generation generation_of(std::string_view version) {
+  int major = 0;
+  int minor = 0;
+  const char* const end = version.data() + version.size();
+  const auto first = std::from_chars(version.data(), end, major);
+  const bool dotted = first.ec == std::errc{} && first.ptr != end && *first.ptr == '.';
+  if (!dotted || std::from_chars(first.ptr + 1, end, minor).ec != std::errc{})
+    throw Error(ErrorKind::corrupt, fmt::format("the TSB calls its version \"{}\"", version))
+        .hint("state `generation: classic` or `generation: modern` in the configuration");
+  return major > 2 || (major == 2 && minor >= 4) ? Generation::modern : Generation::classic;
+}
+
+std::vector<std::string> license_flags_from(std::string_view body) {
+  return reading("licenseInfo", body, [](const Json& json) { return texts(json, "clientFlags"); });
+}
+
+std::optional<Refusal> refusal_from(std::string_view body) {
+  try {
+    const Json json = Json::parse(body);
+    const Json* code = json.find("errorCode");
+    if (code == nullptr || !code->is_integer()) return std::nullopt;
+    const std::int64_t value = code->as_integer();
+    if (value < 0 || value > 99'999) return std::nullopt;
+    return Refusal{static_cast<int>(value), text_or_empty(json, "reason"), text_or_empty(json, "message")};
+  } catch (const Error&) {
+    return std::nullopt;  // no JSON, or not of this form
+  }
+}
+
+bool is_framework_error(std::string_view body, long status) {
+  try {
+    const Json json = Json::parse(body);
+    return json.integer_or("status", 0) == status && !text_or_empty(json, "timestamp").empty() &&
+           !text_or_empty(json, "path").empty();
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+Created created_from(std::string_view body) {
+  return reading("to a submission", body, [](const Json& json) {
+    Created created;
+    created.request_id = text_or_empty(json, "signRequestId");
+    if (created.request_id.empty()) {
+      created.result = text_or_empty(json, "signature");
+      if (created.result.empty()) created.result = text_or_empty(json, "certificate");
+      if (created.result.empty()) throw Error(ErrorKind::corrupt, "it holds neither signRequestId nor a result");
+      return created;
+    }
+    // It becomes part of a path and of the journal: nothing but what ids are made of.
+    if (created.request_id.size() > 100 ||
+        created.request_id.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.") !=
+            std::string::npos)
+      throw Error(ErrorKind::corrupt, "its signRequestId is no request id");
+    return created;
+  });
+}
+
+RequestStatus request_status_from(std::string_view body) {
+  return reading("request status", body, [](const Json& json) { return status_from(json); });
+}
+
+Bytes certificate_from(std::string_view body) {
+  return reading("certificate", body, [](const Json& json) {
+    if (const std::optional<Bytes> raw = octets(json, "rawCertificate")) return *raw;
+    return x509::read_certificate(as_bytes(json.at("certificate").as_string()));
+  });
+}
+
+KeyAttributes key_attributes_from(std::string_view body) {
+  return reading("key attributes", body, [](const Json& json) {
+    const Json& attributes = json.at("json");
+    KeyAttributes result;
+    result.label = attributes.at("label").as_string();
+    result.algorithm = text_or_empty(attributes, "algorithm");
+    const Json* policy = attributes.find("policy");
+    if (policy == nullptr || policy->is_null()) return result;
+    result.has_policy = true;
+    if (const Json* status = policy->find("keyStatus"); status != nullptr && !status->is_null())
+      result.blocked = status->bool_or("blocked", false);
+    result.rule_use = rule_from(policy->find("ruleUse"));
+    return result;
+  });
+}
+
+std::vector<Task> tasks_from(std::string_view body) {
+  return reading("task list", body, [](const Json& json) {
+    std::vector<Task> result;
+    for (const Json& item : json.at("tasks").as_array()) {
+      Task task;
+      task.id = item.at("id").as_string();
+      if (std::optional<Bytes> bytes = octets(item, "approvalToBeSigned"))
+        task.approval_to_be_signed = std::move(*bytes);
+      task.approver_public_key = text_or_empty(item, "approverPublicKey");
+      task.meta_data = octets(item, "metaData");
+      task.meta_data_signature = octets(item, "metaDataSignature");
+      task.payload = octets(item, "payload");
+      if (const Json* status = item.find("requestStatus"); status != nullptr && status->is_object())
+        task.request_id = status->at("id").as_string();
+      result.push_back(std::move(task));
+    }
+    return result;
+  });
+}
+
+}  // namespace hsmbridge::securosys
