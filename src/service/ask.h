@@ -1,0 +1,41 @@
+#pragma once
+
+#include "config/settings.h"
+#include "x509/ask.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+// What a certificate shall say, put together from a certificate that is there (`--like`), a profile, and what was
+// typed.
+namespace hsmbridge::service {
+
+// What was typed, in the text forms of x509/content.h and x509/general_name.h. An empty list or a missing value says
+// nothing about its field.
+struct AskWishes {
+  std::optional<std::string> subject;      // the whole subject, as given
+  std::optional<std::string> common_name;  // instead: this CN after the profile's subject
+  std::vector<std::string> names;          // subject alternative names
+  std::vector<std::string> usage;
+  std::vector<std::string> extended_usage;
+  bool ca = false;
+  std::optional<unsigned> path_length;  // with `ca`, or where the profile already asks for a CA
+  std::vector<std::string> permitted;   // bases of name constraints
+  std::vector<std::string> excluded;
+  std::vector<std::string> policies;
+  std::vector<std::string> tls_features;  // "must-staple" is status_request
+  std::vector<std::string> extensions;    // "OID=hex" or "OID:critical=hex"; ":" instead of "=" works too
+  std::optional<std::string> challenge_password;
+  std::optional<std::string> algorithm;
+  std::optional<Duration> validity;
+  std::vector<std::string> accept;
+};
+
+// The layers, lowest first: `like`, `profile`, `wishes`. A field that a higher layer speaks about replaces the lower
+// one's; only the profile's alternative names are added to what was typed, since they belong to every certificate of
+// that profile. The result is checked (x509::validate), its `algorithm` and `accept` names too.
+// Throws invalid_input, for a profile's value with file and line.
+x509::Ask build_ask(const x509::Content* like, const config::ProfileSettings* profile, const AskWishes& wishes);
+
+}  // namespace hsmbridge::service

@@ -1,0 +1,37 @@
+#pragma once
+
+#include "tools/commandline/command.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+// Text made from the rows. Plain, at most 80 columns wide (what a command's `details` hold is printed as it stands).
+namespace hsmbridge::commandline {
+
+struct Program {
+  const std::vector<Noun>& nouns;
+  const std::vector<Command>& commands;
+};
+
+// Options that every command takes.
+const std::vector<Option>& global_options();
+
+// "token list", "run".
+std::string name_of(const Command& command);
+// "hsmbridge key show [options] KEY".
+std::string usage_of(const Command& command);
+
+std::string help_of_program(const Program& program);
+std::string help_of_noun(const Program& program, std::string_view noun);
+std::string help_of(const Command& command);
+
+// The manual page hsmbridge(1), roff with the man macros.
+std::string man_page(const Program& program);
+// A bash completion script, to be sourced.
+std::string bash_completion(const Program& program);
+
+// The word of `known` that `typed` most likely meant, or "".
+std::string closest(std::string_view typed, const std::vector<std::string>& known);
+
+}  // namespace hsmbridge::commandline

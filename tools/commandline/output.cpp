@@ -1,0 +1,239 @@
+#include "tools/commandline/output.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <utility>
+
+namespace hsmbridge::commandline {
+
+namespace {
+
+// Writes everything or throws: a result that was cut (`| head`, a full disk) must not look like success.
+void write_out(std::FILE* stream, std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stream) != text.size() || std::fflush(stream) != 0) {
+    if (stream == stdout) throw Error{ErrorKind::unavailable, "standard output could not be written"};
+  }
+}
+
+bool wants_colours() {
+  const char* no_color = std::getenv("NO_COLOR");
+  const char* term = std::getenv("TERM");
+  return (no_color == nullptr || *no_color == '\0') && term != nullptr && std::string_view(term) != "dumb";
+}
+
+// Length of the well-formed UTF-8 sequence at the front, 0 when there is none (RFC 3629 §4).
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return 1;
+  const std::size_t length = first >= 0xF0 && first <= 0xF4   ? 4
+                             : first >= 0xE0 && first <= 0xEF ? 3
+                             : first >= 0xC2 && first <= 0xDF ? 2
+                                                              : 0;
+  if (length == 0 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0U) != 0x80U) return 0;
+  }
+  const unsigned char second = byte(1);
+  if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) ||
+      (first == 0xF4 && second > 0x8F)) {
+    return 0;
+  }
+  return length;
+}
+
+// C0 controls and DEL, and the C1 controls U+0080 to U+009F, which some terminals obey.
+bool is_control(std::string_view sequence) {
+  const auto first = static_cast<unsigned char>(sequence[0]);
+  if (sequence.size() == 1) return first < 0x20 || first == 0x7F;
+  return sequence.size() == 2 && first == 0xC2 && static_cast<unsigned char>(sequence[1]) < 0xA0;
+}
+
+std::string escaped(std::string_view text, bool keep_newlines) {
+  std::string result;
+  result.reserve(text.size());
+  while (!text.empty()) {
+    std::size_t length = utf8_length(text);
+    const bool broken = length == 0;
+    if (broken) length = 1;
+    const std::string_view sequence = text.substr(0, length);
+    if (keep_newlines && sequence == "\n") {
+      result += '\n';
+    } else if (broken || is_control(sequence)) {
+      for (const char octet : sequence) result += fmt::format("\\x{:02X}", static_cast<unsigned char>(octet));
+    } else {
+      result += sequence;
+    }
+    text.remove_prefix(length);
+  }
+  return result;
+}
+
+void pad(std::string& line, std::size_t until) {
+  const std::size_t have = columns(line);
+  if (have < until) line.append(until - have, ' ');
+}
+
+}  // namespace
+
+std::string safe(std::string_view text) {
+  return escaped(text, false);
+}
+
+std::size_t columns(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+}
+
+std::string wrapped(std::string_view text, std::size_t width, std::size_t indent) {
+  std::string result;
+  std::size_t used = 0;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    const std::size_t wide = columns(word);
+    if (used != 0 && used + 1 + wide > width) {
+      result += '\n';
+      result.append(indent, ' ');
+      used = indent;
+    } else if (used != 0) {
+      result += ' ';
+      ++used;
+    }
+    result += word;
+    used += wide;
+  }
+  return result;
+}
+
+Output::Output(Format format, Verbosity verbosity)
+    : format_(format),
+      verbosity_(verbosity),
+      stdout_terminal_(::isatty(STDOUT_FILENO) == 1),
+      stderr_terminal_(::isatty(STDERR_FILENO) == 1),
+      colours_(stdout_terminal_ && format == Format::text && wants_colours()) {}
+
+void Output::result(std::string_view schema, const Json& object, std::string_view text) {
+  if (format_ == Format::text) {
+    write_out(stdout, text);
+    return;
+  }
+  Json whole = Json::object({{"schema", Json(schema)}});
+  for (const auto& [name, value] : object.as_object()) whole.set(name, value);
+  write_out(stdout, whole.dump() + "\n");
+}
+
+void Output::raw(std::string_view bytes) {
+  write_out(stdout, bytes);
+}
+
+void Output::note(std::string_view line) {
+  if (format_ == Format::json || verbosity_ == Verbosity::quiet) return;
+  write_out(stderr, escaped(line, true) + "\n");
+}
+
+void Output::warning(std::string_view line) {
+  write_out(stderr, fmt::format("hsmbridge: warning: {}\n", escaped(line, true)));
+}
+
+void Output::report(const Error& error) {
+  if (format_ == Format::json) {
+    Json details = Json(Json::Array{});
+    for (const auto& [name, value] : error.details()) {
+      details.push(Json::object({{"name", Json(safe(name))}, {"value", Json(safe(value))}}));
+    }
+    Json object = Json::object({{"schema", Json("hsmbridge.error/1")},
+                                {"kind", Json(to_string(error.kind()))},
+                                {"message", Json(escaped(error.message(), true))},
+                                {"details", std::move(details)},
+                                {"hint", Json(escaped(error.hint(), true))}});
+    write_out(stderr, object.dump() + "\n");
+    return;
+  }
+  std::string text = fmt::format("hsmbridge: {}\n", escaped(error.message(), true));
+  std::size_t widest = 0;
+  for (const auto& [name, value] : error.details()) widest = std::max(widest, columns(safe(name)));
+  for (const auto& [name, value] : error.details()) {
+    std::string line = fmt::format("  {}:", safe(name));
+    pad(line, widest + 4);
+    text += fmt::format("{}{}\n", line, safe(value));
+  }
+  if (!error.hint().empty()) text += fmt::format("  → {}\n", escaped(error.hint(), true));
+  write_out(stderr, text);
+}
+
+bool confirm(Output& output, std::string_view question, std::string_view without_terminal) {
+  if (::isatty(STDIN_FILENO) != 1 || !output.stderr_is_terminal()) {
+    throw Error{ErrorKind::refused, "nobody is at a terminal to confirm this, so nothing was done"}.hint(
+        std::string(without_terminal));
+  }
+  write_out(stderr, fmt::format("{} [yes/NO] ", escaped(question, true)));
+  std::string answer;
+  if (!std::getline(std::cin, answer)) return false;
+  return answer == "yes" || answer == "y" || answer == "YES" || answer == "Y";
+}
+
+Table::Table(std::vector<std::string> headings) : headings_(std::move(headings)) {}
+
+void Table::row(std::vector<std::string> cells) {
+  for (std::string& cell : cells) cell = safe(cell);
+  cells.resize(headings_.size());
+  rows_.push_back(std::move(cells));
+}
+
+std::string Table::text() const {
+  std::vector<std::size_t> width(headings_.size(), 0);
+  const auto measure = [&](const std::vector<std::string>& cells) {
+    for (std::size_t i = 0; i < cells.size(); ++i) width[i] = std::max(width[i], columns(cells[i]));
+  };
+  measure(headings_);
+  for (const auto& cells : rows_) measure(cells);
+  std::string result;
+  const auto print = [&](const std::vector<std::string>& cells) {
+    std::string line;
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      if (!cells[i].empty()) pad(line, at);
+      line += cells[i];
+      at += width[i] + 2;
+    }
+    result += line;
+    result += '\n';
+  };
+  print(headings_);
+  for (const auto& cells : rows_) print(cells);
+  return result;
+}
+
+void Fields::add(std::string name, std::string value) {
+  if (!value.empty()) rows_.emplace_back(std::move(name), std::move(value));
+}
+
+std::string Fields::text() const {
+  std::size_t widest = 0;
+  for (const auto& [name, value] : rows_) widest = std::max(widest, columns(name));
+  std::string result;
+  for (const auto& [name, value] : rows_) {
+    std::string line = name + ":";
+    pad(line, widest + 3);
+    std::string_view rest = value;
+    for (;;) {
+      const std::size_t end = rest.find('\n');
+      line += safe(rest.substr(0, end));
+      result += line;
+      result += '\n';
+      if (end == std::string_view::npos) break;
+      rest.remove_prefix(end + 1);
+      line.assign(widest + 3, ' ');
+    }
+  }
+  return result;
+}
+
+}  // namespace hsmbridge::commandline

@@ -1,0 +1,85 @@
+#pragma once
+
+#include "base/error.h"
+#include "base/json.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hsmbridge::commandline {
+
+enum class Format { text, json };
+enum class Verbosity { quiet, normal, verbose, debug };
+
+// Where a command's words go. Results to standard output, everything else to standard error. Text that came from
+// outside (labels, names) has its control characters escaped, so that it cannot drive a terminal.
+class Output {
+ public:
+  Output(Format format, Verbosity verbosity);
+
+  Format format() const { return format_; }
+  bool json() const { return format_ == Format::json; }
+  Verbosity verbosity() const { return verbosity_; }
+  // Whether a person watches: progress, questions and colours only then. Colours also honour NO_COLOR and TERM=dumb.
+  bool stdout_is_terminal() const { return stdout_terminal_; }
+  bool stderr_is_terminal() const { return stderr_terminal_; }
+  bool colours() const { return colours_; }
+
+  // The result as text (text format only) or as one JSON object on one line; `schema` comes first in it,
+  // for example "hsmbridge.key/1". A command calls `result` once, or once a line for streams and batches.
+  void result(std::string_view schema, const Json& object, std::string_view text);
+  // Bytes as they are, in both formats: a PEM or DER that the user asked for on standard output.
+  void raw(std::string_view bytes);
+  // A line on standard error, unless --quiet: what was done, the command to type next. Text format only.
+  void note(std::string_view line);
+  // A line on standard error in both formats, also under --quiet: "hsmbridge: warning: …".
+  void warning(std::string_view line);
+  // An Error on standard error: message, details, hint; or with --json one object.
+  void report(const Error& error);
+
+ private:
+  Format format_;
+  Verbosity verbosity_;
+  bool stdout_terminal_;
+  bool stderr_terminal_;
+  bool colours_;
+};
+
+// Asks on the controlling terminal (standard input and standard error must be one) for the word "yes" or "y". In a pipe
+// it throws refused with `without_terminal` ("give --yes to …") as the hint.
+bool confirm(Output& output, std::string_view question, std::string_view without_terminal);
+
+// Rows under aligned headings, two spaces apart, no trailing blanks. A table wider than the terminal (80 columns in a
+// pipe) is not cut: the last column runs on. Cells are escaped by `safe`.
+class Table {
+ public:
+  explicit Table(std::vector<std::string> headings);
+  void row(std::vector<std::string> cells);
+  bool empty() const { return rows_.empty(); }
+  std::string text() const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+  std::vector<std::string> headings_;
+};
+
+// Lines "Name:    value" with the values aligned; a value with newlines goes on below itself. Empty values are left
+// out.
+class Fields {
+ public:
+  void add(std::string name, std::string value);
+  std::string text() const;
+
+ private:
+  std::vector<std::pair<std::string, std::string>> rows_;
+};
+
+// `text` with control characters and broken UTF-8 as \xHH. Newlines too.
+std::string safe(std::string_view text);
+// Columns a UTF-8 text takes on a terminal, one a code point (wide characters are not known here).
+std::size_t columns(std::string_view text);
+// `text` broken at blanks so that no line is longer than `width`; following lines begin with `indent` blanks.
+std::string wrapped(std::string_view text, std::size_t width, std::size_t indent);
+
+}  // namespace hsmbridge::commandline

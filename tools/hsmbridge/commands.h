@@ -1,0 +1,27 @@
+#pragma once
+
+#include "tools/commandline/command.h"
+
+#include <vector>
+
+// The rows of the command table. Each function stands in the file of its noun.
+namespace hsmbridge::cli {
+
+using commandline::Arguments;
+using commandline::Command;
+using commandline::ExitCode;
+using commandline::Invocation;
+using commandline::Output;
+
+std::vector<Command> token_commands();
+std::vector<Command> key_commands();
+std::vector<Command> csr_commands();
+std::vector<Command> cert_commands();
+std::vector<Command> doctor_commands();
+std::vector<Command> help_commands();
+
+// The whole program, in the order in which the help shows it. A new noun is a line in each list of commands.cpp.
+std::vector<commandline::Noun> all_nouns();
+std::vector<Command> all_commands();
+
+}  // namespace hsmbridge::cli
