@@ -31,6 +31,7 @@ struct TbsCertificate {
   Content content;                                // subject and extensions
   std::optional<Bytes> authority_key_identifier;  // the keyIdentifier
   std::vector<Extension> extensions;              // all of them as they stand, in order
+  bool has_unique_identifiers = false;            // the version 2 fields that nobody uses; their bytes are in `der`
 };
 
 struct Certificate {
@@ -84,5 +85,7 @@ SerialSign serial_sign(ByteView serial);
 // What an existing certificate or request says, to ask for the same again (`--like`): without the identifiers and
 // extensions that only an issuer can give (SKI, AKI, CRL distribution points, AIA, SCTs, CRL number, freshest CRL).
 Content content_like(const Content& existing);
+// Whether an extension is one of those (AKI, CRL distribution points, AIA, SCTs, …).
+bool only_issuer_gives(const Oid& oid);
 
 }  // namespace hsmbridge::x509

@@ -26,8 +26,8 @@ struct Csr {
   std::vector<RequestAttribute> other_attributes;
 };
 
-// DER CertificationRequestInfo: what the key signs. `spki` is copied as it is. Checks the content first (see `validate`).
-// Throws invalid_input.
+// DER CertificationRequestInfo: what the key signs. `spki` is copied as it is. Checks the content first (see
+// `validate`). Throws invalid_input.
 Bytes build_certification_request_info(ByteView spki, const Content& content);
 
 // Builds, signs with `signer`, and proves (prove_csr) before it returns DER. Throws what the signer throws,

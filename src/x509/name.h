@@ -22,7 +22,7 @@ struct NameAttribute {
   bool operator==(const NameAttribute&) const = default;
 };
 
-// A set of attributes, in the order they were given; DER sorts them, the meaning has no order.
+// A set of attributes, in the order of their DER (a SET OF is sorted): the order they were given in has no meaning.
 using RelativeName = std::vector<NameAttribute>;
 
 // A distinguished name: relative names in order. It keeps its exact DER, so that an issuer's name is copied and never
