@@ -1,0 +1,342 @@
+#include "workflow/explain.h"
+
+#include "workflow/rules.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace hsmbridge::workflow {
+namespace {
+
+std::string command(const RequestId& id, std::string_view verb, std::string_view rest = {}) {
+  return fmt::format("hsmbridge request {} {}{}{}", verb, id.str(), rest.empty() ? "" : " ", rest);
+}
+
+std::string approver_line(const Approver& one) {
+  const std::string who = one.name.empty() ? fmt::format("key {}", one.key.substr(0, 16)) : one.name;
+  const std::string_view word = one.decision == Approver::Decision::approved   ? "has approved"
+                                : one.decision == Approver::Decision::rejected ? "has refused"
+                                                                               : "has not decided yet";
+  return one.group.empty() ? fmt::format("{} {}", who, word) : fmt::format("{} ({}) {}", who, one.group, word);
+}
+
+std::string on_the(Instant when, Instant now) {
+  if (when <= now) return "now";
+  return fmt::format("in {}, at {}", spoken(when - now),
+                     rfc3339(std::chrono::time_point_cast<std::chrono::seconds>(when)));
+}
+
+const Effect* effect_named(const std::vector<Effect>& effects, EffectName name) {
+  for (const Effect& effect : effects) {
+    if (effect.name == name) return &effect;
+  }
+  return nullptr;
+}
+
+// When the state now in force began: the first entry of the unbroken run at the end of the history.
+std::optional<Instant> since(StateName state, const std::vector<JournalEntry>& history) {
+  std::optional<Instant> begin;
+  for (auto entry = history.rbegin(); entry != history.rend() && entry->after == state; ++entry)
+    begin = entry->event.at;
+  return begin;
+}
+
+class Explainer {
+ public:
+  Explainer(const Record& record, const std::vector<JournalEntry>& history, const std::vector<Effect>& effects,
+            Instant now)
+      : record_(record), history_(history), effects_(effects), now_(now) {}
+
+  Explanation explain() {
+    const StateName name = name_of(record_.state);
+    text_.awaited = fmt::format("{}", waits_for(name));
+    text_.since = since(name, history_);
+    if (!is_final(name) && record_.order.deadline && name <= StateName::awaiting_issuance) {
+      text_.until = record_.order.deadline;
+    }
+    switch (name) {
+      case StateName::preparing:
+        preparing(std::get<Preparing>(record_.state));
+        break;
+      case StateName::prepared:
+        prepared();
+        break;
+      case StateName::awaiting_local_approval:
+        local(std::get<AwaitingLocalApproval>(record_.state));
+        break;
+      case StateName::awaiting_command:
+        awaiting_command();
+        break;
+      case StateName::submitting:
+        submitting(std::get<Submitting>(record_.state));
+        break;
+      case StateName::looking_up:
+        looking_up(std::get<LookingUp>(record_.state));
+        break;
+      case StateName::awaiting_approval:
+        awaiting_approval(std::get<AwaitingApproval>(record_.state));
+        break;
+      case StateName::awaiting_issuance:
+        awaiting_issuance(std::get<AwaitingIssuance>(record_.state));
+        break;
+      case StateName::withdrawing:
+        withdrawing(std::get<Withdrawing>(record_.state));
+        break;
+      case StateName::retrieving:
+        retrieving(std::get<Retrieving>(record_.state));
+        break;
+      case StateName::verifying:
+        verifying(std::get<Verifying>(record_.state));
+        break;
+      case StateName::installing:
+        installing(std::get<Installing>(record_.state));
+        break;
+      case StateName::unresolved:
+        unresolved(std::get<Unresolved>(record_.state));
+        break;
+      case StateName::completed:
+        completed(std::get<Completed>(record_.state));
+        break;
+      case StateName::rejected:
+        rejected(std::get<Rejected>(record_.state));
+        break;
+      case StateName::expired:
+        ended(fmt::format("Time ran out: {}.", std::get<Expired>(record_.state).what));
+        break;
+      case StateName::cancelled:
+        cancelled(std::get<Cancelled>(record_.state));
+        break;
+      case StateName::failed:
+        failed(std::get<Failed>(record_.state));
+        break;
+      case StateName::quarantined:
+        quarantined(std::get<Quarantined>(record_.state));
+        break;
+      case StateName::abandoned:
+        abandoned(std::get<Abandoned>(record_.state));
+        break;
+    }
+    return std::move(text_);
+  }
+
+ private:
+  const RequestId& id() const { return record_.order.id; }
+  std::string provider() const { return fmt::format("provider '{}'", record_.order.provider); }
+
+  void say(std::string what) { text_.what_happened = std::move(what); }
+  void offer(std::string line) { text_.commands.push_back(std::move(line)); }
+  void ended(std::string what) {
+    say(std::move(what));
+    text_.next = "Nothing: this request is over.";
+  }
+  // "asks the provider again in 5 minutes, at …", or that no worker has it in hand.
+  void next_by(EffectName name, std::string_view what) {
+    const Effect* effect = effect_named(effects_, name);
+    text_.next = effect == nullptr ? fmt::format("The bridge {}; a worker has it in hand right now.", what)
+                                   : fmt::format("The bridge {} {} (as long as a worker runs: 'hsmbridge run').", what,
+                                                 on_the(effect->due, now_));
+  }
+  void waiting_commands() {
+    offer(command(id(), "wait"));
+    offer(command(id(), "cancel", "--reason TEXT"));
+  }
+  void show(const Progress& progress) {
+    for (const Approver& one : progress.approvers) text_.approvers.push_back(approver_line(one));
+    if (!progress.quorum.empty()) text_.awaited += fmt::format(" ({})", progress.quorum);
+    if (progress.about_until) {
+      text_.until = text_.until ? std::min(*text_.until, *progress.about_until) : progress.about_until;
+    }
+    if (!progress.note.empty()) text_.what_happened += fmt::format(" {}.", progress.note);
+  }
+
+  void preparing(const Preparing& state) {
+    say(state.again.empty() ? "The request was made; nothing has left this machine."
+                            : fmt::format("It is prepared anew because {}.", state.again));
+    if (state.key) {
+      next_by(EffectName::build_draft, "signs the CSR in the token and freezes the draft");
+    } else {
+      next_by(EffectName::ensure_key, record_.order.key.source == KeyWish::Source::make ? "makes the key in the token"
+                                                                                        : "finds the key in the token");
+    }
+    waiting_commands();
+  }
+  void prepared() {
+    say("Key and draft are ready and proved; nothing has left this machine.");
+    next_by(EffectName::check_draft, "checks the draft against policy and what the provider can carry");
+    waiting_commands();
+  }
+  void local(const AwaitingLocalApproval& state) {
+    say(fmt::format("The draft is frozen (SHA-256 {}).", draft_digest(state.dossier.draft)));
+    text_.awaited =
+        fmt::format("{} of {} signed approvals at this bridge", state.needed - state.approvals.size(), state.needed);
+    for (const LocalApproval& one : state.approvals) text_.approvers.push_back(one.person + " has approved");
+    text_.next = "Once enough people have approved, the draft is submitted.";
+    draft_age();
+    offer(command(id(), "cancel", "--reason TEXT"));
+  }
+  void awaiting_command() {
+    say("The draft is frozen; this profile wants an operator's direct command before anything is signed.");
+    text_.next = "Nothing until that command is given.";
+    draft_age();
+    offer(command(id(), "cancel", "--reason TEXT"));
+  }
+  void draft_age() {
+    if (const Effect* effect = effect_named(effects_, EffectName::draft_age)) {
+      text_.next += fmt::format(" The draft grows too old {}; it is then built anew and every approval is void.",
+                                on_the(effect->due, now_));
+    }
+  }
+  void submitting(const Submitting& state) {
+    if (state.phase == Submitting::Phase::started) {
+      say(fmt::format("Attempt {} was begun and its answer is not known yet.", state.attempt));
+      text_.next = fmt::format("Without an answer the bridge asks {} for it {}; it never sends it again by itself.",
+                               provider(), on_the(state.answer_by, now_));
+      if (state.wish) text_.next += " As soon as the answer is known it is withdrawn.";
+      offer(command(id(), "wait"));
+      return;
+    }
+    say(state.last_refusal.empty()
+            ? fmt::format("The draft is released; attempt {} has not been sent.", state.attempt)
+            : fmt::format("Attempt {} was not accepted: {}.", state.attempt - 1, state.last_refusal));
+    next_by(EffectName::submit, fmt::format("submits it to {} (attempt {})", provider(), state.attempt));
+    waiting_commands();
+  }
+  void looking_up(const LookingUp& state) {
+    say(fmt::format("Attempt {} was sent, or may have been, and its answer was lost: {}.", state.attempt, state.why));
+    next_by(EffectName::look_up, fmt::format("looks for it at {}", provider()));
+    if (state.first_absent) text_.next += " It was not found once; only when it is not found twice is it sent again.";
+    offer(command(id(), "wait"));
+  }
+  void where(const Submission& submission, const std::string& status) {
+    say(fmt::format("{} took it as {}{}.", provider(), submission.reference.str(),
+                    status.empty() ? "" : fmt::format(" and says {}", status)));
+    text_.what_happened[0] = 'P';
+  }
+  void gone(const std::optional<Instant>& gone_since) {
+    if (!gone_since) return;
+    text_.what_happened +=
+        fmt::format(" Since {} it says that it does not know it; it is asked once more.", rfc3339(*gone_since));
+  }
+  void awaiting_approval(const AwaitingApproval& state) {
+    where(state.submission, state.provider_status);
+    gone(state.gone_since);
+    show(state.progress);
+    next_by(EffectName::poll, "asks again");
+    waiting_commands();
+    offer("hsmbridge approval list");
+  }
+  void awaiting_issuance(const AwaitingIssuance& state) {
+    where(state.submission, state.provider_status);
+    gone(state.gone_since);
+    show(state.progress);
+    next_by(EffectName::poll, "asks again");
+    waiting_commands();
+  }
+  void withdrawing(const Withdrawing& state) {
+    where(state.submission, state.provider_status);
+    gone(state.gone_since);
+    offer(command(id(), "wait"));
+    text_.what_happened += state.wish.cause == WithdrawWish::Cause::deadline
+                               ? " The request's deadline passed."
+                               : fmt::format(" {} asked to cancel it{}.", state.wish.actor,
+                                             state.wish.reason.empty() ? "" : ": " + state.wish.reason);
+    if (state.cancel == Withdrawing::Cancel::wanted)
+      return next_by(EffectName::withdraw, "asks the provider to cancel it");
+    if (state.cancel == Withdrawing::Cancel::impossible) {
+      text_.what_happened += fmt::format(" It cannot be cancelled there: {}.", state.cancel_note);
+    }
+    next_by(EffectName::poll, "asks for the final word");
+    text_.next += " A certificate that comes late is recorded, not installed.";
+  }
+  void retrieving(const Retrieving& state) {
+    where(state.submission, state.provider_status);
+    next_by(EffectName::retrieve, "fetches the certificate");
+    offer(command(id(), "wait"));
+  }
+  void verifying(const Verifying& state) {
+    say(state.late ? "A result came after we had given up; it is stored." : "The result is here and stored.");
+    next_by(EffectName::verify, "checks it against the request");
+    offer(command(id(), "wait"));
+  }
+  void installing(const Installing& state) {
+    say(fmt::format("Certificate {} was issued and checked.", state.certificate.substr(0, 16)));
+    std::string open;
+    for (const TargetState& target : state.targets) {
+      if (target.stage == TargetState::Stage::done) continue;
+      if (!open.empty()) open += ", ";
+      open += target.target.name;
+      if (target.stage == TargetState::Stage::failed) {
+        open +=
+            fmt::format(" (failed {} time{}: {})", target.failures, target.failures == 1 ? "" : "s", target.last_error);
+      }
+    }
+    text_.awaited = "installation at " + open;
+    next_by(EffectName::install, "installs it");
+    offer(command(id(), "wait"));
+    offer("hsmbridge cert show " + state.certificate.substr(0, 16));
+  }
+  void unresolved(const Unresolved& state) {
+    say(fmt::format("What happened cannot be known from here: {}.", state.why));
+    text_.awaited = fmt::format("a person who looks at {}", provider());
+    if (!state.submission.reference.empty()) {
+      text_.awaited += fmt::format(" for {}", state.submission.reference.str());
+    }
+    text_.next = "Nothing until a person decides. Nothing is sent again by itself.";
+    offer(command(id(), "resolve", "--reference REFERENCE"));
+    offer(command(id(), "resolve", "--certificate FILE"));
+    offer(command(id(), "resolve", "--not-there --reason TEXT"));
+    offer(command(id(), "resolve", "--look-up"));
+    offer(command(id(), "resolve", "--abandon --reason TEXT"));
+  }
+  void findings(const std::vector<Finding>& all) {
+    for (const Finding& one : all) text_.what_happened += fmt::format("\n  {}: {}", one.name, one.explanation);
+  }
+  void completed(const Completed& state) {
+    ended(
+        state.late
+            ? fmt::format("Certificate {} came after we had given up. It was checked and recorded, not installed; "
+                          "revoke it if it is not wanted.",
+                          state.certificate.substr(0, 16))
+            : fmt::format("Certificate {} was issued, checked and put in its place.", state.certificate.substr(0, 16)));
+    if (!state.findings.empty()) text_.what_happened += " It differs from what was asked, as the profile allows:";
+    findings(state.findings);
+    offer("hsmbridge cert show " + state.certificate.substr(0, 16));
+  }
+  void rejected(const Rejected& state) {
+    ended(fmt::format("{} said no{}.", state.by.empty() ? "Somebody at the provider" : state.by,
+                      state.reason.empty() ? "" : ": " + state.reason));
+  }
+  void cancelled(const Cancelled& state) {
+    ended(fmt::format("It was cancelled by {}{}.", state.by, state.reason.empty() ? "" : ": " + state.reason));
+  }
+  void failed(const Failed& state) {
+    ended(fmt::format("It failed and no certificate exists: {}.", state.message));
+    if (!state.hint.empty()) text_.next = state.hint;
+  }
+  void quarantined(const Quarantined& state) {
+    ended(fmt::format("Certificate {} does not answer the request. It is kept and was not installed:",
+                      state.certificate.substr(0, 16)));
+    findings(state.findings);
+    text_.next = "Have it revoked at the provider; then make a new request.";
+    offer("hsmbridge cert show " + state.certificate.substr(0, 16));
+  }
+  void abandoned(const Abandoned& state) {
+    ended(fmt::format("{} gave it up{}.", state.by, state.reason.empty() ? "" : ": " + state.reason));
+  }
+
+  const Record& record_;
+  const std::vector<JournalEntry>& history_;
+  const std::vector<Effect>& effects_;
+  Instant now_;
+  Explanation text_;
+};
+
+}  // namespace
+
+Explanation explain(const Record& record, const std::vector<JournalEntry>& history, const std::vector<Effect>& effects,
+                    Instant now) {
+  return Explainer(record, history, effects, now).explain();
+}
+
+}  // namespace hsmbridge::workflow

@@ -1,0 +1,419 @@
+#include "workflow/decide.h"
+
+#include "samples.h"
+#include "workflow/codec.h"
+#include "workflow/rules.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <random>
+
+using namespace hsmbridge;
+using namespace hsmbridge::workflow;
+using namespace hsmbridge::workflow::samples;
+
+namespace {
+
+const Timing kTiming;
+
+std::variant<Decision, Refusal> ask(const Order& order, const State& state, EventBody body, Instant at = kStart) {
+  return decide(order, state, Event{at, "uid:7", std::move(body)}, kTiming);
+}
+
+Decision go(const Order& order, const State& state, EventBody body, Instant at = kStart) {
+  auto answer = ask(order, state, std::move(body), at);
+  if (const auto* refusal = std::get_if<Refusal>(&answer)) FAIL(refusal->why);
+  return std::get<Decision>(std::move(answer));
+}
+
+std::string refused(const Order& order, const State& state, EventBody body, Instant at = kStart) {
+  auto answer = ask(order, state, std::move(body), at);
+  const auto* refusal = std::get_if<Refusal>(&answer);
+  if (refusal == nullptr) FAIL("not refused: " << to_string(name_of(std::get<Decision>(answer).next)));
+  return refusal->why;
+}
+
+std::vector<std::string> identities(const Decision& decision) {
+  std::vector<std::string> all;
+  for (const Effect& effect : decision.effects) all.push_back(effect.identity());
+  return all;
+}
+
+const Effect& effect(const Decision& decision, EffectName name) {
+  for (const Effect& one : decision.effects) {
+    if (one.name == name) return one;
+  }
+  FAIL("no effect " << to_string(name));
+  throw 0;
+}
+
+Submitting planned(unsigned attempt = 1) {
+  return {dossier(attempt - 1), attempt, Submitting::Phase::planned, {}, {}, {}};
+}
+
+using Names = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("every pair of state and event obeys the table") {
+  // Variations make the legal pairs legal whatever they depend on: which attempt, how often, which standing.
+  std::size_t legal = 0;
+  for (const State& state : every_state()) {
+    for (const EventBody& body : every_event()) {
+      const Rule* rule = rule_for(name_of(state), name_of(body));
+      INFO(to_string(name_of(state)) << " + " << to_string(name_of(body)));
+      const auto answer = ask(order(), state, body);
+      if (rule == nullptr) {
+        REQUIRE(std::holds_alternative<Refusal>(answer));
+        CHECK_FALSE(std::get<Refusal>(answer).why.empty());
+      } else if (const auto* decision = std::get_if<Decision>(&answer)) {
+        ++legal;
+        CHECK((rule->to & bit(name_of(decision->next))) != 0);
+        CHECK(decision->rule == rule->sentence);
+      } else {
+        CHECK(std::get<Refusal>(answer).why.find("internal") == std::string::npos);
+      }
+    }
+  }
+  CHECK(legal > 50);
+}
+
+TEST_CASE("nothing final is left again") {
+  for (const State& state : every_state()) {
+    if (!is_final(name_of(state))) continue;
+    for (const EventBody& body : every_event()) {
+      CHECK(std::holds_alternative<Refusal>(ask(order(), state, body)));
+    }
+    for (const Rule& rule : rules()) CHECK(rule.from != name_of(state));
+  }
+}
+
+TEST_CASE("a state that is not final always wants an effect or a person") {
+  for (const Rule& rule : rules()) CHECK(rule.to != 0);
+  for (const State& state : every_state()) {
+    for (const EventBody& body : every_event()) {
+      const auto answer = ask(order(), state, body);
+      const auto* decision = std::get_if<Decision>(&answer);
+      if (decision == nullptr) continue;
+      const StateName next = name_of(decision->next);
+      INFO(to_string(name_of(state)) << " + " << to_string(name_of(body)) << " -> " << to_string(next));
+      const bool person = next == StateName::unresolved || next == StateName::awaiting_local_approval ||
+                          next == StateName::awaiting_command;
+      CHECK(decision->effects.empty() == (is_final(next) || person));
+    }
+  }
+}
+
+TEST_CASE("the report of a provider is refused in no state that waits for the provider") {
+  const StateName waiting[] = {StateName::awaiting_approval, StateName::awaiting_issuance, StateName::withdrawing,
+                               StateName::retrieving};
+  for (const State& state : every_state()) {
+    if (std::find(std::begin(waiting), std::end(waiting), name_of(state)) == std::end(waiting)) continue;
+    for (int i = 0; i <= static_cast<int>(Standing::unrecognised); ++i) {
+      const Report one = report(static_cast<Standing>(i));
+      INFO(to_string(name_of(state)) << " + " << to_string(one.standing));
+      CHECK(std::holds_alternative<Decision>(ask(order(), state, Reported{one})));
+      Report empty = one;
+      empty.handout.reset();
+      CHECK(std::holds_alternative<Decision>(ask(order(), state, Reported{empty})));
+    }
+  }
+}
+
+TEST_CASE("the plain way leads from a new request to a completed one") {
+  const Order one = order();
+  Decision step = begin(one, kTiming);
+  CHECK(identities(step) == Names{"ensure_key"});
+  step = go(one, step.next, KeyPlanned{"web", "web-2026", "0001", "ec:P-256"});
+  step = go(one, step.next, KeyReady{key()});
+  CHECK(identities(step) == Names{"build_draft"});
+  step = go(one, step.next, DraftFrozen{draft()});
+  CHECK(identities(step) == Names{"check_draft"});
+  step = go(one, step.next, DraftAccepted{});
+  CHECK(identities(step) == Names{"submit:1"});
+  step = go(one, step.next, AttemptStarted{1, "host/1", kStart + 60s});
+  CHECK(identities(step) == Names{"answer_overdue:1"});
+  step = go(one, step.next, SubmissionAnswered{1, report(Standing::awaiting_approval)});
+  CHECK(name_of(step.next) == StateName::awaiting_approval);
+  CHECK(identities(step) == Names{"poll"});
+  step = go(one, step.next, Reported{report(Standing::handed_out)});
+  CHECK(identities(step) == Names{"verify"});
+  step = go(one, step.next, Verified{"c0ffee", {}});
+  CHECK(identities(step) == Names{"install:token", "install:file:chain"});
+  step = go(one, step.next, TargetInstalled{"token"});
+  CHECK(identities(step) == Names{"install:file:chain"});
+  step = go(one, step.next, TargetInstalled{"file:chain"});
+  CHECK(step.next == State(Completed{key(), "c0ffee", false, {}}));
+  CHECK(step.effects.empty());
+}
+
+TEST_CASE("a begun attempt leaves no submit effect behind and is never begun again") {
+  const Decision begun = go(order(), planned(), AttemptStarted{1, "host/1", kStart + 60s});
+  CHECK(identities(begun) == Names{"answer_overdue:1"});
+  CHECK(effect(begun, EffectName::answer_overdue).due == kStart + 60s + kTiming.settle);
+  CHECK_FALSE(refused(order(), begun.next, AttemptStarted{1, "host/2", kStart + 90s}).empty());
+  CHECK_FALSE(refused(order(), planned(2), AttemptStarted{1, "host/2", kStart + 90s}).empty());
+}
+
+TEST_CASE("a lost answer is looked up no sooner than its deadline and the settle time") {
+  const Decision begun = go(order(), planned(), AttemptStarted{1, "host/1", kStart + 60s});
+  const Decision lost = go(order(), begun.next, AnswerLost{1, "cut"}, kStart + 2s);
+  CHECK(identities(lost) == Names{"look_up:1"});
+  CHECK(effect(lost, EffectName::look_up).due == kStart + 60s + kTiming.settle);
+  CHECK(effect(go(order(), begun.next, AnswerLost{1, "cut"}, kStart + 1h), EffectName::look_up).due == kStart + 1h);
+}
+
+TEST_CASE("only an absence said twice across the settle time allows another attempt") {
+  const State looking = sample<LookingUp>();
+  const Decision once = go(order(), looking, AbsentAtProvider{1}, kStart);
+  CHECK(name_of(once.next) == StateName::looking_up);
+  CHECK(effect(once, EffectName::look_up).due == kStart + kTiming.settle);
+  const Decision soon = go(order(), once.next, AbsentAtProvider{1}, kStart + 1s);
+  CHECK(name_of(soon.next) == StateName::looking_up);
+  const Decision twice = go(order(), soon.next, AbsentAtProvider{1}, kStart + kTiming.settle);
+  CHECK(name_of(twice.next) == StateName::submitting);
+  CHECK(identities(twice) == Names{"submit:2"});
+  CHECK(name_of(go(order(), once.next, LookUpInconclusive{1, "no search"}).next) == StateName::unresolved);
+}
+
+TEST_CASE("an attempt that was not accepted is followed by the next number") {
+  const Decision begun = go(order(), planned(), AttemptStarted{1, "host/1", kStart + 60s});
+  const Decision again = go(order(), begun.next, SubmissionNotAccepted{1, problem(), 10min});
+  CHECK(identities(again) == Names{"submit:2"});
+  CHECK(effect(again, EffectName::submit).due >= kStart + 10min);
+  Submitting last = planned(kTiming.most_attempts);
+  last.phase = Submitting::Phase::started;
+  CHECK(name_of(go(order(), last, SubmissionNotAccepted{last.attempt, problem("denied"), {}}).next) ==
+        StateName::failed);
+  CHECK(name_of(go(order(), last, SubmissionNotAccepted{last.attempt, problem("unavailable"), {}}).next) ==
+        StateName::submitting);
+}
+
+TEST_CASE("a refused submission fails and a no of the provider is a rejection") {
+  const State started = sample<Submitting>();
+  CHECK(name_of(go(order(), started, SubmissionRefused{1, problem("invalid_input")}).next) == StateName::failed);
+  CHECK(name_of(go(order(), started, SubmissionRefused{1, problem("refused")}).next) == StateName::rejected);
+}
+
+TEST_CASE("cancel before anything was sent is cancelled at once") {
+  for (const State& state : {State(sample<Preparing>()), State(sample<Prepared>()), State(sample<AwaitingCommand>()),
+                             State(sample<AwaitingLocalApproval>()), State(planned())}) {
+    CHECK(go(order(), state, CancelAsked{"no"}).next == State(Cancelled{"uid:7", "no"}));
+    CHECK(name_of(go(order(), state, DeadlinePassed{}).next) == StateName::expired);
+  }
+}
+
+TEST_CASE("cancel while a submission is under way waits for the answer and then withdraws") {
+  const Decision begun = go(order(), planned(), AttemptStarted{1, "host/1", kStart + 60s});
+  const Decision wished = go(order(), begun.next, CancelAsked{"no"});
+  CHECK(name_of(wished.next) == StateName::submitting);
+  CHECK(identities(wished) == Names{"answer_overdue:1"});
+  CHECK_FALSE(refused(order(), wished.next, CancelAsked{"again"}).empty());
+
+  const Decision taken = go(order(), wished.next, SubmissionAnswered{1, report(Standing::awaiting_approval)});
+  CHECK(name_of(taken.next) == StateName::withdrawing);
+  CHECK(identities(taken) == Names{"withdraw"});
+  const Decision issued = go(order(), wished.next, SubmissionAnswered{1, report(Standing::handed_out)});
+  CHECK(std::get<Verifying>(issued.next).late);
+  CHECK(go(order(), wished.next, SubmissionNotAccepted{1, problem(), {}}).next == State(Cancelled{"uid:7", "no"}));
+
+  const Decision lost = go(order(), wished.next, AnswerLost{1, "cut"});
+  const Decision once = go(order(), lost.next, AbsentAtProvider{1});
+  CHECK(go(order(), once.next, AbsentAtProvider{1}, kStart + kTiming.settle).next == State(Cancelled{"uid:7", "no"}));
+  CHECK(name_of(go(order(), lost.next, FoundAtProvider{1, report(Standing::awaiting_issuance)}).next) ==
+        StateName::withdrawing);
+}
+
+TEST_CASE("a certificate that comes after the cancel is recorded and not installed") {
+  const Decision asked = go(order(), sample<AwaitingApproval>(), CancelAsked{"no"});
+  CHECK(identities(asked) == Names{"withdraw"});
+  const Decision raced = go(order(), asked.next, CancelAnswered{report(Standing::handed_out)});
+  CHECK(std::get<Verifying>(raced.next).late);
+  const Decision done = go(order(), raced.next, Verified{"c0ffee", {}});
+  CHECK(std::get<Completed>(done.next).late);
+  CHECK(done.effects.empty());
+}
+
+TEST_CASE("a cancel that the provider took ends as cancelled and one that it cannot do is polled slowly") {
+  const Decision asked = go(order(), sample<AwaitingApproval>(), CancelAsked{"no"});
+  CHECK(go(order(), asked.next, CancelAnswered{report(Standing::cancelled)}).next == State(Cancelled{"uid:7", "no"}));
+  const Decision slow = go(order(), asked.next, CancelImpossible{"no such call"});
+  CHECK(identities(slow) == Names{"poll"});
+  CHECK(effect(slow, EffectName::poll).due == kStart + kTiming.withdraw_poll);
+  CHECK(name_of(go(order(), slow.next, Reported{report(Standing::expired)}).next) == StateName::expired);
+  const Decision late = go(order(), sample<AwaitingApproval>(), DeadlinePassed{});
+  CHECK(go(order(), late.next, CancelAnswered{report(Standing::cancelled)}).next ==
+        State(Expired{"the request's own deadline"}));
+}
+
+TEST_CASE("a reference that is gone twice an hour apart is unresolved and once is not") {
+  const Decision once = go(order(), sample<AwaitingApproval>(), Reported{report(Standing::gone)});
+  CHECK(name_of(once.next) == StateName::awaiting_approval);
+  CHECK(effect(once, EffectName::poll).due == kStart + kTiming.gone_confirm);
+  CHECK(name_of(go(order(), once.next, Reported{report(Standing::gone)}, kStart + 1min).next) ==
+        StateName::awaiting_approval);
+  CHECK(name_of(go(order(), once.next, Reported{report(Standing::gone)}, kStart + 1h).next) == StateName::unresolved);
+  const Decision back = go(order(), once.next, Reported{report(Standing::awaiting_approval)}, kStart + 1h);
+  CHECK_FALSE(std::get<AwaitingApproval>(back.next).gone_since.has_value());
+}
+
+TEST_CASE("a lost one-time result is unresolved and never another submission") {
+  Report done = report(Standing::handed_out);
+  done.handout.reset();
+  const Decision lost = go(order(), sample<AwaitingApproval>(), Reported{done});
+  CHECK(name_of(lost.next) == StateName::unresolved);
+  CHECK(lost.effects.empty());
+  CHECK(name_of(go(order(), sample<Retrieving>(), NothingHandedOut{"gone"}).next) == StateName::unresolved);
+}
+
+TEST_CASE("an unknown status is recorded and waiting goes on") {
+  Report odd = report(Standing::unrecognised);
+  odd.provider_status = "SNOOZED";
+  const Decision kept = go(order(), sample<AwaitingApproval>(), Reported{odd});
+  const auto& state = std::get<AwaitingApproval>(kept.next);
+  CHECK(state.provider_status == "SNOOZED");
+  CHECK(state.progress.note.find("SNOOZED") != std::string::npos);
+  CHECK(identities(kept) == Names{"poll"});
+}
+
+TEST_CASE("a draft grown too old is built anew and approvals are void") {
+  Order aged = order();
+  aged.max_age = 24h;
+  aged.local_approvals = 2;
+  const Decision waiting = go(aged, sample<Prepared>(), DraftAccepted{});
+  CHECK(identities(waiting) == Names{"draft_age"});
+  CHECK(effect(waiting, EffectName::draft_age).due == kStart + 24h);
+  const Decision one = go(aged, waiting.next, LocallyApproved{approval("alice")});
+  CHECK(name_of(one.next) == StateName::awaiting_local_approval);
+  const Decision anew = go(aged, one.next, DraftTooOld{25h});
+  CHECK(identities(anew) == Names{"build_draft"});
+  CHECK(std::get<Preparing>(anew.next).key == key());
+
+  CHECK_FALSE(refused(aged, planned(), AttemptStarted{1, "host/1", kStart + 26h}, kStart + 25h).empty());
+  CHECK_FALSE(refused(aged, sample<Submitting>(), DraftTooOld{25h}).empty());
+}
+
+TEST_CASE("an approval for other bytes and a second one by the same person are refused") {
+  Order two = order();
+  two.local_approvals = 2;
+  const State waiting = AwaitingLocalApproval{dossier(), 2, {}};
+  LocalApproval wrong = approval("alice");
+  wrong.draft_digest = "00";
+  CHECK_FALSE(refused(two, waiting, LocallyApproved{wrong}).empty());
+  const Decision one = go(two, waiting, LocallyApproved{approval("alice")});
+  CHECK_FALSE(refused(two, one.next, LocallyApproved{approval("alice")}).empty());
+  const Decision enough = go(two, one.next, LocallyApproved{approval("bob")});
+  CHECK(identities(enough) == Names{"submit:1"});
+  two.wants_command = true;
+  CHECK(name_of(go(two, one.next, LocallyApproved{approval("bob")}).next) == StateName::awaiting_command);
+  CHECK(name_of(go(two, AwaitingCommand{dossier()}, Commanded{}).next) == StateName::submitting);
+  CHECK(go(two, one.next, LocallyRejected{"bob", "no"}).next == State(Rejected{"bob", "no"}));
+}
+
+TEST_CASE("the answer to an attempt that was given up is never lost") {
+  SubmissionAnswered late{1, report(Standing::awaiting_approval)};
+  CHECK(name_of(go(order(), sample<LookingUp>(), late).next) == StateName::awaiting_approval);
+  CHECK(name_of(go(order(), planned(2), late).next) == StateName::awaiting_approval);
+  Submitting second = planned(2);
+  second.phase = Submitting::Phase::started;
+  const Decision both = go(order(), second, late);
+  REQUIRE(name_of(both.next) == StateName::unresolved);
+  CHECK(std::get<Unresolved>(both.next).submission.reference == ProviderReference("ref-1"));
+  CHECK(name_of(go(order(), sample<Preparing>(), late).next) == StateName::unresolved);
+  SubmissionAnswered other{2, report(Standing::awaiting_approval)};
+  other.report.reference = ProviderReference("ref-2");
+  const Decision third = go(order(), both.next, other);
+  CHECK(name_of(third.next) == StateName::unresolved);
+  CHECK(std::get<Unresolved>(third.next).why.find("ref-2") != std::string::npos);
+  CHECK(name_of(go(order(), sample<AwaitingApproval>(), other).next) == StateName::unresolved);
+}
+
+TEST_CASE("a person resolves what nobody knows") {
+  const State stuck = sample<Unresolved>();
+  const Decision there = go(order(), stuck, ResolvedAsThere{ProviderReference("ref-9")});
+  CHECK(std::get<AwaitingApproval>(there.next).submission.reference == ProviderReference("ref-9"));
+  CHECK(effect(there, EffectName::poll).due == kStart);
+  CHECK(identities(go(order(), stuck, ResolvedAsCertificate{handout()})) == Names{"verify"});
+  CHECK(identities(go(order(), stuck, ResolvedAsAbsent{"looked"})) == Names{"submit:2"});
+  CHECK(identities(go(order(), stuck, LookUpAsked{})) == Names{"look_up:1"});
+  CHECK(go(order(), stuck, ResolvedAsAbandoned{"enough"}).next == State(Abandoned{"uid:7", "enough"}));
+  CHECK_FALSE(refused(order(), stuck, CancelAsked{"no"}).empty());
+}
+
+TEST_CASE("a wrong certificate is quarantined and one that cannot be read is kept for a person") {
+  CHECK(go(order(), sample<Verifying>(), VerificationFailed{"bad", findings()}).next ==
+        State(Quarantined{"bad", findings()}));
+  const Decision unreadable = go(order(), sample<Verifying>(), HandoutUnreadable{"noise"});
+  CHECK(std::get<Unresolved>(unreadable.next).handout == handout());
+}
+
+TEST_CASE("a failing target is tried again later and burns nothing") {
+  const Decision failed = go(order(), sample<Installing>(), TargetFailed{"file:chain", problem()});
+  CHECK(std::get<Installing>(failed.next).targets[1].failures == 3);
+  CHECK(effect(failed, EffectName::install).due > kStart);
+  CHECK_FALSE(refused(order(), sample<Installing>(), TargetInstalled{"token"}).empty());
+  CHECK_FALSE(refused(order(), sample<Installing>(), TargetInstalled{"nowhere"}).empty());
+  CHECK(name_of(go(order(), sample<Installing>(), TargetInstalled{"file:chain"}).next) == StateName::completed);
+}
+
+TEST_CASE("the deadline is a timer while waiting and none once a certificate exists") {
+  Order bounded = order();
+  bounded.deadline = kStart + 72h;
+  CHECK(effect(begin(bounded, kTiming), EffectName::deadline).due == kStart + 72h);
+  CHECK(effect(go(bounded, sample<LookingUp>(), FoundAtProvider{1, report(Standing::awaiting_approval)}),
+               EffectName::deadline)
+            .due == kStart + 72h);
+  CHECK(identities(go(bounded, sample<AwaitingApproval>(), Reported{report(Standing::handed_out)})) == Names{"verify"});
+  CHECK(identities(go(bounded, sample<AwaitingApproval>(), DeadlinePassed{})) == Names{"withdraw"});
+}
+
+TEST_CASE("a poll that says the same is no event") {
+  AwaitingApproval state = sample<AwaitingApproval>();
+  Report same = report(Standing::awaiting_approval);
+  same.provider_status = state.provider_status;
+  same.progress = state.progress;
+  CHECK_FALSE(changes_something(state, same));
+  Report more = same;
+  more.progress.approvers[1].decision = Approver::Decision::approved;
+  CHECK(changes_something(state, more));
+  Report done = same;
+  done.handout = handout();
+  CHECK(changes_something(state, done));
+  Report gone = same;
+  gone.standing = Standing::gone;
+  CHECK(changes_something(state, gone));
+}
+
+TEST_CASE("random walks stay in the table and replay from their journal to the same state") {
+  std::mt19937 random(20261123);
+  const std::vector<EventBody> events = every_event();
+  for (int walk = 0; walk < 300; ++walk) {
+    Order one = order();
+    one.local_approvals = static_cast<unsigned>(walk % 3);
+    one.wants_command = walk % 5 == 0;
+    const State first = begin(one, kTiming).next;
+    State state = first;
+    std::vector<std::pair<Instant, std::string>> journal;
+    Instant at = kStart;
+    for (int step = 0; step < 60; ++step) {
+      at += std::chrono::minutes(random() % 90);
+      EventBody body = events[random() % events.size()];
+      if (auto* answer = std::get_if<SubmissionAnswered>(&body)) {
+        answer->report = report(static_cast<Standing>(random() % 10));
+        answer->attempt = 1 + static_cast<unsigned>(random() % 2);
+      }
+      if (auto* reported = std::get_if<Reported>(&body))
+        reported->report = report(static_cast<Standing>(random() % 10));
+      const auto answer = ask(one, state, body, at);
+      if (const auto* decision = std::get_if<Decision>(&answer)) {
+        state = decision->next;
+        journal.emplace_back(at, to_json(body).dump());
+      }
+    }
+    State replayed = first;
+    for (const auto& [when, text] : journal) {
+      replayed = go(one, replayed, event_body_from(Json::parse(text)), when).next;
+    }
+    REQUIRE(replayed == state);
+  }
+}

@@ -1,0 +1,51 @@
+#include "workflow/explain.h"
+
+#include "samples.h"
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::workflow;
+using namespace hsmbridge::workflow::samples;
+
+namespace {
+
+Explanation of(const State& state, std::vector<Effect> effects = {}) {
+  const Record record{order(), state, 5, kStart};
+  const std::vector<JournalEntry> history{
+      {1, Event{kStart - 1h, "uid:0", Created{order()}},
+       name_of(state) == StateName::preparing ? StateName::prepared : StateName::preparing},
+      {2, Event{kStart - 30min, "worker:x", sample<AttemptStarted>()}, name_of(state)},
+      {3, Event{kStart - 10min, "provider:tsb", sample<Reported>()}, name_of(state)}};
+  return explain(record, history, effects, kStart);
+}
+
+}  // namespace
+
+TEST_CASE("no state is left unexplained") {
+  for (const State& state : every_state()) {
+    INFO(to_string(name_of(state)));
+    const Explanation text = of(state);
+    CHECK_FALSE(text.what_happened.empty());
+    CHECK_FALSE(text.awaited.empty());
+    CHECK_FALSE(text.next.empty());
+    if (!is_final(name_of(state))) CHECK_FALSE(text.commands.empty());
+    if (!is_final(name_of(state))) CHECK(text.since == kStart - 30min);
+  }
+}
+
+TEST_CASE("waiting for approvers says who has decided how and until when") {
+  const Explanation text = of(sample<AwaitingApproval>(), {Effect{EffectName::poll, kStart + 5min, 0, {}}});
+  CHECK(text.approvers == std::vector<std::string>{"alice (ops) has approved", "bob (ops) has not decided yet",
+                                                   "key 0123456789abcdef has refused"});
+  CHECK(text.awaited == "approvers at the provider (2 of 3 in group ops)");
+  CHECK(text.until == kStart + 24h);
+  CHECK(text.next.find("in 5 minutes, at 2026-11-23T12:05:00Z") != std::string::npos);
+  CHECK(text.commands.front() == "hsmbridge request wait 0a1b2c3d4e5f6g7h");
+}
+
+TEST_CASE("an unresolved request names every way to resolve it and promises not to send again") {
+  const Explanation text = of(sample<Unresolved>());
+  CHECK(text.next.find("Nothing is sent again") != std::string::npos);
+  CHECK(text.commands.size() == 5);
+}

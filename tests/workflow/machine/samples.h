@@ -1,0 +1,325 @@
+#pragma once
+
+#include "workflow/decide.h"
+#include "workflow/event.h"
+#include "workflow/state.h"
+
+#include <utility>
+#include <vector>
+
+// One filled example of every state and every event. A new alternative without a sample does not compile.
+namespace hsmbridge::workflow::samples {
+
+using namespace std::chrono_literals;
+
+inline const Instant kStart = parse_rfc3339("2026-11-23T12:00:00Z");
+
+inline Order order() {
+  Order order;
+  order.id = RequestId("0a1b2c3d4e5f6g7h");
+  order.provider = "tsb";
+  order.profile = "server";
+  order.token = "web";
+  order.key = KeyWish{KeyWish::Source::make, "web-2026", "ec:P-256", "000102030405060708090a0b0c0d0e0f"};
+  order.ask = R"({"subject":"CN=www.example.com"})";
+  order.targets = {InstallTarget{"token", ""}, InstallTarget{"file:chain", "/tmp/chain.pem"}};
+  order.created_at = kStart;
+  order.created_by = "uid:0";
+  return order;
+}
+
+inline Key key() {
+  return Key{"pkcs11:token=web;id=%00%01", "web-2026", "0001", SpkiHash("ab12"), true};
+}
+inline Draft draft() {
+  return Draft{Bytes{1, 2, 3}, Bytes{4, 5}, "ecdsa-sha256", Bytes{6}, "CN=www.example.com", kStart};
+}
+inline Dossier dossier(unsigned attempts = 0) {
+  return Dossier{key(), draft(), attempts};
+}
+inline Submission submission(unsigned attempt = 1) {
+  return Submission{attempt, ProviderReference("ref-1"), R"({"step":1})", kStart};
+}
+inline Handout handout() {
+  return Handout{Handout::Content::signature, Bytes{9, 8}, Bytes{7}};
+}
+inline Progress progress() {
+  return Progress{{Approver{"alice", "k1", "ops", Approver::Decision::approved},
+                   Approver{"bob", "k2", "ops", Approver::Decision::pending},
+                   Approver{"", "0123456789abcdef0123", "", Approver::Decision::rejected}},
+                  "2 of 3 in group ops",
+                  kStart + 24h,
+                  "a note"};
+}
+inline Report report(Standing standing) {
+  Report report;
+  report.standing = standing;
+  report.provider_status = "WORD";
+  report.reference = ProviderReference("ref-1");
+  if (standing == Standing::handed_out) report.handout = handout();
+  return report;
+}
+inline Problem problem(std::string kind = "unavailable") {
+  return Problem{std::move(kind), "no route", "wait"};
+}
+inline std::vector<Finding> findings() {
+  return {Finding{"serial-zero", false, "the serial number is 0"}};
+}
+inline WithdrawWish wish() {
+  return WithdrawWish{WithdrawWish::Cause::cancel, "uid:7", "changed my mind"};
+}
+inline LocalApproval approval(std::string person = "alice") {
+  return LocalApproval{std::move(person), draft_digest(draft()), kStart, "signed"};
+}
+
+template <class T>
+T sample();
+template <>
+inline Preparing sample() {
+  return {key(), 0, ""};
+}
+template <>
+inline Prepared sample() {
+  return {dossier()};
+}
+template <>
+inline AwaitingLocalApproval sample() {
+  return {dossier(), 2, {approval("carol")}};
+}
+template <>
+inline AwaitingCommand sample() {
+  return {dossier()};
+}
+template <>
+inline Submitting sample() {
+  return {dossier(1), 1, Submitting::Phase::started, kStart + 60s, {}, "earlier trouble"};
+}
+template <>
+inline LookingUp sample() {
+  return {dossier(1), 1, "the connection died", {}, {}};
+}
+template <>
+inline AwaitingApproval sample() {
+  return {dossier(1), submission(), progress(), "PENDING", {}};
+}
+template <>
+inline AwaitingIssuance sample() {
+  return {dossier(1), submission(), {}, "APPROVED", kStart};
+}
+template <>
+inline Withdrawing sample() {
+  return {dossier(1), submission(), wish(), Withdrawing::Cancel::accepted, "note", "PENDING", {}};
+}
+template <>
+inline Retrieving sample() {
+  return {dossier(1), submission(), "ISSUED", false};
+}
+template <>
+inline Verifying sample() {
+  return {dossier(1), submission(), handout(), false};
+}
+template <>
+inline Installing sample() {
+  return {dossier(1),
+          "c0ffee",
+          {TargetState{{"token", ""}, TargetState::Stage::done, 0, {}},
+           TargetState{{"file:chain", "/tmp/chain.pem"}, TargetState::Stage::failed, 2, "disk full"}},
+          findings()};
+}
+template <>
+inline Unresolved sample() {
+  return {dossier(1), submission(), "nobody knows", handout()};
+}
+template <>
+inline Completed sample() {
+  return {key(), "c0ffee", true, findings()};
+}
+template <>
+inline Rejected sample() {
+  return {"bob", "wrong name"};
+}
+template <>
+inline Expired sample() {
+  return {"the window"};
+}
+template <>
+inline Cancelled sample() {
+  return {"uid:7", "changed my mind"};
+}
+template <>
+inline Failed sample() {
+  return {"denied", "no", "ask"};
+}
+template <>
+inline Quarantined sample() {
+  return {"c0ffee", findings()};
+}
+template <>
+inline Abandoned sample() {
+  return {"uid:7", "gave up"};
+}
+
+template <>
+inline Created sample() {
+  return {order()};
+}
+template <>
+inline KeyPlanned sample() {
+  return {"web", "web-2026", "0001", "ec:P-256"};
+}
+template <>
+inline KeyReady sample() {
+  return {key()};
+}
+template <>
+inline DraftFrozen sample() {
+  return {draft()};
+}
+template <>
+inline PreparationFailed sample() {
+  return {problem("denied")};
+}
+template <>
+inline DraftAccepted sample() {
+  return {};
+}
+template <>
+inline DraftRefused sample() {
+  return {problem("refused")};
+}
+template <>
+inline DraftTooOld sample() {
+  return {48h};
+}
+template <>
+inline LocallyApproved sample() {
+  return {approval()};
+}
+template <>
+inline LocallyRejected sample() {
+  return {"bob", "wrong name"};
+}
+template <>
+inline Commanded sample() {
+  return {};
+}
+template <>
+inline AttemptStarted sample() {
+  return {1, "host/1", kStart + 60s};
+}
+template <>
+inline SubmissionAnswered sample() {
+  return {1, report(Standing::awaiting_approval)};
+}
+template <>
+inline SubmissionNotAccepted sample() {
+  return {1, problem(), 30s};
+}
+template <>
+inline SubmissionRefused sample() {
+  return {1, problem("invalid_input")};
+}
+template <>
+inline AnswerLost sample() {
+  return {1, "the connection died"};
+}
+template <>
+inline FoundAtProvider sample() {
+  return {1, report(Standing::awaiting_approval)};
+}
+template <>
+inline AbsentAtProvider sample() {
+  return {1};
+}
+template <>
+inline LookUpInconclusive sample() {
+  return {1, "it cannot tell"};
+}
+template <>
+inline Reported sample() {
+  Report full = report(Standing::awaiting_approval);
+  full.message = "650 key";
+  full.by = "bob";
+  full.provider_state = "{}";
+  full.progress = progress();
+  full.handout = handout();
+  full.retry_after = 5s;
+  return {full};
+}
+template <>
+inline HandedOut sample() {
+  return {handout(), "{}"};
+}
+template <>
+inline NothingHandedOut sample() {
+  return {"it was given once"};
+}
+template <>
+inline Verified sample() {
+  return {"c0ffee", findings()};
+}
+template <>
+inline VerificationFailed sample() {
+  return {"c0ffee", findings()};
+}
+template <>
+inline HandoutUnreadable sample() {
+  return {"not a signature"};
+}
+template <>
+inline TargetInstalled sample() {
+  return {"file:chain"};
+}
+template <>
+inline TargetFailed sample() {
+  return {"file:chain", problem()};
+}
+template <>
+inline CancelAsked sample() {
+  return {"changed my mind"};
+}
+template <>
+inline CancelAnswered sample() {
+  return {report(Standing::cancelled)};
+}
+template <>
+inline CancelImpossible sample() {
+  return {"there is no cancel"};
+}
+template <>
+inline DeadlinePassed sample() {
+  return {};
+}
+template <>
+inline ResolvedAsThere sample() {
+  return {ProviderReference("ref-9")};
+}
+template <>
+inline ResolvedAsCertificate sample() {
+  return {handout()};
+}
+template <>
+inline ResolvedAsAbsent sample() {
+  return {"I looked"};
+}
+template <>
+inline ResolvedAsAbandoned sample() {
+  return {"gave up"};
+}
+template <>
+inline LookUpAsked sample() {
+  return {};
+}
+
+template <class Variant, std::size_t... I>
+std::vector<Variant> every(std::index_sequence<I...>) {
+  return {Variant(sample<std::variant_alternative_t<I, Variant>>())...};
+}
+inline std::vector<State> every_state() {
+  return every<State>(std::make_index_sequence<kStateCount>());
+}
+inline std::vector<EventBody> every_event() {
+  return every<EventBody>(std::make_index_sequence<kEventCount>());
+}
+
+}  // namespace hsmbridge::workflow::samples
