@@ -245,14 +245,24 @@ ProfileSettings read_profile(const std::string& name, Section& section, const Se
   return profile;
 }
 
-PersonSettings read_person(const std::string& name, Section& section) {
+PersonSettings read_person(const std::string& name, Section& section, const Settings& settings) {
   PersonSettings person;
   person.name = name;
   person.section = section;
   person.public_key = section.optional_file("public_key");
   person.spki = section.optional_text("spki");
-  if (section.has("public_key") == section.has("spki")) {
-    section.problem(section.has("spki") ? "spki" : "", "a person has either public_key (a PEM file) or spki (base64)");
+  person.token = section.optional_text("token");
+  check_reference(section, "token", person.token, settings.tokens, "tokens");
+  person.key = section.optional_text("key");
+  person.provider = section.optional_text("provider");
+  check_reference(section, "provider", person.provider, settings.providers, "providers");
+  if (section.has("token") != section.has("key")) {
+    section.problem(section.has("token") ? "token" : "key", "a person's token and key are given together");
+  }
+  const bool has_file = section.has("public_key");
+  const bool has_spki = section.has("spki");
+  if ((has_file && has_spki) || (!has_file && !has_spki && !section.has("token"))) {
+    section.problem(has_spki ? "spki" : "", "a person has either public_key (a PEM file) or spki (base64)");
   }
   section.finish();
   return person;
@@ -348,7 +358,8 @@ Settings read_settings(Document document, const std::map<std::string, ProviderRe
   settings.providers = read_named<ProviderSettings>(root, "providers", [&](const std::string& name, Section& section) {
     return read_provider(name, section, readers);
   });
-  settings.people = read_named<PersonSettings>(root, "people", read_person);
+  settings.people = read_named<PersonSettings>(
+      root, "people", [&](const std::string& name, Section& section) { return read_person(name, section, settings); });
   settings.profiles = read_named<ProfileSettings>(root, "profiles", [&](const std::string& name, Section& section) {
     return read_profile(name, section, settings);
   });

@@ -98,6 +98,10 @@ struct PersonSettings {
   std::string name;
   std::optional<std::filesystem::path> public_key;  // PEM file: public key or certificate
   std::optional<std::string> spki;                  // base64 of the DER SubjectPublicKeyInfo, instead of a file
+  // Where this person's own key is, for one who approves with this program (`approval accept --as NAME`).
+  std::optional<std::string> token;
+  std::optional<std::string> key;       // its selector; together with token
+  std::optional<std::string> provider;  // where --provider is not given
   Section section;
 };
 
