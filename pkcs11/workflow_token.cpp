@@ -1,0 +1,131 @@
+#include "pkcs11/workflow_token.h"
+
+#include "base/error.h"
+#include "pkcs11/certificates.h"
+#include "pkcs11/generate.h"
+#include "pkcs11/keys.h"
+#include "pkcs11/signer.h"
+#include "x509/algorithm.h"
+
+#include <mutex>
+#include <utility>
+
+namespace hsmbridge::pkcs11 {
+
+// Shared with the work on the token's threads, which may outlive both its caller and the WorkflowToken.
+struct WorkflowToken::Shared {
+  Shared(std::string token_name, Open how_to_open, Duration limit, unsigned threads)
+      : name(std::move(token_name)), open(std::move(how_to_open)), deadline(limit), thread(name, threads) {}
+
+  std::string name;
+  Open open;
+  Duration deadline;
+  std::mutex mutex;
+  std::shared_ptr<pkcs11::Token> opened;
+  TokenThread thread;
+
+  std::shared_ptr<pkcs11::Token> token() {
+    const std::lock_guard lock(mutex);
+    if (opened) return opened;
+    try {
+      opened = open();
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::not_found) throw;
+      Error absent{ErrorKind::unavailable, error.message()};
+      for (const auto& [what, value] : error.details()) absent.with(what, value);
+      throw absent.hint(error.hint());
+    }
+    return opened;
+  }
+};
+
+namespace {
+
+workflow::Key key_of(const KeyInfo& info, bool made_here) {
+  workflow::Key key;
+  key.uri = info.uri;
+  key.label = info.label;
+  key.cka_id = hex(info.id);
+  key.spki = info.spki_hash;
+  key.made_here = made_here;
+  return key;
+}
+
+// By CKA_ID, which is what a request stores; by its URI where the token gave the key none.
+KeySelector selector_of(const workflow::Key& key) {
+  return key.cka_id.empty() ? KeySelector::parse(key.uri) : KeySelector::by_id(from_hex(key.cka_id));
+}
+
+void check_usable(const KeyInfo& info) {
+  if (!info.has_private) {
+    throw Error{ErrorKind::not_found, "key " + info.label + ": its private half is not on the token"};
+  }
+  if (info.spki.empty()) {
+    throw Error{ErrorKind::not_found, "key " + info.label + ": the token shows no public half of it"}.hint(
+        "put the public key or a certificate of it on the token, with the same CKA_ID");
+  }
+}
+
+// Signs on the token's threads, so that a hanging token holds up no effect thread for longer than the deadline.
+class ThreadedSigner final : public x509::Signer {
+ public:
+  ThreadedSigner(std::shared_ptr<TokenKey> key, std::function<Bytes(std::function<Bytes()>)> on_thread)
+      : key_(std::move(key)), on_thread_(std::move(on_thread)) {}
+
+  const Bytes& subject_public_key_info() const override { return key_->subject_public_key_info(); }
+  Bytes sign(ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm) override {
+    return on_thread_([key = key_, bytes = Bytes(to_be_signed.begin(), to_be_signed.end()), row = &algorithm] {
+      return key->sign(bytes, *row);
+    });
+  }
+
+ private:
+  std::shared_ptr<TokenKey> key_;
+  std::function<Bytes(std::function<Bytes()>)> on_thread_;
+};
+
+}  // namespace
+
+WorkflowToken::WorkflowToken(std::string name, Open open, Duration deadline, unsigned threads)
+    : shared_(std::make_shared<Shared>(std::move(name), std::move(open), deadline, threads)) {}
+
+WorkflowToken::~WorkflowToken() = default;
+
+workflow::Key WorkflowToken::ensure_key(const workflow::KeyWish& wish) {
+  // A generation that comes too late is found by its journalled CKA_ID at the next run: nothing is unknown about it.
+  return shared_->thread.call(shared_->deadline, WhenLate::unavailable, [shared = shared_, wish] {
+    const auto token = shared->token();
+    if (wish.source == workflow::KeyWish::Source::use) {
+      const auto info = find_key(*token, KeySelector::parse(wish.selector));
+      check_usable(info);
+      return key_of(info, false);
+    }
+    const KeyPlan plan{wish.selector, from_hex(wish.cka_id), x509::parse_key_spec(wish.spec)};
+    return key_of(make_key(*token, plan).key, true);
+  });
+}
+
+std::unique_ptr<x509::Signer> WorkflowToken::signer(const workflow::Key& key) {
+  auto opened = shared_->thread.call(shared_->deadline, WhenLate::unavailable, [shared = shared_, key] {
+    return std::shared_ptr<TokenKey>(TokenKey::open_pinned(shared->token(), selector_of(key), key.spki));
+  });
+  return std::make_unique<ThreadedSigner>(std::move(opened), [shared = shared_](std::function<Bytes()> work) {
+    return shared->thread.call(shared->deadline, WhenLate::unavailable, std::move(work));
+  });
+}
+
+void WorkflowToken::put_certificate(const workflow::Key& key, ByteView certificate, Predecessor predecessor) {
+  const auto old = predecessor == Predecessor::replace ? pkcs11::Predecessor::replace : pkcs11::Predecessor::keep;
+  shared_->thread.call(shared_->deadline, WhenLate::unavailable,
+                       [shared = shared_, key, der = Bytes(certificate.begin(), certificate.end()), old] {
+                         const auto token = shared->token();
+                         const auto info = find_key(*token, selector_of(key));
+                         if (info.spki_hash != key.spki) {
+                           throw Error{ErrorKind::conflict,
+                                       "the key behind " + key.uri + " is not the one the certificate was asked for"};
+                         }
+                         pkcs11::put_certificate(*token, info, der, old);
+                       });
+}
+
+}  // namespace hsmbridge::pkcs11

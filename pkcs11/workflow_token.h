@@ -1,0 +1,33 @@
+#pragma once
+
+#include "pkcs11/token.h"
+#include "pkcs11/token_thread.h"
+#include "workflow/token.h"
+
+#include <functional>
+#include <memory>
+
+namespace hsmbridge::pkcs11 {
+
+// A token as the workflow sees it. Every call runs on threads that belong to this token: one that takes longer than
+// `deadline` is left to its thread and the token counts as unavailable until it returns. The token is opened at the
+// first call and looked for again after it was not there: a token that is not plugged in is `unavailable` here, never
+// `not_found`, since a request must not fail for a card that is in a drawer.
+// Thread rule: may be called from several threads.
+class WorkflowToken final : public workflow::Token {
+ public:
+  using Open = std::function<std::shared_ptr<pkcs11::Token>()>;
+  // `name`: the token's name in the configuration, for messages.
+  WorkflowToken(std::string name, Open open, Duration deadline, unsigned threads);
+  ~WorkflowToken() override;
+
+  workflow::Key ensure_key(const workflow::KeyWish& wish) override;
+  std::unique_ptr<x509::Signer> signer(const workflow::Key& key) override;
+  void put_certificate(const workflow::Key& key, ByteView certificate, Predecessor predecessor) override;
+
+ private:
+  struct Shared;
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace hsmbridge::pkcs11

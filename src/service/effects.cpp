@@ -1,0 +1,386 @@
+#include "service/effects.h"
+
+#include "base/error.h"
+#include "base/json.h"
+#include "service/install.h"
+#include "x509/ask.h"
+#include "x509/certificate.h"
+#include "x509/check.h"
+#include "x509/csr.h"
+#include "x509/render.h"
+#include "x509/spki.h"
+
+#include <fmt/core.h>
+
+#include <array>
+#include <utility>
+#include <variant>
+
+namespace hsmbridge::service {
+
+namespace {
+
+using workflow::Claim;
+using workflow::EffectName;
+using workflow::EffectOutcome;
+using workflow::EventBody;
+
+constexpr std::array<std::pair<ErrorKind, Then>, 10> kConsequences{{
+    {ErrorKind::invalid_input, Then::give_up},  // the order cannot be carried out as it stands
+    {ErrorKind::not_found, Then::give_up},      // no such key
+    {ErrorKind::ambiguous, Then::give_up},      // two such keys
+    {ErrorKind::conflict, Then::give_up},       // the label is taken, or another key stands behind it
+    {ErrorKind::denied, Then::give_up},         // a PIN or an API key: never tried twice by itself
+    {ErrorKind::refused, Then::give_up},        // policy, or what a provider cannot carry
+    {ErrorKind::unavailable, Then::again},
+    {ErrorKind::outcome_unknown, Then::again},  // these effects are repeatable: a planned key is looked for first
+    {ErrorKind::corrupt, Then::give_up},        // a faulty token: a second try could hide it
+    {ErrorKind::internal, Then::give_up},
+}};
+
+workflow::Problem problem_of(const Error& error) {
+  return {std::string(to_string(error.kind())), error.message(), error.hint()};
+}
+
+EffectOutcome outcome(EventBody event, std::string actor = {}) {
+  EffectOutcome result;
+  result.event = std::move(event);
+  result.actor = std::move(actor);
+  return result;
+}
+
+std::string provider_actor(const workflow::Order& order) {
+  return "provider:" + order.provider;
+}
+
+// The parts of a request that a call to its provider names; a state without them is a fault of ours.
+struct CallParts {
+  const workflow::Key& key;
+  const workflow::Draft& draft;
+  const workflow::Submission* submission;
+};
+
+CallParts parts_of(const Claim& claim) {
+  const auto* key = workflow::key_of(claim.record.state);
+  const auto* draft = workflow::draft_of(claim.record.state);
+  if (key == nullptr || draft == nullptr) {
+    throw Error{ErrorKind::internal,
+                fmt::format("request {}: {} was asked in {}, which has no draft", claim.record.order.id.str(),
+                            to_string(claim.effect.name), to_string(workflow::name_of(claim.record.state)))};
+  }
+  return {*key, *draft, workflow::submission_of(claim.record.state)};
+}
+
+workflow::ProviderCall call_of(const Claim& claim, const CallParts& parts, Instant now, Duration time_limit) {
+  const auto attempt = claim.effect.attempt != 0                                       ? claim.effect.attempt
+                       : parts.submission != nullptr && parts.submission->attempt != 0 ? parts.submission->attempt
+                                                                                       : 1U;
+  return {claim.record.order, parts.key, parts.draft, attempt, parts.submission, now, time_limit};
+}
+
+EffectOutcome ensure_key(World& world, const Claim& claim, Instant now) {
+  const auto& order = claim.record.order;
+  auto key = world.token(order.token)->ensure_key(order.key);
+  EffectOutcome result;
+  workflow::KeyRecord record;
+  record.token = order.token;
+  record.label = key.label;
+  record.cka_id = key.cka_id;
+  record.spec = order.key.spec;
+  record.spki = key.spki;
+  record.status = "active";
+  record.changed_at = now;
+  result.key = std::move(record);
+  result.event = workflow::KeyReady{std::move(key)};
+  return result;
+}
+
+std::string summary_of(const workflow::Order& order, const workflow::Key& key, const x509::Csr& csr) {
+  std::string names;
+  for (const auto& name : csr.content.subject_alternative_names) names += (names.empty() ? "" : ", ") + name.text;
+  const auto subject = csr.content.subject.to_string();
+  return fmt::format("certificate for {}{}{}{}, {} key {} in token {}, profile {}", subject,
+                     !subject.empty() && !names.empty() ? " (" : "", names,
+                     !subject.empty() && !names.empty() ? ")" : "", x509::key_text(csr.spki), key.label, order.token,
+                     order.profile);
+}
+
+EffectOutcome build_draft(World& world, const Claim& claim, Instant now) {
+  const auto& order = claim.record.order;
+  const auto* key = workflow::key_of(claim.record.state);
+  if (key == nullptr) throw Error{ErrorKind::internal, "a draft was asked before the key was ready"};
+  const auto ask = x509::ask_from(Json::parse(order.ask));
+  const auto signer = world.token(order.token)->signer(*key);
+  const auto& algorithm = ask.algorithm.empty()
+                              ? x509::default_algorithm(x509::key_spec_of(signer->subject_public_key_info()))
+                              : x509::signature_algorithm(ask.algorithm);
+  workflow::Draft draft;
+  draft.csr = x509::create_csr(*signer, ask.content, algorithm);
+  auto added = world.provider(order.provider)->draft(order, draft.csr, now);
+  draft.to_be_signed = std::move(added.to_be_signed);
+  draft.algorithm = std::move(added.algorithm);
+  draft.issuer = std::move(added.issuer);
+  draft.summary = summary_of(order, *key, x509::parse_csr(draft.csr));
+  draft.built_at = now;
+  return outcome(workflow::DraftFrozen{std::move(draft)});
+}
+
+EffectOutcome check_draft(World& world, const Claim& claim, Instant now, Duration time_limit) {
+  const auto parts = parts_of(claim);
+  const auto reasons = world.provider(claim.record.order.provider)->check(call_of(claim, parts, now, time_limit));
+  if (reasons.empty()) return outcome(workflow::DraftAccepted{});
+  std::string message = fmt::format("{} cannot carry this request as profile {} wants it", claim.record.order.provider,
+                                    claim.record.order.profile);
+  for (const auto& reason : reasons) message += "\n  - " + reason;
+  return outcome(workflow::DraftRefused{{std::string(to_string(ErrorKind::refused)), message,
+                                         "change the profile, or let it accept each of these by name (accept: […])"}});
+}
+
+EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration time_limit) {
+  const unsigned attempt = claim.effect.attempt;
+  const auto actor = provider_actor(claim.record.order);
+  try {
+    const auto parts = parts_of(claim);
+    auto answer = world.provider(claim.record.order.provider)->submit(call_of(claim, parts, now, time_limit));
+    if (auto* accepted = std::get_if<workflow::Accepted>(&answer)) {
+      return outcome(workflow::SubmissionAnswered{attempt, std::move(accepted->report)}, actor);
+    }
+    if (auto* not_accepted = std::get_if<workflow::NotAccepted>(&answer)) {
+      auto result = outcome(
+          workflow::SubmissionNotAccepted{attempt, problem_of(not_accepted->error), not_accepted->retry_after}, actor);
+      result.retry_after = not_accepted->retry_after;
+      return result;
+    }
+    if (auto* refused = std::get_if<workflow::RefusedForGood>(&answer)) {
+      return outcome(workflow::SubmissionRefused{attempt, problem_of(refused->error)}, actor);
+    }
+    return outcome(workflow::AnswerLost{attempt, std::get<workflow::OutcomeUnknown>(answer).why});
+  } catch (...) {
+    // Whatever escaped, something may have been sent: the attempt is over and its fate is looked up, never guessed.
+    return outcome(workflow::AnswerLost{attempt, "an error of this program: " + current_error().message()});
+  }
+}
+
+EffectOutcome look_up(World& world, const Claim& claim, Instant now, Duration time_limit) {
+  const unsigned attempt = claim.effect.attempt;
+  const auto actor = provider_actor(claim.record.order);
+  const auto parts = parts_of(claim);
+  auto answer = world.provider(claim.record.order.provider)->look_up(call_of(claim, parts, now, time_limit));
+  if (auto* found = std::get_if<workflow::Found>(&answer)) {
+    return outcome(workflow::FoundAtProvider{attempt, std::move(found->report)}, actor);
+  }
+  if (std::holds_alternative<workflow::Absent>(answer)) return outcome(workflow::AbsentAtProvider{attempt}, actor);
+  return outcome(workflow::LookUpInconclusive{attempt, std::get<workflow::CannotTell>(answer).why}, actor);
+}
+
+EffectOutcome reported(const Claim& claim, workflow::Report report) {
+  EffectOutcome result;
+  result.retry_after = report.retry_after;
+  result.actor = provider_actor(claim.record.order);
+  if (workflow::changes_something(claim.record.state, report)) result.event = workflow::Reported{std::move(report)};
+  return result;
+}
+
+EffectOutcome poll(World& world, const Claim& claim, Instant now, Duration time_limit) {
+  const auto parts = parts_of(claim);
+  return reported(claim, world.provider(claim.record.order.provider)->poll(call_of(claim, parts, now, time_limit)));
+}
+
+EffectOutcome retrieve(World& world, const Claim& claim, Instant now, Duration time_limit) {
+  const auto parts = parts_of(claim);
+  auto report = world.provider(claim.record.order.provider)->retrieve(call_of(claim, parts, now, time_limit));
+  const auto actor = provider_actor(claim.record.order);
+  if (report.handout) {
+    return outcome(workflow::HandedOut{std::move(*report.handout), std::move(report.provider_state)}, actor);
+  }
+  if (report.standing == workflow::Standing::handed_out) {
+    return outcome(workflow::NothingHandedOut{report.message.empty()
+                                                  ? "the provider handed the result out before and keeps no copy"
+                                                  : report.message},
+                   actor);
+  }
+  return reported(claim, std::move(report));
+}
+
+std::vector<x509::Certificate> parse_all(const std::vector<Bytes>& ders) {
+  std::vector<x509::Certificate> result;
+  for (const auto& der : ders) result.push_back(x509::parse_certificate(der));
+  return result;
+}
+
+x509::Expectation expectation_of(World& world, const workflow::Order& order, const workflow::Draft& draft,
+                                 const std::vector<Bytes>& chain) {
+  const auto ask = x509::ask_from(Json::parse(order.ask));
+  x509::Expectation expected;
+  expected.spki = x509::parse_csr(draft.csr).spki;
+  expected.content = ask.content;
+  expected.accept = ask.accept;
+  if (!draft.to_be_signed.empty()) {
+    expected.validity = x509::parse_tbs_certificate(draft.to_be_signed).validity;
+  } else if (ask.validity > Duration::zero()) {
+    expected.lifetime = ask.validity;
+  }
+  expected.intermediates = parse_all(chain);
+  if (!draft.issuer.empty()) expected.intermediates.push_back(x509::parse_certificate(draft.issuer));
+  expected.anchors = parse_all(world.anchors(order));
+  return expected;
+}
+
+EffectOutcome verify(World& world, const Claim& claim, Instant now, Duration time_limit) {
+  const auto& order = claim.record.order;
+  const auto* verifying = std::get_if<workflow::Verifying>(&claim.record.state);
+  if (verifying == nullptr) throw Error{ErrorKind::internal, "there is nothing to verify"};
+  const auto parts = parts_of(claim);
+  workflow::Issued issued;
+  std::optional<x509::Certificate> certificate;
+  try {
+    issued = world.provider(order.provider)->read(call_of(claim, parts, now, time_limit), verifying->handout);
+    certificate = x509::parse_certificate(issued.certificate);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::corrupt && error.kind() != ErrorKind::invalid_input) throw;
+    return outcome(workflow::HandoutUnreadable{error.message()});
+  }
+  const auto answer = x509::check_answer(*certificate, expectation_of(world, order, parts.draft, issued.chain), now);
+
+  workflow::CertificateRecord record;
+  record.fingerprint = hex(sha256(issued.certificate));
+  record.der = issued.certificate;
+  if (answer.chain.empty()) {
+    record.chain = issued.chain;
+  } else {
+    for (std::size_t i = 1; i < answer.chain.size(); ++i) record.chain.push_back(answer.chain[i].der);
+  }
+  record.request = order.id;
+  record.spki = x509::spki_hash(certificate->spki());
+  record.subject = certificate->subject().to_string();
+  record.issuer = certificate->issuer().to_string();
+  record.serial = x509::serial_text(certificate->serial());
+  record.not_before = certificate->tbs.validity.not_before;
+  record.not_after = certificate->tbs.validity.not_after;
+  record.status = answer.fatal() ? "quarantined" : verifying->late ? "late" : "current";
+  record.stored_at = now;
+
+  std::vector<workflow::Finding> findings;
+  for (const auto& finding : answer.findings) {
+    findings.push_back({finding.name, finding.severity == x509::Severity::fatal, finding.explanation});
+  }
+  EffectOutcome result;
+  if (answer.fatal()) {
+    result.event = workflow::VerificationFailed{record.fingerprint, std::move(findings)};
+  } else {
+    result.event = workflow::Verified{record.fingerprint, std::move(findings)};
+  }
+  result.certificate = std::move(record);
+  return result;
+}
+
+EffectOutcome install(World& world, const Claim& claim, Instant now, Duration time_limit) {
+  const auto& order = claim.record.order;
+  const auto* installing = std::get_if<workflow::Installing>(&claim.record.state);
+  if (installing == nullptr) throw Error{ErrorKind::internal, "there is nothing to install"};
+  const workflow::TargetState* target = nullptr;
+  for (const auto& candidate : installing->targets) {
+    if (candidate.target.name == claim.effect.target) target = &candidate;
+  }
+  if (target == nullptr) {
+    throw Error{ErrorKind::internal,
+                fmt::format("request {} has no install target {}", order.id.str(), claim.effect.target)};
+  }
+  const auto record = world.certificate(installing->certificate);
+  if (!record) {
+    throw Error{ErrorKind::corrupt, fmt::format("the certificate {} is not in the store", installing->certificate)};
+  }
+  const auto parts = parts_of(claim);
+  const auto kind = kind_of(target->target);
+  if (kind == "token") {
+    world.token(order.token)->put_certificate(parts.key, record->der, workflow::Token::Predecessor::replace);
+  } else if (kind == "file") {
+    install_file(target->target, *record);
+  } else if (kind == "hook") {
+    install_hook(target->target, *record, {order.id, target->failures + 1, order.token, parts.key.uri}, time_limit);
+  } else {
+    world.provider(order.provider)->confirm(call_of(claim, parts, now, time_limit), {record->der, record->chain});
+  }
+  return outcome(workflow::TargetInstalled{target->target.name});
+}
+
+EffectOutcome withdraw(World& world, const Claim& claim, Instant now, Duration time_limit) {
+  const auto parts = parts_of(claim);
+  auto answer = world.provider(claim.record.order.provider)->cancel(call_of(claim, parts, now, time_limit));
+  const auto actor = provider_actor(claim.record.order);
+  if (auto* report = std::get_if<workflow::Report>(&answer)) {
+    return outcome(workflow::CancelAnswered{std::move(*report)}, actor);
+  }
+  return outcome(workflow::CancelImpossible{std::get<workflow::CancelNotPossible>(answer).why}, actor);
+}
+
+// The event that an error becomes when its effect gives up; nothing for effects that are always tried again.
+std::optional<EventBody> surrender(const Claim& claim, const Error& error) {
+  switch (claim.effect.name) {
+    case EffectName::ensure_key:
+    case EffectName::build_draft:
+      return workflow::PreparationFailed{problem_of(error)};
+    case EffectName::check_draft:
+      return workflow::DraftRefused{problem_of(error)};
+    case EffectName::install:
+      return workflow::TargetFailed{claim.effect.target, problem_of(error)};
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+Then consequence_of(ErrorKind kind) {
+  for (const auto& [row, then] : kConsequences) {
+    if (row == kind) return then;
+  }
+  return Then::give_up;
+}
+
+Effects::Effects(World& world, TroubleListener on_trouble) : world_(world), on_trouble_(std::move(on_trouble)) {}
+
+EffectOutcome Effects::dispatch(const Claim& claim, Instant now, Duration time_limit) {
+  switch (claim.effect.name) {
+    case EffectName::ensure_key:
+      return ensure_key(world_, claim, now);
+    case EffectName::build_draft:
+      return build_draft(world_, claim, now);
+    case EffectName::check_draft:
+      return check_draft(world_, claim, now, time_limit);
+    case EffectName::submit:
+      return submit(world_, claim, now, time_limit);
+    case EffectName::look_up:
+      return look_up(world_, claim, now, time_limit);
+    case EffectName::poll:
+      return poll(world_, claim, now, time_limit);
+    case EffectName::retrieve:
+      return retrieve(world_, claim, now, time_limit);
+    case EffectName::verify:
+      return verify(world_, claim, now, time_limit);
+    case EffectName::install:
+      return install(world_, claim, now, time_limit);
+    case EffectName::withdraw:
+      return withdraw(world_, claim, now, time_limit);
+    case EffectName::answer_overdue:
+    case EffectName::deadline:
+    case EffectName::draft_age:
+      break;
+  }
+  throw Error{ErrorKind::internal, fmt::format("{} is a timer of the engine", to_string(claim.effect.name))};
+}
+
+EffectOutcome Effects::run(const Claim& claim, Instant now, Duration time_limit) {
+  try {
+    return dispatch(claim, now, time_limit);
+  } catch (...) {
+    const auto error = current_error();
+    if (consequence_of(error.kind()) == Then::give_up) {
+      if (auto event = surrender(claim, error)) return outcome(std::move(*event));
+    }
+    if (on_trouble_) on_trouble_(claim, error);
+    throw error;
+  }
+}
+
+}  // namespace hsmbridge::service

@@ -1,0 +1,55 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "workflow/engine.h"
+#include "workflow/provider.h"
+#include "workflow/token.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hsmbridge::service {
+
+// What effects need of the outside world, by the names of the configuration. `tools` introduces it.
+// Thread rule: every function may be called from many effect threads at once.
+class World {
+ public:
+  virtual ~World() = default;
+  // Throws not_found when the configuration does not name it, unavailable when it cannot be used now.
+  virtual std::shared_ptr<workflow::Provider> provider(const std::string& name) = 0;
+  virtual std::shared_ptr<workflow::Token> token(const std::string& name) = 0;
+  // The certificates that the certificate of this order must chain to (DER).
+  virtual std::vector<Bytes> anchors(const workflow::Order& order) = 0;
+  // A stored certificate by its fingerprint, for installing it.
+  virtual std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) = 0;
+};
+
+// What an error means to the request whose effect met it.
+enum class Then {
+  again,    // nothing is decided: the engine tries again, later and later
+  give_up,  // it becomes an event: the preparation or the target failed
+};
+// The one table. It rules the effects that may end a request (ensure_key, build_draft, check_draft) and installing;
+// every call about a submission that may exist is tried again whatever happened.
+Then consequence_of(ErrorKind kind);
+
+// Told of everything that went wrong and is tried again: the daemon logs it, `--wait` shows it.
+// Thread rule: called from effect threads.
+using TroubleListener = std::function<void(const workflow::Claim&, const Error&)>;
+
+// The runner of the real world. See workflow::EffectRunner for the contract.
+class Effects final : public workflow::EffectRunner {
+ public:
+  Effects(World& world, TroubleListener on_trouble = {});
+  workflow::EffectOutcome run(const workflow::Claim& claim, Instant now, Duration time_limit) override;
+
+ private:
+  workflow::EffectOutcome dispatch(const workflow::Claim& claim, Instant now, Duration time_limit);
+  World& world_;
+  TroubleListener on_trouble_;
+};
+
+}  // namespace hsmbridge::service

@@ -1,0 +1,82 @@
+#include "service/enroll.h"
+
+#include "base/error.h"
+#include "base/json.h"
+#include "service/request_id.h"
+#include "service/requests.h"
+
+#include <fmt/core.h>
+
+#include <set>
+
+namespace hsmbridge::service {
+
+namespace {
+
+bool same_work(const workflow::Order& order, const NewRequest& request, const std::string& ask) {
+  if (order.token != request.token || order.key.source != request.key.source) return false;
+  if (order.key.selector != request.key.selector) return false;
+  if (request.key.source == workflow::KeyWish::Source::make) return true;
+  return order.provider == request.provider && order.profile == request.profile && order.ask == ask;
+}
+
+void check_targets(const std::vector<workflow::InstallTarget>& targets) {
+  std::set<std::string> names;
+  for (const auto& target : targets) {
+    if (!names.insert(target.name).second) {
+      throw Error{ErrorKind::invalid_input, fmt::format("the install target {} is given twice", target.name)};
+    }
+  }
+}
+
+}  // namespace
+
+void refuse_duplicate(workflow::Store& store, const NewRequest& request) {
+  const auto ask = x509::to_json(request.ask).dump();
+  workflow::Store::ListQuery open;
+  open.open_only = true;
+  open.most = 1'000'000;
+  for (const auto& record : store.list(open)) {
+    if (!same_work(record.order, request, ask)) continue;
+    const auto& id = record.order.id.str();
+    const auto key = request.key.source == workflow::KeyWish::Source::make ? "makes the key " : "is open for the key ";
+    throw Error{ErrorKind::conflict,
+                fmt::format("request {} already {}{} in token {}", id, key, request.key.selector, request.token)}
+        .with("request", id)
+        .with("state", std::string(workflow::to_string(workflow::name_of(record.state))))
+        .hint(fmt::format("go on with it: hsmbridge request wait {}", id));
+  }
+}
+
+workflow::Order create_request(workflow::Store& store, const NewRequest& request, const workflow::Timing& timing,
+                               Instant now, ByteView randomness) {
+  x509::validate(request.ask.content);
+  check_targets(request.targets);
+  refuse_duplicate(store, request);
+  workflow::Order order;
+  order.id = request_id(now, randomness);
+  order.kind = workflow::Kind::enroll;
+  order.provider = request.provider;
+  order.profile = request.profile;
+  order.token = request.token;
+  order.key = request.key;
+  order.ask = x509::to_json(request.ask).dump();
+  order.targets = request.targets;
+  order.created_at = now;
+  order.created_by = request.created_by;
+  if (request.deadline) order.deadline = now + *request.deadline;
+  order.max_age = request.max_age;
+  order.local_approvals = request.local_approvals;
+  order.wants_command = request.wants_command;
+
+  std::vector<workflow::Event> events;
+  events.push_back({now, request.created_by, workflow::Created{order}});
+  if (order.key.source == workflow::KeyWish::Source::make) {
+    events.push_back({now, request.created_by,
+                      workflow::KeyPlanned{order.token, order.key.selector, order.key.cka_id, order.key.spec}});
+  }
+  store.create(order, events, workflow::begin(order, timing));
+  return order;
+}
+
+}  // namespace hsmbridge::service

@@ -1,0 +1,38 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "workflow/decide.h"
+#include "workflow/store.h"
+#include "x509/ask.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hsmbridge::service {
+
+// A certificate that somebody wants, every name resolved.
+struct NewRequest {
+  std::string provider, profile, token;  // names in the configuration
+  workflow::KeyWish key;                 // make: with its CKA_ID; use: a selector that names one key
+  x509::Ask ask;
+  std::vector<workflow::InstallTarget> targets;
+  std::optional<Duration> deadline;  // from now to the end of waiting
+  std::optional<Duration> max_age;   // from draft to submission
+  unsigned local_approvals = 0;
+  bool wants_command = false;
+  std::string created_by;  // "uid:alice"
+};
+
+// Refuses a request that is there already: an open one that makes the same key in the same token, or asks the same
+// certificate for the same key at the same provider. Typing a command twice must never order twice.
+// Throws conflict naming the open request.
+void refuse_duplicate(workflow::Store& store, const NewRequest& request);
+
+// Journals the order and, for a new key, its plan: from here on it is carried out, by this process or another one.
+// `randomness`: at least 7 octets. Throws conflict (see refuse_duplicate), invalid_input for content that contradicts
+// itself or two install targets of one name.
+workflow::Order create_request(workflow::Store& store, const NewRequest& request, const workflow::Timing& timing,
+                               Instant now, ByteView randomness);
+
+}  // namespace hsmbridge::service

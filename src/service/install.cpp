@@ -1,0 +1,130 @@
+#include "service/install.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "service/hook.h"
+#include "x509/certificate.h"
+#include "x509/pem.h"
+
+#include <fmt/core.h>
+
+#include <filesystem>
+
+namespace hsmbridge::service {
+
+namespace {
+
+struct FileTarget {
+  enum class Content { full_chain, leaf, chain } content = Content::full_chain;
+  std::filesystem::path path;
+};
+
+FileTarget file_target(std::string_view detail) {
+  FileTarget target;
+  const auto takes = [&](std::string_view prefix) {
+    if (!detail.starts_with(prefix)) return false;
+    detail.remove_prefix(prefix.size());
+    return true;
+  };
+  if (takes("leaf:")) {
+    target.content = FileTarget::Content::leaf;
+  } else if (takes("chain:")) {
+    target.content = FileTarget::Content::chain;
+  } else {
+    takes("fullchain:");
+  }
+  target.path = std::filesystem::path(detail);
+  if (!target.path.is_absolute()) {
+    throw Error{ErrorKind::invalid_input, fmt::format("install target file:{}: the path must be absolute", detail)}
+        .hint("the certificate may be written by another process, in another folder, on another day");
+  }
+  return target;
+}
+
+bool is_self_signed(const Bytes& der) {
+  const auto certificate = x509::parse_certificate(der);
+  return certificate.subject() == certificate.issuer() && x509::signature_verifies(certificate, certificate.spki());
+}
+
+std::string pem_of(const workflow::CertificateRecord& record, FileTarget::Content content) {
+  if (content == FileTarget::Content::leaf) return x509::certificate_to_pem(record.der);
+  if (content == FileTarget::Content::full_chain) return full_chain_pem(record);
+  std::string text;
+  for (const auto& issuer : record.chain) text += x509::certificate_to_pem(issuer);
+  return text;
+}
+
+bool holds_certificates(const Bytes& content) {
+  try {
+    return !x509::read_certificates(content).empty();
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+workflow::InstallTarget install_target(std::string_view text) {
+  workflow::InstallTarget target{std::string(text), {}};
+  const auto colon = text.find(':');
+  const auto kind = text.substr(0, colon);
+  if (colon != std::string_view::npos) target.detail = std::string(text.substr(colon + 1));
+  if (kind == "file") {
+    file_target(target.detail);
+  } else if (kind == "hook") {
+    hook_argv(target.detail);
+  } else if (text != "token" && text != "provider:import") {
+    throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no install target", text)}.hint(
+        "there are: token, file:PATH, file:leaf:PATH, file:chain:PATH, hook:[\"/path/program\",\"argument\"], "
+        "provider:import");
+  }
+  return target;
+}
+
+std::string_view kind_of(const workflow::InstallTarget& target) {
+  return std::string_view(target.name).substr(0, target.name.find(':'));
+}
+
+std::string full_chain_pem(const workflow::CertificateRecord& record) {
+  auto text = x509::certificate_to_pem(record.der);
+  for (std::size_t i = 0; i < record.chain.size(); ++i) {
+    if (i + 1 == record.chain.size() && is_self_signed(record.chain[i])) break;
+    text += x509::certificate_to_pem(record.chain[i]);
+  }
+  return text;
+}
+
+void install_file(const workflow::InstallTarget& target, const workflow::CertificateRecord& record) {
+  const auto [content, path] = file_target(target.detail);
+  const auto text = pem_of(record, content);
+  std::error_code error;
+  if (std::filesystem::exists(path, error)) {
+    const auto present = read_file(path);
+    if (as_text(present) == text) return;
+    if (!present.empty() && !holds_certificates(present)) {
+      throw Error{ErrorKind::conflict,
+                  fmt::format("{} exists and holds no certificate: it is not overwritten", path.string())}
+          .hint("move it away; the certificate is written at the next try");
+    }
+  }
+  write_file(path, as_bytes(text), FileMode::public_0644, Existing::replace);
+}
+
+void install_hook(const workflow::InstallTarget& target, const workflow::CertificateRecord& record,
+                  const HookCall& call, Duration time_limit) {
+  Hook hook;
+  hook.argv = hook_argv(target.detail);
+  hook.environment = {{"HSMBRIDGE_REQUEST", call.request.str()},
+                      {"HSMBRIDGE_ATTEMPT", std::to_string(call.attempt)},
+                      {"HSMBRIDGE_CERTIFICATE", record.fingerprint},
+                      {"HSMBRIDGE_SUBJECT", record.subject},
+                      {"HSMBRIDGE_SERIAL", record.serial},
+                      {"HSMBRIDGE_NOT_AFTER", rfc3339(record.not_after)},
+                      {"HSMBRIDGE_TOKEN", call.token},
+                      {"HSMBRIDGE_KEY", call.key_uri}};
+  hook.input = full_chain_pem(record);
+  hook.time_limit = time_limit;
+  run_hook(hook);
+}
+
+}  // namespace hsmbridge::service

@@ -1,0 +1,45 @@
+#pragma once
+
+#include "base/clock.h"
+#include "workflow/order.h"
+#include "workflow/store.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+// The places a certificate goes to that need neither token nor provider. What a target says:
+//   token                      beside the key, in the key's token
+//   file:PATH                  PEM of the certificate and its issuers, without a self-signed root (as web servers want
+//   it) file:leaf:PATH             PEM of the certificate alone file:chain:PATH            PEM of its issuers, root
+//   included hook:["/path/program","argument"]   a program, without a shell; the PEM is its standard input
+//   provider:import            whatever the provider's side still wants (an import at the TSB)
+namespace hsmbridge::service {
+
+// Reads the text of a profile or of --install. Throws invalid_input naming the text: unknown kind, relative path,
+// broken argv.
+workflow::InstallTarget install_target(std::string_view text);
+
+// "token", "file", "hook" or "provider".
+std::string_view kind_of(const workflow::InstallTarget& target);
+
+// PEM, the certificate first, then its issuers; a self-signed root at the end is left out.
+std::string full_chain_pem(const workflow::CertificateRecord& record);
+
+// Writes the file of a "file:" target, in one step, mode 0644. Running it again changes nothing. An existing file is
+// replaced only when it holds certificates: a wrong path never destroys anything else. Throws conflict, denied,
+// unavailable.
+void install_file(const workflow::InstallTarget& target, const workflow::CertificateRecord& record);
+
+struct HookCall {
+  RequestId request;
+  unsigned attempt = 1;  // of this target; a hook may run twice and tells the runs apart by it
+  std::string token;
+  std::string key_uri;
+};
+// Runs the program of a "hook:" target with HSMBRIDGE_REQUEST, _ATTEMPT, _CERTIFICATE (SHA-256, hex), _SUBJECT,
+// _SERIAL, _NOT_AFTER, _TOKEN and _KEY in its environment. Throws refused, unavailable.
+void install_hook(const workflow::InstallTarget& target, const workflow::CertificateRecord& record,
+                  const HookCall& call, Duration time_limit);
+
+}  // namespace hsmbridge::service

@@ -1,0 +1,152 @@
+#include "service/requests.h"
+
+#include "base/error.h"
+#include "service/request_id.h"
+#include "workflow/codec.h"
+#include "workflow/rules.h"
+#include "x509/ask.h"
+
+#include <fmt/core.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <array>
+#include <utility>
+#include <variant>
+
+namespace hsmbridge::service {
+
+namespace {
+
+constexpr unsigned kMostCandidates = 10;
+
+Error no_such_request(const std::string& what) {
+  return Error{ErrorKind::not_found, fmt::format("there is no request {}", what)}.hint(
+      "`hsmbridge request list --all` shows every request");
+}
+
+}  // namespace
+
+RequestId find_request(workflow::Store& store, std::string_view typed) {
+  const auto prefix = request_prefix(typed);
+  const auto found = store.by_prefix(prefix, kMostCandidates + 1);
+  if (found.empty()) throw no_such_request(prefix);
+  if (found.size() == 1) return found.front();
+  Error error{ErrorKind::ambiguous,
+              fmt::format("{}{} requests begin with {}", found.size() > kMostCandidates ? "more than " : "",
+                          std::min<std::size_t>(found.size(), kMostCandidates), prefix)};
+  for (std::size_t i = 0; i < found.size() && i < kMostCandidates; ++i) {
+    const auto record = store.find(found[i]);
+    if (!record) continue;
+    const auto row = row_of(*record);
+    error.with("candidate", fmt::format("{} {} {}", row.id.str(), row.state, row.what));
+  }
+  throw error.hint("type more characters of the id");
+}
+
+RequestView view_request(workflow::Store& store, const RequestId& id, Instant now) {
+  auto record = store.find(id);
+  if (!record) throw no_such_request(id.str());
+  RequestView view;
+  view.record = std::move(*record);
+  view.history = store.history(id);
+  view.effects = store.effects(id);
+  view.explanation = workflow::explain(view.record, view.history, view.effects, now);
+  const auto fingerprint = fingerprint_of(view.record.state);
+  if (!fingerprint.empty()) view.certificate = store.certificate(fingerprint);
+  return view;
+}
+
+std::string names_of(const workflow::Order& order) {
+  try {
+    const auto ask = x509::ask_from(Json::parse(order.ask));
+    std::string names;
+    for (const auto& name : ask.content.subject_alternative_names) {
+      const auto value = name.text.starts_with("dns:") ? name.text.substr(4) : name.text;
+      names += (names.empty() ? "" : ", ") + value;
+    }
+    return names.empty() ? ask.content.subject.to_string() : names;
+  } catch (const Error&) {
+    return "";  // an order that a newer program wrote is still listed
+  }
+}
+
+RequestRow row_of(const workflow::Record& record) {
+  RequestRow row;
+  row.id = record.order.id;
+  const auto state = workflow::name_of(record.state);
+  row.state = std::string(workflow::to_string(state));
+  row.what = names_of(record.order);
+  const auto* key = workflow::key_of(record.state);
+  row.key = record.order.token + "/" + (key != nullptr ? key->label : record.order.key.selector);
+  row.provider = record.order.provider;
+  row.waits_for = std::string(workflow::waits_for(state));
+  row.created_at = record.order.created_at;
+  row.changed_at = record.changed_at;
+  return row;
+}
+
+std::string fingerprint_of(const workflow::State& state) {
+  if (const auto* completed = std::get_if<workflow::Completed>(&state)) return completed->certificate;
+  if (const auto* installing = std::get_if<workflow::Installing>(&state)) return installing->certificate;
+  if (const auto* quarantined = std::get_if<workflow::Quarantined>(&state)) return quarantined->certificate;
+  return "";
+}
+
+workflow::Timing timing_of(const config::ProviderSettings& provider) {
+  workflow::Timing timing;
+  if (provider.settle) timing.settle = *provider.settle;
+  if (provider.poll_first) timing.poll_first = *provider.poll_first;
+  if (provider.poll_longest) timing.poll_longest = *provider.poll_longest;
+  if (provider.most_attempts) timing.most_attempts = *provider.most_attempts;
+  if (timing.poll_longest < timing.poll_first) timing.poll_longest = timing.poll_first;
+  return timing;
+}
+
+workflow::Timing timing_for(const config::Settings& settings, const std::string& provider) {
+  for (const auto& candidate : settings.providers) {
+    if (candidate.name == provider) return timing_of(candidate);
+  }
+  return {};
+}
+
+workflow::Record append_event(workflow::Store& store, const RequestId& id, const workflow::EventBody& body,
+                              const std::string& actor, Instant now, const workflow::Timing& timing) {
+  constexpr int kMostTries = 20;
+  for (int tries = 0; tries < kMostTries; ++tries) {
+    const auto record = store.find(id);
+    if (!record) throw no_such_request(id.str());
+    const workflow::Event event{now, actor, body};
+    auto verdict = workflow::decide(record->order, record->state, event, timing);
+    if (const auto* refusal = std::get_if<workflow::Refusal>(&verdict)) {
+      throw Error{ErrorKind::conflict, fmt::format("request {} is {}: {}", id.str(),
+                                                   workflow::to_string(workflow::name_of(record->state)), refusal->why)}
+          .hint(fmt::format("`hsmbridge request explain {}` says what can be done", id.str()));
+    }
+    workflow::Step step;
+    step.request = id;
+    step.expected_sequence = record->sequence;
+    step.event = event;
+    step.decision = std::get<workflow::Decision>(std::move(verdict));
+    if (store.commit({step}).at(0) == workflow::StepResult::committed) {
+      const auto after = store.find(id);
+      if (!after) throw Error{ErrorKind::corrupt, fmt::format("request {} vanished from the store", id.str())};
+      return *after;
+    }
+  }
+  throw Error{ErrorKind::unavailable, fmt::format("request {} changes too fast to append to it", id.str())}.hint(
+      "try again");
+}
+
+std::string actor_of_process() {
+  const auto uid = ::getuid();
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, 4096> buffer{};
+  if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
+    return fmt::format("uid:{}", found->pw_name);
+  }
+  return fmt::format("uid:{}", uid);
+}
+
+}  // namespace hsmbridge::service

@@ -1,0 +1,71 @@
+#pragma once
+
+#include "base/json.h"
+#include "config/settings.h"
+#include "workflow/decide.h"
+#include "workflow/explain.h"
+#include "workflow/store.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// What people do with requests: find them, look at them, cancel and resolve them.
+namespace hsmbridge::service {
+
+// The one request that a typed id or beginning of an id names (see request_prefix). Throws not_found, or ambiguous with
+// one "candidate" a request, newest first.
+RequestId find_request(workflow::Store& store, std::string_view typed);
+
+// One request with everything there is to say about it.
+struct RequestView {
+  workflow::Record record;
+  std::vector<workflow::JournalEntry> history;
+  std::vector<workflow::Effect> effects;
+  workflow::Explanation explanation;
+  std::optional<workflow::CertificateRecord> certificate;
+};
+// Throws not_found.
+RequestView view_request(workflow::Store& store, const RequestId& id, Instant now);
+
+// One line of a list.
+struct RequestRow {
+  RequestId id;
+  std::string state;
+  std::string what;  // the names asked for, or the subject
+  std::string key;   // "web/web-2026"
+  std::string provider;
+  std::string waits_for;
+  Instant created_at{};
+  Instant changed_at{};
+};
+RequestRow row_of(const workflow::Record& record);
+
+// The certificate's fingerprint, wherever the state holds one; "" for none.
+std::string fingerprint_of(const workflow::State& state);
+// What the order asks for, in one line: the names, else the subject.
+std::string names_of(const workflow::Order& order);
+
+Json to_json(const RequestRow& row);
+Json to_json(const RequestView& view);
+Json to_json(const workflow::JournalEntry& entry);
+Json to_json(const workflow::Explanation& explanation);
+// One line on what an event says beyond its name: "2 of 3 in group ops: alice approved", an error, a reference; "" when
+// there is nothing to add.
+std::string detail_of(const workflow::EventBody& body);
+
+// The times of a provider as configured; the defaults where it is not configured any more.
+workflow::Timing timing_of(const config::ProviderSettings& provider);
+workflow::Timing timing_for(const config::Settings& settings, const std::string& provider);
+
+// Appends what a person did to a request: reads, decides, commits, and again when another event came first.
+// Throws conflict with the machine's own words when the event is not for the state the request is in.
+workflow::Record append_event(workflow::Store& store, const RequestId& id, const workflow::EventBody& event,
+                              const std::string& actor, Instant now, const workflow::Timing& timing);
+
+// "uid:alice": who runs this process; the number when the user has no name.
+std::string actor_of_process();
+
+}  // namespace hsmbridge::service
