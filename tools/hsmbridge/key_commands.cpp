@@ -1,0 +1,258 @@
+#include "base/file.h"
+#include "pkcs11/contract.h"
+#include "pkcs11/generate.h"
+#include "pkcs11/keys.h"
+#include "pkcs11/signer.h"
+#include "tools/hsmbridge/commands.h"
+#include "tools/hsmbridge/place.h"
+#include "tools/hsmbridge/token_access.h"
+#include "tools/hsmbridge/token_render.h"
+#include "x509/spki.h"
+
+#include <fmt/core.h>
+
+#include <utility>
+
+namespace hsmbridge::cli {
+
+namespace {
+
+using commandline::Option;
+using commandline::Positional;
+using commandline::Times;
+
+const Positional kKey{"KEY", "its label, id=HEX, or RFC 7512 URI"};
+
+std::vector<Option> with_token(std::vector<Option> options) {
+  const std::vector<Option> more = token_options();
+  options.insert(options.end(), more.begin(), more.end());
+  return options;
+}
+
+std::vector<std::string> labels_of(const Arguments& arguments) {
+  const std::string label = arguments.required("--label");
+  const long count = arguments.number("--count", 1, 10'000).value_or(1);
+  if (!arguments.has("--count")) return {label};
+  std::vector<std::string> labels;
+  for (long i = 1; i <= count; ++i) labels.push_back(fmt::format("{}-{}", label, i));
+  return labels;
+}
+
+// The id is chosen before the key is born, and is on disk first where there is a store: after a crash it can be looked
+// for.
+std::vector<pkcs11::KeyPlan> plans_of(const Arguments& arguments, pkcs11::Token& token, const x509::KeySpec& spec) {
+  const auto labels = labels_of(arguments);
+  std::vector<pkcs11::KeyPlan> plans = pkcs11::plan_keys(token, labels, spec);
+  if (const auto id = arguments.text("--id")) {
+    if (plans.size() != 1) throw Error{ErrorKind::invalid_input, "--id is for one key, not for --count"};
+    Bytes wanted = from_hex(*id);
+    if (wanted.empty()) throw Error{ErrorKind::invalid_input, "--id is empty"};
+    const auto taken = pkcs11::match_keys(token, pkcs11::KeySelector::by_id(wanted));
+    if (!taken.empty()) {
+      throw Error{ErrorKind::conflict, fmt::format("id {} is taken in token {}", hex(wanted), token.name())}.with(
+          "key", taken.front().uri);
+    }
+    plans.front().id = std::move(wanted);
+  }
+  return plans;
+}
+
+void say_wishes(Output& output, const pkcs11::ContractReport& report) {
+  std::string names;
+  for (const pkcs11::ContractRow& row : report.rows) {
+    if (row.verdict == pkcs11::Verdict::wish_not_granted)
+      names += (names.empty() ? "" : ", ") + row.half + " " + row.attribute;
+  }
+  if (!names.empty()) output.note(fmt::format("the token did not grant: {} (key show says more)", names));
+}
+
+ExitCode generate(Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
+  const x509::KeySpec spec = x509::parse_key_spec(arguments.text_or("--spec", "ec:P-256"));
+  Place place(invocation);
+  const auto token = place.token();
+  const auto plans = plans_of(arguments, *token, spec);
+  for (const pkcs11::KeyPlan& plan : plans) {
+    place.record("key-planned", Json::object({{"token", Json(token->name())},
+                                              {"label", Json(plan.label)},
+                                              {"id", Json(hex(plan.id))},
+                                              {"type", Json(x509::to_string(spec))}}));
+  }
+  const auto made = pkcs11::make_keys(*token, plans);
+  std::vector<pkcs11::KeyInfo> keys;
+  Json rows = Json(Json::Array{});
+  for (const pkcs11::MadeKey& row : made) {
+    place.record("key-generated", key_facts(*token, row.key));
+    Json object = to_json(row.key);
+    object.set("contract", to_json(row.contract));
+    rows.push(std::move(object));
+    keys.push_back(row.key);
+  }
+  const Json object = Json::object({{"token", Json(token->name())}, {"keys", std::move(rows)}});
+  if (arguments.has("--count")) {
+    invocation.output.result("hsmbridge.key-generate/1", object, keys_text(keys));
+  } else {
+    invocation.output.result("hsmbridge.key-generate/1", object, key_text(keys.front()));
+  }
+  if (!made.empty()) say_wishes(invocation.output, made.front().contract);
+  const std::string& label = keys.front().label;
+  invocation.output.note(fmt::format("next: hsmbridge csr create{} --key {} --san dns:www.example.com --out {}",
+                                     token_words(arguments), shell_word(label), shell_word(label + ".csr")));
+  return ExitCode::done;
+}
+
+ExitCode list(Invocation& invocation) {
+  Place place(invocation);
+  const auto token = place.token();
+  const auto keys = pkcs11::list_keys(*token);
+  Json rows = Json(Json::Array{});
+  for (const pkcs11::KeyInfo& key : keys) rows.push(to_json(key));
+  invocation.output.result("hsmbridge.key-list/1",
+                           Json::object({{"token", Json(token->name())}, {"keys", std::move(rows)}}),
+                           keys.empty() ? "" : keys_text(keys));
+  if (keys.empty()) {
+    invocation.output.note(fmt::format("token {} holds no key; next: hsmbridge key generate{} --label NAME",
+                                       token->name(), token_words(invocation.arguments)));
+  }
+  return ExitCode::done;
+}
+
+ExitCode show(Invocation& invocation) {
+  Place place(invocation);
+  const auto token = place.token();
+  const auto selector = pkcs11::KeySelector::parse(invocation.arguments.required("KEY"));
+  const pkcs11::KeyInfo key = pkcs11::find_key(*token, selector);
+  const auto attributes = pkcs11::key_attributes(*token, key);
+  const auto report = pkcs11::check_contract(*token, key);
+  Json object = to_json(key);
+  object.set("token", Json(token->name()));
+  object.set("attributes", to_json(attributes));
+  object.set("contract", to_json(report));
+  std::string text = key_text(key) + "\n" + attributes_text(attributes, report);
+  if (invocation.arguments.has("--prove")) {
+    place.record("key-prove", key_facts(*token, key));
+    const auto signer = pkcs11::TokenKey::open(token, key);
+    const pkcs11::KeyProof proof = signer->prove(random_bytes(32));
+    object.set("proof", Json::object({{"algorithm", Json(proof.algorithm)},
+                                      {"nonce", Json(hex(proof.nonce))},
+                                      {"message", Json(hex(proof.message))},
+                                      {"signature", Json(hex(proof.signature))}}));
+    text += fmt::format("\nproved: the private half signed ({}) and the public half verified it\n", proof.algorithm);
+  }
+  invocation.output.result("hsmbridge.key/1", object, text);
+  if (report.violated()) {
+    invocation.output.warning(fmt::format("{} is not as the key contract asks:\n{}", key.label, report.violations()));
+  }
+  return ExitCode::done;
+}
+
+ExitCode show_public(Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
+  const std::string format = arguments.text_or("--format", "pem");
+  if (format != "pem" && format != "ssh" && format != "der") {
+    throw Error{ErrorKind::invalid_input, fmt::format("there is no format \"{}\"", format)}.hint("pem, ssh or der");
+  }
+  Place place(invocation);
+  const auto token = place.token();
+  const pkcs11::KeyInfo key = pkcs11::find_key(*token, pkcs11::KeySelector::parse(arguments.required("KEY")));
+  if (key.spki.empty()) {
+    throw Error{ErrorKind::not_found, fmt::format("token {} shows no public part of {}", token->name(), key.label)};
+  }
+  std::string content = format == "pem" ? x509::spki_to_pem(key.spki)
+                        : format == "ssh"
+                            ? fmt::format("{} {}\n", x509::spki_to_ssh(key.spki), commandline::safe(key.label))
+                            : to_text(key.spki);
+  if (const auto file = arguments.text("--out")) {
+    write_file(*file, as_bytes(content), FileMode::public_0644,
+               arguments.has("--force") ? Existing::replace : Existing::refuse);
+    invocation.output.result("hsmbridge.key-public/1", Json::object({{"file", Json(*file)}}), "");
+    return ExitCode::done;
+  }
+  if (invocation.output.json()) {
+    Json object = to_json(key);
+    object.set("pem", Json(x509::spki_to_pem(key.spki)));
+    object.set("ssh", Json(x509::spki_to_ssh(key.spki)));
+    invocation.output.result("hsmbridge.key-public/1", object, "");
+    return ExitCode::done;
+  }
+  if (format == "der" && invocation.output.stdout_is_terminal()) {
+    throw Error{ErrorKind::invalid_input, "DER is not for a terminal"}.hint("give --out FILE");
+  }
+  invocation.output.raw(content);
+  return ExitCode::done;
+}
+
+ExitCode remove(Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
+  Place place(invocation);
+  const auto token = place.token();
+  const pkcs11::KeyInfo key = pkcs11::find_key(*token, pkcs11::KeySelector::parse(arguments.required("KEY")));
+  const bool certificates = arguments.has("--with-certificates");
+  if (!arguments.has("--yes")) {
+    const std::string question = fmt::format("{}Destroy this key{} in token {} for ever?", key_text(key),
+                                             certificates ? " and its certificates" : "", token->name());
+    if (!commandline::confirm(invocation.output, question, "give --yes to destroy it without being asked")) {
+      throw Error{ErrorKind::refused, "not confirmed, nothing was destroyed"};
+    }
+  }
+  place.record("key-destroy", key_facts(*token, key));
+  pkcs11::destroy_key(*token, key, certificates ? pkcs11::WithCertificates::destroy : pkcs11::WithCertificates::keep);
+  place.record("key-destroyed", key_facts(*token, key));
+  Json object = to_json(key);
+  object.set("token", Json(token->name()));
+  object.set("destroyed", Json(true));
+  invocation.output.result("hsmbridge.key/1", object,
+                           fmt::format("destroyed {} (id {}) in token {}\n", commandline::safe(key.label), hex(key.id),
+                                       commandline::safe(token->name())));
+  return ExitCode::done;
+}
+
+}  // namespace
+
+std::vector<Command> key_commands() {
+  const std::vector<ExitCode> exits = {ExitCode::failed, ExitCode::refused, ExitCode::unavailable};
+  return {
+      {"key",
+       "generate",
+       "Make a key pair in the token",
+       with_token({{"--label", "LABEL", "the new key's label; one that is taken is refused", Times::required},
+                   {"--spec", "KIND", "ec:P-256 (default), ec:P-384, ec:P-521, ed25519, rsa:2048 … rsa:8192"},
+                   {"--id", "HEX", "the CKA_ID; else 16 random bytes"},
+                   {"--count", "N", "make N keys: LABEL-1 … LABEL-N"}}),
+       {},
+       generate,
+       exits,
+       "The key can sign and nothing else, and never leaves the token. Afterwards every\n"
+       "attribute is read back; a key that is not as asked is destroyed.\n"},
+      {"key", "list", "List the keys of a token", with_token({}), {}, list, exits, ""},
+      {"key",
+       "show",
+       "Show a key: every attribute, and what the contract asked",
+       with_token({{"--prove", "", "let the token sign a nonce and verify it"}}),
+       {kKey},
+       show,
+       exits,
+       ""},
+      {"key",
+       "public",
+       "Print the public key",
+       with_token({{"--format", "FORMAT", "pem (default), ssh or der"},
+                   {"--out", "FILE", "write it there"},
+                   {"--force", "", "replace the file"}}),
+       {kKey},
+       show_public,
+       exits,
+       ""},
+      {"key",
+       "delete",
+       "Destroy a key, both halves",
+       with_token({{"--with-certificates", "", "the certificates beside it too"},
+                   {"--yes", "", "do not ask; needed where nobody can be asked"}}),
+       {kKey},
+       remove,
+       exits,
+       ""},
+  };
+}
+
+}  // namespace hsmbridge::cli

@@ -1,0 +1,77 @@
+#include "tools/hsmbridge/place.h"
+
+#include "service/requests.h"
+#include "tools/hsmbridge/token_access.h"
+
+#include <fmt/core.h>
+
+#include <utility>
+
+namespace hsmbridge::cli {
+
+Place::Place(Invocation& invocation) : invocation_(invocation) {
+  if (config::find_file(invocation.config)) wiring_ = Wiring::open(invocation.config);
+}
+
+Place::~Place() = default;
+
+const config::ProfileSettings& Place::profile(const std::string& name) const {
+  if (wiring_ == nullptr) {
+    throw Error{ErrorKind::invalid_input, fmt::format("profile {} needs a configuration and there is none", name)}.hint(
+        "name it with --config FILE, or put it at ~/.config/hsmbridge/hsmbridge.yaml");
+  }
+  return wiring_->settings().profile(name);
+}
+
+std::shared_ptr<pkcs11::Token> Place::token(const std::optional<std::string>& name) {
+  const Arguments& arguments = invocation_.arguments;
+  if (names_module(arguments)) return pkcs11::Token::open(token_access(arguments), refusals());
+  for (const char* option : {"--uri", "--pin"}) {
+    if (arguments.has(option)) {
+      throw Error{ErrorKind::invalid_input, fmt::format("{} belongs to a token named with --module", option)}.hint(
+          "add --module PATH, or leave it out: the configuration says it");
+    }
+  }
+  const auto typed = arguments.text("--token");
+  if (wiring_ == nullptr) {
+    throw Error{ErrorKind::invalid_input, "no token is named and there is no configuration"}.hint(
+        "--module /usr/lib/softhsm/libsofthsm2.so --token LABEL --pin file:PATH, or --config FILE");
+  }
+  const std::string wanted = typed ? *typed : name.value_or("");
+  return wiring_->pkcs11_token(wiring_->settings().token(wanted).name);
+}
+
+std::shared_ptr<pkcs11::PinRefusals> Place::refusals() {
+  if (wiring_ != nullptr) return wiring_->refusals();
+  if (refusals_ == nullptr) {
+    refusals_ = std::make_shared<pkcs11::FilePinRefusals>(pkcs11::FilePinRefusals::default_folder());
+  }
+  return refusals_;
+}
+
+workflow::Store* Place::store() {
+  if (!store_looked_for_) {
+    store_looked_for_ = true;
+    if (wiring_ != nullptr && wiring_->settings().store.path) store_ = wiring_->store();
+  }
+  return store_.get();
+}
+
+void Place::record(std::string_view kind, const Json& facts) {
+  if (workflow::Store* log = store()) {
+    log->append_audit(std::string(kind), facts.dump(), service::actor_of_process(), clock_.now());
+    return;
+  }
+  if (!said_no_log_) invocation_.output.note("hsmbridge: no store is configured, so this is in no audit log");
+  said_no_log_ = true;
+}
+
+Json key_facts(const pkcs11::Token& token, const pkcs11::KeyInfo& key) {
+  return Json::object({{"token", Json(token.name())},
+                       {"label", Json(key.label)},
+                       {"id", Json(hex(key.id))},
+                       {"type", Json(key.type)},
+                       {"spki_sha256", Json(key.spki_hash.str())}});
+}
+
+}  // namespace hsmbridge::cli

@@ -1,0 +1,54 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "pkcs11/keys.h"
+#include "pkcs11/token.h"
+#include "tools/hsmbridge/commands.h"
+#include "tools/hsmbridge/wiring.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace hsmbridge::cli {
+
+// Where a command about tokens and keys runs: with a configuration or without one, with a store or without one.
+// Everything is opened when it is first needed.
+class Place {
+ public:
+  explicit Place(Invocation& invocation);
+  ~Place();
+
+  // Null when there is no configuration file and none was named.
+  Wiring* wiring() const { return wiring_.get(); }
+  // The profile of that name. Throws not_found, invalid_input when there is no configuration.
+  const config::ProfileSettings& profile(const std::string& name) const;
+
+  // The token that the options name: --module, else the configuration's token `name`, else --token, else the only one
+  // there is. Not logged in. Throws what Token::open throws, invalid_input when nothing names a token.
+  std::shared_ptr<pkcs11::Token> token(const std::optional<std::string>& name = std::nullopt);
+  // The store's memory of refused PINs, or the files' when there is no store.
+  std::shared_ptr<pkcs11::PinRefusals> refusals();
+
+  // Appends a leaf to the audit log: durable when it returns, so that nothing leaves the process before. Without a
+  // store it says so, once, on standard error. Throws unavailable: then nothing may be signed or destroyed.
+  void record(std::string_view kind, const Json& facts);
+
+ private:
+  workflow::Store* store();  // null when no store is configured
+
+  Invocation& invocation_;
+  std::unique_ptr<Wiring> wiring_;
+  SystemClock clock_;
+  std::unique_ptr<workflow::Store> store_;
+  bool store_looked_for_ = false;
+  bool said_no_log_ = false;
+  std::shared_ptr<pkcs11::PinRefusals> refusals_;
+};
+
+// What every leaf about a key says: token, label, id, type, SPKI hash.
+Json key_facts(const pkcs11::Token& token, const pkcs11::KeyInfo& key);
+
+}  // namespace hsmbridge::cli
