@@ -1,6 +1,7 @@
 #include "providers/securosys/client.h"
 
 #include "base/error.h"
+#include "net/url.h"
 
 #include <fmt/format.h>
 
@@ -165,7 +166,7 @@ KeyAttributes Client::key_attributes(const std::string& label, const Secret& pas
 }
 
 Bytes Client::certificate(const std::string& label, Duration limit) {
-  const std::string path = "/v1/certificate/" + path_segment(label);
+  const std::string path = "/v1/certificate/" + net::percent_encode(label);
   const Exchange result = exchange({Endpoint::certificate, "GET", path}, limit);
   return certificate_from(success_of("GET " + path, result).body);
 }
@@ -182,7 +183,7 @@ Verdict Client::certificate_sign(const std::string& body, Duration limit) {
 }
 
 RequestAnswer Client::request(const std::string& id, Duration limit) {
-  const std::string path = "/v1/request/" + path_segment(id);
+  const std::string path = "/v1/request/" + net::percent_encode(id);
   const Exchange result = exchange({Endpoint::request, "GET", path}, limit);
   try {
     const HttpAnswer& answer = success_of("GET " + path, result);
@@ -196,7 +197,7 @@ RequestAnswer Client::request(const std::string& id, Duration limit) {
 }
 
 void Client::delete_request(const std::string& id, Duration limit) {
-  const std::string path = "/v1/request/" + path_segment(id);
+  const std::string path = "/v1/request/" + net::percent_encode(id);
   const Exchange result = exchange({Endpoint::request_delete, "DELETE", path}, limit);
   if (const auto* answer = std::get_if<HttpAnswer>(&result); answer != nullptr && answer->status == 204) return;
   success_of("DELETE " + path, result);

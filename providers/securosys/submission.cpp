@@ -44,7 +44,7 @@ Verdict classify_submission(std::string_view what, const Exchange& exchange) {
   const auto& answer = std::get<HttpAnswer>(exchange);
   if (is_success(answer)) {
     try {
-      return Taken{created_from(answer.body)};
+      return Taken{created_from(answer.body), answer.body};
     } catch (const Error& error) {
       return workflow::OutcomeUnknown{fmt::format("{}: HTTP {} came, but {}", what, answer.status, error.message())};
     }

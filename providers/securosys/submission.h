@@ -12,6 +12,7 @@ namespace hsmbridge::securosys {
 
 struct Taken {
   Created created;
+  std::string body;  // exactly as it came
 };
 using Verdict = std::variant<Taken, workflow::NotAccepted, workflow::RefusedForGood, workflow::OutcomeUnknown>;
 

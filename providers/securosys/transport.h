@@ -49,7 +49,4 @@ class Transport {
   virtual Exchange send(const HttpRequest& request) = 0;
 };
 
-// A path segment as RFC 3986 §3.3 wants it: everything but unreserved characters percent-encoded.
-std::string path_segment(std::string_view text);
-
 }  // namespace hsmbridge::securosys

@@ -1,0 +1,53 @@
+#include "providers/securosys/net_transport.h"
+
+#include "base/error.h"
+#include "net/url.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace hsmbridge::securosys {
+namespace {
+
+class NetTransport final : public Transport {
+ public:
+  NetTransport(net::Url url, net::ClientOptions options, const Clock& clock)
+      : url_(std::move(url)), http_(std::move(options)), clock_(clock) {}
+
+  Exchange send(const HttpRequest& request) override {
+    const net::Request out{request.method, url_.at(request.path), request.headers, request.body, request.time_limit};
+    net::Exchange exchange =
+        http_.send(out, request.repeat == HttpRequest::Repeat::never ? net::Repeat::never : net::Repeat::allowed);
+    if (auto* not_sent = std::get_if<net::NotSent>(&exchange))
+      return NotSent{not_sent->hint.empty() ? not_sent->why : not_sent->why + " (" + not_sent->hint + ")"};
+    if (auto* unknown = std::get_if<net::OutcomeUnknown>(&exchange)) return AnswerLost{std::move(unknown->why)};
+    auto& response = std::get<net::Response>(exchange);
+    const Instant now = clock_.now();
+    return HttpAnswer{response.status, std::string(response.header("content-type").value_or("")),
+                      std::move(response.body), response.retry_after(now), response.date(now)};
+  }
+
+ private:
+  const net::Url url_;
+  net::HttpClient http_;
+  const Clock& clock_;
+};
+
+}  // namespace
+
+std::shared_ptr<Transport> make_transport(const Settings& settings, net::TlsHook tls_hook, const Clock& clock) {
+  if (settings.client_key.has_value() != static_cast<bool>(tls_hook))
+    throw Error(ErrorKind::invalid_input,
+                fmt::format("provider {}: a TLS client key in a token and its hook go together", settings.name));
+  net::ClientOptions options;
+  options.ca_file = settings.ca;
+  options.tls_hook = std::move(tls_hook);
+  if (!settings.client_key) {
+    options.client_certificate = settings.client_cert;
+    options.client_key = settings.client_key_file;
+  }
+  return std::make_shared<NetTransport>(net::Url::parse(settings.url), std::move(options), clock);
+}
+
+}  // namespace hsmbridge::securosys

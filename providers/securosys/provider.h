@@ -1,0 +1,82 @@
+#pragma once
+
+#include "approval/policy.h"
+#include "base/clock.h"
+#include "providers/securosys/client.h"
+#include "providers/securosys/progress.h"
+#include "providers/securosys/settings.h"
+#include "providers/securosys/timestamp_prover.h"
+#include "workflow/provider.h"
+#include "x509/certificate.h"
+#include "x509/signer.h"
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace hsmbridge::securosys {
+
+// Keys in tokens that this provider was configured with; `tools` opens them. Each may be null where it is not
+// configured. Used by one thread at a time (this provider sees to it).
+struct Keys {
+  std::shared_ptr<x509::Signer> application;  // settings.application_key
+  std::shared_ptr<x509::Signer> task_reader;  // settings.task_reader->key
+};
+
+// Securosys TSB as a certificate provider. A request's reference is its signRequestId; provider_state pins the approval
+// policy as it was when the request was submitted ({"policy": …}), so that progress is told against it even when the
+// key's policy changes later.
+class SecurosysProvider final : public workflow::Provider {
+ public:
+  // The clock must outlive the provider. Reads the files named in the settings: throws what reading them throws.
+  SecurosysProvider(Settings settings, std::shared_ptr<Client> client, Keys keys, const Clock& clock,
+                    config::Prompter prompter = {});
+
+  std::string_view type() const override { return "securosys-tsb"; }
+  workflow::Capabilities capabilities() const override;
+  workflow::ProviderDraft draft(const workflow::Order& order, ByteView csr, Instant now) override;
+  std::vector<std::string> check(const workflow::ProviderCall& call) override;
+  workflow::SubmitAnswer submit(const workflow::ProviderCall& call) override;
+  // Found or CannotTell, never Absent: a task disappears once its approver has decided.
+  workflow::LookUpAnswer look_up(const workflow::ProviderCall& call) override;
+  workflow::Report poll(const workflow::ProviderCall& call) override;
+  workflow::Report retrieve(const workflow::ProviderCall& call) override;
+  workflow::CancelAnswer cancel(const workflow::ProviderCall& call) override;
+  workflow::Issued read(const workflow::ProviderCall& call, const workflow::Handout& handout) override;
+  void confirm(const workflow::ProviderCall& call, const workflow::Issued& issued) override;
+  std::vector<std::string> test() override;
+
+ private:
+  x509::Certificate issuer(Duration limit);
+  Generation generation(Duration limit);
+  std::optional<approval::Policy> policy(Duration limit);
+  Secret key_password() const;
+  SignedMetaData meta_data(const workflow::ProviderCall& call, ByteView payload);
+  std::string body(const workflow::ProviderCall& call);
+  workflow::Report status(const workflow::ProviderCall& call);
+  workflow::Handout handout(const std::string& result, std::string body) const;
+  std::optional<Task> find_task(const workflow::ProviderCall& call);
+  bool is_ours(const Task& task, const workflow::ProviderCall& call) const;
+
+  const Settings settings_;
+  const std::shared_ptr<Client> client_;
+  const Keys keys_;
+  const Clock& clock_;
+  const config::Prompter prompter_;
+  std::optional<Bytes> issuer_file_;
+  std::vector<Bytes> chain_;
+
+  std::mutex mutex_;  // guards what was learnt from the server
+  std::optional<x509::Certificate> issuer_;
+  std::optional<Generation> generation_;
+  std::optional<approval::Policy> policy_;
+  Duration policy_read_at_{};
+  std::mutex application_mutex_;  // held while the application key signs
+  std::mutex reader_mutex_;       // held while the task reader works
+  std::optional<TimestampProver> reader_;
+};
+
+}  // namespace hsmbridge::securosys

@@ -1,0 +1,128 @@
+#include "providers/securosys/raw_signature.h"
+
+#include "base/error.h"
+#include "x509/csr.h"
+#include "x509/spki.h"
+
+#include <fmt/format.h>
+
+namespace hsmbridge::securosys {
+namespace {
+
+// Lengths in approvalToBeSigned have 16 bits, and one element there wraps the payload together with a time and a label.
+constexpr std::size_t kLongestPayload = 65'000;
+
+x509::Content wanted(x509::Content content) {
+  content.challenge_password.reset();
+  content.subject_key_identifier.reset();
+  return content;
+}
+
+}  // namespace
+
+x509::Ask ask_of(const workflow::Order& order) {
+  if (order.ask.empty()) return {};
+  try {
+    return x509::ask_from(Json::parse(order.ask));
+  } catch (const Error& error) {
+    throw Error(ErrorKind::corrupt,
+                fmt::format("what request {} asks for cannot be read: {}", order.id.str(), error.message()));
+  }
+}
+
+const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, const x509::Certificate& issuer) {
+  const x509::KeySpec key = x509::key_spec_of(issuer.spki());
+  const x509::SignatureAlgorithm& algorithm =
+      settings.algorithm.empty() ? x509::default_algorithm(key) : x509::signature_algorithm(settings.algorithm);
+  if (algorithm.key_type != key.type)
+    throw Error(ErrorKind::refused, fmt::format("the algorithm {} does not fit the issuer's key ({})", algorithm.name,
+                                                x509::to_string(key)))
+        .hint("change `algorithm` of this provider, or leave it out");
+  if (algorithm.tsb_name.empty())
+    throw Error(ErrorKind::refused, fmt::format("the TSB cannot sign with {}", algorithm.name));
+  return algorithm;
+}
+
+workflow::ProviderDraft draft_to_be_signed(const Settings& settings, const x509::Certificate& issuer,
+                                           const workflow::Order& order, ByteView csr_der, Instant now) {
+  const x509::Csr csr = x509::parse_csr(csr_der);
+  if (!x509::signature_verifies(csr))
+    throw Error(ErrorKind::refused, "the certificate request is not signed by its own key");
+  const x509::Ask ask = ask_of(order);
+  if (!order.ask.empty()) {
+    const std::string difference = x509::difference(ask.content, csr.content);
+    if (!difference.empty())
+      throw Error(ErrorKind::refused, "the certificate request is not what the order asks for: " + difference);
+  }
+
+  x509::CertificateFields fields = x509::fields_for_issuer(issuer);
+  fields.serial = x509::random_serial();
+  // Whole seconds are all that a certificate can carry.
+  const Instant start = std::chrono::floor<std::chrono::seconds>(now - settings.backdate);
+  const Duration validity = ask.validity > Duration::zero() ? ask.validity : settings.validity;
+  fields.validity = {start, std::chrono::floor<std::chrono::seconds>(start + validity)};
+  fields.spki = csr.spki;
+  fields.content = wanted(csr.content);
+  fields.algorithm = &issuing_algorithm(settings, issuer);
+
+  workflow::ProviderDraft draft;
+  draft.to_be_signed = x509::build_tbs_certificate(fields);
+  x509::prove_tbs_certificate(draft.to_be_signed, fields);
+  draft.algorithm = std::string(fields.algorithm->name);
+  draft.issuer = issuer.der;
+  return draft;
+}
+
+std::vector<std::string> check_to_be_signed(const Settings& settings, const x509::Certificate& issuer,
+                                            const workflow::ProviderCall& call) {
+  std::vector<std::string> reasons;
+  const workflow::Draft& draft = call.draft;
+  if (draft.to_be_signed.empty()) {
+    reasons.emplace_back("the draft holds no TBSCertificate (it was made for another mode)");
+    return reasons;
+  }
+  if (draft.to_be_signed.size() > kLongestPayload)
+    reasons.push_back(fmt::format("the TBSCertificate has {} bytes; the HSM's approval format holds {}",
+                                  draft.to_be_signed.size(), kLongestPayload));
+  const std::optional<x509::BasicConstraints>& constraints = issuer.content().basic_constraints;
+  try {
+    const x509::TbsCertificate tbs = x509::parse_tbs_certificate(draft.to_be_signed);
+    const x509::Csr csr = x509::parse_csr(draft.csr);
+    if (tbs.spki != csr.spki) reasons.emplace_back("the draft is for another key than its certificate request");
+    if (const std::string difference = x509::difference(wanted(csr.content), wanted(tbs.content)); !difference.empty())
+      reasons.push_back("the draft differs from its certificate request: " + difference);
+    if (!(tbs.issuer == issuer.subject()))
+      reasons.push_back(fmt::format("the draft names the issuer {}, the key {} has a certificate of {} now",
+                                    tbs.issuer.to_string(), settings.sign_key, issuer.subject().to_string()));
+    if (x509::signature_algorithm(draft.algorithm).key_type != x509::key_spec_of(issuer.spki()).type)
+      reasons.push_back(fmt::format("the draft wants {}, which the issuer's key cannot do", draft.algorithm));
+    if (tbs.validity.not_after > issuer.tbs.validity.not_after)
+      reasons.push_back(fmt::format("it would end {}, after its issuer ({})", rfc3339(tbs.validity.not_after),
+                                    rfc3339(issuer.tbs.validity.not_after)));
+    const bool below_is_ca = tbs.content.basic_constraints && tbs.content.basic_constraints->ca;
+    if (below_is_ca && constraints && constraints->path_length == std::uint64_t{0})
+      reasons.emplace_back("the issuer's path length of 0 permits no CA below it");
+  } catch (const Error& error) {
+    reasons.push_back("the draft cannot be read: " + error.message());
+  }
+  if (!constraints || !constraints->ca)
+    reasons.push_back(fmt::format("the issuer's certificate ({}) is not that of a CA", issuer.subject().to_string()));
+  if (issuer.content().key_usage && !issuer.content().key_usage->has(x509::KeyUsage::key_cert_sign))
+    reasons.emplace_back("the issuer's certificate does not permit signing certificates (keyCertSign)");
+  if (!draft.issuer.empty() && draft.issuer != issuer.der) {
+    // A renewed issuer certificate of the same key and name signs the same bytes.
+    if (x509::parse_certificate(draft.issuer).spki() != issuer.spki())
+      reasons.emplace_back("the issuer has another key now than when the draft was made");
+  }
+  return reasons;
+}
+
+Bytes assemble(const workflow::Draft& draft, const workflow::Handout& handout) {
+  if (draft.to_be_signed.empty() || draft.issuer.empty())
+    throw Error(ErrorKind::corrupt, "a signature came, but the draft holds no TBSCertificate or no issuer");
+  const x509::Certificate issuer = x509::parse_certificate(draft.issuer);
+  return x509::assemble_certificate(draft.to_be_signed, x509::signature_algorithm(draft.algorithm), handout.result,
+                                    issuer.spki());
+}
+
+}  // namespace hsmbridge::securosys

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "providers/securosys/settings.h"
+#include "workflow/provider.h"
+#include "x509/ask.h"
+#include "x509/certificate.h"
+
+#include <string>
+#include <vector>
+
+// mode: raw-signature. The TBSCertificate is built here; the TSB only signs it, as the payload of POST /v1/sign.
+namespace hsmbridge::securosys {
+
+// What the order asks for; an order without an ask says nothing. Throws corrupt.
+x509::Ask ask_of(const workflow::Order& order);
+
+// The row of x509's table that signs with the issuer's key: the configured one or the usual one for that key.
+const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, const x509::Certificate& issuer);
+
+// Everything the certificate will say, frozen: subject and extensions as the CSR asks, issuer name and key identifier
+// as the issuer's certificate has them, a random serial, validity from `now`. Read back and compared before it is
+// returned. Throws refused (the CSR is not what the order asks; the algorithm does not fit), invalid_input, corrupt.
+workflow::ProviderDraft draft_to_be_signed(const Settings& settings, const x509::Certificate& issuer,
+                                           const workflow::Order& order, ByteView csr, Instant now);
+
+// Every reason not to have this draft signed. `issuer` is the issuer as it is known now.
+std::vector<std::string> check_to_be_signed(const Settings& settings, const x509::Certificate& issuer,
+                                            const workflow::ProviderCall& call);
+
+// The certificate of a signature that came back, verified with the issuer's key. Throws corrupt.
+Bytes assemble(const workflow::Draft& draft, const workflow::Handout& handout);
+
+}  // namespace hsmbridge::securosys

@@ -1,0 +1,71 @@
+#pragma once
+
+#include "approval/policy.h"
+#include "base/clock.h"
+#include "config/document.h"
+#include "providers/securosys/client.h"
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hsmbridge::securosys {
+
+enum class Mode {
+  raw_signature,  // we build the TBSCertificate, POST /v1/sign signs it under quorum: the full profile survives
+  certificate,    // POST /v1/certificate/sign: the TSB builds it
+};
+
+// A private key in a token, named as the rest of the configuration names keys.
+struct TokenKey {
+  std::string token;  // a name under `tokens:`
+  std::string key;    // label, id=hex or RFC 7512 URI
+};
+
+// One provider of `type: securosys-tsb`, as the configuration file says it. Secrets are sources here, read when needed.
+struct Settings {
+  std::string name;
+  std::string url;  // https origin, no path behind it
+  std::optional<std::filesystem::path> ca;
+  std::map<Role, std::vector<config::SecretSource>> api_keys;
+  std::optional<config::SecretSource> bearer_token;
+  std::optional<std::filesystem::path> client_cert;
+  std::optional<std::filesystem::path> client_key_file;
+  std::optional<TokenKey> client_key;  // instead of the file
+  std::map<Endpoint, Role> roles;
+  ClientOptions::RejectVerb reject_verb = ClientOptions::RejectVerb::delete_task;
+
+  std::string sign_key;  // label of the CA key at the TSB
+  std::optional<config::SecretSource> key_password;
+  Mode mode = Mode::raw_signature;
+  std::optional<Generation> generation;             // nothing: asked of the server
+  std::string algorithm;                            // x509 name; "" for the issuer key's usual one
+  std::optional<std::filesystem::path> issuer;      // certificate; else GET /v1/certificate/{sign_key}
+  std::optional<std::filesystem::path> chain;       // PEM file with the certificates above the issuer
+  Duration validity = std::chrono::hours{24 * 90};  // when the order states none (raw-signature)
+  Duration backdate{};                              // notBefore lies this long before the draft (raw-signature)
+  bool result_once = false;                         // the server gives a result to the first GET only
+
+  std::optional<TokenKey> application_key;  // signs metaData
+  bool request_signature = false;           // it signs the request itself too
+  std::optional<approval::Policy> policy;   // of the signing key's use; else read from the key's attributes
+  std::map<SpkiHash, std::string> names;    // people by key
+  struct TaskReader {
+    std::filesystem::path certificate;  // a timestamp signing certificate: lists everybody's tasks, cannot approve
+    TokenKey key;
+  };
+  std::optional<TaskReader> task_reader;
+  std::string import_label;  // confirm: attach the certificate to this key at the TSB; "{key}" is our key's label
+  Duration time_limit = std::chrono::seconds{30};  // of calls that are not part of a request
+};
+
+// Reads one provider's section and finishes it. Problems go to the section (all of them are reported with their lines);
+// a key file that cannot be read is one.
+Settings read_settings(const std::string& name, config::Section section);
+
+// The options of a client for these settings. `prompter` as for SecretSource::fetch; may be empty.
+ClientOptions client_options(const Settings& settings, const config::Prompter& prompter);
+
+}  // namespace hsmbridge::securosys
