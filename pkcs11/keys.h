@@ -44,8 +44,7 @@ KeyInfo find_key(Token& token, const KeySelector& selector);
 struct Attribute {
   unsigned long type = 0;
   std::string name;   // "CKA_SIGN"
-  std::string value;  // "true", "CKK_EC", text, or lower-case hex; "not shown" for one that the token keeps to itself
-  bool shown = true;
+  std::string value;  // "true", "CKK_EC", text, or lower-case hex
   Bytes raw;
 };
 struct KeyAttributes {

@@ -67,7 +67,8 @@ class Module {
  public:
   // Loads it, or gives the one loaded before. Throws not_found (no such file), invalid_input (no PKCS#11 module),
   // unavailable (C_Initialize failed).
-  static std::shared_ptr<Module> load(const std::filesystem::path& path);
+  // `arguments` go to the module as CK_C_INITIALIZE_ARGS.pReserved: NSS softoken needs some, others none.
+  static std::shared_ptr<Module> load(const std::filesystem::path& path, const std::string& arguments = {});
 
   ModuleInfo info() const;
   // Every slot that holds a token, also one that is not initialised yet.

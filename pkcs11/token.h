@@ -19,6 +19,7 @@ enum class CertificateStorage { in_token, not_supported };
 struct TokenAccess {
   std::string name;              // the configuration's name, "web"; for messages
   std::filesystem::path module;  // /usr/lib/softhsm/libsofthsm2.so
+  std::string module_arguments;  // for Module::load
   std::string uri;               // RFC 7512; must match exactly one initialised token
   PinSource pin;
   UserType user_type = kUser;

@@ -1,0 +1,49 @@
+#pragma once
+
+#include "pkcs11/contract.h"
+#include "pkcs11/generate.h"
+#include "pkcs11/key_objects.h"
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace hsmbridge::pkcs11 {
+
+enum class Half { private_half, public_half };
+
+enum class Rule {
+  hard,        // stated in the template, and must be so afterwards
+  hard_usage,  // the same; a token that took it in the template may leave it out of what it shows
+  outcome,     // cannot be stated; must be so afterwards
+  wish,        // stated where the token takes it
+};
+
+struct ContractTerm {
+  Half half;
+  CK_ATTRIBUTE_TYPE attribute;
+  bool value;
+  Rule rule;
+};
+// The flags of the contract. CKA_ALLOWED_MECHANISMS, a wish too, depends on the key type and is not in the table.
+std::span<const ContractTerm> contract_terms();
+// What a key of this type may do at most: raw and hashed signatures of our algorithm table.
+std::vector<CK_MECHANISM_TYPE> allowed_mechanisms(x509::KeyType type);
+
+// One rung of the ladder: what is left out of the two templates. Outcomes and hard terms are read back all the same.
+struct Quirk {
+  std::string_view name;
+  std::string_view seen_at;  // for the reader: which tokens refuse the rung before it
+  bool allowed_mechanisms;   // whether they are stated
+  bool copyable;
+  bool modifiable;
+  bool false_usages;   // whether usages that are FALSE are stated on the private half
+  bool public_usages;  // whether the public half states anything but its name
+};
+std::span<const Quirk> quirk_ladder();
+bool states(const Quirk& quirk, const ContractTerm& term);
+
+// Reads back and compares. `quirk`: what the token was told; null for a key that was not made just now.
+ContractReport compare_with_contract(const Session& session, const KeyObjects& key, const Quirk* quirk);
+
+}  // namespace hsmbridge::pkcs11

@@ -1,0 +1,351 @@
+#include "pkcs11/key_objects.h"
+
+#include "pkcs11/module_state.h"
+#include "pkcs11/public_key.h"
+#include "pkcs11/uri_match.h"
+#include "x509/spki.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+namespace hsmbridge::pkcs11 {
+namespace {
+
+// One object as read; `spki` where it shows a public key that this project has a row for.
+struct Record {
+  CK_OBJECT_HANDLE handle = 0;
+  CK_OBJECT_CLASS object_class = 0;
+  CK_KEY_TYPE key_type = 0;
+  std::string label;
+  Bytes id;
+  Bytes params;  // CKA_EC_PARAMS
+  Bytes spki;
+  std::string type_text;
+  bool always_authenticate = false;
+  bool taken = false;
+};
+
+std::string unknown_type(CK_KEY_TYPE type) {
+  switch (type) {
+    case CKK_RSA:
+      return "rsa (size or exponent not supported)";
+    case CKK_EC:
+      return "ec (curve not supported)";
+    case CKK_EC_EDWARDS:
+      return "edwards (curve not supported)";
+    case CKK_DSA:
+      return "dsa";
+    case CKK_DH:
+      return "dh";
+    default:
+      return fmt::format("key type 0x{:x}", type);
+  }
+}
+
+void read_public_value(const Session& session, Record& record) {
+  try {
+    if (record.key_type == CKK_RSA) {
+      constexpr std::array<CK_ATTRIBUTE_TYPE, 2> kTypes{CKA_MODULUS, CKA_PUBLIC_EXPONENT};
+      const auto values = read_attributes(session, record.handle, kTypes);
+      if (values[0] && values[1] && !values[0]->empty() && !values[1]->empty()) {
+        record.spki = x509::spki_from_rsa(*values[0], *values[1]);
+      }
+    } else if (record.key_type == CKK_EC || record.key_type == CKK_EC_EDWARDS) {
+      record.params = read_attribute(session, record.handle, CKA_EC_PARAMS).value_or(Bytes{});
+      const auto curve = curve_of(record.params);
+      const auto point = curve ? read_attribute(session, record.handle, CKA_EC_POINT) : std::nullopt;
+      const Bytes bare = point ? bare_point(*curve, *point) : Bytes{};
+      if (!bare.empty()) {
+        record.spki =
+            curve->type == x509::KeyType::ed25519 ? x509::spki_from_ed25519(bare) : x509::spki_from_ec(*curve, bare);
+      }
+    }
+    // PKCS#11 v2.40 §4.4: the DER SPKI, also on private keys; many tokens know the attribute and leave it empty.
+    if (record.spki.empty()) {
+      const auto told = read_attribute(session, record.handle, CKA_PUBLIC_KEY_INFO);
+      if (told && !told->empty()) record.spki = *told;
+    }
+    if (!record.spki.empty()) record.type_text = x509::to_string(x509::key_spec_of(record.spki));
+  } catch (const TokenFailure&) {
+    throw;
+  } catch (const Error&) {
+    // A key of a size or curve without a row is listed, and cannot be used.
+    record.spki.clear();
+  }
+}
+
+std::optional<Record> read_record(const Session& session, CK_OBJECT_HANDLE handle) {
+  constexpr std::array<CK_ATTRIBUTE_TYPE, 3> kCommon{CKA_CLASS, CKA_LABEL, CKA_ID};
+  const auto common = read_attributes(session, handle, kCommon);
+  const auto object_class = common[0] ? number_of(*common[0]) : std::nullopt;
+  if (!object_class) return std::nullopt;
+  Record record;
+  record.handle = handle;
+  record.object_class = *object_class;
+  record.label = to_text(common[1].value_or(Bytes{}));
+  record.id = common[2].value_or(Bytes{});
+  if (record.object_class == CKO_CERTIFICATE) return record;
+  if (record.object_class != CKO_PRIVATE_KEY && record.object_class != CKO_PUBLIC_KEY) return std::nullopt;
+
+  const auto type = read_attribute(session, handle, CKA_KEY_TYPE);
+  record.key_type = type ? number_of(*type).value_or(CKK_VENDOR_DEFINED) : CKK_VENDOR_DEFINED;
+  record.type_text = unknown_type(record.key_type);
+  read_public_value(session, record);
+  if (record.object_class == CKO_PRIVATE_KEY) {
+    const auto always = read_attribute(session, handle, CKA_ALWAYS_AUTHENTICATE);
+    record.always_authenticate = always && flag_of(*always).value_or(false);
+  }
+  return record;
+}
+
+bool could_be_halves(const Record& private_half, const Record& public_half) {
+  if (private_half.key_type != public_half.key_type) return false;
+  if (!private_half.spki.empty() && !public_half.spki.empty()) return private_half.spki == public_half.spki;
+  return private_half.params.empty() || public_half.params.empty() ||
+         curve_of(private_half.params) == curve_of(public_half.params);
+}
+
+// The records by CKA_ID: pairing 2,000 keys must not take 2,000 walks.
+struct Records {
+  std::vector<Record> all;
+  std::map<Bytes, std::vector<Record*>> by_id;
+
+  std::vector<Record*> with_id(const Bytes& id) const {
+    const auto found = by_id.find(id);
+    return id.empty() || found == by_id.end() ? std::vector<Record*>{} : found->second;
+  }
+};
+
+struct Pairing {
+  Record* public_half = nullptr;
+  bool certain = true;
+};
+
+// By id where there is one; else, or where that finds nothing, by an equal public value; else by label.
+Pairing find_public_half(const Record& half, Records& records) {
+  std::vector<Record*> candidates;
+  const auto consider = [&](Record& record, bool accepted) {
+    if (accepted && record.object_class == CKO_PUBLIC_KEY && !record.taken && could_be_halves(half, record)) {
+      candidates.push_back(&record);
+    }
+  };
+  for (Record* record : records.with_id(half.id)) consider(*record, true);
+  if (candidates.empty() && !half.spki.empty()) {
+    for (Record& record : records.all) consider(record, record.spki == half.spki);
+  }
+  if (candidates.empty() && half.id.empty()) {
+    for (Record& record : records.all) consider(record, record.id.empty() && record.label == half.label);
+  }
+  if (candidates.empty()) return {};
+  if (candidates.size() == 1 || !half.spki.empty()) return {candidates.front(), true};
+  std::vector<Record*> same_label;
+  std::copy_if(candidates.begin(), candidates.end(), std::back_inserter(same_label),
+               [&](const Record* record) { return record->label == half.label; });
+  if (same_label.size() == 1) return {same_label.front(), true};
+  return {nullptr, false};
+}
+
+std::string key_uri(const TokenState& token, const KeyInfo& key) {
+  return format_uri({.token = token.label,
+                     .manufacturer = {},
+                     .serial = token.serial,
+                     .model = {},
+                     .id = key.id,
+                     .object = key.label,
+                     .type = {}});
+}
+
+KeyObjects make_key_objects(const Session& session, const Record* private_half, const Record* public_half, bool certain,
+                            const Records& records) {
+  const Record& first = private_half != nullptr ? *private_half : *public_half;
+  KeyObjects key;
+  key.info.label = first.label;
+  key.info.id = first.id;
+  key.info.type = first.type_text;
+  key.info.paired = certain;
+  key.info.spki = first.spki;
+  if (private_half != nullptr) {
+    key.private_half = private_half->handle;
+    key.info.has_private = true;
+    key.info.always_authenticate = private_half->always_authenticate;
+  }
+  if (public_half != nullptr) {
+    key.public_half = public_half->handle;
+    key.info.has_public = true;
+    if (key.info.spki.empty()) {
+      key.info.spki = public_half->spki;
+      key.info.type = public_half->type_text;
+    }
+  }
+  for (const Record* record : records.with_id(first.id)) {
+    if (record->object_class != CKO_CERTIFICATE) continue;
+    key.certificates.push_back(record->handle);
+    key.info.has_certificate = true;
+  }
+  // The last resort for a token that keeps no public object: the certificate beside the key says what it certifies.
+  if (key.info.spki.empty() && certain && key.certificates.size() == 1) {
+    const auto der = read_attribute(session, key.certificates.front(), CKA_VALUE);
+    key.info.spki = der ? spki_of_certificate(*der).value_or(Bytes{}) : Bytes{};
+  }
+  if (!key.info.spki.empty()) {
+    try {
+      key.info.spec = x509::key_spec_of(key.info.spki);
+      key.info.type = x509::to_string(*key.info.spec);
+      key.info.spki_hash = x509::spki_hash(key.info.spki);
+    } catch (const Error&) {
+      key.info.spki.clear();
+      key.info.spec.reset();
+    }
+  }
+  key.info.uri = key_uri(session.token(), key.info);
+  return key;
+}
+
+Template on_token() {
+  Template match;
+  match.flag(CKA_TOKEN, CK_TRUE);
+  return match;
+}
+
+bool holds(const std::vector<CK_OBJECT_HANDLE>& handles, const std::optional<CK_OBJECT_HANDLE>& handle) {
+  return handle && std::find(handles.begin(), handles.end(), *handle) != handles.end();
+}
+
+void refuse_other_token(const Session& session, const KeySelector& selector) {
+  if (selector.uri().empty()) return;
+  TokenState& token = session.token();
+  CK_INFO module{};
+  CK_SLOT_INFO slot{};
+  CK_TOKEN_INFO info{};
+  const CK_SLOT_ID id = token.current_slot();
+  session.check(session.functions().C_GetInfo(&module), "C_GetInfo", "match a URI");
+  session.check(session.functions().C_GetSlotInfo(id, &slot), "C_GetSlotInfo", "match a URI");
+  session.check(session.functions().C_GetTokenInfo(id, &info), "C_GetTokenInfo", "match a URI");
+  if (!uri_matches_token(selector.uri(), module, slot, id, info)) {
+    throw Error{ErrorKind::not_found, fmt::format("{} names another token than {}", selector.uri(), token.access.name)}
+        .with("token", token.uri)
+        .hint("give the name of the token that it is on");
+  }
+}
+
+}  // namespace
+
+std::vector<KeyObjects> pair_objects(const Session& session, std::span<const CK_OBJECT_HANDLE> handles) {
+  Records records;
+  for (const CK_OBJECT_HANDLE handle : handles) {
+    try {
+      if (auto record = read_record(session, handle)) records.all.push_back(std::move(*record));
+    } catch (const TokenFailure& failure) {
+      if (failure.code() != CKR_OBJECT_HANDLE_INVALID) throw;
+    }
+  }
+  for (Record& record : records.all) records.by_id[record.id].push_back(&record);
+
+  // Those that show their public value choose first, so that an uncertain one does not take a half that is another's.
+  std::map<const Record*, Pairing> pairings;
+  for (const bool shows_value : {true, false}) {
+    for (const Record& record : records.all) {
+      if (record.object_class != CKO_PRIVATE_KEY || record.spki.empty() == shows_value) continue;
+      const Pairing pairing = find_public_half(record, records);
+      if (pairing.public_half != nullptr) pairing.public_half->taken = true;
+      pairings.emplace(&record, pairing);
+    }
+  }
+  std::vector<KeyObjects> keys;
+  for (const Record& record : records.all) {
+    if (record.object_class == CKO_PRIVATE_KEY) {
+      const Pairing& pairing = pairings.at(&record);
+      keys.push_back(make_key_objects(session, &record, pairing.public_half, pairing.certain, records));
+    } else if (record.object_class == CKO_PUBLIC_KEY && !record.taken) {
+      keys.push_back(make_key_objects(session, nullptr, &record, true, records));
+    }
+  }
+  return keys;
+}
+
+std::vector<KeyObjects> all_keys(const Session& session) {
+  // Three searches, not one for everything: a token may hold many data objects.
+  std::vector<CK_OBJECT_HANDLE> handles;
+  for (const CK_OBJECT_CLASS object_class : {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_CERTIFICATE}) {
+    Template match = on_token();
+    match.number(CKA_CLASS, object_class);
+    const auto found = find_objects(session, std::move(match));
+    handles.insert(handles.end(), found.begin(), found.end());
+  }
+  return pair_objects(session, handles);
+}
+
+std::vector<KeyObjects> keys_with_id(const Session& session, ByteView id) {
+  Template match = on_token();
+  match.add(CKA_ID, Bytes(id.begin(), id.end()));
+  return pair_objects(session, find_objects(session, std::move(match)));
+}
+
+std::vector<KeyObjects> matching_keys(const Session& session, const KeySelector& selector) {
+  refuse_other_token(session, selector);
+  const auto object_class = uri_object_class(selector.uri());
+  if (!selector.has_id() && !selector.has_label()) {
+    auto keys = all_keys(session);
+    std::erase_if(keys, [&](const KeyObjects& key) {
+      return (object_class == CKO_PRIVATE_KEY && !key.private_half) ||
+             (object_class == CKO_PUBLIC_KEY && !key.public_half);
+    });
+    return keys;
+  }
+  Template match = on_token();
+  if (object_class) match.number(CKA_CLASS, *object_class);
+  if (selector.has_id()) match.add(CKA_ID, selector.id());
+  if (selector.has_label()) match.text(CKA_LABEL, selector.label());
+  const std::vector<CK_OBJECT_HANDLE> matched = find_objects(session, std::move(match));
+
+  // The other half may carry another label, so everything with one of the ids found is read too.
+  std::set<CK_OBJECT_HANDLE> around(matched.begin(), matched.end());
+  std::set<Bytes> ids;
+  for (const CK_OBJECT_HANDLE handle : matched) {
+    if (auto id = read_attribute(session, handle, CKA_ID); id && !id->empty()) ids.insert(std::move(*id));
+  }
+  for (const Bytes& id : ids) {
+    Template same_id = on_token();
+    same_id.add(CKA_ID, id);
+    const auto found = find_objects(session, std::move(same_id));
+    around.insert(found.begin(), found.end());
+  }
+  auto keys = pair_objects(session, std::vector<CK_OBJECT_HANDLE>(around.begin(), around.end()));
+  std::erase_if(keys, [&](const KeyObjects& key) {
+    return !holds(matched, key.private_half) && !holds(matched, key.public_half);
+  });
+  return keys;
+}
+
+KeyObjects locate(const Session& session, const KeyInfo& info) {
+  auto keys =
+      info.id.empty() ? matching_keys(session, KeySelector::by_label(info.label)) : keys_with_id(session, info.id);
+  bool another = false;
+  for (KeyObjects& key : keys) {
+    if (key.info.label != info.label) continue;
+    if (key.info.spki == info.spki) return std::move(key);
+    another = true;
+  }
+  if (another) {
+    throw Error{ErrorKind::conflict, fmt::format("key {} is another key now: its public key changed", info.label)}
+        .with("id", hex(info.id))
+        .with("expected_spki", info.spki_hash.str());
+  }
+  throw Error{ErrorKind::not_found,
+              fmt::format("key {} is not on token {} any more", info.label, session.token().access.name)}
+      .with("id", hex(info.id));
+}
+
+std::string candidate_text(const KeyInfo& key) {
+  std::string text = fmt::format("id={} label={} {}", key.id.empty() ? "(none)" : hex(key.id),
+                                 key.label.empty() ? "(none)" : key.label, key.type);
+  if (!key.has_private) text += " (public half only)";
+  if (!key.has_public) text += " (private half only)";
+  return text;
+}
+
+}  // namespace hsmbridge::pkcs11

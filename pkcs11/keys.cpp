@@ -1,0 +1,112 @@
+#include "pkcs11/keys.h"
+
+#include "pkcs11/attribute_table.h"
+#include "pkcs11/key_objects.h"
+#include "pkcs11/token.h"
+
+#include <fmt/core.h>
+
+#include <utility>
+
+namespace hsmbridge::pkcs11 {
+namespace {
+
+std::vector<KeyInfo> infos(std::vector<KeyObjects> keys) {
+  std::vector<KeyInfo> infos;
+  infos.reserve(keys.size());
+  for (KeyObjects& key : keys) infos.push_back(std::move(key.info));
+  return infos;
+}
+
+std::vector<Attribute> read_all(const Session& session, CK_OBJECT_HANDLE object) {
+  std::vector<Attribute> attributes;
+  for (const AttributeRow& row : attribute_table()) {
+    const auto value = read_attribute(session, object, row.type);
+    if (!value) continue;
+    attributes.push_back(
+        {.type = row.type, .name = std::string(row.name), .value = attribute_text(row, *value), .raw = *value});
+  }
+  return attributes;
+}
+
+std::string selector_hint(const std::vector<KeyInfo>& matches) {
+  for (const KeyInfo& key : matches) {
+    unsigned same_id = 0;
+    for (const KeyInfo& other : matches) same_id += other.id == key.id ? 1U : 0U;
+    if (!key.id.empty() && same_id == 1) return fmt::format("name one by its id, for example id={}", hex(key.id));
+  }
+  return fmt::format("name one by id and label together, for example {}", matches.front().uri);
+}
+
+}  // namespace
+
+std::vector<KeyInfo> list_keys(Token& token) {
+  return reading(token.state(), [](Session& session) { return infos(all_keys(session)); });
+}
+
+std::vector<KeyInfo> match_keys(Token& token, const KeySelector& selector) {
+  return reading(token.state(), [&](Session& session) { return infos(matching_keys(session, selector)); });
+}
+
+KeyInfo find_key(Token& token, const KeySelector& selector) {
+  std::vector<KeyInfo> matches = match_keys(token, selector);
+  if (matches.size() == 1) return std::move(matches.front());
+  if (!matches.empty()) {
+    Error error{ErrorKind::ambiguous,
+                fmt::format("{} keys on token {} match {}", matches.size(), token.name(), selector.text())};
+    for (const KeyInfo& key : matches) error.with("candidate", candidate_text(key));
+    throw error.with("token", token.state().uri).hint(selector_hint(matches));
+  }
+  Error error{ErrorKind::not_found, fmt::format("no key on token {} matches {}", token.name(), selector.text())};
+  // Enough to see a mistyped name, not a dump of a large token.
+  constexpr std::size_t kMostCandidates = 20;
+  const std::vector<KeyInfo> all = list_keys(token);
+  for (std::size_t i = 0; i < all.size() && i < kMostCandidates; ++i) error.with("candidate", candidate_text(all[i]));
+  if (all.size() > kMostCandidates) error.with("candidates_left_out", std::to_string(all.size() - kMostCandidates));
+  throw error.with("token", token.state().uri)
+      .hint(all.empty() ? "the token holds no key yet: make one with hsmbridge key generate"
+                        : "hsmbridge key list shows the keys of the token");
+}
+
+KeyAttributes key_attributes(Token& token, const KeyInfo& key) {
+  return reading(token.state(), [&](Session& session) {
+    const KeyObjects objects = locate(session, key);
+    KeyAttributes attributes;
+    if (objects.private_half) attributes.private_half = read_all(session, *objects.private_half);
+    if (objects.public_half) attributes.public_half = read_all(session, *objects.public_half);
+    return attributes;
+  });
+}
+
+void destroy_key(Token& token, const KeyInfo& key, WithCertificates certificates) {
+  writing(token.state(), [&](Session& session) {
+    KeyObjects objects;
+    try {
+      objects = locate(session, key);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::not_found) throw;
+      return true;
+    }
+    const auto destroy = [&](CK_OBJECT_HANDLE handle) {
+      const CK_RV rv = session.functions().C_DestroyObject(session.handle(), handle);
+      if (rv == CKR_OBJECT_HANDLE_INVALID) return;
+      session.check(rv, "C_DestroyObject", fmt::format("destroy key {}", key.label));
+    };
+    // The private half first: whatever fails afterwards, the key can sign no more.
+    if (objects.private_half) destroy(*objects.private_half);
+    if (objects.public_half) destroy(*objects.public_half);
+    if (certificates == WithCertificates::destroy) {
+      for (const CK_OBJECT_HANDLE handle : objects.certificates) destroy(handle);
+    }
+    try {
+      locate(session, key);
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::not_found) return true;
+      throw;
+    }
+    throw Error{ErrorKind::corrupt,
+                fmt::format("token {} says that key {} is destroyed, and still holds it", token.name(), key.label)};
+  });
+}
+
+}  // namespace hsmbridge::pkcs11

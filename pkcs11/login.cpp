@@ -1,0 +1,175 @@
+#include "base/bytes.h"
+#include "base/log.h"
+#include "pkcs11/module_state.h"
+#include "pkcs11/return_code.h"
+#include "pkcs11/token_state.h"
+
+#include <fmt/core.h>
+
+// The rules of a login, in the order in which they are kept: nothing is tried that was refused before, one attempt at a
+// time on this host, never the last one, and a refusal is on disk before anybody hears of it.
+namespace hsmbridge::pkcs11 {
+namespace {
+
+bool is_pin_refusal(CK_RV rv) {
+  return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE || rv == CKR_PIN_LOCKED ||
+         rv == CKR_PIN_EXPIRED;
+}
+
+std::string user_text(UserType user) {
+  switch (user) {
+    case kSecurityOfficer:
+      return "security officer";
+    case kUser:
+      return "user";
+    case kContextSpecific:
+      return "user (for one signature)";
+    default:
+      return fmt::format("user of type 0x{:x}", user);
+  }
+}
+
+class Attempt {
+ public:
+  Attempt(TokenState& token, UserType user, const PinSource& source)
+      : token_(token),
+        user_(user),
+        source_(source),
+        subject_{.token_serial = token.serial, .user_type = user, .source_hash = hex(sha256(as_bytes(source.name)))} {}
+
+  void refuse_if_refused_before() {
+    const auto before = token_.refusals->refused(subject_);
+    if (!before) return;
+    throw Error{ErrorKind::denied,
+                fmt::format("the PIN of token {} from {} was refused at {} ({}); it is not tried again",
+                            token_.access.name, source_.name, rfc3339(before->at), before->reason)}
+        .with("token", token_.uri)
+        .with("reason", before->reason)
+        .hint(fmt::format("correct the PIN, then allow one more attempt: hsmbridge token login {} --retry",
+                          token_.access.name));
+  }
+
+  void forget_refusal() { token_.refusals->clear(subject_); }
+
+  // C_Login on `session`. `doing`: for messages.
+  void run(CK_SESSION_HANDLE session, LoginAttempt attempt) {
+    if (attempt == LoginAttempt::unless_refused) refuse_if_refused_before();
+    // Before the lock: a prompt may take minutes.
+    const Secret pin = read_pin();
+    const LoginLock lock(token_.serial, token_.access.login_wait);
+    // Again under the lock: another process may have been refused while this one waited.
+    if (attempt == LoginAttempt::unless_refused) refuse_if_refused_before();
+    refuse_last_attempt();
+    if (attempt == LoginAttempt::retry) forget_refusal();
+
+    const bool pad = source_.kind == PinSource::Kind::protected_;
+    // Cryptoki takes a pointer to mutable characters and does not write to them.
+    auto* const characters = pad ? nullptr : reinterpret_cast<unsigned char*>(const_cast<char*>(pin.reveal().data()));
+    const CK_ULONG length = pad ? 0 : pin.reveal().size();
+    const CK_RV rv = token_.functions().C_Login(session, user_, characters, length);
+    if (rv == CKR_OK || (rv == CKR_USER_ALREADY_LOGGED_IN && user_ != kContextSpecific)) return;
+    TokenFailure failure(rv, "C_Login", fmt::format("log in to token {} as {}", token_.access.name, user_text(user_)));
+    failure.with("pin_source", source_.name);
+    if (is_pin_refusal(rv)) {
+      record(rv, failure);
+      failure.hint(fmt::format("the PIN from {} is not tried again. {}", source_.name,
+                               rv == CKR_PIN_LOCKED ? "The security officer unlocks it with the vendor's tool"
+                                                    : fmt::format("Correct it, then: hsmbridge token login {} --retry",
+                                                                  token_.access.name)));
+    }
+    throw failure;
+  }
+
+ private:
+  Secret read_pin() const {
+    const TokenInfo info = token_info_of(token_.module->state(), token_.current_slot());
+    switch (source_.kind) {
+      case PinSource::Kind::protected_:
+        if (!info.protected_authentication_path) {
+          throw Error{ErrorKind::invalid_input,
+                      fmt::format("token {} has no PIN pad (protected authentication path)", token_.access.name)}
+              .with("token", token_.uri)
+              .hint("give it a PIN source, for example pin: \"file:/etc/hsmbridge/web.pin\"");
+        }
+        return {};
+      case PinSource::Kind::secret: {
+        Secret pin = source_.read();
+        // Some tokens count an empty PIN as a wrong one, others log in with it.
+        if (pin.empty()) {
+          throw Error{ErrorKind::invalid_input,
+                      fmt::format("the PIN source {} of token {} is empty", source_.name, token_.access.name)};
+        }
+        return pin;
+      }
+      case PinSource::Kind::none:
+        break;
+    }
+    throw Error{ErrorKind::denied, fmt::format("token {} wants a login, and no PIN is configured", token_.access.name)}
+        .with("token", token_.uri)
+        .hint("give it a PIN source: pin: \"file:PATH\", \"env:NAME\", \"prompt\" or \"protected\"");
+  }
+
+  void refuse_last_attempt() const {
+    const TokenInfo info = token_info_of(token_.module->state(), token_.current_slot());
+    const PinState state = user_ == kSecurityOfficer ? info.so_pin : info.user_pin;
+    if (state == PinState::final_try) {
+      throw Error{
+          ErrorKind::denied,
+          fmt::format("one wrong PIN more would lock token {}: the last attempt is not spent", token_.access.name)}
+          .with("token", token_.uri)
+          .hint("log in once with the vendor's tool and the right PIN, which resets the count");
+    }
+    if (state == PinState::locked || state == PinState::not_set) {
+      throw TokenFailure(state == PinState::locked ? CKR_PIN_LOCKED : CKR_USER_PIN_NOT_INITIALIZED, "C_GetTokenInfo",
+                         fmt::format("log in to token {}", token_.access.name));
+    }
+  }
+
+  void record(CK_RV rv, Error& failure) const {
+    try {
+      token_.refusals->record({.subject = subject_, .at = token_.clock.now(), .reason = return_code_name(rv)});
+    } catch (const std::exception& error) {
+      // Still refused: what the person must hear first is that the PIN is wrong.
+      failure.with("not_recorded", error.what());
+      log::error(
+          fmt::format("the refused PIN of token {} could not be recorded: {}", token_.access.name, error.what()));
+    }
+  }
+
+  TokenState& token_;
+  UserType user_;
+  const PinSource& source_;
+  PinSubject subject_;
+};
+
+const PinSource& key_pin(const TokenState& token) {
+  return token.access.key_pin ? *token.access.key_pin : token.access.pin;
+}
+
+}  // namespace
+
+void log_in(TokenState& token, CK_SESSION_HANDLE session, LoginAttempt attempt) {
+  const std::lock_guard lock(token.login_mutex);
+  CK_SESSION_INFO info{};
+  const CK_RV rv = token.functions().C_GetSessionInfo(session, &info);
+  if (rv != CKR_OK) throw TokenFailure(rv, "C_GetSessionInfo", "use a session");
+  // Another thread was faster; a retry that somebody asked for still forgets the refusal.
+  if (info.state != CKS_RO_PUBLIC_SESSION && info.state != CKS_RW_PUBLIC_SESSION) {
+    if (attempt == LoginAttempt::retry) Attempt(token, token.access.user_type, token.access.pin).forget_refusal();
+    token.logged_in = true;
+    return;
+  }
+  Attempt(token, token.access.user_type, token.access.pin).run(session, attempt);
+  token.logged_in = true;
+  ++token.epoch;
+}
+
+void expect_login_for_one_signature(TokenState& token) {
+  Attempt(token, kContextSpecific, key_pin(token)).refuse_if_refused_before();
+}
+
+void log_in_for_one_signature(TokenState& token, CK_SESSION_HANDLE session) {
+  Attempt(token, kContextSpecific, key_pin(token)).run(session, LoginAttempt::unless_refused);
+}
+
+}  // namespace hsmbridge::pkcs11

@@ -1,0 +1,66 @@
+#pragma once
+
+#include "pkcs11/cryptoki.h"
+#include "pkcs11/token.h"
+#include "pkcs11/usage_gate.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hsmbridge::pkcs11 {
+
+struct IdleSession {
+  CK_SESSION_HANDLE handle = 0;
+  bool writable = false;
+  Duration since{};  // CLOCK_BOOTTIME of its last use
+};
+
+struct TokenState {
+  TokenAccess access;
+  std::shared_ptr<PinRefusals> refusals;
+  std::shared_ptr<Module> module;
+  SystemClock clock;
+
+  // As the token was found; a slot that comes back must hold the same one.
+  std::string label;
+  std::string serial;
+  std::string manufacturer;
+  std::string model;
+  std::string uri;
+  bool login_required = true;
+
+  std::mutex mutex;  // guards slot, idle, open, limit
+  std::condition_variable freed;
+  CK_SLOT_ID slot = 0;
+  std::vector<IdleSession> idle;
+  unsigned open = 0;
+  unsigned limit = 1;
+
+  std::mutex login_mutex;  // one attempt at a time in this process
+  std::atomic<bool> logged_in{false};
+  // Object handles found under another epoch are stale: a login or the module was lost in between.
+  std::atomic<unsigned long> epoch{1};
+  UsageGate gate;
+
+  std::once_flag mechanisms_once;
+  std::vector<MechanismInfo> mechanisms;
+
+  const CK_FUNCTION_LIST& functions() const;
+  CK_SLOT_ID current_slot();
+};
+
+// The slot in which the token is now. Throws unavailable when it is gone.
+void find_slot_again(TokenState& token);
+// Logs in through this session unless the process is logged in. See Token::login.
+void log_in(TokenState& token, CK_SESSION_HANDLE session, LoginAttempt attempt);
+// The login between C_SignInit and C_Sign. Throws denied as a login does.
+void log_in_for_one_signature(TokenState& token, CK_SESSION_HANDLE session);
+// Throws denied when that login would be refused without an attempt. To be asked before C_SignInit.
+void expect_login_for_one_signature(TokenState& token);
+
+}  // namespace hsmbridge::pkcs11

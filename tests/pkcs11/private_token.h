@@ -1,0 +1,47 @@
+#pragma once
+
+#include "base/error.h"
+#include "pkcs11/token.h"
+#include "support/faulty_module/faults.h"
+#include "support/softhsm/softhsm.h"
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+namespace hsmbridge::test {
+
+enum class Through { softhsm, faulty_module };
+
+// A token of the test's own on the SoftHSM of this process, with its own memory of refusals.
+class PrivateToken {
+ public:
+  explicit PrivateToken(Through through = Through::softhsm);
+
+  // A new Token object on it. `pin`: what the PIN source gives.
+  std::shared_ptr<pkcs11::Token> open(const std::string& pin = kPin);
+  pkcs11::TokenAccess access(const std::string& pin = kPin) const;
+  ProgramResult tool(const std::vector<std::string>& arguments) const;
+
+  inline static const std::string kPin = "1234567";
+  inline static const std::string kOfficerPin = "87654321";
+  std::string label;
+  std::string serial;
+  std::shared_ptr<pkcs11::Module> module;
+  std::shared_ptr<pkcs11::MemoryPinRefusals> refusals = std::make_shared<pkcs11::MemoryPinRefusals>();
+};
+
+// The kind and text of what `work` throws, for exact comparison; fails the test when it throws nothing.
+template <class Work>
+Error error_of(Work work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error;
+  }
+  throw std::logic_error("an Error was expected and nothing was thrown");
+}
+
+std::vector<std::string> details(const Error& error, std::string_view name);
+
+}  // namespace hsmbridge::test

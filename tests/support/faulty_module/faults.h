@@ -1,0 +1,46 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace hsmbridge::test {
+
+// Tells the faulty module of this process what to do. Everything lasts until reset().
+// For a program that a test starts, HSMBRIDGE_FAULTS holds the same as words: "C_Sign=0x30:1 C_Login=0xa0:9".
+class Faults {
+ public:
+  static std::filesystem::path module();
+
+  Faults();
+  ~Faults();  // resets
+  Faults(const Faults&) = delete;
+  Faults& operator=(const Faults&) = delete;
+
+  // The next `times` calls of a function answer `rv` without reaching the token, after `skip` that do.
+  void fail(const std::string& function, unsigned long rv, unsigned times = 1, unsigned skip = 0);
+  // The function does its work and answers `rv` all the same: an answer lost on its way.
+  void fail_after(const std::string& function, unsigned long rv, unsigned times = 1);
+  // Calls of a function wait until release().
+  void hang(const std::string& function);
+  void release();
+  void wrong_signatures(unsigned times);
+  // Added to CK_TOKEN_INFO.flags.
+  void token_flags(unsigned long flags);
+  void without_mechanism(unsigned long mechanism);
+  // A template that states this attribute is refused.
+  void refuse_attribute(unsigned long type, unsigned long rv);
+  // The flag reads as this value whatever it is, or as unknown (any other number).
+  void show_flag(unsigned long type, int value);
+  // C_GenerateKeyPair leaves only the public half and answers CKR_DEVICE_ERROR, as after a crash.
+  void half_pairs(unsigned times);
+  // What is written as CKA_VALUE reads back with its last octet changed.
+  void garble_values(unsigned times);
+
+  unsigned calls(const std::string& function) const;
+
+  void close_all_sessions();  // behind the caller's back, as an HSM that restarts
+  void log_out();
+  void finalize();
+};
+
+}  // namespace hsmbridge::test
