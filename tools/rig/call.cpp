@@ -1,0 +1,52 @@
+#include "tools/rig/call.h"
+
+#include <string_view>
+
+namespace hsmbridge::rig {
+namespace {
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+std::string percent_decoded(std::string_view text) {
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0) {
+      decoded += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
+      i += 2;
+    } else {
+      decoded += text[i];
+    }
+  }
+  return decoded;
+}
+
+}  // namespace
+
+std::string Call::path() const {
+  return target.substr(0, target.find('?'));
+}
+
+std::vector<std::string> Call::segments() const {
+  std::vector<std::string> parts;
+  const std::string whole = path();
+  std::size_t begin = 0;
+  while (begin < whole.size()) {
+    std::size_t end = whole.find('/', begin);
+    if (end == std::string::npos) end = whole.size();
+    if (end > begin) parts.push_back(percent_decoded(std::string_view(whole).substr(begin, end - begin)));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+std::string Call::header(std::string_view name) const {
+  const auto found = headers.find(name);
+  return found == headers.end() ? "" : found->second;
+}
+
+}  // namespace hsmbridge::rig

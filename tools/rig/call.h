@@ -1,0 +1,31 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hsmbridge::rig {
+
+// One HTTP request as a simulator sees it, whatever carried it.
+struct Call {
+  std::string method;
+  std::string target;                                       // as sent: percent-encoded path and query
+  std::map<std::string, std::string, std::less<>> headers;  // names in lower case
+  std::string body;
+  int number_on_connection = 1;  // 1 for the first request on a connection
+
+  std::string path() const;                   // the target without its query
+  std::vector<std::string> segments() const;  // of the path, percent-decoded: "/v1/key/a%2Fb" is {"v1", "key", "a/b"}
+  std::string header(std::string_view name) const;  // "" when absent
+};
+
+struct Answer {
+  int status = 200;
+  std::string body;
+  std::string content_type = "application/json";
+  std::map<std::string, std::string> headers = {};  // besides Content-Type and Content-Length
+};
+
+}  // namespace hsmbridge::rig

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "tools/rig/arguments.h"
+
+#include <vector>
+
+namespace hsmbridge::rig {
+
+// Every command of hsmbridge-rig, in the order of --help.
+const std::vector<Command>& commands();
+
+// serve_commands.cpp. Both run until SIGTERM or SIGINT, which must be blocked in every thread of the process before.
+int serve_tsb(const Arguments& arguments);
+int serve_blackhole(const Arguments& arguments);
+// control_commands.cpp: they speak to a running simulator.
+int set_fault(const Arguments& arguments);
+int list_faults(const Arguments& arguments);
+int move_clock(const Arguments& arguments);
+int show_journal(const Arguments& arguments);
+int show_requests(const Arguments& arguments);
+int block_key(const Arguments& arguments);
+int reset_tsb(const Arguments& arguments);
+// create_ca.cpp
+int create_ca(const Arguments& arguments);
+
+}  // namespace hsmbridge::rig

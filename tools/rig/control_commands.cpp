@@ -1,0 +1,83 @@
+#include "base/clock.h"
+#include "base/error.h"
+#include "tools/rig/commands.h"
+#include "tools/rig/line_file.h"
+#include "tools/rig/running_tsb.h"
+
+#include <fmt/core.h>
+
+namespace hsmbridge::rig {
+namespace {
+
+void print_lines(const Json& list) {
+  for (const Json& line : list.as_array()) fmt::print("{}\n", line.dump());
+}
+
+}  // namespace
+
+int set_fault(const Arguments& arguments) {
+  RunningTsb tsb(arguments.required("--dir"));
+  if (arguments.has("--clear")) {
+    tsb.control("DELETE", "/rig/faults", {});
+    return 0;
+  }
+  Json fault = Json::object({{"kind", arguments.required("--kind")}});
+  for (const auto& [flag, member] :
+       {std::pair{"--method", "method"}, std::pair{"--path", "path"}, std::pair{"--retry-after", "retry_after"}}) {
+    if (const auto value = arguments.value(flag)) fault.set(member, *value);
+  }
+  for (const auto& [flag, member] : {std::pair{"--after", "after"}, std::pair{"--times", "times"},
+                                     std::pair{"--status", "status"}, std::pair{"--bytes", "bytes"}}) {
+    if (const auto value = arguments.number(flag)) fault.set(member, *value);
+  }
+  for (const auto& [flag, member] : {std::pair{"--body", "body"}, std::pair{"--members", "members"}}) {
+    if (const auto value = arguments.value(flag)) fault.set(member, Json::parse(*value));
+  }
+  if (const auto wait = arguments.value("--wait")) {
+    fault.set("ms", static_cast<std::int64_t>(parse_duration(*wait).count()));
+  }
+  fmt::print("{}\n", tsb.control("POST", "/rig/faults", fault).dump());
+  return 0;
+}
+
+int list_faults(const Arguments& arguments) {
+  print_lines(RunningTsb(arguments.required("--dir")).control("GET", "/rig/faults", {}));
+  return 0;
+}
+
+int move_clock(const Arguments& arguments) {
+  Json move = Json::object();
+  if (const auto time = arguments.value("--advance")) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(parse_duration(*time));
+    move.set("advance_seconds", static_cast<std::int64_t>(seconds.count()));
+  }
+  if (const auto skew = arguments.number("--approver-skew")) move.set("approver_skew_seconds", *skew);
+  if (move.as_object().empty()) throw Error{ErrorKind::invalid_input, "--advance or --approver-skew is missing"};
+  fmt::print("{}\n", RunningTsb(arguments.required("--dir")).control("POST", "/rig/clock", move).dump());
+  return 0;
+}
+
+int show_journal(const Arguments& arguments) {
+  // From the file: it can be read after the simulator has stopped.
+  const std::filesystem::path dir = arguments.required("--dir");
+  print_lines(LineFile::read(dir / "tsb-journal.jsonl"));
+  return 0;
+}
+
+int show_requests(const Arguments& arguments) {
+  print_lines(RunningTsb(arguments.required("--dir")).control("GET", "/rig/requests", {}));
+  return 0;
+}
+
+int block_key(const Arguments& arguments) {
+  const Json body = Json::object({{"label", arguments.required("--label")}, {"blocked", !arguments.has("--off")}});
+  RunningTsb(arguments.required("--dir")).control("POST", "/rig/block", body);
+  return 0;
+}
+
+int reset_tsb(const Arguments& arguments) {
+  RunningTsb(arguments.required("--dir")).control("POST", "/rig/reset", {});
+  return 0;
+}
+
+}  // namespace hsmbridge::rig

@@ -1,0 +1,113 @@
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "tools/rig/blackhole.h"
+#include "tools/rig/certificates.h"
+#include "tools/rig/commands.h"
+#include "tools/rig/software_key.h"
+#include "tools/rig/tsb_server.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+
+namespace hsmbridge::rig {
+namespace {
+
+void wait_for_signal() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  int number = 0;
+  sigwait(&signals, &number);
+}
+
+std::optional<int> port_of(const Arguments& arguments) {
+  const std::optional<std::int64_t> port = arguments.number("--port");
+  if (!port || *port == 0) return std::nullopt;
+  if (*port < 0 || *port > 65535) throw Error{ErrorKind::invalid_input, fmt::format("{} is no port", *port)};
+  return static_cast<int>(*port);
+}
+
+std::string text_of(const std::string& path) {
+  return to_text(read_file(path));
+}
+
+Error not_one_of(std::string_view flag, std::string_view value, std::string_view choices) {
+  return Error{ErrorKind::invalid_input, fmt::format("{} is {}, not '{}'", flag, choices, value)};
+}
+
+ApiKeys api_keys_from(const std::string& path) {
+  ApiKeys keys;
+  const Json json = Json::parse(text_of(path));
+  for (const auto& [role, values] : json.as_object()) {
+    const auto& roles = api_key_roles();
+    if (std::find(roles.begin(), roles.end(), role) == roles.end()) {
+      throw Error{ErrorKind::invalid_input, fmt::format("'{}' in {} is no role of an API key", role, path)};
+    }
+    for (const Json& value : values.as_array()) keys[role].push_back(value.as_string());
+  }
+  return keys;
+}
+
+TsbServerOptions tsb_options(const Arguments& arguments) {
+  TsbServerOptions options;
+  TsbOptions& tsb = options.tsb;
+  tsb.dir = arguments.required("--dir");
+  options.port = port_of(arguments);
+  if (const auto file = arguments.value("--client-ca")) options.client_ca = *file;
+
+  const std::string generation = arguments.value_or("--generation", "2.2");
+  if (generation != "2.2" && generation != "2.5") throw not_one_of("--generation", generation, "2.2 or 2.5");
+  tsb.generation = generation == "2.2" ? Generation::v2_2 : Generation::v2_5;
+  const std::string style =
+      arguments.value_or("--certificates", tsb.generation == Generation::v2_2 ? "documented" : "complete");
+  if (style != "documented" && style != "complete") {
+    throw not_one_of("--certificates", style, "documented or complete");
+  }
+  tsb.certificates = style == "documented" ? CertificateStyle::as_documented : CertificateStyle::complete;
+
+  const std::string keys = arguments.value_or("--api-keys", "default");
+  options.api_key_use = keys == "default" ? ApiKeyUse::generated : keys == "none" ? ApiKeyUse::none : ApiKeyUse::given;
+  if (options.api_key_use == ApiKeyUse::given) tsb.api_keys = api_keys_from(keys);
+  if (const auto file = arguments.value("--bearer")) tsb.bearer = read_secret_file(*file);
+
+  if (arguments.has("--allow-short-times")) tsb.times = TimeGranularity::seconds;
+  if (arguments.has("--fetch-once")) tsb.hand_out = ResultHandOut::once;
+  if (const auto time = arguments.value("--cleanup-interval")) {
+    tsb.cleanup_interval = std::chrono::duration_cast<std::chrono::seconds>(parse_duration(*time));
+  }
+  for (const std::string& file : arguments.values("--task-reader")) {
+    tsb.timestamp_signers.push_back(certificate_from_pem(text_of(file)));
+  }
+  for (const std::string& file : arguments.values("--request-signer")) {
+    tsb.request_signers.push_back(public_key_from_pem(text_of(file)));
+  }
+  return options;
+}
+
+}  // namespace
+
+int serve_tsb(const Arguments& arguments) {
+  const TsbServer server(tsb_options(arguments));
+  fmt::print("simulated Securosys TSB at {}, CA {}, keys and tokens in {}\n", server.url(), server.pki().ca.string(),
+             (server.pki().ca.parent_path() / "tsb.json").string());
+  std::fflush(stdout);
+  wait_for_signal();
+  return 0;
+}
+
+int serve_blackhole(const Arguments& arguments) {
+  const std::string mode = arguments.value_or("--mode", "reads-post-then-closes");
+  if (mode != "reads-post-then-closes") throw not_one_of("--mode", mode, "reads-post-then-closes");
+  const Blackhole server({arguments.required("--dir"), port_of(arguments)});
+  fmt::print("server that swallows POSTs at {}, CA {}\n", server.url(), server.ca().string());
+  std::fflush(stdout);
+  wait_for_signal();
+  return 0;
+}
+
+}  // namespace hsmbridge::rig
