@@ -33,14 +33,36 @@ struct Claim {
   std::int64_t effect_id = 0;
   Record record;
   Effect effect;
-  unsigned runs = 0;  // how often it was claimed before
+  unsigned runs = 0;  // how often in a row it was claimed and brought nothing to commit (failures, crashes)
+  Duration lease_until{};  // Clock::since_boot; whoever works past it may not be alone
+};
+
+// A claim given back without an event.
+struct GiveBack {
+  std::int64_t effect_id = 0;
+  Instant due{};        // it is due again then
+  std::string trouble;  // why the run failed; "" for one that went well (`runs` starts anew)
 };
 
 struct ClaimQuery {
   std::string worker;                     // "HOST/PID/random": who holds the lease
   std::map<std::string, unsigned> lanes;  // free places a lane; only these are claimed
   Duration lease{};
-  std::optional<RequestId> only;  // `request wait`: this request alone
+  std::optional<RequestId> only;    // `request wait`: this request alone
+  std::vector<GiveBack> give_back;  // done in the transaction that claims, so that a quiet poll costs no other
+};
+
+// A timer needs no token and no provider, only the engine itself: its lane is "timer:PROVIDER", so that a process that
+// does not know the provider (and its times) leaves it alone, and no slow hook keeps a deadline waiting.
+bool is_timer(EffectName name);
+std::string timer_lane(const std::string& provider);
+
+// An effect that waits, for `explain`.
+struct EffectStatus {
+  Effect effect;
+  bool running = false;  // some worker holds its lease
+  unsigned runs = 0;     // as in Claim
+  std::string trouble;   // of the last run, "" when it went well
 };
 
 // The certificate that a Verified or VerificationFailed event brings into the records.
@@ -63,7 +85,10 @@ struct KeyRecord {
   Instant changed_at{};
 };
 
-// One step of one request, committed whole or not at all: event, audit leaf, new state, effects.
+// One step of one request, committed whole or not at all: event, audit leaf, new state, effects. The effects of the
+// decision replace all of the request, except that a wanted one of equal identity whose lease holds, and that is not the
+// finished one, stays as it is. With AttemptStarted the timer answer_overdue is leased until the call's hard deadline on
+// CLOCK_BOOTTIME, so that a wall clock set forward cannot declare a call lost that is still being made.
 struct Step {
   RequestId request;
   std::uint64_t expected_sequence = 0;
@@ -88,13 +113,13 @@ class Store {
   virtual ~Store() = default;
 
   virtual void create(const Order& order, const std::vector<Event>& events, const Decision& begin) = 0;
-  // All in one commit, each judged for itself.
+  // All in one commit, each judged for itself, in their order: one that is stale leaves the others alone.
   virtual std::vector<StepResult> commit(const std::vector<Step>& steps) = 0;
 
-  // Takes due effects, oldest first, at most the free places of each lane. A repeatable poll that changes nothing needs
-  // no second write: release_polled gives the next due time in the claim's own row.
+  // Takes due effects, oldest first, at most the free places of each lane (the lane "timer:NAME" holds the timers of the
+  // requests of provider NAME). Writes nothing when nothing is due and nothing is given back.
   virtual std::vector<Claim> claim(const ClaimQuery& query, Instant now) = 0;
-  // Gives a claim back: it is due again at `due`; its lease ends.
+  // Gives a claim back: it is due again at `due`; its lease ends. Nothing happens when `worker` does not hold it.
   virtual void release(std::int64_t effect_id, const std::string& worker, Instant due) = 0;
   // When the next effect of these lanes is due, or nothing.
   virtual std::optional<Instant> next_due(const ClaimQuery& query) = 0;
@@ -112,6 +137,7 @@ class Store {
   virtual std::vector<Record> list(const ListQuery& query) = 0;
   virtual std::vector<JournalEntry> history(const RequestId& id) = 0;
   virtual std::vector<Effect> effects(const RequestId& id) = 0;
+  virtual std::vector<EffectStatus> effect_status(const RequestId& id) = 0;
 
   virtual std::optional<CertificateRecord> certificate(const std::string& fingerprint) = 0;
   virtual std::vector<CertificateRecord> certificates() = 0;

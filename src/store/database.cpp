@@ -1,0 +1,200 @@
+#include "store/database.h"
+
+#include "base/error.h"
+#include "base/failpoint.h"
+
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <fmt/core.h>
+#include <sqlite3.h>
+#include <time.h>
+
+#include <utility>
+
+namespace hsmbridge::store {
+namespace {
+
+struct Translation {
+  int code;  // SQLite's primary result code
+  ErrorKind kind;
+  std::string_view what;
+  std::string_view hint;
+};
+
+// https://sqlite.org/rescode.html
+constexpr Translation kTranslations[] = {
+    {SQLITE_FULL, ErrorKind::unavailable, "the disk is full", "make room; nothing was half-written"},
+    {SQLITE_IOERR, ErrorKind::unavailable, "the disk does not read or write", "see the system's log"},
+    {SQLITE_BUSY, ErrorKind::unavailable, "another process holds the store for too long", "try again"},
+    {SQLITE_LOCKED, ErrorKind::unavailable, "another process holds the store for too long", "try again"},
+    {SQLITE_NOMEM, ErrorKind::unavailable, "out of memory", ""},
+    {SQLITE_CANTOPEN, ErrorKind::unavailable, "it cannot be opened", "check the folder's permissions and free space"},
+    {SQLITE_PROTOCOL, ErrorKind::unavailable, "its lock cannot be had", "try again"},
+    {SQLITE_READONLY, ErrorKind::denied, "it may not be written",
+     "check the owner and mode of the file and its folder"},
+    {SQLITE_PERM, ErrorKind::denied, "it may not be used", "check the owner and mode of the file and its folder"},
+    {SQLITE_AUTH, ErrorKind::denied, "it may not be used", "check the owner and mode of the file and its folder"},
+    {SQLITE_NOTADB, ErrorKind::corrupt, "it is no SQLite database", "name another file, or restore a backup"},
+    {SQLITE_CORRUPT, ErrorKind::corrupt, "it is damaged", "keep a copy of the file and restore a backup"},
+    {SQLITE_CONSTRAINT, ErrorKind::conflict, "a rule of the store forbids it", ""},
+};
+
+[[noreturn]] void rethrow(const std::string& file) {
+  try {
+    throw;
+  } catch (const SQLite::Exception& exception) {
+    const int primary = exception.getErrorCode() & 0xff;
+    for (const Translation& row : kTranslations) {
+      if (row.code != primary) continue;
+      Error error{row.kind, fmt::format("store {}: {}", file, row.what)};
+      error.with("sqlite", fmt::format("{} ({})", exception.what(), exception.getExtendedErrorCode()));
+      if (!row.hint.empty()) error.hint(std::string(row.hint));
+      throw error;
+    }
+    throw Error{ErrorKind::internal, fmt::format("store {}: {}", file, exception.what())};
+  }
+}
+
+// Runs `work`; what SQLite throws leaves as ours.
+template <class Work>
+auto guarded(const std::string& file, Work&& work) {
+  try {
+    return work();
+  } catch (const SQLite::Exception&) {
+    rethrow(file);
+  }
+}
+
+std::int64_t monotonic_ms() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
+}
+
+}  // namespace
+
+Query::~Query() {
+  // A statement left in the middle of its rows would keep the read transaction open.
+  statement_.tryReset();
+  try {
+    statement_.clearBindings();
+  } catch (const SQLite::Exception&) {  // cannot fail on a reset statement; the next bind would overwrite it anyway
+  }
+}
+
+Query& Query::bind(std::int64_t value) {
+  guarded(file_, [&] { statement_.bind(next_++, value); });
+  return *this;
+}
+Query& Query::bind(std::string_view text) {
+  guarded(file_, [&] { statement_.bind(next_++, std::string(text)); });
+  return *this;
+}
+Query& Query::bind(ByteView blob) {
+  // A null pointer would be bound as NULL, not as the empty blob.
+  static constexpr std::uint8_t kNothing = 0;
+  const void* data = blob.empty() ? &kNothing : blob.data();
+  guarded(file_, [&] { statement_.bind(next_++, data, static_cast<int>(blob.size())); });
+  return *this;
+}
+Query& Query::bind(Instant instant) {
+  return bind(static_cast<std::int64_t>(instant.time_since_epoch().count()));
+}
+Query& Query::bind(Duration duration) {
+  return bind(static_cast<std::int64_t>(duration.count()));
+}
+Query& Query::bind_null() {
+  guarded(file_, [&] { statement_.bind(next_++); });
+  return *this;
+}
+
+bool Query::row() {
+  return guarded(file_, [&] { return statement_.executeStep(); });
+}
+int Query::run() {
+  return guarded(file_, [&] { return statement_.exec(); });
+}
+
+bool Query::null(int column) const {
+  return guarded(file_, [&] { return statement_.getColumn(column).isNull(); });
+}
+std::int64_t Query::integer(int column) const {
+  return guarded(file_, [&] { return static_cast<std::int64_t>(statement_.getColumn(column).getInt64()); });
+}
+std::uint64_t Query::count(int column) const {
+  return static_cast<std::uint64_t>(integer(column));
+}
+std::string Query::text(int column) const {
+  return guarded(file_, [&] { return statement_.getColumn(column).getString(); });
+}
+Bytes Query::blob(int column) const {
+  return guarded(file_, [&] {
+    const SQLite::Column value = statement_.getColumn(column);
+    const auto* data = static_cast<const std::uint8_t*>(value.getBlob());
+    return Bytes(data, data + value.getBytes());
+  });
+}
+Instant Query::instant(int column) const {
+  return Instant{Duration{integer(column)}};
+}
+
+Database::Database(const std::filesystem::path& file, Duration wait) : file_(file.string()), wait_(wait) {
+  guarded(file_, [&] {
+    sqlite_ = std::make_unique<SQLite::Database>(file_, SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX);
+    ::sqlite3_busy_handler(sqlite_->getHandle(), &Database::busy, this);
+  });
+}
+
+Database::~Database() {
+  statements_.clear();  // before the connection they belong to
+}
+
+// SQLite's own busy_timeout sleeps up to 100 ms at a time; two busy writers then stall each other for a second.
+int Database::busy(void* self, int times) noexcept {
+  auto& database = *static_cast<Database*>(self);
+  const std::int64_t now = monotonic_ms();
+  if (times == 0) database.waited_since_ = now;
+  if (now - database.waited_since_ >= database.wait_.count()) return 0;
+  const timespec pause{0, times < 8 ? 200'000 : 1'000'000};
+  ::nanosleep(&pause, nullptr);
+  return 1;
+}
+
+Query Database::query(const char* sql) {
+  auto& statement = statements_[sql];
+  if (!statement) {
+    statement = guarded(file_, [&] { return std::make_unique<SQLite::Statement>(*sqlite_, sql); });
+  }
+  return {*statement, file_};
+}
+
+void Database::execute(const std::string& sql) {
+  guarded(file_, [&] { sqlite_->exec(sql); });
+}
+
+std::int64_t Database::pragma(const std::string& name) {
+  return guarded(file_, [&] {
+    SQLite::Statement statement(*sqlite_, "PRAGMA " + name);
+    return statement.executeStep() ? static_cast<std::int64_t>(statement.getColumn(0).getInt64()) : 0;
+  });
+}
+
+Database::Write::Write(Database& database) : database_(database) {
+  database_.execute("BEGIN IMMEDIATE");
+}
+
+Database::Write::~Write() {
+  if (!open_) return;
+  // After some errors (disk full) SQLite has rolled back by itself, and there is nothing left to end.
+  if (::sqlite3_get_autocommit(database_.sqlite_->getHandle()) != 0) return;
+  ::sqlite3_exec(database_.sqlite_->getHandle(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+void Database::Write::commit() {
+  failpoint("store.before-commit");
+  database_.execute("COMMIT");
+  open_ = false;
+  ++database_.commits_;
+  failpoint("store.after-commit");
+}
+
+}  // namespace hsmbridge::store

@@ -1,0 +1,99 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "base/clock.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace SQLite {
+class Database;
+class Statement;
+}  // namespace SQLite
+
+// The border to SQLite: everything below speaks our types and throws our Error (unavailable: disk full, locked too
+// long; denied: read-only; corrupt; conflict: a constraint; internal). Thread rule: one Database a thread.
+namespace hsmbridge::store {
+
+// One use of a prepared statement: bind in order, then run() or row() until false. Given back for the next use at the
+// end of its life.
+class Query {
+ public:
+  Query(SQLite::Statement& statement, const std::string& file) : statement_(statement), file_(file) {}
+  ~Query();
+  Query(const Query&) = delete;
+  Query& operator=(const Query&) = delete;
+
+  Query& bind(std::int64_t value);
+  Query& bind(std::string_view text);
+  Query& bind(ByteView blob);
+  Query& bind(Instant instant);  // milliseconds since 1970 UTC
+  Query& bind(Duration duration);
+  Query& bind_null();
+
+  // Moves to the next row; false when there is none.
+  bool row();
+  // Runs a statement that gives no row; the number of rows it changed.
+  int run();
+
+  // Columns of the current row, from 0.
+  bool null(int column) const;
+  std::int64_t integer(int column) const;
+  std::uint64_t count(int column) const;
+  std::string text(int column) const;
+  Bytes blob(int column) const;
+  Instant instant(int column) const;
+
+ private:
+  SQLite::Statement& statement_;
+  const std::string& file_;
+  int next_ = 1;
+};
+
+class Database {
+ public:
+  // Opens a file that exists. `wait` is how long a transaction waits for another process's before it is `unavailable`.
+  Database(const std::filesystem::path& file, Duration wait);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  // The statement of that text, prepared once. `sql` must be a literal: it is found again by its address.
+  Query query(const char* sql);
+  // One or more statements, with no result.
+  void execute(const std::string& sql);
+  std::int64_t pragma(const std::string& name);
+
+  // A writing transaction: BEGIN IMMEDIATE, so that it waits before it has read anything and never fails in the middle
+  // for a lock. Rolled back unless commit() returned.
+  class Write {
+   public:
+    explicit Write(Database& database);
+    ~Write();
+    Write(const Write&) = delete;
+    Write& operator=(const Write&) = delete;
+    void commit();
+
+   private:
+    Database& database_;
+    bool open_ = true;
+  };
+  // How many writing transactions this connection committed.
+  std::uint64_t commits() const { return commits_; }
+
+ private:
+  const std::string file_;
+  std::unique_ptr<SQLite::Database> sqlite_;
+  std::unordered_map<const char*, std::unique_ptr<SQLite::Statement>> statements_;
+  Duration wait_;
+  std::int64_t waited_since_ = 0;  // CLOCK_MONOTONIC in ms, when the present wait began
+  std::uint64_t commits_ = 0;
+  static int busy(void* self, int times) noexcept;
+};
+
+}  // namespace hsmbridge::store

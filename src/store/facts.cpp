@@ -1,0 +1,149 @@
+#include "audit/leaf.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "store/sqlite_store.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace hsmbridge::store {
+namespace {
+
+audit::Hash read_hash(const Query& row, int column) {
+  const Bytes stored = row.blob(column);
+  audit::Hash hash{};
+  if (stored.size() != hash.size()) throw Error{ErrorKind::corrupt, "a stored leaf's hash is not 32 octets long"};
+  std::copy(stored.begin(), stored.end(), hash.begin());
+  return hash;
+}
+
+Json refusal_fact(const std::string& token_serial, unsigned long user_type, const std::string& source_hash) {
+  return Json::object({{"token_serial", token_serial},
+                       {"user_type", static_cast<std::int64_t>(user_type)},
+                       {"source_sha256", source_hash}});
+}
+
+PinRefusal read_refusal(const Query& row) {
+  return {row.text(0), static_cast<unsigned long>(row.integer(1)), row.text(2), row.instant(3), row.text(4)};
+}
+
+}  // namespace
+
+void SqliteStore::append_leaf(std::string_view data) {
+  const audit::Hash hash = audit::leaf_hash(as_bytes(data));
+  database_->query("INSERT INTO leaves (position, hash, data) SELECT COALESCE(MAX(position) + 1, 0), ?, ? FROM leaves")
+      .bind(ByteView(hash))
+      .bind(as_bytes(data))
+      .run();
+}
+
+void SqliteStore::append_audit(const std::string& kind, const std::string& json, const std::string& actor, Instant at) {
+  const std::string leaf = audit::fact_leaf(kind, Json::parse(json), actor, at);
+  Database::Write write(*database_);
+  append_leaf(leaf);
+  write.commit();
+}
+
+audit::TreeHead SqliteStore::tree_head() {
+  audit::TreeHead head;
+  Query row = database_->query("SELECT hash FROM leaves ORDER BY position");
+  while (row.row()) head.append(read_hash(row, 0));
+  return head;
+}
+
+std::vector<Leaf> SqliteStore::leaves(std::uint64_t from, std::uint64_t most) {
+  Query row = database_->query("SELECT position, hash, data FROM leaves WHERE position >= ? ORDER BY position LIMIT ?");
+  row.bind(static_cast<std::int64_t>(from)).bind(static_cast<std::int64_t>(most));
+  std::vector<Leaf> leaves;
+  while (row.row()) leaves.push_back({row.count(0), read_hash(row, 1), to_text(row.blob(2))});
+  return leaves;
+}
+
+void SqliteStore::record_pin_refusal(const PinRefusal& refusal) {
+  Json fact = refusal_fact(refusal.token_serial, refusal.user_type, refusal.source_hash);
+  fact.set("reason", refusal.reason);
+  Database::Write write(*database_);
+  database_
+      ->query(
+          "INSERT INTO pin_refusals (token_serial, user_type, source_hash, at, reason) VALUES (?, ?, ?, ?, ?) "
+          "ON CONFLICT (token_serial, user_type, source_hash) DO UPDATE SET at = excluded.at, reason = excluded.reason")
+      .bind(refusal.token_serial)
+      .bind(static_cast<std::int64_t>(refusal.user_type))
+      .bind(refusal.source_hash)
+      .bind(refusal.at)
+      .bind(refusal.reason)
+      .run();
+  append_leaf(audit::fact_leaf("pin-refused", fact, "token:" + refusal.token_serial, refusal.at));
+  write.commit();
+}
+
+std::optional<PinRefusal> SqliteStore::pin_refusal(const std::string& token_serial, unsigned long user_type,
+                                                   const std::string& source_hash) {
+  Query row = database_->query(
+      "SELECT token_serial, user_type, source_hash, at, reason FROM pin_refusals "
+      "WHERE token_serial = ? AND user_type = ? AND source_hash = ?");
+  row.bind(token_serial).bind(static_cast<std::int64_t>(user_type)).bind(source_hash);
+  if (!row.row()) return std::nullopt;
+  return read_refusal(row);
+}
+
+bool SqliteStore::clear_pin_refusal(const std::string& token_serial, unsigned long user_type,
+                                    const std::string& source_hash, const std::string& actor, Instant at) {
+  // A successful login asks this every time: it must not write when there is nothing to forget.
+  if (!pin_refusal(token_serial, user_type, source_hash)) return false;
+  Database::Write write(*database_);
+  const int changed =
+      database_->query("DELETE FROM pin_refusals WHERE token_serial = ? AND user_type = ? AND source_hash = ?")
+          .bind(token_serial)
+          .bind(static_cast<std::int64_t>(user_type))
+          .bind(source_hash)
+          .run();
+  if (changed == 0) return false;
+  append_leaf(audit::fact_leaf("pin-refusal-cleared", refusal_fact(token_serial, user_type, source_hash), actor, at));
+  write.commit();
+  return true;
+}
+
+std::vector<PinRefusal> SqliteStore::pin_refusals() {
+  Query row = database_->query(
+      "SELECT token_serial, user_type, source_hash, at, reason FROM pin_refusals "
+      "ORDER BY token_serial, user_type, source_hash");
+  std::vector<PinRefusal> refusals;
+  while (row.row()) refusals.push_back(read_refusal(row));
+  return refusals;
+}
+
+// A bucket of `burst` permissions that fills by one every `interval`; `full_at` says when it will be full, which is all
+// there is to remember. With interval = minute / (per_minute - burst + 1), no 60 seconds see more than per_minute.
+std::optional<Instant> SqliteStore::take_permission(const std::string& provider, unsigned per_minute, Instant now) {
+  if (per_minute == 0) return std::nullopt;
+  constexpr Duration kMinute = std::chrono::minutes{1};
+  const unsigned burst = std::max(1U, per_minute / 4);
+  // Rounded up, or a minute could see one more.
+  const Duration interval{(kMinute.count() + (per_minute - burst)) / (per_minute - burst + 1)};
+  const Duration bucket = interval * burst;
+
+  const auto full_at = [&] {
+    Query row = database_->query("SELECT full_at FROM rates WHERE provider = ?");
+    row.bind(provider);
+    if (!row.row()) return now;
+    // A clock that was set back must not stop a provider until it has caught up.
+    return std::clamp(row.instant(0), now, now + bucket);
+  };
+  if (const Instant full = full_at(); full + interval > now + bucket) return full + interval - bucket;
+  Database::Write write(*database_);
+  const Instant full = full_at();
+  if (full + interval > now + bucket) return full + interval - bucket;
+  database_
+      ->query(
+          "INSERT INTO rates (provider, full_at) VALUES (?, ?) "
+          "ON CONFLICT (provider) DO UPDATE SET full_at = excluded.full_at")
+      .bind(provider)
+      .bind(full + interval)
+      .run();
+  write.commit();
+  return std::nullopt;
+}
+
+}  // namespace hsmbridge::store

@@ -1,0 +1,232 @@
+#include "base/log.h"
+#include "store/rows.h"
+#include "store/sqlite_store.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace hsmbridge::store {
+
+using workflow::Effect;
+
+namespace {
+
+// A lease holds while it has an owner, counts from this boot (?3), and has not run out on its clock (?4).
+constexpr const char* kClaimLane =
+    "SELECT e.id, e.name, e.due, e.attempt, e.target, e.runs, "
+    "r.order_json, r.state_json, r.sequence, r.changed_at, r.id "
+    "FROM effects e JOIN requests r ON r.id = e.request "
+    "WHERE e.lane = ?1 AND e.due <= ?2 AND (e.owner IS NULL OR e.lease_boot <> ?3 OR e.lease_until <= ?4) "
+    "AND (?5 = '' OR e.request = ?5) ORDER BY e.due, e.id LIMIT ?6";
+constexpr const char* kAnythingDue =
+    "SELECT 1 FROM effects "
+    "WHERE lane = ?1 AND due <= ?2 AND (owner IS NULL OR lease_boot <> ?3 OR lease_until <= ?4) "
+    "AND (?5 = '' OR request = ?5) LIMIT 1";
+
+Effect read_effect(const Query& row, int first) {
+  return in_row("effect", [&] {
+    const auto name = workflow::effect_name_from(row.text(first));
+    if (!name) throw Error{ErrorKind::corrupt, fmt::format("'{}' is no effect", row.text(first))};
+    return Effect{*name, row.instant(first + 1), static_cast<unsigned>(row.integer(first + 2)), row.text(first + 3)};
+  });
+}
+
+std::string stored_lane(const Effect& effect, const workflow::Order& order) {
+  return workflow::is_timer(effect.name) ? workflow::timer_lane(order.provider) : workflow::lane_of(effect, order);
+}
+
+}  // namespace
+
+bool SqliteStore::holds_lease(std::int64_t effect_id, const RequestId& request, const std::string& worker) {
+  return database_
+      ->query("SELECT 1 FROM effects WHERE id = ? AND request = ? AND owner = ? AND lease_boot = ? AND lease_until > ?")
+      .bind(effect_id)
+      .bind(request.str())
+      .bind(worker)
+      .bind(boot_id_)
+      .bind(clock_.since_boot())
+      .row();
+}
+
+void SqliteStore::add_effect(const RequestId& request, const Effect& effect, const workflow::Order& order) {
+  database_
+      ->query("INSERT INTO effects (request, identity, name, attempt, target, lane, due) VALUES (?, ?, ?, ?, ?, ?, ?)")
+      .bind(request.str())
+      .bind(effect.identity())
+      .bind(to_string(effect.name))
+      .bind(std::int64_t{effect.attempt})
+      .bind(effect.target)
+      .bind(stored_lane(effect, order))
+      .bind(effect.due)
+      .run();
+}
+
+void SqliteStore::replace_effects(const workflow::Step& step, const workflow::Order& order) {
+  std::vector<std::int64_t> dropped;
+  std::vector<std::string> kept;
+  {
+    Query row = database_->query(
+        "SELECT id, identity, owner IS NOT NULL AND lease_boot = ? AND lease_until > ? FROM effects WHERE request = ?");
+    row.bind(boot_id_).bind(clock_.since_boot()).bind(step.request.str());
+    while (row.row()) {
+      const std::int64_t id = row.integer(0);
+      std::string identity = row.text(1);
+      const bool leased = row.integer(2) != 0;
+      const bool wanted = std::any_of(step.decision.effects.begin(), step.decision.effects.end(),
+                                      [&](const Effect& effect) { return effect.identity() == identity; });
+      if (leased && wanted && step.finished_effect != id) {
+        kept.push_back(std::move(identity));
+      } else {
+        dropped.push_back(id);
+      }
+    }
+  }
+  for (const std::int64_t id : dropped) database_->query("DELETE FROM effects WHERE id = ?").bind(id).run();
+  for (const Effect& effect : step.decision.effects) {
+    if (std::find(kept.begin(), kept.end(), effect.identity()) == kept.end()) add_effect(step.request, effect, order);
+  }
+}
+
+void SqliteStore::lease_timer(const workflow::Step& step) {
+  const auto* started = std::get_if<workflow::AttemptStarted>(&step.event.body);
+  if (started == nullptr) return;
+  const Effect timer{workflow::EffectName::answer_overdue, {}, started->attempt, {}};
+  database_->query("UPDATE effects SET owner = ?, lease_until = ?, lease_boot = ? WHERE request = ? AND identity = ?")
+      .bind(started->worker)
+      .bind(clock_.since_boot() + (started->answer_by - step.event.at))
+      .bind(boot_id_)
+      .bind(step.request.str())
+      .bind(timer.identity())
+      .run();
+}
+
+bool SqliteStore::anything_due(const workflow::ClaimQuery& query, Instant now) {
+  return std::any_of(query.lanes.begin(), query.lanes.end(), [&](const auto& lane) {
+    return lane.second > 0 && database_->query(kAnythingDue)
+                                  .bind(lane.first)
+                                  .bind(now)
+                                  .bind(boot_id_)
+                                  .bind(clock_.since_boot())
+                                  .bind(query.only ? query.only->str() : std::string{})
+                                  .row();
+  });
+}
+
+void SqliteStore::claim_lane(const std::string& lane, unsigned places, const workflow::ClaimQuery& query, Instant now,
+                             std::vector<workflow::Claim>& claims) {
+  const std::size_t first = claims.size();
+  const Duration boot_now = clock_.since_boot();
+  std::vector<std::int64_t> unreadable;
+  {
+    Query row = database_->query(kClaimLane);
+    row.bind(lane).bind(now).bind(boot_id_).bind(boot_now);
+    row.bind(query.only ? query.only->str() : std::string{}).bind(std::int64_t{places});
+    while (row.row()) {
+      try {
+        workflow::Claim claim;
+        claim.effect_id = row.integer(0);
+        claim.effect = read_effect(row, 1);
+        claim.runs = static_cast<unsigned>(row.integer(5));
+        claim.record = read_record(row, 6);
+        claim.lease_until = boot_now + query.lease;
+        claims.push_back(std::move(claim));
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::corrupt) throw;
+        // One damaged request must not keep all others from being worked on. Leased all the same: it is looked at
+        // again when that ends, and not in every round.
+        log::error(fmt::format("request {} is left alone: {}", row.text(10), error.message()));
+        unreadable.push_back(row.integer(0));
+      }
+    }
+  }
+  const auto lease = [&](std::int64_t id) {
+    database_->query("UPDATE effects SET owner = ?, lease_until = ?, lease_boot = ?, runs = runs + 1 WHERE id = ?")
+        .bind(query.worker)
+        .bind(boot_now + query.lease)
+        .bind(boot_id_)
+        .bind(id)
+        .run();
+  };
+  for (std::size_t i = first; i < claims.size(); ++i) lease(claims[i].effect_id);
+  for (const std::int64_t id : unreadable) lease(id);
+}
+
+std::vector<workflow::Claim> SqliteStore::claim(const workflow::ClaimQuery& query, Instant now) {
+  std::vector<workflow::Claim> claims;
+  if (query.give_back.empty() && !anything_due(query, now)) return claims;
+  Database::Write write(*database_);
+  for (const workflow::GiveBack& back : query.give_back) {
+    database_
+        ->query(
+            "UPDATE effects SET owner = NULL, lease_until = NULL, lease_boot = NULL, due = ?1, trouble = ?2, "
+            "runs = CASE WHEN ?2 = '' THEN 0 ELSE runs END WHERE id = ?3 AND owner = ?4")
+        .bind(back.due)
+        .bind(back.trouble)
+        .bind(back.effect_id)
+        .bind(query.worker)
+        .run();
+  }
+  for (const auto& [lane, places] : query.lanes) {
+    if (places > 0) claim_lane(lane, places, query, now, claims);
+  }
+  write.commit();
+  return claims;
+}
+
+void SqliteStore::release(std::int64_t effect_id, const std::string& worker, Instant due) {
+  Database::Write write(*database_);
+  database_
+      ->query(
+          "UPDATE effects SET owner = NULL, lease_until = NULL, lease_boot = NULL, due = ? WHERE id = ? AND owner = ?")
+      .bind(due)
+      .bind(effect_id)
+      .bind(worker)
+      .run();
+  write.commit();
+}
+
+std::optional<Instant> SqliteStore::next_due(const workflow::ClaimQuery& query) {
+  const std::string only = query.only ? query.only->str() : std::string{};
+  const Duration boot_now = clock_.since_boot();
+  std::optional<Instant> next;
+  const auto take = [&next](Instant due) { next = next ? std::min(*next, due) : due; };
+  for (const auto& [lane, places] : query.lanes) {
+    if (places == 0) continue;
+    Query free = database_->query(
+        "SELECT due FROM effects WHERE lane = ?1 AND owner IS NULL AND (?2 = '' OR request = ?2) ORDER BY due LIMIT 1");
+    free.bind(lane).bind(only);
+    if (free.row()) take(free.instant(0));
+    Query leased = database_->query(
+        "SELECT due, lease_boot, lease_until FROM effects "
+        "WHERE lane = ?1 AND owner IS NOT NULL AND (?2 = '' OR request = ?2)");
+    leased.bind(lane).bind(only);
+    while (leased.row()) {
+      const Duration left = leased.text(1) == boot_id_ ? Duration{leased.integer(2)} - boot_now : Duration{0};
+      take(left > Duration{0} ? std::max(leased.instant(0), clock_.now() + left) : leased.instant(0));
+    }
+  }
+  return next;
+}
+
+std::vector<Effect> SqliteStore::effects(const RequestId& id) {
+  std::vector<Effect> effects;
+  for (workflow::EffectStatus& status : effect_status(id)) effects.push_back(std::move(status.effect));
+  return effects;
+}
+
+std::vector<workflow::EffectStatus> SqliteStore::effect_status(const RequestId& id) {
+  Query row = database_->query(
+      "SELECT name, due, attempt, target, owner IS NOT NULL AND lease_boot = ? AND lease_until > ?, runs, trouble "
+      "FROM effects WHERE request = ? ORDER BY due, id");
+  row.bind(boot_id_).bind(clock_.since_boot()).bind(id.str());
+  std::vector<workflow::EffectStatus> effects;
+  while (row.row()) {
+    effects.push_back({read_effect(row, 0), row.integer(4) != 0, static_cast<unsigned>(row.integer(5)), row.text(6)});
+  }
+  return effects;
+}
+
+}  // namespace hsmbridge::store

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "base/error.h"
+#include "store/database.h"
+#include "workflow/store.h"
+
+#include <string>
+
+namespace hsmbridge::store {
+
+// Runs `read`; what a row of ours does not let itself be read as is corrupt, whatever the reader called it.
+template <class Read>
+auto in_row(const char* what, Read&& read) {
+  try {
+    return read();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::invalid_input && error.kind() != ErrorKind::internal) throw;
+    throw Error{ErrorKind::corrupt, std::string("a stored ") + what + " cannot be read: " + error.message()};
+  }
+}
+
+// The columns order_json, state_json, sequence, changed_at, from `first` on.
+workflow::Record read_record(const Query& row, int first);
+
+}  // namespace hsmbridge::store

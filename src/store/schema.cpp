@@ -1,0 +1,224 @@
+#include "store/schema.h"
+
+#include "base/error.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace hsmbridge::store {
+namespace {
+
+// Times are milliseconds since 1970 UTC. JSON is what workflow/codec.h writes.
+constexpr const char* kTables = R"sql(
+CREATE TABLE requests (
+  id         TEXT PRIMARY KEY,
+  order_json TEXT NOT NULL,
+  state_json TEXT NOT NULL,
+  state      TEXT NOT NULL,     -- its name, for lists
+  final      INTEGER NOT NULL,
+  sequence   INTEGER NOT NULL,  -- of the last event: the compare-and-set value
+  created_at INTEGER NOT NULL,
+  changed_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX requests_by_age ON requests(created_at);
+CREATE INDEX requests_open ON requests(created_at) WHERE final = 0;
+
+CREATE TABLE events (
+  request  TEXT NOT NULL REFERENCES requests(id),
+  sequence INTEGER NOT NULL,
+  at       INTEGER NOT NULL,
+  actor    TEXT NOT NULL,
+  event    TEXT NOT NULL,
+  body     TEXT NOT NULL,
+  after    TEXT NOT NULL,       -- the state's name after it
+  PRIMARY KEY (request, sequence)
+) STRICT, WITHOUT ROWID;
+
+-- The outbox. AUTOINCREMENT: a number that a worker still holds never names another effect later.
+CREATE TABLE effects (
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  request     TEXT NOT NULL REFERENCES requests(id),
+  identity    TEXT NOT NULL,
+  name        TEXT NOT NULL,
+  attempt     INTEGER NOT NULL,
+  target      TEXT NOT NULL,
+  lane        TEXT NOT NULL,
+  due         INTEGER NOT NULL,
+  owner       TEXT,             -- the worker that holds the lease; null: free
+  lease_until INTEGER,          -- milliseconds of CLOCK_BOOTTIME
+  lease_boot  TEXT,             -- the boot it counts from: a lease of another boot is void
+  runs        INTEGER NOT NULL DEFAULT 0,
+  trouble     TEXT NOT NULL DEFAULT '',  -- why the last run has to be repeated
+  UNIQUE (request, identity)
+) STRICT;
+CREATE INDEX effects_by_lane ON effects(lane, due, id);
+CREATE INDEX effects_leased ON effects(lane) WHERE owner IS NOT NULL;
+
+CREATE TABLE certificates (
+  fingerprint TEXT PRIMARY KEY,
+  der         BLOB NOT NULL,
+  chain       TEXT NOT NULL,    -- JSON array of base64 DER
+  request     TEXT NOT NULL REFERENCES requests(id),
+  spki        TEXT NOT NULL,
+  subject     TEXT NOT NULL,
+  issuer      TEXT NOT NULL,
+  serial      TEXT NOT NULL,
+  not_before  INTEGER NOT NULL,
+  not_after   INTEGER NOT NULL,
+  status      TEXT NOT NULL,
+  stored_at   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX certificates_by_request ON certificates(request);
+
+CREATE TABLE keys (
+  token      TEXT NOT NULL,
+  cka_id     TEXT NOT NULL,
+  label      TEXT NOT NULL,
+  spec       TEXT NOT NULL,
+  spki       TEXT NOT NULL,
+  status     TEXT NOT NULL,
+  changed_at INTEGER NOT NULL,
+  PRIMARY KEY (token, cka_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE leaves (
+  position INTEGER PRIMARY KEY, -- from 0, without a gap
+  hash     BLOB NOT NULL,       -- RFC 6962: SHA-256(0x00 || data)
+  data     BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE pin_refusals (
+  token_serial TEXT NOT NULL,
+  user_type    INTEGER NOT NULL,
+  source_hash  TEXT NOT NULL,
+  at           INTEGER NOT NULL,
+  reason       TEXT NOT NULL,
+  PRIMARY KEY (token_serial, user_type, source_hash)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE rates (
+  provider TEXT PRIMARY KEY,
+  full_at  INTEGER NOT NULL     -- when the bucket of permissions is full again, milliseconds since 1970 UTC
+) STRICT;
+
+-- What was written stays. INSERT OR REPLACE deletes without asking a delete trigger, so inserting is guarded too.
+CREATE TRIGGER events_never_change BEFORE UPDATE ON events BEGIN
+  SELECT RAISE(ABORT, 'an event is never changed'); END;
+CREATE TRIGGER events_never_go BEFORE DELETE ON events BEGIN
+  SELECT RAISE(ABORT, 'an event is never deleted'); END;
+CREATE TRIGGER events_follow BEFORE INSERT ON events
+  WHEN NEW.sequence <> (SELECT COALESCE(MAX(sequence), 0) + 1 FROM events WHERE request = NEW.request) BEGIN
+  SELECT RAISE(ABORT, 'events follow each other'); END;
+CREATE TRIGGER leaves_never_change BEFORE UPDATE ON leaves BEGIN
+  SELECT RAISE(ABORT, 'a leaf is never changed'); END;
+CREATE TRIGGER leaves_never_go BEFORE DELETE ON leaves BEGIN
+  SELECT RAISE(ABORT, 'a leaf is never deleted'); END;
+CREATE TRIGGER leaves_follow BEFORE INSERT ON leaves
+  WHEN NEW.position <> (SELECT COALESCE(MAX(position) + 1, 0) FROM leaves) BEGIN
+  SELECT RAISE(ABORT, 'leaves follow each other'); END;
+CREATE TRIGGER orders_never_change BEFORE UPDATE OF id, order_json, created_at ON requests BEGIN
+  SELECT RAISE(ABORT, 'an order is never changed'); END;
+CREATE TRIGGER requests_never_go BEFORE DELETE ON requests BEGIN
+  SELECT RAISE(ABORT, 'a request is never deleted'); END;
+)sql";
+
+// A file that another process has just begun: both may make the tables, one does.
+enum class Found { nothing, ours };
+
+Found look(Database& database, const std::filesystem::path& file) {
+  std::int64_t application = 0;
+  std::int64_t version = 0;
+  std::int64_t tables = 0;
+  try {
+    application = database.pragma("application_id");
+    version = database.pragma("user_version");
+    tables = database.pragma("schema_version");
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::corrupt && error.detail("sqlite").find("not a database") != std::string_view::npos) {
+      throw Error{ErrorKind::invalid_input, fmt::format("{} is no hsmbridge store", file.string())}.hint(
+          "name another file in 'store: {path: …}'; this one was not touched");
+    }
+    throw;
+  }
+  if (application == 0 && version == 0 && tables == 0) return Found::nothing;
+  if (application != kApplicationId) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("{} is a database of another program, not an hsmbridge store", file.string())}
+        .hint("name another file in 'store: {path: …}'; this one was not touched");
+  }
+  if (version > kSchemaVersion) {
+    throw Error{
+        ErrorKind::conflict,
+        fmt::format("the store {} is of version {}, written by a newer hsmbridge; this one reads up to version {}",
+                    file.string(), version, kSchemaVersion)}
+        .hint("use the newer hsmbridge; nothing was changed");
+  }
+  if (version < 1) {
+    throw Error{ErrorKind::corrupt, fmt::format("the store {} has no version", file.string())}.hint(
+        "restore a backup; nothing was changed");
+  }
+  return Found::ours;
+}
+
+// The switch to WAL wants the file alone, and SQLite does not always ask the busy handler for it.
+void use_write_ahead_log(Database& database) {
+  for (int tries = 0;; ++tries) {
+    try {
+      return database.execute("PRAGMA journal_mode = WAL");
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::unavailable || tries == 200) throw;
+      const timespec pause{0, 5'000'000};
+      ::nanosleep(&pause, nullptr);
+    }
+  }
+}
+
+}  // namespace
+
+void make_file(const std::filesystem::path& file, Missing missing) {
+  std::error_code ignored;
+  if (std::filesystem::exists(file, ignored)) return;
+  if (missing == Missing::refuse) {
+    throw Error{ErrorKind::not_found, fmt::format("there is no store {}", file.string())};
+  }
+  const auto failed = [&file](std::string_view what, int code) {
+    const bool denied = code == EACCES || code == EPERM || code == EROFS;
+    return Error{denied ? ErrorKind::denied : ErrorKind::unavailable,
+                 fmt::format("cannot make {} {}: {}", what, file.string(), std::strerror(code))};
+  };
+  const std::filesystem::path folder = file.parent_path();
+  if (!folder.empty() && !std::filesystem::exists(folder, ignored)) {
+    if (folder.has_parent_path()) {
+      std::error_code code;
+      std::filesystem::create_directories(folder.parent_path(), code);
+      if (code) throw failed("the folder of", code.value());
+    }
+    if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) throw failed("the folder of", errno);
+  }
+  // SQLite gives its -wal and -shm files the mode of this one.
+  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) throw failed("the store", errno);
+  ::close(fd);
+}
+
+void prepare(Database& database, const std::filesystem::path& file) {
+  // Nothing is written before the file is known to be ours or empty.
+  const Found found = look(database, file);
+  // FULL: an intent that is reported as written survives a power cut (NORMAL may lose the last ones in WAL mode).
+  database.execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF");
+  if (found == Found::ours) return;
+  use_write_ahead_log(database);
+  Database::Write write(database);
+  if (look(database, file) == Found::ours) return;
+  database.execute(kTables);
+  database.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, kSchemaVersion));
+  write.commit();
+}
+
+}  // namespace hsmbridge::store

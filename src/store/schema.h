@@ -1,0 +1,25 @@
+#pragma once
+
+#include "base/clock.h"
+#include "store/database.h"
+
+#include <filesystem>
+
+namespace hsmbridge::store {
+
+// The store's version; written in PRAGMA user_version.
+inline constexpr int kSchemaVersion = 1;
+// PRAGMA application_id: "HSMB".
+inline constexpr int kApplicationId = 0x48534d42;
+
+enum class Missing { create, refuse };
+
+// Makes the file (mode 0600) and its folder (0700) when `missing` says so; an existing one keeps its mode.
+// Throws not_found, denied, unavailable.
+void make_file(const std::filesystem::path& file, Missing missing);
+
+// Brings an opened file to this version: an empty one gets its tables. Throws, with nothing changed: conflict for a
+// store of a newer version, invalid_input for a file that is no store of ours, corrupt.
+void prepare(Database& database, const std::filesystem::path& file);
+
+}  // namespace hsmbridge::store

@@ -1,0 +1,195 @@
+#include "store/sqlite_store.h"
+
+#include "audit/leaf.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "store/rows.h"
+#include "workflow/codec.h"
+
+#include <fmt/core.h>
+
+#include <utility>
+
+namespace hsmbridge::store {
+
+using workflow::StepResult;
+
+namespace {
+
+// The kernel makes a new one at every boot (proc(5)): CLOCK_BOOTTIME values compare within one only.
+std::string running_boot_id() {
+  std::string text = to_text(read_file("/proc/sys/kernel/random/boot_id", 64));
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
+constexpr std::string_view kRecordColumns = "order_json, state_json, sequence, changed_at";
+
+}  // namespace
+
+workflow::Record read_record(const Query& row, int first) {
+  return in_row("request", [&] {
+    return workflow::Record{workflow::order_from(Json::parse(row.text(first))),
+                            workflow::state_from(Json::parse(row.text(first + 1))), row.count(first + 2),
+                            row.instant(first + 3)};
+  });
+}
+
+std::unique_ptr<SqliteStore> SqliteStore::open(const std::filesystem::path& file, const Clock& clock,
+                                               const OpenOptions& options) {
+  make_file(file, options.missing);
+  auto database = std::make_unique<Database>(file, options.wait);
+  prepare(*database, file);
+  return std::unique_ptr<SqliteStore>(
+      new SqliteStore(std::move(database), clock, options.boot_id.empty() ? running_boot_id() : options.boot_id));
+}
+
+SqliteStore::SqliteStore(std::unique_ptr<Database> database, const Clock& clock, std::string boot_id)
+    : database_(std::move(database)), clock_(clock), boot_id_(std::move(boot_id)) {}
+
+SqliteStore::~SqliteStore() = default;
+
+void SqliteStore::append_event(const RequestId& request, std::uint64_t sequence, const workflow::Event& event,
+                               workflow::StateName after) {
+  const std::string body = to_json(event.body).dump();
+  const std::string_view name = to_string(name_of(event.body));
+  database_->query("INSERT INTO events (request, sequence, at, actor, event, body, after) VALUES (?, ?, ?, ?, ?, ?, ?)")
+      .bind(request.str())
+      .bind(static_cast<std::int64_t>(sequence))
+      .bind(event.at)
+      .bind(event.actor)
+      .bind(name)
+      .bind(body)
+      .bind(to_string(after))
+      .run();
+  append_leaf(audit::event_leaf(request.str(), sequence, name, body, event.actor, event.at));
+}
+
+void SqliteStore::create(const workflow::Order& order, const std::vector<workflow::Event>& events,
+                         const workflow::Decision& begin) {
+  if (events.empty()) throw Error{ErrorKind::internal, "a request begins with an event"};
+  const workflow::StateName state = name_of(begin.next);
+  Database::Write write(*database_);
+  if (database_->query("SELECT 1 FROM requests WHERE id = ?").bind(order.id.str()).row()) {
+    throw Error{ErrorKind::conflict, fmt::format("request {} exists already", order.id.str())};
+  }
+  database_
+      ->query(
+          "INSERT INTO requests (id, order_json, state_json, state, final, sequence, created_at, changed_at) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+      .bind(order.id.str())
+      .bind(to_json(order).dump())
+      .bind(to_json(begin.next).dump())
+      .bind(to_string(state))
+      .bind(std::int64_t{is_final(state)})
+      .bind(static_cast<std::int64_t>(events.size()))
+      .bind(order.created_at)
+      .bind(events.back().at)
+      .run();
+  std::uint64_t sequence = 0;
+  for (const workflow::Event& event : events) {
+    append_event(order.id, ++sequence, event, state);
+    // Known by name before it is made, so that no crash leaves a key that nobody looks for.
+    if (const auto* planned = std::get_if<workflow::KeyPlanned>(&event.body)) {
+      put(workflow::KeyRecord{planned->token, planned->label, planned->cka_id, planned->spec, SpkiHash{}, "planned",
+                              event.at});
+    }
+  }
+  for (const workflow::Effect& effect : begin.effects) add_effect(order.id, effect, order);
+  write.commit();
+}
+
+std::vector<StepResult> SqliteStore::commit(const std::vector<workflow::Step>& steps) {
+  std::vector<StepResult> results;
+  if (steps.empty()) return results;
+  Database::Write write(*database_);
+  for (const workflow::Step& step : steps) results.push_back(apply(step));
+  write.commit();
+  return results;
+}
+
+// Judged before anything is written, so that a step that is not taken leaves no trace in the transaction it shares.
+StepResult SqliteStore::apply(const workflow::Step& step) {
+  workflow::Order order;
+  {
+    Query row = database_->query("SELECT sequence, order_json FROM requests WHERE id = ?");
+    row.bind(step.request.str());
+    if (!row.row() || row.count(0) != step.expected_sequence) return StepResult::stale;
+    order = in_row("request", [&] { return workflow::order_from(Json::parse(row.text(1))); });
+  }
+  if (step.lease_of && (!step.finished_effect || !holds_lease(*step.finished_effect, step.request, *step.lease_of))) {
+    return StepResult::lease_lost;
+  }
+  const workflow::StateName after = name_of(step.decision.next);
+  const std::uint64_t sequence = step.expected_sequence + 1;
+  append_event(step.request, sequence, step.event, after);
+  database_
+      ->query("UPDATE requests SET state_json = ?, state = ?, final = ?, sequence = ?, changed_at = ? WHERE id = ?")
+      .bind(to_json(step.decision.next).dump())
+      .bind(to_string(after))
+      .bind(std::int64_t{is_final(after)})
+      .bind(static_cast<std::int64_t>(sequence))
+      .bind(step.event.at)
+      .bind(step.request.str())
+      .run();
+  replace_effects(step, order);
+  lease_timer(step);
+  if (step.certificate) put(*step.certificate);
+  if (step.key) put(*step.key);
+  return StepResult::committed;
+}
+
+std::uint64_t SqliteStore::change_counter() {
+  return static_cast<std::uint64_t>(database_->pragma("data_version"));
+}
+
+std::optional<workflow::Record> SqliteStore::find(const RequestId& id) {
+  static const std::string kSql = fmt::format("SELECT {} FROM requests WHERE id = ?", kRecordColumns);
+  Query row = database_->query(kSql.c_str());
+  row.bind(id.str());
+  if (!row.row()) return std::nullopt;
+  return read_record(row, 0);
+}
+
+std::vector<RequestId> SqliteStore::by_prefix(const std::string& prefix, unsigned most) {
+  // Ids are ASCII: everything that begins with the prefix sorts before prefix + DEL.
+  Query row =
+      database_->query("SELECT id FROM requests WHERE id >= ? AND id < ? ORDER BY created_at DESC, id DESC LIMIT ?");
+  row.bind(prefix).bind(prefix + '\x7f').bind(std::int64_t{most});
+  std::vector<RequestId> ids;
+  while (row.row()) ids.emplace_back(row.text(0));
+  return ids;
+}
+
+std::vector<workflow::Record> SqliteStore::list(const ListQuery& query) {
+  static const std::string kSql = fmt::format(
+      "SELECT {} FROM requests WHERE (?1 = '' OR state = ?1) AND final <= ?2 "
+      "ORDER BY created_at DESC, id DESC LIMIT ?3",
+      kRecordColumns);
+  Query row = database_->query(kSql.c_str());
+  row.bind(query.state ? to_string(*query.state) : std::string_view{})
+      .bind(std::int64_t{query.open_only ? 0 : 1})
+      .bind(std::int64_t{query.most});
+  std::vector<workflow::Record> records;
+  while (row.row()) records.push_back(read_record(row, 0));
+  return records;
+}
+
+std::vector<workflow::JournalEntry> SqliteStore::history(const RequestId& id) {
+  Query row =
+      database_->query("SELECT sequence, at, actor, body, after FROM events WHERE request = ? ORDER BY sequence");
+  row.bind(id.str());
+  std::vector<workflow::JournalEntry> entries;
+  while (row.row()) {
+    entries.push_back(in_row("event", [&] {
+      const auto after = workflow::state_name_from(row.text(4));
+      if (!after) throw Error{ErrorKind::corrupt, fmt::format("'{}' is no state", row.text(4))};
+      return workflow::JournalEntry{
+          row.count(0),
+          workflow::Event{row.instant(1), row.text(2), workflow::event_body_from(Json::parse(row.text(3)))}, *after};
+    }));
+  }
+  return entries;
+}
+
+}  // namespace hsmbridge::store

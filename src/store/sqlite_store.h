@@ -1,0 +1,114 @@
+#pragma once
+
+#include "audit/merkle.h"
+#include "base/clock.h"
+#include "store/database.h"
+#include "store/schema.h"
+#include "workflow/store.h"
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hsmbridge::store {
+
+struct OpenOptions {
+  Missing missing = Missing::create;
+  Duration wait = std::chrono::seconds{10};  // for another process's transaction, then `unavailable`
+  std::string boot_id;                       // "": the running kernel's; tests give another to play a reboot
+};
+
+// Whose PIN was refused, and from which source; the token layer's PinSubject in plain values.
+struct PinRefusal {
+  std::string token_serial;
+  unsigned long user_type = 1;  // CK_USER_TYPE
+  std::string source_hash;
+  Instant at{};
+  std::string reason;
+};
+
+struct Leaf {
+  std::uint64_t position = 0;
+  audit::Hash hash{};
+  std::string data;
+};
+
+// workflow::Store in one SQLite file in WAL mode with synchronous=FULL (https://sqlite.org/wal.html). Every function is
+// one transaction; writing ones are BEGIN IMMEDIATE. Every event and every fact brings its leaf of the audit log along.
+// Thread rule: one object a thread; any number of processes may share the file on one machine (not over a network file
+// system: WAL needs shared memory).
+class SqliteStore final : public workflow::Store {
+ public:
+  // Opens the store, and makes it when it is missing: the file with mode 0600, its folder with 0700. `clock` must
+  // outlive it. Throws conflict for a store of a newer version (nothing is changed), invalid_input for a file that is
+  // none, not_found, denied, unavailable, corrupt.
+  static std::unique_ptr<SqliteStore> open(const std::filesystem::path& file, const Clock& clock,
+                                           const OpenOptions& options = {});
+  ~SqliteStore() override;
+
+  void create(const workflow::Order& order, const std::vector<workflow::Event>& events,
+              const workflow::Decision& begin) override;
+  std::vector<workflow::StepResult> commit(const std::vector<workflow::Step>& steps) override;
+  std::vector<workflow::Claim> claim(const workflow::ClaimQuery& query, Instant now) override;
+  void release(std::int64_t effect_id, const std::string& worker, Instant due) override;
+  std::optional<Instant> next_due(const workflow::ClaimQuery& query) override;
+  std::uint64_t change_counter() override;
+  std::optional<workflow::Record> find(const RequestId& id) override;
+  std::vector<RequestId> by_prefix(const std::string& prefix, unsigned most) override;
+  std::vector<workflow::Record> list(const ListQuery& query) override;  // newest first
+  std::vector<workflow::JournalEntry> history(const RequestId& id) override;
+  std::vector<workflow::Effect> effects(const RequestId& id) override;  // by due time
+  std::vector<workflow::EffectStatus> effect_status(const RequestId& id) override;
+  std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) override;
+  std::vector<workflow::CertificateRecord> certificates() override;  // newest first
+  std::vector<workflow::KeyRecord> keys() override;                  // by token and label
+  void append_audit(const std::string& kind, const std::string& json, const std::string& actor, Instant at) override;
+  // A leaky bucket: a quarter of the minute's permissions may be taken at once, and no minute sees more than
+  // `per_minute`. 0 means no limit.
+  std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) override;
+
+  // The memory of refused logins; each is durable when the function returns, and a leaf of the audit log.
+  void record_pin_refusal(const PinRefusal& refusal);
+  std::optional<PinRefusal> pin_refusal(const std::string& token_serial, unsigned long user_type,
+                                        const std::string& source_hash);
+  // True when there was one. `actor`: who allows another attempt.
+  bool clear_pin_refusal(const std::string& token_serial, unsigned long user_type, const std::string& source_hash,
+                         const std::string& actor, Instant at);
+  std::vector<PinRefusal> pin_refusals();
+
+  // The audit log: its head, and its leaves from `from` on, at most `most`.
+  audit::TreeHead tree_head();
+  std::vector<Leaf> leaves(std::uint64_t from, std::uint64_t most);
+
+  // How many writing transactions this object committed.
+  std::uint64_t commits() const { return database_->commits(); }
+
+ private:
+  SqliteStore(std::unique_ptr<Database> database, const Clock& clock, std::string boot_id);
+
+  // sqlite_store.cpp: requests and their journal.
+  void append_event(const RequestId& request, std::uint64_t sequence, const workflow::Event& event,
+                    workflow::StateName after);
+  workflow::StepResult apply(const workflow::Step& step);
+  // outbox.cpp: effects and leases.
+  bool holds_lease(std::int64_t effect_id, const RequestId& request, const std::string& worker);
+  void add_effect(const RequestId& request, const workflow::Effect& effect, const workflow::Order& order);
+  void replace_effects(const workflow::Step& step, const workflow::Order& order);
+  void lease_timer(const workflow::Step& step);
+  void claim_lane(const std::string& lane, unsigned places, const workflow::ClaimQuery& query, Instant now,
+                  std::vector<workflow::Claim>& claims);
+  bool anything_due(const workflow::ClaimQuery& query, Instant now);
+  // records.cpp: certificates, keys.
+  void put(const workflow::CertificateRecord& certificate);
+  void put(const workflow::KeyRecord& key);
+  // facts.cpp: leaves, PIN refusals, rates.
+  void append_leaf(std::string_view data);
+
+  std::unique_ptr<Database> database_;
+  const Clock& clock_;
+  const std::string boot_id_;
+};
+
+}  // namespace hsmbridge::store

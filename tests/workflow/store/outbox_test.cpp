@@ -1,0 +1,249 @@
+// Effects, leases and their replacement.
+#include "store/sqlite_store.h"
+#include "support/fake_clock.h"
+#include "support/requests.h"
+#include "support/temp_folder.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+using namespace hsmbridge::workflow;
+using namespace std::chrono_literals;
+using store::SqliteStore;
+
+namespace {
+
+struct Fixture {
+  TempFolder folder;
+  FakeClock clock;
+  std::unique_ptr<SqliteStore> store = SqliteStore::open(folder / "store.db", clock);
+  Order order = order_of("0A1B2C3D4E5F6G7H", clock.now());
+
+  Record record() { return store->find(order.id).value(); }
+  std::vector<std::string> identities() {
+    std::vector<std::string> names;
+    for (const Effect& effect : store->effects(order.id)) names.push_back(effect.identity());
+    return names;
+  }
+  static ClaimQuery query(const std::string& worker, const std::string& lane = "provider:tsb", unsigned places = 10) {
+    ClaimQuery query;
+    query.worker = worker;
+    query.lanes[lane] = places;
+    query.lease = 90s;
+    return query;
+  }
+  std::vector<Claim> claim(const ClaimQuery& query) { return store->claim(query, clock.now()); }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Fixture, "a due effect is claimed by one worker until its lease ends") {
+  create_ready_to_submit(*store, order);
+  const std::vector<Claim> first = claim(query("a"));
+  REQUIRE(first.size() == 1);
+  CHECK(first[0].effect.identity() == "submit:1");
+  CHECK(first[0].record.order == order);
+  CHECK(first[0].record.sequence == 5);
+  CHECK(first[0].runs == 0);
+  CHECK(first[0].lease_until == clock.since_boot() + 90s);
+  CHECK(claim(query("b")).empty());
+  clock.advance(89s);
+  CHECK(claim(query("b")).empty());
+  clock.advance(1s);
+  const std::vector<Claim> second = claim(query("b"));
+  REQUIRE(second.size() == 1);
+  CHECK(second[0].effect_id == first[0].effect_id);
+  CHECK(second[0].runs == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "a wall clock set forward does not end a lease") {
+  create_ready_to_submit(*store, order);
+  REQUIRE(claim(query("a")).size() == 1);
+  clock.set_wall(clock.now() + 24h);
+  CHECK(claim(query("b")).empty());
+}
+
+TEST_CASE_METHOD(Fixture, "a lease of another boot is void") {
+  create_ready_to_submit(*store, order);
+  REQUIRE(claim(query("a")).size() == 1);
+  store::OpenOptions rebooted;
+  rebooted.boot_id = "another boot";
+  auto after = SqliteStore::open(folder / "store.db", clock, rebooted);
+  CHECK(after->claim(query("b"), clock.now()).size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "nothing is claimed before it is due or of a lane without a place") {
+  create_awaiting_approval(*store, order);
+  CHECK(claim(query("a")).empty());
+  const std::optional<Instant> due = store->next_due(query("a"));
+  REQUIRE(due);
+  clock.advance(*due - clock.now());
+  CHECK(claim(query("a", "provider:tsb", 0)).empty());
+  CHECK(claim(query("a", "provider:other")).empty());
+  CHECK(claim(query("a")).size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "the oldest due effects are claimed first and no more than there are places") {
+  for (int i = 0; i < 5; ++i) {
+    create_ready_to_submit(*store, order_of("R" + std::to_string(i), clock.now()));
+    clock.advance(1s);
+  }
+  const std::vector<Claim> claims = claim(query("a", "provider:tsb", 3));
+  REQUIRE(claims.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) CHECK(claims[i].record.order.id == RequestId{"R" + std::to_string(i)});
+}
+
+TEST_CASE_METHOD(Fixture, "a claim for one request leaves the others alone") {
+  create_ready_to_submit(*store, order);
+  create_ready_to_submit(*store, order_of("OTHER", clock.now()));
+  ClaimQuery only = query("a");
+  only.only = RequestId{"OTHER"};
+  const std::vector<Claim> claims = claim(only);
+  REQUIRE(claims.size() == 1);
+  CHECK(claims[0].record.order.id == RequestId{"OTHER"});
+}
+
+TEST_CASE_METHOD(Fixture, "a claim that finds nothing writes nothing") {
+  create_awaiting_approval(*store, order);
+  const std::uint64_t before = store->commits();
+  CHECK(claim(query("a")).empty());
+  CHECK(store->commits() == before);
+}
+
+TEST_CASE_METHOD(Fixture, "a released effect is due again when it was said and only its holder can release it") {
+  create_ready_to_submit(*store, order);
+  const Claim held = claim(query("a")).at(0);
+  store->release(held.effect_id, "b", clock.now());
+  CHECK(claim(query("b")).empty());
+  store->release(held.effect_id, "a", clock.now() + 10s);
+  CHECK(claim(query("b")).empty());
+  CHECK(store->next_due(query("b")) == clock.now() + 10s);
+  clock.advance(10s);
+  CHECK(claim(query("b")).size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "claims are given back in the transaction of the next claim") {
+  create_ready_to_submit(*store, order);
+  const Claim held = claim(query("a")).at(0);
+  const std::uint64_t before = store->commits();
+  ClaimQuery next = query("a");
+  next.give_back = {{held.effect_id, clock.now() + 10s, "no route"}};
+  CHECK(claim(next).empty());
+  CHECK(store->commits() == before + 1);
+  std::vector<EffectStatus> waiting = store->effect_status(order.id);
+  REQUIRE(waiting.size() == 1);
+  CHECK(waiting[0].effect.due == clock.now() + 10s);
+  CHECK(waiting[0].trouble == "no route");
+  CHECK(waiting[0].runs == 1);
+  CHECK_FALSE(waiting[0].running);
+
+  clock.advance(10s);
+  next.give_back.clear();
+  const Claim again = claim(next).at(0);
+  CHECK(again.runs == 1);
+  next.give_back = {{again.effect_id, clock.now() + 10s, ""}};
+  CHECK(claim(next).empty());
+  waiting = store->effect_status(order.id);
+  CHECK(waiting[0].runs == 0);
+  CHECK(waiting[0].trouble.empty());
+}
+
+TEST_CASE_METHOD(Fixture, "a step with a lease is refused when the lease is another worker's or has ended") {
+  create_ready_to_submit(*store, order);
+  const Claim held = claim(query("a")).at(0);
+  Step start = step_of(record(), AttemptStarted{1, "a", clock.now() + 60s}, clock.now());
+  start.finished_effect = held.effect_id;
+  start.lease_of = "b";
+  CHECK(store->commit({start}) == std::vector<StepResult>{StepResult::lease_lost});
+  start.lease_of = "a";
+  start.finished_effect = held.effect_id + 1;
+  CHECK(store->commit({start}) == std::vector<StepResult>{StepResult::lease_lost});
+  start.finished_effect = held.effect_id;
+  clock.advance(90s);
+  CHECK(store->commit({start}) == std::vector<StepResult>{StepResult::lease_lost});
+  CHECK(record().sequence == 5);
+  CHECK(identities() == std::vector<std::string>{"submit:1"});
+}
+
+TEST_CASE_METHOD(Fixture, "a started attempt leaves no submit effect and its timer waits for the hard deadline") {
+  create_ready_to_submit(*store, order);
+  const Claim held = claim(query("a")).at(0);
+  Step start = step_of(record(), AttemptStarted{1, "a", clock.now() + 60s}, clock.now());
+  start.finished_effect = held.effect_id;
+  start.lease_of = "a";
+  REQUIRE(store->commit({start}) == std::vector<StepResult>{StepResult::committed});
+  CHECK(identities() == std::vector<std::string>{"answer_overdue:1"});
+  // The wall clock jumps past the due time while the call is still being made.
+  clock.set_wall(clock.now() + 1h);
+  CHECK(claim(query("b", "timer:tsb")).empty());
+  clock.advance(60s);
+  CHECK(claim(query("b", "timer:tsb")).size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "an answer is stored without the lease") {
+  create_ready_to_submit(*store, order);
+  const Claim held = claim(query("a")).at(0);
+  take(*store, order.id, AttemptStarted{1, "a", clock.now() + 60s}, clock.now());
+  clock.advance(1h);
+  Report report;
+  report.standing = Standing::awaiting_approval;
+  report.reference = ProviderReference{"ref"};
+  Step answer = step_of(record(), SubmissionAnswered{1, report}, clock.now());
+  answer.finished_effect = held.effect_id;
+  CHECK(store->commit({answer}) == std::vector<StepResult>{StepResult::committed});
+  CHECK(identities() == std::vector<std::string>{"poll"});
+}
+
+TEST_CASE_METHOD(Fixture, "an effect that is being run and is still wanted stays as it is") {
+  order.targets = {{"token", ""}, {"file:a", "/a"}};
+  create_awaiting_approval(*store, order);
+  Report report;
+  report.standing = Standing::handed_out;
+  report.handout = Handout{};
+  take(*store, order.id, Reported{report}, clock.now());
+  take(*store, order.id, Verified{"ff", {}}, clock.now());
+  REQUIRE(identities() == std::vector<std::string>{"install:token", "install:file:a"});
+  const Claim token = claim(query("a", "token:web")).at(0);
+  const Claim file = claim(query("a", "local")).at(0);
+
+  Step installed = step_of(record(), TargetInstalled{"token"}, clock.now());
+  installed.finished_effect = token.effect_id;
+  REQUIRE(store->commit({installed}) == std::vector<StepResult>{StepResult::committed});
+  CHECK(identities() == std::vector<std::string>{"install:file:a"});
+  CHECK(claim(query("b", "local")).empty());
+
+  // The finished one is replaced although it is leased and wanted again.
+  Step failed = step_of(record(), TargetFailed{"file:a", {"unavailable", "no room", ""}}, clock.now());
+  failed.finished_effect = file.effect_id;
+  REQUIRE(store->commit({failed}) == std::vector<StepResult>{StepResult::committed});
+  const std::vector<EffectStatus> waiting = store->effect_status(order.id);
+  REQUIRE(waiting.size() == 1);
+  CHECK_FALSE(waiting[0].running);
+  CHECK(waiting[0].effect.due > clock.now());
+}
+
+TEST_CASE_METHOD(Fixture, "effects that the new state does not want are dropped even while they run") {
+  create_ready_to_submit(*store, order);
+  REQUIRE(claim(query("a")).size() == 1);
+  take(*store, order.id, CancelAsked{"no"}, clock.now());
+  CHECK(identities().empty());
+  CHECK_FALSE(store->next_due(query("a")));
+}
+
+TEST_CASE_METHOD(Fixture, "timers wait in a lane of their own") {
+  order.deadline = clock.now() + 1h;
+  create_ready_to_submit(*store, order);
+  CHECK(store->next_due(query("a", "timer:tsb")) == clock.now() + 1h);
+  clock.advance(1h);
+  CHECK(claim(query("a", "local")).empty());
+  CHECK(claim(query("a", "timer:tsb")).at(0).effect.name == EffectName::deadline);
+}
+
+TEST_CASE_METHOD(Fixture, "the next due time of a leased effect is the end of its lease") {
+  create_ready_to_submit(*store, order);
+  REQUIRE(claim(query("a")).size() == 1);
+  CHECK(store->next_due(query("b")) == clock.now() + 90s);
+}

@@ -1,0 +1,193 @@
+// Requests, their journal and the compare-and-set.
+#include "support/requests.h"
+
+#include "base/json.h"
+#include "store/sqlite_store.h"
+#include "support/fake_clock.h"
+#include "support/temp_folder.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+using namespace hsmbridge::workflow;
+using namespace std::chrono_literals;
+using store::SqliteStore;
+
+namespace {
+
+struct Fixture {
+  TempFolder folder;
+  FakeClock clock;
+  std::unique_ptr<SqliteStore> store = SqliteStore::open(folder / "store.db", clock);
+  Order order = order_of("0A1B2C3D4E5F6G7H", clock.now());
+
+  Record record() { return store->find(order.id).value(); }
+  std::vector<std::string> identities() {
+    std::vector<std::string> names;
+    for (const Effect& effect : store->effects(order.id)) names.push_back(effect.identity());
+    return names;
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Fixture, "a created request is found again as it was given") {
+  create(*store, order);
+  const Record found = record();
+  CHECK(found.order == order);
+  CHECK(found.state == State{Preparing{}});
+  CHECK(found.sequence == 2);
+  CHECK(found.changed_at == order.created_at);
+  CHECK(identities() == std::vector<std::string>{"ensure_key"});
+  const std::vector<KeyRecord> keys = store->keys();
+  REQUIRE(keys.size() == 1);
+  CHECK(keys[0].status == "planned");
+  CHECK(keys[0].cka_id == order.key.cka_id);
+}
+
+TEST_CASE_METHOD(Fixture, "a second request of the same id is a conflict and leaves the first alone") {
+  create(*store, order);
+  Order other = order;
+  other.profile = "other";
+  try {
+    create(*store, other);
+    FAIL("it was created");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::conflict);
+  }
+  CHECK(record().order == order);
+  CHECK(store->history(order.id).size() == 2);
+}
+
+TEST_CASE_METHOD(Fixture, "of two steps from the same sequence the second is stale and changes nothing") {
+  create(*store, order);
+  const Record before = record();
+  const Step ready = step_of(before, KeyReady{key_of_test()}, clock.now());
+  const Step cancelled = step_of(before, CancelAsked{"no"}, clock.now());
+  CHECK(store->commit({ready, cancelled}) == std::vector<StepResult>{StepResult::committed, StepResult::stale});
+  CHECK(name_of(record().state) == StateName::preparing);
+  CHECK(record().sequence == 3);
+  CHECK(store->commit({cancelled}) == std::vector<StepResult>{StepResult::stale});
+  CHECK(store->history(order.id).size() == 3);
+  CHECK(store->tree_head().size() == 3);
+}
+
+TEST_CASE_METHOD(Fixture, "steps of many requests share one transaction") {
+  std::vector<Step> steps;
+  for (int i = 0; i < 20; ++i) {
+    Order one = order_of("R" + std::to_string(i), clock.now());
+    create(*store, one);
+    steps.push_back(step_of(store->find(one.id).value(), KeyReady{key_of_test()}, clock.now()));
+  }
+  const std::uint64_t before = store->commits();
+  CHECK(store->commit(steps) == std::vector<StepResult>(20, StepResult::committed));
+  CHECK(store->commits() == before + 1);
+}
+
+TEST_CASE_METHOD(Fixture, "a step for a request that does not exist is stale") {
+  create(*store, order);
+  Step step = step_of(record(), KeyReady{key_of_test()}, clock.now());
+  step.request = RequestId{"NOBODY"};
+  CHECK(store->commit({step}) == std::vector<StepResult>{StepResult::stale});
+}
+
+TEST_CASE_METHOD(Fixture, "the history replays every event with its actor and the state after it") {
+  create_ready_to_submit(*store, order);
+  const std::vector<JournalEntry> history = store->history(order.id);
+  REQUIRE(history.size() == 5);
+  const std::vector<EventName> names = {EventName::created, EventName::key_planned, EventName::key_ready,
+                                        EventName::draft_frozen, EventName::draft_accepted};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    CHECK(history[i].sequence == i + 1);
+    CHECK(name_of(history[i].event.body) == names[i]);
+    CHECK(history[i].event.actor == "uid:ann");
+    CHECK(history[i].event.at == order.created_at);
+  }
+  CHECK(history[4].after == StateName::submitting);
+  CHECK(std::get<DraftFrozen>(history[3].event.body).draft == draft_of_test(order.created_at));
+}
+
+TEST_CASE_METHOD(Fixture, "each event brings one leaf whose hash covers its data") {
+  create_ready_to_submit(*store, order);
+  const std::vector<store::Leaf> leaves = store->leaves(0, 100);
+  REQUIRE(leaves.size() == 5);
+  audit::TreeHead head;
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    CHECK(leaves[i].position == i);
+    CHECK(leaves[i].hash == audit::leaf_hash(as_bytes(leaves[i].data)));
+    const Json data = Json::parse(leaves[i].data);
+    CHECK(data.at("request").as_string() == order.id.str());
+    CHECK(data.at("sequence").as_integer() == static_cast<std::int64_t>(i + 1));
+    head.append(leaves[i].hash);
+  }
+  CHECK(store->tree_head().root() == head.root());
+}
+
+TEST_CASE_METHOD(Fixture, "a fact outside any request is a leaf alone") {
+  store->append_audit("key-made", R"({"label":"web"})", "uid:ann", clock.now());
+  const std::vector<store::Leaf> leaves = store->leaves(0, 10);
+  REQUIRE(leaves.size() == 1);
+  CHECK(Json::parse(leaves[0].data).at("fact").at("label").as_string() == "web");
+}
+
+TEST_CASE_METHOD(Fixture, "lists show the newest first and can leave out what is final") {
+  for (int i = 0; i < 3; ++i) {
+    create(*store, order_of("R" + std::to_string(i), clock.now()));
+    clock.advance(1min);
+  }
+  take(*store, RequestId{"R1"}, CancelAsked{"no"}, clock.now());
+  const auto ids = [&](const Store::ListQuery& query) {
+    std::vector<std::string> names;
+    for (const Record& one : store->list(query)) names.push_back(one.order.id.str());
+    return names;
+  };
+  CHECK(ids({}) == std::vector<std::string>{"R2", "R1", "R0"});
+  CHECK(ids({std::nullopt, true, 1000}) == std::vector<std::string>{"R2", "R0"});
+  CHECK(ids({StateName::cancelled, false, 1000}) == std::vector<std::string>{"R1"});
+  CHECK(ids({std::nullopt, false, 1}) == std::vector<std::string>{"R2"});
+}
+
+TEST_CASE_METHOD(Fixture, "a prefix finds exactly the ids that begin with it") {
+  for (const char* id : {"AB1", "AB2", "ABC", "AC1", "B"}) create(*store, order_of(id, clock.now()));
+  CHECK(store->by_prefix("AB", 10) == std::vector<RequestId>{RequestId{"ABC"}, RequestId{"AB2"}, RequestId{"AB1"}});
+  CHECK(store->by_prefix("AB1", 10) == std::vector<RequestId>{RequestId{"AB1"}});
+  CHECK(store->by_prefix("X", 10).empty());
+  CHECK(store->by_prefix("", 2).size() == 2);
+}
+
+TEST_CASE_METHOD(Fixture, "certificate and key come with their event or not at all") {
+  create(*store, order);
+  CertificateRecord certificate{"ff00",  {1, 2}, {{3}, {4, 5}}, order.id,          SpkiHash{"ab"}, "CN=a",
+                                "CN=ca", "01",   clock.now(),   clock.now() + 24h, "current",      clock.now()};
+  KeyRecord key{"web", "key", order.key.cka_id, "ec:P-256", SpkiHash{"ab12"}, "active", clock.now()};
+  Step step = step_of(record(), KeyReady{key_of_test()}, clock.now());
+  step.certificate = certificate;
+  step.key = key;
+  Step stale = step;
+  stale.expected_sequence = 1;
+  REQUIRE(store->commit({stale}) == std::vector<StepResult>{StepResult::stale});
+  CHECK(store->certificates().empty());
+  REQUIRE(store->commit({step}) == std::vector<StepResult>{StepResult::committed});
+  const CertificateRecord found = store->certificate("ff00").value();
+  CHECK(found.der == certificate.der);
+  CHECK(found.chain == certificate.chain);
+  CHECK(found.request == order.id);
+  CHECK(found.not_after == certificate.not_after);
+  CHECK(found.status == "current");
+  CHECK_FALSE(store->certificate("00ff"));
+  REQUIRE(store->keys().size() == 1);
+  CHECK(store->keys()[0].status == "active");
+  CHECK(store->keys()[0].spki == SpkiHash{"ab12"});
+}
+
+TEST_CASE_METHOD(Fixture, "the change counter moves for the commits of others only") {
+  auto other = SqliteStore::open(folder / "store.db", clock);
+  const std::uint64_t before = store->change_counter();
+  create(*store, order);
+  CHECK(store->change_counter() == before);
+  create(*other, order_of("OTHER", clock.now()));
+  CHECK(store->change_counter() != before);
+}
