@@ -1,0 +1,127 @@
+#include "net/url.h"
+
+#include "base/error.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace hsmbridge::net {
+namespace {
+
+Error refused(std::string_view why) {
+  return Error{ErrorKind::invalid_input, fmt::format("{}; write https://HOST[:PORT][/PATH]", why)};
+}
+
+bool is_printable_ascii(char c) {
+  return c > 0x20 && c < 0x7f;
+}
+
+bool is_host_character(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '.' || c == '_';
+}
+
+bool is_address_character(char c) {
+  return std::isxdigit(static_cast<unsigned char>(c)) != 0 || c == ':' || c == '.';
+}
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return result;
+}
+
+// What RFC 3986 §3.3 and §3.4 allow in a path and a query, the percent sign included.
+bool is_path_character(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+         std::string_view("-._~!$&'()*+,;=:@/%").find(c) != std::string_view::npos;
+}
+
+unsigned parse_port(std::string_view text) {
+  unsigned port = 0;
+  if (text.empty() || text.size() > 5) throw refused("the port is no number");
+  for (const char c : text) {
+    if (c < '0' || c > '9') throw refused("the port is no number");
+    port = port * 10 + static_cast<unsigned>(c - '0');
+  }
+  if (port == 0 || port > 65535) throw refused("the port is beyond 1 to 65535");
+  return port;
+}
+
+}  // namespace
+
+Url Url::parse(std::string_view text) {
+  if (!std::all_of(text.begin(), text.end(), is_printable_ascii)) {
+    throw refused("a URL holds printable ASCII only (a host name with other letters as its xn-- form)");
+  }
+  const std::size_t colon = text.find("://");
+  if (colon == std::string_view::npos) throw refused("this is no URL");
+  const std::string scheme = lower(text.substr(0, colon));
+  if (scheme == "http") throw refused("plain http is refused: credentials and approvals travel here");
+  if (scheme != "https") throw refused("the scheme is not https");
+  std::string_view rest = text.substr(colon + 3);
+  const std::size_t slash = rest.find_first_of("/?#");
+  const std::string_view authority = rest.substr(0, slash);
+  std::string_view path = slash == std::string_view::npos ? std::string_view() : rest.substr(slash);
+  if (authority.find('@') != std::string_view::npos) throw refused("a user name or password does not belong in a URL");
+  if (!std::all_of(path.begin(), path.end(), is_path_character))
+    throw refused("the path holds a query, a fragment or a character that must be encoded");
+
+  Url url;
+  std::string_view host = authority;
+  std::string_view port;
+  bool has_port = false;
+  const std::size_t bracket = authority.find(']');
+  const std::size_t port_colon = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
+  if (port_colon != std::string_view::npos) {
+    host = authority.substr(0, port_colon);
+    port = authority.substr(port_colon + 1);
+    has_port = true;
+  }
+  if (host.starts_with('[') && host.ends_with(']') && host.size() > 4) {
+    host = host.substr(1, host.size() - 2);
+    if (!std::all_of(host.begin(), host.end(), is_address_character)) throw refused("the host is no IPv6 address");
+  } else if (host.empty() || !std::all_of(host.begin(), host.end(), is_host_character)) {
+    throw refused("the host is missing or holds a character that no host name has");
+  }
+  url.host_ = lower(host);
+  if (has_port) url.port_ = parse_port(port);
+  while (path.ends_with('/')) path.remove_suffix(1);
+  url.text_ = fmt::format("https://{}{}", lower(authority), path);
+  return url;
+}
+
+std::string Url::authority() const {
+  const bool address = host_.find(':') != std::string::npos;
+  return fmt::format("{}{}{}:{}", address ? "[" : "", host_, address ? "]" : "", port_);
+}
+
+std::string Url::at(std::string_view path) const {
+  const bool fine = path.starts_with('/') &&
+                    std::all_of(path.begin(), path.end(), [](char c) { return is_path_character(c) || c == '?'; });
+  if (!fine)
+    throw Error{ErrorKind::invalid_input, "a path under a URL starts with / and has every other character encoded"};
+  return text_ + std::string(path);
+}
+
+std::string percent_encode(std::string_view text) {
+  static constexpr char kDigits[] = "0123456789ABCDEF";
+  const bool dots = text.find_first_not_of('.') == std::string_view::npos;
+  std::string result;
+  for (const char c : text) {
+    const auto octet = static_cast<unsigned char>(c);
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (letter || c == '-' || c == '_' || c == '~' || (c == '.' && !dots)) {
+      result += c;
+    } else {
+      result += '%';
+      result += kDigits[octet >> 4];
+      result += kDigits[octet & 0x0f];
+    }
+  }
+  return result;
+}
+
+}  // namespace hsmbridge::net

@@ -1,0 +1,568 @@
+#include "net/http_client.h"
+
+#include "net/url.h"
+#include "support/tls_server.h"
+
+#include <sys/stat.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+using namespace hsmbridge;
+using namespace hsmbridge::net;
+using hsmbridge::test::Identity;
+using hsmbridge::test::ServerConnection;
+using hsmbridge::test::TestAuthority;
+using hsmbridge::test::TlsServer;
+using hsmbridge::test::TlsServerOptions;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr const char* kNames = "IP:127.0.0.1,DNS:localhost";
+
+struct Fixture {
+  TestAuthority authority;
+  Identity identity = authority.issue("server", kNames);
+
+  TlsServerOptions server_options() const {
+    TlsServerOptions options;
+    options.identity = identity;
+    return options;
+  }
+  ClientOptions client_options() const {
+    ClientOptions options;
+    options.ca_file = authority.ca().certificate_file;
+    return options;
+  }
+  HttpClient client() const { return HttpClient(client_options()); }
+};
+
+Request get(const std::string& url) {
+  return {"GET", url + "/v1/versionInfo", {}, "", 20s};
+}
+Request post(const std::string& url) {
+  return {"POST", url + "/v1/sign", {{"Content-Type", "application/json"}, {"X-API-KEY", "hunter2"}}, "{\"a\":1}", 20s};
+}
+
+template <class Expected>
+Expected expect(const Exchange& exchange) {
+  if (const auto* response = std::get_if<Response>(&exchange)) UNSCOPED_INFO("answer " << response->status);
+  if (const auto* unsent = std::get_if<NotSent>(&exchange)) UNSCOPED_INFO("not sent: " << unsent->why);
+  if (const auto* unknown = std::get_if<OutcomeUnknown>(&exchange)) UNSCOPED_INFO("unknown: " << unknown->why);
+  REQUIRE(std::holds_alternative<Expected>(exchange));
+  return std::get<Expected>(exchange);
+}
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+// Answers every request of a connection with the same text.
+TlsServer::Handler always(int status, std::string body, std::string type = "application/json", std::string more = "") {
+  return [=](ServerConnection& connection) {
+    while (connection.read_request()) connection.answer(status, body, type, more);
+  };
+}
+
+}  // namespace
+
+TEST_CASE("a complete answer comes back with status and headers and body") {
+  const Fixture fixture;
+  std::string seen;
+  const TlsServer server(fixture.server_options(), [&](ServerConnection& connection) {
+    seen = connection.read_request().value_or("");
+    connection.answer(201, "{\"id\":7}", "application/json; charset=utf-8",
+                      "Retry-After: 5\r\nX-Empty:\r\nX-Two: a\r\nx-two:  b \r\n");
+  });
+  const Response response = expect<Response>(fixture.client().send(post(server.url()), Repeat::never));
+  CHECK(response.status == 201);
+  CHECK(response.body == "{\"id\":7}");
+  CHECK(response.json()->at("id").as_integer() == 7);
+  CHECK(response.header("content-TYPE") == "application/json; charset=utf-8");
+  CHECK(response.header("X-Empty") == "");
+  CHECK(response.header("X-Two") == "a");
+  CHECK_FALSE(response.header("X-Absent"));
+  CHECK(response.headers.back() == std::pair<std::string, std::string>("x-two", "b"));
+  CHECK(response.retry_after(Instant{}) == 5s);
+  CHECK(seen == "POST /v1/sign HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(server.port()) +
+                    "\r\nUser-Agent: hsmbridge/" HSMBRIDGE_VERSION
+                    "\r\nAccept: */*\r\nContent-Type: application/json\r\nX-API-KEY: hunter2\r\nContent-Length: "
+                    "7\r\n\r\n{\"a\":1}");
+}
+
+TEST_CASE("every method is sent with and without a body") {
+  const Fixture fixture;
+  std::vector<std::string> seen;
+  const TlsServer server(fixture.server_options(), [&](ServerConnection& connection) {
+    while (const auto request = connection.read_request()) {
+      seen.push_back(request->substr(0, request->find("\r\n")) + "|" + request->substr(request->find("\r\n\r\n") + 4));
+      connection.answer(200, "{}");
+    }
+  });
+  HttpClient client = fixture.client();
+  for (const char* method : {"GET", "POST", "PUT", "PATCH", "DELETE"}) {
+    for (const char* body : {"", "x"}) {
+      expect<Response>(client.send({method, server.url() + "/a%2F/../b", {}, body, 20s}, Repeat::never));
+    }
+  }
+  CHECK(seen == std::vector<std::string>{"GET /a%2F/../b HTTP/1.1|", "GET /a%2F/../b HTTP/1.1|x",
+                                         "POST /a%2F/../b HTTP/1.1|", "POST /a%2F/../b HTTP/1.1|x",
+                                         "PUT /a%2F/../b HTTP/1.1|", "PUT /a%2F/../b HTTP/1.1|x",
+                                         "PATCH /a%2F/../b HTTP/1.1|", "PATCH /a%2F/../b HTTP/1.1|x",
+                                         "DELETE /a%2F/../b HTTP/1.1|", "DELETE /a%2F/../b HTTP/1.1|x"});
+}
+
+TEST_CASE("an error status is an answer and not an error") {
+  const Fixture fixture;
+  const TlsServer server(fixture.server_options(), always(404, "{\"errorCode\":1}"));
+  HttpClient client = fixture.client();
+  CHECK(expect<Response>(client.send(get(server.url()), Repeat::allowed)).status == 404);
+  CHECK(expect<Response>(client.send(post(server.url()), Repeat::never)).status == 404);
+}
+
+TEST_CASE("a redirect is an answer and is not followed") {
+  const Fixture fixture;
+  const TlsServer target(fixture.server_options(), always(200, "{}"));
+  const TlsServer server(fixture.server_options(), always(302, "", "text/html", "Location: " + target.url() + "/\r\n"));
+  const Response response = expect<Response>(fixture.client().send(get(server.url()), Repeat::allowed));
+  CHECK(response.status == 302);
+  CHECK(response.header("Location") == target.url() + "/");
+  CHECK(target.connections() == 0);
+}
+
+TEST_CASE("interim answers are not the answer") {
+  const Fixture fixture;
+  const TlsServer server(fixture.server_options(), [](ServerConnection& connection) {
+    connection.read_request();
+    connection.write("HTTP/1.1 103 Early Hints\r\nX-Early: yes\r\n\r\n");
+    connection.answer(200, "{}");
+  });
+  const Response response = expect<Response>(fixture.client().send(get(server.url()), Repeat::never));
+  CHECK(response.status == 200);
+  CHECK_FALSE(response.header("X-Early"));
+}
+
+TEST_CASE("a body is JSON only when its type says so and it parses") {
+  Response response;
+  response.status = 200;
+  const auto with = [&](const std::string& type, const std::string& body) {
+    response.headers = {{"Content-Type", type}};
+    response.body = body;
+    return response.json().has_value();
+  };
+  CHECK(with("application/json", "{}"));
+  CHECK(with("Application/JSON ; charset=utf-8", "[1]"));
+  CHECK(with("application/problem+json", "{}"));
+  CHECK_FALSE(with("text/html", "{}"));
+  CHECK_FALSE(with("text/html", "<html></html>"));
+  CHECK_FALSE(with("application/json", "<html></html>"));
+  CHECK_FALSE(with("application/json", "{\"a\":"));
+  CHECK_FALSE(with("application/json", ""));
+  CHECK_FALSE(with("application/jsonx", "{}"));
+  response.headers.clear();
+  CHECK_FALSE(response.json());
+}
+
+TEST_CASE("a connection is used again for calls that may be repeated and for no other") {
+  const Fixture fixture;
+  const TlsServer server(fixture.server_options(), always(200, "{}"));
+  HttpClient client = fixture.client();
+  for (int i = 0; i < 3; ++i) expect<Response>(client.send(get(server.url()), Repeat::allowed));
+  CHECK(server.connections() == 1);
+  for (int i = 0; i < 3; ++i) expect<Response>(client.send(post(server.url()), Repeat::never));
+  CHECK(server.connections() == 4);
+}
+
+TEST_CASE("a server that reads a POST on a reused connection and closes sees exactly one POST") {
+  const Fixture fixture;
+  std::atomic<int> posts{0};
+  const TlsServer server(fixture.server_options(), [&](ServerConnection& connection) {
+    while (const auto request = connection.read_request()) {
+      if (request->starts_with("POST")) {
+        ++posts;
+        return;  // closes without an answer
+      }
+      connection.answer(200, "{}");
+    }
+  });
+  HttpClient client = fixture.client();
+  // A connection that could be reused lies ready.
+  expect<Response>(client.send(get(server.url()), Repeat::allowed));
+  const OutcomeUnknown unknown = expect<OutcomeUnknown>(client.send(post(server.url()), Repeat::never));
+  CHECK(posts == 1);
+  CHECK_FALSE(contains(unknown.why, "hunter2"));
+  // The trap is real: a call that may be repeated is repeated by libcurl on a reused connection.
+  posts = 0;
+  HttpClient other = fixture.client();
+  expect<Response>(other.send(get(server.url()), Repeat::allowed));
+  expect<OutcomeUnknown>(other.send(post(server.url()), Repeat::allowed));
+  CHECK(posts == 2);
+}
+
+TEST_CASE("a cut body leaves the outcome unknown") {
+  const Fixture fixture;
+  for (const char* cut : {"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"a\":",
+                          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"a\":\r\n",
+                          "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"a\":1}",
+                          "HTTP/1.1 200 OK\r\nContent-", "HTTP/1.1", ""}) {
+    INFO(cut);
+    const TlsServer server(fixture.server_options(), [&](ServerConnection& connection) {
+      connection.read_request();
+      connection.write(cut);
+    });
+    expect<OutcomeUnknown>(fixture.client().send(post(server.url()), Repeat::never));
+  }
+}
+
+TEST_CASE("a server that goes away in the middle of our request leaves the outcome unknown and us alive") {
+  const Fixture fixture;
+  const TlsServer server(fixture.server_options(), [](ServerConnection&) {});
+  Request request = post(server.url());
+  request.body.assign(8U << 20U, 'x');
+  expect<OutcomeUnknown>(fixture.client().send(request, Repeat::never));
+}
+
+TEST_CASE("an answer without a length is whole when the connection was closed properly") {
+  const Fixture fixture;
+  const TlsServer server(fixture.server_options(), [](ServerConnection& connection) {
+    connection.read_request();
+    connection.write("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"a\":1}");
+    connection.close_properly();
+  });
+  CHECK(expect<Response>(fixture.client().send(post(server.url()), Repeat::never)).body == "{\"a\":1}");
+}
+
+TEST_CASE("an answer that is no HTTP leaves the outcome unknown") {
+  const Fixture fixture;
+  const TlsServer server(fixture.server_options(), [](ServerConnection& connection) {
+    connection.read_request();
+    connection.write("SSH-2.0-OpenSSH_9.2\r\n");
+  });
+  expect<OutcomeUnknown>(fixture.client().send(post(server.url()), Repeat::never));
+}
+
+TEST_CASE("an answer of 50 MB is not read to its end") {
+  const Fixture fixture;
+  std::atomic<std::size_t> written{0};
+  const TlsServer server(fixture.server_options(), [&](ServerConnection& connection) {
+    connection.read_request();
+    connection.write("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 52428800\r\n\r\n");
+    const std::string block(65536, ' ');
+    while (written < 52428800 && connection.write(block)) written += block.size();
+  });
+  const OutcomeUnknown unknown = expect<OutcomeUnknown>(fixture.client().send(post(server.url()), Repeat::never));
+  CHECK(contains(unknown.why, "larger than 4194304 bytes"));
+  CHECK(written < 30'000'000);
+}
+
+TEST_CASE("an answer at the limit is read and one octet more is not") {
+  const Fixture fixture;
+  ClientOptions options = fixture.client_options();
+  options.largest_body = 1000;
+  HttpClient client(options);
+  const TlsServer fits(fixture.server_options(), always(200, std::string(1000, 'x')));
+  CHECK(expect<Response>(client.send(get(fits.url()), Repeat::never)).body.size() == 1000);
+  const TlsServer beyond(fixture.server_options(), always(200, std::string(1001, 'x')));
+  expect<OutcomeUnknown>(client.send(get(beyond.url()), Repeat::never));
+}
+
+TEST_CASE("headers without end are not read to their end") {
+  const Fixture fixture;
+  const TlsServer server(fixture.server_options(), [](ServerConnection& connection) {
+    connection.read_request();
+    connection.write("HTTP/1.1 200 OK\r\n");
+    const std::string line = "X-A: " + std::string(8000, 'a') + "\r\n";
+    for (int i = 0; i < 1000 && connection.write(line); ++i) continue;
+  });
+  expect<OutcomeUnknown>(fixture.client().send(post(server.url()), Repeat::never));
+}
+
+TEST_CASE("a server that does not answer in time leaves the outcome unknown") {
+  const Fixture fixture;
+  const TlsServer server(fixture.server_options(), [](ServerConnection& connection) {
+    connection.read_request();
+    connection.hang();
+  });
+  Request request = post(server.url());
+  request.time_limit = 300ms;
+  const auto start = std::chrono::steady_clock::now();
+  const OutcomeUnknown unknown = expect<OutcomeUnknown>(fixture.client().send(request, Repeat::never));
+  CHECK(std::chrono::steady_clock::now() - start < 10s);
+  CHECK(contains(unknown.why, "did not answer completely within 300 milliseconds"));
+}
+
+TEST_CASE("a server that trickles its answer does not stretch the time limit") {
+  const Fixture fixture;
+  const TlsServer server(fixture.server_options(), [](ServerConnection& connection) {
+    connection.read_request();
+    connection.write("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+    for (int i = 0; i < 400 && connection.write("x"); ++i) std::this_thread::sleep_for(50ms);
+  });
+  Request request = get(server.url());
+  request.time_limit = 400ms;
+  const auto start = std::chrono::steady_clock::now();
+  expect<OutcomeUnknown>(fixture.client().send(request, Repeat::never));
+  CHECK(std::chrono::steady_clock::now() - start < 10s);
+}
+
+TEST_CASE("nothing is sent where nothing listens") {
+  const Fixture fixture;
+  unsigned port = 0;
+  {
+    const TlsServer gone(fixture.server_options(), always(200, ""));
+    port = gone.port();
+  }
+  const NotSent unsent =
+      expect<NotSent>(fixture.client().send(post("https://127.0.0.1:" + std::to_string(port)), Repeat::never));
+  CHECK(contains(unsent.why, "127.0.0.1:" + std::to_string(port) + " takes no connection"));
+}
+
+TEST_CASE("nothing is sent to a name that does not exist") {
+  const Fixture fixture;
+  const NotSent unsent = expect<NotSent>(fixture.client().send(post("https://nowhere.invalid"), Repeat::never));
+  CHECK(contains(unsent.why, "nowhere.invalid"));
+}
+
+TEST_CASE("nothing is sent to a server whose certificate is not trusted or names another host") {
+  const Fixture fixture;
+  std::atomic<int> requests{0};
+  const auto count = [&](ServerConnection& connection) {
+    while (connection.read_request()) ++requests;
+  };
+  const TestAuthority other("Other CA");
+  TlsServerOptions untrusted;
+  untrusted.identity = other.issue("server", kNames);
+  TlsServerOptions misnamed;
+  misnamed.identity = fixture.authority.issue("misnamed", "DNS:other.example,IP:127.0.0.2");
+  TlsServerOptions self_signed;
+  self_signed.identity = other.ca();
+  for (const auto& options : {untrusted, misnamed, self_signed}) {
+    const TlsServer server(options, count);
+    const NotSent unsent = expect<NotSent>(fixture.client().send(post(server.url()), Repeat::never));
+    INFO(unsent.why);
+    CHECK(contains(unsent.why, "is not trusted"));
+    CHECK_FALSE(unsent.hint.empty());
+  }
+  // A forger's CA may bear the name of the true one.
+  const TestAuthority forger;
+  TlsServerOptions forged;
+  forged.identity = forger.issue("server", kNames);
+  const TlsServer server(forged, count);
+  expect<NotSent>(fixture.client().send(post(server.url()), Repeat::never));
+  CHECK(requests == 0);
+}
+
+TEST_CASE("without a CA of its own the client trusts the system and not this server") {
+  const Fixture fixture;
+  const TlsServer server(fixture.server_options(), always(200, "{}"));
+  expect<NotSent>(HttpClient(ClientOptions{}).send(post(server.url()), Repeat::never));
+}
+
+TEST_CASE("nothing is sent to a port that speaks no TLS") {
+  const Fixture fixture;
+  std::string seen;
+  const TlsServer server(TlsServerOptions{}, [&](ServerConnection& connection) {
+    connection.write("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    connection.hang();
+  });
+  const NotSent unsent = expect<NotSent>(fixture.client().send(post(server.url()), Repeat::never));
+  CHECK(contains(unsent.why, "TLS handshake"));
+  CHECK(contains(unsent.hint, "TLS port"));
+}
+
+TEST_CASE("nothing is sent to a server that stays silent during the handshake") {
+  const Fixture fixture;
+  const TlsServer server(TlsServerOptions{}, [](ServerConnection& connection) { connection.hang(); });
+  ClientOptions options = fixture.client_options();
+  options.connect_limit = 300ms;
+  HttpClient client(options);
+  const NotSent unsent = expect<NotSent>(client.send(post(server.url()), Repeat::never));
+  CHECK(contains(unsent.why, "within 300 milliseconds"));
+}
+
+TEST_CASE("a server that speaks nothing newer than TLS 1.1 is refused") {
+  const Fixture fixture;
+  TlsServerOptions options = fixture.server_options();
+  options.lowest_version = TLS1_VERSION;
+  options.highest_version = TLS1_1_VERSION;
+  const TlsServer server(options, always(200, "{}"));
+  expect<NotSent>(fixture.client().send(post(server.url()), Repeat::never));
+  options.highest_version = TLS1_2_VERSION;
+  const TlsServer newer(options, always(200, "{}"));
+  expect<Response>(fixture.client().send(post(newer.url()), Repeat::never));
+}
+
+TEST_CASE("a client certificate in files is shown to a server that demands one") {
+  const Fixture fixture;
+  const Identity identity = fixture.authority.issue("client", "");
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    TlsServerOptions options = fixture.server_options();
+    options.client_ca = fixture.authority.ca().certificate_file;
+    options.highest_version = version;
+    const TlsServer server(options, always(200, "{}"));
+    ClientOptions client_options = fixture.client_options();
+    client_options.client_certificate = identity.certificate_file;
+    client_options.client_key = identity.key_file;
+    HttpClient client(client_options);
+    expect<Response>(client.send(post(server.url()), Repeat::never));
+    expect<Response>(client.send(get(server.url()), Repeat::allowed));
+    expect<Response>(client.send(get(server.url()), Repeat::allowed));
+    CHECK(server.connections() == 2);
+  }
+}
+
+TEST_CASE("nothing happened where the server refuses our client certificate even after TLS 1.3 let us write") {
+  const Fixture fixture;
+  const TestAuthority other("Other CA");
+  const Identity stranger = other.issue("stranger", "");
+  std::atomic<int> requests{0};
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    INFO(version);
+    TlsServerOptions options = fixture.server_options();
+    options.client_ca = fixture.authority.ca().certificate_file;
+    options.highest_version = version;
+    const TlsServer server(options, [&](ServerConnection& connection) {
+      while (connection.read_request()) ++requests;
+    });
+    const NotSent none = expect<NotSent>(fixture.client().send(post(server.url()), Repeat::never));
+    CHECK(contains(none.hint, "client certificate"));
+    if (version == TLS1_3_VERSION) CHECK(contains(none.why, "refused our client certificate"));
+    ClientOptions client_options = fixture.client_options();
+    client_options.client_certificate = stranger.certificate_file;
+    client_options.client_key = stranger.key_file;
+    expect<NotSent>(HttpClient(client_options).send(post(server.url()), Repeat::never));
+    // Of a CA that only bears the right name.
+    const TestAuthority forger;
+    const Identity forged = forger.issue("forged", "");
+    client_options.client_certificate = forged.certificate_file;
+    client_options.client_key = forged.key_file;
+    expect<NotSent>(HttpClient(client_options).send(post(server.url()), Repeat::never));
+  }
+  CHECK(requests == 0);
+}
+
+TEST_CASE("a hook installs the client key and its exception comes out of the call") {
+  const Fixture fixture;
+  const Identity identity = fixture.authority.issue("client", "");
+  TlsServerOptions options = fixture.server_options();
+  options.client_ca = fixture.authority.ca().certificate_file;
+  const TlsServer server(options, always(200, "{}"));
+  ClientOptions client_options = fixture.client_options();
+  client_options.tls_hook = [&](void* context) {
+    REQUIRE(::SSL_CTX_use_certificate(static_cast<SSL_CTX*>(context), identity.certificate.get()) == 1);
+    REQUIRE(::SSL_CTX_use_PrivateKey(static_cast<SSL_CTX*>(context), identity.key.get()) == 1);
+  };
+  expect<Response>(HttpClient(client_options).send(post(server.url()), Repeat::never));
+
+  client_options.tls_hook = [](void*) { throw Error{ErrorKind::denied, "wrong PIN"}; };
+  HttpClient failing(client_options);
+  CHECK_THROWS_WITH(failing.send(post(server.url()), Repeat::never), "wrong PIN");
+}
+
+TEST_CASE("options that cannot be used are refused when the client is made") {
+  const Fixture fixture;
+  const auto kind = [](const ClientOptions& options) {
+    try {
+      const HttpClient client(options);
+    } catch (const Error& error) {
+      return error.kind();
+    }
+    return ErrorKind::internal;
+  };
+  ClientOptions options;
+  options.ca_file = fixture.authority.folder() / "absent.pem";
+  CHECK(kind(options) == ErrorKind::not_found);
+
+  options = fixture.client_options();
+  options.client_certificate = fixture.identity.certificate_file;
+  CHECK(kind(options) == ErrorKind::invalid_input);
+  options.client_key = fixture.identity.key_file;
+  REQUIRE(::chmod(fixture.identity.key_file.c_str(), 0644) == 0);
+  CHECK(kind(options) == ErrorKind::denied);
+  REQUIRE(::chmod(fixture.identity.key_file.c_str(), 0600) == 0);
+  options.tls_hook = [](void*) {};
+  CHECK(kind(options) == ErrorKind::invalid_input);
+
+  options = fixture.client_options();
+  for (const char* proxy : {"https://proxy", "proxy:3128", "http://user:hunter2@proxy", "socks5://proxy"}) {
+    options.proxy = proxy;
+    CHECK(kind(options) == ErrorKind::invalid_input);
+  }
+}
+
+TEST_CASE("a request that would break the rules of HTTP is refused and its value not repeated") {
+  const Fixture fixture;
+  HttpClient client = fixture.client();
+  const auto refused = [&](const Request& request) {
+    try {
+      client.send(request, Repeat::never);
+    } catch (const Error& error) {
+      CHECK_FALSE(contains(error.message(), "hunter2"));
+      return error.kind() == ErrorKind::invalid_input;
+    }
+    return false;
+  };
+  CHECK(refused({"GET", "https://127.0.0.1/", {{"X-A", "hunter2\r\nX-B: c"}}, "", 1s}));
+  CHECK(refused({"GET", "https://127.0.0.1/", {{"X-A", std::string("hunter2\0", 8)}}, "", 1s}));
+  CHECK(refused({"GET", "https://127.0.0.1/", {{"X A", "b"}}, "", 1s}));
+  CHECK(refused({"GET", "https://127.0.0.1/", {{"", "b"}}, "", 1s}));
+  CHECK(refused({"TRACE", "https://127.0.0.1/", {}, "", 1s}));
+  CHECK(refused({"GET", "http://127.0.0.1/", {}, "", 1s}));
+  CHECK(refused({"GET", "file:///etc/passwd", {}, "", 1s}));
+}
+
+TEST_CASE("a proxy is used when it is configured and never taken from the environment") {
+  const Fixture fixture;
+  const TlsServer server(fixture.server_options(), always(200, "{}"));
+  std::string asked;
+  const TlsServer proxy(TlsServerOptions{}, [&](ServerConnection& connection) {
+    asked = connection.read_request().value_or("");
+    connection.write("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+  });
+  const std::string address = "http://127.0.0.1:" + std::to_string(proxy.port());
+  REQUIRE(::setenv("https_proxy", address.c_str(), 1) == 0);
+  REQUIRE(::setenv("all_proxy", address.c_str(), 1) == 0);
+  expect<Response>(fixture.client().send(post(server.url()), Repeat::never));
+  REQUIRE(::unsetenv("https_proxy") == 0);
+  REQUIRE(::unsetenv("all_proxy") == 0);
+  CHECK(proxy.connections() == 0);
+
+  ClientOptions options = fixture.client_options();
+  options.proxy = address;
+  expect<NotSent>(HttpClient(options).send(post(server.url()), Repeat::never));
+  CHECK(proxy.connections() == 1);
+  CHECK(asked.starts_with("CONNECT 127.0.0.1:" + std::to_string(server.port()) + " HTTP/1.1\r\n"));
+  CHECK_FALSE(contains(asked, "hunter2"));
+}
+
+TEST_CASE("many threads send through one client at once") {
+  const Fixture fixture;
+  const TlsServer server(fixture.server_options(), [](ServerConnection& connection) {
+    while (const auto request = connection.read_request()) {
+      connection.answer(200, "{\"body\":" + request->substr(request->find("\r\n\r\n") + 4) + "}");
+    }
+  });
+  HttpClient client = fixture.client();
+  std::atomic<int> good{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 10; ++i) {
+        const int number = t * 100 + i;
+        const Exchange exchange = client.send({"POST", server.url() + "/", {}, std::to_string(number), 20s},
+                                              i % 2 == 0 ? Repeat::allowed : Repeat::never);
+        const auto* response = std::get_if<Response>(&exchange);
+        if (response != nullptr && response->json()->at("body").as_integer() == number) ++good;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(good == 40);
+}
