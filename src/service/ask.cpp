@@ -219,4 +219,12 @@ x509::Ask build_ask(const x509::Content* like, const config::ProfileSettings* pr
   return ask;
 }
 
+x509::Content profile_content(const config::ProfileSettings& profile) {
+  x509::Ask ask;
+  std::vector<x509::GeneralName> names;
+  apply_profile(ask, names, profile);
+  ask.content.subject_alternative_names = std::move(names);
+  return ask.content;
+}
+
 }  // namespace hsmbridge::service

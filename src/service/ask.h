@@ -38,4 +38,8 @@ struct AskWishes {
 // Throws invalid_input, for a profile's value with file and line.
 x509::Ask build_ask(const x509::Content* like, const config::ProfileSettings* profile, const AskWishes& wishes);
 
+// What a profile alone asks, unchecked: it may be no whole request (a subject without a common name, no names).
+// Throws invalid_input with file and line.
+x509::Content profile_content(const config::ProfileSettings& profile);
+
 }  // namespace hsmbridge::service

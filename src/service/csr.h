@@ -1,0 +1,41 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "base/json.h"
+#include "config/settings.h"
+#include "service/ask.h"
+#include "service/batch.h"
+#include "x509/csr.h"
+#include "x509/signer.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace hsmbridge::service {
+
+// Appends a leaf to the audit log, durable when it returns (or there is no log). When it throws, nothing is signed.
+using RecordUse = std::function<void(const Json& facts)>;
+
+// Makes the CSR that `ask` describes: the use of the key is recorded with the SHA-256 of what will be signed, then the
+// key signs, then the result is proved. Gives DER. Throws invalid_input (the algorithm is not for that key, the
+// content contradicts itself), and what `record` and the signer throw.
+Bytes create_csr(x509::Signer& signer, const x509::Ask& ask, const RecordUse& record);
+
+struct CsrFault {
+  std::string name;         // "signature", "key", "subject", "extended_key_usage", …
+  std::string explanation;  // what is asked and what was found, in one line
+};
+
+// What speaks against a CSR: its signature, a content that contradicts itself, and, with a profile, each field that is
+// not as the profile asks. Empty when nothing does. A profile's subject must be contained (part by part, in its order),
+// its alternative names too; a field that the profile leaves out may be anything, except CA:TRUE.
+// Throws invalid_input for a profile that cannot be read.
+std::vector<CsrFault> check_csr(const x509::Csr& csr, const config::ProfileSettings* profile);
+
+// The columns of a batch that speak about content, named like the options of `csr create`.
+const std::vector<std::string>& ask_columns();
+// What was typed, with every field replaced that the row speaks about. Throws invalid_input naming the column.
+AskWishes wishes_of(const BatchRow& row, AskWishes typed);
+
+}  // namespace hsmbridge::service
