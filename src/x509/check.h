@@ -32,8 +32,8 @@ struct Finding {
 };
 
 struct Expectation {
-  Bytes spki;       // the key the request was made for
-  Content content;  // what was asked. A profile that lives with a provider that drops a field takes it out of here
+  Bytes spki;                              // the key the request was made for
+  Content content;                         // what was asked
   std::optional<Validity> validity;        // exactly these dates were frozen
   std::optional<Duration> lifetime;        // or: about this long was asked
   std::vector<Certificate> intermediates;  // what came with the certificate

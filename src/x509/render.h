@@ -11,9 +11,9 @@
 // Nothing is left out: an extension without a field is shown by OID, criticality and hex.
 namespace hsmbridge::x509 {
 
-// "EC P-256", "RSA 3072", "Ed25519", or "unknown key (OID)".
+// "EC P-256", "RSA 3072", "Ed25519", or "unsupported key (name of its algorithm)".
 std::string key_text(ByteView spki);
-// "ecdsa-sha256", or "unknown algorithm (OID)".
+// "ecdsa-sha256", or "unsupported algorithm (name, hex of the AlgorithmIdentifier)".
 std::string algorithm_text(ByteView algorithm_identifier_der);
 
 // Lines "Field: value", each ended by a newline.
@@ -23,7 +23,7 @@ std::string render(const Certificate& certificate);
 std::string render(const TbsCertificate& tbs);
 std::string render(const TbsCertList& list);
 
-// The same as JSON objects: times RFC 3339, numbers and keys lower-case hex.
+// The same as JSON objects: times RFC 3339; serial numbers, key identifiers and extension values lower-case hex.
 Json to_json(const Content& content);
 Json to_json(const Csr& csr);
 Json to_json(const TbsCertificate& tbs);

@@ -1,0 +1,352 @@
+#include "x509/check.h"
+
+#include "base/error.h"
+#include "x509/chain.h"
+#include "x509/extensions.h"
+#include "x509/spki.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <set>
+
+namespace hsmbridge::x509 {
+namespace {
+
+constexpr bool kNever = false;
+constexpr bool kMayBe = true;
+
+// name, severity when the profile says nothing, whether `accept` may lower it, what it means
+// The first six and the serial are DESIGN's fixed list; "-missing": asked and absent; "-changed": asked and different;
+// "-added": not asked and there.
+constexpr std::array kKinds{
+    FindingKind{"key-differs", Severity::fatal, kNever, "The certificate is for another public key."},
+    FindingKind{"signature-bad", Severity::fatal, kNever, "The issuer's key did not make this signature."},
+    FindingKind{"chain-unanchored", Severity::fatal, kNever, "No valid chain leads to a configured trust anchor."},
+    FindingKind{"san-missing", Severity::fatal, kNever, "Some of the requested alternative names are missing."},
+    FindingKind{"san-unrequested", Severity::fatal, kNever, "It names something that nobody asked for."},
+    FindingKind{"ca-unrequested", Severity::fatal, kNever, "It may issue certificates and nobody asked for that."},
+    FindingKind{"serial-not-positive", Severity::fatal, kMayBe, "The serial number is zero or negative."},
+    FindingKind{"san-dropped", Severity::fatal, kMayBe,
+                "It carries no alternative names at all, though some were asked for."},
+    FindingKind{"subject-changed", Severity::fatal, kMayBe, "The subject is another one than asked."},
+    FindingKind{"subject-encoding-changed", Severity::reported, kMayBe,
+                "The subject reads the same but is encoded in other string types."},
+    FindingKind{"key-usage-missing", Severity::fatal, kMayBe, "It has no key usage, though one was asked for."},
+    FindingKind{"key-usage-changed", Severity::fatal, kMayBe, "The key usage is another one than asked."},
+    FindingKind{"key-usage-added", Severity::reported, kMayBe, "It has a key usage that was not asked for."},
+    FindingKind{"extended-key-usage-missing", Severity::fatal, kMayBe,
+                "It has no extended key usage, though one was asked for."},
+    FindingKind{"extended-key-usage-changed", Severity::fatal, kMayBe,
+                "The extended key usage is another one than asked."},
+    FindingKind{"extended-key-usage-added", Severity::reported, kMayBe,
+                "It has an extended key usage that was not asked for."},
+    FindingKind{"basic-constraints-missing", Severity::fatal, kMayBe,
+                "It has no basic constraints, though they were asked for."},
+    FindingKind{"basic-constraints-changed", Severity::fatal, kMayBe, "The basic constraints are others than asked."},
+    FindingKind{"name-constraints-missing", Severity::fatal, kMayBe,
+                "It has no name constraints, though they were asked for."},
+    FindingKind{"name-constraints-changed", Severity::fatal, kMayBe, "The name constraints are others than asked."},
+    FindingKind{"name-constraints-added", Severity::reported, kMayBe,
+                "It has name constraints that were not asked for."},
+    FindingKind{"policies-missing", Severity::fatal, kMayBe,
+                "It has no certificate policies, though they were asked for."},
+    FindingKind{"policies-changed", Severity::fatal, kMayBe, "The certificate policies are others than asked."},
+    FindingKind{"policies-added", Severity::reported, kMayBe, "It has certificate policies that were not asked for."},
+    FindingKind{"tls-features-missing", Severity::fatal, kMayBe, "It has no TLS features, though they were asked for."},
+    FindingKind{"tls-features-changed", Severity::fatal, kMayBe, "The TLS features are others than asked."},
+    FindingKind{"tls-features-added", Severity::reported, kMayBe, "It has TLS features that were not asked for."},
+    FindingKind{"extension-missing", Severity::fatal, kMayBe, "An extension that was asked for is missing."},
+    FindingKind{"extension-changed", Severity::fatal, kMayBe, "An extension has another value than asked."},
+    FindingKind{"extension-added", Severity::reported, kMayBe, "It has an extension that was not asked for."},
+    FindingKind{"criticality-changed", Severity::reported, kMayBe,
+                "An extension is marked critical otherwise than asked."},
+    FindingKind{"validity-changed", Severity::fatal, kMayBe, "The dates are not the ones that were fixed."},
+    FindingKind{"validity-longer", Severity::fatal, kMayBe, "It is valid much longer than asked."},
+    FindingKind{"validity-shorter", Severity::fatal, kMayBe, "It is valid much shorter than asked."},
+    FindingKind{"not-valid-now", Severity::fatal, kMayBe, "It is not valid yet, or not any more."},
+};
+
+using Findings = std::vector<Finding>;
+
+class Judge {
+ public:
+  explicit Judge(const std::vector<std::string>& accept) {
+    for (const std::string& name : accept) {
+      if (!finding_kind(name).acceptable) {
+        throw Error{ErrorKind::invalid_input, "\"" + name + "\" can never be accepted"}.hint(
+            "take it out of the profile's accept list");
+      }
+      accepted_.insert(name);
+    }
+  }
+
+  void note(std::string_view name, std::string explanation) {
+    const FindingKind& kind = finding_kind(name);
+    const bool accepted = accepted_.count(std::string(name)) != 0;
+    findings_.push_back({std::string(name), accepted ? Severity::reported : kind.severity, std::move(explanation)});
+  }
+
+  Findings take() {
+    std::stable_sort(findings_.begin(), findings_.end(), [](const Finding& a, const Finding& b) {
+      return a.severity == Severity::fatal && b.severity != Severity::fatal;
+    });
+    return std::move(findings_);
+  }
+
+ private:
+  std::set<std::string> accepted_;
+  Findings findings_;
+};
+
+std::string asked_found(const std::string& asked, const std::string& found) {
+  return "asked " + asked + ", found " + found;
+}
+
+// DNS names are equal whatever their letter case (RFC 5280 §7.2); everything else as bytes.
+std::string key_of(const GeneralName& name) {
+  std::string key = hex(name.der);
+  if (name.kind == GeneralNameKind::dns) {
+    key = name.text;
+    for (char& c : key) {
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    }
+  }
+  return key;
+}
+
+void check_names(Judge& judge, const Content& asked, const Content& found) {
+  const auto lacks = [](const std::vector<GeneralName>& list, const GeneralName& name) {
+    return std::none_of(list.begin(), list.end(), [&](const GeneralName& one) { return key_of(one) == key_of(name); });
+  };
+  std::string missing;
+  for (const GeneralName& name : asked.subject_alternative_names) {
+    if (lacks(found.subject_alternative_names, name)) missing += (missing.empty() ? "" : ", ") + name.text;
+  }
+  if (!missing.empty()) {
+    judge.note(found.subject_alternative_names.empty() ? "san-dropped" : "san-missing",
+               "asked " + missing + ", which the certificate does not name");
+  }
+  for (const GeneralName& name : found.subject_alternative_names) {
+    if (lacks(asked.subject_alternative_names, name)) judge.note("san-unrequested", "not asked, found " + name.text);
+  }
+}
+
+// One field that is there or not, on both sides.
+template <class Value, class Text>
+void check_field(Judge& judge, const std::string& field, const std::optional<Value>& asked,
+                 const std::optional<Value>& found, Text text) {
+  if (asked && !found) {
+    judge.note(field + "-missing", asked_found(text(*asked), "nothing"));
+  } else if (asked && !(*asked == *found)) {
+    judge.note(field + "-changed", asked_found(text(*asked), text(*found)));
+  } else if (!asked && found) {
+    judge.note(field + "-added", "not asked, found " + text(*found));
+  }
+}
+
+// Lists whose order has no meaning; an absent list is nothing.
+template <class Item, class Text>
+std::optional<std::set<std::string>> as_set(const std::vector<Item>& list, Text text) {
+  if (list.empty()) return std::nullopt;
+  std::set<std::string> set;
+  for (const Item& item : list) set.insert(text(item));
+  return set;
+}
+
+std::string joined(const std::set<std::string>& texts) {
+  std::string text;
+  for (const std::string& one : texts) text += (text.empty() ? "" : ", ") + one;
+  return text;
+}
+
+std::optional<std::set<std::string>> constraint_set(const std::optional<NameConstraints>& constraints) {
+  if (!constraints) return std::nullopt;
+  std::set<std::string> set;
+  for (const GeneralName& base : constraints->permitted) set.insert("permitted " + base.text);
+  for (const GeneralName& base : constraints->excluded) set.insert("excluded " + base.text);
+  return set;
+}
+
+void check_usages(Judge& judge, const Content& asked, const Content& found) {
+  check_field(judge, "key-usage", asked.key_usage, found.key_usage, [](KeyUsages usages) { return to_string(usages); });
+  const auto purpose = [](const Oid& oid) { return oid.name(); };
+  check_field(judge, "extended-key-usage", as_set(asked.extended_key_usage, purpose),
+              as_set(found.extended_key_usage, purpose), joined);
+}
+
+void check_constraints(Judge& judge, const Content& asked, const Content& found) {
+  const bool asked_ca = asked.basic_constraints && asked.basic_constraints->ca;
+  const bool found_ca = found.basic_constraints && found.basic_constraints->ca;
+  const bool asked_sign = asked_ca || (asked.key_usage && asked.key_usage->has(KeyUsage::key_cert_sign));
+  if (found_ca && !asked_ca) judge.note("ca-unrequested", "not asked, found " + to_string(*found.basic_constraints));
+  if (found.key_usage && found.key_usage->has(KeyUsage::key_cert_sign) && !asked_sign) {
+    judge.note("ca-unrequested", "not asked, found the key usage keyCertSign");
+  }
+  if (asked.basic_constraints && !found.basic_constraints) {
+    // CA:FALSE is what no basic constraints mean.
+    if (asked_ca) judge.note("basic-constraints-missing", asked_found(to_string(*asked.basic_constraints), "nothing"));
+  } else if (asked.basic_constraints && (asked_ca || !found_ca) &&
+             !(*asked.basic_constraints == *found.basic_constraints)) {
+    judge.note("basic-constraints-changed",
+               asked_found(to_string(*asked.basic_constraints), to_string(*found.basic_constraints)));
+  }
+  check_field(judge, "name-constraints", constraint_set(asked.name_constraints), constraint_set(found.name_constraints),
+              joined);
+}
+
+void check_others(Judge& judge, const Content& asked, const Content& found) {
+  const auto policy = [](const Policy& one) { return to_string(one); };
+  check_field(judge, "policies", as_set(asked.policies, policy), as_set(found.policies, policy), joined);
+  const auto feature = [](std::uint64_t one) { return std::to_string(one); };
+  check_field(judge, "tls-features", as_set(asked.tls_features, feature), as_set(found.tls_features, feature), joined);
+  const auto find = [](const Content& content, const Oid& oid) -> const Extension* {
+    for (const Extension& one : content.other_extensions) {
+      if (one.oid == oid) return &one;
+    }
+    return nullptr;
+  };
+  for (const Extension& one : asked.other_extensions) {
+    if (only_issuer_gives(one.oid)) continue;
+    const Extension* other = find(found, one.oid);
+    if (other == nullptr) {
+      judge.note("extension-missing", "asked " + one.oid.name() + ", found nothing");
+    } else if (one.value != other->value) {
+      judge.note("extension-changed", one.oid.name() + ": " + asked_found(hex(one.value), hex(other->value)));
+    } else if (one.critical != other->critical) {
+      judge.note("criticality-changed",
+                 one.oid.name() + (other->critical ? " became critical" : " is not critical any more"));
+    }
+  }
+  for (const Extension& one : found.other_extensions) {
+    if (!only_issuer_gives(one.oid) && find(asked, one.oid) == nullptr) {
+      judge.note("extension-added", "not asked, found " + one.oid.name() + (one.critical ? " (critical)" : ""));
+    }
+  }
+}
+
+void check_criticality(Judge& judge, const Content& asked, const Content& found) {
+  const auto compare = [&judge](const char* field, bool both, bool a, bool b) {
+    if (both && a != b)
+      judge.note("criticality-changed", std::string(field) + (b ? " became critical" : " is not critical any more"));
+  };
+  compare("key usage", asked.key_usage && found.key_usage, asked.critical.key_usage, found.critical.key_usage);
+  compare("extended key usage", !asked.extended_key_usage.empty() && !found.extended_key_usage.empty(),
+          asked.critical.extended_key_usage, found.critical.extended_key_usage);
+  compare("basic constraints", asked.basic_constraints && found.basic_constraints, asked.critical.basic_constraints,
+          found.critical.basic_constraints);
+  compare("name constraints", asked.name_constraints && found.name_constraints, asked.critical.name_constraints,
+          found.critical.name_constraints);
+  compare("certificate policies", !asked.policies.empty() && !found.policies.empty(), asked.critical.policies,
+          found.critical.policies);
+  compare("TLS features", !asked.tls_features.empty() && !found.tls_features.empty(), asked.critical.tls_features,
+          found.critical.tls_features);
+}
+
+void check_dates(Judge& judge, const Validity& found, const Expectation& expected, Instant at) {
+  const auto text = [](const Validity& validity) {
+    return rfc3339(validity.not_before) + " to " + rfc3339(validity.not_after);
+  };
+  if (expected.validity) {
+    const auto seconds = [](Instant instant) { return std::chrono::floor<std::chrono::seconds>(instant); };
+    if (seconds(expected.validity->not_before) != seconds(found.not_before) ||
+        seconds(expected.validity->not_after) != seconds(found.not_after)) {
+      judge.note("validity-changed", asked_found(text(*expected.validity), text(found)));
+    }
+  }
+  if (expected.lifetime) {
+    // CAs round to days and date back for clock skew: a tenth, and never less than a day, is no difference; but a short
+    // life asked in hours keeps at least a tenth.
+    const Duration asked = *expected.lifetime;
+    const Duration lifetime = found.not_after - found.not_before;
+    const Duration slack = std::max<Duration>(asked / 10, std::min<Duration>(std::chrono::hours(24), asked / 2));
+    if (lifetime > asked + slack) judge.note("validity-longer", asked_found(spoken(asked), spoken(lifetime)));
+    if (lifetime < asked - slack) judge.note("validity-shorter", asked_found(spoken(asked), spoken(lifetime)));
+  }
+  constexpr auto kSkew = std::chrono::minutes(5);
+  if (at + kSkew < found.not_before || at > found.not_after) {
+    judge.note("not-valid-now", "it is valid from " + text(found) + ", and now it is " + rfc3339(at));
+  }
+}
+
+// An issuer by name that is at hand, but whose key did not make the signature. That is another thing than no issuer.
+bool signed_by_somebody_else(const Certificate& certificate, const Expectation& expected) {
+  bool candidate = false;
+  for (const std::vector<Certificate>* list : {&expected.anchors, &expected.intermediates}) {
+    for (const Certificate& issuer : *list) {
+      if (!(issuer.subject() == certificate.issuer())) continue;
+      if (signature_verifies(certificate, issuer.spki())) return false;
+      candidate = true;
+    }
+  }
+  return candidate;
+}
+
+}  // namespace
+
+std::span<const FindingKind> finding_kinds() {
+  return kKinds;
+}
+
+const FindingKind& finding_kind(std::string_view name) {
+  std::string names;
+  for (const FindingKind& kind : kKinds) {
+    if (kind.name == name) return kind;
+    if (kind.acceptable) names += (names.empty() ? "" : ", ") + std::string(kind.name);
+  }
+  throw Error{ErrorKind::invalid_input, "\"" + printable(name) + "\" is no finding of the certificate check"}.hint(
+      "these can be accepted: " + names);
+}
+
+bool Answer::fatal() const {
+  return std::any_of(findings.begin(), findings.end(), [](const Finding& f) { return f.severity == Severity::fatal; });
+}
+
+const Finding* Answer::find(std::string_view name) const {
+  for (const Finding& finding : findings) {
+    if (finding.name == name) return &finding;
+  }
+  return nullptr;
+}
+
+Answer check_answer(const Certificate& certificate, const Expectation& expected, Instant at) {
+  Judge judge(expected.accept);
+  const Content& asked = expected.content;
+  const Content& found = certificate.content();
+  if (certificate.spki() != expected.spki) {
+    judge.note("key-differs",
+               asked_found("the key " + spki_hash(expected.spki).str(), spki_hash(certificate.spki()).str()));
+  }
+  Answer answer;
+  if (signed_by_somebody_else(certificate, expected)) {
+    judge.note("signature-bad", "the key of \"" + certificate.issuer().to_string() + "\" did not make the signature");
+  }
+  // The chain is judged at a time within the certificate's own dates: those are a finding of their own.
+  const Validity& dates = certificate.tbs.validity;
+  // OpenSSL takes the last second (which RFC 5280 §4.1.2.5 includes) for expired.
+  const Instant chain_time =
+      std::max(dates.not_before, std::min<Instant>(dates.not_after - std::chrono::seconds(1), at));
+  ChainResult chain = build_chain(certificate, expected.intermediates, expected.anchors, chain_time);
+  if (chain.anchored) {
+    answer.chain = std::move(chain.chain);
+  } else {
+    judge.note("chain-unanchored", chain.why);
+  }
+  check_names(judge, asked, found);
+  check_constraints(judge, asked, found);
+  if (serial_sign(certificate.serial()) != SerialSign::positive) {
+    judge.note("serial-not-positive", "the serial number is " + serial_text(certificate.serial()));
+  }
+  if (!(asked.subject == found.subject)) {
+    judge.note(asked.subject.same_text(found.subject) ? "subject-encoding-changed" : "subject-changed",
+               asked_found("\"" + asked.subject.to_string() + "\"", "\"" + found.subject.to_string() + "\""));
+  }
+  check_usages(judge, asked, found);
+  check_others(judge, asked, found);
+  check_criticality(judge, asked, found);
+  check_dates(judge, dates, expected, at);
+  answer.findings = judge.take();
+  return answer;
+}
+
+}  // namespace hsmbridge::x509

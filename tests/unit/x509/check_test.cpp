@@ -1,0 +1,274 @@
+#include "x509/check.h"
+
+#include "error_of.h"
+#include "test_authority.h"
+#include "x509/chain.h"
+#include "x509/der.h"
+#include "x509/extensions.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <set>
+
+using namespace hsmbridge;
+using namespace hsmbridge::x509;
+using hsmbridge::test::at;
+using hsmbridge::test::refusal;
+using hsmbridge::test::SoftwareSigner;
+using hsmbridge::test::TestAuthority;
+
+namespace {
+
+// A root, an intermediate and a server's key; what was asked for, and the certificate that somebody made of it.
+struct Bench {
+  TestAuthority root{"CN=Root"};
+  TestAuthority intermediate{"CN=Intermediate", root};
+  SoftwareSigner key{"ec:P-256"};
+  Expectation expected;
+  Instant now = at("2026-02-01T00:00:00Z");
+
+  Bench() {
+    expected.spki = key.subject_public_key_info();
+    expected.content.subject = Name::parse("C=CH, O=Example, CN=www.example.com");
+    expected.content.subject_alternative_names = {GeneralName::parse("dns:www.example.com"),
+                                                  GeneralName::parse("ip:192.0.2.1")};
+    expected.content.key_usage = KeyUsages{KeyUsage::digital_signature};
+    expected.content.extended_key_usage = {parse_extended_key_usage("serverAuth")};
+    expected.intermediates = {intermediate.certificate()};
+    expected.anchors = {root.certificate()};
+  }
+
+  Certificate issue(const Content& content) { return intermediate.issue(expected.spki, content); }
+  // "name!" for a fatal finding, "name" for a reported one, in order.
+  std::vector<std::string> findings(const Certificate& certificate) {
+    std::vector<std::string> names;
+    for (const Finding& finding : check_answer(certificate, expected, now).findings) {
+      names.push_back(finding.name + (finding.severity == Severity::fatal ? "!" : ""));
+    }
+    return names;
+  }
+};
+
+using Names = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("A certificate as asked has no finding and its chain is given leaf first") {
+  Bench bench;
+  const Certificate certificate = bench.issue(bench.expected.content);
+  const Answer answer = check_answer(certificate, bench.expected, bench.now);
+  CHECK(answer.findings.empty());
+  CHECK_FALSE(answer.fatal());
+  REQUIRE(answer.chain.size() == 3);
+  CHECK(answer.chain[0].der == certificate.der);
+  CHECK(answer.chain[1].der == bench.intermediate.certificate().der);
+  CHECK(answer.chain[2].der == bench.root.certificate().der);
+}
+
+TEST_CASE("Each way in which a certificate may not answer its request has its finding") {
+  const struct {
+    Names findings;
+    void (*change)(Content&);
+  } rows[] = {
+      {{"san-missing!"}, [](Content& c) { c.subject_alternative_names.pop_back(); }},
+      {{"san-dropped!"}, [](Content& c) { c.subject_alternative_names.clear(); }},
+      {{"san-unrequested!"},
+       [](Content& c) { c.subject_alternative_names.push_back(GeneralName::parse("dns:evil.example")); }},
+      {{"ca-unrequested!"},
+       [](Content& c) {
+         c.basic_constraints = BasicConstraints{true, {}};
+       }},
+      {{"ca-unrequested!", "ca-unrequested!", "key-usage-changed!"},
+       [](Content& c) {
+         c.basic_constraints = BasicConstraints{true, {}};
+         c.key_usage->add(KeyUsage::key_cert_sign);
+       }},
+      {{"subject-changed!"}, [](Content& c) { c.subject = Name::parse("CN=www.example.com"); }},
+      {{"subject-changed!"}, [](Content& c) { c.subject = Name::parse("CN=www.example.com, O=Example, C=CH"); }},
+      {{"key-usage-missing!"}, [](Content& c) { c.key_usage.reset(); }},
+      {{"key-usage-changed!"}, [](Content& c) { c.key_usage->add(KeyUsage::key_encipherment); }},
+      {{"extended-key-usage-missing!"}, [](Content& c) { c.extended_key_usage.clear(); }},
+      {{"extended-key-usage-changed!"},
+       [](Content& c) { c.extended_key_usage.push_back(parse_extended_key_usage("clientAuth")); }},
+      {{"policies-added"}, [](Content& c) { c.policies = {parse_policy("1.2.3")}; }},
+      {{"tls-features-added"}, [](Content& c) { c.tls_features = {5}; }},
+      {{"extension-added"}, [](Content& c) { c.other_extensions = {parse_extension("1.2.3.4:0500")}; }},
+      {{"criticality-changed"}, [](Content& c) { c.critical.key_usage = false; }},
+      {{}, [](Content& c) { c.basic_constraints = BasicConstraints{}; }},
+      {{}, [](Content& c) { c.other_extensions = {crl_distribution_points({"http://crl.example.com/"})}; }},
+      {{}, [](Content& c) { std::swap(c.subject_alternative_names[0], c.subject_alternative_names[1]); }},
+  };
+  for (const auto& row : rows) {
+    Bench bench;
+    Content changed = bench.expected.content;
+    row.change(changed);
+    CHECK(bench.findings(bench.issue(changed)) == row.findings);
+  }
+}
+
+TEST_CASE("Each thing asked for and not given has its finding") {
+  const struct {
+    Names findings;
+    void (*ask)(Content&);
+  } rows[] = {
+      {{"basic-constraints-missing!"},
+       [](Content& c) {
+         c.basic_constraints = BasicConstraints{true, {}};
+       }},
+      {{"policies-missing!"}, [](Content& c) { c.policies = {parse_policy("1.2.3")}; }},
+      {{"tls-features-missing!"}, [](Content& c) { c.tls_features = {5}; }},
+      {{"extension-missing!"}, [](Content& c) { c.other_extensions = {parse_extension("1.2.3.4:0500")}; }},
+      {{"key-usage-added"}, [](Content& c) { c.key_usage.reset(); }},
+      {{"extended-key-usage-added"}, [](Content& c) { c.extended_key_usage.clear(); }},
+      {{"basic-constraints-missing!", "name-constraints-missing!"},
+       [](Content& c) {
+         c.basic_constraints = BasicConstraints{true, {}};
+         NameConstraints constraints;
+         add_name_constraint(constraints, "permitted;dns:example.com");
+         c.name_constraints = constraints;
+       }},
+  };
+  for (const auto& row : rows) {
+    Bench bench;
+    const Certificate certificate = bench.issue(bench.expected.content);
+    row.ask(bench.expected.content);
+    CHECK(bench.findings(certificate) == row.findings);
+  }
+}
+
+TEST_CASE("A certificate for another key is fatal whatever is accepted") {
+  Bench bench;
+  const Certificate certificate =
+      bench.intermediate.issue(SoftwareSigner("ec:P-256").subject_public_key_info(), bench.expected.content);
+  CHECK(bench.findings(certificate) == Names{"key-differs!"});
+  for (const char* name :
+       {"key-differs", "signature-bad", "chain-unanchored", "san-missing", "san-unrequested", "ca-unrequested"}) {
+    bench.expected.accept = {name};
+    CHECK(refusal([&] { bench.findings(certificate); }) == "\"" + std::string(name) + "\" can never be accepted");
+  }
+  bench.expected.accept = {"nonsense"};
+  CHECK(refusal([&] { bench.findings(certificate); }) == "\"nonsense\" is no finding of the certificate check");
+}
+
+TEST_CASE("What a profile accepts by name is reported and not fatal") {
+  Bench bench;
+  Content changed = bench.expected.content;
+  changed.subject = Name::parse("CN=www.example.com");
+  changed.subject_alternative_names.clear();
+  changed.key_usage.reset();
+  changed.extended_key_usage.clear();
+  const Certificate certificate = bench.issue(changed);
+  CHECK(bench.findings(certificate) ==
+        Names{"san-dropped!", "subject-changed!", "key-usage-missing!", "extended-key-usage-missing!"});
+  bench.expected.accept = {"subject-changed", "san-dropped", "key-usage-missing"};
+  CHECK(bench.findings(certificate) ==
+        Names{"extended-key-usage-missing!", "san-dropped", "subject-changed", "key-usage-missing"});
+}
+
+TEST_CASE("A serial number of zero is fatal unless accepted") {
+  Bench bench;
+  CertificateFields fields = bench.intermediate.fields_for(bench.expected.content);
+  fields.spki = bench.expected.spki;
+  fields.serial = {0x35, 0x35, 0x35};
+  Bytes tbs = build_tbs_certificate(fields);
+  const Bytes mark = from_hex("0203353535");
+  const auto place = std::search(tbs.begin(), tbs.end(), mark.begin(), mark.end());
+  REQUIRE(place != tbs.end());
+  // 353535 becomes 00 in an INTEGER of one octet: the frame gets shorter by two.
+  Bytes shorter(tbs.begin(), place);
+  der::append(shorter, from_hex("020100"));
+  shorter.insert(shorter.end(), place + 5, tbs.end());
+  const std::size_t header = tbs.size() - der::only(tbs, "tbs").content.size();
+  const Bytes zero = der::element(der::kSequence, ByteView(shorter).subspan(header));
+  const Certificate certificate = parse_certificate(bench.intermediate.sign(zero));
+  CHECK(bench.findings(certificate) == Names{"serial-not-positive!"});
+  bench.expected.accept = {"serial-not-positive"};
+  CHECK(bench.findings(certificate) == Names{"serial-not-positive"});
+}
+
+TEST_CASE("A wrong signature and a missing issuer are two findings") {
+  Bench bench;
+  Certificate certificate = bench.issue(bench.expected.content);
+  certificate.der[certificate.der.size() - 4] ^= 1;
+  certificate = parse_certificate(certificate.der);
+  CHECK(bench.findings(certificate) == Names{"signature-bad!", "chain-unanchored!"});
+
+  const Certificate good = bench.issue(bench.expected.content);
+  bench.expected.intermediates.clear();
+  CHECK(bench.findings(good) == Names{"chain-unanchored!"});
+  bench.expected.anchors = {bench.intermediate.certificate()};  // an anchor need not be self-signed
+  CHECK(bench.findings(good).empty());
+  bench.expected.anchors.clear();
+  CHECK(bench.findings(good) == Names{"chain-unanchored!"});
+  bench.expected.anchors = {TestAuthority("CN=Root").certificate()};
+  bench.expected.intermediates = {bench.intermediate.certificate()};
+  CHECK(bench.findings(good) == Names{"chain-unanchored!"});
+}
+
+TEST_CASE("Dates are compared with what was fixed or asked") {
+  Bench bench;
+  const Certificate certificate = bench.issue(bench.expected.content);  // 90 days from 2026-01-01
+  bench.expected.validity = certificate.tbs.validity;
+  CHECK(bench.findings(certificate).empty());
+  bench.expected.validity->not_after += std::chrono::seconds(1);
+  CHECK(bench.findings(certificate) == Names{"validity-changed!"});
+  bench.expected.validity.reset();
+  const struct {
+    int days;
+    Names findings;
+  } rows[] = {{90, {}}, {85, {}}, {99, {}}, {45, {"validity-longer!"}}, {365, {"validity-shorter!"}}};
+  for (const auto& row : rows) {
+    bench.expected.lifetime = std::chrono::hours(24 * row.days);
+    CHECK(bench.findings(certificate) == row.findings);
+  }
+  bench.expected.lifetime.reset();
+  bench.now = at("2025-12-31T23:58:00Z");  // a clock two minutes behind
+  CHECK(bench.findings(certificate).empty());
+  bench.now = at("2025-12-31T00:00:00Z");
+  CHECK(bench.findings(certificate) == Names{"not-valid-now!"});
+  bench.now = at("2026-05-01T00:00:00Z");
+  CHECK(bench.findings(certificate) == Names{"not-valid-now!"});
+}
+
+TEST_CASE("A DNS name in other letter case is the same name") {
+  Bench bench;
+  Content changed = bench.expected.content;
+  changed.subject_alternative_names[0].der = from_hex("820f5757572e6578616d706c652e636f6d");
+  changed.subject_alternative_names[0].text = "dns:WWW.example.com";
+  CHECK(bench.findings(bench.issue(changed)).empty());
+}
+
+TEST_CASE("A critical extension that was asked for does not break the chain") {
+  Bench bench;
+  bench.expected.content.other_extensions = {parse_extension("1.2.3.4:critical:0500")};
+  CHECK(bench.findings(bench.issue(bench.expected.content)).empty());
+}
+
+TEST_CASE("An intermediate that is no authority or breaks a name constraint makes no chain") {
+  Bench bench;
+  SoftwareSigner key("ec:P-256");
+  Content content;
+  content.subject = Name::parse("CN=leaf");
+  const Certificate leaf = bench.root.issue(key.subject_public_key_info(), content);
+  CertificateFields fields = fields_for_issuer(leaf);
+  fields.serial = random_serial();
+  fields.validity = leaf.tbs.validity;
+  fields.spki = bench.expected.spki;
+  fields.content = bench.expected.content;
+  fields.algorithm = &signature_algorithm("ecdsa-sha256");
+  const Bytes tbs = build_tbs_certificate(fields);
+  const Certificate forged = parse_certificate(assemble(tbs, *fields.algorithm, key.sign(tbs, *fields.algorithm)));
+  const ChainResult result = build_chain(forged, {leaf}, {bench.root.certificate()}, bench.now);
+  CHECK_FALSE(result.anchored);
+  CHECK(result.chain.empty());
+  CHECK(result.why.find("invalid CA certificate") != std::string::npos);
+}
+
+TEST_CASE("Names of findings are unique and found again") {
+  std::set<std::string_view> seen;
+  for (const FindingKind& kind : finding_kinds()) {
+    CHECK(seen.insert(kind.name).second);
+    CHECK(&finding_kind(kind.name) == &kind);
+    CHECK_FALSE(kind.explanation.empty());
+  }
+}

@@ -1,0 +1,69 @@
+#include "x509/spki.h"
+
+#include "base/file.h"
+#include "error_of.h"
+#include "other_program.h"
+#include "support/software_signer.h"
+#include "x509/csr.h"
+#include "x509/pem.h"
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::x509;
+using hsmbridge::test::refusal;
+
+TEST_CASE("A public key built from its parts is the one that openssl writes") {
+  for (const char* kind : {"rsa:2048", "rsa:3072", "ec:P-256", "ec:P-384", "ec:P-521", "ed25519"}) {
+    CAPTURE(kind);
+    test::SoftwareSigner key(kind);
+    const Bytes& spki = key.subject_public_key_info();
+    CHECK(to_string(key_spec_of(spki)) == kind);
+    const Bytes value = public_value(spki);
+    switch (key.spec().type) {
+      case KeyType::rsa:
+        CHECK(spki_from_rsa(value, from_hex("00010001")) == spki);
+        break;
+      case KeyType::ec:
+        CHECK(spki_from_ec(key.spec(), value) == spki);
+        break;
+      case KeyType::ed25519:
+        CHECK(spki_from_ed25519(value) == spki);
+        break;
+    }
+    CHECK(spki_from_pem(spki_to_pem(spki)) == spki);
+    CHECK(spki_hash(spki).str() == hex(sha256(spki)));
+  }
+}
+
+TEST_CASE("ssh-keygen reads our SSH form as the same key") {
+  for (const char* kind : {"rsa:2048", "ec:P-256", "ec:P-384", "ec:P-521"}) {
+    CAPTURE(kind);
+    test::SoftwareSigner key(kind);
+    const std::string line = spki_to_ssh(key.subject_public_key_info()) + "\n";
+    const auto result = test::run_program({"ssh-keygen", "-e", "-m", "PKCS8", "-f", "{}"}, as_bytes(line));
+    CHECK(result.exit_code == 0);
+    CHECK(result.output == spki_to_pem(key.subject_public_key_info()));
+  }
+  const Bytes ed = test::SoftwareSigner("ed25519").subject_public_key_info();
+  CHECK(test::run_program({"ssh-keygen", "-l", "-f", "{}"}, as_bytes(spki_to_ssh(ed) + "\n")).exit_code == 0);
+}
+
+TEST_CASE("Keys without a row are refused with what they are") {
+  const auto pkcs = [](const char* der) { return refusal([&] { key_spec_of(from_hex(der)); }); };
+  CHECK(pkcs("302a300506032b6571032100"
+             "0000000000000000000000000000000000000000000000000000000000000000") ==
+        "this public key is not supported: algorithm ED448");
+  CHECK(pkcs("3019301306072a8648ce3d020106082a8648ce3d03010103020004").find("not supported") != std::string::npos);
+  CHECK(refusal([] { key_spec_of(spki_from_rsa(Bytes(128, 0xFF), from_hex("010001"))); }) ==
+        "this public key is not supported: RSA with 1024 bits (2048 to 8192 are)");
+  CHECK(refusal([] { spki_from_ec(parse_key_spec("ec:P-256"), Bytes(64)); }) != "accepted");
+  CHECK(refusal([] { spki_from_ed25519(Bytes(31)); }) != "accepted");
+}
+
+TEST_CASE("An RSA-8192 request with PSS made by openssl is read and verifies") {
+  const Csr csr = parse_csr(read_csr(read_file(HSMBRIDGE_TEST_DATA "/x509/rsa8192.csr")));
+  CHECK(to_string(key_spec_of(csr.spki)) == "rsa:8192");
+  CHECK(algorithm_of(csr.parts.signature_algorithm).name == "rsa-pss-sha512");
+  CHECK(signature_verifies(csr));
+}
