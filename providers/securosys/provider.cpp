@@ -158,9 +158,11 @@ std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
 
 // ---- submit ---------------------------------------------------------------------------------------------------------
 
-SignedMetaData SecurosysProvider::meta_data(const ProviderCall& call, ByteView payload) {
+SignedMetaData SecurosysProvider::meta_data(const ProviderCall& call) {
+  const Bytes& payload = call.draft.to_be_signed;
   SignedMetaData result;
-  result.octets = meta_data_octets({call.draft.summary, hex(sha256(payload)), call.order.id.str(), call.attempt});
+  result.octets = meta_data_octets({call.draft.summary, payload.empty() ? "" : hex(sha256(payload)),
+                                    hex(sha256(call.draft.csr)), call.order.id.str(), call.attempt});
   if (!keys_.application) return result;
   const std::lock_guard lock(application_mutex_);
   result.signature = keys_.application->sign(result.octets, *approver_algorithm(*keys_.application).algorithm);
@@ -174,7 +176,7 @@ std::string SecurosysProvider::body(const ProviderCall& call) {
     const std::string_view algorithm = x509::signature_algorithm(call.draft.algorithm).tsb_name;
     name = "signRequest";
     inner = inner_text(SignRequest{settings_.sign_key, key_password(), call.draft.to_be_signed, std::string(algorithm),
-                                   meta_data(call, call.draft.to_be_signed)});
+                                   meta_data(call)});
   } else {
     CertificateSignRequest request =
         certificate_sign_request(generation(call.time_limit / 4), ask_of(call.order), x509::parse_csr(call.draft.csr));
@@ -184,7 +186,7 @@ std::string SecurosysProvider::body(const ProviderCall& call) {
                                                     ? issuing_algorithm(settings_, issuer(call.time_limit / 4))
                                                     : x509::signature_algorithm(settings_.algorithm);
     request.algorithm = algorithm.tsb_name;
-    request.meta_data = meta_data(call, call.draft.csr);
+    request.meta_data = meta_data(call);
     name = "signCertificateRequest";
     inner = inner_text(request);
   }
@@ -251,7 +253,7 @@ bool SecurosysProvider::is_ours(const Task& task, const ProviderCall& call) cons
   if (!meta || meta->request != call.order.id.str() || meta->attempt != call.attempt) return false;
   // Anybody may write any metaData: what would be signed must be ours too.
   if (settings_.mode == Mode::raw_signature) return task.payload && equal(*task.payload, call.draft.to_be_signed);
-  return meta->payload_sha256 == hex(sha256(call.draft.csr));
+  return meta->csr_sha256 == hex(sha256(call.draft.csr));
 }
 
 std::optional<Task> SecurosysProvider::find_task(const ProviderCall& call) {

@@ -54,7 +54,7 @@ class SecurosysProvider final : public workflow::Provider {
   Generation generation(Duration limit);
   std::optional<approval::Policy> policy(Duration limit);
   Secret key_password() const;
-  SignedMetaData meta_data(const workflow::ProviderCall& call, ByteView payload);
+  SignedMetaData meta_data(const workflow::ProviderCall& call);
   std::string body(const workflow::ProviderCall& call);
   workflow::Report status(const workflow::ProviderCall& call);
   workflow::Handout handout(const std::string& result, std::string body) const;

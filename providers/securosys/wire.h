@@ -95,7 +95,8 @@ Json key_password(const Secret& password);
 // What is shown to approvers beside the bytes they sign; not covered by their signature.
 struct MetaData {
   std::string summary;
-  std::string payload_sha256;  // hex; of the TBSCertificate, or of the CSR in certificate mode
+  std::string payload_sha256;  // hex, of the TBSCertificate; "" when the TSB builds it
+  std::string csr_sha256;      // hex, of the CertificationRequest
   std::string request;         // our request id
   unsigned attempt = 1;
 };

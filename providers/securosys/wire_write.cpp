@@ -55,12 +55,12 @@ Json key_password(const Secret& password) {
 }
 
 Bytes meta_data_octets(const MetaData& meta_data) {
-  return to_bytes(Json::object({{"app", "hsmbridge"},
-                                {"summary", meta_data.summary},
-                                {"payloadSha256", meta_data.payload_sha256},
-                                {"request", meta_data.request},
-                                {"attempt", static_cast<std::int64_t>(meta_data.attempt)}})
-                      .dump());
+  Json json = Json::object({{"app", "hsmbridge"}, {"summary", meta_data.summary}});
+  if (!meta_data.payload_sha256.empty()) json.set("payloadSha256", meta_data.payload_sha256);
+  json.set("csrSha256", meta_data.csr_sha256);
+  json.set("request", meta_data.request);
+  json.set("attempt", static_cast<std::int64_t>(meta_data.attempt));
+  return to_bytes(json.dump());
 }
 
 std::optional<MetaData> meta_data_from(ByteView octets) {
@@ -69,8 +69,8 @@ std::optional<MetaData> meta_data_from(ByteView octets) {
     if (json.string_or("app", "") != "hsmbridge") return std::nullopt;
     const std::int64_t attempt = json.at("attempt").as_integer();
     if (attempt < 1 || attempt > 1'000'000) return std::nullopt;
-    return MetaData{json.string_or("summary", ""), json.at("payloadSha256").as_string(), json.at("request").as_string(),
-                    static_cast<unsigned>(attempt)};
+    return MetaData{json.string_or("summary", ""), json.string_or("payloadSha256", ""), json.string_or("csrSha256", ""),
+                    json.at("request").as_string(), static_cast<unsigned>(attempt)};
   } catch (const Error&) {
     return std::nullopt;  // another application's
   }
