@@ -1,0 +1,186 @@
+#include "pkcs11/certificates.h"
+
+#include "base/error.h"
+#include "pkcs11/key_objects.h"
+#include "pkcs11/public_key.h"
+#include "pkcs11/token.h"
+#include "x509/openssl_ptr.h"
+
+#include <fmt/core.h>
+#include <openssl/err.h>
+#include <openssl/x509.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace hsmbridge::pkcs11 {
+namespace {
+
+// The attributes that PKCS#11 wants beside CKA_VALUE, as DER (v2.40 §4.6.3).
+struct CertificateNames {
+  Bytes subject;
+  Bytes issuer;
+  Bytes serial;
+};
+
+template <class Object>
+Bytes der_of(int (*encode)(const Object*, unsigned char**), const Object* object) {
+  unsigned char* encoded = nullptr;
+  const int length = encode(object, &encoded);
+  if (length <= 0) throw Error{ErrorKind::invalid_input, "a name in the certificate cannot be written as DER"};
+  Bytes der(encoded, encoded + length);
+  ::OPENSSL_free(encoded);
+  return der;
+}
+
+CertificateNames names_of(ByteView der) {
+  const unsigned char* at = der.data();
+  const x509::X509Ptr certificate(::d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+  ::ERR_clear_error();
+  if (!certificate || at != der.data() + der.size()) {
+    throw Error{ErrorKind::invalid_input, "these bytes are no DER certificate"};
+  }
+  return {.subject = der_of<X509_NAME>(::i2d_X509_NAME, ::X509_get_subject_name(certificate.get())),
+          .issuer = der_of<X509_NAME>(::i2d_X509_NAME, ::X509_get_issuer_name(certificate.get())),
+          .serial = der_of<ASN1_INTEGER>(::i2d_ASN1_INTEGER, ::X509_get0_serialNumber(certificate.get()))};
+}
+
+Template certificate_template(const KeyInfo& key, ByteView der) {
+  CertificateNames names = names_of(der);
+  Template wanted;
+  // CKA_TRUSTED is never set: whether a certificate is trusted is not this program's to say.
+  wanted.number(CKA_CLASS, CKO_CERTIFICATE)
+      .number(CKA_CERTIFICATE_TYPE, CKC_X_509)
+      .flag(CKA_TOKEN, CK_TRUE)
+      .flag(CKA_PRIVATE, CK_FALSE)
+      .text(CKA_LABEL, key.label)
+      .add(CKA_ID, key.id)
+      .add(CKA_SUBJECT, std::move(names.subject))
+      .add(CKA_ISSUER, std::move(names.issuer))
+      .add(CKA_SERIAL_NUMBER, std::move(names.serial))
+      .add(CKA_VALUE, Bytes(der.begin(), der.end()));
+  return wanted;
+}
+
+Template certificates_match(ByteView id) {
+  Template match;
+  match.flag(CKA_TOKEN, CK_TRUE).number(CKA_CLASS, CKO_CERTIFICATE).number(CKA_CERTIFICATE_TYPE, CKC_X_509);
+  if (!id.empty()) match.add(CKA_ID, Bytes(id.begin(), id.end()));
+  return match;
+}
+
+std::vector<TokenCertificate> read_certificates(const Session& session, ByteView id) {
+  constexpr CK_ATTRIBUTE_TYPE kTypes[] = {CKA_VALUE, CKA_ID, CKA_LABEL};
+  std::vector<TokenCertificate> certificates;
+  for (const CK_OBJECT_HANDLE handle : find_objects(session, certificates_match(id))) {
+    auto values = read_attributes(session, handle, kTypes);
+    if (!values[0] || values[0]->empty()) continue;
+    TokenCertificate certificate{.der = std::move(*values[0]),
+                                 .id = values[1].value_or(Bytes{}),
+                                 .label = to_text(values[2].value_or(Bytes{})),
+                                 .uri = {}};
+    certificate.uri = format_uri({.token = session.token().label,
+                                  .manufacturer = {},
+                                  .serial = session.token().serial,
+                                  .model = {},
+                                  .id = certificate.id,
+                                  .object = certificate.label,
+                                  .type = "cert"});
+    certificates.push_back(std::move(certificate));
+  }
+  return certificates;
+}
+
+// A token says in many ways that it takes no certificates; none of them says it plainly.
+bool takes_no_certificates(CK_RV rv) {
+  return rv == CKR_FUNCTION_NOT_SUPPORTED || rv == CKR_TOKEN_WRITE_PROTECTED || rv == CKR_ACTION_PROHIBITED ||
+         return_code(rv).recovery == Recovery::smaller_template;
+}
+
+CK_OBJECT_HANDLE create(const Session& session, const KeyInfo& key, ByteView der) {
+  Template wanted = certificate_template(key, der);
+  CK_OBJECT_HANDLE handle = 0;
+  const CK_RV rv = session.functions().C_CreateObject(session.handle(), wanted.data(), wanted.size(), &handle);
+  if (!takes_no_certificates(rv)) {
+    session.check(rv, "C_CreateObject", fmt::format("put the certificate beside key {}", key.label));
+    return handle;
+  }
+  throw Error{ErrorKind::refused, fmt::format("token {} does not take the certificate of key {} ({})",
+                                              session.token().access.name, key.label, return_code_name(rv))}
+      .with("ckr", return_code_name(rv))
+      .hint("if it takes none at all, declare certificates: not-supported for the token and install into a file");
+}
+
+void destroy(const Session& session, CK_OBJECT_HANDLE handle) {
+  const CK_RV rv = session.functions().C_DestroyObject(session.handle(), handle);
+  if (rv != CKR_OBJECT_HANDLE_INVALID) session.check(rv, "C_DestroyObject", "remove a certificate");
+}
+
+void check_belongs(const KeyInfo& key, ByteView der) {
+  const auto spki = spki_of_certificate(der);
+  if (!spki) throw Error{ErrorKind::invalid_input, "these bytes are no DER certificate"};
+  if (key.spki.empty() || *spki != key.spki) {
+    throw Error{ErrorKind::invalid_input, fmt::format("the certificate is for another key than {}", key.label)}
+        .with("key", candidate_text(key))
+        .hint("name the key that the certificate was asked for");
+  }
+  // Without an id nothing would say which key it belongs to.
+  if (key.id.empty()) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("key {} has no CKA_ID, so no certificate can be put beside it", key.label)};
+  }
+}
+
+}  // namespace
+
+std::vector<TokenCertificate> list_certificates(Token& token) {
+  return reading(token.state(), [](Session& session) { return read_certificates(session, {}); });
+}
+
+std::vector<TokenCertificate> certificates_of(Token& token, const KeyInfo& key) {
+  if (key.id.empty()) return {};
+  return reading(token.state(), [&](Session& session) { return read_certificates(session, key.id); });
+}
+
+CertificatePlacement put_certificate(Token& token, const KeyInfo& key, ByteView certificate_der,
+                                     Predecessor predecessor) {
+  check_belongs(key, certificate_der);
+  if (token.access().certificates == CertificateStorage::not_supported) {
+    throw Error{ErrorKind::refused, fmt::format("token {} is declared to take no certificates", token.name())}.hint(
+        "install into a file, or remove the declaration from the token's configuration");
+  }
+  CertificatePlacement placement;
+  writing(token.state(), [&](Session& session) {
+    const auto before = find_objects(session, certificates_match(key.id));
+    std::optional<CK_OBJECT_HANDLE> ours;
+    for (const CK_OBJECT_HANDLE handle : before) {
+      const auto value = read_attribute(session, handle, CKA_VALUE);
+      if (value && equal(*value, certificate_der)) ours = handle;
+    }
+    if (ours) {
+      // Written by an earlier run, perhaps one that did not get as far as the predecessor.
+      placement.outcome = CertificatePlacement::Outcome::already_there;
+    } else {
+      ours = create(session, key, certificate_der);
+      const auto value = read_attribute(session, *ours, CKA_VALUE);
+      if (!value || !equal(*value, certificate_der)) {
+        destroy(session, *ours);
+        throw Error{ErrorKind::corrupt,
+                    fmt::format("token {} gives back another certificate than the one put beside key {}: it was "
+                                "removed again, and what was there before stays",
+                                token.name(), key.label)};
+      }
+      placement.outcome = CertificatePlacement::Outcome::written;
+    }
+    if (predecessor == Predecessor::keep) return true;
+    for (const CK_OBJECT_HANDLE handle : before) {
+      if (handle == *ours) continue;
+      destroy(session, handle);
+      ++placement.removed;
+    }
+    return true;
+  });
+  return placement;
+}
+
+}  // namespace hsmbridge::pkcs11

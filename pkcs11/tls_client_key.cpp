@@ -1,0 +1,199 @@
+#include "pkcs11/tls_client_key.h"
+
+#include "base/error.h"
+#include "pkcs11/certificates.h"
+#include "pkcs11/key_objects.h"
+#include "pkcs11/module_state.h"
+#include "pkcs11/public_key.h"
+#include "pkcs11/token.h"
+#include "x509/openssl_error.h"
+#include "x509/openssl_ptr.h"
+
+#include <fmt/core.h>
+#include <libp11.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+
+namespace hsmbridge::pkcs11 {
+namespace {
+
+// libp11's setting-up calls are not safe against each other.
+std::mutex& libp11_mutex() {
+  static auto* const mutex = new std::mutex;
+  return *mutex;
+}
+
+// libp11 reports through OpenSSL's error queue, and sometimes not at all.
+std::string queued_errors() {
+  std::string text = x509::take_openssl_errors();
+  return text.empty() ? "no reason given" : text;
+}
+
+Error libp11_failed(const Token& token, std::string_view what) {
+  return Error{ErrorKind::unavailable,
+               fmt::format("libp11 cannot {} of token {}: {}", what, token.name(), queued_errors())};
+}
+
+struct Slots {
+  PKCS11_CTX* context = nullptr;
+  PKCS11_SLOT* slots = nullptr;
+  unsigned count = 0;
+};
+
+// One libp11 context a module, made after our own C_Initialize and never logged out, released, unloaded or freed: that
+// would call C_Logout, C_CloseAllSessions or C_Finalize under our sessions (measured on libp11 0.4.12).
+Slots& slots_of(const Token& token) {
+  static auto* const contexts = new std::map<std::string, Slots>;
+  const ModuleState& module = token.state().module->state();
+  Slots& slots = (*contexts)[module.path.string()];
+  if (slots.context == nullptr) {
+    PKCS11_CTX* const context = ::PKCS11_CTX_new();
+    if (context == nullptr) throw libp11_failed(token, "make a context for the module");
+    if (!module.arguments.empty()) ::PKCS11_CTX_init_args(context, module.arguments.c_str());
+    if (::PKCS11_CTX_load(context, module.path.c_str()) != 0) throw libp11_failed(token, "load the module");
+    slots.context = context;
+  }
+  if (::PKCS11_update_slots(slots.context, &slots.slots, &slots.count) != 0) {
+    throw libp11_failed(token, "list the slots");
+  }
+  return slots;
+}
+
+PKCS11_TOKEN* token_in(const Slots& slots, const Token& token) {
+  const CK_SLOT_ID wanted = token.state().current_slot();
+  for (unsigned i = 0; i < slots.count; ++i) {
+    PKCS11_SLOT* const slot = &slots.slots[i];
+    if (::PKCS11_get_slotid_from_slot(slot) == wanted && slot->token != nullptr) return slot->token;
+  }
+  throw libp11_failed(token, "find the slot");
+}
+
+// The last one that matches: after a new login libp11 appends the new handles and keeps the dead ones before them.
+PKCS11_KEY* key_in(PKCS11_TOKEN* libp11_token, const Token& token, const KeyInfo& key) {
+  PKCS11_KEY* keys = nullptr;
+  unsigned count = 0;
+  if (::PKCS11_enumerate_keys(libp11_token, &keys, &count) != 0) throw libp11_failed(token, "list the keys");
+  for (unsigned i = count; i > 0; --i) {
+    PKCS11_KEY* const candidate = &keys[i - 1];
+    const ByteView id(candidate->id, candidate->id_len);
+    if (candidate->isPrivate != 0 && equal(id, key.id) &&
+        (candidate->label == nullptr ? std::string() : std::string(candidate->label)) == key.label) {
+      return candidate;
+    }
+  }
+  throw libp11_failed(token, fmt::format("find key {}", key.label));
+}
+
+void refuse_ed25519_on_token(Token& token) {
+  const bool there = reading(token.state(), [](Session& session) {
+    Template match;
+    match.flag(CKA_TOKEN, CK_TRUE).number(CKA_CLASS, CKO_PRIVATE_KEY).number(CKA_KEY_TYPE, CKK_EC_EDWARDS);
+    return !find_objects(session, std::move(match)).empty();
+  });
+  if (!there) return;
+  throw Error{ErrorKind::invalid_input,
+              fmt::format("token {} holds an Ed25519 private key: libp11 can then use none of its keys for TLS client "
+                          "authentication",
+                          token.name())}
+      .with("token", token.state().uri)
+      .hint("keep the TLS client key on a token without Ed25519 keys, or give the client key as a file");
+}
+
+x509::X509Ptr parse_certificate(ByteView der) {
+  const unsigned char* at = der.data();
+  x509::X509Ptr certificate(::d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+  if (!certificate) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("a certificate for TLS client authentication cannot be read: {}", queued_errors())};
+  }
+  return certificate;
+}
+
+}  // namespace
+
+struct TlsClientKey::State {
+  std::shared_ptr<Token> token;
+  KeyInfo key;
+  std::vector<Bytes> chain;
+};
+
+TlsClientKey::TlsClientKey(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+TlsClientKey::~TlsClientKey() = default;
+
+std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, const KeySelector& selector,
+                                                 std::vector<Bytes> chain) {
+  auto state = std::make_unique<State>();
+  state->key = find_key(*token, selector);
+  const KeyInfo& key = state->key;
+  if (!key.has_private || !key.spec || key.spec->type == x509::KeyType::ed25519) {
+    throw Error{ErrorKind::invalid_input, fmt::format("key {} on token {} cannot authenticate a TLS client: it is {}",
+                                                      key.label, token->name(), candidate_text(key))}
+        .hint("use an RSA or EC key whose private half is on the token");
+  }
+  if (key.always_authenticate) {
+    throw Error{
+        ErrorKind::invalid_input,
+        fmt::format("key {} on token {} wants its PIN for every signature (CKA_ALWAYS_AUTHENTICATE), which a TLS "
+                    "handshake cannot give",
+                    key.label, token->name())}
+        .hint("use a key without CKA_ALWAYS_AUTHENTICATE");
+  }
+  refuse_ed25519_on_token(*token);
+  if (chain.empty()) {
+    // The newest one is not known to PKCS#11; with several the configuration must say which.
+    const auto beside = certificates_of(*token, key);
+    if (beside.size() != 1) {
+      throw Error{ErrorKind::invalid_input, fmt::format("{} certificates are beside key {} on token {}, one is needed",
+                                                        beside.size(), key.label, token->name())}
+          .hint("give the client certificate as a file, or put one beside the key: hsmbridge cert install");
+    }
+    chain.push_back(beside.front().der);
+  }
+  const auto spki = spki_of_certificate(chain.front());
+  if (!spki || *spki != key.spki) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("the TLS client certificate is not for key {} on token {}", key.label, token->name())}
+        .hint("the first certificate must be the client's own");
+  }
+  state->chain = std::move(chain);
+  state->token = std::move(token);
+  return std::shared_ptr<TlsClientKey>(new TlsClientKey(std::move(state)));
+}
+
+void TlsClientKey::install(void* ssl_ctx) {
+  Token& token = *state_->token;
+  SSL_CTX* const context = static_cast<SSL_CTX*>(ssl_ctx);
+  // Our session first: libp11 waits for ever when its own first C_OpenSession fails. Our login is its login too, so it
+  // is never given a PIN.
+  token.login();
+  refuse_ed25519_on_token(token);
+  const std::lock_guard lock(libp11_mutex());
+  ::ERR_clear_error();
+  PKCS11_KEY* const found = key_in(token_in(slots_of(token), token), token, state_->key);
+  const x509::PkeyPtr key(::PKCS11_get_private_key(found));
+  if (!key) throw libp11_failed(token, fmt::format("use key {}", state_->key.label));
+  if (::SSL_CTX_use_certificate(context, parse_certificate(state_->chain.front()).get()) != 1) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("OpenSSL refuses the TLS client certificate: {}", queued_errors())};
+  }
+  ::SSL_CTX_clear_chain_certs(context);
+  for (std::size_t i = 1; i < state_->chain.size(); ++i) {
+    if (::SSL_CTX_add1_chain_cert(context, parse_certificate(state_->chain[i]).get()) != 1) {
+      throw Error{ErrorKind::invalid_input,
+                  fmt::format("OpenSSL refuses the chain of the TLS client certificate: {}", queued_errors())};
+    }
+  }
+  if (::SSL_CTX_use_PrivateKey(context, key.get()) != 1 || ::SSL_CTX_check_private_key(context) != 1) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("OpenSSL refuses key {} for TLS: {}", state_->key.label, queued_errors())};
+  }
+}
+
+}  // namespace hsmbridge::pkcs11

@@ -1,0 +1,152 @@
+#include "base/bytes.h"
+#include "pkcs11/keys.h"
+#include "private_token.h"
+
+#include <p11-kit/pkcs11.h>
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::pkcs11;
+using namespace hsmbridge::test;
+
+TEST_CASE("a wrong PIN is tried once whoever asks again") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open("000000");
+  const Error first = error_of([&] { list_keys(*token); });
+  CHECK(first.kind() == ErrorKind::denied);
+  CHECK(first.message() == "cannot log in to token web as user: the PIN is wrong (CKR_PIN_INCORRECT from C_Login)");
+  CHECK(first.hint().find("hsmbridge token login web --retry") != std::string::npos);
+  CHECK(faults.calls("C_Login") == 1);
+
+  CHECK(error_of([&] { token->login(); }).kind() == ErrorKind::denied);
+  // Another Token object with the same memory, as another process has it.
+  const auto other = mine.open("000000");
+  const Error again = error_of([&] { list_keys(*other); });
+  CHECK(again.kind() == ErrorKind::denied);
+  CHECK(again.detail("reason") == "CKR_PIN_INCORRECT");
+  CHECK(faults.calls("C_Login") == 1);
+}
+
+TEST_CASE("a refusal is recorded before the error is reported") {
+  struct Watching final : PinRefusals {
+    std::optional<PinRefusal> refused(const PinSubject&) override { return std::nullopt; }
+    void record(const PinRefusal& refusal) override { recorded.push_back(refusal); }
+    void clear(const PinSubject&) override {}
+    std::vector<PinRefusal> recorded;
+  };
+  PrivateToken mine;
+  const auto memory = std::make_shared<Watching>();
+  const auto token = Token::open(mine.access("000000"), memory);
+  CHECK(error_of([&] { token->login(); }).kind() == ErrorKind::denied);
+  REQUIRE(memory->recorded.size() == 1);
+  CHECK(memory->recorded[0].subject.token_serial == mine.serial);
+  CHECK(memory->recorded[0].subject.user_type == kUser);
+  CHECK(memory->recorded[0].subject.source_hash == hex(sha256(as_bytes("file:/etc/hsmbridge/web.pin"))));
+  CHECK(memory->recorded[0].reason == "CKR_PIN_INCORRECT");
+}
+
+TEST_CASE("a retry makes one attempt and a success forgets the refusal") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto wrong = mine.open("000000");
+  CHECK(error_of([&] { wrong->login(); }).kind() == ErrorKind::denied);
+  CHECK(error_of([&] { wrong->login(LoginAttempt::retry); }).kind() == ErrorKind::denied);
+  CHECK(faults.calls("C_Login") == 2);
+  CHECK(error_of([&] { wrong->login(); }).kind() == ErrorKind::denied);
+  CHECK(faults.calls("C_Login") == 2);
+
+  const auto right = mine.open();
+  CHECK(error_of([&] { right->login(); }).kind() == ErrorKind::denied);
+  CHECK(faults.calls("C_Login") == 2);
+  right->login(LoginAttempt::retry);
+  CHECK(faults.calls("C_Login") == 3);
+  CHECK(right->logged_in());
+  CHECK(list_keys(*right).empty());
+}
+
+TEST_CASE("the last attempt is never spent") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  faults.token_flags(CKF_USER_PIN_FINAL_TRY);
+  CHECK(token->info().user_pin == PinState::final_try);
+  const Error error = error_of([&] { token->login(); });
+  CHECK(error.kind() == ErrorKind::denied);
+  CHECK(error.message() == "one wrong PIN more would lock token web: the last attempt is not spent");
+  CHECK(error_of([&] { token->login(LoginAttempt::retry); }).kind() == ErrorKind::denied);
+  faults.token_flags(CKF_USER_PIN_LOCKED);
+  CHECK(error_of([&] { token->login(); }).detail("ckr") == "CKR_PIN_LOCKED");
+  CHECK(faults.calls("C_Login") == 0);
+}
+
+TEST_CASE("a locked PIN is remembered as a refusal") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  faults.fail("C_Login", CKR_PIN_LOCKED);
+  CHECK(error_of([&] { token->login(); }).detail("ckr") == "CKR_PIN_LOCKED");
+  CHECK(error_of([&] { token->login(); }).detail("reason") == "CKR_PIN_LOCKED");
+  CHECK(faults.calls("C_Login") == 1);
+}
+
+TEST_CASE("many calls log in once") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  for (int i = 0; i < 5; ++i) list_keys(*token);
+  // Another Token of this process finds the login there.
+  const auto second = mine.open();
+  list_keys(*second);
+  CHECK(faults.calls("C_Login") == 1);
+}
+
+TEST_CASE("a token without a PIN source says so") {
+  PrivateToken mine;
+  auto access = mine.access();
+  access.pin = {};
+  const auto token = Token::open(access, mine.refusals);
+  const Error error = error_of([&] { list_keys(*token); });
+  CHECK(error.kind() == ErrorKind::denied);
+  CHECK(error.message() == "token web wants a login, and no PIN is configured");
+}
+
+TEST_CASE("a protected PIN is refused on a token without a pad and passed as nothing on one that has it") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  auto access = mine.access();
+  access.pin = PinSource::protected_path();
+  const auto token = Token::open(access, mine.refusals);
+  CHECK(error_of([&] { token->login(); }).kind() == ErrorKind::invalid_input);
+  CHECK(faults.calls("C_Login") == 0);
+  faults.token_flags(CKF_PROTECTED_AUTHENTICATION_PATH);
+  // SoftHSM has no pad and refuses the missing PIN, which shows that none was sent.
+  const Error error = error_of([&] { token->login(); });
+  CHECK(error.detail("ckr") == "CKR_ARGUMENTS_BAD");
+  CHECK(faults.calls("C_Login") == 1);
+}
+
+TEST_CASE("a URI that matches no token or several names the candidates") {
+  PrivateToken one;
+  PrivateToken two;
+  auto access = one.access();
+  access.uri = "pkcs11:token=no-such-token";
+  const Error none = error_of([&] { Token::open(access, one.refusals); });
+  CHECK(none.kind() == ErrorKind::not_found);
+  CHECK(details(none, "candidate").size() >= 2);
+
+  access.uri = "pkcs11:manufacturer=SoftHSM%20project";
+  const Error several = error_of([&] { Token::open(access, one.refusals); });
+  CHECK(several.kind() == ErrorKind::ambiguous);
+  const auto candidates = details(several, "candidate");
+  for (const auto* token : {&one, &two}) {
+    unsigned named = 0;
+    for (const std::string& candidate : candidates) {
+      named += candidate.find("token=" + token->label + ";") != std::string::npos ? 1 : 0;
+    }
+    CHECK(named == 1);
+  }
+  access.uri = "pkcs11:serial=" + two.serial;
+  CHECK(Token::open(access, one.refusals)->info().label == two.label);
+}

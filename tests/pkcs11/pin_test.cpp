@@ -1,0 +1,56 @@
+#include "pkcs11/pin.h"
+
+#include "base/bytes.h"
+#include "base/file.h"
+#include "private_token.h"
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::pkcs11;
+using namespace hsmbridge::test;
+
+namespace {
+
+const PinSubject kSubject{.token_serial = "ab12", .user_type = kUser, .source_hash = "00ff"};
+
+}  // namespace
+
+TEST_CASE("a refusal written by one memory of files is read by another") {
+  const TemporaryFolder folder;
+  FilePinRefusals one(folder.path() / "a/b");
+  FilePinRefusals two(folder.path() / "a/b");
+  CHECK_FALSE(two.refused(kSubject).has_value());
+  const Instant at = parse_rfc3339("2026-11-23T15:42:07Z");
+  one.record({.subject = kSubject, .at = at, .reason = "CKR_PIN_INCORRECT"});
+  const auto refusal = two.refused(kSubject);
+  REQUIRE(refusal.has_value());
+  CHECK(refusal->at == at);
+  CHECK(refusal->reason == "CKR_PIN_INCORRECT");
+  PinSubject other = kSubject;
+  other.user_type = kSecurityOfficer;
+  CHECK_FALSE(two.refused(other).has_value());
+  two.clear(kSubject);
+  CHECK_FALSE(one.refused(kSubject).has_value());
+  two.clear(kSubject);  // again is no error
+}
+
+TEST_CASE("a record of a refusal that cannot be read counts as a refusal") {
+  const TemporaryFolder folder;
+  FilePinRefusals memory(folder.path());
+  memory.record({.subject = kSubject, .at = {}, .reason = "CKR_PIN_INCORRECT"});
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+    write_file(entry.path(), as_bytes("{"), FileMode::private_0600, Existing::replace);
+  }
+  CHECK(memory.refused(kSubject).has_value());
+}
+
+TEST_CASE("two logins at one token exclude each other and two tokens do not") {
+  const std::string serial = hex(random_bytes(8));
+  {
+    const LoginLock held(serial, Duration{0});
+    const LoginLock other(serial + "2", Duration{0});
+    CHECK(error_of([&] { LoginLock second(serial, Duration{60}); }).kind() == ErrorKind::unavailable);
+  }
+  CHECK_NOTHROW(LoginLock(serial, Duration{0}));
+}

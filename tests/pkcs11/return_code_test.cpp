@@ -1,0 +1,48 @@
+#include "pkcs11/return_code.h"
+
+#include <p11-kit/pkcs11.h>
+
+#include <catch2/catch.hpp>
+#include <set>
+#include <string>
+
+using namespace hsmbridge;
+using namespace hsmbridge::pkcs11;
+
+TEST_CASE("every return code has one row with a CKR name and a meaning") {
+  std::set<unsigned long> codes;
+  std::set<std::string_view> names;
+  for (const ReturnCode& row : return_codes()) {
+    INFO(row.name);
+    CHECK(codes.insert(row.code).second);
+    CHECK(names.insert(row.name).second);
+    CHECK(row.name.substr(0, 4) == "CKR_");
+    CHECK_FALSE(row.meaning.empty());
+    CHECK(row.code != CKR_OK);
+    CHECK(&return_code(row.code) == &row);
+  }
+  CHECK(codes.size() == 93);
+}
+
+TEST_CASE("a vendor's return code keeps its number") {
+  CHECK(return_code_name(0x80000123UL) == "0x80000123");
+  CHECK(return_code(0x80000123UL).recovery == Recovery::give_up);
+  CHECK(return_code(0x80000123UL).kind == ErrorKind::unavailable);
+  CHECK(return_code_name(0x7fffUL) == "0x00007fff");
+}
+
+TEST_CASE("no code that may mean a wrong PIN is ever repeated") {
+  for (const unsigned long code :
+       {CKR_PIN_INCORRECT, CKR_PIN_INVALID, CKR_PIN_LEN_RANGE, CKR_PIN_EXPIRED, CKR_PIN_LOCKED}) {
+    CHECK(return_code(code).recovery == Recovery::give_up);
+    CHECK(return_code(code).kind == ErrorKind::denied);
+  }
+}
+
+TEST_CASE("a failed call says what was done and what the code means") {
+  const TokenFailure failure(CKR_DEVICE_REMOVED, "C_Sign", "sign with key web");
+  CHECK(failure.message() == "cannot sign with key web: the token was removed (CKR_DEVICE_REMOVED from C_Sign)");
+  CHECK(failure.detail("ckr") == "CKR_DEVICE_REMOVED");
+  CHECK(failure.detail("function") == "C_Sign");
+  CHECK(failure.kind() == ErrorKind::unavailable);
+}
