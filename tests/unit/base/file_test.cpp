@@ -168,7 +168,7 @@ TEST_CASE("one trailing newline of a secret file is cut and no more") {
 
 TEST_CASE("a secret file that its group or others may touch is denied with the chmod that mends it") {
   const TemporaryFolder folder;
-  for (const mode_t mode : {0640, 0604, 0660, 0644, 0601, 0620}) {
+  for (const mode_t mode : {0640U, 0604U, 0660U, 0644U, 0601U, 0620U}) {
     write_secret(folder / "pin", "1234", mode);
     const Error error = thrown([&] { read_secret_file(folder / "pin"); });
     CHECK(error.kind() == ErrorKind::denied);
