@@ -1,10 +1,13 @@
 #include "pkcs11/generate.h"
 
 #include "base/file.h"
+#include "pkcs11/contract_table.h"
 #include "pkcs11/signer.h"
 #include "private_token.h"
 #include "x509/spki.h"
 #include "x509/verify.h"
+
+#include <p11-kit/pkcs11.h>
 
 #include <catch2/catch.hpp>
 
@@ -12,36 +15,224 @@ using namespace hsmbridge;
 using namespace hsmbridge::pkcs11;
 using namespace hsmbridge::test;
 
-TEST_CASE("a P-256 key is made under the contract and signs") {
-  PrivateToken softhsm;
-  const auto token = softhsm.open();
-  const KeyPlan plan = plan_key(*token, "web-2026", {x509::KeyType::ec, 256});
-  CHECK(plan.id.size() == 16);
-  const MadeKey made = make_key(*token, plan);
-  CHECK(made.origin == MadeKey::Origin::generated);
-  CHECK(made.contract.quirk == "full");
-  CHECK(made.contract.violations().empty());
-  for (const ContractRow& row : made.contract.rows) {
-    INFO(row.half << ' ' << row.attribute << ": asked " << row.asked << ", found " << row.found);
-    CHECK(row.verdict == Verdict::held);
+namespace {
+
+constexpr x509::KeySpec kP256{x509::KeyType::ec, 256};
+
+}  // namespace
+
+TEST_CASE("a key of every type is made under the whole contract and proves itself") {
+  PrivateToken mine;
+  const auto token = mine.open();
+  for (const char* spec : {"ec:P-256", "ec:P-384", "ec:P-521", "ed25519", "rsa:2048", "rsa:3072"}) {
+    INFO(spec);
+    const KeyPlan plan = plan_key(*token, spec, x509::parse_key_spec(spec));
+    CHECK(plan.id.size() == 16);
+    const MadeKey made = make_key(*token, plan);
+    CHECK(made.origin == MadeKey::Origin::generated);
+    CHECK(made.contract.quirk == "full");
+    CHECK(made.contract.rows.size() == contract_terms().size() + 1);
+    for (const ContractRow& row : made.contract.rows) {
+      INFO(row.half << ' ' << row.attribute << ": asked " << row.asked << ", found " << row.found);
+      CHECK(row.verdict == Verdict::held);
+    }
+    CHECK(made.key.label == spec);
+    CHECK(made.key.id == plan.id);
+    CHECK(made.key.type == spec);
+
+    const auto key = TokenKey::open(token, KeySelector::by_id(plan.id));
+    const KeyProof proof = key->prove(random_bytes(32));
+    CHECK(x509::verify(made.key.spki, x509::signature_algorithm(proof.algorithm), proof.message, proof.signature));
+    CHECK(proof.message == proof_message(proof.nonce, made.key.spki));
   }
-  CHECK(made.key.label == "web-2026");
-  CHECK(made.key.id == plan.id);
-  CHECK(made.key.type == "ec:P-256");
+  // pkcs11-tool sees what we made.
+  const auto listed = mine.tool({"--list-objects", "--type", "privkey"});
+  INFO(listed.out);
+  CHECK(listed.out.find("Access:     sensitive, always sensitive, never extractable, local") != std::string::npos);
+  CHECK(listed.out.find("decrypt") == std::string::npos);
+}
 
-  const auto key = TokenKey::open(token, KeySelector::by_label("web-2026"));
-  const Bytes message = to_bytes("to be signed");
-  const auto& algorithm = x509::signature_algorithm("ecdsa-sha256");
-  const Bytes signature = key->sign(message, algorithm);
-  CHECK(x509::verify(made.key.spki, algorithm, message, signature));
+TEST_CASE("a label that is taken is refused naming both ids") {
+  PrivateToken mine;
+  const auto token = mine.open();
+  const KeyPlan first = plan_key(*token, "web", kP256);
+  const KeyPlan second = plan_key(*token, "web", kP256);
+  make_key(*token, first);
+  const Error planned = error_of([&] { plan_key(*token, "web", kP256); });
+  CHECK(planned.kind() == ErrorKind::conflict);
+  CHECK(planned.detail("existing_id") == hex(first.id));
+  const Error made = error_of([&] { make_key(*token, second); });
+  CHECK(made.kind() == ErrorKind::conflict);
+  CHECK(made.detail("existing_id") == hex(first.id));
+  CHECK(made.detail("new_id") == hex(second.id));
+  CHECK(list_keys(*token).size() == 1);
+}
 
-  // openssl agrees.
-  const TemporaryFolder folder;
-  write_file(folder.path() / "key.pem", as_bytes(x509::spki_to_pem(made.key.spki)), FileMode::public_0644,
-             Existing::refuse);
-  write_file(folder.path() / "message", message, FileMode::public_0644, Existing::refuse);
-  write_file(folder.path() / "signature", signature, FileMode::public_0644, Existing::refuse);
-  const auto verified = run_program({"openssl", "dgst", "-sha256", "-verify", folder.path() / "key.pem", "-signature",
-                                     folder.path() / "signature", folder.path() / "message"});
-  CHECK(verified.out == "Verified OK\n");
+TEST_CASE("an id that is another key's is refused") {
+  PrivateToken mine;
+  const auto token = mine.open();
+  const KeyPlan plan = plan_key(*token, "web", kP256);
+  make_key(*token, plan);
+  const KeyPlan same_id{.label = "other", .id = plan.id, .spec = kP256};
+  CHECK(error_of([&] { make_key(*token, same_id); }).kind() == ErrorKind::conflict);
+  const KeyPlan other_type{.label = "web", .id = plan.id, .spec = {x509::KeyType::rsa, 2048}};
+  CHECK(error_of([&] { make_key(*token, other_type); }).kind() == ErrorKind::conflict);
+  CHECK(list_keys(*token).size() == 1);
+}
+
+TEST_CASE("a plan that was carried out before a crash is adopted") {
+  PrivateToken mine;
+  const auto token = mine.open();
+  const KeyPlan plan = plan_key(*token, "web", kP256);
+  const MadeKey first = make_key(*token, plan);
+  const MadeKey again = make_key(*mine.open(), plan);
+  CHECK(again.origin == MadeKey::Origin::adopted);
+  CHECK(again.key.spki == first.key.spki);
+  CHECK(again.contract.quirk == "adopted");
+  CHECK(list_keys(*token).size() == 1);
+}
+
+TEST_CASE("half a pair that a crash left is destroyed and made again") {
+  for (const char* lost_half : {"privkey", "pubkey"}) {
+    INFO(lost_half);
+    PrivateToken mine;
+    const auto token = mine.open();
+    const KeyPlan plan = plan_key(*token, "web", kP256);
+    const MadeKey first = make_key(*token, plan);
+    REQUIRE(mine.tool({"--delete-object", "--type", lost_half, "--id", hex(plan.id)}).status == 0);
+    const MadeKey again = make_key(*mine.open(), plan);
+    CHECK(again.origin == MadeKey::Origin::generated);
+    CHECK(again.key.spki != first.key.spki);
+    CHECK(again.key.has_private);
+    CHECK(list_keys(*token).size() == 1);
+  }
+}
+
+TEST_CASE("a generation that fails half-way leaves nothing behind") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  const KeyPlan plan = plan_key(*token, "web", kP256);
+  faults.half_pairs(1);
+  CHECK(error_of([&] { make_key(*token, plan); }).detail("ckr") == "CKR_DEVICE_ERROR");
+  CHECK(list_keys(*token).empty());
+  CHECK(make_key(*token, plan).origin == MadeKey::Origin::generated);
+}
+
+TEST_CASE("a generation whose answer is lost with its session is adopted and not repeated") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  const KeyPlan plan = plan_key(*token, "web", kP256);
+  faults.fail_after("C_GenerateKeyPair", CKR_SESSION_HANDLE_INVALID);
+  make_key(*token, plan);
+  CHECK(list_keys(*token).size() == 1);
+}
+
+TEST_CASE("a refused attribute steps down to the first rung without it") {
+  struct Row {
+    CK_ATTRIBUTE_TYPE refused;
+    const char* quirk;
+  };
+  for (const Row& row : {Row{CKA_ALLOWED_MECHANISMS, "no-allowed-mechanisms"}, Row{CKA_COPYABLE, "no-copyable"},
+                         Row{CKA_MODIFIABLE, "no-modifiable"}}) {
+    INFO(row.quirk);
+    PrivateToken mine(Through::faulty_module);
+    Faults faults;
+    const auto token = mine.open();
+    faults.refuse_attribute(row.refused, CKR_ATTRIBUTE_TYPE_INVALID);
+    const MadeKey made = make_key(*token, plan_key(*token, "web", kP256));
+    CHECK(made.contract.quirk == row.quirk);
+    CHECK_FALSE(made.contract.violated());
+    unsigned ungranted = 0;
+    for (const ContractRow& term : made.contract.rows) ungranted += term.verdict == Verdict::wish_not_granted ? 1 : 0;
+    CHECK(ungranted > 0);
+  }
+}
+
+TEST_CASE("no rung gives up a hard attribute") {
+  // Refusing CKA_DECRYPT leads to the small signing template; SoftHSM then sets it to TRUE by itself.
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  faults.refuse_attribute(CKA_DECRYPT, CKR_TEMPLATE_INCONSISTENT);
+  const Error error = error_of([&] { make_key(*token, plan_key(*token, "web", kP256)); });
+  CHECK(error.kind() == ErrorKind::corrupt);
+  CHECK(details(error, "violation")[0] == "private CKA_DECRYPT: asked false, found true");
+  CHECK(list_keys(*token).empty());
+  faults.refuse_attribute(CKA_SENSITIVE, CKR_TEMPLATE_INCONSISTENT);
+  CHECK(error_of([&] { make_key(*token, plan_key(*token, "web", kP256)); }).detail("ckr") ==
+        "CKR_TEMPLATE_INCONSISTENT");
+  CHECK(list_keys(*token).empty());
+}
+
+TEST_CASE("every hard attribute that reads back wrong destroys both halves") {
+  // Both halves then show the wrong value. CKA_PRIVATE is left out: hard TRUE on one half, wished FALSE on the other.
+  for (const ContractTerm& term : contract_terms()) {
+    if (term.attribute == CKA_PRIVATE) continue;
+    PrivateToken mine(Through::faulty_module);
+    Faults faults;
+    const auto token = mine.open();
+    const KeyPlan plan = plan_key(*token, "web", kP256);
+    // A search asks for CKA_TOKEN inside the token; the others are only read.
+    faults.show_flag(term.attribute, term.value ? 0 : 1);
+    INFO("attribute 0x" << std::hex << term.attribute);
+    if (term.rule == Rule::wish) {
+      CHECK_FALSE(make_key(*token, plan).contract.violated());
+      continue;
+    }
+    const Error error = error_of([&] { make_key(*token, plan); });
+    CHECK(error.kind() == ErrorKind::corrupt);
+    CHECK_FALSE(details(error, "violation").empty());
+    CHECK(list_keys(*token).empty());
+  }
+}
+
+TEST_CASE("an attribute that is not shown is a violation unless it is a usage that the token was told") {
+  struct Row {
+    CK_ATTRIBUTE_TYPE hidden;
+    bool violated;
+  };
+  for (const Row& row : {Row{CKA_SIGN_RECOVER, false}, Row{CKA_UNWRAP, false}, Row{CKA_EXTRACTABLE, true},
+                         Row{CKA_NEVER_EXTRACTABLE, true}, Row{CKA_LOCAL, true}, Row{CKA_SENSITIVE, true}}) {
+    PrivateToken mine(Through::faulty_module);
+    Faults faults;
+    const auto token = mine.open();
+    const KeyPlan plan = plan_key(*token, "web", kP256);
+    faults.show_flag(row.hidden, 2);
+    INFO("attribute 0x" << std::hex << row.hidden);
+    if (row.violated) {
+      CHECK(error_of([&] { make_key(*token, plan); }).kind() == ErrorKind::corrupt);
+    } else {
+      CHECK_FALSE(make_key(*token, plan).contract.violated());
+    }
+  }
+}
+
+TEST_CASE("many keys are planned and made with one search of names each") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  std::vector<std::string> labels;
+  for (int i = 0; i < 20; ++i) labels.push_back("web-" + std::to_string(i));
+  const auto plans = plan_keys(*token, labels, kP256);
+  CHECK(faults.calls("C_FindObjectsInit") == 2);
+  const auto made = make_keys(*token, plans);
+  CHECK(made.size() == 20);
+  // One look at the new pair for each key, two for the names.
+  CHECK(faults.calls("C_FindObjectsInit") == 2 + 2 + 20);
+  CHECK(list_keys(*token).size() == 20);
+  CHECK(error_of([&] { plan_keys(*token, std::vector<std::string>{"a", "a"}, kP256); }).kind() == ErrorKind::conflict);
+}
+
+TEST_CASE("a token without the mechanism or the size says so before anything is made") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  faults.without_mechanism(CKM_EC_EDWARDS_KEY_PAIR_GEN);
+  const auto token = mine.open();
+  const Error error = error_of([&] { plan_key(*token, "web", {x509::KeyType::ed25519, 255}); });
+  CHECK(error.kind() == ErrorKind::invalid_input);
+  CHECK(error.message() == "token web cannot make ed25519 keys: it has no CKM_EC_EDWARDS_KEY_PAIR_GEN");
+  CHECK(error_of([&] { plan_key(*token, "", kP256); }).kind() == ErrorKind::invalid_input);
+  CHECK(error_of([&] { plan_key(*token, "a\nb", kP256); }).kind() == ErrorKind::invalid_input);
 }

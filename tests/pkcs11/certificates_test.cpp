@@ -1,0 +1,128 @@
+#include "pkcs11/certificates.h"
+
+#include "base/file.h"
+#include "openssl_ca.h"
+#include "pkcs11/generate.h"
+#include "pkcs11/signer.h"
+#include "private_token.h"
+#include "x509/spki.h"
+
+#include <p11-kit/pkcs11.h>
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::pkcs11;
+using namespace hsmbridge::test;
+
+TEST_CASE("a certificate is put beside its key and pkcs11-tool reads the same bytes") {
+  PrivateToken mine;
+  OpensslCa ca;
+  const auto token = mine.open();
+  const KeyInfo key = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256})).key;
+  const Bytes first = ca.issue(key.spki, "first");
+  const auto written = put_certificate(*token, key, first, Predecessor::replace);
+  CHECK(written.outcome == CertificatePlacement::Outcome::written);
+  CHECK(written.removed == 0);
+  CHECK(find_key(*token, KeySelector::by_label("web")).has_certificate);
+
+  const std::string out = ca.path("read.der");
+  REQUIRE(mine.tool({"--read-object", "--type", "cert", "--id", hex(key.id), "--output-file", out}).status == 0);
+  CHECK(read_file(out) == first);
+  const auto certificates = certificates_of(*token, key);
+  REQUIRE(certificates.size() == 1);
+  CHECK(certificates[0].label == "web");
+  CHECK(certificates[0].id == key.id);
+  CHECK(certificates[0].der == first);
+
+  SECTION("putting it again changes nothing") {
+    const auto again = put_certificate(*token, key, first, Predecessor::replace);
+    CHECK(again.outcome == CertificatePlacement::Outcome::already_there);
+    CHECK(again.removed == 0);
+    CHECK(certificates_of(*token, key).size() == 1);
+  }
+  SECTION("a successor replaces it") {
+    const Bytes second = ca.issue(key.spki, "second");
+    const auto replaced = put_certificate(*token, key, second, Predecessor::replace);
+    CHECK(replaced.removed == 1);
+    REQUIRE(certificates_of(*token, key).size() == 1);
+    CHECK(certificates_of(*token, key)[0].der == second);
+  }
+  SECTION("a successor may stand beside it") {
+    const auto kept = put_certificate(*token, key, ca.issue(key.spki, "second"), Predecessor::keep);
+    CHECK(kept.removed == 0);
+    CHECK(list_certificates(*token).size() == 2);
+  }
+  SECTION("the key is destroyed with or without it") {
+    destroy_key(*token, key);
+    CHECK(list_certificates(*token).size() == 1);
+  }
+  SECTION("destroying with certificates leaves nothing") {
+    destroy_key(*token, find_key(*token, KeySelector::by_label("web")), WithCertificates::destroy);
+    CHECK(list_certificates(*token).empty());
+  }
+}
+
+TEST_CASE("a certificate of another key is refused and so are bytes that are none") {
+  PrivateToken mine;
+  OpensslCa ca;
+  const auto token = mine.open();
+  const KeyInfo key = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256})).key;
+  const KeyInfo other = make_key(*token, plan_key(*token, "other", {x509::KeyType::ec, 256})).key;
+  const Bytes certificate = ca.issue(other.spki, "other");
+  CHECK(error_of([&] { put_certificate(*token, key, certificate, Predecessor::replace); }).message() ==
+        "the certificate is for another key than web");
+  CHECK(error_of([&] { put_certificate(*token, key, to_bytes("hello"), Predecessor::replace); }).kind() ==
+        ErrorKind::invalid_input);
+  CHECK(list_certificates(*token).empty());
+}
+
+TEST_CASE("a certificate that reads back differently is removed and its predecessor stays") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  OpensslCa ca;
+  const auto token = mine.open();
+  const KeyInfo key = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256})).key;
+  const Bytes first = ca.issue(key.spki, "first");
+  put_certificate(*token, key, first, Predecessor::replace);
+  // The predecessor is read first, then the new one: both garbled.
+  faults.garble_values(2);
+  const Error error =
+      error_of([&] { put_certificate(*token, key, ca.issue(key.spki, "second"), Predecessor::replace); });
+  CHECK(error.kind() == ErrorKind::corrupt);
+  REQUIRE(certificates_of(*token, key).size() == 1);
+  CHECK(certificates_of(*token, key)[0].der == first);
+}
+
+TEST_CASE("a token that takes no certificates is reported as refusing") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  OpensslCa ca;
+  auto access = mine.access();
+  const auto token = mine.open();
+  const KeyInfo key = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256})).key;
+  const Bytes certificate = ca.issue(key.spki, "web");
+  faults.fail("C_CreateObject", CKR_FUNCTION_NOT_SUPPORTED);
+  const Error answered = error_of([&] { put_certificate(*token, key, certificate, Predecessor::replace); });
+  CHECK(answered.kind() == ErrorKind::refused);
+  CHECK(answered.detail("ckr") == "CKR_FUNCTION_NOT_SUPPORTED");
+
+  access.certificates = CertificateStorage::not_supported;
+  const auto declared = Token::open(access, mine.refusals);
+  const unsigned before = faults.calls("C_CreateObject");
+  CHECK(error_of([&] { put_certificate(*declared, key, certificate, Predecessor::replace); }).kind() ==
+        ErrorKind::refused);
+  CHECK(faults.calls("C_CreateObject") == before);
+}
+
+TEST_CASE("a key whose public half is gone is known by its certificate") {
+  PrivateToken mine;
+  OpensslCa ca;
+  const auto token = mine.open();
+  const KeyInfo key = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256})).key;
+  put_certificate(*token, key, ca.issue(key.spki, "web"), Predecessor::replace);
+  REQUIRE(mine.tool({"--delete-object", "--type", "pubkey", "--id", hex(key.id)}).status == 0);
+  const auto signer = TokenKey::open(mine.open(), KeySelector::by_label("web"));
+  CHECK(signer->info().spki == key.spki);
+  CHECK_FALSE(signer->prove(random_bytes(16)).signature.empty());
+}

@@ -1,0 +1,217 @@
+#include "pkcs11/keys.h"
+
+#include "base/bytes.h"
+#include "pkcs11/generate.h"
+#include "pkcs11/signer.h"
+#include "private_token.h"
+#include "x509/spki.h"
+#include "x509/verify.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::pkcs11;
+using namespace hsmbridge::test;
+
+namespace {
+
+// Made by another program, with whatever attributes it likes.
+void make_foreign(const PrivateToken& mine, const std::string& type, const std::string& id, const std::string& label) {
+  const auto result = mine.tool({"--keypairgen", "--key-type", type, "--id", id, "--label", label});
+  INFO(result.err);
+  REQUIRE(result.status == 0);
+}
+
+std::vector<std::string> lines_of(const std::vector<KeyInfo>& keys) {
+  std::vector<std::string> lines;
+  for (const KeyInfo& key : keys) {
+    lines.push_back(hex(key.id) + " " + key.label + " " + key.type + (key.has_private ? " private" : "") +
+                    (key.has_public ? " public" : ""));
+  }
+  std::sort(lines.begin(), lines.end());
+  return lines;
+}
+
+void check_signs(const std::shared_ptr<Token>& token, const std::string& selector) {
+  INFO(selector);
+  const auto key = TokenKey::open(token, KeySelector::parse(selector));
+  const auto& algorithm = x509::default_algorithm(*key->info().spec);
+  const Bytes message = to_bytes("message");
+  CHECK(x509::verify(key->info().spki, algorithm, message, key->sign(message, algorithm)));
+}
+
+}  // namespace
+
+TEST_CASE("on a token of mixed keys with one label twice every key is usable and the label is refused with both ids") {
+  PrivateToken mine;
+  make_foreign(mine, "rsa:2048", "01", "rsa");
+  make_foreign(mine, "EC:prime256v1", "02", "twice");
+  make_foreign(mine, "EC:edwards25519", "03", "ed");
+  make_foreign(mine, "EC:secp384r1", "04", "twice");
+  const auto token = mine.open();
+
+  CHECK(lines_of(list_keys(*token)) ==
+        std::vector<std::string>{"01 rsa rsa:2048 private public", "02 twice ec:P-256 private public",
+                                 "03 ed ed25519 private public", "04 twice ec:P-384 private public"});
+  for (const char* id : {"id=01", "id=02", "id=03", "id=04"}) check_signs(token, id);
+  check_signs(token, "rsa");
+  check_signs(token, "ed");
+  check_signs(token, "pkcs11:token=" + mine.label + ";object=twice;id=%04");
+
+  const Error error = error_of([&] { find_key(*token, KeySelector::parse("twice")); });
+  CHECK(error.kind() == ErrorKind::ambiguous);
+  CHECK(error.message() == "2 keys on token web match twice");
+  auto candidates = details(error, "candidate");
+  std::sort(candidates.begin(), candidates.end());
+  CHECK(candidates == std::vector<std::string>{"id=02 label=twice ec:P-256", "id=04 label=twice ec:P-384"});
+  CHECK(error.hint().find("id=0") != std::string::npos);
+}
+
+TEST_CASE("the public key that we read is the one that pkcs11-tool reads") {
+  PrivateToken mine;
+  make_foreign(mine, "EC:prime256v1", "0a", "k");
+  const auto token = mine.open();
+  const KeyInfo key = find_key(*token, KeySelector::parse("k"));
+  const TemporaryFolder folder;
+  const std::string file = folder.path() / "public.der";
+  REQUIRE(mine.tool({"--read-object", "--type", "pubkey", "--id", "0a", "--output-file", file}).status == 0);
+  const auto pem = run_program({"openssl", "pkey", "-pubin", "-inform", "DER", "-in", file, "-pubout"});
+  CHECK(pem.out == x509::spki_to_pem(key.spki));
+}
+
+TEST_CASE("a key that is not there is an error that shows what is") {
+  PrivateToken mine;
+  const auto token = mine.open();
+  const Error empty = error_of([&] { find_key(*token, KeySelector::parse("web")); });
+  CHECK(empty.kind() == ErrorKind::not_found);
+  CHECK(empty.hint().find("key generate") != std::string::npos);
+  make_foreign(mine, "EC:prime256v1", "0a", "wbe");
+  const Error missing = error_of([&] { find_key(*token, KeySelector::parse("web")); });
+  CHECK(missing.message() == "no key on token web matches web");
+  CHECK(details(missing, "candidate") == std::vector<std::string>{"id=0a label=wbe ec:P-256"});
+}
+
+TEST_CASE("a URI that names another token does not match here") {
+  PrivateToken mine;
+  make_foreign(mine, "EC:prime256v1", "0a", "web");
+  const auto token = mine.open();
+  CHECK(error_of([&] { find_key(*token, KeySelector::parse("pkcs11:token=another;object=web")); }).kind() ==
+        ErrorKind::not_found);
+  CHECK(find_key(*token, KeySelector::parse("pkcs11:token=" + mine.label + ";object=web;type=private")).id ==
+        Bytes{0x0a});
+  CHECK(find_key(*token, KeySelector::parse(find_key(*token, KeySelector::parse("web")).uri)).id == Bytes{0x0a});
+  // The only key of the token needs no further name.
+  CHECK(find_key(*token, KeySelector::parse("pkcs11:token=" + mine.label)).id == Bytes{0x0a});
+}
+
+TEST_CASE("halves with different labels are one key by their id") {
+  PrivateToken mine;
+  make_foreign(mine, "EC:prime256v1", "0a", "private-name");
+  REQUIRE(mine.tool({"--set-id", "0a", "--type", "pubkey", "--id", "0a", "--label", "private-name"}).status == 0);
+  const TemporaryFolder folder;
+  const std::string file = folder.path() / "public.der";
+  REQUIRE(mine.tool({"--read-object", "--type", "pubkey", "--id", "0a", "--output-file", file}).status == 0);
+  REQUIRE(mine.tool({"--delete-object", "--type", "pubkey", "--id", "0a"}).status == 0);
+  REQUIRE(mine.tool({"--write-object", file, "--type", "pubkey", "--id", "0a", "--label", "public-name"}).status == 0);
+  const auto token = mine.open();
+  CHECK(lines_of(list_keys(*token)) == std::vector<std::string>{"0a private-name ec:P-256 private public"});
+  CHECK(find_key(*token, KeySelector::parse("public-name")).label == "private-name");
+  check_signs(token, "private-name");
+}
+
+TEST_CASE("a private half without a public key anywhere is listed and cannot sign") {
+  PrivateToken mine;
+  make_foreign(mine, "EC:prime256v1", "0a", "lonely");
+  REQUIRE(mine.tool({"--delete-object", "--type", "pubkey", "--id", "0a"}).status == 0);
+  const auto token = mine.open();
+  const KeyInfo key = find_key(*token, KeySelector::parse("lonely"));
+  CHECK(key.has_private);
+  CHECK_FALSE(key.has_public);
+  CHECK(key.spki.empty());
+  const Error error = error_of([&] { TokenKey::open(token, KeySelector::parse("lonely")); });
+  CHECK(error.kind() == ErrorKind::invalid_input);
+  CHECK(error.hint() == "put the public key or the certificate beside it, with the same CKA_ID");
+}
+
+TEST_CASE("an RSA private half shows its public key itself") {
+  PrivateToken mine;
+  make_foreign(mine, "rsa:2048", "0a", "lonely");
+  REQUIRE(mine.tool({"--delete-object", "--type", "pubkey", "--id", "0a"}).status == 0);
+  const auto token = mine.open();
+  check_signs(token, "lonely");
+}
+
+TEST_CASE("two keys of one id are told apart by their labels") {
+  PrivateToken mine;
+  make_foreign(mine, "EC:prime256v1", "0a", "first");
+  make_foreign(mine, "EC:prime256v1", "0a", "second");
+  const auto token = mine.open();
+  const KeyInfo first = find_key(*token, KeySelector::parse("first"));
+  const KeyInfo second = find_key(*token, KeySelector::parse("second"));
+  CHECK(first.spki != second.spki);
+  check_signs(token, "first");
+  check_signs(token, "second");
+  const Error error = error_of([&] { find_key(*token, KeySelector::parse("id=0a")); });
+  CHECK(error.kind() == ErrorKind::ambiguous);
+  CHECK(error.hint().find("pkcs11:token=") != std::string::npos);
+}
+
+TEST_CASE("two public keys of one id and label leave the pairing open and the key unusable") {
+  PrivateToken mine;
+  make_foreign(mine, "EC:prime256v1", "0a", "same");
+  make_foreign(mine, "EC:prime256v1", "0a", "same");
+  const auto token = mine.open();
+  for (const KeyInfo& key : list_keys(*token)) CHECK(key.has_private != key.has_public);
+  CHECK(error_of([&] { TokenKey::open(token, KeySelector::parse("id=0a")); }).kind() == ErrorKind::ambiguous);
+}
+
+TEST_CASE("all attributes of a key are shown and none of its secrets") {
+  PrivateToken mine;
+  const auto token = mine.open();
+  const auto made = make_key(*token, plan_key(*token, "web", {x509::KeyType::rsa, 2048}));
+  const KeyAttributes attributes = key_attributes(*token, made.key);
+  const auto value = [](const std::vector<Attribute>& half, std::string_view name) {
+    for (const Attribute& attribute : half) {
+      if (attribute.name == name) return attribute.value;
+    }
+    return std::string("absent");
+  };
+  CHECK(value(attributes.private_half, "CKA_CLASS") == "CKO_PRIVATE_KEY");
+  CHECK(value(attributes.private_half, "CKA_KEY_TYPE") == "CKK_RSA");
+  CHECK(value(attributes.private_half, "CKA_LABEL") == "web");
+  CHECK(value(attributes.private_half, "CKA_ID") == hex(made.key.id));
+  CHECK(value(attributes.private_half, "CKA_SENSITIVE") == "true");
+  CHECK(value(attributes.private_half, "CKA_EXTRACTABLE") == "false");
+  CHECK(value(attributes.private_half, "CKA_KEY_GEN_MECHANISM") == "CKM_RSA_PKCS_KEY_PAIR_GEN");
+  CHECK(value(attributes.private_half, "CKA_PRIVATE_EXPONENT") == "absent");
+  CHECK(value(attributes.private_half, "CKA_PRIME_1") == "absent");
+  CHECK(value(attributes.public_half, "CKA_MODULUS_BITS") == "2048");
+  CHECK(value(attributes.public_half, "CKA_PUBLIC_EXPONENT") == "010001");
+}
+
+TEST_CASE("a foreign key is measured against the contract") {
+  PrivateToken mine;
+  make_foreign(mine, "EC:prime256v1", "0a", "foreign");
+  const auto token = mine.open();
+  const ContractReport report = check_contract(*token, find_key(*token, KeySelector::parse("foreign")));
+  // SoftHSM gives TRUE to what pkcs11-tool leaves out.
+  CHECK(report.violated());
+  CHECK(report.violations().find("private CKA_DECRYPT: asked false, found true") != std::string::npos);
+  CHECK(report.quirk.empty());
+}
+
+TEST_CASE("a destroyed key is gone for pkcs11-tool too and its neighbour of the same id stays") {
+  PrivateToken mine;
+  make_foreign(mine, "EC:prime256v1", "0a", "first");
+  make_foreign(mine, "EC:prime256v1", "0a", "second");
+  const auto token = mine.open();
+  const KeyInfo first = find_key(*token, KeySelector::parse("first"));
+  destroy_key(*token, first);
+  CHECK(lines_of(list_keys(*token)) == std::vector<std::string>{"0a second ec:P-256 private public"});
+  CHECK_NOTHROW(destroy_key(*token, first));
+  check_signs(token, "second");
+  const auto listed = mine.tool({"--list-objects"});
+  CHECK(listed.out.find("first") == std::string::npos);
+  CHECK(listed.out.find("second") != std::string::npos);
+}

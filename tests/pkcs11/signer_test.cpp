@@ -1,0 +1,170 @@
+#include "pkcs11/signer.h"
+
+#include "base/file.h"
+#include "pkcs11/generate.h"
+#include "private_token.h"
+#include "x509/spki.h"
+#include "x509/verify.h"
+
+#include <p11-kit/pkcs11.h>
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::pkcs11;
+using namespace hsmbridge::test;
+
+namespace {
+
+const Bytes kMessage = to_bytes("the bytes to be signed");
+
+// OpenSSL's own program, with the options that the algorithm needs.
+bool openssl_verifies(const x509::SignatureAlgorithm& algorithm, const Bytes& spki, const Bytes& signature) {
+  const TemporaryFolder folder;
+  const auto file = [&](const char* name, ByteView content) {
+    write_file(folder.path() / name, content, FileMode::public_0644, Existing::refuse);
+    return (folder.path() / name).string();
+  };
+  std::vector<std::string> argv{"openssl",
+                                "pkeyutl",
+                                "-verify",
+                                "-pubin",
+                                "-inkey",
+                                file("key.pem", as_bytes(x509::spki_to_pem(spki))),
+                                "-rawin",
+                                "-in",
+                                file("message", kMessage),
+                                "-sigfile",
+                                file("signature", signature)};
+  if (!algorithm.digest.empty()) argv.insert(argv.end(), {"-digest", std::string(algorithm.digest)});
+  if (algorithm.token_input == x509::TokenInput::pss_digest) {
+    argv.insert(argv.end(), {"-pkeyopt", "rsa_padding_mode:pss", "-pkeyopt", "rsa_pss_saltlen:digest"});
+  }
+  const auto result = run_program(argv);
+  INFO(result.err);
+  return result.status == 0 && result.out == "Signature Verified Successfully\n";
+}
+
+struct FaultyKey {
+  explicit FaultyKey(const x509::KeySpec& spec = {x509::KeyType::ec, 256}) {
+    token = mine.open();
+    key = TokenKey::open(token, make_key(*token, plan_key(*token, "web", spec)).key);
+  }
+  PrivateToken mine{Through::faulty_module};
+  std::shared_ptr<Token> token;
+  std::unique_ptr<TokenKey> key;
+};
+
+}  // namespace
+
+TEST_CASE("openssl verifies every algorithm with every key that can do it") {
+  PrivateToken mine;
+  const auto token = mine.open();
+  unsigned pairs = 0;
+  for (const char* spec : {"rsa:2048", "ec:P-256", "ec:P-384", "ec:P-521", "ed25519"}) {
+    const auto key = TokenKey::open(token, make_key(*token, plan_key(*token, spec, x509::parse_key_spec(spec))).key);
+    for (const x509::SignatureAlgorithm& algorithm : x509::signature_algorithms()) {
+      INFO(spec << " " << algorithm.name);
+      if (algorithm.key_type != key->info().spec->type) {
+        CHECK(error_of([&] { key->sign(kMessage, algorithm); }).kind() == ErrorKind::invalid_input);
+        continue;
+      }
+      CHECK(openssl_verifies(algorithm, key->info().spki, key->sign(kMessage, algorithm)));
+      ++pairs;
+    }
+  }
+  CHECK(pairs == 6 + 3 * 3 + 1);
+}
+
+TEST_CASE("a wrong signature never leaves") {
+  Faults faults;
+  FaultyKey on;
+  faults.wrong_signatures(1);
+  const auto& algorithm = x509::signature_algorithm("ecdsa-sha256");
+  const Error error = error_of([&] { on.key->sign(kMessage, algorithm); });
+  CHECK(error.kind() == ErrorKind::corrupt);
+  CHECK(error.message() == "token web answered a wrong signature with key web (ecdsa-sha256): it was not used");
+  CHECK(x509::verify(on.key->info().spki, algorithm, kMessage, on.key->sign(kMessage, algorithm)));
+}
+
+TEST_CASE("a token that only hashes itself is asked to") {
+  Faults faults;
+  faults.without_mechanism(CKM_RSA_PKCS);
+  faults.without_mechanism(CKM_RSA_PKCS_PSS);
+  FaultyKey on({x509::KeyType::rsa, 2048});
+  for (const char* name : {"rsa-sha256", "rsa-sha512", "rsa-pss-sha256", "rsa-pss-sha384"}) {
+    INFO(name);
+    const auto& algorithm = x509::signature_algorithm(name);
+    CHECK(openssl_verifies(algorithm, on.key->info().spki, on.key->sign(kMessage, algorithm)));
+  }
+}
+
+TEST_CASE("a token without any mechanism for an algorithm says which it lacks") {
+  Faults faults;
+  faults.without_mechanism(CKM_ECDSA);
+  FaultyKey on;
+  const Error error = error_of([&] { on.key->sign(kMessage, x509::signature_algorithm("ecdsa-sha256")); });
+  CHECK(error.kind() == ErrorKind::invalid_input);
+  CHECK(error.message() == "token web cannot sign ecdsa-sha256: it has neither CKM_ECDSA nor CKM_ECDSA_SHA256");
+}
+
+TEST_CASE("a pinned key is not exchanged for another of its name") {
+  PrivateToken mine;
+  const auto token = mine.open();
+  const MadeKey first = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256}));
+  const auto held = TokenKey::open_pinned(token, KeySelector::by_label("web"), first.key.spki_hash);
+  destroy_key(*token, first.key);
+  const KeyPlan same_name{.label = "web", .id = first.key.id, .spec = {x509::KeyType::ec, 256}};
+  const MadeKey second = make_key(*token, same_name);
+  CHECK(second.key.spki_hash != first.key.spki_hash);
+  const Error error =
+      error_of([&] { TokenKey::open_pinned(token, KeySelector::by_label("web"), first.key.spki_hash); });
+  CHECK(error.kind() == ErrorKind::conflict);
+  CHECK(error.detail("expected_spki") == first.key.spki_hash.str());
+  // And the one that is held does not sign with its successor.
+  const Error held_error = error_of([&] { held->sign(kMessage, x509::signature_algorithm("ecdsa-sha256")); });
+  CHECK((held_error.kind() == ErrorKind::conflict || held_error.kind() == ErrorKind::corrupt));
+}
+
+TEST_CASE("a key that wants its PIN every time gets it between the start and the end of each signature") {
+  PrivateToken mine(Through::faulty_module);
+  REQUIRE(mine.tool({"--keypairgen", "--key-type", "EC:prime256v1", "--id", "0a", "--label", "always", "--always-auth"})
+              .status == 0);
+  Faults faults;
+  const auto token = mine.open();
+  const auto key = TokenKey::open(token, KeySelector::by_label("always"));
+  CHECK(key->info().always_authenticate);
+  const auto& algorithm = x509::signature_algorithm("ecdsa-sha256");
+  for (unsigned i = 1; i <= 3; ++i) {
+    CHECK(x509::verify(key->info().spki, algorithm, kMessage, key->sign(kMessage, algorithm)));
+    CHECK(faults.calls("C_Login") == 1 + i);
+  }
+}
+
+TEST_CASE("a key PIN of its own is used for the key and a wrong one is tried once") {
+  PrivateToken mine(Through::faulty_module);
+  REQUIRE(mine.tool({"--keypairgen", "--key-type", "EC:prime256v1", "--id", "0a", "--label", "always", "--always-auth"})
+              .status == 0);
+  Faults faults;
+  auto access = mine.access();
+  access.key_pin = PinSource::from("env:KEY_PIN", [] { return Secret("000000"); });
+  const auto token = Token::open(access, mine.refusals);
+  const auto key = TokenKey::open(token, KeySelector::by_label("always"));
+  const auto& algorithm = x509::signature_algorithm("ecdsa-sha256");
+  CHECK(error_of([&] { key->sign(kMessage, algorithm); }).kind() == ErrorKind::denied);
+  CHECK(faults.calls("C_Login") == 2);
+  CHECK(faults.calls("C_Sign") == 0);
+  const unsigned starts = faults.calls("C_SignInit");
+  CHECK(error_of([&] { key->sign(kMessage, algorithm); }).kind() == ErrorKind::denied);
+  CHECK(faults.calls("C_Login") == 2);
+  CHECK(faults.calls("C_SignInit") == starts);
+}
+
+TEST_CASE("a proof is over a message that is no certificate and holds nonce and key") {
+  const Bytes spki = to_bytes("spki");
+  const Bytes nonce(16, 7);
+  const Bytes message = proof_message(nonce, spki);
+  CHECK(to_text(ByteView(message).first(23)) == std::string("hsmbridge key proof v1\0", 23));
+  CHECK(message.size() == 23 + 16 + 32);
+  CHECK(message[0] != 0x30);
+}
