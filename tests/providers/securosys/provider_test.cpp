@@ -1,0 +1,457 @@
+#include "providers/securosys/provider.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "fake_transport.h"
+#include "support/fake_clock.h"
+#include "support/temp_folder.h"
+#include "test_ca.h"
+#include "x509/check.h"
+#include "x509/pem.h"
+#include "x509/verify.h"
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::securosys;
+using namespace hsmbridge::workflow;
+using namespace std::chrono_literals;
+using test::FakeTransport;
+
+namespace {
+
+const char* const kId = "4e8731d8-0ae6-4444-8a8c-b73ab5f0ba18";
+
+struct Bench {
+  explicit Bench(Mode mode = Mode::raw_signature, const std::string& ca_key = "ec:P-256") : ca(ca_key) {
+    settings.name = "tsb";
+    settings.url = "https://tsb.example";
+    settings.sign_key = "ca-key";
+    settings.mode = mode;
+    settings.issuer = folder / "issuer.pem";
+    write_file(*settings.issuer, to_bytes(x509::certificate_to_pem(ca.certificate.der)), FileMode::public_0644,
+               Existing::refuse);
+    order.id = RequestId("0123456789ABCDEF");
+    order.provider = "tsb";
+    ask = test::server_ask();
+    submission.reference = ProviderReference(kId);
+    submission.submitted_at = clock.now();
+  }
+
+  SecurosysProvider& provider() {
+    if (!made) {
+      auto client = std::make_shared<Client>(transport, options, clock);
+      made = std::make_unique<SecurosysProvider>(settings, client, keys, clock);
+    }
+    return *made;
+  }
+  void freeze() {
+    order.ask = x509::to_json(ask).dump();
+    draft.csr = test::csr_for(key, ask);
+    ProviderDraft made_draft = provider().draft(order, draft.csr, clock.now());
+    draft.to_be_signed = made_draft.to_be_signed;
+    draft.algorithm = made_draft.algorithm;
+    draft.issuer = made_draft.issuer;
+    draft.summary = "certificate for www";
+  }
+  ProviderCall call() { return {order, token_key, draft, 1, &submission, clock.now(), 10s}; }
+
+  test::TempFolder folder;
+  test::FakeClock clock{parse_rfc3339("2026-06-01T12:00:00.250Z")};
+  test::TestCa ca;
+  test::SoftwareSigner key{"ec:P-256"};
+  std::shared_ptr<FakeTransport> transport = std::make_shared<FakeTransport>();
+  Settings settings;
+  ClientOptions options;
+  Keys keys;
+  x509::Ask ask;
+  Order order;
+  Key token_key{"pkcs11:x", "web", "00", {}, true};
+  Draft draft;
+  Submission submission;
+  std::unique_ptr<SecurosysProvider> made;
+};
+
+Json sent_json(const Bench& bench, std::size_t call) {
+  return Json::parse(bench.transport->sent.at(call).body);
+}
+
+std::string status_body(const std::string& status, const std::string& more = "") {
+  return std::string(R"({"id":")") + kId + R"(","status":")" + status +
+         R"(","executionTime":null,"approvedBy":[],"notYetApprovedBy":[],"rejectedBy":[],"result":null)" + more + "}";
+}
+
+approval::Policy two_of_three(const Bytes& anna, const Bytes& ben, const Bytes& cleo) {
+  return {{{"",
+            0s,
+            24h,
+            {{"ops",
+              2,
+              {{"anna", x509::spki_hash(anna)}, {"ben", x509::spki_hash(ben)}, {"cleo", x509::spki_hash(cleo)}}}}}}};
+}
+
+}  // namespace
+
+TEST_CASE("the draft says what the request asks and what the issuer is") {
+  Bench bench;
+  bench.freeze();
+  const x509::TbsCertificate tbs = x509::parse_tbs_certificate(bench.draft.to_be_signed);
+  CHECK(tbs.issuer == bench.ca.certificate.subject());
+  CHECK(tbs.authority_key_identifier == bench.ca.certificate.content().subject_key_identifier);
+  CHECK(tbs.spki == bench.key.subject_public_key_info());
+  CHECK(tbs.validity.not_before == parse_rfc3339("2026-06-01T12:00:00Z"));
+  CHECK(tbs.validity.not_after == parse_rfc3339("2026-07-01T12:00:00Z"));
+  CHECK(tbs.content.subject == bench.ask.content.subject);
+  CHECK(tbs.content.subject_alternative_names == bench.ask.content.subject_alternative_names);
+  CHECK(tbs.content.key_usage == bench.ask.content.key_usage);
+  CHECK(tbs.serial.size() <= 20);
+  CHECK(x509::serial_sign(tbs.serial) == x509::SerialSign::positive);
+  CHECK(bench.draft.algorithm == "ecdsa-sha256");
+  CHECK(bench.provider().check(bench.call()).empty());
+}
+
+TEST_CASE("a request that is not what the order asks is not drafted") {
+  Bench bench;
+  bench.freeze();
+  x509::Ask other = bench.ask;
+  other.content.subject_alternative_names.push_back(x509::GeneralName::parse("dns:evil.example"));
+  const Bytes csr = test::csr_for(bench.key, other);
+  CHECK_THROWS_WITH(bench.provider().draft(bench.order, csr, bench.clock.now()),
+                    Catch::Contains("is not what the order asks for"));
+}
+
+TEST_CASE("a revocation is not drafted") {
+  Bench bench;
+  bench.order.kind = Kind::revoke;
+  CHECK_THROWS_AS(bench.provider().draft(bench.order, {}, bench.clock.now()), Error);
+}
+
+TEST_CASE("each fault of a draft is named at once") {
+  Bench bench;
+  bench.ask.validity = std::chrono::hours{24 * 365 * 20};
+  bench.freeze();
+  CHECK(bench.provider().check(bench.call()) ==
+        std::vector<std::string>{"it would end 2046-05-27T12:00:00Z, after its issuer (2036-01-01T00:00:00Z)"});
+
+  test::TestCa leaf("ec:P-256", "CN=No CA", "CA:FALSE");
+  write_file(*bench.settings.issuer, to_bytes(x509::certificate_to_pem(leaf.certificate.der)), FileMode::public_0644,
+             Existing::replace);
+  bench.made.reset();
+  CHECK(bench.provider().check(bench.call()).size() == 5);
+}
+
+TEST_CASE("a submission carries the frozen bytes and a mark that finds it again") {
+  Bench bench;
+  bench.freeze();
+  bench.transport->then(201, std::string(R"({"signRequestId":")") + kId + "\"}");
+  const SubmitAnswer answer = bench.provider().submit(bench.call());
+  const Report& report = std::get<Accepted>(answer).report;
+  CHECK(report.standing == Standing::awaiting_approval);
+  CHECK(report.reference == ProviderReference(kId));
+  CHECK(report.progress.quorum == "quorum unknown");
+
+  CHECK(bench.transport->lines() == std::vector<std::string>{"POST /v1/sign"});
+  const Json sent = sent_json(bench, 0).at("signRequest");
+  CHECK(from_base64(sent.at("payload").as_string()) == bench.draft.to_be_signed);
+  CHECK(sent.at("signatureAlgorithm").as_string() == "SHA256_WITH_ECDSA");
+  const auto meta = meta_data_from(from_base64(sent.at("metaData").as_string()));
+  REQUIRE(meta);
+  CHECK(meta->request == "0123456789ABCDEF");
+  CHECK(meta->attempt == 1);
+  CHECK(meta->payload_sha256 == hex(sha256(bench.draft.to_be_signed)));
+  CHECK(meta->summary == "certificate for www");
+}
+
+TEST_CASE("the application key signs metaData and the request when configured") {
+  Bench bench;
+  auto application = std::make_shared<test::SoftwareSigner>("rsa:2048");
+  bench.keys.application = application;
+  bench.settings.request_signature = true;
+  bench.freeze();
+  bench.transport->then(201, std::string(R"({"signRequestId":")") + kId + "\"}");
+  CHECK(std::holds_alternative<Accepted>(bench.provider().submit(bench.call())));
+  const std::string& body = bench.transport->sent[0].body;
+  const Json sent = Json::parse(body);
+  const Json& inner = sent.at("signRequest");
+  const auto& rsa = x509::signature_algorithm("rsa-sha256");
+  CHECK(x509::verify(application->subject_public_key_info(), rsa, from_base64(inner.at("metaData").as_string()),
+                     from_base64(inner.at("metaDataSignature").as_string())));
+  // the signature covers the inner object's characters as they stand in the body
+  const std::size_t begin = body.find("{\"payload\"");
+  const std::size_t end = body.find(",\"requestSignature\"");
+  CHECK(x509::verify(application->subject_public_key_info(), rsa, as_bytes(body.substr(begin, end - begin)),
+                     from_base64(sent.at("requestSignature").at("signature").as_string())));
+}
+
+TEST_CASE("a submission whose secret cannot be read was not accepted and nothing was sent") {
+  Bench bench;
+  bench.options.api_keys[Role::key_operation].push_back([]() -> Secret { throw Error(ErrorKind::denied, "no"); });
+  bench.freeze();
+  CHECK(std::holds_alternative<NotAccepted>(bench.provider().submit(bench.call())));
+  CHECK(bench.transport->sent.empty());
+}
+
+TEST_CASE("every status has its standing") {
+  const std::vector<std::pair<std::string, Standing>> rows{
+      {"PENDING", Standing::awaiting_approval},
+      {"APPROVED", Standing::awaiting_issuance},
+      {"EXECUTED", Standing::ready},
+      {"FAILED", Standing::failed},
+      {"EXPIRED", Standing::expired},
+      {"REJECTED", Standing::rejected},
+      {"CANCELLED", Standing::cancelled},
+      {"PARKED", Standing::unrecognised},
+  };
+  for (const auto& [status, standing] : rows) {
+    CAPTURE(status);
+    Bench bench;
+    bench.transport->then(200, status_body(status));
+    const Report report = bench.provider().poll(bench.call());
+    CHECK(report.standing == standing);
+    CHECK(report.provider_status == status);
+    CHECK_FALSE(report.handout);
+  }
+}
+
+TEST_CASE("a request that vanished is gone and an answer about another one is corrupt") {
+  Bench bench;
+  bench.transport->then_refuse(404, 651);
+  CHECK(bench.provider().poll(bench.call()).standing == Standing::gone);
+  bench.transport->then(200, R"({"id":"other","status":"EXECUTED","result":"AAAA"})");
+  CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
+}
+
+TEST_CASE("progress is told with names against the pinned policy") {
+  Bench bench;
+  test::SoftwareSigner anna("ec:P-256"), ben("ec:P-256"), cleo("ed25519"), stranger("ec:P-256");
+  const auto spki = [](test::SoftwareSigner& signer) { return signer.subject_public_key_info(); };
+  bench.settings.policy = two_of_three(spki(anna), spki(ben), spki(cleo));
+  bench.freeze();
+  bench.transport->then(201, std::string(R"({"signRequestId":")") + kId + "\"}");
+  const Report first = std::get<Accepted>(bench.provider().submit(bench.call())).report;
+  REQUIRE(first.progress.approvers.size() == 3);
+  CHECK(first.progress.about_until == bench.clock.now() + 24h);
+  bench.submission.provider_state = first.provider_state;
+
+  // The policy of the configuration changes; the pinned one counts.
+  bench.settings.policy.reset();
+  bench.made.reset();
+  bench.transport->then(200, std::string(R"({"id":")") + kId + R"(","status":"PENDING","approvedBy":[")" +
+                                 base64(spki(ben)) + R"("],"notYetApprovedBy":[")" + base64(spki(cleo)) + R"(",")" +
+                                 base64(spki(stranger)) + R"("],"rejectedBy":[")" + base64(spki(anna)) + R"("]})");
+  const Progress now = bench.provider().poll(bench.call()).progress;
+  CHECK(now.quorum == "2 of 3 in group ops");
+  CHECK(now.note == "group ops: 1 of 2 approvals given");
+  REQUIRE(now.approvers.size() == 4);
+  CHECK(now.approvers[0] == Approver{"anna", x509::spki_hash(spki(anna)).str(), "ops", Approver::Decision::rejected});
+  CHECK(now.approvers[1] == Approver{"ben", x509::spki_hash(spki(ben)).str(), "ops", Approver::Decision::approved});
+  CHECK(now.approvers[2] == Approver{"cleo", x509::spki_hash(spki(cleo)).str(), "ops", Approver::Decision::pending});
+  CHECK(now.approvers[3] == Approver{"", x509::spki_hash(spki(stranger)).str(), "", Approver::Decision::pending});
+}
+
+TEST_CASE("who rejected is named") {
+  Bench bench;
+  test::SoftwareSigner anna("ec:P-256");
+  bench.settings.names[x509::spki_hash(anna.subject_public_key_info())] = "anna";
+  bench.transport->then(200, std::string(R"({"id":")") + kId + R"(","status":"REJECTED","rejectedBy":[")" +
+                                 base64(anna.subject_public_key_info()) + R"("]})");
+  const Report report = bench.provider().poll(bench.call());
+  CHECK(report.by == "anna");
+  CHECK(report.standing == Standing::rejected);
+}
+
+TEST_CASE("a list entry that is no key is kept as one without") {
+  Bench bench;
+  bench.transport->then(200, std::string(R"({"id":")") + kId + R"(","status":"PENDING","approvedBy":["???"]})");
+  const Progress progress = bench.provider().poll(bench.call()).progress;
+  REQUIRE(progress.approvers.size() == 1);
+  CHECK(progress.approvers[0] == Approver{"(unreadable key)", "", "", Approver::Decision::approved});
+}
+
+TEST_CASE("the policy is read from the key where a key-management key is given") {
+  Bench bench;
+  test::SoftwareSigner anna("ec:P-256");
+  bench.options.api_keys[Role::key_management].push_back([] { return Secret("km"); });
+  bench.freeze();
+  bench.transport
+      ->then(200, R"({"json":{"label":"ca-key","policy":{"ruleUse":{"tokens":[{"timelock":0,"timeout":600,"groups":[)"
+                  R"({"name":"ops","quorum":1,"approvals":[{"type":"public_key","name":"anna","value":")" +
+                      base64(anna.subject_public_key_info()) + R"("}]}]}]}}}})")
+      .then(201, std::string(R"({"signRequestId":")") + kId + "\"}");
+  const Report report = std::get<Accepted>(bench.provider().submit(bench.call())).report;
+  CHECK(report.progress.quorum == "1 of 1 in group ops");
+  CHECK(bench.transport->lines() == std::vector<std::string>{"POST /v1/key/attributes", "POST /v1/sign"});
+}
+
+TEST_CASE("a policy that may not be read does not stop a submission") {
+  Bench bench;
+  bench.options.api_keys[Role::key_management].push_back([] { return Secret("km"); });
+  bench.freeze();
+  bench.transport->then_refuse(500, 701).then(201, std::string(R"({"signRequestId":")") + kId + "\"}");
+  CHECK(std::get<Accepted>(bench.provider().submit(bench.call())).report.progress.quorum == "quorum unknown");
+}
+
+TEST_CASE("the signature that comes back is assembled into a certificate that answers the request") {
+  const auto [ca_key, algorithm] = GENERATE(table<std::string, std::string>({{"ec:P-256", "ecdsa-sha256"},
+                                                                             {"ec:P-384", "ecdsa-sha384"},
+                                                                             {"rsa:2048", "rsa-sha256"},
+                                                                             {"ed25519", "ed25519"}}));
+  CAPTURE(ca_key);
+  Bench bench(Mode::raw_signature, ca_key);
+  bench.freeze();
+  CHECK(bench.draft.algorithm == algorithm);
+  const Bytes signature = bench.ca.sign(bench.draft.to_be_signed, algorithm);
+  const std::string body =
+      std::string(R"({"id":")") + kId + R"(","status":"EXECUTED","result":")" + base64(signature) + "\"}";
+  bench.transport->then(200, body);
+  const Report report = bench.provider().poll(bench.call());
+  CHECK(report.standing == Standing::handed_out);
+  REQUIRE(report.handout);
+  CHECK(report.handout->raw == to_bytes(body));
+  CHECK(report.handout->content == Handout::Content::signature);
+
+  const Issued issued = bench.provider().read(bench.call(), *report.handout);
+  const x509::Certificate certificate = x509::parse_certificate(issued.certificate);
+  CHECK(x509::signature_verifies(certificate, bench.ca.certificate.spki()));
+  CHECK(issued.chain == std::vector<Bytes>{bench.ca.certificate.der});
+  x509::Expectation expected;
+  expected.spki = bench.key.subject_public_key_info();
+  expected.content = bench.ask.content;
+  expected.anchors = {bench.ca.certificate};
+  CHECK(x509::check_answer(certificate, expected, bench.clock.now()).findings.empty());
+}
+
+TEST_CASE("a signature by another key is no certificate") {
+  Bench bench;
+  bench.freeze();
+  test::TestCa other;
+  Handout handout{Handout::Content::signature, other.sign(bench.draft.to_be_signed, "ecdsa-sha256"), {}};
+  CHECK_THROWS_AS(bench.provider().read(bench.call(), handout), Error);
+  handout.result = to_bytes("not a signature");
+  CHECK_THROWS_AS(bench.provider().read(bench.call(), handout), Error);
+}
+
+TEST_CASE("a result given once that nobody kept is told truthfully") {
+  Bench bench;
+  bench.transport->then(200, status_body("EXECUTED")).then(200, status_body("EXECUTED"));
+  CHECK(bench.provider().poll(bench.call()).standing == Standing::ready);
+  const Report report = bench.provider().retrieve(bench.call());
+  CHECK(report.standing == Standing::handed_out);
+  CHECK_FALSE(report.handout);
+  CHECK(report.message.find("hands out no result") != std::string::npos);
+}
+
+TEST_CASE("cancelling reports what the request is afterwards") {
+  Bench bench;
+  bench.transport->then(200, "").then(200, status_body("CANCELLED"));
+  CHECK(std::get<Report>(bench.provider().cancel(bench.call())).standing == Standing::cancelled);
+
+  // it was executed before the cancel came: the result is not lost
+  bench.transport->then(200, "").then(200,
+                                      std::string(R"({"id":")") + kId + R"(","status":"EXECUTED","result":"AAAA"})");
+  CHECK(std::get<Report>(bench.provider().cancel(bench.call())).handout.has_value());
+
+  bench.transport->then_refuse(404, 651).then_refuse(404, 651);
+  CHECK(std::get<Report>(bench.provider().cancel(bench.call())).standing == Standing::gone);
+
+  bench.transport->then_refuse(403, 451);
+  CHECK(std::holds_alternative<CancelNotPossible>(bench.provider().cancel(bench.call())));
+
+  bench.transport->then(502, "<html>", "text/html");
+  CHECK_THROWS_AS(bench.provider().cancel(bench.call()), Error);
+}
+
+TEST_CASE("without a task reader a lost submission cannot be told and nothing is asked") {
+  Bench bench;
+  bench.freeze();
+  CHECK(std::holds_alternative<CannotTell>(bench.provider().look_up(bench.call())));
+  CHECK(bench.transport->sent.empty());
+}
+
+TEST_CASE("a submission whose tasks are there is found by its mark") {
+  Bench bench;
+  const auto reader = std::make_shared<test::TestCa>("ec:P-256", "CN=Reader", "CA:FALSE");
+  bench.settings.task_reader = Settings::TaskReader{bench.folder / "reader.pem", {"web", "reader"}};
+  write_file(bench.settings.task_reader->certificate, to_bytes(x509::certificate_to_pem(reader->certificate.der)),
+             FileMode::public_0644, Existing::refuse);
+  bench.keys.task_reader = std::shared_ptr<x509::Signer>(reader, &reader->signer);
+  bench.freeze();
+
+  const auto task = [&](const std::string& id, const std::string& request, unsigned attempt, const Bytes& payload) {
+    const Bytes meta = meta_data_octets({"s", "", "", request, attempt});
+    return R"({"id":")" + id + R"(","approvalToBeSigned":"AAAA","metaData":")" + base64(meta) + R"(","payload":")" +
+           base64(payload) + "\"";
+  };
+  const std::string mine = bench.order.id.str();
+
+  SECTION("found") {
+    bench.transport
+        ->then(200, R"({"tasks":[)" + task("t1", "OTHER", 1, bench.draft.to_be_signed) + "}," +
+                        task("t2", mine, 2, bench.draft.to_be_signed) + "}," + task("t3", mine, 1, to_bytes("x")) +
+                        "}," + task("t4", mine, 1, bench.draft.to_be_signed) + "}]}")
+        .then(200, R"({"tasks":[)" + task("t4", mine, 1, bench.draft.to_be_signed) +
+                       R"(,"requestStatus":{"id":"r9","status":"PENDING"}}]})");
+    const LookUpAnswer answer = bench.provider().look_up(bench.call());
+    CHECK(std::get<Found>(answer).report.reference == ProviderReference("r9"));
+    // others' tasks are only listed; no request is ever asked for
+    CHECK(bench.transport->lines() ==
+          std::vector<std::string>{"POST /v1/filteredAllApprovalTask", "POST /v1/filteredAllApprovalTask"});
+    CHECK(sent_json(bench, 0).at("detailLevel").as_string() == "level2");
+    CHECK(sent_json(bench, 0).find("timestampSigningCertificate") != nullptr);
+    CHECK(sent_json(bench, 1).at("id").as_string() == "t4");
+    CHECK(sent_json(bench, 1).at("detailLevel").as_string() == "level6");
+  }
+  SECTION("not found proves nothing") {
+    bench.transport->then(200, R"({"tasks":[]})");
+    CHECK(std::holds_alternative<CannotTell>(bench.provider().look_up(bench.call())));
+  }
+  SECTION("found without the request's id") {
+    bench.transport->then(200, R"({"tasks":[)" + task("t4", mine, 1, bench.draft.to_be_signed) + "}]}")
+        .then(200, R"({"tasks":[)" + task("t4", mine, 1, bench.draft.to_be_signed) + "}]}");
+    CHECK(std::get<CannotTell>(bench.provider().look_up(bench.call())).why.find("t4") != std::string::npos);
+  }
+}
+
+TEST_CASE("the certificate is imported beside the key that the label names") {
+  Bench bench;
+  bench.settings.import_label = "sub-{key}";
+  bench.transport->then(200, R"({"label":"sub-web","certificate":"MAA="})");
+  bench.provider().confirm(bench.call(), {bench.ca.certificate.der, {}});
+  CHECK(bench.transport->lines() == std::vector<std::string>{"POST /v1/certificate/import/plain"});
+  CHECK(sent_json(bench, 0).at("label").as_string() == "sub-web");
+  CHECK(from_base64(sent_json(bench, 0).at("certificate").as_string()) == bench.ca.certificate.der);
+
+  Bench without;
+  CHECK_THROWS_AS(without.provider().confirm(without.call(), {without.ca.certificate.der, {}}), Error);
+}
+
+TEST_CASE("the issuer is asked for once when no file names it") {
+  Bench bench;
+  bench.settings.issuer.reset();
+  bench.transport->then(
+      200,
+      Json::object({{"label", "ca-key"}, {"certificate", x509::certificate_to_pem(bench.ca.certificate.der)}}).dump());
+  bench.freeze();
+  CHECK(bench.provider().check(bench.call()).empty());
+  CHECK(bench.transport->lines() == std::vector<std::string>{"GET /v1/certificate/ca-key"});
+}
+
+TEST_CASE("a test says what was learnt") {
+  Bench bench;
+  bench.options.api_keys[Role::service].push_back([] { return Secret("sv"); });
+  bench.transport->then(200, R"({"Version":"2.5.1","Vendor":"Securosys SA"})")
+      .then(200, R"({"clientFlags":["REST_API","TSB_ENGINE"]})")
+      .then(200, Json::object({{"certificate", x509::certificate_to_pem(bench.ca.certificate.der)}}).dump());
+  CHECK(bench.provider().test() ==
+        std::vector<std::string>{
+            "TSB 2.5.1 of Securosys SA, modern generation", "licence: REST_API, TSB_ENGINE (the HSM answers)",
+            "key ca-key issues as C=CH, O=Example, CN=Test CA until 2036-01-01T00:00:00Z", "signs with ecdsa-sha256",
+            "approval: quorum unknown (no approval_policy and no key_management API key)"});
+}
+
+TEST_CASE("a test without a service key goes on with what it may ask") {
+  Bench bench;
+  bench.transport->then_refuse(400, 416).then_refuse(400, 416).then(
+      200, Json::object({{"certificate", x509::certificate_to_pem(bench.ca.certificate.der)}}).dump());
+  CHECK(bench.provider().test().size() == 5);
+}
