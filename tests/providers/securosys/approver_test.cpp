@@ -1,0 +1,277 @@
+#include "providers/securosys/approver.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "fake_transport.h"
+#include "support/fake_clock.h"
+#include "support/temp_folder.h"
+#include "test_ca.h"
+#include "x509/pem.h"
+#include "x509/verify.h"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+
+using namespace hsmbridge;
+using namespace hsmbridge::securosys;
+using namespace std::chrono_literals;
+using test::FakeTransport;
+
+namespace {
+
+void put(Bytes& to, std::uint64_t value, unsigned octets) {
+  for (unsigned i = 0; i < octets; ++i) to.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+}
+void element(Bytes& to, std::uint16_t type, ByteView data) {
+  put(to, type, 2);
+  put(to, data.size(), 2);
+  to.insert(to.end(), data.begin(), data.end());
+  while (to.size() % 4 != 0) to.push_back(0);
+}
+// approvalToBeSigned without a time stamp.
+Bytes to_be_approved(const std::string& label, ByteView payload) {
+  Bytes content;
+  element(content, 0x003B, from_hex("01000000"));
+  element(content, 0x1002, as_bytes(label));
+  element(content, 0x1057, payload);
+  Bytes whole;
+  put(whole, content.size(), 4);
+  whole.insert(whole.end(), content.begin(), content.end());
+  return whole;
+}
+
+Bytes some_tbs(test::TestCa& ca, const std::string& name = "www.example.com") {
+  test::SoftwareSigner key("ec:P-256");
+  x509::CertificateFields fields = x509::fields_for_issuer(ca.certificate);
+  fields.serial = x509::random_serial();
+  fields.validity = {parse_rfc3339("2026-06-01T00:00:00Z"), parse_rfc3339("2026-09-01T00:00:00Z")};
+  fields.spki = key.subject_public_key_info();
+  fields.content.subject = x509::Name::parse("CN=" + name);
+  fields.content.subject_alternative_names = {x509::GeneralName::parse("dns:" + name)};
+  fields.algorithm = &x509::signature_algorithm("ecdsa-sha256");
+  return x509::build_tbs_certificate(fields);
+}
+
+std::string task_json(const std::string& id, ByteView whole, const std::string& more = "") {
+  return R"({"id":")" + id + R"(","approvalToBeSigned":")" + base64(whole) + "\"" + more + "}";
+}
+
+struct Desk {
+  explicit Desk(const std::string& key = "ec:P-256")
+      : signer(key),
+        client(transport, ClientOptions{}, clock),
+        approver(client, signer, Identity::public_key(signer), clock, 10s) {}
+
+  TaskView shown(ByteView whole, const std::string& more = "") {
+    transport->then(200, R"({"tasks":[)" + task_json("t1", whole, more) + "]}");
+    return approver.show("t1");
+  }
+
+  test::FakeClock clock{parse_rfc3339("2026-06-01T12:00:00Z")};
+  std::shared_ptr<FakeTransport> transport = std::make_shared<FakeTransport>();
+  test::SoftwareSigner signer;
+  Client client;
+  Approver approver;
+};
+
+std::string refusal_of(Desk& desk, const TaskView& view, const Expectation& expectation) {
+  try {
+    desk.approver.sign(view, expectation);
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::refused);
+    return error.message();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("an approver sees what the certificate will say before signing") {
+  test::TestCa ca;
+  Desk desk;
+  const Bytes tbs = some_tbs(ca);
+  const TaskView view = desk.shown(to_be_approved("ca-key", tbs), R"(,"payload":")" + base64(tbs) + "\"");
+  CHECK(view.fault.empty());
+  CHECK(view.title == "certificate for CN=www.example.com (dns:www.example.com), until 2026-09-01T00:00:00Z");
+  CHECK(view.text.find("dns:www.example.com") != std::string::npos);
+  CHECK(view.payload_sha256 == hex(sha256(tbs)));
+  CHECK(view.approval.key_label == "ca-key");
+  CHECK(objections(view, {"ca-key", tbs, {}, {}}, desk.signer.subject_public_key_info()).empty());
+}
+
+TEST_CASE("what is signed is the very bytes that were shown and openssl agrees") {
+  const auto [key, digest, command] = GENERATE(table<std::string, std::string, std::string>(
+      {{"rsa:2048", "SHA-256", "openssl dgst -sha256 -verify key.pem -signature signature data"},
+       {"ec:P-256", "SHA-256", "openssl dgst -sha256 -verify key.pem -signature signature data"},
+       {"ec:P-384", "SHA-256", "openssl dgst -sha256 -verify key.pem -signature signature data"},
+       {"ed25519", "EdDSA", "openssl pkeyutl -verify -pubin -inkey key.pem -rawin -sigfile signature -in data"}}));
+  CAPTURE(key);
+  test::TestCa ca;
+  Desk desk(key);
+  const Bytes whole = to_be_approved("ca-key", some_tbs(ca));
+  const Approval approval = desk.approver.sign(desk.shown(whole), {});
+  CHECK(approval.to_be_signed == whole);
+  CHECK(approval.digest == digest);
+
+  desk.transport->then(200, "");
+  desk.approver.send(approval);
+  const Json sent = Json::parse(desk.transport->sent.back().body);
+  CHECK(desk.transport->sent.back().path == "/v1/approval");
+  CHECK(from_base64(sent.at("approverPublicKey").as_string()) == desk.signer.subject_public_key_info());
+
+  const test::TempFolder folder;
+  write_file(folder / "key.pem", to_bytes(x509::spki_to_pem(desk.signer.subject_public_key_info())),
+             FileMode::public_0644, Existing::refuse);
+  write_file(folder / "data", from_base64(sent.at("approvalToBeSigned").as_string()), FileMode::public_0644,
+             Existing::refuse);
+  write_file(folder / "signature", from_base64(sent.at("signature").as_string()), FileMode::public_0644,
+             Existing::refuse);
+  CHECK(std::system(("cd " + folder.path().string() + " && " + command + " >/dev/null 2>&1").c_str()) == 0);
+  // the proof for the listing too
+  const Json listing = Json::parse(desk.transport->sent.front().body);
+  CHECK(x509::verify(desk.signer.subject_public_key_info(), *approver_algorithm(desk.signer).algorithm,
+                     as_bytes(listing.at("timestamp").as_string()),
+                     from_base64(listing.at("timestampSignature").as_string())));
+}
+
+TEST_CASE("every mismatch is refused and named") {
+  test::TestCa ca;
+  Desk desk;
+  const Bytes tbs = some_tbs(ca);
+  const Bytes whole = to_be_approved("ca-key", tbs);
+  const TaskView good = desk.shown(whole);
+  CHECK(refusal_of(desk, good, {}) == "");
+  CHECK(refusal_of(desk, good, {"other-key", {}, {}, {}}) ==
+        "task t1 is not approved: the key \"ca-key\" would sign, not \"other-key\"");
+  CHECK(refusal_of(desk, good, {{}, some_tbs(ca), {}, {}}).find("the bytes are not those of our request") !=
+        std::string::npos);
+  CHECK(refusal_of(desk, good, {{}, {}, "0123456789ABCDEF", {}}).find("does not name our request") !=
+        std::string::npos);
+  CHECK(refusal_of(desk, good, {{}, {}, {}, std::string(64, '0')}).find("has the SHA-256") != std::string::npos);
+
+  CHECK(refusal_of(desk, desk.shown(whole, R"(,"payload":")" + base64(some_tbs(ca)) + "\""), {}).find("shows is not") !=
+        std::string::npos);
+  test::SoftwareSigner other("ec:P-256");
+  CHECK(refusal_of(desk,
+                   desk.shown(whole, R"(,"approverPublicKey":")" + base64(other.subject_public_key_info()) + "\""), {})
+            .find("another approver") != std::string::npos);
+  const Bytes meta = meta_data_octets({"s", hex(sha256(to_bytes("x"))), "", "R", 1});
+  CHECK(refusal_of(desk, desk.shown(whole, R"(,"metaData":")" + base64(meta) + "\""), {}).find("other bytes") !=
+        std::string::npos);
+  Bytes broken = whole;
+  broken.back() ^= 1;
+  CHECK(refusal_of(desk, desk.shown(Bytes(whole.begin(), whole.end() - 4)), {}) != "");
+  // an expectation that holds
+  const Bytes ours = meta_data_octets({"s", hex(sha256(tbs)), "", "0123456789ABCDEF", 1});
+  CHECK(refusal_of(desk, desk.shown(whole, R"(,"metaData":")" + base64(ours) + "\""),
+                   {"ca-key", tbs, "0123456789ABCDEF", {}}) == "");
+}
+
+TEST_CASE("several objections are all told") {
+  test::TestCa ca;
+  Desk desk;
+  try {
+    desk.approver.sign(desk.shown(to_be_approved("ca-key", some_tbs(ca))), {"a", some_tbs(ca), "R", {}});
+    FAIL("it was signed");
+  } catch (const Error& error) {
+    CHECK(error.details().size() == 3);
+  }
+}
+
+TEST_CASE("bytes that are no certificate are signed only for their SHA-256") {
+  Desk desk;
+  const Bytes payload = to_bytes("pay 1000000 to mallory");
+  const TaskView view = desk.shown(to_be_approved("ca-key", payload));
+  CHECK(view.title == "22 bytes that are neither certificate nor revocation list");
+  CHECK(refusal_of(desk, view, {}).find("neither a TBSCertificate nor a TBSCertList") != std::string::npos);
+  CHECK(refusal_of(desk, view, {{}, {}, {}, hex(sha256(payload))}) == "");
+}
+
+TEST_CASE("an approver named by a certificate sends the certificate") {
+  test::TestCa self("ec:P-384", "CN=Anna", "CA:FALSE");
+  test::TestCa ca;
+  test::FakeClock clock;
+  auto transport = std::make_shared<FakeTransport>();
+  Client client(transport, {}, clock);
+  Approver approver(client, self.signer, Identity::certificate(self.signer, self.certificate.der), clock, 10s);
+  transport->then(200, R"({"tasks":[)" + task_json("t1", to_be_approved("ca-key", some_tbs(ca))) + "]}").then(200, "");
+  approver.send(approver.sign(approver.show("t1"), {}));
+  for (const HttpRequest& request : transport->sent)
+    CHECK(from_base64(Json::parse(request.body).at("approverCertificate").as_string()) == self.certificate.der);
+  test::SoftwareSigner other("ec:P-256");
+  CHECK_THROWS_AS(Identity::certificate(other, self.certificate.der), Error);
+}
+
+TEST_CASE("all pages are listed and one that cannot be read hides no other") {
+  Desk desk;
+  test::TestCa ca;
+  std::string first;
+  for (int i = 0; i < 25; ++i)
+    first += (i == 0 ? "" : ",") +
+             task_json("t" + std::to_string(i), i == 3 ? Bytes{1, 2, 3} : to_be_approved("k", some_tbs(ca)));
+  desk.transport->then(200, R"({"tasks":[)" + first + "]}")
+      .then(200, R"({"tasks":[)" + task_json("t24", to_be_approved("k", some_tbs(ca))) + "," +
+                     task_json("t25", to_be_approved("k", some_tbs(ca))) + "]}");
+  const std::vector<TaskView> views = desk.approver.list();
+  REQUIRE(views.size() == 26);
+  CHECK(views[3].fault != "");
+  CHECK(views[25].id == "t25");
+  CHECK(Json::parse(desk.transport->sent[1].body).at("paging").at("pageNumber").as_integer() == 1);
+  // one time stamp, signed once, serves both pages
+  CHECK(Json::parse(desk.transport->sent[0].body).at("timestampSignature") ==
+        Json::parse(desk.transport->sent[1].body).at("timestampSignature"));
+}
+
+TEST_CASE("the time stamp lies a few seconds back and follows the server's clock when it is refused") {
+  Desk desk;
+  const auto off = [](const std::string& date) {
+    return HttpAnswer{400,
+                      "application/json",
+                      R"({"errorCode":404,"reason":"res.error.input.timestamp.off"})",
+                      {},
+                      parse_rfc3339(date)};
+  };
+  desk.transport->then(off("2026-06-01T11:30:00Z")).then(200, R"({"tasks":[]})").then(200, R"({"tasks":[]})");
+  desk.approver.list();
+  const auto stamp = [&](std::size_t call) {
+    return Json::parse(desk.transport->sent.at(call).body).at("timestamp").as_string();
+  };
+  CHECK(stamp(0) == "2026-06-01T11:59:55Z");
+  CHECK(stamp(1) == "2026-06-01T11:29:55Z");
+  desk.clock.advance(2min);
+  desk.approver.list();
+  CHECK(stamp(2) == "2026-06-01T11:31:55Z");
+}
+
+TEST_CASE("a clock that the server never accepts is an error and not a loop") {
+  Desk desk;
+  const HttpAnswer off{400,
+                       "application/json",
+                       R"({"errorCode":404,"reason":"res.error.input.timestamp.off"})",
+                       {},
+                       parse_rfc3339("2026-06-01T11:30:00Z")};
+  desk.transport->then(off).then(off);
+  CHECK_THROWS_AS(desk.approver.list(), Error);
+  CHECK(desk.transport->sent.size() == 2);
+}
+
+TEST_CASE("a task that is gone is not found") {
+  Desk desk;
+  desk.transport->then(200, R"({"tasks":[]})").then_refuse(404, 652);
+  CHECK_THROWS_AS(desk.approver.show("t1"), Error);
+  try {
+    desk.approver.reject("t1");
+    FAIL("it was rejected");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::not_found);
+  }
+}
+
+TEST_CASE("metaData cannot drive the terminal") {
+  Desk desk;
+  test::TestCa ca;
+  const TaskView view =
+      desk.shown(to_be_approved("k", some_tbs(ca)), R"(,"metaData":")" + base64(to_bytes("\x1b[2J{}")) + "\"");
+  CHECK(view.meta_text.find('\x1b') == std::string::npos);
+  CHECK_FALSE(view.meta_data);
+}
