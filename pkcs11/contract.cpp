@@ -68,10 +68,10 @@ std::string half_text(Half half) {
   return half == kPrivate ? "private" : "public";
 }
 
-ContractRow mechanisms_row(const Session& session, const KeyObjects& key) {
+ContractRow mechanisms_row(const Session& session, const KeyObjects& key, KeyUse use) {
   const AttributeRow& form = *attribute_row(CKA_ALLOWED_MECHANISMS);
   Bytes asked;
-  for (const CK_MECHANISM_TYPE type : allowed_mechanisms(key.info.spec->type)) {
+  for (const CK_MECHANISM_TYPE type : allowed_mechanisms(key.info.spec->type, use)) {
     const Bytes octets = number_octets(type);
     asked.insert(asked.end(), octets.begin(), octets.end());
   }
@@ -135,12 +135,16 @@ std::span<const Quirk> quirk_ladder() {
   return kLadder;
 }
 
-std::vector<CK_MECHANISM_TYPE> allowed_mechanisms(x509::KeyType type) {
+std::vector<CK_MECHANISM_TYPE> allowed_mechanisms(x509::KeyType type, KeyUse use) {
   // The hashed ones too: other programs that may use the key ask for those, and they sign nothing that the raw do not.
   switch (type) {
-    case x509::KeyType::rsa:
-      return {CKM_RSA_PKCS,        CKM_RSA_PKCS_PSS,        CKM_SHA256_RSA_PKCS,     CKM_SHA384_RSA_PKCS,
-              CKM_SHA512_RSA_PKCS, CKM_SHA256_RSA_PKCS_PSS, CKM_SHA384_RSA_PKCS_PSS, CKM_SHA512_RSA_PKCS_PSS};
+    case x509::KeyType::rsa: {
+      std::vector<CK_MECHANISM_TYPE> allowed{
+          CKM_RSA_PKCS,        CKM_RSA_PKCS_PSS,        CKM_SHA256_RSA_PKCS,     CKM_SHA384_RSA_PKCS,
+          CKM_SHA512_RSA_PKCS, CKM_SHA256_RSA_PKCS_PSS, CKM_SHA384_RSA_PKCS_PSS, CKM_SHA512_RSA_PKCS_PSS};
+      if (use == KeyUse::tls_client) allowed.push_back(CKM_RSA_X_509);
+      return allowed;
+    }
     case x509::KeyType::ec:
       return {CKM_ECDSA, CKM_ECDSA_SHA256, CKM_ECDSA_SHA384, CKM_ECDSA_SHA512};
     case x509::KeyType::ed25519:
@@ -158,7 +162,7 @@ bool states(const Quirk& quirk, const ContractTerm& term) {
   return true;
 }
 
-ContractReport compare_with_contract(const Session& session, const KeyObjects& key, const Quirk* quirk) {
+ContractReport compare_with_contract(const Session& session, const KeyObjects& key, const Quirk* quirk, KeyUse use) {
   ContractReport report;
   if (quirk != nullptr) report.quirk = quirk->name;
   for (const ContractTerm& term : kTerms) {
@@ -172,13 +176,14 @@ ContractReport compare_with_contract(const Session& session, const KeyObjects& k
                            .found = flag_text(found),
                            .verdict = verdict_of(term, found, quirk != nullptr && states(*quirk, term))});
   }
-  if (key.private_half && key.info.spec) report.rows.push_back(mechanisms_row(session, key));
+  if (key.private_half && key.info.spec) report.rows.push_back(mechanisms_row(session, key, use));
   return report;
 }
 
 ContractReport check_contract(Token& token, const KeyInfo& key) {
-  return reading(token.state(),
-                 [&](Session& session) { return compare_with_contract(session, locate(session, key), nullptr); });
+  return reading(token.state(), [&](Session& session) {
+    return compare_with_contract(session, locate(session, key), nullptr, KeyUse::sign);
+  });
 }
 
 }  // namespace hsmbridge::pkcs11

@@ -28,7 +28,7 @@ struct ContractTerm {
 // The flags of the contract. CKA_ALLOWED_MECHANISMS, a wish too, depends on the key type and is not in the table.
 std::span<const ContractTerm> contract_terms();
 // What a key of this type may do at most: raw and hashed signatures of our algorithm table.
-std::vector<CK_MECHANISM_TYPE> allowed_mechanisms(x509::KeyType type);
+std::vector<CK_MECHANISM_TYPE> allowed_mechanisms(x509::KeyType type, KeyUse use);
 
 // One rung of the ladder: what is left out of the two templates. Outcomes and hard terms are read back all the same.
 struct Quirk {
@@ -44,6 +44,6 @@ std::span<const Quirk> quirk_ladder();
 bool states(const Quirk& quirk, const ContractTerm& term);
 
 // Reads back and compares. `quirk`: what the token was told; null for a key that was not made just now.
-ContractReport compare_with_contract(const Session& session, const KeyObjects& key, const Quirk* quirk);
+ContractReport compare_with_contract(const Session& session, const KeyObjects& key, const Quirk* quirk, KeyUse use);
 
 }  // namespace hsmbridge::pkcs11

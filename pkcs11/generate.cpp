@@ -119,7 +119,7 @@ Templates templates(const KeyPlan& plan, const Quirk& quirk, const Bytes& curve_
   }
   if (quirk.allowed_mechanisms) {
     Bytes allowed;
-    for (const CK_MECHANISM_TYPE type : allowed_mechanisms(plan.spec.type)) {
+    for (const CK_MECHANISM_TYPE type : allowed_mechanisms(plan.spec.type, plan.use)) {
       const Bytes octets = number_octets(type);
       allowed.insert(allowed.end(), octets.begin(), octets.end());
     }
@@ -200,7 +200,7 @@ void refuse_wrong_key(const KeyPlan& plan, const KeyInfo& key) {
 MadeKey checked(const Session& session, const KeyPlan& plan, KeyObjects key, const Quirk* quirk,
                 MadeKey::Origin origin) {
   refuse_wrong_key(plan, key.info);
-  MadeKey made{.key = key.info, .contract = compare_with_contract(session, key, quirk), .origin = origin};
+  MadeKey made{.key = key.info, .contract = compare_with_contract(session, key, quirk, plan.use), .origin = origin};
   if (!made.contract.violated()) return made;
   Error error{ErrorKind::corrupt, fmt::format("key {} does not have the attributes that were asked for: both halves "
                                               "were destroyed",

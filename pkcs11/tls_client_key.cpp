@@ -40,41 +40,53 @@ Error libp11_failed(const Token& token, std::string_view what) {
                fmt::format("libp11 cannot {} of token {}: {}", what, token.name(), queued_errors())};
 }
 
-struct Slots {
-  PKCS11_CTX* context = nullptr;
-  PKCS11_SLOT* slots = nullptr;
-  unsigned count = 0;
+// A token as libp11 sees it, good for one login of ours (TokenState::epoch): its session pool and its key handles are
+// dead after that, and it does not notice.
+struct SeenToken {
+  PKCS11_TOKEN* token = nullptr;
+  unsigned long epoch = 0;
 };
 
-// One libp11 context a module, made after our own C_Initialize and never logged out, released, unloaded or freed: that
-// would call C_Logout, C_CloseAllSessions or C_Finalize under our sessions (measured on libp11 0.4.12).
-Slots& slots_of(const Token& token) {
-  static auto* const contexts = new std::map<std::string, Slots>;
+// One libp11 context a module, made after our own C_Initialize.
+struct ModuleContext {
+  PKCS11_CTX* context = nullptr;
+  std::map<std::string, SeenToken> tokens;  // by URI
+};
+
+ModuleContext& context_of(const Token& token) {
+  static auto* const contexts = new std::map<std::string, ModuleContext>;
   const ModuleState& module = token.state().module->state();
-  Slots& slots = (*contexts)[module.path.string()];
-  if (slots.context == nullptr) {
+  ModuleContext& found = (*contexts)[module.path.string()];
+  if (found.context == nullptr) {
     PKCS11_CTX* const context = ::PKCS11_CTX_new();
     if (context == nullptr) throw libp11_failed(token, "make a context for the module");
     if (!module.arguments.empty()) ::PKCS11_CTX_init_args(context, module.arguments.c_str());
     if (::PKCS11_CTX_load(context, module.path.c_str()) != 0) throw libp11_failed(token, "load the module");
-    slots.context = context;
+    found.context = context;
   }
-  if (::PKCS11_update_slots(slots.context, &slots.slots, &slots.count) != 0) {
-    throw libp11_failed(token, "list the slots");
-  }
-  return slots;
+  return found;
 }
 
-PKCS11_TOKEN* token_in(const Slots& slots, const Token& token) {
-  const CK_SLOT_ID wanted = token.state().current_slot();
-  for (unsigned i = 0; i < slots.count; ++i) {
-    PKCS11_SLOT* const slot = &slots.slots[i];
-    if (::PKCS11_get_slotid_from_slot(slot) == wanted && slot->token != nullptr) return slot->token;
+// Nothing that libp11 gave is logged out, released, unloaded or freed: that would call C_Logout, C_CloseAllSessions or
+// C_Finalize under our sessions (measured on libp11 0.4.12). Slots are therefore listed anew only after a login was
+// lost; not by PKCS11_update_slots, which crashes on its second call.
+PKCS11_TOKEN* token_in(ModuleContext& module, const Token& token) {
+  TokenState& state = token.state();
+  SeenToken& seen = module.tokens[state.uri];
+  if (seen.token != nullptr && seen.epoch == state.epoch) return seen.token;
+  PKCS11_SLOT* slots = nullptr;
+  unsigned count = 0;
+  if (::PKCS11_enumerate_slots(module.context, &slots, &count) != 0) throw libp11_failed(token, "list the slots");
+  const CK_SLOT_ID wanted = state.current_slot();
+  for (unsigned i = 0; i < count; ++i) {
+    if (::PKCS11_get_slotid_from_slot(&slots[i]) != wanted || slots[i].token == nullptr) continue;
+    seen = {.token = slots[i].token, .epoch = state.epoch};
+    return seen.token;
   }
   throw libp11_failed(token, "find the slot");
 }
 
-// The last one that matches: after a new login libp11 appends the new handles and keeps the dead ones before them.
+// The last one that matches: libp11 appends what it finds anew and keeps what it found before.
 PKCS11_KEY* key_in(PKCS11_TOKEN* libp11_token, const Token& token, const KeyInfo& key) {
   PKCS11_KEY* keys = nullptr;
   unsigned count = 0;
@@ -105,6 +117,22 @@ void refuse_ed25519_on_token(Token& token) {
       .hint("keep the TLS client key on a token without Ed25519 keys, or give the client key as a file");
 }
 
+// What the handshake may ask of the key. libp11 0.4.12 pads RSA-PSS by itself and asks the token for raw RSA.
+enum class Padding { any, pkcs1_only };
+
+Padding padding_of(Token& token, const KeyInfo& key) {
+  if (key.spec->type != x509::KeyType::rsa) return Padding::any;
+  if (!token.can_sign_with(CKM_RSA_X_509)) return Padding::pkcs1_only;
+  return reading(token.state(), [&](Session& session) {
+    const auto allowed = read_attribute(session, *locate(session, key).private_half, CKA_ALLOWED_MECHANISMS);
+    if (!allowed || allowed->empty()) return Padding::any;
+    for (std::size_t at = 0; at + sizeof(CK_ULONG) <= allowed->size(); at += sizeof(CK_ULONG)) {
+      if (number_of(ByteView(*allowed).subspan(at, sizeof(CK_ULONG))) == CKM_RSA_X_509) return Padding::any;
+    }
+    return Padding::pkcs1_only;
+  });
+}
+
 x509::X509Ptr parse_certificate(ByteView der) {
   const unsigned char* at = der.data();
   x509::X509Ptr certificate(::d2i_X509(nullptr, &at, static_cast<long>(der.size())));
@@ -121,6 +149,7 @@ struct TlsClientKey::State {
   std::shared_ptr<Token> token;
   KeyInfo key;
   std::vector<Bytes> chain;
+  Padding padding = Padding::any;
 };
 
 TlsClientKey::TlsClientKey(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -163,6 +192,7 @@ std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, c
         .hint("the first certificate must be the client's own");
   }
   state->chain = std::move(chain);
+  state->padding = padding_of(*token, key);
   state->token = std::move(token);
   return std::shared_ptr<TlsClientKey>(new TlsClientKey(std::move(state)));
 }
@@ -176,7 +206,7 @@ void TlsClientKey::install(void* ssl_ctx) {
   refuse_ed25519_on_token(token);
   const std::lock_guard lock(libp11_mutex());
   ::ERR_clear_error();
-  PKCS11_KEY* const found = key_in(token_in(slots_of(token), token), token, state_->key);
+  PKCS11_KEY* const found = key_in(token_in(context_of(token), token), token, state_->key);
   const x509::PkeyPtr key(::PKCS11_get_private_key(found));
   if (!key) throw libp11_failed(token, fmt::format("use key {}", state_->key.label));
   if (::SSL_CTX_use_certificate(context, parse_certificate(state_->chain.front()).get()) != 1) {
@@ -189,6 +219,12 @@ void TlsClientKey::install(void* ssl_ctx) {
       throw Error{ErrorKind::invalid_input,
                   fmt::format("OpenSSL refuses the chain of the TLS client certificate: {}", queued_errors())};
     }
+  }
+  // RFC 8446 §4.2.3: TLS 1.3 has no PKCS#1 v1.5 signature in the handshake, so such a key stays with 1.2.
+  if (state_->padding == Padding::pkcs1_only &&
+      (::SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION) != 1 ||
+       ::SSL_CTX_set1_client_sigalgs_list(context, "RSA+SHA256:RSA+SHA384:RSA+SHA512") != 1)) {
+    throw Error{ErrorKind::internal, fmt::format("OpenSSL refuses our TLS settings: {}", queued_errors())};
   }
   if (::SSL_CTX_use_PrivateKey(context, key.get()) != 1 || ::SSL_CTX_check_private_key(context) != 1) {
     throw Error{ErrorKind::invalid_input,

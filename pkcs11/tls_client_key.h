@@ -22,6 +22,8 @@ class TlsClientKey {
                                             std::vector<Bytes> chain = {});
   ~TlsClientKey();
 
+  // An RSA key that may not do raw RSA (the contract allows it to keys made for KeyUse::tls_client only) authenticates
+  // with PKCS#1 v1.5 signatures, and the connection is limited to TLS 1.2.
   // Puts certificate, chain and key into an SSL_CTX: call it from CURLOPT_SSL_CTX_FUNCTION (catch there: it throws).
   // Thread rule: may be called from several threads. The handshake then signs on the thread that drives it.
   void install(void* ssl_ctx);
