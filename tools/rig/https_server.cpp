@@ -125,6 +125,11 @@ class HttpsServer::Inside {
       throw Error{ErrorKind::invalid_input, fmt::format("the TLS files {} and {} cannot be used",
                                                         settings.certificate.string(), settings.key.string())};
     }
+    // cpp-httplib's own choice, SO_REUSEPORT, lets two servers take one port and share its connections by chance.
+    server_.set_socket_options([](socket_t socket) {
+      const int yes = 1;
+      ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    });
     server_.new_task_queue = [] { return new httplib::ThreadPool(kConnections); };
     server_.set_tcp_nodelay(true);
     server_.set_keep_alive_max_count(1'000'000'000);

@@ -16,7 +16,7 @@ int error_code(const rig::Answer& answer) {
 // alice, bob and carol in one group, dora in another.
 struct Board {
   Person alice{"alice"};
-  Person bob{"bob", "RSA", 2048};
+  Person bob{"bob", "EC", 521};
   Person carol{"carol", "ED", 255};
   Person dora{"dora", "EC", 384};
 };
@@ -57,6 +57,17 @@ TEST_CASE("two of three in one group and one of one in another execute a signatu
       Json::parse(bench.post("/v1/key/attributes", Json::object({{"label", "ca"}, {"password", Json()}})).body);
   CHECK(rig::verify_signature(from_base64(key.at("json").at("publicKey").as_string()), "SHA256",
                               as_bytes("to be signed"), from_base64(request.at("result").as_string())));
+}
+
+TEST_CASE("approvers with RSA and Ed25519 keys approve as well") {
+  Bench bench;
+  const Person rachel("rachel", "RSA", 2048);
+  const Person eddy("eddy", "ED", 255);
+  bench.make_key("ca", "EC", policy({token(0, 3600, {group("g", 2, {&rachel, &eddy})})}));
+  const std::string id = bench.ask_signature("ca");
+  CHECK(bench.approve(rachel).status == 200);
+  CHECK(bench.approve(eddy).status == 200);
+  CHECK(bench.status(id) == "EXECUTED");
 }
 
 TEST_CASE("one rejection leaves the quorum reachable and a second one rejects the request") {
