@@ -318,9 +318,6 @@ Answer check_answer(const Certificate& certificate, const Expectation& expected,
                asked_found("the key " + spki_hash(expected.spki).str(), spki_hash(certificate.spki()).str()));
   }
   Answer answer;
-  if (signed_by_somebody_else(certificate, expected)) {
-    judge.note("signature-bad", "the key of \"" + certificate.issuer().to_string() + "\" did not make the signature");
-  }
   // The chain is judged at a time within the certificate's own dates: those are a finding of their own.
   const Validity& dates = certificate.tbs.validity;
   // OpenSSL takes the last second (which RFC 5280 §4.1.2.5 includes) for expired.
@@ -330,6 +327,9 @@ Answer check_answer(const Certificate& certificate, const Expectation& expected,
   if (chain.anchored) {
     answer.chain = std::move(chain.chain);
   } else {
+    if (signed_by_somebody_else(certificate, expected)) {
+      judge.note("signature-bad", "the key of \"" + certificate.issuer().to_string() + "\" did not make the signature");
+    }
     judge.note("chain-unanchored", chain.why);
   }
   check_names(judge, asked, found);

@@ -14,7 +14,9 @@ namespace hsmbridge::x509 {
 
 enum class Severity { fatal, reported };
 
-// One row a kind of finding. What a profile writes under `accept:` are these names.
+// One row a kind of finding. What a profile writes under `accept:` are these names. A certificate that lacks some of
+// the names asked for is "san-missing", never acceptable; one that carries no alternative names at all is
+// "san-dropped", which a profile may accept that lives with a provider known to carry none.
 struct FindingKind {
   std::string_view name;         // "serial-not-positive"
   Severity severity;             // when the profile says nothing
