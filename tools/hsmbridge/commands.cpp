@@ -6,6 +6,16 @@ namespace hsmbridge::cli {
 
 std::vector<commandline::Noun> all_nouns() {
   return {
+      {"token", "PKCS#11 tokens"},
+      {"key", "keys in a token"},
+      {"csr", "certificate requests, signed in the token"},
+      {"cert", "certificates"},
+      {"enroll", "get a certificate for a key in a token"},
+      {"request", "requests"},
+      {"approval", "what waits for an approver's signature"},
+      {"provider", "certificate providers"},
+      {"run", "the daemon"},
+      {"doctor", "check configuration, secrets, modules, tokens and store"},
       {"help", "help, manual page"},
       {"completion", "completion for a shell"},
   };
@@ -13,7 +23,8 @@ std::vector<commandline::Noun> all_nouns() {
 
 std::vector<Command> all_commands() {
   std::vector<Command> commands;
-  for (const auto rows : {help_commands}) {
+  for (const auto rows : {token_commands, key_commands, csr_commands, cert_commands, enroll_commands, request_commands,
+                          approval_commands, provider_commands, run_commands, doctor_commands, help_commands}) {
     std::vector<Command> more = rows();
     commands.insert(commands.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
   }

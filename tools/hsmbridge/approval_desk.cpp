@@ -1,0 +1,186 @@
+#include "tools/hsmbridge/approval_desk.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "pkcs11/signer.h"
+#include "tools/hsmbridge/wiring.h"
+#include "tools/hsmbridge/wiring_securosys.h"
+#include "workflow/state.h"
+#include "x509/pem.h"
+
+#include <fmt/core.h>
+
+#include <utility>
+
+namespace hsmbridge::cli {
+
+using commandline::Option;
+
+// The approver's key, its every signature written down before anybody gets it.
+class ApprovalDesk::AuditedSigner final : public x509::Signer {
+ public:
+  AuditedSigner(std::unique_ptr<pkcs11::TokenKey> key, std::shared_ptr<pkcs11::Token> token, std::string person,
+                Place& place)
+      : key_(std::move(key)), token_(std::move(token)), person_(std::move(person)), place_(place) {}
+
+  const Bytes& subject_public_key_info() const override { return key_->subject_public_key_info(); }
+  Bytes sign(ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm) override {
+    auto signature = key_->sign(to_be_signed, algorithm);
+    auto facts = key_facts(*token_, key_->info());
+    facts.set("person", person_);
+    facts.set("purpose", purpose);
+    facts.set("algorithm", algorithm.name);
+    facts.set("signed_sha256", hex(sha256(to_be_signed)));
+    place_.record("approver-key-used", facts);
+    return signature;
+  }
+
+  std::string purpose = "listing approval tasks (a time stamp)";
+
+ private:
+  std::unique_ptr<pkcs11::TokenKey> key_;
+  std::shared_ptr<pkcs11::Token> token_;
+  std::string person_;
+  Place& place_;
+};
+
+namespace {
+
+Wiring& configured(Place& place) {
+  if (place.wiring() != nullptr) return *place.wiring();
+  throw Error{ErrorKind::not_found, "there is no configuration, and approving needs one"}.hint(
+      "name it with --config FILE or HSMBRIDGE_CONFIG");
+}
+
+const config::PersonSettings& person_of(const config::Settings& settings, const std::optional<std::string>& name) {
+  const config::PersonSettings* found = nullptr;
+  Error several{ErrorKind::ambiguous, "several people of the configuration have a key here"};
+  unsigned count = 0;
+  for (const auto& person : settings.people) {
+    if (!person.token || (name && person.name != *name)) continue;
+    found = &person;
+    several.with("candidate", person.name);
+    ++count;
+  }
+  if (count == 1) return *found;
+  if (count > 1) throw several.hint("say who you are: --as NAME");
+  throw Error{ErrorKind::not_found,
+              name ? fmt::format("the configuration names no person {} with a token and a key", *name)
+                   : std::string("the configuration names no person with a token and a key")}
+      .hint("add  people: {NAME: {token: TOKEN, key: SELECTOR}}");
+}
+
+// In the form in which the TSB's policy names this person: with the certificate when that is what is configured.
+securosys::Identity identity_of(const config::PersonSettings& person, const x509::Signer& signer) {
+  if (person.public_key) {
+    const auto content = read_file(*person.public_key);
+    bool certificate = true;
+    Bytes der;
+    try {
+      der = x509::read_certificate(content);
+    } catch (const Error&) {
+      certificate = false;
+    }
+    if (certificate) return securosys::Identity::certificate(signer, der);
+    if (!equal(x509::read_public_key(content), signer.subject_public_key_info())) {
+      throw Error{ErrorKind::conflict, fmt::format("the key {} in token {} is not the one of {}", *person.key,
+                                                   *person.token, person.public_key->string())};
+    }
+  }
+  return securosys::Identity::public_key(signer);
+}
+
+}  // namespace
+
+std::vector<Option> desk_options() {
+  return {{"--as", "NAME", "which person of the configuration approves; may be left out when there is one"},
+          {"--provider", "NAME", "which provider; else the person's, or the only one"}};
+}
+
+ApprovalDesk::ApprovalDesk(Invocation& invocation) : place_(invocation) {
+  auto& wiring = configured(place_);
+  const auto& settings = wiring.settings();
+  const auto& person = person_of(settings, invocation.arguments.text("--as"));
+  person_ = person.name;
+  const auto typed = invocation.arguments.text("--provider");
+  const auto& provider = settings.provider(typed ? *typed : person.provider.value_or(""));
+  provider_ = provider.name;
+  if (provider.type != "securosys-tsb") {
+    throw Error{ErrorKind::invalid_input, fmt::format("provider {} is of type {}: its approvers decide there, not here",
+                                                      provider.name, provider.type)};
+  }
+  token_ = wiring.pkcs11_token(*person.token);
+  signer_ = std::make_unique<AuditedSigner>(pkcs11::TokenKey::open(token_, pkcs11::KeySelector::parse(*person.key)),
+                                            token_, person_, place_);
+  auto parts = securosys_parts(provider, wiring.provider_needs());
+  sign_key_ = parts.settings.sign_key;
+  client_ = std::move(parts.client);
+  approver_ = std::make_unique<securosys::Approver>(*client_, *signer_, identity_of(person, *signer_), wiring.clock(),
+                                                    parts.settings.time_limit);
+}
+
+ApprovalDesk::~ApprovalDesk() = default;
+
+std::vector<securosys::TaskView> ApprovalDesk::list() {
+  return approver_->list();
+}
+
+securosys::TaskView ApprovalDesk::find(const std::string& typed) {
+  std::vector<securosys::TaskView> found;
+  for (auto& task : list()) {
+    if (task.id.starts_with(typed)) found.push_back(std::move(task));
+  }
+  if (found.size() == 1) return std::move(found.front());
+  const auto list_them = fmt::format("`hsmbridge approval list --as {}` shows every open task", person_);
+  if (found.empty()) {
+    throw Error{ErrorKind::not_found, fmt::format("{} has no open task {} at {}", person_, typed, provider_)}.hint(
+        list_them);
+  }
+  Error error{ErrorKind::ambiguous, fmt::format("{} tasks begin with {}", found.size(), typed)};
+  for (const auto& task : found) error.with("candidate", task.id + " " + task.title);
+  throw error.hint("type more characters of the id");
+}
+
+Comparison ApprovalDesk::compare(const securosys::TaskView& task, const std::optional<std::string>& payload_sha256) {
+  Comparison comparison;
+  auto& expectation = comparison.expectation;
+  expectation.payload_sha256 = payload_sha256;
+  if (!sign_key_.empty()) expectation.key_label = sign_key_;
+  const auto& settings = place_.wiring()->settings();
+  if (!settings.store.path) {
+    comparison.words = "nothing: no store is configured here";
+  } else if (!task.meta_data) {
+    comparison.words = "nothing: its metaData was not written by a bridge";
+  } else {
+    const auto store = place_.wiring()->store();
+    const auto record = store->find(RequestId{task.meta_data->request});
+    const auto* draft = record ? workflow::draft_of(record->state) : nullptr;
+    if (draft == nullptr) {
+      comparison.words = fmt::format("nothing: request {} is {}", task.meta_data->request,
+                                     record ? "over" : "not in the store of this bridge");
+    } else {
+      expectation.request = task.meta_data->request;
+      if (!draft->to_be_signed.empty()) expectation.to_be_signed = draft->to_be_signed;
+      comparison.words =
+          fmt::format("our request {}{}", task.meta_data->request,
+                      draft->to_be_signed.empty()                         ? ", whose certificate the TSB builds itself"
+                      : equal(draft->to_be_signed, task.approval.payload) ? ": exactly the bytes that were frozen there"
+                                                                          : ": NOT the bytes that were frozen there");
+    }
+  }
+  comparison.objections = securosys::objections(task, expectation, signer_->subject_public_key_info());
+  return comparison;
+}
+
+void ApprovalDesk::accept(const securosys::TaskView& task, const securosys::Expectation& expectation) {
+  signer_->purpose = fmt::format("approving task {} at {}, payload {}", task.id, provider_, task.payload_sha256);
+  approver_->send(approver_->sign(task, expectation));
+}
+
+void ApprovalDesk::reject(const securosys::TaskView& task) {
+  signer_->purpose =
+      fmt::format("rejecting task {} at {}, payload {} (a time stamp)", task.id, provider_, task.payload_sha256);
+  approver_->reject(task.id);
+}
+
+}  // namespace hsmbridge::cli

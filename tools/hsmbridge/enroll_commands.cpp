@@ -1,0 +1,186 @@
+#include "base/error.h"
+#include "base/file.h"
+#include "pkcs11/generate.h"
+#include "pkcs11/keys.h"
+#include "service/enroll.h"
+#include "service/install.h"
+#include "tools/hsmbridge/commands.h"
+#include "tools/hsmbridge/enroll_options.h"
+#include "tools/hsmbridge/request_render.h"
+#include "tools/hsmbridge/request_wait.h"
+#include "tools/hsmbridge/wiring.h"
+#include "x509/certificate.h"
+#include "x509/pem.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace hsmbridge::cli {
+
+namespace {
+
+using commandline::Option;
+using commandline::Times;
+
+// What one enrolment asks for; on the command line, or a row of a batch.
+struct Wanted {
+  std::optional<std::string> provider, profile, token;
+  std::optional<std::string> new_key, spec, key;
+  service::AskWishes wishes;
+  std::optional<x509::Content> like;
+  std::vector<std::string> install;
+  std::optional<Duration> deadline;
+};
+
+std::vector<workflow::InstallTarget> targets_of(const config::ProfileSettings& profile,
+                                                const std::vector<std::string>& typed) {
+  std::vector<workflow::InstallTarget> targets;
+  const auto add = [&](const std::string& text) {
+    auto target = service::install_target(text);
+    const auto same = [&](const auto& other) { return other.name == target.name; };
+    if (std::none_of(targets.begin(), targets.end(), same)) targets.push_back(std::move(target));
+  };
+  const auto& install = profile.install;
+  if (install.token) add("token");
+  for (const auto& file : install.files) add("file:" + file.string());
+  if (install.provider) add("provider:" + *install.provider);
+  if (!install.hook.empty()) add("hook:" + Json(install.hook).dump());
+  for (const auto& text : typed) add(text);
+  return targets;
+}
+
+// Everything that can be refused before anything is written: names, the key, the PIN.
+service::NewRequest resolve(Wiring& wiring, workflow::Store& store, const Wanted& wanted) {
+  const auto& settings = wiring.settings();
+  const auto& profile = settings.profile(wanted.profile.value_or(""));
+  service::NewRequest request;
+  request.profile = profile.name;
+  request.provider = settings.provider(wanted.provider ? *wanted.provider : profile.provider.value_or("")).name;
+  request.token = settings.token(wanted.token ? *wanted.token : profile.token.value_or("")).name;
+  request.ask = service::build_ask(wanted.like ? &*wanted.like : nullptr, &profile, wanted.wishes);
+  request.targets = targets_of(profile, wanted.install);
+  request.deadline = wanted.deadline ? wanted.deadline : profile.deadline;
+  request.max_age = profile.max_age;
+  for (const auto& group : profile.approval) request.local_approvals += group.quorum;
+  request.wants_command = profile.wants_command;
+  request.created_by = service::actor_of_process();
+  if (profile.anchors.empty()) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("profile {} names no anchors: no certificate could be trusted", profile.name)}
+        .hint("add  anchors: [/path/to/ca.pem]  to the profile");
+  }
+  workflow::Order order;
+  order.profile = profile.name;
+  wiring.anchors(order);  // unreadable ones are refused now, not when the certificate is there
+  wiring.provider(request.provider);
+
+  if (wanted.new_key.has_value() == wanted.key.has_value()) {
+    throw Error{ErrorKind::invalid_input, "name the key: --new-key LABEL for one to be made, or --key SELECTOR"};
+  }
+  request.key.source = wanted.new_key ? workflow::KeyWish::Source::make : workflow::KeyWish::Source::use;
+  request.key.selector = wanted.new_key ? *wanted.new_key : *wanted.key;
+  if (wanted.new_key) {
+    const auto spec = x509::parse_key_spec(wanted.spec ? *wanted.spec : profile.key.value_or("ec:P-256"));
+    request.key.spec = x509::to_string(spec);
+    service::refuse_duplicate(store, request);
+    request.key.cka_id = hex(pkcs11::plan_key(*wiring.pkcs11_token(request.token), *wanted.new_key, spec).id);
+  } else {
+    if (wanted.spec) throw Error{ErrorKind::invalid_input, "--spec belongs to --new-key: the other key exists"};
+    // Pinned by its id from here on: another key of that label that appears later changes nothing.
+    const auto key = pkcs11::find_key(*wiring.pkcs11_token(request.token), pkcs11::KeySelector::parse(*wanted.key));
+    if (!key.id.empty()) request.key.selector = "id=" + hex(key.id);
+    service::refuse_duplicate(store, request);
+  }
+  return request;
+}
+
+workflow::Order create(Wiring& wiring, workflow::Store& store, const service::NewRequest& request) {
+  return service::create_request(store, request, service::timing_for(wiring.settings(), request.provider),
+                                 wiring.clock().now(), random_bytes(8));
+}
+
+Wanted wanted_of(const Arguments& arguments) {
+  Wanted wanted;
+  wanted.provider = arguments.text("--provider");
+  wanted.profile = arguments.text("--profile");
+  wanted.token = arguments.text("--token");
+  wanted.new_key = arguments.text("--new-key");
+  wanted.spec = arguments.text("--spec");
+  wanted.key = arguments.text("--key");
+  wanted.wishes = ask_wishes(arguments);
+  if (const auto like = arguments.text("--like")) {
+    wanted.like = x509::content_like(x509::parse_certificate(x509::read_certificate(read_file(*like))).content());
+  }
+  wanted.install = arguments.all("--install");
+  if (const auto deadline = arguments.text("--deadline")) wanted.deadline = parse_duration(*deadline);
+  return wanted;
+}
+
+ExitCode enroll(Invocation& invocation) {
+  const auto& arguments = invocation.arguments;
+  if (arguments.has("--wait") && arguments.has("--queue")) {
+    throw Error{ErrorKind::invalid_input, "--wait and --queue contradict each other"};
+  }
+  if (arguments.has("--timeout") && !arguments.has("--wait")) {
+    throw Error{ErrorKind::invalid_input, "--timeout belongs to --wait"};
+  }
+  std::optional<Duration> timeout;
+  if (const auto text = arguments.text("--timeout")) timeout = parse_duration(*text);
+  const auto wanted = wanted_of(arguments);
+  const auto wiring = Wiring::open(invocation.config);
+  const auto store = wiring->store();
+  const auto order = create(*wiring, *store, resolve(*wiring, *store, wanted));
+  if (!arguments.has("--queue")) {
+    const auto until = arguments.has("--wait") ? Until::settled : Until::at_rest;
+    const auto waited = drive_request(*wiring, order.id, until, timeout, invocation.output);
+    if (waited.trouble && !reached(waited.record.state, until)) {
+      invocation.output.warning(waited.trouble->message() + "; it is tried again by `hsmbridge request wait " +
+                                order.id.str() + "` or `hsmbridge run`");
+    }
+  }
+  const auto now = wiring->clock().now();
+  const auto view = service::view_request(*store, order.id, now);
+  invocation.output.result("hsmbridge.request/1", service::to_json(view), outcome_text(view, now));
+  return exit_code_of(view.record.state);
+}
+
+std::vector<Option> options() {
+  std::vector<Option> rows{
+      {"--provider", "NAME", "who issues; else the profile's"},
+      {"--profile", "NAME", "what the certificate shall be; may be left out when there is one"},
+      {"--token", "NAME", "where the key is or shall be; else the profile's"},
+      {"--new-key", "LABEL", "make this key in the token"},
+      {"--spec", "KIND", "with --new-key: ec:P-256, ec:P-384, ec:P-521, rsa:3072, ed25519; else the profile's"},
+      {"--key", "SELECTOR", "use this key: its label, id=HEX or a pkcs11: URI"},
+      {"--like", "FILE", "ask for what this certificate says"},
+      {"--install", "TARGET", "token, file:PATH, hook:[\"PROGRAM\"], provider:import; beside the profile's",
+       Times::many},
+      {"--deadline", "DURATION", "give up when no certificate came within this time"},
+      {"--wait", "", "work on it until the certificate is there"},
+      {"--timeout", "DURATION", "with --wait: come back after this long"},
+      {"--queue", "", "only write it down: `hsmbridge run` does all the work"},
+  };
+  for (auto& row : ask_options()) rows.push_back(row);
+  return rows;
+}
+
+}  // namespace
+
+std::vector<Command> enroll_commands() {
+  return {
+      {"enroll",
+       "",
+       "Get a certificate for a key in a token: key, CSR, submission, and with --wait the certificate",
+       options(),
+       {},
+       enroll,
+       {ExitCode::failed, ExitCode::pending, ExitCode::refused, ExitCode::unavailable, ExitCode::unresolved},
+       "  hsmbridge enroll --provider tsb --profile server --new-key web-2026 \\\n"
+       "      --san dns:www.example.com --wait\n"
+       "Without --wait it comes back as soon as somebody else must act (exit 3, the request id on standard output);\n"
+       "`request wait ID`, `run` or a later day carry on. Typing it twice does not order twice.\n"}};
+}
+
+}  // namespace hsmbridge::cli

@@ -1,0 +1,113 @@
+#include "base/error.h"
+#include "tools/hsmbridge/commands.h"
+#include "tools/hsmbridge/wiring.h"
+
+#include <fmt/core.h>
+
+namespace hsmbridge::cli {
+
+namespace {
+
+using commandline::Positional;
+
+std::string profiles_of(const config::Settings& settings, const std::string& provider) {
+  std::string names;
+  for (const auto& profile : settings.profiles) {
+    if (profile.provider == provider) names += (names.empty() ? "" : ", ") + profile.name;
+  }
+  return names;
+}
+
+ExitCode list(Invocation& invocation) {
+  const auto wiring = Wiring::open(invocation.config);
+  commandline::Table table({"NAME", "TYPE", "CALLS AT ONCE", "PROFILES"});
+  Json json = Json::array();
+  for (const auto& provider : wiring->settings().providers) {
+    const auto profiles = profiles_of(wiring->settings(), provider.name);
+    table.row({provider.name, provider.type, std::to_string(provider.concurrency), profiles});
+    json.push(Json::object({{"name", provider.name},
+                            {"type", provider.type},
+                            {"concurrency", static_cast<std::int64_t>(provider.concurrency)}}));
+  }
+  invocation.output.result("hsmbridge.provider-list/1", Json::object({{"providers", json}}),
+                           table.empty() ? "no providers are configured\n" : table.text());
+  return ExitCode::done;
+}
+
+struct CapabilityRow {
+  std::string_view name;
+  bool workflow::Capabilities::*member;
+  std::string_view yes;
+  std::string_view no;
+};
+constexpr CapabilityRow kCapabilities[] = {
+    {"full_profile", &workflow::Capabilities::full_profile, "names, usages, validity and serial are ours",
+     "the provider decides what the certificate says: see `accept:` in README"},
+    {"cancel", &workflow::Capabilities::cancel, "a request can be cancelled there",
+     "a request cannot be cancelled there"},
+    {"shows_approvers", &workflow::Capabilities::shows_approvers, "it tells who has approved and who has not",
+     "it does not tell who approves"},
+    {"shows_quorum", &workflow::Capabilities::shows_quorum, "it tells how many must approve",
+     "how many must approve is not known"},
+    {"complete_look_up", &workflow::Capabilities::complete_look_up,
+     "after a lost answer it can say for certain that nothing arrived",
+     "after a lost answer it cannot say for certain that nothing arrived: a person decides"},
+    {"result_once", &workflow::Capabilities::result_once, "a result is handed out once",
+     "a result can be fetched again"},
+};
+
+ExitCode show(Invocation& invocation) {
+  const auto wiring = Wiring::open(invocation.config);
+  const auto& settings = wiring->settings().provider(invocation.arguments.text_or("NAME", ""));
+  const auto capabilities = wiring->provider(settings.name)->capabilities();
+  commandline::Fields fields;
+  fields.add("Provider", commandline::safe(settings.name));
+  fields.add("Type", settings.type);
+  fields.add("Calls at once", std::to_string(settings.concurrency));
+  if (settings.calls_per_minute) fields.add("Calls a minute", std::to_string(*settings.calls_per_minute));
+  fields.add("Profiles", commandline::safe(profiles_of(wiring->settings(), settings.name)));
+  std::string lines;
+  Json json = Json::object({{"name", settings.name}, {"type", settings.type}});
+  Json able = Json::object();
+  for (const auto& row : kCapabilities) {
+    const bool has = capabilities.*row.member;
+    lines += fmt::format("{}{}", lines.empty() ? "" : "\n", has ? row.yes : row.no);
+    able.set(std::string(row.name), has);
+  }
+  json.set("capabilities", able);
+  fields.add("What it does", lines);
+  invocation.output.result("hsmbridge.provider/1", json, fields.text());
+  return ExitCode::done;
+}
+
+ExitCode test(Invocation& invocation) {
+  const auto wiring = Wiring::open(invocation.config);
+  const auto& settings = wiring->settings().provider(invocation.arguments.text_or("NAME", ""));
+  const auto lines = wiring->provider(settings.name)->test();
+  std::string text;
+  for (const auto& line : lines) text += commandline::safe(line) + "\n";
+  invocation.output.result(
+      "hsmbridge.provider-test/1", Json::object({{"name", settings.name}, {"learnt", Json(lines)}}),
+      text + fmt::format("{} answers and takes our credentials\n", commandline::safe(settings.name)));
+  return ExitCode::done;
+}
+
+}  // namespace
+
+std::vector<Command> provider_commands() {
+  const Positional name{"NAME", "the provider's name; may be left out when there is one", commandline::Times::once};
+  return {
+      {"provider", "list", "List the configured providers", {}, {}, list, {}, ""},
+      {"provider", "show", "Show what a provider can do", {}, {name}, show, {ExitCode::failed}, ""},
+      {"provider",
+       "test",
+       "Prove address, certificate and credentials with one harmless exchange",
+       {},
+       {name},
+       test,
+       {ExitCode::failed, ExitCode::refused, ExitCode::unavailable},
+       ""},
+  };
+}
+
+}  // namespace hsmbridge::cli

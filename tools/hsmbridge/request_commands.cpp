@@ -1,0 +1,320 @@
+#include "base/error.h"
+#include "base/file.h"
+#include "tools/hsmbridge/commands.h"
+#include "tools/hsmbridge/request_render.h"
+#include "tools/hsmbridge/request_wait.h"
+#include "tools/hsmbridge/run_signals.h"
+#include "tools/hsmbridge/wiring.h"
+#include "workflow/rules.h"
+#include "x509/pem.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+namespace hsmbridge::cli {
+
+namespace {
+
+using commandline::Option;
+using commandline::Positional;
+using commandline::Times;
+
+const Positional kRequest{"ID", "the request, or the beginning of its id"};
+
+// A request named on the command line, with the store it is in.
+struct Named {
+  std::unique_ptr<Wiring> wiring;
+  std::unique_ptr<workflow::Store> store;
+  RequestId id;
+};
+
+Named named_request(Invocation& invocation) {
+  Named named;
+  named.wiring = Wiring::open(invocation.config);
+  named.store = named.wiring->store();
+  named.id = service::find_request(*named.store, invocation.arguments.required("ID"));
+  return named;
+}
+
+ExitCode list(Invocation& invocation) {
+  const auto wiring = Wiring::open(invocation.config);
+  const auto store = wiring->store();
+  workflow::Store::ListQuery query;
+  query.open_only = invocation.arguments.has("--open");
+  query.most = static_cast<unsigned>(invocation.arguments.number("--most", 1, 1'000'000).value_or(100));
+  if (const auto word = invocation.arguments.text("--state")) {
+    query.state = workflow::state_name_from(*word);
+    if (!query.state) {
+      std::string names;
+      for (std::size_t i = 0; i < workflow::kStateCount; ++i) {
+        names += fmt::format("{}{}", i == 0 ? "" : ", ", workflow::to_string(static_cast<workflow::StateName>(i)));
+      }
+      throw Error{ErrorKind::invalid_input, fmt::format("there is no state '{}'", *word)}.hint("the states: " + names);
+    }
+  }
+  const auto now = wiring->clock().now();
+  std::vector<service::RequestRow> rows;
+  Json json = Json::array();
+  for (const auto& record : store->list(query)) {
+    rows.push_back(service::row_of(record));
+    json.push(service::to_json(rows.back()));
+  }
+  invocation.output.result("hsmbridge.request-list/1", Json::object({{"requests", json}}), list_text(rows, now));
+  return ExitCode::done;
+}
+
+ExitCode show(Invocation& invocation) {
+  const auto named = named_request(invocation);
+  const auto now = named.wiring->clock().now();
+  const auto view = service::view_request(*named.store, named.id, now);
+  invocation.output.result("hsmbridge.request/1", service::to_json(view), show_text(view, now));
+  return ExitCode::done;
+}
+
+ExitCode explain(Invocation& invocation) {
+  const auto named = named_request(invocation);
+  const auto now = named.wiring->clock().now();
+  const auto view = service::view_request(*named.store, named.id, now);
+  Json json = service::to_json(service::row_of(view.record));
+  json.set("explanation", service::to_json(view.explanation));
+  invocation.output.result("hsmbridge.request-explanation/1", json, explain_text(view, now));
+  return ExitCode::done;
+}
+
+ExitCode history(Invocation& invocation) {
+  const auto named = named_request(invocation);
+  const auto entries = named.store->history(named.id);
+  Json json = Json::array();
+  for (const auto& entry : entries) json.push(service::to_json(entry));
+  invocation.output.result("hsmbridge.request-history/1", Json::object({{"id", named.id.str()}, {"events", json}}),
+                           history_text(entries));
+  return ExitCode::done;
+}
+
+// The end of every command that changed a request or waited for it.
+ExitCode finish(Invocation& invocation, Named& named) {
+  const auto now = named.wiring->clock().now();
+  const auto view = service::view_request(*named.store, named.id, now);
+  invocation.output.result("hsmbridge.request/1", service::to_json(view), outcome_text(view, now));
+  return exit_code_of(view.record.state);
+}
+
+ExitCode wait(Invocation& invocation) {
+  auto named = named_request(invocation);
+  std::optional<Duration> timeout;
+  if (const auto text = invocation.arguments.text("--timeout")) timeout = parse_duration(*text);
+  const auto waited = drive_request(*named.wiring, named.id, Until::settled, timeout, invocation.output);
+  if (waited.trouble && !reached(waited.record.state, Until::settled)) {
+    invocation.output.warning(waited.trouble->message() + " (tried again by the next `request wait` or `run`)");
+  }
+  return finish(invocation, named);
+}
+
+// Redraws on a terminal; in a pipe one line an event.
+class View {
+ public:
+  View(Invocation& invocation, Named& named) : output_(invocation.output), named_(named) {}
+
+  void draw() {
+    const auto now = named_.wiring->clock().now();
+    const auto view = service::view_request(*named_.store, named_.id, now);
+    state_ = view.record.state;
+    if (output_.stdout_is_terminal() && !output_.json()) {
+      redraw(view, now);
+    } else {
+      lines(view);
+    }
+  }
+  const workflow::State& state() const { return state_; }
+  bool live() const { return output_.stdout_is_terminal() && !output_.json(); }
+
+ private:
+  void redraw(const service::RequestView& view, Instant now) {
+    // Home, then clear to the end of each line and of the screen: no flicker, and no scrollback is eaten.
+    std::string text = explain_text(view, now) + "\n";
+    const std::size_t last = view.history.size() > 8 ? view.history.size() - 8 : 0;
+    for (std::size_t i = last; i < view.history.size(); ++i) text += history_line(view.history[i]) + "\n";
+    std::string screen = "\x1b[H";
+    for (const char c : text) {
+      if (c == '\n') screen += "\x1b[K";
+      screen += c;
+    }
+    output_.raw(screen + "\x1b[J");
+  }
+  void lines(const service::RequestView& view) {
+    for (const auto& entry : view.history) {
+      if (entry.sequence <= shown_ && shown_any_) continue;
+      output_.result("hsmbridge.request-event/1", service::to_json(entry), history_line(entry) + "\n");
+      shown_ = entry.sequence;
+      shown_any_ = true;
+    }
+  }
+  Output& output_;
+  Named& named_;
+  workflow::State state_;
+  std::uint64_t shown_ = 0;
+  bool shown_any_ = false;
+};
+
+ExitCode watch(Invocation& invocation) {
+  auto named = named_request(invocation);
+  constexpr auto kLook = std::chrono::milliseconds(250);
+  StopSignals signals({SIGINT, SIGTERM});
+  View view(invocation, named);
+  if (view.live()) invocation.output.raw("\x1b[2J");
+  view.draw();
+  auto counter = named.store->change_counter();
+  auto drawn = std::chrono::steady_clock::now();
+  while (!reached(view.state(), Until::settled) && signals.received() == 0) {
+    std::this_thread::sleep_for(kLook);
+    const auto now = named.store->change_counter();
+    // On a terminal once a second as well: it shows how long ago.
+    const bool old = view.live() && std::chrono::steady_clock::now() - drawn > std::chrono::seconds(1);
+    if (now == counter && !old) continue;
+    counter = now;
+    drawn = std::chrono::steady_clock::now();
+    view.draw();
+  }
+  return exit_code_of(view.state());
+}
+
+ExitCode cancel(Invocation& invocation) {
+  auto named = named_request(invocation);
+  const auto record = named.store->find(named.id);
+  service::append_event(*named.store, named.id, workflow::CancelAsked{invocation.arguments.text_or("--reason", "")},
+                        service::actor_of_process(), named.wiring->clock().now(),
+                        service::timing_for(named.wiring->settings(), record->order.provider));
+  const auto code = finish(invocation, named);
+  // Cancelling is what was asked: it is done when it is final, and pending while the provider's word is awaited.
+  return code == ExitCode::refused ? ExitCode::done : code;
+}
+
+workflow::EventBody resolution(const Arguments& arguments) {
+  std::vector<workflow::EventBody> given;
+  const auto reason = arguments.text_or("--reason", "");
+  if (const auto reference = arguments.text("--reference")) {
+    given.emplace_back(workflow::ResolvedAsThere{ProviderReference{*reference}});
+  }
+  if (const auto file = arguments.text("--certificate")) {
+    const auto content = read_file(*file);
+    workflow::Handout handout;
+    handout.content = workflow::Handout::Content::certificate;
+    handout.result = x509::read_certificates(content).front();
+    handout.raw = content;
+    given.emplace_back(workflow::ResolvedAsCertificate{std::move(handout)});
+  }
+  if (arguments.has("--not-there")) given.emplace_back(workflow::ResolvedAsAbsent{reason});
+  if (arguments.has("--abandon")) given.emplace_back(workflow::ResolvedAsAbandoned{reason});
+  if (arguments.has("--look-up")) given.emplace_back(workflow::LookUpAsked{});
+  if (given.size() != 1) {
+    throw Error{ErrorKind::invalid_input,
+                "say how it is resolved, with exactly one of: --reference, --certificate, "
+                "--not-there, --abandon, --look-up"};
+  }
+  if ((arguments.has("--not-there") || arguments.has("--abandon")) && reason.empty()) {
+    throw Error{ErrorKind::invalid_input, "this decision stays in the journal under your name: give --reason"};
+  }
+  return given.front();
+}
+
+ExitCode resolve(Invocation& invocation) {
+  const auto event = resolution(invocation.arguments);
+  auto named = named_request(invocation);
+  const auto record = named.store->find(named.id);
+  service::append_event(*named.store, named.id, event, service::actor_of_process(), named.wiring->clock().now(),
+                        service::timing_for(named.wiring->settings(), record->order.provider));
+  const auto code = finish(invocation, named);
+  return code == ExitCode::refused ? ExitCode::done : code;
+}
+
+ExitCode diagram(Invocation& invocation) {
+  const auto format = invocation.arguments.text_or("--format", "mermaid");
+  if (format != "mermaid" && format != "graphviz") {
+    throw Error{ErrorKind::invalid_input, fmt::format("--format is mermaid or graphviz, not '{}'", format)};
+  }
+  const auto text = format == "mermaid" ? workflow::mermaid() : workflow::graphviz();
+  invocation.output.result("hsmbridge.diagram/1", Json::object({{"format", format}, {"text", text}}), text);
+  return ExitCode::done;
+}
+
+const std::vector<ExitCode> kOutcomes{ExitCode::failed, ExitCode::pending, ExitCode::refused, ExitCode::unavailable,
+                                      ExitCode::unresolved};
+
+}  // namespace
+
+std::vector<Command> request_commands() {
+  return {
+      {"request",
+       "list",
+       "List requests, newest first",
+       {{"--open", "", "only those that are not final"},
+        {"--state", "STATE", "only those in this state, for example AwaitingApproval"},
+        {"--most", "N", "at most so many (100)"}},
+       {},
+       list,
+       {ExitCode::failed},
+       ""},
+      {"request",
+       "show",
+       "Show one request with its key, draft, reference and certificate",
+       {},
+       {kRequest},
+       show,
+       {ExitCode::failed},
+       ""},
+      {"request",
+       "explain",
+       "Say in plain words what is awaited, from whom, until when, and what comes next",
+       {},
+       {kRequest},
+       explain,
+       {ExitCode::failed},
+       ""},
+      {"request", "history", "Show every event of one request", {}, {kRequest}, history, {ExitCode::failed}, ""},
+      {"request",
+       "wait",
+       "Work on one request until it is final or a person must decide",
+       {{"--timeout", "DURATION", "come back after this long, for example 30m"}},
+       {kRequest},
+       wait,
+       kOutcomes,
+       "Runs the same engine as `hsmbridge run`, for this request alone. Ctrl-C ends the waiting, not the request.\n"
+       "A daemon may work on it at the same time.\n"},
+      {"request", "watch", "Show one request live, without working on it", {}, {kRequest}, watch, kOutcomes, ""},
+      {"request",
+       "cancel",
+       "Give a request up, at the provider too when it is there",
+       {{"--reason", "TEXT", "why; kept in the journal"}},
+       {kRequest},
+       cancel,
+       {ExitCode::failed, ExitCode::pending},
+       ""},
+      {"request",
+       "resolve",
+       "Decide about a request that the bridge cannot decide alone",
+       {{"--reference", "REFERENCE", "it is at the provider, under this reference"},
+        {"--certificate", "FILE", "this is its certificate, PEM or DER"},
+        {"--not-there", "", "it is provably not at the provider: submit again"},
+        {"--abandon", "", "give it up"},
+        {"--look-up", "", "look for it at the provider once more"},
+        {"--reason", "TEXT", "why; demanded with --not-there and --abandon"}},
+       {kRequest},
+       resolve,
+       kOutcomes,
+       "--not-there makes another submission. Look at the provider first: two submissions are two certificates.\n"},
+      {"request",
+       "diagram",
+       "Print the state machine of requests",
+       {{"--format", "FORMAT", "mermaid (default) or graphviz"}},
+       {},
+       diagram,
+       {},
+       ""},
+  };
+}
+
+}  // namespace hsmbridge::cli

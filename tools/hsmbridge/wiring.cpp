@@ -1,0 +1,159 @@
+#include "tools/hsmbridge/wiring.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "pkcs11/module.h"
+#include "pkcs11/workflow_token.h"
+#include "service/requests.h"
+#include "store/sqlite_store.h"
+#include "tools/hsmbridge/token_access.h"
+#include "tools/hsmbridge/wiring_providers.h"
+#include "tools/hsmbridge/wiring_refusals.h"
+#include "x509/pem.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <array>
+#include <utility>
+
+namespace hsmbridge::cli {
+
+namespace {
+
+constexpr Duration kTokenDeadline = std::chrono::minutes{2};  // an RSA-8192 key takes a slow token that long
+constexpr unsigned kLocalPlaces = 2;
+
+// HOST/PID/random: who holds a lease, readable in the journal.
+std::string worker_name() {
+  std::array<char, 256> host{};
+  if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '?';
+  return fmt::format("{}/{}/{}", host.data(), ::getpid(), hex(random_bytes(4)));
+}
+
+// Throws when this process could never log in to the token: its module cannot be loaded, or its PIN cannot be read. A
+// token that is merely not plugged in is worked for: its effects wait until it is back.
+void check_token(const config::TokenSettings& token) {
+  pkcs11::Module::load(token.module);
+  using Kind = config::SecretSource::Kind;
+  if (!token.pin) throw Error{ErrorKind::invalid_input, "no pin is configured"};
+  if (token.pin->kind() == Kind::protected_path) return;
+  if (token.pin->kind() == Kind::prompt) {
+    if (::isatty(STDIN_FILENO) == 0) throw Error{ErrorKind::denied, "its PIN must be typed and there is no terminal"};
+    return;
+  }
+  token.pin->fetch({}, "the PIN of token " + token.name);
+}
+
+}  // namespace
+
+Wiring::Wiring(config::Settings settings) : settings_(std::move(settings)) {}
+
+Wiring::~Wiring() = default;
+
+std::unique_ptr<Wiring> Wiring::open(const std::optional<std::filesystem::path>& config) {
+  const auto file = config::find_file(config);
+  if (!file) {
+    throw Error{ErrorKind::not_found, "there is no configuration"}.hint(
+        "name one with --config FILE or HSMBRIDGE_CONFIG, or write ~/.config/hsmbridge/hsmbridge.yaml; "
+        "`scripts/quickstart` makes one to begin with");
+  }
+  return std::unique_ptr<Wiring>(new Wiring(config::read_settings(*file, provider_readers())));
+}
+
+std::unique_ptr<workflow::Store> Wiring::store() {
+  if (!settings_.store.path) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("{}: no store is configured, and requests live in one", settings_.file.string())}
+        .hint("add  store: {path: /var/lib/hsmbridge/hsmbridge.db}");
+  }
+  return store::SqliteStore::open(*settings_.store.path, clock_);
+}
+
+std::shared_ptr<pkcs11::PinRefusals> Wiring::refusals() {
+  const std::lock_guard lock(mutex_);
+  if (!refusals_) {
+    if (settings_.store.path) {
+      refusals_ = std::make_shared<StorePinRefusals>(*settings_.store.path, clock_);
+    } else {
+      refusals_ = std::make_shared<pkcs11::FilePinRefusals>(pkcs11::FilePinRefusals::default_folder());
+    }
+  }
+  return refusals_;
+}
+
+std::shared_ptr<pkcs11::Token> Wiring::pkcs11_token(const std::string& name) {
+  const auto memory = refusals();
+  const auto& settings = settings_.token(name);
+  const std::lock_guard lock(mutex_);
+  auto& token = tokens_[settings.name];
+  if (!token) token = pkcs11::Token::open(token_access(settings), memory);
+  return token;
+}
+
+std::shared_ptr<workflow::Token> Wiring::token(const std::string& name) {
+  const auto& settings = settings_.token(name);
+  const std::lock_guard lock(mutex_);
+  auto& token = workflow_tokens_[settings.name];
+  if (!token) {
+    token = std::make_shared<pkcs11::WorkflowToken>(
+        settings.name, [this, name] { return pkcs11_token(name); }, settings.deadline.value_or(kTokenDeadline),
+        settings.sessions);
+  }
+  return token;
+}
+
+std::shared_ptr<workflow::Provider> Wiring::provider(const std::string& name) {
+  const auto& settings = settings_.provider(name);
+  const std::lock_guard lock(mutex_);
+  auto& provider = providers_[settings.name];
+  if (!provider) {
+    provider = provider_type(settings).make(settings, provider_needs());
+  }
+  return provider;
+}
+
+ProviderNeeds Wiring::provider_needs() {
+  return {clock_, [this](const std::string& token) { return pkcs11_token(token); }};
+}
+
+std::vector<Bytes> Wiring::anchors(const workflow::Order& order) {
+  std::vector<Bytes> anchors;
+  for (const auto& file : settings_.profile(order.profile).anchors) {
+    for (auto& der : x509::read_certificates(read_file(file))) anchors.push_back(std::move(der));
+  }
+  return anchors;
+}
+
+std::optional<workflow::CertificateRecord> Wiring::certificate(const std::string& fingerprint) {
+  return store()->certificate(fingerprint);
+}
+
+workflow::EngineOptions Wiring::engine_options(std::optional<RequestId> only) {
+  workflow::EngineOptions options;
+  options.worker = worker_name();
+  options.only = std::move(only);
+  options.lanes["local"] = kLocalPlaces;
+  left_out_.clear();
+  for (const auto& token : settings_.tokens) {
+    try {
+      check_token(token);
+      options.lanes["token:" + token.name] = token.sessions;
+    } catch (const Error& error) {
+      left_out_.push_back(fmt::format("token {}: {}", token.name, error.message()));
+    }
+  }
+  for (const auto& settings : settings_.providers) {
+    try {
+      provider(settings.name);
+      options.lanes["provider:" + settings.name] = settings.concurrency;
+    } catch (const Error& error) {
+      left_out_.push_back(fmt::format("provider {}: {}", settings.name, error.message()));
+    }
+    if (settings.calls_per_minute) options.per_minute[settings.name] = *settings.calls_per_minute;
+    options.timing[settings.name] = service::timing_of(settings);
+  }
+  return options;
+}
+
+}  // namespace hsmbridge::cli

@@ -1,0 +1,34 @@
+#include "tools/hsmbridge/wiring_providers.h"
+
+#include "base/error.h"
+#include "providers/securosys/settings.h"
+#include "tools/hsmbridge/wiring_securosys.h"
+
+#include <fmt/core.h>
+
+namespace hsmbridge::cli {
+
+const std::vector<ProviderType>& provider_types() {
+  static const std::vector<ProviderType> types{
+      {"securosys-tsb",
+       [](const std::string& name, config::Section section) { securosys::read_settings(name, std::move(section)); },
+       make_securosys},
+  };
+  return types;
+}
+
+const ProviderType& provider_type(const config::ProviderSettings& settings) {
+  for (const auto& row : provider_types()) {
+    if (row.type == settings.type) return row;
+  }
+  throw Error{ErrorKind::invalid_input,
+              fmt::format("provider {}: there is no type '{}'", settings.name, settings.type)};
+}
+
+std::map<std::string, config::ProviderReader> provider_readers() {
+  std::map<std::string, config::ProviderReader> readers;
+  for (const auto& row : provider_types()) readers.emplace(row.type, row.check);
+  return readers;
+}
+
+}  // namespace hsmbridge::cli

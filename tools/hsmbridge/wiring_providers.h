@@ -1,0 +1,34 @@
+#pragma once
+
+#include "config/settings.h"
+#include "pkcs11/token.h"
+#include "workflow/provider.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace hsmbridge::cli {
+
+// What a provider may need of this process.
+struct ProviderNeeds {
+  const Clock& clock;
+  std::function<std::shared_ptr<pkcs11::Token>(const std::string& token)> token;
+};
+
+// The registry: one row a type of provider.
+struct ProviderType {
+  std::string type;  // as `type:` names it
+  // Reads the provider's own keys while the configuration is read, so that all problems are reported together.
+  config::ProviderReader check;
+  std::function<std::shared_ptr<workflow::Provider>(const config::ProviderSettings&, const ProviderNeeds&)> make;
+};
+const std::vector<ProviderType>& provider_types();
+// The row of a configured provider. Throws invalid_input.
+const ProviderType& provider_type(const config::ProviderSettings& settings);
+
+// The readers of every type, for config::read_settings.
+std::map<std::string, config::ProviderReader> provider_readers();
+
+}  // namespace hsmbridge::cli

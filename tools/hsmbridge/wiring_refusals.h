@@ -1,0 +1,38 @@
+#pragma once
+
+#include "base/clock.h"
+#include "pkcs11/pin.h"
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+
+namespace hsmbridge::store {
+class SqliteStore;
+}
+
+namespace hsmbridge::cli {
+
+// The token layer's memory of refused PINs, kept in the store: so it holds for every process that shares it, and every
+// refusal is a leaf of the audit log.
+class StorePinRefusals final : public pkcs11::PinRefusals {
+ public:
+  // Opens the store at the first use; `clock` must outlive it.
+  StorePinRefusals(std::filesystem::path file, const Clock& clock);
+  ~StorePinRefusals() override;
+
+  std::optional<pkcs11::PinRefusal> refused(const pkcs11::PinSubject& subject) override;
+  void record(const pkcs11::PinRefusal& refusal) override;
+  void clear(const pkcs11::PinSubject& subject) override;
+
+ private:
+  store::SqliteStore& store();
+
+  const std::filesystem::path file_;
+  const Clock& clock_;
+  std::mutex mutex_;
+  std::unique_ptr<store::SqliteStore> store_;
+};
+
+}  // namespace hsmbridge::cli
