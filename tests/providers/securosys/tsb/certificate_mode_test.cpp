@@ -1,0 +1,108 @@
+#include "providers/securosys/certificate_mode.h"
+
+#include "flow.h"
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::securosys;
+using namespace hsmbridge::workflow;
+using test::Flow;
+
+namespace {
+
+const std::vector<std::string> kAll{"subject-changed",     "san-dropped",
+                                    "key-usage-missing",   "extended-key-usage-missing",
+                                    "serial-not-positive", "validity-longer"};
+
+Issued issue(Flow& flow) {
+  flow.submit();
+  flow.approve(flow.alice, {"ca-key", {}, flow.order.id.str(), {}});
+  flow.approve(flow.bob, {});
+  const Report report = flow.poll();
+  REQUIRE(report.handout);
+  CHECK(report.handout->content == Handout::Content::certificate);
+  return flow.provider().read(flow.call(), *report.handout);
+}
+
+}  // namespace
+
+TEST_CASE("an older server's certificate is refused beforehand and taken where everything is accepted") {
+  Flow flow;
+  flow.settings.mode = Mode::certificate;
+  flow.make_ca();
+  flow.freeze();
+  CHECK(flow.provider().check(flow.call()).size() == 6);
+
+  flow.ask.accept = kAll;
+  flow.freeze();
+  CHECK(flow.provider().check(flow.call()).empty());
+  const Issued issued = issue(flow);
+  const x509::Certificate certificate = x509::parse_certificate(issued.certificate);
+  CHECK(certificate.subject().to_string() == "CN=www.example.com");
+  CHECK(certificate.spki() == flow.key.subject_public_key_info());
+
+  x509::Expectation asked;
+  asked.spki = flow.key.subject_public_key_info();
+  asked.content = flow.ask.content;
+  asked.lifetime = flow.ask.validity;
+  asked.accept = kAll;
+  asked.anchors = {*flow.ca};
+  const x509::Answer answer = x509::check_answer(certificate, asked, flow.clock.now());
+  CAPTURE(answer.findings.empty() ? "" : answer.findings[0].explanation);
+  CHECK_FALSE(answer.fatal());
+}
+
+TEST_CASE("a newer server carries what was asked") {
+  Flow flow({"--generation", "2.5"});
+  flow.settings.mode = Mode::certificate;
+  flow.make_ca();
+  flow.freeze();
+  CHECK(flow.provider().check(flow.call()).empty());
+  const Issued issued = issue(flow);
+  x509::Expectation asked;
+  asked.spki = flow.key.subject_public_key_info();
+  asked.content = flow.ask.content;
+  asked.lifetime = flow.ask.validity;
+  asked.anchors = {*flow.ca};
+  const x509::Answer answer = x509::check_answer(x509::parse_certificate(issued.certificate), asked, flow.clock.now());
+  for (const x509::Finding& finding : answer.findings) {
+    INFO(finding.explanation);
+    CHECK(finding.severity == x509::Severity::reported);
+  }
+}
+
+TEST_CASE("the field set of the other generation is refused by the server and nothing happened") {
+  Flow flow;
+  flow.settings.mode = Mode::certificate;
+  flow.settings.generation = Generation::modern;
+  flow.make_ca();
+  flow.freeze();
+  const SubmitAnswer answer = flow.provider().submit(flow.call());
+  CHECK(std::get<RefusedForGood>(answer).error.detail("errorCode") == "600");
+}
+
+TEST_CASE("a certificate for another key is read as it is for the check to find") {
+  Flow flow;
+  flow.settings.mode = Mode::certificate;
+  flow.ask.accept = kAll;
+  flow.make_ca();
+  flow.freeze();
+  flow.submit();
+  flow.approve(flow.alice, {});
+  flow.approve(flow.bob, {});
+  flow.rig.command("fault --kind wrong-certificate --method GET --path /v1/request");
+  const Report report = flow.poll();
+  REQUIRE(report.handout);
+  const Issued issued = flow.provider().read(flow.call(), *report.handout);
+  CHECK(x509::parse_certificate(issued.certificate).spki() != flow.key.subject_public_key_info());
+}
+
+TEST_CASE("the certificate is attached to its key at the TSB") {
+  Flow flow;
+  flow.settings.import_label = "ca-key";
+  flow.make_ca();
+  flow.provider().confirm(flow.call(), {flow.ca->der, {}});
+  CHECK(flow.rig.count("POST /v1/certificate/import/plain 200") == 1);
+  CHECK(flow.client().certificate("ca-key", std::chrono::seconds{20}) == flow.ca->der);
+}
