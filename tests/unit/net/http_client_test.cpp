@@ -65,7 +65,8 @@ bool contains(const std::string& text, std::string_view part) {
 }
 
 // Answers every request of a connection with the same text.
-TlsServer::Handler always(int status, std::string body, std::string type = "application/json", std::string more = "") {
+TlsServer::Handler always(int status, const std::string& body, const std::string& type = "application/json",
+                          const std::string& more = "") {
   return [=](ServerConnection& connection) {
     while (connection.read_request()) connection.answer(status, body, type, more);
   };
