@@ -114,11 +114,7 @@ class Parser {
     words.erase(end, words.end());
 
     std::reverse(words.begin(), words.end());
-    try {
-      app_.parse(std::move(words));
-    } catch (const CLI::ParseError&) {
-      throw;
-    }
+    app_.parse(std::move(words));
     std::vector<std::string> arguments = app_.remaining();
     for (const std::string& word : arguments) {
       if (word.size() > 1 && word[0] == '-') throw unknown(word);
@@ -215,9 +211,20 @@ log::Level level_of(Verbosity verbosity) {
   return log::Level::normal;
 }
 
-// CLI11's words for what is left to it: an option without its value, a flag with one.
+// What is left to CLI11 is an option without its value and a flag with one; its words name the option first.
 Error usage_error(const CLI::ParseError& error, const Command& command) {
-  return Error{ErrorKind::invalid_input, error.what()}.hint(usage_of(command));
+  const std::string what = error.what();
+  const std::string name = what.substr(0, what.find_first_of(": "));
+  for (const std::vector<Option>& options : {command.options, global_options()}) {
+    for (const Option& option : options) {
+      if (option.name != name) continue;
+      return Error{ErrorKind::invalid_input, option.value.empty()
+                                                 ? fmt::format("{} takes no value", name)
+                                                 : fmt::format("{} wants a value: {}", name, option.value)}
+          .hint(usage_of(command));
+    }
+  }
+  return Error{ErrorKind::invalid_input, what}.hint(usage_of(command));
 }
 
 int run_found(const Program& program, Words words) {

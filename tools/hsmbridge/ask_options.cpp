@@ -14,7 +14,7 @@
 
 namespace hsmbridge::cli {
 
-std::vector<commandline::Option> ask_options() {
+std::vector<commandline::Option> content_options() {
   using commandline::Times;
   return {
       {"--subject", "NAME", "the whole subject in its order: 'C=CH, O=Example, CN=www'"},

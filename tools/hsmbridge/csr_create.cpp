@@ -255,7 +255,7 @@ Command csr_create_command() {
       {"--new-key", "LABEL", "make this key first"},
       {"--spec", "KIND", "of the new key: ec:P-256 (default), ed25519, rsa:3072, …"},
   };
-  for (const auto& more : {ask_options(), token_options()}) options.insert(options.end(), more.begin(), more.end());
+  for (const auto& more : {content_options(), token_options()}) options.insert(options.end(), more.begin(), more.end());
   const std::vector<Option> files = {
       {"--out", "FILE", "write it there (mode 0644), else to standard output"},
       {"--form", "FORM", "pem (default) or der"},
