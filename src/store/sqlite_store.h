@@ -7,6 +7,7 @@
 #include "workflow/store.h"
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -68,6 +69,11 @@ class SqliteStore final : public workflow::Store {
   // A leaky bucket: a quarter of the minute's permissions may be taken at once, and no minute sees more than
   // `per_minute`. 0 means no limit.
   std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) override;
+
+  // Ends the leases of every holder that `gone` says is no more, so that a restart after a crash need not wait for them
+  // to run out. Safe even when `gone` errs: an attempt that was started is never started again, lease or not. Gives the
+  // number of holders; writes nothing when there is none.
+  std::size_t end_leases(const std::function<bool(const std::string& worker)>& gone);
 
   // The memory of refused logins; each is durable when the function returns, and a leaf of the audit log.
   void record_pin_refusal(const PinRefusal& refusal);

@@ -40,8 +40,9 @@ struct Claim {
 // A claim given back without an event.
 struct GiveBack {
   std::int64_t effect_id = 0;
-  Instant due{};        // it is due again then
-  std::string trouble;  // why the run failed; "" for one that went well (`runs` starts anew)
+  Instant due{};  // it is due again then
+  // "": the run went well and brought nothing new, `runs` starts anew. Words: why it failed. Nothing: it was not run.
+  std::optional<std::string> trouble;
 };
 
 struct ClaimQuery {

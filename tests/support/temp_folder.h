@@ -11,8 +11,9 @@ namespace hsmbridge::test {
 // A folder of the test's own, gone with it.
 class TempFolder {
  public:
-  TempFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "hsmbridge-test-XXXXXX").string();
+  TempFolder() : TempFolder(std::filesystem::temp_directory_path()) {}
+  explicit TempFolder(const std::filesystem::path& inside) {
+    std::string name = (inside / "hsmbridge-test-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a folder for the test");
     path_ = name;
   }

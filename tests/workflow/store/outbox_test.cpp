@@ -149,6 +149,12 @@ TEST_CASE_METHOD(Fixture, "claims are given back in the transaction of the next 
   waiting = store->effect_status(order.id);
   CHECK(waiting[0].runs == 0);
   CHECK(waiting[0].trouble.empty());
+
+  clock.advance(10s);
+  next.give_back.clear();
+  next.give_back = {{claim(next).at(0).effect_id, clock.now() + 10s, std::nullopt}};
+  CHECK(claim(next).empty());
+  CHECK(store->effect_status(order.id)[0].runs == 0);
 }
 
 TEST_CASE_METHOD(Fixture, "a step with a lease is refused when the lease is another worker's or has ended") {

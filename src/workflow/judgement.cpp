@@ -1,0 +1,136 @@
+#include "workflow/judgement.h"
+
+#include "base/log.h"
+#include "workflow/codec.h"
+#include "workflow/engine.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace hsmbridge::workflow {
+namespace {
+
+// The event that the outcome means, or nothing. A once-only call always means one: without a word from it, whether it
+// happened is not known.
+std::optional<EventBody> event_of(const Finished& finished) {
+  const Effect& effect = finished.work.claim.effect;
+  if (finished.outcome.event) return finished.outcome.event;
+  if (!is_once_only(effect.name)) return std::nullopt;
+  if (!finished.begun) {
+    return SubmissionNotAccepted{
+        effect.attempt,
+        {std::string(to_string(ErrorKind::unavailable)), "the call was not begun before its deadline was over", ""},
+        std::nullopt};
+  }
+  return AnswerLost{effect.attempt,
+                    finished.error ? finished.error->message() : "the call ended without saying what became of it"};
+}
+
+const Report* report_in(const EventBody& body) {
+  if (const auto* reported = std::get_if<Reported>(&body)) return &reported->report;
+  if (const auto* answered = std::get_if<SubmissionAnswered>(&body)) return &answered->report;
+  if (const auto* found = std::get_if<FoundAtProvider>(&body)) return &found->report;
+  if (const auto* cancelled = std::get_if<CancelAnswered>(&body)) return &cancelled->report;
+  return nullptr;
+}
+
+// An answer that must not be lost, whatever state the request is in by now: it names something at the provider, or it
+// is what the provider gives once.
+bool brings_something(const EventBody& body) {
+  if (std::holds_alternative<HandedOut>(body)) return true;
+  const Report* report = report_in(body);
+  if (report == nullptr) return false;
+  return report->handout.has_value() || (!std::holds_alternative<Reported>(body) && !report->reference.empty());
+}
+
+}  // namespace
+
+GiveBack Judge::failed(const Claim& claim, const std::string& why, std::optional<Duration> asked,
+                       const Timing& timing) const {
+  const Duration wait = next_retry(claim.record.order.id, claim.runs + 1, asked, timing);
+  return {claim.effect_id, now_ + wait, why.empty() ? "it failed" : why};
+}
+
+GiveBack Judge::quiet(const Claim& claim, std::optional<Duration> asked, const Timing& timing) const {
+  const Record& record = claim.record;
+  Duration wait{};
+  if (std::holds_alternative<Withdrawing>(record.state)) {
+    wait = std::max(timing.withdraw_poll, asked.value_or(Duration::zero()));
+  } else {
+    const Submission* submission = submission_of(record.state);
+    const Instant since = submission != nullptr ? submission->submitted_at : record.changed_at;
+    wait = next_poll(record.order.id, std::max(now_ - since, Duration::zero()), asked, timing);
+  }
+  return {claim.effect_id, now_ + wait, ""};
+}
+
+Verdict Judge::of(const Finished& finished, const Timing& timing) const {
+  const Claim& claim = finished.work.claim;
+  const Record& record = claim.record;
+  Verdict verdict;
+  verdict.actor = finished.outcome.actor.empty() ? "worker:" + worker_ : finished.outcome.actor;
+  const std::optional<EventBody> body = event_of(finished);
+  if (!body) {
+    if (!finished.begun) {
+      verdict.back = GiveBack{claim.effect_id, claim.effect.due, std::nullopt};
+    } else if (finished.error) {
+      log::warning(fmt::format("{} of request {}: {}", claim.effect.identity(), record.order.id.str(),
+                               finished.error->message()));
+      verdict.back = failed(claim, finished.error->message(), finished.outcome.retry_after, timing);
+    } else {
+      verdict.back = quiet(claim, finished.outcome.retry_after, timing);
+    }
+    return verdict;
+  }
+  if (const auto* reported = std::get_if<Reported>(&*body);
+      reported != nullptr && !changes_something(record.state, reported->report)) {
+    const auto& asked = reported->report.retry_after;
+    verdict.back = quiet(claim, asked ? asked : finished.outcome.retry_after, timing);
+    return verdict;
+  }
+  Event event{finished.at, verdict.actor, *body};
+  auto decided = decide(record.order, record.state, event, timing);
+  if (const auto* refusal = std::get_if<Refusal>(&decided)) {
+    log::warning(fmt::format("request {}: {} changes nothing: {}", record.order.id.str(), to_string(name_of(*body)),
+                             refusal->why));
+    if (brings_something(*body)) {
+      verdict.late_fact =
+          Json::object({{"request", record.order.id.str()}, {"answer", to_json(*body)}, {"why", refusal->why}});
+    }
+    verdict.back = failed(claim, refusal->why, std::nullopt, timing);
+    return verdict;
+  }
+  Step step;
+  step.request = record.order.id;
+  step.expected_sequence = record.sequence;
+  step.event = std::move(event);
+  step.decision = std::get<Decision>(std::move(decided));
+  step.finished_effect = claim.effect_id;
+  step.certificate = finished.outcome.certificate;
+  step.key = finished.outcome.key;
+  verdict.step = std::move(step);
+  return verdict;
+}
+
+Finished Judge::ring(Claim claim) const {
+  Finished finished;
+  finished.at = now_;
+  switch (claim.effect.name) {
+    case EffectName::answer_overdue:
+      finished.outcome.event = AnswerLost{claim.effect.attempt, "no answer came before the deadline of the call"};
+      break;
+    case EffectName::draft_age: {
+      const Draft* draft = draft_of(claim.record.state);
+      finished.outcome.event = DraftTooOld{draft == nullptr ? Duration::zero() : now_ - draft->built_at};
+      break;
+    }
+    default:
+      finished.outcome.event = DeadlinePassed{};
+  }
+  finished.work.claim = std::move(claim);
+  return finished;
+}
+
+}  // namespace hsmbridge::workflow

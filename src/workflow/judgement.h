@@ -1,0 +1,40 @@
+#pragma once
+
+#include "base/json.h"
+#include "workflow/effect_pool.h"
+#include "workflow/store.h"
+
+#include <optional>
+#include <string>
+
+namespace hsmbridge::workflow {
+
+// What the engine does about an effect that finished: exactly one of a step to commit, or a claim to give back (with,
+// where an answer came that the machine does not take, a fact to keep).
+struct Verdict {
+  std::optional<Step> step;
+  std::optional<GiveBack> back;
+  std::optional<Json> late_fact;
+  std::string actor;
+};
+
+// Pure: decides by its arguments alone.
+class Judge {
+ public:
+  Judge(const std::string& worker, Instant now) : worker_(worker), now_(now) {}
+
+  Verdict of(const Finished& finished, const Timing& timing) const;
+  // A timer went off: the event it means, as if an effect had brought it.
+  Finished ring(Claim claim) const;
+  // The claim is tried again, later the more often it failed.
+  GiveBack failed(const Claim& claim, const std::string& why, std::optional<Duration> asked,
+                  const Timing& timing) const;
+
+ private:
+  // The run went well and brought nothing new.
+  GiveBack quiet(const Claim& claim, std::optional<Duration> asked, const Timing& timing) const;
+  const std::string& worker_;
+  Instant now_;
+};
+
+}  // namespace hsmbridge::workflow

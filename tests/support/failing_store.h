@@ -1,0 +1,97 @@
+#pragma once
+
+#include "base/error.h"
+#include "workflow/store.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace hsmbridge::test {
+
+// A store whose writing transactions fail when the test says so. Reading goes through.
+class FailingStore final : public workflow::Store {
+ public:
+  // Asked at every writing transaction with its number, from 1.
+  enum class Fate {
+    works,
+    fails_before,  // nothing is written
+    fails_after,   // it is written, and the caller hears otherwise
+  };
+  using Decide = std::function<Fate(unsigned)>;
+  // Called after each commit() that went through.
+  std::function<void(const std::vector<workflow::Step>&)> after_commit;
+
+  FailingStore(std::unique_ptr<workflow::Store> store, Decide decide)
+      : store_(std::move(store)), decide_(std::move(decide)) {}
+
+  unsigned writes() const { return writes_; }
+
+  void create(const workflow::Order& order, const std::vector<workflow::Event>& events,
+              const workflow::Decision& begin) override {
+    write([&] {
+      store_->create(order, events, begin);
+      return 0;
+    });
+  }
+  std::vector<workflow::StepResult> commit(const std::vector<workflow::Step>& steps) override {
+    return write([&] {
+      auto results = store_->commit(steps);
+      if (after_commit) after_commit(steps);
+      return results;
+    });
+  }
+  std::vector<workflow::Claim> claim(const workflow::ClaimQuery& query, Instant now) override {
+    return write([&] { return store_->claim(query, now); });
+  }
+  void release(std::int64_t effect_id, const std::string& worker, Instant due) override {
+    write([&] {
+      store_->release(effect_id, worker, due);
+      return 0;
+    });
+  }
+  void append_audit(const std::string& kind, const std::string& json, const std::string& actor, Instant at) override {
+    write([&] {
+      store_->append_audit(kind, json, actor, at);
+      return 0;
+    });
+  }
+  std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) override {
+    return write([&] { return store_->take_permission(provider, per_minute, now); });
+  }
+
+  std::optional<Instant> next_due(const workflow::ClaimQuery& query) override { return store_->next_due(query); }
+  std::uint64_t change_counter() override { return store_->change_counter(); }
+  std::optional<workflow::Record> find(const RequestId& id) override { return store_->find(id); }
+  std::vector<RequestId> by_prefix(const std::string& prefix, unsigned most) override {
+    return store_->by_prefix(prefix, most);
+  }
+  std::vector<workflow::Record> list(const ListQuery& query) override { return store_->list(query); }
+  std::vector<workflow::JournalEntry> history(const RequestId& id) override { return store_->history(id); }
+  std::vector<workflow::Effect> effects(const RequestId& id) override { return store_->effects(id); }
+  std::vector<workflow::EffectStatus> effect_status(const RequestId& id) override { return store_->effect_status(id); }
+  std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) override {
+    return store_->certificate(fingerprint);
+  }
+  std::vector<workflow::CertificateRecord> certificates() override { return store_->certificates(); }
+  std::vector<workflow::KeyRecord> keys() override { return store_->keys(); }
+
+ private:
+  template <class Work>
+  std::invoke_result_t<Work> write(Work&& work) {
+    const Fate fate = decide_(++writes_);
+    if (fate == Fate::fails_before) throw Error{ErrorKind::unavailable, "the disk is full (played)"};
+    auto result = work();
+    if (fate == Fate::fails_after) throw Error{ErrorKind::unavailable, "the disk failed (played)"};
+    return result;
+  }
+
+  std::unique_ptr<workflow::Store> store_;
+  Decide decide_;
+  unsigned writes_ = 0;
+};
+
+}  // namespace hsmbridge::test

@@ -1,0 +1,423 @@
+// One engine with a fake clock and a fake provider, on a real store.
+#include "workflow/engine.h"
+
+#include "base/json.h"
+#include "store/sqlite_store.h"
+#include "support/failing_store.h"
+#include "support/fake_clock.h"
+#include "support/fake_runner.h"
+#include "support/temp_folder.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <string>
+#include <vector>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+using namespace hsmbridge::workflow;
+using namespace std::chrono_literals;
+using store::SqliteStore;
+
+namespace {
+
+struct Fixture {
+  TempFolder folder;
+  FakeClock clock;
+  FakeRunner runner;
+  std::unique_ptr<SqliteStore> store = open();
+  Order order = order_of("0A1B2C3D4E5F6G7H", clock.now());
+
+  std::unique_ptr<SqliteStore> open() { return SqliteStore::open(folder / "store.db", clock); }
+  std::unique_ptr<Engine> engine(EngineOptions options = engine_options("w")) {
+    return std::make_unique<Engine>(open(), runner, clock, std::move(options));
+  }
+  Record record() { return store->find(order.id).value(); }
+  StateName state() { return name_of(record().state); }
+  // Steps until nothing is left to do now.
+  static void settle(Engine& engine) {
+    for (int i = 0; i < 100; ++i) {
+      if (!engine.step()) return;
+    }
+    FAIL("the engine does not come to rest");
+  }
+  Instant due(const std::string& identity) {
+    for (const Effect& effect : store->effects(order.id)) {
+      if (effect.identity() == identity) return effect.due;
+    }
+    FAIL("no effect " << identity);
+    return {};
+  }
+  std::vector<std::string> late_answers() {
+    std::vector<std::string> found;
+    for (const store::Leaf& leaf : store->leaves(0, 1000)) {
+      if (Json::parse(leaf.data).string_or("kind", "") == "late-answer") found.push_back(leaf.data);
+    }
+    return found;
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Fixture, "a request goes from its key to the installed certificate") {
+  create(*store, order);
+  auto worker = engine();
+  settle(*worker);
+  CHECK(state() == StateName::awaiting_approval);
+  clock.advance(due("poll") - clock.now());
+  settle(*worker);
+  REQUIRE(state() == StateName::completed);
+  CHECK(runner.calls() == std::vector<std::string>{"ensure_key of 0A1B2C3D4E5F6G7H", "build_draft of 0A1B2C3D4E5F6G7H",
+                                                   "check_draft of 0A1B2C3D4E5F6G7H", "submit:1 of 0A1B2C3D4E5F6G7H",
+                                                   "poll of 0A1B2C3D4E5F6G7H", "verify of 0A1B2C3D4E5F6G7H",
+                                                   "install:token of 0A1B2C3D4E5F6G7H"});
+  CHECK(store->certificates().size() == 1);
+  CHECK(store->effects(order.id).empty());
+  const std::vector<JournalEntry> history = store->history(order.id);
+  const auto started = std::find_if(history.begin(), history.end(), [](const JournalEntry& entry) {
+    return name_of(entry.event.body) == EventName::attempt_started;
+  });
+  REQUIRE(started != history.end());
+  CHECK(std::get<AttemptStarted>(started->event.body).worker == "w");
+  CHECK(std::get<AttemptStarted>(started->event.body).answer_by == order.created_at + 60s);
+  CHECK(name_of((started + 1)->event.body) == EventName::submission_answered);
+}
+
+TEST_CASE_METHOD(Fixture, "the attempt is in the journal before the runner is called and the call has its deadline") {
+  create_ready_to_submit(*store, order);
+  runner.instead[EffectName::submit] = [&](const Claim& claim, Instant, Duration time_limit) {
+    auto other = open();
+    CHECK(std::get<Submitting>(other->find(order.id)->state).phase == Submitting::Phase::started);
+    CHECK(claim.record.sequence == other->find(order.id)->sequence);
+    CHECK(time_limit == 60s);
+    return runner.usual(claim, clock.now());
+  };
+  settle(*engine());
+  CHECK(state() == StateName::awaiting_approval);
+}
+
+TEST_CASE_METHOD(Fixture, "a lost answer is looked up and not before the deadline and the settle time are over") {
+  create_ready_to_submit(*store, order);
+  runner.instead[EffectName::submit] = [&](const Claim& claim, Instant, Duration) {
+    runner.submit(claim);
+    return FakeRunner::outcome(AnswerLost{1, "the connection died"});
+  };
+  auto worker = engine();
+  settle(*worker);
+  CHECK(state() == StateName::looking_up);
+  CHECK(due("look_up:1") == order.created_at + 60s + 30s);
+  clock.advance(90s - 1ms);
+  settle(*worker);
+  CHECK(runner.calls_of("look_up:1") == 0);
+  clock.advance(1ms);
+  settle(*worker);
+  CHECK(runner.calls_of("look_up:1") == 1);
+  CHECK(state() == StateName::awaiting_approval);
+  CHECK(runner.submissions(order.id) == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "a submission that is absent twice is made once more and never sooner") {
+  create_ready_to_submit(*store, order);
+  int lost = 0;
+  runner.instead[EffectName::submit] = [&](const Claim& claim, Instant now, Duration) {
+    if (lost++ == 0) return FakeRunner::outcome(AnswerLost{1, "the connection died"});
+    return runner.usual(claim, now);
+  };
+  auto worker = engine();
+  settle(*worker);
+  clock.advance(90s);
+  settle(*worker);
+  CHECK(state() == StateName::looking_up);
+  CHECK(runner.calls_of("look_up:1") == 1);
+  clock.advance(30s);
+  settle(*worker);
+  CHECK(runner.calls_of("look_up:1") == 2);
+  CHECK(runner.calls_of("submit:1") == 1);
+  CHECK(runner.calls_of("submit:2") == 1);
+  CHECK(state() == StateName::awaiting_approval);
+}
+
+TEST_CASE_METHOD(Fixture, "a submit call that throws or says nothing is a lost answer") {
+  create_ready_to_submit(*store, order);
+  SECTION("throws") {
+    runner.instead[EffectName::submit] = [](const Claim&, Instant, Duration) -> EffectOutcome {
+      throw Error{ErrorKind::unavailable, "no route"};
+    };
+  }
+  SECTION("says nothing") {
+    runner.instead[EffectName::submit] = [](const Claim&, Instant, Duration) { return EffectOutcome{}; };
+  }
+  SECTION("throws something foreign") {
+    runner.instead[EffectName::submit] = [](const Claim&, Instant, Duration) -> EffectOutcome {
+      throw std::runtime_error("boom");
+    };
+  }
+  settle(*engine());
+  CHECK(state() == StateName::looking_up);
+  CHECK(runner.calls_of("submit:1") == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "a call whose deadline passed before it was begun is not begun and counts as not accepted") {
+  create_ready_to_submit(*store, order);
+  // The process is stopped for two minutes between the commit and the call.
+  auto slow = std::make_unique<FailingStore>(open(), [](unsigned) { return FailingStore::Fate::works; });
+  slow->after_commit = [&](const std::vector<Step>& steps) {
+    if (name_of(steps[0].event.body) == EventName::attempt_started) clock.advance(2min);
+  };
+  Engine worker(std::move(slow), runner, clock, engine_options("w"));
+  REQUIRE(worker.step());
+  CHECK(runner.calls().empty());
+  CHECK(state() == StateName::submitting);
+  CHECK(std::get<Submitting>(record().state).attempt == 2);
+  CHECK(std::get<Submitting>(record().state).phase == Submitting::Phase::planned);
+}
+
+TEST_CASE_METHOD(Fixture, "a poll that says the same is no event and asks again later") {
+  runner.on_poll = Standing::awaiting_approval;
+  create_awaiting_approval(*store, order);
+  auto worker = engine();
+  clock.advance(due("poll") - clock.now());
+  const std::size_t events = store->history(order.id).size();
+  REQUIRE(worker->step());
+  CHECK(store->history(order.id).size() == events);
+  CHECK(store->tree_head().size() == events);
+  CHECK(due("poll") == clock.now() + next_poll(order.id, clock.now() - order.created_at, std::nullopt, {}));
+  CHECK_FALSE(worker->step());
+}
+
+TEST_CASE_METHOD(Fixture, "a provider that asks for patience is not polled before") {
+  runner.on_poll = Standing::awaiting_approval;
+  runner.retry_after = 1h;
+  create_awaiting_approval(*store, order);
+  auto worker = engine();
+  clock.advance(due("poll") - clock.now());
+  settle(*worker);
+  CHECK(runner.calls_of("poll") == 1);
+  clock.advance(1h - 1ms);
+  settle(*worker);
+  CHECK(runner.calls_of("poll") == 1);
+  clock.advance(1ms);
+  settle(*worker);
+  CHECK(runner.calls_of("poll") == 2);
+}
+
+TEST_CASE_METHOD(Fixture, "an unavailable provider is tried again later and later and the reason can be read") {
+  create_awaiting_approval(*store, order);
+  runner.instead[EffectName::poll] = [](const Claim&, Instant, Duration) -> EffectOutcome {
+    throw Error{ErrorKind::unavailable, "no route to the provider"};
+  };
+  auto worker = engine();
+  Duration last{};
+  for (unsigned failures = 1; failures <= 5; ++failures) {
+    clock.advance(due("poll") - clock.now());
+    settle(*worker);
+    const EffectStatus status = store->effect_status(order.id).at(0);
+    CHECK(status.trouble == "no route to the provider");
+    CHECK(status.runs == failures);
+    CHECK(status.effect.due == clock.now() + next_retry(order.id, failures, std::nullopt, {}));
+    CHECK(status.effect.due - clock.now() > last);
+    last = status.effect.due - clock.now();
+  }
+  runner.instead.clear();
+  runner.on_poll = Standing::awaiting_approval;
+  clock.advance(last);
+  settle(*worker);
+  CHECK(store->effect_status(order.id).at(0).trouble.empty());
+  CHECK(store->effect_status(order.id).at(0).runs == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "a deadline withdraws what was submitted") {
+  order.deadline = clock.now() + 1h;
+  runner.on_poll = Standing::awaiting_approval;
+  create_awaiting_approval(*store, order);
+  auto worker = engine();
+  clock.advance(1h);
+  settle(*worker);
+  CHECK(runner.calls_of("withdraw") == 1);
+  CHECK(state() == StateName::expired);
+}
+
+TEST_CASE_METHOD(Fixture, "a draft that grew too old is built anew and never sent") {
+  order.max_age = 1h;
+  order.wants_command = true;
+  create(*store, order);
+  auto worker = engine();
+  settle(*worker);
+  REQUIRE(state() == StateName::awaiting_command);
+  clock.advance(1h);
+  settle(*worker);
+  CHECK(runner.calls_of("build_draft") == 2);
+  CHECK(draft_of(record().state)->built_at == clock.now());
+  CHECK(runner.calls_of("submit:1") == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "an answer that another process overtook is decided anew") {
+  create_awaiting_approval(*store, order);
+  runner.instead[EffectName::poll] = [&](const Claim& claim, Instant now, Duration) {
+    take(*open(), order.id, CancelAsked{"changed my mind"}, now);
+    return runner.usual(claim, now);
+  };
+  auto worker = engine();
+  clock.advance(due("poll") - clock.now());
+  REQUIRE(worker->step());
+  // The certificate came although the request is being withdrawn: it is late, and nothing is lost.
+  CHECK(state() == StateName::verifying);
+  settle(*worker);
+  CHECK(std::get<Completed>(record().state).late);
+}
+
+TEST_CASE_METHOD(Fixture, "a result that comes for a finished request is kept as a fact") {
+  create_awaiting_approval(*store, order);
+  runner.instead[EffectName::poll] = [&](const Claim& claim, Instant now, Duration) {
+    Report rejected;
+    rejected.standing = Standing::rejected;
+    rejected.by = "bob";
+    take(*open(), order.id, Reported{rejected}, now);
+    return runner.usual(claim, now);
+  };
+  auto worker = engine();
+  clock.advance(due("poll") - clock.now());
+  settle(*worker);
+  CHECK(state() == StateName::rejected);
+  const std::vector<std::string> kept = late_answers();
+  REQUIRE(kept.size() == 1);
+  CHECK(kept[0].find("\"handout\"") != std::string::npos);
+}
+
+TEST_CASE_METHOD(Fixture, "while the store fails results are kept and nothing new is claimed and then all is stored") {
+  create_ready_to_submit(*store, order);
+  create_ready_to_submit(*store, order_of("SECOND", clock.now()));
+  bool full = false;
+  auto failing = std::make_unique<FailingStore>(
+      open(), [&full](unsigned) { return full ? FailingStore::Fate::fails_before : FailingStore::Fate::works; });
+  EngineOptions options = engine_options("w");
+  options.lanes["provider:tsb"] = 1;
+  Engine worker(std::move(failing), runner, clock, options);
+  runner.instead[EffectName::submit] = [&](const Claim& claim, Instant now, Duration) {
+    full = true;
+    return runner.usual(claim, now);
+  };
+  worker.step();
+  CHECK(runner.calls_of("submit:1") == 1);
+  for (int i = 0; i < 3; ++i) CHECK_FALSE(worker.step());
+  CHECK(runner.calls_of("submit:1") == 1);
+  CHECK(std::get<Submitting>(record().state).phase == Submitting::Phase::started);
+
+  full = false;
+  runner.instead.clear();
+  settle(worker);
+  CHECK(state() == StateName::awaiting_approval);
+  CHECK(name_of(store->find(RequestId{"SECOND"})->state) == StateName::awaiting_approval);
+  CHECK(runner.calls_of("submit:1") == 2);
+  CHECK(runner.submissions(order.id) == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "when the intent cannot be written nothing is sent") {
+  create_ready_to_submit(*store, order);
+  auto failing = std::make_unique<FailingStore>(
+      open(), [](unsigned n) { return n == 2 ? FailingStore::Fate::fails_before : FailingStore::Fate::works; });
+  Engine worker(std::move(failing), runner, clock, engine_options("w"));
+  CHECK_FALSE(worker.step());
+  CHECK(runner.calls().empty());
+  settle(worker);
+  CHECK(runner.submissions(order.id) == 1);
+  CHECK(runner.calls_of("submit:1") == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "an event whose commit only seemed to fail is not written twice") {
+  order.targets = {{"file:a", "/a"}};
+  create_awaiting_approval(*store, order);
+  Report report = runner.report(order.id, Standing::handed_out);
+  take(*store, order.id, Reported{report}, clock.now());
+  take(*store, order.id, Verified{"ff", {}}, clock.now());
+  runner.instead[EffectName::install] = [](const Claim& claim, Instant, Duration) {
+    return FakeRunner::outcome(TargetFailed{claim.effect.target, {"unavailable", "no room", ""}});
+  };
+  auto failing = std::make_unique<FailingStore>(
+      open(), [](unsigned n) { return n == 2 ? FailingStore::Fate::fails_after : FailingStore::Fate::works; });
+  Engine worker(std::move(failing), runner, clock, engine_options("w"));
+  worker.step();
+  settle(worker);
+  CHECK(std::get<Installing>(record().state).targets.at(0).failures == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "an engine for one request leaves all others alone") {
+  create(*store, order);
+  create(*store, order_of("OTHER", clock.now()));
+  EngineOptions options = engine_options("w");
+  options.only = order.id;
+  settle(*engine(options));
+  CHECK(state() == StateName::awaiting_approval);
+  CHECK(store->find(RequestId{"OTHER"})->sequence == 2);
+}
+
+TEST_CASE_METHOD(Fixture, "an engine claims nothing of a token or provider that it was not given") {
+  create(*store, order);
+  EngineOptions options = engine_options("w");
+  options.lanes.erase("provider:tsb");
+  settle(*engine(options));
+  CHECK(runner.calls().size() == 2);
+  CHECK(state() == StateName::prepared);
+}
+
+TEST_CASE_METHOD(Fixture, "a provider's rate holds back its lane without touching the effects that wait") {
+  runner.on_poll = Standing::awaiting_approval;
+  for (int i = 0; i < 30; ++i) create_awaiting_approval(*store, order_of("R" + std::to_string(i), clock.now()));
+  clock.advance(1h);
+  EngineOptions options = engine_options("w");
+  options.per_minute["tsb"] = 8;
+  auto worker = engine(options);
+  settle(*worker);
+  CHECK(runner.calls_of("poll") == 2);
+  clock.advance(8572ms);  // a minute / (8 - 2 + 1), rounded up
+  settle(*worker);
+  CHECK(runner.calls_of("poll") == 3);
+  for (int i = 0; i < 4 * 60; ++i) {
+    clock.advance(1s);
+    settle(*worker);
+  }
+  const std::size_t polls = runner.calls_of("poll");
+  CHECK(polls >= 28);
+  CHECK(polls <= 3 + 4 * 8);
+}
+
+TEST_CASE_METHOD(Fixture, "ten thousand waiting requests cost no thread each and no event when nothing changes") {
+  constexpr int kRequests = 10'000;
+  const TempFolder memory("/dev/shm");  // making the requests is not what is looked at here
+  const std::filesystem::path file = memory / "store.db";
+  store = SqliteStore::open(file, clock);
+  runner.on_poll = Standing::awaiting_approval;
+  for (int i = 0; i < kRequests; ++i) {
+    Order one = order_of("R" + std::to_string(i), clock.now());
+    AwaitingApproval waiting;
+    waiting.dossier = {key_of_test(), draft_of_test(clock.now()), 1};
+    waiting.submission = {1, ProviderReference{"ref-" + one.id.str()}, "", clock.now()};
+    waiting.provider_status = "PENDING";
+    store->create(one, {{clock.now(), "uid:ann", Created{one}}},
+                  {waiting, {Effect{EffectName::poll, clock.now(), 0, ""}}, ""});
+  }
+  EngineOptions options = engine_options("w");
+  options.lanes["provider:tsb"] = 64;
+  auto counted = std::make_unique<FailingStore>(SqliteStore::open(file, clock),
+                                                [](unsigned) { return FailingStore::Fate::works; });
+  const FailingStore& writes = *counted;
+  std::size_t commits = 0;
+  counted->after_commit = [&commits](const std::vector<Step>&) { ++commits; };
+  const std::uint64_t leaves = store->tree_head().size();
+  Engine worker(std::move(counted), runner, clock, options);
+  while (worker.step()) {
+  }
+  CHECK(runner.calls_of("poll") == kRequests);
+  CHECK(commits == 0);
+  CHECK(store->tree_head().size() == leaves);
+  // One claim and one giving back for each 64, and the round that found nothing.
+  CHECK(writes.writes() <= 2 * (kRequests / 64 + 1) + 2);
+  std::size_t threads = 0;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("Threads:")) threads = std::stoul(line.substr(8));
+  }
+  CHECK(threads > 1);
+  CHECK(threads <= 1 + 64 + 2);  // and what a sanitizer runs beside
+}
