@@ -43,6 +43,7 @@ const std::vector<Command>& commands() {
         {"--quorum", "N", "how many of them must approve (default 1)"},
         {"--group", "NAME",
          "what follows (--quorum, --approver) is a group of this name; may repeat: all groups must agree"},
+        {"--no-approval", "", "instead: nobody need approve, what is asked is done at once"},
         {"--timelock", "SECONDS", "how long after the request it may be executed at the earliest (default 0)"},
         {"--timeout", "SECONDS", "how long after the request approvals count; 0: always (default 86400)"},
         {"--subject", "NAME", "subject of the certificate (default CN=LABEL)"},

@@ -75,8 +75,14 @@ std::vector<GroupArguments> read_groups(const Arguments& arguments) {
 
 Json policy_from(const Arguments& arguments) {
   Json groups = Json::array();
-  for (const GroupArguments& group : read_groups(arguments)) {
-    groups.push(Json::object({{"name", group.name}, {"quorum", group.quorum}, {"approvals", group.approvals}}));
+  if (arguments.has("--no-approval")) {
+    if (arguments.has("--approver") || arguments.has("--quorum") || arguments.has("--group")) {
+      throw Error{ErrorKind::invalid_input, "--no-approval contradicts --approver, --quorum and --group"};
+    }
+  } else {
+    for (const GroupArguments& group : read_groups(arguments)) {
+      groups.push(Json::object({{"name", group.name}, {"quorum", group.quorum}, {"approvals", group.approvals}}));
+    }
   }
   const Json token = Json::object({{"name", "token 1"},
                                    {"timelock", arguments.number("--timelock").value_or(0)},

@@ -9,7 +9,6 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <csignal>
 #include <cstdio>
 
@@ -40,19 +39,6 @@ Error not_one_of(std::string_view flag, std::string_view value, std::string_view
   return Error{ErrorKind::invalid_input, fmt::format("{} is {}, not '{}'", flag, choices, value)};
 }
 
-ApiKeys api_keys_from(const std::string& path) {
-  ApiKeys keys;
-  const Json json = Json::parse(text_of(path));
-  for (const auto& [role, values] : json.as_object()) {
-    const auto& roles = api_key_roles();
-    if (std::find(roles.begin(), roles.end(), role) == roles.end()) {
-      throw Error{ErrorKind::invalid_input, fmt::format("'{}' in {} is no role of an API key", role, path)};
-    }
-    for (const Json& value : values.as_array()) keys[role].push_back(value.as_string());
-  }
-  return keys;
-}
-
 TsbServerOptions tsb_options(const Arguments& arguments) {
   TsbServerOptions options;
   TsbOptions& tsb = options.tsb;
@@ -72,7 +58,7 @@ TsbServerOptions tsb_options(const Arguments& arguments) {
 
   const std::string keys = arguments.value_or("--api-keys", "default");
   options.api_key_use = keys == "default" ? ApiKeyUse::generated : keys == "none" ? ApiKeyUse::none : ApiKeyUse::given;
-  if (options.api_key_use == ApiKeyUse::given) tsb.api_keys = api_keys_from(keys);
+  if (options.api_key_use == ApiKeyUse::given) tsb.api_keys = read_api_keys(Json::parse(text_of(keys)));
   if (const auto file = arguments.value("--bearer")) tsb.bearer = read_secret_file(*file);
 
   if (arguments.has("--allow-short-times")) tsb.times = TimeGranularity::seconds;

@@ -58,6 +58,18 @@ const std::vector<std::string>& api_key_roles() {
   return roles;
 }
 
+ApiKeys read_api_keys(const Json& json) {
+  ApiKeys keys;
+  for (const auto& [role, values] : json.as_object()) {
+    const auto& roles = api_key_roles();
+    if (std::find(roles.begin(), roles.end(), role) == roles.end()) {
+      throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no role of an API key", role)};
+    }
+    for (const Json& value : values.as_array()) keys[role].push_back(value.as_string());
+  }
+  return keys;
+}
+
 const std::vector<Tsb::Route>& Tsb::routes() {
   constexpr auto kBearer = Route::Bearer::needed;
   constexpr auto kNoBearer = Route::Bearer::ignored;

@@ -36,6 +36,8 @@ enum class ResultHandOut { always, once };
 using ApiKeys = std::map<std::string, std::vector<std::string>>;
 // The five names.
 const std::vector<std::string>& api_key_roles();
+// Reads {"keyOperationToken": ["…"], …}. Throws invalid_input for another role or type.
+ApiKeys read_api_keys(const Json& json);
 
 struct TsbOptions {
   std::filesystem::path dir;  // state, keys; must exist

@@ -49,18 +49,6 @@ Json journal_body(const std::string& body) {
   }
 }
 
-ApiKeys read_api_keys(const Json& json) {
-  ApiKeys keys;
-  for (const auto& [role, values] : json.as_object()) {
-    const auto& roles = api_key_roles();
-    if (std::find(roles.begin(), roles.end(), role) == roles.end()) {
-      throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no role of an API key", role)};
-    }
-    for (const Json& value : values.as_array()) keys[role].push_back(value.as_string());
-  }
-  return keys;
-}
-
 Json to_json(const ApiKeys& keys) {
   Json json = Json::object();
   for (const auto& [role, values] : keys) json.set(role, Json(values));

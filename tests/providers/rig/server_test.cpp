@@ -304,6 +304,28 @@ TEST_CASE("a server that demands client certificates lets in none without one") 
           .status == 0);
 }
 
+TEST_CASE("a body arrives with PATCH and DELETE and a DELETE without one does not wait for it") {
+  Served served;
+  const Person alice("alice");
+  const std::string time = rfc3339(SystemClock().now() - std::chrono::seconds{5});
+  const Json body = Json::object({{"id", "87e59ccb-9100-4b03-a279-1b4fa4c45b80"},
+                                  {"timestamp", time},
+                                  {"timestampSignature", alice.sign(as_bytes(time))},
+                                  {"timestampDigestAlgorithm", "SHA-256"},
+                                  {"approverPublicKey", alice.public_key()}});
+  for (const char* method : {"PATCH", "DELETE"}) {
+    const rig::Answer answer = rig::call_server(served.client("approverToken"), method, "/v1/task", body.dump());
+    CHECK(answer.status == 404);
+    CHECK(Json::parse(answer.body).at("errorCode").as_integer() == 652);
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK(run_program("curl -s -o /dev/null -w '%{http_code}' -X DELETE --cacert " + served.server().pki().ca.string() +
+                    " -H 'X-API-KEY: " + served.server().api_keys().at("keyManagementToken").at(0) + "' " +
+                    served.server().url() + "/v1/key/none")
+            .output == "404");
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds{5});
+}
+
 TEST_CASE("a restarted server keeps its address and its CA and its keys") {
   const TempFolder folder;
   rig::TsbServerOptions options;
