@@ -128,14 +128,22 @@ Templates templates(const KeyPlan& plan, const Quirk& quirk, const Bytes& curve_
   return both;
 }
 
-CK_RV generate(const Session& session, const KeyPlan& plan, const Quirk& quirk, const Bytes& curve_params) {
-  Templates both = templates(plan, quirk, curve_params);
-  CK_MECHANISM mechanism{generation_mechanism(plan.spec.type), nullptr, 0};
+// The two new objects. They are read back through these handles: a search for each of many keys would walk the token
+// as often (a search by id is a linear scan on SoftHSM).
+struct NewPair {
   CK_OBJECT_HANDLE public_half = 0;
   CK_OBJECT_HANDLE private_half = 0;
+  const Quirk* quirk = nullptr;
+};
+
+CK_RV generate(const Session& session, const KeyPlan& plan, const Quirk& quirk, const Bytes& curve_params,
+               NewPair& made) {
+  Templates both = templates(plan, quirk, curve_params);
+  CK_MECHANISM mechanism{generation_mechanism(plan.spec.type), nullptr, 0};
+  made.quirk = &quirk;
   return session.functions().C_GenerateKeyPair(session.handle(), &mechanism, both.public_half.data(),
                                                both.public_half.size(), both.private_half.data(),
-                                               both.private_half.size(), &public_half, &private_half);
+                                               both.private_half.size(), &made.public_half, &made.private_half);
 }
 
 bool steps_down(CK_RV rv) {
@@ -156,18 +164,19 @@ void destroy_halves(const Session& session, const Bytes& id) {
 }
 
 // The template that the token takes. What a refused try left behind is removed before the next.
-const Quirk& climb_down(const Session& session, const KeyPlan& plan) {
+NewPair climb_down(const Session& session, const KeyPlan& plan) {
   std::vector<Bytes> spellings{ec_params(plan.spec)};
   if (plan.spec.type == KeyType::ed25519) spellings.push_back(edwards25519_name());
   CK_RV first_refusal = CKR_OK;
   for (const Quirk& quirk : quirk_ladder()) {
     for (const Bytes& spelling : spellings) {
-      const CK_RV rv = generate(session, plan, quirk, spelling);
+      NewPair made;
+      const CK_RV rv = generate(session, plan, quirk, spelling, made);
       if (rv == CKR_OK) {
         if (quirk.name != "full") {
           log::debug(fmt::format("key {}: the token took the template \"{}\"", plan.label, quirk.name));
         }
-        return quirk;
+        return made;
       }
       const bool other_spelling =
           spellings.size() > 1 && (rv == CKR_DOMAIN_PARAMS_INVALID || rv == CKR_CURVE_NOT_SUPPORTED);
@@ -183,9 +192,11 @@ const Quirk& climb_down(const Session& session, const KeyPlan& plan) {
   throw failure;
 }
 
-KeyObjects expect_pair(const Session& session, const KeyPlan& plan) {
-  auto keys = keys_with_id(session, plan.id);
-  if (keys.size() == 1 && keys.front().private_half && keys.front().public_half) return std::move(keys.front());
+KeyObjects expect_pair(const Session& session, const KeyPlan& plan, const NewPair& made) {
+  const CK_OBJECT_HANDLE handles[] = {made.private_half, made.public_half};
+  auto keys = pair_objects(session, handles);
+  if (keys.size() == 1 && keys.front().info.id == plan.id && keys.front().private_half && keys.front().public_half)
+    return std::move(keys.front());
   throw Error{ErrorKind::corrupt, fmt::format("the token says that key {} is made, but shows {} under id={}",
                                               plan.label, keys.empty() ? "nothing" : "not one pair", hex(plan.id))};
 }
@@ -247,8 +258,8 @@ MadeKey make_one(const Session& session, const Token& token, const KeyPlan& plan
   refuse_taken_label(token, names, plan.label, plan.id);
   refuse_unable_token(token, plan.spec);
   try {
-    const Quirk& quirk = climb_down(session, plan);
-    MadeKey made = checked(session, plan, expect_pair(session, plan), &quirk, MadeKey::Origin::generated);
+    const NewPair pair = climb_down(session, plan);
+    MadeKey made = checked(session, plan, expect_pair(session, plan, pair), pair.quirk, MadeKey::Origin::generated);
     names.add(plan.label, plan.id);
     return made;
   } catch (...) {

@@ -1,5 +1,6 @@
 #include "pkcs11/key_objects.h"
 
+#include "pkcs11/attribute_table.h"
 #include "pkcs11/module_state.h"
 #include "pkcs11/public_key.h"
 #include "pkcs11/uri_match.h"
@@ -341,8 +342,10 @@ KeyObjects locate(const Session& session, const KeyInfo& info) {
 }
 
 std::string candidate_text(const KeyInfo& key) {
+  // As text that is safe to print: a foreign label may hold anything.
+  const std::string label = attribute_text(*attribute_row(CKA_LABEL), as_bytes(key.label));
   std::string text = fmt::format("id={} label={} {}", key.id.empty() ? "(none)" : hex(key.id),
-                                 key.label.empty() ? "(none)" : key.label, key.type);
+                                 label.empty() ? "(none)" : label, key.type);
   if (!key.has_private) text += " (public half only)";
   if (!key.has_public) text += " (private half only)";
   return text;

@@ -150,6 +150,8 @@ const PinSource& key_pin(const TokenState& token) {
 
 void log_in(TokenState& token, CK_SESSION_HANDLE session, LoginAttempt attempt) {
   const std::lock_guard lock(token.login_mutex);
+  // The same word of the same person also allows the key's own PIN once more, at the next signature.
+  if (attempt == LoginAttempt::retry) Attempt(token, kContextSpecific, key_pin(token)).forget_refusal();
   CK_SESSION_INFO info{};
   const CK_RV rv = token.functions().C_GetSessionInfo(session, &info);
   if (rv != CKR_OK) throw TokenFailure(rv, "C_GetSessionInfo", "use a session");

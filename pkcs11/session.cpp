@@ -107,6 +107,19 @@ void Session::open_one(Access access) {
   session_ = {.handle = opened, .writable = writable, .since = token_.clock.since_boot()};
 }
 
+void Session::discard_and_keep_login() noexcept {
+  discard_ = true;
+  {
+    const std::lock_guard lock(token_.mutex);
+    if (token_.open != 1 || token_.limit == 1) return;
+  }
+  CK_SESSION_HANDLE opened = 0;
+  if (functions().C_OpenSession(token_.current_slot(), CKF_SERIAL_SESSION, nullptr, nullptr, &opened) != CKR_OK) return;
+  const std::lock_guard lock(token_.mutex);
+  ++token_.open;
+  token_.idle.push_back({.handle = opened, .writable = false, .since = token_.clock.since_boot()});
+}
+
 void Session::give_back() noexcept {
   if (discard_) token_.functions().C_CloseSession(session_.handle);  // dead already, mostly: the result says nothing
   {

@@ -31,6 +31,9 @@ class Session {
   void check(CK_RV rv, std::string_view function, std::string_view doing) const;
   // The session is closed instead of going back to the pool.
   void discard() noexcept { discard_ = true; }
+  // The same for a session that is well but has an operation open, which only closing it ends: closing the last session
+  // would end the login (PKCS#11 v2.40 §5.6), so another one is opened before.
+  void discard_and_keep_login() noexcept;
 
  private:
   void take_or_open(Access access);

@@ -131,7 +131,7 @@ struct TokenKey::State {
       Session& session;
       bool done = false;
       ~CloseOnFailure() {
-        if (!done) session.discard();
+        if (!done) session.discard_and_keep_login();
       }
     } guard{session};
     if (key.always_authenticate) log_in_for_one_signature(token->state(), session.handle());

@@ -73,9 +73,12 @@ TEST_CASE("a handle that is gone is looked up once more on the same session") {
 TEST_CASE("a session with an open operation is not used again") {
   Faults faults;
   KeyOnToken on;
+  const unsigned closed = faults.calls("C_CloseSession");
   faults.fail("C_SignInit", CKR_OPERATION_ACTIVE);
   on.sign();
+  CHECK(faults.calls("C_CloseSession") == closed + 1);
   on.sign();
+  CHECK(faults.calls("C_CloseSession") == closed + 1);
 }
 
 TEST_CASE("recovery ends after three tries") {

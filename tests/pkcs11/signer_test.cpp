@@ -158,6 +158,10 @@ TEST_CASE("a key PIN of its own is used for the key and a wrong one is tried onc
   CHECK(error_of([&] { key->sign(kMessage, algorithm); }).kind() == ErrorKind::denied);
   CHECK(faults.calls("C_Login") == 2);
   CHECK(faults.calls("C_SignInit") == starts);
+  // A person's retry allows one more.
+  token->login(LoginAttempt::retry);
+  CHECK(error_of([&] { key->sign(kMessage, algorithm); }).kind() == ErrorKind::denied);
+  CHECK(faults.calls("C_Login") == 3);
 }
 
 TEST_CASE("a proof is over a message that is no certificate and holds nonce and key") {
