@@ -22,8 +22,8 @@ inline constexpr std::array hsmbridge_failpoint_names = {
 };
 
 #ifdef HSMBRIDGE_FAILPOINTS
-// Kills this process with SIGKILL when HSMBRIDGE_FAILPOINT is "NAME" or "NAME:N" and this is the N-th time (from 1) the
-// process passes it. Thread rule: any thread.
+// Kills this process with SIGKILL when HSMBRIDGE_FAILPOINT is "NAME" or "NAME:N" and this is the N-th time (from 1)
+// that it passes the place with the variable set. Thread rule: any thread.
 void failpoint(std::string_view name);
 #else
 inline void failpoint(std::string_view) {}
