@@ -51,7 +51,7 @@ struct ClientOptions {
   std::map<Role, std::vector<SecretGetter>> api_keys;  // tried in order when one is refused (HTTP 401, errorCode 631)
   SecretGetter bearer_token;                           // may be empty
   std::map<Endpoint, Role> roles;                      // where it differs from the table
-  enum class RejectVerb { delete_task, patch_task };   // REL 1.14.2 says PATCH, older texts DELETE
+  enum class RejectVerb { delete_task, patch_task };   // release notes 1.14.2 say PATCH, older texts DELETE
   RejectVerb reject_verb = RejectVerb::delete_task;
 };
 

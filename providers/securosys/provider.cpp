@@ -8,6 +8,7 @@
 #include "providers/securosys/raw_signature.h"
 #include "x509/csr.h"
 #include "x509/pem.h"
+#include "x509/spki.h"
 
 #include <fmt/format.h>
 
@@ -44,6 +45,18 @@ const Submission& submission_of(const ProviderCall& call) {
   if (call.submission == nullptr || call.submission->reference.empty())
     throw Error(ErrorKind::internal, "the TSB was asked about a request without its signRequestId");
   return *call.submission;
+}
+
+// UUIDs are compared without regard to letter case (RFC 4122 §3): a person may have typed one.
+bool same_id(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
+}
+
+bool has_member(const approval::Policy& policy, const SpkiHash& key) {
+  const std::vector<approval::Member> everybody = approval::members(policy);
+  return std::any_of(everybody.begin(), everybody.end(),
+                     [&](const approval::Member& member) { return member.person.key == key; });
 }
 
 // What a person does next when nobody can look a lost submission up.
@@ -100,7 +113,15 @@ Generation SecurosysProvider::generation(Duration limit) {
     const std::lock_guard lock(mutex_);
     if (generation_) return *generation_;
   }
-  const Generation learnt = generation_of(client_->version_info(limit).version);
+  const Generation learnt = [&] {
+    try {
+      return generation_of(client_->version_info(limit).version);
+    } catch (Error& error) {
+      if (error.kind() == ErrorKind::denied)
+        error.hint("give a service API key (api_keys: {service: …}), or state `generation: classic` or `modern`");
+      throw;
+    }
+  }();
   const std::lock_guard lock(mutex_);
   generation_ = learnt;
   return learnt;
@@ -286,6 +307,12 @@ LookUpAnswer SecurosysProvider::look_up(const ProviderCall& call) {
         fmt::format("the TSB has no search for a submission whose answer was lost, and provider {} has no "
                     "task_reader that could look for it among the open approval tasks; {}",
                     settings_.name, kByHand)};
+  const std::optional<approval::Policy> now = policy(call.time_limit / 4);
+  if (now && has_member(*now, x509::spki_hash(keys_.task_reader->subject_public_key_info())))
+    return CannotTell{
+        fmt::format("the task_reader of provider {} has the key of an approver: it must not be able to "
+                    "approve, so it is not used; {}",
+                    settings_.name, kByHand)};
   const std::optional<Task> task = find_task(call);
   if (!task)
     return CannotTell{
@@ -297,7 +324,6 @@ LookUpAnswer SecurosysProvider::look_up(const ProviderCall& call) {
         fmt::format("the approval task {} carries this request's mark: the submission arrived, but the "
                     "server does not show its signRequestId; {}",
                     task->id, kByHand)};
-  const std::optional<approval::Policy> now = policy(call.time_limit / 4);
   Report report;
   report.standing = Standing::awaiting_approval;
   report.provider_status = "PENDING";
@@ -339,7 +365,7 @@ Report SecurosysProvider::status(const ProviderCall& call) {
     return report;
   }
   const RequestStatus& now = *answer.status;
-  if (now.id != submission.reference.str())
+  if (!same_id(now.id, submission.reference.str()))
     throw Error(ErrorKind::corrupt, fmt::format("the TSB was asked about request {} and answered about {}",
                                                 submission.reference.str(), now.id));
   report.standing = standing_of(now.status);
@@ -401,7 +427,9 @@ Issued SecurosysProvider::read(const ProviderCall& call, const Handout& handout)
     issued.certificate = assemble(call.draft, handout);
   } else {
     try {
-      issued.certificate = x509::read_certificate(handout.result);
+      std::vector<Bytes> certificates = x509::read_certificates(handout.result);
+      issued.certificate = std::move(certificates.front());
+      issued.chain.assign(certificates.begin() + 1, certificates.end());
     } catch (const Error& error) {
       throw Error(ErrorKind::corrupt, "the TSB's result is no certificate: " + error.message());
     }

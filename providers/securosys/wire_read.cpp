@@ -107,12 +107,17 @@ RequestStatus status_from(const Json& json) {
   RequestStatus status;
   status.id = json.at("id").as_string();
   status.status = json.at("status").as_string();
-  status.execution_time = text_or_empty(json, "executionTime");
-  status.approved_by = texts(json, "approvedBy");
-  status.not_yet_approved_by = texts(json, "notYetApprovedBy");
-  status.rejected_by = texts(json, "rejectedBy");
   const std::string result = text_or_empty(json, "result");
   if (!result.empty()) status.result = result;
+  try {
+    status.execution_time = text_or_empty(json, "executionTime");
+    status.approved_by = texts(json, "approvedBy");
+    status.not_yet_approved_by = texts(json, "notYetApprovedBy");
+    status.rejected_by = texts(json, "rejectedBy");
+  } catch (const Error&) {
+    // A result may be handed out only once: it is never thrown away for a fault beside it.
+    if (!status.result) throw;
+  }
   return status;
 }
 

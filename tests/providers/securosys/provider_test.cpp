@@ -221,6 +221,26 @@ TEST_CASE("a request that vanished is gone and an answer about another one is co
   CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
 }
 
+TEST_CASE("a reference typed in capitals is the same request") {
+  Bench bench;
+  bench.submission.reference = ProviderReference("4E8731D8-0AE6-4444-8A8C-B73AB5F0BA18");
+  bench.transport->then(200, status_body("PENDING"));
+  CHECK(bench.provider().poll(bench.call()).standing == Standing::awaiting_approval);
+}
+
+TEST_CASE("a newer server whose version may not be asked says what to configure") {
+  Bench bench(Mode::certificate);
+  bench.freeze();
+  bench.transport->then_refuse(400, 416);
+  try {
+    bench.provider().check(bench.call());
+    FAIL("it was checked");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::denied);
+    CHECK(error.hint().find("generation: classic") != std::string::npos);
+  }
+}
+
 TEST_CASE("progress is told with names against the pinned policy") {
   Bench bench;
   test::SoftwareSigner anna("ec:P-256"), ben("ec:P-256"), cleo("ed25519"), stranger("ec:P-256");
@@ -400,6 +420,13 @@ TEST_CASE("a submission whose tasks are there is found by its mark") {
     CHECK(sent_json(bench, 0).find("timestampSigningCertificate") != nullptr);
     CHECK(sent_json(bench, 1).at("id").as_string() == "t4");
     CHECK(sent_json(bench, 1).at("detailLevel").as_string() == "level6");
+  }
+  SECTION("an approver's key is not used for looking") {
+    bench.settings.policy = {{{"", 0s, 0s, {{"ops", 1, {{"anna", x509::spki_hash(reader->certificate.spki())}}}}}}};
+    bench.made.reset();
+    CHECK(std::get<CannotTell>(bench.provider().look_up(bench.call())).why.find("key of an approver") !=
+          std::string::npos);
+    CHECK(bench.transport->sent.empty());
   }
   SECTION("not found proves nothing") {
     bench.transport->then(200, R"({"tasks":[]})");

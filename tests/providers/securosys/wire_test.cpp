@@ -135,6 +135,13 @@ TEST_CASE("an answer of the wrong shape is told apart from no JSON at all") {
   CHECK(kind_of([] { version_info_from("{}"); }) == "corrupt");
 }
 
+TEST_CASE("a result is not thrown away for a fault beside it") {
+  const RequestStatus status =
+      request_status_from(R"({"id":"a","status":"EXECUTED","executionTime":7,"approvedBy":"k","result":"AAAA"})");
+  CHECK(status.result == "AAAA");
+  CHECK(status.approved_by.empty());
+}
+
 TEST_CASE("the generation follows the version") {
   CHECK(version_info_from(R"({"Version":"2.5.1","Vendor":"Securosys SA"})").vendor == "Securosys SA");
   CHECK(generation_of("2.5.1") == Generation::modern);
