@@ -13,6 +13,11 @@ bool shows_nothing(CK_RV rv) {
   return rv == CKR_ATTRIBUTE_SENSITIVE || rv == CKR_ATTRIBUTE_TYPE_INVALID;
 }
 
+// p11-kit 0.24's client cannot carry CKA_ALLOWED_MECHANISMS and answers CKR_DEVICE_ERROR.
+bool cannot_carry(CK_RV rv, CK_ATTRIBUTE_TYPE type) {
+  return rv == CKR_DEVICE_ERROR && (type & CKF_ARRAY_ATTRIBUTE) != 0;
+}
+
 }  // namespace
 
 Template& Template::add(CK_ATTRIBUTE_TYPE type, Bytes value) {
@@ -85,14 +90,14 @@ std::vector<CK_OBJECT_HANDLE> find_objects(const Session& session, Template matc
 std::optional<Bytes> read_attribute(const Session& session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type) {
   CK_ATTRIBUTE attribute{type, nullptr, 0};
   CK_RV rv = session.functions().C_GetAttributeValue(session.handle(), object, &attribute, 1);
-  if (shows_nothing(rv)) return std::nullopt;
+  if (shows_nothing(rv) || cannot_carry(rv, type)) return std::nullopt;
   session.check(rv, "C_GetAttributeValue", "read an object");
   if (attribute.ulValueLen == CK_UNAVAILABLE_INFORMATION) return std::nullopt;
   Bytes value(attribute.ulValueLen);
   if (value.empty()) return value;
   attribute.pValue = value.data();
   rv = session.functions().C_GetAttributeValue(session.handle(), object, &attribute, 1);
-  if (shows_nothing(rv)) return std::nullopt;
+  if (shows_nothing(rv) || cannot_carry(rv, type)) return std::nullopt;
   session.check(rv, "C_GetAttributeValue", "read an object");
   if (attribute.ulValueLen > value.size()) return std::nullopt;
   value.resize(attribute.ulValueLen);
