@@ -4,6 +4,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -145,6 +148,7 @@ void fields(Installing& x, V& v) {
 template <class V>
 void fields(Unresolved& x, V& v) {
   v("dossier", x.dossier), v("submission", x.submission), v("why", x.why), v("handout", x.handout);
+  v("wish", x.wish);
 }
 template <class V>
 void fields(Completed& x, V& v) {
@@ -379,6 +383,11 @@ constexpr std::span<const Word<Standing>> words_of(Standing) {
   return kStandings;
 }
 
+// RFC 3339 has years of four digits. A time beyond them ("a deadline in 20000 years") would be written and never be
+// read again, and with it the whole request.
+constexpr Instant kEarliest{std::chrono::sys_days{std::chrono::year{0} / 1 / 1}};
+constexpr Instant kLatest = Instant{std::chrono::sys_days{std::chrono::year{10000} / 1 / 1}} - Duration{1};
+
 // ---- writing --------------------------------------------------------------------------------------------------------
 
 struct Writer;
@@ -396,7 +405,7 @@ Json write_value(const T& value) {
   } else if constexpr (std::is_same_v<T, Bytes>) {
     return Json(base64(value));
   } else if constexpr (std::is_same_v<T, Instant>) {
-    return Json(rfc3339(value));
+    return Json(rfc3339(std::clamp(value, kEarliest, kLatest)));
   } else if constexpr (std::is_same_v<T, Duration>) {
     return Json(static_cast<std::int64_t>(value.count()));  // milliseconds
   } else if constexpr (std::is_enum_v<T>) {
@@ -450,7 +459,11 @@ void read_value(const Json& json, T& value) {
   } else if constexpr (std::is_same_v<T, bool>) {
     value = json.as_bool();
   } else if constexpr (std::is_same_v<T, unsigned>) {
-    value = static_cast<unsigned>(json.as_integer());
+    const std::int64_t number = json.as_integer();
+    if (number < 0 || number > std::numeric_limits<unsigned>::max()) {
+      throw Error{ErrorKind::corrupt, fmt::format("{} is no count", number)};
+    }
+    value = static_cast<unsigned>(number);
   } else if constexpr (std::is_same_v<T, Bytes>) {
     value = from_base64(json.as_string());
   } else if constexpr (std::is_same_v<T, Instant>) {

@@ -59,10 +59,18 @@ std::string named(const Submission& submission) {
 }
 
 // Two orders may exist at the provider. Neither is dropped and neither is trusted: a person decides.
-State two_orders(Dossier dossier, const SubmissionAnswered& answer, const std::string& other, Instant at) {
+State two_orders(Dossier dossier, const SubmissionAnswered& answer, const std::string& other, Instant at,
+                 const std::optional<WithdrawWish>& wish = std::nullopt) {
   Submission late{answer.attempt, answer.report.reference, answer.report.provider_state, at};
   std::string why = fmt::format("{} was answered after it had been given up; {}", named(late), other);
-  return Unresolved{std::move(dossier), std::move(late), std::move(why), answer.report.handout};
+  return Unresolved{std::move(dossier), std::move(late), std::move(why), answer.report.handout, wish};
+}
+
+// That an attempt is there: its own answer says it, or a look-up does.
+std::optional<SubmissionAnswered> answer_of(const Context& context) {
+  if (const auto* answered = context.is<SubmissionAnswered>()) return *answered;
+  if (const auto* found = context.is<FoundAtProvider>()) return SubmissionAnswered{found->attempt, found->report};
+  return std::nullopt;
 }
 
 // ---- where a clear word of the provider leads -----------------------------------------------------------------------
@@ -100,7 +108,8 @@ State landed(Dossier dossier, Submission submission, const Report& report, const
                           "the provider says it is done but handed out nothing (results that are given once are gone "
                           "after the first look): " +
                               spoken_status(report),
-                          {}};
+                          {},
+                          wish};
       }
       return Verifying{std::move(dossier), std::move(submission), *report.handout, late};
     case Standing::ready:
@@ -115,7 +124,8 @@ State landed(Dossier dossier, Submission submission, const Report& report, const
     case Standing::failed:
       return Failed{std::string(to_string(ErrorKind::refused)), "the provider failed it: " + spoken_status(report), {}};
     case Standing::gone:
-      return Unresolved{std::move(dossier), std::move(submission), "the provider took it and does not know it", {}};
+      return Unresolved{
+          std::move(dossier), std::move(submission), "the provider took it and does not know it", {}, wish};
     case Standing::awaiting_approval:
     case Standing::awaiting_issuance:
     case Standing::unrecognised:
@@ -125,7 +135,8 @@ State landed(Dossier dossier, Submission submission, const Report& report, const
     return Unresolved{std::move(dossier),
                       std::move(submission),
                       "the provider took it without giving a reference to ask for: " + spoken_status(report),
-                      {}};
+                      {},
+                      wish};
   }
   if (wish) {
     return Withdrawing{
@@ -150,20 +161,17 @@ const Report* report_of(const Context& context) {
 
 // An answer to some attempt that names another reference than the one we wait for.
 bool is_another_order(const Context& context, const Submission& current) {
-  const auto* answered = context.is<SubmissionAnswered>();
-  const auto* found = context.is<FoundAtProvider>();
-  if (answered == nullptr && found == nullptr) return false;
-  const ProviderReference& reference = answered ? answered->report.reference : found->report.reference;
-  const unsigned attempt = answered ? answered->attempt : found->attempt;
+  const auto answer = answer_of(context);
+  if (!answer) return false;
+  const ProviderReference& reference = answer->report.reference;
   if (!reference.empty() && !current.reference.empty()) return reference != current.reference;
-  return attempt != current.attempt;
+  return answer->attempt != current.attempt;
 }
 
-State another_order(const Dossier& dossier, const Context& context, const Submission& current) {
-  SubmissionAnswered answer;
-  if (const auto* answered = context.is<SubmissionAnswered>()) answer = *answered;
-  if (const auto* found = context.is<FoundAtProvider>()) answer = {found->attempt, found->report};
-  return two_orders(dossier, answer, named(current) + " was being waited for", context.at());
+State another_order(const Dossier& dossier, const Context& context, const Submission& current,
+                    const std::optional<WithdrawWish>& wish = std::nullopt) {
+  const SubmissionAnswered answer = answer_of(context).value_or(SubmissionAnswered{});
+  return two_orders(dossier, answer, named(current) + " was being waited for", context.at(), wish);
 }
 
 // ---- one function a state -------------------------------------------------------------------------------------------
@@ -195,7 +203,7 @@ Next from(const Preparing& state, const Context& context) {
   if (const auto* problem = context.is<PreparationFailed>()) {
     return State{Failed{problem->problem.kind, problem->problem.message, problem->problem.hint}};
   }
-  if (const auto* answer = context.is<SubmissionAnswered>()) {
+  if (const auto answer = answer_of(context)) {
     return two_orders(Dossier{state.key.value_or(Key{}), {}, state.attempts_made}, *answer,
                       "a new draft was being prepared", context.at());
   }
@@ -204,7 +212,7 @@ Next from(const Preparing& state, const Context& context) {
 
 // A state before any submission of this draft.
 Next from_unsent(const Dossier& dossier, const Context& context) {
-  if (const auto* answer = context.is<SubmissionAnswered>()) {
+  if (const auto answer = answer_of(context)) {
     return two_orders(dossier, *answer, "nothing newer was sent", context.at());
   }
   if (const auto* old = context.is<DraftTooOld>()) return built_anew(dossier, *old);
@@ -275,12 +283,13 @@ Next from(const Submitting& state, const Context& context) {
     next.dossier.attempts_made = begun->attempt;
     return State{std::move(next)};
   }
-  if (const auto* answer = context.is<SubmissionAnswered>()) {
+  if (const auto answer = answer_of(context)) {
     if (answer->attempt > state.attempt || (answer->attempt == state.attempt && !started)) {
       return refuse(fmt::format("attempt {} was never begun", answer->attempt));
     }
     if (answer->attempt < state.attempt && started) {
-      return two_orders(state.dossier, *answer, fmt::format("attempt {} is under way", state.attempt), context.at());
+      return two_orders(state.dossier, *answer, fmt::format("attempt {} is under way", state.attempt), context.at(),
+                        state.wish);
     }
     return landed(state.dossier, updated(Submission{answer->attempt, {}, {}, context.at()}, answer->report),
                   answer->report, state.wish);
@@ -309,8 +318,9 @@ Next from(const Submitting& state, const Context& context) {
 }
 
 Next from(const LookingUp& state, const Context& context) {
-  if (const auto* answer = context.is<SubmissionAnswered>(); answer != nullptr && answer->attempt != state.attempt) {
-    return two_orders(state.dossier, *answer, fmt::format("attempt {} may exist too", state.attempt), context.at());
+  if (const auto answer = answer_of(context); answer && answer->attempt != state.attempt) {
+    return two_orders(state.dossier, *answer, fmt::format("attempt {} may exist too", state.attempt), context.at(),
+                      state.wish);
   }
   if (const Report* report = report_of(context)) {
     return landed(state.dossier, updated(Submission{state.attempt, {}, {}, context.at()}, *report), *report,
@@ -345,7 +355,8 @@ Next from(const LookingUp& state, const Context& context) {
     return State{Unresolved{state.dossier,
                             Submission{state.attempt, {}, {}, context.at()},
                             fmt::format("{}; {}", state.why, inconclusive->why),
-                            {}}};
+                            {},
+                            state.wish}};
   }
   if (state.wish) return refuse("it is to be withdrawn already, as soon as the provider's answer is known");
   LookingUp next = state;
@@ -411,11 +422,13 @@ Next from(const Withdrawing& state, const Context& context) {
     return State{std::move(next)};
   }
   if (const auto* nothing = context.is<NothingHandedOut>()) {
-    return State{Unresolved{state.dossier, state.submission, nothing->why, {}}};
+    return State{Unresolved{state.dossier, state.submission, nothing->why, {}, state.wish}};
   }
   const Report* report = report_of(context);
   if (report == nullptr) return refuse("nobody asked for that now");
-  if (is_another_order(context, state.submission)) return another_order(state.dossier, context, state.submission);
+  if (is_another_order(context, state.submission)) {
+    return another_order(state.dossier, context, state.submission, state.wish);
+  }
   Withdrawing next = state;
   if (context.is<CancelAnswered>()) next.cancel = Withdrawing::Cancel::accepted;
   if (report->standing == Standing::gone) {
@@ -429,7 +442,8 @@ Next from(const Withdrawing& state, const Context& context) {
                                fmt::format("it was to be withdrawn, and the provider does not know {} "
                                            "any more, asked twice",
                                            state.submission.reference.str()),
-                               {}}});
+                               {},
+                               state.wish}});
   }
   if (report->standing == Standing::awaiting_approval || report->standing == Standing::awaiting_issuance ||
       report->standing == Standing::unrecognised) {
@@ -511,20 +525,34 @@ Next from(const Installing& state, const Context& context) {
 
 Next from(const Unresolved& state, const Context& context) {
   if (context.is<LookUpAsked>()) {
-    return State{LookingUp{state.dossier, state.submission.attempt, state.why, {}, {}}};
+    // Looking once more ends in another attempt where nothing is found: not with a result in hand.
+    if (state.handout) return refuse("a result is stored already: bring the certificate, or abandon it");
+    std::string why = state.why;
+    if (!state.submission.reference.empty()) why += fmt::format("; known as {}", state.submission.reference.str());
+    return State{LookingUp{state.dossier, state.submission.attempt, std::move(why), {}, state.wish}};
   }
   if (const auto* there = context.is<ResolvedAsThere>()) {
     if (there->reference.empty()) return refuse("a reference is needed");
     Submission submission = state.submission;
     submission.reference = there->reference;
+    if (state.wish) {
+      return State{
+          Withdrawing{state.dossier, std::move(submission), *state.wish, Withdrawing::Cancel::wanted, {}, {}, {}}};
+    }
     return State{AwaitingApproval{state.dossier, std::move(submission), {}, {}, {}}};
   }
   if (const auto* brought = context.is<ResolvedAsCertificate>()) {
     return State{Verifying{state.dossier, state.submission, brought->handout, false}};
   }
   if (context.is<ResolvedAsAbsent>()) {
+    if (state.wish) return given_up(*state.wish);
     if (state.dossier.draft.csr.empty()) return refuse("its draft is gone: make a new request");
-    const unsigned attempt = std::max(state.submission.attempt, state.dossier.attempts_made) + 1;
+    const unsigned made = std::max(state.submission.attempt, state.dossier.attempts_made);
+    // A draft that was built anew may have come here before anybody approved it.
+    if (context.order.local_approvals > 0 || context.order.wants_command) {
+      return State{Prepared{Dossier{state.dossier.key, state.dossier.draft, made}}};
+    }
+    const unsigned attempt = made + 1;
     return State{Submitting{state.dossier,
                             attempt,
                             Submitting::Phase::planned,
@@ -536,7 +564,7 @@ Next from(const Unresolved& state, const Context& context) {
     return State{Abandoned{context.event.actor, abandoned->reason}};
   }
   if (const auto* out = context.is<HandedOut>()) {
-    return State{Verifying{state.dossier, state.submission, out->handout, false}};
+    return State{Verifying{state.dossier, state.submission, out->handout, state.wish.has_value()}};
   }
   const Report* report = report_of(context);
   if (report == nullptr) return refuse("nobody asked for that now");
@@ -547,7 +575,7 @@ Next from(const Unresolved& state, const Context& context) {
     return State{std::move(next)};
   }
   if (context.is<Reported>() && !report->handout) return refuse("a person decides now");
-  return landed(state.dossier, updated(state.submission, *report), *report, std::nullopt);
+  return landed(state.dossier, updated(state.submission, *report), *report, state.wish);
 }
 
 Next next_state(const State& state, const Context& context) {
@@ -683,7 +711,8 @@ class Schedule {
   }
   void withdrawing(const Withdrawing& state) {
     if (state.gone_since) return add(EffectName::poll, *state.gone_since + context_.timing.gone_confirm);
-    if (state.cancel == Withdrawing::Cancel::wanted) return add(EffectName::withdraw, at_);
+    // A provider whose cancel fails again and again is polled all the same, or its final word would never be heard.
+    if (state.cancel == Withdrawing::Cancel::wanted) add(EffectName::withdraw, at_);
     add(EffectName::poll, at_ + patience(context_.timing.withdraw_poll));
   }
   void installing(const Installing& state) {

@@ -283,10 +283,16 @@ class Explainer {
       text_.awaited += fmt::format(" for {}", state.submission.reference.str());
     }
     text_.next = "Nothing until a person decides. Nothing is sent again by itself.";
+    if (state.wish) {
+      text_.what_happened +=
+          state.wish->cause == WithdrawWish::Cause::deadline
+              ? " The request's deadline had passed before: found, it is withdrawn."
+              : fmt::format(" {} had asked to cancel it: found, it is withdrawn.", state.wish->actor);
+    }
     offer(command(id(), "resolve", "--reference REFERENCE"));
     offer(command(id(), "resolve", "--certificate FILE"));
     offer(command(id(), "resolve", "--not-there --reason TEXT"));
-    offer(command(id(), "resolve", "--look-up"));
+    if (!state.handout) offer(command(id(), "resolve", "--look-up"));
     offer(command(id(), "resolve", "--abandon --reason TEXT"));
   }
   void findings(const std::vector<Finding>& all) {

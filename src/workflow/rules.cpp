@@ -34,12 +34,14 @@ constexpr Rule kRules[] = {
     {S::preparing, E::cancel_asked, to(S::cancelled), "nothing was sent: cancelled at once"},
     {S::preparing, E::deadline_passed, to(S::expired), "nothing was sent: expired at once"},
     {S::preparing, E::submission_answered, to(S::unresolved), kSecondOrder},
+    {S::preparing, E::found_at_provider, to(S::unresolved), kSecondOrder},
 
     {S::prepared, E::draft_accepted, kReleased, "the draft may go: local approval, command or submission comes next"},
     {S::prepared, E::draft_refused, to(S::failed), "the provider cannot carry it, or policy forbids it"},
     {S::prepared, E::cancel_asked, to(S::cancelled), "nothing was sent: cancelled at once"},
     {S::prepared, E::deadline_passed, to(S::expired), "nothing was sent: expired at once"},
     {S::prepared, E::submission_answered, to(S::unresolved), kSecondOrder},
+    {S::prepared, E::found_at_provider, to(S::unresolved), kSecondOrder},
 
     {S::awaiting_local_approval, E::locally_approved, kReleased, "one person more; enough of them release the draft"},
     {S::awaiting_local_approval, E::locally_rejected, to(S::rejected), "a person at this bridge said no"},
@@ -48,15 +50,18 @@ constexpr Rule kRules[] = {
     {S::awaiting_local_approval, E::cancel_asked, to(S::cancelled), "nothing was sent: cancelled at once"},
     {S::awaiting_local_approval, E::deadline_passed, to(S::expired), "nothing was sent: expired at once"},
     {S::awaiting_local_approval, E::submission_answered, to(S::unresolved), kSecondOrder},
+    {S::awaiting_local_approval, E::found_at_provider, to(S::unresolved), kSecondOrder},
 
     {S::awaiting_command, E::commanded, to(S::submitting), "an operator gave the command"},
     {S::awaiting_command, E::draft_too_old, to(S::preparing), "the draft grew too old: built anew, approvals void"},
     {S::awaiting_command, E::cancel_asked, to(S::cancelled), "nothing was sent: cancelled at once"},
     {S::awaiting_command, E::deadline_passed, to(S::expired), "nothing was sent: expired at once"},
     {S::awaiting_command, E::submission_answered, to(S::unresolved), kSecondOrder},
+    {S::awaiting_command, E::found_at_provider, to(S::unresolved), kSecondOrder},
 
     {S::submitting, E::attempt_started, to(S::submitting), "journalled as begun before the first byte leaves"},
     {S::submitting, E::submission_answered, kLanding, "the provider took it and said where it stands"},
+    {S::submitting, E::found_at_provider, kLanding, "a look-up found an earlier attempt after all"},
     {S::submitting, E::submission_not_accepted, to(S::submitting, S::failed, S::cancelled, S::expired),
      "nothing happened there: the next attempt follows"},
     {S::submitting, E::submission_refused, to(S::failed, S::rejected),
@@ -114,14 +119,15 @@ constexpr Rule kRules[] = {
     {S::installing, E::target_failed, to(S::installing), "tried again later; the certificate is safe"},
 
     {S::unresolved, E::look_up_asked, to(S::looking_up), "a person asks to look once more"},
-    {S::unresolved, E::resolved_as_there, to(S::awaiting_approval), "a person found it: its reference is polled"},
+    {S::unresolved, E::resolved_as_there, to(S::awaiting_approval, S::withdrawing),
+     "a person found it: its reference is polled, or withdrawn where that was asked for"},
     {S::unresolved, E::resolved_as_certificate, to(S::verifying), "a person brought the certificate"},
-    {S::unresolved, E::resolved_as_absent, to(S::submitting),
-     "a person vouches that it is not there: the next attempt"},
+    {S::unresolved, E::resolved_as_absent, to(S::prepared, S::submitting, S::cancelled, S::expired),
+     "a person vouches that it is not there: the next attempt, approved anew where approvals are wanted"},
     {S::unresolved, E::resolved_as_abandoned, to(S::abandoned), "a named person gave up"},
     {S::unresolved, E::submission_answered, kLanding, kAnswerAfterAll},
     {S::unresolved, E::found_at_provider, kLanding, "it is there"},
-    {S::unresolved, E::reported, kReport, "the provider said something new"},
+    {S::unresolved, E::reported, kLanding, "the provider said something new"},
     {S::unresolved, E::handed_out, to(S::verifying), "stored before anything else happens to it"},
 };
 

@@ -127,6 +127,8 @@ struct Unresolved {
   Submission submission;  // the reference may be empty
   std::string why;
   std::optional<Handout> handout;  // what came, when it could not be read
+  // Not granted yet; it counts again as soon as somebody knows what happened.
+  std::optional<WithdrawWish> wish = std::nullopt;
   bool operator==(const Unresolved&) const = default;
 };
 

@@ -56,3 +56,17 @@ TEST_CASE("an unknown state or event and a missing member are corrupt") {
   CHECK_THROWS_AS(event_body_from(Json::parse(R"({"event":"Dreamt"})")), Error);
   CHECK_THROWS_AS(event_body_from(Json::parse(R"([])")), Error);
 }
+
+TEST_CASE("a time that RFC 3339 cannot write does not make a request unreadable") {
+  Order far = samples::order();
+  far.deadline = far.created_at + std::chrono::hours{24} * 9'999'999;
+  CHECK(order_from(to_json(far)).deadline == parse_rfc3339("9999-12-31T23:59:59.999Z"));
+}
+
+TEST_CASE("a count that is negative or too large is corrupt and not cut") {
+  for (const char* count : {"-1", "4294967296"}) {
+    Json json = to_json(samples::order());
+    json.set("local_approvals", Json::parse(count));
+    CHECK_THROWS_AS(order_from(json), Error);
+  }
+}

@@ -212,7 +212,7 @@ TEST_CASE("cancel while a submission is under way waits for the answer and then 
 
   const Decision taken = go(order(), wished.next, SubmissionAnswered{1, report(Standing::awaiting_approval)});
   CHECK(name_of(taken.next) == StateName::withdrawing);
-  CHECK(identities(taken) == Names{"withdraw"});
+  CHECK(identities(taken) == Names{"withdraw", "poll"});
   const Decision issued = go(order(), wished.next, SubmissionAnswered{1, report(Standing::handed_out)});
   CHECK(std::get<Verifying>(issued.next).late);
   CHECK(go(order(), wished.next, SubmissionNotAccepted{1, problem(), {}}).next == State(Cancelled{"uid:7", "no"}));
@@ -226,7 +226,7 @@ TEST_CASE("cancel while a submission is under way waits for the answer and then 
 
 TEST_CASE("a certificate that comes after the cancel is recorded and not installed") {
   const Decision asked = go(order(), sample<AwaitingApproval>(), CancelAsked{"no"});
-  CHECK(identities(asked) == Names{"withdraw"});
+  CHECK(identities(asked) == Names{"withdraw", "poll"});
   const Decision raced = go(order(), asked.next, CancelAnswered{report(Standing::handed_out)});
   CHECK(std::get<Verifying>(raced.next).late);
   const Decision done = go(order(), raced.next, Verified{"c0ffee", {}});
@@ -335,9 +335,56 @@ TEST_CASE("a person resolves what nobody knows") {
   CHECK(effect(there, EffectName::poll).due == kStart);
   CHECK(identities(go(order(), stuck, ResolvedAsCertificate{handout()})) == Names{"verify"});
   CHECK(identities(go(order(), stuck, ResolvedAsAbsent{"looked"})) == Names{"submit:2"});
-  CHECK(identities(go(order(), stuck, LookUpAsked{})) == Names{"look_up:1"});
+  CHECK_FALSE(refused(order(), stuck, LookUpAsked{}).empty());
+  Unresolved empty_handed = sample<Unresolved>();
+  empty_handed.handout.reset();
+  const Decision look = go(order(), empty_handed, LookUpAsked{});
+  CHECK(identities(look) == Names{"look_up:1"});
+  CHECK(std::get<LookingUp>(look.next).why.find(empty_handed.submission.reference.str()) != std::string::npos);
   CHECK(go(order(), stuck, ResolvedAsAbandoned{"enough"}).next == State(Abandoned{"uid:7", "enough"}));
   CHECK_FALSE(refused(order(), stuck, CancelAsked{"no"}).empty());
+}
+
+TEST_CASE("a wish to cancel outlives the time when nobody knows what happened") {
+  LookingUp looking = sample<LookingUp>();
+  looking.wish = WithdrawWish{WithdrawWish::Cause::cancel, "uid:7", "no"};
+  const Decision lost = go(order(), looking, LookUpInconclusive{looking.attempt, "no search there"});
+  REQUIRE(std::get<Unresolved>(lost.next).wish == looking.wish);
+  CHECK(go(order(), lost.next, ResolvedAsAbsent{"looked"}).next == State(Cancelled{"uid:7", "no"}));
+  const Decision there = go(order(), lost.next, ResolvedAsThere{ProviderReference("ref-9")});
+  CHECK(identities(there) == Names{"withdraw", "poll"});
+  const SubmissionAnswered late{looking.attempt, report(Standing::awaiting_approval)};
+  CHECK(name_of(go(order(), lost.next, late).next) == StateName::withdrawing);
+  CHECK(std::get<LookingUp>(go(order(), lost.next, LookUpAsked{}).next).wish == looking.wish);
+}
+
+TEST_CASE("what a slow look-up finds stops the next attempt") {
+  const FoundAtProvider found{1, report(Standing::awaiting_approval)};
+  const Decision instead = go(order(), planned(2), found);
+  CHECK(std::get<AwaitingApproval>(instead.next).submission.reference == ProviderReference("ref-1"));
+  Submitting second = planned(2);
+  second.phase = Submitting::Phase::started;
+  CHECK(name_of(go(order(), second, found).next) == StateName::unresolved);
+  LookingUp looking = sample<LookingUp>();
+  looking.attempt = 2;
+  CHECK(name_of(go(order(), looking, found).next) == StateName::unresolved);
+  for (const State& unsent : {State(sample<Preparing>()), State(sample<Prepared>()),
+                              State(sample<AwaitingLocalApproval>()), State(sample<AwaitingCommand>())}) {
+    CHECK(name_of(go(order(), unsent, found).next) == StateName::unresolved);
+  }
+}
+
+TEST_CASE("no word of a person takes a draft past the approvals that it needs") {
+  Order approved = order();
+  approved.local_approvals = 2;
+  const SubmissionAnswered late{1, report(Standing::awaiting_approval)};
+  const Decision both = go(approved, AwaitingLocalApproval{dossier(1), 2, {}}, late);
+  REQUIRE(name_of(both.next) == StateName::unresolved);
+  const Decision again = go(approved, both.next, ResolvedAsAbsent{"looked"});
+  CHECK(identities(again) == Names{"check_draft"});
+  const Decision checked = go(approved, again.next, DraftAccepted{});
+  CHECK(std::get<AwaitingLocalApproval>(checked.next).approvals.empty());
+  CHECK(std::get<AwaitingLocalApproval>(checked.next).dossier.attempts_made == 1);
 }
 
 TEST_CASE("a wrong certificate is quarantined and one that cannot be read is kept for a person") {
@@ -364,7 +411,7 @@ TEST_CASE("the deadline is a timer while waiting and none once a certificate exi
                EffectName::deadline)
             .due == kStart + 72h);
   CHECK(identities(go(bounded, sample<AwaitingApproval>(), Reported{report(Standing::handed_out)})) == Names{"verify"});
-  CHECK(identities(go(bounded, sample<AwaitingApproval>(), DeadlinePassed{})) == Names{"withdraw"});
+  CHECK(identities(go(bounded, sample<AwaitingApproval>(), DeadlinePassed{})) == Names{"withdraw", "poll"});
 }
 
 TEST_CASE("a poll that says the same is no event") {
