@@ -45,6 +45,19 @@ bool brings_something(const EventBody& body) {
   return report->handout.has_value() || (!std::holds_alternative<Reported>(body) && !report->reference.empty());
 }
 
+// A provider that cannot answer now may ask for patience all the same (503 with Retry-After): the detail "retry-after"
+// of its error, a duration text. Nonsense there is no reason to fail.
+std::optional<Duration> patience_asked(const Finished& finished) {
+  if (finished.outcome.retry_after) return finished.outcome.retry_after;
+  const std::string_view text = finished.error->detail("retry-after");
+  if (text.empty()) return std::nullopt;
+  try {
+    return parse_duration(text);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 GiveBack Judge::failed(const Claim& claim, const std::string& why, std::optional<Duration> asked,
@@ -78,7 +91,7 @@ Verdict Judge::of(const Finished& finished, const Timing& timing) const {
     } else if (finished.error) {
       log::warning(fmt::format("{} of request {}: {}", claim.effect.identity(), record.order.id.str(),
                                finished.error->message()));
-      verdict.back = failed(claim, finished.error->message(), finished.outcome.retry_after, timing);
+      verdict.back = failed(claim, finished.error->message(), patience_asked(finished), timing);
     } else {
       verdict.back = quiet(claim, finished.outcome.retry_after, timing);
     }

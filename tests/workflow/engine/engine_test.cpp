@@ -202,6 +202,18 @@ TEST_CASE_METHOD(Fixture, "a provider that asks for patience is not polled befor
   CHECK(runner.calls_of("poll") == 2);
 }
 
+TEST_CASE_METHOD(Fixture, "an unavailable provider that asks for patience is left alone so long") {
+  create_awaiting_approval(*store, order);
+  runner.instead[EffectName::poll] = [](const Claim&, Instant, Duration) -> EffectOutcome {
+    throw Error{ErrorKind::unavailable, "busy"}.with("retry-after", "2h");
+  };
+  auto worker = engine();
+  clock.advance(due("poll") - clock.now());
+  settle(*worker);
+  CHECK(due("poll") == clock.now() + next_retry(order.id, 1, 2h, {}));
+  CHECK(due("poll") >= clock.now() + 2h);
+}
+
 TEST_CASE_METHOD(Fixture, "an unavailable provider is tried again later and later and the reason can be read") {
   create_awaiting_approval(*store, order);
   runner.instead[EffectName::poll] = [](const Claim&, Instant, Duration) -> EffectOutcome {
