@@ -23,12 +23,12 @@ std::string clock_text(Instant instant) {
 }
 
 std::string ago(Instant then, Instant now) {
-  return then > now ? "now" : spoken(now - then) + " ago";
+  return now - then < std::chrono::seconds{1} ? "just now" : spoken(now - then) + " ago";
 }
 
 std::string with_distance(Instant instant, Instant now) {
   return fmt::format("{} UTC ({})", clock_text(instant),
-                     instant > now ? "in " + spoken(instant - now) : spoken(now - instant) + " ago");
+                     instant > now ? "in " + spoken(instant - now) : ago(instant, now));
 }
 
 std::string targets_text(const workflow::State& state, const workflow::Order& order) {
@@ -185,7 +185,9 @@ std::string outcome_text(const service::RequestView& view, Instant now) {
     const auto findings = findings_text(view.record.state);
     if (!findings.empty()) text += findings + "\n";
     const auto targets = targets_text(view.record.state, view.record.order);
-    if (!targets.empty()) text += "installed  " + commandline::wrapped(targets, 1'000, 11) + "\n";
+    std::string lines;
+    for (const char c : targets) lines += c == '\n' ? "\n" + std::string(11, ' ') : std::string(1, c);
+    if (!lines.empty()) text += "installed  " + lines + "\n";
   } else {
     const auto& words = view.explanation.awaited.empty() ? view.explanation.what_happened : view.explanation.awaited;
     if (!words.empty()) text += commandline::wrapped(safe(words), 78, 0) + "\n";

@@ -12,9 +12,14 @@
 #include "x509/pem.h"
 
 #include <fmt/core.h>
+#include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
+#include <charconv>
 #include <utility>
 
 namespace hsmbridge::cli {
@@ -24,11 +29,35 @@ namespace {
 constexpr Duration kTokenDeadline = std::chrono::minutes{2};  // an RSA-8192 key takes a slow token that long
 constexpr unsigned kLocalPlaces = 2;
 
-// HOST/PID/random: who holds a lease, readable in the journal.
-std::string worker_name() {
+// HOST/PID/NAMESPACE-RANDOM: who holds a lease, readable in the journal. The namespace is that of the process ids:
+// in a container of the same host name the same number is another process.
+std::string worker_prefix() {
   std::array<char, 256> host{};
   if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '?';
-  return fmt::format("{}/{}/{}", host.data(), ::getpid(), hex(random_bytes(4)));
+  return fmt::format("{}/", host.data());
+}
+std::string pid_namespace() {
+  struct stat status {};
+  if (::stat("/proc/self/ns/pid", &status) != 0) return "0";
+  return fmt::format("{:x}", static_cast<unsigned long>(status.st_ino) & 0xFFFFFFU);
+}
+std::string worker_name() {
+  return fmt::format("{}{}/{}-{}", worker_prefix(), ::getpid(), pid_namespace(), hex(random_bytes(4)));
+}
+
+// Whether that worker was a process of this machine and is no more. False when in doubt.
+bool is_gone(const std::string& worker) {
+  const auto prefix = worker_prefix();
+  if (!worker.starts_with(prefix)) return false;
+  const auto slash = worker.find('/', prefix.size());
+  if (slash == std::string::npos || !std::string_view(worker).substr(slash + 1).starts_with(pid_namespace() + "-")) {
+    return false;
+  }
+  pid_t process = 0;
+  const char* end = worker.data() + slash;
+  const auto [stop, failure] = std::from_chars(worker.data() + prefix.size(), end, process);
+  if (failure != std::errc{} || stop != end || process <= 0) return false;
+  return ::kill(process, 0) != 0 && errno == ESRCH;
 }
 
 // Throws when this process could never log in to the token: its module cannot be loaded, or its PIN cannot be read. A
@@ -130,6 +159,7 @@ std::optional<workflow::CertificateRecord> Wiring::certificate(const std::string
 }
 
 workflow::EngineOptions Wiring::engine_options(std::optional<RequestId> only) {
+  if (settings_.store.path) store::SqliteStore::open(*settings_.store.path, clock_)->end_leases(is_gone);
   workflow::EngineOptions options;
   options.worker = worker_name();
   options.only = std::move(only);
@@ -143,7 +173,9 @@ workflow::EngineOptions Wiring::engine_options(std::optional<RequestId> only) {
       left_out_.push_back(fmt::format("token {}: {}", token.name, error.message()));
     }
   }
+  Duration longest{};
   for (const auto& settings : settings_.providers) {
+    longest = std::max(longest, settings.time_limit.value_or(options.time_limit));
     try {
       provider(settings.name);
       options.lanes["provider:" + settings.name] = settings.concurrency;
@@ -153,6 +185,7 @@ workflow::EngineOptions Wiring::engine_options(std::optional<RequestId> only) {
     if (settings.calls_per_minute) options.per_minute[settings.name] = *settings.calls_per_minute;
     options.timing[settings.name] = service::timing_of(settings);
   }
+  if (longest > Duration::zero()) options.time_limit = longest;
   return options;
 }
 
