@@ -30,6 +30,18 @@ bool worth_waiting_for(const Error& error) {
   return error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::denied;
 }
 
+// What a commit fails with that another request's commit need not fail with: SQLite's own word on a damaged file is
+// about all of them.
+bool is_fault_of_one(const Error& error) {
+  return !worth_waiting_for(error) && !(error.kind() == ErrorKind::corrupt && !error.detail("sqlite").empty());
+}
+
+bool same_draft(const Record& one, const Record& other) {
+  const Draft* first = draft_of(one.state);
+  const Draft* second = draft_of(other.state);
+  return first != nullptr && second != nullptr && *first == *second;
+}
+
 }  // namespace
 
 class Engine::Impl {
@@ -69,6 +81,8 @@ class Engine::Impl {
   void collect();
   bool commit_kept();
   bool commit_once(std::vector<bool>& done);
+  std::vector<std::optional<StepResult>> commit_steps(const std::vector<Step>& steps,
+                                                      const std::vector<std::size_t>& kept_of, std::vector<bool>& done);
   bool is_written(const Step& step);
   bool claim_and_start();
   void start_once_only(std::vector<Claim> claims);
@@ -256,6 +270,34 @@ bool Engine::Impl::commit_kept() {
   return any;
 }
 
+// All in one commit. When one of them cannot be written at all (a text that is not UTF-8, a row that is damaged), each
+// goes alone: that one is tried again later and says why, and no other request and no daemon suffers from it.
+std::vector<std::optional<StepResult>> Engine::Impl::commit_steps(const std::vector<Step>& steps,
+                                                                  const std::vector<std::size_t>& kept_of,
+                                                                  std::vector<bool>& done) {
+  try {
+    const std::vector<StepResult> results = store_->commit(steps);
+    return {results.begin(), results.end()};
+  } catch (const Error& error) {
+    if (!is_fault_of_one(error)) throw;
+  }
+  std::vector<std::optional<StepResult>> results(steps.size());
+  for (std::size_t s = 0; s < steps.size(); ++s) {
+    try {
+      results[s] = store_->commit({steps[s]}).at(0);
+      if (results[s] == StepResult::committed) done[kept_of[s]] = true;
+    } catch (const Error& error) {
+      if (!is_fault_of_one(error)) throw;
+      const Claim& claim = kept_[kept_of[s]].work.claim;
+      log::error(fmt::format("request {}: what {} brought cannot be stored: {}", steps[s].request.str(),
+                             claim.effect.identity(), error.message()));
+      give_back_.push_back(judge().failed(claim, error.message(), std::nullopt, timing_of(claim.record.order)));
+      done[kept_of[s]] = true;
+    }
+  }
+  return results;
+}
+
 // Marks in `done` what needs nothing more; the rest is to be judged again. True when anything was written.
 bool Engine::Impl::commit_once(std::vector<bool>& done) {
   std::vector<Step> steps;
@@ -273,7 +315,7 @@ bool Engine::Impl::commit_once(std::vector<bool>& done) {
   }
   if (!steps.empty()) {
     failpoint("engine.before-outcome");
-    const std::vector<StepResult> results = store_->commit(steps);
+    const std::vector<std::optional<StepResult>> results = commit_steps(steps, kept_of, done);
     failpoint("engine.after-outcome");
     for (std::size_t s = 0; s < steps.size(); ++s) {
       if (results[s] != StepResult::committed) continue;
@@ -282,10 +324,13 @@ bool Engine::Impl::commit_once(std::vector<bool>& done) {
                             to_string(name_of(steps[s].decision.next))));
     }
     for (std::size_t s = 0; s < steps.size(); ++s) {
-      if (results[s] == StepResult::committed) continue;
+      if (done[kept_of[s]]) continue;
       Claim& claim = kept_[kept_of[s]].work.claim;
       std::optional<Record> fresh = store_->find(steps[s].request);
-      if (!fresh || is_written(steps[s])) {
+      // A check of another draft than the present one says nothing about it.
+      const bool other_draft =
+          fresh && claim.effect.name == EffectName::check_draft && !same_draft(claim.record, *fresh);
+      if (!fresh || other_draft || is_written(steps[s])) {
         done[kept_of[s]] = true;
       } else {
         claim.record = std::move(*fresh);
