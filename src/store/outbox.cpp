@@ -77,7 +77,8 @@ void SqliteStore::replace_effects(const workflow::Step& step, const workflow::Or
       const bool leased = row.integer(2) != 0;
       const bool wanted = std::any_of(step.decision.effects.begin(), step.decision.effects.end(),
                                       [&](const Effect& effect) { return effect.identity() == identity; });
-      if (leased && wanted && step.finished_effect != id) {
+      // An install that waits for its next try keeps its time: the failures of one target must not put off another.
+      if ((leased || identity.starts_with("install:")) && wanted && step.finished_effect != id) {
         kept.push_back(std::move(identity));
       } else {
         dropped.push_back(id);

@@ -203,6 +203,33 @@ TEST_CASE_METHOD(Fixture, "an answer is stored without the lease") {
   CHECK(identities() == std::vector<std::string>{"poll"});
 }
 
+TEST_CASE_METHOD(Fixture, "the failures of one target do not put off the next try of another") {
+  order.targets = {{"token", ""}, {"file:a", "/a"}};
+  create_awaiting_approval(*store, order);
+  Report report;
+  report.standing = Standing::handed_out;
+  report.handout = Handout{};
+  take(*store, order.id, Reported{report}, clock.now());
+  take(*store, order.id, Verified{"ff", {}}, clock.now());
+  const auto fail = [&](const std::string& target, const std::string& lane) {
+    const Claim held = claim(query("a", lane)).at(0);
+    Step failed = step_of(record(), TargetFailed{target, {"unavailable", "no room", ""}}, clock.now());
+    failed.finished_effect = held.effect_id;
+    REQUIRE(store->commit({failed}) == std::vector<StepResult>{StepResult::committed});
+  };
+  const auto due = [&] {
+    for (const Effect& effect : store->effects(order.id)) {
+      if (effect.target == "token") return effect.due;
+    }
+    return Instant{};
+  };
+  fail("token", "token:web");
+  const Instant planned = due();
+  clock.advance(5s);
+  fail("file:a", "local");
+  CHECK(due() == planned);
+}
+
 TEST_CASE_METHOD(Fixture, "an effect that is being run and is still wanted stays as it is") {
   order.targets = {{"token", ""}, {"file:a", "/a"}};
   create_awaiting_approval(*store, order);
