@@ -156,14 +156,13 @@ void apply_constraints(x509::Content& content, const AskWishes& wishes) {
 
 void apply_subject(x509::Content& content, const AskWishes& wishes) {
   if (wishes.subject && wishes.common_name) {
-    throw Error{ErrorKind::invalid_input, "--subject is the whole subject, --common-name a part of it"}.hint(
-        "give one of them");
+    throw Error{ErrorKind::invalid_input, "--subject is the whole subject, --cn a part of it"}.hint("give one of them");
   }
   if (wishes.subject) {
     with_source(typed("--subject"), [&] { content.subject = x509::Name::parse(*wishes.subject); });
   }
   if (wishes.common_name) {
-    with_source(typed("--common-name"), [&] {
+    with_source(typed("--cn"), [&] {
       std::vector<x509::RelativeName> parts;
       for (const x509::RelativeName& part : content.subject.relative_names()) {
         const bool old = part.size() == 1 && part[0].type == x509::oids::kCommonName;

@@ -177,10 +177,9 @@ std::vector<CsrFault> check_csr(const x509::Csr& csr, const config::ProfileSetti
 }
 
 const std::vector<std::string>& ask_columns() {
-  static const std::vector<std::string> columns = {"subject",        "common-name", "san",         "usage",
-                                                   "extended-usage", "ca",          "path-length", "name-permit",
-                                                   "name-exclude",   "policy",      "tls-feature", "extension",
-                                                   "algorithm",      "validity",    "accept"};
+  static const std::vector<std::string> columns = {
+      "subject",      "cn",     "san",         "usage",     "extended-usage", "ca",       "path-length", "name-permit",
+      "name-exclude", "policy", "tls-feature", "extension", "algorithm",      "validity", "accept"};
   return columns;
 }
 
@@ -193,9 +192,9 @@ AskWishes wishes_of(const BatchRow& row, AskWishes wishes) {
   };
   // A row's subject replaces a typed common name, and the other way round.
   if (row.has("subject")) wishes.common_name.reset();
-  if (row.has("common-name")) wishes.subject.reset();
+  if (row.has("cn")) wishes.subject.reset();
   text("subject", wishes.subject);
-  text("common-name", wishes.common_name);
+  text("cn", wishes.common_name);
   list("san", wishes.names);
   list("usage", wishes.usage);
   list("extended-usage", wishes.extended_usage);

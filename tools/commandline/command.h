@@ -75,7 +75,8 @@ struct Command {
   ExitCode (*run)(Invocation&);
   // Beside `done` and `usage`, which every command can give.
   std::vector<ExitCode> exits;
-  // Paragraphs and examples for --help and the man page; may be empty. Lines are printed as they stand.
+  // Paragraphs and examples for --help and the man page; may be empty. Lines flow into paragraphs, except those that
+  // begin with a blank: they are printed as they stand.
   std::string_view details;
 };
 

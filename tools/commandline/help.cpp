@@ -77,12 +77,6 @@ std::string exit_list(const std::vector<ExitCode>& codes) {
   return two_columns(entries);
 }
 
-std::string with_newline(std::string_view text) {
-  std::string result(text);
-  if (!result.empty() && result.back() != '\n') result += '\n';
-  return result;
-}
-
 const std::vector<ExitCode>& every_exit_code() {
   static const std::vector<ExitCode> codes = {ExitCode::done,      ExitCode::failed,  ExitCode::usage,
                                               ExitCode::pending,   ExitCode::refused, ExitCode::unavailable,
@@ -176,7 +170,8 @@ std::string help_of_noun(const Program& program, std::string_view noun) {
 }
 
 std::string help_of(const Command& command) {
-  std::string text = fmt::format("{}\n\nusage: {}\n", command.help, wrapped(usage_of(command), kWidth - 7, 9));
+  std::string text =
+      fmt::format("{}\n\nusage: {}\n", wrapped(command.help, kWidth, 0), wrapped(usage_of(command), kWidth - 7, 9));
   if (!command.positionals.empty()) {
     std::vector<Entry> entries;
     for (const Positional& positional : command.positionals) {
@@ -185,10 +180,32 @@ std::string help_of(const Command& command) {
     text += "\narguments:\n" + two_columns(entries);
   }
   if (!command.options.empty()) text += "\noptions:\n" + two_columns(option_entries(command.options));
-  if (!command.details.empty()) text += "\n" + with_newline(command.details);
+  if (!command.details.empty()) text += "\n" + flowing(command.details);
   text += "\nexit codes:\n" + exit_list(exits_of(command));
   text += "\nOptions of every command: --config FILE, --json, -q, -v (hsmbridge --help).\n";
   return text;
+}
+
+std::string flowing(std::string_view details) {
+  std::string result;
+  std::string paragraph;
+  const auto end_paragraph = [&] {
+    if (!paragraph.empty()) result += wrapped(paragraph, kWidth, 0) + "\n";
+    paragraph.clear();
+  };
+  while (!details.empty()) {
+    const std::size_t end = std::min(details.find('\n'), details.size());
+    const std::string_view line = details.substr(0, end);
+    details.remove_prefix(std::min(end + 1, details.size()));
+    if (!line.empty() && line.front() != ' ') {
+      paragraph += (paragraph.empty() ? "" : " ") + std::string(line);
+      continue;
+    }
+    end_paragraph();
+    result += std::string(line) + "\n";
+  }
+  end_paragraph();
+  return result;
 }
 
 std::string closest(std::string_view typed, const std::vector<std::string>& known) {

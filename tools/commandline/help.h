@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-// Text made from the rows. Plain, at most 80 columns wide (what a command's `details` hold is printed as it stands).
+// Text made from the rows. Plain, at most 80 columns wide.
 namespace hsmbridge::commandline {
 
 struct Program {
@@ -25,6 +25,9 @@ std::string usage_of(const Command& command);
 std::string help_of_program(const Program& program);
 std::string help_of_noun(const Program& program, std::string_view noun);
 std::string help_of(const Command& command);
+
+// A command's `details` broken at 80 columns.
+std::string flowing(std::string_view details);
 
 // The manual page hsmbridge(1), roff with the man macros.
 std::string man_page(const Program& program);

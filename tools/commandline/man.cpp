@@ -60,7 +60,7 @@ std::string man_page(const Program& program) {
     }
     options(page, command.options);
     if (!command.details.empty()) {
-      page += fmt::format(".PP\n.nf\n{}\n.fi\n", roff(command.details));
+      page += fmt::format(".PP\n.nf\n{}\n.fi\n", roff(flowing(command.details)));
     }
   }
   page += ".SH EXIT STATUS\n";

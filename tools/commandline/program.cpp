@@ -113,6 +113,7 @@ class Parser {
     if (end != words.end()) plain.assign(end + 1, words.end());
     words.erase(end, words.end());
 
+    check_values(words);
     std::reverse(words.begin(), words.end());
     app_.parse(std::move(words));
     std::vector<std::string> arguments = app_.remaining();
@@ -145,6 +146,33 @@ class Parser {
       app_.add_flag(name);
     } else {
       app_.add_option(name)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
+    }
+  }
+
+  const Option* find(const std::string& name) const {
+    for (const std::vector<Option>* options : {&command_.options, &global_options()}) {
+      for (const Option& option : *options) {
+        if (option.name == name) return &option;
+      }
+    }
+    return nullptr;
+  }
+
+  // CLI11 takes whatever follows as a value, also another option of ours, and lets a flag have one.
+  void check_values(const std::vector<std::string>& words) const {
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      const std::string name = words[i].substr(0, words[i].find('='));
+      const Option* option = find(name);
+      if (option == nullptr) continue;
+      const bool joined = name.size() != words[i].size();
+      if (option->value.empty()) {
+        if (joined) throw Error{ErrorKind::invalid_input, fmt::format("{} takes no value", name)}.hint(usage());
+      } else if (!joined) {
+        if (i + 1 == words.size() || find(words[i + 1]) != nullptr) {
+          throw Error{ErrorKind::invalid_input, fmt::format("{} wants a value: {}", name, option->value)}.hint(usage());
+        }
+        ++i;
+      }
     }
   }
 
@@ -211,20 +239,9 @@ log::Level level_of(Verbosity verbosity) {
   return log::Level::normal;
 }
 
-// What is left to CLI11 is an option without its value and a flag with one; its words name the option first.
+// What the checks before left to CLI11.
 Error usage_error(const CLI::ParseError& error, const Command& command) {
-  const std::string what = error.what();
-  const std::string name = what.substr(0, what.find_first_of(": "));
-  for (const std::vector<Option>& options : {command.options, global_options()}) {
-    for (const Option& option : options) {
-      if (option.name != name) continue;
-      return Error{ErrorKind::invalid_input, option.value.empty()
-                                                 ? fmt::format("{} takes no value", name)
-                                                 : fmt::format("{} wants a value: {}", name, option.value)}
-          .hint(usage_of(command));
-    }
-  }
-  return Error{ErrorKind::invalid_input, what}.hint(usage_of(command));
+  return Error{ErrorKind::invalid_input, error.what()}.hint(usage_of(command));
 }
 
 int run_found(const Program& program, Words words) {

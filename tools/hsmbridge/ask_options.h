@@ -3,15 +3,22 @@
 #include "service/ask.h"
 #include "tools/hsmbridge/commands.h"
 
+#include <string>
 #include <vector>
 
-// The options that say what a certificate shall say, the same for `csr create` and `enroll`.
+// The options that say what a certificate shall say, the same words for `csr create` and `enroll`.
 namespace hsmbridge::cli {
 
+// Subject, names, usages, constraints, policies, extensions, algorithm.
 std::vector<commandline::Option> content_options();
-// What was typed. `--challenge-password` is read from its source here. Throws invalid_input.
-service::AskWishes wishes_of(const Arguments& arguments);
-// The content of the certificate or CSR in the file that --like names, or nothing. Throws invalid_input.
-std::optional<x509::Content> like_content(const Arguments& arguments);
+// What they say. Throws invalid_input.
+service::AskWishes content_wishes(const Arguments& arguments);
+
+// --validity and --accept, for an order that a provider carries out; and content_wishes with what they say.
+std::vector<commandline::Option> order_options();
+service::AskWishes order_wishes(const Arguments& arguments);
+
+// The content of the certificate or CSR in `file` (`--like FILE`). Throws invalid_input, and what read_file throws.
+x509::Content like_content(const std::string& file);
 
 }  // namespace hsmbridge::cli

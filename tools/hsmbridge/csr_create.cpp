@@ -1,6 +1,7 @@
 #include "tools/hsmbridge/csr_create.h"
 
 #include "base/file.h"
+#include "config/secret_source.h"
 #include "pkcs11/generate.h"
 #include "pkcs11/keys.h"
 #include "pkcs11/signer.h"
@@ -8,6 +9,7 @@
 #include "service/csr.h"
 #include "tools/hsmbridge/ask_options.h"
 #include "tools/hsmbridge/place.h"
+#include "tools/hsmbridge/prompt.h"
 #include "tools/hsmbridge/token_access.h"
 #include "x509/pem.h"
 #include "x509/spki.h"
@@ -235,8 +237,12 @@ ExitCode create(Invocation& invocation) {
   }
   if (arguments.has("--force")) run.existing = Existing::replace;
   if (const auto name = arguments.text("--profile")) run.profile = &place.profile(*name);
-  run.like = like_content(arguments);
-  run.typed = wishes_of(arguments);
+  if (const auto like = arguments.text("--like")) run.like = like_content(*like);
+  run.typed = content_wishes(arguments);
+  if (const auto source = arguments.text("--challenge-password")) {
+    const auto password = config::SecretSource::parse(*source, config::SecretUse::any, std::filesystem::current_path());
+    run.typed.challenge_password = std::string(password.fetch(terminal_prompter(), "the challenge password").reveal());
+  }
   const auto file = arguments.text("--from");
   if (!file) {
     // A malformed name is the user's to mend whether the token is there or not: judged before it is opened.
@@ -255,7 +261,13 @@ Command csr_create_command() {
       {"--new-key", "LABEL", "make this key first"},
       {"--spec", "KIND", "of the new key: ec:P-256 (default), ed25519, rsa:3072, …"},
   };
-  for (const auto& more : {content_options(), token_options()}) options.insert(options.end(), more.begin(), more.end());
+  const std::vector<Option> models = {
+      {"--challenge-password", "SOURCE", "env:NAME or file:PATH; readable by whoever reads the CSR"},
+      {"--profile", "NAME", "start from this profile of the configuration"},
+      {"--like", "FILE", "start from what this certificate or CSR says"},
+  };
+  for (const auto& more : {content_options(), models, token_options()})
+    options.insert(options.end(), more.begin(), more.end());
   const std::vector<Option> files = {
       {"--out", "FILE", "write it there (mode 0644), else to standard output"},
       {"--form", "FORM", "pem (default) or der"},

@@ -56,6 +56,9 @@ void examine_secret(std::vector<Finding>& findings, const std::string& subject, 
 void examine_refusal(Wiring& wiring, const config::TokenSettings& settings, const std::string& serial,
                      Finding& finding) {
   if (!settings.pin) return;
+  // A store that is not there yet remembers nothing, and asking it would make it.
+  const auto& store = wiring.settings().store.path;
+  if (store && !std::filesystem::exists(*store)) return;
   const auto source = settings.pin->name();
   const auto refusal = wiring.refusals()->refused({serial, settings.user_type, hex(sha256(as_bytes(source)))});
   if (!refusal) return;

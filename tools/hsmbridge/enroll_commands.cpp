@@ -4,8 +4,8 @@
 #include "pkcs11/keys.h"
 #include "service/enroll.h"
 #include "service/install.h"
+#include "tools/hsmbridge/ask_options.h"
 #include "tools/hsmbridge/commands.h"
-#include "tools/hsmbridge/enroll_options.h"
 #include "tools/hsmbridge/request_render.h"
 #include "tools/hsmbridge/request_wait.h"
 #include "tools/hsmbridge/wiring.h"
@@ -109,9 +109,9 @@ Wanted wanted_of(const Arguments& arguments) {
   wanted.new_key = arguments.text("--new-key");
   wanted.spec = arguments.text("--spec");
   wanted.key = arguments.text("--key");
-  wanted.wishes = ask_wishes(arguments);
+  wanted.wishes = order_wishes(arguments);
   if (const auto like = arguments.text("--like")) {
-    wanted.like = x509::content_like(x509::parse_certificate(x509::read_certificate(read_file(*like))).content());
+    wanted.like = like_content(*like);
   }
   wanted.install = arguments.all("--install");
   if (const auto deadline = arguments.text("--deadline")) wanted.deadline = parse_duration(*deadline);
@@ -162,25 +162,25 @@ std::vector<Option> options() {
       {"--timeout", "DURATION", "with --wait: come back after this long"},
       {"--queue", "", "only write it down: `hsmbridge run` does all the work"},
   };
-  for (auto& row : ask_options()) rows.push_back(row);
+  for (const auto& more : {content_options(), order_options()}) rows.insert(rows.end(), more.begin(), more.end());
   return rows;
 }
 
 }  // namespace
 
 std::vector<Command> enroll_commands() {
-  return {
-      {"enroll",
-       "",
-       "Get a certificate for a key in a token: key, CSR, submission, and with --wait the certificate",
-       options(),
-       {},
-       enroll,
-       {ExitCode::failed, ExitCode::pending, ExitCode::refused, ExitCode::unavailable, ExitCode::unresolved},
-       "  hsmbridge enroll --provider tsb --profile server --new-key web-2026 \\\n"
-       "      --san dns:www.example.com --wait\n"
-       "Without --wait it comes back as soon as somebody else must act (exit 3, the request id on standard output);\n"
-       "`request wait ID`, `run` or a later day carry on. Typing it twice does not order twice.\n"}};
+  return {{"enroll",
+           "",
+           "Get a certificate for a key in a token: key, CSR, submission, and with --wait the certificate",
+           options(),
+           {},
+           enroll,
+           {ExitCode::failed, ExitCode::pending, ExitCode::refused, ExitCode::unavailable, ExitCode::unresolved},
+           "  hsmbridge enroll --provider tsb --profile server --new-key web-2026 \\\n"
+           "      --san dns:www.example.com --wait\n"
+           "Without --wait it comes back as soon as somebody else must act (exit 3, the\n"
+           "request id on standard output); `request wait ID`, `run` or a later day carry\n"
+           "on. Typing it twice does not order twice.\n"}};
 }
 
 }  // namespace hsmbridge::cli

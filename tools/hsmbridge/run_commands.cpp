@@ -96,9 +96,10 @@ std::vector<Command> run_commands() {
            {},
            run,
            {ExitCode::failed, ExitCode::unavailable},
-           "SIGTERM and SIGINT finish the effects in hand and stop. SIGHUP reads the configuration again.\n"
-           "Any number of processes may run on one store: they share the work. A token or provider that this process\n"
-           "cannot use (module, PIN or key not readable) is left to another one.\n"}};
+           "SIGTERM and SIGINT finish the effects in hand and stop. SIGHUP reads the\n"
+           "configuration again. Any number of processes may run on one store: they share\n"
+           "the work. A token or provider that this process cannot use (module, PIN or key\n"
+           "not readable) is left to another one.\n"}};
 }
 
 }  // namespace hsmbridge::cli

@@ -1,0 +1,215 @@
+#include "support/cli/cli.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+using hsmbridge::Json;
+using hsmbridge::test::Cli;
+
+namespace {
+
+Json the_keys(const Cli& cli) {
+  const auto list = cli.run(cli.on("web", {"key", "list", "--json"}));
+  REQUIRE(list.status == 0);
+  return list.json().at("keys");
+}
+
+}  // namespace
+
+TEST_CASE("every kind of key is made and its public half is what openssl reads") {
+  const Cli cli;
+  cli.make_token("web");
+  struct Row {
+    std::string spec;
+    std::string openssl;
+  };
+  for (const Row& row : {Row{"ec:P-256", "prime256v1"}, Row{"ec:P-384", "secp384r1"}, Row{"ec:P-521", "secp521r1"},
+                         Row{"rsa:2048", "2048 bit"}, Row{"ed25519", "ED25519"}}) {
+    INFO(row.spec);
+    const auto made = cli.run(cli.on("web", {"key", "generate", "--label", row.spec, "--spec", row.spec, "--json"}));
+    REQUIRE(made.status == 0);
+    const Json key = made.json().at("keys").as_array()[0];
+    CHECK(key.at("type").as_string() == row.spec);
+    CHECK(key.at("id").as_string().size() == 32);
+    CHECK_FALSE(key.at("contract").at("violated").as_bool());
+    const auto pem = cli.run(cli.on("web", {"key", "public", row.spec}));
+    REQUIRE(pem.status == 0);
+    const auto read = cli.other({"openssl", "pkey", "-pubin", "-noout", "-text"}, pem.out);
+    CHECK(read.status == 0);
+    CHECK(read.out.find(row.openssl) != std::string::npos);
+    const auto hash = cli.other({"sh", "-c", "openssl pkey -pubin -outform DER | sha256sum"}, pem.out);
+    CHECK(hash.out.substr(0, 64) == key.at("spki_sha256").as_string());
+  }
+  CHECK(the_keys(cli).as_array().size() == 5);
+}
+
+TEST_CASE("the ssh form is what ssh-keygen reads and DER is what openssl reads") {
+  const Cli cli;
+  cli.make_token("web");
+  REQUIRE(cli.run(cli.on("web", {"key", "generate", "--label", "a"})).status == 0);
+  const auto ssh = cli.run(cli.on("web", {"key", "public", "a", "--format", "ssh"}));
+  CHECK(ssh.out.rfind("ecdsa-sha2-nistp256 ", 0) == 0);
+  const auto der = cli.run(cli.on("web", {"key", "public", "a", "--format", "der", "--out", "a.der"}));
+  CHECK(der.status == 0);
+  CHECK(cli.other({"openssl", "pkey", "-pubin", "-inform", "DER", "-in", "a.der", "-noout"}).status == 0);
+  const auto again = cli.run(cli.on("web", {"key", "public", "a", "--out", "a.der"}));
+  CHECK(again.status == 1);
+  CHECK(again.err.find("a.der") != std::string::npos);
+}
+
+TEST_CASE("key show says what pkcs11-tool sees and what the contract asked") {
+  const Cli cli;
+  cli.make_token("web");
+  REQUIRE(cli.run(cli.on("web", {"key", "generate", "--label", "a"})).status == 0);
+  const auto shown = cli.run(cli.on("web", {"key", "show", "a", "--prove", "--json"}));
+  REQUIRE(shown.status == 0);
+  const Json key = shown.json();
+  const Json& half = key.at("attributes").at("private");
+  CHECK(half.at("CKA_EXTRACTABLE").as_string() == "false");
+  CHECK(half.at("CKA_SENSITIVE").as_string() == "true");
+  CHECK(half.at("CKA_NEVER_EXTRACTABLE").as_string() == "true");
+  CHECK(half.at("CKA_LOCAL").as_string() == "true");
+  CHECK(half.at("CKA_DECRYPT").as_string() == "false");
+  CHECK(key.at("proof").at("algorithm").as_string() == "ecdsa-sha256");
+  CHECK(key.at("contract").at("rows").as_array().size() > 10);
+  const auto tool = cli.pkcs11_tool("web", {"--list-objects", "--type", "privkey"});
+  CHECK(tool.out.find("never extractable") != std::string::npos);
+  CHECK(tool.out.find(key.at("id").as_string()) != std::string::npos);
+}
+
+TEST_CASE("a taken label or id is refused and nothing is made") {
+  const Cli cli;
+  cli.make_token("web");
+  REQUIRE(cli.run(cli.on("web", {"key", "generate", "--label", "a", "--id", "0a0b"})).status == 0);
+  const auto label = cli.run(cli.on("web", {"key", "generate", "--label", "a"}));
+  CHECK(label.status == 1);
+  CHECK(label.err.find("0a0b") != std::string::npos);
+  const auto id = cli.run(cli.on("web", {"key", "generate", "--label", "b", "--id", "0A0B"}));
+  CHECK(id.status == 1);
+  CHECK(id.err.find("id 0a0b is taken in token web") != std::string::npos);
+  CHECK(the_keys(cli).as_array().size() == 1);
+}
+
+TEST_CASE("many keys are made with one command") {
+  const Cli cli;
+  cli.make_token("web");
+  const auto made = cli.run(cli.on("web", {"key", "generate", "--label", "web", "--count", "3"}));
+  REQUIRE(made.status == 0);
+  const auto keys = the_keys(cli).as_array();
+  REQUIRE(keys.size() == 3);
+  CHECK(cli.run(cli.on("web", {"key", "show", "web-3"})).status == 0);
+  const auto wrong = cli.run(cli.on("web", {"key", "generate", "--label", "x", "--count", "none"}));
+  CHECK(wrong.status == 2);
+  CHECK(wrong.err == "hsmbridge: --count wants a whole number from 1 to 10000, not \"none\"\n");
+}
+
+TEST_CASE("two keys of one label are refused by name with both ids and each is usable by its id") {
+  const Cli cli;
+  cli.make_token("web");
+  for (const std::string id : {"01", "02"}) {
+    REQUIRE(
+        cli.pkcs11_tool("web", {"--keypairgen", "--key-type", "EC:prime256v1", "--label", "twin", "--id", id}).status ==
+        0);
+  }
+  const auto refused = cli.run(cli.on("web", {"key", "show", "twin"}));
+  CHECK(refused.status == 1);
+  CHECK(refused.err.find("id=01") != std::string::npos);
+  CHECK(refused.err.find("id=02") != std::string::npos);
+  for (const std::string id : {"01", "02"}) {
+    const auto csr = cli.run(cli.on("web", {"csr", "create", "--key", "id=" + id, "--san", "dns:a.example.com"}));
+    CHECK(csr.status == 0);
+    CHECK(cli.other({"openssl", "req", "-verify", "-noout"}, csr.out).status == 0);
+  }
+}
+
+TEST_CASE("a key is destroyed only when somebody says so") {
+  const Cli cli;
+  cli.make_token("web");
+  REQUIRE(cli.run(cli.on("web", {"key", "generate", "--label", "a"})).status == 0);
+  const auto refused = cli.run(cli.on("web", {"key", "delete", "a"}), "yes\n");
+  CHECK(refused.status == 4);
+  CHECK(refused.err.find("give --yes to destroy it without being asked") != std::string::npos);
+  CHECK(the_keys(cli).as_array().size() == 1);
+  const auto gone = cli.run(cli.on("web", {"key", "delete", "a", "--yes"}));
+  CHECK(gone.status == 0);
+  CHECK(the_keys(cli).as_array().empty());
+  CHECK(cli.pkcs11_tool("web", {"--list-objects"}).out.find("web") == std::string::npos);
+}
+
+TEST_CASE("bad input gets one sentence and its exit code and changes nothing") {
+  const Cli cli;
+  cli.make_token("web");
+  REQUIRE(cli.run(cli.on("web", {"key", "generate", "--label", "a"})).status == 0);
+  const std::string module = Cli::module().string();
+  cli.write("open.pin", "1234\n", 0644);
+  cli.write("no-module.so", "this is no module");
+  struct Row {
+    std::string what;
+    std::vector<std::string> call;
+    int status;
+    std::string says;
+  };
+  const std::vector<Row> rows = {
+      {"no such key", cli.on("web", {"key", "show", "nobody"}), 1, "no key"},
+      {"unknown module", {"key", "list", "--module", "/nowhere/pkcs11.so", "--token", "web"}, 1, "/nowhere/pkcs11.so"},
+      {"a file that is no module", {"key", "list", "--module", "no-module.so", "--token", "web"}, 2, "no-module.so"},
+      {"token not present",
+       {"key", "list", "--module", module, "--token", "absent", "--pin", "file:web.pin"},
+       1,
+       "absent"},
+      {"no PIN", {"key", "list", "--module", module, "--token", "web"}, 4, "no PIN is configured"},
+      {"PIN file missing",
+       {"key", "list", "--module", module, "--token", "web", "--pin", "file:none.pin"},
+       1,
+       "none.pin"},
+      {"PIN file readable by everybody",
+       {"key", "list", "--module", module, "--token", "web", "--pin", "file:open.pin"},
+       4,
+       "open.pin"},
+      {"a PIN on the command line",
+       {"key", "list", "--module", module, "--token", "web", "--pin", "1234"},
+       2,
+       "env:NAME"},
+      {"PIN asked where there is no terminal",
+       {"key", "list", "--module", module, "--token", "web", "--pin", "prompt"},
+       4,
+       "terminal"},
+      {"unsupported kind of key", cli.on("web", {"key", "generate", "--label", "b", "--spec", "rsa:1000"}), 2,
+       "rsa:2048"},
+      {"malformed id", cli.on("web", {"key", "generate", "--label", "b", "--id", "0"}), 2, "hex"},
+      {"malformed URI", cli.on("web", {"key", "show", "pkcs11:objekt=a"}), 2, "pkcs11:objekt=a"},
+      {"no token named", {"key", "list"}, 2, "no token is named"},
+      {"unknown format", cli.on("web", {"key", "public", "a", "--format", "xml"}), 2, "xml"},
+      {"--uri without --module", {"key", "list", "--uri", "pkcs11:token=web"}, 2, "--module"},
+  };
+  const auto before = cli.listing();
+  for (const Row& row : rows) {
+    const auto result = cli.run(row.call);
+    INFO(row.what << ": " << result.err);
+    CHECK(result.status == row.status);
+    CHECK(result.out.empty());
+    CHECK(result.err.rfind("hsmbridge: ", 0) == 0);
+    CHECK(result.err.find(row.says) != std::string::npos);
+  }
+  CHECK(cli.listing() == before);
+  CHECK(the_keys(cli).as_array().size() == 1);
+}
+
+TEST_CASE("with a store each act on a key is in the log and without one it is said") {
+  const Cli cli;
+  cli.make_token("web");
+  const auto without = cli.run(cli.on("web", {"key", "generate", "--label", "a"}));
+  CHECK(without.err.find("no store is configured, so this is in no audit log") != std::string::npos);
+  cli.configure("store: {path: " + (cli / "store/hsmbridge.db").string() + "}\n");
+  const auto with = cli.run({"key", "generate", "--label", "b"});
+  CHECK(with.status == 0);
+  CHECK(with.err.find("audit log") == std::string::npos);
+  REQUIRE(cli.run({"csr", "create", "--key", "b", "--san", "dns:b.example.com", "--out", "b.csr"}).status == 0);
+  REQUIRE(cli.run({"key", "delete", "b", "--yes"}).status == 0);
+  const auto leaves =
+      cli.other({"sqlite3", (cli / "store/hsmbridge.db").string(), "SELECT CAST(data AS TEXT) FROM leaves"});
+  for (const char* kind : {"key-planned", "key-generated", "key-use", "key-destroy", "key-destroyed"}) {
+    INFO(kind);
+    CHECK(leaves.out.find(kind) != std::string::npos);
+  }
+}

@@ -1,0 +1,84 @@
+#include "support/cli/cli.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <string>
+
+using hsmbridge::test::Cli;
+
+TEST_CASE("token init makes a token that softhsm2-util and token list show") {
+  const Cli cli;
+  cli.write("web.pin", "1234\n");
+  cli.write("so.pin", "87654321\n");
+  const auto made = cli.run({"token", "init", "--module", Cli::module().string(), "--label", "web", "--so-pin",
+                             "file:so.pin", "--pin", "file:web.pin", "--json"});
+  REQUIRE(made.status == 0);
+  CHECK(made.json().at("schema").as_string() == "hsmbridge.token/1");
+  const std::string serial = made.json().at("serial").as_string();
+  CHECK(cli.other({"softhsm2-util", "--show-slots"}).out.find("Serial number:    " + serial) != std::string::npos);
+
+  const auto list = cli.run({"token", "list", "--module", Cli::module().string()});
+  CHECK(list.status == 0);
+  CHECK(list.out.find(serial) != std::string::npos);
+  CHECK(cli.run(cli.on("web", {"token", "login"})).out == "logged in to token web: the PIN is right\n");
+}
+
+TEST_CASE("a token that is there is not initialised again without being told to destroy it") {
+  const Cli cli;
+  cli.make_token("web");
+  cli.write("so.pin", "87654321\n");
+  REQUIRE(cli.run(cli.on("web", {"key", "generate", "--label", "a"})).status == 0);
+  const std::vector<std::string> again = {"token",   "init",        "--module", Cli::module().string(),
+                                          "--label", "web",         "--so-pin", "file:so.pin",
+                                          "--pin",   "file:web.pin"};
+  CHECK(cli.run(again).status == 1);
+  auto destroy = again;
+  destroy.insert(destroy.end(), {"--destroy-everything", "--slot", "0"});
+  const auto refused = cli.run(destroy);
+  CHECK(refused.status == 4);
+  CHECK(refused.err.find("--yes") != std::string::npos);
+  CHECK(cli.run(cli.on("web", {"key", "list", "--json"})).json().at("keys").as_array().size() == 1);
+}
+
+TEST_CASE("a wrong PIN is tried once and never again until a person says so") {
+  const Cli cli;
+  cli.make_token("web");
+  cli.write("web.pin", "9999\n");
+  const auto first = cli.run(cli.on("web", {"key", "list"}));
+  CHECK(first.status == 4);
+  CHECK(first.out.empty());
+  CHECK(first.err.find("9999") == std::string::npos);
+  // The right PIN in the same place: still refused, since nobody said that it was mended.
+  cli.write("web.pin", "1234\n");
+  const auto second = cli.run(cli.on("web", {"key", "list"}));
+  CHECK(second.status == 4);
+  CHECK(second.err.find("token login") != std::string::npos);
+  CHECK(cli.run(cli.on("web", {"token", "login", "--retry"})).status == 0);
+  CHECK(cli.run(cli.on("web", {"key", "list"})).status == 0);
+}
+
+TEST_CASE("a token is named by its name in the configuration or is the only one") {
+  const Cli cli;
+  cli.make_token("web");
+  cli.configure();
+  CHECK(cli.run({"token", "show", "web", "--json"}).json().at("label").as_string() == "web");
+  CHECK(cli.run({"token", "show", "--json"}).json().at("label").as_string() == "web");
+  const auto list = cli.run({"token", "list", "--json"});
+  REQUIRE(list.json().at("tokens").as_array().size() == 1);
+  CHECK(list.json().at("tokens").as_array()[0].at("name").as_string() == "web");
+  const auto unknown = cli.run({"token", "show", "other"});
+  CHECK(unknown.status == 1);
+}
+
+TEST_CASE("token show counts no login and names what the token signs") {
+  const Cli cli;
+  cli.make_token("web");
+  cli.write("web.pin", "9999\n");
+  const auto shown = cli.run(cli.on("web", {"token", "show", "--mechanisms"}));
+  CHECK(shown.status == 0);
+  CHECK(shown.out.find("CKM_ECDSA ") != std::string::npos);
+  const auto list = cli.run({"token", "list", "--module", Cli::module().string()});
+  CHECK(list.status == 0);
+  cli.write("web.pin", "1234\n");
+  CHECK(cli.run(cli.on("web", {"key", "list"})).status == 0);
+}
