@@ -54,9 +54,14 @@ std::string pem_of(const workflow::CertificateRecord& record, FileTarget::Conten
   return text;
 }
 
-bool holds_certificates(const Bytes& content) {
+// Certificates and nothing beside them: any DER looks like one by its first octet, a PKCS #12 store and a private key
+// too, and a PEM file may hold parameters or revocation lists after its certificate.
+bool holds_only_certificates(const Bytes& content) {
   try {
-    return !x509::read_certificates(content).empty();
+    const auto certificates = x509::read_certificates(content);
+    for (const auto& der : certificates) x509::parse_certificate(der);
+    if (certificates.size() == 1 && certificates.front() == content) return true;
+    return x509::read_pem(as_text(content)).size() == certificates.size();
   } catch (const Error&) {
     return false;
   }
@@ -99,11 +104,17 @@ void install_file(const workflow::InstallTarget& target, const workflow::Certifi
   const auto text = pem_of(record, content);
   std::error_code error;
   if (std::filesystem::exists(path, error)) {
+    // Reading a pipe or a device would never end, or take what is somebody else's.
+    if (!std::filesystem::is_regular_file(path, error)) {
+      throw Error{ErrorKind::conflict, fmt::format("{} is no regular file: it is not overwritten", path.string())}.hint(
+          "name another file");
+    }
     const auto present = read_file(path);
     if (as_text(present) == text) return;
-    if (!present.empty() && !holds_certificates(present)) {
-      throw Error{ErrorKind::conflict,
-                  fmt::format("{} exists and holds no certificate: it is not overwritten", path.string())}
+    if (!present.empty() && !holds_only_certificates(present)) {
+      throw Error{
+          ErrorKind::conflict,
+          fmt::format("{} exists and holds more or else than certificates: it is not overwritten", path.string())}
           .hint("move it away; the certificate is written at the next try");
     }
   }
