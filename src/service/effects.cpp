@@ -139,9 +139,16 @@ EffectOutcome check_draft(World& world, const Claim& claim, Instant now, Duratio
 EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration time_limit) {
   const unsigned attempt = claim.effect.attempt;
   const auto actor = provider_actor(claim.record.order);
+  std::shared_ptr<workflow::Provider> provider;
+  try {
+    provider = world.provider(claim.record.order.provider);
+  } catch (...) {
+    // It cannot be used now (a file of its configuration is gone): certainly nothing was sent.
+    return outcome(workflow::SubmissionNotAccepted{attempt, problem_of(current_error()), std::nullopt});
+  }
   try {
     const auto parts = parts_of(claim);
-    auto answer = world.provider(claim.record.order.provider)->submit(call_of(claim, parts, now, time_limit));
+    auto answer = provider->submit(call_of(claim, parts, now, time_limit));
     if (auto* accepted = std::get_if<workflow::Accepted>(&answer)) {
       return outcome(workflow::SubmissionAnswered{attempt, std::move(accepted->report)}, actor);
     }
@@ -236,6 +243,7 @@ EffectOutcome verify(World& world, const Claim& claim, Instant now, Duration tim
   try {
     issued = world.provider(order.provider)->read(call_of(claim, parts, now, time_limit), verifying->handout);
     certificate = x509::parse_certificate(issued.certificate);
+    parse_all(issued.chain);  // a broken chain is as unreadable: tried again, it would stay so for ever
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::corrupt && error.kind() != ErrorKind::invalid_input) throw;
     return outcome(workflow::HandoutUnreadable{error.message()});

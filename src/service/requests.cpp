@@ -50,8 +50,15 @@ RequestView view_request(workflow::Store& store, const RequestId& id, Instant no
   RequestView view;
   view.record = std::move(*record);
   view.history = store.history(id);
-  view.effects = store.effects(id);
+  const auto statuses = store.effect_status(id);
+  for (const auto& status : statuses) view.effects.push_back(status.effect);
   view.explanation = workflow::explain(view.record, view.history, view.effects, now);
+  // What is tried again and again for the same reason must not look like patience.
+  for (const auto& status : statuses) {
+    if (status.trouble.empty()) continue;
+    view.explanation.what_happened += fmt::format(" The last '{}' did not succeed ({} in a row): {}.",
+                                                  status.effect.identity(), status.runs, status.trouble);
+  }
   const auto fingerprint = fingerprint_of(view.record.state);
   if (!fingerprint.empty()) view.certificate = store.certificate(fingerprint);
   return view;
