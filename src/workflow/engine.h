@@ -23,9 +23,9 @@ struct EffectOutcome {
 };
 
 // Does one effect: straight-line, blocking, within `time_limit`. Thread rule: called from many effect threads at once.
-// Throws Error: unavailable is tried again with backoff; what any other kind means for the request is the runner's
-// business (it returns PreparationFailed, TargetFailed …), so another kind that escapes is logged and tried again too.
-// A submit effect returns one of its events and throws nothing.
+// Throws Error: unavailable is tried again with backoff, and not before a detail "retry-after" ("30s") asks; what any
+// other kind means for the request is the runner's business (it returns PreparationFailed, TargetFailed …), so another
+// kind that escapes is logged and tried again too. A submit effect returns one of its events and throws nothing.
 class EffectRunner {
  public:
   virtual ~EffectRunner() = default;

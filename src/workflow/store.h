@@ -33,7 +33,7 @@ struct Claim {
   std::int64_t effect_id = 0;
   Record record;
   Effect effect;
-  unsigned runs = 0;  // how often in a row it was claimed and brought nothing to commit (failures, crashes)
+  unsigned runs = 0;       // how often in a row it was claimed and brought nothing to commit (failures, crashes)
   Duration lease_until{};  // Clock::since_boot; whoever works past it may not be alone
 };
 
@@ -87,9 +87,9 @@ struct KeyRecord {
 };
 
 // One step of one request, committed whole or not at all: event, audit leaf, new state, effects. The effects of the
-// decision replace all of the request, except that a wanted one of equal identity whose lease holds, and that is not the
-// finished one, stays as it is. With AttemptStarted the timer answer_overdue is leased until the call's hard deadline on
-// CLOCK_BOOTTIME, so that a wall clock set forward cannot declare a call lost that is still being made.
+// decision replace all of the request, except that a wanted one of equal identity whose lease holds, and that is not
+// the finished one, stays as it is. With AttemptStarted the timer answer_overdue is leased until the call's hard
+// deadline on CLOCK_BOOTTIME, so that a wall clock set forward cannot declare a call lost that is still being made.
 struct Step {
   RequestId request;
   std::uint64_t expected_sequence = 0;
@@ -117,8 +117,8 @@ class Store {
   // All in one commit, each judged for itself, in their order: one that is stale leaves the others alone.
   virtual std::vector<StepResult> commit(const std::vector<Step>& steps) = 0;
 
-  // Takes due effects, oldest first, at most the free places of each lane (the lane "timer:NAME" holds the timers of the
-  // requests of provider NAME). Writes nothing when nothing is due and nothing is given back.
+  // Takes due effects, oldest first, at most the free places of each lane (the lane "timer:NAME" holds the timers of
+  // the requests of provider NAME). Writes nothing when nothing is due and nothing is given back.
   virtual std::vector<Claim> claim(const ClaimQuery& query, Instant now) = 0;
   // Gives a claim back: it is due again at `due`; its lease ends. Nothing happens when `worker` does not hold it.
   virtual void release(std::int64_t effect_id, const std::string& worker, Instant due) = 0;
