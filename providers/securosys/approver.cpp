@@ -81,6 +81,11 @@ std::vector<std::string> objections(const TaskView& task, const Expectation& exp
   if (expectation.to_be_signed && !equal(*expectation.to_be_signed, payload))
     found.push_back(fmt::format("the bytes are not those of our request (SHA-256 {}, ours {})", task.payload_sha256,
                                 hex(sha256(*expectation.to_be_signed))));
+  if (expectation.spki) {
+    const auto* certificate = std::get_if<x509::TbsCertificate>(&task.content);
+    if (certificate == nullptr || certificate->spki != *expectation.spki)
+      found.emplace_back("it is no certificate for the key of our request");
+  }
   if (expectation.request && (!task.meta_data || task.meta_data->request != *expectation.request))
     found.push_back(fmt::format("its metaData does not name our request {}", *expectation.request));
   if (task.meta_data && !task.meta_data->payload_sha256.empty() &&

@@ -36,6 +36,8 @@ struct Expectation {
   std::optional<std::string> request;    // our request id, compared with metaData
   // Hex SHA-256 of a payload that is neither a TBSCertificate nor a TBSCertList: without it such bytes are refused.
   std::optional<std::string> payload_sha256;
+  // The key of our certificate request, where the TSB builds the certificate and its bytes cannot be known beforehand.
+  std::optional<Bytes> spki = std::nullopt;
 };
 
 // Every objection to approving that task, in plain words; empty when there is none.

@@ -6,6 +6,7 @@
 #include "tools/hsmbridge/wiring.h"
 #include "tools/hsmbridge/wiring_securosys.h"
 #include "workflow/state.h"
+#include "x509/csr.h"
 #include "x509/pem.h"
 
 #include <fmt/core.h>
@@ -160,7 +161,10 @@ Comparison ApprovalDesk::compare(const securosys::TaskView& task, const std::opt
                                      record ? "over" : "not in the store of this bridge");
     } else {
       expectation.request = task.meta_data->request;
-      if (!draft->to_be_signed.empty()) expectation.to_be_signed = draft->to_be_signed;
+      if (draft->to_be_signed.empty())
+        expectation.spki = x509::parse_csr(draft->csr).spki;
+      else
+        expectation.to_be_signed = draft->to_be_signed;
       comparison.words =
           fmt::format("our request {}{}", task.meta_data->request,
                       draft->to_be_signed.empty()                         ? ", whose certificate the TSB builds itself"

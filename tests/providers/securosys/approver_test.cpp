@@ -158,8 +158,11 @@ TEST_CASE("every mismatch is refused and named") {
   const Bytes meta = meta_data_octets({"s", hex(sha256(to_bytes("x"))), "", "R", 1});
   CHECK(refusal_of(desk, desk.shown(whole, R"(,"metaData":")" + base64(meta) + "\""), {}).find("other bytes") !=
         std::string::npos);
-  Bytes broken = whole;
-  broken.back() ^= 1;
+  Expectation for_key;
+  for_key.spki = x509::parse_tbs_certificate(tbs).spki;
+  CHECK(refusal_of(desk, good, for_key) == "");
+  for_key.spki = other.subject_public_key_info();
+  CHECK(refusal_of(desk, good, for_key) == "task t1 is not approved: it is no certificate for the key of our request");
   CHECK(refusal_of(desk, desk.shown(Bytes(whole.begin(), whole.end() - 4)), {}) != "");
   // an expectation that holds
   const Bytes ours = meta_data_octets({"s", hex(sha256(tbs)), "", "0123456789ABCDEF", 1});
