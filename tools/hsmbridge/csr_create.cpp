@@ -288,7 +288,7 @@ Command csr_create_command() {
       "profile's alternative names are added to those typed. The result is read back\n"
       "and compared with what was asked, and its signature verified, before it leaves.\n"
       "\n"
-      "  hsmbridge csr create --new-key web-2026 --san dns:www.example.com --out web.csr\n"
+      "  hsmbridge csr create --new-key web --san dns:www.example.com --out web.csr\n"
       "  hsmbridge csr create --key ca --subject 'C=CH, O=Example, CN=Issuing CA 2'\n"
       "    --ca --path-length 0 --usage keyCertSign --usage crlSign --out ca.csr\n"
       "\n"

@@ -136,6 +136,49 @@ TEST_CASE("a key is destroyed only when somebody says so") {
   CHECK(cli.pkcs11_tool("web", {"--list-objects"}).out.find("web") == std::string::npos);
 }
 
+TEST_CASE("at a terminal the answer of a person decides and anything but yes destroys nothing") {
+  const Cli cli;
+  cli.make_token("web");
+  REQUIRE(cli.run(cli.on("web", {"key", "generate", "--label", "a"})).status == 0);
+  std::string command = Cli::program().string();
+  for (const std::string& word : cli.on("web", {"key", "delete", "a"})) command += " " + word;
+  const auto no = cli.other({"script", "-qec", command, "/dev/null"}, "no\n");
+  CHECK(no.status == 4);
+  CHECK(no.out.find("Destroy this key in token web for ever? [yes/NO]") != std::string::npos);
+  CHECK(no.out.find("hsmbridge: not confirmed, nothing was destroyed") != std::string::npos);
+  CHECK(the_keys(cli).as_array().size() == 1);
+  CHECK(cli.other({"script", "-qec", command, "/dev/null"}, "yes\n").status == 0);
+  CHECK(the_keys(cli).as_array().empty());
+}
+
+TEST_CASE("a result that cannot be written is no success") {
+  const Cli cli;
+  cli.make_token("web");
+  REQUIRE(cli.run(cli.on("web", {"key", "generate", "--label", "a"})).status == 0);
+  std::string command = Cli::program().string();
+  for (const std::string& word : cli.on("web", {"key", "list"})) command += " " + word;
+  const auto full = cli.other({"sh", "-c", command + " > /dev/full"});
+  CHECK(full.status == 5);
+  CHECK(full.err == "hsmbridge: standard output could not be written\n");
+}
+
+TEST_CASE("a store of a newer version is refused before a key is made and stays as it was") {
+  const Cli cli;
+  cli.make_token("web");
+  const std::string store = (cli / "store.db").string();
+  cli.configure("store: {path: " + store + "}\n");
+  REQUIRE(cli.run({"key", "generate", "--label", "a"}).status == 0);
+  REQUIRE(cli.other({"sqlite3", store, "PRAGMA user_version=99"}).status == 0);
+  const auto refused = cli.run({"key", "generate", "--label", "b"});
+  CHECK(refused.status == 1);
+  CHECK(refused.out.empty());
+  CHECK(refused.err.rfind("hsmbridge: ", 0) == 0);
+  CHECK(refused.err.find("store.db") != std::string::npos);
+  CHECK(cli.other({"sqlite3", store, "PRAGMA user_version"}).out == "99\n");
+  REQUIRE(cli.other({"sqlite3", store, "PRAGMA user_version=1"}).status == 0);
+  CHECK(cli.run({"key", "list", "--json"}).json().at("keys").as_array().size() == 1);
+}
+
 TEST_CASE("bad input gets one sentence and its exit code and changes nothing") {
   const Cli cli;
   cli.make_token("web");

@@ -170,6 +170,10 @@ std::vector<std::string> Cli::listing() const {
   return names;
 }
 
+fs::path Cli::program() {
+  return HSMBRIDGE_PROGRAM;
+}
+
 CliResult Cli::run(const std::vector<std::string>& arguments, const std::string& input,
                    std::chrono::seconds limit) const {
   std::vector<std::string> argv = {HSMBRIDGE_PROGRAM};

@@ -31,6 +31,7 @@ class Cli {
   const std::filesystem::path& folder() const { return folder_.path(); }
   std::filesystem::path operator/(const std::string& name) const { return folder() / name; }
   static std::filesystem::path module();
+  static std::filesystem::path program();
 
   void set(const std::string& name, const std::string& value) { environment_[name] = value; }
   void unset(const std::string& name) { environment_.erase(name); }
