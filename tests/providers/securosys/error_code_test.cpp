@@ -52,6 +52,10 @@ TEST_CASE("a code without a row is judged by the HTTP status") {
   CHECK(business_error("x", 400, 999, "res.error.new", "").message() == "x: the TSB answers res.error.new (999)");
 }
 
+TEST_CASE("a message of the TSB cannot fill the journal") {
+  CHECK(business_error("x", 400, 600, "", std::string(100'000, 'a')).message().size() < 1100);
+}
+
 TEST_CASE("a message of the TSB cannot drive the terminal") {
   const Error error = business_error("x", 400, 600, "res.error\x1b[2J", "bad\x1b[2J");
   CHECK(error.message().find('\x1b') == std::string::npos);

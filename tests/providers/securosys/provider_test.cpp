@@ -341,6 +341,18 @@ TEST_CASE("the signature that comes back is assembled into a certificate that an
   CHECK(x509::check_answer(certificate, expected, bench.clock.now()).findings.empty());
 }
 
+TEST_CASE("a result is kept though what was pinned beside it cannot be read") {
+  Bench bench;
+  bench.submission.provider_state = "{";
+  const std::string head = std::string(R"({"id":")") + kId;
+  bench.transport->then(200, head + R"(","status":"EXECUTED","result":"AAAA"})")
+      .then(200, head + R"(","status":"PENDING"})");
+  const Report report = bench.provider().poll(bench.call());
+  CHECK(report.standing == Standing::handed_out);
+  CHECK(report.handout);
+  CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
+}
+
 TEST_CASE("a signature by another key is no certificate") {
   Bench bench;
   bench.freeze();

@@ -199,6 +199,31 @@ TEST_CASE("a task is read with what its level brings") {
   CHECK(tasks[1].approver_public_key == "AA==");
 }
 
+TEST_CASE("an id that is no id is refused before anybody sees it") {
+  const auto tasks = [](const std::string& fields) {
+    return kind_of([&] { tasks_from(R"({"tasks":[{"approvalToBeSigned":"AAE=",)" + fields + "}]}"); });
+  };
+  CHECK(tasks(R"("id":"t")").empty());
+  CHECK(tasks(R"("id":"\u001b[2J")") == "corrupt");
+  CHECK(tasks(R"("id":"")") == "corrupt");
+  CHECK(tasks(R"("id":"t","requestStatus":{"id":"../x"})") == "corrupt");
+  CHECK(tasks(R"("id":"t","requestStatus":{"id":".."})") == "corrupt");
+  CHECK(kind_of([] { created_from(R"({"signRequestId":".."})"); }) == "corrupt");
+}
+
+TEST_CASE("a rule with impossible times or countless approvers is no rule") {
+  const auto rule = [](const std::string& token) {
+    return kind_of(
+        [&] { key_attributes_from(R"({"json":{"label":"k","policy":{"ruleUse":{"tokens":[)" + token + "]}}}}"); });
+  };
+  CHECK(rule(R"({"timelock":0,"timeout":3000000000,"groups":[]})").empty());
+  CHECK(rule(R"({"timelock":0,"timeout":9223372036854775807,"groups":[]})") == "corrupt");
+  CHECK(rule(R"({"timelock":-1,"timeout":0,"groups":[]})") == "corrupt");
+  std::string people = R"({"name":"a"})";
+  for (int i = 0; i < 1000; ++i) people += R"(,{"name":"a"})";
+  CHECK(rule(R"({"groups":[{"quorum":1,"approvals":[)" + people + "]}]}") == "corrupt");
+}
+
 TEST_CASE("our own metaData is recognised and that of others is not") {
   const MetaData meta{"certificate for www", "aa", "bb", "0123456789ABCDEF", 3};
   const auto read = meta_data_from(meta_data_octets(meta));

@@ -17,7 +17,7 @@ const std::vector<std::string> kAll{"subject-changed",     "san-dropped",
 
 Issued issue(Flow& flow) {
   flow.submit();
-  flow.approve(flow.alice, {"ca-key", {}, flow.order.id.str(), {}});
+  flow.approve(flow.alice, {"ca-key", {}, flow.order.id.str(), {}, flow.key.subject_public_key_info()});
   flow.approve(flow.bob, {});
   const Report report = flow.poll();
   REQUIRE(report.handout);
