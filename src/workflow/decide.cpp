@@ -174,6 +174,25 @@ State another_order(const Dossier& dossier, const Context& context, const Submis
   return two_orders(dossier, answer, named(current) + " was being waited for", context.at(), wish);
 }
 
+// That a request had been given up, where the wish itself is not at hand any more: what comes now stays late.
+std::optional<WithdrawWish> given_up_before(bool late) {
+  if (!late) return std::nullopt;
+  return WithdrawWish{WithdrawWish::Cause::cancel, "an earlier wish", "it had been given up before"};
+}
+
+// A provider may answer nothing but errors for ever, or be gone from the configuration. A person who knows better can
+// end the waiting: with the certificate, or by giving up by name.
+bool is_word_of_a_person(const Context& context) {
+  return context.is<ResolvedAsCertificate>() || context.is<ResolvedAsAbandoned>();
+}
+
+Next at_any_time(const Dossier& dossier, const Submission& submission, bool late, const Context& context) {
+  if (const auto* brought = context.is<ResolvedAsCertificate>()) {
+    return State{Verifying{dossier, submission, brought->handout, late}};
+  }
+  return State{Abandoned{context.event.actor, context.is<ResolvedAsAbandoned>()->reason}};
+}
+
 // ---- one function a state -------------------------------------------------------------------------------------------
 
 State released(const Order& order, Dossier dossier, unsigned from) {
@@ -318,6 +337,9 @@ Next from(const Submitting& state, const Context& context) {
 }
 
 Next from(const LookingUp& state, const Context& context) {
+  if (is_word_of_a_person(context)) {
+    return at_any_time(state.dossier, Submission{state.attempt, {}, {}, context.at()}, state.wish.has_value(), context);
+  }
   if (const auto answer = answer_of(context); answer && answer->attempt != state.attempt) {
     return two_orders(state.dossier, *answer, fmt::format("attempt {} may exist too", state.attempt), context.at(),
                       state.wish);
@@ -415,6 +437,7 @@ Next from(const AwaitingIssuance& state, const Context& context) {
 }
 
 Next from(const Withdrawing& state, const Context& context) {
+  if (is_word_of_a_person(context)) return at_any_time(state.dossier, state.submission, true, context);
   if (const auto* impossible = context.is<CancelImpossible>()) {
     Withdrawing next = state;
     next.cancel = Withdrawing::Cancel::impossible;
@@ -462,8 +485,9 @@ Next from(const Retrieving& state, const Context& context) {
     return State{Verifying{state.dossier, std::move(submission), out->handout, state.late}};
   }
   if (const auto* nothing = context.is<NothingHandedOut>()) {
-    return State{Unresolved{state.dossier, state.submission, nothing->why, {}}};
+    return State{Unresolved{state.dossier, state.submission, nothing->why, {}, given_up_before(state.late)}};
   }
+  if (is_word_of_a_person(context)) return at_any_time(state.dossier, state.submission, state.late, context);
   const Report* report = report_of(context);
   if (report == nullptr) return refuse("nobody asked for that now");
   if (report->standing == Standing::handed_out && report->handout) {
@@ -476,7 +500,8 @@ Next from(const Retrieving& state, const Context& context) {
                             updated(state.submission, *report),
                             "the provider had said that the certificate is ready, and now says " +
                                 std::string(to_string(report->standing)) + " (" + spoken_status(*report) + ")",
-                            {}}};
+                            {},
+                            given_up_before(state.late)}};
   }
   Retrieving next = state;
   next.submission = updated(next.submission, *report);
@@ -496,8 +521,10 @@ Next from(const Verifying& state, const Context& context) {
   if (const auto* wrong = context.is<VerificationFailed>()) {
     return State{Quarantined{wrong->certificate, wrong->findings}};
   }
+  if (is_word_of_a_person(context)) return at_any_time(state.dossier, state.submission, state.late, context);
   const auto* unreadable = context.is<HandoutUnreadable>();
-  return State{Unresolved{state.dossier, state.submission, unreadable ? unreadable->why : "", state.handout}};
+  return State{Unresolved{state.dossier, state.submission, unreadable ? unreadable->why : "", state.handout,
+                          given_up_before(state.late)}};
 }
 
 Next from(const Installing& state, const Context& context) {
@@ -542,7 +569,7 @@ Next from(const Unresolved& state, const Context& context) {
     return State{AwaitingApproval{state.dossier, std::move(submission), {}, {}, {}}};
   }
   if (const auto* brought = context.is<ResolvedAsCertificate>()) {
-    return State{Verifying{state.dossier, state.submission, brought->handout, false}};
+    return State{Verifying{state.dossier, state.submission, brought->handout, state.wish.has_value()}};
   }
   if (context.is<ResolvedAsAbsent>()) {
     if (state.wish) return given_up(*state.wish);

@@ -141,6 +141,12 @@ class Explainer {
     offer(command(id(), "wait"));
     offer(command(id(), "cancel", "--reason TEXT"));
   }
+  // Where only the provider can end it, and where a person can when it never does.
+  void stuck_commands() {
+    offer(command(id(), "wait"));
+    offer(command(id(), "resolve", "--certificate FILE"));
+    offer(command(id(), "resolve", "--abandon --reason TEXT"));
+  }
   void show(const Progress& progress) {
     for (const Approver& one : progress.approvers) text_.approvers.push_back(approver_line(one));
     if (!progress.quorum.empty()) text_.awaited += fmt::format(" ({})", progress.quorum);
@@ -206,7 +212,7 @@ class Explainer {
     say(fmt::format("Attempt {} was sent, or may have been, and its answer was lost: {}.", state.attempt, state.why));
     next_by(EffectName::look_up, fmt::format("looks for it at {}", provider()));
     if (state.first_absent) text_.next += " It was not found once; only when it is not found twice is it sent again.";
-    offer(command(id(), "wait"));
+    stuck_commands();
   }
   void where(const Submission& submission, const std::string& status) {
     say(fmt::format("{} took it as {}{}.", provider(), submission.reference.str(),
@@ -236,7 +242,7 @@ class Explainer {
   void withdrawing(const Withdrawing& state) {
     where(state.submission, state.provider_status);
     gone(state.gone_since);
-    offer(command(id(), "wait"));
+    stuck_commands();
     text_.what_happened += state.wish.cause == WithdrawWish::Cause::deadline
                                ? " The request's deadline passed."
                                : fmt::format(" {} asked to cancel it{}.", state.wish.actor,
@@ -252,12 +258,12 @@ class Explainer {
   void retrieving(const Retrieving& state) {
     where(state.submission, state.provider_status);
     next_by(EffectName::retrieve, "fetches the certificate");
-    offer(command(id(), "wait"));
+    stuck_commands();
   }
   void verifying(const Verifying& state) {
     say(state.late ? "A result came after we had given up; it is stored." : "The result is here and stored.");
     next_by(EffectName::verify, "checks it against the request");
-    offer(command(id(), "wait"));
+    stuck_commands();
   }
   void installing(const Installing& state) {
     say(fmt::format("Certificate {} was issued and checked.", state.certificate.substr(0, 16)));

@@ -83,6 +83,8 @@ constexpr Rule kRules[] = {
     {S::looking_up, E::look_up_inconclusive, to(S::unresolved), "the provider cannot tell: a person decides"},
     {S::looking_up, E::cancel_asked, to(S::looking_up), "the wish waits for the answer"},
     {S::looking_up, E::deadline_passed, to(S::looking_up), "the wish waits for the answer"},
+    {S::looking_up, E::resolved_as_certificate, to(S::verifying), "a person brought the certificate"},
+    {S::looking_up, E::resolved_as_abandoned, to(S::abandoned), "a named person gave up"},
 
     {S::awaiting_approval, E::reported, kReport, "the provider said something new"},
     {S::awaiting_approval, E::found_at_provider, kReport, "the provider said something new"},
@@ -105,15 +107,21 @@ constexpr Rule kRules[] = {
     {S::withdrawing, E::cancel_impossible, to(S::withdrawing),
      "no cancel there: only its final word is left to wait for"},
     {S::withdrawing, E::nothing_handed_out, to(S::unresolved), "the result was handed out once and is lost"},
+    {S::withdrawing, E::resolved_as_certificate, to(S::verifying), "a person brought the certificate"},
+    {S::withdrawing, E::resolved_as_abandoned, to(S::abandoned), "a named person gave up"},
 
     {S::retrieving, E::handed_out, to(S::verifying), "stored before anything else happens to it"},
     {S::retrieving, E::reported, to(S::retrieving, S::verifying, S::unresolved), "the provider said something new"},
     {S::retrieving, E::nothing_handed_out, to(S::unresolved), "the result was handed out once and is lost"},
+    {S::retrieving, E::resolved_as_certificate, to(S::verifying), "a person brought the certificate"},
+    {S::retrieving, E::resolved_as_abandoned, to(S::abandoned), "a named person gave up"},
 
     {S::verifying, E::verified, to(S::installing, S::completed), "the certificate answers the request"},
     {S::verifying, E::verification_failed, to(S::quarantined),
      "the certificate does not answer the request: kept, never installed"},
     {S::verifying, E::handout_unreadable, to(S::unresolved), "no certificate can be made of it: kept for a person"},
+    {S::verifying, E::resolved_as_certificate, to(S::verifying), "a person brought the certificate"},
+    {S::verifying, E::resolved_as_abandoned, to(S::abandoned), "a named person gave up"},
 
     {S::installing, E::target_installed, to(S::installing, S::completed), "one target more; all of them complete it"},
     {S::installing, E::target_failed, to(S::installing), "tried again later; the certificate is safe"},

@@ -387,6 +387,25 @@ TEST_CASE("no word of a person takes a draft past the approvals that it needs") 
   CHECK(std::get<AwaitingLocalApproval>(checked.next).dossier.attempts_made == 1);
 }
 
+TEST_CASE("a request that its provider leaves hanging can be ended by a person") {
+  for (const State& state : {State(sample<LookingUp>()), State(sample<Withdrawing>()), State(sample<Retrieving>()),
+                             State(sample<Verifying>())}) {
+    INFO(to_string(name_of(state)));
+    CHECK(go(order(), state, ResolvedAsAbandoned{"enough"}).next == State(Abandoned{"uid:7", "enough"}));
+    CHECK(identities(go(order(), state, ResolvedAsCertificate{handout()})) == Names{"verify"});
+  }
+  CHECK(std::get<Verifying>(go(order(), sample<Withdrawing>(), ResolvedAsCertificate{handout()}).next).late);
+}
+
+TEST_CASE("what was given up stays late through a person's decision") {
+  Verifying late = sample<Verifying>();
+  late.late = true;
+  const Decision stuck = go(order(), late, HandoutUnreadable{"noise"});
+  const Decision brought = go(order(), stuck.next, ResolvedAsCertificate{handout()});
+  CHECK(std::get<Verifying>(brought.next).late);
+  CHECK(name_of(go(order(), stuck.next, ResolvedAsAbsent{"looked"}).next) == StateName::cancelled);
+}
+
 TEST_CASE("a wrong certificate is quarantined and one that cannot be read is kept for a person") {
   CHECK(go(order(), sample<Verifying>(), VerificationFailed{"bad", findings()}).next ==
         State(Quarantined{"bad", findings()}));
