@@ -6,6 +6,9 @@
 
 #include <fmt/core.h>
 
+#include <optional>
+#include <vector>
+
 // The rules of a login, in the order in which they are kept: nothing is tried that was refused before, one attempt at a
 // time on this host, never the last one, and a refusal is on disk before anybody hears of it.
 namespace hsmbridge::pkcs11 {
@@ -38,7 +41,11 @@ class Attempt {
         subject_{.token_serial = token.serial, .user_type = user, .source_hash = hex(sha256(as_bytes(source.name)))} {}
 
   void refuse_if_refused_before() {
-    const auto before = token_.refusals->refused(subject_);
+    std::optional<PinRefusal> before;
+    for (const PinSubject& subject : same_pin()) {
+      if (!before) before = token_.refusals->refused(subject);
+      if (!before) before = unrecorded().refused(subject);
+    }
     if (!before) return;
     throw Error{ErrorKind::denied,
                 fmt::format("the PIN of token {} from {} was refused at {} ({}); it is not tried again",
@@ -49,7 +56,12 @@ class Attempt {
                           token_.access.name));
   }
 
-  void forget_refusal() { token_.refusals->clear(subject_); }
+  void forget_refusal() {
+    for (const PinSubject& subject : same_pin()) {
+      token_.refusals->clear(subject);
+      unrecorded().clear(subject);
+    }
+  }
 
   // C_Login on `session`. `doing`: for messages.
   void run(CK_SESSION_HANDLE session, LoginAttempt attempt) {
@@ -81,6 +93,25 @@ class Attempt {
   }
 
  private:
+  // The user's PIN is the same PIN, and counted by the same counter, whether it is given for the token or for one
+  // signature.
+  std::vector<PinSubject> same_pin() const {
+    std::vector<PinSubject> subjects{subject_};
+    if (user_ == kSecurityOfficer) return subjects;
+    for (const UserType other : {token_.access.user_type, kContextSpecific}) {
+      if (other == user_ || other == kSecurityOfficer) continue;
+      subjects.push_back(subject_);
+      subjects.back().user_type = other;
+    }
+    return subjects;
+  }
+
+  // Refusals that could not be written down. This process at least does not try again.
+  static MemoryPinRefusals& unrecorded() {
+    static auto* const refusals = new MemoryPinRefusals;
+    return *refusals;
+  }
+
   Secret read_pin() const {
     const TokenInfo info = token_info_of(token_.module->state(), token_.current_slot());
     switch (source_.kind) {
@@ -126,9 +157,11 @@ class Attempt {
   }
 
   void record(CK_RV rv, Error& failure) const {
+    const PinRefusal refusal{.subject = subject_, .at = token_.clock.now(), .reason = return_code_name(rv)};
     try {
-      token_.refusals->record({.subject = subject_, .at = token_.clock.now(), .reason = return_code_name(rv)});
+      token_.refusals->record(refusal);
     } catch (const std::exception& error) {
+      unrecorded().record(refusal);
       // Still refused: what the person must hear first is that the PIN is wrong.
       failure.with("not_recorded", error.what());
       log::error(

@@ -47,6 +47,25 @@ TEST_CASE("a refusal is recorded before the error is reported") {
   CHECK(memory->recorded[0].reason == "CKR_PIN_INCORRECT");
 }
 
+TEST_CASE("a refusal that cannot be recorded stops this process all the same") {
+  struct Broken final : PinRefusals {
+    std::optional<PinRefusal> refused(const PinSubject&) override { return std::nullopt; }
+    void record(const PinRefusal&) override { throw Error{ErrorKind::unavailable, "the disk is full"}; }
+    void clear(const PinSubject&) override {}
+  };
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = Token::open(mine.access("000000"), std::make_shared<Broken>());
+  CHECK(error_of([&] { token->login(); }).detail("not_recorded") == "the disk is full");
+  CHECK(error_of([&] { token->login(); }).detail("reason") == "CKR_PIN_INCORRECT");
+  CHECK(faults.calls("C_Login") == 1);
+  const auto another = Token::open(mine.access("000000"), std::make_shared<Broken>());
+  CHECK(error_of([&] { another->login(); }).kind() == ErrorKind::denied);
+  CHECK(faults.calls("C_Login") == 1);
+  CHECK(error_of([&] { token->login(LoginAttempt::retry); }).detail("not_recorded") == "the disk is full");
+  CHECK(faults.calls("C_Login") == 2);
+}
+
 TEST_CASE("a retry makes one attempt and a success forgets the refusal") {
   PrivateToken mine(Through::faulty_module);
   Faults faults;

@@ -164,6 +164,28 @@ TEST_CASE("a key PIN of its own is used for the key and a wrong one is tried onc
   CHECK(faults.calls("C_Login") == 3);
 }
 
+TEST_CASE("a PIN refused for one signature is not tried for the token either") {
+  PrivateToken mine(Through::faulty_module);
+  REQUIRE(mine.tool({"--keypairgen", "--key-type", "EC:prime256v1", "--id", "0a", "--label", "always", "--always-auth"})
+              .status == 0);
+  Faults faults;
+  const auto& algorithm = x509::signature_algorithm("ecdsa-sha256");
+  auto access = mine.access();
+  {
+    std::string pin = PrivateToken::kPin;
+    access.pin = PinSource::from(access.pin.name, [&pin] { return Secret(std::string(pin)); });
+    const auto token = Token::open(access, mine.refusals);
+    const auto key = TokenKey::open(token, KeySelector::by_label("always"));
+    pin = "000000";  // the file was changed while this process was logged in
+    CHECK(error_of([&] { key->sign(kMessage, algorithm); }).kind() == ErrorKind::denied);
+    CHECK(faults.calls("C_Login") == 2);
+  }
+  // Its last session is gone and the login with it, as in the next process.
+  const auto token = mine.open("000000");
+  CHECK(error_of([&] { token->login(); }).detail("reason") == "CKR_PIN_INCORRECT");
+  CHECK(faults.calls("C_Login") == 2);
+}
+
 TEST_CASE("a proof is over a message that is no certificate and holds nonce and key") {
   const Bytes spki = to_bytes("spki");
   const Bytes nonce(16, 7);
