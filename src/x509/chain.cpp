@@ -70,11 +70,24 @@ ChainResult build_chain(const Certificate& leaf, const std::vector<Certificate>&
     }
   }
   for (const Certificate& certificate : intermediates) {
-    X509Ptr x509 = to_openssl(certificate);
+    X509Ptr x509;
+    try {
+      x509 = to_openssl(certificate);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::invalid_input) throw;
+      continue;  // OpenSSL reads some names more strictly than we do; such a certificate leads nowhere
+    }
     if (sk_X509_push(untrusted.get(), x509.get()) <= 0) throw openssl_error(ErrorKind::internal, "a certificate list");
     static_cast<void>(x509.release());  // the list owns it now
   }
-  const X509Ptr target = to_openssl(leaf);
+  X509Ptr target;
+  try {
+    target = to_openssl(leaf);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::invalid_input) throw;
+    result.why = error.message();
+    return result;
+  }
   if (::X509_STORE_CTX_init(context.get(), store.get(), target.get(), untrusted.get()) != 1) {
     throw openssl_error(ErrorKind::internal, "a chain verification cannot begin");
   }

@@ -272,3 +272,15 @@ TEST_CASE("Names of findings are unique and found again") {
     CHECK_FALSE(kind.explanation.empty());
   }
 }
+
+TEST_CASE("A certificate that OpenSSL cannot read is a finding and no error") {
+  Bench bench;
+  Content content = bench.expected.content;
+  content.subject = Name::parse("CN=#0c01ff");  // a UTF8String that is no UTF-8
+  const Certificate unreadable = bench.issue(content);
+  const auto names = bench.findings(unreadable);
+  CHECK(std::count(names.begin(), names.end(), "chain-unanchored!") == 1);
+  // Beside a good one it does not matter.
+  bench.expected.intermediates.push_back(unreadable);
+  CHECK(bench.findings(bench.issue(bench.expected.content)) == Names{});
+}
