@@ -293,7 +293,7 @@ std::optional<Task> SecurosysProvider::find_task(const ProviderCall& call) {
       if (!is_ours(task, call)) continue;
       // Only now that the task is known to be ours, its request's id.
       for (const Task& full : page_of({task.id, "", 6, 0, 1}))
-        if (full.id == task.id && full.request_id) return full;
+        if (full.id == task.id && full.request_id && is_ours(full, call)) return full;
       return task;
     }
     if (tasks.size() < kPageSize) return std::nullopt;
@@ -370,20 +370,25 @@ Report SecurosysProvider::status(const ProviderCall& call) {
                                                 submission.reference.str(), now.id));
   report.standing = standing_of(now.status);
   report.provider_status = now.status;
-  // Without a state of ours (a person resolved it by its reference) the policy as it is now must do.
-  const std::optional<approval::Policy> pinned =
-      submission.provider_state.empty() ? policy(call.time_limit / 4) : pinned_policy(submission.provider_state);
-  std::optional<Instant> created;
-  if (submission.submitted_at != Instant{}) created = submission.submitted_at;
-  report.progress = progress_of(now, {pinned, settings_.names, created});
-  if (report.standing == Standing::rejected) report.by = rejected_by(report.progress);
-  if (report.standing == Standing::failed)
-    report.message = "the HSM or the TSB failed while executing it (key blocked or policy changed meanwhile?)";
-  if (report.standing == Standing::expired) report.message = "not enough people approved in time";
+  // Taken before anything beside it is read: a result may be given only once.
   if (report.standing == Standing::ready && now.result) {
     report.standing = Standing::handed_out;
     report.handout = handout(*now.result, std::move(answer.body));
   }
+  try {
+    // Without a state of ours (a person resolved it by its reference) the policy as it is now must do.
+    const std::optional<approval::Policy> pinned =
+        submission.provider_state.empty() ? policy(call.time_limit / 4) : pinned_policy(submission.provider_state);
+    std::optional<Instant> created;
+    if (submission.submitted_at != Instant{}) created = submission.submitted_at;
+    report.progress = progress_of(now, {pinned, settings_.names, created});
+  } catch (const Error&) {
+    if (!report.handout) throw;
+  }
+  if (report.standing == Standing::rejected) report.by = rejected_by(report.progress);
+  if (report.standing == Standing::failed)
+    report.message = "the HSM or the TSB failed while executing it (key blocked or policy changed meanwhile?)";
+  if (report.standing == Standing::expired) report.message = "not enough people approved in time";
   return report;
 }
 

@@ -12,6 +12,9 @@
 namespace hsmbridge::securosys {
 namespace {
 
+// More approvers than any policy has; comparing them with each other must not take minutes.
+constexpr std::size_t kMostPeople = 1000;
+
 // Runs a reader of an answer. No JSON at all is a proxy or a cut connection, so the server may be fine later:
 // `unavailable`. JSON of another shape is `corrupt`, with the name of the answer.
 template <class Read>
@@ -39,6 +42,8 @@ std::vector<std::string> texts(const Json& json, std::string_view name) {
   const Json* list = json.find(name);
   if (list == nullptr || list->is_null()) return result;
   try {
+    if (list->as_array().size() > kMostPeople)
+      throw Error(ErrorKind::corrupt, fmt::format("{} entries", list->as_array().size()));
     for (const Json& item : list->as_array()) result.push_back(item.as_string());
   } catch (const Error& error) {
     throw Error(ErrorKind::corrupt, fmt::format("{}: {}", name, error.message()));
@@ -72,11 +77,27 @@ approval::Person person_from(const Json& json) {
   return person;
 }
 
+// An id becomes part of a path, of the journal and of what a person sees: nothing but what ids are made of.
+bool is_id(std::string_view text) {
+  return !text.empty() && text.size() <= 100 && text != "." && text != ".." &&
+         text.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.") ==
+             std::string_view::npos;
+}
+
+// Seconds in the server's JSON. Bounded, so that no sum with a time overflows.
+Duration seconds_from(const Json& json, std::string_view name) {
+  constexpr std::int64_t kMost = 100L * 366 * 24 * 3600;
+  const std::int64_t value = json.integer_or(name, 0);
+  if (value < 0 || value > kMost)
+    throw Error(ErrorKind::corrupt, fmt::format("{} of {} s is no such time", name, value));
+  return std::chrono::seconds(value);
+}
+
 approval::Alternative alternative_from(const Json& json) {
   approval::Alternative alternative;
   alternative.name = text_or_empty(json, "name");
-  alternative.timelock = std::chrono::seconds(json.integer_or("timelock", 0));
-  alternative.timeout = std::chrono::seconds(json.integer_or("timeout", 0));
+  alternative.timelock = seconds_from(json, "timelock");
+  alternative.timeout = seconds_from(json, "timeout");
   const Json* groups = json.find("groups");
   if (groups == nullptr || groups->is_null()) return alternative;
   for (const Json& group : groups->as_array()) {
@@ -99,7 +120,12 @@ approval::Policy rule_from(const Json* rule) {
   }
   const Json* tokens = rule->find("tokens");
   if (tokens == nullptr || tokens->is_null()) return policy;
-  for (const Json& token : tokens->as_array()) policy.alternatives.push_back(alternative_from(token));
+  std::size_t people = 0;
+  for (const Json& token : tokens->as_array()) {
+    policy.alternatives.push_back(alternative_from(token));
+    for (const approval::Group& group : policy.alternatives.back().groups) people += group.members.size();
+    if (people > kMostPeople) throw Error(ErrorKind::corrupt, "a rule with more approvers than a policy has");
+  }
   return policy;
 }
 
@@ -178,11 +204,7 @@ Created created_from(std::string_view body) {
       if (created.result.empty()) throw Error(ErrorKind::corrupt, "it holds neither signRequestId nor a result");
       return created;
     }
-    // It becomes part of a path and of the journal: nothing but what ids are made of.
-    if (created.request_id.size() > 100 ||
-        created.request_id.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.") !=
-            std::string::npos)
-      throw Error(ErrorKind::corrupt, "its signRequestId is no request id");
+    if (!is_id(created.request_id)) throw Error(ErrorKind::corrupt, "its signRequestId is no request id");
     return created;
   });
 }
@@ -220,6 +242,7 @@ std::vector<Task> tasks_from(std::string_view body) {
     for (const Json& item : json.at("tasks").as_array()) {
       Task task;
       task.id = item.at("id").as_string();
+      if (!is_id(task.id)) throw Error(ErrorKind::corrupt, "the id of a task is no id");
       if (std::optional<Bytes> bytes = octets(item, "approvalToBeSigned"))
         task.approval_to_be_signed = std::move(*bytes);
       task.approver_public_key = text_or_empty(item, "approverPublicKey");
@@ -228,6 +251,8 @@ std::vector<Task> tasks_from(std::string_view body) {
       task.payload = octets(item, "payload");
       if (const Json* status = item.find("requestStatus"); status != nullptr && status->is_object())
         task.request_id = status->at("id").as_string();
+      if (task.request_id && !is_id(*task.request_id))
+        throw Error(ErrorKind::corrupt, "the request id of a task is no id");
       result.push_back(std::move(task));
     }
     return result;
