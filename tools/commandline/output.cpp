@@ -47,11 +47,15 @@ std::size_t utf8_length(std::string_view text) {
   return length;
 }
 
-// C0 controls and DEL, and the C1 controls U+0080 to U+009F, which some terminals obey.
+// C0 controls and DEL, the C1 controls U+0080 to U+009F, which some terminals obey, and the characters that reorder or
+// hide what stands around them (bidirectional controls, zero width, line separators, tags). `sequence` is well-formed.
 bool is_control(std::string_view sequence) {
-  const auto first = static_cast<unsigned char>(sequence[0]);
-  if (sequence.size() == 1) return first < 0x20 || first == 0x7F;
-  return sequence.size() == 2 && first == 0xC2 && static_cast<unsigned char>(sequence[1]) < 0xA0;
+  constexpr unsigned kLeadBits[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+  char32_t c = static_cast<unsigned char>(sequence[0]) & kLeadBits[sequence.size()];
+  for (const char octet : sequence.substr(1)) c = c << 6U | (static_cast<unsigned char>(octet) & 0x3FU);
+  return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0x061C || (c >= 0x200B && c <= 0x200F) ||
+         (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFB) ||
+         (c >= 0xE0000 && c <= 0xE007F);
 }
 
 std::string escaped(std::string_view text, bool keep_newlines) {

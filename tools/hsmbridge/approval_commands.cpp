@@ -16,7 +16,8 @@ using commandline::Times;
 
 const Positional kTask{"TASK", "the task, or the beginning of its id"};
 const Option kYes{"--yes", "", "do not ask; demanded where there is no terminal"};
-const Option kSha256{"--sha256", "HEX", "approve a payload that is no certificate and no CRL, by its SHA-256"};
+const Option kSha256{"--sha256", "HEX",
+                     "only these bytes, by their SHA-256; demanded where they are no certificate or CRL"};
 
 Json to_json(const securosys::TaskView& task) {
   Json json = Json::object({{"task", task.id},
@@ -89,7 +90,9 @@ ExitCode show(Invocation& invocation) {
   const auto comparison = desk.compare(task, std::nullopt);
   auto text = task_text(task, comparison);
   if (comparison.objections.empty()) {
-    text += fmt::format("next: hsmbridge approval accept --as {} {}\n", desk.person(), task.id.substr(0, 8));
+    // With the hash, what is accepted is what was shown here, whatever the server says by then.
+    text += fmt::format("next: hsmbridge approval accept --as {} {} --sha256 {}\n", desk.person(),
+                        safe(task.id.substr(0, 8)), task.payload_sha256);
   }
   invocation.output.result("hsmbridge.approval/1", to_json(task, comparison), text);
   return comparison.objections.empty() ? ExitCode::done : ExitCode::refused;
@@ -104,15 +107,14 @@ ExitCode accept(Invocation& invocation) {
   ApprovalDesk desk(invocation);
   const auto task = desk.find(invocation.arguments.required("TASK"));
   const auto comparison = desk.compare(task, invocation.arguments.text("--sha256"));
-  // On a terminal everything is shown before the question; what is signed is what was shown.
-  if (!invocation.output.json() && !invocation.arguments.has("--yes"))
-    invocation.output.note(task_text(task, comparison));
   if (!comparison.objections.empty()) {
     Error error{ErrorKind::refused, fmt::format("task {} is not approved: {}", task.id, comparison.objections.front())};
     for (const auto& objection : comparison.objections) error.with("objection", objection);
     throw error.hint("ask whoever made the request; `approval reject` refuses it");
   }
-  if (!agreed(invocation, fmt::format("{} approves: {}?", desk.person(), safe(task.title)))) {
+  // Everything is part of the question, also with --quiet and --json; what is signed is what was shown.
+  if (!agreed(invocation,
+              fmt::format("{}{} approves: {}?", task_text(task, comparison), desk.person(), safe(task.title)))) {
     invocation.output.note("nothing was signed");
     return ExitCode::refused;
   }

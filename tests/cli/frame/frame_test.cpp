@@ -184,6 +184,10 @@ TEST_CASE("control characters of others cannot drive the terminal") {
   CHECK(commandline::safe("\xC2\x9B"
                           "x") == "\\xC2\\x9Bx");
   CHECK(commandline::safe("M\xC3\xBCller \xFF") == "M\xC3\xBCller \\xFF");
+  // U+202E turns the reading direction; U+200B has no width; U+E0041 is a tag; an emoji is none of these.
+  CHECK(commandline::safe("a\u202Eb\u200B") == "a\\xE2\\x80\\xAEb\\xE2\\x80\\x8B");
+  CHECK(commandline::safe("\U000E0041") == "\\xF3\\xA0\\x81\\x81");
+  CHECK(commandline::safe("\U0001F600\u20AC") == "\U0001F600\u20AC");
 }
 
 TEST_CASE("a table is aligned by characters and ends no line with blanks") {
