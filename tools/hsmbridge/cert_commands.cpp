@@ -1,6 +1,7 @@
 #include "base/file.h"
 #include "tools/hsmbridge/commands.h"
 #include "tools/hsmbridge/place.h"
+#include "tools/hsmbridge/request_certificate.h"
 #include "x509/certificate.h"
 #include "x509/chain.h"
 #include "x509/check.h"
@@ -10,6 +11,7 @@
 
 #include <fmt/core.h>
 
+#include <filesystem>
 #include <utility>
 
 namespace hsmbridge::cli {
@@ -33,11 +35,20 @@ std::vector<x509::Certificate> read(const std::string& file) {
   return certificates;
 }
 
+// A file, or a certificate of the store by its SHA-256, as `request` names it.
+std::vector<x509::Certificate> read_or_find(Invocation& invocation, const std::string& name) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(name, ignored)) {
+    if (const auto stored = stored_certificate(invocation, name)) return {x509::parse_certificate(stored->der)};
+  }
+  return read(name);
+}
+
 ExitCode show(Invocation& invocation) {
   Json rows = Json(Json::Array{});
   std::string text;
   for (const std::string& file : invocation.arguments.all("FILE")) {
-    for (const x509::Certificate& certificate : read(file)) {
+    for (const x509::Certificate& certificate : read_or_find(invocation, file)) {
       Json row = x509::to_json(certificate);
       row.set("file", Json(file));
       rows.push(std::move(row));

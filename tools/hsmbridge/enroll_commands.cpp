@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "pkcs11/generate.h"
 #include "pkcs11/keys.h"
+#include "service/csr.h"
 #include "service/enroll.h"
 #include "service/install.h"
 #include "tools/hsmbridge/ask_options.h"
@@ -118,6 +119,97 @@ Wanted wanted_of(const Arguments& arguments) {
   return wanted;
 }
 
+// How far one command takes its requests.
+struct Pace {
+  bool queue = false;  // written down only
+  Until until = Until::at_rest;
+  std::optional<Duration> timeout;
+};
+
+// Works on one request as far as the command wants; what went wrong and is tried again later is a warning.
+void drive(Invocation& invocation, Wiring& wiring, const RequestId& id, Until until, std::optional<Duration> timeout) {
+  const auto waited = drive_request(wiring, id, until, timeout, invocation.output);
+  if (waited.trouble && !reached(waited.record.state, until)) {
+    invocation.output.warning(waited.trouble->message() + "; it is tried again by `hsmbridge request wait " + id.str() +
+                              "` or `hsmbridge run`");
+  }
+}
+
+Wanted wanted_of(const service::BatchRow& row, Wanted wanted) {
+  const auto text = [&](std::string_view column, std::optional<std::string>& to) {
+    if (row.has(column)) to = row.text_or(column, "");
+  };
+  text("provider", wanted.provider);
+  text("profile", wanted.profile);
+  text("token", wanted.token);
+  if (row.has("key")) wanted.new_key.reset();
+  if (row.has("new-key")) wanted.key.reset();
+  text("new-key", wanted.new_key);
+  text("spec", wanted.spec);
+  text("key", wanted.key);
+  for (const auto& target : row.all("install")) wanted.install.push_back(target);
+  wanted.wishes = service::wishes_of(row, std::move(wanted.wishes));
+  return wanted;
+}
+
+// One result line a row. All rows are written down before the first is waited for, so that approvers see them together;
+// a row that fails stops nobody else's.
+ExitCode enroll_many(Invocation& invocation, Wiring& wiring, const Wanted& typed, const Pace& pace) {
+  const auto file = invocation.arguments.required("--from");
+  auto columns = service::ask_columns();
+  columns.insert(columns.end(), {"provider", "profile", "token", "new-key", "spec", "key", "install"});
+  const auto rows = [&] {
+    try {
+      return service::read_batch(as_text(read_file(file)), columns);
+    } catch (Error& error) {
+      throw error.prefix(file);
+    }
+  }();
+  const auto store = wiring.store();
+  struct Made {
+    unsigned line;
+    RequestId id;
+  };
+  std::vector<Made> made;
+  bool failed = false;
+  for (const auto& row : rows) {
+    try {
+      made.push_back({row.line, create(wiring, *store, resolve(wiring, *store, wanted_of(row, typed))).id});
+    } catch (...) {
+      const auto error = current_error();
+      failed = true;
+      invocation.output.result(
+          "hsmbridge.enroll-row/1",
+          Json::object({{"line", static_cast<std::int64_t>(row.line)},
+                        {"error", Json::object({{"kind", to_string(error.kind())}, {"message", error.message()}})}}),
+          fmt::format("line {}: failed  {}\n", row.line, commandline::safe(error.message())));
+    }
+  }
+  for (const auto until : {Until::at_rest, pace.until}) {
+    for (const auto& one : made) {
+      if (!pace.queue) drive(invocation, wiring, one.id, until, pace.timeout);
+    }
+  }
+  auto worst = ExitCode::done;
+  for (const auto& one : made) {
+    const auto view = service::view_request(*store, one.id, wiring.clock().now());
+    const auto row = service::row_of(view.record);
+    auto json = service::to_json(row);
+    json.set("line", static_cast<std::int64_t>(one.line));
+    invocation.output.result(
+        "hsmbridge.enroll-row/1", json,
+        fmt::format("line {}: {}  {}  {}\n", one.line, row.id.str(), row.state, commandline::safe(row.what)));
+    const auto code = exit_code_of(view.record.state);
+    if (code == ExitCode::pending) {
+      worst = worst == ExitCode::done ? code : worst;
+    } else if (code != ExitCode::done) {
+      failed = true;
+    }
+  }
+  invocation.output.note("next: hsmbridge request list --open");
+  return failed ? ExitCode::failed : worst;
+}
+
 ExitCode enroll(Invocation& invocation) {
   const auto& arguments = invocation.arguments;
   if (arguments.has("--wait") && arguments.has("--queue")) {
@@ -126,20 +218,16 @@ ExitCode enroll(Invocation& invocation) {
   if (arguments.has("--timeout") && !arguments.has("--wait")) {
     throw Error{ErrorKind::invalid_input, "--timeout belongs to --wait"};
   }
-  std::optional<Duration> timeout;
-  if (const auto text = arguments.text("--timeout")) timeout = parse_duration(*text);
+  Pace pace;
+  pace.queue = arguments.has("--queue");
+  pace.until = arguments.has("--wait") ? Until::settled : Until::at_rest;
+  if (const auto text = arguments.text("--timeout")) pace.timeout = parse_duration(*text);
   const auto wanted = wanted_of(arguments);
   const auto wiring = Wiring::open(invocation.config);
+  if (arguments.has("--from")) return enroll_many(invocation, *wiring, wanted, pace);
   const auto store = wiring->store();
   const auto order = create(*wiring, *store, resolve(*wiring, *store, wanted));
-  if (!arguments.has("--queue")) {
-    const auto until = arguments.has("--wait") ? Until::settled : Until::at_rest;
-    const auto waited = drive_request(*wiring, order.id, until, timeout, invocation.output);
-    if (waited.trouble && !reached(waited.record.state, until)) {
-      invocation.output.warning(waited.trouble->message() + "; it is tried again by `hsmbridge request wait " +
-                                order.id.str() + "` or `hsmbridge run`");
-    }
-  }
+  if (!pace.queue) drive(invocation, *wiring, order.id, pace.until, pace.timeout);
   const auto now = wiring->clock().now();
   const auto view = service::view_request(*store, order.id, now);
   invocation.output.result("hsmbridge.request/1", service::to_json(view), outcome_text(view, now));
@@ -160,6 +248,7 @@ std::vector<Option> options() {
       {"--deadline", "DURATION", "give up when no certificate came within this time"},
       {"--wait", "", "work on it until the certificate is there"},
       {"--timeout", "DURATION", "with --wait: come back after this long"},
+      {"--from", "FILE", "many: CSV or JSON lines with these options as columns"},
       {"--queue", "", "only write it down: `hsmbridge run` does all the work"},
   };
   for (const auto& more : {content_options(), order_options()}) rows.insert(rows.end(), more.begin(), more.end());
