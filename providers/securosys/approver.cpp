@@ -16,6 +16,7 @@ namespace {
 constexpr unsigned kPageSize = 25;
 // A server that never gives a short page must not keep us for ever.
 constexpr unsigned kMostPages = 400;
+constexpr std::size_t kMostTasks = 10'000;
 // metaData and payload come with this level.
 constexpr unsigned kLevel = 2;
 
@@ -120,13 +121,15 @@ std::vector<TaskView> Approver::list() {
   std::vector<TaskView> views;
   for (unsigned number = 0; number < kMostPages; ++number) {
     const std::vector<Task> tasks = page({"", "", kLevel, number, kPageSize});
+    const std::size_t before = views.size();
     for (const Task& task : tasks) {
       // A task decided between two pages moves the others up: the same one may come twice.
       const bool known =
           std::any_of(views.begin(), views.end(), [&](const TaskView& view) { return view.id == task.id; });
       if (!known) views.push_back(view_of(task));
     }
-    if (tasks.size() < kPageSize) break;
+    // A page with nothing new is the end too: a server may ignore the page number.
+    if (tasks.size() < kPageSize || views.size() == before || views.size() > kMostTasks) break;
   }
   return views;
 }

@@ -225,6 +225,17 @@ TEST_CASE("all pages are listed and one that cannot be read hides no other") {
         Json::parse(desk.transport->sent[1].body).at("timestampSignature"));
 }
 
+TEST_CASE("a server that gives one page for ever is not asked for ever") {
+  Desk desk;
+  test::TestCa ca;
+  const Bytes whole = to_be_approved("k", some_tbs(ca));
+  std::string page;
+  for (int i = 0; i < 25; ++i) page += (i == 0 ? "" : ",") + task_json("t" + std::to_string(i), whole);
+  for (int i = 0; i < 3; ++i) desk.transport->then(200, R"({"tasks":[)" + page + "]}");
+  CHECK(desk.approver.list().size() == 25);
+  CHECK(desk.transport->sent.size() == 2);
+}
+
 TEST_CASE("the time stamp lies a few seconds back and follows the server's clock when it is refused") {
   Desk desk;
   const auto off = [](const std::string& date) {
