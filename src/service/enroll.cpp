@@ -13,13 +13,6 @@ namespace hsmbridge::service {
 
 namespace {
 
-bool same_work(const workflow::Order& order, const NewRequest& request, const std::string& ask) {
-  if (order.token != request.token || order.key.source != request.key.source) return false;
-  if (order.key.selector != request.key.selector) return false;
-  if (request.key.source == workflow::KeyWish::Source::make) return true;
-  return order.provider == request.provider && order.profile == request.profile && order.ask == ask;
-}
-
 void check_targets(const std::vector<workflow::InstallTarget>& targets) {
   std::set<std::string> names;
   for (const auto& target : targets) {
@@ -29,23 +22,31 @@ void check_targets(const std::vector<workflow::InstallTarget>& targets) {
   }
 }
 
+// The part of the order that says what is wanted; when and until when comes later.
+workflow::Order order_of(const NewRequest& request) {
+  workflow::Order order;
+  order.kind = workflow::Kind::enroll;
+  order.provider = request.provider;
+  order.profile = request.profile;
+  order.token = request.token;
+  order.key = request.key;
+  order.ask = x509::to_json(request.ask).dump();
+  return order;
+}
+
 }  // namespace
 
 void refuse_duplicate(workflow::Store& store, const NewRequest& request) {
-  const auto ask = x509::to_json(request.ask).dump();
-  workflow::Store::ListQuery open;
-  open.open_only = true;
-  open.most = 1'000'000;
-  for (const auto& record : store.list(open)) {
-    if (!same_work(record.order, request, ask)) continue;
-    const auto& id = record.order.id.str();
-    const auto key = request.key.source == workflow::KeyWish::Source::make ? "makes the key " : "is open for the key ";
-    throw Error{ErrorKind::conflict,
-                fmt::format("request {} already {}{} in token {}", id, key, request.key.selector, request.token)}
-        .with("request", id)
-        .with("state", std::string(workflow::to_string(workflow::name_of(record.state))))
-        .hint(fmt::format("go on with it: hsmbridge request wait {}", id));
-  }
+  const workflow::Order order = order_of(request);
+  const auto open = store.open_request_for(workflow::work_of(order));
+  if (!open) return;
+  const auto record = store.find(*open);
+  const auto key = order.key.source == workflow::KeyWish::Source::make ? "makes the key " : "is open for the key ";
+  throw Error{ErrorKind::conflict,
+              fmt::format("request {} already {}{} in token {}", open->str(), key, order.key.selector, order.token)}
+      .with("request", open->str())
+      .with("state", record ? std::string(workflow::to_string(workflow::name_of(record->state))) : "")
+      .hint(fmt::format("go on with it: hsmbridge request wait {}", open->str()));
 }
 
 workflow::Order create_request(workflow::Store& store, const NewRequest& request, const workflow::Timing& timing,
@@ -53,14 +54,8 @@ workflow::Order create_request(workflow::Store& store, const NewRequest& request
   x509::validate(request.ask.content);
   check_targets(request.targets);
   refuse_duplicate(store, request);
-  workflow::Order order;
+  workflow::Order order = order_of(request);
   order.id = request_id(now, randomness);
-  order.kind = workflow::Kind::enroll;
-  order.provider = request.provider;
-  order.profile = request.profile;
-  order.token = request.token;
-  order.key = request.key;
-  order.ask = x509::to_json(request.ask).dump();
   order.targets = request.targets;
   order.created_at = now;
   order.created_by = request.created_by;

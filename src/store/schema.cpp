@@ -22,11 +22,13 @@ CREATE TABLE requests (
   state_json TEXT NOT NULL,
   state      TEXT NOT NULL,     -- its name, for lists
   final      INTEGER NOT NULL,
+  work       TEXT NOT NULL,     -- digest of what must not be ordered twice at the same time
   sequence   INTEGER NOT NULL,  -- of the last event: the compare-and-set value
   created_at INTEGER NOT NULL,
   changed_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX requests_by_age ON requests(created_at);
+CREATE UNIQUE INDEX requests_same_work ON requests(work) WHERE final = 0;
 CREATE INDEX requests_open ON requests(created_at) WHERE final = 0;
 
 CREATE TABLE events (
@@ -122,7 +124,7 @@ CREATE TRIGGER leaves_never_go BEFORE DELETE ON leaves BEGIN
 CREATE TRIGGER leaves_follow BEFORE INSERT ON leaves
   WHEN NEW.position <> (SELECT COALESCE(MAX(position) + 1, 0) FROM leaves) BEGIN
   SELECT RAISE(ABORT, 'leaves follow each other'); END;
-CREATE TRIGGER orders_never_change BEFORE UPDATE OF id, order_json, created_at ON requests BEGIN
+CREATE TRIGGER orders_never_change BEFORE UPDATE OF id, order_json, work, created_at ON requests BEGIN
   SELECT RAISE(ABORT, 'an order is never changed'); END;
 CREATE TRIGGER requests_never_go BEFORE DELETE ON requests BEGIN
   SELECT RAISE(ABORT, 'a request is never deleted'); END;

@@ -3,6 +3,7 @@
 #include "audit/leaf.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "store/rows.h"
 #include "workflow/codec.h"
 
@@ -73,15 +74,22 @@ void SqliteStore::create(const workflow::Order& order, const std::vector<workflo
   if (database_->query("SELECT 1 FROM requests WHERE id = ?").bind(order.id.str()).row()) {
     throw Error{ErrorKind::conflict, fmt::format("request {} exists already", order.id.str())};
   }
+  const std::string work = workflow::work_of(order);
+  if (const auto open = open_request_for(work)) {
+    throw Error{ErrorKind::conflict, fmt::format("request {} is open for the same work", open->str())}
+        .with("request", open->str())
+        .hint(fmt::format("go on with it: hsmbridge request wait {}", open->str()));
+  }
   database_
       ->query(
-          "INSERT INTO requests (id, order_json, state_json, state, final, sequence, created_at, changed_at) "
-          "VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+          "INSERT INTO requests (id, order_json, state_json, state, final, work, sequence, created_at, changed_at) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
       .bind(order.id.str())
       .bind(to_json(order).dump())
       .bind(to_json(begin.next).dump())
       .bind(to_string(state))
       .bind(std::int64_t{is_final(state)})
+      .bind(work)
       .bind(static_cast<std::int64_t>(events.size()))
       .bind(order.created_at)
       .bind(events.back().at)
@@ -151,6 +159,13 @@ std::optional<workflow::Record> SqliteStore::find(const RequestId& id) {
   return read_record(row, 0);
 }
 
+std::optional<RequestId> SqliteStore::open_request_for(const std::string& work) {
+  Query row = database_->query("SELECT id FROM requests WHERE work = ? AND final = 0");
+  row.bind(work);
+  if (!row.row()) return std::nullopt;
+  return RequestId{row.text(0)};
+}
+
 std::vector<RequestId> SqliteStore::by_prefix(const std::string& prefix, unsigned most) {
   // Ids are ASCII: everything that begins with the prefix sorts before prefix + DEL.
   Query row =
@@ -163,7 +178,7 @@ std::vector<RequestId> SqliteStore::by_prefix(const std::string& prefix, unsigne
 
 std::vector<workflow::Record> SqliteStore::list(const ListQuery& query) {
   static const std::string kSql = fmt::format(
-      "SELECT {} FROM requests WHERE (?1 = '' OR state = ?1) AND final <= ?2 "
+      "SELECT {}, id FROM requests WHERE (?1 = '' OR state = ?1) AND final <= ?2 "
       "ORDER BY created_at DESC, id DESC LIMIT ?3",
       kRecordColumns);
   Query row = database_->query(kSql.c_str());
@@ -171,7 +186,15 @@ std::vector<workflow::Record> SqliteStore::list(const ListQuery& query) {
       .bind(std::int64_t{query.open_only ? 0 : 1})
       .bind(std::int64_t{query.most});
   std::vector<workflow::Record> records;
-  while (row.row()) records.push_back(read_record(row, 0));
+  while (row.row()) {
+    try {
+      records.push_back(read_record(row, 0));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::corrupt) throw;
+      // One damaged request must not hide all others.
+      log::error(fmt::format("request {} is not listed: {}", row.text(4), error.message()));
+    }
+  }
   return records;
 }
 

@@ -57,6 +57,7 @@ class SqliteStore final : public workflow::Store {
   std::optional<Instant> next_due(const workflow::ClaimQuery& query) override;
   std::uint64_t change_counter() override;
   std::optional<workflow::Record> find(const RequestId& id) override;
+  std::optional<RequestId> open_request_for(const std::string& work) override;
   std::vector<RequestId> by_prefix(const std::string& prefix, unsigned most) override;
   std::vector<workflow::Record> list(const ListQuery& query) override;  // newest first
   std::vector<workflow::JournalEntry> history(const RequestId& id) override;

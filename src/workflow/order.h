@@ -56,6 +56,10 @@ struct Order {
   bool operator==(const Order&) const = default;
 };
 
+// What must not be ordered twice at the same time: a key of one label to be made in one token; or the same certificate
+// for the same key at the same provider. Lower-case hex SHA-256; equal for two orders of the same work.
+std::string work_of(const Order& order);
+
 // The key as it was found in the token.
 struct Key {
   std::string uri;  // RFC 7512, naming the token and CKA_ID

@@ -59,6 +59,20 @@ const Progress* progress_of(const State& state) {
       state);
 }
 
+std::string work_of(const Order& order) {
+  std::string text;
+  // Each part with its length first, so that no two lists of parts read the same.
+  const auto add = [&text](const std::string& part) { text += std::to_string(part.size()) + ":" + part; };
+  add(order.token);
+  add(order.key.selector);
+  if (order.key.source == KeyWish::Source::use) {
+    add(order.provider);
+    add(order.profile);
+    add(order.ask);
+  }
+  return hex(sha256(as_bytes(text)));
+}
+
 std::string draft_digest(const Draft& draft) {
   // Both lengths come first, so that no other pair of byte strings has the same digest.
   Bytes both;

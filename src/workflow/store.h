@@ -113,6 +113,8 @@ class Store {
  public:
   virtual ~Store() = default;
 
+  // Throws conflict with the detail "request" when an open request does the same work (work_of): two processes that are
+  // told the same thing at the same moment must not order twice.
   virtual void create(const Order& order, const std::vector<Event>& events, const Decision& begin) = 0;
   // All in one commit, each judged for itself, in their order: one that is stale leaves the others alone.
   virtual std::vector<StepResult> commit(const std::vector<Step>& steps) = 0;
@@ -128,6 +130,8 @@ class Store {
   virtual std::uint64_t change_counter() = 0;
 
   virtual std::optional<Record> find(const RequestId& id) = 0;
+  // The open request that does this work, if any.
+  virtual std::optional<RequestId> open_request_for(const std::string& work) = 0;
   // Ids that begin with `prefix`, newest first, at most `most`.
   virtual std::vector<RequestId> by_prefix(const std::string& prefix, unsigned most) = 0;
   struct ListQuery {

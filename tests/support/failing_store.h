@@ -66,6 +66,7 @@ class FailingStore final : public workflow::Store {
   std::optional<Instant> next_due(const workflow::ClaimQuery& query) override { return store_->next_due(query); }
   std::uint64_t change_counter() override { return store_->change_counter(); }
   std::optional<workflow::Record> find(const RequestId& id) override { return store_->find(id); }
+  std::optional<RequestId> open_request_for(const std::string& work) override { return store_->open_request_for(work); }
   std::vector<RequestId> by_prefix(const std::string& prefix, unsigned most) override {
     return store_->by_prefix(prefix, most);
   }

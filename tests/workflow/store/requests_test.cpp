@@ -62,6 +62,26 @@ TEST_CASE_METHOD(Fixture, "a second request of the same id is a conflict and lea
   CHECK(store->history(order.id).size() == 2);
 }
 
+TEST_CASE_METHOD(Fixture,
+                 "an order for work that an open request does is a conflict naming it and a final one is none") {
+  Order second = order_of("0A1B2C3D4E5F6G7J", clock.now());
+  second.key = order.key;
+  second.ask = "{}";  // the same label in the same token: the same key, whatever it is for
+  create(*store, order);
+  CHECK(store->open_request_for(work_of(second)) == order.id);
+  try {
+    create(*store, second);
+    FAIL("ordered twice");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::conflict);
+    CHECK(error.detail("request") == order.id.str());
+  }
+  CHECK_FALSE(store->find(second.id).has_value());
+  CHECK(store->commit({step_of(record(), CancelAsked{"no"}, clock.now())}).front() == StepResult::committed);
+  create(*store, second);
+  CHECK(store->find(second.id).has_value());
+}
+
 TEST_CASE_METHOD(Fixture, "of two steps from the same sequence the second is stale and changes nothing") {
   create(*store, order);
   const Record before = record();
