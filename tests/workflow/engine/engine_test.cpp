@@ -140,19 +140,12 @@ TEST_CASE_METHOD(Fixture, "a submission that is absent twice is made once more a
 
 TEST_CASE_METHOD(Fixture, "a submit call that throws or says nothing is a lost answer") {
   create_ready_to_submit(*store, order);
-  SECTION("throws") {
-    runner.instead[EffectName::submit] = [](const Claim&, Instant, Duration) -> EffectOutcome {
-      throw Error{ErrorKind::unavailable, "no route"};
-    };
-  }
-  SECTION("says nothing") {
-    runner.instead[EffectName::submit] = [](const Claim&, Instant, Duration) { return EffectOutcome{}; };
-  }
-  SECTION("throws something foreign") {
-    runner.instead[EffectName::submit] = [](const Claim&, Instant, Duration) -> EffectOutcome {
-      throw std::runtime_error("boom");
-    };
-  }
+  const auto how = GENERATE(0, 1, 2);
+  runner.instead[EffectName::submit] = [how](const Claim&, Instant, Duration) -> EffectOutcome {
+    if (how == 0) throw Error{ErrorKind::unavailable, "no route"};
+    if (how == 1) throw std::runtime_error("boom");
+    return EffectOutcome{};
+  };
   settle(*engine());
   CHECK(state() == StateName::looking_up);
   CHECK(runner.calls_of("submit:1") == 1);
