@@ -320,8 +320,8 @@ bool Engine::Impl::commit_once(std::vector<bool>& done) {
     for (std::size_t s = 0; s < steps.size(); ++s) {
       if (results[s] != StepResult::committed) continue;
       done[kept_of[s]] = true;
-      log::info(fmt::format("request {}: {}, now {}", steps[s].request.str(), to_string(name_of(steps[s].event.body)),
-                            to_string(name_of(steps[s].decision.next))));
+      log::debug(fmt::format("request {}: {}, now {}", steps[s].request.str(), to_string(name_of(steps[s].event.body)),
+                             to_string(name_of(steps[s].decision.next))));
     }
     for (std::size_t s = 0; s < steps.size(); ++s) {
       if (done[kept_of[s]]) continue;
