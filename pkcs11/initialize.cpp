@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "pkcs11/module.h"
 #include "pkcs11/module_state.h"
+#include "pkcs11/pin_attempt.h"
 #include "pkcs11/return_code.h"
 
 #include <fmt/core.h>
@@ -61,45 +62,57 @@ TokenInfo slot_to_use(const Module& module, const NewToken& wanted, Reinitialize
   return *chosen;
 }
 
-// The guards of a login, for the security officer's PIN. A token that is not initialised takes any PIN as its new one.
+// The slot again, now that nobody else logs in to its token: what was looked at before the lock may have changed.
+TokenInfo unchanged(const Module& module, const TokenInfo& before) {
+  TokenInfo now = token_info_of(module.state(), before.slot);
+  if (now.serial != before.serial || now.initialized != before.initialized) {
+    throw Error{ErrorKind::conflict,
+                fmt::format("the token in slot {} was changed by somebody else meanwhile", before.slot)}
+        .with("candidate", now.uri)
+        .hint("look at it (hsmbridge token list), then do it again");
+  }
+  return now;
+}
+
+// A login's rules, for the security officer's PIN. A token that is not initialised takes any PIN as its new one.
 class OfficerPin {
  public:
   OfficerPin(const TokenInfo& token, const NewToken& wanted, PinRefusals& refusals)
-      : token_(token), refusals_(refusals) {
-    subject_ = {.token_serial = token.serial,
-                .user_type = kSecurityOfficer,
-                .source_hash = hex(sha256(as_bytes(wanted.so_pin_source)))};
-  }
+      : token_(token),
+        memory_(refusals, clock_,
+                {{.token_serial = token.serial,
+                  .user_type = kSecurityOfficer,
+                  .source_hash = hex(sha256(as_bytes(wanted.so_pin_source)))}},
+                {.pin = fmt::format("the security officer's PIN of token {}", token.label),
+                 .uri = token.uri,
+                 .next = "give the right PIN from another source"}) {}
 
-  void refuse_attempt() const {
-    if (!token_.initialized) return;
-    if (const auto before = refusals_.refused(subject_)) {
-      throw Error{ErrorKind::denied, fmt::format("the security officer's PIN of token {} was refused at {} ({}); it is "
-                                                 "not tried again",
-                                                 token_.label, rfc3339(before->at), before->reason)}
-          .with("token", token_.uri)
-          .hint("give the right PIN from another source");
+  template <class Call>
+  void attempt(Call call, const char* function, std::string_view doing) {
+    if (!token_.initialized) {
+      const CK_RV rv = call();
+      if (rv != CKR_OK) throw TokenFailure(rv, function, doing).with("token", token_.uri);
+      return;
     }
-    if (token_.so_pin == PinState::final_try || token_.so_pin == PinState::locked) {
-      throw Error{ErrorKind::denied,
-                  fmt::format("the security officer's PIN of token {}: {}", token_.label, to_string(token_.so_pin))}
-          .with("token", token_.uri)
-          .hint("the last attempt is not spent: use the vendor's tool");
-    }
-  }
-
-  void check(CK_RV rv, const char* function, std::string_view doing) const {
-    if (rv == CKR_OK) return;
-    if (rv == CKR_PIN_INCORRECT || rv == CKR_PIN_LOCKED) {
-      refusals_.record({.subject = subject_, .at = SystemClock().now(), .reason = return_code_name(rv)});
-    }
-    throw TokenFailure(rv, function, doing).with("token", token_.uri);
+    refuse_last_attempt();
+    memory_.begin();
+    const CK_RV rv = call();
+    if (rv != CKR_OK) memory_.failed(TokenFailure(rv, function, doing));
+    memory_.succeeded();
   }
 
  private:
-  TokenInfo token_;
-  PinRefusals& refusals_;
-  PinSubject subject_;
+  void refuse_last_attempt() const {
+    if (token_.so_pin != PinState::final_try && token_.so_pin != PinState::locked) return;
+    throw Error{ErrorKind::denied,
+                fmt::format("the security officer's PIN of token {}: {}", token_.label, to_string(token_.so_pin))}
+        .with("token", token_.uri)
+        .hint("the last attempt is not spent: use the vendor's tool");
+  }
+
+  const TokenInfo token_;
+  const SystemClock clock_;
+  PinAttempt memory_;
 };
 
 }  // namespace
@@ -112,23 +125,29 @@ TokenInfo initialize_token(const Module& module, const NewToken& wanted, Reiniti
   if (wanted.so_pin.empty() || wanted.user_pin.empty()) {
     throw Error{ErrorKind::invalid_input, "a new token needs a security officer's PIN and a user PIN"};
   }
-  const TokenInfo token = slot_to_use(module, wanted, existing);
   const CK_FUNCTION_LIST& functions = *module.state().functions;
-  const OfficerPin officer(token, wanted, refusals);
-  const LoginLock lock(token.serial, kLoginWait);
-  officer.refuse_attempt();
+  const TokenInfo chosen = slot_to_use(module, wanted, existing);
+  const LoginLock lock(chosen.serial, kLoginWait);
+  const TokenInfo token = unchanged(module, chosen);
+  OfficerPin officer(token, wanted, refusals);
 
   // 32 octets padded with blanks, not terminated (PKCS#11 v2.40 §5.5).
   std::string label = wanted.label;
   label.resize(sizeof sizes.label, ' ');
   const std::string doing = fmt::format("initialise token {}", wanted.label);
-  officer.check(functions.C_InitToken(token.slot, characters(wanted.so_pin), wanted.so_pin.reveal().size(),
-                                      reinterpret_cast<unsigned char*>(label.data())),
-                "C_InitToken", doing);
+  officer.attempt(
+      [&] {
+        return functions.C_InitToken(token.slot, characters(wanted.so_pin), wanted.so_pin.reveal().size(),
+                                     reinterpret_cast<unsigned char*>(label.data()));
+      },
+      "C_InitToken", doing);
   {
     const OpenSession session(functions, token.slot);
-    officer.check(functions.C_Login(session.handle(), CKU_SO, characters(wanted.so_pin), wanted.so_pin.reveal().size()),
-                  "C_Login", doing);
+    officer.attempt(
+        [&] {
+          return functions.C_Login(session.handle(), CKU_SO, characters(wanted.so_pin), wanted.so_pin.reveal().size());
+        },
+        "C_Login", doing);
     const CK_RV rv =
         functions.C_InitPIN(session.handle(), characters(wanted.user_pin), wanted.user_pin.reveal().size());
     if (rv != CKR_OK) throw TokenFailure(rv, "C_InitPIN", fmt::format("set the user PIN of token {}", wanted.label));

@@ -1,23 +1,18 @@
 #include "base/bytes.h"
-#include "base/log.h"
 #include "pkcs11/module_state.h"
+#include "pkcs11/pin_attempt.h"
 #include "pkcs11/return_code.h"
 #include "pkcs11/token_state.h"
 
 #include <fmt/core.h>
 
-#include <optional>
+#include <utility>
 #include <vector>
 
 // The rules of a login, in the order in which they are kept: nothing is tried that was refused before, one attempt at a
-// time on this host, never the last one, and a refusal is on disk before anybody hears of it.
+// time on this host, never the last one, and the attempt is on disk before the PIN is sent.
 namespace hsmbridge::pkcs11 {
 namespace {
-
-bool is_pin_refusal(CK_RV rv) {
-  return rv == CKR_PIN_INCORRECT || rv == CKR_PIN_INVALID || rv == CKR_PIN_LEN_RANGE || rv == CKR_PIN_LOCKED ||
-         rv == CKR_PIN_EXPIRED;
-}
 
 std::string user_text(UserType user) {
   switch (user) {
@@ -32,86 +27,60 @@ std::string user_text(UserType user) {
   }
 }
 
+// The user's PIN is the same PIN, and counted by the same counter, whether it is given for the token or for one
+// signature.
+std::vector<PinSubject> same_pin(const TokenState& token, UserType user, const PinSource& source) {
+  const PinSubject subject{
+      .token_serial = token.serial, .user_type = user, .source_hash = hex(sha256(as_bytes(source.name)))};
+  std::vector<PinSubject> subjects{subject};
+  if (user == kSecurityOfficer) return subjects;
+  for (const UserType other : {token.access.user_type, kContextSpecific}) {
+    if (other == user || other == kSecurityOfficer) continue;
+    subjects.push_back(subject);
+    subjects.back().user_type = other;
+  }
+  return subjects;
+}
+
 class Attempt {
  public:
   Attempt(TokenState& token, UserType user, const PinSource& source)
       : token_(token),
         user_(user),
         source_(source),
-        subject_{.token_serial = token.serial, .user_type = user, .source_hash = hex(sha256(as_bytes(source.name)))} {}
+        memory_(*token.refusals, token.clock, same_pin(token, user, source),
+                {.pin = fmt::format("the PIN of token {} from {}", token.access.name, source.name),
+                 .uri = token.uri,
+                 .next = fmt::format("correct the PIN, then allow another attempt: hsmbridge token login {} --retry",
+                                     token.access.name)}) {}
 
-  void refuse_if_refused_before() {
-    std::optional<PinRefusal> before;
-    for (const PinSubject& subject : same_pin()) {
-      if (!before) before = token_.refusals->refused(subject);
-      if (!before) before = unrecorded().refused(subject);
-    }
-    if (!before) return;
-    throw Error{ErrorKind::denied,
-                fmt::format("the PIN of token {} from {} was refused at {} ({}); it is not tried again",
-                            token_.access.name, source_.name, rfc3339(before->at), before->reason)}
-        .with("token", token_.uri)
-        .with("reason", before->reason)
-        .hint(fmt::format("correct the PIN, then allow one more attempt: hsmbridge token login {} --retry",
-                          token_.access.name));
-  }
+  void refuse_if_refused_before() const { memory_.refuse_if_refused_before(); }
+  void forget_refusal() const { memory_.forget(); }
 
-  void forget_refusal() {
-    for (const PinSubject& subject : same_pin()) {
-      token_.refusals->clear(subject);
-      unrecorded().clear(subject);
-    }
-  }
-
-  // C_Login on `session`. `doing`: for messages.
+  // C_Login on `session`.
   void run(CK_SESSION_HANDLE session, LoginAttempt attempt) {
     if (attempt == LoginAttempt::unless_refused) refuse_if_refused_before();
     // Before the lock: a prompt may take minutes.
     const Secret pin = read_pin();
     const LoginLock lock(token_.serial, token_.access.login_wait);
-    // Again under the lock: another process may have been refused while this one waited.
-    if (attempt == LoginAttempt::unless_refused) refuse_if_refused_before();
     refuse_last_attempt();
     if (attempt == LoginAttempt::retry) forget_refusal();
+    // Asks the memory again: another process may have been refused while this one waited.
+    memory_.begin();
 
     const bool pad = source_.kind == PinSource::Kind::protected_;
     // Cryptoki takes a pointer to mutable characters and does not write to them.
     auto* const characters = pad ? nullptr : reinterpret_cast<unsigned char*>(const_cast<char*>(pin.reveal().data()));
     const CK_ULONG length = pad ? 0 : pin.reveal().size();
     const CK_RV rv = token_.functions().C_Login(session, user_, characters, length);
-    if (rv == CKR_OK || (rv == CKR_USER_ALREADY_LOGGED_IN && user_ != kContextSpecific)) return;
+    if (rv == CKR_OK) return memory_.succeeded();
+    if (rv == CKR_USER_ALREADY_LOGGED_IN && user_ != kContextSpecific) return memory_.not_judged();
     TokenFailure failure(rv, "C_Login", fmt::format("log in to token {} as {}", token_.access.name, user_text(user_)));
     failure.with("pin_source", source_.name);
-    if (is_pin_refusal(rv)) {
-      record(rv, failure);
-      failure.hint(fmt::format("the PIN from {} is not tried again. {}", source_.name,
-                               rv == CKR_PIN_LOCKED ? "The security officer unlocks it with the vendor's tool"
-                                                    : fmt::format("Correct it, then: hsmbridge token login {} --retry",
-                                                                  token_.access.name)));
-    }
-    throw failure;
+    memory_.failed(std::move(failure));
   }
 
  private:
-  // The user's PIN is the same PIN, and counted by the same counter, whether it is given for the token or for one
-  // signature.
-  std::vector<PinSubject> same_pin() const {
-    std::vector<PinSubject> subjects{subject_};
-    if (user_ == kSecurityOfficer) return subjects;
-    for (const UserType other : {token_.access.user_type, kContextSpecific}) {
-      if (other == user_ || other == kSecurityOfficer) continue;
-      subjects.push_back(subject_);
-      subjects.back().user_type = other;
-    }
-    return subjects;
-  }
-
-  // Refusals that could not be written down. This process at least does not try again.
-  static MemoryPinRefusals& unrecorded() {
-    static auto* const refusals = new MemoryPinRefusals;
-    return *refusals;
-  }
-
   Secret read_pin() const {
     const TokenInfo info = token_info_of(token_.module->state(), token_.current_slot());
     switch (source_.kind) {
@@ -156,23 +125,10 @@ class Attempt {
     }
   }
 
-  void record(CK_RV rv, Error& failure) const {
-    const PinRefusal refusal{.subject = subject_, .at = token_.clock.now(), .reason = return_code_name(rv)};
-    try {
-      token_.refusals->record(refusal);
-    } catch (const std::exception& error) {
-      unrecorded().record(refusal);
-      // Still refused: what the person must hear first is that the PIN is wrong.
-      failure.with("not_recorded", error.what());
-      log::error(
-          fmt::format("the refused PIN of token {} could not be recorded: {}", token_.access.name, error.what()));
-    }
-  }
-
   TokenState& token_;
   UserType user_;
   const PinSource& source_;
-  PinSubject subject_;
+  PinAttempt memory_;
 };
 
 const PinSource& key_pin(const TokenState& token) {

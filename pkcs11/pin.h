@@ -48,15 +48,27 @@ struct PinSubject {
 struct PinRefusal {
   PinSubject subject;
   Instant at{};
-  std::string reason;  // "CKR_PIN_INCORRECT"
+  // "CKR_PIN_INCORRECT", or how an attempt stands that is no refusal yet: see PinStanding.
+  std::string reason;
 };
 
+// What a record of the memory means, read from its reason.
+enum class PinStanding {
+  attempt_open,  // "open": a PIN is being tried; found by somebody else under the login lock, its process was killed
+  unclear,       // "unclear: CKR_DEVICE_ERROR": one attempt ended so, and another one is allowed
+  second_open,   // "open after CKR_DEVICE_ERROR": that other one is being made
+  refused,       // anything else: not tried again
+};
+PinStanding standing_of(const PinRefusal& refusal);
+
 // The memory of refused logins, shared by every process of this host that may log in: a wrong PIN is tried once. It is
-// asked before each attempt and written before the refusal is reported. Implemented by the store; by files when no
-// store is configured. Thread rule: every function may be called from any thread.
+// asked and written before each attempt, and written again before a refusal is reported: one record a subject.
+// Implemented by the store; by files when no store is configured. Thread rule: every function may be called from any
+// thread.
 class PinRefusals {
  public:
   virtual ~PinRefusals() = default;
+  // What is recorded, also when it is no refusal yet.
   virtual std::optional<PinRefusal> refused(const PinSubject& subject) = 0;
   // Durable when it returns. Throws when it cannot be.
   virtual void record(const PinRefusal& refusal) = 0;

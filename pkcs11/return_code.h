@@ -18,6 +18,14 @@ enum class Recovery {
   give_up,
 };
 
+// What a failed C_Login (or C_InitToken) says about the PIN that it was given.
+enum class AboutPin {
+  not_judged,    // certainly not looked at: no attempt was spent
+  unclear,       // a wrong PIN may be reported so, and so may a device that has a problem
+  likely_wrong,  // modules are known to report a wrong PIN so
+  wrong,
+};
+
 // One row of the one table that translates CK_RV (PKCS#11 v2.40 §5.1, v3.0 §5.1).
 struct ReturnCode {
   unsigned long code;
@@ -26,6 +34,7 @@ struct ReturnCode {
   ErrorKind kind;
   Recovery recovery;
   std::string_view hint;  // what to do next, or ""
+  AboutPin about_pin = AboutPin::unclear;
 };
 
 std::span<const ReturnCode> return_codes();

@@ -24,6 +24,12 @@ Json refusal_fact(const std::string& token_serial, unsigned long user_type, cons
                        {"source_sha256", source_hash}});
 }
 
+// A login that is under way is written down before the PIN is sent (pkcs11/pin.h says how), and most end well a moment
+// later: that is no fact for an auditor. Its end is one, when it is a refusal or unclear.
+bool attempt_open(const std::string& reason) {
+  return reason == "open" || reason.starts_with("open after ");
+}
+
 PinRefusal read_refusal(const Query& row) {
   return {row.text(0), static_cast<unsigned long>(row.integer(1)), row.text(2), row.instant(3), row.text(4)};
 }
@@ -74,7 +80,8 @@ void SqliteStore::record_pin_refusal(const PinRefusal& refusal) {
       .bind(refusal.at)
       .bind(refusal.reason)
       .run();
-  append_leaf(audit::fact_leaf("pin-refused", fact, "token:" + refusal.token_serial, refusal.at));
+  if (!attempt_open(refusal.reason))
+    append_leaf(audit::fact_leaf("pin-refused", fact, "token:" + refusal.token_serial, refusal.at));
   write.commit();
 }
 
@@ -91,7 +98,8 @@ std::optional<PinRefusal> SqliteStore::pin_refusal(const std::string& token_seri
 bool SqliteStore::clear_pin_refusal(const std::string& token_serial, unsigned long user_type,
                                     const std::string& source_hash, const std::string& actor, Instant at) {
   // A successful login asks this every time: it must not write when there is nothing to forget.
-  if (!pin_refusal(token_serial, user_type, source_hash)) return false;
+  const std::optional<PinRefusal> before = pin_refusal(token_serial, user_type, source_hash);
+  if (!before) return false;
   Database::Write write(*database_);
   const int changed =
       database_->query("DELETE FROM pin_refusals WHERE token_serial = ? AND user_type = ? AND source_hash = ?")
@@ -100,7 +108,9 @@ bool SqliteStore::clear_pin_refusal(const std::string& token_serial, unsigned lo
           .bind(source_hash)
           .run();
   if (changed == 0) return false;
-  append_leaf(audit::fact_leaf("pin-refusal-cleared", refusal_fact(token_serial, user_type, source_hash), actor, at));
+  if (before->reason != "open") {
+    append_leaf(audit::fact_leaf("pin-refusal-cleared", refusal_fact(token_serial, user_type, source_hash), actor, at));
+  }
   write.commit();
   return true;
 }

@@ -1,5 +1,6 @@
 #include "base/bytes.h"
 #include "pkcs11/keys.h"
+#include "pkcs11/return_code.h"
 #include "private_token.h"
 
 #include <p11-kit/pkcs11.h>
@@ -40,17 +41,22 @@ TEST_CASE("a refusal is recorded before the error is reported") {
   const auto memory = std::make_shared<Watching>();
   const auto token = Token::open(mine.access("000000"), memory);
   CHECK(error_of([&] { token->login(); }).kind() == ErrorKind::denied);
-  REQUIRE(memory->recorded.size() == 1);
-  CHECK(memory->recorded[0].subject.token_serial == mine.serial);
-  CHECK(memory->recorded[0].subject.user_type == kUser);
-  CHECK(memory->recorded[0].subject.source_hash == hex(sha256(as_bytes("file:/etc/hsmbridge/web.pin"))));
-  CHECK(memory->recorded[0].reason == "CKR_PIN_INCORRECT");
+  REQUIRE(memory->recorded.size() == 2);
+  CHECK(memory->recorded[0].reason == "open");
+  CHECK(memory->recorded[1].reason == "CKR_PIN_INCORRECT");
+  for (const PinRefusal& recorded : memory->recorded) {
+    CHECK(recorded.subject.token_serial == mine.serial);
+    CHECK(recorded.subject.user_type == kUser);
+    CHECK(recorded.subject.source_hash == hex(sha256(as_bytes("file:/etc/hsmbridge/web.pin"))));
+  }
 }
 
 TEST_CASE("a refusal that cannot be recorded stops this process all the same") {
   struct Broken final : PinRefusals {
     std::optional<PinRefusal> refused(const PinSubject&) override { return std::nullopt; }
-    void record(const PinRefusal&) override { throw Error{ErrorKind::unavailable, "the disk is full"}; }
+    void record(const PinRefusal& refusal) override {
+      if (standing_of(refusal) == PinStanding::refused) throw Error{ErrorKind::unavailable, "the disk is full"};
+    }
     void clear(const PinSubject&) override {}
   };
   PrivateToken mine(Through::faulty_module);
@@ -64,6 +70,140 @@ TEST_CASE("a refusal that cannot be recorded stops this process all the same") {
   CHECK(faults.calls("C_Login") == 1);
   CHECK(error_of([&] { token->login(LoginAttempt::retry); }).detail("not_recorded") == "the disk is full");
   CHECK(faults.calls("C_Login") == 2);
+}
+
+TEST_CASE("a PIN whose refusal could not be remembered is not sent") {
+  struct Full final : PinRefusals {
+    std::optional<PinRefusal> refused(const PinSubject&) override { return std::nullopt; }
+    void record(const PinRefusal&) override { throw Error{ErrorKind::unavailable, "the disk is full"}; }
+    void clear(const PinSubject&) override {}
+  };
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = Token::open(mine.access(), std::make_shared<Full>());
+  const Error error = error_of([&] { token->login(); });
+  CHECK(error.kind() == ErrorKind::unavailable);
+  CHECK(error.message() ==
+        "the PIN of token web from file:/etc/hsmbridge/web.pin is not tried, since a refusal could not be remembered: "
+        "the disk is full");
+  CHECK(faults.calls("C_Login") == 0);
+}
+
+TEST_CASE("an unclear answer to a login is tried once more and then never") {
+  const CK_RV code = GENERATE(CKR_FUNCTION_FAILED, CKR_GENERAL_ERROR, CKR_DEVICE_ERROR);
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  faults.fail("C_Login", code, 9);
+  const Error first = error_of([&] { mine.open()->login(); });
+  CHECK(first.kind() == ErrorKind::unavailable);
+  CHECK(first.hint().find("hsmbridge token login web --retry") != std::string::npos);
+  const Error second = error_of([&] { mine.open()->login(); });
+  CHECK(second.kind() == ErrorKind::denied);
+  CHECK(second.detail("ckr") == return_code_name(code));
+  CHECK(second.message().find("it is the second attempt in a row without a clear answer, the first was " +
+                              return_code_name(code)) != std::string::npos);
+  CHECK(second.hint().find("hsmbridge token login web --retry") != std::string::npos);
+  const Error third = error_of([&] { mine.open()->login(); });
+  CHECK(third.kind() == ErrorKind::denied);
+  CHECK(third.detail("reason") == return_code_name(code) + " after " + return_code_name(code));
+  CHECK(third.hint().find("hsmbridge token login web --retry") != std::string::npos);
+  CHECK(faults.calls("C_Login") == 2);
+  CHECK(error_of([&] { mine.open()->login(LoginAttempt::retry); }).kind() == ErrorKind::unavailable);
+  CHECK(faults.calls("C_Login") == 3);
+}
+
+TEST_CASE("unclear answers count only in a row") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  for (int i = 0; i < 3; ++i) {
+    faults.fail("C_Login", CKR_DEVICE_ERROR);
+    const auto token = mine.open();
+    CHECK(error_of([&] { token->login(); }).kind() == ErrorKind::unavailable);
+    token->login();
+    faults.log_out();
+  }
+}
+
+TEST_CASE("a code that modules give for a wrong PIN counts as a refusal at once") {
+  const CK_RV code = GENERATE(0x80000123UL, CKR_ARGUMENTS_BAD, 0x7fffUL);
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  faults.fail("C_Login", code, 9);
+  const Error first = error_of([&] { mine.open()->login(); });
+  CHECK(first.kind() == ErrorKind::denied);
+  CHECK(first.detail("ckr") == return_code_name(code));
+  CHECK(first.message().find("modules report a wrong PIN so") != std::string::npos);
+  CHECK(first.hint().find("hsmbridge token login web --retry") != std::string::npos);
+  CHECK(error_of([&] { mine.open()->login(); }).detail("reason") == return_code_name(code));
+  CHECK(faults.calls("C_Login") == 1);
+}
+
+TEST_CASE("a login that certainly did not judge the PIN spends no attempt") {
+  const CK_RV code = GENERATE(CKR_TOKEN_NOT_PRESENT, CKR_HOST_MEMORY, CKR_SESSION_COUNT, CKR_FUNCTION_CANCELED);
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  faults.fail("C_Login", code, 50);
+  for (int i = 0; i < 4; ++i) CHECK(error_of([&] { mine.open()->login(); }).kind() == ErrorKind::unavailable);
+  faults.fail("C_Login", code, 0);
+  mine.open()->login();
+  // Nor does it forget an unclear one before it.
+  faults.log_out();
+  faults.fail("C_Login", CKR_DEVICE_ERROR);
+  CHECK(error_of([&] { mine.open()->login(); }).kind() == ErrorKind::unavailable);
+  faults.fail("C_Login", CKR_HOST_MEMORY);
+  CHECK(error_of([&] { mine.open()->login(); }).kind() == ErrorKind::unavailable);
+  faults.fail("C_Login", CKR_DEVICE_ERROR);
+  CHECK(error_of([&] { mine.open()->login(); }).kind() == ErrorKind::denied);
+}
+
+TEST_CASE("one login that a kill cut short allows another and two do not") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const TemporaryFolder folder;
+  const auto files = std::make_shared<FilePinRefusals>(folder.path() / "refusals");
+  const auto open = [&](const std::string& pin) { return Token::open(mine.access(pin), files); };
+  // Ends where the answer of C_Login would be written, and writes nothing any more. (tests/cli kills a process there.)
+  struct Kill {};
+  struct Killed final : PinRefusals {
+    explicit Killed(FilePinRefusals& to) : files(to) {}
+    std::optional<PinRefusal> refused(const PinSubject& subject) override { return files.refused(subject); }
+    void record(const PinRefusal& refusal) override {
+      if (standing_of(refusal) == PinStanding::refused) throw Kill{};
+      files.record(refusal);
+    }
+    void clear(const PinSubject& subject) override { files.clear(subject); }
+    FilePinRefusals& files;
+  };
+  const auto killed = [&] {
+    CHECK_THROWS_AS(Token::open(mine.access("000000"), std::make_shared<Killed>(*files))->login(), Kill);
+  };
+  killed();
+  open(PrivateToken::kPin)->login();  // and a success forgets it
+  faults.log_out();
+  killed();
+  killed();
+  const Error refused = error_of([&] { open(PrivateToken::kPin)->login(); });
+  CHECK(refused.kind() == ErrorKind::denied);
+  CHECK(refused.detail("reason") == "an attempt cut short after an attempt cut short");
+  CHECK(refused.hint().find("hsmbridge token login web --retry") != std::string::npos);
+  CHECK(faults.calls("C_Login") == 4);
+  open(PrivateToken::kPin)->login(LoginAttempt::retry);
+  CHECK(faults.calls("C_Login") == 5);
+}
+
+TEST_CASE("a login cut short and an unclear one together are two in a row") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  mine.refusals->record({.subject = {.token_serial = mine.serial,
+                                     .user_type = kContextSpecific,
+                                     .source_hash = hex(sha256(as_bytes("file:/etc/hsmbridge/web.pin")))},
+                         .at = {},
+                         .reason = "open"});
+  faults.fail("C_Login", CKR_GENERAL_ERROR);
+  CHECK(error_of([&] { token->login(); }).kind() == ErrorKind::denied);
+  CHECK(error_of([&] { token->login(); }).detail("reason") == "CKR_GENERAL_ERROR after an attempt cut short");
+  CHECK(faults.calls("C_Login") == 1);
 }
 
 TEST_CASE("a retry makes one attempt and a success forgets the refusal") {

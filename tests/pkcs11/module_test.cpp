@@ -1,10 +1,16 @@
 #include "pkcs11/module.h"
 
 #include "base/bytes.h"
+#include "pkcs11/return_code.h"
 #include "private_token.h"
+
+#include <p11-kit/pkcs11.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <optional>
+#include <thread>
 
 using namespace hsmbridge;
 using namespace hsmbridge::pkcs11;
@@ -89,4 +95,55 @@ TEST_CASE("a wrong security officer's PIN is tried once") {
   CHECK(error_of(attempt).kind() == ErrorKind::denied);
   CHECK(error_of(attempt).kind() == ErrorKind::denied);
   CHECK(faults.calls("C_InitToken") == 1);
+}
+
+TEST_CASE("every word for a refused security officer's PIN is remembered") {
+  const CK_RV code = GENERATE(CKR_PIN_INCORRECT, CKR_PIN_LEN_RANGE, CKR_PIN_INVALID, CKR_PIN_EXPIRED, CKR_PIN_LOCKED,
+                              CKR_ARGUMENTS_BAD, 0x80000123UL);
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto wanted = NewToken{.label = mine.label,
+                               .so_pin = Secret(PrivateToken::kOfficerPin),
+                               .user_pin = Secret("12345678"),
+                               .slot = mine.open()->info().slot};
+  const auto attempt = [&] {
+    initialize_token(*mine.module, wanted, Reinitialize::destroy_everything, *mine.refusals);
+  };
+  faults.fail("C_InitToken", code);
+  const Error first = error_of(attempt);
+  CHECK(first.kind() == ErrorKind::denied);
+  CHECK(first.detail("ckr") == return_code_name(code));
+  const Error second = error_of(attempt);
+  CHECK(second.detail("reason") == return_code_name(code));
+  CHECK(second.hint() == "give the right PIN from another source");
+  CHECK(faults.calls("C_InitToken") == 1);
+}
+
+TEST_CASE("the security officer's last attempt is judged by the flags that hold under the lock") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto slot = mine.open()->info().slot;
+  const auto wanted = NewToken{
+      .label = mine.label, .so_pin = Secret(PrivateToken::kOfficerPin), .user_pin = Secret("12345678"), .slot = slot};
+  const unsigned before = faults.calls("C_GetTokenInfo");
+  mine.module->tokens();
+  const unsigned looked = faults.calls("C_GetTokenInfo");
+  const unsigned looks = looked - before;
+  std::optional<Error> refused;
+  std::thread later;
+  {
+    const LoginLock held(mine.serial, Duration{0});
+    later = std::thread([&] {
+      refused =
+          error_of([&] { initialize_token(*mine.module, wanted, Reinitialize::destroy_everything, *mine.refusals); });
+    });
+    // Until it has looked at every slot, and waits for the lock.
+    for (int i = 0; i < 1000 && faults.calls("C_GetTokenInfo") < looked + looks; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    }
+    faults.token_flags(CKF_SO_PIN_FINAL_TRY);
+  }
+  later.join();
+  CHECK(refused->message() == "the security officer's PIN of token " + mine.label + ": one attempt left");
+  CHECK(faults.calls("C_InitToken") == 0);
 }

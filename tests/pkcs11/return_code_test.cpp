@@ -39,6 +39,23 @@ TEST_CASE("no code that may mean a wrong PIN is ever repeated") {
   }
 }
 
+TEST_CASE("what a failed login says about the PIN is unclear unless the table knows better") {
+  for (const unsigned long code : {CKR_PIN_INCORRECT, CKR_PIN_INVALID, CKR_PIN_LEN_RANGE, CKR_PIN_EXPIRED}) {
+    CHECK(return_code(code).about_pin == AboutPin::wrong);
+  }
+  for (const unsigned long code : {0x80000123UL, 0x7fffUL, CKR_ARGUMENTS_BAD}) {
+    CHECK(return_code(code).about_pin == AboutPin::likely_wrong);
+  }
+  for (const unsigned long code :
+       {CKR_TOKEN_NOT_PRESENT, CKR_SESSION_HANDLE_INVALID, CKR_SESSION_CLOSED, CKR_CRYPTOKI_NOT_INITIALIZED,
+        CKR_DEVICE_REMOVED, CKR_HOST_MEMORY, CKR_FUNCTION_CANCELED, CKR_USER_ANOTHER_ALREADY_LOGGED_IN}) {
+    CHECK(return_code(code).about_pin == AboutPin::not_judged);
+  }
+  for (const unsigned long code : {CKR_FUNCTION_FAILED, CKR_GENERAL_ERROR, CKR_DEVICE_ERROR, CKR_DEVICE_MEMORY}) {
+    CHECK(return_code(code).about_pin == AboutPin::unclear);
+  }
+}
+
 TEST_CASE("a failed call says what was done and what the code means") {
   const TokenFailure failure(CKR_DEVICE_REMOVED, "C_Sign", "sign with key web");
   CHECK(failure.message() == "cannot sign with key web: the token was removed (CKR_DEVICE_REMOVED from C_Sign)");

@@ -57,6 +57,34 @@ TEST_CASE("a wrong PIN is tried once and never again until a person says so") {
   CHECK(cli.run(cli.on("web", {"key", "list"})).status == 0);
 }
 
+TEST_CASE("a login killed before its refusal was written counts as half of one") {
+  Cli cli;
+  cli.make_token("web");
+  cli.configure("store: {path: store.db}\n");
+  REQUIRE(cli.run({"token", "login", "web"}).status == 0);
+  cli.write("web.pin", "9999\n");
+  const auto killed = [&] {
+    // The first commit writes the attempt down, the second one what became of it.
+    cli.set("HSMBRIDGE_FAILPOINT", "store.before-commit:2");
+    const auto result = cli.run({"token", "login", "web"});
+    cli.unset("HSMBRIDGE_FAILPOINT");
+    CHECK(result.status == 128 + 9);
+  };
+  killed();
+  cli.write("web.pin", "1234\n");
+  CHECK(cli.run({"token", "login", "web"}).status == 0);
+  cli.write("web.pin", "9999\n");
+  killed();
+  killed();
+  cli.write("web.pin", "1234\n");
+  const auto refused = cli.run({"token", "login", "web"});
+  CHECK(refused.status == 4);
+  CHECK(refused.err.find("hsmbridge token login web --retry") != std::string::npos);
+  CHECK(cli.run({"key", "list"}).status == 4);
+  CHECK(cli.run({"token", "login", "web", "--retry"}).status == 0);
+  CHECK(cli.run({"key", "list"}).status == 0);
+}
+
 TEST_CASE("a token is named by its name in the configuration or is the only one") {
   const Cli cli;
   cli.make_token("web");

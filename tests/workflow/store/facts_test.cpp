@@ -47,6 +47,21 @@ TEST_CASE_METHOD(Fixture, "a refusal is forgotten once and both facts are leaves
   CHECK(store->tree_head().size() == 3);
 }
 
+TEST_CASE_METHOD(Fixture, "a login under way is remembered and no leaf unless it ends unclear or refused") {
+  store->record_pin_refusal({"0011", 1, "aa", clock.now(), "open"});
+  CHECK(SqliteStore::open(folder / "store.db", clock)->pin_refusal("0011", 1, "aa")->reason == "open");
+  CHECK(store->clear_pin_refusal("0011", 1, "aa", "uid:ann", clock.now()));
+  CHECK_FALSE(store->pin_refusal("0011", 1, "aa"));
+  CHECK(store->tree_head().size() == 0);
+  store->record_pin_refusal({"0011", 1, "aa", clock.now(), "open"});
+  store->record_pin_refusal({"0011", 1, "aa", clock.now(), "unclear: CKR_DEVICE_ERROR"});
+  CHECK(store->tree_head().size() == 1);
+  store->record_pin_refusal({"0011", 1, "aa", clock.now(), "open after CKR_DEVICE_ERROR"});
+  CHECK(store->tree_head().size() == 1);
+  CHECK(store->clear_pin_refusal("0011", 1, "aa", "uid:ann", clock.now()));
+  CHECK(store->tree_head().size() == 2);
+}
+
 TEST_CASE_METHOD(Fixture, "user types beyond 31 bits are kept apart") {
   constexpr unsigned long kVendor = 0x80000000UL | 5;
   store->record_pin_refusal({"0011", kVendor, "aa", clock.now(), "CKR_PIN_INCORRECT"});
