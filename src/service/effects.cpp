@@ -272,13 +272,23 @@ EffectOutcome verify(World& world, const Claim& claim, Instant now, Duration tim
   for (const auto& finding : answer.findings) {
     findings.push_back({finding.name, finding.severity == x509::Severity::fatal, finding.explanation});
   }
+  // Where the bytes were frozen and approved here, only they can be the answer, however alike another certificate is.
+  bool fatal = answer.fatal();
+  if (!parts.draft.to_be_signed.empty() && !equal(certificate->parts.to_be_signed, parts.draft.to_be_signed)) {
+    findings.insert(findings.begin(),
+                    {"other-than-frozen", true, "it is not the certificate that was frozen and approved"});
+    record.status = "quarantined";
+    fatal = true;
+  }
   EffectOutcome result;
-  if (answer.fatal()) {
+  if (fatal) {
     result.event = workflow::VerificationFailed{record.fingerprint, std::move(findings)};
   } else {
     result.event = workflow::Verified{record.fingerprint, std::move(findings)};
   }
-  result.certificate = std::move(record);
+  // A certificate that is here already, as the answer to another request, keeps its own record.
+  const auto known = world.certificate(record.fingerprint);
+  if (!known || known->request == order.id) result.certificate = std::move(record);
   return result;
 }
 

@@ -170,7 +170,8 @@ std::vector<std::string> hook_argv(const std::string& text) {
   if (text.empty()) throw Error{ErrorKind::invalid_input, "a hook needs a program to run"};
   if (text.front() != '[') return {text};
   std::vector<std::string> argv;
-  for (const auto& element : Json::parse(text).as_array()) argv.push_back(element.as_string());
+  const auto words = Json::parse(text);
+  for (const auto& element : words.as_array()) argv.push_back(element.as_string());
   if (argv.empty() || argv.front().empty()) throw Error{ErrorKind::invalid_input, "a hook needs a program to run"};
   for (const auto& word : argv) {
     if (word.find('\0') != std::string::npos) {

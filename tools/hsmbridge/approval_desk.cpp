@@ -186,10 +186,10 @@ void ApprovalDesk::reject(const securosys::TaskView& task) {
       fmt::format("rejecting task {} at {}, payload {} (a time stamp)", task.id, provider_, task.payload_sha256);
   // The time stamp is often the one that listed the task a moment ago: then no use of the key tells of this decision.
   place_.record("approval-rejection", Json::object({{"person", person_},
-                                                   {"provider", provider_},
-                                                   {"task", task.id},
-                                                   {"payload_sha256", task.payload_sha256},
-                                                   {"title", task.title}}));
+                                                    {"provider", provider_},
+                                                    {"task", task.id},
+                                                    {"payload_sha256", task.payload_sha256},
+                                                    {"title", task.title}}));
   approver_->reject(task.id);
 }
 

@@ -64,8 +64,13 @@ service::NewRequest resolve(Wiring& wiring, workflow::Store& store, const Wanted
   request.targets = targets_of(profile, wanted.install);
   request.deadline = wanted.deadline ? wanted.deadline : profile.deadline;
   request.max_age = profile.max_age;
-  for (const auto& group : profile.approval) request.local_approvals += group.quorum;
-  request.wants_command = profile.wants_command;
+  // Nobody could give them: the request would wait for ever.
+  if (!profile.approval.empty() || profile.wants_command) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("profile {} wants {}, and this version has no command for it", profile.name,
+                            profile.wants_command ? "an operator's command" : "signed approvals at this bridge")}
+        .hint("let the provider's own approvers decide, or leave it out of the profile");
+  }
   request.created_by = service::actor_of_process();
   if (profile.anchors.empty()) {
     throw Error{ErrorKind::invalid_input,

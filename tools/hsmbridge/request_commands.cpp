@@ -9,6 +9,7 @@
 #include "x509/pem.h"
 
 #include <fmt/core.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -115,6 +116,39 @@ ExitCode wait(Invocation& invocation) {
 }
 
 // Redraws on a terminal; in a pipe one line an event.
+struct WindowSize {
+  std::size_t rows = 24;
+  std::size_t columns = 80;
+};
+WindowSize window_size() {
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0) return {};
+  return {size.ws_row, size.ws_col};
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines(1);
+  for (const char c : text) {
+    if (c == '\n') {
+      lines.emplace_back();
+    } else {
+      lines.back() += c;
+    }
+  }
+  if (lines.back().empty()) lines.pop_back();
+  return lines;
+}
+
+// The first `width` columns of a line.
+std::string cut(std::string line, std::size_t width) {
+  while (commandline::columns(line) > width) {
+    // A whole UTF-8 character goes: its continuation octets, then its first one.
+    while (!line.empty() && (static_cast<unsigned char>(line.back()) & 0xc0U) == 0x80U) line.pop_back();
+    if (!line.empty()) line.pop_back();
+  }
+  return line;
+}
+
 class View {
  public:
   View(Invocation& invocation, Named& named) : output_(invocation.output), named_(named) {}
@@ -133,16 +167,19 @@ class View {
   bool live() const { return output_.stdout_is_terminal() && !output_.json(); }
 
  private:
-  void redraw(const service::RequestView& view, Instant now) {
+  // The whole story fits the window: long lines are cut, and as many of the newest events follow as there is room for.
+  void redraw(service::RequestView view, Instant now) {
+    const WindowSize window = window_size();
+    view.explanation.commands.clear();
+    std::vector<std::string> lines = lines_of(explain_text(view, now));
+    lines.emplace_back();
+    const std::size_t room = window.rows > lines.size() + 1 ? window.rows - lines.size() - 1 : 0;
+    const std::size_t first = view.history.size() > room ? view.history.size() - room : 0;
+    for (std::size_t i = first; i < view.history.size(); ++i) lines.push_back(history_line(view.history[i]));
     // Home, then clear to the end of each line and of the screen: no flicker, and no scrollback is eaten.
-    std::string text = explain_text(view, now) + "\n";
-    const std::size_t last = view.history.size() > 8 ? view.history.size() - 8 : 0;
-    for (std::size_t i = last; i < view.history.size(); ++i) text += history_line(view.history[i]) + "\n";
     std::string screen = "\x1b[H";
-    for (const char c : text) {
-      if (c == '\n') screen += "\x1b[K";
-      screen += c;
-    }
+    for (std::size_t i = 0; i < lines.size() && i + 1 < window.rows; ++i)
+      screen += cut(lines[i], window.columns) + "\x1b[K\n";
     output_.raw(screen + "\x1b[J");
   }
   void lines(const service::RequestView& view) {

@@ -189,8 +189,16 @@ std::string outcome_text(const service::RequestView& view, Instant now) {
     for (const char c : targets) lines += c == '\n' ? "\n" + std::string(11, ' ') : std::string(1, c);
     if (!lines.empty()) text += "installed  " + lines + "\n";
   } else {
-    const auto& words = view.explanation.awaited.empty() ? view.explanation.what_happened : view.explanation.awaited;
-    if (!words.empty()) text += commandline::wrapped(safe(words), 78, 0) + "\n";
+    // While others decide: who they are. Otherwise what happened, and what comes next.
+    const auto name = workflow::name_of(view.record.state);
+    const bool others = name == workflow::StateName::awaiting_approval ||
+                        name == workflow::StateName::awaiting_issuance ||
+                        name == workflow::StateName::awaiting_local_approval;
+    const auto& explanation = view.explanation;
+    for (const auto& words : others ? std::vector<std::string>{explanation.awaited}
+                                    : std::vector<std::string>{explanation.what_happened, explanation.next}) {
+      if (!words.empty()) text += commandline::wrapped(safe(words), 78, 0) + "\n";
+    }
     text += indented(view.explanation.approvers, "  ");
     if (view.explanation.until) text += fmt::format("until {}\n", with_distance(*view.explanation.until, now));
   }

@@ -7,6 +7,7 @@
 #include "tools/hsmbridge/wiring.h"
 #include "workflow/engine.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
@@ -90,8 +91,24 @@ bool reached(const workflow::State& state, Until until) {
   const auto name = workflow::name_of(state);
   if (workflow::is_final(name) || name == StateName::unresolved) return true;
   if (until == Until::settled) return false;
-  return name == StateName::awaiting_approval || name == StateName::awaiting_issuance ||
-         name == StateName::awaiting_local_approval || name == StateName::awaiting_command;
+  switch (name) {
+    case StateName::awaiting_approval:
+    case StateName::awaiting_issuance:
+    case StateName::awaiting_local_approval:
+    case StateName::awaiting_command:
+    case StateName::looking_up:  // not before the settle time is over
+      return true;
+    case StateName::submitting:  // the provider took nothing; the next attempt comes later
+      return !std::get<workflow::Submitting>(state).last_refusal.empty();
+    case StateName::installing: {
+      const auto& targets = std::get<workflow::Installing>(state).targets;
+      using Stage = workflow::TargetState::Stage;
+      return std::any_of(targets.begin(), targets.end(), [](const auto& t) { return t.stage == Stage::failed; }) &&
+             std::none_of(targets.begin(), targets.end(), [](const auto& t) { return t.stage == Stage::waiting; });
+    }
+    default:
+      return false;
+  }
 }
 
 Waited drive_request(Wiring& wiring, const RequestId& id, Until until, std::optional<Duration> timeout,

@@ -12,7 +12,7 @@ namespace hsmbridge::cli {
 class Wiring;
 
 enum class Until {
-  at_rest,  // it waits for somebody else (approvers, the CA, a person) or is final
+  at_rest,  // it waits for somebody else (approvers, the CA, a person), or for a later try, or is final
   settled,  // it is final, or a person must decide
 };
 

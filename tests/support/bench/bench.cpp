@@ -169,9 +169,13 @@ void Bench::wait_for_words(const std::string& words) const {
 }
 
 void Bench::start_rig() {
-  std::error_code ignored;
-  fs::remove(cli_ / "rig/tsb.json", ignored);
   std::vector<std::string> argv{HSMBRIDGE_RIG, "serve", "tsb", "--dir", "rig", "--allow-short-times"};
+  if (cli_.exists("rig/tsb.json")) {
+    // The address in the configuration stays; the file is how the new process says that it listens.
+    const auto before = Json::parse(cli_.read("rig/tsb.json"));
+    argv.insert(argv.end(), {"--port", std::to_string(before.at("port").as_integer())});
+    fs::remove(cli_ / "rig/tsb.json");
+  }
   argv.insert(argv.end(), options_.serve.begin(), options_.serve.end());
   rig_ = std::make_unique<Process>(cli_, argv, std::map<std::string, std::string>{});
   for (int i = 0; i < 3000 && !cli_.exists("rig/tsb.json"); ++i) {

@@ -1,0 +1,241 @@
+#include "base/json.h"
+#include "support/bench/bench.h"
+
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <string>
+
+namespace hsmbridge::test {
+namespace {
+
+std::vector<std::string> enroll(const std::string& label, std::vector<std::string> more = {}) {
+  std::vector<std::string> words{"enroll",    "--provider", "tsb",   "--profile",          "server",
+                                 "--new-key", label,        "--san", "dns:www.example.com"};
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+std::string last_line(const std::string& text) {
+  const auto end = text.find_last_not_of('\n');
+  if (end == std::string::npos) return "";
+  const auto begin = text.find_last_of('\n', end);
+  return text.substr(begin == std::string::npos ? 0 : begin + 1,
+                     end - (begin == std::string::npos ? 0 : begin + 1) + 1);
+}
+
+}  // namespace
+
+TEST_CASE("the main job ends with a certificate beside its key that other programs accept") {
+  BenchOptions options;
+  Bench bench(options);
+  const auto file = (bench / "web.pem").string();
+  const auto asked = bench.run(enroll("web-2026", {"--install", "file:" + file}));
+  INFO(asked.out << asked.err);
+  REQUIRE(asked.status == 3);
+  const auto id = Bench::id_in(asked);
+  CHECK(last_line(asked.out) == "next: hsmbridge request wait " + id);
+  CHECK(bench.state_of(id) == "AwaitingApproval");
+
+  const auto explained = bench.run({"request", "explain", id});
+  CHECK(explained.status == 0);
+  CHECK(explained.out.find("alice (operators) has not decided yet") != std::string::npos);
+  CHECK(explained.out.find("2 of 3 in group operators") != std::string::npos);
+
+  CHECK(bench.approve_all("alice") == 1);
+  const auto waiting = bench.run({"request", "wait", id, "--timeout", "2s"});
+  CHECK(waiting.status == 3);
+  CHECK(waiting.out.find("alice (operators) has approved") != std::string::npos);
+  CHECK(bench.approve_all("bob") == 1);
+  const auto done = bench.run({"request", "wait", id, "--timeout", "30s"});
+  INFO(done.out << done.err << bench.run({"request", "history", id}).out);
+  REQUIRE(done.status == 0);
+
+  CHECK(bench.cli().other({"openssl", "verify", "-CAfile", "rig/ca-key.pem", "web.pem"}).out == "web.pem: OK\n");
+  const auto text = bench.cli().other({"openssl", "x509", "-in", "web.pem", "-noout", "-text"}).out;
+  CHECK(text.find("DNS:www.example.com") != std::string::npos);
+  CHECK(text.find("TLS Web Server Authentication") != std::string::npos);
+  const auto objects = bench.objects("web-2026");
+  CHECK(objects.private_keys == 1);
+  CHECK(objects.certificates == 1);
+  // The certificate in the token is the one in the file.
+  CHECK(bench.cli()
+            .pkcs11_tool("web", {"--read-object", "--type", "cert", "--label", "web-2026", "--output-file", "web.der"})
+            .status == 0);
+  CHECK(bench.cli().other({"openssl", "x509", "-inform", "DER", "-in", "web.der", "-noout", "-fingerprint"}).out ==
+        bench.cli().other({"openssl", "x509", "-in", "web.pem", "-noout", "-fingerprint"}).out);
+  // Again and again: nothing is ordered twice.
+  CHECK(bench.run({"request", "wait", id}).status == 0);
+  CHECK(bench.count("POST /v1/sign") == 1);
+}
+
+TEST_CASE("a key that exists gets its certificate and stays the only one") {
+  BenchOptions options;
+  options.quorum = 0;
+  Bench bench(options);
+  REQUIRE(bench.run({"key", "generate", "--token", "web", "--label", "old", "--spec", "rsa:2048"}).status == 0);
+  const auto done = bench.run({"enroll", "--key", "old", "--san", "dns:www.example.com", "--wait", "--timeout", "30s"});
+  INFO(done.out << done.err);
+  CHECK(done.status == 0);
+  const auto objects = bench.objects("old");
+  CHECK(objects.private_keys == 1);
+  CHECK(objects.certificates == 1);
+}
+
+TEST_CASE("the same enroll typed twice is refused and names the open request") {
+  BenchOptions options;
+  Bench bench(options);
+  const auto first = bench.run(enroll("web-2026"));
+  REQUIRE(first.status == 3);
+  const auto id = Bench::id_in(first);
+  const auto second = bench.run(enroll("web-2026"));
+  CHECK(second.status == 1);
+  CHECK(second.err.find("request " + id + " already makes the key web-2026 in token web") != std::string::npos);
+  CHECK(second.err.find("hsmbridge request wait " + id) != std::string::npos);
+  CHECK(bench.count("POST /v1/sign") == 1);
+  CHECK(bench.objects("web-2026").private_keys == 1);
+}
+
+TEST_CASE("bad input to enroll gets one sentence and changes nothing") {
+  BenchOptions options;
+  options.quorum = 0;
+  Bench bench(options);
+  REQUIRE(bench.run({"key", "generate", "--token", "web", "--label", "taken", "--spec", "ec:P-256"}).status == 0);
+  struct Row {
+    std::vector<std::string> words;
+    int status;
+    std::string says;
+  };
+  const std::vector<Row> rows{
+      {{"enroll", "--san", "dns:x.example.com"}, 2, "name the key"},
+      {{"enroll", "--new-key", "a", "--key", "b", "--san", "dns:x.example.com"}, 2, "name the key"},
+      {{"enroll", "--new-key", "a", "--san", "x.example.com"}, 2, "x.example.com"},
+      {{"enroll", "--new-key", "a", "--san", "dns:x.example.com", "--profile", "none"}, 1, "no profile 'none'"},
+      {{"enroll", "--new-key", "a", "--san", "dns:x.example.com", "--provider", "none"}, 1, "no provider 'none'"},
+      {{"enroll", "--new-key", "a", "--san", "dns:x.example.com", "--token", "none"}, 1, "no token 'none'"},
+      {{"enroll", "--new-key", "taken", "--san", "dns:x.example.com"}, 1, "taken"},
+      {{"enroll", "--key", "missing", "--san", "dns:x.example.com"}, 1, "missing"},
+      {{"enroll", "--new-key", "a", "--spec", "ec:P-1", "--san", "dns:x.example.com"}, 2, "ec:P-1"},
+      {{"enroll", "--new-key", "a", "--san", "dns:x.example.com", "--install", "file:relative.pem"}, 2, "absolute"},
+      {{"enroll", "--new-key", "a", "--san", "dns:x.example.com", "--wait", "--queue"}, 2, "contradict"},
+      {{"enroll", "--new-key", "a", "--san", "dns:x.example.com", "--algorithm", "md5"}, 2, "md5"},
+  };
+  for (const auto& row : rows) {
+    const auto result = bench.run(row.words);
+    INFO(row.says << " | " << result.err);
+    CHECK(result.status == row.status);
+    CHECK(result.out.empty());
+    CHECK(result.err.find(row.says) != std::string::npos);
+  }
+  CHECK(bench.run({"request", "list"}).out == "no requests\n");
+  CHECK(bench.count("POST /v1/sign") == 0);
+}
+
+TEST_CASE("a wrong PIN is tried once and no request is made") {
+  BenchOptions options;
+  options.quorum = 0;
+  Bench bench(options);
+  bench.cli().write("web.pin", "9999\n");
+  const auto refused = bench.run(enroll("a"));
+  INFO(refused.err);
+  CHECK(refused.status == 4);
+  // The right PIN in the same source is not tried by itself either: a person says so.
+  bench.cli().write("web.pin", "1234\n");
+  const auto remembered = bench.run(enroll("a"));
+  INFO(remembered.err);
+  CHECK(remembered.status == 4);
+  CHECK(remembered.err.find("token login") != std::string::npos);
+  CHECK(bench.run({"request", "list"}).out == "no requests\n");
+  CHECK(bench.run({"token", "login", "web", "--retry"}).status == 0);
+  CHECK(bench.run(enroll("a", {"--wait", "--timeout", "30s"})).status == 0);
+}
+
+TEST_CASE("a provider that cannot be reached leaves the request pending and it goes on later") {
+  BenchOptions options;
+  options.quorum = 0;
+  Bench bench(options);
+  bench.stop_rig();
+  const auto pending = bench.run(enroll("a"));
+  INFO(pending.out << pending.err);
+  CHECK(pending.status == 3);
+  const auto id = Bench::id_in(pending);
+  CHECK(pending.out.find("takes no connection") != std::string::npos);
+  bench.restart_rig();
+  const auto done = bench.run({"request", "wait", id, "--timeout", "30s"});
+  INFO(done.out << done.err << bench.run({"request", "history", id}).out);
+  CHECK(done.status == 0);
+  CHECK(bench.count("POST /v1/sign") == 1);
+}
+
+TEST_CASE("a batch makes one request a row and a bad row stops nobody else") {
+  BenchOptions options;
+  options.quorum = 0;
+  Bench bench(options);
+  bench.cli().write("rows.csv",
+                    "new-key,san\nfirst,dns:first.example.com\nsecond,nonsense\nthird,dns:third.example.com\n");
+  const auto result = bench.run({"--json", "enroll", "--from", "rows.csv", "--wait", "--timeout", "30s"});
+  INFO(result.out << result.err);
+  CHECK(result.status == 1);
+  CHECK(bench.objects("first").certificates == 1);
+  CHECK(bench.objects("second").private_keys == 0);
+  CHECK(bench.objects("third").certificates == 1);
+}
+
+TEST_CASE("a queued request is only written down and a daemon does the rest") {
+  BenchOptions options;
+  options.quorum = 0;
+  Bench bench(options);
+  const auto queued = bench.run(enroll("a", {"--queue"}));
+  CHECK(queued.status == 3);
+  const auto id = Bench::id_in(queued);
+  CHECK(bench.state_of(id) == "Preparing");
+  CHECK(bench.objects("a").private_keys == 0);
+  Process daemon(bench.cli(), {HSMBRIDGE_PROGRAM, "run"}, {});
+  const auto watched = bench.run({"request", "watch", id});
+  INFO(watched.out << watched.err);
+  CHECK(watched.status == 0);
+  CHECK(watched.out.find("TargetInstalled") != std::string::npos);
+  daemon.signal(SIGTERM);
+  CHECK(daemon.wait() == 0);
+  CHECK(bench.state_of(id) == "Completed");
+}
+
+TEST_CASE("a hook gets the certificate without a shell and without our secrets") {
+  BenchOptions options;
+  options.quorum = 0;
+  Bench bench(options);
+  const auto script =
+      bench.cli().write("hook.sh", "#!/bin/sh\nenv > hook.env\ncat > hook.pem\necho \"$1\" > hook.arg\n", 0700);
+  bench.cli().set("SECRET_OF_OURS", "hunter2");
+  const auto hook = "hook:" + Json(std::vector<std::string>{script.string(), "; touch pwned $(id)"}).dump();
+  const auto done = bench.run(enroll("a", {"--install", hook, "--wait", "--timeout", "30s"}));
+  INFO(done.out << done.err);
+  REQUIRE(done.status == 0);
+  const auto id = Bench::id_in(done);
+  CHECK(bench.cli().read("hook.arg") == "; touch pwned $(id)\n");
+  const auto environment = bench.cli().read("hook.env");
+  CHECK(environment.find("HSMBRIDGE_REQUEST=" + id) != std::string::npos);
+  CHECK(environment.find("hunter2") == std::string::npos);
+  CHECK(bench.cli().other({"openssl", "x509", "-in", "hook.pem", "-noout"}).status == 0);
+  CHECK(!bench.cli().exists("pwned"));
+}
+
+TEST_CASE("a hook that fails does not burn the certificate and is tried again") {
+  BenchOptions options;
+  options.quorum = 0;
+  Bench bench(options);
+  const auto script = bench.cli().write("hook.sh", "#!/bin/sh\necho no database >&2\nexit 7\n", 0700);
+  const auto asked = bench.run(enroll("a", {"--install", "hook:" + script.string(), "--wait", "--timeout", "5s"}));
+  INFO(asked.out << asked.err);
+  CHECK(asked.status == 3);
+  const auto id = Bench::id_in(asked);
+  CHECK(bench.state_of(id) == "Installing");
+  CHECK(bench.objects("a").certificates == 1);
+  CHECK(bench.run({"request", "explain", id}).out.find("no database") != std::string::npos);
+  bench.cli().write("hook.sh", "#!/bin/sh\nexit 0\n", 0700);
+  const auto done = bench.run({"request", "wait", id, "--timeout", "30s"});
+  INFO(done.out << done.err);
+  CHECK(done.status == 0);
+  CHECK(bench.count("POST /v1/sign") == 1);
+}
+
+}  // namespace hsmbridge::test

@@ -1,0 +1,42 @@
+#include "support/cli/cli.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+namespace hsmbridge::test {
+namespace {
+
+CliResult quickstart(Cli& cli, const std::string& mode) {
+  const std::string script = std::string(HSMBRIDGE_SOURCE) + "/scripts/quickstart";
+  const auto result =
+      cli.other({"bash", script, "--no-install", "--build", HSMBRIDGE_BUILD, "--mode", mode, (cli / "demo").string()},
+                "", std::chrono::seconds{120});
+  if (cli.exists("demo/tsb/pid")) cli.other({"bash", "-c", "kill $(cat demo/tsb/pid)"});
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("scripts/quickstart shows the whole job and leaves a configuration that works") {
+  Cli cli;
+  const auto shown = quickstart(cli, "raw-signature");
+  INFO(shown.out << shown.err);
+  REQUIRE(shown.status == 0);
+  CHECK(shown.out.find("web-2026.pem: OK") != std::string::npos);
+  CHECK(shown.out.find("bob approved: certificate for") != std::string::npos);
+  CHECK(cli.run({"--config", (cli / "demo/hsmbridge.yaml").string(), "request", "list"}).out.find("Completed") !=
+        std::string::npos);
+  // It never writes into a folder that is there.
+  CHECK(quickstart(cli, "raw-signature").status == 1);
+}
+
+TEST_CASE("scripts/quickstart walks the certificate tutorial to its end") {
+  Cli cli;
+  const auto shown = quickstart(cli, "certificate");
+  INFO(shown.out << shown.err);
+  REQUIRE(shown.status == 0);
+  CHECK(shown.err.find("/v1/certificate/import/plain") != std::string::npos);
+  CHECK(shown.out.find("Serial Number: 0 (0x0)") != std::string::npos);
+}
+
+}  // namespace hsmbridge::test
