@@ -2,12 +2,15 @@
 
 #include "base/error.h"
 #include "x509/chain.h"
+#include "x509/der.h"
 #include "x509/extensions.h"
+#include "x509/policies.h"
 #include "x509/spki.h"
 
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <map>
 #include <set>
 
 namespace hsmbridge::x509 {
@@ -59,6 +62,9 @@ constexpr std::array kKinds{
     FindingKind{"extension-missing", Severity::fatal, kMayBe, "An extension that was asked for is missing."},
     FindingKind{"extension-changed", Severity::fatal, kMayBe, "An extension has another value than asked."},
     FindingKind{"extension-added", Severity::reported, kMayBe, "It has an extension that was not asked for."},
+    FindingKind{"critical-extension-added", Severity::fatal, kMayBe,
+                "It has a critical extension that was not asked for: programs that do not know it refuse the "
+                "certificate."},
     FindingKind{"criticality-changed", Severity::reported, kMayBe,
                 "An extension is marked critical otherwise than asked."},
     FindingKind{"validity-changed", Severity::fatal, kMayBe, "The dates are not the ones that were fixed."},
@@ -103,16 +109,17 @@ std::string asked_found(const std::string& asked, const std::string& found) {
   return "asked " + asked + ", found " + found;
 }
 
-// DNS names are equal whatever their letter case (RFC 5280 §7.2); everything else as bytes.
+// DNS names are equal whatever their letter case (RFC 5280 §7.2); everything else as bytes. Never as text, in which two
+// names may look alike.
 std::string key_of(const GeneralName& name) {
-  std::string key = hex(name.der);
+  Bytes key = name.der;
   if (name.kind == GeneralNameKind::dns) {
-    key = name.text;
-    for (char& c : key) {
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    // Also the octets of the length, which changes nothing: the length of what follows tells as much.
+    for (auto& octet : key) {
+      if (octet >= 'A' && octet <= 'Z') octet = static_cast<std::uint8_t>(octet - 'A' + 'a');
     }
   }
-  return key;
+  return hex(key);
 }
 
 void check_names(Judge& judge, const Content& asked, const Content& found) {
@@ -139,7 +146,8 @@ void check_field(Judge& judge, const std::string& field, const std::optional<Val
   if (asked && !found) {
     judge.note(field + "-missing", asked_found(text(*asked), "nothing"));
   } else if (asked && !(*asked == *found)) {
-    judge.note(field + "-changed", asked_found(text(*asked), text(*found)));
+    const bool alike = text(*asked) == text(*found);
+    judge.note(field + "-changed", asked_found(text(*asked), text(*found)) + (alike ? ", which differs as bytes" : ""));
   } else if (!asked && found) {
     judge.note(field + "-added", "not asked, found " + text(*found));
   }
@@ -160,12 +168,56 @@ std::string joined(const std::set<std::string>& texts) {
   return text;
 }
 
-std::optional<std::set<std::string>> constraint_set(const std::optional<NameConstraints>& constraints) {
+// What is compared, with what a person reads of it, which is not.
+struct Shown {
+  std::map<std::string, std::string> items;
+
+  std::string& operator[](const std::string& key) { return items[key]; }
+  bool operator==(const Shown& other) const {
+    return std::equal(items.begin(), items.end(), other.items.begin(), other.items.end(),
+                      [](const auto& a, const auto& b) { return a.first == b.first; });
+  }
+};
+
+std::string shown_text(const Shown& shown) {
+  std::string text;
+  for (const auto& [key, one] : shown.items) text += (text.empty() ? "" : ", ") + one;
+  return text;
+}
+
+std::optional<Shown> shown(const std::optional<NameConstraints>& constraints) {
   if (!constraints) return std::nullopt;
-  std::set<std::string> set;
-  for (const GeneralName& base : constraints->permitted) set.insert("permitted " + base.text);
-  for (const GeneralName& base : constraints->excluded) set.insert("excluded " + base.text);
-  return set;
+  Shown items;
+  for (const GeneralName& base : constraints->permitted) items["permitted " + key_of(base)] = "permitted " + base.text;
+  for (const GeneralName& base : constraints->excluded) items["excluded " + key_of(base)] = "excluded " + base.text;
+  return items;
+}
+
+std::optional<Shown> shown(const std::vector<Policy>& policies) {
+  if (policies.empty()) return std::nullopt;
+  Shown items;
+  for (const Policy& policy : policies) items[hex(encode_policy(policy))] = to_string(policy);
+  return items;
+}
+
+const Extension* find_extension(const Content& content, const Oid& oid) {
+  for (const Extension& one : content.other_extensions) {
+    if (one.oid == oid) return &one;
+  }
+  return nullptr;
+}
+
+// The CA bits of Netscape's certificate type, which predates basic constraints and is still obeyed by some programs:
+// 5 SSL CA, 6 S/MIME CA, 7 object signing CA.
+unsigned netscape_ca_bits(const Content& content) {
+  const Extension* type = find_extension(content, Oid("2.16.840.1.113730.1.1"));
+  if (type == nullptr) return 0;
+  try {
+    const der::Element element = der::only(type->value, "Netscape certificate type");
+    return element.content.size() < 2 ? 0 : element.content[1] & 7U;
+  } catch (const Error&) {
+    return 7;  // another program may read what this one cannot
+  }
 }
 
 void check_usages(Judge& judge, const Content& asked, const Content& found) {
@@ -183,6 +235,9 @@ void check_constraints(Judge& judge, const Content& asked, const Content& found)
   if (found.key_usage && found.key_usage->has(KeyUsage::key_cert_sign) && !asked_sign) {
     judge.note("ca-unrequested", "not asked, found the key usage keyCertSign");
   }
+  if ((netscape_ca_bits(found) & ~netscape_ca_bits(asked)) != 0 && !asked_sign) {
+    judge.note("ca-unrequested", "not asked, found a Netscape certificate type of a CA");
+  }
   if (asked.basic_constraints && !found.basic_constraints) {
     // CA:FALSE is what no basic constraints mean.
     if (asked_ca) judge.note("basic-constraints-missing", asked_found(to_string(*asked.basic_constraints), "nothing"));
@@ -191,24 +246,16 @@ void check_constraints(Judge& judge, const Content& asked, const Content& found)
     judge.note("basic-constraints-changed",
                asked_found(to_string(*asked.basic_constraints), to_string(*found.basic_constraints)));
   }
-  check_field(judge, "name-constraints", constraint_set(asked.name_constraints), constraint_set(found.name_constraints),
-              joined);
+  check_field(judge, "name-constraints", shown(asked.name_constraints), shown(found.name_constraints), shown_text);
 }
 
 void check_others(Judge& judge, const Content& asked, const Content& found) {
-  const auto policy = [](const Policy& one) { return to_string(one); };
-  check_field(judge, "policies", as_set(asked.policies, policy), as_set(found.policies, policy), joined);
+  check_field(judge, "policies", shown(asked.policies), shown(found.policies), shown_text);
   const auto feature = [](std::uint64_t one) { return std::to_string(one); };
   check_field(judge, "tls-features", as_set(asked.tls_features, feature), as_set(found.tls_features, feature), joined);
-  const auto find = [](const Content& content, const Oid& oid) -> const Extension* {
-    for (const Extension& one : content.other_extensions) {
-      if (one.oid == oid) return &one;
-    }
-    return nullptr;
-  };
   for (const Extension& one : asked.other_extensions) {
     if (only_issuer_gives(one.oid)) continue;
-    const Extension* other = find(found, one.oid);
+    const Extension* other = find_extension(found, one.oid);
     if (other == nullptr) {
       judge.note("extension-missing", "asked " + one.oid.name() + ", found nothing");
     } else if (one.value != other->value) {
@@ -219,8 +266,11 @@ void check_others(Judge& judge, const Content& asked, const Content& found) {
     }
   }
   for (const Extension& one : found.other_extensions) {
-    if (!only_issuer_gives(one.oid) && find(asked, one.oid) == nullptr) {
-      judge.note("extension-added", "not asked, found " + one.oid.name() + (one.critical ? " (critical)" : ""));
+    if (find_extension(asked, one.oid) != nullptr) continue;
+    if (one.critical) {
+      judge.note("critical-extension-added", "not asked, found " + one.oid.name());
+    } else if (!only_issuer_gives(one.oid)) {
+      judge.note("extension-added", "not asked, found " + one.oid.name());
     }
   }
 }
@@ -230,6 +280,15 @@ void check_criticality(Judge& judge, const Content& asked, const Content& found)
     if (both && a != b)
       judge.note("criticality-changed", std::string(field) + (b ? " became critical" : " is not critical any more"));
   };
+  // Usages and basic constraints are critical as a rule, and every program knows them.
+  const auto added = [&judge](const char* field, bool there, bool critical) {
+    if (there && critical) {
+      judge.note("critical-extension-added", std::string("not asked, found critical ") + field);
+    }
+  };
+  added("name constraints", !asked.name_constraints && found.name_constraints, found.critical.name_constraints);
+  added("certificate policies", asked.policies.empty() && !found.policies.empty(), found.critical.policies);
+  added("TLS features", asked.tls_features.empty() && !found.tls_features.empty(), found.critical.tls_features);
   compare("key usage", asked.key_usage && found.key_usage, asked.critical.key_usage, found.critical.key_usage);
   compare("extended key usage", !asked.extended_key_usage.empty() && !found.extended_key_usage.empty(),
           asked.critical.extended_key_usage, found.critical.extended_key_usage);

@@ -93,6 +93,27 @@ TEST_CASE("Each way in which a certificate may not answer its request has its fi
       {{"policies-added"}, [](Content& c) { c.policies = {parse_policy("1.2.3")}; }},
       {{"tls-features-added"}, [](Content& c) { c.tls_features = {5}; }},
       {{"extension-added"}, [](Content& c) { c.other_extensions = {parse_extension("1.2.3.4:0500")}; }},
+      {{"critical-extension-added!"},
+       [](Content& c) { c.other_extensions = {parse_extension("1.2.3.4:critical:0500")}; }},
+      // A precertificate: what an issuer may add is no finding unless it is critical.
+      {{"critical-extension-added!"},
+       [](Content& c) { c.other_extensions = {parse_extension("1.3.6.1.4.1.11129.2.4.3:critical:0500")}; }},
+      {{"critical-extension-added!", "policies-added"},
+       [](Content& c) {
+         c.policies = {parse_policy("1.2.3")};
+         c.critical.policies = true;
+       }},
+      // netscapeCertType: SSL CA; object signing CA; what cannot be read; SSL server, which is no CA.
+      {{"ca-unrequested!", "extension-added"},
+       [](Content& c) { c.other_extensions = {parse_extension("2.16.840.1.113730.1.1:03020204")}; }},
+      {{"ca-unrequested!", "extension-added"},
+       [](Content& c) { c.other_extensions = {parse_extension("2.16.840.1.113730.1.1:03020041")}; }},
+      {{"chain-unanchored!", "ca-unrequested!", "extension-added"},
+       [](Content& c) {
+         c.other_extensions = {{Oid("2.16.840.1.113730.1.1"), false, {0x03, 0x7f}}};
+       }},
+      {{"extension-added"},
+       [](Content& c) { c.other_extensions = {parse_extension("2.16.840.1.113730.1.1:03020640")}; }},
       {{"criticality-changed"}, [](Content& c) { c.critical.key_usage = false; }},
       {{}, [](Content& c) { c.basic_constraints = BasicConstraints{}; }},
       {{}, [](Content& c) { c.other_extensions = {crl_distribution_points({"http://crl.example.com/"})}; }},
@@ -134,6 +155,54 @@ TEST_CASE("Each thing asked for and not given has its finding") {
     row.ask(bench.expected.content);
     CHECK(bench.findings(certificate) == row.findings);
   }
+}
+
+TEST_CASE("A Netscape CA type that was asked for is no finding and a critical extension may be accepted") {
+  Bench bench;
+  bench.expected.content.other_extensions = {parse_extension("2.16.840.1.113730.1.1:03020204")};
+  CHECK(bench.findings(bench.issue(bench.expected.content)).empty());
+  Content changed = bench.expected.content;
+  changed.other_extensions.push_back(parse_extension("1.2.3.4:critical:0500"));
+  bench.expected.accept = {"critical-extension-added"};
+  CHECK(bench.findings(bench.issue(changed)) == Names{"critical-extension-added"});
+}
+
+TEST_CASE("Name constraints and policies that read alike and differ as bytes are changed") {
+  Bench bench;
+  bench.expected.content.basic_constraints = BasicConstraints{true, {}};
+  bench.expected.content.key_usage->add(KeyUsage::key_cert_sign);
+  NameConstraints constraints;
+  add_name_constraint(constraints, "permitted;dirname:O=Example");
+  bench.expected.content.name_constraints = constraints;
+  Policy policy = parse_policy("1.2.3");
+  bench.expected.content.policies = {policy};
+  CHECK(bench.findings(bench.issue(bench.expected.content)).empty());
+
+  // O=Example as PrintableString instead of UTF8String.
+  Content changed = bench.expected.content;
+  Bytes& der = changed.name_constraints->permitted[0].der;
+  const auto utf8 = std::find(der.begin(), der.end(), std::uint8_t{0x0c});
+  REQUIRE(utf8 != der.end());
+  *utf8 = 0x13;
+  const Certificate other = bench.issue(changed);
+  CHECK(other.content().name_constraints->permitted[0].text == constraints.permitted[0].text);
+  CHECK(bench.findings(other) == Names{"name-constraints-changed!"});
+  CHECK(check_answer(other, bench.expected, bench.now).findings[0].explanation ==
+        "asked permitted dirname:O=Example, found permitted dirname:O=Example, which differs as bytes");
+
+  changed = bench.expected.content;
+  changed.policies[0].other_qualifiers = {from_hex("300a06032a03040c03616263")};
+  CHECK(bench.findings(bench.issue(changed)) == Names{"policies-changed!"});
+
+  // The letter case of a DNS name means nothing.
+  NameConstraints dns;
+  add_name_constraint(dns, "permitted;dns:example.com");
+  bench.expected.content.name_constraints = dns;
+  changed = bench.expected.content;
+  for (auto& octet : changed.name_constraints->permitted[0].der) {
+    if (octet == 'x') octet = 'X';
+  }
+  CHECK(bench.findings(bench.issue(changed)) == Names{});
 }
 
 TEST_CASE("A certificate for another key is fatal whatever is accepted") {
