@@ -45,10 +45,8 @@ Bytes ec_params(const KeySpec& spec) {
 }
 
 Bytes edwards25519_name() {
-  constexpr std::string_view kName = "edwards25519";
-  Bytes der{kPrintableString, static_cast<std::uint8_t>(kName.size())};
-  der.insert(der.end(), kName.begin(), kName.end());
-  return der;
+  const std::string name = "edwards25519";
+  return to_bytes(std::string{static_cast<char>(kPrintableString), static_cast<char>(name.size())} + name);
 }
 
 std::optional<KeySpec> curve_of(ByteView params) {
