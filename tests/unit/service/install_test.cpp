@@ -1,0 +1,67 @@
+#include "service/install.h"
+
+#include "base/error.h"
+#include "service/hook.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+namespace hsmbridge {
+
+TEST_CASE("install targets are read from their text and bad ones are refused") {
+  CHECK(service::install_target("token").name == "token");
+  CHECK(service::install_target("file:/etc/x.pem").detail == "/etc/x.pem");
+  CHECK(service::install_target("file:leaf:/etc/x.pem").detail == "leaf:/etc/x.pem");
+  CHECK(service::kind_of(service::install_target("hook:/bin/true")) == "hook");
+  CHECK(service::kind_of(service::install_target("provider:import")) == "provider");
+  for (const char* wrong : {"", "tokens", "token:x", "file:", "file:x.pem", "file:leaf:x.pem", "hook:", "hook:[]",
+                            "hook:[1]", "hook:[\"\"]", "provider:", "provider:export", "http://x"}) {
+    INFO(wrong);
+    CHECK_THROWS_AS(service::install_target(wrong), Error);
+  }
+}
+
+TEST_CASE("the words of a hook are passed as they are") {
+  CHECK(service::hook_argv("/bin/x") == std::vector<std::string>{"/bin/x"});
+  CHECK(service::hook_argv("[\"/bin/x\",\"a b\",\"$(id)\"]") == std::vector<std::string>{"/bin/x", "a b", "$(id)"});
+}
+
+TEST_CASE("a hook that hangs is stopped and one that floods its output is not kept") {
+  service::Hook hook;
+  hook.argv = {"sleep", "60"};
+  hook.time_limit = std::chrono::milliseconds{200};
+  try {
+    service::run_hook(hook);
+    FAIL("it ended");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::unavailable);
+  }
+  hook.argv = {"sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x; echo; echo the end >&2; exit 3"};
+  hook.time_limit = std::chrono::seconds{20};
+  try {
+    service::run_hook(hook);
+    FAIL("it succeeded");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::refused);
+    CHECK(error.message().find("exited with status 3") != std::string::npos);
+    CHECK(error.message().find("the end") != std::string::npos);
+    CHECK(error.message().size() < 1000);
+  }
+}
+
+TEST_CASE("a hook need not read its input and one that is not there is unavailable") {
+  service::Hook hook;
+  hook.argv = {"true"};
+  hook.input = std::string(1U << 20U, 'x');
+  hook.time_limit = std::chrono::seconds{20};
+  CHECK_NOTHROW(service::run_hook(hook));
+  hook.argv = {"/no/such/program"};
+  try {
+    service::run_hook(hook);
+    FAIL("it ran");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::unavailable);
+  }
+}
+
+}  // namespace hsmbridge
