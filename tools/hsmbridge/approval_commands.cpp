@@ -16,8 +16,10 @@ using commandline::Times;
 
 const Positional kTask{"TASK", "the task, or the beginning of its id"};
 const Option kYes{"--yes", "", "do not ask; demanded where there is no terminal"};
-const Option kSha256{"--sha256", "HEX",
-                     "only these bytes, by their SHA-256; demanded where they are no certificate or CRL"};
+const Option kSha256{
+    "--sha256", "HEX",
+    "only these bytes, by their SHA-256; demanded where they are no certificate or CRL, and with --yes where they "
+    "are not those of a request of this bridge"};
 
 Json to_json(const securosys::TaskView& task) {
   Json json = Json::object({{"task", task.id},
@@ -111,6 +113,18 @@ ExitCode accept(Invocation& invocation) {
     Error error{ErrorKind::refused, fmt::format("task {} is not approved: {}", task.id, comparison.objections.front())};
     for (const auto& objection : comparison.objections) error.with("objection", objection);
     throw error.hint("ask whoever made the request; `approval reject` refuses it");
+  }
+  // Nobody looks at the question then. What a server shows may be another thing a moment later, so somebody must have
+  // said which bytes: our own request, or whoever typed the hash.
+  if (invocation.arguments.has("--yes") && !invocation.arguments.has("--sha256") &&
+      !comparison.expectation.to_be_signed) {
+    throw Error{ErrorKind::refused,
+                fmt::format("task {} is not approved: --yes without --sha256 is for the exact bytes of a request of "
+                            "this bridge, and what is known of these is {}",
+                            task.id, comparison.words)}
+        .with("payload_sha256", task.payload_sha256)
+        .hint(fmt::format("look at it with `hsmbridge approval show --as {} {}`, then give the --sha256 that it shows",
+                          desk.person(), task.id.substr(0, 8)));
   }
   // Everything is part of the question, also with --quiet and --json; what is signed is what was shown.
   if (!agreed(invocation,

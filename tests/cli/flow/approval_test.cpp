@@ -49,6 +49,30 @@ TEST_CASE("without a terminal an approval wants --yes and signs nothing") {
   CHECK(again.err.find("no open task") != std::string::npos);
 }
 
+TEST_CASE("without a question bytes that no request here froze are approved by their hash only") {
+  Bench bench;
+  pending(bench, "web-1");
+  // An approver's own machine: the same TSB, and a store that knows nothing of the request.
+  auto text = bench.cli().read(".config/hsmbridge/hsmbridge.yaml");
+  text.replace(text.find("hsmbridge.db"), 12, "approver.db");
+  bench.cli().write("approver.yaml", text);
+  const auto run = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"--config", "approver.yaml"});
+    return bench.run(words);
+  };
+  const auto task = bench.tasks_of("alice").at(0);
+  const auto sha = run({"--json", "approval", "show", "--as", "alice", task}).json().at("payload_sha256").as_string();
+  const auto blind = run({"approval", "accept", "--as", "alice", task, "--yes"});
+  INFO(blind.out << blind.err);
+  CHECK(blind.status == 4);
+  CHECK(blind.err.find("approval show --as alice " + task.substr(0, 8) + "`, then give the --sha256 that it shows") !=
+        std::string::npos);
+  CHECK(run({"approval", "accept", "--as", "alice", task, "--sha256", std::string(64, 'a'), "--yes"}).status == 4);
+  CHECK(bench.count("POST /v1/approval") == 0);
+  CHECK(run({"approval", "accept", "--as", "alice", task, "--sha256", sha, "--yes"}).status == 0);
+  CHECK(bench.count("POST /v1/approval") == 1);
+}
+
 TEST_CASE("every use of an approver's key is in the audit log before its signature leaves") {
   Bench bench;
   pending(bench, "web-1");
