@@ -9,6 +9,9 @@ namespace {
 
 // Ordinary clocks differ by less; and the Date header is cut to the second.
 constexpr Duration kBackdate = std::chrono::seconds{5};
+// A server whose clock is further away has no clock that anything may be signed for: a time stamp of next year could be
+// kept and used then.
+constexpr Duration kMostAhead = std::chrono::hours{24};
 constexpr Duration kReuse = std::chrono::minutes{1};
 
 Identity from_certificate(TimestampProof::Form form, const x509::Signer& signer, ByteView certificate) {
@@ -65,7 +68,9 @@ TimestampProof TimestampProver::prove() {
 bool TimestampProver::learn(const Error& error) {
   const std::string_view date = error.detail("server-date");
   if (date.empty()) return false;
-  server_ahead_ = parse_rfc3339(date) - clock_.now();
+  const Duration ahead = parse_rfc3339(date) - clock_.now();
+  if (ahead > kMostAhead || ahead < -kMostAhead) return false;
+  server_ahead_ = ahead;
   last_.reset();
   return true;
 }
