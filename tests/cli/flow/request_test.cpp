@@ -172,4 +172,21 @@ TEST_CASE("the diagram in README is the one the program prints") {
   CHECK(cli.run({"request", "diagram", "--format", "svg"}).status == 2);
 }
 
+TEST_CASE("the configuration in README is one the program takes") {
+  const Cli cli;
+  const auto readme = cli.other({"cat", std::string(HSMBRIDGE_SOURCE) + "/README.md"}).out;
+  const std::string fence = "```yaml\n";
+  const auto begin = readme.find(fence);
+  REQUIRE(begin != std::string::npos);
+  const auto end = readme.find("```", begin + fence.size());
+  cli.write("readme.yaml", readme.substr(begin + fence.size(), end - begin - fence.size()));
+  for (const std::string name : {"alice", "bob", "carol"}) {
+    REQUIRE(cli.other({"openssl", "genpkey", "-algorithm", "ED25519", "-out", name + ".key"}).status == 0);
+    REQUIRE(cli.other({"openssl", "pkey", "-in", name + ".key", "-pubout", "-out", name + ".pem"}).status == 0);
+  }
+  const auto listed = cli.run({"--config", "readme.yaml", "provider", "list"});
+  INFO(listed.err);
+  CHECK(listed.status == 0);
+}
+
 }  // namespace hsmbridge::test
