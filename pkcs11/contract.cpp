@@ -97,7 +97,29 @@ ContractRow mechanisms_row(const Session& session, const KeyObjects& key, KeyUse
   return row;
 }
 
+// What the key was made for, which no attribute says but this one.
+KeyUse use_of(const Session& session, const KeyObjects& key) {
+  if (!key.private_half || !key.info.spec || key.info.spec->type != x509::KeyType::rsa) return KeyUse::sign;
+  const auto octets = read_attribute(session, *key.private_half, CKA_ALLOWED_MECHANISMS);
+  const Bytes raw = number_octets(CKM_RSA_X_509);
+  for (std::size_t at = 0; octets && at + raw.size() <= octets->size(); at += raw.size()) {
+    if (equal(ByteView(*octets).subspan(at, raw.size()), raw)) return KeyUse::tls_client;
+  }
+  return KeyUse::sign;
+}
+
 }  // namespace
+
+std::string_view to_string(KeyUse use) {
+  return use == KeyUse::sign ? "sign" : "tls-client";
+}
+
+KeyUse parse_key_use(std::string_view text) {
+  for (const KeyUse use : {KeyUse::sign, KeyUse::tls_client}) {
+    if (text == to_string(use)) return use;
+  }
+  throw Error{ErrorKind::invalid_input, fmt::format("a key is not made for \"{}\"", text)}.hint("sign or tls-client");
+}
 
 std::string_view to_string(Verdict verdict) {
   switch (verdict) {
@@ -164,6 +186,7 @@ bool states(const Quirk& quirk, const ContractTerm& term) {
 
 ContractReport compare_with_contract(const Session& session, const KeyObjects& key, const Quirk* quirk, KeyUse use) {
   ContractReport report;
+  report.use = use;
   if (quirk != nullptr) report.quirk = quirk->name;
   for (const ContractTerm& term : kTerms) {
     const auto object = term.half == kPrivate ? key.private_half : key.public_half;
@@ -182,7 +205,8 @@ ContractReport compare_with_contract(const Session& session, const KeyObjects& k
 
 ContractReport check_contract(Token& token, const KeyInfo& key) {
   return reading(token.state(), [&](Session& session) {
-    return compare_with_contract(session, locate(session, key), nullptr, KeyUse::sign);
+    const KeyObjects found = locate(session, key);
+    return compare_with_contract(session, found, nullptr, use_of(session, found));
   });
 }
 

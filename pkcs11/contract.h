@@ -9,6 +9,18 @@ namespace hsmbridge::pkcs11 {
 class Token;
 struct KeyInfo;
 
+// What else the key will do besides the signatures of this program.
+enum class KeyUse {
+  sign,
+  // TLS client authentication through libp11, which pads RSA-PSS by itself and asks for raw RSA (CKM_RSA_X_509). Raw
+  // RSA signing equals raw decryption, so other RSA keys are not allowed it.
+  tls_client,
+};
+
+// "sign", "tls-client"; parse_key_use throws invalid_input for another word.
+std::string_view to_string(KeyUse use);
+KeyUse parse_key_use(std::string_view text);
+
 enum class Verdict {
   held,
   wish_not_granted,  // reported, not fatal: MODIFIABLE, COPYABLE, ALLOWED_MECHANISMS
@@ -28,14 +40,17 @@ struct ContractRow {
 // What was asked of a key and what the token says it has.
 struct ContractReport {
   std::vector<ContractRow> rows;
-  std::string quirk;  // the rung of the ladder whose template the token took: "full", or a named vendor quirk
+  KeyUse use = KeyUse::sign;  // whose contract it is
+  std::string quirk;          // the rung of the ladder whose template the token took: "full", or a named vendor quirk
 
   bool violated() const;
   // One line a violated row: "private CKA_EXTRACTABLE: asked false, found true".
   std::string violations() const;
 };
 
-// Compares a key that is on the token, however it got there, with the contract (DESIGN: hard attributes and wishes).
+// Compares a key that is on the token, however it got there, with the contract (DESIGN: hard attributes and wishes). An
+// RSA key whose CKA_ALLOWED_MECHANISMS names raw RSA was made for KeyUse::tls_client and is compared with that
+// contract; one that may do anything was not.
 ContractReport check_contract(Token& token, const KeyInfo& key);
 
 }  // namespace hsmbridge::pkcs11

@@ -9,14 +9,6 @@
 
 namespace hsmbridge::pkcs11 {
 
-// What else the key will do besides the signatures of this program.
-enum class KeyUse {
-  sign,
-  // TLS client authentication through libp11, which pads RSA-PSS by itself and asks for raw RSA (CKM_RSA_X_509). Raw
-  // RSA signing equals raw decryption, so other RSA keys are not allowed it.
-  tls_client,
-};
-
 // A key before it is born: what the caller journals before make_key. The id is 16 random bytes, so a crash between the
 // two leaves something that can be looked for.
 struct KeyPlan {

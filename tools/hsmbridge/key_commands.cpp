@@ -40,9 +40,11 @@ std::vector<std::string> labels_of(const Arguments& arguments) {
 
 // The id is chosen before the key is born, and is on disk first where there is a store: after a crash it can be looked
 // for.
-std::vector<pkcs11::KeyPlan> plans_of(const Arguments& arguments, pkcs11::Token& token, const x509::KeySpec& spec) {
+std::vector<pkcs11::KeyPlan> plans_of(const Arguments& arguments, pkcs11::Token& token, const x509::KeySpec& spec,
+                                      pkcs11::KeyUse use) {
   const auto labels = labels_of(arguments);
   std::vector<pkcs11::KeyPlan> plans = pkcs11::plan_keys(token, labels, spec);
+  for (pkcs11::KeyPlan& plan : plans) plan.use = use;
   if (const auto id = arguments.text("--id")) {
     if (plans.size() != 1) throw Error{ErrorKind::invalid_input, "--id is for one key, not for --count"};
     Bytes wanted = from_hex(*id);
@@ -69,14 +71,16 @@ void say_wishes(Output& output, const pkcs11::ContractReport& report) {
 ExitCode generate(Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
   const x509::KeySpec spec = x509::parse_key_spec(arguments.text_or("--spec", "ec:P-256"));
+  const pkcs11::KeyUse use = pkcs11::parse_key_use(arguments.text_or("--for", "sign"));
   Place place(invocation);
   const auto token = place.token();
-  const auto plans = plans_of(arguments, *token, spec);
+  const auto plans = plans_of(arguments, *token, spec, use);
   for (const pkcs11::KeyPlan& plan : plans) {
     place.record("key-planned", Json::object({{"token", Json(token->name())},
                                               {"label", Json(plan.label)},
                                               {"id", Json(hex(plan.id))},
-                                              {"type", Json(x509::to_string(spec))}}));
+                                              {"type", Json(x509::to_string(spec))},
+                                              {"for", Json(pkcs11::to_string(plan.use))}}));
   }
   const auto made = pkcs11::make_keys(*token, plans);
   std::vector<pkcs11::KeyInfo> keys;
@@ -129,6 +133,9 @@ ExitCode show(Invocation& invocation) {
   object.set("attributes", to_json(attributes));
   object.set("contract", to_json(report));
   std::string text = key_text(key) + "\n" + attributes_text(attributes, report);
+  if (report.use == pkcs11::KeyUse::tls_client) {
+    text += "\nmade for TLS client authentication (--for tls-client): it may do raw RSA, and is judged by that\n";
+  }
   if (invocation.arguments.has("--prove")) {
     place.record("key-prove", key_facts(*token, key));
     const auto signer = pkcs11::TokenKey::open(token, key);
@@ -217,13 +224,18 @@ std::vector<Command> key_commands() {
        "Make a key pair in the token",
        with_token({{"--label", "LABEL", "the new key's label; one that is taken is refused", Times::required},
                    {"--spec", "KIND", "ec:P-256 (default), ec:P-384, ec:P-521, ed25519, rsa:2048 … rsa:8192"},
+                   {"--for", "USE", "sign (default), or tls-client: it also logs in to a provider (client_key)"},
                    {"--id", "HEX", "the CKA_ID; else 16 random bytes"},
                    {"--count", "N", "make N keys: LABEL-1 … LABEL-N"}}),
        {},
        generate,
        exits,
        "The key can sign and nothing else, and never leaves the token. Afterwards every\n"
-       "attribute is read back; a key that is not as asked is destroyed.\n"},
+       "attribute is read back; a key that is not as asked is destroyed.\n\n"
+       "An RSA key that authenticates TLS connections (client_key of a provider) is made with\n"
+       "--for tls-client: TLS 1.3 signs with PSS, for which OpenSSL's bridge to the token asks\n"
+       "for raw RSA. Raw RSA signing is raw decryption too, so no other key is allowed it;\n"
+       "without it such a key does TLS 1.2 only. EC keys need no such permission.\n"},
       {"key", "list", "List the keys of a token", with_token({}), {}, list, exits, ""},
       {"key",
        "show",

@@ -141,8 +141,10 @@ Json to_json(const pkcs11::ContractReport& report) {
                             {"found", Json(row.found)},
                             {"verdict", Json(pkcs11::to_string(row.verdict))}}));
   }
-  return Json::object(
-      {{"violated", Json(report.violated())}, {"template", Json(report.quirk)}, {"rows", std::move(rows)}});
+  return Json::object({{"violated", Json(report.violated())},
+                       {"use", Json(pkcs11::to_string(report.use))},
+                       {"template", Json(report.quirk)},
+                       {"rows", std::move(rows)}});
 }
 
 std::string attributes_text(const pkcs11::KeyAttributes& attributes, const pkcs11::ContractReport& report) {

@@ -77,6 +77,41 @@ TEST_CASE("key show says what pkcs11-tool sees and what the contract asked") {
   CHECK(tool.out.find(key.at("id").as_string()) != std::string::npos);
 }
 
+TEST_CASE("an RSA key made for TLS clients may do raw RSA and is judged by the contract it was made by") {
+  const Cli cli;
+  cli.make_token("web");
+  const auto mechanisms = [&](const std::string& label) {
+    const auto shown = cli.run(cli.on("web", {"key", "show", label, "--json"}));
+    CHECK(shown.err.empty());
+    const Json key = shown.json();
+    CHECK_FALSE(key.at("contract").at("violated").as_bool());
+    std::string verdict;
+    for (const Json& row : key.at("contract").at("rows").as_array()) {
+      if (row.at("attribute").as_string() == "CKA_ALLOWED_MECHANISMS") verdict = row.at("verdict").as_string();
+    }
+    CHECK(verdict == "held");
+    const bool raw =
+        key.at("attributes").at("private").at("CKA_ALLOWED_MECHANISMS").as_string().find("CKM_RSA_X_509") !=
+        std::string::npos;
+    return key.at("contract").at("use").as_string() + (raw ? " raw" : "");
+  };
+  const auto make = [&](const std::string& label, std::vector<std::string> more) {
+    std::vector<std::string> words{"key", "generate", "--label", label, "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    return cli.run(cli.on("web", words));
+  };
+  REQUIRE(make("client", {"--spec", "rsa:2048", "--for", "tls-client"}).status == 0);
+  REQUIRE(make("web", {"--spec", "rsa:2048"}).status == 0);
+  REQUIRE(make("ec", {"--for", "tls-client"}).status == 0);
+  CHECK(mechanisms("client") == "tls-client raw");
+  CHECK(mechanisms("web") == "sign");
+  CHECK(mechanisms("ec") == "sign");
+  CHECK(cli.run(cli.on("web", {"key", "show", "client"})).out.find("--for tls-client") != std::string::npos);
+  const auto wrong = make("x", {"--for", "wrapping"});
+  CHECK(wrong.status == 2);
+  CHECK(wrong.err.find("sign or tls-client") != std::string::npos);
+}
+
 TEST_CASE("a taken label or id is refused and nothing is made") {
   const Cli cli;
   cli.make_token("web");
