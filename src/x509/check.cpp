@@ -397,8 +397,12 @@ Answer check_answer(const Certificate& certificate, const Expectation& expected,
     judge.note("serial-not-positive", "the serial number is " + serial_text(certificate.serial()));
   }
   if (!(asked.subject == found.subject)) {
-    judge.note(asked.subject.same_text(found.subject) ? "subject-encoding-changed" : "subject-changed",
-               asked_found("\"" + asked.subject.to_string() + "\"", "\"" + found.subject.to_string() + "\""));
+    const std::string text = "\"" + found.subject.to_string() + "\"";
+    if (asked.subject.same_text(found.subject)) {
+      judge.note("subject-encoding-changed", text + " is written in other ASN.1 string types than asked");
+    } else {
+      judge.note("subject-changed", asked_found("\"" + asked.subject.to_string() + "\"", text));
+    }
   }
   check_usages(judge, asked, found);
   check_others(judge, asked, found);

@@ -75,6 +75,23 @@ TEST_CASE_METHOD(Fixture, "a lease of another boot is void") {
   CHECK(after->claim(query("b"), clock.now()).size() == 1);
 }
 
+TEST_CASE_METHOD(Fixture, "the claims of a worker that is gone are free at once and those of a living one are not") {
+  Order other = order_of("0A1B2C3D4E5F6G7J", clock.now());
+  create_ready_to_submit(*store, order);
+  create_ready_to_submit(*store, other);
+  const std::vector<Claim> dead = claim(query("dead", "provider:tsb", 1));
+  const std::vector<Claim> living = claim(query("living", "provider:tsb", 1));
+  REQUIRE(dead.size() == 1);
+  REQUIRE(living.size() == 1);
+  const std::uint64_t commits = store->commits();
+  CHECK(store->end_leases([](const std::string&) { return false; }) == 0);
+  CHECK(store->commits() == commits);
+  CHECK(store->end_leases([](const std::string& worker) { return worker == "dead"; }) == 1);
+  const std::vector<Claim> again = claim(query("next"));
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].effect_id == dead[0].effect_id);
+}
+
 TEST_CASE_METHOD(Fixture, "nothing is claimed before it is due or of a lane without a place") {
   create_awaiting_approval(*store, order);
   CHECK(claim(query("a")).empty());
