@@ -1,8 +1,8 @@
 #include "workflow/decide.h"
 
 #include "base/error.h"
-#include "workflow/engine.h"
 #include "workflow/rules.h"
+#include "workflow/schedule.h"
 
 #include <fmt/core.h>
 
@@ -14,17 +14,6 @@ namespace {
 
 // What a transition function answers: the next state, or why the event is not for this state after all.
 using Next = std::variant<State, Refusal>;
-
-struct Context {
-  const Order& order;
-  const Event& event;
-  const Timing& timing;
-  Instant at() const { return event.at; }
-  template <class T>
-  const T* is() const {
-    return std::get_if<T>(&event.body);
-  }
-};
 
 Next refuse(std::string why) {
   return Refusal{std::move(why)};
@@ -42,10 +31,6 @@ WithdrawWish wish_of(const Context& context) {
     return WithdrawWish{WithdrawWish::Cause::cancel, context.event.actor, cancel->reason};
   }
   return WithdrawWish{WithdrawWish::Cause::deadline, context.event.actor, "the request's own deadline passed"};
-}
-
-bool wants_to_end(const Context& context) {
-  return context.is<CancelAsked>() || context.is<DeadlinePassed>();
 }
 
 State failed(const Problem& problem) {
@@ -148,15 +133,6 @@ State landed(Dossier dossier, Submission submission, const Report& report, const
   }
   return AwaitingApproval{
       std::move(dossier), std::move(submission), progress_with_note(report), report.provider_status, {}};
-}
-
-// The report that a fact carries, when it is about the current submission in its present state.
-const Report* report_of(const Context& context) {
-  if (const auto* reported = context.is<Reported>()) return &reported->report;
-  if (const auto* found = context.is<FoundAtProvider>()) return &found->report;
-  if (const auto* answered = context.is<SubmissionAnswered>()) return &answered->report;
-  if (const auto* cancelled = context.is<CancelAnswered>()) return &cancelled->report;
-  return nullptr;
 }
 
 // An answer to some attempt that names another reference than the one we wait for.
@@ -323,7 +299,8 @@ Next from(const Submitting& state, const Context& context) {
   }
   if (const auto* lost = context.is<AnswerLost>()) {
     if (!started || lost->attempt != state.attempt) return refuse("that attempt is over");
-    return State{LookingUp{state.dossier, state.attempt, lost->why, {}, state.wish}};
+    return State{
+        LookingUp{state.dossier, state.attempt, lost->why, {}, state.wish, state.answer_by + context.timing.settle}};
   }
   if (started) {
     if (!wants_to_end(context)) return refuse("a submission is under way");
@@ -556,7 +533,7 @@ Next from(const Unresolved& state, const Context& context) {
     if (state.handout) return refuse("a result is stored already: bring the certificate, or abandon it");
     std::string why = state.why;
     if (!state.submission.reference.empty()) why += fmt::format("; known as {}", state.submission.reference.str());
-    return State{LookingUp{state.dossier, state.submission.attempt, std::move(why), {}, state.wish}};
+    return State{LookingUp{state.dossier, state.submission.attempt, std::move(why), {}, state.wish, context.at()}};
   }
   if (const auto* there = context.is<ResolvedAsThere>()) {
     if (there->reference.empty()) return refuse("a reference is needed");
@@ -638,136 +615,6 @@ Next next_state(const State& state, const Context& context) {
   }
 }
 
-// ---- the effects that a state wants ---------------------------------------------------------------------------------
-
-// What the event says about patience, for the due time of what follows it.
-std::optional<Duration> asked_patience(const Context& context) {
-  if (const Report* report = report_of(context)) return report->retry_after;
-  if (const auto* refused = context.is<SubmissionNotAccepted>()) return refused->retry_after;
-  return std::nullopt;
-}
-
-class Schedule {
- public:
-  explicit Schedule(const Context& context) : context_(context), at_(context.at()) {}
-
-  std::vector<Effect> of(const State& state) {
-    switch (name_of(state)) {
-      case StateName::preparing:
-        add(std::get<Preparing>(state).key ? EffectName::build_draft : EffectName::ensure_key, at_);
-        break;
-      case StateName::prepared:
-        add(EffectName::check_draft, at_);
-        break;
-      case StateName::awaiting_local_approval:
-        add_draft_age(std::get<AwaitingLocalApproval>(state).dossier.draft);
-        break;
-      case StateName::awaiting_command:
-        add_draft_age(std::get<AwaitingCommand>(state).dossier.draft);
-        break;
-      case StateName::submitting:
-        submitting(std::get<Submitting>(state));
-        break;
-      case StateName::looking_up:
-        looking_up(std::get<LookingUp>(state));
-        break;
-      case StateName::awaiting_approval:
-        waiting(std::get<AwaitingApproval>(state));
-        break;
-      case StateName::awaiting_issuance:
-        waiting(std::get<AwaitingIssuance>(state));
-        break;
-      case StateName::withdrawing:
-        withdrawing(std::get<Withdrawing>(state));
-        break;
-      case StateName::retrieving:
-        add(EffectName::retrieve, context_.is<Reported>() ? at_ + patience(context_.timing.poll_first) : at_);
-        break;
-      case StateName::verifying:
-        add(EffectName::verify, at_);
-        break;
-      case StateName::installing:
-        installing(std::get<Installing>(state));
-        break;
-      default:
-        break;
-    }
-    add_deadline(state);
-    return std::move(effects_);
-  }
-
- private:
-  void add(EffectName name, Instant due, unsigned attempt = 0, std::string target = {}) {
-    effects_.push_back(Effect{name, due, attempt, std::move(target)});
-  }
-  Duration patience(Duration planned) const { return std::max(planned, asked_patience(context_).value_or(planned)); }
-
-  void add_draft_age(const Draft& draft) {
-    if (context_.order.max_age) add(EffectName::draft_age, draft.built_at + *context_.order.max_age);
-  }
-  void submitting(const Submitting& state) {
-    if (state.phase == Submitting::Phase::started) {
-      // No submit effect any more: what is left is the timer that turns silence into a look-up.
-      add(EffectName::answer_overdue, state.answer_by + context_.timing.settle, state.attempt);
-      return;
-    }
-    Instant due = at_;
-    if (const auto* refused = context_.is<SubmissionNotAccepted>()) {
-      due += next_retry(context_.order.id, refused->attempt, refused->retry_after, context_.timing);
-    }
-    add(EffectName::submit, due, state.attempt);
-    add_draft_age(state.dossier.draft);
-  }
-  void looking_up(const LookingUp& state) {
-    Instant due = at_;
-    if (context_.is<AnswerLost>()) {
-      due = std::max(at_, answer_by_ + context_.timing.settle);
-    } else if (state.first_absent) {
-      due = std::max(at_, *state.first_absent + context_.timing.settle);
-    } else if (wants_to_end(context_)) {
-      due = at_ + context_.timing.settle;  // the planned time is not known here; later is always safe
-    }
-    add(EffectName::look_up, due, state.attempt);
-  }
-  template <class Waiting>
-  void waiting(const Waiting& state) {
-    if (state.gone_since) return add(EffectName::poll, *state.gone_since + context_.timing.gone_confirm);
-    if (context_.is<ResolvedAsThere>()) return add(EffectName::poll, at_);
-    add(EffectName::poll, at_ + next_poll(context_.order.id, at_ - state.submission.submitted_at,
-                                          asked_patience(context_), context_.timing));
-  }
-  void withdrawing(const Withdrawing& state) {
-    if (state.gone_since) return add(EffectName::poll, *state.gone_since + context_.timing.gone_confirm);
-    // A provider whose cancel fails again and again is polled all the same, or its final word would never be heard.
-    if (state.cancel == Withdrawing::Cancel::wanted) add(EffectName::withdraw, at_);
-    add(EffectName::poll, at_ + patience(context_.timing.withdraw_poll));
-  }
-  void installing(const Installing& state) {
-    for (const TargetState& target : state.targets) {
-      if (target.stage == TargetState::Stage::done) continue;
-      const Duration delay = target.stage == TargetState::Stage::failed
-                                 ? next_retry(context_.order.id, target.failures, std::nullopt, context_.timing)
-                                 : Duration::zero();
-      add(EffectName::install, at_ + delay, 0, target.target.name);
-    }
-  }
-  void add_deadline(const State& state) {
-    if (!context_.order.deadline || name_of(state) > StateName::awaiting_issuance) return;
-    const auto* submitting = std::get_if<Submitting>(&state);
-    const auto* looking = std::get_if<LookingUp>(&state);
-    if ((submitting && submitting->wish) || (looking && looking->wish)) return;
-    add(EffectName::deadline, *context_.order.deadline);
-  }
-
- public:
-  Instant answer_by_{};  // of the attempt that was lost
-
- private:
-  const Context& context_;
-  Instant at_;
-  std::vector<Effect> effects_;
-};
-
 std::string not_for_this_state(StateName state, EventName event) {
   if (is_final(state)) return fmt::format("the request is {}: nothing changes it any more", to_string(state));
   if (event == EventName::cancel_asked) {
@@ -798,9 +645,7 @@ std::variant<Decision, Refusal> decide(const Order& order, const State& state, c
     return Refusal{fmt::format("internal: {} in {} may not lead to {}", to_string(name_of(event.body)), to_string(here),
                                to_string(name_of(reached)))};
   }
-  Schedule schedule(context);
-  if (const auto* submitting = std::get_if<Submitting>(&state)) schedule.answer_by_ = submitting->answer_by;
-  std::vector<Effect> effects = schedule.of(reached);
+  std::vector<Effect> effects = wanted_effects(reached, context);
   return Decision{std::move(reached), std::move(effects), rule->sentence};
 }
 
@@ -808,7 +653,7 @@ Decision begin(const Order& order, const Timing& timing) {
   const Event created{order.created_at, order.created_by, Created{order}};
   const Context context{order, created, timing};
   State state = Preparing{};
-  std::vector<Effect> effects = Schedule(context).of(state);
+  std::vector<Effect> effects = wanted_effects(state, context);
   return Decision{std::move(state), std::move(effects), "a request is made"};
 }
 

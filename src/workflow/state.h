@@ -68,6 +68,7 @@ struct LookingUp {
   std::string why;                      // what happened to the answer
   std::optional<Instant> first_absent;  // Absent must be said twice across the settle time
   std::optional<WithdrawWish> wish;
+  Instant not_before{};  // no look-up sooner: the call whose answer was lost may still be under way there
   bool operator==(const LookingUp&) const = default;
 };
 struct AwaitingApproval {

@@ -163,6 +163,13 @@ TEST_CASE("a lost answer is looked up no sooner than its deadline and the settle
   CHECK(effect(go(order(), begun.next, AnswerLost{1, "cut"}, kStart + 1h), EffectName::look_up).due == kStart + 1h);
 }
 
+TEST_CASE("a cancel while a lost answer is looked up does not hasten the look-up") {
+  const Decision begun = go(order(), planned(), AttemptStarted{1, "host/1", kStart + 60s});
+  const Decision lost = go(order(), begun.next, AnswerLost{1, "cut"}, kStart + 2s);
+  const Decision wished = go(order(), lost.next, CancelAsked{"no"}, kStart + 3s);
+  CHECK(effect(wished, EffectName::look_up).due == kStart + 60s + kTiming.settle);
+}
+
 TEST_CASE("only an absence said twice across the settle time allows another attempt") {
   const State looking = sample<LookingUp>();
   const Decision once = go(order(), looking, AbsentAtProvider{1}, kStart);

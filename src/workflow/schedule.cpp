@@ -1,0 +1,147 @@
+#include "workflow/schedule.h"
+
+#include "workflow/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hsmbridge::workflow {
+namespace {
+
+// What the event says about patience, for the due time of what follows it.
+std::optional<Duration> asked_patience(const Context& context) {
+  if (const Report* report = report_of(context)) return report->retry_after;
+  if (const auto* refused = context.is<SubmissionNotAccepted>()) return refused->retry_after;
+  return std::nullopt;
+}
+
+class Schedule {
+ public:
+  explicit Schedule(const Context& context) : context_(context), at_(context.at()) {}
+
+  std::vector<Effect> of(const State& state) {
+    switch (name_of(state)) {
+      case StateName::preparing:
+        add(std::get<Preparing>(state).key ? EffectName::build_draft : EffectName::ensure_key, at_);
+        break;
+      case StateName::prepared:
+        add(EffectName::check_draft, at_);
+        break;
+      case StateName::awaiting_local_approval:
+        add_draft_age(std::get<AwaitingLocalApproval>(state).dossier.draft);
+        break;
+      case StateName::awaiting_command:
+        add_draft_age(std::get<AwaitingCommand>(state).dossier.draft);
+        break;
+      case StateName::submitting:
+        submitting(std::get<Submitting>(state));
+        break;
+      case StateName::looking_up:
+        looking_up(std::get<LookingUp>(state));
+        break;
+      case StateName::awaiting_approval:
+        waiting(std::get<AwaitingApproval>(state));
+        break;
+      case StateName::awaiting_issuance:
+        waiting(std::get<AwaitingIssuance>(state));
+        break;
+      case StateName::withdrawing:
+        withdrawing(std::get<Withdrawing>(state));
+        break;
+      case StateName::retrieving:
+        add(EffectName::retrieve, context_.is<Reported>() ? at_ + patience(context_.timing.poll_first) : at_);
+        break;
+      case StateName::verifying:
+        add(EffectName::verify, at_);
+        break;
+      case StateName::installing:
+        installing(std::get<Installing>(state));
+        break;
+      default:
+        break;
+    }
+    add_deadline(state);
+    return std::move(effects_);
+  }
+
+ private:
+  void add(EffectName name, Instant due, unsigned attempt = 0, std::string target = {}) {
+    effects_.push_back(Effect{name, due, attempt, std::move(target)});
+  }
+  Duration patience(Duration planned) const { return std::max(planned, asked_patience(context_).value_or(planned)); }
+
+  void add_draft_age(const Draft& draft) {
+    if (context_.order.max_age) add(EffectName::draft_age, draft.built_at + *context_.order.max_age);
+  }
+  void submitting(const Submitting& state) {
+    if (state.phase == Submitting::Phase::started) {
+      // No submit effect any more: what is left is the timer that turns silence into a look-up.
+      add(EffectName::answer_overdue, state.answer_by + context_.timing.settle, state.attempt);
+      return;
+    }
+    Instant due = at_;
+    if (const auto* refused = context_.is<SubmissionNotAccepted>()) {
+      due += next_retry(context_.order.id, refused->attempt, refused->retry_after, context_.timing);
+    }
+    add(EffectName::submit, due, state.attempt);
+    add_draft_age(state.dossier.draft);
+  }
+  void looking_up(const LookingUp& state) {
+    Instant due = std::max(at_, state.not_before);
+    if (state.first_absent) due = std::max(due, *state.first_absent + context_.timing.settle);
+    add(EffectName::look_up, due, state.attempt);
+  }
+  template <class Waiting>
+  void waiting(const Waiting& state) {
+    if (state.gone_since) return add(EffectName::poll, *state.gone_since + context_.timing.gone_confirm);
+    if (context_.is<ResolvedAsThere>()) return add(EffectName::poll, at_);
+    add(EffectName::poll, at_ + next_poll(context_.order.id, at_ - state.submission.submitted_at,
+                                          asked_patience(context_), context_.timing));
+  }
+  void withdrawing(const Withdrawing& state) {
+    if (state.gone_since) return add(EffectName::poll, *state.gone_since + context_.timing.gone_confirm);
+    // A provider whose cancel fails again and again is polled all the same, or its final word would never be heard.
+    if (state.cancel == Withdrawing::Cancel::wanted) add(EffectName::withdraw, at_);
+    add(EffectName::poll, at_ + patience(context_.timing.withdraw_poll));
+  }
+  void installing(const Installing& state) {
+    for (const TargetState& target : state.targets) {
+      if (target.stage == TargetState::Stage::done) continue;
+      const Duration delay = target.stage == TargetState::Stage::failed
+                                 ? next_retry(context_.order.id, target.failures, std::nullopt, context_.timing)
+                                 : Duration::zero();
+      add(EffectName::install, at_ + delay, 0, target.target.name);
+    }
+  }
+  void add_deadline(const State& state) {
+    if (!context_.order.deadline || name_of(state) > StateName::awaiting_issuance) return;
+    const auto* submitting = std::get_if<Submitting>(&state);
+    const auto* looking = std::get_if<LookingUp>(&state);
+    if ((submitting && submitting->wish) || (looking && looking->wish)) return;
+    add(EffectName::deadline, *context_.order.deadline);
+  }
+
+  const Context& context_;
+  Instant at_;
+  std::vector<Effect> effects_;
+};
+
+}  // namespace
+
+const Report* report_of(const Context& context) {
+  if (const auto* reported = context.is<Reported>()) return &reported->report;
+  if (const auto* found = context.is<FoundAtProvider>()) return &found->report;
+  if (const auto* answered = context.is<SubmissionAnswered>()) return &answered->report;
+  if (const auto* cancelled = context.is<CancelAnswered>()) return &cancelled->report;
+  return nullptr;
+}
+
+bool wants_to_end(const Context& context) {
+  return context.is<CancelAsked>() || context.is<DeadlinePassed>();
+}
+
+std::vector<Effect> wanted_effects(const State& state, const Context& context) {
+  return Schedule(context).of(state);
+}
+
+}  // namespace hsmbridge::workflow

@@ -1,0 +1,31 @@
+#pragma once
+
+#include "workflow/decide.h"
+
+#include <variant>
+#include <vector>
+
+// Inside of the machine: what decide() and the schedule of effects share.
+namespace hsmbridge::workflow {
+
+// One event in its surroundings.
+struct Context {
+  const Order& order;
+  const Event& event;
+  const Timing& timing;
+  Instant at() const { return event.at; }
+  template <class T>
+  const T* is() const {
+    return std::get_if<T>(&event.body);
+  }
+};
+
+// The provider's report that the event carries, or null.
+const Report* report_of(const Context& context);
+// A cancel or a deadline.
+bool wants_to_end(const Context& context);
+
+// Every effect that `state`, just reached by the event, wants from now on.
+std::vector<Effect> wanted_effects(const State& state, const Context& context);
+
+}  // namespace hsmbridge::workflow
