@@ -209,7 +209,9 @@ std::vector<Command> token_commands() {
        login,
        {ExitCode::failed, ExitCode::refused, ExitCode::unavailable},
        "A refused PIN is remembered and never tried again by itself, since a few wrong\n"
-       "ones lock the token. Mend the PIN's source, then use --retry.\n"},
+       "ones lock the token. Some modules report a wrong PIN as a general error, so two such\n"
+       "answers in a row, or logins that a crash cut short, count as a refusal too. Mend the\n"
+       "PIN's source, then use --retry.\n"},
   };
 }
 
