@@ -73,7 +73,7 @@ TEST_CASE("the public key that we read is the one that pkcs11-tool reads") {
   make_foreign(mine, "EC:prime256v1", "0a", "k");
   const auto token = mine.open();
   const KeyInfo key = find_key(*token, KeySelector::parse("k"));
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const std::string file = folder.path() / "public.der";
   REQUIRE(mine.tool({"--read-object", "--type", "pubkey", "--id", "0a", "--output-file", file}).status == 0);
   const auto pem = run_program({"openssl", "pkey", "-pubin", "-inform", "DER", "-in", file, "-pubout"});
@@ -109,7 +109,7 @@ TEST_CASE("halves with different labels are one key by their id") {
   PrivateToken mine;
   make_foreign(mine, "EC:prime256v1", "0a", "private-name");
   REQUIRE(mine.tool({"--set-id", "0a", "--type", "pubkey", "--id", "0a", "--label", "private-name"}).status == 0);
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const std::string file = folder.path() / "public.der";
   REQUIRE(mine.tool({"--read-object", "--type", "pubkey", "--id", "0a", "--output-file", file}).status == 0);
   REQUIRE(mine.tool({"--delete-object", "--type", "pubkey", "--id", "0a"}).status == 0);

@@ -159,7 +159,7 @@ TEST_CASE("a login that certainly did not judge the PIN spends no attempt") {
 TEST_CASE("one login that a kill cut short allows another and two do not") {
   PrivateToken mine(Through::faulty_module);
   Faults faults;
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const auto files = std::make_shared<FilePinRefusals>(folder.path() / "refusals");
   const auto open = [&](const std::string& pin) { return Token::open(mine.access(pin), files); };
   // Ends where the answer of C_Login would be written, and writes nothing any more. (tests/cli kills a process there.)

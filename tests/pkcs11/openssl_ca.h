@@ -35,7 +35,7 @@ class OpensslCa {
     const ProgramResult result = run_program(argv);
     if (result.status != 0) throw std::runtime_error(result.err);
   }
-  TemporaryFolder folder_;
+  TempFolder folder_;
 };
 
 }  // namespace hsmbridge::test

@@ -17,7 +17,7 @@ const PinSubject kSubject{.token_serial = "ab12", .user_type = kUser, .source_ha
 }  // namespace
 
 TEST_CASE("a refusal written by one memory of files is read by another") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   FilePinRefusals one(folder.path() / "a/b");
   FilePinRefusals two(folder.path() / "a/b");
   CHECK_FALSE(two.refused(kSubject).has_value());
@@ -36,7 +36,7 @@ TEST_CASE("a refusal written by one memory of files is read by another") {
 }
 
 TEST_CASE("a record of a refusal that cannot be read counts as a refusal") {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   FilePinRefusals memory(folder.path());
   memory.record({.subject = kSubject, .at = {}, .reason = "CKR_PIN_INCORRECT"});
   for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {

@@ -20,7 +20,7 @@ const Bytes kMessage = to_bytes("the bytes to be signed");
 
 // OpenSSL's own program, with the options that the algorithm needs.
 bool openssl_verifies(const x509::SignatureAlgorithm& algorithm, const Bytes& spki, const Bytes& signature) {
-  const TemporaryFolder folder;
+  const TempFolder folder;
   const auto file = [&](const char* name, ByteView content) {
     write_file(folder.path() / name, content, FileMode::public_0644, Existing::refuse);
     return (folder.path() / name).string();

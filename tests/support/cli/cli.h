@@ -60,7 +60,7 @@ class Cli {
   void configure(std::string_view more = {}) const;
 
  private:
-  TemporaryFolder folder_;
+  TempFolder folder_;
   std::map<std::string, std::string> environment_;
 };
 

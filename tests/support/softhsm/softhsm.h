@@ -1,24 +1,13 @@
 #pragma once
 
+#include "support/temp_folder.h"
+
 #include <filesystem>
 #include <string>
 #include <vector>
 
 // Real SoftHSM tokens in folders of their own, and other people's programs to look at them with.
 namespace hsmbridge::test {
-
-// A new folder that is removed with everything in it.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const noexcept { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 struct ProgramResult {
   int status = -1;  // exit status; 128 + signal when it was killed
@@ -46,7 +35,7 @@ class SoftHsm {
                             const std::vector<std::string>& arguments) const;
 
  private:
-  TemporaryFolder folder_;
+  TempFolder folder_;
 };
 
 }  // namespace hsmbridge::test

@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include "base/error.h"
+#include "support/temp_folder.h"
 
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -20,27 +21,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "hsmbridge-file-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TemporaryFolder() { fs::remove_all(path_); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  fs::path operator/(const char* name) const { return path_ / name; }
-  std::vector<std::string> names() const {
-    std::vector<std::string> all;
-    for (const auto& entry : fs::directory_iterator(path_)) all.push_back(entry.path().filename().string());
-    std::sort(all.begin(), all.end());
-    return all;
-  }
-
- private:
-  fs::path path_;
-};
+std::vector<std::string> names(const test::TempFolder& folder) {
+  std::vector<std::string> all;
+  for (const auto& entry : fs::directory_iterator(folder.path())) all.push_back(entry.path().filename().string());
+  std::sort(all.begin(), all.end());
+  return all;
+}
 
 unsigned mode_of(const fs::path& path) {
   struct stat status {};
@@ -66,7 +52,7 @@ void write_secret(const fs::path& path, std::string_view content, mode_t mode = 
 }  // namespace
 
 TEST_CASE("a written file reads back with the mode that was asked whatever the umask") {
-  const TemporaryFolder folder;
+  const test::TempFolder folder;
   const mode_t before = ::umask(0077);
   write_file(folder / "cert.pem", as_bytes("certificate"), FileMode::public_0644, Existing::refuse);
   ::umask(0);
@@ -75,11 +61,11 @@ TEST_CASE("a written file reads back with the mode that was asked whatever the u
   CHECK(to_text(read_file(folder / "cert.pem")) == "certificate");
   CHECK(mode_of(folder / "cert.pem") == 0644);
   CHECK(mode_of(folder / "state") == 0600);
-  CHECK(folder.names() == std::vector<std::string>{"cert.pem", "state"});
+  CHECK(names(folder) == std::vector<std::string>{"cert.pem", "state"});
 }
 
 TEST_CASE("an existing file is a conflict and stays as it was") {
-  const TemporaryFolder folder;
+  const test::TempFolder folder;
   write_file(folder / "a", as_bytes("old"), FileMode::private_0600, Existing::refuse);
   const Error error =
       thrown([&] { write_file(folder / "a", as_bytes("new"), FileMode::public_0644, Existing::refuse); });
@@ -87,11 +73,11 @@ TEST_CASE("an existing file is a conflict and stays as it was") {
   CHECK(error.hint().find("--force") != std::string::npos);
   CHECK(to_text(read_file(folder / "a")) == "old");
   CHECK(mode_of(folder / "a") == 0600);
-  CHECK(folder.names() == std::vector<std::string>{"a"});
+  CHECK(names(folder) == std::vector<std::string>{"a"});
 }
 
 TEST_CASE("a dangling link at the target is a conflict too") {
-  const TemporaryFolder folder;
+  const test::TempFolder folder;
   fs::create_symlink(folder / "elsewhere", folder / "a");
   CHECK(thrown([&] { write_file(folder / "a", as_bytes("x"), FileMode::public_0644, Existing::refuse); }).kind() ==
         ErrorKind::conflict);
@@ -99,16 +85,16 @@ TEST_CASE("a dangling link at the target is a conflict too") {
 }
 
 TEST_CASE("replacing a file changes its content and its mode") {
-  const TemporaryFolder folder;
+  const test::TempFolder folder;
   write_file(folder / "a", as_bytes("old"), FileMode::private_0600, Existing::refuse);
   write_file(folder / "a", as_bytes("new"), FileMode::public_0644, Existing::replace);
   CHECK(to_text(read_file(folder / "a")) == "new");
   CHECK(mode_of(folder / "a") == 0644);
-  CHECK(folder.names() == std::vector<std::string>{"a"});
+  CHECK(names(folder) == std::vector<std::string>{"a"});
 }
 
 TEST_CASE("a folder that is not there is said to be not found and named") {
-  const TemporaryFolder folder;
+  const test::TempFolder folder;
   const Error error =
       thrown([&] { write_file(folder / "no/a", as_bytes("x"), FileMode::public_0644, Existing::refuse); });
   CHECK(error.kind() == ErrorKind::not_found);
@@ -118,20 +104,20 @@ TEST_CASE("a folder that is not there is said to be not found and named") {
 }
 
 TEST_CASE("a file beyond the limit is refused and one at the limit is read") {
-  const TemporaryFolder folder;
+  const test::TempFolder folder;
   write_file(folder / "a", Bytes(1000, 7), FileMode::private_0600, Existing::refuse);
   CHECK(read_file(folder / "a", 1000).size() == 1000);
   CHECK(thrown([&] { read_file(folder / "a", 999); }).kind() == ErrorKind::invalid_input);
 }
 
 TEST_CASE("a folder cannot be read as a file") {
-  const TemporaryFolder folder;
+  const test::TempFolder folder;
   fs::create_directory(folder / "d");
   CHECK(thrown([&] { read_file(folder / "d"); }).kind() == ErrorKind::invalid_input);
 }
 
 TEST_CASE("a disk without room is unavailable and leaves neither the file nor a half of it") {
-  const TemporaryFolder folder;
+  const test::TempFolder folder;
   // A limit on file sizes in a child process: the write stops half way like on a full disk, and needs no root.
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
@@ -151,11 +137,11 @@ TEST_CASE("a disk without room is unavailable and leaves neither the file nor a 
   REQUIRE(::waitpid(child, &status, 0) == child);
   REQUIRE(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0);
-  CHECK(folder.names().empty());
+  CHECK(names(folder).empty());
 }
 
 TEST_CASE("one trailing newline of a secret file is cut and no more") {
-  const TemporaryFolder folder;
+  const test::TempFolder folder;
   const std::vector<std::pair<std::string, std::string>> contents{
       {"1234", "1234"},     {"1234\n", "1234"}, {"1234\r\n", "1234"}, {"1234\n\n", "1234\n"}, {" 12 34 ", " 12 34 "},
       {"1234\r", "1234\r"}, {"", ""},           {"\n", ""},
@@ -167,7 +153,7 @@ TEST_CASE("one trailing newline of a secret file is cut and no more") {
 }
 
 TEST_CASE("a secret file that its group or others may touch is denied with the chmod that mends it") {
-  const TemporaryFolder folder;
+  const test::TempFolder folder;
   for (const mode_t mode : {0640U, 0604U, 0660U, 0644U, 0601U, 0620U}) {
     write_secret(folder / "pin", "1234", mode);
     const Error error = thrown([&] { read_secret_file(folder / "pin"); });
@@ -180,7 +166,7 @@ TEST_CASE("a secret file that its group or others may touch is denied with the c
 }
 
 TEST_CASE("a secret file larger than any secret is refused") {
-  const TemporaryFolder folder;
+  const test::TempFolder folder;
   write_secret(folder / "pin", std::string(65536, 'x'));
   CHECK(read_secret_file(folder / "pin").reveal().size() == 65536);
   write_secret(folder / "pin", std::string(65537, 'x'));

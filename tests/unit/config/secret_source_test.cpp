@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "support/temp_folder.h"
 
 #include <sys/stat.h>
 
@@ -29,22 +30,6 @@ Error thrown(Function function) {
   }
   return Error{ErrorKind::internal, "nothing was thrown"};
 }
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "hsmbridge-secret-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TemporaryFolder() { fs::remove_all(path_); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 }  // namespace
 
@@ -91,7 +76,7 @@ TEST_CASE("a secret is fetched from the environment when it is asked for") {
 }
 
 TEST_CASE("a secret is fetched from a file that only its owner reads") {
-  const TemporaryFolder folder;
+  const test::TempFolder folder;
   write_file(folder.path() / "pin", as_bytes("1234\n"), FileMode::private_0600, Existing::refuse);
   const SecretSource file = SecretSource::parse("file:pin", SecretUse::pin, folder.path());
   CHECK(file.fetch({}, "x").reveal() == "1234");
@@ -102,7 +87,7 @@ TEST_CASE("a secret is fetched from a file that only its owner reads") {
 }
 
 TEST_CASE("a systemd credential is fetched whatever its group permission shows") {
-  const TemporaryFolder folder;
+  const test::TempFolder folder;
   const SecretSource credential = source("credential:pin");
   REQUIRE(::unsetenv("CREDENTIALS_DIRECTORY") == 0);
   CHECK(thrown([&] { credential.fetch({}, "x"); }).kind() == ErrorKind::not_found);

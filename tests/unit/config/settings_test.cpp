@@ -1,6 +1,7 @@
 #include "config/settings.h"
 
 #include "base/file.h"
+#include "support/temp_folder.h"
 
 #include <sys/stat.h>
 
@@ -39,22 +40,6 @@ Error thrown(Function function) {
   }
   return Error{ErrorKind::internal, "nothing was thrown"};
 }
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "hsmbridge-settings-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TemporaryFolder() { fs::remove_all(path_); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 // Sets a variable for one test.
 class Variable {
@@ -258,7 +243,7 @@ TEST_CASE("a name that is not configured is refused with those that are") {
 }
 
 TEST_CASE("the file is found where it was named and then at home") {
-  const TemporaryFolder folder;
+  const test::TempFolder folder;
   const Variable home("HOME", folder.path().string());
   const Variable none("HSMBRIDGE_CONFIG", "");
   const auto write = [&](const fs::path& file) {
@@ -282,7 +267,7 @@ TEST_CASE("the file is found where it was named and then at home") {
 }
 
 TEST_CASE("a configuration that everybody may change is denied") {
-  const TemporaryFolder folder;
+  const test::TempFolder folder;
   const fs::path file = folder.path() / "c.yaml";
   write_file(file, as_bytes("tokens: {web: {module: m.so, uri: \"pkcs11:token=web\"}}\n"), FileMode::public_0644,
              Existing::refuse);
