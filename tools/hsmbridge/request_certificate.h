@@ -1,10 +1,10 @@
 #pragma once
 
-#include <optional>
-#include <string>
-
 #include "tools/hsmbridge/commands.h"
 #include "workflow/store.h"
+
+#include <optional>
+#include <string>
 
 namespace hsmbridge::cli {
 

@@ -2,9 +2,9 @@
 #include "pkcs11/module.h"
 #include "tools/hsmbridge/commands.h"
 #include "tools/hsmbridge/place.h"
+#include "tools/hsmbridge/prompt.h"
 #include "tools/hsmbridge/token_access.h"
 #include "tools/hsmbridge/token_render.h"
-#include "tools/hsmbridge/prompt.h"
 
 #include <fmt/core.h>
 

@@ -55,7 +55,7 @@ TEST_CASE("a CSR of every algorithm is verified by openssl and certtool") {
         Row{"rsa:2048", "rsa-sha512", "sha512WithRSAEncryption"}, Row{"rsa:2048", "rsa-pss-sha256", "rsassaPss"},
         Row{"rsa:2048", "rsa-pss-sha384", "rsassaPss"}, Row{"ed25519", "", "ED25519"}}) {
     INFO(row.key << " " << row.algorithm);
-    std::vector<std::string> call = {"--key", row.key, "--cn", "www", "--san", "dns:www.example.com",
+    std::vector<std::string> call = {"--key", row.key, "--cn",   "www", "--san", "dns:www.example.com",
                                      "--out", "a.csr", "--force"};
     if (!row.algorithm.empty()) call.insert(call.end(), {"--algorithm", row.algorithm});
     const auto made = place.create(call);
@@ -200,8 +200,8 @@ TEST_CASE("a profile and what is typed make one request") {
   cli.configure(
       "profiles:\n  server: {key: \"ec:P-256\", subject: {C: CH, O: Example}, usage: [digitalSignature],"
       " extended_usage: [serverAuth], san: [\"dns:always.example.com\"], validity: 90d}\n");
-  const auto made = cli.run({"csr", "create", "--key", "ec:P-256", "--profile", "server", "--cn", "www",
-                             "--san", "dns:www.example.com", "--extended-usage", "clientAuth", "--out", "a.csr"});
+  const auto made = cli.run({"csr", "create", "--key", "ec:P-256", "--profile", "server", "--cn", "www", "--san",
+                             "dns:www.example.com", "--extended-usage", "clientAuth", "--out", "a.csr"});
   INFO(made.err);
   REQUIRE(made.status == 0);
   const std::string text = openssl_text(cli, "a.csr");
