@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "providers/securosys/submission.h"
-#include "providers/securosys/transport.h"
 #include "providers/securosys/wire.h"
+#include "providers/transport.h"
 
 #include <atomic>
 #include <functional>

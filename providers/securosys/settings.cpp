@@ -16,21 +16,12 @@ namespace hsmbridge::securosys {
 namespace {
 
 using config::Section;
+using providers::read_token_key;
 
 const Section::Choices<Role> kRoles{{"key_operation", Role::key_operation},
                                     {"key_management", Role::key_management},
                                     {"approver", Role::approver},
                                     {"service", Role::service}};
-
-void read_url(Section& section, Settings& settings) {
-  settings.url = section.text("url");
-  while (!settings.url.empty() && settings.url.back() == '/') settings.url.pop_back();
-  if (settings.url.empty()) return;
-  if (!settings.url.starts_with("https://"))
-    section.problem("url", "must start with https://");
-  else if (settings.url.find_first_of("/?#@ ", 8) != std::string::npos)
-    section.problem("url", "is the TSB's origin, https://HOST[:PORT]: the paths /v1/… are added here");
-}
 
 void read_api_keys(Section& section, Settings& settings) {
   // `api_key:` is short for the one role that everybody needs.
@@ -41,32 +32,6 @@ void read_api_keys(Section& section, Settings& settings) {
     keys->finish();
   }
   settings.bearer_token = section.optional_secret("bearer_token");
-}
-
-std::optional<TokenKey> read_token_key(Section& parent, std::string_view name) {
-  auto section = parent.section(name);
-  if (!section) return std::nullopt;
-  TokenKey key{section->text("token"), section->text("key")};
-  section->finish();
-  return key;
-}
-
-void read_client_certificate(Section& section, Settings& settings) {
-  settings.client_cert = section.optional_file("client_cert");
-  switch (section.shape("client_key")) {
-    case Section::Shape::mapping:
-      settings.client_key = read_token_key(section, "client_key");
-      break;
-    case Section::Shape::absent:
-      break;
-    default:
-      settings.client_key_file = section.optional_file("client_key");
-      break;
-  }
-  const bool has_key = settings.client_key || settings.client_key_file;
-  if (settings.client_cert && !has_key)
-    section.problem("client_cert", "wants a client_key: a file, or {token: NAME, key: SELECTOR}");
-  if (!settings.client_cert && has_key) section.problem("client_key", "wants a client_cert");
 }
 
 void read_roles(Section& section, Settings& settings) {
@@ -190,12 +155,8 @@ void read_signing(Section& section, Settings& settings) {
 }  // namespace
 
 Settings read_settings(const std::string& name, config::Section section) {
-  Settings settings;
-  settings.name = name;
-  read_url(section, settings);
-  settings.ca = section.optional_file("ca");
+  Settings settings{providers::read_connection(name, section, providers::UrlPath::none, "/v1/…")};
   read_api_keys(section, settings);
-  read_client_certificate(section, settings);
   read_roles(section, settings);
   settings.reject_verb =
       section

@@ -3,6 +3,7 @@
 #include "approval/policy.h"
 #include "base/clock.h"
 #include "config/document.h"
+#include "providers/connection.h"
 #include "providers/securosys/client.h"
 
 #include <filesystem>
@@ -18,22 +19,12 @@ enum class Mode {
   certificate,    // POST /v1/certificate/sign: the TSB builds it
 };
 
-// A private key in a token, named as the rest of the configuration names keys.
-struct TokenKey {
-  std::string token;  // a name under `tokens:`
-  std::string key;    // label, id=hex or RFC 7512 URI
-};
+using providers::TokenKey;
 
 // One provider of `type: securosys-tsb`, as the configuration file says it. Secrets are sources here, read when needed.
-struct Settings {
-  std::string name;
-  std::string url;  // https origin, no path behind it
-  std::optional<std::filesystem::path> ca;
+struct Settings : providers::Connection {
   std::map<Role, std::vector<config::SecretSource>> api_keys;
   std::optional<config::SecretSource> bearer_token;
-  std::optional<std::filesystem::path> client_cert;
-  std::optional<std::filesystem::path> client_key_file;
-  std::optional<TokenKey> client_key;  // instead of the file
   std::map<Endpoint, Role> roles;
   ClientOptions::RejectVerb reject_verb = ClientOptions::RejectVerb::delete_task;
 

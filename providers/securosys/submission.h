@@ -1,7 +1,7 @@
 #pragma once
 
-#include "providers/securosys/transport.h"
 #include "providers/securosys/wire.h"
+#include "providers/transport.h"
 #include "workflow/provider.h"
 
 #include <string_view>
@@ -9,6 +9,13 @@
 
 // What the answer to a creating call means for the request (the one place where this provider decides it).
 namespace hsmbridge::securosys {
+
+using providers::AnswerLost;
+using providers::Exchange;
+using providers::HttpAnswer;
+using providers::HttpRequest;
+using providers::NotSent;
+using providers::Transport;
 
 struct Taken {
   Created created;

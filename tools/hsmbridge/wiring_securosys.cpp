@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "pkcs11/signer.h"
 #include "pkcs11/tls_client_key.h"
-#include "providers/securosys/net_transport.h"
+#include "providers/net_transport.h"
 #include "providers/securosys/provider.h"
 #include "tools/hsmbridge/prompt.h"
 #include "x509/pem.h"
@@ -33,7 +33,7 @@ net::TlsHook tls_hook(const securosys::Settings& settings, const ProviderNeeds& 
 SecurosysParts securosys_parts(const config::ProviderSettings& provider, const ProviderNeeds& needs) {
   SecurosysParts parts;
   parts.settings = securosys::read_settings(provider.name, provider.section);
-  auto transport = securosys::make_transport(parts.settings, tls_hook(parts.settings, needs), needs.clock);
+  auto transport = providers::make_transport(parts.settings, tls_hook(parts.settings, needs), needs.clock);
   parts.client = std::make_shared<securosys::Client>(
       std::move(transport), securosys::client_options(parts.settings, terminal_prompter()), needs.clock);
   return parts;

@@ -2,10 +2,11 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "fake_transport.h"
 #include "support/fake_clock.h"
+#include "support/fake_transport.h"
 #include "support/temp_folder.h"
 #include "test_ca.h"
+#include "tsb_answers.h"
 #include "x509/pem.h"
 #include "x509/verify.h"
 
@@ -271,7 +272,7 @@ TEST_CASE("a clock that the server never accepts is an error and not a loop") {
 
 TEST_CASE("a task that is gone is not found") {
   Desk desk;
-  desk.transport->then(200, R"({"tasks":[]})").then_refuse(404, 652);
+  desk.transport->then(200, R"({"tasks":[]})").then(tsb_refusal(404, 652));
   CHECK_THROWS_AS(desk.approver.show("t1"), Error);
   try {
     desk.approver.reject("t1");

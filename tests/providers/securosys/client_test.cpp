@@ -1,8 +1,9 @@
 #include "providers/securosys/client.h"
 
 #include "base/error.h"
-#include "fake_transport.h"
 #include "support/fake_clock.h"
+#include "support/fake_transport.h"
+#include "tsb_answers.h"
 
 #include <catch2/catch.hpp>
 
@@ -52,7 +53,7 @@ TEST_CASE("each endpoint is called with the key of its role") {
       .then(201, R"({"signRequestId":"a"})")
       .then(200, R"({"id":"a","status":"PENDING"})")
       .then(200, R"({"tasks":[]})")
-      .then_refuse(400, 402);
+      .then(tsb_refusal(400, 402));
   rig.client().version_info(1s);
   rig.client().sign("{}", 1s);
   rig.client().request("a", 1s);
@@ -89,7 +90,7 @@ TEST_CASE("a refused API key is followed by the next one and the next call start
   Rig rig;
   rig.key(Role::key_operation, "old");
   rig.key(Role::key_operation, "new");
-  rig.transport->then_refuse(401, 631)
+  rig.transport->then(tsb_refusal(401, 631))
       .then(201, R"({"signRequestId":"a"})")
       .then(200, R"({"id":"a","status":"PENDING"})");
   CHECK(std::holds_alternative<Taken>(rig.client().sign("{}", 1s)));
@@ -104,7 +105,7 @@ TEST_CASE("when every API key is refused the call is denied and the next reads t
   Rig rig;
   int reads = 0;
   rig.options.api_keys[Role::key_operation].push_back([&reads] { return Secret("key" + std::to_string(++reads)); });
-  rig.transport->then_refuse(401, 631).then(200, R"({"id":"a","status":"PENDING"})");
+  rig.transport->then(tsb_refusal(401, 631)).then(200, R"({"id":"a","status":"PENDING"})");
   const Verdict verdict = rig.client().sign("{}", 1s);
   CHECK(std::get<workflow::RefusedForGood>(verdict).error.kind() == ErrorKind::denied);
   CHECK(rig.transport->sent.size() == 1);
@@ -155,7 +156,7 @@ TEST_CASE("rolling over does not outlive the time limit") {
 
 TEST_CASE("a request that the TSB does not know is an answer and not an error") {
   Rig rig;
-  rig.transport->then_refuse(404, 651).then_refuse(400, 609).then(404, "<html>", "text/html");
+  rig.transport->then(tsb_refusal(404, 651)).then(tsb_refusal(400, 609)).then(404, "<html>", "text/html");
   CHECK_FALSE(rig.client().request("a", 1s).status);
   CHECK_FALSE(rig.client().request("a", 1s).status);
   // a proxy's 404 says nothing about the request
@@ -175,7 +176,7 @@ TEST_CASE("an older server is asked with the older filter from then on") {
 
 TEST_CASE("a task filter that the TSB itself refuses is not asked elsewhere") {
   Rig rig;
-  rig.transport->then_refuse(404, 652);
+  rig.transport->then(tsb_refusal(404, 652));
   CHECK(error_of([&] { rig.client().tasks({}, {}, 1s); }).detail("errorCode") == "652");
   CHECK(rig.transport->sent.size() == 1);
 }
@@ -192,7 +193,7 @@ TEST_CASE("a refused time stamp tells the server's time") {
 
 TEST_CASE("an approval without a complete answer is told as such") {
   Rig rig;
-  rig.transport->then(AnswerLost{"cut"}).then(NotSent{"refused"}).then_refuse(404, 652);
+  rig.transport->then(AnswerLost{"cut"}).then(NotSent{"refused"}).then(tsb_refusal(404, 652));
   CHECK(error_of([&] { rig.client().approve({}, 1s); }).kind() == ErrorKind::outcome_unknown);
   CHECK(error_of([&] { rig.client().approve({}, 1s); }).kind() == ErrorKind::unavailable);
   CHECK(error_of([&] { rig.client().approve({}, 1s); }).kind() == ErrorKind::not_found);

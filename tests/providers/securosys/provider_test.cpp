@@ -2,10 +2,11 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "fake_transport.h"
 #include "support/fake_clock.h"
+#include "support/fake_transport.h"
 #include "support/temp_folder.h"
 #include "test_ca.h"
+#include "tsb_answers.h"
 #include "x509/check.h"
 #include "x509/pem.h"
 #include "x509/verify.h"
@@ -215,7 +216,7 @@ TEST_CASE("every status has its standing") {
 
 TEST_CASE("a request that vanished is gone and an answer about another one is corrupt") {
   Bench bench;
-  bench.transport->then_refuse(404, 651);
+  bench.transport->then(tsb_refusal(404, 651));
   CHECK(bench.provider().poll(bench.call()).standing == Standing::gone);
   bench.transport->then(200, R"({"id":"other","status":"EXECUTED","result":"AAAA"})");
   CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
@@ -231,7 +232,7 @@ TEST_CASE("a reference typed in capitals is the same request") {
 TEST_CASE("a newer server whose version may not be asked says what to configure") {
   Bench bench(Mode::certificate);
   bench.freeze();
-  bench.transport->then_refuse(400, 416);
+  bench.transport->then(tsb_refusal(400, 416));
   try {
     bench.provider().check(bench.call());
     FAIL("it was checked");
@@ -307,7 +308,7 @@ TEST_CASE("a policy that may not be read does not stop a submission") {
   Bench bench;
   bench.options.api_keys[Role::key_management].push_back([] { return Secret("km"); });
   bench.freeze();
-  bench.transport->then_refuse(500, 701).then(201, std::string(R"({"signRequestId":")") + kId + "\"}");
+  bench.transport->then(tsb_refusal(500, 701)).then(201, std::string(R"({"signRequestId":")") + kId + "\"}");
   CHECK(std::get<Accepted>(bench.provider().submit(bench.call())).report.progress.quorum == "quorum unknown");
 }
 
@@ -383,10 +384,10 @@ TEST_CASE("cancelling reports what the request is afterwards") {
                                       std::string(R"({"id":")") + kId + R"(","status":"EXECUTED","result":"AAAA"})");
   CHECK(std::get<Report>(bench.provider().cancel(bench.call())).handout.has_value());
 
-  bench.transport->then_refuse(404, 651).then_refuse(404, 651);
+  bench.transport->then(tsb_refusal(404, 651)).then(tsb_refusal(404, 651));
   CHECK(std::get<Report>(bench.provider().cancel(bench.call())).standing == Standing::gone);
 
-  bench.transport->then_refuse(403, 451);
+  bench.transport->then(tsb_refusal(403, 451));
   CHECK(std::holds_alternative<CancelNotPossible>(bench.provider().cancel(bench.call())));
 
   bench.transport->then(502, "<html>", "text/html");
@@ -490,7 +491,8 @@ TEST_CASE("a test says what was learnt") {
 
 TEST_CASE("a test without a service key goes on with what it may ask") {
   Bench bench;
-  bench.transport->then_refuse(400, 416).then_refuse(400, 416).then(
-      200, Json::object({{"certificate", x509::certificate_to_pem(bench.ca.certificate.der)}}).dump());
+  bench.transport->then(tsb_refusal(400, 416))
+      .then(tsb_refusal(400, 416))
+      .then(200, Json::object({{"certificate", x509::certificate_to_pem(bench.ca.certificate.der)}}).dump());
   CHECK(bench.provider().test().size() == 5);
 }

@@ -1,11 +1,11 @@
 #pragma once
 
 #include "pem_signer.h"
+#include "providers/net_transport.h"
 #include "providers/securosys/approver.h"
-#include "providers/securosys/net_transport.h"
 #include "providers/securosys/provider.h"
 #include "providers/securosys/test_ca.h"
-#include "running_rig.h"
+#include "support/running_rig.h"
 #include "x509/check.h"
 #include "x509/pem.h"
 
@@ -51,7 +51,7 @@ struct Flow {
   }
   securosys::Client& client() {
     if (!made_client)
-      made_client = std::make_shared<securosys::Client>(securosys::make_transport(settings, {}, clock), options, clock);
+      made_client = std::make_shared<securosys::Client>(providers::make_transport(settings, {}, clock), options, clock);
     return *made_client;
   }
   securosys::SecurosysProvider& provider() {

@@ -1,4 +1,4 @@
-#include "providers/securosys/net_transport.h"
+#include "providers/net_transport.h"
 
 #include "base/error.h"
 #include "net/url.h"
@@ -7,7 +7,7 @@
 
 #include <utility>
 
-namespace hsmbridge::securosys {
+namespace hsmbridge::providers {
 namespace {
 
 class NetTransport final : public Transport {
@@ -36,18 +36,18 @@ class NetTransport final : public Transport {
 
 }  // namespace
 
-std::shared_ptr<Transport> make_transport(const Settings& settings, net::TlsHook tls_hook, const Clock& clock) {
-  if (settings.client_key.has_value() != static_cast<bool>(tls_hook))
+std::shared_ptr<Transport> make_transport(const Connection& connection, net::TlsHook tls_hook, const Clock& clock) {
+  if (connection.client_key.has_value() != static_cast<bool>(tls_hook))
     throw Error(ErrorKind::invalid_input,
-                fmt::format("provider {}: a TLS client key in a token and its hook go together", settings.name));
+                fmt::format("provider {}: a TLS client key in a token and its hook go together", connection.name));
   net::ClientOptions options;
-  options.ca_file = settings.ca;
+  options.ca_file = connection.ca;
   options.tls_hook = std::move(tls_hook);
-  if (!settings.client_key) {
-    options.client_certificate = settings.client_cert;
-    options.client_key = settings.client_key_file;
+  if (!connection.client_key) {
+    options.client_certificate = connection.client_cert;
+    options.client_key = connection.client_key_file;
   }
-  return std::make_shared<NetTransport>(net::Url::parse(settings.url), std::move(options), clock);
+  return std::make_shared<NetTransport>(net::Url::parse(connection.url), std::move(options), clock);
 }
 
-}  // namespace hsmbridge::securosys
+}  // namespace hsmbridge::providers

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/error.h"
-#include "providers/securosys/transport.h"
+#include "providers/transport.h"
 
 #include <deque>
 #include <functional>
@@ -12,11 +12,11 @@
 namespace hsmbridge::test {
 
 // Answers as the test says and remembers what was sent. One thread.
-class FakeTransport final : public securosys::Transport {
+class FakeTransport final : public providers::Transport {
  public:
-  using Answer = std::function<securosys::Exchange(const securosys::HttpRequest&)>;
+  using Answer = std::function<providers::Exchange(const providers::HttpRequest&)>;
 
-  securosys::Exchange send(const securosys::HttpRequest& request) override {
+  providers::Exchange send(const providers::HttpRequest& request) override {
     sent.push_back(request);
     if (answers.empty()) throw Error(ErrorKind::internal, "unexpected " + request.method + " " + request.path);
     Answer answer = std::move(answers.front());
@@ -25,16 +25,12 @@ class FakeTransport final : public securosys::Transport {
   }
 
   // The next answer.
-  FakeTransport& then(securosys::Exchange exchange) {
-    answers.push_back([exchange = std::move(exchange)](const securosys::HttpRequest&) { return exchange; });
+  FakeTransport& then(providers::Exchange exchange) {
+    answers.push_back([exchange = std::move(exchange)](const providers::HttpRequest&) { return exchange; });
     return *this;
   }
   FakeTransport& then(long status, std::string body, std::string type = "application/json") {
-    return then(securosys::HttpAnswer{status, std::move(type), std::move(body), {}, {}});
-  }
-  FakeTransport& then_refuse(long status, int code, const std::string& reason = "res.error.some") {
-    return then(status,
-                R"({"errorCode":)" + std::to_string(code) + R"(,"reason":")" + reason + R"(","message":"Some text."})");
+    return then(providers::HttpAnswer{status, std::move(type), std::move(body), {}, {}});
   }
 
   // "POST /v1/sign" and so on, in order.
@@ -43,14 +39,14 @@ class FakeTransport final : public securosys::Transport {
     for (const auto& request : sent) result.push_back(request.method + " " + request.path);
     return result;
   }
-  static std::string header(const securosys::HttpRequest& request, const std::string& name) {
+  static std::string header(const providers::HttpRequest& request, const std::string& name) {
     for (const auto& [key, value] : request.headers)
       if (key == name) return value;
     return "";
   }
 
   std::deque<Answer> answers;
-  std::vector<securosys::HttpRequest> sent;
+  std::vector<providers::HttpRequest> sent;
 };
 
 }  // namespace hsmbridge::test

@@ -8,8 +8,8 @@
 #include <variant>
 #include <vector>
 
-// What this provider needs of HTTP, so that tests can answer in place of a server.
-namespace hsmbridge::securosys {
+// What a provider needs of HTTP, so that tests can answer in place of a server.
+namespace hsmbridge::providers {
 
 struct HttpRequest {
   std::string method;  // "GET", "POST", "PATCH", "DELETE"
@@ -49,4 +49,4 @@ class Transport {
   virtual Exchange send(const HttpRequest& request) = 0;
 };
 
-}  // namespace hsmbridge::securosys
+}  // namespace hsmbridge::providers

@@ -1,0 +1,61 @@
+#include "providers/connection.h"
+
+#include <fmt/format.h>
+
+namespace hsmbridge::providers {
+namespace {
+
+using config::Section;
+
+std::string read_url(Section& section, UrlPath path, std::string_view api) {
+  std::string url = section.text("url");
+  while (!url.empty() && url.back() == '/') url.pop_back();
+  if (url.empty()) return url;
+  if (!url.starts_with("https://")) {
+    section.problem("url", "must start with https://");
+  } else if (url.find_first_of(path == UrlPath::none ? "/?#@ " : "?#@ ", 8) != std::string::npos) {
+    section.problem("url", path == UrlPath::none
+                               ? fmt::format("is the origin, https://HOST[:PORT]: the paths {} are added here", api)
+                               : fmt::format("is https://HOST[:PORT][/PATH]: the paths {} are added here", api));
+  }
+  return url;
+}
+
+void read_client_certificate(Section& section, Connection& connection) {
+  connection.client_cert = section.optional_file("client_cert");
+  switch (section.shape("client_key")) {
+    case Section::Shape::mapping:
+      connection.client_key = read_token_key(section, "client_key");
+      break;
+    case Section::Shape::absent:
+      break;
+    default:
+      connection.client_key_file = section.optional_file("client_key");
+      break;
+  }
+  const bool has_key = connection.client_key || connection.client_key_file;
+  if (connection.client_cert && !has_key)
+    section.problem("client_cert", "wants a client_key: a file, or {token: NAME, key: SELECTOR}");
+  if (!connection.client_cert && has_key) section.problem("client_key", "wants a client_cert");
+}
+
+}  // namespace
+
+std::optional<TokenKey> read_token_key(Section& parent, std::string_view name) {
+  auto section = parent.section(name);
+  if (!section) return std::nullopt;
+  TokenKey key{section->text("token"), section->text("key")};
+  section->finish();
+  return key;
+}
+
+Connection read_connection(const std::string& name, Section& section, UrlPath path, std::string_view api) {
+  Connection connection;
+  connection.name = name;
+  connection.url = read_url(section, path, api);
+  connection.ca = section.optional_file("ca");
+  read_client_certificate(section, connection);
+  return connection;
+}
+
+}  // namespace hsmbridge::providers

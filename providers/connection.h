@@ -1,0 +1,36 @@
+#pragma once
+
+#include "config/document.h"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+// How a provider is reached: what all of them read from the configuration alike.
+namespace hsmbridge::providers {
+
+// A private key in a token, named as the rest of the configuration names keys.
+struct TokenKey {
+  std::string token;  // a name under `tokens:`
+  std::string key;    // label, id=hex or RFC 7512 URI
+};
+// The sub-section `{token: NAME, key: SELECTOR}`, or nothing.
+std::optional<TokenKey> read_token_key(config::Section& parent, std::string_view name);
+
+struct Connection {
+  std::string name;                         // of the provider, for messages
+  std::string url;                          // https, without a trailing slash
+  std::optional<std::filesystem::path> ca;  // PEM; the only anchors then
+  // Client authentication: a certificate with its key in a file or in a token.
+  std::optional<std::filesystem::path> client_cert;
+  std::optional<std::filesystem::path> client_key_file;
+  std::optional<TokenKey> client_key;
+};
+
+enum class UrlPath { none, allowed };
+// Reads `url`, `ca`, `client_cert` and `client_key`. `api` names what is added to the URL, for the message to somebody
+// who typed it too ("/v1/…"). Problems go to the section.
+Connection read_connection(const std::string& name, config::Section& section, UrlPath path, std::string_view api);
+
+}  // namespace hsmbridge::providers
