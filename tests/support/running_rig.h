@@ -20,11 +20,11 @@ extern char** environ;
 
 namespace hsmbridge::test {
 
-// `hsmbridge-rig serve tsb` in a process and a folder of its own, ended with the test.
+// `hsmbridge-rig serve SERVICE` in a process and a folder of its own, ended with the test.
 class RunningRig {
  public:
-  explicit RunningRig(const std::vector<std::string>& more = {}) {
-    std::vector<std::string> words{HSMBRIDGE_RIG, "serve", "tsb", "--dir", dir()};
+  explicit RunningRig(const std::vector<std::string>& more = {}, const std::string& service = "tsb") {
+    std::vector<std::string> words{HSMBRIDGE_RIG, "serve", service, "--dir", dir()};
     words.insert(words.end(), more.begin(), more.end());
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
@@ -36,7 +36,7 @@ class RunningRig {
     ::posix_spawn_file_actions_destroy(&actions);
     if (code != 0) throw std::runtime_error("cannot start the rig");
     // A bounded wait for a real process: it writes this file when it listens.
-    const std::filesystem::path ready = folder_ / "rig/tsb.json";
+    const std::filesystem::path ready = folder_ / "rig" / (service + ".json");
     for (int i = 0; i < 3000 && !std::filesystem::exists(ready); ++i) {
       const timespec pause{0, 10'000'000};
       ::nanosleep(&pause, nullptr);

@@ -19,7 +19,7 @@ int move_clock(const Arguments& arguments);
 int show_journal(const Arguments& arguments);
 int show_requests(const Arguments& arguments);
 int block_key(const Arguments& arguments);
-int reset_tsb(const Arguments& arguments);
+int reset_simulator(const Arguments& arguments);
 // create_ca.cpp
 int create_ca(const Arguments& arguments);
 

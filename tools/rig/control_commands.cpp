@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "tools/rig/commands.h"
 #include "tools/rig/line_file.h"
-#include "tools/rig/running_tsb.h"
+#include "tools/rig/running_simulator.h"
 
 #include <fmt/core.h>
 
@@ -16,9 +16,9 @@ void print_lines(const Json& list) {
 }  // namespace
 
 int set_fault(const Arguments& arguments) {
-  RunningTsb tsb(arguments.required("--dir"));
+  RunningSimulator simulator(arguments.required("--dir"));
   if (arguments.has("--clear")) {
-    tsb.control("DELETE", "/rig/faults", {});
+    simulator.control("DELETE", "/rig/faults", {});
     return 0;
   }
   Json fault = Json::object({{"kind", arguments.required("--kind")}});
@@ -36,12 +36,12 @@ int set_fault(const Arguments& arguments) {
   if (const auto wait = arguments.value("--wait")) {
     fault.set("ms", static_cast<std::int64_t>(parse_duration(*wait).count()));
   }
-  fmt::print("{}\n", tsb.control("POST", "/rig/faults", fault).dump());
+  fmt::print("{}\n", simulator.control("POST", "/rig/faults", fault).dump());
   return 0;
 }
 
 int list_faults(const Arguments& arguments) {
-  print_lines(RunningTsb(arguments.required("--dir")).control("GET", "/rig/faults", {}));
+  print_lines(RunningSimulator(arguments.required("--dir")).control("GET", "/rig/faults", {}));
   return 0;
 }
 
@@ -53,30 +53,30 @@ int move_clock(const Arguments& arguments) {
   }
   if (const auto skew = arguments.number("--approver-skew")) move.set("approver_skew_seconds", *skew);
   if (move.as_object().empty()) throw Error{ErrorKind::invalid_input, "--advance or --approver-skew is missing"};
-  fmt::print("{}\n", RunningTsb(arguments.required("--dir")).control("POST", "/rig/clock", move).dump());
+  fmt::print("{}\n", RunningSimulator(arguments.required("--dir")).control("POST", "/rig/clock", move).dump());
   return 0;
 }
 
 int show_journal(const Arguments& arguments) {
   // From the file: it can be read after the simulator has stopped.
   const std::filesystem::path dir = arguments.required("--dir");
-  print_lines(LineFile::read(dir / "tsb-journal.jsonl"));
+  print_lines(LineFile::read(dir / (RunningSimulator::name_in(dir) + "-journal.jsonl")));
   return 0;
 }
 
 int show_requests(const Arguments& arguments) {
-  print_lines(RunningTsb(arguments.required("--dir")).control("GET", "/rig/requests", {}));
+  print_lines(RunningSimulator(arguments.required("--dir")).control("GET", "/rig/requests", {}));
   return 0;
 }
 
 int block_key(const Arguments& arguments) {
   const Json body = Json::object({{"label", arguments.required("--label")}, {"blocked", !arguments.has("--off")}});
-  RunningTsb(arguments.required("--dir")).control("POST", "/rig/block", body);
+  RunningSimulator(arguments.required("--dir")).control("POST", "/rig/block", body);
   return 0;
 }
 
-int reset_tsb(const Arguments& arguments) {
-  RunningTsb(arguments.required("--dir")).control("POST", "/rig/reset", {});
+int reset_simulator(const Arguments& arguments) {
+  RunningSimulator(arguments.required("--dir")).control("POST", "/rig/reset", {});
   return 0;
 }
 

@@ -2,7 +2,7 @@
 #include "base/file.h"
 #include "tools/rig/certificates.h"
 #include "tools/rig/commands.h"
-#include "tools/rig/running_tsb.h"
+#include "tools/rig/running_simulator.h"
 #include "tools/rig/software_key.h"
 
 #include <fmt/core.h>
@@ -136,7 +136,7 @@ int create_ca(const Arguments& arguments) {
   if (label.empty() || label == "ca" || label.find('/') != std::string::npos) {
     throw Error{ErrorKind::invalid_input, "--label must not be empty, 'ca' or hold a '/'"};
   }
-  RunningTsb tsb(arguments.required("--dir"));
+  RunningSimulator tsb(arguments.required("--dir"));
   const std::filesystem::path file = tsb.dir() / (label + ".pem");
 
   Json body = Json::object({{"label", label}, {"password", Json()}});

@@ -1,4 +1,4 @@
-#include "tools/rig/running_tsb.h"
+#include "tools/rig/running_simulator.h"
 
 #include "base/error.h"
 #include "base/file.h"
@@ -10,17 +10,29 @@
 
 namespace hsmbridge::rig {
 
-RunningTsb::RunningTsb(std::filesystem::path dir) : dir_(std::move(dir)) {
-  const std::filesystem::path file = dir_ / "tsb.json";
-  if (!std::filesystem::exists(file)) {
-    throw Error{ErrorKind::not_found, fmt::format("no simulated TSB has run in {}", dir_.string())}.hint(
-        fmt::format("start one with 'hsmbridge-rig serve tsb --dir {}'", dir_.string()));
+std::string RunningSimulator::name_in(const std::filesystem::path& dir) {
+  std::string found;
+  for (const char* name : {"tsb", "digicert", "venafi"}) {
+    if (!std::filesystem::exists(dir / (std::string(name) + ".json"))) continue;
+    if (!found.empty()) {
+      throw Error{ErrorKind::ambiguous, fmt::format("{} is the folder of several simulators", dir.string())}.hint(
+          "give each a folder of its own");
+    }
+    found = name;
   }
-  description_ = Json::parse(as_text(read_file(file)));
+  if (found.empty()) {
+    throw Error{ErrorKind::not_found, fmt::format("no simulator has run in {}", dir.string())}.hint(
+        fmt::format("start one, for example with 'hsmbridge-rig serve tsb --dir {}'", dir.string()));
+  }
+  return found;
 }
 
-Answer RunningTsb::call(const std::string& header, const std::string& secret, const std::string& method,
-                        const std::string& path, const Json& body) {
+RunningSimulator::RunningSimulator(std::filesystem::path dir) : dir_(std::move(dir)) {
+  description_ = Json::parse(as_text(read_file(dir_ / (name_in(dir_) + ".json"))));
+}
+
+Answer RunningSimulator::call(const std::string& header, const std::string& secret, const std::string& method,
+                              const std::string& path, const Json& body) {
   ClientSettings settings;
   settings.url = description_.at("url").as_string();
   settings.ca = description_.at("ca").as_string();
@@ -30,7 +42,7 @@ Answer RunningTsb::call(const std::string& header, const std::string& secret, co
   return call_server(settings, method, path, body.is_null() ? "" : body.dump());
 }
 
-Json RunningTsb::control(const std::string& method, const std::string& path, const Json& body) {
+Json RunningSimulator::control(const std::string& method, const std::string& path, const Json& body) {
   const Answer answer = call("X-Rig-Token", description_.at("control_token").as_string(), method, path, body);
   Json json = Json::parse(answer.body);
   if (answer.status >= 300) {
@@ -39,7 +51,8 @@ Json RunningTsb::control(const std::string& method, const std::string& path, con
   return json;
 }
 
-Answer RunningTsb::api(const std::string& role, const std::string& method, const std::string& path, const Json& body) {
+Answer RunningSimulator::api(const std::string& role, const std::string& method, const std::string& path,
+                             const Json& body) {
   const Json* keys = description_.at("api_keys").find(role);
   const std::string key = keys == nullptr || keys->as_array().empty() ? "" : keys->as_array()[0].as_string();
   return call("X-API-KEY", key, method, path, body);

@@ -2,8 +2,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "tools/rig/faults.h"
-#include "tools/rig/test_pki.h"
+#include "tools/rig/simulator_server.h"
 #include "tools/rig/tsb.h"
 
 #include <filesystem>
@@ -24,16 +23,9 @@ struct TsbServerOptions {
   std::optional<std::filesystem::path> client_ca;
 };
 
-// The simulator behind TLS, with faults, a journal and a control plane. Files in the folder:
-//   tsb.json           {"url", "ca", "pid", "port", "generation", "api_keys", "control_token", "task_reader", …}:
-//   written
-//                      when the server answers, so its being there says "ready"; mode 0600
-//   tsb-journal.jsonl  one line a request that came in: {"time", "method", "path", "headers", "body", "status",
-//   "fault"};
-//                      status 0 when the connection was ended instead. Credentials are left out
-// Control plane, with the header X-Rig-Token: POST, GET and DELETE /rig/faults; POST /rig/clock {"advance_seconds"} or
-// {"approver_skew_seconds"}; GET /rig/journal; GET /rig/requests; POST /rig/certify {"label", "subject", "days"};
-// POST /rig/block {"label", "blocked"}; POST /rig/reset.
+// The simulated TSB in a SimulatorServer named "tsb". tsb.json also has "generation", "api_keys" and "task_reader"; the
+// control plane also has POST /rig/clock {"approver_skew_seconds"}, POST /rig/certify {"label", "subject", "days"} and
+// POST /rig/block {"label", "blocked"}.
 class TsbServer {
  public:
   // Serves when the constructor returns. Throws invalid_input, denied, unavailable.
