@@ -27,11 +27,16 @@ void fields(InstallTarget& x, V& v) {
   v("name", x.name), v("detail", x.detail);
 }
 template <class V>
+void fields(Predecessor& x, V& v) {
+  v("certificate", x.certificate), v("der", x.der), v("reference", x.reference), v("provider_state", x.provider_state);
+}
+template <class V>
 void fields(Order& x, V& v) {
   v("id", x.id), v("kind", x.kind), v("provider", x.provider), v("profile", x.profile), v("token", x.token);
   v("key", x.key), v("ask", x.ask), v("targets", x.targets), v("created_at", x.created_at);
   v("created_by", x.created_by), v("deadline", x.deadline), v("max_age", x.max_age);
   v("local_approvals", x.local_approvals), v("wants_command", x.wants_command);
+  v("predecessor", x.predecessor), v("reason", x.reason);
 }
 template <class V>
 void fields(Key& x, V& v) {
@@ -349,6 +354,7 @@ constexpr Word<Standing> kStandings[] = {{Standing::awaiting_approval, "awaiting
                                          {Standing::ready, "ready"},
                                          {Standing::handed_out, "handed_out"},
                                          {Standing::rejected, "rejected"},
+                                         {Standing::done, "done"},
                                          {Standing::expired, "expired"},
                                          {Standing::cancelled, "cancelled"},
                                          {Standing::failed, "failed"},

@@ -83,9 +83,15 @@ Progress progress_with_note(const Report& report) {
 
 // The submission is known to exist (or to have ended): where it stands now. `wish` turns waiting into withdrawing, and
 // a certificate into a late one.
-State landed(Dossier dossier, Submission submission, const Report& report, const std::optional<WithdrawWish>& wish) {
+State landed(const Order& order, Dossier dossier, Submission submission, const Report& report,
+             const std::optional<WithdrawWish>& wish) {
   const bool late = wish.has_value();
   switch (report.standing) {
+    case Standing::done:
+      if (order.kind == Kind::revoke && order.predecessor) {
+        return Completed{dossier.key, order.predecessor->certificate, late, {}};
+      }
+      [[fallthrough]];
     case Standing::handed_out:
       if (!report.handout) {
         return Unresolved{std::move(dossier),
@@ -192,8 +198,8 @@ Next from(const Preparing& state, const Context& context) {
     return State{std::move(next)};
   }
   if (const auto* frozen = context.is<DraftFrozen>()) {
-    if (!state.key) return refuse("a draft cannot be frozen before its key is ready");
-    return State{Prepared{Dossier{*state.key, frozen->draft, state.attempts_made}}};
+    if (!state.key && needs_key(context.order)) return refuse("a draft cannot be frozen before its key is ready");
+    return State{Prepared{Dossier{state.key.value_or(Key{}), frozen->draft, state.attempts_made}}};
   }
   if (const auto* problem = context.is<PreparationFailed>()) {
     return State{Failed{problem->problem.kind, problem->problem.message, problem->problem.hint}};
@@ -286,8 +292,9 @@ Next from(const Submitting& state, const Context& context) {
       return two_orders(state.dossier, *answer, fmt::format("attempt {} is under way", state.attempt), context.at(),
                         state.wish);
     }
-    return landed(state.dossier, updated(Submission{answer->attempt, {}, {}, context.at()}, answer->report),
-                  answer->report, state.wish);
+    return landed(context.order, state.dossier,
+                  updated(Submission{answer->attempt, {}, {}, context.at()}, answer->report), answer->report,
+                  state.wish);
   }
   if (const auto* answer = context.is<SubmissionNotAccepted>()) {
     if (!started || answer->attempt != state.attempt) return refuse("that attempt is over");
@@ -322,8 +329,8 @@ Next from(const LookingUp& state, const Context& context) {
                       state.wish);
   }
   if (const Report* report = report_of(context)) {
-    return landed(state.dossier, updated(Submission{state.attempt, {}, {}, context.at()}, *report), *report,
-                  state.wish);
+    return landed(context.order, state.dossier, updated(Submission{state.attempt, {}, {}, context.at()}, *report),
+                  *report, state.wish);
   }
   if (const auto* answer = context.is<SubmissionNotAccepted>()) {
     if (answer->attempt != state.attempt) return refuse("that attempt is over");
@@ -403,7 +410,7 @@ Next from_waiting(const Waiting& state, const Context& context) {
     next.gone_since.reset();
     return State{std::move(next)};
   }
-  return landed(state.dossier, updated(state.submission, *report), *report, std::nullopt);
+  return landed(context.order, state.dossier, updated(state.submission, *report), *report, std::nullopt);
 }
 
 Next from(const AwaitingApproval& state, const Context& context) {
@@ -452,7 +459,7 @@ Next from(const Withdrawing& state, const Context& context) {
     next.gone_since.reset();
     return State{std::move(next)};
   }
-  return landed(state.dossier, updated(state.submission, *report), *report, state.wish);
+  return landed(context.order, state.dossier, updated(state.submission, *report), *report, state.wish);
 }
 
 Next from(const Retrieving& state, const Context& context) {
@@ -550,7 +557,9 @@ Next from(const Unresolved& state, const Context& context) {
   }
   if (context.is<ResolvedAsAbsent>()) {
     if (state.wish) return given_up(*state.wish);
-    if (state.dossier.draft.csr.empty()) return refuse("its draft is gone: make a new request");
+    if (state.dossier.draft.csr.empty() && needs_key(context.order)) {
+      return refuse("its draft is gone: make a new request");
+    }
     const unsigned made = std::max(state.submission.attempt, state.dossier.attempts_made);
     // A draft that was built anew may have come here before anybody approved it.
     if (context.order.local_approvals > 0 || context.order.wants_command) {
@@ -579,7 +588,7 @@ Next from(const Unresolved& state, const Context& context) {
     return State{std::move(next)};
   }
   if (context.is<Reported>() && !report->handout) return refuse("a person decides now");
-  return landed(state.dossier, updated(state.submission, *report), *report, state.wish);
+  return landed(context.order, state.dossier, updated(state.submission, *report), *report, state.wish);
 }
 
 Next next_state(const State& state, const Context& context) {
@@ -638,6 +647,7 @@ std::variant<Decision, Refusal> decide(const Order& order, const State& state, c
   const Rule* rule = rule_for(here, name_of(event.body));
   if (rule == nullptr) return Refusal{not_for_this_state(here, name_of(event.body))};
   const Context context{order, event, timing};
+  if (context.is<ResolvedAsCertificate>() && !needs_key(order)) return Refusal{"a revocation brings no certificate"};
   Next next = next_state(state, context);
   if (auto* refusal = std::get_if<Refusal>(&next)) return std::move(*refusal);
   State& reached = std::get<State>(next);

@@ -60,8 +60,8 @@ constexpr std::array<std::string_view, 13> kEffects{
     "ensure_key", "build_draft", "check_draft", "submit",         "look_up",  "poll",     "retrieve",
     "verify",     "install",     "withdraw",    "answer_overdue", "deadline", "draft_age"};
 
-constexpr std::array<std::string_view, 10> kStandings{
-    "awaiting_approval", "awaiting_issuance", "ready",  "handed_out", "rejected",
+constexpr std::array<std::string_view, 11> kStandings{
+    "awaiting_approval", "awaiting_issuance", "ready",  "handed_out", "done",        "rejected",
     "expired",           "cancelled",         "failed", "gone",       "unrecognised"};
 
 template <class Enum, std::size_t N>
@@ -119,8 +119,11 @@ std::string Effect::identity() const {
 
 std::string lane_of(const Effect& effect, const Order& order) {
   switch (effect.name) {
-    case EffectName::ensure_key:
     case EffectName::build_draft:
+      // What needs no key of ours (a revocation) is drafted for its provider.
+      if (order.kind == Kind::revoke) return "provider:" + order.provider;
+      return "token:" + order.token;
+    case EffectName::ensure_key:
       return "token:" + order.token;
     case EffectName::install:
       if (effect.target == "token") return "token:" + order.token;

@@ -34,6 +34,17 @@ struct InstallTarget {
   bool operator==(const InstallTarget&) const = default;
 };
 
+// The certificate that a renewal replaces or a revocation ends, and what its provider knows it by. Copied into the
+// order when it is created, so that whoever carries it out needs to ask nobody.
+struct Predecessor {
+  std::string certificate;  // SHA-256 of the DER, hex: its record
+  Bytes der;
+  ProviderReference reference;  // of the submission that brought it; empty when unknown
+  std::string provider_state;   // of that submission; "" for none
+
+  bool operator==(const Predecessor&) const = default;
+};
+
 // One order, fixed at creation. A profile that changes later does not change an order.
 struct Order {
   RequestId id;
@@ -47,17 +58,23 @@ struct Order {
   std::string ask;
   std::vector<InstallTarget> targets;
   Instant created_at{};
-  std::string created_by;           // who asked, "uid:NAME" of the process or what an API knows
-  std::optional<Instant> deadline;  // after it the request is withdrawn
-  std::optional<Duration> max_age;  // from draft to submission; an older draft is built anew
-  unsigned local_approvals = 0;     // signed approvals wanted at this bridge before anything is sent
-  bool wants_command = false;       // the profile wants an operator's direct command (a root CA)
+  std::string created_by;                  // who asked, "uid:NAME" of the process or what an API knows
+  std::optional<Instant> deadline;         // after it the request is withdrawn
+  std::optional<Duration> max_age;         // from draft to submission; an older draft is built anew
+  unsigned local_approvals = 0;            // signed approvals wanted at this bridge before anything is sent
+  bool wants_command = false;              // the profile wants an operator's direct command (a root CA)
+  std::optional<Predecessor> predecessor;  // renew, revoke
+  std::string reason;                      // revoke: a name of RFC 5280 §5.3.1, "keyCompromise"
 
   bool operator==(const Order&) const = default;
 };
 
-// What must not be ordered twice at the same time: a key of one label to be made in one token; or the same certificate
-// for the same key at the same provider. Lower-case hex SHA-256; equal for two orders of the same work.
+// Whether a key of ours and a CSR belong to it: a revocation needs neither.
+bool needs_key(const Order& order);
+
+// What must not be ordered twice at the same time: a key of one label to be made in one token; the same certificate for
+// the same key at the same provider; a renewal or a revocation of the same certificate. Lower-case hex SHA-256; equal
+// for two orders of the same work.
 std::string work_of(const Order& order);
 
 // The key as it was found in the token.

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -77,6 +78,8 @@ struct Capabilities {
   bool shows_quorum = false;
   bool result_once = false;   // the poll is the hand-out
   bool full_profile = false;  // SANs, usages, validity and serial are ours
+  bool renew = false;         // a renewal is linked to the certificate it replaces; else it is a request like any other
+  bool revoke = false;        // Kind::revoke is carried out
 };
 
 // One certificate service. Thread rule: every function may be called from several effect threads at once. Each blocks,
@@ -88,7 +91,8 @@ class Provider {
   virtual std::string_view type() const = 0;  // "securosys-tsb"
   virtual Capabilities capabilities() const = 0;
 
-  // What shall be sent or signed for this CSR (DER). Frozen afterwards. Throws refused for what it cannot carry.
+  // What shall be sent or signed for this CSR (DER). Frozen afterwards. Throws refused for what it cannot carry. A
+  // revocation has no CSR (it is empty) and needs no draft beyond the order.
   virtual ProviderDraft draft(const Order& order, ByteView csr, Instant now) = 0;
   // Every reason not to submit this draft, all at once; empty when it may go.
   virtual std::vector<std::string> check(const ProviderCall& call) = 0;
@@ -105,6 +109,53 @@ class Provider {
   virtual void confirm(const ProviderCall& call, const Issued& issued) = 0;
   // One exchange that proves address, credentials and permission; what was learnt, one line each.
   virtual std::vector<std::string> test() = 0;
+};
+
+// ---- what only some providers have: a Provider that has it is also one of these (dynamic_cast)
+// ------------------------ Thread rule and errors as for Provider's repeatable calls: each blocks and keeps to its
+// limit.
+
+// One name and value, in the order in which a person reads them.
+using Facts = std::vector<std::pair<std::string, std::string>>;
+
+// Lists what can be ordered there.
+class ProfileCatalogue {
+ public:
+  virtual ~ProfileCatalogue() = default;
+  struct Entry {
+    std::string id;
+    std::string name;
+    Facts facts;
+    std::vector<std::string> obstacles;  // why it cannot be used from here; empty: it can
+  };
+  virtual std::vector<Entry> profiles(Duration limit) = 0;
+};
+
+// Tells the rules that a request must keep there.
+class PolicySource {
+ public:
+  virtual ~PolicySource() = default;
+  virtual Facts policy(Duration limit) = 0;
+};
+
+// Lets the service itself judge a request without making one.
+class DryRun {
+ public:
+  virtual ~DryRun() = default;
+  // Every objection; empty when it would be taken.
+  virtual std::vector<std::string> dry_run(const ProviderCall& call) = 0;
+};
+
+// Approves and rejects there, as the user whose credentials the provider was configured with.
+class ApprovalAuthority {
+ public:
+  virtual ~ApprovalAuthority() = default;
+  enum class Decision { approve, reject };
+  // What is awaited of whom for this reference: for showing it before anything is decided.
+  virtual Report standing(const ProviderReference& reference, Duration limit) = 0;
+  // Irrevocable there. Throws outcome_unknown when no complete answer came.
+  virtual void decide(const ProviderReference& reference, Decision decision, const std::string& reason,
+                      Duration limit) = 0;
 };
 
 }  // namespace hsmbridge::workflow

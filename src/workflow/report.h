@@ -14,6 +14,7 @@ enum class Standing {
   awaiting_issuance,  // approved but not executed (timelock, queue), or with the CA
   ready,              // to be fetched with retrieve()
   handed_out,         // this very answer brought the certificate or the signature: Report::handout is set
+  done,               // carried out, and there is nothing to hand out: a revocation took effect
   rejected,
   expired,
   cancelled,

@@ -14,11 +14,12 @@ constexpr std::uint32_t to(Names... names) {
 }
 
 // Where a clear word of the provider about a submission can lead.
-constexpr std::uint32_t kLanding = to(S::awaiting_approval, S::awaiting_issuance, S::withdrawing, S::retrieving,
-                                      S::verifying, S::rejected, S::expired, S::cancelled, S::failed, S::unresolved);
+constexpr std::uint32_t kLanding =
+    to(S::awaiting_approval, S::awaiting_issuance, S::withdrawing, S::retrieving, S::verifying, S::completed,
+       S::rejected, S::expired, S::cancelled, S::failed, S::unresolved);
 constexpr std::uint32_t kReport = kLanding & ~bit(S::withdrawing);
-constexpr std::uint32_t kGivenUp =
-    to(S::withdrawing, S::retrieving, S::verifying, S::rejected, S::expired, S::cancelled, S::failed, S::unresolved);
+constexpr std::uint32_t kGivenUp = to(S::withdrawing, S::retrieving, S::verifying, S::completed, S::rejected,
+                                      S::expired, S::cancelled, S::failed, S::unresolved);
 constexpr std::uint32_t kReleased = to(S::awaiting_local_approval, S::awaiting_command, S::submitting);
 
 constexpr std::string_view kSecondOrder =

@@ -22,7 +22,9 @@ class Schedule {
   std::vector<Effect> of(const State& state) {
     switch (name_of(state)) {
       case StateName::preparing:
-        add(std::get<Preparing>(state).key ? EffectName::build_draft : EffectName::ensure_key, at_);
+        add(std::get<Preparing>(state).key || !needs_key(context_.order) ? EffectName::build_draft
+                                                                         : EffectName::ensure_key,
+            at_);
         break;
       case StateName::prepared:
         add(EffectName::check_draft, at_);

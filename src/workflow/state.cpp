@@ -59,10 +59,19 @@ const Progress* progress_of(const State& state) {
       state);
 }
 
+bool needs_key(const Order& order) {
+  return order.kind != Kind::revoke;
+}
+
 std::string work_of(const Order& order) {
   std::string text;
   // Each part with its length first, so that no two lists of parts read the same.
   const auto add = [&text](const std::string& part) { text += std::to_string(part.size()) + ":" + part; };
+  if (order.predecessor) {
+    add(needs_key(order) ? "renew" : "revoke");
+    add(order.predecessor->certificate);
+    return hex(sha256(as_bytes(text)));
+  }
   add(order.token);
   add(order.key.selector);
   if (order.key.source == KeyWish::Source::use) {
