@@ -155,7 +155,9 @@ void read_signing(Section& section, Settings& settings) {
 }  // namespace
 
 Settings read_settings(const std::string& name, config::Section section) {
-  Settings settings{providers::read_connection(name, section, providers::UrlPath::none, "/v1/…")};
+  Settings settings;
+  static_cast<providers::Connection&>(settings) =
+      providers::read_connection(name, section, providers::UrlPath::none, "/v1/…");
   read_api_keys(section, settings);
   read_roles(section, settings);
   settings.reject_verb =
