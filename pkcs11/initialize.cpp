@@ -4,6 +4,7 @@
 #include "pkcs11/module_state.h"
 #include "pkcs11/pin_attempt.h"
 #include "pkcs11/return_code.h"
+#include "pkcs11/token_lock.h"
 
 #include <fmt/core.h>
 
@@ -127,7 +128,7 @@ TokenInfo initialize_token(const Module& module, const NewToken& wanted, Reiniti
   }
   const CK_FUNCTION_LIST& functions = *module.state().functions;
   const TokenInfo chosen = slot_to_use(module, wanted, existing);
-  const LoginLock lock(chosen.serial, kLoginWait);
+  const TokenLock lock(LockedWork::login, chosen.serial, kLoginWait);
   const TokenInfo token = unchanged(module, chosen);
   OfficerPin officer(token, wanted, refusals);
 

@@ -2,6 +2,7 @@
 #include "pkcs11/module_state.h"
 #include "pkcs11/pin_attempt.h"
 #include "pkcs11/return_code.h"
+#include "pkcs11/token_lock.h"
 #include "pkcs11/token_state.h"
 
 #include <fmt/core.h>
@@ -62,7 +63,7 @@ class Attempt {
     if (attempt == LoginAttempt::unless_refused) refuse_if_refused_before();
     // Before the lock: a prompt may take minutes.
     const Secret pin = read_pin();
-    const LoginLock lock(token_.serial, token_.access.login_wait);
+    const TokenLock lock(LockedWork::login, token_.serial, token_.access.login_wait);
     refuse_last_attempt();
     if (attempt == LoginAttempt::retry) forget_refusal();
     // Asks the memory again: another process may have been refused while this one waited.

@@ -5,53 +5,17 @@
 #include "base/file.h"
 #include "base/json.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <chrono>
 #include <cstdlib>
-#include <cstring>
-#include <thread>
 #include <utility>
 
 namespace hsmbridge::pkcs11 {
 namespace {
 
-constexpr Duration kLockPoll{50};
-
 std::string subject_name(const PinSubject& subject) {
   return hex(sha256(as_bytes(fmt::format("{}\n{}\n{}", subject.token_serial, subject.user_type, subject.source_hash))));
-}
-
-std::filesystem::path lock_folder() {
-  std::error_code ignored;
-  const std::filesystem::path usual = "/run/lock";
-  return std::filesystem::is_directory(usual, ignored) && ::access(usual.c_str(), W_OK) == 0
-             ? usual
-             : std::filesystem::temp_directory_path();
-}
-
-// Opened without O_CREAT first: in a sticky folder the kernel refuses O_CREAT on another user's file
-// (fs.protected_regular). flock(2) needs no write permission.
-int open_lock_file(const std::filesystem::path& path) {
-  for (int attempt = 0; attempt < 10; ++attempt) {
-    const int existing = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (existing >= 0) return existing;
-    if (errno != ENOENT) break;
-    const int created = ::open(path.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    if (created >= 0) {
-      ::fchmod(created, 0644);
-      return created;
-    }
-    if (errno != EEXIST) break;
-  }
-  throw Error{ErrorKind::unavailable,
-              fmt::format("cannot open the login lock {}: {}", path.string(), std::strerror(errno))};
 }
 
 }  // namespace
@@ -131,31 +95,6 @@ void FilePinRefusals::clear(const PinSubject& subject) {
   if (failed) {
     throw Error{ErrorKind::denied, fmt::format("cannot remove {}: {}", file_of(subject).string(), failed.message())};
   }
-}
-
-LoginLock::LoginLock(const std::string& token_serial, Duration wait) {
-  const std::filesystem::path path =
-      lock_folder() / fmt::format("hsmbridge-login-{}.lock", hex(sha256(as_bytes(token_serial))).substr(0, 32));
-  file_ = open_lock_file(path);
-  const auto until = std::chrono::steady_clock::now() + wait;
-  while (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) {
-      const int code = errno;
-      ::close(file_);
-      throw Error{ErrorKind::unavailable, fmt::format("cannot lock {}: {}", path.string(), std::strerror(code))};
-    }
-    if (std::chrono::steady_clock::now() >= until) {
-      ::close(file_);
-      throw Error{ErrorKind::unavailable,
-                  fmt::format("another process has been logging in to token {} for {}", token_serial, spoken(wait))}
-          .hint(fmt::format("see which one holds {}", path.string()));
-    }
-    std::this_thread::sleep_for(kLockPoll);
-  }
-}
-
-LoginLock::~LoginLock() {
-  ::close(file_);
 }
 
 }  // namespace hsmbridge::pkcs11

@@ -105,17 +105,4 @@ class FilePinRefusals final : public PinRefusals {
   std::filesystem::path folder_;
 };
 
-// Holds off every other login attempt at the same token on this host: flock(2) on a file that all users can open, in
-// /run/lock (or the temporary folder where there is none). Throws unavailable when another process holds it too long.
-class LoginLock {
- public:
-  LoginLock(const std::string& token_serial, Duration wait);
-  ~LoginLock();
-  LoginLock(const LoginLock&) = delete;
-  LoginLock& operator=(const LoginLock&) = delete;
-
- private:
-  int file_ = -1;
-};
-
 }  // namespace hsmbridge::pkcs11

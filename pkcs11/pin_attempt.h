@@ -14,7 +14,7 @@ namespace hsmbridge::pkcs11 {
 // agree on how a wrong PIN is reported, and a process can be killed before it wrote the answer down. So the attempt is
 // on disk before the PIN is sent, and counts as refused when its answer says so, or when it is the second in a row
 // without a clear answer: one disturbance of the device, or one crash, does not keep a daemon out; a second one does.
-// Thread rule: one thread; begin() to the end under the LoginLock of the token.
+// Thread rule: one thread; begin() to the end under the LockedWork::login lock of the token.
 class PinAttempt {
  public:
   struct Words {

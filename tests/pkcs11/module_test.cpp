@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "pkcs11/return_code.h"
+#include "pkcs11/token_lock.h"
 #include "private_token.h"
 
 #include <p11-kit/pkcs11.h>
@@ -132,7 +133,7 @@ TEST_CASE("the security officer's last attempt is judged by the flags that hold 
   std::optional<Error> refused;
   std::thread later;
   {
-    const LoginLock held(mine.serial, Duration{0});
+    const TokenLock held(LockedWork::login, mine.serial, Duration{0});
     later = std::thread([&] {
       refused =
           error_of([&] { initialize_token(*mine.module, wanted, Reinitialize::destroy_everything, *mine.refusals); });

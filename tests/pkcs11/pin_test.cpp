@@ -44,13 +44,3 @@ TEST_CASE("a record of a refusal that cannot be read counts as a refusal") {
   }
   CHECK(memory.refused(kSubject).has_value());
 }
-
-TEST_CASE("two logins at one token exclude each other and two tokens do not") {
-  const std::string serial = hex(random_bytes(8));
-  {
-    const LoginLock held(serial, Duration{0});
-    const LoginLock other(serial + "2", Duration{0});
-    CHECK(error_of([&] { LoginLock second(serial, Duration{60}); }).kind() == ErrorKind::unavailable);
-  }
-  CHECK_NOTHROW(LoginLock(serial, Duration{0}));
-}
