@@ -5,6 +5,7 @@
 #include "pkcs11/mechanism_name.h"
 #include "pkcs11/public_key.h"
 #include "pkcs11/token.h"
+#include "pkcs11/token_lock.h"
 #include "x509/spki.h"
 
 #include <fmt/core.h>
@@ -22,15 +23,29 @@ using x509::KeySpec;
 using x509::KeyType;
 
 constexpr std::size_t kIdOctets = 16;
+const Bytes kPublicExponent{1, 0, 1};  // 65537
+
+// How many of a batch are made before the token is searched for keys of the same names.
+constexpr std::size_t kConfirmedAtOnce = 64;
 
 // What is on the token, as far as names go.
 struct Names {
-  std::map<std::string, Bytes> label_to_id;
+  std::map<std::string, std::set<Bytes>> ids_by_label;
+  std::map<Bytes, unsigned> private_halves;  // by id
   std::set<Bytes> ids;
 
   void add(const std::string& label, const Bytes& id) {
-    if (!label.empty()) label_to_id.emplace(label, id);
+    if (!label.empty()) ids_by_label[label].insert(id);
     if (!id.empty()) ids.insert(id);
+  }
+  // Every holder counts, not only the first: one of them is another key.
+  std::optional<Bytes> other_holder(const std::string& label, const Bytes& own_id) const {
+    const auto holders = ids_by_label.find(label);
+    if (holders == ids_by_label.end()) return std::nullopt;
+    for (const Bytes& id : holders->second) {
+      if (id != own_id) return id;
+    }
+    return std::nullopt;
   }
 };
 
@@ -42,21 +57,25 @@ Names all_names(const Session& session) {
     match.flag(CKA_TOKEN, CK_TRUE).number(CKA_CLASS, object_class);
     for (const CK_OBJECT_HANDLE handle : find_objects(session, std::move(match))) {
       const auto values = read_attributes(session, handle, kTypes);
-      names.add(to_text(values[0].value_or(Bytes{})), values[1].value_or(Bytes{}));
+      const Bytes id = values[1].value_or(Bytes{});
+      names.add(to_text(values[0].value_or(Bytes{})), id);
+      if (object_class == CKO_PRIVATE_KEY) ++names.private_halves[id];
     }
   }
   return names;
 }
 
-void refuse_taken_label(const Token& token, const Names& names, const std::string& label, const Bytes& own_id) {
-  const auto taken = names.label_to_id.find(label);
-  if (taken == names.label_to_id.end() || taken->second == own_id) return;
-  throw Error{ErrorKind::conflict,
-              fmt::format("token {} has a key labelled {} already: id={} has it, id={} was to get it", token.name(),
-                          label, hex(taken->second), hex(own_id))}
-      .with("existing_id", hex(taken->second))
+Error label_taken(const Token& token, const std::string& label, const Bytes& existing, const Bytes& own_id) {
+  return Error{ErrorKind::conflict,
+               fmt::format("token {} has a key labelled {} already: id={} has it, id={} was to get it", token.name(),
+                           label, hex(existing), hex(own_id))}
+      .with("existing_id", hex(existing))
       .with("new_id", hex(own_id))
       .hint("choose another label, or use the key that is there");
+}
+
+void refuse_taken_label(const Token& token, const Names& names, const std::string& label, const Bytes& own_id) {
+  if (const auto other = names.other_holder(label, own_id)) throw label_taken(token, label, *other, own_id);
 }
 
 CK_MECHANISM_TYPE generation_mechanism(KeyType type) {
@@ -113,7 +132,7 @@ Templates templates(const KeyPlan& plan, const Quirk& quirk, const Bytes& curve_
   both.public_half.text(CKA_LABEL, plan.label).add(CKA_ID, plan.id);
   if (!quirk.public_usages) both.public_half.flag(CKA_TOKEN, CK_TRUE);
   if (plan.spec.type == KeyType::rsa) {
-    both.public_half.number(CKA_MODULUS_BITS, plan.spec.bits).add(CKA_PUBLIC_EXPONENT, Bytes{1, 0, 1});
+    both.public_half.number(CKA_MODULUS_BITS, plan.spec.bits).add(CKA_PUBLIC_EXPONENT, kPublicExponent);
   } else {
     both.public_half.add(CKA_EC_PARAMS, curve_params);
   }
@@ -152,18 +171,84 @@ bool steps_down(CK_RV rv) {
   return return_code(rv).recovery == Recovery::smaller_template || rv == CKR_ARGUMENTS_BAD || rv == CKR_FUNCTION_FAILED;
 }
 
-void destroy_halves(const Session& session, const Bytes& id) {
-  for (const CK_OBJECT_CLASS object_class : {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY}) {
-    Template match;
-    match.flag(CKA_TOKEN, CK_TRUE).number(CKA_CLASS, object_class).add(CKA_ID, id);
-    for (const CK_OBJECT_HANDLE handle : find_objects(session, std::move(match))) {
-      const CK_RV rv = session.functions().C_DestroyObject(session.handle(), handle);
-      if (rv != CKR_OBJECT_HANDLE_INVALID) session.check(rv, "C_DestroyObject", "remove an unfinished key");
+void destroy(const Session& session, CK_OBJECT_HANDLE handle) {
+  const CK_RV rv = session.functions().C_DestroyObject(session.handle(), handle);
+  if (rv != CKR_OBJECT_HANDLE_INVALID) session.check(rv, "C_DestroyObject", "remove an unfinished key");
+}
+
+// What stands under one id.
+struct Standing {
+  std::vector<KeyObjects> pairs;
+  std::vector<CK_OBJECT_HANDLE> halves;  // certainly half of no pair
+  bool unclear = false;                  // halves that nothing on the token tells apart from a pair's
+
+  bool holds_a_key() const { return !pairs.empty() || unclear; }
+};
+
+// A private half need not show its public value: beside two private halves, or two public ones that could be its own,
+// nothing says which are a pair. Then none is called half a pair, since a half is destroyed.
+Standing sort_out(std::vector<KeyObjects> keys) {
+  Standing standing;
+  unsigned private_halves = 0;
+  unsigned public_halves = 0;
+  for (KeyObjects& key : keys) {
+    private_halves += key.private_half ? 1 : 0;
+    public_halves += key.public_half ? 1 : 0;
+    if (!key.info.paired) standing.unclear = true;
+    if (key.private_half && key.public_half) {
+      standing.pairs.push_back(std::move(key));
+    } else if (const auto half = key.private_half ? key.private_half : key.public_half) {
+      standing.halves.push_back(*half);
+    }
+  }
+  if (private_halves > 1 && public_halves > 0 && standing.pairs.size() < private_halves) standing.unclear = true;
+  if (standing.unclear) standing.halves.clear();
+  return standing;
+}
+
+bool is_of_plan(const KeyPlan& plan, const KeyObjects& key) {
+  return key.info.label == plan.label && (!key.info.spec || *key.info.spec == plan.spec);
+}
+
+// After a C_GenerateKeyPair that failed there is no handle to go by. Half a pair under the planned id is removed; a
+// full pair stays whoever made it: another worker may have carried out the same plan and used its key.
+Standing remove_halves(const Session& session, const KeyPlan& plan) {
+  auto found = keys_with_id(session, plan.id);
+  std::erase_if(found, [&](const KeyObjects& key) { return !is_of_plan(plan, key); });
+  Standing standing = sort_out(std::move(found));
+  for (const CK_OBJECT_HANDLE half : standing.halves) destroy(session, half);
+  return standing;
+}
+
+// The two objects that one call made, and nothing else that has their id. The error that led here counts, so this one
+// has none of its own.
+void destroy_own(const Session& session, const KeyPlan& plan, const NewPair& own) {
+  for (const CK_OBJECT_HANDLE handle : {own.private_half, own.public_half}) {
+    try {
+      destroy(session, handle);
+    } catch (const std::exception& left) {
+      log::warning(fmt::format("a key labelled {} that was not to stay (planned id={}) may be left on the token: {}",
+                               plan.label, hex(plan.id), left.what()));
     }
   }
 }
 
-// The template that the token takes. What a refused try left behind is removed before the next.
+[[noreturn]] void generation_failed(const Session& session, const KeyPlan& plan, CK_RV rv) {
+  TokenFailure failure(rv, "C_GenerateKeyPair", fmt::format("make key {}", plan.label));
+  try {
+    if (remove_halves(session, plan).holds_a_key()) {
+      failure.with("left_on_token", fmt::format("id={}", hex(plan.id)));
+      failure.hint("a complete key is on the token all the same: see it with hsmbridge key show");
+    }
+  } catch (const std::exception& left) {
+    // Found by its id when the plan is run again.
+    log::warning(fmt::format("an unfinished key id={} may be left on the token: {}", hex(plan.id), left.what()));
+  }
+  throw failure;
+}
+
+// The template that the token takes. What a refused try left behind is removed before the next; when it left a whole
+// key there is no next.
 NewPair climb_down(const Session& session, const KeyPlan& plan) {
   std::vector<Bytes> spellings{ec_params(plan.spec)};
   if (plan.spec.type == KeyType::ed25519) spellings.push_back(edwards25519_name());
@@ -180,11 +265,9 @@ NewPair climb_down(const Session& session, const KeyPlan& plan) {
       }
       const bool other_spelling =
           spellings.size() > 1 && (rv == CKR_DOMAIN_PARAMS_INVALID || rv == CKR_CURVE_NOT_SUPPORTED);
-      if (!steps_down(rv) && !other_spelling) {
-        session.check(rv, "C_GenerateKeyPair", fmt::format("make key {}", plan.label));
-      }
+      if (!steps_down(rv) && !other_spelling) generation_failed(session, plan, rv);
       if (first_refusal == CKR_OK) first_refusal = rv;
-      destroy_halves(session, plan.id);
+      if (remove_halves(session, plan).holds_a_key()) generation_failed(session, plan, rv);
     }
   }
   TokenFailure failure(first_refusal, "C_GenerateKeyPair", fmt::format("make key {}", plan.label));
@@ -203,75 +286,180 @@ KeyObjects expect_pair(const Session& session, const KeyPlan& plan, const NewPai
 
 void refuse_wrong_key(const KeyPlan& plan, const KeyInfo& key) {
   const bool right = key.label == plan.label && key.spec == plan.spec && key.paired;
-  if (right) return;
-  throw Error{ErrorKind::corrupt, fmt::format("key id={} is {} labelled {}, planned was {} labelled {}", hex(plan.id),
-                                              key.type, key.label, x509::to_string(plan.spec), plan.label)};
+  if (!right) {
+    throw Error{ErrorKind::corrupt, fmt::format("key id={} is {} labelled {}, planned was {} labelled {}", hex(plan.id),
+                                                key.type, key.label, x509::to_string(plan.spec), plan.label)};
+  }
+  if (plan.spec.type != KeyType::rsa) return;
+  const Bytes exponent = x509::rsa_exponent(key.spki);
+  if (exponent == kPublicExponent) return;
+  throw Error{ErrorKind::corrupt,
+              fmt::format("key {} has the public exponent {}, asked was 65537 (010001)", plan.label, hex(exponent))};
 }
 
-MadeKey checked(const Session& session, const KeyPlan& plan, KeyObjects key, const Quirk* quirk,
-                MadeKey::Origin origin) {
+// `quirk`: the template it was made with; null for a key of an earlier run, of which nothing is known but what it
+// shows.
+MadeKey checked(const Session& session, const KeyPlan& plan, const KeyObjects& key, const Quirk* quirk) {
   refuse_wrong_key(plan, key.info);
+  const auto origin = quirk == nullptr ? MadeKey::Origin::adopted : MadeKey::Origin::generated;
   MadeKey made{.key = key.info, .contract = compare_with_contract(session, key, quirk, plan.use), .origin = origin};
+  if (quirk == nullptr) made.contract.quirk = "adopted";
   if (!made.contract.violated()) return made;
-  Error error{ErrorKind::corrupt, fmt::format("key {} does not have the attributes that were asked for: both halves "
-                                              "were destroyed",
-                                              plan.label)};
+  Error error{ErrorKind::corrupt,
+              fmt::format("key {} does not have the attributes that were asked for: {}", plan.label,
+                          quirk == nullptr ? "it was made by an earlier run, is not used and was left on the token"
+                                           : "both halves were destroyed")};
   for (const ContractRow& row : made.contract.rows) {
     if (row.verdict != Verdict::violated) continue;
     error.with("violation", fmt::format("{} {}: asked {}, found {}", row.half, row.attribute, row.asked, row.found));
   }
-  throw error.hint("this token does not keep the key contract and must not hold such keys");
+  throw error.hint(quirk == nullptr ? fmt::format("look at it: hsmbridge key show id={}; delete it if nobody uses it, "
+                                                  "then make a key anew",
+                                                  hex(plan.id))
+                                    : "this token does not keep the key contract and must not hold such keys");
 }
 
-MadeKey make_one(const Session& session, const Token& token, const KeyPlan& plan, Names& names) {
+void refuse_foreign_key(const Token& token, const KeyPlan& plan, const std::vector<KeyObjects>& found) {
+  for (const KeyObjects& key : found) {
+    if (is_of_plan(plan, key)) continue;
+    throw Error{ErrorKind::conflict,
+                fmt::format("id={} on token {} is another key already", hex(plan.id), token.name())}
+        .with("candidate", candidate_text(key.info))
+        .hint("plan the key anew: it then gets another id");
+  }
+}
+
+// Two workers that carried out one plan, each on its own host: which of the keys was used is not for us to guess.
+Error not_one_pair(const Token& token, const KeyPlan& plan, const std::vector<KeyInfo>& found) {
+  Error error{ErrorKind::conflict, fmt::format("token {} holds more than one key pair under id={}, or halves that "
+                                               "cannot be told apart: none was used and none destroyed",
+                                               token.name(), hex(plan.id))};
+  for (const KeyInfo& key : found) error.with("candidate", candidate_text(key));
+  return std::move(error).hint(
+      fmt::format("see which one is used (hsmbridge key list), and delete the other with the vendor's tool; then run "
+                  "it again"));
+}
+
+// The key that an earlier run of the plan left complete. Half a pair of it is removed.
+std::optional<MadeKey> adopt(const Session& session, const Token& token, const KeyPlan& plan) {
+  auto found = keys_with_id(session, plan.id);
+  refuse_foreign_key(token, plan, found);
+  std::vector<KeyInfo> infos;
+  for (const KeyObjects& key : found) infos.push_back(key.info);
+  const Standing standing = sort_out(std::move(found));
+  if (standing.unclear || standing.pairs.size() > 1) throw not_one_pair(token, plan, infos);
+  for (const CK_OBJECT_HANDLE half : standing.halves) destroy(session, half);
+  if (standing.pairs.empty()) return std::nullopt;
+  return checked(session, plan, standing.pairs.front(), nullptr);
+}
+
+// A key of this run, with its handles while the login lasts that they belong to.
+struct Work {
+  MadeKey key;
+  NewPair handles;
+  unsigned long epoch = 0;
+};
+
+Work make_one(const Session& session, const Token& token, const KeyPlan& plan, Names& names) {
   refuse_bad_label(plan.label);
   if (plan.id.empty()) throw Error{ErrorKind::internal, "a key was planned without an id"};
-  if (names.ids.contains(plan.id)) {
-    auto found = keys_with_id(session, plan.id);
-    const bool foreign = std::any_of(found.begin(), found.end(), [&](const KeyObjects& key) {
-      return key.info.label != plan.label || (key.info.spec && *key.info.spec != plan.spec);
-    });
-    if (foreign) {
-      throw Error{ErrorKind::conflict,
-                  fmt::format("id={} on token {} is another key already", hex(plan.id), token.name())}
-          .with("candidate", candidate_text(found.front().info))
-          .hint("plan the key anew: it then gets another id");
-    }
-    if (found.size() == 1 && found.front().private_half && found.front().public_half) {
-      try {
-        // Which template it was made with is not known any more; that it was the full one is the kind assumption, and
-        // it matters only for usages that the token does not show.
-        MadeKey adopted =
-            checked(session, plan, std::move(found.front()), &quirk_ladder().front(), MadeKey::Origin::adopted);
-        adopted.contract.quirk = "adopted";
-        return adopted;
-      } catch (const TokenFailure&) {
-        throw;
-      } catch (...) {
-        destroy_halves(session, plan.id);
-        throw;
-      }
-    }
-    // Half a pair of ours, or none any more.
-    destroy_halves(session, plan.id);
-  }
   refuse_taken_label(token, names, plan.label, plan.id);
+  const unsigned long epoch = session.token().epoch;
+  if (names.ids.contains(plan.id)) {
+    if (auto adopted = adopt(session, token, plan)) return {std::move(*adopted), {}, epoch};
+  }
   refuse_unable_token(token, plan.spec);
+  const NewPair pair = climb_down(session, plan);
   try {
-    const NewPair pair = climb_down(session, plan);
-    MadeKey made = checked(session, plan, expect_pair(session, plan, pair), pair.quirk, MadeKey::Origin::generated);
+    MadeKey made = checked(session, plan, expect_pair(session, plan, pair), pair.quirk);
     names.add(plan.label, plan.id);
-    return made;
+    return {std::move(made), pair, epoch};
   } catch (...) {
-    try {
-      destroy_halves(session, plan.id);
-    } catch (const std::exception& left) {
-      // The first error counts. What is left is found by its id when the plan is run again.
-      log::warning(fmt::format("an unfinished key id={} may be left on the token: {}", hex(plan.id), left.what()));
-    }
+    destroy_own(session, plan, pair);
     throw;
   }
 }
+
+// Nothing keeps another host from making keys on the same token at the same moment. Each looks once more after its own
+// key is there, so that at least one of two sees the other, and takes its own key back.
+class Batch {
+ public:
+  Batch(const Token& token, std::span<const KeyPlan> plans, const KeyMade& on_made)
+      : token_(token), plans_(plans), on_made_(on_made) {}
+
+  // May be called again after a lost session: what was made stays, and the key that was at work is looked for by its
+  // id.
+  std::vector<MadeKey> run(const Session& session) {
+    Names names = all_names(session);
+    try {
+      while (work_.size() < plans_.size()) {
+        work_.push_back(make_one(session, token_, plans_[work_.size()], names));
+        if (work_.size() - confirmed_ == kConfirmedAtOnce) confirm(session);
+      }
+    } catch (...) {
+      confirm_before_failing(session);
+      throw;
+    }
+    confirm(session);
+    std::vector<MadeKey> made;
+    for (Work& one : work_) made.push_back(std::move(one.key));
+    return made;
+  }
+
+ private:
+  void confirm(const Session& session) {
+    if (confirmed_ == work_.size()) return;
+    const Names names = all_names(session);
+    std::optional<Error> failure;
+    for (; confirmed_ < work_.size(); ++confirmed_) {
+      const Work& one = work_[confirmed_];
+      const KeyPlan& plan = plans_[confirmed_];
+      auto refused = refusal(names, one, plan);
+      if (!refused) {
+        if (on_made_) on_made_(one.key);
+        continue;
+      }
+      // An adopted key stays: whoever made it may have used it.
+      if (one.key.origin == MadeKey::Origin::generated) take_back(session, one, plan);
+      if (!failure) failure = std::move(refused);
+    }
+    if (failure) throw std::move(*failure);
+  }
+
+  // The keys before the one that failed are whole: their caller hears of them.
+  void confirm_before_failing(const Session& session) {
+    try {
+      confirm(session);
+    } catch (const std::exception& error) {
+      log::warning(fmt::format("keys that were made before the failure: {}", error.what()));
+    }
+  }
+
+  std::optional<Error> refusal(const Names& names, const Work& one, const KeyPlan& plan) const {
+    if (const auto other = names.other_holder(plan.label, plan.id)) {
+      return label_taken(token_, plan.label, *other, plan.id);
+    }
+    const auto halves = names.private_halves.find(plan.id);
+    if (one.key.origin == MadeKey::Origin::adopted || halves == names.private_halves.end() || halves->second < 2) {
+      return std::nullopt;
+    }
+    return Error{ErrorKind::unavailable, fmt::format("another worker made key {} (id={}) on token {} meanwhile",
+                                                     plan.label, hex(plan.id), token_.name())}
+        .hint("run it again: the key that is there is used");
+  }
+
+  void take_back(const Session& session, const Work& one, const KeyPlan& plan) const {
+    if (one.epoch == session.token().epoch) return destroy_own(session, plan, one.handles);
+    log::warning(fmt::format("key {} id={} is left on token {}: its handles died with the session", plan.label,
+                             hex(plan.id), token_.name()));
+  }
+
+  const Token& token_;
+  std::span<const KeyPlan> plans_;
+  const KeyMade& on_made_;
+  std::vector<Work> work_;
+  std::size_t confirmed_ = 0;
+};
 
 }  // namespace
 
@@ -279,7 +467,8 @@ KeyPlan plan_key(Token& token, const std::string& label, const KeySpec& spec) {
   return std::move(plan_keys(token, std::span(&label, 1), spec).front());
 }
 
-std::vector<KeyPlan> plan_keys(Token& token, std::span<const std::string> labels, const KeySpec& spec) {
+std::vector<KeyPlan> plan_keys(Token& token, std::span<const std::string> labels, const KeySpec& spec,
+                               const std::map<std::string, Bytes>& open_plans) {
   refuse_unable_token(token, spec);
   std::set<std::string> wanted;
   for (const std::string& label : labels) {
@@ -294,6 +483,7 @@ std::vector<KeyPlan> plan_keys(Token& token, std::span<const std::string> labels
     for (const std::string& label : labels) {
       KeyPlan plan{.label = label, .id = random_bytes(kIdOctets), .spec = spec};
       while (names.ids.contains(plan.id)) plan.id = random_bytes(kIdOctets);
+      if (const auto open = open_plans.find(label); open != open_plans.end()) plan.id = open->second;
       refuse_taken_label(token, names, label, plan.id);
       plans.push_back(std::move(plan));
     }
@@ -305,14 +495,12 @@ MadeKey make_key(Token& token, const KeyPlan& plan) {
   return std::move(make_keys(token, std::span(&plan, 1)).front());
 }
 
-std::vector<MadeKey> make_keys(Token& token, std::span<const KeyPlan> plans) {
-  std::vector<MadeKey> made;
-  // Runs again after a lost session: what is in `made` stays, and the key that was at work is looked for by its id.
-  return writing(token.state(), [&](Session& session) {
-    Names names = all_names(session);
-    while (made.size() < plans.size()) made.push_back(make_one(session, token, plans[made.size()], names));
-    return std::move(made);
-  });
+std::vector<MadeKey> make_keys(Token& token, std::span<const KeyPlan> plans, const KeyMade& on_made) {
+  // Logged in before the lock is taken: a prompt may take minutes.
+  writing(token.state(), [](Session&) { return true; });
+  const TokenLock lock(LockedWork::making_keys, token.state().serial, token.access().session_wait);
+  Batch batch(token, plans, on_made);
+  return writing(token.state(), [&](Session& session) { return batch.run(session); });
 }
 
 }  // namespace hsmbridge::pkcs11

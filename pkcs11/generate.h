@@ -3,6 +3,8 @@
 #include "pkcs11/contract.h"
 #include "pkcs11/keys.h"
 
+#include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,17 +29,28 @@ struct MadeKey {
 };
 
 // Checks that label and id are free and that the token can make such a key. Throws conflict naming both ids, and
-// invalid_input for a mechanism or size that the token does not have.
+// invalid_input for a mechanism or size that the token does not have, or a label that could be taken for another kind
+// of selector.
 KeyPlan plan_key(Token& token, const std::string& label, const x509::KeySpec& spec);
-// Many at once with one scan of the token.
-std::vector<KeyPlan> plan_keys(Token& token, std::span<const std::string> labels, const x509::KeySpec& spec);
+// Many at once with one scan of the token. `open_plans`: the ids, by label, of plans that were journalled before and
+// not carried out as far as is known; such a plan is given again, so that what it left on the token is found.
+std::vector<KeyPlan> plan_keys(Token& token, std::span<const std::string> labels, const x509::KeySpec& spec,
+                               const std::map<std::string, Bytes>& open_plans = {});
 
 // Makes the planned key, or adopts it: first the id is looked for; a full pair of the planned type is adopted, half a
 // pair is destroyed and made again. Afterwards every attribute is read back and compared. A violated contract destroys
 // both halves and throws corrupt with one "violation" a row. Throws conflict when another key took the label meanwhile.
+//
+// A full pair under the planned id is never destroyed but through the handles of the call that made it: a call that a
+// worker gave up may come back long after another worker made the same key and used it. So an adopted key that
+// violates the contract is refused and left, and more than one pair under the id is a conflict. From the search to the
+// read-back the token's LockedWork::making_keys lock is held; throws unavailable when another process holds it.
 MadeKey make_key(Token& token, const KeyPlan& plan);
-// Many at once with one scan of the token. Stops at the first that fails; those made before it stay and are found again
-// by their plans.
-std::vector<MadeKey> make_keys(Token& token, std::span<const KeyPlan> plans);
+// Told of each key as soon as it is certain to stay, also when a later one of the batch fails. It must not use the
+// token. An error of its own ends the batch; the key stays and is found again by its plan.
+using KeyMade = std::function<void(const MadeKey&)>;
+// Many at once with one scan of the token before, and one after every few dozen. Stops at the first that fails; those
+// made before it stay and are found again by their plans.
+std::vector<MadeKey> make_keys(Token& token, std::span<const KeyPlan> plans, const KeyMade& on_made = {});
 
 }  // namespace hsmbridge::pkcs11

@@ -92,7 +92,9 @@ WorkflowToken::WorkflowToken(std::string name, Open open, Duration deadline, uns
 WorkflowToken::~WorkflowToken() = default;
 
 workflow::Key WorkflowToken::ensure_key(const workflow::KeyWish& wish) {
-  // A generation that comes too late is found by its journalled CKA_ID at the next run: nothing is unknown about it.
+  // A generation that comes too late is found by its journalled CKA_ID at the next run. Until it returns it holds the
+  // token's lock for making keys, so that no other worker of this host carries out the same plan meanwhile; one of
+  // another host may, and the late call then takes back its own key or leaves the other's alone.
   return shared_->thread.call(shared_->deadline, WhenLate::unavailable, [shared = shared_, wish] {
     const auto token = shared->token();
     if (wish.source == workflow::KeyWish::Source::use) {

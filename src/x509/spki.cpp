@@ -178,6 +178,11 @@ Bytes spki_from_pem(std::string_view pem) {
   return read_public_key(as_bytes(pem));
 }
 
+Bytes rsa_exponent(ByteView spki) {
+  const Parts parts = take_apart_spki(spki);
+  return Bytes(parts.exponent.begin(), parts.exponent.end());
+}
+
 std::string spki_to_pem(ByteView spki) {
   return write_pem("PUBLIC KEY", spki);
 }

@@ -23,6 +23,8 @@ SpkiHash spki_hash(ByteView spki);
 Bytes key_identifier(ByteView spki);
 // RSA only: the modulus as unsigned big-endian; EC and Ed25519: the public point. For comparing halves of a key pair.
 Bytes public_value(ByteView spki);
+// The public exponent of an RSA key as unsigned big-endian, 65537 being 010001; empty for another key.
+Bytes rsa_exponent(ByteView spki);
 
 Bytes spki_from_pem(std::string_view pem);
 std::string spki_to_pem(ByteView spki);

@@ -1,6 +1,7 @@
 #include "pkcs11/generate.h"
 
 #include "base/file.h"
+#include "openssl_ca.h"
 #include "pkcs11/contract_table.h"
 #include "pkcs11/signer.h"
 #include "private_token.h"
@@ -9,13 +10,50 @@
 
 #include <p11-kit/pkcs11.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <cstdlib>
+#include <optional>
+#include <thread>
 
 using namespace hsmbridge;
 using namespace hsmbridge::pkcs11;
 using namespace hsmbridge::test;
 
 namespace {
+
+// Another key's public half, with id and label of the plan.
+void put_public_key(const PrivateToken& mine, const OpensslCa& files, const std::string& spec, const KeyPlan& plan) {
+  const std::string file = files.path("stray.der");
+  const std::vector<std::string> kind = spec == "rsa:2048"
+                                            ? std::vector<std::string>{"RSA", "-pkeyopt", "rsa_keygen_bits:2048"}
+                                            : std::vector<std::string>{"EC", "-pkeyopt", "ec_paramgen_curve:P-256"};
+  std::vector<std::string> make{"openssl", "genpkey", "-out", files.path("stray.pem"), "-algorithm"};
+  make.insert(make.end(), kind.begin(), kind.end());
+  REQUIRE(run_program(make).status == 0);
+  REQUIRE(run_program({"openssl", "pkey", "-in", files.path("stray.pem"), "-pubout", "-outform", "DER", "-out", file})
+              .status == 0);
+  REQUIRE(mine.tool({"--write-object", file, "--type", "pubkey", "--id", hex(plan.id), "--label", plan.label}).status ==
+          0);
+}
+
+// The same token, not through the faulty module, in which a call hangs. It waits for no lock.
+std::shared_ptr<Token> past_the_faults(const PrivateToken& mine) {
+  auto access = mine.access();
+  access.module = SoftHsm::module();
+  access.session_wait = Duration{0};
+  return Token::open(access, mine.refusals);
+}
+
+// Where the locks of this one are not seen.
+template <class Work>
+void on_another_host(Work work) {
+  const TempFolder locks;
+  ::setenv("HSMBRIDGE_LOCK_FOLDER", locks.path().c_str(), 1);
+  work();
+  ::unsetenv("HSMBRIDGE_LOCK_FOLDER");
+}
 
 constexpr x509::KeySpec kP256{x509::KeyType::ec, 256};
 
@@ -129,6 +167,185 @@ TEST_CASE("a generation whose answer is lost with its session is adopted and not
   CHECK(list_keys(*token).size() == 1);
 }
 
+TEST_CASE("a stray public key beside a complete pair is removed and the pair stays") {
+  PrivateToken mine;
+  OpensslCa other;
+  const auto token = mine.open();
+  for (const char* spec : {"rsa:2048", "ec:P-256"}) {
+    INFO(spec);
+    const KeyPlan plan = plan_key(*token, spec, x509::parse_key_spec(spec));
+    const MadeKey first = make_key(*token, plan);
+    put_public_key(mine, other, spec, plan);
+    if (plan.spec.type == x509::KeyType::rsa) {
+      CHECK(make_key(*mine.open(), plan).key.spki == first.key.spki);
+      CHECK(match_keys(*token, KeySelector::by_id(plan.id)).size() == 1);
+    } else {
+      // An EC private half does not show which of the two is its own: nothing is destroyed.
+      const Error error = error_of([&] { make_key(*mine.open(), plan); });
+      CHECK(error.kind() == ErrorKind::conflict);
+      CHECK_FALSE(details(error, "candidate").empty());
+      const auto keys = match_keys(*token, KeySelector::by_id(plan.id));
+      CHECK(std::count_if(keys.begin(), keys.end(), [](const KeyInfo& key) { return key.has_private; }) == 1);
+    }
+  }
+}
+
+TEST_CASE("two complete pairs under one planned id are a conflict and both stay") {
+  PrivateToken mine;
+  const auto token = mine.open();
+  const KeyPlan plan = plan_key(*token, "web", {x509::KeyType::rsa, 2048});
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(mine.tool({"--keypairgen", "--key-type", "rsa:2048", "--id", hex(plan.id), "--label", "web"}).status == 0);
+  }
+  const Error error = error_of([&] { make_key(*token, plan); });
+  CHECK(error.kind() == ErrorKind::conflict);
+  CHECK(details(error, "candidate").size() == 2);
+  CHECK(list_keys(*token).size() == 2);
+}
+
+TEST_CASE("an adopted key that violates the contract is refused and left on the token") {
+  PrivateToken mine;
+  const auto token = mine.open();
+  const KeyPlan plan = plan_key(*token, "web", kP256);
+  // SoftHSM gives TRUE to what pkcs11-tool leaves out.
+  REQUIRE(mine.tool({"--keypairgen", "--key-type", "EC:prime256v1", "--id", hex(plan.id), "--label", "web"}).status ==
+          0);
+  const Error error = error_of([&] { make_key(*token, plan); });
+  CHECK(error.kind() == ErrorKind::corrupt);
+  CHECK_FALSE(details(error, "violation").empty());
+  CHECK(list_keys(*token).size() == 1);
+}
+
+TEST_CASE("a usage that an adopted key does not show is a violation, since nobody knows what the token was told") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  const KeyPlan plan = plan_key(*token, "web", kP256);
+  make_key(*token, plan);
+  faults.show_flag(CKA_SIGN_RECOVER, 2);
+  CHECK(details(error_of([&] { make_key(*mine.open(), plan); }), "violation") ==
+        std::vector<std::string>{"private CKA_SIGN_RECOVER: asked false, found not shown"});
+  CHECK(list_keys(*token).size() == 1);
+}
+
+TEST_CASE("a generation that comes back late leaves the key that another worker made alone") {
+  const bool fails = GENERATE(true, false);
+  INFO((fails ? "it fails" : "it made a pair of its own"));
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  const KeyPlan plan = plan_key(*token, "web", kP256);
+  faults.hang("C_GenerateKeyPair");
+  std::optional<Error> late;
+  std::thread first([&] { late = error_of([&] { make_key(*token, plan); }); });
+  for (int i = 0; i < 1000 && faults.calls("C_GenerateKeyPair") == 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  }
+
+  const auto beside = past_the_faults(mine);
+  // A second worker of this host has to wait.
+  const Error busy = error_of([&] { make_key(*beside, plan); });
+  CHECK(busy.kind() == ErrorKind::unavailable);
+  CHECK(busy.message().find("has been making keys on token") != std::string::npos);
+
+  MadeKey made;
+  on_another_host([&] { made = make_key(*beside, plan); });
+  CHECK(made.origin == MadeKey::Origin::generated);
+
+  if (fails) faults.fail("C_GenerateKeyPair", CKR_DEVICE_ERROR);
+  faults.release();
+  first.join();
+  REQUIRE(late.has_value());
+  CHECK(late->kind() == ErrorKind::unavailable);
+  const auto keys = list_keys(*beside);
+  REQUIRE(keys.size() == 1);
+  CHECK(keys.front().spki == made.key.spki);
+  CHECK(keys.front().has_private);
+  // And whoever runs the plan again has that key.
+  CHECK(make_key(*token, plan).key.spki == made.key.spki);
+}
+
+TEST_CASE("a label that another host gave meanwhile takes the new key back") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  const KeyPlan plan = plan_key(*token, "web", kP256);
+  faults.hang("C_GenerateKeyPair");
+  std::optional<Error> refused;
+  std::thread first([&] { refused = error_of([&] { make_key(*token, plan); }); });
+  for (int i = 0; i < 1000 && faults.calls("C_GenerateKeyPair") == 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  }
+  const auto beside = past_the_faults(mine);
+  const KeyPlan other = plan_key(*beside, "web", kP256);
+  on_another_host([&] { make_key(*beside, other); });
+  faults.release();
+  first.join();
+  REQUIRE(refused.has_value());
+  CHECK(refused->kind() == ErrorKind::conflict);
+  CHECK(refused->detail("existing_id") == hex(other.id));
+  const auto keys = list_keys(*token);
+  REQUIRE(keys.size() == 1);
+  CHECK(keys.front().id == other.id);
+}
+
+TEST_CASE("an adopted key whose label another key has too is refused and stays") {
+  PrivateToken mine;
+  const auto token = mine.open();
+  const KeyPlan plan = plan_key(*token, "web", kP256);
+  make_key(*token, plan);
+  REQUIRE(mine.tool({"--keypairgen", "--key-type", "EC:prime256v1", "--id", "0a", "--label", "web"}).status == 0);
+  const Error error = error_of([&] { make_key(*mine.open(), plan); });
+  CHECK(error.kind() == ErrorKind::conflict);
+  CHECK(error.detail("existing_id") == "0a");
+  CHECK(list_keys(*token).size() == 2);
+}
+
+TEST_CASE("a pair that the token gives an id of its own choice is destroyed") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  faults.own_ids(1);
+  CHECK(error_of([&] { make_key(*token, plan_key(*token, "web", kP256)); }).kind() == ErrorKind::corrupt);
+  CHECK(list_keys(*token).empty());
+}
+
+TEST_CASE("a refusal after which a complete pair is there makes no second one") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  const KeyPlan plan = plan_key(*token, "web", kP256);
+  faults.fail_after("C_GenerateKeyPair", CKR_FUNCTION_FAILED);
+  const Error error = error_of([&] { make_key(*token, plan); });
+  CHECK(error.detail("ckr") == "CKR_FUNCTION_FAILED");
+  CHECK(error.detail("left_on_token") == "id=" + hex(plan.id));
+  CHECK(faults.calls("C_GenerateKeyPair") == 1);
+  CHECK(make_key(*token, plan).origin == MadeKey::Origin::adopted);
+}
+
+TEST_CASE("of a batch that fails midway its caller hears of each key that was made") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  const auto plans = plan_keys(*token, std::vector<std::string>{"a", "b", "c"}, kP256);
+  faults.fail("C_GenerateKeyPair", CKR_DEVICE_ERROR, 1, 2);
+  std::vector<std::string> made;
+  const auto note = [&](const MadeKey& key) { made.push_back(key.key.label); };
+  CHECK(error_of([&] { make_keys(*token, plans, note); }).detail("ckr") == "CKR_DEVICE_ERROR");
+  CHECK(made == std::vector<std::string>{"a", "b"});
+  CHECK(list_keys(*token).size() == 2);
+}
+
+TEST_CASE("a plan that was journalled before is given again under its id") {
+  PrivateToken mine;
+  const auto token = mine.open();
+  const KeyPlan first = plan_key(*token, "web", kP256);
+  make_key(*token, first);
+  const auto again = plan_keys(*token, std::vector<std::string>{"web"}, kP256, {{"web", first.id}});
+  REQUIRE(again.size() == 1);
+  CHECK(again.front() == first);
+}
+
 TEST_CASE("a refused attribute steps down to the first rung without it") {
   struct Row {
     CK_ATTRIBUTE_TYPE refused;
@@ -167,15 +384,19 @@ TEST_CASE("no rung gives up a hard attribute") {
 }
 
 TEST_CASE("every hard attribute that reads back wrong destroys both halves") {
-  // Both halves then show the wrong value. CKA_PRIVATE is left out: hard TRUE on one half, wished FALSE on the other.
   for (const ContractTerm& term : contract_terms()) {
-    if (term.attribute == CKA_PRIVATE) continue;
     PrivateToken mine(Through::faulty_module);
     Faults faults;
     const auto token = mine.open();
     const KeyPlan plan = plan_key(*token, "web", kP256);
-    // A search asks for CKA_TOKEN inside the token; the others are only read.
-    faults.show_flag(term.attribute, term.value ? 0 : 1);
+    if (term.attribute == CKA_PRIVATE) {
+      // Hard TRUE on one half, wished FALSE on the other: only one of them shows the wrong value.
+      if (term.half == Half::public_half) continue;
+      faults.show_private(0);
+    } else {
+      // A search asks for CKA_TOKEN inside the token; the others are only read.
+      faults.show_flag(term.attribute, term.value ? 0 : 1);
+    }
     INFO("attribute 0x" << std::hex << term.attribute);
     if (term.rule == Rule::wish) {
       CHECK_FALSE(make_key(*token, plan).contract.violated());
@@ -219,7 +440,8 @@ TEST_CASE("many keys are planned and made with one search of names each") {
   CHECK(faults.calls("C_FindObjectsInit") == 2);
   const auto made = make_keys(*token, plans);
   CHECK(made.size() == 20);
-  CHECK(faults.calls("C_FindObjectsInit") == 2 + 2);
+  // And once more, for labels that somebody else gave meanwhile.
+  CHECK(faults.calls("C_FindObjectsInit") == 2 + 2 + 2);
   CHECK(list_keys(*token).size() == 20);
   CHECK(error_of([&] { plan_keys(*token, std::vector<std::string>{"a", "a"}, kP256); }).kind() == ErrorKind::conflict);
 }

@@ -8,10 +8,13 @@ struct FaultControl {
   void (*release)();
   void (*wrong_signatures)(unsigned times);
   void (*token_flags)(unsigned long flags);
+  void (*without_token_flags)(unsigned long flags);
   void (*without_mechanism)(unsigned long mechanism);
   void (*refuse_attribute)(unsigned long type, unsigned long rv);
   void (*show_flag)(unsigned long type, int value);
   void (*half_pairs)(unsigned times);
+  void (*own_ids)(unsigned times);
+  void (*show_private)(int value);
   void (*garble_values)(unsigned times);
   unsigned (*calls)(const char* function);
   void (*close_all_sessions)();

@@ -54,6 +54,15 @@ void Faults::wrong_signatures(unsigned times) {
 void Faults::token_flags(unsigned long flags) {
   control().token_flags(flags);
 }
+void Faults::without_token_flags(unsigned long flags) {
+  control().without_token_flags(flags);
+}
+void Faults::own_ids(unsigned times) {
+  control().own_ids(times);
+}
+void Faults::show_private(int value) {
+  control().show_private(value);
+}
 void Faults::without_mechanism(unsigned long mechanism) {
   control().without_mechanism(mechanism);
 }

@@ -6,7 +6,7 @@
 namespace hsmbridge::test {
 
 // Tells the faulty module of this process what to do. Everything lasts until reset().
-// For a program that a test starts, HSMBRIDGE_FAULTS holds the same as words: "C_Sign=0x30:1 C_Login=0xa0:9".
+// For a program that a test starts, HSMBRIDGE_FAULTS holds the same as words: "C_Sign=0x30:1 C_Login=0xa0:9:2".
 class Faults {
  public:
   static std::filesystem::path module();
@@ -26,6 +26,8 @@ class Faults {
   void wrong_signatures(unsigned times);
   // Added to CK_TOKEN_INFO.flags.
   void token_flags(unsigned long flags);
+  // Taken out of them.
+  void without_token_flags(unsigned long flags);
   void without_mechanism(unsigned long mechanism);
   // A template that states this attribute is refused.
   void refuse_attribute(unsigned long type, unsigned long rv);
@@ -33,6 +35,10 @@ class Faults {
   void show_flag(unsigned long type, int value);
   // C_GenerateKeyPair leaves only the public half and answers CKR_DEVICE_ERROR, as after a crash.
   void half_pairs(unsigned times);
+  // C_GenerateKeyPair gives the pair a CKA_ID of the token's own choice.
+  void own_ids(unsigned times);
+  // CKA_PRIVATE of private keys reads as this value.
+  void show_private(int value);
   // What is written as CKA_VALUE reads back with its last octet changed.
   void garble_values(unsigned times);
 

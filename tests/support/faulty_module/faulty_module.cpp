@@ -36,7 +36,10 @@ struct Faulty {
   unsigned wrong_signatures = 0;
   unsigned half_pairs = 0;
   unsigned garbled_values = 0;
+  unsigned own_ids = 0;
+  int shown_private = -1;
   CK_FLAGS token_flags = 0;
+  CK_FLAGS without_token_flags = 0;
   std::set<CK_MECHANISM_TYPE> without;
   std::map<CK_ATTRIBUTE_TYPE, unsigned long> refused;
   std::map<CK_ATTRIBUTE_TYPE, int> shown;
@@ -113,7 +116,7 @@ CK_RV get_slot_list(unsigned char present, CK_SLOT_ID* slots, unsigned long* cou
 CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO* info) {
   return Call("C_GetTokenInfo").run([&] {
     const CK_RV rv = faulty().real->C_GetTokenInfo(slot, info);
-    if (rv == CKR_OK) info->flags |= faulty().token_flags;
+    if (rv == CKR_OK) info->flags = (info->flags | faulty().token_flags) & ~faulty().without_token_flags;
     return rv;
   });
 }
@@ -145,6 +148,13 @@ CK_RV find_objects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE* found, unsigned 
   return Call("C_FindObjects").run([&] { return faulty().real->C_FindObjects(session, found, most, count); });
 }
 
+bool is_private_key(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object) {
+  CK_OBJECT_CLASS object_class = 0;
+  CK_ATTRIBUTE attribute{CKA_CLASS, &object_class, sizeof object_class};
+  return faulty().real->C_GetAttributeValue(session, object, &attribute, 1) == CKR_OK &&
+         object_class == CKO_PRIVATE_KEY;
+}
+
 CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE* wanted,
                           unsigned long count) {
   return Call("C_GetAttributeValue").run([&] {
@@ -156,6 +166,10 @@ CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK
         rv = CKR_ATTRIBUTE_TYPE_INVALID;
       } else if (shown != faulty().shown.end() && wanted[i].pValue != nullptr && wanted[i].ulValueLen == 1) {
         *static_cast<unsigned char*>(wanted[i].pValue) = static_cast<unsigned char>(shown->second);
+      }
+      if (wanted[i].type == CKA_PRIVATE && faulty().shown_private >= 0 && wanted[i].pValue != nullptr && rv == CKR_OK &&
+          is_private_key(session, object)) {
+        *static_cast<unsigned char*>(wanted[i].pValue) = static_cast<unsigned char>(faulty().shown_private);
       }
       if (wanted[i].type == CKA_VALUE && wanted[i].pValue != nullptr && rv == CKR_OK && wanted[i].ulValueLen > 0 &&
           take_one(faulty().garbled_values)) {
@@ -195,6 +209,14 @@ CK_RV generate_key_pair(CK_SESSION_HANDLE session, CK_MECHANISM* mechanism, CK_A
     CK_RV refused = refusal_of(public_template, public_count);
     if (refused == CKR_OK) refused = refusal_of(private_template, private_count);
     if (refused != CKR_OK) return refused;
+    unsigned char own_id = 0x77;
+    if (take_one(faulty().own_ids)) {
+      for (CK_ATTRIBUTE* const list : {public_template, private_template}) {
+        for (unsigned long i = 0; i < (list == public_template ? public_count : private_count); ++i) {
+          if (list[i].type == CKA_ID) list[i] = {CKA_ID, &own_id, sizeof own_id};
+        }
+      }
+    }
     const CK_RV rv = faulty().real->C_GenerateKeyPair(session, mechanism, public_template, public_count,
                                                       private_template, private_count, public_key, private_key);
     if (rv == CKR_OK && take_one(faulty().half_pairs)) {
@@ -225,7 +247,7 @@ CK_RV init_pin(CK_SESSION_HANDLE session, unsigned char* pin, unsigned long size
   return Call("C_InitPIN").run([&] { return faulty().real->C_InitPIN(session, pin, size); });
 }
 
-// "C_Sign=0x30:1 C_Login=0xa0:9": function, code, how often.
+// "C_Sign=0x30:1 C_Login=0xa0:9:2": function, code, how often, and after how many calls that work.
 void read_environment(Faulty& f) {
   const char* const text = std::getenv("HSMBRIDGE_FAULTS");
   if (text == nullptr) return;
@@ -234,8 +256,11 @@ void read_environment(Faulty& f) {
     const std::size_t equals = word.find('=');
     const std::size_t colon = word.find(':');
     if (equals == std::string::npos || colon == std::string::npos) continue;
-    f.rules[word.substr(0, equals)] = {.rv = std::strtoul(word.c_str() + equals + 1, nullptr, 0),
-                                       .times = static_cast<unsigned>(std::atoi(word.c_str() + colon + 1))};
+    const std::size_t skip = word.find(':', colon + 1);
+    f.rules[word.substr(0, equals)] = {
+        .rv = std::strtoul(word.c_str() + equals + 1, nullptr, 0),
+        .times = static_cast<unsigned>(std::atoi(word.c_str() + colon + 1)),
+        .skip = skip == std::string::npos ? 0U : static_cast<unsigned>(std::atoi(word.c_str() + skip + 1))};
   }
 }
 
@@ -281,7 +306,9 @@ const FaultControl kControl = {
           f.calls.clear();
           f.hanging.clear();
           f.wrong_signatures = f.half_pairs = f.garbled_values = 0;
-          f.token_flags = 0;
+          f.own_ids = 0;
+          f.shown_private = -1;
+          f.token_flags = f.without_token_flags = 0;
           f.without.clear();
           f.refused.clear();
           f.shown.clear();
@@ -305,10 +332,13 @@ const FaultControl kControl = {
         },
     .wrong_signatures = [](unsigned times) { faulty().wrong_signatures = times; },
     .token_flags = [](unsigned long flags) { faulty().token_flags = flags; },
+    .without_token_flags = [](unsigned long flags) { faulty().without_token_flags = flags; },
     .without_mechanism = [](unsigned long mechanism) { faulty().without.insert(mechanism); },
     .refuse_attribute = [](unsigned long type, unsigned long rv) { faulty().refused[type] = rv; },
     .show_flag = [](unsigned long type, int value) { faulty().shown[type] = value; },
     .half_pairs = [](unsigned times) { faulty().half_pairs = times; },
+    .own_ids = [](unsigned times) { faulty().own_ids = times; },
+    .show_private = [](int value) { faulty().shown_private = value; },
     .garble_values = [](unsigned times) { faulty().garbled_values = times; },
     .calls =
         [](const char* function) {
