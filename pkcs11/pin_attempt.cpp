@@ -144,7 +144,7 @@ void PinAttempt::record(const std::string& reason, Error& failure) const {
 void PinAttempt::failed(TokenFailure failure) {
   const std::string code = return_code_name(failure.code());
   const AboutPin about = return_code(failure.code()).about_pin;
-  failure.with("token", words_.uri);
+  failure.once_only().with("token", words_.uri);
   if (about == AboutPin::not_judged) {
     not_judged();
     throw failure;

@@ -14,6 +14,8 @@ using P = AboutPin;
 #define HSMBRIDGE_CKR(name) name, #name
 
 // code and name | meaning | kind | recovery | hint | what it says about a PIN where that is not `unclear`
+// Not judged are only codes that PKCS#11 v2.40 §5.1 defines as found when the call began. CKR_DEVICE_REMOVED,
+// CKR_FUNCTION_CANCELED and CKR_SESSION_CLOSED happen "during the execution" of it: the token may have counted the PIN.
 constexpr ReturnCode kTable[] = {
     {HSMBRIDGE_CKR(CKR_CANCEL), "the operation was cancelled", K::refused, R::give_up, "", P::not_judged},
     {HSMBRIDGE_CKR(CKR_HOST_MEMORY), "the module ran out of memory", K::unavailable, R::give_up, "", P::not_judged},
@@ -47,12 +49,11 @@ constexpr ReturnCode kTable[] = {
     {HSMBRIDGE_CKR(CKR_DEVICE_MEMORY), "the token has no memory left", K::unavailable, R::give_up,
      "remove objects that are not needed"},
     {HSMBRIDGE_CKR(CKR_DEVICE_REMOVED), "the token was removed", K::unavailable, R::reinitialize,
-     "put the token back or reconnect the HSM", P::not_judged},
+     "put the token back or reconnect the HSM"},
     {HSMBRIDGE_CKR(CKR_ENCRYPTED_DATA_INVALID), "the encrypted data is invalid", K::invalid_input, R::give_up, ""},
     {HSMBRIDGE_CKR(CKR_ENCRYPTED_DATA_LEN_RANGE), "the encrypted data has the wrong length", K::invalid_input,
      R::give_up, ""},
-    {HSMBRIDGE_CKR(CKR_FUNCTION_CANCELED), "the call was cancelled", K::unavailable, R::same_session, "",
-     P::not_judged},
+    {HSMBRIDGE_CKR(CKR_FUNCTION_CANCELED), "the call was cancelled", K::unavailable, R::same_session, ""},
     {HSMBRIDGE_CKR(CKR_FUNCTION_NOT_PARALLEL), "no function is running", K::internal, R::give_up, ""},
     {HSMBRIDGE_CKR(CKR_FUNCTION_NOT_SUPPORTED), "the module does not have this function", K::invalid_input, R::give_up,
      "", P::not_judged},
@@ -89,7 +90,7 @@ constexpr ReturnCode kTable[] = {
      "set a new PIN with the vendor's tool", P::wrong},
     {HSMBRIDGE_CKR(CKR_PIN_LOCKED), "the PIN is locked", K::denied, R::give_up,
      "the security officer unlocks it with the vendor's tool", P::wrong},
-    {HSMBRIDGE_CKR(CKR_SESSION_CLOSED), "the session was closed", K::unavailable, R::new_session, "", P::not_judged},
+    {HSMBRIDGE_CKR(CKR_SESSION_CLOSED), "the session was closed", K::unavailable, R::new_session, ""},
     {HSMBRIDGE_CKR(CKR_SESSION_COUNT), "the token has no session left", K::unavailable, R::give_up,
      "other programs may hold them: lower most_sessions or end those programs", P::not_judged},
     {HSMBRIDGE_CKR(CKR_SESSION_HANDLE_INVALID), "the session is gone", K::unavailable, R::new_session, "",

@@ -50,10 +50,18 @@ class TokenFailure : public Error {
   TokenFailure(unsigned long code, std::string_view function, std::string_view doing);
   unsigned long code() const noexcept { return code_; }
   Recovery recovery() const noexcept { return recovery_; }
+  // The work that met it is not run again by itself, whatever its class: set for a failed C_Login, since running the
+  // work again would send the PIN again.
+  TokenFailure& once_only() noexcept {
+    once_only_ = true;
+    return *this;
+  }
+  bool is_once_only() const noexcept { return once_only_; }
 
  private:
   unsigned long code_;
   Recovery recovery_;
+  bool once_only_ = false;
 };
 
 }  // namespace hsmbridge::pkcs11

@@ -157,7 +157,7 @@ bool recover(TokenState& token, Session* session, const TokenFailure& failure, u
     case Recovery::reinitialize:
       if (session != nullptr) session->discard();
       drop_idle();
-      if (attempt < kMostTries) {
+      if (attempt < kMostTries && !failure.is_once_only()) {
         token.module->state().initialize();
         find_slot_again(token);
       }
@@ -170,7 +170,7 @@ bool recover(TokenState& token, Session* session, const TokenFailure& failure, u
   // nothing without an error: the next session is asked.
   token.logged_in = false;
   ++token.epoch;
-  return attempt < kMostTries;
+  return attempt < kMostTries && !failure.is_once_only();
 }
 
 void name_token(const TokenState& token, Error& error) {

@@ -45,7 +45,8 @@ class Session {
   bool discard_ = false;
 };
 
-// What follows from a failed call; true when the work may be run once more (at most three times in all).
+// What follows from a failed call; true when the work may be run once more (at most three times in all, and never after
+// a failed C_Login).
 bool recover(TokenState& token, Session* session, const TokenFailure& failure, unsigned attempt);
 // Names the token in an error that is about to leave this folder.
 void name_token(const TokenState& token, Error& error);

@@ -1,6 +1,7 @@
 #include "base/bytes.h"
 #include "pkcs11/keys.h"
 #include "pkcs11/return_code.h"
+#include "pkcs11/token_lock.h"
 #include "private_token.h"
 
 #include <p11-kit/pkcs11.h>
@@ -90,7 +91,8 @@ TEST_CASE("a PIN whose refusal could not be remembered is not sent") {
 }
 
 TEST_CASE("an unclear answer to a login is tried once more and then never") {
-  const CK_RV code = GENERATE(CKR_FUNCTION_FAILED, CKR_GENERAL_ERROR, CKR_DEVICE_ERROR);
+  const CK_RV code = GENERATE(CKR_FUNCTION_FAILED, CKR_GENERAL_ERROR, CKR_DEVICE_ERROR, CKR_DEVICE_REMOVED,
+                              CKR_FUNCTION_CANCELED, CKR_SESSION_CLOSED);
   PrivateToken mine(Through::faulty_module);
   Faults faults;
   faults.fail("C_Login", code, 9);
@@ -139,7 +141,7 @@ TEST_CASE("a code that modules give for a wrong PIN counts as a refusal at once"
 }
 
 TEST_CASE("a login that certainly did not judge the PIN spends no attempt") {
-  const CK_RV code = GENERATE(CKR_TOKEN_NOT_PRESENT, CKR_HOST_MEMORY, CKR_SESSION_COUNT, CKR_FUNCTION_CANCELED);
+  const CK_RV code = GENERATE(CKR_TOKEN_NOT_PRESENT, CKR_HOST_MEMORY, CKR_SESSION_COUNT);
   PrivateToken mine(Through::faulty_module);
   Faults faults;
   faults.fail("C_Login", code, 50);
@@ -154,6 +156,20 @@ TEST_CASE("a login that certainly did not judge the PIN spends no attempt") {
   CHECK(error_of([&] { mine.open()->login(); }).kind() == ErrorKind::unavailable);
   faults.fail("C_Login", CKR_DEVICE_ERROR);
   CHECK(error_of([&] { mine.open()->login(); }).kind() == ErrorKind::denied);
+}
+
+TEST_CASE("a login that failed is not made again by the call that wanted it") {
+  const CK_RV code = GENERATE(CKR_SESSION_CLOSED, CKR_DEVICE_REMOVED, CKR_FUNCTION_CANCELED, CKR_SESSION_HANDLE_INVALID,
+                              CKR_OPERATION_ACTIVE, CKR_USER_NOT_LOGGED_IN, CKR_TOKEN_NOT_PRESENT);
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  faults.fail("C_Login", code);
+  CHECK(error_of([&] { list_keys(*token); }).detail("ckr") == return_code_name(code));
+  CHECK(faults.calls("C_Login") == 1);
+  // What the failure left broken is put in order all the same.
+  CHECK(list_keys(*token).empty());
+  CHECK(faults.calls("C_Login") == 2);
 }
 
 TEST_CASE("one login that a kill cut short allows another and two do not") {
