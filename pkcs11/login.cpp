@@ -43,6 +43,10 @@ std::vector<PinSubject> same_pin(const TokenState& token, UserType user, const P
   return subjects;
 }
 
+const PinSource& key_pin(const TokenState& token) {
+  return token.access.key_pin ? *token.access.key_pin : token.access.pin;
+}
+
 class Attempt {
  public:
   Attempt(TokenState& token, UserType user, const PinSource& source)
@@ -65,9 +69,12 @@ class Attempt {
     const Secret pin = read_pin();
     const TokenLock lock(LockedWork::login, token_.serial, token_.access.login_wait);
     refuse_last_attempt();
-    if (attempt == LoginAttempt::retry) forget_refusal();
-    // Asks the memory again: another process may have been refused while this one waited.
-    memory_.begin();
+    if (attempt == LoginAttempt::retry) {
+      memory_.begin_again();
+    } else {
+      // Asks the memory again: another process may have been refused while this one waited.
+      memory_.begin();
+    }
 
     const bool pad = source_.kind == PinSource::Kind::protected_;
     // Cryptoki takes a pointer to mutable characters and does not write to them.
@@ -132,28 +139,31 @@ class Attempt {
   PinAttempt memory_;
 };
 
-const PinSource& key_pin(const TokenState& token) {
-  return token.access.key_pin ? *token.access.key_pin : token.access.pin;
+// A person who had the token's PIN tried once more, and is logged in, means the keys' own PIN too: it may be tried at
+// the next signature. Where the keys have none of their own there is nothing left to allow. Not while anybody tries it.
+void allow_key_pin(TokenState& token) {
+  if (!token.access.key_pin || token.access.key_pin->name == token.access.pin.name) return;
+  const TokenLock lock(LockedWork::login, token.serial, token.access.login_wait);
+  Attempt(token, kContextSpecific, key_pin(token)).forget_refusal();
 }
 
 }  // namespace
 
 void log_in(TokenState& token, CK_SESSION_HANDLE session, LoginAttempt attempt) {
   const std::lock_guard lock(token.login_mutex);
-  // The same word of the same person also allows the key's own PIN once more, at the next signature.
-  if (attempt == LoginAttempt::retry) Attempt(token, kContextSpecific, key_pin(token)).forget_refusal();
   CK_SESSION_INFO info{};
   const CK_RV rv = token.functions().C_GetSessionInfo(session, &info);
   if (rv != CKR_OK) throw TokenFailure(rv, "C_GetSessionInfo", "use a session");
-  // Another thread was faster; a retry that somebody asked for still forgets the refusal.
+  // Another thread was faster. A retry that makes no attempt with the token's PIN forgets no refusal of it.
   if (info.state != CKS_RO_PUBLIC_SESSION && info.state != CKS_RW_PUBLIC_SESSION) {
-    if (attempt == LoginAttempt::retry) Attempt(token, token.access.user_type, token.access.pin).forget_refusal();
     token.logged_in = true;
+    if (attempt == LoginAttempt::retry) allow_key_pin(token);
     return;
   }
   Attempt(token, token.access.user_type, token.access.pin).run(session, attempt);
   token.logged_in = true;
   ++token.epoch;
+  if (attempt == LoginAttempt::retry) allow_key_pin(token);
 }
 
 void expect_login_for_one_signature(TokenState& token) {

@@ -108,6 +108,37 @@ void PinAttempt::begin() {
   }
 }
 
+void PinAttempt::begin_again() {
+  for (const PinSubject& subject : same_pin_) {
+    if (auto known = refusals_.refused(subject)) forgotten_.push_back(std::move(*known));
+    if (auto known = unrecorded().refused(subject)) forgotten_.push_back(std::move(*known));
+  }
+  try {
+    forget();
+    begin();
+  } catch (...) {
+    remember_again();
+    throw;
+  }
+}
+
+void PinAttempt::remember_again() noexcept {
+  for (const PinRefusal& refusal : forgotten_) {
+    try {
+      try {
+        refusals_.record(refusal);
+      } catch (const std::exception&) {
+        unrecorded().record(refusal);
+        throw;
+      }
+    } catch (const std::exception& error) {
+      log::error(
+          fmt::format("{} was not tried, and its refusal could not be recorded again: {}", words_.pin, error.what()));
+    }
+  }
+  forgotten_.clear();
+}
+
 void PinAttempt::succeeded() noexcept {
   try {
     forget();
@@ -127,6 +158,7 @@ void PinAttempt::not_judged() noexcept {
   } catch (const std::exception& error) {
     log::error(fmt::format("{} was not judged, which could not be recorded: {}", words_.pin, error.what()));
   }
+  remember_again();
 }
 
 void PinAttempt::record(const std::string& reason, Error& failure) const {

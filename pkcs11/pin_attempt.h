@@ -33,6 +33,9 @@ class PinAttempt {
   // Writes down that an attempt is made. Throws denied when none is allowed any more, and what writing throws: a PIN
   // whose refusal could not be remembered is not sent.
   void begin();
+  // The same for an attempt that a person asked for: what is remembered is forgotten first, and is there again when no
+  // attempt comes of it.
+  void begin_again();
   // The PIN was right. Does not throw.
   void succeeded() noexcept;
   // It was not looked at: the memory is as before begin(). Does not throw.
@@ -43,6 +46,7 @@ class PinAttempt {
 
  private:
   std::optional<PinRefusal> worst() const;
+  void remember_again() noexcept;
   [[noreturn]] void refuse(const PinRefusal& before) const;
   void record(const std::string& reason, Error& failure) const;
 
@@ -51,6 +55,7 @@ class PinAttempt {
   const std::vector<PinSubject> same_pin_;
   const Words words_;
   std::optional<PinRefusal> recorded_before_;  // under the first subject
+  std::vector<PinRefusal> forgotten_;          // by begin_again
   std::string unclear_before_;                 // the code of an attempt before this one without a clear answer
 };
 

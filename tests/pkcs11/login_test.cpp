@@ -172,6 +172,74 @@ TEST_CASE("a login that failed is not made again by the call that wanted it") {
   CHECK(faults.calls("C_Login") == 2);
 }
 
+TEST_CASE("a retry that fails before its attempt forgets nothing") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  auto access = mine.access("000000");
+  access.key_pin = PinSource::from("env:KEY_PIN", [] { return Secret("000000"); });
+  const PinSubject key_subject{
+      .token_serial = mine.serial, .user_type = kContextSpecific, .source_hash = hex(sha256(as_bytes("env:KEY_PIN")))};
+  mine.refusals->record({.subject = key_subject, .at = {}, .reason = "CKR_PIN_INCORRECT"});
+  const auto wrong = Token::open(access, mine.refusals);
+  CHECK(error_of([&] { wrong->login(); }).kind() == ErrorKind::denied);
+  REQUIRE(faults.calls("C_Login") == 1);
+  const auto still_refused = [&] {
+    CHECK(error_of([&] { wrong->login(); }).detail("reason") == "CKR_PIN_INCORRECT");
+    CHECK(mine.refusals->refused(key_subject).has_value());
+  };
+  SECTION("no PIN can be read") {
+    auto unreadable = access;
+    unreadable.pin = PinSource::from(access.pin.name, []() -> Secret { throw Error{ErrorKind::denied, "no file"}; });
+    const auto token = Token::open(unreadable, mine.refusals);
+    CHECK(error_of([&] { token->login(LoginAttempt::retry); }).message() == "no file");
+    still_refused();
+    CHECK(faults.calls("C_Login") == 1);
+  }
+  SECTION("it would be the last attempt") {
+    faults.token_flags(CKF_USER_PIN_FINAL_TRY);
+    CHECK(error_of([&] { wrong->login(LoginAttempt::retry); }).kind() == ErrorKind::denied);
+    faults.token_flags(0);
+    still_refused();
+    CHECK(faults.calls("C_Login") == 1);
+  }
+  SECTION("another process is logging in") {
+    auto impatient = access;
+    impatient.login_wait = Duration{0};
+    const auto token = Token::open(impatient, mine.refusals);
+    const TokenLock held(LockedWork::login, mine.serial, Duration{0});
+    CHECK(error_of([&] { token->login(LoginAttempt::retry); }).kind() == ErrorKind::unavailable);
+    still_refused();
+    CHECK(faults.calls("C_Login") == 1);
+  }
+  SECTION("the token did not look at the PIN") {
+    faults.fail("C_Login", CKR_HOST_MEMORY);
+    CHECK(error_of([&] { wrong->login(LoginAttempt::retry); }).detail("ckr") == "CKR_HOST_MEMORY");
+    still_refused();
+    CHECK(faults.calls("C_Login") == 2);
+  }
+  SECTION("the attempt cannot be written down") {
+    struct Full final : PinRefusals {
+      explicit Full(PinRefusals& to) : memory(to) {}
+      std::optional<PinRefusal> refused(const PinSubject& subject) override { return memory.refused(subject); }
+      void record(const PinRefusal& refusal) override {
+        if (refusal.reason == "open") throw Error{ErrorKind::unavailable, "the disk is full"};
+        memory.record(refusal);
+      }
+      void clear(const PinSubject& subject) override { memory.clear(subject); }
+      PinRefusals& memory;
+    };
+    const auto token = Token::open(access, std::make_shared<Full>(*mine.refusals));
+    CHECK(error_of([&] { token->login(LoginAttempt::retry); }).kind() == ErrorKind::unavailable);
+    still_refused();
+    CHECK(faults.calls("C_Login") == 1);
+  }
+  SECTION("a retry that logs in allows the PIN of the keys too") {
+    access.pin = mine.access().pin;
+    Token::open(access, mine.refusals)->login(LoginAttempt::retry);
+    CHECK_FALSE(mine.refusals->refused(key_subject).has_value());
+  }
+}
+
 TEST_CASE("one login that a kill cut short allows another and two do not") {
   PrivateToken mine(Through::faulty_module);
   Faults faults;
