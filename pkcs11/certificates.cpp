@@ -4,11 +4,10 @@
 #include "pkcs11/key_objects.h"
 #include "pkcs11/public_key.h"
 #include "pkcs11/token.h"
-#include "x509/openssl_ptr.h"
+#include "x509/certificate.h"
+#include "x509/der.h"
 
 #include <fmt/core.h>
-#include <openssl/err.h>
-#include <openssl/x509.h>
 
 #include <algorithm>
 #include <utility>
@@ -23,26 +22,11 @@ struct CertificateNames {
   Bytes serial;
 };
 
-template <class Object>
-Bytes der_of(int (*encode)(const Object*, unsigned char**), const Object* object) {
-  unsigned char* encoded = nullptr;
-  const int length = encode(object, &encoded);
-  if (length <= 0) throw Error{ErrorKind::invalid_input, "a name in the certificate cannot be written as DER"};
-  Bytes der(encoded, encoded + length);
-  ::OPENSSL_free(encoded);
-  return der;
-}
-
 CertificateNames names_of(ByteView der) {
-  const unsigned char* at = der.data();
-  const x509::X509Ptr certificate(::d2i_X509(nullptr, &at, static_cast<long>(der.size())));
-  ::ERR_clear_error();
-  if (!certificate || at != der.data() + der.size()) {
-    throw Error{ErrorKind::invalid_input, "these bytes are no DER certificate"};
-  }
-  return {.subject = der_of<X509_NAME>(::i2d_X509_NAME, ::X509_get_subject_name(certificate.get())),
-          .issuer = der_of<X509_NAME>(::i2d_X509_NAME, ::X509_get_issuer_name(certificate.get())),
-          .serial = der_of<ASN1_INTEGER>(::i2d_ASN1_INTEGER, ::X509_get0_serialNumber(certificate.get()))};
+  const x509::Certificate certificate = x509::parse_certificate(der);
+  return {.subject = certificate.subject().der(),
+          .issuer = certificate.issuer().der(),
+          .serial = x509::der::element(x509::der::kInteger, certificate.serial())};
 }
 
 Template certificate_template(const KeyInfo& key, ByteView der) {
@@ -139,7 +123,9 @@ std::vector<TokenCertificate> list_certificates(Token& token) {
 
 std::vector<TokenCertificate> certificates_of(Token& token, const KeyInfo& key) {
   if (key.id.empty()) return {};
-  return reading(token.state(), [&](Session& session) { return read_certificates(session, key.id); });
+  auto certificates = reading(token.state(), [&](Session& session) { return read_certificates(session, key.id); });
+  std::erase_if(certificates, [&](const TokenCertificate& one) { return !certifies(one.der, key.spki); });
+  return certificates;
 }
 
 CertificatePlacement put_certificate(Token& token, const KeyInfo& key, ByteView certificate_der,
@@ -151,11 +137,14 @@ CertificatePlacement put_certificate(Token& token, const KeyInfo& key, ByteView 
   }
   CertificatePlacement placement;
   writing(token.state(), [&](Session& session) {
-    const auto before = find_objects(session, certificates_match(key.id));
     std::optional<CK_OBJECT_HANDLE> ours;
-    for (const CK_OBJECT_HANDLE handle : before) {
+    // Only of this key: a token may hold another key's certificate, or an issuer's, under the same CKA_ID.
+    std::vector<CK_OBJECT_HANDLE> before;
+    for (const CK_OBJECT_HANDLE handle : find_objects(session, certificates_match(key.id))) {
       const auto value = read_attribute(session, handle, CKA_VALUE);
-      if (value && equal(*value, certificate_der)) ours = handle;
+      if (!value || !certifies(*value, key.spki)) continue;
+      before.push_back(handle);
+      if (equal(*value, certificate_der)) ours = handle;
     }
     if (ours) {
       // Written by an earlier run, perhaps one that did not get as far as the predecessor.

@@ -17,7 +17,7 @@ struct TokenCertificate {
   std::string uri;
 };
 
-// Every X.509 certificate object of the token, or those beside one key.
+// Every X.509 certificate object of the token; or those that stand beside one key (same CKA_ID) and certify it.
 std::vector<TokenCertificate> list_certificates(Token& token);
 std::vector<TokenCertificate> certificates_of(Token& token, const KeyInfo& key);
 
@@ -29,9 +29,10 @@ struct CertificatePlacement {
 };
 
 // Puts the certificate beside its key: same CKA_ID and label, read back and compared as DER, and only then the other
-// certificates of that id are removed. May be repeated. CKA_TRUSTED is never set.
-// Throws invalid_input when it certifies another key, refused when the token takes no certificates (declared, or as it
-// answered), corrupt when what is read back differs (it is removed again; the predecessor stays).
+// certificates of that id that certify this key are removed; those of another key are left. May be repeated.
+// CKA_TRUSTED is never set. Throws invalid_input when it certifies another key, refused when the token takes no
+// certificates (declared, or as it answered), corrupt when what is read back differs (it is removed again; the
+// predecessor stays).
 CertificatePlacement put_certificate(Token& token, const KeyInfo& key, ByteView certificate_der,
                                      Predecessor predecessor);
 

@@ -16,7 +16,7 @@
 namespace hsmbridge::pkcs11 {
 namespace {
 
-// One object as read; `spki` where it shows a public key that this project has a row for.
+// One object as read; `spki` where it shows a public key that this project has a row for, or certifies one.
 struct Record {
   CK_OBJECT_HANDLE handle = 0;
   CK_OBJECT_CLASS object_class = 0;
@@ -89,7 +89,11 @@ std::optional<Record> read_record(const Session& session, CK_OBJECT_HANDLE handl
   record.object_class = *object_class;
   record.label = to_text(common[1].value_or(Bytes{}));
   record.id = common[2].value_or(Bytes{});
-  if (record.object_class == CKO_CERTIFICATE) return record;
+  if (record.object_class == CKO_CERTIFICATE) {
+    const auto der = read_attribute(session, handle, CKA_VALUE);
+    if (der) record.spki = spki_of_certificate(*der).value_or(Bytes{});
+    return record;
+  }
   if (record.object_class != CKO_PRIVATE_KEY && record.object_class != CKO_PUBLIC_KEY) return std::nullopt;
 
   const auto type = read_attribute(session, handle, CKA_KEY_TYPE);
@@ -182,15 +186,16 @@ KeyObjects make_key_objects(const Session& session, const Record* private_half, 
       key.info.type = public_half->type_text;
     }
   }
+  std::vector<const Record*> beside;
   for (const Record* record : records.with_id(first.id)) {
-    if (record->object_class != CKO_CERTIFICATE) continue;
-    key.certificates.push_back(record->handle);
-    key.info.has_certificate = true;
+    if (record->object_class == CKO_CERTIFICATE) beside.push_back(record);
   }
   // The last resort for a token that keeps no public object: the certificate beside the key says what it certifies.
-  if (key.info.spki.empty() && certain && key.certificates.size() == 1) {
-    const auto der = read_attribute(session, key.certificates.front(), CKA_VALUE);
-    key.info.spki = der ? spki_of_certificate(*der).value_or(Bytes{}) : Bytes{};
+  if (key.info.spki.empty() && certain && beside.size() == 1) key.info.spki = beside.front()->spki;
+  for (const Record* record : beside) {
+    if (key.info.spki.empty() || record->spki != key.info.spki) continue;
+    key.certificates.push_back(record->handle);
+    key.info.has_certificate = true;
   }
   if (!key.info.spki.empty()) {
     try {

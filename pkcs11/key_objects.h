@@ -14,7 +14,7 @@ struct KeyObjects {
   KeyInfo info;
   std::optional<CK_OBJECT_HANDLE> private_half;
   std::optional<CK_OBJECT_HANDLE> public_half;
-  std::vector<CK_OBJECT_HANDLE> certificates;
+  std::vector<CK_OBJECT_HANDLE> certificates;  // with its CKA_ID, and of this key
 };
 
 // What an object search gave, read and paired. Halves pair by CKA_ID and, where the private object shows it, by the

@@ -55,8 +55,8 @@ struct KeyAttributes {
 KeyAttributes key_attributes(Token& token, const KeyInfo& key);
 
 enum class WithCertificates { keep, destroy };
-// Destroys both halves. A key that is not there any more is no error; one that is still found afterwards throws
-// corrupt.
+// Destroys both halves, and on request the certificates of its id that certify it. A key that is not there any more is
+// no error; one that is still found afterwards throws corrupt.
 void destroy_key(Token& token, const KeyInfo& key, WithCertificates certificates = WithCertificates::keep);
 
 }  // namespace hsmbridge::pkcs11

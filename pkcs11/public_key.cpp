@@ -1,9 +1,7 @@
 #include "pkcs11/public_key.h"
 
-#include "x509/openssl_ptr.h"
-
-#include <openssl/err.h>
-#include <openssl/x509.h>
+#include "base/error.h"
+#include "x509/certificate.h"
 
 #include <algorithm>
 
@@ -73,15 +71,17 @@ Bytes bare_point(const KeySpec& curve, ByteView point) {
 }
 
 std::optional<Bytes> spki_of_certificate(ByteView der) {
-  const unsigned char* at = der.data();
-  const x509::X509Ptr certificate(::d2i_X509(nullptr, &at, static_cast<long>(der.size())));
-  unsigned char* encoded = nullptr;
-  const int length = certificate ? ::i2d_X509_PUBKEY(::X509_get_X509_PUBKEY(certificate.get()), &encoded) : -1;
-  ::ERR_clear_error();
-  if (length <= 0) return std::nullopt;
-  Bytes spki(encoded, encoded + length);
-  ::OPENSSL_free(encoded);
-  return spki;
+  try {
+    return x509::parse_certificate(der).spki();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::invalid_input) throw;
+    return std::nullopt;
+  }
+}
+
+bool certifies(ByteView der, ByteView spki) {
+  const auto certified = spki_of_certificate(der);
+  return certified && !spki.empty() && equal(*certified, spki);
 }
 
 }  // namespace hsmbridge::pkcs11

@@ -23,5 +23,7 @@ Bytes bare_point(const x509::KeySpec& curve, ByteView point);
 
 // The SPKI of an X.509 certificate, or nothing when it cannot be read.
 std::optional<Bytes> spki_of_certificate(ByteView der);
+// Whether these bytes are a certificate of that key.
+bool certifies(ByteView der, ByteView spki);
 
 }  // namespace hsmbridge::pkcs11

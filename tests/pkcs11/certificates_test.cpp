@@ -77,6 +77,42 @@ TEST_CASE("a certificate of another key is refused and so are bytes that are non
   CHECK(list_certificates(*token).empty());
 }
 
+TEST_CASE("a certificate of another key under the same id is left alone") {
+  PrivateToken mine;
+  OpensslCa ca;
+  const auto token = mine.open();
+  const KeyInfo key = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256})).key;
+  const KeyInfo other = make_key(*token, plan_key(*token, "other", {x509::KeyType::ec, 256})).key;
+  const Bytes foreign = ca.issue(other.spki, "other");
+  write_file(ca.path("foreign.der"), foreign, FileMode::public_0644, Existing::replace);
+  REQUIRE(mine.tool({"--write-object", ca.path("foreign.der"), "--type", "cert", "--id", hex(key.id), "--label", "web"})
+              .status == 0);
+  CHECK_FALSE(find_key(*token, KeySelector::by_label("web")).has_certificate);
+  CHECK(certificates_of(*token, key).empty());
+
+  const Bytes first = ca.issue(key.spki, "first");
+  CHECK(put_certificate(*token, key, first, Predecessor::replace).removed == 0);
+  CHECK(put_certificate(*token, key, ca.issue(key.spki, "second"), Predecessor::replace).removed == 1);
+  CHECK(certificates_of(*token, key).size() == 1);
+  CHECK(list_certificates(*token).size() == 2);
+
+  destroy_key(*token, find_key(*token, KeySelector::by_label("web")), WithCertificates::destroy);
+  const auto left = list_certificates(*token);
+  REQUIRE(left.size() == 1);
+  CHECK(left.front().der == foreign);
+}
+
+TEST_CASE("bytes after a certificate make it none") {
+  PrivateToken mine;
+  OpensslCa ca;
+  const auto token = mine.open();
+  const KeyInfo key = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256})).key;
+  Bytes certificate = ca.issue(key.spki, "web");
+  certificate.push_back(0);
+  CHECK(error_of([&] { put_certificate(*token, key, certificate, Predecessor::replace); }).message() ==
+        "these bytes are no DER certificate");
+}
+
 TEST_CASE("a certificate that reads back differently is removed and its predecessor stays") {
   PrivateToken mine(Through::faulty_module);
   Faults faults;
