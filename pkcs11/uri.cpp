@@ -17,11 +17,22 @@ struct FreeUri {
 };
 using UriPtr = std::unique_ptr<P11KitUri, FreeUri>;
 
+bool speaks_of_pin(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return lower.find("pin-value") != std::string::npos;
+}
+
 UriPtr parse(std::string_view text) {
   UriPtr uri(::p11_kit_uri_new());
   const std::string terminated(text);
   const int result = ::p11_kit_uri_parse(terminated.c_str(), P11_KIT_URI_FOR_ANY, uri.get());
   if (terminated.size() != text.size() || text.find('\0') != std::string_view::npos || result != P11_KIT_URI_OK) {
+    // Not repeated where it may hold a PIN.
+    if (speaks_of_pin(text)) {
+      throw Error{ErrorKind::invalid_input, "a PKCS#11 URI is malformed and holds a PIN (pin-value)"}.hint(
+          "remove pin-value and give the token a PIN source, for example pin: \"file:/etc/hsmbridge/web.pin\"");
+    }
     throw Error{ErrorKind::invalid_input,
                 fmt::format("'{}' is no PKCS#11 URI: {}", text, ::p11_kit_uri_message(result))}
         .hint("RFC 7512, for example pkcs11:token=web;object=web-2026 or pkcs11:token=web;id=%0a%01");

@@ -43,6 +43,17 @@ TEST_CASE("a PIN in a URI is refused and not repeated") {
   CHECK(error_of([] { check_uri("pkcs11:token=web?pin-source=%7cecho"); }).kind() == ErrorKind::invalid_input);
 }
 
+TEST_CASE("a malformed URI with a PIN in it is not repeated") {
+  for (const char* text : {"pkcs11:token=%zz?pin-value=314159", "pkcs11:nonsense;pin-value=314159",
+                           "pkcs12:token=web?pin-value=314159", "pkcs11:token=%zz?PIN-VALUE=314159"}) {
+    INFO(text);
+    const Error error = error_of([&] { check_uri(text); });
+    CHECK(error.kind() == ErrorKind::invalid_input);
+    CHECK(error.message() == "a PKCS#11 URI is malformed and holds a PIN (pin-value)");
+    CHECK(error.hint().find("314159") == std::string::npos);
+  }
+}
+
 TEST_CASE("a URI that is written is read as the same parts") {
   const std::string uri = format_uri({.token = "we;b=ü/?",
                                       .manufacturer = {},
