@@ -222,13 +222,22 @@ TokenInfo token_info_of(const ModuleState& module, CK_SLOT_ID slot) {
 Module::Module(std::unique_ptr<ModuleState> state) : state_(std::move(state)) {}
 
 std::shared_ptr<Module> Module::load(const std::filesystem::path& path, const std::string& arguments) {
+  // A module that hangs in C_Initialize holds its own lock, and no other module's.
+  struct Place {
+    std::mutex mutex;
+    std::shared_ptr<Module> module;
+  };
   // Leaked on purpose, with every module in it: threads that a hung module holds outlive main().
   static auto* const mutex = new std::mutex;
-  static auto* const loaded = new std::map<std::string, std::shared_ptr<Module>>;
+  static auto* const places = new std::map<std::string, Place>;  // a map: what is in it never moves
   std::error_code ignored;
   const std::filesystem::path real = path.has_parent_path() ? std::filesystem::weakly_canonical(path, ignored) : path;
-  const std::lock_guard lock(*mutex);
-  if (const auto found = loaded->find(real.string()); found != loaded->end()) return found->second;
+  Place& place = [&]() -> Place& {
+    const std::lock_guard lock(*mutex);
+    return (*places)[real.string()];
+  }();
+  const std::lock_guard lock(place.mutex);
+  if (place.module) return place.module;
 
   auto state = std::make_unique<ModuleState>();
   state->path = path;
@@ -236,9 +245,8 @@ std::shared_ptr<Module> Module::load(const std::filesystem::path& path, const st
   state->process = ::getpid();
   state->functions = load_functions(path);
   state->initialize();
-  const std::shared_ptr<Module> module(new Module(std::move(state)));
-  loaded->emplace(real.string(), module);
-  return module;
+  place.module = std::shared_ptr<Module>(new Module(std::move(state)));
+  return place.module;
 }
 
 ModuleInfo Module::info() const {

@@ -4,18 +4,58 @@
 #include "pkcs11/return_code.h"
 #include "pkcs11/token_lock.h"
 #include "private_token.h"
+#include "support/faulty_module/control.h"
 
+#include <dlfcn.h>
 #include <p11-kit/pkcs11.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <future>
 #include <optional>
 #include <thread>
 
 using namespace hsmbridge;
 using namespace hsmbridge::pkcs11;
 using namespace hsmbridge::test;
+
+namespace {
+
+// The control of another copy of the faulty module, which is another module to this process.
+const FaultControl& control_of(const std::filesystem::path& copy) {
+  void* const library = ::dlopen(copy.c_str(), RTLD_NOW | RTLD_LOCAL);
+  REQUIRE(library != nullptr);
+  void* const symbol = ::dlsym(library, "hsmbridge_fault_control");
+  REQUIRE(symbol != nullptr);
+  GetFaultControl get = nullptr;
+  std::memcpy(&get, &symbol, sizeof symbol);
+  return *get();
+}
+
+}  // namespace
+
+TEST_CASE("a module that hangs while it is initialised holds up no other module") {
+  PrivateToken mine;
+  const TempFolder folder;
+  const auto copy = folder.path() / "hanging.so";
+  std::filesystem::copy_file(Faults::module(), copy);
+  const FaultControl& hanging = control_of(copy);
+  hanging.reset();
+  hanging.hang("C_Initialize");
+  std::thread first([&] { Module::load(copy); });
+  for (int i = 0; i < 1000 && hanging.calls("C_Initialize") == 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  }
+  auto other = std::async(std::launch::async, [&] { return Module::load(SoftHsm::module()); });
+  const bool done = other.wait_for(std::chrono::seconds{10}) == std::future_status::ready;
+  hanging.release();
+  first.join();
+  CHECK(done);
+  CHECK(other.get() == mine.module);
+}
 
 TEST_CASE("a module that is not there is told apart from one that is no module") {
   const Error missing = error_of([] { Module::load("/nonexistent/module.so"); });

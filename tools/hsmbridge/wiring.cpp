@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "pkcs11/module.h"
+#include "pkcs11/token_thread.h"
 #include "pkcs11/workflow_token.h"
 #include "service/requests.h"
 #include "store/sqlite_store.h"
@@ -27,6 +28,7 @@ namespace hsmbridge::cli {
 namespace {
 
 constexpr Duration kTokenDeadline = std::chrono::minutes{2};  // an RSA-8192 key takes a slow token that long
+constexpr Duration kLoadDeadline = std::chrono::seconds{10};
 constexpr unsigned kLocalPlaces = 2;
 
 // HOST/PID/NAMESPACE-RANDOM: who holds a lease, readable in the journal. The namespace is that of the process ids:
@@ -60,10 +62,22 @@ bool is_gone(const std::string& worker) {
   return ::kill(process, 0) != 0 && errno == ESRCH;
 }
 
+// On a thread of its own: a module that hangs in C_Initialize must not keep the others from being worked for. Its own
+// calls run into their deadlines.
+void load_module(const config::TokenSettings& token) {
+  pkcs11::TokenThread thread(token.name);
+  try {
+    thread.call(kLoadDeadline, pkcs11::WhenLate::outcome_unknown,
+                [path = token.module] { pkcs11::Module::load(path); });
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::outcome_unknown) throw;
+  }
+}
+
 // Throws when this process could never log in to the token: its module cannot be loaded, or its PIN cannot be read. A
 // token that is merely not plugged in is worked for: its effects wait until it is back.
 void check_token(const config::TokenSettings& token) {
-  pkcs11::Module::load(token.module);
+  load_module(token);
   using Kind = config::SecretSource::Kind;
   if (!token.pin) throw Error{ErrorKind::invalid_input, "no pin is configured"};
   if (token.pin->kind() == Kind::protected_path) return;
@@ -103,7 +117,7 @@ std::shared_ptr<pkcs11::PinRefusals> Wiring::refusals() {
   const std::lock_guard lock(mutex_);
   if (!refusals_) {
     if (settings_.store.path) {
-      refusals_ = std::make_shared<StorePinRefusals>(*settings_.store.path, clock_);
+      refusals_ = std::make_shared<StorePinRefusals>(*settings_.store.path);
     } else {
       refusals_ = std::make_shared<pkcs11::FilePinRefusals>(pkcs11::FilePinRefusals::default_folder());
     }
@@ -111,22 +125,37 @@ std::shared_ptr<pkcs11::PinRefusals> Wiring::refusals() {
   return refusals_;
 }
 
-std::shared_ptr<pkcs11::Token> Wiring::pkcs11_token(const std::string& name) {
+Wiring::Tokens::Tokens(const config::Settings& settings, std::shared_ptr<pkcs11::PinRefusals> refusals)
+    : refusals_(std::move(refusals)) {
+  for (const auto& token : settings.tokens) tokens_[token.name].first = token_access(token);
+}
+
+std::shared_ptr<pkcs11::Token> Wiring::Tokens::open(const std::string& name) {
+  auto& [access, token] = tokens_.at(name);
+  const std::lock_guard lock(token.mutex);
+  if (!token.made) token.made = pkcs11::Token::open(access, refusals_);
+  return token.made;
+}
+
+std::shared_ptr<Wiring::Tokens> Wiring::tokens() {
   const auto memory = refusals();
-  const auto& settings = settings_.token(name);
   const std::lock_guard lock(mutex_);
-  auto& token = tokens_[settings.name];
-  if (!token) token = pkcs11::Token::open(token_access(settings), memory);
-  return token;
+  if (!tokens_) tokens_ = std::make_shared<Tokens>(settings_, memory);
+  return tokens_;
+}
+
+std::shared_ptr<pkcs11::Token> Wiring::pkcs11_token(const std::string& name) {
+  return tokens()->open(settings_.token(name).name);
 }
 
 std::shared_ptr<workflow::Token> Wiring::token(const std::string& name) {
   const auto& settings = settings_.token(name);
+  const auto all = tokens();
   const std::lock_guard lock(mutex_);
   auto& token = workflow_tokens_[settings.name];
   if (!token) {
     token = std::make_shared<pkcs11::WorkflowToken>(
-        settings.name, [this, name] { return pkcs11_token(name); }, settings.deadline.value_or(kTokenDeadline),
+        settings.name, [all, of = settings.name] { return all->open(of); }, settings.deadline.value_or(kTokenDeadline),
         settings.sessions);
   }
   return token;
@@ -134,12 +163,14 @@ std::shared_ptr<workflow::Token> Wiring::token(const std::string& name) {
 
 std::shared_ptr<workflow::Provider> Wiring::provider(const std::string& name) {
   const auto& settings = settings_.provider(name);
-  const std::lock_guard lock(mutex_);
-  auto& provider = providers_[settings.name];
-  if (!provider) {
-    provider = provider_type(settings).make(settings, provider_needs());
-  }
-  return provider;
+  auto& provider = [&]() -> Once<workflow::Provider>& {
+    const std::lock_guard lock(mutex_);
+    return providers_[settings.name];
+  }();
+  // Making it may open the token of its keys.
+  const std::lock_guard lock(provider.mutex);
+  if (!provider.made) provider.made = provider_type(settings).make(settings, provider_needs());
+  return provider.made;
 }
 
 ProviderNeeds Wiring::provider_needs() {

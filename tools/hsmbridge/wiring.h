@@ -14,6 +14,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace hsmbridge::cli {
@@ -57,11 +58,31 @@ class Wiring final : public service::World {
   explicit Wiring(config::Settings settings);
 
   config::Settings settings_;
+  // A thing that is made once, at its first use, under a lock of its own: a token that hangs while it is opened holds
+  // up nobody but its own users.
+  template <class T>
+  struct Once {
+    std::mutex mutex;
+    std::shared_ptr<T> made;
+  };
+  // The tokens of the configuration. Shared by value with whatever may use one later: a call that a hanging token holds
+  // outlives the Wiring.
+  class Tokens {
+   public:
+    Tokens(const config::Settings& settings, std::shared_ptr<pkcs11::PinRefusals> refusals);
+    std::shared_ptr<pkcs11::Token> open(const std::string& name);
+
+   private:
+    std::map<std::string, std::pair<pkcs11::TokenAccess, Once<pkcs11::Token>>> tokens_;
+    std::shared_ptr<pkcs11::PinRefusals> refusals_;
+  };
+  std::shared_ptr<Tokens> tokens();
+
   SystemClock clock_;
-  std::recursive_mutex mutex_;  // making a provider may open the token of its keys
-  std::map<std::string, std::shared_ptr<workflow::Provider>> providers_;
+  std::mutex mutex_;  // of the maps and of what opens no token: never held over a call of a token
+  std::map<std::string, Once<workflow::Provider>> providers_;  // a map: what is in it never moves
   std::map<std::string, std::shared_ptr<workflow::Token>> workflow_tokens_;
-  std::map<std::string, std::shared_ptr<pkcs11::Token>> tokens_;
+  std::shared_ptr<Tokens> tokens_;
   std::shared_ptr<pkcs11::PinRefusals> refusals_;
   std::vector<std::string> left_out_;
 };

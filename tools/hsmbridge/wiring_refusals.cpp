@@ -7,8 +7,7 @@
 
 namespace hsmbridge::cli {
 
-StorePinRefusals::StorePinRefusals(std::filesystem::path file, const Clock& clock)
-    : file_(std::move(file)), clock_(clock) {}
+StorePinRefusals::StorePinRefusals(std::filesystem::path file) : file_(std::move(file)) {}
 
 StorePinRefusals::~StorePinRefusals() = default;
 

@@ -18,8 +18,8 @@ namespace hsmbridge::cli {
 // refusal is a leaf of the audit log.
 class StorePinRefusals final : public pkcs11::PinRefusals {
  public:
-  // Opens the store at the first use; `clock` must outlive it.
-  StorePinRefusals(std::filesystem::path file, const Clock& clock);
+  // Opens the store at the first use.
+  explicit StorePinRefusals(std::filesystem::path file);
   ~StorePinRefusals() override;
 
   std::optional<pkcs11::PinRefusal> refused(const pkcs11::PinSubject& subject) override;
@@ -30,7 +30,7 @@ class StorePinRefusals final : public pkcs11::PinRefusals {
   store::SqliteStore& store();
 
   const std::filesystem::path file_;
-  const Clock& clock_;
+  const SystemClock clock_;  // its own: a login that hangs outlives whoever made this
   std::mutex mutex_;
   std::unique_ptr<store::SqliteStore> store_;
 };
