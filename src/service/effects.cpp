@@ -342,6 +342,10 @@ std::optional<EventBody> surrender(const Claim& claim, const Error& error) {
       return workflow::DraftRefused{problem_of(error)};
     case EffectName::install:
       return workflow::TargetFailed{claim.effect.target, problem_of(error)};
+    case EffectName::verify:
+      // What cannot be checked now (trust anchors that are none, an order that is damaged) cannot be checked later by
+      // itself. The result is kept, and a person decides.
+      return workflow::HandoutUnreadable{fmt::format("it could not be checked: {}", error.message())};
     default:
       return std::nullopt;
   }

@@ -10,9 +10,10 @@
 namespace hsmbridge::x509 {
 namespace {
 
-// Longer ones exist only in attacks: turning a long identifier into decimal text takes quadratic time.
-constexpr std::size_t kMostContent = 128;
-constexpr std::size_t kMostText = 256;
+// Longer ones exist only in attacks: turning a long identifier into decimal text takes quadratic time. An octet becomes
+// at most four characters (".127"), so that whatever is read from DER can be read again from its text.
+constexpr std::size_t kMostContent = 64;
+constexpr std::size_t kMostText = 4 * kMostContent;
 
 [[noreturn]] void refuse(std::string_view text) {
   ::ERR_clear_error();

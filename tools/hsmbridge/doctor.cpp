@@ -1,7 +1,6 @@
 #include "tools/hsmbridge/doctor.h"
 
 #include "base/error.h"
-#include "base/file.h"
 #include "config/secret_source.h"
 #include "pkcs11/module.h"
 #include "pkcs11/pin.h"
@@ -9,7 +8,6 @@
 #include "service/ask.h"
 #include "tools/hsmbridge/token_access.h"
 #include "x509/algorithm.h"
-#include "x509/pem.h"
 
 #include <fmt/core.h>
 #include <sys/timex.h>
@@ -212,7 +210,7 @@ std::vector<Finding> examine_profile(const config::Settings& settings, const con
     if (profile.token) settings.token(*profile.token);
     if (profile.provider) settings.provider(*profile.provider);
     std::size_t anchors = 0;
-    for (const auto& file : profile.anchors) anchors += x509::read_certificates(read_file(file)).size();
+    for (const auto& file : profile.anchors) anchors += read_anchors(file).size();
     finding.what = profile.anchors.empty() ? "readable" : fmt::format("readable, {} trust anchors", anchors);
   });
   return findings;

@@ -10,6 +10,7 @@
 #include "tools/hsmbridge/token_access.h"
 #include "tools/hsmbridge/wiring_providers.h"
 #include "tools/hsmbridge/wiring_refusals.h"
+#include "x509/certificate.h"
 #include "x509/pem.h"
 
 #include <fmt/core.h>
@@ -89,6 +90,18 @@ void check_token(const config::TokenSettings& token) {
 }
 
 }  // namespace
+
+std::vector<Bytes> read_anchors(const std::filesystem::path& file) {
+  const Bytes content = read_file(file);
+  try {
+    auto ders = x509::read_certificates(content);
+    // A PKCS#7, a PKCS#12 and a private key are DER too.
+    for (const Bytes& der : ders) x509::parse_certificate(der);
+    return ders;
+  } catch (Error& error) {
+    throw error.prefix(fmt::format("trust anchors {}", file.string()));
+  }
+}
 
 Wiring::Wiring(config::Settings settings) : settings_(std::move(settings)) {}
 
@@ -180,7 +193,7 @@ ProviderNeeds Wiring::provider_needs() {
 std::vector<Bytes> Wiring::anchors(const workflow::Order& order) {
   std::vector<Bytes> anchors;
   for (const auto& file : settings_.profile(order.profile).anchors) {
-    for (auto& der : x509::read_certificates(read_file(file))) anchors.push_back(std::move(der));
+    for (auto& der : read_anchors(file)) anchors.push_back(std::move(der));
   }
   return anchors;
 }

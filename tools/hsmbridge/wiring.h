@@ -87,4 +87,8 @@ class Wiring final : public service::World {
   std::vector<std::string> left_out_;
 };
 
+// The certificates of a file of trust anchors, as DER. Throws what reading the file throws, and invalid_input naming
+// it when something in it is no certificate.
+std::vector<Bytes> read_anchors(const std::filesystem::path& file);
+
 }  // namespace hsmbridge::cli

@@ -81,6 +81,29 @@ TEST_CASE("a key that exists gets its certificate and stays the only one") {
   CHECK(objects.certificates == 1);
 }
 
+TEST_CASE("trust anchors that are no certificates are refused before anything is asked") {
+  BenchOptions options;
+  options.quorum = 0;
+  Bench bench(options);
+  const std::string file = ".config/hsmbridge/hsmbridge.yaml";
+  const std::string good = bench.cli().read(file);
+  const auto at = good.find("anchors: [");
+  REQUIRE(at != std::string::npos);
+  REQUIRE(
+      bench.cli().other({"openssl", "genpkey", "-algorithm", "ED25519", "-outform", "DER", "-out", "key.der"}).status ==
+      0);
+  const auto end = good.find(']', at);
+  bench.cli().write(file, good.substr(0, at) + "anchors: [" + (bench / "key.der").string() + good.substr(end));
+  const auto refused = bench.run(enroll("web-2026"));
+  CHECK(refused.status == 2);
+  CHECK(refused.err.find("trust anchors " + (bench / "key.der").string()) != std::string::npos);
+  CHECK(bench.objects("web-2026").private_keys == 0);
+  CHECK(bench.run({"request", "list"}).out == "no requests\n");
+  const auto doctor = bench.run({"doctor"});
+  CHECK(doctor.status == 1);
+  CHECK(doctor.out.find("key.der") != std::string::npos);
+}
+
 TEST_CASE("the same enroll typed twice is refused and names the open request") {
   BenchOptions options;
   Bench bench(options);

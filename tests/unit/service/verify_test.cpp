@@ -1,0 +1,114 @@
+// What becomes of a certificate that came back, and of one that cannot be checked.
+#include "base/error.h"
+#include "service/effects.h"
+#include "support/software_signer.h"
+#include "unit/x509/test_authority.h"
+#include "x509/ask.h"
+#include "x509/csr.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+using namespace hsmbridge::workflow;
+
+namespace {
+
+// Gives out what the test put there.
+class HandedOutBy final : public Provider {
+ public:
+  Issued issued;
+
+  std::string_view type() const override { return "test"; }
+  Capabilities capabilities() const override { return {}; }
+  ProviderDraft draft(const Order&, ByteView, Instant) override { return {}; }
+  std::vector<std::string> check(const ProviderCall&) override { return {}; }
+  SubmitAnswer submit(const ProviderCall&) override { return OutcomeUnknown{""}; }
+  LookUpAnswer look_up(const ProviderCall&) override { return Absent{}; }
+  Report poll(const ProviderCall&) override { return {}; }
+  Report retrieve(const ProviderCall&) override { return {}; }
+  CancelAnswer cancel(const ProviderCall&) override { return CancelNotPossible{""}; }
+  Issued read(const ProviderCall&, const Handout&) override { return issued; }
+  void confirm(const ProviderCall&, const Issued&) override {}
+  std::vector<std::string> test() override { return {}; }
+};
+
+class TestToken final : public Token {
+ public:
+  unsigned keys_made = 0;
+
+  Key ensure_key(const KeyWish&) override {
+    ++keys_made;
+    return {};
+  }
+  std::unique_ptr<x509::Signer> signer(const Key&) override { return nullptr; }
+  void put_certificate(const Key&, ByteView, Predecessor) override {}
+};
+
+// A request that was answered: root, intermediate, key, and what was asked.
+class Answered final : public service::World {
+ public:
+  TestAuthority root{"CN=Root"};
+  TestAuthority intermediate{"CN=Intermediate", root};
+  SoftwareSigner key{"ec:P-256"};
+  std::shared_ptr<HandedOutBy> provider_ = std::make_shared<HandedOutBy>();
+  std::shared_ptr<TestToken> token_ = std::make_shared<TestToken>();
+  std::vector<Bytes> trusted{root.certificate().der};
+  Claim claim;
+
+  Answered() {
+    x509::Ask ask;
+    ask.content.subject = x509::Name::parse("CN=www.example.com");
+    claim.record.order.ask = x509::to_json(ask).dump();
+    Verifying state;
+    state.dossier.draft.csr = x509::create_csr(key, ask.content, x509::default_algorithm(key.spec()));
+    claim.record.state = state;
+    claim.effect = {EffectName::verify, {}, 0, ""};
+    provider_->issued.certificate = intermediate.issue(key.subject_public_key_info(), ask.content).der;
+    provider_->issued.chain = {intermediate.certificate().der};
+  }
+
+  EffectOutcome run() {
+    return service::Effects(*this).run(claim, at("2026-02-01T00:00:00Z"), std::chrono::seconds{1});
+  }
+
+  std::shared_ptr<Provider> provider(const std::string&) override { return provider_; }
+  std::shared_ptr<Token> token(const std::string&) override { return token_; }
+  std::vector<Bytes> anchors(const Order&) override { return trusted; }
+  std::optional<CertificateRecord> certificate(const std::string&) override { return std::nullopt; }
+};
+
+std::string why_unreadable(const EffectOutcome& outcome) {
+  REQUIRE(outcome.event);
+  const auto* unreadable = std::get_if<HandoutUnreadable>(&*outcome.event);
+  REQUIRE(unreadable != nullptr);
+  return unreadable->why;
+}
+
+}  // namespace
+
+TEST_CASE("a certificate as asked is verified") {
+  Answered answered;
+  const EffectOutcome outcome = answered.run();
+  REQUIRE(outcome.event);
+  CHECK(std::holds_alternative<Verified>(*outcome.event));
+}
+
+TEST_CASE("a certificate that cannot be read goes to a person") {
+  Answered answered;
+  answered.provider_->issued.certificate = to_bytes("no certificate");
+  why_unreadable(answered.run());
+}
+
+TEST_CASE("trust anchors that are none let no request wait for ever") {
+  Answered answered;
+  answered.trusted.push_back(from_hex("3003020100"));
+  CHECK(why_unreadable(answered.run()).find("it could not be checked") != std::string::npos);
+}
+
+TEST_CASE("an order that cannot be read any more lets no request wait for ever") {
+  Answered answered;
+  answered.claim.record.order.ask = "{}x";
+  why_unreadable(answered.run());
+}
