@@ -215,8 +215,32 @@ std::vector<x509::Certificate> parse_all(const std::vector<Bytes>& ders) {
   return result;
 }
 
+// What came beside the certificate. A member that cannot be read is left out and reported: where it is needed no chain
+// is found without it, and where it is not the certificate is as good as before.
+struct Chain {
+  std::vector<Bytes> ders;
+  std::vector<x509::Certificate> certificates;
+  std::vector<workflow::Finding> unreadable;
+};
+
+Chain read_chain(const std::vector<Bytes>& ders) {
+  Chain chain;
+  for (std::size_t i = 0; i < ders.size(); ++i) {
+    try {
+      chain.certificates.push_back(x509::parse_certificate(ders[i]));
+      chain.ders.push_back(ders[i]);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::invalid_input) throw;
+      chain.unreadable.push_back(
+          {"chain-certificate-unreadable", false,
+           fmt::format("certificate {} of the chain cannot be read and was left out: {}", i + 1, error.message())});
+    }
+  }
+  return chain;
+}
+
 x509::Expectation expectation_of(World& world, const workflow::Order& order, const workflow::Draft& draft,
-                                 const std::vector<Bytes>& chain) {
+                                 const Chain& chain) {
   const auto ask = x509::ask_from(Json::parse(order.ask));
   x509::Expectation expected;
   expected.spki = x509::parse_csr(draft.csr).spki;
@@ -227,7 +251,7 @@ x509::Expectation expectation_of(World& world, const workflow::Order& order, con
   } else if (ask.validity > Duration::zero()) {
     expected.lifetime = ask.validity;
   }
-  expected.intermediates = parse_all(chain);
+  expected.intermediates = chain.certificates;
   if (!draft.issuer.empty()) expected.intermediates.push_back(x509::parse_certificate(draft.issuer));
   expected.anchors = parse_all(world.anchors(order));
   return expected;
@@ -243,18 +267,18 @@ EffectOutcome verify(World& world, const Claim& claim, Instant now, Duration tim
   try {
     issued = world.provider(order.provider)->read(call_of(claim, parts, now, time_limit), verifying->handout);
     certificate = x509::parse_certificate(issued.certificate);
-    parse_all(issued.chain);  // a broken chain is as unreadable: tried again, it would stay so for ever
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::corrupt && error.kind() != ErrorKind::invalid_input) throw;
     return outcome(workflow::HandoutUnreadable{error.message()});
   }
-  const auto answer = x509::check_answer(*certificate, expectation_of(world, order, parts.draft, issued.chain), now);
+  const auto chain = read_chain(issued.chain);
+  const auto answer = x509::check_answer(*certificate, expectation_of(world, order, parts.draft, chain), now);
 
   workflow::CertificateRecord record;
   record.fingerprint = hex(sha256(issued.certificate));
   record.der = issued.certificate;
   if (answer.chain.empty()) {
-    record.chain = issued.chain;
+    record.chain = chain.ders;
   } else {
     for (std::size_t i = 1; i < answer.chain.size(); ++i) record.chain.push_back(answer.chain[i].der);
   }
@@ -272,6 +296,7 @@ EffectOutcome verify(World& world, const Claim& claim, Instant now, Duration tim
   for (const auto& finding : answer.findings) {
     findings.push_back({finding.name, finding.severity == x509::Severity::fatal, finding.explanation});
   }
+  findings.insert(findings.end(), chain.unreadable.begin(), chain.unreadable.end());
   // Where the bytes were frozen and approved here, only they can be the answer, however alike another certificate is.
   bool fatal = answer.fatal();
   if (!parts.draft.to_be_signed.empty() && !equal(certificate->parts.to_be_signed, parts.draft.to_be_signed)) {

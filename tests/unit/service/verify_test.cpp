@@ -95,6 +95,20 @@ TEST_CASE("a certificate as asked is verified") {
   CHECK(std::holds_alternative<Verified>(*outcome.event));
 }
 
+TEST_CASE("a chain certificate that cannot be read is reported and does not spoil the certificate") {
+  Answered answered;
+  const auto& good = answered.provider_->issued.chain.front();
+  answered.provider_->issued.chain = {to_bytes("no certificate"), good};
+  const EffectOutcome outcome = answered.run();
+  REQUIRE(outcome.event);
+  const auto* verified = std::get_if<Verified>(&*outcome.event);
+  REQUIRE(verified != nullptr);
+  REQUIRE(verified->findings.size() == 1);
+  CHECK(verified->findings[0].name == "chain-certificate-unreadable");
+  CHECK_FALSE(verified->findings[0].fatal);
+  CHECK(verified->findings[0].explanation.find("certificate 1 of the chain") != std::string::npos);
+}
+
 TEST_CASE("a certificate that cannot be read goes to a person") {
   Answered answered;
   answered.provider_->issued.certificate = to_bytes("no certificate");
