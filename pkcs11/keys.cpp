@@ -6,6 +6,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace hsmbridge::pkcs11 {
@@ -38,6 +40,13 @@ std::string selector_hint(const std::vector<KeyInfo>& matches) {
   return fmt::format("name one by id and label together, for example {}", matches.front().uri);
 }
 
+Error ambiguous(const Token& token, const KeySelector& selector, const std::vector<KeyInfo>& matches) {
+  Error error{ErrorKind::ambiguous,
+              fmt::format("{} keys on token {} match {}", matches.size(), token.name(), selector.text())};
+  for (const KeyInfo& key : matches) error.with("candidate", candidate_text(key));
+  return std::move(error).with("token", token.state().uri).hint(selector_hint(matches));
+}
+
 }  // namespace
 
 std::vector<KeyInfo> list_keys(Token& token) {
@@ -51,12 +60,7 @@ std::vector<KeyInfo> match_keys(Token& token, const KeySelector& selector) {
 KeyInfo find_key(Token& token, const KeySelector& selector) {
   std::vector<KeyInfo> matches = match_keys(token, selector);
   if (matches.size() == 1) return std::move(matches.front());
-  if (!matches.empty()) {
-    Error error{ErrorKind::ambiguous,
-                fmt::format("{} keys on token {} match {}", matches.size(), token.name(), selector.text())};
-    for (const KeyInfo& key : matches) error.with("candidate", candidate_text(key));
-    throw error.with("token", token.state().uri).hint(selector_hint(matches));
-  }
+  if (!matches.empty()) throw ambiguous(token, selector, matches);
   Error error{ErrorKind::not_found, fmt::format("no key on token {} matches {}", token.name(), selector.text())};
   // Enough to see a mistyped name, not a dump of a large token.
   constexpr std::size_t kMostCandidates = 20;
@@ -66,6 +70,21 @@ KeyInfo find_key(Token& token, const KeySelector& selector) {
   throw error.with("token", token.state().uri)
       .hint(all.empty() ? "the token holds no key yet: make one with hsmbridge key generate"
                         : "hsmbridge key list shows the keys of the token");
+}
+
+KeyInfo find_pinned(Token& token, const KeySelector& selector, const SpkiHash& expected) {
+  std::vector<KeyInfo> matches = match_keys(token, selector);
+  std::vector<KeyInfo> pinned;
+  std::copy_if(matches.begin(), matches.end(), std::back_inserter(pinned),
+               [&](const KeyInfo& key) { return key.spki_hash == expected; });
+  if (pinned.size() == 1) return std::move(pinned.front());
+  if (pinned.size() > 1) throw ambiguous(token, selector, pinned);
+  if (matches.empty()) return find_key(token, selector);  // says which keys there are
+  Error error{ErrorKind::conflict,
+              fmt::format("{} on token {} is another key than the one pinned", selector.text(), token.name())};
+  error.with("expected_spki", expected.str());
+  for (const KeyInfo& key : matches) error.with("found_spki", key.spki_hash.str());
+  throw error.hint("somebody replaced the key: name the right one, or start a new request");
 }
 
 KeyAttributes key_attributes(Token& token, const KeyInfo& key) {

@@ -40,6 +40,10 @@ std::vector<KeyInfo> match_keys(Token& token, const KeySelector& selector);
 // key.
 KeyInfo find_key(Token& token, const KeySelector& selector);
 
+// The one key that it matches and whose public key has this hash: keys that share the id or label of a pinned one do
+// not stand in its way. Throws as find_key does, and conflict when only other keys match.
+KeyInfo find_pinned(Token& token, const KeySelector& selector, const SpkiHash& expected);
+
 // One attribute as the token shows it.
 struct Attribute {
   unsigned long type = 0;

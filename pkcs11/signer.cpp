@@ -179,14 +179,7 @@ std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, const Key
 
 std::unique_ptr<TokenKey> TokenKey::open_pinned(std::shared_ptr<Token> token, const KeySelector& selector,
                                                 const SpkiHash& expected) {
-  KeyInfo key = find_key(*token, selector);
-  if (key.spki_hash != expected) {
-    throw Error{ErrorKind::conflict,
-                fmt::format("{} on token {} is another key than the one pinned", selector.text(), token->name())}
-        .with("expected_spki", expected.str())
-        .with("found_spki", key.spki_hash.str())
-        .hint("somebody replaced the key: name the right one, or start a new request");
-  }
+  KeyInfo key = find_pinned(*token, selector, expected);
   return open(std::move(token), std::move(key));
 }
 

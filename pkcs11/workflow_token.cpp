@@ -51,7 +51,8 @@ workflow::Key key_of(const KeyInfo& info, bool made_here) {
   return key;
 }
 
-// By CKA_ID, which is what a request stores; by its URI where the token gave the key none.
+// By CKA_ID, which is what a request stores; by its URI where the token gave the key none. Other keys may have that id
+// too: the pinned public key says which one is meant.
 KeySelector selector_of(const workflow::Key& key) {
   return key.cka_id.empty() ? KeySelector::parse(key.uri) : KeySelector::by_id(from_hex(key.cka_id));
 }
@@ -121,11 +122,7 @@ void WorkflowToken::put_certificate(const workflow::Key& key, ByteView certifica
   shared_->thread.call(shared_->deadline, WhenLate::unavailable,
                        [shared = shared_, key, der = Bytes(certificate.begin(), certificate.end()), old] {
                          const auto token = shared->token();
-                         const auto info = find_key(*token, selector_of(key));
-                         if (info.spki_hash != key.spki) {
-                           throw Error{ErrorKind::conflict,
-                                       "the key behind " + key.uri + " is not the one the certificate was asked for"};
-                         }
+                         const auto info = find_pinned(*token, selector_of(key), key.spki);
                          pkcs11::put_certificate(*token, info, der, old);
                        });
 }

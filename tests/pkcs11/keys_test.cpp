@@ -1,8 +1,10 @@
 #include "pkcs11/keys.h"
 
 #include "base/bytes.h"
+#include "openssl_ca.h"
 #include "pkcs11/generate.h"
 #include "pkcs11/signer.h"
+#include "pkcs11/workflow_token.h"
 #include "private_token.h"
 #include "x509/spki.h"
 #include "x509/verify.h"
@@ -155,6 +157,32 @@ TEST_CASE("two keys of one id are told apart by their labels") {
   const Error error = error_of([&] { find_key(*token, KeySelector::parse("id=0a")); });
   CHECK(error.kind() == ErrorKind::ambiguous);
   CHECK(error.hint().find("pkcs11:token=") != std::string::npos);
+}
+
+TEST_CASE("a pinned key is found among others of its id") {
+  PrivateToken mine;
+  make_foreign(mine, "EC:prime256v1", "0a", "first");
+  make_foreign(mine, "EC:prime256v1", "0a", "second");
+  const auto token = mine.open();
+  const KeyInfo second = find_key(*token, KeySelector::parse("second"));
+  const auto by_id = KeySelector::parse("id=0a");
+  CHECK(find_pinned(*token, by_id, second.spki_hash).label == "second");
+  CHECK(TokenKey::open_pinned(token, by_id, second.spki_hash)->info().label == "second");
+  const Error other = error_of([&] { find_pinned(*token, by_id, SpkiHash("00")); });
+  CHECK(other.kind() == ErrorKind::conflict);
+  CHECK(details(other, "found_spki").size() == 2);
+  CHECK(error_of([&] { find_pinned(*token, KeySelector::parse("id=0b"), second.spki_hash); }).kind() ==
+        ErrorKind::not_found);
+
+  // As a request does, which stores the id.
+  WorkflowToken workflow_token(
+      "web", [&] { return mine.open(); }, std::chrono::seconds{30}, 1);
+  workflow::Key key{second.uri, second.label, hex(second.id), second.spki_hash, false};
+  CHECK(workflow_token.signer(key)->subject_public_key_info() == second.spki);
+  OpensslCa ca;
+  workflow_token.put_certificate(key, ca.issue(second.spki, "second"), workflow::Token::Predecessor::replace);
+  CHECK(find_key(*token, KeySelector::parse("second")).has_certificate);
+  CHECK_FALSE(find_key(*token, KeySelector::parse("first")).has_certificate);
 }
 
 TEST_CASE("two public keys of one id and label leave the pairing open and the key unusable") {

@@ -52,6 +52,13 @@ std::vector<workflow::InstallTarget> targets_of(const config::ProfileSettings& p
   return targets;
 }
 
+// What names the key from here on: its id, so that another key of that label that appears later changes nothing; its
+// URI, id and label together, where another key has that id too.
+std::string lasting_selector(pkcs11::Token& token, const pkcs11::KeyInfo& key) {
+  const bool alone = pkcs11::match_keys(token, pkcs11::KeySelector::by_id(key.id)).size() == 1;
+  return alone ? "id=" + hex(key.id) : key.uri;
+}
+
 // Everything that can be refused before anything is written: names, the key, the PIN.
 service::NewRequest resolve(Wiring& wiring, workflow::Store& store, const Wanted& wanted) {
   const auto& settings = wiring.settings();
@@ -94,9 +101,9 @@ service::NewRequest resolve(Wiring& wiring, workflow::Store& store, const Wanted
     request.key.cka_id = hex(pkcs11::plan_key(*wiring.pkcs11_token(request.token), *wanted.new_key, spec).id);
   } else {
     if (wanted.spec) throw Error{ErrorKind::invalid_input, "--spec belongs to --new-key: the other key exists"};
-    // Pinned by its id from here on: another key of that label that appears later changes nothing.
-    const auto key = pkcs11::find_key(*wiring.pkcs11_token(request.token), pkcs11::KeySelector::parse(*wanted.key));
-    if (!key.id.empty()) request.key.selector = "id=" + hex(key.id);
+    const auto token = wiring.pkcs11_token(request.token);
+    const auto key = pkcs11::find_key(*token, pkcs11::KeySelector::parse(*wanted.key));
+    if (!key.id.empty()) request.key.selector = lasting_selector(*token, key);
     service::refuse_duplicate(store, request);
   }
   return request;

@@ -81,6 +81,24 @@ TEST_CASE("a key that exists gets its certificate and stays the only one") {
   CHECK(objects.certificates == 1);
 }
 
+TEST_CASE("each of two keys of one id gets its certificate") {
+  BenchOptions options;
+  options.quorum = 0;
+  Bench bench(options);
+  for (const std::string label : {"first", "second"}) {
+    REQUIRE(bench.cli()
+                .pkcs11_tool("web", {"--keypairgen", "--key-type", "EC:prime256v1", "--label", label, "--id", "0a"})
+                .status == 0);
+  }
+  for (const std::string label : {"first", "second"}) {
+    const auto done = bench.run({"enroll", "--key", label, "--san", "dns:www.example.com", "--wait"});
+    INFO(done.out << done.err);
+    CHECK(done.status == 0);
+  }
+  CHECK(bench.objects("first").certificates == 1);
+  CHECK(bench.objects("second").certificates == 1);
+}
+
 TEST_CASE("trust anchors that are no certificates are refused before anything is asked") {
   BenchOptions options;
   options.quorum = 0;
