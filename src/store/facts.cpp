@@ -51,6 +51,15 @@ void SqliteStore::append_audit(const std::string& kind, const std::string& json,
   write.commit();
 }
 
+void SqliteStore::record_key(const workflow::KeyRecord& key, const std::string& kind, const std::string& json,
+                             const std::string& actor, Instant at) {
+  const std::string leaf = audit::fact_leaf(kind, Json::parse(json), actor, at);
+  Database::Write write(*database_);
+  put(key);
+  append_leaf(leaf);
+  write.commit();
+}
+
 audit::TreeHead SqliteStore::tree_head() {
   audit::TreeHead head;
   Query row = database_->query("SELECT hash FROM leaves ORDER BY position");

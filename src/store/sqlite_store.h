@@ -67,6 +67,8 @@ class SqliteStore final : public workflow::Store {
   std::vector<workflow::CertificateRecord> certificates() override;  // newest first
   std::vector<workflow::KeyRecord> keys() override;                  // by token and label
   void append_audit(const std::string& kind, const std::string& json, const std::string& actor, Instant at) override;
+  void record_key(const workflow::KeyRecord& key, const std::string& kind, const std::string& json,
+                  const std::string& actor, Instant at) override;
   // A leaky bucket: a quarter of the minute's permissions may be taken at once, and no minute sees more than
   // `per_minute`. 0 means no limit.
   std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) override;

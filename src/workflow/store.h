@@ -152,6 +152,11 @@ class Store {
   // alone.
   virtual void append_audit(const std::string& kind, const std::string& json, const std::string& actor, Instant at) = 0;
 
+  // The same with the record of the key that the fact is about, in one commit: a key planned, made or destroyed outside
+  // any request.
+  virtual void record_key(const KeyRecord& key, const std::string& kind, const std::string& json,
+                          const std::string& actor, Instant at) = 0;
+
   // A provider's rate limit holds for every process: takes one permission, or says when to come back.
   virtual std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) = 0;
 };

@@ -59,6 +59,13 @@ class FailingStore final : public workflow::Store {
       return 0;
     });
   }
+  void record_key(const workflow::KeyRecord& key, const std::string& kind, const std::string& json,
+                  const std::string& actor, Instant at) override {
+    write([&] {
+      store_->record_key(key, kind, json, actor, at);
+      return 0;
+    });
+  }
   std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) override {
     return write([&] { return store_->take_permission(provider, per_minute, now); });
   }

@@ -8,6 +8,7 @@
 #include "service/batch.h"
 #include "service/csr.h"
 #include "tools/hsmbridge/ask_options.h"
+#include "tools/hsmbridge/key_birth.h"
 #include "tools/hsmbridge/place.h"
 #include "tools/hsmbridge/prompt.h"
 #include "tools/hsmbridge/token_access.h"
@@ -71,17 +72,14 @@ std::string summary_of(const x509::Content& content) {
   return content.subject.to_string() + (names.empty() ? "" : " (" + names + ")");
 }
 
+x509::KeySpec spec_of(const Job& job, const config::ProfileSettings* profile) {
+  if (!job.spec.empty()) return x509::parse_key_spec(job.spec);
+  return x509::parse_key_spec(profile != nullptr && profile->key ? *profile->key : "ec:P-256");
+}
+
 pkcs11::KeyInfo make_key(Run& run, const Job& job) {
-  std::string spec = job.spec;
-  if (spec.empty() && run.profile != nullptr && run.profile->key) spec = *run.profile->key;
-  const auto plan = pkcs11::plan_key(*run.token, job.new_key, x509::parse_key_spec(spec.empty() ? "ec:P-256" : spec));
-  run.place.record("key-planned", Json::object({{"token", Json(run.token->name())},
-                                                {"label", Json(plan.label)},
-                                                {"id", Json(hex(plan.id))},
-                                                {"type", Json(x509::to_string(plan.spec))}}));
-  const pkcs11::KeyInfo key = pkcs11::make_key(*run.token, plan).key;
-  run.place.record("key-generated", key_facts(*run.token, key));
-  return key;
+  const x509::KeySpec spec = spec_of(job, run.profile);
+  return make_keys(run.place, *run.token, {{job.new_key}, spec, pkcs11::KeyUse::sign, std::nullopt}).front().key;
 }
 
 // What can be refused is refused before a key is made or used.

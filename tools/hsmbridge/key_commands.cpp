@@ -4,6 +4,7 @@
 #include "pkcs11/keys.h"
 #include "pkcs11/signer.h"
 #include "tools/hsmbridge/commands.h"
+#include "tools/hsmbridge/key_birth.h"
 #include "tools/hsmbridge/place.h"
 #include "tools/hsmbridge/token_access.h"
 #include "tools/hsmbridge/token_render.h"
@@ -38,25 +39,12 @@ std::vector<std::string> labels_of(const Arguments& arguments) {
   return labels;
 }
 
-// The id is chosen before the key is born, and is on disk first where there is a store: after a crash it can be looked
-// for.
-std::vector<pkcs11::KeyPlan> plans_of(const Arguments& arguments, pkcs11::Token& token, const x509::KeySpec& spec,
-                                      pkcs11::KeyUse use) {
-  const auto labels = labels_of(arguments);
-  std::vector<pkcs11::KeyPlan> plans = pkcs11::plan_keys(token, labels, spec);
-  for (pkcs11::KeyPlan& plan : plans) plan.use = use;
-  if (const auto id = arguments.text("--id")) {
-    if (plans.size() != 1) throw Error{ErrorKind::invalid_input, "--id is for one key, not for --count"};
-    Bytes wanted = from_hex(*id);
-    if (wanted.empty()) throw Error{ErrorKind::invalid_input, "--id is empty"};
-    const auto taken = pkcs11::match_keys(token, pkcs11::KeySelector::by_id(wanted));
-    if (!taken.empty()) {
-      throw Error{ErrorKind::conflict, fmt::format("id {} is taken in token {}", hex(wanted), token.name())}.with(
-          "key", taken.front().uri);
-    }
-    plans.front().id = std::move(wanted);
-  }
-  return plans;
+std::optional<Bytes> id_of(const Arguments& arguments) {
+  const auto id = arguments.text("--id");
+  if (!id) return std::nullopt;
+  Bytes wanted = from_hex(*id);
+  if (wanted.empty()) throw Error{ErrorKind::invalid_input, "--id is empty"};
+  return wanted;
 }
 
 void say_wishes(Output& output, const pkcs11::ContractReport& report) {
@@ -74,23 +62,17 @@ ExitCode generate(Invocation& invocation) {
   const pkcs11::KeyUse use = pkcs11::parse_key_use(arguments.text_or("--for", "sign"));
   Place place(invocation);
   const auto token = place.token();
-  const auto plans = plans_of(arguments, *token, spec, use);
-  for (const pkcs11::KeyPlan& plan : plans) {
-    place.record("key-planned", Json::object({{"token", Json(token->name())},
-                                              {"label", Json(plan.label)},
-                                              {"id", Json(hex(plan.id))},
-                                              {"type", Json(x509::to_string(spec))},
-                                              {"for", Json(pkcs11::to_string(plan.use))}}));
-  }
-  const auto made = pkcs11::make_keys(*token, plans);
+  const auto made = make_keys(place, *token, {labels_of(arguments), spec, use, id_of(arguments)});
   std::vector<pkcs11::KeyInfo> keys;
   Json rows = Json(Json::Array{});
   for (const pkcs11::MadeKey& row : made) {
-    place.record("key-generated", key_facts(*token, row.key));
     Json object = to_json(row.key);
     object.set("contract", to_json(row.contract));
     rows.push(std::move(object));
     keys.push_back(row.key);
+    if (row.origin == pkcs11::MadeKey::Origin::adopted) {
+      invocation.output.note(fmt::format("{} was made by an earlier run that did not finish", row.key.label));
+    }
   }
   const Json object = Json::object({{"token", Json(token->name())}, {"keys", std::move(rows)}});
   if (arguments.has("--count")) {
@@ -204,7 +186,12 @@ ExitCode remove(Invocation& invocation) {
   }
   place.record("key-destroy", key_facts(*token, key));
   pkcs11::destroy_key(*token, key, certificates ? pkcs11::WithCertificates::destroy : pkcs11::WithCertificates::keep);
-  place.record("key-destroyed", key_facts(*token, key));
+  if (key.id.empty()) {
+    place.record("key-destroyed", key_facts(*token, key));
+  } else {
+    place.record_key("key-destroyed", key_facts(*token, key),
+                     key_record(*token, key, "destroyed", place.clock().now()));
+  }
   Json object = to_json(key);
   object.set("token", Json(token->name()));
   object.set("destroyed", Json(true));

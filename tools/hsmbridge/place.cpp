@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace hsmbridge::cli {
@@ -64,6 +65,53 @@ void Place::record(std::string_view kind, const Json& facts) {
   }
   if (!said_no_log_) invocation_.output.note("hsmbridge: no store is configured, so this is in no audit log");
   said_no_log_ = true;
+}
+
+void Place::record_key(std::string_view kind, const Json& facts, const workflow::KeyRecord& key) {
+  if (workflow::Store* log = store()) {
+    log->record_key(key, std::string(kind), facts.dump(), service::actor_of_process(), clock_.now());
+  } else {
+    record(kind, facts);  // which says that it is nowhere
+  }
+}
+
+std::map<std::string, Bytes> Place::open_plans(const std::string& token, std::span<const std::string> labels,
+                                               const x509::KeySpec& spec) {
+  std::map<std::string, Bytes> ids;
+  workflow::Store* const memory = store();
+  if (memory == nullptr) return ids;
+  std::map<std::string, Instant> newest;
+  for (const workflow::KeyRecord& key : memory->keys()) {
+    const bool wanted = key.token == token && key.status == "planned" && key.spec == x509::to_string(spec) &&
+                        std::find(labels.begin(), labels.end(), key.label) != labels.end();
+    const auto known = newest.find(key.label);
+    if (!wanted || (known != newest.end() && known->second > key.changed_at)) continue;
+    workflow::Order order;
+    order.token = token;
+    order.key.source = workflow::KeyWish::Source::make;
+    order.key.selector = key.label;
+    if (const auto open = memory->open_request_for(workflow::work_of(order))) {
+      throw Error{ErrorKind::conflict,
+                  fmt::format("request {} makes the key {} in token {}", open->str(), key.label, token)}
+          .with("request", open->str())
+          .hint(fmt::format("let it finish (hsmbridge request wait {}), or choose another label", open->str()));
+    }
+    newest[key.label] = key.changed_at;
+    ids[key.label] = from_hex(key.cka_id);
+  }
+  return ids;
+}
+
+workflow::KeyRecord key_record(const pkcs11::Token& token, const pkcs11::KeyInfo& key, std::string status, Instant at) {
+  workflow::KeyRecord record;
+  record.token = token.name();
+  record.label = key.label;
+  record.cka_id = hex(key.id);
+  record.spec = key.type;
+  record.spki = key.spki_hash;
+  record.status = std::move(status);
+  record.changed_at = at;
+  return record;
 }
 
 Json key_facts(const pkcs11::Token& token, const pkcs11::KeyInfo& key) {

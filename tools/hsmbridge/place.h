@@ -7,8 +7,10 @@
 #include "tools/hsmbridge/commands.h"
 #include "tools/hsmbridge/wiring.h"
 
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -35,6 +37,15 @@ class Place {
   // Appends a leaf to the audit log: durable when it returns, so that nothing leaves the process before. Without a
   // store it says so, once, on standard error. Throws unavailable: then nothing may be signed or destroyed.
   void record(std::string_view kind, const Json& facts);
+  // The same, and the key's record in the same commit.
+  void record_key(std::string_view kind, const Json& facts, const workflow::KeyRecord& key);
+  // The ids of the keys that were planned for this token under these labels and are not known to be made: a crash, or a
+  // token that failed, may have left them there. Empty without a store. Throws conflict when an open request is about
+  // to make one of them.
+  std::map<std::string, Bytes> open_plans(const std::string& token, std::span<const std::string> labels,
+                                          const x509::KeySpec& spec);
+
+  const Clock& clock() const { return clock_; }
 
  private:
   workflow::Store* store();  // null when no store is configured
@@ -50,5 +61,7 @@ class Place {
 
 // What every leaf about a key says: token, label, id, type, SPKI hash.
 Json key_facts(const pkcs11::Token& token, const pkcs11::KeyInfo& key);
+// Its record, with a status of workflow::KeyRecord.
+workflow::KeyRecord key_record(const pkcs11::Token& token, const pkcs11::KeyInfo& key, std::string status, Instant at);
 
 }  // namespace hsmbridge::cli

@@ -1,4 +1,5 @@
 #include "support/cli/cli.h"
+#include "support/faulty_module/faults.h"
 
 #include <catch2/catch.hpp>
 #include <string>
@@ -290,4 +291,63 @@ TEST_CASE("with a store each act on a key is in the log and without one it is sa
     INFO(kind);
     CHECK(leaves.out.find(kind) != std::string::npos);
   }
+}
+
+TEST_CASE("a generation that is killed at any commit is carried on by the same command typed again") {
+  for (int commit = 1;; ++commit) {
+    REQUIRE(commit < 30);
+    Cli cli;
+    cli.make_token("web");
+    const std::string store = (cli / "store.db").string();
+    cli.configure("store: {path: " + store + "}\n");
+    for (const std::string when : {"before", "after"}) {
+      INFO(when << " commit " << commit);
+      const std::string label = "key-" + when;
+      cli.set("HSMBRIDGE_FAILPOINT", "store." + when + "-commit:" + std::to_string(commit));
+      const auto killed = cli.run({"key", "generate", "--label", label});
+      cli.unset("HSMBRIDGE_FAILPOINT");
+      if (killed.status == 0) {
+        CHECK(commit > 3);  // at least the plan and the key were written
+        return;
+      }
+      const auto again = cli.run({"key", "generate", "--label", label, "--json"});
+      INFO(again.err);
+      if (again.status != 0) {
+        // It was killed after everything was done: there is nothing left to do.
+        CHECK(again.err.find("has a key labelled " + label + " already") != std::string::npos);
+      }
+      const auto tool = cli.pkcs11_tool("web", {"--list-objects", "--type", "privkey"});
+      std::size_t keys = 0;
+      for (auto at = tool.out.find(label); at != std::string::npos; at = tool.out.find(label, at + 1)) ++keys;
+      CHECK(keys == 1);
+      CHECK(cli.other({"sqlite3", store, "SELECT label, status FROM keys WHERE label = '" + label + "'"}).out ==
+            label + "|active\n");
+    }
+  }
+}
+
+TEST_CASE("of many keys those that were made before one failed are known") {
+  Cli cli;
+  cli.make_token("web");
+  cli.configure("store: {path: " + (cli / "store.db").string() + "}\n");
+  const std::string select = "SELECT label, status FROM keys ORDER BY label";
+  cli.write(".config/hsmbridge/hsmbridge.yaml",
+            "store: {path: " + (cli / "store.db").string() +
+                "}\ntokens:\n  web: {module: " + hsmbridge::test::Faults::module().string() +
+                ", uri: \"pkcs11:token=web\", pin: \"file:" + (cli / "web.pin").string() + "\"}\n");
+  cli.set("HSMBRIDGE_FAULTS", "C_GenerateKeyPair=0x30:1:2");
+  const auto failed = cli.run({"key", "generate", "--label", "web", "--count", "3"});
+  cli.unset("HSMBRIDGE_FAULTS");
+  INFO(failed.err);
+  CHECK(failed.status == 5);
+  CHECK(failed.err.find("2 of 3 keys, which stay") != std::string::npos);
+  CHECK(cli.other({"sqlite3", (cli / "store.db").string(), select}).out ==
+        "web-1|active\nweb-2|active\nweb-3|planned\n");
+  // The plan is taken up again.
+  REQUIRE(cli.run({"key", "generate", "--label", "web-3"}).status == 0);
+  CHECK(cli.other({"sqlite3", (cli / "store.db").string(), select}).out ==
+        "web-1|active\nweb-2|active\nweb-3|active\n");
+  REQUIRE(cli.run({"key", "delete", "web-3", "--yes"}).status == 0);
+  CHECK(cli.other({"sqlite3", (cli / "store.db").string(), select}).out ==
+        "web-1|active\nweb-2|active\nweb-3|destroyed\n");
 }

@@ -1,0 +1,69 @@
+#include "tools/hsmbridge/key_birth.h"
+
+#include "pkcs11/keys.h"
+
+#include <fmt/core.h>
+
+#include <utility>
+
+namespace hsmbridge::cli {
+
+namespace {
+
+void refuse_taken_id(pkcs11::Token& token, const Bytes& id) {
+  const auto taken = pkcs11::match_keys(token, pkcs11::KeySelector::by_id(id));
+  if (taken.empty()) return;
+  throw Error{ErrorKind::conflict, fmt::format("id {} is taken in token {}", hex(id), token.name())}.with(
+      "key", taken.front().uri);
+}
+
+void record_plan(Place& place, const pkcs11::Token& token, const pkcs11::KeyPlan& plan) {
+  workflow::KeyRecord record;
+  record.token = token.name();
+  record.label = plan.label;
+  record.cka_id = hex(plan.id);
+  record.spec = x509::to_string(plan.spec);
+  record.status = "planned";
+  record.changed_at = place.clock().now();
+  place.record_key("key-planned",
+                   Json::object({{"token", Json(token.name())},
+                                 {"label", Json(plan.label)},
+                                 {"id", Json(record.cka_id)},
+                                 {"type", Json(record.spec)},
+                                 {"for", Json(pkcs11::to_string(plan.use))}}),
+                   record);
+}
+
+}  // namespace
+
+std::vector<pkcs11::MadeKey> make_keys(Place& place, pkcs11::Token& token, const NewKeys& wanted) {
+  if (wanted.id && wanted.labels.size() != 1) {
+    throw Error{ErrorKind::invalid_input, "--id is for one key, not for --count"};
+  }
+  auto open = place.open_plans(token.name(), wanted.labels, wanted.spec);
+  if (wanted.id && (open.empty() || open.begin()->second != *wanted.id)) open.clear();
+  auto plans = pkcs11::plan_keys(token, wanted.labels, wanted.spec, open);
+  for (pkcs11::KeyPlan& plan : plans) {
+    plan.use = wanted.use;
+    if (open.contains(plan.label)) continue;  // recorded by the run that planned it
+    if (wanted.id) {
+      refuse_taken_id(token, *wanted.id);
+      plan.id = *wanted.id;
+    }
+    record_plan(place, token, plan);
+  }
+  std::size_t made = 0;
+  try {
+    return pkcs11::make_keys(token, plans, [&](const pkcs11::MadeKey& key) {
+      place.record_key("key-generated", key_facts(token, key.key),
+                       key_record(token, key.key, "active", place.clock().now()));
+      ++made;
+    });
+  } catch (...) {
+    Error error = current_error();
+    if (made != 0) error.with("made", fmt::format("{} of {} keys, which stay", made, plans.size()));
+    throw error;
+  }
+}
+
+}  // namespace hsmbridge::cli
