@@ -146,6 +146,10 @@ struct TokenKey::State {
   }
 };
 
+void expect_to_sign(const Token& token, const SignatureAlgorithm& algorithm) {
+  operation_for(token, algorithm, {});
+}
+
 TokenKey::TokenKey(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 TokenKey::~TokenKey() = default;

@@ -45,6 +45,9 @@ class TokenKey final : public x509::Signer {
   std::unique_ptr<State> state_;
 };
 
+// Throws invalid_input when the token has no mechanism for the algorithm: to be asked before a key is made for it.
+void expect_to_sign(const Token& token, const x509::SignatureAlgorithm& algorithm);
+
 // What prove() signs; for a verifier.
 Bytes proof_message(ByteView nonce, ByteView spki);
 

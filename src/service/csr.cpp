@@ -16,17 +16,6 @@ namespace hsmbridge::service {
 
 namespace {
 
-const x509::SignatureAlgorithm& algorithm_for(const x509::Ask& ask, const x509::KeySpec& key) {
-  if (ask.algorithm.empty()) return x509::default_algorithm(key);
-  const x509::SignatureAlgorithm& algorithm = x509::signature_algorithm(ask.algorithm);
-  if (algorithm.key_type != key.type) {
-    throw Error{ErrorKind::invalid_input,
-                fmt::format("{} is not for a key of type {}", algorithm.name, x509::to_string(key))}
-        .hint(fmt::format("its usual one is {}", x509::default_algorithm(key).name));
-  }
-  return algorithm;
-}
-
 template <class Values, class Text>
 std::string list_text(const Values& values, Text text) {
   std::string result;
@@ -129,6 +118,17 @@ bool truth(const BatchRow& row, std::string_view column, bool typed) {
 }
 
 }  // namespace
+
+const x509::SignatureAlgorithm& algorithm_for(const x509::Ask& ask, const x509::KeySpec& key) {
+  if (ask.algorithm.empty()) return x509::default_algorithm(key);
+  const x509::SignatureAlgorithm& algorithm = x509::signature_algorithm(ask.algorithm);
+  if (algorithm.key_type != key.type) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("{} is not for a key of type {}", algorithm.name, x509::to_string(key))}
+        .hint(fmt::format("its usual one is {}", x509::default_algorithm(key).name));
+  }
+  return algorithm;
+}
 
 Bytes create_csr(x509::Signer& signer, const x509::Ask& ask, const RecordUse& record) {
   const Bytes& spki = signer.subject_public_key_info();

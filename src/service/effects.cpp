@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "service/csr.h"
 #include "service/install.h"
 #include "x509/ask.h"
 #include "x509/certificate.h"
@@ -80,6 +81,10 @@ workflow::ProviderCall call_of(const Claim& claim, const CallParts& parts, Insta
 
 EffectOutcome ensure_key(World& world, const Claim& claim, Instant now) {
   const auto& order = claim.record.order;
+  if (order.key.source == workflow::KeyWish::Source::make) {
+    // Before the key is made: one that cannot sign what was ordered would be left over.
+    algorithm_for(x509::ask_from(Json::parse(order.ask)), x509::parse_key_spec(order.key.spec));
+  }
   auto key = world.token(order.token)->ensure_key(order.key);
   EffectOutcome result;
   workflow::KeyRecord record;

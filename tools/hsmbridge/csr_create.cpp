@@ -77,8 +77,10 @@ x509::KeySpec spec_of(const Job& job, const config::ProfileSettings* profile) {
   return x509::parse_key_spec(profile != nullptr && profile->key ? *profile->key : "ec:P-256");
 }
 
-pkcs11::KeyInfo make_key(Run& run, const Job& job) {
+// A key that could not sign what is asked is not made.
+pkcs11::KeyInfo make_key(Run& run, const Job& job, const x509::Ask& ask) {
   const x509::KeySpec spec = spec_of(job, run.profile);
+  pkcs11::expect_to_sign(*run.token, service::algorithm_for(ask, spec));
   return make_keys(run.place, *run.token, {{job.new_key}, spec, pkcs11::KeyUse::sign, std::nullopt}).front().key;
 }
 
@@ -92,7 +94,7 @@ Done carry_out(Run& run, const Job& job) {
         "name another file, or give --force to replace it");
   }
   if (job.key.empty()) {
-    done.key = make_key(run, job);
+    done.key = make_key(run, job, done.ask);
     done.made = true;
   } else {
     done.key = pkcs11::find_key(*run.token, pkcs11::KeySelector::parse(job.key));
@@ -244,8 +246,11 @@ ExitCode create(Invocation& invocation) {
   const auto file = arguments.text("--from");
   if (!file) {
     // A malformed name is the user's to mend whether the token is there or not: judged before it is opened.
-    require_one_key({arguments.text_or("--key", ""), arguments.text_or("--new-key", ""), "", "", {}});
-    service::build_ask(run.like ? &*run.like : nullptr, run.profile, run.typed);
+    const Job job{
+        arguments.text_or("--key", ""), arguments.text_or("--new-key", ""), arguments.text_or("--spec", ""), "", {}};
+    require_one_key(job);
+    const x509::Ask ask = service::build_ask(run.like ? &*run.like : nullptr, run.profile, run.typed);
+    if (job.key.empty()) service::algorithm_for(ask, spec_of(job, run.profile));
   }
   run.token = place.token(run.profile != nullptr ? run.profile->token : std::nullopt);
   return file ? create_many(run, *file) : create_one(run);

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "pkcs11/generate.h"
 #include "pkcs11/keys.h"
+#include "pkcs11/signer.h"
 #include "service/csr.h"
 #include "service/enroll.h"
 #include "service/install.h"
@@ -98,11 +99,15 @@ service::NewRequest resolve(Wiring& wiring, workflow::Store& store, const Wanted
     const auto spec = x509::parse_key_spec(wanted.spec ? *wanted.spec : profile.key.value_or("ec:P-256"));
     request.key.spec = x509::to_string(spec);
     service::refuse_duplicate(store, request);
-    request.key.cka_id = hex(pkcs11::plan_key(*wiring.pkcs11_token(request.token), *wanted.new_key, spec).id);
+    const auto& algorithm = service::algorithm_for(request.ask, spec);
+    const auto token = wiring.pkcs11_token(request.token);
+    pkcs11::expect_to_sign(*token, algorithm);
+    request.key.cka_id = hex(pkcs11::plan_key(*token, *wanted.new_key, spec).id);
   } else {
     if (wanted.spec) throw Error{ErrorKind::invalid_input, "--spec belongs to --new-key: the other key exists"};
     const auto token = wiring.pkcs11_token(request.token);
     const auto key = pkcs11::find_key(*token, pkcs11::KeySelector::parse(*wanted.key));
+    if (key.spec) pkcs11::expect_to_sign(*token, service::algorithm_for(request.ask, *key.spec));
     if (!key.id.empty()) request.key.selector = lasting_selector(*token, key);
     service::refuse_duplicate(store, request);
   }

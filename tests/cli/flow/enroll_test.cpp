@@ -159,6 +159,12 @@ TEST_CASE("bad input to enroll gets one sentence and changes nothing") {
       {{"enroll", "--new-key", "a", "--san", "dns:x.example.com", "--install", "file:relative.pem"}, 2, "absolute"},
       {{"enroll", "--new-key", "a", "--san", "dns:x.example.com", "--wait", "--queue"}, 2, "contradict"},
       {{"enroll", "--new-key", "a", "--san", "dns:x.example.com", "--algorithm", "md5"}, 2, "md5"},
+      {{"enroll", "--new-key", "a", "--san", "dns:x.example.com", "--algorithm", "rsa-sha256"},
+       2,
+       "rsa-sha256 is not for a key of type ec:P-256"},
+      {{"enroll", "--key", "taken", "--san", "dns:x.example.com", "--algorithm", "rsa-sha256"},
+       2,
+       "rsa-sha256 is not for a key of type ec:P-256"},
   };
   for (const auto& row : rows) {
     const auto result = bench.run(row.words);

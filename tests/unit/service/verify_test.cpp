@@ -126,3 +126,17 @@ TEST_CASE("an order that cannot be read any more lets no request wait for ever")
   answered.claim.record.order.ask = "{}x";
   why_unreadable(answered.run());
 }
+
+TEST_CASE("a key is not made for an algorithm that it cannot do") {
+  Answered answered;
+  x509::Ask ask;
+  ask.algorithm = "rsa-sha256";
+  Order& order = answered.claim.record.order;
+  order.ask = x509::to_json(ask).dump();
+  order.key = {KeyWish::Source::make, "web", "ec:P-256", "00"};
+  answered.claim.effect = {EffectName::ensure_key, {}, 0, ""};
+  const EffectOutcome outcome = answered.run();
+  REQUIRE(outcome.event);
+  CHECK(std::holds_alternative<PreparationFailed>(*outcome.event));
+  CHECK(answered.token_->keys_made == 0);
+}
