@@ -254,7 +254,6 @@ void check_others(Judge& judge, const Content& asked, const Content& found) {
   const auto feature = [](std::uint64_t one) { return std::to_string(one); };
   check_field(judge, "tls-features", as_set(asked.tls_features, feature), as_set(found.tls_features, feature), joined);
   for (const Extension& one : asked.other_extensions) {
-    if (only_issuer_gives(one.oid)) continue;
     const Extension* other = find_extension(found, one.oid);
     if (other == nullptr) {
       judge.note("extension-missing", "asked " + one.oid.name() + ", found nothing");
@@ -289,6 +288,10 @@ void check_criticality(Judge& judge, const Content& asked, const Content& found)
   added("name constraints", !asked.name_constraints && found.name_constraints, found.critical.name_constraints);
   added("certificate policies", asked.policies.empty() && !found.policies.empty(), found.critical.policies);
   added("TLS features", asked.tls_features.empty() && !found.tls_features.empty(), found.critical.tls_features);
+  // RFC 5280 §4.2.1.6: beside an empty subject they are critical, whatever was asked.
+  compare("subject alternative names",
+          !asked.subject_alternative_names.empty() && !found.subject_alternative_names.empty(),
+          asked.critical.subject_alternative_names || found.subject.empty(), found.critical.subject_alternative_names);
   compare("key usage", asked.key_usage && found.key_usage, asked.critical.key_usage, found.critical.key_usage);
   compare("extended key usage", !asked.extended_key_usage.empty() && !found.extended_key_usage.empty(),
           asked.critical.extended_key_usage, found.critical.extended_key_usage);

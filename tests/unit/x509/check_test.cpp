@@ -139,6 +139,11 @@ TEST_CASE("Each thing asked for and not given has its finding") {
       {{"policies-missing!"}, [](Content& c) { c.policies = {parse_policy("1.2.3")}; }},
       {{"tls-features-missing!"}, [](Content& c) { c.tls_features = {5}; }},
       {{"extension-missing!"}, [](Content& c) { c.other_extensions = {parse_extension("1.2.3.4:0500")}; }},
+      // Asked for by name, though as a rule only issuers give them: the Microsoft template, CRL distribution points.
+      {{"extension-missing!"},
+       [](Content& c) { c.other_extensions = {parse_extension("1.3.6.1.4.1.311.21.7:300506032a0304")}; }},
+      {{"extension-missing!"}, [](Content& c) { c.other_extensions = {parse_extension("2.5.29.31:3000")}; }},
+      {{"criticality-changed"}, [](Content& c) { c.critical.subject_alternative_names = true; }},
       {{"key-usage-added"}, [](Content& c) { c.key_usage.reset(); }},
       {{"extended-key-usage-added"}, [](Content& c) { c.extended_key_usage.clear(); }},
       {{"basic-constraints-missing!", "name-constraints-missing!"},
@@ -304,6 +309,17 @@ TEST_CASE("A DNS name in other letter case is the same name") {
   Content changed = bench.expected.content;
   changed.subject_alternative_names[0].der = from_hex("820f5757572e6578616d706c652e636f6d");
   changed.subject_alternative_names[0].text = "dns:WWW.example.com";
+  CHECK(bench.findings(bench.issue(changed)).empty());
+}
+
+TEST_CASE("An extension of the issuer that was asked for and comes back changed has its finding") {
+  Bench bench;
+  bench.expected.content.other_extensions = {parse_extension("1.3.6.1.4.1.311.21.7:300506032a0304")};
+  Content changed = bench.expected.content;
+  changed.other_extensions = {parse_extension("1.3.6.1.4.1.311.21.7:300506032a0305")};
+  CHECK(bench.findings(bench.issue(changed)) == Names{"extension-changed!"});
+  CHECK(bench.findings(bench.issue(bench.expected.content)).empty());
+  bench.expected.content.other_extensions.clear();
   CHECK(bench.findings(bench.issue(changed)).empty());
 }
 
