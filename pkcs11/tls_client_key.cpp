@@ -6,6 +6,7 @@
 #include "pkcs11/module_state.h"
 #include "pkcs11/public_key.h"
 #include "pkcs11/token.h"
+#include "x509/certificate.h"
 #include "x509/openssl_error.h"
 #include "x509/openssl_ptr.h"
 
@@ -126,7 +127,12 @@ Padding padding_of(Token& token, const KeyInfo& key) {
   if (key.spec->type != x509::KeyType::rsa) return Padding::any;
   if (!token.can_sign_with(CKM_RSA_X_509)) return Padding::pkcs1_only;
   return reading(token.state(), [&](Session& session) {
-    const auto allowed = read_attribute(session, *locate(session, key).private_half, CKA_ALLOWED_MECHANISMS);
+    const auto private_half = locate(session, key).private_half;
+    if (!private_half) {
+      throw Error{ErrorKind::not_found,
+                  fmt::format("the private half of key {} is not on token {} any more", key.label, token.name())};
+    }
+    const auto allowed = read_attribute(session, *private_half, CKA_ALLOWED_MECHANISMS);
     if (!allowed || allowed->empty()) return Padding::any;
     for (std::size_t at = 0; at + sizeof(CK_ULONG) <= allowed->size(); at += sizeof(CK_ULONG)) {
       if (number_of(ByteView(*allowed).subspan(at, sizeof(CK_ULONG))) == CKM_RSA_X_509) return Padding::any;
@@ -135,7 +141,9 @@ Padding padding_of(Token& token, const KeyInfo& key) {
   });
 }
 
+// As OpenSSL has it, of bytes that our own reader took: it passes over nothing, and nothing follows the certificate.
 x509::X509Ptr parse_certificate(ByteView der) {
+  x509::parse_certificate(der);
   const unsigned char* at = der.data();
   x509::X509Ptr certificate(::d2i_X509(nullptr, &at, static_cast<long>(der.size())));
   if (!certificate) {
@@ -203,7 +211,7 @@ void TlsClientKey::install(void* ssl_ctx) {
   Token& token = *state_->token;
   SSL_CTX* const context = static_cast<SSL_CTX*>(ssl_ctx);
   // Our session first: libp11 waits for ever when its own first C_OpenSession fails. Our login is its login too, so it
-  // is never given a PIN.
+  // is never given a PIN; a token that wants no login gets a session of ours only.
   token.login();
   refuse_ed25519_on_token(token);
   const std::lock_guard lock(libp11_mutex());

@@ -142,7 +142,7 @@ bool Token::can_sign_with(unsigned long mechanism) const {
 
 void Token::login(LoginAttempt attempt) {
   with_session(*state_, Access::read, Needs::nothing, Ask::always, UsageGate::Use::shared, [&](Session& session) {
-    log_in(*state_, session.handle(), attempt);
+    if (state_->login_required) log_in(*state_, session.handle(), attempt);
     return true;
   });
 }

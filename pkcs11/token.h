@@ -56,7 +56,8 @@ class Token {
   const std::vector<MechanismInfo>& mechanisms() const;
   bool can_sign_with(unsigned long mechanism) const;
 
-  // Logs in when this process is not logged in. A refused PIN is recorded before the error is thrown (denied); one that
+  // Logs in when this process is not logged in; a token that wants no login (CKF_LOGIN_REQUIRED is not set) is only
+  // opened. A refused PIN is recorded before the error is thrown (denied); one that
   // was refused before is not tried again; the token's last attempt is never spent.
   void login(LoginAttempt attempt = LoginAttempt::unless_refused);
   // Whether this process is logged in now.

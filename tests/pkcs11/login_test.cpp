@@ -240,6 +240,17 @@ TEST_CASE("a retry that fails before its attempt forgets nothing") {
   }
 }
 
+TEST_CASE("a token that wants no login gets no PIN") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  faults.without_token_flags(CKF_LOGIN_REQUIRED);
+  const auto token = mine.open("000000");
+  token->login();
+  token->login(LoginAttempt::retry);
+  CHECK(list_keys(*token).empty());
+  CHECK(faults.calls("C_Login") == 0);
+}
+
 TEST_CASE("one login that a kill cut short allows another and two do not") {
   PrivateToken mine(Through::faulty_module);
   Faults faults;

@@ -183,7 +183,7 @@ std::vector<Finding> examine_token(Wiring& wiring, const config::TokenSettings& 
   if (login == DoctorLogin::once) {
     examine(findings, name + ": login", [&](Finding& finding) {
       token->login();
-      finding.what = "the PIN is right";
+      finding.what = token->info().login_required ? "the PIN is right" : "the token wants none";
     });
   }
   return findings;

@@ -156,8 +156,9 @@ ExitCode login(Invocation& invocation) {
   const pkcs11::TokenInfo info = token->info();
   invocation.output.result(
       "hsmbridge.token-login/1",
-      Json::object({{"token", Json(info.label)}, {"uri", Json(info.uri)}, {"logged_in", Json(true)}}),
-      fmt::format("logged in to token {}: the PIN is right\n", commandline::safe(info.label)));
+      Json::object({{"token", Json(info.label)}, {"uri", Json(info.uri)}, {"logged_in", Json(info.login_required)}}),
+      info.login_required ? fmt::format("logged in to token {}: the PIN is right\n", commandline::safe(info.label))
+                          : fmt::format("token {} wants no login\n", commandline::safe(info.label)));
   return ExitCode::done;
 }
 
