@@ -2,6 +2,7 @@
 
 #include "pkcs11/mechanism_name.h"
 #include "pkcs11/objects.h"
+#include "x509/unicode.h"
 
 #include <fmt/core.h>
 
@@ -104,8 +105,7 @@ std::string mechanism_list(ByteView value) {
 
 // A label is UTF-8 by the standard and anything in practice: control characters would reach a terminal.
 std::string readable(ByteView value) {
-  const bool plain = std::all_of(value.begin(), value.end(), [](std::uint8_t c) { return c >= 0x20 && c != 0x7f; });
-  return plain ? to_text(value) : hex(value);
+  return x509::has_control(as_text(value)) ? hex(value) : to_text(value);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "pkcs11/token.h"
 #include "pkcs11/token_lock.h"
 #include "x509/spki.h"
+#include "x509/unicode.h"
 
 #include <fmt/core.h>
 
@@ -14,6 +15,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <utility>
 
 namespace hsmbridge::pkcs11 {
@@ -108,11 +110,18 @@ void refuse_unable_token(const Token& token, const KeySpec& spec) {
       .hint("hsmbridge token show lists what the token can do");
 }
 
+// A label is typed again to name the key: what reads as another kind of selector, or does not read as it looks, would
+// name another key or none.
 void refuse_bad_label(const std::string& label) {
-  const bool control =
-      std::any_of(label.begin(), label.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-  if (label.empty() || control || label.size() > 255) {
-    throw Error{ErrorKind::invalid_input, "a key's label has 1 to 255 octets and no control characters"};
+  if (label.empty() || label.size() > 255 || x509::has_control(label)) {
+    throw Error{ErrorKind::invalid_input,
+                "a key's label has 1 to 255 octets of UTF-8 and no control or invisible characters"};
+  }
+  for (const std::string_view prefix : {"id=", "pkcs11:"}) {
+    if (!label.starts_with(prefix)) continue;
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("a key's label does not begin with {}: it would be read as another name of a key", prefix)}
+        .hint("choose another label");
   }
 }
 

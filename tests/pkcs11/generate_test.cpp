@@ -455,5 +455,19 @@ TEST_CASE("a token without the mechanism or the size says so before anything is 
   CHECK(error.kind() == ErrorKind::invalid_input);
   CHECK(error.message() == "token web cannot make ed25519 keys: it has no CKM_EC_EDWARDS_KEY_PAIR_GEN");
   CHECK(error_of([&] { plan_key(*token, "", kP256); }).kind() == ErrorKind::invalid_input);
-  CHECK(error_of([&] { plan_key(*token, "a\nb", kP256); }).kind() == ErrorKind::invalid_input);
+}
+
+TEST_CASE("a label that could be taken for another selector or does not read as it looks is refused") {
+  PrivateToken mine;
+  const auto token = mine.open();
+  for (const char* label : {"", "a\nb", "id=0a", "id=", "pkcs11:object=web",
+                            "a\xc2\x9b"
+                            "b",
+                            "a\xe2\x80\xae"
+                            "b",
+                            "a\xff", "\xe2\x80\x8b"}) {
+    INFO(label);
+    CHECK(error_of([&] { plan_key(*token, label, kP256); }).kind() == ErrorKind::invalid_input);
+  }
+  CHECK(plan_key(*token, "Zürich id=1", kP256).label == "Zürich id=1");
 }
