@@ -109,17 +109,70 @@ std::string asked_found(const std::string& asked, const std::string& found) {
   return "asked " + asked + ", found " + found;
 }
 
-// DNS names are equal whatever their letter case (RFC 5280 §7.2); everything else as bytes. Never as text, in which two
-// names may look alike.
-std::string key_of(const GeneralName& name) {
-  Bytes key = name.der;
-  if (name.kind == GeneralNameKind::dns) {
-    // Also the octets of the length, which changes nothing: the length of what follows tells as much.
-    for (auto& octet : key) {
-      if (octet >= 'A' && octet <= 'Z') octet = static_cast<std::uint8_t>(octet - 'A' + 'a');
-    }
+void to_lower(Bytes& octets, std::size_t from, std::size_t end) {
+  for (std::size_t at = from; at < std::min(end, octets.size()); ++at) {
+    if (octets[at] >= 'A' && octets[at] <= 'Z') octets[at] = static_cast<std::uint8_t>(octets[at] - 'A' + 'a');
   }
-  return hex(key);
+}
+
+// Scheme and host (RFC 5280 §7.4); user, port, path and query are compared as they are.
+void lower_uri(Bytes& uri) {
+  const std::string_view text = as_text(uri);
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos) return;
+  std::size_t host = colon;
+  std::size_t end = colon;
+  if (text.substr(colon, 3) == "://") {
+    end = std::min(text.find_first_of("/?#", colon + 3), text.size());
+    const std::size_t at = text.substr(0, end).rfind('@');
+    host = at != std::string_view::npos && at > colon ? at + 1 : colon + 3;
+  }
+  to_lower(uri, 0, colon);
+  to_lower(uri, host, end);
+}
+
+// RFC 5280 §7.1: the same whichever string types it is written in.
+std::string key_of_directory(const Name& name) {
+  std::string key = "directory";
+  for (const RelativeName& relative_name : name.relative_names()) {
+    std::set<std::string> attributes;
+    for (const NameAttribute& attribute : relative_name) {
+      attributes.insert(attribute.type.dotted() + (attribute.string_type == StringType::other ? "#" : "=") +
+                        hex(as_bytes(attribute.value)));
+    }
+    key += "/";
+    for (const std::string& attribute : attributes) key += attribute + "+";
+  }
+  return key;
+}
+
+// Names are equal as RFC 5280 §7 has it: DNS names and the hosts of mail addresses and URIs whatever their letter case,
+// directory names whatever their string types; everything else as bytes. Never as text for people, in which two names
+// may look alike.
+std::string key_of(const GeneralName& name) {
+  try {
+    const der::Element element = der::only(name.der, "GeneralName");
+    Bytes content(element.content.begin(), element.content.end());
+    switch (name.kind) {
+      case GeneralNameKind::dns:
+        to_lower(content, 0, content.size());
+        break;
+      case GeneralNameKind::email:
+        // §7.5. A name constraint may be a host alone.
+        to_lower(content, as_text(content).rfind('@') + 1, content.size());
+        break;
+      case GeneralNameKind::uri:
+        lower_uri(content);
+        break;
+      case GeneralNameKind::directory:
+        return key_of_directory(Name::from_der(content));
+      default:
+        return hex(name.der);
+    }
+    return hex(Bytes{element.tag}) + ":" + hex(content);
+  } catch (const Error&) {
+    return hex(name.der);
+  }
 }
 
 void check_names(Judge& judge, const Content& asked, const Content& found) {

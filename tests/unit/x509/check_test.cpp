@@ -323,6 +323,37 @@ TEST_CASE("An extension of the issuer that was asked for and comes back changed 
   CHECK(bench.findings(bench.issue(changed)).empty());
 }
 
+TEST_CASE("Names that are equal by RFC 5280 section 7 are the same name and others are not") {
+  const struct {
+    const char* asked;
+    Bytes found;
+    bool same;
+  } rows[] = {
+      {"email:Ops@example.com", GeneralName::parse("email:Ops@EXAMPLE.com").der, true},
+      {"email:Ops@example.com", der::text(der::context(1), "Ops@EXAMPLE.Com"), true},
+      {"email:Ops@example.com", der::text(der::context(1), "ops@example.com"), false},
+      {"uri:https://example.com/Path", der::text(der::context(6), "HTTPS://Example.COM/Path"), true},
+      {"uri:https://example.com/Path", der::text(der::context(6), "https://example.com/path"), false},
+      {"uri:https://User@example.com/", der::text(der::context(6), "https://User@EXAMPLE.com/"), true},
+      {"uri:https://User@example.com/", der::text(der::context(6), "https://user@example.com/"), false},
+      {"uri:urn:A", der::text(der::context(6), "URN:A"), true},
+      {"uri:urn:A", der::text(der::context(6), "urn:a"), false},
+      // PrintableString instead of UTF8String.
+      {"dirname:O=Example", from_hex("a41430123110300e060355040a13074578616d706c65"), true},
+      {"dirname:O=Example", from_hex("a41430123110300e060355040a13074578616d706c45"), false},
+      {"dirname:O=Example, CN=a", GeneralName::parse("dirname:CN=a, O=Example").der, false},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.asked);
+    Bench bench;
+    bench.expected.content.subject_alternative_names = {GeneralName::parse(row.asked)};
+    Content changed = bench.expected.content;
+    changed.subject_alternative_names = {GeneralName::from_der(row.found)};
+    const Names wanted = row.same ? Names{} : Names{"san-missing!", "san-unrequested!"};
+    CHECK(bench.findings(bench.issue(changed)) == wanted);
+  }
+}
+
 TEST_CASE("A critical extension that was asked for does not break the chain") {
   Bench bench;
   bench.expected.content.other_extensions = {parse_extension("1.2.3.4:critical:0500")};
