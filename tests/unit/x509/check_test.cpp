@@ -360,7 +360,31 @@ TEST_CASE("A critical extension that was asked for does not break the chain") {
   CHECK(bench.findings(bench.issue(bench.expected.content)).empty());
 }
 
-TEST_CASE("An intermediate that is no authority or breaks a name constraint makes no chain") {
+TEST_CASE("A name that an intermediate may not certify makes no chain") {
+  for (const bool permitted : {true, false}) {
+    Bench bench;
+    SoftwareSigner signer("ec:P-256");
+    Content content = TestAuthority::authority_content("CN=Constrained");
+    NameConstraints constraints;
+    add_name_constraint(constraints, permitted ? "permitted;dns:example.com" : "permitted;dns:example.org");
+    content.name_constraints = constraints;
+    const Certificate constrained = bench.root.issue(signer.subject_public_key_info(), content);
+    bench.expected.content.subject_alternative_names = {GeneralName::parse("dns:www.example.com")};
+    CertificateFields fields = fields_for_issuer(constrained);
+    fields.serial = random_serial();
+    fields.validity = constrained.tbs.validity;
+    fields.spki = bench.expected.spki;
+    fields.content = bench.expected.content;
+    fields.algorithm = &signature_algorithm("ecdsa-sha256");
+    const Bytes tbs = build_tbs_certificate(fields);
+    const Certificate leaf = parse_certificate(assemble(tbs, *fields.algorithm, signer.sign(tbs, *fields.algorithm)));
+    const ChainResult result = build_chain(leaf, {constrained}, {bench.root.certificate()}, bench.now);
+    CHECK(result.anchored == permitted);
+    if (!permitted) CHECK(result.why.find("permitted subtree violation") != std::string::npos);
+  }
+}
+
+TEST_CASE("An intermediate that is no authority makes no chain") {
   Bench bench;
   SoftwareSigner key("ec:P-256");
   Content content;
