@@ -64,6 +64,15 @@ void validate(const Content& content) {
   if (content.subject.empty() && content.subject_alternative_names.empty()) {
     refuse("subject", "neither a subject nor an alternative name is asked for");
   }
+  // Names of a certificate that is taken as a model were only read so far.
+  content.subject.check();
+  for (const GeneralName& name : content.subject_alternative_names) {
+    try {
+      name.check();
+    } catch (Error& error) {
+      throw error.prefix("subject alternative name");
+    }
+  }
   refuse_duplicates("subject alternative name", content.subject_alternative_names,
                     [](const GeneralName& name) { return name.text; });
   refuse_duplicates("extended key usage", content.extended_key_usage, [](const Oid& oid) { return oid.name(); });

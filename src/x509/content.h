@@ -132,8 +132,9 @@ std::uint64_t parse_tls_feature(std::string_view text);
 Extension parse_extension(std::string_view text);
 
 // Throws invalid_input for content that contradicts itself or the RFC, naming the field: neither subject nor
-// alternative name, a duplicate name or usage or extension, path length without CA, keyCertSign without CA, name
-// constraints without CA, an empty key usage, a challenge password longer than 255.
+// alternative name, a name that could not be typed (a wildcard alone, a control character), a duplicate name or usage
+// or extension, path length without CA, keyCertSign without CA, name constraints without CA, an empty key usage, a
+// challenge password longer than 255.
 void validate(const Content& content);
 
 // The first field in which the two differ, in plain words with both values, or "" when nothing differs. Everything is

@@ -262,6 +262,30 @@ GeneralName GeneralName::constraint_from_der(ByteView der) {
   return read_der(der, Use::constraint);
 }
 
+void GeneralName::check() const {
+  const der::Element element = der::only(der, "GeneralName");
+  const std::string_view content = as_text(element.content);
+  switch (kind) {
+    case GeneralNameKind::dns:
+      parse("dns:" + std::string(content));
+      break;
+    case GeneralNameKind::email:
+      parse("email:" + std::string(content));
+      break;
+    case GeneralNameKind::uri:
+      parse("uri:" + std::string(content));
+      break;
+    case GeneralNameKind::directory: {
+      const Name name = Name::from_der(element.content);
+      if (name.empty()) refuse(text, "the name is empty");
+      name.check();
+      break;
+    }
+    default:
+      break;
+  }
+}
+
 std::string dns_a_labels(std::string_view name) {
   return host_name(name, Wildcard::allowed);
 }

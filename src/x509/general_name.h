@@ -49,6 +49,10 @@ struct GeneralName {
   static GeneralName from_der(ByteView der);
   static GeneralName constraint_from_der(ByteView der);
 
+  // The checks of `parse`, for a name that was read from DER and shall be asked for; kinds without a check of their own
+  // pass. Throws invalid_input.
+  void check() const;
+
   bool operator==(const GeneralName& other) const { return der == other.der; }
 };
 

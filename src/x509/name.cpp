@@ -90,9 +90,28 @@ Bytes encode_value(const NameAttribute& attribute) {
   throw Error{ErrorKind::internal, "a string type without a tag"};
 }
 
+NameAttribute checked(NameAttribute attribute);
+
+// A value given as DER keeps its encoding, and must say what could have been said as text.
+void check_der_value(const NameAttribute& attribute) {
+  const Bytes der = encode_value(attribute);
+  const NameAttribute read = decode_value(attribute.type, der::only(der, "value"));
+  if (read.string_type != StringType::other) {
+    checked(read);
+    return;
+  }
+  const std::uint8_t tag = der.front();
+  for (const StringTag& row : kStringTags) {
+    if (row.tag == tag) refuse("the value after # does not fit its own ASN.1 string type", attribute.value);
+  }
+}
+
 // The checks of RFC 5280 appendix A.1, and the ASN.1 type that the attribute's definition demands.
 NameAttribute checked(NameAttribute attribute) {
-  if (attribute.string_type == StringType::other) return attribute;
+  if (attribute.string_type == StringType::other) {
+    check_der_value(attribute);
+    return attribute;
+  }
   const std::string name = attribute_type_text(attribute.type);
   const std::string part = name + "=" + attribute.value;
   if (attribute.value.empty()) refuse("a value is missing after " + name + "=", part);
@@ -324,6 +343,12 @@ Name Name::from_der(ByteView der) {
   }
   name.der_.assign(der.begin(), der.end());
   return name;
+}
+
+void Name::check() const {
+  for (const RelativeName& relative_name : relative_names_) {
+    for (const NameAttribute& attribute : relative_name) checked(attribute);
+  }
 }
 
 std::string Name::to_string() const {

@@ -47,6 +47,9 @@ class Name {
   // From a DER Name, kept byte by byte. No upper bounds: other people's certificates break them. Throws invalid_input.
   static Name from_der(ByteView der);
 
+  // The checks of `from`, for a name that was read from DER and shall be asked for. Throws invalid_input.
+  void check() const;
+
   const Bytes& der() const noexcept { return der_; }
   const std::vector<RelativeName>& relative_names() const noexcept { return relative_names_; }
   bool empty() const noexcept { return relative_names_.empty(); }

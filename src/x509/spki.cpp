@@ -84,7 +84,11 @@ Parts take_apart_spki(ByteView spki) {
     if (parts.spec.bits < 2048 || parts.spec.bits > 8192) {
       refuse("RSA with " + std::to_string(parts.spec.bits) + " bits (2048 to 8192 are)");
     }
-    if (parts.exponent.empty() || parts.exponent.size() > 8) refuse("its RSA exponent");
+    // RFC 8017 §3.1: odd and at least 3. With 1 a signature is its own message, with 2 it is no RSA.
+    const bool tiny = parts.exponent.size() == 1 && parts.exponent[0] < 3;
+    if (parts.exponent.empty() || parts.exponent.size() > 8 || tiny || (parts.exponent.back() & 1U) == 0) {
+      refuse("its RSA exponent " + hex(exponent));
+    }
     return parts;
   }
   if (oid.dotted() == kEcPublicKey) {
@@ -174,13 +178,13 @@ Bytes public_value(ByteView spki) {
   return Bytes(value.begin(), value.end());
 }
 
-Bytes spki_from_pem(std::string_view pem) {
-  return read_public_key(as_bytes(pem));
-}
-
 Bytes rsa_exponent(ByteView spki) {
   const Parts parts = take_apart_spki(spki);
   return Bytes(parts.exponent.begin(), parts.exponent.end());
+}
+
+Bytes spki_from_pem(std::string_view pem) {
+  return read_public_key(as_bytes(pem));
 }
 
 std::string spki_to_pem(ByteView spki) {

@@ -296,6 +296,7 @@ TEST_CASE("what cannot be asked is refused in one sentence and no key is made") 
       {{"--san", "dns:a.example.com", "--algorithm", "rsa-sha256"}, "rsa-sha256 is not for a key of type ec:P-256"},
       {{"--san", "dns:a.example.com", "--algorithm", "ecdsa-sha256", "--spec", "ed25519"},
        "ecdsa-sha256 is not for a key of type ed25519"},
+      {{"--subject", "CN=#0c03610062"}, "--subject: "},
       {{"--san", "dns:a.example.com", "--tls-feature", "ocsp"}, "--tls-feature: "},
       {{"--san", "dns:a.example.com", "--name-permit", "dns:example.com"}, "CA"},
       {{"--san", "dns:a.example.com", "--form", "text"}, "there is no form \"text\""},

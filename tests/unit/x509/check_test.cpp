@@ -415,9 +415,15 @@ TEST_CASE("Names of findings are unique and found again") {
 
 TEST_CASE("A certificate that OpenSSL cannot read is a finding and no error") {
   Bench bench;
-  Content content = bench.expected.content;
-  content.subject = Name::parse("CN=#0c01ff");  // a UTF8String that is no UTF-8
-  const Certificate unreadable = bench.issue(content);
+  CertificateFields fields = bench.intermediate.fields_for(bench.expected.content);
+  fields.spki = bench.expected.spki;
+  fields.content.subject = Name::parse("CN=a");
+  Bytes tbs = build_tbs_certificate(fields);
+  const Bytes text = from_hex("0c0161");  // becomes a UTF8String that is no UTF-8
+  const auto at = std::search(tbs.begin(), tbs.end(), text.begin(), text.end());
+  REQUIRE(at != tbs.end());
+  at[2] = 0xff;
+  const Certificate unreadable = parse_certificate(bench.intermediate.sign(tbs));
   const auto names = bench.findings(unreadable);
   CHECK(std::count(names.begin(), names.end(), "chain-unanchored!") == 1);
   // Beside a good one it does not matter.

@@ -172,3 +172,26 @@ TEST_CASE("Times are read only in the forms that RFC 5280 allows") {
   CHECK(hex(year_1950) == "170d3530303630313030303030305a");
   CHECK(der::Reader(year_1950).time("it") == parse_rfc3339("1950-06-01T00:00:00Z"));
 }
+
+TEST_CASE("A name that was only read from DER is checked before it is asked for") {
+  const auto why = [](const Bytes& san) {
+    Content content;
+    content.subject_alternative_names = {GeneralName::from_der(san)};
+    return refusal([&] { validate(content); });
+  };
+  CHECK(why(der::text(der::context(2), std::string("a\0b.example.com", 15))).find("control character") !=
+        std::string::npos);
+  for (const char* text : {"*", "*.", "a..b", "www.example.com "}) {
+    CAPTURE(text);
+    CHECK(why(der::text(der::context(2), text)) != "accepted");
+  }
+  CHECK(why(der::text(der::context(1), "nobody")) != "accepted");
+  CHECK(why(der::text(der::context(6), "no uri")) != "accepted");
+  // A directory name with a country of three letters.
+  CHECK(why(from_hex("a410300e310c300a06035504061303434845")) != "accepted");
+  CHECK(why(der::text(der::context(2), "*.example.com")) == "accepted");
+  CHECK(why(GeneralName::parse("dirname:C=CH, O=Example").der) == "accepted");
+  Content content;
+  content.subject = Name::from_der(from_hex("300e310c300a06035504061303434845"));
+  CHECK(refusal([&] { validate(content); }).find("C has exactly 2 characters") != std::string::npos);
+}

@@ -88,6 +88,27 @@ TEST_CASE("A malformed subject is refused naming the part") {
   }
 }
 
+TEST_CASE("A value given as DER passes the checks of its text and keeps its string type") {
+  const struct {
+    const char* text;
+    const char* why;
+  } rows[] = {
+      {"CN=#0c03610062", "it holds a control character"},  // a, NUL, b
+      {"CN=#1303610062", "it holds a control character"},  // the same as PrintableString
+      {"C=#1303434845", "C has exactly 2 characters"},     // CHE
+      {"C=#13023132", "a country is two letters"},         // 12
+      {"CN=#0c00", "a value is missing after CN="},       {"CN=#0c01ff", "does not fit its own ASN.1 string type"},
+      {"CN=#13022a2a00", "not one DER element"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.text);
+    CHECK(refusal([&] { Name::parse(row.text); }).find(row.why) != std::string::npos);
+  }
+  CHECK(Name::parse("CN=#130161").relative_names()[0][0].string_type == StringType::printable);
+  CHECK(hex(Name::parse("C=#0c024348").der()) == "300d310b300906035504060c024348");
+  CHECK(Name::parse("1.2.3.4=#0401ff").to_string() == "1.2.3.4=#0401ff");  // no string: nothing to check
+}
+
 TEST_CASE("Upper bounds count characters and not octets") {
   std::string value;
   for (int i = 0; i < 64; ++i) value += "é";

@@ -55,6 +55,13 @@ TEST_CASE("Keys without a row are refused with what they are") {
              "0000000000000000000000000000000000000000000000000000000000000000") ==
         "this public key is not supported: algorithm ED448");
   CHECK(pkcs("3019301306072a8648ce3d020106082a8648ce3d03010103020004").find("not supported") != std::string::npos);
+  for (const char* exponent : {"01", "02", "010000", "0001"}) {
+    CAPTURE(exponent);
+    CHECK(refusal([&] { key_spec_of(spki_from_rsa(Bytes(256, 0xFF), from_hex(exponent))); }).find("RSA exponent") !=
+          std::string::npos);
+  }
+  CHECK(hex(rsa_exponent(spki_from_rsa(Bytes(256, 0xFF), from_hex("00010001")))) == "010001");
+  CHECK(hex(rsa_exponent(spki_from_rsa(Bytes(256, 0xFF), from_hex("03")))) == "03");
   CHECK(refusal([] { key_spec_of(spki_from_rsa(Bytes(128, 0xFF), from_hex("010001"))); }) ==
         "this public key is not supported: RSA with 1024 bits (2048 to 8192 are)");
   CHECK(refusal([] { spki_from_ec(parse_key_spec("ec:P-256"), Bytes(64)); }) != "accepted");
