@@ -86,6 +86,9 @@ CURLcode on_tls_context(CURL*, void* context, void* user) noexcept {
   auto& transfer = *static_cast<Transfer*>(user);
   try {
     ::SSL_CTX_set_info_callback(static_cast<SSL_CTX*>(context), on_tls_event);
+    // libcurl writes every session's secrets into the file that SSLKEYLOGFILE names: with them the API keys can be read
+    // from a recorded connection. What is in the environment is not ours to obey.
+    ::SSL_CTX_set_keylog_callback(static_cast<SSL_CTX*>(context), nullptr);
     if (*transfer.hook) (*transfer.hook)(context);
     return CURLE_OK;
   } catch (...) {

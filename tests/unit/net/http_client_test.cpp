@@ -26,6 +26,16 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr const char* kNames = "IP:127.0.0.1,DNS:localhost";
+// libcurl looks at SSLKEYLOGFILE once, when it is initialised: it must be there before any test.
+struct KeyLog {
+  std::string path = "/tmp/hsmbridge-keylog-" + std::to_string(::getpid());
+  KeyLog() { ::setenv("SSLKEYLOGFILE", path.c_str(), 1); }
+  KeyLog(const KeyLog&) = delete;
+  KeyLog& operator=(const KeyLog&) = delete;
+  ~KeyLog() { ::unlink(path.c_str()); }
+};
+const KeyLog kKeyLog;
+
 
 struct Fixture {
   TestAuthority authority;
@@ -522,6 +532,16 @@ TEST_CASE("a request that would break the rules of HTTP is refused and its value
 TEST_CASE("a proxy is used when it is configured and never taken from the environment") {
   const Fixture fixture;
   const TlsServer server(fixture.server_options(), always(200, "{}"));
+TEST_CASE("no secrets of a connection go into the file that the environment names for them") {
+  const Fixture fixture;
+  const TlsServer server(fixture.server_options(), always(200, "{}"));
+  expect<Response>(fixture.client().send(post(server.url()), Repeat::never));
+  expect<Response>(fixture.client().send(get(server.url()), Repeat::allowed));
+  std::error_code error;
+  const auto size = std::filesystem::file_size(kKeyLog.path, error);
+  CHECK((error || size == 0));
+}
+
   std::string asked;
   const TlsServer proxy(TlsServerOptions{}, [&](ServerConnection& connection) {
     asked = connection.read_request().value_or("");
