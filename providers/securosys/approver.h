@@ -49,9 +49,10 @@ class Approver {
   // `identity` in the form in which the policy names this approver. `limit` bounds each call.
   Approver(Client& client, x509::Signer& signer, Identity identity, const Clock& clock, Duration limit);
 
-  // Every open task of this approver, oldest first, all pages. One signature by the approver's key (over a time stamp).
+  // Every open task of this approver, oldest first: the bytes to be signed and what they say, nothing beside them. One
+  // signature by the approver's key (over a time stamp).
   std::vector<TaskView> list();
-  // One task. Throws not_found.
+  // One task with its metaData and the server's own copy of the payload. Throws not_found.
   TaskView show(const std::string& task_id);
 
   // Signs the task's bytes exactly as they were shown, after every objection was looked for: throws refused naming
@@ -70,6 +71,7 @@ class Approver {
   const Identity identity_;
   TimestampProver prover_;
   const Duration limit_;
+  std::vector<Task> fetch(const std::string& task_id);
 };
 
 // Reads what the server sent as a task. Does not throw: what cannot be understood is the view's fault.

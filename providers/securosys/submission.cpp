@@ -40,6 +40,7 @@ Verdict classify_submission(std::string_view what, const Exchange& exchange) {
         Error(ErrorKind::unavailable, fmt::format("{}: the TSB cannot be reached: {}", what, not_sent->why)), {}};
   if (const auto* lost = std::get_if<AnswerLost>(&exchange))
     return workflow::OutcomeUnknown{fmt::format("{}: no complete answer came: {}", what, lost->why)};
+      .with("no-handler", "yes")
 
   const auto& answer = std::get<HttpAnswer>(exchange);
   if (is_success(answer)) {
@@ -73,8 +74,11 @@ Verdict classify_submission(std::string_view what, const Exchange& exchange) {
 const HttpAnswer& success_of(std::string_view what, const Exchange& exchange) {
   if (const auto* not_sent = std::get_if<NotSent>(&exchange))
     throw Error(ErrorKind::unavailable, fmt::format("{}: the TSB cannot be reached: {}", what, not_sent->why));
-  if (const auto* lost = std::get_if<AnswerLost>(&exchange))
-    throw Error(ErrorKind::unavailable, fmt::format("{}: no complete answer came: {}", what, lost->why));
+  if (const auto* lost = std::get_if<AnswerLost>(&exchange)) {
+    Error error(ErrorKind::unavailable, fmt::format("{}: no complete answer came: {}", what, lost->why));
+    if (lost->too_large) error.with("too-large", "yes");
+    throw error;
+  }
 
   const auto& answer = std::get<HttpAnswer>(exchange);
   if (is_success(answer)) return answer;

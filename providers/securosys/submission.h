@@ -32,8 +32,9 @@ using Verdict = std::variant<Taken, workflow::NotAccepted, workflow::RefusedForG
 Verdict classify_submission(std::string_view what, const Exchange& exchange);
 
 // The answer to a repeatable call when it is a success (200 or 201), else an Error: `unavailable` for transport
-// trouble, 429, 408, 5xx and pages of proxies (with the detail "retry-after" when one was given); a refusal in the
-// TSB's form as its row says; a 404 or 405 of the framework `not_found` without the detail "errorCode".
+// trouble, 429, 408, 5xx and pages of proxies (with the detail "retry-after" when one was given, "too-large" for an
+// answer that was not read to its end); a refusal in the TSB's form as its row says; a 404, 405, 406 or 415 of the
+// framework `not_found` with the detail "no-handler" and without "errorCode".
 const HttpAnswer& success_of(std::string_view what, const Exchange& exchange);
 
 }  // namespace hsmbridge::securosys

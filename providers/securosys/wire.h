@@ -49,7 +49,8 @@ struct Created {
 // Throws corrupt when there is neither.
 Created created_from(std::string_view body);
 
-// GET /v1/request/{id}.
+// GET /v1/request/{id}. Beside a result everything else is read as far as it goes and may be empty: a result may be
+// handed out only once, so that no fault beside it throws it away.
 struct RequestStatus {
   std::string id;
   std::string status;                    // its own word
@@ -76,7 +77,8 @@ KeyAttributes key_attributes_from(std::string_view body);
 
 // One task of an approver. Fields beyond the level asked for are absent.
 struct Task {
-  std::string id;
+  std::string id;     // "" when it cannot be read
+  std::string fault;  // what of it cannot be read; the rest is there as far as it goes
   Bytes approval_to_be_signed;
   std::string approver_public_key;  // base64 SPKI, "" for certificate approvers
   std::optional<Bytes> meta_data;
@@ -89,6 +91,7 @@ std::vector<Task> tasks_from(std::string_view body);
 // --- what is sent ---------------------------------------------------------------------------------------------------
 
 // `keyPassword`: null, or the characters one by one (the server's type is a Java char array). Throws invalid_input for
+// An entry that cannot be read is a Task with a fault: whoever can make one broken task must not hide all others.
 // a password with characters outside the Basic Multilingual Plane or broken UTF-8.
 Json key_password(const Secret& password);
 
@@ -159,8 +162,7 @@ struct TimestampProof {
 };
 
 struct TaskFilter {
-  std::string task_id;     // "" for all
-  std::string request_id;  // "" for all
+  std::string task_id;  // "" for all
   unsigned level = 1;
   unsigned page = 0;
   unsigned page_size = 25;

@@ -129,6 +129,41 @@ approval::Policy rule_from(const Json* rule) {
   return policy;
 }
 
+void read_task(const Json& item, Task& task) {
+  const std::string id = item.at("id").as_string();
+  if (!is_id(id)) throw Error(ErrorKind::corrupt, "its id is no id");
+  task.id = id;
+  if (std::optional<Bytes> bytes = octets(item, "approvalToBeSigned")) task.approval_to_be_signed = std::move(*bytes);
+  task.approver_public_key = text_or_empty(item, "approverPublicKey");
+  task.meta_data = octets(item, "metaData");
+  task.meta_data_signature = octets(item, "metaDataSignature");
+  task.payload = octets(item, "payload");
+  if (const Json* status = item.find("requestStatus"); status != nullptr && status->is_object()) {
+    const std::string request = status->at("id").as_string();
+    if (!is_id(request)) throw Error(ErrorKind::corrupt, "the id of its request is no id");
+    task.request_id = request;
+  }
+}
+
+Task task_from(const Json& item) {
+  Task task;
+  try {
+    read_task(item, task);
+  } catch (const Error& error) {
+    task.fault = "the server's answer about this task cannot be read: " + error.message();
+  }
+  return task;
+}
+
+// A result that is no text is kept as the JSON it is: reading it will say what is wrong with it.
+std::optional<std::string> result_from(const Json& json) {
+  const Json* result = json.find("result");
+  if (result == nullptr || result->is_null()) return std::nullopt;
+  std::string text = result->is_string() ? result->as_string() : result->dump();
+  if (text.empty()) return std::nullopt;
+  return text;
+}
+
 RequestStatus status_from(const Json& json) {
   RequestStatus status;
   status.id = json.at("id").as_string();
@@ -239,22 +274,7 @@ KeyAttributes key_attributes_from(std::string_view body) {
 std::vector<Task> tasks_from(std::string_view body) {
   return reading("task list", body, [](const Json& json) {
     std::vector<Task> result;
-    for (const Json& item : json.at("tasks").as_array()) {
-      Task task;
-      task.id = item.at("id").as_string();
-      if (!is_id(task.id)) throw Error(ErrorKind::corrupt, "the id of a task is no id");
-      if (std::optional<Bytes> bytes = octets(item, "approvalToBeSigned"))
-        task.approval_to_be_signed = std::move(*bytes);
-      task.approver_public_key = text_or_empty(item, "approverPublicKey");
-      task.meta_data = octets(item, "metaData");
-      task.meta_data_signature = octets(item, "metaDataSignature");
-      task.payload = octets(item, "payload");
-      if (const Json* status = item.find("requestStatus"); status != nullptr && status->is_object())
-        task.request_id = status->at("id").as_string();
-      if (task.request_id && !is_id(*task.request_id))
-        throw Error(ErrorKind::corrupt, "the request id of a task is no id");
-      result.push_back(std::move(task));
-    }
+    for (const Json& item : json.at("tasks").as_array()) result.push_back(task_from(item));
     return result;
   });
 }

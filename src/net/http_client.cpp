@@ -410,7 +410,8 @@ class HttpClient::Impl {
     }
     if (transfer.too_large) {
       return OutcomeUnknown{fmt::format("{} sent an answer larger than {} bytes, which was not read to its end",
-                                        authority, options_.largest_body)};
+                                        authority, options_.largest_body),
+                            true};
     }
     if (transfer.too_late || code == CURLE_OPERATION_TIMEDOUT) {
       return OutcomeUnknown{fmt::format("{} did not answer completely within {}", authority, spoken(limit))};

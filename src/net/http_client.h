@@ -42,6 +42,7 @@ struct NotSent {
 // oversized body. It may have happened.
 struct OutcomeUnknown {
   std::string why;
+  bool too_large = false;  // it was larger than `largest_body`: asking for less may help
 };
 
 // A complete answer, whatever it says. Redirects are answers; none is followed.
