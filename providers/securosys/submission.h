@@ -37,4 +37,11 @@ Verdict classify_submission(std::string_view what, const Exchange& exchange);
 // framework `not_found` with the detail "no-handler" and without "errorCode".
 const HttpAnswer& success_of(std::string_view what, const Exchange& exchange);
 
+// The answer to a decision that cannot be taken back (an approval, a rejection), whose success says nothing. Passes for
+// 200 or 204 with nothing in it, or JSON without an errorCode. `unavailable` when nothing left this machine and for
+// 429; a complete 4xx other than 408 in the TSB's own form as its row says. Everything else throws outcome_unknown with
+// `look` as its hint: a page of a proxy says nothing, and a 5xx may come after the decision was recorded, since the
+// last approval executes the request.
+void expect_decided(std::string_view what, const Exchange& exchange, const std::string& look);
+
 }  // namespace hsmbridge::securosys
