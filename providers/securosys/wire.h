@@ -65,12 +65,17 @@ RequestStatus request_status_from(std::string_view body);
 // GET /v1/certificate/{key}: the DER. Reads `certificate` (PEM) and the newer `rawCertificate` (base64 DER).
 Bytes certificate_from(std::string_view body);
 
+// POST /v1/certificate/import/plain answers what is attached now. Throws corrupt when it holds neither.
+struct Imported {
+  std::string label;  // "" when absent
+  Bytes certificate;  // DER; empty when absent
+};
+Imported imported_from(std::string_view body);
+
 // POST /v1/key/attributes, the parts this bridge uses.
 struct KeyAttributes {
-  std::string label;
-  std::string algorithm;
+  Bytes public_key;  // SPKI; empty when the server does not say
   bool blocked = false;
-  bool has_policy = false;                   // an SKA key
   std::optional<approval::Policy> rule_use;  // what signing needs; only with a policy
 };
 KeyAttributes key_attributes_from(std::string_view body);
@@ -86,12 +91,12 @@ struct Task {
   std::optional<Bytes> payload;
   std::optional<std::string> request_id;  // from requestStatus (level6)
 };
+// An entry that cannot be read is a Task with a fault: whoever can make one broken task must not hide all others.
 std::vector<Task> tasks_from(std::string_view body);
 
 // --- what is sent ---------------------------------------------------------------------------------------------------
 
 // `keyPassword`: null, or the characters one by one (the server's type is a Java char array). Throws invalid_input for
-// An entry that cannot be read is a Task with a fault: whoever can make one broken task must not hide all others.
 // a password with characters outside the Basic Multilingual Plane or broken UTF-8.
 Json key_password(const Secret& password);
 

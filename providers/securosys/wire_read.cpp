@@ -166,11 +166,10 @@ std::optional<std::string> result_from(const Json& json) {
 
 RequestStatus status_from(const Json& json) {
   RequestStatus status;
-  status.id = json.at("id").as_string();
-  status.status = json.at("status").as_string();
-  const std::string result = text_or_empty(json, "result");
-  if (!result.empty()) status.result = result;
+  status.result = result_from(json);
   try {
+    status.id = json.at("id").as_string();
+    status.status = json.at("status").as_string();
     status.execution_time = text_or_empty(json, "executionTime");
     status.approved_by = texts(json, "approvedBy");
     status.not_yet_approved_by = texts(json, "notYetApprovedBy");
@@ -255,15 +254,29 @@ Bytes certificate_from(std::string_view body) {
   });
 }
 
+Imported imported_from(std::string_view body) {
+  return reading("to an import", body, [](const Json& json) {
+    Imported imported;
+    imported.label = text_or_empty(json, "label");
+    // base64 as it was sent, or PEM as GET /v1/certificate gives it.
+    const std::string text = text_or_empty(json, "certificate");
+    if (text.find("-----BEGIN") != std::string::npos)
+      imported.certificate = x509::read_certificate(as_bytes(text));
+    else
+      imported.certificate = octets(json, "certificate").value_or(Bytes{});
+    if (imported.label.empty() && imported.certificate.empty())
+      throw Error(ErrorKind::corrupt, "it holds neither a label nor a certificate");
+    return imported;
+  });
+}
+
 KeyAttributes key_attributes_from(std::string_view body) {
   return reading("key attributes", body, [](const Json& json) {
     const Json& attributes = json.at("json");
     KeyAttributes result;
-    result.label = attributes.at("label").as_string();
-    result.algorithm = text_or_empty(attributes, "algorithm");
+    result.public_key = octets(attributes, "publicKey").value_or(Bytes{});
     const Json* policy = attributes.find("policy");
     if (policy == nullptr || policy->is_null()) return result;
-    result.has_policy = true;
     if (const Json* status = policy->find("keyStatus"); status != nullptr && !status->is_null())
       result.blocked = status->bool_or("blocked", false);
     result.rule_use = rule_from(policy->find("ruleUse"));
