@@ -36,9 +36,10 @@ std::string title_of(const x509::TbsCertificate& tbs) {
   for (const x509::GeneralName& name : tbs.content.subject_alternative_names)
     names += (names.empty() ? "" : ", ") + name.text;
   const bool authority = tbs.content.basic_constraints && tbs.content.basic_constraints->ca;
-  return fmt::format("{} for {}{}, until {}", authority ? "CA certificate" : "certificate",
+  return fmt::format("{} for {}{}, until {}{}", authority ? "CA certificate" : "certificate",
                      tbs.content.subject.empty() ? "(no subject)" : tbs.content.subject.to_string(),
-                     names.empty() ? "" : " (" + names + ")", rfc3339(tbs.validity.not_after));
+                     names.empty() ? "" : " (" + names + ")", rfc3339(tbs.validity.not_after),
+                     foreign_letters(tbs.content.subject));
 }
 
 void describe(TaskView& view) {
@@ -67,13 +68,13 @@ TaskView view_of(const Task& task) {
   if (task.meta_data) {
     view.meta_text = x509::printable(as_text(*task.meta_data));
     view.meta_data = meta_data_from(*task.meta_data);
-  }
     view.note = SignedMetaData{*task.meta_data, task.meta_data_signature};
   }
   if (!task.fault.empty()) {
     view.fault = task.fault;
     view.title = "not understood: " + task.fault;
     return view;
+  }
   try {
     view.approval = parse_approval_to_be_signed(task.approval_to_be_signed);
     view.payload_sha256 = hex(sha256(view.approval.payload));
@@ -103,10 +104,24 @@ std::vector<std::string> objections(const TaskView& task, const Expectation& exp
   if (expectation.to_be_signed && !equal(*expectation.to_be_signed, payload))
     found.push_back(fmt::format("the bytes are not those of our request (SHA-256 {}, ours {})", task.payload_sha256,
                                 hex(sha256(*expectation.to_be_signed))));
-  if (expectation.spki) {
+  if (expectation.certificate) {
     const auto* certificate = std::get_if<x509::TbsCertificate>(&task.content);
-    if (certificate == nullptr || certificate->spki != *expectation.spki)
-      found.emplace_back("it is no certificate for the key of our request");
+    if (certificate == nullptr) {
+      found.emplace_back("it is no certificate, and our request asked for one");
+    } else {
+      for (const x509::Finding& finding :
+           x509::check_to_be_signed(*certificate, *expectation.certificate, expectation.at))
+        if (finding.severity == x509::Severity::fatal)
+          found.push_back(
+              fmt::format("it is not what our request asked for: {}: {}", finding.name, finding.explanation));
+      // The TSB carries the common name as it was asked, whatever else of a subject it drops: that a profile accepts
+      // another subject is no leave to certify another name.
+      const auto asked = expectation.certificate->content.subject.find(x509::oids::kCommonName);
+      const auto named = certificate->content.subject.find(x509::oids::kCommonName);
+      if (asked != named)
+        found.push_back(fmt::format("its common name is \"{}\", and our request asked for \"{}\"",
+                                    x509::printable(named.value_or("")), x509::printable(asked.value_or(""))));
+    }
   }
   if (expectation.request && (!task.meta_data || task.meta_data->request != *expectation.request))
     found.push_back(fmt::format("its metaData does not name our request {}", *expectation.request));
@@ -148,6 +163,20 @@ std::vector<TaskView> Approver::list() {
   return views;
 }
 
+// With what comes beside the bytes; without it where that is too large, so that the task can still be refused.
+std::vector<Task> Approver::fetch(const std::string& task_id) {
+  std::string why;
+  try {
+    return page({task_id, kNotes, 0, 1});
+  } catch (const Error& error) {
+    if (error.detail("too-large").empty()) throw;
+    why = error.message();
+  }
+  std::vector<Task> tasks = page({task_id, kBytesOnly, 0, 1});
+  for (Task& task : tasks) task.fault = "what comes beside its bytes is too large to be read: " + why;
+  return tasks;
+}
+
 TaskView Approver::show(const std::string& task_id) {
   for (const Task& task : fetch(task_id))
     if (task.id == task_id) return view_of(task);
@@ -163,20 +192,6 @@ Approval Approver::sign(const TaskView& task, const Expectation& expectation) {
     throw error;
   }
   const ApproverAlgorithm by = approver_algorithm(signer_);
-// With what comes beside the bytes; without it where that is too large, so that the task can still be refused.
-std::vector<Task> Approver::fetch(const std::string& task_id) {
-  std::string why;
-  try {
-    return page({task_id, kNotes, 0, 1});
-  } catch (const Error& error) {
-    if (error.detail("too-large").empty()) throw;
-    why = error.message();
-  }
-  std::vector<Task> tasks = page({task_id, kBytesOnly, 0, 1});
-  for (Task& task : tasks) task.fault = "what comes beside its bytes is too large to be read: " + why;
-  return tasks;
-}
-
   Approval approval;
   approval.task_id = task.id;
   approval.to_be_signed = task.approval.whole;

@@ -166,6 +166,7 @@ Settings read_settings(const std::string& name, config::Section section) {
           .value_or(ClientOptions::RejectVerb::delete_task);
   read_signing(section, settings);
   settings.application_key = read_token_key(section, "application_key");
+  settings.application_public_key = section.optional_file("application_public_key");
   settings.request_signature = section.optional_boolean("request_signature").value_or(false);
   if (settings.request_signature && !settings.application_key)
     section.problem("request_signature", "wants an application_key: {token: NAME, key: SELECTOR}");
