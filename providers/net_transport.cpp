@@ -44,6 +44,7 @@ std::shared_ptr<Transport> make_transport(const Connection& connection, net::Tls
   net::ClientOptions options;
   options.ca_file = connection.ca;
   options.tls_hook = std::move(tls_hook);
+  options.proxy = connection.proxy;
   if (!connection.client_key) {
     options.client_certificate = connection.client_cert;
     options.client_key = connection.client_key_file;
