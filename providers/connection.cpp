@@ -39,6 +39,15 @@ void read_client_certificate(Section& section, Connection& connection) {
   if (!connection.client_cert && has_key) section.problem("client_key", "wants a client_cert");
 }
 
+std::optional<std::string> read_proxy(Section& section) {
+  auto proxy = section.optional_text("proxy");
+  // A name and password in it would be a secret in the configuration, in the open.
+  if (proxy &&
+      (!proxy->starts_with("http://") || proxy->size() == 7 || proxy->find_first_of("@/?# ", 7) != std::string::npos))
+    section.problem("proxy", "is written http://HOST:PORT, without a name or password");
+  return proxy;
+}
+
 }  // namespace
 
 std::optional<TokenKey> read_token_key(Section& parent, std::string_view name) {
@@ -55,6 +64,7 @@ Connection read_connection(const std::string& name, Section& section, UrlPath pa
   connection.url = read_url(section, path, api);
   connection.ca = section.optional_file("ca");
   read_client_certificate(section, connection);
+  connection.proxy = read_proxy(section);
   return connection;
 }
 

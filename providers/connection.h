@@ -26,11 +26,12 @@ struct Connection {
   std::optional<std::filesystem::path> client_cert;
   std::optional<std::filesystem::path> client_key_file;
   std::optional<TokenKey> client_key;
+  std::optional<std::string> proxy;  // "http://HOST:PORT"; the environment's proxies are not used
 };
 
 enum class UrlPath { none, allowed };
-// Reads `url`, `ca`, `client_cert` and `client_key`. `api` names what is added to the URL, for the message to somebody
-// who typed it too ("/v1/…"). Problems go to the section.
+// Reads `url`, `ca`, `client_cert`, `client_key` and `proxy`. `api` names what is added to the URL, for the message to
+// somebody who typed it too ("/v1/…"). Problems go to the section.
 Connection read_connection(const std::string& name, config::Section& section, UrlPath path, std::string_view api);
 
 }  // namespace hsmbridge::providers

@@ -21,7 +21,8 @@ class NetTransport final : public Transport {
         http_.send(out, request.repeat == HttpRequest::Repeat::never ? net::Repeat::never : net::Repeat::allowed);
     if (auto* not_sent = std::get_if<net::NotSent>(&exchange))
       return NotSent{not_sent->hint.empty() ? not_sent->why : not_sent->why + " (" + not_sent->hint + ")"};
-    if (auto* unknown = std::get_if<net::OutcomeUnknown>(&exchange)) return AnswerLost{std::move(unknown->why)};
+    if (auto* unknown = std::get_if<net::OutcomeUnknown>(&exchange))
+      return AnswerLost{std::move(unknown->why), unknown->too_large};
     auto& response = std::get<net::Response>(exchange);
     const Instant now = clock_.now();
     return HttpAnswer{response.status, std::string(response.header("content-type").value_or("")),
@@ -43,6 +44,7 @@ std::shared_ptr<Transport> make_transport(const Connection& connection, net::Tls
   net::ClientOptions options;
   options.ca_file = connection.ca;
   options.tls_hook = std::move(tls_hook);
+  options.proxy = connection.proxy;
   if (!connection.client_key) {
     options.client_certificate = connection.client_cert;
     options.client_key = connection.client_key_file;

@@ -29,6 +29,7 @@ struct NotSent {
 // The request, or part of it, left; no complete answer came.
 struct AnswerLost {
   std::string why;
+  bool too_large = false;  // it was larger than this program reads: asking for less may help
 };
 // A complete answer, whatever it says.
 struct HttpAnswer {

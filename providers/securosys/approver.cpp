@@ -1,33 +1,45 @@
 #include "providers/securosys/approver.h"
 
 #include "base/error.h"
+#include "base/unicode.h"
+#include "providers/securosys/task_walk.h"
 #include "x509/name.h"
 #include "x509/render.h"
 #include "x509/verify.h"
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 
 namespace hsmbridge::securosys {
 namespace {
 
-constexpr unsigned kPageSize = 25;
-// A server that never gives a short page must not keep us for ever.
-constexpr unsigned kMostPages = 400;
-constexpr std::size_t kMostTasks = 10'000;
 // metaData and payload come with this level.
-constexpr unsigned kLevel = 2;
+constexpr unsigned kNotes = 2;
+constexpr unsigned kBytesOnly = 1;
+
+// A common name may be written in letters that look like others ("wwԝ"): which of them are not ASCII.
+std::string foreign_letters(const x509::Name& subject) {
+  std::string letters;
+  for (const x509::RelativeName& relative : subject.relative_names())
+    for (const x509::NameAttribute& attribute : relative)
+      for (std::size_t at = 0; attribute.type == x509::oids::kCommonName && at < attribute.value.size();) {
+        const auto c = next_code_point(attribute.value, at);
+        if (!c) break;
+        if (*c >= 0x80) letters += fmt::format("{}U+{:04X}", letters.empty() ? "" : " ", static_cast<unsigned>(*c));
+      }
+  return letters.empty() ? "" : fmt::format(" [its common name is NOT ASCII: {}]", letters);
+}
 
 std::string title_of(const x509::TbsCertificate& tbs) {
   std::string names;
   for (const x509::GeneralName& name : tbs.content.subject_alternative_names)
     names += (names.empty() ? "" : ", ") + name.text;
   const bool authority = tbs.content.basic_constraints && tbs.content.basic_constraints->ca;
-  return fmt::format("{} for {}{}, until {}", authority ? "CA certificate" : "certificate",
+  return fmt::format("{} for {}{}, until {}{}", authority ? "CA certificate" : "certificate",
                      tbs.content.subject.empty() ? "(no subject)" : tbs.content.subject.to_string(),
-                     names.empty() ? "" : " (" + names + ")", rfc3339(tbs.validity.not_after));
+                     names.empty() ? "" : " (" + names + ")", rfc3339(tbs.validity.not_after),
+                     foreign_letters(tbs.content.subject));
 }
 
 void describe(TaskView& view) {
@@ -56,6 +68,12 @@ TaskView view_of(const Task& task) {
   if (task.meta_data) {
     view.meta_text = x509::printable(as_text(*task.meta_data));
     view.meta_data = meta_data_from(*task.meta_data);
+    view.note = SignedMetaData{*task.meta_data, task.meta_data_signature};
+  }
+  if (!task.fault.empty()) {
+    view.fault = task.fault;
+    view.title = "not understood: " + task.fault;
+    return view;
   }
   try {
     view.approval = parse_approval_to_be_signed(task.approval_to_be_signed);
@@ -69,8 +87,12 @@ TaskView view_of(const Task& task) {
 }
 
 std::vector<std::string> objections(const TaskView& task, const Expectation& expectation, const Bytes& approver_spki) {
-  if (!task.fault.empty()) return {task.fault};
-  std::vector<std::string> found;
+  if (!task.fault.empty()) {
+    std::vector<std::string> all = expectation.known;
+    all.push_back(task.fault);
+    return all;
+  }
+  std::vector<std::string> found = expectation.known;
   const Bytes& payload = task.approval.payload;
   if (task.shown_payload && !equal(*task.shown_payload, payload))
     found.emplace_back("the payload that the server shows is not the one in the bytes to be signed");
@@ -82,10 +104,24 @@ std::vector<std::string> objections(const TaskView& task, const Expectation& exp
   if (expectation.to_be_signed && !equal(*expectation.to_be_signed, payload))
     found.push_back(fmt::format("the bytes are not those of our request (SHA-256 {}, ours {})", task.payload_sha256,
                                 hex(sha256(*expectation.to_be_signed))));
-  if (expectation.spki) {
+  if (expectation.certificate) {
     const auto* certificate = std::get_if<x509::TbsCertificate>(&task.content);
-    if (certificate == nullptr || certificate->spki != *expectation.spki)
-      found.emplace_back("it is no certificate for the key of our request");
+    if (certificate == nullptr) {
+      found.emplace_back("it is no certificate, and our request asked for one");
+    } else {
+      for (const x509::Finding& finding :
+           x509::check_to_be_signed(*certificate, *expectation.certificate, expectation.at))
+        if (finding.severity == x509::Severity::fatal)
+          found.push_back(
+              fmt::format("it is not what our request asked for: {}: {}", finding.name, finding.explanation));
+      // The TSB carries the common name as it was asked, whatever else of a subject it drops: that a profile accepts
+      // another subject is no leave to certify another name.
+      const auto asked = expectation.certificate->content.subject.find(x509::oids::kCommonName);
+      const auto named = certificate->content.subject.find(x509::oids::kCommonName);
+      if (asked != named)
+        found.push_back(fmt::format("its common name is \"{}\", and our request asked for \"{}\"",
+                                    x509::printable(named.value_or("")), x509::printable(asked.value_or(""))));
+    }
   }
   if (expectation.request && (!task.meta_data || task.meta_data->request != *expectation.request))
     found.push_back(fmt::format("its metaData does not name our request {}", *expectation.request));
@@ -119,23 +155,30 @@ std::vector<Task> Approver::page(const TaskFilter& filter) {
 
 std::vector<TaskView> Approver::list() {
   std::vector<TaskView> views;
-  for (unsigned number = 0; number < kMostPages; ++number) {
-    const std::vector<Task> tasks = page({"", "", kLevel, number, kPageSize});
-    const std::size_t before = views.size();
-    for (const Task& task : tasks) {
-      // A task decided between two pages moves the others up: the same one may come twice.
-      const bool known =
-          std::any_of(views.begin(), views.end(), [&](const TaskView& view) { return view.id == task.id; });
-      if (!known) views.push_back(view_of(task));
-    }
-    // A page with nothing new is the end too: a server may ignore the page number.
-    if (tasks.size() < kPageSize || views.size() == before || views.size() > kMostTasks) break;
-  }
+  walk_tasks([this](const TaskFilter& filter) { return page(filter); },
+             [&views](const Task& task) {
+               views.push_back(view_of(task));
+               return Walk::on;
+             });
   return views;
 }
 
+// With what comes beside the bytes; without it where that is too large, so that the task can still be refused.
+std::vector<Task> Approver::fetch(const std::string& task_id) {
+  std::string why;
+  try {
+    return page({task_id, kNotes, 0, 1});
+  } catch (const Error& error) {
+    if (error.detail("too-large").empty()) throw;
+    why = error.message();
+  }
+  std::vector<Task> tasks = page({task_id, kBytesOnly, 0, 1});
+  for (Task& task : tasks) task.fault = "what comes beside its bytes is too large to be read: " + why;
+  return tasks;
+}
+
 TaskView Approver::show(const std::string& task_id) {
-  for (const Task& task : page({task_id, "", kLevel, 0, 1}))
+  for (const Task& task : fetch(task_id))
     if (task.id == task_id) return view_of(task);
   throw Error(ErrorKind::not_found, fmt::format("the TSB has no open task {} for this approver", task_id))
       .hint("it was approved or rejected already, has expired, or belongs to somebody else");

@@ -4,6 +4,7 @@
 #include "providers/securosys/approval_bytes.h"
 #include "providers/securosys/client.h"
 #include "providers/securosys/timestamp_prover.h"
+#include "x509/check.h"
 #include "x509/crl.h"
 #include "x509/signer.h"
 
@@ -25,6 +26,7 @@ struct TaskView {
   std::string text;                    // everything the payload says, for reading
   std::string meta_text;               // metaData as it came, escaped; NOT covered by the approver's signature
   std::optional<MetaData> meta_data;   // the same when a bridge like this one wrote it
+  std::optional<SignedMetaData> note;  // the same as octets, with the signature that came with them
   std::optional<Bytes> shown_payload;  // the server's own copy beside the bytes to be signed
   std::string approver_public_key;     // whose task it is, base64; "" when the server does not say
 };
@@ -36,8 +38,12 @@ struct Expectation {
   std::optional<std::string> request;    // our request id, compared with metaData
   // Hex SHA-256 of a payload that is neither a TBSCertificate nor a TBSCertList: without it such bytes are refused.
   std::optional<std::string> payload_sha256;
-  // The key of our certificate request, where the TSB builds the certificate and its bytes cannot be known beforehand.
-  std::optional<Bytes> spki = std::nullopt;
+  // What the certificate must say, where the TSB builds it and its bytes cannot be known beforehand. Judged as the
+  // certificate itself will be when it comes back: every fatal finding is an objection.
+  std::optional<x509::Expectation> certificate = std::nullopt;
+  Instant at{};  // the time at which it is judged
+  // What speaks against it for reasons outside the task: the request is over, say.
+  std::vector<std::string> known = {};
 };
 
 // Every objection to approving that task, in plain words; empty when there is none.
@@ -49,9 +55,10 @@ class Approver {
   // `identity` in the form in which the policy names this approver. `limit` bounds each call.
   Approver(Client& client, x509::Signer& signer, Identity identity, const Clock& clock, Duration limit);
 
-  // Every open task of this approver, oldest first, all pages. One signature by the approver's key (over a time stamp).
+  // Every open task of this approver, oldest first: the bytes to be signed and what they say, nothing beside them. One
+  // signature by the approver's key (over a time stamp).
   std::vector<TaskView> list();
-  // One task. Throws not_found.
+  // One task with its metaData and the server's own copy of the payload. Throws not_found.
   TaskView show(const std::string& task_id);
 
   // Signs the task's bytes exactly as they were shown, after every objection was looked for: throws refused naming
@@ -64,6 +71,7 @@ class Approver {
 
  private:
   std::vector<Task> page(const TaskFilter& filter);
+  std::vector<Task> fetch(const std::string& task_id);
 
   Client& client_;
   x509::Signer& signer_;

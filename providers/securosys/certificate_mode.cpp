@@ -1,6 +1,7 @@
 #include "providers/securosys/certificate_mode.h"
 
 #include "base/error.h"
+#include "providers/securosys/raw_signature.h"
 #include "x509/extensions.h"
 #include "x509/pem.h"
 
@@ -233,22 +234,32 @@ void check_validity(Generation generation, Duration asked, Reasons& reasons) {
     reasons.always(fmt::format("the TSB counts validity in whole days, not {}", duration_text(asked)));
 }
 
+void check_algorithm(const Settings& settings, Generation generation, const std::optional<x509::Certificate>& issuer,
+                     Reasons& reasons) {
+  if (!issuer && settings.algorithm.empty()) return;
+  try {
+    const x509::SignatureAlgorithm& algorithm =
+        issuer ? issuing_algorithm(settings, *issuer) : x509::signature_algorithm(settings.algorithm);
+    const bool known = std::find(kAlgorithms.begin(), kAlgorithms.end(), algorithm.tsb_name) != kAlgorithms.end() ||
+                       (generation == Generation::modern && algorithm.tsb_name == "EDDSA");
+    if (!known) reasons.always(fmt::format("the TSB issues no certificates with {}", algorithm.name));
+  } catch (const Error& error) {
+    reasons.always(error.message());
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> check_certificate_request(const Settings& settings, Generation generation,
-                                                   const x509::Ask& ask, const x509::Csr& csr) {
+                                                   const x509::Ask& ask, const x509::Csr& csr,
+                                                   const std::optional<x509::Certificate>& issuer) {
   Reasons reasons(ask);
   check_subject(generation, csr.content.subject, reasons);
   check_names(generation, csr.content, reasons);
   check_usages(generation, csr.content, reasons);
   check_other(generation, csr.content, reasons);
   check_validity(generation, ask.validity, reasons);
-  if (!settings.algorithm.empty()) {
-    const std::string_view name = x509::signature_algorithm(settings.algorithm).tsb_name;
-    const bool known = std::find(kAlgorithms.begin(), kAlgorithms.end(), name) != kAlgorithms.end() ||
-                       (generation == Generation::modern && name == "EDDSA");
-    if (!known) reasons.always(fmt::format("the TSB issues no certificates with {}", settings.algorithm));
-  }
+  check_algorithm(settings, generation, issuer, reasons);
   return reasons.take();
 }
 

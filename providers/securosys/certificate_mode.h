@@ -4,8 +4,10 @@
 #include "providers/securosys/wire.h"
 #include "workflow/provider.h"
 #include "x509/ask.h"
+#include "x509/certificate.h"
 #include "x509/csr.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,9 +19,10 @@ namespace hsmbridge::securosys {
 
 // Every reason not to submit: what this generation would drop or change, unless `ask.accept` names it, and what it
 // would carry wrongly (its DN text is not escaped, so a comma in a value would inject a relative name): never
-// acceptable.
+// acceptable. `issuer` is the signing key's certificate, where it is known: its key chooses the algorithm.
 std::vector<std::string> check_certificate_request(const Settings& settings, Generation generation,
-                                                   const x509::Ask& ask, const x509::Csr& csr);
+                                                   const x509::Ask& ask, const x509::Csr& csr,
+                                                   const std::optional<x509::Certificate>& issuer);
 
 // The submission for a request that passed the check. Throws invalid_input for what it cannot express.
 CertificateSignRequest certificate_sign_request(Generation generation, const x509::Ask& ask, const x509::Csr& csr);

@@ -84,17 +84,20 @@ class Client {
   // Only with an id that is ours: a GET may execute a request and consume its result.
   RequestAnswer request(const std::string& id, Duration limit);
   void delete_request(const std::string& id, Duration limit);
+  // Overwrites what is attached to that key there. Throws corrupt when another certificate or label comes back.
   void import_certificate(const std::string& label, ByteView certificate, Duration limit);
 
-  // One page. Falls back to the older filter where the server has no filteredAllApprovalTask.
-  // A refused time stamp (errorCode 404) is an Error with the detail "server-date" (RFC 3339) when the server told it.
+  // One page. Servers before 2.0.1 have no filteredAllApprovalTask: there it is one page of each filter by kind, so
+  // that a page with fewer tasks than `page_size` is still the last. A refused time stamp (errorCode 404) is an Error
+  // with the detail "server-date" (RFC 3339) when the server told it.
   std::vector<Task> tasks(const TimestampProof& proof, const TaskFilter& filter, Duration limit);
-  // Throws outcome_unknown when no complete answer came.
+  // Both throw outcome_unknown when the answer does not say what happened.
   void approve(const Approval& approval, Duration limit);
   void reject(const TimestampProof& proof, const std::string& task_id, Duration limit);
 
-  bool has_keys_for(Role role) const;
-  Role role_of(Endpoint endpoint) const;
+  // Whether calling it makes sense: not where API keys are configured, but none of its role. A server that wants none
+  // (a bearer token or a client certificate opens it) may be asked everything.
+  bool may_call(Endpoint endpoint) const;
   const Clock& clock() const { return clock_; }
 
  private:
@@ -110,7 +113,9 @@ class Client {
     std::string body = {};
     HttpRequest::Repeat repeat = HttpRequest::Repeat::allowed;
   };
+  Role role_of(Endpoint endpoint) const;
   Exchange exchange(const Call& call, Duration limit);
+  std::vector<Task> filtered(const std::string& path, const std::string& body, Duration limit);
   std::optional<Secret> key(Role role, std::size_t index);
   std::size_t current_key(Role role);
   void note_refused(Role role, std::size_t index);
@@ -123,7 +128,7 @@ class Client {
   std::mutex mutex_;  // guards the two below
   std::map<Role, KeyRing> rings_;
   std::optional<Secret> bearer_;
-  std::atomic<bool> old_filter_{false};
+  std::atomic<bool> old_filters_{false};
 };
 
 }  // namespace hsmbridge::securosys

@@ -11,8 +11,9 @@
 // 400).
 namespace hsmbridge::securosys {
 
-// Whether sending the same again, unchanged, may succeed by itself.
-enum class Repeating { may_help, cannot_help };
+// Whether sending the same again, unchanged, may succeed: by itself; never; or once somebody renewed the credentials,
+// which are read anew for every attempt (a key that was born for the request is not thrown away for an expired token).
+enum class Repeating { may_help, cannot_help, when_renewed };
 
 struct ErrorCode {
   int code;

@@ -96,6 +96,8 @@ workflow::Progress progress_from(Roll& roll, Standing standing, const ProgressCo
   progress.quorum = approval::quorum_text(*context.policy);
   if (standing == Standing::awaiting_approval) {
     progress.note = approval::progress_text(*context.policy, roll.decisions());
+    if (approval::judge(*context.policy, roll.decisions(), Duration::zero()) == approval::Outcome::impossible)
+      progress.note += "; so many refused that it cannot be reached any more";
     if (context.created) progress.about_until = approval::ends_at(*context.policy, roll.decisions(), *context.created);
   } else if (standing == Standing::awaiting_issuance) {
     progress.note = "enough people approved";

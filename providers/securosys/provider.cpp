@@ -4,8 +4,12 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "providers/securosys/approval_bytes.h"
 #include "providers/securosys/certificate_mode.h"
+#include "providers/securosys/meta_data_proof.h"
 #include "providers/securosys/raw_signature.h"
+#include "providers/securosys/task_walk.h"
+#include "x509/crl.h"
 #include "x509/csr.h"
 #include "x509/pem.h"
 #include "x509/spki.h"
@@ -13,6 +17,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace hsmbridge::securosys {
@@ -20,24 +25,35 @@ namespace {
 
 using namespace workflow;
 
-// How long a policy read from the key is taken for current.
-constexpr Duration kPolicyAge = std::chrono::minutes{10};
+// How long what was read from the server is taken for current.
+constexpr Duration kLearntAge = std::chrono::minutes{10};
+// How long a server that executed a request may owe its result: another node of it may be slower.
+constexpr Duration kResultPatience = std::chrono::hours{1};
 
-std::optional<approval::Policy> pinned_policy(const std::string& provider_state) {
-  if (provider_state.empty()) return std::nullopt;
+// What provider_state holds.
+struct Pinned {
+  std::optional<approval::Policy> policy;
+  std::optional<Instant> result_owed_since;
+};
+
+Pinned pinned_from(const std::string& provider_state) {
+  if (provider_state.empty()) return {};
   try {
     const Json json = Json::parse(provider_state);
-    const Json* policy = json.find("policy");
-    if (policy == nullptr) return std::nullopt;
-    return approval::policy_from(*policy);
+    Pinned pinned;
+    if (const Json* policy = json.find("policy"); policy != nullptr) pinned.policy = approval::policy_from(*policy);
+    if (const std::string since = json.string_or("result_owed_since", ""); !since.empty())
+      pinned.result_owed_since = parse_rfc3339(since);
+    return pinned;
   } catch (const Error& error) {
     throw Error(ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message());
   }
 }
 
-std::string state_of(const std::optional<approval::Policy>& policy) {
+std::string state_of(const Pinned& pinned) {
   Json json = Json::object();
-  if (policy) json.set("policy", approval::to_json(*policy));
+  if (pinned.policy) json.set("policy", approval::to_json(*pinned.policy));
+  if (pinned.result_owed_since) json.set("result_owed_since", rfc3339(*pinned.result_owed_since));
   return json.dump();
 }
 
@@ -53,10 +69,43 @@ bool same_id(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
 }
 
-bool has_member(const approval::Policy& policy, const SpkiHash& key) {
-  const std::vector<approval::Member> everybody = approval::members(policy);
-  return std::any_of(everybody.begin(), everybody.end(),
-                     [&](const approval::Member& member) { return member.person.key == key; });
+std::optional<Instant> created(const Submission& submission) {
+  return submission.submitted_at == Instant{} ? std::nullopt : std::optional(submission.submitted_at);
+}
+
+// An answer with a result that is about something else, or does not say what it is about: kept whole, and no
+// certificate is made of it.
+Handout unreadable_handout(const std::string& body) {
+  Handout kept;
+  kept.content = Handout::Content::signature;
+  kept.raw = to_bytes(body);
+  return kept;
+}
+
+// What a task's approval would sign; nothing when it is no signature, or cannot be read.
+std::optional<Bytes> payload_of(const Task& task) {
+  if (!task.fault.empty()) return std::nullopt;
+  try {
+    return parse_approval_to_be_signed(task.approval_to_be_signed).payload;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+// The task with its metaData and its request's id, as far as this server has levels of detail. Nothing when it is gone.
+std::optional<Task> in_detail(const FetchTasks& fetch, const std::string& id) {
+  // The id of a request comes with the highest level, which not every server has; the mark with the second.
+  for (const unsigned level : {6U, 2U}) {
+    try {
+      for (Task& task : fetch({id, level, 0, 1}))
+        if (task.id == id) return std::move(task);
+      return std::nullopt;
+    } catch (const Error& error) {
+      if (error.detail("errorCode") == "652") return std::nullopt;
+      if (level == 2 || (error.kind() == ErrorKind::unavailable && error.detail("too-large").empty())) throw;
+    }
+  }
+  return std::nullopt;
 }
 
 // What a person does next when nobody can look a lost submission up.
@@ -87,66 +136,72 @@ Capabilities SecurosysProvider::capabilities() const {
   can.cancel = true;
   can.complete_look_up = false;
   can.shows_approvers = true;
-  can.shows_quorum = settings_.policy.has_value() || client_->has_keys_for(client_->role_of(Endpoint::key_attributes));
+  can.shows_quorum = settings_.policy.has_value() || client_->may_call(Endpoint::key_attributes);
   can.result_once = settings_.result_once;
   can.full_profile = settings_.mode == Mode::raw_signature;
   return can;
 }
 
-// ---- what is learnt from the server, once ---------------------------------------------------------------------------
+// ---- what is learnt from the server ---------------------------------------------------------------------------------
 
-x509::Certificate SecurosysProvider::issuer(Duration limit) {
-  if (issuer_file_) return x509::parse_certificate(*issuer_file_);
-  {
-    const std::lock_guard lock(mutex_);
-    if (issuer_) return *issuer_;
-  }
-  x509::Certificate read = x509::parse_certificate(client_->certificate(settings_.sign_key, limit));
+template <class Value>
+std::optional<Value> SecurosysProvider::recent(const Learnt<Value>& learnt) {
   const std::lock_guard lock(mutex_);
-  issuer_ = read;
+  if (!learnt.value || clock_.since_boot() - learnt.at >= kLearntAge) return std::nullopt;
+  return learnt.value;
+}
+
+template <class Value>
+void SecurosysProvider::keep(Learnt<Value>& learnt, Value value) {
+  const std::lock_guard lock(mutex_);
+  learnt = {std::move(value), clock_.since_boot()};
+}
+
+x509::Certificate SecurosysProvider::issuer(Duration limit, Freshness freshness) {
+  if (issuer_file_) return x509::parse_certificate(*issuer_file_);
+  if (freshness == Freshness::recent)
+    if (auto known = recent(issuer_)) return *known;
+  x509::Certificate read = x509::parse_certificate(client_->certificate(settings_.sign_key, limit));
+  keep(issuer_, read);
   return read;
 }
 
 Generation SecurosysProvider::generation(Duration limit) {
   if (settings_.generation) return *settings_.generation;
-  {
-    const std::lock_guard lock(mutex_);
-    if (generation_) return *generation_;
+  if (const auto known = recent(generation_)) return *known;
+  try {
+    const Generation learnt = generation_of(client_->version_info(limit).version);
+    keep(generation_, learnt);
+    return learnt;
+  } catch (Error& error) {
+    if (error.kind() == ErrorKind::denied)
+      error.hint("give a service API key (api_keys: {service: …}), or state `generation: classic` or `modern`");
+    throw;
   }
-  const Generation learnt = [&] {
-    try {
-      return generation_of(client_->version_info(limit).version);
-    } catch (Error& error) {
-      if (error.kind() == ErrorKind::denied)
-        error.hint("give a service API key (api_keys: {service: …}), or state `generation: classic` or `modern`");
-      throw;
-    }
-  }();
-  const std::lock_guard lock(mutex_);
-  generation_ = learnt;
-  return learnt;
 }
 
-// Never stands in the way: who may not read the key's attributes sees the three lists and "quorum unknown".
-std::optional<approval::Policy> SecurosysProvider::policy(Duration limit) {
-  if (settings_.policy) return settings_.policy;
-  if (!client_->has_keys_for(client_->role_of(Endpoint::key_attributes))) return std::nullopt;
-  {
-    const std::lock_guard lock(mutex_);
-    if (policy_ && clock_.since_boot() - policy_read_at_ < kPolicyAge) return policy_;
-  }
+// Never stands in the way: who may not read them knows less.
+std::optional<KeyAttributes> SecurosysProvider::attributes(Duration limit) {
+  if (!client_->may_call(Endpoint::key_attributes)) return std::nullopt;
+  if (auto known = recent(attributes_)) return known;
   try {
-    std::optional<approval::Policy> read = client_->key_attributes(settings_.sign_key, key_password(), limit).rule_use;
-    if (read) approval::validate(*read);
-    const std::lock_guard lock(mutex_);
-    policy_ = std::move(read);
-    policy_read_at_ = clock_.since_boot();
-    return policy_;
+    KeyAttributes read = client_->key_attributes(settings_.sign_key, key_password(), limit);
+    if (read.rule_use) approval::validate(*read.rule_use);
+    // A key that is unblocked must not be called blocked for minutes.
+    if (!read.blocked) keep(attributes_, read);
+    return read;
   } catch (const Error& error) {
-    log::debug(fmt::format("provider {}: the approval policy of {} cannot be read: {}", settings_.name,
+    log::debug(fmt::format("provider {}: the attributes of key {} cannot be read: {}", settings_.name,
                            settings_.sign_key, error.message()));
     return std::nullopt;
   }
+}
+
+// Without one the three lists are shown, and "quorum unknown".
+std::optional<approval::Policy> SecurosysProvider::policy(Duration limit) {
+  if (settings_.policy) return settings_.policy;
+  const std::optional<KeyAttributes> known = attributes(limit);
+  return known ? known->rule_use : std::nullopt;
 }
 
 Secret SecurosysProvider::key_password() const {
@@ -161,20 +216,75 @@ ProviderDraft SecurosysProvider::draft(const Order& order, ByteView csr, Instant
     throw Error(ErrorKind::refused,
                 fmt::format("provider {} issues certificates and does nothing else", settings_.name));
   if (settings_.mode == Mode::raw_signature)
-    return draft_to_be_signed(settings_, issuer(settings_.time_limit), order, csr, now);
+    return draft_to_be_signed(settings_, issuer(settings_.time_limit, Freshness::recent), order, csr, now);
   ProviderDraft draft;
   if (issuer_file_) draft.issuer = *issuer_file_;
   return draft;
 }
 
-std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
-  policy(call.time_limit / 4);  // learnt here, so that submitting need not ask first
-  if (settings_.mode == Mode::raw_signature) {
-    const x509::Certificate now = issuer(call.time_limit / 2);
-    return check_to_be_signed(settings_, now, call);
+// The certificate attached to the signing key at the TSB; nothing when it cannot be had. Then a reason not to submit is
+// added where the request could not be carried out: a TSB signs bytes with a key that has no certificate attached, and
+// with one whose certificate may not be asked for.
+std::optional<x509::Certificate> SecurosysProvider::attached(Duration limit, std::vector<std::string>& reasons) {
+  try {
+    return x509::parse_certificate(client_->certificate(settings_.sign_key, limit));
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::unavailable) throw;
+    const std::string_view code = error.detail("errorCode");
+    const bool builds_it = settings_.mode == Mode::certificate;
+    const bool algorithm_unknown = builds_it && !issuer_file_ && settings_.algorithm.empty();
+    if (code == "650" || (builds_it && code == "402") || algorithm_unknown)
+      reasons.push_back(error.hint().empty() ? error.message() : error.message() + ": " + error.hint());
+    else
+      log::debug(fmt::format("provider {}: {}", settings_.name, error.message()));
+    return std::nullopt;
   }
-  const x509::Csr csr = x509::parse_csr(call.draft.csr);
-  return check_certificate_request(settings_, generation(call.time_limit / 2), ask_of(call.order), csr);
+}
+
+// Why the signing key cannot do what is asked of it. Found out here, before anybody is asked to approve.
+std::vector<std::string> SecurosysProvider::signing_key_objections(Duration limit) {
+  std::vector<std::string> reasons;
+  if (const auto known = attributes(limit); known && known->blocked)
+    reasons.push_back(fmt::format("the key {} is blocked at the TSB: it signs nothing until it is unblocked there",
+                                  settings_.sign_key));
+  if (!issuer_file_ || recent(attached_)) return reasons;
+  const auto there = attached(limit, reasons);
+  if (!there) return reasons;
+  const x509::Certificate ours = x509::parse_certificate(*issuer_file_);
+  if (there->spki() != ours.spki())
+    reasons.push_back(
+        fmt::format("the certificate of key {} at the TSB ({}) is of another key than the configured "
+                    "issuer ({}): correct `issuer` or `sign_key`",
+                    settings_.sign_key, there->subject().to_string(), ours.subject().to_string()));
+  else if (!(there->subject() == ours.subject()))
+    reasons.push_back(
+        fmt::format("the key {} issues as {} at the TSB, and the configured issuer is {}: correct "
+                    "`issuer` or `sign_key`",
+                    settings_.sign_key, there->subject().to_string(), ours.subject().to_string()));
+  else
+    keep(attached_, *there);
+  return reasons;
+}
+
+std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
+  const Duration limit = call.time_limit / 4;
+  std::vector<std::string> reasons = signing_key_objections(limit);
+  policy(limit);  // learnt here, so that submitting need not ask first
+  const auto add = [&reasons](std::vector<std::string> more) {
+    for (std::string& reason : more) reasons.push_back(std::move(reason));
+  };
+  if (settings_.mode == Mode::raw_signature) {
+    add(check_to_be_signed(settings_, issuer(limit, Freshness::now), call));
+    return reasons;
+  }
+  std::optional<x509::Certificate> signs;
+  if (issuer_file_)
+    signs = x509::parse_certificate(*issuer_file_);
+  else if ((signs = attached(limit, reasons)))
+    keep(issuer_, *signs);
+  add(check_certificate_request(settings_, generation(limit), ask_of(call.order), x509::parse_csr(call.draft.csr),
+                                signs));
+  return reasons;
 }
 
 // ---- submit ---------------------------------------------------------------------------------------------------------
@@ -203,9 +313,9 @@ std::string SecurosysProvider::body(const ProviderCall& call) {
         certificate_sign_request(generation(call.time_limit / 4), ask_of(call.order), x509::parse_csr(call.draft.csr));
     request.key = settings_.sign_key;
     request.key_password = key_password();
-    const x509::SignatureAlgorithm& algorithm = settings_.algorithm.empty()
-                                                    ? issuing_algorithm(settings_, issuer(call.time_limit / 4))
-                                                    : x509::signature_algorithm(settings_.algorithm);
+    const x509::SignatureAlgorithm& algorithm =
+        settings_.algorithm.empty() ? issuing_algorithm(settings_, issuer(call.time_limit / 4, Freshness::recent))
+                                    : x509::signature_algorithm(settings_.algorithm);
     request.algorithm = algorithm.tsb_name;
     request.meta_data = meta_data(call);
     name = "signCertificateRequest";
@@ -230,7 +340,7 @@ SubmitAnswer SecurosysProvider::submit(const ProviderCall& call) {
   try {
     text = body(call);
     pinned = policy(call.time_limit / 4);
-    state = state_of(pinned);
+    state = state_of({pinned, std::nullopt});
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::invalid_input || error.kind() == ErrorKind::refused) return RefusedForGood{error};
     return NotAccepted{error, std::nullopt};
@@ -268,37 +378,65 @@ SubmitAnswer SecurosysProvider::submit(const ProviderCall& call) {
 
 // ---- look up --------------------------------------------------------------------------------------------------------
 
+// By what would be signed, which nobody else can choose.
+bool SecurosysProvider::may_be_ours(const Task& task, const ProviderCall& call) const {
+  const std::optional<Bytes> payload = payload_of(task);
+  if (!payload) return false;
+  if (settings_.mode == Mode::raw_signature) return equal(*payload, call.draft.to_be_signed);
+  // The TSB's own TBSCertificate: its bytes cannot be known, its key can.
+  const x509::ToBeSigned content = x509::what_is_to_be_signed(*payload);
+  const auto* certificate = std::get_if<x509::TbsCertificate>(&content);
+  return certificate != nullptr && certificate->spki == x509::parse_csr(call.draft.csr).spki;
+}
+
 bool SecurosysProvider::is_ours(const Task& task, const ProviderCall& call) const {
-  if (!task.meta_data) return false;
+  if (!may_be_ours(task, call) || !task.meta_data) return false;
   const std::optional<MetaData> meta = meta_data_from(*task.meta_data);
   if (!meta || meta->request != call.order.id.str() || meta->attempt != call.attempt) return false;
-  // Anybody may write any metaData: what would be signed must be ours too.
-  if (settings_.mode == Mode::raw_signature) return task.payload && equal(*task.payload, call.draft.to_be_signed);
-  return meta->csr_sha256 == hex(sha256(call.draft.csr));
+  if (settings_.mode == Mode::certificate && meta->csr_sha256 != hex(sha256(call.draft.csr))) return false;
+  // Anybody may write any metaData; with an application key only we can sign it.
+  return !keys_.application ||
+         meta_data_signed_by({*task.meta_data, task.meta_data_signature}, keys_.application->subject_public_key_info());
 }
 
 std::optional<Task> SecurosysProvider::find_task(const ProviderCall& call) {
-  constexpr unsigned kPageSize = 50;
-  constexpr unsigned kMostPages = 400;
   const Duration end = clock_.since_boot() + call.time_limit;
   const std::lock_guard lock(reader_mutex_);
-  const auto page_of = [&](const TaskFilter& filter) {
+  const FetchTasks fetch = [&](const TaskFilter& filter) {
     return reader_->with_proof([&](const TimestampProof& proof) {
       return client_->tasks(proof, filter, std::max(end - clock_.since_boot(), Duration{1}));
     });
   };
-  for (unsigned page = 0; page < kMostPages; ++page) {
-    const std::vector<Task> tasks = page_of({"", "", 2, page, kPageSize});
-    for (const Task& task : tasks) {
-      if (!is_ours(task, call)) continue;
-      // Only now that the task is known to be ours, its request's id.
-      for (const Task& full : page_of({task.id, "", 6, 0, 1}))
-        if (full.id == task.id && full.request_id && is_ours(full, call)) return full;
-      return task;
-    }
-    if (tasks.size() < kPageSize) return std::nullopt;
-  }
-  return std::nullopt;
+  std::optional<Task> found;
+  walk_tasks(fetch, [&](const Task& task) {
+    if (!may_be_ours(task, call)) return Walk::on;
+    // Only now is more asked than what is open.
+    std::optional<Task> full = in_detail(fetch, task.id);
+    if (!full || !is_ours(*full, call)) return Walk::on;
+    found = std::move(full);
+    return Walk::stop;
+  });
+  return found;
+}
+
+// Why the task reader may not be used; "" when it may. What looks things up by itself must not be able to approve, and
+// where nobody knows who may approve, nobody knows that.
+std::string SecurosysProvider::reader_objection(Duration limit) {
+  std::set<SpkiHash> approvers(keys_.people.begin(), keys_.people.end());
+  for (const auto& [key, name] : settings_.names) approvers.insert(key);
+  if (const std::optional<approval::Policy> now = policy(limit))
+    for (const approval::Member& member : approval::members(*now)) approvers.insert(member.person.key);
+  approvers.erase(SpkiHash{});
+  if (approvers.empty())
+    return fmt::format(
+        "the task_reader of provider {} is not used: no approver's key is known here to compare its own with (name "
+        "them in `approvers`, `approval_policy` or `people`, or give a key_management API key)",
+        settings_.name);
+  if (approvers.count(x509::spki_hash(keys_.task_reader->subject_public_key_info())) != 0)
+    return fmt::format(
+        "the task_reader of provider {} has the key of an approver: it must not be able to approve, so it is not used",
+        settings_.name);
+  return "";
 }
 
 LookUpAnswer SecurosysProvider::look_up(const ProviderCall& call) {
@@ -307,12 +445,20 @@ LookUpAnswer SecurosysProvider::look_up(const ProviderCall& call) {
         fmt::format("the TSB has no search for a submission whose answer was lost, and provider {} has no "
                     "task_reader that could look for it among the open approval tasks; {}",
                     settings_.name, kByHand)};
+  try {
+    return search(call);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::unavailable) throw;
+    // Asked again it would be refused again: a person must know.
+    return CannotTell{fmt::format("looking for it failed: {}{}; {}", error.message(),
+                                  error.hint().empty() ? "" : " (" + error.hint() + ")", kByHand)};
+  }
+}
+
+LookUpAnswer SecurosysProvider::search(const ProviderCall& call) {
+  if (const std::string objection = reader_objection(call.time_limit / 4); !objection.empty())
+    return CannotTell{objection + "; " + kByHand};
   const std::optional<approval::Policy> now = policy(call.time_limit / 4);
-  if (now && has_member(*now, x509::spki_hash(keys_.task_reader->subject_public_key_info())))
-    return CannotTell{
-        fmt::format("the task_reader of provider {} has the key of an approver: it must not be able to "
-                    "approve, so it is not used; {}",
-                    settings_.name, kByHand)};
   const std::optional<Task> task = find_task(call);
   if (!task)
     return CannotTell{
@@ -328,7 +474,7 @@ LookUpAnswer SecurosysProvider::look_up(const ProviderCall& call) {
   report.standing = Standing::awaiting_approval;
   report.provider_status = "PENDING";
   report.reference = ProviderReference(*task->request_id);
-  report.provider_state = state_of(now);
+  report.provider_state = state_of({now, std::nullopt});
   report.message = "found by the approval task " + task->id;
   report.progress = progress_at_start({now, settings_.names, std::nullopt});
   return Found{std::move(report)};
@@ -353,6 +499,17 @@ Handout SecurosysProvider::handout(const std::string& result, std::string body) 
   return out;
 }
 
+// Who decided how, as far as it can be told from what is at hand.
+Progress SecurosysProvider::progress_without_asking(const RequestStatus& now, const Submission& submission) const {
+  std::optional<approval::Policy> pinned = settings_.policy;
+  try {
+    if (!submission.provider_state.empty()) pinned = pinned_from(submission.provider_state).policy;
+    return progress_of(now, {pinned, settings_.names, created(submission)});
+  } catch (const Error&) {
+    return {};  // what stands beside a result never costs it
+  }
+}
+
 Report SecurosysProvider::status(const ProviderCall& call) {
   const Submission& submission = submission_of(call);
   RequestAnswer answer = client_->request(submission.reference.str(), call.time_limit);
@@ -365,26 +522,23 @@ Report SecurosysProvider::status(const ProviderCall& call) {
     return report;
   }
   const RequestStatus& now = *answer.status;
-  if (!same_id(now.id, submission.reference.str()))
-    throw Error(ErrorKind::corrupt, fmt::format("the TSB was asked about request {} and answered about {}",
-                                                submission.reference.str(), now.id));
+  const bool about_ours = same_id(now.id, submission.reference.str());
   report.standing = standing_of(now.status);
   report.provider_status = now.status;
-  // Taken before anything beside it is read: a result may be given only once.
-  if (report.standing == Standing::ready && now.result) {
+  // Before anything that may fail or take time: a result may be given only once.
+  if (now.result && (!about_ours || report.standing == Standing::ready || report.standing == Standing::unrecognised)) {
     report.standing = Standing::handed_out;
-    report.handout = handout(*now.result, std::move(answer.body));
+    report.handout = about_ours ? handout(*now.result, std::move(answer.body)) : unreadable_handout(answer.body);
+    if (about_ours) report.progress = progress_without_asking(now, submission);
+    return report;
   }
-  try {
-    // Without a state of ours (a person resolved it by its reference) the policy as it is now must do.
-    const std::optional<approval::Policy> pinned =
-        submission.provider_state.empty() ? policy(call.time_limit / 4) : pinned_policy(submission.provider_state);
-    std::optional<Instant> created;
-    if (submission.submitted_at != Instant{}) created = submission.submitted_at;
-    report.progress = progress_of(now, {pinned, settings_.names, created});
-  } catch (const Error&) {
-    if (!report.handout) throw;
-  }
+  if (!about_ours)
+    throw Error(ErrorKind::corrupt, fmt::format("the TSB was asked about request {} and answered about {}",
+                                                submission.reference.str(), x509::printable(now.id)));
+  // Without a state of ours (a person resolved it by its reference) the policy as it is now must do.
+  const std::optional<approval::Policy> pinned =
+      submission.provider_state.empty() ? policy(call.time_limit / 4) : pinned_from(submission.provider_state).policy;
+  report.progress = progress_of(now, {pinned, settings_.names, created(submission)});
   if (report.standing == Standing::rejected) report.by = rejected_by(report.progress);
   if (report.standing == Standing::failed)
     report.message = "the HSM or the TSB failed while executing it (key blocked or policy changed meanwhile?)";
@@ -398,14 +552,27 @@ Report SecurosysProvider::poll(const ProviderCall& call) {
 
 Report SecurosysProvider::retrieve(const ProviderCall& call) {
   Report report = status(call);
-  if (report.standing == Standing::ready) {
-    // Executed, asked for again, and still without its result: no third look will bring it.
+  if (report.standing != Standing::ready) return report;
+  const Submission& submission = submission_of(call);
+  Pinned pinned = pinned_from(submission.provider_state);
+  const bool overdue = pinned.result_owed_since && call.now - *pinned.result_owed_since >= kResultPatience;
+  // A server that gives a result once gave it already: no third look will bring it.
+  if (settings_.result_once || overdue) {
     report.standing = Standing::handed_out;
     report.message = fmt::format(
-        "the TSB executed request {} and hands out no result: a server set to give results once gave it to somebody "
+        "the TSB executed request {} and hands out no result{}: a server set to give results once gave it to somebody "
         "else, or the answer that carried it was lost",
-        submission_of(call).reference.str());
+        submission.reference.str(), overdue ? " since " + rfc3339(*pinned.result_owed_since) : "");
+    return report;
   }
+  if (!pinned.result_owed_since) {
+    // A request that a person resolved by its reference has no state of ours: what is pinned now stays so.
+    if (submission.provider_state.empty()) pinned.policy = policy(call.time_limit / 4);
+    pinned.result_owed_since = call.now;
+    report.provider_state = state_of(pinned);
+  }
+  report.message = fmt::format("executed, and its result is not there yet; it is looked for until about {}",
+                               rfc3339(*pinned.result_owed_since + kResultPatience));
   return report;
 }
 
@@ -427,6 +594,9 @@ CancelAnswer SecurosysProvider::cancel(const ProviderCall& call) {
 // ---- read, confirm, test --------------------------------------------------------------------------------------------
 
 Issued SecurosysProvider::read(const ProviderCall& call, const Handout& handout) {
+  if (handout.result.empty())
+    throw Error(ErrorKind::corrupt,
+                "the TSB's answer that held a result is not about this request; the whole answer is kept");
   Issued issued;
   if (handout.content == Handout::Content::signature) {
     issued.certificate = assemble(call.draft, handout);
@@ -442,9 +612,23 @@ Issued SecurosysProvider::read(const ProviderCall& call, const Handout& handout)
   if (!call.draft.issuer.empty())
     issued.chain.push_back(call.draft.issuer);
   else if (settings_.mode == Mode::certificate)
-    issued.chain.push_back(issuer(call.time_limit).der);
+    issued.chain.push_back(issuer(call.time_limit, Freshness::recent).der);
   issued.chain.insert(issued.chain.end(), chain_.begin(), chain_.end());
   return issued;
+}
+
+// The public key of a key at the TSB; nothing when it may not be read (its password is not ours to know).
+std::optional<Bytes> SecurosysProvider::public_key_at(const std::string& label, Duration limit) {
+  if (!client_->may_call(Endpoint::key_attributes)) return std::nullopt;
+  try {
+    Bytes key = client_->key_attributes(label, {}, limit).public_key;
+    return key.empty() ? std::nullopt : std::optional(std::move(key));
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::unavailable || error.detail("errorCode") == "650") throw;
+    log::debug(fmt::format("provider {}: the attributes of key {} cannot be read: {}", settings_.name, label,
+                           error.message()));
+    return std::nullopt;
+  }
 }
 
 void SecurosysProvider::confirm(const ProviderCall& call, const Issued& issued) {
@@ -455,13 +639,25 @@ void SecurosysProvider::confirm(const ProviderCall& call, const Issued& issued) 
                             "belongs",
                             settings_.name));
   if (const std::size_t at = label.find("{key}"); at != std::string::npos) label.replace(at, 5, call.key.label);
-  client_->import_certificate(label, issued.certificate, call.time_limit);
+  // Importing overwrites without a question: the certificate that this CA key signs with would be gone.
+  if (label == settings_.sign_key)
+    throw Error(ErrorKind::conflict, fmt::format("the certificate is not imported: {} is the signing key of provider "
+                                                 "{}, whose own certificate it would overwrite",
+                                                 label, settings_.name))
+        .hint("correct `import_label`");
+  if (const std::optional<Bytes> there = public_key_at(label, call.time_limit / 2);
+      there && *there != x509::parse_certificate(issued.certificate).spki())
+    throw Error(ErrorKind::conflict, fmt::format("the certificate is not imported: the key {} at the TSB is another "
+                                                 "one than the certificate's",
+                                                 label))
+        .hint("correct `import_label`");
+  client_->import_certificate(label, issued.certificate, call.time_limit / 2);
 }
 
 std::vector<std::string> SecurosysProvider::test() {
   std::vector<std::string> learnt;
   const Duration limit = settings_.time_limit;
-  const bool may_ask = client_->has_keys_for(client_->role_of(Endpoint::version_info));
+  const bool may_ask = client_->may_call(Endpoint::version_info);
   const auto service = [&](const char* what, auto ask) {
     try {
       learnt.push_back(ask());
@@ -497,8 +693,10 @@ std::vector<std::string> SecurosysProvider::test() {
   else
     learnt.emplace_back("approval: quorum unknown (no approval_policy and no key_management API key)");
   if (reader_) {
+    if (const std::string objection = reader_objection(limit); !objection.empty())
+      throw Error(ErrorKind::refused, objection).hint("a lost submission would have to be resolved by hand");
     const std::lock_guard lock(reader_mutex_);
-    reader_->with_proof([&](const TimestampProof& proof) { return client_->tasks(proof, {"", "", 1, 0, 1}, limit); });
+    reader_->with_proof([&](const TimestampProof& proof) { return client_->tasks(proof, {"", 1, 0, 1}, limit); });
     learnt.emplace_back("task_reader: may list approval tasks");
   }
   return learnt;

@@ -24,11 +24,12 @@ namespace hsmbridge::securosys {
 struct Keys {
   std::shared_ptr<x509::Signer> application;  // settings.application_key
   std::shared_ptr<x509::Signer> task_reader;  // settings.task_reader->key
+  std::vector<SpkiHash> people;               // of everybody in the configuration: the task reader must be none of them
 };
 
 // Securosys TSB as a certificate provider. A request's reference is its signRequestId; provider_state pins the approval
 // policy as it was when the request was submitted ({"policy": …}), so that progress is told against it even when the
-// key's policy changes later.
+// key's policy changes later, and says since when a result is owed ("result_owed_since").
 class SecurosysProvider final : public workflow::Provider {
  public:
   // The clock must outlive the provider. Reads the files named in the settings: throws what reading them throws.
@@ -50,15 +51,35 @@ class SecurosysProvider final : public workflow::Provider {
   std::vector<std::string> test() override;
 
  private:
-  x509::Certificate issuer(Duration limit);
+  // What was learnt from the server, and when.
+  template <class Value>
+  struct Learnt {
+    std::optional<Value> value;
+    Duration at{};
+  };
+  template <class Value>
+  std::optional<Value> recent(const Learnt<Value>& learnt);
+  template <class Value>
+  void keep(Learnt<Value>& learnt, Value value);
+
+  enum class Freshness { recent, now };
+  x509::Certificate issuer(Duration limit, Freshness freshness);
   Generation generation(Duration limit);
+  std::optional<KeyAttributes> attributes(Duration limit);
   std::optional<approval::Policy> policy(Duration limit);
+  std::vector<std::string> signing_key_objections(Duration limit);
+  std::optional<x509::Certificate> attached(Duration limit, std::vector<std::string>& reasons);
+  std::optional<Bytes> public_key_at(const std::string& label, Duration limit);
   Secret key_password() const;
   SignedMetaData meta_data(const workflow::ProviderCall& call);
   std::string body(const workflow::ProviderCall& call);
   workflow::Report status(const workflow::ProviderCall& call);
+  workflow::Progress progress_without_asking(const RequestStatus& now, const workflow::Submission& submission) const;
   workflow::Handout handout(const std::string& result, std::string body) const;
+  std::string reader_objection(Duration limit);
+  workflow::LookUpAnswer search(const workflow::ProviderCall& call);
   std::optional<Task> find_task(const workflow::ProviderCall& call);
+  bool may_be_ours(const Task& task, const workflow::ProviderCall& call) const;
   bool is_ours(const Task& task, const workflow::ProviderCall& call) const;
 
   const Settings settings_;
@@ -70,12 +91,12 @@ class SecurosysProvider final : public workflow::Provider {
   std::vector<Bytes> chain_;
 
   std::mutex mutex_;  // guards what was learnt from the server
-  std::optional<x509::Certificate> issuer_;
-  std::optional<Generation> generation_;
-  std::optional<approval::Policy> policy_;
-  Duration policy_read_at_{};
-  std::mutex application_mutex_;  // held while the application key signs
-  std::mutex reader_mutex_;       // held while the task reader works
+  Learnt<x509::Certificate> issuer_;
+  Learnt<Generation> generation_;
+  Learnt<KeyAttributes> attributes_;
+  Learnt<x509::Certificate> attached_;  // and found to be of the configured issuer
+  std::mutex application_mutex_;        // held while the application key signs
+  std::mutex reader_mutex_;             // held while the task reader works
   std::optional<TimestampProver> reader_;
 };
 

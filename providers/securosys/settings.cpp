@@ -44,10 +44,7 @@ void read_roles(Section& section, Settings& settings) {
 
 // A PEM public key or certificate of an approver.
 SpkiHash key_of_file(const std::filesystem::path& path) {
-  const Bytes content = read_file(path);
-  if (as_text(content).find("BEGIN CERTIFICATE") != std::string_view::npos)
-    return x509::spki_hash(x509::parse_certificate(x509::read_certificate(content)).spki());
-  return x509::spki_hash(x509::read_public_key(content));
+  return x509::spki_hash(x509::read_key_of_person(read_file(path)));
 }
 
 std::vector<approval::Person> read_people(Section people) {
@@ -150,6 +147,8 @@ void read_signing(Section& section, Settings& settings) {
   settings.backdate = section.optional_duration("backdate").value_or(settings.backdate);
   settings.result_once = section.optional_boolean("result_once").value_or(false);
   settings.import_label = section.optional_text("import_label").value_or("");
+  if (!settings.import_label.empty() && settings.import_label == settings.sign_key)
+    section.problem("import_label", "is the signing key: an import would overwrite the CA's own certificate there");
 }
 
 }  // namespace
@@ -167,6 +166,7 @@ Settings read_settings(const std::string& name, config::Section section) {
           .value_or(ClientOptions::RejectVerb::delete_task);
   read_signing(section, settings);
   settings.application_key = read_token_key(section, "application_key");
+  settings.application_public_key = section.optional_file("application_public_key");
   settings.request_signature = section.optional_boolean("request_signature").value_or(false);
   if (settings.request_signature && !settings.application_key)
     section.problem("request_signature", "wants an application_key: {token: NAME, key: SELECTOR}");

@@ -40,9 +40,11 @@ struct Settings : providers::Connection {
   bool result_once = false;                         // the server gives a result to the first GET only
 
   std::optional<TokenKey> application_key;  // signs metaData
-  bool request_signature = false;           // it signs the request itself too
-  std::optional<approval::Policy> policy;   // of the signing key's use; else read from the key's attributes
-  std::map<SpkiHash, std::string> names;    // people by key
+  // Its public half, for approvers whose bridge does not have the key itself: tells whose metaData is.
+  std::optional<std::filesystem::path> application_public_key;
+  bool request_signature = false;          // it signs the request itself too
+  std::optional<approval::Policy> policy;  // of the signing key's use; else read from the key's attributes
+  std::map<SpkiHash, std::string> names;   // people by key
   struct TaskReader {
     std::filesystem::path certificate;  // a timestamp signing certificate: lists everybody's tasks, cannot approve
     TokenKey key;

@@ -21,6 +21,17 @@ std::string describe(const HttpAnswer& answer) {
       html ? std::string("an HTML page (of a proxy?)") : "\"" + x509::printable(answer.body.substr(0, 60)) + "\"");
 }
 
+// Nothing, or JSON that is no refusal.
+bool says_nothing(std::string_view body) {
+  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return true;
+  try {
+    const Json json = Json::parse(body);
+    return !json.is_object() || json.find("errorCode") == nullptr;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 bool no_handler(const HttpAnswer& answer) {
   return (answer.status == 404 || answer.status == 405 || answer.status == 406 || answer.status == 415) &&
          is_framework_error(answer.body, answer.status);
@@ -29,6 +40,7 @@ bool no_handler(const HttpAnswer& answer) {
 Error no_handler_error(std::string_view what, const HttpAnswer& answer) {
   return Error(ErrorKind::not_found, fmt::format("{}: this server has no such endpoint (HTTP {})", what, answer.status))
       .with("http", std::to_string(answer.status))
+      .with("no-handler", "yes")
       .hint("check `url` and the version of the TSB");
 }
 
@@ -70,11 +82,40 @@ Verdict classify_submission(std::string_view what, const Exchange& exchange) {
   return workflow::OutcomeUnknown{fmt::format("{}: {}", what, describe(answer))};
 }
 
+void expect_decided(std::string_view what, const Exchange& exchange, const std::string& look) {
+  const auto unknown = [&](const std::string& why) {
+    return Error(ErrorKind::outcome_unknown, fmt::format("{}: {}", what, why)).hint(look);
+  };
+  if (const auto* lost = std::get_if<AnswerLost>(&exchange))
+    throw unknown(fmt::format("no complete answer came: {}", lost->why));
+  const auto* answer = std::get_if<HttpAnswer>(&exchange);
+  if (answer != nullptr && (answer->status == 200 || answer->status == 204)) {
+    if (says_nothing(answer->body)) return;
+    throw unknown(describe(*answer) + ", which is no answer of the TSB");
+  }
+  const bool clear = answer == nullptr || answer->status == 429 ||
+                     (answer->status >= 400 && answer->status < 500 && answer->status != 408 &&
+                      (refusal_from(answer->body) || no_handler(*answer)));
+  if (clear) {
+    success_of(what, exchange);
+    return;
+  }
+  const std::optional<Refusal> refusal = refusal_from(answer->body);
+  if (!refusal) throw unknown(describe(*answer));
+  const Error words = business_error(what, answer->status, refusal->code, refusal->reason, refusal->message);
+  Error error(ErrorKind::outcome_unknown, words.message());
+  for (const auto& [name, value] : words.details()) error.with(name, value);
+  throw error.hint(look);
+}
+
 const HttpAnswer& success_of(std::string_view what, const Exchange& exchange) {
   if (const auto* not_sent = std::get_if<NotSent>(&exchange))
     throw Error(ErrorKind::unavailable, fmt::format("{}: the TSB cannot be reached: {}", what, not_sent->why));
-  if (const auto* lost = std::get_if<AnswerLost>(&exchange))
-    throw Error(ErrorKind::unavailable, fmt::format("{}: no complete answer came: {}", what, lost->why));
+  if (const auto* lost = std::get_if<AnswerLost>(&exchange)) {
+    Error error(ErrorKind::unavailable, fmt::format("{}: no complete answer came: {}", what, lost->why));
+    if (lost->too_large) error.with("too-large", "yes");
+    throw error;
+  }
 
   const auto& answer = std::get<HttpAnswer>(exchange);
   if (is_success(answer)) return answer;

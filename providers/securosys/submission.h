@@ -32,8 +32,16 @@ using Verdict = std::variant<Taken, workflow::NotAccepted, workflow::RefusedForG
 Verdict classify_submission(std::string_view what, const Exchange& exchange);
 
 // The answer to a repeatable call when it is a success (200 or 201), else an Error: `unavailable` for transport
-// trouble, 429, 408, 5xx and pages of proxies (with the detail "retry-after" when one was given); a refusal in the
-// TSB's form as its row says; a 404 or 405 of the framework `not_found` without the detail "errorCode".
+// trouble, 429, 408, 5xx and pages of proxies (with the detail "retry-after" when one was given, "too-large" for an
+// answer that was not read to its end); a refusal in the TSB's form as its row says; a 404, 405, 406 or 415 of the
+// framework `not_found` with the detail "no-handler" and without "errorCode".
 const HttpAnswer& success_of(std::string_view what, const Exchange& exchange);
+
+// The answer to a decision that cannot be taken back (an approval, a rejection), whose success says nothing. Passes for
+// 200 or 204 with nothing in it, or JSON without an errorCode. `unavailable` when nothing left this machine and for
+// 429; a complete 4xx other than 408 in the TSB's own form as its row says. Everything else throws outcome_unknown with
+// `look` as its hint: a page of a proxy says nothing, and a 5xx may come after the decision was recorded, since the
+// last approval executes the request.
+void expect_decided(std::string_view what, const Exchange& exchange, const std::string& look);
 
 }  // namespace hsmbridge::securosys

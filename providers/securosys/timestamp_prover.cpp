@@ -35,7 +35,11 @@ Identity Identity::timestamp_certificate(const x509::Signer& signer, ByteView ce
 }
 
 ApproverAlgorithm approver_algorithm(const x509::Signer& signer) {
-  switch (x509::key_spec_of(signer.subject_public_key_info()).type) {
+  return approver_algorithm(signer.subject_public_key_info());
+}
+
+ApproverAlgorithm approver_algorithm(const Bytes& subject_public_key_info) {
+  switch (x509::key_spec_of(subject_public_key_info).type) {
     case x509::KeyType::rsa:
       return {&x509::signature_algorithm("rsa-sha256"), "SHA-256"};
     case x509::KeyType::ec:

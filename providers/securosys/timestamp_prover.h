@@ -26,6 +26,7 @@ struct ApproverAlgorithm {
   const x509::SignatureAlgorithm* algorithm;
   std::string digest;
 };
+ApproverAlgorithm approver_algorithm(const Bytes& subject_public_key_info);
 ApproverAlgorithm approver_algorithm(const x509::Signer& signer);
 
 // Makes time stamps that the server takes. It refuses those from its future (tolerance zero) and those older than ten

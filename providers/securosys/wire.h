@@ -49,7 +49,8 @@ struct Created {
 // Throws corrupt when there is neither.
 Created created_from(std::string_view body);
 
-// GET /v1/request/{id}.
+// GET /v1/request/{id}. Beside a result everything else is read as far as it goes and may be empty: a result may be
+// handed out only once, so that no fault beside it throws it away.
 struct RequestStatus {
   std::string id;
   std::string status;                    // its own word
@@ -64,19 +65,25 @@ RequestStatus request_status_from(std::string_view body);
 // GET /v1/certificate/{key}: the DER. Reads `certificate` (PEM) and the newer `rawCertificate` (base64 DER).
 Bytes certificate_from(std::string_view body);
 
+// POST /v1/certificate/import/plain answers what is attached now. Throws corrupt when it holds neither.
+struct Imported {
+  std::string label;  // "" when absent
+  Bytes certificate;  // DER; empty when absent
+};
+Imported imported_from(std::string_view body);
+
 // POST /v1/key/attributes, the parts this bridge uses.
 struct KeyAttributes {
-  std::string label;
-  std::string algorithm;
+  Bytes public_key;  // SPKI; empty when the server does not say
   bool blocked = false;
-  bool has_policy = false;                   // an SKA key
   std::optional<approval::Policy> rule_use;  // what signing needs; only with a policy
 };
 KeyAttributes key_attributes_from(std::string_view body);
 
 // One task of an approver. Fields beyond the level asked for are absent.
 struct Task {
-  std::string id;
+  std::string id;     // "" when it cannot be read
+  std::string fault;  // what of it cannot be read; the rest is there as far as it goes
   Bytes approval_to_be_signed;
   std::string approver_public_key;  // base64 SPKI, "" for certificate approvers
   std::optional<Bytes> meta_data;
@@ -84,6 +91,7 @@ struct Task {
   std::optional<Bytes> payload;
   std::optional<std::string> request_id;  // from requestStatus (level6)
 };
+// An entry that cannot be read is a Task with a fault: whoever can make one broken task must not hide all others.
 std::vector<Task> tasks_from(std::string_view body);
 
 // --- what is sent ---------------------------------------------------------------------------------------------------
@@ -159,8 +167,7 @@ struct TimestampProof {
 };
 
 struct TaskFilter {
-  std::string task_id;     // "" for all
-  std::string request_id;  // "" for all
+  std::string task_id;  // "" for all
   unsigned level = 1;
   unsigned page = 0;
   unsigned page_size = 25;

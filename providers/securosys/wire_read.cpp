@@ -129,13 +129,47 @@ approval::Policy rule_from(const Json* rule) {
   return policy;
 }
 
+void read_task(const Json& item, Task& task) {
+  const std::string id = item.at("id").as_string();
+  if (!is_id(id)) throw Error(ErrorKind::corrupt, "its id is no id");
+  task.id = id;
+  if (std::optional<Bytes> bytes = octets(item, "approvalToBeSigned")) task.approval_to_be_signed = std::move(*bytes);
+  task.approver_public_key = text_or_empty(item, "approverPublicKey");
+  task.meta_data = octets(item, "metaData");
+  task.meta_data_signature = octets(item, "metaDataSignature");
+  task.payload = octets(item, "payload");
+  if (const Json* status = item.find("requestStatus"); status != nullptr && status->is_object()) {
+    const std::string request = status->at("id").as_string();
+    if (!is_id(request)) throw Error(ErrorKind::corrupt, "the id of its request is no id");
+    task.request_id = request;
+  }
+}
+
+Task task_from(const Json& item) {
+  Task task;
+  try {
+    read_task(item, task);
+  } catch (const Error& error) {
+    task.fault = "the server's answer about this task cannot be read: " + error.message();
+  }
+  return task;
+}
+
+// A result that is no text is kept as the JSON it is: reading it will say what is wrong with it.
+std::optional<std::string> result_from(const Json& json) {
+  const Json* result = json.find("result");
+  if (result == nullptr || result->is_null()) return std::nullopt;
+  std::string text = result->is_string() ? result->as_string() : result->dump();
+  if (text.empty()) return std::nullopt;
+  return text;
+}
+
 RequestStatus status_from(const Json& json) {
   RequestStatus status;
-  status.id = json.at("id").as_string();
-  status.status = json.at("status").as_string();
-  const std::string result = text_or_empty(json, "result");
-  if (!result.empty()) status.result = result;
+  status.result = result_from(json);
   try {
+    status.id = json.at("id").as_string();
+    status.status = json.at("status").as_string();
     status.execution_time = text_or_empty(json, "executionTime");
     status.approved_by = texts(json, "approvedBy");
     status.not_yet_approved_by = texts(json, "notYetApprovedBy");
@@ -220,15 +254,29 @@ Bytes certificate_from(std::string_view body) {
   });
 }
 
+Imported imported_from(std::string_view body) {
+  return reading("to an import", body, [](const Json& json) {
+    Imported imported;
+    imported.label = text_or_empty(json, "label");
+    // base64 as it was sent, or PEM as GET /v1/certificate gives it.
+    const std::string text = text_or_empty(json, "certificate");
+    if (text.find("-----BEGIN") != std::string::npos)
+      imported.certificate = x509::read_certificate(as_bytes(text));
+    else
+      imported.certificate = octets(json, "certificate").value_or(Bytes{});
+    if (imported.label.empty() && imported.certificate.empty())
+      throw Error(ErrorKind::corrupt, "it holds neither a label nor a certificate");
+    return imported;
+  });
+}
+
 KeyAttributes key_attributes_from(std::string_view body) {
   return reading("key attributes", body, [](const Json& json) {
     const Json& attributes = json.at("json");
     KeyAttributes result;
-    result.label = attributes.at("label").as_string();
-    result.algorithm = text_or_empty(attributes, "algorithm");
+    result.public_key = octets(attributes, "publicKey").value_or(Bytes{});
     const Json* policy = attributes.find("policy");
     if (policy == nullptr || policy->is_null()) return result;
-    result.has_policy = true;
     if (const Json* status = policy->find("keyStatus"); status != nullptr && !status->is_null())
       result.blocked = status->bool_or("blocked", false);
     result.rule_use = rule_from(policy->find("ruleUse"));
@@ -239,22 +287,7 @@ KeyAttributes key_attributes_from(std::string_view body) {
 std::vector<Task> tasks_from(std::string_view body) {
   return reading("task list", body, [](const Json& json) {
     std::vector<Task> result;
-    for (const Json& item : json.at("tasks").as_array()) {
-      Task task;
-      task.id = item.at("id").as_string();
-      if (!is_id(task.id)) throw Error(ErrorKind::corrupt, "the id of a task is no id");
-      if (std::optional<Bytes> bytes = octets(item, "approvalToBeSigned"))
-        task.approval_to_be_signed = std::move(*bytes);
-      task.approver_public_key = text_or_empty(item, "approverPublicKey");
-      task.meta_data = octets(item, "metaData");
-      task.meta_data_signature = octets(item, "metaDataSignature");
-      task.payload = octets(item, "payload");
-      if (const Json* status = item.find("requestStatus"); status != nullptr && status->is_object())
-        task.request_id = status->at("id").as_string();
-      if (task.request_id && !is_id(*task.request_id))
-        throw Error(ErrorKind::corrupt, "the request id of a task is no id");
-      result.push_back(std::move(task));
-    }
+    for (const Json& item : json.at("tasks").as_array()) result.push_back(task_from(item));
     return result;
   });
 }

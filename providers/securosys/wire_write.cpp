@@ -128,7 +128,6 @@ std::string tasks_text(const TimestampProof& proof, const TaskFilter& filter) {
   Json json;
   set_proof(json, proof);
   if (!filter.task_id.empty()) json.set("id", filter.task_id);
-  if (!filter.request_id.empty()) json.set("requestId", filter.request_id);
   json.set("detailLevel", fmt::format("level{}", filter.level));
   json.set("paging", Json::object({{"pageNumber", static_cast<std::int64_t>(filter.page)},
                                    {"pageSize", static_cast<std::int64_t>(filter.page_size)},

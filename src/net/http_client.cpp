@@ -86,6 +86,9 @@ CURLcode on_tls_context(CURL*, void* context, void* user) noexcept {
   auto& transfer = *static_cast<Transfer*>(user);
   try {
     ::SSL_CTX_set_info_callback(static_cast<SSL_CTX*>(context), on_tls_event);
+    // libcurl writes every session's secrets into the file that SSLKEYLOGFILE names: with them the API keys can be read
+    // from a recorded connection. What is in the environment is not ours to obey.
+    ::SSL_CTX_set_keylog_callback(static_cast<SSL_CTX*>(context), nullptr);
     if (*transfer.hook) (*transfer.hook)(context);
     return CURLE_OK;
   } catch (...) {
@@ -407,7 +410,8 @@ class HttpClient::Impl {
     }
     if (transfer.too_large) {
       return OutcomeUnknown{fmt::format("{} sent an answer larger than {} bytes, which was not read to its end",
-                                        authority, options_.largest_body)};
+                                        authority, options_.largest_body),
+                            true};
     }
     if (transfer.too_late || code == CURLE_OPERATION_TIMEDOUT) {
       return OutcomeUnknown{fmt::format("{} did not answer completely within {}", authority, spoken(limit))};

@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/json.h"
 
 #include <cstddef>
 #include <filesystem>
@@ -43,6 +42,7 @@ struct NotSent {
 // oversized body. It may have happened.
 struct OutcomeUnknown {
   std::string why;
+  bool too_large = false;  // it was larger than `largest_body`: asking for less may help
 };
 
 // A complete answer, whatever it says. Redirects are answers; none is followed.
@@ -57,9 +57,6 @@ struct Response {
   std::optional<Duration> retry_after(Instant now) const;
   // The Date header: the server's clock, to the second.
   std::optional<Instant> date(Instant now) const;
-  // The body as JSON when the content type says so (application/json or any +json) and it parses; else nothing. A
-  // proxy's HTML is nothing, whatever its status.
-  std::optional<Json> json() const;
 };
 
 using Exchange = std::variant<NotSent, OutcomeUnknown, Response>;

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "service/csr.h"
+#include "service/expectation.h"
 #include "service/install.h"
 #include "x509/ask.h"
 #include "x509/certificate.h"
@@ -246,16 +247,7 @@ Chain read_chain(const std::vector<Bytes>& ders) {
 
 x509::Expectation expectation_of(World& world, const workflow::Order& order, const workflow::Draft& draft,
                                  const Chain& chain) {
-  const auto ask = x509::ask_from(Json::parse(order.ask));
-  x509::Expectation expected;
-  expected.spki = x509::parse_csr(draft.csr).spki;
-  expected.content = ask.content;
-  expected.accept = ask.accept;
-  if (!draft.to_be_signed.empty()) {
-    expected.validity = x509::parse_tbs_certificate(draft.to_be_signed).validity;
-  } else if (ask.validity > Duration::zero()) {
-    expected.lifetime = ask.validity;
-  }
+  auto expected = service::expectation_of(order, draft);
   expected.intermediates = chain.certificates;
   if (!draft.issuer.empty()) expected.intermediates.push_back(x509::parse_certificate(draft.issuer));
   expected.anchors = parse_all(world.anchors(order));

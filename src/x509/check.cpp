@@ -405,6 +405,33 @@ bool signed_by_somebody_else(const Certificate& certificate, const Expectation& 
   return candidate;
 }
 
+// Everything that stands in the bytes that are signed.
+void check_tbs(Judge& judge, const TbsCertificate& certificate, const Expectation& expected, Instant at) {
+  const Content& asked = expected.content;
+  const Content& found = certificate.content;
+  if (certificate.spki != expected.spki) {
+    judge.note("key-differs",
+               asked_found("the key " + spki_hash(expected.spki).str(), spki_hash(certificate.spki).str()));
+  }
+  check_names(judge, asked, found);
+  check_constraints(judge, asked, found);
+  if (serial_sign(certificate.serial) != SerialSign::positive) {
+    judge.note("serial-not-positive", "the serial number is " + serial_text(certificate.serial));
+  }
+  if (!(asked.subject == found.subject)) {
+    const std::string text = "\"" + found.subject.to_string() + "\"";
+    if (asked.subject.same_text(found.subject)) {
+      judge.note("subject-encoding-changed", text + " is written in other ASN.1 string types than asked");
+    } else {
+      judge.note("subject-changed", asked_found("\"" + asked.subject.to_string() + "\"", text));
+    }
+  }
+  check_usages(judge, asked, found);
+  check_others(judge, asked, found);
+  check_criticality(judge, asked, found);
+  check_dates(judge, certificate.validity, expected, at);
+}
+
 }  // namespace
 
 std::span<const FindingKind> finding_kinds() {
@@ -432,14 +459,14 @@ const Finding* Answer::find(std::string_view name) const {
   return nullptr;
 }
 
+std::vector<Finding> check_to_be_signed(const TbsCertificate& certificate, const Expectation& expected, Instant at) {
+  Judge judge(expected.accept);
+  check_tbs(judge, certificate, expected, at);
+  return judge.take();
+}
+
 Answer check_answer(const Certificate& certificate, const Expectation& expected, Instant at) {
   Judge judge(expected.accept);
-  const Content& asked = expected.content;
-  const Content& found = certificate.content();
-  if (certificate.spki() != expected.spki) {
-    judge.note("key-differs",
-               asked_found("the key " + spki_hash(expected.spki).str(), spki_hash(certificate.spki()).str()));
-  }
   Answer answer;
   // The chain is judged at a time within the certificate's own dates: those are a finding of their own.
   const Validity& dates = certificate.tbs.validity;
@@ -455,23 +482,7 @@ Answer check_answer(const Certificate& certificate, const Expectation& expected,
     }
     judge.note("chain-unanchored", chain.why);
   }
-  check_names(judge, asked, found);
-  check_constraints(judge, asked, found);
-  if (serial_sign(certificate.serial()) != SerialSign::positive) {
-    judge.note("serial-not-positive", "the serial number is " + serial_text(certificate.serial()));
-  }
-  if (!(asked.subject == found.subject)) {
-    const std::string text = "\"" + found.subject.to_string() + "\"";
-    if (asked.subject.same_text(found.subject)) {
-      judge.note("subject-encoding-changed", text + " is written in other ASN.1 string types than asked");
-    } else {
-      judge.note("subject-changed", asked_found("\"" + asked.subject.to_string() + "\"", text));
-    }
-  }
-  check_usages(judge, asked, found);
-  check_others(judge, asked, found);
-  check_criticality(judge, asked, found);
-  check_dates(judge, dates, expected, at);
+  check_tbs(judge, certificate.tbs, expected, at);
   answer.findings = judge.take();
   return answer;
 }

@@ -51,6 +51,10 @@ struct Answer {
   const Finding* find(std::string_view name) const;
 };
 
+// The same judgement of a certificate that nobody signed yet: everything but the signature and the chain, by the same
+// rules. Fatal findings first. Throws as check_answer does.
+std::vector<Finding> check_to_be_signed(const TbsCertificate& certificate, const Expectation& expected, Instant at);
+
 // Compares. `at` is the time at which the chain must be valid. Throws invalid_input only for an `accept` name that does
 // not exist or cannot be accepted.
 Answer check_answer(const Certificate& certificate, const Expectation& expected, Instant at);

@@ -1,6 +1,7 @@
 #include "x509/pem.h"
 
 #include "base/error.h"
+#include "x509/certificate.h"
 #include "x509/der.h"
 
 #include <optional>
@@ -165,6 +166,12 @@ Bytes read_csr(ByteView file) {
 
 Bytes read_public_key(ByteView file) {
   return exactly_one(read_kind(file, "PUBLIC KEY", "", "a public key"), "one public key");
+}
+
+Bytes read_key_of_person(ByteView file) {
+  if (as_text(file).find("BEGIN CERTIFICATE") != std::string_view::npos)
+    return parse_certificate(read_certificate(file)).spki();
+  return read_public_key(file);
 }
 
 std::string certificate_to_pem(ByteView der) {

@@ -9,35 +9,6 @@ bool is_surrogate(char32_t code_point) {
 
 }  // namespace
 
-std::optional<char32_t> next_code_point(std::string_view text, std::size_t& at) {
-  const auto octet = [&text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = octet(at);
-  std::size_t more = 0;
-  char32_t value = 0;
-  char32_t least = 0;
-  if (first < 0x80) {
-    ++at;
-    return first;
-  }
-  if (first >= 0xC2 && first <= 0xDF) {
-    more = 1, value = first & 0x1FU, least = 0x80;
-  } else if (first >= 0xE0 && first <= 0xEF) {
-    more = 2, value = first & 0x0FU, least = 0x800;
-  } else if (first >= 0xF0 && first <= 0xF4) {
-    more = 3, value = first & 0x07U, least = 0x10000;
-  } else {
-    return std::nullopt;
-  }
-  if (text.size() - at <= more) return std::nullopt;
-  for (std::size_t i = 1; i <= more; ++i) {
-    if ((octet(at + i) & 0xC0U) != 0x80U) return std::nullopt;
-    value = (value << 6U) | (octet(at + i) & 0x3FU);
-  }
-  if (value < least || value > 0x10FFFF || is_surrogate(value)) return std::nullopt;
-  at += more + 1;
-  return value;
-}
-
 void append_utf8(std::string& to, char32_t c) {
   const auto put = [&to](char32_t octet) { to.push_back(static_cast<char>(octet)); };
   if (c < 0x80) {
@@ -147,12 +118,6 @@ bool is_ascii(std::string_view text) {
     if (static_cast<unsigned char>(c) >= 0x80) return false;
   }
   return true;
-}
-
-bool is_control(char32_t c) {
-  return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0x061C || (c >= 0x200B && c <= 0x200F) ||
-         (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFB) ||
-         (c >= 0xE0000 && c <= 0xE007F);
 }
 
 bool has_control(std::string_view utf8) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "base/unicode.h"
 
 #include <cstddef>
 #include <optional>
@@ -10,9 +11,6 @@
 // The character sets of ASN.1 strings, to UTF-8 and back.
 namespace hsmbridge::x509 {
 
-// The code point at `at`, which moves behind it; nothing when it is not valid UTF-8 (overlong, surrogate, beyond
-// 10FFFF).
-std::optional<char32_t> next_code_point(std::string_view text, std::size_t& at);
 void append_utf8(std::string& to, char32_t code_point);
 // Number of characters of valid UTF-8.
 std::size_t character_count(std::string_view text);
@@ -29,8 +27,7 @@ std::optional<Bytes> latin1_from_utf8(std::string_view text);
 // The character set of PrintableString (X.680 §41.4).
 bool is_printable_string(std::string_view text);
 bool is_ascii(std::string_view text);
-// Control characters, and the invisible ones that reorder text on a terminal (bidirectional controls, line separators).
-bool is_control(char32_t code_point);
+// Whether a character is_control, or is no UTF-8.
 bool has_control(std::string_view utf8);
 
 }  // namespace hsmbridge::x509

@@ -1,5 +1,7 @@
 #include "tools/commandline/output.h"
 
+#include "base/unicode.h"
+
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -26,54 +28,21 @@ bool wants_colours() {
   return (no_color == nullptr || *no_color == '\0') && term != nullptr && std::string_view(term) != "dumb";
 }
 
-// Length of the well-formed UTF-8 sequence at the front, 0 when there is none (RFC 3629 §4).
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xF0 && first <= 0xF4   ? 4
-                             : first >= 0xE0 && first <= 0xEF ? 3
-                             : first >= 0xC2 && first <= 0xDF ? 2
-                                                              : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0U) != 0x80U) return 0;
-  }
-  const unsigned char second = byte(1);
-  if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) ||
-      (first == 0xF4 && second > 0x8F)) {
-    return 0;
-  }
-  return length;
-}
-
-// C0 controls and DEL, the C1 controls U+0080 to U+009F, which some terminals obey, and the characters that reorder or
-// hide what stands around them (bidirectional controls, zero width, line separators, tags). `sequence` is well-formed.
-bool is_control(std::string_view sequence) {
-  constexpr unsigned kLeadBits[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
-  char32_t c = static_cast<unsigned char>(sequence[0]) & kLeadBits[sequence.size()];
-  for (const char octet : sequence.substr(1)) c = c << 6U | (static_cast<unsigned char>(octet) & 0x3FU);
-  return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0x061C || (c >= 0x200B && c <= 0x200F) ||
-         (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFB) ||
-         (c >= 0xE0000 && c <= 0xE007F);
-}
-
 std::string escaped(std::string_view text, bool keep_newlines) {
   std::string result;
   result.reserve(text.size());
-  while (!text.empty()) {
-    std::size_t length = utf8_length(text);
-    const bool broken = length == 0;
-    if (broken) length = 1;
-    const std::string_view sequence = text.substr(0, length);
-    if (keep_newlines && sequence == "\n") {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t begin = at;
+    const auto c = next_code_point(text, at);
+    if (!c) at = begin + 1;
+    const std::string_view sequence = text.substr(begin, at - begin);
+    if (keep_newlines && c == U'\n') {
       result += '\n';
-    } else if (broken || is_control(sequence)) {
+    } else if (!c || is_control(*c)) {
       for (const char octet : sequence) result += fmt::format("\\x{:02X}", static_cast<unsigned char>(octet));
     } else {
       result += sequence;
     }
-    text.remove_prefix(length);
   }
   return result;
 }

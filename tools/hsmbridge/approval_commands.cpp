@@ -25,9 +25,12 @@ Json to_json(const securosys::TaskView& task) {
   Json json = Json::object({{"task", task.id},
                             {"title", task.title},
                             {"key_label", task.approval.key_label},
-                            {"operation", "sign"},
                             {"payload_sha256", task.payload_sha256}});
-  if (!task.fault.empty()) json.set("fault", task.fault);
+  // What cannot be read asks for nothing that could be named.
+  if (task.fault.empty())
+    json.set("operation", "sign");
+  else
+    json.set("fault", task.fault);
   if (task.approval.stamp) json.set("hsm_time", rfc3339(task.approval.stamp->at));
   if (task.meta_data) json.set("request", task.meta_data->request);
   return json;
@@ -37,6 +40,7 @@ Json to_json(const securosys::TaskView& task, const Comparison& comparison) {
   Json json = to_json(task);
   json.set("text", task.text);
   json.set("meta_data", task.meta_text);
+  if (!comparison.note_signature.empty()) json.set("meta_data_signed", comparison.note_signature);
   json.set("compared_with", comparison.words);
   json.set("objections", Json(comparison.objections));
   return json;
@@ -74,12 +78,16 @@ std::string task_text(const securosys::TaskView& task, const Comparison& compari
   commandline::Fields fields;
   fields.add("Task", task.id);
   fields.add("What", safe(task.title));
-  fields.add("Signing key", safe(task.approval.key_label));
-  fields.add("Operation", "sign");
+  if (task.fault.empty()) {
+    fields.add("Signing key", safe(task.approval.key_label));
+    fields.add("Operation", "sign");
+  }
   if (task.approval.stamp) fields.add("Asked", rfc3339(task.approval.stamp->at) + " by the HSM's clock");
   fields.add("SHA-256", task.payload_sha256);
   fields.add("Compared", safe(comparison.words));
   if (!task.meta_text.empty()) fields.add("Note", safe(task.meta_text) + "\n(not covered by your signature)");
+  if (!comparison.note_signature.empty())
+    fields.add("Note signed", "by the application key: " + safe(comparison.note_signature));
   std::string text = fields.text();
   if (!task.text.empty()) text += "What will be signed says:\n" + indented(task.text);
   for (const auto& objection : comparison.objections) text += "OBJECTION: " + safe(objection) + "\n";

@@ -3,10 +3,11 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "pkcs11/signer.h"
+#include "providers/securosys/meta_data_proof.h"
+#include "service/expectation.h"
 #include "tools/hsmbridge/wiring.h"
 #include "tools/hsmbridge/wiring_securosys.h"
 #include "workflow/state.h"
-#include "x509/csr.h"
 #include "x509/pem.h"
 
 #include <fmt/core.h>
@@ -73,6 +74,12 @@ const config::PersonSettings& person_of(const config::Settings& settings, const 
 
 // In the form in which the TSB's policy names this person: with the certificate when that is what is configured.
 securosys::Identity identity_of(const config::PersonSettings& person, const x509::Signer& signer) {
+  const auto& spki = signer.subject_public_key_info();
+  if (person.spki && *person.spki != base64(spki)) {
+    throw Error{ErrorKind::conflict, fmt::format("the key {} in token {} is not the one that `spki` of {} names",
+                                                 *person.key, *person.token, person.name)}
+        .with("sha256 of the token's key", hex(sha256(spki)));
+  }
   if (person.public_key) {
     const auto content = read_file(*person.public_key);
     bool certificate = true;
@@ -83,12 +90,41 @@ securosys::Identity identity_of(const config::PersonSettings& person, const x509
       certificate = false;
     }
     if (certificate) return securosys::Identity::certificate(signer, der);
-    if (!equal(x509::read_public_key(content), signer.subject_public_key_info())) {
+    if (!equal(x509::read_public_key(content), spki)) {
       throw Error{ErrorKind::conflict, fmt::format("the key {} in token {} is not the one of {}", *person.key,
                                                    *person.token, person.public_key->string())};
     }
   }
   return securosys::Identity::public_key(signer);
+}
+
+// Whose signature a note should carry: the application key's public half, or why it is not known here.
+struct ApplicationKey {
+  std::optional<Bytes> spki;
+  std::string unknown_why;
+};
+
+ApplicationKey application_key(const securosys::Settings& provider, Wiring& wiring) {
+  try {
+    if (provider.application_public_key)
+      return {x509::read_key_of_person(read_file(*provider.application_public_key)), ""};
+    if (!provider.application_key) return {};
+    const auto& token = wiring.settings().token(provider.application_key->token);
+    // An approver is not asked for the PIN of somebody else's token.
+    if (token.pin && token.pin->kind() == config::SecretSource::Kind::prompt)
+      return {{}, "its PIN would have to be typed; name its public half as application_public_key"};
+    const auto key = pkcs11::TokenKey::open(wiring.pkcs11_token(token.name),
+                                            pkcs11::KeySelector::parse(provider.application_key->key));
+    return {key->subject_public_key_info(), ""};
+  } catch (const Error& error) {
+    return {{}, error.message()};
+  }
+}
+
+// The states in which nothing may be issued for a request any more.
+bool is_over(const workflow::State& state) {
+  const auto name = workflow::name_of(state);
+  return workflow::is_final(name) || name == workflow::StateName::withdrawing;
 }
 
 }  // namespace
@@ -115,6 +151,9 @@ ApprovalDesk::ApprovalDesk(Invocation& invocation) : place_(invocation) {
                                             token_, person_, place_);
   auto parts = securosys_parts(provider, wiring.provider_needs());
   sign_key_ = parts.settings.sign_key;
+  auto application = application_key(parts.settings, wiring);
+  application_key_ = std::move(application.spki);
+  application_unknown_ = std::move(application.unknown_why);
   client_ = std::move(parts.client);
   approver_ = std::make_unique<securosys::Approver>(*client_, *signer_, identity_of(person, *signer_), wiring.clock(),
                                                     parts.settings.time_limit);
@@ -129,9 +168,10 @@ std::vector<securosys::TaskView> ApprovalDesk::list() {
 securosys::TaskView ApprovalDesk::find(const std::string& typed) {
   std::vector<securosys::TaskView> found;
   for (auto& task : list()) {
-    if (task.id.starts_with(typed)) found.push_back(std::move(task));
+    if (!task.id.empty() && task.id.starts_with(typed)) found.push_back(std::move(task));
   }
-  if (found.size() == 1) return std::move(found.front());
+  // Only now with what comes beside its bytes.
+  if (found.size() == 1) return approver_->show(found.front().id);
   const auto list_them = fmt::format("`hsmbridge approval list --as {}` shows every open task", person_);
   if (found.empty()) {
     throw Error{ErrorKind::not_found, fmt::format("{} has no open task {} at {}", person_, typed, provider_)}.hint(
@@ -142,35 +182,57 @@ securosys::TaskView ApprovalDesk::find(const std::string& typed) {
   throw error.hint("type more characters of the id");
 }
 
+// Whether the note beside the bytes is ours, in words; "" when this bridge is not told which key signs notes.
+std::string ApprovalDesk::note_signature(const securosys::TaskView& task) const {
+  if (!application_unknown_.empty()) return "not checked (" + application_unknown_ + ")";
+  if (!application_key_) return "";
+  return task.note && securosys::meta_data_signed_by(*task.note, *application_key_) ? "yes" : "no";
+}
+
+// What the store of this bridge knows of the request that the task's metaData names.
+void ApprovalDesk::compare_with_store(const securosys::TaskView& task, Comparison& comparison) {
+  auto& expectation = comparison.expectation;
+  const auto& id = task.meta_data->request;
+  const auto record = place_.wiring()->store()->find(RequestId{id});
+  if (!record) {
+    comparison.words = fmt::format("nothing: request {} is not in the store of this bridge", id);
+    return;
+  }
+  const auto state = workflow::to_string(workflow::name_of(record->state));
+  if (is_over(record->state)) {
+    expectation.known.push_back(
+        fmt::format("our request {} is {} here: nothing shall be issued for it any more", id, state));
+  }
+  const auto* draft = workflow::draft_of(record->state);
+  if (draft == nullptr) {
+    comparison.words = fmt::format("our request {}, which is {}: its bytes are not kept", id, state);
+    return;
+  }
+  expectation.request = id;
+  std::string how = ", whose certificate the TSB builds itself: its content against what was asked";
+  if (draft->to_be_signed.empty()) {
+    expectation.certificate = service::expectation_of(record->order, *draft);
+    expectation.at = place_.wiring()->clock().now();
+  } else {
+    expectation.to_be_signed = draft->to_be_signed;
+    how = equal(draft->to_be_signed, task.approval.payload) ? ": exactly the bytes that were frozen there"
+                                                            : ": NOT the bytes that were frozen there";
+  }
+  comparison.words = fmt::format("our request {}{}", id, how);
+}
+
 Comparison ApprovalDesk::compare(const securosys::TaskView& task, const std::optional<std::string>& payload_sha256) {
   Comparison comparison;
   auto& expectation = comparison.expectation;
   expectation.payload_sha256 = payload_sha256;
   if (!sign_key_.empty()) expectation.key_label = sign_key_;
-  const auto& settings = place_.wiring()->settings();
-  if (!settings.store.path) {
+  comparison.note_signature = note_signature(task);
+  if (!place_.wiring()->settings().store.path) {
     comparison.words = "nothing: no store is configured here";
   } else if (!task.meta_data) {
     comparison.words = "nothing: its metaData was not written by a bridge";
   } else {
-    const auto store = place_.wiring()->store();
-    const auto record = store->find(RequestId{task.meta_data->request});
-    const auto* draft = record ? workflow::draft_of(record->state) : nullptr;
-    if (draft == nullptr) {
-      comparison.words = fmt::format("nothing: request {} is {}", task.meta_data->request,
-                                     record ? "over" : "not in the store of this bridge");
-    } else {
-      expectation.request = task.meta_data->request;
-      if (draft->to_be_signed.empty())
-        expectation.spki = x509::parse_csr(draft->csr).spki;
-      else
-        expectation.to_be_signed = draft->to_be_signed;
-      comparison.words =
-          fmt::format("our request {}{}", task.meta_data->request,
-                      draft->to_be_signed.empty()                         ? ", whose certificate the TSB builds itself"
-                      : equal(draft->to_be_signed, task.approval.payload) ? ": exactly the bytes that were frozen there"
-                                                                          : ": NOT the bytes that were frozen there");
-    }
+    compare_with_store(task, comparison);
   }
   comparison.objections = securosys::objections(task, expectation, signer_->subject_public_key_info());
   return comparison;

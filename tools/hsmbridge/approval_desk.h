@@ -17,7 +17,8 @@ std::vector<commandline::Option> desk_options();
 // What a task was compared with on this side.
 struct Comparison {
   securosys::Expectation expectation;
-  std::string words;  // "our request 06…, which asked for exactly these bytes", or why nothing is known
+  std::string words;           // "our request 06…, which asked for exactly these bytes", or why nothing is known
+  std::string note_signature;  // whether the application key signed its metaData; "" when no key is told
   std::vector<std::string> objections;  // every reason not to approve it
 };
 
@@ -44,10 +45,15 @@ class ApprovalDesk {
  private:
   class AuditedSigner;
 
+  std::string note_signature(const securosys::TaskView& task) const;
+  void compare_with_store(const securosys::TaskView& task, Comparison& comparison);
+
   Place place_;
   std::string person_;
   std::string provider_;
   std::string sign_key_;
+  std::optional<Bytes> application_key_;  // SPKI
+  std::string application_unknown_;       // why it is not known although one is configured
   std::shared_ptr<pkcs11::Token> token_;
   std::unique_ptr<AuditedSigner> signer_;
   std::shared_ptr<securosys::Client> client_;

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "pkcs11/module.h"
 #include "pkcs11/token_thread.h"
 #include "pkcs11/workflow_token.h"
@@ -12,6 +13,7 @@
 #include "tools/hsmbridge/wiring_refusals.h"
 #include "x509/certificate.h"
 #include "x509/pem.h"
+#include "x509/spki.h"
 
 #include <fmt/core.h>
 #include <signal.h>
@@ -87,6 +89,19 @@ void check_token(const config::TokenSettings& token) {
     return;
   }
   token.pin->fetch({}, "the PIN of token " + token.name);
+}
+
+std::vector<SpkiHash> keys_of_people(const config::Settings& settings) {
+  std::vector<SpkiHash> keys;
+  for (const auto& person : settings.people) {
+    try {
+      if (person.spki) keys.push_back(x509::spki_hash(from_base64(*person.spki)));
+      if (person.public_key) keys.push_back(x509::spki_hash(x509::read_key_of_person(read_file(*person.public_key))));
+    } catch (const Error& error) {
+      log::warning(fmt::format("the public key of {} cannot be read: {}", person.name, error.message()));
+    }
+  }
+  return keys;
 }
 
 }  // namespace
@@ -187,7 +202,7 @@ std::shared_ptr<workflow::Provider> Wiring::provider(const std::string& name) {
 }
 
 ProviderNeeds Wiring::provider_needs() {
-  return {clock_, [this](const std::string& token) { return pkcs11_token(token); }};
+  return {clock_, [this](const std::string& token) { return pkcs11_token(token); }, keys_of_people(settings_)};
 }
 
 std::vector<Bytes> Wiring::anchors(const workflow::Order& order) {

@@ -15,6 +15,7 @@ namespace hsmbridge::cli {
 struct ProviderNeeds {
   const Clock& clock;
   std::function<std::shared_ptr<pkcs11::Token>(const std::string& token)> token;
+  std::vector<SpkiHash> people = {};  // the keys of everybody under `people:`, as far as the file names them
 };
 
 // The registry: one row a type of provider.

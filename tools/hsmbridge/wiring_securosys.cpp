@@ -44,6 +44,7 @@ std::shared_ptr<workflow::Provider> make_securosys(const config::ProviderSetting
   auto parts = securosys_parts(provider, needs);
   securosys::Keys keys;
   if (parts.settings.application_key) keys.application = signer_of(*parts.settings.application_key, needs);
+  keys.people = needs.people;
   if (parts.settings.task_reader) keys.task_reader = signer_of(parts.settings.task_reader->key, needs);
   return std::make_shared<securosys::SecurosysProvider>(std::move(parts.settings), std::move(parts.client),
                                                         std::move(keys), needs.clock, terminal_prompter());

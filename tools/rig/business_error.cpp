@@ -17,7 +17,7 @@ struct Row {
 };
 
 // Code, reason: the published table of business reasons, spelling mistakes included.
-constexpr std::array<Row, 75> kReasons{{
+constexpr std::array<Row, 76> kReasons{{
     {100, "impl"},
     {101, "not.implemented"},
     {102, "operation.unreachable"},
@@ -93,6 +93,7 @@ constexpr std::array<Row, 75> kReasons{{
     {703, "io"},
     {704, "file.not.found"},
     {1, "technical"},
+    {2, "connectivity"},
 }};
 
 struct StatusRow {

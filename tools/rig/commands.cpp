@@ -13,7 +13,10 @@ const std::vector<Command>& commands() {
        "run a simulated Securosys TSB until SIGTERM",
        {{"--dir", "DIR", "its folder: state, keys, journal, CA; made when missing"},
         {"--port", "N", "port of 127.0.0.1 (default: that of the last run, or a free one)"},
-        {"--generation", "2.2|2.5", "server generation: which certificate fields it knows (default 2.2)"},
+        {"--generation", "2.0|2.2|2.5",
+         "server generation: which certificate fields it knows (default 2.2); 2.0 has no filteredAllApprovalTask and "
+         "no "
+         "level6"},
         {"--certificates", "documented|complete",
          "serial 0, 90 days, CN only, no usages, as published (default of 2.2); or as asked (default of 2.5)"},
         {"--client-ca", "FILE", "demand TLS client certificates of this CA (PEM)"},
@@ -38,7 +41,7 @@ const std::vector<Command>& commands() {
         {"--label", "LABEL", "name of the key; the certificate is written to DIR/LABEL.pem"},
         {"--algorithm", "EC|RSA|ED", "EC is P-256, RSA is 3072 bits (default EC)"},
         {"--curve", "P-256|P-384|P-521", "for EC"},
-        {"--key-size", "BITS", "for RSA: 2048, 3072 or 4096"},
+        {"--key-size", "BITS", "for RSA: 2048, 3072, 4096 or 8192"},
         {"--approver", "NAME=FILE", "public key or certificate (PEM) of one who may approve; may repeat"},
         {"--quorum", "N", "how many of them must approve (default 1)"},
         {"--group", "NAME",

@@ -47,10 +47,11 @@ TsbServerOptions tsb_options(const Arguments& arguments) {
   if (const auto file = arguments.value("--client-ca")) options.client_ca = *file;
 
   const std::string generation = arguments.value_or("--generation", "2.2");
-  if (generation != "2.2" && generation != "2.5") throw not_one_of("--generation", generation, "2.2 or 2.5");
-  tsb.generation = generation == "2.2" ? Generation::v2_2 : Generation::v2_5;
+  const std::optional<Generation> known = generation_from(generation);
+  if (!known) throw not_one_of("--generation", generation, "2.0, 2.2 or 2.5");
+  tsb.generation = *known;
   const std::string style =
-      arguments.value_or("--certificates", tsb.generation == Generation::v2_2 ? "documented" : "complete");
+      arguments.value_or("--certificates", tsb.generation == Generation::v2_5 ? "complete" : "documented");
   if (style != "documented" && style != "complete") {
     throw not_one_of("--certificates", style, "documented or complete");
   }

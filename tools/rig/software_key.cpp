@@ -43,7 +43,7 @@ void SoftwareKey::Free::operator()(evp_pkey_st* key) const {
 
 SoftwareKey SoftwareKey::generate(std::string_view algorithm, int bits) {
   EVP_PKEY* key = nullptr;
-  if (algorithm == "RSA" && bits >= 2048 && bits <= 4096) {
+  if (algorithm == "RSA" && bits >= 2048 && bits <= 8192) {
     key = ::EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", static_cast<std::size_t>(bits));
   } else if (algorithm == "EC" && (bits == 256 || bits == 384 || bits == 521)) {
     key = ::EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", bits == 256 ? "P-256" : bits == 384 ? "P-384" : "P-521");

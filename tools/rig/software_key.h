@@ -22,7 +22,7 @@ struct SignatureScheme {
 // which is what makes this a rig and no HSM.
 class SoftwareKey {
  public:
-  // "RSA" with `bits` 2048 to 4096, "EC" with 256, 384 or 521, "ED" (Ed25519). Throws invalid_input on another.
+  // "RSA" with `bits` 2048 to 8192, "EC" with 256, 384 or 521, "ED" (Ed25519). Throws invalid_input on another.
   static SoftwareKey generate(std::string_view algorithm, int bits);
   // PKCS#8 PEM. Throws invalid_input.
   static SoftwareKey from_pem(std::string_view pem);

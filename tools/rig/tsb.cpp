@@ -201,6 +201,25 @@ void Tsb::check_credentials(const Call& call, const Route& route) const {
   }
 }
 
+std::string_view to_string(Generation generation) {
+  switch (generation) {
+    case Generation::v2_0:
+      return "2.0";
+    case Generation::v2_2:
+      return "2.2";
+    case Generation::v2_5:
+      break;
+  }
+  return "2.5";
+}
+
+std::optional<Generation> generation_from(std::string_view word) {
+  for (const Generation generation : {Generation::v2_0, Generation::v2_2, Generation::v2_5}) {
+    if (word == to_string(generation)) return generation;
+  }
+  return std::nullopt;
+}
+
 Answer Tsb::dispatch(const Call& call) {
   const std::vector<std::string> segments = call.segments();
   bool path_known = false;
@@ -284,6 +303,7 @@ void Tsb::save(const KeyRecord& key) {
 }
 
 Answer Tsb::version_info(const Call&, const Parameters&) {
+  if (options_.generation == Generation::v2_0) return {200, R"({"Version":"2.0.0"})"};
   if (options_.generation == Generation::v2_2) return {200, R"({"Version":"2.2.0"})"};
   return {200, R"({"Version":"2.5.1","Vendor":"Securosys SA"})"};
 }

@@ -25,7 +25,14 @@
 
 namespace hsmbridge::rig {
 
-enum class Generation { v2_2, v2_5 };
+enum class Generation {
+  v2_0,  // before 2.0.1: filters by kind only, five levels of detail
+  v2_2,
+  v2_5,
+};
+// "2.0", "2.2", "2.5"
+std::string_view to_string(Generation generation);
+std::optional<Generation> generation_from(std::string_view word);
 enum class CertificateStyle {
   as_documented,  // serial 0, 90 days, CN only, requested usages absent: what the vendor's published samples show
   complete,       // random serial, validity, subject, usages, basic constraints and SAN as asked

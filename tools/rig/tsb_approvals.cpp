@@ -207,8 +207,10 @@ Answer Tsb::list_tasks(const Call& call, TaskFilter filter) {
   const TimestampProof proof = read_proof(fields);
   const std::optional<std::string> id = fields.text_or_null("id");
   const std::optional<std::string> request_id = fields.text_or_null("requestId");
+  const bool before_2_0_1 = options_.generation == Generation::v2_0;
   const std::string level_word =
-      fields.word_or_null("detailLevel", {"level1", "level2", "level3", "level4", "level5", "level6"})
+      (before_2_0_1 ? fields.word_or_null("detailLevel", {"level1", "level2", "level3", "level4", "level5"})
+                    : fields.word_or_null("detailLevel", {"level1", "level2", "level3", "level4", "level5", "level6"}))
           .value_or("level1");
   const Json* paging_json = fields.member("paging");
   fields.done();
@@ -220,7 +222,8 @@ Answer Tsb::list_tasks(const Call& call, TaskFilter filter) {
   std::vector<FoundTask> found;
   if (filter != TaskFilter::none) {
     for (auto& [key, request] : requests_) {
-      if (filter == TaskFilter::sign && request.kind != RequestKind::sign) continue;
+      // Before there was a filter for all kinds, this one served for everything that signs.
+      if (filter == TaskFilter::sign && request.kind != RequestKind::sign && !before_2_0_1) continue;
       if (!id && request_id && *request_id != request.id) continue;
       for (TaskRecord& task : request.tasks) {
         if (speaker.is(task.approver) && (!id || *id == task.id)) found.push_back({&request, &task});
@@ -242,6 +245,7 @@ Answer Tsb::list_sign_tasks(const Call& call, const Parameters&) {
   return list_tasks(call, TaskFilter::sign);
 }
 Answer Tsb::list_all_tasks(const Call& call, const Parameters&) {
+  if (options_.generation == Generation::v2_0) return {404, spring_body(404, call.path(), rfc3339(clock_.now()))};
   return list_tasks(call, TaskFilter::all);
 }
 Answer Tsb::list_no_tasks(const Call& call, const Parameters&) {

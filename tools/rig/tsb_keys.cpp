@@ -88,7 +88,7 @@ void choose_algorithm(Fields& fields, KeyRecord& key) {
     return;
   }
   if (key.algorithm == "RSA") {
-    if (size != 2048 && size != 3072 && size != 4096) {
+    if (size != 2048 && size != 3072 && size != 4096 && size != 8192) {
       throw business_error(603, fmt::format("The key size {} is not supported for RSA.", size));
     }
     key.bits = static_cast<int>(size);

@@ -32,7 +32,7 @@ class TsbSimulator final : public Simulator {
  public:
   TsbSimulator(TsbOptions options, const TestPki& pki)
       : api_keys_(options.api_keys.value_or(ApiKeys{})),
-        generation_(options.generation == Generation::v2_2 ? "2.2" : "2.5"),
+        generation_(to_string(options.generation)),
         task_reader_(Json::object({{"certificate", pki.task_reader.string()}, {"key", pki.task_reader_key.string()}})),
         tsb_(std::move(options), clock_) {}
 

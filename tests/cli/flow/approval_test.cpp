@@ -1,7 +1,9 @@
 #include "base/json.h"
 #include "support/bench/bench.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <sstream>
 #include <string>
 
 namespace hsmbridge::test {
@@ -95,6 +97,114 @@ TEST_CASE("who approves must be said when several people have a key here") {
   const auto none = bench.run({"approval", "list", "--as", "carol"});
   CHECK(none.status == 0);
   CHECK(none.out == "carol has nothing to decide at tsb\n");
+}
+
+TEST_CASE("a task whose request is withdrawn or over here is not approved") {
+  Bench bench;
+  const auto id = pending(bench, "web-1");
+  const auto task = bench.tasks_of("alice").at(0);
+  // The TSB does not learn of it: its task stays.
+  REQUIRE(bench
+              .rig({"fault", "--kind", "status", "--status", "503", "--method", "DELETE", "--path", "/v1/request",
+                    "--times", "0"})
+              .status == 0);
+  REQUIRE(bench.run({"request", "cancel", id}).status == 3);
+  const auto refused = bench.run({"approval", "accept", "--as", "alice", task, "--yes"});
+  INFO(refused.out << refused.err);
+  CHECK(refused.status == 4);
+  CHECK(refused.err.find("our request " + id + " is Withdrawing here") != std::string::npos);
+  CHECK(bench.run({"approval", "show", "--as", "alice", task}).status == 4);
+  // Nor with its hash.
+  const auto shas = bench.run({"--json", "approval", "show", "--as", "alice", task}).json();
+  const auto again = bench.run(
+      {"approval", "accept", "--as", "alice", task, "--yes", "--sha256", shas.at("payload_sha256").as_string()});
+  CHECK(again.status == 4);
+  CHECK(bench.count("POST /v1/approval") == 0);
+}
+
+TEST_CASE("a certificate that the TSB would build with another content is not approved for our request") {
+  BenchOptions options;
+  options.serve = {"--generation", "2.5"};
+  options.provider = "    mode: certificate\n";
+  Bench bench(options);
+  const auto id = pending(bench, "web-1");
+  const auto honest = bench.tasks_of("alice").at(0);
+  const auto shown = bench.run({"approval", "show", "--as", "alice", honest});
+  INFO(shown.out << shown.err);
+  CHECK(shown.status == 0);
+
+  // Somebody with an API key posts our CSR and our mark, and asks for a CA of another name.
+  Json inner;
+  std::string line;
+  for (std::istringstream state(bench.cli().read("rig/tsb-state.jsonl")); std::getline(state, line);) {
+    const auto at = line.find("signCertificateRequest");
+    if (at == std::string::npos) continue;
+    const auto record = Json::parse(line);
+    const Json* body = record.find("body");
+    if (body == nullptr) body = record.at("request").find("body");
+    inner = body->at("signCertificateRequest");
+  }
+  inner.set("commonName", "evil");
+  inner.set("certificateAuthority", true);
+  Json attributes = Json::object({{"commonName", "evil"}});
+  inner.set("standardCertificateAttributes", attributes);
+  bench.cli().write("evil.json",
+                    Json::object({{"signCertificateRequest", inner}, {"requestSignature", Json()}}).dump());
+  const auto about = Json::parse(bench.cli().read("rig/tsb.json"));
+  const auto posted =
+      bench.cli().other({"curl", "-sS", "--cacert", "rig/ca.pem", "-H", "Content-Type: application/json", "-H",
+                         "X-API-KEY: " + about.at("api_keys").at("keyOperationToken").as_array().at(0).as_string(),
+                         "-d", "@evil.json", about.at("url").as_string() + "/v1/certificate/sign"});
+  INFO(posted.out << posted.err);
+  REQUIRE(posted.out.find("signRequestId") != std::string::npos);
+  std::string evil;
+  for (const auto& task : bench.tasks_of("alice"))
+    if (task != honest) evil = task;
+  const auto refused = bench.run({"approval", "accept", "--as", "alice", evil, "--yes"});
+  INFO(refused.out << refused.err);
+  CHECK(refused.status == 4);
+  CHECK(refused.err.find("ca-unrequested") != std::string::npos);
+  CHECK(refused.err.find("its common name is \"evil\"") != std::string::npos);
+  CHECK(bench.count("POST /v1/approval") == 0);
+  CHECK(id.size() == 16);
+}
+
+TEST_CASE("an approver's key that is not the one pinned is not used") {
+  Bench bench;
+  pending(bench, "web-1");
+  auto text = bench.cli().read(".config/hsmbridge/hsmbridge.yaml");
+  const std::string pin = "  alice: {token: alice, key: approver";
+  REQUIRE(text.find(pin + "}") != std::string::npos);
+  const auto other = bench.cli().read("bob.pem");
+  std::string spki = other.substr(other.find('\n') + 1);
+  spki.erase(spki.find("-----END"));
+  spki.erase(std::remove(spki.begin(), spki.end(), '\n'), spki.end());
+  text.replace(text.find(pin), pin.size(), pin + ", spki: \"" + spki + "\"");
+  bench.cli().write("pinned.yaml", text);
+  const auto refused = bench.run({"--config", "pinned.yaml", "approval", "list", "--as", "alice"});
+  INFO(refused.out << refused.err);
+  CHECK(refused.status == 1);
+  CHECK(refused.err.find("is not the one that `spki` of alice names") != std::string::npos);
+}
+
+TEST_CASE("an approver sees whether the application key signed the note") {
+  BenchOptions options;
+  options.provider = "    application_key: {token: web, key: application}\n";
+  Bench bench(options);
+  REQUIRE(
+      bench.run(bench.cli().on("web", {"key", "generate", "--label", "application", "--spec", "ec:P-256"})).status ==
+      0);
+  pending(bench, "web-1");
+  const auto task = bench.tasks_of("alice").at(0);
+  CHECK(bench.run({"approval", "show", "--as", "alice", task}).out.find("by the application key: yes") !=
+        std::string::npos);
+  // An approver's own bridge has the public half only; here another key's.
+  auto text = bench.cli().read(".config/hsmbridge/hsmbridge.yaml");
+  const std::string line = "application_key: {token: web, key: application}";
+  text.replace(text.find(line), line.size(), "application_public_key: " + (bench / "bob.pem").string());
+  bench.cli().write("approver.yaml", text);
+  CHECK(bench.run({"--config", "approver.yaml", "approval", "show", "--as", "alice", task})
+            .out.find("by the application key: no") != std::string::npos);
 }
 
 TEST_CASE("a provider is listed and shown and proves its credentials") {

@@ -154,7 +154,7 @@ TEST_CASE("what is wrong on the command line is said in one sentence with exit c
   fails("serve tsb", "--dir is missing");
   fails("serve tsb --dirt x", "'--dirt' is not known to 'hsmbridge-rig serve tsb'");
   fails("serve tsb --dir", "'--dir' needs a value: --dir DIR");
-  fails("serve tsb --dir " + dir + " --generation 9", "--generation is 2.2 or 2.5, not '9'");
+  fails("serve tsb --dir " + dir + " --generation 9", "--generation is 2.0, 2.2 or 2.5, not '9'");
   fails("serve tsb --dir " + dir + " --port x", "--port needs a whole number, not 'x'");
   CHECK(rig_command("clock --dir " + dir + "/none --advance 1h").status == 1);
   CHECK(rig_command("--help").status == 0);

@@ -305,6 +305,21 @@ TEST_CASE("the newer generation names its vendor") {
   CHECK(bench.send("GET", "/v1/licenseInfo").body == R"({"clientFlags":["KEY_AUTH","REST_API","TSB_ENGINE"]})");
 }
 
+TEST_CASE("the oldest generation has filters by kind only and five levels of detail") {
+  rig::TsbOptions options;
+  options.generation = rig::Generation::v2_0;
+  Bench bench(options);
+  CHECK(bench.send("GET", "/v1/versionInfo").body == R"({"Version":"2.0.0"})");
+  const Person alice("alice");
+  const rig::Answer missing = bench.post("/v1/filteredAllApprovalTask", bench.proof(alice));
+  CHECK(missing.status == 404);
+  CHECK(missing.body.find("errorCode") == std::string::npos);
+  CHECK(bench.post("/v1/filteredSignApprovalTask", bench.proof(alice)).body == R"({"tasks":[]})");
+  Json body = bench.proof(alice);
+  body.set("detailLevel", "level6");
+  CHECK(bench.post("/v1/filteredSignApprovalTask", body).status == 400);
+}
+
 TEST_CASE("what a key request gets wrong is said with the vendor's code and text") {
   Bench bench;
   const Person alice("alice");

@@ -1,5 +1,6 @@
 #include "providers/securosys/approver.h"
 
+#include "approval_sample.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "support/fake_clock.h"
@@ -17,29 +18,10 @@ using namespace hsmbridge;
 using namespace hsmbridge::securosys;
 using namespace std::chrono_literals;
 using test::FakeTransport;
+using test::to_be_approved;
+using test::tsb_refusal;
 
 namespace {
-
-void put(Bytes& to, std::uint64_t value, unsigned octets) {
-  for (unsigned i = 0; i < octets; ++i) to.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
-}
-void element(Bytes& to, std::uint16_t type, ByteView data) {
-  put(to, type, 2);
-  put(to, data.size(), 2);
-  to.insert(to.end(), data.begin(), data.end());
-  while (to.size() % 4 != 0) to.push_back(0);
-}
-// approvalToBeSigned without a time stamp.
-Bytes to_be_approved(const std::string& label, ByteView payload) {
-  Bytes content;
-  element(content, 0x003B, from_hex("01000000"));
-  element(content, 0x1002, as_bytes(label));
-  element(content, 0x1057, payload);
-  Bytes whole;
-  put(whole, content.size(), 4);
-  whole.insert(whole.end(), content.begin(), content.end());
-  return whole;
-}
 
 Bytes some_tbs(test::TestCa& ca, const std::string& name = "www.example.com") {
   test::SoftwareSigner key("ec:P-256");
@@ -159,16 +141,58 @@ TEST_CASE("every mismatch is refused and named") {
   const Bytes meta = meta_data_octets({"s", hex(sha256(to_bytes("x"))), "", "R", 1});
   CHECK(refusal_of(desk, desk.shown(whole, R"(,"metaData":")" + base64(meta) + "\""), {}).find("other bytes") !=
         std::string::npos);
-  Expectation for_key;
-  for_key.spki = x509::parse_tbs_certificate(tbs).spki;
-  CHECK(refusal_of(desk, good, for_key) == "");
-  for_key.spki = other.subject_public_key_info();
-  CHECK(refusal_of(desk, good, for_key) == "task t1 is not approved: it is no certificate for the key of our request");
   CHECK(refusal_of(desk, desk.shown(Bytes(whole.begin(), whole.end() - 4)), {}) != "");
   // an expectation that holds
   const Bytes ours = meta_data_octets({"s", hex(sha256(tbs)), "", "0123456789ABCDEF", 1});
   CHECK(refusal_of(desk, desk.shown(whole, R"(,"metaData":")" + base64(ours) + "\""),
                    {"ca-key", tbs, "0123456789ABCDEF", {}}) == "");
+}
+
+TEST_CASE("a certificate that the TSB builds must say what our request asked") {
+  test::TestCa ca;
+  Desk desk;
+  const Bytes tbs = some_tbs(ca);
+  const x509::TbsCertificate asked = x509::parse_tbs_certificate(tbs);
+  Expectation ours;
+  ours.certificate = x509::Expectation{};
+  ours.certificate->spki = asked.spki;
+  ours.certificate->content = asked.content;
+  ours.at = desk.clock.now();
+  CHECK(refusal_of(desk, desk.shown(to_be_approved("ca-key", tbs)), ours) == "");
+
+  // Our CSR and our copied mark, and another content: the key alone says nothing.
+  x509::CertificateFields evil = x509::fields_for_issuer(ca.certificate);
+  evil.serial = x509::random_serial();
+  evil.validity = asked.validity;
+  evil.spki = asked.spki;
+  evil.content = asked.content;
+  evil.content.subject = x509::Name::parse("CN=evil");
+  evil.content.basic_constraints = x509::parse_basic_constraints("CA:TRUE");
+  evil.algorithm = &x509::signature_algorithm("ecdsa-sha256");
+  const TaskView view = desk.shown(to_be_approved("ca-key", x509::build_tbs_certificate(evil)));
+  const std::vector<std::string> against = objections(view, ours, desk.signer.subject_public_key_info());
+  REQUIRE(against.size() == 3);
+  CHECK(against[2] == "its common name is \"evil\", and our request asked for \"www.example.com\"");
+  CHECK(against[0].find("ca-unrequested") != std::string::npos);
+  CHECK(against[1].find("subject-changed") != std::string::npos);
+  CHECK_FALSE(refusal_of(desk, view, ours).empty());
+  // What the profile accepts is no objection, what can never be accepted stays one; and so does another name.
+  ours.certificate->accept = {"subject-changed"};
+  CHECK(objections(view, ours, desk.signer.subject_public_key_info()).size() == 2);
+
+  ours.certificate->spki = desk.signer.subject_public_key_info();
+  CHECK(refusal_of(desk, desk.shown(to_be_approved("ca-key", tbs)), ours).find("key-differs") != std::string::npos);
+  CHECK(refusal_of(desk, desk.shown(to_be_approved("ca-key", to_bytes("no certificate"))), ours)
+            .find("it is no certificate, and our request asked for one") != std::string::npos);
+}
+
+TEST_CASE("what is known against a task from elsewhere refuses it") {
+  test::TestCa ca;
+  Desk desk;
+  Expectation over;
+  over.known = {"our request 06 is Cancelled here"};
+  CHECK(refusal_of(desk, desk.shown(to_be_approved("ca-key", some_tbs(ca))), over) ==
+        "task t1 is not approved: our request 06 is Cancelled here");
 }
 
 TEST_CASE("several objections are all told") {
@@ -224,6 +248,87 @@ TEST_CASE("all pages are listed and one that cannot be read hides no other") {
   // one time stamp, signed once, serves both pages
   CHECK(Json::parse(desk.transport->sent[0].body).at("timestampSignature") ==
         Json::parse(desk.transport->sent[1].body).at("timestampSignature"));
+}
+
+TEST_CASE("a listing asks for the bytes alone and a shown task for what comes beside them") {
+  Desk desk;
+  test::TestCa ca;
+  desk.transport->then(200, R"({"tasks":[]})");
+  desk.approver.list();
+  desk.shown(to_be_approved("k", some_tbs(ca)));
+  CHECK(Json::parse(desk.transport->sent[0].body).at("detailLevel").as_string() == "level1");
+  CHECK(Json::parse(desk.transport->sent[1].body).at("detailLevel").as_string() == "level2");
+}
+
+TEST_CASE("an entry that is malformed is that task's fault and hides no other") {
+  Desk desk;
+  test::TestCa ca;
+  const Bytes whole = to_be_approved("k", some_tbs(ca));
+  desk.transport->then(200, R"({"tasks":[{"id":5},)" + task_json("t1", whole) +
+                                R"(,{"id":"t2","approvalToBeSigned":"???"},)" + task_json("t3", whole) + "]}");
+  const std::vector<TaskView> views = desk.approver.list();
+  REQUIRE(views.size() == 4);
+  CHECK(views[0].id == "");
+  CHECK_FALSE(views[0].fault.empty());
+  CHECK(views[1].fault == "");
+  CHECK(views[2].id == "t2");
+  CHECK_FALSE(views[2].fault.empty());
+  CHECK(views[3].fault == "");
+  CHECK_FALSE(objections(views[2], {}, desk.signer.subject_public_key_info()).empty());
+}
+
+TEST_CASE("a page that is too large is asked for in smaller ones and a huge task hides no other") {
+  Desk desk;
+  test::TestCa ca;
+  const Bytes whole = to_be_approved("k", some_tbs(ca));
+  const AnswerLost too_large{"larger than 4194304 bytes", true};
+  desk.transport
+      ->then(too_large)  // 25
+      .then(too_large)   // 5
+      .then(200, R"({"tasks":[)" + task_json("t0", whole) + "]}")
+      .then(too_large)
+      .then(200, R"({"tasks":[)" + task_json("t2", whole) + "]}")
+      .then(200, R"({"tasks":[]})");
+  const std::vector<TaskView> views = desk.approver.list();
+  REQUIRE(views.size() == 3);
+  CHECK(views[0].id == "t0");
+  CHECK(views[1].fault.find("task number 2 of the listing is too large") != std::string::npos);
+  CHECK(views[2].id == "t2");
+  std::vector<std::string> pages;
+  for (const HttpRequest& request : desk.transport->sent) {
+    const Json paging = Json::parse(request.body).at("paging");
+    pages.push_back(std::to_string(paging.at("pageNumber").as_integer()) + "/" +
+                    std::to_string(paging.at("pageSize").as_integer()));
+  }
+  CHECK(pages == std::vector<std::string>{"0/25", "0/5", "0/1", "1/1", "2/1", "3/1"});
+
+  // One whose notes are too large can be seen and refused, and not approved.
+  desk.transport->then(too_large).then(200, R"({"tasks":[)" + task_json("t1", whole) + "]}");
+  const TaskView view = desk.approver.show("t1");
+  CHECK(view.fault.find("too large") != std::string::npos);
+  CHECK_FALSE(refusal_of(desk, view, {}).empty());
+}
+
+TEST_CASE("a server that is too large for ever is not asked for ever") {
+  Desk desk;
+  for (int i = 0; i < 20; ++i) desk.transport->then(AnswerLost{"larger than 4194304 bytes", true});
+  CHECK_THROWS_AS(desk.approver.list(), Error);
+  CHECK(desk.transport->sent.size() == 8);
+}
+
+TEST_CASE("a common name that is not ASCII is marked in the title") {
+  Desk desk;
+  test::TestCa ca;
+  const TaskView view = desk.shown(to_be_approved("k", some_tbs(ca, "ascii.example.com")));
+  CHECK(view.title.find("NOT ASCII") == std::string::npos);
+  x509::CertificateFields fields = x509::fields_for_issuer(ca.certificate);
+  fields.serial = x509::random_serial();
+  fields.validity = {parse_rfc3339("2026-06-01T00:00:00Z"), parse_rfc3339("2026-09-01T00:00:00Z")};
+  fields.spki = desk.signer.subject_public_key_info();
+  fields.content.subject = x509::Name::parse("CN=www.p\xD0\xB0ypal.com");
+  fields.algorithm = &x509::signature_algorithm("ecdsa-sha256");
+  CHECK(desk.shown(to_be_approved("k", x509::build_tbs_certificate(fields)))
+            .title.ends_with("[its common name is NOT ASCII: U+0430]"));
 }
 
 TEST_CASE("a server that gives one page for ever is not asked for ever") {

@@ -16,9 +16,10 @@ struct Case {
   x509::Ask ask = test::server_ask();
   test::SoftwareSigner key{"ec:P-256"};
   Settings settings;
+  std::optional<x509::Certificate> issuer = {};
 
   std::vector<std::string> check(Generation generation) {
-    return check_certificate_request(settings, generation, ask, x509::parse_csr(test::csr_for(key, ask)));
+    return check_certificate_request(settings, generation, ask, x509::parse_csr(test::csr_for(key, ask)), issuer);
   }
   CertificateSignRequest request(Generation generation) {
     return certificate_sign_request(generation, ask, x509::parse_csr(test::csr_for(key, ask)));
@@ -48,6 +49,21 @@ TEST_CASE("an older TSB is refused everything it would drop and each by name") {
   CHECK(one.check(Generation::classic).empty());
   one.ask.accept.pop_back();
   CHECK(one.check(Generation::classic).size() == 1);
+}
+
+TEST_CASE("an issuer's key that the TSB issues no certificates with is refused though no algorithm is configured") {
+  Case one;
+  one.ask.content.subject = x509::Name::parse("CN=www.example.com");
+  const auto refused = [&](Generation generation) {
+    return names(one.check(generation), "the TSB issues no certificates with ed25519");
+  };
+  one.issuer = test::TestCa("ed25519").certificate;
+  CHECK(refused(Generation::classic));
+  CHECK_FALSE(refused(Generation::modern));
+  one.issuer = test::TestCa("ec:P-256").certificate;
+  CHECK_FALSE(refused(Generation::classic));
+  one.settings.algorithm = "rsa-sha256";
+  CHECK(names(one.check(Generation::classic), "does not fit the issuer's key"));
 }
 
 TEST_CASE("every name that a profile may accept here is one of the table and acceptable") {

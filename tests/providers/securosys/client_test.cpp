@@ -11,6 +11,7 @@ using namespace hsmbridge;
 using namespace hsmbridge::securosys;
 using namespace std::chrono_literals;
 using test::FakeTransport;
+using test::tsb_refusal;
 
 namespace {
 
@@ -75,15 +76,19 @@ TEST_CASE("only calls that create something are forbidden to go out twice") {
       .then(201, R"({"signRequestId":"a"})")
       .then(200, R"({"id":"a","status":"PENDING"})")
       .then(200, "")
+      .then(200, "")
+      .then(200, R"({"label":"sub","certificate":"MAA="})")
       .then(200, "");
   rig.client().sign("{}", 1s);
   rig.client().certificate_sign("{}", 1s);
   rig.client().request("a", 1s);
   rig.client().approve({}, 1s);
+  rig.client().reject({}, "t", 1s);
+  rig.client().import_certificate("sub", from_hex("3000"), 1s);
   rig.client().delete_request("a", 1s);
   std::vector<bool> never;
   for (const HttpRequest& request : rig.transport->sent) never.push_back(request.repeat == HttpRequest::Repeat::never);
-  CHECK(never == std::vector<bool>{true, true, false, true, false});
+  CHECK(never == std::vector<bool>{true, true, false, true, true, true, false});
 }
 
 TEST_CASE("a refused API key is followed by the next one and the next call starts there") {
@@ -107,7 +112,8 @@ TEST_CASE("when every API key is refused the call is denied and the next reads t
   rig.options.api_keys[Role::key_operation].push_back([&reads] { return Secret("key" + std::to_string(++reads)); });
   rig.transport->then(tsb_refusal(401, 631)).then(200, R"({"id":"a","status":"PENDING"})");
   const Verdict verdict = rig.client().sign("{}", 1s);
-  CHECK(std::get<workflow::RefusedForGood>(verdict).error.kind() == ErrorKind::denied);
+  // Somebody may renew it: the request, and the key born for it, must not end.
+  CHECK(std::get<workflow::NotAccepted>(verdict).error.kind() == ErrorKind::denied);
   CHECK(rig.transport->sent.size() == 1);
   rig.client().request("a", 1s);
   CHECK(rig.key_of(1) == "key2");
@@ -166,12 +172,41 @@ TEST_CASE("a request that the TSB does not know is an answer and not an error") 
 TEST_CASE("an older server is asked with the older filter from then on") {
   Rig rig;
   const std::string spring = R"({"timestamp":"t","status":404,"error":"Not Found","path":"/v1/x"})";
-  rig.transport->then(404, spring).then(200, R"({"tasks":[]})").then(200, R"({"tasks":[]})");
+  const auto task = [](const std::string& id) { return R"({"tasks":[{"id":")" + id + R"("}]})"; };
+  rig.transport->then(404, spring);
+  for (int round = 0; round < 2; ++round)
+    rig.transport->then(200, task("s"))
+        .then(200, task("d"))
+        .then(404, spring)
+        .then(200, task("m"))
+        .then(200, R"({"tasks":[]})")
+        .then(200, task("u"));
+  std::vector<std::string> ids;
+  for (const Task& one : rig.client().tasks({}, {}, 1s)) ids.push_back(one.id);
+  CHECK(ids == std::vector<std::string>{"s", "d", "m", "u"});
   rig.client().tasks({}, {}, 1s);
+  std::vector<std::string> expected{"POST /v1/filteredAllApprovalTask"};
+  for (int round = 0; round < 2; ++round)
+    for (const char* kind : {"Sign", "Decrypt", "UnwrapKey", "ModifyKey", "BlockKey", "UnblockKey"})
+      expected.push_back(std::string("POST /v1/filtered") + kind + "ApprovalTask");
+  CHECK(rig.transport->lines() == expected);
+}
+
+TEST_CASE("an older server's task that no kind of filter has is not there") {
+  Rig rig;
+  const std::string spring = R"({"timestamp":"t","status":404,"error":"Not Found","path":"/v1/x"})";
+  rig.transport->then(404, spring);
+  for (int kind = 0; kind < 6; ++kind) rig.transport->then(tsb_refusal(404, 652));
+  CHECK(error_of([&] { rig.client().tasks({}, {"t", 2, 0, 1}, 1s); }).detail("errorCode") == "652");
+}
+
+TEST_CASE("a proxy's 404 does not make a newer server an older one") {
+  Rig rig;
+  rig.transport->then(404, "<html>", "text/html").then(200, R"({"tasks":[]})");
+  CHECK_THROWS_AS(rig.client().tasks({}, {}, 1s), Error);
   rig.client().tasks({}, {}, 1s);
-  CHECK(rig.transport->lines() == std::vector<std::string>{"POST /v1/filteredAllApprovalTask",
-                                                           "POST /v1/filteredSignApprovalTask",
-                                                           "POST /v1/filteredSignApprovalTask"});
+  CHECK(rig.transport->lines() ==
+        std::vector<std::string>{"POST /v1/filteredAllApprovalTask", "POST /v1/filteredAllApprovalTask"});
 }
 
 TEST_CASE("a task filter that the TSB itself refuses is not asked elsewhere") {
@@ -197,6 +232,81 @@ TEST_CASE("an approval without a complete answer is told as such") {
   CHECK(error_of([&] { rig.client().approve({}, 1s); }).kind() == ErrorKind::outcome_unknown);
   CHECK(error_of([&] { rig.client().approve({}, 1s); }).kind() == ErrorKind::unavailable);
   CHECK(error_of([&] { rig.client().approve({}, 1s); }).kind() == ErrorKind::not_found);
+}
+
+TEST_CASE("what is no clear answer to a decision is told as unknown") {
+  const std::vector<std::pair<Exchange, ErrorKind>> rows{
+      {HttpAnswer{200, "text/html", "<html>Please log in</html>", {}, {}}, ErrorKind::outcome_unknown},
+      {HttpAnswer{200, "application/json", R"({"errorCode":600})", {}, {}}, ErrorKind::outcome_unknown},
+      {HttpAnswer{201, "", "", {}, {}}, ErrorKind::outcome_unknown},
+      {HttpAnswer{202, "", "", {}, {}}, ErrorKind::outcome_unknown},
+      {HttpAnswer{302, "", "", {}, {}}, ErrorKind::outcome_unknown},
+      {HttpAnswer{401, "text/plain", "Unauthorized", {}, {}}, ErrorKind::outcome_unknown},
+      {HttpAnswer{404, "text/html", "<html>", {}, {}}, ErrorKind::outcome_unknown},
+      {HttpAnswer{408, "", "", {}, {}}, ErrorKind::outcome_unknown},
+      {tsb_refusal(408, 600), ErrorKind::outcome_unknown},
+      // the last approval executes the request: it may be recorded although the execution failed
+      {tsb_refusal(500, 701), ErrorKind::outcome_unknown},
+      {HttpAnswer{502, "text/html", "<html>", {}, {}}, ErrorKind::outcome_unknown},
+      {HttpAnswer{503, "", "", {}, {}}, ErrorKind::outcome_unknown},
+      {HttpAnswer{429, "", "", {}, {}}, ErrorKind::unavailable},
+      {tsb_refusal(400, 403), ErrorKind::denied},
+  };
+  for (const auto& [exchange, kind] : rows) {
+    Rig rig;
+    rig.transport->then(exchange).then(exchange);
+    const Error approved = error_of([&] { rig.client().approve({}, 1s); });
+    const Error rejected = error_of([&] { rig.client().reject({}, "t", 1s); });
+    CAPTURE(approved.message(), rejected.message());
+    CHECK(approved.kind() == kind);
+    CHECK(rejected.kind() == kind);
+    if (kind == ErrorKind::outcome_unknown) CHECK(approved.hint().find("list the tasks again") == 0);
+  }
+  for (const char* body : {"", " \n", "{}", R"({"id":"t"})"}) {
+    CAPTURE(body);
+    Rig rig;
+    rig.transport->then(200, body).then(204, "");
+    CHECK_NOTHROW(rig.client().approve({}, 1s));
+    CHECK_NOTHROW(rig.client().reject({}, "t", 1s));
+  }
+}
+
+TEST_CASE("an import is done only when the TSB says so about this certificate") {
+  const auto kind = [](long status, const std::string& body) {
+    Rig rig;
+    rig.transport->then(status, body, body.starts_with("<") ? "text/html" : "application/json");
+    return error_of([&] { rig.client().import_certificate("sub", from_hex("3000"), 1s); }).kind();
+  };
+  Rig rig;
+  rig.transport->then(200, R"({"label":"sub","certificate":"MAA="})");
+  CHECK_NOTHROW(rig.client().import_certificate("sub", from_hex("3000"), 1s));
+  CHECK(kind(200, "<html>Please log in</html>") == ErrorKind::unavailable);
+  CHECK(kind(200, "") == ErrorKind::unavailable);
+  CHECK(kind(200, "{}") == ErrorKind::corrupt);
+  CHECK(kind(200, R"({"label":"other","certificate":"MAA="})") == ErrorKind::corrupt);
+  CHECK(kind(200, R"({"label":"sub","certificate":"MAEA"})") == ErrorKind::corrupt);
+}
+
+TEST_CASE("what a missing certificate means depends on the call") {
+  Rig rig;
+  rig.transport->then(tsb_refusal(400, 402)).then(tsb_refusal(400, 402)).then(tsb_refusal(400, 402));
+  CHECK(error_of([&] { rig.client().certificate("ca", 1s); }).hint().find("`issuer`") != std::string::npos);
+  CHECK(error_of([&] { rig.client().import_certificate("sub", {}, 1s); }).hint().find("`import_label`") !=
+        std::string::npos);
+  const Verdict verdict = rig.client().certificate_sign("{}", 1s);
+  CHECK(std::get<workflow::RefusedForGood>(verdict).error.hint().find("attach a CA certificate") == 0);
+}
+
+TEST_CASE("a call makes sense with a key of its role or where no key is asked at all") {
+  Rig none;
+  CHECK(none.client().may_call(Endpoint::key_attributes));
+  Rig some;
+  some.key(Role::key_operation, "ko");
+  CHECK(some.client().may_call(Endpoint::sign));
+  CHECK_FALSE(some.client().may_call(Endpoint::key_attributes));
+  some.made.reset();
+  some.key(Role::key_management, "km");
+  CHECK(some.client().may_call(Endpoint::key_attributes));
 }
 
 TEST_CASE("rejecting uses the verb of the configuration") {

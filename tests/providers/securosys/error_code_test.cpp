@@ -17,7 +17,15 @@ TEST_CASE("the table of error codes is ascending and every row says what to do")
     // what cannot be helped by repeating must not read "try again later"
     if (row.repeating == Repeating::cannot_help) CHECK(row.kind != ErrorKind::unavailable);
     if (row.repeating == Repeating::may_help) CHECK(row.kind == ErrorKind::unavailable);
+    if (row.repeating == Repeating::when_renewed) CHECK(row.kind == ErrorKind::denied);
   }
+}
+
+TEST_CASE("an expired credential is no refusal for good") {
+  std::vector<int> codes;
+  for (const ErrorCode& row : error_codes())
+    if (row.repeating == Repeating::when_renewed) codes.push_back(row.code);
+  CHECK(codes == std::vector<int>{406, 416, 617, 618, 631});
 }
 
 TEST_CASE("every code of the vendor's list has a row") {

@@ -1,5 +1,6 @@
 #include "providers/securosys/provider.h"
 
+#include "approval_sample.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "support/fake_clock.h"
@@ -18,6 +19,7 @@ using namespace hsmbridge::securosys;
 using namespace hsmbridge::workflow;
 using namespace std::chrono_literals;
 using test::FakeTransport;
+using test::tsb_refusal;
 
 namespace {
 
@@ -37,6 +39,7 @@ struct Bench {
     ask = test::server_ask();
     submission.reference = ProviderReference(kId);
     submission.submitted_at = clock.now();
+    options.api_keys[Role::key_operation].push_back([] { return Secret("ko"); });
   }
 
   SecurosysProvider& provider() {
@@ -55,6 +58,12 @@ struct Bench {
     draft.issuer = made_draft.issuer;
     draft.summary = "certificate for www";
   }
+  // The certificate that is attached to the signing key at the TSB.
+  void attached(const x509::Certificate& certificate) {
+    transport->then(
+        200, Json::object({{"label", "ca-key"}, {"certificate", x509::certificate_to_pem(certificate.der)}}).dump());
+  }
+  std::vector<std::string> check() { return provider().check(call()); }
   ProviderCall call() { return {order, token_key, draft, 1, &submission, clock.now(), 10s}; }
 
   test::TempFolder folder;
@@ -108,7 +117,8 @@ TEST_CASE("the draft says what the request asks and what the issuer is") {
   CHECK(tbs.serial.size() <= 20);
   CHECK(x509::serial_sign(tbs.serial) == x509::SerialSign::positive);
   CHECK(bench.draft.algorithm == "ecdsa-sha256");
-  CHECK(bench.provider().check(bench.call()).empty());
+  bench.attached(bench.ca.certificate);
+  CHECK(bench.check().empty());
 }
 
 TEST_CASE("a request that is not what the order asks is not drafted") {
@@ -131,6 +141,7 @@ TEST_CASE("each fault of a draft is named at once") {
   Bench bench;
   bench.ask.validity = std::chrono::hours{24 * 365 * 20};
   bench.freeze();
+  bench.attached(bench.ca.certificate);
   CHECK(bench.provider().check(bench.call()) ==
         std::vector<std::string>{"it would end 2046-05-27T12:00:00Z, after its issuer (2036-01-01T00:00:00Z)"});
 
@@ -138,6 +149,7 @@ TEST_CASE("each fault of a draft is named at once") {
   write_file(*bench.settings.issuer, to_bytes(x509::certificate_to_pem(leaf.certificate.der)), FileMode::public_0644,
              Existing::replace);
   bench.made.reset();
+  bench.attached(leaf.certificate);
   CHECK(bench.provider().check(bench.call()).size() == 5);
 }
 
@@ -186,6 +198,7 @@ TEST_CASE("the application key signs metaData and the request when configured") 
 
 TEST_CASE("a submission whose secret cannot be read was not accepted and nothing was sent") {
   Bench bench;
+  bench.options.api_keys[Role::key_operation].clear();
   bench.options.api_keys[Role::key_operation].push_back([]() -> Secret { throw Error(ErrorKind::denied, "no"); });
   bench.freeze();
   CHECK(std::holds_alternative<NotAccepted>(bench.provider().submit(bench.call())));
@@ -218,8 +231,43 @@ TEST_CASE("a request that vanished is gone and an answer about another one is co
   Bench bench;
   bench.transport->then(tsb_refusal(404, 651));
   CHECK(bench.provider().poll(bench.call()).standing == Standing::gone);
-  bench.transport->then(200, R"({"id":"other","status":"EXECUTED","result":"AAAA"})");
+  bench.transport->then(200, R"({"id":"other","status":"PENDING"})");
   CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
+}
+
+TEST_CASE("an answer with a result is kept whole though it is not about this request") {
+  for (const std::string body : {R"({"id":"other","status":"EXECUTED","result":"AAAA"})",
+                                 R"({"status":"EXECUTED","result":"AAAA"})", R"({"result":"AAAA"})"}) {
+    CAPTURE(body);
+    Bench bench;
+    bench.transport->then(200, body);
+    const Report report = bench.provider().poll(bench.call());
+    CHECK(report.standing == Standing::handed_out);
+    REQUIRE(report.handout);
+    CHECK(report.handout->raw == to_bytes(body));
+    // No certificate is made of it: it ends with a person, the bytes at hand.
+    try {
+      bench.provider().read(bench.call(), *report.handout);
+      FAIL("it was read");
+    } catch (const Error& error) {
+      CHECK(error.kind() == ErrorKind::corrupt);
+    }
+  }
+}
+
+TEST_CASE("a result is taken with a status word that nobody knows and before anything else is asked") {
+  Bench bench;
+  bench.options.api_keys[Role::key_management].push_back([] { return Secret("km"); });
+  bench.submission.provider_state.clear();
+  for (const char* status : {"EXECUTED", "COMPLETED"}) {
+    CAPTURE(status);
+    bench.transport->then(200, std::string(R"({"id":")") + kId + R"(","status":")" + status + R"(","result":"AAAA"})");
+    const Report report = bench.provider().poll(bench.call());
+    CHECK(report.standing == Standing::handed_out);
+    REQUIRE(report.handout);
+    CHECK(report.handout->result == from_base64("AAAA"));
+  }
+  CHECK(bench.transport->sent.size() == 2);
 }
 
 TEST_CASE("a reference typed in capitals is the same request") {
@@ -232,6 +280,7 @@ TEST_CASE("a reference typed in capitals is the same request") {
 TEST_CASE("a newer server whose version may not be asked says what to configure") {
   Bench bench(Mode::certificate);
   bench.freeze();
+  bench.attached(bench.ca.certificate);
   bench.transport->then(tsb_refusal(400, 416));
   try {
     bench.provider().check(bench.call());
@@ -366,12 +415,41 @@ TEST_CASE("a signature by another key is no certificate") {
 
 TEST_CASE("a result given once that nobody kept is told truthfully") {
   Bench bench;
+  bench.settings.result_once = true;
   bench.transport->then(200, status_body("EXECUTED")).then(200, status_body("EXECUTED"));
   CHECK(bench.provider().poll(bench.call()).standing == Standing::ready);
   const Report report = bench.provider().retrieve(bench.call());
   CHECK(report.standing == Standing::handed_out);
   CHECK_FALSE(report.handout);
   CHECK(report.message.find("hands out no result") != std::string::npos);
+}
+
+TEST_CASE("a result that is late is looked for during an hour") {
+  Bench bench;
+  test::SoftwareSigner anna("ec:P-256");
+  bench.settings.policy = {{{"", 0s, 24h, {{"ops", 1, {{"anna", x509::spki_hash(anna.subject_public_key_info())}}}}}}};
+  const auto look = [&] {
+    bench.transport->then(200, status_body("EXECUTED"));
+    const Report report = bench.provider().retrieve(bench.call());
+    if (!report.provider_state.empty()) bench.submission.provider_state = report.provider_state;
+    return report;
+  };
+  const Report first = look();
+  CHECK(first.standing == Standing::ready);
+  CHECK(first.message ==
+        "executed, and its result is not there yet; it is looked for until about " + rfc3339(bench.clock.now() + 1h));
+  CHECK_FALSE(first.provider_state.empty());
+  bench.clock.advance(59min);
+  bench.made.reset();  // another process
+  const Report second = look();
+  CHECK(second.standing == Standing::ready);
+  CHECK(second.message == first.message);  // nothing new is written down
+  CHECK(second.provider_state.empty());
+  CHECK(second.progress.quorum == "1 of 1 in group ops");
+  bench.clock.advance(1min);
+  const Report last = look();
+  CHECK(last.standing == Standing::handed_out);
+  CHECK_FALSE(last.handout);
 }
 
 TEST_CASE("cancelling reports what the request is afterwards") {
@@ -401,61 +479,298 @@ TEST_CASE("without a task reader a lost submission cannot be told and nothing is
   CHECK(bench.transport->sent.empty());
 }
 
+namespace {
+
+// A request whose answer was lost, a task reader, and an approver who is somebody else.
+struct Lost : Bench {
+  explicit Lost(Mode mode = Mode::raw_signature) : Bench(mode) {
+    settings.task_reader = Settings::TaskReader{folder / "reader.pem", {"web", "reader"}};
+    write_file(settings.task_reader->certificate, to_bytes(x509::certificate_to_pem(reader->certificate.der)),
+               FileMode::public_0644, Existing::refuse);
+    keys.task_reader = std::shared_ptr<x509::Signer>(reader, &reader->signer);
+    settings.names[x509::spki_hash(anna.subject_public_key_info())] = "anna";
+    freeze();
+  }
+  // What the TSB's own certificate would say, for the key.
+  Bytes built_there(test::SoftwareSigner& for_key) {
+    x509::CertificateFields fields = x509::fields_for_issuer(ca.certificate);
+    fields.serial = x509::random_serial();
+    fields.validity = {clock.now(), clock.now() + 24h};
+    fields.spki = for_key.subject_public_key_info();
+    fields.content.subject = x509::Name::parse("CN=www.example.com");
+    fields.algorithm = &x509::signature_algorithm("ecdsa-sha256");
+    return x509::build_tbs_certificate(fields);
+  }
+  std::string task(const std::string& id, const std::string& request, unsigned attempt, const Bytes& payload,
+                   const std::string& more = "") {
+    const MetaData meta{"s", "", hex(sha256(draft.csr)), request, attempt};
+    const Bytes octets = meta_data_octets(meta);
+    std::string signature;
+    if (signer != nullptr)
+      signature =
+          R"(,"metaDataSignature":")" + base64(signer->sign(octets, *approver_algorithm(*signer).algorithm)) + "\"";
+    return R"({"id":")" + id + R"(","approvalToBeSigned":")" + base64(test::to_be_approved("ca-key", payload)) +
+           R"(","metaData":")" + base64(octets) + "\"" + signature + more + "}";
+  }
+  std::string mine(const std::string& id, const std::string& more = "") {
+    return task(id, order.id.str(), 1, draft.to_be_signed, more);
+  }
+  void tasks(const std::string& all) { transport->then(200, R"({"tasks":[)" + all + "]}"); }
+  std::string cannot_tell() { return std::get<CannotTell>(provider().look_up(call())).why; }
+
+  std::shared_ptr<test::TestCa> reader = std::make_shared<test::TestCa>("ec:P-256", "CN=Reader", "CA:FALSE");
+  test::SoftwareSigner anna{"ec:P-256"};
+  test::SoftwareSigner* signer = nullptr;  // of metaData
+};
+
+const char* const kStatus = R"(,"requestStatus":{"id":"r9","status":"PENDING"})";
+
+}  // namespace
+
 TEST_CASE("a submission whose tasks are there is found by its mark") {
-  Bench bench;
-  const auto reader = std::make_shared<test::TestCa>("ec:P-256", "CN=Reader", "CA:FALSE");
-  bench.settings.task_reader = Settings::TaskReader{bench.folder / "reader.pem", {"web", "reader"}};
-  write_file(bench.settings.task_reader->certificate, to_bytes(x509::certificate_to_pem(reader->certificate.der)),
-             FileMode::public_0644, Existing::refuse);
-  bench.keys.task_reader = std::shared_ptr<x509::Signer>(reader, &reader->signer);
-  bench.freeze();
-
-  const auto task = [&](const std::string& id, const std::string& request, unsigned attempt, const Bytes& payload) {
-    const Bytes meta = meta_data_octets({"s", "", "", request, attempt});
-    return R"({"id":")" + id + R"(","approvalToBeSigned":"AAAA","metaData":")" + base64(meta) + R"(","payload":")" +
-           base64(payload) + "\"";
-  };
-  const std::string mine = bench.order.id.str();
-
+  Lost lost;
+  const std::string mine = lost.order.id.str();
+  const Bytes& ours = lost.draft.to_be_signed;
   SECTION("found") {
-    bench.transport
-        ->then(200, R"({"tasks":[)" + task("t1", "OTHER", 1, bench.draft.to_be_signed) + "}," +
-                        task("t2", mine, 2, bench.draft.to_be_signed) + "}," + task("t3", mine, 1, to_bytes("x")) +
-                        "}," + task("t4", mine, 1, bench.draft.to_be_signed) + "}]}")
-        .then(200, R"({"tasks":[)" + task("t4", mine, 1, bench.draft.to_be_signed) +
-                       R"(,"requestStatus":{"id":"r9","status":"PENDING"}}]})");
-    const LookUpAnswer answer = bench.provider().look_up(bench.call());
+    lost.tasks(lost.task("t1", "OTHER", 1, to_bytes("x")) + "," + lost.task("t2", mine, 2, ours) + "," +
+               lost.task("t3", mine, 1, to_bytes("x")) + "," + lost.mine("t4"));
+    lost.tasks(lost.task("t2", mine, 2, ours, kStatus));
+    lost.tasks(lost.mine("t4", kStatus));
+    const LookUpAnswer answer = lost.provider().look_up(lost.call());
     CHECK(std::get<Found>(answer).report.reference == ProviderReference("r9"));
     // others' tasks are only listed; no request is ever asked for
-    CHECK(bench.transport->lines() ==
-          std::vector<std::string>{"POST /v1/filteredAllApprovalTask", "POST /v1/filteredAllApprovalTask"});
-    CHECK(sent_json(bench, 0).at("detailLevel").as_string() == "level2");
-    CHECK(sent_json(bench, 0).find("timestampSigningCertificate") != nullptr);
-    CHECK(sent_json(bench, 1).at("id").as_string() == "t4");
-    CHECK(sent_json(bench, 1).at("detailLevel").as_string() == "level6");
-  }
-  SECTION("an approver's key is not used for looking") {
-    bench.settings.policy = {{{"", 0s, 0s, {{"ops", 1, {{"anna", x509::spki_hash(reader->certificate.spki())}}}}}}};
-    bench.made.reset();
-    CHECK(std::get<CannotTell>(bench.provider().look_up(bench.call())).why.find("key of an approver") !=
-          std::string::npos);
-    CHECK(bench.transport->sent.empty());
+    CHECK(lost.transport->lines() == std::vector<std::string>(3, "POST /v1/filteredAllApprovalTask"));
+    CHECK(sent_json(lost, 0).at("detailLevel").as_string() == "level1");
+    CHECK(sent_json(lost, 0).find("timestampSigningCertificate") != nullptr);
+    CHECK(sent_json(lost, 2).at("id").as_string() == "t4");
+    CHECK(sent_json(lost, 2).at("detailLevel").as_string() == "level6");
   }
   SECTION("not found proves nothing") {
-    bench.transport->then(200, R"({"tasks":[]})");
-    CHECK(std::holds_alternative<CannotTell>(bench.provider().look_up(bench.call())));
+    lost.tasks("");
+    CHECK(std::holds_alternative<CannotTell>(lost.provider().look_up(lost.call())));
   }
   SECTION("found without the request's id") {
-    bench.transport->then(200, R"({"tasks":[)" + task("t4", mine, 1, bench.draft.to_be_signed) + "}]}")
-        .then(200, R"({"tasks":[)" + task("t4", mine, 1, bench.draft.to_be_signed) + "}]}");
-    CHECK(std::get<CannotTell>(bench.provider().look_up(bench.call())).why.find("t4") != std::string::npos);
+    lost.tasks(lost.mine("t4"));
+    lost.tasks(lost.mine("t4"));
+    CHECK(lost.cannot_tell().find("t4") != std::string::npos);
   }
+  SECTION("found on a server that has no such level") {
+    lost.tasks(lost.mine("t4"));
+    lost.transport->then(tsb_refusal(400, 600));
+    lost.tasks(lost.mine("t4"));
+    CHECK(lost.cannot_tell().find("the submission arrived") != std::string::npos);
+    CHECK(sent_json(lost, 2).at("detailLevel").as_string() == "level2");
+  }
+  SECTION("a task that was decided meanwhile leaves those of other approvers") {
+    lost.tasks(lost.mine("t4") + "," + lost.mine("t5"));
+    lost.transport->then(tsb_refusal(404, 652));
+    lost.tasks(lost.mine("t5", kStatus));
+    CHECK(std::holds_alternative<Found>(lost.provider().look_up(lost.call())));
+  }
+}
+
+TEST_CASE("a look-up that is refused ends with a person and trouble on the way is tried again") {
+  for (const auto& refusal : {tsb_refusal(400, 405), tsb_refusal(400, 403), tsb_refusal(403, 451),
+                              tsb_refusal(401, 416), tsb_refusal(401, 631)}) {
+    Lost lost;
+    lost.transport->then(refusal);
+    CHECK(lost.cannot_tell().find("looking for it failed") != std::string::npos);
+  }
+  Lost lost;
+  lost.transport->then(200, R"({"tasks":7})");
+  CHECK(lost.cannot_tell().find("cannot be read") != std::string::npos);
+  lost.transport->then(502, "<html>", "text/html");
+  CHECK_THROWS_AS(lost.provider().look_up(lost.call()), Error);
+}
+
+TEST_CASE("an approver's key is not used for looking") {
+  Lost lost;
+  const SpkiHash key = x509::spki_hash(lost.reader->certificate.spki());
+  SECTION("by the approval policy") {
+    lost.settings.policy = {{{"", 0s, 0s, {{"ops", 1, {{"anna", key}}}}}}};
+  }
+  SECTION("by the names of approvers") {
+    lost.settings.names[key] = "anna";
+  }
+  SECTION("by the people of the configuration") {
+    lost.keys.people = {key};
+  }
+  lost.made.reset();
+  CHECK(lost.cannot_tell().find("key of an approver") != std::string::npos);
+  CHECK(lost.transport->sent.empty());
+  lost.attached(lost.ca.certificate);
+  lost.options.api_keys[Role::service].push_back([] { return Secret("sv"); });
+  lost.made.reset();
+  lost.transport->answers.clear();
+  lost.transport->then(200, R"({"Version":"2.5.1"})").then(200, R"({"clientFlags":[]})");
+  lost.attached(lost.ca.certificate);
+  CHECK_THROWS_WITH(lost.provider().test(), Catch::Contains("key of an approver"));
+}
+
+TEST_CASE("where no approver is known the task reader is not used") {
+  Lost lost;
+  lost.settings.names.clear();
+  lost.made.reset();
+  CHECK(lost.cannot_tell().find("no approver's key is known") != std::string::npos);
+  CHECK(lost.transport->sent.empty());
+}
+
+TEST_CASE("a mark that the application key did not sign is not ours") {
+  const Mode mode = GENERATE(Mode::raw_signature, Mode::certificate);
+  Lost lost(mode);
+  const auto application = std::make_shared<test::SoftwareSigner>("ec:P-256");
+  lost.keys.application = application;
+  lost.made.reset();
+  if (mode == Mode::certificate) lost.draft.to_be_signed.clear();
+  const Bytes payload = mode == Mode::certificate ? lost.built_there(lost.key) : lost.draft.to_be_signed;
+  const auto look = [&] {
+    const std::string task = lost.task("t4", lost.order.id.str(), 1, payload, kStatus);
+    lost.tasks(task);
+    lost.tasks(task);
+    return lost.provider().look_up(lost.call());
+  };
+  CHECK(std::holds_alternative<CannotTell>(look()));
+  test::SoftwareSigner somebody("ec:P-256");
+  lost.signer = &somebody;
+  CHECK(std::holds_alternative<CannotTell>(look()));
+  lost.signer = application.get();
+  CHECK(std::holds_alternative<Found>(look()));
+}
+
+TEST_CASE("in certificate mode a mark on a certificate for another key is not ours") {
+  Lost lost(Mode::certificate);
+  lost.draft.to_be_signed.clear();
+  test::SoftwareSigner other("ec:P-256");
+  lost.tasks(lost.task("t4", lost.order.id.str(), 1, lost.built_there(other), kStatus));
+  CHECK(lost.cannot_tell().find("no open approval task") != std::string::npos);
+  CHECK(lost.transport->sent.size() == 1);
+}
+
+TEST_CASE("a wrong issuer file is found before anybody approves and asked about once in a while") {
+  Bench bench;
+  bench.freeze();
+  test::TestCa other("ec:P-256", "C=CH, O=Example, CN=Test CA");
+  bench.attached(other.certificate);
+  const std::vector<std::string> reasons = bench.check();
+  REQUIRE(reasons.size() == 1);
+  CHECK(reasons[0].find("is of another key than the configured issuer") != std::string::npos);
+
+  // right
+  bench.attached(bench.ca.certificate);
+  CHECK(bench.check().empty());
+  CHECK(bench.check().empty());
+  CHECK(bench.transport->sent.size() == 2);
+  bench.clock.advance(11min);
+  bench.attached(other.certificate);
+  CHECK(bench.check().size() == 1);
+}
+
+TEST_CASE("a TSB without a certificate on its key still signs bytes") {
+  for (const auto& answer : {tsb_refusal(400, 402), tsb_refusal(401, 416), tsb_refusal(403, 451)}) {
+    Bench bench;
+    bench.freeze();
+    bench.transport->then(answer);
+    CHECK(bench.check().empty());
+  }
+  Bench missing;
+  missing.freeze();
+  missing.transport->then(tsb_refusal(404, 650));
+  CHECK(missing.check().size() == 1);
+  Bench away;
+  away.freeze();
+  away.transport->then(NotSent{"no connection"});
+  CHECK_THROWS_AS(away.check(), Error);
+  // and builds no certificates
+  Bench builds(Mode::certificate);
+  builds.settings.generation = Generation::modern;
+  builds.ask.content.subject = x509::Name::parse("CN=www.example.com");
+  builds.freeze();
+  builds.transport->then(tsb_refusal(400, 402));
+  CHECK(builds.check().size() == 1);
+}
+
+TEST_CASE("a blocked signing key is told before anybody approves") {
+  Bench bench;
+  bench.options.api_keys[Role::key_management].push_back([] { return Secret("km"); });
+  bench.freeze();
+  const auto attributes = [&](bool blocked) {
+    bench.transport->then(200,
+                          std::string(R"({"json":{"label":"ca-key","policy":{"ruleUse":null,"keyStatus":{"blocked":)") +
+                              (blocked ? "true" : "false") + "}}}}");
+  };
+  attributes(true);
+  bench.attached(bench.ca.certificate);
+  attributes(true);
+  const std::vector<std::string> reasons = bench.check();
+  REQUIRE(reasons.size() == 1);
+  CHECK(reasons[0].find("blocked at the TSB") != std::string::npos);
+  attributes(false);
+  CHECK(bench.check().empty());
+}
+
+TEST_CASE("a server that wants no API key is asked for its quorum") {
+  Bench bench;
+  bench.options.api_keys.clear();
+  CHECK(bench.provider().capabilities().shows_quorum);
+  test::SoftwareSigner anna("ec:P-256");
+  bench.freeze();
+  bench.transport
+      ->then(200, R"({"json":{"label":"ca-key","policy":{"ruleUse":{"tokens":[{"timelock":0,"timeout":600,"groups":[)"
+                  R"({"name":"ops","quorum":1,"approvals":[{"type":"public_key","name":"anna","value":")" +
+                      base64(anna.subject_public_key_info()) + R"("}]}]}]}}}})")
+      .then(201, std::string(R"({"signRequestId":")") + kId + "\"}");
+  CHECK(std::get<Accepted>(bench.provider().submit(bench.call())).report.progress.quorum == "1 of 1 in group ops");
+
+  Bench with_another_role;
+  CHECK_FALSE(with_another_role.provider().capabilities().shows_quorum);
+}
+
+TEST_CASE("the issuer and the generation are asked for again after a while") {
+  Bench bench(Mode::certificate);
+  bench.settings.issuer.reset();
+  bench.ask.content.subject = x509::Name::parse("CN=www.example.com");
+  bench.freeze();
+  bench.attached(bench.ca.certificate);
+  bench.transport->then(200, R"({"Version":"2.2.0"})");
+  CHECK_FALSE(bench.check().empty());
+  // The server was updated.
+  bench.clock.advance(11min);
+  bench.attached(bench.ca.certificate);
+  bench.transport->then(200, R"({"Version":"2.5.1"})");
+  CHECK(bench.check().empty());
+}
+
+TEST_CASE("nothing is imported over the CA's certificate or to another key") {
+  Bench bench;
+  bench.settings.import_label = "{key}-key";
+  bench.token_key.label = "ca";
+  CHECK_THROWS_WITH(bench.provider().confirm(bench.call(), {bench.ca.certificate.der, {}}),
+                    Catch::Contains("own certificate it would overwrite"));
+  CHECK(bench.transport->sent.empty());
+
+  Bench other;
+  other.settings.import_label = "sub";
+  other.options.api_keys[Role::key_management].push_back([] { return Secret("km"); });
+  const auto key = [&](const Bytes& spki) {
+    other.transport->then(200, R"({"json":{"label":"sub","publicKey":")" + base64(spki) + R"(","policy":null}})");
+  };
+  key(other.key.subject_public_key_info());
+  CHECK_THROWS_WITH(other.provider().confirm(other.call(), {other.ca.certificate.der, {}}),
+                    Catch::Contains("is another one than the certificate's"));
+  CHECK(other.transport->lines() == std::vector<std::string>{"POST /v1/key/attributes"});
+  key(other.ca.certificate.spki());
+  other.transport->then(200, R"({"label":"sub"})");
+  CHECK_NOTHROW(other.provider().confirm(other.call(), {other.ca.certificate.der, {}}));
+  // Whose attributes may not be read (another password) is imported all the same.
+  other.transport->then(tsb_refusal(400, 620)).then(200, R"({"label":"sub"})");
+  CHECK_NOTHROW(other.provider().confirm(other.call(), {other.ca.certificate.der, {}}));
 }
 
 TEST_CASE("the certificate is imported beside the key that the label names") {
   Bench bench;
   bench.settings.import_label = "sub-{key}";
-  bench.transport->then(200, R"({"label":"sub-web","certificate":"MAA="})");
+  bench.transport->then(200,
+                        Json::object({{"label", "sub-web"}, {"certificate", base64(bench.ca.certificate.der)}}).dump());
   bench.provider().confirm(bench.call(), {bench.ca.certificate.der, {}});
   CHECK(bench.transport->lines() == std::vector<std::string>{"POST /v1/certificate/import/plain"});
   CHECK(sent_json(bench, 0).at("label").as_string() == "sub-web");
@@ -465,15 +780,20 @@ TEST_CASE("the certificate is imported beside the key that the label names") {
   CHECK_THROWS_AS(without.provider().confirm(without.call(), {without.ca.certificate.der, {}}), Error);
 }
 
-TEST_CASE("the issuer is asked for once when no file names it") {
+TEST_CASE("the issuer is asked for when no file names it and anew before anything is submitted") {
   Bench bench;
   bench.settings.issuer.reset();
-  bench.transport->then(
-      200,
-      Json::object({{"label", "ca-key"}, {"certificate", x509::certificate_to_pem(bench.ca.certificate.der)}}).dump());
+  bench.attached(bench.ca.certificate);
   bench.freeze();
-  CHECK(bench.provider().check(bench.call()).empty());
-  CHECK(bench.transport->lines() == std::vector<std::string>{"GET /v1/certificate/ca-key"});
+  bench.attached(bench.ca.certificate);
+  CHECK(bench.check().empty());
+  // It has another key now.
+  test::TestCa other;
+  bench.attached(other.certificate);
+  const std::vector<std::string> reasons = bench.check();
+  REQUIRE(reasons.size() == 1);
+  CHECK(reasons[0].find("the issuer has another key now") != std::string::npos);
+  CHECK(bench.transport->lines() == std::vector<std::string>(3, "GET /v1/certificate/ca-key"));
 }
 
 TEST_CASE("a test says what was learnt") {

@@ -151,3 +151,16 @@ TEST_CASE("a client key in a file is a path and one in a token a mapping") {
   CHECK(settings.client_key_file == folder / "k.pem");
   CHECK_FALSE(settings.client_key);
 }
+
+TEST_CASE("an import over the CA's own certificate is refused") {
+  const test::TempFolder folder;
+  CHECK(problems(folder, kLeast + "    import_label: ca-key\n").find("is the signing key") != std::string::npos);
+  CHECK(read(folder, kLeast + "    import_label: sub-{key}\n").import_label == "sub-{key}");
+}
+
+TEST_CASE("a proxy is an address without a name or password") {
+  const test::TempFolder folder;
+  CHECK(read(folder, kLeast + "    proxy: http://proxy.example:3128\n").proxy == "http://proxy.example:3128");
+  for (const char* proxy : {"https://proxy", "proxy:3128", "http://user:hunter2@proxy", "http://"})
+    CHECK(problems(folder, kLeast + "    proxy: \"" + proxy + "\"\n").find("http://HOST:PORT") != std::string::npos);
+}

@@ -58,7 +58,7 @@ TEST_CASE("each kind of answer to a submission means what the rule says") {
       {"400 of a proxy", answer(400, html, "text/html"), Meaning::unknown},
       {"400 with an unknown code", answer(400, refusal(999)), Meaning::not_accepted},
       {"400 timestamp off", answer(400, refusal(404)), Meaning::not_accepted},
-      {"401 with the last key refused", answer(401, refusal(631)), Meaning::refused},
+      {"401 with the last key refused", answer(401, refusal(631)), Meaning::not_accepted},
       {"401 of a gateway", answer(401, "Unauthorized", "text/plain"), Meaning::unknown},
       {"403 not licensed", answer(403, refusal(451)), Meaning::refused},
       {"404 no such key", answer(404, refusal(650)), Meaning::refused},

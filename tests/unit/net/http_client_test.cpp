@@ -1,5 +1,6 @@
 #include "net/http_client.h"
 
+#include "base/json.h"
 #include "net/url.h"
 #include "support/tls_server.h"
 
@@ -24,6 +25,16 @@ using hsmbridge::test::TlsServerOptions;
 using namespace std::chrono_literals;
 
 namespace {
+
+// libcurl looks at SSLKEYLOGFILE once, when it is initialised: it must be there before any test.
+struct KeyLog {
+  std::string path = "/tmp/hsmbridge-keylog-" + std::to_string(::getpid());
+  KeyLog() { ::setenv("SSLKEYLOGFILE", path.c_str(), 1); }
+  KeyLog(const KeyLog&) = delete;
+  KeyLog& operator=(const KeyLog&) = delete;
+  ~KeyLog() { ::unlink(path.c_str()); }
+};
+const KeyLog kKeyLog;
 
 constexpr const char* kNames = "IP:127.0.0.1,DNS:localhost";
 
@@ -85,7 +96,6 @@ TEST_CASE("a complete answer comes back with status and headers and body") {
   const Response response = expect<Response>(fixture.client().send(post(server.url()), Repeat::never));
   CHECK(response.status == 201);
   CHECK(response.body == "{\"id\":7}");
-  CHECK(response.json()->at("id").as_integer() == 7);
   CHECK(response.header("content-TYPE") == "application/json; charset=utf-8");
   CHECK(response.header("X-Empty") == "");
   CHECK(response.header("X-Two") == "a");
@@ -148,27 +158,6 @@ TEST_CASE("interim answers are not the answer") {
   const Response response = expect<Response>(fixture.client().send(get(server.url()), Repeat::never));
   CHECK(response.status == 200);
   CHECK_FALSE(response.header("X-Early"));
-}
-
-TEST_CASE("a body is JSON only when its type says so and it parses") {
-  Response response;
-  response.status = 200;
-  const auto with = [&](const std::string& type, const std::string& body) {
-    response.headers = {{"Content-Type", type}};
-    response.body = body;
-    return response.json().has_value();
-  };
-  CHECK(with("application/json", "{}"));
-  CHECK(with("Application/JSON ; charset=utf-8", "[1]"));
-  CHECK(with("application/problem+json", "{}"));
-  CHECK_FALSE(with("text/html", "{}"));
-  CHECK_FALSE(with("text/html", "<html></html>"));
-  CHECK_FALSE(with("application/json", "<html></html>"));
-  CHECK_FALSE(with("application/json", "{\"a\":"));
-  CHECK_FALSE(with("application/json", ""));
-  CHECK_FALSE(with("application/jsonx", "{}"));
-  response.headers.clear();
-  CHECK_FALSE(response.json());
 }
 
 TEST_CASE("a connection is used again for calls that may be repeated and for no other") {
@@ -543,6 +532,16 @@ TEST_CASE("a proxy is used when it is configured and never taken from the enviro
   CHECK_FALSE(contains(asked, "hunter2"));
 }
 
+TEST_CASE("no secrets of a connection go into the file that the environment names for them") {
+  const Fixture fixture;
+  const TlsServer server(fixture.server_options(), always(200, "{}"));
+  expect<Response>(fixture.client().send(post(server.url()), Repeat::never));
+  expect<Response>(fixture.client().send(get(server.url()), Repeat::allowed));
+  std::error_code error;
+  const auto size = std::filesystem::file_size(kKeyLog.path, error);
+  CHECK((error || size == 0));
+}
+
 TEST_CASE("many threads send through one client at once") {
   const Fixture fixture;
   const TlsServer server(fixture.server_options(), [](ServerConnection& connection) {
@@ -560,7 +559,7 @@ TEST_CASE("many threads send through one client at once") {
         const Exchange exchange = client.send({"POST", server.url() + "/", {}, std::to_string(number), 20s},
                                               i % 2 == 0 ? Repeat::allowed : Repeat::never);
         const auto* response = std::get_if<Response>(&exchange);
-        if (response != nullptr && response->json()->at("body").as_integer() == number) ++good;
+        if (response != nullptr && Json::parse(response->body).at("body").as_integer() == number) ++good;
       }
     });
   }

@@ -430,3 +430,22 @@ TEST_CASE("A certificate that OpenSSL cannot read is a finding and no error") {
   bench.expected.intermediates.push_back(unreadable);
   CHECK(bench.findings(bench.issue(bench.expected.content)) == Names{});
 }
+
+TEST_CASE("bytes that nobody signed yet are judged by the same rules but for signature and chain") {
+  Bench bench;
+  Content content = bench.expected.content;
+  content.subject = Name::parse("CN=evil");
+  content.basic_constraints = parse_basic_constraints("CA:TRUE");
+  bench.expected.anchors.clear();
+  const Certificate certificate = bench.issue(content);
+  Names before_signing;
+  for (const Finding& finding : check_to_be_signed(certificate.tbs, bench.expected, bench.now)) {
+    before_signing.push_back(finding.name + (finding.severity == Severity::fatal ? "!" : ""));
+  }
+  CHECK(before_signing == Names{"ca-unrequested!", "subject-changed!"});
+  Names with_signature = bench.findings(certificate);
+  with_signature.erase(std::remove(with_signature.begin(), with_signature.end(), "chain-unanchored!"),
+                       with_signature.end());
+  CHECK(with_signature == before_signing);
+  CHECK(check_to_be_signed(bench.issue(bench.expected.content).tbs, bench.expected, bench.now).empty());
+}

@@ -17,7 +17,13 @@ const std::vector<std::string> kAll{"subject-changed",     "san-dropped",
 
 Issued issue(Flow& flow) {
   flow.submit();
-  flow.approve(flow.alice, {"ca-key", {}, flow.order.id.str(), {}, flow.key.subject_public_key_info()});
+  Expectation ours{"ca-key", {}, flow.order.id.str(), {}};
+  ours.certificate = x509::Expectation{};
+  ours.certificate->spki = flow.key.subject_public_key_info();
+  ours.certificate->content = flow.ask.content;
+  ours.certificate->accept = flow.ask.accept;
+  ours.at = flow.clock.now();
+  flow.approve(flow.alice, ours);
   flow.approve(flow.bob, {});
   const Report report = flow.poll();
   REQUIRE(report.handout);
@@ -100,9 +106,18 @@ TEST_CASE("a certificate for another key is read as it is for the check to find"
 
 TEST_CASE("the certificate is attached to its key at the TSB") {
   Flow flow;
-  flow.settings.import_label = "ca-key";
+  flow.settings.import_label = "sub-key";
   flow.make_ca();
+  flow.rig.command("tsb create-ca --label sub-key --no-approval");
+  // Where nothing tells whose key it is, the TSB overwrites.
   flow.provider().confirm(flow.call(), {flow.ca->der, {}});
   CHECK(flow.rig.count("POST /v1/certificate/import/plain 200") == 1);
-  CHECK(flow.client().certificate("ca-key", std::chrono::seconds{20}) == flow.ca->der);
+  CHECK(flow.client().certificate("sub-key", std::chrono::seconds{20}) == flow.ca->der);
+
+  // Where its attributes may be read, another key's certificate stays away from it.
+  flow.key_for(Role::key_management, flow.rig.api_key("keyManagementToken"));
+  flow.made.reset();
+  flow.made_client.reset();
+  CHECK_THROWS_AS(flow.provider().confirm(flow.call(), {flow.ca->der, {}}), Error);
+  CHECK(flow.rig.count("POST /v1/certificate/import/plain 200") == 1);
 }

@@ -13,6 +13,7 @@ void use_task_reader(Flow& flow) {
   const Json& reader = flow.rig.about().at("task_reader");
   flow.settings.task_reader = Settings::TaskReader{reader.at("certificate").as_string(), {"rig", "task-reader"}};
   flow.keys.task_reader = std::make_shared<test::PemSigner>(reader.at("key").as_string());
+  flow.settings.names[x509::spki_hash(flow.alice.subject_public_key_info())] = "alice";
 }
 
 }  // namespace
@@ -32,14 +33,14 @@ TEST_CASE("a refused API key rolls over to the next and one request is made") {
   CHECK(flow.poll().standing == Standing::awaiting_approval);
 }
 
-TEST_CASE("with no good API key the submission is denied for good") {
+TEST_CASE("with no good API key the submission is denied and another attempt may follow") {
   Flow flow;
   flow.make_ca();
   flow.settings.issuer = flow.rig.dir() + "/ca-key.pem";
   flow.options.api_keys[Role::key_operation] = {[] { return Secret("wrong"); }};
   flow.freeze();
   const SubmitAnswer answer = flow.provider().submit(flow.call());
-  CHECK(std::get<RefusedForGood>(answer).error.kind() == ErrorKind::denied);
+  CHECK(std::get<NotAccepted>(answer).error.kind() == ErrorKind::denied);
 }
 
 TEST_CASE("an answer lost after the commit is found by the task reader and nothing is sent twice") {
@@ -62,6 +63,37 @@ TEST_CASE("an answer lost after the commit is found by the task reader and nothi
   const Report report = flow.poll();
   REQUIRE(report.handout);
   CHECK_NOTHROW(flow.provider().read(flow.call(), *report.handout));
+}
+
+TEST_CASE("a server before 2.0.1 lists its tasks and a lost answer there ends with a person") {
+  Flow flow({"--generation", "2.0"});
+  flow.make_ca();
+  use_task_reader(flow);
+  flow.freeze();
+  flow.rig.command("fault --kind drop-after --method POST --path /v1/sign");
+  CHECK(std::holds_alternative<OutcomeUnknown>(flow.provider().submit(flow.call())));
+  // It has no level 6, which alone shows the request's id.
+  const LookUpAnswer answer = flow.provider().look_up(flow.call());
+  CHECK(std::get<CannotTell>(answer).why.find("the submission arrived") != std::string::npos);
+  flow.approve(flow.alice, {"ca-key", flow.draft.to_be_signed, {}, {}});
+  CHECK(flow.rig.count("POST /v1/filteredAllApprovalTask 404") > 0);
+  CHECK(flow.rig.count("POST /v1/filteredUnblockKeyApprovalTask 200") > 0);
+}
+
+TEST_CASE("a task reader that the server does not allow ends with a person") {
+  Flow flow;
+  flow.make_ca();
+  test::TestCa stranger("ec:P-256", "CN=Reader", "CA:FALSE");
+  const test::TempFolder folder;
+  write_file(folder / "reader.pem", to_bytes(x509::certificate_to_pem(stranger.certificate.der)), FileMode::public_0644,
+             Existing::refuse);
+  flow.settings.task_reader = Settings::TaskReader{folder / "reader.pem", {"rig", "task-reader"}};
+  flow.settings.names[x509::spki_hash(flow.alice.subject_public_key_info())] = "alice";
+  flow.keys.task_reader = std::shared_ptr<x509::Signer>(std::shared_ptr<void>(), &stranger.signer);
+  flow.freeze();
+  flow.rig.command("fault --kind drop-after --method POST --path /v1/sign");
+  CHECK(std::holds_alternative<OutcomeUnknown>(flow.provider().submit(flow.call())));
+  CHECK(std::get<CannotTell>(flow.provider().look_up(flow.call())).why.find("405") != std::string::npos);
 }
 
 TEST_CASE("a submission that never arrived is not called absent") {
@@ -124,6 +156,7 @@ TEST_CASE("a server of another CA is not spoken to") {
 
 TEST_CASE("a result given once is taken at the first look and its loss is told") {
   Flow flow({"--fetch-once"});
+  flow.settings.result_once = true;
   flow.make_ca();
   flow.freeze();
   flow.submit();
@@ -195,13 +228,26 @@ TEST_CASE("a bearer token is demanded and given") {
              Existing::refuse);
   flow.freeze();
   const SubmitAnswer without = flow.provider().submit(flow.call());
-  CHECK(std::get<RefusedForGood>(without).error.detail("errorCode") == "406");
+  CHECK(std::get<NotAccepted>(without).error.detail("errorCode") == "406");
   flow.options.bearer_token = [] { return Secret("some.jwt.token"); };
   flow.made.reset();
   flow.made_client.reset();
   // The token is taken: what is missing now is the key.
   const SubmitAnswer with = flow.provider().submit(flow.call());
   CHECK(std::get<RefusedForGood>(with).error.detail("errorCode") == "650");
+}
+
+TEST_CASE("a blocked key is told before anything is submitted") {
+  Flow flow;
+  flow.make_ca();
+  flow.key_for(Role::key_management, flow.rig.api_key("keyManagementToken"));
+  flow.freeze();
+  CHECK(flow.provider().check(flow.call()).empty());
+  flow.rig.command("block --label ca-key");
+  flow.made.reset();
+  const std::vector<std::string> reasons = flow.provider().check(flow.call());
+  REQUIRE(reasons.size() == 1);
+  CHECK(reasons[0].find("blocked at the TSB") != std::string::npos);
 }
 
 TEST_CASE("a blocked key fails the request after the approvals") {

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+
+namespace hsmbridge {
+
+// The code point at `at`, which moves behind it; nothing when it is not valid UTF-8 (overlong, surrogate, beyond
+// 10FFFF; RFC 3629 §4).
+std::optional<char32_t> next_code_point(std::string_view text, std::size_t& at);
+
+// What must not reach a person's eyes as it is: controls, which a terminal may obey, and characters that show nothing,
+// hide others or reorder what stands around them, so that two different texts look alike.
+bool is_control(char32_t code_point);
+
+}  // namespace hsmbridge
