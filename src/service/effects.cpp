@@ -12,6 +12,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <variant>
@@ -75,7 +76,7 @@ workflow::ProviderCall call_of(const Claim& claim, const CallParts& parts, Insta
   const auto attempt = claim.effect.attempt != 0                                       ? claim.effect.attempt
                        : parts.submission != nullptr && parts.submission->attempt != 0 ? parts.submission->attempt
                                                                                        : 1U;
-  return {claim.record.order, parts.key, parts.draft, attempt, parts.submission, now, time_limit};
+  return {claim.record.order, parts.key, parts.draft, attempt, parts.submission, now, time_limit, claim.call_until};
 }
 
 EffectOutcome ensure_key(World& world, const Claim& claim, Instant now) {
@@ -136,6 +137,15 @@ EffectOutcome check_draft(World& world, const Claim& claim, Instant now, Duratio
                                          "change the profile, or let it accept each of these by name (accept: […])"}});
 }
 
+workflow::SubmissionNotAccepted too_late(const Claim& claim) {
+  return {claim.effect.attempt,
+          {std::string(to_string(ErrorKind::unavailable)),
+           fmt::format("the deadline of the call was over before provider {} was ready: nothing was sent",
+                       claim.record.order.provider),
+           ""},
+          std::nullopt};
+}
+
 EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration time_limit) {
   const unsigned attempt = claim.effect.attempt;
   const auto actor = provider_actor(claim.record.order);
@@ -145,6 +155,11 @@ EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration tim
   } catch (...) {
     // It cannot be used now (a file of its configuration is gone): certainly nothing was sent.
     return outcome(workflow::SubmissionNotAccepted{attempt, problem_of(current_error()), std::nullopt});
+  }
+  // Making the provider may have waited for a token or a file: what is left counts from the journalled deadline.
+  if (claim.call_until) {
+    time_limit = std::min(time_limit, *claim.call_until - world.clock().since_boot());
+    if (time_limit <= Duration::zero()) return outcome(too_late(claim));
   }
   try {
     const auto parts = parts_of(claim);

@@ -120,6 +120,7 @@ void SqliteStore::claim_lane(const std::string& lane, unsigned places, const wor
                              std::vector<workflow::Claim>& claims) {
   const std::size_t first = claims.size();
   const Duration boot_now = clock_.since_boot();
+  const Duration lease_until = boot_now + query.lease_in(lane);
   std::vector<std::int64_t> unreadable;
   {
     Query row = database_->query(kClaimLane);
@@ -132,7 +133,7 @@ void SqliteStore::claim_lane(const std::string& lane, unsigned places, const wor
         claim.effect = read_effect(row, 1);
         claim.runs = static_cast<unsigned>(row.integer(5));
         claim.record = read_record(row, 6);
-        claim.lease_until = boot_now + query.lease;
+        claim.lease_until = lease_until;
         claims.push_back(std::move(claim));
       } catch (const Error& error) {
         if (error.kind() != ErrorKind::corrupt) throw;
@@ -146,7 +147,7 @@ void SqliteStore::claim_lane(const std::string& lane, unsigned places, const wor
   const auto lease = [&](std::int64_t id) {
     database_->query("UPDATE effects SET owner = ?, lease_until = ?, lease_boot = ?, runs = runs + 1 WHERE id = ?")
         .bind(query.worker)
-        .bind(boot_now + query.lease)
+        .bind(lease_until)
         .bind(boot_id_)
         .bind(id)
         .run();

@@ -38,8 +38,14 @@ struct EngineOptions {
   std::map<std::string, unsigned> per_minute;        // provider -> calls a minute, for all processes; absent = no limit
   std::map<std::string, Timing> timing;              // provider -> its times; absent = the defaults
   Duration time_limit = std::chrono::seconds{60};    // hard deadline of one effect
+  std::map<std::string, Duration> limits;            // lane -> its own hard deadline; absent = time_limit
   Duration lease_margin = std::chrono::seconds{30};  // a lease outlasts the deadline by this
   std::optional<RequestId> only;                     // drive this request alone (`request wait`, `enroll --wait`)
+
+  Duration limit_of(const std::string& lane) const {
+    const auto own = limits.find(lane);
+    return own == limits.end() ? time_limit : own->second;
+  }
 };
 
 // Claims due effects, runs them on bounded threads, commits what they bring. Several engines in several processes share

@@ -27,6 +27,9 @@ namespace hsmbridge::cli {
 namespace {
 
 constexpr Duration kTokenDeadline = std::chrono::minutes{2};  // an RSA-8192 key takes a slow token that long
+// Opening a key and signing with it are calls with a deadline each. The lane's limit, and with it the lease, outlasts
+// both: a second worker that claims a key's birth while the first still waits for the token would make the key twice.
+constexpr int kTokenCalls = 2;
 constexpr unsigned kLocalPlaces = 2;
 
 // HOST/PID/NAMESPACE-RANDOM: who holds a lease, readable in the journal. The namespace is that of the process ids:
@@ -169,13 +172,13 @@ workflow::EngineOptions Wiring::engine_options(std::optional<RequestId> only) {
     try {
       check_token(token);
       options.lanes["token:" + token.name] = token.sessions;
+      options.limits["token:" + token.name] = kTokenCalls * token.deadline.value_or(kTokenDeadline);
     } catch (const Error& error) {
       left_out_.push_back(fmt::format("token {}: {}", token.name, error.message()));
     }
   }
-  Duration longest{};
   for (const auto& settings : settings_.providers) {
-    longest = std::max(longest, settings.time_limit.value_or(options.time_limit));
+    if (settings.time_limit) options.limits["provider:" + settings.name] = *settings.time_limit;
     try {
       provider(settings.name);
       options.lanes["provider:" + settings.name] = settings.concurrency;
@@ -185,7 +188,6 @@ workflow::EngineOptions Wiring::engine_options(std::optional<RequestId> only) {
     if (settings.calls_per_minute) options.per_minute[settings.name] = *settings.calls_per_minute;
     options.timing[settings.name] = service::timing_of(settings);
   }
-  if (longest > Duration::zero()) options.time_limit = longest;
   return options;
 }
 

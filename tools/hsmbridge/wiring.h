@@ -29,7 +29,7 @@ class Wiring final : public service::World {
   ~Wiring() override;
 
   const config::Settings& settings() const { return settings_; }
-  const Clock& clock() const { return clock_; }
+  const Clock& clock() const override { return clock_; }
 
   // A new store object, for one thread. Throws invalid_input when no store is configured, and what opening it throws.
   std::unique_ptr<workflow::Store> store();

@@ -24,6 +24,42 @@ class BrokenWorld : public service::World {
   std::shared_ptr<Token> token(const std::string&) override { throw Error{ErrorKind::unavailable, "no token"}; }
   std::vector<Bytes> anchors(const Order&) override { return {}; }
   std::optional<CertificateRecord> certificate(const std::string&) override { return std::nullopt; }
+  const Clock& clock() const override { return time; }
+  FakeClock time;
+};
+
+// Its provider takes as long to be made as the test says, and counts what is submitted to it.
+class SlowWorld final : public BrokenWorld {
+ public:
+  class Counting final : public Provider {
+   public:
+    std::string_view type() const override { return "counting"; }
+    Capabilities capabilities() const override { return {}; }
+    ProviderDraft draft(const Order&, ByteView, Instant) override { return {}; }
+    std::vector<std::string> check(const ProviderCall&) override { return {}; }
+    SubmitAnswer submit(const ProviderCall& call) override {
+      ++submitted;
+      last_limit = call.time_limit;
+      last_until = call.call_until;
+      return OutcomeUnknown{"played"};
+    }
+    LookUpAnswer look_up(const ProviderCall&) override { return Absent{}; }
+    Report poll(const ProviderCall&) override { return {}; }
+    Report retrieve(const ProviderCall&) override { return {}; }
+    CancelAnswer cancel(const ProviderCall&) override { return CancelNotPossible{}; }
+    Issued read(const ProviderCall&, const Handout&) override { return {}; }
+    void confirm(const ProviderCall&, const Issued&) override {}
+    std::vector<std::string> test() override { return {}; }
+    int submitted = 0;
+    Duration last_limit{};
+    std::optional<Duration> last_until;
+  };
+  std::shared_ptr<Provider> provider(const std::string&) override {
+    time.advance(takes);
+    return counting;
+  }
+  std::shared_ptr<Counting> counting = std::make_shared<Counting>();
+  Duration takes{};
 };
 
 }  // namespace
@@ -40,6 +76,26 @@ TEST_CASE("a provider that cannot be used now was sent nothing") {
   REQUIRE(answer != nullptr);
   CHECK(answer->attempt == 3);
   CHECK(answer->problem.kind == "unavailable");
+}
+
+TEST_CASE("a submission is not begun past its journalled deadline however long its provider took to be made") {
+  SlowWorld world;
+  service::Effects effects(world);
+  Claim claim;
+  claim.record.state = Submitting{{}, 1, Submitting::Phase::started, {}, {}, {}};
+  claim.effect = {EffectName::submit, {}, 1, ""};
+  claim.call_until = world.time.since_boot() + std::chrono::seconds{60};
+  world.takes = std::chrono::seconds{60};
+  const EffectOutcome late = effects.run(claim, Instant{}, std::chrono::seconds{60});
+  CHECK(std::holds_alternative<SubmissionNotAccepted>(late.event.value()));
+  CHECK(world.counting->submitted == 0);
+
+  world.takes = std::chrono::seconds{20};
+  claim.call_until = world.time.since_boot() + std::chrono::seconds{60};
+  effects.run(claim, Instant{}, std::chrono::seconds{60});
+  CHECK(world.counting->submitted == 1);
+  CHECK(world.counting->last_limit == std::chrono::seconds{40});
+  CHECK(world.counting->last_until == claim.call_until);
 }
 
 TEST_CASE("what is tried again and again says why") {

@@ -91,6 +91,7 @@ TEST_CASE_METHOD(Fixture, "the attempt is in the journal before the runner is ca
     CHECK(std::get<Submitting>(other->find(order.id)->state).phase == Submitting::Phase::started);
     CHECK(claim.record.sequence == other->find(order.id)->sequence);
     CHECK(time_limit == 60s);
+    CHECK(claim.call_until == clock.since_boot() + 60s);
     return runner.usual(claim, clock.now());
   };
   settle(*engine());
@@ -164,6 +165,28 @@ TEST_CASE_METHOD(Fixture, "a call whose deadline passed before it was begun is n
   CHECK(state() == StateName::submitting);
   CHECK(std::get<Submitting>(record().state).attempt == 2);
   CHECK(std::get<Submitting>(record().state).phase == Submitting::Phase::planned);
+}
+
+TEST_CASE_METHOD(Fixture, "each lane has its own deadline and its lease outlasts it") {
+  create(*store, order);
+  EngineOptions options = engine_options("w");
+  options.limits = {{"token:web", 4min}, {"provider:tsb", 10s}};
+  runner.instead[EffectName::ensure_key] = [&](const Claim& claim, Instant now, Duration time_limit) {
+    CHECK(time_limit == 4min);
+    CHECK(claim.lease_until == clock.since_boot() + 4min + options.lease_margin);
+    // Nobody else makes the same key while this call may still be making it.
+    clock.advance(4min);
+    ClaimQuery other{"other", {{"token:web", 1}}, 60s, {}, {}};
+    CHECK(open()->claim(other, clock.now()).empty());
+    return runner.usual(claim, now);
+  };
+  settle(*engine(options));
+  REQUIRE(state() == StateName::awaiting_approval);
+  for (const JournalEntry& entry : store->history(order.id)) {
+    if (const auto* started = std::get_if<AttemptStarted>(&entry.event.body)) {
+      CHECK(started->answer_by == entry.event.at + 10s);
+    }
+  }
 }
 
 TEST_CASE_METHOD(Fixture, "a poll that says the same is no event and asks again later") {
