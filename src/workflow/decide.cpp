@@ -193,6 +193,11 @@ State built_anew(const Dossier& dossier, const DraftTooOld& old) {
 Next from(const Preparing& state, const Context& context) {
   if (context.is<KeyPlanned>()) return State{state};
   if (const auto* ready = context.is<KeyReady>()) {
+    // Two workers may have carried out one plan. The first key counts: a draft may have been signed with it already.
+    if (state.key && *state.key != ready->key) {
+      return refuse(fmt::format("its key is ready already: {} (SPKI {}), not {} (SPKI {})", state.key->uri,
+                                state.key->spki.str(), ready->key.uri, ready->key.spki.str()));
+    }
     Preparing next = state;
     next.key = ready->key;
     return State{std::move(next)};

@@ -202,6 +202,16 @@ TEST_CASE("a refused submission fails and a no of the provider is a rejection") 
   CHECK(name_of(go(order(), started, SubmissionRefused{1, problem("refused")}).next) == StateName::rejected);
 }
 
+TEST_CASE("a second key made under the same plan does not replace the first") {
+  Preparing ready = sample<Preparing>();
+  Key second = key();
+  second.spki = SpkiHash("cd34");
+  CHECK(refused(order(), ready, KeyReady{second}).find("cd34") != std::string::npos);
+  CHECK(std::get<Preparing>(go(order(), ready, KeyReady{key()}).next).key == key());
+  ready.key.reset();
+  CHECK(std::get<Preparing>(go(order(), ready, KeyReady{second}).next).key == second);
+}
+
 TEST_CASE("cancel before anything was sent is cancelled at once") {
   for (const State& state : {State(sample<Preparing>()), State(sample<Prepared>()), State(sample<AwaitingCommand>()),
                              State(sample<AwaitingLocalApproval>()), State(planned())}) {
