@@ -69,7 +69,8 @@ CallParts parts_of(const Claim& claim) {
                 fmt::format("request {}: {} was asked in {}, which has no draft", claim.record.order.id.str(),
                             to_string(claim.effect.name), to_string(workflow::name_of(claim.record.state)))};
   }
-  return {*key, *draft, workflow::submission_of(claim.record.state)};
+  const auto* submission = workflow::submission_of(claim.record.state);
+  return {*key, *draft, submission != nullptr && submission->is_known() ? submission : nullptr};
 }
 
 workflow::ProviderCall call_of(const Claim& claim, const CallParts& parts, Instant now, Duration time_limit) {

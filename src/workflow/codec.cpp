@@ -118,7 +118,7 @@ void fields(Submitting& x, V& v) {
 }
 template <class V>
 void fields(LookingUp& x, V& v) {
-  v("dossier", x.dossier), v("attempt", x.attempt), v("why", x.why), v("first_absent", x.first_absent);
+  v("dossier", x.dossier), v("submission", x.submission), v("why", x.why), v("first_absent", x.first_absent);
   v("wish", x.wish), v("not_before", x.not_before);
 }
 template <class V>

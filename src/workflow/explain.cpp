@@ -209,10 +209,15 @@ class Explainer {
     waiting_commands();
   }
   void looking_up(const LookingUp& state) {
-    say(fmt::format("Attempt {} was sent, or may have been, and its answer was lost: {}.", state.attempt, state.why));
+    say(fmt::format("Attempt {} was sent, or may have been, and its answer was lost: {}.", state.submission.attempt,
+                    state.why));
     next_by(EffectName::look_up, fmt::format("looks for it at {}", provider()));
     if (state.first_absent) text_.next += " It was not found once; only when it is not found twice is it sent again.";
-    stuck_commands();
+    offer(command(id(), "wait"));
+    offer(command(id(), "resolve", "--reference REFERENCE"));
+    offer(command(id(), "resolve", "--certificate FILE"));
+    offer(command(id(), "resolve", "--not-there --reason TEXT"));
+    offer(command(id(), "resolve", "--abandon --reason TEXT"));
   }
   void where(const Submission& submission, const std::string& status) {
     say(fmt::format("{} took it as {}{}.", provider(), submission.reference.str(),
@@ -297,8 +302,10 @@ class Explainer {
     }
     offer(command(id(), "resolve", "--reference REFERENCE"));
     offer(command(id(), "resolve", "--certificate FILE"));
-    offer(command(id(), "resolve", "--not-there --reason TEXT"));
-    if (!state.handout) offer(command(id(), "resolve", "--look-up"));
+    if (!state.handout) {
+      offer(command(id(), "resolve", "--not-there --reason TEXT"));
+      offer(command(id(), "resolve", "--look-up"));
+    }
     offer(command(id(), "resolve", "--abandon --reason TEXT"));
   }
   void findings(const std::vector<Finding>& all) {

@@ -109,6 +109,8 @@ struct Submission {
   ProviderReference reference;  // empty while unknown
   std::string provider_state;   // opaque JSON, read only by its provider; "" for none
   Instant submitted_at{};
+  // The provider has said that it took it.
+  bool is_known() const { return !reference.empty() || !provider_state.empty(); }
 
   bool operator==(const Submission&) const = default;
 };

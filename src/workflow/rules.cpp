@@ -24,6 +24,9 @@ constexpr std::uint32_t kReleased = to(S::awaiting_local_approval, S::awaiting_c
 
 constexpr std::string_view kSecondOrder =
     "an earlier attempt was answered after all: two orders may exist, a person decides";
+constexpr std::uint32_t kVouchedAbsent = to(S::prepared, S::submitting, S::cancelled, S::expired);
+constexpr std::string_view kFoundByPerson =
+    "a person found it: its reference is polled, or withdrawn where that was asked for";
 constexpr std::string_view kAnswerAfterAll = "the answer to an attempt that was given up came after all";
 
 //  from                        event                        to                                      rule
@@ -79,12 +82,16 @@ constexpr Rule kRules[] = {
     {S::looking_up, E::submission_not_accepted, to(S::submitting, S::failed, S::cancelled, S::expired),
      kAnswerAfterAll},
     {S::looking_up, E::submission_refused, to(S::failed, S::rejected), kAnswerAfterAll},
-    {S::looking_up, E::absent_at_provider, to(S::looking_up, S::submitting, S::cancelled, S::expired),
-     "absent once: asked again after the settle time; absent twice: it is not there"},
-    {S::looking_up, E::look_up_inconclusive, to(S::unresolved), "the provider cannot tell: a person decides"},
+    {S::looking_up, E::absent_at_provider, to(S::looking_up, S::submitting, S::cancelled, S::expired, S::unresolved),
+     "absent once: asked again after the settle time; absent twice: it is not there, unless it was seen there before"},
+    {S::looking_up, E::look_up_inconclusive, to(S::unresolved),
+     "the provider cannot tell, or did not for most of a day: a person decides"},
     {S::looking_up, E::cancel_asked, to(S::looking_up), "the wish waits for the answer"},
     {S::looking_up, E::deadline_passed, to(S::looking_up), "the wish waits for the answer"},
+    {S::looking_up, E::resolved_as_there, to(S::awaiting_approval, S::withdrawing), kFoundByPerson},
     {S::looking_up, E::resolved_as_certificate, to(S::verifying), "a person brought the certificate"},
+    {S::looking_up, E::resolved_as_absent, kVouchedAbsent,
+     "a person vouches that it is not there, once the lost call cannot be under way any more"},
     {S::looking_up, E::resolved_as_abandoned, to(S::abandoned), "a named person gave up"},
 
     {S::awaiting_approval, E::reported, kReport, "the provider said something new"},
@@ -128,10 +135,9 @@ constexpr Rule kRules[] = {
     {S::installing, E::target_failed, to(S::installing), "tried again later; the certificate is safe"},
 
     {S::unresolved, E::look_up_asked, to(S::looking_up), "a person asks to look once more"},
-    {S::unresolved, E::resolved_as_there, to(S::awaiting_approval, S::withdrawing),
-     "a person found it: its reference is polled, or withdrawn where that was asked for"},
+    {S::unresolved, E::resolved_as_there, to(S::awaiting_approval, S::withdrawing), kFoundByPerson},
     {S::unresolved, E::resolved_as_certificate, to(S::verifying), "a person brought the certificate"},
-    {S::unresolved, E::resolved_as_absent, to(S::prepared, S::submitting, S::cancelled, S::expired),
+    {S::unresolved, E::resolved_as_absent, kVouchedAbsent,
      "a person vouches that it is not there: the next attempt, approved anew where approvals are wanted"},
     {S::unresolved, E::resolved_as_abandoned, to(S::abandoned), "a named person gave up"},
     {S::unresolved, E::submission_answered, kLanding, kAnswerAfterAll},

@@ -91,7 +91,7 @@ class Schedule {
   void looking_up(const LookingUp& state) {
     Instant due = std::max(at_, state.not_before);
     if (state.first_absent) due = std::max(due, *state.first_absent + context_.timing.settle);
-    add(EffectName::look_up, due, state.attempt);
+    add(EffectName::look_up, due, state.submission.attempt);
   }
   template <class Waiting>
   void waiting(const Waiting& state) {

@@ -64,7 +64,7 @@ struct Submitting {
 };
 struct LookingUp {
   Dossier dossier;
-  unsigned attempt = 1;
+  Submission submission;                // its attempt; the reference too, when the provider had taken it before
   std::string why;                      // what happened to the answer
   std::optional<Instant> first_absent;  // Absent must be said twice across the settle time
   std::optional<WithdrawWish> wish;

@@ -139,6 +139,27 @@ TEST_CASE_METHOD(Fixture, "a submission that is absent twice is made once more a
   CHECK(state() == StateName::awaiting_approval);
 }
 
+TEST_CASE_METHOD(Fixture, "a look-up that fails for most of a day is a person's to decide") {
+  create_ready_to_submit(*store, order);
+  runner.instead[EffectName::submit] = [](const Claim&, Instant, Duration) {
+    return FakeRunner::outcome(AnswerLost{1, "the connection died"});
+  };
+  runner.instead[EffectName::look_up] = [](const Claim&, Instant, Duration) -> EffectOutcome {
+    throw Error{ErrorKind::unavailable, "no route"};
+  };
+  auto worker = engine();
+  settle(*worker);
+  const Instant lost = clock.now();
+  for (int i = 0; i < 100 && state() == StateName::looking_up; ++i) {
+    clock.advance(due("look_up:1") - clock.now());
+    settle(*worker);
+  }
+  REQUIRE(state() == StateName::unresolved);
+  CHECK(runner.calls_of("look_up:1") == Timing{}.most_failed_look_ups);
+  CHECK(clock.now() - lost > 12h);
+  CHECK(std::get<Unresolved>(record().state).why.find("no route") != std::string::npos);
+}
+
 TEST_CASE_METHOD(Fixture, "a submit call that throws or says nothing is a lost answer") {
   create_ready_to_submit(*store, order);
   const auto how = GENERATE(0, 1, 2);

@@ -351,26 +351,78 @@ TEST_CASE("a person resolves what nobody knows") {
   CHECK(std::get<AwaitingApproval>(there.next).submission.reference == ProviderReference("ref-9"));
   CHECK(effect(there, EffectName::poll).due == kStart);
   CHECK(identities(go(order(), stuck, ResolvedAsCertificate{handout()})) == Names{"verify"});
-  CHECK(identities(go(order(), stuck, ResolvedAsAbsent{"looked"})) == Names{"submit:2"});
+  CHECK_FALSE(refused(order(), stuck, ResolvedAsAbsent{"looked"}).empty());
   CHECK_FALSE(refused(order(), stuck, LookUpAsked{}).empty());
   Unresolved empty_handed = sample<Unresolved>();
   empty_handed.handout.reset();
   const Decision look = go(order(), empty_handed, LookUpAsked{});
   CHECK(identities(look) == Names{"look_up:1"});
   CHECK(std::get<LookingUp>(look.next).why.find(empty_handed.submission.reference.str()) != std::string::npos);
+  CHECK(std::get<LookingUp>(look.next).submission == empty_handed.submission);
+  CHECK(identities(go(order(), empty_handed, ResolvedAsAbsent{"looked"})) == Names{"submit:2"});
   CHECK(go(order(), stuck, ResolvedAsAbandoned{"enough"}).next == State(Abandoned{"uid:7", "enough"}));
   CHECK_FALSE(refused(order(), stuck, CancelAsked{"no"}).empty());
+}
+
+TEST_CASE("a submission that the provider had taken is not sent again because its search misses it") {
+  Unresolved known = sample<Unresolved>();
+  known.handout.reset();
+  const Decision look = go(order(), known, LookUpAsked{});
+  const Decision once = go(order(), look.next, AbsentAtProvider{1});
+  const Decision twice = go(order(), once.next, AbsentAtProvider{1}, kStart + kTiming.settle);
+  REQUIRE(name_of(twice.next) == StateName::unresolved);
+  CHECK(std::get<Unresolved>(twice.next).submission == known.submission);
+  // Found again without a word on its reference or state: both are known still.
+  Report silent = report(Standing::awaiting_approval);
+  silent.reference = {};
+  const Decision found = go(order(), look.next, FoundAtProvider{1, silent});
+  CHECK(std::get<AwaitingApproval>(found.next).submission == known.submission);
+  CHECK_FALSE(refused(order(), look.next, SubmissionNotAccepted{1, problem(), {}}).empty());
+  CHECK_FALSE(refused(order(), look.next, SubmissionRefused{1, problem("refused")}).empty());
+}
+
+TEST_CASE("a stored result leaves the state of an unresolved request for nothing but another result") {
+  Unresolved holding = sample<Unresolved>();
+  holding.submission = Submission{1, {}, {}, kStart};
+  for (const EventBody& body : {EventBody{SubmissionAnswered{1, report(Standing::awaiting_approval)}},
+                                EventBody{SubmissionAnswered{2, report(Standing::awaiting_approval)}},
+                                EventBody{FoundAtProvider{1, report(Standing::rejected)}}}) {
+    const Decision kept = go(order(), holding, body);
+    REQUIRE(name_of(kept.next) == StateName::unresolved);
+    CHECK(std::get<Unresolved>(kept.next).handout == handout());
+    CHECK(std::get<Unresolved>(kept.next).why.find("ref-1") != std::string::npos);
+  }
+  const Decision another = go(order(), holding, SubmissionAnswered{1, report(Standing::handed_out)});
+  CHECK(name_of(another.next) == StateName::verifying);
+}
+
+TEST_CASE("a person who knows what became of a lost call need not wait for the look-up") {
+  LookingUp looking = sample<LookingUp>();
+  looking.not_before = kStart + 90s;
+  const Decision there = go(order(), looking, ResolvedAsThere{ProviderReference("ref-9")});
+  CHECK(std::get<AwaitingApproval>(there.next).submission.reference == ProviderReference("ref-9"));
+  CHECK_FALSE(refused(order(), looking, ResolvedAsThere{}).empty());
+  // The call may still be under way: nobody can know that it is not there.
+  CHECK_FALSE(refused(order(), looking, ResolvedAsAbsent{"looked"}, kStart + 89s).empty());
+  CHECK(identities(go(order(), looking, ResolvedAsAbsent{"looked"}, kStart + 90s)) == Names{"submit:2"});
+  looking.wish = wish();
+  CHECK(name_of(go(order(), looking, ResolvedAsThere{ProviderReference("ref-9")}).next) == StateName::withdrawing);
+  CHECK(name_of(go(order(), looking, ResolvedAsAbsent{"looked"}, kStart + 90s).next) == StateName::cancelled);
+  Order approved = order();
+  approved.local_approvals = 2;
+  looking.wish.reset();
+  CHECK(identities(go(approved, looking, ResolvedAsAbsent{"looked"}, kStart + 90s)) == Names{"check_draft"});
 }
 
 TEST_CASE("a wish to cancel outlives the time when nobody knows what happened") {
   LookingUp looking = sample<LookingUp>();
   looking.wish = WithdrawWish{WithdrawWish::Cause::cancel, "uid:7", "no"};
-  const Decision lost = go(order(), looking, LookUpInconclusive{looking.attempt, "no search there"});
+  const Decision lost = go(order(), looking, LookUpInconclusive{looking.submission.attempt, "no search there"});
   REQUIRE(std::get<Unresolved>(lost.next).wish == looking.wish);
   CHECK(go(order(), lost.next, ResolvedAsAbsent{"looked"}).next == State(Cancelled{"uid:7", "no"}));
   const Decision there = go(order(), lost.next, ResolvedAsThere{ProviderReference("ref-9")});
   CHECK(identities(there) == Names{"withdraw", "poll"});
-  const SubmissionAnswered late{looking.attempt, report(Standing::awaiting_approval)};
+  const SubmissionAnswered late{looking.submission.attempt, report(Standing::awaiting_approval)};
   CHECK(name_of(go(order(), lost.next, late).next) == StateName::withdrawing);
   CHECK(std::get<LookingUp>(go(order(), lost.next, LookUpAsked{}).next).wish == looking.wish);
 }
@@ -383,7 +435,7 @@ TEST_CASE("what a slow look-up finds stops the next attempt") {
   second.phase = Submitting::Phase::started;
   CHECK(name_of(go(order(), second, found).next) == StateName::unresolved);
   LookingUp looking = sample<LookingUp>();
-  looking.attempt = 2;
+  looking.submission.attempt = 2;
   CHECK(name_of(go(order(), looking, found).next) == StateName::unresolved);
   for (const State& unsent : {State(sample<Preparing>()), State(sample<Prepared>()),
                               State(sample<AwaitingLocalApproval>()), State(sample<AwaitingCommand>())}) {
@@ -420,7 +472,9 @@ TEST_CASE("what was given up stays late through a person's decision") {
   const Decision stuck = go(order(), late, HandoutUnreadable{"noise"});
   const Decision brought = go(order(), stuck.next, ResolvedAsCertificate{handout()});
   CHECK(std::get<Verifying>(brought.next).late);
-  CHECK(name_of(go(order(), stuck.next, ResolvedAsAbsent{"looked"}).next) == StateName::cancelled);
+  Unresolved empty_handed = std::get<Unresolved>(stuck.next);
+  empty_handed.handout.reset();
+  CHECK(name_of(go(order(), empty_handed, ResolvedAsAbsent{"looked"}).next) == StateName::cancelled);
 }
 
 TEST_CASE("a wrong certificate is quarantined and one that cannot be read is kept for a person") {

@@ -96,7 +96,7 @@ inline Submitting sample() {
 }
 template <>
 inline LookingUp sample() {
-  return {dossier(1), 1, "the connection died", {}, {}, kStart};
+  return {dossier(1), Submission{1, {}, {}, kStart}, "the connection died", {}, {}, kStart};
 }
 template <>
 inline AwaitingApproval sample() {
