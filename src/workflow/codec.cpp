@@ -97,7 +97,7 @@ void fields(WithdrawWish& x, V& v) {
 }
 template <class V>
 void fields(Preparing& x, V& v) {
-  v("key", x.key), v("attempts_made", x.attempts_made), v("again", x.again);
+  v("key", x.key), v("csr", x.csr), v("attempts_made", x.attempts_made), v("again", x.again);
 }
 template <class V>
 void fields(Prepared& x, V& v) {
@@ -195,6 +195,10 @@ void fields(KeyPlanned& x, V& v) {
 template <class V>
 void fields(KeyReady& x, V& v) {
   v("key", x.key);
+}
+template <class V>
+void fields(CsrSigned& x, V& v) {
+  v("csr", x.csr);
 }
 template <class V>
 void fields(DraftFrozen& x, V& v) {

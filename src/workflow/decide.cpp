@@ -187,7 +187,7 @@ State released(const Order& order, Dossier dossier, unsigned from) {
 }
 
 State built_anew(const Dossier& dossier, const DraftTooOld& old) {
-  return Preparing{dossier.key, dossier.attempts_made, fmt::format("the draft was {} old", spoken(old.age))};
+  return Preparing{dossier.key, {}, dossier.attempts_made, fmt::format("the draft was {} old", spoken(old.age))};
 }
 
 Next from(const Preparing& state, const Context& context) {
@@ -202,8 +202,15 @@ Next from(const Preparing& state, const Context& context) {
     next.key = ready->key;
     return State{std::move(next)};
   }
+  if (const auto* signed_csr = context.is<CsrSigned>()) {
+    if (!state.key) return refuse("a CSR cannot be signed before its key is ready");
+    Preparing next = state;
+    next.csr = signed_csr->csr;
+    return State{std::move(next)};
+  }
   if (const auto* frozen = context.is<DraftFrozen>()) {
     if (!state.key && needs_key(context.order)) return refuse("a draft cannot be frozen before its key is ready");
+    if (frozen->draft.csr != state.csr) return refuse("the draft is of another CSR than the signed one");
     return State{Prepared{Dossier{state.key.value_or(Key{}), frozen->draft, state.attempts_made}}};
   }
   if (const auto* problem = context.is<PreparationFailed>()) {

@@ -159,8 +159,10 @@ class Explainer {
   void preparing(const Preparing& state) {
     say(state.again.empty() ? "The request was made; nothing has left this machine."
                             : fmt::format("It is prepared anew because {}.", state.again));
-    if (state.key) {
-      next_by(EffectName::build_draft, "signs the CSR in the token and freezes the draft");
+    if (state.key && state.csr.empty()) {
+      next_by(EffectName::sign_csr, "signs the CSR in the token");
+    } else if (state.key) {
+      next_by(EffectName::build_draft, fmt::format("has {} build the draft and freezes it", provider()));
     } else {
       next_by(EffectName::ensure_key, record_.order.key.source == KeyWish::Source::make ? "makes the key in the token"
                                                                                         : "finds the key in the token");

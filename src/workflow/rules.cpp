@@ -32,7 +32,8 @@ constexpr std::string_view kAnswerAfterAll = "the answer to an attempt that was 
 //  from                        event                        to                                      rule
 constexpr Rule kRules[] = {
     {S::preparing, E::key_planned, to(S::preparing), "the key is on disk by name before it is made"},
-    {S::preparing, E::key_ready, to(S::preparing), "the key is in the token: the draft is built"},
+    {S::preparing, E::key_ready, to(S::preparing), "the key is in the token: the CSR is signed"},
+    {S::preparing, E::csr_signed, to(S::preparing), "the CSR is signed and proved: the draft is built"},
     {S::preparing, E::draft_frozen, to(S::prepared), "the draft is proved and frozen"},
     {S::preparing, E::preparation_failed, to(S::failed), "nothing was sent and nothing can be"},
     {S::preparing, E::cancel_asked, to(S::cancelled), "nothing was sent: cancelled at once"},

@@ -22,9 +22,7 @@ class Schedule {
   std::vector<Effect> of(const State& state) {
     switch (name_of(state)) {
       case StateName::preparing:
-        add(std::get<Preparing>(state).key || !needs_key(context_.order) ? EffectName::build_draft
-                                                                         : EffectName::ensure_key,
-            at_);
+        add(next_preparation(std::get<Preparing>(state)), at_);
         break;
       case StateName::prepared:
         add(EffectName::check_draft, at_);
@@ -69,6 +67,11 @@ class Schedule {
  private:
   void add(EffectName name, Instant due, unsigned attempt = 0, std::string target = {}) {
     effects_.push_back(Effect{name, due, attempt, std::move(target)});
+  }
+  EffectName next_preparation(const Preparing& state) const {
+    if (!needs_key(context_.order)) return EffectName::build_draft;
+    if (!state.key) return EffectName::ensure_key;
+    return state.csr.empty() ? EffectName::sign_csr : EffectName::build_draft;
   }
   Duration patience(Duration planned) const { return std::max(planned, asked_patience(context_).value_or(planned)); }
 

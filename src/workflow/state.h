@@ -23,6 +23,7 @@ struct Dossier {
 
 struct Preparing {
   std::optional<Key> key;  // set once it is in the token
+  Bytes csr;               // DER, empty until it is signed
   unsigned attempts_made = 0;
   std::string again;  // why a draft is built anew ("the draft was older than 7d"), "" the first time
   bool operator==(const Preparing&) const = default;

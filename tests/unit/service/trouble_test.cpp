@@ -6,6 +6,7 @@
 #include "support/fake_clock.h"
 #include "support/requests.h"
 #include "support/temp_folder.h"
+#include "x509/ask.h"
 
 #include <catch2/catch.hpp>
 #include <string>
@@ -76,6 +77,42 @@ TEST_CASE("a provider that cannot be used now was sent nothing") {
   REQUIRE(answer != nullptr);
   CHECK(answer->attempt == 3);
   CHECK(answer->problem.kind == "unavailable");
+}
+
+TEST_CASE("a process that cannot use a token or a provider fails no request") {
+  class Unconfigured final : public BrokenWorld {
+   public:
+    explicit Unconfigured(ErrorKind kind) : kind_(kind) {}
+    std::shared_ptr<Provider> provider(const std::string&) override { throw Error{kind_, "no such provider"}; }
+    std::shared_ptr<Token> token(const std::string&) override { throw Error{kind_, "no such token"}; }
+
+   private:
+    ErrorKind kind_;
+  };
+  const Dossier dossier{key_of_test(), draft_of_test(Instant{}), 0};
+  for (const ErrorKind kind : {ErrorKind::not_found, ErrorKind::denied, ErrorKind::invalid_input}) {
+    Unconfigured world(kind);
+    service::Effects effects(world);
+    for (const auto& [name, state] : std::vector<std::pair<EffectName, State>>{
+             {EffectName::ensure_key, Preparing{}},
+             {EffectName::sign_csr, Preparing{dossier.key, {}, 0, ""}},
+             {EffectName::build_draft, Preparing{dossier.key, dossier.draft.csr, 0, ""}},
+             {EffectName::check_draft, Prepared{dossier}}}) {
+      Claim claim;
+      claim.record.order = order_of("0A1B2C3D4E5F6G7H", Instant{});
+      claim.record.order.ask = x509::to_json(x509::Ask{}).dump();
+      claim.record.state = state;
+      claim.effect = {name, {}, 0, ""};
+      INFO(to_string(name));
+      try {
+        effects.run(claim, Instant{}, std::chrono::seconds{1});
+        FAIL("it became an event");
+      } catch (const Error& error) {
+        CHECK(error.kind() == ErrorKind::unavailable);
+        CHECK(error.message().find("no such") != std::string::npos);
+      }
+    }
+  }
 }
 
 TEST_CASE("a submission is not begun past its journalled deadline however long its provider took to be made") {

@@ -68,8 +68,8 @@ TEST_CASE_METHOD(Fixture, "a request goes from its key to the installed certific
   clock.advance(due("poll") - clock.now());
   settle(*worker);
   REQUIRE(state() == StateName::completed);
-  CHECK(runner.calls() == std::vector<std::string>{"ensure_key of 0A1B2C3D4E5F6G7H", "build_draft of 0A1B2C3D4E5F6G7H",
-                                                   "check_draft of 0A1B2C3D4E5F6G7H", "submit:1 of 0A1B2C3D4E5F6G7H",
+  CHECK(runner.calls() == std::vector<std::string>{"ensure_key of 0A1B2C3D4E5F6G7H", "sign_csr of 0A1B2C3D4E5F6G7H",
+                                                   "build_draft of 0A1B2C3D4E5F6G7H", "check_draft of 0A1B2C3D4E5F6G7H", "submit:1 of 0A1B2C3D4E5F6G7H",
                                                    "poll of 0A1B2C3D4E5F6G7H", "verify of 0A1B2C3D4E5F6G7H",
                                                    "install:token of 0A1B2C3D4E5F6G7H"});
   CHECK(store->certificates().size() == 1);
@@ -406,8 +406,14 @@ TEST_CASE_METHOD(Fixture, "an engine claims nothing of a token or provider that 
   EngineOptions options = engine_options("w");
   options.lanes.erase("provider:tsb");
   settle(*engine(options));
-  CHECK(runner.calls().size() == 2);
-  CHECK(state() == StateName::prepared);
+  // The CSR is signed; what asks the provider waits for a process that can.
+  CHECK(runner.calls() ==
+        std::vector<std::string>{"ensure_key of 0A1B2C3D4E5F6G7H", "sign_csr of 0A1B2C3D4E5F6G7H"});
+  CHECK(state() == StateName::preparing);
+  EngineOptions other = engine_options("v");
+  other.lanes.erase("token:web");
+  settle(*engine(other));
+  CHECK(state() == StateName::awaiting_approval);
 }
 
 TEST_CASE_METHOD(Fixture, "a provider's rate holds back its lane without touching the effects that wait") {

@@ -126,6 +126,8 @@ TEST_CASE("the plain way leads from a new request to a completed one") {
   CHECK(identities(step) == Names{"ensure_key"});
   step = go(one, step.next, KeyPlanned{"web", "web-2026", "0001", "ec:P-256"});
   step = go(one, step.next, KeyReady{key()});
+  CHECK(identities(step) == Names{"sign_csr"});
+  step = go(one, step.next, CsrSigned{draft().csr});
   CHECK(identities(step) == Names{"build_draft"});
   step = go(one, step.next, DraftFrozen{draft()});
   CHECK(identities(step) == Names{"check_draft"});
@@ -210,6 +212,17 @@ TEST_CASE("a second key made under the same plan does not replace the first") {
   CHECK(std::get<Preparing>(go(order(), ready, KeyReady{key()}).next).key == key());
   ready.key.reset();
   CHECK(std::get<Preparing>(go(order(), ready, KeyReady{second}).next).key == second);
+}
+
+TEST_CASE("a draft is frozen over the CSR that was signed and over no other") {
+  Preparing unsigned_yet = sample<Preparing>();
+  unsigned_yet.csr.clear();
+  CHECK_FALSE(refused(order(), unsigned_yet, DraftFrozen{draft()}).empty());
+  Preparing other = sample<Preparing>();
+  other.csr = {9};
+  CHECK_FALSE(refused(order(), other, DraftFrozen{draft()}).empty());
+  unsigned_yet.key.reset();
+  CHECK_FALSE(refused(order(), unsigned_yet, CsrSigned{draft().csr}).empty());
 }
 
 TEST_CASE("cancel before anything was sent is cancelled at once") {
@@ -303,7 +316,7 @@ TEST_CASE("a draft grown too old is built anew and approvals are void") {
   const Decision one = go(aged, waiting.next, LocallyApproved{approval("alice")});
   CHECK(name_of(one.next) == StateName::awaiting_local_approval);
   const Decision anew = go(aged, one.next, DraftTooOld{25h});
-  CHECK(identities(anew) == Names{"build_draft"});
+  CHECK(identities(anew) == Names{"sign_csr"});
   CHECK(std::get<Preparing>(anew.next).key == key());
 
   CHECK_FALSE(refused(aged, planned(), AttemptStarted{1, "host/1", kStart + 26h}, kStart + 25h).empty());

@@ -76,7 +76,7 @@ template <class T>
 T sample();
 template <>
 inline Preparing sample() {
-  return {key(), 0, ""};
+  return {key(), draft().csr, 0, ""};
 }
 template <>
 inline Prepared sample() {
@@ -170,6 +170,10 @@ inline KeyPlanned sample() {
 template <>
 inline KeyReady sample() {
   return {key()};
+}
+template <>
+inline CsrSigned sample() {
+  return {draft().csr};
 }
 template <>
 inline DraftFrozen sample() {
