@@ -81,8 +81,12 @@ void fields(Finding& x, V& v) {
   v("name", x.name), v("fatal", x.fatal), v("explanation", x.explanation);
 }
 template <class V>
+void fields(SentDraft& x, V& v) {
+  v("draft", x.draft), v("last_attempt", x.last_attempt);
+}
+template <class V>
 void fields(Dossier& x, V& v) {
-  v("key", x.key), v("draft", x.draft), v("attempts_made", x.attempts_made);
+  v("key", x.key), v("draft", x.draft), v("attempts_made", x.attempts_made), v("sent", x.sent);
 }
 template <class V>
 void fields(Report& x, V& v) {
@@ -98,6 +102,7 @@ void fields(WithdrawWish& x, V& v) {
 template <class V>
 void fields(Preparing& x, V& v) {
   v("key", x.key), v("csr", x.csr), v("attempts_made", x.attempts_made), v("again", x.again);
+  v("sent", x.sent);
 }
 template <class V>
 void fields(Prepared& x, V& v) {

@@ -43,12 +43,19 @@ std::string named(const Submission& submission) {
   return fmt::format("attempt {} ({})", submission.attempt, submission.reference.str());
 }
 
+// With the draft that this attempt sent: by it the certificate is judged.
+Dossier as_sent(Dossier dossier, unsigned attempt) {
+  if (dossier.sent && attempt <= dossier.sent->last_attempt) dossier.draft = dossier.sent->draft;
+  return dossier;
+}
+
 // Two orders may exist at the provider. Neither is dropped and neither is trusted: a person decides.
 State two_orders(Dossier dossier, const SubmissionAnswered& answer, const std::string& other, Instant at,
                  const std::optional<WithdrawWish>& wish = std::nullopt) {
   Submission late{answer.attempt, answer.report.reference, answer.report.provider_state, at};
   std::string why = fmt::format("{} was answered after it had been given up; {}", named(late), other);
-  return Unresolved{std::move(dossier), std::move(late), std::move(why), answer.report.handout, wish};
+  return Unresolved{as_sent(std::move(dossier), answer.attempt), std::move(late), std::move(why), answer.report.handout,
+                    wish};
 }
 
 // That an attempt is there: its own answer says it, or a look-up does.
@@ -187,7 +194,11 @@ State released(const Order& order, Dossier dossier, unsigned from) {
 }
 
 State built_anew(const Dossier& dossier, const DraftTooOld& old) {
-  return Preparing{dossier.key, {}, dossier.attempts_made, fmt::format("the draft was {} old", spoken(old.age))};
+  Preparing next{
+      dossier.key, {}, dossier.attempts_made, fmt::format("the draft was {} old", spoken(old.age)), dossier.sent};
+  const unsigned before = dossier.sent ? dossier.sent->last_attempt : 0;
+  if (dossier.attempts_made > before) next.sent = SentDraft{dossier.draft, dossier.attempts_made};
+  return next;
 }
 
 Next from(const Preparing& state, const Context& context) {
@@ -211,13 +222,14 @@ Next from(const Preparing& state, const Context& context) {
   if (const auto* frozen = context.is<DraftFrozen>()) {
     if (!state.key && needs_key(context.order)) return refuse("a draft cannot be frozen before its key is ready");
     if (frozen->draft.csr != state.csr) return refuse("the draft is of another CSR than the signed one");
-    return State{Prepared{Dossier{state.key.value_or(Key{}), frozen->draft, state.attempts_made}}};
+    return State{Prepared{Dossier{state.key.value_or(Key{}), frozen->draft, state.attempts_made, state.sent}}};
   }
   if (const auto* problem = context.is<PreparationFailed>()) {
     return State{Failed{problem->problem.kind, problem->problem.message, problem->problem.hint}};
   }
   if (const auto answer = answer_of(context)) {
-    return two_orders(Dossier{state.key.value_or(Key{}), {}, state.attempts_made}, *answer,
+    if (!state.sent) return refuse(fmt::format("attempt {} was never begun", answer->attempt));
+    return two_orders(Dossier{state.key.value_or(Key{}), state.sent->draft, state.attempts_made, state.sent}, *answer,
                       "a new draft was being prepared", context.at());
   }
   return given_up(wish_of(context));
@@ -304,7 +316,7 @@ Next from(const Submitting& state, const Context& context) {
       return two_orders(state.dossier, *answer, fmt::format("attempt {} is under way", state.attempt), context.at(),
                         state.wish);
     }
-    return landed(context.order, state.dossier,
+    return landed(context.order, as_sent(state.dossier, answer->attempt),
                   updated(Submission{answer->attempt, {}, {}, context.at()}, answer->report), answer->report,
                   state.wish);
   }
@@ -354,7 +366,7 @@ Next absent_after_all(const Dossier& dossier, const Submission& submission, cons
   const unsigned made = std::max(submission.attempt, dossier.attempts_made);
   // A draft that was built anew may have come here before anybody approved it.
   if (context.order.local_approvals > 0 || context.order.wants_command) {
-    return State{Prepared{Dossier{dossier.key, dossier.draft, made}}};
+    return State{Prepared{Dossier{dossier.key, dossier.draft, made, dossier.sent}}};
   }
   return State{Submitting{dossier,
                           made + 1,

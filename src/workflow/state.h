@@ -13,11 +13,20 @@
 // certificate cannot be expressed. What each waits for: DESIGN §5, printed by `hsmbridge request diagram`.
 namespace hsmbridge::workflow {
 
+// An older draft with which attempts were made. One of them may be answered after all, and only these bytes tell
+// whether the certificate answers it.
+struct SentDraft {
+  Draft draft;
+  unsigned last_attempt = 0;  // attempts up to this one
+  bool operator==(const SentDraft&) const = default;
+};
+
 // Key and draft of a request that has both.
 struct Dossier {
   Key key;
   Draft draft;
   unsigned attempts_made = 0;  // submissions begun so far; their numbers are never used again
+  std::optional<SentDraft> sent = std::nullopt;
   bool operator==(const Dossier&) const = default;
 };
 
@@ -26,6 +35,7 @@ struct Preparing {
   Bytes csr;               // DER, empty until it is signed
   unsigned attempts_made = 0;
   std::string again;  // why a draft is built anew ("the draft was older than 7d"), "" the first time
+  std::optional<SentDraft> sent = std::nullopt;
   bool operator==(const Preparing&) const = default;
 };
 struct Prepared {

@@ -358,6 +358,35 @@ TEST_CASE("the answer to an attempt that was given up is never lost") {
   CHECK(name_of(go(order(), sample<AwaitingApproval>(), other).next) == StateName::unresolved);
 }
 
+TEST_CASE("a late answer is judged by the draft that its attempt sent") {
+  Order aged = order();
+  aged.max_age = 24h;
+  Submitting second = planned(2);
+  const Decision anew = go(aged, second, DraftTooOld{25h});
+  const auto& preparing = std::get<Preparing>(anew.next);
+  REQUIRE(preparing.sent == SentDraft{draft(), 1});
+  const SubmissionAnswered late{1, report(Standing::handed_out)};
+  CHECK(std::get<Unresolved>(go(aged, anew.next, late).next).dossier.draft == draft());
+
+  Draft fresh = draft();
+  fresh.to_be_signed = {7, 7};
+  const Decision resigned = go(aged, anew.next, CsrSigned{fresh.csr});
+  const Decision frozen = go(aged, resigned.next, DraftFrozen{fresh});
+  CHECK(std::get<Unresolved>(go(aged, frozen.next, late).next).dossier.draft == draft());
+  const Decision released = go(aged, frozen.next, DraftAccepted{});
+  REQUIRE(identities(released) == Names{"submit:2", "draft_age"});
+  CHECK(std::get<Verifying>(go(aged, released.next, late).next).dossier.draft == draft());
+  const Decision begun = go(aged, released.next, AttemptStarted{2, "host/1", kStart + 60s});
+  CHECK(std::get<Unresolved>(go(aged, begun.next, late).next).dossier.draft == draft());
+  const SubmissionAnswered own{2, report(Standing::handed_out)};
+  CHECK(std::get<Verifying>(go(aged, begun.next, own).next).dossier.draft == fresh);
+
+  // Nothing was ever sent: no certificate could be judged.
+  Preparing first = sample<Preparing>();
+  first.sent.reset();
+  CHECK_FALSE(refused(order(), first, late).empty());
+}
+
 TEST_CASE("a person resolves what nobody knows") {
   const State stuck = sample<Unresolved>();
   const Decision there = go(order(), stuck, ResolvedAsThere{ProviderReference("ref-9")});

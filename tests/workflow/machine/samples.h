@@ -76,7 +76,7 @@ template <class T>
 T sample();
 template <>
 inline Preparing sample() {
-  return {key(), draft().csr, 0, ""};
+  return {key(), draft().csr, 1, "", SentDraft{draft(), 1}};
 }
 template <>
 inline Prepared sample() {
