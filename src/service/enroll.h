@@ -18,7 +18,7 @@ struct NewRequest {
   x509::Ask ask;
   std::vector<workflow::InstallTarget> targets;
   std::optional<Duration> deadline;  // from now to the end of waiting
-  std::optional<Duration> max_age;   // from draft to submission
+  std::optional<Duration> max_age;   // from draft to signature
   unsigned local_approvals = 0;
   bool wants_command = false;
   std::string created_by;  // "uid:alice"

@@ -354,7 +354,8 @@ constexpr Word<TargetState::Stage> kStages[] = {{TargetState::Stage::waiting, "w
 constexpr Word<Submitting::Phase> kPhases[] = {{Submitting::Phase::planned, "planned"},
                                                {Submitting::Phase::started, "started"}};
 constexpr Word<WithdrawWish::Cause> kCauses[] = {{WithdrawWish::Cause::cancel, "cancel"},
-                                                 {WithdrawWish::Cause::deadline, "deadline"}};
+                                                 {WithdrawWish::Cause::deadline, "deadline"},
+                                                {WithdrawWish::Cause::draft_age, "draft-age"}};
 constexpr Word<Withdrawing::Cancel> kCancels[] = {{Withdrawing::Cancel::wanted, "wanted"},
                                                   {Withdrawing::Cancel::accepted, "accepted"},
                                                   {Withdrawing::Cancel::impossible, "impossible"}};

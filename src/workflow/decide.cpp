@@ -22,13 +22,26 @@ Next refuse(std::string why) {
 // ---- ends that several states share ---------------------------------------------------------------------------------
 
 State given_up(const WithdrawWish& wish) {
-  if (wish.cause == WithdrawWish::Cause::deadline) return Expired{"the request's own deadline"};
+  switch (wish.cause) {
+    case WithdrawWish::Cause::deadline:
+      return Expired{"the request's own deadline"};
+    case WithdrawWish::Cause::draft_age:
+      return Expired{wish.reason};
+    case WithdrawWish::Cause::cancel:
+      break;
+  }
   return Cancelled{wish.actor, wish.reason};
 }
 
 WithdrawWish wish_of(const Context& context) {
   if (const auto* cancel = context.is<CancelAsked>()) {
     return WithdrawWish{WithdrawWish::Cause::cancel, context.event.actor, cancel->reason};
+  }
+  if (const auto* old = context.is<DraftTooOld>()) {
+    return WithdrawWish{
+        WithdrawWish::Cause::draft_age, context.event.actor,
+        fmt::format("the draft was {} old and not signed: its profile allows {}", spoken(old->age),
+                    spoken(context.order.max_age.value_or(old->age)))};
   }
   return WithdrawWish{WithdrawWish::Cause::deadline, context.event.actor, "the request's own deadline passed"};
 }
@@ -460,7 +473,7 @@ Next reference_gone(const Waiting& state, const Context& context, State when_con
 
 template <class Waiting>
 Next from_waiting(const Waiting& state, const Context& context) {
-  if (wants_to_end(context)) {
+  if (wants_to_end(context) || context.is<DraftTooOld>()) {
     return State{Withdrawing{
         state.dossier, state.submission, wish_of(context), Withdrawing::Cancel::wanted, {}, state.provider_status, {}}};
   }

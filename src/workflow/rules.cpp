@@ -27,6 +27,8 @@ constexpr std::string_view kSecondOrder =
 constexpr std::uint32_t kVouchedAbsent = to(S::prepared, S::submitting, S::cancelled, S::expired);
 constexpr std::string_view kFoundByPerson =
     "a person found it: its reference is polled, or withdrawn where that was asked for";
+constexpr std::string_view kTooOldToSign =
+    "not signed while its draft was young enough: withdrawn, and what comes later is late";
 constexpr std::string_view kAnswerAfterAll = "the answer to an attempt that was given up came after all";
 
 //  from                        event                        to                                      rule
@@ -101,6 +103,7 @@ constexpr Rule kRules[] = {
     {S::awaiting_approval, E::nothing_handed_out, to(S::unresolved), "the result was handed out once and is lost"},
     {S::awaiting_approval, E::cancel_asked, to(S::withdrawing), "it exists at the provider: withdrawn there"},
     {S::awaiting_approval, E::deadline_passed, to(S::withdrawing), "it exists at the provider: withdrawn there"},
+    {S::awaiting_approval, E::draft_too_old, to(S::withdrawing), kTooOldToSign},
 
     {S::awaiting_issuance, E::reported, kReport, "the provider said something new"},
     {S::awaiting_issuance, E::found_at_provider, kReport, "the provider said something new"},
@@ -108,6 +111,7 @@ constexpr Rule kRules[] = {
     {S::awaiting_issuance, E::nothing_handed_out, to(S::unresolved), "the result was handed out once and is lost"},
     {S::awaiting_issuance, E::cancel_asked, to(S::withdrawing), "it exists at the provider: withdrawn there"},
     {S::awaiting_issuance, E::deadline_passed, to(S::withdrawing), "it exists at the provider: withdrawn there"},
+    {S::awaiting_issuance, E::draft_too_old, to(S::withdrawing), kTooOldToSign},
 
     {S::withdrawing, E::reported, kGivenUp, "the provider's word after we gave up; what is issued late is recorded"},
     {S::withdrawing, E::found_at_provider, kGivenUp, "the provider's word after we gave up"},

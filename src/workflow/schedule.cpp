@@ -98,6 +98,7 @@ class Schedule {
   }
   template <class Waiting>
   void waiting(const Waiting& state) {
+    add_draft_age(state.dossier.draft);
     if (state.gone_since) return add(EffectName::poll, *state.gone_since + context_.timing.gone_confirm);
     if (context_.is<ResolvedAsThere>()) return add(EffectName::poll, at_);
     add(EffectName::poll, at_ + next_poll(context_.order.id, at_ - state.submission.submitted_at,

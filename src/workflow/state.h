@@ -54,7 +54,11 @@ struct AwaitingCommand {
 };
 // A wish to give up that could not be granted at once, since a submission was under way.
 struct WithdrawWish {
-  enum class Cause { cancel, deadline };
+  enum class Cause {
+    cancel,
+    deadline,
+    draft_age,  // nobody signed it while the draft was as young as its profile allows
+  };
   Cause cause = Cause::cancel;
   std::string actor;
   std::string reason;

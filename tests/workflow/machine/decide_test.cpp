@@ -323,6 +323,26 @@ TEST_CASE("a draft grown too old is built anew and approvals are void") {
   CHECK_FALSE(refused(aged, sample<Submitting>(), DraftTooOld{25h}).empty());
 }
 
+TEST_CASE("a draft that nobody signed in time is withdrawn and what comes later is late") {
+  Order aged = order();
+  aged.max_age = 24h;
+  Submitting begun = planned();
+  begun.phase = Submitting::Phase::started;
+  const Decision taken = go(aged, begun, SubmissionAnswered{1, report(Standing::awaiting_approval)}, kStart + 1h);
+  CHECK(effect(taken, EffectName::draft_age).due == kStart + 24h);
+  const Decision approved = go(aged, taken.next, Reported{report(Standing::awaiting_issuance)}, kStart + 2h);
+  CHECK(effect(approved, EffectName::draft_age).due == kStart + 24h);
+  for (const State& waiting : {taken.next, approved.next}) {
+    const Decision old = go(aged, waiting, DraftTooOld{24h}, kStart + 24h);
+    CHECK(identities(old) == Names{"withdraw", "poll"});
+    CHECK(std::get<Withdrawing>(old.next).wish.cause == WithdrawWish::Cause::draft_age);
+    CHECK(name_of(go(aged, old.next, CancelAnswered{report(Standing::cancelled)}).next) == StateName::expired);
+    CHECK(std::get<Verifying>(go(aged, old.next, Reported{report(Standing::handed_out)}).next).late);
+  }
+  CHECK(identities(go(order(), sample<AwaitingApproval>(), Reported{report(Standing::awaiting_issuance)})) ==
+        Names{"poll"});
+}
+
 TEST_CASE("an approval for other bytes and a second one by the same person are refused") {
   Order two = order();
   two.local_approvals = 2;
