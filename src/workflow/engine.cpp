@@ -119,6 +119,7 @@ ClaimQuery Engine::Impl::query() {
   query.lease = options_.time_limit + options_.lease_margin;
   for (const auto& [lane, limit] : options_.limits) query.leases[lane] = limit + options_.lease_margin;
   query.only = options_.only;
+  for (const auto& [provider, timing] : options_.timing) query.lanes[timer_lane(provider)] = kTimersAtOnce;
   for (const auto& [lane, places] : options_.lanes) {
     constexpr std::string_view kProvider = "provider:";
     if (lane.starts_with(kProvider)) query.lanes[timer_lane(lane.substr(kProvider.size()))] = kTimersAtOnce;
@@ -338,7 +339,8 @@ bool Engine::Impl::commit_once(std::vector<bool>& done) {
       }
     }
   }
-  bool any = !steps.empty();
+  // A claim that failed is news too: who waits for a request wants to know.
+  bool any = !steps.empty() || !stepless.empty();
   for (auto& [i, verdict] : stepless) {
     if (verdict.late_fact) {
       store_->append_audit("late-answer", verdict.late_fact->dump(), verdict.actor, kept_[i].at);

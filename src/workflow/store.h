@@ -52,7 +52,7 @@ struct ClaimQuery {
   std::string worker;                     // "HOST/PID/random": who holds the lease
   std::map<std::string, unsigned> lanes;  // free places a lane; only these are claimed
   Duration lease{};
-  std::optional<RequestId> only;    // `request wait`: this request alone
+  std::vector<RequestId> only;      // `request wait`: these requests alone; empty: all
   std::vector<GiveBack> give_back;  // done in the transaction that claims, so that a quiet poll costs no other
   std::map<std::string, Duration> leases = {};  // lane -> its own lease: the calls of a slow token last longer
   Duration lease_in(const std::string& lane) const {

@@ -49,12 +49,20 @@ class Wiring final : public service::World {
 
   // What the engine of this process may do: the lanes of the tokens and providers that it can use (a token whose module
   // or PIN this process cannot read belongs to another one), their limits and times.
-  workflow::EngineOptions engine_options(std::optional<RequestId> only);
-  // Why this process does not work for a token or provider; one line each. Filled by engine_options.
-  const std::vector<std::string>& left_out() const { return left_out_; }
+  workflow::EngineOptions engine_options(const std::vector<RequestId>& only);
+  // A token or provider that this process does not work for, and why. Found by engine_options.
+  struct LeftOut {
+    std::string lane;  // "token:web"
+    std::string why;
+  };
+  std::vector<LeftOut> left_out();
+  // Whether one of them could be used now: engine_options gives its lane then.
+  bool left_out_changed();
 
  private:
   explicit Wiring(config::Settings settings);
+  // Throws when this process cannot work in that lane.
+  void check_lane(const std::string& lane);
 
   config::Settings settings_;
   SystemClock clock_;
@@ -63,7 +71,7 @@ class Wiring final : public service::World {
   std::map<std::string, std::shared_ptr<workflow::Token>> workflow_tokens_;
   std::map<std::string, std::shared_ptr<pkcs11::Token>> tokens_;
   std::shared_ptr<pkcs11::PinRefusals> refusals_;
-  std::vector<std::string> left_out_;
+  std::vector<LeftOut> left_out_;
 };
 
 }  // namespace hsmbridge::cli

@@ -395,7 +395,7 @@ TEST_CASE_METHOD(Fixture, "an engine for one request leaves all others alone") {
   create(*store, order);
   create(*store, order_of("OTHER", clock.now()));
   EngineOptions options = engine_options("w");
-  options.only = order.id;
+  options.only = {order.id};
   settle(*engine(options));
   CHECK(state() == StateName::awaiting_approval);
   CHECK(store->find(RequestId{"OTHER"})->sequence == 2);
@@ -414,6 +414,18 @@ TEST_CASE_METHOD(Fixture, "an engine claims nothing of a token or provider that 
   other.lanes.erase("token:web");
   settle(*engine(other));
   CHECK(state() == StateName::awaiting_approval);
+}
+
+TEST_CASE_METHOD(Fixture, "the timers of a provider that cannot be used ring all the same") {
+  order.deadline = clock.now() + 1h;
+  create_ready_to_submit(*store, order);
+  EngineOptions options = engine_options("w");
+  options.lanes.erase("provider:tsb");
+  options.timing["tsb"] = Timing{};
+  auto worker = engine(options);
+  clock.advance(1h);
+  settle(*worker);
+  CHECK(state() == StateName::expired);
 }
 
 TEST_CASE_METHOD(Fixture, "a provider's rate holds back its lane without touching the effects that wait") {

@@ -117,7 +117,7 @@ TEST_CASE_METHOD(Fixture, "a claim for one request leaves the others alone") {
   create_ready_to_submit(*store, order);
   create_ready_to_submit(*store, order_of("OTHER", clock.now()));
   ClaimQuery only = query("a");
-  only.only = RequestId{"OTHER"};
+  only.only = {RequestId{"OTHER"}};
   const std::vector<Claim> claims = claim(only);
   REQUIRE(claims.size() == 1);
   CHECK(claims[0].record.order.id == RequestId{"OTHER"});
