@@ -20,6 +20,8 @@ struct HttpRequest {
   enum class Repeat { never, allowed };
   Repeat repeat = Repeat::never;
   Duration time_limit{};
+  // Of a call that is made once (ProviderCall::call_until): past it, on CLOCK_BOOTTIME, no byte is sent.
+  std::optional<Duration> call_until = std::nullopt;
 };
 
 // Nothing left this machine: DNS, connect, TLS handshake.
@@ -45,7 +47,8 @@ using Exchange = std::variant<NotSent, AnswerLost, HttpAnswer>;
 class Transport {
  public:
   virtual ~Transport() = default;
-  // One exchange within request.time_limit; nothing is followed or repeated beyond `repeat`. Throws nothing but
+  // One exchange within request.time_limit, begun before request.call_until or not at all (NotSent); nothing is
+  // followed or repeated beyond `repeat`. Throws nothing but
   // internal and what a client-key hook throws. Thread rule: called from several threads at once.
   virtual Exchange send(const HttpRequest& request) = 0;
 };

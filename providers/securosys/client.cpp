@@ -136,7 +136,7 @@ Exchange Client::exchange(const Call& call, Duration limit) {
 
   std::size_t index = current_key(role);
   for (std::size_t tried = 1;; ++tried) {
-    HttpRequest request{call.method, call.path, {}, call.body, call.repeat, end - clock_.since_boot()};
+    HttpRequest request{call.method, call.path, {}, call.body, call.repeat, end - clock_.since_boot(), call.call_until};
     if (request.time_limit <= Duration::zero()) return NotSent{"the time limit was over before it was sent"};
     // The vendor's own clients send it even with GET.
     request.headers.emplace_back("Content-Type", "application/json");
@@ -196,15 +196,17 @@ Bytes Client::certificate(const std::string& label, Duration limit) {
   }
 }
 
-Verdict Client::sign(const std::string& body, Duration limit) {
-  return classify_submission("POST /v1/sign",
-                             exchange({Endpoint::sign, "POST", "/v1/sign", body, HttpRequest::Repeat::never}, limit));
+Verdict Client::sign(const std::string& body, Duration limit, std::optional<Duration> call_until) {
+  return classify_submission(
+      "POST /v1/sign",
+      exchange({Endpoint::sign, "POST", "/v1/sign", body, HttpRequest::Repeat::never, call_until}, limit));
 }
 
-Verdict Client::certificate_sign(const std::string& body, Duration limit) {
-  return classify_submission(
-      "POST /v1/certificate/sign",
-      exchange({Endpoint::certificate_sign, "POST", "/v1/certificate/sign", body, HttpRequest::Repeat::never}, limit));
+Verdict Client::certificate_sign(const std::string& body, Duration limit, std::optional<Duration> call_until) {
+  return classify_submission("POST /v1/certificate/sign",
+                             exchange({Endpoint::certificate_sign, "POST", "/v1/certificate/sign", body,
+                                       HttpRequest::Repeat::never, call_until},
+                                      limit));
 }
 
 RequestAnswer Client::request(const std::string& id, Duration limit) {

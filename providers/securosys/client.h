@@ -78,8 +78,9 @@ class Client {
 
   // `body` as outer_text made it. Sent once: a second sending happens only with another API key after the server
   // refused the first (401/631), which its gate does before it looks at the body.
-  Verdict sign(const std::string& body, Duration limit);
-  Verdict certificate_sign(const std::string& body, Duration limit);
+  // `call_until`: on CLOCK_BOOTTIME; past it nothing is sent.
+  Verdict sign(const std::string& body, Duration limit, std::optional<Duration> call_until = std::nullopt);
+  Verdict certificate_sign(const std::string& body, Duration limit, std::optional<Duration> call_until = std::nullopt);
 
   // Only with an id that is ours: a GET may execute a request and consume its result.
   RequestAnswer request(const std::string& id, Duration limit);
@@ -112,6 +113,7 @@ class Client {
     std::string path;
     std::string body = {};
     HttpRequest::Repeat repeat = HttpRequest::Repeat::allowed;
+    std::optional<Duration> call_until = std::nullopt;
   };
   Role role_of(Endpoint endpoint) const;
   Exchange exchange(const Call& call, Duration limit);

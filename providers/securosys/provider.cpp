@@ -349,7 +349,8 @@ SubmitAnswer SecurosysProvider::submit(const ProviderCall& call) {
 
   Verdict verdict = [&]() -> Verdict {
     try {
-      return settings_.mode == Mode::raw_signature ? client_->sign(text, left) : client_->certificate_sign(text, left);
+      return settings_.mode == Mode::raw_signature ? client_->sign(text, left, call.call_until)
+                                                   : client_->certificate_sign(text, left, call.call_until);
     } catch (const Error& error) {
       // Secrets are fetched before a byte leaves; a transport reports its own trouble without throwing.
       if (error.kind() == ErrorKind::internal) return OutcomeUnknown{error.message()};

@@ -83,7 +83,7 @@ struct ProfileSettings {
   std::vector<std::string> tls_features;
   std::vector<std::string> extensions;
   std::optional<Duration> validity;
-  std::optional<Duration> max_age;             // from draft to signature
+  std::optional<Duration> max_age;             // from draft to signature (workflow::Order::max_age)
   std::optional<Duration> deadline;            // from creation to the end of waiting
   std::optional<Duration> renew_before;        // how long before the end a renewal starts
   std::vector<std::string> accept;             // deviations by name

@@ -101,6 +101,11 @@ bool past(Duration boot_deadline) {
   return SystemClock().since_boot() >= boot_deadline;
 }
 
+Duration deadline_of(const Request& request) {
+  const Duration end = SystemClock().since_boot() + request.time_limit;
+  return request.call_until ? std::min(end, *request.call_until) : end;
+}
+
 // libcurl calls it when the connection stands, TLS included, just before it writes the request. A machine that slept
 // meanwhile must not send on a lease that ended: libcurl's own clock does not count the sleep.
 int on_request_start(void* user, char*, char*, int, int) noexcept {
@@ -280,7 +285,11 @@ class HttpClient::Impl {
     Transfer transfer;
     transfer.hook = &options_.tls_hook;
     transfer.largest_body = options_.largest_body;
-    transfer.boot_deadline = SystemClock().since_boot() + request.time_limit;
+    transfer.boot_deadline = deadline_of(request);
+    if (past(transfer.boot_deadline)) {
+      return NotSent{fmt::format("the time for the call to {} was over before it was begun", authority_of(request.url)),
+                     ""};
+    }
     std::array<char, CURL_ERROR_SIZE> problem{};
     prepare(handle.get(), request, repeat, headers.get(), transfer, problem.data());
 

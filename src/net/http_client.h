@@ -29,6 +29,9 @@ struct Request {
   Headers headers;        // credentials belong here, and nowhere else: headers are never logged
   std::string body;       // sent when not empty; POST, PUT and PATCH always have one
   Duration time_limit{};  // for the whole call, resolving and connecting included
+  // On CLOCK_BOOTTIME, which counts through suspend: asked just before the first octet, and past it nothing is sent. A
+  // time limit alone begins anew wherever a thread was stuck before it got here.
+  std::optional<Duration> call_until = std::nullopt;
 };
 
 // Nothing of the request left this machine: DNS, connect, TLS handshake, a certificate that is not trusted, or ours

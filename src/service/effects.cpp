@@ -14,6 +14,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <variant>
@@ -70,14 +71,34 @@ CallParts parts_of(const Claim& claim) {
                 fmt::format("request {}: {} was asked in {}, which has no draft", claim.record.order.id.str(),
                             to_string(claim.effect.name), to_string(workflow::name_of(claim.record.state)))};
   }
-  return {*key, *draft, workflow::submission_of(claim.record.state)};
+  const auto* submission = workflow::submission_of(claim.record.state);
+  return {*key, *draft, submission != nullptr && submission->is_known() ? submission : nullptr};
 }
 
 workflow::ProviderCall call_of(const Claim& claim, const CallParts& parts, Instant now, Duration time_limit) {
   const auto attempt = claim.effect.attempt != 0                                       ? claim.effect.attempt
                        : parts.submission != nullptr && parts.submission->attempt != 0 ? parts.submission->attempt
                                                                                        : 1U;
-  return {claim.record.order, parts.key, parts.draft, attempt, parts.submission, now, time_limit};
+  return {claim.record.order, parts.key, parts.draft, attempt, parts.submission, now, time_limit, claim.call_until};
+}
+
+// That this process cannot use a provider or a token now (it is not in its configuration, its module or its secrets
+// cannot be read) says nothing about the request: another process may, or this one later.
+template <class Get>
+auto usable(std::string_view what, const std::string& name, Get&& get) {
+  try {
+    return get();
+  } catch (...) {
+    const auto error = current_error();
+    throw Error{ErrorKind::unavailable, fmt::format("{} {} cannot be used here: {}", what, name, error.message())}.hint(
+        error.hint());
+  }
+}
+std::shared_ptr<workflow::Provider> provider_of(World& world, const workflow::Order& order) {
+  return usable("provider", order.provider, [&] { return world.provider(order.provider); });
+}
+std::shared_ptr<workflow::Token> token_of(World& world, const workflow::Order& order) {
+  return usable("token", order.token, [&] { return world.token(order.token); });
 }
 
 EffectOutcome ensure_key(World& world, const Claim& claim, Instant now) {
@@ -86,7 +107,7 @@ EffectOutcome ensure_key(World& world, const Claim& claim, Instant now) {
     // Before the key is made: one that cannot sign what was ordered would be left over.
     algorithm_for(x509::ask_from(Json::parse(order.ask)), x509::parse_key_spec(order.key.spec));
   }
-  auto key = world.token(order.token)->ensure_key(order.key);
+  auto key = token_of(world, order)->ensure_key(order.key);
   EffectOutcome result;
   workflow::KeyRecord record;
   record.token = order.token;
@@ -111,29 +132,39 @@ std::string summary_of(const workflow::Order& order, const workflow::Key& key, c
                      order.profile);
 }
 
-EffectOutcome build_draft(World& world, const Claim& claim, Instant now) {
+EffectOutcome sign_csr(World& world, const Claim& claim) {
   const auto& order = claim.record.order;
   const auto* key = workflow::key_of(claim.record.state);
-  if (key == nullptr) throw Error{ErrorKind::internal, "a draft was asked before the key was ready"};
+  if (key == nullptr) throw Error{ErrorKind::internal, "a CSR was asked before the key was ready"};
   const auto ask = x509::ask_from(Json::parse(order.ask));
-  const auto signer = world.token(order.token)->signer(*key);
+  const auto signer = token_of(world, order)->signer(*key);
   const auto& algorithm = ask.algorithm.empty()
                               ? x509::default_algorithm(x509::key_spec_of(signer->subject_public_key_info()))
                               : x509::signature_algorithm(ask.algorithm);
+  return outcome(workflow::CsrSigned{x509::create_csr(*signer, ask.content, algorithm)});
+}
+
+// In the provider's lane: its limits hold, and a provider that does not answer occupies no place of a token.
+EffectOutcome build_draft(World& world, const Claim& claim, Instant now) {
+  const auto& order = claim.record.order;
+  const auto* preparing = std::get_if<workflow::Preparing>(&claim.record.state);
+  if (preparing == nullptr || !preparing->key || preparing->csr.empty()) {
+    throw Error{ErrorKind::internal, "a draft was asked before its CSR was signed"};
+  }
   workflow::Draft draft;
-  draft.csr = x509::create_csr(*signer, ask.content, algorithm);
-  auto added = world.provider(order.provider)->draft(order, draft.csr, now);
+  draft.csr = preparing->csr;
+  auto added = provider_of(world, order)->draft(order, draft.csr, now);
   draft.to_be_signed = std::move(added.to_be_signed);
   draft.algorithm = std::move(added.algorithm);
   draft.issuer = std::move(added.issuer);
-  draft.summary = summary_of(order, *key, x509::parse_csr(draft.csr));
+  draft.summary = summary_of(order, *preparing->key, x509::parse_csr(draft.csr));
   draft.built_at = now;
   return outcome(workflow::DraftFrozen{std::move(draft)});
 }
 
 EffectOutcome check_draft(World& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
-  const auto reasons = world.provider(claim.record.order.provider)->check(call_of(claim, parts, now, time_limit));
+  const auto reasons = provider_of(world, claim.record.order)->check(call_of(claim, parts, now, time_limit));
   if (reasons.empty()) return outcome(workflow::DraftAccepted{});
   std::string message = fmt::format("{} cannot carry this request as profile {} wants it", claim.record.order.provider,
                                     claim.record.order.profile);
@@ -142,15 +173,29 @@ EffectOutcome check_draft(World& world, const Claim& claim, Instant now, Duratio
                                          "change the profile, or let it accept each of these by name (accept: […])"}});
 }
 
+workflow::SubmissionNotAccepted too_late(const Claim& claim) {
+  return {claim.effect.attempt,
+          {std::string(to_string(ErrorKind::unavailable)),
+           fmt::format("the deadline of the call was over before provider {} was ready: nothing was sent",
+                       claim.record.order.provider),
+           ""},
+          std::nullopt};
+}
+
 EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration time_limit) {
   const unsigned attempt = claim.effect.attempt;
   const auto actor = provider_actor(claim.record.order);
   std::shared_ptr<workflow::Provider> provider;
   try {
-    provider = world.provider(claim.record.order.provider);
+    provider = provider_of(world, claim.record.order);
   } catch (...) {
     // It cannot be used now (a file of its configuration is gone): certainly nothing was sent.
     return outcome(workflow::SubmissionNotAccepted{attempt, problem_of(current_error()), std::nullopt});
+  }
+  // Making the provider may have waited for a token or a file: what is left counts from the journalled deadline.
+  if (claim.call_until) {
+    time_limit = std::min(time_limit, *claim.call_until - world.clock().since_boot());
+    if (time_limit <= Duration::zero()) return outcome(too_late(claim));
   }
   try {
     const auto parts = parts_of(claim);
@@ -178,7 +223,7 @@ EffectOutcome look_up(World& world, const Claim& claim, Instant now, Duration ti
   const unsigned attempt = claim.effect.attempt;
   const auto actor = provider_actor(claim.record.order);
   const auto parts = parts_of(claim);
-  auto answer = world.provider(claim.record.order.provider)->look_up(call_of(claim, parts, now, time_limit));
+  auto answer = provider_of(world, claim.record.order)->look_up(call_of(claim, parts, now, time_limit));
   if (auto* found = std::get_if<workflow::Found>(&answer)) {
     return outcome(workflow::FoundAtProvider{attempt, std::move(found->report)}, actor);
   }
@@ -196,12 +241,12 @@ EffectOutcome reported(const Claim& claim, workflow::Report report) {
 
 EffectOutcome poll(World& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
-  return reported(claim, world.provider(claim.record.order.provider)->poll(call_of(claim, parts, now, time_limit)));
+  return reported(claim, provider_of(world, claim.record.order)->poll(call_of(claim, parts, now, time_limit)));
 }
 
 EffectOutcome retrieve(World& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
-  auto report = world.provider(claim.record.order.provider)->retrieve(call_of(claim, parts, now, time_limit));
+  auto report = provider_of(world, claim.record.order)->retrieve(call_of(claim, parts, now, time_limit));
   const auto actor = provider_actor(claim.record.order);
   if (report.handout) {
     return outcome(workflow::HandedOut{std::move(*report.handout), std::move(report.provider_state)}, actor);
@@ -262,7 +307,7 @@ EffectOutcome verify(World& world, const Claim& claim, Instant now, Duration tim
   workflow::Issued issued;
   std::optional<x509::Certificate> certificate;
   try {
-    issued = world.provider(order.provider)->read(call_of(claim, parts, now, time_limit), verifying->handout);
+    issued = provider_of(world, order)->read(call_of(claim, parts, now, time_limit), verifying->handout);
     certificate = x509::parse_certificate(issued.certificate);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::corrupt && error.kind() != ErrorKind::invalid_input) throw;
@@ -333,20 +378,20 @@ EffectOutcome install(World& world, const Claim& claim, Instant now, Duration ti
   const auto parts = parts_of(claim);
   const auto kind = kind_of(target->target);
   if (kind == "token") {
-    world.token(order.token)->put_certificate(parts.key, record->der, workflow::Token::Predecessor::replace);
+    token_of(world, order)->put_certificate(parts.key, record->der, workflow::Token::Predecessor::replace);
   } else if (kind == "file") {
     install_file(target->target, *record);
   } else if (kind == "hook") {
     install_hook(target->target, *record, {order.id, target->failures + 1, order.token, parts.key.uri}, time_limit);
   } else {
-    world.provider(order.provider)->confirm(call_of(claim, parts, now, time_limit), {record->der, record->chain});
+    provider_of(world, order)->confirm(call_of(claim, parts, now, time_limit), {record->der, record->chain});
   }
   return outcome(workflow::TargetInstalled{target->target.name});
 }
 
 EffectOutcome withdraw(World& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
-  auto answer = world.provider(claim.record.order.provider)->cancel(call_of(claim, parts, now, time_limit));
+  auto answer = provider_of(world, claim.record.order)->cancel(call_of(claim, parts, now, time_limit));
   const auto actor = provider_actor(claim.record.order);
   if (auto* report = std::get_if<workflow::Report>(&answer)) {
     return outcome(workflow::CancelAnswered{std::move(*report)}, actor);
@@ -358,6 +403,7 @@ EffectOutcome withdraw(World& world, const Claim& claim, Instant now, Duration t
 std::optional<EventBody> surrender(const Claim& claim, const Error& error) {
   switch (claim.effect.name) {
     case EffectName::ensure_key:
+    case EffectName::sign_csr:
     case EffectName::build_draft:
       return workflow::PreparationFailed{problem_of(error)};
     case EffectName::check_draft:
@@ -388,6 +434,8 @@ EffectOutcome Effects::dispatch(const Claim& claim, Instant now, Duration time_l
   switch (claim.effect.name) {
     case EffectName::ensure_key:
       return ensure_key(world_, claim, now);
+    case EffectName::sign_csr:
+      return sign_csr(world_, claim);
     case EffectName::build_draft:
       return build_draft(world_, claim, now);
     case EffectName::check_draft:

@@ -25,6 +25,8 @@ class World {
   virtual std::vector<Bytes> anchors(const workflow::Order& order) = 0;
   // A stored certificate by its fingerprint, for installing it.
   virtual std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) = 0;
+  // The clock by which the engine counts the deadlines of calls.
+  virtual const Clock& clock() const = 0;
 };
 
 // What an error means to the request whose effect met it.
@@ -32,8 +34,9 @@ enum class Then {
   again,    // nothing is decided: the engine tries again, later and later
   give_up,  // it becomes an event: the preparation or the target failed
 };
-// The one table. It rules the effects that may end a request (ensure_key, build_draft, check_draft), verifying and
-// installing; every call about a submission that may exist is tried again whatever happened.
+// The one table. It rules the effects that may end a request (ensure_key, sign_csr, build_draft, check_draft),
+// verifying and installing; every call about a submission that may exist is tried again whatever happened, and so is
+// everything whose token or provider cannot be used by this process now.
 Then consequence_of(ErrorKind kind);
 
 // Told of everything that went wrong and is tried again: the daemon logs it, `--wait` shows it.

@@ -31,7 +31,15 @@ workflow::Order order_of(const NewRequest& request) {
   order.token = request.token;
   order.key = request.key;
   order.ask = x509::to_json(request.ask).dump();
+  order.targets = request.targets;
   return order;
+}
+
+// Whether the same words ordered both. When they were made, by whom, and until when they are waited for is no part.
+bool asks_the_same(const workflow::Order& one, const workflow::Order& other) {
+  return one.kind == other.kind && one.provider == other.provider && one.profile == other.profile &&
+         one.token == other.token && one.key.source == other.key.source && one.key.selector == other.key.selector &&
+         one.key.spec == other.key.spec && one.ask == other.ask && one.targets == other.targets;
 }
 
 }  // namespace
@@ -41,12 +49,16 @@ void refuse_duplicate(workflow::Store& store, const NewRequest& request) {
   const auto open = store.open_request_for(workflow::work_of(order));
   if (!open) return;
   const auto record = store.find(*open);
+  const bool same = record && asks_the_same(record->order, order);
   const auto key = order.key.source == workflow::KeyWish::Source::make ? "makes the key " : "is open for the key ";
-  throw Error{ErrorKind::conflict,
-              fmt::format("request {} already {}{} in token {}", open->str(), key, order.key.selector, order.token)}
-      .with("request", open->str())
-      .with("state", record ? std::string(workflow::to_string(workflow::name_of(record->state))) : "")
-      .hint(fmt::format("go on with it: hsmbridge request wait {}", open->str()));
+  Error error{ErrorKind::conflict,
+              fmt::format("request {} already {}{} in token {}{}", open->str(), key, order.key.selector, order.token,
+                          same ? "" : ", and what it asks for is something else")};
+  error.with("request", open->str())
+      .with("state", record ? std::string(workflow::to_string(workflow::name_of(record->state))) : "");
+  if (same) error.with("same-order", open->str());
+  throw error.hint(same ? fmt::format("go on with it: hsmbridge request wait {}", open->str())
+                        : fmt::format("look at it: hsmbridge request show {}", open->str()));
 }
 
 workflow::Order create_request(workflow::Store& store, const NewRequest& request, const workflow::Timing& timing,
@@ -56,7 +68,6 @@ workflow::Order create_request(workflow::Store& store, const NewRequest& request
   refuse_duplicate(store, request);
   workflow::Order order = order_of(request);
   order.id = request_id(now, randomness);
-  order.targets = request.targets;
   order.created_at = now;
   order.created_by = request.created_by;
   if (request.deadline) order.deadline = now + *request.deadline;

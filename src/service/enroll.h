@@ -18,7 +18,7 @@ struct NewRequest {
   x509::Ask ask;
   std::vector<workflow::InstallTarget> targets;
   std::optional<Duration> deadline;  // from now to the end of waiting
-  std::optional<Duration> max_age;   // from draft to submission
+  std::optional<Duration> max_age;   // from draft to signature
   unsigned local_approvals = 0;
   bool wants_command = false;
   std::string created_by;  // "uid:alice"
@@ -26,8 +26,9 @@ struct NewRequest {
 
 // Refuses a request that is there already: an open one that makes the same key in the same token, or asks the same
 // certificate for the same key at the same provider. Typing a command twice must never order twice.
-// Throws conflict naming the open request. Cheap, and asked early for the sake of a clear message; that two processes
-// never order the same work at once is the store's promise (Store::create).
+// Throws conflict with the detail "request", and with the detail "same-order" when that request asks for exactly this.
+// Cheap, and asked early for the sake of a clear message; that two processes never order the same work at once is the
+// store's promise (Store::create).
 void refuse_duplicate(workflow::Store& store, const NewRequest& request);
 
 // Journals the order and, for a new key, its plan: from here on it is carried out, by this process or another one.

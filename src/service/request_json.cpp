@@ -73,6 +73,7 @@ std::string detail_of(const workflow::EventBody& body) {
           [](const KeyReady& e) {
             return e.key.label + (e.key.made_here ? ", made in the token" : ", found in the token");
           },
+          [](const CsrSigned& e) { return "SHA-256 " + hex(sha256(e.csr)); },
           [](const DraftFrozen& e) { return e.draft.summary; },
           [](const PreparationFailed& e) { return of(e.problem); },
           [](const DraftAccepted&) { return std::string{}; },

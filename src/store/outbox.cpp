@@ -1,3 +1,4 @@
+#include "base/json.h"
 #include "base/log.h"
 #include "store/rows.h"
 #include "store/sqlite_store.h"
@@ -20,11 +21,11 @@ constexpr const char* kClaimLane =
     "r.order_json, r.state_json, r.sequence, r.changed_at, r.id "
     "FROM effects e JOIN requests r ON r.id = e.request "
     "WHERE e.lane = ?1 AND e.due <= ?2 AND (e.owner IS NULL OR e.lease_boot <> ?3 OR e.lease_until <= ?4) "
-    "AND (?5 = '' OR e.request = ?5) ORDER BY e.due, e.id LIMIT ?6";
+    "AND (?5 = '[]' OR e.request IN (SELECT value FROM json_each(?5))) ORDER BY e.due, e.id LIMIT ?6";
 constexpr const char* kAnythingDue =
     "SELECT 1 FROM effects "
     "WHERE lane = ?1 AND due <= ?2 AND (owner IS NULL OR lease_boot <> ?3 OR lease_until <= ?4) "
-    "AND (?5 = '' OR request = ?5) LIMIT 1";
+    "AND (?5 = '[]' OR request IN (SELECT value FROM json_each(?5))) LIMIT 1";
 
 Effect read_effect(const Query& row, int first) {
   return in_row("effect", [&] {
@@ -32,6 +33,13 @@ Effect read_effect(const Query& row, int first) {
     if (!name) throw Error{ErrorKind::corrupt, fmt::format("'{}' is no effect", row.text(first))};
     return Effect{*name, row.instant(first + 1), static_cast<unsigned>(row.integer(first + 2)), row.text(first + 3)};
   });
+}
+
+// The requests that the query is about as a JSON array, for json_each; empty for all.
+std::string only_of(const workflow::ClaimQuery& query) {
+  Json ids = Json::array();
+  for (const RequestId& id : query.only) ids.push(id.str());
+  return ids.dump();
 }
 
 std::string stored_lane(const Effect& effect, const workflow::Order& order) {
@@ -111,7 +119,7 @@ bool SqliteStore::anything_due(const workflow::ClaimQuery& query, Instant now) {
                                   .bind(now)
                                   .bind(boot_id_)
                                   .bind(clock_.since_boot())
-                                  .bind(query.only ? query.only->str() : std::string{})
+                                  .bind(only_of(query))
                                   .row();
   });
 }
@@ -120,11 +128,12 @@ void SqliteStore::claim_lane(const std::string& lane, unsigned places, const wor
                              std::vector<workflow::Claim>& claims) {
   const std::size_t first = claims.size();
   const Duration boot_now = clock_.since_boot();
+  const Duration lease_until = boot_now + query.lease_in(lane);
   std::vector<std::int64_t> unreadable;
   {
     Query row = database_->query(kClaimLane);
     row.bind(lane).bind(now).bind(boot_id_).bind(boot_now);
-    row.bind(query.only ? query.only->str() : std::string{}).bind(std::int64_t{places});
+    row.bind(only_of(query)).bind(std::int64_t{places});
     while (row.row()) {
       try {
         workflow::Claim claim;
@@ -132,7 +141,7 @@ void SqliteStore::claim_lane(const std::string& lane, unsigned places, const wor
         claim.effect = read_effect(row, 1);
         claim.runs = static_cast<unsigned>(row.integer(5));
         claim.record = read_record(row, 6);
-        claim.lease_until = boot_now + query.lease;
+        claim.lease_until = lease_until;
         claims.push_back(std::move(claim));
       } catch (const Error& error) {
         if (error.kind() != ErrorKind::corrupt) throw;
@@ -146,7 +155,7 @@ void SqliteStore::claim_lane(const std::string& lane, unsigned places, const wor
   const auto lease = [&](std::int64_t id) {
     database_->query("UPDATE effects SET owner = ?, lease_until = ?, lease_boot = ?, runs = runs + 1 WHERE id = ?")
         .bind(query.worker)
-        .bind(boot_now + query.lease)
+        .bind(lease_until)
         .bind(boot_id_)
         .bind(id)
         .run();
@@ -189,19 +198,20 @@ void SqliteStore::release(std::int64_t effect_id, const std::string& worker, Ins
 }
 
 std::optional<Instant> SqliteStore::next_due(const workflow::ClaimQuery& query) {
-  const std::string only = query.only ? query.only->str() : std::string{};
+  const std::string only = only_of(query);
   const Duration boot_now = clock_.since_boot();
   std::optional<Instant> next;
   const auto take = [&next](Instant due) { next = next ? std::min(*next, due) : due; };
   for (const auto& [lane, places] : query.lanes) {
     if (places == 0) continue;
     Query free = database_->query(
-        "SELECT due FROM effects WHERE lane = ?1 AND owner IS NULL AND (?2 = '' OR request = ?2) ORDER BY due LIMIT 1");
+        "SELECT due FROM effects WHERE lane = ?1 AND owner IS NULL "
+        "AND (?2 = '[]' OR request IN (SELECT value FROM json_each(?2))) ORDER BY due LIMIT 1");
     free.bind(lane).bind(only);
     if (free.row()) take(free.instant(0));
     Query leased = database_->query(
         "SELECT due, lease_boot, lease_until FROM effects "
-        "WHERE lane = ?1 AND owner IS NOT NULL AND (?2 = '' OR request = ?2)");
+        "WHERE lane = ?1 AND owner IS NOT NULL AND (?2 = '[]' OR request IN (SELECT value FROM json_each(?2)))");
     leased.bind(lane).bind(only);
     while (leased.row()) {
       const Duration left = leased.text(1) == boot_id_ ? Duration{leased.integer(2)} - boot_now : Duration{0};

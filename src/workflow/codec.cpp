@@ -81,8 +81,12 @@ void fields(Finding& x, V& v) {
   v("name", x.name), v("fatal", x.fatal), v("explanation", x.explanation);
 }
 template <class V>
+void fields(SentDraft& x, V& v) {
+  v("draft", x.draft), v("last_attempt", x.last_attempt);
+}
+template <class V>
 void fields(Dossier& x, V& v) {
-  v("key", x.key), v("draft", x.draft), v("attempts_made", x.attempts_made);
+  v("key", x.key), v("draft", x.draft), v("attempts_made", x.attempts_made), v("sent", x.sent);
 }
 template <class V>
 void fields(Report& x, V& v) {
@@ -97,7 +101,8 @@ void fields(WithdrawWish& x, V& v) {
 }
 template <class V>
 void fields(Preparing& x, V& v) {
-  v("key", x.key), v("attempts_made", x.attempts_made), v("again", x.again);
+  v("key", x.key), v("csr", x.csr), v("attempts_made", x.attempts_made), v("again", x.again);
+  v("sent", x.sent);
 }
 template <class V>
 void fields(Prepared& x, V& v) {
@@ -118,7 +123,7 @@ void fields(Submitting& x, V& v) {
 }
 template <class V>
 void fields(LookingUp& x, V& v) {
-  v("dossier", x.dossier), v("attempt", x.attempt), v("why", x.why), v("first_absent", x.first_absent);
+  v("dossier", x.dossier), v("submission", x.submission), v("why", x.why), v("first_absent", x.first_absent);
   v("wish", x.wish), v("not_before", x.not_before);
 }
 template <class V>
@@ -195,6 +200,10 @@ void fields(KeyPlanned& x, V& v) {
 template <class V>
 void fields(KeyReady& x, V& v) {
   v("key", x.key);
+}
+template <class V>
+void fields(CsrSigned& x, V& v) {
+  v("csr", x.csr);
 }
 template <class V>
 void fields(DraftFrozen& x, V& v) {
@@ -345,7 +354,8 @@ constexpr Word<TargetState::Stage> kStages[] = {{TargetState::Stage::waiting, "w
 constexpr Word<Submitting::Phase> kPhases[] = {{Submitting::Phase::planned, "planned"},
                                                {Submitting::Phase::started, "started"}};
 constexpr Word<WithdrawWish::Cause> kCauses[] = {{WithdrawWish::Cause::cancel, "cancel"},
-                                                 {WithdrawWish::Cause::deadline, "deadline"}};
+                                                 {WithdrawWish::Cause::deadline, "deadline"},
+                                                 {WithdrawWish::Cause::draft_age, "draft-age"}};
 constexpr Word<Withdrawing::Cancel> kCancels[] = {{Withdrawing::Cancel::wanted, "wanted"},
                                                   {Withdrawing::Cancel::accepted, "accepted"},
                                                   {Withdrawing::Cancel::impossible, "impossible"}};

@@ -22,13 +22,25 @@ Next refuse(std::string why) {
 // ---- ends that several states share ---------------------------------------------------------------------------------
 
 State given_up(const WithdrawWish& wish) {
-  if (wish.cause == WithdrawWish::Cause::deadline) return Expired{"the request's own deadline"};
+  switch (wish.cause) {
+    case WithdrawWish::Cause::deadline:
+      return Expired{"the request's own deadline"};
+    case WithdrawWish::Cause::draft_age:
+      return Expired{wish.reason};
+    case WithdrawWish::Cause::cancel:
+      break;
+  }
   return Cancelled{wish.actor, wish.reason};
 }
 
 WithdrawWish wish_of(const Context& context) {
   if (const auto* cancel = context.is<CancelAsked>()) {
     return WithdrawWish{WithdrawWish::Cause::cancel, context.event.actor, cancel->reason};
+  }
+  if (const auto* old = context.is<DraftTooOld>()) {
+    return WithdrawWish{WithdrawWish::Cause::draft_age, context.event.actor,
+                        fmt::format("the draft was {} old and not signed: its profile allows {}", spoken(old->age),
+                                    spoken(context.order.max_age.value_or(old->age)))};
   }
   return WithdrawWish{WithdrawWish::Cause::deadline, context.event.actor, "the request's own deadline passed"};
 }
@@ -43,12 +55,19 @@ std::string named(const Submission& submission) {
   return fmt::format("attempt {} ({})", submission.attempt, submission.reference.str());
 }
 
+// With the draft that this attempt sent: by it the certificate is judged.
+Dossier as_sent(Dossier dossier, unsigned attempt) {
+  if (dossier.sent && attempt <= dossier.sent->last_attempt) dossier.draft = dossier.sent->draft;
+  return dossier;
+}
+
 // Two orders may exist at the provider. Neither is dropped and neither is trusted: a person decides.
 State two_orders(Dossier dossier, const SubmissionAnswered& answer, const std::string& other, Instant at,
                  const std::optional<WithdrawWish>& wish = std::nullopt) {
   Submission late{answer.attempt, answer.report.reference, answer.report.provider_state, at};
   std::string why = fmt::format("{} was answered after it had been given up; {}", named(late), other);
-  return Unresolved{std::move(dossier), std::move(late), std::move(why), answer.report.handout, wish};
+  return Unresolved{as_sent(std::move(dossier), answer.attempt), std::move(late), std::move(why), answer.report.handout,
+                    wish};
 }
 
 // That an attempt is there: its own answer says it, or a look-up does.
@@ -122,7 +141,7 @@ State landed(const Order& order, Dossier dossier, Submission submission, const R
     case Standing::unrecognised:
       break;
   }
-  if (submission.reference.empty() && submission.provider_state.empty()) {
+  if (!submission.is_known()) {
     return Unresolved{std::move(dossier),
                       std::move(submission),
                       "the provider took it without giving a reference to ask for: " + spoken_status(report),
@@ -187,25 +206,42 @@ State released(const Order& order, Dossier dossier, unsigned from) {
 }
 
 State built_anew(const Dossier& dossier, const DraftTooOld& old) {
-  return Preparing{dossier.key, dossier.attempts_made, fmt::format("the draft was {} old", spoken(old.age))};
+  Preparing next{
+      dossier.key, {}, dossier.attempts_made, fmt::format("the draft was {} old", spoken(old.age)), dossier.sent};
+  const unsigned before = dossier.sent ? dossier.sent->last_attempt : 0;
+  if (dossier.attempts_made > before) next.sent = SentDraft{dossier.draft, dossier.attempts_made};
+  return next;
 }
 
 Next from(const Preparing& state, const Context& context) {
   if (context.is<KeyPlanned>()) return State{state};
   if (const auto* ready = context.is<KeyReady>()) {
+    // Two workers may have carried out one plan. The first key counts: a draft may have been signed with it already.
+    if (state.key && *state.key != ready->key) {
+      return refuse(fmt::format("its key is ready already: {} (SPKI {}), not {} (SPKI {})", state.key->uri,
+                                state.key->spki.str(), ready->key.uri, ready->key.spki.str()));
+    }
     Preparing next = state;
     next.key = ready->key;
     return State{std::move(next)};
   }
+  if (const auto* signed_csr = context.is<CsrSigned>()) {
+    if (!state.key) return refuse("a CSR cannot be signed before its key is ready");
+    Preparing next = state;
+    next.csr = signed_csr->csr;
+    return State{std::move(next)};
+  }
   if (const auto* frozen = context.is<DraftFrozen>()) {
     if (!state.key && needs_key(context.order)) return refuse("a draft cannot be frozen before its key is ready");
-    return State{Prepared{Dossier{state.key.value_or(Key{}), frozen->draft, state.attempts_made}}};
+    if (frozen->draft.csr != state.csr) return refuse("the draft is of another CSR than the signed one");
+    return State{Prepared{Dossier{state.key.value_or(Key{}), frozen->draft, state.attempts_made, state.sent}}};
   }
   if (const auto* problem = context.is<PreparationFailed>()) {
     return State{Failed{problem->problem.kind, problem->problem.message, problem->problem.hint}};
   }
   if (const auto answer = answer_of(context)) {
-    return two_orders(Dossier{state.key.value_or(Key{}), {}, state.attempts_made}, *answer,
+    if (!state.sent) return refuse(fmt::format("attempt {} was never begun", answer->attempt));
+    return two_orders(Dossier{state.key.value_or(Key{}), state.sent->draft, state.attempts_made, state.sent}, *answer,
                       "a new draft was being prepared", context.at());
   }
   return given_up(wish_of(context));
@@ -292,7 +328,7 @@ Next from(const Submitting& state, const Context& context) {
       return two_orders(state.dossier, *answer, fmt::format("attempt {} is under way", state.attempt), context.at(),
                         state.wish);
     }
-    return landed(context.order, state.dossier,
+    return landed(context.order, as_sent(state.dossier, answer->attempt),
                   updated(Submission{answer->attempt, {}, {}, context.at()}, answer->report), answer->report,
                   state.wish);
   }
@@ -306,8 +342,12 @@ Next from(const Submitting& state, const Context& context) {
   }
   if (const auto* lost = context.is<AnswerLost>()) {
     if (!started || lost->attempt != state.attempt) return refuse("that attempt is over");
-    return State{
-        LookingUp{state.dossier, state.attempt, lost->why, {}, state.wish, state.answer_by + context.timing.settle}};
+    return State{LookingUp{state.dossier,
+                           Submission{state.attempt, {}, {}, context.at()},
+                           lost->why,
+                           {},
+                           state.wish,
+                           state.answer_by + context.timing.settle}};
   }
   if (started) {
     if (!wants_to_end(context)) return refuse("a submission is under way");
@@ -320,49 +360,99 @@ Next from(const Submitting& state, const Context& context) {
   return given_up(wish_of(context));
 }
 
-Next from(const LookingUp& state, const Context& context) {
-  if (is_word_of_a_person(context)) {
-    return at_any_time(state.dossier, Submission{state.attempt, {}, {}, context.at()}, state.wish.has_value(), context);
+// What a person knows about a submission, said while it is looked up or when nobody could tell.
+Next there_after_all(const Dossier& dossier, Submission submission, const std::optional<WithdrawWish>& wish,
+                     const ResolvedAsThere& there) {
+  if (there.reference.empty()) return refuse("a reference is needed");
+  submission.reference = there.reference;
+  if (wish) {
+    return State{Withdrawing{dossier, std::move(submission), *wish, Withdrawing::Cancel::wanted, {}, {}, {}}};
   }
-  if (const auto answer = answer_of(context); answer && answer->attempt != state.attempt) {
-    return two_orders(state.dossier, *answer, fmt::format("attempt {} may exist too", state.attempt), context.at(),
+  return State{AwaitingApproval{dossier, std::move(submission), {}, {}, {}}};
+}
+
+Next absent_after_all(const Dossier& dossier, const Submission& submission, const std::optional<WithdrawWish>& wish,
+                      const Context& context) {
+  if (wish) return given_up(*wish);
+  if (dossier.draft.csr.empty() && needs_key(context.order)) return refuse("its draft is gone: make a new request");
+  const unsigned made = std::max(submission.attempt, dossier.attempts_made);
+  // A draft that was built anew may have come here before anybody approved it.
+  if (context.order.local_approvals > 0 || context.order.wants_command) {
+    return State{Prepared{Dossier{dossier.key, dossier.draft, made, dossier.sent}}};
+  }
+  return State{Submitting{dossier,
+                          made + 1,
+                          Submitting::Phase::planned,
+                          {},
+                          {},
+                          "a person vouched that the attempt before is not at the provider"}};
+}
+
+// Said once: asked again after the settle time. Said twice of a submission that nobody saw there: it is not there.
+Next absent(const LookingUp& state, const Context& context) {
+  LookingUp next = state;
+  if (!state.first_absent) {
+    next.first_absent = context.at();
+    return State{std::move(next)};
+  }
+  if (context.at() - *state.first_absent < context.timing.settle) return State{std::move(next)};
+  if (state.submission.is_known()) {
+    return State{Unresolved{state.dossier,
+                            state.submission,
+                            fmt::format("the provider had taken {}, and its search does not show it any more; {}",
+                                        named(state.submission), state.why),
+                            {},
+                            state.wish}};
+  }
+  if (state.wish) return given_up(*state.wish);
+  return State{Submitting{state.dossier,
+                          state.submission.attempt + 1,
+                          Submitting::Phase::planned,
+                          {},
+                          {},
+                          "the attempt before is provably not at the provider"}};
+}
+
+Next from(const LookingUp& state, const Context& context) {
+  const unsigned attempt = state.submission.attempt;
+  if (is_word_of_a_person(context)) {
+    return at_any_time(state.dossier, state.submission, state.wish.has_value(), context);
+  }
+  if (const auto* there = context.is<ResolvedAsThere>()) {
+    return there_after_all(state.dossier, state.submission, state.wish, *there);
+  }
+  if (context.is<ResolvedAsAbsent>()) {
+    if (context.at() < state.not_before) {
+      return refuse(
+          fmt::format("the call may still be under way until {}: look again then", rfc3339(state.not_before)));
+    }
+    return absent_after_all(state.dossier, state.submission, state.wish, context);
+  }
+  if (const auto answer = answer_of(context); answer && answer->attempt != attempt) {
+    return two_orders(state.dossier, *answer, fmt::format("attempt {} may exist too", attempt), context.at(),
                       state.wish);
   }
   if (const Report* report = report_of(context)) {
-    return landed(context.order, state.dossier, updated(Submission{state.attempt, {}, {}, context.at()}, *report),
-                  *report, state.wish);
+    return landed(context.order, state.dossier, updated(state.submission, *report), *report, state.wish);
   }
   if (const auto* answer = context.is<SubmissionNotAccepted>()) {
-    if (answer->attempt != state.attempt) return refuse("that attempt is over");
+    if (answer->attempt != attempt) return refuse("that attempt is over");
+    if (state.submission.is_known()) return refuse("the provider took that attempt: " + named(state.submission));
     return not_accepted(state.dossier, *answer, state.wish, context.timing);
   }
   if (const auto* answer = context.is<SubmissionRefused>()) {
-    if (answer->attempt != state.attempt) return refuse("that attempt is over");
+    if (answer->attempt != attempt) return refuse("that attempt is over");
+    if (state.submission.is_known()) return refuse("the provider took that attempt: " + named(state.submission));
     return failed(answer->problem);
   }
-  if (const auto* absent = context.is<AbsentAtProvider>()) {
-    if (absent->attempt != state.attempt) return refuse("that attempt is over");
-    LookingUp next = state;
-    if (!state.first_absent) {
-      next.first_absent = context.at();
-      return State{std::move(next)};
-    }
-    if (context.at() - *state.first_absent < context.timing.settle) return State{std::move(next)};
-    if (state.wish) return given_up(*state.wish);
-    return State{Submitting{state.dossier,
-                            state.attempt + 1,
-                            Submitting::Phase::planned,
-                            {},
-                            {},
-                            "the attempt before is provably not at the provider"}};
+  if (const auto* answer = context.is<AbsentAtProvider>()) {
+    if (answer->attempt != attempt) return refuse("that attempt is over");
+    return absent(state, context);
   }
   if (const auto* inconclusive = context.is<LookUpInconclusive>()) {
-    if (inconclusive->attempt != state.attempt) return refuse("that attempt is over");
-    return State{Unresolved{state.dossier,
-                            Submission{state.attempt, {}, {}, context.at()},
-                            fmt::format("{}; {}", state.why, inconclusive->why),
-                            {},
-                            state.wish}};
+    if (inconclusive->attempt != attempt) return refuse("that attempt is over");
+    return State{Unresolved{
+        state.dossier, state.submission, fmt::format("{}; {}", state.why, inconclusive->why), {}, state.wish}};
   }
   if (state.wish) return refuse("it is to be withdrawn already, as soon as the provider's answer is known");
   LookingUp next = state;
@@ -384,7 +474,7 @@ Next reference_gone(const Waiting& state, const Context& context, State when_con
 
 template <class Waiting>
 Next from_waiting(const Waiting& state, const Context& context) {
-  if (wants_to_end(context)) {
+  if (wants_to_end(context) || context.is<DraftTooOld>()) {
     return State{Withdrawing{
         state.dossier, state.submission, wish_of(context), Withdrawing::Cancel::wanted, {}, state.provider_status, {}}};
   }
@@ -540,38 +630,17 @@ Next from(const Unresolved& state, const Context& context) {
     if (state.handout) return refuse("a result is stored already: bring the certificate, or abandon it");
     std::string why = state.why;
     if (!state.submission.reference.empty()) why += fmt::format("; known as {}", state.submission.reference.str());
-    return State{LookingUp{state.dossier, state.submission.attempt, std::move(why), {}, state.wish, context.at()}};
+    return State{LookingUp{state.dossier, state.submission, std::move(why), {}, state.wish, context.at()}};
   }
   if (const auto* there = context.is<ResolvedAsThere>()) {
-    if (there->reference.empty()) return refuse("a reference is needed");
-    Submission submission = state.submission;
-    submission.reference = there->reference;
-    if (state.wish) {
-      return State{
-          Withdrawing{state.dossier, std::move(submission), *state.wish, Withdrawing::Cancel::wanted, {}, {}, {}}};
-    }
-    return State{AwaitingApproval{state.dossier, std::move(submission), {}, {}, {}}};
+    return there_after_all(state.dossier, state.submission, state.wish, *there);
   }
   if (const auto* brought = context.is<ResolvedAsCertificate>()) {
     return State{Verifying{state.dossier, state.submission, brought->handout, state.wish.has_value()}};
   }
   if (context.is<ResolvedAsAbsent>()) {
-    if (state.wish) return given_up(*state.wish);
-    if (state.dossier.draft.csr.empty() && needs_key(context.order)) {
-      return refuse("its draft is gone: make a new request");
-    }
-    const unsigned made = std::max(state.submission.attempt, state.dossier.attempts_made);
-    // A draft that was built anew may have come here before anybody approved it.
-    if (context.order.local_approvals > 0 || context.order.wants_command) {
-      return State{Prepared{Dossier{state.dossier.key, state.dossier.draft, made}}};
-    }
-    const unsigned attempt = made + 1;
-    return State{Submitting{state.dossier,
-                            attempt,
-                            Submitting::Phase::planned,
-                            {},
-                            {},
-                            "a person vouched that the attempt before is not at the provider"}};
+    if (state.handout) return refuse("a result is stored: it was there. Bring the certificate, or abandon it");
+    return absent_after_all(state.dossier, state.submission, state.wish, context);
   }
   if (const auto* abandoned = context.is<ResolvedAsAbandoned>()) {
     return State{Abandoned{context.event.actor, abandoned->reason}};
@@ -581,7 +650,10 @@ Next from(const Unresolved& state, const Context& context) {
   }
   const Report* report = report_of(context);
   if (report == nullptr) return refuse("nobody asked for that now");
-  if (is_another_order(context, state.submission) && !state.submission.reference.empty()) {
+  // Nothing takes a stored result out of the state but another result.
+  const bool keeps_result = state.handout && !report->handout;
+  if (keeps_result || (is_another_order(context, state.submission) && !state.submission.reference.empty())) {
+    if (context.is<Reported>()) return refuse("a person decides now");
     Unresolved next = state;
     next.why += fmt::format("; another answer came: {} {}", report->reference.str(), spoken_status(*report));
     if (!next.handout) next.handout = report->handout;

@@ -20,8 +20,7 @@ struct Timing {
   Duration retry_first = std::chrono::seconds{10};    // after "not accepted" or an unavailable provider
   Duration retry_longest = std::chrono::hours{1};
   unsigned most_attempts = 20;         // submissions not accepted before the request fails
-  unsigned most_unknown_look_ups = 5;  // look-ups that fail in transport are repeated; this many
-                                       // inconclusive ones make it Unresolved
+  unsigned most_failed_look_ups = 24;  // look-ups that fail in a row, most of a day, before a person decides
 };
 
 // What happens next: the new state and every effect that this state wants from now on (older effects of the request

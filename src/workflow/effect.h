@@ -13,7 +13,8 @@ namespace hsmbridge::workflow {
 
 enum class EffectName {
   ensure_key,      // make the planned key, or find the named one            token   repeatable (journalled birth)
-  build_draft,     // CSR signed in the token, draft of the provider, proved token   repeatable
+  sign_csr,        // CSR signed in the token and proved                     token   repeatable
+  build_draft,     // what the provider makes of the CSR                     provider repeatable
   check_draft,     // what the provider cannot carry, policy, lint           provider repeatable
   submit,          //                                                        provider ONCE an attempt
   look_up,         // after a lost answer                                    provider repeatable

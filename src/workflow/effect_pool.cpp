@@ -10,8 +10,8 @@
 
 namespace hsmbridge::workflow {
 
-EffectPool::EffectPool(EffectRunner& runner, const Clock& clock, Duration time_limit, Wakeup& engine)
-    : runner_(runner), clock_(clock), time_limit_(time_limit), engine_(engine) {}
+EffectPool::EffectPool(EffectRunner& runner, const Clock& clock, Wakeup& engine)
+    : runner_(runner), clock_(clock), engine_(engine) {}
 
 EffectPool::~EffectPool() {
   {
@@ -26,7 +26,7 @@ void EffectPool::start(Work work) {
   const std::lock_guard lock(mutex_);
   running_[work.claim.effect_id] = {
       fmt::format("{} of request {}", work.claim.effect.identity(), work.claim.record.order.id.str()),
-      clock_.since_boot(), false};
+      clock_.since_boot(), work.time_limit, false};
   Lane& lane = lanes_[work.lane];
   lane.waiting.push_back(std::move(work));
   if (lane.idle >= lane.waiting.size()) {
@@ -76,8 +76,8 @@ Finished EffectPool::run(Work work) {
   failpoint("engine.before-run");
   // Asked of the clock that is never set back, and as late as can be: between the claim and here the process may have
   // been stopped for an hour, and the effect may be another worker's by now.
-  const Duration until = finished.work.call_until.value_or(claim.lease_until);
-  const Duration left = std::min(time_limit_, until - clock_.since_boot());
+  const Duration until = claim.call_until.value_or(claim.lease_until);
+  const Duration left = std::min(finished.work.time_limit, until - clock_.since_boot());
   if (left <= Duration::zero()) {
     finished.begun = false;
   } else {
@@ -112,9 +112,9 @@ std::vector<std::string> EffectPool::overdue() {
   const Duration now = clock_.since_boot();
   std::vector<std::string> late;
   for (auto& [id, one] : running_) {
-    if (one.told || now - one.since <= time_limit_) continue;
+    if (one.told || now - one.since <= one.time_limit) continue;
     one.told = true;
-    late.push_back(one.what);
+    late.push_back(fmt::format("{} runs past its deadline of {}", one.what, spoken(one.time_limit)));
   }
   return late;
 }

@@ -20,9 +20,7 @@ namespace hsmbridge::workflow {
 struct Work {
   Claim claim;
   std::string lane;
-  // Clock::since_boot: the hard deadline of a once-only call, journalled with its intent. Past it the call is not
-  // begun.
-  std::optional<Duration> call_until;
+  Duration time_limit{};  // hard deadline of one effect in this lane
 };
 
 // What became of it.
@@ -39,7 +37,7 @@ struct Finished {
 // pool. Thread rule: all functions are the engine thread's; the runner is called from the pool's threads.
 class EffectPool {
  public:
-  EffectPool(EffectRunner& runner, const Clock& clock, Duration time_limit, Wakeup& engine);
+  EffectPool(EffectRunner& runner, const Clock& clock, Wakeup& engine);
   ~EffectPool();  // waits for what is running
   EffectPool(const EffectPool&) = delete;
   EffectPool& operator=(const EffectPool&) = delete;
@@ -51,7 +49,8 @@ class EffectPool {
   void wait_all();
   // Started and not finished yet.
   bool is_running(std::int64_t effect_id);
-  // Running for longer than the time limit, each told once: its thread and place stay taken until it returns.
+  // Running for longer than its time limit, one sentence each, told once: its thread and place stay taken until it
+  // returns.
   std::vector<std::string> overdue();
 
  private:
@@ -64,6 +63,7 @@ class EffectPool {
   struct Running {
     std::string what;
     Duration since{};
+    Duration time_limit{};
     bool told = false;
   };
   void serve(Lane& lane);
@@ -71,7 +71,6 @@ class EffectPool {
 
   EffectRunner& runner_;
   const Clock& clock_;
-  const Duration time_limit_;
   Wakeup& engine_;
 
   std::mutex mutex_;  // guards all below

@@ -47,10 +47,7 @@ bool same_draft(const Record& one, const Record& other) {
 class Engine::Impl {
  public:
   Impl(std::unique_ptr<Store> store, EffectRunner& runner, const Clock& clock, EngineOptions options)
-      : store_(std::move(store)),
-        clock_(clock),
-        options_(std::move(options)),
-        pool_(runner, clock, options_.time_limit, wakeup_) {
+      : store_(std::move(store)), clock_(clock), options_(std::move(options)), pool_(runner, clock, wakeup_) {
     if (options_.worker.empty()) throw Error{ErrorKind::internal, "an engine needs a worker's name"};
   }
 
@@ -86,7 +83,7 @@ class Engine::Impl {
   bool is_written(const Step& step);
   bool claim_and_start();
   void start_once_only(std::vector<Claim> claims);
-  void start(Claim claim, std::optional<Duration> call_until);
+  void start(Claim claim);
   void flush();
   enum class Patience { none, some };
   void drain(Patience patience);
@@ -117,7 +114,9 @@ ClaimQuery Engine::Impl::query() {
   ClaimQuery query;
   query.worker = options_.worker;
   query.lease = options_.time_limit + options_.lease_margin;
+  for (const auto& [lane, limit] : options_.limits) query.leases[lane] = limit + options_.lease_margin;
   query.only = options_.only;
+  for (const auto& [provider, timing] : options_.timing) query.lanes[timer_lane(provider)] = kTimersAtOnce;
   for (const auto& [lane, places] : options_.lanes) {
     constexpr std::string_view kProvider = "provider:";
     if (lane.starts_with(kProvider)) query.lanes[timer_lane(lane.substr(kProvider.size()))] = kTimersAtOnce;
@@ -162,7 +161,7 @@ bool Engine::Impl::claim_and_start() {
     if (is_once_only(claim.effect.name)) {
       once_only.push_back(std::move(claim));
     } else {
-      start(std::move(claim), std::nullopt);
+      start(std::move(claim));
     }
   }
   start_once_only(std::move(once_only));
@@ -172,13 +171,14 @@ bool Engine::Impl::claim_and_start() {
 // The intent is on disk before the first byte leaves, and it is there only when this worker still held its claim.
 void Engine::Impl::start_once_only(std::vector<Claim> claims) {
   if (claims.empty()) return;
-  const Duration call_until = clock_.since_boot() + options_.time_limit;
   std::vector<Step> steps;
   std::vector<Claim> decided;
   for (Claim& claim : claims) {
     const Instant now = clock_.now();
+    const Duration limit = options_.limit_of(lane_of(claim.effect, claim.record.order));
+    claim.call_until = clock_.since_boot() + limit;
     const Event event{now, "worker:" + options_.worker,
-                      AttemptStarted{claim.effect.attempt, options_.worker, now + options_.time_limit}};
+                      AttemptStarted{claim.effect.attempt, options_.worker, now + limit}};
     auto decision = decide(claim.record.order, claim.record.state, event, timing_of(claim.record.order));
     if (const auto* refusal = std::get_if<Refusal>(&decision)) {
       log::warning(fmt::format("request {}: {}", claim.record.order.id.str(), refusal->why));
@@ -215,23 +215,22 @@ void Engine::Impl::start_once_only(std::vector<Claim> claims) {
     claim.record.sequence += 1;
     claim.record.state = std::move(steps[i].decision.next);
     claim.record.changed_at = steps[i].event.at;
-    start(std::move(claim), call_until);
+    start(std::move(claim));
   }
 }
 
-void Engine::Impl::start(Claim claim, std::optional<Duration> call_until) {
+void Engine::Impl::start(Claim claim) {
   std::string lane = lane_of(claim.effect, claim.record.order);
   ++taken_[lane];
-  pool_.start({std::move(claim), std::move(lane), call_until});
+  const Duration limit = options_.limit_of(lane);
+  pool_.start({std::move(claim), std::move(lane), limit});
 }
 
 // ---- what came back -------------------------------------------------------------------------------------------------
 
 void Engine::Impl::collect() {
   for (Finished& one : pool_.take()) kept_.push_back(std::move(one));
-  for (const std::string& what : pool_.overdue()) {
-    log::warning(fmt::format("{} runs past its deadline of {}", what, spoken(options_.time_limit)));
-  }
+  for (const std::string& what : pool_.overdue()) log::warning(what);
 }
 
 // The event is in the journal already: a commit that seemed to fail was on disk all the same.
@@ -337,7 +336,8 @@ bool Engine::Impl::commit_once(std::vector<bool>& done) {
       }
     }
   }
-  bool any = !steps.empty();
+  // A claim that failed is news too: who waits for a request wants to know.
+  bool any = !steps.empty() || !stepless.empty();
   for (auto& [i, verdict] : stepless) {
     if (verdict.late_fact) {
       store_->append_audit("late-answer", verdict.late_fact->dump(), verdict.actor, kept_[i].at);

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace hsmbridge::workflow {
 
@@ -35,11 +36,19 @@ class EffectRunner {
 struct EngineOptions {
   std::string worker;                     // names the lease holder: host, process id, random
   std::map<std::string, unsigned> lanes;  // "provider:tsb" -> 4 (its `concurrency`), "token:web" -> 1, "local" -> 2
-  std::map<std::string, unsigned> per_minute;        // provider -> calls a minute, for all processes; absent = no limit
-  std::map<std::string, Timing> timing;              // provider -> its times; absent = the defaults
+  std::map<std::string, unsigned> per_minute;  // provider -> calls a minute, for all processes; absent = no limit
+  // provider -> its times; absent = the defaults. The timers of every provider named here ring in this engine, also
+  // when it has no lane of that provider: a deadline needs nothing of it.
+  std::map<std::string, Timing> timing;
   Duration time_limit = std::chrono::seconds{60};    // hard deadline of one effect
+  std::map<std::string, Duration> limits;            // lane -> its own hard deadline; absent = time_limit
   Duration lease_margin = std::chrono::seconds{30};  // a lease outlasts the deadline by this
-  std::optional<RequestId> only;                     // drive this request alone (`request wait`, `enroll --wait`)
+  std::vector<RequestId> only;                       // drive these alone (`request wait`, `enroll --wait`); empty: all
+
+  Duration limit_of(const std::string& lane) const {
+    const auto own = limits.find(lane);
+    return own == limits.end() ? time_limit : own->second;
+  }
 };
 
 // Claims due effects, runs them on bounded threads, commits what they bring. Several engines in several processes share

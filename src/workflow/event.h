@@ -23,6 +23,9 @@ struct KeyPlanned {
 struct KeyReady {
   Key key;
 };
+struct CsrSigned {
+  Bytes csr;
+};  // DER, signed in the token and proved
 struct DraftFrozen {
   Draft draft;
 };
@@ -129,7 +132,7 @@ struct ResolvedAsAbandoned {
 struct LookUpAsked {};  // a person asks to look once more
 
 using EventBody =
-    std::variant<Created, KeyPlanned, KeyReady, DraftFrozen, PreparationFailed, DraftAccepted, DraftRefused,
+    std::variant<Created, KeyPlanned, KeyReady, CsrSigned, DraftFrozen, PreparationFailed, DraftAccepted, DraftRefused,
                  DraftTooOld, LocallyApproved, LocallyRejected, Commanded, AttemptStarted, SubmissionAnswered,
                  SubmissionNotAccepted, SubmissionRefused, AnswerLost, FoundAtProvider, AbsentAtProvider,
                  LookUpInconclusive, Reported, HandedOut, NothingHandedOut, Verified, VerificationFailed,
@@ -142,6 +145,7 @@ enum class EventName {
   created,
   key_planned,
   key_ready,
+  csr_signed,
   draft_frozen,
   preparation_failed,
   draft_accepted,

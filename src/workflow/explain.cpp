@@ -159,8 +159,10 @@ class Explainer {
   void preparing(const Preparing& state) {
     say(state.again.empty() ? "The request was made; nothing has left this machine."
                             : fmt::format("It is prepared anew because {}.", state.again));
-    if (state.key) {
-      next_by(EffectName::build_draft, "signs the CSR in the token and freezes the draft");
+    if (state.key && state.csr.empty()) {
+      next_by(EffectName::sign_csr, "signs the CSR in the token");
+    } else if (state.key) {
+      next_by(EffectName::build_draft, fmt::format("has {} build the draft and freezes it", provider()));
     } else {
       next_by(EffectName::ensure_key, record_.order.key.source == KeyWish::Source::make ? "makes the key in the token"
                                                                                         : "finds the key in the token");
@@ -209,26 +211,51 @@ class Explainer {
     waiting_commands();
   }
   void looking_up(const LookingUp& state) {
-    say(fmt::format("Attempt {} was sent, or may have been, and its answer was lost: {}.", state.attempt, state.why));
+    say(fmt::format("Attempt {} was sent, or may have been, and its answer was lost: {}.", state.submission.attempt,
+                    state.why));
     next_by(EffectName::look_up, fmt::format("looks for it at {}", provider()));
     if (state.first_absent) text_.next += " It was not found once; only when it is not found twice is it sent again.";
-    stuck_commands();
+    offer(command(id(), "wait"));
+    offer(command(id(), "resolve", "--reference REFERENCE"));
+    offer(command(id(), "resolve", "--certificate FILE"));
+    offer(command(id(), "resolve", "--not-there --reason TEXT"));
+    offer(command(id(), "resolve", "--abandon --reason TEXT"));
   }
   void where(const Submission& submission, const std::string& status) {
     say(fmt::format("{} took it as {}{}.", provider(), submission.reference.str(),
                     status.empty() ? "" : fmt::format(" and says {}", status)));
     text_.what_happened[0] = 'P';
   }
+  static std::string given_up(const WithdrawWish& wish) {
+    switch (wish.cause) {
+      case WithdrawWish::Cause::deadline:
+        return " The request's deadline passed.";
+      case WithdrawWish::Cause::draft_age:
+        return fmt::format(" It is given up: {}.", wish.reason);
+      case WithdrawWish::Cause::cancel:
+        break;
+    }
+    return fmt::format(" {} asked to cancel it{}.", wish.actor, wish.reason.empty() ? "" : ": " + wish.reason);
+  }
   void gone(const std::optional<Instant>& gone_since) {
     if (!gone_since) return;
     text_.what_happened +=
         fmt::format(" Since {} it says that it does not know it; it is asked once more.", rfc3339(*gone_since));
+  }
+  // A draft is frozen with its dates: signed too late it would be another certificate than the one that was approved.
+  void signed_in_time() {
+    const Effect* effect = effect_named(effects_, EffectName::draft_age);
+    if (effect == nullptr) return;
+    text_.until = text_.until ? std::min(*text_.until, effect->due) : effect->due;
+    text_.next +=
+        fmt::format(" The draft grows too old {}: not signed by then, it is withdrawn.", on_the(effect->due, now_));
   }
   void awaiting_approval(const AwaitingApproval& state) {
     where(state.submission, state.provider_status);
     gone(state.gone_since);
     show(state.progress);
     next_by(EffectName::poll, "asks again");
+    signed_in_time();
     waiting_commands();
     offer("hsmbridge approval list");
   }
@@ -237,16 +264,14 @@ class Explainer {
     gone(state.gone_since);
     show(state.progress);
     next_by(EffectName::poll, "asks again");
+    signed_in_time();
     waiting_commands();
   }
   void withdrawing(const Withdrawing& state) {
     where(state.submission, state.provider_status);
     gone(state.gone_since);
     stuck_commands();
-    text_.what_happened += state.wish.cause == WithdrawWish::Cause::deadline
-                               ? " The request's deadline passed."
-                               : fmt::format(" {} asked to cancel it{}.", state.wish.actor,
-                                             state.wish.reason.empty() ? "" : ": " + state.wish.reason);
+    text_.what_happened += given_up(state.wish);
     if (state.cancel == Withdrawing::Cancel::wanted)
       return next_by(EffectName::withdraw, "asks the provider to cancel it");
     if (state.cancel == Withdrawing::Cancel::impossible) {
@@ -289,16 +314,13 @@ class Explainer {
       text_.awaited += fmt::format(" for {}", state.submission.reference.str());
     }
     text_.next = "Nothing until a person decides. Nothing is sent again by itself.";
-    if (state.wish) {
-      text_.what_happened +=
-          state.wish->cause == WithdrawWish::Cause::deadline
-              ? " The request's deadline had passed before: found, it is withdrawn."
-              : fmt::format(" {} had asked to cancel it: found, it is withdrawn.", state.wish->actor);
-    }
+    if (state.wish) text_.what_happened += given_up(*state.wish) + " Found, it is withdrawn.";
     offer(command(id(), "resolve", "--reference REFERENCE"));
     offer(command(id(), "resolve", "--certificate FILE"));
-    offer(command(id(), "resolve", "--not-there --reason TEXT"));
-    if (!state.handout) offer(command(id(), "resolve", "--look-up"));
+    if (!state.handout) {
+      offer(command(id(), "resolve", "--not-there --reason TEXT"));
+      offer(command(id(), "resolve", "--look-up"));
+    }
     offer(command(id(), "resolve", "--abandon --reason TEXT"));
   }
   void findings(const std::vector<Finding>& all) {

@@ -14,9 +14,15 @@ namespace {
 
 // The event that the outcome means, or nothing. A once-only call always means one: without a word from it, whether it
 // happened is not known.
-std::optional<EventBody> event_of(const Finished& finished) {
+std::optional<EventBody> event_of(const Finished& finished, const Timing& timing) {
   const Effect& effect = finished.work.claim.effect;
   if (finished.outcome.event) return finished.outcome.event;
+  const unsigned runs = finished.work.claim.runs + 1;
+  if (effect.name == EffectName::look_up && finished.error && runs >= timing.most_failed_look_ups) {
+    // A person who can look elsewhere must learn of it, and may have the look-up tried again.
+    return LookUpInconclusive{
+        effect.attempt, fmt::format("{} look-ups in a row failed, the last: {}", runs, finished.error->message())};
+  }
   if (!is_once_only(effect.name)) return std::nullopt;
   if (!finished.begun) {
     return SubmissionNotAccepted{
@@ -84,7 +90,7 @@ Verdict Judge::of(const Finished& finished, const Timing& timing) const {
   const Record& record = claim.record;
   Verdict verdict;
   verdict.actor = finished.outcome.actor.empty() ? "worker:" + worker_ : finished.outcome.actor;
-  const std::optional<EventBody> body = event_of(finished);
+  const std::optional<EventBody> body = event_of(finished, timing);
   if (!body) {
     if (!finished.begun) {
       verdict.back = GiveBack{claim.effect_id, claim.effect.due, std::nullopt};

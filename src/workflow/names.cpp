@@ -22,6 +22,7 @@ constexpr std::array<std::string_view, kStateCount> kStates{
 constexpr std::array<std::string_view, kEventCount> kEvents{"Created",
                                                             "KeyPlanned",
                                                             "KeyReady",
+                                                            "CsrSigned",
                                                             "DraftFrozen",
                                                             "PreparationFailed",
                                                             "DraftAccepted",
@@ -56,9 +57,9 @@ constexpr std::array<std::string_view, kEventCount> kEvents{"Created",
                                                             "ResolvedAsAbandoned",
                                                             "LookUpAsked"};
 
-constexpr std::array<std::string_view, 13> kEffects{
-    "ensure_key", "build_draft", "check_draft", "submit",         "look_up",  "poll",     "retrieve",
-    "verify",     "install",     "withdraw",    "answer_overdue", "deadline", "draft_age"};
+constexpr std::array<std::string_view, 14> kEffects{
+    "ensure_key", "sign_csr", "build_draft", "check_draft", "submit",         "look_up",  "poll",
+    "retrieve",   "verify",   "install",     "withdraw",    "answer_overdue", "deadline", "draft_age"};
 
 constexpr std::array<std::string_view, 11> kStandings{
     "awaiting_approval", "awaiting_issuance", "ready",  "handed_out", "done",        "rejected",
@@ -119,11 +120,8 @@ std::string Effect::identity() const {
 
 std::string lane_of(const Effect& effect, const Order& order) {
   switch (effect.name) {
-    case EffectName::build_draft:
-      // What needs no key of ours (a revocation) is drafted for its provider.
-      if (order.kind == Kind::revoke) return "provider:" + order.provider;
-      return "token:" + order.token;
     case EffectName::ensure_key:
+    case EffectName::sign_csr:
       return "token:" + order.token;
     case EffectName::install:
       if (effect.target == "token") return "token:" + order.token;

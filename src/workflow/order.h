@@ -58,9 +58,11 @@ struct Order {
   std::string ask;
   std::vector<InstallTarget> targets;
   Instant created_at{};
-  std::string created_by;                  // who asked, "uid:NAME" of the process or what an API knows
-  std::optional<Instant> deadline;         // after it the request is withdrawn
-  std::optional<Duration> max_age;         // from draft to submission; an older draft is built anew
+  std::string created_by;           // who asked, "uid:NAME" of the process or what an API knows
+  std::optional<Instant> deadline;  // after it the request is withdrawn
+  // From draft to signature. An older draft is built anew while nothing was sent, and withdrawn at the provider later:
+  // its dates are frozen in it.
+  std::optional<Duration> max_age;
   unsigned local_approvals = 0;            // signed approvals wanted at this bridge before anything is sent
   bool wants_command = false;              // the profile wants an operator's direct command (a root CA)
   std::optional<Predecessor> predecessor;  // renew, revoke
@@ -109,6 +111,8 @@ struct Submission {
   ProviderReference reference;  // empty while unknown
   std::string provider_state;   // opaque JSON, read only by its provider; "" for none
   Instant submitted_at{};
+  // The provider has said that it took it.
+  bool is_known() const { return !reference.empty() || !provider_state.empty(); }
 
   bool operator==(const Submission&) const = default;
 };

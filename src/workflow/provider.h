@@ -25,6 +25,10 @@ struct ProviderCall {
   const Submission* submission = nullptr;  // null before a submission is known
   Instant now{};
   Duration time_limit{};  // the call returns or throws within this
+  // submit alone: the hard deadline that was journalled with the intent, on CLOCK_BOOTTIME. Past it no byte may leave
+  // any more, whatever is left of the time limit: other processes count on it, and may ask and try again. It is handed
+  // to the transport, which looks just before the first byte.
+  std::optional<Duration> call_until = std::nullopt;
 };
 
 // What a submission brought (DESIGN §5 rule 3).

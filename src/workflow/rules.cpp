@@ -24,12 +24,18 @@ constexpr std::uint32_t kReleased = to(S::awaiting_local_approval, S::awaiting_c
 
 constexpr std::string_view kSecondOrder =
     "an earlier attempt was answered after all: two orders may exist, a person decides";
+constexpr std::uint32_t kVouchedAbsent = to(S::prepared, S::submitting, S::cancelled, S::expired);
+constexpr std::string_view kFoundByPerson =
+    "a person found it: its reference is polled, or withdrawn where that was asked for";
+constexpr std::string_view kTooOldToSign =
+    "not signed while its draft was young enough: withdrawn, and what comes later is late";
 constexpr std::string_view kAnswerAfterAll = "the answer to an attempt that was given up came after all";
 
 //  from                        event                        to                                      rule
 constexpr Rule kRules[] = {
     {S::preparing, E::key_planned, to(S::preparing), "the key is on disk by name before it is made"},
-    {S::preparing, E::key_ready, to(S::preparing), "the key is in the token: the draft is built"},
+    {S::preparing, E::key_ready, to(S::preparing), "the key is in the token: the CSR is signed"},
+    {S::preparing, E::csr_signed, to(S::preparing), "the CSR is signed and proved: the draft is built"},
     {S::preparing, E::draft_frozen, to(S::prepared), "the draft is proved and frozen"},
     {S::preparing, E::preparation_failed, to(S::failed), "nothing was sent and nothing can be"},
     {S::preparing, E::cancel_asked, to(S::cancelled), "nothing was sent: cancelled at once"},
@@ -79,12 +85,16 @@ constexpr Rule kRules[] = {
     {S::looking_up, E::submission_not_accepted, to(S::submitting, S::failed, S::cancelled, S::expired),
      kAnswerAfterAll},
     {S::looking_up, E::submission_refused, to(S::failed, S::rejected), kAnswerAfterAll},
-    {S::looking_up, E::absent_at_provider, to(S::looking_up, S::submitting, S::cancelled, S::expired),
-     "absent once: asked again after the settle time; absent twice: it is not there"},
-    {S::looking_up, E::look_up_inconclusive, to(S::unresolved), "the provider cannot tell: a person decides"},
+    {S::looking_up, E::absent_at_provider, to(S::looking_up, S::submitting, S::cancelled, S::expired, S::unresolved),
+     "absent once: asked again after the settle time; absent twice: it is not there, unless it was seen there before"},
+    {S::looking_up, E::look_up_inconclusive, to(S::unresolved),
+     "the provider cannot tell, or did not for most of a day: a person decides"},
     {S::looking_up, E::cancel_asked, to(S::looking_up), "the wish waits for the answer"},
     {S::looking_up, E::deadline_passed, to(S::looking_up), "the wish waits for the answer"},
+    {S::looking_up, E::resolved_as_there, to(S::awaiting_approval, S::withdrawing), kFoundByPerson},
     {S::looking_up, E::resolved_as_certificate, to(S::verifying), "a person brought the certificate"},
+    {S::looking_up, E::resolved_as_absent, kVouchedAbsent,
+     "a person vouches that it is not there, once the lost call cannot be under way any more"},
     {S::looking_up, E::resolved_as_abandoned, to(S::abandoned), "a named person gave up"},
 
     {S::awaiting_approval, E::reported, kReport, "the provider said something new"},
@@ -93,6 +103,7 @@ constexpr Rule kRules[] = {
     {S::awaiting_approval, E::nothing_handed_out, to(S::unresolved), "the result was handed out once and is lost"},
     {S::awaiting_approval, E::cancel_asked, to(S::withdrawing), "it exists at the provider: withdrawn there"},
     {S::awaiting_approval, E::deadline_passed, to(S::withdrawing), "it exists at the provider: withdrawn there"},
+    {S::awaiting_approval, E::draft_too_old, to(S::withdrawing), kTooOldToSign},
 
     {S::awaiting_issuance, E::reported, kReport, "the provider said something new"},
     {S::awaiting_issuance, E::found_at_provider, kReport, "the provider said something new"},
@@ -100,6 +111,7 @@ constexpr Rule kRules[] = {
     {S::awaiting_issuance, E::nothing_handed_out, to(S::unresolved), "the result was handed out once and is lost"},
     {S::awaiting_issuance, E::cancel_asked, to(S::withdrawing), "it exists at the provider: withdrawn there"},
     {S::awaiting_issuance, E::deadline_passed, to(S::withdrawing), "it exists at the provider: withdrawn there"},
+    {S::awaiting_issuance, E::draft_too_old, to(S::withdrawing), kTooOldToSign},
 
     {S::withdrawing, E::reported, kGivenUp, "the provider's word after we gave up; what is issued late is recorded"},
     {S::withdrawing, E::found_at_provider, kGivenUp, "the provider's word after we gave up"},
@@ -128,10 +140,9 @@ constexpr Rule kRules[] = {
     {S::installing, E::target_failed, to(S::installing), "tried again later; the certificate is safe"},
 
     {S::unresolved, E::look_up_asked, to(S::looking_up), "a person asks to look once more"},
-    {S::unresolved, E::resolved_as_there, to(S::awaiting_approval, S::withdrawing),
-     "a person found it: its reference is polled, or withdrawn where that was asked for"},
+    {S::unresolved, E::resolved_as_there, to(S::awaiting_approval, S::withdrawing), kFoundByPerson},
     {S::unresolved, E::resolved_as_certificate, to(S::verifying), "a person brought the certificate"},
-    {S::unresolved, E::resolved_as_absent, to(S::prepared, S::submitting, S::cancelled, S::expired),
+    {S::unresolved, E::resolved_as_absent, kVouchedAbsent,
      "a person vouches that it is not there: the next attempt, approved anew where approvals are wanted"},
     {S::unresolved, E::resolved_as_abandoned, to(S::abandoned), "a named person gave up"},
     {S::unresolved, E::submission_answered, kLanding, kAnswerAfterAll},

@@ -22,9 +22,7 @@ class Schedule {
   std::vector<Effect> of(const State& state) {
     switch (name_of(state)) {
       case StateName::preparing:
-        add(std::get<Preparing>(state).key || !needs_key(context_.order) ? EffectName::build_draft
-                                                                         : EffectName::ensure_key,
-            at_);
+        add(next_preparation(std::get<Preparing>(state)), at_);
         break;
       case StateName::prepared:
         add(EffectName::check_draft, at_);
@@ -70,6 +68,11 @@ class Schedule {
   void add(EffectName name, Instant due, unsigned attempt = 0, std::string target = {}) {
     effects_.push_back(Effect{name, due, attempt, std::move(target)});
   }
+  EffectName next_preparation(const Preparing& state) const {
+    if (!needs_key(context_.order)) return EffectName::build_draft;
+    if (!state.key) return EffectName::ensure_key;
+    return state.csr.empty() ? EffectName::sign_csr : EffectName::build_draft;
+  }
   Duration patience(Duration planned) const { return std::max(planned, asked_patience(context_).value_or(planned)); }
 
   void add_draft_age(const Draft& draft) {
@@ -91,10 +94,11 @@ class Schedule {
   void looking_up(const LookingUp& state) {
     Instant due = std::max(at_, state.not_before);
     if (state.first_absent) due = std::max(due, *state.first_absent + context_.timing.settle);
-    add(EffectName::look_up, due, state.attempt);
+    add(EffectName::look_up, due, state.submission.attempt);
   }
   template <class Waiting>
   void waiting(const Waiting& state) {
+    add_draft_age(state.dossier.draft);
     if (state.gone_since) return add(EffectName::poll, *state.gone_since + context_.timing.gone_confirm);
     if (context_.is<ResolvedAsThere>()) return add(EffectName::poll, at_);
     add(EffectName::poll, at_ + next_poll(context_.order.id, at_ - state.submission.submitted_at,

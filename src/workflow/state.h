@@ -13,18 +13,29 @@
 // certificate cannot be expressed. What each waits for: DESIGN §5, printed by `hsmbridge request diagram`.
 namespace hsmbridge::workflow {
 
+// An older draft with which attempts were made. One of them may be answered after all, and only these bytes tell
+// whether the certificate answers it.
+struct SentDraft {
+  Draft draft;
+  unsigned last_attempt = 0;  // attempts up to this one
+  bool operator==(const SentDraft&) const = default;
+};
+
 // Key and draft of a request that has both.
 struct Dossier {
   Key key;
   Draft draft;
   unsigned attempts_made = 0;  // submissions begun so far; their numbers are never used again
+  std::optional<SentDraft> sent = std::nullopt;
   bool operator==(const Dossier&) const = default;
 };
 
 struct Preparing {
   std::optional<Key> key;  // set once it is in the token
+  Bytes csr;               // DER, empty until it is signed
   unsigned attempts_made = 0;
   std::string again;  // why a draft is built anew ("the draft was older than 7d"), "" the first time
+  std::optional<SentDraft> sent = std::nullopt;
   bool operator==(const Preparing&) const = default;
 };
 struct Prepared {
@@ -43,7 +54,11 @@ struct AwaitingCommand {
 };
 // A wish to give up that could not be granted at once, since a submission was under way.
 struct WithdrawWish {
-  enum class Cause { cancel, deadline };
+  enum class Cause {
+    cancel,
+    deadline,
+    draft_age,  // nobody signed it while the draft was as young as its profile allows
+  };
   Cause cause = Cause::cancel;
   std::string actor;
   std::string reason;
@@ -64,7 +79,7 @@ struct Submitting {
 };
 struct LookingUp {
   Dossier dossier;
-  unsigned attempt = 1;
+  Submission submission;                // its attempt; the reference too, when the provider had taken it before
   std::string why;                      // what happened to the answer
   std::optional<Instant> first_absent;  // Absent must be said twice across the settle time
   std::optional<WithdrawWish> wish;

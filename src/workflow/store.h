@@ -35,6 +35,9 @@ struct Claim {
   Effect effect;
   unsigned runs = 0;       // how often in a row it was claimed and brought nothing to commit (failures, crashes)
   Duration lease_until{};  // Clock::since_boot; whoever works past it may not be alone
+  // Clock::since_boot, set by the engine for a once-only call: its hard deadline, journalled with the intent. Past it
+  // the call is not begun.
+  std::optional<Duration> call_until = std::nullopt;
 };
 
 // A claim given back without an event.
@@ -49,8 +52,13 @@ struct ClaimQuery {
   std::string worker;                     // "HOST/PID/random": who holds the lease
   std::map<std::string, unsigned> lanes;  // free places a lane; only these are claimed
   Duration lease{};
-  std::optional<RequestId> only;    // `request wait`: this request alone
+  std::vector<RequestId> only;      // `request wait`: these requests alone; empty: all
   std::vector<GiveBack> give_back;  // done in the transaction that claims, so that a quiet poll costs no other
+  std::map<std::string, Duration> leases = {};  // lane -> its own lease: the calls of a slow token last longer
+  Duration lease_in(const std::string& lane) const {
+    const auto own = leases.find(lane);
+    return own == leases.end() ? lease : own->second;
+  }
 };
 
 // A timer needs no token and no provider, only the engine itself: its lane is "timer:PROVIDER", so that a process that

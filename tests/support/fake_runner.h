@@ -64,6 +64,8 @@ class FakeRunner : public workflow::EffectRunner {
     switch (claim.effect.name) {
       case EffectName::ensure_key:
         return outcome(KeyReady{key_of_test()});
+      case EffectName::sign_csr:
+        return outcome(CsrSigned{draft_of_test(now).csr});
       case EffectName::build_draft:
         return outcome(DraftFrozen{draft_of_test(now)});
       case EffectName::check_draft:

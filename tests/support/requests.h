@@ -69,6 +69,7 @@ inline void take(workflow::Store& store, const RequestId& id, workflow::EventBod
 inline void create_ready_to_submit(workflow::Store& store, const workflow::Order& order) {
   create(store, order);
   take(store, order.id, workflow::KeyReady{key_of_test()}, order.created_at);
+  take(store, order.id, workflow::CsrSigned{draft_of_test(order.created_at).csr}, order.created_at);
   take(store, order.id, workflow::DraftFrozen{draft_of_test(order.created_at)}, order.created_at);
   take(store, order.id, workflow::DraftAccepted{}, order.created_at);
 }

@@ -119,6 +119,18 @@ workflow::Order create(Wiring& wiring, workflow::Store& store, const service::Ne
                                  wiring.clock().now(), random_bytes(8));
 }
 
+// Orders it; or finds the open request that the same words ordered before: typing a command again goes on with it.
+RequestId order_once(Invocation& invocation, Wiring& wiring, workflow::Store& store, const Wanted& wanted) {
+  try {
+    return create(wiring, store, resolve(wiring, store, wanted)).id;
+  } catch (const Error& error) {
+    const std::string open(error.detail("same-order"));
+    if (error.kind() != ErrorKind::conflict || open.empty()) throw;
+    invocation.output.note(fmt::format("request {} is open for exactly this: going on with it", open));
+    return RequestId{open};
+  }
+}
+
 Wanted wanted_of(const Arguments& arguments) {
   Wanted wanted;
   wanted.provider = arguments.text("--provider");
@@ -143,12 +155,13 @@ struct Pace {
   std::optional<Duration> timeout;
 };
 
-// Works on one request as far as the command wants; what went wrong and is tried again later is a warning.
-void drive(Invocation& invocation, Wiring& wiring, const RequestId& id, Until until, std::optional<Duration> timeout) {
-  const auto waited = drive_request(wiring, id, until, timeout, invocation.output);
-  if (waited.trouble && !reached(waited.record.state, until)) {
-    invocation.output.warning(waited.trouble->message() + "; it is tried again by `hsmbridge request wait " + id.str() +
-                              "` or `hsmbridge run`");
+// Works on the requests as far as the command wants; what went wrong and is tried again later is a warning.
+void drive(Invocation& invocation, Wiring& wiring, const std::vector<RequestId>& ids, Until until,
+           std::optional<Duration> timeout) {
+  for (const auto& waited : drive_requests(wiring, ids, until, timeout, invocation.output)) {
+    if (!waited.trouble || reached(waited.record.state, until)) continue;
+    invocation.output.warning(waited.trouble->message() + "; it is tried again by `hsmbridge request wait " +
+                              waited.record.order.id.str() + "` or `hsmbridge run`");
   }
 }
 
@@ -169,8 +182,8 @@ Wanted wanted_of(const service::BatchRow& row, Wanted wanted) {
   return wanted;
 }
 
-// One result line a row. All rows are written down before the first is waited for, so that approvers see them together;
-// a row that fails stops nobody else's.
+// One result line a row. All rows are written down before any is worked on, and worked on together; a row that fails
+// stops nobody else's, and one interruption ends the waiting for all.
 ExitCode enroll_many(Invocation& invocation, Wiring& wiring, const Wanted& typed, const Pace& pace) {
   const auto file = invocation.arguments.required("--from");
   auto columns = service::ask_columns();
@@ -191,7 +204,7 @@ ExitCode enroll_many(Invocation& invocation, Wiring& wiring, const Wanted& typed
   bool failed = false;
   for (const auto& row : rows) {
     try {
-      made.push_back({row.line, create(wiring, *store, resolve(wiring, *store, wanted_of(row, typed))).id});
+      made.push_back({row.line, order_once(invocation, wiring, *store, wanted_of(row, typed))});
     } catch (...) {
       const auto error = current_error();
       failed = true;
@@ -202,11 +215,9 @@ ExitCode enroll_many(Invocation& invocation, Wiring& wiring, const Wanted& typed
           fmt::format("line {}: failed  {}\n", row.line, commandline::safe(error.message())));
     }
   }
-  for (const auto until : {Until::at_rest, pace.until}) {
-    for (const auto& one : made) {
-      if (!pace.queue) drive(invocation, wiring, one.id, until, pace.timeout);
-    }
-  }
+  std::vector<RequestId> ids;
+  for (const auto& one : made) ids.push_back(one.id);
+  if (!pace.queue) drive(invocation, wiring, ids, pace.until, pace.timeout);
   auto worst = ExitCode::done;
   for (const auto& one : made) {
     const auto view = service::view_request(*store, one.id, wiring.clock().now());
@@ -243,10 +254,10 @@ ExitCode enroll(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   if (arguments.has("--from")) return enroll_many(invocation, *wiring, wanted, pace);
   const auto store = wiring->store();
-  const auto order = create(*wiring, *store, resolve(*wiring, *store, wanted));
-  if (!pace.queue) drive(invocation, *wiring, order.id, pace.until, pace.timeout);
+  const auto id = order_once(invocation, *wiring, *store, wanted);
+  if (!pace.queue) drive(invocation, *wiring, {id}, pace.until, pace.timeout);
   const auto now = wiring->clock().now();
-  const auto view = service::view_request(*store, order.id, now);
+  const auto view = service::view_request(*store, id, now);
   invocation.output.result("hsmbridge.request/1", service::to_json(view), outcome_text(view, now));
   return exit_code_of(view.record.state);
 }
@@ -286,7 +297,7 @@ std::vector<Command> enroll_commands() {
            "      --san dns:www.example.com --wait\n"
            "Without --wait it comes back as soon as somebody else must act (exit 3, the\n"
            "request id on standard output); `request wait ID`, `run` or a later day carry\n"
-           "on. Typing it twice does not order twice.\n"}};
+           "on. Typing it again goes on with the open request and orders nothing twice.\n"}};
 }
 
 }  // namespace hsmbridge::cli

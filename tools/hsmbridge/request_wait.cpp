@@ -7,10 +7,14 @@
 #include "tools/hsmbridge/wiring.h"
 #include "workflow/engine.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <csignal>
+#include <map>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -53,11 +57,22 @@ class TimeLimit {
   std::thread thread_;
 };
 
-// The last trouble that an effect thread met.
-struct Trouble {
-  std::mutex mutex;
-  std::optional<Error> last;
-  workflow::Engine* engine = nullptr;  // to stop at the first trouble
+// The last trouble of each request, as the effect threads met it.
+class Troubles {
+ public:
+  void met(const RequestId& id, const Error& error) {
+    const std::lock_guard lock(mutex_);
+    last_.insert_or_assign(id.str(), error);
+  }
+  std::optional<Error> of(const RequestId& id) {
+    const std::lock_guard lock(mutex_);
+    const auto found = last_.find(id.str());
+    return found == last_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, Error> last_;
 };
 
 void stop_engine(void* engine) noexcept {
@@ -111,45 +126,78 @@ bool reached(const workflow::State& state, Until until) {
   }
 }
 
-Waited drive_request(Wiring& wiring, const RequestId& id, Until until, std::optional<Duration> timeout,
-                     commandline::Output& output) {
-  const auto mine = wiring.store();
-  const auto before = mine->find(id);
-  if (!before) throw Error{ErrorKind::not_found, "there is no request " + id.str()};
-  if (reached(before->state, until)) return {*before, false, false, std::nullopt};
+namespace {
 
-  Trouble trouble;
-  service::Effects effects(wiring, [&](const workflow::Claim&, const Error& error) {
-    const std::lock_guard lock(trouble.mutex);
-    trouble.last = error;
-    if (trouble.engine != nullptr) trouble.engine->stop();
-  });
-  StopSignals signals({SIGINT, SIGTERM});
+std::vector<workflow::Record> records_of(workflow::Store& store, const std::vector<RequestId>& ids) {
+  std::vector<workflow::Record> records;
+  for (const auto& id : ids) {
+    auto record = store.find(id);
+    if (!record) throw Error{ErrorKind::not_found, "there is no request " + id.str()};
+    records.push_back(std::move(*record));
+  }
+  return records;
+}
+
+// What they need and this process cannot use: without a word of it they would wait for no visible reason.
+void warn_of_left_out(Wiring& wiring, const std::vector<workflow::Record>& records, commandline::Output& output) {
+  for (const auto& one : wiring.left_out()) {
+    const bool needed = std::any_of(records.begin(), records.end(), [&](const workflow::Record& record) {
+      return one.lane == "token:" + record.order.token || one.lane == "provider:" + record.order.provider;
+    });
+    if (needed) output.warning(fmt::format("this process cannot work with {}: {}", one.lane, one.why));
+  }
+}
+
+}  // namespace
+
+std::vector<Waited> drive_requests(Wiring& wiring, const std::vector<RequestId>& ids, Until until,
+                                   std::optional<Duration> timeout, commandline::Output& output) {
+  const auto mine = wiring.store();
+  std::vector<RequestId> open;  // in reverse: the one looked at is at the end
+  const auto before = records_of(*mine, ids);
+  for (auto record = before.rbegin(); record != before.rend(); ++record) {
+    if (!reached(record->state, until)) open.push_back(record->order.id);
+  }
+  Troubles troubles;
+  bool interrupted = false;
   bool timed_out = false;
-  Progress progress(output, before->sequence);
-  {
-    workflow::Engine engine(wiring.store(), effects, wiring.clock(), wiring.engine_options(id));
-    if (until == Until::at_rest) {
-      const std::lock_guard lock(trouble.mutex);
-      trouble.engine = &engine;
-    }
+  std::optional<Progress> progress;
+  if (before.size() == 1) progress.emplace(output, before.front().sequence);
+  if (!open.empty()) {
+    service::Effects effects(wiring, [&troubles](const workflow::Claim& claim, const Error& error) {
+      troubles.met(claim.record.order.id, error);
+    });
+    StopSignals signals({SIGINT, SIGTERM});
+    workflow::Engine engine(wiring.store(), effects, wiring.clock(), wiring.engine_options(open));
+    warn_of_left_out(wiring, before, output);
     signals.target(stop_engine, &engine);
     TimeLimit limit(timeout, engine);
     engine.run([&](workflow::Store& store) {
-      const auto record = store.find(id);
-      if (!record) return true;
-      progress.show(store, *record);
-      return reached(record->state, until);
+      // One look a commit, however many they are: a request that is passed is never looked at again.
+      for (; !open.empty(); open.pop_back()) {
+        const auto record = store.find(open.back());
+        if (record && progress) progress->show(store, *record);
+        const bool left = until == Until::at_rest && troubles.of(open.back());
+        if (record && !left && !reached(record->state, until)) return false;
+      }
+      return true;
     });
     timed_out = limit.over();
     signals.target(nullptr, nullptr);
-    const std::lock_guard lock(trouble.mutex);
-    trouble.engine = nullptr;
+    interrupted = signals.received() != 0;
   }
-  auto after = mine->find(id);
-  if (!after) throw Error{ErrorKind::corrupt, "request " + id.str() + " vanished from the store"};
-  progress.show(*mine, *after);
-  return {std::move(*after), signals.received() != 0, timed_out, trouble.last};
+  std::vector<Waited> waited;
+  for (auto& record : records_of(*mine, ids)) {
+    if (progress) progress->show(*mine, record);
+    auto trouble = troubles.of(record.order.id);
+    waited.push_back({std::move(record), interrupted, timed_out, std::move(trouble)});
+  }
+  return waited;
+}
+
+Waited drive_request(Wiring& wiring, const RequestId& id, Until until, std::optional<Duration> timeout,
+                     commandline::Output& output) {
+  return drive_requests(wiring, {id}, until, timeout, output).front();
 }
 
 }  // namespace hsmbridge::cli

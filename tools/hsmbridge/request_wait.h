@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 namespace hsmbridge::cli {
 
@@ -23,10 +24,13 @@ struct Waited {
   std::optional<Error> trouble;  // the last thing that went wrong and will be tried again
 };
 
-// Runs the engine in this process for one request alone, until it is where the caller wants it, `timeout` is over or
-// the user interrupts. With Until::at_rest it also stops at the first trouble: the user shall see it, and the request
-// goes on whenever somebody works on it again. Other processes may work on the same request meanwhile. Shows each event
-// as it happens when a person watches.
+// Runs the engine in this process for these requests alone, until each is where the caller wants it, `timeout` is over
+// or the user interrupts. With Until::at_rest a request that met trouble is left too: the user shall see it, and the
+// request goes on whenever somebody works on it again. Other processes may work on them meanwhile. Warns of a token or
+// provider that they need and this process cannot use. Shows each event of a single request as it happens when a person
+// watches. The answers stand in the order of the ids.
+std::vector<Waited> drive_requests(Wiring& wiring, const std::vector<RequestId>& ids, Until until,
+                                   std::optional<Duration> timeout, commandline::Output& output);
 Waited drive_request(Wiring& wiring, const RequestId& id, Until until, std::optional<Duration> timeout,
                      commandline::Output& output);
 

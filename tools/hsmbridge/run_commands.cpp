@@ -1,15 +1,23 @@
+#include "base/bytes.h"
 #include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "service/effects.h"
 #include "service/requests.h"
 #include "tools/hsmbridge/commands.h"
+#include "tools/hsmbridge/left_out_watch.h"
 #include "tools/hsmbridge/run_signals.h"
 #include "tools/hsmbridge/wiring.h"
 #include "workflow/engine.h"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
+#include <memory>
+#include <optional>
 #include <utility>
 
 namespace hsmbridge::cli {
@@ -54,34 +62,81 @@ void announce(Wiring& wiring, const workflow::EngineOptions& options) {
   }
   log::info(fmt::format("{} works with {}, for {}", options.worker, wiring.settings().file.string(),
                         lanes.empty() ? "nothing" : lanes));
-  for (const auto& reason : wiring.left_out()) log::warning("not for " + reason);
+  for (const auto& one : wiring.left_out()) log::warning(fmt::format("not for {}: {}", one.lane, one.why));
+}
+
+// What one engine works with. Made whole before the one before it is let go: a configuration whose store, or whose
+// file, cannot be used is not taken, and the requests are not left alone for it.
+struct Equipment {
+  std::unique_ptr<Wiring> wiring;
+  workflow::EngineOptions options;
+  std::unique_ptr<workflow::Store> store;
+};
+
+void equip(Equipment& equipment) {
+  equipment.options = equipment.wiring->engine_options({});
+  equipment.store = equipment.wiring->store();
+}
+
+Equipment read_configuration(const std::optional<std::filesystem::path>& config) {
+  Equipment equipment;
+  equipment.wiring = Wiring::open(config);
+  equip(equipment);
+  const auto& file = equipment.wiring->settings().file;
+  equipment.store->append_audit(
+      "configuration-read", Json::object({{"file", file.string()}, {"sha256", hex(sha256(read_file(file)))}}).dump(),
+      service::actor_of_process(), equipment.wiring->clock().now());
+  return equipment;
+}
+
+// Until a signal, or until something that was left out can be used.
+void work(Equipment& equipment, StopSignals& signals) {
+  auto& wiring = *equipment.wiring;
+  announce(wiring, equipment.options);
+  LoggedEffects effects(wiring);
+  workflow::Engine engine(std::move(equipment.store), effects, wiring.clock(), std::move(equipment.options));
+  signals.target(stop_engine, &engine);
+  {
+    const LeftOutWatch watch([&wiring] { return wiring.left_out_changed(); }, [&engine] { engine.stop(); });
+    engine.run();
+  }
+  signals.target(nullptr, nullptr);
+}
+
+// What the next engine works with; false when the process is to end. A store that worked a moment ago may fail now, on
+// a full disk: it is tried until it works.
+bool equip_next(Equipment& equipment, StopSignals& signals, const std::optional<std::filesystem::path>& config) {
+  for (bool said = false;;) {
+    if (signals.received() == SIGHUP) {
+      signals.forget_hangup();
+      log::info("SIGHUP: reading the configuration again");
+      try {
+        equipment = read_configuration(config);
+        return true;
+      } catch (const Error& error) {
+        // A daemon that dies of a typing mistake on SIGHUP would leave every request alone.
+        log::error(error.message());
+        log::error("the configuration is not taken; going on with the one before");
+      }
+    }
+    if (signals.received() != 0 && signals.received() != SIGHUP) return false;
+    try {
+      equip(equipment);
+      return true;
+    } catch (const Error& error) {
+      if (!std::exchange(said, true)) log::error(error.message() + " (tried again every second)");
+      ::sleep(1);
+    }
+  }
 }
 
 ExitCode run(Invocation& invocation) {
   if (invocation.output.verbosity() == commandline::Verbosity::normal) log::set_level(log::Level::verbose);
-  auto wiring = Wiring::open(invocation.config);
   StopSignals signals({SIGTERM, SIGINT, SIGHUP});
-  for (;;) {
-    {
-      auto options = wiring->engine_options(std::nullopt);
-      announce(*wiring, options);
-      LoggedEffects effects(*wiring);
-      workflow::Engine engine(wiring->store(), effects, wiring->clock(), std::move(options));
-      signals.target(stop_engine, &engine);
-      engine.run();
-      signals.target(nullptr, nullptr);
-    }
-    if (signals.received() != SIGHUP) break;
-    signals.forget();
-    log::info("SIGHUP: reading the configuration again");
-    try {
-      wiring = Wiring::open(invocation.config);
-    } catch (const Error& error) {
-      // A daemon that dies of a typing mistake on SIGHUP would leave every request alone.
-      log::error(error.message());
-      log::error("the configuration is not taken; going on with the one before");
-    }
-  }
+  Equipment equipment = read_configuration(invocation.config);
+  do {
+    work(equipment, signals);
+  } while (equip_next(equipment, signals, invocation.config));
   log::info("stopped; nothing is in hand");
   return ExitCode::done;
 }
@@ -99,7 +154,7 @@ std::vector<Command> run_commands() {
            "SIGTERM and SIGINT finish the effects in hand and stop. SIGHUP reads the\n"
            "configuration again. Any number of processes may run on one store: they share\n"
            "the work. A token or provider that this process cannot use (module, PIN or key\n"
-           "not readable) is left to another one.\n"}};
+           "not readable) is left to another one, and looked at again every minute.\n"}};
 }
 
 }  // namespace hsmbridge::cli

@@ -15,9 +15,16 @@ std::atomic<int> g_inside{0};  // handlers at work right now
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<void*>::is_always_lock_free,
               "only lock-free atomics may be touched in a signal handler");
 
+bool ends_process(int signal) {
+  return signal == SIGTERM || signal == SIGINT;
+}
+
 void handle(int signal) {
   ++g_inside;
-  g_received.store(signal);
+  // A process that was told to end does: a SIGHUP that comes after does not turn it into a reload.
+  int seen = g_received.load();
+  while (!ends_process(seen) && !g_received.compare_exchange_weak(seen, signal)) {
+  }
   if (const auto stop = g_stop.load()) stop(g_context.load());
   --g_inside;
 }
@@ -25,7 +32,7 @@ void handle(int signal) {
 }  // namespace
 
 StopSignals::StopSignals(std::initializer_list<int> signals) {
-  forget();
+  g_received.store(0);
   target(nullptr, nullptr);
   for (const int signal : signals) {
     struct sigaction action {};
@@ -56,8 +63,9 @@ int StopSignals::received() const {
   return g_received.load();
 }
 
-void StopSignals::forget() {
-  g_received.store(0);
+void StopSignals::forget_hangup() {
+  int hangup = SIGHUP;
+  g_received.compare_exchange_strong(hangup, 0);
 }
 
 }  // namespace hsmbridge::cli

@@ -19,9 +19,10 @@ class StopSignals {
 
   // Whom to stop from now on; calls it at once when a signal came already. Null: nobody.
   void target(Stop stop, void* context);
-  // The last signal that came, or 0.
+  // The signal that came, or 0; one that ends the process stays, whatever comes after it.
   int received() const;
-  void forget();
+  // Forgets a SIGHUP, and nothing else that came meanwhile.
+  void forget_hangup();
 
  private:
   std::vector<std::pair<int, struct sigaction>> before_;

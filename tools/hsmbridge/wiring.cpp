@@ -20,7 +20,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -32,6 +31,9 @@ namespace {
 
 constexpr Duration kTokenDeadline = std::chrono::minutes{2};  // an RSA-8192 key takes a slow token that long
 constexpr Duration kLoadDeadline = std::chrono::seconds{10};
+// Opening a key and signing with it are calls with a deadline each. The lane's limit, and with it the lease, outlasts
+// both: a second worker that claims a key's birth while the first still waits for the token would make the key twice.
+constexpr int kTokenCalls = 2;
 constexpr unsigned kLocalPlaces = 2;
 
 // HOST/PID/NAMESPACE-RANDOM: who holds a lease, readable in the journal. The namespace is that of the process ids:
@@ -217,35 +219,60 @@ std::optional<workflow::CertificateRecord> Wiring::certificate(const std::string
   return store()->certificate(fingerprint);
 }
 
-workflow::EngineOptions Wiring::engine_options(std::optional<RequestId> only) {
+void Wiring::check_lane(const std::string& lane) {
+  const auto colon = lane.find(':');
+  const auto name = lane.substr(colon + 1);
+  if (lane.starts_with("token:")) {
+    check_token(settings_.token(name));
+  } else {
+    provider(name);
+  }
+}
+
+workflow::EngineOptions Wiring::engine_options(const std::vector<RequestId>& only) {
   if (settings_.store.path) store::SqliteStore::open(*settings_.store.path, clock_)->end_leases(is_gone);
   workflow::EngineOptions options;
   options.worker = worker_name();
-  options.only = std::move(only);
+  options.only = only;
   options.lanes["local"] = kLocalPlaces;
-  left_out_.clear();
+  std::vector<LeftOut> left_out;
+  const auto work_in = [&](const std::string& lane, unsigned places, std::optional<Duration> limit) {
+    try {
+      check_lane(lane);
+      options.lanes[lane] = places;
+      if (limit) options.limits[lane] = *limit;
+    } catch (const Error& error) {
+      left_out.push_back({lane, error.message()});
+    }
+  };
   for (const auto& token : settings_.tokens) {
-    try {
-      check_token(token);
-      options.lanes["token:" + token.name] = token.sessions;
-    } catch (const Error& error) {
-      left_out_.push_back(fmt::format("token {}: {}", token.name, error.message()));
-    }
+    work_in("token:" + token.name, token.sessions, kTokenCalls * token.deadline.value_or(kTokenDeadline));
   }
-  Duration longest{};
   for (const auto& settings : settings_.providers) {
-    longest = std::max(longest, settings.time_limit.value_or(options.time_limit));
-    try {
-      provider(settings.name);
-      options.lanes["provider:" + settings.name] = settings.concurrency;
-    } catch (const Error& error) {
-      left_out_.push_back(fmt::format("provider {}: {}", settings.name, error.message()));
-    }
+    work_in("provider:" + settings.name, settings.concurrency, settings.time_limit);
     if (settings.calls_per_minute) options.per_minute[settings.name] = *settings.calls_per_minute;
     options.timing[settings.name] = service::timing_of(settings);
   }
-  if (longest > Duration::zero()) options.time_limit = longest;
+  const std::lock_guard lock(mutex_);
+  left_out_ = std::move(left_out);
   return options;
+}
+
+std::vector<Wiring::LeftOut> Wiring::left_out() {
+  const std::lock_guard lock(mutex_);
+  return left_out_;
+}
+
+bool Wiring::left_out_changed() {
+  for (const auto& one : left_out()) {
+    try {
+      check_lane(one.lane);
+      return true;
+    } catch (const Error&) {
+      // As before; why is said once, at the start.
+    }
+  }
+  return false;
 }
 
 }  // namespace hsmbridge::cli

@@ -30,7 +30,7 @@ class Wiring final : public service::World {
   ~Wiring() override;
 
   const config::Settings& settings() const { return settings_; }
-  const Clock& clock() const { return clock_; }
+  const Clock& clock() const override { return clock_; }
 
   // A new store object, for one thread. Throws invalid_input when no store is configured, and what opening it throws.
   std::unique_ptr<workflow::Store> store();
@@ -50,12 +50,20 @@ class Wiring final : public service::World {
 
   // What the engine of this process may do: the lanes of the tokens and providers that it can use (a token whose module
   // or PIN this process cannot read belongs to another one), their limits and times.
-  workflow::EngineOptions engine_options(std::optional<RequestId> only);
-  // Why this process does not work for a token or provider; one line each. Filled by engine_options.
-  const std::vector<std::string>& left_out() const { return left_out_; }
+  workflow::EngineOptions engine_options(const std::vector<RequestId>& only);
+  // A token or provider that this process does not work for, and why. Found by engine_options.
+  struct LeftOut {
+    std::string lane;  // "token:web"
+    std::string why;
+  };
+  std::vector<LeftOut> left_out();
+  // Whether one of them could be used now: engine_options gives its lane then.
+  bool left_out_changed();
 
  private:
   explicit Wiring(config::Settings settings);
+  // Throws when this process cannot work in that lane.
+  void check_lane(const std::string& lane);
 
   config::Settings settings_;
   // A thing that is made once, at its first use, under a lock of its own: a token that hangs while it is opened holds
@@ -84,7 +92,7 @@ class Wiring final : public service::World {
   std::map<std::string, std::shared_ptr<workflow::Token>> workflow_tokens_;
   std::shared_ptr<Tokens> tokens_;
   std::shared_ptr<pkcs11::PinRefusals> refusals_;
-  std::vector<std::string> left_out_;
+  std::vector<LeftOut> left_out_;
 };
 
 // The certificates of a file of trust anchors, as DER. Throws what reading the file throws, and invalid_input naming

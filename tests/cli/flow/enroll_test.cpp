@@ -122,18 +122,37 @@ TEST_CASE("trust anchors that are no certificates are refused before anything is
   CHECK(doctor.out.find("key.der") != std::string::npos);
 }
 
-TEST_CASE("the same enroll typed twice is refused and names the open request") {
+TEST_CASE("the same enroll typed again goes on with the open request") {
   BenchOptions options;
   Bench bench(options);
   const auto first = bench.run(enroll("web-2026"));
   REQUIRE(first.status == 3);
   const auto id = Bench::id_in(first);
   const auto second = bench.run(enroll("web-2026"));
-  CHECK(second.status == 1);
-  CHECK(second.err.find("request " + id + " already makes the key web-2026 in token web") != std::string::npos);
-  CHECK(second.err.find("hsmbridge request wait " + id) != std::string::npos);
+  INFO(second.out << second.err);
+  CHECK(second.status == 3);
+  CHECK(Bench::id_in(second) == id);
+  CHECK(second.err.find("request " + id + " is open for exactly this: going on with it") != std::string::npos);
+  bench.approve_all("alice");
+  bench.approve_all("bob");
+  const auto third = bench.run(enroll("web-2026", {"--wait", "--timeout", "30s"}));
+  INFO(third.out << third.err);
+  CHECK(third.status == 0);
+  CHECK(Bench::id_in(third) == id);
   CHECK(bench.count("POST /v1/sign") == 1);
   CHECK(bench.objects("web-2026").private_keys == 1);
+}
+
+TEST_CASE("an enroll for the key of an open request that asks for something else is refused and names it") {
+  BenchOptions options;
+  Bench bench(options);
+  const auto id = Bench::id_in(bench.run(enroll("web-2026")));
+  const auto other = bench.run(enroll("web-2026", {"--san", "dns:other.example.com"}));
+  CHECK(other.status == 1);
+  CHECK(other.err.find("request " + id +
+                       " already makes the key web-2026 in token web, and what it asks for is "
+                       "something else") != std::string::npos);
+  CHECK(bench.count("POST /v1/sign") == 1);
 }
 
 TEST_CASE("bad input to enroll gets one sentence and changes nothing") {
@@ -225,6 +244,16 @@ TEST_CASE("a batch makes one request a row and a bad row stops nobody else") {
   CHECK(bench.objects("first").certificates == 1);
   CHECK(bench.objects("second").private_keys == 0);
   CHECK(bench.objects("third").certificates == 1);
+}
+
+TEST_CASE("one Ctrl-C ends the waiting for a whole batch") {
+  Bench bench;
+  bench.cli().write("rows.csv", "new-key,san\nfirst,dns:first.example.com\nsecond,dns:second.example.com\n");
+  Process waiting(bench.cli(), {HSMBRIDGE_PROGRAM, "enroll", "--from", "rows.csv", "--wait"}, {});
+  // Both are worked on although nobody has decided about the first.
+  while (bench.count("POST /v1/sign") < 2) REQUIRE(waiting.running());
+  waiting.signal(SIGINT);
+  CHECK(waiting.wait(std::chrono::seconds{20}) == 3);
 }
 
 TEST_CASE("a queued request is only written down and a daemon does the rest") {

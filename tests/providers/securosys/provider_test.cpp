@@ -153,6 +153,16 @@ TEST_CASE("each fault of a draft is named at once") {
   CHECK(bench.provider().check(bench.call()).size() == 5);
 }
 
+TEST_CASE("a submission hands its deadline to the transport") {
+  Bench bench;
+  bench.freeze();
+  bench.transport->then(201, R"({"signRequestId":")" + std::string(kId) + "\"}");
+  ProviderCall call = bench.call();
+  call.call_until = bench.clock.since_boot() + 3s;
+  REQUIRE(std::holds_alternative<Accepted>(bench.provider().submit(call)));
+  CHECK(bench.transport->sent.back().call_until == call.call_until);
+}
+
 TEST_CASE("a submission carries the frozen bytes and a mark that finds it again") {
   Bench bench;
   bench.freeze();

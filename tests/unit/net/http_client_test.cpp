@@ -288,6 +288,29 @@ TEST_CASE("a server that does not answer in time leaves the outcome unknown") {
   CHECK(contains(unknown.why, "did not answer completely within 300 milliseconds"));
 }
 
+TEST_CASE("a call whose deadline passed before its first byte sends nothing, whatever is left of its time limit") {
+  const Fixture fixture;
+  std::atomic<int> requests{0};
+  const TlsServer server(fixture.server_options(), [&requests](ServerConnection& connection) {
+    if (!connection.read_request().empty()) ++requests;
+    connection.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  });
+  Request request = post(server.url());
+  request.call_until = SystemClock().since_boot() - 1ms;
+  expect<NotSent>(fixture.client().send(request, Repeat::never));
+
+  // The thread is stuck after the call was begun, and before the connection stands.
+  ClientOptions options = fixture.client_options();
+  options.tls_hook = [](void*) { std::this_thread::sleep_for(400ms); };
+  HttpClient slow(std::move(options));
+  request.call_until = SystemClock().since_boot() + 200ms;
+  expect<NotSent>(slow.send(request, Repeat::never));
+  CHECK(requests == 0);
+  request.call_until = SystemClock().since_boot() + 20s;
+  expect<Response>(slow.send(request, Repeat::never));
+  CHECK(requests == 1);
+}
+
 TEST_CASE("a server that trickles its answer does not stretch the time limit") {
   const Fixture fixture;
   const TlsServer server(fixture.server_options(), [](ServerConnection& connection) {

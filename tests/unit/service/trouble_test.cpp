@@ -6,6 +6,7 @@
 #include "support/fake_clock.h"
 #include "support/requests.h"
 #include "support/temp_folder.h"
+#include "x509/ask.h"
 
 #include <catch2/catch.hpp>
 #include <string>
@@ -24,6 +25,42 @@ class BrokenWorld : public service::World {
   std::shared_ptr<Token> token(const std::string&) override { throw Error{ErrorKind::unavailable, "no token"}; }
   std::vector<Bytes> anchors(const Order&) override { return {}; }
   std::optional<CertificateRecord> certificate(const std::string&) override { return std::nullopt; }
+  const Clock& clock() const override { return time; }
+  FakeClock time;
+};
+
+// Its provider takes as long to be made as the test says, and counts what is submitted to it.
+class SlowWorld final : public BrokenWorld {
+ public:
+  class Counting final : public Provider {
+   public:
+    std::string_view type() const override { return "counting"; }
+    Capabilities capabilities() const override { return {}; }
+    ProviderDraft draft(const Order&, ByteView, Instant) override { return {}; }
+    std::vector<std::string> check(const ProviderCall&) override { return {}; }
+    SubmitAnswer submit(const ProviderCall& call) override {
+      ++submitted;
+      last_limit = call.time_limit;
+      last_until = call.call_until;
+      return OutcomeUnknown{"played"};
+    }
+    LookUpAnswer look_up(const ProviderCall&) override { return Absent{}; }
+    Report poll(const ProviderCall&) override { return {}; }
+    Report retrieve(const ProviderCall&) override { return {}; }
+    CancelAnswer cancel(const ProviderCall&) override { return CancelNotPossible{}; }
+    Issued read(const ProviderCall&, const Handout&) override { return {}; }
+    void confirm(const ProviderCall&, const Issued&) override {}
+    std::vector<std::string> test() override { return {}; }
+    int submitted = 0;
+    Duration last_limit{};
+    std::optional<Duration> last_until;
+  };
+  std::shared_ptr<Provider> provider(const std::string&) override {
+    time.advance(takes);
+    return counting;
+  }
+  std::shared_ptr<Counting> counting = std::make_shared<Counting>();
+  Duration takes{};
 };
 
 }  // namespace
@@ -40,6 +77,62 @@ TEST_CASE("a provider that cannot be used now was sent nothing") {
   REQUIRE(answer != nullptr);
   CHECK(answer->attempt == 3);
   CHECK(answer->problem.kind == "unavailable");
+}
+
+TEST_CASE("a process that cannot use a token or a provider fails no request") {
+  class Unconfigured final : public BrokenWorld {
+   public:
+    explicit Unconfigured(ErrorKind kind) : kind_(kind) {}
+    std::shared_ptr<Provider> provider(const std::string&) override { throw Error{kind_, "no such provider"}; }
+    std::shared_ptr<Token> token(const std::string&) override { throw Error{kind_, "no such token"}; }
+
+   private:
+    ErrorKind kind_;
+  };
+  const Dossier dossier{key_of_test(), draft_of_test(Instant{}), 0};
+  for (const ErrorKind kind : {ErrorKind::not_found, ErrorKind::denied, ErrorKind::invalid_input}) {
+    Unconfigured world(kind);
+    service::Effects effects(world);
+    for (const auto& [name, state] : std::vector<std::pair<EffectName, State>>{
+             {EffectName::ensure_key, Preparing{}},
+             {EffectName::sign_csr, Preparing{dossier.key, {}, 0, ""}},
+             {EffectName::build_draft, Preparing{dossier.key, dossier.draft.csr, 0, ""}},
+             {EffectName::check_draft, Prepared{dossier}}}) {
+      Claim claim;
+      claim.record.order = order_of("0A1B2C3D4E5F6G7H", Instant{});
+      claim.record.order.ask = x509::to_json(x509::Ask{}).dump();
+      claim.record.state = state;
+      claim.effect = {name, {}, 0, ""};
+      INFO(to_string(name));
+      try {
+        effects.run(claim, Instant{}, std::chrono::seconds{1});
+        FAIL("it became an event");
+      } catch (const Error& error) {
+        CHECK(error.kind() == ErrorKind::unavailable);
+        CHECK(error.message().find("no such") != std::string::npos);
+      }
+    }
+  }
+}
+
+TEST_CASE("a submission is not begun past its journalled deadline however long its provider took to be made") {
+  SlowWorld world;
+  service::Effects effects(world);
+  Claim claim;
+  claim.record.state = Submitting{{}, 1, Submitting::Phase::started, {}, {}, {}};
+  claim.effect = {EffectName::submit, {}, 1, ""};
+  claim.call_until = world.time.since_boot() + std::chrono::seconds{60};
+  world.takes = std::chrono::seconds{60};
+  const EffectOutcome late = effects.run(claim, Instant{}, std::chrono::seconds{60});
+  CHECK(std::holds_alternative<SubmissionNotAccepted>(late.event.value()));
+  CHECK(world.counting->submitted == 0);
+
+  world.takes = std::chrono::seconds{20};
+  claim.call_until = world.time.since_boot() + std::chrono::seconds{60};
+  effects.run(claim, Instant{}, std::chrono::seconds{60});
+  CHECK(world.counting->submitted == 1);
+  CHECK(world.counting->last_limit == std::chrono::seconds{40});
+  CHECK(world.counting->last_until == claim.call_until);
 }
 
 TEST_CASE("what is tried again and again says why") {

@@ -68,10 +68,10 @@ TEST_CASE_METHOD(Fixture, "a request goes from its key to the installed certific
   clock.advance(due("poll") - clock.now());
   settle(*worker);
   REQUIRE(state() == StateName::completed);
-  CHECK(runner.calls() == std::vector<std::string>{"ensure_key of 0A1B2C3D4E5F6G7H", "build_draft of 0A1B2C3D4E5F6G7H",
-                                                   "check_draft of 0A1B2C3D4E5F6G7H", "submit:1 of 0A1B2C3D4E5F6G7H",
-                                                   "poll of 0A1B2C3D4E5F6G7H", "verify of 0A1B2C3D4E5F6G7H",
-                                                   "install:token of 0A1B2C3D4E5F6G7H"});
+  CHECK(runner.calls() == std::vector<std::string>{"ensure_key of 0A1B2C3D4E5F6G7H", "sign_csr of 0A1B2C3D4E5F6G7H",
+                                                   "build_draft of 0A1B2C3D4E5F6G7H", "check_draft of 0A1B2C3D4E5F6G7H",
+                                                   "submit:1 of 0A1B2C3D4E5F6G7H", "poll of 0A1B2C3D4E5F6G7H",
+                                                   "verify of 0A1B2C3D4E5F6G7H", "install:token of 0A1B2C3D4E5F6G7H"});
   CHECK(store->certificates().size() == 1);
   CHECK(store->effects(order.id).empty());
   const std::vector<JournalEntry> history = store->history(order.id);
@@ -91,6 +91,7 @@ TEST_CASE_METHOD(Fixture, "the attempt is in the journal before the runner is ca
     CHECK(std::get<Submitting>(other->find(order.id)->state).phase == Submitting::Phase::started);
     CHECK(claim.record.sequence == other->find(order.id)->sequence);
     CHECK(time_limit == 60s);
+    CHECK(claim.call_until == clock.since_boot() + 60s);
     return runner.usual(claim, clock.now());
   };
   settle(*engine());
@@ -138,6 +139,27 @@ TEST_CASE_METHOD(Fixture, "a submission that is absent twice is made once more a
   CHECK(state() == StateName::awaiting_approval);
 }
 
+TEST_CASE_METHOD(Fixture, "a look-up that fails for most of a day is a person's to decide") {
+  create_ready_to_submit(*store, order);
+  runner.instead[EffectName::submit] = [](const Claim&, Instant, Duration) {
+    return FakeRunner::outcome(AnswerLost{1, "the connection died"});
+  };
+  runner.instead[EffectName::look_up] = [](const Claim&, Instant, Duration) -> EffectOutcome {
+    throw Error{ErrorKind::unavailable, "no route"};
+  };
+  auto worker = engine();
+  settle(*worker);
+  const Instant lost = clock.now();
+  for (int i = 0; i < 100 && state() == StateName::looking_up; ++i) {
+    clock.advance(due("look_up:1") - clock.now());
+    settle(*worker);
+  }
+  REQUIRE(state() == StateName::unresolved);
+  CHECK(runner.calls_of("look_up:1") == Timing{}.most_failed_look_ups);
+  CHECK(clock.now() - lost > 12h);
+  CHECK(std::get<Unresolved>(record().state).why.find("no route") != std::string::npos);
+}
+
 TEST_CASE_METHOD(Fixture, "a submit call that throws or says nothing is a lost answer") {
   create_ready_to_submit(*store, order);
   const auto how = GENERATE(0, 1, 2);
@@ -164,6 +186,28 @@ TEST_CASE_METHOD(Fixture, "a call whose deadline passed before it was begun is n
   CHECK(state() == StateName::submitting);
   CHECK(std::get<Submitting>(record().state).attempt == 2);
   CHECK(std::get<Submitting>(record().state).phase == Submitting::Phase::planned);
+}
+
+TEST_CASE_METHOD(Fixture, "each lane has its own deadline and its lease outlasts it") {
+  create(*store, order);
+  EngineOptions options = engine_options("w");
+  options.limits = {{"token:web", 4min}, {"provider:tsb", 10s}};
+  runner.instead[EffectName::ensure_key] = [&](const Claim& claim, Instant now, Duration time_limit) {
+    CHECK(time_limit == 4min);
+    CHECK(claim.lease_until == clock.since_boot() + 4min + options.lease_margin);
+    // Nobody else makes the same key while this call may still be making it.
+    clock.advance(4min);
+    ClaimQuery other{"other", {{"token:web", 1}}, 60s, {}, {}};
+    CHECK(open()->claim(other, clock.now()).empty());
+    return runner.usual(claim, now);
+  };
+  settle(*engine(options));
+  REQUIRE(state() == StateName::awaiting_approval);
+  for (const JournalEntry& entry : store->history(order.id)) {
+    if (const auto* started = std::get_if<AttemptStarted>(&entry.event.body)) {
+      CHECK(started->answer_by == entry.event.at + 10s);
+    }
+  }
 }
 
 TEST_CASE_METHOD(Fixture, "a poll that says the same is no event and asks again later") {
@@ -351,7 +395,7 @@ TEST_CASE_METHOD(Fixture, "an engine for one request leaves all others alone") {
   create(*store, order);
   create(*store, order_of("OTHER", clock.now()));
   EngineOptions options = engine_options("w");
-  options.only = order.id;
+  options.only = {order.id};
   settle(*engine(options));
   CHECK(state() == StateName::awaiting_approval);
   CHECK(store->find(RequestId{"OTHER"})->sequence == 2);
@@ -362,8 +406,25 @@ TEST_CASE_METHOD(Fixture, "an engine claims nothing of a token or provider that 
   EngineOptions options = engine_options("w");
   options.lanes.erase("provider:tsb");
   settle(*engine(options));
-  CHECK(runner.calls().size() == 2);
-  CHECK(state() == StateName::prepared);
+  // The CSR is signed; what asks the provider waits for a process that can.
+  CHECK(runner.calls() == std::vector<std::string>{"ensure_key of 0A1B2C3D4E5F6G7H", "sign_csr of 0A1B2C3D4E5F6G7H"});
+  CHECK(state() == StateName::preparing);
+  EngineOptions other = engine_options("v");
+  other.lanes.erase("token:web");
+  settle(*engine(other));
+  CHECK(state() == StateName::awaiting_approval);
+}
+
+TEST_CASE_METHOD(Fixture, "the timers of a provider that cannot be used ring all the same") {
+  order.deadline = clock.now() + 1h;
+  create_ready_to_submit(*store, order);
+  EngineOptions options = engine_options("w");
+  options.lanes.erase("provider:tsb");
+  options.timing["tsb"] = Timing{};
+  auto worker = engine(options);
+  clock.advance(1h);
+  settle(*worker);
+  CHECK(state() == StateName::expired);
 }
 
 TEST_CASE_METHOD(Fixture, "a provider's rate holds back its lane without touching the effects that wait") {

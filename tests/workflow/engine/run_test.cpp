@@ -150,7 +150,7 @@ TEST_CASE_METHOD(Fixture, "two engines share the work and submit nothing twice")
     CHECK(name_of(store->find(id)->state) == StateName::completed);
   }
   std::vector<std::string> calls = runner.calls();
-  CHECK(calls.size() == kRequests * 6);
+  CHECK(calls.size() == kRequests * 7);
 }
 
 TEST_CASE_METHOD(Fixture, "an effect that outlives its lease is not run beside itself by its own engine") {

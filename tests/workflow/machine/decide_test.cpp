@@ -126,6 +126,8 @@ TEST_CASE("the plain way leads from a new request to a completed one") {
   CHECK(identities(step) == Names{"ensure_key"});
   step = go(one, step.next, KeyPlanned{"web", "web-2026", "0001", "ec:P-256"});
   step = go(one, step.next, KeyReady{key()});
+  CHECK(identities(step) == Names{"sign_csr"});
+  step = go(one, step.next, CsrSigned{draft().csr});
   CHECK(identities(step) == Names{"build_draft"});
   step = go(one, step.next, DraftFrozen{draft()});
   CHECK(identities(step) == Names{"check_draft"});
@@ -200,6 +202,27 @@ TEST_CASE("a refused submission fails and a no of the provider is a rejection") 
   const State started = sample<Submitting>();
   CHECK(name_of(go(order(), started, SubmissionRefused{1, problem("invalid_input")}).next) == StateName::failed);
   CHECK(name_of(go(order(), started, SubmissionRefused{1, problem("refused")}).next) == StateName::rejected);
+}
+
+TEST_CASE("a second key made under the same plan does not replace the first") {
+  Preparing ready = sample<Preparing>();
+  Key second = key();
+  second.spki = SpkiHash("cd34");
+  CHECK(refused(order(), ready, KeyReady{second}).find("cd34") != std::string::npos);
+  CHECK(std::get<Preparing>(go(order(), ready, KeyReady{key()}).next).key == key());
+  ready.key.reset();
+  CHECK(std::get<Preparing>(go(order(), ready, KeyReady{second}).next).key == second);
+}
+
+TEST_CASE("a draft is frozen over the CSR that was signed and over no other") {
+  Preparing unsigned_yet = sample<Preparing>();
+  unsigned_yet.csr.clear();
+  CHECK_FALSE(refused(order(), unsigned_yet, DraftFrozen{draft()}).empty());
+  Preparing other = sample<Preparing>();
+  other.csr = {9};
+  CHECK_FALSE(refused(order(), other, DraftFrozen{draft()}).empty());
+  unsigned_yet.key.reset();
+  CHECK_FALSE(refused(order(), unsigned_yet, CsrSigned{draft().csr}).empty());
 }
 
 TEST_CASE("cancel before anything was sent is cancelled at once") {
@@ -293,11 +316,31 @@ TEST_CASE("a draft grown too old is built anew and approvals are void") {
   const Decision one = go(aged, waiting.next, LocallyApproved{approval("alice")});
   CHECK(name_of(one.next) == StateName::awaiting_local_approval);
   const Decision anew = go(aged, one.next, DraftTooOld{25h});
-  CHECK(identities(anew) == Names{"build_draft"});
+  CHECK(identities(anew) == Names{"sign_csr"});
   CHECK(std::get<Preparing>(anew.next).key == key());
 
   CHECK_FALSE(refused(aged, planned(), AttemptStarted{1, "host/1", kStart + 26h}, kStart + 25h).empty());
   CHECK_FALSE(refused(aged, sample<Submitting>(), DraftTooOld{25h}).empty());
+}
+
+TEST_CASE("a draft that nobody signed in time is withdrawn and what comes later is late") {
+  Order aged = order();
+  aged.max_age = 24h;
+  Submitting begun = planned();
+  begun.phase = Submitting::Phase::started;
+  const Decision taken = go(aged, begun, SubmissionAnswered{1, report(Standing::awaiting_approval)}, kStart + 1h);
+  CHECK(effect(taken, EffectName::draft_age).due == kStart + 24h);
+  const Decision approved = go(aged, taken.next, Reported{report(Standing::awaiting_issuance)}, kStart + 2h);
+  CHECK(effect(approved, EffectName::draft_age).due == kStart + 24h);
+  for (const State& waiting : {taken.next, approved.next}) {
+    const Decision old = go(aged, waiting, DraftTooOld{24h}, kStart + 24h);
+    CHECK(identities(old) == Names{"withdraw", "poll"});
+    CHECK(std::get<Withdrawing>(old.next).wish.cause == WithdrawWish::Cause::draft_age);
+    CHECK(name_of(go(aged, old.next, CancelAnswered{report(Standing::cancelled)}).next) == StateName::expired);
+    CHECK(std::get<Verifying>(go(aged, old.next, Reported{report(Standing::handed_out)}).next).late);
+  }
+  CHECK(identities(go(order(), sample<AwaitingApproval>(), Reported{report(Standing::awaiting_issuance)})) ==
+        Names{"poll"});
 }
 
 TEST_CASE("an approval for other bytes and a second one by the same person are refused") {
@@ -335,32 +378,113 @@ TEST_CASE("the answer to an attempt that was given up is never lost") {
   CHECK(name_of(go(order(), sample<AwaitingApproval>(), other).next) == StateName::unresolved);
 }
 
+TEST_CASE("a late answer is judged by the draft that its attempt sent") {
+  Order aged = order();
+  aged.max_age = 24h;
+  Submitting second = planned(2);
+  const Decision anew = go(aged, second, DraftTooOld{25h});
+  const auto& preparing = std::get<Preparing>(anew.next);
+  REQUIRE(preparing.sent == SentDraft{draft(), 1});
+  const SubmissionAnswered late{1, report(Standing::handed_out)};
+  CHECK(std::get<Unresolved>(go(aged, anew.next, late).next).dossier.draft == draft());
+
+  Draft fresh = draft();
+  fresh.to_be_signed = {7, 7};
+  const Decision resigned = go(aged, anew.next, CsrSigned{fresh.csr});
+  const Decision frozen = go(aged, resigned.next, DraftFrozen{fresh});
+  CHECK(std::get<Unresolved>(go(aged, frozen.next, late).next).dossier.draft == draft());
+  const Decision released = go(aged, frozen.next, DraftAccepted{});
+  REQUIRE(identities(released) == Names{"submit:2", "draft_age"});
+  CHECK(std::get<Verifying>(go(aged, released.next, late).next).dossier.draft == draft());
+  const Decision begun = go(aged, released.next, AttemptStarted{2, "host/1", kStart + 60s});
+  CHECK(std::get<Unresolved>(go(aged, begun.next, late).next).dossier.draft == draft());
+  const SubmissionAnswered own{2, report(Standing::handed_out)};
+  CHECK(std::get<Verifying>(go(aged, begun.next, own).next).dossier.draft == fresh);
+
+  // Nothing was ever sent: no certificate could be judged.
+  Preparing first = sample<Preparing>();
+  first.sent.reset();
+  CHECK_FALSE(refused(order(), first, late).empty());
+}
+
 TEST_CASE("a person resolves what nobody knows") {
   const State stuck = sample<Unresolved>();
   const Decision there = go(order(), stuck, ResolvedAsThere{ProviderReference("ref-9")});
   CHECK(std::get<AwaitingApproval>(there.next).submission.reference == ProviderReference("ref-9"));
   CHECK(effect(there, EffectName::poll).due == kStart);
   CHECK(identities(go(order(), stuck, ResolvedAsCertificate{handout()})) == Names{"verify"});
-  CHECK(identities(go(order(), stuck, ResolvedAsAbsent{"looked"})) == Names{"submit:2"});
+  CHECK_FALSE(refused(order(), stuck, ResolvedAsAbsent{"looked"}).empty());
   CHECK_FALSE(refused(order(), stuck, LookUpAsked{}).empty());
   Unresolved empty_handed = sample<Unresolved>();
   empty_handed.handout.reset();
   const Decision look = go(order(), empty_handed, LookUpAsked{});
   CHECK(identities(look) == Names{"look_up:1"});
   CHECK(std::get<LookingUp>(look.next).why.find(empty_handed.submission.reference.str()) != std::string::npos);
+  CHECK(std::get<LookingUp>(look.next).submission == empty_handed.submission);
+  CHECK(identities(go(order(), empty_handed, ResolvedAsAbsent{"looked"})) == Names{"submit:2"});
   CHECK(go(order(), stuck, ResolvedAsAbandoned{"enough"}).next == State(Abandoned{"uid:7", "enough"}));
   CHECK_FALSE(refused(order(), stuck, CancelAsked{"no"}).empty());
+}
+
+TEST_CASE("a submission that the provider had taken is not sent again because its search misses it") {
+  Unresolved known = sample<Unresolved>();
+  known.handout.reset();
+  const Decision look = go(order(), known, LookUpAsked{});
+  const Decision once = go(order(), look.next, AbsentAtProvider{1});
+  const Decision twice = go(order(), once.next, AbsentAtProvider{1}, kStart + kTiming.settle);
+  REQUIRE(name_of(twice.next) == StateName::unresolved);
+  CHECK(std::get<Unresolved>(twice.next).submission == known.submission);
+  // Found again without a word on its reference or state: both are known still.
+  Report silent = report(Standing::awaiting_approval);
+  silent.reference = {};
+  const Decision found = go(order(), look.next, FoundAtProvider{1, silent});
+  CHECK(std::get<AwaitingApproval>(found.next).submission == known.submission);
+  CHECK_FALSE(refused(order(), look.next, SubmissionNotAccepted{1, problem(), {}}).empty());
+  CHECK_FALSE(refused(order(), look.next, SubmissionRefused{1, problem("refused")}).empty());
+}
+
+TEST_CASE("a stored result leaves the state of an unresolved request for nothing but another result") {
+  Unresolved holding = sample<Unresolved>();
+  holding.submission = Submission{1, {}, {}, kStart};
+  for (const EventBody& body : {EventBody{SubmissionAnswered{1, report(Standing::awaiting_approval)}},
+                                EventBody{SubmissionAnswered{2, report(Standing::awaiting_approval)}},
+                                EventBody{FoundAtProvider{1, report(Standing::rejected)}}}) {
+    const Decision kept = go(order(), holding, body);
+    REQUIRE(name_of(kept.next) == StateName::unresolved);
+    CHECK(std::get<Unresolved>(kept.next).handout == handout());
+    CHECK(std::get<Unresolved>(kept.next).why.find("ref-1") != std::string::npos);
+  }
+  const Decision another = go(order(), holding, SubmissionAnswered{1, report(Standing::handed_out)});
+  CHECK(name_of(another.next) == StateName::verifying);
+}
+
+TEST_CASE("a person who knows what became of a lost call need not wait for the look-up") {
+  LookingUp looking = sample<LookingUp>();
+  looking.not_before = kStart + 90s;
+  const Decision there = go(order(), looking, ResolvedAsThere{ProviderReference("ref-9")});
+  CHECK(std::get<AwaitingApproval>(there.next).submission.reference == ProviderReference("ref-9"));
+  CHECK_FALSE(refused(order(), looking, ResolvedAsThere{}).empty());
+  // The call may still be under way: nobody can know that it is not there.
+  CHECK_FALSE(refused(order(), looking, ResolvedAsAbsent{"looked"}, kStart + 89s).empty());
+  CHECK(identities(go(order(), looking, ResolvedAsAbsent{"looked"}, kStart + 90s)) == Names{"submit:2"});
+  looking.wish = wish();
+  CHECK(name_of(go(order(), looking, ResolvedAsThere{ProviderReference("ref-9")}).next) == StateName::withdrawing);
+  CHECK(name_of(go(order(), looking, ResolvedAsAbsent{"looked"}, kStart + 90s).next) == StateName::cancelled);
+  Order approved = order();
+  approved.local_approvals = 2;
+  looking.wish.reset();
+  CHECK(identities(go(approved, looking, ResolvedAsAbsent{"looked"}, kStart + 90s)) == Names{"check_draft"});
 }
 
 TEST_CASE("a wish to cancel outlives the time when nobody knows what happened") {
   LookingUp looking = sample<LookingUp>();
   looking.wish = WithdrawWish{WithdrawWish::Cause::cancel, "uid:7", "no"};
-  const Decision lost = go(order(), looking, LookUpInconclusive{looking.attempt, "no search there"});
+  const Decision lost = go(order(), looking, LookUpInconclusive{looking.submission.attempt, "no search there"});
   REQUIRE(std::get<Unresolved>(lost.next).wish == looking.wish);
   CHECK(go(order(), lost.next, ResolvedAsAbsent{"looked"}).next == State(Cancelled{"uid:7", "no"}));
   const Decision there = go(order(), lost.next, ResolvedAsThere{ProviderReference("ref-9")});
   CHECK(identities(there) == Names{"withdraw", "poll"});
-  const SubmissionAnswered late{looking.attempt, report(Standing::awaiting_approval)};
+  const SubmissionAnswered late{looking.submission.attempt, report(Standing::awaiting_approval)};
   CHECK(name_of(go(order(), lost.next, late).next) == StateName::withdrawing);
   CHECK(std::get<LookingUp>(go(order(), lost.next, LookUpAsked{}).next).wish == looking.wish);
 }
@@ -373,7 +497,7 @@ TEST_CASE("what a slow look-up finds stops the next attempt") {
   second.phase = Submitting::Phase::started;
   CHECK(name_of(go(order(), second, found).next) == StateName::unresolved);
   LookingUp looking = sample<LookingUp>();
-  looking.attempt = 2;
+  looking.submission.attempt = 2;
   CHECK(name_of(go(order(), looking, found).next) == StateName::unresolved);
   for (const State& unsent : {State(sample<Preparing>()), State(sample<Prepared>()),
                               State(sample<AwaitingLocalApproval>()), State(sample<AwaitingCommand>())}) {
@@ -410,7 +534,9 @@ TEST_CASE("what was given up stays late through a person's decision") {
   const Decision stuck = go(order(), late, HandoutUnreadable{"noise"});
   const Decision brought = go(order(), stuck.next, ResolvedAsCertificate{handout()});
   CHECK(std::get<Verifying>(brought.next).late);
-  CHECK(name_of(go(order(), stuck.next, ResolvedAsAbsent{"looked"}).next) == StateName::cancelled);
+  Unresolved empty_handed = std::get<Unresolved>(stuck.next);
+  empty_handed.handout.reset();
+  CHECK(name_of(go(order(), empty_handed, ResolvedAsAbsent{"looked"}).next) == StateName::cancelled);
 }
 
 TEST_CASE("a wrong certificate is quarantined and one that cannot be read is kept for a person") {

@@ -50,6 +50,8 @@ TEST_CASE("the words of the journal are stable") {
 TEST_CASE("an effect runs in the lane of what it touches") {
   const Order order = samples::order();
   CHECK(lane_of(Effect{EffectName::ensure_key, {}, 0, {}}, order) == "token:web");
+  CHECK(lane_of(Effect{EffectName::sign_csr, {}, 0, {}}, order) == "token:web");
+  CHECK(lane_of(Effect{EffectName::build_draft, {}, 0, {}}, order) == "provider:tsb");
   CHECK(lane_of(Effect{EffectName::submit, {}, 1, {}}, order) == "provider:tsb");
   CHECK(lane_of(Effect{EffectName::install, {}, 0, "token"}, order) == "token:web");
   CHECK(lane_of(Effect{EffectName::install, {}, 0, "file:chain"}, order) == "local");

@@ -76,7 +76,7 @@ template <class T>
 T sample();
 template <>
 inline Preparing sample() {
-  return {key(), 0, ""};
+  return {key(), draft().csr, 1, "", SentDraft{draft(), 1}};
 }
 template <>
 inline Prepared sample() {
@@ -96,7 +96,7 @@ inline Submitting sample() {
 }
 template <>
 inline LookingUp sample() {
-  return {dossier(1), 1, "the connection died", {}, {}, kStart};
+  return {dossier(1), Submission{1, {}, {}, kStart}, "the connection died", {}, {}, kStart};
 }
 template <>
 inline AwaitingApproval sample() {
@@ -170,6 +170,10 @@ inline KeyPlanned sample() {
 template <>
 inline KeyReady sample() {
   return {key()};
+}
+template <>
+inline CsrSigned sample() {
+  return {draft().csr};
 }
 template <>
 inline DraftFrozen sample() {

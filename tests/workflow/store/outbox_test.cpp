@@ -46,7 +46,7 @@ TEST_CASE_METHOD(Fixture, "a due effect is claimed by one worker until its lease
   REQUIRE(first.size() == 1);
   CHECK(first[0].effect.identity() == "submit:1");
   CHECK(first[0].record.order == order);
-  CHECK(first[0].record.sequence == 5);
+  CHECK(first[0].record.sequence == 6);
   CHECK(first[0].runs == 0);
   CHECK(first[0].lease_until == clock.since_boot() + 90s);
   CHECK(claim(query("b")).empty());
@@ -117,7 +117,7 @@ TEST_CASE_METHOD(Fixture, "a claim for one request leaves the others alone") {
   create_ready_to_submit(*store, order);
   create_ready_to_submit(*store, order_of("OTHER", clock.now()));
   ClaimQuery only = query("a");
-  only.only = RequestId{"OTHER"};
+  only.only = {RequestId{"OTHER"}};
   const std::vector<Claim> claims = claim(only);
   REQUIRE(claims.size() == 1);
   CHECK(claims[0].record.order.id == RequestId{"OTHER"});
@@ -187,7 +187,7 @@ TEST_CASE_METHOD(Fixture, "a step with a lease is refused when the lease is anot
   start.finished_effect = held.effect_id;
   clock.advance(90s);
   CHECK(store->commit({start}) == std::vector<StepResult>{StepResult::lease_lost});
-  CHECK(record().sequence == 5);
+  CHECK(record().sequence == 6);
   CHECK(identities() == std::vector<std::string>{"submit:1"});
 }
 
