@@ -574,6 +574,7 @@ Report SecurosysProvider::retrieve(const ProviderCall& call) {
   }
   report.message = fmt::format("executed, and its result is not there yet; it is looked for until about {}",
                                rfc3339(*pinned.result_owed_since + kResultPatience));
+  report.provider_status += " (" + report.message + ")";  // what `request explain` shows
   return report;
 }
 

@@ -448,6 +448,7 @@ TEST_CASE("a result that is late is looked for during an hour") {
   CHECK(first.standing == Standing::ready);
   CHECK(first.message ==
         "executed, and its result is not there yet; it is looked for until about " + rfc3339(bench.clock.now() + 1h));
+  CHECK(first.provider_status == "EXECUTED (" + first.message + ")");
   CHECK_FALSE(first.provider_state.empty());
   bench.clock.advance(59min);
   bench.made.reset();  // another process
