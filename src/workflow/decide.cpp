@@ -431,7 +431,7 @@ Next from(const LookingUp& state, const Context& context) {
     return two_orders(state.dossier, *answer, fmt::format("attempt {} may exist too", attempt), context.at(),
                       state.wish);
   }
-  if (const Report* report = report_of(context)) {
+  if (const Report* report = report_of(context.event.body)) {
     return landed(context.order, state.dossier, updated(state.submission, *report), *report, state.wish);
   }
   if (const auto* answer = context.is<SubmissionNotAccepted>()) {
@@ -480,7 +480,7 @@ Next from_waiting(const Waiting& state, const Context& context) {
   if (const auto* nothing = context.is<NothingHandedOut>()) {
     return State{Unresolved{state.dossier, state.submission, nothing->why, {}}};
   }
-  const Report* report = report_of(context);
+  const Report* report = report_of(context.event.body);
   if (report == nullptr) return refuse("nobody asked for that now");
   if (is_another_order(context, state.submission)) return another_order(state.dossier, context, state.submission);
   if (report->standing == Standing::gone) {
@@ -520,7 +520,7 @@ Next from(const Withdrawing& state, const Context& context) {
   if (const auto* nothing = context.is<NothingHandedOut>()) {
     return State{Unresolved{state.dossier, state.submission, nothing->why, {}, state.wish}};
   }
-  const Report* report = report_of(context);
+  const Report* report = report_of(context.event.body);
   if (report == nullptr) return refuse("nobody asked for that now");
   if (is_another_order(context, state.submission)) {
     return another_order(state.dossier, context, state.submission, state.wish);
@@ -561,7 +561,7 @@ Next from(const Retrieving& state, const Context& context) {
     return State{Unresolved{state.dossier, state.submission, nothing->why, {}, given_up_before(state.late)}};
   }
   if (is_word_of_a_person(context)) return at_any_time(state.dossier, state.submission, state.late, context);
-  const Report* report = report_of(context);
+  const Report* report = report_of(context.event.body);
   if (report == nullptr) return refuse("nobody asked for that now");
   if (report->standing == Standing::handed_out && report->handout) {
     return State{Verifying{state.dossier, updated(state.submission, *report), *report->handout, state.late}};
@@ -647,7 +647,7 @@ Next from(const Unresolved& state, const Context& context) {
   if (const auto* out = context.is<HandedOut>()) {
     return State{Verifying{state.dossier, state.submission, out->handout, state.wish.has_value()}};
   }
-  const Report* report = report_of(context);
+  const Report* report = report_of(context.event.body);
   if (report == nullptr) return refuse("nobody asked for that now");
   // Nothing takes a stored result out of the state but another result.
   const bool keeps_result = state.handout && !report->handout;

@@ -191,6 +191,8 @@ struct Event {
 inline EventName name_of(const EventBody& body) {
   return static_cast<EventName>(body.index());
 }
+// The provider's report that the event carries, or null.
+const Report* report_of(const EventBody& body);
 // "SubmissionAnswered"
 std::string_view to_string(EventName name);
 std::optional<EventName> event_name_from(std::string_view word);

@@ -82,6 +82,14 @@ std::optional<StateName> state_name_from(std::string_view word) {
   return from_word<StateName>(kStates, word);
 }
 
+const Report* report_of(const EventBody& body) {
+  if (const auto* reported = std::get_if<Reported>(&body)) return &reported->report;
+  if (const auto* found = std::get_if<FoundAtProvider>(&body)) return &found->report;
+  if (const auto* answered = std::get_if<SubmissionAnswered>(&body)) return &answered->report;
+  if (const auto* cancelled = std::get_if<CancelAnswered>(&body)) return &cancelled->report;
+  return nullptr;
+}
+
 std::string_view to_string(EventName name) {
   return kEvents[static_cast<std::size_t>(name)];
 }
