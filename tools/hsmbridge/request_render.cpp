@@ -136,6 +136,11 @@ std::string show_text(const service::RequestView& view, Instant now) {
   }
   fields.add("Findings", findings_text(state));
   fields.add("Install", targets_text(state, order));
+  for (const auto& answer : view.late) {
+    fields.add("Came late", fmt::format("{}, {}: {}; {}", with_distance(answer.event.at, now),
+                                        workflow::to_string(workflow::name_of(answer.event.body)),
+                                        safe(service::detail_of(answer.event.body)), safe(answer.why)));
+  }
   return fields.text();
 }
 
@@ -166,12 +171,17 @@ std::string history_line(const workflow::JournalEntry& entry) {
   return line;
 }
 
-std::string history_text(const std::vector<workflow::JournalEntry>& history) {
+std::string history_text(const std::vector<workflow::JournalEntry>& history,
+                         const std::vector<workflow::LateAnswer>& late) {
   commandline::Table table({"#", "TIME (UTC)", "EVENT", "STATE AFTER", "BY", "DETAIL"});
   for (const auto& entry : history) {
     table.row({std::to_string(entry.sequence), clock_text(entry.event.at),
                std::string(workflow::to_string(workflow::name_of(entry.event.body))),
                std::string(workflow::to_string(entry.after)), entry.event.actor, service::detail_of(entry.event.body)});
+  }
+  for (const auto& answer : late) {
+    table.row({"-", clock_text(answer.event.at), std::string(workflow::to_string(workflow::name_of(answer.event.body))),
+               "(not taken)", answer.event.actor, service::detail_of(answer.event.body) + "; " + answer.why});
   }
   return table.text();
 }
