@@ -126,6 +126,8 @@ pid_t start(const Hook& hook, const Pipe& input, const Pipe& output) {
   ::posix_spawn_file_actions_adddup2(&actions.value, input.read.get(), STDIN_FILENO);
   ::posix_spawn_file_actions_adddup2(&actions.value, output.write.get(), STDOUT_FILENO);
   ::posix_spawn_file_actions_adddup2(&actions.value, output.write.get(), STDERR_FILENO);
+  // Whatever else is open here (a file that some library opened without O_CLOEXEC, a terminal) is no hook's business.
+  ::posix_spawn_file_actions_addclosefrom_np(&actions.value, STDERR_FILENO + 1);
   SpawnAttributes attributes;
   sigset_t none;
   ::sigemptyset(&none);
