@@ -295,7 +295,7 @@ void fields(TargetInstalled& x, V& v) {
 }
 template <class V>
 void fields(TargetFailed& x, V& v) {
-  v("target", x.target), v("problem", x.problem);
+  v("target", x.target), v("problem", x.problem), v("attempt", x.attempt);
 }
 template <class V>
 void fields(CancelAsked& x, V& v) {

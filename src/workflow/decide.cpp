@@ -614,7 +614,7 @@ Next from(const Installing& state, const Context& context) {
     target->last_error.clear();
   } else {
     target->stage = TargetState::Stage::failed;
-    ++target->failures;
+    target->failures = std::max(target->failures + 1, trouble->attempt);
     target->last_error = trouble->problem.message;
   }
   const bool all = std::all_of(next.targets.begin(), next.targets.end(),

@@ -106,6 +106,7 @@ struct TargetInstalled {
 struct TargetFailed {
   std::string target;
   Problem problem;
+  unsigned attempt = 0;  // which run of this target it was; runs that a crash ended are counted
 };
 struct CancelAsked {
   std::string reason;

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -158,6 +159,14 @@ std::vector<Bytes> Wiring::anchors(const workflow::Order& order) {
 
 std::optional<workflow::CertificateRecord> Wiring::certificate(const std::string& fingerprint) {
   return store()->certificate(fingerprint);
+}
+
+bool Wiring::is_issuer(const std::string& fingerprint) {
+  const auto records = store()->certificates();
+  return std::any_of(records.begin(), records.end(), [&fingerprint](const workflow::CertificateRecord& record) {
+    return std::any_of(record.chain.begin(), record.chain.end(),
+                       [&fingerprint](const Bytes& der) { return hex(sha256(der)) == fingerprint; });
+  });
 }
 
 void Wiring::check_lane(const std::string& lane) {

@@ -25,6 +25,7 @@ class BrokenWorld : public service::World {
   std::shared_ptr<Token> token(const std::string&) override { throw Error{ErrorKind::unavailable, "no token"}; }
   std::vector<Bytes> anchors(const Order&) override { return {}; }
   std::optional<CertificateRecord> certificate(const std::string&) override { return std::nullopt; }
+  bool is_issuer(const std::string&) override { return false; }
   const Clock& clock() const override { return time; }
   FakeClock time;
 };

@@ -276,7 +276,7 @@ inline TargetInstalled sample() {
 }
 template <>
 inline TargetFailed sample() {
-  return {"file:chain", problem()};
+  return {"file:chain", problem(), 1};
 }
 template <>
 inline CancelAsked sample() {
