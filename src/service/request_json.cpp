@@ -100,6 +100,7 @@ std::string detail_of(const workflow::EventBody& body) {
           [](const HandoutUnreadable& e) { return e.why; },
           [](const TargetInstalled& e) { return e.target; },
           [](const TargetFailed& e) { return e.target + ": " + of(e.problem); },
+          [](const TargetSkipped& e) { return e.target + ": " + e.reason; },
           [](const CancelAsked& e) { return e.reason; },
           [](const CancelAnswered& e) { return of(e.report); },
           [](const CancelImpossible& e) { return e.why; },

@@ -163,6 +163,7 @@ void fields(Unresolved& x, V& v) {
 template <class V>
 void fields(Completed& x, V& v) {
   v("key", x.key), v("certificate", x.certificate), v("late", x.late), v("findings", x.findings);
+  v("skipped", x.skipped);
 }
 template <class V>
 void fields(Rejected& x, V& v) {
@@ -298,6 +299,10 @@ void fields(TargetFailed& x, V& v) {
   v("target", x.target), v("problem", x.problem), v("attempt", x.attempt);
 }
 template <class V>
+void fields(TargetSkipped& x, V& v) {
+  v("target", x.target), v("reason", x.reason);
+}
+template <class V>
 void fields(CancelAsked& x, V& v) {
   v("reason", x.reason);
 }
@@ -350,7 +355,8 @@ constexpr Word<Handout::Content> kContents[] = {{Handout::Content::certificate, 
                                                 {Handout::Content::signature, "signature"}};
 constexpr Word<TargetState::Stage> kStages[] = {{TargetState::Stage::waiting, "waiting"},
                                                 {TargetState::Stage::done, "done"},
-                                                {TargetState::Stage::failed, "failed"}};
+                                                {TargetState::Stage::failed, "failed"},
+                                               {TargetState::Stage::skipped, "skipped"}};
 constexpr Word<Submitting::Phase> kPhases[] = {{Submitting::Phase::planned, "planned"},
                                                {Submitting::Phase::started, "started"}};
 constexpr Word<WithdrawWish::Cause> kCauses[] = {{WithdrawWish::Cause::cancel, "cancel"},

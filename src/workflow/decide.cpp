@@ -600,27 +600,39 @@ Next from(const Verifying& state, const Context& context) {
                           given_up_before(state.late)}};
 }
 
+const std::string& target_named_in(const Context& context) {
+  if (const auto* done = context.is<TargetInstalled>()) return done->target;
+  if (const auto* skipped = context.is<TargetSkipped>()) return skipped->target;
+  return context.is<TargetFailed>()->target;
+}
+
+State completed(const Installing& state) {
+  Completed done{state.dossier.key, state.certificate, false, state.findings};
+  for (const TargetState& one : state.targets) {
+    if (one.stage == TargetState::Stage::skipped) done.skipped.push_back(one.target.name);
+  }
+  return done;
+}
+
 Next from(const Installing& state, const Context& context) {
   Installing next = state;
-  const auto* done = context.is<TargetInstalled>();
-  const auto* trouble = context.is<TargetFailed>();
-  const std::string& name = done ? done->target : trouble->target;
+  const std::string& name = target_named_in(context);
   const auto target = std::find_if(next.targets.begin(), next.targets.end(),
                                    [&name](const TargetState& one) { return one.target.name == name; });
   if (target == next.targets.end()) return refuse(fmt::format("there is no target '{}'", name));
-  if (target->stage == TargetState::Stage::done) return refuse(fmt::format("'{}' is done already", name));
-  if (done) {
-    target->stage = TargetState::Stage::done;
-    target->last_error.clear();
-  } else {
+  if (is_over(target->stage)) return refuse(fmt::format("'{}' is done or given up already", name));
+  if (const auto* trouble = context.is<TargetFailed>()) {
     target->stage = TargetState::Stage::failed;
     target->failures = std::max(target->failures + 1, trouble->attempt);
     target->last_error = trouble->problem.message;
+  } else {
+    const bool done = context.is<TargetInstalled>() != nullptr;
+    target->stage = done ? TargetState::Stage::done : TargetState::Stage::skipped;
+    if (done) target->last_error.clear();
   }
   const bool all = std::all_of(next.targets.begin(), next.targets.end(),
-                               [](const TargetState& one) { return one.stage == TargetState::Stage::done; });
-  if (all) return State{Completed{state.dossier.key, state.certificate, false, state.findings}};
-  return State{std::move(next)};
+                               [](const TargetState& one) { return is_over(one.stage); });
+  return all ? completed(next) : State{std::move(next)};
 }
 
 Next from(const Unresolved& state, const Context& context) {

@@ -108,6 +108,9 @@ struct TargetFailed {
   Problem problem;
   unsigned attempt = 0;  // which run of this target it was; runs that a crash ended are counted
 };
+struct TargetSkipped {
+  std::string target, reason;
+};  // a person gave up one target
 struct CancelAsked {
   std::string reason;
 };
@@ -137,7 +140,7 @@ using EventBody =
                  DraftTooOld, LocallyApproved, LocallyRejected, Commanded, AttemptStarted, SubmissionAnswered,
                  SubmissionNotAccepted, SubmissionRefused, AnswerLost, FoundAtProvider, AbsentAtProvider,
                  LookUpInconclusive, Reported, HandedOut, NothingHandedOut, Verified, VerificationFailed,
-                 HandoutUnreadable, TargetInstalled, TargetFailed, CancelAsked, CancelAnswered, CancelImpossible,
+                 HandoutUnreadable, TargetInstalled, TargetFailed, TargetSkipped, CancelAsked, CancelAnswered, CancelImpossible,
                  DeadlinePassed, ResolvedAsThere, ResolvedAsCertificate, ResolvedAsAbsent, ResolvedAsAbandoned,
                  LookUpAsked>;
 
@@ -171,6 +174,7 @@ enum class EventName {
   handout_unreadable,
   target_installed,
   target_failed,
+  target_skipped,
   cancel_asked,
   cancel_answered,
   cancel_impossible,

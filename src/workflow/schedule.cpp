@@ -112,7 +112,7 @@ class Schedule {
   }
   void installing(const Installing& state) {
     for (const TargetState& target : state.targets) {
-      if (target.stage == TargetState::Stage::done) continue;
+      if (is_over(target.stage)) continue;
       const Duration delay = target.stage == TargetState::Stage::failed
                                  ? next_retry(context_.order.id, target.failures, std::nullopt, context_.timing)
                                  : Duration::zero();

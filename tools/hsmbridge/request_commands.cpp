@@ -252,12 +252,16 @@ workflow::EventBody resolution(const Arguments& arguments) {
   if (arguments.has("--not-there")) given.emplace_back(workflow::ResolvedAsAbsent{reason});
   if (arguments.has("--abandon")) given.emplace_back(workflow::ResolvedAsAbandoned{reason});
   if (arguments.has("--look-up")) given.emplace_back(workflow::LookUpAsked{});
+  if (const auto target = arguments.text("--skip-target")) {
+    given.emplace_back(workflow::TargetSkipped{*target, reason});
+  }
   if (given.size() != 1) {
     throw Error{ErrorKind::invalid_input,
                 "say how it is resolved, with exactly one of: --reference, --certificate, "
-                "--not-there, --abandon, --look-up"};
+                "--not-there, --abandon, --look-up, --skip-target"};
   }
-  if ((arguments.has("--not-there") || arguments.has("--abandon")) && reason.empty()) {
+  const bool gives_up = arguments.has("--abandon") || arguments.has("--skip-target");
+  if ((gives_up || arguments.has("--not-there")) && reason.empty()) {
     throw Error{ErrorKind::invalid_input, "this decision stays in the journal under your name: give --reason"};
   }
   return given.front();
@@ -343,7 +347,8 @@ std::vector<Command> request_commands() {
         {"--not-there", "", "it is provably not at the provider: submit again"},
         {"--abandon", "", "give it up"},
         {"--look-up", "", "look for it at the provider once more"},
-        {"--reason", "TEXT", "why; demanded with --not-there and --abandon"}},
+        {"--skip-target", "NAME", "give up one place where its certificate goes, for example file:/path"},
+        {"--reason", "TEXT", "why; demanded with --not-there, --abandon and --skip-target"}},
        {kRequest},
        resolve,
        kOutcomes,

@@ -5,6 +5,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <string_view>
 #include <variant>
 
 namespace hsmbridge::cli {
@@ -37,7 +39,8 @@ std::string targets_text(const workflow::State& state, const workflow::Order& or
   if (const auto* installing = std::get_if<workflow::Installing>(&state)) {
     for (const auto& target : installing->targets) {
       using Stage = workflow::TargetState::Stage;
-      const auto stage = target.stage == Stage::done ? std::string("done")
+      const auto stage = target.stage == Stage::done      ? std::string("done")
+                         : target.stage == Stage::skipped ? std::string("given up")
                          : target.stage == Stage::failed
                              ? fmt::format("failed {} times: {}", target.failures, target.last_error)
                              : std::string("waiting");
@@ -45,8 +48,16 @@ std::string targets_text(const workflow::State& state, const workflow::Order& or
     }
     return text;
   }
-  const bool done = std::holds_alternative<workflow::Completed>(state);
-  for (const auto& target : order.targets) add(safe(target.name) + (done ? ": done" : ""));
+  const auto* completed = std::get_if<workflow::Completed>(&state);
+  for (const auto& target : order.targets) {
+    std::string_view stage;
+    if (completed != nullptr) {
+      const auto& skipped = completed->skipped;
+      const bool given_up = std::find(skipped.begin(), skipped.end(), target.name) != skipped.end();
+      stage = completed->late ? ": not installed, it came late" : given_up ? ": given up" : ": done";
+    }
+    add(safe(target.name) + std::string(stage));
+  }
   return text;
 }
 

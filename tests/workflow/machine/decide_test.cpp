@@ -555,6 +555,25 @@ TEST_CASE("a failing target is tried again later and burns nothing") {
   CHECK(name_of(go(order(), sample<Installing>(), TargetInstalled{"file:chain"}).next) == StateName::completed);
 }
 
+TEST_CASE("a person gives up one target and the others decide when it is complete") {
+  Installing two = sample<Installing>();
+  two.targets[0].stage = TargetState::Stage::waiting;
+  const Decision skipped = go(order(), two, TargetSkipped{"file:chain", "gone"});
+  CHECK(identities(skipped) == Names{"install:token"});
+  CHECK_FALSE(refused(order(), skipped.next, TargetInstalled{"file:chain"}).empty());
+  CHECK_FALSE(refused(order(), skipped.next, TargetSkipped{"nowhere", "gone"}).empty());
+  const Decision done = go(order(), skipped.next, TargetInstalled{"token"});
+  CHECK(std::get<Completed>(done.next).skipped == Names{"file:chain"});
+  CHECK(name_of(go(order(), sample<Installing>(), TargetSkipped{"file:chain", "gone"}).next) == StateName::completed);
+}
+
+TEST_CASE("the runs of a target are counted over crashes") {
+  const Decision failed = go(order(), sample<Installing>(), TargetFailed{"file:chain", problem(), 7});
+  CHECK(std::get<Installing>(failed.next).targets[1].failures == 7);
+  const Decision again = go(order(), failed.next, TargetFailed{"file:chain", problem(), 8});
+  CHECK(std::get<Installing>(again.next).targets[1].failures == 8);
+}
+
 TEST_CASE("the deadline is a timer while waiting and none once a certificate exists") {
   Order bounded = order();
   bounded.deadline = kStart + 72h;

@@ -279,6 +279,10 @@ inline TargetFailed sample() {
   return {"file:chain", problem(), 1};
 }
 template <>
+inline TargetSkipped sample() {
+  return {"file:chain", "that machine is gone"};
+}
+template <>
 inline CancelAsked sample() {
   return {"changed my mind"};
 }
