@@ -145,8 +145,15 @@ std::shared_ptr<workflow::Provider> Wiring::provider(const std::string& name) {
   return provider;
 }
 
+// Where no store is configured there is no audit log, and no request that a provider could work for either.
+void Wiring::record(std::string_view kind, const Json& facts) {
+  if (!settings_.store.path) return;
+  store()->append_audit(std::string(kind), facts.dump(), service::actor_of_process(), clock_.now());
+}
+
 ProviderNeeds Wiring::provider_needs() {
-  return {clock_, [this](const std::string& token) { return pkcs11_token(token); }};
+  return {clock_, [this](const std::string& token) { return pkcs11_token(token); },
+          [this](std::string_view kind, const Json& facts) { record(kind, facts); }};
 }
 
 std::vector<Bytes> Wiring::anchors(const workflow::Order& order) {

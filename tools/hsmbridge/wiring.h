@@ -14,6 +14,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hsmbridge::cli {
@@ -44,6 +45,9 @@ class Wiring final : public service::World {
   std::shared_ptr<pkcs11::Token> pkcs11_token(const std::string& name);
   // The memory of refused PINs: the store's, or files when no store is configured.
   std::shared_ptr<pkcs11::PinRefusals> refusals();
+
+  // Appends a leaf to the audit log; durable when it returns.
+  void record(std::string_view kind, const Json& facts);
 
   // What a provider, or an approver at one, is put together from.
   ProviderNeeds provider_needs();
