@@ -42,10 +42,6 @@ std::string only_of(const workflow::ClaimQuery& query) {
   return ids.dump();
 }
 
-std::string stored_lane(const Effect& effect, const workflow::Order& order) {
-  return workflow::is_timer(effect.name) ? workflow::timer_lane(order.provider) : workflow::lane_of(effect, order);
-}
-
 }  // namespace
 
 bool SqliteStore::holds_lease(std::int64_t effect_id, const RequestId& request, const std::string& worker) {
@@ -67,7 +63,7 @@ void SqliteStore::add_effect(const RequestId& request, const Effect& effect, con
       .bind(to_string(effect.name))
       .bind(std::int64_t{effect.attempt})
       .bind(effect.target)
-      .bind(stored_lane(effect, order))
+      .bind(workflow::lane_of(effect, order))
       .bind(effect.due)
       .run();
 }

@@ -4,6 +4,7 @@
 #include "workflow/event.h"
 #include "workflow/report.h"
 #include "workflow/state.h"
+#include "workflow/store.h"
 
 #include <array>
 
@@ -139,7 +140,7 @@ std::string lane_of(const Effect& effect, const Order& order) {
     case EffectName::answer_overdue:
     case EffectName::deadline:
     case EffectName::draft_age:
-      return "local";
+      return timer_lane(order.provider);
     default:
       return "provider:" + order.provider;
   }
