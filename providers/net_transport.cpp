@@ -16,8 +16,8 @@ class NetTransport final : public Transport {
       : url_(std::move(url)), http_(std::move(options)), clock_(clock) {}
 
   Exchange send(const HttpRequest& request) override {
-    const net::Request out{request.method, url_.at(request.path), request.headers, request.body, request.time_limit,
-                           request.call_until};
+    const net::Request out{request.method, url_.at(request.path), request.headers,
+                           request.body,   request.time_limit,    request.call_until};
     net::Exchange exchange =
         http_.send(out, request.repeat == HttpRequest::Repeat::never ? net::Repeat::never : net::Repeat::allowed);
     if (auto* not_sent = std::get_if<net::NotSent>(&exchange))

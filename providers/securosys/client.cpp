@@ -118,8 +118,7 @@ Exchange Client::exchange(const Call& call, Duration limit) {
 
   std::size_t index = current_key(role);
   for (std::size_t tried = 1;; ++tried) {
-    HttpRequest request{call.method, call.path, {}, call.body, call.repeat, end - clock_.since_boot(),
-                        call.call_until};
+    HttpRequest request{call.method, call.path, {}, call.body, call.repeat, end - clock_.since_boot(), call.call_until};
     if (request.time_limit <= Duration::zero()) return NotSent{"the time limit was over before it was sent"};
     // The vendor's own clients send it even with GET.
     request.headers.emplace_back("Content-Type", "application/json");

@@ -374,7 +374,8 @@ EffectOutcome install(World& world, const Claim& claim, Instant now, Duration ti
                  {[&world](const std::string& fingerprint) { return world.certificate(fingerprint).has_value(); },
                   [&world](const std::string& fingerprint) { return world.is_issuer(fingerprint); }});
   } else if (kind == "hook") {
-    install_hook(target->target, *record, {order.id, attempt_at(claim, *target), order.token, parts.key.uri}, time_limit);
+    install_hook(target->target, *record, {order.id, attempt_at(claim, *target), order.token, parts.key.uri},
+                 time_limit);
   } else {
     provider_of(world, order)->confirm(call_of(claim, parts, now, time_limit), {record->der, record->chain});
   }

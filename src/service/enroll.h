@@ -26,8 +26,9 @@ struct NewRequest {
 
 // Refuses a request that is there already: an open one that makes the same key in the same token, or asks the same
 // certificate for the same key at the same provider. Typing a command twice must never order twice.
-// Throws conflict with the detail "request", and with the detail "same-order" when that request asks for exactly this. Cheap, and asked early for the sake of a clear message; that two processes
-// never order the same work at once is the store's promise (Store::create).
+// Throws conflict with the detail "request", and with the detail "same-order" when that request asks for exactly this.
+// Cheap, and asked early for the sake of a clear message; that two processes never order the same work at once is the
+// store's promise (Store::create).
 void refuse_duplicate(workflow::Store& store, const NewRequest& request);
 
 // Journals the order and, for a new key, its plan: from here on it is carried out, by this process or another one.

@@ -74,8 +74,8 @@ bool same_key(const Bytes& one, const Bytes& other) {
   return x509::parse_certificate(one).spki() == x509::parse_certificate(other).spki();
 }
 
-// Whether the file was written for this target, as far as its certificates tell. A list of trusted CAs holds nothing but
-// certificates too, and replacing it by one server's would stop everything on the machine.
+// Whether the file was written for this target, as far as its certificates tell. A list of trusted CAs holds nothing
+// but certificates too, and replacing it by one server's would stop everything on the machine.
 bool is_own(const std::vector<Bytes>& present, const workflow::CertificateRecord& record, FileTarget::Content content,
             const KnownCertificates& known) {
   if (content != FileTarget::Content::chain) {
@@ -134,10 +134,9 @@ void install_file(const workflow::InstallTarget& target, const workflow::Certifi
     if (as_text(present) == text) return;
     if (!present.empty()) {
       const auto certificates = certificates_alone(present);
-      const Error kept{ErrorKind::conflict,
-                       fmt::format("{} exists and holds {}: it is not overwritten", path.string(),
-                                   certificates ? "certificates that this bridge did not put there"
-                                                : "more or else than certificates")};
+      const Error kept{ErrorKind::conflict, fmt::format("{} exists and holds {}: it is not overwritten", path.string(),
+                                                        certificates ? "certificates that this bridge did not put there"
+                                                                     : "more or else than certificates")};
       if (!certificates || !is_own(*certificates, record, content, known)) {
         throw Error(kept).hint("move it away, or name another file; the certificate is written at the next try");
       }

@@ -11,7 +11,8 @@
 
 // The places a certificate goes to that need neither token nor provider. What a target says:
 //   token                             beside the key, in the key's token
-//   file:PATH                         PEM of the certificate and its issuers, without a self-signed root (as web servers
+//   file:PATH                         PEM of the certificate and its issuers, without a self-signed root (as web
+//   servers
 //                                     want it)
 //   file:leaf:PATH                    PEM of the certificate alone
 //   file:chain:PATH                   PEM of its issuers, root included

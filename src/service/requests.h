@@ -58,8 +58,8 @@ Json to_json(const workflow::Explanation& explanation);
 // there is nothing to add.
 std::string detail_of(const workflow::EventBody& body);
 
-// Keys that were planned for requests that are over, and of which nobody has said whether they were made: a process died
-// while the token made one, and the request was cancelled before another looked.
+// Keys that were planned for requests that are over, and of which nobody has said whether they were made: a process
+// died while the token made one, and the request was cancelled before another looked.
 std::vector<workflow::KeyRecord> forgotten_plans(workflow::Store& store);
 
 // The times of a provider as configured; the defaults where it is not configured any more.

@@ -72,9 +72,9 @@ void SqliteStore::keep_late_answer(const workflow::LateAnswer& answer, const std
       .bind(text)
       .bind(answer.why)
       .run();
-  append_leaf(audit::fact_leaf(
-      "late-answer", Json::object({{"request", answer.request.str()}, {"answer", body}, {"why", answer.why}}),
-      answer.event.actor, answer.event.at));
+  append_leaf(audit::fact_leaf("late-answer",
+                               Json::object({{"request", answer.request.str()}, {"answer", body}, {"why", answer.why}}),
+                               answer.event.actor, answer.event.at));
   if (key) put(*key);
   write.commit();
 }

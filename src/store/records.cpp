@@ -116,8 +116,8 @@ std::vector<KeyRecord> SqliteStore::keys() {
       "SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys ORDER BY token, label, cka_id");
   std::vector<KeyRecord> records;
   while (row.row()) {
-    records.push_back(
-        {row.text(0), row.text(1), read_id(row.text(2)), row.text(3), SpkiHash{row.text(4)}, row.text(5), row.instant(6)});
+    records.push_back({row.text(0), row.text(1), read_id(row.text(2)), row.text(3), SpkiHash{row.text(4)}, row.text(5),
+                       row.instant(6)});
   }
   return records;
 }

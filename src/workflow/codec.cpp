@@ -356,12 +356,12 @@ constexpr Word<Handout::Content> kContents[] = {{Handout::Content::certificate, 
 constexpr Word<TargetState::Stage> kStages[] = {{TargetState::Stage::waiting, "waiting"},
                                                 {TargetState::Stage::done, "done"},
                                                 {TargetState::Stage::failed, "failed"},
-                                               {TargetState::Stage::skipped, "skipped"}};
+                                                {TargetState::Stage::skipped, "skipped"}};
 constexpr Word<Submitting::Phase> kPhases[] = {{Submitting::Phase::planned, "planned"},
                                                {Submitting::Phase::started, "started"}};
 constexpr Word<WithdrawWish::Cause> kCauses[] = {{WithdrawWish::Cause::cancel, "cancel"},
                                                  {WithdrawWish::Cause::deadline, "deadline"},
-                                                {WithdrawWish::Cause::draft_age, "draft-age"}};
+                                                 {WithdrawWish::Cause::draft_age, "draft-age"}};
 constexpr Word<Withdrawing::Cancel> kCancels[] = {{Withdrawing::Cancel::wanted, "wanted"},
                                                   {Withdrawing::Cancel::accepted, "accepted"},
                                                   {Withdrawing::Cancel::impossible, "impossible"}};

@@ -38,10 +38,9 @@ WithdrawWish wish_of(const Context& context) {
     return WithdrawWish{WithdrawWish::Cause::cancel, context.event.actor, cancel->reason};
   }
   if (const auto* old = context.is<DraftTooOld>()) {
-    return WithdrawWish{
-        WithdrawWish::Cause::draft_age, context.event.actor,
-        fmt::format("the draft was {} old and not signed: its profile allows {}", spoken(old->age),
-                    spoken(context.order.max_age.value_or(old->age)))};
+    return WithdrawWish{WithdrawWish::Cause::draft_age, context.event.actor,
+                        fmt::format("the draft was {} old and not signed: its profile allows {}", spoken(old->age),
+                                    spoken(context.order.max_age.value_or(old->age)))};
   }
   return WithdrawWish{WithdrawWish::Cause::deadline, context.event.actor, "the request's own deadline passed"};
 }
@@ -398,7 +397,8 @@ Next absent(const LookingUp& state, const Context& context) {
   }
   if (context.at() - *state.first_absent < context.timing.settle) return State{std::move(next)};
   if (state.submission.is_known()) {
-    return State{Unresolved{state.dossier, state.submission,
+    return State{Unresolved{state.dossier,
+                            state.submission,
                             fmt::format("the provider had taken {}, and its search does not show it any more; {}",
                                         named(state.submission), state.why),
                             {},
@@ -423,7 +423,8 @@ Next from(const LookingUp& state, const Context& context) {
   }
   if (context.is<ResolvedAsAbsent>()) {
     if (context.at() < state.not_before) {
-      return refuse(fmt::format("the call may still be under way until {}: look again then", rfc3339(state.not_before)));
+      return refuse(
+          fmt::format("the call may still be under way until {}: look again then", rfc3339(state.not_before)));
     }
     return absent_after_all(state.dossier, state.submission, state.wish, context);
   }
@@ -630,8 +631,8 @@ Next from(const Installing& state, const Context& context) {
     target->stage = done ? TargetState::Stage::done : TargetState::Stage::skipped;
     if (done) target->last_error.clear();
   }
-  const bool all = std::all_of(next.targets.begin(), next.targets.end(),
-                               [](const TargetState& one) { return is_over(one.stage); });
+  const bool all =
+      std::all_of(next.targets.begin(), next.targets.end(), [](const TargetState& one) { return is_over(one.stage); });
   return all ? completed(next) : State{std::move(next)};
 }
 

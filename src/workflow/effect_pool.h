@@ -49,7 +49,8 @@ class EffectPool {
   void wait_all();
   // Started and not finished yet.
   bool is_running(std::int64_t effect_id);
-  // Running for longer than its time limit, one sentence each, told once: its thread and place stay taken until it returns.
+  // Running for longer than its time limit, one sentence each, told once: its thread and place stay taken until it
+  // returns.
   std::vector<std::string> overdue();
 
  private:

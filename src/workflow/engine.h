@@ -36,9 +36,9 @@ class EffectRunner {
 struct EngineOptions {
   std::string worker;                     // names the lease holder: host, process id, random
   std::map<std::string, unsigned> lanes;  // "provider:tsb" -> 4 (its `concurrency`), "token:web" -> 1, "local" -> 2
-  std::map<std::string, unsigned> per_minute;        // provider -> calls a minute, for all processes; absent = no limit
-  // provider -> its times; absent = the defaults. The timers of every provider named here ring in this engine, also when
-  // it has no lane of that provider: a deadline needs nothing of it.
+  std::map<std::string, unsigned> per_minute;  // provider -> calls a minute, for all processes; absent = no limit
+  // provider -> its times; absent = the defaults. The timers of every provider named here ring in this engine, also
+  // when it has no lane of that provider: a deadline needs nothing of it.
   std::map<std::string, Timing> timing;
   Duration time_limit = std::chrono::seconds{60};    // hard deadline of one effect
   std::map<std::string, Duration> limits;            // lane -> its own hard deadline; absent = time_limit
@@ -74,7 +74,8 @@ class Engine {
   std::unique_ptr<Impl> impl_;
 };
 
-// A request's own place in a span of time, by its id alone: many requests spread over it, and a test knows where each is.
+// A request's own place in a span of time, by its id alone: many requests spread over it, and a test knows where each
+// is.
 Duration place_in(const RequestId& id, Duration span);
 // What was planned, or what the provider asked for where that is longer; a day at most.
 Duration patient(Duration planned, std::optional<Duration> asked);

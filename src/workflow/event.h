@@ -140,9 +140,9 @@ using EventBody =
                  DraftTooOld, LocallyApproved, LocallyRejected, Commanded, AttemptStarted, SubmissionAnswered,
                  SubmissionNotAccepted, SubmissionRefused, AnswerLost, FoundAtProvider, AbsentAtProvider,
                  LookUpInconclusive, Reported, HandedOut, NothingHandedOut, Verified, VerificationFailed,
-                 HandoutUnreadable, TargetInstalled, TargetFailed, TargetSkipped, CancelAsked, CancelAnswered, CancelImpossible,
-                 DeadlinePassed, ResolvedAsThere, ResolvedAsCertificate, ResolvedAsAbsent, ResolvedAsAbandoned,
-                 LookUpAsked>;
+                 HandoutUnreadable, TargetInstalled, TargetFailed, TargetSkipped, CancelAsked, CancelAnswered,
+                 CancelImpossible, DeadlinePassed, ResolvedAsThere, ResolvedAsCertificate, ResolvedAsAbsent,
+                 ResolvedAsAbandoned, LookUpAsked>;
 
 // In the order of the variant.
 enum class EventName {

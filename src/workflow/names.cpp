@@ -20,48 +20,19 @@ constexpr std::array<std::string_view, kStateCount> kStates{
     "Expired",          "Cancelled",        "Failed",
     "Quarantined",      "Abandoned"};
 
-constexpr std::array<std::string_view, kEventCount> kEvents{"Created",
-                                                            "KeyPlanned",
-                                                            "KeyReady",
-                                                            "CsrSigned",
-                                                            "DraftFrozen",
-                                                            "PreparationFailed",
-                                                            "DraftAccepted",
-                                                            "DraftRefused",
-                                                            "DraftTooOld",
-                                                            "LocallyApproved",
-                                                            "LocallyRejected",
-                                                            "Commanded",
-                                                            "AttemptStarted",
-                                                            "SubmissionAnswered",
-                                                            "SubmissionNotAccepted",
-                                                            "SubmissionRefused",
-                                                            "AnswerLost",
-                                                            "FoundAtProvider",
-                                                            "AbsentAtProvider",
-                                                            "LookUpInconclusive",
-                                                            "Reported",
-                                                            "HandedOut",
-                                                            "NothingHandedOut",
-                                                            "Verified",
-                                                            "VerificationFailed",
-                                                            "HandoutUnreadable",
-                                                            "TargetInstalled",
-                                                            "TargetFailed",
-                                                            "TargetSkipped",
-                                                            "CancelAsked",
-                                                            "CancelAnswered",
-                                                            "CancelImpossible",
-                                                            "DeadlinePassed",
-                                                            "ResolvedAsThere",
-                                                            "ResolvedAsCertificate",
-                                                            "ResolvedAsAbsent",
-                                                            "ResolvedAsAbandoned",
-                                                            "LookUpAsked"};
+constexpr std::array<std::string_view, kEventCount> kEvents{
+    "Created",           "KeyPlanned",          "KeyReady",         "CsrSigned",          "DraftFrozen",
+    "PreparationFailed", "DraftAccepted",       "DraftRefused",     "DraftTooOld",        "LocallyApproved",
+    "LocallyRejected",   "Commanded",           "AttemptStarted",   "SubmissionAnswered", "SubmissionNotAccepted",
+    "SubmissionRefused", "AnswerLost",          "FoundAtProvider",  "AbsentAtProvider",   "LookUpInconclusive",
+    "Reported",          "HandedOut",           "NothingHandedOut", "Verified",           "VerificationFailed",
+    "HandoutUnreadable", "TargetInstalled",     "TargetFailed",     "TargetSkipped",      "CancelAsked",
+    "CancelAnswered",    "CancelImpossible",    "DeadlinePassed",   "ResolvedAsThere",    "ResolvedAsCertificate",
+    "ResolvedAsAbsent",  "ResolvedAsAbandoned", "LookUpAsked"};
 
 constexpr std::array<std::string_view, 14> kEffects{
-    "ensure_key", "sign_csr", "build_draft", "check_draft",    "submit",   "look_up",  "poll",
-    "retrieve",   "verify",   "install",     "withdraw",       "answer_overdue", "deadline", "draft_age"};
+    "ensure_key", "sign_csr", "build_draft", "check_draft", "submit",         "look_up",  "poll",
+    "retrieve",   "verify",   "install",     "withdraw",    "answer_overdue", "deadline", "draft_age"};
 
 constexpr std::array<std::string_view, 11> kStandings{
     "awaiting_approval", "awaiting_issuance", "ready",  "handed_out", "done",        "rejected",

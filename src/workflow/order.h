@@ -58,8 +58,8 @@ struct Order {
   std::string ask;
   std::vector<InstallTarget> targets;
   Instant created_at{};
-  std::string created_by;                  // who asked, "uid:NAME" of the process or what an API knows
-  std::optional<Instant> deadline;         // after it the request is withdrawn
+  std::string created_by;           // who asked, "uid:NAME" of the process or what an API knows
+  std::optional<Instant> deadline;  // after it the request is withdrawn
   // From draft to signature. An older draft is built anew while nothing was sent, and withdrawn at the provider later:
   // its dates are frozen in it.
   std::optional<Duration> max_age;

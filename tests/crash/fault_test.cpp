@@ -204,8 +204,7 @@ TEST_CASE("SIGHUP takes a changed configuration and keeps the old one when the n
   const auto file = bench.cli().write("daemon.yaml", elsewhere).string();
   Process daemon(bench.cli(), {HSMBRIDGE_PROGRAM, "run", "--config", file}, {});
   const auto queue = [&](const std::string& label) {
-    return Bench::id_in(
-        bench.run({"enroll", "--new-key", label, "--san", "dns:" + label + ".example.com", "--queue"}));
+    return Bench::id_in(bench.run({"enroll", "--new-key", label, "--san", "dns:" + label + ".example.com", "--queue"}));
   };
   const auto first = queue("first");
   bench.wait_for_words(first + " CsrSigned");

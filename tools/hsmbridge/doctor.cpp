@@ -125,8 +125,9 @@ void examine_plans(std::vector<Finding>& findings, Wiring& wiring) {
     const auto store = wiring.store();
     for (const auto& key : service::forgotten_plans(*store)) {
       finding.health = Health::note;
-      finding.what += fmt::format("{}{} (CKA_ID {}) in token {} was planned for a request that is over, and may be there",
-                                  finding.what.empty() ? "" : "\n", key.label, key.cka_id, key.token);
+      finding.what +=
+          fmt::format("{}{} (CKA_ID {}) in token {} was planned for a request that is over, and may be there",
+                      finding.what.empty() ? "" : "\n", key.label, key.cka_id, key.token);
       finding.hint = fmt::format("`hsmbridge key list --token {}` says whether it is there, and what to do", key.token);
     }
     if (finding.what.empty()) finding.what = "none is left over";

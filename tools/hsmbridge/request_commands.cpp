@@ -94,10 +94,9 @@ ExitCode history(Invocation& invocation) {
   const auto late = named.store->late_answers(named.id);
   Json late_json = Json::array();
   for (const auto& answer : late) late_json.push(service::to_json(answer));
-  invocation.output.result(
-      "hsmbridge.request-history/1",
-      Json::object({{"id", named.id.str()}, {"events", json}, {"late_answers", late_json}}),
-      history_text(entries, late));
+  invocation.output.result("hsmbridge.request-history/1",
+                           Json::object({{"id", named.id.str()}, {"events", json}, {"late_answers", late_json}}),
+                           history_text(entries, late));
   return ExitCode::done;
 }
 

@@ -51,10 +51,6 @@ class LoggedEffects final : public workflow::EffectRunner {
   service::Effects effects_;
 };
 
-void stop_engine(void* engine) noexcept {
-  static_cast<workflow::Engine*>(engine)->stop();
-}
-
 void announce(Wiring& wiring, const workflow::EngineOptions& options) {
   std::string lanes;
   for (const auto& [lane, places] : options.lanes) {
@@ -84,8 +80,7 @@ Equipment read_configuration(const std::optional<std::filesystem::path>& config)
   equip(equipment);
   const auto& file = equipment.wiring->settings().file;
   equipment.store->append_audit(
-      "configuration-read",
-      Json::object({{"file", file.string()}, {"sha256", hex(sha256(read_file(file)))}}).dump(),
+      "configuration-read", Json::object({{"file", file.string()}, {"sha256", hex(sha256(read_file(file)))}}).dump(),
       service::actor_of_process(), equipment.wiring->clock().now());
   return equipment;
 }
@@ -96,7 +91,7 @@ void work(Equipment& equipment, StopSignals& signals) {
   announce(wiring, equipment.options);
   LoggedEffects effects(wiring);
   workflow::Engine engine(std::move(equipment.store), effects, wiring.clock(), std::move(equipment.options));
-  signals.target(stop_engine, &engine);
+  signals.target(engine);
   {
     const LeftOutWatch watch([&wiring] { return wiring.left_out_changed(); }, [&engine] { engine.stop(); });
     engine.run();
@@ -104,8 +99,8 @@ void work(Equipment& equipment, StopSignals& signals) {
   signals.target(nullptr, nullptr);
 }
 
-// What the next engine works with; false when the process is to end. A store that worked a moment ago may fail now, on a
-// full disk: it is tried until it works.
+// What the next engine works with; false when the process is to end. A store that worked a moment ago may fail now, on
+// a full disk: it is tried until it works.
 bool equip_next(Equipment& equipment, StopSignals& signals, const std::optional<std::filesystem::path>& config) {
   for (bool said = false;;) {
     if (signals.received() == SIGHUP) {

@@ -55,9 +55,11 @@ std::shared_ptr<workflow::Provider> make_securosys(const config::ProviderSetting
                                                    const ProviderNeeds& needs) {
   auto parts = securosys_parts(provider, needs);
   securosys::Keys keys;
-  if (parts.settings.application_key) keys.application = signer_of(*parts.settings.application_key, "application-key-used",
+  if (parts.settings.application_key)
+    keys.application = signer_of(*parts.settings.application_key, "application-key-used",
                                  "signing a submission at " + provider.name, needs);
-  if (parts.settings.task_reader) keys.task_reader = signer_of(parts.settings.task_reader->key, "task-reader-used",
+  if (parts.settings.task_reader)
+    keys.task_reader = signer_of(parts.settings.task_reader->key, "task-reader-used",
                                  "looking a submission up at " + provider.name + " (a time stamp)", needs);
   return std::make_shared<securosys::SecurosysProvider>(std::move(parts.settings), std::move(parts.client),
                                                         std::move(keys), needs.clock, terminal_prompter());

@@ -108,8 +108,9 @@ TEST_CASE("an enroll for the key of an open request that asks for something else
   const auto id = Bench::id_in(bench.run(enroll("web-2026")));
   const auto other = bench.run(enroll("web-2026", {"--san", "dns:other.example.com"}));
   CHECK(other.status == 1);
-  CHECK(other.err.find("request " + id + " already makes the key web-2026 in token web, and what it asks for is "
-                                         "something else") != std::string::npos);
+  CHECK(other.err.find("request " + id +
+                       " already makes the key web-2026 in token web, and what it asks for is "
+                       "something else") != std::string::npos);
   CHECK(bench.count("POST /v1/sign") == 1);
 }
 
@@ -278,7 +279,8 @@ TEST_CASE("a target that can never succeed is given up by a named person and the
   CHECK(bench.run({"request", "explain", id}).out.find("--skip-target") != std::string::npos);
   CHECK(bench.run({"request", "resolve", id, "--skip-target", target}).status == 2);
   CHECK(bench.run({"request", "resolve", id, "--skip-target", "file:/elsewhere", "--reason", "x"}).status == 1);
-  const auto given_up = bench.run({"request", "resolve", id, "--skip-target", target, "--reason", "that machine is gone"});
+  const auto given_up =
+      bench.run({"request", "resolve", id, "--skip-target", target, "--reason", "that machine is gone"});
   INFO(given_up.out << given_up.err);
   CHECK(given_up.status == 0);
   CHECK(bench.state_of(id) == "Completed");

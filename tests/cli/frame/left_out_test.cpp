@@ -22,7 +22,9 @@ TEST_CASE("what is left out is looked at again and again and found once") {
   CHECK(looks == 3);
   CHECK(found == 1);
   const auto start = std::chrono::steady_clock::now();
-  { const cli::LeftOutWatch idle([] { return true; }, [] {}, 1h); }
+  {
+    const cli::LeftOutWatch idle([] { return true; }, [] {}, 1h);
+  }
   CHECK(std::chrono::steady_clock::now() - start < 10s);
 }
 
@@ -32,11 +34,11 @@ TEST_CASE("a token and a provider that could not be used are used when they can 
   const auto ca = (cli / "ca.pem").string();
   cli.write("key", "secret\n");
   const auto config = cli.write(
-      "c.yaml", "store: {path: " + (cli / "s.db").string() + "}\ntokens:\n  web: {module: " + Cli::module().string() +
-                    ", uri: \"pkcs11:token=web\", pin: \"file:" + pin +
-                    "\", deadline: 10s}\nproviders:\n  tsb: {type: securosys-tsb, url: \"https://127.0.0.1:1\", ca: " + ca +
-                    ", api_keys: {key_operation: \"file:" + (cli / "key").string() +
-                    "\"}, sign_key: ca, time_limit: 7s}\n");
+      "c.yaml",
+      "store: {path: " + (cli / "s.db").string() + "}\ntokens:\n  web: {module: " + Cli::module().string() +
+          ", uri: \"pkcs11:token=web\", pin: \"file:" + pin +
+          "\", deadline: 10s}\nproviders:\n  tsb: {type: securosys-tsb, url: \"https://127.0.0.1:1\", ca: " + ca +
+          ", api_keys: {key_operation: \"file:" + (cli / "key").string() + "\"}, sign_key: ca, time_limit: 7s}\n");
   const auto wiring = cli::Wiring::open(config);
   const auto before = wiring->engine_options({});
   CHECK(before.lanes.size() == 1);

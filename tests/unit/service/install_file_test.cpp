@@ -24,7 +24,7 @@ struct Fixture {
   Bytes two = x509::read_certificate(read_file(HSMBRIDGE_TEST_DATA "/x509/two.pem"));
 
   Bytes root = x509::read_certificate(read_file(HSMBRIDGE_TEST_DATA "/x509/root.pem"));
-  std::string content = "leaf:";
+  std::string which = "leaf:";
   std::vector<Bytes> chain, ours, issuers;
 
   void put(const std::string& content) {
@@ -40,7 +40,7 @@ struct Fixture {
                            [&fingerprint](const Bytes& der) { return hex(sha256(der)) == fingerprint; });
       };
     };
-    service::install_file(service::install_target("file:" + content + path.string()), record,
+    service::install_file(service::install_target("file:" + which + path.string()), record,
                           {one_of(ours), one_of(issuers)});
   }
   void refused(const std::string& content) {
@@ -78,13 +78,13 @@ TEST_CASE_METHOD(Fixture, "certificates that are somebody else's are never repla
   // A list of trusted CAs, with the root of ours among them.
   refused(x509::certificate_to_pem(two) + x509::certificate_to_pem(one));
   refused(x509::certificate_to_pem(root) + x509::certificate_to_pem(two));
-  content = "chain:";
+  which = "chain:";
   chain = {root};
   refused(x509::certificate_to_pem(root) + x509::certificate_to_pem(two));
 }
 
 TEST_CASE_METHOD(Fixture, "a file of issuers is replaced when every one of them is an issuer that is known here") {
-  content = "chain:";
+  which = "chain:";
   chain = {root};
   issuers = {two};
   put(x509::certificate_to_pem(two) + x509::certificate_to_pem(root));

@@ -90,9 +90,9 @@ TEST_CASE_METHOD(Fixture, "a request goes from its key to the installed certific
   settle(*worker);
   REQUIRE(state() == StateName::completed);
   CHECK(runner.calls() == std::vector<std::string>{"ensure_key of 0A1B2C3D4E5F6G7H", "sign_csr of 0A1B2C3D4E5F6G7H",
-                                                   "build_draft of 0A1B2C3D4E5F6G7H", "check_draft of 0A1B2C3D4E5F6G7H", "submit:1 of 0A1B2C3D4E5F6G7H",
-                                                   "poll of 0A1B2C3D4E5F6G7H", "verify of 0A1B2C3D4E5F6G7H",
-                                                   "install:token of 0A1B2C3D4E5F6G7H"});
+                                                   "build_draft of 0A1B2C3D4E5F6G7H", "check_draft of 0A1B2C3D4E5F6G7H",
+                                                   "submit:1 of 0A1B2C3D4E5F6G7H", "poll of 0A1B2C3D4E5F6G7H",
+                                                   "verify of 0A1B2C3D4E5F6G7H", "install:token of 0A1B2C3D4E5F6G7H"});
   CHECK(store->certificates().size() == 1);
   CHECK(store->effects(order.id).empty());
   const std::vector<JournalEntry> history = store->history(order.id);
@@ -501,8 +501,7 @@ TEST_CASE_METHOD(Fixture, "an engine claims nothing of a token or provider that 
   options.lanes.erase("provider:tsb");
   settle(*engine(options));
   // The CSR is signed; what asks the provider waits for a process that can.
-  CHECK(runner.calls() ==
-        std::vector<std::string>{"ensure_key of 0A1B2C3D4E5F6G7H", "sign_csr of 0A1B2C3D4E5F6G7H"});
+  CHECK(runner.calls() == std::vector<std::string>{"ensure_key of 0A1B2C3D4E5F6G7H", "sign_csr of 0A1B2C3D4E5F6G7H"});
   CHECK(state() == StateName::preparing);
   EngineOptions other = engine_options("v");
   other.lanes.erase("token:web");
