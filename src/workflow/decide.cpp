@@ -227,6 +227,7 @@ Next from(const Preparing& state, const Context& context) {
   }
   if (const auto* signed_csr = context.is<CsrSigned>()) {
     if (!state.key) return refuse("a CSR cannot be signed before its key is ready");
+    if (!state.csr.empty() && state.csr != signed_csr->csr) return refuse("its CSR is signed already");
     Preparing next = state;
     next.csr = signed_csr->csr;
     return State{std::move(next)};
@@ -406,7 +407,7 @@ Next absent(const LookingUp& state, const Context& context) {
   }
   if (state.wish) return given_up(*state.wish);
   return State{Submitting{state.dossier,
-                          state.submission.attempt + 1,
+                          std::max(state.submission.attempt, state.dossier.attempts_made) + 1,
                           Submitting::Phase::planned,
                           {},
                           {},
@@ -667,6 +668,7 @@ Next from(const Unresolved& state, const Context& context) {
   if (keeps_result || (is_another_order(context, state.submission) && !state.submission.reference.empty())) {
     if (context.is<Reported>()) return refuse("a person decides now");
     Unresolved next = state;
+    if (!is_another_order(context, state.submission)) next.submission = updated(next.submission, *report);
     next.why += fmt::format("; another answer came: {} {}", report->reference.str(), spoken_status(*report));
     if (!next.handout) next.handout = report->handout;
     return State{std::move(next)};
