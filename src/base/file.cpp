@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include "base/descriptor.h"
 #include "base/error.h"
 
 #include <fcntl.h>
@@ -17,21 +18,6 @@ namespace hsmbridge {
 namespace {
 
 constexpr std::size_t kLongestSecret = 65536;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  bool valid() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
 
 ErrorKind kind_of(int code) {
   switch (code) {

@@ -258,4 +258,12 @@ Json& Json::push(Json value) {
   return *this;
 }
 
+std::string well_formed(std::string_view text) {
+  const bool ascii = std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  if (ascii) return std::string(text);
+  const std::string written =
+      nlohmann::json(std::string(text)).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return nlohmann::json::parse(written).get<std::string>();
+}
+
 }  // namespace hsmbridge

@@ -80,4 +80,7 @@ class Json {
   std::variant<std::monostate, bool, std::int64_t, double, std::string, Array, Object> value_;
 };
 
+// The text with whatever in it is not UTF-8 replaced by U+FFFD, so that it can be written as JSON.
+std::string well_formed(std::string_view text);
+
 }  // namespace hsmbridge

@@ -359,14 +359,26 @@ EffectOutcome verify(World& world, const Claim& claim, Instant now, Duration tim
   return result;
 }
 
+const workflow::TargetState* target_of(const Claim& claim) {
+  const auto* installing = std::get_if<workflow::Installing>(&claim.record.state);
+  if (installing == nullptr) return nullptr;
+  for (const auto& candidate : installing->targets) {
+    if (candidate.target.name == claim.effect.target) return &candidate;
+  }
+  return nullptr;
+}
+
+// A hook tells its runs apart by it: no two have the same, also when one of them brought no event (it was stopped, the
+// process died).
+unsigned attempt_at(const Claim& claim, const workflow::TargetState& target) {
+  return target.failures + claim.runs + 1;
+}
+
 EffectOutcome install(World& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto& order = claim.record.order;
   const auto* installing = std::get_if<workflow::Installing>(&claim.record.state);
   if (installing == nullptr) throw Error{ErrorKind::internal, "there is nothing to install"};
-  const workflow::TargetState* target = nullptr;
-  for (const auto& candidate : installing->targets) {
-    if (candidate.target.name == claim.effect.target) target = &candidate;
-  }
+  const auto* target = target_of(claim);
   if (target == nullptr) {
     throw Error{ErrorKind::internal,
                 fmt::format("request {} has no install target {}", order.id.str(), claim.effect.target)};
@@ -380,9 +392,12 @@ EffectOutcome install(World& world, const Claim& claim, Instant now, Duration ti
   if (kind == "token") {
     token_of(world, order)->put_certificate(parts.key, record->der, workflow::Token::Predecessor::replace);
   } else if (kind == "file") {
-    install_file(target->target, *record);
+    install_file(target->target, *record,
+                 {[&world](const std::string& fingerprint) { return world.certificate(fingerprint).has_value(); },
+                  [&world](const std::string& fingerprint) { return world.is_issuer(fingerprint); }});
   } else if (kind == "hook") {
-    install_hook(target->target, *record, {order.id, target->failures + 1, order.token, parts.key.uri}, time_limit);
+    install_hook(target->target, *record, {order.id, attempt_at(claim, *target), order.token, parts.key.uri},
+                 time_limit);
   } else {
     provider_of(world, order)->confirm(call_of(claim, parts, now, time_limit), {record->der, record->chain});
   }
@@ -408,8 +423,11 @@ std::optional<EventBody> surrender(const Claim& claim, const Error& error) {
       return workflow::PreparationFailed{problem_of(error)};
     case EffectName::check_draft:
       return workflow::DraftRefused{problem_of(error)};
-    case EffectName::install:
-      return workflow::TargetFailed{claim.effect.target, problem_of(error)};
+    case EffectName::install: {
+      const auto* target = target_of(claim);
+      return workflow::TargetFailed{claim.effect.target, problem_of(error),
+                                    target == nullptr ? 0 : attempt_at(claim, *target)};
+    }
     case EffectName::verify:
       // What cannot be checked now (trust anchors that are none, an order that is damaged) cannot be checked later by
       // itself. The result is kept, and a person decides.

@@ -1,5 +1,6 @@
 #include "service/hook.h"
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "x509/name.h"
@@ -27,23 +28,6 @@ namespace {
 using Steady = std::chrono::steady_clock;
 constexpr std::size_t kMostOutput = 64U << 10U;
 constexpr std::size_t kShownOutput = 400;
-
-class Descriptor {
- public:
-  explicit Descriptor(int number = -1) : number_(number) {}
-  ~Descriptor() { close(); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return number_; }
-  bool open() const { return number_ >= 0; }
-  void close() {
-    if (number_ >= 0) ::close(number_);
-    number_ = -1;
-  }
-
- private:
-  int number_;
-};
 
 struct Pipe {
   Pipe() : Pipe(make()) {}
@@ -126,6 +110,8 @@ pid_t start(const Hook& hook, const Pipe& input, const Pipe& output) {
   ::posix_spawn_file_actions_adddup2(&actions.value, input.read.get(), STDIN_FILENO);
   ::posix_spawn_file_actions_adddup2(&actions.value, output.write.get(), STDOUT_FILENO);
   ::posix_spawn_file_actions_adddup2(&actions.value, output.write.get(), STDERR_FILENO);
+  // Whatever else is open here (a file that some library opened without O_CLOEXEC, a terminal) is no hook's business.
+  ::posix_spawn_file_actions_addclosefrom_np(&actions.value, STDERR_FILENO + 1);
   SpawnAttributes attributes;
   sigset_t none;
   ::sigemptyset(&none);
@@ -193,7 +179,7 @@ void run_hook(const Hook& hook) {
   std::string text;
   std::size_t written = 0;
   if (hook.input.empty()) input.write.close();
-  while (output.read.open()) {
+  while (output.read.valid()) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Steady::now()).count();
     if (left <= 0) {
       stop(child);
@@ -201,8 +187,8 @@ void run_hook(const Hook& hook) {
                                                       hook.argv[0], spoken(hook.time_limit), last_words(text))};
     }
     pollfd wanted[2] = {{output.read.get(), POLLIN, 0}, {input.write.get(), POLLOUT, 0}};
-    if (::poll(wanted, input.write.open() ? 2 : 1, static_cast<int>(left)) < 0 && errno != EINTR) break;
-    if (input.write.open() && wanted[1].revents != 0) {
+    if (::poll(wanted, input.write.valid() ? 2 : 1, static_cast<int>(left)) < 0 && errno != EINTR) break;
+    if (input.write.valid() && wanted[1].revents != 0) {
       // A hook need not read its input.
       const auto count = ::write(input.write.get(), hook.input.data() + written, hook.input.size() - written);
       if (count > 0) written += static_cast<std::size_t>(count);

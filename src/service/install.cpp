@@ -8,7 +8,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <optional>
 
 namespace hsmbridge::service {
 
@@ -54,17 +56,35 @@ std::string pem_of(const workflow::CertificateRecord& record, FileTarget::Conten
   return text;
 }
 
-// Certificates and nothing beside them: any DER looks like one by its first octet, a PKCS #12 store and a private key
-// too, and a PEM file may hold parameters or revocation lists after its certificate.
-bool holds_only_certificates(const Bytes& content) {
+// The certificates of a file, when it holds nothing beside them: any DER looks like one by its first octet, a PKCS #12
+// store and a private key too, and a PEM file may hold parameters or revocation lists after its certificate.
+std::optional<std::vector<Bytes>> certificates_alone(const Bytes& content) {
   try {
-    const auto certificates = x509::read_certificates(content);
+    auto certificates = x509::read_certificates(content);
     for (const auto& der : certificates) x509::parse_certificate(der);
-    if (certificates.size() == 1 && certificates.front() == content) return true;
-    return x509::read_pem(as_text(content)).size() == certificates.size();
+    const bool der = certificates.size() == 1 && certificates.front() == content;
+    if (!der && x509::read_pem(as_text(content)).size() != certificates.size()) return std::nullopt;
+    return certificates;
   } catch (const Error&) {
-    return false;
+    return std::nullopt;
   }
+}
+
+bool same_key(const Bytes& one, const Bytes& other) {
+  return x509::parse_certificate(one).spki() == x509::parse_certificate(other).spki();
+}
+
+// Whether the file was written for this target, as far as its certificates tell. A list of trusted CAs holds nothing
+// but certificates too, and replacing it by one server's would stop everything on the machine.
+bool is_own(const std::vector<Bytes>& present, const workflow::CertificateRecord& record, FileTarget::Content content,
+            const KnownCertificates& known) {
+  if (content != FileTarget::Content::chain) {
+    return same_key(present.front(), record.der) || known.is_ours(hex(sha256(present.front())));
+  }
+  return std::all_of(present.begin(), present.end(), [&](const Bytes& der) {
+    return std::find(record.chain.begin(), record.chain.end(), der) != record.chain.end() ||
+           known.is_issuer(hex(sha256(der)));
+  });
 }
 
 }  // namespace
@@ -99,7 +119,8 @@ std::string full_chain_pem(const workflow::CertificateRecord& record) {
   return text;
 }
 
-void install_file(const workflow::InstallTarget& target, const workflow::CertificateRecord& record) {
+void install_file(const workflow::InstallTarget& target, const workflow::CertificateRecord& record,
+                  const KnownCertificates& known) {
   const auto [content, path] = file_target(target.detail);
   const auto text = pem_of(record, content);
   std::error_code error;
@@ -111,11 +132,14 @@ void install_file(const workflow::InstallTarget& target, const workflow::Certifi
     }
     const auto present = read_file(path);
     if (as_text(present) == text) return;
-    if (!present.empty() && !holds_only_certificates(present)) {
-      throw Error{
-          ErrorKind::conflict,
-          fmt::format("{} exists and holds more or else than certificates: it is not overwritten", path.string())}
-          .hint("move it away; the certificate is written at the next try");
+    if (!present.empty()) {
+      const auto certificates = certificates_alone(present);
+      const Error kept{ErrorKind::conflict, fmt::format("{} exists and holds {}: it is not overwritten", path.string(),
+                                                        certificates ? "certificates that this bridge did not put there"
+                                                                     : "more or else than certificates")};
+      if (!certificates || !is_own(*certificates, record, content, known)) {
+        throw Error(kept).hint("move it away, or name another file; the certificate is written at the next try");
+      }
     }
   }
   write_file(path, as_bytes(text), FileMode::public_0644, Existing::replace);

@@ -4,16 +4,20 @@
 #include "workflow/order.h"
 #include "workflow/store.h"
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 // The places a certificate goes to that need neither token nor provider. What a target says:
-//   token                      beside the key, in the key's token
-//   file:PATH                  PEM of the certificate and its issuers, without a self-signed root (as web servers want
-//   it) file:leaf:PATH             PEM of the certificate alone file:chain:PATH            PEM of its issuers, root
-//   included hook:["/path/program","argument"]   a program, without a shell; the PEM is its standard input
-//   provider:import            whatever the provider's side still wants (an import at the TSB)
+//   token                             beside the key, in the key's token
+//   file:PATH                         PEM of the certificate and its issuers, without a self-signed root (as web
+//   servers
+//                                     want it)
+//   file:leaf:PATH                    PEM of the certificate alone
+//   file:chain:PATH                   PEM of its issuers, root included
+//   hook:["/path/program","argument"] a program, without a shell; the PEM is its standard input
+//   provider:import                   whatever the provider's side still wants (an import at the TSB)
 namespace hsmbridge::service {
 
 // Reads the text of a profile or of --install. Throws invalid_input naming the text: unknown kind, relative path,
@@ -26,10 +30,18 @@ std::string_view kind_of(const workflow::InstallTarget& target);
 // PEM, the certificate first, then its issuers; a self-signed root at the end is left out.
 std::string full_chain_pem(const workflow::CertificateRecord& record);
 
+// What the store knows of certificates, by the SHA-256 of their DER in hex.
+struct KnownCertificates {
+  std::function<bool(const std::string& fingerprint)> is_ours;    // one that this bridge got
+  std::function<bool(const std::string& fingerprint)> is_issuer;  // one in the chain of such
+};
+
 // Writes the file of a "file:" target, in one step, mode 0644. Running it again changes nothing. An existing file is
-// replaced only when it holds certificates: a wrong path never destroys anything else. Throws conflict, denied,
+// replaced only when it is this bridge's own: its first certificate is one that the bridge got, or is for the same key;
+// in a file of issuers each is an issuer of such. A wrong path never destroys anything else. Throws conflict, denied,
 // unavailable.
-void install_file(const workflow::InstallTarget& target, const workflow::CertificateRecord& record);
+void install_file(const workflow::InstallTarget& target, const workflow::CertificateRecord& record,
+                  const KnownCertificates& known);
 
 struct HookCall {
   RequestId request;

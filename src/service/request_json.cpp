@@ -100,6 +100,7 @@ std::string detail_of(const workflow::EventBody& body) {
           [](const HandoutUnreadable& e) { return e.why; },
           [](const TargetInstalled& e) { return e.target; },
           [](const TargetFailed& e) { return e.target + ": " + of(e.problem); },
+          [](const TargetSkipped& e) { return e.target + ": " + e.reason; },
           [](const CancelAsked& e) { return e.reason; },
           [](const CancelAnswered& e) { return of(e.report); },
           [](const CancelImpossible& e) { return e.why; },
@@ -134,6 +135,15 @@ Json to_json(const workflow::JournalEntry& entry) {
                        {"body", workflow::to_json(entry.event.body)}});
 }
 
+Json to_json(const workflow::LateAnswer& answer) {
+  return Json::object({{"at", rfc3339(answer.event.at)},
+                       {"actor", answer.event.actor},
+                       {"event", workflow::to_string(workflow::name_of(answer.event.body))},
+                       {"detail", detail_of(answer.event.body)},
+                       {"body", workflow::to_json(answer.event.body)},
+                       {"not_taken", answer.why}});
+}
+
 Json to_json(const workflow::Explanation& explanation) {
   Json json = Json::object({{"what_happened", explanation.what_happened}, {"awaited", explanation.awaited}});
   if (explanation.since) json.set("since", rfc3339(*explanation.since));
@@ -153,6 +163,9 @@ Json to_json(const RequestView& view) {
   Json effects = Json::array();
   for (const auto& effect : view.effects) effects.push(to_json_of(effect));
   json.set("effects", effects);
+  Json late = Json::array();
+  for (const auto& answer : view.late) late.push(to_json(answer));
+  json.set("late_answers", late);
   if (view.certificate) {
     json.set("certificate", Json::object({{"sha256", view.certificate->fingerprint},
                                           {"subject", view.certificate->subject},

@@ -10,7 +10,10 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <limits>
+#include <set>
 #include <utility>
 #include <variant>
 
@@ -58,6 +61,14 @@ RequestView view_request(workflow::Store& store, const RequestId& id, Instant no
     if (status.trouble.empty()) continue;
     view.explanation.what_happened += fmt::format(" The last '{}' did not succeed ({} in a row): {}.",
                                                   status.effect.identity(), status.runs, status.trouble);
+  }
+  view.late = store.late_answers(id);
+  for (const auto& answer : view.late) {
+    const auto detail = detail_of(answer.event.body);
+    view.explanation.what_happened += fmt::format(
+        " At {} an answer came that was not taken ({}): {}{}{}. It is kept: `hsmbridge request history {}`.",
+        rfc3339(std::chrono::floor<std::chrono::seconds>(answer.event.at)), answer.why,
+        workflow::to_string(workflow::name_of(answer.event.body)), detail.empty() ? "" : ", ", detail, id.str());
   }
   const auto fingerprint = fingerprint_of(view.record.state);
   if (!fingerprint.empty()) view.certificate = store.certificate(fingerprint);
@@ -143,6 +154,22 @@ workflow::Record append_event(workflow::Store& store, const RequestId& id, const
   }
   throw Error{ErrorKind::unavailable, fmt::format("request {} changes too fast to append to it", id.str())}.hint(
       "try again");
+}
+
+std::vector<workflow::KeyRecord> forgotten_plans(workflow::Store& store) {
+  std::vector<workflow::KeyRecord> plans;
+  for (auto& key : store.keys()) {
+    if (key.status == "planned") plans.push_back(std::move(key));
+  }
+  if (plans.empty()) return plans;
+  workflow::Store::ListQuery open;
+  open.open_only = true;
+  open.most = std::numeric_limits<unsigned>::max();
+  std::set<std::pair<std::string, std::string>> wanted;
+  for (const auto& record : store.list(open)) wanted.emplace(record.order.token, record.order.key.cka_id);
+  const auto is_wanted = [&wanted](const auto& key) { return wanted.count({key.token, key.cka_id}) != 0; };
+  plans.erase(std::remove_if(plans.begin(), plans.end(), is_wanted), plans.end());
+  return plans;
 }
 
 std::string actor_of_process() {

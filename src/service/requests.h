@@ -26,6 +26,7 @@ struct RequestView {
   std::vector<workflow::Effect> effects;
   workflow::Explanation explanation;
   std::optional<workflow::CertificateRecord> certificate;
+  std::vector<workflow::LateAnswer> late;  // what came and was not taken any more
 };
 // Throws not_found.
 RequestView view_request(workflow::Store& store, const RequestId& id, Instant now);
@@ -51,10 +52,15 @@ std::string names_of(const workflow::Order& order);
 Json to_json(const RequestRow& row);
 Json to_json(const RequestView& view);
 Json to_json(const workflow::JournalEntry& entry);
+Json to_json(const workflow::LateAnswer& answer);
 Json to_json(const workflow::Explanation& explanation);
 // One line on what an event says beyond its name: "2 of 3 in group ops: alice approved", an error, a reference; "" when
 // there is nothing to add.
 std::string detail_of(const workflow::EventBody& body);
+
+// Keys that were planned for requests that are over, and of which nobody has said whether they were made: a process
+// died while the token made one, and the request was cancelled before another looked.
+std::vector<workflow::KeyRecord> forgotten_plans(workflow::Store& store);
 
 // The times of a provider as configured; the defaults where it is not configured any more.
 workflow::Timing timing_of(const config::ProviderSettings& provider);

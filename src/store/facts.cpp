@@ -1,7 +1,9 @@
 #include "audit/leaf.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "store/rows.h"
 #include "store/sqlite_store.h"
+#include "workflow/codec.h"
 
 #include <fmt/core.h>
 
@@ -58,6 +60,46 @@ void SqliteStore::record_key(const workflow::KeyRecord& key, const std::string& 
   put(key);
   append_leaf(leaf);
   write.commit();
+}
+
+void SqliteStore::keep_late_answer(const workflow::LateAnswer& answer, const std::optional<workflow::KeyRecord>& key) {
+  const Json body = to_json(answer.event.body);
+  const std::string text = body.dump();
+  Database::Write write(*database_);
+  // A commit that only seemed to fail is repeated by whoever holds the answer.
+  if (database_->query("SELECT 1 FROM late_answers WHERE request = ? AND at = ? AND body = ?")
+          .bind(answer.request.str())
+          .bind(answer.event.at)
+          .bind(text)
+          .row()) {
+    return;
+  }
+  database_->query("INSERT INTO late_answers (request, at, actor, body, why) VALUES (?, ?, ?, ?, ?)")
+      .bind(answer.request.str())
+      .bind(answer.event.at)
+      .bind(answer.event.actor)
+      .bind(text)
+      .bind(answer.why)
+      .run();
+  append_leaf(audit::fact_leaf("late-answer",
+                               Json::object({{"request", answer.request.str()}, {"answer", body}, {"why", answer.why}}),
+                               answer.event.actor, answer.event.at));
+  if (key) put(*key);
+  write.commit();
+}
+
+std::vector<workflow::LateAnswer> SqliteStore::late_answers(const RequestId& id) {
+  Query row = database_->query("SELECT at, actor, body, why FROM late_answers WHERE request = ? ORDER BY position");
+  row.bind(id.str());
+  std::vector<workflow::LateAnswer> answers;
+  while (row.row()) {
+    answers.push_back(in_row("late answer", [&] {
+      return workflow::LateAnswer{
+          id, workflow::Event{row.instant(0), row.text(1), workflow::event_body_from(Json::parse(row.text(2)))},
+          row.text(3)};
+    }));
+  }
+  return answers;
 }
 
 audit::TreeHead SqliteStore::tree_head() {

@@ -42,10 +42,6 @@ std::string only_of(const workflow::ClaimQuery& query) {
   return ids.dump();
 }
 
-std::string stored_lane(const Effect& effect, const workflow::Order& order) {
-  return workflow::is_timer(effect.name) ? workflow::timer_lane(order.provider) : workflow::lane_of(effect, order);
-}
-
 }  // namespace
 
 bool SqliteStore::holds_lease(std::int64_t effect_id, const RequestId& request, const std::string& worker) {
@@ -67,7 +63,7 @@ void SqliteStore::add_effect(const RequestId& request, const Effect& effect, con
       .bind(to_string(effect.name))
       .bind(std::int64_t{effect.attempt})
       .bind(effect.target)
-      .bind(stored_lane(effect, order))
+      .bind(workflow::lane_of(effect, order))
       .bind(effect.due)
       .run();
 }
@@ -99,17 +95,30 @@ void SqliteStore::replace_effects(const workflow::Step& step, const workflow::Or
   }
 }
 
-void SqliteStore::lease_timer(const workflow::Step& step) {
-  const auto* started = std::get_if<workflow::AttemptStarted>(&step.event.body);
-  if (started == nullptr) return;
-  const Effect timer{workflow::EffectName::answer_overdue, {}, started->attempt, {}};
-  database_->query("UPDATE effects SET owner = ?, lease_until = ?, lease_boot = ? WHERE request = ? AND identity = ?")
-      .bind(started->worker)
-      .bind(clock_.since_boot() + (started->answer_by - step.event.at))
-      .bind(boot_id_)
-      .bind(step.request.str())
-      .bind(timer.identity())
-      .run();
+// What must not happen before an amount of time has passed is leased for so long on CLOCK_BOOTTIME: a wall clock set
+// forward must not declare a call lost that is still being made, nor make two absences of one moment.
+void SqliteStore::lease_until_due(const workflow::Step& step) {
+  const auto lease = [&](const Effect& effect, const std::string& owner, Duration time) {
+    database_->query("UPDATE effects SET owner = ?, lease_until = ?, lease_boot = ? WHERE request = ? AND identity = ?")
+        .bind(owner)
+        .bind(clock_.since_boot() + time)
+        .bind(boot_id_)
+        .bind(step.request.str())
+        .bind(effect.identity())
+        .run();
+  };
+  if (const auto* started = std::get_if<workflow::AttemptStarted>(&step.event.body)) {
+    lease({workflow::EffectName::answer_overdue, {}, started->attempt, {}}, started->worker,
+          started->answer_by - step.event.at);
+  }
+  const bool begins_to_wait = std::holds_alternative<workflow::AnswerLost>(step.event.body) ||
+                              std::holds_alternative<workflow::AbsentAtProvider>(step.event.body);
+  if (!begins_to_wait) return;
+  for (const Effect& effect : step.decision.effects) {
+    if (effect.name == workflow::EffectName::look_up && effect.due > step.event.at) {
+      lease(effect, "the settle time", effect.due - step.event.at);
+    }
+  }
 }
 
 bool SqliteStore::anything_due(const workflow::ClaimQuery& query, Instant now) {
@@ -183,18 +192,6 @@ std::vector<workflow::Claim> SqliteStore::claim(const workflow::ClaimQuery& quer
   }
   write.commit();
   return claims;
-}
-
-void SqliteStore::release(std::int64_t effect_id, const std::string& worker, Instant due) {
-  Database::Write write(*database_);
-  database_
-      ->query(
-          "UPDATE effects SET owner = NULL, lease_until = NULL, lease_boot = NULL, due = ? WHERE id = ? AND owner = ?")
-      .bind(due)
-      .bind(effect_id)
-      .bind(worker)
-      .run();
-  write.commit();
 }
 
 std::optional<Instant> SqliteStore::next_due(const workflow::ClaimQuery& query) {

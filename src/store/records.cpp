@@ -31,6 +31,16 @@ CertificateRecord read_certificate(const Query& row) {
   });
 }
 
+// Keys that their token gave no CKA_ID are told apart by their public keys.
+constexpr std::string_view kBySpki = "spki:";
+
+std::string stored_id(const KeyRecord& key) {
+  return key.cka_id.empty() && !key.spki.empty() ? std::string(kBySpki) + key.spki.str() : key.cka_id;
+}
+std::string read_id(const std::string& stored) {
+  return stored.starts_with(kBySpki) ? std::string{} : stored;
+}
+
 }  // namespace
 
 // The same certificate may be verified again (after a crash, or handed in by a person): the newest word counts.
@@ -57,14 +67,24 @@ void SqliteStore::put(const CertificateRecord& certificate) {
       .run();
 }
 
+// Only what is newly known changes a record: a key that is used again keeps the kind that it was made with, its first
+// public key stays the pinned one, a plan never undoes a birth, and what is retired, destroyed or compromised is not
+// revived by being found in a token.
 void SqliteStore::put(const KeyRecord& key) {
   database_
       ->query(
           "INSERT INTO keys (token, cka_id, label, spec, spki, status, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?) "
-          "ON CONFLICT (token, cka_id) DO UPDATE SET label = excluded.label, spec = excluded.spec, "
-          "spki = excluded.spki, status = excluded.status, changed_at = excluded.changed_at")
+          "ON CONFLICT (token, cka_id) DO UPDATE SET "
+          "label = CASE WHEN excluded.label = '' THEN keys.label ELSE excluded.label END, "
+          "spec = CASE WHEN excluded.spec = '' THEN keys.spec ELSE excluded.spec END, "
+          "spki = CASE WHEN keys.spki = '' THEN excluded.spki ELSE keys.spki END, "
+          "status = CASE WHEN excluded.status = 'planned' "
+          "OR keys.status IN ('retired', 'destroyed', 'compromised') AND excluded.status = 'active' "
+          "THEN keys.status ELSE excluded.status END, "
+          "changed_at = CASE WHEN excluded.status = 'planned' OR excluded.status = keys.status "
+          "THEN keys.changed_at ELSE excluded.changed_at END")
       .bind(key.token)
-      .bind(key.cka_id)
+      .bind(stored_id(key))
       .bind(key.label)
       .bind(key.spec)
       .bind(key.spki.str())
@@ -96,8 +116,8 @@ std::vector<KeyRecord> SqliteStore::keys() {
       "SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys ORDER BY token, label, cka_id");
   std::vector<KeyRecord> records;
   while (row.row()) {
-    records.push_back(
-        {row.text(0), row.text(1), row.text(2), row.text(3), SpkiHash{row.text(4)}, row.text(5), row.instant(6)});
+    records.push_back({row.text(0), row.text(1), read_id(row.text(2)), row.text(3), SpkiHash{row.text(4)}, row.text(5),
+                       row.instant(6)});
   }
   return records;
 }

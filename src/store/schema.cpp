@@ -42,6 +42,17 @@ CREATE TABLE events (
   PRIMARY KEY (request, sequence)
 ) STRICT, WITHOUT ROWID;
 
+-- Answers that their requests did not take any more.
+CREATE TABLE late_answers (
+  position INTEGER PRIMARY KEY,
+  request  TEXT NOT NULL REFERENCES requests(id),
+  at       INTEGER NOT NULL,
+  actor    TEXT NOT NULL,
+  body     TEXT NOT NULL,       -- as in events
+  why      TEXT NOT NULL
+) STRICT;
+CREATE INDEX late_answers_by_request ON late_answers(request);
+
 -- The outbox. AUTOINCREMENT: a number that a worker still holds never names another effect later.
 CREATE TABLE effects (
   id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -117,6 +128,10 @@ CREATE TRIGGER events_never_go BEFORE DELETE ON events BEGIN
 CREATE TRIGGER events_follow BEFORE INSERT ON events
   WHEN NEW.sequence <> (SELECT COALESCE(MAX(sequence), 0) + 1 FROM events WHERE request = NEW.request) BEGIN
   SELECT RAISE(ABORT, 'events follow each other'); END;
+CREATE TRIGGER late_answers_never_change BEFORE UPDATE ON late_answers BEGIN
+  SELECT RAISE(ABORT, 'an answer is never changed'); END;
+CREATE TRIGGER late_answers_never_go BEFORE DELETE ON late_answers BEGIN
+  SELECT RAISE(ABORT, 'an answer is never deleted'); END;
 CREATE TRIGGER leaves_never_change BEFORE UPDATE ON leaves BEGIN
   SELECT RAISE(ABORT, 'a leaf is never changed'); END;
 CREATE TRIGGER leaves_never_go BEFORE DELETE ON leaves BEGIN

@@ -141,7 +141,7 @@ StepResult SqliteStore::apply(const workflow::Step& step) {
       .bind(step.request.str())
       .run();
   replace_effects(step, order);
-  lease_timer(step);
+  lease_until_due(step);
   if (step.certificate) put(*step.certificate);
   if (step.key) put(*step.key);
   return StepResult::committed;

@@ -53,7 +53,6 @@ class SqliteStore final : public workflow::Store {
               const workflow::Decision& begin) override;
   std::vector<workflow::StepResult> commit(const std::vector<workflow::Step>& steps) override;
   std::vector<workflow::Claim> claim(const workflow::ClaimQuery& query, Instant now) override;
-  void release(std::int64_t effect_id, const std::string& worker, Instant due) override;
   std::optional<Instant> next_due(const workflow::ClaimQuery& query) override;
   std::uint64_t change_counter() override;
   std::optional<workflow::Record> find(const RequestId& id) override;
@@ -63,6 +62,8 @@ class SqliteStore final : public workflow::Store {
   std::vector<workflow::JournalEntry> history(const RequestId& id) override;
   std::vector<workflow::Effect> effects(const RequestId& id) override;  // by due time
   std::vector<workflow::EffectStatus> effect_status(const RequestId& id) override;
+  void keep_late_answer(const workflow::LateAnswer& answer, const std::optional<workflow::KeyRecord>& key) override;
+  std::vector<workflow::LateAnswer> late_answers(const RequestId& id) override;
   std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) override;
   std::vector<workflow::CertificateRecord> certificates() override;  // newest first
   std::vector<workflow::KeyRecord> keys() override;                  // by token and label
@@ -105,7 +106,7 @@ class SqliteStore final : public workflow::Store {
   bool holds_lease(std::int64_t effect_id, const RequestId& request, const std::string& worker);
   void add_effect(const RequestId& request, const workflow::Effect& effect, const workflow::Order& order);
   void replace_effects(const workflow::Step& step, const workflow::Order& order);
-  void lease_timer(const workflow::Step& step);
+  void lease_until_due(const workflow::Step& step);
   void claim_lane(const std::string& lane, unsigned places, const workflow::ClaimQuery& query, Instant now,
                   std::vector<workflow::Claim>& claims);
   bool anything_due(const workflow::ClaimQuery& query, Instant now);

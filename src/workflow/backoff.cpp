@@ -6,19 +6,30 @@
 namespace hsmbridge::workflow {
 namespace {
 
-// A tenth more or less, always the same for one request: after a restart a thousand pending requests spread by
-// themselves, and a test knows what it will see.
+// A tenth more or less, always the same for one request: what was made in one batch drifts apart, and a test knows what
+// it will see.
 Duration jittered(const RequestId& id, Duration base) {
-  const Bytes digest = sha256(as_bytes(id.str()));
-  const auto share = static_cast<Duration::rep>(digest[0] * 256 + digest[1]);  // 0 … 65535
-  return base * 9 / 10 + base * share / (5 * 65535);
+  return base * 9 / 10 + place_in(id, base / 5);
 }
 
+// A provider's wish, or its mistake: no request sleeps for longer because of a word in a header.
+constexpr Duration kMostPatience = std::chrono::hours{24};
+
 Duration no_sooner_than(std::optional<Duration> asked, Duration planned) {
-  return asked ? std::max(*asked, planned) : planned;
+  return asked ? std::max(std::min(*asked, kMostPatience), planned) : planned;
 }
 
 }  // namespace
+
+Duration place_in(const RequestId& id, Duration span) {
+  const Bytes digest = sha256(as_bytes(id.str()));
+  const auto share = static_cast<Duration::rep>(digest[0] * 256 + digest[1]);  // 0 … 65535
+  return span * share / 65535;
+}
+
+Duration patient(Duration planned, std::optional<Duration> asked) {
+  return no_sooner_than(asked, planned);
+}
 
 Duration next_poll(const RequestId& id, Duration waited, std::optional<Duration> asked, const Timing& timing) {
   // A tenth of the time already waited: an answer is at most a tenth late, and a week costs few polls.

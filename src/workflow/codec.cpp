@@ -163,6 +163,7 @@ void fields(Unresolved& x, V& v) {
 template <class V>
 void fields(Completed& x, V& v) {
   v("key", x.key), v("certificate", x.certificate), v("late", x.late), v("findings", x.findings);
+  v("skipped", x.skipped);
 }
 template <class V>
 void fields(Rejected& x, V& v) {
@@ -295,7 +296,11 @@ void fields(TargetInstalled& x, V& v) {
 }
 template <class V>
 void fields(TargetFailed& x, V& v) {
-  v("target", x.target), v("problem", x.problem);
+  v("target", x.target), v("problem", x.problem), v("attempt", x.attempt);
+}
+template <class V>
+void fields(TargetSkipped& x, V& v) {
+  v("target", x.target), v("reason", x.reason);
 }
 template <class V>
 void fields(CancelAsked& x, V& v) {
@@ -350,7 +355,8 @@ constexpr Word<Handout::Content> kContents[] = {{Handout::Content::certificate, 
                                                 {Handout::Content::signature, "signature"}};
 constexpr Word<TargetState::Stage> kStages[] = {{TargetState::Stage::waiting, "waiting"},
                                                 {TargetState::Stage::done, "done"},
-                                                {TargetState::Stage::failed, "failed"}};
+                                                {TargetState::Stage::failed, "failed"},
+                                                {TargetState::Stage::skipped, "skipped"}};
 constexpr Word<Submitting::Phase> kPhases[] = {{Submitting::Phase::planned, "planned"},
                                                {Submitting::Phase::started, "started"}};
 constexpr Word<WithdrawWish::Cause> kCauses[] = {{WithdrawWish::Cause::cancel, "cancel"},
@@ -359,18 +365,6 @@ constexpr Word<WithdrawWish::Cause> kCauses[] = {{WithdrawWish::Cause::cancel, "
 constexpr Word<Withdrawing::Cancel> kCancels[] = {{Withdrawing::Cancel::wanted, "wanted"},
                                                   {Withdrawing::Cancel::accepted, "accepted"},
                                                   {Withdrawing::Cancel::impossible, "impossible"}};
-constexpr Word<Standing> kStandings[] = {{Standing::awaiting_approval, "awaiting_approval"},
-                                         {Standing::awaiting_issuance, "awaiting_issuance"},
-                                         {Standing::ready, "ready"},
-                                         {Standing::handed_out, "handed_out"},
-                                         {Standing::rejected, "rejected"},
-                                         {Standing::done, "done"},
-                                         {Standing::expired, "expired"},
-                                         {Standing::cancelled, "cancelled"},
-                                         {Standing::failed, "failed"},
-                                         {Standing::gone, "gone"},
-                                         {Standing::unrecognised, "unrecognised"}};
-
 constexpr std::span<const Word<Kind>> words_of(Kind) {
   return kKinds;
 }
@@ -395,9 +389,6 @@ constexpr std::span<const Word<WithdrawWish::Cause>> words_of(WithdrawWish::Caus
 constexpr std::span<const Word<Withdrawing::Cancel>> words_of(Withdrawing::Cancel) {
   return kCancels;
 }
-constexpr std::span<const Word<Standing>> words_of(Standing) {
-  return kStandings;
-}
 
 // RFC 3339 has years of four digits. A time beyond them ("a deadline in 20000 years") would be written and never be
 // read again, and with it the whole request.
@@ -413,7 +404,8 @@ Json write(const T& value);
 template <class T>
 Json write_value(const T& value) {
   if constexpr (std::is_same_v<T, std::string>) {
-    return Json(value);
+    // An error's text or a token's label may be anything. It must not keep the fact that carries it from the journal.
+    return Json(well_formed(value));
   } else if constexpr (std::is_same_v<T, bool>) {
     return Json(value);
   } else if constexpr (std::is_same_v<T, unsigned>) {
@@ -424,6 +416,8 @@ Json write_value(const T& value) {
     return Json(rfc3339(std::clamp(value, kEarliest, kLatest)));
   } else if constexpr (std::is_same_v<T, Duration>) {
     return Json(static_cast<std::int64_t>(value.count()));  // milliseconds
+  } else if constexpr (std::is_same_v<T, Standing>) {
+    return Json(to_string(value));
   } else if constexpr (std::is_enum_v<T>) {
     for (const auto& row : words_of(T{})) {
       if (row.value == value) return Json(row.word);
@@ -435,7 +429,7 @@ Json write_value(const T& value) {
 }
 template <class Tag>
 Json write_value(const StrongString<Tag>& value) {
-  return Json(value.str());
+  return Json(well_formed(value.str()));
 }
 template <class T>
 Json write_value(const std::optional<T>& value) {
@@ -486,6 +480,10 @@ void read_value(const Json& json, T& value) {
     value = parse_rfc3339(json.as_string());
   } else if constexpr (std::is_same_v<T, Duration>) {
     value = Duration{json.as_integer()};
+  } else if constexpr (std::is_same_v<T, Standing>) {
+    const std::optional<Standing> standing = standing_from(json.as_string());
+    if (!standing) throw Error{ErrorKind::corrupt, fmt::format("'{}' is no standing", json.as_string())};
+    value = *standing;
   } else if constexpr (std::is_enum_v<T>) {
     for (const auto& row : words_of(T{})) {
       if (row.word == json.as_string()) {

@@ -227,6 +227,7 @@ Next from(const Preparing& state, const Context& context) {
   }
   if (const auto* signed_csr = context.is<CsrSigned>()) {
     if (!state.key) return refuse("a CSR cannot be signed before its key is ready");
+    if (!state.csr.empty() && state.csr != signed_csr->csr) return refuse("its CSR is signed already");
     Preparing next = state;
     next.csr = signed_csr->csr;
     return State{std::move(next)};
@@ -406,7 +407,7 @@ Next absent(const LookingUp& state, const Context& context) {
   }
   if (state.wish) return given_up(*state.wish);
   return State{Submitting{state.dossier,
-                          state.submission.attempt + 1,
+                          std::max(state.submission.attempt, state.dossier.attempts_made) + 1,
                           Submitting::Phase::planned,
                           {},
                           {},
@@ -432,7 +433,7 @@ Next from(const LookingUp& state, const Context& context) {
     return two_orders(state.dossier, *answer, fmt::format("attempt {} may exist too", attempt), context.at(),
                       state.wish);
   }
-  if (const Report* report = report_of(context)) {
+  if (const Report* report = report_of(context.event.body)) {
     return landed(context.order, state.dossier, updated(state.submission, *report), *report, state.wish);
   }
   if (const auto* answer = context.is<SubmissionNotAccepted>()) {
@@ -481,7 +482,7 @@ Next from_waiting(const Waiting& state, const Context& context) {
   if (const auto* nothing = context.is<NothingHandedOut>()) {
     return State{Unresolved{state.dossier, state.submission, nothing->why, {}}};
   }
-  const Report* report = report_of(context);
+  const Report* report = report_of(context.event.body);
   if (report == nullptr) return refuse("nobody asked for that now");
   if (is_another_order(context, state.submission)) return another_order(state.dossier, context, state.submission);
   if (report->standing == Standing::gone) {
@@ -521,7 +522,7 @@ Next from(const Withdrawing& state, const Context& context) {
   if (const auto* nothing = context.is<NothingHandedOut>()) {
     return State{Unresolved{state.dossier, state.submission, nothing->why, {}, state.wish}};
   }
-  const Report* report = report_of(context);
+  const Report* report = report_of(context.event.body);
   if (report == nullptr) return refuse("nobody asked for that now");
   if (is_another_order(context, state.submission)) {
     return another_order(state.dossier, context, state.submission, state.wish);
@@ -562,7 +563,7 @@ Next from(const Retrieving& state, const Context& context) {
     return State{Unresolved{state.dossier, state.submission, nothing->why, {}, given_up_before(state.late)}};
   }
   if (is_word_of_a_person(context)) return at_any_time(state.dossier, state.submission, state.late, context);
-  const Report* report = report_of(context);
+  const Report* report = report_of(context.event.body);
   if (report == nullptr) return refuse("nobody asked for that now");
   if (report->standing == Standing::handed_out && report->handout) {
     return State{Verifying{state.dossier, updated(state.submission, *report), *report->handout, state.late}};
@@ -601,27 +602,39 @@ Next from(const Verifying& state, const Context& context) {
                           given_up_before(state.late)}};
 }
 
+const std::string& target_named_in(const Context& context) {
+  if (const auto* done = context.is<TargetInstalled>()) return done->target;
+  if (const auto* skipped = context.is<TargetSkipped>()) return skipped->target;
+  return context.is<TargetFailed>()->target;
+}
+
+State completed(const Installing& state) {
+  Completed done{state.dossier.key, state.certificate, false, state.findings};
+  for (const TargetState& one : state.targets) {
+    if (one.stage == TargetState::Stage::skipped) done.skipped.push_back(one.target.name);
+  }
+  return done;
+}
+
 Next from(const Installing& state, const Context& context) {
   Installing next = state;
-  const auto* done = context.is<TargetInstalled>();
-  const auto* trouble = context.is<TargetFailed>();
-  const std::string& name = done ? done->target : trouble->target;
+  const std::string& name = target_named_in(context);
   const auto target = std::find_if(next.targets.begin(), next.targets.end(),
                                    [&name](const TargetState& one) { return one.target.name == name; });
   if (target == next.targets.end()) return refuse(fmt::format("there is no target '{}'", name));
-  if (target->stage == TargetState::Stage::done) return refuse(fmt::format("'{}' is done already", name));
-  if (done) {
-    target->stage = TargetState::Stage::done;
-    target->last_error.clear();
-  } else {
+  if (is_over(target->stage)) return refuse(fmt::format("'{}' is done or given up already", name));
+  if (const auto* trouble = context.is<TargetFailed>()) {
     target->stage = TargetState::Stage::failed;
-    ++target->failures;
+    target->failures = std::max(target->failures + 1, trouble->attempt);
     target->last_error = trouble->problem.message;
+  } else {
+    const bool done = context.is<TargetInstalled>() != nullptr;
+    target->stage = done ? TargetState::Stage::done : TargetState::Stage::skipped;
+    if (done) target->last_error.clear();
   }
-  const bool all = std::all_of(next.targets.begin(), next.targets.end(),
-                               [](const TargetState& one) { return one.stage == TargetState::Stage::done; });
-  if (all) return State{Completed{state.dossier.key, state.certificate, false, state.findings}};
-  return State{std::move(next)};
+  const bool all =
+      std::all_of(next.targets.begin(), next.targets.end(), [](const TargetState& one) { return is_over(one.stage); });
+  return all ? completed(next) : State{std::move(next)};
 }
 
 Next from(const Unresolved& state, const Context& context) {
@@ -648,13 +661,14 @@ Next from(const Unresolved& state, const Context& context) {
   if (const auto* out = context.is<HandedOut>()) {
     return State{Verifying{state.dossier, state.submission, out->handout, state.wish.has_value()}};
   }
-  const Report* report = report_of(context);
+  const Report* report = report_of(context.event.body);
   if (report == nullptr) return refuse("nobody asked for that now");
   // Nothing takes a stored result out of the state but another result.
   const bool keeps_result = state.handout && !report->handout;
   if (keeps_result || (is_another_order(context, state.submission) && !state.submission.reference.empty())) {
     if (context.is<Reported>()) return refuse("a person decides now");
     Unresolved next = state;
+    if (!is_another_order(context, state.submission)) next.submission = updated(next.submission, *report);
     next.why += fmt::format("; another answer came: {} {}", report->reference.str(), spoken_status(*report));
     if (!next.handout) next.handout = report->handout;
     return State{std::move(next)};

@@ -23,9 +23,9 @@ enum class EffectName {
   verify,          // read the handout, check it against the request         provider repeatable
   install,         // one target, named by Effect::target                    token or local repeatable
   withdraw,        // cancel at the provider                                 provider repeatable
-  answer_overdue,  // timer: a started attempt without an answer           local
-  deadline,        // timer: the request's own deadline                    local
-  draft_age,       // timer: the draft reaches its max_age                 local
+  answer_overdue,  // timer: a started attempt without an answer           timer
+  deadline,        // timer: the request's own deadline                    timer
+  draft_age,       // timer: the draft reaches its max_age                 timer
 };
 std::string_view to_string(EffectName name);
 std::optional<EffectName> effect_name_from(std::string_view word);
@@ -43,7 +43,8 @@ struct Effect {
   bool operator==(const Effect&) const = default;
 };
 
-// Where an effect runs: "token:NAME", "provider:NAME" or "local". A slow lane starves no other.
+// Where an effect runs: "token:NAME", "provider:NAME", "local", or for timers "timer:PROVIDER". A slow lane starves no
+// other.
 std::string lane_of(const Effect& effect, const Order& order);
 
 }  // namespace hsmbridge::workflow

@@ -47,7 +47,11 @@ bool same_draft(const Record& one, const Record& other) {
 class Engine::Impl {
  public:
   Impl(std::unique_ptr<Store> store, EffectRunner& runner, const Clock& clock, EngineOptions options)
-      : store_(std::move(store)), clock_(clock), options_(std::move(options)), pool_(runner, clock, wakeup_) {
+      : store_(std::move(store)),
+        clock_(clock),
+        options_(std::move(options)),
+        started_at_(clock.now()),
+        pool_(runner, clock, wakeup_) {
     if (options_.worker.empty()) throw Error{ErrorKind::internal, "an engine needs a worker's name"};
   }
 
@@ -81,7 +85,11 @@ class Engine::Impl {
   std::vector<std::optional<StepResult>> commit_steps(const std::vector<Step>& steps,
                                                       const std::vector<std::size_t>& kept_of, std::vector<bool>& done);
   bool is_written(const Step& step);
+  bool read_again(Claim& claim, const Step& step);
+  void keep_late(const Finished& finished, const Verdict& verdict);
+  void give_up_storing(const Finished& finished, const Error& error);
   bool claim_and_start();
+  std::optional<Instant> spread_after_start(const Claim& claim) const;
   void start_once_only(std::vector<Claim> claims);
   void start(Claim claim);
   void flush();
@@ -96,6 +104,7 @@ class Engine::Impl {
   std::unique_ptr<Store> store_;
   const Clock& clock_;
   const EngineOptions options_;
+  const Instant started_at_;
   std::atomic<bool> stopping_{false};
   std::map<std::string, unsigned> taken_;  // places in use, by lane
   std::map<std::string, Instant> paused_;  // lanes whose provider's rate is used up, until when
@@ -145,6 +154,10 @@ bool Engine::Impl::claim_and_start() {
       kept_.push_back(judge().ring(std::move(claim)));
       continue;
     }
+    if (const auto later = spread_after_start(claim)) {
+      give_back_.push_back({claim.effect_id, *later, std::nullopt});
+      continue;
+    }
     const std::string lane = lane_of(claim.effect, order);
     const auto rate = options_.per_minute.find(order.provider);
     if (lane.starts_with("provider:") && rate != options_.per_minute.end()) {
@@ -166,6 +179,16 @@ bool Engine::Impl::claim_and_start() {
   }
   start_once_only(std::move(once_only));
   return true;
+}
+
+// Polls that fell due while no engine ran would all run in the first second. Each gets its own place in as much time as
+// it is late already, at most the longest pause between two polls: nothing is put off by more than the stop itself did.
+std::optional<Instant> Engine::Impl::spread_after_start(const Claim& claim) const {
+  if (claim.effect.name != EffectName::poll || !options_.only.empty()) return std::nullopt;
+  const Duration late = started_at_ - claim.effect.due;
+  if (late <= Duration::zero()) return std::nullopt;
+  const Order& order = claim.record.order;
+  return started_at_ + place_in(order.id, std::min(late, timing_of(order).poll_longest));
 }
 
 // The intent is on disk before the first byte leaves, and it is there only when this worker still held its claim.
@@ -287,14 +310,39 @@ std::vector<std::optional<StepResult>> Engine::Impl::commit_steps(const std::vec
       if (results[s] == StepResult::committed) done[kept_of[s]] = true;
     } catch (const Error& error) {
       if (!is_fault_of_one(error)) throw;
-      const Claim& claim = kept_[kept_of[s]].work.claim;
-      log::error(fmt::format("request {}: what {} brought cannot be stored: {}", steps[s].request.str(),
-                             claim.effect.identity(), error.message()));
-      give_back_.push_back(judge().failed(claim, error.message(), std::nullopt, timing_of(claim.record.order)));
+      give_up_storing(kept_[kept_of[s]], error);
       done[kept_of[s]] = true;
     }
   }
   return results;
+}
+
+// One request's answer that cannot be stored, with what it said where that may be known to nobody else.
+void Engine::Impl::give_up_storing(const Finished& finished, const Error& error) {
+  const Claim& claim = finished.work.claim;
+  const std::string words = precious_words(finished);
+  log::error(fmt::format("request {}: what {} brought cannot be stored: {}{}{}", claim.record.order.id.str(),
+                         claim.effect.identity(), error.message(), words.empty() ? "" : "; it was ", words));
+  give_back_.push_back(judge().failed(claim, error.message(), std::nullopt, timing_of(claim.record.order)));
+}
+
+void Engine::Impl::keep_late(const Finished& finished, const Verdict& verdict) {
+  try {
+    store_->keep_late_answer(*verdict.late, verdict.key);
+  } catch (const Error& error) {
+    if (!is_fault_of_one(error)) throw;
+    give_up_storing(finished, error);
+  }
+}
+
+// The request as it is now, for deciding again. False when there is nothing to decide any more.
+bool Engine::Impl::read_again(Claim& claim, const Step& step) {
+  std::optional<Record> fresh = store_->find(step.request);
+  // A check of another draft than the present one says nothing about it.
+  const bool other_draft = fresh && claim.effect.name == EffectName::check_draft && !same_draft(claim.record, *fresh);
+  if (!fresh || other_draft || is_written(step)) return false;
+  claim.record = std::move(*fresh);
+  return true;
 }
 
 // Marks in `done` what needs nothing more; the rest is to be judged again. True when anything was written.
@@ -324,25 +372,19 @@ bool Engine::Impl::commit_once(std::vector<bool>& done) {
     }
     for (std::size_t s = 0; s < steps.size(); ++s) {
       if (done[kept_of[s]]) continue;
-      Claim& claim = kept_[kept_of[s]].work.claim;
-      std::optional<Record> fresh = store_->find(steps[s].request);
-      // A check of another draft than the present one says nothing about it.
-      const bool other_draft =
-          fresh && claim.effect.name == EffectName::check_draft && !same_draft(claim.record, *fresh);
-      if (!fresh || other_draft || is_written(steps[s])) {
+      try {
+        done[kept_of[s]] = !read_again(kept_[kept_of[s]].work.claim, steps[s]);
+      } catch (const Error& error) {
+        if (!is_fault_of_one(error)) throw;
+        give_up_storing(kept_[kept_of[s]], error);
         done[kept_of[s]] = true;
-      } else {
-        claim.record = std::move(*fresh);
       }
     }
   }
   // A claim that failed is news too: who waits for a request wants to know.
   bool any = !steps.empty() || !stepless.empty();
   for (auto& [i, verdict] : stepless) {
-    if (verdict.late_fact) {
-      store_->append_audit("late-answer", verdict.late_fact->dump(), verdict.actor, kept_[i].at);
-      any = true;
-    }
+    if (verdict.late) keep_late(kept_[i], verdict);
     if (verdict.back) give_back_.push_back(std::move(*verdict.back));
     done[i] = true;
   }
@@ -451,8 +493,9 @@ void Engine::Impl::drain(Patience patience) {
     if (++tries < most_tries) wakeup_.wait(kStoreRetry);
   }
   for (const Finished& one : kept_) {
-    log::error(fmt::format("the outcome of {} of request {} could not be stored", one.work.claim.effect.identity(),
-                           one.work.claim.record.order.id.str()));
+    const std::string words = precious_words(one);
+    log::error(fmt::format("the outcome of {} of request {} could not be stored{}{}", one.work.claim.effect.identity(),
+                           one.work.claim.record.order.id.str(), words.empty() ? "" : "; it was ", words));
   }
 }
 

@@ -106,7 +106,11 @@ struct TargetInstalled {
 struct TargetFailed {
   std::string target;
   Problem problem;
+  unsigned attempt = 0;  // which run of this target it was; runs that a crash ended are counted
 };
+struct TargetSkipped {
+  std::string target, reason;
+};  // a person gave up one target
 struct CancelAsked {
   std::string reason;
 };
@@ -136,9 +140,9 @@ using EventBody =
                  DraftTooOld, LocallyApproved, LocallyRejected, Commanded, AttemptStarted, SubmissionAnswered,
                  SubmissionNotAccepted, SubmissionRefused, AnswerLost, FoundAtProvider, AbsentAtProvider,
                  LookUpInconclusive, Reported, HandedOut, NothingHandedOut, Verified, VerificationFailed,
-                 HandoutUnreadable, TargetInstalled, TargetFailed, CancelAsked, CancelAnswered, CancelImpossible,
-                 DeadlinePassed, ResolvedAsThere, ResolvedAsCertificate, ResolvedAsAbsent, ResolvedAsAbandoned,
-                 LookUpAsked>;
+                 HandoutUnreadable, TargetInstalled, TargetFailed, TargetSkipped, CancelAsked, CancelAnswered,
+                 CancelImpossible, DeadlinePassed, ResolvedAsThere, ResolvedAsCertificate, ResolvedAsAbsent,
+                 ResolvedAsAbandoned, LookUpAsked>;
 
 // In the order of the variant.
 enum class EventName {
@@ -170,6 +174,7 @@ enum class EventName {
   handout_unreadable,
   target_installed,
   target_failed,
+  target_skipped,
   cancel_asked,
   cancel_answered,
   cancel_impossible,
@@ -191,6 +196,8 @@ struct Event {
 inline EventName name_of(const EventBody& body) {
   return static_cast<EventName>(body.index());
 }
+// The provider's report that the event carries, or null.
+const Report* report_of(const EventBody& body);
 // "SubmissionAnswered"
 std::string_view to_string(EventName name);
 std::optional<EventName> event_name_from(std::string_view word);

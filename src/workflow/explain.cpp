@@ -294,7 +294,7 @@ class Explainer {
     say(fmt::format("Certificate {} was issued and checked.", state.certificate.substr(0, 16)));
     std::string open;
     for (const TargetState& target : state.targets) {
-      if (target.stage == TargetState::Stage::done) continue;
+      if (is_over(target.stage)) continue;
       if (!open.empty()) open += ", ";
       open += target.target.name;
       if (target.stage == TargetState::Stage::failed) {
@@ -305,6 +305,7 @@ class Explainer {
     text_.awaited = "installation at " + open;
     next_by(EffectName::install, "installs it");
     offer(command(id(), "wait"));
+    offer(command(id(), "resolve", "--skip-target NAME --reason TEXT"));
     offer("hsmbridge cert show " + state.certificate.substr(0, 16));
   }
   void unresolved(const Unresolved& state) {
@@ -333,6 +334,9 @@ class Explainer {
                           "revoke it if it is not wanted.",
                           state.certificate.substr(0, 16))
             : fmt::format("Certificate {} was issued, checked and put in its place.", state.certificate.substr(0, 16)));
+    for (const std::string& target : state.skipped) {
+      text_.what_happened += fmt::format(" It is not at {}: that was given up.", target);
+    }
     if (!state.findings.empty()) text_.what_happened += " It differs from what was asked, as the profile allows:";
     findings(state.findings);
     offer("hsmbridge cert show " + state.certificate.substr(0, 16));

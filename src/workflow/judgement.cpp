@@ -34,19 +34,9 @@ std::optional<EventBody> event_of(const Finished& finished, const Timing& timing
                     finished.error ? finished.error->message() : "the call ended without saying what became of it"};
 }
 
-const Report* report_in(const EventBody& body) {
-  if (const auto* reported = std::get_if<Reported>(&body)) return &reported->report;
-  if (const auto* answered = std::get_if<SubmissionAnswered>(&body)) return &answered->report;
-  if (const auto* found = std::get_if<FoundAtProvider>(&body)) return &found->report;
-  if (const auto* cancelled = std::get_if<CancelAnswered>(&body)) return &cancelled->report;
-  return nullptr;
-}
-
-// An answer that must not be lost, whatever state the request is in by now: it names something at the provider, or it
-// is what the provider gives once.
 bool brings_something(const EventBody& body) {
-  if (std::holds_alternative<HandedOut>(body)) return true;
-  const Report* report = report_in(body);
+  if (std::holds_alternative<HandedOut>(body) || std::holds_alternative<KeyReady>(body)) return true;
+  const Report* report = report_of(body);
   if (report == nullptr) return false;
   return report->handout.has_value() || (!std::holds_alternative<Reported>(body) && !report->reference.empty());
 }
@@ -66,17 +56,22 @@ std::optional<Duration> patience_asked(const Finished& finished) {
 
 }  // namespace
 
+std::string precious_words(const Finished& finished) {
+  const auto& body = finished.outcome.event;
+  return body && brings_something(*body) ? to_json(*body).dump() : std::string{};
+}
+
 GiveBack Judge::failed(const Claim& claim, const std::string& why, std::optional<Duration> asked,
                        const Timing& timing) const {
   const Duration wait = next_retry(claim.record.order.id, claim.runs + 1, asked, timing);
-  return {claim.effect_id, now_ + wait, why.empty() ? "it failed" : why};
+  return {claim.effect_id, now_ + wait, why.empty() ? "it failed" : well_formed(why)};
 }
 
 GiveBack Judge::quiet(const Claim& claim, std::optional<Duration> asked, const Timing& timing) const {
   const Record& record = claim.record;
   Duration wait{};
   if (std::holds_alternative<Withdrawing>(record.state)) {
-    wait = std::max(timing.withdraw_poll, asked.value_or(Duration::zero()));
+    wait = patient(timing.withdraw_poll, asked);
   } else {
     const Submission* submission = submission_of(record.state);
     const Instant since = submission != nullptr ? submission->submitted_at : record.changed_at;
@@ -89,7 +84,6 @@ Verdict Judge::of(const Finished& finished, const Timing& timing) const {
   const Claim& claim = finished.work.claim;
   const Record& record = claim.record;
   Verdict verdict;
-  verdict.actor = finished.outcome.actor.empty() ? "worker:" + worker_ : finished.outcome.actor;
   const std::optional<EventBody> body = event_of(finished, timing);
   if (!body) {
     if (!finished.begun) {
@@ -109,14 +103,14 @@ Verdict Judge::of(const Finished& finished, const Timing& timing) const {
     verdict.back = quiet(claim, asked ? asked : finished.outcome.retry_after, timing);
     return verdict;
   }
-  Event event{finished.at, verdict.actor, *body};
+  Event event{finished.at, finished.outcome.actor.empty() ? "worker:" + worker_ : finished.outcome.actor, *body};
   auto decided = decide(record.order, record.state, event, timing);
   if (const auto* refusal = std::get_if<Refusal>(&decided)) {
     log::warning(fmt::format("request {}: {} changes nothing: {}", record.order.id.str(), to_string(name_of(*body)),
                              refusal->why));
     if (brings_something(*body)) {
-      verdict.late_fact =
-          Json::object({{"request", record.order.id.str()}, {"answer", to_json(*body)}, {"why", refusal->why}});
+      verdict.late = LateAnswer{record.order.id, std::move(event), refusal->why};
+      verdict.key = finished.outcome.key;
     }
     verdict.back = failed(claim, refusal->why, std::nullopt, timing);
     return verdict;

@@ -10,13 +10,17 @@
 namespace hsmbridge::workflow {
 
 // What the engine does about an effect that finished: exactly one of a step to commit, or a claim to give back (with,
-// where an answer came that the machine does not take, a fact to keep).
+// where an answer came that the machine does not take, that answer to keep).
 struct Verdict {
   std::optional<Step> step;
   std::optional<GiveBack> back;
-  std::optional<Json> late_fact;
-  std::string actor;
+  std::optional<LateAnswer> late;
+  std::optional<KeyRecord> key;  // with `late`
 };
+
+// What must not be lost, whatever state its request is in by now: it names something at the provider, is what the
+// provider gives once, or tells of a key that is in the token. The whole of it as JSON; "" for anything else.
+std::string precious_words(const Finished& finished);
 
 // Pure: decides by its arguments alone.
 class Judge {

@@ -4,6 +4,7 @@
 #include "workflow/event.h"
 #include "workflow/report.h"
 #include "workflow/state.h"
+#include "workflow/store.h"
 
 #include <array>
 
@@ -19,43 +20,15 @@ constexpr std::array<std::string_view, kStateCount> kStates{
     "Expired",          "Cancelled",        "Failed",
     "Quarantined",      "Abandoned"};
 
-constexpr std::array<std::string_view, kEventCount> kEvents{"Created",
-                                                            "KeyPlanned",
-                                                            "KeyReady",
-                                                            "CsrSigned",
-                                                            "DraftFrozen",
-                                                            "PreparationFailed",
-                                                            "DraftAccepted",
-                                                            "DraftRefused",
-                                                            "DraftTooOld",
-                                                            "LocallyApproved",
-                                                            "LocallyRejected",
-                                                            "Commanded",
-                                                            "AttemptStarted",
-                                                            "SubmissionAnswered",
-                                                            "SubmissionNotAccepted",
-                                                            "SubmissionRefused",
-                                                            "AnswerLost",
-                                                            "FoundAtProvider",
-                                                            "AbsentAtProvider",
-                                                            "LookUpInconclusive",
-                                                            "Reported",
-                                                            "HandedOut",
-                                                            "NothingHandedOut",
-                                                            "Verified",
-                                                            "VerificationFailed",
-                                                            "HandoutUnreadable",
-                                                            "TargetInstalled",
-                                                            "TargetFailed",
-                                                            "CancelAsked",
-                                                            "CancelAnswered",
-                                                            "CancelImpossible",
-                                                            "DeadlinePassed",
-                                                            "ResolvedAsThere",
-                                                            "ResolvedAsCertificate",
-                                                            "ResolvedAsAbsent",
-                                                            "ResolvedAsAbandoned",
-                                                            "LookUpAsked"};
+constexpr std::array<std::string_view, kEventCount> kEvents{
+    "Created",           "KeyPlanned",          "KeyReady",         "CsrSigned",          "DraftFrozen",
+    "PreparationFailed", "DraftAccepted",       "DraftRefused",     "DraftTooOld",        "LocallyApproved",
+    "LocallyRejected",   "Commanded",           "AttemptStarted",   "SubmissionAnswered", "SubmissionNotAccepted",
+    "SubmissionRefused", "AnswerLost",          "FoundAtProvider",  "AbsentAtProvider",   "LookUpInconclusive",
+    "Reported",          "HandedOut",           "NothingHandedOut", "Verified",           "VerificationFailed",
+    "HandoutUnreadable", "TargetInstalled",     "TargetFailed",     "TargetSkipped",      "CancelAsked",
+    "CancelAnswered",    "CancelImpossible",    "DeadlinePassed",   "ResolvedAsThere",    "ResolvedAsCertificate",
+    "ResolvedAsAbsent",  "ResolvedAsAbandoned", "LookUpAsked"};
 
 constexpr std::array<std::string_view, 14> kEffects{
     "ensure_key", "sign_csr", "build_draft", "check_draft", "submit",         "look_up",  "poll",
@@ -80,6 +53,14 @@ std::string_view to_string(StateName name) {
 }
 std::optional<StateName> state_name_from(std::string_view word) {
   return from_word<StateName>(kStates, word);
+}
+
+const Report* report_of(const EventBody& body) {
+  if (const auto* reported = std::get_if<Reported>(&body)) return &reported->report;
+  if (const auto* found = std::get_if<FoundAtProvider>(&body)) return &found->report;
+  if (const auto* answered = std::get_if<SubmissionAnswered>(&body)) return &answered->report;
+  if (const auto* cancelled = std::get_if<CancelAnswered>(&body)) return &cancelled->report;
+  return nullptr;
 }
 
 std::string_view to_string(EventName name) {
@@ -130,7 +111,7 @@ std::string lane_of(const Effect& effect, const Order& order) {
     case EffectName::answer_overdue:
     case EffectName::deadline:
     case EffectName::draft_age:
-      return "local";
+      return timer_lane(order.provider);
     default:
       return "provider:" + order.provider;
   }

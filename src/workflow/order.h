@@ -53,7 +53,7 @@ struct Order {
   std::string profile;
   std::string token;
   KeyWish key;
-  // What the certificate shall say, as JSON: written and read by service/ask.h alone (subject, names, usages, validity,
+  // What the certificate shall say, as JSON: written and read by x509/ask.h alone (subject, names, usages, validity,
   // accepted deviations, signature algorithm).
   std::string ask;
   std::vector<InstallTarget> targets;
@@ -149,13 +149,17 @@ struct Handout {
 
 struct TargetState {
   InstallTarget target;
-  enum class Stage { waiting, done, failed };
+  enum class Stage { waiting, done, failed, skipped };
   Stage stage = Stage::waiting;
   unsigned failures = 0;
   std::string last_error;
 
   bool operator==(const TargetState&) const = default;
 };
+// Nothing is done about it any more.
+constexpr bool is_over(TargetState::Stage stage) {
+  return stage == TargetState::Stage::done || stage == TargetState::Stage::skipped;
+}
 
 // One person's approval at this bridge.
 struct LocalApproval {

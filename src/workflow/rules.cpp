@@ -138,6 +138,7 @@ constexpr Rule kRules[] = {
 
     {S::installing, E::target_installed, to(S::installing, S::completed), "one target more; all of them complete it"},
     {S::installing, E::target_failed, to(S::installing), "tried again later; the certificate is safe"},
+    {S::installing, E::target_skipped, to(S::installing, S::completed), "a named person gave up this target"},
 
     {S::unresolved, E::look_up_asked, to(S::looking_up), "a person asks to look once more"},
     {S::unresolved, E::resolved_as_there, to(S::awaiting_approval, S::withdrawing), kFoundByPerson},

@@ -10,7 +10,7 @@ namespace {
 
 // What the event says about patience, for the due time of what follows it.
 std::optional<Duration> asked_patience(const Context& context) {
-  if (const Report* report = report_of(context)) return report->retry_after;
+  if (const Report* report = report_of(context.event.body)) return report->retry_after;
   if (const auto* refused = context.is<SubmissionNotAccepted>()) return refused->retry_after;
   return std::nullopt;
 }
@@ -73,7 +73,7 @@ class Schedule {
     if (!state.key) return EffectName::ensure_key;
     return state.csr.empty() ? EffectName::sign_csr : EffectName::build_draft;
   }
-  Duration patience(Duration planned) const { return std::max(planned, asked_patience(context_).value_or(planned)); }
+  Duration patience(Duration planned) const { return patient(planned, asked_patience(context_)); }
 
   void add_draft_age(const Draft& draft) {
     if (context_.order.max_age) add(EffectName::draft_age, draft.built_at + *context_.order.max_age);
@@ -112,7 +112,7 @@ class Schedule {
   }
   void installing(const Installing& state) {
     for (const TargetState& target : state.targets) {
-      if (target.stage == TargetState::Stage::done) continue;
+      if (is_over(target.stage)) continue;
       const Duration delay = target.stage == TargetState::Stage::failed
                                  ? next_retry(context_.order.id, target.failures, std::nullopt, context_.timing)
                                  : Duration::zero();
@@ -133,14 +133,6 @@ class Schedule {
 };
 
 }  // namespace
-
-const Report* report_of(const Context& context) {
-  if (const auto* reported = context.is<Reported>()) return &reported->report;
-  if (const auto* found = context.is<FoundAtProvider>()) return &found->report;
-  if (const auto* answered = context.is<SubmissionAnswered>()) return &answered->report;
-  if (const auto* cancelled = context.is<CancelAnswered>()) return &cancelled->report;
-  return nullptr;
-}
 
 bool wants_to_end(const Context& context) {
   return context.is<CancelAsked>() || context.is<DeadlinePassed>();

@@ -20,8 +20,6 @@ struct Context {
   }
 };
 
-// The provider's report that the event carries, or null.
-const Report* report_of(const Context& context);
 // A cancel or a deadline.
 bool wants_to_end(const Context& context);
 

@@ -152,7 +152,8 @@ struct Completed {
   Key key;
   std::string certificate;  // SHA-256 of the DER, hex
   bool late = false;
-  std::vector<Finding> findings;  // what differs and was accepted or only reported
+  std::vector<Finding> findings;          // what differs and was accepted or only reported
+  std::vector<std::string> skipped = {};  // targets that a person gave up
   bool operator==(const Completed&) const = default;
 };
 struct Rejected {

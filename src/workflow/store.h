@@ -97,7 +97,8 @@ struct KeyRecord {
 // One step of one request, committed whole or not at all: event, audit leaf, new state, effects. The effects of the
 // decision replace all of the request, except that a wanted one of equal identity whose lease holds, and that is not
 // the finished one, stays as it is. With AttemptStarted the timer answer_overdue is leased until the call's hard
-// deadline on CLOCK_BOOTTIME, so that a wall clock set forward cannot declare a call lost that is still being made.
+// deadline on CLOCK_BOOTTIME, so that a wall clock set forward cannot declare a call lost that is still being made; a
+// look-up that waits for the settle time is leased the same way.
 struct Step {
   RequestId request;
   std::uint64_t expected_sequence = 0;
@@ -107,6 +108,14 @@ struct Step {
   std::optional<std::string> lease_of;          // the commit fails unless this worker still holds the claim
   std::optional<CertificateRecord> certificate;
   std::optional<KeyRecord> key;
+};
+
+// An answer that its request does not take any more (it is over, or goes by another key), kept all the same: it names
+// something at the provider, is what the provider gives once, or tells of a key that is in the token now.
+struct LateAnswer {
+  RequestId request;
+  Event event;
+  std::string why;  // it was not taken
 };
 
 enum class StepResult {
@@ -130,8 +139,6 @@ class Store {
   // Takes due effects, oldest first, at most the free places of each lane (the lane "timer:NAME" holds the timers of
   // the requests of provider NAME). Writes nothing when nothing is due and nothing is given back.
   virtual std::vector<Claim> claim(const ClaimQuery& query, Instant now) = 0;
-  // Gives a claim back: it is due again at `due`; its lease ends. Nothing happens when `worker` does not hold it.
-  virtual void release(std::int64_t effect_id, const std::string& worker, Instant due) = 0;
   // When the next effect of these lanes is due, or nothing.
   virtual std::optional<Instant> next_due(const ClaimQuery& query) = 0;
   // Changes whenever another connection committed something (PRAGMA data_version).
@@ -151,6 +158,11 @@ class Store {
   virtual std::vector<JournalEntry> history(const RequestId& id) = 0;
   virtual std::vector<Effect> effects(const RequestId& id) = 0;
   virtual std::vector<EffectStatus> effect_status(const RequestId& id) = 0;
+
+  // Durable, with an audit leaf and the key's record; once, however often the same answer is brought.
+  virtual void keep_late_answer(const LateAnswer& answer, const std::optional<KeyRecord>& key) = 0;
+  // In the order in which they came.
+  virtual std::vector<LateAnswer> late_answers(const RequestId& id) = 0;
 
   virtual std::optional<CertificateRecord> certificate(const std::string& fingerprint) = 0;
   virtual std::vector<CertificateRecord> certificates() = 0;

@@ -159,17 +159,29 @@ TEST_CASE("two daemons share the work and SIGTERM stops each with nothing in han
   BenchOptions options;
   options.quorum = 0;
   Bench bench(options);
-  Process first(bench.cli(), {HSMBRIDGE_PROGRAM, "run"}, {});
-  Process second(bench.cli(), {HSMBRIDGE_PROGRAM, "run"}, {});
+  // Each can do a part only: the first has no token, the second no provider. Neither could bring a request to its end.
+  const auto good = bench.cli().read(".config/hsmbridge/hsmbridge.yaml");
+  const auto with = [&](const std::string& name, const std::string& from, const std::string& to) {
+    std::string text = good;
+    const auto at = text.find(from);
+    REQUIRE(at != std::string::npos);
+    text.replace(at, from.size(), to);
+    return bench.cli().write(name, text).string();
+  };
+  const auto no_token = with("first.yaml", "/web.pin", "/missing.pin");
+  const auto no_provider = with("second.yaml", "/rig/ca.pem", "/rig/missing.pem");
+  Process first(bench.cli(), {HSMBRIDGE_PROGRAM, "run", "--config", no_token}, {});
+  Process second(bench.cli(), {HSMBRIDGE_PROGRAM, "run", "--config", no_provider}, {});
   std::vector<std::string> ids;
   for (const std::string label : {"a", "b", "c", "d"}) {
     ids.push_back(
         Bench::id_in(bench.run({"enroll", "--new-key", label, "--san", "dns:" + label + ".example.com", "--queue"})));
   }
   for (const auto& id : ids) {
-    const auto waited = bench.run({"request", "wait", id, "--timeout", "30s"});
-    INFO(waited.out << waited.err << history(bench, id));
-    CHECK(waited.status == 0);
+    // watch looks on and does no work itself.
+    const auto watched = bench.run({"request", "watch", id});
+    INFO(watched.out << watched.err << history(bench, id));
+    CHECK(watched.status == 0);
   }
   first.signal(SIGTERM);
   second.signal(SIGTERM);
@@ -183,27 +195,64 @@ TEST_CASE("SIGHUP takes a changed configuration and keeps the old one when the n
   BenchOptions options;
   options.quorum = 0;
   Bench bench(options);
-  const std::string file = ".config/hsmbridge/hsmbridge.yaml";
-  const auto good = bench.cli().read(file);
-  Process daemon(bench.cli(), {HSMBRIDGE_PROGRAM, "run"}, {});
-  const auto complete = [&](const std::string& label) {
-    const auto id =
-        Bench::id_in(bench.run({"enroll", "--new-key", label, "--san", "dns:" + label + ".example.com", "--queue"}));
-    return bench.run({"request", "wait", id, "--timeout", "30s"}).status;
+  const auto good = bench.cli().read(".config/hsmbridge/hsmbridge.yaml");
+  // The daemon's own file. At first its provider is somewhere else: it can do no request alone.
+  std::string elsewhere = good;
+  const auto at = elsewhere.find("/rig/ca.pem");
+  REQUIRE(at != std::string::npos);
+  elsewhere.replace(at, 11, "/rig/missing.pem");
+  const auto file = bench.cli().write("daemon.yaml", elsewhere).string();
+  Process daemon(bench.cli(), {HSMBRIDGE_PROGRAM, "run", "--config", file}, {});
+  const auto queue = [&](const std::string& label) {
+    return Bench::id_in(bench.run({"enroll", "--new-key", label, "--san", "dns:" + label + ".example.com", "--queue"}));
   };
-  CHECK(complete("before") == 0);
-  bench.cli().write(file, good + "no_such_key: 1\n");
-  daemon.signal(SIGHUP);
-  bench.wait_for_words("the configuration is not taken");
-  bench.cli().write(file, good);
+  const auto first = queue("first");
+  bench.wait_for_words(first + " CsrSigned");
+  const auto hang_up = [&](const std::string& text, const std::string& words) {
+    bench.cli().write("daemon.yaml", text);
+    daemon.signal(SIGHUP);
+    bench.wait_for_words(words);
+  };
+  hang_up(good + "no_such_key: 1\n", "unknown key");
+  CHECK(bench.state_of(first) == "Preparing");
+  // A store that cannot be opened is no reason to end either.
+  std::string storeless = good;
+  storeless.replace(storeless.find("hsmbridge.db"), 12, "daemon.yaml/x.db");
+  hang_up(storeless, "cannot make the store");
   CHECK(daemon.running());
-  CHECK(complete("after") == 0);
-  bench.cli().write(file, good + "people:\n  dora: {token: web, key: approver}\n");
-  daemon.signal(SIGHUP);
-  bench.wait_for_words("reading the configuration again");
-  CHECK(complete("later") == 0);
+  hang_up(good, "provider:tsb, token:");
+  CHECK(bench.run({"request", "watch", first}).status == 0);
+  CHECK(bench.run({"request", "watch", queue("second")}).status == 0);
   daemon.signal(SIGTERM);
   CHECK(daemon.wait() == 0);
+
+  // What was taken stands in the audit log, with what was in the file.
+  const auto leaves = bench.cli().other({"sqlite3", "hsmbridge.db", "SELECT CAST(data AS TEXT) FROM leaves"}).out;
+  for (const auto& text : {elsewhere, good}) CHECK(leaves.find(hex(sha256(as_bytes(text)))) != std::string::npos);
+  CHECK(leaves.find(hex(sha256(as_bytes(storeless)))) == std::string::npos);
+}
+
+TEST_CASE("a key whose request was cancelled while it was made is spoken of") {
+  BenchOptions options;
+  options.quorum = 0;
+  Bench bench(options);
+  bench.cli().set("HSMBRIDGE_FAILPOINT", "engine.after-run:1");
+  const auto killed = bench.run({"enroll", "--new-key", "orphan", "--san", "dns:a.example.com", "--wait"});
+  bench.cli().unset("HSMBRIDGE_FAILPOINT");
+  REQUIRE(killed.status == 128 + SIGKILL);
+  REQUIRE(bench.objects("orphan").private_keys == 1);
+  CHECK(bench.run({"doctor"}).out.find("planned keys: none is left over") != std::string::npos);
+  const auto listed = bench.run({"--json", "request", "list"});
+  const auto id = std::string(listed.json().at("requests").as_array().at(0).at("id").as_string());
+  REQUIRE(bench.run({"request", "cancel", id, "--reason", "typed wrong"}).status == 0);
+  const auto doctor = bench.run({"doctor"});
+  INFO(doctor.out);
+  CHECK(doctor.out.find("orphan (CKA_ID ") != std::string::npos);
+  CHECK(doctor.out.find("hsmbridge key list --token web") != std::string::npos);
+  const auto keys = bench.run({"key", "list", "--token", "web"});
+  INFO(keys.out << keys.err);
+  CHECK(keys.err.find("was made for a request that is over") != std::string::npos);
+  CHECK(keys.err.find("hsmbridge key delete --token web id=") != std::string::npos);
 }
 
 }  // namespace hsmbridge::test

@@ -22,6 +22,8 @@ class FailingStore final : public workflow::Store {
     fails_after,   // it is written, and the caller hears otherwise
   };
   using Decide = std::function<Fate(unsigned)>;
+  // Called before each commit(); what it throws is thrown by the store.
+  std::function<void(const std::vector<workflow::Step>&)> before_commit;
   // Called after each commit() that went through.
   std::function<void(const std::vector<workflow::Step>&)> after_commit;
 
@@ -39,6 +41,7 @@ class FailingStore final : public workflow::Store {
   }
   std::vector<workflow::StepResult> commit(const std::vector<workflow::Step>& steps) override {
     return write([&] {
+      if (before_commit) before_commit(steps);
       auto results = store_->commit(steps);
       if (after_commit) after_commit(steps);
       return results;
@@ -47,9 +50,9 @@ class FailingStore final : public workflow::Store {
   std::vector<workflow::Claim> claim(const workflow::ClaimQuery& query, Instant now) override {
     return write([&] { return store_->claim(query, now); });
   }
-  void release(std::int64_t effect_id, const std::string& worker, Instant due) override {
+  void keep_late_answer(const workflow::LateAnswer& answer, const std::optional<workflow::KeyRecord>& key) override {
     write([&] {
-      store_->release(effect_id, worker, due);
+      store_->keep_late_answer(answer, key);
       return 0;
     });
   }
@@ -81,6 +84,7 @@ class FailingStore final : public workflow::Store {
   std::vector<workflow::JournalEntry> history(const RequestId& id) override { return store_->history(id); }
   std::vector<workflow::Effect> effects(const RequestId& id) override { return store_->effects(id); }
   std::vector<workflow::EffectStatus> effect_status(const RequestId& id) override { return store_->effect_status(id); }
+  std::vector<workflow::LateAnswer> late_answers(const RequestId& id) override { return store_->late_answers(id); }
   std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) override {
     return store_->certificate(fingerprint);
   }

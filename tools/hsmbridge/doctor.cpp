@@ -6,6 +6,7 @@
 #include "pkcs11/pin.h"
 #include "pkcs11/token.h"
 #include "service/ask.h"
+#include "service/requests.h"
 #include "tools/hsmbridge/token_access.h"
 #include "x509/algorithm.h"
 
@@ -114,9 +115,29 @@ bool looks_like_source(std::string_view text) {
 
 }  // namespace
 
+namespace {
+
+// A key that nobody waits for any more may be in the token.
+void examine_plans(std::vector<Finding>& findings, Wiring& wiring) {
+  examine(findings, "store: planned keys", [&](Finding& finding) {
+    const auto store = wiring.store();
+    for (const auto& key : service::forgotten_plans(*store)) {
+      finding.health = Health::note;
+      finding.what +=
+          fmt::format("{}{} (CKA_ID {}) in token {} was planned for a request that is over, and may be there",
+                      finding.what.empty() ? "" : "\n", key.label, key.cka_id, key.token);
+      finding.hint = fmt::format("`hsmbridge key list --token {}` says whether it is there, and what to do", key.token);
+    }
+    if (finding.what.empty()) finding.what = "none is left over";
+  });
+}
+
+}  // namespace
+
 std::vector<Finding> examine_store(Wiring& wiring) {
   std::vector<Finding> findings;
   const auto& path = wiring.settings().store.path;
+  bool opened = false;
   examine(findings, "store", [&](Finding& finding) {
     if (!path) {
       finding.health = Health::note;
@@ -125,6 +146,7 @@ std::vector<Finding> examine_store(Wiring& wiring) {
     } else if (std::filesystem::exists(*path)) {
       wiring.store();
       finding.what = fmt::format("opens, {}", path->string());
+      opened = true;
     } else {
       // Not made here: a check changes nothing.
       finding.what = fmt::format("{} is made at the first use", path->string());
@@ -139,6 +161,7 @@ std::vector<Finding> examine_store(Wiring& wiring) {
       }
     }
   });
+  if (opened) examine_plans(findings, wiring);
   return findings;
 }
 

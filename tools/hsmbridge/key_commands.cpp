@@ -3,6 +3,7 @@
 #include "pkcs11/generate.h"
 #include "pkcs11/keys.h"
 #include "pkcs11/signer.h"
+#include "service/requests.h"
 #include "tools/hsmbridge/commands.h"
 #include "tools/hsmbridge/key_birth.h"
 #include "tools/hsmbridge/place.h"
@@ -12,6 +13,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace hsmbridge::cli {
@@ -87,6 +89,22 @@ ExitCode generate(Invocation& invocation) {
   return ExitCode::done;
 }
 
+// Keys in this token that were made for requests that are over: nobody else would ever speak of them.
+void warn_of_forgotten(Invocation& invocation, Place& place, const std::string& token,
+                       const std::vector<pkcs11::KeyInfo>& keys) {
+  if (place.wiring() == nullptr || !place.wiring()->settings().store.path) return;
+  const auto store = place.wiring()->store();
+  for (const auto& plan : service::forgotten_plans(*store)) {
+    const auto there = std::find_if(keys.begin(), keys.end(),
+                                    [&plan](const pkcs11::KeyInfo& key) { return hex(key.id) == plan.cka_id; });
+    if (plan.token != token || there == keys.end()) continue;
+    invocation.output.warning(
+        fmt::format("{} (id={}) was made for a request that is over, and nothing uses it: "
+                    "`hsmbridge key delete --token {} id={}` destroys it, `hsmbridge enroll --key id={}` uses it",
+                    there->label, plan.cka_id, token, plan.cka_id, plan.cka_id));
+  }
+}
+
 ExitCode list(Invocation& invocation) {
   Place place(invocation);
   const auto token = place.token();
@@ -96,6 +114,7 @@ ExitCode list(Invocation& invocation) {
   invocation.output.result("hsmbridge.key-list/1",
                            Json::object({{"token", Json(token->name())}, {"keys", std::move(rows)}}),
                            keys.empty() ? "" : keys_text(keys));
+  warn_of_forgotten(invocation, place, token->name(), keys);
   if (keys.empty()) {
     invocation.output.note(fmt::format("token {} holds no key; next: hsmbridge key generate{} --label NAME",
                                        token->name(), token_words(invocation.arguments)));

@@ -91,8 +91,12 @@ ExitCode history(Invocation& invocation) {
   const auto entries = named.store->history(named.id);
   Json json = Json::array();
   for (const auto& entry : entries) json.push(service::to_json(entry));
-  invocation.output.result("hsmbridge.request-history/1", Json::object({{"id", named.id.str()}, {"events", json}}),
-                           history_text(entries));
+  const auto late = named.store->late_answers(named.id);
+  Json late_json = Json::array();
+  for (const auto& answer : late) late_json.push(service::to_json(answer));
+  invocation.output.result("hsmbridge.request-history/1",
+                           Json::object({{"id", named.id.str()}, {"events", json}, {"late_answers", late_json}}),
+                           history_text(entries, late));
   return ExitCode::done;
 }
 
@@ -247,12 +251,16 @@ workflow::EventBody resolution(const Arguments& arguments) {
   if (arguments.has("--not-there")) given.emplace_back(workflow::ResolvedAsAbsent{reason});
   if (arguments.has("--abandon")) given.emplace_back(workflow::ResolvedAsAbandoned{reason});
   if (arguments.has("--look-up")) given.emplace_back(workflow::LookUpAsked{});
+  if (const auto target = arguments.text("--skip-target")) {
+    given.emplace_back(workflow::TargetSkipped{*target, reason});
+  }
   if (given.size() != 1) {
     throw Error{ErrorKind::invalid_input,
                 "say how it is resolved, with exactly one of: --reference, --certificate, "
-                "--not-there, --abandon, --look-up"};
+                "--not-there, --abandon, --look-up, --skip-target"};
   }
-  if ((arguments.has("--not-there") || arguments.has("--abandon")) && reason.empty()) {
+  const bool gives_up = arguments.has("--abandon") || arguments.has("--skip-target");
+  if ((gives_up || arguments.has("--not-there")) && reason.empty()) {
     throw Error{ErrorKind::invalid_input, "this decision stays in the journal under your name: give --reason"};
   }
   return given.front();
@@ -338,7 +346,8 @@ std::vector<Command> request_commands() {
         {"--not-there", "", "it is provably not at the provider: submit again"},
         {"--abandon", "", "give it up"},
         {"--look-up", "", "look for it at the provider once more"},
-        {"--reason", "TEXT", "why; demanded with --not-there and --abandon"}},
+        {"--skip-target", "NAME", "give up one place where its certificate goes, for example file:/path"},
+        {"--reason", "TEXT", "why; demanded with --not-there, --abandon and --skip-target"}},
        {kRequest},
        resolve,
        kOutcomes,

@@ -5,6 +5,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <string_view>
 #include <variant>
 
 namespace hsmbridge::cli {
@@ -37,7 +39,8 @@ std::string targets_text(const workflow::State& state, const workflow::Order& or
   if (const auto* installing = std::get_if<workflow::Installing>(&state)) {
     for (const auto& target : installing->targets) {
       using Stage = workflow::TargetState::Stage;
-      const auto stage = target.stage == Stage::done ? std::string("done")
+      const auto stage = target.stage == Stage::done      ? std::string("done")
+                         : target.stage == Stage::skipped ? std::string("given up")
                          : target.stage == Stage::failed
                              ? fmt::format("failed {} times: {}", target.failures, target.last_error)
                              : std::string("waiting");
@@ -45,8 +48,16 @@ std::string targets_text(const workflow::State& state, const workflow::Order& or
     }
     return text;
   }
-  const bool done = std::holds_alternative<workflow::Completed>(state);
-  for (const auto& target : order.targets) add(safe(target.name) + (done ? ": done" : ""));
+  const auto* completed = std::get_if<workflow::Completed>(&state);
+  for (const auto& target : order.targets) {
+    std::string_view stage;
+    if (completed != nullptr) {
+      const auto& skipped = completed->skipped;
+      const bool given_up = std::find(skipped.begin(), skipped.end(), target.name) != skipped.end();
+      stage = completed->late ? ": not installed, it came late" : given_up ? ": given up" : ": done";
+    }
+    add(safe(target.name) + std::string(stage));
+  }
   return text;
 }
 
@@ -136,6 +147,11 @@ std::string show_text(const service::RequestView& view, Instant now) {
   }
   fields.add("Findings", findings_text(state));
   fields.add("Install", targets_text(state, order));
+  for (const auto& answer : view.late) {
+    fields.add("Came late", fmt::format("{}, {}: {}; {}", with_distance(answer.event.at, now),
+                                        workflow::to_string(workflow::name_of(answer.event.body)),
+                                        safe(service::detail_of(answer.event.body)), safe(answer.why)));
+  }
   return fields.text();
 }
 
@@ -166,12 +182,17 @@ std::string history_line(const workflow::JournalEntry& entry) {
   return line;
 }
 
-std::string history_text(const std::vector<workflow::JournalEntry>& history) {
+std::string history_text(const std::vector<workflow::JournalEntry>& history,
+                         const std::vector<workflow::LateAnswer>& late) {
   commandline::Table table({"#", "TIME (UTC)", "EVENT", "STATE AFTER", "BY", "DETAIL"});
   for (const auto& entry : history) {
     table.row({std::to_string(entry.sequence), clock_text(entry.event.at),
                std::string(workflow::to_string(workflow::name_of(entry.event.body))),
                std::string(workflow::to_string(entry.after)), entry.event.actor, service::detail_of(entry.event.body)});
+  }
+  for (const auto& answer : late) {
+    table.row({"-", clock_text(answer.event.at), std::string(workflow::to_string(workflow::name_of(answer.event.body))),
+               "(not taken)", answer.event.actor, service::detail_of(answer.event.body) + "; " + answer.why});
   }
   return table.text();
 }

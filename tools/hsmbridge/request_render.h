@@ -17,7 +17,8 @@ commandline::ExitCode exit_code_of(const workflow::State& state);
 std::string list_text(const std::vector<service::RequestRow>& rows, Instant now);
 std::string show_text(const service::RequestView& view, Instant now);
 std::string explain_text(const service::RequestView& view, Instant now);
-std::string history_text(const std::vector<workflow::JournalEntry>& history);
+std::string history_text(const std::vector<workflow::JournalEntry>& history,
+                         const std::vector<workflow::LateAnswer>& late);
 // "2026-11-23 15:42:07  Reported            PENDING; approved by alice"
 std::string history_line(const workflow::JournalEntry& entry);
 

@@ -75,10 +75,6 @@ class Troubles {
   std::map<std::string, Error> last_;
 };
 
-void stop_engine(void* engine) noexcept {
-  static_cast<workflow::Engine*>(engine)->stop();
-}
-
 // What happened since the last call, a line an event.
 class Progress {
  public:
@@ -170,7 +166,7 @@ std::vector<Waited> drive_requests(Wiring& wiring, const std::vector<RequestId>&
     StopSignals signals({SIGINT, SIGTERM});
     workflow::Engine engine(wiring.store(), effects, wiring.clock(), wiring.engine_options(open));
     warn_of_left_out(wiring, before, output);
-    signals.target(stop_engine, &engine);
+    signals.target(engine);
     TimeLimit limit(timeout, engine);
     engine.run([&](workflow::Store& store) {
       // One look a commit, however many they are: a request that is passed is never looked at again.

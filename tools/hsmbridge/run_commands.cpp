@@ -51,10 +51,6 @@ class LoggedEffects final : public workflow::EffectRunner {
   service::Effects effects_;
 };
 
-void stop_engine(void* engine) noexcept {
-  static_cast<workflow::Engine*>(engine)->stop();
-}
-
 void announce(Wiring& wiring, const workflow::EngineOptions& options) {
   std::string lanes;
   for (const auto& [lane, places] : options.lanes) {
@@ -95,7 +91,7 @@ void work(Equipment& equipment, StopSignals& signals) {
   announce(wiring, equipment.options);
   LoggedEffects effects(wiring);
   workflow::Engine engine(std::move(equipment.store), effects, wiring.clock(), std::move(equipment.options));
-  signals.target(stop_engine, &engine);
+  signals.target(engine);
   {
     const LeftOutWatch watch([&wiring] { return wiring.left_out_changed(); }, [&engine] { engine.stop(); });
     engine.run();

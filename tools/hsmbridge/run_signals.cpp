@@ -1,5 +1,7 @@
 #include "tools/hsmbridge/run_signals.h"
 
+#include "workflow/engine.h"
+
 #include <atomic>
 #include <thread>
 #include <utility>
@@ -57,6 +59,10 @@ void StopSignals::target(Stop stop, void* context) {
   g_context.store(context);
   g_stop.store(stop);
   if (stop != nullptr && g_received.load() != 0) stop(context);
+}
+
+void StopSignals::target(workflow::Engine& engine) {
+  target([](void* context) noexcept { static_cast<workflow::Engine*>(context)->stop(); }, &engine);
 }
 
 int StopSignals::received() const {

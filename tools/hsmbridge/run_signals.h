@@ -4,6 +4,10 @@
 #include <initializer_list>
 #include <vector>
 
+namespace hsmbridge::workflow {
+class Engine;
+}
+
 namespace hsmbridge::cli {
 
 // While it lives, these signals stop an engine instead of ending the process: the handler sets a flag and calls
@@ -19,6 +23,7 @@ class StopSignals {
 
   // Whom to stop from now on; calls it at once when a signal came already. Null: nobody.
   void target(Stop stop, void* context);
+  void target(workflow::Engine& engine);
   // The signal that came, or 0; one that ends the process stays, whatever comes after it.
   int received() const;
   // Forgets a SIGHUP, and nothing else that came meanwhile.

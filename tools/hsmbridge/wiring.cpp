@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -203,8 +204,15 @@ std::shared_ptr<workflow::Provider> Wiring::provider(const std::string& name) {
   return provider.made;
 }
 
+// Where no store is configured there is no audit log, and no request that a provider could work for either.
+void Wiring::record(std::string_view kind, const Json& facts) {
+  if (!settings_.store.path) return;
+  store()->append_audit(std::string(kind), facts.dump(), service::actor_of_process(), clock_.now());
+}
+
 ProviderNeeds Wiring::provider_needs() {
-  return {clock_, [this](const std::string& token) { return pkcs11_token(token); }, keys_of_people(settings_)};
+  return {clock_, [this](const std::string& token) { return pkcs11_token(token); },
+          [this](std::string_view kind, const Json& facts) { record(kind, facts); }, keys_of_people(settings_)};
 }
 
 std::vector<Bytes> Wiring::anchors(const workflow::Order& order) {
@@ -217,6 +225,14 @@ std::vector<Bytes> Wiring::anchors(const workflow::Order& order) {
 
 std::optional<workflow::CertificateRecord> Wiring::certificate(const std::string& fingerprint) {
   return store()->certificate(fingerprint);
+}
+
+bool Wiring::is_issuer(const std::string& fingerprint) {
+  const auto records = store()->certificates();
+  return std::any_of(records.begin(), records.end(), [&fingerprint](const workflow::CertificateRecord& record) {
+    return std::any_of(record.chain.begin(), record.chain.end(),
+                       [&fingerprint](const Bytes& der) { return hex(sha256(der)) == fingerprint; });
+  });
 }
 
 void Wiring::check_lane(const std::string& lane) {

@@ -14,6 +14,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -39,11 +40,15 @@ class Wiring final : public service::World {
   std::shared_ptr<workflow::Token> token(const std::string& name) override;
   std::vector<Bytes> anchors(const workflow::Order& order) override;
   std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) override;
+  bool is_issuer(const std::string& fingerprint) override;
 
   // The token itself, for what the workflow does not do: planning a key, an approver's signature. Opened once.
   std::shared_ptr<pkcs11::Token> pkcs11_token(const std::string& name);
   // The memory of refused PINs: the store's, or files when no store is configured.
   std::shared_ptr<pkcs11::PinRefusals> refusals();
+
+  // Appends a leaf to the audit log; durable when it returns.
+  void record(std::string_view kind, const Json& facts);
 
   // What a provider, or an approver at one, is put together from.
   ProviderNeeds provider_needs();

@@ -2,6 +2,7 @@
 
 #include "config/settings.h"
 #include "pkcs11/token.h"
+#include "tools/hsmbridge/audited_signer.h"
 #include "workflow/provider.h"
 
 #include <functional>
@@ -15,6 +16,7 @@ namespace hsmbridge::cli {
 struct ProviderNeeds {
   const Clock& clock;
   std::function<std::shared_ptr<pkcs11::Token>(const std::string& token)> token;
+  RecordFact record;                  // every use of a key is written down
   std::vector<SpkiHash> people = {};  // the keys of everybody under `people:`, as far as the file names them
 };
 

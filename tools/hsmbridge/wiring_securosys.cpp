@@ -1,6 +1,7 @@
 #include "tools/hsmbridge/wiring_securosys.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "pkcs11/signer.h"
 #include "pkcs11/tls_client_key.h"
 #include "providers/net_transport.h"
@@ -15,8 +16,11 @@ namespace hsmbridge::cli {
 
 namespace {
 
-std::shared_ptr<x509::Signer> signer_of(const securosys::TokenKey& key, const ProviderNeeds& needs) {
-  return pkcs11::TokenKey::open(needs.token(key.token), pkcs11::KeySelector::parse(key.key));
+std::shared_ptr<x509::Signer> signer_of(const securosys::TokenKey& key, std::string kind, std::string purpose,
+                                        const ProviderNeeds& needs) {
+  const auto token = needs.token(key.token);
+  return std::make_shared<AuditedSigner>(pkcs11::TokenKey::open(token, pkcs11::KeySelector::parse(key.key)), token,
+                                         std::move(kind), std::move(purpose), needs.record);
 }
 
 net::TlsHook tls_hook(const securosys::Settings& settings, const ProviderNeeds& needs) {
@@ -25,7 +29,15 @@ net::TlsHook tls_hook(const securosys::Settings& settings, const ProviderNeeds& 
   if (settings.client_cert) chain = x509::read_certificates(read_file(*settings.client_cert));
   auto key = pkcs11::TlsClientKey::open(needs.token(settings.client_key->token),
                                         pkcs11::KeySelector::parse(settings.client_key->key), std::move(chain));
-  return [key](void* ssl_ctx) { key->install(ssl_ctx); };
+  // The handshake signs with it, inside the TLS library: what can be written down is that it is about to.
+  const Json facts = Json::object({{"provider", settings.name},
+                                   {"token", settings.client_key->token},
+                                   {"key", settings.client_key->key},
+                                   {"purpose", "TLS client authentication"}});
+  return [key, facts, record = needs.record](void* ssl_ctx) {
+    record("client-key-used", facts);
+    key->install(ssl_ctx);
+  };
 }
 
 }  // namespace
@@ -43,9 +55,13 @@ std::shared_ptr<workflow::Provider> make_securosys(const config::ProviderSetting
                                                    const ProviderNeeds& needs) {
   auto parts = securosys_parts(provider, needs);
   securosys::Keys keys;
-  if (parts.settings.application_key) keys.application = signer_of(*parts.settings.application_key, needs);
+  if (parts.settings.application_key)
+    keys.application = signer_of(*parts.settings.application_key, "application-key-used",
+                                 "signing a submission at " + provider.name, needs);
   keys.people = needs.people;
-  if (parts.settings.task_reader) keys.task_reader = signer_of(parts.settings.task_reader->key, needs);
+  if (parts.settings.task_reader)
+    keys.task_reader = signer_of(parts.settings.task_reader->key, "task-reader-used",
+                                 "looking a submission up at " + provider.name + " (a time stamp)", needs);
   return std::make_shared<securosys::SecurosysProvider>(std::move(parts.settings), std::move(parts.client),
                                                         std::move(keys), needs.clock, terminal_prompter());
 }

@@ -314,4 +314,26 @@ TEST_CASE("a hook that fails does not burn the certificate and is tried again") 
   CHECK(bench.count("POST /v1/sign") == 1);
 }
 
+TEST_CASE("a target that can never succeed is given up by a named person and the request completes") {
+  BenchOptions options;
+  options.quorum = 0;
+  Bench bench(options);
+  const auto target = "file:" + (bench / "no/such/folder/web.pem").string();
+  const auto asked = bench.run(enroll("a", {"--install", target, "--wait", "--timeout", "5s"}));
+  INFO(asked.out << asked.err);
+  REQUIRE(asked.status == 3);
+  const auto id = Bench::id_in(asked);
+  CHECK(bench.run({"request", "explain", id}).out.find("--skip-target") != std::string::npos);
+  CHECK(bench.run({"request", "resolve", id, "--skip-target", target}).status == 2);
+  CHECK(bench.run({"request", "resolve", id, "--skip-target", "file:/elsewhere", "--reason", "x"}).status == 1);
+  const auto given_up =
+      bench.run({"request", "resolve", id, "--skip-target", target, "--reason", "that machine is gone"});
+  INFO(given_up.out << given_up.err);
+  CHECK(given_up.status == 0);
+  CHECK(bench.state_of(id) == "Completed");
+  CHECK(bench.objects("a").certificates == 1);
+  CHECK(bench.run({"request", "show", id}).out.find(target + ": given up") != std::string::npos);
+  CHECK(bench.run({"request", "history", id}).out.find("that machine is gone") != std::string::npos);
+}
+
 }  // namespace hsmbridge::test

@@ -147,6 +147,21 @@ TEST_CASE("a deadline withdraws what nobody approved in time") {
   CHECK(bench.state_of(Bench::id_in(asked)) == "Expired");
 }
 
+TEST_CASE("waiting for a request whose provider this process cannot use says so") {
+  Bench bench;
+  const auto id = pending(bench, "a");
+  const std::string file = ".config/hsmbridge/hsmbridge.yaml";
+  auto text = bench.cli().read(file);
+  const auto at = text.find("/rig/ca.pem");
+  REQUIRE(at != std::string::npos);
+  text.replace(at, 11, "/rig/missing.pem");
+  bench.cli().write(file, text);
+  const auto waited = bench.run({"request", "wait", id, "--timeout", "300ms"});
+  CHECK(waited.status == 3);
+  CHECK(waited.err.find("this process cannot work with provider:tsb") != std::string::npos);
+  CHECK(waited.err.find("missing.pem") != std::string::npos);
+}
+
 TEST_CASE("a configuration without a store says what to add") {
   Bench bench;
   const std::string file = ".config/hsmbridge/hsmbridge.yaml";

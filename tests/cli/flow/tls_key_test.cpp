@@ -53,6 +53,27 @@ TEST_CASE("a provider that demands a client certificate gets one whose key never
   CHECK(done.status == 0);
   CHECK(bench.count("POST /v1/sign") == 1);
   CHECK(bench.objects("web-2026").certificates == 1);
+  // Each handshake is a signature of a key in a token: it is written down like every other.
+  CHECK(bench.cli()
+            .other({"sqlite3", "hsmbridge.db", "SELECT CAST(data AS TEXT) FROM leaves"})
+            .out.find("\"kind\":\"client-key-used\"") != std::string::npos);
+}
+
+TEST_CASE("each use of the application key is written down with what it signed") {
+  BenchOptions options;
+  options.quorum = 0;
+  options.provider = "    application_key: {token: web, key: app}\n";
+  Bench bench(options);
+  must(bench.run({"key", "generate", "--token", "web", "--label", "app", "--spec", "ec:P-256"}));
+  const auto done =
+      bench.run({"enroll", "--new-key", "web-2026", "--san", "dns:a.example", "--wait", "--timeout", "30s"});
+  INFO(done.out << done.err);
+  REQUIRE(done.status == 0);
+  const auto leaves = bench.cli().other({"sqlite3", "hsmbridge.db", "SELECT CAST(data AS TEXT) FROM leaves"}).out;
+  INFO(leaves);
+  CHECK(leaves.find("\"kind\":\"application-key-used\"") != std::string::npos);
+  CHECK(leaves.find("signing a submission at tsb") != std::string::npos);
+  CHECK(leaves.find("signed_sha256") != std::string::npos);
 }
 
 }  // namespace hsmbridge::test

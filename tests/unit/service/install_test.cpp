@@ -3,6 +3,9 @@
 #include "base/error.h"
 #include "service/hook.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <string>
 
@@ -47,6 +50,16 @@ TEST_CASE("a hook that hangs is stopped and one that floods its output is not ke
     CHECK(error.message().find("the end") != std::string::npos);
     CHECK(error.message().size() < 1000);
   }
+}
+
+TEST_CASE("a hook gets no descriptor but its three") {
+  const int secret = ::open("/dev/null", O_RDONLY);  // without O_CLOEXEC, as libraries do
+  REQUIRE(secret > 2);
+  service::Hook hook;
+  hook.argv = {"sh", "-c", "test ! -e /proc/self/fd/" + std::to_string(secret)};
+  hook.time_limit = std::chrono::seconds{20};
+  CHECK_NOTHROW(service::run_hook(hook));
+  ::close(secret);
 }
 
 TEST_CASE("a hook need not read its input and one that is not there is unavailable") {

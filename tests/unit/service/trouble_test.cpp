@@ -1,6 +1,8 @@
 // What goes wrong before anything is sent, and what a person is told of what is tried again.
 #include "base/error.h"
+#include "base/json.h"
 #include "service/effects.h"
+#include "service/install.h"
 #include "service/requests.h"
 #include "store/sqlite_store.h"
 #include "support/fake_clock.h"
@@ -10,6 +12,8 @@
 
 #include <catch2/catch.hpp>
 #include <string>
+#include <utility>
+#include <vector>
 
 using namespace hsmbridge;
 using namespace hsmbridge::test;
@@ -25,6 +29,7 @@ class BrokenWorld : public service::World {
   std::shared_ptr<Token> token(const std::string&) override { throw Error{ErrorKind::unavailable, "no token"}; }
   std::vector<Bytes> anchors(const Order&) override { return {}; }
   std::optional<CertificateRecord> certificate(const std::string&) override { return std::nullopt; }
+  bool is_issuer(const std::string&) override { return false; }
   const Clock& clock() const override { return time; }
   FakeClock time;
 };
@@ -113,6 +118,36 @@ TEST_CASE("a process that cannot use a token or a provider fails no request") {
       }
     }
   }
+}
+
+TEST_CASE("no two runs of a hook have the same attempt, whatever ended the ones before") {
+  class Stored final : public BrokenWorld {
+   public:
+    std::optional<CertificateRecord> certificate(const std::string&) override {
+      CertificateRecord record;
+      record.der = {0x30, 0x00};
+      return record;
+    }
+  };
+  Stored world;
+  service::Effects effects(world);
+  // Three runs failed and were journalled; two more were stopped, or died with their process.
+  const auto run = [&](const std::string& command) {
+    const std::string hook = "hook:" + Json(std::vector<std::string>{"sh", "-c", command}).dump();
+    Claim claim;
+    claim.record.order = order_of("0A1B2C3D4E5F6G7H", Instant{});
+    claim.record.state = Installing{{key_of_test(), draft_of_test(Instant{}), 1},
+                                    "ff",
+                                    {TargetState{service::install_target(hook), TargetState::Stage::failed, 3, "no"}},
+                                    {}};
+    claim.effect = {EffectName::install, {}, 0, hook};
+    claim.runs = 2;
+    return effects.run(claim, Instant{}, std::chrono::seconds{20}).event.value();
+  };
+  CHECK(std::holds_alternative<TargetInstalled>(run("test $HSMBRIDGE_ATTEMPT = 6")));
+  const auto failed = run("exit 1");
+  REQUIRE(std::holds_alternative<TargetFailed>(failed));
+  CHECK(std::get<TargetFailed>(failed).attempt == 6);
 }
 
 TEST_CASE("a submission is not begun past its journalled deadline however long its provider took to be made") {

@@ -77,6 +77,11 @@ class Answered final : public service::World {
   std::shared_ptr<Token> token(const std::string&) override { return token_; }
   std::vector<Bytes> anchors(const Order&) override { return trusted; }
   std::optional<CertificateRecord> certificate(const std::string&) override { return std::nullopt; }
+  bool is_issuer(const std::string&) override { return false; }
+  const Clock& clock() const override { return clock_; }
+
+ private:
+  SystemClock clock_;
 };
 
 std::string why_unreadable(const EffectOutcome& outcome) {

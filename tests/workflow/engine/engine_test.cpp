@@ -8,8 +8,11 @@
 #include "support/fake_runner.h"
 #include "support/temp_folder.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cstdio>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -57,6 +60,24 @@ struct Fixture {
     return found;
   }
 };
+
+// What is written to standard error while `work` runs.
+template <class Work>
+std::string said_meanwhile(Work work) {
+  std::FILE* file = std::tmpfile();
+  REQUIRE(file != nullptr);
+  const int before = ::dup(STDERR_FILENO);
+  ::dup2(::fileno(file), STDERR_FILENO);
+  work();
+  std::fflush(stderr);
+  ::dup2(before, STDERR_FILENO);
+  ::close(before);
+  std::rewind(file);
+  std::string text(1U << 16U, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), file));
+  std::fclose(file);
+  return text;
+}
 
 }  // namespace
 
@@ -316,6 +337,79 @@ TEST_CASE_METHOD(Fixture, "an answer that another process overtook is decided an
   CHECK(std::get<Completed>(record().state).late);
 }
 
+TEST_CASE_METHOD(Fixture, "a key that is made for a request that was cancelled meanwhile is kept on record") {
+  create(*store, order);
+  runner.instead[EffectName::ensure_key] = [&](const Claim& claim, Instant now, Duration) {
+    take(*open(), order.id, CancelAsked{"changed my mind"}, now);
+    EffectOutcome made = runner.usual(claim, now);
+    made.key = KeyRecord{"web", "web", order.key.cka_id, "ec:P-256", key_of_test().spki, "active", now};
+    return made;
+  };
+  settle(*engine());
+  CHECK(state() == StateName::cancelled);
+  REQUIRE(store->keys().size() == 1);
+  CHECK(store->keys()[0].status == "active");
+  CHECK(store->keys()[0].spki == key_of_test().spki);
+  REQUIRE(store->late_answers(order.id).size() == 1);
+  CHECK(name_of(store->late_answers(order.id)[0].event.body) == EventName::key_ready);
+}
+
+TEST_CASE_METHOD(Fixture, "after a restart overdue polls come one after the other") {
+  constexpr int kRequests = 200;
+  runner.on_poll = Standing::awaiting_approval;
+  for (int i = 0; i < kRequests; ++i) create_awaiting_approval(*store, order_of("R" + std::to_string(i), clock.now()));
+  // A poll of one request by a process that waits for it is not held back.
+  clock.advance(24h);
+  EngineOptions one = engine_options("one");
+  one.only = {RequestId{"R0"}};
+  settle(*engine(one));
+  CHECK(runner.calls_of("poll") == 1);
+
+  EngineOptions options = engine_options("w");
+  options.lanes["provider:tsb"] = 64;
+  auto worker = engine(options);
+  settle(*worker);
+  CHECK(runner.calls_of("poll") <= 4);
+  std::size_t most = 0;
+  for (int minute = 0; minute < 15; ++minute) {
+    const std::size_t before = runner.calls_of("poll");
+    clock.advance(1min);
+    settle(*worker);
+    most = std::max(most, runner.calls_of("poll") - before);
+  }
+  CHECK(runner.calls_of("poll") >= kRequests);
+  CHECK(most < 30);
+
+  // What is late by a moment waits for a moment at most.
+  worker.reset();
+  clock.advance(10min);
+  auto next = engine(options);
+  settle(*next);
+  clock.advance(10min);
+  settle(*next);
+  CHECK(runner.calls_of("poll") >= 2 * kRequests - 1);
+}
+
+TEST_CASE_METHOD(Fixture, "an engine that ends while its store fails says what it holds") {
+  create_awaiting_approval(*store, order);
+  clock.advance(due("poll") - clock.now());
+  bool full = false;
+  const std::string said = said_meanwhile([&] {
+    auto failing = std::make_unique<FailingStore>(
+        open(), [&full](unsigned) { return full ? FailingStore::Fate::fails_before : FailingStore::Fate::works; });
+    EngineOptions options = engine_options("w");
+    options.only = {order.id};
+    Engine worker(std::move(failing), runner, clock, options);
+    runner.instead[EffectName::poll] = [&](const Claim& claim, Instant now, Duration) {
+      full = true;
+      return runner.usual(claim, now);
+    };
+    worker.step();
+  });
+  CHECK(said.find("ref-" + order.id.str()) != std::string::npos);
+  CHECK(said.find("\"handout\"") != std::string::npos);
+}
+
 TEST_CASE_METHOD(Fixture, "a result that comes for a finished request is kept as a fact") {
   create_awaiting_approval(*store, order);
   runner.instead[EffectName::poll] = [&](const Claim& claim, Instant now, Duration) {
@@ -430,10 +524,10 @@ TEST_CASE_METHOD(Fixture, "the timers of a provider that cannot be used ring all
 TEST_CASE_METHOD(Fixture, "a provider's rate holds back its lane without touching the effects that wait") {
   runner.on_poll = Standing::awaiting_approval;
   for (int i = 0; i < 30; ++i) create_awaiting_approval(*store, order_of("R" + std::to_string(i), clock.now()));
-  clock.advance(1h);
   EngineOptions options = engine_options("w");
   options.per_minute["tsb"] = 8;
   auto worker = engine(options);
+  clock.advance(1h);
   settle(*worker);
   CHECK(runner.calls_of("poll") == 2);
   clock.advance(8572ms);  // a minute / (8 - 2 + 1), rounded up

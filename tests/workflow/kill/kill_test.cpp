@@ -107,7 +107,7 @@ struct World {
         EngineOptions options = engine_options("worker-" + std::to_string(::getpid()));
         Timing quick;
         quick.settle = 20ms;
-        quick.poll_first = quick.retry_first = 10ms;
+        quick.poll_first = quick.poll_longest = quick.retry_first = 10ms;
         options.timing["tsb"] = quick;
         Engine engine(SqliteStore::open(database, clock), runner, clock, options);
         engine.run([&](Store& store) { return at_rest(store.find(id).value()); });

@@ -28,6 +28,14 @@ TEST_CASE("a poll never comes sooner than the provider asked") {
   CHECK(next_poll(RequestId("x"), 10min, 1s, timing) >= 54s);
 }
 
+TEST_CASE("no provider puts a request to sleep for longer than a day") {
+  const Timing timing;
+  CHECK(next_poll(RequestId("x"), 0s, 24h * 365, timing) == 24h);
+  CHECK(next_retry(RequestId("x"), 1, 24h * 365, timing) == 24h);
+  CHECK(patient(10min, 24h * 365) == 24h);
+  CHECK(patient(48h, 24h * 365) == 48h);
+}
+
 TEST_CASE("requests spread over a fifth of the pause and each keeps its own place") {
   const Timing timing;
   Duration least = 1h;

@@ -223,6 +223,8 @@ TEST_CASE("a draft is frozen over the CSR that was signed and over no other") {
   CHECK_FALSE(refused(order(), other, DraftFrozen{draft()}).empty());
   unsigned_yet.key.reset();
   CHECK_FALSE(refused(order(), unsigned_yet, CsrSigned{draft().csr}).empty());
+  // Nor does a second signature over it take the place of the first.
+  CHECK_FALSE(refused(order(), sample<Preparing>(), CsrSigned{{9}}).empty());
 }
 
 TEST_CASE("cancel before anything was sent is cancelled at once") {
@@ -443,6 +445,13 @@ TEST_CASE("a submission that the provider had taken is not sent again because it
   CHECK_FALSE(refused(order(), look.next, SubmissionRefused{1, problem("refused")}).empty());
 }
 
+TEST_CASE("no number of an attempt is used twice whichever attempt was looked up") {
+  LookingUp older = sample<LookingUp>();
+  older.dossier.attempts_made = 3;
+  const Decision once = go(order(), older, AbsentAtProvider{1});
+  CHECK(identities(go(order(), once.next, AbsentAtProvider{1}, kStart + kTiming.settle)) == Names{"submit:4"});
+}
+
 TEST_CASE("a stored result leaves the state of an unresolved request for nothing but another result") {
   Unresolved holding = sample<Unresolved>();
   holding.submission = Submission{1, {}, {}, kStart};
@@ -454,6 +463,8 @@ TEST_CASE("a stored result leaves the state of an unresolved request for nothing
     CHECK(std::get<Unresolved>(kept.next).handout == handout());
     CHECK(std::get<Unresolved>(kept.next).why.find("ref-1") != std::string::npos);
   }
+  const Decision named = go(order(), holding, SubmissionAnswered{1, report(Standing::awaiting_approval)});
+  CHECK(std::get<Unresolved>(named.next).submission.reference == ProviderReference("ref-1"));
   const Decision another = go(order(), holding, SubmissionAnswered{1, report(Standing::handed_out)});
   CHECK(name_of(another.next) == StateName::verifying);
 }
@@ -553,6 +564,25 @@ TEST_CASE("a failing target is tried again later and burns nothing") {
   CHECK_FALSE(refused(order(), sample<Installing>(), TargetInstalled{"token"}).empty());
   CHECK_FALSE(refused(order(), sample<Installing>(), TargetInstalled{"nowhere"}).empty());
   CHECK(name_of(go(order(), sample<Installing>(), TargetInstalled{"file:chain"}).next) == StateName::completed);
+}
+
+TEST_CASE("a person gives up one target and the others decide when it is complete") {
+  Installing two = sample<Installing>();
+  two.targets[0].stage = TargetState::Stage::waiting;
+  const Decision skipped = go(order(), two, TargetSkipped{"file:chain", "gone"});
+  CHECK(identities(skipped) == Names{"install:token"});
+  CHECK_FALSE(refused(order(), skipped.next, TargetInstalled{"file:chain"}).empty());
+  CHECK_FALSE(refused(order(), skipped.next, TargetSkipped{"nowhere", "gone"}).empty());
+  const Decision done = go(order(), skipped.next, TargetInstalled{"token"});
+  CHECK(std::get<Completed>(done.next).skipped == Names{"file:chain"});
+  CHECK(name_of(go(order(), sample<Installing>(), TargetSkipped{"file:chain", "gone"}).next) == StateName::completed);
+}
+
+TEST_CASE("the runs of a target are counted over crashes") {
+  const Decision failed = go(order(), sample<Installing>(), TargetFailed{"file:chain", problem(), 7});
+  CHECK(std::get<Installing>(failed.next).targets[1].failures == 7);
+  const Decision again = go(order(), failed.next, TargetFailed{"file:chain", problem(), 8});
+  CHECK(std::get<Installing>(again.next).targets[1].failures == 8);
 }
 
 TEST_CASE("the deadline is a timer while waiting and none once a certificate exists") {

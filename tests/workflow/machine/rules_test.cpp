@@ -29,6 +29,22 @@ TEST_CASE("every state can be reached from Preparing and every open one can end"
     }
   }
   CHECK(reached.size() == kStateCount);
+
+  std::set<StateName> ending;
+  for (std::size_t i = 0; i < kStateCount; ++i) {
+    if (is_final(static_cast<StateName>(i))) ending.insert(static_cast<StateName>(i));
+  }
+  for (std::size_t round = 0; round < kStateCount; ++round) {
+    for (const Rule& rule : rules()) {
+      for (const StateName end : std::set<StateName>(ending)) {
+        if ((rule.to & bit(end)) != 0) ending.insert(rule.from);
+      }
+    }
+  }
+  for (std::size_t i = 0; i < kStateCount; ++i) {
+    INFO(to_string(static_cast<StateName>(i)));
+    CHECK(ending.count(static_cast<StateName>(i)) == 1);
+  }
 }
 
 TEST_CASE("the words of the journal are stable") {
@@ -55,7 +71,7 @@ TEST_CASE("an effect runs in the lane of what it touches") {
   CHECK(lane_of(Effect{EffectName::submit, {}, 1, {}}, order) == "provider:tsb");
   CHECK(lane_of(Effect{EffectName::install, {}, 0, "token"}, order) == "token:web");
   CHECK(lane_of(Effect{EffectName::install, {}, 0, "file:chain"}, order) == "local");
-  CHECK(lane_of(Effect{EffectName::deadline, {}, 0, {}}, order) == "local");
+  CHECK(lane_of(Effect{EffectName::deadline, {}, 0, {}}, order) == "timer:tsb");
 }
 
 TEST_CASE("the diagram names every state and draws no arrow that the table does not have") {

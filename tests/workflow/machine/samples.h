@@ -276,7 +276,11 @@ inline TargetInstalled sample() {
 }
 template <>
 inline TargetFailed sample() {
-  return {"file:chain", problem()};
+  return {"file:chain", problem(), 1};
+}
+template <>
+inline TargetSkipped sample() {
+  return {"file:chain", "that machine is gone"};
 }
 template <>
 inline CancelAsked sample() {

@@ -99,7 +99,7 @@ TEST_CASE_METHOD(Fixture, "a store survives being closed and opened again") {
   auto store = open();
   CHECK(name_of(store->find(order.id)->state) == StateName::awaiting_approval);
   CHECK(store->effects(order.id).size() == 1);
-  CHECK(store->history(order.id).size() == 7);
+  CHECK(store->history(order.id).size() == 8);
 }
 
 TEST_CASE_METHOD(Fixture, "a store is in write-ahead mode for every program") {

@@ -130,18 +130,6 @@ TEST_CASE_METHOD(Fixture, "a claim that finds nothing writes nothing") {
   CHECK(store->commits() == before);
 }
 
-TEST_CASE_METHOD(Fixture, "a released effect is due again when it was said and only its holder can release it") {
-  create_ready_to_submit(*store, order);
-  const Claim held = claim(query("a")).at(0);
-  store->release(held.effect_id, "b", clock.now());
-  CHECK(claim(query("b")).empty());
-  store->release(held.effect_id, "a", clock.now() + 10s);
-  CHECK(claim(query("b")).empty());
-  CHECK(store->next_due(query("b")) == clock.now() + 10s);
-  clock.advance(10s);
-  CHECK(claim(query("b")).size() == 1);
-}
-
 TEST_CASE_METHOD(Fixture, "claims are given back in the transaction of the next claim") {
   create_ready_to_submit(*store, order);
   const Claim held = claim(query("a")).at(0);
@@ -204,6 +192,40 @@ TEST_CASE_METHOD(Fixture, "a started attempt leaves no submit effect and its tim
   CHECK(claim(query("b", "timer:tsb")).empty());
   clock.advance(60s);
   CHECK(claim(query("b", "timer:tsb")).size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "a wall clock set forward hastens no look-up") {
+  create_ready_to_submit(*store, order);
+  take(*store, order.id, AttemptStarted{1, "a", clock.now() + 60s}, clock.now());
+  take(*store, order.id, AnswerLost{1, "cut"}, clock.now());
+  clock.set_wall(clock.now() + 1h);
+  CHECK(claim(query("b")).empty());
+  clock.advance(90s);  // the deadline of the call and the settle time
+  const Claim look = claim(query("b")).at(0);
+  Step absent = step_of(record(), AbsentAtProvider{1}, clock.now());
+  absent.finished_effect = look.effect_id;
+  REQUIRE(store->commit({absent}) == std::vector<StepResult>{StepResult::committed});
+  // The second absence is not of the same moment either.
+  clock.set_wall(clock.now() + 1h);
+  CHECK(claim(query("b")).empty());
+  // A cancel meanwhile changes nothing about it.
+  take(*store, order.id, CancelAsked{"no"}, clock.now());
+  CHECK(claim(query("b")).empty());
+  clock.advance(30s);
+  CHECK(claim(query("b")).size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "a claim for several requests leaves the others alone") {
+  for (const std::string id : {"A", "B", "C"}) create_ready_to_submit(*store, order_of(id, clock.now()));
+  ClaimQuery two = query("a");
+  two.only = {RequestId{"A"}, RequestId{"C"}};
+  std::vector<std::string> claimed;
+  for (const Claim& one : claim(two)) claimed.push_back(one.record.order.id.str());
+  CHECK(claimed == std::vector<std::string>{"A", "C"});
+  two.only = {RequestId{"C"}};
+  CHECK(store->next_due(two));
+  two.only = {RequestId{"NONE"}};
+  CHECK_FALSE(store->next_due(two));
 }
 
 TEST_CASE_METHOD(Fixture, "an answer is stored without the lease") {

@@ -117,23 +117,23 @@ TEST_CASE_METHOD(Fixture, "a step for a request that does not exist is stale") {
 TEST_CASE_METHOD(Fixture, "the history replays every event with its actor and the state after it") {
   create_ready_to_submit(*store, order);
   const std::vector<JournalEntry> history = store->history(order.id);
-  REQUIRE(history.size() == 5);
-  const std::vector<EventName> names = {EventName::created, EventName::key_planned, EventName::key_ready,
-                                        EventName::draft_frozen, EventName::draft_accepted};
+  REQUIRE(history.size() == 6);
+  const std::vector<EventName> names = {EventName::created,    EventName::key_planned,  EventName::key_ready,
+                                        EventName::csr_signed, EventName::draft_frozen, EventName::draft_accepted};
   for (std::size_t i = 0; i < names.size(); ++i) {
     CHECK(history[i].sequence == i + 1);
     CHECK(name_of(history[i].event.body) == names[i]);
     CHECK(history[i].event.actor == "uid:ann");
     CHECK(history[i].event.at == order.created_at);
   }
-  CHECK(history[4].after == StateName::submitting);
-  CHECK(std::get<DraftFrozen>(history[3].event.body).draft == draft_of_test(order.created_at));
+  CHECK(history[5].after == StateName::submitting);
+  CHECK(std::get<DraftFrozen>(history[4].event.body).draft == draft_of_test(order.created_at));
 }
 
 TEST_CASE_METHOD(Fixture, "each event brings one leaf whose hash covers its data") {
   create_ready_to_submit(*store, order);
   const std::vector<store::Leaf> leaves = store->leaves(0, 100);
-  REQUIRE(leaves.size() == 5);
+  REQUIRE(leaves.size() == 6);
   audit::TreeHead head;
   for (std::size_t i = 0; i < leaves.size(); ++i) {
     CHECK(leaves[i].position == i);
@@ -201,6 +201,66 @@ TEST_CASE_METHOD(Fixture, "certificate and key come with their event or not at a
   REQUIRE(store->keys().size() == 1);
   CHECK(store->keys()[0].status == "active");
   CHECK(store->keys()[0].spki == SpkiHash{"ab12"});
+}
+
+TEST_CASE_METHOD(Fixture, "a key's record learns what is new and forgets nothing") {
+  create(*store, order);
+  const std::string id = order.key.cka_id;
+  const auto put = [&](KeyRecord key) {
+    Step step = step_of(record(), KeyPlanned{"web", "x", "00", "ec:P-256"}, clock.now());
+    step.key = std::move(key);
+    REQUIRE(store->commit({step}) == std::vector<StepResult>{StepResult::committed});
+  };
+  const auto only = [&] {
+    REQUIRE(store->keys().size() == 1);
+    return store->keys()[0];
+  };
+  put({"web", "key", id, "ec:P-256", SpkiHash{"ab12"}, "active", clock.now()});
+  // Used by another request, which does not know what it was made as; or planned by a worker that comes too late.
+  put({"web", "key", id, "", SpkiHash{"ab12"}, "active", clock.now()});
+  put({"web", "key", id, "ec:P-256", SpkiHash{}, "planned", clock.now()});
+  CHECK(only().spec == "ec:P-256");
+  CHECK(only().spki == SpkiHash{"ab12"});
+  CHECK(only().status == "active");
+  // Another key under the same plan does not take the place of the first.
+  put({"web", "key", id, "ec:P-256", SpkiHash{"cd34"}, "active", clock.now()});
+  CHECK(only().spki == SpkiHash{"ab12"});
+  for (const std::string over : {"retired", "compromised", "destroyed"}) {
+    put({"web", "key", id, "", SpkiHash{"ab12"}, over, clock.now()});
+    put({"web", "key", id, "", SpkiHash{"ab12"}, "active", clock.now()});
+    CHECK(only().status == over);
+  }
+}
+
+TEST_CASE_METHOD(Fixture, "keys without a CKA_ID have a record each") {
+  create(*store, order);
+  for (const std::string spki : {"ab12", "cd34"}) {
+    Step step = step_of(record(), KeyPlanned{"web", "x", "00", "ec:P-256"}, clock.now());
+    step.key = KeyRecord{"web", "key-" + spki, "", "", SpkiHash{spki}, "active", clock.now()};
+    REQUIRE(store->commit({step}) == std::vector<StepResult>{StepResult::committed});
+  }
+  std::vector<std::string> found;
+  for (const KeyRecord& key : store->keys()) {
+    if (key.cka_id.empty()) found.push_back(key.spki.str());
+  }
+  CHECK(found == std::vector<std::string>{"ab12", "cd34"});
+}
+
+TEST_CASE_METHOD(Fixture, "a late answer is kept once with its leaf and its key") {
+  create(*store, order);
+  const LateAnswer late{order.id, Event{clock.now(), "worker:w", KeyReady{key_of_test()}}, "the request is Cancelled"};
+  const KeyRecord key{"web", "web", order.key.cka_id, "ec:P-256", SpkiHash{"ab12"}, "active", clock.now()};
+  const std::uint64_t leaves = store->tree_head().size();
+  store->keep_late_answer(late, key);
+  store->keep_late_answer(late, key);
+  CHECK(store->tree_head().size() == leaves + 1);
+  const std::vector<LateAnswer> kept = store->late_answers(order.id);
+  REQUIRE(kept.size() == 1);
+  CHECK(kept[0].why == late.why);
+  CHECK(kept[0].event.actor == "worker:w");
+  CHECK(std::get<KeyReady>(kept[0].event.body).key == key_of_test());
+  CHECK(store->keys().at(0).status == "active");
+  CHECK(store->late_answers(RequestId{"OTHER"}).empty());
 }
 
 TEST_CASE_METHOD(Fixture, "the change counter moves for the commits of others only") {
