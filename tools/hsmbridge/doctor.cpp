@@ -113,10 +113,6 @@ bool looks_like_source(std::string_view text) {
   return false;
 }
 
-}  // namespace
-
-namespace {
-
 // A key that nobody waits for any more may be in the token.
 void examine_plans(std::vector<Finding>& findings, Wiring& wiring) {
   examine(findings, "store: planned keys", [&](Finding& finding) {

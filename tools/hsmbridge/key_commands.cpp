@@ -14,6 +14,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 namespace hsmbridge::cli {
@@ -92,7 +93,10 @@ ExitCode generate(Invocation& invocation) {
 // Keys in this token that were made for requests that are over: nobody else would ever speak of them.
 void warn_of_forgotten(Invocation& invocation, Place& place, const std::string& token,
                        const std::vector<pkcs11::KeyInfo>& keys) {
-  if (place.wiring() == nullptr || !place.wiring()->settings().store.path) return;
+  if (place.wiring() == nullptr) return;
+  const auto& file = place.wiring()->settings().store.path;
+  // A list makes no store.
+  if (!file || !std::filesystem::exists(*file)) return;
   const auto store = place.wiring()->store();
   for (const auto& plan : service::forgotten_plans(*store)) {
     const auto there = std::find_if(keys.begin(), keys.end(),
