@@ -5,12 +5,15 @@
 #include <catch2/catch.hpp>
 #include <sstream>
 #include <string>
+#include <vector>
 
 namespace hsmbridge::test {
 namespace {
 
-std::string pending(const Bench& bench, const std::string& label) {
-  const auto asked = bench.run({"enroll", "--new-key", label, "--san", "dns:" + label + ".example.com"});
+std::string pending(const Bench& bench, const std::string& label, const std::vector<std::string>& more = {}) {
+  std::vector<std::string> words{"enroll", "--new-key", label, "--san", "dns:" + label + ".example.com"};
+  words.insert(words.end(), more.begin(), more.end());
+  const auto asked = bench.run(words);
   INFO(asked.out << asked.err);
   REQUIRE(asked.status == 3);
   return Bench::id_in(asked);
@@ -127,7 +130,7 @@ TEST_CASE("a certificate that the TSB would build with another content is not ap
   options.serve = {"--generation", "2.5"};
   options.provider = "    mode: certificate\n";
   Bench bench(options);
-  const auto id = pending(bench, "web-1");
+  const auto id = pending(bench, "web-1", {"--cn", "web-1.example.com"});
   const auto honest = bench.tasks_of("alice").at(0);
   const auto shown = bench.run({"approval", "show", "--as", "alice", honest});
   INFO(shown.out << shown.err);

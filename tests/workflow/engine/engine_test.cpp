@@ -375,7 +375,8 @@ TEST_CASE_METHOD(Fixture, "after a restart overdue polls come one after the othe
     const std::size_t before = runner.calls_of("poll");
     clock.advance(1min);
     settle(*worker);
-    most = std::max(most, runner.calls_of("poll") - before);
+    // From then on the first ones are asked again.
+    if (minute < 13) most = std::max(most, runner.calls_of("poll") - before);
   }
   CHECK(runner.calls_of("poll") >= kRequests);
   CHECK(most < 30);
