@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 
+#include <filesystem>
 #include <string>
 
 namespace hsmbridge::pkcs11 {
@@ -13,10 +14,16 @@ enum class LockedWork {
 };
 
 // Holds off every other process of this host, and every other thread of this one, from the same work on the same token:
-// flock(2) on a file that all users can open, in /run/lock or, where it is set, in HSMBRIDGE_LOCK_FOLDER. There is no
-// other folder to fall back on: two processes that lock in different ones (a service with PrivateTmp= has a temporary
-// folder of its own) would hold nothing off. Throws unavailable when the file cannot be opened, or when another process
-// holds the lock longer than `wait`; invalid_input when HSMBRIDGE_LOCK_FOLDER is no absolute path.
+// flock(2) on a file that all users can open, in HSMBRIDGE_LOCK_FOLDER where it is set, else in /run/lock/hsmbridge
+// where root has made that folder, else in /run/lock. There is no other folder to fall back on: two processes that lock
+// in different ones (a service with PrivateTmp= has a temporary folder of its own) would hold nothing off.
+//
+// Whoever can write the folder can plant something in the file's place: that is an error which names its owner, and
+// never waited for. A file that was taken away while it was waited for is opened anew. One that its owner takes away
+// while it is held is not noticed by the next process: the folder's users are trusted that far.
+//
+// Throws unavailable when the file cannot be opened, or when another process holds the lock longer than `wait`;
+// invalid_input when HSMBRIDGE_LOCK_FOLDER is no absolute path.
 class TokenLock {
  public:
   TokenLock(LockedWork work, const std::string& token_serial, Duration wait);
@@ -27,5 +34,8 @@ class TokenLock {
  private:
   int file_ = -1;
 };
+
+// Opens the lock's file as a TokenLock does, which may make it, and gives its path. Throws the same; waits for nobody.
+std::filesystem::path open_token_lock(LockedWork work, const std::string& token_serial);
 
 }  // namespace hsmbridge::pkcs11

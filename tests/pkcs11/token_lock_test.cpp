@@ -5,10 +5,15 @@
 #include "private_token.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
 
 using namespace hsmbridge;
 using namespace hsmbridge::pkcs11;
@@ -24,6 +29,13 @@ class LockFolder {
   LockFolder(const LockFolder&) = delete;
   LockFolder& operator=(const LockFolder&) = delete;
 };
+
+// Where the lock of this token's logins would be.
+std::filesystem::path login_lock(const std::string& serial) {
+  auto path = open_token_lock(LockedWork::login, serial);
+  std::filesystem::remove(path);
+  return path;
+}
 
 }  // namespace
 
@@ -47,7 +59,10 @@ TEST_CASE("a folder that cannot hold the lock is an error that says what to do a
   const Error error = error_of([] { TokenLock lock(LockedWork::login, "ab", Duration{0}); });
   CHECK(error.kind() == ErrorKind::unavailable);
   CHECK(error.message().find((folder.path() / "missing").string()) != std::string::npos);
-  CHECK(error.hint().find("HSMBRIDGE_LOCK_FOLDER") != std::string::npos);
+  CHECK(error.hint() ==
+        "let root write \"d /run/lock/hsmbridge 1777 root root\" to /etc/tmpfiles.d/hsmbridge.conf and run "
+        "systemd-tmpfiles --create, or set HSMBRIDGE_LOCK_FOLDER, for every process that uses the token, to one folder "
+        "that all of them can write");
   const LockFolder relative("locks");
   CHECK(error_of([] { TokenLock lock(LockedWork::login, "ab", Duration{0}); }).kind() == ErrorKind::invalid_input);
 }
@@ -62,4 +77,54 @@ TEST_CASE("a lock file that is there is used where none could be made") {
   REQUIRE(::chmod(folder.path().c_str(), 0555) == 0);
   CHECK_NOTHROW(TokenLock(LockedWork::login, "ab", Duration{0}));
   ::chmod(folder.path().c_str(), 0755);
+}
+
+TEST_CASE("what somebody planted in the place of the lock is an error that names its owner and is not waited for") {
+  const TempFolder folder;
+  const LockFolder there(folder.path().string());
+  const auto path = login_lock("ab");
+  std::string what;
+  SECTION("a named pipe") {
+    what = "a named pipe";
+    REQUIRE(::mkfifo(path.c_str(), 0666) == 0);
+  }
+  SECTION("a symbolic link to a file") {
+    what = "a symbolic link";
+    const auto file = folder.path() / "file";
+    write_file(file, as_bytes("x"), FileMode::public_0644, Existing::refuse);
+    std::filesystem::create_symlink(file, path);
+  }
+  SECTION("a symbolic link to nothing") {
+    what = "a symbolic link";
+    std::filesystem::create_symlink(folder.path() / "missing", path);
+  }
+  SECTION("a folder") {
+    what = "a folder";
+    std::filesystem::create_directory(path);
+  }
+  for (const auto& lock : {std::function<void()>([] { TokenLock held(LockedWork::login, "ab", Duration{0}); }),
+                           std::function<void()>([] { open_token_lock(LockedWork::login, "ab"); })}) {
+    const Error error = error_of(lock);
+    CHECK(error.kind() == ErrorKind::unavailable);
+    CHECK(error.message().find("; " + what + " of uid " + std::to_string(::getuid()) + " is there") !=
+          std::string::npos);
+    CHECK(error.detail("owner_uid") == std::to_string(::getuid()));
+    CHECK(error.hint().find("remove " + path.string()) != std::string::npos);
+  }
+  CHECK_FALSE(std::filesystem::exists(folder.path() / "missing"));
+}
+
+TEST_CASE("a lock file that was taken away while it was waited for is opened anew") {
+  const TempFolder folder;
+  const LockFolder there(folder.path().string());
+  const auto path = login_lock("ab");
+  auto held = std::make_unique<TokenLock>(LockedWork::login, "ab", Duration{0});
+  std::unique_ptr<TokenLock> waited;
+  std::thread waiting([&] { waited = std::make_unique<TokenLock>(LockedWork::login, "ab", Duration{10'000}); });
+  std::this_thread::sleep_for(Duration{200});  // it has opened the file now
+  std::filesystem::remove(path);
+  held.reset();
+  waiting.join();
+  CHECK(std::filesystem::exists(path));
+  CHECK(error_of([] { TokenLock second(LockedWork::login, "ab", Duration{0}); }).kind() == ErrorKind::unavailable);
 }

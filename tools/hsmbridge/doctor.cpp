@@ -5,6 +5,7 @@
 #include "pkcs11/module.h"
 #include "pkcs11/pin.h"
 #include "pkcs11/token.h"
+#include "pkcs11/token_lock.h"
 #include "service/ask.h"
 #include "service/requests.h"
 #include "tools/hsmbridge/token_access.h"
@@ -188,6 +189,12 @@ std::vector<Finding> examine_token(Wiring& wiring, const config::TokenSettings& 
     const pkcs11::TokenInfo info = token->info();
     examine_pin_state(info, finding);
     if (finding.health != Health::fault) examine_refusal(wiring, settings, info.serial, finding);
+  });
+  examine(findings, name + ": locks", [&](Finding& finding) {
+    for (const auto work : {pkcs11::LockedWork::login, pkcs11::LockedWork::making_keys}) {
+      finding.what = fmt::format("can be opened, in {}",
+                                 pkcs11::open_token_lock(work, token->info().serial).parent_path().string());
+    }
   });
   examine(findings, name + ": signs", [&](Finding& finding) {
     for (const x509::SignatureAlgorithm& row : x509::signature_algorithms()) {
