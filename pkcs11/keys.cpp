@@ -47,6 +47,19 @@ Error ambiguous(const Token& token, const KeySelector& selector, const std::vect
   return std::move(error).with("token", token.state().uri).hint(selector_hint(matches));
 }
 
+Error no_match(Token& token, const KeySelector& selector) {
+  Error error{ErrorKind::not_found, fmt::format("no key on token {} matches {}", token.name(), selector.text())};
+  // Enough to see a mistyped name, not a dump of a large token.
+  constexpr std::size_t kMostCandidates = 20;
+  const std::vector<KeyInfo> all = list_keys(token);
+  for (std::size_t i = 0; i < all.size() && i < kMostCandidates; ++i) error.with("candidate", candidate_text(all[i]));
+  if (all.size() > kMostCandidates) error.with("candidates_left_out", std::to_string(all.size() - kMostCandidates));
+  return std::move(error)
+      .with("token", token.state().uri)
+      .hint(all.empty() ? "the token holds no key yet: make one with hsmbridge key generate"
+                        : "hsmbridge key list shows the keys of the token");
+}
+
 }  // namespace
 
 std::vector<KeyInfo> list_keys(Token& token) {
@@ -61,15 +74,7 @@ KeyInfo find_key(Token& token, const KeySelector& selector) {
   std::vector<KeyInfo> matches = match_keys(token, selector);
   if (matches.size() == 1) return std::move(matches.front());
   if (!matches.empty()) throw ambiguous(token, selector, matches);
-  Error error{ErrorKind::not_found, fmt::format("no key on token {} matches {}", token.name(), selector.text())};
-  // Enough to see a mistyped name, not a dump of a large token.
-  constexpr std::size_t kMostCandidates = 20;
-  const std::vector<KeyInfo> all = list_keys(token);
-  for (std::size_t i = 0; i < all.size() && i < kMostCandidates; ++i) error.with("candidate", candidate_text(all[i]));
-  if (all.size() > kMostCandidates) error.with("candidates_left_out", std::to_string(all.size() - kMostCandidates));
-  throw error.with("token", token.state().uri)
-      .hint(all.empty() ? "the token holds no key yet: make one with hsmbridge key generate"
-                        : "hsmbridge key list shows the keys of the token");
+  throw no_match(token, selector);
 }
 
 KeyInfo find_pinned(Token& token, const KeySelector& selector, const SpkiHash& expected) {
@@ -79,7 +84,8 @@ KeyInfo find_pinned(Token& token, const KeySelector& selector, const SpkiHash& e
                [&](const KeyInfo& key) { return key.spki_hash == expected; });
   if (pinned.size() == 1) return std::move(pinned.front());
   if (pinned.size() > 1) throw ambiguous(token, selector, pinned);
-  if (matches.empty()) return find_key(token, selector);  // says which keys there are
+  // Not looked for once more: a key that came meanwhile would be given without a look at its hash.
+  if (matches.empty()) throw no_match(token, selector);
   Error error{ErrorKind::conflict,
               fmt::format("{} on token {} is another key than the one pinned", selector.text(), token.name())};
   error.with("expected_spki", expected.str());
