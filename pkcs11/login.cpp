@@ -140,14 +140,19 @@ class Attempt {
 };
 
 // A person who had the token's PIN tried once more, and is logged in, means the keys' own PIN too: it may be tried at
-// the next signature. Where the keys have none of their own there is nothing left to allow. Not while anybody tries it.
+// the next signature. Where the keys have none of their own there is nothing left to allow.
 void allow_key_pin(TokenState& token) {
   if (!token.access.key_pin || token.access.key_pin->name == token.access.pin.name) return;
-  const TokenLock lock(LockedWork::login, token.serial, token.access.login_wait);
-  Attempt(token, kContextSpecific, key_pin(token)).forget_refusal();
+  allow_signature_pin(token);
 }
 
 }  // namespace
+
+void allow_signature_pin(TokenState& token) {
+  // Not while anybody tries it.
+  const TokenLock lock(LockedWork::login, token.serial, token.access.login_wait);
+  Attempt(token, kContextSpecific, key_pin(token)).forget_refusal();
+}
 
 void log_in(TokenState& token, CK_SESSION_HANDLE session, LoginAttempt attempt) {
   const std::lock_guard lock(token.login_mutex);

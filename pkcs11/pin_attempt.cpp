@@ -24,6 +24,21 @@ MemoryPinRefusals& unrecorded() {
   return *refusals;
 }
 
+// What a second attempt without a clear answer comes after.
+std::string core_of(const PinRefusal& before) {
+  switch (standing_of(before)) {
+    case PinStanding::attempt_open:
+      return std::string(kCutShort);
+    case PinStanding::second_open:
+      return before.reason.substr(kOpenAfter.size());
+    case PinStanding::unclear:
+      return before.reason.substr(kUnclear.size());
+    case PinStanding::refused:
+      break;
+  }
+  return before.reason;
+}
+
 }  // namespace
 
 PinStanding standing_of(const PinRefusal& refusal) {
@@ -95,11 +110,12 @@ void PinAttempt::begin() {
         break;
     }
   }
+  write_down(unclear_before_.empty() ? std::string(kOpen) : fmt::format("{}{}", kOpenAfter, unclear_before_));
+}
+
+void PinAttempt::write_down(std::string attempt) const {
   try {
-    refusals_.record(
-        {.subject = same_pin_.front(),
-         .at = clock_.now(),
-         .reason = unclear_before_.empty() ? std::string(kOpen) : fmt::format("{}{}", kOpenAfter, unclear_before_)});
+    refusals_.record({.subject = same_pin_.front(), .at = clock_.now(), .reason = std::move(attempt)});
   } catch (...) {
     Error error = current_error();
     error.with("not_recorded", error.message());
@@ -109,34 +125,19 @@ void PinAttempt::begin() {
 }
 
 void PinAttempt::begin_again() {
-  for (const PinSubject& subject : same_pin_) {
-    if (auto known = refusals_.refused(subject)) forgotten_.push_back(std::move(*known));
-    if (auto known = unrecorded().refused(subject)) forgotten_.push_back(std::move(*known));
-  }
-  try {
-    forget();
-    begin();
-  } catch (...) {
-    remember_again();
-    throw;
-  }
+  unclear_before_.clear();
+  recorded_before_ = refusals_.refused(same_pin_.front());
+  const auto before = worst();
+  // Cut short, it is the second in a row: what was refused before stays refused.
+  write_down(before ? fmt::format("{}{}", kOpenAfter, core_of(*before)) : std::string(kOpen));
+  again_ = true;
 }
 
-void PinAttempt::remember_again() noexcept {
-  for (const PinRefusal& refusal : forgotten_) {
-    try {
-      try {
-        refusals_.record(refusal);
-      } catch (const std::exception&) {
-        unrecorded().record(refusal);
-        throw;
-      }
-    } catch (const std::exception& error) {
-      log::error(
-          fmt::format("{} was not tried, and its refusal could not be recorded again: {}", words_.pin, error.what()));
-    }
+void PinAttempt::forget_others() const {
+  for (const PinSubject& subject : same_pin_) {
+    if (!(subject == same_pin_.front())) refusals_.clear(subject);
+    unrecorded().clear(subject);
   }
-  forgotten_.clear();
 }
 
 void PinAttempt::succeeded() noexcept {
@@ -158,13 +159,13 @@ void PinAttempt::not_judged() noexcept {
   } catch (const std::exception& error) {
     log::error(fmt::format("{} was not judged, which could not be recorded: {}", words_.pin, error.what()));
   }
-  remember_again();
 }
 
 void PinAttempt::record(const std::string& reason, Error& failure) const {
   const PinRefusal refusal{.subject = same_pin_.front(), .at = clock_.now(), .reason = reason};
   try {
     refusals_.record(refusal);
+    if (again_) forget_others();
   } catch (const std::exception& error) {
     unrecorded().record(refusal);
     // What the person must hear first is still what became of the login.

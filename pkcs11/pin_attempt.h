@@ -33,8 +33,9 @@ class PinAttempt {
   // Writes down that an attempt is made. Throws denied when none is allowed any more, and what writing throws: a PIN
   // whose refusal could not be remembered is not sent.
   void begin();
-  // The same for an attempt that a person asked for: what is remembered is forgotten first, and is there again when no
-  // attempt comes of it.
+  // The same for an attempt that a person asked for: no refusal before it stands in its way. It is written over the
+  // first subject's in one step, with what it follows, and the others go when the answer is written down. So a process
+  // that is killed at any moment leaves a refusal.
   void begin_again();
   // The PIN was right. Does not throw.
   void succeeded() noexcept;
@@ -46,7 +47,9 @@ class PinAttempt {
 
  private:
   std::optional<PinRefusal> worst() const;
-  void remember_again() noexcept;
+  // What was remembered under the other subjects is not true any more.
+  void forget_others() const;
+  void write_down(std::string attempt) const;
   [[noreturn]] void refuse(const PinRefusal& before) const;
   void record(const std::string& reason, Error& failure) const;
 
@@ -55,7 +58,7 @@ class PinAttempt {
   const std::vector<PinSubject> same_pin_;
   const Words words_;
   std::optional<PinRefusal> recorded_before_;  // under the first subject
-  std::vector<PinRefusal> forgotten_;          // by begin_again
+  bool again_ = false;                         // begun by begin_again
   std::string unclear_before_;                 // the code of an attempt before this one without a clear answer
 };
 

@@ -15,10 +15,11 @@ using P = AboutPin;
 
 // code and name | meaning | kind | recovery | hint | what it says about a PIN where that is not `unclear`
 // Not judged are only codes that PKCS#11 v2.40 §5.1 defines as found when the call began. CKR_DEVICE_REMOVED,
-// CKR_FUNCTION_CANCELED and CKR_SESSION_CLOSED happen "during the execution" of it: the token may have counted the PIN.
+// CKR_FUNCTION_CANCELED and CKR_SESSION_CLOSED happen "during the execution" of it, and CKR_CANCEL,
+// CKR_FUNCTION_REJECTED and CKR_HOST_MEMORY may: the token may have counted the PIN.
 constexpr ReturnCode kTable[] = {
-    {HSMBRIDGE_CKR(CKR_CANCEL), "the operation was cancelled", K::refused, R::give_up, "", P::not_judged},
-    {HSMBRIDGE_CKR(CKR_HOST_MEMORY), "the module ran out of memory", K::unavailable, R::give_up, "", P::not_judged},
+    {HSMBRIDGE_CKR(CKR_CANCEL), "the operation was cancelled", K::refused, R::give_up, ""},
+    {HSMBRIDGE_CKR(CKR_HOST_MEMORY), "the module ran out of memory", K::unavailable, R::give_up, ""},
     {HSMBRIDGE_CKR(CKR_SLOT_ID_INVALID), "the slot is gone", K::unavailable, R::reinitialize,
      "see which tokens the module has: hsmbridge token list", P::not_judged},
     {HSMBRIDGE_CKR(CKR_GENERAL_ERROR), "the module reports a general error", K::unavailable, R::give_up,
@@ -168,8 +169,7 @@ constexpr ReturnCode kTable[] = {
     {HSMBRIDGE_CKR(CKR_PIN_TOO_WEAK), "the token finds the PIN too weak", K::invalid_input, R::give_up,
      "choose a longer PIN"},
     {HSMBRIDGE_CKR(CKR_PUBLIC_KEY_INVALID), "the public key is invalid", K::corrupt, R::give_up, ""},
-    {HSMBRIDGE_CKR(CKR_FUNCTION_REJECTED), "the token or its user rejected it", K::refused, R::give_up, "",
-     P::not_judged},
+    {HSMBRIDGE_CKR(CKR_FUNCTION_REJECTED), "the token or its user rejected it", K::refused, R::give_up, ""},
 };
 
 #undef HSMBRIDGE_CKR

@@ -142,7 +142,12 @@ bool Token::can_sign_with(unsigned long mechanism) const {
 
 void Token::login(LoginAttempt attempt) {
   with_session(*state_, Access::read, Needs::nothing, Ask::always, UsageGate::Use::shared, [&](Session& session) {
-    if (state_->login_required) log_in(*state_, session.handle(), attempt);
+    if (state_->login_required) {
+      log_in(*state_, session.handle(), attempt);
+    } else if (attempt == LoginAttempt::retry) {
+      // No login tries a PIN here; a signature with an always-authenticate key does.
+      allow_signature_pin(*state_);
+    }
     return true;
   });
 }

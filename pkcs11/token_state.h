@@ -62,5 +62,7 @@ void log_in(TokenState& token, CK_SESSION_HANDLE session, LoginAttempt attempt);
 void log_in_for_one_signature(TokenState& token, CK_SESSION_HANDLE session);
 // Throws denied when that login would be refused without an attempt. To be asked before C_SignInit.
 void expect_login_for_one_signature(TokenState& token);
+// Forgets that the PIN for one signature was refused: it may be tried at the next one.
+void allow_signature_pin(TokenState& token);
 
 }  // namespace hsmbridge::pkcs11

@@ -141,7 +141,7 @@ TEST_CASE("a code that modules give for a wrong PIN counts as a refusal at once"
 }
 
 TEST_CASE("a login that certainly did not judge the PIN spends no attempt") {
-  const CK_RV code = GENERATE(CKR_TOKEN_NOT_PRESENT, CKR_HOST_MEMORY, CKR_SESSION_COUNT);
+  const CK_RV code = GENERATE(CKR_TOKEN_NOT_PRESENT, CKR_NEED_TO_CREATE_THREADS, CKR_SESSION_COUNT);
   PrivateToken mine(Through::faulty_module);
   Faults faults;
   faults.fail("C_Login", code, 50);
@@ -152,7 +152,7 @@ TEST_CASE("a login that certainly did not judge the PIN spends no attempt") {
   faults.log_out();
   faults.fail("C_Login", CKR_DEVICE_ERROR);
   CHECK(error_of([&] { mine.open()->login(); }).kind() == ErrorKind::unavailable);
-  faults.fail("C_Login", CKR_HOST_MEMORY);
+  faults.fail("C_Login", CKR_SESSION_COUNT);
   CHECK(error_of([&] { mine.open()->login(); }).kind() == ErrorKind::unavailable);
   faults.fail("C_Login", CKR_DEVICE_ERROR);
   CHECK(error_of([&] { mine.open()->login(); }).kind() == ErrorKind::denied);
@@ -212,8 +212,8 @@ TEST_CASE("a retry that fails before its attempt forgets nothing") {
     CHECK(faults.calls("C_Login") == 1);
   }
   SECTION("the token did not look at the PIN") {
-    faults.fail("C_Login", CKR_HOST_MEMORY);
-    CHECK(error_of([&] { wrong->login(LoginAttempt::retry); }).detail("ckr") == "CKR_HOST_MEMORY");
+    faults.fail("C_Login", CKR_SESSION_COUNT);
+    CHECK(error_of([&] { wrong->login(LoginAttempt::retry); }).detail("ckr") == "CKR_SESSION_COUNT");
     still_refused();
     CHECK(faults.calls("C_Login") == 2);
   }
@@ -222,7 +222,7 @@ TEST_CASE("a retry that fails before its attempt forgets nothing") {
       explicit Full(PinRefusals& to) : memory(to) {}
       std::optional<PinRefusal> refused(const PinSubject& subject) override { return memory.refused(subject); }
       void record(const PinRefusal& refusal) override {
-        if (refusal.reason == "open") throw Error{ErrorKind::unavailable, "the disk is full"};
+        if (refusal.reason.starts_with("open")) throw Error{ErrorKind::unavailable, "the disk is full"};
         memory.record(refusal);
       }
       void clear(const PinSubject& subject) override { memory.clear(subject); }
@@ -284,6 +284,57 @@ TEST_CASE("one login that a kill cut short allows another and two do not") {
   CHECK(faults.calls("C_Login") == 4);
   open(PrivateToken::kPin)->login(LoginAttempt::retry);
   CHECK(faults.calls("C_Login") == 5);
+}
+
+TEST_CASE("a retry that a kill cut short leaves the refusal before it") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  struct Kill {};
+  // Writes down that the attempt is made, and nothing any more.
+  struct Killed final : PinRefusals {
+    explicit Killed(PinRefusals& to) : memory(to) {}
+    std::optional<PinRefusal> refused(const PinSubject& subject) override { return memory.refused(subject); }
+    void record(const PinRefusal& refusal) override {
+      memory.record(refusal);
+      throw Kill{};
+    }
+    void clear(const PinSubject&) override { throw Kill{}; }
+    PinRefusals& memory;
+  };
+  CHECK(error_of([&] { mine.open("000000")->login(); }).kind() == ErrorKind::denied);
+  const auto killed = Token::open(mine.access("000000"), std::make_shared<Killed>(*mine.refusals));
+  CHECK_THROWS(killed->login(LoginAttempt::retry));
+  CHECK(faults.calls("C_Login") == 1);
+  const Error error = error_of([&] { mine.open()->login(); });
+  CHECK(error.kind() == ErrorKind::denied);
+  CHECK(error.detail("reason") == "an attempt cut short after CKR_PIN_INCORRECT");
+  CHECK(faults.calls("C_Login") == 1);
+  mine.open()->login(LoginAttempt::retry);
+  CHECK(faults.calls("C_Login") == 2);
+}
+
+TEST_CASE("a retry on a token that wants no login allows the PIN for one signature again") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  faults.without_token_flags(CKF_LOGIN_REQUIRED);
+  const PinSubject subject{.token_serial = mine.serial,
+                           .user_type = kContextSpecific,
+                           .source_hash = hex(sha256(as_bytes("file:/etc/hsmbridge/web.pin")))};
+  mine.refusals->record({.subject = subject, .at = {}, .reason = "CKR_PIN_INCORRECT"});
+  const auto token = mine.open();
+  token->login();
+  CHECK(mine.refusals->refused(subject).has_value());
+  {
+    auto impatient = mine.access();
+    impatient.login_wait = Duration{0};
+    const TokenLock held(LockedWork::login, mine.serial, Duration{0});
+    CHECK(error_of([&] { Token::open(impatient, mine.refusals)->login(LoginAttempt::retry); }).kind() ==
+          ErrorKind::unavailable);
+    CHECK(mine.refusals->refused(subject).has_value());
+  }
+  token->login(LoginAttempt::retry);
+  CHECK_FALSE(mine.refusals->refused(subject).has_value());
+  CHECK(faults.calls("C_Login") == 0);
 }
 
 TEST_CASE("a login cut short and an unclear one together are two in a row") {
