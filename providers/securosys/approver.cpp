@@ -155,11 +155,16 @@ std::vector<Task> Approver::page(const TaskFilter& filter) {
 
 std::vector<TaskView> Approver::list() {
   std::vector<TaskView> views;
-  walk_tasks([this](const TaskFilter& filter) { return page(filter); },
-             [&views](const Task& task) {
-               views.push_back(view_of(task));
-               return Walk::on;
-             });
+  const Extent extent = walk_tasks([this](const TaskFilter& filter) { return page(filter); },
+                                   [&views](const Task& task) {
+                                     views.push_back(view_of(task));
+                                     return Walk::on;
+                                   });
+  if (extent == Extent::cut) {
+    Task more;
+    more.fault = fmt::format("the listing was cut after {} tasks: there may be more than these", views.size());
+    views.push_back(view_of(more));
+  }
   return views;
 }
 

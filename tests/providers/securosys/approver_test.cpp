@@ -239,7 +239,8 @@ TEST_CASE("all pages are listed and one that cannot be read hides no other") {
              task_json("t" + std::to_string(i), i == 3 ? Bytes{1, 2, 3} : to_be_approved("k", some_tbs(ca)));
   desk.transport->then(200, R"({"tasks":[)" + first + "]}")
       .then(200, R"({"tasks":[)" + task_json("t24", to_be_approved("k", some_tbs(ca))) + "," +
-                     task_json("t25", to_be_approved("k", some_tbs(ca))) + "]}");
+                     task_json("t25", to_be_approved("k", some_tbs(ca))) + "]}")
+      .then(200, R"({"tasks":[)" + first + "]}");
   const std::vector<TaskView> views = desk.approver.list();
   REQUIRE(views.size() == 26);
   CHECK(views[3].fault != "");
@@ -288,7 +289,10 @@ TEST_CASE("a page that is too large is asked for in smaller ones and a huge task
       .then(200, R"({"tasks":[)" + task_json("t0", whole) + "]}")
       .then(too_large)
       .then(200, R"({"tasks":[)" + task_json("t2", whole) + "]}")
-      .then(200, R"({"tasks":[]})");
+      .then(200, R"({"tasks":[]})")
+      .then(200, R"({"tasks":[)" + task_json("t2", whole) + "]}")  // and back
+      .then(too_large)
+      .then(200, R"({"tasks":[)" + task_json("t0", whole) + "]}");
   const std::vector<TaskView> views = desk.approver.list();
   REQUIRE(views.size() == 3);
   CHECK(views[0].id == "t0");
@@ -300,7 +304,7 @@ TEST_CASE("a page that is too large is asked for in smaller ones and a huge task
     pages.push_back(std::to_string(paging.at("pageNumber").as_integer()) + "/" +
                     std::to_string(paging.at("pageSize").as_integer()));
   }
-  CHECK(pages == std::vector<std::string>{"0/25", "0/5", "0/1", "1/1", "2/1", "3/1"});
+  CHECK(pages == std::vector<std::string>{"0/25", "0/5", "0/1", "1/1", "2/1", "3/1", "2/1", "1/1", "0/1"});
 
   // One whose notes are too large can be seen and refused, and not approved.
   desk.transport->then(too_large).then(200, R"({"tasks":[)" + task_json("t1", whole) + "]}");
@@ -338,7 +342,9 @@ TEST_CASE("a server that gives one page for ever is not asked for ever") {
   std::string page;
   for (int i = 0; i < 25; ++i) page += (i == 0 ? "" : ",") + task_json("t" + std::to_string(i), whole);
   for (int i = 0; i < 3; ++i) desk.transport->then(200, R"({"tasks":[)" + page + "]}");
-  CHECK(desk.approver.list().size() == 25);
+  const std::vector<TaskView> views = desk.approver.list();
+  REQUIRE(views.size() == 26);
+  CHECK(views[25].fault == "the listing was cut after 25 tasks: there may be more than these");
   CHECK(desk.transport->sent.size() == 2);
 }
 
