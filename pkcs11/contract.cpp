@@ -97,17 +97,6 @@ ContractRow mechanisms_row(const Session& session, const KeyObjects& key, KeyUse
   return row;
 }
 
-// What the key was made for, which no attribute says but this one.
-KeyUse use_of(const Session& session, const KeyObjects& key) {
-  if (!key.private_half || !key.info.spec || key.info.spec->type != x509::KeyType::rsa) return KeyUse::sign;
-  const auto octets = read_attribute(session, *key.private_half, CKA_ALLOWED_MECHANISMS);
-  const Bytes raw = number_octets(CKM_RSA_X_509);
-  for (std::size_t at = 0; octets && at + raw.size() <= octets->size(); at += raw.size()) {
-    if (equal(ByteView(*octets).subspan(at, raw.size()), raw)) return KeyUse::tls_client;
-  }
-  return KeyUse::sign;
-}
-
 }  // namespace
 
 std::string_view to_string(KeyUse use) {
@@ -182,6 +171,16 @@ bool states(const Quirk& quirk, const ContractTerm& term) {
   if (term.attribute == CKA_MODIFIABLE) return quirk.modifiable;
   if (term.half == kPrivate && term.rule == Rule::hard_usage && !term.value) return quirk.false_usages;
   return true;
+}
+
+KeyUse use_of(const Session& session, const KeyObjects& key) {
+  if (!key.private_half || !key.info.spec || key.info.spec->type != x509::KeyType::rsa) return KeyUse::sign;
+  const auto octets = read_attribute(session, *key.private_half, CKA_ALLOWED_MECHANISMS);
+  const Bytes raw = number_octets(CKM_RSA_X_509);
+  for (std::size_t at = 0; octets && at + raw.size() <= octets->size(); at += raw.size()) {
+    if (equal(ByteView(*octets).subspan(at, raw.size()), raw)) return KeyUse::tls_client;
+  }
+  return KeyUse::sign;
 }
 
 ContractReport compare_with_contract(const Session& session, const KeyObjects& key, const Quirk* quirk, KeyUse use) {

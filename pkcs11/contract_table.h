@@ -43,6 +43,9 @@ struct Quirk {
 std::span<const Quirk> quirk_ladder();
 bool states(const Quirk& quirk, const ContractTerm& term);
 
+// What the key was made for, which no attribute but CKA_ALLOWED_MECHANISMS says. See check_contract.
+KeyUse use_of(const Session& session, const KeyObjects& key);
+
 // Reads back and compares. `quirk`: what the token was told; null for a key that was not made just now.
 ContractReport compare_with_contract(const Session& session, const KeyObjects& key, const Quirk* quirk, KeyUse use);
 

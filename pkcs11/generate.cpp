@@ -12,10 +12,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <optional>
 #include <set>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 namespace hsmbridge::pkcs11 {
@@ -29,6 +31,10 @@ const Bytes kPublicExponent{1, 0, 1};  // 65537
 
 // How many of a batch are made before the token is searched for keys of the same names.
 constexpr std::size_t kConfirmedAtOnce = 64;
+// And for how long at most: other processes wait for the lock meanwhile.
+constexpr Duration kConfirmedWithin{10'000};
+// Longer than a waiting process sleeps between two looks at the lock, so that a long batch lets others in.
+constexpr Duration kBetweenChunks{120};
 
 // What is on the token, as far as names go.
 struct Names {
@@ -311,21 +317,36 @@ void refuse_wrong_key(const KeyPlan& plan, const KeyInfo& key) {
 MadeKey checked(const Session& session, const KeyPlan& plan, const KeyObjects& key, const Quirk* quirk) {
   refuse_wrong_key(plan, key.info);
   const auto origin = quirk == nullptr ? MadeKey::Origin::adopted : MadeKey::Origin::generated;
-  MadeKey made{.key = key.info, .contract = compare_with_contract(session, key, quirk, plan.use), .origin = origin};
+  // A pair under a long random id that we journalled was made by us: what it does not show of its usages it was told.
+  const bool ours = quirk == nullptr && plan.id.size() == kIdOctets;
+  MadeKey made{.key = key.info,
+               .contract = compare_with_contract(session, key, ours ? &quirk_ladder().front() : quirk, plan.use),
+               .origin = origin};
   if (quirk == nullptr) made.contract.quirk = "adopted";
   if (!made.contract.violated()) return made;
-  Error error{ErrorKind::corrupt,
-              fmt::format("key {} does not have the attributes that were asked for: {}", plan.label,
-                          quirk == nullptr ? "it was made by an earlier run, is not used and was left on the token"
-                                           : "both halves were destroyed")};
+  Error error{ErrorKind::corrupt, fmt::format("key {} does not have the attributes that were asked for", plan.label)};
   for (const ContractRow& row : made.contract.rows) {
     if (row.verdict != Verdict::violated) continue;
     error.with("violation", fmt::format("{} {}: asked {}, found {}", row.half, row.attribute, row.asked, row.found));
   }
-  throw error.hint(quirk == nullptr ? fmt::format("look at it: hsmbridge key show id={}; delete it if nobody uses it, "
-                                                  "then make a key anew",
-                                                  hex(plan.id))
-                                    : "this token does not keep the key contract and must not hold such keys");
+  throw error;
+}
+
+enum class Fate { destroyed, left, made_earlier };
+
+// The error of a key that is not as asked, with what became of the key.
+Error with_fate(const Error& wrong, const KeyPlan& plan, Fate fate) {
+  const std::string_view words = fate == Fate::destroyed ? "both halves were destroyed"
+                                 : fate == Fate::left
+                                     ? "it is not used, and was left on the token"
+                                     : "it was made by an earlier run, is not used and was left on the token";
+  Error error{wrong.kind(), fmt::format("{}: {}", wrong.message(), words)};
+  for (const auto& [name, value] : wrong.details()) error.with(name, value);
+  if (fate == Fate::destroyed) {
+    return std::move(error).hint("this token does not keep the key contract and must not hold such keys");
+  }
+  return std::move(error).hint(fmt::format(
+      "look at it: hsmbridge key show id={}; delete it if nobody uses it, then make a key anew", hex(plan.id)));
 }
 
 void refuse_foreign_key(const Token& token, const KeyPlan& plan, const std::vector<KeyObjects>& found) {
@@ -359,7 +380,20 @@ std::optional<MadeKey> adopt(const Session& session, const Token& token, const K
   if (standing.unclear || standing.pairs.size() > 1) throw not_one_pair(token, plan, infos);
   for (const CK_OBJECT_HANDLE half : standing.halves) destroy(session, half);
   if (standing.pairs.empty()) return std::nullopt;
-  return checked(session, plan, standing.pairs.front(), nullptr);
+  const KeyObjects& key = standing.pairs.front();
+  try {
+    // Raw RSA is raw decryption: a key that may do it is none for signing only.
+    if (plan.use == KeyUse::sign && use_of(session, key) == KeyUse::tls_client) {
+      throw Error{ErrorKind::corrupt, fmt::format("key {} was made for TLS client authentication (--for tls-client), "
+                                                  "planned was one that signs only",
+                                                  plan.label)};
+    }
+    return checked(session, plan, key, nullptr);
+  } catch (const TokenFailure&) {
+    throw;
+  } catch (const Error& error) {
+    throw with_fate(error, plan, Fate::made_earlier);
+  }
 }
 
 // A key of this run, with its handles while the login lasts that they belong to.
@@ -383,9 +417,17 @@ Work make_one(const Session& session, const Token& token, const KeyPlan& plan, N
     MadeKey made = checked(session, plan, expect_pair(session, plan, pair), pair.quirk);
     names.add(plan.label, plan.id);
     return {std::move(made), pair, epoch};
-  } catch (...) {
-    destroy_own(session, plan, pair);
+  } catch (TokenFailure& failure) {
+    // Not seen is not wrong. This call may be a late one, whose pair another worker has adopted and used meanwhile;
+    // whoever runs the plan again finds the pair by its id.
+    failure.with("left_on_token", fmt::format("id={}", hex(plan.id)));
     throw;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::corrupt) throw;
+    // Under another epoch these handles may be somebody else's objects.
+    const bool own = session.token().epoch == epoch;
+    if (own) destroy_own(session, plan, pair);
+    throw with_fate(error, plan, own ? Fate::destroyed : Fate::left);
   }
 }
 
@@ -398,18 +440,28 @@ class Batch {
 
   // May be called again after a lost session: what was made stays, and the key that was at work is looked for by its
   // id.
-  std::vector<MadeKey> run(const Session& session) {
+  void run_chunk(const Session& session) {
+    const auto until = std::chrono::steady_clock::now() + kConfirmedWithin;
+    const std::size_t end = std::min(plans_.size(), confirmed_ + kConfirmedAtOnce);
     Names names = all_names(session);
     try {
-      while (work_.size() < plans_.size()) {
+      while (work_.size() < end) {
         work_.push_back(make_one(session, token_, plans_[work_.size()], names));
-        if (work_.size() - confirmed_ == kConfirmedAtOnce) confirm(session);
+        if (std::chrono::steady_clock::now() >= until) break;
       }
     } catch (...) {
       confirm_before_failing(session);
       throw;
     }
     confirm(session);
+  }
+
+  std::span<const KeyPlan> next() const {
+    const auto left = plans_.subspan(confirmed_);
+    return left.first(std::min(left.size(), kConfirmedAtOnce));
+  }
+
+  std::vector<MadeKey> made() && {
     std::vector<MadeKey> made;
     for (Work& one : work_) made.push_back(std::move(one.key));
     return made;
@@ -504,12 +556,23 @@ MadeKey make_key(Token& token, const KeyPlan& plan) {
   return std::move(make_keys(token, std::span(&plan, 1)).front());
 }
 
-std::vector<MadeKey> make_keys(Token& token, std::span<const KeyPlan> plans, const KeyMade& on_made) {
-  // Logged in before the lock is taken: a prompt may take minutes.
-  writing(token.state(), [](Session&) { return true; });
-  const TokenLock lock(LockedWork::making_keys, token.state().serial, token.access().session_wait);
+std::vector<MadeKey> make_keys(Token& token, std::span<const KeyPlan> plans, const KeyMade& on_made,
+                               const KeysDue& on_due) {
   Batch batch(token, plans, on_made);
-  return writing(token.state(), [&](Session& session) { return batch.run(session); });
+  while (!batch.next().empty()) {
+    // Logged in before the lock is taken: a prompt may take minutes.
+    writing(token.state(), [](Session&) { return true; });
+    {
+      const TokenLock lock(LockedWork::making_keys, token.state().serial, token.access().making_wait);
+      if (on_due) on_due(batch.next());
+      writing(token.state(), [&](Session& session) {
+        batch.run_chunk(session);
+        return true;
+      });
+    }
+    if (!batch.next().empty()) std::this_thread::sleep_for(kBetweenChunks);
+  }
+  return std::move(batch).made();
 }
 
 }  // namespace hsmbridge::pkcs11

@@ -28,11 +28,14 @@ struct TokenAccess {
   unsigned most_sessions = 4;     // fewer when the token allows fewer
   Duration session_wait{30'000};  // for a free session, and for the exclusive use an always-authenticate key needs
   Duration login_wait{60'000};    // for another process' login attempt to end
+  Duration making_wait{150'000};  // for another process' making of keys: longer than one key takes, and some seconds
 };
 
 enum class LoginAttempt {
   unless_refused,  // throws denied without an attempt when this source was refused before
-  retry,           // a person said so (`token login --retry`): the refusal is forgotten and one attempt is made
+  // A person said so (`token login --retry`): one attempt is made, whose answer replaces the refusal. On a token that
+  // wants no login the refusal of the PIN for one signature is forgotten.
+  retry,
 };
 
 struct TokenState;

@@ -95,7 +95,8 @@ WorkflowToken::~WorkflowToken() = default;
 workflow::Key WorkflowToken::ensure_key(const workflow::KeyWish& wish) {
   // A generation that comes too late is found by its journalled CKA_ID at the next run. Until it returns it holds the
   // token's lock for making keys, so that no other worker of this host carries out the same plan meanwhile; one of
-  // another host may, and the late call then takes back its own key or leaves the other's alone.
+  // another host may. The late call then finds more than one key under the id and takes back its own by its handles, or
+  // cannot see what it made and leaves it.
   return shared_->thread.call(shared_->deadline, WhenLate::unavailable, [shared = shared_, wish] {
     const auto token = shared->token();
     if (wish.source == workflow::KeyWish::Source::use) {

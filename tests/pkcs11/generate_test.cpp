@@ -4,6 +4,7 @@
 #include "openssl_ca.h"
 #include "pkcs11/contract_table.h"
 #include "pkcs11/signer.h"
+#include "pkcs11/token_lock.h"
 #include "private_token.h"
 #include "x509/spki.h"
 #include "x509/verify.h"
@@ -15,6 +16,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <optional>
+#include <span>
 #include <thread>
 
 using namespace hsmbridge;
@@ -42,7 +44,7 @@ void put_public_key(const PrivateToken& mine, const OpensslCa& files, const std:
 std::shared_ptr<Token> past_the_faults(const PrivateToken& mine) {
   auto access = mine.access();
   access.module = SoftHsm::module();
-  access.session_wait = Duration{0};
+  access.making_wait = Duration{0};
   return Token::open(access, mine.refusals);
 }
 
@@ -216,16 +218,93 @@ TEST_CASE("an adopted key that violates the contract is refused and left on the 
   CHECK(list_keys(*token).size() == 1);
 }
 
-TEST_CASE("a usage that an adopted key does not show is a violation, since nobody knows what the token was told") {
+TEST_CASE("a usage that an adopted key does not show is a violation unless its id is one that we draw") {
   PrivateToken mine(Through::faulty_module);
   Faults faults;
   const auto token = mine.open();
   const KeyPlan plan = plan_key(*token, "web", kP256);
   make_key(*token, plan);
+  KeyPlan short_id = plan_key(*token, "short", kP256);
+  short_id.id = {0x0a};
+  make_key(*token, short_id);
   faults.show_flag(CKA_SIGN_RECOVER, 2);
-  CHECK(details(error_of([&] { make_key(*mine.open(), plan); }), "violation") ==
+  const MadeKey adopted = make_key(*mine.open(), plan);
+  CHECK(adopted.origin == MadeKey::Origin::adopted);
+  CHECK_FALSE(adopted.contract.violated());
+  CHECK(details(error_of([&] { make_key(*mine.open(), short_id); }), "violation") ==
         std::vector<std::string>{"private CKA_SIGN_RECOVER: asked false, found not shown"});
+  // What must be shown must be shown under any id.
+  faults.show_flag(CKA_EXTRACTABLE, 2);
+  CHECK_FALSE(details(error_of([&] { make_key(*mine.open(), plan); }), "violation").empty());
+  CHECK(list_keys(*token).size() == 2);
+}
+
+TEST_CASE("a key that was made for TLS clients is not adopted as one that signs") {
+  PrivateToken mine;
+  const auto token = mine.open();
+  KeyPlan plan = plan_key(*token, "web", {x509::KeyType::rsa, 2048});
+  plan.use = KeyUse::tls_client;
+  make_key(*token, plan);
+  CHECK(make_key(*mine.open(), plan).origin == MadeKey::Origin::adopted);
+  plan.use = KeyUse::sign;
+  const Error error = error_of([&] { make_key(*mine.open(), plan); });
+  CHECK(error.kind() == ErrorKind::corrupt);
+  CHECK(error.message().find("was left on the token") != std::string::npos);
+  CHECK(error.hint().find("hsmbridge key show id=" + hex(plan.id)) != std::string::npos);
   CHECK(list_keys(*token).size() == 1);
+}
+
+TEST_CASE("a key that was made and cannot be read back stays and is found by its plan") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  const KeyPlan plan = plan_key(*token, "web", kP256);
+  faults.hang("C_GenerateKeyPair");
+  std::optional<Error> late;
+  std::thread first([&] { late = error_of([&] { make_key(*token, plan); }); });
+  for (int i = 0; i < 1000 && faults.calls("C_GenerateKeyPair") == 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  }
+  faults.fail("C_GetAttributeValue", CKR_DEVICE_ERROR, 1);
+  faults.release();
+  first.join();
+  REQUIRE(late.has_value());
+  CHECK(late->detail("ckr") == "CKR_DEVICE_ERROR");
+  CHECK(late->detail("left_on_token") == "id=" + hex(plan.id));
+  CHECK(faults.calls("C_DestroyObject") == 0);
+  CHECK(make_key(*token, plan).origin == MadeKey::Origin::adopted);
+}
+
+TEST_CASE("a plan that somebody else carried out while this one waited is refused under the lock") {
+  PrivateToken mine;
+  const auto token = mine.open();
+  const KeyPlan plan = plan_key(*token, "web", kP256);
+  make_key(*token, plan);
+  std::size_t asked = 0;
+  const auto refuse = [&](std::span<const KeyPlan> due) {
+    asked += due.size();
+    CHECK(error_of([&] { TokenLock second(LockedWork::making_keys, mine.serial, Duration{0}); }).kind() ==
+          ErrorKind::unavailable);
+    throw Error{ErrorKind::conflict, "key web was made meanwhile"};
+  };
+  const auto again = mine.open();
+  CHECK(error_of([&] { make_keys(*again, std::span(&plan, 1), {}, refuse); }).kind() == ErrorKind::conflict);
+  CHECK(asked == 1);
+}
+
+TEST_CASE("a long batch gives the lock away between its parts") {
+  PrivateToken mine;
+  const auto token = mine.open();
+  std::vector<std::string> labels;
+  for (int i = 0; i < 66; ++i) labels.push_back("web-" + std::to_string(i));
+  const auto plans = plan_keys(*token, labels, kP256);
+  std::vector<std::size_t> due;
+  const auto made = make_keys(*token, plans, {}, [&](std::span<const KeyPlan> next) { due.push_back(next.size()); });
+  CHECK(made.size() == 66);
+  // More parts on a slow machine: a part has its time too.
+  REQUIRE(due.size() >= 2);
+  CHECK(due.front() == 64);
+  CHECK(due[1] < 64);
 }
 
 TEST_CASE("a generation that comes back late leaves the key that another worker made alone") {

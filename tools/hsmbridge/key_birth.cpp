@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 
+#include <span>
 #include <utility>
 
 namespace hsmbridge::cli {
@@ -53,12 +54,15 @@ std::vector<pkcs11::MadeKey> make_keys(Place& place, pkcs11::Token& token, const
     record_plan(place, token, plan);
   }
   std::size_t made = 0;
+  const auto on_made = [&](const pkcs11::MadeKey& key) {
+    place.record_key("key-generated", key_facts(token, key.key),
+                     key_record(token, key.key, "active", place.clock().now()));
+    ++made;
+  };
+  // Two runs of one command take the same plan up, and only the first to hold the lock makes a key of it.
+  const auto on_due = [&](std::span<const pkcs11::KeyPlan> due) { place.expect_planned(token.name(), due); };
   try {
-    return pkcs11::make_keys(token, plans, [&](const pkcs11::MadeKey& key) {
-      place.record_key("key-generated", key_facts(token, key.key),
-                       key_record(token, key.key, "active", place.clock().now()));
-      ++made;
-    });
+    return pkcs11::make_keys(token, plans, on_made, on_due);
   } catch (...) {
     Error error = current_error();
     if (made != 0) error.with("made", fmt::format("{} of {} keys, which stay", made, plans.size()));

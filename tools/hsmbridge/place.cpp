@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace hsmbridge::cli {
@@ -100,6 +101,30 @@ std::map<std::string, Bytes> Place::open_plans(const std::string& token, std::sp
     ids[key.label] = from_hex(key.cka_id);
   }
   return ids;
+}
+
+bool Place::is_planned(const std::string& token, const Bytes& id) {
+  workflow::Store* const memory = store();
+  if (memory == nullptr || id.empty()) return false;
+  const auto keys = memory->keys();
+  return std::any_of(keys.begin(), keys.end(), [&, wanted = hex(id)](const workflow::KeyRecord& key) {
+    return key.token == token && key.cka_id == wanted && key.status == "planned";
+  });
+}
+
+void Place::expect_planned(const std::string& token, std::span<const pkcs11::KeyPlan> plans) {
+  workflow::Store* const memory = store();
+  if (memory == nullptr) return;
+  std::set<std::string> planned;
+  for (const workflow::KeyRecord& key : memory->keys()) {
+    if (key.token == token && key.status == "planned") planned.insert(key.cka_id);
+  }
+  for (const pkcs11::KeyPlan& plan : plans) {
+    if (planned.contains(hex(plan.id))) continue;
+    throw Error{ErrorKind::conflict, fmt::format("key {} was made meanwhile in token {}", plan.label, token)}
+        .with("id", hex(plan.id))
+        .hint("another process made it: use that key, or choose another label");
+  }
 }
 
 workflow::KeyRecord key_record(const pkcs11::Token& token, const pkcs11::KeyInfo& key, std::string status, Instant at) {

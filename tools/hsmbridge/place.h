@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "pkcs11/generate.h"
 #include "pkcs11/keys.h"
 #include "pkcs11/token.h"
 #include "tools/hsmbridge/commands.h"
@@ -44,6 +45,11 @@ class Place {
   // to make one of them.
   std::map<std::string, Bytes> open_plans(const std::string& token, std::span<const std::string> labels,
                                           const x509::KeySpec& spec);
+  // Whether a key of this id was planned and, as far as the store knows, not made.
+  bool is_planned(const std::string& token, const Bytes& id);
+  // Throws conflict when one of these plans was carried out, or given up, since it was written down. Nothing without a
+  // store.
+  void expect_planned(const std::string& token, std::span<const pkcs11::KeyPlan> plans);
 
   const Clock& clock() const { return clock_; }
 
