@@ -162,12 +162,22 @@ std::vector<workflow::KeyRecord> forgotten_plans(workflow::Store& store) {
     if (key.status == "planned") plans.push_back(std::move(key));
   }
   if (plans.empty()) return plans;
-  workflow::Store::ListQuery open;
-  open.open_only = true;
-  open.most = std::numeric_limits<unsigned>::max();
-  std::set<std::pair<std::string, std::string>> wanted;
-  for (const auto& record : store.list(open)) wanted.emplace(record.order.token, record.order.key.cka_id);
-  const auto is_wanted = [&wanted](const auto& key) { return wanted.count({key.token, key.cka_id}) != 0; };
+  using Keys = std::set<std::pair<std::string, std::string>>;
+  const auto keys_of_requests = [&store](bool open_only) {
+    workflow::Store::ListQuery query;
+    query.open_only = open_only;
+    query.most = std::numeric_limits<unsigned>::max();
+    Keys keys;
+    for (const auto& record : store.list(query)) keys.emplace(record.order.token, record.order.key.cka_id);
+    return keys;
+  };
+  const Keys open = keys_of_requests(true);
+  const Keys all = keys_of_requests(false);
+  // A plan of no request is a command's own, which may be at work or will take it up again.
+  const auto is_wanted = [&](const auto& key) {
+    const std::pair id{key.token, key.cka_id};
+    return open.count(id) != 0 || all.count(id) == 0;
+  };
   plans.erase(std::remove_if(plans.begin(), plans.end(), is_wanted), plans.end());
   return plans;
 }

@@ -103,7 +103,12 @@ Done carry_out(Run& run, const Job& job) {
   done.der = service::create_csr(*signer, done.ask, [&](const Json& facts) {
     Json leaf = key_facts(*run.token, done.key);
     for (const auto& [name, value] : facts.as_object()) leaf.set(name, value);
-    run.place.record("key-use", leaf);
+    if (!run.place.is_planned(run.token->name(), done.key.id)) {
+      run.place.record("key-use", leaf);
+    } else {
+      // Only planned, as far as the store knew, and in use now.
+      run.place.record_key("key-use", leaf, key_record(*run.token, done.key, "active", run.place.clock().now()));
+    }
   });
   if (!job.out.empty()) {
     const std::string pem = x509::csr_to_pem(done.der);

@@ -101,9 +101,10 @@ void warn_of_forgotten(Invocation& invocation, Place& place, const std::string& 
   for (const auto& plan : service::forgotten_plans(*store)) {
     const auto there = std::find_if(keys.begin(), keys.end(),
                                     [&plan](const pkcs11::KeyInfo& key) { return hex(key.id) == plan.cka_id; });
-    if (plan.token != token || there == keys.end()) continue;
+    // One with a certificate is in use, whatever became of the request.
+    if (plan.token != token || there == keys.end() || there->has_certificate) continue;
     invocation.output.warning(
-        fmt::format("{} (id={}) was made for a request that is over, and nothing uses it: "
+        fmt::format("{} (id={}) was made for a request that is over, and no request uses it: "
                     "`hsmbridge key delete --token {} id={}` destroys it, `hsmbridge enroll --key id={}` uses it",
                     there->label, plan.cka_id, token, plan.cka_id, plan.cka_id));
   }
