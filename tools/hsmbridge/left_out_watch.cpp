@@ -1,28 +1,47 @@
 #include "tools/hsmbridge/left_out_watch.h"
 
+#include <condition_variable>
+#include <mutex>
 #include <utility>
 
 namespace hsmbridge::cli {
 
-LeftOutWatch::LeftOutWatch(std::function<bool()> look, std::function<void()> found, Duration every) {
-  thread_ = std::thread([this, look = std::move(look), found = std::move(found), every] {
-    std::unique_lock lock(mutex_);
-    while (!changed_.wait_for(lock, every, [this] { return ended_; })) {
+// Shared with the thread.
+struct LeftOutWatch::State {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool ended = false;
+  bool looking = false;
+};
+
+LeftOutWatch::LeftOutWatch(std::function<bool()> look, std::function<void()> found, Duration every)
+    : state_(std::make_shared<State>()) {
+  thread_ = std::thread([state = state_, look = std::move(look), found = std::move(found), every] {
+    std::unique_lock lock(state->mutex);
+    while (!state->changed.wait_for(lock, every, [&state] { return state->ended; })) {
+      state->looking = true;
       lock.unlock();
       const bool usable = look();
       lock.lock();
-      if (usable) return found();
+      state->looking = false;
+      if (usable && !state->ended) return found();
     }
   });
 }
 
 LeftOutWatch::~LeftOutWatch() {
+  bool looking = false;
   {
-    const std::lock_guard lock(mutex_);
-    ended_ = true;
+    const std::lock_guard lock(state_->mutex);
+    state_->ended = true;
+    looking = state_->looking;
   }
-  changed_.notify_all();
-  thread_.join();
+  state_->changed.notify_all();
+  if (looking) {
+    thread_.detach();
+  } else {
+    thread_.join();
+  }
 }
 
 }  // namespace hsmbridge::cli

@@ -2,26 +2,25 @@
 
 #include "base/clock.h"
 
-#include <condition_variable>
 #include <functional>
-#include <mutex>
+#include <memory>
 #include <thread>
 
 namespace hsmbridge::cli {
 
 // Asks `look` now and then whether a token or provider that was left out can be used, and calls `found`, once, when it
-// says so. On a thread of its own: a module that hangs must hold up no request.
+// says so. On a thread of its own: a module that hangs must hold up no request, and no end of the process either.
 class LeftOutWatch {
  public:
+  // `look` owns what it uses: one that has begun may outlive this object. `found` does not.
   LeftOutWatch(std::function<bool()> look, std::function<void()> found, Duration every = std::chrono::minutes{1});
-  ~LeftOutWatch();  // waits for a look that has begun
+  ~LeftOutWatch();  // leaves a look that has begun to its thread
   LeftOutWatch(const LeftOutWatch&) = delete;
   LeftOutWatch& operator=(const LeftOutWatch&) = delete;
 
  private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool ended_ = false;
+  struct State;
+  std::shared_ptr<State> state_;
   std::thread thread_;
 };
 

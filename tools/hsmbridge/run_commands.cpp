@@ -93,7 +93,7 @@ void work(Equipment& equipment, StopSignals& signals) {
   workflow::Engine engine(std::move(equipment.store), effects, wiring.clock(), std::move(equipment.options));
   signals.target(engine);
   {
-    const LeftOutWatch watch([&wiring] { return wiring.left_out_changed(); }, [&engine] { engine.stop(); });
+    const LeftOutWatch watch(wiring.left_out_look(), [&engine] { engine.stop(); });
     engine.run();
   }
   signals.target(nullptr, nullptr);

@@ -31,7 +31,9 @@ namespace hsmbridge::cli {
 namespace {
 
 constexpr Duration kTokenDeadline = std::chrono::minutes{2};  // an RSA-8192 key takes a slow token that long
+constexpr Duration kBesideOneKey = std::chrono::seconds{30};  // of the keys that are made under one lock
 constexpr Duration kLoadDeadline = std::chrono::seconds{10};
+constexpr Duration kPromptDeadline = std::chrono::minutes{5};
 // Opening a key and signing with it are calls with a deadline each. The lane's limit, and with it the lease, outlasts
 // both: a second worker that claims a key's birth while the first still waits for the token would make the key twice.
 constexpr int kTokenCalls = 2;
@@ -68,22 +70,24 @@ bool is_gone(const std::string& worker) {
   return ::kill(process, 0) != 0 && errno == ESRCH;
 }
 
-// On a thread of its own: a module that hangs in C_Initialize must not keep the others from being worked for. Its own
-// calls run into their deadlines.
-void load_module(const config::TokenSettings& token) {
-  pkcs11::TokenThread thread(token.name);
-  try {
-    thread.call(kLoadDeadline, pkcs11::WhenLate::outcome_unknown,
-                [path = token.module] { pkcs11::Module::load(path); });
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::outcome_unknown) throw;
-  }
+// For as long as the process: a provider that a hanging token makes too late outlives the Wiring.
+const Clock* clock_of_process() {
+  static const auto* const clock = new SystemClock;
+  return clock;
+}
+
+// A person may be asked for a PIN meanwhile.
+Duration check_deadline(const config::Settings& settings) {
+  const bool asks = std::any_of(settings.tokens.begin(), settings.tokens.end(), [](const config::TokenSettings& token) {
+    return token.pin && token.pin->kind() == config::SecretSource::Kind::prompt;
+  });
+  return asks && ::isatty(STDIN_FILENO) != 0 ? kPromptDeadline : kLoadDeadline;
 }
 
 // Throws when this process could never log in to the token: its module cannot be loaded, or its PIN cannot be read. A
 // token that is merely not plugged in is worked for: its effects wait until it is back.
 void check_token(const config::TokenSettings& token) {
-  load_module(token);
+  pkcs11::Module::load(token.module);
   using Kind = config::SecretSource::Kind;
   if (!token.pin) throw Error{ErrorKind::invalid_input, "no pin is configured"};
   if (token.pin->kind() == Kind::protected_path) return;
@@ -121,7 +125,8 @@ std::vector<Bytes> read_anchors(const std::filesystem::path& file) {
   }
 }
 
-Wiring::Wiring(config::Settings settings) : settings_(std::move(settings)) {}
+Wiring::Wiring(config::Settings settings)
+    : settings_(std::make_shared<const config::Settings>(std::move(settings))), clock_(clock_of_process()) {}
 
 Wiring::~Wiring() = default;
 
@@ -136,19 +141,19 @@ std::unique_ptr<Wiring> Wiring::open(const std::optional<std::filesystem::path>&
 }
 
 std::unique_ptr<workflow::Store> Wiring::store() {
-  if (!settings_.store.path) {
+  if (!settings_->store.path) {
     throw Error{ErrorKind::invalid_input,
-                fmt::format("{}: no store is configured, and requests live in one", settings_.file.string())}
+                fmt::format("{}: no store is configured, and requests live in one", settings_->file.string())}
         .hint("add  store: {path: /var/lib/hsmbridge/hsmbridge.db}");
   }
-  return store::SqliteStore::open(*settings_.store.path, clock_);
+  return store::SqliteStore::open(*settings_->store.path, *clock_);
 }
 
 std::shared_ptr<pkcs11::PinRefusals> Wiring::refusals() {
   const std::lock_guard lock(mutex_);
   if (!refusals_) {
-    if (settings_.store.path) {
-      refusals_ = std::make_shared<StorePinRefusals>(*settings_.store.path);
+    if (settings_->store.path) {
+      refusals_ = std::make_shared<StorePinRefusals>(*settings_->store.path);
     } else {
       refusals_ = std::make_shared<pkcs11::FilePinRefusals>(pkcs11::FilePinRefusals::default_folder());
     }
@@ -158,7 +163,11 @@ std::shared_ptr<pkcs11::PinRefusals> Wiring::refusals() {
 
 Wiring::Tokens::Tokens(const config::Settings& settings, std::shared_ptr<pkcs11::PinRefusals> refusals)
     : refusals_(std::move(refusals)) {
-  for (const auto& token : settings.tokens) tokens_[token.name].first = token_access(token);
+  for (const auto& token : settings.tokens) {
+    auto& access = tokens_[token.name].first;
+    access = token_access(token);
+    access.making_wait = token.deadline.value_or(kTokenDeadline) + kBesideOneKey;
+  }
 }
 
 std::shared_ptr<pkcs11::Token> Wiring::Tokens::open(const std::string& name) {
@@ -171,16 +180,16 @@ std::shared_ptr<pkcs11::Token> Wiring::Tokens::open(const std::string& name) {
 std::shared_ptr<Wiring::Tokens> Wiring::tokens() {
   const auto memory = refusals();
   const std::lock_guard lock(mutex_);
-  if (!tokens_) tokens_ = std::make_shared<Tokens>(settings_, memory);
+  if (!tokens_) tokens_ = std::make_shared<Tokens>(*settings_, memory);
   return tokens_;
 }
 
 std::shared_ptr<pkcs11::Token> Wiring::pkcs11_token(const std::string& name) {
-  return tokens()->open(settings_.token(name).name);
+  return tokens()->open(settings_->token(name).name);
 }
 
 std::shared_ptr<workflow::Token> Wiring::token(const std::string& name) {
-  const auto& settings = settings_.token(name);
+  const auto& settings = settings_->token(name);
   const auto all = tokens();
   const std::lock_guard lock(mutex_);
   auto& token = workflow_tokens_[settings.name];
@@ -193,31 +202,53 @@ std::shared_ptr<workflow::Token> Wiring::token(const std::string& name) {
 }
 
 std::shared_ptr<workflow::Provider> Wiring::provider(const std::string& name) {
-  const auto& settings = settings_.provider(name);
-  auto& provider = [&]() -> Once<workflow::Provider>& {
-    const std::lock_guard lock(mutex_);
-    return providers_[settings.name];
-  }();
-  // Making it may open the token of its keys.
-  const std::lock_guard lock(provider.mutex);
-  if (!provider.made) provider.made = provider_type(settings).make(settings, provider_needs());
-  return provider.made;
+  return provider_maker(name)();
+}
+
+std::function<std::shared_ptr<workflow::Provider>()> Wiring::provider_maker(const std::string& name) {
+  const auto& provider = settings_->provider(name);
+  auto needs = provider_needs();
+  const std::lock_guard lock(mutex_);
+  auto& once = providers_[provider.name];
+  if (!once) once = std::make_shared<Once<workflow::Provider>>();
+  return [once, settings = settings_, &provider, needs = std::move(needs)] {
+    // Making it may open the token of its keys.
+    const std::unique_lock making(once->mutex, check_deadline(*settings));
+    if (!making) {
+      throw Error{ErrorKind::unavailable, fmt::format("provider {} is being made, and a token that it needs does not "
+                                                      "answer",
+                                                      provider.name)}
+          .hint("look at the HSM and its connection");
+    }
+    if (!once->made) once->made = provider_type(provider).make(provider, needs);
+    return once->made;
+  };
+}
+
+void Wiring::record(std::string_view kind, const Json& facts) {
+  recorder()(kind, facts);
 }
 
 // Where no store is configured there is no audit log, and no request that a provider could work for either.
-void Wiring::record(std::string_view kind, const Json& facts) {
-  if (!settings_.store.path) return;
-  store()->append_audit(std::string(kind), facts.dump(), service::actor_of_process(), clock_.now());
+RecordFact Wiring::recorder() const {
+  return [path = settings_->store.path, clock = clock_](std::string_view kind, const Json& facts) {
+    if (!path) return;
+    store::SqliteStore::open(*path, *clock)
+        ->append_audit(std::string(kind), facts.dump(), service::actor_of_process(), clock->now());
+  };
 }
 
 ProviderNeeds Wiring::provider_needs() {
-  return {clock_, [this](const std::string& token) { return pkcs11_token(token); },
-          [this](std::string_view kind, const Json& facts) { record(kind, facts); }, keys_of_people(settings_)};
+  return {*clock_,
+          [all = tokens(), settings = settings_](const std::string& token) {
+            return all->open(settings->token(token).name);
+          },
+          recorder(), keys_of_people(*settings_)};
 }
 
 std::vector<Bytes> Wiring::anchors(const workflow::Order& order) {
   std::vector<Bytes> anchors;
-  for (const auto& file : settings_.profile(order.profile).anchors) {
+  for (const auto& file : settings_->profile(order.profile).anchors) {
     for (auto& der : read_anchors(file)) anchors.push_back(std::move(der));
   }
   return anchors;
@@ -235,18 +266,25 @@ bool Wiring::is_issuer(const std::string& fingerprint) {
   });
 }
 
-void Wiring::check_lane(const std::string& lane) {
-  const auto colon = lane.find(':');
-  const auto name = lane.substr(colon + 1);
-  if (lane.starts_with("token:")) {
-    check_token(settings_.token(name));
+std::function<void()> Wiring::lane_check(const std::string& lane) {
+  const auto name = lane.substr(lane.find(':') + 1);
+  const bool is_token = lane.starts_with("token:");
+  std::function<void()> check;
+  if (is_token) {
+    check = [settings = settings_, &token = settings_->token(name)] { check_token(token); };
   } else {
-    provider(name);
+    check = [make = provider_maker(name)] { make(); };
   }
+  const std::lock_guard lock(mutex_);
+  auto& thread = lane_threads_[lane];
+  if (!thread) thread = std::make_shared<pkcs11::TokenThread>(is_token ? name : "of provider " + name);
+  return [thread, check = std::move(check), limit = check_deadline(*settings_)] {
+    thread->call(limit, pkcs11::WhenLate::unavailable, check);
+  };
 }
 
 workflow::EngineOptions Wiring::engine_options(const std::vector<RequestId>& only) {
-  if (settings_.store.path) store::SqliteStore::open(*settings_.store.path, clock_)->end_leases(is_gone);
+  if (settings_->store.path) store::SqliteStore::open(*settings_->store.path, *clock_)->end_leases(is_gone);
   workflow::EngineOptions options;
   options.worker = worker_name();
   options.only = only;
@@ -254,17 +292,17 @@ workflow::EngineOptions Wiring::engine_options(const std::vector<RequestId>& onl
   std::vector<LeftOut> left_out;
   const auto work_in = [&](const std::string& lane, unsigned places, std::optional<Duration> limit) {
     try {
-      check_lane(lane);
+      lane_check(lane)();
       options.lanes[lane] = places;
       if (limit) options.limits[lane] = *limit;
     } catch (const Error& error) {
       left_out.push_back({lane, error.message()});
     }
   };
-  for (const auto& token : settings_.tokens) {
+  for (const auto& token : settings_->tokens) {
     work_in("token:" + token.name, token.sessions, kTokenCalls * token.deadline.value_or(kTokenDeadline));
   }
-  for (const auto& settings : settings_.providers) {
+  for (const auto& settings : settings_->providers) {
     work_in("provider:" + settings.name, settings.concurrency, settings.time_limit);
     if (settings.calls_per_minute) options.per_minute[settings.name] = *settings.calls_per_minute;
     options.timing[settings.name] = service::timing_of(settings);
@@ -279,16 +317,19 @@ std::vector<Wiring::LeftOut> Wiring::left_out() {
   return left_out_;
 }
 
-bool Wiring::left_out_changed() {
-  for (const auto& one : left_out()) {
-    try {
-      check_lane(one.lane);
-      return true;
-    } catch (const Error&) {
-      // As before; why is said once, at the start.
-    }
-  }
-  return false;
+std::function<bool()> Wiring::left_out_look() {
+  std::vector<std::function<void()>> checks;
+  for (const auto& one : left_out()) checks.push_back(lane_check(one.lane));
+  return [checks = std::move(checks)] {
+    return std::any_of(checks.begin(), checks.end(), [](const std::function<void()>& check) {
+      try {
+        check();
+        return true;
+      } catch (const Error&) {
+        return false;  // as before; why is said once, at the start
+      }
+    });
+  };
 }
 
 }  // namespace hsmbridge::cli

@@ -2,6 +2,7 @@
 
 #include "config/settings.h"
 #include "pkcs11/token.h"
+#include "pkcs11/token_thread.h"
 #include "service/effects.h"
 #include "tools/hsmbridge/wiring_providers.h"
 #include "workflow/engine.h"
@@ -30,8 +31,8 @@ class Wiring final : public service::World {
   static std::unique_ptr<Wiring> open(const std::optional<std::filesystem::path>& config);
   ~Wiring() override;
 
-  const config::Settings& settings() const { return settings_; }
-  const Clock& clock() const override { return clock_; }
+  const config::Settings& settings() const { return *settings_; }
+  const Clock& clock() const override { return *clock_; }
 
   // A new store object, for one thread. Throws invalid_input when no store is configured, and what opening it throws.
   std::unique_ptr<workflow::Store> store();
@@ -62,20 +63,25 @@ class Wiring final : public service::World {
     std::string why;
   };
   std::vector<LeftOut> left_out();
-  // Whether one of them could be used now: engine_options gives its lane then.
-  bool left_out_changed();
+  // Whether one of them could be used now: engine_options gives its lane then. The function owns what it uses: a look
+  // that a module holds up may outlive this object.
+  std::function<bool()> left_out_look();
 
  private:
   explicit Wiring(config::Settings settings);
-  // Throws when this process cannot work in that lane.
-  void check_lane(const std::string& lane);
+  // Throws when this process cannot work in that lane, or cannot tell in time: loading a module and making a provider
+  // that opens a token may hang, so both are done on a thread that may be left behind.
+  std::function<void()> lane_check(const std::string& lane);
+  RecordFact recorder() const;
+  // Makes the provider at the first call. Owns what it uses.
+  std::function<std::shared_ptr<workflow::Provider>()> provider_maker(const std::string& name);
 
-  config::Settings settings_;
+  const std::shared_ptr<const config::Settings> settings_;
   // A thing that is made once, at its first use, under a lock of its own: a token that hangs while it is opened holds
   // up nobody but its own users.
   template <class T>
   struct Once {
-    std::mutex mutex;
+    std::timed_mutex mutex;
     std::shared_ptr<T> made;
   };
   // The tokens of the configuration. Shared by value with whatever may use one later: a call that a hanging token holds
@@ -91,9 +97,11 @@ class Wiring final : public service::World {
   };
   std::shared_ptr<Tokens> tokens();
 
-  SystemClock clock_;
+  const Clock* const clock_;
   std::mutex mutex_;  // of the maps and of what opens no token: never held over a call of a token
-  std::map<std::string, Once<workflow::Provider>> providers_;  // a map: what is in it never moves
+  std::map<std::string, std::shared_ptr<Once<workflow::Provider>>> providers_;
+  std::map<std::string, std::shared_ptr<pkcs11::TokenThread>>
+      lane_threads_;  // one a lane: a hung check is not repeated
   std::map<std::string, std::shared_ptr<workflow::Token>> workflow_tokens_;
   std::shared_ptr<Tokens> tokens_;
   std::shared_ptr<pkcs11::PinRefusals> refusals_;

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <future>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -28,6 +30,28 @@ TEST_CASE("what is left out is looked at again and again and found once") {
   CHECK(std::chrono::steady_clock::now() - start < 10s);
 }
 
+TEST_CASE("the end of a watch does not wait for a look that hangs") {
+  std::promise<void> looking;
+  std::promise<void> answer;
+  std::promise<void> gone;
+  std::atomic<int> found{0};
+  {
+    // Gone with the look, when its thread ends.
+    const std::shared_ptr<void> end(nullptr, [&gone](void*) { gone.set_value(); });
+    const cli::LeftOutWatch watch(
+        [&, end] {
+          looking.set_value();
+          answer.get_future().wait();
+          return true;
+        },
+        [&found] { ++found; }, 1ms);
+    looking.get_future().wait();
+  }
+  answer.set_value();
+  REQUIRE(gone.get_future().wait_for(10s) == std::future_status::ready);
+  CHECK(found == 0);
+}
+
 TEST_CASE("a token and a provider that could not be used are used when they can be") {
   const Cli cli;
   const auto pin = (cli / "web.pin").string();
@@ -46,10 +70,10 @@ TEST_CASE("a token and a provider that could not be used are used when they can 
   REQUIRE(wiring->left_out().size() == 2);
   CHECK(wiring->left_out()[0].lane == "token:web");
   CHECK(wiring->left_out()[1].lane == "provider:tsb");
-  CHECK_FALSE(wiring->left_out_changed());
+  CHECK_FALSE(wiring->left_out_look()());
 
   cli.write("web.pin", "1234\n");
-  CHECK(wiring->left_out_changed());
+  CHECK(wiring->left_out_look()());
   const auto token = wiring->engine_options({});
   CHECK(token.lanes.count("token:web") == 1);
   // The lease of a token's lane outlasts what may be done there under one claim: opening the key and signing.
@@ -58,7 +82,7 @@ TEST_CASE("a token and a provider that could not be used are used when they can 
   REQUIRE(cli.other({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                      "-keyout", "ca.key", "-out", "ca.pem", "-days", "1", "-subj", "/CN=x"})
               .status == 0);
-  CHECK(wiring->left_out_changed());
+  CHECK(wiring->left_out_look()());
   const auto all = wiring->engine_options({});
   CHECK(all.lanes.count("provider:tsb") == 1);
   CHECK(all.limit_of("provider:tsb") == 7s);
