@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "providers/securosys/approval_bytes.h"
 #include "providers/securosys/certificate_mode.h"
+#include "providers/securosys/error_code.h"
 #include "providers/securosys/meta_data_proof.h"
 #include "providers/securosys/raw_signature.h"
 #include "providers/securosys/task_walk.h"
@@ -106,6 +107,18 @@ std::optional<Task> in_detail(const FetchTasks& fetch, const std::string& id) {
     }
   }
   return std::nullopt;
+}
+
+// Whether asking the same again can never help. Credentials can be renewed, and what is not in the TSB's own form (a
+// gateway's bare 401) or has a code without a row says nothing for good.
+bool refuses_for_good(const Error& error) {
+  if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::internal) return false;
+  if (!error.detail("no-handler").empty()) return true;  // this server has no such endpoint
+  const auto rows = error_codes();
+  const auto row = std::find_if(rows.begin(), rows.end(), [code = error.detail("errorCode")](const ErrorCode& entry) {
+    return std::to_string(entry.code) == code;
+  });
+  return row != rows.end() && row->repeating == Repeating::cannot_help;
 }
 
 // What a person does next when nobody can look a lost submission up.
@@ -513,6 +526,7 @@ Progress SecurosysProvider::progress_without_asking(const RequestStatus& now, co
 
 Report SecurosysProvider::status(const ProviderCall& call) {
   const Submission& submission = submission_of(call);
+  const Duration end = clock_.since_boot() + call.time_limit;
   RequestAnswer answer = client_->request(submission.reference.str(), call.time_limit);
   Report report;
   report.retry_after = answer.retry_after;
@@ -537,8 +551,9 @@ Report SecurosysProvider::status(const ProviderCall& call) {
     throw Error(ErrorKind::corrupt, fmt::format("the TSB was asked about request {} and answered about {}",
                                                 submission.reference.str(), x509::printable(now.id)));
   // Without a state of ours (a person resolved it by its reference) the policy as it is now must do.
-  const std::optional<approval::Policy> pinned =
-      submission.provider_state.empty() ? policy(call.time_limit / 4) : pinned_from(submission.provider_state).policy;
+  const std::optional<approval::Policy> pinned = submission.provider_state.empty()
+                                                     ? policy(std::min(call.time_limit / 4, end - clock_.since_boot()))
+                                                     : pinned_from(submission.provider_state).policy;
   report.progress = progress_of(now, {pinned, settings_.names, created(submission)});
   if (report.standing == Standing::rejected) report.by = rejected_by(report.progress);
   if (report.standing == Standing::failed)
@@ -579,18 +594,25 @@ Report SecurosysProvider::retrieve(const ProviderCall& call) {
 }
 
 CancelAnswer SecurosysProvider::cancel(const ProviderCall& call) {
+  const Duration end = clock_.since_boot() + call.time_limit;
+  ProviderCall part = call;
+  part.time_limit = call.time_limit / 3;
+  // Looked at first: what deleting does to a finished request is nowhere written down, and a server that forgets it
+  // would lose the result of one that was executed meanwhile.
+  Report before = status(part);
+  if (before.standing != Standing::awaiting_approval && before.standing != Standing::awaiting_issuance) return before;
   try {
-    client_->delete_request(submission_of(call).reference.str(), call.time_limit / 2);
+    client_->delete_request(submission_of(call).reference.str(), (end - clock_.since_boot()) / 2);
   } catch (const Error& error) {
-    const std::string_view code = error.detail("errorCode");
-    if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::internal) throw;
-    // Unknown there: the status below says so. Anything else the server will not do.
-    if (code != "651") return CancelNotPossible{error.message()};
+    // Unknown there since the look: the status below says so.
+    if (error.detail("errorCode") != "651") {
+      if (!refuses_for_good(error)) throw;
+      return CancelNotPossible{error.message()};
+    }
   }
-  // What deleting does to a finished request is nowhere written down: only its status tells.
-  ProviderCall rest = call;
-  rest.time_limit = call.time_limit / 2;
-  return status(rest);
+  // It may have been executed between the look and the deletion: only its status tells.
+  part.time_limit = end - clock_.since_boot();
+  return status(part);
 }
 
 // ---- read, confirm, test --------------------------------------------------------------------------------------------

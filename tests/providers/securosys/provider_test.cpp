@@ -464,23 +464,69 @@ TEST_CASE("a result that is late is looked for during an hour") {
 }
 
 TEST_CASE("cancelling reports what the request is afterwards") {
+  const std::string status = GENERATE("PENDING", "APPROVED");
+  CAPTURE(status);
   Bench bench;
-  bench.transport->then(200, "").then(200, status_body("CANCELLED"));
+  bench.transport->then(200, status_body(status)).then(200, "").then(200, status_body("CANCELLED"));
   CHECK(std::get<Report>(bench.provider().cancel(bench.call())).standing == Standing::cancelled);
+  const std::string request = std::string("/v1/request/") + kId;
+  CHECK(bench.transport->lines() == std::vector<std::string>{"GET " + request, "DELETE " + request, "GET " + request});
 
-  // it was executed before the cancel came: the result is not lost
-  bench.transport->then(200, "").then(200,
-                                      std::string(R"({"id":")") + kId + R"(","status":"EXECUTED","result":"AAAA"})");
+  // it was executed just before the deletion came: the result is not lost
+  bench.transport->then(200, status_body(status))
+      .then(200, "")
+      .then(200, std::string(R"({"id":")") + kId + R"(","status":"EXECUTED","result":"AAAA"})");
   CHECK(std::get<Report>(bench.provider().cancel(bench.call())).handout.has_value());
 
-  bench.transport->then(tsb_refusal(404, 651)).then(tsb_refusal(404, 651));
+  bench.transport->then(200, status_body(status)).then(tsb_refusal(404, 651)).then(tsb_refusal(404, 651));
   CHECK(std::get<Report>(bench.provider().cancel(bench.call())).standing == Standing::gone);
+}
 
-  bench.transport->then(tsb_refusal(403, 451));
-  CHECK(std::holds_alternative<CancelNotPossible>(bench.provider().cancel(bench.call())));
+TEST_CASE("a request that is over or in a state that nobody knows is not deleted") {
+  const auto [status, standing] = GENERATE(table<std::string, Standing>({{"EXECUTED", Standing::ready},
+                                                                         {"FAILED", Standing::failed},
+                                                                         {"EXPIRED", Standing::expired},
+                                                                         {"REJECTED", Standing::rejected},
+                                                                         {"CANCELLED", Standing::cancelled},
+                                                                         {"PARKED", Standing::unrecognised}}));
+  CAPTURE(status);
+  Bench bench;
+  bench.transport->then(200, status_body(status));
+  CHECK(std::get<Report>(bench.provider().cancel(bench.call())).standing == standing);
+  CHECK(bench.transport->sent.size() == 1);
+}
 
-  bench.transport->then(502, "<html>", "text/html");
-  CHECK_THROWS_AS(bench.provider().cancel(bench.call()), Error);
+TEST_CASE("a result that is met by a cancel is handed out and nothing is deleted") {
+  Bench bench;
+  bench.transport->then(200, std::string(R"({"id":")") + kId + R"(","status":"EXECUTED","result":"AAAA"})");
+  const Report report = std::get<Report>(bench.provider().cancel(bench.call()));
+  CHECK(report.standing == Standing::handed_out);
+  REQUIRE(report.handout);
+  CHECK(report.handout->result == from_base64("AAAA"));
+  bench.transport->then(tsb_refusal(404, 651));
+  CHECK(std::get<Report>(bench.provider().cancel(bench.call())).standing == Standing::gone);
+  CHECK(bench.transport->sent.size() == 2);
+}
+
+TEST_CASE("a cancel is impossible only when the TSB refuses it for good") {
+  const providers::Exchange no_endpoint = providers::HttpAnswer{
+      405, "application/json", R"({"timestamp":"t","status":405,"error":"Method Not Allowed","path":"/v1/x"})", {}, {}};
+  for (const auto& answer : {tsb_refusal(403, 451), tsb_refusal(400, 400), no_endpoint}) {
+    Bench bench;
+    bench.transport->then(200, status_body("PENDING")).then(answer);
+    CHECK(std::holds_alternative<CancelNotPossible>(bench.provider().cancel(bench.call())));
+  }
+  const auto bare = [](long status) { return providers::HttpAnswer{status, "text/plain", "no", {}, {}}; };
+  // Credentials can be renewed, gateways come right again, a code without a row says nothing.
+  for (const auto& answer :
+       {tsb_refusal(401, 631), tsb_refusal(400, 617), tsb_refusal(400, 618), tsb_refusal(400, 406),
+        tsb_refusal(400, 416), tsb_refusal(400, 999), tsb_refusal(500, 701), providers::Exchange(bare(401)),
+        providers::Exchange(bare(403)), providers::Exchange(bare(404)), providers::Exchange(bare(502))}) {
+    Bench bench;
+    bench.transport->then(200, status_body("PENDING")).then(answer);
+    CHECK_THROWS_AS(bench.provider().cancel(bench.call()), Error);
+    CHECK(bench.transport->sent.size() == 2);
+  }
 }
 
 TEST_CASE("without a task reader a lost submission cannot be told and nothing is asked") {

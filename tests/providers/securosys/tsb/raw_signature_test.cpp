@@ -111,6 +111,29 @@ TEST_CASE("a cancelled request has no tasks any more") {
   CHECK(flow.desk(flow.alice).list().empty());
 }
 
+TEST_CASE("a cancel that comes too late brings the result and deletes nothing") {
+  Flow flow({"--fetch-once"});
+  flow.make_ca();
+  flow.freeze();
+  flow.submit();
+  flow.approve(flow.alice, {});
+  flow.approve(flow.bob, {});
+  const Report report = std::get<Report>(flow.provider().cancel(flow.call()));
+  REQUIRE(report.handout);
+  CHECK_NOTHROW(flow.provider().read(flow.call(), *report.handout));
+  CHECK(flow.rig.count("DELETE /v1/request") == 0);
+}
+
+TEST_CASE("a cancel that a gateway refuses is tried again") {
+  Flow flow;
+  flow.make_ca();
+  flow.freeze();
+  flow.submit();
+  flow.rig.command("fault --kind html --status 401 --method DELETE --path /v1/request");
+  CHECK_THROWS_AS(flow.provider().cancel(flow.call()), Error);
+  CHECK(std::get<Report>(flow.provider().cancel(flow.call())).standing == Standing::cancelled);
+}
+
 TEST_CASE("an approval window that closes ends the request") {
   Flow flow({"--cleanup-interval", "0s"});
   flow.make_ca("--timeout 600");
