@@ -232,7 +232,8 @@ void Client::delete_request(const std::string& id, Duration limit) {
 
 void Client::import_certificate(const std::string& label, ByteView certificate, Duration limit) {
   const std::string what = "POST /v1/certificate/import/plain";
-  // It overwrites: the same bytes never go out a second time behind the back of whoever overwrote them meanwhile.
+  // It overwrites without a question: the transport does not repeat it by itself. Whoever tries again after a lost
+  // answer looks first at what is attached by then.
   const Exchange result = exchange({Endpoint::certificate_import, "POST", "/v1/certificate/import/plain",
                                     import_text(label, certificate), HttpRequest::Repeat::never},
                                    limit);

@@ -85,7 +85,8 @@ class Client {
   // Only with an id that is ours: a GET may execute a request and consume its result.
   RequestAnswer request(const std::string& id, Duration limit);
   void delete_request(const std::string& id, Duration limit);
-  // Overwrites what is attached to that key there. Throws corrupt when another certificate or label comes back.
+  // Overwrites what is attached to that key there: read it (certificate) before each try. Throws corrupt when another
+  // certificate or label comes back.
   void import_certificate(const std::string& label, ByteView certificate, Duration limit);
 
   // One page. Servers before 2.0.1 have no filteredAllApprovalTask: there it is one page of each filter by kind, so

@@ -69,6 +69,7 @@ class SecurosysProvider final : public workflow::Provider {
   std::optional<approval::Policy> policy(Duration limit);
   std::vector<std::string> signing_key_objections(Duration limit);
   std::optional<x509::Certificate> attached(Duration limit, std::vector<std::string>& reasons);
+  std::optional<Bytes> attached_to(const std::string& label, Duration limit);
   std::optional<Bytes> public_key_at(const std::string& label, Duration limit);
   Secret key_password() const;
   SignedMetaData meta_data(const workflow::ProviderCall& call);

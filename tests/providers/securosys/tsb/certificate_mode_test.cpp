@@ -104,6 +104,23 @@ TEST_CASE("a certificate for another key is read as it is for the check to find"
   CHECK(x509::parse_certificate(issued.certificate).spki() != flow.key.subject_public_key_info());
 }
 
+TEST_CASE("an import whose answer is lost is not sent again and an older certificate stays away") {
+  Flow flow;
+  flow.settings.import_label = "sub-key";
+  flow.make_ca();
+  flow.rig.command("tsb create-ca --label sub-key --no-approval");
+  flow.rig.command("fault --kind drop-after --method POST --path /v1/certificate/import");
+  const Issued issued{flow.ca->der, {}};
+  CHECK_THROWS_AS(flow.provider().confirm(flow.call(), issued), Error);
+  CHECK_NOTHROW(flow.provider().confirm(flow.call(), issued));
+  CHECK(flow.rig.count("POST /v1/certificate/import/plain") == 1);
+
+  const test::TestCa older;
+  CHECK_THROWS_WITH(flow.provider().confirm(flow.call(), {older.certificate.der, {}}),
+                    Catch::Contains("has a newer one"));
+  CHECK(flow.client().certificate("sub-key", std::chrono::seconds{20}) == flow.ca->der);
+}
+
 TEST_CASE("the certificate is attached to its key at the TSB") {
   Flow flow;
   flow.settings.import_label = "sub-key";
