@@ -413,16 +413,28 @@ bool SecurosysProvider::is_ours(const Task& task, const ProviderCall& call) cons
          meta_data_signed_by({*task.meta_data, task.meta_data_signature}, keys_.application->subject_public_key_info());
 }
 
-std::optional<Task> SecurosysProvider::find_task(const ProviderCall& call) {
-  const Duration end = clock_.since_boot() + call.time_limit;
-  const std::lock_guard lock(reader_mutex_);
+// Waits for whoever uses the task reader, `limit` at most.
+std::unique_lock<std::timed_mutex> SecurosysProvider::reader_turn(Duration limit) {
+  std::unique_lock lock(reader_mutex_, std::defer_lock);
+  if (limit <= Duration::zero() || !lock.try_lock_for(limit))
+    throw Error(ErrorKind::unavailable,
+                fmt::format("the task_reader of provider {} was busy with other look-ups until the time was over",
+                            settings_.name));
+  return lock;
+}
+
+SecurosysProvider::Search SecurosysProvider::find_task(const ProviderCall& call, Duration end) {
+  const auto turn = reader_turn(end - clock_.since_boot());
   const FetchTasks fetch = [&](const TaskFilter& filter) {
     return reader_->with_proof([&](const TimestampProof& proof) {
-      return client_->tasks(proof, filter, std::max(end - clock_.since_boot(), Duration{1}));
+      const Duration left = end - clock_.since_boot();
+      if (left <= Duration::zero())
+        throw Error(ErrorKind::unavailable, "the time limit was over before every approval task was seen");
+      return client_->tasks(proof, filter, left);
     });
   };
   std::optional<Task> found;
-  walk_tasks(fetch, [&](const Task& task) {
+  const Extent extent = walk_tasks(fetch, [&](const Task& task) {
     if (!may_be_ours(task, call)) return Walk::on;
     // Only now is more asked than what is open.
     std::optional<Task> full = in_detail(fetch, task.id);
@@ -430,7 +442,7 @@ std::optional<Task> SecurosysProvider::find_task(const ProviderCall& call) {
     found = std::move(full);
     return Walk::stop;
   });
-  return found;
+  return {std::move(found), extent};
 }
 
 // Why the task reader may not be used; "" when it may. What looks things up by itself must not be able to approve, and
@@ -460,7 +472,7 @@ LookUpAnswer SecurosysProvider::look_up(const ProviderCall& call) {
                     "task_reader that could look for it among the open approval tasks; {}",
                     settings_.name, kByHand)};
   try {
-    return search(call);
+    return search(call, clock_.since_boot() + call.time_limit);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::unavailable) throw;
     // Asked again it would be refused again: a person must know.
@@ -469,16 +481,18 @@ LookUpAnswer SecurosysProvider::look_up(const ProviderCall& call) {
   }
 }
 
-LookUpAnswer SecurosysProvider::search(const ProviderCall& call) {
-  if (const std::string objection = reader_objection(call.time_limit / 4); !objection.empty())
+// `end`: on CLOCK_BOOTTIME, for everything together.
+LookUpAnswer SecurosysProvider::search(const ProviderCall& call, Duration end) {
+  const auto share = [&] { return std::min(call.time_limit / 4, end - clock_.since_boot()); };
+  if (const std::string objection = reader_objection(share()); !objection.empty())
     return CannotTell{objection + "; " + kByHand};
-  const std::optional<approval::Policy> now = policy(call.time_limit / 4);
-  const std::optional<Task> task = find_task(call);
+  const std::optional<approval::Policy> now = policy(share());
+  const auto [task, extent] = find_task(call, end);
   if (!task)
     return CannotTell{
-        fmt::format("no open approval task carries this request's mark; that proves nothing, since a task "
+        fmt::format("no open approval task carries this request's mark{}; that proves nothing, since a task "
                     "disappears once it is decided; {}",
-                    kByHand)};
+                    extent == Extent::cut ? ", and not all tasks could be listed" : "", kByHand)};
   if (!task->request_id)
     return CannotTell{
         fmt::format("the approval task {} carries this request's mark: the submission arrived, but the "
@@ -745,7 +759,7 @@ std::vector<std::string> SecurosysProvider::test() {
   if (reader_) {
     if (const std::string objection = reader_objection(limit); !objection.empty())
       throw Error(ErrorKind::refused, objection).hint("a lost submission would have to be resolved by hand");
-    const std::lock_guard lock(reader_mutex_);
+    const auto turn = reader_turn(limit);
     reader_->with_proof([&](const TimestampProof& proof) { return client_->tasks(proof, {"", 1, 0, 1}, limit); });
     learnt.emplace_back("task_reader: may list approval tasks");
   }

@@ -5,6 +5,7 @@
 #include "providers/securosys/client.h"
 #include "providers/securosys/progress.h"
 #include "providers/securosys/settings.h"
+#include "providers/securosys/task_walk.h"
 #include "providers/securosys/timestamp_prover.h"
 #include "workflow/provider.h"
 #include "x509/certificate.h"
@@ -78,8 +79,13 @@ class SecurosysProvider final : public workflow::Provider {
   workflow::Progress progress_without_asking(const RequestStatus& now, const workflow::Submission& submission) const;
   workflow::Handout handout(const std::string& result, std::string body) const;
   std::string reader_objection(Duration limit);
-  workflow::LookUpAnswer search(const workflow::ProviderCall& call);
-  std::optional<Task> find_task(const workflow::ProviderCall& call);
+  struct Search {
+    std::optional<Task> task;
+    Extent extent;
+  };
+  workflow::LookUpAnswer search(const workflow::ProviderCall& call, Duration end);
+  Search find_task(const workflow::ProviderCall& call, Duration end);
+  std::unique_lock<std::timed_mutex> reader_turn(Duration limit);
   bool may_be_ours(const Task& task, const workflow::ProviderCall& call) const;
   bool is_ours(const Task& task, const workflow::ProviderCall& call) const;
 
@@ -97,7 +103,7 @@ class SecurosysProvider final : public workflow::Provider {
   Learnt<KeyAttributes> attributes_;
   Learnt<x509::Certificate> attached_;  // and found to be of the configured issuer
   std::mutex application_mutex_;        // held while the application key signs
-  std::mutex reader_mutex_;             // held while the task reader works
+  std::timed_mutex reader_mutex_;       // held while the task reader works, which may be a whole look-up
   std::optional<TimestampProver> reader_;
 };
 

@@ -13,6 +13,7 @@
 #include "x509/verify.h"
 
 #include <catch2/catch.hpp>
+#include <thread>
 
 using namespace hsmbridge;
 using namespace hsmbridge::securosys;
@@ -638,6 +639,62 @@ TEST_CASE("a look-up that is refused ends with a person and trouble on the way i
   CHECK(lost.cannot_tell().find("cannot be read") != std::string::npos);
   lost.transport->then(502, "<html>", "text/html");
   CHECK_THROWS_AS(lost.provider().look_up(lost.call()), Error);
+}
+
+TEST_CASE("a look-up that waits for another one gives up in time") {
+  Lost lost;
+  std::optional<ErrorKind> second;
+  lost.transport->answers.push_back([&](const providers::HttpRequest&) {
+    // Another thread looks for its own request meanwhile.
+    std::thread other([&] {
+      ProviderCall call = lost.call();
+      call.time_limit = 20ms;
+      try {
+        lost.provider().look_up(call);
+      } catch (const Error& error) {
+        second = error.kind();
+      }
+    });
+    other.join();
+    return providers::HttpAnswer{200, "application/json", R"({"tasks":[]})", {}, {}};
+  });
+  CHECK(std::holds_alternative<CannotTell>(lost.provider().look_up(lost.call())));
+  CHECK(second == ErrorKind::unavailable);
+  CHECK(lost.transport->sent.size() == 1);
+}
+
+TEST_CASE("a look-up has one time limit for everything it asks") {
+  Lost lost;
+  lost.options.api_keys[Role::key_management].push_back([] { return Secret("km"); });
+  lost.made.reset();
+  const auto slow = [&lost](Duration takes, long status, const std::string& body) {
+    lost.transport->answers.push_back([&lost, takes, status, body](const providers::HttpRequest&) {
+      lost.clock.advance(takes);
+      return providers::HttpAnswer{status, "application/json", body, {}, {}};
+    });
+  };
+  // the key's attributes, which cannot be read and are asked for twice, then a page of tasks
+  slow(2s, 500, "");
+  slow(2s, 500, "");
+  slow(7s, 200, R"({"tasks":[)" + lost.mine("t4") + "]}");
+  try {
+    lost.provider().look_up(lost.call());
+    FAIL("it went on");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::unavailable);
+  }
+  REQUIRE(lost.transport->sent.size() == 3);
+  CHECK(lost.transport->sent[2].time_limit == Duration(6s));
+}
+
+TEST_CASE("a look-up says when not all tasks could be listed") {
+  Lost lost;
+  std::string page;
+  for (int i = 0; i < 25; ++i)
+    page += (i == 0 ? "" : ",") + lost.task("t" + std::to_string(i), "OTHER", 1, to_bytes("x"));
+  lost.tasks(page);
+  lost.tasks(page);
+  CHECK(lost.cannot_tell().find("not all tasks could be listed") != std::string::npos);
 }
 
 TEST_CASE("an approver's key is not used for looking") {
