@@ -138,9 +138,7 @@ EffectOutcome sign_csr(World& world, const Claim& claim) {
   if (key == nullptr) throw Error{ErrorKind::internal, "a CSR was asked before the key was ready"};
   const auto ask = x509::ask_from(Json::parse(order.ask));
   const auto signer = token_of(world, order)->signer(*key);
-  const auto& algorithm = ask.algorithm.empty()
-                              ? x509::default_algorithm(x509::key_spec_of(signer->subject_public_key_info()))
-                              : x509::signature_algorithm(ask.algorithm);
+  const auto& algorithm = algorithm_for(ask, x509::key_spec_of(signer->subject_public_key_info()));
   return outcome(workflow::CsrSigned{x509::create_csr(*signer, ask.content, algorithm)});
 }
 
@@ -148,10 +146,17 @@ EffectOutcome sign_csr(World& world, const Claim& claim) {
 EffectOutcome build_draft(World& world, const Claim& claim, Instant now) {
   const auto& order = claim.record.order;
   const auto* preparing = std::get_if<workflow::Preparing>(&claim.record.state);
+  workflow::Draft draft;
+  if (preparing != nullptr && !workflow::needs_key(order)) {
+    // Nothing is signed for a revocation, neither here nor by its provider: what it is about stands in the order.
+    draft.summary = fmt::format("revocation of certificate {} at provider {}",
+                                order.predecessor ? order.predecessor->certificate : "", order.provider);
+    draft.built_at = now;
+    return outcome(workflow::DraftFrozen{std::move(draft)});
+  }
   if (preparing == nullptr || !preparing->key || preparing->csr.empty()) {
     throw Error{ErrorKind::internal, "a draft was asked before its CSR was signed"};
   }
-  workflow::Draft draft;
   draft.csr = preparing->csr;
   auto added = provider_of(world, order)->draft(order, draft.csr, now);
   draft.to_be_signed = std::move(added.to_be_signed);
@@ -295,7 +300,8 @@ x509::Expectation expectation_of(World& world, const workflow::Order& order, con
   auto expected = service::expectation_of(order, draft);
   expected.intermediates = chain.certificates;
   if (!draft.issuer.empty()) expected.intermediates.push_back(x509::parse_certificate(draft.issuer));
-  expected.anchors = parse_all(world.anchors(order));
+  expected.anchors =
+      parse_all(usable("the trust anchors of profile", order.profile, [&] { return world.anchors(order); }));
   return expected;
 }
 
@@ -304,17 +310,31 @@ EffectOutcome verify(World& world, const Claim& claim, Instant now, Duration tim
   const auto* verifying = std::get_if<workflow::Verifying>(&claim.record.state);
   if (verifying == nullptr) throw Error{ErrorKind::internal, "there is nothing to verify"};
   const auto parts = parts_of(claim);
+  // What the content itself makes impossible (a result that is none, an order that is damaged, trust anchors that are
+  // no certificates) stays so: the result is kept, and a person decides. Every other error is about this process or
+  // this hour (a profile that its configuration lacks, an API key that is being renewed), and a good result waits for
+  // better.
+  const auto is_of_the_content = [](const Error& error) {
+    return error.kind() == ErrorKind::corrupt || error.kind() == ErrorKind::invalid_input;
+  };
   workflow::Issued issued;
   std::optional<x509::Certificate> certificate;
   try {
     issued = provider_of(world, order)->read(call_of(claim, parts, now, time_limit), verifying->handout);
     certificate = x509::parse_certificate(issued.certificate);
   } catch (const Error& error) {
-    if (error.kind() != ErrorKind::corrupt && error.kind() != ErrorKind::invalid_input) throw;
+    if (!is_of_the_content(error)) throw;
     return outcome(workflow::HandoutUnreadable{error.message()});
   }
-  const auto chain = read_chain(issued.chain);
-  const auto answer = x509::check_answer(*certificate, expectation_of(world, order, parts.draft, chain), now);
+  Chain chain;
+  x509::Answer answer;
+  try {
+    chain = read_chain(issued.chain);
+    answer = x509::check_answer(*certificate, expectation_of(world, order, parts.draft, chain), now);
+  } catch (const Error& error) {
+    if (!is_of_the_content(error)) throw;
+    return outcome(workflow::HandoutUnreadable{fmt::format("it could not be checked: {}", error.message())});
+  }
 
   workflow::CertificateRecord record;
   record.fingerprint = hex(sha256(issued.certificate));
@@ -428,10 +448,6 @@ std::optional<EventBody> surrender(const Claim& claim, const Error& error) {
       return workflow::TargetFailed{claim.effect.target, problem_of(error),
                                     target == nullptr ? 0 : attempt_at(claim, *target)};
     }
-    case EffectName::verify:
-      // What cannot be checked now (trust anchors that are none, an order that is damaged) cannot be checked later by
-      // itself. The result is kept, and a person decides.
-      return workflow::HandoutUnreadable{fmt::format("it could not be checked: {}", error.message())};
     default:
       return std::nullopt;
   }

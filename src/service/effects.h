@@ -36,9 +36,10 @@ enum class Then {
   again,    // nothing is decided: the engine tries again, later and later
   give_up,  // it becomes an event: the preparation or the target failed
 };
-// The one table. It rules the effects that may end a request (ensure_key, sign_csr, build_draft, check_draft),
-// verifying and installing; every call about a submission that may exist is tried again whatever happened, and so is
-// everything whose token or provider cannot be used by this process now.
+// The one table. It rules the effects that may end a request (ensure_key, sign_csr, build_draft, check_draft) and
+// installing; every call about a submission that may exist is tried again whatever happened, and so is everything whose
+// token, provider or trust anchors cannot be used by this process now. Verifying gives up only for what the content
+// itself makes impossible.
 Then consequence_of(ErrorKind kind);
 
 // Told of everything that went wrong and is tried again: the daemon logs it, `--wait` shows it.

@@ -639,8 +639,10 @@ Next from(const Installing& state, const Context& context) {
 
 Next from(const Unresolved& state, const Context& context) {
   if (context.is<LookUpAsked>()) {
-    // Looking once more ends in another attempt where nothing is found: not with a result in hand.
-    if (state.handout) return refuse("a result is stored already: bring the certificate, or abandon it");
+    // With a result in hand it is the result that is looked at: a search that misses it would end in another attempt.
+    if (state.handout) {
+      return State{Verifying{state.dossier, state.submission, *state.handout, state.wish.has_value()}};
+    }
     std::string why = state.why;
     if (!state.submission.reference.empty()) why += fmt::format("; known as {}", state.submission.reference.str());
     return State{LookingUp{state.dossier, state.submission, std::move(why), {}, state.wish, context.at()}};

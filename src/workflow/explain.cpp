@@ -318,9 +318,11 @@ class Explainer {
     if (state.wish) text_.what_happened += given_up(*state.wish) + " Found, it is withdrawn.";
     offer(command(id(), "resolve", "--reference REFERENCE"));
     offer(command(id(), "resolve", "--certificate FILE"));
-    if (!state.handout) {
+    offer(command(id(), "resolve", "--look-up"));
+    if (state.handout) {
+      text_.what_happened += " What came is stored; looking once more checks it again.";
+    } else {
       offer(command(id(), "resolve", "--not-there --reason TEXT"));
-      offer(command(id(), "resolve", "--look-up"));
     }
     offer(command(id(), "resolve", "--abandon --reason TEXT"));
   }

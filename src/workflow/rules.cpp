@@ -140,7 +140,8 @@ constexpr Rule kRules[] = {
     {S::installing, E::target_failed, to(S::installing), "tried again later; the certificate is safe"},
     {S::installing, E::target_skipped, to(S::installing, S::completed), "a named person gave up this target"},
 
-    {S::unresolved, E::look_up_asked, to(S::looking_up), "a person asks to look once more"},
+    {S::unresolved, E::look_up_asked, to(S::looking_up, S::verifying),
+     "a person asks to look once more: at the provider, or at the result where one is stored"},
     {S::unresolved, E::resolved_as_there, to(S::awaiting_approval, S::withdrawing), kFoundByPerson},
     {S::unresolved, E::resolved_as_certificate, to(S::verifying), "a person brought the certificate"},
     {S::unresolved, E::resolved_as_absent, kVouchedAbsent,

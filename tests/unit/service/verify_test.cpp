@@ -19,6 +19,7 @@ namespace {
 class HandedOutBy final : public Provider {
  public:
   Issued issued;
+  std::optional<ErrorKind> trouble;
 
   std::string_view type() const override { return "test"; }
   Capabilities capabilities() const override { return {}; }
@@ -29,7 +30,10 @@ class HandedOutBy final : public Provider {
   Report poll(const ProviderCall&) override { return {}; }
   Report retrieve(const ProviderCall&) override { return {}; }
   CancelAnswer cancel(const ProviderCall&) override { return CancelNotPossible{""}; }
-  Issued read(const ProviderCall&, const Handout&) override { return issued; }
+  Issued read(const ProviderCall&, const Handout&) override {
+    if (trouble) throw Error{*trouble, "its issuer cannot be asked"};
+    return issued;
+  }
   void confirm(const ProviderCall&, const Issued&) override {}
   std::vector<std::string> test() override { return {}; }
 };
@@ -42,7 +46,7 @@ class TestToken final : public Token {
     ++keys_made;
     return {};
   }
-  std::unique_ptr<x509::Signer> signer(const Key&) override { return nullptr; }
+  std::unique_ptr<x509::Signer> signer(const Key&) override { return std::make_unique<SoftwareSigner>("ec:P-256"); }
   void put_certificate(const Key&, ByteView, Predecessor) override {}
 };
 
@@ -55,6 +59,7 @@ class Answered final : public service::World {
   std::shared_ptr<HandedOutBy> provider_ = std::make_shared<HandedOutBy>();
   std::shared_ptr<TestToken> token_ = std::make_shared<TestToken>();
   std::vector<Bytes> trusted{root.certificate().der};
+  std::optional<ErrorKind> no_anchors;
   Claim claim;
 
   Answered() {
@@ -75,7 +80,10 @@ class Answered final : public service::World {
 
   std::shared_ptr<Provider> provider(const std::string&) override { return provider_; }
   std::shared_ptr<Token> token(const std::string&) override { return token_; }
-  std::vector<Bytes> anchors(const Order&) override { return trusted; }
+  std::vector<Bytes> anchors(const Order&) override {
+    if (no_anchors) throw Error{*no_anchors, "no such profile"};
+    return trusted;
+  }
   std::optional<CertificateRecord> certificate(const std::string&) override { return std::nullopt; }
   bool is_issuer(const std::string&) override { return false; }
   const Clock& clock() const override { return clock_; }
@@ -124,6 +132,54 @@ TEST_CASE("trust anchors that are none let no request wait for ever") {
   Answered answered;
   answered.trusted.push_back(from_hex("3003020100"));
   CHECK(why_unreadable(answered.run()).find("it could not be checked") != std::string::npos);
+}
+
+TEST_CASE("trouble of this process or this hour spoils no result") {
+  for (const ErrorKind kind : {ErrorKind::not_found, ErrorKind::denied, ErrorKind::invalid_input, ErrorKind::corrupt}) {
+    Answered answered;
+    answered.no_anchors = kind;
+    try {
+      answered.run();
+      FAIL("it became an event");
+    } catch (const Error& error) {
+      CHECK(error.kind() == ErrorKind::unavailable);
+      CHECK(error.message().find("no such profile") != std::string::npos);
+    }
+  }
+  for (const ErrorKind kind : {ErrorKind::denied, ErrorKind::not_found, ErrorKind::refused, ErrorKind::unavailable}) {
+    Answered answered;
+    answered.provider_->trouble = kind;
+    CHECK_THROWS_AS(answered.run(), Error);
+  }
+}
+
+TEST_CASE("a revocation needs no CSR for its draft") {
+  Answered answered;
+  answered.claim.record.order.kind = Kind::revoke;
+  answered.claim.record.order.predecessor = Predecessor{};
+  answered.claim.record.order.predecessor->certificate = "c0ffee";
+  answered.claim.record.state = Preparing{};
+  answered.claim.effect = {EffectName::build_draft, {}, 0, ""};
+  const EffectOutcome outcome = answered.run();
+  REQUIRE(outcome.event);
+  const auto* frozen = std::get_if<DraftFrozen>(&*outcome.event);
+  REQUIRE(frozen != nullptr);
+  CHECK(frozen->draft.csr.empty());
+  CHECK(frozen->draft.summary.find("c0ffee") != std::string::npos);
+}
+
+TEST_CASE("a CSR is not signed with an algorithm that its key cannot do") {
+  Answered answered;
+  x509::Ask ask;
+  ask.algorithm = "rsa-sha256";
+  answered.claim.record.order.ask = x509::to_json(ask).dump();
+  answered.claim.record.state = Preparing{Key{}, {}, 0, ""};
+  answered.claim.effect = {EffectName::sign_csr, {}, 0, ""};
+  const EffectOutcome outcome = answered.run();
+  REQUIRE(outcome.event);
+  const auto* failed = std::get_if<PreparationFailed>(&*outcome.event);
+  REQUIRE(failed != nullptr);
+  CHECK(failed->problem.message.find("is not for a key of type") != std::string::npos);
 }
 
 TEST_CASE("an order that cannot be read any more lets no request wait for ever") {

@@ -416,7 +416,12 @@ TEST_CASE("a person resolves what nobody knows") {
   CHECK(effect(there, EffectName::poll).due == kStart);
   CHECK(identities(go(order(), stuck, ResolvedAsCertificate{handout()})) == Names{"verify"});
   CHECK_FALSE(refused(order(), stuck, ResolvedAsAbsent{"looked"}).empty());
-  CHECK_FALSE(refused(order(), stuck, LookUpAsked{}).empty());
+  const Decision checked_again = go(order(), stuck, LookUpAsked{});
+  CHECK(identities(checked_again) == Names{"verify"});
+  CHECK(checked_again.next == State(Verifying{dossier(1), submission(), handout(), false}));
+  Unresolved given_up = sample<Unresolved>();
+  given_up.wish = wish();
+  CHECK(std::get<Verifying>(go(order(), given_up, LookUpAsked{}).next).late);
   Unresolved empty_handed = sample<Unresolved>();
   empty_handed.handout.reset();
   const Decision look = go(order(), empty_handed, LookUpAsked{});

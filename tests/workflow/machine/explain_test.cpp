@@ -47,7 +47,8 @@ TEST_CASE("waiting for approvers says who has decided how and until when") {
 TEST_CASE("an unresolved request names every way to resolve it and promises not to send again") {
   const Explanation text = of(sample<Unresolved>());
   CHECK(text.next.find("Nothing is sent again") != std::string::npos);
-  CHECK(text.commands.size() == 3);  // not --not-there, not --look-up: a result is stored
+  CHECK(text.commands.size() == 4);  // not --not-there: a result is stored
+  CHECK(text.what_happened.find("checks it again") != std::string::npos);
   Unresolved empty_handed = sample<Unresolved>();
   empty_handed.handout.reset();
   CHECK(of(empty_handed).commands.size() == 5);
