@@ -475,6 +475,9 @@ Next reference_gone(const Waiting& state, const Context& context, State when_con
 
 template <class Waiting>
 Next from_waiting(const Waiting& state, const Context& context) {
+  if (context.is<DraftTooOld>() && state.dossier.draft.to_be_signed.empty()) {
+    return refuse("a CSR was sent, which has no dates to grow old");
+  }
   if (wants_to_end(context) || context.is<DraftTooOld>()) {
     return State{Withdrawing{
         state.dossier, state.submission, wish_of(context), Withdrawing::Cancel::wanted, {}, state.provider_status, {}}};

@@ -247,8 +247,10 @@ class Explainer {
     const Effect* effect = effect_named(effects_, EffectName::draft_age);
     if (effect == nullptr) return;
     text_.until = text_.until ? std::min(*text_.until, effect->due) : effect->due;
-    text_.next +=
-        fmt::format(" The draft grows too old {}: not signed by then, it is withdrawn.", on_the(effect->due, now_));
+    text_.next += fmt::format(
+        " The draft grows too old {}: what is not known here to be signed by then is withdrawn. A result that the "
+        "provider has by then all the same is checked and recorded as late, not installed.",
+        on_the(effect->due, now_));
   }
   void awaiting_approval(const AwaitingApproval& state) {
     where(state.submission, state.provider_status);

@@ -28,7 +28,7 @@ constexpr std::uint32_t kVouchedAbsent = to(S::prepared, S::submitting, S::cance
 constexpr std::string_view kFoundByPerson =
     "a person found it: its reference is polled, or withdrawn where that was asked for";
 constexpr std::string_view kTooOldToSign =
-    "not signed while its draft was young enough: withdrawn, and what comes later is late";
+    "not known to be signed while its draft was young enough: withdrawn, and a result that is there already is late";
 constexpr std::string_view kAnswerAfterAll = "the answer to an attempt that was given up came after all";
 
 //  from                        event                        to                                      rule

@@ -98,7 +98,9 @@ class Schedule {
   }
   template <class Waiting>
   void waiting(const Waiting& state) {
-    add_draft_age(state.dossier.draft);
+    // Only bytes with their dates in them grow too old once they are sent: a CA that gets a CSR writes the dates
+    // itself.
+    if (!state.dossier.draft.to_be_signed.empty()) add_draft_age(state.dossier.draft);
     if (state.gone_since) return add(EffectName::poll, *state.gone_since + context_.timing.gone_confirm);
     if (context_.is<ResolvedAsThere>()) return add(EffectName::poll, at_);
     add(EffectName::poll, at_ + next_poll(context_.order.id, at_ - state.submission.submitted_at,

@@ -340,9 +340,24 @@ TEST_CASE("a draft that nobody signed in time is withdrawn and what comes later 
     CHECK(std::get<Withdrawing>(old.next).wish.cause == WithdrawWish::Cause::draft_age);
     CHECK(name_of(go(aged, old.next, CancelAnswered{report(Standing::cancelled)}).next) == StateName::expired);
     CHECK(std::get<Verifying>(go(aged, old.next, Reported{report(Standing::handed_out)}).next).late);
+    // Signed in time after all, and the provider says so when it is asked to cancel: judged, as late.
+    CHECK(std::get<Verifying>(go(aged, old.next, CancelAnswered{report(Standing::handed_out)}).next).late);
   }
   CHECK(identities(go(order(), sample<AwaitingApproval>(), Reported{report(Standing::awaiting_issuance)})) ==
         Names{"poll"});
+}
+
+TEST_CASE("a sent CSR never grows too old") {
+  Order aged = order();
+  aged.max_age = 24h;
+  Submitting begun = planned();
+  begun.phase = Submitting::Phase::started;
+  begun.dossier.draft.to_be_signed.clear();
+  const Decision taken = go(aged, begun, SubmissionAnswered{1, report(Standing::awaiting_approval)}, kStart + 1h);
+  CHECK(identities(taken) == Names{"poll"});
+  const Decision approved = go(aged, taken.next, Reported{report(Standing::awaiting_issuance)}, kStart + 2h);
+  CHECK(identities(approved) == Names{"poll"});
+  CHECK_FALSE(refused(aged, taken.next, DraftTooOld{25h}, kStart + 25h).empty());
 }
 
 TEST_CASE("an approval for other bytes and a second one by the same person are refused") {
