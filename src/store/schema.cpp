@@ -180,6 +180,13 @@ Found look(Database& database, const std::filesystem::path& file) {
     throw Error{ErrorKind::corrupt, fmt::format("the store {} has no version", file.string())}.hint(
         "restore a backup; nothing was changed");
   }
+  if (version < kSchemaVersion) {
+    throw Error{ErrorKind::conflict,
+                fmt::format("the store {} is of version {}, written by an older hsmbridge of before its first release; "
+                            "this one reads version {}",
+                            file.string(), version, kSchemaVersion)}
+        .hint("finish its requests with that version, or start a new store; nothing was changed");
+  }
   return Found::ours;
 }
 

@@ -7,8 +7,8 @@
 
 namespace hsmbridge::store {
 
-// The store's version; written in PRAGMA user_version.
-inline constexpr int kSchemaVersion = 1;
+// The store's version; written in PRAGMA user_version. Version 1 was never released.
+inline constexpr int kSchemaVersion = 2;
 // PRAGMA application_id: "HSMB".
 inline constexpr int kApplicationId = 0x48534d42;
 
@@ -19,7 +19,7 @@ enum class Missing { create, refuse };
 void make_file(const std::filesystem::path& file, Missing missing);
 
 // Brings an opened file to this version: an empty one gets its tables. Throws, with nothing changed: conflict for a
-// store of a newer version, invalid_input for a file that is no store of ours, corrupt.
+// store of another version, invalid_input for a file that is no store of ours, corrupt.
 void prepare(Database& database, const std::filesystem::path& file);
 
 }  // namespace hsmbridge::store

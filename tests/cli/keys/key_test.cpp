@@ -211,7 +211,7 @@ TEST_CASE("a store of a newer version is refused before a key is made and stays 
   CHECK(refused.err.rfind("hsmbridge: ", 0) == 0);
   CHECK(refused.err.find("store.db") != std::string::npos);
   CHECK(cli.other({"sqlite3", store, "PRAGMA user_version"}).out == "99\n");
-  REQUIRE(cli.other({"sqlite3", store, "PRAGMA user_version=1"}).status == 0);
+  REQUIRE(cli.other({"sqlite3", store, "PRAGMA user_version=2"}).status == 0);
   CHECK(cli.run({"key", "list", "--json"}).json().at("keys").as_array().size() == 1);
 }
 

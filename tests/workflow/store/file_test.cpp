@@ -120,9 +120,24 @@ TEST_CASE_METHOD(Fixture, "a store is in write-ahead mode for every program") {
 
 TEST_CASE_METHOD(Fixture, "a store of a newer version is a conflict and not one octet of it changes") {
   open();
-  REQUIRE(foreign(file, "PRAGMA user_version = 2") == "");
+  REQUIRE(foreign(file, "PRAGMA user_version = 3") == "");
   const std::string before = content(file);
   CHECK(kind_thrown([&] { open(); }) == ErrorKind::conflict);
+  CHECK(content(file) == before);
+}
+
+TEST_CASE_METHOD(Fixture, "a store of an older version is a conflict and not one octet of it changes") {
+  open();
+  REQUIRE(foreign(file, "PRAGMA user_version = 1") == "");
+  const std::string before = content(file);
+  try {
+    open();
+    FAIL("it was opened");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::conflict);
+    CHECK(error.message().find("before its first release") != std::string::npos);
+    CHECK(error.hint().find("start a new store") != std::string::npos);
+  }
   CHECK(content(file) == before);
 }
 
