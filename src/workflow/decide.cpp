@@ -61,13 +61,13 @@ Dossier as_sent(Dossier dossier, unsigned attempt) {
   return dossier;
 }
 
-// Two orders may exist at the provider. Neither is dropped and neither is trusted: a person decides.
+// Two orders may exist at the provider. Neither is dropped and neither is trusted: a person decides, and which draft
+// counts depends on the attempt that the decision is about, so both stay.
 State two_orders(Dossier dossier, const SubmissionAnswered& answer, const std::string& other, Instant at,
                  const std::optional<WithdrawWish>& wish = std::nullopt) {
   Submission late{answer.attempt, answer.report.reference, answer.report.provider_state, at};
   std::string why = fmt::format("{} was answered after it had been given up; {}", named(late), other);
-  return Unresolved{as_sent(std::move(dossier), answer.attempt), std::move(late), std::move(why), answer.report.handout,
-                    wish};
+  return Unresolved{std::move(dossier), std::move(late), std::move(why), answer.report.handout, wish};
 }
 
 // That an attempt is there: its own answer says it, or a look-up does.
@@ -640,46 +640,91 @@ Next from(const Installing& state, const Context& context) {
   return all ? completed(next) : State{std::move(next)};
 }
 
+// The same attempt said in so many words that it left nothing there. Not believed where something speaks against it.
+std::string against_nothing_there(const Unresolved& state, unsigned attempt) {
+  if (attempt != state.submission.attempt) return "that attempt is over";
+  if (state.submission.is_known()) return "the provider took that attempt: " + named(state.submission);
+  if (state.handout) return "a result is stored: it was there";
+  if (attempt < state.dossier.attempts_made) return "a later attempt was begun";
+  return {};
+}
+
+// Which attempt a reference belongs to that a person names: another one than the recorded one is another attempt's.
+unsigned attempt_named(const Unresolved& state, const ResolvedAsThere& there) {
+  const Submission& known = state.submission;
+  const bool is_other = !known.reference.empty() && there.reference != known.reference;
+  return is_other ? std::max(known.attempt, state.dossier.attempts_made) : known.attempt;
+}
+
+// An answer to another attempt, while a person is waited for. It is written down and never taken for the answer to the
+// recorded one; where nothing is known of that, what is known of this one is kept in its place.
+Next with_another(const Unresolved& state, const SubmissionAnswered& answer) {
+  Unresolved next = state;
+  const Submission other{answer.attempt, answer.report.reference, answer.report.provider_state,
+                         state.submission.submitted_at};
+  next.why += fmt::format("; another answer came, to {}: {}", named(other), spoken_status(answer.report));
+  const bool knows_more = answer.report.handout || (!state.submission.is_known() && other.is_known());
+  if (!state.handout && knows_more) {
+    next.why += fmt::format("; {} may exist too", named(state.submission));
+    next.submission = other;
+    next.handout = answer.report.handout;
+  }
+  return State{std::move(next)};
+}
+
 Next from(const Unresolved& state, const Context& context) {
+  const Dossier dossier = as_sent(state.dossier, state.submission.attempt);
+  const bool late = state.wish.has_value();
   if (context.is<LookUpAsked>()) {
     // With a result in hand it is the result that is looked at: a search that misses it would end in another attempt.
-    if (state.handout) {
-      return State{Verifying{state.dossier, state.submission, *state.handout, state.wish.has_value()}};
-    }
+    if (state.handout) return State{Verifying{dossier, state.submission, *state.handout, late}};
     std::string why = state.why;
     if (!state.submission.reference.empty()) why += fmt::format("; known as {}", state.submission.reference.str());
-    return State{LookingUp{state.dossier, state.submission, std::move(why), {}, state.wish, context.at()}};
+    return State{LookingUp{dossier, state.submission, std::move(why), {}, state.wish, context.at()}};
   }
   if (const auto* there = context.is<ResolvedAsThere>()) {
-    return there_after_all(state.dossier, state.submission, state.wish, *there);
+    Submission submission = state.submission;
+    submission.attempt = attempt_named(state, *there);
+    // What the provider said about one order is not handed to it as if it were about another.
+    if (submission.attempt != state.submission.attempt) submission.provider_state.clear();
+    return there_after_all(as_sent(state.dossier, submission.attempt), std::move(submission), state.wish, *there);
   }
   if (const auto* brought = context.is<ResolvedAsCertificate>()) {
-    return State{Verifying{state.dossier, state.submission, brought->handout, state.wish.has_value()}};
+    return State{Verifying{dossier, state.submission, brought->handout, late}};
   }
   if (context.is<ResolvedAsAbsent>()) {
     if (state.handout) return refuse("a result is stored: it was there. Bring the certificate, or abandon it");
-    return absent_after_all(state.dossier, state.submission, state.wish, context);
+    return absent_after_all(dossier, state.submission, state.wish, context);
   }
   if (const auto* abandoned = context.is<ResolvedAsAbandoned>()) {
     return State{Abandoned{context.event.actor, abandoned->reason}};
   }
+  if (const auto* answer = context.is<SubmissionNotAccepted>()) {
+    if (auto why = against_nothing_there(state, answer->attempt); !why.empty()) return refuse(std::move(why));
+    return not_accepted(dossier, *answer, state.wish, context.timing);
+  }
+  if (const auto* answer = context.is<SubmissionRefused>()) {
+    if (auto why = against_nothing_there(state, answer->attempt); !why.empty()) return refuse(std::move(why));
+    return failed(answer->problem);
+  }
   if (const auto* out = context.is<HandedOut>()) {
-    return State{Verifying{state.dossier, state.submission, out->handout, state.wish.has_value()}};
+    return State{Verifying{dossier, state.submission, out->handout, late}};
   }
   const Report* report = report_of(context.event.body);
   if (report == nullptr) return refuse("nobody asked for that now");
+  if (is_another_order(context, state.submission)) {
+    return with_another(state, answer_of(context).value_or(SubmissionAnswered{}));
+  }
   // Nothing takes a stored result out of the state but another result.
-  const bool keeps_result = state.handout && !report->handout;
-  if (keeps_result || (is_another_order(context, state.submission) && !state.submission.reference.empty())) {
+  if (state.handout && !report->handout) {
     if (context.is<Reported>()) return refuse("a person decides now");
     Unresolved next = state;
-    if (!is_another_order(context, state.submission)) next.submission = updated(next.submission, *report);
+    next.submission = updated(next.submission, *report);
     next.why += fmt::format("; another answer came: {} {}", report->reference.str(), spoken_status(*report));
-    if (!next.handout) next.handout = report->handout;
     return State{std::move(next)};
   }
   if (context.is<Reported>() && !report->handout) return refuse("a person decides now");
-  return landed(context.order, state.dossier, updated(state.submission, *report), *report, state.wish);
+  return landed(context.order, dossier, updated(state.submission, *report), *report, state.wish);
 }
 
 Next next_state(const State& state, const Context& context) {

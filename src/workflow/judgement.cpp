@@ -36,6 +36,10 @@ std::optional<EventBody> event_of(const Finished& finished, const Timing& timing
 
 bool brings_something(const EventBody& body) {
   if (std::holds_alternative<HandedOut>(body) || std::holds_alternative<KeyReady>(body)) return true;
+  // What became of an attempt is said once.
+  if (std::holds_alternative<SubmissionNotAccepted>(body) || std::holds_alternative<SubmissionRefused>(body)) {
+    return true;
+  }
   const Report* report = report_of(body);
   if (report == nullptr) return false;
   return report->handout.has_value() || (!std::holds_alternative<Reported>(body) && !report->reference.empty());

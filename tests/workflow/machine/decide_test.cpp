@@ -398,23 +398,33 @@ TEST_CASE("the answer to an attempt that was given up is never lost") {
 TEST_CASE("a late answer is judged by the draft that its attempt sent") {
   Order aged = order();
   aged.max_age = 24h;
+  const auto draft_when_brought = [&aged](const Decision& stuck) {
+    return std::get<Verifying>(go(aged, stuck.next, ResolvedAsCertificate{handout()}).next).dossier.draft;
+  };
   Submitting second = planned(2);
   const Decision anew = go(aged, second, DraftTooOld{25h});
   const auto& preparing = std::get<Preparing>(anew.next);
   REQUIRE(preparing.sent == SentDraft{draft(), 1});
   const SubmissionAnswered late{1, report(Standing::handed_out)};
-  CHECK(std::get<Unresolved>(go(aged, anew.next, late).next).dossier.draft == draft());
+  CHECK(draft_when_brought(go(aged, anew.next, late)) == draft());
 
   Draft fresh = draft();
   fresh.to_be_signed = {7, 7};
   const Decision resigned = go(aged, anew.next, CsrSigned{fresh.csr});
   const Decision frozen = go(aged, resigned.next, DraftFrozen{fresh});
-  CHECK(std::get<Unresolved>(go(aged, frozen.next, late).next).dossier.draft == draft());
+  CHECK(draft_when_brought(go(aged, frozen.next, late)) == draft());
   const Decision released = go(aged, frozen.next, DraftAccepted{});
   REQUIRE(identities(released) == Names{"submit:2", "draft_age"});
   CHECK(std::get<Verifying>(go(aged, released.next, late).next).dossier.draft == draft());
   const Decision begun = go(aged, released.next, AttemptStarted{2, "host/1", kStart + 60s});
-  CHECK(std::get<Unresolved>(go(aged, begun.next, late).next).dossier.draft == draft());
+  const Decision both = go(aged, begun.next, late);
+  CHECK(draft_when_brought(both) == draft());
+  // A person who names a reference says by it which of the two orders, and so which draft, counts.
+  const Decision first_one = go(aged, both.next, ResolvedAsThere{ProviderReference("ref-1")});
+  CHECK(std::get<AwaitingApproval>(first_one.next).dossier.draft == draft());
+  const Decision second_one = go(aged, both.next, ResolvedAsThere{ProviderReference("ref-2")});
+  CHECK(std::get<AwaitingApproval>(second_one.next).dossier.draft == fresh);
+  CHECK(std::get<AwaitingApproval>(second_one.next).submission.attempt == 2);
   const SubmissionAnswered own{2, report(Standing::handed_out)};
   CHECK(std::get<Verifying>(go(aged, begun.next, own).next).dossier.draft == fresh);
 
@@ -422,6 +432,44 @@ TEST_CASE("a late answer is judged by the draft that its attempt sent") {
   Preparing first = sample<Preparing>();
   first.sent.reset();
   CHECK_FALSE(refused(order(), first, late).empty());
+}
+
+TEST_CASE("an unresolved request takes no other attempt's answer for its own") {
+  LookingUp second = sample<LookingUp>();
+  second.dossier.attempts_made = 2;
+  second.submission = Submission{2, {}, {}, kStart};
+  const Decision stuck = go(order(), second, LookUpInconclusive{2, "no search there"});
+  for (const EventBody& body : {EventBody{SubmissionAnswered{1, report(Standing::awaiting_approval)}},
+                                EventBody{FoundAtProvider{1, report(Standing::handed_out)}}}) {
+    const Decision kept = go(order(), stuck.next, body);
+    REQUIRE(name_of(kept.next) == StateName::unresolved);
+    const auto& state = std::get<Unresolved>(kept.next);
+    CHECK(state.why.find("attempt 1 (ref-1)") != std::string::npos);
+    CHECK(state.why.find("attempt 2 (no reference) may exist too") != std::string::npos);
+    CHECK(state.submission.attempt == 1);
+    CHECK(state.submission.reference == ProviderReference("ref-1"));
+  }
+  // What is there is not sent again because a search misses it.
+  const Decision kept = go(order(), stuck.next, SubmissionAnswered{1, report(Standing::awaiting_approval)});
+  const Decision look = go(order(), kept.next, LookUpAsked{});
+  const Decision once = go(order(), look.next, AbsentAtProvider{1});
+  CHECK(name_of(go(order(), once.next, AbsentAtProvider{1}, kStart + kTiming.settle).next) == StateName::unresolved);
+}
+
+TEST_CASE("a late word that nothing was taken ends the doubt of the same attempt") {
+  const Decision stuck = go(order(), sample<LookingUp>(), LookUpInconclusive{1, "no search there"});
+  CHECK(identities(go(order(), stuck.next, SubmissionNotAccepted{1, problem(), {}})) == Names{"submit:2"});
+  CHECK(name_of(go(order(), stuck.next, SubmissionRefused{1, problem("denied")}).next) == StateName::failed);
+  CHECK(name_of(go(order(), stuck.next, SubmissionRefused{1, problem("refused")}).next) == StateName::rejected);
+  CHECK_FALSE(refused(order(), stuck.next, SubmissionNotAccepted{2, problem(), {}}).empty());
+  CHECK_FALSE(refused(order(), sample<Unresolved>(), SubmissionRefused{1, problem("denied")}).empty());
+  Unresolved taken = sample<Unresolved>();
+  taken.handout.reset();
+  CHECK_FALSE(refused(order(), taken, SubmissionNotAccepted{1, problem(), {}}).empty());
+  LookingUp wished = sample<LookingUp>();
+  wished.wish = wish();
+  const Decision given_up = go(order(), wished, LookUpInconclusive{1, "no search there"});
+  CHECK(name_of(go(order(), given_up.next, SubmissionNotAccepted{1, problem(), {}}).next) == StateName::cancelled);
 }
 
 TEST_CASE("a person resolves what nobody knows") {
