@@ -42,6 +42,29 @@ bool same_draft(const Record& one, const Record& other) {
   return first != nullptr && second != nullptr && *first == *second;
 }
 
+// Whether what an effect brought is about what the request holds now. Its answer is decided again when another process
+// was quicker; one about another draft, another result or another reference says nothing about the present one.
+bool is_about_the_same(EffectName effect, const Record& then, const Record& now) {
+  switch (effect) {
+    case EffectName::check_draft:
+      return same_draft(then, now);
+    case EffectName::verify: {
+      const auto* first = std::get_if<Verifying>(&then.state);
+      const auto* second = std::get_if<Verifying>(&now.state);
+      return first == nullptr || second == nullptr || first->handout == second->handout;
+    }
+    case EffectName::poll:
+    case EffectName::retrieve:
+    case EffectName::withdraw: {
+      const Submission* first = submission_of(then.state);
+      const Submission* second = submission_of(now.state);
+      return first == nullptr || second == nullptr || first->reference == second->reference;
+    }
+    default:
+      return true;
+  }
+}
+
 }  // namespace
 
 class Engine::Impl {
@@ -85,7 +108,7 @@ class Engine::Impl {
   std::vector<std::optional<StepResult>> commit_steps(const std::vector<Step>& steps,
                                                       const std::vector<std::size_t>& kept_of, std::vector<bool>& done);
   bool is_written(const Step& step);
-  bool read_again(Claim& claim, const Step& step);
+  bool read_again(Finished& finished, const Step& step);
   void keep_late(const Finished& finished, const Verdict& verdict);
   void give_up_storing(const Finished& finished, const Error& error);
   bool claim_and_start();
@@ -336,11 +359,19 @@ void Engine::Impl::keep_late(const Finished& finished, const Verdict& verdict) {
 }
 
 // The request as it is now, for deciding again. False when there is nothing to decide any more.
-bool Engine::Impl::read_again(Claim& claim, const Step& step) {
+bool Engine::Impl::read_again(Finished& finished, const Step& step) {
+  Claim& claim = finished.work.claim;
   std::optional<Record> fresh = store_->find(step.request);
-  // A check of another draft than the present one says nothing about it.
-  const bool other_draft = fresh && claim.effect.name == EffectName::check_draft && !same_draft(claim.record, *fresh);
-  if (!fresh || other_draft || is_written(step)) return false;
+  if (!fresh || is_written(step)) return false;
+  if (!is_about_the_same(claim.effect.name, claim.record, *fresh)) {
+    if (!precious_words(finished).empty()) {
+      const LateAnswer late{step.request, step.event, "it is about what the request does not hold any more"};
+      store_->keep_late_answer(late, finished.outcome.key);
+    }
+    // Where the present one wants the same effect, it is still to be carried out.
+    give_back_.push_back({claim.effect_id, claim.effect.due, std::nullopt});
+    return false;
+  }
   claim.record = std::move(*fresh);
   return true;
 }
@@ -373,7 +404,7 @@ bool Engine::Impl::commit_once(std::vector<bool>& done) {
     for (std::size_t s = 0; s < steps.size(); ++s) {
       if (done[kept_of[s]]) continue;
       try {
-        done[kept_of[s]] = !read_again(kept_[kept_of[s]].work.claim, steps[s]);
+        done[kept_of[s]] = !read_again(kept_[kept_of[s]], steps[s]);
       } catch (const Error& error) {
         if (!is_fault_of_one(error)) throw;
         give_up_storing(kept_[kept_of[s]], error);

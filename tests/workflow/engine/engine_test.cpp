@@ -337,6 +337,42 @@ TEST_CASE_METHOD(Fixture, "an answer that another process overtook is decided an
   CHECK(std::get<Completed>(record().state).late);
 }
 
+TEST_CASE_METHOD(Fixture, "an answer about another reference than the present one is kept and decides nothing") {
+  create_awaiting_approval(*store, order);
+  runner.instead[EffectName::poll] = [&](const Claim& claim, Instant now, Duration) {
+    take(*open(), order.id, NothingHandedOut{"it was given once"}, now);
+    take(*open(), order.id, ResolvedAsThere{ProviderReference("another")}, now);
+    return runner.usual(claim, now);
+  };
+  auto worker = engine();
+  clock.advance(due("poll") - clock.now());
+  REQUIRE(worker->step());
+  CHECK(state() == StateName::awaiting_approval);
+  CHECK(submission_of(record().state)->reference == ProviderReference("another"));
+  REQUIRE(store->late_answers(order.id).size() == 1);
+  CHECK(name_of(store->late_answers(order.id)[0].event.body) == EventName::reported);
+  CHECK_FALSE(store->effects(order.id).empty());
+}
+
+TEST_CASE_METHOD(Fixture, "a result that a person replaced is not judged by the check of the first one") {
+  create_awaiting_approval(*store, order);
+  const Handout brought{Handout::Content::certificate, Bytes{4, 2}, {}};
+  unsigned checks = 0;
+  runner.instead[EffectName::verify] = [&](const Claim& claim, Instant now, Duration) {
+    if (++checks == 1) {
+      take(*open(), order.id, ResolvedAsCertificate{brought}, now);
+      return FakeRunner::outcome(VerificationFailed{"bad", {}});
+    }
+    CHECK(std::get<Verifying>(claim.record.state).handout == brought);
+    return runner.usual(claim, now);
+  };
+  auto worker = engine();
+  clock.advance(due("poll") - clock.now());
+  settle(*worker);
+  CHECK(checks == 2);
+  CHECK(state() == StateName::completed);
+}
+
 TEST_CASE_METHOD(Fixture, "a key that is made for a request that was cancelled meanwhile is kept on record") {
   create(*store, order);
   runner.instead[EffectName::ensure_key] = [&](const Claim& claim, Instant now, Duration) {
