@@ -23,7 +23,8 @@ std::string approver_line(const Approver& one) {
 
 std::string on_the(Instant when, Instant now) {
   if (when <= now) return "now";
-  return fmt::format("in {}, at {}", spoken(when - now),
+  // Up to whole seconds: nobody waits for milliseconds, and "0 seconds" would be now.
+  return fmt::format("in {}, at {}", spoken(std::chrono::ceil<std::chrono::seconds>(when - now)),
                      rfc3339(std::chrono::time_point_cast<std::chrono::seconds>(when)));
 }
 

@@ -44,6 +44,11 @@ TEST_CASE("waiting for approvers says who has decided how and until when") {
   CHECK(text.commands.front() == "hsmbridge request wait 0a1b2c3d4e5f6g7h");
 }
 
+TEST_CASE("waiting times are told in whole seconds") {
+  const Explanation text = of(sample<AwaitingApproval>(), {Effect{EffectName::poll, kStart + 999ms, 0, {}}});
+  CHECK(text.next.find("in 1 second, at") != std::string::npos);
+}
+
 TEST_CASE("an unresolved request names every way to resolve it and promises not to send again") {
   const Explanation text = of(sample<Unresolved>());
   CHECK(text.next.find("Nothing is sent again") != std::string::npos);
