@@ -531,7 +531,9 @@ Next from(const Withdrawing& state, const Context& context) {
     return another_order(state.dossier, context, state.submission, state.wish);
   }
   Withdrawing next = state;
-  if (context.is<CancelAnswered>()) next.cancel = Withdrawing::Cancel::accepted;
+  // Who asks before cancelling may find the request gone, or in a state it does not know: then nothing was cancelled.
+  const bool spoke_of_it = report->standing != Standing::gone && report->standing != Standing::unrecognised;
+  if (context.is<CancelAnswered>() && spoke_of_it) next.cancel = Withdrawing::Cancel::accepted;
   if (report->standing == Standing::gone) {
     // A provider that took our cancel may forget the request: that is its final word then.
     return reference_gone(

@@ -109,7 +109,11 @@ class Schedule {
   void withdrawing(const Withdrawing& state) {
     if (state.gone_since) return add(EffectName::poll, *state.gone_since + context_.timing.gone_confirm);
     // A provider whose cancel fails again and again is polled all the same, or its final word would never be heard.
-    if (state.cancel == Withdrawing::Cancel::wanted) add(EffectName::withdraw, at_);
+    if (state.cancel == Withdrawing::Cancel::wanted) {
+      // Asked just now, and not granted: again when it is next looked at.
+      const bool again = context_.is<CancelAnswered>();
+      add(EffectName::withdraw, again ? at_ + patience(context_.timing.withdraw_poll) : at_);
+    }
     add(EffectName::poll, at_ + patience(context_.timing.withdraw_poll));
   }
   void installing(const Installing& state) {

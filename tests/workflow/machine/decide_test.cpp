@@ -714,3 +714,18 @@ TEST_CASE("random walks stay in the table and replay from their journal to the s
     REQUIRE(replayed == state);
   }
 }
+
+TEST_CASE("a cancel that found nothing to cancel is no cancel, and is asked again later") {
+  auto state = sample<Withdrawing>();
+  state.cancel = Withdrawing::Cancel::wanted;
+  state.gone_since.reset();
+  for (const Standing standing : {Standing::gone, Standing::unrecognised}) {
+    const Decision next = go(order(), state, CancelAnswered{report(standing)});
+    REQUIRE(name_of(next.next) == StateName::withdrawing);
+    CHECK(std::get<Withdrawing>(next.next).cancel == Withdrawing::Cancel::wanted);
+  }
+  const Decision unknown = go(order(), state, CancelAnswered{report(Standing::unrecognised)});
+  CHECK(effect(unknown, EffectName::withdraw).due == kStart + kTiming.withdraw_poll);
+  const Decision taken = go(order(), state, CancelAnswered{report(Standing::awaiting_approval)});
+  CHECK(std::get<Withdrawing>(taken.next).cancel == Withdrawing::Cancel::accepted);
+}
