@@ -56,9 +56,29 @@ constexpr CapabilityRow kCapabilities[] = {
      "a result can be fetched again"},
 };
 
+// The rules that a request must keep there: --policy.
+ExitCode show_policy(Invocation& invocation, const config::ProviderSettings& settings, workflow::Provider& provider) {
+  auto* source = dynamic_cast<workflow::PolicySource*>(&provider);
+  if (source == nullptr) {
+    throw Error{ErrorKind::invalid_input, fmt::format("a provider of type {} tells no policy", settings.type)};
+  }
+  commandline::Fields fields;
+  Json facts = Json::object();
+  for (const auto& [name, value] : source->policy(settings.time_limit.value_or(std::chrono::minutes{1}))) {
+    fields.add(commandline::safe(name), commandline::safe(value));
+    facts.set(name, value);
+  }
+  invocation.output.result("hsmbridge.provider-policy/1", Json::object({{"name", settings.name}, {"policy", facts}}),
+                           fields.text());
+  return ExitCode::done;
+}
+
 ExitCode show(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto& settings = wiring->settings().provider(invocation.arguments.text_or("NAME", ""));
+  if (invocation.arguments.has("--policy")) {
+    return show_policy(invocation, settings, *wiring->provider(settings.name));
+  }
   const auto capabilities = wiring->provider(settings.name)->capabilities();
   commandline::Fields fields;
   fields.add("Provider", commandline::safe(settings.name));
@@ -98,7 +118,14 @@ std::vector<Command> provider_commands() {
   const Positional name{"NAME", "the provider's name; may be left out when there is one", commandline::Times::once};
   return {
       {"provider", "list", "List the configured providers", {}, {}, list, {}, ""},
-      {"provider", "show", "Show what a provider can do", {}, {name}, show, {ExitCode::failed}, ""},
+      {"provider",
+       "show",
+       "Show what a provider can do",
+       {{"--policy", "", "ask it for the rules that a request must keep there"}},
+       {name},
+       show,
+       {ExitCode::failed, ExitCode::refused, ExitCode::unavailable},
+       ""},
       {"provider",
        "test",
        "Prove address, certificate and credentials with one harmless exchange",

@@ -2,7 +2,9 @@
 
 #include "base/error.h"
 #include "providers/securosys/settings.h"
+#include "providers/venafi/settings.h"
 #include "tools/hsmbridge/wiring_securosys.h"
+#include "tools/hsmbridge/wiring_venafi.h"
 
 #include <fmt/core.h>
 
@@ -13,6 +15,9 @@ const std::vector<ProviderType>& provider_types() {
       {"securosys-tsb",
        [](const std::string& name, config::Section section) { securosys::read_settings(name, std::move(section)); },
        make_securosys},
+      {"venafi-tls-protect-cloud",
+       [](const std::string& name, config::Section section) { venafi::read_settings(name, std::move(section)); },
+       make_venafi},
   };
   return types;
 }

@@ -1,34 +1,13 @@
 #include "tools/hsmbridge/wiring_securosys.h"
 
-#include "base/file.h"
-#include "pkcs11/signer.h"
-#include "pkcs11/tls_client_key.h"
 #include "providers/net_transport.h"
 #include "providers/securosys/provider.h"
 #include "tools/hsmbridge/prompt.h"
-#include "x509/pem.h"
+#include "tools/hsmbridge/wiring_keys.h"
 
 #include <utility>
-#include <vector>
 
 namespace hsmbridge::cli {
-
-namespace {
-
-std::shared_ptr<x509::Signer> signer_of(const securosys::TokenKey& key, const ProviderNeeds& needs) {
-  return pkcs11::TokenKey::open(needs.token(key.token), pkcs11::KeySelector::parse(key.key));
-}
-
-net::TlsHook tls_hook(const securosys::Settings& settings, const ProviderNeeds& needs) {
-  if (!settings.client_key) return {};
-  std::vector<Bytes> chain;
-  if (settings.client_cert) chain = x509::read_certificates(read_file(*settings.client_cert));
-  auto key = pkcs11::TlsClientKey::open(needs.token(settings.client_key->token),
-                                        pkcs11::KeySelector::parse(settings.client_key->key), std::move(chain));
-  return [key](void* ssl_ctx) { key->install(ssl_ctx); };
-}
-
-}  // namespace
 
 SecurosysParts securosys_parts(const config::ProviderSettings& provider, const ProviderNeeds& needs) {
   SecurosysParts parts;

@@ -9,8 +9,9 @@ namespace hsmbridge::rig {
 // Every command of hsmbridge-rig, in the order of --help.
 const std::vector<Command>& commands();
 
-// serve_commands.cpp. Both run until SIGTERM or SIGINT, which must be blocked in every thread of the process before.
+// serve_commands.cpp. All run until SIGTERM or SIGINT, which must be blocked in every thread of the process before.
 int serve_tsb(const Arguments& arguments);
+int serve_venafi(const Arguments& arguments);
 int serve_blackhole(const Arguments& arguments);
 // control_commands.cpp: they speak to a running simulator.
 int set_fault(const Arguments& arguments);
@@ -20,6 +21,9 @@ int show_journal(const Arguments& arguments);
 int show_requests(const Arguments& arguments);
 int block_key(const Arguments& arguments);
 int reset_simulator(const Arguments& arguments);
+int approve_at_venafi(const Arguments& arguments);
+int reject_at_venafi(const Arguments& arguments);
+int set_venafi(const Arguments& arguments);
 // create_ca.cpp
 int create_ca(const Arguments& arguments);
 

@@ -13,6 +13,14 @@ void print_lines(const Json& list) {
   for (const Json& line : list.as_array()) fmt::print("{}\n", line.dump());
 }
 
+int decide_at_venafi(const Arguments& arguments, const std::string& what) {
+  Json body = Json::object({{"id", arguments.required("--id")}});
+  if (const auto by = arguments.value("--by")) body.set("by", *by);
+  if (const auto reason = arguments.value("--reason")) body.set("reason", *reason);
+  fmt::print("{}\n", RunningSimulator(arguments.required("--dir")).control("POST", "/rig/" + what, body).dump());
+  return 0;
+}
+
 }  // namespace
 
 int set_fault(const Arguments& arguments) {
@@ -72,6 +80,25 @@ int show_requests(const Arguments& arguments) {
 int block_key(const Arguments& arguments) {
   const Json body = Json::object({{"label", arguments.required("--label")}, {"blocked", !arguments.has("--off")}});
   RunningSimulator(arguments.required("--dir")).control("POST", "/rig/block", body);
+  return 0;
+}
+
+int approve_at_venafi(const Arguments& arguments) {
+  return decide_at_venafi(arguments, "approve");
+}
+
+int reject_at_venafi(const Arguments& arguments) {
+  return decide_at_venafi(arguments, "reject");
+}
+
+int set_venafi(const Arguments& arguments) {
+  RunningSimulator simulator(arguments.required("--dir"));
+  const auto knobs = arguments.value("--knobs");
+  if (!knobs && !arguments.has("--expire-tokens")) {
+    throw Error{ErrorKind::invalid_input, "--knobs or --expire-tokens is missing"};
+  }
+  if (knobs) simulator.control("POST", "/rig/knobs", Json::parse(*knobs));
+  if (arguments.has("--expire-tokens")) simulator.control("POST", "/rig/expire-tokens", {});
   return 0;
 }
 

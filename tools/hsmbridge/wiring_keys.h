@@ -1,0 +1,20 @@
+#pragma once
+
+#include "net/http_client.h"
+#include "providers/connection.h"
+#include "tools/hsmbridge/wiring_providers.h"
+#include "x509/signer.h"
+
+#include <memory>
+
+// Keys in tokens, for the providers that are configured with them.
+namespace hsmbridge::cli {
+
+// Throws what opening the token and finding the key throw.
+std::shared_ptr<x509::Signer> signer_of(const providers::TokenKey& key, const ProviderNeeds& needs);
+
+// What puts the client certificate and the token's key into a TLS context; empty when the connection's key is in no
+// token.
+net::TlsHook tls_hook(const providers::Connection& connection, const ProviderNeeds& needs);
+
+}  // namespace hsmbridge::cli
