@@ -164,12 +164,65 @@ std::string read_subject(Section& section) {
   }
 }
 
+// "0640" and "640" are octal, as chmod reads them.
+std::optional<unsigned> read_mode(Section& section) {
+  const auto text = section.optional_text("mode");
+  if (!text) return std::nullopt;
+  unsigned mode = 0;
+  const auto [stop, failure] = std::from_chars(text->data(), text->data() + text->size(), mode, 8);
+  if (failure == std::errc{} && stop == text->data() + text->size() && mode <= 0777) return mode;
+  section.problem("mode", "must be an octal number up to 0777, for example 0640");
+  return std::nullopt;
+}
+
+FileTargetSettings read_file_target(Section& section) {
+  static const Section::Choices<std::string> kContents{
+      {"full", "full"}, {"leaf", "leaf"}, {"chain", "chain"}, {"pkcs7", "pkcs7"}};
+  static const Section::Choices<std::string> kOrders{{"leaf-first", "leaf-first"}, {"root-first", "root-first"}};
+  FileTargetSettings target;
+  target.path = section.file("path");
+  target.content = section.optional_choice("content", kContents).value_or(target.content);
+  target.order = section.optional_choice("order", kOrders).value_or(target.order);
+  target.owner = section.optional_text("owner");
+  target.group = section.optional_text("group");
+  target.mode = read_mode(section);
+  section.finish();
+  return target;
+}
+
+// "30d", "10h" or "15%".
+std::optional<RenewBefore> read_renew_before(Section& section, const std::optional<Duration>& validity) {
+  const auto text = section.optional_text("renew_before");
+  if (!text) return std::nullopt;
+  RenewBefore before;
+  if (text->ends_with('%')) {
+    const char* end = text->data() + text->size() - 1;
+    const auto [stop, failure] = std::from_chars(text->data(), end, before.percent);
+    if (failure == std::errc{} && stop == end && before.percent >= 1 && before.percent <= 99) return before;
+    section.problem("renew_before", "a part of the certificate's life is 1% to 99%");
+    return std::nullopt;
+  }
+  try {
+    before.time = parse_duration(*text);
+  } catch (const Error&) {
+    section.problem("renew_before", fmt::format("'{}' is no time before the end: write 30d, 10h or 15%", *text));
+    return std::nullopt;
+  }
+  if (before.time <= Duration::zero()) section.problem("renew_before", "must be longer than nothing");
+  if (validity && before.time >= *validity) section.problem("renew_before", "must be shorter than validity");
+  return before;
+}
+
 InstallSettings read_install(Section& profile) {
+  static const Section::Choices<bool> kOnRenew{{"replace", false}, {"keep", true}};
   InstallSettings install;
   auto section = profile.section("install");
   if (!section) return install;
   install.token = section->optional_boolean("token").value_or(false);
+  install.keep_in_token = section->optional_choice("on_renew", kOnRenew).value_or(false);
+  if (section->has("on_renew") && !install.token) section->problem("on_renew", "belongs to token: true");
   install.files = section->files("file");
+  for (Section& one : section->sections("files")) install.more_files.push_back(read_file_target(one));
   install.provider = section->optional_text("provider");
   install.hook = section->texts("hook");
   section->finish();
@@ -208,6 +261,8 @@ void check_reference(Section& section, std::string_view key, const std::optional
 }
 
 ProfileSettings read_profile(const std::string& name, Section& section, const Settings& settings) {
+  static const Section::Choices<RenewKey> kRenewKeys{
+      {"new", RenewKey::make}, {"same", RenewKey::same}, {"always-new", RenewKey::always_make}};
   ProfileSettings profile;
   profile.name = name;
   profile.section = section;
@@ -229,13 +284,12 @@ ProfileSettings read_profile(const std::string& name, Section& section, const Se
   profile.validity = section.optional_duration("validity");
   profile.max_age = section.optional_duration("max_age");
   profile.deadline = section.optional_duration("deadline");
-  profile.renew_before = section.optional_duration("renew_before");
   if (profile.validity && *profile.validity < std::chrono::minutes{1}) {
     section.problem("validity", "must be a minute or more");
   }
-  if (profile.validity && profile.renew_before && *profile.renew_before >= *profile.validity) {
-    section.problem("renew_before", "must be shorter than validity");
-  }
+  profile.renew_before = read_renew_before(section, profile.validity);
+  profile.renew_key = section.optional_choice("renew_key", kRenewKeys).value_or(RenewKey::make);
+  profile.overlap = section.optional_duration("overlap");
   profile.accept = section.texts("accept");
   profile.anchors = section.files("anchors");
   profile.install = read_install(section);

@@ -57,13 +57,39 @@ struct ApprovalGroup {
   std::vector<std::string> of;
 };
 
-// Where a certificate goes, in this order: `token: true` beside the key, `file: PATH` (or several), `provider: import`
-// into the provider's own store, `hook: [program, argument…]` at the end.
+// An entry of `files:`. The words of content and order are service/install.h's.
+struct FileTargetSettings {
+  std::filesystem::path path;
+  std::string content = "full";
+  std::string order = "leaf-first";
+  std::optional<std::string> owner, group;
+  std::optional<unsigned> mode;  // octal in the file: "0640"
+};
+
+// Where a certificate goes, in this order: `token: true` beside the key, `file: PATH` (or several), `files:` with more
+// to say about each, `provider: import` into the provider's own store, `hook: [program, argument…]` at the end.
 struct InstallSettings {
   bool token = false;
+  bool keep_in_token = false;  // `on_renew: keep`: older certificates of the same key stay beside it
   std::vector<std::filesystem::path> files;
+  std::vector<FileTargetSettings> more_files;
   std::optional<std::string> provider;
   std::vector<std::string> hook;  // empty: none
+};
+
+// How long before a certificate's end its renewal starts: a time, or a part of its life.
+struct RenewBefore {
+  Duration time{};       // 0 when it is a part
+  unsigned percent = 0;  // 0 when it is a time
+
+  bool operator==(const RenewBefore&) const = default;
+};
+
+// Which key a renewal is for.
+enum class RenewKey {
+  make,        // a new one; the same one where a person asks for it
+  same,        // the same one; a new one where a person asks for it
+  always_make  // a new one, and never the same
 };
 
 // What a certificate shall be. Texts are as x509 reads them.
@@ -83,9 +109,11 @@ struct ProfileSettings {
   std::vector<std::string> tls_features;
   std::vector<std::string> extensions;
   std::optional<Duration> validity;
-  std::optional<Duration> max_age;             // from draft to signature (workflow::Order::max_age)
-  std::optional<Duration> deadline;            // from creation to the end of waiting
-  std::optional<Duration> renew_before;        // how long before the end a renewal starts
+  std::optional<Duration> max_age;          // from draft to signature (workflow::Order::max_age)
+  std::optional<Duration> deadline;         // from creation to the end of waiting
+  std::optional<RenewBefore> renew_before;  // nothing: it is not renewed by itself
+  RenewKey renew_key = RenewKey::make;
+  std::optional<Duration> overlap;             // from an installed renewal to the retirement of the old key
   std::vector<std::string> accept;             // deviations by name
   std::vector<std::filesystem::path> anchors;  // PEM files: where the chain must end
   InstallSettings install;

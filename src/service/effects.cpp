@@ -5,6 +5,7 @@
 #include "service/csr.h"
 #include "service/expectation.h"
 #include "service/install.h"
+#include "workflow/lifecycle.h"
 #include "x509/ask.h"
 #include "x509/certificate.h"
 #include "x509/check.h"
@@ -115,7 +116,7 @@ EffectOutcome ensure_key(World& world, const Claim& claim, Instant now) {
   record.cka_id = key.cka_id;
   record.spec = order.key.spec;
   record.spki = key.spki;
-  record.status = "active";
+  record.status = workflow::status::kActive;
   record.changed_at = now;
   result.key = std::move(record);
   result.event = workflow::KeyReady{std::move(key)};
@@ -132,6 +133,18 @@ std::string summary_of(const workflow::Order& order, const workflow::Key& key, c
                      order.profile);
 }
 
+// A revocation asks for nothing but what its order says: there is no key to use and nothing to sign.
+EffectOutcome draft_revocation(const workflow::Order& order, Instant now) {
+  if (!order.predecessor) throw Error{ErrorKind::internal, "a revocation names no certificate"};
+  const auto certificate = x509::parse_certificate(order.predecessor->der);
+  workflow::Draft draft;
+  draft.summary = fmt::format("revocation of certificate {} ({}, serial {}), reason {}",
+                              order.predecessor->certificate.substr(0, 16), certificate.subject().to_string(),
+                              x509::serial_text(certificate.serial()), order.reason);
+  draft.built_at = now;
+  return outcome(workflow::DraftFrozen{std::move(draft)});
+}
+
 EffectOutcome sign_csr(World& world, const Claim& claim) {
   const auto& order = claim.record.order;
   const auto* key = workflow::key_of(claim.record.state);
@@ -145,6 +158,7 @@ EffectOutcome sign_csr(World& world, const Claim& claim) {
 // In the provider's lane: its limits hold, and a provider that does not answer occupies no place of a token.
 EffectOutcome build_draft(World& world, const Claim& claim, Instant now) {
   const auto& order = claim.record.order;
+  if (!workflow::needs_key(order)) return draft_revocation(order, now);
   const auto* preparing = std::get_if<workflow::Preparing>(&claim.record.state);
   workflow::Draft draft;
   if (preparing != nullptr && !workflow::needs_key(order)) {
@@ -168,14 +182,25 @@ EffectOutcome build_draft(World& world, const Claim& claim, Instant now) {
 }
 
 EffectOutcome check_draft(World& world, const Claim& claim, Instant now, Duration time_limit) {
+  const auto& order = claim.record.order;
   const auto parts = parts_of(claim);
-  const auto reasons = provider_of(world, claim.record.order)->check(call_of(claim, parts, now, time_limit));
+  const auto provider = provider_of(world, order);
+  const bool revokes = !workflow::needs_key(order);
+  std::vector<std::string> reasons;
+  if (revokes && !provider->capabilities().revoke) {
+    reasons.push_back(fmt::format("a {} provider revokes nothing", provider->type()));
+  } else {
+    reasons = provider->check(call_of(claim, parts, now, time_limit));
+  }
   if (reasons.empty()) return outcome(workflow::DraftAccepted{});
-  std::string message = fmt::format("{} cannot carry this request as profile {} wants it", claim.record.order.provider,
-                                    claim.record.order.profile);
+  std::string message =
+      revokes ? fmt::format("{} cannot carry this revocation", order.provider)
+              : fmt::format("{} cannot carry this request as profile {} wants it", order.provider, order.profile);
   for (const auto& reason : reasons) message += "\n  - " + reason;
-  return outcome(workflow::DraftRefused{{std::string(to_string(ErrorKind::refused)), message,
-                                         "change the profile, or let it accept each of these by name (accept: […])"}});
+  return outcome(
+      workflow::DraftRefused{{std::string(to_string(ErrorKind::refused)), message,
+                              revokes ? "have it revoked where the CA takes revocations"
+                                      : "change the profile, or let it accept each of these by name (accept: […])"}});
 }
 
 workflow::SubmissionNotAccepted too_late(const Claim& claim) {
@@ -351,8 +376,13 @@ EffectOutcome verify(World& world, const Claim& claim, Instant now, Duration tim
   record.serial = x509::serial_text(certificate->serial());
   record.not_before = certificate->tbs.validity.not_before;
   record.not_after = certificate->tbs.validity.not_after;
-  record.status = answer.fatal() ? "quarantined" : verifying->late ? "late" : "current";
+  record.status = answer.fatal()    ? workflow::status::kQuarantined
+                  : verifying->late ? workflow::status::kLate
+                                    : workflow::status::kCurrent;
   record.stored_at = now;
+  record.reference = verifying->submission.reference;
+  record.provider_state = verifying->submission.provider_state;
+  if (order.kind == workflow::Kind::renew && order.predecessor) record.predecessor = order.predecessor->certificate;
 
   std::vector<workflow::Finding> findings;
   for (const auto& finding : answer.findings) {
@@ -364,7 +394,7 @@ EffectOutcome verify(World& world, const Claim& claim, Instant now, Duration tim
   if (!parts.draft.to_be_signed.empty() && !equal(certificate->parts.to_be_signed, parts.draft.to_be_signed)) {
     findings.insert(findings.begin(),
                     {"other-than-frozen", true, "it is not the certificate that was frozen and approved"});
-    record.status = "quarantined";
+    record.status = workflow::status::kQuarantined;
     fatal = true;
   }
   EffectOutcome result;
@@ -408,19 +438,8 @@ EffectOutcome install(World& world, const Claim& claim, Instant now, Duration ti
     throw Error{ErrorKind::corrupt, fmt::format("the certificate {} is not in the store", installing->certificate)};
   }
   const auto parts = parts_of(claim);
-  const auto kind = kind_of(target->target);
-  if (kind == "token") {
-    token_of(world, order)->put_certificate(parts.key, record->der, workflow::Token::Predecessor::replace);
-  } else if (kind == "file") {
-    install_file(target->target, *record,
-                 {[&world](const std::string& fingerprint) { return world.certificate(fingerprint).has_value(); },
-                  [&world](const std::string& fingerprint) { return world.is_issuer(fingerprint); }});
-  } else if (kind == "hook") {
-    install_hook(target->target, *record, {order.id, attempt_at(claim, *target), order.token, parts.key.uri},
-                 time_limit);
-  } else {
-    provider_of(world, order)->confirm(call_of(claim, parts, now, time_limit), {record->der, record->chain});
-  }
+  install_certificate(world, {order, parts.key, parts.draft, parts.submission, attempt_at(claim, *target)},
+                      target->target, *record, now, time_limit);
   return outcome(workflow::TargetInstalled{target->target.name});
 }
 
@@ -454,6 +473,25 @@ std::optional<EventBody> surrender(const Claim& claim, const Error& error) {
 }
 
 }  // namespace
+
+void install_certificate(World& world, const Installation& of, const workflow::InstallTarget& target,
+                         const workflow::CertificateRecord& record, Instant now, Duration time_limit) {
+  const auto kind = kind_of(target);
+  if (kind == "token") {
+    token_of(world, of.order)->put_certificate(of.key, record.der, predecessor_of(target));
+  } else if (kind == "file") {
+    install_file(target, record,
+                 {[&world](const std::string& fingerprint) { return world.certificate(fingerprint).has_value(); },
+                  [&world](const std::string& fingerprint) { return world.is_issuer(fingerprint); }});
+  } else if (kind == "hook") {
+    install_hook(target, record, {of.order.id, of.attempt, of.order.token, of.key.uri}, time_limit);
+  } else {
+    const unsigned attempt = of.submission == nullptr ? 1U : of.submission->attempt;
+    provider_of(world, of.order)
+        ->confirm({of.order, of.key, of.draft, attempt, of.submission, now, time_limit, std::nullopt},
+                  {record.der, record.chain});
+  }
+}
 
 Then consequence_of(ErrorKind kind) {
   for (const auto& [row, then] : kConsequences) {

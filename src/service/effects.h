@@ -42,6 +42,19 @@ enum class Then {
 // itself makes impossible.
 Then consequence_of(ErrorKind kind);
 
+// Whose certificate is put somewhere. References live as long as the call.
+struct Installation {
+  const workflow::Order& order;
+  const workflow::Key& key;
+  const workflow::Draft& draft;
+  const workflow::Submission* submission = nullptr;
+  unsigned attempt = 1;  // of this target; a hook tells its runs apart by it
+};
+// Puts the certificate at one target. Running it again changes nothing (a hook runs again). Throws what the target's
+// owner throws.
+void install_certificate(World& world, const Installation& of, const workflow::InstallTarget& target,
+                         const workflow::CertificateRecord& record, Instant now, Duration time_limit);
+
 // Told of everything that went wrong and is tried again: the daemon logs it, `--wait` shows it.
 // Thread rule: called from effect threads.
 using TroubleListener = std::function<void(const workflow::Claim&, const Error&)>;

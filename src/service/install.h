@@ -1,8 +1,10 @@
 #pragma once
 
 #include "base/clock.h"
+#include "config/settings.h"
 #include "workflow/order.h"
 #include "workflow/store.h"
+#include "workflow/token.h"
 
 #include <functional>
 #include <string>
@@ -10,22 +12,46 @@
 #include <vector>
 
 // The places a certificate goes to that need neither token nor provider. What a target says:
-//   token                             beside the key, in the key's token
-//   file:PATH                         PEM of the certificate and its issuers, without a self-signed root (as web
-//   servers
-//                                     want it)
-//   file:leaf:PATH                    PEM of the certificate alone
-//   file:chain:PATH                   PEM of its issuers, root included
-//   hook:["/path/program","argument"] a program, without a shell; the PEM is its standard input
-//   provider:import                   whatever the provider's side still wants (an import at the TSB)
+//   token                      beside the key, in the key's token, in the place of an older one of the same key
+//   token:keep                 the same; older ones stay beside the key too
+//   file:PATH                  PEM of the certificate and its issuers, without a self-signed root (as web servers want
+//                              it)
+//   file:leaf:PATH             PEM of the certificate alone
+//   file:chain:PATH            PEM of its issuers, root included
+//   file:{"path":"/x",…}       JSON: content full, leaf, chain or pkcs7 (PEM of a PKCS#7 bundle of everything, root
+//                              included); order leaf-first or root-first; owner, group, mode ("0640")
+//   hook:["/path/program","argument"]   a program, without a shell; the PEM is its standard input
+//   provider:import            whatever the provider's side still wants (an import at the TSB)
 namespace hsmbridge::service {
 
 // Reads the text of a profile or of --install. Throws invalid_input naming the text: unknown kind, relative path,
 // broken argv.
 workflow::InstallTarget install_target(std::string_view text);
 
+// The targets of a profile and those that were typed beside it, in their order; one that is named twice is there once.
+std::vector<workflow::InstallTarget> install_targets(const config::InstallSettings& install,
+                                                     const std::vector<std::string>& typed);
+
+// Throws refused when the token takes no certificates and one shall go there: nobody should approve a certificate that
+// cannot be put in its place.
+void refuse_impossible_targets(const std::vector<workflow::InstallTarget>& targets, const config::TokenSettings& token);
+
 // "token", "file", "hook" or "provider".
 std::string_view kind_of(const workflow::InstallTarget& target);
+// Of a "token" target: what becomes of an older certificate of the same key.
+workflow::Token::Predecessor predecessor_of(const workflow::InstallTarget& target);
+
+// Which certificates of a record, and in which order.
+enum class Selection {
+  full,        // the certificate and its issuers, without a self-signed root at the end
+  leaf,        // the certificate alone
+  chain,       // its issuers, root included
+  everything,  // certificate, issuers and root
+};
+enum class Sequence { leaf_first, root_first };
+std::vector<Bytes> select(const workflow::CertificateRecord& record, Selection selection,
+                          Sequence sequence = Sequence::leaf_first);
+std::string pem_of(const std::vector<Bytes>& certificates);
 
 // PEM, the certificate first, then its issuers; a self-signed root at the end is left out.
 std::string full_chain_pem(const workflow::CertificateRecord& record);
@@ -36,10 +62,11 @@ struct KnownCertificates {
   std::function<bool(const std::string& fingerprint)> is_issuer;  // one in the chain of such
 };
 
-// Writes the file of a "file:" target, in one step, mode 0644. Running it again changes nothing. An existing file is
-// replaced only when it is this bridge's own: its first certificate is one that the bridge got, or is for the same key;
-// in a file of issuers each is an issuer of such. A wrong path never destroys anything else. Throws conflict, denied,
-// unavailable.
+// Writes the file of a "file:" target, in one step, with the mode it asks for (else 0644). Running it again changes
+// nothing. An existing file is replaced only when it is this bridge's own: its first certificate (in a bundle, or with
+// the root first, any of them) is one that the bridge got, or is for the same key; in a file of issuers each is an
+// issuer of such. A wrong path never destroys anything else. Throws conflict, denied, not_found for an owner that this
+// machine does not know, unavailable.
 void install_file(const workflow::InstallTarget& target, const workflow::CertificateRecord& record,
                   const KnownCertificates& known);
 

@@ -65,7 +65,11 @@ std::string detail_of(const workflow::EventBody& body) {
   return std::visit(
       Overloaded{
           [](const Created& e) {
-            return fmt::format("{} at {}, profile {}", names_of(e.order), e.order.provider, e.order.profile);
+            const auto what = fmt::format("{} at {}, profile {}", names_of(e.order), e.order.provider, e.order.profile);
+            if (!e.order.predecessor) return what;
+            const auto certificate = e.order.predecessor->certificate.substr(0, 12);
+            if (workflow::needs_key(e.order)) return fmt::format("renewal of {}: {}", certificate, what);
+            return fmt::format("revocation of {}, reason {}: {}", certificate, e.order.reason, what);
           },
           [](const KeyPlanned& e) {
             return fmt::format("{} key {} in token {}, CKA_ID {}", e.spec, e.label, e.token, e.cka_id);
@@ -110,12 +114,14 @@ std::string detail_of(const workflow::EventBody& body) {
           [](const ResolvedAsAbsent& e) { return e.reason; },
           [](const ResolvedAsAbandoned& e) { return e.reason; },
           [](const LookUpAsked&) { return std::string{}; },
+          [](const ResolvedAsDone& e) { return e.reason; },
       },
       body);
 }
 
 Json to_json(const RequestRow& row) {
   return Json::object({{"id", row.id.str()},
+                       {"kind", workflow::to_string(row.kind)},
                        {"state", row.state},
                        {"names", row.what},
                        {"key", row.key},

@@ -96,7 +96,11 @@ RequestRow row_of(const workflow::Record& record) {
   row.state = std::string(workflow::to_string(state));
   row.what = names_of(record.order);
   const auto* key = workflow::key_of(record.state);
+  row.kind = record.order.kind;
   row.key = record.order.token + "/" + (key != nullptr ? key->label : record.order.key.selector);
+  if (record.order.predecessor) row.predecessor = record.order.predecessor->certificate.substr(0, 12);
+  // A revocation uses no key.
+  if (!workflow::needs_key(record.order)) row.key = "-";
   row.provider = record.order.provider;
   row.waits_for = std::string(workflow::waits_for(state));
   row.created_at = record.order.created_at;

@@ -34,9 +34,11 @@ RequestView view_request(workflow::Store& store, const RequestId& id, Instant no
 // One line of a list.
 struct RequestRow {
   RequestId id;
+  workflow::Kind kind = workflow::Kind::enroll;
   std::string state;
-  std::string what;  // the names asked for, or the subject
-  std::string key;   // "web/web-2026"
+  std::string what;         // the names asked for, or the subject
+  std::string key;          // "web/web-2026"
+  std::string predecessor;  // the certificate that it renews or revokes, the beginning of its SHA-256; "" for none
   std::string provider;
   std::string waits_for;
   Instant created_at{};

@@ -1,23 +1,70 @@
+#include "audit/leaf.h"
 #include "base/json.h"
 #include "store/rows.h"
 #include "store/sqlite_store.h"
+#include "workflow/lifecycle.h"
 
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace hsmbridge::store {
 
+using workflow::CertificateQuery;
 using workflow::CertificateRecord;
+using workflow::KeyQuery;
 using workflow::KeyRecord;
+using workflow::StatusChange;
 
 namespace {
+
+constexpr std::string_view kColumns =
+    "fingerprint, der, chain, request, spki, subject, issuer, serial, not_before, not_after, status, stored_at, "
+    "reference, provider_state, predecessor, installed";
+
+enum class Lookup { one, by_end, by_prefix, by_request, any };
+
+// The text of a look-up, the same one every time. by_end is the sweep's question: one status of one profile, answered
+// by the index certificates_by_end.
+const char* sql_of(Lookup lookup) {
+  static const auto kSql = [] {
+    std::vector<std::string> all;
+    for (const std::string_view condition :
+         {"fingerprint = ?1",
+          "status = ?1 AND profile = ?2 AND not_after <= ?3 "
+          "AND (?4 = 0 OR (not_after - ?5) * 100 <= ?4 * (not_after - not_before)) "
+          "ORDER BY not_after, fingerprint LIMIT ?6",
+          "fingerprint >= ?1 AND fingerprint < ?1 || 'g' ORDER BY fingerprint LIMIT ?2",
+          "request = ?1 ORDER BY stored_at DESC, fingerprint LIMIT ?2",
+          "not_after <= ?1 ORDER BY stored_at DESC, fingerprint LIMIT ?2"}) {
+      all.push_back(fmt::format("SELECT {} FROM certificates WHERE {}", kColumns, condition));
+    }
+    return all;
+  }();
+  return kSql[static_cast<std::size_t>(lookup)].c_str();
+}
+
+Lookup lookup_of(const CertificateQuery& query) {
+  if (query.profile && query.statuses.size() == 1) return Lookup::by_end;
+  if (!query.prefix.empty()) return Lookup::by_prefix;
+  return query.request ? Lookup::by_request : Lookup::any;
+}
+
+std::vector<std::string> read_texts(const std::string& json) {
+  std::vector<std::string> texts;
+  const Json array = Json::parse(json);
+  for (const Json& text : array.as_array()) texts.push_back(text.as_string());
+  return texts;
+}
 
 CertificateRecord read_certificate(const Query& row) {
   return in_row("certificate", [&] {
     CertificateRecord record;
     record.fingerprint = row.text(0);
     record.der = row.blob(1);
-    const Json chain = Json::parse(row.text(2));
-    for (const Json& certificate : chain.as_array()) record.chain.push_back(from_base64(certificate.as_string()));
+    for (const std::string& certificate : read_texts(row.text(2))) record.chain.push_back(from_base64(certificate));
     record.request = RequestId{row.text(3)};
     record.spki = SpkiHash{row.text(4)};
     record.subject = row.text(5);
@@ -27,6 +74,10 @@ CertificateRecord read_certificate(const Query& row) {
     record.not_after = row.instant(9);
     record.status = row.text(10);
     record.stored_at = row.instant(11);
+    record.reference = ProviderReference{row.text(12)};
+    record.provider_state = row.text(13);
+    record.predecessor = row.text(14);
+    record.installed = read_texts(row.text(15));
     return record;
   });
 }
@@ -41,17 +92,45 @@ std::string read_id(const std::string& stored) {
   return stored.starts_with(kBySpki) ? std::string{} : stored;
 }
 
+KeyRecord read_key(const Query& row) {
+  return {row.text(0),           row.text(1), read_id(row.text(2)), row.text(3),
+          SpkiHash{row.text(4)}, row.text(5), row.instant(6)};
+}
+
+// What no index answers.
+bool matches(const CertificateRecord& record, const CertificateQuery& query) {
+  if (!query.statuses.empty() &&
+      std::find(query.statuses.begin(), query.statuses.end(), record.status) == query.statuses.end()) {
+    return false;
+  }
+  if (query.request && record.request != *query.request) return false;
+  return !query.ends_by || record.not_after <= *query.ends_by;
+}
+
+bool applies(const StatusChange& change, const std::string& status) {
+  if (status == change.to) return false;
+  return change.from.empty() || std::find(change.from.begin(), change.from.end(), status) != change.from.end();
+}
+
+// A file holds one certificate, and so does the place beside a key where each replaces the one before: what was there
+// is there no more. A key of its own keeps its certificate, and what a hook did with one is not known.
+bool moves(const std::string& target, bool same_key) {
+  return target.starts_with("file:") || (target == "token" && same_key);
+}
+
 }  // namespace
 
 // The same certificate may be verified again (after a crash, or handed in by a person): the newest word counts.
-void SqliteStore::put(const CertificateRecord& certificate) {
+void SqliteStore::put(const CertificateRecord& certificate, const std::string& profile) {
   Json::Array chain;
   for (const Bytes& der : certificate.chain) chain.emplace_back(base64(der));
   database_
       ->query(
           "INSERT INTO certificates (fingerprint, der, chain, request, spki, subject, issuer, serial, not_before, "
-          "not_after, status, stored_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-          "ON CONFLICT (fingerprint) DO UPDATE SET chain = excluded.chain, status = excluded.status")
+          "not_after, status, stored_at, reference, provider_state, predecessor, profile) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+          "ON CONFLICT (fingerprint) DO UPDATE SET chain = excluded.chain, status = excluded.status, "
+          "reference = excluded.reference, provider_state = excluded.provider_state")
       .bind(certificate.fingerprint)
       .bind(ByteView(certificate.der))
       .bind(Json(std::move(chain)).dump())
@@ -64,6 +143,10 @@ void SqliteStore::put(const CertificateRecord& certificate) {
       .bind(certificate.not_after)
       .bind(certificate.status)
       .bind(certificate.stored_at)
+      .bind(certificate.reference.str())
+      .bind(certificate.provider_state)
+      .bind(certificate.predecessor)
+      .bind(profile)
       .run();
 }
 
@@ -94,32 +177,185 @@ void SqliteStore::put(const KeyRecord& key) {
 }
 
 std::optional<CertificateRecord> SqliteStore::certificate(const std::string& fingerprint) {
-  Query row = database_->query(
-      "SELECT fingerprint, der, chain, request, spki, subject, issuer, serial, not_before, not_after, status, "
-      "stored_at FROM certificates WHERE fingerprint = ?");
+  Query row = database_->query(sql_of(Lookup::one));
   row.bind(fingerprint);
   if (!row.row()) return std::nullopt;
   return read_certificate(row);
 }
 
-std::vector<CertificateRecord> SqliteStore::certificates() {
-  Query row = database_->query(
-      "SELECT fingerprint, der, chain, request, spki, subject, issuer, serial, not_before, not_after, status, "
-      "stored_at FROM certificates ORDER BY stored_at DESC, fingerprint");
+std::vector<CertificateRecord> SqliteStore::certificates(const CertificateQuery& query) {
+  const std::int64_t end =
+      query.ends_by ? query.ends_by->time_since_epoch().count() : std::numeric_limits<std::int64_t>::max();
+  const Lookup lookup = lookup_of(query);
+  Query row = database_->query(sql_of(lookup));
+  if (lookup == Lookup::by_end) {
+    const auto left = query.life_left.value_or(CertificateQuery::LifeLeft{});
+    row.bind(query.statuses.front()).bind(*query.profile).bind(end).bind(std::int64_t{left.percent}).bind(left.now);
+  } else if (lookup == Lookup::by_prefix) {
+    row.bind(query.prefix);
+  } else if (lookup == Lookup::by_request) {
+    row.bind(query.request->str());
+  } else {
+    row.bind(end);
+  }
+  row.bind(std::int64_t{query.most});
   std::vector<CertificateRecord> records;
-  while (row.row()) records.push_back(read_certificate(row));
+  while (row.row()) {
+    CertificateRecord record = read_certificate(row);
+    if (matches(record, query)) records.push_back(std::move(record));
+  }
   return records;
 }
 
-std::vector<KeyRecord> SqliteStore::keys() {
+std::vector<std::string> SqliteStore::past_their_end(Instant now) {
   Query row = database_->query(
-      "SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys ORDER BY token, label, cka_id");
+      "SELECT fingerprint FROM certificates WHERE status IN ('current', 'superseded', 'late') AND not_after < ? "
+      "ORDER BY fingerprint");
+  row.bind(now);
+  std::vector<std::string> fingerprints;
+  while (row.row()) fingerprints.push_back(row.text(0));
+  return fingerprints;
+}
+
+std::vector<KeyRecord> SqliteStore::keys(const KeyQuery& query) {
+  constexpr const char* kBySpki =
+      "SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys WHERE spki = ?1 "
+      "AND (?2 = '' OR token = ?2) AND (?3 = '' OR label = ?3) ORDER BY token, label, cka_id";
+  constexpr const char* kByLabel =
+      "SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys WHERE token = ?1 AND label = ?2 "
+      "ORDER BY cka_id";
+  constexpr const char* kAll =
+      "SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys WHERE (?1 = '' OR token = ?1) "
+      "AND (?2 = '' OR label = ?2) ORDER BY token, label, cka_id";
+  const bool by_label = query.token && query.label;
+  Query row = database_->query(query.spki ? kBySpki : by_label ? kByLabel : kAll);
+  if (query.spki) row.bind(query.spki->str());
+  row.bind(query.token.value_or("")).bind(query.label.value_or(""));
   std::vector<KeyRecord> records;
-  while (row.row()) {
-    records.push_back({row.text(0), row.text(1), read_id(row.text(2)), row.text(3), SpkiHash{row.text(4)}, row.text(5),
-                       row.instant(6)});
-  }
+  while (row.row()) records.push_back(read_key(row));
   return records;
+}
+
+std::vector<KeyRecord> SqliteStore::replaced_keys(const std::string& profile, Instant replaced_by) {
+  Query row = database_->query(
+      "SELECT DISTINCT k.token, k.label, k.cka_id, k.spec, k.spki, k.status, k.changed_at "
+      "FROM certificates p JOIN certificates s ON s.predecessor = p.fingerprint AND s.predecessor <> '' "
+      "JOIN requests r ON r.id = s.request JOIN keys k ON k.spki = p.spki "
+      "WHERE p.status IN ('superseded', 'revoked', 'expired') AND p.profile = ?1 AND s.spki <> p.spki "
+      "AND s.status <> 'late' AND s.status <> 'quarantined' "
+      "AND r.state = 'Completed' AND r.changed_at <= ?2 AND k.status = 'active' "
+      "AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.spki = p.spki "
+      "AND c.status IN ('current', 'revoking', 'late'))");
+  row.bind(profile).bind(replaced_by);
+  std::vector<KeyRecord> records;
+  while (row.row()) records.push_back(read_key(row));
+  return records;
+}
+
+// ---- what becomes of them -------------------------------------------------------------------------------------------
+
+bool SqliteStore::would_change(const StatusChange& change) {
+  Query row = database_->query(
+      "SELECT status FROM certificates WHERE ?1 = 'certificate' AND fingerprint = ?2 "
+      "UNION ALL SELECT status FROM keys WHERE ?1 = 'key' AND spki = ?2");
+  row.bind(change.of == StatusChange::Of::key ? "key" : "certificate").bind(change.id);
+  while (row.row()) {
+    if (applies(change, row.text(0))) return true;
+  }
+  return false;
+}
+
+std::size_t SqliteStore::change_record(const StatusChange& change, const Cause& cause) {
+  return change.of == StatusChange::Of::key ? change_keys(change, cause) : change_certificate(change, cause);
+}
+
+std::size_t SqliteStore::change_certificate(const StatusChange& change, const Cause& cause) {
+  std::string before;
+  {
+    Query row = database_->query("SELECT status FROM certificates WHERE fingerprint = ?");
+    row.bind(change.id);
+    if (!row.row()) return 0;
+    before = row.text(0);
+  }
+  if (!applies(change, before)) return 0;
+  database_->query("UPDATE certificates SET status = ? WHERE fingerprint = ?").bind(change.to).bind(change.id).run();
+  Json fact = Json::object({{"certificate", change.id}, {"from", before}, {"to", change.to}});
+  if (!cause.request.empty()) fact.set("request", cause.request);
+  append_leaf(audit::fact_leaf("certificate-status", fact, cause.actor, cause.at));
+  return 1;
+}
+
+std::size_t SqliteStore::change_keys(const StatusChange& change, const Cause& cause) {
+  std::vector<KeyRecord> keys;
+  {
+    Query row =
+        database_->query("SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys WHERE spki = ?");
+    row.bind(change.id);
+    while (row.row()) keys.push_back(read_key(row));
+  }
+  std::size_t changed = 0;
+  for (const KeyRecord& key : keys) {
+    if (!applies(change, key.status)) continue;
+    database_->query("UPDATE keys SET status = ?, changed_at = ? WHERE token = ? AND cka_id = ?")
+        .bind(change.to)
+        .bind(cause.at)
+        .bind(key.token)
+        .bind(stored_id(key))
+        .run();
+    Json fact = Json::object({{"token", key.token},
+                              {"label", key.label},
+                              {"cka_id", key.cka_id},
+                              {"spki", change.id},
+                              {"from", key.status},
+                              {"to", change.to}});
+    if (!cause.request.empty()) fact.set("request", cause.request);
+    append_leaf(audit::fact_leaf("key-status", fact, cause.actor, cause.at));
+    ++changed;
+  }
+  return changed;
+}
+
+std::size_t SqliteStore::change_records(const std::vector<StatusChange>& changes, const std::string& actor,
+                                        Instant at) {
+  // Asked every minute by every daemon: nothing is written when there is nothing to change.
+  const bool any =
+      std::any_of(changes.begin(), changes.end(), [this](const StatusChange& change) { return would_change(change); });
+  if (!any) return 0;
+  Database::Write write(*database_);
+  std::size_t changed = 0;
+  for (const StatusChange& change : changes) changed += change_record(change, {actor, at, ""});
+  write.commit();
+  return changed;
+}
+
+void SqliteStore::add_installed(const std::string& fingerprint, const std::string& target) {
+  const std::optional<CertificateRecord> record = certificate(fingerprint);
+  if (!record) return;
+  const auto write = [this](const std::string& id, std::vector<std::string> targets) {
+    database_->query("UPDATE certificates SET installed = ? WHERE fingerprint = ?")
+        .bind(Json(targets).dump())
+        .bind(id)
+        .run();
+  };
+  if (std::find(record->installed.begin(), record->installed.end(), target) == record->installed.end()) {
+    std::vector<std::string> targets = record->installed;
+    targets.push_back(target);
+    write(fingerprint, std::move(targets));
+  }
+  const std::optional<CertificateRecord> before = certificate(record->predecessor);
+  if (!before || !moves(target, before->spki == record->spki)) return;
+  std::vector<std::string> left = before->installed;
+  left.erase(std::remove(left.begin(), left.end(), target), left.end());
+  if (left.size() != before->installed.size()) write(before->fingerprint, std::move(left));
+}
+
+void SqliteStore::note_installed(const std::string& fingerprint, const std::string& target, const std::string& actor,
+                                 Instant at) {
+  Database::Write write(*database_);
+  add_installed(fingerprint, target);
+  append_leaf(audit::fact_leaf("certificate-installed",
+                               Json::object({{"certificate", fingerprint}, {"target", target}}), actor, at));
+  write.commit();
 }
 
 }  // namespace hsmbridge::store

@@ -5,6 +5,7 @@
 #include "workflow/store.h"
 
 #include <string>
+#include <vector>
 
 namespace hsmbridge::store {
 
@@ -21,5 +22,8 @@ auto in_row(const char* what, Read&& read) {
 
 // The columns order_json, state_json, sequence, changed_at, from `first` on.
 workflow::Record read_record(const Query& row, int first);
+
+// Every row, the id in the column after those; one that is damaged is logged and left out.
+std::vector<workflow::Record> read_records(Query& row);
 
 }  // namespace hsmbridge::store

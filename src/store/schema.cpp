@@ -23,6 +23,7 @@ CREATE TABLE requests (
   state      TEXT NOT NULL,     -- its name, for lists
   final      INTEGER NOT NULL,
   work       TEXT NOT NULL,     -- digest of what must not be ordered twice at the same time
+  predecessor TEXT NOT NULL,    -- the certificate that it renews or revokes; '' for none
   sequence   INTEGER NOT NULL,  -- of the last event: the compare-and-set value
   created_at INTEGER NOT NULL,
   changed_at INTEGER NOT NULL
@@ -30,6 +31,7 @@ CREATE TABLE requests (
 CREATE INDEX requests_by_age ON requests(created_at);
 CREATE UNIQUE INDEX requests_same_work ON requests(work) WHERE final = 0;
 CREATE INDEX requests_open ON requests(created_at) WHERE final = 0;
+CREATE INDEX requests_about ON requests(predecessor, created_at) WHERE predecessor <> '';
 
 CREATE TABLE events (
   request  TEXT NOT NULL REFERENCES requests(id),
@@ -85,9 +87,19 @@ CREATE TABLE certificates (
   not_before  INTEGER NOT NULL,
   not_after   INTEGER NOT NULL,
   status      TEXT NOT NULL,
-  stored_at   INTEGER NOT NULL
+  stored_at   INTEGER NOT NULL,
+  reference   TEXT NOT NULL,    -- of the submission that brought it; '' when unknown
+  provider_state TEXT NOT NULL, -- of that submission; '' for none
+  predecessor TEXT NOT NULL,    -- the certificate that it renews; '' for none
+  profile     TEXT NOT NULL,    -- of its request
+  installed   TEXT NOT NULL DEFAULT '[]'  -- JSON array: the targets where it was put
 ) STRICT;
 CREATE INDEX certificates_by_request ON certificates(request);
+CREATE INDEX certificates_by_key ON certificates(spki);
+CREATE INDEX certificates_renewed ON certificates(predecessor) WHERE predecessor <> '';
+-- What the sweep asks once a minute: answered from the index alone.
+CREATE INDEX certificates_by_end ON certificates(status, profile, not_after, not_before);
+CREATE INDEX certificates_past ON certificates(status, not_after);
 
 CREATE TABLE keys (
   token      TEXT NOT NULL,
@@ -99,6 +111,8 @@ CREATE TABLE keys (
   changed_at INTEGER NOT NULL,
   PRIMARY KEY (token, cka_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX keys_by_spki ON keys(spki);
+CREATE INDEX keys_by_label ON keys(token, label);
 
 CREATE TABLE leaves (
   position INTEGER PRIMARY KEY, -- from 0, without a gap
@@ -139,7 +153,7 @@ CREATE TRIGGER leaves_never_go BEFORE DELETE ON leaves BEGIN
 CREATE TRIGGER leaves_follow BEFORE INSERT ON leaves
   WHEN NEW.position <> (SELECT COALESCE(MAX(position) + 1, 0) FROM leaves) BEGIN
   SELECT RAISE(ABORT, 'leaves follow each other'); END;
-CREATE TRIGGER orders_never_change BEFORE UPDATE OF id, order_json, work, created_at ON requests BEGIN
+CREATE TRIGGER orders_never_change BEFORE UPDATE OF id, order_json, work, predecessor, created_at ON requests BEGIN
   SELECT RAISE(ABORT, 'an order is never changed'); END;
 CREATE TRIGGER requests_never_go BEFORE DELETE ON requests BEGIN
   SELECT RAISE(ABORT, 'a request is never deleted'); END;

@@ -7,8 +7,8 @@
 
 namespace hsmbridge::store {
 
-// The store's version; written in PRAGMA user_version. Version 1 was never released.
-inline constexpr int kSchemaVersion = 2;
+// The store's version; written in PRAGMA user_version. Versions 1 and 2 were never released.
+inline constexpr int kSchemaVersion = 3;
 // PRAGMA application_id: "HSMB".
 inline constexpr int kApplicationId = 0x48534d42;
 

@@ -26,6 +26,13 @@ std::string running_boot_id() {
 
 constexpr std::string_view kRecordColumns = "order_json, state_json, sequence, changed_at";
 
+// The certificate that a state with install targets is about.
+std::string installed_in(const workflow::State& state) {
+  if (const auto* installing = std::get_if<workflow::Installing>(&state)) return installing->certificate;
+  if (const auto* completed = std::get_if<workflow::Completed>(&state)) return completed->certificate;
+  return "";
+}
+
 }  // namespace
 
 workflow::Record read_record(const Query& row, int first) {
@@ -34,6 +41,21 @@ workflow::Record read_record(const Query& row, int first) {
                             workflow::state_from(Json::parse(row.text(first + 1))), row.count(first + 2),
                             row.instant(first + 3)};
   });
+}
+
+// Columns as read_record reads them, then the id.
+std::vector<workflow::Record> read_records(Query& row) {
+  std::vector<workflow::Record> records;
+  while (row.row()) {
+    try {
+      records.push_back(read_record(row, 0));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::corrupt) throw;
+      // One damaged request must not hide all others.
+      log::error(fmt::format("request {} is not listed: {}", row.text(4), error.message()));
+    }
+  }
+  return records;
 }
 
 std::unique_ptr<SqliteStore> SqliteStore::open(const std::filesystem::path& file, const Clock& clock,
@@ -82,14 +104,15 @@ void SqliteStore::create(const workflow::Order& order, const std::vector<workflo
   }
   database_
       ->query(
-          "INSERT INTO requests (id, order_json, state_json, state, final, work, sequence, created_at, changed_at) "
-          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+          "INSERT INTO requests (id, order_json, state_json, state, final, work, predecessor, sequence, created_at, "
+          "changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
       .bind(order.id.str())
       .bind(to_json(order).dump())
       .bind(to_json(begin.next).dump())
       .bind(to_string(state))
       .bind(std::int64_t{is_final(state)})
       .bind(work)
+      .bind(order.predecessor ? order.predecessor->certificate : std::string{})
       .bind(static_cast<std::int64_t>(events.size()))
       .bind(order.created_at)
       .bind(events.back().at)
@@ -104,6 +127,9 @@ void SqliteStore::create(const workflow::Order& order, const std::vector<workflo
     }
   }
   for (const workflow::Effect& effect : begin.effects) add_effect(order.id, effect, order);
+  for (const workflow::StatusChange& change : begin.records) {
+    change_record(change, {order.created_by, order.created_at, order.id.str()});
+  }
   write.commit();
 }
 
@@ -142,9 +168,20 @@ StepResult SqliteStore::apply(const workflow::Step& step) {
       .run();
   replace_effects(step, order);
   lease_until_due(step);
-  if (step.certificate) put(*step.certificate);
+  if (step.certificate) put(*step.certificate, order.profile);
   if (step.key) put(*step.key);
+  follow(step);
   return StepResult::committed;
+}
+
+// What a step means for the records.
+void SqliteStore::follow(const workflow::Step& step) {
+  if (const auto* done = std::get_if<workflow::TargetInstalled>(&step.event.body)) {
+    add_installed(installed_in(step.decision.next), done->target);
+  }
+  for (const workflow::StatusChange& change : step.decision.records) {
+    change_record(change, {step.event.actor, step.event.at, step.request.str()});
+  }
 }
 
 std::uint64_t SqliteStore::change_counter() {
@@ -185,17 +222,16 @@ std::vector<workflow::Record> SqliteStore::list(const ListQuery& query) {
   row.bind(query.state ? to_string(*query.state) : std::string_view{})
       .bind(std::int64_t{query.open_only ? 0 : 1})
       .bind(std::int64_t{query.most});
-  std::vector<workflow::Record> records;
-  while (row.row()) {
-    try {
-      records.push_back(read_record(row, 0));
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::corrupt) throw;
-      // One damaged request must not hide all others.
-      log::error(fmt::format("request {} is not listed: {}", row.text(4), error.message()));
-    }
-  }
-  return records;
+  return read_records(row);
+}
+
+std::vector<workflow::Record> SqliteStore::requests_about(const std::string& fingerprint) {
+  static const std::string kSql = fmt::format(
+      "SELECT {}, id FROM requests WHERE predecessor = ?1 AND predecessor <> '' ORDER BY created_at DESC, id DESC",
+      kRecordColumns);
+  Query row = database_->query(kSql.c_str());
+  row.bind(fingerprint);
+  return read_records(row);
 }
 
 std::vector<workflow::JournalEntry> SqliteStore::history(const RequestId& id) {

@@ -65,8 +65,18 @@ class SqliteStore final : public workflow::Store {
   void keep_late_answer(const workflow::LateAnswer& answer, const std::optional<workflow::KeyRecord>& key) override;
   std::vector<workflow::LateAnswer> late_answers(const RequestId& id) override;
   std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) override;
-  std::vector<workflow::CertificateRecord> certificates() override;  // newest first
-  std::vector<workflow::KeyRecord> keys() override;                  // by token and label
+  using workflow::Store::certificates;
+  using workflow::Store::keys;
+  std::vector<workflow::CertificateRecord> certificates(const workflow::CertificateQuery& query) override;  // newest
+                                                                                                            // first
+  std::vector<std::string> past_their_end(Instant now) override;
+  std::vector<workflow::KeyRecord> keys(const workflow::KeyQuery& query) override;  // by token and label
+  std::vector<workflow::Record> requests_about(const std::string& fingerprint) override;
+  std::vector<workflow::KeyRecord> replaced_keys(const std::string& profile, Instant replaced_by) override;
+  std::size_t change_records(const std::vector<workflow::StatusChange>& changes, const std::string& actor,
+                             Instant at) override;
+  void note_installed(const std::string& fingerprint, const std::string& target, const std::string& actor,
+                      Instant at) override;
   void append_audit(const std::string& kind, const std::string& json, const std::string& actor, Instant at) override;
   void record_key(const workflow::KeyRecord& key, const std::string& kind, const std::string& json,
                   const std::string& actor, Instant at) override;
@@ -111,8 +121,20 @@ class SqliteStore final : public workflow::Store {
                   std::vector<workflow::Claim>& claims);
   bool anything_due(const workflow::ClaimQuery& query, Instant now);
   // records.cpp: certificates, keys.
-  void put(const workflow::CertificateRecord& certificate);
+  void put(const workflow::CertificateRecord& certificate, const std::string& profile);
   void put(const workflow::KeyRecord& key);
+  // Who changes records, when, and for which request ("" for none).
+  struct Cause {
+    const std::string& actor;
+    Instant at{};
+    std::string request;
+  };
+  bool would_change(const workflow::StatusChange& change);
+  std::size_t change_record(const workflow::StatusChange& change, const Cause& cause);
+  std::size_t change_certificate(const workflow::StatusChange& change, const Cause& cause);
+  std::size_t change_keys(const workflow::StatusChange& change, const Cause& cause);
+  void add_installed(const std::string& fingerprint, const std::string& target);
+  void follow(const workflow::Step& step);
   // facts.cpp: leaves, PIN refusals, rates.
   void append_leaf(std::string_view data);
 

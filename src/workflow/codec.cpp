@@ -28,7 +28,8 @@ void fields(InstallTarget& x, V& v) {
 }
 template <class V>
 void fields(Predecessor& x, V& v) {
-  v("certificate", x.certificate), v("der", x.der), v("reference", x.reference), v("provider_state", x.provider_state);
+  v("certificate", x.certificate), v("der", x.der), v("spki", x.spki), v("status", x.status);
+  v("reference", x.reference), v("provider_state", x.provider_state);
 }
 template <class V>
 void fields(Order& x, V& v) {
@@ -334,6 +335,10 @@ void fields(ResolvedAsAbandoned& x, V& v) {
 }
 template <class V>
 void fields(LookUpAsked&, V&) {}
+template <class V>
+void fields(ResolvedAsDone& x, V& v) {
+  v("reason", x.reason);
+}
 
 // ---- the words of the small enumerations ----------------------------------------------------------------------------
 

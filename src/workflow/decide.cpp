@@ -1,6 +1,7 @@
 #include "workflow/decide.h"
 
 #include "base/error.h"
+#include "workflow/lifecycle.h"
 #include "workflow/rules.h"
 #include "workflow/schedule.h"
 
@@ -100,16 +101,24 @@ Progress progress_with_note(const Report& report) {
   return progress;
 }
 
+State revoked(const Order& order, const Dossier& dossier) {
+  return Completed{dossier.key, order.predecessor ? order.predecessor->certificate : std::string{}, false, {}};
+}
+
+// A revocation hands nothing out: a provider that speaks of a certificate to fetch has not said what became of it.
+Standing revocation_standing(const Order& order, Standing standing) {
+  const bool speaks_of_a_certificate = standing == Standing::ready || standing == Standing::handed_out;
+  return !needs_key(order) && speaks_of_a_certificate ? Standing::unrecognised : standing;
+}
+
 // The submission is known to exist (or to have ended): where it stands now. `wish` turns waiting into withdrawing, and
 // a certificate into a late one.
 State landed(const Order& order, Dossier dossier, Submission submission, const Report& report,
              const std::optional<WithdrawWish>& wish) {
   const bool late = wish.has_value();
-  switch (report.standing) {
+  switch (revocation_standing(order, report.standing)) {
     case Standing::done:
-      if (order.kind == Kind::revoke && order.predecessor) {
-        return Completed{dossier.key, order.predecessor->certificate, late, {}};
-      }
+      if (!needs_key(order)) return revoked(order, dossier);
       [[fallthrough]];
     case Standing::handed_out:
       if (!report.handout) {
@@ -184,10 +193,11 @@ std::optional<WithdrawWish> given_up_before(bool late) {
 // A provider may answer nothing but errors for ever, or be gone from the configuration. A person who knows better can
 // end the waiting: with the certificate, or by giving up by name.
 bool is_word_of_a_person(const Context& context) {
-  return context.is<ResolvedAsCertificate>() || context.is<ResolvedAsAbandoned>();
+  return context.is<ResolvedAsCertificate>() || context.is<ResolvedAsAbandoned>() || context.is<ResolvedAsDone>();
 }
 
 Next at_any_time(const Dossier& dossier, const Submission& submission, bool late, const Context& context) {
+  if (context.is<ResolvedAsDone>()) return revoked(context.order, dossier);
   if (const auto* brought = context.is<ResolvedAsCertificate>()) {
     return State{Verifying{dossier, submission, brought->handout, late}};
   }
@@ -694,6 +704,7 @@ Next from(const Unresolved& state, const Context& context) {
   if (const auto* brought = context.is<ResolvedAsCertificate>()) {
     return State{Verifying{dossier, state.submission, brought->handout, late}};
   }
+  if (context.is<ResolvedAsDone>()) return revoked(context.order, state.dossier);
   if (context.is<ResolvedAsAbsent>()) {
     if (state.handout) return refuse("a result is stored: it was there. Bring the certificate, or abandon it");
     return absent_after_all(dossier, state.submission, state.wish, context);
@@ -777,6 +788,15 @@ std::string not_for_this_state(StateName state, EventName event) {
   return fmt::format("{} is not for a request that is {}", to_string(event), to_string(state));
 }
 
+// What a person may say depends on what was asked for.
+std::optional<std::string_view> not_for_this_kind(const Order& order, const Context& context) {
+  if (context.is<ResolvedAsCertificate>() && !needs_key(order)) return "a revocation brings no certificate";
+  if (context.is<ResolvedAsDone>() && needs_key(order)) {
+    return "only a revocation is done by a word alone: bring the certificate, or its reference";
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::variant<Decision, Refusal> decide(const Order& order, const State& state, const Event& event,
@@ -785,7 +805,7 @@ std::variant<Decision, Refusal> decide(const Order& order, const State& state, c
   const Rule* rule = rule_for(here, name_of(event.body));
   if (rule == nullptr) return Refusal{not_for_this_state(here, name_of(event.body))};
   const Context context{order, event, timing};
-  if (context.is<ResolvedAsCertificate>() && !needs_key(order)) return Refusal{"a revocation brings no certificate"};
+  if (const auto misfit = not_for_this_kind(order, context)) return Refusal{std::string(*misfit)};
   Next next = next_state(state, context);
   if (auto* refusal = std::get_if<Refusal>(&next)) return std::move(*refusal);
   State& reached = std::get<State>(next);
@@ -794,7 +814,8 @@ std::variant<Decision, Refusal> decide(const Order& order, const State& state, c
                                to_string(name_of(reached)))};
   }
   std::vector<Effect> effects = wanted_effects(reached, context);
-  return Decision{std::move(reached), std::move(effects), rule->sentence};
+  std::vector<StatusChange> records = record_changes(order, reached);
+  return Decision{std::move(reached), std::move(effects), rule->sentence, std::move(records)};
 }
 
 Decision begin(const Order& order, const Timing& timing) {
@@ -802,7 +823,7 @@ Decision begin(const Order& order, const Timing& timing) {
   const Context context{order, created, timing};
   State state = Preparing{};
   std::vector<Effect> effects = wanted_effects(state, context);
-  return Decision{std::move(state), std::move(effects), "a request is made"};
+  return Decision{std::move(state), std::move(effects), "a request is made", record_changes_at_begin(order)};
 }
 
 bool changes_something(const State& state, const Report& report) {

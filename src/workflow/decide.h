@@ -23,12 +23,26 @@ struct Timing {
   unsigned most_failed_look_ups = 24;  // look-ups that fail in a row, most of a day, before a person decides
 };
 
+// What becomes of a record because of a step: of a certificate (id: its SHA-256, hex) or of every key of a
+// SubjectPublicKeyInfo (id: its hash, hex). Applied in the step's own transaction, and only while the record's status
+// is one of `from` (empty: whatever it is), so that a late step never overwrites what happened meanwhile.
+struct StatusChange {
+  enum class Of { certificate, key };
+  Of of = Of::certificate;
+  std::string id;
+  std::vector<std::string> from;
+  std::string to;
+
+  bool operator==(const StatusChange&) const = default;
+};
+
 // What happens next: the new state and every effect that this state wants from now on (older effects of the request
 // that are not in the list are dropped; one that is being run right now and is still wanted goes on).
 struct Decision {
   State next;
   std::vector<Effect> effects;
   std::string_view rule;  // the row's sentence
+  std::vector<StatusChange> records;
 };
 // The event is not for this state. Nothing changes. Ordinary: a late answer, a cancel of something finished.
 struct Refusal {

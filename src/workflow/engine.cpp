@@ -19,6 +19,8 @@ namespace {
 
 // How often a sleeper looks whether another process wrote something. A look is one read of a shared page.
 constexpr Duration kLook = std::chrono::milliseconds{500};
+// After a chore failed.
+constexpr Duration kChoreRetry = std::chrono::minutes{1};
 // After the store failed.
 constexpr Duration kStoreRetry = std::chrono::seconds{1};
 // Timers claimed in one round; they cost no thread.
@@ -111,6 +113,7 @@ class Engine::Impl {
   bool read_again(Finished& finished, const Step& step);
   void keep_late(const Finished& finished, const Verdict& verdict);
   void give_up_storing(const Finished& finished, const Error& error);
+  void do_chore();
   bool claim_and_start();
   std::optional<Instant> spread_after_start(const Claim& claim) const;
   void start_once_only(std::vector<Claim> claims);
@@ -133,6 +136,7 @@ class Engine::Impl {
   std::map<std::string, Instant> paused_;  // lanes whose provider's rate is used up, until when
   std::vector<Finished> kept_;             // answers that are not on disk yet
   std::vector<GiveBack> give_back_;        // claims that go back with the next claim
+  std::optional<Instant> chore_due_;       // none: at once
   std::uint64_t seen_changes_ = 0;
   bool ask_ = true;       // something was written since `until` was asked
   bool failing_ = false;  // the store's last word
@@ -445,9 +449,23 @@ void Engine::Impl::store_works() {
   failing_ = false;
 }
 
+void Engine::Impl::do_chore() {
+  const Instant now = clock_.now();
+  if (!options_.chore || (chore_due_ && *chore_due_ > now)) return;
+  try {
+    chore_due_ = options_.chore(*store_);
+  } catch (const Error& error) {
+    if (worth_waiting_for(error)) throw;
+    // Requests are worked on all the same.
+    log::error(error.message());
+    chore_due_ = now + kChoreRetry;
+  }
+}
+
 bool Engine::Impl::step() {
   bool did = false;
   try {
+    do_chore();
     collect();
     did = commit_kept();
     if (kept_.empty()) did = claim_and_start() || did;
@@ -473,6 +491,7 @@ bool Engine::Impl::something_new() {
 void Engine::Impl::sleep() {
   flush();
   std::optional<Instant> due = store_->next_due(query());
+  if (options_.chore && chore_due_) due = due ? std::min(*due, *chore_due_) : chore_due_;
   for (const auto& [lane, until] : paused_) {
     if (until > clock_.now()) due = due ? std::min(*due, until) : until;
   }
@@ -490,6 +509,7 @@ void Engine::Impl::run(const std::function<bool(Store&)>& until) {
   while (!stopping_) {
     try {
       collect();
+      do_chore();
       ask_ = commit_kept() || ask_;
       if (something_new() && until && until(*store_)) break;
       ask_ = false;

@@ -134,6 +134,9 @@ struct ResolvedAsAbandoned {
   std::string reason;
 };
 struct LookUpAsked {};  // a person asks to look once more
+struct ResolvedAsDone {
+  std::string reason;
+};  // a person vouches that the revocation took effect
 
 using EventBody =
     std::variant<Created, KeyPlanned, KeyReady, CsrSigned, DraftFrozen, PreparationFailed, DraftAccepted, DraftRefused,
@@ -142,7 +145,7 @@ using EventBody =
                  LookUpInconclusive, Reported, HandedOut, NothingHandedOut, Verified, VerificationFailed,
                  HandoutUnreadable, TargetInstalled, TargetFailed, TargetSkipped, CancelAsked, CancelAnswered,
                  CancelImpossible, DeadlinePassed, ResolvedAsThere, ResolvedAsCertificate, ResolvedAsAbsent,
-                 ResolvedAsAbandoned, LookUpAsked>;
+                 ResolvedAsAbandoned, LookUpAsked, ResolvedAsDone>;
 
 // In the order of the variant.
 enum class EventName {
@@ -184,6 +187,7 @@ enum class EventName {
   resolved_as_absent,
   resolved_as_abandoned,
   look_up_asked,
+  resolved_as_done,
 };
 inline constexpr std::size_t kEventCount = std::variant_size_v<EventBody>;
 

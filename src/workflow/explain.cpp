@@ -104,6 +104,7 @@ class Explainer {
         break;
       case StateName::expired:
         ended(fmt::format("Time ran out: {}.", std::get<Expired>(record_.state).what));
+        still_valid();
         break;
       case StateName::cancelled:
         cancelled(std::get<Cancelled>(record_.state));
@@ -123,6 +124,10 @@ class Explainer {
 
  private:
   const RequestId& id() const { return record_.order.id; }
+  bool revokes() const { return !needs_key(record_.order); }
+  std::string predecessor() const {
+    return record_.order.predecessor ? record_.order.predecessor->certificate.substr(0, 12) : std::string{};
+  }
   std::string provider() const { return fmt::format("provider '{}'", record_.order.provider); }
 
   void say(std::string what) { text_.what_happened = std::move(what); }
@@ -130,6 +135,14 @@ class Explainer {
   void ended(std::string what) {
     say(std::move(what));
     text_.next = "Nothing: this request is over.";
+  }
+  // What an end without a result means for the certificate that is there.
+  void still_valid() {
+    if (predecessor().empty()) return;
+    text_.what_happened +=
+        fmt::format(" Certificate {} was not {}.", predecessor(), revokes() ? "revoked" : "replaced");
+    offer(revokes() ? fmt::format("hsmbridge cert revoke {} --reason {}", predecessor(), record_.order.reason)
+                    : fmt::format("hsmbridge cert renew {}", predecessor()));
   }
   // "asks the provider again in 5 minutes, at …", or that no worker has it in hand.
   void next_by(EffectName name, std::string_view what) {
@@ -145,7 +158,7 @@ class Explainer {
   // Where only the provider can end it, and where a person can when it never does.
   void stuck_commands() {
     offer(command(id(), "wait"));
-    offer(command(id(), "resolve", "--certificate FILE"));
+    offer(command(id(), "resolve", revokes() ? "--done --reason TEXT" : "--certificate FILE"));
     offer(command(id(), "resolve", "--abandon --reason TEXT"));
   }
   void show(const Progress& progress) {
@@ -160,7 +173,9 @@ class Explainer {
   void preparing(const Preparing& state) {
     say(state.again.empty() ? "The request was made; nothing has left this machine."
                             : fmt::format("It is prepared anew because {}.", state.again));
-    if (state.key && state.csr.empty()) {
+    if (revokes()) {
+      next_by(EffectName::build_draft, fmt::format("writes down what is asked of {}", provider()));
+    } else if (state.key && state.csr.empty()) {
       next_by(EffectName::sign_csr, "signs the CSR in the token");
     } else if (state.key) {
       next_by(EffectName::build_draft, fmt::format("has {} build the draft and freezes it", provider()));
@@ -171,7 +186,8 @@ class Explainer {
     waiting_commands();
   }
   void prepared() {
-    say("Key and draft are ready and proved; nothing has left this machine.");
+    say(revokes() ? "What is asked is written down; nothing has left this machine."
+                  : "Key and draft are ready and proved; nothing has left this machine.");
     next_by(EffectName::check_draft, "checks the draft against policy and what the provider can carry");
     waiting_commands();
   }
@@ -281,7 +297,8 @@ class Explainer {
       text_.what_happened += fmt::format(" It cannot be cancelled there: {}.", state.cancel_note);
     }
     next_by(EffectName::poll, "asks for the final word");
-    text_.next += " A certificate that comes late is recorded, not installed.";
+    text_.next += revokes() ? " A revocation that takes effect all the same is recorded."
+                            : " A certificate that comes late is recorded, not installed.";
   }
   void retrieving(const Retrieving& state) {
     where(state.submission, state.provider_status);
@@ -320,7 +337,7 @@ class Explainer {
     text_.next = "Nothing until a person decides. Nothing is sent again by itself.";
     if (state.wish) text_.what_happened += given_up(*state.wish) + " Found, it is withdrawn.";
     offer(command(id(), "resolve", "--reference REFERENCE"));
-    offer(command(id(), "resolve", "--certificate FILE"));
+    offer(command(id(), "resolve", revokes() ? "--done --reason TEXT" : "--certificate FILE"));
     offer(command(id(), "resolve", "--look-up"));
     if (state.handout) {
       text_.what_happened += " What came is stored; looking once more checks it again.";
@@ -333,6 +350,11 @@ class Explainer {
     for (const Finding& one : all) text_.what_happened += fmt::format("\n  {}: {}", one.name, one.explanation);
   }
   void completed(const Completed& state) {
+    if (revokes()) {
+      ended(
+          fmt::format("Certificate {} is revoked at {}, reason {}.", predecessor(), provider(), record_.order.reason));
+      return offer("hsmbridge cert list --status revoked");
+    }
     ended(
         state.late
             ? fmt::format("Certificate {} came after we had given up. It was checked and recorded, not installed; "
@@ -343,29 +365,42 @@ class Explainer {
       text_.what_happened += fmt::format(" It is not at {}: that was given up.", target);
     }
     if (!state.findings.empty()) text_.what_happened += " It differs from what was asked, as the profile allows:";
+    if (record_.order.kind == Kind::renew) {
+      text_.what_happened +=
+          state.late ? fmt::format(" The certificate that it was to replace, {}, is still in use.", predecessor())
+                     : fmt::format(" It takes the place of {}.", predecessor());
+    }
     findings(state.findings);
-    offer("hsmbridge cert show " + state.certificate.substr(0, 16));
+    if (state.late)
+      offer(fmt::format("hsmbridge cert revoke {} --reason cessationOfOperation", state.certificate.substr(0, 12)));
+    offer("hsmbridge cert show " + state.certificate.substr(0, 12));
   }
   void rejected(const Rejected& state) {
     ended(fmt::format("{} said no{}.", state.by.empty() ? "Somebody at the provider" : state.by,
                       state.reason.empty() ? "" : ": " + state.reason));
+    still_valid();
   }
   void cancelled(const Cancelled& state) {
     ended(fmt::format("It was cancelled by {}{}.", state.by, state.reason.empty() ? "" : ": " + state.reason));
+    still_valid();
   }
   void failed(const Failed& state) {
-    ended(fmt::format("It failed and no certificate exists: {}.", state.message));
+    ended(fmt::format("It failed and {}: {}.", revokes() ? "nothing was revoked" : "no certificate exists",
+                      state.message));
     if (!state.hint.empty()) text_.next = state.hint;
+    still_valid();
   }
   void quarantined(const Quarantined& state) {
     ended(fmt::format("Certificate {} does not answer the request. It is kept and was not installed:",
                       state.certificate.substr(0, 16)));
     findings(state.findings);
-    text_.next = "Have it revoked at the provider; then make a new request.";
-    offer("hsmbridge cert show " + state.certificate.substr(0, 16));
+    text_.next = "Have it revoked; then make a new request.";
+    offer(fmt::format("hsmbridge cert revoke {} --reason REASON", state.certificate.substr(0, 12)));
+    offer("hsmbridge cert show " + state.certificate.substr(0, 12));
   }
   void abandoned(const Abandoned& state) {
     ended(fmt::format("{} gave it up{}.", state.by, state.reason.empty() ? "" : ": " + state.reason));
+    still_valid();
   }
 
   const Record& record_;

@@ -20,6 +20,9 @@ constexpr std::array<std::string_view, kStateCount> kStates{
     "Expired",          "Cancelled",        "Failed",
     "Quarantined",      "Abandoned"};
 
+constexpr std::array<std::string_view, 7> kKinds{"enroll",     "renew",      "revoke",    "crl",
+                                                 "ocsp-batch", "cross-sign", "key-create"};
+
 constexpr std::array<std::string_view, kEventCount> kEvents{
     "Created",           "KeyPlanned",          "KeyReady",         "CsrSigned",          "DraftFrozen",
     "PreparationFailed", "DraftAccepted",       "DraftRefused",     "DraftTooOld",        "LocallyApproved",
@@ -28,7 +31,7 @@ constexpr std::array<std::string_view, kEventCount> kEvents{
     "Reported",          "HandedOut",           "NothingHandedOut", "Verified",           "VerificationFailed",
     "HandoutUnreadable", "TargetInstalled",     "TargetFailed",     "TargetSkipped",      "CancelAsked",
     "CancelAnswered",    "CancelImpossible",    "DeadlinePassed",   "ResolvedAsThere",    "ResolvedAsCertificate",
-    "ResolvedAsAbsent",  "ResolvedAsAbandoned", "LookUpAsked"};
+    "ResolvedAsAbsent",  "ResolvedAsAbandoned", "LookUpAsked",      "ResolvedAsDone"};
 
 constexpr std::array<std::string_view, 14> kEffects{
     "ensure_key", "sign_csr", "build_draft", "check_draft", "submit",         "look_up",  "poll",
@@ -47,6 +50,10 @@ std::optional<Enum> from_word(const std::array<std::string_view, N>& words, std:
 }
 
 }  // namespace
+
+std::string_view to_string(Kind kind) {
+  return kKinds[static_cast<std::size_t>(kind)];
+}
 
 std::string_view to_string(StateName name) {
   return kStates[static_cast<std::size_t>(name)];

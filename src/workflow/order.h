@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 // What was asked and what was prepared for it. Values only: everything here can be written to the journal and read
@@ -13,6 +14,8 @@
 namespace hsmbridge::workflow {
 
 enum class Kind { enroll, renew, revoke, crl, ocsp_batch, cross_sign, key_create };
+// "enroll", "ocsp-batch"
+std::string_view to_string(Kind kind);
 
 // The key of a request: one to be made, or one that is there.
 struct KeyWish {
@@ -39,6 +42,8 @@ struct InstallTarget {
 struct Predecessor {
   std::string certificate;  // SHA-256 of the DER, hex: its record
   Bytes der;
+  SpkiHash spki;                // of its key
+  std::string status;           // of its record when the order was made: what a revocation that fails goes back to
   ProviderReference reference;  // of the submission that brought it; empty when unknown
   std::string provider_state;   // of that submission; "" for none
 

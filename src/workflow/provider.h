@@ -84,6 +84,7 @@ struct Capabilities {
   bool full_profile = false;  // SANs, usages, validity and serial are ours
   bool renew = false;         // a renewal is linked to the certificate it replaces; else it is a request like any other
   bool revoke = false;        // Kind::revoke is carried out
+  bool revoke_hold = false;   // the reason certificateHold too
 };
 
 // One certificate service. Thread rule: every function may be called from several effect threads at once. Each blocks,
@@ -95,10 +96,11 @@ class Provider {
   virtual std::string_view type() const = 0;  // "securosys-tsb"
   virtual Capabilities capabilities() const = 0;
 
-  // What shall be sent or signed for this CSR (DER). Frozen afterwards. Throws refused for what it cannot carry. A
-  // revocation has no CSR (it is empty) and needs no draft beyond the order.
+  // What shall be sent or signed for this CSR (DER). Frozen afterwards. Throws refused for what it cannot carry. Not
+  // called for a revocation: its order is all that is asked.
   virtual ProviderDraft draft(const Order& order, ByteView csr, Instant now) = 0;
-  // Every reason not to submit this draft, all at once; empty when it may go.
+  // Every reason not to submit this draft, all at once; empty when it may go. A revocation has neither key nor CSR:
+  // what speaks against it is in call.order (predecessor, reason). Asked of a provider that revokes only.
   virtual std::vector<std::string> check(const ProviderCall& call) = 0;
   // Once per attempt. Nothing is repeated inside.
   virtual SubmitAnswer submit(const ProviderCall& call) = 0;

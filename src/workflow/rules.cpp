@@ -29,6 +29,7 @@ constexpr std::string_view kFoundByPerson =
     "a person found it: its reference is polled, or withdrawn where that was asked for";
 constexpr std::string_view kTooOldToSign =
     "not known to be signed while its draft was young enough: withdrawn, and a result that is there already is late";
+constexpr std::string_view kVouchedDone = "a person vouches that the revocation took effect";
 constexpr std::string_view kAnswerAfterAll = "the answer to an attempt that was given up came after all";
 
 //  from                        event                        to                                      rule
@@ -96,6 +97,7 @@ constexpr Rule kRules[] = {
     {S::looking_up, E::resolved_as_absent, kVouchedAbsent,
      "a person vouches that it is not there, once the lost call cannot be under way any more"},
     {S::looking_up, E::resolved_as_abandoned, to(S::abandoned), "a named person gave up"},
+    {S::looking_up, E::resolved_as_done, to(S::completed), kVouchedDone},
 
     {S::awaiting_approval, E::reported, kReport, "the provider said something new"},
     {S::awaiting_approval, E::found_at_provider, kReport, "the provider said something new"},
@@ -122,6 +124,7 @@ constexpr Rule kRules[] = {
     {S::withdrawing, E::nothing_handed_out, to(S::unresolved), "the result was handed out once and is lost"},
     {S::withdrawing, E::resolved_as_certificate, to(S::verifying), "a person brought the certificate"},
     {S::withdrawing, E::resolved_as_abandoned, to(S::abandoned), "a named person gave up"},
+    {S::withdrawing, E::resolved_as_done, to(S::completed), kVouchedDone},
 
     {S::retrieving, E::handed_out, to(S::verifying), "stored before anything else happens to it"},
     {S::retrieving, E::reported, to(S::retrieving, S::verifying, S::unresolved), "the provider said something new"},
@@ -147,6 +150,7 @@ constexpr Rule kRules[] = {
     {S::unresolved, E::resolved_as_absent, kVouchedAbsent,
      "a person vouches that it is not there: the next attempt, approved anew where approvals are wanted"},
     {S::unresolved, E::resolved_as_abandoned, to(S::abandoned), "a named person gave up"},
+    {S::unresolved, E::resolved_as_done, to(S::completed), kVouchedDone},
     {S::unresolved, E::submission_answered, kLanding, kAnswerAfterAll},
     {S::unresolved, E::submission_not_accepted, to(S::submitting, S::failed, S::cancelled, S::expired),
      kAnswerAfterAll},
@@ -170,7 +174,7 @@ constexpr std::array<std::string_view, kStateCount> kWaitsFor{
     "proof that the certificate answers the request",
     "every place where the certificate goes",
     "a person",
-    "nothing: a certificate was issued and checked",
+    "nothing: it is done",
     "nothing: somebody said no",
     "nothing: time ran out",
     "nothing: it was cancelled",

@@ -1,4 +1,5 @@
 #include "base/file.h"
+#include "tools/hsmbridge/cert_life.h"
 #include "tools/hsmbridge/commands.h"
 #include "tools/hsmbridge/place.h"
 #include "tools/hsmbridge/request_certificate.h"
@@ -36,24 +37,37 @@ std::vector<x509::Certificate> read(const std::string& file) {
 }
 
 // A file, or a certificate of the store by its SHA-256, as `request` names it.
-std::vector<x509::Certificate> read_or_find(Invocation& invocation, const std::string& name) {
+struct Shown {
+  std::vector<x509::Certificate> certificates;
+  std::optional<workflow::CertificateRecord> record;
+};
+Shown read_or_find(Invocation& invocation, const std::string& name) {
   std::error_code ignored;
   if (!std::filesystem::exists(name, ignored)) {
-    if (const auto stored = stored_certificate(invocation, name)) return {x509::parse_certificate(stored->der)};
+    if (auto stored = stored_certificate(invocation, name)) {
+      return {{x509::parse_certificate(stored->der)}, std::move(stored)};
+    }
   }
-  return read(name);
+  return {read(name), std::nullopt};
 }
 
 ExitCode show(Invocation& invocation) {
   Json rows = Json(Json::Array{});
   std::string text;
   for (const std::string& file : invocation.arguments.all("FILE")) {
-    for (const x509::Certificate& certificate : read_or_find(invocation, file)) {
+    const Shown shown = read_or_find(invocation, file);
+    for (const x509::Certificate& certificate : shown.certificates) {
       Json row = x509::to_json(certificate);
       row.set("file", Json(file));
+      if (shown.record) {
+        row.set("status", shown.record->status);
+        row.set("request", shown.record->request.str());
+        row.set("installed", Json(shown.record->installed));
+      }
       rows.push(std::move(row));
       text += (text.empty() ? "" : "\n") + x509::render(certificate);
     }
+    if (shown.record) text += record_text(invocation, *shown.record);
   }
   invocation.output.result("hsmbridge.cert-show/1", Json::object({{"certificates", std::move(rows)}}), text);
   return ExitCode::done;
@@ -146,9 +160,8 @@ ExitCode verify(Invocation& invocation) {
   return ok ? ExitCode::done : ExitCode::failed;
 }
 
-}  // namespace
-
-std::vector<Command> cert_commands() {
+// What needs no store: files.
+std::vector<Command> file_commands() {
   return {
       {"cert",
        "show",
@@ -172,6 +185,16 @@ std::vector<Command> cert_commands() {
        {ExitCode::failed},
        "One line a finding: faults (exit code 1) and notes.\n"},
   };
+}
+
+}  // namespace
+
+std::vector<Command> cert_commands() {
+  std::vector<Command> commands = certificate_life_commands();
+  for (auto& more : {certificate_place_commands(), file_commands()}) {
+    commands.insert(commands.end(), more.begin(), more.end());
+  }
+  return commands;
 }
 
 }  // namespace hsmbridge::cli

@@ -36,23 +36,6 @@ struct Wanted {
   std::optional<Duration> deadline;
 };
 
-std::vector<workflow::InstallTarget> targets_of(const config::ProfileSettings& profile,
-                                                const std::vector<std::string>& typed) {
-  std::vector<workflow::InstallTarget> targets;
-  const auto add = [&](const std::string& text) {
-    auto target = service::install_target(text);
-    const auto same = [&](const auto& other) { return other.name == target.name; };
-    if (std::none_of(targets.begin(), targets.end(), same)) targets.push_back(std::move(target));
-  };
-  const auto& install = profile.install;
-  if (install.token) add("token");
-  for (const auto& file : install.files) add("file:" + file.string());
-  if (install.provider) add("provider:" + *install.provider);
-  if (!install.hook.empty()) add("hook:" + Json(install.hook).dump());
-  for (const auto& text : typed) add(text);
-  return targets;
-}
-
 // What names the key from here on: its id, so that another key of that label that appears later changes nothing; its
 // URI, id and label together, where another key has that id too.
 std::string lasting_selector(pkcs11::Token& token, const pkcs11::KeyInfo& key) {
@@ -69,7 +52,8 @@ service::NewRequest resolve(Wiring& wiring, workflow::Store& store, const Wanted
   request.provider = settings.provider(wanted.provider ? *wanted.provider : profile.provider.value_or("")).name;
   request.token = settings.token(wanted.token ? *wanted.token : profile.token.value_or("")).name;
   request.ask = service::build_ask(wanted.like ? &*wanted.like : nullptr, &profile, wanted.wishes);
-  request.targets = targets_of(profile, wanted.install);
+  request.targets = service::install_targets(profile.install, wanted.install);
+  service::refuse_impossible_targets(request.targets, settings.token(request.token));
   request.deadline = wanted.deadline ? wanted.deadline : profile.deadline;
   request.max_age = profile.max_age;
   // Nobody could give them: the request would wait for ever.
@@ -155,16 +139,6 @@ struct Pace {
   std::optional<Duration> timeout;
 };
 
-// Works on the requests as far as the command wants; what went wrong and is tried again later is a warning.
-void drive(Invocation& invocation, Wiring& wiring, const std::vector<RequestId>& ids, Until until,
-           std::optional<Duration> timeout) {
-  for (const auto& waited : drive_requests(wiring, ids, until, timeout, invocation.output)) {
-    if (!waited.trouble || reached(waited.record.state, until)) continue;
-    invocation.output.warning(waited.trouble->message() + "; it is tried again by `hsmbridge request wait " +
-                              waited.record.order.id.str() + "` or `hsmbridge run`");
-  }
-}
-
 Wanted wanted_of(const service::BatchRow& row, Wanted wanted) {
   const auto text = [&](std::string_view column, std::optional<std::string>& to) {
     if (row.has(column)) to = row.text_or(column, "");
@@ -217,7 +191,7 @@ ExitCode enroll_many(Invocation& invocation, Wiring& wiring, const Wanted& typed
   }
   std::vector<RequestId> ids;
   for (const auto& one : made) ids.push_back(one.id);
-  if (!pace.queue) drive(invocation, wiring, ids, pace.until, pace.timeout);
+  if (!pace.queue) drive(invocation.output, wiring, ids, pace.until, pace.timeout);
   auto worst = ExitCode::done;
   for (const auto& one : made) {
     const auto view = service::view_request(*store, one.id, wiring.clock().now());
@@ -255,7 +229,7 @@ ExitCode enroll(Invocation& invocation) {
   if (arguments.has("--from")) return enroll_many(invocation, *wiring, wanted, pace);
   const auto store = wiring->store();
   const auto id = order_once(invocation, *wiring, *store, wanted);
-  if (!pace.queue) drive(invocation, *wiring, {id}, pace.until, pace.timeout);
+  if (!pace.queue) drive(invocation.output, *wiring, {id}, pace.until, pace.timeout);
   const auto now = wiring->clock().now();
   const auto view = service::view_request(*store, id, now);
   invocation.output.result("hsmbridge.request/1", service::to_json(view), outcome_text(view, now));

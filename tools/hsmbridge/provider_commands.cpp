@@ -52,6 +52,11 @@ constexpr CapabilityRow kCapabilities[] = {
     {"complete_look_up", &workflow::Capabilities::complete_look_up,
      "after a lost answer it can say for certain that nothing arrived",
      "after a lost answer it cannot say for certain that nothing arrived: a person decides"},
+    {"revoke", &workflow::Capabilities::revoke, "a certificate can be revoked there",
+     "a certificate cannot be revoked there"},
+    {"revoke_hold", &workflow::Capabilities::revoke_hold, "a certificate can be put on hold (certificateHold)", ""},
+    {"renew", &workflow::Capabilities::renew, "a renewal is linked to the certificate that it replaces",
+     "a renewal is a request like any other"},
     {"result_once", &workflow::Capabilities::result_once, "a result is handed out once",
      "a result can be fetched again"},
 };
@@ -71,7 +76,8 @@ ExitCode show(Invocation& invocation) {
   Json able = Json::object();
   for (const auto& row : kCapabilities) {
     const bool has = capabilities.*row.member;
-    lines += fmt::format("{}{}", lines.empty() ? "" : "\n", has ? row.yes : row.no);
+    const auto words = has ? row.yes : row.no;
+    if (!words.empty()) lines += fmt::format("{}{}", lines.empty() ? "" : "\n", words);
     able.set(std::string(row.name), has);
   }
   json.set("capabilities", able);

@@ -251,15 +251,16 @@ workflow::EventBody resolution(const Arguments& arguments) {
   if (arguments.has("--not-there")) given.emplace_back(workflow::ResolvedAsAbsent{reason});
   if (arguments.has("--abandon")) given.emplace_back(workflow::ResolvedAsAbandoned{reason});
   if (arguments.has("--look-up")) given.emplace_back(workflow::LookUpAsked{});
+  if (arguments.has("--done")) given.emplace_back(workflow::ResolvedAsDone{reason});
   if (const auto target = arguments.text("--skip-target")) {
     given.emplace_back(workflow::TargetSkipped{*target, reason});
   }
   if (given.size() != 1) {
     throw Error{ErrorKind::invalid_input,
                 "say how it is resolved, with exactly one of: --reference, --certificate, "
-                "--not-there, --abandon, --look-up, --skip-target"};
+                "--not-there, --abandon, --look-up, --skip-target, --done"};
   }
-  const bool gives_up = arguments.has("--abandon") || arguments.has("--skip-target");
+  const bool gives_up = arguments.has("--abandon") || arguments.has("--skip-target") || arguments.has("--done");
   if ((gives_up || arguments.has("--not-there")) && reason.empty()) {
     throw Error{ErrorKind::invalid_input, "this decision stays in the journal under your name: give --reason"};
   }
@@ -346,12 +347,14 @@ std::vector<Command> request_commands() {
         {"--not-there", "", "it is provably not at the provider: submit again"},
         {"--abandon", "", "give it up"},
         {"--look-up", "", "look for it at the provider once more"},
+        {"--done", "", "a revocation: it took effect, the provider's list or page says so"},
         {"--skip-target", "NAME", "give up one place where its certificate goes, for example file:/path"},
-        {"--reason", "TEXT", "why; demanded with --not-there, --abandon and --skip-target"}},
+        {"--reason", "TEXT", "why; demanded with --not-there, --abandon, --skip-target and --done"}},
        {kRequest},
        resolve,
        kOutcomes,
-       "--not-there makes another submission. Look at the provider first: two submissions are two certificates.\n"},
+       "--not-there makes another submission. Look at the provider first: two submissions\n"
+       "are two certificates.\n"},
       {"request",
        "diagram",
        "Print the state machine of requests",

@@ -75,6 +75,22 @@ std::string findings_text(const workflow::State& state) {
   return text;
 }
 
+bool revokes(const service::RequestView& view) {
+  return !workflow::needs_key(view.record.order);
+}
+
+// What a request is for, in one line.
+std::string for_text(const service::RequestView& view, const service::RequestRow& row) {
+  if (revokes(view)) {
+    return fmt::format("revocation of certificate {} ({}), reason {}", row.predecessor, row.what,
+                       view.record.order.reason);
+  }
+  if (row.kind == workflow::Kind::renew) {
+    return fmt::format("renewal of certificate {} ({}), key {}", row.predecessor, row.what, row.key);
+  }
+  return row.what + ", key " + row.key;
+}
+
 std::string indented(const std::vector<std::string>& lines, std::string_view indent) {
   std::string text;
   for (const auto& line : lines) text += fmt::format("{}{}\n", indent, safe(line));
@@ -106,7 +122,12 @@ ExitCode exit_code_of(const workflow::State& state) {
 std::string list_text(const std::vector<service::RequestRow>& rows, Instant now) {
   if (rows.empty()) return "no requests\n";
   commandline::Table table({"ID", "STATE", "KEY", "CHANGED", "NAMES"});
-  for (const auto& row : rows) table.row({row.id.str(), row.state, row.key, ago(row.changed_at, now), row.what});
+  for (const auto& row : rows) {
+    // What is usual goes without saying.
+    const auto kind =
+        row.kind == workflow::Kind::enroll ? std::string{} : std::string(workflow::to_string(row.kind)) + " ";
+    table.row({row.id.str(), row.state, row.key, ago(row.changed_at, now), kind + row.what});
+  }
   return table.text();
 }
 
@@ -117,10 +138,13 @@ std::string show_text(const service::RequestView& view, Instant now) {
   commandline::Fields fields;
   fields.add("Request", row.id.str());
   fields.add("State", fmt::format("{} since {}", row.state, with_distance(view.record.changed_at, now)));
+  if (row.kind != workflow::Kind::enroll) fields.add("Kind", std::string(workflow::to_string(row.kind)));
   fields.add("Names", safe(row.what));
+  if (order.predecessor) fields.add(revokes(view) ? "Revokes" : "Renews", order.predecessor->certificate);
+  fields.add("Reason", safe(order.reason));
   fields.add("Provider", safe(order.provider + ", profile " + order.profile));
-  fields.add("Key", safe(row.key));
-  if (const auto* key = workflow::key_of(state)) {
+  if (!revokes(view)) fields.add("Key", safe(row.key));
+  if (const auto* key = workflow::key_of(state); key != nullptr && !revokes(view)) {
     fields.add("Key URI", safe(key->uri));
     fields.add("SPKI SHA-256", key->spki.str());
   }
@@ -128,7 +152,7 @@ std::string show_text(const service::RequestView& view, Instant now) {
   if (order.deadline) fields.add("Deadline", with_distance(*order.deadline, now));
   if (const auto* draft = workflow::draft_of(state)) {
     fields.add("Draft", fmt::format("{}, built {}", safe(draft->summary), ago(draft->built_at, now)));
-    fields.add("Draft digest", workflow::draft_digest(*draft));
+    if (!revokes(view)) fields.add("Draft digest", workflow::draft_digest(*draft));
     if (!draft->to_be_signed.empty()) fields.add("To be signed", "SHA-256 " + hex(sha256(draft->to_be_signed)));
   }
   if (const auto* submission = workflow::submission_of(state)) {
@@ -163,7 +187,7 @@ std::string explain_text(const service::RequestView& view, Instant now) {
     if (content.empty()) return;
     text += fmt::format("{:<10}{}\n", heading, commandline::wrapped(safe(content), 78 - 10, 10));
   };
-  paragraph("For", row.what + ", key " + row.key);
+  paragraph("For", for_text(view, row));
   paragraph("Happened", explanation.what_happened);
   paragraph("Awaited", explanation.awaited);
   if (explanation.since) paragraph("Since", with_distance(*explanation.since, now));
@@ -199,8 +223,10 @@ std::string history_text(const std::vector<workflow::JournalEntry>& history,
 
 std::string outcome_text(const service::RequestView& view, Instant now) {
   const auto row = service::row_of(view.record);
-  std::string text = fmt::format("{}  {}  {}\n", row.id.str(), row.state, safe(row.what));
-  if (view.certificate) {
+  const auto kind =
+      row.kind == workflow::Kind::enroll ? std::string{} : std::string(workflow::to_string(row.kind)) + " ";
+  std::string text = fmt::format("{}  {}  {}{}\n", row.id.str(), row.state, kind, safe(row.what));
+  if (view.certificate && !revokes(view)) {
     text += fmt::format("certificate {}, serial {}, valid until {} UTC\n", view.certificate->fingerprint.substr(0, 16),
                         view.certificate->serial, clock_text(view.certificate->not_after));
     const auto findings = findings_text(view.record.state);

@@ -196,4 +196,13 @@ Waited drive_request(Wiring& wiring, const RequestId& id, Until until, std::opti
   return drive_requests(wiring, {id}, until, timeout, output).front();
 }
 
+void drive(commandline::Output& output, Wiring& wiring, const std::vector<RequestId>& ids, Until until,
+           std::optional<Duration> timeout) {
+  for (const auto& waited : drive_requests(wiring, ids, until, timeout, output)) {
+    if (!waited.trouble || reached(waited.record.state, until)) continue;
+    output.warning(waited.trouble->message() + "; it is tried again by `hsmbridge request wait " +
+                   waited.record.order.id.str() + "` or `hsmbridge run`");
+  }
+}
+
 }  // namespace hsmbridge::cli

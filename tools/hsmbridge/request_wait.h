@@ -34,6 +34,10 @@ std::vector<Waited> drive_requests(Wiring& wiring, const std::vector<RequestId>&
 Waited drive_request(Wiring& wiring, const RequestId& id, Until until, std::optional<Duration> timeout,
                      commandline::Output& output);
 
+// Works on the requests as far as the command wants; what went wrong and is tried again later is a warning.
+void drive(commandline::Output& output, Wiring& wiring, const std::vector<RequestId>& ids, Until until,
+           std::optional<Duration> timeout);
+
 // Whether the request is where it was driven to.
 bool reached(const workflow::State& state, Until until);
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "service/effects.h"
 #include "service/requests.h"
+#include "service/sweep.h"
 #include "tools/hsmbridge/commands.h"
 #include "tools/hsmbridge/left_out_watch.h"
 #include "tools/hsmbridge/run_signals.h"
@@ -16,6 +17,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -85,10 +87,41 @@ Equipment read_configuration(const std::optional<std::filesystem::path>& config)
   return equipment;
 }
 
+// What the sweep did, one line each.
+void tell(const service::Sweep::Result& result, Instant now) {
+  for (const auto& made : result.renewals) {
+    log::info(fmt::format("{} renews certificate {} ({}), which ends in {}{}", made.request.str(),
+                          made.certificate.substr(0, 12), commandline::safe(made.names), spoken(made.ends_at - now),
+                          made.key ? ", with the new key " + commandline::safe(*made.key) : ", with the same key"));
+  }
+  for (const auto& fingerprint : result.expired) {
+    log::info(fmt::format("certificate {} is past its end: expired", fingerprint.substr(0, 12)));
+  }
+  for (const auto& key : result.retired) {
+    log::info(
+        fmt::format("key {} in token {} is retired: its certificate was replaced and the overlap is over (the key "
+                    "stays in the token)",
+                    commandline::safe(key.label), key.token));
+  }
+  for (const auto& trouble : result.troubles) log::warning(commandline::safe(trouble));
+}
+
+// Renewals, ends and retirements, between the requests.
+std::function<Instant(workflow::Store&)> sweeping(Wiring& wiring, const std::string& worker) {
+  auto sweep = std::make_shared<service::Sweep>(wiring.settings(), "worker:" + worker,
+                                                [](std::size_t count) { return random_bytes(count); });
+  return [&wiring, sweep](workflow::Store& store) {
+    const auto now = wiring.clock().now();
+    tell(sweep->round(store, now), now);
+    return now + service::Sweep::kInterval;
+  };
+}
+
 // Until a signal, or until something that was left out can be used.
 void work(Equipment& equipment, StopSignals& signals) {
   auto& wiring = *equipment.wiring;
   announce(wiring, equipment.options);
+  equipment.options.chore = sweeping(wiring, equipment.options.worker);
   LoggedEffects effects(wiring);
   workflow::Engine engine(std::move(equipment.store), effects, wiring.clock(), std::move(equipment.options));
   signals.target(engine);
@@ -142,7 +175,7 @@ ExitCode run(Invocation& invocation) {
 std::vector<Command> run_commands() {
   return {{"run",
            "",
-           "Work on every request until told to stop (the daemon)",
+           "Work on every request and renew certificates until told to stop (the daemon)",
            {},
            {},
            run,
@@ -150,7 +183,12 @@ std::vector<Command> run_commands() {
            "SIGTERM and SIGINT finish the effects in hand and stop. SIGHUP reads the\n"
            "configuration again. Any number of processes may run on one store: they share\n"
            "the work. A token or provider that this process cannot use (module, PIN or key\n"
-           "not readable) is left to another one, and looked at again every minute.\n"}};
+           "not readable) is left to another one, and looked at again every minute.\n"
+           "At the start and once a minute it renews what is due (`renew_before` of the\n"
+           "profile), marks what is past its end as expired, and retires the key of a replaced\n"
+           "certificate when the profile's `overlap` (7 days) is over; nothing is destroyed.\n"
+           "A renewal that brought nothing is tried again a day later, or after an eighth of\n"
+           "the time left, whichever is sooner.\n"}};
 }
 
 }  // namespace hsmbridge::cli

@@ -149,7 +149,7 @@ TEST_CASE("the whole file becomes plain values") {
   CHECK(server.extended_usage == std::vector<std::string>{"serverAuth"});
   CHECK(server.validity == 90 * 24h);
   CHECK(server.max_age == 7 * 24h);
-  CHECK(server.renew_before == 30 * 24h);
+  CHECK(server.renew_before == RenewBefore{30 * 24h, 0});
   CHECK(server.accept == std::vector<std::string>{"serial-not-positive"});
   CHECK(server.anchors == std::vector<fs::path>{"/etc/hsmbridge/ca.pem"});
   CHECK(server.install.token);
@@ -163,6 +163,54 @@ TEST_CASE("the whole file becomes plain values") {
 
   CHECK(settings.audit.token == "web");
   CHECK(settings.audit.interval == 1h);
+}
+
+TEST_CASE("renewal and places of a certificate are read in every form") {
+  const Settings settings = read(R"(profiles:
+  part: {renew_before: 15%, renew_key: always-new, overlap: 3d}
+  hours:
+    renew_before: 10h
+    renew_key: same
+    install:
+      token: true
+      on_renew: keep
+      file: [a.pem]
+      files:
+        - {path: /etc/nginx/www.pem, content: leaf, owner: root, group: www-data, mode: "0640"}
+        - {path: b.p7b, content: pkcs7}
+        - {path: c.pem, order: root-first}
+)");
+  const ProfileSettings& part = settings.profile("part");
+  CHECK(part.renew_before == RenewBefore{{}, 15});
+  CHECK(part.renew_key == RenewKey::always_make);
+  CHECK(part.overlap == 72h);
+  const ProfileSettings& hours = settings.profile("hours");
+  CHECK(hours.renew_before == RenewBefore{10h, 0});
+  CHECK(hours.renew_key == RenewKey::same);
+  CHECK(hours.install.keep_in_token);
+  CHECK(hours.install.files == std::vector<fs::path>{"/etc/hsmbridge/a.pem"});
+  REQUIRE(hours.install.more_files.size() == 3);
+  const FileTargetSettings& first = hours.install.more_files[0];
+  CHECK(first.path == "/etc/nginx/www.pem");
+  CHECK(first.content == "leaf");
+  CHECK(first.owner == "root");
+  CHECK(first.group == "www-data");
+  CHECK(first.mode == 0640U);
+  CHECK(hours.install.more_files[1].path == "/etc/hsmbridge/b.p7b");
+  CHECK(hours.install.more_files[1].content == "pkcs7");
+  CHECK(hours.install.more_files[2].content == "full");
+  CHECK(hours.install.more_files[2].order == "root-first");
+
+  CHECK(problems(R"(profiles:
+  a: {renew_before: 100%}
+  b: {renew_before: soon, install: {on_renew: keep}}
+  c: {renew_before: 0s, install: {files: [{path: /x, content: half, mode: "rw"}]}}
+)") == R"(c.yaml:2:21: profiles.a.renew_before: a part of the certificate's life is 1% to 99%
+c.yaml:3:21: profiles.b.renew_before: 'soon' is no time before the end: write 30d, 10h or 15%
+c.yaml:3:47: profiles.b.install.on_renew: belongs to token: true
+c.yaml:4:21: profiles.c.renew_before: must be longer than nothing
+c.yaml:4:63: profiles.c.install.files[1].content: 'half' is none of: full, leaf, chain, pkcs7
+c.yaml:4:75: profiles.c.install.files[1].mode: must be an octal number up to 0777, for example 0640)");
 }
 
 TEST_CASE("an empty file configures nothing and is no error") {

@@ -4,6 +4,7 @@
 #include "service/install.h"
 #include "support/temp_folder.h"
 #include "x509/pem.h"
+#include "x509/pkcs7_bundle.h"
 
 #include <sys/stat.h>
 
@@ -105,4 +106,90 @@ TEST_CASE_METHOD(Fixture, "a pipe in the place of the file is refused and not wa
   REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
   CHECK_THROWS_AS(install(), Error);
   CHECK(std::filesystem::is_fifo(path));
+}
+
+TEST_CASE_METHOD(Fixture, "a file says which certificates it holds, in which order, and who may read it") {
+  const auto anything = [](const std::string&) { return true; };
+  const auto install_as = [&](const std::string& more) {
+    workflow::CertificateRecord record;
+    record.der = one;
+    record.chain = {two};
+    service::install_file(
+        service::install_target(R"(file:{"path":")" + path.string() + R"(")" + (more.empty() ? "" : "," + more) + "}"),
+        record, {anything, anything});
+    return to_text(read_file(path));
+  };
+  const auto pem = [](const Bytes& der) { return x509::certificate_to_pem(der); };
+  const auto mode = [&] {
+    struct stat status {};
+    REQUIRE(::stat(path.c_str(), &status) == 0);
+    return status.st_mode & 07777U;
+  };
+  CHECK(install_as(R"("content":"leaf")") == pem(one));
+  CHECK(mode() == 0644);
+  CHECK(install_as(R"("content":"chain","mode":"0600")") == pem(two));
+  CHECK(mode() == 0600);
+  // The same content with another mode is written again; without one the mode is the administrator's business.
+  CHECK(install_as(R"("content":"chain","mode":"0640")") == pem(two));
+  CHECK(mode() == 0640);
+  CHECK(install_as(R"("content":"chain")") == pem(two));
+  CHECK(mode() == 0640);
+  const auto bundle = install_as(R"("content":"pkcs7")");
+  CHECK(bundle.starts_with("-----BEGIN PKCS7-----"));
+  CHECK(x509::certificates_of_bundle(as_bytes(bundle)).size() == 2);
+  // A bundle holds nothing but certificates: it is replaced too.
+  CHECK(install_as(R"("content":"leaf")") == pem(one));
+  for (const char* wrong : {R"("content":"half")", R"("order":"up")", R"("mode":"rw")", R"("colour":"red")"}) {
+    INFO(wrong);
+    CHECK_THROWS_AS(install_as(wrong), Error);
+  }
+  try {
+    install_as(R"("owner":"no-such-user-here")");
+    FAIL("it was written");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::not_found);
+    CHECK(error.message() == "this machine has no user 'no-such-user-here'");
+  }
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "a bundle, and a file with its root first, are this bridge's own by any of their certificates") {
+  chain = {root};
+  for (const std::string more : {R"("content":"pkcs7")", R"("order":"root-first")"}) {
+    INFO(more);
+    which = R"({"path":")" + path.string() + R"(",)" + more + "}";
+    const auto put_there = [&](const std::vector<Bytes>& certificates) {
+      std::string text;
+      for (const auto& der : certificates) text += x509::certificate_to_pem(der);
+      return more.find("pkcs7") == std::string::npos ? text
+                                                     : x509::write_pem("PKCS7", x509::pkcs7_bundle(certificates));
+    };
+    // `install` names the path itself for the other tests.
+    const auto install_there = [&] {
+      workflow::CertificateRecord record;
+      record.der = one;
+      record.chain = chain;
+      const auto nothing = [](const std::string&) { return false; };
+      service::install_file(service::install_target("file:" + which), record, {nothing, nothing});
+    };
+    put(put_there({root, two}));
+    CHECK_THROWS_AS(install_there(), Error);
+    put(put_there({root, two, one}));
+    CHECK_THROWS_AS(install_there(), Error);
+    put(put_there({root, one}));
+    CHECK_NOTHROW(install_there());
+  }
+}
+
+TEST_CASE("certificates are selected with and without their root, from either end") {
+  workflow::CertificateRecord record;
+  record.der = x509::read_certificate(read_file(HSMBRIDGE_TEST_DATA "/x509/one.pem"));
+  record.chain = {x509::read_certificate(read_file(HSMBRIDGE_TEST_DATA "/x509/two.pem"))};
+  using service::Selection;
+  using service::Sequence;
+  using Ders = std::vector<Bytes>;
+  CHECK(service::select(record, Selection::leaf) == Ders{record.der});
+  CHECK(service::select(record, Selection::chain) == record.chain);
+  CHECK(service::select(record, Selection::everything) == Ders{record.der, record.chain[0]});
+  CHECK(service::select(record, Selection::everything, Sequence::root_first) == Ders{record.chain[0], record.der});
 }

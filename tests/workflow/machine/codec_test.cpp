@@ -37,6 +37,11 @@ TEST_CASE("an order with every optional member reads back as it was written") {
   order.wants_command = true;
   order.kind = Kind::cross_sign;
   CHECK(order_from(Json::parse(to_json(order).dump())) == order);
+  for (const Order& one : samples::every_order()) {
+    const Json written = Json::parse(to_json(one).dump());
+    CHECK(order_from(written) == one);
+    CHECK(written.at("kind").as_string() == to_string(one.kind));
+  }
 }
 
 TEST_CASE("a member from a newer version is corrupt and not dropped") {

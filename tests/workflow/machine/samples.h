@@ -28,6 +28,28 @@ inline Order order() {
   return order;
 }
 
+inline Predecessor predecessor() {
+  return Predecessor{"5eed", Bytes{0x30, 0x00}, SpkiHash("ab12"), "current", ProviderReference("ref-0"), R"({"id":7})"};
+}
+inline Order renewal() {
+  Order renewal = order();
+  renewal.kind = Kind::renew;
+  renewal.predecessor = predecessor();
+  return renewal;
+}
+inline Order revocation() {
+  Order revocation = order();
+  revocation.kind = Kind::revoke;
+  revocation.key = {};
+  revocation.targets.clear();
+  revocation.predecessor = predecessor();
+  revocation.reason = "keyCompromise";
+  return revocation;
+}
+inline std::vector<Order> every_order() {
+  return {order(), renewal(), revocation()};
+}
+
 inline Key key() {
   return Key{"pkcs11:token=web;id=%00%01", "web-2026", "0001", SpkiHash("ab12"), true};
 }
@@ -317,6 +339,10 @@ inline ResolvedAsAbandoned sample() {
 template <>
 inline LookUpAsked sample() {
   return {};
+}
+template <>
+inline ResolvedAsDone sample() {
+  return {"it is on the list"};
 }
 
 template <class Variant, std::size_t... I>

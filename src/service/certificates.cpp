@@ -1,0 +1,215 @@
+#include "service/certificates.h"
+
+#include "base/error.h"
+#include "service/requests.h"
+#include "workflow/lifecycle.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+namespace hsmbridge::service {
+
+namespace {
+
+namespace status = workflow::status;
+
+constexpr std::size_t kLeastPrefix = 4;
+constexpr unsigned kMostCandidates = 10;
+constexpr Duration kLongestPause = std::chrono::hours{24};
+constexpr int kPauseParts = 8;   // of the time left
+constexpr int kLatestStart = 3;  // parts of the life; a renewal starts in the last one
+
+// Statuses of certificates that are history.
+const std::vector<std::string>& past_statuses() {
+  static const std::vector<std::string> kPast{status::kSuperseded, status::kRevoked, status::kExpired};
+  return kPast;
+}
+
+bool contains(const std::vector<std::string>& words, const std::string& word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// As the store writes it, or nothing when it is no beginning of a SHA-256.
+std::optional<std::string> fingerprint_prefix(std::string_view typed) {
+  std::string prefix;
+  for (const char c : typed) {
+    if (c == ':') continue;  // as openssl prints fingerprints
+    prefix += static_cast<char>(c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c);
+  }
+  if (prefix.size() < kLeastPrefix || prefix.size() > 64) return std::nullopt;
+  if (prefix.find_first_not_of("0123456789abcdef") != std::string::npos) return std::nullopt;
+  return prefix;
+}
+
+[[noreturn]] void refuse_ambiguous(const std::vector<workflow::CertificateRecord>& found, std::string_view typed) {
+  Error error{ErrorKind::ambiguous,
+              fmt::format("{}{} certificates begin with {}", found.size() > kMostCandidates ? "more than " : "",
+                          std::min<std::size_t>(found.size(), kMostCandidates), typed)};
+  for (std::size_t i = 0; i < found.size() && i < kMostCandidates; ++i) {
+    error.with("candidate",
+               fmt::format("{} {} {}", found[i].fingerprint.substr(0, 16), found[i].status, found[i].subject));
+  }
+  throw error.hint("type more of the SHA-256");
+}
+
+Error no_such_certificate(std::string_view typed) {
+  return Error{ErrorKind::not_found, fmt::format("there is no certificate {}", typed)}.hint(
+      "`hsmbridge cert list --all` shows every certificate; name one by the beginning of its SHA-256, or by the "
+      "request that brought it");
+}
+
+workflow::CertificateRecord certificate_of_request(workflow::Store& store, std::string_view typed) {
+  std::optional<RequestId> id;
+  try {
+    id = find_request(store, typed);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::ambiguous) throw;
+    throw no_such_certificate(typed);
+  }
+  workflow::CertificateQuery query;
+  query.request = *id;
+  const auto brought = store.certificates(query);
+  if (!brought.empty()) return brought.front();
+  // A revocation brings none, and is about one.
+  const auto record = store.find(*id);
+  if (record && record->order.predecessor) {
+    if (auto about = store.certificate(record->order.predecessor->certificate)) return std::move(*about);
+  }
+  throw Error{ErrorKind::not_found, fmt::format("request {} has brought no certificate", id->str())}.hint(
+      fmt::format("`hsmbridge request explain {}` says where it stands", id->str()));
+}
+
+bool is_open(const workflow::Record& record) {
+  return !workflow::is_final(workflow::name_of(record.state));
+}
+
+bool replaced_it(const workflow::Record& record) {
+  const auto* completed = std::get_if<workflow::Completed>(&record.state);
+  return completed != nullptr && !completed->late;
+}
+
+}  // namespace
+
+workflow::CertificateRecord find_certificate(workflow::Store& store, std::string_view typed) {
+  if (const auto prefix = fingerprint_prefix(typed)) {
+    workflow::CertificateQuery query;
+    query.prefix = *prefix;
+    query.most = kMostCandidates + 1;
+    auto found = store.certificates(query);
+    if (found.size() == 1) return std::move(found.front());
+    if (found.size() > 1) refuse_ambiguous(found, *prefix);
+  }
+  return certificate_of_request(store, typed);
+}
+
+Instant renewal_start(const workflow::CertificateRecord& record, const config::RenewBefore& before) {
+  const Duration life = std::max(record.not_after - record.not_before, Duration::zero());
+  if (before.percent > 0) return record.not_after - life * before.percent / 100;
+  return record.not_after - (before.time < life ? before.time : life / kLatestStart);
+}
+
+RenewalPlan plan_renewal(workflow::Store& store, const workflow::CertificateRecord& record,
+                         const config::ProfileSettings* profile) {
+  RenewalPlan plan;
+  std::optional<Instant> ended;
+  for (const auto& request : store.requests_about(record.fingerprint)) {
+    if (request.order.kind != workflow::Kind::renew) continue;
+    if (is_open(request)) plan.open = request.order.id;
+    if (replaced_it(request) && !plan.done) plan.done = request.order.id;
+    if (!is_open(request) && !ended) {
+      ended = request.changed_at;
+      plan.failed = request.order.id;
+    }
+  }
+  if (plan.done || plan.open) plan.failed.reset();
+  if (record.status != status::kCurrent || plan.open || plan.done || profile == nullptr || !profile->renew_before) {
+    return plan;
+  }
+  plan.due = renewal_start(record, *profile->renew_before);
+  if (plan.failed) {
+    const Duration left = std::max(record.not_after - *ended, Duration::zero());
+    plan.due = std::max(*plan.due, *ended + std::min(kLongestPause, left / kPauseParts));
+  }
+  return plan;
+}
+
+const config::ProfileSettings* profile_named(const config::Settings& settings, const std::string& name) {
+  for (const auto& profile : settings.profiles) {
+    if (profile.name == name) return &profile;
+  }
+  return nullptr;
+}
+
+CertificateRow row_of(workflow::Store& store, const workflow::CertificateRecord& record,
+                      const config::Settings& settings) {
+  CertificateRow row;
+  row.record = record;
+  row.names = record.subject;
+  const auto request = store.find(record.request);
+  if (!request) return row;
+  const auto& order = request->order;
+  if (auto names = names_of(order); !names.empty()) row.names = std::move(names);
+  row.provider = order.provider;
+  row.profile = order.profile;
+  row.token = order.token;
+  workflow::KeyQuery query;
+  query.spki = record.spki;
+  query.token = order.token;
+  const auto keys = store.keys(query);
+  row.key = keys.empty() ? order.key.selector : keys.front().label;
+  if (!keys.empty()) row.key_status = keys.front().status;
+  row.renewal = plan_renewal(store, record, profile_named(settings, order.profile));
+  return row;
+}
+
+CertificateList list_certificates(workflow::Store& store, const config::Settings& settings,
+                                  const CertificateFilter& filter) {
+  CertificateList list;
+  workflow::CertificateQuery query;
+  query.statuses = filter.statuses;
+  query.ends_by = filter.ends_by;
+  auto records = store.certificates(query);
+  std::sort(records.begin(), records.end(), [](const auto& one, const auto& other) {
+    return std::tie(one.not_after, one.fingerprint) < std::tie(other.not_after, other.fingerprint);
+  });
+  for (const auto& record : records) {
+    if (!filter.all && filter.statuses.empty() && contains(past_statuses(), record.status)) {
+      ++list.left_out;
+    } else {
+      list.rows.push_back(row_of(store, record, settings));
+    }
+  }
+  return list;
+}
+
+Json to_json(const CertificateRow& row) {
+  const auto& record = row.record;
+  Json json = Json::object({{"sha256", record.fingerprint},
+                            {"status", record.status},
+                            {"names", row.names},
+                            {"subject", record.subject},
+                            {"issuer", record.issuer},
+                            {"serial", record.serial},
+                            {"not_before", rfc3339(record.not_before)},
+                            {"not_after", rfc3339(record.not_after)},
+                            {"provider", row.provider},
+                            {"profile", row.profile},
+                            {"token", row.token},
+                            {"key", row.key},
+                            {"key_status", row.key_status},
+                            {"spki", record.spki.str()},
+                            {"request", record.request.str()},
+                            {"installed", Json(record.installed)}});
+  if (!record.predecessor.empty()) json.set("renews", record.predecessor);
+  const auto& renewal = row.renewal;
+  if (renewal.due) json.set("renewal_due", rfc3339(*renewal.due));
+  if (renewal.open) json.set("renewal_request", renewal.open->str());
+  if (renewal.failed) json.set("failed_renewal", renewal.failed->str());
+  if (renewal.done) json.set("renewed_by", renewal.done->str());
+  return json;
+}
+
+}  // namespace hsmbridge::service

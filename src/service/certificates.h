@@ -1,0 +1,64 @@
+#pragma once
+
+#include "base/json.h"
+#include "config/settings.h"
+#include "workflow/store.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// The certificates that we hold: finding them, listing them, and when each is to be renewed.
+namespace hsmbridge::service {
+
+// The one certificate that was typed: the beginning of its SHA-256 (at least 4 hex digits, lower or upper case), or the
+// request that brought it, by the beginning of its id. Throws not_found, invalid_input, or ambiguous with one
+// "candidate" a certificate.
+workflow::CertificateRecord find_certificate(workflow::Store& store, std::string_view typed);
+
+// When a certificate's renewal starts by itself: `before` its end, and never before the last third of its life (a
+// certificate that is shorter than was asked must not be renewed as soon as it is there).
+Instant renewal_start(const workflow::CertificateRecord& record, const config::RenewBefore& before);
+
+// What is known of a certificate's renewal.
+struct RenewalPlan {
+  std::optional<Instant> due;       // when it is made by itself, maybe past; nothing: it is not
+  std::optional<RequestId> open;    // under way
+  std::optional<RequestId> failed;  // the last one, when it brought nothing; `due` then is when it is tried again
+  std::optional<RequestId> done;    // it was renewed
+};
+// `profile`: of the request that brought it, null when it is not configured any more. A renewal that brought nothing is
+// not made again sooner than a day later, or an eighth of the time left then, whichever is shorter.
+RenewalPlan plan_renewal(workflow::Store& store, const workflow::CertificateRecord& record,
+                         const config::ProfileSettings* profile);
+
+// One line of a list.
+struct CertificateRow {
+  workflow::CertificateRecord record;
+  std::string names;  // what was asked for, else the subject
+  std::string provider, profile, token, key;
+  std::string key_status;  // a word of workflow::status; "" when the records do not know the key
+  RenewalPlan renewal;
+};
+CertificateRow row_of(workflow::Store& store, const workflow::CertificateRecord& record,
+                      const config::Settings& settings);
+Json to_json(const CertificateRow& row);
+
+// Which certificates to list; those that end first come first.
+struct CertificateFilter {
+  std::vector<std::string> statuses;  // empty: those that may be in use (no superseded, revoked or expired ones)
+  bool all = false;
+  std::optional<Instant> ends_by;
+};
+struct CertificateList {
+  std::vector<CertificateRow> rows;
+  std::size_t left_out = 0;  // superseded, revoked and expired ones that nobody asked for
+};
+CertificateList list_certificates(workflow::Store& store, const config::Settings& settings,
+                                  const CertificateFilter& filter);
+
+// The profile of that name, or null.
+const config::ProfileSettings* profile_named(const config::Settings& settings, const std::string& name);
+
+}  // namespace hsmbridge::service

@@ -1,0 +1,192 @@
+#include "service/renewal.h"
+
+#include "base/error.h"
+#include "service/request_id.h"
+#include "workflow/lifecycle.h"
+#include "x509/certificate.h"
+#include "x509/spki.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace hsmbridge::service {
+
+namespace {
+
+namespace status = workflow::status;
+
+bool is_digits(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// The label without the date, and the number behind it, that an earlier renewal put there.
+std::string without_date(const std::string& label) {
+  constexpr std::size_t kDate = 8;
+  const auto cut = [](const std::string& text, const auto& fits) {
+    const auto dash = text.rfind('-');
+    if (dash == std::string::npos || dash == 0) return text;
+    return fits(std::string_view(text).substr(dash + 1)) ? text.substr(0, dash) : text;
+  };
+  const auto is_date = [](std::string_view part) { return part.size() == kDate && is_digits(part); };
+  const auto is_number = [](std::string_view part) { return part.size() <= 3 && is_digits(part); };
+  const std::string dated = cut(label, is_number);
+  const std::string base = cut(dated, is_date);
+  return base == dated ? cut(label, is_date) : base;
+}
+
+std::string date_of(Instant now) {
+  std::string text = rfc3339(now).substr(0, 10);
+  text.erase(std::remove(text.begin(), text.end(), '-'), text.end());
+  return text;
+}
+
+workflow::Predecessor predecessor_of(const workflow::CertificateRecord& record) {
+  return {record.fingerprint, record.der, record.spki, record.status, record.reference, record.provider_state};
+}
+
+// What both orders take over from the one that brought the certificate.
+workflow::Order order_about(const workflow::CertificateRecord& record, const workflow::Order& brought_by,
+                            const std::string& created_by, Instant now, ByteView randomness) {
+  workflow::Order order;
+  order.id = request_id(now, randomness);
+  order.provider = brought_by.provider;
+  order.profile = brought_by.profile;
+  order.token = brought_by.token;
+  order.ask = brought_by.ask;
+  order.created_at = now;
+  order.created_by = created_by;
+  order.predecessor = predecessor_of(record);
+  return order;
+}
+
+void journal(workflow::Store& store, const workflow::Order& order, const workflow::Timing& timing) {
+  std::vector<workflow::Event> events{{order.created_at, order.created_by, workflow::Created{order}}};
+  if (workflow::needs_key(order) && order.key.source == workflow::KeyWish::Source::make) {
+    events.push_back({order.created_at, order.created_by,
+                      workflow::KeyPlanned{order.token, order.key.selector, order.key.cka_id, order.key.spec}});
+  }
+  store.create(order, events, workflow::begin(order, timing));
+}
+
+void refuse_open(workflow::Store& store, const workflow::CertificateRecord& record, workflow::Kind kind,
+                 std::string_view what) {
+  for (const auto& request : store.requests_about(record.fingerprint)) {
+    if (request.order.kind != kind || workflow::is_final(workflow::name_of(request.state))) continue;
+    const auto& id = request.order.id.str();
+    throw Error{ErrorKind::conflict,
+                fmt::format("request {} already {} certificate {}", id, what, record.fingerprint.substr(0, 12))}
+        .with("request", id)
+        .hint(fmt::format("go on with it: hsmbridge request wait {}", id));
+  }
+}
+
+}  // namespace
+
+std::string successor_label(const std::string& label, Instant now,
+                            const std::function<bool(const std::string&)>& taken) {
+  const std::string dated = without_date(label) + "-" + date_of(now);
+  std::string candidate = dated;
+  for (int number = 2; taken(candidate); ++number) candidate = fmt::format("{}-{}", dated, number);
+  return candidate;
+}
+
+workflow::KeyRecord key_of(workflow::Store& store, const workflow::CertificateRecord& record,
+                           const workflow::Order& brought_by) {
+  workflow::KeyQuery query;
+  query.spki = record.spki;
+  query.token = brought_by.token;
+  auto keys = store.keys(query);
+  if (!keys.empty()) return std::move(keys.front());
+  workflow::KeyRecord key;
+  key.token = brought_by.token;
+  key.label = brought_by.key.source == workflow::KeyWish::Source::make ? brought_by.key.selector : "";
+  key.spki = record.spki;
+  return key;
+}
+
+workflow::Record request_of(workflow::Store& store, const workflow::CertificateRecord& record) {
+  auto request = store.find(record.request);
+  if (request) return std::move(*request);
+  throw Error{ErrorKind::not_found, fmt::format("request {}, which brought certificate {}, cannot be read",
+                                                record.request.str(), record.fingerprint.substr(0, 12))};
+}
+
+workflow::KeyWish new_key(const workflow::CertificateRecord& record, const std::string& label, ByteView random) {
+  workflow::KeyWish wish;
+  wish.source = workflow::KeyWish::Source::make;
+  wish.selector = label;
+  wish.spec = x509::to_string(x509::key_spec_of(x509::parse_certificate(record.der).spki()));
+  wish.cka_id = hex(random);
+  return wish;
+}
+
+workflow::KeyWish same_key(const workflow::KeyRecord& key) {
+  const bool spent = key.status == status::kRetired || key.status == status::kCompromised;
+  if (spent || key.cka_id.empty()) {
+    throw Error{ErrorKind::refused, spent ? fmt::format("key {} in token {} is {}: no new certificate is asked for it",
+                                                        key.label, key.token, key.status)
+                                          : "the records do not know the key of this certificate"}
+        .hint("renew with a new key (leave --same-key out)");
+  }
+  workflow::KeyWish wish;
+  wish.source = workflow::KeyWish::Source::use;
+  wish.selector = "id=" + key.cka_id;
+  return wish;
+}
+
+void refuse_renewal(workflow::Store& store, const workflow::CertificateRecord& record) {
+  const std::string name = record.fingerprint.substr(0, 12);
+  if (record.status == status::kQuarantined) {
+    throw Error{ErrorKind::refused,
+                fmt::format("certificate {} is quarantined: it does not answer its request, and another one like it "
+                            "would not either",
+                            name)}
+        .hint("make a new request with `hsmbridge enroll`");
+  }
+  for (const auto& request : store.requests_about(record.fingerprint)) {
+    const auto* completed = std::get_if<workflow::Completed>(&request.state);
+    if (request.order.kind != workflow::Kind::renew || completed == nullptr || completed->late) continue;
+    throw Error{ErrorKind::conflict, fmt::format("certificate {} was renewed by request {}: {} took its place", name,
+                                                 request.order.id.str(), completed->certificate.substr(0, 12))}
+        .with("request", request.order.id.str())
+        .hint(fmt::format("renew that one: hsmbridge cert renew {}", completed->certificate.substr(0, 12)));
+  }
+  refuse_open(store, record, workflow::Kind::renew, "renews");
+}
+
+workflow::Order create_renewal(workflow::Store& store, const workflow::CertificateRecord& record,
+                               const RenewalWish& wish, const workflow::Timing& timing, Instant now,
+                               ByteView randomness) {
+  refuse_renewal(store, record);
+  const workflow::Order old = request_of(store, record).order;
+  workflow::Order order = order_about(record, old, wish.created_by, now, randomness);
+  order.kind = workflow::Kind::renew;
+  order.key = wish.key;
+  order.targets = old.targets;
+  if (old.deadline) order.deadline = now + (*old.deadline - old.created_at);
+  order.max_age = old.max_age;
+  order.local_approvals = old.local_approvals;
+  order.wants_command = old.wants_command;
+  journal(store, order, timing);
+  return order;
+}
+
+workflow::Order create_revocation(workflow::Store& store, const workflow::CertificateRecord& record,
+                                  const std::string& reason, const std::string& created_by,
+                                  const workflow::Timing& timing, Instant now, ByteView randomness) {
+  const auto* row = workflow::revocation_reason(reason);
+  if (row == nullptr) throw Error{ErrorKind::internal, fmt::format("'{}' is no reason to revoke", reason)};
+  if (record.status == status::kRevoked) {
+    throw Error{ErrorKind::conflict, fmt::format("certificate {} is revoked", record.fingerprint.substr(0, 12))};
+  }
+  refuse_open(store, record, workflow::Kind::revoke, "revokes");
+  workflow::Order order = order_about(record, request_of(store, record).order, created_by, now, randomness);
+  order.kind = workflow::Kind::revoke;
+  order.reason = std::string(row->name);
+  journal(store, order, timing);
+  return order;
+}
+
+}  // namespace hsmbridge::service

@@ -1,0 +1,118 @@
+#include "service/sweep.h"
+
+#include "base/error.h"
+#include "service/certificates.h"
+#include "service/install.h"
+#include "service/renewal.h"
+#include "service/requests.h"
+#include "workflow/lifecycle.h"
+
+#include <fmt/core.h>
+
+#include <utility>
+
+namespace hsmbridge::service {
+
+namespace {
+
+namespace status = workflow::status;
+using Of = workflow::StatusChange::Of;
+
+// Keys are retired after days: looking once an hour is often enough.
+constexpr Duration kRetireInterval = std::chrono::hours{1};
+constexpr std::size_t kIdOctets = 16;
+constexpr std::size_t kRequestRandomness = 8;
+
+workflow::CertificateQuery due_query(const config::ProfileSettings& profile, Instant now) {
+  workflow::CertificateQuery query;
+  query.statuses = {status::kCurrent};
+  query.profile = profile.name;
+  if (profile.renew_before->percent > 0) {
+    query.life_left = {profile.renew_before->percent, now};
+  } else {
+    query.ends_by = now + profile.renew_before->time;
+  }
+  return query;
+}
+
+}  // namespace
+
+Sweep::Sweep(const config::Settings& settings, std::string actor, std::function<Bytes(std::size_t)> random)
+    : settings_(settings), actor_(std::move(actor)), random_(std::move(random)) {}
+
+Sweep::Result Sweep::round(workflow::Store& store, Instant now) {
+  Result result;
+  expire(store, now, result);
+  const bool retiring = !retired_at_ || now - *retired_at_ >= kRetireInterval || now < *retired_at_;
+  for (const auto& profile : settings_.profiles) {
+    if (profile.renew_before) renew(store, profile, now, result);
+    if (retiring) retire(store, profile, now, result);
+  }
+  if (retiring) retired_at_ = now;
+  return result;
+}
+
+void Sweep::expire(workflow::Store& store, Instant now, Result& result) {
+  for (const std::string& fingerprint : store.past_their_end(now)) {
+    const workflow::StatusChange change{
+        Of::certificate, fingerprint, {status::kCurrent, status::kSuperseded, status::kLate}, status::kExpired};
+    if (store.change_records({change}, actor_, now) > 0) result.expired.push_back(fingerprint);
+  }
+}
+
+void Sweep::renew(workflow::Store& store, const config::ProfileSettings& profile, Instant now, Result& result) {
+  for (const auto& record : store.certificates(due_query(profile, now))) {
+    try {
+      if (auto made = renew_one(store, record, profile, now)) result.renewals.push_back(std::move(*made));
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::internal) throw;
+      // Another daemon was quicker.
+      if (error.kind() == ErrorKind::conflict && !error.detail("request").empty()) continue;
+      if (!complained_.insert(record.fingerprint).second) continue;
+      result.troubles.push_back(fmt::format("certificate {} ({}) cannot be renewed: {}",
+                                            record.fingerprint.substr(0, 12), record.subject, error.message()));
+    }
+  }
+}
+
+std::optional<Sweep::Made> Sweep::renew_one(workflow::Store& store, const workflow::CertificateRecord& record,
+                                            const config::ProfileSettings& profile, Instant now) {
+  const RenewalPlan plan = plan_renewal(store, record, &profile);
+  if (plan.done) {
+    // It was renewed while a revocation was under way that came to nothing.
+    store.change_records({{Of::certificate, record.fingerprint, {status::kCurrent}, status::kSuperseded}}, actor_, now);
+  }
+  if (!plan.due || *plan.due > now) return std::nullopt;
+  const workflow::Order old = request_of(store, record).order;
+  settings_.provider(old.provider);
+  refuse_impossible_targets(old.targets, settings_.token(old.token));
+  const workflow::KeyRecord key = key_of(store, record, old);
+  RenewalWish wish;
+  wish.created_by = actor_;
+  if (profile.renew_key == config::RenewKey::same) {
+    wish.key = same_key(key);
+  } else {
+    const std::string label = key.label.empty() ? profile.name : key.label;
+    // A key of that label that the records do not know makes the request fail; the next one takes another label.
+    const auto taken = [&](const std::string& candidate) {
+      return !store.keys({std::nullopt, old.token, candidate}).empty();
+    };
+    wish.key = new_key(record, successor_label(label, now, taken), random_(kIdOctets));
+  }
+  const workflow::Order order =
+      create_renewal(store, record, wish, timing_for(settings_, old.provider), now, random_(kRequestRandomness));
+  Made made{order.id, record.fingerprint, names_of(order), std::nullopt, record.not_after};
+  if (order.key.source == workflow::KeyWish::Source::make) made.key = order.key.selector;
+  return made;
+}
+
+void Sweep::retire(workflow::Store& store, const config::ProfileSettings& profile, Instant now, Result& result) {
+  const Duration overlap = profile.overlap.value_or(kOverlap);
+  for (const auto& key : store.replaced_keys(profile.name, now - overlap)) {
+    if (store.change_records({{Of::key, key.spki.str(), {status::kActive}, status::kRetired}}, actor_, now) > 0) {
+      result.retired.push_back(key);
+    }
+  }
+}
+
+}  // namespace hsmbridge::service

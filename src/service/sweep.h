@@ -1,0 +1,59 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "config/settings.h"
+#include "workflow/store.h"
+
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace hsmbridge::service {
+
+// What time does to certificates and keys. A round asks the store a few questions that indexes answer, for all
+// certificates together: none of them has a thread, a timer or a connection of its own.
+// Several daemons may sweep one store: the same renewal is made once (Store::create), and a record is changed once.
+class Sweep {
+ public:
+  // The default of a profile's `overlap`.
+  static constexpr Duration kOverlap = std::chrono::hours{7 * 24};
+  static constexpr Duration kInterval = std::chrono::minutes{1};
+
+  // `settings` must outlive it. `actor`: in whose name orders are made and records changed ("worker:…"). `random`:
+  // so many random octets.
+  Sweep(const config::Settings& settings, std::string actor, std::function<Bytes(std::size_t)> random);
+
+  struct Made {
+    RequestId request;
+    std::string certificate;  // that it renews, SHA-256
+    std::string names;
+    std::optional<std::string> key;  // the label of its new key
+    Instant ends_at{};               // of the certificate that it renews
+  };
+  struct Result {
+    std::vector<Made> renewals;
+    std::vector<std::string> expired;  // SHA-256
+    std::vector<workflow::KeyRecord> retired;
+    std::vector<std::string> troubles;  // one line each, once for each certificate
+  };
+  // One round: ends what is past its end, makes the renewals that are due, and once an hour retires the keys whose
+  // overlap is over. Never destroys anything. Throws what the store throws.
+  Result round(workflow::Store& store, Instant now);
+
+ private:
+  void expire(workflow::Store& store, Instant now, Result& result);
+  void renew(workflow::Store& store, const config::ProfileSettings& profile, Instant now, Result& result);
+  std::optional<Made> renew_one(workflow::Store& store, const workflow::CertificateRecord& record,
+                                const config::ProfileSettings& profile, Instant now);
+  void retire(workflow::Store& store, const config::ProfileSettings& profile, Instant now, Result& result);
+
+  const config::Settings& settings_;
+  std::string actor_;
+  std::function<Bytes(std::size_t)> random_;
+  std::optional<Instant> retired_at_;
+  std::set<std::string> complained_;  // certificates whose trouble was told
+};
+
+}  // namespace hsmbridge::service

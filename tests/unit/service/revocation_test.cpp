@@ -1,0 +1,197 @@
+// Revocations from the order to the record, through the engine and a provider that has them.
+#include "life.h"
+#include "service/certificates.h"
+#include "service/renewal.h"
+#include "service/requests.h"
+#include "workflow/engine.h"
+
+#include <catch2/catch.hpp>
+#include <cctype>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+using namespace hsmbridge::workflow;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Fixture : Life {
+  ScriptedWorld world{clock};
+  service::Effects effects{world};
+  CertificateRecord record = bring(first(), 24h * 90);
+
+  Fixture() { world.scripted->able.revoke = true; }
+
+  RequestId revoke(const std::string& reason = "keyCompromise") {
+    return service::create_revocation(*store, record, reason, "uid:ann", {}, clock.now(), Bytes(8, ++octet_)).id;
+  }
+  EngineOptions options() {
+    EngineOptions options;
+    options.worker = "w";
+    options.lanes = {{"provider:tsb", 4}, {"local", 2}};
+    return options;
+  }
+  // Works until nothing is due any more.
+  void work() {
+    Engine engine(store::SqliteStore::open(folder / "store.db", clock), effects, clock, options());
+    for (int i = 0; i < 100 && engine.step(); ++i) {
+    }
+  }
+  StateName state(const RequestId& id) { return name_of(store->find(id).value().state); }
+  std::string explained(const RequestId& id) {
+    const auto view = service::view_request(*store, id, clock.now());
+    std::string text = view.explanation.what_happened + "|" + view.explanation.next;
+    for (const auto& command : view.explanation.commands) text += "|" + command;
+    return text;
+  }
+  static Report report(Standing standing) {
+    Report report;
+    report.standing = standing;
+    report.provider_status = "WORD";
+    report.reference = ProviderReference{"rev-9"};
+    return report;
+  }
+
+ private:
+  unsigned char octet_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Fixture, "a revocation that takes effect at once is revoked after one call") {
+  world.scripted->submits.push_back(Accepted{report(Standing::done)});
+  const RequestId id = revoke();
+  CHECK(status() == "revoking");
+  work();
+  CHECK(state(id) == StateName::completed);
+  CHECK(status() == "revoked");
+  CHECK(world.scripted->calls == std::vector<std::string>{"submit keyCompromise of ref-1"});
+  CHECK(explained(id).find("is revoked at provider 'tsb', reason keyCompromise") != std::string::npos);
+  CHECK_THROWS_AS(service::create_revocation(*store, store->certificate(record.fingerprint).value(), "superseded",
+                                             "uid:ann", {}, clock.now(), Bytes(8, 9)),
+                  Error);
+}
+
+TEST_CASE_METHOD(Fixture, "a revocation that the provider only took note of is revoking until it says more") {
+  world.scripted->submits.push_back(Accepted{report(Standing::awaiting_issuance)});
+  const RequestId id = revoke("superseded");
+  work();
+  CHECK(state(id) == StateName::awaiting_issuance);
+  CHECK(status() == "revoking");
+  world.scripted->polls.push_back(report(Standing::awaiting_issuance));
+  world.scripted->polls.push_back(report(Standing::done));
+  for (int i = 0; i < 10 && state(id) != StateName::completed; ++i) {
+    clock.advance(1h);
+    work();
+  }
+  CHECK(state(id) == StateName::completed);
+  CHECK(status() == "revoked");
+}
+
+TEST_CASE_METHOD(Fixture, "a rejected revocation leaves the certificate as it was and says so") {
+  world.scripted->submits.push_back(Accepted{report(Standing::awaiting_approval)});
+  const RequestId id = revoke();
+  work();
+  Report no = report(Standing::rejected);
+  no.by = "bob";
+  world.scripted->polls.push_back(no);
+  clock.advance(1h);
+  work();
+  CHECK(state(id) == StateName::rejected);
+  CHECK(status() == "current");
+  CHECK(explained(id).find("bob said no") != std::string::npos);
+  CHECK(explained(id).find("was not revoked") != std::string::npos);
+}
+
+TEST_CASE_METHOD(Fixture, "a revocation whose answer was lost is looked up and never sent again by itself") {
+  world.scripted->submits.push_back(OutcomeUnknown{"the connection died"});
+  world.scripted->look_ups.push_back(Found{report(Standing::done)});
+  const RequestId id = revoke();
+  work();
+  CHECK(state(id) == StateName::looking_up);
+  CHECK(status() == "revoking");
+  clock.advance(10min);
+  work();
+  CHECK(state(id) == StateName::completed);
+  CHECK(status() == "revoked");
+  CHECK(world.scripted->calls == std::vector<std::string>{"submit keyCompromise of ref-1", "look_up"});
+}
+
+TEST_CASE_METHOD(Fixture, "where the provider cannot tell, a person vouches that it took effect") {
+  world.scripted->submits.push_back(OutcomeUnknown{"the connection died"});
+  world.scripted->look_ups.push_back(CannotTell{"there is no search"});
+  const RequestId id = revoke();
+  work();
+  clock.advance(10min);
+  work();
+  REQUIRE(state(id) == StateName::unresolved);
+  CHECK(status() == "revoking");
+  CHECK(explained(id).find("resolve " + id.str() + " --done --reason TEXT") != std::string::npos);
+  CHECK(explained(id).find("--certificate") == std::string::npos);
+  service::append_event(*store, id, ResolvedAsDone{"it is on the list"}, "uid:ann", clock.now(), {});
+  CHECK(state(id) == StateName::completed);
+  CHECK(status() == "revoked");
+}
+
+TEST_CASE_METHOD(Fixture, "a provider without revocation, or with objections, refuses before anything is sent") {
+  world.scripted->able.revoke = false;
+  const RequestId one = revoke();
+  work();
+  CHECK(state(one) == StateName::failed);
+  CHECK(status() == "current");
+  CHECK(explained(one).find("nothing was revoked") != std::string::npos);
+  world.scripted->able.revoke = true;
+  world.scripted->objections = {"the certificate is of another account"};
+  const RequestId other = revoke();
+  work();
+  CHECK(state(other) == StateName::failed);
+  CHECK(explained(other).find("of another account") != std::string::npos);
+  CHECK(world.scripted->calls.empty());
+}
+
+TEST_CASE_METHOD(Fixture, "two revocations of one certificate are one") {
+  const RequestId id = revoke();
+  try {
+    revoke("superseded");
+    FAIL("it was made");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::conflict);
+    CHECK(error.detail("request") == id.str());
+  }
+}
+
+TEST_CASE_METHOD(Fixture, "a certificate is found by its SHA-256 in any case and by the request that brought it") {
+  const std::string& full = record.fingerprint;
+  CHECK(service::find_certificate(*store, full.substr(0, 8)).fingerprint == full);
+  CHECK(service::find_certificate(*store, full).fingerprint == full);
+  std::string upper;
+  for (std::size_t i = 0; i < 16; ++i) upper += static_cast<char>(std::toupper(static_cast<unsigned char>(full[i])));
+  CHECK(service::find_certificate(*store, upper).fingerprint == full);
+  CHECK(service::find_certificate(*store, first().id.str()).fingerprint == full);
+  CHECK(service::find_certificate(*store, revoke().str()).fingerprint == full);
+  for (const char* wrong : {"ffffffffffff", "zz", "0000000000000000"}) {
+    INFO(wrong);
+    CHECK_THROWS_AS(service::find_certificate(*store, wrong), Error);
+  }
+}
+
+TEST_CASE_METHOD(Fixture, "the engine does its chore at the start and in its time") {
+  int rounds = 0;
+  EngineOptions with_chore = options();
+  with_chore.chore = [&](Store&) {
+    if (++rounds == 2) throw Error{ErrorKind::internal, "a fault of the chore"};
+    return clock.now() + 1min;
+  };
+  Engine engine(store::SqliteStore::open(folder / "store.db", clock), effects, clock, with_chore);
+  engine.step();
+  engine.step();
+  CHECK(rounds == 1);
+  clock.advance(1min);
+  engine.step();
+  CHECK(rounds == 2);
+  engine.step();
+  CHECK(rounds == 2);
+  clock.advance(1min);
+  engine.step();
+  CHECK(rounds == 3);
+}

@@ -1,0 +1,205 @@
+#include "service/sweep.h"
+
+#include "life.h"
+#include "service/certificates.h"
+#include "service/renewal.h"
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr Duration kDay = 24h;
+
+struct Fixture : Life {
+  config::Settings settings;
+  unsigned char octet = 0;
+
+  Fixture() {
+    config::TokenSettings token;
+    token.name = "web";
+    config::ProviderSettings provider;
+    provider.name = "tsb";
+    config::ProfileSettings profile;
+    profile.name = "server";
+    profile.renew_before = config::RenewBefore{kDay * 30, 0};
+    settings.tokens.push_back(token);
+    settings.providers.push_back(provider);
+    settings.profiles.push_back(profile);
+  }
+  config::ProfileSettings& profile() { return settings.profiles.front(); }
+  service::Sweep sweep() {
+    return {settings, "worker:w", [this](std::size_t count) { return Bytes(count, ++octet); }};
+  }
+  std::size_t open_requests() {
+    workflow::Store::ListQuery query;
+    query.open_only = true;
+    return store->list(query).size();
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Fixture, "a renewal is made when it is due, once, however many daemons sweep") {
+  bring(first(), kDay * 90);
+  service::Sweep one = sweep();
+  service::Sweep other = sweep();
+  clock.advance(kDay * 60 - 1s);
+  CHECK(one.round(*store, clock.now()).renewals.empty());
+  clock.advance(2s);
+  const auto made = one.round(*store, clock.now()).renewals;
+  REQUIRE(made.size() == 1);
+  CHECK(made[0].key == "www-20270125");
+  CHECK(other.round(*store, clock.now()).renewals.empty());
+  CHECK(one.round(*store, clock.now()).renewals.empty());
+  CHECK(open_requests() == 1);
+  const auto order = store->find(made[0].request).value().order;
+  CHECK(order.kind == workflow::Kind::renew);
+  CHECK(order.created_by == "worker:w");
+  CHECK(order.targets == first().targets);
+  CHECK(order.ask == first().ask);
+  CHECK(order.key.source == workflow::KeyWish::Source::make);
+  CHECK(order.key.spec == x509::to_string(x509::key_spec_of(x509::parse_certificate(der).spki())));
+  CHECK(order.predecessor.value().certificate == hex(sha256(der)));
+  CHECK(order.predecessor.value().reference.str() == "ref-1");
+}
+
+TEST_CASE_METHOD(Fixture, "a part of the life and hours are renewed in their time, and nothing without the setting") {
+  bring(first(), kDay * 10);
+  service::Sweep s = sweep();
+  profile().renew_before.reset();
+  clock.advance(kDay * 9 + 23h);
+  CHECK(s.round(*store, clock.now()).renewals.empty());
+  profile().renew_before = config::RenewBefore{30min, 0};
+  CHECK(s.round(*store, clock.now()).renewals.empty());
+  profile().renew_before = config::RenewBefore{{}, 15};
+  clock.set_wall(clock.now() - kDay * 2);
+  CHECK(s.round(*store, clock.now()).renewals.empty());
+  clock.advance(kDay);
+  CHECK(s.round(*store, clock.now()).renewals.size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "the same key is kept where the profile says so") {
+  bring(first(), kDay * 40);
+  profile().renew_key = config::RenewKey::same;
+  clock.advance(kDay * 20);
+  service::Sweep s = sweep();
+  const auto made = s.round(*store, clock.now()).renewals;
+  REQUIRE(made.size() == 1);
+  CHECK_FALSE(made[0].key);
+  const auto order = store->find(made[0].request).value().order;
+  CHECK(order.key.source == workflow::KeyWish::Source::use);
+  CHECK(order.key.selector == "id=" + first().key.cka_id);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "a renewal that brought nothing is tried again a day later, or after an eighth of what is left") {
+  const auto record = bring(first(), kDay * 90);
+  clock.advance(kDay * 61);
+  service::Sweep s = sweep();
+  const auto first_try = s.round(*store, clock.now()).renewals;
+  REQUIRE(first_try.size() == 1);
+  take(*store, first_try[0].request, workflow::CancelAsked{"no"}, clock.now());
+  CHECK(s.round(*store, clock.now()).renewals.empty());
+  const auto plan = service::plan_renewal(*store, record, &profile());
+  CHECK(plan.failed == first_try[0].request);
+  CHECK(plan.due == clock.now() + kDay);
+  clock.advance(kDay - 1s);
+  CHECK(s.round(*store, clock.now()).renewals.empty());
+  clock.advance(2s);
+  const auto second = s.round(*store, clock.now()).renewals;
+  REQUIRE(second.size() == 1);
+  // Sixteen hours before the end an eighth is shorter.
+  clock.set_wall(record.not_after - 16h);
+  take(*store, second[0].request, workflow::CancelAsked{"no"}, clock.now());
+  CHECK(s.round(*store, clock.now()).renewals.empty());
+  clock.advance(2h + 1s);
+  CHECK(s.round(*store, clock.now()).renewals.size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "the label of a failed renewal's key is not taken again") {
+  bring(first(), kDay * 40);
+  clock.advance(kDay * 20);
+  service::Sweep s = sweep();
+  const auto one = s.round(*store, clock.now()).renewals;
+  REQUIRE(one.size() == 1);
+  CHECK(one[0].key == "www-20261216");
+  take(*store, one[0].request, workflow::CancelAsked{"no"}, clock.now());
+  const auto taken = [&](const std::string& label) { return !store->keys({std::nullopt, "web", label}).empty(); };
+  CHECK(service::successor_label("www", clock.now(), taken) == "www-20261216-2");
+}
+
+TEST_CASE_METHOD(Fixture, "a certificate past its end is expired, and not renewed by itself any more") {
+  bring(first(), kDay * 90);
+  clock.advance(kDay * 90 + 1s);
+  service::Sweep s = sweep();
+  const auto result = s.round(*store, clock.now());
+  CHECK(result.expired == std::vector<std::string>{hex(sha256(der))});
+  CHECK(result.renewals.empty());
+  CHECK(status() == "expired");
+  const auto commits = store->commits();
+  CHECK(s.round(*store, clock.now()).expired.empty());
+  CHECK(store->commits() == commits);
+}
+
+TEST_CASE_METHOD(Fixture, "what cannot be renewed is told once and holds up nothing") {
+  bring(first(), kDay * 40);
+  clock.advance(kDay * 20);
+  settings.tokens.front().stores_certificates = false;
+  service::Sweep s = sweep();
+  const auto troubles = s.round(*store, clock.now()).troubles;
+  REQUIRE(troubles.size() == 1);
+  CHECK(troubles[0].find("certificates: false") != std::string::npos);
+  CHECK(s.round(*store, clock.now()).troubles.empty());
+  CHECK(open_requests() == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "the old key is retired when the overlap is over") {
+  const auto record = bring(first(), kDay * 90);
+  profile().overlap = kDay * 3;
+  service::RenewalWish wish;
+  wish.key = service::new_key(record, "www-new", Bytes(16, 7));
+  wish.created_by = "uid:ann";
+  const auto order = service::create_renewal(*store, record, wish, {}, clock.now(), Bytes(8, 1));
+  // Its certificate: another one, for another key.
+  der = x509::read_certificate(read_file(HSMBRIDGE_TEST_DATA "/x509/two.pem"));
+  using namespace workflow;
+  Key key = key_of_test();
+  key.spki = SpkiHash{"ee"};
+  take(*store, order.id, KeyReady{key}, clock.now());
+  take(*store, order.id, CsrSigned{draft_of_test(clock.now()).csr}, clock.now());
+  take(*store, order.id, DraftFrozen{draft_of_test(clock.now())}, clock.now());
+  take(*store, order.id, DraftAccepted{}, clock.now());
+  take(*store, order.id, AttemptStarted{1, "w", clock.now()}, clock.now());
+  Report report;
+  report.standing = Standing::handed_out;
+  report.handout = Handout{Handout::Content::certificate, der, der};
+  take(*store, order.id, SubmissionAnswered{1, report}, clock.now());
+  CertificateRecord next = record;
+  next.fingerprint = hex(sha256(der));
+  next.request = order.id;
+  next.spki = key.spki;
+  next.predecessor = record.fingerprint;
+  Step verified = step_of(store->find(order.id).value(), Verified{next.fingerprint, {}}, clock.now());
+  verified.certificate = next;
+  store->commit({verified});
+  service::Sweep s = sweep();
+  clock.advance(kDay * 4);
+  CHECK(s.round(*store, clock.now()).retired.empty());  // not installed yet
+  take(*store, order.id, TargetInstalled{"token"}, clock.now());
+  clock.advance(kDay * 3 - 1h);
+  CHECK(s.round(*store, clock.now()).retired.empty());
+  clock.advance(2h);
+  const auto retired = s.round(*store, clock.now()).retired;
+  REQUIRE(retired.size() == 1);
+  CHECK(retired[0].label == "www");
+  clock.advance(2h);
+  CHECK(s.round(*store, clock.now()).retired.empty());
+  // A superseded certificate is renewed neither by itself nor by hand.
+  clock.set_wall(record.not_after - kDay * 2);
+  CHECK(s.round(*store, clock.now()).renewals.size() == 1);  // that of the new one
+  CHECK_THROWS_AS(service::refuse_renewal(*store, store->certificate(record.fingerprint).value()), Error);
+}

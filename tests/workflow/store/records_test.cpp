@@ -1,0 +1,303 @@
+// The life of certificate and key records.
+#include "base/json.h"
+#include "store/sqlite_store.h"
+#include "support/fake_clock.h"
+#include "support/requests.h"
+#include "support/temp_folder.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+using namespace hsmbridge::workflow;
+using namespace std::chrono_literals;
+using store::SqliteStore;
+
+namespace {
+
+using Of = StatusChange::Of;
+using Names = std::vector<std::string>;
+
+struct Fixture {
+  TempFolder folder;
+  FakeClock clock;
+  std::unique_ptr<SqliteStore> store = SqliteStore::open(folder / "store.db", clock);
+
+  CertificateRecord certificate_of(const Order& order, const std::string& fingerprint, const std::string& spki) {
+    CertificateRecord record;
+    record.fingerprint = fingerprint;
+    record.der = {0x30, 0x00};
+    record.chain = {Bytes{0x30, 0x01, 0x00}};
+    record.request = order.id;
+    record.spki = SpkiHash{spki};
+    record.subject = "CN=" + fingerprint;
+    record.issuer = "CN=CA";
+    record.serial = "01";
+    record.not_before = clock.now();
+    record.not_after = clock.now() + 24h * 90;
+    record.status = "current";
+    record.stored_at = clock.now();
+    record.reference = ProviderReference{"ref-1"};
+    record.provider_state = R"({"id":7})";
+    if (order.predecessor) record.predecessor = order.predecessor->certificate;
+    return record;
+  }
+
+  void step(const RequestId& id, EventBody body, std::optional<CertificateRecord> certificate = {},
+            std::optional<KeyRecord> key = {}) {
+    Step step = step_of(store->find(id).value(), std::move(body), clock.now());
+    step.certificate = std::move(certificate);
+    step.key = std::move(key);
+    REQUIRE(store->commit({step}).at(0) == StepResult::committed);
+  }
+
+  // An order that is taken to Installing, with its certificate and key stored.
+  void bring(const Order& order, const std::string& fingerprint, const std::string& spki) {
+    std::vector<Event> events{{order.created_at, order.created_by, Created{order}}};
+    if (order.key.source == KeyWish::Source::make) {
+      events.push_back({order.created_at, order.created_by,
+                        KeyPlanned{order.token, order.key.selector, order.key.cka_id, order.key.spec}});
+    }
+    store->create(order, events, begin(order, {}));
+    Key key = key_of_test();
+    key.spki = SpkiHash{spki};
+    key.cka_id = order.key.cka_id;
+    key.label = order.key.selector;
+    KeyRecord record{order.token, key.label, key.cka_id, order.key.spec, key.spki, "active", clock.now()};
+    step(order.id, KeyReady{key}, {}, record);
+    step(order.id, CsrSigned{draft_of_test(clock.now()).csr});
+    step(order.id, DraftFrozen{draft_of_test(clock.now())});
+    step(order.id, DraftAccepted{});
+    step(order.id, AttemptStarted{1, "w", clock.now() + 60s});
+    Report report;
+    report.standing = Standing::handed_out;
+    report.reference = ProviderReference{"ref-1"};
+    report.handout = Handout{Handout::Content::certificate, {1}, {2}};
+    step(order.id, SubmissionAnswered{1, report});
+    step(order.id, Verified{fingerprint, {}}, certificate_of(order, fingerprint, spki));
+  }
+  Order first() {
+    Order order = order_of("0A1B2C3D4E5F6G7H", clock.now());
+    order.targets = {{"token", ""}, {"file:/x.pem", "/x.pem"}};
+    return order;
+  }
+  Order about(Kind kind, const std::string& id, const std::string& fingerprint) {
+    Order order = first();
+    order.id = RequestId{id};
+    order.kind = kind;
+    order.key.selector = "key-" + id;
+    order.key.cka_id = "ff" + order.key.cka_id.substr(2);
+    const CertificateRecord record = store->certificate(fingerprint).value();
+    order.predecessor =
+        Predecessor{fingerprint, record.der, record.spki, record.status, record.reference, record.provider_state};
+    order.created_at = clock.now();
+    if (kind == Kind::revoke) {
+      order.key = {};
+      order.targets.clear();
+      order.reason = "keyCompromise";
+    }
+    return order;
+  }
+  void install_all(const Order& order) {
+    for (const auto& target : order.targets) step(order.id, TargetInstalled{target.name});
+  }
+  std::string status(const std::string& fingerprint) { return store->certificate(fingerprint).value().status; }
+  std::string key_status(const std::string& spki) {
+    KeyQuery query;
+    query.spki = SpkiHash{spki};
+    return store->keys(query).at(0).status;
+  }
+  // The facts in the audit log of that kind, "from>to".
+  Names facts(const std::string& kind) {
+    Names all;
+    for (const auto& leaf : store->leaves(0, 1000)) {
+      const Json json = Json::parse(leaf.data);
+      if (json.string_or("kind", "") != kind) continue;
+      const Json& fact = json.at("fact");
+      all.push_back(fact.string_or("from", "") + ">" + fact.string_or("to", fact.string_or("target", "")));
+    }
+    return all;
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Fixture, "a certificate is found as it was stored, with what its provider knows it by") {
+  bring(first(), "aa11", "5b01");
+  const CertificateRecord expected = certificate_of(first(), "aa11", "5b01");
+  const CertificateRecord found = store->certificate("aa11").value();
+  CHECK(found.reference == expected.reference);
+  CHECK(found.provider_state == expected.provider_state);
+  CHECK(found.predecessor.empty());
+  CHECK(found.installed.empty());
+  install_all(first());
+  CHECK(store->certificate("aa11").value().installed == Names{"token", "file:/x.pem"});
+}
+
+TEST_CASE_METHOD(Fixture, "a completed renewal supersedes its predecessor in the same commit and takes its files") {
+  bring(first(), "aa11", "5b01");
+  install_all(first());
+  const Order order = about(Kind::renew, "0A1B2C3D4E5F6G7J", "aa11");
+  bring(order, "bb22", "5b02");
+  CHECK(status("aa11") == "current");
+  CHECK(store->certificate("bb22").value().predecessor == "aa11");
+  step(order.id, TargetInstalled{"token"});
+  CHECK(status("aa11") == "current");
+  step(order.id, TargetInstalled{"file:/x.pem"});
+  CHECK(status("aa11") == "superseded");
+  CHECK(status("bb22") == "current");
+  CHECK(facts("certificate-status") == Names{"current>superseded"});
+  // The other key keeps its certificate in the token; the file holds the new one.
+  CHECK(store->certificate("aa11").value().installed == Names{"token"});
+}
+
+TEST_CASE_METHOD(Fixture, "a revocation marks at once, restores when it ends otherwise, and ends in revoked") {
+  bring(first(), "aa11", "5b01");
+  install_all(first());
+  const Order refused = about(Kind::revoke, "0A1B2C3D4E5F6G7K", "aa11");
+  store->create(refused, {{clock.now(), "uid:ann", Created{refused}}}, begin(refused, {}));
+  CHECK(status("aa11") == "revoking");
+  CHECK(key_status("5b01") == "compromised");
+  step(refused.id, CancelAsked{"no"});
+  CHECK(status("aa11") == "current");
+  CHECK(key_status("5b01") == "compromised");
+
+  const Order order = about(Kind::revoke, "0A1B2C3D4E5F6G7M", "aa11");
+  store->create(order, {{clock.now(), "uid:ann", Created{order}}}, begin(order, {}));
+  Draft draft;
+  draft.summary = "revocation";
+  step(order.id, DraftFrozen{draft});
+  step(order.id, DraftAccepted{});
+  step(order.id, AttemptStarted{1, "w", clock.now() + 60s});
+  Report report;
+  report.standing = Standing::done;
+  step(order.id, SubmissionAnswered{1, report});
+  CHECK(status("aa11") == "revoked");
+  CHECK(facts("certificate-status") ==
+        Names{"current>revoking", "revoking>current", "current>revoking", "revoking>revoked"});
+  CHECK(facts("key-status") == Names{"active>compromised"});
+}
+
+TEST_CASE_METHOD(Fixture, "a second open revocation of one certificate is a conflict and changes nothing") {
+  bring(first(), "aa11", "5b01");
+  const Order one = about(Kind::revoke, "0A1B2C3D4E5F6G7K", "aa11");
+  store->create(one, {{clock.now(), "uid:ann", Created{one}}}, begin(one, {}));
+  const Order two = about(Kind::revoke, "0A1B2C3D4E5F6G7M", "aa11");
+  CHECK_THROWS_AS(store->create(two, {{clock.now(), "uid:ann", Created{two}}}, begin(two, {})), Error);
+  CHECK(facts("certificate-status").size() == 1);
+  const auto about_it = store->requests_about("aa11");
+  REQUIRE(about_it.size() == 1);
+  CHECK(about_it[0].order == one);
+  CHECK(store->requests_about("").empty());
+}
+
+TEST_CASE_METHOD(Fixture, "records are changed outside requests only from where they are said to be") {
+  bring(first(), "aa11", "5b01");
+  const auto before = store->commits();
+  CHECK(store->change_records({{Of::certificate, "aa11", {"late"}, "expired"}}, "worker:w", clock.now()) == 0);
+  CHECK(store->change_records({{Of::certificate, "cc33", {}, "expired"}}, "worker:w", clock.now()) == 0);
+  CHECK(store->change_records({}, "worker:w", clock.now()) == 0);
+  CHECK(store->commits() == before);
+  CHECK(store->change_records({{Of::certificate, "aa11", {"current"}, "expired"}}, "worker:w", clock.now()) == 1);
+  CHECK(store->change_records({{Of::certificate, "aa11", {"current"}, "expired"}}, "worker:w", clock.now()) == 0);
+  CHECK(status("aa11") == "expired");
+  CHECK(facts("certificate-status") == Names{"current>expired"});
+}
+
+TEST_CASE_METHOD(Fixture, "certificates are found by prefix, by request, by status, by their end and by what is left") {
+  bring(first(), "aa11", "5b01");
+  const auto found = [&](CertificateQuery query) {
+    Names all;
+    for (const auto& record : store->certificates(query)) all.push_back(record.fingerprint);
+    return all;
+  };
+  CertificateQuery query;
+  query.prefix = "aa";
+  CHECK(found(query) == Names{"aa11"});
+  query.prefix = "a";
+  CHECK(found(query) == Names{"aa11"});
+  query.prefix = "ab";
+  CHECK(found(query).empty());
+  query = {};
+  query.request = first().id;
+  CHECK(found(query) == Names{"aa11"});
+  query = {};
+  query.statuses = {"late", "current"};
+  CHECK(found(query) == Names{"aa11"});
+  query.statuses = {"late"};
+  CHECK(found(query).empty());
+
+  query = {};
+  query.statuses = {"current"};
+  query.profile = "server";
+  query.ends_by = clock.now() + 24h * 89;
+  CHECK(found(query).empty());
+  query.ends_by = clock.now() + 24h * 90;
+  CHECK(found(query) == Names{"aa11"});
+  query.profile = "client";
+  CHECK(found(query).empty());
+  query.profile = "server";
+  query.ends_by.reset();
+  query.life_left = {10, clock.now() + 24h * 80};
+  CHECK(found(query).empty());
+  query.life_left = {10, clock.now() + 24h * 81};
+  CHECK(found(query) == Names{"aa11"});
+
+  CHECK(store->past_their_end(clock.now() + 24h * 90).empty());
+  CHECK(store->past_their_end(clock.now() + 24h * 90 + 1s) == Names{"aa11"});
+}
+
+TEST_CASE_METHOD(Fixture, "a replaced key is named once its overlap is over and nothing needs it") {
+  bring(first(), "aa11", "5b01");
+  install_all(first());
+  const Order order = about(Kind::renew, "0A1B2C3D4E5F6G7J", "aa11");
+  bring(order, "bb22", "5b02");
+  CHECK(store->replaced_keys("server", clock.now() + 1h).empty());
+  install_all(order);
+  const Instant completed = clock.now();
+  CHECK(store->replaced_keys("server", completed - 1ms).empty());
+  CHECK(store->replaced_keys("client", completed).empty());
+  const auto replaced = store->replaced_keys("server", completed);
+  REQUIRE(replaced.size() == 1);
+  CHECK(replaced[0].spki == SpkiHash{"5b01"});
+  store->change_records({{Of::key, "5b01", {"active"}, "retired"}}, "worker:w", clock.now());
+  CHECK(key_status("5b01") == "retired");
+  CHECK(key_status("5b02") == "active");
+  CHECK(store->replaced_keys("server", completed).empty());
+}
+
+TEST_CASE_METHOD(Fixture, "a key that another certificate still uses is not named") {
+  bring(first(), "aa11", "5b01");
+  install_all(first());
+  Order other = first();
+  other.id = RequestId{"0A1B2C3D4E5F6G7N"};
+  other.key = {KeyWish::Source::use, "id=00", "", ""};
+  bring(other, "cc33", "5b01");
+  const Order order = about(Kind::renew, "0A1B2C3D4E5F6G7J", "aa11");
+  bring(order, "bb22", "5b02");
+  install_all(order);
+  CHECK(store->replaced_keys("server", clock.now()).empty());
+}
+
+TEST_CASE_METHOD(Fixture, "a key that is used again keeps its kind and what is known of it") {
+  bring(first(), "aa11", "5b01");
+  store->change_records({{Of::key, "5b01", {}, "compromised"}}, "uid:ann", clock.now());
+  Order again = first();
+  again.id = RequestId{"0A1B2C3D4E5F6G7N"};
+  again.key = {KeyWish::Source::use, "id=00", "", first().key.cka_id};
+  bring(again, "cc33", "5b01");
+  KeyQuery query;
+  query.spki = SpkiHash{"5b01"};
+  CHECK(store->keys(query).at(0).spec == "ec:P-256");
+  CHECK(store->keys(query).at(0).status == "compromised");
+}
+
+TEST_CASE_METHOD(Fixture, "what a person installs is recorded and audited") {
+  bring(first(), "aa11", "5b01");
+  store->note_installed("aa11", "file:/y.pem", "uid:ann", clock.now());
+  store->note_installed("aa11", "file:/y.pem", "uid:ann", clock.now());
+  CHECK(store->certificate("aa11").value().installed == Names{"file:/y.pem"});
+  CHECK(facts("certificate-installed") == Names{">file:/y.pem", ">file:/y.pem"});
+}

@@ -1,0 +1,213 @@
+#include "base/error.h"
+#include "base/file.h"
+#include "service/certificates.h"
+#include "service/effects.h"
+#include "service/install.h"
+#include "service/renewal.h"
+#include "service/requests.h"
+#include "tools/hsmbridge/cert_life.h"
+#include "tools/hsmbridge/wiring.h"
+#include "workflow/lifecycle.h"
+#include "x509/pem.h"
+#include "x509/pkcs7_bundle.h"
+
+#include <fmt/core.h>
+
+#include <utility>
+
+namespace hsmbridge::cli {
+
+namespace {
+
+using commandline::Positional;
+using commandline::safe;
+using commandline::Times;
+
+constexpr Duration kTimeLimit = std::chrono::seconds{60};
+const Positional kCertificate{"CERT", "the beginning of its SHA-256, or the request that brought it"};
+
+// ---- install --------------------------------------------------------------------------------------------------------
+
+void refuse_unfit(const workflow::CertificateRecord& record) {
+  const std::string name = record.fingerprint.substr(0, 12);
+  if (record.status == workflow::status::kQuarantined) {
+    throw Error{ErrorKind::refused,
+                fmt::format("certificate {} is quarantined: it does not answer its request and is not installed", name)}
+        .hint("`hsmbridge cert export` gives the bytes to who wants to look at them");
+  }
+  if (record.status == workflow::status::kRevoked || record.status == workflow::status::kRevoking) {
+    throw Error{ErrorKind::refused, fmt::format("certificate {} is {}: it is not installed", name, record.status)}.hint(
+        fmt::format("hsmbridge cert renew {}", name));
+  }
+}
+
+workflow::Key key_for(workflow::Store& store, const workflow::CertificateRecord& record,
+                      const workflow::Record& request) {
+  if (const auto* key = workflow::key_of(request.state)) return *key;
+  const auto known = service::key_of(store, record, request.order);
+  return {"", known.label, known.cka_id, record.spki, false};
+}
+
+struct Placing {
+  Wiring& wiring;
+  workflow::Store& store;
+  const workflow::CertificateRecord& record;
+  const workflow::Record& request;
+};
+
+void place_at(const Placing& placing, const workflow::InstallTarget& target) {
+  const auto now = placing.wiring.clock().now();
+  const auto key = key_for(placing.store, placing.record, placing.request);
+  const workflow::Draft none;
+  const workflow::Submission submission{1, placing.record.reference, placing.record.provider_state,
+                                        placing.record.stored_at};
+  service::install_certificate(placing.wiring, {placing.request.order, key, none, &submission, 1}, target,
+                               placing.record, now, kTimeLimit);
+  placing.store.note_installed(placing.record.fingerprint, target.name, service::actor_of_process(), now);
+}
+
+std::vector<workflow::InstallTarget> targets_of(const Arguments& arguments, const workflow::Order& order) {
+  std::vector<workflow::InstallTarget> targets;
+  for (const auto& text : arguments.all("--to")) targets.push_back(service::install_target(text));
+  if (targets.empty()) targets = order.targets;
+  if (targets.empty()) {
+    throw Error{ErrorKind::invalid_input, "the request that brought it named no place: say where, with --to TARGET"};
+  }
+  return targets;
+}
+
+ExitCode install(Invocation& invocation) {
+  const auto wiring = Wiring::open(invocation.config);
+  const auto store = wiring->store();
+  const auto record = service::find_certificate(*store, invocation.arguments.required("CERT"));
+  refuse_unfit(record);
+  const auto request = service::request_of(*store, record);
+  const auto targets = targets_of(invocation.arguments, request.order);
+  for (const auto& target : targets) {
+    // A token that is not configured any more can still have its files installed.
+    if (service::kind_of(target) == "token") {
+      service::refuse_impossible_targets({target}, wiring->settings().token(request.order.token));
+    }
+  }
+  Json rows = Json::array();
+  std::string text;
+  std::optional<Error> trouble;
+  for (const auto& target : targets) {
+    Json row = Json::object({{"target", target.name}});
+    try {
+      place_at({*wiring, *store, record, request}, target);
+      row.set("installed", true);
+      text += fmt::format("installed  {}\n", safe(target.name));
+    } catch (...) {
+      trouble = current_error();
+      row.set("installed", false);
+      row.set("error", trouble->message());
+      text += fmt::format("failed     {}: {}\n", safe(target.name), safe(trouble->message()));
+    }
+    rows.push(std::move(row));
+  }
+  // Who puts a late certificate in its place wants it after all.
+  if (!trouble) {
+    store->change_records({{workflow::StatusChange::Of::certificate,
+                            record.fingerprint,
+                            {workflow::status::kLate},
+                            workflow::status::kCurrent}},
+                          service::actor_of_process(), wiring->clock().now());
+  }
+  const auto name = record.fingerprint.substr(0, 12);
+  text += trouble ? fmt::format("next: hsmbridge cert install {}\n", name)
+                  : fmt::format("next: hsmbridge cert show {}\n", name);
+  invocation.output.result("hsmbridge.cert-install/1",
+                           Json::object({{"certificate", record.fingerprint}, {"targets", rows}}), text);
+  if (!trouble) return ExitCode::done;
+  if (!trouble->hint().empty()) invocation.output.note(trouble->hint());
+  return trouble->kind() == ErrorKind::unavailable ? ExitCode::unavailable : ExitCode::failed;
+}
+
+// ---- export ---------------------------------------------------------------------------------------------------------
+
+enum class Format { pem, der, pkcs7 };
+
+template <class Value>
+Value choose(const std::string& text, std::string_view option,
+             const std::vector<std::pair<std::string_view, Value>>& choices) {
+  std::string words;
+  for (const auto& [word, value] : choices) {
+    if (word == text) return value;
+    words += (words.empty() ? "" : ", ") + std::string(word);
+  }
+  throw Error{ErrorKind::invalid_input, fmt::format("{} is one of {}, not '{}'", option, words, text)};
+}
+
+Bytes exported(const workflow::CertificateRecord& record, Format format, service::Selection selection) {
+  const auto certificates = service::select(record, selection);
+  if (certificates.empty()) {
+    throw Error{ErrorKind::not_found,
+                fmt::format("certificate {} came without its issuers", record.fingerprint.substr(0, 12))}
+        .hint("give --chain leaf");
+  }
+  if (format == Format::pem) return to_bytes(service::pem_of(certificates));
+  if (format == Format::pkcs7) return to_bytes(x509::write_pem("PKCS7", x509::pkcs7_bundle(certificates)));
+  if (certificates.size() == 1) return certificates.front();
+  throw Error{ErrorKind::invalid_input, fmt::format("DER holds one certificate, and these are {}", certificates.size())}
+      .hint("give --chain leaf, or --format pkcs7");
+}
+
+ExitCode export_certificate(Invocation& invocation) {
+  using service::Selection;
+  const auto& arguments = invocation.arguments;
+  const auto format = choose<Format>(arguments.text_or("--format", "pem"), "--format",
+                                     {{"pem", Format::pem}, {"der", Format::der}, {"pkcs7", Format::pkcs7}});
+  const auto selection =
+      choose<Selection>(arguments.text_or("--chain", format == Format::der ? "leaf" : "full"), "--chain",
+                        {{"leaf", Selection::leaf},
+                         {"full", format == Format::pkcs7 ? Selection::everything : Selection::full},
+                         {"chain", Selection::chain}});
+  const auto wiring = Wiring::open(invocation.config);
+  const auto store = wiring->store();
+  const auto record = service::find_certificate(*store, arguments.required("CERT"));
+  const Bytes content = exported(record, format, selection);
+  if (record.status != workflow::status::kCurrent) {
+    invocation.output.warning(fmt::format("certificate {} is {}", record.fingerprint.substr(0, 12), record.status));
+  }
+  const auto file = arguments.text("--out");
+  if (!file) {
+    invocation.output.raw(as_text(content));
+    return ExitCode::done;
+  }
+  write_file(*file, content, FileMode::public_0644, arguments.has("--force") ? Existing::replace : Existing::refuse);
+  invocation.output.result("hsmbridge.cert-export/1",
+                           Json::object({{"certificate", record.fingerprint}, {"file", *file}}),
+                           fmt::format("wrote {}\n", safe(*file)));
+  return ExitCode::done;
+}
+
+}  // namespace
+
+std::vector<Command> certificate_place_commands() {
+  return {
+      {"cert",
+       "install",
+       "Put a certificate in its places, at any time",
+       {{"--to", "TARGET", "token, file:PATH, hook:[\"PROGRAM\"], provider:import; else where its request wanted it",
+         Times::many}},
+       {kCertificate},
+       install,
+       {ExitCode::failed, ExitCode::refused, ExitCode::unavailable},
+       "Done at once, by this process; each place is an entry of the audit log. A hook runs\n"
+       "again. A file is replaced only when it holds nothing but certificates.\n"},
+      {"cert",
+       "export",
+       "Write a certificate out of the store",
+       {{"--format", "FORMAT", "pem (default), der, or pkcs7 (PEM)"},
+        {"--chain", "PART", "full (default: certificate and issuers, the root only in pkcs7), leaf, or chain"},
+        {"--out", "FILE", "where to; else standard output"},
+        {"--force", "", "replace the file"}},
+       {kCertificate},
+       export_certificate,
+       {ExitCode::failed},
+       ""},
+  };
+}
+
+}  // namespace hsmbridge::cli
