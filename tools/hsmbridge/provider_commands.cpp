@@ -59,11 +59,53 @@ constexpr CapabilityRow kCapabilities[] = {
      "a renewal is a request like any other"},
     {"result_once", &workflow::Capabilities::result_once, "a result is handed out once",
      "a result can be fetched again"},
+    {"renew", &workflow::Capabilities::renew, "a renewal is linked to the certificate it replaces",
+     "a renewal is a request like any other"},
+    {"revoke", &workflow::Capabilities::revoke, "certificates can be revoked there", "it revokes nothing"},
 };
+
+// How long a person waits for a list.
+constexpr Duration kCatalogueLimit = std::chrono::minutes{2};
+
+// What can be ordered there: --profiles.
+ExitCode show_profiles(Invocation& invocation, const config::ProviderSettings& settings, workflow::Provider& provider) {
+  auto* catalogue = dynamic_cast<workflow::ProfileCatalogue*>(&provider);
+  if (catalogue == nullptr) {
+    throw Error{ErrorKind::invalid_input, fmt::format("a provider of type {} has no list of profiles", settings.type)};
+  }
+  std::string text;
+  Json json = Json::array();
+  for (const auto& entry : catalogue->profiles(settings.time_limit.value_or(kCatalogueLimit))) {
+    commandline::Fields fields;
+    fields.add("Profile", commandline::safe(entry.name));
+    fields.add("Id", commandline::safe(entry.id));
+    fields.add("Usable", entry.obstacles.empty() ? "yes" : "no");
+    std::string obstacles;
+    for (const auto& one : entry.obstacles) obstacles += (obstacles.empty() ? "" : "\n") + commandline::safe(one);
+    fields.add("Because", obstacles);
+    Json facts = Json::object();
+    for (const auto& [name, value] : entry.facts) {
+      fields.add(commandline::safe(name), commandline::safe(value));
+      facts.set(name, value);
+    }
+    text += (text.empty() ? "" : "\n") + fields.text();
+    json.push(Json::object({{"id", entry.id},
+                            {"name", entry.name},
+                            {"usable", entry.obstacles.empty()},
+                            {"obstacles", Json(entry.obstacles)},
+                            {"facts", facts}}));
+  }
+  invocation.output.result("hsmbridge.provider-profiles/1", Json::object({{"name", settings.name}, {"profiles", json}}),
+                           text.empty() ? "no profile is shown to us there\n" : text);
+  return ExitCode::done;
+}
 
 ExitCode show(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto& settings = wiring->settings().provider(invocation.arguments.text_or("NAME", ""));
+  if (invocation.arguments.has("--profiles")) {
+    return show_profiles(invocation, settings, *wiring->provider(settings.name));
+  }
   const auto capabilities = wiring->provider(settings.name)->capabilities();
   commandline::Fields fields;
   fields.add("Provider", commandline::safe(settings.name));
@@ -104,7 +146,14 @@ std::vector<Command> provider_commands() {
   const Positional name{"NAME", "the provider's name; may be left out when there is one", commandline::Times::once};
   return {
       {"provider", "list", "List the configured providers", {}, {}, list, {}, ""},
-      {"provider", "show", "Show what a provider can do", {}, {name}, show, {ExitCode::failed}, ""},
+      {"provider",
+       "show",
+       "Show what a provider can do",
+       {{"--profiles", "", "ask it what can be ordered there, and what not and why"}},
+       {name},
+       show,
+       {ExitCode::failed, ExitCode::refused, ExitCode::unavailable},
+       ""},
       {"provider",
        "test",
        "Prove address, certificate and credentials with one harmless exchange",

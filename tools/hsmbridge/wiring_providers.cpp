@@ -1,7 +1,9 @@
 #include "tools/hsmbridge/wiring_providers.h"
 
 #include "base/error.h"
+#include "providers/digicert/settings.h"
 #include "providers/securosys/settings.h"
+#include "tools/hsmbridge/wiring_digicert.h"
 #include "tools/hsmbridge/wiring_securosys.h"
 
 #include <fmt/core.h>
@@ -10,6 +12,9 @@ namespace hsmbridge::cli {
 
 const std::vector<ProviderType>& provider_types() {
   static const std::vector<ProviderType> types{
+      {"digicert-tlm",
+       [](const std::string& name, config::Section section) { digicert::read_settings(name, std::move(section)); },
+       make_digicert},
       {"securosys-tsb",
        [](const std::string& name, config::Section section) { securosys::read_settings(name, std::move(section)); },
        make_securosys},

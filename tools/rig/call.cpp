@@ -1,5 +1,6 @@
 #include "tools/rig/call.h"
 
+#include <algorithm>
 #include <string_view>
 
 namespace hsmbridge::rig {
@@ -42,6 +43,22 @@ std::vector<std::string> Call::segments() const {
     begin = end + 1;
   }
   return parts;
+}
+
+std::map<std::string, std::string, std::less<>> Call::query() const {
+  std::map<std::string, std::string, std::less<>> values;
+  const std::size_t mark = target.find('?');
+  if (mark == std::string::npos) return values;
+  std::string_view rest = std::string_view(target).substr(mark + 1);
+  while (!rest.empty()) {
+    const std::string_view pair = rest.substr(0, rest.find('&'));
+    rest.remove_prefix(std::min(pair.size() + 1, rest.size()));
+    const std::size_t equals = pair.find('=');
+    if (pair.empty()) continue;
+    values[percent_decoded(pair.substr(0, equals))] =
+        equals == std::string_view::npos ? "" : percent_decoded(pair.substr(equals + 1));
+  }
+  return values;
 }
 
 std::string Call::header(std::string_view name) const {

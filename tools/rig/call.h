@@ -18,6 +18,8 @@ struct Call {
 
   std::string path() const;                   // the target without its query
   std::vector<std::string> segments() const;  // of the path, percent-decoded: "/v1/key/a%2Fb" is {"v1", "key", "a/b"}
+  // Of the target, percent-decoded; the last of several of one name.
+  std::map<std::string, std::string, std::less<>> query() const;
   std::string header(std::string_view name) const;  // "" when absent
 };
 

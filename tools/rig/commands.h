@@ -9,9 +9,11 @@ namespace hsmbridge::rig {
 // Every command of hsmbridge-rig, in the order of --help.
 const std::vector<Command>& commands();
 
-// serve_commands.cpp. Both run until SIGTERM or SIGINT, which must be blocked in every thread of the process before.
+// serve_commands.cpp. They run until SIGTERM or SIGINT, which must be blocked in every thread of the process before.
 int serve_tsb(const Arguments& arguments);
 int serve_blackhole(const Arguments& arguments);
+// serve_digicert.cpp, likewise
+int serve_digicert(const Arguments& arguments);
 // control_commands.cpp: they speak to a running simulator.
 int set_fault(const Arguments& arguments);
 int list_faults(const Arguments& arguments);
@@ -20,6 +22,8 @@ int show_journal(const Arguments& arguments);
 int show_requests(const Arguments& arguments);
 int block_key(const Arguments& arguments);
 int reset_simulator(const Arguments& arguments);
+int approve_at_digicert(const Arguments& arguments);
+int reject_at_digicert(const Arguments& arguments);
 // create_ca.cpp
 int create_ca(const Arguments& arguments);
 

@@ -13,6 +13,17 @@ void print_lines(const Json& list) {
   for (const Json& line : list.as_array()) fmt::print("{}\n", line.dump());
 }
 
+// An administrator's decision about a request that waits.
+int decide(const Arguments& arguments, const std::string& what) {
+  Json decision = Json::object();
+  for (const auto& [flag, member] :
+       {std::pair{"--id", "id"}, std::pair{"--by", "by"}, std::pair{"--reason", "reason"}}) {
+    if (const auto value = arguments.value(flag)) decision.set(member, *value);
+  }
+  fmt::print("{}\n", RunningSimulator(arguments.required("--dir")).control("POST", what, decision).dump());
+  return 0;
+}
+
 }  // namespace
 
 int set_fault(const Arguments& arguments) {
@@ -78,6 +89,14 @@ int block_key(const Arguments& arguments) {
 int reset_simulator(const Arguments& arguments) {
   RunningSimulator(arguments.required("--dir")).control("POST", "/rig/reset", {});
   return 0;
+}
+
+int approve_at_digicert(const Arguments& arguments) {
+  return decide(arguments, "/rig/approve");
+}
+
+int reject_at_digicert(const Arguments& arguments) {
+  return decide(arguments, "/rig/reject");
 }
 
 }  // namespace hsmbridge::rig

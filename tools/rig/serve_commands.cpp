@@ -4,39 +4,19 @@
 #include "tools/rig/blackhole.h"
 #include "tools/rig/certificates.h"
 #include "tools/rig/commands.h"
+#include "tools/rig/serving.h"
 #include "tools/rig/software_key.h"
 #include "tools/rig/tsb_server.h"
 
 #include <fmt/core.h>
 
-#include <csignal>
 #include <cstdio>
 
 namespace hsmbridge::rig {
 namespace {
 
-void wait_for_signal() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  int number = 0;
-  sigwait(&signals, &number);
-}
-
-std::optional<int> port_of(const Arguments& arguments) {
-  const std::optional<std::int64_t> port = arguments.number("--port");
-  if (!port || *port == 0) return std::nullopt;
-  if (*port < 0 || *port > 65535) throw Error{ErrorKind::invalid_input, fmt::format("{} is no port", *port)};
-  return static_cast<int>(*port);
-}
-
 std::string text_of(const std::string& path) {
   return to_text(read_file(path));
-}
-
-Error not_one_of(std::string_view flag, std::string_view value, std::string_view choices) {
-  return Error{ErrorKind::invalid_input, fmt::format("{} is {}, not '{}'", flag, choices, value)};
 }
 
 TsbServerOptions tsb_options(const Arguments& arguments) {

@@ -1,0 +1,96 @@
+#include "providers/digicert/certificates.h"
+
+#include "base/error.h"
+#include "x509/pem.h"
+#include "x509/pkcs7.h"
+
+#include <algorithm>
+
+namespace hsmbridge::digicert {
+namespace {
+
+constexpr std::size_t kMostCertificates = 100;
+
+std::vector<Bytes> in_base64(std::string_view text) {
+  std::string digits;
+  for (const char c : text)
+    if (c != '\r' && c != '\n' && c != ' ' && c != '\t') digits.push_back(c);
+  Bytes der = from_base64(digits);
+  try {
+    x509::parse_certificate(der);
+    return {std::move(der)};
+  } catch (const Error&) {
+    return x509::read_pkcs7_certificates(der);
+  }
+}
+
+std::vector<Bytes> read_any(std::string_view text) {
+  if (text.find("-----BEGIN PKCS7-----") != std::string_view::npos ||
+      text.find("-----BEGIN CMS-----") != std::string_view::npos)
+    return x509::read_pkcs7_certificates(as_bytes(text));
+  if (text.find("-----BEGIN ") != std::string_view::npos) return x509::read_certificates(as_bytes(text));
+  return in_base64(text);
+}
+
+// The certificates above the leaf as far as the links hold, in order; each index of the pool at most once.
+std::vector<std::size_t> path_from(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool) {
+  std::vector<std::size_t> path;
+  const x509::Certificate* at = &leaf;
+  while (!(at->issuer() == at->subject())) {
+    const auto issues_it = [&](std::size_t i) {
+      return std::find(path.begin(), path.end(), i) == path.end() && pool[i].der != at->der &&
+             pool[i].subject() == at->issuer() && signature_verifies(*at, pool[i].spki());
+    };
+    std::size_t next = 0;
+    while (next < pool.size() && !issues_it(next)) ++next;
+    if (next == pool.size()) break;
+    path.push_back(next);
+    at = &pool[next];
+  }
+  return path;
+}
+
+}  // namespace
+
+std::vector<Bytes> certificates_in(std::string_view text) {
+  try {
+    std::vector<Bytes> found = read_any(text);
+    if (found.size() > kMostCertificates) throw Error(ErrorKind::corrupt, "it holds far too many certificates");
+    return found;
+  } catch (const Error& error) {
+    throw Error(ErrorKind::corrupt, "what DigiCert handed out is no certificate: " + error.message());
+  }
+}
+
+std::vector<Bytes> certificates_of(const CertificateAnswer& answer) {
+  std::vector<Bytes> all = certificates_in(answer.certificate);
+  for (const std::string& text : answer.ca_certs)
+    for (Bytes& der : certificates_in(text)) all.push_back(std::move(der));
+  return all;
+}
+
+std::size_t leaf_among(const std::vector<x509::Certificate>& certificates, ByteView spki, std::string_view serial) {
+  for (std::size_t i = 0; i < certificates.size(); ++i)
+    if (equal(certificates[i].spki(), spki)) return i;
+  for (std::size_t i = 0; i < certificates.size(); ++i)
+    if (same_serial(serial_text(certificates[i].serial()), serial)) return i;
+  return 0;
+}
+
+std::vector<Bytes> chain_from(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool) {
+  std::vector<Bytes> chain;
+  const auto add = [&](const x509::Certificate& one) {
+    if (one.der != leaf.der && std::find(chain.begin(), chain.end(), one.der) == chain.end()) chain.push_back(one.der);
+  };
+  for (const std::size_t i : path_from(leaf, pool)) add(pool[i]);
+  for (const x509::Certificate& one : pool) add(one);
+  return chain;
+}
+
+bool reaches_a_root(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool) {
+  const std::vector<std::size_t> path = path_from(leaf, pool);
+  const x509::Certificate& last = path.empty() ? leaf : pool[path.back()];
+  return last.issuer() == last.subject();
+}
+
+}  // namespace hsmbridge::digicert

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "providers/digicert/wire.h"
+#include "workflow/provider.h"
+#include "x509/certificate.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// Certificates in the forms in which this service hands them out.
+namespace hsmbridge::digicert {
+
+// Every certificate in a text: PEM blocks, a PKCS#7 bundle in PEM, or the base64 of a certificate or of a bundle (the
+// OpenAPI shows that without lines). DER. Throws corrupt when it is none of these.
+std::vector<Bytes> certificates_in(std::string_view text);
+
+// All certificates of an answer in the order of arrival: `certificate`, then `ca_certs`.
+std::vector<Bytes> certificates_of(const CertificateAnswer& answer);
+
+// The leaf among them: the one with that public key, else the one with that serial number, else the first. A bundle is
+// a set and says nothing by its order.
+std::size_t leaf_among(const std::vector<x509::Certificate>& certificates, ByteView spki, std::string_view serial);
+
+// The path from the leaf upwards through the pool, each link checked by its signature; what does not belong to the path
+// follows it, so that nothing that was given is lost. Duplicates and the leaf itself are left out.
+std::vector<Bytes> chain_from(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool);
+// Whether the path from the leaf through the pool ends in a self-signed certificate.
+bool reaches_a_root(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool);
+
+}  // namespace hsmbridge::digicert

@@ -1,0 +1,139 @@
+#include "providers/digicert/client.h"
+
+#include "base/error.h"
+#include "net/url.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace hsmbridge::digicert {
+namespace {
+
+constexpr std::string_view kApi = "/mpki/api/v1";
+// The documented default of the list. A larger limit might be cut down silently, and a page shorter than asked is the
+// only sign of the list's end.
+constexpr std::size_t kProfilesPerPage = 20;
+constexpr std::size_t kMostPages = 500;
+
+// "/certificate/{serial}{more}", with the thumbprint where one is given.
+std::string certificate_path(const std::string& serial, std::string_view more, const std::string& thumbprint) {
+  std::string path = fmt::format("{}/certificate/{}{}", kApi, net::percent_encode(serial), more);
+  if (!thumbprint.empty()) path += "?thumbprint_sha256=" + upper(thumbprint);
+  return path;
+}
+
+std::string query_of(const SearchFilter& filter, std::size_t offset, std::size_t most) {
+  std::string query = fmt::format("offset={}&limit={}", offset, most);
+  const std::pair<std::string_view, const std::string*> parts[] = {
+      {"seat_id", &filter.seat}, {"common_name", &filter.common_name}, {"status", &filter.status}};
+  for (const auto& [name, value] : parts)
+    if (!value->empty()) query += fmt::format("&{}={}", name, net::percent_encode(*value));
+  return query;
+}
+
+}  // namespace
+
+Client::Client(std::shared_ptr<Transport> transport, ClientOptions options, const Clock& clock)
+    : transport_(std::move(transport)), options_(std::move(options)), clock_(clock) {}
+
+std::optional<Secret> Client::key() {
+  if (!options_.api_key) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  if (!key_) key_ = options_.api_key();
+  return key_;
+}
+
+Exchange Client::exchange(const Call& call, Duration limit) {
+  if (limit <= Duration::zero()) return NotSent{"the time limit was over before it was sent"};
+  HttpRequest request{call.method, call.path,      {{"Accept", "application/json"}}, call.body, call.repeat,
+                      limit,       call.call_until};
+  if (!call.body.empty()) request.headers.emplace_back("Content-Type", "application/json");
+  if (const std::optional<Secret> value = key())
+    request.headers.emplace_back("x-api-key", std::string(value->reveal()));
+  Exchange result = transport_->send(request);
+  if (const auto* answer = std::get_if<HttpAnswer>(&result); answer != nullptr && answer->status == 401) {
+    // A refused key is read anew next time: somebody may have renewed it.
+    const std::lock_guard lock(mutex_);
+    key_.reset();
+  }
+  return result;
+}
+
+std::string Client::body_of(const Call& call, Duration limit) {
+  const std::string what = call.method + " " + call.path.substr(0, call.path.find('?'));
+  return success_of(what, exchange(call, limit)).body;
+}
+
+std::string Client::hello(Duration limit) {
+  std::string body = body_of({"GET", fmt::format("{}/hello", kApi)}, limit);
+  // The product was renamed and its greeting with it: only the beginning is alike.
+  if (!body.starts_with("Hello from DigiCert ONE"))
+    throw Error(ErrorKind::unavailable, "GET /mpki/api/v1/hello: whoever answers there is not DigiCert ONE")
+        .hint("check `url`");
+  return body;
+}
+
+WhoAmI Client::who_am_i(Duration limit) {
+  return who_am_i_from(body_of({"GET", "/account/api/v1/user/me"}, limit));
+}
+
+std::vector<Profile> Client::profiles(Duration limit) {
+  const Duration end = clock_.since_boot() + limit;
+  std::vector<Profile> all;
+  for (std::size_t page = 0; page < kMostPages; ++page) {
+    // v2: v1 leaves out profiles of public S/MIME templates.
+    const std::string path =
+        fmt::format("/mpki/api/v2/profile?offset={}&limit={}", page * kProfilesPerPage, kProfilesPerPage);
+    ProfilePage read = profiles_from(body_of({"GET", path}, end - clock_.since_boot()));
+    std::move(read.profiles.begin(), read.profiles.end(), std::back_inserter(all));
+    // No total is told.
+    if (read.entries < kProfilesPerPage) return all;
+  }
+  throw Error(ErrorKind::corrupt, fmt::format("DigiCert's list of profiles does not end after {} pages", kMostPages));
+}
+
+Profile Client::profile(const std::string& id, Duration limit) {
+  return profile_from(body_of({"GET", "/mpki/api/v2/profile/" + net::percent_encode(id)}, limit));
+}
+
+Verdict Client::request_certificate(const std::string& body, const Once& once) {
+  const Call call{"POST", fmt::format("{}/certificate", kApi), body, HttpRequest::Repeat::never, once.until};
+  return classify_submission("POST " + call.path, exchange(call, once.limit));
+}
+
+Verdict Client::renew(const std::string& serial, const std::string& body, const Once& once) {
+  const Call call{"POST", certificate_path(serial, "/renew", ""), body, HttpRequest::Repeat::never, once.until};
+  return classify_submission("POST " + call.path, exchange(call, once.limit));
+}
+
+RevocationVerdict Client::revoke(const std::string& serial, const std::string& thumbprint, std::string_view reason,
+                                 const Once& once) {
+  const Call call{"PUT", certificate_path(serial, "/revoke", thumbprint), revocation_text(reason),
+                  HttpRequest::Repeat::never, once.until};
+  return classify_revocation("PUT " + certificate_path(serial, "/revoke", ""), exchange(call, once.limit));
+}
+
+Client::Pickup Client::pick_up(const std::string& request_id, const std::string& profile, Duration limit) {
+  const Call call{"POST", fmt::format("{}/certificate-pickup/{}", kApi, net::percent_encode(request_id)),
+                  pickup_text(profile), HttpRequest::Repeat::never};
+  const Exchange result = exchange(call, limit);
+  const HttpAnswer& answer = success_of("POST " + call.path, result);
+  return {certificate_answer_from(answer.body), answer.body, answer.retry_after};
+}
+
+Client::Details Client::certificate(const std::string& serial, const std::string& thumbprint, Duration limit) {
+  std::string body = body_of({"GET", certificate_path(serial, "", thumbprint)}, limit);
+  return {certificate_details_from(body), std::move(body)};
+}
+
+AdditionalFormats Client::additional_formats(const std::string& serial, Duration limit) {
+  return additional_formats_from(body_of({"GET", certificate_path(serial, "/additional-formats", "")}, limit));
+}
+
+SearchPage Client::search(const SearchFilter& filter, std::size_t offset, std::size_t most, Duration limit) {
+  return search_page_from(
+      body_of({"GET", fmt::format("{}/certificate-search?{}", kApi, query_of(filter, offset, most))}, limit));
+}
+
+}  // namespace hsmbridge::digicert

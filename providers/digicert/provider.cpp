@@ -1,0 +1,182 @@
+#include "providers/digicert/provider.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "providers/digicert/fields.h"
+#include "x509/pem.h"
+#include "x509/spki.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace hsmbridge::digicert {
+
+using namespace workflow;
+
+namespace {
+
+// How long a profile that was read is taken for current while a request is submitted.
+constexpr Duration kProfileAge = std::chrono::minutes{10};
+
+}  // namespace
+
+std::string to_text(const Pinned& pinned) {
+  Json json = Json::object({{"profile", pinned.profile}, {"seat", pinned.seat}});
+  if (!pinned.serial.empty()) json.set("serial", pinned.serial);
+  return json.dump();
+}
+
+Pinned pinned_from(const std::string& provider_state) {
+  if (provider_state.empty()) return {};
+  try {
+    const Json json = Json::parse(provider_state);
+    return {json.string_or("profile", ""), json.string_or("seat", ""), json.string_or("serial", "")};
+  } catch (const Error& error) {
+    throw Error(ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message());
+  }
+}
+
+x509::Ask ask_of(const Order& order) {
+  try {
+    return x509::ask_from(Json::parse(order.ask));
+  } catch (const Error& error) {
+    throw Error(ErrorKind::corrupt, "what the order asks for cannot be read: " + error.message());
+  }
+}
+
+std::string common_name_of(const x509::Content& content) {
+  return content.subject.find(x509::oids::kCommonName).value_or("");
+}
+
+DigicertProvider::DigicertProvider(Settings settings, std::shared_ptr<Client> client, const Clock& clock)
+    : settings_(std::move(settings)), client_(std::move(client)), clock_(clock) {
+  if (!settings_.chain) return;
+  for (const Bytes& der : x509::read_certificates(read_file(*settings_.chain)))
+    chain_.push_back(x509::parse_certificate(der));
+}
+
+Capabilities DigicertProvider::capabilities() const {
+  Capabilities can;
+  const std::optional<Profile> known = known_profile();
+  can.complete_look_up = known && issues_at_once(*known);
+  can.renew = true;
+  can.revoke = true;
+  return can;
+}
+
+Profile DigicertProvider::profile(Freshness freshness, Duration limit) {
+  {
+    const std::lock_guard lock(mutex_);
+    const bool current = profile_ && clock_.since_boot() - profile_read_at_ < kProfileAge;
+    if (current && freshness == Freshness::any) return *profile_;
+  }
+  if (settings_.profile.empty())
+    throw Error(ErrorKind::invalid_input, fmt::format("provider {} names no `profile` to order under", settings_.name))
+        .hint(fmt::format("`hsmbridge provider show {} --profiles` lists them", settings_.name));
+  Profile read = client_->profile(settings_.profile, limit);
+  if (lower(read.id) != lower(settings_.profile))
+    throw Error(ErrorKind::corrupt,
+                fmt::format("DigiCert was asked for profile {} and answered with {}", settings_.profile, read.id));
+  const std::lock_guard lock(mutex_);
+  profile_ = read;
+  profile_read_at_ = clock_.since_boot();
+  return read;
+}
+
+std::optional<Profile> DigicertProvider::known_profile() const {
+  const std::lock_guard lock(mutex_);
+  return profile_;
+}
+
+// ---- draft and check ------------------------------------------------------------------------------------------------
+
+ProviderDraft DigicertProvider::draft(const Order& order, ByteView csr, Instant) {
+  if (order.kind == Kind::revoke) return {};
+  if (order.kind != Kind::enroll && order.kind != Kind::renew)
+    throw Error(
+        ErrorKind::refused,
+        fmt::format("provider {} issues, renews and revokes certificates and does nothing else", settings_.name));
+  // The service builds the certificate; nothing is frozen beyond the CSR.
+  x509::parse_csr(csr);
+  return {};
+}
+
+std::vector<std::string> DigicertProvider::check(const ProviderCall& call) {
+  if (call.order.kind == Kind::revoke) return check_revocation(call);
+  const x509::Ask ask = ask_of(call.order);
+  std::vector<std::string> problems = what_cannot_be_carried(ask);
+  try {
+    seat_for(settings_, common_name_of(ask.content));
+  } catch (const Error& error) {
+    problems.push_back(error.message());
+  }
+  const Profile now = profile(Freshness::read_now, call.time_limit);
+  if (settings_.check == Settings::LocalCheck::none) return problems;
+  const x509::Csr csr = x509::parse_csr(call.draft.csr);
+  for (std::string& problem : violations(now, settings_, ask, x509::key_spec_of(csr.spki)))
+    problems.push_back(std::move(problem));
+  return problems;
+}
+
+// ---- cancel, confirm ------------------------------------------------------------------------------------------------
+
+CancelAnswer DigicertProvider::cancel(const ProviderCall& call) {
+  const std::string what = call.order.kind == Kind::revoke ? std::string("a revocation that was asked for")
+                           : call.submission != nullptr && !call.submission->reference.empty()
+                               ? "request " + call.submission->reference.str()
+                               : std::string("a pending request");
+  return CancelNotPossible{
+      fmt::format("DigiCert has no call that takes {} back; an administrator can reject it in the console of Trust "
+                  "Lifecycle Manager. It is asked about until it says how it ended; a certificate that comes all the "
+                  "same is kept and not installed",
+                  what)};
+}
+
+void DigicertProvider::confirm(const ProviderCall&, const Issued&) {
+  // Nothing is imported anywhere, and a pick-up needs no confirmation.
+}
+
+// ---- test and catalogue ---------------------------------------------------------------------------------------------
+
+std::vector<std::string> DigicertProvider::test() {
+  std::vector<std::string> learnt;
+  const Duration limit = settings_.time_limit;
+  learnt.push_back(client_->hello(limit));
+  try {
+    const WhoAmI who = client_->who_am_i(limit);
+    std::string roles;
+    for (const std::string& role : who.roles) roles += (roles.empty() ? "" : ", ") + role;
+    learnt.push_back(fmt::format("we are {}; roles: {}", who.name.empty() ? "a user without a name" : who.name,
+                                 roles.empty() ? "not told" : roles));
+  } catch (const Error& error) {
+    // Another part of DigiCert ONE, which a service user of this part alone may not see. A refused key is another
+    // thing.
+    if (error.detail("http") == "401" || error.kind() == ErrorKind::unavailable) throw;
+    learnt.push_back("who we are there: not shown to us");
+  }
+  if (settings_.profile.empty()) {
+    learnt.push_back(
+        fmt::format("no `profile` is configured: `hsmbridge provider show {} --profiles` lists them", settings_.name));
+    return learnt;
+  }
+  const Profile now = profile(Freshness::read_now, limit);
+  const std::vector<std::string> why_not = obstacles(now);
+  if (!why_not.empty()) {
+    Error error(ErrorKind::conflict, fmt::format("profile \"{}\" ({}) cannot be used", now.name, now.id));
+    for (const std::string& one : why_not) error.with("because", one);
+    throw error.hint(fmt::format("`hsmbridge provider show {} --profiles` lists the ones that can", settings_.name));
+  }
+  learnt.push_back(fmt::format("profile \"{}\" is active and issues {}", now.name,
+                               issues_at_once(now) ? std::string("at once") : "after " + what_is_awaited(&now)));
+  return learnt;
+}
+
+std::vector<ProfileCatalogue::Entry> DigicertProvider::profiles(Duration limit) {
+  std::vector<Entry> entries;
+  for (const Profile& one : client_->profiles(limit)) entries.push_back({one.id, one.name, facts(one), obstacles(one)});
+  return entries;
+}
+
+}  // namespace hsmbridge::digicert

@@ -1,0 +1,105 @@
+#pragma once
+
+#include "base/clock.h"
+#include "providers/digicert/client.h"
+#include "providers/digicert/profile_rules.h"
+#include "providers/digicert/settings.h"
+#include "workflow/provider.h"
+#include "x509/ask.h"
+#include "x509/certificate.h"
+#include "x509/csr.h"
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hsmbridge::digicert {
+
+// What provider_state keeps of a submission: the profile and seat it was made with, which a pick-up and a search need
+// even after the configuration has changed, and the serial number once it is known.
+struct Pinned {
+  std::string profile;
+  std::string seat;
+  std::string serial;
+};
+std::string to_text(const Pinned& pinned);
+// Empty fields for "". Throws corrupt.
+Pinned pinned_from(const std::string& provider_state);
+
+// DigiCert Trust Lifecycle Manager as a certificate provider. A request's reference is its request_id while it is
+// pending; a certificate that was issued at once, or that a person names, is "serial:HEX".
+class DigicertProvider final : public workflow::Provider, public workflow::ProfileCatalogue {
+ public:
+  // The clock must outlive the provider. Reads the files named in the settings: throws what reading them throws.
+  DigicertProvider(Settings settings, std::shared_ptr<Client> client, const Clock& clock);
+
+  std::string_view type() const override { return "digicert-tlm"; }
+  workflow::Capabilities capabilities() const override;
+  workflow::ProviderDraft draft(const workflow::Order& order, ByteView csr, Instant now) override;
+  std::vector<std::string> check(const workflow::ProviderCall& call) override;
+  workflow::SubmitAnswer submit(const workflow::ProviderCall& call) override;
+  // Found by its public key among the certificates of the seat. Absent only where the profile issues at once: a pending
+  // request cannot be searched for.
+  workflow::LookUpAnswer look_up(const workflow::ProviderCall& call) override;
+  workflow::Report poll(const workflow::ProviderCall& call) override;
+  workflow::Report retrieve(const workflow::ProviderCall& call) override;
+  // There is no such call.
+  workflow::CancelAnswer cancel(const workflow::ProviderCall& call) override;
+  workflow::Issued read(const workflow::ProviderCall& call, const workflow::Handout& handout) override;
+  void confirm(const workflow::ProviderCall& call, const workflow::Issued& issued) override;
+  std::vector<std::string> test() override;
+
+  std::vector<Entry> profiles(Duration limit) override;
+
+ private:
+  enum class Freshness { any, read_now };
+  Profile profile(Freshness freshness, Duration limit);
+  std::optional<Profile> known_profile() const;
+
+  // provider_submit.cpp
+  CertificateOrder order_for(const workflow::ProviderCall& call, const Profile& profile) const;
+  Verdict send(const CertificateOrder& order, const Once& once);
+  Verdict send_as(Shape shape, const CertificateOrder& order, const Once& once);
+  workflow::Report report_of(Taken taken, const CertificateOrder& order, const Profile& profile,
+                             const std::string& note) const;
+  // Serial number to renew, or why it is to be a fresh request.
+  struct RenewalPlan {
+    std::string serial;
+    std::string why_not;
+  };
+  RenewalPlan plan_renewal(const workflow::ProviderCall& call, const Profile& profile) const;
+
+  // provider_find.cpp
+  struct Search;
+  Search search(const workflow::ProviderCall& call, const SearchFilter& filter, Duration limit);
+  workflow::Report by_serial(const workflow::ProviderCall& call, const std::string& serial, Duration limit);
+  workflow::LookUpAnswer look_up_certificate(const workflow::ProviderCall& call);
+  std::optional<workflow::Report> found_by_key(const workflow::ProviderCall& call, Duration limit);
+  std::vector<x509::Certificate> issuers_from_service(const std::string& serial, Duration limit);
+
+  // provider_revoke.cpp
+  std::vector<std::string> check_revocation(const workflow::ProviderCall& call) const;
+  workflow::SubmitAnswer revoke(const workflow::ProviderCall& call);
+  workflow::LookUpAnswer look_up_revocation(const workflow::ProviderCall& call);
+  workflow::Report revocation_standing(const workflow::ProviderCall& call);
+
+  const Settings settings_;
+  const std::shared_ptr<Client> client_;
+  const Clock& clock_;
+  std::vector<x509::Certificate> chain_;
+
+  mutable std::mutex mutex_;  // guards what was learnt from the service
+  std::optional<Profile> profile_;
+  Duration profile_read_at_{};
+  std::optional<Shape> shape_;
+};
+
+// Of an order's `ask`. Throws corrupt.
+x509::Ask ask_of(const workflow::Order& order);
+// The last common name of a request, or "".
+std::string common_name_of(const x509::Content& content);
+
+}  // namespace hsmbridge::digicert

@@ -1,0 +1,140 @@
+#include "base/error.h"
+#include "providers/digicert/fields.h"
+#include "providers/digicert/provider.h"
+
+#include <fmt/format.h>
+
+// Revoking a certificate. The service does it at once: 204. Sending it twice does no harm (the second answer is
+// "already has been revoked"), so that a certificate found not revoked after a lost answer may be sent again.
+namespace hsmbridge::digicert {
+
+using namespace workflow;
+
+namespace {
+
+struct Target {
+  std::string serial;
+  std::string thumbprint;
+};
+
+Target target_of(const Order& order) {
+  if (!order.predecessor || order.predecessor->der.empty())
+    throw Error(ErrorKind::invalid_input, "the certificate to revoke is not at hand");
+  const Predecessor& old = *order.predecessor;
+  const std::string serial = serial_text(x509::parse_certificate(old.der).serial());
+  // The service's own spelling of the number where we know it.
+  const std::string known = pinned_from(old.provider_state).serial;
+  return {same_serial(known, serial) ? known : serial, hex(sha256(old.der))};
+}
+
+Report done(std::string status, std::string message, const Target& target) {
+  Report report;
+  report.standing = Standing::done;
+  report.provider_status = std::move(status);
+  report.message = std::move(message);
+  report.provider_state = to_text(Pinned{"", "", target.serial});
+  return report;
+}
+
+bool is_collision(const Error& error) {
+  return lower(error.message()).find("thumbprint_sha256") != std::string::npos;
+}
+
+// certificate_hold suspends.
+bool is_revoked(const Order& order, const std::string& status) {
+  return status == "revoked" || (status == "suspended" && revocation_word(order.reason) == "certificate_hold");
+}
+
+}  // namespace
+
+std::vector<std::string> DigicertProvider::check_revocation(const ProviderCall& call) const {
+  std::vector<std::string> problems;
+  if (!revocation_word(call.order.reason))
+    problems.push_back(fmt::format("DigiCert knows no revocation for the reason \"{}\"; it knows {}", call.order.reason,
+                                   revocation_reasons()));
+  try {
+    target_of(call.order);
+  } catch (const Error& error) {
+    problems.push_back(error.message());
+  }
+  return problems;
+}
+
+SubmitAnswer DigicertProvider::revoke(const ProviderCall& call) {
+  const Duration end = clock_.since_boot() + call.time_limit;
+  const auto left = [&] { return Once{end - clock_.since_boot(), call.call_until}; };
+  Target target;
+  const std::optional<std::string_view> word = revocation_word(call.order.reason);
+  try {
+    target = target_of(call.order);
+    if (!word) throw Error(ErrorKind::invalid_input, "the reason \"" + call.order.reason + "\" revokes nothing");
+  } catch (const Error& error) {
+    return RefusedForGood{error};
+  }
+  RevocationVerdict verdict;
+  try {
+    verdict = client_->revoke(target.serial, "", *word, left());
+    // Nothing was revoked: the number alone does not say which certificate is meant.
+    if (std::holds_alternative<Collision>(verdict))
+      verdict = client_->revoke(target.serial, target.thumbprint, *word, left());
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::internal) return OutcomeUnknown{error.message()};
+    return NotAccepted{error, std::nullopt};
+  }
+  if (const auto* revoked = std::get_if<Revoked>(&verdict)) return Accepted{done("REVOKED", revoked->message, target)};
+  if (const auto* taken = std::get_if<RevocationTaken>(&verdict)) {
+    Report report;
+    report.standing = Standing::awaiting_issuance;
+    report.provider_status = taken->status;
+    report.provider_state = to_text(Pinned{"", "", target.serial});
+    report.progress.note = "DigiCert took the revocation; the certificate is not revoked until it says so";
+    return Accepted{std::move(report)};
+  }
+  if (std::holds_alternative<Collision>(verdict))
+    return RefusedForGood{
+        Error(ErrorKind::conflict,
+              fmt::format("DigiCert has certificate {} more than once, and does not tell them apart by "
+                          "the SHA-256 thumbprint {}",
+                          target.serial, target.thumbprint))
+            .hint("revoke it in the console of Trust Lifecycle Manager")};
+  if (auto* refused = std::get_if<RefusedForGood>(&verdict)) return std::move(*refused);
+  if (auto* again = std::get_if<NotAccepted>(&verdict)) return std::move(*again);
+  return std::move(std::get<OutcomeUnknown>(verdict));
+}
+
+// The status of the certificate is the truth about its revocation, whatever became of the call.
+Report DigicertProvider::revocation_standing(const ProviderCall& call) {
+  const Target target = target_of(call.order);
+  Client::Details found;
+  try {
+    found = client_->certificate(target.serial, "", call.time_limit / 2);
+  } catch (const Error& error) {
+    if (says_not_there(error)) {
+      Report report;
+      report.standing = Standing::gone;
+      report.provider_status = "unknown there";
+      report.message = error.message();
+      return report;
+    }
+    if (!is_collision(error)) throw;
+    found = client_->certificate(target.serial, target.thumbprint, call.time_limit / 2);
+  }
+  if (is_revoked(call.order, found.details.status))
+    return done(upper(found.details.status), found.details.revocation_reason, target);
+  Report report;
+  report.standing = Standing::awaiting_issuance;
+  report.provider_status = upper(found.details.status);
+  report.provider_state = to_text(Pinned{"", "", target.serial});
+  return report;
+}
+
+LookUpAnswer DigicertProvider::look_up_revocation(const ProviderCall& call) {
+  Report report = revocation_standing(call);
+  if (report.standing == Standing::done) return Found{std::move(report)};
+  if (report.standing == Standing::gone)
+    return CannotTell{fmt::format("DigiCert does not know the certificate to revoke: {}", report.message)};
+  // Not revoked (asked twice, across the settle time): what was lost did not take effect, and may be sent again.
+  return Absent{};
+}
+
+}  // namespace hsmbridge::digicert

@@ -1,0 +1,186 @@
+#include "base/error.h"
+#include "providers/digicert/certificates.h"
+#include "providers/digicert/fields.h"
+#include "providers/digicert/provider.h"
+#include "x509/pem.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace hsmbridge::digicert {
+
+using namespace workflow;
+
+namespace {
+
+// What a renewal window is when the profile does not tell (OpenAPI: default 30).
+constexpr std::int64_t kUsualRenewalDays = 30;
+
+// An error before anything was sent, as the answer of an attempt.
+SubmitAnswer not_sent(const Error& error) {
+  switch (error.kind()) {
+    case ErrorKind::unavailable:
+    case ErrorKind::corrupt:
+    case ErrorKind::internal:
+      return NotAccepted{error, std::nullopt};
+    case ErrorKind::denied:
+      // A refused key may have been renewed until the next attempt; a missing permission is not.
+      if (error.detail("http") != "403") return NotAccepted{error, std::nullopt};
+      break;
+    default:
+      break;
+  }
+  return RefusedForGood{error};
+}
+
+template <class Answer>
+std::optional<SubmitAnswer> passed_on(Answer& verdict) {
+  if (auto* refused = std::get_if<RefusedForGood>(&verdict)) return std::move(*refused);
+  if (auto* again = std::get_if<NotAccepted>(&verdict)) return std::move(*again);
+  if (auto* unknown = std::get_if<OutcomeUnknown>(&verdict)) return std::move(*unknown);
+  return std::nullopt;
+}
+
+}  // namespace
+
+CertificateOrder DigicertProvider::order_for(const ProviderCall& call, const Profile& profile) const {
+  const x509::Ask ask = ask_of(call.order);
+  CertificateOrder order;
+  order.profile = settings_.profile;
+  order.seat = seat_for(settings_, common_name_of(ask.content));
+  order.csr = x509::csr_to_pem(call.draft.csr);
+  order.validity = term_for(profile, settings_, ask);
+  order.delivery_format = settings_.delivery_format;
+  order.include_ca_chain = settings_.include_ca_chain;
+  order.subject = subject_values(ask.content.subject);
+  order.names = name_values(ask.content.subject_alternative_names);
+  order.tags = settings_.tags;
+  return order;
+}
+
+Verdict DigicertProvider::send_as(Shape shape, const CertificateOrder& order, const Once& once) {
+  return client_->request_certificate(shape == Shape::siblings ? siblings_text(order) : nested_text(order), once);
+}
+
+// One request; a second one in the other shape only after a complete 400 about the first one's form, which proves that
+// the first was not accepted. Which shape is understood is remembered: from then on a refusal is about the content.
+Verdict DigicertProvider::send(const CertificateOrder& order, const Once& once) {
+  const Duration end = clock_.since_boot() + once.limit;
+  const std::optional<Shape> certain = [this] {
+    const std::lock_guard lock(mutex_);
+    return settings_.shape ? settings_.shape : shape_;
+  }();
+  const auto remember = [this](Shape shape) {
+    const std::lock_guard lock(mutex_);
+    shape_ = shape;
+  };
+  Verdict first = send_as(certain.value_or(Shape::siblings), order, once);
+  if (certain) return first;
+  const auto* refused = std::get_if<RefusedForGood>(&first);
+  if (refused == nullptr || !refuses_the_form(*refused)) {
+    // A 403 may come before the body is looked at; a 400 about a value tells that the form was read.
+    const bool read = refused != nullptr && refused->error.detail("http") == "400";
+    if (read || std::holds_alternative<Taken>(first)) remember(Shape::siblings);
+    return first;
+  }
+  Verdict second = send_as(Shape::nested, order, {end - clock_.since_boot(), once.until});
+  const auto* again = std::get_if<RefusedForGood>(&second);
+  if (again != nullptr && refuses_the_form(*again)) {
+    // Neither form helps, so it was about something else: the complaint about the usual form is the useful one.
+    Error error = refused->error;
+    error.with("other form", again->error.message());
+    return RefusedForGood{std::move(error)};
+  }
+  const bool read = again != nullptr && again->error.detail("http") == "400";
+  if (read || std::holds_alternative<Taken>(second)) remember(Shape::nested);
+  return second;
+}
+
+DigicertProvider::RenewalPlan DigicertProvider::plan_renewal(const ProviderCall& call, const Profile& profile) const {
+  if (!call.order.predecessor || call.order.predecessor->der.empty())
+    return {"", "the certificate it replaces is not at hand"};
+  const Predecessor& old = *call.order.predecessor;
+  const x509::Certificate certificate = x509::parse_certificate(old.der);
+  const Pinned pinned = pinned_from(old.provider_state);
+  // The renewal's body has no attributes: the service repeats what the old certificate says.
+  if (!same_names(ask_of(call.order).content, certificate.content()))
+    return {"", "the new certificate shall say something else than the old one"};
+  if (lower(pinned.profile) != lower(settings_.profile))
+    return {"", pinned.profile.empty() ? "it is not known under which profile the old one was issued"
+                                       : "the old one was issued under another profile"};
+  if (!issues_at_once(profile)) return {"", "the profile does not issue at once, and then DigiCert renews nothing"};
+  const Instant end = certificate.tbs.validity.not_after;
+  const Instant begin = end - std::chrono::hours{24 * profile.renewal_days.value_or(kUsualRenewalDays)};
+  if (call.now < begin) return {"", fmt::format("the renewal window opens on {}", rfc3339(begin))};
+  if (call.now > end) return {"", fmt::format("the old one expired on {}", rfc3339(end))};
+  const std::string serial = serial_text(certificate.serial());
+  return {same_serial(pinned.serial, serial) ? pinned.serial : serial, ""};
+}
+
+Report DigicertProvider::report_of(Taken taken, const CertificateOrder& order, const Profile& profile,
+                                   const std::string& note) const {
+  const CertificateAnswer& answer = taken.answer;
+  Report report;
+  report.provider_state = to_text(Pinned{order.profile, order.seat, answer.serial});
+  report.message = note;
+  if (answer.serial.empty()) {
+    report.standing = Standing::awaiting_approval;
+    report.provider_status = answer.status.empty() ? "PENDING" : x509::printable(answer.status);
+    report.reference = ProviderReference(answer.request_id);
+    report.progress.note =
+        fmt::format("it waits for {}{}{}", what_is_awaited(&profile), note.empty() ? "" : "; ", note);
+    return report;
+  }
+  report.provider_status = "ISSUED";
+  report.reference = ProviderReference("serial:" + answer.serial);
+  // Issued, but the certificate is not in the answer: it is fetched by its serial number.
+  report.standing = Standing::ready;
+  if (!answer.certificate.empty()) {
+    report.standing = Standing::handed_out;
+    report.handout = Handout{Handout::Content::certificate, to_bytes(answer.certificate), to_bytes(taken.body)};
+  }
+  return report;
+}
+
+SubmitAnswer DigicertProvider::submit(const ProviderCall& call) {
+  if (call.order.kind == Kind::revoke) return revoke(call);
+  const Duration end = clock_.since_boot() + call.time_limit;
+  const auto left = [&] { return Once{end - clock_.since_boot(), call.call_until}; };
+  // Everything before the first POST: whatever fails here, nothing was sent.
+  Profile now;
+  CertificateOrder order;
+  RenewalPlan plan;
+  try {
+    now = profile(Freshness::any, call.time_limit / 3);
+    order = order_for(call, now);
+    if (call.order.kind == Kind::renew) plan = plan_renewal(call, now);
+  } catch (const Error& error) {
+    return not_sent(error);
+  }
+
+  std::string note;
+  const auto fresh_because = [](const std::string& why) { return "a fresh request, since " + why; };
+  if (call.order.kind == Kind::renew && plan.serial.empty()) note = fresh_because(plan.why_not);
+  try {
+    if (!plan.serial.empty()) {
+      Verdict renewed = client_->renew(plan.serial, renewal_text(order), left());
+      if (auto* taken = std::get_if<Taken>(&renewed))
+        return Accepted{report_of(std::move(*taken), order, now, "renewal of " + plan.serial)};
+      const auto* refused = std::get_if<RefusedForGood>(&renewed);
+      // A complete 400: no renewal was accepted (the window there may be another one), so that a fresh request is the
+      // first one.
+      if (refused == nullptr || refused->error.detail("http") != "400") return *passed_on(renewed);
+      note = fresh_because("DigiCert refused the renewal: " + refused->error.message());
+    }
+    Verdict verdict = send(order, left());
+    if (auto answer = passed_on(verdict)) return std::move(*answer);
+    return Accepted{report_of(std::move(std::get<Taken>(verdict)), order, now, note)};
+  } catch (const Error& error) {
+    // The key is fetched before a byte leaves; a transport reports its own trouble without throwing.
+    if (error.kind() == ErrorKind::internal) return OutcomeUnknown{error.message()};
+    return not_sent(error);
+  }
+}
+
+}  // namespace hsmbridge::digicert

@@ -1,0 +1,136 @@
+#include "support/cli/cli.h"
+#include "support/running_rig.h"
+
+#include <catch2/catch.hpp>
+
+namespace hsmbridge::test {
+namespace {
+
+// A token, the simulated DigiCert, and a configuration with both.
+struct Desk {
+  explicit Desk(const std::vector<std::string>& serve = {}, const std::string& profile = "000000000001")
+      : rig(serve, "digicert") {
+    cli.make_token("web");
+    write_key(rig.api_key("service"));
+    configure(profile);
+  }
+  void write_key(const std::string& value) const { cli.write("digicert.key", value + "\n"); }
+  void configure(const std::string& profile) const {
+    cli.write(
+        ".config/hsmbridge/hsmbridge.yaml",
+        "store: {path: " + (cli / "hsmbridge.db").string() + "}\ntokens:\n  web: {module: " + Cli::module().string() +
+            ", uri: \"pkcs11:token=web\", pin: \"file:" + (cli / "web.pin").string() +
+            "\"}\nproviders:\n  digicert:\n    type: digicert-tlm\n    url: " + rig.about().at("url").as_string() +
+            "\n    ca: " + rig.about().at("ca").as_string() + "\n    api_key: \"file:" +
+            (cli / "digicert.key").string() + "\"\n    profile: 36f011b7-5fa1-4c6d-83f3-" + profile +
+            "\n    seat: ops@example.com\n    time_limit: 3s\n    settle: 1s\n    poll_first: 200ms\n"
+            "    poll_longest: 500ms\nprofiles:\n  server:\n    token: web\n    key: \"ec:P-256\"\n"
+            "    subject: [{C: CH}, {O: Example}]\n    usage: [digitalSignature]\n"
+            "    extended_usage: [serverAuth]\n    validity: 20d\n    anchors: [" +
+            rig.about().at("root").as_string() + "]\n    install: {token: true}\n");
+  }
+  CliResult enroll(const std::string& label, const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words{"enroll",         "--provider", "digicert", "--profile",           "server",
+                                   "--new-key",      label,        "--san",    "dns:www.example.com", "--cn",
+                                   "www.example.com"};
+    words.insert(words.end(), more.begin(), more.end());
+    return cli.run(words);
+  }
+  std::string id() const {
+    return cli.run({"request", "list", "--all", "--json"}).json().at("requests").as_array().at(0).at("id").as_string();
+  }
+  std::string state() const { return cli.run({"request", "show", id(), "--json"}).json().at("state").as_string(); }
+
+  Cli cli;
+  RunningRig rig;
+};
+
+}  // namespace
+
+TEST_CASE("a certificate of DigiCert is beside its key in one command") {
+  const Desk desk;
+  const auto file = (desk.cli / "web.pem").string();
+  const auto done = desk.enroll("web-2026", {"--install", "file:" + file, "--wait", "--timeout", "30s"});
+  INFO(done.out << done.err);
+  REQUIRE(done.status == 0);
+  CHECK(desk.cli
+            .other({"openssl", "verify", "-CAfile", desk.rig.about().at("root").as_string(), "-untrusted", "web.pem",
+                    "web.pem"})
+            .out == "web.pem: OK\n");
+  CHECK(desk.rig.count("POST /mpki/api/v1/certificate 201") == 1);
+}
+
+TEST_CASE("an approval at DigiCert is waited for and explained") {
+  const Desk desk({}, "000000000003");
+  const auto asked = desk.enroll("web-2026");
+  INFO(asked.out << asked.err);
+  REQUIRE(asked.status == 3);
+  const auto id = desk.id();
+  const auto explained = desk.cli.run({"request", "explain", id});
+  INFO(explained.out);
+  CHECK(explained.out.find("it waits for an approval by an administrator") != std::string::npos);
+  desk.rig.command("digicert approve");
+  const auto done = desk.cli.run({"request", "wait", id, "--timeout", "30s"});
+  INFO(done.out << done.err);
+  CHECK(done.status == 0);
+}
+
+TEST_CASE("a rejection at DigiCert ends the request as rejected") {
+  const Desk desk({}, "000000000003");
+  REQUIRE(desk.enroll("web-2026").status == 3);
+  desk.rig.command("digicert reject --reason not-today");
+  const auto done = desk.cli.run({"request", "wait", desk.id(), "--timeout", "30s"});
+  INFO(done.out << done.err);
+  CHECK(done.status == 4);
+  CHECK(desk.state() == "Rejected");
+  CHECK((done.out + done.err).find("not-today") != std::string::npos);
+}
+
+TEST_CASE("a wrong API key is one clear sentence before anything is sent") {
+  const Desk desk({"--wrong-key", "text"});
+  desk.write_key("wrong");
+  const auto done = desk.enroll("web-2026", {"--wait", "--timeout", "30s"});
+  INFO(done.out << done.err);
+  CHECK(done.status != 0);
+  CHECK((done.out + done.err).find("DigiCert does not take our credentials") != std::string::npos);
+  CHECK(desk.rig.count("POST ") == 0);
+  const auto test = desk.cli.run({"provider", "test", "digicert"});
+  CHECK(test.status == 4);
+  CHECK(test.err.find("does not take our credentials") != std::string::npos);
+}
+
+TEST_CASE("a profile that cannot be used is refused with every reason") {
+  const Desk desk({}, "000000000011");
+  const auto done = desk.enroll("web-2026", {"--wait", "--timeout", "30s"});
+  INFO(done.out << done.err);
+  CHECK(done.status != 0);
+  const auto said = done.out + done.err;
+  CHECK(said.find("fixes organization_name to \"Example AG\"") != std::string::npos);
+  CHECK(said.find("user_principal_names") != std::string::npos);
+  CHECK(said.find("dns_names") != std::string::npos);
+  CHECK(desk.rig.count("POST ") == 0);
+}
+
+TEST_CASE("a proxy's page after the submission is looked up and nothing is sent twice") {
+  const Desk desk;
+  desk.rig.command("fault --kind drop-after --method POST --path /mpki/api/v1/certificate");
+  const auto done = desk.enroll("web-2026", {"--wait", "--timeout", "40s"});
+  INFO(done.out << done.err);
+  CHECK(done.status == 0);
+  CHECK(desk.rig.count("POST /mpki/api/v1/certificate ") == 1);
+}
+
+TEST_CASE("the catalogue shows what can be ordered, to people and to programs") {
+  const Desk desk;
+  const auto text = desk.cli.run({"provider", "show", "digicert", "--profiles"});
+  INFO(text.out << text.err);
+  CHECK(text.status == 0);
+  CHECK(text.out.find("Server, at once") != std::string::npos);
+  CHECK(text.out.find("its status is Deleted, not Active") != std::string::npos);
+  const auto profiles = desk.cli.run({"provider", "show", "digicert", "--profiles", "--json"}).json();
+  CHECK(profiles.at("schema").as_string() == "hsmbridge.provider-profiles/1");
+  CHECK(profiles.at("profiles").as_array().size() == 12);
+  CHECK(desk.cli.run({"provider", "test", "digicert"}).status == 0);
+}
+
+}  // namespace hsmbridge::test

@@ -1,0 +1,154 @@
+#include "providers/digicert/client.h"
+
+#include "answers.h"
+#include "base/error.h"
+#include "support/fake_clock.h"
+#include "support/fake_transport.h"
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::digicert;
+using namespace std::chrono_literals;
+using providers::HttpRequest;
+using test::FakeTransport;
+
+namespace {
+
+struct Bench {
+  Bench() {
+    options.api_key = [this] {
+      ++reads;
+      return Secret("key-" + std::to_string(reads));
+    };
+  }
+  Client& client() {
+    if (!made) made = std::make_unique<Client>(transport, options, clock);
+    return *made;
+  }
+  const HttpRequest& sent(std::size_t i = 0) const { return transport->sent.at(i); }
+  int reads = 0;
+  test::FakeClock clock;
+  std::shared_ptr<FakeTransport> transport = std::make_shared<FakeTransport>();
+  ClientOptions options;
+  std::unique_ptr<Client> made;
+};
+
+}  // namespace
+
+TEST_CASE("each endpoint is called as the reference shows it") {
+  Bench bench;
+  const std::string details = R"({"serial_number":"AB","status":"issued"})";
+  struct Row {
+    const char* line;
+    const char* answer;
+    long status;
+    std::function<void(Client&)> call;
+    HttpRequest::Repeat repeat;
+    const char* body;
+  };
+  const auto allowed = HttpRequest::Repeat::allowed;
+  const auto never = HttpRequest::Repeat::never;
+  const std::vector<Row> rows{
+      {"GET /mpki/api/v1/hello", "Hello from DigiCert ONE - Trust Lifecycle Manager REST API!", 200,
+       [](Client& c) { c.hello(5s); }, allowed, ""},
+      {"GET /account/api/v1/user/me", "{}", 200, [](Client& c) { c.who_am_i(5s); }, allowed, ""},
+      {"GET /mpki/api/v2/profile/a%2Fb", R"({"id":"a/b"})", 200, [](Client& c) { c.profile("a/b", 5s); }, allowed, ""},
+      {"POST /mpki/api/v1/certificate", R"({"request_id":"r"})", 201,
+       [](Client& c) {
+         c.request_certificate("{\"x\":1}", {5s, 77s});
+       },
+       never, "{\"x\":1}"},
+      {"POST /mpki/api/v1/certificate-pickup/r%2F1", R"({"status":"PENDING"})", 200,
+       [](Client& c) { c.pick_up("r/1", "p", 5s); }, never, R"({"profile":{"id":"p"}})"},
+      {"GET /mpki/api/v1/certificate/AB", details.c_str(), 200, [](Client& c) { c.certificate("AB", "", 5s); }, allowed,
+       ""},
+      {"GET /mpki/api/v1/certificate/AB?thumbprint_sha256=FE", details.c_str(), 200,
+       [](Client& c) { c.certificate("AB", "fe", 5s); }, allowed, ""},
+      {"GET /mpki/api/v1/certificate/AB/additional-formats", "{}", 200,
+       [](Client& c) { c.additional_formats("AB", 5s); }, allowed, ""},
+      {"POST /mpki/api/v1/certificate/AB/renew", R"({"request_id":"r"})", 200,
+       [](Client& c) {
+         c.renew("AB", "{}", {5s, 77s});
+       },
+       never, "{}"},
+      {"PUT /mpki/api/v1/certificate/AB/revoke?thumbprint_sha256=FE", "", 204,
+       [](Client& c) {
+         c.revoke("AB", "fe", "superseded", {5s, 77s});
+       },
+       never, R"({"revocation_reason":"superseded"})"},
+      {"GET /mpki/api/v1/certificate-search?offset=10&limit=5&seat_id=a%40b&common_name=x%20y&status=issued",
+       R"({"items":[]})", 200,
+       [](Client& c) {
+         c.search({"a@b", "x y", "issued"}, 10, 5, 5s);
+       },
+       allowed, ""},
+  };
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    CAPTURE(rows[i].line);
+    bench.transport->then(rows[i].status, rows[i].answer);
+    CHECK_NOTHROW(rows[i].call(bench.client()));
+    CHECK(bench.transport->lines().at(i) == rows[i].line);
+    CHECK(bench.sent(i).repeat == rows[i].repeat);
+    CHECK(bench.sent(i).body == rows[i].body);
+    // A pick-up is sent once at a time too, but nobody else counts on when.
+    const bool bounded = rows[i].repeat == never && bench.sent(i).path.find("pickup") == std::string::npos;
+    CHECK(bench.sent(i).call_until == (bounded ? std::optional<Duration>(77s) : std::nullopt));
+    CHECK(FakeTransport::header(bench.sent(i), "x-api-key") == "key-1");
+    CHECK(FakeTransport::header(bench.sent(i), "Accept") == "application/json");
+    CHECK(FakeTransport::header(bench.sent(i), "Content-Type") == (rows[i].body[0] == '\0' ? "" : "application/json"));
+  }
+}
+
+TEST_CASE("with a client certificate alone no key is sent") {
+  Bench bench;
+  bench.options.api_key = {};
+  bench.transport->then(200, "{}");
+  bench.client().who_am_i(5s);
+  CHECK(FakeTransport::header(bench.sent(), "x-api-key").empty());
+}
+
+TEST_CASE("a refused key is read anew for the next call and not sent twice in one") {
+  Bench bench;
+  bench.transport->then(401, "Unauthorized", "text/plain").then(200, "{}");
+  CHECK_THROWS_WITH(bench.client().who_am_i(5s), Catch::Contains("does not take our credentials"));
+  CHECK(bench.transport->sent.size() == 1);
+  bench.client().who_am_i(5s);
+  CHECK(FakeTransport::header(bench.sent(1), "x-api-key") == "key-2");
+}
+
+TEST_CASE("profiles are read page by page until one is not full") {
+  Bench bench;
+  Json page = Json::array();
+  for (int i = 0; i < 20; ++i) page.push(Json::object({{"id", "p" + std::to_string(i)}}));
+  bench.transport->then(200, page.dump()).then(200, R"([{"id":"last"}])");
+  CHECK(bench.client().profiles(5s).size() == 21);
+  CHECK(bench.transport->lines() == std::vector<std::string>{"GET /mpki/api/v2/profile?offset=0&limit=20",
+                                                             "GET /mpki/api/v2/profile?offset=20&limit=20"});
+}
+
+TEST_CASE("a list of profiles that is just full ends with an empty page") {
+  Bench bench;
+  Json page = Json::array();
+  for (int i = 0; i < 20; ++i) page.push(Json::object({{"id", "p" + std::to_string(i)}}));
+  bench.transport->then(200, page.dump()).then(200, "[]");
+  CHECK(bench.client().profiles(5s).size() == 20);
+}
+
+TEST_CASE("another server that answers hello is told") {
+  Bench bench;
+  bench.transport->then(200, "Hello from nginx", "text/plain");
+  CHECK_THROWS_WITH(bench.client().hello(5s), Catch::Contains("not DigiCert ONE"));
+}
+
+TEST_CASE("a call whose time is over is not sent") {
+  Bench bench;
+  CHECK(std::holds_alternative<workflow::NotAccepted>(bench.client().request_certificate("{}", {0s})));
+  CHECK(bench.transport->sent.empty());
+}
+
+TEST_CASE("Retry-After beside a pending pick-up is kept") {
+  Bench bench;
+  bench.transport->then(providers::HttpAnswer{200, "application/json", R"({"status":"PENDING"})", 30s, {}});
+  CHECK(bench.client().pick_up("r", "p", 5s).retry_after == Duration(30s));
+}

@@ -1,0 +1,333 @@
+#include "base/error.h"
+#include "bench.h"
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::digicert;
+using namespace hsmbridge::workflow;
+using namespace std::chrono_literals;
+using test::TlmBench;
+
+namespace {
+
+const std::string kWrongForm = test::tlm_error("invalid_input_field", "Wrong input or input format");
+
+const Report& accepted(const SubmitAnswer& answer) {
+  return std::get<Accepted>(answer).report;
+}
+
+}  // namespace
+
+TEST_CASE("a draft is nothing beyond the CSR, and only what can be carried out is drafted") {
+  TlmBench bench;
+  bench.freeze();
+  CHECK(bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now()).to_be_signed.empty());
+  bench.order.kind = Kind::revoke;
+  CHECK_NOTHROW(bench.provider().draft(bench.order, {}, bench.clock.now()));
+  bench.order.kind = Kind::crl;
+  CHECK_THROWS_AS(bench.provider().draft(bench.order, {}, bench.clock.now()), Error);
+}
+
+TEST_CASE("a check reads the profile and tells everything that is wrong in one list") {
+  TlmBench bench;
+  bench.settings.seat = "{cn}";
+  bench.ask.content.subject = x509::Name::parse("C=CH, 1.2.3.4=odd");
+  bench.ask.content.subject_alternative_names.push_back(x509::GeneralName::parse("dirname:CN=z"));
+  bench.freeze();
+  Json profile = test::tlm_profile();
+  profile.set("status", "Deleted");
+  bench.then_profile(profile);
+  const std::vector<std::string> problems = bench.provider().check(bench.call());
+  CHECK(problems.size() == 5);
+  CHECK(bench.transport->lines() == std::vector<std::string>{"GET /mpki/api/v2/profile/" + test::kTlmProfileId});
+}
+
+TEST_CASE("without the local check only what cannot be written is refused") {
+  TlmBench bench;
+  bench.settings.check = Settings::LocalCheck::none;
+  bench.freeze();
+  Json profile = test::tlm_profile();
+  profile.set("status", "Deleted");
+  bench.then_profile(profile);
+  CHECK(bench.provider().check(bench.call()).empty());
+}
+
+TEST_CASE("a profile that is another one than asked is not taken") {
+  TlmBench bench;
+  bench.freeze();
+  Json profile = test::tlm_profile();
+  profile.set("id", "00000000-0000-4000-8000-000000000000");
+  bench.then_profile(profile);
+  CHECK_THROWS_WITH(bench.provider().check(bench.call()), Catch::Contains("answered with"));
+}
+
+TEST_CASE("a certificate issued at once is handed out with the body as it came") {
+  TlmBench bench;
+  bench.ask.validity = 30 * 24h;
+  bench.settings.tags = {"prod"};
+  bench.settings.delivery_format = "x509";
+  bench.freeze();
+  const x509::Certificate certificate = bench.issue();
+  const std::string body = TlmBench::issued_body(certificate);
+  bench.then_profile();
+  bench.transport->then(201, body);
+  const Report report = accepted(bench.submit());
+  CHECK(report.standing == Standing::handed_out);
+  REQUIRE(report.handout);
+  CHECK(hsmbridge::to_text(report.handout->raw) == body);
+  CHECK(report.reference.str() == "serial:" + TlmBench::serial(certificate));
+  CHECK(pinned_from(report.provider_state).profile == test::kTlmProfileId);
+  CHECK(pinned_from(report.provider_state).seat == "ops@example.com");
+  CHECK(pinned_from(report.provider_state).serial == TlmBench::serial(certificate));
+
+  const Json sent = bench.sent_json(1);
+  CHECK(sent.at("profile") == Json::object({{"id", test::kTlmProfileId}}));
+  CHECK(sent.at("seat") == Json::object({{"seat_id", "ops@example.com"}}));
+  CHECK(sent.at("csr").as_string() == x509::csr_to_pem(bench.draft.csr));
+  CHECK(sent.at("validity") == Json::parse(R"({"unit":"days","duration":30})"));
+  CHECK(sent.at("delivery_format").as_string() == "x509");
+  CHECK(sent.at("attributes") ==
+        Json::parse(R"({"subject":{"country":"CH","organization_name":"Example","common_name":"www.example.com"},
+                        "extensions":{"san":{"dns_names":["www.example.com"]}}})"));
+  CHECK(sent.at("tags") == Json::parse(R"(["prod"])"));
+}
+
+TEST_CASE("a request_id awaits approval, and what it waits for is said as far as known") {
+  TlmBench bench;
+  bench.freeze();
+  const auto number = GENERATE(false, true);
+  Json profile = test::tlm_profile();
+  profile.set("authentication_method", "manual_approval");
+  bench.then_profile(profile);
+  bench.transport->then(201, number ? R"({"request_id":4711})" : R"({"request_id":"4711","status":"PENDING"})");
+  const Report report = accepted(bench.submit());
+  CHECK(report.standing == Standing::awaiting_approval);
+  CHECK(report.provider_status == "PENDING");
+  CHECK(report.reference.str() == "4711");
+  CHECK(report.progress.note == "it waits for an approval by an administrator");
+  CHECK(pinned_from(report.provider_state).profile == test::kTlmProfileId);
+}
+
+TEST_CASE("a pending request of an immediate profile says that the service does not say why") {
+  TlmBench bench;
+  bench.freeze();
+  bench.then_profile();
+  bench.transport->then(201, R"({"request_id":"r"})");
+  CHECK(accepted(bench.submit()).progress.note.find("does not say which") != std::string::npos);
+}
+
+TEST_CASE("a serial number without its certificate is fetched") {
+  TlmBench bench;
+  bench.freeze();
+  const x509::Certificate certificate = bench.issue();
+  bench.then_profile();
+  bench.transport->then(201, R"({"serial_number":")" + TlmBench::serial(certificate) + R"("})");
+  const Report report = accepted(bench.submit());
+  CHECK(report.standing == Standing::ready);
+  bench.submission.reference = report.reference;
+  bench.submission.provider_state = report.provider_state;
+  bench.transport->then(200, TlmBench::details(certificate).dump());
+  const Report fetched = bench.provider().retrieve(bench.call());
+  REQUIRE(fetched.handout);
+  CHECK(bench.transport->lines().back() == "GET /mpki/api/v1/certificate/" + TlmBench::serial(certificate));
+  bench.settings.chain.reset();
+  bench.transport->then(404, test::tlm_error("resource_not_found", "no"));
+  CHECK(bench.provider().read(bench.call(), *fetched.handout).certificate == certificate.der);
+}
+
+TEST_CASE("the other shape is sent once when the form is refused, and remembered") {
+  TlmBench bench;
+  bench.freeze();
+  const std::string body = TlmBench::issued_body(bench.issue());
+  bench.then_profile();
+  bench.transport->then(400, kWrongForm).then(201, body);
+  CHECK(accepted(bench.submit()).standing == Standing::handed_out);
+  CHECK(bench.sent_json(1).find("csr") != nullptr);
+  CHECK(bench.sent_json(2).find("csr") == nullptr);
+  CHECK(bench.sent_json(2).at("profile").at("seat") == Json::object({{"id", "ops@example.com"}}));
+
+  bench.transport->then(201, body);
+  accepted(bench.submit());
+  CHECK(bench.transport->sent.size() == 4);
+  CHECK(bench.sent_json(3).find("csr") == nullptr);
+}
+
+TEST_CASE("a shape that was understood is not doubted by a later refusal") {
+  TlmBench bench;
+  bench.freeze();
+  bench.then_profile();
+  bench.transport->then(201, TlmBench::issued_body(bench.issue())).then(400, kWrongForm);
+  accepted(bench.submit());
+  CHECK(std::holds_alternative<RefusedForGood>(bench.submit()));
+  CHECK(bench.transport->sent.size() == 3);
+}
+
+TEST_CASE("when both shapes are refused the complaint about the usual one is told") {
+  TlmBench bench;
+  bench.freeze();
+  bench.then_profile();
+  bench.transport->then(400, test::tlm_error("invalid_input_field", "first", "csr"))
+      .then(400, test::tlm_error("invalid_input_field", "second"));
+  const SubmitAnswer answer = bench.submit();
+  const Error& error = std::get<RefusedForGood>(answer).error;
+  CHECK(error.message().find("first") != std::string::npos);
+  CHECK(error.detail("other form").find("second") != std::string_view::npos);
+  CHECK(bench.transport->sent.size() == 3);
+}
+
+TEST_CASE("nothing but a complete 400 in the own form lets a second request out") {
+  TlmBench bench;
+  bench.freeze();
+  struct Row {
+    providers::Exchange exchange;
+    std::size_t meaning;
+  };
+  const auto answer = [](long status, const std::string& body) {
+    return providers::Exchange(providers::HttpAnswer{status, "application/json", body, {}, {}});
+  };
+  const std::vector<Row> rows{
+      {answer(400, "<html>"), 3},
+      {answer(500, kWrongForm), 3},
+      {answer(408, kWrongForm), 3},
+      {answer(401, kWrongForm), 1},
+      {answer(429, kWrongForm), 1},
+      {answer(403, test::tlm_error("no_access", "no")), 2},
+      {answer(400, test::tlm_error("invalid_input_field", "missing", "attributes.subject.email")), 2},
+      {providers::AnswerLost{"cut"}, 3},
+      {providers::NotSent{"no"}, 1},
+  };
+  bench.then_profile();
+  for (const Row& row : rows) {
+    const std::size_t before = bench.transport->sent.size();
+    bench.transport->then(row.exchange);
+    bench.made.reset();
+    if (before != 0) bench.then_profile();
+    if (before != 0) std::swap(bench.transport->answers[0], bench.transport->answers[1]);
+    CHECK(bench.submit().index() == row.meaning);
+    CHECK(bench.transport->sent.size() == before + 2);
+  }
+}
+
+TEST_CASE("a forced shape is the only one that is sent") {
+  TlmBench bench;
+  bench.settings.shape = Shape::nested;
+  bench.freeze();
+  bench.then_profile();
+  bench.transport->then(400, kWrongForm);
+  CHECK(std::holds_alternative<RefusedForGood>(bench.submit()));
+  CHECK(bench.transport->sent.size() == 2);
+  CHECK(bench.sent_json(1).find("seat") == nullptr);
+}
+
+TEST_CASE("a profile that cannot be read before the submission leaves nothing behind") {
+  TlmBench bench;
+  bench.freeze();
+  bench.transport->then(503, "").then(403, test::tlm_error("no_access", "no")).then(401, "no", "text/plain");
+  CHECK(std::holds_alternative<NotAccepted>(bench.submit()));
+  CHECK(std::holds_alternative<RefusedForGood>(bench.submit()));
+  CHECK(std::holds_alternative<NotAccepted>(bench.submit()));
+  CHECK(bench.transport->sent.size() == 3);
+}
+
+TEST_CASE("a secret that cannot be read leaves nothing behind") {
+  TlmBench bench;
+  bench.options.api_key = []() -> Secret { throw Error(ErrorKind::denied, "others may read it"); };
+  bench.freeze();
+  const SubmitAnswer answer = bench.submit();
+  CHECK(std::get<NotAccepted>(answer).error.message() == "others may read it");
+}
+
+// ---- renewal ----
+
+namespace {
+
+// The certificate that a renewal replaces, ending `left` from now.
+Predecessor old_certificate(TlmBench& bench, Duration left) {
+  Predecessor old;
+  x509::CertificateFields fields = bench.issuing.fields_for(bench.ask.content);
+  fields.spki = bench.key.subject_public_key_info();
+  const Instant end = std::chrono::floor<std::chrono::seconds>(bench.clock.now()) + left;
+  fields.validity = {end - 90 * 24h, end};
+  old.der = bench.issuing.sign(x509::build_tbs_certificate(fields));
+  old.provider_state =
+      to_text(Pinned{test::kTlmProfileId, "ops@example.com", serial_text(x509::parse_certificate(old.der).serial())});
+  return old;
+}
+
+}  // namespace
+
+TEST_CASE("inside its window a certificate is renewed by its own call") {
+  TlmBench bench;
+  bench.order.kind = Kind::renew;
+  bench.order.predecessor = old_certificate(bench, 10 * 24h);
+  bench.ask.validity = 90 * 24h;
+  bench.freeze();
+  bench.then_profile();
+  bench.transport->then(200, TlmBench::issued_body(bench.issue()));
+  const Report report = accepted(bench.submit());
+  CHECK(report.standing == Standing::handed_out);
+  const std::string serial = pinned_from(bench.order.predecessor->provider_state).serial;
+  CHECK(report.message == "renewal of " + serial);
+  CHECK(bench.transport->lines().back() == "POST /mpki/api/v1/certificate/" + serial + "/renew");
+  CHECK(bench.sent_json(1) == Json::object({{"csr", x509::csr_to_pem(bench.draft.csr)},
+                                            {"validity", Json::parse(R"({"unit":"days","duration":90})")}}));
+}
+
+TEST_CASE("where no renewal is possible a fresh request is made and says why") {
+  TlmBench bench;
+  bench.order.kind = Kind::renew;
+  bench.order.predecessor = old_certificate(bench, 10 * 24h);
+  Json profile = test::tlm_profile();
+  std::string why;
+  SECTION("before the window") {
+    bench.order.predecessor = old_certificate(bench, 60 * 24h);
+    why = "the renewal window opens on 2026-07-01T12:00:00Z";
+  }
+  SECTION("after the end") {
+    bench.order.predecessor = old_certificate(bench, -24h);
+    why = "the old one expired on 2026-05-31T12:00:00Z";
+  }
+  SECTION("other names") {
+    bench.ask.content.subject_alternative_names.push_back(x509::GeneralName::parse("dns:more.example.com"));
+    why = "the new certificate shall say something else than the old one";
+  }
+  SECTION("another profile") {
+    bench.order.predecessor->provider_state = to_text(Pinned{"other", "s", ""});
+    why = "the old one was issued under another profile";
+  }
+  SECTION("no state") {
+    bench.order.predecessor->provider_state.clear();
+    why = "it is not known under which profile the old one was issued";
+  }
+  SECTION("an approval is wanted") {
+    profile.set("enable_dual_admin_approval", true);
+    why = "the profile does not issue at once, and then DigiCert renews nothing";
+  }
+  SECTION("nothing to renew") {
+    bench.order.predecessor.reset();
+    why = "the certificate it replaces is not at hand";
+  }
+  bench.freeze();
+  bench.then_profile(profile);
+  bench.transport->then(201, TlmBench::issued_body(bench.issue()));
+  const Report report = accepted(bench.submit());
+  CHECK(report.message == "a fresh request, since " + why);
+  CHECK(bench.transport->lines().back() == "POST /mpki/api/v1/certificate");
+}
+
+TEST_CASE("a renewal that is completely refused becomes a fresh request, and an unclear one does not") {
+  TlmBench bench;
+  bench.order.kind = Kind::renew;
+  bench.order.predecessor = old_certificate(bench, 10 * 24h);
+  bench.freeze();
+  bench.then_profile();
+  bench.transport->then(400, test::tlm_error("invalid_state", "not within its window"))
+      .then(201, TlmBench::issued_body(bench.issue()));
+  CHECK(accepted(bench.submit()).message.find("not within its window") != std::string::npos);
+  CHECK(bench.transport->sent.size() == 3);
+
+  bench.transport->then(502, "<html>", "text/html");
+  CHECK(std::holds_alternative<OutcomeUnknown>(bench.submit()));
+  CHECK(bench.transport->sent.size() == 4);
+}

@@ -1,0 +1,119 @@
+#include "flow.h"
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::digicert;
+using namespace hsmbridge::workflow;
+using namespace std::chrono_literals;
+using test::Seeded;
+using test::TlmFlow;
+
+using Words = std::vector<std::string>;
+
+namespace {
+
+// Enrols, and makes the next order of that kind about the certificate.
+x509::Certificate then(TlmFlow& flow, Kind kind) {
+  flow.freeze();
+  const Report report = flow.submit();
+  const x509::Certificate certificate =
+      x509::parse_certificate(flow.provider().read(flow.call(), *report.handout).certificate);
+  flow.order.kind = kind;
+  flow.order.predecessor =
+      Predecessor{hex(sha256(certificate.der)), certificate.der, report.reference, report.provider_state};
+  flow.submission = {};
+  return certificate;
+}
+
+void then_revoke(TlmFlow& flow, const std::string& reason) {
+  then(flow, Kind::revoke);
+  flow.order.reason = reason;
+  flow.order.ask.clear();
+  flow.draft = {};
+  flow.token_key = {};
+}
+
+std::string path_of(const TlmFlow& flow) {
+  return "/mpki/api/v1/certificate/" + pinned_from(flow.order.predecessor->provider_state).serial;
+}
+
+}  // namespace
+
+TEST_CASE("a certificate inside its window is renewed with a new key") {
+  TlmFlow flow;
+  flow.ask.validity = 20 * 24h;  // shorter than the window
+  then(flow, Kind::renew);
+  flow.key = test::SoftwareSigner("ec:P-256");
+  CHECK(flow.freeze() == Words{});
+  const Report report = flow.submit();
+  CHECK(report.message.find("renewal of") == 0);
+  REQUIRE(report.handout);
+  CHECK(flow.fatal_findings(*report.handout) == Words{});
+  CHECK(flow.rig.count("POST " + path_of(flow) + "/renew 200") == 1);
+  CHECK(flow.posts() == 1);
+}
+
+TEST_CASE("a certificate outside its window is ordered anew and the request says so") {
+  TlmFlow flow;
+  flow.ask.validity = 60 * 24h;
+  then(flow, Kind::renew);
+  CHECK(flow.freeze() == Words{});
+  const Report report = flow.submit();
+  CHECK(report.message.find("a fresh request, since the renewal window opens on") == 0);
+  REQUIRE(report.handout);
+  CHECK(flow.fatal_findings(*report.handout) == Words{});
+  CHECK(flow.posts() == 2);
+}
+
+TEST_CASE("a renewal whose answer was lost is found, and the certificate it replaces is not mistaken for it") {
+  TlmFlow flow;
+  flow.ask.validity = 20 * 24h;
+  const x509::Certificate old = then(flow, Kind::renew);
+  flow.freeze();
+  flow.rig.command("fault --kind drop-after --method POST --path " + path_of(flow));
+  CHECK(std::holds_alternative<OutcomeUnknown>(flow.provider().submit(flow.call())));
+  const LookUpAnswer answer = flow.provider().look_up(flow.lost_call());
+  REQUIRE(std::holds_alternative<Found>(answer));
+  CHECK(flow.provider().read(flow.call(), *std::get<Found>(answer).report.handout).certificate != old.der);
+}
+
+TEST_CASE("a revocation takes effect, and a second one finds it done") {
+  TlmFlow flow;
+  then_revoke(flow, "keyCompromise");
+  CHECK(flow.provider().check(flow.call()) == Words{});
+  CHECK(flow.submit().standing == Standing::done);
+  CHECK(flow.submit().message == "Certificate already has been revoked");
+  CHECK(flow.poll().message == "key_compromise");
+  CHECK(flow.rig.count("PUT " + path_of(flow) + "/revoke 204") == 1);
+  CHECK(flow.rig.count("PUT " + path_of(flow) + "/revoke 400") == 1);
+}
+
+TEST_CASE("every reason is understood there") {
+  for (const char* reason : {"unspecified", "keyCompromise", "cACompromise", "affiliationChanged", "superseded",
+                             "cessationOfOperation", "certificateHold", "privilegeWithdrawn", "aACompromise"}) {
+    CAPTURE(reason);
+    TlmFlow flow;
+    then_revoke(flow, reason);
+    CHECK(flow.submit().standing == Standing::done);
+  }
+}
+
+TEST_CASE("after a lost answer the status says whether the revocation took effect") {
+  TlmFlow flow;
+  then_revoke(flow, "superseded");
+  flow.rig.command("fault --kind drop-before --method PUT");
+  CHECK(std::holds_alternative<OutcomeUnknown>(flow.provider().submit(flow.call())));
+  CHECK(std::holds_alternative<Absent>(flow.provider().look_up(flow.lost_call())));
+  flow.rig.command("fault --kind drop-after --method PUT");
+  CHECK(std::holds_alternative<OutcomeUnknown>(flow.provider().submit(flow.call())));
+  const LookUpAnswer answer = flow.provider().look_up(flow.lost_call());
+  CHECK(std::get<Found>(answer).report.standing == Standing::done);
+}
+
+TEST_CASE("a revocation of a certificate that is not there is refused for good") {
+  TlmFlow flow;
+  then_revoke(flow, "superseded");
+  flow.rig.command("reset");
+  CHECK(std::holds_alternative<RefusedForGood>(flow.provider().submit(flow.call())));
+}

@@ -1,0 +1,38 @@
+#include "tools/hsmbridge/wiring_keys.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "pkcs11/signer.h"
+#include "pkcs11/tls_client_key.h"
+#include "x509/pem.h"
+
+#include <utility>
+#include <vector>
+
+namespace hsmbridge::cli {
+
+std::shared_ptr<x509::Signer> signer_of(const providers::TokenKey& key, std::string kind, std::string purpose,
+                                        const ProviderNeeds& needs) {
+  const auto token = needs.token(key.token);
+  return std::make_shared<AuditedSigner>(pkcs11::TokenKey::open(token, pkcs11::KeySelector::parse(key.key)), token,
+                                         std::move(kind), std::move(purpose), needs.record);
+}
+
+net::TlsHook tls_hook(const providers::Connection& connection, const ProviderNeeds& needs) {
+  if (!connection.client_key) return {};
+  std::vector<Bytes> chain;
+  if (connection.client_cert) chain = x509::read_certificates(read_file(*connection.client_cert));
+  auto key = pkcs11::TlsClientKey::open(needs.token(connection.client_key->token),
+                                        pkcs11::KeySelector::parse(connection.client_key->key), std::move(chain));
+  // The handshake signs with it, inside the TLS library: what can be written down is that it is about to.
+  const Json facts = Json::object({{"provider", connection.name},
+                                   {"token", connection.client_key->token},
+                                   {"key", connection.client_key->key},
+                                   {"purpose", "TLS client authentication"}});
+  return [key, facts, record = needs.record](void* ssl_ctx) {
+    record("client-key-used", facts);
+    key->install(ssl_ctx);
+  };
+}
+
+}  // namespace hsmbridge::cli
