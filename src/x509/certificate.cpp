@@ -3,8 +3,11 @@
 #include "base/error.h"
 #include "x509/der.h"
 #include "x509/extensions.h"
+#include "x509/openssl_error.h"
 #include "x509/spki.h"
 #include "x509/verify.h"
+
+#include <openssl/evp.h>
 
 #include <string>
 
@@ -227,6 +230,16 @@ Bytes assemble_certificate(ByteView tbs, const SignatureAlgorithm& algorithm, By
     throw Error{ErrorKind::corrupt, "the assembled certificate cannot be read back: " + error.message()};
   }
   return der;
+}
+
+Bytes sha1_fingerprint(ByteView certificate) {
+  Bytes value(20);
+  unsigned length = 0;
+  if (::EVP_Digest(certificate.data(), certificate.size(), value.data(), &length, ::EVP_sha1(), nullptr) != 1 ||
+      length != 20) {
+    throw openssl_error(ErrorKind::internal, "hashing with SHA-1");
+  }
+  return value;
 }
 
 Bytes random_serial() {
