@@ -1,0 +1,185 @@
+#include "providers/venafi/client.h"
+
+#include "base/error.h"
+#include "net/url.h"
+#include "providers/venafi/error_code.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace hsmbridge::venafi {
+namespace {
+
+const std::string kRequests = "/outagedetection/v1/certificaterequests";
+const std::string kCertificates = "/outagedetection/v1/certificates/";
+
+// A 401 of the service's own gate. A proxy's page is none: a new credential would not help there.
+bool is_refused_credential(const Exchange& exchange) {
+  const auto* answer = std::get_if<HttpAnswer>(&exchange);
+  return answer != nullptr && answer->status == 401 &&
+         refusal_from(answer->status, answer->content_type, answer->body).has_value();
+}
+
+bool has_status(const Exchange& exchange, long status) {
+  const auto* answer = std::get_if<HttpAnswer>(&exchange);
+  return answer != nullptr && answer->status == status;
+}
+
+// The service's own words of an error status that means "not there". Nothing for a proxy's 404.
+std::optional<std::string> own_words(const Exchange& exchange) {
+  const auto& answer = std::get<HttpAnswer>(exchange);
+  const auto refusal = refusal_from(answer.status, answer.content_type, answer.body);
+  if (!refusal) return std::nullopt;
+  return spoken(*refusal);
+}
+
+}  // namespace
+
+Client::Client(std::shared_ptr<Transport> transport, std::shared_ptr<Credentials> credentials, const Clock& clock)
+    : transport_(std::move(transport)), credentials_(std::move(credentials)), clock_(clock) {}
+
+Exchange Client::exchange(const Call& call, Duration limit) {
+  const Duration end = clock_.since_boot() + limit;
+  for (bool again = false;; again = true) {
+    HttpRequest request{call.method, call.path, {}, call.body, call.repeat, {}};
+    const Secret secret = credentials_->current(end - clock_.since_boot());
+    request.time_limit = end - clock_.since_boot();
+    if (request.time_limit <= Duration::zero()) return NotSent{"the time limit was over before it was sent"};
+    request.headers.emplace_back("Accept", call.accept);
+    if (!call.body.empty()) request.headers.emplace_back("Content-Type", "application/json");
+    request.headers.emplace_back("User-Agent", "hsmbridge/" HSMBRIDGE_VERSION);
+    if (credentials_->kind() == Credentials::Kind::api_key)
+      request.headers.emplace_back("tppl-api-key", std::string(secret.reveal()));
+    else
+      request.headers.emplace_back("Authorization", "Bearer " + std::string(secret.reveal()));
+    Exchange result = transport_->send(request);
+    if (again || !is_refused_credential(result) || !credentials_->replace(secret)) return result;
+  }
+}
+
+UserAccount Client::user_account(Duration limit) {
+  const Exchange result = exchange({"GET", "/v1/useraccounts"}, limit);
+  return user_account_from(success_of("GET /v1/useraccounts", result).body);
+}
+
+ApplicationInfo Client::application(const std::string& name, Duration limit) {
+  const std::string path = "/outagedetection/v1/applications/name/" + net::percent_encode(name);
+  const Exchange result = exchange({"GET", path}, limit);
+  return application_from(success_of("GET " + path, result).body);
+}
+
+Template Client::issuing_template(const std::string& application, const std::string& alias, Duration limit) {
+  const std::string path = "/outagedetection/v1/applications/" + net::percent_encode(application) +
+                           "/certificateissuingtemplates/" + net::percent_encode(alias);
+  const Exchange result = exchange({"GET", path}, limit);
+  return template_from(success_of("GET " + path, result).body);
+}
+
+std::vector<Template> Client::issuing_templates(Duration limit) {
+  const std::string path = "/v1/certificateissuingtemplates";
+  const Exchange result = exchange({"GET", path}, limit);
+  return templates_from(success_of("GET " + path, result).body);
+}
+
+Verdict Client::submit(const std::string& body, Duration limit) {
+  return classify_submission("POST " + kRequests,
+                             exchange({"POST", kRequests, body, HttpRequest::Repeat::never}, limit));
+}
+
+std::vector<std::string> Client::validate(const std::string& body, Duration limit) {
+  const std::string path = kRequests + "/validation";
+  const Exchange result = exchange({"POST", path, body}, limit);
+  const auto* answer = std::get_if<HttpAnswer>(&result);
+  // An objection to the request is 400 or 412; anything else is trouble of another kind.
+  if (answer != nullptr && (answer->status == 400 || answer->status == 412)) {
+    if (const auto refusal = refusal_from(answer->status, answer->content_type, answer->body)) {
+      std::vector<std::string> objections;
+      for (const ServiceError& error : refusal->errors) objections.push_back(spoken(error));
+      return objections;
+    }
+  }
+  success_of("POST " + path, result);
+  return {};
+}
+
+Status Client::request(const std::string& id, Duration limit) {
+  const std::string path = kRequests + "/" + net::percent_encode(id);
+  const Exchange result = exchange({"GET", path}, limit);
+  if (has_status(result, 404))
+    if (auto words = own_words(result)) return {std::nullopt, *words, std::nullopt};
+  const HttpAnswer& answer = success_of("GET " + path, result);
+  CertificateRequest request = certificate_request_from(answer.body);
+  return {std::move(request), "", answer.retry_after};
+}
+
+SearchPage Client::search_requests(const RequestSearch& search, Duration limit) {
+  const std::string path = "/outagedetection/v1/certificaterequestssearch";
+  const Exchange result = exchange({"POST", path, text_of(search)}, limit);
+  const HttpAnswer& answer = success_of("POST " + path, result);
+  SearchPage page = search_page_from(answer.body);
+  page.server_clock = answer.date;
+  return page;
+}
+
+std::optional<ApprovalRequest> Client::approval(const std::string& id, Duration limit) {
+  const std::string path = "/v1/certificaterequests/approvalrequests/" + net::percent_encode(id);
+  const Exchange result = exchange({"GET", path}, limit);
+  if (has_status(result, 404)) return std::nullopt;
+  return approval_request_from(success_of("GET " + path, result).body);
+}
+
+void Client::decide(const std::string& id, Decision decision, std::string_view reason, Duration limit) {
+  const std::string path = "/v1/certificaterequests/" + net::percent_encode(id) + "/approval/" +
+                           (decision == Decision::approve ? "APPROVE" : "REJECT");
+  const Exchange result = exchange({"POST", path, reason_text(reason), HttpRequest::Repeat::never}, limit);
+  const auto* answer = std::get_if<HttpAnswer>(&result);
+  const auto* lost = std::get_if<AnswerLost>(&result);
+  if (lost != nullptr || (answer != nullptr && answer->status >= 500))
+    throw Error(ErrorKind::outcome_unknown, fmt::format("POST {}: {}", path,
+                                                        lost != nullptr ? "no complete answer came: " + lost->why
+                                                                        : fmt::format("HTTP {} came", answer->status)))
+        .hint("look at the request again before deciding once more: a decision is final there");
+  success_of("POST " + path, result);
+}
+
+Contents Client::contents(const std::string& certificate, ChainOrder order, Duration limit) {
+  const std::string path = kCertificates + net::percent_encode(certificate) +
+                           "/contents?chainOrder=" + (order == ChainOrder::leaf_first ? "EE_FIRST" : "EE_ONLY") +
+                           "&format=PEM";
+  const Exchange result = exchange({"GET", path, {}, HttpRequest::Repeat::allowed, "*/*"}, limit);
+  // 404 also comes for seconds after a request says ISSUED: the inventory is behind. 409: the authority has not signed.
+  for (const long status : {404L, 409L})
+    if (has_status(result, status))
+      if (auto words = own_words(result)) return {"", *words};
+  return {success_of("GET " + path, result).body, ""};
+}
+
+std::optional<CertificateDetails> Client::certificate(const std::string& id, Duration limit) {
+  const std::string path = kCertificates + net::percent_encode(id);
+  const Exchange result = exchange({"GET", path}, limit);
+  if (has_status(result, 404) && own_words(result)) return std::nullopt;
+  return certificate_details_from(success_of("GET " + path, result).body);
+}
+
+std::vector<CertificateDetails> Client::certificates_with(const std::string& fingerprint, Duration limit) {
+  const std::string path = "/outagedetection/v1/certificatesearch";
+  const Exchange result = exchange({"POST", path, certificate_search_text(fingerprint)}, limit);
+  return certificate_search_from(success_of("POST " + path, result).body);
+}
+
+RevocationVerdict Client::revoke(const std::string& body, Duration limit) {
+  return classify_revocation("POST /graphql (revokeCertificate)",
+                             exchange({"POST", "/graphql", body, HttpRequest::Repeat::never}, limit));
+}
+
+RevocationAnswer Client::revocation(const std::string& fingerprint, Duration limit) {
+  const std::string what = "POST /graphql (certificate)";
+  const Exchange result = exchange({"POST", "/graphql", revocation_query_text(fingerprint)}, limit);
+  RevocationAnswer answer = revocation_from(success_of(what, result).body, "certificate");
+  if (!answer.present && !answer.troubles.empty())
+    throw Error(ErrorKind::unavailable, fmt::format("{}: the service says: {}", what, answer.troubles.front().message));
+  return answer;
+}
+
+}  // namespace hsmbridge::venafi

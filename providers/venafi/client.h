@@ -1,0 +1,84 @@
+#pragma once
+
+#include "base/clock.h"
+#include "providers/venafi/credentials.h"
+#include "providers/venafi/submission.h"
+#include "providers/venafi/wire.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hsmbridge::venafi {
+
+// What GET …/certificates/{id}/contents brought.
+struct Contents {
+  std::string body;     // exactly as it came; "" with `missing`
+  std::string missing;  // why there is nothing yet: 404, or 409 while the authority has not signed
+};
+
+struct Status {
+  std::optional<CertificateRequest> request;  // nothing: the service does not know the id
+  std::string unknown_why;
+  std::optional<Duration> retry_after;
+};
+
+// The service's REST interface and its GraphQL, one function an endpoint. `limit` bounds a whole call, getting a token
+// included. Functions that are not submissions throw what success_of throws, and corrupt for a success of another
+// shape. Thread rule: may be called from several threads at once.
+class Client {
+ public:
+  // The clock must outlive the client.
+  Client(std::shared_ptr<Transport> transport, std::shared_ptr<Credentials> credentials, const Clock& clock);
+
+  // For API keys only: a service account's token is answered 403 or 500 there, whatever it may do elsewhere.
+  UserAccount user_account(Duration limit);
+  bool has_user_account() const { return credentials_->kind() == Credentials::Kind::api_key; }
+
+  ApplicationInfo application(const std::string& name, Duration limit);
+  Template issuing_template(const std::string& application, const std::string& alias, Duration limit);
+  std::vector<Template> issuing_templates(Duration limit);
+
+  // Sent once: a second sending happens only with another credential after a complete 401, whose gate does nothing
+  // else. `body` as text_of made it.
+  Verdict submit(const std::string& body, Duration limit);
+  // The service's own judgement of such a body; creates nothing. Every objection; empty when it would be taken.
+  std::vector<std::string> validate(const std::string& body, Duration limit);
+
+  Status request(const std::string& id, Duration limit);
+  SearchPage search_requests(const RequestSearch& search, Duration limit);
+  // Nothing where no approval was asked.
+  std::optional<ApprovalRequest> approval(const std::string& id, Duration limit);
+  enum class Decision { approve, reject };
+  // Irrevocable there. Throws outcome_unknown when no complete answer came.
+  void decide(const std::string& id, Decision decision, std::string_view reason, Duration limit);
+
+  enum class ChainOrder { leaf_first, leaf_only };
+  Contents contents(const std::string& certificate, ChainOrder order, Duration limit);
+  std::optional<CertificateDetails> certificate(const std::string& id, Duration limit);
+  std::vector<CertificateDetails> certificates_with(const std::string& fingerprint, Duration limit);
+
+  RevocationVerdict revoke(const std::string& body, Duration limit);
+  // Throws unavailable or refused when GraphQL answers with errors alone.
+  RevocationAnswer revocation(const std::string& fingerprint, Duration limit);
+
+  const Clock& clock() const { return clock_; }
+
+ private:
+  struct Call {
+    std::string method;
+    std::string path;
+    std::string body = {};
+    HttpRequest::Repeat repeat = HttpRequest::Repeat::allowed;
+    std::string accept = "application/json";
+  };
+  Exchange exchange(const Call& call, Duration limit);
+
+  const std::shared_ptr<Transport> transport_;
+  const std::shared_ptr<Credentials> credentials_;
+  const Clock& clock_;
+};
+
+}  // namespace hsmbridge::venafi

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "providers/transport.h"
+#include "x509/signer.h"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+// What opens the service: an API key or a bearer token, and where the next one comes from.
+namespace hsmbridge::venafi {
+
+// Gives a secret when it is needed, so that a rotated file needs no restart. Throws what reading it throws.
+using SecretGetter = std::function<Secret()>;
+
+// Thread rule: every function may be called from any thread.
+class Credentials {
+ public:
+  virtual ~Credentials() = default;
+  // The header that carries it.
+  enum class Kind { api_key, bearer };
+  virtual Kind kind() const = 0;
+  // The secret for a call that begins now. Throws what getting one throws, unavailable when that takes too long.
+  virtual Secret current(Duration limit) = 0;
+  // The service refused `used`: whether `current` will give another one. Does not throw.
+  virtual bool replace(const Secret& used) = 0;
+};
+
+// From a source that somebody else keeps fresh. `reread`: a refused secret is read anew and taken when it differs;
+// without it (a person was asked) the refusal stands.
+std::unique_ptr<Credentials> stored_credentials(Credentials::Kind kind, SecretGetter source, bool reread);
+
+// What a token endpoint is asked with.
+struct TokenOrder {
+  std::string path;                   // on the transport
+  std::function<std::string()> body;  // made anew each time: a JWT is good for one use
+};
+// Bearer tokens, got when needed and renewed before they end. `clock` must outlive it.
+std::unique_ptr<Credentials> token_credentials(std::shared_ptr<providers::Transport> transport, TokenOrder order,
+                                               const Clock& clock);
+TokenOrder federated_order(std::string path, SecretGetter jwt);
+// The signer is used by one thread at a time.
+TokenOrder service_account_order(std::shared_ptr<x509::Signer> signer, std::string client_id, const Clock& clock);
+
+}  // namespace hsmbridge::venafi

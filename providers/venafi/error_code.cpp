@@ -1,0 +1,128 @@
+#include "providers/venafi/error_code.h"
+
+#include "x509/name.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace hsmbridge::venafi {
+namespace {
+
+constexpr std::int64_t kBadComponent = 10726;
+constexpr std::int64_t kNotAssigned = 20216;
+
+constexpr std::string_view kCredential = "check the provider's credential: `hsmbridge provider test` tries it";
+
+// code, kind, advice
+constexpr auto kErrorCodes = std::to_array<ErrorCode>({
+    {1002, ErrorKind::denied, "these credentials may not do that: see the account's role, scopes and applications"},
+    {1004, ErrorKind::denied, kCredential},
+    {1006, ErrorKind::invalid_input, "this service does not know a field that was sent"},
+    {10006, ErrorKind::invalid_input, "this service does not know a field that was sent"},
+    {10051, ErrorKind::not_found, "it does not exist, or these credentials may not see it"},
+    {10055, ErrorKind::invalid_input, "an id of this service is a UUID"},
+    {10501, ErrorKind::denied, kCredential},
+    {10702, ErrorKind::invalid_input, "the service could not read the CSR, or its signature is bad"},
+    {10726, ErrorKind::refused, "change the subject or the names, or ask the owner of the issuing template"},
+    {10803, ErrorKind::not_found, "check `zone`"},
+    {20216, ErrorKind::not_found, "check `zone`: 'Application\\Template alias'"},
+});
+
+struct StatusRow {
+  long status;
+  ErrorKind kind;
+  std::string_view advice;
+};
+constexpr auto kStatuses = std::to_array<StatusRow>({
+    {401, ErrorKind::denied, kCredential},
+    {403, ErrorKind::denied, "these credentials may not do that: see the account's role, scopes and applications"},
+    {404, ErrorKind::not_found, ""},
+    {409, ErrorKind::conflict, ""},
+});
+
+std::string text_of(const Json& json) {
+  return x509::printable(json.is_string() ? json.as_string() : json.dump());
+}
+
+// Lists in lists, as one: ["CN",["a",["b"]]] is CN, a, b. The depth was bounded when it was read.
+void flatten(const Json& json, std::vector<std::string>& to) {
+  if (to.size() >= 40 || json.is_null()) return;
+  if (!json.is_array()) {
+    to.push_back(text_of(json));
+    return;
+  }
+  for (const Json& item : json.as_array()) flatten(item, to);
+}
+
+std::string joined(const std::vector<std::string>& words, std::size_t from) {
+  std::string result;
+  for (std::size_t i = from; i < words.size(); ++i) result += (i == from ? "" : ", ") + words[i];
+  return result;
+}
+
+// args ["CN","x",["regex…"]]: one entry a bad component, with "" for one that the CSR leaves out.
+std::string bad_component(const ServiceError& error) {
+  std::vector<std::string> words;
+  flatten(error.args, words);
+  if (words.size() < 2) return error.message;
+  std::string text = words[1].empty() ? fmt::format("{} is missing and must not be", words[0])
+                                      : fmt::format("{} \"{}\" is not allowed", words[0], words[1]);
+  if (words.size() > 2) text += fmt::format(" (allowed: {})", joined(words, 2));
+  return text;
+}
+
+}  // namespace
+
+std::span<const ErrorCode> error_codes() {
+  return kErrorCodes;
+}
+
+const ErrorCode* find_error_code(std::int64_t code) {
+  const auto* row =
+      std::find_if(kErrorCodes.begin(), kErrorCodes.end(), [&](const ErrorCode& entry) { return entry.code == code; });
+  return row == kErrorCodes.end() ? nullptr : row;
+}
+
+std::string spoken(const ServiceError& error) {
+  std::string text = error.message;
+  if (error.code == kBadComponent) text = bad_component(error);
+  // The service has been seen to swap the two names in this sentence.
+  if (error.code == kNotAssigned) text += " (it may name the two the wrong way round)";
+  if (text.empty()) text = "no reason given";
+  if (error.code != 0) text += fmt::format(" [{}]", error.code);
+  return text;
+}
+
+std::string spoken(const Refusal& refusal) {
+  std::string text;
+  for (const ServiceError& error : refusal.errors) text += (text.empty() ? "" : "; ") + spoken(error);
+  return text;
+}
+
+Error service_error(std::string_view what, long http_status, const Refusal& refusal) {
+  ErrorKind kind = ErrorKind::refused;
+  std::string_view advice;
+  const auto* status =
+      std::find_if(kStatuses.begin(), kStatuses.end(), [&](const StatusRow& row) { return row.status == http_status; });
+  if (status != kStatuses.end()) {
+    kind = status->kind;
+    advice = status->advice;
+  }
+  for (const ServiceError& error : refusal.errors) {
+    if (const ErrorCode* row = find_error_code(error.code); row != nullptr) {
+      kind = row->kind;
+      advice = row->advice;
+      break;
+    }
+  }
+  Error result(kind, fmt::format("{}: the service says: {} (HTTP {})", what, spoken(refusal), http_status));
+  result.with("http", std::to_string(http_status));
+  for (const ServiceError& error : refusal.errors)
+    if (error.code != 0) result.with("code", std::to_string(error.code));
+  if (!advice.empty()) result.hint(std::string(advice));
+  return result;
+}
+
+}  // namespace hsmbridge::venafi

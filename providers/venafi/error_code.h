@@ -1,0 +1,35 @@
+#pragma once
+
+#include "base/error.h"
+#include "providers/venafi/wire.h"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+// What the service says when it refuses, in a person's words.
+namespace hsmbridge::venafi {
+
+struct ErrorCode {
+  std::int64_t code;
+  ErrorKind kind;
+  std::string_view advice;  // a plain sentence: what to do
+};
+
+// The codes that were seen, by ascending code. Most are documented nowhere.
+std::span<const ErrorCode> error_codes();
+// Null for a code without a row.
+const ErrorCode* find_error_code(std::int64_t code);
+
+// One error as a sentence: 10726 names the component, the value and what is allowed, whatever its args look like.
+std::string spoken(const ServiceError& error);
+// All of them, one after another.
+std::string spoken(const Refusal& refusal);
+
+// The Error for a refusal: every entry in its message, with the details "code" (each) and "http". The kind is that of
+// the first code with a row, else by the status. `what` says what we were doing.
+Error service_error(std::string_view what, long http_status, const Refusal& refusal);
+
+}  // namespace hsmbridge::venafi

@@ -1,0 +1,38 @@
+#pragma once
+
+#include "providers/venafi/client.h"
+#include "workflow/provider.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// Finds a submission whose answer was lost.
+namespace hsmbridge::venafi {
+
+// The mark that a submission carries as a tag ("hsmbridge:0123456789ABCDEF-1") and, without the name, as
+// apiClientInformation.identifier.
+std::string mark_of(const workflow::ProviderCall& call);
+std::string tag_of(const workflow::ProviderCall& call);
+
+struct Sought {
+  const workflow::ProviderCall& call;
+  std::string application;  // its id; "" where the service has none
+};
+
+struct LookedUp {
+  std::optional<CertificateRequest> found;
+  bool absent = false;  // the search was complete and it is not there
+  std::string why;      // neither: why nobody can tell
+};
+
+// Goes through the certificate requests since the draft was frozen, all pages: first by our tag; then, since a tag may
+// be dropped on the way, by the CSR of every request that carries no mark at all. Older requests are none of ours, and
+// must be left out: an RSA CSR that is sent again is byte-identical to last year's.
+// `absent` only after a search without the application filter came to its end too: the name of that field is documented
+// nowhere, and a filter that silently matches nothing must not look like proof.
+// Throws what the client throws.
+LookedUp look_up_request(Client& client, const Sought& sought);
+
+}  // namespace hsmbridge::venafi

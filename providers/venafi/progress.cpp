@@ -1,0 +1,135 @@
+#include "providers/venafi/progress.h"
+
+#include "x509/name.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace hsmbridge::venafi {
+namespace {
+
+using workflow::Approver;
+using workflow::Standing;
+
+struct StatusRow {
+  std::string_view status;
+  Standing standing;
+  bool approval;
+  std::string_view meaning;
+};
+// The service's whole enumeration. Which of them are final is nowhere published; it follows from what they mean.
+constexpr auto kStatuses = std::to_array<StatusRow>({
+    {"NEW", Standing::awaiting_issuance, false, ""},
+    {"PENDING", Standing::awaiting_issuance, false, ""},
+    {"PENDING_APPROVAL", Standing::awaiting_approval, true, ""},
+    {"PENDING_FINAL_APPROVAL", Standing::awaiting_approval, true, ""},
+    {"REJECTED_APPROVAL", Standing::rejected, true, "an approver refused it, or nobody approved it in time"},
+    {"REQUESTED", Standing::awaiting_issuance, false, ""},
+    {"ISSUED", Standing::ready, false, ""},
+    {"REJECTED", Standing::rejected, false, "the certificate authority refused it"},
+    {"CANCELLED", Standing::cancelled, false, "it was withdrawn at the service"},
+    // A certificate existed. One that is revoked before it was fetched is not handed on.
+    {"REVOKED", Standing::failed, false, "a certificate was issued, and it has been revoked since"},
+    {"FAILED", Standing::failed, false, ""},
+    {"DELETED", Standing::cancelled, false, "it was deleted at the service"},
+});
+
+const StatusRow* row_of(std::string_view status) {
+  const auto* row =
+      std::find_if(kStatuses.begin(), kStatuses.end(), [&](const StatusRow& entry) { return entry.status == status; });
+  return row == kStatuses.end() ? nullptr : row;
+}
+
+std::string name_of(std::string_view id, const std::map<std::string, std::string>& people) {
+  std::string lower(id);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  const auto name = people.find(lower);
+  return name == people.end() ? "" : name->second;
+}
+
+std::string called(std::string_view id, const std::map<std::string, std::string>& people) {
+  const std::string name = name_of(id, people);
+  return name.empty() ? x509::printable(id) : name;
+}
+
+Approver::Decision decision_of(std::string_view status) {
+  if (status == "APPROVED") return Approver::Decision::approved;
+  return status == "REJECTED" ? Approver::Decision::rejected : Approver::Decision::pending;
+}
+
+void add(std::vector<Approver>& to, const ApprovalRequest::Person& person, std::string group,
+         const std::map<std::string, std::string>& people) {
+  if (person.type == "TEAM") group += group.empty() ? "team" : ", team";
+  to.push_back({name_of(person.id, people), person.id, std::move(group), Approver::Decision::pending});
+}
+
+}  // namespace
+
+Standing standing_of(std::string_view status) {
+  const StatusRow* row = row_of(status);
+  return row == nullptr ? Standing::unrecognised : row->standing;
+}
+
+std::string_view meaning_of(std::string_view status) {
+  const StatusRow* row = row_of(status);
+  return row == nullptr ? "" : row->meaning;
+}
+
+bool is_approval_status(std::string_view status) {
+  const StatusRow* row = row_of(status);
+  return row != nullptr && row->approval;
+}
+
+workflow::Progress progress_of(const ApprovalRequest& approval, const std::map<std::string, std::string>& people) {
+  workflow::Progress progress;
+  for (const auto& person : approval.approvers) add(progress.approvers, person, "", people);
+  if (approval.final_approver) add(progress.approvers, *approval.final_approver, "final approver", people);
+  std::int64_t approved = 0;
+  for (const auto& outcome : approval.outcomes) {
+    const Approver::Decision decision = decision_of(outcome.status);
+    if (decision == Approver::Decision::approved) ++approved;
+    const auto there = std::find_if(progress.approvers.begin(), progress.approvers.end(),
+                                    [&](const Approver& approver) { return approver.key == outcome.user; });
+    // Who decides for a team is not in the list of those who may.
+    if (there != progress.approvers.end())
+      there->decision = decision;
+    else if (!outcome.user.empty())
+      progress.approvers.push_back({name_of(outcome.user, people), outcome.user, "", decision});
+  }
+  if (approval.required > 0)
+    progress.quorum = fmt::format("{} of {} approvals", approved, approval.required);
+  else
+    progress.quorum = "quorum unknown";
+  if (approval.status == "PENDING_FINAL_APPROVAL") progress.note = "the approvers agreed; the final approver decides";
+  if (approval.rejected_after_days && approval.created && *approval.rejected_after_days > 0 &&
+      *approval.rejected_after_days < 1000)
+    progress.about_until = *approval.created + std::chrono::hours{24 * *approval.rejected_after_days};
+  return progress;
+}
+
+Refused refused_by(const ApprovalRequest& approval, const std::map<std::string, std::string>& people) {
+  Refused refused;
+  for (const auto& outcome : approval.outcomes) {
+    if (outcome.status != "REJECTED") continue;
+    if (!outcome.user.empty()) refused.by += (refused.by.empty() ? "" : ", ") + called(outcome.user, people);
+    if (!outcome.reason.empty()) refused.why += (refused.why.empty() ? "" : "; ") + x509::printable(outcome.reason);
+  }
+  if (refused.by.empty() && approval.status == "EXPIRED") refused.why = "nobody approved it in time";
+  return refused;
+}
+
+workflow::Report report_of(const CertificateRequest& request) {
+  workflow::Report report;
+  report.standing = standing_of(request.status);
+  report.provider_status = request.status;
+  report.message = meaning_of(request.status);
+  if (!request.error.empty()) report.message += (report.message.empty() ? "" : ": ") + request.error;
+  if (report.standing == Standing::ready && request.certificate_ids.empty())
+    report.message = "issued, but the service does not say yet which certificate it is";
+  return report;
+}
+
+}  // namespace hsmbridge::venafi

@@ -1,0 +1,82 @@
+#pragma once
+
+#include "base/clock.h"
+#include "providers/venafi/client.h"
+#include "providers/venafi/policy.h"
+#include "providers/venafi/settings.h"
+#include "providers/venafi/state.h"
+#include "workflow/provider.h"
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hsmbridge::venafi {
+
+// Venafi (CyberArk) TLS Protect Cloud as a certificate provider. A request's reference is its certificate request id, a
+// revocation's the certificate's fingerprint. provider_state: see state.h.
+class VenafiProvider final : public workflow::Provider,
+                             public workflow::PolicySource,
+                             public workflow::DryRun,
+                             public workflow::ApprovalAuthority {
+ public:
+  // The clock must outlive the provider.
+  VenafiProvider(Settings settings, std::shared_ptr<Client> client, const Clock& clock);
+
+  std::string_view type() const override { return "venafi-tls-protect-cloud"; }
+  workflow::Capabilities capabilities() const override;
+  workflow::ProviderDraft draft(const workflow::Order& order, ByteView csr, Instant now) override;
+  std::vector<std::string> check(const workflow::ProviderCall& call) override;
+  workflow::SubmitAnswer submit(const workflow::ProviderCall& call) override;
+  workflow::LookUpAnswer look_up(const workflow::ProviderCall& call) override;
+  workflow::Report poll(const workflow::ProviderCall& call) override;
+  workflow::Report retrieve(const workflow::ProviderCall& call) override;
+  // Never possible: the service has no call for it.
+  workflow::CancelAnswer cancel(const workflow::ProviderCall& call) override;
+  workflow::Issued read(const workflow::ProviderCall& call, const workflow::Handout& handout) override;
+  // Nothing is wanted: what the service issued is in its inventory.
+  void confirm(const workflow::ProviderCall&, const workflow::Issued&) override {}
+  std::vector<std::string> test() override;
+
+  workflow::Facts policy(Duration limit) override;
+  std::vector<std::string> dry_run(const workflow::ProviderCall& call) override;
+  workflow::Report standing(const ProviderReference& reference, Duration limit) override;
+  void decide(const ProviderReference& reference, Decision decision, const std::string& reason,
+              Duration limit) override;
+
+ private:
+  // The zone, resolved.
+  struct Place {
+    std::string application;  // its id; "" on a service without applications
+    std::string issuing_template;
+    Template rules;
+  };
+  Place place(Duration limit);
+  Place find_place(Duration limit);
+  Duration validity_of(const x509::Ask& ask) const;
+  NewRequest new_request(const workflow::ProviderCall& call, const Place& place);
+  // "" when the service does not know what is to be replaced.
+  std::string existing_certificate(const workflow::Predecessor& predecessor, Duration limit);
+  void check_renewal(const workflow::ProviderCall& call, std::vector<std::string>& reasons);
+
+  workflow::Report status(const workflow::ProviderCall& call);
+  void add_approvals(const std::string& id, workflow::Report& report, Duration limit);
+  workflow::Report not_there_yet(const workflow::ProviderCall& call, workflow::Report report, State state,
+                                 const std::string& why) const;
+
+  workflow::SubmitAnswer submit_revocation(const workflow::ProviderCall& call);
+  workflow::LookUpAnswer look_up_revocation(const workflow::ProviderCall& call);
+  workflow::Report revocation(const workflow::Order& order, Duration limit);
+
+  const Settings settings_;
+  const std::shared_ptr<Client> client_;
+  const Clock& clock_;
+
+  std::mutex mutex_;  // guards what was learnt from the service
+  std::optional<Place> place_;
+  Duration place_read_at_{};
+};
+
+}  // namespace hsmbridge::venafi

@@ -1,0 +1,85 @@
+#include "providers/venafi/revocation.h"
+
+#include "x509/certificate.h"
+
+#include <algorithm>
+#include <array>
+
+namespace hsmbridge::venafi {
+namespace {
+
+using workflow::Standing;
+
+struct ReasonRow {
+  std::string_view rfc5280;
+  std::string_view word;
+};
+// The service's whole enumeration. cACompromise, certificateHold, removeFromCRL, privilegeWithdrawn and aACompromise
+// have no word there: a wrong one would be a wrong statement in a public list.
+constexpr auto kReasons = std::to_array<ReasonRow>({
+    {"unspecified", "UNSPECIFIED"},
+    {"keyCompromise", "KEY_COMPROMISE"},
+    {"affiliationChanged", "AFFILIATION_CHANGED"},
+    {"superseded", "SUPERSEDED"},
+    {"cessationOfOperation", "CESSATION_OF_OPERATION"},
+});
+
+struct StatusRow {
+  std::string_view status;
+  Standing standing;
+  std::string_view meaning;
+};
+constexpr auto kStatuses = std::to_array<StatusRow>({
+    {"SUBMITTED", Standing::awaiting_issuance, "handed to the certificate authority"},
+    {"PENDING_APPROVAL", Standing::awaiting_approval, ""},
+    {"PENDING_FINAL_APPROVAL", Standing::awaiting_approval, ""},
+    {"REJECTED_APPROVAL", Standing::rejected, "an approver refused it, or nobody approved it in time"},
+    {"FAILED", Standing::failed, ""},
+});
+
+}  // namespace
+
+std::optional<std::string_view> reason_word(std::string_view rfc5280) {
+  if (rfc5280.empty()) return kReasons.front().word;
+  const auto* row =
+      std::find_if(kReasons.begin(), kReasons.end(), [&](const ReasonRow& entry) { return entry.rfc5280 == rfc5280; });
+  if (row == kReasons.end()) return std::nullopt;
+  return row->word;
+}
+
+std::string known_reasons() {
+  std::string words;
+  for (const ReasonRow& row : kReasons) words += (words.empty() ? "" : ", ") + std::string(row.rfc5280);
+  return words;
+}
+
+std::string fingerprint_of(ByteView certificate) {
+  std::string text = hex(x509::sha1_fingerprint(certificate));
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'a' && c <= 'f' ? static_cast<char>(c - 'a' + 'A') : c; });
+  return text;
+}
+
+workflow::Report report_of(const RevocationAnswer& answer) {
+  workflow::Report report;
+  if (answer.listed) {
+    report.standing = Standing::done;
+    report.provider_status = "REVOKED";
+    report.message = "the issuer's revocation list names it";
+    return report;
+  }
+  report.provider_status = answer.status;
+  report.message = answer.error;
+  if (answer.status.empty()) {
+    report.standing = Standing::awaiting_issuance;
+    report.progress.note = "the service shows no revocation for it yet";
+    return report;
+  }
+  const auto* row = std::find_if(kStatuses.begin(), kStatuses.end(),
+                                 [&](const StatusRow& entry) { return entry.status == answer.status; });
+  report.standing = row == kStatuses.end() ? Standing::unrecognised : row->standing;
+  if (row != kStatuses.end() && report.message.empty()) report.message = row->meaning;
+  return report;
+}
+
+}  // namespace hsmbridge::venafi

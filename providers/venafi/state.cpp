@@ -1,0 +1,36 @@
+#include "providers/venafi/state.h"
+
+#include "base/error.h"
+#include "base/json.h"
+
+namespace hsmbridge::venafi {
+
+std::string to_text(const State& state) {
+  Json json = Json::object();
+  if (!state.request.empty()) json.set("request", state.request);
+  if (!state.certificates.empty()) json.set("certificates", Json(state.certificates));
+  if (!state.application.empty()) json.set("application", state.application);
+  if (!state.issuing_template.empty()) json.set("template", state.issuing_template);
+  if (state.missing_since) json.set("missing_since", rfc3339(*state.missing_since));
+  return json.dump();
+}
+
+State state_from(std::string_view text) {
+  State state;
+  if (text.empty()) return state;
+  try {
+    const Json json = Json::parse(text);
+    state.request = json.string_or("request", "");
+    if (const Json* certificates = json.find("certificates"); certificates != nullptr)
+      for (const Json& id : certificates->as_array()) state.certificates.push_back(id.as_string());
+    state.application = json.string_or("application", "");
+    state.issuing_template = json.string_or("template", "");
+    if (const std::string since = json.string_or("missing_since", ""); !since.empty())
+      state.missing_since = parse_rfc3339(since);
+  } catch (const Error& error) {
+    throw Error(ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message());
+  }
+  return state;
+}
+
+}  // namespace hsmbridge::venafi

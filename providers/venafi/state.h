@@ -1,0 +1,27 @@
+#pragma once
+
+#include "base/clock.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hsmbridge::venafi {
+
+// What this provider remembers of a submission (workflow::Submission::provider_state), as JSON. A renewal finds the
+// certificate that it replaces here.
+struct State {
+  std::string request;                    // certificate request id
+  std::vector<std::string> certificates;  // their ids, leaf first; empty before it is issued
+  std::string application;                // ids, as the zone was resolved when it was submitted
+  std::string issuing_template;
+  std::optional<Instant> missing_since;  // issued, but not in the inventory since then
+
+  bool operator==(const State&) const = default;
+};
+std::string to_text(const State& state);
+// Throws corrupt.
+State state_from(std::string_view text);
+
+}  // namespace hsmbridge::venafi

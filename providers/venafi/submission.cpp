@@ -1,0 +1,153 @@
+#include "providers/venafi/submission.h"
+
+#include "providers/venafi/error_code.h"
+#include "x509/name.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+namespace hsmbridge::venafi {
+namespace {
+
+using workflow::NotAccepted;
+using workflow::OutcomeUnknown;
+using workflow::RefusedForGood;
+
+bool is_success(const HttpAnswer& answer) {
+  return answer.status >= 200 && answer.status <= 204;
+}
+
+// What came instead of the service's JSON, in words.
+std::string describe(const HttpAnswer& answer) {
+  if (answer.body.empty()) return fmt::format("HTTP {} without a body", answer.status);
+  return fmt::format("HTTP {} with {}", answer.status,
+                     is_html(answer.content_type, answer.body)
+                         ? std::string("an HTML page (of a proxy?)")
+                         : "\"" + x509::printable(answer.body.substr(0, 60)) + "\"");
+}
+
+// Everything but a complete success, which is the caller's to read: nothing then.
+std::optional<std::variant<NotAccepted, RefusedForGood, OutcomeUnknown>> trouble_of(std::string_view what,
+                                                                                    const Exchange& exchange) {
+  if (const auto* not_sent = std::get_if<NotSent>(&exchange))
+    return NotAccepted{
+        Error(ErrorKind::unavailable, fmt::format("{}: the service cannot be reached: {}", what, not_sent->why)), {}};
+  if (const auto* lost = std::get_if<AnswerLost>(&exchange))
+    return OutcomeUnknown{fmt::format("{}: no complete answer came: {}", what, lost->why)};
+  const auto& answer = std::get<HttpAnswer>(exchange);
+  if (is_success(answer)) return std::nullopt;
+  if (answer.status == 429)
+    return NotAccepted{Error(ErrorKind::unavailable, fmt::format("{}: the service is asked too often (HTTP 429)", what))
+                           .with("http", "429"),
+                       answer.retry_after};
+  const std::optional<Refusal> refusal = refusal_from(answer.status, answer.content_type, answer.body);
+  const bool client_error = answer.status >= 400 && answer.status < 500 && answer.status != 408;
+  if (client_error && refusal) return RefusedForGood{service_error(what, answer.status, *refusal)};
+  if (refusal) return OutcomeUnknown{service_error(what, answer.status, *refusal).message()};
+  return OutcomeUnknown{fmt::format("{}: {}", what, describe(answer))};
+}
+
+template <class To>
+To widened(std::variant<NotAccepted, RefusedForGood, OutcomeUnknown> trouble) {
+  return std::visit([](auto&& one) -> To { return std::forward<decltype(one)>(one); }, std::move(trouble));
+}
+
+// Codes of a federated GraphQL server for a part that failed behind it, whatever that part had done by then.
+constexpr auto kServerTroubles = std::to_array<std::string_view>({
+    "INTERNAL",
+    "INTERNAL_ERROR",
+    "INTERNAL_SERVER_ERROR",
+    "DOWNSTREAM_SERVICE_ERROR",
+    "SUBREQUEST_HTTP_ERROR",
+    "GATEWAY_TIMEOUT",
+    "TIMEOUT",
+    "UNAVAILABLE",
+    "UNKNOWN",
+    "DataFetchingException",
+    "ExecutionAborted",
+});
+
+bool is_server_trouble(const RevocationAnswer::Trouble& trouble) {
+  return std::find(kServerTroubles.begin(), kServerTroubles.end(), trouble.code) != kServerTroubles.end();
+}
+
+std::string words_of(const std::vector<RevocationAnswer::Trouble>& troubles) {
+  std::string text;
+  for (const auto& trouble : troubles) text += (text.empty() ? "" : "; ") + trouble.message;
+  return text;
+}
+
+using Reader = std::optional<Refusal> (*)(long, std::string_view, std::string_view);
+
+const HttpAnswer& success(std::string_view what, const Exchange& exchange, Reader refusal_in) {
+  if (const auto* not_sent = std::get_if<NotSent>(&exchange))
+    throw Error(ErrorKind::unavailable, fmt::format("{}: the service cannot be reached: {}", what, not_sent->why));
+  if (const auto* lost = std::get_if<AnswerLost>(&exchange))
+    throw Error(ErrorKind::unavailable, fmt::format("{}: no complete answer came: {}", what, lost->why));
+  const auto& answer = std::get<HttpAnswer>(exchange);
+  if (is_success(answer)) return answer;
+
+  const bool later = answer.status >= 500 || answer.status == 429 || answer.status == 408;
+  const auto fail = [&](ErrorKind kind) {
+    return Error(kind, fmt::format("{}: {}", what, describe(answer))).with("http", std::to_string(answer.status));
+  };
+  Error error = [&] {
+    if (const std::optional<Refusal> refusal = refusal_in(answer.status, answer.content_type, answer.body)) {
+      Error said = service_error(what, answer.status, *refusal);
+      if (!later) return said;
+      // Whatever the code says: a server in trouble is asked again.
+      return Error(ErrorKind::unavailable, said.message()).with("http", std::to_string(answer.status));
+    }
+    if (later) return fail(ErrorKind::unavailable);
+    if (answer.status == 404 || answer.status == 405) return fail(ErrorKind::not_found).hint("check `url`");
+    if (answer.status == 401 || answer.status == 403)
+      return fail(ErrorKind::denied).hint("something before the service refuses: a proxy, or check `url`");
+    return fail(ErrorKind::unavailable);
+  }();
+  if (answer.retry_after) error.with("retry-after", duration_text(*answer.retry_after));
+  throw error;
+}
+
+}  // namespace
+
+Verdict classify_submission(std::string_view what, const Exchange& exchange) {
+  if (auto trouble = trouble_of(what, exchange)) return widened<Verdict>(std::move(*trouble));
+  const auto& answer = std::get<HttpAnswer>(exchange);
+  try {
+    return Taken{created_from(answer.body)};
+  } catch (const Error& error) {
+    return OutcomeUnknown{fmt::format("{}: HTTP {} came, but {}", what, answer.status, error.message())};
+  }
+}
+
+RevocationVerdict classify_revocation(std::string_view what, const Exchange& exchange) {
+  if (auto trouble = trouble_of(what, exchange)) return widened<RevocationVerdict>(std::move(*trouble));
+  const auto& http = std::get<HttpAnswer>(exchange);
+  RevocationAnswer answer;
+  try {
+    answer = revocation_from(http.body, "revokeCertificate");
+  } catch (const Error& error) {
+    return OutcomeUnknown{fmt::format("{}: HTTP {} came, but {}", what, http.status, error.message())};
+  }
+  if (answer.present && !answer.status.empty()) return RevocationTaken{std::move(answer)};
+  if (answer.troubles.empty())
+    return OutcomeUnknown{fmt::format("{}: the answer does not say what became of the revocation", what)};
+  const std::string words = words_of(answer.troubles);
+  if (std::any_of(answer.troubles.begin(), answer.troubles.end(), is_server_trouble) || answer.present)
+    return OutcomeUnknown{fmt::format("{}: {}", what, words)};
+  return RefusedForGood{Error(ErrorKind::refused, fmt::format("{}: the service says: {}", what, words))};
+}
+
+const HttpAnswer& success_of(std::string_view what, const Exchange& exchange) {
+  return success(what, exchange, &refusal_from);
+}
+
+const HttpAnswer& token_success_of(std::string_view what, const Exchange& exchange) {
+  return success(what, exchange, &token_refusal_from);
+}
+
+}  // namespace hsmbridge::venafi

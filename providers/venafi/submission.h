@@ -1,0 +1,50 @@
+#pragma once
+
+#include "providers/transport.h"
+#include "providers/venafi/wire.h"
+#include "workflow/provider.h"
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+// What the answer to a creating call means for the request (the one place where this provider decides it).
+namespace hsmbridge::venafi {
+
+using providers::AnswerLost;
+using providers::Exchange;
+using providers::HttpAnswer;
+using providers::HttpRequest;
+using providers::NotSent;
+using providers::Transport;
+
+struct Taken {
+  CertificateRequest request;
+};
+using Verdict = std::variant<Taken, workflow::NotAccepted, workflow::RefusedForGood, workflow::OutcomeUnknown>;
+
+// - Nothing left this machine, or 429: not accepted, another attempt may follow.
+// - A complete 4xx other than 408 in the service's own error form (a 401 in plain text is one): refused for good. None
+//   of its refusals goes away by sending the same again.
+// - 201, or another 2xx, with one readable request: taken. Only 201 was ever seen, but a reference is a reference.
+// - Everything else (5xx even in the service's form, 408, redirects, HTML, a cut or unreadable success, a time-out):
+//   unknown. `what` names the call in messages. Does not throw.
+Verdict classify_submission(std::string_view what, const Exchange& exchange);
+
+struct RevocationTaken {
+  RevocationAnswer answer;
+};
+using RevocationVerdict =
+    std::variant<RevocationTaken, workflow::NotAccepted, workflow::RefusedForGood, workflow::OutcomeUnknown>;
+// The same for the GraphQL mutation, whose refusals come as HTTP 200 with "errors" and without a certificate: refused
+// for good, except where the error says that a server behind failed: then it may have happened.
+RevocationVerdict classify_revocation(std::string_view what, const Exchange& exchange);
+
+// The answer to a repeatable call when it is a success (200 to 204), else an Error: `unavailable` for transport
+// trouble, 429, 408, 5xx and pages of proxies (with the detail "retry-after" when one was given); a refusal in the
+// service's form as its row says; a foreign 404 `not_found`.
+const HttpAnswer& success_of(std::string_view what, const Exchange& exchange);
+// The same for a token endpoint.
+const HttpAnswer& token_success_of(std::string_view what, const Exchange& exchange);
+
+}  // namespace hsmbridge::venafi

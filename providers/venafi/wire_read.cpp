@@ -1,0 +1,451 @@
+#include "base/error.h"
+#include "providers/venafi/wire.h"
+#include "x509/name.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace hsmbridge::venafi {
+namespace {
+
+// Longer lists than any account has: going through them must not take minutes.
+constexpr std::size_t kMostEntries = 10'000;
+
+// Runs a reader of an answer. No JSON at all is a proxy or a cut connection, so the service may be fine later:
+// `unavailable`. JSON of another shape is `corrupt`, with the name of the answer.
+template <class Read>
+auto reading(std::string_view what, std::string_view body, Read read) {
+  Json json;
+  try {
+    json = Json::parse(body);
+  } catch (const Error& error) {
+    throw Error(ErrorKind::unavailable, fmt::format("the service's answer ({}) is no JSON: {}", what, error.message()))
+        .with("begins", x509::printable(body.substr(0, 60)));
+  }
+  try {
+    return read(json);
+  } catch (const Error& error) {
+    throw Error(ErrorKind::corrupt, fmt::format("the service's answer ({}) cannot be read: {}", what, error.message()));
+  }
+}
+
+// A member that is there and not null.
+const Json* member(const Json& json, std::string_view name) {
+  const Json* found = json.find(name);
+  return found == nullptr || found->is_null() ? nullptr : found;
+}
+
+// A text, or a number or truth value as one.
+std::string word_of(const Json& json, std::string_view name) {
+  if (json.is_string()) return json.as_string();
+  if (json.is_number() || json.is_bool()) return json.dump();
+  throw Error(ErrorKind::corrupt, fmt::format("{}: a text was expected", name));
+}
+
+std::string text(const Json& json, std::string_view name) {
+  const Json* found = member(json, name);
+  return found == nullptr ? "" : word_of(*found, name);
+}
+
+std::string needed(const Json& json, std::string_view name) {
+  std::string found = text(json, name);
+  if (found.empty()) throw Error(ErrorKind::corrupt, fmt::format("{} is missing", name));
+  return found;
+}
+
+std::int64_t number_of(const Json& json, std::string_view name) {
+  if (json.is_integer()) return json.as_integer();
+  if (json.is_number() && json.as_double() > -1e15 && json.as_double() < 1e15)
+    return static_cast<std::int64_t>(json.as_double());
+  if (json.is_string()) {
+    const std::string& digits = json.as_string();
+    std::int64_t value = 0;
+    const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (failed == std::errc() && end == digits.data() + digits.size() && !digits.empty()) return value;
+  }
+  throw Error(ErrorKind::corrupt, fmt::format("{}: a number was expected", name));
+}
+
+std::optional<std::int64_t> number(const Json& json, std::string_view name) {
+  const Json* found = member(json, name);
+  if (found == nullptr) return std::nullopt;
+  return number_of(*found, name);
+}
+
+std::optional<bool> truth(const Json& json, std::string_view name) {
+  const Json* found = member(json, name);
+  if (found == nullptr) return std::nullopt;
+  if (found->is_bool()) return found->as_bool();
+  if (found->is_string() && (found->as_string() == "true" || found->as_string() == "false"))
+    return found->as_string() == "true";
+  throw Error(ErrorKind::corrupt, fmt::format("{}: true or false was expected", name));
+}
+
+const Json::Array& list_of(const Json& json, std::string_view name) {
+  if (!json.is_array()) throw Error(ErrorKind::corrupt, fmt::format("{}: a list was expected", name));
+  if (json.as_array().size() > kMostEntries)
+    throw Error(ErrorKind::corrupt, fmt::format("{} has {} entries", name, json.as_array().size()));
+  return json.as_array();
+}
+
+const Json::Array& list(const Json& json, std::string_view name) {
+  static const Json::Array kNone;
+  const Json* found = member(json, name);
+  return found == nullptr ? kNone : list_of(*found, name);
+}
+
+Template::Expressions expressions(const Json& json, std::string_view name) {
+  const Json* found = member(json, name);
+  if (found == nullptr) return std::nullopt;
+  std::vector<std::string> result;
+  for (const Json& item : list_of(*found, name))
+    if (!item.is_null()) result.push_back(word_of(item, name));
+  return result;
+}
+
+std::vector<std::string> texts(const Json& json, std::string_view name) {
+  return expressions(json, name).value_or(std::vector<std::string>{});
+}
+
+// "+0000" and "+00:00". A date that cannot be read is no reason to give up the answer that carries it.
+std::optional<Instant> date(const Json& json, std::string_view name) {
+  const Json* found = member(json, name);
+  if (found == nullptr || !found->is_string()) return std::nullopt;
+  try {
+    return parse_rfc3339(found->as_string());
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+// What may be said in a message: never more than a screen.
+std::string shown(std::string_view words) {
+  constexpr std::size_t kMost = 600;
+  std::string result = x509::printable(words.substr(0, kMost));
+  if (words.size() > kMost) result += "…";
+  return result;
+}
+
+// errorInformation and GraphQL's error: {"code","message","args" or "arguments","type"}, each of any type.
+std::string error_text(const Json* json) {
+  if (json == nullptr || json->is_null()) return "";
+  if (!json->is_object()) return shown(json->is_string() ? json->as_string() : json->dump());
+  std::string result;
+  const Json* message = member(*json, "message");
+  if (message != nullptr) result = message->is_string() ? message->as_string() : message->dump();
+  for (const char* name : {"args", "arguments"}) {
+    const Json* args = member(*json, name);
+    if (args == nullptr || (args->is_array() && args->as_array().empty())) continue;
+    result += (result.empty() ? "" : " ") + args->dump();
+  }
+  const Json* code = member(*json, "code");
+  if (code != nullptr && (code->is_number() || code->is_string()))
+    result +=
+        fmt::format("{}(code {})", result.empty() ? "" : " ", code->is_string() ? code->as_string() : code->dump());
+  return shown(result);
+}
+
+CertificateRequest read_request(const Json& json) {
+  CertificateRequest request;
+  request.id = needed(json, "id");
+  request.status = text(json, "status");
+  request.certificate_ids = texts(json, "certificateIds");
+  request.csr = text(json, "certificateSigningRequest");
+  request.created = date(json, "creationDate");
+  request.applications = texts(json, "applicationIds");
+  if (std::string one = text(json, "applicationId"); !one.empty()) request.applications.push_back(std::move(one));
+  request.tags = texts(json, "tags");
+  if (const Json* client = member(json, "apiClientInformation"); client != nullptr)
+    request.client_identifier = text(*client, "identifier");
+  request.subject = text(json, "subjectDN");
+  request.error = error_text(member(json, "errorInformation"));
+  return request;
+}
+
+KeyTypeRule read_key_type(const Json& json) {
+  KeyTypeRule rule;
+  rule.type = text(json, "keyType");
+  for (const Json& length : list(json, "keyLengths")) rule.lengths.push_back(number_of(length, "keyLengths"));
+  rule.curves = texts(json, "keyCurves");
+  return rule;
+}
+
+Template read_template(const Json& json) {
+  Template result;
+  result.id = needed(json, "id");
+  result.name = text(json, "name");
+  result.authority = text(json, "certificateAuthority");
+  result.status = text(json, "status");
+  result.reason = text(json, "reason");
+  result.validity = text(json, "validityPeriod");
+  if (const Json* product = member(json, "product"); product != nullptr) {
+    result.product = text(*product, "productName");
+    // The template's own field is the older one.
+    if (std::string own = text(*product, "validityPeriod"); !own.empty()) result.validity = std::move(own);
+    if (result.authority.empty()) result.authority = text(*product, "certificateAuthority");
+  }
+  result.csr_upload_allowed = truth(json, "csrUploadAllowed");
+  result.key_reuse = truth(json, "keyReuse");
+  result.common_name = expressions(json, "subjectCNRegexes");
+  result.organization = expressions(json, "subjectORegexes");
+  result.unit = expressions(json, "subjectOURegexes");
+  result.state = expressions(json, "subjectSTRegexes");
+  result.locality = expressions(json, "subjectLRegexes");
+  result.country = expressions(json, "subjectCValues");
+  result.dns = expressions(json, "sanRegexes");
+  // Newer answers carry it under a second name too.
+  if (auto newer = expressions(json, "sanDnsNameRegexes")) {
+    if (!result.dns) result.dns.emplace();
+    for (std::string& one : *newer)
+      if (std::find(result.dns->begin(), result.dns->end(), one) == result.dns->end())
+        result.dns->push_back(std::move(one));
+  }
+  result.email = expressions(json, "sanRfc822NameRegexes");
+  result.ip = expressions(json, "sanIpAddressRegexes");
+  result.uri = expressions(json, "sanUniformResourceIdentifierRegexes");
+  for (const Json& item : list(json, "keyTypes")) result.key_types.push_back(read_key_type(item));
+  result.extended_usages = texts(json, "extendedKeyUsageValues");
+  return result;
+}
+
+CertificateDetails read_details(const Json& json) {
+  CertificateDetails details;
+  details.id = needed(json, "id");
+  details.request = text(json, "certificateRequestId");
+  details.fingerprint = text(json, "fingerprint");
+  details.status = text(json, "certificateStatus");
+  details.version = text(json, "versionType");
+  return details;
+}
+
+std::optional<ApprovalRequest::Person> read_person(const Json& json) {
+  if (json.is_string()) return ApprovalRequest::Person{json.as_string(), "USER"};
+  if (!json.is_object()) return std::nullopt;
+  ApprovalRequest::Person person{text(json, "id"), text(json, "type")};
+  if (person.id.empty()) return std::nullopt;
+  return person;
+}
+
+std::vector<ServiceError> read_errors(const Json& json) {
+  std::vector<ServiceError> errors;
+  const Json* entries = member(json, "errors");
+  if (entries == nullptr || !entries->is_array()) return errors;
+  for (const Json& entry : entries->as_array()) {
+    if (errors.size() == 50) break;
+    if (!entry.is_object()) continue;
+    ServiceError error;
+    if (const Json* code = member(entry, "code"); code != nullptr) {
+      try {
+        error.code = number_of(*code, "code");
+      } catch (const Error&) {
+        error.code = 0;
+      }
+    }
+    if (const Json* message = member(entry, "message"); message != nullptr)
+      error.message = shown(message->is_string() ? message->as_string() : message->dump());
+    if (const Json* args = member(entry, "args"); args != nullptr) error.args = *args;
+    if (error.code != 0 || !error.message.empty()) errors.push_back(std::move(error));
+  }
+  return errors;
+}
+
+std::optional<Refusal> gateway_refusal(const Json& json) {
+  const Json* inside = member(json, "_error");
+  if (inside == nullptr || !inside->is_object()) return std::nullopt;
+  const Json* message = member(*inside, "message");
+  const Json* code = member(*inside, "code");
+  std::string words = message != nullptr && message->is_string() ? message->as_string() : "";
+  if (code != nullptr && code->is_string()) words += (words.empty() ? "" : " ") + ("(" + code->as_string() + ")");
+  if (words.empty()) return std::nullopt;
+  return Refusal{{{0, shown(words), {}}}};
+}
+
+std::optional<Json> json_of(std::string_view body) {
+  try {
+    Json json = Json::parse(body);
+    if (json.is_object()) return json;
+  } catch (const Error&) {
+    // No JSON: the caller looks at the other forms.
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool is_html(std::string_view content_type, std::string_view body) {
+  const std::size_t begin = body.find_first_not_of(" \t\r\n");
+  return content_type.find("html") != std::string_view::npos || (begin != std::string_view::npos && body[begin] == '<');
+}
+
+std::optional<Refusal> refusal_from(long status, std::string_view content_type, std::string_view body) {
+  if (const std::optional<Json> json = json_of(body)) {
+    if (std::vector<ServiceError> errors = read_errors(*json); !errors.empty()) return Refusal{std::move(errors)};
+    if (auto gateway = gateway_refusal(*json)) return gateway;
+  }
+  // Whoever says 401 looked at the credentials and did nothing else; what it says of an expired token is nowhere
+  // documented, so any form will do that is no page of a proxy.
+  if (status == 401 && !is_html(content_type, body)) {
+    std::string words = shown(body.substr(0, 200));
+    while (!words.empty() && (words.back() == ' ' || words.back() == '\n')) words.pop_back();
+    return Refusal{{{0, words.empty() ? "not authenticated" : words, {}}}};
+  }
+  return std::nullopt;
+}
+
+std::optional<Refusal> token_refusal_from(long status, std::string_view content_type, std::string_view body) {
+  if (const std::optional<Json> json = json_of(body)) {
+    const Json* error = member(*json, "error");
+    const Json* description = member(*json, "error_description");
+    if (error != nullptr && error->is_string()) {
+      std::string words = error->as_string();
+      if (description != nullptr && description->is_string()) words += ": " + description->as_string();
+      return Refusal{{{0, shown(words), {}}}};
+    }
+  }
+  return refusal_from(status, content_type, body);
+}
+
+UserAccount user_account_from(std::string_view body) {
+  return reading("user account", body, [](const Json& json) {
+    UserAccount account;
+    if (const Json* user = member(json, "user"); user != nullptr) account.username = text(*user, "username");
+    if (const Json* company = member(json, "company"); company != nullptr) {
+      account.company = text(*company, "urlPrefix");
+      if (account.company.empty()) account.company = text(*company, "id");
+    }
+    if (const Json* key = member(json, "apiKey"); key != nullptr) account.valid_until = date(*key, "validityEndDate");
+    return account;
+  });
+}
+
+ApplicationInfo application_from(std::string_view body) {
+  return reading("application", body, [](const Json& json) {
+    ApplicationInfo application{needed(json, "id"), text(json, "name"), {}};
+    if (const Json* map = member(json, "certificateIssuingTemplateAliasIdMap"); map != nullptr) {
+      if (!map->is_object())
+        throw Error(ErrorKind::corrupt, "certificateIssuingTemplateAliasIdMap: an object was expected");
+      for (const auto& [alias, id] : map->as_object())
+        if (!id.is_null()) application.templates[alias] = word_of(id, alias);
+    }
+    return application;
+  });
+}
+
+Template template_from(std::string_view body) {
+  return reading("issuing template", body, read_template);
+}
+
+std::vector<Template> templates_from(std::string_view body) {
+  return reading("issuing templates", body, [](const Json& json) {
+    std::vector<Template> result;
+    for (const Json& item : list(json, "certificateIssuingTemplates")) result.push_back(read_template(item));
+    return result;
+  });
+}
+
+CertificateRequest certificate_request_from(std::string_view body) {
+  return reading("certificate request", body, read_request);
+}
+
+CertificateRequest created_from(std::string_view body) {
+  return reading("new certificate request", body, [](const Json& json) {
+    const Json::Array& all = list(json, "certificateRequests");
+    if (all.size() != 1)
+      throw Error(ErrorKind::corrupt, fmt::format("certificateRequests has {} entries, not one", all.size()));
+    return read_request(all.front());
+  });
+}
+
+SearchPage search_page_from(std::string_view body) {
+  return reading("search for requests", body, [](const Json& json) {
+    SearchPage page;
+    if (member(json, "certificateRequests") == nullptr)
+      throw Error(ErrorKind::corrupt, "certificateRequests is missing");
+    for (const Json& item : list(json, "certificateRequests")) page.requests.push_back(read_request(item));
+    page.found = number(json, "numFound");
+    return page;
+  });
+}
+
+ApprovalRequest approval_request_from(std::string_view body) {
+  return reading("approval request", body, [](const Json& json) {
+    ApprovalRequest approval;
+    approval.status = text(json, "status");
+    approval.required = number(json, "requiredApprovalsCount").value_or(0);
+    for (const Json& item : list(json, "approvers"))
+      if (auto person = read_person(item)) approval.approvers.push_back(std::move(*person));
+    if (const Json* last = member(json, "finalApprover"); last != nullptr) approval.final_approver = read_person(*last);
+    for (const Json& item : list(json, "approversOutcome"))
+      approval.outcomes.push_back({text(item, "userId"), text(item, "status"), text(item, "reason")});
+    approval.rejected_after_days = number(json, "autoRejectionThreshold");
+    approval.created = date(json, "creationDate");
+    return approval;
+  });
+}
+
+CertificateDetails certificate_details_from(std::string_view body) {
+  return reading("certificate", body, read_details);
+}
+
+std::vector<CertificateDetails> certificate_search_from(std::string_view body) {
+  return reading("search for certificates", body, [](const Json& json) {
+    std::vector<CertificateDetails> result;
+    for (const Json& item : list(json, "certificates")) result.push_back(read_details(item));
+    return result;
+  });
+}
+
+Token token_from(std::string_view body) {
+  return reading("token", body, [](const Json& json) {
+    Token token;
+    token.value = needed(json, "access_token");
+    std::string type = text(json, "token_type");
+    std::transform(type.begin(), type.end(), type.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    if (!type.empty() && type != "bearer")
+      throw Error(ErrorKind::corrupt, fmt::format("token_type is {}, not bearer", x509::printable(type)));
+    if (token.value.find_first_of("\r\n") != std::string::npos)
+      throw Error(ErrorKind::corrupt, "access_token has a line break");
+    if (const auto seconds = number(json, "expires_in"); seconds && *seconds > 0)
+      token.lifetime = std::chrono::seconds{std::min<std::int64_t>(*seconds, 86400)};
+    return token;
+  });
+}
+
+RevocationAnswer revocation_from(std::string_view body, std::string_view field) {
+  return reading("revocation", body, [&](const Json& json) {
+    RevocationAnswer answer;
+    const Json* data = member(json, "data");
+    for (const Json& entry : list(json, "errors")) {
+      RevocationAnswer::Trouble trouble;
+      const Json* message = member(entry, "message");
+      trouble.message = shown(message != nullptr && message->is_string() ? message->as_string() : entry.dump());
+      if (const Json* more = member(entry, "extensions"); more != nullptr) {
+        const Json* code = member(*more, "code");
+        if (code == nullptr) code = member(*more, "classification");
+        if (code != nullptr && code->is_string()) trouble.code = code->as_string();
+      }
+      answer.troubles.push_back(std::move(trouble));
+    }
+    if (json.find("data") == nullptr && answer.troubles.empty())
+      throw Error(ErrorKind::corrupt, "it has neither data nor errors");
+    const Json* certificate = data == nullptr ? nullptr : member(*data, field);
+    if (certificate == nullptr) return answer;
+    answer.present = true;
+    answer.certificate = text(*certificate, "id");
+    if (const Json* revocation = member(*certificate, "revocation"); revocation != nullptr) {
+      answer.status = text(*revocation, "status");
+      answer.error = error_text(member(*revocation, "error"));
+      if (const Json* details = member(*revocation, "approvalDetails"); details != nullptr)
+        if (std::string why = text(*details, "rejectionReason"); !why.empty())
+          answer.error += (answer.error.empty() ? "" : "; ") + shown(why);
+    }
+    if (const Json* global = member(*certificate, "globalRevocation"); global != nullptr)
+      answer.listed = text(*global, "status") == "REVOKED";
+    return answer;
+  });
+}
+
+}  // namespace hsmbridge::venafi

@@ -1,0 +1,233 @@
+#include "providers/venafi/client.h"
+
+#include "base/error.h"
+#include "cloud_answers.h"
+#include "support/fake_clock.h"
+#include "support/fake_transport.h"
+#include "support/software_signer.h"
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::venafi;
+using test::FakeTransport;
+
+namespace {
+
+constexpr Duration kLimit = std::chrono::seconds{30};
+
+struct Bench {
+  // A key that somebody may replace.
+  Client with_key(bool reread = true) {
+    return {transport,
+            stored_credentials(
+                Credentials::Kind::api_key, [this] { return ++reads, Secret(key); }, reread),
+            clock};
+  }
+  Client with_tokens() {
+    return {
+        transport,
+        token_credentials(transport, federated_order("/v1/oauth2/v2.0/c/token", [] { return Secret("jwt"); }), clock),
+        clock};
+  }
+  Bench& token(const std::string& value, int seconds = 900) {
+    transport->then(200, R"({"access_token":")" + value + R"(","expires_in":)" + std::to_string(seconds) +
+                             R"(,"token_type":"bearer"})");
+    return *this;
+  }
+  std::string header(std::size_t at, const std::string& name) {
+    return FakeTransport::header(transport->sent.at(at), name);
+  }
+
+  test::FakeClock clock;
+  std::shared_ptr<FakeTransport> transport = std::make_shared<FakeTransport>();
+  std::string key = "first";
+  int reads = 0;
+};
+
+}  // namespace
+
+TEST_CASE("an API key goes into its own header, and a token into Authorization") {
+  Bench bench;
+  bench.transport->then(200, R"({"user":{"username":"a@x"},"company":{"id":"c"}})");
+  Client client = bench.with_key();
+  CHECK(client.has_user_account());
+  CHECK(client.user_account(kLimit).company == "c");
+  CHECK(bench.header(0, "tppl-api-key") == "first");
+  CHECK(bench.header(0, "Authorization").empty());
+
+  Bench other;
+  other.token("T").transport->then(200, test::application_answer());
+  Client bearer = other.with_tokens();
+  CHECK_FALSE(bearer.has_user_account());
+  bearer.application("My App/1", kLimit);
+  CHECK(other.transport->lines() == std::vector<std::string>{"POST /v1/oauth2/v2.0/c/token",
+                                                             "GET /outagedetection/v1/applications/name/My%20App%2F1"});
+  CHECK(other.header(0, "Content-Type") == "application/x-www-form-urlencoded");
+  CHECK(other.header(0, "Authorization").empty());
+  CHECK(other.header(1, "Authorization") == "Bearer T");
+  CHECK(other.header(1, "tppl-api-key").empty());
+}
+
+TEST_CASE("a token is used until shortly before it ends, and then renewed") {
+  Bench bench;
+  Client client = bench.with_tokens();
+  bench.token("A").transport->then(200, test::application_answer()).then(200, test::application_answer());
+  client.application("x", kLimit);
+  bench.clock.advance(std::chrono::seconds{779});
+  client.application("x", kLimit);
+  CHECK(bench.transport->sent.size() == 3);
+  bench.clock.advance(std::chrono::seconds{2});
+  bench.token("B").transport->then(200, test::application_answer());
+  client.application("x", kLimit);
+  CHECK(bench.header(4, "Authorization") == "Bearer B");
+}
+
+TEST_CASE("a short token is renewed after three quarters of its life") {
+  Bench bench;
+  Client client = bench.with_tokens();
+  bench.token("A", 40).transport->then(200, test::application_answer());
+  client.application("x", kLimit);
+  bench.clock.advance(std::chrono::seconds{31});
+  bench.token("B", 40).transport->then(200, test::application_answer());
+  client.application("x", kLimit);
+  CHECK(bench.header(3, "Authorization") == "Bearer B");
+}
+
+TEST_CASE("a token refused in mid-poll is replaced once, and only once") {
+  Bench bench;
+  Client client = bench.with_tokens();
+  bench.token("A").transport->then(401, "expired", "text/plain");
+  bench.token("B").transport->then(200, test::request_json("PENDING").dump());
+  CHECK(client.request(test::kRequestId, kLimit).request->status == "PENDING");
+  CHECK(bench.header(3, "Authorization") == "Bearer B");
+
+  bench.transport->then(401, "expired", "text/plain");
+  bench.token("C").transport->then(401, "expired", "text/plain");
+  CHECK_THROWS_AS(client.request(test::kRequestId, kLimit), Error);
+  CHECK(bench.transport->answers.empty());
+}
+
+TEST_CASE("a submission is sent again after a complete 401 and after nothing else") {
+  Bench bench;
+  Client client = bench.with_tokens();
+  bench.token("A").transport->then(401, "expired", "text/plain");
+  bench.token("B").transport->then(201, test::created_answer("NEW"));
+  CHECK(std::holds_alternative<Taken>(client.submit("{}", kLimit)));
+  for (const auto& request : bench.transport->sent) CHECK(request.repeat == HttpRequest::Repeat::never);
+
+  for (const Exchange& trouble :
+       std::vector<Exchange>{providers::AnswerLost{"cut"}, providers::NotSent{"no route"},
+                             HttpAnswer{500, "application/json", test::errors_answer(1000, "x"), {}, {}},
+                             HttpAnswer{401, "text/html", test::kProxyPage, {}, {}}, HttpAnswer{403, "", "", {}, {}},
+                             HttpAnswer{408, "", "", {}, {}}, HttpAnswer{429, "", "", {}, {}}}) {
+    const std::size_t before = bench.transport->sent.size();
+    bench.transport->then(trouble);
+    CHECK_FALSE(std::holds_alternative<Taken>(client.submit("{}", kLimit)));
+    CHECK(bench.transport->sent.size() == before + 1);
+  }
+}
+
+TEST_CASE("a refused API key is read anew, and tried again only when it is another") {
+  Bench bench;
+  Client client = bench.with_key();
+  bench.transport->then(401, "Invalid api key", "text/plain");
+  CHECK_THROWS_AS(client.application("x", kLimit), Error);
+  CHECK(bench.transport->sent.size() == 1);
+  CHECK(bench.reads == 2);
+
+  bench.key = "second";
+  bench.transport->then(401, "Invalid api key", "text/plain").then(200, test::application_answer());
+  client.application("x", kLimit);
+  CHECK(bench.header(2, "tppl-api-key") == "second");
+
+  Bench asked;
+  Client person = asked.with_key(false);
+  asked.transport->then(401, "Invalid api key", "text/plain");
+  CHECK_THROWS_AS(person.application("x", kLimit), Error);
+  CHECK(asked.reads == 1);
+}
+
+TEST_CASE("a token endpoint that refuses says so as denied, and nothing is sent to the service") {
+  Bench bench;
+  Client client = bench.with_tokens();
+  bench.transport->then(400, R"({"error":"invalid_client","error_description":"token_signature_verification_error"})");
+  try {
+    client.submit("{}", kLimit);
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::denied);
+    CHECK(error.message().find("token_signature_verification_error") != std::string::npos);
+    CHECK(error.hint().find("registered public key") != std::string::npos);
+  }
+  bench.transport->then(502, test::kProxyPage, "text/html");
+  try {
+    client.submit("{}", kLimit);
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::unavailable);
+  }
+  CHECK(bench.transport->sent.size() == 2);
+}
+
+TEST_CASE("a service account's JWT is made anew for each token") {
+  test::FakeClock clock;
+  auto transport = std::make_shared<FakeTransport>();
+  auto signer = std::make_shared<test::SoftwareSigner>("ec:P-256");
+  Client client(transport, token_credentials(transport, service_account_order(signer, "id", clock), clock), clock);
+  for (int i = 0; i < 2; ++i) {
+    transport->then(201, R"({"access_token":"t","expires_in":900,"token_type":"bearer"})");
+    transport->then(200, test::application_answer());
+    client.application("x", kLimit);
+    clock.advance(std::chrono::hours{1});
+  }
+  CHECK(transport->sent.at(0).path == "/v1/oauth/token/serviceaccount");
+  CHECK(transport->sent.at(0).body != transport->sent.at(2).body);
+  CHECK(transport->sent.at(0).repeat == HttpRequest::Repeat::never);
+}
+
+TEST_CASE("contents are asked in the vendor's own order, and 404 and 409 mean not yet") {
+  Bench bench;
+  Client client = bench.with_key();
+  bench.transport->then(200, "-----BEGIN", "text/plain");
+  CHECK(client.contents("c", Client::ChainOrder::leaf_first, kLimit).body == "-----BEGIN");
+  CHECK(bench.transport->sent.at(0).path ==
+        "/outagedetection/v1/certificates/c/contents?chainOrder=EE_FIRST&format=PEM");
+  CHECK(bench.header(0, "Accept") == "*/*");
+  bench.transport->then(404, test::errors_answer(10051, "Unable to find Certificate"));
+  CHECK(client.contents("c", Client::ChainOrder::leaf_first, kLimit).missing.find("Unable to find") == 0);
+  bench.transport->then(409, test::errors_answer(1, "not signed"));
+  CHECK_FALSE(client.contents("c", Client::ChainOrder::leaf_only, kLimit).missing.empty());
+  bench.transport->then(404, test::kProxyPage, "text/html");
+  CHECK_THROWS_AS(client.contents("c", Client::ChainOrder::leaf_first, kLimit), Error);
+}
+
+TEST_CASE("a decision whose answer was lost is not known, and is not sent twice") {
+  Bench bench;
+  Client client = bench.with_key();
+  for (const Exchange& trouble : std::vector<Exchange>{providers::AnswerLost{"cut"}, HttpAnswer{502, "", "", {}, {}}}) {
+    bench.transport->then(trouble);
+    try {
+      client.decide("r", Client::Decision::approve, "ok", kLimit);
+      FAIL("no error");
+    } catch (const Error& error) {
+      CHECK(error.kind() == ErrorKind::outcome_unknown);
+    }
+  }
+  bench.transport->then(200, test::request_json("PENDING").dump());
+  client.decide("r", Client::Decision::reject, "no", kLimit);
+  CHECK(bench.transport->sent.back().path == "/v1/certificaterequests/r/approval/REJECT");
+  CHECK(bench.transport->sent.back().body == R"({"reason":"no"})");
+  CHECK(bench.transport->sent.back().repeat == HttpRequest::Repeat::never);
+}
+
+TEST_CASE("a dry run's objections are told one by one") {
+  Bench bench;
+  Client client = bench.with_key();
+  bench.transport->then(201, R"({"subjectDN":"cn=x"})");
+  CHECK(client.validate("{}", kLimit).empty());
+  bench.transport->then(412, test::errors_answer(10726, "m", Json::array({"CN", "x", Json::array({"y"})})));
+  CHECK(client.validate("{}", kLimit) == std::vector<std::string>{R"(CN "x" is not allowed (allowed: y) [10726])"});
+  bench.transport->then(502, test::kProxyPage, "text/html");
+  CHECK_THROWS_AS(client.validate("{}", kLimit), Error);
+}

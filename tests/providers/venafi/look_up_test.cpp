@@ -1,0 +1,167 @@
+#include "base/error.h"
+#include "provider_bench.h"
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::venafi;
+using namespace hsmbridge::workflow;
+using test::ProviderBench;
+
+namespace {
+
+// A document of the search: no CSR, no client.
+Json document(const std::string& id, const std::string& created, const std::vector<std::string>& tags = {}) {
+  Json json = Json::object({{"id", id},
+                            {"status", "PENDING"},
+                            {"applicationIds", Json::array({test::kApplicationId})},
+                            {"creationDate", created}});
+  if (!tags.empty()) json.set("tags", Json(tags));
+  return json;
+}
+
+std::string page(const std::vector<Json>& documents, std::int64_t found) {
+  return Json::object(
+             {{"certificateRequests", Json(Json::Array(documents.begin(), documents.end()))}, {"numFound", found}})
+      .dump();
+}
+
+// One whole request.
+std::string whole(const std::string& id, const Bytes& csr, const std::string& created) {
+  Json json = document(id, created);
+  json.set("certificateSigningRequest", x509::csr_to_pem(csr));
+  return json.dump();
+}
+
+const std::string kTag = "hsmbridge:0123456789ABCDEF-1";
+
+struct Bench : ProviderBench {
+  Bench() { zone(); }
+  std::string after(int seconds) const { return rfc3339(draft.built_at + std::chrono::seconds{seconds}); }
+  LookUpAnswer look() { return provider().look_up(call()); }
+};
+
+bool says(const LookUpAnswer& answer, const std::string& part) {
+  INFO(std::get<CannotTell>(answer).why);
+  return std::get<CannotTell>(answer).why.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("a lost submission is found by its tag") {
+  Bench bench;
+  bench.transport->then(200,
+                        page({document("other", bench.after(1)), document("ours", bench.after(2), {"x", kTag})}, 2));
+  bench.transport->then(200, whole("ours", bench.draft.csr, bench.after(2)));
+  const LookUpAnswer answer = bench.look();
+  CHECK(std::get<Found>(answer).report.reference.str() == "ours");
+  CHECK(std::get<Found>(answer).report.standing == Standing::awaiting_issuance);
+  CHECK(state_from(std::get<Found>(answer).report.provider_state).request == "ours");
+}
+
+TEST_CASE("a lost submission whose tag was dropped is found by its CSR") {
+  Bench bench;
+  bench.transport->then(200, page({document("a", bench.after(1)), document("b", bench.after(2))}, 2));
+  bench.transport->then(200, whole("a", test::csr_for(bench.key, bench.ask), bench.after(1)));
+  bench.transport->then(200, whole("b", bench.draft.csr, bench.after(2)));
+  CHECK(std::get<Found>(bench.look()).report.reference.str() == "b");
+}
+
+TEST_CASE("last year's request of the same bytes is not this one") {
+  Bench bench;
+  const std::string old = rfc3339(bench.draft.built_at - std::chrono::hours{24 * 365});
+  // Even where the service ignores the date of the search.
+  bench.transport->then(200, page({document("old", old)}, 1)).then(200, page({document("old", old)}, 1));
+  CHECK(std::holds_alternative<Absent>(bench.look()));
+}
+
+TEST_CASE("a request of the same bytes without a date leaves it to a person") {
+  Bench bench;
+  bench.transport->then(200, page({document("a", "never")}, 1));
+  bench.transport->then(200, whole("a", bench.draft.csr, "never"));
+  CHECK(says(bench.look(), "may be an older one"));
+}
+
+TEST_CASE("a mark of another request or attempt is not ours, whatever its CSR") {
+  Bench bench;
+  const std::vector<Json> others{document("a", bench.after(1), {"hsmbridge:0123456789ABCDEF-2"}),
+                                 document("b", bench.after(1), {"hsmbridge:FEDCBA9876543210-1"})};
+  bench.transport->then(200, page(others, 2)).then(200, page(others, 2));
+  CHECK(std::holds_alternative<Absent>(bench.look()));
+}
+
+TEST_CASE("our mark over another CSR is not trusted") {
+  Bench bench;
+  bench.transport->then(200, page({document("a", bench.after(1), {kTag})}, 1));
+  bench.transport->then(200, whole("a", test::csr_for(bench.key, bench.ask), bench.after(1)));
+  CHECK(says(bench.look(), "carries our mark and another CSR"));
+}
+
+TEST_CASE("our mark in the client's identifier is enough where the CSR is not shown") {
+  Bench bench;
+  bench.transport->then(200, page({document("a", bench.after(1))}, 1));
+  Json shown = document("a", bench.after(1));
+  shown.set("apiClientInformation", Json::object({{"type", "hsmbridge"}, {"identifier", "0123456789ABCDEF-1"}}));
+  bench.transport->then(200, shown.dump());
+  CHECK(std::get<Found>(bench.look()).report.reference.str() == "a");
+}
+
+TEST_CASE("two requests that could be this one are both named") {
+  Bench bench;
+  bench.transport->then(200, page({document("a", bench.after(1), {kTag}), document("b", bench.after(2), {kTag})}, 2));
+  bench.transport->then(200, whole("a", bench.draft.csr, bench.after(1)));
+  bench.transport->then(200, whole("b", bench.draft.csr, bench.after(2)));
+  CHECK(says(bench.look(), "2 requests there could be this one: a, b"));
+}
+
+TEST_CASE("all pages are read, and absent is said only after a search without the application filter too") {
+  Bench bench;
+  std::vector<Json> first;
+  for (int i = 0; i < 100; ++i) first.push_back(document("r" + std::to_string(i), bench.after(1), {"hsmbridge:X-1"}));
+  for (int round = 0; round < 2; ++round) {
+    bench.transport->then(200, page(first, 101));
+    bench.transport->then(200, page({document("last", bench.after(2), {"hsmbridge:X-2"})}, 101));
+  }
+  CHECK(std::holds_alternative<Absent>(bench.look()));
+  REQUIRE(bench.transport->sent.size() == 6);
+  CHECK(Json::parse(bench.transport->sent.at(3).body).at("paging").at("pageNumber").as_integer() == 1);
+  CHECK(bench.transport->sent.at(3).body.find("applicationId") != std::string::npos);
+  CHECK(bench.transport->sent.at(4).body.find("applicationId") == std::string::npos);
+}
+
+TEST_CASE("a search that is cut, or contradicts itself, proves nothing") {
+  Bench cut;
+  cut.transport->then(200, page({document("a", cut.after(1), {"hsmbridge:X-1"})}, 7));
+  CHECK(says(cut.look(), "counts 7 requests and showed 1"));
+
+  Bench same;
+  std::vector<Json> full;
+  for (int i = 0; i < 100; ++i) full.push_back(document("r" + std::to_string(i), same.after(1), {"hsmbridge:X-1"}));
+  same.transport->then(200, page(full, 500)).then(200, page(full, 500));
+  CHECK(says(same.look(), "same page of its search twice"));
+
+  Bench late;
+  late.transport->then(200, page({document("a", late.after(1))}, 1));
+  late.transport->answers.push_back([&late](const providers::HttpRequest&) -> providers::Exchange {
+    late.clock.advance(std::chrono::minutes{5});
+    return providers::HttpAnswer{200, "application/json", document("a", late.after(1)).dump(), {}, {}};
+  });
+  CHECK_FALSE(std::holds_alternative<Absent>(late.look()));
+
+  Bench down;
+  down.transport->then(502, test::kProxyPage, "text/html");
+  CHECK_THROWS_AS(down.look(), Error);
+}
+
+TEST_CASE("a service whose clock is behind ours is searched from an earlier time") {
+  Bench bench;
+  const Instant server = bench.clock.now() - std::chrono::hours{2};
+  const auto then = [&](const std::string& body) {
+    bench.transport->then(providers::HttpAnswer{200, "application/json", body, {}, server});
+  };
+  const std::string created = rfc3339(bench.draft.built_at - std::chrono::hours{2});
+  then(page({}, 0));
+  then(page({document("a", created, {kTag})}, 1));
+  then(whole("a", bench.draft.csr, created));
+  CHECK(std::get<Found>(bench.look()).report.reference.str() == "a");
+}

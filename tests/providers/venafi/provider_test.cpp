@@ -1,0 +1,473 @@
+#include "base/error.h"
+#include "provider_bench.h"
+#include "providers/venafi/revocation.h"
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::venafi;
+using namespace hsmbridge::workflow;
+using test::ProviderBench;
+
+namespace {
+
+const std::string kRequestPath = "/outagedetection/v1/certificaterequests/" + test::kRequestId;
+const std::string kApprovalPath = "/v1/certificaterequests/approvalrequests/" + test::kRequestId;
+
+template <class Call>
+Error error_of(Call call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error;
+  }
+  return {ErrorKind::internal, "no error"};
+}
+
+bool says(const std::string& text, const std::string& part) {
+  INFO(text);
+  return text.find(part) != std::string::npos;
+}
+
+std::string approvals(const std::string& status, const std::string& outcome) {
+  return R"({"id":"a","requiredApprovalsCount":1,"status":")" + status +
+         R"(","approvers":[{"id":"u1","type":"USER"}],"approversOutcome":[)" + outcome + "]}";
+}
+
+}  // namespace
+
+TEST_CASE("a submission resolves the zone and sends exactly what the reference says") {
+  ProviderBench bench;
+  bench.settings.tags = {"team:web"};
+  bench.zone().transport->then(201, test::created_answer("PENDING"));
+  const SubmitAnswer answer = bench.provider().submit(bench.call());
+  const Report& report = std::get<Accepted>(answer).report;
+  CHECK(report.standing == Standing::awaiting_issuance);
+  CHECK(report.provider_status == "PENDING");
+  CHECK(report.reference.str() == test::kRequestId);
+  CHECK(state_from(report.provider_state) == State{test::kRequestId, {}, test::kApplicationId, test::kTemplateId, {}});
+  CHECK(bench.transport->lines() ==
+        std::vector<std::string>{"GET /outagedetection/v1/applications/name/Payments",
+                                 "GET /outagedetection/v1/applications/Payments/certificateissuingtemplates/Default",
+                                 "POST /outagedetection/v1/certificaterequests"});
+  const Json body = Json::parse(bench.transport->sent.back().body);
+  CHECK(body == Json::object({{"applicationId", test::kApplicationId},
+                              {"certificateIssuingTemplateId", test::kTemplateId},
+                              {"isVaaSGenerated", false},
+                              {"certificateSigningRequest", x509::csr_to_pem(bench.draft.csr)},
+                              {"validityPeriod", "P30D"},
+                              {"tags", Json::array({"team:web", "hsmbridge:0123456789ABCDEF-1"})},
+                              {"apiClientInformation",
+                               Json::object({{"type", "hsmbridge"}, {"identifier", "0123456789ABCDEF-1"}})}}));
+  CHECK(bench.transport->sent.back().repeat == providers::HttpRequest::Repeat::never);
+}
+
+TEST_CASE("a certificate that is issued at once pins its ids, and one without ids is recorded") {
+  ProviderBench bench;
+  bench.zone().transport->then(201, test::created_answer("ISSUED"));
+  const SubmitAnswer issued = bench.provider().submit(bench.call());
+  CHECK(std::get<Accepted>(issued).report.standing == Standing::ready);
+  CHECK(state_from(std::get<Accepted>(issued).report.provider_state).certificates.front() == test::kCertificateId);
+
+  bench.transport->then(201, R"({"certificateRequests":[{"id":"a","status":"ISSUED","certificateIds":null}]})");
+  const SubmitAnswer without = bench.provider().submit(bench.call());
+  CHECK(std::get<Accepted>(without).report.standing == Standing::ready);
+  CHECK(says(std::get<Accepted>(without).report.message, "does not say yet which certificate"));
+}
+
+TEST_CASE("validity is the order's, else the provider's, else the template's") {
+  ProviderBench bench;
+  bench.ask.validity = {};
+  bench.freeze();
+  bench.zone().transport->then(201, test::created_answer("NEW"));
+  bench.provider().submit(bench.call());
+  CHECK(Json::parse(bench.transport->sent.back().body).find("validityPeriod") == nullptr);
+
+  ProviderBench other;
+  other.ask.validity = {};
+  other.settings.validity = std::chrono::hours{24 * 7};
+  other.freeze();
+  other.zone().transport->then(201, test::created_answer("NEW"));
+  other.provider().submit(other.call());
+  CHECK(Json::parse(other.transport->sent.back().body).at("validityPeriod").as_string() == "P7D");
+}
+
+TEST_CASE("an unknown alias lists the aliases that there are, and an unknown application says so") {
+  ProviderBench alias;
+  alias.settings.zone.alias = "Defalt";
+  alias.transport->then(200, test::application_answer());
+  const Error unknown = error_of([&] { alias.provider().check(alias.call()); });
+  CHECK(unknown.kind() == ErrorKind::invalid_input);
+  CHECK(unknown.message() ==
+        R"(application "Payments" has no issuing template with the alias "Defalt"; it has: Default, Web)");
+
+  for (const long status : {404L, 400L}) {
+    ProviderBench application;
+    application.transport->then(status, test::errors_answer(10051, "Unable to find Application for key [Payments]"));
+    const Error missing = error_of([&] { application.provider().check(application.call()); });
+    CHECK(missing.kind() == ErrorKind::invalid_input);
+    CHECK(says(missing.message(), "has no application \"Payments\""));
+  }
+
+  ProviderBench key;
+  key.transport->then(401, "Invalid api key", "text/plain");
+  const Error denied = error_of([&] { key.provider().check(key.call()); });
+  CHECK(denied.kind() == ErrorKind::denied);
+  CHECK(says(denied.message(), "Invalid api key"));
+}
+
+TEST_CASE("on an NGTS service a template is found by its name, and no application is sent") {
+  ProviderBench bench;
+  bench.settings.zone = {"", "Test Certs"};
+  bench.transport->then(200,
+                        Json::object({{"certificateIssuingTemplates", Json::array({test::open_template()})}}).dump());
+  bench.transport->then(201, test::created_answer("NEW"));
+  CHECK(std::holds_alternative<Accepted>(bench.provider().submit(bench.call())));
+  CHECK(bench.transport->lines().front() == "GET /v1/certificateissuingtemplates");
+  CHECK(Json::parse(bench.transport->sent.back().body).find("applicationId") == nullptr);
+
+  ProviderBench wrong;
+  wrong.settings.zone = {"", "Other"};
+  wrong.transport->then(200,
+                        Json::object({{"certificateIssuingTemplates", Json::array({test::open_template()})}}).dump());
+  CHECK(says(error_of([&] { wrong.provider().check(wrong.call()); }).message(), "it has: Test Certs"));
+}
+
+TEST_CASE("the zone is read once for a batch, and again after a minute") {
+  ProviderBench bench;
+  bench.zone();
+  bench.provider().check(bench.call());
+  bench.provider().check(bench.call());
+  CHECK(bench.transport->sent.size() == 2);
+  bench.clock.advance(std::chrono::seconds{61});
+  bench.zone();
+  bench.provider().check(bench.call());
+  CHECK(bench.transport->sent.size() == 4);
+}
+
+TEST_CASE("what fails before the one POST is not accepted, or refused where repeating cannot help") {
+  ProviderBench down;
+  down.transport->then(502, test::kProxyPage, "text/html");
+  CHECK(std::get<NotAccepted>(down.provider().submit(down.call())).error.kind() == ErrorKind::unavailable);
+
+  ProviderBench denied;
+  denied.transport->then(401, "Invalid api key", "text/plain");
+  CHECK(std::get<RefusedForGood>(denied.provider().submit(denied.call())).error.kind() == ErrorKind::denied);
+
+  ProviderBench lost;
+  lost.zone().transport->then(providers::AnswerLost{"cut"});
+  CHECK(says(std::get<OutcomeUnknown>(lost.provider().submit(lost.call())).why, "no complete answer came"));
+}
+
+TEST_CASE("a poll tells who must approve, and goes on where that is not shown") {
+  ProviderBench bench;
+  bench.settings.people = {{"u1", "alice"}};
+  bench.submission.reference = ProviderReference(test::kRequestId);
+  bench.transport->then(200, test::request_json("PENDING_APPROVAL").dump());
+  bench.transport->then(200, approvals("PENDING_APPROVAL", ""));
+  const Report report = bench.provider().poll(bench.call());
+  CHECK(report.standing == Standing::awaiting_approval);
+  CHECK(report.reference.empty());
+  REQUIRE(report.progress.approvers.size() == 1);
+  CHECK(report.progress.approvers.front().name == "alice");
+  CHECK(bench.transport->lines() == std::vector<std::string>{"GET " + kRequestPath, "GET " + kApprovalPath});
+
+  bench.transport->then(200, test::request_json("PENDING_FINAL_APPROVAL").dump());
+  bench.transport->then(403, test::errors_answer(1002, "forbidden"));
+  CHECK(says(bench.provider().poll(bench.call()).progress.note, "not shown to these credentials"));
+  bench.transport->then(200, test::request_json("PENDING_APPROVAL").dump());
+  bench.transport->then(404, test::errors_answer(10051, "none"));
+  CHECK(says(bench.provider().poll(bench.call()).progress.note, "does not say who"));
+}
+
+TEST_CASE("a rejection names who and why, every final status ends at once") {
+  ProviderBench bench;
+  bench.submission.reference = ProviderReference(test::kRequestId);
+  bench.transport->then(200, test::request_json("REJECTED_APPROVAL").dump());
+  bench.transport->then(200, approvals("REJECTED", R"({"userId":"u1","status":"REJECTED","reason":"wrong team"})"));
+  const Report rejected = bench.provider().poll(bench.call());
+  CHECK(rejected.standing == Standing::rejected);
+  CHECK(rejected.by == "u1");
+  CHECK(rejected.message == "wrong team");
+  for (const auto& [status, standing] :
+       {std::pair{"REJECTED", Standing::rejected}, std::pair{"FAILED", Standing::failed},
+        std::pair{"CANCELLED", Standing::cancelled}, std::pair{"DELETED", Standing::cancelled},
+        std::pair{"REVOKED", Standing::failed}, std::pair{"FUTURE", Standing::unrecognised}}) {
+    INFO(status);
+    bench.transport->then(200, test::request_json(status).dump());
+    CHECK(bench.provider().poll(bench.call()).standing == standing);
+  }
+}
+
+TEST_CASE("a request that the service does not know is gone, a proxy's 404 is not its word") {
+  ProviderBench bench;
+  bench.submission.reference = ProviderReference(test::kRequestId);
+  bench.transport->then(404, test::errors_answer(10051, "Unable to find CertificateRequest"));
+  CHECK(bench.provider().poll(bench.call()).standing == Standing::gone);
+  bench.transport->then(404, test::kProxyPage, "text/html");
+  CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
+  Json other = test::request_json("PENDING");
+  other.set("id", test::kTemplateId);
+  bench.transport->then(200, other.dump());
+  CHECK(error_of([&] { bench.provider().poll(bench.call()); }).kind() == ErrorKind::corrupt);
+}
+
+TEST_CASE("a certificate is fetched by its own id, leaf first") {
+  ProviderBench bench;
+  bench.submission.reference = ProviderReference(test::kRequestId);
+  bench.submission.provider_state = to_text(State{test::kRequestId, {test::kCertificateId}, "a", "t", {}});
+  test::TestCa ca;
+  const std::string pem = x509::certificate_to_pem(bench.certificate(ca, bench.key.subject_public_key_info()));
+  bench.transport->then(200, pem, "text/plain");
+  const Report report = bench.provider().retrieve(bench.call());
+  CHECK(report.standing == Standing::handed_out);
+  REQUIRE(report.handout);
+  CHECK(as_text(report.handout->raw) == pem);
+  CHECK(bench.transport->lines().front() ==
+        "GET /outagedetection/v1/certificates/" + test::kCertificateId + "/contents?chainOrder=EE_FIRST&format=PEM");
+}
+
+TEST_CASE("the inventory may be behind for a while, and then a person looks") {
+  ProviderBench bench;
+  bench.submission.reference = ProviderReference(test::kRequestId);
+  bench.submission.provider_state = to_text(State{test::kRequestId, {test::kCertificateId}, "a", "t", {}});
+  bench.transport->then(404, test::errors_answer(10051, "Unable to find Certificate"));
+  Report report = bench.provider().retrieve(bench.call());
+  CHECK(report.standing == Standing::ready);
+  CHECK(state_from(report.provider_state).missing_since == bench.clock.now());
+  bench.submission.provider_state = report.provider_state;
+  bench.clock.advance(std::chrono::minutes{59});
+  bench.transport->then(409, test::errors_answer(1, "not signed"));
+  report = bench.provider().retrieve(bench.call());
+  CHECK(report.standing == Standing::ready);
+  // Counted from the first time.
+  CHECK(report.provider_state == bench.submission.provider_state);
+  bench.clock.advance(std::chrono::minutes{2});
+  bench.transport->then(404, test::errors_answer(10051, "Unable to find Certificate"));
+  report = bench.provider().retrieve(bench.call());
+  CHECK(report.standing == Standing::gone);
+  CHECK(says(report.message, "not in the service's inventory"));
+}
+
+TEST_CASE("an answer without a certificate is no certificate") {
+  ProviderBench bench;
+  bench.submission.reference = ProviderReference(test::kRequestId);
+  bench.submission.provider_state = to_text(State{test::kRequestId, {test::kCertificateId}, "a", "t", {}});
+  bench.transport->then(200, "", "text/plain");
+  CHECK(bench.provider().retrieve(bench.call()).standing == Standing::ready);
+  bench.transport->then(200, test::kProxyPage, "text/html");
+  CHECK(error_of([&] { bench.provider().retrieve(bench.call()); }).kind() == ErrorKind::unavailable);
+  bench.transport->then(401, "expired", "text/plain");
+  CHECK(error_of([&] { bench.provider().retrieve(bench.call()); }).kind() == ErrorKind::denied);
+}
+
+TEST_CASE("issued without ids: the request is asked until it names them") {
+  ProviderBench bench;
+  bench.submission.reference = ProviderReference(test::kRequestId);
+  Json without = test::request_json("ISSUED");
+  without.set("certificateIds", Json());
+  bench.transport->then(200, without.dump());
+  const Report report = bench.provider().retrieve(bench.call());
+  CHECK(report.standing == Standing::ready);
+  CHECK(state_from(report.provider_state).missing_since.has_value());
+  bench.transport->then(200, test::request_json("ISSUED").dump()).then(200, "-----BEGIN CERTIFICATE-----\n");
+  CHECK(bench.provider().retrieve(bench.call()).standing == Standing::handed_out);
+  bench.transport->then(200, test::request_json("FAILED").dump());
+  CHECK(bench.provider().retrieve(bench.call()).standing == Standing::failed);
+}
+
+TEST_CASE("the leaf is found in a bundle of any order by our key") {
+  ProviderBench bench;
+  test::TestCa ca;
+  const Bytes leaf = bench.certificate(ca, bench.key.subject_public_key_info());
+  const std::string authority = x509::certificate_to_pem(ca.certificate.der);
+  for (const std::string& bundle :
+       {x509::certificate_to_pem(leaf) + authority, authority + x509::certificate_to_pem(leaf)}) {
+    const Issued issued = bench.provider().read(bench.call(), {Handout::Content::certificate, to_bytes(bundle), {}});
+    CHECK(issued.certificate == leaf);
+    CHECK(issued.chain == std::vector<Bytes>{ca.certificate.der});
+  }
+  // With another key: still a leaf, which the check of the certificate then refuses.
+  const Bytes other = bench.certificate(ca, test::SoftwareSigner("ec:P-256").subject_public_key_info());
+  const Issued wrong = bench.provider().read(
+      bench.call(), {Handout::Content::certificate, to_bytes(authority + x509::certificate_to_pem(other)), {}});
+  CHECK(wrong.certificate == other);
+  CHECK(error_of([&] {
+          bench.provider().read(bench.call(),
+                                {Handout::Content::certificate, to_bytes("-----BEGIN CERTIFICATE-----"), {}});
+        }).kind() == ErrorKind::corrupt);
+}
+
+TEST_CASE("a chain that did not come is fetched by the ids that the request told") {
+  ProviderBench bench;
+  test::TestCa ca;
+  const Bytes leaf = bench.certificate(ca, bench.key.subject_public_key_info());
+  const Handout handout{Handout::Content::certificate, to_bytes(x509::certificate_to_pem(leaf)), {}};
+  bench.submission.provider_state = to_text(State{test::kRequestId, {test::kCertificateId, "i", "r"}, "a", "t", {}});
+  bench.transport->then(200, x509::certificate_to_pem(ca.certificate.der), "text/plain");
+  bench.transport->then(404, test::errors_answer(10051, "x"));
+  CHECK(bench.provider().read(bench.call(), handout).chain == std::vector<Bytes>{ca.certificate.der});
+  CHECK(bench.transport->lines().front() ==
+        "GET /outagedetection/v1/certificates/i/contents?chainOrder=EE_ONLY&format=PEM");
+  bench.transport->then(503, "");
+  CHECK(error_of([&] { bench.provider().read(bench.call(), handout); }).kind() == ErrorKind::unavailable);
+}
+
+TEST_CASE("a request cannot be cancelled, and that is said in plain words") {
+  ProviderBench bench;
+  const CancelAnswer answer = bench.provider().cancel(bench.call());
+  CHECK(says(std::get<CancelNotPossible>(answer).why, "no call that cancels"));
+  CHECK(bench.transport->sent.empty());
+  CHECK_FALSE(bench.provider().capabilities().cancel);
+}
+
+TEST_CASE("a renewal names the certificate that it replaces") {
+  ProviderBench bench;
+  bench.replaces(to_text(State{test::kRequestId, {test::kCertificateId}, "a", "t", {}}));
+  bench.zone().transport->then(201, test::created_answer("NEW"));
+  CHECK(std::holds_alternative<Accepted>(bench.provider().submit(bench.call())));
+  CHECK(Json::parse(bench.transport->sent.back().body).at("existingCertificateId").as_string() == test::kCertificateId);
+}
+
+TEST_CASE("a predecessor without a state is searched by its fingerprint, an unknown one is no obstacle") {
+  for (const bool known : {true, false}) {
+    ProviderBench bench;
+    bench.replaces(known ? "" : R"({"policy":{}})");
+    const std::string fingerprint = fingerprint_of(bench.order.predecessor->der);
+    bench.zone();
+    bench.transport->then(
+        200, known ? R"({"count":1,"certificates":[{"id":"found","fingerprint":")" + fingerprint + R"("}]})"
+                   : std::string(R"({"count":0,"certificates":[]})"));
+    bench.transport->then(201, test::created_answer("NEW"));
+    CHECK(std::holds_alternative<Accepted>(bench.provider().submit(bench.call())));
+    CHECK(says(bench.transport->sent.at(2).body, fingerprint));
+    const Json body = Json::parse(bench.transport->sent.back().body);
+    CHECK((body.find("existingCertificateId") != nullptr) == known);
+  }
+}
+
+TEST_CASE("what cannot be renewed there is said before anything is sent") {
+  ProviderBench bench;
+  bench.replaces(to_text(State{test::kRequestId, {test::kCertificateId}, "a", "t", {}}));
+  Json rules = test::open_template();
+  rules.set("keyReuse", false);
+  bench.zone(rules).transport->then(200, R"({"id":"c","versionType":"OLD","certificateStatus":"RETIRED"})");
+  const auto reasons = bench.provider().check(bench.call());
+  REQUIRE(reasons.size() == 3);
+  CHECK(says(reasons[0], "wants a new key at each renewal"));
+  CHECK(says(reasons[1], "was renewed there before"));
+  CHECK(says(reasons[2], "is RETIRED there"));
+  bench.transport->then(404, test::errors_answer(10051, "x"));
+  CHECK(says(bench.provider().check(bench.call()).back(), "does not know the certificate"));
+}
+
+TEST_CASE("a revocation goes by fingerprint and reason, and is not done when it was submitted") {
+  ProviderBench bench;
+  bench.revokes("keyCompromise");
+  CHECK(bench.provider().check(bench.call()).empty());
+  bench.transport->then(200, R"({"data":{"revokeCertificate":{"id":"c","revocation":{"status":"SUBMITTED"}}}})");
+  const SubmitAnswer answer = bench.provider().submit(bench.call());
+  const Report& report = std::get<Accepted>(answer).report;
+  CHECK(report.standing == Standing::awaiting_issuance);
+  CHECK(report.provider_status == "SUBMITTED");
+  const Json variables = Json::parse(bench.transport->sent.back().body).at("variables");
+  CHECK(variables.at("revocationReason").as_string() == "KEY_COMPROMISE");
+  CHECK(variables.at("fingerprint").as_string() == report.reference.str());
+  CHECK(bench.transport->sent.back().repeat == providers::HttpRequest::Repeat::never);
+  bench.submission.reference = report.reference;
+
+  const std::string submitted = R"({"data":{"certificate":{"id":"c","revocation":{"status":"SUBMITTED"},)"
+                                R"("globalRevocation":{"status":"NOT_REVOKED"}}}})";
+  bench.transport->then(200, submitted).then(200, test::request_json("ISSUED").dump());
+  CHECK(bench.provider().poll(bench.call()).standing == Standing::awaiting_issuance);
+  bench.transport->then(200, submitted).then(200, test::request_json("REVOKED").dump());
+  CHECK(bench.provider().poll(bench.call()).standing == Standing::done);
+  bench.transport->then(
+      200, R"({"data":{"certificate":{"id":"c","revocation":null,"globalRevocation":{"status":"REVOKED"}}}})");
+  CHECK(bench.provider().poll(bench.call()).standing == Standing::done);
+}
+
+TEST_CASE("a reason without a word there is refused before anything is sent") {
+  ProviderBench bench;
+  bench.revokes("cACompromise");
+  const auto reasons = bench.provider().check(bench.call());
+  REQUIRE(reasons.size() == 1);
+  CHECK(says(reasons[0], "no word for the revocation reason \"cACompromise\""));
+  CHECK(std::get<RefusedForGood>(bench.provider().submit(bench.call())).error.kind() == ErrorKind::refused);
+  CHECK(bench.transport->sent.empty());
+}
+
+TEST_CASE("a revocation that fails, waits or is refused is told as such") {
+  ProviderBench bench;
+  bench.revokes("superseded");
+  bench.submission.reference = ProviderReference("AB");
+  const auto poll = [&](const std::string& revocation, const std::string& request) {
+    bench.transport->then(200, R"({"data":{"certificate":{"id":"c","revocation":)" + revocation + "}}}");
+    bench.transport->then(200, test::request_json(request).dump());
+    return bench.provider().poll(bench.call());
+  };
+  CHECK(poll(R"({"status":"PENDING_APPROVAL"})", "ISSUED").standing == Standing::awaiting_approval);
+  CHECK(poll(R"({"status":"FAILED","error":{"message":"CA says no"}})", "ISSUED").message == "CA says no");
+  const Report refused =
+      poll(R"({"status":"REJECTED_APPROVAL","approvalDetails":{"rejectionReason":"in use"}})", "ISSUED");
+  CHECK(refused.standing == Standing::rejected);
+  CHECK(refused.message == "in use");
+  bench.transport->then(200, R"({"data":{"certificate":null}})").then(200, test::request_json("ISSUED").dump());
+  CHECK(bench.provider().poll(bench.call()).standing == Standing::gone);
+}
+
+TEST_CASE("a lost revocation is found, absent, or left to a person") {
+  ProviderBench bench;
+  bench.revokes("superseded");
+  const auto look = [&](const std::string& certificate, const std::string& request) {
+    bench.transport->then(200, R"({"data":{"certificate":)" + certificate + "}}");
+    bench.transport->then(200, test::request_json(request).dump());
+    return bench.provider().look_up(bench.call());
+  };
+  const LookUpAnswer found = look(R"({"id":"c","revocation":{"status":"SUBMITTED"}})", "ISSUED");
+  CHECK(std::get<Found>(found).report.standing == Standing::awaiting_issuance);
+  CHECK_FALSE(std::get<Found>(found).report.reference.empty());
+  CHECK(std::get<Found>(look(R"({"id":"c","revocation":null})", "REVOKED")).report.standing == Standing::done);
+  CHECK(std::holds_alternative<Absent>(look(R"({"id":"c","revocation":null})", "ISSUED")));
+  CHECK(says(std::get<CannotTell>(look(R"({"id":"c","revocation":{"status":"FAILED"}})", "ISSUED")).why, "earlier"));
+  CHECK(std::holds_alternative<CannotTell>(look("null", "ISSUED")));
+}
+
+TEST_CASE("a test of the provider says what a user needs to know") {
+  ProviderBench bench;
+  bench.transport->then(200, R"({"user":{"username":"ops@x"},"company":{"id":"c","urlPrefix":"x"},)"
+                             R"("apiKey":{"validityEndDate":"2027-01-01T00:00:00.000+0000"}})");
+  Json rules = test::open_template();
+  rules.set("csrUploadAllowed", false);
+  bench.zone(rules);
+  const auto lines = bench.provider().test();
+  REQUIRE(lines.size() == 4);
+  CHECK(lines[0] == "API key of ops@x at x, valid until 2027-01-01T00:00:00Z");
+  CHECK(says(lines[1], "zone Payments\\Default: issuing template Test Certs, authority BUILTIN"));
+  CHECK(says(lines[3], "NOT USABLE"));
+
+  ProviderBench alone;
+  alone.transport->then(200, R"({"user":{"username":"ops@x"}})");
+  CHECK(error_of([&] { alone.provider().test(); }).kind() == ErrorKind::denied);
+}
+
+TEST_CASE("a provider shows its policy, runs the service's dry run, and decides") {
+  ProviderBench bench;
+  bench.zone();
+  const Facts facts = bench.provider().policy(std::chrono::seconds{10});
+  CHECK(facts.front() == std::pair<std::string, std::string>{"Zone", "Payments\\Default"});
+  bench.transport->then(412, test::errors_answer(10702, "Unable to parse bytes"));
+  CHECK(bench.provider().dry_run(bench.call()) == std::vector<std::string>{"Unable to parse bytes [10702]"});
+  CHECK(bench.transport->lines().back() == "POST /outagedetection/v1/certificaterequests/validation");
+  bench.transport->then(200, test::request_json("PENDING_APPROVAL").dump())
+      .then(200, approvals("PENDING_APPROVAL", ""));
+  const ProviderReference reference(test::kRequestId);
+  CHECK(bench.provider().standing(reference, std::chrono::seconds{10}).message == "cn=www.example.com");
+  bench.transport->then(200, test::request_json("PENDING").dump());
+  bench.provider().decide(reference, ApprovalAuthority::Decision::approve, "fine", std::chrono::seconds{10});
+  CHECK(bench.transport->lines().back() == "POST /v1/certificaterequests/" + test::kRequestId + "/approval/APPROVE");
+  CHECK(error_of([&] {
+          bench.provider().decide(reference, ApprovalAuthority::Decision::reject, std::string(1025, 'x'),
+                                  std::chrono::seconds{10});
+        }).kind() == ErrorKind::invalid_input);
+}

@@ -1,0 +1,159 @@
+#include "providers/venafi/submission.h"
+
+#include "cloud_answers.h"
+#include "providers/venafi/error_code.h"
+
+#include <catch2/catch.hpp>
+#include <set>
+
+using namespace hsmbridge;
+using namespace hsmbridge::venafi;
+using workflow::NotAccepted;
+using workflow::OutcomeUnknown;
+using workflow::RefusedForGood;
+
+namespace {
+
+enum class Means { taken, not_accepted, refused, unknown };
+
+template <class Verdict>
+Means meaning(const Verdict& verdict) {
+  if (std::holds_alternative<NotAccepted>(verdict)) return Means::not_accepted;
+  if (std::holds_alternative<RefusedForGood>(verdict)) return Means::refused;
+  if (std::holds_alternative<OutcomeUnknown>(verdict)) return Means::unknown;
+  return Means::taken;
+}
+
+HttpAnswer answer(long status, std::string body, std::string type = "application/json") {
+  return {status, std::move(type), std::move(body), {}, {}};
+}
+
+struct Row {
+  const char* what;
+  Exchange exchange;
+  Means means;
+};
+
+}  // namespace
+
+TEST_CASE("every answer to a submission means what rule 3 of the design says") {
+  const std::string refusal = test::errors_answer(10726, "bad", Json::array({"CN", "x"}));
+  const std::vector<Row> rows{
+      {"issued at once", answer(201, test::created_answer("ISSUED")), Means::taken},
+      {"waits for approval", answer(201, test::created_answer("PENDING_APPROVAL")), Means::taken},
+      {"issued without ids", answer(201, R"({"certificateRequests":[{"id":"a","status":"ISSUED"}]})"), Means::taken},
+      {"another 2xx with a request", answer(202, test::created_answer("NEW")), Means::taken},
+      {"a success without a request", answer(201, R"({"certificateRequests":[]})"), Means::unknown},
+      {"a success that is cut", answer(201, R"({"certificateRequests":[{"id":"a")"), Means::unknown},
+      {"a success that is a page", answer(200, test::kProxyPage, "text/html"), Means::unknown},
+      {"400 in its own form", answer(400, test::errors_answer(1006, "unknown field")), Means::refused},
+      {"401 in plain text", answer(401, "Invalid api key", "text/plain"), Means::refused},
+      {"401 of a proxy", answer(401, test::kProxyPage, "text/html"), Means::unknown},
+      {"403 in its own form", answer(403, test::errors_answer(1002, "forbidden")), Means::refused},
+      {"404 in its own form", answer(404, test::errors_answer(10051, "Unable to find")), Means::refused},
+      {"404 of somebody else", answer(404, "not found", "text/plain"), Means::unknown},
+      {"408", answer(408, refusal), Means::unknown},
+      {"409 in its own form", answer(409, test::errors_answer(10052, "duplicate")), Means::refused},
+      {"412 in its own form", answer(412, refusal), Means::refused},
+      {"412 without a body", answer(412, ""), Means::unknown},
+      {"412 with other JSON", answer(412, R"({"status":412})"), Means::unknown},
+      {"429 without a body", answer(429, ""), Means::not_accepted},
+      {"429 with a page", answer(429, test::kProxyPage, "text/html"), Means::not_accepted},
+      {"500 in its own form", answer(500, test::errors_answer(1000, "generic")), Means::unknown},
+      {"502 with a page", answer(502, test::kProxyPage, "text/html"), Means::unknown},
+      {"503", answer(503, ""), Means::unknown},
+      {"a redirect", answer(302, ""), Means::unknown},
+      {"nothing sent", providers::NotSent{"no route"}, Means::not_accepted},
+      {"no answer", providers::AnswerLost{"time limit"}, Means::unknown},
+  };
+  for (const Row& row : rows) {
+    INFO(row.what);
+    CHECK(meaning(classify_submission("POST", row.exchange)) == row.means);
+  }
+}
+
+TEST_CASE("429 passes on how long to wait") {
+  HttpAnswer busy = answer(429, "");
+  busy.retry_after = std::chrono::seconds{7};
+  CHECK(std::get<NotAccepted>(classify_submission("POST", busy)).retry_after == std::chrono::seconds{7});
+}
+
+TEST_CASE("a revocation's refusal comes as 200, and a failure behind the service is no refusal") {
+  const auto graphql = [](const std::string& body) { return meaning(classify_revocation("POST", answer(200, body))); };
+  CHECK(graphql(R"({"data":{"revokeCertificate":{"id":"1","revocation":{"status":"SUBMITTED"}}}})") == Means::taken);
+  CHECK(graphql(R"({"data":{"revokeCertificate":{"id":"1","revocation":{"status":"FAILED"}}}})") == Means::taken);
+  CHECK(graphql(R"({"errors":[{"message":"Certificate not found"}],"data":null})") == Means::refused);
+  CHECK(graphql(R"({"errors":[{"message":"bad enum","extensions":{"code":"BAD_USER_INPUT"}}]})") == Means::refused);
+  CHECK(graphql(R"({"errors":[{"message":"x","extensions":{"code":"INTERNAL_SERVER_ERROR"}}],"data":null})") ==
+        Means::unknown);
+  CHECK(
+      graphql(R"({"errors":[{"message":"x","extensions":{"classification":"DataFetchingException"}}],"data":null})") ==
+      Means::unknown);
+  CHECK(graphql(R"({"errors":[{"message":"x"}],"data":{"revokeCertificate":{"id":"1"}}})") == Means::unknown);
+  CHECK(graphql(R"({"data":{"revokeCertificate":{"id":"1","revocation":null}}})") == Means::unknown);
+  CHECK(graphql(R"({"data":null})") == Means::unknown);
+  CHECK(graphql(test::kProxyPage) == Means::unknown);
+  CHECK(meaning(classify_revocation("POST", answer(401, "Invalid api key"))) == Means::refused);
+  CHECK(meaning(classify_revocation("POST", answer(502, test::kProxyPage, "text/html"))) == Means::unknown);
+}
+
+TEST_CASE("a 412 names every bad component, its value and what is allowed, however deep its args are") {
+  const std::string body =
+      R"({"errors":[{"code":10726,"message":"m","args":["CN","x.example.org",[".*\\.vfidev\\.com"]]},)"
+      R"({"code":10726,"message":"m","args":["O","",[["Venafi, Inc\\."],1]]},)"
+      R"({"code":10726,"message":"only a message","args":"odd"}]})";
+  const auto verdict = classify_submission("POST x", answer(412, body));
+  const Error& error = std::get<RefusedForGood>(verdict).error;
+  CHECK(error.kind() == ErrorKind::refused);
+  CHECK(error.message() ==
+        R"(POST x: the service says: CN "x.example.org" is not allowed (allowed: .*\.vfidev\.com) [10726]; )"
+        R"(O is missing and must not be (allowed: Venafi, Inc\., 1) [10726]; only a message [10726] (HTTP 412))");
+  CHECK_FALSE(error.hint().empty());
+}
+
+TEST_CASE("a repeatable call's trouble says whether to try again") {
+  const auto kind = [](const Exchange& exchange) {
+    try {
+      success_of("GET x", exchange);
+    } catch (const Error& error) {
+      return error.kind();
+    }
+    return ErrorKind::internal;
+  };
+  CHECK(success_of("GET x", answer(200, "{}")).status == 200);
+  CHECK(kind(answer(401, "Invalid api key")) == ErrorKind::denied);
+  CHECK(kind(answer(400, test::errors_answer(1004, "missing header"))) == ErrorKind::denied);
+  CHECK(kind(answer(412, test::errors_answer(10501, "Unable to find api key"))) == ErrorKind::denied);
+  CHECK(kind(answer(404, test::errors_answer(10051, "x"))) == ErrorKind::not_found);
+  CHECK(kind(answer(400, test::errors_answer(10055, "x"))) == ErrorKind::invalid_input);
+  CHECK(kind(answer(404, "nginx")) == ErrorKind::not_found);
+  CHECK(kind(answer(500, test::errors_answer(1002, "x"))) == ErrorKind::unavailable);
+  CHECK(kind(answer(502, test::kProxyPage, "text/html")) == ErrorKind::unavailable);
+  CHECK(kind(answer(429, "")) == ErrorKind::unavailable);
+  CHECK(kind(answer(302, "")) == ErrorKind::unavailable);
+  CHECK(kind(answer(407, test::kProxyPage, "text/html")) == ErrorKind::unavailable);
+  CHECK(kind(providers::NotSent{"x"}) == ErrorKind::unavailable);
+  CHECK(kind(providers::AnswerLost{"x"}) == ErrorKind::unavailable);
+  HttpAnswer busy = answer(503, test::kProxyPage, "text/html");
+  busy.retry_after = std::chrono::seconds{9};
+  try {
+    success_of("GET x", busy);
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK(error.detail("retry-after") == "9s");
+    CHECK(error.message().find("HTML page") != std::string::npos);
+  }
+}
+
+TEST_CASE("the rows of the service's error codes are in order and each once") {
+  std::set<std::int64_t> seen;
+  std::int64_t last = 0;
+  for (const ErrorCode& row : error_codes()) {
+    CHECK(row.code > last);
+    CHECK(seen.insert(row.code).second);
+    CHECK(find_error_code(row.code) == &row);
+    CHECK_FALSE(row.advice.empty());
+    last = row.code;
+  }
+  CHECK(find_error_code(1) == nullptr);
+}
