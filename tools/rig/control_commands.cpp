@@ -86,16 +86,27 @@ int block_key(const Arguments& arguments) {
   return 0;
 }
 
+int set_venafi(const Arguments& arguments) {
+  RunningSimulator simulator(arguments.required("--dir"));
+  const auto knobs = arguments.value("--knobs");
+  if (!knobs && !arguments.has("--expire-tokens")) {
+    throw Error{ErrorKind::invalid_input, "--knobs or --expire-tokens is missing"};
+  }
+  if (knobs) simulator.control("POST", "/rig/knobs", Json::parse(*knobs));
+  if (arguments.has("--expire-tokens")) simulator.control("POST", "/rig/expire-tokens", {});
+  return 0;
+}
+
 int reset_simulator(const Arguments& arguments) {
   RunningSimulator(arguments.required("--dir")).control("POST", "/rig/reset", {});
   return 0;
 }
 
-int approve_at_digicert(const Arguments& arguments) {
+int approve_request(const Arguments& arguments) {
   return decide(arguments, "/rig/approve");
 }
 
-int reject_at_digicert(const Arguments& arguments) {
+int reject_request(const Arguments& arguments) {
   return decide(arguments, "/rig/reject");
 }
 

@@ -7,6 +7,7 @@
 #include "tools/rig/serving.h"
 #include "tools/rig/software_key.h"
 #include "tools/rig/tsb_server.h"
+#include "tools/rig/venafi.h"
 
 #include <fmt/core.h>
 
@@ -62,6 +63,21 @@ int serve_tsb(const Arguments& arguments) {
   const TsbServer server(tsb_options(arguments));
   fmt::print("simulated Securosys TSB at {}, CA {}, keys and tokens in {}\n", server.url(), server.pki().ca.string(),
              (server.pki().ca.parent_path() / "tsb.json").string());
+  std::fflush(stdout);
+  wait_for_signal();
+  return 0;
+}
+
+int serve_venafi(const Arguments& arguments) {
+  SimulatorServerOptions options{"venafi", arguments.required("--dir"), port_of(arguments), std::nullopt};
+  if (const auto file = arguments.value("--client-ca")) options.client_ca = *file;
+  SimulatorServer::prepare(options.dir);
+  const SystemClock clock;
+  const auto simulator = std::make_shared<venafi::Venafi>(std::filesystem::absolute(options.dir), clock);
+  const SimulatorServer server(options, simulator);
+  fmt::print("simulated Venafi TLS Protect Cloud at {}, CA {}, issuing root {}, API keys and zones in {}\n",
+             server.url(), server.pki().ca.string(), simulator->ca().root_file().string(),
+             (server.pki().ca.parent_path() / "venafi.json").string());
   std::fflush(stdout);
   wait_for_signal();
   return 0;

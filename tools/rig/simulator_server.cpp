@@ -23,6 +23,9 @@ constexpr std::string_view kHtml =
     "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n"
     "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n";
 
+constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
+constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
+
 // Passwords inside a body do not go to the journal.
 Json without_passwords(const Json& json) {
   if (json.is_array()) {
@@ -39,12 +42,20 @@ Json without_passwords(const Json& json) {
   return copy;
 }
 
+// A JWT in a form opens as much as a password does.
+std::string without_assertion(const std::string& form) {
+  const std::size_t name = form.find("assertion=");
+  if (name == std::string::npos) return form;
+  const std::size_t begin = form.find("=", name) + 1;
+  return form.substr(0, begin) + "(left out)" + form.substr(std::min(form.find('&', begin), form.size()));
+}
+
 Json journal_body(const std::string& body) {
   if (body.empty()) return {};
   try {
     return without_passwords(Json::parse(body));
   } catch (const Error&) {
-    return body.substr(0, 1000);
+    return without_assertion(body).substr(0, 1000);
   }
 }
 
@@ -190,6 +201,10 @@ class SimulatorServer::Inside {
   // The answer with another certificate, another signature, or other members. An answer that has nothing to change
   // stays as it is.
   Answer changed(Answer answer, const Fault& fault) {
+    if (fault.kind == FaultKind::wrong_certificate && answer.body.substr(0, kBegin.size()) == kBegin) {
+      answer.body = wrong_first_certificate(answer.body);
+      return answer;
+    }
     Json body;
     try {
       body = Json::parse(answer.body);
@@ -215,8 +230,22 @@ class SimulatorServer::Inside {
     return answer;
   }
 
+  // A body that is PEM text: the first block is the one that counts.
+  std::string wrong_first_certificate(const std::string& body) {
+    const std::size_t end = body.find(kEnd);
+    if (end == std::string::npos) return body;
+    try {
+      const std::string first = body.substr(0, end + kEnd.size());
+      const std::optional<Bytes> other = simulator_->certificate_for_another_key(certificate_from_single_line(first));
+      if (!other) return body;
+      return to_pem("CERTIFICATE", *other, PemLayout::lines) + body.substr(std::min(first.size() + 1, body.size()));
+    } catch (const Error&) {
+      return body;
+    }
+  }
+
   std::string wrong_certificate(const std::string& value) {
-    const bool pem = value.substr(0, 27) == "-----BEGIN CERTIFICATE-----";
+    const bool pem = value.substr(0, kBegin.size()) == kBegin;
     try {
       const Bytes der = pem ? certificate_from_single_line(value) : from_base64(value);
       const std::optional<Bytes> other = simulator_->certificate_for_another_key(der);
@@ -228,7 +257,7 @@ class SimulatorServer::Inside {
   }
 
   static Bytes certificate_from_single_line(const std::string& pem) {
-    std::string text = pem.substr(27, pem.find("-----END") - 27);
+    std::string text = pem.substr(kBegin.size(), pem.find("-----END") - kBegin.size());
     text.erase(std::remove(text.begin(), text.end(), '\n'), text.end());
     return from_base64(text);
   }
