@@ -1,5 +1,6 @@
 #include "tools/hsmbridge/request_render.h"
 
+#include "base/error.h"
 #include "tools/commandline/output.h"
 #include "workflow/state.h"
 
@@ -97,6 +98,24 @@ std::string indented(const std::vector<std::string>& lines, std::string_view ind
   return text;
 }
 
+// A message may list its points, each on a line of its own. Anything else that would break a line is escaped.
+std::string wrapped_lines(std::string_view text, std::size_t width, std::size_t indent) {
+  std::string result;
+  for (bool first = true; first || !text.empty(); first = false) {
+    const auto end = std::min(text.find('\n'), text.size());
+    if (!first) result += "\n" + std::string(indent, ' ');
+    result += commandline::wrapped(safe(text.substr(0, end)), width, indent);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return result;
+}
+
+// A request that a policy or a refused credential ended is "refused"; one that ended in trouble has failed.
+ExitCode exit_code_of(const workflow::Failed& state) {
+  const auto kind = error_kind_from(state.error_kind);
+  return kind == ErrorKind::refused || kind == ErrorKind::denied ? ExitCode::refused : ExitCode::failed;
+}
+
 }  // namespace
 
 ExitCode exit_code_of(const workflow::State& state) {
@@ -110,6 +129,7 @@ ExitCode exit_code_of(const workflow::State& state) {
     case StateName::abandoned:
       return ExitCode::refused;
     case StateName::failed:
+      return exit_code_of(std::get<workflow::Failed>(state));
     case StateName::quarantined:
       return ExitCode::failed;
     case StateName::unresolved:
@@ -185,7 +205,7 @@ std::string explain_text(const service::RequestView& view, Instant now) {
   std::string text = fmt::format("Request {}: {}\n", row.id.str(), row.state);
   const auto paragraph = [&](std::string_view heading, const std::string& content) {
     if (content.empty()) return;
-    text += fmt::format("{:<10}{}\n", heading, commandline::wrapped(safe(content), 78 - 10, 10));
+    text += fmt::format("{:<10}{}\n", heading, wrapped_lines(content, 78 - 10, 10));
   };
   paragraph("For", for_text(view, row));
   paragraph("Happened", explanation.what_happened);
@@ -244,7 +264,7 @@ std::string outcome_text(const service::RequestView& view, Instant now) {
     const auto& explanation = view.explanation;
     for (const auto& words : others ? std::vector<std::string>{explanation.awaited}
                                     : std::vector<std::string>{explanation.what_happened, explanation.next}) {
-      if (!words.empty()) text += commandline::wrapped(safe(words), 78, 0) + "\n";
+      if (!words.empty()) text += wrapped_lines(words, 78, 0) + "\n";
     }
     text += indented(view.explanation.approvers, "  ");
     if (view.explanation.until) text += fmt::format("until {}\n", with_distance(*view.explanation.until, now));
