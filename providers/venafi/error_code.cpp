@@ -117,7 +117,11 @@ Error service_error(std::string_view what, long http_status, const Refusal& refu
       break;
     }
   }
-  Error result(kind, fmt::format("{}: the service says: {} (HTTP {})", what, spoken(refusal), http_status));
+  // In 401 it is the credential that is judged, not the call.
+  Error result(kind,
+               http_status == 401
+                   ? fmt::format("the service does not take our credential: {} ({}, HTTP 401)", spoken(refusal), what)
+                   : fmt::format("{}: the service says: {} (HTTP {})", what, spoken(refusal), http_status));
   result.with("http", std::to_string(http_status));
   for (const ServiceError& error : refusal.errors)
     if (error.code != 0) result.with("code", std::to_string(error.code));

@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "tools/hsmbridge/approval_desk.h"
 #include "tools/hsmbridge/commands.h"
+#include "tools/hsmbridge/provider_decision.h"
 
 #include <fmt/core.h>
 
@@ -15,6 +16,7 @@ using commandline::safe;
 using commandline::Times;
 
 const Positional kTask{"TASK", "the task, or the beginning of its id"};
+const Option kReason{"--reason", "TEXT", "told to the provider, where its approvers decide by their account"};
 const Option kYes{"--yes", "", "do not ask; demanded where there is no terminal"};
 const Option kSha256{
     "--sha256", "HEX",
@@ -114,6 +116,7 @@ bool agreed(Invocation& invocation, const std::string& question) {
 }
 
 ExitCode accept(Invocation& invocation) {
+  if (decides_by_account(invocation)) return decide_by_account(invocation, true);
   ApprovalDesk desk(invocation);
   const auto task = desk.find(invocation.arguments.required("TASK"));
   const auto comparison = desk.compare(task, invocation.arguments.text("--sha256"));
@@ -150,6 +153,7 @@ ExitCode accept(Invocation& invocation) {
 }
 
 ExitCode reject(Invocation& invocation) {
+  if (decides_by_account(invocation)) return decide_by_account(invocation, false);
   ApprovalDesk desk(invocation);
   const auto task = desk.find(invocation.arguments.required("TASK"));
   if (!agreed(invocation, fmt::format("{} refuses: {}?", desk.person(), safe(task.title)))) {
@@ -188,14 +192,17 @@ std::vector<Command> approval_commands() {
        "them, and compared with our own request where this bridge made it. Exit 4 when there is an objection.\n"},
       {"approval",
        "accept",
-       "Approve one task with the approver's key in its token",
-       with_desk({kSha256, kYes}),
+       "Approve one task with the approver's key in its token, or a request at a provider by our account there",
+       with_desk({kSha256, kReason, kYes}),
        {kTask},
        accept,
        exits,
        "Refused, whatever was typed, when the bytes, the key's label, the operation, the server's own copy or our own\n"
-       "request do not agree.\n"},
-      {"approval", "reject", "Refuse one task", with_desk({kYes}), {kTask}, reject, exits, ""},
+       "request do not agree.\n"
+       "With --provider NAME of a provider whose approvers decide by their account (Venafi), TASK is a request of "
+       "ours\n"
+       "or the provider's own id; what is decided is shown first.\n"},
+      {"approval", "reject", "Refuse one task", with_desk({kReason, kYes}), {kTask}, reject, exits, ""},
   };
 }
 

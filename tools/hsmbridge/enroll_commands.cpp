@@ -8,6 +8,7 @@
 #include "service/install.h"
 #include "tools/hsmbridge/ask_options.h"
 #include "tools/hsmbridge/commands.h"
+#include "tools/hsmbridge/enroll_check.h"
 #include "tools/hsmbridge/request_render.h"
 #include "tools/hsmbridge/request_wait.h"
 #include "tools/hsmbridge/wiring.h"
@@ -220,6 +221,16 @@ ExitCode enroll(Invocation& invocation) {
   if (arguments.has("--timeout") && !arguments.has("--wait")) {
     throw Error{ErrorKind::invalid_input, "--timeout belongs to --wait"};
   }
+  if (arguments.has("--check")) {
+    for (const auto* other : {"--wait", "--queue", "--from"}) {
+      if (arguments.has(other))
+        throw Error{ErrorKind::invalid_input, fmt::format("--check creates nothing: it does not go with {}", other)};
+    }
+    Place place(invocation);
+    if (place.wiring() == nullptr) Wiring::open(invocation.config);  // throws, and says where it looked
+    const auto store = place.wiring()->store();
+    return check_enrolment(invocation, place, resolve(*place.wiring(), *store, wanted_of(arguments)));
+  }
   Pace pace;
   pace.queue = arguments.has("--queue");
   pace.until = arguments.has("--wait") ? Until::settled : Until::at_rest;
@@ -252,6 +263,7 @@ std::vector<Option> options() {
       {"--timeout", "DURATION", "with --wait: come back after this long"},
       {"--from", "FILE", "many: CSV or JSON lines with these options as columns"},
       {"--queue", "", "only write it down: `hsmbridge run` does all the work"},
+      {"--check", "", "create nothing: say what the provider's rules, and its dry run, would object"},
   };
   for (const auto& more : {content_options(), order_options()}) rows.insert(rows.end(), more.begin(), more.end());
   return rows;

@@ -59,9 +59,6 @@ constexpr CapabilityRow kCapabilities[] = {
      "a renewal is a request like any other"},
     {"result_once", &workflow::Capabilities::result_once, "a result is handed out once",
      "a result can be fetched again"},
-    {"renew", &workflow::Capabilities::renew, "a renewal is linked to the certificate it replaces",
-     "a renewal is a request like any other"},
-    {"revoke", &workflow::Capabilities::revoke, "certificates can be revoked there", "it revokes nothing"},
 };
 
 // How long a person waits for a list.
@@ -100,11 +97,31 @@ ExitCode show_profiles(Invocation& invocation, const config::ProviderSettings& s
   return ExitCode::done;
 }
 
+// The rules that a request must keep there: --policy.
+ExitCode show_policy(Invocation& invocation, const config::ProviderSettings& settings, workflow::Provider& provider) {
+  auto* source = dynamic_cast<workflow::PolicySource*>(&provider);
+  if (source == nullptr) {
+    throw Error{ErrorKind::invalid_input, fmt::format("a provider of type {} tells no policy", settings.type)};
+  }
+  commandline::Fields fields;
+  Json facts = Json::object();
+  for (const auto& [name, value] : source->policy(settings.time_limit.value_or(std::chrono::minutes{1}))) {
+    fields.add(commandline::safe(name), commandline::safe(value));
+    facts.set(name, value);
+  }
+  invocation.output.result("hsmbridge.provider-policy/1", Json::object({{"name", settings.name}, {"policy", facts}}),
+                           fields.text());
+  return ExitCode::done;
+}
+
 ExitCode show(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto& settings = wiring->settings().provider(invocation.arguments.text_or("NAME", ""));
   if (invocation.arguments.has("--profiles")) {
     return show_profiles(invocation, settings, *wiring->provider(settings.name));
+  }
+  if (invocation.arguments.has("--policy")) {
+    return show_policy(invocation, settings, *wiring->provider(settings.name));
   }
   const auto capabilities = wiring->provider(settings.name)->capabilities();
   commandline::Fields fields;
@@ -149,7 +166,8 @@ std::vector<Command> provider_commands() {
       {"provider",
        "show",
        "Show what a provider can do",
-       {{"--profiles", "", "ask it what can be ordered there, and what not and why"}},
+       {{"--profiles", "", "ask it what can be ordered there, and what not and why"},
+        {"--policy", "", "ask it for the rules that a request must keep there"}},
        {name},
        show,
        {ExitCode::failed, ExitCode::refused, ExitCode::unavailable},

@@ -3,8 +3,10 @@
 #include "base/error.h"
 #include "providers/digicert/settings.h"
 #include "providers/securosys/settings.h"
+#include "providers/venafi/settings.h"
 #include "tools/hsmbridge/wiring_digicert.h"
 #include "tools/hsmbridge/wiring_securosys.h"
+#include "tools/hsmbridge/wiring_venafi.h"
 
 #include <fmt/core.h>
 
@@ -18,6 +20,9 @@ const std::vector<ProviderType>& provider_types() {
       {"securosys-tsb",
        [](const std::string& name, config::Section section) { securosys::read_settings(name, std::move(section)); },
        make_securosys},
+      {"venafi-tls-protect-cloud",
+       [](const std::string& name, config::Section section) { venafi::read_settings(name, std::move(section)); },
+       make_venafi},
   };
   return types;
 }

@@ -1,0 +1,178 @@
+#include "base/json.h"
+#include "support/bench/bench.h"
+#include "support/running_rig.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+namespace hsmbridge::test {
+namespace {
+
+// A user with a token and the simulated Venafi as the provider `cloud`.
+struct CloudBench {
+  explicit CloudBench(const std::string& alias = "Default", const std::string& credential = "") {
+    cli.make_token("web");
+    const auto key = cli.write("cloud.key", rig.api_key("ops") + "\n");
+    configure(alias, credential.empty() ? "api_key: \"file:" + key.string() + "\"" : credential);
+  }
+  void configure(const std::string& alias, const std::string& credential, const std::string& zone = "") {
+    cli.configure("store: {path: " + (cli / "hsmbridge.db").string() + "}\n" +
+                  "providers:\n  cloud:\n    type: venafi-tls-protect-cloud\n    url: " +
+                  rig.about().at("url").as_string() + "\n    ca: " + rig.about().at("ca").as_string() + "\n    " +
+                  credential + "\n    zone: '" + (zone.empty() ? "Payments\\" + alias : zone) +
+                  "'\n    poll_first: 200ms\n    poll_longest: 500ms\n    settle: 1s\n"
+                  "profiles:\n  server:\n    provider: cloud\n    token: web\n    key: \"ec:P-256\"\n"
+                  "    subject: {C: CH, O: Example}\n    usage: [digitalSignature]\n    validity: 30d\n"
+                  "    anchors: [" +
+                  rig.about().at("issuing_root").as_string() + "]\n    install: {token: true}\n");
+  }
+  CliResult enroll(const std::vector<std::string>& more = {"--wait", "--timeout", "30s"}) {
+    std::vector<std::string> words{"enroll",    "--provider", "cloud", "--profile",          "server",
+                                   "--new-key", "web-1",      "--san", "dns:www.example.com"};
+    words.insert(words.end(), more.begin(), more.end());
+    return cli.run(words);
+  }
+
+  RunningRig rig{{}, "venafi"};
+  Cli cli;
+};
+
+bool says(const CliResult& result, const std::string& words) {
+  INFO(result.out << result.err);
+  // Read as a person reads: a paragraph is wrapped.
+  std::string text;
+  for (const char c : result.out + result.err) {
+    if (c != '\n' && c != ' ')
+      text += c;
+    else if (!text.empty() && text.back() != ' ')
+      text += ' ';
+  }
+  return text.find(words) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("the main job with Venafi ends with a certificate beside its key") {
+  CloudBench bench;
+  const auto done = bench.enroll();
+  INFO(done.out << done.err);
+  REQUIRE(done.status == 0);
+  CHECK(bench.cli.pkcs11_tool("web", {"--list-objects", "--type", "cert"}).out.find("web-1") != std::string::npos);
+  CHECK(bench.rig.count("POST /outagedetection/v1/certificaterequests 201") == 1);
+}
+
+TEST_CASE("a request at Venafi waits for its approvers, and they can decide from here") {
+  CloudBench bench("Approval");
+  const auto asked = bench.enroll({});
+  INFO(asked.out << asked.err);
+  REQUIRE(asked.status == 3);
+  const auto id = Bench::id_in(asked);
+  CHECK(says(bench.cli.run({"request", "wait", id, "--timeout", "2s"}), "0 of 2 approvals"));
+  for (const char* user : {"alice", "bob"}) {
+    const auto key = bench.cli.write(std::string(user) + ".key", bench.rig.api_key(user) + "\n");
+    bench.configure("Approval", "api_key: \"file:" + key.string() + "\"");
+    const auto refused = bench.cli.run({"approval", "accept", "--provider", "cloud", id}, "");
+    CHECK(refused.status != 0);
+    const auto accepted =
+        bench.cli.run({"approval", "accept", "--provider", "cloud", id, "--reason", "reviewed", "--yes"});
+    INFO(accepted.out << accepted.err);
+    REQUIRE(accepted.status == 0);
+  }
+  const auto done = bench.cli.run({"request", "wait", id, "--timeout", "30s"});
+  INFO(done.out << done.err);
+  CHECK(done.status == 0);
+}
+
+TEST_CASE("a rejection at Venafi is exit 4 with who and why") {
+  CloudBench bench("Approval");
+  const auto id = Bench::id_in(bench.enroll({}));
+  const auto key = bench.cli.write("alice.key", bench.rig.api_key("alice") + "\n");
+  bench.configure("Approval", "api_key: \"file:" + key.string() + "\"");
+  REQUIRE(bench.cli.run({"approval", "reject", "--provider", "cloud", id, "--reason", "not ours", "--yes"}).status ==
+          0);
+  const auto ended = bench.cli.run({"request", "wait", id, "--timeout", "30s"});
+  CHECK(ended.status == 4);
+  CHECK(says(ended, "not ours"));
+  // Decided is decided.
+  CHECK(bench.cli.run({"approval", "accept", "--provider", "cloud", id, "--yes"}).status != 0);
+}
+
+TEST_CASE("a wrong API key, an unknown alias and a template without uploads are one clear sentence each") {
+  CloudBench bench;
+  const auto wrong = bench.cli.write("wrong.key", "no-such-key\n");
+  bench.configure("Default", "api_key: \"file:" + wrong.string() + "\"");
+  const auto key = bench.enroll();
+  CHECK(key.status == 4);
+  CHECK(says(key, "Invalid api key"));
+
+  CloudBench alias("Defalt");
+  const auto unknown = alias.enroll();
+  CHECK(unknown.status == 1);
+  CHECK(says(unknown, "has no issuing template with the alias \"Defalt\"; it has: Approval, "));
+
+  CloudBench closed("NoUpload");
+  const auto refused = closed.enroll();
+  CHECK(refused.status == 4);
+  CHECK(says(refused, "takes no CSRs made elsewhere"));
+}
+
+TEST_CASE("a zone without a backslash is a configuration error with its line") {
+  CloudBench bench;
+  bench.configure("", "api_key: env:KEY", "Payments");
+  const auto result = bench.enroll();
+  CHECK(result.status == 2);
+  CHECK(says(result, "has no backslash"));
+  CHECK(says(result, "providers.cloud.zone"));
+}
+
+TEST_CASE("enroll --check makes nothing and lists every objection") {
+  CloudBench bench("Strict");
+  const auto checked = bench.enroll({"--check", "--san", "ip:192.0.2.1"});
+  CHECK(checked.status == 4);
+  CHECK(says(checked, "subject ST is missing; allowed: Zurich"));
+  CHECK(says(checked, "IP address \"192.0.2.1\": none is allowed"));
+  CHECK(bench.cli.pkcs11_tool("web", {"--list-objects"}).out.find("web-1") == std::string::npos);
+  CHECK(says(bench.cli.run({"request", "list"}), "no requests"));
+
+  CloudBench good;
+  REQUIRE(good.cli.run({"key", "generate", "--token", "web", "--label", "there", "--spec", "ec:P-256"}).status == 0);
+  const auto fine = good.cli.run({"enroll", "--key", "there", "--san", "dns:www.example.com", "--check"});
+  INFO(fine.out << fine.err);
+  CHECK(fine.status == 0);
+  CHECK(says(fine, "its dry run takes it"));
+  CHECK(good.rig.count("POST /outagedetection/v1/certificaterequests/validation 201") == 1);
+  CHECK(good.rig.count("POST /outagedetection/v1/certificaterequests 201") == 0);
+}
+
+TEST_CASE("a policy is shown, and a provider without one says so") {
+  CloudBench bench("Strict");
+  const auto shown = bench.cli.run({"provider", "show", "cloud", "--policy"});
+  INFO(shown.out << shown.err);
+  CHECK(shown.status == 0);
+  CHECK(says(shown, "Payments\\Strict"));
+  CHECK(says(shown, R"(.*\.example\.com)"));
+  const auto tested = bench.cli.run({"provider", "test", "cloud"});
+  CHECK(tested.status == 0);
+  CHECK(says(tested, "API key of ops@example.com"));
+}
+
+TEST_CASE("a service account's JWT is signed by a key in the token") {
+  CloudBench bench;
+  REQUIRE(bench.cli.run({"key", "generate", "--token", "web", "--label", "jwt", "--spec", "ec:P-256"}).status == 0);
+  const auto pem = bench.cli.run({"key", "public", "--token", "web", "jwt"}).out;
+  const Json body = Json::object({{"name", "hsmbridge"}, {"authenticationType", "rsaKey"}, {"publicKey", pem}});
+  const auto made =
+      bench.cli.other({"curl", "-sS", "--cacert", bench.rig.about().at("ca").as_string(), "-H",
+                       "tppl-api-key: " + bench.rig.api_key("ops"), "-H", "Content-Type: application/json", "-d",
+                       body.dump(), bench.rig.about().at("url").as_string() + "/v1/serviceaccounts"});
+  INFO(made.out << made.err);
+  REQUIRE(made.status == 0);
+  const auto client = Json::parse(made.out).at("id").as_string();
+  bench.configure("Default", "service_account: {client_id: " + client + ", key: {token: web, key: jwt}}");
+  const auto done = bench.enroll();
+  INFO(done.out << done.err);
+  CHECK(done.status == 0);
+  CHECK(bench.rig.count("POST /v1/oauth/token/serviceaccount 200") >= 1);
+}
+
+}  // namespace hsmbridge::test
