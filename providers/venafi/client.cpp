@@ -42,7 +42,7 @@ Client::Client(std::shared_ptr<Transport> transport, std::shared_ptr<Credentials
 Exchange Client::exchange(const Call& call, Duration limit) {
   const Duration end = clock_.since_boot() + limit;
   for (bool again = false;; again = true) {
-    HttpRequest request{call.method, call.path, {}, call.body, call.repeat, {}};
+    HttpRequest request{call.method, call.path, {}, call.body, call.repeat, {}, call.call_until};
     const Secret secret = credentials_->current(end - clock_.since_boot());
     request.time_limit = end - clock_.since_boot();
     if (request.time_limit <= Duration::zero()) return NotSent{"the time limit was over before it was sent"};
@@ -82,9 +82,10 @@ std::vector<Template> Client::issuing_templates(Duration limit) {
   return templates_from(success_of("GET " + path, result).body);
 }
 
-Verdict Client::submit(const std::string& body, Duration limit) {
-  return classify_submission("POST " + kRequests,
-                             exchange({"POST", kRequests, body, HttpRequest::Repeat::never}, limit));
+Verdict Client::submit(const std::string& body, Duration limit, std::optional<Duration> call_until) {
+  return classify_submission(
+      "POST " + kRequests,
+      exchange({"POST", kRequests, body, HttpRequest::Repeat::never, "application/json", call_until}, limit));
 }
 
 std::vector<std::string> Client::validate(const std::string& body, Duration limit) {
@@ -168,9 +169,10 @@ std::vector<CertificateDetails> Client::certificates_with(const std::string& fin
   return certificate_search_from(success_of("POST " + path, result).body);
 }
 
-RevocationVerdict Client::revoke(const std::string& body, Duration limit) {
-  return classify_revocation("POST /graphql (revokeCertificate)",
-                             exchange({"POST", "/graphql", body, HttpRequest::Repeat::never}, limit));
+RevocationVerdict Client::revoke(const std::string& body, Duration limit, std::optional<Duration> call_until) {
+  return classify_revocation(
+      "POST /graphql (revokeCertificate)",
+      exchange({"POST", "/graphql", body, HttpRequest::Repeat::never, "application/json", call_until}, limit));
 }
 
 RevocationAnswer Client::revocation(const std::string& fingerprint, Duration limit) {

@@ -42,8 +42,8 @@ class Client {
   std::vector<Template> issuing_templates(Duration limit);
 
   // Sent once: a second sending happens only with another credential after a complete 401, whose gate does nothing
-  // else. `body` as text_of made it.
-  Verdict submit(const std::string& body, Duration limit);
+  // else. `body` as text_of made it. `call_until`: on CLOCK_BOOTTIME; past it nothing is sent.
+  Verdict submit(const std::string& body, Duration limit, std::optional<Duration> call_until = std::nullopt);
   // The service's own judgement of such a body; creates nothing. Every objection; empty when it would be taken.
   std::vector<std::string> validate(const std::string& body, Duration limit);
 
@@ -60,7 +60,8 @@ class Client {
   std::optional<CertificateDetails> certificate(const std::string& id, Duration limit);
   std::vector<CertificateDetails> certificates_with(const std::string& fingerprint, Duration limit);
 
-  RevocationVerdict revoke(const std::string& body, Duration limit);
+  // As `submit`.
+  RevocationVerdict revoke(const std::string& body, Duration limit, std::optional<Duration> call_until = std::nullopt);
   // Throws unavailable or refused when GraphQL answers with errors alone.
   RevocationAnswer revocation(const std::string& fingerprint, Duration limit);
 
@@ -73,6 +74,7 @@ class Client {
     std::string body = {};
     HttpRequest::Repeat repeat = HttpRequest::Repeat::allowed;
     std::string accept = "application/json";
+    std::optional<Duration> call_until = std::nullopt;
   };
   Exchange exchange(const Call& call, Duration limit);
 

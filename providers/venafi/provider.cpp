@@ -264,7 +264,7 @@ SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
   const Duration left = call.time_limit - (clock_.since_boot() - begin);
   Verdict verdict = [&]() -> Verdict {
     try {
-      return client_->submit(text, left);
+      return client_->submit(text, left, call.call_until);
     } catch (const Error& error) {
       // Credentials are fetched before a byte leaves; a transport reports its own trouble without throwing.
       if (error.kind() == ErrorKind::internal) return OutcomeUnknown{error.message()};
@@ -422,7 +422,7 @@ SubmitAnswer VenafiProvider::submit_revocation(const ProviderCall& call) {
   }
   RevocationVerdict verdict = [&]() -> RevocationVerdict {
     try {
-      return client_->revoke(text, call.time_limit);
+      return client_->revoke(text, call.time_limit, call.call_until);
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::internal) return OutcomeUnknown{error.message()};
       if (error.kind() == ErrorKind::denied) return RefusedForGood{error};

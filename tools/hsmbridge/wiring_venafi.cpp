@@ -59,8 +59,8 @@ std::unique_ptr<venafi::Credentials> credentials(const venafi::Settings& setting
   auto signer = signer_of(settings.service_account->key, "service-account-key-used",
                           "a JWT for an access token at " + settings.name, needs);
   return venafi::token_credentials(
-      transport,
-      venafi::service_account_order(std::move(signer), settings.service_account->client_id, needs.clock), needs.clock);
+      transport, venafi::service_account_order(std::move(signer), settings.service_account->client_id, needs.clock),
+      needs.clock);
 }
 
 }  // namespace

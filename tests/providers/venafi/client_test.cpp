@@ -113,8 +113,12 @@ TEST_CASE("a submission is sent again after a complete 401 and after nothing els
   Client client = bench.with_tokens();
   bench.token("A").transport->then(401, "expired", "text/plain");
   bench.token("B").transport->then(201, test::created_answer("NEW"));
-  CHECK(std::holds_alternative<Taken>(client.submit("{}", kLimit)));
+  const Duration until = bench.clock.since_boot() + std::chrono::seconds{7};
+  CHECK(std::holds_alternative<Taken>(client.submit("{}", kLimit, until)));
   for (const auto& request : bench.transport->sent) CHECK(request.repeat == HttpRequest::Repeat::never);
+  // Past the deadline that was journalled with the intent neither may leave.
+  CHECK(bench.transport->sent.at(1).call_until == until);
+  CHECK(bench.transport->sent.at(3).call_until == until);
 
   for (const Exchange& trouble :
        std::vector<Exchange>{providers::AnswerLost{"cut"}, providers::NotSent{"no route"},
