@@ -42,7 +42,7 @@ struct Decision {
   State next;
   std::vector<Effect> effects;
   std::string_view rule;  // the row's sentence
-  std::vector<StatusChange> records;
+  std::vector<StatusChange> records{};
 };
 // The event is not for this state. Nothing changes. Ordinary: a late answer, a cancel of something finished.
 struct Refusal {

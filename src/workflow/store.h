@@ -86,10 +86,10 @@ struct CertificateRecord {
   std::string status;  // a word of lifecycle.h's `status`
   Instant stored_at{};
   // What its provider knows it by, for renewing and revoking it: of the submission that brought it.
-  ProviderReference reference;         // empty when unknown
-  std::string provider_state;          // "" for none
-  std::string predecessor;             // the certificate that it renews, SHA-256, hex; "" for none
-  std::vector<std::string> installed;  // names of the targets where it was put; written by the store alone
+  ProviderReference reference{};         // empty when unknown
+  std::string provider_state{};          // "" for none
+  std::string predecessor{};             // the certificate that it renews, SHA-256, hex; "" for none
+  std::vector<std::string> installed{};  // names of the targets where it was put; written by the store alone
 };
 
 // Which certificates; every condition that is set must hold.

@@ -88,8 +88,28 @@ class FailingStore final : public workflow::Store {
   std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) override {
     return store_->certificate(fingerprint);
   }
-  std::vector<workflow::CertificateRecord> certificates() override { return store_->certificates(); }
-  std::vector<workflow::KeyRecord> keys() override { return store_->keys(); }
+  std::vector<workflow::CertificateRecord> certificates(const workflow::CertificateQuery& query) override {
+    return store_->certificates(query);
+  }
+  std::vector<std::string> past_their_end(Instant now) override { return store_->past_their_end(now); }
+  std::vector<workflow::KeyRecord> keys(const workflow::KeyQuery& query) override { return store_->keys(query); }
+  std::vector<workflow::Record> requests_about(const std::string& fingerprint) override {
+    return store_->requests_about(fingerprint);
+  }
+  std::vector<workflow::KeyRecord> replaced_keys(const std::string& profile, Instant replaced_by) override {
+    return store_->replaced_keys(profile, replaced_by);
+  }
+  std::size_t change_records(const std::vector<workflow::StatusChange>& changes, const std::string& actor,
+                             Instant at) override {
+    return write([&] { return store_->change_records(changes, actor, at); });
+  }
+  void note_installed(const std::string& fingerprint, const std::string& target, const std::string& actor,
+                      Instant at) override {
+    write([&] {
+      store_->note_installed(fingerprint, target, actor, at);
+      return 0;
+    });
+  }
 
  private:
   template <class Work>

@@ -163,7 +163,7 @@ TEST_CASE("the certificate that a renewal replaces is never taken for its answer
   bench.freeze();
   const x509::Certificate old = bench.issue(1min);
   bench.order.kind = Kind::renew;
-  bench.order.predecessor = Predecessor{"", old.der, {}, ""};
+  bench.order.predecessor = Predecessor{"", old.der, {}, "current", {}, ""};
   const std::string body = TlmBench::found({TlmBench::details(old)});
   bench.transport->then(200, body);
   bench.then_profile();

@@ -19,7 +19,8 @@ struct Revocation : TlmBench {
     order.kind = Kind::revoke;
     order.ask.clear();
     order.reason = "keyCompromise";
-    order.predecessor = Predecessor{hex(sha256(certificate.der)), certificate.der, ProviderReference("r"), ""};
+    order.predecessor =
+        Predecessor{hex(sha256(certificate.der)), certificate.der, {}, "current", ProviderReference("r"), ""};
     path = "/mpki/api/v1/certificate/" + serial(certificate);
     submission.reference = {};
   }

@@ -61,8 +61,9 @@ struct ProviderBench {
   void replaces(const std::string& provider_state) {
     TestCa ca;
     order.kind = workflow::Kind::renew;
-    order.predecessor = workflow::Predecessor{"f", certificate(ca, key.subject_public_key_info()),
-                                              ProviderReference(kRequestId), provider_state};
+    order.predecessor = workflow::Predecessor{
+        "f",           certificate(ca, key.subject_public_key_info()), {}, "current", ProviderReference(kRequestId),
+        provider_state};
   }
   void revokes(const std::string& reason) {
     replaces(R"({"request":")" + kRequestId + R"(","certificates":[")" + kCertificateId + R"("]})");

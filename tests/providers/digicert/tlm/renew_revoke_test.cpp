@@ -20,8 +20,8 @@ x509::Certificate then(TlmFlow& flow, Kind kind) {
   const x509::Certificate certificate =
       x509::parse_certificate(flow.provider().read(flow.call(), *report.handout).certificate);
   flow.order.kind = kind;
-  flow.order.predecessor =
-      Predecessor{hex(sha256(certificate.der)), certificate.der, report.reference, report.provider_state};
+  flow.order.predecessor = Predecessor{hex(sha256(certificate.der)), certificate.der, {}, "current", report.reference,
+                                       report.provider_state};
   flow.submission = {};
   return certificate;
 }

@@ -108,7 +108,8 @@ struct Flow {
     order.kind = kind;
     order.id = RequestId(kind == workflow::Kind::renew ? "0123456789RENEWX" : "0123456789REVOKE");
     order.reason = reason;
-    order.predecessor = workflow::Predecessor{"f", last->certificate, submission.reference, submission.provider_state};
+    order.predecessor =
+        workflow::Predecessor{"f", last->certificate, {}, "current", submission.reference, submission.provider_state};
     submission = {};
     draft = {};
   }
