@@ -218,11 +218,11 @@ TEST_CASE("the list fits a terminal and filters") {
 }
 
 TEST_CASE("the daemon renews what is due, once, and says so") {
-  Bench bench(nobody_approves("    renew_before: 99%\n"));
+  Bench bench(nobody_approves("    renew_before: 66%\n"));
   const auto old = enrolled(bench, "web");
-  // For almost a day more than 99% of its life are left; a life that began a month ago has less.
+  // Of a life of 90 days that began a year ago less than 66% are left.
   REQUIRE(bench.cli()
-              .other({"sqlite3", "hsmbridge.db", "UPDATE certificates SET not_before = not_before - 86400000 * 30"})
+              .other({"sqlite3", "hsmbridge.db", "UPDATE certificates SET not_before = not_before - 86400000 * 365"})
               .status == 0);
   CHECK(last_line(bench.run({"cert", "list"}).err) == "next: hsmbridge cert renew --due");
   Process daemon(bench.cli(), {HSMBRIDGE_PROGRAM, "run"}, {});
