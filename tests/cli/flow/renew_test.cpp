@@ -38,7 +38,7 @@ Json listed(const Bench& bench, std::vector<std::string> more = {}) {
   return result.json();
 }
 
-const Json& row_of(const Json& list, const std::string& sha256) {
+Json row_of(const Json& list, const std::string& sha256) {
   for (const auto& row : list.at("certificates").as_array()) {
     if (row.at("sha256").as_string() == sha256) return row;
   }
@@ -113,7 +113,7 @@ TEST_CASE("a renewal makes a new key, takes the places of the old certificate an
   // The old key keeps its certificate for the overlap.
   CHECK(bench.objects("web").private_keys == 1);
   CHECK(bench.objects("web").certificates == 1);
-  const auto& superseded = row_of(listed(bench, {"--all"}), old);
+  const auto superseded = row_of(listed(bench, {"--all"}), old);
   CHECK(superseded.at("status").as_string() == "superseded");
   CHECK(superseded.at("renewed_by").as_string() == id);
   CHECK(installed(superseded) == std::set<std::string>{"token"});
