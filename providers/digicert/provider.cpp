@@ -57,13 +57,17 @@ DigicertProvider::DigicertProvider(Settings settings, std::shared_ptr<Client> cl
     chain_.push_back(x509::parse_certificate(der));
 }
 
-Capabilities DigicertProvider::capabilities() const {
+Capabilities capabilities_of(Issues issues) {
   Capabilities can;
-  const std::optional<Profile> known = known_profile();
-  can.complete_look_up = known && issues_at_once(*known);
+  can.complete_look_up = issues == Issues::at_once;
   can.renew = true;
   can.revoke = true;
   return can;
+}
+
+Capabilities DigicertProvider::capabilities() const {
+  const std::optional<Profile> known = known_profile();
+  return capabilities_of(known && issues_at_once(*known) ? Issues::at_once : Issues::later);
 }
 
 Profile DigicertProvider::profile(Freshness freshness, Duration limit) {

@@ -29,6 +29,11 @@ std::string to_text(const Pinned& pinned);
 // Empty fields for "". Throws corrupt.
 Pinned pinned_from(const std::string& provider_state);
 
+// What DigiCert can do with a profile that always issues at once, or that may make a request wait (an approval, a
+// connector, or not known yet).
+enum class Issues { at_once, later };
+workflow::Capabilities capabilities_of(Issues issues);
+
 // DigiCert Trust Lifecycle Manager as a certificate provider. A request's reference is its request_id while it is
 // pending; a certificate that was issued at once, or that a person names, is "serial:HEX".
 class DigicertProvider final : public workflow::Provider, public workflow::ProfileCatalogue {

@@ -144,14 +144,19 @@ SecurosysProvider::SecurosysProvider(Settings settings, std::shared_ptr<Client> 
                     clock_);
 }
 
-Capabilities SecurosysProvider::capabilities() const {
+Capabilities capabilities_of(Mode mode) {
   Capabilities can;
   can.cancel = true;
-  can.complete_look_up = false;
   can.shows_approvers = true;
+  can.shows_quorum = true;
+  can.full_profile = mode == Mode::raw_signature;
+  return can;
+}
+
+Capabilities SecurosysProvider::capabilities() const {
+  Capabilities can = capabilities_of(settings_.mode);
   can.shows_quorum = settings_.policy.has_value() || client_->may_call(Endpoint::key_attributes);
   can.result_once = settings_.result_once;
-  can.full_profile = settings_.mode == Mode::raw_signature;
   return can;
 }
 

@@ -28,6 +28,9 @@ struct Keys {
   std::vector<SpkiHash> people;               // of everybody in the configuration: the task reader must be none of them
 };
 
+// What a TSB can do in this mode, with everything configured that it can be given.
+workflow::Capabilities capabilities_of(Mode mode);
+
 // Securosys TSB as a certificate provider. A request's reference is its signRequestId; provider_state pins the approval
 // policy as it was when the request was submitted ({"policy": …}), so that progress is told against it even when the
 // key's policy changes later, and says since when a result is owed ("result_owed_since").

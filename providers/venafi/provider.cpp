@@ -96,7 +96,7 @@ std::size_t leaf_of(const std::vector<x509::Certificate>& certificates, const By
 VenafiProvider::VenafiProvider(Settings settings, std::shared_ptr<Client> client, const Clock& clock)
     : settings_(std::move(settings)), client_(std::move(client)), clock_(clock) {}
 
-Capabilities VenafiProvider::capabilities() const {
+Capabilities declared_capabilities() {
   Capabilities can;
   can.complete_look_up = true;
   can.shows_approvers = true;
@@ -104,6 +104,10 @@ Capabilities VenafiProvider::capabilities() const {
   can.renew = true;
   can.revoke = true;
   return can;
+}
+
+Capabilities VenafiProvider::capabilities() const {
+  return declared_capabilities();
 }
 
 // ---- the zone -------------------------------------------------------------------------------------------------------

@@ -15,6 +15,9 @@
 
 namespace hsmbridge::venafi {
 
+// What the service can do; no setting changes it.
+workflow::Capabilities declared_capabilities();
+
 // Venafi (CyberArk) TLS Protect Cloud as a certificate provider. A request's reference is its certificate request id, a
 // revocation's the certificate's fingerprint. provider_state: see state.h.
 class VenafiProvider final : public workflow::Provider,

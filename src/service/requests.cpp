@@ -119,7 +119,10 @@ workflow::Timing timing_of(const config::ProviderSettings& provider) {
   workflow::Timing timing;
   if (provider.settle) timing.settle = *provider.settle;
   if (provider.poll_first) timing.poll_first = *provider.poll_first;
-  if (provider.poll_longest) timing.poll_longest = *provider.poll_longest;
+  if (provider.poll_longest) {
+    timing.poll_longest = *provider.poll_longest;
+    timing.withdraw_poll = std::min(timing.withdraw_poll, timing.poll_longest);
+  }
   if (provider.most_attempts) timing.most_attempts = *provider.most_attempts;
   if (timing.poll_longest < timing.poll_first) timing.poll_longest = timing.poll_first;
   return timing;

@@ -167,7 +167,7 @@ class Explainer {
     if (progress.about_until) {
       text_.until = text_.until ? std::min(*text_.until, *progress.about_until) : progress.about_until;
     }
-    if (!progress.note.empty()) text_.what_happened += fmt::format(" {}.", progress.note);
+    if (!progress.note.empty()) text_.what_happened += fmt::format(" Its note: {}.", progress.note);
   }
 
   void preparing(const Preparing& state) {
@@ -276,7 +276,6 @@ class Explainer {
     next_by(EffectName::poll, "asks again");
     signed_in_time();
     waiting_commands();
-    offer("hsmbridge approval list");
   }
   void awaiting_issuance(const AwaitingIssuance& state) {
     where(state.submission, state.provider_status);

@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "tools/hsmbridge/commands.h"
+#include "tools/hsmbridge/provider_abilities.h"
 #include "tools/hsmbridge/wiring.h"
 
 #include <fmt/core.h>
@@ -33,33 +34,6 @@ ExitCode list(Invocation& invocation) {
                            table.empty() ? "no providers are configured\n" : table.text());
   return ExitCode::done;
 }
-
-struct CapabilityRow {
-  std::string_view name;
-  bool workflow::Capabilities::*member;
-  std::string_view yes;
-  std::string_view no;
-};
-constexpr CapabilityRow kCapabilities[] = {
-    {"full_profile", &workflow::Capabilities::full_profile, "names, usages, validity and serial are ours",
-     "the provider decides what the certificate says: see `accept:` in README"},
-    {"cancel", &workflow::Capabilities::cancel, "a request can be cancelled there",
-     "a request cannot be cancelled there"},
-    {"shows_approvers", &workflow::Capabilities::shows_approvers, "it tells who has approved and who has not",
-     "it does not tell who approves"},
-    {"shows_quorum", &workflow::Capabilities::shows_quorum, "it tells how many must approve",
-     "how many must approve is not known"},
-    {"complete_look_up", &workflow::Capabilities::complete_look_up,
-     "after a lost answer it can say for certain that nothing arrived",
-     "after a lost answer it cannot say for certain that nothing arrived: a person decides"},
-    {"revoke", &workflow::Capabilities::revoke, "a certificate can be revoked there",
-     "a certificate cannot be revoked there"},
-    {"revoke_hold", &workflow::Capabilities::revoke_hold, "a certificate can be put on hold (certificateHold)", ""},
-    {"renew", &workflow::Capabilities::renew, "a renewal is linked to the certificate that it replaces",
-     "a renewal is a request like any other"},
-    {"result_once", &workflow::Capabilities::result_once, "a result is handed out once",
-     "a result can be fetched again"},
-};
 
 // How long a person waits for a list.
 constexpr Duration kCatalogueLimit = std::chrono::minutes{2};
@@ -130,18 +104,18 @@ ExitCode show(Invocation& invocation) {
   fields.add("Calls at once", std::to_string(settings.concurrency));
   if (settings.calls_per_minute) fields.add("Calls a minute", std::to_string(*settings.calls_per_minute));
   fields.add("Profiles", commandline::safe(profiles_of(wiring->settings(), settings.name)));
-  std::string lines;
   Json json = Json::object({{"name", settings.name}, {"type", settings.type}});
-  Json able = Json::object();
-  for (const auto& row : kCapabilities) {
-    const bool has = capabilities.*row.member;
-    const auto words = has ? row.yes : row.no;
-    if (!words.empty()) lines += fmt::format("{}{}", lines.empty() ? "" : "\n", words);
-    able.set(std::string(row.name), has);
-  }
-  json.set("capabilities", able);
-  fields.add("What it does", lines);
+  json.set("capabilities", abilities_json(capabilities));
+  fields.add("What it does", abilities_text(capabilities));
   invocation.output.result("hsmbridge.provider/1", json, fields.text());
+  return ExitCode::done;
+}
+
+ExitCode types(Invocation& invocation) {
+  std::vector<ProviderWay> ways;
+  for (const auto& type : provider_types()) ways.insert(ways.end(), type.ways.begin(), type.ways.end());
+  invocation.output.result("hsmbridge.provider-types/1", ways_json(ways),
+                           invocation.arguments.has("--markdown") ? ways_markdown(ways) : ways_text(ways));
   return ExitCode::done;
 }
 
@@ -171,6 +145,14 @@ std::vector<Command> provider_commands() {
        {name},
        show,
        {ExitCode::failed, ExitCode::refused, ExitCode::unavailable},
+       ""},
+      {"provider",
+       "types",
+       "Show what each type of provider can do, configured or not",
+       {{"--markdown", "", "as the table that README has"}},
+       {},
+       types,
+       {},
        ""},
       {"provider",
        "test",

@@ -5,6 +5,7 @@
 #include "tools/hsmbridge/request_wait.h"
 #include "tools/hsmbridge/run_signals.h"
 #include "tools/hsmbridge/wiring.h"
+#include "tools/hsmbridge/wiring_providers.h"
 #include "workflow/rules.h"
 #include "x509/pem.h"
 
@@ -76,10 +77,24 @@ ExitCode show(Invocation& invocation) {
   return ExitCode::done;
 }
 
+// How the provider's approvers decide from here, where they can.
+void offer_decision(service::RequestView& view, const config::Settings& settings) {
+  if (!std::holds_alternative<workflow::AwaitingApproval>(view.record.state)) return;
+  const auto& order = view.record.order;
+  for (const auto& provider : settings.providers) {
+    if (provider.name != order.provider || !provider_type(provider).ways.front().decides_here) continue;
+    const bool by_key = provider.type == "securosys-tsb";
+    view.explanation.commands.push_back(
+        by_key ? "hsmbridge approval list --as NAME"
+               : fmt::format("hsmbridge approval accept --provider {} {}", order.provider, order.id.str()));
+  }
+}
+
 ExitCode explain(Invocation& invocation) {
   const auto named = named_request(invocation);
   const auto now = named.wiring->clock().now();
-  const auto view = service::view_request(*named.store, named.id, now);
+  auto view = service::view_request(*named.store, named.id, now);
+  offer_decision(view, named.wiring->settings());
   Json json = service::to_json(service::row_of(view.record));
   json.set("explanation", service::to_json(view.explanation));
   invocation.output.result("hsmbridge.request-explanation/1", json, explain_text(view, now));

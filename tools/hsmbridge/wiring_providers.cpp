@@ -1,8 +1,11 @@
 #include "tools/hsmbridge/wiring_providers.h"
 
 #include "base/error.h"
+#include "providers/digicert/provider.h"
 #include "providers/digicert/settings.h"
+#include "providers/securosys/provider.h"
 #include "providers/securosys/settings.h"
+#include "providers/venafi/provider.h"
 #include "providers/venafi/settings.h"
 #include "tools/hsmbridge/wiring_digicert.h"
 #include "tools/hsmbridge/wiring_securosys.h"
@@ -10,19 +13,50 @@
 
 #include <fmt/core.h>
 
+#include <type_traits>
+#include <utility>
+
 namespace hsmbridge::cli {
+
+namespace {
+
+template <class Provider>
+ProviderWay way(std::string name, const workflow::Capabilities& can) {
+  ProviderWay way{std::move(name), can};
+  way.lists_profiles = std::is_base_of_v<workflow::ProfileCatalogue, Provider>;
+  way.tells_policy = std::is_base_of_v<workflow::PolicySource, Provider>;
+  way.dry_run = std::is_base_of_v<workflow::DryRun, Provider>;
+  way.decides_here = std::is_base_of_v<workflow::ApprovalAuthority, Provider>;
+  return way;
+}
+
+// Its approvers sign with keys of their own (providers/securosys/approver.h), not with the account of the provider.
+ProviderWay securosys_way(std::string name, securosys::Mode mode) {
+  ProviderWay made = way<securosys::SecurosysProvider>(std::move(name), securosys::capabilities_of(mode));
+  made.decides_here = true;
+  return made;
+}
+
+}  // namespace
 
 const std::vector<ProviderType>& provider_types() {
   static const std::vector<ProviderType> types{
       {"digicert-tlm",
        [](const std::string& name, config::Section section) { digicert::read_settings(name, std::move(section)); },
-       make_digicert},
+       make_digicert,
+       {way<digicert::DigicertProvider>("digicert-tlm, profile that issues at once",
+                                        digicert::capabilities_of(digicert::Issues::at_once)),
+        way<digicert::DigicertProvider>("digicert-tlm, profile with approvals or a connector",
+                                        digicert::capabilities_of(digicert::Issues::later))}},
       {"securosys-tsb",
        [](const std::string& name, config::Section section) { securosys::read_settings(name, std::move(section)); },
-       make_securosys},
+       make_securosys,
+       {securosys_way("securosys-tsb, mode raw-signature", securosys::Mode::raw_signature),
+        securosys_way("securosys-tsb, mode certificate", securosys::Mode::certificate)}},
       {"venafi-tls-protect-cloud",
        [](const std::string& name, config::Section section) { venafi::read_settings(name, std::move(section)); },
-       make_venafi},
+       make_venafi,
+       {way<venafi::VenafiProvider>("venafi-tls-protect-cloud", venafi::declared_capabilities())}},
   };
   return types;
 }

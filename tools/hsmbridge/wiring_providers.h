@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace hsmbridge::cli {
 
@@ -20,12 +21,23 @@ struct ProviderNeeds {
   std::vector<SpkiHash> people = {};  // the keys of everybody under `people:`, as far as the file names them
 };
 
+// What a type of provider can do in one of its ways of working.
+struct ProviderWay {
+  std::string name;  // "securosys-tsb, mode raw-signature"
+  workflow::Capabilities can;
+  bool lists_profiles = false;  // provider show --profiles
+  bool tells_policy = false;    // provider show --policy
+  bool dry_run = false;         // enroll --check asks it too
+  bool decides_here = false;    // approvers decide with `approval accept` and `reject`
+};
+
 // The registry: one row a type of provider.
 struct ProviderType {
   std::string type;  // as `type:` names it
   // Reads the provider's own keys while the configuration is read, so that all problems are reported together.
   config::ProviderReader check;
   std::function<std::shared_ptr<workflow::Provider>(const config::ProviderSettings&, const ProviderNeeds&)> make;
+  std::vector<ProviderWay> ways;
 };
 const std::vector<ProviderType>& provider_types();
 // The row of a configured provider. Throws invalid_input.

@@ -187,6 +187,15 @@ TEST_CASE("the diagram in README is the one the program prints") {
   CHECK(cli.run({"request", "diagram", "--format", "svg"}).status == 2);
 }
 
+TEST_CASE("the table of providers in README is the one the program prints") {
+  const Cli cli;
+  const auto printed = cli.run({"provider", "types", "--markdown"});
+  REQUIRE(printed.status == 0);
+  CHECK(printed.out.find("| securosys-tsb, mode raw-signature |") != std::string::npos);
+  const auto readme = cli.other({"cat", std::string(HSMBRIDGE_SOURCE) + "/README.md"}).out;
+  CHECK(readme.find("\n\n" + printed.out + "\n") != std::string::npos);
+}
+
 TEST_CASE("the configuration in README is one the program takes") {
   const Cli cli;
   const auto readme = cli.other({"cat", std::string(HSMBRIDGE_SOURCE) + "/README.md"}).out;
