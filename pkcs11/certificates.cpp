@@ -92,7 +92,7 @@ CK_OBJECT_HANDLE create(const Session& session, const KeyInfo& key, ByteView der
   throw Error{ErrorKind::refused, fmt::format("token {} does not take the certificate of key {} ({})",
                                               session.token().access.name, key.label, return_code_name(rv))}
       .with("ckr", return_code_name(rv))
-      .hint("if it takes none at all, declare certificates: not-supported for the token and install into a file");
+      .hint("if it takes none at all, declare `certificates: false` for the token and install into a file");
 }
 
 void destroy(const Session& session, CK_OBJECT_HANDLE handle) {

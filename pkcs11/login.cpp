@@ -66,7 +66,7 @@ class Attempt {
   void run(CK_SESSION_HANDLE session, LoginAttempt attempt) {
     if (attempt == LoginAttempt::unless_refused) refuse_if_refused_before();
     // Before the lock: a prompt may take minutes.
-    const Secret pin = read_pin();
+    const Secret pin = pin_or_why_not();
     const TokenLock lock(LockedWork::login, token_.serial, token_.access.login_wait);
     refuse_last_attempt();
     if (attempt == LoginAttempt::retry) {
@@ -89,6 +89,15 @@ class Attempt {
   }
 
  private:
+  Secret pin_or_why_not() const {
+    try {
+      return read_pin();
+    } catch (Error& error) {
+      error.with(std::string(kNoPinFrom), source_.name);
+      throw;
+    }
+  }
+
   Secret read_pin() const {
     const TokenInfo info = token_info_of(token_.module->state(), token_.current_slot());
     switch (source_.kind) {

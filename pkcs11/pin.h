@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hsmbridge::pkcs11 {
@@ -35,6 +36,10 @@ struct PinSource {
   static PinSource protected_path();
   static PinSource from(std::string name, std::function<Secret()> read);
 };
+
+// The detail of an Error which says that no PIN could be had for a login (its source is missing or empty, or would ask
+// where nobody is): none was tried. Its value is the source's name.
+inline constexpr std::string_view kNoPinFrom = "no_pin_from";
 
 // Whose PIN, from which source: what a refusal is remembered for.
 struct PinSubject {

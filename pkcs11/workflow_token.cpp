@@ -4,6 +4,7 @@
 #include "pkcs11/certificates.h"
 #include "pkcs11/generate.h"
 #include "pkcs11/keys.h"
+#include "pkcs11/pin.h"
 #include "pkcs11/signer.h"
 #include "x509/algorithm.h"
 
@@ -31,11 +32,28 @@ struct WorkflowToken::Shared {
       opened = open();
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::not_found) throw;
-      Error absent{ErrorKind::unavailable, error.message()};
-      for (const auto& [what, value] : error.details()) absent.with(what, value);
-      throw absent.hint(error.hint());
+      throw not_now(error);
     }
     return opened;
+  }
+
+  // On a thread of the token. That no PIN can be had now says nothing about the request: its file may be written anew
+  // at this moment, and another process may have another source.
+  template <class Work>
+  auto run(Work work) {
+    try {
+      return thread.call(deadline, WhenLate::unavailable, std::move(work));
+    } catch (const Error& error) {
+      if (error.detail(kNoPinFrom).empty()) throw;
+      throw not_now(error);
+    }
+  }
+
+ private:
+  static Error not_now(const Error& error) {
+    Error later{ErrorKind::unavailable, error.message()};
+    for (const auto& [what, value] : error.details()) later.with(what, value);
+    return later.hint(error.hint());
   }
 };
 
@@ -97,7 +115,7 @@ workflow::Key WorkflowToken::ensure_key(const workflow::KeyWish& wish) {
   // token's lock for making keys, so that no other worker of this host carries out the same plan meanwhile; one of
   // another host may. The late call then finds more than one key under the id and takes back its own by its handles, or
   // cannot see what it made and leaves it.
-  return shared_->thread.call(shared_->deadline, WhenLate::unavailable, [shared = shared_, wish] {
+  return shared_->run([shared = shared_, wish] {
     const auto token = shared->token();
     if (wish.source == workflow::KeyWish::Source::use) {
       const auto info = find_key(*token, KeySelector::parse(wish.selector));
@@ -110,22 +128,20 @@ workflow::Key WorkflowToken::ensure_key(const workflow::KeyWish& wish) {
 }
 
 std::unique_ptr<x509::Signer> WorkflowToken::signer(const workflow::Key& key) {
-  auto opened = shared_->thread.call(shared_->deadline, WhenLate::unavailable, [shared = shared_, key] {
+  auto opened = shared_->run([shared = shared_, key] {
     return std::shared_ptr<TokenKey>(TokenKey::open_pinned(shared->token(), selector_of(key), key.spki));
   });
-  return std::make_unique<ThreadedSigner>(std::move(opened), [shared = shared_](std::function<Bytes()> work) {
-    return shared->thread.call(shared->deadline, WhenLate::unavailable, std::move(work));
-  });
+  return std::make_unique<ThreadedSigner>(
+      std::move(opened), [shared = shared_](std::function<Bytes()> work) { return shared->run(std::move(work)); });
 }
 
 void WorkflowToken::put_certificate(const workflow::Key& key, ByteView certificate, Predecessor predecessor) {
   const auto old = predecessor == Predecessor::replace ? pkcs11::Predecessor::replace : pkcs11::Predecessor::keep;
-  shared_->thread.call(shared_->deadline, WhenLate::unavailable,
-                       [shared = shared_, key, der = Bytes(certificate.begin(), certificate.end()), old] {
-                         const auto token = shared->token();
-                         const auto info = find_pinned(*token, selector_of(key), key.spki);
-                         pkcs11::put_certificate(*token, info, der, old);
-                       });
+  shared_->run([shared = shared_, key, der = Bytes(certificate.begin(), certificate.end()), old] {
+    const auto token = shared->token();
+    const auto info = find_pinned(*token, selector_of(key), key.spki);
+    pkcs11::put_certificate(*token, info, der, old);
+  });
 }
 
 }  // namespace hsmbridge::pkcs11

@@ -198,8 +198,8 @@ std::optional<RenewBefore> read_renew_before(Section& section, const std::option
   if (text->ends_with('%')) {
     const char* end = text->data() + text->size() - 1;
     const auto [stop, failure] = std::from_chars(text->data(), end, before.percent);
-    if (failure == std::errc{} && stop == end && before.percent >= 1 && before.percent <= 99) return before;
-    section.problem("renew_before", "a part of the certificate's life is 1% to 99%");
+    if (failure == std::errc{} && stop == end && before.percent >= 1 && before.percent <= 66) return before;
+    section.problem("renew_before", "a part of the certificate's life is 1% to 66%");
     return std::nullopt;
   }
   try {
@@ -209,7 +209,9 @@ std::optional<RenewBefore> read_renew_before(Section& section, const std::option
     return std::nullopt;
   }
   if (before.time <= Duration::zero()) section.problem("renew_before", "must be longer than nothing");
-  if (validity && before.time >= *validity) section.problem("renew_before", "must be shorter than validity");
+  if (validity && before.time > *validity * 2 / 3) {
+    section.problem("renew_before", "must be at most two thirds of validity");
+  }
   return before;
 }
 

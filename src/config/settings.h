@@ -77,10 +77,11 @@ struct InstallSettings {
   std::vector<std::string> hook;  // empty: none
 };
 
-// How long before a certificate's end its renewal starts: a time, or a part of its life.
+// How long before a certificate's end its renewal starts: a time, or a part of its life. At most two thirds of the
+// life: else each renewal would be followed by the next one.
 struct RenewBefore {
   Duration time{};       // 0 when it is a part
-  unsigned percent = 0;  // 0 when it is a time
+  unsigned percent = 0;  // 1 to 66; 0 when it is a time
 
   bool operator==(const RenewBefore&) const = default;
 };

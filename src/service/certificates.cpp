@@ -1,6 +1,7 @@
 #include "service/certificates.h"
 
 #include "base/error.h"
+#include "service/request_id.h"
 #include "service/requests.h"
 #include "workflow/lifecycle.h"
 
@@ -19,8 +20,8 @@ namespace status = workflow::status;
 constexpr std::size_t kLeastPrefix = 4;
 constexpr unsigned kMostCandidates = 10;
 constexpr Duration kLongestPause = std::chrono::hours{24};
-constexpr int kPauseParts = 8;   // of the time left
-constexpr int kLatestStart = 3;  // parts of the life; a renewal starts in the last one
+constexpr int kPauseParts = 8;  // of the time left
+constexpr int kThirds = 3;      // of a life
 
 // Statuses of certificates that are history.
 const std::vector<std::string>& past_statuses() {
@@ -72,6 +73,8 @@ workflow::CertificateRecord certificate_of_request(workflow::Store& store, std::
   workflow::CertificateQuery query;
   query.request = *id;
   const auto brought = store.certificates(query);
+  // A wrong one, which was quarantined, and the right one.
+  if (brought.size() > 1) refuse_ambiguous(brought, typed);
   if (!brought.empty()) return brought.front();
   // A revocation brings none, and is about one.
   const auto record = store.find(*id);
@@ -80,6 +83,21 @@ workflow::CertificateRecord certificate_of_request(workflow::Store& store, std::
   }
   throw Error{ErrorKind::not_found, fmt::format("request {} has brought no certificate", id->str())}.hint(
       fmt::format("`hsmbridge request explain {}` says where it stands", id->str()));
+}
+
+// Hex digits may begin the id of a request as well: what was meant is asked, before the wrong one is revoked.
+void refuse_other_meaning(workflow::Store& store, const workflow::CertificateRecord& record, std::string_view typed) {
+  constexpr std::size_t kLongestId = 16;
+  if (typed.size() > kLongestId || typed.find(':') != std::string_view::npos) return;
+  std::vector<workflow::CertificateRecord> meant{record};
+  for (const auto& id : store.by_prefix(request_prefix(typed), kMostCandidates)) {
+    workflow::CertificateQuery query;
+    query.request = id;
+    for (auto& brought : store.certificates(query)) {
+      if (brought.fingerprint != record.fingerprint) meant.push_back(std::move(brought));
+    }
+  }
+  if (meant.size() > 1) refuse_ambiguous(meant, fmt::format("{}, or were brought by a request whose id does", typed));
 }
 
 bool is_open(const workflow::Record& record) {
@@ -99,21 +117,25 @@ workflow::CertificateRecord find_certificate(workflow::Store& store, std::string
     query.prefix = *prefix;
     query.most = kMostCandidates + 1;
     auto found = store.certificates(query);
-    if (found.size() == 1) return std::move(found.front());
     if (found.size() > 1) refuse_ambiguous(found, *prefix);
+    if (found.size() == 1) {
+      refuse_other_meaning(store, found.front(), typed);
+      return std::move(found.front());
+    }
   }
   return certificate_of_request(store, typed);
 }
 
 Instant renewal_start(const workflow::CertificateRecord& record, const config::RenewBefore& before) {
   const Duration life = std::max(record.not_after - record.not_before, Duration::zero());
-  if (before.percent > 0) return record.not_after - life * before.percent / 100;
-  return record.not_after - (before.time < life ? before.time : life / kLatestStart);
+  const Duration wanted = before.percent > 0 ? life * before.percent / 100 : before.time;
+  return record.not_after - (wanted <= life * 2 / kThirds ? wanted : life / kThirds);
 }
 
 RenewalPlan plan_renewal(workflow::Store& store, const workflow::CertificateRecord& record,
                          const config::ProfileSettings* profile) {
   RenewalPlan plan;
+  plan.has_profile = profile != nullptr;
   std::optional<Instant> ended;
   for (const auto& request : store.requests_about(record.fingerprint)) {
     if (request.order.kind != workflow::Kind::renew) continue;
@@ -134,6 +156,28 @@ RenewalPlan plan_renewal(workflow::Store& store, const workflow::CertificateReco
     plan.due = std::max(*plan.due, *ended + std::min(kLongestPause, left / kPauseParts));
   }
   return plan;
+}
+
+std::vector<std::string> shares_key(workflow::Store& store, const workflow::CertificateRecord& record) {
+  std::vector<std::string> words;
+  workflow::CertificateQuery query;
+  query.spki = record.spki;
+  for (const auto& other : store.certificates(query)) {
+    const bool over =
+        other.status == status::kRevoked || other.status == status::kRevoking || other.status == status::kExpired;
+    if (over || other.fingerprint == record.fingerprint) continue;
+    words.push_back(fmt::format("certificate {} ({}) is for the same key: hsmbridge cert revoke {}",
+                                other.fingerprint.substr(0, 12), other.status, other.fingerprint.substr(0, 12)));
+  }
+  for (const auto& request : store.requests_about(record.fingerprint)) {
+    const auto* key = workflow::key_of(request.state);
+    if (request.order.kind != workflow::Kind::renew || !is_open(request)) continue;
+    if (key != nullptr ? key->spki != record.spki : request.order.key.source == workflow::KeyWish::Source::make)
+      continue;
+    words.push_back(fmt::format("request {} renews it for the same key: hsmbridge request cancel {}",
+                                request.order.id.str(), request.order.id.str()));
+  }
+  return words;
 }
 
 const config::ProfileSettings* profile_named(const config::Settings& settings, const std::string& name) {

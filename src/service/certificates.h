@@ -14,11 +14,13 @@ namespace hsmbridge::service {
 
 // The one certificate that was typed: the beginning of its SHA-256 (at least 4 hex digits, lower or upper case), or the
 // request that brought it, by the beginning of its id. Throws not_found, invalid_input, or ambiguous with one
-// "candidate" a certificate.
+// "candidate" a certificate, also when it is the beginning of a SHA-256 and of the id of a request about another
+// certificate.
 workflow::CertificateRecord find_certificate(workflow::Store& store, std::string_view typed);
 
-// When a certificate's renewal starts by itself: `before` its end, and never before the last third of its life (a
-// certificate that is shorter than was asked must not be renewed as soon as it is there).
+// When a certificate's renewal starts by itself: `before` its end; with its last third where that would be in its first
+// one. A certificate that came shorter than was asked (its CA ends before it would) must not be renewed as soon as it
+// is there, and the next one again.
 Instant renewal_start(const workflow::CertificateRecord& record, const config::RenewBefore& before);
 
 // What is known of a certificate's renewal.
@@ -27,6 +29,7 @@ struct RenewalPlan {
   std::optional<RequestId> open;    // under way
   std::optional<RequestId> failed;  // the last one, when it brought nothing; `due` then is when it is tried again
   std::optional<RequestId> done;    // it was renewed
+  bool has_profile = true;          // the profile of its request is configured
 };
 // `profile`: of the request that brought it, null when it is not configured any more. A renewal that brought nothing is
 // not made again sooner than a day later, or an eighth of the time left then, whichever is shorter.
@@ -41,6 +44,10 @@ struct CertificateRow {
   std::string key_status;  // a word of workflow::status; "" when the records do not know the key
   RenewalPlan renewal;
 };
+// The certificates that look to be harmed when this one's key is in wrong hands, in words for a person: others for the
+// same key, and an open renewal that keeps it.
+std::vector<std::string> shares_key(workflow::Store& store, const workflow::CertificateRecord& record);
+
 CertificateRow row_of(workflow::Store& store, const workflow::CertificateRecord& record,
                       const config::Settings& settings);
 Json to_json(const CertificateRow& row);

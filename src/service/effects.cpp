@@ -161,13 +161,6 @@ EffectOutcome build_draft(World& world, const Claim& claim, Instant now) {
   if (!workflow::needs_key(order)) return draft_revocation(order, now);
   const auto* preparing = std::get_if<workflow::Preparing>(&claim.record.state);
   workflow::Draft draft;
-  if (preparing != nullptr && !workflow::needs_key(order)) {
-    // Nothing is signed for a revocation, neither here nor by its provider: what it is about stands in the order.
-    draft.summary = fmt::format("revocation of certificate {} at provider {}",
-                                order.predecessor ? order.predecessor->certificate : "", order.provider);
-    draft.built_at = now;
-    return outcome(workflow::DraftFrozen{std::move(draft)});
-  }
   if (preparing == nullptr || !preparing->key || preparing->csr.empty()) {
     throw Error{ErrorKind::internal, "a draft was asked before its CSR was signed"};
   }
@@ -186,9 +179,12 @@ EffectOutcome check_draft(World& world, const Claim& claim, Instant now, Duratio
   const auto parts = parts_of(claim);
   const auto provider = provider_of(world, order);
   const bool revokes = !workflow::needs_key(order);
+  const auto able = provider->capabilities();
   std::vector<std::string> reasons;
-  if (revokes && !provider->capabilities().revoke) {
+  if (revokes && !able.revoke) {
     reasons.push_back(fmt::format("a {} provider revokes nothing", provider->type()));
+  } else if (revokes && order.reason == workflow::kCertificateHold && !able.revoke_hold) {
+    reasons.push_back(fmt::format("a {} provider puts nothing on hold", provider->type()));
   } else {
     reasons = provider->check(call_of(claim, parts, now, time_limit));
   }
@@ -363,6 +359,11 @@ EffectOutcome verify(World& world, const Claim& claim, Instant now, Duration tim
 
   workflow::CertificateRecord record;
   record.fingerprint = hex(sha256(issued.certificate));
+  // As its own successor it would be superseded, and never renewed again.
+  if (order.kind == workflow::Kind::renew && order.predecessor &&
+      order.predecessor->certificate == record.fingerprint) {
+    return outcome(workflow::HandoutUnreadable{"it is the very certificate that was to be renewed, not a new one"});
+  }
   record.der = issued.certificate;
   if (answer.chain.empty()) {
     record.chain = chain.ders;
@@ -436,6 +437,10 @@ EffectOutcome install(World& world, const Claim& claim, Instant now, Duration ti
   const auto record = world.certificate(installing->certificate);
   if (!record) {
     throw Error{ErrorKind::corrupt, fmt::format("the certificate {} is not in the store", installing->certificate)};
+  }
+  // A place that took long to answer: what is newer may be there by now.
+  if (world.replaced_at(record->fingerprint, target->target.name)) {
+    return outcome(workflow::TargetSkipped{target->target.name, "the certificate that took its place is there"});
   }
   const auto parts = parts_of(claim);
   install_certificate(world, {order, parts.key, parts.draft, parts.submission, attempt_at(claim, *target)},

@@ -25,6 +25,8 @@ class World {
   virtual std::vector<Bytes> anchors(const workflow::Order& order) = 0;
   // A stored certificate by its fingerprint, for installing it.
   virtual std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) = 0;
+  // Whether one that renews it, or a later one, was put at that target.
+  virtual bool replaced_at(const std::string& fingerprint, const std::string& target) = 0;
   // Whether a certificate stands in the chain of a stored one, by its fingerprint.
   virtual bool is_issuer(const std::string& fingerprint) = 0;
   // The clock by which the engine counts the deadlines of calls.

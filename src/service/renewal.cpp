@@ -36,6 +36,22 @@ std::string without_date(const std::string& label) {
   return base == dated ? cut(label, is_date) : base;
 }
 
+// Of a selector that same_key wrote; "" for any other.
+std::string id_in(const std::string& selector) {
+  constexpr std::string_view kId = "id=";
+  return selector.starts_with(kId) ? selector.substr(kId.size()) : std::string{};
+}
+
+// Whether it ended for what its key or its token did: another key is better then.
+bool blames_key(const workflow::State& state) {
+  const auto* failed = std::get_if<workflow::Failed>(&state);
+  if (failed == nullptr) return false;
+  for (const auto kind : {ErrorKind::corrupt, ErrorKind::not_found, ErrorKind::ambiguous, ErrorKind::conflict}) {
+    if (failed->error_kind == to_string(kind)) return true;
+  }
+  return false;
+}
+
 std::string date_of(Instant now) {
   std::string text = rfc3339(now).substr(0, 10);
   text.erase(std::remove(text.begin(), text.end(), '-'), text.end());
@@ -122,8 +138,33 @@ workflow::KeyWish new_key(const workflow::CertificateRecord& record, const std::
   return wish;
 }
 
+std::optional<workflow::KeyRecord> unused_key(workflow::Store& store, const workflow::CertificateRecord& record) {
+  const auto requests = store.requests_about(record.fingerprint);
+  // Newest first: the last one alone, which used again what an older one left.
+  const auto last = std::find_if(requests.begin(), requests.end(),
+                                 [](const auto& request) { return request.order.kind == workflow::Kind::renew; });
+  if (last == requests.end() || !is_final(workflow::name_of(last->state)) || blames_key(last->state)) return {};
+  const auto& wish = last->order.key;
+  const std::string id = wish.source == workflow::KeyWish::Source::make ? wish.cka_id : id_in(wish.selector);
+  if (id.empty()) return {};
+  for (auto& key : store.keys({std::nullopt, last->order.token, std::nullopt, id})) {
+    const bool born = key.status == status::kActive && !key.spki.empty();
+    if (born && key.spki != record.spki && !store.has_certificate(key.spki)) return std::move(key);
+  }
+  return {};
+}
+
+void refuse_profile(const config::ProfileSettings& profile) {
+  if (profile.approval.empty() && !profile.wants_command) return;
+  throw Error{ErrorKind::invalid_input,
+              fmt::format("profile {} wants {}, and this version has no command for it", profile.name,
+                          profile.wants_command ? "an operator's command" : "signed approvals at this bridge")}
+      .hint("let the provider's own approvers decide, or leave it out of the profile");
+}
+
 workflow::KeyWish same_key(const workflow::KeyRecord& key) {
-  const bool spent = key.status == status::kRetired || key.status == status::kCompromised;
+  const bool spent =
+      key.status == status::kRetired || key.status == status::kDestroyed || key.status == status::kCompromised;
   if (spent || key.cka_id.empty()) {
     throw Error{ErrorKind::refused, spent ? fmt::format("key {} in token {} is {}: no new certificate is asked for it",
                                                         key.label, key.token, key.status)
@@ -180,6 +221,9 @@ workflow::Order create_revocation(workflow::Store& store, const workflow::Certif
   if (row == nullptr) throw Error{ErrorKind::internal, fmt::format("'{}' is no reason to revoke", reason)};
   if (record.status == status::kRevoked) {
     throw Error{ErrorKind::conflict, fmt::format("certificate {} is revoked", record.fingerprint.substr(0, 12))};
+  }
+  if (record.status == status::kHeld && reason == workflow::kCertificateHold) {
+    throw Error{ErrorKind::conflict, fmt::format("certificate {} is on hold", record.fingerprint.substr(0, 12))};
   }
   refuse_open(store, record, workflow::Kind::revoke, "revokes");
   workflow::Order order = order_about(record, request_of(store, record).order, created_by, now, randomness);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "config/settings.h"
 #include "workflow/decide.h"
 #include "workflow/store.h"
 
@@ -25,8 +26,15 @@ workflow::Record request_of(workflow::Store& store, const workflow::CertificateR
 
 // A new key of the old one's kind. `random`: 16 octets, its CKA_ID.
 workflow::KeyWish new_key(const workflow::CertificateRecord& record, const std::string& label, ByteView random);
-// The key that is there. Throws refused for one that is retired or compromised, or that no request needed to know.
+// The key that the last renewal of this certificate made, when that renewal brought nothing and the key has no
+// certificate: the next one uses it. Nothing when there is none.
+std::optional<workflow::KeyRecord> unused_key(workflow::Store& store, const workflow::CertificateRecord& record);
+// The key that is there. Throws refused for one that is retired, destroyed or compromised, or that no request needed to
+// know.
 workflow::KeyWish same_key(const workflow::KeyRecord& key);
+
+// Throws invalid_input for a profile that wants what nobody could give a request (see `enroll`).
+void refuse_profile(const config::ProfileSettings& profile);
 
 struct RenewalWish {
   workflow::KeyWish key;

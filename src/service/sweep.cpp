@@ -20,6 +20,7 @@ using Of = workflow::StatusChange::Of;
 
 // Keys are retired after days: looking once an hour is often enough.
 constexpr Duration kRetireInterval = std::chrono::hours{1};
+constexpr Duration kTellAgain = std::chrono::hours{24};
 constexpr std::size_t kIdOctets = 16;
 constexpr std::size_t kRequestRandomness = 8;
 
@@ -27,6 +28,7 @@ workflow::CertificateQuery due_query(const config::ProfileSettings& profile, Ins
   workflow::CertificateQuery query;
   query.statuses = {status::kCurrent};
   query.profile = profile.name;
+  query.without_request = true;
   if (profile.renew_before->percent > 0) {
     query.life_left = {profile.renew_before->percent, now};
   } else {
@@ -58,52 +60,72 @@ void Sweep::expire(workflow::Store& store, Instant now, Result& result) {
         Of::certificate, fingerprint, {status::kCurrent, status::kSuperseded, status::kLate}, status::kExpired};
     if (store.change_records({change}, actor_, now) > 0) result.expired.push_back(fingerprint);
   }
+  // A clock that was years ahead for a minute must not end the life of every certificate.
+  for (const auto& record : store.not_past_their_end(now)) {
+    const auto request = store.find(record.request);
+    const auto* completed = request ? std::get_if<workflow::Completed>(&request->state) : nullptr;
+    const bool late = completed != nullptr && completed->late;
+    const workflow::StatusChange change{
+        Of::certificate, record.fingerprint, {status::kExpired}, late ? status::kLate : status::kCurrent};
+    if (store.change_records({change}, actor_, now) > 0) result.revived.push_back(record.fingerprint);
+  }
 }
 
 void Sweep::renew(workflow::Store& store, const config::ProfileSettings& profile, Instant now, Result& result) {
   for (const auto& record : store.certificates(due_query(profile, now))) {
+    if (result.renewals.size() >= kMostRenewals) return;
     try {
       if (auto made = renew_one(store, record, profile, now)) result.renewals.push_back(std::move(*made));
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::internal) throw;
       // Another daemon was quicker.
-      if (error.kind() == ErrorKind::conflict && !error.detail("request").empty()) continue;
-      if (!complained_.insert(record.fingerprint).second) continue;
+      const bool too_late = !error.detail("request").empty() || !error.detail("status").empty();
+      if (error.kind() == ErrorKind::conflict && too_late) continue;
+      const auto told = complained_.find(record.fingerprint);
+      if (told != complained_.end() && now >= told->second && now - told->second < kTellAgain) continue;
+      complained_[record.fingerprint] = now;
       result.troubles.push_back(fmt::format("certificate {} ({}) cannot be renewed: {}",
                                             record.fingerprint.substr(0, 12), record.subject, error.message()));
     }
   }
 }
 
+std::optional<std::string> Sweep::choose_key(workflow::Store& store, const workflow::CertificateRecord& record,
+                                             const config::ProfileSettings& profile, Instant now, RenewalWish& wish) {
+  const workflow::Order old = request_of(store, record).order;
+  const workflow::KeyRecord key = key_of(store, record, old);
+  if (profile.renew_key == config::RenewKey::same) {
+    wish.key = same_key(key);
+    return std::nullopt;
+  }
+  // A provider that refuses every day must not fill the token with keys.
+  if (const auto unused = unused_key(store, record)) {
+    wish.key = same_key(*unused);
+    return unused->label;
+  }
+  const std::string label = key.label.empty() ? profile.name : key.label;
+  // A key of that label that the records do not know makes the request fail; the next one takes another label.
+  const auto taken = [&](const std::string& candidate) {
+    return !store.keys({std::nullopt, old.token, candidate}).empty();
+  };
+  wish.key = new_key(record, successor_label(label, now, taken), random_(kIdOctets));
+  return wish.key.selector;
+}
+
 std::optional<Sweep::Made> Sweep::renew_one(workflow::Store& store, const workflow::CertificateRecord& record,
                                             const config::ProfileSettings& profile, Instant now) {
   const RenewalPlan plan = plan_renewal(store, record, &profile);
-  if (plan.done) {
-    // It was renewed while a revocation was under way that came to nothing.
-    store.change_records({{Of::certificate, record.fingerprint, {status::kCurrent}, status::kSuperseded}}, actor_, now);
-  }
   if (!plan.due || *plan.due > now) return std::nullopt;
   const workflow::Order old = request_of(store, record).order;
   settings_.provider(old.provider);
+  refuse_profile(profile);
   refuse_impossible_targets(old.targets, settings_.token(old.token));
-  const workflow::KeyRecord key = key_of(store, record, old);
   RenewalWish wish;
   wish.created_by = actor_;
-  if (profile.renew_key == config::RenewKey::same) {
-    wish.key = same_key(key);
-  } else {
-    const std::string label = key.label.empty() ? profile.name : key.label;
-    // A key of that label that the records do not know makes the request fail; the next one takes another label.
-    const auto taken = [&](const std::string& candidate) {
-      return !store.keys({std::nullopt, old.token, candidate}).empty();
-    };
-    wish.key = new_key(record, successor_label(label, now, taken), random_(kIdOctets));
-  }
+  auto label = choose_key(store, record, profile, now, wish);
   const workflow::Order order =
       create_renewal(store, record, wish, timing_for(settings_, old.provider), now, random_(kRequestRandomness));
-  Made made{order.id, record.fingerprint, names_of(order), std::nullopt, record.not_after};
-  if (order.key.source == workflow::KeyWish::Source::make) made.key = order.key.selector;
-  return made;
+  return Made{order.id, record.fingerprint, names_of(order), std::move(label), record.not_after};
 }
 
 void Sweep::retire(workflow::Store& store, const config::ProfileSettings& profile, Instant now, Result& result) {

@@ -2,11 +2,12 @@
 
 #include "base/bytes.h"
 #include "config/settings.h"
+#include "service/renewal.h"
 #include "workflow/store.h"
 
 #include <functional>
+#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -35,15 +36,21 @@ class Sweep {
   struct Result {
     std::vector<Made> renewals;
     std::vector<std::string> expired;  // SHA-256
+    std::vector<std::string> revived;  // SHA-256: marked as expired by a clock that was wrong
     std::vector<workflow::KeyRecord> retired;
-    std::vector<std::string> troubles;  // one line each, once for each certificate
+    std::vector<std::string> troubles;  // one line each, once a day for each certificate
   };
-  // One round: ends what is past its end, makes the renewals that are due, and once an hour retires the keys whose
-  // overlap is over. Never destroys anything. Throws what the store throws.
+  // At most so many renewals a round: a thousand that fall due together are not ordered in one minute.
+  static constexpr std::size_t kMostRenewals = 50;
+  // One round: ends what is past its end, makes the renewals that are due (those that end first come first), and once
+  // an hour retires the keys whose overlap is over. Never destroys anything. Throws what the store throws.
   Result round(workflow::Store& store, Instant now);
 
  private:
   void expire(workflow::Store& store, Instant now, Result& result);
+  // The label of the key that the wish names now; nothing when it is the one that the certificate has.
+  std::optional<std::string> choose_key(workflow::Store& store, const workflow::CertificateRecord& record,
+                                        const config::ProfileSettings& profile, Instant now, RenewalWish& wish);
   void renew(workflow::Store& store, const config::ProfileSettings& profile, Instant now, Result& result);
   std::optional<Made> renew_one(workflow::Store& store, const workflow::CertificateRecord& record,
                                 const config::ProfileSettings& profile, Instant now);
@@ -53,7 +60,7 @@ class Sweep {
   std::string actor_;
   std::function<Bytes(std::size_t)> random_;
   std::optional<Instant> retired_at_;
-  std::set<std::string> complained_;  // certificates whose trouble was told
+  std::map<std::string, Instant> complained_;  // when a certificate's trouble was told
 };
 
 }  // namespace hsmbridge::service

@@ -1,5 +1,7 @@
 #include "audit/leaf.h"
+#include "base/error.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "store/rows.h"
 #include "store/sqlite_store.h"
 #include "workflow/lifecycle.h"
@@ -24,7 +26,7 @@ constexpr std::string_view kColumns =
     "fingerprint, der, chain, request, spki, subject, issuer, serial, not_before, not_after, status, stored_at, "
     "reference, provider_state, predecessor, installed";
 
-enum class Lookup { one, by_end, by_prefix, by_request, any };
+enum class Lookup { one, by_end, by_prefix, by_request, by_key, any };
 
 // The text of a look-up, the same one every time. by_end is the sweep's question: one status of one profile, answered
 // by the index certificates_by_end.
@@ -35,9 +37,12 @@ const char* sql_of(Lookup lookup) {
          {"fingerprint = ?1",
           "status = ?1 AND profile = ?2 AND not_after <= ?3 "
           "AND (?4 = 0 OR (not_after - ?5) * 100 <= ?4 * (not_after - not_before)) "
-          "ORDER BY not_after, fingerprint LIMIT ?6",
+          "AND (?6 = 0 OR NOT EXISTS (SELECT 1 FROM requests r WHERE r.predecessor = fingerprint "
+          "AND r.predecessor <> '' AND r.final = 0)) "
+          "ORDER BY not_after, fingerprint LIMIT ?7",
           "fingerprint >= ?1 AND fingerprint < ?1 || 'g' ORDER BY fingerprint LIMIT ?2",
           "request = ?1 ORDER BY stored_at DESC, fingerprint LIMIT ?2",
+          "spki = ?1 ORDER BY stored_at DESC, fingerprint LIMIT ?2",
           "not_after <= ?1 ORDER BY stored_at DESC, fingerprint LIMIT ?2"}) {
       all.push_back(fmt::format("SELECT {} FROM certificates WHERE {}", kColumns, condition));
     }
@@ -46,10 +51,12 @@ const char* sql_of(Lookup lookup) {
   return kSql[static_cast<std::size_t>(lookup)].c_str();
 }
 
+// Conditions that are not in the text are looked at afterwards (matches).
 Lookup lookup_of(const CertificateQuery& query) {
   if (query.profile && query.statuses.size() == 1) return Lookup::by_end;
   if (!query.prefix.empty()) return Lookup::by_prefix;
-  return query.request ? Lookup::by_request : Lookup::any;
+  if (query.request) return Lookup::by_request;
+  return query.spki ? Lookup::by_key : Lookup::any;
 }
 
 std::vector<std::string> read_texts(const std::string& json) {
@@ -82,6 +89,20 @@ CertificateRecord read_certificate(const Query& row) {
   });
 }
 
+std::vector<CertificateRecord> read_certificates(Query& row) {
+  std::vector<CertificateRecord> records;
+  while (row.row()) {
+    try {
+      records.push_back(read_certificate(row));
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::corrupt) throw;
+      // One damaged certificate must not keep all others from being renewed.
+      log::error(fmt::format("certificate {} is left out: {}", row.text(0), error.message()));
+    }
+  }
+  return records;
+}
+
 // Keys that their token gave no CKA_ID are told apart by their public keys.
 constexpr std::string_view kBySpki = "spki:";
 
@@ -104,6 +125,8 @@ bool matches(const CertificateRecord& record, const CertificateQuery& query) {
     return false;
   }
   if (query.request && record.request != *query.request) return false;
+  if (query.spki && record.spki != *query.spki) return false;
+  if (!record.fingerprint.starts_with(query.prefix)) return false;
   return !query.ends_by || record.not_after <= *query.ends_by;
 }
 
@@ -187,23 +210,26 @@ std::vector<CertificateRecord> SqliteStore::certificates(const CertificateQuery&
   const std::int64_t end =
       query.ends_by ? query.ends_by->time_since_epoch().count() : std::numeric_limits<std::int64_t>::max();
   const Lookup lookup = lookup_of(query);
+  if (lookup != Lookup::by_end && (query.profile || query.life_left || query.without_request)) {
+    throw Error{ErrorKind::internal, "certificates of a profile are asked for by one status"};
+  }
   Query row = database_->query(sql_of(lookup));
   if (lookup == Lookup::by_end) {
     const auto left = query.life_left.value_or(CertificateQuery::LifeLeft{});
     row.bind(query.statuses.front()).bind(*query.profile).bind(end).bind(std::int64_t{left.percent}).bind(left.now);
+    row.bind(std::int64_t{query.without_request});
   } else if (lookup == Lookup::by_prefix) {
     row.bind(query.prefix);
   } else if (lookup == Lookup::by_request) {
     row.bind(query.request->str());
+  } else if (lookup == Lookup::by_key) {
+    row.bind(query.spki->str());
   } else {
     row.bind(end);
   }
   row.bind(std::int64_t{query.most});
-  std::vector<CertificateRecord> records;
-  while (row.row()) {
-    CertificateRecord record = read_certificate(row);
-    if (matches(record, query)) records.push_back(std::move(record));
-  }
+  std::vector<CertificateRecord> records = read_certificates(row);
+  std::erase_if(records, [&query](const CertificateRecord& record) { return !matches(record, query); });
   return records;
 }
 
@@ -217,6 +243,27 @@ std::vector<std::string> SqliteStore::past_their_end(Instant now) {
   return fingerprints;
 }
 
+std::vector<CertificateRecord> SqliteStore::not_past_their_end(Instant now) {
+  static const std::string kSql =
+      fmt::format("SELECT {} FROM certificates WHERE status = 'expired' AND not_after >= ?", kColumns);
+  Query row = database_->query(kSql.c_str());
+  row.bind(now);
+  return read_certificates(row);
+}
+
+bool SqliteStore::replaced_at(const std::string& fingerprint, const std::string& target) {
+  // A renewal of a renewal may have been put there first. Whatever a damaged store says, this ends.
+  constexpr int kMostSteps = 100;
+  Query row = database_->query(
+      "WITH RECURSIVE later(fingerprint, installed, step) AS ("
+      "SELECT fingerprint, installed, 1 FROM certificates WHERE predecessor = ?1 AND predecessor <> '' "
+      "UNION SELECT c.fingerprint, c.installed, l.step + 1 FROM certificates c JOIN later l "
+      "ON c.predecessor = l.fingerprint AND c.predecessor <> '' WHERE l.step < ?3) "
+      "SELECT 1 FROM later, json_each(later.installed) WHERE json_each.value = ?2 LIMIT 1");
+  row.bind(fingerprint).bind(target).bind(std::int64_t{kMostSteps});
+  return row.row();
+}
+
 std::vector<KeyRecord> SqliteStore::keys(const KeyQuery& query) {
   constexpr const char* kBySpki =
       "SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys WHERE spki = ?1 "
@@ -227,13 +274,24 @@ std::vector<KeyRecord> SqliteStore::keys(const KeyQuery& query) {
   constexpr const char* kAll =
       "SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys WHERE (?1 = '' OR token = ?1) "
       "AND (?2 = '' OR label = ?2) ORDER BY token, label, cka_id";
+  constexpr const char* kById =
+      "SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys WHERE cka_id = ?1 "
+      "AND token = ?2 AND (?3 = '' OR label = ?3)";
+  if (query.cka_id && (!query.token || query.spki)) throw Error{ErrorKind::internal, "an id belongs to a token"};
   const bool by_label = query.token && query.label;
-  Query row = database_->query(query.spki ? kBySpki : by_label ? kByLabel : kAll);
+  Query row = database_->query(query.cka_id ? kById : query.spki ? kBySpki : by_label ? kByLabel : kAll);
+  if (query.cka_id) row.bind(*query.cka_id);
   if (query.spki) row.bind(query.spki->str());
   row.bind(query.token.value_or("")).bind(query.label.value_or(""));
   std::vector<KeyRecord> records;
   while (row.row()) records.push_back(read_key(row));
   return records;
+}
+
+bool SqliteStore::has_certificate(const SpkiHash& spki) {
+  Query row = database_->query("SELECT 1 FROM certificates WHERE spki = ? LIMIT 1");
+  row.bind(spki.str());
+  return row.row();
 }
 
 std::vector<KeyRecord> SqliteStore::replaced_keys(const std::string& profile, Instant replaced_by) {
@@ -245,7 +303,7 @@ std::vector<KeyRecord> SqliteStore::replaced_keys(const std::string& profile, In
       "AND s.status <> 'late' AND s.status <> 'quarantined' "
       "AND r.state = 'Completed' AND r.changed_at <= ?2 AND k.status = 'active' "
       "AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.spki = p.spki "
-      "AND c.status IN ('current', 'revoking', 'late'))");
+      "AND c.status IN ('current', 'revoking', 'held', 'late'))");
   row.bind(profile).bind(replaced_by);
   std::vector<KeyRecord> records;
   while (row.row()) records.push_back(read_key(row));
@@ -253,6 +311,27 @@ std::vector<KeyRecord> SqliteStore::replaced_keys(const std::string& profile, In
 }
 
 // ---- what becomes of them -------------------------------------------------------------------------------------------
+
+// What an order is about may have changed between the look that led to it and this transaction: a certificate that was
+// renewed meanwhile is not renewed once more, and a revocation that fails puts back what it was.
+void SqliteStore::expect_unchanged(const workflow::Predecessor& predecessor) {
+  Query row = database_->query("SELECT status FROM certificates WHERE fingerprint = ?");
+  row.bind(predecessor.certificate);
+  if (!row.row() || row.text(0) == predecessor.status) return;
+  throw Error{ErrorKind::conflict, fmt::format("certificate {} is {} now: somebody else was quicker",
+                                               predecessor.certificate.substr(0, 12), row.text(0))}
+      .with("status", row.text(0))
+      .hint(fmt::format("hsmbridge cert show {}", predecessor.certificate.substr(0, 12)));
+}
+
+// By a certificate that is in all its places.
+bool SqliteStore::was_replaced(const std::string& fingerprint) {
+  Query row = database_->query(
+      "SELECT 1 FROM certificates s JOIN requests r ON r.id = s.request WHERE s.predecessor = ?1 "
+      "AND s.predecessor <> '' AND s.status NOT IN ('late', 'quarantined') AND r.state = 'Completed'");
+  row.bind(fingerprint);
+  return row.row();
+}
 
 bool SqliteStore::would_change(const StatusChange& change) {
   Query row = database_->query(
@@ -278,8 +357,10 @@ std::size_t SqliteStore::change_certificate(const StatusChange& change, const Ca
     before = row.text(0);
   }
   if (!applies(change, before)) return 0;
-  database_->query("UPDATE certificates SET status = ? WHERE fingerprint = ?").bind(change.to).bind(change.id).run();
-  Json fact = Json::object({{"certificate", change.id}, {"from", before}, {"to", change.to}});
+  const bool replaced = change.to == workflow::status::kCurrent && was_replaced(change.id);
+  const std::string to = replaced ? workflow::status::kSuperseded : change.to;
+  database_->query("UPDATE certificates SET status = ? WHERE fingerprint = ?").bind(to).bind(change.id).run();
+  Json fact = Json::object({{"certificate", change.id}, {"from", before}, {"to", to}});
   if (!cause.request.empty()) fact.set("request", cause.request);
   append_leaf(audit::fact_leaf("certificate-status", fact, cause.actor, cause.at));
   return 1;

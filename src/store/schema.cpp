@@ -153,6 +153,10 @@ CREATE TRIGGER leaves_never_go BEFORE DELETE ON leaves BEGIN
 CREATE TRIGGER leaves_follow BEFORE INSERT ON leaves
   WHEN NEW.position <> (SELECT COALESCE(MAX(position) + 1, 0) FROM leaves) BEGIN
   SELECT RAISE(ABORT, 'leaves follow each other'); END;
+CREATE TRIGGER certificates_never_change BEFORE UPDATE OF fingerprint, der, request, spki, predecessor ON certificates
+  BEGIN SELECT RAISE(ABORT, 'a certificate is never changed'); END;
+CREATE TRIGGER certificates_never_go BEFORE DELETE ON certificates BEGIN
+  SELECT RAISE(ABORT, 'a certificate is never deleted'); END;
 CREATE TRIGGER orders_never_change BEFORE UPDATE OF id, order_json, work, predecessor, created_at ON requests BEGIN
   SELECT RAISE(ABORT, 'an order is never changed'); END;
 CREATE TRIGGER requests_never_go BEFORE DELETE ON requests BEGIN

@@ -102,6 +102,7 @@ void SqliteStore::create(const workflow::Order& order, const std::vector<workflo
         .with("request", open->str())
         .hint(fmt::format("go on with it: hsmbridge request wait {}", open->str()));
   }
+  if (order.predecessor) expect_unchanged(*order.predecessor);
   database_
       ->query(
           "INSERT INTO requests (id, order_json, state_json, state, final, work, predecessor, sequence, created_at, "

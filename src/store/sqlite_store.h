@@ -70,7 +70,10 @@ class SqliteStore final : public workflow::Store {
   std::vector<workflow::CertificateRecord> certificates(const workflow::CertificateQuery& query) override;  // newest
                                                                                                             // first
   std::vector<std::string> past_their_end(Instant now) override;
+  std::vector<workflow::CertificateRecord> not_past_their_end(Instant now) override;
+  bool replaced_at(const std::string& fingerprint, const std::string& target) override;
   std::vector<workflow::KeyRecord> keys(const workflow::KeyQuery& query) override;  // by token and label
+  bool has_certificate(const SpkiHash& spki) override;
   std::vector<workflow::Record> requests_about(const std::string& fingerprint) override;
   std::vector<workflow::KeyRecord> replaced_keys(const std::string& profile, Instant replaced_by) override;
   std::size_t change_records(const std::vector<workflow::StatusChange>& changes, const std::string& actor,
@@ -129,6 +132,8 @@ class SqliteStore final : public workflow::Store {
     Instant at{};
     std::string request;
   };
+  void expect_unchanged(const workflow::Predecessor& predecessor);
+  bool was_replaced(const std::string& fingerprint);
   bool would_change(const workflow::StatusChange& change);
   std::size_t change_record(const workflow::StatusChange& change, const Cause& cause);
   std::size_t change_certificate(const workflow::StatusChange& change, const Cause& cause);

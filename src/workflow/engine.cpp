@@ -136,7 +136,7 @@ class Engine::Impl {
   std::map<std::string, Instant> paused_;  // lanes whose provider's rate is used up, until when
   std::vector<Finished> kept_;             // answers that are not on disk yet
   std::vector<GiveBack> give_back_;        // claims that go back with the next claim
-  std::optional<Instant> chore_due_;       // none: at once
+  std::optional<Duration> chore_due_;      // Clock::since_boot; none: at once
   std::uint64_t seen_changes_ = 0;
   bool ask_ = true;       // something was written since `until` was asked
   bool failing_ = false;  // the store's last word
@@ -450,10 +450,10 @@ void Engine::Impl::store_works() {
 }
 
 void Engine::Impl::do_chore() {
-  const Instant now = clock_.now();
+  const Duration now = clock_.since_boot();
   if (!options_.chore || (chore_due_ && *chore_due_ > now)) return;
   try {
-    chore_due_ = options_.chore(*store_);
+    chore_due_ = now + options_.chore(*store_);
   } catch (const Error& error) {
     if (worth_waiting_for(error)) throw;
     // Requests are worked on all the same.
@@ -491,13 +491,12 @@ bool Engine::Impl::something_new() {
 void Engine::Impl::sleep() {
   flush();
   std::optional<Instant> due = store_->next_due(query());
-  if (options_.chore && chore_due_) due = due ? std::min(*due, *chore_due_) : chore_due_;
   for (const auto& [lane, until] : paused_) {
     if (until > clock_.now()) due = due ? std::min(*due, until) : until;
   }
   for (;;) {
     const Duration left = due ? *due - clock_.now() : kLook;
-    if (left <= Duration::zero()) return;
+    if (left <= Duration::zero() || (options_.chore && chore_due_ && *chore_due_ <= clock_.since_boot())) return;
     wakeup_.wait(std::min(left, kLook));
     collect();
     if (stopping_ || !kept_.empty() || something_new()) return;

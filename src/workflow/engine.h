@@ -45,8 +45,9 @@ struct EngineOptions {
   Duration lease_margin = std::chrono::seconds{30};  // a lease outlasts the deadline by this
   std::vector<RequestId> only;                       // drive these alone (`request wait`, `enroll --wait`); empty: all
   // What is to be done beside requests (the sweep over certificates): called by the engine's own thread at the start
-  // and again at the time it gave. Short: it works on the store alone.
-  std::function<Instant(Store&)> chore;
+  // and again after the time it gave, whatever somebody does to the wall clock meanwhile. Short: it works on the store
+  // alone.
+  std::function<Duration(Store&)> chore;
 
   Duration limit_of(const std::string& lane) const {
     const auto own = limits.find(lane);

@@ -8,24 +8,22 @@ namespace {
 
 using Of = StatusChange::Of;
 
-constexpr std::string_view kCertificateStatuses[] = {status::kCurrent, status::kSuperseded, status::kRevoking,
-                                                     status::kRevoked, status::kExpired,    status::kQuarantined,
-                                                     status::kLate};
+constexpr std::string_view kCertificateStatuses[] = {status::kCurrent,     status::kSuperseded, status::kRevoking,
+                                                     status::kRevoked,     status::kHeld,       status::kExpired,
+                                                     status::kQuarantined, status::kLate};
 
 //  name, CRLReason (RFC 5280 §5.3.1), meaning
 constexpr RevocationReason kReasons[] = {
     {"unspecified", 0, "no reason is given"},
-    {"keyCompromise", 1, "somebody else may have the private key"},
+    {kKeyCompromise, 1, "somebody else may have the private key"},
     {"cACompromise", 2, "somebody else may have the key of the CA"},
     {"affiliationChanged", 3, "a name in it is not right any more"},
     {"superseded", 4, "another certificate took its place"},
     {"cessationOfOperation", 5, "it is not needed any more"},
-    {"certificateHold", 6, "not to be trusted for now; where a provider has it"},
+    {kCertificateHold, 6, "not to be trusted for now; where a provider has it"},
     {"privilegeWithdrawn", 9, "a right that it grants was taken away"},
     {"aACompromise", 10, "somebody else may have the key of the attribute authority"},
 };
-
-constexpr std::string_view kKeyCompromise = "keyCompromise";
 
 bool same_word(std::string_view one, std::string_view other) {
   const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
@@ -66,7 +64,8 @@ std::vector<StatusChange> record_changes(const Order& order, const State& next) 
   const std::string& certificate = order.predecessor->certificate;
   const auto* completed = std::get_if<Completed>(&next);
   if (order.kind == Kind::revoke) {
-    if (completed != nullptr) return {{Of::certificate, certificate, {}, status::kRevoked}};
+    const char* const ended = order.reason == kCertificateHold ? status::kHeld : status::kRevoked;
+    if (completed != nullptr) return {{Of::certificate, certificate, {}, ended}};
     return {{Of::certificate, certificate, {status::kRevoking}, order.predecessor->status}};
   }
   // A certificate that came late was not installed: its predecessor is still the one in use.

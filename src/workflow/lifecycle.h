@@ -12,17 +12,19 @@ namespace hsmbridge::workflow {
 
 // The words of CertificateRecord::status and KeyRecord::status.
 namespace status {
-inline constexpr const char* kCurrent = "current";          // in use, as far as we know
-inline constexpr const char* kSuperseded = "superseded";    // a renewal took its place
-inline constexpr const char* kRevoking = "revoking";        // a revocation is under way; it may still be valid
-inline constexpr const char* kRevoked = "revoked";          // its provider says so, or a person vouched for it
-inline constexpr const char* kExpired = "expired";          // past its end
+inline constexpr const char* kCurrent = "current";        // in use, as far as we know
+inline constexpr const char* kSuperseded = "superseded";  // a renewal took its place
+inline constexpr const char* kRevoking = "revoking";      // a revocation is under way; it may still be valid
+inline constexpr const char* kRevoked = "revoked";        // its provider says so, or a person vouched for it
+inline constexpr const char* kHeld = "held";              // put on hold by its provider; may still be revoked for good
+inline constexpr const char* kExpired = "expired";        // past its end
 inline constexpr const char* kQuarantined = "quarantined";  // it does not answer its request: never installed
 inline constexpr const char* kLate = "late";                // it came after its request was given up: not installed
 
 inline constexpr const char* kPlanned = "planned";
 inline constexpr const char* kActive = "active";
-inline constexpr const char* kRetired = "retired";  // replaced everywhere; it stays in its token
+inline constexpr const char* kRetired = "retired";      // replaced everywhere; it stays in its token
+inline constexpr const char* kDestroyed = "destroyed";  // by a person, with `key delete`
 inline constexpr const char* kCompromised = "compromised";
 }  // namespace status
 
@@ -35,10 +37,13 @@ struct RevocationReason {
   unsigned code;          // CRLReason
   std::string_view meaning;
 };
-// All that can be asked for: removeFromCRL (8) is no reason to revoke.
+// All that can be asked for: removeFromCRL (8) is no reason to revoke, and nothing here takes a hold back.
 std::span<const RevocationReason> revocation_reasons();
 // By its name, upper and lower case alike; null when there is none.
 const RevocationReason* revocation_reason(std::string_view name);
+
+inline constexpr std::string_view kKeyCompromise = "keyCompromise";
+inline constexpr std::string_view kCertificateHold = "certificateHold";
 
 // What the creation of a request does to records, and what reaching `next` does.
 std::vector<StatusChange> record_changes_at_begin(const Order& order);

@@ -141,7 +141,8 @@ constexpr Rule kRules[] = {
 
     {S::installing, E::target_installed, to(S::installing, S::completed), "one target more; all of them complete it"},
     {S::installing, E::target_failed, to(S::installing), "tried again later; the certificate is safe"},
-    {S::installing, E::target_skipped, to(S::installing, S::completed), "a named person gave up this target"},
+    {S::installing, E::target_skipped, to(S::installing, S::completed),
+     "given up by a named person, or a newer certificate is there already"},
 
     {S::unresolved, E::look_up_asked, to(S::looking_up, S::verifying),
      "a person asks to look once more: at the provider, or at the result where one is stored"},

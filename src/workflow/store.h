@@ -94,17 +94,19 @@ struct CertificateRecord {
 
 // Which certificates; every condition that is set must hold.
 struct CertificateQuery {
-  std::string prefix;                 // of the fingerprint
-  std::vector<std::string> statuses;  // one of these; empty: any
-  std::optional<std::string> profile;
+  std::string prefix;                  // of the fingerprint
+  std::vector<std::string> statuses;   // one of these; empty: any
+  std::optional<std::string> profile;  // with one status only
   std::optional<RequestId> request;
+  std::optional<SpkiHash> spki;
   std::optional<Instant> ends_by;  // its end is then or before
   // At most this part of its life is left at `now`.
   struct LifeLeft {
     unsigned percent = 0;
     Instant now{};
   };
-  std::optional<LifeLeft> life_left;
+  std::optional<LifeLeft> life_left;  // with one status and a profile only
+  bool without_request = false;       // no open request is about it; with one status and a profile only
   unsigned most = 1'000'000;
 };
 
@@ -119,6 +121,7 @@ struct KeyRecord {
 struct KeyQuery {
   std::optional<SpkiHash> spki;
   std::optional<std::string> token, label;
+  std::optional<std::string> cka_id = std::nullopt;  // with its token only
 };
 
 // One step of one request, committed whole or not at all: event, audit leaf, new state, effects. The effects of the
@@ -158,7 +161,8 @@ class Store {
   virtual ~Store() = default;
 
   // Throws conflict with the detail "request" when an open request does the same work (work_of): two processes that are
-  // told the same thing at the same moment must not order twice.
+  // told the same thing at the same moment must not order twice. Conflict with the detail "status" when the certificate
+  // that the order is about is not any more what the order says (another process was quicker).
   virtual void create(const Order& order, const std::vector<Event>& events, const Decision& begin) = 0;
   // All in one commit, each judged for itself, in their order: one that is stale leaves the others alone.
   virtual std::vector<StepResult> commit(const std::vector<Step>& steps) = 0;
@@ -192,12 +196,19 @@ class Store {
   virtual std::vector<LateAnswer> late_answers(const RequestId& id) = 0;
 
   virtual std::optional<CertificateRecord> certificate(const std::string& fingerprint) = 0;
+  // A record that is damaged is logged and left out.
   virtual std::vector<CertificateRecord> certificates(const CertificateQuery& query) = 0;
   std::vector<CertificateRecord> certificates() { return certificates(CertificateQuery{}); }
   // Those of live statuses (current, superseded, late) that are past their end: SHA-256, hex.
   virtual std::vector<std::string> past_their_end(Instant now) = 0;
+  // Expired ones that have not ended by `now`: the clock was wrong when they were marked.
+  virtual std::vector<CertificateRecord> not_past_their_end(Instant now) = 0;
+  // Whether a certificate that renews this one, or one that renews that, was put at this target.
+  virtual bool replaced_at(const std::string& fingerprint, const std::string& target) = 0;
   virtual std::vector<KeyRecord> keys(const KeyQuery& query) = 0;
   std::vector<KeyRecord> keys() { return keys(KeyQuery{}); }
+  // Whether any certificate is for this key.
+  virtual bool has_certificate(const SpkiHash& spki) = 0;
   // The renewals and revocations of this certificate, newest first.
   virtual std::vector<Record> requests_about(const std::string& fingerprint) = 0;
   // Active keys that nothing of this profile needs any more: each has certificates, all of them are superseded, revoked
@@ -205,7 +216,8 @@ class Store {
   // `replaced_by` (installed everywhere).
   virtual std::vector<KeyRecord> replaced_keys(const std::string& profile, Instant replaced_by) = 0;
   // What time or a person does to records, outside any request: each change that is applied is an audit leaf. Gives how
-  // many records changed; writes nothing when none does.
+  // many records changed; writes nothing when none does. Here and in a step: what is to be current again and was
+  // renewed meanwhile becomes superseded.
   virtual std::size_t change_records(const std::vector<StatusChange>& changes, const std::string& actor,
                                      Instant at) = 0;
   // A person put the certificate there, outside any request.

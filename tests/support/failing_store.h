@@ -92,6 +92,13 @@ class FailingStore final : public workflow::Store {
     return store_->certificates(query);
   }
   std::vector<std::string> past_their_end(Instant now) override { return store_->past_their_end(now); }
+  std::vector<workflow::CertificateRecord> not_past_their_end(Instant now) override {
+    return store_->not_past_their_end(now);
+  }
+  bool replaced_at(const std::string& fingerprint, const std::string& target) override {
+    return store_->replaced_at(fingerprint, target);
+  }
+  bool has_certificate(const SpkiHash& spki) override { return store_->has_certificate(spki); }
   std::vector<workflow::KeyRecord> keys(const workflow::KeyQuery& query) override { return store_->keys(query); }
   std::vector<workflow::Record> requests_about(const std::string& fingerprint) override {
     return store_->requests_about(fingerprint);

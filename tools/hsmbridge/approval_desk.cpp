@@ -18,34 +18,6 @@ namespace hsmbridge::cli {
 
 using commandline::Option;
 
-// The approver's key, its every signature written down before anybody gets it.
-class ApprovalDesk::AuditedSigner final : public x509::Signer {
- public:
-  AuditedSigner(std::unique_ptr<pkcs11::TokenKey> key, std::shared_ptr<pkcs11::Token> token, std::string person,
-                Place& place)
-      : key_(std::move(key)), token_(std::move(token)), person_(std::move(person)), place_(place) {}
-
-  const Bytes& subject_public_key_info() const override { return key_->subject_public_key_info(); }
-  Bytes sign(ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm) override {
-    auto signature = key_->sign(to_be_signed, algorithm);
-    auto facts = key_facts(*token_, key_->info());
-    facts.set("person", person_);
-    facts.set("purpose", purpose);
-    facts.set("algorithm", algorithm.name);
-    facts.set("signed_sha256", hex(sha256(to_be_signed)));
-    place_.record("approver-key-used", facts);
-    return signature;
-  }
-
-  std::string purpose = "listing approval tasks (a time stamp)";
-
- private:
-  std::unique_ptr<pkcs11::TokenKey> key_;
-  std::shared_ptr<pkcs11::Token> token_;
-  std::string person_;
-  Place& place_;
-};
-
 namespace {
 
 Wiring& configured(Place& place) {
@@ -147,8 +119,11 @@ ApprovalDesk::ApprovalDesk(Invocation& invocation) : place_(invocation) {
                                                       provider.name, provider.type)};
   }
   token_ = wiring.pkcs11_token(*person.token);
-  signer_ = std::make_unique<AuditedSigner>(pkcs11::TokenKey::open(token_, pkcs11::KeySelector::parse(*person.key)),
-                                            token_, person_, place_);
+  signer_ = std::make_unique<AuditedSigner>(
+      pkcs11::TokenKey::open(token_, pkcs11::KeySelector::parse(*person.key)), token_, "approver-key-used",
+      "listing approval tasks (a time stamp)",
+      [this](std::string_view kind, const Json& facts) { place_.record(kind, facts); },
+      Json::object({{"person", person_}}));
   auto parts = securosys_parts(provider, wiring.provider_needs());
   sign_key_ = parts.settings.sign_key;
   auto application = application_key(parts.settings, wiring);
@@ -239,13 +214,13 @@ Comparison ApprovalDesk::compare(const securosys::TaskView& task, const std::opt
 }
 
 void ApprovalDesk::accept(const securosys::TaskView& task, const securosys::Expectation& expectation) {
-  signer_->purpose = fmt::format("approving task {} at {}, payload {}", task.id, provider_, task.payload_sha256);
+  signer_->purpose(fmt::format("approving task {} at {}, payload {}", task.id, provider_, task.payload_sha256));
   approver_->send(approver_->sign(task, expectation));
 }
 
 void ApprovalDesk::reject(const securosys::TaskView& task) {
-  signer_->purpose =
-      fmt::format("rejecting task {} at {}, payload {} (a time stamp)", task.id, provider_, task.payload_sha256);
+  signer_->purpose(
+      fmt::format("rejecting task {} at {}, payload {} (a time stamp)", task.id, provider_, task.payload_sha256));
   // The time stamp is often the one that listed the task a moment ago: then no use of the key tells of this decision.
   place_.record("approval-rejection", Json::object({{"person", person_},
                                                     {"provider", provider_},

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "providers/securosys/approver.h"
+#include "tools/hsmbridge/audited_signer.h"
 #include "tools/hsmbridge/commands.h"
 #include "tools/hsmbridge/place.h"
 
@@ -43,8 +44,6 @@ class ApprovalDesk {
   void reject(const securosys::TaskView& task);
 
  private:
-  class AuditedSigner;
-
   std::string note_signature(const securosys::TaskView& task) const;
   void compare_with_store(const securosys::TaskView& task, Comparison& comparison);
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace hsmbridge::cli {
 
@@ -19,9 +20,13 @@ using RecordFact = std::function<void(std::string_view kind, const Json& facts)>
 // time, as every signer is.
 class AuditedSigner final : public x509::Signer {
  public:
-  // `kind` names the leaf ("approver-key-used"); `purpose` says what it is used for and may change between two uses.
+  // `kind` names the leaf ("approver-key-used"), `purpose` what it is used for. `more`: what each leaf says beside
+  // that.
   AuditedSigner(std::unique_ptr<pkcs11::TokenKey> key, std::shared_ptr<pkcs11::Token> token, std::string kind,
-                std::string purpose, RecordFact record);
+                std::string purpose, RecordFact record, Json more = Json::object());
+
+  // From the next signature on.
+  void purpose(std::string purpose) { purpose_ = std::move(purpose); }
 
   const Bytes& subject_public_key_info() const override { return key_->subject_public_key_info(); }
   Bytes sign(ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm) override;
@@ -30,8 +35,9 @@ class AuditedSigner final : public x509::Signer {
   std::unique_ptr<pkcs11::TokenKey> key_;
   std::shared_ptr<pkcs11::Token> token_;
   const std::string kind_;
-  const std::string purpose_;
+  std::string purpose_;
   RecordFact record_;
+  const Json more_;
 };
 
 }  // namespace hsmbridge::cli

@@ -30,6 +30,7 @@ using commandline::safe;
 using commandline::Times;
 
 constexpr std::size_t kShownDigits = 12;
+constexpr std::size_t kLeastWithYes = 8;
 constexpr std::size_t kKeyIdOctets = 16;
 constexpr std::size_t kRequestRandomness = 8;
 
@@ -58,7 +59,7 @@ std::string renewal_text(const service::CertificateRow& row, Instant now) {
   if (plan.done) return "done";
   if (plan.open) return "by " + plan.open->str().substr(0, 8);
   if (row.record.status != workflow::status::kCurrent) return "-";
-  if (!plan.due) return "by hand";
+  if (!plan.due) return plan.has_profile ? "by hand" : "no profile";
   return (plan.failed ? "again " : "") + when_text(*plan.due, now);
 }
 
@@ -120,6 +121,12 @@ Instant time_from(const std::string& text, Instant now) {
   }
 }
 
+std::string status_words() {
+  std::string words;
+  for (const auto one : workflow::certificate_statuses()) words += (words.empty() ? "" : ", ") + std::string(one);
+  return words;
+}
+
 ExitCode list(Invocation& invocation) {
   const auto& arguments = invocation.arguments;
   const auto wiring = Wiring::open(invocation.config);
@@ -131,9 +138,8 @@ ExitCode list(Invocation& invocation) {
   const auto known = workflow::certificate_statuses();
   for (const auto& word : filter.statuses) {
     if (std::find(known.begin(), known.end(), word) != known.end()) continue;
-    std::string words;
-    for (const auto one : known) words += (words.empty() ? "" : ", ") + std::string(one);
-    throw Error{ErrorKind::invalid_input, fmt::format("there is no status '{}'", word)}.hint("there are: " + words);
+    throw Error{ErrorKind::invalid_input, fmt::format("there is no status '{}'", word)}.hint("there are: " +
+                                                                                             status_words());
   }
   if (const auto text = arguments.text("--expiring")) filter.ends_by = time_from(*text, now);
   const auto list = service::list_certificates(*store, wiring->settings(), filter);
@@ -210,6 +216,7 @@ workflow::KeyWish renewal_key(Renewing& how, const workflow::CertificateRecord& 
     const auto plan = pkcs11::plan_key(*how.wiring.pkcs11_token(old.token), *how.new_label, spec);
     return service::new_key(record, plan.label, plan.id);
   }
+  if (const auto unused = service::unused_key(how.store, record)) return service::same_key(*unused);
   const std::string label = key.label.empty() ? old.profile : key.label;
   return service::new_key(record, how.labels.successor(old.token, label, now), random_bytes(kKeyIdOctets));
 }
@@ -221,6 +228,7 @@ workflow::Order renew_one(Renewing& how, const workflow::CertificateRecord& reco
   const auto old = service::request_of(how.store, record).order;
   how.wiring.provider(old.provider);
   how.wiring.anchors(old);
+  service::refuse_profile(settings.profile(old.profile));
   service::refuse_impossible_targets(old.targets, settings.token(old.token));
   service::RenewalWish wish;
   wish.created_by = service::actor_of_process();
@@ -377,7 +385,7 @@ void refuse_unable(Wiring& wiring, const workflow::CertificateRecord& record, co
                               ? fmt::format("; `hsmbridge cert renew {}` replaces it here", short_name(record))
                               : ""));
   }
-  if (reason.name == "certificateHold" && !capabilities.revoke_hold) {
+  if (reason.name == workflow::kCertificateHold && !capabilities.revoke_hold) {
     throw Error{ErrorKind::refused, fmt::format("provider {} ({}) puts nothing on hold", settings.name, settings.type)}
         .hint("choose another reason, or do nothing: a revocation is for ever");
   }
@@ -389,12 +397,22 @@ ExitCode revoke(Invocation& invocation) {
   const auto& reason = reason_of(arguments);
   const auto wiring = Wiring::open(invocation.config);
   const auto store = wiring->store();
-  const auto record = service::find_certificate(*store, arguments.required("CERT"));
+  const auto& typed = arguments.required("CERT");
+  const auto record = service::find_certificate(*store, typed);
   if (record.status == workflow::status::kRevoked) {
     throw Error{ErrorKind::conflict, fmt::format("certificate {} is revoked already", short_name(record))};
   }
+  // Nobody looks at what is named, and a slip of the finger may name another one.
+  if (arguments.has("--yes") && typed.size() < kLeastWithYes) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("with --yes at least {} digits name a certificate", kLeastWithYes)}
+        .hint("`hsmbridge cert list` shows 12; or leave --yes out and be asked");
+  }
   const auto old = service::request_of(*store, record).order;
   refuse_unable(*wiring, record, old.provider, reason);
+  if (reason.name == workflow::kKeyCompromise) {
+    for (const auto& words : service::shares_key(*store, record)) invocation.output.warning(safe(words));
+  }
   if (!arguments.has("--yes")) {
     const auto question = fmt::format("Revoke certificate {} ({}, serial {}) at {} for {} ({})?", short_name(record),
                                       safe(record.subject), record.serial, old.provider, reason.name, reason.meaning);
@@ -446,15 +464,15 @@ std::vector<Command> certificate_life_commands() {
        "list",
        "List the certificates in the store: what, where, until when, renewed when",
        {{"--expiring", "TIME", "only those that end by then: 30d, 2027-03-31, or an RFC 3339 time"},
-        {"--status", "STATUS", "only these: current, superseded, revoking, revoked, expired, quarantined, late",
-         Times::many},
+        {"--status", "STATUS", "only these: " + status_words(), Times::many},
         {"--all", "", "superseded, revoked and expired ones too"}},
        {},
        list,
        {ExitCode::failed},
        "What ends first comes first. RENEWAL says when `hsmbridge run` renews it by itself\n"
        "(`renew_before` of its profile), `by ID` while a request does, `again` after one that\n"
-       "brought nothing, `by hand` where the profile leaves it to `cert renew`.\n"},
+       "brought nothing, `by hand` where the profile leaves it to `cert renew`, `no profile`\n"
+       "where the profile of its request is not in the configuration any more.\n"},
       {"cert",
        "renew",
        "Renew certificates: the same request once more, by default for a new key",

@@ -28,16 +28,24 @@ const Positional kCertificate{"CERT", "the beginning of its SHA-256, or the requ
 
 // ---- install --------------------------------------------------------------------------------------------------------
 
-void refuse_unfit(const workflow::CertificateRecord& record) {
+enum class Force { no, yes };
+
+void refuse_unfit(const workflow::CertificateRecord& record, Force force) {
   const std::string name = record.fingerprint.substr(0, 12);
   if (record.status == workflow::status::kQuarantined) {
     throw Error{ErrorKind::refused,
                 fmt::format("certificate {} is quarantined: it does not answer its request and is not installed", name)}
         .hint("`hsmbridge cert export` gives the bytes to who wants to look at them");
   }
-  if (record.status == workflow::status::kRevoked || record.status == workflow::status::kRevoking) {
+  namespace status = workflow::status;
+  if (record.status == status::kRevoked || record.status == status::kRevoking || record.status == status::kHeld) {
     throw Error{ErrorKind::refused, fmt::format("certificate {} is {}: it is not installed", name, record.status)}.hint(
         fmt::format("hsmbridge cert renew {}", name));
+  }
+  // It would take the place of the newer one.
+  if ((record.status == status::kSuperseded || record.status == status::kExpired) && force == Force::no) {
+    throw Error{ErrorKind::refused, fmt::format("certificate {} is {}", name, record.status)}.hint(
+        "give --force to put it in its places all the same; or install the one that renewed it");
   }
 }
 
@@ -80,7 +88,7 @@ ExitCode install(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto store = wiring->store();
   const auto record = service::find_certificate(*store, invocation.arguments.required("CERT"));
-  refuse_unfit(record);
+  refuse_unfit(record, invocation.arguments.has("--force") ? Force::yes : Force::no);
   const auto request = service::request_of(*store, record);
   const auto targets = targets_of(invocation.arguments, request.order);
   for (const auto& target : targets) {
@@ -106,13 +114,14 @@ ExitCode install(Invocation& invocation) {
     }
     rows.push(std::move(row));
   }
-  // Who puts a late certificate in its place wants it after all.
-  if (!trouble) {
-    store->change_records({{workflow::StatusChange::Of::certificate,
-                            record.fingerprint,
-                            {workflow::status::kLate},
-                            workflow::status::kCurrent}},
-                          service::actor_of_process(), wiring->clock().now());
+  // Who puts a late certificate in its place wants it after all, instead of the one that it was to renew.
+  if (!trouble && record.status == workflow::status::kLate) {
+    using workflow::StatusChange;
+    namespace status = workflow::status;
+    store->change_records(
+        {{StatusChange::Of::certificate, record.fingerprint, {status::kLate}, status::kCurrent},
+         {StatusChange::Of::certificate, record.predecessor, {status::kCurrent}, status::kSuperseded}},
+        service::actor_of_process(), wiring->clock().now());
   }
   const auto name = record.fingerprint.substr(0, 12);
   text += trouble ? fmt::format("next: hsmbridge cert install {}\n", name)
@@ -190,12 +199,14 @@ std::vector<Command> certificate_place_commands() {
        "install",
        "Put a certificate in its places, at any time",
        {{"--to", "TARGET", "token, file:PATH, hook:[\"PROGRAM\"], provider:import; else where its request wanted it",
-         Times::many}},
+         Times::many},
+        {"--force", "", "a superseded or expired one too"}},
        {kCertificate},
        install,
        {ExitCode::failed, ExitCode::refused, ExitCode::unavailable},
        "Done at once, by this process; each place is an entry of the audit log. A hook runs\n"
-       "again. A file is replaced only when it holds nothing but certificates.\n"},
+       "again. A file is replaced only when it was written for this place: it holds nothing\n"
+       "but a certificate of this bridge, or of the same key, and its issuers.\n"},
       {"cert",
        "export",
        "Write a certificate out of the store",

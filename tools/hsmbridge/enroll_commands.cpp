@@ -6,6 +6,7 @@
 #include "service/csr.h"
 #include "service/enroll.h"
 #include "service/install.h"
+#include "service/renewal.h"
 #include "tools/hsmbridge/ask_options.h"
 #include "tools/hsmbridge/commands.h"
 #include "tools/hsmbridge/enroll_check.h"
@@ -58,12 +59,7 @@ service::NewRequest resolve(Wiring& wiring, workflow::Store& store, const Wanted
   request.deadline = wanted.deadline ? wanted.deadline : profile.deadline;
   request.max_age = profile.max_age;
   // Nobody could give them: the request would wait for ever.
-  if (!profile.approval.empty() || profile.wants_command) {
-    throw Error{ErrorKind::invalid_input,
-                fmt::format("profile {} wants {}, and this version has no command for it", profile.name,
-                            profile.wants_command ? "an operator's command" : "signed approvals at this bridge")}
-        .hint("let the provider's own approvers decide, or leave it out of the profile");
-  }
+  service::refuse_profile(profile);
   request.created_by = service::actor_of_process();
   if (profile.anchors.empty()) {
     throw Error{ErrorKind::invalid_input,

@@ -361,7 +361,7 @@ std::vector<Command> request_commands() {
         {"--certificate", "FILE", "this is its certificate, PEM or DER"},
         {"--not-there", "", "it is provably not at the provider: submit again"},
         {"--abandon", "", "give it up"},
-        {"--look-up", "", "look for it at the provider once more"},
+        {"--look-up", "", "look for it at the provider once more; where a result is stored, check that again"},
         {"--done", "", "a revocation: it took effect, the provider's list or page says so"},
         {"--skip-target", "NAME", "give up one place where its certificate goes, for example file:/path"},
         {"--reason", "TEXT", "why; demanded with --not-there, --abandon, --skip-target and --done"}},

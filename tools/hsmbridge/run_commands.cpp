@@ -97,6 +97,10 @@ void tell(const service::Sweep::Result& result, Instant now) {
   for (const auto& fingerprint : result.expired) {
     log::info(fmt::format("certificate {} is past its end: expired", fingerprint.substr(0, 12)));
   }
+  for (const auto& fingerprint : result.revived) {
+    log::warning(
+        fmt::format("certificate {} is not past its end after all: was the clock wrong?", fingerprint.substr(0, 12)));
+  }
   for (const auto& key : result.retired) {
     log::info(
         fmt::format("key {} in token {} is retired: its certificate was replaced and the overlap is over (the key "
@@ -107,13 +111,13 @@ void tell(const service::Sweep::Result& result, Instant now) {
 }
 
 // Renewals, ends and retirements, between the requests.
-std::function<Instant(workflow::Store&)> sweeping(Wiring& wiring, const std::string& worker) {
+std::function<Duration(workflow::Store&)> sweeping(Wiring& wiring, const std::string& worker) {
   auto sweep = std::make_shared<service::Sweep>(wiring.settings(), "worker:" + worker,
                                                 [](std::size_t count) { return random_bytes(count); });
   return [&wiring, sweep](workflow::Store& store) {
     const auto now = wiring.clock().now();
     tell(sweep->round(store, now), now);
-    return now + service::Sweep::kInterval;
+    return service::Sweep::kInterval;
   };
 }
 

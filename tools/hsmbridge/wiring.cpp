@@ -258,6 +258,10 @@ std::optional<workflow::CertificateRecord> Wiring::certificate(const std::string
   return store()->certificate(fingerprint);
 }
 
+bool Wiring::replaced_at(const std::string& fingerprint, const std::string& target) {
+  return store()->replaced_at(fingerprint, target);
+}
+
 bool Wiring::is_issuer(const std::string& fingerprint) {
   const auto records = store()->certificates();
   return std::any_of(records.begin(), records.end(), [&fingerprint](const workflow::CertificateRecord& record) {

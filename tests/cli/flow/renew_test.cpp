@@ -38,7 +38,7 @@ Json listed(const Bench& bench, std::vector<std::string> more = {}) {
   return result.json();
 }
 
-const Json& row_of(const Json& list, const std::string& sha256) {
+Json row_of(const Json& list, const std::string& sha256) {
   for (const auto& row : list.at("certificates").as_array()) {
     if (row.at("sha256").as_string() == sha256) return row;
   }
@@ -113,7 +113,7 @@ TEST_CASE("a renewal makes a new key, takes the places of the old certificate an
   // The old key keeps its certificate for the overlap.
   CHECK(bench.objects("web").private_keys == 1);
   CHECK(bench.objects("web").certificates == 1);
-  const auto& superseded = row_of(listed(bench, {"--all"}), old);
+  const auto superseded = row_of(listed(bench, {"--all"}), old);
   CHECK(superseded.at("status").as_string() == "superseded");
   CHECK(superseded.at("renewed_by").as_string() == id);
   CHECK(installed(superseded) == std::set<std::string>{"token"});
@@ -218,11 +218,11 @@ TEST_CASE("the list fits a terminal and filters") {
 }
 
 TEST_CASE("the daemon renews what is due, once, and says so") {
-  Bench bench(nobody_approves("    renew_before: 99%\n"));
+  Bench bench(nobody_approves("    renew_before: 66%\n"));
   const auto old = enrolled(bench, "web");
-  // For almost a day more than 99% of its life are left; a life that began a month ago has less.
+  // Of a life of 90 days that began a year ago less than 66% are left.
   REQUIRE(bench.cli()
-              .other({"sqlite3", "hsmbridge.db", "UPDATE certificates SET not_before = not_before - 86400000 * 30"})
+              .other({"sqlite3", "hsmbridge.db", "UPDATE certificates SET not_before = not_before - 86400000 * 365"})
               .status == 0);
   CHECK(last_line(bench.run({"cert", "list"}).err) == "next: hsmbridge cert renew --due");
   Process daemon(bench.cli(), {HSMBRIDGE_PROGRAM, "run"}, {});

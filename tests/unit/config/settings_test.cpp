@@ -202,10 +202,10 @@ TEST_CASE("renewal and places of a certificate are read in every form") {
   CHECK(hours.install.more_files[2].order == "root-first");
 
   CHECK(problems(R"(profiles:
-  a: {renew_before: 100%}
+  a: {renew_before: 67%}
   b: {renew_before: soon, install: {on_renew: keep}}
   c: {renew_before: 0s, install: {files: [{path: /x, content: half, mode: "rw"}]}}
-)") == R"(c.yaml:2:21: profiles.a.renew_before: a part of the certificate's life is 1% to 99%
+)") == R"(c.yaml:2:21: profiles.a.renew_before: a part of the certificate's life is 1% to 66%
 c.yaml:3:21: profiles.b.renew_before: 'soon' is no time before the end: write 30d, 10h or 15%
 c.yaml:3:47: profiles.b.install.on_renew: belongs to token: true
 c.yaml:4:21: profiles.c.renew_before: must be longer than nothing
@@ -248,7 +248,7 @@ c.yaml:9:42: profiles.server.validity: '90' is not a duration such as 90d, 12h, 
 c.yaml:9:64: profiles.server.keys: unknown key (did you mean 'key'?)
 c.yaml:9:92: profiles.server.approval.quorum: asks for 2 approvals of 1 people
 c.yaml:9:99: profiles.server.approval.of: 'alice' is not among the people of this file
-c.yaml:10:39: profiles.short.renew_before: must be shorter than validity
+c.yaml:10:39: profiles.short.renew_before: must be at most two thirds of validity
 c.yaml:10:53: profiles.short.install.tokn: unknown key (did you mean 'token'?)
 c.yaml:12:3: people.bob: a person has either public_key (a PEM file) or spki (base64))");
 }

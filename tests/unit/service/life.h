@@ -78,6 +78,7 @@ class ScriptedWorld final : public service::World {
   }
   std::vector<Bytes> anchors(const workflow::Order&) override { return {}; }
   std::optional<workflow::CertificateRecord> certificate(const std::string&) override { return std::nullopt; }
+  bool replaced_at(const std::string&, const std::string&) override { return false; }
   bool is_issuer(const std::string&) override { return false; }
   const Clock& clock() const override { return clock_; }
 
@@ -97,8 +98,8 @@ struct Life {
     order.ask = R"({"subject":"CN=www.example.com"})";
     return order;
   }
-  // A completed request with its certificate, which ends after `life`.
-  workflow::CertificateRecord bring(const workflow::Order& order, Duration life) {
+  // A completed request with its certificate, which ends after `life`. `fingerprint`: where several are brought.
+  workflow::CertificateRecord bring(const workflow::Order& order, Duration life, const std::string& fingerprint = "") {
     using namespace workflow;
     create(*store, order);
     Key key = key_of_test();
@@ -118,7 +119,7 @@ struct Life {
     report.handout = Handout{Handout::Content::certificate, der, der};
     take(*store, order.id, SubmissionAnswered{1, report}, clock.now());
     CertificateRecord record;
-    record.fingerprint = hex(sha256(der));
+    record.fingerprint = fingerprint.empty() ? hex(sha256(der)) : fingerprint;
     record.der = der;
     record.request = order.id;
     record.spki = key.spki;

@@ -24,7 +24,7 @@ TEST_CASE("the label of a new key carries the day in the place of an earlier one
   CHECK(label("web-20261126", {"web-20261126", "web-20261126-2"}) == "web-20261126-3");
 }
 
-TEST_CASE("a renewal starts before the end, and never before the last third of a short life") {
+TEST_CASE("a renewal starts before the end, and with the last third of a life that is too short for that") {
   workflow::CertificateRecord record;
   record.not_before = parse_rfc3339("2026-01-01T00:00:00Z");
   record.not_after = record.not_before + 24h * 90;
@@ -33,6 +33,11 @@ TEST_CASE("a renewal starts before the end, and never before the last third of a
   CHECK(service::renewal_start(record, {{}, 15}) == record.not_after - 24h * 90 * 15 / 100);
   record.not_after = record.not_before + 24h * 9;
   CHECK(service::renewal_start(record, {24h * 30, 0}) == record.not_after - 24h * 3);
+  CHECK(service::renewal_start(record, {24h * 6, 0}) == record.not_after - 24h * 6);
+  // An hour longer than renew_before: it would be renewed an hour after it came, and so would the next one.
+  CHECK(service::renewal_start(record, {24h * 9 - 1h, 0}) == record.not_after - 24h * 3);
+  record.not_after = record.not_before - 1h;
+  CHECK(service::renewal_start(record, {24h * 30, 0}) == record.not_after);
 }
 
 TEST_CASE("a retired or compromised key is not renewed") {

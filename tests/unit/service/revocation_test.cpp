@@ -31,10 +31,13 @@ struct Fixture : Life {
     options.lanes = {{"provider:tsb", 4}, {"local", 2}};
     return options;
   }
-  // Works until nothing is due any more.
+  // Works until nothing is due any more. One engine all the time: one that begins spreads the polls that are late.
   void work() {
-    Engine engine(store::SqliteStore::open(folder / "store.db", clock), effects, clock, options());
-    for (int i = 0; i < 100 && engine.step(); ++i) {
+    if (!engine_) {
+      engine_ =
+          std::make_unique<Engine>(store::SqliteStore::open(folder / "store.db", clock), effects, clock, options());
+    }
+    for (int i = 0; i < 100 && engine_->step(); ++i) {
     }
   }
   StateName state(const RequestId& id) { return name_of(store->find(id).value().state); }
@@ -54,6 +57,7 @@ struct Fixture : Life {
 
  private:
   unsigned char octet_ = 0;
+  std::unique_ptr<Engine> engine_;
 };
 
 }  // namespace
@@ -175,12 +179,66 @@ TEST_CASE_METHOD(Fixture, "a certificate is found by its SHA-256 in any case and
   }
 }
 
-TEST_CASE_METHOD(Fixture, "the engine does its chore at the start and in its time") {
+TEST_CASE_METHOD(Fixture, "what begins a SHA-256 and the id of another certificate's request is ambiguous") {
+  // "0a1b2c" begins the id of the first request.
+  Order other = first();
+  other.id = RequestId{"0A9B2C3D4E5F6G7H"};
+  other.key.selector = "other";
+  other.key.cka_id = "ee" + other.key.cka_id.substr(2);
+  const auto alike = "0a1b2c" + std::string(58, 'f');
+  bring(other, 24h * 90, alike);
+  try {
+    service::find_certificate(*store, "0a1b2c");
+    FAIL("one was taken");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::ambiguous);
+  }
+  CHECK(service::find_certificate(*store, "0a1b2cf").fingerprint == alike);
+  CHECK(service::find_certificate(*store, "0a1b2c3d").fingerprint == record.fingerprint);
+}
+
+TEST_CASE_METHOD(Fixture, "who revokes for keyCompromise is told of what else the key is for") {
+  CHECK(service::shares_key(*store, record).empty());
+  Order other = first();
+  other.id = RequestId{"0A9B2C3D4E5F6G7H"};
+  other.key = {KeyWish::Source::use, "id=00", "", first().key.cka_id};
+  bring(other, 24h * 90, std::string(64, 'f'));
+  service::RenewalWish wish;
+  wish.created_by = "uid:ann";
+  wish.key = service::same_key(service::key_of(*store, record, first()));
+  const auto renewal = service::create_renewal(*store, record, wish, {}, clock.now(), Bytes(8, 77));
+  const auto words = service::shares_key(*store, record);
+  REQUIRE(words.size() == 2);
+  CHECK(words[0].find("certificate ffffffffffff (current) is for the same key") != std::string::npos);
+  CHECK(words[1].find("request cancel " + renewal.id.str()) != std::string::npos);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "a certificate is put on hold only where that can be done, and is revoked for good afterwards") {
+  const RequestId impossible = revoke("certificateHold");
+  work();
+  CHECK(state(impossible) == StateName::failed);
+  CHECK(explained(impossible).find("puts nothing on hold") != std::string::npos);
+  CHECK(status() == "current");
+  world.scripted->able.revoke_hold = true;
+  world.scripted->submits.push_back(Accepted{report(Standing::done)});
+  revoke("certificateHold");
+  work();
+  CHECK(status() == "held");
+  record = store->certificate(record.fingerprint).value();
+  CHECK_THROWS_AS(revoke("certificateHold"), Error);
+  world.scripted->submits.push_back(Accepted{report(Standing::done)});
+  revoke("superseded");
+  work();
+  CHECK(status() == "revoked");
+}
+
+TEST_CASE_METHOD(Fixture, "the engine does its chore at the start and in its time, whatever the wall clock says") {
   int rounds = 0;
   EngineOptions with_chore = options();
   with_chore.chore = [&](Store&) {
     if (++rounds == 2) throw Error{ErrorKind::internal, "a fault of the chore"};
-    return clock.now() + 1min;
+    return Duration{1min};
   };
   Engine engine(store::SqliteStore::open(folder / "store.db", clock), effects, clock, with_chore);
   engine.step();
@@ -194,4 +252,9 @@ TEST_CASE_METHOD(Fixture, "the engine does its chore at the start and in its tim
   clock.advance(1min);
   engine.step();
   CHECK(rounds == 3);
+  // Back by a year: nobody waits a year for the next round.
+  clock.set_wall(clock.now() - 24h * 365);
+  clock.advance(1min);
+  engine.step();
+  CHECK(rounds == 4);
 }

@@ -4,6 +4,8 @@
 #include "service/certificates.h"
 #include "service/renewal.h"
 
+#include <fmt/core.h>
+
 #include <catch2/catch.hpp>
 
 using namespace hsmbridge;
@@ -17,6 +19,7 @@ constexpr Duration kDay = 24h;
 struct Fixture : Life {
   config::Settings settings;
   unsigned char octet = 0;
+  std::string made_id;  // CKA_ID
 
   Fixture() {
     config::TokenSettings token;
@@ -83,7 +86,7 @@ TEST_CASE_METHOD(Fixture, "a part of the life and hours are renewed in their tim
 }
 
 TEST_CASE_METHOD(Fixture, "the same key is kept where the profile says so") {
-  bring(first(), kDay * 40);
+  bring(first(), kDay * 50);
   profile().renew_key = config::RenewKey::same;
   clock.advance(kDay * 20);
   service::Sweep s = sweep();
@@ -121,7 +124,7 @@ TEST_CASE_METHOD(Fixture,
 }
 
 TEST_CASE_METHOD(Fixture, "the label of a failed renewal's key is not taken again") {
-  bring(first(), kDay * 40);
+  bring(first(), kDay * 50);
   clock.advance(kDay * 20);
   service::Sweep s = sweep();
   const auto one = s.round(*store, clock.now()).renewals;
@@ -145,8 +148,88 @@ TEST_CASE_METHOD(Fixture, "a certificate past its end is expired, and not renewe
   CHECK(store->commits() == commits);
 }
 
-TEST_CASE_METHOD(Fixture, "what cannot be renewed is told once and holds up nothing") {
-  bring(first(), kDay * 40);
+TEST_CASE_METHOD(Fixture, "the key of a renewal that brought nothing is used by the next one") {
+  bring(first(), kDay * 90);
+  clock.advance(kDay * 61);
+  service::Sweep s = sweep();
+  // It got as far as its key.
+  const auto fail = [&](const RequestId& id, const workflow::Problem& problem) {
+    const auto order = store->find(id).value().order;
+    workflow::Key key = key_of_test();
+    key.spki = SpkiHash{"ee"};
+    auto ready = step_of(store->find(id).value(), workflow::KeyReady{key}, clock.now());
+    ready.key = workflow::KeyRecord{order.token, "www-20270126", made_id, order.key.spec, key.spki, "active", {}};
+    store->commit({ready});
+    take(*store, id, workflow::PreparationFailed{problem}, clock.now());
+    clock.advance(kDay + 1s);
+  };
+  const auto one = s.round(*store, clock.now()).renewals;
+  REQUIRE(one.size() == 1);
+  made_id = store->find(one[0].request).value().order.key.cka_id;
+  fail(one[0].request, {"refused", "not today", ""});
+  for (int day = 0; day < 3; ++day) {
+    const auto next = s.round(*store, clock.now()).renewals;
+    REQUIRE(next.size() == 1);
+    CHECK(next[0].key == "www-20270126");
+    const auto order = store->find(next[0].request).value().order;
+    CHECK(order.key.source == workflow::KeyWish::Source::use);
+    CHECK(order.key.selector == "id=" + made_id);
+    // A key that its token makes nothing good with is not taken once more.
+    fail(next[0].request, {day < 2 ? "refused" : "corrupt", "no", ""});
+  }
+  const auto last = s.round(*store, clock.now()).renewals;
+  REQUIRE(last.size() == 1);
+  CHECK(store->find(last[0].request).value().order.key.source == workflow::KeyWish::Source::make);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "certificates that fall due together are renewed over several rounds, the first to end first") {
+  profile().renew_key = config::RenewKey::same;
+  for (unsigned i = 0; i < service::Sweep::kMostRenewals + 3; ++i) {
+    workflow::Order order = first();
+    order.id = RequestId{fmt::format("0A1B2C3D4E5F6{:03}", i)};
+    order.key.selector = fmt::format("key{}", i);
+    order.key.cka_id = fmt::format("{:032x}", i);
+    bring(order, kDay * 31 - 1s * i, fmt::format("{:064x}", i));
+  }
+  clock.advance(kDay * 25);
+  service::Sweep s = sweep();
+  const auto some = s.round(*store, clock.now()).renewals;
+  REQUIRE(some.size() == service::Sweep::kMostRenewals);
+  CHECK(some.front().certificate == fmt::format("{:064x}", service::Sweep::kMostRenewals + 2));
+  CHECK(s.round(*store, clock.now()).renewals.size() == 3);
+  CHECK(s.round(*store, clock.now()).renewals.empty());
+}
+
+TEST_CASE_METHOD(Fixture, "a clock that was ahead for a while ends no certificate") {
+  bring(first(), kDay * 90);
+  const Instant right = clock.now();
+  profile().renew_before.reset();
+  service::Sweep s = sweep();
+  clock.set_wall(right + kDay * 3650);
+  CHECK(s.round(*store, clock.now()).expired.size() == 1);
+  CHECK(status() == "expired");
+  clock.set_wall(right);
+  CHECK(s.round(*store, clock.now()).revived == std::vector<std::string>{hex(sha256(der))});
+  CHECK(status() == "current");
+  const auto commits = store->commits();
+  CHECK(s.round(*store, clock.now()).revived.empty());
+  CHECK(store->commits() == commits);
+}
+
+TEST_CASE_METHOD(Fixture, "a profile that wants approvals that nobody can give here is not renewed by itself") {
+  bring(first(), kDay * 50);
+  profile().approval = {{1, {"ann"}}};
+  clock.advance(kDay * 20);
+  service::Sweep s = sweep();
+  const auto troubles = s.round(*store, clock.now()).troubles;
+  REQUIRE(troubles.size() == 1);
+  CHECK(troubles[0].find("signed approvals at this bridge") != std::string::npos);
+  CHECK(open_requests() == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "what cannot be renewed is told once a day and holds up nothing") {
+  bring(first(), kDay * 50);
   clock.advance(kDay * 20);
   settings.tokens.front().stores_certificates = false;
   service::Sweep s = sweep();
@@ -154,6 +237,8 @@ TEST_CASE_METHOD(Fixture, "what cannot be renewed is told once and holds up noth
   REQUIRE(troubles.size() == 1);
   CHECK(troubles[0].find("certificates: false") != std::string::npos);
   CHECK(s.round(*store, clock.now()).troubles.empty());
+  clock.advance(kDay);
+  CHECK(s.round(*store, clock.now()).troubles.size() == 1);
   CHECK(open_requests() == 0);
 }
 

@@ -29,6 +29,7 @@ class BrokenWorld : public service::World {
   std::shared_ptr<Token> token(const std::string&) override { throw Error{ErrorKind::unavailable, "no token"}; }
   std::vector<Bytes> anchors(const Order&) override { return {}; }
   std::optional<CertificateRecord> certificate(const std::string&) override { return std::nullopt; }
+  bool replaced_at(const std::string&, const std::string&) override { return false; }
   bool is_issuer(const std::string&) override { return false; }
   const Clock& clock() const override { return time; }
   FakeClock time;
@@ -148,6 +149,34 @@ TEST_CASE("no two runs of a hook have the same attempt, whatever ended the ones 
   const auto failed = run("exit 1");
   REQUIRE(std::holds_alternative<TargetFailed>(failed));
   CHECK(std::get<TargetFailed>(failed).attempt == 6);
+}
+
+TEST_CASE("a place where a newer certificate was put is not given the older one back") {
+  class Late final : public BrokenWorld {
+   public:
+    std::optional<CertificateRecord> certificate(const std::string&) override {
+      CertificateRecord record;
+      record.fingerprint = "ff";
+      record.der = {0x30, 0x00};
+      return record;
+    }
+    bool replaced_at(const std::string& fingerprint, const std::string& target) override {
+      return fingerprint == "ff" && target.starts_with("hook:");
+    }
+  };
+  Late world;
+  service::Effects effects(world);
+  const std::string hook = R"(hook:["false"])";
+  Claim claim;
+  claim.record.order = order_of("0A1B2C3D4E5F6G7H", Instant{});
+  claim.record.state = Installing{{key_of_test(), draft_of_test(Instant{}), 1},
+                                  "ff",
+                                  {TargetState{service::install_target(hook), TargetState::Stage::failed, 3, "no"}},
+                                  {}};
+  claim.effect = {EffectName::install, {}, 0, hook};
+  const auto event = effects.run(claim, Instant{}, std::chrono::seconds{20}).event.value();
+  REQUIRE(std::holds_alternative<TargetSkipped>(event));
+  CHECK(std::get<TargetSkipped>(event).target == hook);
 }
 
 TEST_CASE("a submission is not begun past its journalled deadline however long its provider took to be made") {

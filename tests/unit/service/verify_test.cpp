@@ -85,6 +85,7 @@ class Answered final : public service::World {
     return trusted;
   }
   std::optional<CertificateRecord> certificate(const std::string&) override { return std::nullopt; }
+  bool replaced_at(const std::string&, const std::string&) override { return false; }
   bool is_issuer(const std::string&) override { return false; }
   const Clock& clock() const override { return clock_; }
 
@@ -100,6 +101,18 @@ std::string why_unreadable(const EffectOutcome& outcome) {
 }
 
 }  // namespace
+
+TEST_CASE("a renewal that is answered with the certificate that was to be renewed is for a person") {
+  Answered answered;
+  answered.claim.record.order.kind = Kind::renew;
+  answered.claim.record.order.predecessor =
+      Predecessor{hex(sha256(answered.provider_->issued.certificate)), {}, SpkiHash{}, "current", {}, ""};
+  const EffectOutcome outcome = answered.run();
+  CHECK(why_unreadable(outcome).find("the very certificate that was to be renewed") != std::string::npos);
+  CHECK_FALSE(outcome.certificate);
+  answered.claim.record.order.predecessor->certificate = std::string(64, '0');
+  CHECK(std::holds_alternative<Verified>(answered.run().event.value()));
+}
 
 TEST_CASE("a certificate as asked is verified") {
   Answered answered;
@@ -158,6 +171,8 @@ TEST_CASE("a revocation needs no CSR for its draft") {
   answered.claim.record.order.kind = Kind::revoke;
   answered.claim.record.order.predecessor = Predecessor{};
   answered.claim.record.order.predecessor->certificate = "c0ffee";
+  answered.claim.record.order.predecessor->der = answered.provider_->issued.certificate;
+  answered.claim.record.order.reason = "superseded";
   answered.claim.record.state = Preparing{};
   answered.claim.effect = {EffectName::build_draft, {}, 0, ""};
   const EffectOutcome outcome = answered.run();
@@ -166,6 +181,7 @@ TEST_CASE("a revocation needs no CSR for its draft") {
   REQUIRE(frozen != nullptr);
   CHECK(frozen->draft.csr.empty());
   CHECK(frozen->draft.summary.find("c0ffee") != std::string::npos);
+  CHECK(frozen->draft.summary.find("reason superseded") != std::string::npos);
 }
 
 TEST_CASE("a CSR is not signed with an algorithm that its key cannot do") {

@@ -1,4 +1,5 @@
 // The file itself: its mode, its version, what is no store, damage, a full disk, other processes.
+#include "foreign.h"
 #include "store/sqlite_store.h"
 #include "support/fake_clock.h"
 #include "support/requests.h"
@@ -35,18 +36,6 @@ struct Fixture {
     return SqliteStore::open(file, clock, options);
   }
 };
-
-// Another program at the file: SQLite's own, without any of our rules. The error message, or "".
-std::string foreign(const std::filesystem::path& file, const std::string& sql) {
-  sqlite3* database = nullptr;
-  REQUIRE(sqlite3_open(file.c_str(), &database) == SQLITE_OK);
-  char* message = nullptr;
-  sqlite3_exec(database, sql.c_str(), nullptr, nullptr, &message);
-  std::string text = message == nullptr ? "" : message;
-  sqlite3_free(message);
-  sqlite3_close(database);
-  return text;
-}
 
 std::string content(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
@@ -120,7 +109,7 @@ TEST_CASE_METHOD(Fixture, "a store is in write-ahead mode for every program") {
 
 TEST_CASE_METHOD(Fixture, "a store of a newer version is a conflict and not one octet of it changes") {
   open();
-  REQUIRE(foreign(file, "PRAGMA user_version = 3") == "");
+  REQUIRE(foreign(file, "PRAGMA user_version = " + std::to_string(store::kSchemaVersion + 1)) == "");
   const std::string before = content(file);
   CHECK(kind_thrown([&] { open(); }) == ErrorKind::conflict);
   CHECK(content(file) == before);

@@ -1,5 +1,7 @@
 // The life of certificate and key records.
+#include "base/error.h"
 #include "base/json.h"
+#include "foreign.h"
 #include "store/sqlite_store.h"
 #include "support/fake_clock.h"
 #include "support/requests.h"
@@ -300,4 +302,106 @@ TEST_CASE_METHOD(Fixture, "what a person installs is recorded and audited") {
   store->note_installed("aa11", "file:/y.pem", "uid:ann", clock.now());
   CHECK(store->certificate("aa11").value().installed == Names{"file:/y.pem"});
   CHECK(facts("certificate-installed") == Names{">file:/y.pem", ">file:/y.pem"});
+}
+
+TEST_CASE_METHOD(Fixture, "an order about a certificate that changed meanwhile is a conflict and leaves nothing") {
+  bring(first(), "aa11", "5b01");
+  install_all(first());
+  // Two processes looked at the same moment; the other one renewed it to the end.
+  const Order mine = about(Kind::renew, "0A1B2C3D4E5F6G7K", "aa11");
+  const Order theirs = about(Kind::renew, "0A1B2C3D4E5F6G7J", "aa11");
+  bring(theirs, "bb22", "5b02");
+  install_all(theirs);
+  REQUIRE(status("aa11") == "superseded");
+  try {
+    store->create(mine, {{clock.now(), "uid:ann", Created{mine}}}, begin(mine, {}));
+    FAIL("it was renewed twice");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::conflict);
+    CHECK(error.detail("status") == "superseded");
+  }
+  CHECK_FALSE(store->find(mine.id));
+}
+
+TEST_CASE_METHOD(Fixture, "what was renewed while its revocation came to nothing is superseded, not current") {
+  bring(first(), "aa11", "5b01");
+  install_all(first());
+  const Order renewal = about(Kind::renew, "0A1B2C3D4E5F6G7J", "aa11");
+  bring(renewal, "bb22", "5b02");
+  const Order revocation = about(Kind::revoke, "0A1B2C3D4E5F6G7K", "aa11");
+  store->create(revocation, {{clock.now(), "uid:ann", Created{revocation}}}, begin(revocation, {}));
+  install_all(renewal);
+  CHECK(status("aa11") == "revoking");
+  step(revocation.id, CancelAsked{"no"});
+  CHECK(status("aa11") == "superseded");
+  CHECK(facts("certificate-status") == Names{"current>revoking", "revoking>superseded"});
+}
+
+TEST_CASE_METHOD(Fixture, "a target is replaced once a later certificate is there, and only that one") {
+  bring(first(), "aa11", "5b01");
+  const Order second = about(Kind::renew, "0A1B2C3D4E5F6G7J", "aa11");
+  bring(second, "bb22", "5b02");
+  CHECK_FALSE(store->replaced_at("aa11", "token"));
+  Order third = about(Kind::renew, "0A1B2C3D4E5F6G7K", "bb22");
+  third.key.cka_id = "ee" + third.key.cka_id.substr(2);
+  bring(third, "cc33", "5b03");
+  step(third.id, TargetInstalled{"token"});
+  CHECK(store->replaced_at("aa11", "token"));
+  CHECK(store->replaced_at("bb22", "token"));
+  CHECK_FALSE(store->replaced_at("cc33", "token"));
+  CHECK_FALSE(store->replaced_at("aa11", "file:/x.pem"));
+  CHECK_FALSE(store->replaced_at("", "token"));
+}
+
+TEST_CASE_METHOD(Fixture, "certificates are asked for by key, without those in hand, and where the clock was wrong") {
+  bring(first(), "aa11", "5b01");
+  install_all(first());
+  CertificateQuery query;
+  query.spki = SpkiHash{"5b01"};
+  CHECK(store->certificates(query).size() == 1);
+  query.spki = SpkiHash{"5b02"};
+  CHECK(store->certificates(query).empty());
+  CHECK(store->has_certificate(SpkiHash{"5b01"}));
+  CHECK_FALSE(store->has_certificate(SpkiHash{"5b02"}));
+  KeyQuery key;
+  key.token = first().token;
+  key.cka_id = first().key.cka_id;
+  CHECK(store->keys(key).size() == 1);
+  key.cka_id = "00";
+  CHECK(store->keys(key).empty());
+
+  query = {};
+  query.statuses = {"current"};
+  query.profile = "server";
+  query.without_request = true;
+  CHECK(store->certificates(query).size() == 1);
+  const Order renewal = about(Kind::renew, "0A1B2C3D4E5F6G7J", "aa11");
+  store->create(renewal, {{clock.now(), "uid:ann", Created{renewal}}}, begin(renewal, {}));
+  CHECK(store->certificates(query).empty());
+  step(renewal.id, CancelAsked{"no"});
+  CHECK(store->certificates(query).size() == 1);
+  query.statuses.clear();
+  CHECK_THROWS_AS(store->certificates(query), Error);
+
+  CHECK(store->not_past_their_end(clock.now()).empty());
+  store->change_records({{Of::certificate, "aa11", {"current"}, "expired"}}, "worker:w", clock.now());
+  CHECK(store->not_past_their_end(clock.now()).size() == 1);
+  CHECK(store->not_past_their_end(clock.now() + 24h * 91).empty());
+}
+
+TEST_CASE_METHOD(Fixture, "a damaged certificate hides no other one, and none is changed or deleted") {
+  bring(first(), "aa11", "5b01");
+  install_all(first());
+  const Order renewal = about(Kind::renew, "0A1B2C3D4E5F6G7J", "aa11");
+  bring(renewal, "bb22", "5b02");
+  for (const char* sql : {"DELETE FROM certificates", "UPDATE certificates SET der = x'3000'",
+                          "UPDATE certificates SET predecessor = ''", "UPDATE certificates SET spki = 'ab'"}) {
+    INFO(sql);
+    CHECK_FALSE(foreign(folder / "store.db", sql).empty());
+  }
+  REQUIRE(foreign(folder / "store.db", "UPDATE certificates SET chain = 'no JSON' WHERE fingerprint = 'aa11'") == "");
+  const auto left = store->certificates();
+  REQUIRE(left.size() == 1);
+  CHECK(left[0].fingerprint == "bb22");
+  CHECK_THROWS_AS(store->certificate("aa11"), Error);
 }
