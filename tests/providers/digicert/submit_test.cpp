@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "bench.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 using namespace hsmbridge;
@@ -22,11 +23,86 @@ const Report& accepted(const SubmitAnswer& answer) {
 TEST_CASE("a draft is nothing beyond the CSR, and only what can be carried out is drafted") {
   TlmBench bench;
   bench.freeze();
-  CHECK(bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now()).to_be_signed.empty());
+  const ProviderDraft draft = bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now());
+  CHECK(draft.to_be_signed.empty());
+  CHECK(pinned_from(draft.provider_state).profile == test::kTlmProfileId);
+  CHECK(pinned_from(draft.provider_state).seat == "ops@example.com");
   bench.order.kind = Kind::revoke;
   CHECK_NOTHROW(bench.provider().draft(bench.order, {}, bench.clock.now()));
   bench.order.kind = Kind::crl;
   CHECK_THROWS_AS(bench.provider().draft(bench.order, {}, bench.clock.now()), Error);
+}
+
+TEST_CASE("what was fixed while drafting counts, whatever the configuration says by then") {
+  TlmBench bench;
+  bench.freeze();
+  bench.draft.provider_state = bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now()).provider_state;
+  // Somebody edits the configuration, and the process starts again.
+  bench.settings.profile = "11111111-0000-4000-8000-000000000000";
+  bench.settings.seat = "others@example.com";
+  bench.made.reset();
+  bench.then_profile();
+  bench.transport->then(providers::AnswerLost{"cut"});
+  CHECK(std::holds_alternative<OutcomeUnknown>(bench.submit()));
+  CHECK(bench.transport->lines().front() == "GET /mpki/api/v2/profile/" + test::kTlmProfileId);
+  CHECK(bench.sent_json(1).at("profile").at("id").as_string() == test::kTlmProfileId);
+  CHECK(bench.sent_json(1).at("seat").at("seat_id").as_string() == "ops@example.com");
+
+  bench.transport->then(200, TlmBench::found({}));
+  bench.then_profile();
+  bench.transport->then(200, TlmBench::found({}));
+  ProviderCall lost = bench.call();
+  lost.submission = nullptr;
+  CHECK(std::holds_alternative<Absent>(bench.provider().look_up(lost)));
+  for (const std::size_t i : {2U, 4U})
+    CHECK(bench.transport->lines().at(i).find("seat_id=ops%40example.com") != std::string::npos);
+  CHECK(bench.transport->lines().at(3) == "GET /mpki/api/v2/profile/" + test::kTlmProfileId);
+}
+
+TEST_CASE("a seat that wants a common name is drafted without one and complained about by the check") {
+  TlmBench bench;
+  bench.settings.seat = "{cn}";
+  bench.ask.content.subject = x509::Name::parse("C=CH");
+  bench.freeze();
+  bench.draft.provider_state = bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now()).provider_state;
+  bench.then_profile();
+  const std::vector<std::string> problems = bench.provider().check(bench.call());
+  CHECK(std::count_if(problems.begin(), problems.end(), [](const std::string& one) {
+          return one.find("the request has no common name") != std::string::npos;
+        }) == 1);
+}
+
+TEST_CASE("the deadline that was journalled goes with every request that creates something") {
+  TlmBench bench;
+  bench.freeze();
+  ProviderCall call = bench.call();
+  call.call_until = bench.clock.since_boot() + 7s;
+  bench.then_profile();
+  bench.transport->then(400, kWrongForm).then(400, kWrongForm);
+  CHECK(std::holds_alternative<RefusedForGood>(bench.provider().submit(call)));
+  REQUIRE(bench.transport->sent.size() == 3);
+  CHECK(bench.transport->sent[1].call_until == call.call_until);
+  CHECK(bench.transport->sent[2].call_until == call.call_until);
+}
+
+TEST_CASE("an API key that the service quotes is in no message") {
+  TlmBench bench;
+  bench.options.api_key = [] { return Secret("c0ffee_secret"); };
+  bench.freeze();
+  bench.then_profile();
+  const auto [status, body, type] = GENERATE(table<long, std::string, std::string>(
+      {{401L, "invalid key c0ffee_secret", "text/plain"},
+       {502L, "no upstream for x-api-key: c0ffee_secret", "text/plain"},
+       {403L, R"({"errors":[{"code":"no_access","message":"key c0ffee_secret, again c0ffee_secret"}]})",
+        "application/json"}}));
+  bench.transport->then(status, body, type);
+  const SubmitAnswer answer = bench.submit();
+  std::string said;
+  if (const auto* unknown = std::get_if<OutcomeUnknown>(&answer)) said = unknown->why;
+  if (const auto* refused = std::get_if<RefusedForGood>(&answer)) said = refused->error.message();
+  if (const auto* again = std::get_if<NotAccepted>(&answer)) said = again->error.message();
+  CHECK(said.find("c0ffee") == std::string::npos);
+  CHECK(said.find("(the API key)") != std::string::npos);
 }
 
 TEST_CASE("a check reads the profile and tells everything that is wrong in one list") {
@@ -295,6 +371,10 @@ TEST_CASE("where no renewal is possible a fresh request is made and says why") {
   SECTION("another profile") {
     bench.order.predecessor->provider_state = to_text(Pinned{"other", "s", ""});
     why = "the old one was issued under another profile";
+  }
+  SECTION("another seat") {
+    bench.order.predecessor->provider_state = to_text(Pinned{test::kTlmProfileId, "former@example.com", ""});
+    why = "the old one was issued for another seat";
   }
   SECTION("no state") {
     bench.order.predecessor->provider_state.clear();
