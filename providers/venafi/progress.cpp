@@ -117,7 +117,8 @@ Refused refused_by(const ApprovalRequest& approval, const std::map<std::string, 
     if (!outcome.user.empty()) refused.by += (refused.by.empty() ? "" : ", ") + called(outcome.user, people);
     if (!outcome.reason.empty()) refused.why += (refused.why.empty() ? "" : "; ") + x509::printable(outcome.reason);
   }
-  if (refused.by.empty() && approval.status == "EXPIRED") refused.why = "nobody approved it in time";
+  refused.expired = refused.by.empty() && approval.status == "EXPIRED";
+  if (refused.expired) refused.why = "nobody approved it in time";
   return refused;
 }
 
