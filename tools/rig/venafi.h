@@ -125,6 +125,7 @@ class Venafi final : public Simulator {
   Answer approval_request(const Call&, const Caller&, const Parameters&);
   Answer decide(const Call&, const Caller&, const Parameters&);
   void decide(CloudRequest& request, const User& by, bool approve, const std::string& reason);
+  void reject_overdue(CloudRequest& request);
   Answer control_decision(const Json& body, bool approve);
   const User& user_named(const std::string& name) const;
 
@@ -180,6 +181,8 @@ Json body_of(const Call& call);
 void only(const Json& json, const std::vector<std::string_view>& known);
 // A member's text, "" when it is absent or null. Another type is refused.
 std::string text_in(const Json& json, std::string_view name);
+// subjectAlternativeNamesByType: a list for each of the nine kinds.
+Json names_json(const CsrFacts& csr);
 // Refuses what is no UUID (10055).
 void must_be_uuid(const std::string& id);
 

@@ -217,3 +217,15 @@ TEST_CASE("the simulated Venafi keeps its keys and its CA over a restart, and fo
   cloud.service.reset();
   CHECK(cloud.service.requests().as_array().empty());
 }
+
+TEST_CASE("the simulated Venafi rejects by itself what nobody approved in time") {
+  Cloud cloud;
+  const std::string id = cloud.submit("Approval").at("id").as_string();
+  const std::string approval = "/v1/certificaterequests/approvalrequests/" + id;
+  cloud.service.advance(std::chrono::hours{24 * 7 - 1});
+  CHECK(cloud.call("GET", kRequests + "/" + id, {}, 200).at("status").as_string() == "PENDING_APPROVAL");
+  cloud.service.advance(std::chrono::hours{1});
+  CHECK(cloud.call("GET", kRequests + "/" + id, {}, 200).at("status").as_string() == "REJECTED_APPROVAL");
+  CHECK(cloud.call("GET", approval, {}, 200).at("status").as_string() == "EXPIRED");
+  cloud.call("POST", "/v1/certificaterequests/" + id + "/approval/APPROVE", Json::object({{"reason", ""}}), 412, "bob");
+}
