@@ -359,6 +359,8 @@ Report VenafiProvider::poll(const ProviderCall& call) {
 Report VenafiProvider::not_there_yet(const ProviderCall& call, Report report, State state,
                                      const std::string& why) const {
   report.standing = Standing::ready;
+  report.provider_status =
+      state.certificates.empty() ? "ISSUED, but not which certificate" : "ISSUED, but not in the inventory yet";
   report.message = why;
   if (!state.missing_since) state.missing_since = call.now;
   if (call.now - *state.missing_since >= settings_.inventory_lag) {
@@ -462,10 +464,11 @@ std::vector<std::string> VenafiProvider::test() {
   learnt.push_back(fmt::format("zone {}: issuing template {}, authority {}", settings_.zone.text(), here.rules.name,
                                here.rules.authority));
   if (!here.rules.validity.empty()) learnt.push_back("longest validity: " + here.rules.validity);
-  if (!here.rules.status.empty() && here.rules.status != "AVAILABLE")
-    learnt.push_back(fmt::format("NOT USABLE: the template is {} {}", here.rules.status, here.rules.reason));
-  if (here.rules.csr_upload_allowed == false)
-    learnt.emplace_back("NOT USABLE: the template takes no CSRs made elsewhere (csrUploadAllowed is false)");
+  if (const auto unusable = obstacles(here.rules); !unusable.empty()) {
+    Error error(ErrorKind::refused, "nothing can be ordered there: " + unusable.front());
+    for (const std::string& line : learnt) error.with("learnt", line);
+    throw error;
+  }
   return learnt;
 }
 

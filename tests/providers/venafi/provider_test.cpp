@@ -195,7 +195,7 @@ TEST_CASE("a rejection names who and why, every final status ends at once") {
   bench.transport->then(200, approvals("REJECTED", R"({"userId":"u1","status":"REJECTED","reason":"wrong team"})"));
   const Report rejected = bench.provider().poll(bench.call());
   CHECK(rejected.standing == Standing::rejected);
-  CHECK(rejected.by == "u1");
+  CHECK(rejected.by == "user u1");
   CHECK(rejected.message == "wrong team");
   for (const auto& [status, standing] :
        {std::pair{"REJECTED", Standing::rejected}, std::pair{"FAILED", Standing::failed},
@@ -485,14 +485,22 @@ TEST_CASE("a test of the provider says what a user needs to know") {
   ProviderBench bench;
   bench.transport->then(200, R"({"user":{"username":"ops@x"},"company":{"id":"c","urlPrefix":"x"},)"
                              R"("apiKey":{"validityEndDate":"2027-01-01T00:00:00.000+0000"}})");
-  Json rules = test::open_template();
-  rules.set("csrUploadAllowed", false);
-  bench.zone(rules);
+  bench.zone();
   const auto lines = bench.provider().test();
-  REQUIRE(lines.size() == 4);
+  REQUIRE(lines.size() == 3);
   CHECK(lines[0] == "API key of ops@x at x, valid until 2027-01-01T00:00:00Z");
   CHECK(says(lines[1], "zone Payments\\Default: issuing template Test Certs, authority BUILTIN"));
-  CHECK(says(lines[3], "NOT USABLE"));
+
+  for (const char* wrong : {"csrUploadAllowed", "status"}) {
+    ProviderBench unusable;
+    Json rules = test::open_template();
+    rules.set(wrong, std::string(wrong) == "status" ? Json("UNAVAILABLE") : Json(false));
+    unusable.transport->then(200, R"({"company":{"id":"c"}})");
+    unusable.zone(rules);
+    const Error refused = error_of([&] { unusable.provider().test(); });
+    CHECK(refused.kind() == ErrorKind::refused);
+    CHECK(says(refused.message(), "issuing template Test Certs"));
+  }
 
   ProviderBench alone;
   alone.transport->then(200, R"({"user":{"username":"ops@x"}})");

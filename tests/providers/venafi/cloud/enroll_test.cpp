@@ -98,7 +98,7 @@ TEST_CASE("one rejection ends a request at once, with who and why") {
   flow.rig.command("venafi reject --id " + flow.submission.reference.str() + " --by bob --reason 'not ours'");
   const Report report = flow.poll();
   CHECK(report.standing == Standing::rejected);
-  CHECK(report.by == flow.rig.about().at("users").at("bob").as_string());
+  CHECK(report.by == "user " + flow.rig.about().at("users").at("bob").as_string());
   CHECK(report.message == "not ours");
 }
 
