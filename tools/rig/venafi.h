@@ -96,6 +96,14 @@ class Venafi final : public Simulator {
   std::string own_jwt(const std::string& subject);
   void load_credentials();
 
+  // venafi_accounts.cpp
+  Answer ca_account(const Call&, const Caller&, const Parameters&);
+  Answer ca_accounts(const Call&, const Caller&, const Parameters&);
+  Answer user_by_id(const Call&, const Caller&, const Parameters&);
+  Answer all_teams(const Call&, const Caller&, const Parameters&);
+  Json ca_account_json(const std::string& authority) const;
+  Json to_json(const User& user) const;
+
   // venafi_templates.cpp
   void make_templates();
   Answer application_by_name(const Call&, const Caller&, const Parameters&);
@@ -146,6 +154,8 @@ class Venafi final : public Simulator {
   const Clock& clock_;
   mutable std::mutex mutex_;
   std::string company_;
+  const std::string ca_account_ = new_uuid();
+  const std::string ca_product_ = new_uuid();
   std::map<std::string, User> users_;  // by name
   std::map<std::string, ServiceAccount> accounts_;
   std::map<std::string, AccessToken> tokens_;
