@@ -88,12 +88,19 @@ class TokenCredentials final : public Credentials {
  private:
   void get(Duration limit) {
     const std::string what = "POST " + order_.path;
-    HttpRequest request{"POST", order_.path, {}, order_.body(), HttpRequest::Repeat::never, limit};
+    const Duration begin = clock_.since_boot();
+    HttpRequest request{"POST", order_.path, {}, order_.body(), HttpRequest::Repeat::never, {}};
+    // Making the JWT may have waited for the token that holds its key.
+    limit -= clock_.since_boot() - begin;
+    request.time_limit = limit;
     request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
     request.headers.emplace_back("Accept", "application/json");
     if (limit <= Duration::zero())
       throw Error(ErrorKind::unavailable, what + ": the time limit was over before it was sent");
+    // Its life began at the endpoint, at the earliest when it was asked for.
+    const Duration asked = clock_.since_boot();
     Exchange exchange = transport_->send(request);
+    leave_out(exchange, std::string_view(request.body).substr(request.body.rfind('=') + 1));
     Token token;
     try {
       token = token_from(token_success_of(what, exchange).body);
@@ -107,7 +114,7 @@ class TokenCredentials final : public Credentials {
       throw;
     }
     const Duration lifetime = token.lifetime.value_or(kUnstated);
-    renew_at_ = clock_.since_boot() + lifetime - std::min(kMargin, lifetime / 4);
+    renew_at_ = asked + lifetime - std::min(kMargin, lifetime / 4);
     token_ = Secret(std::move(token.value));
   }
 
@@ -120,6 +127,21 @@ class TokenCredentials final : public Credentials {
 };
 
 }  // namespace
+
+void leave_out(providers::Exchange& exchange, std::string_view secret) {
+  // A shorter one protects nothing, and would be found in ordinary words.
+  constexpr std::size_t kShortest = 8;
+  auto* answer = std::get_if<HttpAnswer>(&exchange);
+  if (answer == nullptr || answer->status < 300 || secret.size() < kShortest) return;
+  std::string clean;
+  std::string_view rest = answer->body;
+  for (std::size_t at = rest.find(secret); at != std::string_view::npos; at = rest.find(secret)) {
+    clean.append(rest.substr(0, at)).append("(left out)");
+    rest.remove_prefix(at + secret.size());
+  }
+  clean.append(rest);
+  answer->body = std::move(clean);
+}
 
 std::unique_ptr<Credentials> stored_credentials(Credentials::Kind kind, SecretGetter source, bool reread) {
   return std::make_unique<StoredCredentials>(kind, std::move(source), reread);

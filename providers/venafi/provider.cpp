@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "providers/venafi/look_up.h"
+#include "providers/venafi/predecessor.h"
 #include "providers/venafi/progress.h"
 #include "providers/venafi/revocation.h"
 #include "x509/certificate.h"
@@ -23,6 +24,8 @@ using namespace workflow;
 
 // How long a zone that was read is taken for current: a batch of requests asks once.
 constexpr Duration kPlaceAge = std::chrono::minutes{1};
+// Of certificates that are asked for one by one; no authority has more above it.
+constexpr std::size_t kLongestChain = 10;
 
 x509::Ask ask_of(const Order& order) {
   try {
@@ -38,25 +41,24 @@ const Submission& submission_of(const ProviderCall& call) {
   return *call.submission;
 }
 
-const Predecessor& predecessor_of(const Order& order) {
-  if (!order.predecessor || order.predecessor->der.empty())
-    throw Error(ErrorKind::internal, "the order does not hold the certificate that it is about");
-  return *order.predecessor;
+void must_be_about(const CertificateRequest& request, const ProviderReference& reference) {
+  if (!same_id(request.id, reference.str()))
+    throw Error(ErrorKind::corrupt, fmt::format("the service was asked about request {} and answered about {}",
+                                                reference.str(), x509::printable(request.id)));
 }
 
-// UUIDs are compared without regard to letter case (RFC 9562 §4): a person may have typed one.
-bool same_id(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
-}
-
-// What was stored may be another provider's, when a certificate moved from one to the other.
-State state_of(const Predecessor& predecessor) {
-  try {
-    return state_from(predecessor.provider_state);
-  } catch (const Error&) {
-    return {};
-  }
+// Whoever approves a request of ours must approve what we sent.
+void must_ask_for(const CertificateRequest& request, ByteView csr) {
+  const auto sent = [&] {
+    try {
+      return x509::read_csr(as_bytes(request.csr));
+    } catch (const Error& error) {
+      throw Error(ErrorKind::corrupt,
+                  fmt::format("the service does not show the CSR of request {}: {}", request.id, error.message()));
+    }
+  }();
+  if (!equal(sent, csr))
+    throw Error(ErrorKind::corrupt, fmt::format("request {} at the service is for another CSR than ours", request.id));
 }
 
 State state_with(State state, const CertificateRequest& request) {
@@ -129,8 +131,10 @@ VenafiProvider::Place VenafiProvider::find_place(Duration limit) {
   try {
     application = client_->application(zone.application, limit / 2);
   } catch (const Error& error) {
-    // The service answers 400 as well as 404 for a name that it does not know.
-    if (error.kind() != ErrorKind::not_found && error.detail("http") != "400") throw;
+    // The service answers 400 as well as 404 for a name that it does not know, and always with a code: a 404 without
+    // one is a proxy's, and a refused credential may be a 400 too.
+    const bool unknown = error.kind() == ErrorKind::not_found || error.detail("http") == "400";
+    if (!unknown || error.kind() == ErrorKind::denied || error.detail("code").empty()) throw;
     throw Error(ErrorKind::invalid_input,
                 fmt::format("the service has no application \"{}\" that these credentials may use ({})",
                             x509::printable(zone.application), error.message()))
@@ -311,16 +315,23 @@ void VenafiProvider::add_approvals(const std::string& id, Report& report, Durati
       report.progress.note = "the service does not say who must approve";
       return;
     }
+    if (!approval->entity.empty() && !same_id(approval->entity, id))
+      throw Error(ErrorKind::corrupt,
+                  fmt::format("the service was asked about the approval of {} and answered about {}", id,
+                              x509::printable(approval->entity)));
     report.progress = venafi::progress_of(*approval, settings_.people);
     if (report.standing == Standing::rejected) {
       const Refused refused = refused_by(*approval, settings_.people);
       report.by = refused.by;
       if (!refused.why.empty()) report.message = refused.why;
+      if (refused.expired) report.standing = Standing::expired;
     }
   } catch (const Error& error) {
     // Who may order need not be somebody who may see the approvers: the status itself is what counts.
     log::debug(fmt::format("provider {}: the approvers of {} are not shown: {}", settings_.name, id, error.message()));
-    report.progress.note = "who must approve is not shown to these credentials";
+    report.progress.note = error.kind() == ErrorKind::denied || error.kind() == ErrorKind::refused
+                               ? "who must approve is not shown to these credentials"
+                               : "who must approve could not be read";
   }
 }
 
@@ -335,9 +346,7 @@ Report VenafiProvider::status(const ProviderCall& call) {
     return report;
   }
   const CertificateRequest& now = *answer.request;
-  if (!same_id(now.id, submission.reference.str()))
-    throw Error(ErrorKind::corrupt, fmt::format("the service was asked about request {} and answered about {}",
-                                                submission.reference.str(), x509::printable(now.id)));
+  must_be_about(now, submission.reference);
   Report report = report_with(now, state_from(submission.provider_state));
   report.reference = {};
   report.retry_after = answer.retry_after;
@@ -354,6 +363,8 @@ Report VenafiProvider::poll(const ProviderCall& call) {
 Report VenafiProvider::not_there_yet(const ProviderCall& call, Report report, State state,
                                      const std::string& why) const {
   report.standing = Standing::ready;
+  report.provider_status =
+      state.certificates.empty() ? "ISSUED, but not which certificate" : "ISSUED, but not in the inventory yet";
   report.message = why;
   if (!state.missing_since) state.missing_since = call.now;
   if (call.now - *state.missing_since >= settings_.inventory_lag) {
@@ -404,101 +415,6 @@ CancelAnswer VenafiProvider::cancel(const ProviderCall& call) {
       "is checked and kept, and not installed"};
 }
 
-// ---- revocation -----------------------------------------------------------------------------------------------------
-
-SubmitAnswer VenafiProvider::submit_revocation(const ProviderCall& call) {
-  std::string text;
-  std::string fingerprint;
-  State state;
-  try {
-    const Predecessor& predecessor = predecessor_of(call.order);
-    const auto reason = reason_word(call.order.reason);
-    if (!reason)
-      throw Error(ErrorKind::refused,
-                  fmt::format("the service has no word for the revocation reason \"{}\"; it has: {}", call.order.reason,
-                              known_reasons()));
-    fingerprint = fingerprint_of(predecessor.der);
-    text = revoke_text(fingerprint, *reason, "hsmbridge request " + mark_of(call));
-    state = state_of(predecessor);
-    if (state.request.empty()) state.request = predecessor.reference.str();
-  } catch (const Error& error) {
-    return RefusedForGood{error};
-  }
-  RevocationVerdict verdict = [&]() -> RevocationVerdict {
-    try {
-      return client_->revoke(text, call.time_limit, call.call_until);
-    } catch (const Error& error) {
-      if (error.kind() == ErrorKind::internal) return OutcomeUnknown{error.message()};
-      if (error.kind() == ErrorKind::denied) return RefusedForGood{error};
-      return NotAccepted{error, std::nullopt};
-    }
-  }();
-  if (auto* refused = std::get_if<RefusedForGood>(&verdict)) return std::move(*refused);
-  if (auto* again = std::get_if<NotAccepted>(&verdict)) return std::move(*again);
-  if (auto* unknown = std::get_if<OutcomeUnknown>(&verdict)) return std::move(*unknown);
-  Report report = venafi::report_of(std::get<RevocationTaken>(verdict).answer);
-  report.reference = ProviderReference(fingerprint);
-  report.provider_state = to_text(state);
-  return Accepted{std::move(report)};
-}
-
-// Three places could say that a revocation took effect. GraphQL's own `revocation.status` cannot: its last good word is
-// SUBMITTED. So the word comes from the certificate request, whose documented enumeration ends in REVOKED; and, for a
-// certificate whose request is not known (it was imported, or its record is older), from `globalRevocation`, which the
-// service reads in the authorities' revocation lists.
-Report VenafiProvider::revocation(const Order& order, Duration limit) {
-  const Predecessor& predecessor = predecessor_of(order);
-  const std::string fingerprint = fingerprint_of(predecessor.der);
-  const RevocationAnswer answer = client_->revocation(fingerprint, limit / 2);
-  Report report = venafi::report_of(answer);
-  if (report.standing == Standing::done) return report;
-  std::string request = state_of(predecessor).request;
-  if (request.empty()) request = predecessor.reference.str();
-  if (!request.empty()) {
-    const Status status = client_->request(request, limit / 2);
-    if (status.request && status.request->status == "REVOKED") {
-      report.standing = Standing::done;
-      report.provider_status = "REVOKED";
-      report.message.clear();
-      report.progress = {};
-      return report;
-    }
-  }
-  if (!answer.present) {
-    report.standing = Standing::gone;
-    report.provider_status = "unknown there";
-    report.message = "the service does not know the certificate with the fingerprint " + fingerprint;
-  }
-  return report;
-}
-
-LookUpAnswer VenafiProvider::look_up_revocation(const ProviderCall& call) {
-  const std::string fingerprint = fingerprint_of(predecessor_of(call.order).der);
-  Report report = revocation(call.order, call.time_limit);
-  switch (report.standing) {
-    case Standing::gone:
-      return CannotTell{report.message + ", so it cannot say whether the revocation arrived"};
-    case Standing::rejected:
-    case Standing::failed:
-    case Standing::unrecognised:
-      // It may be the end of an earlier revocation, and the service shows one at a time.
-      return CannotTell{
-          fmt::format("the service shows a revocation of this certificate that is {} ({}); it may be an "
-                      "earlier one: look at it there, then `hsmbridge request resolve ID --reference {}` "
-                      "or --not-there",
-                      report.provider_status, report.message, fingerprint)};
-    default:
-      break;
-  }
-  // One certificate, asked for by its only name: no revocation shown means that none arrived.
-  if (report.provider_status.empty()) return Absent{};
-  State state = state_of(predecessor_of(call.order));
-  if (state.request.empty()) state.request = predecessor_of(call.order).reference.str();
-  report.reference = ProviderReference(fingerprint);
-  report.provider_state = to_text(state);
-  return Found{std::move(report)};
-}
-
 // ---- read -----------------------------------------------------------------------------------------------------------
 
 Issued VenafiProvider::read(const ProviderCall& call, const Handout& handout) {
@@ -518,10 +434,11 @@ Issued VenafiProvider::read(const ProviderCall& call, const Handout& handout) {
   if (!issued.chain.empty() || call.submission == nullptr) return issued;
   // It came without its chain: the request told the ids of the authorities' certificates.
   const State state = state_from(call.submission->provider_state);
-  for (std::size_t i = 1; i < state.certificates.size(); ++i) {
+  const std::size_t end = std::min(state.certificates.size(), kLongestChain);
+  for (std::size_t i = 1; i < end; ++i) {
     try {
       const Contents contents = client_->contents(state.certificates[i], Client::ChainOrder::leaf_only,
-                                                  call.time_limit / static_cast<int>(state.certificates.size()));
+                                                  call.time_limit / static_cast<int>(end));
       if (!contents.missing.empty()) continue;
       for (Bytes& der : x509::read_certificates(as_bytes(contents.body))) issued.chain.push_back(std::move(der));
     } catch (const Error& error) {
@@ -551,18 +468,21 @@ std::vector<std::string> VenafiProvider::test() {
   learnt.push_back(fmt::format("zone {}: issuing template {}, authority {}", settings_.zone.text(), here.rules.name,
                                here.rules.authority));
   if (!here.rules.validity.empty()) learnt.push_back("longest validity: " + here.rules.validity);
-  if (!here.rules.status.empty() && here.rules.status != "AVAILABLE")
-    learnt.push_back(fmt::format("NOT USABLE: the template is {} {}", here.rules.status, here.rules.reason));
-  if (here.rules.csr_upload_allowed == false)
-    learnt.emplace_back("NOT USABLE: the template takes no CSRs made elsewhere (csrUploadAllowed is false)");
+  if (const auto unusable = obstacles(here.rules); !unusable.empty()) {
+    Error error(ErrorKind::refused, "nothing can be ordered there: " + unusable.front());
+    for (const std::string& line : learnt) error.with("learnt", line);
+    throw error;
+  }
   return learnt;
 }
 
-Report VenafiProvider::standing(const ProviderReference& reference, Duration limit) {
+Report VenafiProvider::standing(const ProviderReference& reference, ByteView csr, Duration limit) {
   const Status answer = client_->request(reference.str(), limit / 2);
   if (!answer.request)
     throw Error(ErrorKind::not_found,
                 fmt::format("the service has no certificate request {}: {}", reference.str(), answer.unknown_why));
+  must_be_about(*answer.request, reference);
+  if (!csr.empty()) must_ask_for(*answer.request, csr);
   Report report = venafi::report_of(*answer.request);
   report.reference = ProviderReference(answer.request->id);
   add_approvals(answer.request->id, report, limit / 2);
@@ -575,8 +495,13 @@ void VenafiProvider::decide(const ProviderReference& reference, Decision decisio
   // The service's own bound.
   if (reason.size() > 1024)
     throw Error(ErrorKind::invalid_input, "the reason is longer than the 1024 characters that the service takes");
-  client_->decide(reference.str(), decision == Decision::approve ? Client::Decision::approve : Client::Decision::reject,
-                  reason, limit);
+  const CertificateRequest now = client_->decide(
+      reference.str(), decision == Decision::approve ? Client::Decision::approve : Client::Decision::reject, reason,
+      limit);
+  if (!same_id(now.id, reference.str()))
+    throw Error(ErrorKind::outcome_unknown, fmt::format("a decision about request {} was answered with request {}",
+                                                        reference.str(), x509::printable(now.id)))
+        .hint("look at both before deciding once more: a decision is final there");
 }
 
 }  // namespace hsmbridge::venafi

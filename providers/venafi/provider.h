@@ -45,7 +45,7 @@ class VenafiProvider final : public workflow::Provider,
 
   workflow::Facts policy(Duration limit) override;
   std::vector<std::string> dry_run(const workflow::ProviderCall& call) override;
-  workflow::Report standing(const ProviderReference& reference, Duration limit) override;
+  workflow::Report standing(const ProviderReference& reference, ByteView csr, Duration limit) override;
   void decide(const ProviderReference& reference, Decision decision, const std::string& reason,
               Duration limit) override;
 

@@ -172,8 +172,9 @@ class ApprovalAuthority {
  public:
   virtual ~ApprovalAuthority() = default;
   enum class Decision { approve, reject };
-  // What is awaited of whom for this reference: for showing it before anything is decided.
-  virtual Report standing(const ProviderReference& reference, Duration limit) = 0;
+  // What is awaited of whom for this reference: for showing it before anything is decided. `csr` (DER) of a request of
+  // ours, else empty: what stands there must be a request for it. Throws corrupt when it is for another one.
+  virtual Report standing(const ProviderReference& reference, ByteView csr, Duration limit) = 0;
   // Irrevocable there. Throws outcome_unknown when no complete answer came.
   virtual void decide(const ProviderReference& reference, Decision decision, const std::string& reason,
                       Duration limit) = 0;

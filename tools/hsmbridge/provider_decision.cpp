@@ -21,18 +21,19 @@ constexpr Duration kLimit = std::chrono::minutes{1};
 struct Matter {
   ProviderReference reference;
   std::string summary;  // what our draft says, "" for somebody else's request
+  Bytes csr;            // and its CSR
 };
 
 // A request of this bridge by the beginning of its id, else the provider's own id as typed.
 Matter matter_of(Wiring& wiring, const std::string& provider, const std::string& typed) {
-  if (!wiring.settings().store.path) return {ProviderReference(typed), ""};
+  if (!wiring.settings().store.path) return {ProviderReference(typed), "", {}};
   const auto store = wiring.store();
   RequestId id;
   try {
     id = service::find_request(*store, typed);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found && error.kind() != ErrorKind::invalid_input) throw;
-    return {ProviderReference(typed), ""};
+    return {ProviderReference(typed), "", {}};
   }
   const auto record = store->find(id);
   if (!record || record->order.provider != provider) {
@@ -44,7 +45,8 @@ Matter matter_of(Wiring& wiring, const std::string& provider, const std::string&
         fmt::format("hsmbridge request show {}", id.str()));
   }
   const auto* draft = workflow::draft_of(record->state);
-  return {submission->reference, draft == nullptr ? "" : draft->summary};
+  if (draft == nullptr || draft->csr.empty()) return {submission->reference, "", {}};
+  return {submission->reference, draft->summary, draft->csr};
 }
 
 std::string_view word(Approver::Decision decision) {
@@ -64,8 +66,8 @@ std::string text_of(const Matter& matter, const workflow::Report& report) {
   fields.add("Request there", commandline::safe(matter.reference.str()));
   fields.add("Stands at", commandline::safe(report.provider_status));
   fields.add("Asks for", commandline::safe(report.message));
-  fields.add("Compared", matter.summary.empty() ? "nothing: it is no request of this bridge"
-                                                : commandline::safe("our own: " + matter.summary));
+  fields.add("Compared", matter.csr.empty() ? "nothing: it is no request of this bridge"
+                                            : commandline::safe("it holds the CSR that we sent: " + matter.summary));
   fields.add("Quorum", commandline::safe(report.progress.quorum));
   std::string people;
   for (const auto& approver : report.progress.approvers) {
@@ -98,7 +100,7 @@ ExitCode decide_by_account(Invocation& invocation, bool approve) {
                 fmt::format("provider {} is of type {}: its approvers decide there, not here", name, provider->type())};
   }
   const auto matter = matter_of(wiring, name, invocation.arguments.required("TASK"));
-  const auto report = authority->standing(matter.reference, kLimit);
+  const auto report = authority->standing(matter.reference, matter.csr, kLimit);
   if (report.standing != workflow::Standing::awaiting_approval) {
     throw Error{ErrorKind::conflict, fmt::format("request {} at {} waits for no approval: it is {}",
                                                  matter.reference.str(), name, report.provider_status)};

@@ -111,6 +111,9 @@ TEST_CASE("a wrong API key, an unknown alias and a template without uploads are 
   CHECK(says(unknown, "has no issuing template with the alias \"Defalt\"; it has: Approval, "));
 
   CloudBench closed("NoUpload");
+  const auto tested = closed.cli.run({"provider", "test", "cloud"});
+  CHECK(tested.status == 4);
+  CHECK(says(tested, "nothing can be ordered there: the issuing template NoUpload takes no CSRs made elsewhere"));
   const auto refused = closed.enroll();
   CHECK(refused.status == 4);
   CHECK(says(refused, "takes no CSRs made elsewhere"));
