@@ -355,45 +355,46 @@ TEST_CASE("where no renewal is possible a fresh request is made and says why") {
   bench.order.kind = Kind::renew;
   bench.order.predecessor = old_certificate(bench, 10 * 24h);
   Json profile = test::tlm_profile();
-  std::string why;
+  const auto is_fresh = [&](const std::string& why) {
+    bench.freeze();
+    bench.then_profile(profile);
+    bench.transport->then(201, TlmBench::issued_body(bench.issue()));
+    const Report report = accepted(bench.submit());
+    CHECK(report.message == "a fresh request, since " + why);
+    CHECK(bench.transport->lines().back() == "POST /mpki/api/v1/certificate");
+  };
   SECTION("before the window") {
     bench.order.predecessor = old_certificate(bench, 60 * 24h);
-    why = "the renewal window opens on 2026-07-01T12:00:00Z";
+    is_fresh("the renewal window opens on 2026-07-01T12:00:00Z");
   }
   SECTION("after the end") {
     bench.order.predecessor = old_certificate(bench, -24h);
-    why = "the old one expired on 2026-05-31T12:00:00Z";
+    is_fresh("the old one expired on 2026-05-31T12:00:00Z");
   }
   SECTION("other names") {
     bench.ask.content.subject_alternative_names.push_back(x509::GeneralName::parse("dns:more.example.com"));
-    why = "the new certificate shall say something else than the old one";
+    is_fresh("the new certificate shall say something else than the old one");
   }
   SECTION("another profile") {
     bench.order.predecessor->provider_state = to_text(Pinned{"other", "s", ""});
-    why = "the old one was issued under another profile";
+    is_fresh("the old one was issued under another profile");
   }
   SECTION("another seat") {
     bench.order.predecessor->provider_state = to_text(Pinned{test::kTlmProfileId, "former@example.com", ""});
-    why = "the old one was issued for another seat";
+    is_fresh("the old one was issued for another seat");
   }
   SECTION("no state") {
     bench.order.predecessor->provider_state.clear();
-    why = "it is not known under which profile the old one was issued";
+    is_fresh("it is not known under which profile the old one was issued");
   }
   SECTION("an approval is wanted") {
     profile.set("enable_dual_admin_approval", true);
-    why = "the profile does not issue at once, and then DigiCert renews nothing";
+    is_fresh("the profile does not issue at once, and then DigiCert renews nothing");
   }
   SECTION("nothing to renew") {
     bench.order.predecessor.reset();
-    why = "the certificate it replaces is not at hand";
+    is_fresh("the certificate it replaces is not at hand");
   }
-  bench.freeze();
-  bench.then_profile(profile);
-  bench.transport->then(201, TlmBench::issued_body(bench.issue()));
-  const Report report = accepted(bench.submit());
-  CHECK(report.message == "a fresh request, since " + why);
-  CHECK(bench.transport->lines().back() == "POST /mpki/api/v1/certificate");
 }
 
 TEST_CASE("a renewal that is completely refused becomes a fresh request, and an unclear one does not") {
