@@ -89,9 +89,13 @@ Verdict DigicertProvider::send(const CertificateOrder& order, const Once& once) 
   const auto* again = std::get_if<RefusedForGood>(&second);
   if (again != nullptr && refuses_the_form(*again)) {
     // Neither form helps, so it was about something else: the complaint about the usual form is the useful one.
-    Error error = refused->error;
-    error.with("other form", again->error.message());
-    return RefusedForGood{std::move(error)};
+    const std::string& complaint = again->error.message();
+    Error error(refused->error.kind(),
+                refused->error.message() + (complaint == refused->error.message()
+                                                ? std::string("; the other form of a request is refused alike")
+                                                : "; the other form of a request: " + complaint));
+    for (const auto& [name, value] : refused->error.details()) error.with(name, value);
+    return RefusedForGood{std::move(error.hint(refused->error.hint()))};
   }
   const bool read = again != nullptr && again->error.detail("http") == "400";
   if (read || std::holds_alternative<Taken>(second)) remember(Shape::nested);

@@ -54,8 +54,8 @@ Pkcs7Ptr decoded(ByteView encoded) {
   return bundle;
 }
 
-Bytes taken(int length, unsigned char* encoded, const char* otherwise) {
-  if (length <= 0) throw openssl_error(ErrorKind::internal, otherwise);
+Bytes taken(int length, unsigned char* encoded, ErrorKind kind, const char* otherwise) {
+  if (length <= 0) throw openssl_error(kind, otherwise);
   Bytes der(encoded, encoded + length);
   ::OPENSSL_free(encoded);
   return der;
@@ -67,7 +67,8 @@ std::vector<Bytes> certificates_in(const PKCS7& bundle) {
   for (int i = 0; i < sk_X509_num(certificates); ++i) {
     unsigned char* encoded = nullptr;
     const int length = ::i2d_X509(sk_X509_value(certificates, i), &encoded);
-    found.push_back(taken(length, encoded, "a certificate of a PKCS#7 bundle could not be written"));
+    found.push_back(
+        taken(length, encoded, ErrorKind::invalid_input, "a certificate of a PKCS#7 bundle could not be written"));
   }
   return found;
 }
@@ -97,7 +98,7 @@ Bytes pkcs7_bundle(const std::vector<Bytes>& certificates) {
   }
   unsigned char* encoded = nullptr;
   const int length = ::i2d_PKCS7(bundle.get(), &encoded);
-  return taken(length, encoded, "a PKCS#7 bundle could not be written");
+  return taken(length, encoded, ErrorKind::internal, "a PKCS#7 bundle could not be written");
 }
 
 std::vector<Bytes> read_pkcs7_certificates(ByteView file) {

@@ -16,15 +16,16 @@ struct Desk {
     configure(profile);
   }
   void write_key(const std::string& value) const { cli.write("digicert.key", value + "\n"); }
-  void configure(const std::string& profile) const {
+  void configure(const std::string& profile, const std::string& seat = "ops@example.com") const {
     cli.write(
         ".config/hsmbridge/hsmbridge.yaml",
         "store: {path: " + (cli / "hsmbridge.db").string() + "}\ntokens:\n  web: {module: " + Cli::module().string() +
             ", uri: \"pkcs11:token=web\", pin: \"file:" + (cli / "web.pin").string() +
             "\"}\nproviders:\n  digicert:\n    type: digicert-tlm\n    url: " + rig.about().at("url").as_string() +
-            "\n    ca: " + rig.about().at("ca").as_string() + "\n    api_key: \"file:" +
-            (cli / "digicert.key").string() + "\"\n    profile: 36f011b7-5fa1-4c6d-83f3-" + profile +
-            "\n    seat: ops@example.com\n    time_limit: 3s\n    settle: 1s\n    poll_first: 200ms\n"
+            "\n    ca: " + rig.about().at("ca").as_string() +
+            "\n    api_key: \"file:" + (cli / "digicert.key").string() + "\"\n    profile: 36f011b7-5fa1-4c6d-83f3-" +
+            profile + "\n    seat: " + seat +
+            "\n    time_limit: 3s\n    settle: 1s\n    poll_first: 200ms\n"
             "    poll_longest: 500ms\nprofiles:\n  server:\n    token: web\n    key: \"ec:P-256\"\n"
             "    subject: [{C: CH}, {O: Example}]\n    usage: [digitalSignature]\n"
             "    extended_usage: [serverAuth]\n    validity: 20d\n    anchors: [" +
@@ -144,6 +145,24 @@ TEST_CASE("a proxy's page after the submission is looked up and nothing is sent 
   INFO(done.out << done.err);
   CHECK(done.status == 0);
   CHECK(desk.rig.count("POST /mpki/api/v1/certificate ") == 1);
+}
+
+TEST_CASE("a lost answer is looked for where the order went, whatever the configuration says by then") {
+  const Desk desk;
+  desk.rig.command("fault --kind drop-after --method POST --path /mpki/api/v1/certificate");
+  desk.rig.command("fault --kind html --times 0 --path /mpki/api/v1/certificate-search");
+  const auto lost = desk.enroll("web-2026", {"--wait", "--timeout", "4s"});
+  INFO(lost.out << lost.err);
+  REQUIRE(lost.status == 3);
+  const auto id = desk.id();
+  REQUIRE(desk.state() == "LookingUp");
+  desk.configure("000000000003", "others@example.com");
+  desk.rig.command("fault --clear");
+  const auto done = desk.cli.run({"request", "wait", id, "--timeout", "40s"});
+  INFO(done.out << done.err);
+  CHECK(done.status == 0);
+  CHECK(desk.rig.count("POST /mpki/api/v1/certificate ") == 1);
+  CHECK(desk.serials().size() == 1);
 }
 
 TEST_CASE("a pending order whose answer was lost is resolved by the serial number of its certificate") {
