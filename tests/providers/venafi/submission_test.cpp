@@ -93,6 +93,13 @@ TEST_CASE("a revocation's refusal comes as 200, and a failure behind the service
   CHECK(graphql(R"({"data":{"revokeCertificate":{"id":"1","revocation":null}}})") == Means::unknown);
   CHECK(graphql(R"({"data":null})") == Means::unknown);
   CHECK(graphql(test::kProxyPage) == Means::unknown);
+  const auto kind = [](const std::string& code) {
+    const std::string body = R"({"errors":[{"message":"x","extensions":{"code":")" + code + R"("}}],"data":null})";
+    return std::get<RefusedForGood>(classify_revocation("POST", answer(200, body))).error.kind();
+  };
+  CHECK(kind("FORBIDDEN") == ErrorKind::denied);
+  CHECK(kind("NOT_FOUND") == ErrorKind::not_found);
+  CHECK(kind("BAD_REQUEST") == ErrorKind::refused);
   CHECK(meaning(classify_revocation("POST", answer(401, "Invalid api key"))) == Means::refused);
   CHECK(meaning(classify_revocation("POST", answer(502, test::kProxyPage, "text/html"))) == Means::unknown);
 }
