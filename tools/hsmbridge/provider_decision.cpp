@@ -116,14 +116,23 @@ ExitCode decide_by_account(Invocation& invocation, bool approve) {
     invocation.output.note("nothing was decided");
     return ExitCode::refused;
   }
-  // Written down first: what was decided here is known even when the answer is lost.
-  place.record(
-      "provider-decision",
-      Json::object(
-          {{"provider", name}, {"reference", matter.reference.str()}, {"decision", verb}, {"reason", reason}}));
-  authority->decide(matter.reference,
-                    approve ? ApprovalAuthority::Decision::approve : ApprovalAuthority::Decision::reject, reason,
-                    kLimit);
+  // Written down first, so that what was sent is known even when the answer is lost; then what became of it.
+  const auto leaf = [&](const std::string& outcome) {
+    Json facts = Json::object(
+        {{"provider", name}, {"reference", matter.reference.str()}, {"decision", verb}, {"reason", reason}});
+    if (!outcome.empty()) facts.set("outcome", outcome);
+    place.record(outcome.empty() ? "provider-decision" : "provider-decision-answered", facts);
+  };
+  leaf("");
+  try {
+    authority->decide(matter.reference,
+                      approve ? ApprovalAuthority::Decision::approve : ApprovalAuthority::Decision::reject, reason,
+                      kLimit);
+  } catch (const Error& error) {
+    leaf(fmt::format("{}: {}", to_string(error.kind()), error.message()));
+    throw;
+  }
+  leaf("taken");
   const auto* done = approve ? "approved" : "rejected";
   invocation.output.result(
       "hsmbridge.provider-decision/1",
