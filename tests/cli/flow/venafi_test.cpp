@@ -3,6 +3,7 @@
 #include "support/running_rig.h"
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <string>
 
 namespace hsmbridge::test {
@@ -100,6 +101,46 @@ TEST_CASE("a rejection at Venafi is exit 4 with who and why") {
   CHECK(bench.cli.run({"approval", "accept", "--provider", "cloud", id, "--yes"}).status != 0);
   CHECK(bench.leaves().find(R"("kind":"provider-decision-answered")") != std::string::npos);
   CHECK(bench.leaves().find(R"("outcome":"taken")") != std::string::npos);
+}
+
+TEST_CASE("a request that is being withdrawn is not approved from here, but may be rejected") {
+  CloudBench bench("Approval");
+  const auto id = Bench::id_in(bench.enroll({}));
+  const auto reference = Json::parse(bench.cli.run({"request", "show", id, "--json"}).out)
+                             .at("current")
+                             .at("submission")
+                             .at("reference")
+                             .as_string();
+  bench.cli.run({"request", "cancel", id});
+  const auto key = bench.cli.write("alice.key", bench.rig.api_key("alice") + "\n");
+  bench.configure("Approval", "api_key: \"file:" + key.string() + "\"");
+  // By either of its ids.
+  for (const auto& name : {id, reference}) {
+    const auto refused = bench.cli.run({"approval", "accept", "--provider", "cloud", name, "--yes"});
+    CHECK(refused.status == 4);
+    CHECK(says(refused, "is being withdrawn"));
+  }
+  CHECK(bench.cli.run({"approval", "reject", "--provider", "cloud", reference, "--yes"}).status == 0);
+}
+
+TEST_CASE("somebody else's request is approved by whoever reads it, and not by --yes") {
+  CloudBench bench("Approval");
+  const auto id = Bench::id_in(bench.enroll({}));
+  const auto reference = Json::parse(bench.cli.run({"request", "show", id, "--json"}).out)
+                             .at("current")
+                             .at("submission")
+                             .at("reference")
+                             .as_string();
+  const auto key = bench.cli.write("alice.key", bench.rig.api_key("alice") + "\n");
+  bench.configure("Approval", "api_key: \"file:" + key.string() + "\"");
+  CHECK(bench.cli.run({"approval", "accept", "--provider", "cloud", id, "--yes", "--sha256", "00"}).status == 2);
+  // Another machine, which knows nothing of it.
+  for (const char* file : {"hsmbridge.db", "hsmbridge.db-wal", "hsmbridge.db-shm"})
+    std::filesystem::remove(bench.cli / file);
+  const auto blind = bench.cli.run({"approval", "accept", "--provider", "cloud", reference, "--yes"});
+  CHECK(blind.status == 4);
+  CHECK(says(blind, "--yes is for requests of this bridge"));
+  CHECK(bench.rig.count("POST /v1/certificaterequests/" + reference + "/approval/") == 0);
 }
 
 TEST_CASE("a decision that the service refuses is in the audit log as that") {
