@@ -118,6 +118,13 @@ TEST_CASE("a 412 names every bad component, its value and what is allowed, howev
   CHECK_FALSE(error.hint().empty());
 }
 
+TEST_CASE("an error that repeats a book is told in a few lines") {
+  const std::string body =
+      test::errors_answer(10726, "m", Json::array({"CN", std::string(100'000, 'x'), Json::array({"y"})}));
+  const auto verdict = classify_submission("POST x", answer(412, body));
+  CHECK(std::get<RefusedForGood>(verdict).error.message().size() < 400);
+}
+
 TEST_CASE("a repeatable call's trouble says whether to try again") {
   const auto kind = [](const Exchange& exchange) {
     try {
