@@ -301,7 +301,15 @@ SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
 
 LookUpAnswer VenafiProvider::look_up(const ProviderCall& call) {
   if (call.order.kind == Kind::revoke) return look_up_revocation(call);
-  const Place here = place(call.time_limit / 4);
+  const Place here = [&]() -> Place {
+    try {
+      return place(call.time_limit / 4);
+    } catch (const Error& error) {
+      // The zone may be gone since it was sent: it would narrow the search, and no more.
+      if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::denied) throw;
+      return {};
+    }
+  }();
   ProviderCall rest = call;
   rest.time_limit = call.time_limit * 3 / 4;
   LookedUp looked = look_up_request(*client_, {rest, here.application});
