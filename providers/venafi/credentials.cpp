@@ -107,10 +107,7 @@ class TokenCredentials final : public Credentials {
     } catch (const Error& error) {
       // RFC 6749 §5.2 refuses a client with 400 as well as with 401.
       if (error.kind() == ErrorKind::refused || error.kind() == ErrorKind::denied)
-        throw Error(ErrorKind::denied, "no access token is given: " + error.message())
-            .hint(
-                "the service account's id and the registered public key must be those of the configuration; see its "
-                "expiry date too");
+        throw Error(ErrorKind::denied, "no access token is given: " + error.message()).hint(order_.advice);
       throw;
     }
     const Duration lifetime = token.lifetime.value_or(kUnstated);
@@ -153,14 +150,21 @@ std::unique_ptr<Credentials> token_credentials(std::shared_ptr<providers::Transp
 }
 
 TokenOrder federated_order(std::string path, SecretGetter jwt) {
-  return {std::move(path), [jwt = std::move(jwt)] { return federated_token_text(jwt().reveal()); }};
+  return {
+      std::move(path), [jwt = std::move(jwt)] { return federated_token_text(jwt().reveal()); },
+      "the JWT must not be over, its issuer, subject and audience must be those of the service account, and its key "
+      "must be in the account's jwksURI"};
 }
 
 TokenOrder service_account_order(std::shared_ptr<x509::Signer> signer, std::string client_id, const Clock& clock) {
-  return {"/v1/oauth/token/serviceaccount", [signer = std::move(signer), client_id = std::move(client_id), &clock] {
-            return service_account_token_text(
-                service_account_jwt(*signer, client_id, clock.now(), uuid_v4(random_bytes(16))));
-          }};
+  return {
+      "/v1/oauth/token/serviceaccount",
+      [signer = std::move(signer), client_id = std::move(client_id), &clock] {
+        return service_account_token_text(
+            service_account_jwt(*signer, client_id, clock.now(), uuid_v4(random_bytes(16))));
+      },
+      "client_id must be that of the service account, and the key's public half the one that is registered there; see "
+      "the account's expiry date too"};
 }
 
 }  // namespace hsmbridge::venafi

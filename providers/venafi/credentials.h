@@ -45,6 +45,7 @@ struct TokenOrder {
   std::string path;  // on the transport
   // Made anew each time, since a JWT is good for one use. The JWT is the value of the last field.
   std::function<std::string()> body;
+  std::string advice;  // what to compare when no token is given
 };
 // Bearer tokens, got when needed and renewed before they end. `clock` must outlive it.
 std::unique_ptr<Credentials> token_credentials(std::shared_ptr<providers::Transport> transport, TokenOrder order,

@@ -43,7 +43,9 @@ constexpr auto kStatuses = std::to_array<StatusRow>({
 });
 
 std::string text_of(const Json& json) {
-  return x509::printable(json.is_string() ? json.as_string() : json.dump());
+  constexpr std::size_t kLongest = 200;
+  const std::string text = json.is_string() ? json.as_string() : json.dump();
+  return x509::printable(text.substr(0, kLongest)) + (text.size() > kLongest ? "…" : "");
 }
 
 // Lists in lists, as one: ["CN",["a",["b"]]] is CN, a, b. The depth was bounded when it was read.

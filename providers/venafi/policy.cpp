@@ -76,8 +76,18 @@ std::string joined(const std::vector<std::string>& words) {
   return result;
 }
 
+// As many as a person reads in a message; `provider show --policy` shows all.
 std::string allowed(const Template::Expressions& list) {
-  return !list || list->empty() ? std::string("none is allowed") : "allowed: " + joined(*list);
+  constexpr std::size_t kMost = 20;
+  constexpr std::size_t kLongest = 200;
+  if (!list || list->empty()) return "none is allowed";
+  std::string text = "allowed: ";
+  for (std::size_t i = 0; i < std::min(list->size(), kMost); ++i) {
+    const std::string& word = (*list)[i];
+    text += (i == 0 ? "" : ", ") + x509::printable(word.substr(0, kLongest)) + (word.size() > kLongest ? "…" : "");
+  }
+  if (list->size() > kMost) text += fmt::format(" and {} more", list->size() - kMost);
+  return text;
 }
 
 class Violations {

@@ -89,7 +89,9 @@ bool is_approval_status(std::string_view status) {
 
 workflow::Progress progress_of(const ApprovalRequest& approval, const std::map<std::string, std::string>& people) {
   workflow::Progress progress;
-  for (const auto& person : approval.approvers) add(progress.approvers, person, "", people);
+  // It is stored and shown: nobody reads more of them.
+  const std::size_t most = std::min<std::size_t>(approval.approvers.size(), 100);
+  for (std::size_t i = 0; i < most; ++i) add(progress.approvers, approval.approvers[i], "", people);
   if (approval.final_approver) add(progress.approvers, *approval.final_approver, "final approver", people);
   std::int64_t approved = 0;
   for (const auto& outcome : approval.outcomes) {
@@ -100,7 +102,7 @@ workflow::Progress progress_of(const ApprovalRequest& approval, const std::map<s
     // Who decides for a team is not in the list of those who may.
     if (there != progress.approvers.end())
       there->decision = decision;
-    else if (!outcome.user.empty())
+    else if (!outcome.user.empty() && progress.approvers.size() < 200)
       progress.approvers.push_back({called(outcome.user, people), outcome.user, "", decision});
   }
   if (approval.required > 0)

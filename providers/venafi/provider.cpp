@@ -11,6 +11,7 @@
 #include "x509/csr.h"
 #include "x509/name.h"
 #include "x509/pem.h"
+#include "x509/render.h"
 
 #include <fmt/format.h>
 
@@ -59,6 +60,20 @@ void must_ask_for(const CertificateRequest& request, ByteView csr) {
   }();
   if (!equal(sent, csr))
     throw Error(ErrorKind::corrupt, fmt::format("request {} at the service is for another CSR than ours", request.id));
+}
+
+// For whoever decides about it: what the CSR asks for, names and key included; else what the service says of it.
+std::string asked_for(const CertificateRequest& request) {
+  try {
+    const x509::Csr csr = x509::parse_csr(x509::read_csr(as_bytes(request.csr)));
+    std::string names;
+    for (const x509::GeneralName& name : csr.content.subject_alternative_names)
+      names += (names.empty() ? "" : ", ") + name.text;
+    return fmt::format("{} ({}), {} key", csr.content.subject.to_string(), names.empty() ? "no names" : names,
+                       x509::key_text(csr.spki));
+  } catch (const Error&) {
+    return x509::printable(request.subject);
+  }
 }
 
 State state_with(State state, const CertificateRequest& request) {
@@ -290,7 +305,15 @@ SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
 
 LookUpAnswer VenafiProvider::look_up(const ProviderCall& call) {
   if (call.order.kind == Kind::revoke) return look_up_revocation(call);
-  const Place here = place(call.time_limit / 4);
+  const Place here = [&]() -> Place {
+    try {
+      return place(call.time_limit / 4);
+    } catch (const Error& error) {
+      // The zone may be gone since it was sent: it would narrow the search, and no more.
+      if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::denied) throw;
+      return {};
+    }
+  }();
   ProviderCall rest = call;
   rest.time_limit = call.time_limit * 3 / 4;
   LookedUp looked = look_up_request(*client_, {rest, here.application});
@@ -486,7 +509,7 @@ Report VenafiProvider::standing(const ProviderReference& reference, ByteView csr
   Report report = venafi::report_of(*answer.request);
   report.reference = ProviderReference(answer.request->id);
   add_approvals(answer.request->id, report, limit / 2);
-  if (report.message.empty()) report.message = x509::printable(answer.request->subject);
+  if (report.message.empty()) report.message = asked_for(*answer.request);
   return report;
 }
 

@@ -75,8 +75,13 @@ bool is_server_trouble(const RevocationAnswer::Trouble& trouble) {
   return std::find(kServerTroubles.begin(), kServerTroubles.end(), trouble.code) != kServerTroubles.end();
 }
 
-bool is_denial(const RevocationAnswer::Trouble& trouble) {
-  return trouble.code == "UNAUTHENTICATED" || trouble.code == "UNAUTHORIZED" || trouble.code == "FORBIDDEN";
+ErrorKind kind_of(const std::vector<RevocationAnswer::Trouble>& troubles) {
+  for (const auto& trouble : troubles) {
+    if (trouble.code == "UNAUTHENTICATED" || trouble.code == "UNAUTHORIZED" || trouble.code == "FORBIDDEN")
+      return ErrorKind::denied;
+    if (trouble.code == "NOT_FOUND") return ErrorKind::not_found;
+  }
+  return ErrorKind::refused;
 }
 
 std::string words_of(const std::vector<RevocationAnswer::Trouble>& troubles) {
@@ -143,9 +148,7 @@ RevocationVerdict classify_revocation(std::string_view what, const Exchange& exc
   const std::string words = words_of(answer.troubles);
   if (std::any_of(answer.troubles.begin(), answer.troubles.end(), is_server_trouble) || answer.present)
     return OutcomeUnknown{fmt::format("{}: {}", what, words)};
-  const bool denied = std::any_of(answer.troubles.begin(), answer.troubles.end(), is_denial);
-  return RefusedForGood{
-      Error(denied ? ErrorKind::denied : ErrorKind::refused, fmt::format("{}: the service says: {}", what, words))};
+  return RefusedForGood{Error(kind_of(answer.troubles), fmt::format("{}: the service says: {}", what, words))};
 }
 
 CertificateRequest decision_of(std::string_view what, const Exchange& exchange) {

@@ -489,7 +489,7 @@ RevocationAnswer revocation_from(std::string_view body, std::string_view field) 
     answer.present = true;
     answer.fingerprint = text(*certificate, "fingerprint");
     if (const Json* revocation = member(*certificate, "revocation"); revocation != nullptr) {
-      answer.status = text(*revocation, "status");
+      answer.status = x509::printable(text(*revocation, "status").substr(0, 60));
       answer.error = error_text(member(*revocation, "error"));
       if (const Json* details = member(*revocation, "approvalDetails"); details != nullptr)
         if (std::string why = text(*details, "rejectionReason"); !why.empty())

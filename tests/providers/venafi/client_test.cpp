@@ -184,7 +184,7 @@ TEST_CASE("a token endpoint that refuses says so as denied, and nothing is sent 
   } catch (const Error& error) {
     CHECK(error.kind() == ErrorKind::denied);
     CHECK(error.message().find("token_signature_verification_error") != std::string::npos);
-    CHECK(error.hint().find("registered public key") != std::string::npos);
+    CHECK(error.hint().find("jwksURI") != std::string::npos);
   }
   bench.transport->then(502, test::kProxyPage, "text/html");
   try {

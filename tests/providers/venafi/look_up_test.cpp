@@ -214,6 +214,17 @@ TEST_CASE("what is in the search and cannot be compared is no proof of absence")
   CHECK(says(odd.look(), "its CSR cannot be read"));
 }
 
+TEST_CASE("a lost submission is found although its zone is gone") {
+  ProviderBench bench;
+  bench.settings.zone.alias = "Gone";
+  bench.transport->then(200, test::application_answer());
+  const std::string created = rfc3339(bench.draft.built_at + std::chrono::seconds{1});
+  bench.transport->then(200, page({document("ours", created, {kTag})}, 1));
+  bench.transport->then(200, whole("ours", bench.draft.csr, created));
+  CHECK(std::get<Found>(bench.provider().look_up(bench.call())).report.reference.str() == "ours");
+  CHECK(bench.transport->sent.at(1).body.find("applicationId") == std::string::npos);
+}
+
 TEST_CASE("a service that refuses the filter is asked without it, a refused credential is not") {
   Bench bench;
   bench.transport->then(400, test::errors_answer(1006, "Invalid or missing request parameters"));

@@ -542,6 +542,10 @@ TEST_CASE("what is approved is the request that was asked about, with the CSR th
   CHECK(says(standing(request, bench.draft.csr).message(), "does not show the CSR"));
   request.set("certificateSigningRequest", x509::csr_to_pem(bench.draft.csr));
   CHECK(standing(request, bench.draft.csr).message() == "no error");
+  // Names and key too: an approver must not read a subject alone.
+  bench.transport->then(200, request.dump()).then(200, approvals("PENDING_APPROVAL", ""));
+  const std::string asked = bench.provider().standing(reference, {}, std::chrono::seconds{10}).message;
+  CHECK(says(asked, "(dns:www.example.com, ip:192.0.2.1), EC P-256 key"));
   CHECK(says(standing(request, test::csr_for(bench.key, bench.ask)).message(), "another CSR than ours"));
   request.set("id", test::kTemplateId);
   CHECK(standing(request, {}).kind() == ErrorKind::corrupt);
