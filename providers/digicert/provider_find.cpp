@@ -65,11 +65,19 @@ DigicertProvider::Search DigicertProvider::search(const ProviderCall& call, cons
   Search result;
   std::set<std::string> seen;
   std::size_t asked_for = 0;
+  const auto left = [&] {
+    const Duration rest = end - clock_.since_boot();
+    if (rest > Duration::zero()) return rest;
+    throw Error(ErrorKind::unavailable,
+                fmt::format("the search among the certificates of seat {} did not end in time: {} were read",
+                            filter.seat, seen.size()))
+        .hint("a longer `time_limit` of the provider may help");
+  };
   const auto judge = [&](const CertificateDetails& details) {
     std::string text = details.certificate;
     if (text.empty()) {
       if (++asked_for > kMostAskedFor) throw Error(ErrorKind::corrupt, "too many items come without their certificate");
-      text = client_->certificate(details.serial, details.thumbprint, end - clock_.since_boot()).details.certificate;
+      text = client_->certificate(details.serial, details.thumbprint, left()).details.certificate;
     }
     x509::Certificate certificate = x509::parse_certificate(certificates_in(text).front());
     if (!equal(certificate.spki(), spki)) return;
@@ -83,7 +91,7 @@ DigicertProvider::Search DigicertProvider::search(const ProviderCall& call, cons
   };
   std::size_t offset = 0;
   for (std::size_t page = 0; page < kMostSearchPages; ++page) {
-    const SearchPage read = client_->search(filter, offset, kSearchPage, end - clock_.since_boot());
+    const SearchPage read = client_->search(filter, offset, kSearchPage, left());
     result.complete = result.complete && read.items.size() == read.entries;
     const std::size_t before = seen.size();
     for (const CertificateDetails& details : read.items) {

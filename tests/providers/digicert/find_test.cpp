@@ -76,6 +76,20 @@ TEST_CASE("a server that does not page never looks like a complete search") {
   CHECK(why(bench.provider().look_up(lost(bench))).find("could not be read completely") != std::string::npos);
 }
 
+TEST_CASE("a search that does not end in time is trouble that says so, and no answer") {
+  TlmBench bench;
+  bench.freeze();
+  test::SoftwareSigner stranger("ec:P-256");
+  const Json other = TlmBench::details(bench.issue_for(stranger.subject_public_key_info(), bench.ask.content));
+  const std::string page = Json::object({{"total", 2}, {"items", Json::array({other})}}).dump();
+  bench.transport->answers.push_back([&](const providers::HttpRequest&) {
+    bench.clock.advance(20s);
+    return providers::HttpAnswer{200, "application/json", page, {}, {}};
+  });
+  CHECK_THROWS_WITH(bench.provider().look_up(lost(bench)),
+                    "the search among the certificates of seat ops@example.com did not end in time: 1 were read");
+}
+
 TEST_CASE("a certificate that our store knows as another request's answer is never this one's") {
   TlmBench bench;
   bench.freeze();
