@@ -29,6 +29,24 @@ const char* const kByHand =
 
 // Status of a pick-up, in upper case, and what it means. PENDING and ISSUED are in the service's own client; the others
 
+Report found_as(Pinned pinned, const std::string& serial, ByteView certificate) {
+  pinned.serial = serial;
+  Report report;
+  report.standing = Standing::handed_out;
+  report.provider_status = "ISSUED";
+  report.provider_state = to_text(pinned);
+  report.reference = ProviderReference("serial:" + serial);
+  report.message = "found by its key as certificate " + serial;
+  const std::string text = base64(certificate);
+  report.handout = handout_of(text, Json::object({{"serial_number", serial}, {"certificate", text}}).dump());
+  return report;
+}
+
+// A search by name and status may be refused or misunderstood where one of the whole seat is not.
+bool is_about_the_filter(const Error& error) {
+  return error.kind() == ErrorKind::invalid_input || error.kind() == ErrorKind::corrupt;
+}
+
 // Whether the key was born for this very order: then no certificate for it can be older than the order.
 bool key_is_new(const ProviderCall& call) {
   return call.order.key.source == KeyWish::Source::make;
@@ -65,11 +83,19 @@ DigicertProvider::Search DigicertProvider::search(const ProviderCall& call, cons
   Search result;
   std::set<std::string> seen;
   std::size_t asked_for = 0;
+  const auto left = [&] {
+    const Duration rest = end - clock_.since_boot();
+    if (rest > Duration::zero()) return rest;
+    throw Error(ErrorKind::unavailable,
+                fmt::format("the search among the certificates of seat {} did not end in time: {} were read",
+                            filter.seat, seen.size()))
+        .hint("a longer `time_limit` of the provider may help");
+  };
   const auto judge = [&](const CertificateDetails& details) {
     std::string text = details.certificate;
     if (text.empty()) {
       if (++asked_for > kMostAskedFor) throw Error(ErrorKind::corrupt, "too many items come without their certificate");
-      text = client_->certificate(details.serial, details.thumbprint, end - clock_.since_boot()).details.certificate;
+      text = client_->certificate(details.serial, details.thumbprint, left()).details.certificate;
     }
     x509::Certificate certificate = x509::parse_certificate(certificates_in(text).front());
     if (!equal(certificate.spki(), spki)) return;
@@ -83,7 +109,7 @@ DigicertProvider::Search DigicertProvider::search(const ProviderCall& call, cons
   };
   std::size_t offset = 0;
   for (std::size_t page = 0; page < kMostSearchPages; ++page) {
-    const SearchPage read = client_->search(filter, offset, kSearchPage, end - clock_.since_boot());
+    const SearchPage read = client_->search(filter, offset, kSearchPage, left());
     result.complete = result.complete && read.items.size() == read.entries;
     const std::size_t before = seen.size();
     for (const CertificateDetails& details : read.items) {
@@ -112,20 +138,11 @@ DigicertProvider::Search DigicertProvider::search(const ProviderCall& call, cons
 }
 
 std::optional<Report> DigicertProvider::found_by_key(const ProviderCall& call, Duration limit) {
-  Pinned pinned = pinned_for(call);
+  const Pinned pinned = pinned_for(call);
   const std::string common_name = common_name_of(x509::parse_csr(call.draft.csr).content);
   const Search found = search(call, {pinned.seat, common_name, "issued"}, limit);
   if (found.ours.size() != 1 || !found.ambiguous.empty()) return std::nullopt;
-  const CertificateDetails& details = found.ours.front().details;
-  pinned.serial = details.serial;
-  Report report;
-  report.standing = Standing::handed_out;
-  report.provider_status = "ISSUED";
-  report.provider_state = to_text(pinned);
-  report.message = "found by its key as certificate " + details.serial;
-  const std::string pem = base64(found.ours.front().certificate.der);
-  report.handout = handout_of(pem, Json::object({{"serial_number", details.serial}, {"certificate", pem}}).dump());
-  return report;
+  return found_as(pinned, found.ours.front().details.serial, found.ours.front().certificate.der);
 }
 
 LookUpAnswer DigicertProvider::look_up(const ProviderCall& call) {
@@ -142,15 +159,20 @@ LookUpAnswer DigicertProvider::look_up(const ProviderCall& call) {
 LookUpAnswer DigicertProvider::look_up_certificate(const ProviderCall& call) {
   const Duration end = clock_.since_boot() + call.time_limit;
   const auto left = [&] { return end - clock_.since_boot(); };
-  if (auto report = found_by_key(call, call.time_limit / 3)) {
-    report->reference = ProviderReference("serial:" + pinned_from(report->provider_state).serial);
-    return Found{std::move(*report)};
+  try {
+    if (auto report = found_by_key(call, call.time_limit / 3)) return Found{std::move(*report)};
+  } catch (const Error& error) {
+    if (!is_about_the_filter(error)) throw;
+    log::debug(fmt::format("provider {}: {}", settings_.name, error.message()));
   }
   const Pinned pinned = pinned_for(call);
   const Profile now = profile(pinned.profile, Freshness::read_now, left() / 4);
   // The whole seat, whatever its status and name: the service may build the common name otherwise than we asked, and a
   // certificate that was revoked since is one all the same.
   const Search found = search(call, {pinned.seat, "", ""}, left());
+  if (found.ours.size() == 1 && found.ambiguous.empty() && found.complete &&
+      found.ours.front().details.status == "issued")
+    return Found{found_as(pinned, found.ours.front().details.serial, found.ours.front().certificate.der)};
   if (!found.ours.empty() || !found.ambiguous.empty()) {
     std::string list;
     for (const auto* matches : {&found.ours, &found.ambiguous})

@@ -199,7 +199,10 @@ Report DigicertProvider::poll(const ProviderCall& call) {
   }
   // Gone: or picked up already by a poll whose answer was lost. The certificate would be there.
   try {
-    if (auto found = found_by_key(call, call.time_limit / 2)) return std::move(*found);
+    if (auto found = found_by_key(call, call.time_limit / 2)) {
+      found->reference = {};  // it goes on under the one that we wait for
+      return std::move(*found);
+    }
   } catch (const Error& error) {
     // A search that is not allowed or not understood leaves what the pick-up said.
     if (error.kind() == ErrorKind::unavailable || error.detail("http") == "401") throw;

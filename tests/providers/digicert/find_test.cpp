@@ -77,6 +77,36 @@ TEST_CASE("a server that does not page never looks like a complete search") {
   CHECK(why(bench.provider().look_up(lost(bench))).find("could not be read completely") != std::string::npos);
 }
 
+TEST_CASE("a certificate whose name the service built otherwise is found by its key in the whole seat") {
+  TlmBench bench;
+  bench.freeze();
+  const x509::Certificate ours = bench.issue();
+  // The narrow search knows it not, or is refused.
+  const bool refused = GENERATE(false, true);
+  if (refused)
+    bench.transport->then(400, test::tlm_error("invalid_input_field", "Wrong input", "status"));
+  else
+    bench.transport->then(200, kNothing);
+  bench.then_profile();
+  bench.transport->then(200, TlmBench::found({TlmBench::details(ours)}));
+  const LookUpAnswer answer = bench.provider().look_up(lost(bench));
+  CHECK(std::get<Found>(answer).report.reference.str() == "serial:" + TlmBench::serial(ours));
+}
+
+TEST_CASE("a search that does not end in time is trouble that says so, and no answer") {
+  TlmBench bench;
+  bench.freeze();
+  test::SoftwareSigner stranger("ec:P-256");
+  const Json other = TlmBench::details(bench.issue_for(stranger.subject_public_key_info(), bench.ask.content));
+  const std::string page = Json::object({{"total", 2}, {"items", Json::array({other})}}).dump();
+  bench.transport->answers.push_back([&](const providers::HttpRequest&) {
+    bench.clock.advance(20s);
+    return providers::HttpAnswer{200, "application/json", page, {}, {}};
+  });
+  CHECK_THROWS_WITH(bench.provider().look_up(lost(bench)),
+                    "the search among the certificates of seat ops@example.com did not end in time: 1 were read");
+}
+
 TEST_CASE("a certificate that our store knows as another request's answer is never this one's") {
   TlmBench bench;
   bench.freeze();
