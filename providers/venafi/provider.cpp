@@ -76,6 +76,12 @@ std::string asked_for(const CertificateRequest& request) {
   }
 }
 
+// Those that are there and not ours: a mark belongs to one request.
+void keep_tags(const std::vector<std::string>& there, std::vector<std::string>& tags) {
+  for (const std::string& tag : there)
+    if (!tag.starts_with(kTagName) && std::find(tags.begin(), tags.end(), tag) == tags.end()) tags.push_back(tag);
+}
+
 State state_with(State state, const CertificateRequest& request) {
   state.request = request.id;
   if (!request.certificate_ids.empty()) state.certificates = request.certificate_ids;
@@ -195,10 +201,22 @@ std::string VenafiProvider::existing_certificate(const Predecessor& predecessor,
   return "";
 }
 
+VenafiProvider::InInventory VenafiProvider::in_inventory(const std::string& certificate, Duration limit) {
+  try {
+    return {true, client_->certificate(certificate, limit)};
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::denied || error.detail("http") != "403") throw;
+    log::debug(
+        fmt::format("provider {}: certificate {} is not shown: {}", settings_.name, certificate, error.message()));
+    return {false, std::nullopt};
+  }
+}
+
 void VenafiProvider::check_renewal(const ProviderCall& call, std::vector<std::string>& reasons) {
   const std::string id = existing_certificate(predecessor_of(call.order), call.time_limit / 4);
   if (id.empty()) return;  // unknown there: a request like any other
-  const auto details = client_->certificate(id, call.time_limit / 4);
+  const auto [readable, details] = in_inventory(id, call.time_limit / 4);
+  if (!readable) return;
   if (!details) {
     reasons.push_back(
         fmt::format("the service does not know the certificate {} that is to be renewed any more: enroll "
@@ -238,12 +256,17 @@ NewRequest VenafiProvider::new_request(const ProviderCall& call, const Place& he
   request.issuing_template = here.issuing_template;
   if (const Duration validity = validity_of(ask_of(call.order)); validity > Duration::zero())
     request.validity = iso_duration(validity);
-  // On a renewal these replace the certificate's tags: without ours a lost answer could not be looked up.
   request.tags = settings_.tags;
-  request.tags.push_back(tag_of(call));
   request.client_identifier = mark_of(call);
-  if (call.order.kind == Kind::renew)
+  if (call.order.kind == Kind::renew) {
     request.existing_certificate = existing_certificate(predecessor_of(call.order), call.time_limit / 4);
+    // On a renewal the tags of the request replace those of the certificate: what others wrote on it stays.
+    if (!request.existing_certificate.empty())
+      if (const auto there = in_inventory(request.existing_certificate, call.time_limit / 4); there.details)
+        keep_tags(there.details->tags, request.tags);
+  }
+  // Without ours a lost answer could not be looked up.
+  request.tags.push_back(tag_of(call));
   return request;
 }
 
