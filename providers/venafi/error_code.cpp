@@ -13,7 +13,9 @@ namespace {
 constexpr std::int64_t kBadComponent = 10726;
 constexpr std::int64_t kNotAssigned = 20216;
 
-constexpr std::string_view kCredential = "check the provider's credential: `hsmbridge provider test` tries it";
+constexpr std::string_view kCredential =
+    "see whether this provider's credential in the configuration is right and has not run out; `hsmbridge provider "
+    "test` tries it";
 
 // code, kind, advice
 constexpr auto kErrorCodes = std::to_array<ErrorCode>({

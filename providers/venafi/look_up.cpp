@@ -13,7 +13,6 @@
 namespace hsmbridge::venafi {
 namespace {
 
-constexpr std::string_view kTagName = "hsmbridge:";
 constexpr unsigned kPageSize = 100;
 constexpr unsigned kMostPages = 100;
 // Two ordinary clocks differ by less.

@@ -11,6 +11,7 @@
 // Finds a submission whose answer was lost.
 namespace hsmbridge::venafi {
 
+constexpr std::string_view kTagName = "hsmbridge:";
 // The mark that a submission carries as a tag ("hsmbridge:0123456789ABCDEF-1") and, without the name, as
 // apiClientInformation.identifier.
 std::string mark_of(const workflow::ProviderCall& call);

@@ -146,6 +146,7 @@ struct CertificateDetails {
   std::string fingerprint;
   std::string status;   // "ACTIVE", "RETIRED", "DELETED"
   std::string version;  // "CURRENT", "OLD"
+  std::vector<std::string> tags;
 };
 CertificateDetails certificate_details_from(std::string_view body);
 std::vector<CertificateDetails> certificate_search_from(std::string_view body);

@@ -255,6 +255,7 @@ CertificateDetails read_details(const Json& json) {
   details.fingerprint = text(json, "fingerprint");
   details.status = text(json, "certificateStatus");
   details.version = text(json, "versionType");
+  details.tags = only_texts(json, "tags");
   return details;
 }
 

@@ -354,9 +354,14 @@ TEST_CASE("a request cannot be cancelled, and that is said in plain words") {
 TEST_CASE("a renewal names the certificate that it replaces") {
   ProviderBench bench;
   bench.replaces(to_text(State{test::kRequestId, {test::kCertificateId}, "a", "t", {}}));
-  bench.zone().transport->then(201, test::created_answer("NEW"));
+  bench.settings.tags = {"team"};
+  bench.zone().transport->then(200, R"({"id":"c","tags":["env:prod","team","hsmbridge:FEDCBA9876543210-1"]})");
+  bench.transport->then(201, test::created_answer("NEW"));
   CHECK(std::holds_alternative<Accepted>(bench.provider().submit(bench.call())));
-  CHECK(Json::parse(bench.transport->sent.back().body).at("existingCertificateId").as_string() == test::kCertificateId);
+  const Json body = Json::parse(bench.transport->sent.back().body);
+  CHECK(body.at("existingCertificateId").as_string() == test::kCertificateId);
+  // They replace the certificate's: what others wrote on it stays.
+  CHECK(body.at("tags") == Json::array({"team", "env:prod", "hsmbridge:0123456789ABCDEF-1"}));
 }
 
 TEST_CASE("a predecessor without a state is searched by its fingerprint, an unknown one is no obstacle") {
@@ -368,6 +373,7 @@ TEST_CASE("a predecessor without a state is searched by its fingerprint, an unkn
     bench.transport->then(
         200, known ? R"({"count":1,"certificates":[{"id":"found","fingerprint":")" + fingerprint + R"("}]})"
                    : std::string(R"({"count":0,"certificates":[]})"));
+    if (known) bench.transport->then(200, R"({"id":"found"})");
     bench.transport->then(201, test::created_answer("NEW"));
     CHECK(std::holds_alternative<Accepted>(bench.provider().submit(bench.call())));
     CHECK(says(bench.transport->sent.at(2).body, fingerprint));
@@ -389,6 +395,17 @@ TEST_CASE("what cannot be renewed there is said before anything is sent") {
   CHECK(says(reasons[2], "is RETIRED there"));
   bench.transport->then(404, test::errors_answer(10051, "x"));
   CHECK(says(bench.provider().check(bench.call()).back(), "does not know the certificate"));
+}
+
+TEST_CASE("a renewal needs no right to read the inventory") {
+  ProviderBench bench;
+  bench.replaces(to_text(State{test::kRequestId, {test::kCertificateId}, "a", "t", {}}));
+  bench.zone().transport->then(403, test::errors_answer(1002, "forbidden"));
+  CHECK(bench.provider().check(bench.call()).empty());
+  bench.transport->then(403, test::errors_answer(1002, "forbidden")).then(201, test::created_answer("NEW"));
+  CHECK(std::holds_alternative<Accepted>(bench.provider().submit(bench.call())));
+  bench.transport->then(401, "Invalid api key", "text/plain");
+  CHECK(std::holds_alternative<RefusedForGood>(bench.provider().submit(bench.call())));
 }
 
 TEST_CASE("a revocation goes by fingerprint and reason, and is not done when it was submitted") {
