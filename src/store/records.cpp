@@ -265,21 +265,21 @@ bool SqliteStore::replaced_at(const std::string& fingerprint, const std::string&
 }
 
 std::vector<KeyRecord> SqliteStore::keys(const KeyQuery& query) {
-  constexpr const char* kBySpki =
+  constexpr const char* kWithSpki =
       "SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys WHERE spki = ?1 "
       "AND (?2 = '' OR token = ?2) AND (?3 = '' OR label = ?3) ORDER BY token, label, cka_id";
-  constexpr const char* kByLabel =
+  constexpr const char* kWithLabel =
       "SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys WHERE token = ?1 AND label = ?2 "
       "ORDER BY cka_id";
   constexpr const char* kAll =
       "SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys WHERE (?1 = '' OR token = ?1) "
       "AND (?2 = '' OR label = ?2) ORDER BY token, label, cka_id";
-  constexpr const char* kById =
+  constexpr const char* kWithId =
       "SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys WHERE cka_id = ?1 "
       "AND token = ?2 AND (?3 = '' OR label = ?3)";
   if (query.cka_id && (!query.token || query.spki)) throw Error{ErrorKind::internal, "an id belongs to a token"};
   const bool by_label = query.token && query.label;
-  Query row = database_->query(query.cka_id ? kById : query.spki ? kBySpki : by_label ? kByLabel : kAll);
+  Query row = database_->query(query.cka_id ? kWithId : query.spki ? kWithSpki : by_label ? kWithLabel : kAll);
   if (query.cka_id) row.bind(*query.cka_id);
   if (query.spki) row.bind(query.spki->str());
   row.bind(query.token.value_or("")).bind(query.label.value_or(""));
