@@ -328,8 +328,8 @@ class Explainer {
     offer("hsmbridge cert show " + state.certificate.substr(0, 16));
   }
   void unresolved(const Unresolved& state) {
-    say(fmt::format("{}: {}.",
-                    state.handout ? "What came cannot be used" : "What happened cannot be known from here", state.why));
+    say(fmt::format("{}: {}.", state.handout ? "What came cannot be used" : "What happened cannot be known from here",
+                    state.why));
     text_.awaited = fmt::format("a person who looks at {}", provider());
     if (!state.submission.reference.empty()) {
       text_.awaited += fmt::format(" for {}", state.submission.reference.str());
