@@ -70,11 +70,17 @@ std::vector<Bytes> certificates_of(const CertificateAnswer& answer) {
 }
 
 std::size_t leaf_among(const std::vector<x509::Certificate>& certificates, ByteView spki, std::string_view serial) {
-  for (std::size_t i = 0; i < certificates.size(); ++i)
-    if (equal(certificates[i].spki(), spki)) return i;
-  for (std::size_t i = 0; i < certificates.size(); ++i)
-    if (same_serial(serial_text(certificates[i].serial()), serial)) return i;
-  return 0;
+  const auto first = [&](auto&& fits) {
+    return static_cast<std::size_t>(std::find_if(certificates.begin(), certificates.end(), fits) -
+                                    certificates.begin());
+  };
+  const auto has_key = [&](const x509::Certificate& one) { return equal(one.spki(), spki); };
+  const auto has_serial = [&](const x509::Certificate& one) { return same_serial(serial_text(one.serial()), serial); };
+  // A bundle may hold the certificate that this one replaces too, with the same key.
+  std::size_t at = first([&](const x509::Certificate& one) { return has_key(one) && has_serial(one); });
+  if (at == certificates.size()) at = first(has_key);
+  if (at == certificates.size()) at = first(has_serial);
+  return at == certificates.size() ? 0 : at;
 }
 
 std::vector<Bytes> chain_from(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool) {

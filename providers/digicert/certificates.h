@@ -20,7 +20,8 @@ std::vector<Bytes> certificates_in(std::string_view text);
 // All certificates of an answer in the order of arrival: `certificate`, then `ca_certs`.
 std::vector<Bytes> certificates_of(const CertificateAnswer& answer);
 
-// The leaf among them: the one with that public key, else the one with that serial number, else the first. A bundle is
+// The leaf among them: the one with that public key and serial number, else with that key, else with that number, else
+// the first. A bundle is
 // a set and says nothing by its order.
 std::size_t leaf_among(const std::vector<x509::Certificate>& certificates, ByteView spki, std::string_view serial);
 

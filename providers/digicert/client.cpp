@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 namespace hsmbridge::digicert {
 namespace {
@@ -32,6 +33,13 @@ std::string query_of(const SearchFilter& filter, std::size_t offset, std::size_t
   return query;
 }
 
+void remove_all(std::string& text, std::string_view secret) {
+  static constexpr std::string_view kInstead = "(the API key)";
+  if (secret.empty()) return;
+  for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at + kInstead.size()))
+    text.replace(at, secret.size(), kInstead);
+}
+
 }  // namespace
 
 Client::Client(std::shared_ptr<Transport> transport, ClientOptions options, const Clock& clock)
@@ -49,10 +57,14 @@ Exchange Client::exchange(const Call& call, Duration limit) {
   HttpRequest request{call.method, call.path,      {{"Accept", "application/json"}}, call.body, call.repeat,
                       limit,       call.call_until};
   if (!call.body.empty()) request.headers.emplace_back("Content-Type", "application/json");
-  if (const std::optional<Secret> value = key())
-    request.headers.emplace_back("x-api-key", std::string(value->reveal()));
+  const std::optional<Secret> value = key();
+  if (value) request.headers.emplace_back("x-api-key", std::string(value->reveal()));
   Exchange result = transport_->send(request);
-  if (const auto* answer = std::get_if<HttpAnswer>(&result); answer != nullptr && answer->status == 401) {
+  auto* answer = std::get_if<HttpAnswer>(&result);
+  if (answer == nullptr || (answer->status >= 200 && answer->status < 300)) return result;
+  // Messages quote a refusal, and a gateway may quote the key that it refuses.
+  if (value) remove_all(answer->body, value->reveal());
+  if (answer->status == 401) {
     // A refused key is read anew next time: somebody may have renewed it.
     const std::lock_guard lock(mutex_);
     key_.reset();
@@ -81,14 +93,18 @@ WhoAmI Client::who_am_i(Duration limit) {
 std::vector<Profile> Client::profiles(Duration limit) {
   const Duration end = clock_.since_boot() + limit;
   std::vector<Profile> all;
+  std::set<std::string> seen;
+  std::size_t offset = 0;
   for (std::size_t page = 0; page < kMostPages; ++page) {
     // v2: v1 leaves out profiles of public S/MIME templates.
-    const std::string path =
-        fmt::format("/mpki/api/v2/profile?offset={}&limit={}", page * kProfilesPerPage, kProfilesPerPage);
+    const std::string path = fmt::format("/mpki/api/v2/profile?offset={}&limit={}", offset, kProfilesPerPage);
     ProfilePage read = profiles_from(body_of({"GET", path}, end - clock_.since_boot()));
-    std::move(read.profiles.begin(), read.profiles.end(), std::back_inserter(all));
-    // No total is told.
-    if (read.entries < kProfilesPerPage) return all;
+    const std::size_t before = all.size();
+    for (Profile& one : read.profiles)
+      if (seen.insert(lower(one.id)).second) all.push_back(std::move(one));
+    // No total is told. A page that repeats what was there comes from a server that does not page.
+    if (read.entries < kProfilesPerPage || (!read.profiles.empty() && all.size() == before)) return all;
+    offset += read.entries;
   }
   throw Error(ErrorKind::corrupt, fmt::format("DigiCert's list of profiles does not end after {} pages", kMostPages));
 }

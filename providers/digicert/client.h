@@ -44,6 +44,10 @@ class Client {
   // The clock must outlive the client.
   Client(std::shared_ptr<Transport> transport, ClientOptions options, const Clock& clock);
 
+  // Reads the API key when it is not at hand, so that a call that is sent once does not fail over it. Throws what
+  // reading it throws.
+  void fetch_key() { key(); }
+
   std::string hello(Duration limit);
   WhoAmI who_am_i(Duration limit);
   // Every page.

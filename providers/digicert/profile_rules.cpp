@@ -224,7 +224,8 @@ std::vector<std::string> violations(const Profile& profile, const Settings& sett
 
 bool issues_at_once(const Profile& profile) {
   return profile.enrollment_method == "rest_api" && profile.authentication_method == "third_party_app" &&
-         !profile.dual_approval && profile.connector.empty();
+         !profile.dual_approval && profile.connector.empty() &&
+         (profile.trust_type.empty() || profile.trust_type == "private");
 }
 
 std::string what_is_awaited(const Profile* profile) {

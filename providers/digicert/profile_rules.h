@@ -23,7 +23,7 @@ std::vector<std::string> violations(const Profile& profile, const Settings& sett
                                     const x509::KeySpec& key);
 
 // Whether the service answers a request under it with the certificate, always: rest_api with third_party_app, no second
-// approval, no connector behind which another CA works. False when in doubt.
+// approval, no connector behind which another CA works, no public CA that validates first. False when in doubt.
 bool issues_at_once(const Profile& profile);
 // What a pending request waits for, in words: the answer itself never says.
 std::string what_is_awaited(const Profile* profile);

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "providers/digicert/fields.h"
+#include "x509/name.h"
 #include "x509/pem.h"
 #include "x509/spki.h"
 
@@ -62,36 +63,50 @@ Capabilities capabilities_of(Issues issues) {
   can.complete_look_up = issues == Issues::at_once;
   can.renew = true;
   can.revoke = true;
+  // revoke_hold stays false: the service suspends, and our store has no record that could be resumed or revoked later.
   return can;
 }
 
 Capabilities DigicertProvider::capabilities() const {
-  const std::optional<Profile> known = known_profile();
+  const std::optional<Profile> known = known_profile(settings_.profile);
   return capabilities_of(known && issues_at_once(*known) ? Issues::at_once : Issues::later);
 }
 
-Profile DigicertProvider::profile(Freshness freshness, Duration limit) {
+Profile DigicertProvider::profile(const std::string& id, Freshness freshness, Duration limit) {
   {
     const std::lock_guard lock(mutex_);
-    const bool current = profile_ && clock_.since_boot() - profile_read_at_ < kProfileAge;
+    const bool current =
+        profile_ && lower(profile_->id) == lower(id) && clock_.since_boot() - profile_read_at_ < kProfileAge;
     if (current && freshness == Freshness::any) return *profile_;
   }
-  if (settings_.profile.empty())
+  if (id.empty())
     throw Error(ErrorKind::invalid_input, fmt::format("provider {} names no `profile` to order under", settings_.name))
         .hint(fmt::format("`hsmbridge provider show {} --profiles` lists them", settings_.name));
-  Profile read = client_->profile(settings_.profile, limit);
-  if (lower(read.id) != lower(settings_.profile))
-    throw Error(ErrorKind::corrupt,
-                fmt::format("DigiCert was asked for profile {} and answered with {}", settings_.profile, read.id));
+  Profile read = client_->profile(id, limit);
+  if (lower(read.id) != lower(id))
+    throw Error(ErrorKind::corrupt, fmt::format("DigiCert was asked for profile {} and answered with {}", id, read.id));
   const std::lock_guard lock(mutex_);
   profile_ = read;
   profile_read_at_ = clock_.since_boot();
   return read;
 }
 
-std::optional<Profile> DigicertProvider::known_profile() const {
+std::optional<Profile> DigicertProvider::known_profile(const std::string& id) const {
   const std::lock_guard lock(mutex_);
+  if (!profile_ || lower(profile_->id) != lower(id)) return std::nullopt;
   return profile_;
+}
+
+Pinned DigicertProvider::pinned_for(const ProviderCall& call) const {
+  const Pinned drafted = pinned_from(call.draft.provider_state);
+  Pinned pinned = call.submission != nullptr ? pinned_from(call.submission->provider_state) : Pinned{};
+  if (pinned.profile.empty()) pinned.profile = drafted.profile;
+  if (pinned.seat.empty()) pinned.seat = drafted.seat;
+  // Nothing was fixed: the configuration as it is now must do.
+  if (pinned.profile.empty()) pinned.profile = settings_.profile;
+  if (pinned.seat.empty() && !call.draft.csr.empty())
+    pinned.seat = seat_for(settings_, common_name_of(x509::parse_csr(call.draft.csr).content));
+  return pinned;
 }
 
 // ---- draft and check ------------------------------------------------------------------------------------------------
@@ -102,21 +117,27 @@ ProviderDraft DigicertProvider::draft(const Order& order, ByteView csr, Instant)
     throw Error(
         ErrorKind::refused,
         fmt::format("provider {} issues, renews and revokes certificates and does nothing else", settings_.name));
-  // The service builds the certificate; nothing is frozen beyond the CSR.
-  x509::parse_csr(csr);
-  return {};
+  // The service builds the certificate: nothing is frozen beyond the CSR but under what and for whom it is ordered.
+  const std::string common_name = common_name_of(x509::parse_csr(csr).content);
+  // A seat that wants a common name where there is none is a complaint of check(), beside all the others.
+  const bool has_seat = !common_name.empty() || !wants_common_name(settings_);
+  ProviderDraft draft;
+  draft.provider_state = to_text(Pinned{settings_.profile, has_seat ? seat_for(settings_, common_name) : "", ""});
+  return draft;
 }
 
 std::vector<std::string> DigicertProvider::check(const ProviderCall& call) {
   if (call.order.kind == Kind::revoke) return check_revocation(call);
   const x509::Ask ask = ask_of(call.order);
   std::vector<std::string> problems = what_cannot_be_carried(ask);
+  Pinned pinned{settings_.profile, "", ""};
   try {
-    seat_for(settings_, common_name_of(ask.content));
+    pinned = pinned_for(call);
   } catch (const Error& error) {
+    if (error.kind() != ErrorKind::refused) throw;
     problems.push_back(error.message());
   }
-  const Profile now = profile(Freshness::read_now, call.time_limit);
+  const Profile now = profile(pinned.profile, Freshness::read_now, call.time_limit);
   if (settings_.check == Settings::LocalCheck::none) return problems;
   const x509::Csr csr = x509::parse_csr(call.draft.csr);
   for (std::string& problem : violations(now, settings_, ask, x509::key_spec_of(csr.spki)))
@@ -147,13 +168,15 @@ void DigicertProvider::confirm(const ProviderCall&, const Issued&) {
 std::vector<std::string> DigicertProvider::test() {
   std::vector<std::string> learnt;
   const Duration limit = settings_.time_limit;
-  learnt.push_back(client_->hello(limit));
+  learnt.push_back(x509::printable(client_->hello(limit).substr(0, 100)));
   try {
     const WhoAmI who = client_->who_am_i(limit);
     std::string roles;
     for (const std::string& role : who.roles) roles += (roles.empty() ? "" : ", ") + role;
-    learnt.push_back(fmt::format("we are {}; roles: {}", who.name.empty() ? "a user without a name" : who.name,
-                                 roles.empty() ? "not told" : roles));
+    learnt.push_back(
+        x509::printable(fmt::format("we are {}; roles: {}", who.name.empty() ? "a user without a name" : who.name,
+                                    roles.empty() ? "not told" : roles)
+                            .substr(0, 1000)));
   } catch (const Error& error) {
     // Another part of DigiCert ONE, which a service user of this part alone may not see. A refused key is another
     // thing.
@@ -165,7 +188,7 @@ std::vector<std::string> DigicertProvider::test() {
         fmt::format("no `profile` is configured: `hsmbridge provider show {} --profiles` lists them", settings_.name));
     return learnt;
   }
-  const Profile now = profile(Freshness::read_now, limit);
+  const Profile now = profile(settings_.profile, Freshness::read_now, limit);
   const std::vector<std::string> why_not = obstacles(now);
   if (!why_not.empty()) {
     Error error(ErrorKind::conflict, fmt::format("profile \"{}\" ({}) cannot be used", now.name, now.id));

@@ -18,8 +18,9 @@
 
 namespace hsmbridge::digicert {
 
-// What provider_state keeps of a submission: the profile and seat it was made with, which a pick-up and a search need
-// even after the configuration has changed, and the serial number once it is known.
+// What provider_state keeps: the profile and seat an order is made with, fixed when it is drafted, since a pick-up and
+// a search after a lost answer need them even after the configuration has changed; and the serial number once it is
+// known.
 struct Pinned {
   std::string profile;
   std::string seat;
@@ -36,7 +37,9 @@ workflow::Capabilities capabilities_of(Issues issues);
 
 // DigiCert Trust Lifecycle Manager as a certificate provider. A request's reference is its request_id while it is
 // pending; a certificate that was issued at once, or that a person names, is "serial:HEX".
-class DigicertProvider final : public workflow::Provider, public workflow::ProfileCatalogue {
+class DigicertProvider final : public workflow::Provider,
+                               public workflow::ProfileCatalogue,
+                               public workflow::SerialLookUp {
  public:
   // The clock must outlive the provider. Reads the files named in the settings: throws what reading them throws.
   DigicertProvider(Settings settings, std::shared_ptr<Client> client, const Clock& clock);
@@ -58,14 +61,18 @@ class DigicertProvider final : public workflow::Provider, public workflow::Profi
   std::vector<std::string> test() override;
 
   std::vector<Entry> profiles(Duration limit) override;
+  workflow::Report find_by_serial(const workflow::ProviderCall& call, const std::string& serial) override;
 
  private:
   enum class Freshness { any, read_now };
-  Profile profile(Freshness freshness, Duration limit);
-  std::optional<Profile> known_profile() const;
+  Profile profile(const std::string& id, Freshness freshness, Duration limit);
+  // As it was read last, if it was.
+  std::optional<Profile> known_profile(const std::string& id) const;
+  // Under what and for whom this request is, or was, ordered.
+  Pinned pinned_for(const workflow::ProviderCall& call) const;
 
   // provider_submit.cpp
-  CertificateOrder order_for(const workflow::ProviderCall& call, const Profile& profile) const;
+  CertificateOrder order_for(const workflow::ProviderCall& call, const Pinned& pinned, const Profile& profile) const;
   Verdict send(const CertificateOrder& order, const Once& once);
   Verdict send_as(Shape shape, const CertificateOrder& order, const Once& once);
   workflow::Report report_of(Taken taken, const CertificateOrder& order, const Profile& profile,
@@ -75,15 +82,22 @@ class DigicertProvider final : public workflow::Provider, public workflow::Profi
     std::string serial;
     std::string why_not;
   };
-  RenewalPlan plan_renewal(const workflow::ProviderCall& call, const Profile& profile) const;
+  workflow::SubmitAnswer send_order(const CertificateOrder& order, const std::optional<RenewalPlan>& plan,
+                                    const Profile& profile, const Once& once);
+  RenewalPlan plan_renewal(const workflow::ProviderCall& call, const Pinned& pinned, const Profile& profile) const;
 
   // provider_find.cpp
   struct Search;
   Search search(const workflow::ProviderCall& call, const SearchFilter& filter, Duration limit);
-  workflow::Report by_serial(const workflow::ProviderCall& call, const std::string& serial, Duration limit);
   workflow::LookUpAnswer look_up_certificate(const workflow::ProviderCall& call);
   std::optional<workflow::Report> found_by_key(const workflow::ProviderCall& call, Duration limit);
-  std::vector<x509::Certificate> issuers_from_service(const std::string& serial, Duration limit);
+
+  // provider_poll.cpp
+  workflow::Report by_serial(const workflow::ProviderCall& call, const std::string& serial, Duration limit);
+
+  // provider_read.cpp
+  enum class IssuersIn { formats, profile };
+  std::vector<x509::Certificate> issuers_from(IssuersIn where, const std::string& name, Duration limit);
 
   // provider_revoke.cpp
   std::vector<std::string> check_revocation(const workflow::ProviderCall& call) const;
@@ -102,6 +116,8 @@ class DigicertProvider final : public workflow::Provider, public workflow::Profi
   std::optional<Shape> shape_;
 };
 
+// A certificate as text, with the body that brought it.
+workflow::Handout handout_of(const std::string& certificate, const std::string& body);
 // Of an order's `ask`. Throws corrupt.
 x509::Ask ask_of(const workflow::Order& order);
 // The last common name of a request, or "".

@@ -119,6 +119,10 @@ Report DigicertProvider::revocation_standing(const ProviderCall& call) {
     if (!is_collision(error)) throw;
     found = client_->certificate(target.serial, target.thumbprint, call.time_limit / 2);
   }
+  if (!same_serial(found.details.serial, target.serial) ||
+      (!found.details.thumbprint.empty() && found.details.thumbprint != target.thumbprint))
+    throw Error(ErrorKind::corrupt,
+                fmt::format("DigiCert was asked about certificate {} and answered with another one", target.serial));
   if (is_revoked(call.order, found.details.status))
     return done(upper(found.details.status), found.details.revocation_reason, target);
   Report report;

@@ -44,11 +44,12 @@ std::optional<SubmitAnswer> passed_on(Answer& verdict) {
 
 }  // namespace
 
-CertificateOrder DigicertProvider::order_for(const ProviderCall& call, const Profile& profile) const {
+CertificateOrder DigicertProvider::order_for(const ProviderCall& call, const Pinned& pinned,
+                                             const Profile& profile) const {
   const x509::Ask ask = ask_of(call.order);
   CertificateOrder order;
-  order.profile = settings_.profile;
-  order.seat = seat_for(settings_, common_name_of(ask.content));
+  order.profile = pinned.profile;
+  order.seat = pinned.seat;
   order.csr = x509::csr_to_pem(call.draft.csr);
   order.validity = term_for(profile, settings_, ask);
   order.delivery_format = settings_.delivery_format;
@@ -88,34 +89,43 @@ Verdict DigicertProvider::send(const CertificateOrder& order, const Once& once) 
   const auto* again = std::get_if<RefusedForGood>(&second);
   if (again != nullptr && refuses_the_form(*again)) {
     // Neither form helps, so it was about something else: the complaint about the usual form is the useful one.
-    Error error = refused->error;
-    error.with("other form", again->error.message());
-    return RefusedForGood{std::move(error)};
+    const std::string& complaint = again->error.message();
+    Error error(refused->error.kind(),
+                refused->error.message() + (complaint == refused->error.message()
+                                                ? std::string("; the other form of a request is refused alike")
+                                                : "; the other form of a request: " + complaint));
+    for (const auto& [name, value] : refused->error.details()) error.with(name, value);
+    return RefusedForGood{std::move(error.hint(refused->error.hint()))};
   }
   const bool read = again != nullptr && again->error.detail("http") == "400";
   if (read || std::holds_alternative<Taken>(second)) remember(Shape::nested);
   return second;
 }
 
-DigicertProvider::RenewalPlan DigicertProvider::plan_renewal(const ProviderCall& call, const Profile& profile) const {
+DigicertProvider::RenewalPlan DigicertProvider::plan_renewal(const ProviderCall& call, const Pinned& now,
+                                                             const Profile& profile) const {
   if (!call.order.predecessor || call.order.predecessor->der.empty())
     return {"", "the certificate it replaces is not at hand"};
   const Predecessor& old = *call.order.predecessor;
   const x509::Certificate certificate = x509::parse_certificate(old.der);
-  const Pinned pinned = pinned_from(old.provider_state);
+  const Pinned then = pinned_from(old.provider_state);
   // The renewal's body has no attributes: the service repeats what the old certificate says.
   if (!same_names(ask_of(call.order).content, certificate.content()))
     return {"", "the new certificate shall say something else than the old one"};
-  if (lower(pinned.profile) != lower(settings_.profile))
-    return {"", pinned.profile.empty() ? "it is not known under which profile the old one was issued"
-                                       : "the old one was issued under another profile"};
+  if (lower(then.profile) != lower(now.profile))
+    return {"", then.profile.empty() ? "it is not known under which profile the old one was issued"
+                                     : "the old one was issued under another profile"};
+  // The service issues the new one to the old one's seat, where a look-up of this request would not see it.
+  if (then.seat != now.seat)
+    return {"", then.seat.empty() ? "it is not known for which seat the old one was issued"
+                                  : "the old one was issued for another seat"};
   if (!issues_at_once(profile)) return {"", "the profile does not issue at once, and then DigiCert renews nothing"};
   const Instant end = certificate.tbs.validity.not_after;
   const Instant begin = end - std::chrono::hours{24 * profile.renewal_days.value_or(kUsualRenewalDays)};
   if (call.now < begin) return {"", fmt::format("the renewal window opens on {}", rfc3339(begin))};
   if (call.now > end) return {"", fmt::format("the old one expired on {}", rfc3339(end))};
   const std::string serial = serial_text(certificate.serial());
-  return {same_serial(pinned.serial, serial) ? pinned.serial : serial, ""};
+  return {same_serial(then.serial, serial) ? then.serial : serial, ""};
 }
 
 Report DigicertProvider::report_of(Taken taken, const CertificateOrder& order, const Profile& profile,
@@ -126,7 +136,7 @@ Report DigicertProvider::report_of(Taken taken, const CertificateOrder& order, c
   report.message = note;
   if (answer.serial.empty()) {
     report.standing = Standing::awaiting_approval;
-    report.provider_status = answer.status.empty() ? "PENDING" : x509::printable(answer.status);
+    report.provider_status = answer.status.empty() ? "PENDING" : x509::printable(answer.status.substr(0, 100));
     report.reference = ProviderReference(answer.request_id);
     report.progress.note =
         fmt::format("it waits for {}{}{}", what_is_awaited(&profile), note.empty() ? "" : "; ", note);
@@ -143,43 +153,49 @@ Report DigicertProvider::report_of(Taken taken, const CertificateOrder& order, c
   return report;
 }
 
+// From the first POST on: what goes wrong now may have gone wrong after something was accepted.
+SubmitAnswer DigicertProvider::send_order(const CertificateOrder& order, const std::optional<RenewalPlan>& plan,
+                                          const Profile& profile, const Once& once) {
+  const Duration end = clock_.since_boot() + once.limit;
+  const auto left = [&] { return Once{end - clock_.since_boot(), once.until}; };
+  const auto fresh_because = [](const std::string& why) { return "a fresh request, since " + why; };
+  std::string note;
+  if (plan && plan->serial.empty()) note = fresh_because(plan->why_not);
+  if (plan && !plan->serial.empty()) {
+    Verdict renewed = client_->renew(plan->serial, renewal_text(order), left());
+    if (auto* taken = std::get_if<Taken>(&renewed))
+      return Accepted{report_of(std::move(*taken), order, profile, "renewal of " + plan->serial)};
+    const auto* refused = std::get_if<RefusedForGood>(&renewed);
+    // A complete 400: no renewal was accepted (the window there may be another one), so that a fresh request is the
+    // first one.
+    if (refused == nullptr || refused->error.detail("http") != "400") return *passed_on(renewed);
+    note = fresh_because("DigiCert refused the renewal: " + refused->error.message());
+  }
+  Verdict verdict = send(order, left());
+  if (auto answer = passed_on(verdict)) return std::move(*answer);
+  return Accepted{report_of(std::move(std::get<Taken>(verdict)), order, profile, note)};
+}
+
 SubmitAnswer DigicertProvider::submit(const ProviderCall& call) {
   if (call.order.kind == Kind::revoke) return revoke(call);
   const Duration end = clock_.since_boot() + call.time_limit;
-  const auto left = [&] { return Once{end - clock_.since_boot(), call.call_until}; };
-  // Everything before the first POST: whatever fails here, nothing was sent.
   Profile now;
   CertificateOrder order;
-  RenewalPlan plan;
+  std::optional<RenewalPlan> plan;
   try {
-    now = profile(Freshness::any, call.time_limit / 3);
-    order = order_for(call, now);
-    if (call.order.kind == Kind::renew) plan = plan_renewal(call, now);
+    // Everything before the first POST, the key to send with it included: whatever fails here, nothing was sent.
+    const Pinned pinned = pinned_for(call);
+    now = profile(pinned.profile, Freshness::any, call.time_limit / 3);
+    order = order_for(call, pinned, now);
+    if (call.order.kind == Kind::renew) plan = plan_renewal(call, pinned, now);
+    client_->fetch_key();
   } catch (const Error& error) {
     return not_sent(error);
   }
-
-  std::string note;
-  const auto fresh_because = [](const std::string& why) { return "a fresh request, since " + why; };
-  if (call.order.kind == Kind::renew && plan.serial.empty()) note = fresh_because(plan.why_not);
   try {
-    if (!plan.serial.empty()) {
-      Verdict renewed = client_->renew(plan.serial, renewal_text(order), left());
-      if (auto* taken = std::get_if<Taken>(&renewed))
-        return Accepted{report_of(std::move(*taken), order, now, "renewal of " + plan.serial)};
-      const auto* refused = std::get_if<RefusedForGood>(&renewed);
-      // A complete 400: no renewal was accepted (the window there may be another one), so that a fresh request is the
-      // first one.
-      if (refused == nullptr || refused->error.detail("http") != "400") return *passed_on(renewed);
-      note = fresh_because("DigiCert refused the renewal: " + refused->error.message());
-    }
-    Verdict verdict = send(order, left());
-    if (auto answer = passed_on(verdict)) return std::move(*answer);
-    return Accepted{report_of(std::move(std::get<Taken>(verdict)), order, now, note)};
+    return send_order(order, plan, now, {end - clock_.since_boot(), call.call_until});
   } catch (const Error& error) {
-    // The key is fetched before a byte leaves; a transport reports its own trouble without throwing.
-    if (error.kind() == ErrorKind::internal) return OutcomeUnknown{error.message()};
-    return not_sent(error);
+    return OutcomeUnknown{error.message()};
   }
 }
 

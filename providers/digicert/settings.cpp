@@ -84,6 +84,10 @@ ClientOptions client_options(const Settings& settings, const config::Prompter& p
   return options;
 }
 
+bool wants_common_name(const Settings& settings) {
+  return settings.seat.find(kCommonName) != std::string::npos;
+}
+
 std::string seat_for(const Settings& settings, const std::string& common_name) {
   std::string seat = settings.seat;
   const std::size_t at = seat.find(kCommonName);

@@ -39,6 +39,8 @@ Settings read_settings(const std::string& name, config::Section section);
 // The options of a client for these settings. `prompter` as for SecretSource::fetch; may be empty.
 ClientOptions client_options(const Settings& settings, const config::Prompter& prompter);
 
+// Whether the seat is made of the request's common name.
+bool wants_common_name(const Settings& settings);
 // The seat of a request whose common name is that. Throws refused when the seat wants one and there is none.
 std::string seat_for(const Settings& settings, const std::string& common_name);
 

@@ -75,7 +75,7 @@ Error refusal_error(std::string_view what, const HttpAnswer& answer, const std::
   if (!refusals.empty()) {
     const std::string& code = refusals.front().code;
     error.with("code", code.empty() ? "(none)" : x509::printable(code));
-    error.with("field", x509::printable(refusals.front().field));
+    if (!refusals.front().field.empty()) error.with("field", x509::printable(refusals.front().field));
   }
   if (row != nullptr && kind == row->kind && !row->advice.empty()) error.hint(std::string(row->advice));
   return error;

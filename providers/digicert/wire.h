@@ -52,7 +52,8 @@ struct Profile {
   std::string signature_algorithm;
   std::string delivery_format;  // lower case, of the two contradictory fields the certificate_ one
   std::string template_name;
-  std::string connector;  // id of a connector (a Microsoft CA); "" for none
+  std::string trust_type;  // of the template, lower case: "private"; "" when not told
+  std::string connector;   // id of a connector (a Microsoft CA); "" for none
   bool dual_approval = false;
   bool validity_may_be_asked = false;  // override_cert_validity_via_api
   std::optional<bool> duplicates_allowed;
@@ -92,7 +93,7 @@ struct CertificateDetails {
   std::string serial;
   std::string status;       // lower case: issued, revoked, expired, suspended
   std::string certificate;  // PEM or base64; "" when it is not told
-  std::string thumbprint;
+  std::string thumbprint;   // SHA-256, lower-case hex; "" when it is not told
   std::string common_name;
   std::string profile;
   std::string seat;

@@ -50,6 +50,16 @@ bool loose_flag(const Json& json, std::string_view name) {
   return member->is_string() && lower(member->as_string()) == "true";
 }
 
+// What keeps a request waiting is there unless it is plainly said not to be: absent, null, false, "false", 0 or "".
+bool may_be_set(const Json& json, std::string_view name) {
+  const Json* member = json.find(name);
+  if (member == nullptr || member->is_null()) return false;
+  if (member->is_bool()) return member->as_bool();
+  if (member->is_integer()) return member->as_integer() != 0;
+  if (member->is_string()) return !member->as_string().empty() && lower(member->as_string()) != "false";
+  return true;
+}
+
 std::optional<std::int64_t> loose_number(const Json& json, std::string_view name) {
   const std::string text = loose_text(json, name);
   if (text.empty() || text.size() > 9 || text.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
@@ -92,6 +102,13 @@ std::string serial_of(const Json& json) {
   if (serial.size() > 64 || serial.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos)
     throw Error(ErrorKind::corrupt, "its serial_number is no hexadecimal number");
   return serial;
+}
+
+// A SHA-256 in hex, which goes into a URL; anything else (a README of the vendor says SHA-1) is none.
+std::string thumbprint_of(const Json& json) {
+  std::string print = lower(loose_text(json, "thumbprint"));
+  const bool is_one = print.size() == 64 && print.find_first_not_of("0123456789abcdef") == std::string::npos;
+  return is_one ? print : "";
 }
 
 std::optional<Instant> instant_of(const Json& json, std::string_view name) {
@@ -198,9 +215,13 @@ Profile profile_of(const Json& json) {
   profile.signature_algorithm = loose_text(json, "signature_algorithm");
   profile.delivery_format = lower(loose_text(json, "certificate_delivery_format"));
   if (profile.delivery_format.empty()) profile.delivery_format = lower(loose_text(json, "cert_delivery_format"));
-  if (const Json* made_of = json.find("template")) profile.template_name = loose_text(*made_of, "name");
+  if (const Json* made_of = json.find("template")) {
+    profile.template_name = loose_text(*made_of, "name");
+    profile.trust_type = lower(loose_text(*made_of, "trust_type"));
+  }
   profile.connector = loose_text(json, "connector_id");
-  profile.dual_approval = loose_flag(json, "enable_dual_admin_approval");
+  if (profile.connector.empty() && may_be_set(json, "connector_id")) profile.connector = "(unreadable)";
+  profile.dual_approval = may_be_set(json, "enable_dual_admin_approval");
   profile.validity_may_be_asked = loose_flag(json, "override_cert_validity_via_api");
   if (const Json* policy = json.find("duplicate_cert_policy"); policy != nullptr && policy->is_bool())
     profile.duplicates_allowed = policy->as_bool();
@@ -223,7 +244,7 @@ CertificateDetails details_of(const Json& json) {
   if (details.serial.empty()) throw Error(ErrorKind::corrupt, "it has no serial_number");
   details.status = lower(loose_text(json, "status"));
   details.certificate = loose_text(json, "certificate");
-  details.thumbprint = lower(loose_text(json, "thumbprint"));
+  details.thumbprint = thumbprint_of(json);
   details.common_name = loose_text(json, "common_name");
   if (const Json* profile = json.find("profile")) details.profile = loose_text(*profile, "id");
   if (const Json* seat = json.find("seat")) details.seat = loose_text(*seat, "seat_id");

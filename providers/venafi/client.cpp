@@ -54,6 +54,7 @@ Exchange Client::exchange(const Call& call, Duration limit) {
     else
       request.headers.emplace_back("Authorization", "Bearer " + std::string(secret.reveal()));
     Exchange result = transport_->send(request);
+    leave_out(result, secret.reveal());
     if (again || !is_refused_credential(result) || !credentials_->replace(secret)) return result;
   }
 }
@@ -94,13 +95,15 @@ std::vector<std::string> Client::validate(const std::string& body, Duration limi
   const auto* answer = std::get_if<HttpAnswer>(&result);
   // An objection to the request is 400 or 412; anything else is trouble of another kind.
   if (answer != nullptr && (answer->status == 400 || answer->status == 412)) {
-    if (const auto refusal = refusal_from(answer->status, answer->content_type, answer->body)) {
+    const auto refusal = refusal_from(answer->status, answer->content_type, answer->body);
+    // A refused credential comes with these two as well, and says nothing about the request.
+    if (refusal && service_error(path, answer->status, *refusal).kind() != ErrorKind::denied) {
       std::vector<std::string> objections;
       for (const ServiceError& error : refusal->errors) objections.push_back(spoken(error));
       return objections;
     }
   }
-  success_of("POST " + path, result);
+  check_validated(success_of("POST " + path, result).body);
   return {};
 }
 
@@ -126,22 +129,14 @@ SearchPage Client::search_requests(const RequestSearch& search, Duration limit) 
 std::optional<ApprovalRequest> Client::approval(const std::string& id, Duration limit) {
   const std::string path = "/v1/certificaterequests/approvalrequests/" + net::percent_encode(id);
   const Exchange result = exchange({"GET", path}, limit);
-  if (has_status(result, 404)) return std::nullopt;
+  if (has_status(result, 404) && own_words(result)) return std::nullopt;
   return approval_request_from(success_of("GET " + path, result).body);
 }
 
-void Client::decide(const std::string& id, Decision decision, std::string_view reason, Duration limit) {
+CertificateRequest Client::decide(const std::string& id, Decision decision, std::string_view reason, Duration limit) {
   const std::string path = "/v1/certificaterequests/" + net::percent_encode(id) + "/approval/" +
                            (decision == Decision::approve ? "APPROVE" : "REJECT");
-  const Exchange result = exchange({"POST", path, reason_text(reason), HttpRequest::Repeat::never}, limit);
-  const auto* answer = std::get_if<HttpAnswer>(&result);
-  const auto* lost = std::get_if<AnswerLost>(&result);
-  if (lost != nullptr || (answer != nullptr && answer->status >= 500))
-    throw Error(ErrorKind::outcome_unknown, fmt::format("POST {}: {}", path,
-                                                        lost != nullptr ? "no complete answer came: " + lost->why
-                                                                        : fmt::format("HTTP {} came", answer->status)))
-        .hint("look at the request again before deciding once more: a decision is final there");
-  success_of("POST " + path, result);
+  return decision_of("POST " + path, exchange({"POST", path, reason_text(reason), HttpRequest::Repeat::never}, limit));
 }
 
 Contents Client::contents(const std::string& certificate, ChainOrder order, Duration limit) {
@@ -150,9 +145,12 @@ Contents Client::contents(const std::string& certificate, ChainOrder order, Dura
                            "&format=PEM";
   const Exchange result = exchange({"GET", path, {}, HttpRequest::Repeat::allowed, "*/*"}, limit);
   // 404 also comes for seconds after a request says ISSUED: the inventory is behind. 409: the authority has not signed.
-  for (const long status : {404L, 409L})
-    if (has_status(result, status))
-      if (auto words = own_words(result)) return {"", *words};
+  // The second is in no list of the service's answers, so its form is not known.
+  if (has_status(result, 404) || has_status(result, 409))
+    if (auto words = own_words(result)) return {"", *words};
+  if (const auto* answer = std::get_if<HttpAnswer>(&result);
+      answer != nullptr && answer->status == 409 && !is_html(answer->content_type, answer->body))
+    return {"", "the authority has not signed it yet (HTTP 409)"};
   return {success_of("GET " + path, result).body, ""};
 }
 

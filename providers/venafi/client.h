@@ -52,8 +52,8 @@ class Client {
   // Nothing where no approval was asked.
   std::optional<ApprovalRequest> approval(const std::string& id, Duration limit);
   enum class Decision { approve, reject };
-  // Irrevocable there. Throws outcome_unknown when no complete answer came.
-  void decide(const std::string& id, Decision decision, std::string_view reason, Duration limit);
+  // Irrevocable there. The request as it stands then. Throws as decision_of.
+  CertificateRequest decide(const std::string& id, Decision decision, std::string_view reason, Duration limit);
 
   enum class ChainOrder { leaf_first, leaf_only };
   Contents contents(const std::string& certificate, ChainOrder order, Duration limit);

@@ -88,26 +88,30 @@ class TokenCredentials final : public Credentials {
  private:
   void get(Duration limit) {
     const std::string what = "POST " + order_.path;
-    HttpRequest request{"POST", order_.path, {}, order_.body(), HttpRequest::Repeat::never, limit};
+    const Duration begin = clock_.since_boot();
+    HttpRequest request{"POST", order_.path, {}, order_.body(), HttpRequest::Repeat::never, {}};
+    // Making the JWT may have waited for the token that holds its key.
+    limit -= clock_.since_boot() - begin;
+    request.time_limit = limit;
     request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
     request.headers.emplace_back("Accept", "application/json");
     if (limit <= Duration::zero())
       throw Error(ErrorKind::unavailable, what + ": the time limit was over before it was sent");
+    // Its life began at the endpoint, at the earliest when it was asked for.
+    const Duration asked = clock_.since_boot();
     Exchange exchange = transport_->send(request);
+    leave_out(exchange, std::string_view(request.body).substr(request.body.rfind('=') + 1));
     Token token;
     try {
       token = token_from(token_success_of(what, exchange).body);
     } catch (const Error& error) {
       // RFC 6749 §5.2 refuses a client with 400 as well as with 401.
       if (error.kind() == ErrorKind::refused || error.kind() == ErrorKind::denied)
-        throw Error(ErrorKind::denied, "no access token is given: " + error.message())
-            .hint(
-                "the service account's id and the registered public key must be those of the configuration; see its "
-                "expiry date too");
+        throw Error(ErrorKind::denied, "no access token is given: " + error.message()).hint(order_.advice);
       throw;
     }
     const Duration lifetime = token.lifetime.value_or(kUnstated);
-    renew_at_ = clock_.since_boot() + lifetime - std::min(kMargin, lifetime / 4);
+    renew_at_ = asked + lifetime - std::min(kMargin, lifetime / 4);
     token_ = Secret(std::move(token.value));
   }
 
@@ -121,6 +125,21 @@ class TokenCredentials final : public Credentials {
 
 }  // namespace
 
+void leave_out(providers::Exchange& exchange, std::string_view secret) {
+  // A shorter one protects nothing, and would be found in ordinary words.
+  constexpr std::size_t kShortest = 8;
+  auto* answer = std::get_if<HttpAnswer>(&exchange);
+  if (answer == nullptr || answer->status < 300 || secret.size() < kShortest) return;
+  std::string clean;
+  std::string_view rest = answer->body;
+  for (std::size_t at = rest.find(secret); at != std::string_view::npos; at = rest.find(secret)) {
+    clean.append(rest.substr(0, at)).append("(left out)");
+    rest.remove_prefix(at + secret.size());
+  }
+  clean.append(rest);
+  answer->body = std::move(clean);
+}
+
 std::unique_ptr<Credentials> stored_credentials(Credentials::Kind kind, SecretGetter source, bool reread) {
   return std::make_unique<StoredCredentials>(kind, std::move(source), reread);
 }
@@ -131,14 +150,21 @@ std::unique_ptr<Credentials> token_credentials(std::shared_ptr<providers::Transp
 }
 
 TokenOrder federated_order(std::string path, SecretGetter jwt) {
-  return {std::move(path), [jwt = std::move(jwt)] { return federated_token_text(jwt().reveal()); }};
+  return {
+      std::move(path), [jwt = std::move(jwt)] { return federated_token_text(jwt().reveal()); },
+      "the JWT must not be over, its issuer, subject and audience must be those of the service account, and its key "
+      "must be in the account's jwksURI"};
 }
 
 TokenOrder service_account_order(std::shared_ptr<x509::Signer> signer, std::string client_id, const Clock& clock) {
-  return {"/v1/oauth/token/serviceaccount", [signer = std::move(signer), client_id = std::move(client_id), &clock] {
-            return service_account_token_text(
-                service_account_jwt(*signer, client_id, clock.now(), uuid_v4(random_bytes(16))));
-          }};
+  return {
+      "/v1/oauth/token/serviceaccount",
+      [signer = std::move(signer), client_id = std::move(client_id), &clock] {
+        return service_account_token_text(
+            service_account_jwt(*signer, client_id, clock.now(), uuid_v4(random_bytes(16))));
+      },
+      "client_id must be that of the service account, and the key's public half the one that is registered there; see "
+      "the account's expiry date too"};
 }
 
 }  // namespace hsmbridge::venafi

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 
 // What opens the service: an API key or a bearer token, and where the next one comes from.
 namespace hsmbridge::venafi {
@@ -35,10 +36,16 @@ class Credentials {
 // without it (a person was asked) the refusal stands.
 std::unique_ptr<Credentials> stored_credentials(Credentials::Kind kind, SecretGetter source, bool reread);
 
+// A refusal may repeat the credential that it refuses: "Unable to find api key for key …". Takes `secret` out of the
+// body of an answer that is no success, before anybody reads it.
+void leave_out(providers::Exchange& exchange, std::string_view secret);
+
 // What a token endpoint is asked with.
 struct TokenOrder {
-  std::string path;                   // on the transport
-  std::function<std::string()> body;  // made anew each time: a JWT is good for one use
+  std::string path;  // on the transport
+  // Made anew each time, since a JWT is good for one use. The JWT is the value of the last field.
+  std::function<std::string()> body;
+  std::string advice;  // what to compare when no token is given
 };
 // Bearer tokens, got when needed and renewed before they end. `clock` must outlive it.
 std::unique_ptr<Credentials> token_credentials(std::shared_ptr<providers::Transport> transport, TokenOrder order,

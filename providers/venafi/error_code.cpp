@@ -13,7 +13,9 @@ namespace {
 constexpr std::int64_t kBadComponent = 10726;
 constexpr std::int64_t kNotAssigned = 20216;
 
-constexpr std::string_view kCredential = "check the provider's credential: `hsmbridge provider test` tries it";
+constexpr std::string_view kCredential =
+    "see whether this provider's credential in the configuration is right and has not run out; `hsmbridge provider "
+    "test` tries it";
 
 // code, kind, advice
 constexpr auto kErrorCodes = std::to_array<ErrorCode>({
@@ -43,7 +45,9 @@ constexpr auto kStatuses = std::to_array<StatusRow>({
 });
 
 std::string text_of(const Json& json) {
-  return x509::printable(json.is_string() ? json.as_string() : json.dump());
+  constexpr std::size_t kLongest = 200;
+  const std::string text = json.is_string() ? json.as_string() : json.dump();
+  return x509::printable(text.substr(0, kLongest)) + (text.size() > kLongest ? "…" : "");
 }
 
 // Lists in lists, as one: ["CN",["a",["b"]]] is CN, a, b. The depth was bounded when it was read.

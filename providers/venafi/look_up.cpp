@@ -6,21 +6,46 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 #include <utility>
 
 namespace hsmbridge::venafi {
 namespace {
 
-constexpr std::string_view kTagName = "hsmbridge:";
 constexpr unsigned kPageSize = 100;
 constexpr unsigned kMostPages = 100;
 // Two ordinary clocks differ by less.
 constexpr Duration kClockTolerance = std::chrono::minutes{10};
 
-bool carries_a_mark(const CertificateRequest& request) {
-  return std::any_of(request.tags.begin(), request.tags.end(),
-                     [](const std::string& tag) { return tag.starts_with(kTagName); });
+// Whose request a mark is on. An earlier attempt counts as over, but it may have arrived after that was decided: then
+// it is the order that we wanted, and another one would be the second.
+enum class Whose { ours, earlier_attempt, another, nobody };
+
+Whose whose(std::string_view mark, const workflow::ProviderCall& call) {
+  if (mark == mark_of(call)) return Whose::ours;
+  const std::string order = call.order.id.str() + "-";
+  if (!mark.starts_with(order)) return Whose::another;
+  mark.remove_prefix(order.size());
+  unsigned attempt = 0;
+  const auto [end, failed] = std::from_chars(mark.data(), mark.data() + mark.size(), attempt);
+  const bool number = failed == std::errc() && end == mark.data() + mark.size();
+  return number && attempt < call.attempt ? Whose::earlier_attempt : Whose::another;
+}
+
+// By its tags; ours before any other.
+Whose whose_by_tags(const CertificateRequest& request, const workflow::ProviderCall& call) {
+  Whose result = Whose::nobody;
+  for (const std::string& tag : request.tags)
+    if (tag.starts_with(kTagName))
+      result = std::min(result, whose(std::string_view(tag).substr(kTagName.size()), call));
+  return result;
+}
+
+Whose whose_by_client(const CertificateRequest& request, const workflow::ProviderCall& call) {
+  const Whose result = request.client_identifier.empty() ? Whose::nobody : whose(request.client_identifier, call);
+  // Another program's identifier marks nothing.
+  return result == Whose::another && request.client_type != kClientType ? Whose::nobody : result;
 }
 
 class Finder {
@@ -28,19 +53,20 @@ class Finder {
   Finder(Client& client, const Sought& sought)
       : client_(client),
         sought_(sought),
-        tag_(tag_of(sought.call)),
-        mark_(mark_of(sought.call)),
         from_(std::max(sought.call.draft.built_at, sought.call.order.created_at) - kClockTolerance),
         end_(client.clock().since_boot() + sought.call.time_limit) {}
 
   LookedUp run() {
-    if (!search(sought_.application)) return answer();
-    if (conclude()) return answer();
     if (!sought_.application.empty()) {
-      if (!search("")) return answer();
-      if (conclude()) return answer();
+      const bool complete = filtered();
+      if (conclude() || !complete) return answer();
     }
-    answer_.absent = true;
+    const bool complete = search("");
+    if (conclude() || !complete) return answer();
+    if (unclear_.empty())
+      answer_.absent = true;
+    else
+      give_up(unclear_);
     return answer();
   }
 
@@ -51,6 +77,17 @@ class Finder {
   bool give_up(std::string why) {
     answer_.why = std::move(why);
     return false;
+  }
+
+  // With the filter by application. A service that does not know its field is asked without.
+  bool filtered() {
+    try {
+      return search(sought_.application);
+    } catch (const Error& error) {
+      const bool refused = error.detail("http") == "400" || error.detail("http") == "412";
+      if (!refused || error.kind() == ErrorKind::denied) throw;
+      return true;
+    }
   }
 
   // All pages. False: it ended early, and answer_.why says why.
@@ -64,6 +101,8 @@ class Finder {
     return true;
   }
 
+  // The last page is one that is not full, when all that are counted were seen; an empty one where nothing is counted,
+  // since the service may show fewer a page than it is asked for.
   bool pages(const std::string& application) {
     std::set<std::string> seen;
     for (unsigned page = 0; page < kMostPages; ++page) {
@@ -72,15 +111,12 @@ class Finder {
       const SearchPage got = client_.search_requests({application, from_, page, kPageSize}, left());
       learn_clock(got);
       const std::size_t before = seen.size();
-      for (const CertificateRequest& request : got.requests) {
-        if (!seen.insert(request.id).second) continue;
-        note(request);
-      }
-      const bool last = got.requests.size() < kPageSize;
-      if (got.found && static_cast<std::int64_t>(seen.size()) >= *got.found) return true;
-      if (last && got.found)
+      for (const CertificateRequest& request : got.requests)
+        if (seen.insert(request.id).second) note(request);
+      const bool all_counted = !got.found || static_cast<std::int64_t>(seen.size()) >= *got.found;
+      if (got.requests.empty() && !all_counted)
         return give_up(fmt::format("the service counts {} requests and showed {}", *got.found, seen.size()));
-      if (last) return true;
+      if (got.requests.empty() || (got.found && all_counted && got.requests.size() < kPageSize)) return true;
       if (seen.size() == before) return give_up("the service showed the same page of its search twice");
     }
     return give_up(fmt::format("there are more than {} requests since then", kMostPages * kPageSize));
@@ -94,12 +130,18 @@ class Finder {
   }
 
   void note(const CertificateRequest& request) {
-    if (std::find(request.tags.begin(), request.tags.end(), tag_) != request.tags.end()) {
-      tagged_.insert(request.id);
-      return;
+    switch (whose_by_tags(request, sought_.call)) {
+      case Whose::ours:
+        tagged_.insert(request.id);
+        return;
+      case Whose::earlier_attempt:
+        earlier_.insert(request.id);
+        return;
+      case Whose::another:
+        return;
+      case Whose::nobody:
+        break;
     }
-    // Somebody else's, or an earlier attempt of ours, which is known to have ended.
-    if (carries_a_mark(request)) return;
     if (request.created && *request.created < from_) return;
     if (!sought_.application.empty() && !request.applications.empty() &&
         std::find(request.applications.begin(), request.applications.end(), sought_.application) ==
@@ -111,10 +153,13 @@ class Finder {
   // True: there is something to say.
   bool conclude() {
     std::vector<CertificateRequest> ours;
-    for (const std::string& id : tagged_)
-      if (!examine(id, ours)) return true;
     // Where our tag was found the others need not be fetched.
-    if (ours.empty() && !examine_unmarked(ours)) return true;
+    for (const auto& [ids, by_tag] : {std::pair{&tagged_, Whose::ours}, std::pair{&earlier_, Whose::earlier_attempt},
+                                      std::pair{&unmarked_, Whose::nobody}}) {
+      for (const std::string& id : *ids)
+        if (!examine(id, by_tag, ours)) return true;
+      if (!ours.empty()) break;
+    }
     if (ours.empty()) return false;
     if (ours.size() == 1) {
       answer_.found = std::move(ours.front());
@@ -126,64 +171,76 @@ class Finder {
     return true;
   }
 
-  // False: nobody can tell, see answer_.why.
-  bool examine_unmarked(std::vector<CertificateRequest>& ours) {
-    for (const std::string& id : unmarked_) {
-      if (looked_at_.count(id) != 0) continue;
-      if (left() <= Duration::zero())
-        return give_up(
-            fmt::format("the time limit was over before all of {} requests could be compared", unmarked_.size()));
-      if (!examine(id, ours)) return false;
-    }
-    return true;
-  }
-
   // Fetches one request whole and compares it. False: nobody can tell, see answer_.why.
-  bool examine(const std::string& id, std::vector<CertificateRequest>& ours) {
+  bool examine(const std::string& id, Whose by_tag, std::vector<CertificateRequest>& ours) {
+    if (looked_at_.count(id) != 0) return true;
+    if (left() <= Duration::zero())
+      return give_up(fmt::format("the time limit was over before all of {} requests could be compared",
+                                 tagged_.size() + earlier_.size() + unmarked_.size()));
     Status status = client_.request(id, left());
     looked_at_.insert(id);
-    if (!status.request) return true;  // gone meanwhile
-    const bool tagged = tagged_.count(id) != 0;
-    const bool marked = tagged || status.request->client_identifier == mark_;
-    switch (compare(*status.request)) {
+    if (!status.request) {
+      unclear(id, "is in the service's search, and not there when it is asked for");
+      return true;
+    }
+    const Whose mark = by_tag == Whose::nobody ? whose_by_client(*status.request, sought_.call) : by_tag;
+    // What is on record as another order's is none of this one's, whatever its CSR.
+    if (mark == Whose::another) return true;
+    return weigh(*status.request, by_tag, mark, ours);
+  }
+
+  bool weigh(CertificateRequest& request, Whose by_tag, Whose mark, std::vector<CertificateRequest>& ours) {
+    switch (compare(request)) {
       case Csr::same:
-        if (!marked && !status.request->created)
+        if (mark == Whose::nobody && !request.created)
           return give_up(
-              fmt::format("request {} has our CSR and no date: it may be an older one of the same bytes", id));
-        if (!marked && *status.request->created < from_) return true;
-        ours.push_back(std::move(*status.request));
+              fmt::format("request {} has our CSR and no date: it may be an older one of the same bytes", request.id));
+        if (mark == Whose::nobody && *request.created < from_) return true;
+        ours.push_back(std::move(request));
         return true;
       case Csr::not_shown:
-        if (marked) ours.push_back(std::move(*status.request));
+        if (mark == Whose::ours)
+          ours.push_back(std::move(request));
+        else
+          unclear(request.id, "may be this one: its CSR is not shown");
+        return true;
+      case Csr::unreadable:
+        unclear(request.id, "may be this one: its CSR cannot be read");
         return true;
       case Csr::other:
         // Anybody may write any tag: what would be certified must be ours too.
-        if (tagged) return give_up(fmt::format("request {} carries our mark and another CSR", id));
+        if (by_tag == Whose::ours)
+          return give_up(fmt::format("request {} carries our mark and another CSR", request.id));
         return true;
     }
     return true;
   }
 
-  enum class Csr { same, other, not_shown };
+  // What may be ours and cannot be judged: then nothing proves that ours is absent.
+  void unclear(const std::string& id, std::string_view why) {
+    if (unclear_.empty()) unclear_ = fmt::format("request {} {}", id, why);
+  }
+
+  enum class Csr { same, other, not_shown, unreadable };
   Csr compare(const CertificateRequest& request) const {
     if (request.csr.empty()) return Csr::not_shown;
     try {
       return equal(x509::read_csr(as_bytes(request.csr)), sought_.call.draft.csr) ? Csr::same : Csr::other;
     } catch (const Error&) {
-      return Csr::other;
+      return Csr::unreadable;
     }
   }
 
   Client& client_;
   const Sought& sought_;
-  const std::string tag_;
-  const std::string mark_;
   Instant from_;
   const Duration end_;
   bool clock_known_ = false;
   std::set<std::string> tagged_;
+  std::set<std::string> earlier_;
   std::set<std::string> unmarked_;
   std::set<std::string> looked_at_;
+  std::string unclear_;
   LookedUp answer_;
 };
 

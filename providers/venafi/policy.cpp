@@ -76,8 +76,18 @@ std::string joined(const std::vector<std::string>& words) {
   return result;
 }
 
+// As many as a person reads in a message; `provider show --policy` shows all.
 std::string allowed(const Template::Expressions& list) {
-  return !list || list->empty() ? std::string("none is allowed") : "allowed: " + joined(*list);
+  constexpr std::size_t kMost = 20;
+  constexpr std::size_t kLongest = 200;
+  if (!list || list->empty()) return "none is allowed";
+  std::string text = "allowed: ";
+  for (std::size_t i = 0; i < std::min(list->size(), kMost); ++i) {
+    const std::string& word = (*list)[i];
+    text += (i == 0 ? "" : ", ") + x509::printable(word.substr(0, kLongest)) + (word.size() > kLongest ? "…" : "");
+  }
+  if (list->size() > kMost) text += fmt::format(" and {} more", list->size() - kMost);
+  return text;
 }
 
 class Violations {
@@ -217,16 +227,23 @@ Passes passes(const std::vector<std::string>& expressions, std::string_view valu
   return unreadable ? Passes::cannot_tell : Passes::no;
 }
 
-std::vector<std::string> violations(const Template& rules, const PolicyQuestion& question) {
-  Violations found(question.ask);
+std::vector<std::string> obstacles(const Template& rules) {
+  std::vector<std::string> found;
   if (!rules.status.empty() && rules.status != "AVAILABLE")
-    found.add(fmt::format("the issuing template {} is {}{}", x509::printable(rules.name), x509::printable(rules.status),
-                          rules.reason.empty() ? "" : ": " + x509::printable(rules.reason)));
+    found.push_back(fmt::format("the issuing template {} is {}{}", x509::printable(rules.name),
+                                x509::printable(rules.status),
+                                rules.reason.empty() ? "" : ": " + x509::printable(rules.reason)));
   if (rules.csr_upload_allowed == false)
-    found.add(
+    found.push_back(
         fmt::format("the issuing template {} takes no CSRs made elsewhere (csrUploadAllowed is false), and a key "
                     "in a token has no other: its owner must allow them",
                     x509::printable(rules.name)));
+  return found;
+}
+
+std::vector<std::string> violations(const Template& rules, const PolicyQuestion& question) {
+  Violations found(question.ask);
+  for (std::string& obstacle : obstacles(rules)) found.add(std::move(obstacle));
   check_subject(rules, question.csr.content.subject, found);
   check_names(rules, question.csr.content, found);
   check_key(rules, question, found);

@@ -30,6 +30,9 @@ struct PolicyQuestion {
 // allowed. Empty when there is none.
 std::vector<std::string> violations(const Template& rules, const PolicyQuestion& question);
 
+// Those that hold for every request: the template is not available, or takes no CSRs from here.
+std::vector<std::string> obstacles(const Template& rules);
+
 // For `provider show --policy`.
 workflow::Facts policy_facts(const Template& rules);
 

@@ -50,9 +50,11 @@ std::string name_of(std::string_view id, const std::map<std::string, std::string
   return name == people.end() ? "" : name->second;
 }
 
-std::string called(std::string_view id, const std::map<std::string, std::string>& people) {
+// An id alone says nothing of whose it is: at other providers an approver is a key.
+std::string called(std::string_view id, const std::map<std::string, std::string>& people,
+                   std::string_view kind = "user") {
   const std::string name = name_of(id, people);
-  return name.empty() ? x509::printable(id) : name;
+  return name.empty() ? fmt::format("{} {}", kind, x509::printable(id)) : name;
 }
 
 Approver::Decision decision_of(std::string_view status) {
@@ -62,8 +64,10 @@ Approver::Decision decision_of(std::string_view status) {
 
 void add(std::vector<Approver>& to, const ApprovalRequest::Person& person, std::string group,
          const std::map<std::string, std::string>& people) {
-  if (person.type == "TEAM") group += group.empty() ? "team" : ", team";
-  to.push_back({name_of(person.id, people), person.id, std::move(group), Approver::Decision::pending});
+  const bool team = person.type == "TEAM";
+  if (team) group += group.empty() ? "team" : ", team";
+  to.push_back(
+      {called(person.id, people, team ? "team" : "user"), person.id, std::move(group), Approver::Decision::pending});
 }
 
 }  // namespace
@@ -85,7 +89,9 @@ bool is_approval_status(std::string_view status) {
 
 workflow::Progress progress_of(const ApprovalRequest& approval, const std::map<std::string, std::string>& people) {
   workflow::Progress progress;
-  for (const auto& person : approval.approvers) add(progress.approvers, person, "", people);
+  // It is stored and shown: nobody reads more of them.
+  const std::size_t most = std::min<std::size_t>(approval.approvers.size(), 100);
+  for (std::size_t i = 0; i < most; ++i) add(progress.approvers, approval.approvers[i], "", people);
   if (approval.final_approver) add(progress.approvers, *approval.final_approver, "final approver", people);
   std::int64_t approved = 0;
   for (const auto& outcome : approval.outcomes) {
@@ -96,8 +102,8 @@ workflow::Progress progress_of(const ApprovalRequest& approval, const std::map<s
     // Who decides for a team is not in the list of those who may.
     if (there != progress.approvers.end())
       there->decision = decision;
-    else if (!outcome.user.empty())
-      progress.approvers.push_back({name_of(outcome.user, people), outcome.user, "", decision});
+    else if (!outcome.user.empty() && progress.approvers.size() < 200)
+      progress.approvers.push_back({called(outcome.user, people), outcome.user, "", decision});
   }
   if (approval.required > 0)
     progress.quorum = fmt::format("{} of {} approvals", approved, approval.required);
@@ -117,7 +123,8 @@ Refused refused_by(const ApprovalRequest& approval, const std::map<std::string, 
     if (!outcome.user.empty()) refused.by += (refused.by.empty() ? "" : ", ") + called(outcome.user, people);
     if (!outcome.reason.empty()) refused.why += (refused.why.empty() ? "" : "; ") + x509::printable(outcome.reason);
   }
-  if (refused.by.empty() && approval.status == "EXPIRED") refused.why = "nobody approved it in time";
+  refused.expired = refused.by.empty() && approval.status == "EXPIRED";
+  if (refused.expired) refused.why = "nobody approved it in time";
   return refused;
 }
 

@@ -23,6 +23,7 @@ workflow::Progress progress_of(const ApprovalRequest& approval, const std::map<s
 struct Refused {
   std::string by;
   std::string why;
+  bool expired = false;  // nobody did: the time for approving was over
 };
 Refused refused_by(const ApprovalRequest& approval, const std::map<std::string, std::string>& people);
 

@@ -4,7 +4,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "providers/venafi/look_up.h"
-#include "providers/venafi/progress.h"
+#include "providers/venafi/predecessor.h"
 #include "providers/venafi/revocation.h"
 #include "x509/certificate.h"
 #include "x509/csr.h"
@@ -32,63 +32,16 @@ x509::Ask ask_of(const Order& order) {
   }
 }
 
-const Submission& submission_of(const ProviderCall& call) {
-  if (call.submission == nullptr || call.submission->reference.empty())
-    throw Error(ErrorKind::internal, "the service was asked about a request without its id");
-  return *call.submission;
-}
-
-const Predecessor& predecessor_of(const Order& order) {
-  if (!order.predecessor || order.predecessor->der.empty())
-    throw Error(ErrorKind::internal, "the order does not hold the certificate that it is about");
-  return *order.predecessor;
-}
-
-// UUIDs are compared without regard to letter case (RFC 9562 §4): a person may have typed one.
-bool same_id(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
-}
-
-// What was stored may be another provider's, when a certificate moved from one to the other.
-State state_of(const Predecessor& predecessor) {
-  try {
-    return state_from(predecessor.provider_state);
-  } catch (const Error&) {
-    return {};
-  }
-}
-
-State state_with(State state, const CertificateRequest& request) {
-  state.request = request.id;
-  if (!request.certificate_ids.empty()) state.certificates = request.certificate_ids;
-  return state;
-}
-
-Report report_with(const CertificateRequest& request, State state) {
-  Report report = venafi::report_of(request);
-  report.reference = ProviderReference(request.id);
-  report.provider_state = to_text(state_with(std::move(state), request));
-  return report;
+// Those that are there and not ours: a mark belongs to one request.
+void keep_tags(const std::vector<std::string>& there, std::vector<std::string>& tags) {
+  for (const std::string& tag : there)
+    if (!tag.starts_with(kTagName) && std::find(tags.begin(), tags.end(), tag) == tags.end()) tags.push_back(tag);
 }
 
 std::string aliases_text(const std::map<std::string, std::string>& templates) {
   std::string text;
   for (const auto& [alias, id] : templates) text += (text.empty() ? "" : ", ") + x509::printable(alias);
   return text.empty() ? "none" : text;
-}
-
-// The leaf, wherever it stands: the one with the key of our request; where none has it, whichever issued no other.
-std::size_t leaf_of(const std::vector<x509::Certificate>& certificates, const Bytes& spki) {
-  for (std::size_t i = 0; i < certificates.size(); ++i)
-    if (certificates[i].spki() == spki) return i;
-  for (std::size_t i = 0; i < certificates.size(); ++i) {
-    const bool issues = std::any_of(certificates.begin(), certificates.end(), [&](const x509::Certificate& other) {
-      return &other != &certificates[i] && other.issuer() == certificates[i].subject();
-    });
-    if (!issues) return i;
-  }
-  return 0;
 }
 
 }  // namespace
@@ -129,8 +82,10 @@ VenafiProvider::Place VenafiProvider::find_place(Duration limit) {
   try {
     application = client_->application(zone.application, limit / 2);
   } catch (const Error& error) {
-    // The service answers 400 as well as 404 for a name that it does not know.
-    if (error.kind() != ErrorKind::not_found && error.detail("http") != "400") throw;
+    // The service answers 400 as well as 404 for a name that it does not know, and always with a code: a 404 without
+    // one is a proxy's, and a refused credential may be a 400 too.
+    const bool unknown = error.kind() == ErrorKind::not_found || error.detail("http") == "400";
+    if (!unknown || error.kind() == ErrorKind::denied || error.detail("code").empty()) throw;
     throw Error(ErrorKind::invalid_input,
                 fmt::format("the service has no application \"{}\" that these credentials may use ({})",
                             x509::printable(zone.application), error.message()))
@@ -180,10 +135,22 @@ std::string VenafiProvider::existing_certificate(const Predecessor& predecessor,
   return "";
 }
 
+VenafiProvider::InInventory VenafiProvider::in_inventory(const std::string& certificate, Duration limit) {
+  try {
+    return {true, client_->certificate(certificate, limit)};
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::denied || error.detail("http") != "403") throw;
+    log::debug(
+        fmt::format("provider {}: certificate {} is not shown: {}", settings_.name, certificate, error.message()));
+    return {false, std::nullopt};
+  }
+}
+
 void VenafiProvider::check_renewal(const ProviderCall& call, std::vector<std::string>& reasons) {
   const std::string id = existing_certificate(predecessor_of(call.order), call.time_limit / 4);
   if (id.empty()) return;  // unknown there: a request like any other
-  const auto details = client_->certificate(id, call.time_limit / 4);
+  const auto [readable, details] = in_inventory(id, call.time_limit / 4);
+  if (!readable) return;
   if (!details) {
     reasons.push_back(
         fmt::format("the service does not know the certificate {} that is to be renewed any more: enroll "
@@ -223,12 +190,17 @@ NewRequest VenafiProvider::new_request(const ProviderCall& call, const Place& he
   request.issuing_template = here.issuing_template;
   if (const Duration validity = validity_of(ask_of(call.order)); validity > Duration::zero())
     request.validity = iso_duration(validity);
-  // On a renewal these replace the certificate's tags: without ours a lost answer could not be looked up.
   request.tags = settings_.tags;
-  request.tags.push_back(tag_of(call));
   request.client_identifier = mark_of(call);
-  if (call.order.kind == Kind::renew)
+  if (call.order.kind == Kind::renew) {
     request.existing_certificate = existing_certificate(predecessor_of(call.order), call.time_limit / 4);
+    // On a renewal the tags of the request replace those of the certificate: what others wrote on it stays.
+    if (!request.existing_certificate.empty())
+      if (const auto there = in_inventory(request.existing_certificate, call.time_limit / 4); there.details)
+        keep_tags(there.details->tags, request.tags);
+  }
+  // Without ours a lost answer could not be looked up.
+  request.tags.push_back(tag_of(call));
   return request;
 }
 
@@ -247,293 +219,6 @@ Facts VenafiProvider::policy(Duration limit) {
   return facts;
 }
 
-// ---- submit ---------------------------------------------------------------------------------------------------------
-
-SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
-  if (call.order.kind == Kind::revoke) return submit_revocation(call);
-  // Everything before the one POST: whatever fails here, nothing was sent.
-  std::string text;
-  State state;
-  const Duration begin = clock_.since_boot();
-  try {
-    const Place here = place(call.time_limit / 4);
-    text = text_of(new_request(call, here));
-    state.application = here.application;
-    state.issuing_template = here.issuing_template;
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::internal)
-      return NotAccepted{error, std::nullopt};
-    return RefusedForGood{error};
-  }
-  const Duration left = call.time_limit - (clock_.since_boot() - begin);
-  Verdict verdict = [&]() -> Verdict {
-    try {
-      return client_->submit(text, left, call.call_until);
-    } catch (const Error& error) {
-      // Credentials are fetched before a byte leaves; a transport reports its own trouble without throwing.
-      if (error.kind() == ErrorKind::internal) return OutcomeUnknown{error.message()};
-      if (error.kind() == ErrorKind::denied) return RefusedForGood{error};
-      return NotAccepted{error, std::nullopt};
-    }
-  }();
-  if (auto* refused = std::get_if<RefusedForGood>(&verdict)) return std::move(*refused);
-  if (auto* again = std::get_if<NotAccepted>(&verdict)) return std::move(*again);
-  if (auto* unknown = std::get_if<OutcomeUnknown>(&verdict)) return std::move(*unknown);
-  return Accepted{report_with(std::get<Taken>(verdict).request, std::move(state))};
-}
-
-// ---- look up --------------------------------------------------------------------------------------------------------
-
-LookUpAnswer VenafiProvider::look_up(const ProviderCall& call) {
-  if (call.order.kind == Kind::revoke) return look_up_revocation(call);
-  const Place here = place(call.time_limit / 4);
-  ProviderCall rest = call;
-  rest.time_limit = call.time_limit * 3 / 4;
-  LookedUp looked = look_up_request(*client_, {rest, here.application});
-  if (looked.absent) return Absent{};
-  if (!looked.found)
-    return CannotTell{
-        fmt::format("{}; look for the tag {} among the service's certificate requests, then "
-                    "`hsmbridge request resolve ID --reference REQUESTID` or --not-there",
-                    looked.why, tag_of(call))};
-  State state;
-  state.application = here.application;
-  state.issuing_template = here.issuing_template;
-  return Found{report_with(*looked.found, std::move(state))};
-}
-
-// ---- poll, retrieve, cancel -----------------------------------------------------------------------------------------
-
-void VenafiProvider::add_approvals(const std::string& id, Report& report, Duration limit) {
-  try {
-    const std::optional<ApprovalRequest> approval = client_->approval(id, limit);
-    if (!approval) {
-      report.progress.note = "the service does not say who must approve";
-      return;
-    }
-    report.progress = venafi::progress_of(*approval, settings_.people);
-    if (report.standing == Standing::rejected) {
-      const Refused refused = refused_by(*approval, settings_.people);
-      report.by = refused.by;
-      if (!refused.why.empty()) report.message = refused.why;
-    }
-  } catch (const Error& error) {
-    // Who may order need not be somebody who may see the approvers: the status itself is what counts.
-    log::debug(fmt::format("provider {}: the approvers of {} are not shown: {}", settings_.name, id, error.message()));
-    report.progress.note = "who must approve is not shown to these credentials";
-  }
-}
-
-Report VenafiProvider::status(const ProviderCall& call) {
-  const Submission& submission = submission_of(call);
-  const Status answer = client_->request(submission.reference.str(), call.time_limit / 2);
-  if (!answer.request) {
-    Report report;
-    report.standing = Standing::gone;
-    report.provider_status = "unknown there";
-    report.message = answer.unknown_why;
-    return report;
-  }
-  const CertificateRequest& now = *answer.request;
-  if (!same_id(now.id, submission.reference.str()))
-    throw Error(ErrorKind::corrupt, fmt::format("the service was asked about request {} and answered about {}",
-                                                submission.reference.str(), x509::printable(now.id)));
-  Report report = report_with(now, state_from(submission.provider_state));
-  report.reference = {};
-  report.retry_after = answer.retry_after;
-  if (is_approval_status(now.status)) add_approvals(now.id, report, call.time_limit / 2);
-  return report;
-}
-
-Report VenafiProvider::poll(const ProviderCall& call) {
-  return call.order.kind == Kind::revoke ? revocation(call.order, call.time_limit) : status(call);
-}
-
-// Issued, and not to be had: the inventory is some seconds behind. For a while that is waited for; then it is a fact
-// that a person should look at.
-Report VenafiProvider::not_there_yet(const ProviderCall& call, Report report, State state,
-                                     const std::string& why) const {
-  report.standing = Standing::ready;
-  report.message = why;
-  if (!state.missing_since) state.missing_since = call.now;
-  if (call.now - *state.missing_since >= settings_.inventory_lag) {
-    report.standing = Standing::gone;
-    report.message = fmt::format("issued, and for {} not in the service's inventory: {}",
-                                 hsmbridge::spoken(call.now - *state.missing_since), why);
-  }
-  report.provider_state = to_text(state);
-  return report;
-}
-
-Report VenafiProvider::retrieve(const ProviderCall& call) {
-  const Submission& submission = submission_of(call);
-  State state = state_from(submission.provider_state);
-  Report report;
-  report.provider_status = "ISSUED";
-  if (state.certificates.empty()) {
-    report = status(call);
-    if (report.standing != Standing::ready) return report;
-    state = state_from(report.provider_state);
-    if (state.certificates.empty()) {
-      const std::string why = report.message;
-      return not_there_yet(call, std::move(report), std::move(state), why);
-    }
-  }
-  const Contents contents =
-      client_->contents(state.certificates.front(), Client::ChainOrder::leaf_first, call.time_limit / 2);
-  if (!contents.missing.empty()) return not_there_yet(call, std::move(report), std::move(state), contents.missing);
-  if (contents.body.find("-----BEGIN CERTIFICATE-----") == std::string::npos) {
-    if (is_html("", contents.body))
-      throw Error(ErrorKind::unavailable, "an HTML page (of a proxy?) came in place of the certificate");
-    return not_there_yet(call, std::move(report), std::move(state),
-                         "an answer without a certificate came in place of the certificate");
-  }
-  state.missing_since.reset();
-  report.standing = Standing::handed_out;
-  report.message.clear();
-  report.provider_state = to_text(state);
-  report.handout = Handout{Handout::Content::certificate, to_bytes(contents.body), to_bytes(contents.body)};
-  return report;
-}
-
-CancelAnswer VenafiProvider::cancel(const ProviderCall& call) {
-  if (call.order.kind == Kind::revoke)
-    return CancelNotPossible{"a revocation that was sent to the service cannot be taken back"};
-  return CancelNotPossible{
-      "the service has no call that cancels a request: an approver can reject it there; a certificate that still comes "
-      "is checked and kept, and not installed"};
-}
-
-// ---- revocation -----------------------------------------------------------------------------------------------------
-
-SubmitAnswer VenafiProvider::submit_revocation(const ProviderCall& call) {
-  std::string text;
-  std::string fingerprint;
-  State state;
-  try {
-    const Predecessor& predecessor = predecessor_of(call.order);
-    const auto reason = reason_word(call.order.reason);
-    if (!reason)
-      throw Error(ErrorKind::refused,
-                  fmt::format("the service has no word for the revocation reason \"{}\"; it has: {}", call.order.reason,
-                              known_reasons()));
-    fingerprint = fingerprint_of(predecessor.der);
-    text = revoke_text(fingerprint, *reason, "hsmbridge request " + mark_of(call));
-    state = state_of(predecessor);
-    if (state.request.empty()) state.request = predecessor.reference.str();
-  } catch (const Error& error) {
-    return RefusedForGood{error};
-  }
-  RevocationVerdict verdict = [&]() -> RevocationVerdict {
-    try {
-      return client_->revoke(text, call.time_limit, call.call_until);
-    } catch (const Error& error) {
-      if (error.kind() == ErrorKind::internal) return OutcomeUnknown{error.message()};
-      if (error.kind() == ErrorKind::denied) return RefusedForGood{error};
-      return NotAccepted{error, std::nullopt};
-    }
-  }();
-  if (auto* refused = std::get_if<RefusedForGood>(&verdict)) return std::move(*refused);
-  if (auto* again = std::get_if<NotAccepted>(&verdict)) return std::move(*again);
-  if (auto* unknown = std::get_if<OutcomeUnknown>(&verdict)) return std::move(*unknown);
-  Report report = venafi::report_of(std::get<RevocationTaken>(verdict).answer);
-  report.reference = ProviderReference(fingerprint);
-  report.provider_state = to_text(state);
-  return Accepted{std::move(report)};
-}
-
-// Three places could say that a revocation took effect. GraphQL's own `revocation.status` cannot: its last good word is
-// SUBMITTED. So the word comes from the certificate request, whose documented enumeration ends in REVOKED; and, for a
-// certificate whose request is not known (it was imported, or its record is older), from `globalRevocation`, which the
-// service reads in the authorities' revocation lists.
-Report VenafiProvider::revocation(const Order& order, Duration limit) {
-  const Predecessor& predecessor = predecessor_of(order);
-  const std::string fingerprint = fingerprint_of(predecessor.der);
-  const RevocationAnswer answer = client_->revocation(fingerprint, limit / 2);
-  Report report = venafi::report_of(answer);
-  if (report.standing == Standing::done) return report;
-  std::string request = state_of(predecessor).request;
-  if (request.empty()) request = predecessor.reference.str();
-  if (!request.empty()) {
-    const Status status = client_->request(request, limit / 2);
-    if (status.request && status.request->status == "REVOKED") {
-      report.standing = Standing::done;
-      report.provider_status = "REVOKED";
-      report.message.clear();
-      report.progress = {};
-      return report;
-    }
-  }
-  if (!answer.present) {
-    report.standing = Standing::gone;
-    report.provider_status = "unknown there";
-    report.message = "the service does not know the certificate with the fingerprint " + fingerprint;
-  }
-  return report;
-}
-
-LookUpAnswer VenafiProvider::look_up_revocation(const ProviderCall& call) {
-  const std::string fingerprint = fingerprint_of(predecessor_of(call.order).der);
-  Report report = revocation(call.order, call.time_limit);
-  switch (report.standing) {
-    case Standing::gone:
-      return CannotTell{report.message + ", so it cannot say whether the revocation arrived"};
-    case Standing::rejected:
-    case Standing::failed:
-    case Standing::unrecognised:
-      // It may be the end of an earlier revocation, and the service shows one at a time.
-      return CannotTell{
-          fmt::format("the service shows a revocation of this certificate that is {} ({}); it may be an "
-                      "earlier one: look at it there, then `hsmbridge request resolve ID --reference {}` "
-                      "or --not-there",
-                      report.provider_status, report.message, fingerprint)};
-    default:
-      break;
-  }
-  // One certificate, asked for by its only name: no revocation shown means that none arrived.
-  if (report.provider_status.empty()) return Absent{};
-  State state = state_of(predecessor_of(call.order));
-  if (state.request.empty()) state.request = predecessor_of(call.order).reference.str();
-  report.reference = ProviderReference(fingerprint);
-  report.provider_state = to_text(state);
-  return Found{std::move(report)};
-}
-
-// ---- read -----------------------------------------------------------------------------------------------------------
-
-Issued VenafiProvider::read(const ProviderCall& call, const Handout& handout) {
-  std::vector<x509::Certificate> certificates;
-  try {
-    for (const Bytes& der : x509::read_certificates(handout.result))
-      certificates.push_back(x509::parse_certificate(der));
-  } catch (const Error& error) {
-    throw Error(ErrorKind::corrupt, "what the service handed out is no certificate: " + error.message());
-  }
-  // Whatever order was asked for: root first was seen too.
-  const std::size_t leaf = leaf_of(certificates, x509::parse_csr(call.draft.csr).spki);
-  Issued issued;
-  issued.certificate = certificates[leaf].der;
-  for (std::size_t i = 0; i < certificates.size(); ++i)
-    if (i != leaf) issued.chain.push_back(certificates[i].der);
-  if (!issued.chain.empty() || call.submission == nullptr) return issued;
-  // It came without its chain: the request told the ids of the authorities' certificates.
-  const State state = state_from(call.submission->provider_state);
-  for (std::size_t i = 1; i < state.certificates.size(); ++i) {
-    try {
-      const Contents contents = client_->contents(state.certificates[i], Client::ChainOrder::leaf_only,
-                                                  call.time_limit / static_cast<int>(state.certificates.size()));
-      if (!contents.missing.empty()) continue;
-      for (Bytes& der : x509::read_certificates(as_bytes(contents.body))) issued.chain.push_back(std::move(der));
-    } catch (const Error& error) {
-      // Worth another try; anything else leaves the check of the chain to say what is missing.
-      if (error.kind() == ErrorKind::unavailable) throw;
-    }
-  }
-  return issued;
-}
-
-// ---- test and approvals ---------------------------------------------------------------------------------------------
-
 std::vector<std::string> VenafiProvider::test() {
   std::vector<std::string> learnt;
   const Duration limit = settings_.time_limit;
@@ -551,32 +236,12 @@ std::vector<std::string> VenafiProvider::test() {
   learnt.push_back(fmt::format("zone {}: issuing template {}, authority {}", settings_.zone.text(), here.rules.name,
                                here.rules.authority));
   if (!here.rules.validity.empty()) learnt.push_back("longest validity: " + here.rules.validity);
-  if (!here.rules.status.empty() && here.rules.status != "AVAILABLE")
-    learnt.push_back(fmt::format("NOT USABLE: the template is {} {}", here.rules.status, here.rules.reason));
-  if (here.rules.csr_upload_allowed == false)
-    learnt.emplace_back("NOT USABLE: the template takes no CSRs made elsewhere (csrUploadAllowed is false)");
+  if (const auto unusable = obstacles(here.rules); !unusable.empty()) {
+    Error error(ErrorKind::refused, "nothing can be ordered there: " + unusable.front());
+    for (const std::string& line : learnt) error.with("learnt", line);
+    throw error;
+  }
   return learnt;
-}
-
-Report VenafiProvider::standing(const ProviderReference& reference, Duration limit) {
-  const Status answer = client_->request(reference.str(), limit / 2);
-  if (!answer.request)
-    throw Error(ErrorKind::not_found,
-                fmt::format("the service has no certificate request {}: {}", reference.str(), answer.unknown_why));
-  Report report = venafi::report_of(*answer.request);
-  report.reference = ProviderReference(answer.request->id);
-  add_approvals(answer.request->id, report, limit / 2);
-  if (report.message.empty()) report.message = x509::printable(answer.request->subject);
-  return report;
-}
-
-void VenafiProvider::decide(const ProviderReference& reference, Decision decision, const std::string& reason,
-                            Duration limit) {
-  // The service's own bound.
-  if (reason.size() > 1024)
-    throw Error(ErrorKind::invalid_input, "the reason is longer than the 1024 characters that the service takes");
-  client_->decide(reference.str(), decision == Decision::approve ? Client::Decision::approve : Client::Decision::reject,
-                  reason, limit);
 }
 
 }  // namespace hsmbridge::venafi

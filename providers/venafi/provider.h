@@ -45,7 +45,7 @@ class VenafiProvider final : public workflow::Provider,
 
   workflow::Facts policy(Duration limit) override;
   std::vector<std::string> dry_run(const workflow::ProviderCall& call) override;
-  workflow::Report standing(const ProviderReference& reference, Duration limit) override;
+  workflow::Report standing(const ProviderReference& reference, ByteView csr, Duration limit) override;
   void decide(const ProviderReference& reference, Decision decision, const std::string& reason,
               Duration limit) override;
 
@@ -63,6 +63,12 @@ class VenafiProvider final : public workflow::Provider,
   // "" when the service does not know what is to be replaced.
   std::string existing_certificate(const workflow::Predecessor& predecessor, Duration limit);
   void check_renewal(const workflow::ProviderCall& call, std::vector<std::string>& reasons);
+  // Its record. Who may order need not be somebody who may read the inventory.
+  struct InInventory {
+    bool readable = true;
+    std::optional<CertificateDetails> details;  // nothing: unknown there
+  };
+  InInventory in_inventory(const std::string& certificate, Duration limit);
 
   workflow::Report status(const workflow::ProviderCall& call);
   void add_approvals(const std::string& id, workflow::Report& report, Duration limit);

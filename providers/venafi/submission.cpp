@@ -75,6 +75,15 @@ bool is_server_trouble(const RevocationAnswer::Trouble& trouble) {
   return std::find(kServerTroubles.begin(), kServerTroubles.end(), trouble.code) != kServerTroubles.end();
 }
 
+ErrorKind kind_of(const std::vector<RevocationAnswer::Trouble>& troubles) {
+  for (const auto& trouble : troubles) {
+    if (trouble.code == "UNAUTHENTICATED" || trouble.code == "UNAUTHORIZED" || trouble.code == "FORBIDDEN")
+      return ErrorKind::denied;
+    if (trouble.code == "NOT_FOUND") return ErrorKind::not_found;
+  }
+  return ErrorKind::refused;
+}
+
 std::string words_of(const std::vector<RevocationAnswer::Trouble>& troubles) {
   std::string text;
   for (const auto& trouble : troubles) text += (text.empty() ? "" : "; ") + trouble.message;
@@ -139,7 +148,25 @@ RevocationVerdict classify_revocation(std::string_view what, const Exchange& exc
   const std::string words = words_of(answer.troubles);
   if (std::any_of(answer.troubles.begin(), answer.troubles.end(), is_server_trouble) || answer.present)
     return OutcomeUnknown{fmt::format("{}: {}", what, words)};
-  return RefusedForGood{Error(ErrorKind::refused, fmt::format("{}: the service says: {}", what, words))};
+  return RefusedForGood{Error(kind_of(answer.troubles), fmt::format("{}: the service says: {}", what, words))};
+}
+
+CertificateRequest decision_of(std::string_view what, const Exchange& exchange) {
+  const auto unknown = [](const std::string& why) {
+    return Error(ErrorKind::outcome_unknown, why)
+        .hint("look at the request again before deciding once more: a decision is final there");
+  };
+  if (auto trouble = trouble_of(what, exchange)) {
+    if (auto* not_accepted = std::get_if<NotAccepted>(&*trouble)) throw not_accepted->error;
+    if (auto* refused = std::get_if<RefusedForGood>(&*trouble)) throw refused->error;
+    throw unknown(std::get<OutcomeUnknown>(*trouble).why);
+  }
+  const auto& answer = std::get<HttpAnswer>(exchange);
+  try {
+    return certificate_request_from(answer.body);
+  } catch (const Error& error) {
+    throw unknown(fmt::format("{}: HTTP {} came, but {}", what, answer.status, error.message()));
+  }
 }
 
 const HttpAnswer& success_of(std::string_view what, const Exchange& exchange) {

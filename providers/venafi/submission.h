@@ -40,6 +40,10 @@ using RevocationVerdict =
 // for good, except where the error says that a server behind failed: then it may have happened.
 RevocationVerdict classify_revocation(std::string_view what, const Exchange& exchange);
 
+// The answer to a decision about a request: the request as it stands then. Throws the refusal, unavailable when nothing
+// was decided for sure, and outcome_unknown for everything that is neither a refusal nor a readable success.
+CertificateRequest decision_of(std::string_view what, const Exchange& exchange);
+
 // The answer to a repeatable call when it is a success (200 to 204), else an Error: `unavailable` for transport
 // trouble, 429, 408, 5xx and pages of proxies (with the detail "retry-after" when one was given); a refusal in the
 // service's form as its row says; a foreign 404 `not_found`.

@@ -16,6 +16,9 @@
 // corrupt naming it; no JSON at all is a proxy or a cut connection and throws unavailable.
 namespace hsmbridge::venafi {
 
+// UUIDs and fingerprints are compared without regard to letter case (RFC 9562 §4): a person may have typed one.
+bool same_id(std::string_view a, std::string_view b);
+
 // ---- errors ---------------------------------------------------------------------------------------------------------
 
 struct ServiceError {
@@ -95,13 +98,17 @@ struct CertificateRequest {
   std::optional<Instant> created;
   std::vector<std::string> applications;
   std::vector<std::string> tags;
-  std::string client_identifier;  // of apiClientInformation
+  std::string client_type, client_identifier;  // of apiClientInformation
   std::string subject;
   std::string error;  // errorInformation in words, "" for none
 };
 CertificateRequest certificate_request_from(std::string_view body);
 // {"certificateRequests":[one]}. Throws corrupt when there is not exactly one.
 CertificateRequest created_from(std::string_view body);
+
+// The answer to POST …/certificaterequests/validation, whose success says that the request would be taken. Throws
+// corrupt for a success that does not tell what was validated.
+void check_validated(std::string_view body);
 
 struct SearchPage {
   std::vector<CertificateRequest> requests;
@@ -121,6 +128,7 @@ struct ApprovalRequest {
     std::string status;  // "APPROVED", "REJECTED"
     std::string reason;
   };
+  std::string entity;  // the certificate request that it is about; "" when it does not say
   std::string status;
   std::int64_t required = 0;  // 0: it does not say
   std::vector<Person> approvers;
@@ -138,11 +146,12 @@ struct CertificateDetails {
   std::string fingerprint;
   std::string status;   // "ACTIVE", "RETIRED", "DELETED"
   std::string version;  // "CURRENT", "OLD"
+  std::vector<std::string> tags;
 };
 CertificateDetails certificate_details_from(std::string_view body);
 std::vector<CertificateDetails> certificate_search_from(std::string_view body);
 
-// A token endpoint's success. Throws corrupt for a token of another type than bearer.
+// A token endpoint's success. Throws corrupt for a token of another type than bearer; no error shows any of it.
 struct Token {
   std::string value;
   std::optional<Duration> lifetime;
@@ -152,7 +161,7 @@ Token token_from(std::string_view body);
 // What a GraphQL call answered about one certificate's revocation.
 struct RevocationAnswer {
   bool present = false;     // the service told of a certificate
-  std::string certificate;  // its id
+  std::string fingerprint;  // of which; "" when it does not say
   std::string status;       // "SUBMITTED"; "" when nobody asked for a revocation
   std::string error;        // why it failed, or who refused it and why
   bool listed = false;      // its issuer's revocation list names it (globalRevocation)
@@ -166,6 +175,9 @@ struct RevocationAnswer {
 RevocationAnswer revocation_from(std::string_view body, std::string_view field);
 
 // ---- what is sent ---------------------------------------------------------------------------------------------------
+
+// The type in apiClientInformation of every request of ours.
+constexpr std::string_view kClientType = "hsmbridge";
 
 struct NewRequest {
   std::string csr;          // PEM

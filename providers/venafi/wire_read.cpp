@@ -13,16 +13,21 @@ namespace {
 // Longer lists than any account has: going through them must not take minutes.
 constexpr std::size_t kMostEntries = 10'000;
 
+// What an answer may hold: its beginning may be shown, or not even that.
+enum class Holds { facts, secrets };
+
 // Runs a reader of an answer. No JSON at all is a proxy or a cut connection, so the service may be fine later:
 // `unavailable`. JSON of another shape is `corrupt`, with the name of the answer.
 template <class Read>
-auto reading(std::string_view what, std::string_view body, Read read) {
+auto reading(std::string_view what, std::string_view body, Read read, Holds holds = Holds::facts) {
   Json json;
   try {
     json = Json::parse(body);
   } catch (const Error& error) {
-    throw Error(ErrorKind::unavailable, fmt::format("the service's answer ({}) is no JSON: {}", what, error.message()))
-        .with("begins", x509::printable(body.substr(0, 60)));
+    Error no_json(ErrorKind::unavailable,
+                  fmt::format("the service's answer ({}) is no JSON: {}", what, error.message()));
+    if (holds == Holds::facts) no_json.with("begins", x509::printable(body.substr(0, 60)));
+    throw no_json;
   }
   try {
     return read(json);
@@ -53,6 +58,22 @@ std::string needed(const Json& json, std::string_view name) {
   std::string found = text(json, name);
   if (found.empty()) throw Error(ErrorKind::corrupt, fmt::format("{} is missing", name));
   return found;
+}
+
+// An id is kept, shown and put into paths: it is one word of a sensible length, whatever else it is.
+std::string id_of(const Json& json, std::string_view name) {
+  constexpr std::size_t kLongest = 200;
+  std::string id = word_of(json, name);
+  const bool one_word = std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+  if (id.empty() || id.size() > kLongest || !one_word)
+    throw Error(ErrorKind::corrupt, fmt::format("{} is no id", name));
+  return id;
+}
+
+std::string needed_id(const Json& json, std::string_view name) {
+  const Json* found = member(json, name);
+  if (found == nullptr) throw Error(ErrorKind::corrupt, fmt::format("{} is missing", name));
+  return id_of(*found, name);
 }
 
 std::int64_t number_of(const Json& json, std::string_view name) {
@@ -109,6 +130,21 @@ std::vector<std::string> texts(const Json& json, std::string_view name) {
   return expressions(json, name).value_or(std::vector<std::string>{});
 }
 
+// Those that are texts: what else a list of tags may hold one day is none of ours.
+std::vector<std::string> only_texts(const Json& json, std::string_view name) {
+  std::vector<std::string> result;
+  for (const Json& item : list(json, name))
+    if (item.is_string()) result.push_back(item.as_string());
+  return result;
+}
+
+std::vector<std::string> ids(const Json& json, std::string_view name) {
+  std::vector<std::string> result;
+  for (const Json& item : list(json, name))
+    if (!item.is_null() && !(item.is_string() && item.as_string().empty())) result.push_back(id_of(item, name));
+  return result;
+}
+
 // "+0000" and "+00:00". A date that cannot be read is no reason to give up the answer that carries it.
 std::optional<Instant> date(const Json& json, std::string_view name) {
   const Json* found = member(json, name);
@@ -149,16 +185,18 @@ std::string error_text(const Json* json) {
 
 CertificateRequest read_request(const Json& json) {
   CertificateRequest request;
-  request.id = needed(json, "id");
-  request.status = text(json, "status");
-  request.certificate_ids = texts(json, "certificateIds");
+  request.id = needed_id(json, "id");
+  request.status = x509::printable(text(json, "status").substr(0, 60));
+  request.certificate_ids = ids(json, "certificateIds");
   request.csr = text(json, "certificateSigningRequest");
   request.created = date(json, "creationDate");
   request.applications = texts(json, "applicationIds");
   if (std::string one = text(json, "applicationId"); !one.empty()) request.applications.push_back(std::move(one));
-  request.tags = texts(json, "tags");
-  if (const Json* client = member(json, "apiClientInformation"); client != nullptr)
+  request.tags = only_texts(json, "tags");
+  if (const Json* client = member(json, "apiClientInformation"); client != nullptr) {
+    request.client_type = text(*client, "type");
     request.client_identifier = text(*client, "identifier");
+  }
   request.subject = text(json, "subjectDN");
   request.error = error_text(member(json, "errorInformation"));
   return request;
@@ -174,7 +212,7 @@ KeyTypeRule read_key_type(const Json& json) {
 
 Template read_template(const Json& json) {
   Template result;
-  result.id = needed(json, "id");
+  result.id = needed_id(json, "id");
   result.name = text(json, "name");
   result.authority = text(json, "certificateAuthority");
   result.status = text(json, "status");
@@ -212,11 +250,12 @@ Template read_template(const Json& json) {
 
 CertificateDetails read_details(const Json& json) {
   CertificateDetails details;
-  details.id = needed(json, "id");
+  details.id = needed_id(json, "id");
   details.request = text(json, "certificateRequestId");
   details.fingerprint = text(json, "fingerprint");
   details.status = text(json, "certificateStatus");
   details.version = text(json, "versionType");
+  details.tags = only_texts(json, "tags");
   return details;
 }
 
@@ -274,6 +313,11 @@ std::optional<Json> json_of(std::string_view body) {
 
 }  // namespace
 
+bool same_id(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
+}
+
 bool is_html(std::string_view content_type, std::string_view body) {
   const std::size_t begin = body.find_first_not_of(" \t\r\n");
   return content_type.find("html") != std::string_view::npos || (begin != std::string_view::npos && body[begin] == '<');
@@ -322,12 +366,12 @@ UserAccount user_account_from(std::string_view body) {
 
 ApplicationInfo application_from(std::string_view body) {
   return reading("application", body, [](const Json& json) {
-    ApplicationInfo application{needed(json, "id"), text(json, "name"), {}};
+    ApplicationInfo application{needed_id(json, "id"), text(json, "name"), {}};
     if (const Json* map = member(json, "certificateIssuingTemplateAliasIdMap"); map != nullptr) {
       if (!map->is_object())
         throw Error(ErrorKind::corrupt, "certificateIssuingTemplateAliasIdMap: an object was expected");
       for (const auto& [alias, id] : map->as_object())
-        if (!id.is_null()) application.templates[alias] = word_of(id, alias);
+        if (!id.is_null()) application.templates[alias] = id_of(id, "certificateIssuingTemplateAliasIdMap");
     }
     return application;
   });
@@ -358,6 +402,14 @@ CertificateRequest created_from(std::string_view body) {
   });
 }
 
+void check_validated(std::string_view body) {
+  reading("dry run", body, [](const Json& json) {
+    // {"subjectDN","keyType",…}: what the service made of the CSR. Anything else has judged nothing.
+    if (!json.is_object() || (member(json, "subjectDN") == nullptr && member(json, "keyType") == nullptr))
+      throw Error(ErrorKind::corrupt, "it does not tell what was validated");
+  });
+}
+
 SearchPage search_page_from(std::string_view body) {
   return reading("search for requests", body, [](const Json& json) {
     SearchPage page;
@@ -372,6 +424,7 @@ SearchPage search_page_from(std::string_view body) {
 ApprovalRequest approval_request_from(std::string_view body) {
   return reading("approval request", body, [](const Json& json) {
     ApprovalRequest approval;
+    approval.entity = text(json, "entityId");
     approval.status = text(json, "status");
     approval.required = number(json, "requiredApprovalsCount").value_or(0);
     for (const Json& item : list(json, "approvers"))
@@ -398,7 +451,7 @@ std::vector<CertificateDetails> certificate_search_from(std::string_view body) {
 }
 
 Token token_from(std::string_view body) {
-  return reading("token", body, [](const Json& json) {
+  const auto read = [](const Json& json) {
     Token token;
     token.value = needed(json, "access_token");
     std::string type = text(json, "token_type");
@@ -411,7 +464,8 @@ Token token_from(std::string_view body) {
     if (const auto seconds = number(json, "expires_in"); seconds && *seconds > 0)
       token.lifetime = std::chrono::seconds{std::min<std::int64_t>(*seconds, 86400)};
     return token;
-  });
+  };
+  return reading("token", body, read, Holds::secrets);
 }
 
 RevocationAnswer revocation_from(std::string_view body, std::string_view field) {
@@ -434,9 +488,9 @@ RevocationAnswer revocation_from(std::string_view body, std::string_view field) 
     const Json* certificate = data == nullptr ? nullptr : member(*data, field);
     if (certificate == nullptr) return answer;
     answer.present = true;
-    answer.certificate = text(*certificate, "id");
+    answer.fingerprint = text(*certificate, "fingerprint");
     if (const Json* revocation = member(*certificate, "revocation"); revocation != nullptr) {
-      answer.status = text(*revocation, "status");
+      answer.status = x509::printable(text(*revocation, "status").substr(0, 60));
       answer.error = error_text(member(*revocation, "error"));
       if (const Json* details = member(*revocation, "approvalDetails"); details != nullptr)
         if (std::string why = text(*details, "rejectionReason"); !why.empty())

@@ -62,7 +62,7 @@ std::string text_of(const NewRequest& request) {
   json.set("certificateSigningRequest", request.csr);
   if (!request.validity.empty()) json.set("validityPeriod", request.validity);
   json.set("tags", Json(request.tags));
-  json.set("apiClientInformation", Json::object({{"type", "hsmbridge"}, {"identifier", request.client_identifier}}));
+  json.set("apiClientInformation", Json::object({{"type", kClientType}, {"identifier", request.client_identifier}}));
   return json.dump();
 }
 

@@ -76,11 +76,17 @@ CallParts parts_of(const Claim& claim) {
   return {*key, *draft, submission != nullptr && submission->is_known() ? submission : nullptr};
 }
 
-workflow::ProviderCall call_of(const Claim& claim, const CallParts& parts, Instant now, Duration time_limit) {
+workflow::ProviderCall call_of(World& world, const Claim& claim, const CallParts& parts, Instant now,
+                               Duration time_limit) {
   const auto attempt = claim.effect.attempt != 0                                       ? claim.effect.attempt
                        : parts.submission != nullptr && parts.submission->attempt != 0 ? parts.submission->attempt
                                                                                        : 1U;
-  return {claim.record.order, parts.key, parts.draft, attempt, parts.submission, now, time_limit, claim.call_until};
+  const auto answers_another = [&world, &order = claim.record.order](ByteView der) {
+    const auto known = world.certificate(hex(sha256(der)));
+    return known.has_value() && known->request != order.id;
+  };
+  return {claim.record.order, parts.key,        parts.draft,    attempt, parts.submission, now,
+          time_limit,         claim.call_until, answers_another};
 }
 
 // That this process cannot use a provider or a token now (it is not in its configuration, its module or its secrets
@@ -169,6 +175,7 @@ EffectOutcome build_draft(World& world, const Claim& claim, Instant now) {
   draft.to_be_signed = std::move(added.to_be_signed);
   draft.algorithm = std::move(added.algorithm);
   draft.issuer = std::move(added.issuer);
+  draft.provider_state = std::move(added.provider_state);
   draft.summary = summary_of(order, *preparing->key, x509::parse_csr(draft.csr));
   draft.built_at = now;
   return outcome(workflow::DraftFrozen{std::move(draft)});
@@ -186,7 +193,7 @@ EffectOutcome check_draft(World& world, const Claim& claim, Instant now, Duratio
   } else if (revokes && order.reason == workflow::kCertificateHold && !able.revoke_hold) {
     reasons.push_back(fmt::format("a {} provider puts nothing on hold", provider->type()));
   } else {
-    reasons = provider->check(call_of(claim, parts, now, time_limit));
+    reasons = provider->check(call_of(world, claim, parts, now, time_limit));
   }
   if (reasons.empty()) return outcome(workflow::DraftAccepted{});
   std::string message =
@@ -225,7 +232,7 @@ EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration tim
   }
   try {
     const auto parts = parts_of(claim);
-    auto answer = provider->submit(call_of(claim, parts, now, time_limit));
+    auto answer = provider->submit(call_of(world, claim, parts, now, time_limit));
     if (auto* accepted = std::get_if<workflow::Accepted>(&answer)) {
       return outcome(workflow::SubmissionAnswered{attempt, std::move(accepted->report)}, actor);
     }
@@ -249,7 +256,7 @@ EffectOutcome look_up(World& world, const Claim& claim, Instant now, Duration ti
   const unsigned attempt = claim.effect.attempt;
   const auto actor = provider_actor(claim.record.order);
   const auto parts = parts_of(claim);
-  auto answer = provider_of(world, claim.record.order)->look_up(call_of(claim, parts, now, time_limit));
+  auto answer = provider_of(world, claim.record.order)->look_up(call_of(world, claim, parts, now, time_limit));
   if (auto* found = std::get_if<workflow::Found>(&answer)) {
     return outcome(workflow::FoundAtProvider{attempt, std::move(found->report)}, actor);
   }
@@ -267,12 +274,12 @@ EffectOutcome reported(const Claim& claim, workflow::Report report) {
 
 EffectOutcome poll(World& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
-  return reported(claim, provider_of(world, claim.record.order)->poll(call_of(claim, parts, now, time_limit)));
+  return reported(claim, provider_of(world, claim.record.order)->poll(call_of(world, claim, parts, now, time_limit)));
 }
 
 EffectOutcome retrieve(World& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
-  auto report = provider_of(world, claim.record.order)->retrieve(call_of(claim, parts, now, time_limit));
+  auto report = provider_of(world, claim.record.order)->retrieve(call_of(world, claim, parts, now, time_limit));
   const auto actor = provider_actor(claim.record.order);
   if (report.handout) {
     return outcome(workflow::HandedOut{std::move(*report.handout), std::move(report.provider_state)}, actor);
@@ -341,7 +348,7 @@ EffectOutcome verify(World& world, const Claim& claim, Instant now, Duration tim
   workflow::Issued issued;
   std::optional<x509::Certificate> certificate;
   try {
-    issued = provider_of(world, order)->read(call_of(claim, parts, now, time_limit), verifying->handout);
+    issued = provider_of(world, order)->read(call_of(world, claim, parts, now, time_limit), verifying->handout);
     certificate = x509::parse_certificate(issued.certificate);
   } catch (const Error& error) {
     if (!is_of_the_content(error)) throw;
@@ -450,7 +457,7 @@ EffectOutcome install(World& world, const Claim& claim, Instant now, Duration ti
 
 EffectOutcome withdraw(World& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
-  auto answer = provider_of(world, claim.record.order)->cancel(call_of(claim, parts, now, time_limit));
+  auto answer = provider_of(world, claim.record.order)->cancel(call_of(world, claim, parts, now, time_limit));
   const auto actor = provider_actor(claim.record.order);
   if (auto* report = std::get_if<workflow::Report>(&answer)) {
     return outcome(workflow::CancelAnswered{std::move(*report)}, actor);

@@ -6,7 +6,7 @@
 #include "service/hook.h"
 #include "x509/certificate.h"
 #include "x509/pem.h"
-#include "x509/pkcs7_bundle.h"
+#include "x509/pkcs7.h"
 
 #include <fmt/core.h>
 

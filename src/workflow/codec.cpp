@@ -46,7 +46,7 @@ void fields(Key& x, V& v) {
 template <class V>
 void fields(Draft& x, V& v) {
   v("csr", x.csr), v("to_be_signed", x.to_be_signed), v("algorithm", x.algorithm), v("issuer", x.issuer);
-  v("summary", x.summary), v("built_at", x.built_at);
+  v("summary", x.summary), v("built_at", x.built_at), v("provider_state", x.provider_state);
 }
 template <class V>
 void fields(Submission& x, V& v) {

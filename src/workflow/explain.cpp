@@ -167,7 +167,10 @@ class Explainer {
     if (progress.about_until) {
       text_.until = text_.until ? std::min(*text_.until, *progress.about_until) : progress.about_until;
     }
-    if (!progress.note.empty()) text_.what_happened += fmt::format(" Its note: {}.", progress.note);
+    if (progress.note.empty()) return;
+    // A note begins in the middle of a sentence.
+    if (text_.what_happened.ends_with('.')) text_.what_happened.pop_back();
+    text_.what_happened += fmt::format("; {}.", progress.note);
   }
 
   void preparing(const Preparing& state) {

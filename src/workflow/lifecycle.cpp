@@ -22,7 +22,7 @@ constexpr RevocationReason kReasons[] = {
     {"cessationOfOperation", 5, "it is not needed any more"},
     {kCertificateHold, 6, "not to be trusted for now; where a provider has it"},
     {"privilegeWithdrawn", 9, "a right that it grants was taken away"},
-    {"aACompromise", 10, "somebody else may have the key of the attribute authority"},
+    {"aACompromise", 10, "somebody else may have the attribute authority's key"},
 };
 
 bool same_word(std::string_view one, std::string_view other) {

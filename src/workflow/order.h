@@ -103,6 +103,9 @@ struct Draft {
   Bytes issuer;           // DER certificate of the issuer when it is known while drafting; else empty
   std::string summary;    // what it is, in one readable line
   Instant built_at{};
+  // What the provider fixed while drafting and must know when nothing came back from it (for whom it orders, where to
+  // look for it): opaque JSON, read only by its provider; "" for none.
+  std::string provider_state = {};
 
   bool operator==(const Draft&) const = default;
 };

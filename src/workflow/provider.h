@@ -6,6 +6,7 @@
 #include "workflow/order.h"
 #include "workflow/report.h"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,9 @@ struct ProviderCall {
   // any more, whatever is left of the time limit: other processes count on it, and may ask and try again. It is handed
   // to the transport, which looks just before the first byte.
   std::optional<Duration> call_until = std::nullopt;
+  // Whether a certificate (DER) is in our store as the answer to another request: then it is none to this one. Empty:
+  // there is no store to ask.
+  std::function<bool(ByteView)> answers_another = {};
 };
 
 // What a submission brought (DESIGN §5 rule 3).
@@ -72,6 +76,7 @@ struct ProviderDraft {
   Bytes to_be_signed;
   std::string algorithm;
   Bytes issuer;
+  std::string provider_state;  // Draft::provider_state
 };
 
 // Names what a provider can do; `provider show` prints it and README's table is made of it.
@@ -137,6 +142,16 @@ class ProfileCatalogue {
   virtual std::vector<Entry> profiles(Duration limit) = 0;
 };
 
+// Finds a certificate by its serial number, for a request whose answer a person looked for.
+class SerialLookUp {
+ public:
+  virtual ~SerialLookUp() = default;
+  // `serial`: hex as a person typed it. The certificate is the report's handout, and `reference` what poll() asks for
+  // from then on; Standing::gone when there is none. Whether it is for the request's key is for the caller to compare.
+  // Throws invalid_input when that is no serial number.
+  virtual Report find_by_serial(const ProviderCall& call, const std::string& serial) = 0;
+};
+
 // Tells the rules that a request must keep there.
 class PolicySource {
  public:
@@ -157,8 +172,9 @@ class ApprovalAuthority {
  public:
   virtual ~ApprovalAuthority() = default;
   enum class Decision { approve, reject };
-  // What is awaited of whom for this reference: for showing it before anything is decided.
-  virtual Report standing(const ProviderReference& reference, Duration limit) = 0;
+  // What is awaited of whom for this reference: for showing it before anything is decided. `csr` (DER) of a request of
+  // ours, else empty: what stands there must be a request for it. Throws corrupt when it is for another one.
+  virtual Report standing(const ProviderReference& reference, ByteView csr, Duration limit) = 0;
   // Irrevocable there. Throws outcome_unknown when no complete answer came.
   virtual void decide(const ProviderReference& reference, Decision decision, const std::string& reason,
                       Duration limit) = 0;

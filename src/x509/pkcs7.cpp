@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "x509/openssl_error.h"
 #include "x509/openssl_ptr.h"
+#include "x509/pem.h"
 
 #include <openssl/pkcs7.h>
 
@@ -39,32 +40,86 @@ Bytes without_armour(ByteView file) {
   return {file.begin(), file.end()};
 }
 
-Bytes der_of(X509* certificate) {
-  unsigned char* der = nullptr;
-  const int length = ::i2d_X509(certificate, &der);
-  if (length <= 0)
-    throw openssl_error(ErrorKind::invalid_input, "a certificate of the PKCS#7 bundle cannot be written");
-  Bytes bytes(der, der + length);
-  ::OPENSSL_free(der);
-  return bytes;
-}
-
-}  // namespace
-
-std::vector<Bytes> read_pkcs7_certificates(ByteView file) {
-  const Bytes encoded = without_armour(file);
+// Never null, and signed data.
+Pkcs7Ptr decoded(ByteView encoded) {
   const unsigned char* at = encoded.data();
-  const Pkcs7Ptr bundle(::d2i_PKCS7(nullptr, &at, static_cast<long>(encoded.size())));
+  Pkcs7Ptr bundle(::d2i_PKCS7(nullptr, &at, static_cast<long>(encoded.size())));
   if (!bundle) throw openssl_error(ErrorKind::invalid_input, "it is no PKCS#7 bundle");
   if (at != encoded.data() + encoded.size()) {
     throw Error{ErrorKind::invalid_input, "something follows the PKCS#7 bundle"};
   }
-  const STACK_OF(X509)* certificates =
-      PKCS7_type_is_signed(bundle.get()) && bundle->d.sign != nullptr ? bundle->d.sign->cert : nullptr;
+  if (!PKCS7_type_is_signed(bundle.get()) || bundle->d.sign == nullptr) {
+    throw Error{ErrorKind::invalid_input, "the PKCS#7 bundle is no signed data, which is where certificates are"};
+  }
+  return bundle;
+}
+
+Bytes taken(int length, unsigned char* encoded, ErrorKind kind, const char* otherwise) {
+  if (length <= 0) throw openssl_error(kind, otherwise);
+  Bytes der(encoded, encoded + length);
+  ::OPENSSL_free(encoded);
+  return der;
+}
+
+std::vector<Bytes> certificates_in(const PKCS7& bundle) {
+  const STACK_OF(X509)* certificates = bundle.d.sign->cert;
   std::vector<Bytes> found;
-  for (int i = 0; i < sk_X509_num(certificates); ++i) found.push_back(der_of(sk_X509_value(certificates, i)));
+  for (int i = 0; i < sk_X509_num(certificates); ++i) {
+    unsigned char* encoded = nullptr;
+    const int length = ::i2d_X509(sk_X509_value(certificates, i), &encoded);
+    found.push_back(
+        taken(length, encoded, ErrorKind::invalid_input, "a certificate of a PKCS#7 bundle could not be written"));
+  }
+  return found;
+}
+
+std::vector<Bytes> without_signers(ByteView der) {
+  const Pkcs7Ptr bundle = decoded(der);
+  if (sk_PKCS7_SIGNER_INFO_num(bundle->d.sign->signer_info) > 0) return {};
+  return certificates_in(*bundle);
+}
+
+}  // namespace
+
+Bytes pkcs7_bundle(const std::vector<Bytes>& certificates) {
+  const Pkcs7Ptr bundle(::PKCS7_new());
+  // PKCS7_set_type makes version 1 and the empty sets; the content is `data` that is left out (RFC 2315 §9.1 note 3).
+  if (!bundle || ::PKCS7_set_type(bundle.get(), NID_pkcs7_signed) != 1 ||
+      ::PKCS7_content_new(bundle.get(), NID_pkcs7_data) != 1 || ::PKCS7_set_detached(bundle.get(), 1) != 1) {
+    throw openssl_error(ErrorKind::internal, "no PKCS#7 bundle could be made");
+  }
+  for (const Bytes& der : certificates) {
+    const unsigned char* at = der.data();
+    const X509Ptr certificate(::d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+    if (!certificate) throw openssl_error(ErrorKind::invalid_input, "these bytes are no DER certificate");
+    if (::PKCS7_add_certificate(bundle.get(), certificate.get()) != 1) {
+      throw openssl_error(ErrorKind::internal, "a certificate could not be put into a PKCS#7 bundle");
+    }
+  }
+  unsigned char* encoded = nullptr;
+  const int length = ::i2d_PKCS7(bundle.get(), &encoded);
+  return taken(length, encoded, ErrorKind::internal, "a PKCS#7 bundle could not be written");
+}
+
+std::vector<Bytes> read_pkcs7_certificates(ByteView file) {
+  std::vector<Bytes> found = certificates_in(*decoded(without_armour(file)));
   if (found.empty()) throw Error{ErrorKind::invalid_input, "the PKCS#7 bundle holds no certificate"};
   return found;
+}
+
+std::vector<Bytes> certificates_of_bundle(ByteView file) {
+  try {
+    return without_signers(file);
+  } catch (const Error&) {
+    // no DER
+  }
+  try {
+    const auto blocks = read_pem(as_text(file));
+    if (blocks.size() == 1 && blocks.front().label == "PKCS7") return without_signers(blocks.front().der);
+  } catch (const Error&) {
+    // no PEM either
+  }
+  return {};
 }
 
 }  // namespace hsmbridge::x509

@@ -457,6 +457,8 @@ std::string record_text(Invocation& invocation, const workflow::CertificateRecor
 }
 
 std::vector<Command> certificate_life_commands() {
+  // The rows keep views.
+  static const std::string kStatusHelp = "only these: " + status_words();
   static const std::string kReasons = "Reasons (RFC 5280, 5.3.1):\n" + reasons_text() +
                                       "A provider without revocation is told before anything is written. A revocation\n"
                                       "that the provider has only taken note of is pending (exit 3), not done.\n";
@@ -465,7 +467,7 @@ std::vector<Command> certificate_life_commands() {
        "list",
        "List the certificates in the store: what, where, until when, renewed when",
        {{"--expiring", "TIME", "only those that end by then: 30d, 2027-03-31, or an RFC 3339 time"},
-        {"--status", "STATUS", "only these: " + status_words(), Times::many},
+        {"--status", "STATUS", kStatusHelp, Times::many},
         {"--all", "", "superseded, revoked and expired ones too"}},
        {},
        list,

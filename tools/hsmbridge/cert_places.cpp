@@ -9,7 +9,7 @@
 #include "tools/hsmbridge/wiring.h"
 #include "workflow/lifecycle.h"
 #include "x509/pem.h"
-#include "x509/pkcs7_bundle.h"
+#include "x509/pkcs7.h"
 
 #include <fmt/core.h>
 

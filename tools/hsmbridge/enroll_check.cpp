@@ -84,6 +84,7 @@ ExitCode check_enrolment(Invocation& invocation, Place& place, const service::Ne
   draft.to_be_signed = std::move(added.to_be_signed);
   draft.algorithm = std::move(added.algorithm);
   draft.issuer = std::move(added.issuer);
+  draft.provider_state = std::move(added.provider_state);
   const workflow::Key key;
   const workflow::ProviderCall call{order, key, draft, 1, nullptr, now, kLimit};
 

@@ -16,35 +16,62 @@ using workflow::ApprovalAuthority;
 using workflow::Approver;
 
 constexpr Duration kLimit = std::chrono::minutes{1};
+constexpr unsigned kMostOpen = 10'000;
 
 // What is decided about: the reference at the provider, and our own request where it is one.
 struct Matter {
   ProviderReference reference;
-  std::string summary;  // what our draft says, "" for somebody else's request
+  std::string summary;   // what our draft says, "" for somebody else's request
+  Bytes csr;             // and its CSR
+  std::string given_up;  // its id here, when it is being withdrawn: nobody wants it any more
 };
 
-// A request of this bridge by the beginning of its id, else the provider's own id as typed.
-Matter matter_of(Wiring& wiring, const std::string& provider, const std::string& typed) {
-  if (!wiring.settings().store.path) return {ProviderReference(typed), ""};
-  const auto store = wiring.store();
-  RequestId id;
+Matter matter_of(const workflow::Record& record) {
+  const auto* submission = workflow::submission_of(record.state);
+  if (submission == nullptr || submission->reference.empty()) {
+    throw Error{ErrorKind::conflict,
+                fmt::format("request {} waits for nobody at {}", record.order.id.str(), record.order.provider)}
+        .hint(fmt::format("hsmbridge request show {}", record.order.id.str()));
+  }
+  Matter matter{submission->reference, "", {}, ""};
+  if (const auto* draft = workflow::draft_of(record.state); draft != nullptr) {
+    matter.summary = draft->summary;
+    matter.csr = draft->csr;
+  }
+  if (workflow::name_of(record.state) == workflow::StateName::withdrawing) matter.given_up = record.order.id.str();
+  return matter;
+}
+
+std::optional<RequestId> our_id(workflow::Store& store, const std::string& typed) {
   try {
-    id = service::find_request(*store, typed);
+    return service::find_request(store, typed);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found && error.kind() != ErrorKind::invalid_input) throw;
-    return {ProviderReference(typed), ""};
+    return std::nullopt;
   }
-  const auto record = store->find(id);
-  if (!record || record->order.provider != provider) {
-    throw Error{ErrorKind::invalid_input, fmt::format("request {} is not one of provider {}", id.str(), provider)};
+}
+
+// A request of this bridge by the beginning of its id or by the provider's own, else somebody else's.
+Matter matter_of(Wiring& wiring, const std::string& provider, const std::string& typed) {
+  if (!wiring.settings().store.path) return {ProviderReference(typed), "", {}, ""};
+  const auto store = wiring.store();
+  if (const auto id = our_id(*store, typed)) {
+    const auto record = store->find(*id);
+    if (!record || record->order.provider != provider) {
+      throw Error{ErrorKind::invalid_input, fmt::format("request {} is not one of provider {}", id->str(), provider)};
+    }
+    return matter_of(*record);
   }
-  const auto* submission = workflow::submission_of(record->state);
-  if (submission == nullptr || submission->reference.empty()) {
-    throw Error{ErrorKind::conflict, fmt::format("request {} waits for nobody at {}", id.str(), provider)}.hint(
-        fmt::format("hsmbridge request show {}", id.str()));
+  workflow::Store::ListQuery open;
+  open.open_only = true;
+  open.most = kMostOpen;
+  for (const auto& record : store->list(open)) {
+    const auto* submission = workflow::submission_of(record.state);
+    if (record.order.provider == provider && submission != nullptr && submission->reference.str() == typed) {
+      return matter_of(record);
+    }
   }
-  const auto* draft = workflow::draft_of(record->state);
-  return {submission->reference, draft == nullptr ? "" : draft->summary};
+  return {ProviderReference(typed), "", {}, ""};
 }
 
 std::string_view word(Approver::Decision decision) {
@@ -64,8 +91,8 @@ std::string text_of(const Matter& matter, const workflow::Report& report) {
   fields.add("Request there", commandline::safe(matter.reference.str()));
   fields.add("Stands at", commandline::safe(report.provider_status));
   fields.add("Asks for", commandline::safe(report.message));
-  fields.add("Compared", matter.summary.empty() ? "nothing: it is no request of this bridge"
-                                                : commandline::safe("our own: " + matter.summary));
+  fields.add("Compared", matter.csr.empty() ? "nothing: no open request of this bridge is known by it"
+                                            : commandline::safe("it holds the CSR that we sent: " + matter.summary));
   fields.add("Quorum", commandline::safe(report.progress.quorum));
   std::string people;
   for (const auto& approver : report.progress.approvers) {
@@ -98,7 +125,23 @@ ExitCode decide_by_account(Invocation& invocation, bool approve) {
                 fmt::format("provider {} is of type {}: its approvers decide there, not here", name, provider->type())};
   }
   const auto matter = matter_of(wiring, name, invocation.arguments.required("TASK"));
-  const auto report = authority->standing(matter.reference, kLimit);
+  if (approve && !matter.given_up.empty()) {
+    throw Error{ErrorKind::refused, fmt::format("request {} is being withdrawn: it is not approved", matter.given_up)}
+        .hint("`approval reject` ends it at the provider too");
+  }
+  if (approve && invocation.arguments.has("--sha256")) {
+    throw Error{ErrorKind::invalid_input, fmt::format("--sha256 is of bytes that an approver's key signs, and at {} "
+                                                      "approvers decide by their account",
+                                                      name)};
+  }
+  // Nobody looks at the question then, and there is nothing here to compare somebody else's request with.
+  if (approve && matter.csr.empty() && invocation.arguments.has("--yes")) {
+    throw Error{ErrorKind::refused, fmt::format("request {} is not approved: --yes is for requests of this bridge, "
+                                                "whose CSR is compared",
+                                                matter.reference.str())}
+        .hint("approve it at a terminal, without --yes: what it asks for is shown there");
+  }
+  const auto report = authority->standing(matter.reference, matter.csr, kLimit);
   if (report.standing != workflow::Standing::awaiting_approval) {
     throw Error{ErrorKind::conflict, fmt::format("request {} at {} waits for no approval: it is {}",
                                                  matter.reference.str(), name, report.provider_status)};
@@ -114,14 +157,23 @@ ExitCode decide_by_account(Invocation& invocation, bool approve) {
     invocation.output.note("nothing was decided");
     return ExitCode::refused;
   }
-  // Written down first: what was decided here is known even when the answer is lost.
-  place.record(
-      "provider-decision",
-      Json::object(
-          {{"provider", name}, {"reference", matter.reference.str()}, {"decision", verb}, {"reason", reason}}));
-  authority->decide(matter.reference,
-                    approve ? ApprovalAuthority::Decision::approve : ApprovalAuthority::Decision::reject, reason,
-                    kLimit);
+  // Written down first, so that what was sent is known even when the answer is lost; then what became of it.
+  const auto leaf = [&](const std::string& outcome) {
+    Json facts = Json::object(
+        {{"provider", name}, {"reference", matter.reference.str()}, {"decision", verb}, {"reason", reason}});
+    if (!outcome.empty()) facts.set("outcome", outcome);
+    place.record(outcome.empty() ? "provider-decision" : "provider-decision-answered", facts);
+  };
+  leaf("");
+  try {
+    authority->decide(matter.reference,
+                      approve ? ApprovalAuthority::Decision::approve : ApprovalAuthority::Decision::reject, reason,
+                      kLimit);
+  } catch (const Error& error) {
+    leaf(fmt::format("{}: {}", to_string(error.kind()), error.message()));
+    throw;
+  }
+  leaf("taken");
   const auto* done = approve ? "approved" : "rejected";
   invocation.output.result(
       "hsmbridge.provider-decision/1",

@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "base/file.h"
+#include "service/resolve.h"
 #include "tools/hsmbridge/commands.h"
 #include "tools/hsmbridge/request_render.h"
 #include "tools/hsmbridge/request_wait.h"
@@ -249,19 +250,12 @@ ExitCode cancel(Invocation& invocation) {
   return code == ExitCode::refused ? ExitCode::done : code;
 }
 
-workflow::EventBody resolution(const Arguments& arguments) {
+// What of a resolution stands on the command line alone.
+std::optional<workflow::EventBody> plain_resolution(const Arguments& arguments) {
   std::vector<workflow::EventBody> given;
   const auto reason = arguments.text_or("--reason", "");
   if (const auto reference = arguments.text("--reference")) {
     given.emplace_back(workflow::ResolvedAsThere{ProviderReference{*reference}});
-  }
-  if (const auto file = arguments.text("--certificate")) {
-    const auto content = read_file(*file);
-    workflow::Handout handout;
-    handout.content = workflow::Handout::Content::certificate;
-    handout.result = x509::read_certificates(content).front();
-    handout.raw = content;
-    given.emplace_back(workflow::ResolvedAsCertificate{std::move(handout)});
   }
   if (arguments.has("--not-there")) given.emplace_back(workflow::ResolvedAsAbsent{reason});
   if (arguments.has("--abandon")) given.emplace_back(workflow::ResolvedAsAbandoned{reason});
@@ -270,23 +264,35 @@ workflow::EventBody resolution(const Arguments& arguments) {
   if (const auto target = arguments.text("--skip-target")) {
     given.emplace_back(workflow::TargetSkipped{*target, reason});
   }
-  if (given.size() != 1) {
+  const auto proved = static_cast<std::size_t>(arguments.has("--serial")) + (arguments.has("--certificate") ? 1 : 0);
+  if (given.size() + proved != 1) {
     throw Error{ErrorKind::invalid_input,
-                "say how it is resolved, with exactly one of: --reference, --certificate, "
+                "say how it is resolved, with exactly one of: --reference, --serial, --certificate, "
                 "--not-there, --abandon, --look-up, --skip-target, --done"};
   }
   const bool gives_up = arguments.has("--abandon") || arguments.has("--skip-target") || arguments.has("--done");
   if ((gives_up || arguments.has("--not-there")) && reason.empty()) {
     throw Error{ErrorKind::invalid_input, "this decision stays in the journal under your name: give --reason"};
   }
+  if (given.empty()) return std::nullopt;
   return given.front();
 }
 
+// What a person found is compared with the request's key before it is written down.
+workflow::EventBody proved_resolution(const Arguments& arguments, Named& named, const workflow::Record& record) {
+  if (const auto file = arguments.text("--certificate")) {
+    return workflow::ResolvedAsCertificate{service::proved_certificate(record, read_file(*file))};
+  }
+  return workflow::ResolvedAsThere{
+      service::proved_by_serial(*named.wiring, record, arguments.required("--serial"), named.wiring->clock().now())};
+}
+
 ExitCode resolve(Invocation& invocation) {
-  const auto event = resolution(invocation.arguments);
+  auto event = plain_resolution(invocation.arguments);
   auto named = named_request(invocation);
   const auto record = named.store->find(named.id);
-  service::append_event(*named.store, named.id, event, service::actor_of_process(), named.wiring->clock().now(),
+  if (!event) event = proved_resolution(invocation.arguments, named, *record);
+  service::append_event(*named.store, named.id, *event, service::actor_of_process(), named.wiring->clock().now(),
                         service::timing_for(named.wiring->settings(), record->order.provider));
   const auto code = finish(invocation, named);
   return code == ExitCode::refused ? ExitCode::done : code;
@@ -358,6 +364,7 @@ std::vector<Command> request_commands() {
        "resolve",
        "Decide about a request that the bridge cannot decide alone",
        {{"--reference", "REFERENCE", "it is at the provider, under this reference"},
+        {"--serial", "HEX", "its certificate is at the provider, under this serial number"},
         {"--certificate", "FILE", "this is its certificate, PEM or DER"},
         {"--not-there", "", "it is provably not at the provider: submit again"},
         {"--abandon", "", "give it up"},
@@ -368,7 +375,8 @@ std::vector<Command> request_commands() {
        {kRequest},
        resolve,
        kOutcomes,
-       "--not-there makes another submission. Look at the provider first: two submissions\n"
+       "With --serial and --certificate the certificate's key is compared with the request's before anything is\n"
+       "written down. --not-there makes another submission. Look at the provider first: two submissions\n"
        "are two certificates.\n"},
       {"request",
        "diagram",

@@ -42,6 +42,7 @@ std::unique_ptr<venafi::Credentials> federated(const venafi::Settings& settings,
   connection.name = settings.name;
   connection.url = url.substr(0, path);
   connection.ca = settings.ca;
+  connection.proxy = settings.proxy;
   return venafi::token_credentials(
       providers::make_transport(connection, {}, needs.clock),
       venafi::federated_order(path == std::string::npos ? "/" : url.substr(path), std::move(jwt)), needs.clock);

@@ -25,6 +25,7 @@ int block_key(const Arguments& arguments);
 int reset_simulator(const Arguments& arguments);
 int approve_request(const Arguments& arguments);
 int reject_request(const Arguments& arguments);
+int write_jwt(const Arguments& arguments);
 int set_venafi(const Arguments& arguments);
 // create_ca.cpp
 int create_ca(const Arguments& arguments);

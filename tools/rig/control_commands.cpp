@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "tools/rig/commands.h"
 #include "tools/rig/line_file.h"
 #include "tools/rig/running_simulator.h"
@@ -94,6 +95,15 @@ int set_venafi(const Arguments& arguments) {
   }
   if (knobs) simulator.control("POST", "/rig/knobs", Json::parse(*knobs));
   if (arguments.has("--expire-tokens")) simulator.control("POST", "/rig/expire-tokens", {});
+  return 0;
+}
+
+int write_jwt(const Arguments& arguments) {
+  const std::string file = arguments.required("--out");
+  Json body = Json::object();
+  if (const auto subject = arguments.value("--subject")) body.set("subject", *subject);
+  const Json answer = RunningSimulator(arguments.required("--dir")).control("POST", "/rig/jwt", body);
+  write_file(file, as_bytes(answer.at("jwt").as_string() + "\n"), FileMode::private_0600, Existing::replace);
   return 0;
 }
 

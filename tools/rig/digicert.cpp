@@ -96,7 +96,18 @@ const std::vector<Digicert::Route>& Digicert::routes() {
       {"POST", "mpki/api/v1/certificate/*/renew", &Digicert::renew},
       {"PUT", "mpki/api/v1/certificate/*/revoke", &Digicert::revoke},
       {"DELETE", "mpki/api/v1/certificate/*/revoke", &Digicert::resume},
+      {"POST", "mpki/api/v1/enrollment", &Digicert::enroll},
+      {"POST", "mpki/api/v1/enrollment/redeem", &Digicert::redeem},
+      {"GET", "mpki/api/v1/enrollment/*", &Digicert::enrollment_of_code},
+      {"GET", "mpki/api/v1/enrollment-details", &Digicert::list_enrollments},
+      {"GET", "mpki/api/v1/enrollment-details/*", &Digicert::show_enrollment},
+      {"GET", "mpki/api/v1/audit-log", &Digicert::not_permitted},
+      {"GET", "mpki/api/v1/audit-log/*", &Digicert::not_permitted},
+      {"POST", "mpki/api/v1/certificate-import", &Digicert::not_permitted},
+      {"POST", "mpki/api/v1/certificate/escrow/approve/*", &Digicert::approve_recovery},
+      {"GET", "mpki/api/v1/certificate/escrow/recover/*", &Digicert::recover},
       {"POST", "mpki/api/v1/seat", &Digicert::make_seat},
+      {"PUT", "mpki/api/v1/seat/*", &Digicert::change_seat},
       {"GET", "mpki/api/v1/seat-types", &Digicert::seat_types},
       {"GET", "mpki/api/v1/seat/*", &Digicert::show_seat},
       {"DELETE", "mpki/api/v1/seat/*", &Digicert::remove_seat},
@@ -209,7 +220,10 @@ Answer Digicert::list_profiles(const Asked& asked) {
 
 Answer Digicert::show_profile(const Asked& asked) {
   std::vector<std::string> chain;
-  for (const Bytes& der : ca_.chain()) chain.push_back(to_pem("CERTIFICATE", der, PemLayout::lines));
+  for (const Bytes& der : ca_.chain()) {
+    if (options_.formats == DigicertOptions::Formats::none) break;
+    chain.push_back(to_pem("CERTIFICATE", der, PemLayout::lines));
+  }
   return {200, digicert_profile_json(visible_profile(asked.captured.at(0), asked.token), chain).dump()};
 }
 
@@ -304,6 +318,12 @@ std::string Digicert::word(std::string_view text) const {
   return options_.words == DigicertOptions::Words::usual ? std::string(text) : swapped_case(text);
 }
 
+std::string Digicert::new_id() {
+  const std::string digits = hex(random_bytes(16));
+  return fmt::format("{}-{}-4{}-8{}-{}", digits.substr(0, 8), digits.substr(8, 4), digits.substr(13, 3),
+                     digits.substr(17, 3), digits.substr(20));
+}
+
 Instant Digicert::now() const {
   return clock_.now() + advanced_;
 }
@@ -323,101 +343,10 @@ void Digicert::reset() {
   const std::lock_guard lock(mutex_);
   certificates_.clear();
   requests_.clear();
+  enrollments_.clear();
   seats_.clear();
   advanced_ = std::chrono::seconds{0};
   state_.rewrite({});
-}
-
-// ---- the state file -------------------------------------------------------------------------------------------------
-
-void Digicert::keep(const Certificate& certificate) {
-  state_.append(Json::object(
-      {{"certificate", Json::object({{"serial", certificate.serial},
-                                     {"der", base64(certificate.der)},
-                                     {"profile", certificate.profile},
-                                     {"seat", certificate.seat},
-                                     {"status", certificate.status},
-                                     {"reason", certificate.reason},
-                                     {"created", rfc3339(certificate.created)},
-                                     {"revoked", certificate.revoked ? Json(rfc3339(*certificate.revoked)) : Json()},
-                                     {"subject", certificate.subject},
-                                     {"names", certificate.names}})}}));
-}
-
-void Digicert::keep(const Request& request) {
-  const Ordered& order = request.order;
-  state_.append(Json::object(
-      {{"request",
-        Json::object({{"id", request.id},
-                      {"csr", base64(request.csr)},
-                      {"created", rfc3339(request.created)},
-                      {"state", request.state},
-                      {"approved_by", Json(request.approved_by)},
-                      {"message", request.message},
-                      {"serial", request.serial},
-                      {"shape", order.shape},
-                      {"profile", order.profile},
-                      {"seat", order.seat},
-                      {"validity", order.validity ? Json(static_cast<std::int64_t>(order.validity->count())) : Json()},
-                      {"delivery_format", order.delivery_format},
-                      {"include_ca_chain", order.include_ca_chain},
-                      {"subject", order.subject},
-                      {"names", order.names}})}}));
-}
-
-void Digicert::load() {
-  const auto put = [](auto& list, auto entry, auto key) {
-    for (auto& one : list) {
-      if (one.*key == entry.*key) {
-        one = std::move(entry);
-        return;
-      }
-    }
-    list.push_back(std::move(entry));
-  };
-  for (const Json& line : LineFile::read(state_.path())) {
-    if (const Json* moved = line.find("advanced")) advanced_ = std::chrono::seconds{moved->as_integer()};
-    if (const Json* seat = line.find("seat")) seats_.push_back(*seat);
-    if (const Json* id = line.find("seat_removed")) {
-      seats_.erase(std::remove_if(seats_.begin(), seats_.end(),
-                                  [&](const Json& one) { return one.at("seat_id").as_string() == id->as_string(); }),
-                   seats_.end());
-    }
-    if (const Json* json = line.find("certificate")) {
-      Certificate one;
-      one.serial = json->at("serial").as_string();
-      one.der = from_base64(json->at("der").as_string());
-      one.profile = json->at("profile").as_string();
-      one.seat = json->at("seat").as_string();
-      one.status = json->at("status").as_string();
-      one.reason = json->at("reason").as_string();
-      one.created = parse_rfc3339(json->at("created").as_string());
-      if (!json->at("revoked").is_null()) one.revoked = parse_rfc3339(json->at("revoked").as_string());
-      one.subject = json->at("subject");
-      one.names = json->at("names");
-      put(certificates_, std::move(one), &Certificate::serial);
-    }
-    if (const Json* json = line.find("request")) {
-      Request one;
-      one.id = json->at("id").as_string();
-      one.csr = from_base64(json->at("csr").as_string());
-      one.created = parse_rfc3339(json->at("created").as_string());
-      one.state = json->at("state").as_string();
-      for (const Json& name : json->at("approved_by").as_array()) one.approved_by.push_back(name.as_string());
-      one.message = json->at("message").as_string();
-      one.serial = json->at("serial").as_string();
-      one.order.shape = json->at("shape").as_string();
-      one.order.profile = json->at("profile").as_string();
-      one.order.seat = json->at("seat").as_string();
-      if (!json->at("validity").is_null()) one.order.validity = std::chrono::seconds{json->at("validity").as_integer()};
-      one.order.delivery_format = json->at("delivery_format").as_string();
-      one.order.include_ca_chain = json->at("include_ca_chain").as_bool();
-      one.order.subject = json->at("subject");
-      one.order.names = json->at("names");
-      put(requests_, std::move(one), &Request::id);
-    }
-  }
-  issued_ = certificates_.size();
 }
 
 }  // namespace hsmbridge::rig

@@ -34,7 +34,7 @@ struct DigicertOptions {
   enum class WrongKey { json, text } wrong_key = WrongKey::json;
   enum class CertificateText { pem, base64 } certificate_text = CertificateText::pem;
   enum class ChainIn { certificate, ca_certs } chain_in = ChainIn::ca_certs;
-  enum class Formats { ordered, reversed, without_root, missing } formats = Formats::ordered;
+  enum class Formats { ordered, reversed, without_root, missing, none } formats = Formats::ordered;
   enum class RejectionAs { status, error } rejection_as = RejectionAs::status;
   enum class RequestIds { uuid, number } request_ids = RequestIds::uuid;
   enum class Words { usual, other } words = Words::usual;  // other: enumerations in the other letter case
@@ -45,8 +45,9 @@ struct DigicertOptions {
 
 // DigiCert Trust Lifecycle Manager, simulated after its pages, its OpenAPI of 2022 and its own clients: profiles,
 // certificates (request, pick-up, details, formats, renewal, revocation, search), the user, seats, enrolments with a
-// code. Certificates are real ones of its own two-level CA. What was made survives a restart. Thread rule: every
-// function may be called from any thread.
+// code. Audit log and import answer as to a user without the role for them, escrow as to certificates without an
+// escrowed key. Certificates are real ones of its own two-level CA. What was made survives a restart. Thread rule:
+// every function may be called from any thread.
 class Digicert {
  public:
   Digicert(DigicertOptions options, const Clock& clock);
@@ -99,6 +100,18 @@ class Digicert {
     std::string message;
     std::string serial;
   };
+  struct Enrollment {
+    std::string id;
+    std::string code;
+    std::string profile;
+    std::string seat;
+    std::string email;
+    std::string status = "created";  // created, redeemed, locked
+    std::int64_t bad_attempts = 0;
+    Instant created;
+    Instant expires;
+    Json subject = Json::object();
+  };
   struct Asked {
     const Call& call;
     std::vector<std::string> captured;  // what stood in place of the stars of the route
@@ -145,8 +158,20 @@ class Digicert {
   std::string status_of(const Certificate& certificate) const;
   std::string text_of(ByteView der) const;
   Certificate& find_certificate(const Asked& asked);
+  // digicert_enrollments.cpp
+  Answer enroll(const Asked& asked);
+  Answer redeem(const Asked& asked);
+  Answer list_enrollments(const Asked& asked);
+  Answer show_enrollment(const Asked& asked);
+  Answer enrollment_of_code(const Asked& asked);
+  Answer not_permitted(const Asked& asked);
+  Answer approve_recovery(const Asked& asked);
+  Answer recover(const Asked& asked);
+  std::string state_of(const Enrollment& enrollment) const;
+  Json details_json(const Enrollment& enrollment) const;
   // digicert_seats.cpp
   Answer make_seat(const Asked& asked);
+  Answer change_seat(const Asked& asked);
   Answer show_seat(const Asked& asked);
   Answer remove_seat(const Asked& asked);
   Answer seat_types(const Asked& asked);
@@ -156,9 +181,12 @@ class Digicert {
   Request& open_request(const Json& body);
   std::string word(std::string_view word) const;  // in the letter case that the options want
   Instant now() const;
+  static std::string new_id();  // a UUID
 
   void keep(const Certificate& certificate);
   void keep(const Request& request);
+  void keep(const Enrollment& enrollment);
+  void load(const Json& line);
   void load();
 
   const DigicertOptions options_;
@@ -169,6 +197,7 @@ class Digicert {
   LineFile state_;
   std::vector<Certificate> certificates_;
   std::vector<Request> requests_;
+  std::vector<Enrollment> enrollments_;
   std::vector<Json> seats_;
   std::chrono::seconds advanced_{0};
   std::size_t issued_ = 0;

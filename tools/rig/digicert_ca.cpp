@@ -103,8 +103,9 @@ Bytes pkcs7_bundle(const std::vector<Bytes>& certificates) {
   return der_of(bundle.get(), ::i2d_PKCS7);
 }
 
-CsrKey csr_key(ByteView csr) {
-  const Bytes spki = csr_public_key(csr);
+namespace {
+
+CsrKey key_of(const Bytes& spki) {
   const unsigned char* at = spki.data();
   const KeyHandle key(::d2i_PUBKEY(nullptr, &at, static_cast<long>(spki.size())));
   must(key != nullptr, "not a public key");
@@ -112,6 +113,16 @@ CsrKey csr_key(ByteView csr) {
                             : ::EVP_PKEY_is_a(key.get(), "EC") == 1 ? CsrKey::Type::ec
                                                                     : CsrKey::Type::other;
   return {type, ::EVP_PKEY_get_bits(key.get())};
+}
+
+}  // namespace
+
+CsrKey csr_key(ByteView csr) {
+  return key_of(csr_public_key(csr));
+}
+
+CsrKey certificate_key(ByteView certificate) {
+  return key_of(certificate_public_key(certificate));
 }
 
 Instant certificate_begin(ByteView certificate) {

@@ -38,6 +38,7 @@ struct CsrKey {
   int bits = 0;
 };
 CsrKey csr_key(ByteView csr);
+CsrKey certificate_key(ByteView certificate);
 // notBefore and notAfter.
 Instant certificate_begin(ByteView certificate);
 Instant certificate_end(ByteView certificate);

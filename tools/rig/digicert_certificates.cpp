@@ -8,6 +8,12 @@
 namespace hsmbridge::rig {
 namespace {
 
+constexpr const char* kAccount = "3ff33f88-5717-4542-b3fc-3f312f44afa4";
+constexpr const char* kUnit = "e5bf49f0-a77b-4301-85e9-c15eb12df70f";
+constexpr const char* kUnitName = "Test BU";
+constexpr const char* kIssuingCa = "444FFF3A03C12BCEF463B5D2EF01985F";
+constexpr const char* kIssuingCaName = "Rig Trust Lifecycle Issuing CA";
+
 const std::vector<std::string>& reasons() {
   static const std::vector<std::string> words{
       "unspecified",   "key_compromise",         "ca_compromise",    "affiliation_changed", "superseded",
@@ -74,11 +80,11 @@ Json Digicert::details_json(const Certificate& certificate) const {
   Json json = Json::object(
       {{"profile", Json::object({{"id", certificate.profile}, {"name", profile->name}})},
        {"seat", Json::object({{"seat_id", certificate.seat}})},
-       {"business_unit", Json::object({{"id", "e5bf49f0-a77b-4301-85e9-c15eb12df70f"}, {"name", "Test BU"}})},
-       {"account", Json::object({{"id", "3ff33f88-5717-4542-b3fc-3f312f44afa4"}})},
+       {"business_unit", Json::object({{"id", kUnit}, {"name", kUnitName}})},
+       {"account", Json::object({{"id", kAccount}})},
        // Base64 without lines in the service's example, whatever the prose says.
        {"certificate", base64(certificate.der)},
-       {"ica", Json::object({{"id", "444FFF3A03C12BCEF463B5D2EF01985F"}})},
+       {"ica", Json::object({{"id", kIssuingCa}})},
        {"common_name", joined(certificate.subject.find("common_name"))},
        {"status", word(status_of(certificate))},
        {"serial_number", certificate.serial},
@@ -86,7 +92,9 @@ Json Digicert::details_json(const Certificate& certificate) const {
        {"valid_from", rfc3339(certificate_begin(certificate.der))},
        {"valid_to", rfc3339(certificate_end(certificate.der))},
        {"template_name", "Private Server"},
-       {"issuing_ca_name", "Rig Trust Lifecycle Issuing CA"},
+       {"issuing_ca_name", kIssuingCaName},
+       {"key_size", std::int64_t{certificate_key(certificate.der).bits}},
+       {"signature_algorithm", certificate_key(certificate.der).type == CsrKey::Type::rsa ? "RSA" : "ECDSA"},
        {"subject", subject},
        {"cert_security_rating", "Secure"}});
   if (certificate.revoked) {
@@ -104,7 +112,7 @@ Answer Digicert::show_certificate(const Asked& asked) {
 Answer Digicert::show_formats(const Asked& asked) {
   using Formats = DigicertOptions::Formats;
   const Certificate& certificate = find_certificate(asked);
-  if (options_.formats == Formats::missing)
+  if (options_.formats == Formats::missing || options_.formats == Formats::none)
     throw digicert_error(404, "resource_not_found", "There are no other formats");
   std::vector<Bytes> chain{certificate.der};
   chain.insert(chain.end(), ca_.chain().begin(), ca_.chain().end());
@@ -150,8 +158,12 @@ Answer Digicert::resume(const Asked& asked) {
 }
 
 Answer Digicert::search(const Asked& asked) {
-  static const std::vector<std::string> known{"seat_id",       "common_name", "status", "profile_id",
-                                              "serial_number", "thumbprint",  "offset", "limit"};
+  // Of what can be asked, valid_from, valid_to, aki and issuing_ca_serial_number are missing: how they compare is
+  // written down nowhere.
+  static const std::vector<std::string> known{
+      "seat_id",         "common_name", "status",     "profile_id",       "serial_number",      "thumbprint",
+      "offset",          "limit",       "account_id", "business_unit_id", "business_unit_name", "issuing_ca_id",
+      "issuing_ca_name", "seat_type_id"};
   for (const auto& [name, value] : asked.query) {
     if (std::find(known.begin(), known.end(), name) == known.end()) throw wrong_input(name);
   }
@@ -164,6 +176,10 @@ Answer Digicert::search(const Asked& asked) {
     const std::string wanted = value_of(asked.query, name);
     return wanted.empty() || wanted == value;
   };
+  const auto fits_hex = [&](std::string_view name, const std::string& value) {
+    const std::string wanted = upper_case(value_of(asked.query, name));
+    return wanted.empty() || wanted == value;
+  };
   const std::size_t offset = number("offset", 0);
   const std::size_t limit = number("limit", 20);
   std::vector<const Certificate*> found;
@@ -171,8 +187,10 @@ Answer Digicert::search(const Asked& asked) {
     const std::string wanted = upper_case(value_of(asked.query, "status"));
     if (!wanted.empty() && wanted != upper_case(status_of(one))) continue;
     if (fits("seat_id", one.seat) && fits("common_name", joined(one.subject.find("common_name"))) &&
-        fits("profile_id", one.profile) && fits("serial_number", one.serial) &&
-        fits("thumbprint", thumbprint(one.der))) {
+        fits("profile_id", one.profile) && fits("account_id", kAccount) && fits("business_unit_id", kUnit) &&
+        fits("business_unit_name", kUnitName) && fits("issuing_ca_id", kIssuingCa) &&
+        fits("issuing_ca_name", kIssuingCaName) && fits("seat_type_id", "USER_SEAT") &&
+        fits_hex("serial_number", one.serial) && fits_hex("thumbprint", thumbprint(one.der))) {
       found.push_back(&one);
     }
   }

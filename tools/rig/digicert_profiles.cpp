@@ -144,6 +144,11 @@ std::vector<DigicertProfile> seeded_profiles(const std::string& other_token, std
   strict.extended_key_usage = {"CLIENT_AUTH"};
   // 12: least RSA 3072, alone
   add("Server, RSA from 3072").key_sizes = {"3072"};
+  // 13: not by POST /certificate, only by POST /enrollment and its redemption
+  DigicertProfile& code = add("Device, by an enrollment code");
+  code.key_sizes = {"2048", "3072", "4096", "P-256", "P-384", "P-521"};
+  code.enrollment_method = "csr";
+  code.authentication_method = "enrollment_code";
   for (std::size_t i = 0; i < more; ++i) add(fmt::format("Old profile {}", i + 1)).status = "Deleted";
   return profiles;
 }
@@ -155,6 +160,7 @@ Json digicert_profile_json(const DigicertProfile& profile, const std::vector<std
                             {"signature_algorithm", "SHA256_WITH_ECDSA"},
                             {"publish_to_public_directory", false},
                             {"renewal_period_days", profile.renewal_days},
+                            {"renewal_window_days", profile.renewal_days},
                             {"duplicate_cert_policy", profile.duplicates_allowed},
                             {"override_cert_validity_via_api", profile.override_validity},
                             {"certificate_delivery_format", profile.delivery_format},
@@ -165,6 +171,9 @@ Json digicert_profile_json(const DigicertProfile& profile, const std::vector<std
                             {"days_till_enrollment_expires", profile.enrollment_days},
                             {"automated_renewal", false},
                             {"enable_dual_admin_approval", profile.dual_approval},
+                            {"key_escrow_policy", Json::object({{"key_escrow_enabled", false}})},
+                            {"enable_ldap_search", false},
+                            {"cert_delivery_format", "x509"},
                             {"useCustomContact", false}});
   if (profile.key_sizes.size() == 1) {
     json.set("private_key_attributes", Json::object({{"key_size", profile.key_sizes.front()}}));

@@ -49,12 +49,6 @@ std::string first_value(const Json& values, std::string_view name) {
   return list == nullptr ? "" : list->as_array().front().as_string();
 }
 
-std::string uuid() {
-  const std::string digits = hex(random_bytes(16));
-  return fmt::format("{}-{}-4{}-8{}-{}", digits.substr(0, 8), digits.substr(8, 4), digits.substr(13, 3),
-                     digits.substr(17, 3), digits.substr(20));
-}
-
 void check_fields(const std::vector<DigicertFieldRule>& rules, const Json& values, const std::string& path) {
   for (const DigicertFieldRule& rule : rules) {
     if (rule.mandatory && rule.fixed.empty() && values.find(rule.name) == nullptr) {
@@ -279,7 +273,7 @@ Answer Digicert::request_certificate(const Asked& asked) {
 
   Request request;
   request.id = options_.request_ids == DigicertOptions::RequestIds::uuid
-                   ? uuid()
+                   ? new_id()
                    : std::to_string(100'000 + requests_.size() + 1);
   request.order = order;
   request.order.profile = profile.id;

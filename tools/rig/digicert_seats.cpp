@@ -12,11 +12,11 @@ bool has_id(const Json& seat, const std::string& id) {
   return seat.at("seat_id").as_string() == id;
 }
 
-}  // namespace
-
-Answer Digicert::make_seat(const Asked& asked) {
-  DigicertFields fields(asked.body, "");
-  const std::string id = fields.text("seat_id");
+// A seat as a body describes it; `id` where the path names it.
+Json seat_in(const Json& body, const std::string& id) {
+  DigicertFields fields(body, "");
+  Json seat = Json::object({{"seat_id", id.empty() ? fields.text("seat_id") : id}});
+  if (!id.empty()) fields.text_or_null("seat_id");
   std::string type = kTypes[0];
   if (const Json* wanted = fields.member("seat_type")) {
     DigicertFields inner(*wanted, "seat_type");
@@ -24,17 +24,34 @@ Answer Digicert::make_seat(const Asked& asked) {
     inner.done();
     if (std::find(std::begin(kTypes), std::end(kTypes), type) == std::end(kTypes)) throw wrong_input("seat_type.id");
   }
-  Json seat = Json::object({{"seat_id", id}, {"seat_type", Json::object({{"id", type}})}});
+  seat.set("seat_type", Json::object({{"id", type}}));
   for (const char* name : {"business_unit_id", "email", "seat_name", "phone"}) {
     if (const auto value = fields.text_or_null(name)) seat.set(name, *value);
   }
   fields.done();
+  return seat;
+}
+
+}  // namespace
+
+Answer Digicert::make_seat(const Asked& asked) {
+  const Json seat = seat_in(asked.body, "");
+  const std::string id = seat.at("seat_id").as_string();
   if (std::any_of(seats_.begin(), seats_.end(), [&](const Json& one) { return has_id(one, id); })) {
     throw digicert_error(400, "duplicate_error", "The seat already exists", "seat_id");
   }
   seats_.push_back(seat);
   state_.append(Json::object({{"seat", seat}}));
   return {201, seat.dump()};
+}
+
+Answer Digicert::change_seat(const Asked& asked) {
+  const std::string& id = asked.captured.at(0);
+  const auto found = std::find_if(seats_.begin(), seats_.end(), [&](const Json& one) { return has_id(one, id); });
+  if (found == seats_.end()) throw digicert_error(404, "resource_not_found", "There is no such seat");
+  *found = seat_in(asked.body, id);
+  state_.append(Json::object({{"seat", *found}}));
+  return {204, ""};
 }
 
 Answer Digicert::show_seat(const Asked& asked) {

@@ -46,7 +46,8 @@ DigicertServerOptions digicert_options(const Arguments& arguments) {
                                               {{"ordered", Options::Formats::ordered},
                                                {"reversed", Options::Formats::reversed},
                                                {"without-root", Options::Formats::without_root},
-                                               {"missing", Options::Formats::missing}});
+                                               {"missing", Options::Formats::missing},
+                                               {"none", Options::Formats::none}});
   digicert.rejection_as = choice<Options::RejectionAs>(
       arguments, "--rejection", {{"status", Options::RejectionAs::status}, {"error", Options::RejectionAs::error}});
   digicert.request_ids = choice<Options::RequestIds>(

@@ -36,7 +36,7 @@ Json without_passwords(const Json& json) {
   if (!json.is_object()) return json;
   Json copy = Json::object();
   for (const auto& [name, value] : json.as_object()) {
-    const bool secret = !value.is_null() && (name == "keyPassword" || name == "password");
+    const bool secret = !value.is_null() && (name == "keyPassword" || name == "password" || name == "enrollment_code");
     copy.set(name, secret ? Json("(left out)") : without_passwords(value));
   }
   return copy;
@@ -138,8 +138,8 @@ class SimulatorServer::Inside {
   void note(const Call& call, int status, const std::string& fault) {
     Json headers = Json::object();
     for (const auto& [name, value] : call.headers) {
-      if (name == "authorization" || name == "x-api-key" || name == "tppl-api-key" || name == "cookie") continue;
-      headers.set(name, value);
+      const bool opens = name == "authorization" || name == "x-api-key" || name == "tppl-api-key" || name == "cookie";
+      headers.set(name, opens ? "(left out)" : value);
     }
     try {
       journal_.append(Json::object({{"time", rfc3339(clock_.now())},

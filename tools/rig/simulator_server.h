@@ -24,7 +24,7 @@ struct SimulatorServerOptions {
 //   so
 //                       its being there says "ready"; mode 0600
 //   NAME-journal.jsonl  one line a request that came in: {"time", "method", "path", "headers", "body", "status",
-//                       "fault"}; status 0 when the connection was ended instead. Credentials are left out
+//                       "fault"}; status 0 when the connection was ended instead. "(left out)" stands for credentials
 // Control plane, with the header X-Rig-Token: POST, GET and DELETE /rig/faults; POST /rig/clock {"advance_seconds"};
 // GET /rig/journal; GET /rig/requests; POST /rig/reset; and what the simulator itself adds.
 class SimulatorServer {

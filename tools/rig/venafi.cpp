@@ -62,6 +62,10 @@ const std::vector<Venafi::Route>& Venafi::routes() {
   static const std::vector<Route> table{
       {"GET", "/v1/useraccounts", &Venafi::user_account},
       {"POST", "/v1/serviceaccounts", &Venafi::make_service_account},
+      {"GET", "/v1/users/{}", &Venafi::user_by_id},
+      {"GET", "/v1/teams", &Venafi::all_teams},
+      {"GET", "/v1/certificateauthorities/{}/accounts", &Venafi::ca_accounts},
+      {"GET", "/v1/certificateauthorities/{}/accounts/{}", &Venafi::ca_account},
       {"GET", "/outagedetection/v1/applications/name/{}", &Venafi::application_by_name},
       {"GET", "/outagedetection/v1/applications/{}/certificateissuingtemplates/{}", &Venafi::template_of_application},
       {"GET", "/v1/certificateissuingtemplates", &Venafi::all_templates},

@@ -96,6 +96,14 @@ class Venafi final : public Simulator {
   std::string own_jwt(const std::string& subject);
   void load_credentials();
 
+  // venafi_accounts.cpp
+  Answer ca_account(const Call&, const Caller&, const Parameters&);
+  Answer ca_accounts(const Call&, const Caller&, const Parameters&);
+  Answer user_by_id(const Call&, const Caller&, const Parameters&);
+  Answer all_teams(const Call&, const Caller&, const Parameters&);
+  Json ca_account_json(const std::string& authority) const;
+  Json to_json(const User& user) const;
+
   // venafi_templates.cpp
   void make_templates();
   Answer application_by_name(const Call&, const Caller&, const Parameters&);
@@ -125,6 +133,7 @@ class Venafi final : public Simulator {
   Answer approval_request(const Call&, const Caller&, const Parameters&);
   Answer decide(const Call&, const Caller&, const Parameters&);
   void decide(CloudRequest& request, const User& by, bool approve, const std::string& reason);
+  void reject_overdue(CloudRequest& request);
   Answer control_decision(const Json& body, bool approve);
   const User& user_named(const std::string& name) const;
 
@@ -145,6 +154,8 @@ class Venafi final : public Simulator {
   const Clock& clock_;
   mutable std::mutex mutex_;
   std::string company_;
+  const std::string ca_account_ = new_uuid();
+  const std::string ca_product_ = new_uuid();
   std::map<std::string, User> users_;  // by name
   std::map<std::string, ServiceAccount> accounts_;
   std::map<std::string, AccessToken> tokens_;
@@ -180,6 +191,8 @@ Json body_of(const Call& call);
 void only(const Json& json, const std::vector<std::string_view>& known);
 // A member's text, "" when it is absent or null. Another type is refused.
 std::string text_in(const Json& json, std::string_view name);
+// subjectAlternativeNamesByType: a list for each of the nine kinds.
+Json names_json(const CsrFacts& csr);
 // Refuses what is no UUID (10055).
 void must_be_uuid(const std::string& id);
 

@@ -257,13 +257,7 @@ Answer Venafi::user_account(const Call&, const Caller& caller, const Parameters&
                   Json::array({caller.name}));
   }
   const Instant since = now() - std::chrono::hours{24};
-  const Json user = Json::object({{"username", caller.name + "@example.com"},
-                                  {"id", caller.user},
-                                  {"companyId", company_},
-                                  {"userType", "EXTERNAL"},
-                                  {"userAccountType", "API"},
-                                  {"userStatus", "ACTIVE"},
-                                  {"creationDate", date(since)}});
+  const Json user = to_json(users_.at(caller.name));
   const Json company = Json::object({{"id", company_},
                                      {"companyType", "TPP_CUSTOMER"},
                                      {"active", true},

@@ -17,6 +17,7 @@ bool has_decided(const CloudRequest& request, const std::string& user) {
 
 std::string approval_status(const CloudRequest& request) {
   if (request.status == "PENDING_APPROVAL" || request.status == "PENDING_FINAL_APPROVAL") return request.status;
+  if (request.overdue) return "EXPIRED";
   return request.status == "REJECTED_APPROVAL" ? "REJECTED" : "APPROVED";
 }
 
@@ -51,13 +52,20 @@ Answer Venafi::approval_request(const Call&, const Caller&, const Parameters& pa
                               {"status", approval_status(request)},
                               {"approvers", approvers},
                               {"approversOutcome", outcomes},
-                              {"autoRejectionThreshold", 7},
+                              {"autoRejectionThreshold", kAutoRejectionDays},
                               {"creationDate", date(request.created)},
                               {"modificationDate", date(request.modified)}});
   if (!script.final_approver.empty()) {
     answer.set("finalApprover", Json::object({{"id", user_named(script.final_approver).id}, {"type", "USER"}}));
   }
   return {200, answer.dump()};
+}
+
+void Venafi::reject_overdue(CloudRequest& request) {
+  if (request.status != "PENDING_APPROVAL" && request.status != "PENDING_FINAL_APPROVAL") return;
+  if (now() - request.created < std::chrono::hours{24 * kAutoRejectionDays}) return;
+  request.overdue = true;
+  set_status(request, "REJECTED_APPROVAL");
 }
 
 void Venafi::decide(CloudRequest& request, const User& by, bool approve, const std::string& reason) {

@@ -41,6 +41,44 @@ std::string query_value(const Call& call, const std::string& name) {
   return query.substr(begin, query.find('&', begin) - begin);
 }
 
+std::string serial_of(ByteView der) {
+  const unsigned char* cursor = der.data();
+  const CertificateHandle certificate(::d2i_X509(nullptr, &cursor, static_cast<long>(der.size())));
+  must(certificate != nullptr, "not a certificate");
+  const ASN1_INTEGER* serial = ::X509_get0_serialNumber(certificate.get());
+  return upper_hex(ByteView(::ASN1_STRING_get0_data(serial), static_cast<std::size_t>(::ASN1_STRING_length(serial))));
+}
+
+int strength_of(const CsrFacts& csr) {
+  if (csr.key_type == "RSA") return csr.key_length;
+  return csr.key_curve == "P384" ? 384 : csr.key_curve == "P521" ? 521 : 256;
+}
+
+// What an inventory knows of the subject and the key: a client that renews builds its next CSR from it.
+void set_subject(Json& json, const CsrFacts& csr) {
+  const auto values = [&](const char* name) {
+    const auto found = csr.subject.find(name);
+    return found == csr.subject.end() ? std::vector<std::string>{} : found->second;
+  };
+  const std::vector<std::string> common = values("CN");
+  json.set("certificateName", common.empty() ? "" : common.front());
+  json.set("subjectDN", csr.subject_dn);
+  json.set("subjectCN", Json(common));
+  json.set("subjectOU", Json(values("OU")));
+  for (const char* name : {"O", "L", "ST", "C"}) {
+    if (const auto value = values(name); !value.empty()) json.set(std::string("subject") + name, value.front());
+  }
+  json.set("subjectAlternativeNamesByType", names_json(csr));
+  Json dns = Json::array();
+  for (const auto& [kind, value] : csr.names) {
+    if (kind == "dNSName") dns.push(value);
+  }
+  json.set("subjectAlternativeNameDns", dns);
+  json.set("encryptionType", csr.key_type);
+  json.set("keyStrength", strength_of(csr));
+  if (!csr.key_curve.empty()) json.set("keyCurve", csr.key_curve);
+}
+
 constexpr std::array<std::string_view, 5> kReasons{"UNSPECIFIED", "KEY_COMPROMISE", "AFFILIATION_CHANGED", "SUPERSEDED",
                                                    "CESSATION_OF_OPERATION"};
 
@@ -102,6 +140,8 @@ Json Venafi::to_json(const CloudCertificate& certificate) const {
                             {"companyId", company_},
                             {"managedCertificateId", certificate.id},
                             {"fingerprint", fingerprint_of(certificate.der)},
+                            {"serialNumber", serial_of(certificate.der)},
+                            {"selfSigned", false},
                             {"certificateStatus", certificate.status},
                             {"versionType", certificate.version},
                             {"validityStart", date(certificate.not_before)},
@@ -110,12 +150,8 @@ Json Venafi::to_json(const CloudCertificate& certificate) const {
                             {"instances", Json::array()}});
   const auto request = requests_.find(certificate.request);
   if (request != requests_.end()) {
-    const CsrFacts& csr = request->second.csr;
     json.set("certificateRequestId", certificate.request);
-    const auto names = csr.subject.find("CN");
-    const std::vector<std::string> common = names == csr.subject.end() ? std::vector<std::string>{} : names->second;
-    json.set("certificateName", common.empty() ? "" : common.front());
-    json.set("subjectCN", Json(common));
+    set_subject(json, request->second.csr);
     json.set("applicationIds",
              request->second.application.empty() ? Json::array() : Json::array({request->second.application}));
     if (!knobs_.drops_tags) json.set("tags", Json(request->second.tags));

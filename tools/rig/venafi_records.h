@@ -13,6 +13,9 @@
 // What the simulated service holds. In memory: a restart forgets requests and certificates, but no key and no CA.
 namespace hsmbridge::rig::venafi {
 
+// A request that waits longer for its approvers is rejected by itself (autoRejectionThreshold).
+constexpr int kAutoRejectionDays = 7;
+
 // How requests for a template go.
 struct Script {
   std::vector<std::string> before;     // statuses, one a look at the request, the first at creation
@@ -74,6 +77,7 @@ struct CloudRequest {
   std::string error;
   std::size_t step = 0;  // how far the script has gone
   std::vector<Outcome> outcomes;
+  bool overdue = false;  // rejected because nobody approved it in time
 };
 
 struct Revocation {

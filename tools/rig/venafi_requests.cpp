@@ -44,18 +44,6 @@ std::chrono::seconds iso_seconds(const std::string& text) {
   return std::chrono::seconds{total};
 }
 
-Json names_json(const CsrFacts& csr) {
-  Json json = Json::object();
-  for (const char* kind : kNameKinds) {
-    Json values = Json::array();
-    for (const auto& [type, value] : csr.names) {
-      if (type == kind) values.push(value);
-    }
-    json.set(kind, values);
-  }
-  return json;
-}
-
 std::vector<std::string> tags_in(const Json& body) {
   std::vector<std::string> tags;
   const Json* list = body.find("tags");
@@ -70,6 +58,18 @@ void set_if(Json& json, const char* name, const std::string& value) {
 }
 
 }  // namespace
+
+Json names_json(const CsrFacts& csr) {
+  Json json = Json::object();
+  for (const char* kind : kNameKinds) {
+    Json values = Json::array();
+    for (const auto& [type, value] : csr.names) {
+      if (type == kind) values.push(value);
+    }
+    json.set(kind, values);
+  }
+  return json;
+}
 
 CloudRequest Venafi::read_order(const Call& call, const Caller& caller) {
   const Json body = body_of(call);
@@ -186,6 +186,7 @@ CloudRequest& Venafi::find_request(const std::string& id) {
   must_be_uuid(id);
   const auto found = requests_.find(id);
   if (found == requests_.end()) throw unknown_id("CertificateRequest", id);
+  reject_overdue(found->second);
   return found->second;
 }
 
@@ -301,7 +302,10 @@ Answer Venafi::search_requests(const Call& call, const Caller&, const Parameters
   only(search, {"expression", "ordering", "paging"});
   Json::Array found;
   std::map<std::int64_t, const CloudRequest*> ordered;
-  for (const auto& [id, request] : requests_) ordered[request.sequence] = &request;
+  for (auto& [id, request] : requests_) {
+    reject_overdue(request);
+    ordered[request.sequence] = &request;
+  }
   for (const auto& [sequence, request] : ordered) {
     Json document = to_json(*request, true);
     if (knobs_.hides_requests) continue;

@@ -130,6 +130,8 @@ Json Venafi::to_json(const TemplateRecord& record) const {
                        {"companyId", company_},
                        {"name", record.name},
                        {"certificateAuthority", record.authority},
+                       {"certificateAuthorityAccountId", ca_account_},
+                       {"certificateAuthorityProductOptionId", ca_product_},
                        {"status", record.status},
                        {"reason", record.reason},
                        {"product", product},

@@ -1,6 +1,7 @@
 #include "support/cli/cli.h"
 #include "support/running_rig.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 namespace hsmbridge::test {
@@ -15,15 +16,16 @@ struct Desk {
     configure(profile);
   }
   void write_key(const std::string& value) const { cli.write("digicert.key", value + "\n"); }
-  void configure(const std::string& profile) const {
+  void configure(const std::string& profile, const std::string& seat = "ops@example.com") const {
     cli.write(
         ".config/hsmbridge/hsmbridge.yaml",
         "store: {path: " + (cli / "hsmbridge.db").string() + "}\ntokens:\n  web: {module: " + Cli::module().string() +
             ", uri: \"pkcs11:token=web\", pin: \"file:" + (cli / "web.pin").string() +
             "\"}\nproviders:\n  digicert:\n    type: digicert-tlm\n    url: " + rig.about().at("url").as_string() +
-            "\n    ca: " + rig.about().at("ca").as_string() + "\n    api_key: \"file:" +
-            (cli / "digicert.key").string() + "\"\n    profile: 36f011b7-5fa1-4c6d-83f3-" + profile +
-            "\n    seat: ops@example.com\n    time_limit: 3s\n    settle: 1s\n    poll_first: 200ms\n"
+            "\n    ca: " + rig.about().at("ca").as_string() +
+            "\n    api_key: \"file:" + (cli / "digicert.key").string() + "\"\n    profile: 36f011b7-5fa1-4c6d-83f3-" +
+            profile + "\n    seat: " + seat +
+            "\n    time_limit: 3s\n    settle: 1s\n    poll_first: 200ms\n"
             "    poll_longest: 500ms\nprofiles:\n  server:\n    token: web\n    key: \"ec:P-256\"\n"
             "    subject: [{C: CH}, {O: Example}]\n    usage: [digitalSignature]\n"
             "    extended_usage: [serverAuth]\n    validity: 20d\n    anchors: [" +
@@ -37,13 +39,36 @@ struct Desk {
     return cli.run(words);
   }
   std::string id() const {
-    return cli.run({"request", "list", "--all", "--json"}).json().at("requests").as_array().at(0).at("id").as_string();
+    return cli.run({"request", "list", "--json"}).json().at("requests").as_array().at(0).at("id").as_string();
+  }
+  // Of every certificate that the simulator has issued, oldest first.
+  std::vector<std::string> serials() const {
+    std::vector<std::string> found;
+    const auto text = cli.other({HSMBRIDGE_RIG, "requests", "--dir", rig.dir()}).out;
+    std::string_view rest = text;
+    while (!rest.empty()) {
+      const std::size_t end = rest.find('\n');
+      const Json line = Json::parse(rest.substr(0, end));
+      if (line.at("kind").as_string() == "certificate") found.push_back(line.at("serial_number").as_string());
+      rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+    }
+    return found;
   }
   std::string state() const { return cli.run({"request", "show", id(), "--json"}).json().at("state").as_string(); }
 
   Cli cli;
   RunningRig rig;
 };
+
+// What it printed, on one line: texts are wrapped to the terminal's width.
+std::string words(const CliResult& result) {
+  std::string line;
+  for (const char c : result.out + " " + result.err) {
+    const bool space = c == '\n' || c == ' ';
+    if (!space || (!line.empty() && line.back() != ' ')) line.push_back(space ? ' ' : c);
+  }
+  return line;
+}
 
 }  // namespace
 
@@ -68,7 +93,7 @@ TEST_CASE("an approval at DigiCert is waited for and explained") {
   const auto id = desk.id();
   const auto explained = desk.cli.run({"request", "explain", id});
   INFO(explained.out);
-  CHECK(explained.out.find("it waits for an approval by an administrator") != std::string::npos);
+  CHECK(words(explained).find("says PENDING; it waits for an approval by an administrator.") != std::string::npos);
   desk.rig.command("digicert approve");
   const auto done = desk.cli.run({"request", "wait", id, "--timeout", "30s"});
   INFO(done.out << done.err);
@@ -83,7 +108,7 @@ TEST_CASE("a rejection at DigiCert ends the request as rejected") {
   INFO(done.out << done.err);
   CHECK(done.status == 4);
   CHECK(desk.state() == "Rejected");
-  CHECK((done.out + done.err).find("not-today") != std::string::npos);
+  CHECK(words(done).find("not-today") != std::string::npos);
 }
 
 TEST_CASE("a wrong API key is one clear sentence before anything is sent") {
@@ -92,7 +117,9 @@ TEST_CASE("a wrong API key is one clear sentence before anything is sent") {
   const auto done = desk.enroll("web-2026", {"--wait", "--timeout", "30s"});
   INFO(done.out << done.err);
   CHECK(done.status != 0);
-  CHECK((done.out + done.err).find("DigiCert does not take our credentials") != std::string::npos);
+  CHECK(done.status == 4);
+  CHECK(words(done).find("DigiCert does not take our credentials: HTTP 401 with \"Unauthorized\"") !=
+        std::string::npos);
   CHECK(desk.rig.count("POST ") == 0);
   const auto test = desk.cli.run({"provider", "test", "digicert"});
   CHECK(test.status == 4);
@@ -104,7 +131,7 @@ TEST_CASE("a profile that cannot be used is refused with every reason") {
   const auto done = desk.enroll("web-2026", {"--wait", "--timeout", "30s"});
   INFO(done.out << done.err);
   CHECK(done.status != 0);
-  const auto said = done.out + done.err;
+  const auto said = words(done);
   CHECK(said.find("fixes organization_name to \"Example AG\"") != std::string::npos);
   CHECK(said.find("user_principal_names") != std::string::npos);
   CHECK(said.find("dns_names") != std::string::npos);
@@ -120,6 +147,72 @@ TEST_CASE("a proxy's page after the submission is looked up and nothing is sent 
   CHECK(desk.rig.count("POST /mpki/api/v1/certificate ") == 1);
 }
 
+TEST_CASE("a lost answer is looked for where the order went, whatever the configuration says by then") {
+  const Desk desk;
+  desk.rig.command("fault --kind drop-after --method POST --path /mpki/api/v1/certificate");
+  desk.rig.command("fault --kind html --times 0 --path /mpki/api/v1/certificate-search");
+  const auto lost = desk.enroll("web-2026", {"--wait", "--timeout", "4s"});
+  INFO(lost.out << lost.err);
+  REQUIRE(lost.status == 3);
+  const auto id = desk.id();
+  REQUIRE(desk.state() == "LookingUp");
+  desk.configure("000000000003", "others@example.com");
+  desk.rig.command("fault --clear");
+  const auto done = desk.cli.run({"request", "wait", id, "--timeout", "40s"});
+  INFO(done.out << done.err);
+  CHECK(done.status == 0);
+  CHECK(desk.rig.count("POST /mpki/api/v1/certificate ") == 1);
+  CHECK(desk.serials().size() == 1);
+}
+
+TEST_CASE("a pending order whose answer was lost is resolved by the serial number of its certificate") {
+  const Desk desk({}, "000000000003");
+  desk.rig.command("fault --kind drop-after --method POST --path /mpki/api/v1/certificate");
+  const auto lost = desk.enroll("web-2026", {"--wait", "--timeout", "40s"});
+  INFO(lost.out << lost.err);
+  REQUIRE(lost.status == 6);
+  CHECK(words(lost).find("resolve") != std::string::npos);
+  const auto id = desk.id();
+  // Somebody else's certificate at the same service.
+  desk.configure("000000000001");
+  REQUIRE(desk.enroll("other-2026", {"--wait", "--timeout", "30s"}).status == 0);
+  desk.configure("000000000003");
+  const auto others = desk.serials();
+  REQUIRE(others.size() == 1);
+  const auto wrong = desk.cli.run({"request", "resolve", id, "--serial", others.front()});
+  INFO(wrong.out << wrong.err);
+  CHECK(wrong.status == 1);
+  CHECK(words(wrong).find("is for another key than request " + id + ": nothing was changed") != std::string::npos);
+  CHECK(desk.cli.run({"request", "resolve", id, "--serial", "AB"}).err.find("knows no certificate AB") !=
+        std::string::npos);
+  CHECK(desk.cli.run({"request", "resolve", id, "--serial", "no number"}).status == 2);
+  CHECK(desk.cli.run({"request", "resolve", id, "--serial", "AB", "--reference", "r"}).status == 2);
+  CHECK(desk.cli.run({"request", "show", id, "--json"}).json().at("state").as_string() == "Unresolved");
+
+  desk.rig.command("digicert approve");
+  const auto issued = desk.serials();
+  REQUIRE(issued.size() == 2);
+  const auto resolved = desk.cli.run({"request", "resolve", id, "--serial", issued.back()});
+  INFO(resolved.out << resolved.err);
+  CHECK(resolved.status == 3);
+  const auto done = desk.cli.run({"request", "wait", id, "--timeout", "30s"});
+  INFO(done.out << done.err);
+  CHECK(done.status == 0);
+  CHECK(desk.rig.count("POST /mpki/api/v1/certificate 201") == 1);
+}
+
+TEST_CASE("a certificate that a person brings is compared with the request's key before anything changes") {
+  const Desk desk({}, "000000000003");
+  desk.rig.command("fault --kind drop-after --method POST --path /mpki/api/v1/certificate");
+  REQUIRE(desk.enroll("web-2026", {"--wait", "--timeout", "40s"}).status == 6);
+  const auto id = desk.id();
+  const auto wrong = desk.cli.run({"request", "resolve", id, "--certificate", desk.rig.about().at("root").as_string()});
+  INFO(wrong.out << wrong.err);
+  CHECK(wrong.status == 1);
+  CHECK(words(wrong).find("is for another key") != std::string::npos);
+  CHECK(desk.state() == "Unresolved");
+}
+
 TEST_CASE("the catalogue shows what can be ordered, to people and to programs") {
   const Desk desk;
   const auto text = desk.cli.run({"provider", "show", "digicert", "--profiles"});
@@ -129,7 +222,7 @@ TEST_CASE("the catalogue shows what can be ordered, to people and to programs") 
   CHECK(text.out.find("its status is Deleted, not Active") != std::string::npos);
   const auto profiles = desk.cli.run({"provider", "show", "digicert", "--profiles", "--json"}).json();
   CHECK(profiles.at("schema").as_string() == "hsmbridge.provider-profiles/1");
-  CHECK(profiles.at("profiles").as_array().size() == 12);
+  CHECK(profiles.at("profiles").as_array().size() == 13);
   CHECK(desk.cli.run({"provider", "test", "digicert"}).status == 0);
 }
 

@@ -3,6 +3,7 @@
 #include "support/running_rig.h"
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <string>
 
 namespace hsmbridge::test {
@@ -32,6 +33,9 @@ struct CloudBench {
     words.insert(words.end(), more.begin(), more.end());
     return cli.run(words);
   }
+
+  // The audit log, as its leaves were written.
+  std::string leaves() { return cli.other({"sqlite3", "hsmbridge.db", "SELECT CAST(data AS TEXT) FROM leaves"}).out; }
 
   RunningRig rig{{}, "venafi"};
   Cli cli;
@@ -95,6 +99,92 @@ TEST_CASE("a rejection at Venafi is exit 4 with who and why") {
   CHECK(says(ended, "not ours"));
   // Decided is decided.
   CHECK(bench.cli.run({"approval", "accept", "--provider", "cloud", id, "--yes"}).status != 0);
+  CHECK(bench.leaves().find(R"("kind":"provider-decision-answered")") != std::string::npos);
+  CHECK(bench.leaves().find(R"("outcome":"taken")") != std::string::npos);
+}
+
+TEST_CASE("a request that is being withdrawn is not approved from here, but may be rejected") {
+  CloudBench bench("Approval");
+  const auto id = Bench::id_in(bench.enroll({}));
+  const auto reference = Json::parse(bench.cli.run({"request", "show", id, "--json"}).out)
+                             .at("current")
+                             .at("submission")
+                             .at("reference")
+                             .as_string();
+  bench.cli.run({"request", "cancel", id});
+  const auto key = bench.cli.write("alice.key", bench.rig.api_key("alice") + "\n");
+  bench.configure("Approval", "api_key: \"file:" + key.string() + "\"");
+  // By either of its ids.
+  for (const auto& name : {id, reference}) {
+    const auto refused = bench.cli.run({"approval", "accept", "--provider", "cloud", name, "--yes"});
+    CHECK(refused.status == 4);
+    CHECK(says(refused, "is being withdrawn"));
+  }
+  CHECK(bench.cli.run({"approval", "reject", "--provider", "cloud", reference, "--yes"}).status == 0);
+}
+
+TEST_CASE("somebody else's request is approved by whoever reads it, and not by --yes") {
+  CloudBench bench("Approval");
+  const auto id = Bench::id_in(bench.enroll({}));
+  const auto reference = Json::parse(bench.cli.run({"request", "show", id, "--json"}).out)
+                             .at("current")
+                             .at("submission")
+                             .at("reference")
+                             .as_string();
+  const auto key = bench.cli.write("alice.key", bench.rig.api_key("alice") + "\n");
+  bench.configure("Approval", "api_key: \"file:" + key.string() + "\"");
+  CHECK(bench.cli.run({"approval", "accept", "--provider", "cloud", id, "--yes", "--sha256", "00"}).status == 2);
+  // Another machine, which knows nothing of it.
+  for (const char* file : {"hsmbridge.db", "hsmbridge.db-wal", "hsmbridge.db-shm"})
+    std::filesystem::remove(bench.cli / file);
+  const auto blind = bench.cli.run({"approval", "accept", "--provider", "cloud", reference, "--yes"});
+  CHECK(blind.status == 4);
+  CHECK(says(blind, "--yes is for requests of this bridge"));
+  CHECK(bench.rig.count("POST /v1/certificaterequests/" + reference + "/approval/") == 0);
+}
+
+TEST_CASE("a decision that the service refuses is in the audit log as that") {
+  CloudBench bench("Approval");
+  const auto id = Bench::id_in(bench.enroll({}));
+  // Whoever ordered may not approve.
+  const auto own = bench.cli.run({"approval", "accept", "--provider", "cloud", id, "--yes"});
+  CHECK(own.status == 4);
+  CHECK(says(own, "Forbidden"));
+  CHECK(bench.leaves().find(R"("outcome":"denied: )") != std::string::npos);
+  CHECK(bench.leaves().find(R"("outcome":"taken")") == std::string::npos);
+}
+
+TEST_CASE("a key that is refused while a request waits ends nothing") {
+  CloudBench bench("Approval");
+  const auto id = Bench::id_in(bench.enroll({}));
+  const auto wrong = bench.cli.write("wrong.key", "no-such-key\n");
+  bench.configure("Approval", "api_key: \"file:" + wrong.string() + "\"");
+  const auto waiting = bench.cli.run({"request", "wait", id, "--timeout", "2s"});
+  CHECK(waiting.status == 3);
+  CHECK(says(waiting, "Invalid api key"));
+  CHECK(says(waiting, "AwaitingApproval"));
+}
+
+TEST_CASE("a certificate for another key is quarantined, kept and installed nowhere") {
+  CloudBench bench;
+  bench.rig.command(R"(venafi set --knobs '{"wrong_key":true}')");
+  const auto result = bench.enroll();
+  CHECK(result.status == 1);
+  CHECK(says(result, "FATAL key-differs"));
+  CHECK(says(result, "installed nowhere"));
+  CHECK(bench.cli.pkcs11_tool("web", {"--list-objects", "--type", "cert"}).out.find("web-1") == std::string::npos);
+}
+
+TEST_CASE("issued without ids is said as that, and ends well when they come") {
+  CloudBench bench;
+  bench.rig.command(R"(venafi set --knobs '{"without_ids":true}')");
+  const auto first = bench.enroll({"--wait", "--timeout", "2s"});
+  CHECK(first.status == 3);
+  CHECK(says(first, "ISSUED, but not which certificate"));
+  bench.rig.command(R"(venafi set --knobs '{"without_ids":false}')");
+  const auto done = bench.cli.run({"request", "wait", Bench::id_in(first), "--timeout", "30s"});
+  INFO(done.out << done.err);
+  CHECK(done.status == 0);
 }
 
 TEST_CASE("a wrong API key, an unknown alias and a template without uploads are one clear sentence each") {
@@ -111,6 +201,9 @@ TEST_CASE("a wrong API key, an unknown alias and a template without uploads are 
   CHECK(says(unknown, "has no issuing template with the alias \"Defalt\"; it has: Approval, "));
 
   CloudBench closed("NoUpload");
+  const auto tested = closed.cli.run({"provider", "test", "cloud"});
+  CHECK(tested.status == 4);
+  CHECK(says(tested, "nothing can be ordered there: the issuing template NoUpload takes no CSRs made elsewhere"));
   const auto refused = closed.enroll();
   CHECK(refused.status == 4);
   CHECK(says(refused, "takes no CSRs made elsewhere"));
@@ -173,6 +266,9 @@ TEST_CASE("a service account's JWT is signed by a key in the token") {
   INFO(done.out << done.err);
   CHECK(done.status == 0);
   CHECK(bench.rig.count("POST /v1/oauth/token/serviceaccount 200") >= 1);
+  const auto leaves = bench.leaves();
+  CHECK(leaves.find(R"("kind":"service-account-key-used")") != std::string::npos);
+  CHECK(leaves.find("a JWT for an access token at cloud") != std::string::npos);
 }
 
 }  // namespace hsmbridge::test

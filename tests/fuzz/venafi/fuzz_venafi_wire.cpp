@@ -31,6 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   read([&] { templates_from(body); });
   read([&] { report_of(certificate_request_from(body)); });
   read([&] { search_page_from(body); });
+  read([&] { check_validated(body); });
   read([&] { progress_of(approval_request_from(body), {}); });
   read([&] { certificate_details_from(body); });
   read([&] { certificate_search_from(body); });

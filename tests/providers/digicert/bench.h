@@ -92,4 +92,17 @@ struct TlmBench {
   std::unique_ptr<digicert::DigicertProvider> made;
 };
 
+// A request that is pending there as "r-1".
+struct TlmPending : TlmBench {
+  TlmPending() {
+    freeze();
+    submission.reference = ProviderReference("r-1");
+    submission.provider_state = to_text(digicert::Pinned{"the-profile-then", "ops@example.com", ""});
+  }
+  workflow::Report poll(const std::string& body) {
+    transport->then(200, body);
+    return provider().poll(call());
+  }
+};
+
 }  // namespace hsmbridge::test

@@ -80,6 +80,16 @@ TEST_CASE("the leaf is the certificate with our key, wherever it stands") {
   CHECK(leaf_among(bundle, Bytes{}, "") == 0);
 }
 
+TEST_CASE("of two certificates with our key the one with the serial number is the leaf") {
+  Chain chain;
+  x509::Content content;
+  content.subject = x509::Name::parse("CN=www.example.com");
+  const x509::Certificate newer = chain.issuing.issue(chain.key.subject_public_key_info(), content);
+  const std::vector<x509::Certificate> bundle{chain.leaf, chain.root.certificate(), newer};
+  CHECK(leaf_among(bundle, chain.key.subject_public_key_info(), serial_text(newer.serial())) == 2);
+  CHECK(leaf_among(bundle, chain.key.subject_public_key_info(), "") == 0);
+}
+
 TEST_CASE("a chain is put in order, without duplicates, and nothing of it is lost") {
   const Chain chain;
   const test::TestAuthority stranger("CN=Stranger");

@@ -135,6 +135,15 @@ TEST_CASE("a list of profiles that is just full ends with an empty page") {
   CHECK(bench.client().profiles(5s).size() == 20);
 }
 
+TEST_CASE("a list of profiles that does not page is read once") {
+  Bench bench;
+  Json page = Json::array();
+  for (int i = 0; i < 35; ++i) page.push(Json::object({{"id", "p" + std::to_string(i)}}));
+  bench.transport->then(200, page.dump()).then(200, page.dump());
+  CHECK(bench.client().profiles(5s).size() == 35);
+  CHECK(bench.transport->lines().back() == "GET /mpki/api/v2/profile?offset=35&limit=20");
+}
+
 TEST_CASE("another server that answers hello is told") {
   Bench bench;
   bench.transport->then(200, "Hello from nginx", "text/plain");

@@ -7,7 +7,6 @@ using namespace hsmbridge;
 using namespace hsmbridge::digicert;
 using namespace hsmbridge::workflow;
 using namespace std::chrono_literals;
-using test::FakeTransport;
 using test::TlmBench;
 
 namespace {
@@ -23,22 +22,7 @@ const std::string kNothing = TlmBench::found({});
 std::string why(const LookUpAnswer& answer) {
   return std::get<CannotTell>(answer).why;
 }
-
-struct Pending : TlmBench {
-  Pending() {
-    freeze();
-    submission.reference = ProviderReference("r-1");
-    submission.provider_state = to_text(Pinned{"the-profile-then", "ops@example.com", ""});
-  }
-  Report poll(const std::string& body) {
-    transport->then(200, body);
-    return provider().poll(call());
-  }
-};
-
 }  // namespace
-
-// ---- look-up after a lost answer ----
 
 TEST_CASE("a lost certificate is found by its key") {
   TlmBench bench;
@@ -72,6 +56,85 @@ TEST_CASE("every page of the search is read") {
   CHECK(bench.transport->lines().back().find("offset=2&") != std::string::npos);
 }
 
+TEST_CASE("a server that does not page never looks like a complete search") {
+  TlmBench bench;
+  bench.freeze();
+  test::SoftwareSigner stranger("ec:P-256");
+  std::vector<Json> items;
+  for (int i = 0; i < 2; ++i)
+    items.push_back(TlmBench::details(bench.issue_for(stranger.subject_public_key_info(), bench.ask.content)));
+  Json page = Json::object({{"items", Json(Json::Array(items))}});
+  SECTION("with a total") {
+    page.set("total", 4);
+    REQUIRE(page.find("total") != nullptr);
+  }
+  SECTION("without one") {
+    REQUIRE(page.find("total") == nullptr);
+  }
+  bench.transport->then(200, kNothing);
+  bench.then_profile();
+  bench.transport->then(200, page.dump()).then(200, page.dump());
+  CHECK(why(bench.provider().look_up(lost(bench))).find("could not be read completely") != std::string::npos);
+}
+
+TEST_CASE("a certificate whose name the service built otherwise is found by its key in the whole seat") {
+  TlmBench bench;
+  bench.freeze();
+  const x509::Certificate ours = bench.issue();
+  // The narrow search knows it not, or is refused.
+  const bool refused = GENERATE(false, true);
+  if (refused)
+    bench.transport->then(400, test::tlm_error("invalid_input_field", "Wrong input", "status"));
+  else
+    bench.transport->then(200, kNothing);
+  bench.then_profile();
+  bench.transport->then(200, TlmBench::found({TlmBench::details(ours)}));
+  const LookUpAnswer answer = bench.provider().look_up(lost(bench));
+  CHECK(std::get<Found>(answer).report.reference.str() == "serial:" + TlmBench::serial(ours));
+}
+
+TEST_CASE("a search that does not end in time is trouble that says so, and no answer") {
+  TlmBench bench;
+  bench.freeze();
+  test::SoftwareSigner stranger("ec:P-256");
+  const Json other = TlmBench::details(bench.issue_for(stranger.subject_public_key_info(), bench.ask.content));
+  const std::string page = Json::object({{"total", 2}, {"items", Json::array({other})}}).dump();
+  bench.transport->answers.push_back([&](const providers::HttpRequest&) {
+    bench.clock.advance(20s);
+    return providers::HttpAnswer{200, "application/json", page, {}, {}};
+  });
+  CHECK_THROWS_WITH(bench.provider().look_up(lost(bench)),
+                    "the search among the certificates of seat ops@example.com did not end in time: 1 were read");
+}
+
+TEST_CASE("a certificate that our store knows as another request's answer is never this one's") {
+  TlmBench bench;
+  bench.freeze();
+  const x509::Certificate known = bench.issue();
+  const x509::Certificate ours = bench.issue();
+  ProviderCall call = lost(bench);
+  call.answers_another = [&](ByteView der) { return equal(der, known.der); };
+  bench.transport->then(200, TlmBench::found({TlmBench::details(known), TlmBench::details(ours)}));
+  CHECK(std::get<Found>(bench.provider().look_up(call)).report.reference.str() == "serial:" + TlmBench::serial(ours));
+  const std::string body = TlmBench::found({TlmBench::details(known)});
+  bench.transport->then(200, body);
+  bench.then_profile();
+  bench.transport->then(200, body);
+  CHECK(std::holds_alternative<Absent>(bench.provider().look_up(call)));
+}
+
+TEST_CASE("an item's thumbprint that is none does not get into a path") {
+  TlmBench bench;
+  bench.freeze();
+  const x509::Certificate ours = bench.issue();
+  Json item = TlmBench::details(ours);
+  item.set("certificate", Json());
+  item.set("thumbprint", "FE&status=issued\r\nHost: x");
+  bench.transport->then(200, TlmBench::found({item})).then(200, TlmBench::details(ours).dump());
+  CHECK(std::holds_alternative<Found>(bench.provider().look_up(lost(bench))));
+  CHECK(bench.transport->lines().back() == "GET /mpki/api/v1/certificate/" + TlmBench::serial(ours));
+}
+
 TEST_CASE("Absent is said only of a profile that always issues at once, and only by a complete search") {
   TlmBench bench;
   bench.freeze();
@@ -89,7 +152,11 @@ TEST_CASE("Absent is said only of a profile that always issues at once, and only
     const auto change = GENERATE(as<std::pair<std::string, Json>>{},
                                  std::pair<std::string, Json>{"authentication_method", "manual_approval"},
                                  std::pair<std::string, Json>{"enable_dual_admin_approval", true},
+                                 std::pair<std::string, Json>{"enable_dual_admin_approval", "true"},
+                                 std::pair<std::string, Json>{"enable_dual_admin_approval", 1},
                                  std::pair<std::string, Json>{"connector_id", "914bfbc2"},
+                                 std::pair<std::string, Json>{"connector_id", Json::object({{"id", "914bfbc2"}})},
+                                 std::pair<std::string, Json>{"template", Json::object({{"trust_type", "Public"}})},
                                  std::pair<std::string, Json>{"enrollment_method", "est"});
     profile.set(change.first, change.second);
     bench.transport->then(200, kNothing);
@@ -189,269 +256,4 @@ TEST_CASE("trouble while looking up is trouble, and a search that is not allowed
   CHECK_THROWS_AS(bench.provider().look_up(lost(bench)), Error);
   bench.transport->then(403, test::tlm_error("no_access", "Not enough permissions"));
   CHECK(why(bench.provider().look_up(lost(bench))).find("Not enough permissions") != std::string::npos);
-}
-
-TEST_CASE("a certificate that is revoked there is not handed out") {
-  Pending bench;
-  const x509::Certificate ours = bench.issue();
-  bench.submission.reference = ProviderReference("serial:" + TlmBench::serial(ours));
-  CHECK(bench.poll(TlmBench::details(ours, "revoked").dump()).standing == Standing::failed);
-  CHECK(bench.poll(TlmBench::details(ours, "suspended").dump()).standing == Standing::unrecognised);
-  CHECK(bench.poll(TlmBench::details(ours, "EXPIRED").dump()).standing == Standing::handed_out);
-}
-
-// ---- poll ----
-
-TEST_CASE("a pick-up names the profile that was stored") {
-  Pending bench;
-  const Report report = bench.poll(R"({"status":"PENDING","request_id":"r-1"})");
-  CHECK(report.standing == Standing::awaiting_approval);
-  CHECK(bench.transport->lines().back() == "POST /mpki/api/v1/certificate-pickup/r-1");
-  CHECK(bench.sent_json(0) == Json::parse(R"({"profile":{"id":"the-profile-then"}})"));
-}
-
-TEST_CASE("each status of a pick-up has a meaning, and an unknown one is recorded") {
-  struct Row {
-    const char* body;
-    Standing standing;
-    const char* status;
-  };
-  const Row rows[] = {
-      {R"({"status":"pending"})", Standing::awaiting_approval, "PENDING"},
-      {R"({"status":"PENDING_SECOND_APPROVAL"})", Standing::awaiting_approval, "PENDING_SECOND_APPROVAL"},
-      {R"({"status":"APPROVED"})", Standing::awaiting_issuance, "APPROVED"},
-      {R"({"status":"REJECTED","message":"not ours"})", Standing::rejected, "REJECTED"},
-      {R"({"status":"rejected"})", Standing::rejected, "REJECTED"},
-      {R"({"status":"EXPIRED"})", Standing::expired, "EXPIRED"},
-      {R"({"status":"CANCELED"})", Standing::cancelled, "CANCELED"},
-      {R"({"status":"FAILED"})", Standing::failed, "FAILED"},
-      {R"({"status":"ISSUED"})", Standing::unrecognised, "ISSUED"},
-      {R"({"status":"TELEPORTED"})", Standing::unrecognised, "TELEPORTED"},
-      {R"({"status":"ISSUED","certificate":"x"})", Standing::unrecognised, "ISSUED"},
-      {R"({"status":"ISSUED","serial_number":"AB"})", Standing::ready, "ISSUED"},
-      {"{}", Standing::unrecognised, "(no status)"},
-  };
-  for (const Row& row : rows) {
-    CAPTURE(row.body);
-    Pending bench;
-    const Report report = bench.poll(row.body);
-    CHECK(report.standing == row.standing);
-    CHECK(report.provider_status == row.status);
-    CHECK_FALSE(report.handout);
-  }
-  Pending bench;
-  CHECK(bench.poll(R"({"status":"REJECTED","message":"not ours"})").message == "not ours");
-  CHECK(bench.poll(R"({"status":"ISSUED"})").progress.note == "DigiCert says 'ISSUED' and gives no certificate");
-}
-
-TEST_CASE("an issued certificate is handed out by the pick-up, whatever its status says") {
-  for (const char* status : {"ISSUED", "issued", "PENDING", ""}) {
-    Pending bench;
-    const x509::Certificate certificate = bench.issue();
-    Json body = Json::parse(TlmBench::issued_body(certificate));
-    body.set("status", status);
-    const Report report = bench.poll(body.dump());
-    CHECK(report.standing == Standing::handed_out);
-    REQUIRE(report.handout);
-    CHECK(hsmbridge::to_text(report.handout->raw) == body.dump());
-    CHECK(pinned_from(report.provider_state).serial == TlmBench::serial(certificate));
-    CHECK(pinned_from(report.provider_state).profile == "the-profile-then");
-  }
-}
-
-TEST_CASE("a rejection that comes as an error is a rejection, and other errors are not") {
-  Pending bench;
-  const auto poll = [&](long status, const std::string& code) {
-    bench.transport->then(status, test::tlm_error(code, "some words"));
-    return bench.provider().poll(bench.call());
-  };
-  CHECK(poll(400, "request_rejected").standing == Standing::rejected);
-  CHECK(poll(400, "request_expired").standing == Standing::expired);
-  CHECK(poll(409, "ENROLLMENT_CANCELLED").standing == Standing::cancelled);
-  CHECK_THROWS_AS(poll(400, "invalid_input_field"), Error);
-  CHECK_THROWS_AS(poll(403, "access_denied"), Error);
-  CHECK_THROWS_AS(poll(401, "AUTHORIZATION_ERROR"), Error);
-  CHECK_THROWS_AS(poll(500, "request_rejected"), Error);
-}
-
-TEST_CASE("a request that is gone is looked for by its key before it is called so") {
-  Pending bench;
-  bench.transport->then(404, test::tlm_error("resource_not_found", "no")).then(200, kNothing);
-  CHECK(bench.provider().poll(bench.call()).standing == Standing::gone);
-  const x509::Certificate ours = bench.issue();
-  bench.transport->then(404, test::tlm_error("resource_not_found", "no"))
-      .then(200, TlmBench::found({TlmBench::details(ours)}));
-  const Report report = bench.provider().poll(bench.call());
-  CHECK(report.standing == Standing::handed_out);
-  CHECK(report.message == "found by its key as certificate " + TlmBench::serial(ours));
-}
-
-TEST_CASE("a web server's 404 does not make a request gone") {
-  Pending bench;
-  bench.transport->then(404, "<html>", "text/html");
-  CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
-}
-
-TEST_CASE("a person may name a certificate by its serial number") {
-  Pending bench;
-  const x509::Certificate ours = bench.issue();
-  bench.submission.reference = ProviderReference("serial:" + TlmBench::serial(ours));
-  bench.submission.provider_state.clear();
-  const Report report = bench.poll(TlmBench::details(ours).dump());
-  CHECK(report.standing == Standing::handed_out);
-  bench.transport->then(404, test::tlm_error("resource_not_found", "no"));
-  CHECK(bench.provider().poll(bench.call()).standing == Standing::gone);
-  bench.transport->then(200, TlmBench::details(bench.issue()).dump());
-  CHECK_THROWS_WITH(bench.provider().poll(bench.call()), Catch::Contains("answered with"));
-}
-
-// ---- read ----
-
-namespace {
-
-std::string formats(const std::vector<x509::Certificate>& chain) {
-  Json list = Json::array();
-  for (const x509::Certificate& one : chain)
-    list.push(Json::object({{"common_name", "x"}, {"cert_blob", TlmBench::pem(one)}}));
-  return Json::object({{"x509_cert_chain", list}}).dump();
-}
-
-Handout handout(const std::string& body) {
-  return {Handout::Content::certificate, {}, to_bytes(body)};
-}
-
-}  // namespace
-
-TEST_CASE("a chain is asked of additional-formats and put in order") {
-  Pending bench;
-  const x509::Certificate leaf = bench.issue();
-  const x509::Certificate issuing = bench.issuing.certificate();
-  const x509::Certificate root = bench.root.certificate();
-  const std::vector<Bytes> wanted{issuing.der, root.der};
-  for (const auto& order : {std::vector{leaf, issuing, root}, std::vector{root, issuing, leaf}}) {
-    bench.transport->then(200, formats(order));
-    const Issued issued = bench.provider().read(bench.call(), handout(TlmBench::issued_body(leaf)));
-    CHECK(issued.certificate == leaf.der);
-    CHECK(issued.chain == wanted);
-  }
-  CHECK(bench.transport->lines().back() ==
-        "GET /mpki/api/v1/certificate/" + TlmBench::serial(leaf) + "/additional-formats");
-}
-
-TEST_CASE("a chain in the answer is enough when it reaches a root") {
-  Pending bench;
-  const x509::Certificate leaf = bench.issue();
-  const std::vector<Bytes> wanted{bench.issuing.certificate().der, bench.root.certificate().der};
-  Json body = Json::parse(TlmBench::issued_body(leaf));
-  body.set("ca_certs", Json::array({Json::object({{"pem", TlmBench::pem(bench.root.certificate())}}),
-                                    Json::object({{"pem", TlmBench::pem(bench.issuing.certificate())}})}));
-  CHECK(bench.provider().read(bench.call(), handout(body.dump())).chain == wanted);
-  body = Json::parse(TlmBench::issued_body(leaf));
-  body.set("certificate",
-           TlmBench::pem(leaf) + TlmBench::pem(bench.issuing.certificate()) + TlmBench::pem(bench.root.certificate()));
-  CHECK(bench.provider().read(bench.call(), handout(body.dump())).chain == wanted);
-  CHECK(bench.transport->sent.empty());
-}
-
-TEST_CASE("a missing chain is no reason to lose the certificate, and a busy service is one to wait") {
-  Pending bench;
-  const x509::Certificate leaf = bench.issue();
-  bench.transport->then(404, test::tlm_error("resource_not_found", "no")).then(200, "[]").then(503, "");
-  CHECK(bench.provider().read(bench.call(), handout(TlmBench::issued_body(leaf))).chain.empty());
-  CHECK(bench.provider().read(bench.call(), handout(TlmBench::issued_body(leaf))).chain.empty());
-  try {
-    bench.provider().read(bench.call(), handout(TlmBench::issued_body(leaf)));
-    FAIL("it was read");
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::unavailable);
-  }
-}
-
-TEST_CASE("a certificate under another serial number is not taken") {
-  Pending bench;
-  Json body = Json::parse(TlmBench::issued_body(bench.issue()));
-  body.set("serial_number", "0F6F");
-  try {
-    bench.provider().read(bench.call(), handout(body.dump()));
-    FAIL("it was read");
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::corrupt);
-    CHECK(error.message().find("under the serial number 0F6F") != std::string::npos);
-  }
-}
-
-TEST_CASE("a wrong certificate is read all the same: judging it is for the check") {
-  Pending bench;
-  test::SoftwareSigner stranger("ec:P-256");
-  const x509::Certificate other = bench.issue_for(stranger.subject_public_key_info(), bench.ask.content);
-  bench.transport->then(404, test::tlm_error("resource_not_found", "no"));
-  CHECK(bench.provider().read(bench.call(), handout(TlmBench::issued_body(other))).certificate == other.der);
-}
-
-TEST_CASE("a certificate that a person brought is read without the service's frame") {
-  Pending bench;
-  const x509::Certificate leaf = bench.issue();
-  Handout brought{Handout::Content::certificate, to_bytes(TlmBench::pem(leaf)), to_bytes(TlmBench::pem(leaf))};
-  bench.transport->then(404, test::tlm_error("resource_not_found", "no"));
-  CHECK(bench.provider().read(bench.call(), brought).certificate == leaf.der);
-}
-
-TEST_CASE("garbage is corrupt") {
-  Pending bench;
-  for (const std::string body : {R"({"serial_number":"AB","certificate":"hello"})", "<html>", ""}) {
-    try {
-      bench.provider().read(bench.call(), handout(body));
-      FAIL("it was read");
-    } catch (const Error& error) {
-      CHECK(error.kind() == ErrorKind::corrupt);
-    }
-  }
-}
-
-// ---- the rest ----
-
-TEST_CASE("a pending request cannot be taken back and that is said in plain words") {
-  Pending bench;
-  const CancelAnswer answer = bench.provider().cancel(bench.call());
-  CHECK(std::get<CancelNotPossible>(answer).why.find("has no call that takes request r-1 back") != std::string::npos);
-  CHECK(bench.transport->sent.empty());
-}
-
-TEST_CASE("a test proves address, credentials and profile") {
-  TlmBench bench;
-  bench.transport->then(200, "Hello from DigiCert ONE - Trust Lifecycle Manager REST API!", "text/plain")
-      .then(200, R"({"name":"svc","roles":["EM_EPKI_USER_&_CERT_MANAGER"]})");
-  bench.then_profile();
-  CHECK(bench.provider().test() ==
-        std::vector<std::string>{"Hello from DigiCert ONE - Trust Lifecycle Manager REST API!",
-                                 "we are svc; roles: EM_EPKI_USER_&_CERT_MANAGER",
-                                 "profile \"Web\" is active and issues at once"});
-}
-
-TEST_CASE("a test survives a user page that is not shown, and no unusable profile") {
-  TlmBench bench;
-  bench.transport->then(200, "Hello from DigiCert ONE", "text/plain").then(403, test::tlm_error("no_access", "no"));
-  Json profile = test::tlm_profile();
-  profile.set("enrollment_method", "est");
-  bench.then_profile(profile);
-  try {
-    bench.provider().test();
-    FAIL("it passed");
-  } catch (const Error& error) {
-    CHECK(error.detail("because") == "its enrollment method is est, not rest_api");
-  }
-  bench.transport->then(200, "Hello from DigiCert ONE", "text/plain").then(401, "no", "text/plain");
-  CHECK_THROWS_WITH(bench.provider().test(), Catch::Contains("credentials"));
-}
-
-TEST_CASE("the catalogue marks what can be ordered and says why not") {
-  TlmBench bench;
-  Json old = test::tlm_profile();
-  old.set("status", "Deleted");
-  bench.transport->then(200, Json::array({test::tlm_profile(), old}).dump());
-  const auto entries = bench.provider().profiles(5s);
-  REQUIRE(entries.size() == 2);
-  CHECK(entries[0].obstacles.empty());
-  CHECK(entries[1].obstacles == std::vector<std::string>{"its status is Deleted, not Active"});
-  CHECK(entries[0].facts.front() == std::pair<std::string, std::string>{"issues", "at once"});
 }

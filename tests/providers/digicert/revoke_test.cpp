@@ -98,6 +98,14 @@ TEST_CASE("after a lost answer the certificate's own status tells") {
   CHECK(std::holds_alternative<Found>(bench.provider().look_up(bench.call())));
 }
 
+TEST_CASE("the status of another certificate of the same number says nothing") {
+  Revocation bench;
+  Json other = TlmBench::details(bench.certificate, "revoked");
+  other.set("thumbprint", std::string(64, 'a'));
+  bench.transport->then(200, other.dump());
+  CHECK_THROWS_WITH(bench.provider().look_up(bench.call()), Catch::Contains("another one"));
+}
+
 TEST_CASE("a hold is done when the certificate is suspended") {
   Revocation bench;
   bench.order.reason = "certificateHold";

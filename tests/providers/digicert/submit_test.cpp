@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "bench.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 using namespace hsmbridge;
@@ -22,11 +23,86 @@ const Report& accepted(const SubmitAnswer& answer) {
 TEST_CASE("a draft is nothing beyond the CSR, and only what can be carried out is drafted") {
   TlmBench bench;
   bench.freeze();
-  CHECK(bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now()).to_be_signed.empty());
+  const ProviderDraft draft = bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now());
+  CHECK(draft.to_be_signed.empty());
+  CHECK(pinned_from(draft.provider_state).profile == test::kTlmProfileId);
+  CHECK(pinned_from(draft.provider_state).seat == "ops@example.com");
   bench.order.kind = Kind::revoke;
   CHECK_NOTHROW(bench.provider().draft(bench.order, {}, bench.clock.now()));
   bench.order.kind = Kind::crl;
   CHECK_THROWS_AS(bench.provider().draft(bench.order, {}, bench.clock.now()), Error);
+}
+
+TEST_CASE("what was fixed while drafting counts, whatever the configuration says by then") {
+  TlmBench bench;
+  bench.freeze();
+  bench.draft.provider_state = bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now()).provider_state;
+  // Somebody edits the configuration, and the process starts again.
+  bench.settings.profile = "11111111-0000-4000-8000-000000000000";
+  bench.settings.seat = "others@example.com";
+  bench.made.reset();
+  bench.then_profile();
+  bench.transport->then(providers::AnswerLost{"cut"});
+  CHECK(std::holds_alternative<OutcomeUnknown>(bench.submit()));
+  CHECK(bench.transport->lines().front() == "GET /mpki/api/v2/profile/" + test::kTlmProfileId);
+  CHECK(bench.sent_json(1).at("profile").at("id").as_string() == test::kTlmProfileId);
+  CHECK(bench.sent_json(1).at("seat").at("seat_id").as_string() == "ops@example.com");
+
+  bench.transport->then(200, TlmBench::found({}));
+  bench.then_profile();
+  bench.transport->then(200, TlmBench::found({}));
+  ProviderCall lost = bench.call();
+  lost.submission = nullptr;
+  CHECK(std::holds_alternative<Absent>(bench.provider().look_up(lost)));
+  for (const std::size_t i : {2U, 4U})
+    CHECK(bench.transport->lines().at(i).find("seat_id=ops%40example.com") != std::string::npos);
+  CHECK(bench.transport->lines().at(3) == "GET /mpki/api/v2/profile/" + test::kTlmProfileId);
+}
+
+TEST_CASE("a seat that wants a common name is drafted without one and complained about by the check") {
+  TlmBench bench;
+  bench.settings.seat = "{cn}";
+  bench.ask.content.subject = x509::Name::parse("C=CH");
+  bench.freeze();
+  bench.draft.provider_state = bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now()).provider_state;
+  bench.then_profile();
+  const std::vector<std::string> problems = bench.provider().check(bench.call());
+  CHECK(std::count_if(problems.begin(), problems.end(), [](const std::string& one) {
+          return one.find("the request has no common name") != std::string::npos;
+        }) == 1);
+}
+
+TEST_CASE("the deadline that was journalled goes with every request that creates something") {
+  TlmBench bench;
+  bench.freeze();
+  ProviderCall call = bench.call();
+  call.call_until = bench.clock.since_boot() + 7s;
+  bench.then_profile();
+  bench.transport->then(400, kWrongForm).then(400, kWrongForm);
+  CHECK(std::holds_alternative<RefusedForGood>(bench.provider().submit(call)));
+  REQUIRE(bench.transport->sent.size() == 3);
+  CHECK(bench.transport->sent[1].call_until == call.call_until);
+  CHECK(bench.transport->sent[2].call_until == call.call_until);
+}
+
+TEST_CASE("an API key that the service quotes is in no message") {
+  TlmBench bench;
+  bench.options.api_key = [] { return Secret("c0ffee_secret"); };
+  bench.freeze();
+  bench.then_profile();
+  const auto [status, body, type] = GENERATE(table<long, std::string, std::string>(
+      {{401L, "invalid key c0ffee_secret", "text/plain"},
+       {502L, "no upstream for x-api-key: c0ffee_secret", "text/plain"},
+       {403L, R"({"errors":[{"code":"no_access","message":"key c0ffee_secret, again c0ffee_secret"}]})",
+        "application/json"}}));
+  bench.transport->then(status, body, type);
+  const SubmitAnswer answer = bench.submit();
+  std::string said;
+  if (const auto* unknown = std::get_if<OutcomeUnknown>(&answer)) said = unknown->why;
+  if (const auto* refused = std::get_if<RefusedForGood>(&answer)) said = refused->error.message();
+  if (const auto* again = std::get_if<NotAccepted>(&answer)) said = again->error.message();
+  CHECK(said.find("c0ffee") == std::string::npos);
+  CHECK(said.find("(the API key)") != std::string::npos);
 }
 
 TEST_CASE("a check reads the profile and tells everything that is wrong in one list") {
@@ -171,8 +247,11 @@ TEST_CASE("when both shapes are refused the complaint about the usual one is tol
       .then(400, test::tlm_error("invalid_input_field", "second"));
   const SubmitAnswer answer = bench.submit();
   const Error& error = std::get<RefusedForGood>(answer).error;
-  CHECK(error.message().find("first") != std::string::npos);
-  CHECK(error.detail("other form").find("second") != std::string_view::npos);
+  CHECK(error.message() ==
+        "POST /mpki/api/v1/certificate: DigiCert refuses: first [csr] (invalid_input_field), HTTP 400; the other form "
+        "of a request: POST /mpki/api/v1/certificate: DigiCert refuses: second (invalid_input_field), HTTP 400");
+  CHECK(error.detail("field") == "csr");
+  CHECK(error.hint().find("provider show") != std::string::npos);
   CHECK(bench.transport->sent.size() == 3);
 }
 
@@ -279,41 +358,46 @@ TEST_CASE("where no renewal is possible a fresh request is made and says why") {
   bench.order.kind = Kind::renew;
   bench.order.predecessor = old_certificate(bench, 10 * 24h);
   Json profile = test::tlm_profile();
-  std::string why;
+  const auto is_fresh = [&](const std::string& why) {
+    bench.freeze();
+    bench.then_profile(profile);
+    bench.transport->then(201, TlmBench::issued_body(bench.issue()));
+    const Report report = accepted(bench.submit());
+    CHECK(report.message == "a fresh request, since " + why);
+    CHECK(bench.transport->lines().back() == "POST /mpki/api/v1/certificate");
+  };
   SECTION("before the window") {
     bench.order.predecessor = old_certificate(bench, 60 * 24h);
-    why = "the renewal window opens on 2026-07-01T12:00:00Z";
+    is_fresh("the renewal window opens on 2026-07-01T12:00:00Z");
   }
   SECTION("after the end") {
     bench.order.predecessor = old_certificate(bench, -24h);
-    why = "the old one expired on 2026-05-31T12:00:00Z";
+    is_fresh("the old one expired on 2026-05-31T12:00:00Z");
   }
   SECTION("other names") {
     bench.ask.content.subject_alternative_names.push_back(x509::GeneralName::parse("dns:more.example.com"));
-    why = "the new certificate shall say something else than the old one";
+    is_fresh("the new certificate shall say something else than the old one");
   }
   SECTION("another profile") {
     bench.order.predecessor->provider_state = to_text(Pinned{"other", "s", ""});
-    why = "the old one was issued under another profile";
+    is_fresh("the old one was issued under another profile");
+  }
+  SECTION("another seat") {
+    bench.order.predecessor->provider_state = to_text(Pinned{test::kTlmProfileId, "former@example.com", ""});
+    is_fresh("the old one was issued for another seat");
   }
   SECTION("no state") {
     bench.order.predecessor->provider_state.clear();
-    why = "it is not known under which profile the old one was issued";
+    is_fresh("it is not known under which profile the old one was issued");
   }
   SECTION("an approval is wanted") {
     profile.set("enable_dual_admin_approval", true);
-    why = "the profile does not issue at once, and then DigiCert renews nothing";
+    is_fresh("the profile does not issue at once, and then DigiCert renews nothing");
   }
   SECTION("nothing to renew") {
     bench.order.predecessor.reset();
-    why = "the certificate it replaces is not at hand";
+    is_fresh("the certificate it replaces is not at hand");
   }
-  bench.freeze();
-  bench.then_profile(profile);
-  bench.transport->then(201, TlmBench::issued_body(bench.issue()));
-  const Report report = accepted(bench.submit());
-  CHECK(report.message == "a fresh request, since " + why);
-  CHECK(bench.transport->lines().back() == "POST /mpki/api/v1/certificate");
 }
 
 TEST_CASE("a renewal that is completely refused becomes a fresh request, and an unclear one does not") {

@@ -45,6 +45,28 @@ struct Bench {
   int reads = 0;
 };
 
+template <class Call>
+Error error_of(Call call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error;
+  }
+  return {ErrorKind::internal, "no error"};
+}
+
+template <class Call>
+ErrorKind kind_of(Call call) {
+  return error_of(call).kind();
+}
+
+// Everything that a person or a log may get to see of it.
+std::string shown(const Error& error) {
+  std::string text = error.message() + " " + error.hint();
+  for (const auto& [name, value] : error.details()) text += " " + name + "=" + value;
+  return text;
+}
+
 }  // namespace
 
 TEST_CASE("an API key goes into its own header, and a token into Authorization") {
@@ -162,7 +184,7 @@ TEST_CASE("a token endpoint that refuses says so as denied, and nothing is sent 
   } catch (const Error& error) {
     CHECK(error.kind() == ErrorKind::denied);
     CHECK(error.message().find("token_signature_verification_error") != std::string::npos);
-    CHECK(error.hint().find("registered public key") != std::string::npos);
+    CHECK(error.hint().find("jwksURI") != std::string::npos);
   }
   bench.transport->then(502, test::kProxyPage, "text/html");
   try {
@@ -202,6 +224,10 @@ TEST_CASE("contents are asked in the vendor's own order, and 404 and 409 mean no
   CHECK(client.contents("c", Client::ChainOrder::leaf_first, kLimit).missing.find("Unable to find") == 0);
   bench.transport->then(409, test::errors_answer(1, "not signed"));
   CHECK_FALSE(client.contents("c", Client::ChainOrder::leaf_only, kLimit).missing.empty());
+  bench.transport->then(409, "", "");
+  CHECK_FALSE(client.contents("c", Client::ChainOrder::leaf_only, kLimit).missing.empty());
+  bench.transport->then(409, test::kProxyPage, "text/html");
+  CHECK_THROWS_AS(client.contents("c", Client::ChainOrder::leaf_first, kLimit), Error);
   bench.transport->then(404, test::kProxyPage, "text/html");
   CHECK_THROWS_AS(client.contents("c", Client::ChainOrder::leaf_first, kLimit), Error);
 }
@@ -209,17 +235,24 @@ TEST_CASE("contents are asked in the vendor's own order, and 404 and 409 mean no
 TEST_CASE("a decision whose answer was lost is not known, and is not sent twice") {
   Bench bench;
   Client client = bench.with_key();
-  for (const Exchange& trouble : std::vector<Exchange>{providers::AnswerLost{"cut"}, HttpAnswer{502, "", "", {}, {}}}) {
-    bench.transport->then(trouble);
-    try {
-      client.decide("r", Client::Decision::approve, "ok", kLimit);
-      FAIL("no error");
-    } catch (const Error& error) {
-      CHECK(error.kind() == ErrorKind::outcome_unknown);
-    }
-  }
+  const auto decide = [&](const Exchange& answer) {
+    bench.transport->then(answer);
+    const std::size_t before = bench.transport->sent.size();
+    const ErrorKind kind = kind_of([&] { client.decide("r", Client::Decision::approve, "ok", kLimit); });
+    CHECK(bench.transport->sent.size() == before + 1);
+    return kind;
+  };
+  for (const Exchange& unclear : std::vector<Exchange>{
+           providers::AnswerLost{"cut"}, HttpAnswer{502, "", "", {}, {}},
+           HttpAnswer{408, "application/json", test::errors_answer(1, "slow"), {}, {}}, HttpAnswer{302, "", "", {}, {}},
+           HttpAnswer{200, "text/html", test::kProxyPage, {}, {}}, HttpAnswer{200, "application/json", "{}", {}, {}}})
+    CHECK(decide(unclear) == ErrorKind::outcome_unknown);
+  CHECK(decide(HttpAnswer{429, "", "", {}, {}}) == ErrorKind::unavailable);
+  CHECK(decide(providers::NotSent{"no route"}) == ErrorKind::unavailable);
+  CHECK(decide(HttpAnswer{403, "application/json", test::errors_answer(1002, "forbidden"), {}, {}}) ==
+        ErrorKind::denied);
   bench.transport->then(200, test::request_json("PENDING").dump());
-  client.decide("r", Client::Decision::reject, "no", kLimit);
+  CHECK(client.decide("r", Client::Decision::reject, "no", kLimit).status == "PENDING");
   CHECK(bench.transport->sent.back().path == "/v1/certificaterequests/r/approval/REJECT");
   CHECK(bench.transport->sent.back().body == R"({"reason":"no"})");
   CHECK(bench.transport->sent.back().repeat == HttpRequest::Repeat::never);
@@ -234,4 +267,70 @@ TEST_CASE("a dry run's objections are told one by one") {
   CHECK(client.validate("{}", kLimit) == std::vector<std::string>{R"(CN "x" is not allowed (allowed: y) [10726])"});
   bench.transport->then(502, test::kProxyPage, "text/html");
   CHECK_THROWS_AS(client.validate("{}", kLimit), Error);
+}
+
+TEST_CASE("a dry run that judged nothing is no approval") {
+  Bench bench;
+  Client client = bench.with_key();
+  const auto kind = [&](long status, const std::string& body, const std::string& type = "application/json") {
+    bench.transport->then(status, body, type);
+    return kind_of([&] { client.validate("{}", kLimit); });
+  };
+  CHECK(kind(412, test::errors_answer(10501, "Unable to find api key")) == ErrorKind::denied);
+  CHECK(kind(400, test::errors_answer(1004, "Invalid or missing request header")) == ErrorKind::denied);
+  CHECK(kind(200, test::kProxyPage, "text/html") == ErrorKind::unavailable);
+  CHECK(kind(201, "{}") == ErrorKind::corrupt);
+}
+
+TEST_CASE("a credential that a refusal repeats is shown nowhere") {
+  Bench bench;
+  bench.key = "cec682ba-f409-40ce-8c1e-0a2d7d8e9f10";
+  Client client = bench.with_key();
+  bench.transport->then(
+      412, test::errors_answer(10501, "Unable to find api key for key " + bench.key, Json::array({bench.key})));
+  const Error refused = error_of([&] { client.application("x", kLimit); });
+  CHECK(refused.kind() == ErrorKind::denied);
+  CHECK(shown(refused).find("(left out)") != std::string::npos);
+  CHECK(shown(refused).find("cec682ba") == std::string::npos);
+  bench.transport->then(400, "<" + bench.key + bench.key, "text/plain");
+  CHECK(shown(error_of([&] { client.application("x", kLimit); })).find("cec682ba") == std::string::npos);
+
+  Bench tokens;
+  Client bearer(
+      tokens.transport,
+      token_credentials(tokens.transport, federated_order("/t", [] { return Secret("the-long-jwt"); }), tokens.clock),
+      tokens.clock);
+  tokens.transport->then(400, R"({"error":"invalid_client","error_description":"not good: the-long-jwt"})");
+  const Error jwt = error_of([&] { bearer.application("x", kLimit); });
+  CHECK(shown(jwt).find("not good: (left out)") != std::string::npos);
+  // An endpoint that answers in a form of its own.
+  for (const char* body : {"access_token=the-long-token&expires_in=900", R"({"access_token":"the-long-token",)",
+                           R"({"access_token":"the-long-token","expires_in":[]})"}) {
+    tokens.transport->then(200, body);
+    CHECK(shown(error_of([&] { bearer.application("x", kLimit); })).find("the-long-token") == std::string::npos);
+  }
+}
+
+TEST_CASE("a token's life is counted from when it was asked for, however slow its endpoint is") {
+  Bench bench;
+  Client client = bench.with_tokens();
+  bench.transport->answers.push_back([&bench](const HttpRequest&) -> Exchange {
+    bench.clock.advance(std::chrono::seconds{25});
+    return HttpAnswer{200, "application/json", R"({"access_token":"A","expires_in":40,"token_type":"bearer"})", {}, {}};
+  });
+  bench.transport->then(200, test::application_answer());
+  client.application("x", kLimit);
+  bench.clock.advance(std::chrono::seconds{6});
+  bench.token("B").transport->then(200, test::application_answer());
+  client.application("x", kLimit);
+  CHECK(bench.header(3, "Authorization") == "Bearer B");
+}
+
+TEST_CASE("a proxy's 404 is not the service's word on approvals") {
+  Bench bench;
+  Client client = bench.with_key();
+  bench.transport->then(404, test::errors_answer(10051, "none"));
+  CHECK_FALSE(client.approval("r", kLimit).has_value());
+  bench.transport->then(404, test::kProxyPage, "text/html");
+  CHECK_THROWS_AS(client.approval("r", kLimit), Error);
 }

@@ -131,7 +131,7 @@ TEST_CASE("all pages are read, and absent is said only after a search without th
 
 TEST_CASE("a search that is cut, or contradicts itself, proves nothing") {
   Bench cut;
-  cut.transport->then(200, page({document("a", cut.after(1), {"hsmbridge:X-1"})}, 7));
+  cut.transport->then(200, page({document("a", cut.after(1), {"hsmbridge:X-1"})}, 7)).then(200, page({}, 7));
   CHECK(says(cut.look(), "counts 7 requests and showed 1"));
 
   Bench same;
@@ -164,4 +164,102 @@ TEST_CASE("a service whose clock is behind ours is searched from an earlier time
   then(page({document("a", created, {kTag})}, 1));
   then(whole("a", bench.draft.csr, created));
   CHECK(std::get<Found>(bench.look()).report.reference.str() == "a");
+}
+
+TEST_CASE("a service that shows fewer a page than it is asked for is read to its end") {
+  Bench bench;
+  std::vector<Json> fifty;
+  for (int i = 0; i < 50; ++i) fifty.push_back(document("r" + std::to_string(i), bench.after(1), {"hsmbridge:X-1"}));
+  bench.transport->then(200, page(fifty, 51)).then(200, page({document("ours", bench.after(2), {kTag})}, 51));
+  bench.transport->then(200, whole("ours", bench.draft.csr, bench.after(2)));
+  CHECK(std::get<Found>(bench.look()).report.reference.str() == "ours");
+
+  // Without a count only an empty page is the last one.
+  Bench uncounted;
+  const auto bare = [](const std::vector<Json>& documents) {
+    return Json::object({{"certificateRequests", Json(Json::Array(documents.begin(), documents.end()))}}).dump();
+  };
+  uncounted.transport->then(200, bare(fifty)).then(200, bare({document("ours", uncounted.after(2), {kTag})}));
+  uncounted.transport->then(200, bare({})).then(200, whole("ours", uncounted.draft.csr, uncounted.after(2)));
+  CHECK(std::get<Found>(uncounted.look()).report.reference.str() == "ours");
+}
+
+TEST_CASE("a full page is not the last one, whatever the service counts") {
+  Bench bench;
+  std::vector<Json> full;
+  for (int i = 0; i < 100; ++i) full.push_back(document("r" + std::to_string(i), bench.after(1), {"hsmbridge:X-1"}));
+  bench.transport->then(200, page(full, 100)).then(200, page({document("ours", bench.after(2), {kTag})}, 100));
+  bench.transport->then(200, whole("ours", bench.draft.csr, bench.after(2)));
+  CHECK(std::get<Found>(bench.look()).report.reference.str() == "ours");
+}
+
+TEST_CASE("what is in the search and cannot be compared is no proof of absence") {
+  const std::string unknown = test::errors_answer(10051, "Unable to find CertificateRequest");
+  for (const std::vector<std::string>& tags : {std::vector<std::string>{kTag}, std::vector<std::string>{}}) {
+    Bench gone;
+    gone.transport->then(200, page({document("a", gone.after(1), tags)}, 1)).then(404, unknown);
+    gone.transport->then(200, page({document("a", gone.after(1), tags)}, 1));
+    CHECK(says(gone.look(), "not there when it is asked for"));
+  }
+  Bench hidden;
+  hidden.transport->then(200, page({document("a", hidden.after(1))}, 1));
+  hidden.transport->then(200, document("a", hidden.after(1)).dump());
+  hidden.transport->then(200, page({document("a", hidden.after(1))}, 1));
+  CHECK(says(hidden.look(), "its CSR is not shown"));
+  Bench odd;
+  Json unreadable = document("a", odd.after(1));
+  unreadable.set("certificateSigningRequest", "?");
+  odd.transport->then(200, page({document("a", odd.after(1))}, 1)).then(200, unreadable.dump());
+  odd.transport->then(200, page({document("a", odd.after(1))}, 1));
+  CHECK(says(odd.look(), "its CSR cannot be read"));
+}
+
+TEST_CASE("a lost submission is found although its zone is gone") {
+  ProviderBench bench;
+  bench.settings.zone.alias = "Gone";
+  bench.transport->then(200, test::application_answer());
+  const std::string created = rfc3339(bench.draft.built_at + std::chrono::seconds{1});
+  bench.transport->then(200, page({document("ours", created, {kTag})}, 1));
+  bench.transport->then(200, whole("ours", bench.draft.csr, created));
+  CHECK(std::get<Found>(bench.provider().look_up(bench.call())).report.reference.str() == "ours");
+  CHECK(bench.transport->sent.at(1).body.find("applicationId") == std::string::npos);
+}
+
+TEST_CASE("a service that refuses the filter is asked without it, a refused credential is not") {
+  Bench bench;
+  bench.transport->then(400, test::errors_answer(1006, "Invalid or missing request parameters"));
+  bench.transport->then(200, page({document("ours", bench.after(1), {kTag})}, 1));
+  bench.transport->then(200, whole("ours", bench.draft.csr, bench.after(1)));
+  CHECK(std::get<Found>(bench.look()).report.reference.str() == "ours");
+  Bench denied;
+  denied.transport->then(400, test::errors_answer(1004, "Invalid or missing request header"));
+  CHECK_THROWS_AS(denied.look(), Error);
+}
+
+TEST_CASE("an earlier attempt that arrived late is the order that was wanted, and no second one is made") {
+  Bench bench;
+  bench.attempt = 2;
+  bench.transport->then(200, page({document("late", bench.after(1), {kTag})}, 1));
+  bench.transport->then(200, whole("late", bench.draft.csr, bench.after(1)));
+  CHECK(std::get<Found>(bench.look()).report.reference.str() == "late");
+
+  // This attempt's own comes before it.
+  Bench both;
+  both.attempt = 2;
+  both.transport->then(200, page({document("late", both.after(1), {kTag}),
+                                  document("this", both.after(2), {"hsmbridge:0123456789ABCDEF-2"})},
+                                 2));
+  both.transport->then(200, whole("this", both.draft.csr, both.after(2)));
+  CHECK(std::get<Found>(both.look()).report.reference.str() == "this");
+}
+
+TEST_CASE(
+    "a request that another order of this bridge made is not ours, although tags were dropped and its CSR is equal") {
+  Bench bench;
+  Json other = document("a", bench.after(1));
+  other.set("certificateSigningRequest", x509::csr_to_pem(bench.draft.csr));
+  other.set("apiClientInformation", Json::object({{"type", "hsmbridge"}, {"identifier", "FEDCBA9876543210-1"}}));
+  bench.transport->then(200, page({document("a", bench.after(1))}, 1)).then(200, other.dump());
+  bench.transport->then(200, page({document("a", bench.after(1))}, 1));
+  CHECK(std::holds_alternative<Absent>(bench.look()));
 }

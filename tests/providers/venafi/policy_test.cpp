@@ -81,6 +81,18 @@ TEST_CASE("every violation of a template is told at once, with component, value 
                                   "validity 91d: at most 90d (a profile may accept it: validity-shorter)"});
 }
 
+TEST_CASE("a long list of expressions is told as far as a person reads") {
+  Case many;
+  Json list = Json::array({std::string(1000, 'x')});
+  for (int i = 0; i < 99; ++i) list.push("y" + std::to_string(i));
+  many.rules.set("subjectOURegexes", Json());
+  many.rules.set("subjectLRegexes", list);
+  const Lines lines = many.violations();
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].size() < 600);
+  CHECK(lines[0].find("and 80 more") != std::string::npos);
+}
+
 TEST_CASE("what a template does not state is no rule for what is absent, and forbids what is present") {
   Case unstated;
   for (const char* name : {"subjectOURegexes", "subjectSTRegexes"}) unstated.rules.set(name, Json());

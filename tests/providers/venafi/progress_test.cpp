@@ -49,9 +49,9 @@ TEST_CASE("who must approve is told by name where the name is known") {
   const workflow::Progress progress = progress_of(approval, {{"u1", "alice"}});
   REQUIRE(progress.approvers.size() == 4);
   CHECK(progress.approvers[0] == Approver{"alice", "u1", "", Approver::Decision::approved});
-  CHECK(progress.approvers[1] == Approver{"", "t1", "team", Approver::Decision::pending});
-  CHECK(progress.approvers[2] == Approver{"", "u3", "final approver", Approver::Decision::pending});
-  CHECK(progress.approvers[3] == Approver{"", "u9", "", Approver::Decision::approved});
+  CHECK(progress.approvers[1] == Approver{"team t1", "t1", "team", Approver::Decision::pending});
+  CHECK(progress.approvers[2] == Approver{"user u3", "u3", "final approver", Approver::Decision::pending});
+  CHECK(progress.approvers[3] == Approver{"user u9", "u9", "", Approver::Decision::approved});
   CHECK(progress.quorum == "2 of 2 approvals");
   CHECK(progress.about_until == parse_rfc3339("2026-01-08T00:00:00Z"));
 }

@@ -29,8 +29,9 @@ bool says(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-std::string approvals(const std::string& status, const std::string& outcome) {
-  return R"({"id":"a","requiredApprovalsCount":1,"status":")" + status +
+std::string approvals(const std::string& status, const std::string& outcome,
+                      const std::string& entity = test::kRequestId) {
+  return R"({"id":"a","entityId":")" + entity + R"(","requiredApprovalsCount":1,"status":")" + status +
          R"(","approvers":[{"id":"u1","type":"USER"}],"approversOutcome":[)" + outcome + "]}";
 }
 
@@ -108,6 +109,13 @@ TEST_CASE("an unknown alias lists the aliases that there are, and an unknown app
     CHECK(missing.kind() == ErrorKind::invalid_input);
     CHECK(says(missing.message(), "has no application \"Payments\""));
   }
+
+  ProviderBench proxy;
+  proxy.transport->then(404, test::kProxyPage, "text/html");
+  CHECK_FALSE(says(error_of([&] { proxy.provider().check(proxy.call()); }).message(), "has no application"));
+  ProviderBench header;
+  header.transport->then(400, test::errors_answer(1004, "Invalid or missing request header"));
+  CHECK(error_of([&] { header.provider().check(header.call()); }).kind() == ErrorKind::denied);
 
   ProviderBench key;
   key.transport->then(401, "Invalid api key", "text/plain");
@@ -187,7 +195,7 @@ TEST_CASE("a rejection names who and why, every final status ends at once") {
   bench.transport->then(200, approvals("REJECTED", R"({"userId":"u1","status":"REJECTED","reason":"wrong team"})"));
   const Report rejected = bench.provider().poll(bench.call());
   CHECK(rejected.standing == Standing::rejected);
-  CHECK(rejected.by == "u1");
+  CHECK(rejected.by == "user u1");
   CHECK(rejected.message == "wrong team");
   for (const auto& [status, standing] :
        {std::pair{"REJECTED", Standing::rejected}, std::pair{"FAILED", Standing::failed},
@@ -197,6 +205,23 @@ TEST_CASE("a rejection names who and why, every final status ends at once") {
     bench.transport->then(200, test::request_json(status).dump());
     CHECK(bench.provider().poll(bench.call()).standing == standing);
   }
+}
+
+TEST_CASE("the approvers of another request are not shown, and nobody in time is an end of its own") {
+  ProviderBench bench;
+  bench.submission.reference = ProviderReference(test::kRequestId);
+  bench.transport->then(200, test::request_json("PENDING_APPROVAL").dump());
+  bench.transport->then(200, approvals("PENDING_APPROVAL", "", test::kTemplateId));
+  const Report other = bench.provider().poll(bench.call());
+  CHECK(other.standing == Standing::awaiting_approval);
+  CHECK(other.progress.approvers.empty());
+  CHECK(says(other.progress.note, "could not be read"));
+
+  bench.transport->then(200, test::request_json("REJECTED_APPROVAL").dump());
+  bench.transport->then(200, approvals("EXPIRED", R"({"userId":"u1","status":"APPROVED"})"));
+  const Report late = bench.provider().poll(bench.call());
+  CHECK(late.standing == Standing::expired);
+  CHECK(late.message == "nobody approved it in time");
 }
 
 TEST_CASE("a request that the service does not know is gone, a proxy's 404 is not its word") {
@@ -274,6 +299,11 @@ TEST_CASE("issued without ids: the request is asked until it names them") {
   CHECK(bench.provider().retrieve(bench.call()).standing == Standing::handed_out);
   bench.transport->then(200, test::request_json("FAILED").dump());
   CHECK(bench.provider().retrieve(bench.call()).standing == Standing::failed);
+  for (const Json& nothing : {Json::array(), Json::array({""}), Json::array({Json()})}) {
+    without.set("certificateIds", nothing);
+    bench.transport->then(200, without.dump());
+    CHECK(bench.provider().retrieve(bench.call()).standing == Standing::ready);
+  }
 }
 
 TEST_CASE("the leaf is found in a bundle of any order by our key") {
@@ -324,9 +354,14 @@ TEST_CASE("a request cannot be cancelled, and that is said in plain words") {
 TEST_CASE("a renewal names the certificate that it replaces") {
   ProviderBench bench;
   bench.replaces(to_text(State{test::kRequestId, {test::kCertificateId}, "a", "t", {}}));
-  bench.zone().transport->then(201, test::created_answer("NEW"));
+  bench.settings.tags = {"team"};
+  bench.zone().transport->then(200, R"({"id":"c","tags":["env:prod","team","hsmbridge:FEDCBA9876543210-1"]})");
+  bench.transport->then(201, test::created_answer("NEW"));
   CHECK(std::holds_alternative<Accepted>(bench.provider().submit(bench.call())));
-  CHECK(Json::parse(bench.transport->sent.back().body).at("existingCertificateId").as_string() == test::kCertificateId);
+  const Json body = Json::parse(bench.transport->sent.back().body);
+  CHECK(body.at("existingCertificateId").as_string() == test::kCertificateId);
+  // They replace the certificate's: what others wrote on it stays.
+  CHECK(body.at("tags") == Json::array({"team", "env:prod", "hsmbridge:0123456789ABCDEF-1"}));
 }
 
 TEST_CASE("a predecessor without a state is searched by its fingerprint, an unknown one is no obstacle") {
@@ -338,6 +373,7 @@ TEST_CASE("a predecessor without a state is searched by its fingerprint, an unkn
     bench.transport->then(
         200, known ? R"({"count":1,"certificates":[{"id":"found","fingerprint":")" + fingerprint + R"("}]})"
                    : std::string(R"({"count":0,"certificates":[]})"));
+    if (known) bench.transport->then(200, R"({"id":"found"})");
     bench.transport->then(201, test::created_answer("NEW"));
     CHECK(std::holds_alternative<Accepted>(bench.provider().submit(bench.call())));
     CHECK(says(bench.transport->sent.at(2).body, fingerprint));
@@ -359,6 +395,17 @@ TEST_CASE("what cannot be renewed there is said before anything is sent") {
   CHECK(says(reasons[2], "is RETIRED there"));
   bench.transport->then(404, test::errors_answer(10051, "x"));
   CHECK(says(bench.provider().check(bench.call()).back(), "does not know the certificate"));
+}
+
+TEST_CASE("a renewal needs no right to read the inventory") {
+  ProviderBench bench;
+  bench.replaces(to_text(State{test::kRequestId, {test::kCertificateId}, "a", "t", {}}));
+  bench.zone().transport->then(403, test::errors_answer(1002, "forbidden"));
+  CHECK(bench.provider().check(bench.call()).empty());
+  bench.transport->then(403, test::errors_answer(1002, "forbidden")).then(201, test::created_answer("NEW"));
+  CHECK(std::holds_alternative<Accepted>(bench.provider().submit(bench.call())));
+  bench.transport->then(401, "Invalid api key", "text/plain");
+  CHECK(std::holds_alternative<RefusedForGood>(bench.provider().submit(bench.call())));
 }
 
 TEST_CASE("a revocation goes by fingerprint and reason, and is not done when it was submitted") {
@@ -385,6 +432,24 @@ TEST_CASE("a revocation goes by fingerprint and reason, and is not done when it 
   bench.transport->then(
       200, R"({"data":{"certificate":{"id":"c","revocation":null,"globalRevocation":{"status":"REVOKED"}}}})");
   CHECK(bench.provider().poll(bench.call()).standing == Standing::done);
+}
+
+TEST_CASE("an answer about another certificate says nothing about this revocation") {
+  ProviderBench bench;
+  bench.revokes("superseded");
+  bench.transport->then(
+      200, R"({"data":{"revokeCertificate":{"id":"c","fingerprint":"AB","revocation":{"status":"SUBMITTED"}}}})");
+  CHECK(says(std::get<OutcomeUnknown>(bench.provider().submit(bench.call())).why, "was answered with AB"));
+  bench.submission.reference = ProviderReference("AB");
+  bench.transport->then(
+      200, R"({"data":{"certificate":{"id":"c","fingerprint":"AB","globalRevocation":{"status":"REVOKED"}}}})");
+  CHECK(error_of([&] { bench.provider().poll(bench.call()); }).kind() == ErrorKind::corrupt);
+  // Nor does another request's status.
+  Json other = test::request_json("REVOKED");
+  other.set("id", test::kTemplateId);
+  bench.transport->then(200, R"({"data":{"certificate":{"id":"c","revocation":{"status":"SUBMITTED"}}}})");
+  bench.transport->then(200, other.dump());
+  CHECK(bench.provider().poll(bench.call()).standing == Standing::awaiting_issuance);
 }
 
 TEST_CASE("a reason without a word there is refused before anything is sent") {
@@ -437,14 +502,22 @@ TEST_CASE("a test of the provider says what a user needs to know") {
   ProviderBench bench;
   bench.transport->then(200, R"({"user":{"username":"ops@x"},"company":{"id":"c","urlPrefix":"x"},)"
                              R"("apiKey":{"validityEndDate":"2027-01-01T00:00:00.000+0000"}})");
-  Json rules = test::open_template();
-  rules.set("csrUploadAllowed", false);
-  bench.zone(rules);
+  bench.zone();
   const auto lines = bench.provider().test();
-  REQUIRE(lines.size() == 4);
+  REQUIRE(lines.size() == 3);
   CHECK(lines[0] == "API key of ops@x at x, valid until 2027-01-01T00:00:00Z");
   CHECK(says(lines[1], "zone Payments\\Default: issuing template Test Certs, authority BUILTIN"));
-  CHECK(says(lines[3], "NOT USABLE"));
+
+  for (const char* wrong : {"csrUploadAllowed", "status"}) {
+    ProviderBench unusable;
+    Json rules = test::open_template();
+    rules.set(wrong, std::string(wrong) == "status" ? Json("UNAVAILABLE") : Json(false));
+    unusable.transport->then(200, R"({"company":{"id":"c"}})");
+    unusable.zone(rules);
+    const Error refused = error_of([&] { unusable.provider().test(); });
+    CHECK(refused.kind() == ErrorKind::refused);
+    CHECK(says(refused.message(), "issuing template Test Certs"));
+  }
 
   ProviderBench alone;
   alone.transport->then(200, R"({"user":{"username":"ops@x"}})");
@@ -462,7 +535,7 @@ TEST_CASE("a provider shows its policy, runs the service's dry run, and decides"
   bench.transport->then(200, test::request_json("PENDING_APPROVAL").dump())
       .then(200, approvals("PENDING_APPROVAL", ""));
   const ProviderReference reference(test::kRequestId);
-  CHECK(bench.provider().standing(reference, std::chrono::seconds{10}).message == "cn=www.example.com");
+  CHECK(bench.provider().standing(reference, {}, std::chrono::seconds{10}).message == "cn=www.example.com");
   bench.transport->then(200, test::request_json("PENDING").dump());
   bench.provider().decide(reference, ApprovalAuthority::Decision::approve, "fine", std::chrono::seconds{10});
   CHECK(bench.transport->lines().back() == "POST /v1/certificaterequests/" + test::kRequestId + "/approval/APPROVE");
@@ -470,4 +543,32 @@ TEST_CASE("a provider shows its policy, runs the service's dry run, and decides"
           bench.provider().decide(reference, ApprovalAuthority::Decision::reject, std::string(1025, 'x'),
                                   std::chrono::seconds{10});
         }).kind() == ErrorKind::invalid_input);
+}
+
+TEST_CASE("what is approved is the request that was asked about, with the CSR that we sent") {
+  ProviderBench bench;
+  const ProviderReference reference(test::kRequestId);
+  const auto standing = [&](const Json& request, const Bytes& csr) {
+    bench.transport->then(200, request.dump()).then(200, approvals("PENDING_APPROVAL", ""));
+    Error error = error_of([&] { bench.provider().standing(reference, csr, std::chrono::seconds{10}); });
+    bench.transport->answers.clear();
+    return error;
+  };
+  Json request = test::request_json("PENDING_APPROVAL");
+  CHECK(standing(request, {}).message() == "no error");
+  CHECK(says(standing(request, bench.draft.csr).message(), "does not show the CSR"));
+  request.set("certificateSigningRequest", x509::csr_to_pem(bench.draft.csr));
+  CHECK(standing(request, bench.draft.csr).message() == "no error");
+  // Names and key too: an approver must not read a subject alone.
+  bench.transport->then(200, request.dump()).then(200, approvals("PENDING_APPROVAL", ""));
+  const std::string asked = bench.provider().standing(reference, {}, std::chrono::seconds{10}).message;
+  CHECK(says(asked, "(dns:www.example.com, ip:192.0.2.1), EC P-256 key"));
+  CHECK(says(standing(request, test::csr_for(bench.key, bench.ask)).message(), "another CSR than ours"));
+  request.set("id", test::kTemplateId);
+  CHECK(standing(request, {}).kind() == ErrorKind::corrupt);
+
+  bench.transport->then(200, request.dump());
+  CHECK(error_of([&] {
+          bench.provider().decide(reference, ApprovalAuthority::Decision::approve, "", std::chrono::seconds{10});
+        }).kind() == ErrorKind::outcome_unknown);
 }

@@ -93,6 +93,13 @@ TEST_CASE("a revocation's refusal comes as 200, and a failure behind the service
   CHECK(graphql(R"({"data":{"revokeCertificate":{"id":"1","revocation":null}}})") == Means::unknown);
   CHECK(graphql(R"({"data":null})") == Means::unknown);
   CHECK(graphql(test::kProxyPage) == Means::unknown);
+  const auto kind = [](const std::string& code) {
+    const std::string body = R"({"errors":[{"message":"x","extensions":{"code":")" + code + R"("}}],"data":null})";
+    return std::get<RefusedForGood>(classify_revocation("POST", answer(200, body))).error.kind();
+  };
+  CHECK(kind("FORBIDDEN") == ErrorKind::denied);
+  CHECK(kind("NOT_FOUND") == ErrorKind::not_found);
+  CHECK(kind("BAD_REQUEST") == ErrorKind::refused);
   CHECK(meaning(classify_revocation("POST", answer(401, "Invalid api key"))) == Means::refused);
   CHECK(meaning(classify_revocation("POST", answer(502, test::kProxyPage, "text/html"))) == Means::unknown);
 }
@@ -109,6 +116,13 @@ TEST_CASE("a 412 names every bad component, its value and what is allowed, howev
         R"(POST x: the service says: CN "x.example.org" is not allowed (allowed: .*\.vfidev\.com) [10726]; )"
         R"(O is missing and must not be (allowed: Venafi, Inc\., 1) [10726]; only a message [10726] (HTTP 412))");
   CHECK_FALSE(error.hint().empty());
+}
+
+TEST_CASE("an error that repeats a book is told in a few lines") {
+  const std::string body =
+      test::errors_answer(10726, "m", Json::array({"CN", std::string(100'000, 'x'), Json::array({"y"})}));
+  const auto verdict = classify_submission("POST x", answer(412, body));
+  CHECK(std::get<RefusedForGood>(verdict).error.message().size() < 400);
 }
 
 TEST_CASE("a repeatable call's trouble says whether to try again") {

@@ -177,3 +177,38 @@ TEST_CASE("a revocation's answer is read with its troubles") {
   CHECK(failed.listed);
   CHECK(kind_of([] { revocation_from("{}", "certificate"); }) == ErrorKind::corrupt);
 }
+
+TEST_CASE("an id is one word, and what is kept of a status is short") {
+  const auto with_id = [](Json id) {
+    Json json = test::request_json("NEW");
+    json.set("id", std::move(id));
+    return kind_of([&] { certificate_request_from(json.dump()); });
+  };
+  CHECK(with_id("ee8ae040-B19E") == ErrorKind::internal);
+  for (const Json& id : {Json(), Json(""), Json("a b"), Json("a\nb"), Json(std::string(201, 'a')), Json::array()}) {
+    INFO(id.dump());
+    CHECK(with_id(id) == ErrorKind::corrupt);
+  }
+  Json json = test::request_json("ISSUED");
+  json.set("certificateIds", Json::parse(R"(["","../x y"])"));
+  CHECK(kind_of([&] { certificate_request_from(json.dump()); }) == ErrorKind::corrupt);
+  json.set("certificateIds", Json::parse(R"([null,"","leaf"])"));
+  json.set("status", std::string(1'000'000, 'X'));
+  CHECK(certificate_request_from(json.dump()).certificate_ids == std::vector<std::string>{"leaf"});
+  CHECK(certificate_request_from(json.dump()).status.size() == 60);
+}
+
+TEST_CASE("tags that are no texts are none of ours") {
+  Json json = test::request_json("NEW");
+  json.set("tags", Json::parse(R"([{"key":"env"},"team",7,null])"));
+  CHECK(certificate_request_from(json.dump()).tags == std::vector<std::string>{"team"});
+}
+
+TEST_CASE("a dry run's success tells what was validated") {
+  check_validated(R"({"subjectDN":"cn=x","keyType":"EC","keyCurve":"P256"})");
+  for (const char* body : {"{}", "[]", R"({"errors":[]})", R"({"subjectDN":null})"}) {
+    INFO(body);
+    CHECK(kind_of([&] { check_validated(body); }) == ErrorKind::corrupt);
+  }
+  CHECK(kind_of([] { check_validated(test::kProxyPage); }) == ErrorKind::unavailable);
+}

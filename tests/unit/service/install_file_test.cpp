@@ -4,7 +4,7 @@
 #include "service/install.h"
 #include "support/temp_folder.h"
 #include "x509/pem.h"
-#include "x509/pkcs7_bundle.h"
+#include "x509/pkcs7.h"
 
 #include <sys/stat.h>
 

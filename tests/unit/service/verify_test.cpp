@@ -26,7 +26,11 @@ class HandedOutBy final : public Provider {
   ProviderDraft draft(const Order&, ByteView, Instant) override { return {}; }
   std::vector<std::string> check(const ProviderCall&) override { return {}; }
   SubmitAnswer submit(const ProviderCall&) override { return OutcomeUnknown{""}; }
-  LookUpAnswer look_up(const ProviderCall&) override { return Absent{}; }
+  // Found unless our store has the certificate as another request's.
+  LookUpAnswer look_up(const ProviderCall& call) override {
+    if (call.answers_another(issued.certificate)) return Absent{};
+    return Found{};
+  }
   Report poll(const ProviderCall&) override { return {}; }
   Report retrieve(const ProviderCall&) override { return {}; }
   CancelAnswer cancel(const ProviderCall&) override { return CancelNotPossible{""}; }
@@ -60,6 +64,7 @@ class Answered final : public service::World {
   std::shared_ptr<TestToken> token_ = std::make_shared<TestToken>();
   std::vector<Bytes> trusted{root.certificate().der};
   std::optional<ErrorKind> no_anchors;
+  std::optional<CertificateRecord> stored;
   Claim claim;
 
   Answered() {
@@ -84,7 +89,10 @@ class Answered final : public service::World {
     if (no_anchors) throw Error{*no_anchors, "no such profile"};
     return trusted;
   }
-  std::optional<CertificateRecord> certificate(const std::string&) override { return std::nullopt; }
+  std::optional<CertificateRecord> certificate(const std::string& fingerprint) override {
+    if (!stored || stored->fingerprint != fingerprint) return std::nullopt;
+    return stored;
+  }
   bool replaced_at(const std::string&, const std::string&) override { return false; }
   bool is_issuer(const std::string&) override { return false; }
   const Clock& clock() const override { return clock_; }
@@ -164,6 +172,20 @@ TEST_CASE("trouble of this process or this hour spoils no result") {
     answered.provider_->trouble = kind;
     CHECK_THROWS_AS(answered.run(), Error);
   }
+}
+
+TEST_CASE("a provider that looks up is told what our store has as another request's answer") {
+  Answered answered;
+  answered.claim.record.order.id = RequestId("MINE");
+  answered.claim.effect = {EffectName::look_up, {}, 1, ""};
+  const auto is_found = [&] { return std::holds_alternative<FoundAtProvider>(*answered.run().event); };
+  CHECK(is_found());
+  answered.stored.emplace();
+  answered.stored->fingerprint = hex(sha256(answered.provider_->issued.certificate));
+  answered.stored->request = RequestId("MINE");
+  CHECK(is_found());
+  answered.stored->request = RequestId("ANOTHER");
+  CHECK_FALSE(is_found());
 }
 
 TEST_CASE("a revocation needs no CSR for its draft") {

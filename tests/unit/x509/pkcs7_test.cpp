@@ -6,6 +6,7 @@
 #include "test_authority.h"
 #include "x509/pem.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 
@@ -43,4 +44,45 @@ TEST_CASE("what is no bundle is refused") {
     CAPTURE(text);
     CHECK_THROWS_AS(x509::read_pkcs7_certificates(as_bytes(text)), Error);
   }
+}
+
+TEST_CASE("a bundle that we make is read by openssl and recognised as one of ours, as DER and as PEM") {
+  test::TestAuthority root("CN=Root");
+  test::TestAuthority issuing("CN=Issuing", root);
+  const std::vector<Bytes> certificates{issuing.certificate().der, root.certificate().der};
+  const Bytes bundle = x509::pkcs7_bundle(certificates);
+  const std::string pem = x509::write_pem("PKCS7", bundle);
+  for (const Bytes& file : {bundle, to_bytes(pem)}) {
+    std::vector<Bytes> found = x509::certificates_of_bundle(file);
+    CHECK(found.size() == 2);
+    CHECK(found == x509::read_pkcs7_certificates(file));
+    CHECK(std::is_permutation(found.begin(), found.end(), certificates.begin()));
+  }
+  const test::TempFolder folder;
+  write_file(folder / "ours.p7b", to_bytes(pem), FileMode::public_0644, Existing::refuse);
+  CHECK(std::system(
+            ("openssl pkcs7 -in " + (folder / "ours.p7b").string() + " -print_certs -noout >/dev/null").c_str()) == 0);
+}
+
+TEST_CASE("what is more than a bundle, or signed, is not taken for one of ours") {
+  test::TestAuthority root("CN=Root");
+  const std::string pem = x509::write_pem("PKCS7", x509::pkcs7_bundle({root.certificate().der}));
+  CHECK(x509::certificates_of_bundle(as_bytes(pem + pem)).empty());
+  CHECK(x509::certificates_of_bundle(as_bytes(pem + x509::certificate_to_pem(root.certificate().der))).empty());
+  CHECK(x509::certificates_of_bundle(as_bytes("hello")).empty());
+  const test::TempFolder folder;
+  const std::string dir = folder.path().string();
+  REQUIRE(
+      std::system(("cd " + dir +
+                   " && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout k.pem -out c.pem"
+                   " -subj /CN=signer -days 2 2>/dev/null"
+                   " && echo text | openssl smime -sign -signer c.pem -inkey k.pem -outform DER -out signed.der")
+                      .c_str()) == 0);
+  const Bytes signed_data = read_file(folder / "signed.der");
+  CHECK(x509::certificates_of_bundle(signed_data).empty());
+  CHECK(x509::read_pkcs7_certificates(signed_data).size() == 1);
+}
+
+TEST_CASE("a bundle of something that is no certificate is not made") {
+  CHECK_THROWS_AS(x509::pkcs7_bundle({Bytes{1, 2, 3}}), Error);
 }

@@ -54,7 +54,7 @@ inline Key key() {
   return Key{"pkcs11:token=web;id=%00%01", "web-2026", "0001", SpkiHash("ab12"), true};
 }
 inline Draft draft() {
-  return Draft{Bytes{1, 2, 3}, Bytes{4, 5}, "ecdsa-sha256", Bytes{6}, "CN=www.example.com", kStart};
+  return Draft{Bytes{1, 2, 3}, Bytes{4, 5}, "ecdsa-sha256", Bytes{6}, "CN=www.example.com", kStart, R"({"seat":"s"})"};
 }
 inline Dossier dossier(unsigned attempts = 0) {
   return Dossier{key(), draft(), attempts};

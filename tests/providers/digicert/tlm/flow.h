@@ -27,6 +27,7 @@ enum class Seeded {
   connector,
   user,
   rsa_3072,
+  by_code,
 };
 inline std::string seeded_id(Seeded which) {
   const std::string number = std::to_string(static_cast<int>(which));
@@ -66,7 +67,7 @@ struct TlmFlow {
     order.ask = x509::to_json(ask).dump();
     draft = {};
     draft.csr = csr_for(key, ask);
-    provider().draft(order, draft.csr, clock.now());
+    draft.provider_state = provider().draft(order, draft.csr, clock.now()).provider_state;
     draft.built_at = clock.now();
     return provider().check(call());
   }

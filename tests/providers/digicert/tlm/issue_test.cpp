@@ -50,15 +50,25 @@ TEST_CASE("a chain in the answer is read where the service puts it") {
   CHECK(flow.rig.count("GET /mpki/api/v1/certificate/") == 0);
 }
 
-TEST_CASE("a missing chain leaves a certificate that no anchor vouches for") {
+TEST_CASE("a chain that is missing beside the certificate is the one that the profile shows") {
   TlmFlow flow({"--formats", "missing"});
+  flow.freeze();
+  const Report report = flow.submit();
+  REQUIRE(report.handout);
+  const Issued issued = flow.provider().read(flow.call(), *report.handout);
+  CHECK(issued.chain.size() == 2);
+  CHECK(flow.fatal_findings(issued) == Words{});
+}
+
+TEST_CASE(
+    "where no chain is shown at all no anchor vouches for the certificate, and the configuration's chain mends it") {
+  TlmFlow flow({"--formats", "none"});
   flow.freeze();
   const Report report = flow.submit();
   REQUIRE(report.handout);
   const Issued issued = flow.provider().read(flow.call(), *report.handout);
   CHECK(issued.chain.empty());
   CHECK(flow.fatal_findings(issued).size() == 1);
-  // The chain of the configuration mends it.
   flow.settings.chain = flow.rig.dir() + "/digicert-ca/issuing.pem";
   flow.made.reset();
   CHECK(flow.fatal_findings(*report.handout) == Words{});
@@ -125,7 +135,7 @@ TEST_CASE("a duplicate is refused and is the CA's no") {
 TEST_CASE("the catalogue reads every page and marks what can be used") {
   TlmFlow flow({"--more-profiles", "30"});
   const auto entries = flow.provider().profiles(20s);
-  CHECK(entries.size() == 42);
+  CHECK(entries.size() == 43);
   CHECK(flow.rig.count("GET /mpki/api/v2/profile?") == 3);
   CHECK(std::count_if(entries.begin(), entries.end(), [](const auto& one) { return one.obstacles.empty(); }) == 10);
 }

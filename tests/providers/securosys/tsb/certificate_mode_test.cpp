@@ -107,8 +107,9 @@ TEST_CASE("a certificate for another key is read as it is for the check to find"
 TEST_CASE("an import whose answer is lost is not sent again and an older certificate stays away") {
   Flow flow;
   flow.settings.import_label = "sub-key";
-  flow.make_ca();
+  // First: what is imported afterwards must not be older than the certificate that is there.
   flow.rig.command("tsb create-ca --label sub-key --no-approval");
+  flow.make_ca();
   flow.rig.command("fault --kind drop-after --method POST --path /v1/certificate/import");
   const Issued issued{flow.ca->der, {}};
   CHECK_THROWS_AS(flow.provider().confirm(flow.call(), issued), Error);
@@ -124,8 +125,9 @@ TEST_CASE("an import whose answer is lost is not sent again and an older certifi
 TEST_CASE("the certificate is attached to its key at the TSB") {
   Flow flow;
   flow.settings.import_label = "sub-key";
-  flow.make_ca();
+  // First: what is imported afterwards must not be older than the certificate that is there.
   flow.rig.command("tsb create-ca --label sub-key --no-approval");
+  flow.make_ca();
   // Where nothing tells whose key it is, the TSB overwrites.
   flow.provider().confirm(flow.call(), {flow.ca->der, {}});
   CHECK(flow.rig.count("POST /v1/certificate/import/plain 200") == 1);

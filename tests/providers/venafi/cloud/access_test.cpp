@@ -62,6 +62,7 @@ TEST_CASE("a key that is not registered, and an account that is not there, are d
   const Error wrong = error_of(flow);
   CHECK(wrong.kind() == ErrorKind::denied);
   CHECK(wrong.message().find("token_signature_verification_error") != std::string::npos);
+  CHECK(wrong.hint().find("the one that is registered there") != std::string::npos);
   flow.use(service_account(flow, signer, "nobody"));
   CHECK(error_of(flow).message().find("unknown service account") != std::string::npos);
 }

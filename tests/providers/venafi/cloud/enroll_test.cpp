@@ -72,7 +72,8 @@ TEST_CASE("approvers are shown until they have approved, from here too") {
   // alice and bob have credentials of their own.
   for (const char* user : {"alice", "bob"}) {
     VenafiProvider desk(flow.settings, flow.client(flow.key_of(user)), flow.clock);
-    CHECK(desk.standing(flow.submission.reference, std::chrono::seconds{20}).standing == Standing::awaiting_approval);
+    CHECK(desk.standing(flow.submission.reference, flow.draft.csr, std::chrono::seconds{20}).standing ==
+          Standing::awaiting_approval);
     desk.decide(flow.submission.reference, ApprovalAuthority::Decision::approve, "fine", std::chrono::seconds{20});
     if (std::string(user) == "alice") CHECK(flow.poll().progress.quorum == "1 of 2 approvals");
   }
@@ -97,8 +98,18 @@ TEST_CASE("one rejection ends a request at once, with who and why") {
   flow.rig.command("venafi reject --id " + flow.submission.reference.str() + " --by bob --reason 'not ours'");
   const Report report = flow.poll();
   CHECK(report.standing == Standing::rejected);
-  CHECK(report.by == flow.rig.about().at("users").at("bob").as_string());
+  CHECK(report.by == "user " + flow.rig.about().at("users").at("bob").as_string());
   CHECK(report.message == "not ours");
+}
+
+TEST_CASE("a request that nobody approves in time expires") {
+  Flow flow("Approval");
+  flow.submit();
+  flow.rig.command("clock --advance 8d");
+  const Report report = flow.poll();
+  CHECK(report.standing == Standing::expired);
+  CHECK(report.provider_status == "REJECTED_APPROVAL");
+  CHECK(report.message == "nobody approved it in time");
 }
 
 TEST_CASE("nobody approves his own request, and a decision is final") {

@@ -1,0 +1,99 @@
+#include "base/error.h"
+#include "base/log.h"
+#include "providers/digicert/certificates.h"
+#include "providers/digicert/provider.h"
+#include "x509/csr.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+// Making the certificate and its chain of what the service handed out.
+namespace hsmbridge::digicert {
+
+using namespace workflow;
+
+namespace {
+
+// What was handed out, from the whole body; from the certificate alone where a person brought it.
+CertificateAnswer answer_in(const Handout& handout) {
+  try {
+    CertificateAnswer answer = certificate_answer_from(as_text(handout.raw));
+    if (!answer.certificate.empty()) return answer;
+  } catch (const Error&) {
+    // no body of this service
+  }
+  CertificateAnswer answer;
+  answer.certificate = hsmbridge::to_text(handout.result);
+  return answer;
+}
+
+constexpr std::size_t kMostCertificates = 100;
+
+std::vector<x509::Certificate> parsed(const std::vector<Bytes>& ders) {
+  if (ders.size() > kMostCertificates)
+    throw Error(ErrorKind::corrupt, fmt::format("DigiCert handed out {} certificates for one", ders.size()));
+  std::vector<x509::Certificate> certificates;
+  try {
+    for (const Bytes& der : ders) certificates.push_back(x509::parse_certificate(der));
+  } catch (const Error& error) {
+    throw Error(ErrorKind::corrupt, "a certificate that DigiCert handed out cannot be read: " + error.message());
+  }
+  return certificates;
+}
+
+template <class T>
+void append(std::vector<T>& to, std::vector<T> more) {
+  for (T& one : more) to.push_back(std::move(one));
+}
+
+}  // namespace
+
+// Every certificate of GET …/additional-formats, or of the issuer that the profile shows, whatever their order. Throws
+// unavailable; any other trouble means that there are none: the check of the certificate says whether the chain is
+// enough.
+std::vector<x509::Certificate> DigicertProvider::issuers_from(IssuersIn where, const std::string& name,
+                                                              Duration limit) {
+  try {
+    std::vector<Bytes> ders;
+    const auto add = [&](const std::string& text) { append(ders, certificates_in(text)); };
+    if (where == IssuersIn::formats) {
+      const AdditionalFormats formats = client_->additional_formats(name, limit);
+      for (const std::string& text : formats.chain) add(text);
+      if (!formats.pkcs7.empty()) add(formats.pkcs7);
+    } else {
+      for (const std::string& text : profile(name, Freshness::any, limit).issuer_chain) add(text);
+    }
+    return parsed(ders);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::unavailable) throw;
+    log::warning(fmt::format("provider {}: the chain of {} {} cannot be had: {}", settings_.name,
+                             where == IssuersIn::formats ? "certificate" : "profile", name, error.message()));
+    return {};
+  }
+}
+
+Issued DigicertProvider::read(const ProviderCall& call, const Handout& handout) {
+  const CertificateAnswer answer = answer_in(handout);
+  std::vector<x509::Certificate> all = parsed(certificates_of(answer));
+  const Bytes spki = call.draft.csr.empty() ? Bytes{} : x509::parse_csr(call.draft.csr).spki;
+  const std::size_t at = leaf_among(all, spki, answer.serial);
+  const x509::Certificate leaf = std::move(all[at]);
+  all.erase(all.begin() + static_cast<std::ptrdiff_t>(at));
+  const std::string serial = serial_text(leaf.serial());
+  if (!answer.serial.empty() && !same_serial(answer.serial, serial))
+    throw Error(ErrorKind::corrupt,
+                fmt::format("DigiCert handed out certificate {} under the serial number {}", serial, answer.serial));
+  if (call.order.predecessor && equal(leaf.der, call.order.predecessor->der))
+    throw Error(ErrorKind::corrupt,
+                fmt::format("DigiCert handed out certificate {}, which is the one that was to be replaced", serial));
+  append(all, chain_);
+  const auto complete = [&](IssuersIn where, const std::string& name) {
+    if (!reaches_a_root(leaf, all)) append(all, issuers_from(where, name, call.time_limit / 2));
+  };
+  complete(IssuersIn::formats, answer.serial.empty() ? serial : answer.serial);
+  complete(IssuersIn::profile, pinned_for(call).profile);
+  return {leaf.der, chain_from(leaf, all)};
+}
+
+}  // namespace hsmbridge::digicert

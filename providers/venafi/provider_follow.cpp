@@ -1,0 +1,185 @@
+// What becomes of a request of VenafiProvider, and its certificate.
+#include "base/error.h"
+#include "base/log.h"
+#include "providers/venafi/progress.h"
+#include "providers/venafi/provider.h"
+#include "providers/venafi/provider_report.h"
+#include "x509/certificate.h"
+#include "x509/csr.h"
+#include "x509/name.h"
+#include "x509/pem.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace hsmbridge::venafi {
+namespace {
+
+using namespace workflow;
+
+// Of certificates that are asked for one by one; no authority has more above it.
+constexpr std::size_t kLongestChain = 10;
+
+const Submission& submission_of(const ProviderCall& call) {
+  if (call.submission == nullptr || call.submission->reference.empty())
+    throw Error(ErrorKind::internal, "the service was asked about a request without its id");
+  return *call.submission;
+}
+
+// The leaf, wherever it stands: the one with the key of our request; where none has it, whichever issued no other.
+std::size_t leaf_of(const std::vector<x509::Certificate>& certificates, const Bytes& spki) {
+  for (std::size_t i = 0; i < certificates.size(); ++i)
+    if (certificates[i].spki() == spki) return i;
+  for (std::size_t i = 0; i < certificates.size(); ++i) {
+    const bool issues = std::any_of(certificates.begin(), certificates.end(), [&](const x509::Certificate& other) {
+      return &other != &certificates[i] && other.issuer() == certificates[i].subject();
+    });
+    if (!issues) return i;
+  }
+  return 0;
+}
+
+}  // namespace
+
+void VenafiProvider::add_approvals(const std::string& id, Report& report, Duration limit) {
+  try {
+    const std::optional<ApprovalRequest> approval = client_->approval(id, limit);
+    if (!approval) {
+      report.progress.note = "the service does not say who must approve";
+      return;
+    }
+    if (!approval->entity.empty() && !same_id(approval->entity, id))
+      throw Error(ErrorKind::corrupt,
+                  fmt::format("the service was asked about the approval of {} and answered about {}", id,
+                              x509::printable(approval->entity)));
+    report.progress = venafi::progress_of(*approval, settings_.people);
+    if (report.standing == Standing::rejected) {
+      const Refused refused = refused_by(*approval, settings_.people);
+      report.by = refused.by;
+      if (!refused.why.empty()) report.message = refused.why;
+      if (refused.expired) report.standing = Standing::expired;
+    }
+  } catch (const Error& error) {
+    // Who may order need not be somebody who may see the approvers: the status itself is what counts.
+    log::debug(fmt::format("provider {}: the approvers of {} are not shown: {}", settings_.name, id, error.message()));
+    report.progress.note = error.kind() == ErrorKind::denied || error.kind() == ErrorKind::refused
+                               ? "who must approve is not shown to these credentials"
+                               : "who must approve could not be read";
+  }
+}
+
+Report VenafiProvider::status(const ProviderCall& call) {
+  const Submission& submission = submission_of(call);
+  const Status answer = client_->request(submission.reference.str(), call.time_limit / 2);
+  if (!answer.request) {
+    Report report;
+    report.standing = Standing::gone;
+    report.provider_status = "unknown there";
+    report.message = answer.unknown_why;
+    return report;
+  }
+  const CertificateRequest& now = *answer.request;
+  must_be_about(now, submission.reference);
+  Report report = report_with(now, state_from(submission.provider_state));
+  report.reference = {};
+  report.retry_after = answer.retry_after;
+  if (is_approval_status(now.status)) add_approvals(now.id, report, call.time_limit / 2);
+  return report;
+}
+
+Report VenafiProvider::poll(const ProviderCall& call) {
+  return call.order.kind == Kind::revoke ? revocation(call.order, call.time_limit) : status(call);
+}
+
+// Issued, and not to be had: the inventory is some seconds behind. For a while that is waited for; then it is a fact
+// that a person should look at.
+Report VenafiProvider::not_there_yet(const ProviderCall& call, Report report, State state,
+                                     const std::string& why) const {
+  report.standing = Standing::ready;
+  report.provider_status =
+      state.certificates.empty() ? "ISSUED, but not which certificate" : "ISSUED, but not in the inventory yet";
+  report.message = why;
+  if (!state.missing_since) state.missing_since = call.now;
+  if (call.now - *state.missing_since >= settings_.inventory_lag) {
+    report.standing = Standing::gone;
+    report.message = fmt::format("issued, and for {} not in the service's inventory: {}",
+                                 hsmbridge::spoken(call.now - *state.missing_since), why);
+  }
+  report.provider_state = to_text(state);
+  return report;
+}
+
+Report VenafiProvider::retrieve(const ProviderCall& call) {
+  const Submission& submission = submission_of(call);
+  State state = state_from(submission.provider_state);
+  Report report;
+  report.provider_status = "ISSUED";
+  if (state.certificates.empty()) {
+    report = status(call);
+    if (report.standing != Standing::ready) return report;
+    state = state_from(report.provider_state);
+    if (state.certificates.empty()) {
+      const std::string why = report.message;
+      return not_there_yet(call, std::move(report), std::move(state), why);
+    }
+  }
+  const Contents contents =
+      client_->contents(state.certificates.front(), Client::ChainOrder::leaf_first, call.time_limit / 2);
+  if (!contents.missing.empty()) return not_there_yet(call, std::move(report), std::move(state), contents.missing);
+  if (contents.body.find("-----BEGIN CERTIFICATE-----") == std::string::npos) {
+    if (is_html("", contents.body))
+      throw Error(ErrorKind::unavailable, "an HTML page (of a proxy?) came in place of the certificate");
+    return not_there_yet(call, std::move(report), std::move(state),
+                         "an answer without a certificate came in place of the certificate");
+  }
+  state.missing_since.reset();
+  report.standing = Standing::handed_out;
+  report.message.clear();
+  report.provider_state = to_text(state);
+  report.handout = Handout{Handout::Content::certificate, to_bytes(contents.body), to_bytes(contents.body)};
+  return report;
+}
+
+CancelAnswer VenafiProvider::cancel(const ProviderCall& call) {
+  if (call.order.kind == Kind::revoke)
+    return CancelNotPossible{"a revocation that was sent to the service cannot be taken back"};
+  return CancelNotPossible{
+      "the service has no call that cancels a request: an approver can reject it there; a certificate that still comes "
+      "is checked and kept, and not installed"};
+}
+
+Issued VenafiProvider::read(const ProviderCall& call, const Handout& handout) {
+  std::vector<x509::Certificate> certificates;
+  try {
+    for (const Bytes& der : x509::read_certificates(handout.result))
+      certificates.push_back(x509::parse_certificate(der));
+  } catch (const Error& error) {
+    throw Error(ErrorKind::corrupt, "what the service handed out is no certificate: " + error.message());
+  }
+  // Whatever order was asked for: root first was seen too.
+  const std::size_t leaf = leaf_of(certificates, x509::parse_csr(call.draft.csr).spki);
+  Issued issued;
+  issued.certificate = certificates[leaf].der;
+  for (std::size_t i = 0; i < certificates.size(); ++i)
+    if (i != leaf) issued.chain.push_back(certificates[i].der);
+  if (!issued.chain.empty() || call.submission == nullptr) return issued;
+  // It came without its chain: the request told the ids of the authorities' certificates.
+  const State state = state_from(call.submission->provider_state);
+  const std::size_t end = std::min(state.certificates.size(), kLongestChain);
+  for (std::size_t i = 1; i < end; ++i) {
+    try {
+      const Contents contents = client_->contents(state.certificates[i], Client::ChainOrder::leaf_only,
+                                                  call.time_limit / static_cast<int>(end));
+      if (!contents.missing.empty()) continue;
+      for (Bytes& der : x509::read_certificates(as_bytes(contents.body))) issued.chain.push_back(std::move(der));
+    } catch (const Error& error) {
+      // Worth another try; anything else leaves the check of the chain to say what is missing.
+      if (error.kind() == ErrorKind::unavailable) throw;
+    }
+  }
+  return issued;
+}
+
+}  // namespace hsmbridge::venafi

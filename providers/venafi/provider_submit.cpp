@@ -1,0 +1,74 @@
+// Submission and its look-up by VenafiProvider.
+#include "base/error.h"
+#include "providers/venafi/look_up.h"
+#include "providers/venafi/provider.h"
+#include "providers/venafi/provider_report.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace hsmbridge::venafi {
+
+using namespace workflow;
+
+SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
+  if (call.order.kind == Kind::revoke) return submit_revocation(call);
+  // Everything before the one POST: whatever fails here, nothing was sent.
+  std::string text;
+  State state;
+  const Duration begin = clock_.since_boot();
+  try {
+    const Place here = place(call.time_limit / 4);
+    text = text_of(new_request(call, here));
+    state.application = here.application;
+    state.issuing_template = here.issuing_template;
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::internal)
+      return NotAccepted{error, std::nullopt};
+    return RefusedForGood{error};
+  }
+  const Duration left = call.time_limit - (clock_.since_boot() - begin);
+  Verdict verdict = [&]() -> Verdict {
+    try {
+      return client_->submit(text, left, call.call_until);
+    } catch (const Error& error) {
+      // Credentials are fetched before a byte leaves; a transport reports its own trouble without throwing.
+      if (error.kind() == ErrorKind::internal) return OutcomeUnknown{error.message()};
+      if (error.kind() == ErrorKind::denied) return RefusedForGood{error};
+      return NotAccepted{error, std::nullopt};
+    }
+  }();
+  if (auto* refused = std::get_if<RefusedForGood>(&verdict)) return std::move(*refused);
+  if (auto* again = std::get_if<NotAccepted>(&verdict)) return std::move(*again);
+  if (auto* unknown = std::get_if<OutcomeUnknown>(&verdict)) return std::move(*unknown);
+  return Accepted{report_with(std::get<Taken>(verdict).request, std::move(state))};
+}
+
+LookUpAnswer VenafiProvider::look_up(const ProviderCall& call) {
+  if (call.order.kind == Kind::revoke) return look_up_revocation(call);
+  const Place here = [&]() -> Place {
+    try {
+      return place(call.time_limit / 4);
+    } catch (const Error& error) {
+      // The zone may be gone since it was sent: it would narrow the search, and no more.
+      if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::denied) throw;
+      return {};
+    }
+  }();
+  ProviderCall rest = call;
+  rest.time_limit = call.time_limit * 3 / 4;
+  LookedUp looked = look_up_request(*client_, {rest, here.application});
+  if (looked.absent) return Absent{};
+  if (!looked.found)
+    return CannotTell{
+        fmt::format("{}; look for the tag {} among the service's certificate requests, then "
+                    "`hsmbridge request resolve ID --reference REQUESTID` or --not-there",
+                    looked.why, tag_of(call))};
+  State state;
+  state.application = here.application;
+  state.issuing_template = here.issuing_template;
+  return Found{report_with(*looked.found, std::move(state))};
+}
+
+}  // namespace hsmbridge::venafi

@@ -1,0 +1,95 @@
+#include "service/resolve.h"
+
+#include "base/error.h"
+#include "workflow/provider.h"
+#include "x509/certificate.h"
+#include "x509/pem.h"
+#include "x509/spki.h"
+
+#include <fmt/core.h>
+
+#include <utility>
+
+namespace hsmbridge::service {
+namespace {
+
+// How long a person waits for the provider.
+constexpr Duration kLimit = std::chrono::minutes{1};
+
+const workflow::Key& key_of(const workflow::Record& record) {
+  const auto* key = workflow::key_of(record.state);
+  if (key == nullptr || key->spki.empty()) {
+    throw Error{ErrorKind::conflict, fmt::format("request {} has no key yet that a certificate could be compared with",
+                                                 record.order.id.str())};
+  }
+  return *key;
+}
+
+bool is_for(const workflow::Key& key, const x509::Certificate& certificate) {
+  return x509::spki_hash(certificate.spki()) == key.spki;
+}
+
+std::string described(const x509::Certificate& certificate) {
+  return fmt::format("{} of {}", x509::serial_text(certificate.serial()), certificate.subject().to_string());
+}
+
+Error another_key(const workflow::Record& record, const x509::Certificate& certificate) {
+  const auto& key = key_of(record);
+  return Error{ErrorKind::conflict,
+               fmt::format("certificate {} is for another key than request {}: nothing was changed",
+                           described(certificate), record.order.id.str())}
+      .with("key of the certificate", x509::spki_hash(certificate.spki()).str())
+      .with("key of the request", key.spki.str());
+}
+
+}  // namespace
+
+ProviderReference proved_by_serial(World& world, const workflow::Record& record, const std::string& serial,
+                                   Instant now) {
+  const auto& order = record.order;
+  const auto provider = world.provider(order.provider);
+  auto* finder = dynamic_cast<workflow::SerialLookUp*>(provider.get());
+  if (finder == nullptr || !workflow::needs_key(order)) {
+    throw Error{ErrorKind::invalid_input,
+                finder == nullptr ? fmt::format("provider {} ({}) looks no certificate up by its serial number",
+                                                order.provider, provider->type())
+                                  : fmt::format("request {} is a revocation: it brings no certificate", order.id.str())}
+        .hint(finder == nullptr ? "give --certificate FILE, or --reference with the provider's own name of the request"
+                                : "give --done when it took effect");
+  }
+  const auto& key = key_of(record);
+  const auto* draft = workflow::draft_of(record.state);
+  const auto* submission = workflow::submission_of(record.state);
+  const workflow::Draft none;
+  const workflow::ProviderCall call{order,
+                                    key,
+                                    draft == nullptr ? none : *draft,
+                                    submission == nullptr ? 1U : submission->attempt,
+                                    submission != nullptr && submission->is_known() ? submission : nullptr,
+                                    now,
+                                    kLimit};
+  auto report = finder->find_by_serial(call, serial);
+  if (!report.handout) {
+    const bool gone = report.standing == workflow::Standing::gone;
+    throw Error{
+        gone ? ErrorKind::not_found : ErrorKind::conflict,
+        gone ? fmt::format("provider {} knows no certificate {}: nothing was changed", order.provider, serial)
+             : fmt::format("{}: nothing was changed", report.message.empty() ? report.progress.note : report.message)};
+  }
+  const auto issued = provider->read(call, *report.handout);
+  const auto certificate = x509::parse_certificate(issued.certificate);
+  if (!is_for(key, certificate)) throw another_key(record, certificate);
+  return std::move(report.reference);
+}
+
+workflow::Handout proved_certificate(const workflow::Record& record, ByteView file) {
+  const auto& key = key_of(record);
+  const auto ders = x509::read_certificates(file);
+  for (const auto& der : ders) {
+    if (!is_for(key, x509::parse_certificate(der))) continue;
+    return {workflow::Handout::Content::certificate, der, Bytes(file.begin(), file.end())};
+  }
+  throw another_key(record, x509::parse_certificate(ders.front()));
+}
+
+}  // namespace hsmbridge::service

@@ -1,0 +1,171 @@
+#include "base/error.h"
+#include "bench.h"
+
+#include <catch2/catch.hpp>
+
+using namespace hsmbridge;
+using namespace hsmbridge::digicert;
+using namespace hsmbridge::workflow;
+using namespace std::chrono_literals;
+using test::TlmBench;
+using test::TlmPending;
+
+namespace {
+
+const std::string kNothing = TlmBench::found({});
+
+}  // namespace
+
+TEST_CASE("a pick-up names the profile that was stored") {
+  TlmPending bench;
+  const Report report = bench.poll(R"({"status":"PENDING","request_id":"r-1"})");
+  CHECK(report.standing == Standing::awaiting_approval);
+  CHECK(bench.transport->lines().back() == "POST /mpki/api/v1/certificate-pickup/r-1");
+  CHECK(bench.sent_json(0) == Json::parse(R"({"profile":{"id":"the-profile-then"}})"));
+}
+
+TEST_CASE("each status of a pick-up has a meaning, and an unknown one is recorded") {
+  struct Row {
+    const char* body;
+    Standing standing;
+    const char* status;
+  };
+  const Row rows[] = {
+      {R"({"status":"pending"})", Standing::awaiting_approval, "PENDING"},
+      {R"({"status":"PENDING_SECOND_APPROVAL"})", Standing::awaiting_approval, "PENDING_SECOND_APPROVAL"},
+      {R"({"status":"APPROVED"})", Standing::awaiting_issuance, "APPROVED"},
+      {R"({"status":"REJECTED","message":"not ours"})", Standing::rejected, "REJECTED"},
+      {R"({"status":"rejected"})", Standing::rejected, "REJECTED"},
+      {R"({"status":"EXPIRED"})", Standing::expired, "EXPIRED"},
+      {R"({"status":"CANCELED"})", Standing::cancelled, "CANCELED"},
+      {R"({"status":"FAILED"})", Standing::failed, "FAILED"},
+      {R"({"status":"ISSUED"})", Standing::unrecognised, "ISSUED"},
+      {R"({"status":"TELEPORTED"})", Standing::unrecognised, "TELEPORTED"},
+      {R"({"status":"ISSUED","certificate":"x"})", Standing::unrecognised, "ISSUED"},
+      {R"({"status":"ISSUED","serial_number":"AB"})", Standing::ready, "ISSUED"},
+      {"{}", Standing::unrecognised, "(no status)"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.body);
+    TlmPending bench;
+    const Report report = bench.poll(row.body);
+    CHECK(report.standing == row.standing);
+    CHECK(report.provider_status == row.status);
+    CHECK_FALSE(report.handout);
+  }
+  TlmPending bench;
+  CHECK(bench.poll(R"({"status":"REJECTED","message":"not ours"})").message == "not ours");
+  CHECK(bench.poll(R"({"status":"ISSUED"})").progress.note == "DigiCert says 'ISSUED' and gives no certificate");
+}
+
+TEST_CASE("an issued certificate is handed out by the pick-up, whatever its status says") {
+  for (const char* status : {"ISSUED", "issued", "PENDING", ""}) {
+    TlmPending bench;
+    const x509::Certificate certificate = bench.issue();
+    Json body = Json::parse(TlmBench::issued_body(certificate));
+    body.set("status", status);
+    const Report report = bench.poll(body.dump());
+    CHECK(report.standing == Standing::handed_out);
+    REQUIRE(report.handout);
+    CHECK(hsmbridge::to_text(report.handout->raw) == body.dump());
+    CHECK(pinned_from(report.provider_state).serial == TlmBench::serial(certificate));
+    CHECK(pinned_from(report.provider_state).profile == "the-profile-then");
+  }
+}
+
+TEST_CASE("a rejection that comes as an error is a rejection, and other errors are not") {
+  TlmPending bench;
+  const auto poll = [&](long status, const std::string& code) {
+    bench.transport->then(status, test::tlm_error(code, "some words"));
+    return bench.provider().poll(bench.call());
+  };
+  CHECK(poll(400, "request_rejected").standing == Standing::rejected);
+  CHECK(poll(400, "request_expired").standing == Standing::expired);
+  CHECK(poll(409, "ENROLLMENT_CANCELLED").standing == Standing::cancelled);
+  CHECK(poll(422, "declined").standing == Standing::rejected);
+  for (const char* code :
+       {"token_expired", "api_key_expired", "license_expired", "access_denied", "certificate_expired"})
+    CHECK_THROWS_AS(poll(400, code), Error);
+  CHECK_THROWS_AS(poll(400, "invalid_input_field"), Error);
+  CHECK_THROWS_AS(poll(403, "access_denied"), Error);
+  CHECK_THROWS_AS(poll(401, "AUTHORIZATION_ERROR"), Error);
+  CHECK_THROWS_AS(poll(500, "request_rejected"), Error);
+}
+
+TEST_CASE("a request that is gone is looked for by its key before it is called so") {
+  TlmPending bench;
+  bench.transport->then(404, test::tlm_error("resource_not_found", "no")).then(200, kNothing);
+  CHECK(bench.provider().poll(bench.call()).standing == Standing::gone);
+  const x509::Certificate ours = bench.issue();
+  bench.transport->then(404, test::tlm_error("resource_not_found", "no"))
+      .then(200, TlmBench::found({TlmBench::details(ours)}));
+  const Report report = bench.provider().poll(bench.call());
+  CHECK(report.standing == Standing::handed_out);
+  CHECK(report.message == "found by its key as certificate " + TlmBench::serial(ours));
+}
+
+TEST_CASE("a request that is gone stays gone where its certificate may not be searched for") {
+  TlmPending bench;
+  bench.transport->then(404, test::tlm_error("resource_not_found", "no"))
+      .then(403, test::tlm_error("no_access", "Not enough permissions"));
+  const Report report = bench.provider().poll(bench.call());
+  CHECK(report.standing == Standing::gone);
+  CHECK(report.message.find("Not enough permissions") != std::string::npos);
+  bench.transport->then(404, test::tlm_error("resource_not_found", "no")).then(503, "");
+  CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
+}
+
+TEST_CASE("a certificate that a pick-up calls revoked is not handed out") {
+  TlmPending bench;
+  Json body = Json::parse(TlmBench::issued_body(bench.issue()));
+  body.set("status", "REVOKED");
+  const Report report = bench.poll(body.dump());
+  CHECK(report.standing == Standing::failed);
+  CHECK_FALSE(report.handout);
+}
+
+TEST_CASE("a web server's 404 does not make a request gone") {
+  TlmPending bench;
+  bench.transport->then(404, "<html>", "text/html");
+  CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
+}
+
+TEST_CASE("a person may name a certificate by its serial number") {
+  TlmPending bench;
+  const x509::Certificate ours = bench.issue();
+  bench.submission.reference = ProviderReference("serial:" + TlmBench::serial(ours));
+  bench.submission.provider_state.clear();
+  const Report report = bench.poll(TlmBench::details(ours).dump());
+  CHECK(report.standing == Standing::handed_out);
+  bench.transport->then(404, test::tlm_error("resource_not_found", "no"));
+  CHECK(bench.provider().poll(bench.call()).standing == Standing::gone);
+  bench.transport->then(200, TlmBench::details(bench.issue()).dump());
+  CHECK_THROWS_WITH(bench.provider().poll(bench.call()), Catch::Contains("answered with"));
+}
+
+TEST_CASE("a serial number is found as people write it, and what is none is not asked for") {
+  TlmPending bench;
+  const x509::Certificate ours = bench.issue();
+  std::string typed = lower(TlmBench::serial(ours));
+  typed.insert(2, ":");
+  typed.insert(5, " ");
+  bench.transport->then(200, TlmBench::details(ours).dump());
+  const Report report = bench.provider().find_by_serial(bench.call(), typed);
+  CHECK(report.reference.str() == "serial:" + TlmBench::serial(ours));
+  CHECK(report.handout.has_value());
+  bench.transport->then(404, test::tlm_error("resource_not_found", "no"));
+  CHECK(bench.provider().find_by_serial(bench.call(), "4A").standing == Standing::gone);
+  const std::size_t before = bench.transport->sent.size();
+  for (const std::string& none : std::vector<std::string>{"", "xyz", "../hello", std::string(65, '1')})
+    CHECK_THROWS_WITH(bench.provider().find_by_serial(bench.call(), none), Catch::Contains("no serial number"));
+  CHECK(bench.transport->sent.size() == before);
+}
+
+TEST_CASE("a certificate that is revoked there is not handed out") {
+  TlmPending bench;
+  const x509::Certificate ours = bench.issue();
+  bench.submission.reference = ProviderReference("serial:" + TlmBench::serial(ours));
+  CHECK(bench.poll(TlmBench::details(ours, "revoked").dump()).standing == Standing::failed);
+  CHECK(bench.poll(TlmBench::details(ours, "suspended").dump()).standing == Standing::unrecognised);
+  CHECK(bench.poll(TlmBench::details(ours, "EXPIRED").dump()).standing == Standing::handed_out);
+}
