@@ -135,10 +135,12 @@ bool applies(const StatusChange& change, const std::string& status) {
   return change.from.empty() || std::find(change.from.begin(), change.from.end(), status) != change.from.end();
 }
 
-// A file holds one certificate, and so does the place beside a key where each replaces the one before: what was there
-// is there no more. A key of its own keeps its certificate, and what a hook did with one is not known.
-bool moves(const std::string& target, bool same_key) {
-  return target.starts_with("file:") || (target == "token" && same_key);
+// A file holds one certificate, and so does the place beside a key, unless older ones are to stay there: what was there
+// is there no more. What a hook did with one is not known.
+enum class Holds { one, one_of_a_key, many };
+Holds holds(const workflow::InstallTarget& target) {
+  if (target.name.starts_with("file:")) return Holds::one;
+  return target.name == "token" && target.detail != "keep" ? Holds::one_of_a_key : Holds::many;
 }
 
 }  // namespace
@@ -409,33 +411,44 @@ std::size_t SqliteStore::change_records(const std::vector<StatusChange>& changes
   return changed;
 }
 
-void SqliteStore::add_installed(const std::string& fingerprint, const std::string& target) {
+void SqliteStore::add_installed(const std::string& fingerprint, const workflow::InstallTarget& target) {
   const std::optional<CertificateRecord> record = certificate(fingerprint);
   if (!record) return;
-  const auto write = [this](const std::string& id, std::vector<std::string> targets) {
+  const auto write = [this](const std::string& id, const std::vector<std::string>& targets) {
     database_->query("UPDATE certificates SET installed = ? WHERE fingerprint = ?")
         .bind(Json(targets).dump())
         .bind(id)
         .run();
   };
-  if (std::find(record->installed.begin(), record->installed.end(), target) == record->installed.end()) {
+  if (std::find(record->installed.begin(), record->installed.end(), target.name) == record->installed.end()) {
     std::vector<std::string> targets = record->installed;
-    targets.push_back(target);
-    write(fingerprint, std::move(targets));
+    targets.push_back(target.name);
+    write(fingerprint, targets);
   }
-  const std::optional<CertificateRecord> before = certificate(record->predecessor);
-  if (!before || !moves(target, before->spki == record->spki)) return;
-  std::vector<std::string> left = before->installed;
-  left.erase(std::remove(left.begin(), left.end(), target), left.end());
-  if (left.size() != before->installed.size()) write(before->fingerprint, std::move(left));
+  const Holds place = holds(target);
+  if (place == Holds::many) return;
+  std::vector<std::pair<std::string, std::vector<std::string>>> others;
+  {
+    Query row = database_->query(
+        "SELECT fingerprint, installed FROM certificates WHERE fingerprint <> ?1 AND (?2 = '' OR spki = ?2) "
+        "AND instr(installed, ?3) > 0");
+    row.bind(fingerprint);
+    row.bind(place == Holds::one ? std::string{} : record->spki.str());
+    row.bind(Json(target.name).dump());
+    while (row.row()) others.emplace_back(row.text(0), read_texts(row.text(1)));
+  }
+  for (auto& [other, targets] : others) {
+    targets.erase(std::remove(targets.begin(), targets.end(), target.name), targets.end());
+    write(other, targets);
+  }
 }
 
-void SqliteStore::note_installed(const std::string& fingerprint, const std::string& target, const std::string& actor,
-                                 Instant at) {
+void SqliteStore::note_installed(const std::string& fingerprint, const workflow::InstallTarget& target,
+                                 const std::string& actor, Instant at) {
   Database::Write write(*database_);
   add_installed(fingerprint, target);
   append_leaf(audit::fact_leaf("certificate-installed",
-                               Json::object({{"certificate", fingerprint}, {"target", target}}), actor, at));
+                               Json::object({{"certificate", fingerprint}, {"target", target.name}}), actor, at));
   write.commit();
 }
 

@@ -171,14 +171,16 @@ StepResult SqliteStore::apply(const workflow::Step& step) {
   lease_until_due(step);
   if (step.certificate) put(*step.certificate, order.profile);
   if (step.key) put(*step.key);
-  follow(step);
+  follow(step, order);
   return StepResult::committed;
 }
 
 // What a step means for the records.
-void SqliteStore::follow(const workflow::Step& step) {
+void SqliteStore::follow(const workflow::Step& step, const workflow::Order& order) {
   if (const auto* done = std::get_if<workflow::TargetInstalled>(&step.event.body)) {
-    add_installed(installed_in(step.decision.next), done->target);
+    for (const workflow::InstallTarget& target : order.targets) {
+      if (target.name == done->target) add_installed(installed_in(step.decision.next), target);
+    }
   }
   for (const workflow::StatusChange& change : step.decision.records) {
     change_record(change, {step.event.actor, step.event.at, step.request.str()});

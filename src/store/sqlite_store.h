@@ -78,7 +78,7 @@ class SqliteStore final : public workflow::Store {
   std::vector<workflow::KeyRecord> replaced_keys(const std::string& profile, Instant replaced_by) override;
   std::size_t change_records(const std::vector<workflow::StatusChange>& changes, const std::string& actor,
                              Instant at) override;
-  void note_installed(const std::string& fingerprint, const std::string& target, const std::string& actor,
+  void note_installed(const std::string& fingerprint, const workflow::InstallTarget& target, const std::string& actor,
                       Instant at) override;
   void append_audit(const std::string& kind, const std::string& json, const std::string& actor, Instant at) override;
   void record_key(const workflow::KeyRecord& key, const std::string& kind, const std::string& json,
@@ -138,8 +138,8 @@ class SqliteStore final : public workflow::Store {
   std::size_t change_record(const workflow::StatusChange& change, const Cause& cause);
   std::size_t change_certificate(const workflow::StatusChange& change, const Cause& cause);
   std::size_t change_keys(const workflow::StatusChange& change, const Cause& cause);
-  void add_installed(const std::string& fingerprint, const std::string& target);
-  void follow(const workflow::Step& step);
+  void add_installed(const std::string& fingerprint, const workflow::InstallTarget& target);
+  void follow(const workflow::Step& step, const workflow::Order& order);
   // facts.cpp: leaves, PIN refusals, rates.
   void append_leaf(std::string_view data);
 

@@ -331,18 +331,20 @@ class Explainer {
     offer("hsmbridge cert show " + state.certificate.substr(0, 16));
   }
   void unresolved(const Unresolved& state) {
-    say(fmt::format("What happened cannot be known from here: {}.", state.why));
+    say(fmt::format("{}: {}.", state.handout ? "What came cannot be used" : "What happened cannot be known from here",
+                    state.why));
     text_.awaited = fmt::format("a person who looks at {}", provider());
     if (!state.submission.reference.empty()) {
       text_.awaited += fmt::format(" for {}", state.submission.reference.str());
     }
     text_.next = "Nothing until a person decides. Nothing is sent again by itself.";
     if (state.wish) text_.what_happened += given_up(*state.wish) + " Found, it is withdrawn.";
-    offer(command(id(), "resolve", "--reference REFERENCE"));
+    if (!state.handout) offer(command(id(), "resolve", "--reference REFERENCE"));
     offer(command(id(), "resolve", revokes() ? "--done --reason TEXT" : "--certificate FILE"));
     offer(command(id(), "resolve", "--look-up"));
     if (state.handout) {
-      text_.what_happened += " What came is stored; looking once more checks it again.";
+      text_.what_happened += " It is stored; looking once more checks it again.";
+      offer(command(id(), "resolve", "--reference REFERENCE"));
     } else {
       offer(command(id(), "resolve", "--not-there --reason TEXT"));
     }

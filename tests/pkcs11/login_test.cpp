@@ -1,12 +1,16 @@
 #include "base/bytes.h"
+#include "base/secret.h"
 #include "pkcs11/keys.h"
 #include "pkcs11/return_code.h"
 #include "pkcs11/token_lock.h"
+#include "pkcs11/workflow_token.h"
 #include "private_token.h"
 
 #include <p11-kit/pkcs11.h>
 
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <optional>
 
 using namespace hsmbridge;
 using namespace hsmbridge::pkcs11;
@@ -415,6 +419,50 @@ TEST_CASE("a token without a PIN source says so") {
   const Error error = error_of([&] { list_keys(*token); });
   CHECK(error.kind() == ErrorKind::denied);
   CHECK(error.message() == "token web wants a login, and no PIN is configured");
+}
+
+TEST_CASE("a PIN that cannot be had makes a request wait, and a command say exactly why") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  std::string pin;
+  std::optional<Error> trouble;
+  auto access = mine.access();
+  access.pin = PinSource::from("file:/run/web.pin", [&] {
+    if (trouble) throw Error(*trouble);
+    return Secret(std::string(pin));
+  });
+  WorkflowToken token(
+      "web", [&] { return Token::open(access, mine.refusals); }, std::chrono::seconds{30}, 1);
+  const workflow::KeyWish wish{workflow::KeyWish::Source::make, "new", "ec:P-256", "0a0b"};
+  for (const ErrorKind kind : {ErrorKind::not_found, ErrorKind::invalid_input, ErrorKind::denied}) {
+    trouble = Error{kind, "no PIN today"}.hint("write it");
+    INFO(to_string(kind));
+    const Error later = error_of([&] { token.ensure_key(wish); });
+    CHECK(later.kind() == ErrorKind::unavailable);
+    CHECK(later.message() == "no PIN today");
+    CHECK(later.hint() == "write it");
+    CHECK(error_of([&] { list_keys(*Token::open(access, mine.refusals)); }).kind() == kind);
+  }
+  trouble.reset();
+  CHECK(error_of([&] { token.ensure_key(wish); }).kind() == ErrorKind::unavailable);  // empty
+  CHECK(faults.calls("C_Login") == 0);
+  // A PIN that is there and wrong is not waited for.
+  pin = "wrong";
+  CHECK(error_of([&] { token.ensure_key(wish); }).kind() == ErrorKind::denied);
+  CHECK(faults.calls("C_Login") == 1);
+}
+
+TEST_CASE("the request goes on as soon as the PIN can be read") {
+  PrivateToken mine;
+  auto pin = std::string();
+  auto access = mine.access();
+  access.pin = PinSource::from("file:/run/web.pin", [&] { return Secret(std::string(pin)); });
+  WorkflowToken token(
+      "web", [&] { return Token::open(access, mine.refusals); }, std::chrono::seconds{30}, 1);
+  const workflow::KeyWish wish{workflow::KeyWish::Source::make, "new", "ec:P-256", "0a0b"};
+  CHECK(error_of([&] { token.ensure_key(wish); }).kind() == ErrorKind::unavailable);
+  pin = PrivateToken::kPin;
+  CHECK(token.ensure_key(wish).label == "new");
 }
 
 TEST_CASE("a protected PIN is refused on a token without a pad and passed as nothing on one that has it") {

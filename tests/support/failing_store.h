@@ -110,7 +110,7 @@ class FailingStore final : public workflow::Store {
                              Instant at) override {
     return write([&] { return store_->change_records(changes, actor, at); });
   }
-  void note_installed(const std::string& fingerprint, const std::string& target, const std::string& actor,
+  void note_installed(const std::string& fingerprint, const workflow::InstallTarget& target, const std::string& actor,
                       Instant at) override {
     write([&] {
       store_->note_installed(fingerprint, target, actor, at);

@@ -74,7 +74,7 @@ std::string one_of(const std::string& names) {
 std::string places_text(const workflow::CertificateRecord& record) {
   std::string text;
   for (const auto& target : record.installed) text += (text.empty() ? "" : ", ") + target;
-  return text.empty() ? "not installed" : "in " + text;
+  return text.empty() ? "not installed" : text;
 }
 
 std::string list_text(const service::CertificateList& list, Instant now) {
@@ -96,7 +96,8 @@ std::string list_text(const service::CertificateList& list, Instant now) {
     begin = end + 1;
     if (line == 0) continue;
     const auto& row = list.rows[line - 1];
-    const auto below = fmt::format("{}  {}/{}  {}", row.provider, row.token, row.key, places_text(row.record));
+    const auto below = fmt::format("{}  {}/{}  {}{}", row.provider, row.token, row.key,
+                                   row.record.installed.empty() ? "" : "in ", places_text(row.record));
     text += below_row + commandline::wrapped(safe(below), kWidth - below_row.size(), below_row.size()) + "\n";
     if (row.renewal.failed) {
       text += fmt::format("{}renewal {} brought nothing: request explain {}\n", below_row, row.renewal.failed->str(),
@@ -445,7 +446,7 @@ std::string record_text(Invocation& invocation, const workflow::CertificateRecor
              fmt::format("request {} at {}, profile {}", record.request.str(), safe(row.provider), safe(row.profile)));
   fields.add("Reference", safe(record.reference.str()));
   fields.add("Key", safe(row.token + "/" + row.key + (row.key_status.empty() ? "" : ", " + row.key_status)));
-  fields.add("Placed", safe(places_text(record)));
+  fields.add("Places", safe(places_text(record)));
   fields.add("Renews", record.predecessor);
   const auto& renewal = row.renewal;
   fields.add("Renewal", renewal.done   ? "done by request " + renewal.done->str()
@@ -489,7 +490,8 @@ std::vector<Command> certificate_life_commands() {
        renew,
        kOutcomes,
        "Names, targets, provider, profile and token are those of the request that brought\n"
-       "the certificate. A certificate has one open renewal. Once the new certificate is\n"
+       "the certificate. A certificate has one open renewal. After one that brought\n"
+       "nothing, the next one uses the key that it made. Once the new certificate is\n"
        "installed everywhere the old one is superseded; it stays valid until its end.\n"},
       {"cert",
        "revoke",

@@ -71,7 +71,7 @@ void place_at(const Placing& placing, const workflow::InstallTarget& target) {
                                         placing.record.stored_at};
   service::install_certificate(placing.wiring, {placing.request.order, key, none, &submission, 1}, target,
                                placing.record, now, kTimeLimit);
-  placing.store.note_installed(placing.record.fingerprint, target.name, service::actor_of_process(), now);
+  placing.store.note_installed(placing.record.fingerprint, target, service::actor_of_process(), now);
 }
 
 std::vector<workflow::InstallTarget> targets_of(const Arguments& arguments, const workflow::Order& order) {

@@ -2,33 +2,30 @@
 
 #include "base/error.h"
 #include "config/settings.h"
+#include "service/certificates.h"
 #include "tools/hsmbridge/wiring.h"
 
 #include <fmt/core.h>
 
-#include <utility>
-#include <vector>
+#include <algorithm>
+#include <cctype>
 
 namespace hsmbridge::cli {
 
 std::optional<workflow::CertificateRecord> stored_certificate(Invocation& invocation, const std::string& name) {
-  constexpr std::size_t kLeast = 8;
-  if (name.size() < kLeast || name.find_first_not_of("0123456789abcdef") != std::string::npos) return std::nullopt;
+  constexpr std::size_t kLeast = 4;
+  const auto fits = [](unsigned char c) { return std::isalnum(c) != 0 || c == ':'; };
+  if (name.size() < kLeast || !std::all_of(name.begin(), name.end(), fits)) return std::nullopt;
   if (!config::find_file(invocation.config)) return std::nullopt;
   const auto wiring = Wiring::open(invocation.config);
   if (!wiring->settings().store.path) return std::nullopt;
-  std::vector<workflow::CertificateRecord> found;
-  for (auto& record : wiring->store()->certificates()) {
-    if (record.fingerprint.starts_with(name)) found.push_back(std::move(record));
+  try {
+    return service::find_certificate(*wiring->store(), name);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    throw Error{ErrorKind::not_found, fmt::format("there is no file {}, and {}", name, error.message())}.hint(
+        error.hint());
   }
-  if (found.size() == 1) return std::move(found.front());
-  if (found.empty()) {
-    throw Error{ErrorKind::not_found,
-                fmt::format("there is no file {} and no stored certificate of that SHA-256", name)};
-  }
-  Error error{ErrorKind::ambiguous, fmt::format("{} stored certificates begin with {}", found.size(), name)};
-  for (const auto& record : found) error.with("candidate", record.fingerprint + " " + record.subject);
-  throw error.hint("type more of the SHA-256");
 }
 
 }  // namespace hsmbridge::cli

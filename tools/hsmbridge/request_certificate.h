@@ -8,8 +8,8 @@
 
 namespace hsmbridge::cli {
 
-// The stored certificate whose SHA-256 begins with `name` (at least 8 hex digits); nothing when `name` is no such text,
-// or no store is configured. Throws not_found, ambiguous.
+// The stored certificate that service::find_certificate finds under this name; nothing when it can be no such name, or
+// no store is configured. Throws not_found, ambiguous.
 std::optional<workflow::CertificateRecord> stored_certificate(Invocation& invocation, const std::string& name);
 
 }  // namespace hsmbridge::cli

@@ -215,6 +215,11 @@ TEST_CASE("the list fits a terminal and filters") {
   CHECK(shown.status == 0);
   CHECK(shown.out.find("Status:") != std::string::npos);
   CHECK(shown.out.find("web/web") != std::string::npos);
+  // By the request that brought it, too.
+  const auto by = row_of(listed(bench), one).at("request").as_string();
+  CHECK(bench.run({"cert", "show", by}).out == shown.out);
+  CHECK(bench.run({"cert", "show", "no-such.pem"}).err.find("no-such.pem") != std::string::npos);
+  CHECK(bench.run({"cert", "show", "ffffffffffff"}).err.find("there is no file ffffffffffff") != std::string::npos);
 }
 
 TEST_CASE("the daemon renews what is due, once, and says so") {
@@ -245,6 +250,9 @@ TEST_CASE("a provider without revocation is told before anything is written") {
   CHECK(refused.err.find("provider tsb (securosys-tsb) revokes nothing") != std::string::npos);
   CHECK(refused.err.find("cert renew " + one.substr(0, 12)) != std::string::npos);
   CHECK(bench.run({"cert", "revoke", one}).status == 2);
+  const auto short_one = bench.run({"cert", "revoke", one.substr(0, 7), "--reason", "superseded", "--yes"});
+  CHECK(short_one.status == 2);
+  CHECK(short_one.err.find("at least 8 digits") != std::string::npos);
   const auto wrong = bench.run({"cert", "revoke", one, "--reason", "boredom"});
   CHECK(wrong.status == 2);
   CHECK(wrong.err.find("keyCompromise") != std::string::npos);
@@ -282,6 +290,12 @@ TEST_CASE("a certificate is installed at any time, in every form of file") {
   CHECK(mixed.out.find("installed  token") != std::string::npos);
   CHECK(bench.cli().read("notes.txt") == "mine\n");
   CHECK(bench.run({"cert", "install", "ffffffffffff"}).status == 1);
+  // An older one takes the place of the newer one only when that is said.
+  REQUIRE(bench.run({"cert", "renew", one, "--same-key", "--wait", "--timeout", "30s"}).status == 0);
+  const auto older = bench.run({"cert", "install", one, "--to", "file:" + path("full.pem")});
+  CHECK(older.status == 4);
+  CHECK(older.err.find("--force") != std::string::npos);
+  CHECK(bench.run({"cert", "install", one, "--to", "file:" + path("full.pem"), "--force"}).status == 0);
 }
 
 TEST_CASE("a certificate is exported as PEM, DER and PKCS7") {

@@ -298,8 +298,8 @@ TEST_CASE_METHOD(Fixture, "a key that is used again keeps its kind and what is k
 
 TEST_CASE_METHOD(Fixture, "what a person installs is recorded and audited") {
   bring(first(), "aa11", "5b01");
-  store->note_installed("aa11", "file:/y.pem", "uid:ann", clock.now());
-  store->note_installed("aa11", "file:/y.pem", "uid:ann", clock.now());
+  store->note_installed("aa11", {"file:/y.pem", "/y.pem"}, "uid:ann", clock.now());
+  store->note_installed("aa11", {"file:/y.pem", "/y.pem"}, "uid:ann", clock.now());
   CHECK(store->certificate("aa11").value().installed == Names{"file:/y.pem"});
   CHECK(facts("certificate-installed") == Names{">file:/y.pem", ">file:/y.pem"});
 }
@@ -404,4 +404,22 @@ TEST_CASE_METHOD(Fixture, "a damaged certificate hides no other one, and none is
   REQUIRE(left.size() == 1);
   CHECK(left[0].fingerprint == "bb22");
   CHECK_THROWS_AS(store->certificate("aa11"), Error);
+}
+
+TEST_CASE_METHOD(Fixture, "a certificate is said to be where nothing took its place since") {
+  bring(first(), "aa11", "5b01");
+  install_all(first());
+  // Of another name, in the same file, and with the same key beside it, which is to keep both.
+  Order other = first();
+  other.id = RequestId{"0A1B2C3D4E5F6G7N"};
+  other.key = {KeyWish::Source::use, "id=00", "", first().key.cka_id};
+  other.targets = {{"token", "keep"}, {"file:/x.pem", "/x.pem"}, {"hook:a", "a"}};
+  bring(other, "cc33", "5b01");
+  install_all(other);
+  CHECK(store->certificate("aa11").value().installed == Names{"token"});
+  CHECK(store->certificate("cc33").value().installed == Names{"token", "file:/x.pem", "hook:a"});
+  store->note_installed("aa11", {"hook:a", "a"}, "uid:ann", clock.now());
+  store->note_installed("aa11", {"token", ""}, "uid:ann", clock.now());
+  CHECK(store->certificate("aa11").value().installed == Names{"token", "hook:a"});
+  CHECK(store->certificate("cc33").value().installed == Names{"file:/x.pem", "hook:a"});
 }
