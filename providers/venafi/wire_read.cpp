@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace hsmbridge::venafi {
 namespace {
@@ -27,7 +28,7 @@ auto reading(std::string_view what, std::string_view body, Read read, Holds hold
     Error no_json(ErrorKind::unavailable,
                   fmt::format("the service's answer ({}) is no JSON: {}", what, error.message()));
     if (holds == Holds::facts) no_json.with("begins", x509::printable(body.substr(0, 60)));
-    throw no_json;
+    throw Error(std::move(no_json));
   }
   try {
     return read(json);
