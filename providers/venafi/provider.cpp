@@ -239,7 +239,7 @@ std::vector<std::string> VenafiProvider::test() {
   if (const auto unusable = obstacles(here.rules); !unusable.empty()) {
     Error error(ErrorKind::refused, "nothing can be ordered there: " + unusable.front());
     for (const std::string& line : learnt) error.with("learnt", line);
-    throw error;
+    throw Error(std::move(error));
   }
   return learnt;
 }

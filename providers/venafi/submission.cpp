@@ -118,7 +118,7 @@ const HttpAnswer& success(std::string_view what, const Exchange& exchange, Reade
     return fail(ErrorKind::unavailable);
   }();
   if (answer.retry_after) error.with("retry-after", duration_text(*answer.retry_after));
-  throw error;
+  throw Error(std::move(error));
 }
 
 }  // namespace
@@ -157,8 +157,8 @@ CertificateRequest decision_of(std::string_view what, const Exchange& exchange) 
         .hint("look at the request again before deciding once more: a decision is final there");
   };
   if (auto trouble = trouble_of(what, exchange)) {
-    if (auto* not_accepted = std::get_if<NotAccepted>(&*trouble)) throw not_accepted->error;
-    if (auto* refused = std::get_if<RefusedForGood>(&*trouble)) throw refused->error;
+    if (auto* not_accepted = std::get_if<NotAccepted>(&*trouble)) throw Error(std::move(not_accepted->error));
+    if (auto* refused = std::get_if<RefusedForGood>(&*trouble)) throw Error(std::move(refused->error));
     throw unknown(std::get<OutcomeUnknown>(*trouble).why);
   }
   const auto& answer = std::get<HttpAnswer>(exchange);

@@ -1,11 +1,12 @@
 #include "base/error.h"
 #include "providers/venafi/wire.h"
+#include "providers/venafi/wire_fields.h"
 #include "x509/name.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+#include <utility>
 
 namespace hsmbridge::venafi {
 namespace {
@@ -27,19 +28,13 @@ auto reading(std::string_view what, std::string_view body, Read read, Holds hold
     Error no_json(ErrorKind::unavailable,
                   fmt::format("the service's answer ({}) is no JSON: {}", what, error.message()));
     if (holds == Holds::facts) no_json.with("begins", x509::printable(body.substr(0, 60)));
-    throw no_json;
+    throw Error(std::move(no_json));
   }
   try {
     return read(json);
   } catch (const Error& error) {
     throw Error(ErrorKind::corrupt, fmt::format("the service's answer ({}) cannot be read: {}", what, error.message()));
   }
-}
-
-// A member that is there and not null.
-const Json* member(const Json& json, std::string_view name) {
-  const Json* found = json.find(name);
-  return found == nullptr || found->is_null() ? nullptr : found;
 }
 
 // A text, or a number or truth value as one.
@@ -74,19 +69,6 @@ std::string needed_id(const Json& json, std::string_view name) {
   const Json* found = member(json, name);
   if (found == nullptr) throw Error(ErrorKind::corrupt, fmt::format("{} is missing", name));
   return id_of(*found, name);
-}
-
-std::int64_t number_of(const Json& json, std::string_view name) {
-  if (json.is_integer()) return json.as_integer();
-  if (json.is_number() && json.as_double() > -1e15 && json.as_double() < 1e15)
-    return static_cast<std::int64_t>(json.as_double());
-  if (json.is_string()) {
-    const std::string& digits = json.as_string();
-    std::int64_t value = 0;
-    const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (failed == std::errc() && end == digits.data() + digits.size() && !digits.empty()) return value;
-  }
-  throw Error(ErrorKind::corrupt, fmt::format("{}: a number was expected", name));
 }
 
 std::optional<std::int64_t> number(const Json& json, std::string_view name) {
@@ -154,14 +136,6 @@ std::optional<Instant> date(const Json& json, std::string_view name) {
   } catch (const Error&) {
     return std::nullopt;
   }
-}
-
-// What may be said in a message: never more than a screen.
-std::string shown(std::string_view words) {
-  constexpr std::size_t kMost = 600;
-  std::string result = x509::printable(words.substr(0, kMost));
-  if (words.size() > kMost) result += "…";
-  return result;
 }
 
 // errorInformation and GraphQL's error: {"code","message","args" or "arguments","type"}, each of any type.
@@ -267,88 +241,11 @@ std::optional<ApprovalRequest::Person> read_person(const Json& json) {
   return person;
 }
 
-std::vector<ServiceError> read_errors(const Json& json) {
-  std::vector<ServiceError> errors;
-  const Json* entries = member(json, "errors");
-  if (entries == nullptr || !entries->is_array()) return errors;
-  for (const Json& entry : entries->as_array()) {
-    if (errors.size() == 50) break;
-    if (!entry.is_object()) continue;
-    ServiceError error;
-    if (const Json* code = member(entry, "code"); code != nullptr) {
-      try {
-        error.code = number_of(*code, "code");
-      } catch (const Error&) {
-        error.code = 0;
-      }
-    }
-    if (const Json* message = member(entry, "message"); message != nullptr)
-      error.message = shown(message->is_string() ? message->as_string() : message->dump());
-    if (const Json* args = member(entry, "args"); args != nullptr) error.args = *args;
-    if (error.code != 0 || !error.message.empty()) errors.push_back(std::move(error));
-  }
-  return errors;
-}
-
-std::optional<Refusal> gateway_refusal(const Json& json) {
-  const Json* inside = member(json, "_error");
-  if (inside == nullptr || !inside->is_object()) return std::nullopt;
-  const Json* message = member(*inside, "message");
-  const Json* code = member(*inside, "code");
-  std::string words = message != nullptr && message->is_string() ? message->as_string() : "";
-  if (code != nullptr && code->is_string()) words += (words.empty() ? "" : " ") + ("(" + code->as_string() + ")");
-  if (words.empty()) return std::nullopt;
-  return Refusal{{{0, shown(words), {}}}};
-}
-
-std::optional<Json> json_of(std::string_view body) {
-  try {
-    Json json = Json::parse(body);
-    if (json.is_object()) return json;
-  } catch (const Error&) {
-    // No JSON: the caller looks at the other forms.
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 bool same_id(std::string_view a, std::string_view b) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
-}
-
-bool is_html(std::string_view content_type, std::string_view body) {
-  const std::size_t begin = body.find_first_not_of(" \t\r\n");
-  return content_type.find("html") != std::string_view::npos || (begin != std::string_view::npos && body[begin] == '<');
-}
-
-std::optional<Refusal> refusal_from(long status, std::string_view content_type, std::string_view body) {
-  if (const std::optional<Json> json = json_of(body)) {
-    if (std::vector<ServiceError> errors = read_errors(*json); !errors.empty()) return Refusal{std::move(errors)};
-    if (auto gateway = gateway_refusal(*json)) return gateway;
-  }
-  // Whoever says 401 looked at the credentials and did nothing else; what it says of an expired token is nowhere
-  // documented, so any form will do that is no page of a proxy.
-  if (status == 401 && !is_html(content_type, body)) {
-    std::string words = shown(body.substr(0, 200));
-    while (!words.empty() && (words.back() == ' ' || words.back() == '\n')) words.pop_back();
-    return Refusal{{{0, words.empty() ? "not authenticated" : words, {}}}};
-  }
-  return std::nullopt;
-}
-
-std::optional<Refusal> token_refusal_from(long status, std::string_view content_type, std::string_view body) {
-  if (const std::optional<Json> json = json_of(body)) {
-    const Json* error = member(*json, "error");
-    const Json* description = member(*json, "error_description");
-    if (error != nullptr && error->is_string()) {
-      std::string words = error->as_string();
-      if (description != nullptr && description->is_string()) words += ": " + description->as_string();
-      return Refusal{{{0, shown(words), {}}}};
-    }
-  }
-  return refusal_from(status, content_type, body);
 }
 
 UserAccount user_account_from(std::string_view body) {
