@@ -405,15 +405,21 @@ EffectOutcome verify(World& world, const Claim& claim, Instant now, Duration tim
     record.status = workflow::status::kQuarantined;
     fatal = true;
   }
+  // A certificate that is here already, as the answer to another request, keeps its own record, and answers nothing
+  // else: it may be one that was replaced or revoked since.
+  const auto known = world.certificate(record.fingerprint);
+  const bool answers_another = known && known->request != order.id;
+  if (answers_another && !fatal) {
+    return outcome(workflow::HandoutUnreadable{
+        fmt::format("it is the certificate of request {}, and no new one", known->request.str())});
+  }
   EffectOutcome result;
   if (fatal) {
     result.event = workflow::VerificationFailed{record.fingerprint, std::move(findings)};
   } else {
     result.event = workflow::Verified{record.fingerprint, std::move(findings)};
   }
-  // A certificate that is here already, as the answer to another request, keeps its own record.
-  const auto known = world.certificate(record.fingerprint);
-  if (!known || known->request == order.id) result.certificate = std::move(record);
+  if (!answers_another) result.certificate = std::move(record);
   return result;
 }
 

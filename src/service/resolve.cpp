@@ -42,6 +42,14 @@ Error another_key(const workflow::Record& record, const x509::Certificate& certi
       .with("key of the request", key.spki.str());
 }
 
+// What answered another request is no answer to this one, though it may be for the same key.
+void refuse_known(World& world, const workflow::Record& record, const x509::Certificate& certificate) {
+  const auto known = world.certificate(hex(sha256(certificate.der)));
+  if (!known || known->request == record.order.id) return;
+  throw Error{ErrorKind::conflict, fmt::format("certificate {} is that of request {}: nothing was changed",
+                                               described(certificate), known->request.str())};
+}
+
 }  // namespace
 
 ProviderReference proved_by_serial(World& world, const workflow::Record& record, const std::string& serial,
@@ -79,14 +87,17 @@ ProviderReference proved_by_serial(World& world, const workflow::Record& record,
   const auto issued = provider->read(call, *report.handout);
   const auto certificate = x509::parse_certificate(issued.certificate);
   if (!is_for(key, certificate)) throw another_key(record, certificate);
+  refuse_known(world, record, certificate);
   return std::move(report.reference);
 }
 
-workflow::Handout proved_certificate(const workflow::Record& record, ByteView file) {
+workflow::Handout proved_certificate(World& world, const workflow::Record& record, ByteView file) {
   const auto& key = key_of(record);
   const auto ders = x509::read_certificates(file);
   for (const auto& der : ders) {
-    if (!is_for(key, x509::parse_certificate(der))) continue;
+    const auto certificate = x509::parse_certificate(der);
+    if (!is_for(key, certificate)) continue;
+    refuse_known(world, record, certificate);
     return {workflow::Handout::Content::certificate, der, Bytes(file.begin(), file.end())};
   }
   throw another_key(record, x509::parse_certificate(ders.front()));

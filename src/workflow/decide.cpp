@@ -416,8 +416,18 @@ Next absent(const LookingUp& state, const Context& context) {
                             state.wish}};
   }
   if (state.wish) return given_up(*state.wish);
+  const unsigned made = std::max(state.submission.attempt, state.dossier.attempts_made);
+  // What loses every answer may also hide what it did: an order after another is no way to find out.
+  if (made >= context.timing.most_lost) {
+    return State{Unresolved{
+        state.dossier,
+        state.submission,
+        fmt::format("{} attempts were made, and the provider shows none of them; the last one: {}", made, state.why),
+        {},
+        state.wish}};
+  }
   return State{Submitting{state.dossier,
-                          std::max(state.submission.attempt, state.dossier.attempts_made) + 1,
+                          made + 1,
                           Submitting::Phase::planned,
                           {},
                           {},

@@ -452,6 +452,8 @@ void Engine::Impl::store_works() {
 void Engine::Impl::do_chore() {
   const Duration now = clock_.since_boot();
   if (!options_.chore || (chore_due_ && *chore_due_ > now)) return;
+  // What finished comes first: a result that is handed out once is only here until it is stored.
+  if (!kept_.empty()) return;
   try {
     chore_due_ = now + options_.chore(*store_);
   } catch (const Error& error) {
@@ -465,9 +467,9 @@ void Engine::Impl::do_chore() {
 bool Engine::Impl::step() {
   bool did = false;
   try {
-    do_chore();
     collect();
     did = commit_kept();
+    do_chore();
     if (kept_.empty()) did = claim_and_start() || did;
     pool_.wait_all();
     collect();
@@ -508,8 +510,8 @@ void Engine::Impl::run(const std::function<bool(Store&)>& until) {
   while (!stopping_) {
     try {
       collect();
-      do_chore();
       ask_ = commit_kept() || ask_;
+      do_chore();
       if (something_new() && until && until(*store_)) break;
       ask_ = false;
       if (!kept_.empty() || !claim_and_start()) {

@@ -87,6 +87,8 @@ class Schedule {
     Instant due = at_;
     if (const auto* refused = context_.is<SubmissionNotAccepted>()) {
       due += next_retry(context_.order.id, refused->attempt, refused->retry_after, context_.timing);
+    } else if (context_.is<AbsentAtProvider>()) {
+      due += next_retry(context_.order.id, state.attempt - 1, std::nullopt, context_.timing);
     }
     add(EffectName::submit, due, state.attempt);
     add_draft_age(state.dossier.draft);

@@ -281,7 +281,7 @@ std::optional<workflow::EventBody> plain_resolution(const Arguments& arguments) 
 // What a person found is compared with the request's key before it is written down.
 workflow::EventBody proved_resolution(const Arguments& arguments, Named& named, const workflow::Record& record) {
   if (const auto file = arguments.text("--certificate")) {
-    return workflow::ResolvedAsCertificate{service::proved_certificate(record, read_file(*file))};
+    return workflow::ResolvedAsCertificate{service::proved_certificate(*named.wiring, record, read_file(*file))};
   }
   return workflow::ResolvedAsThere{
       service::proved_by_serial(*named.wiring, record, arguments.required("--serial"), named.wiring->clock().now())};

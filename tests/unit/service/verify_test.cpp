@@ -129,6 +129,19 @@ TEST_CASE("a certificate as asked is verified") {
   CHECK(std::holds_alternative<Verified>(*outcome.event));
 }
 
+TEST_CASE("a certificate that answered another request answers no other") {
+  Answered answered;
+  answered.claim.record.order.id = RequestId("MINE");
+  answered.stored.emplace();
+  answered.stored->fingerprint = hex(sha256(answered.provider_->issued.certificate));
+  answered.stored->request = RequestId("ANOTHER");
+  const EffectOutcome outcome = answered.run();
+  CHECK(why_unreadable(outcome).find("the certificate of request ANOTHER") != std::string::npos);
+  CHECK_FALSE(outcome.certificate);
+  answered.stored->request = RequestId("MINE");
+  CHECK(std::holds_alternative<Verified>(answered.run().event.value()));
+}
+
 TEST_CASE("a chain certificate that cannot be read is reported and does not spoil the certificate") {
   Answered answered;
   const auto& good = answered.provider_->issued.chain.front();

@@ -188,7 +188,20 @@ TEST_CASE("only an absence said twice across the settle time allows another atte
   const Decision twice = go(order(), soon.next, AbsentAtProvider{1}, kStart + kTiming.settle);
   CHECK(name_of(twice.next) == StateName::submitting);
   CHECK(identities(twice) == Names{"submit:2"});
+  // Not at once: what loses answers is not asked again and again.
+  CHECK(effect(twice, EffectName::submit).due > kStart + kTiming.settle);
   CHECK(name_of(go(order(), once.next, LookUpInconclusive{1, "no search"}).next) == StateName::unresolved);
+}
+
+TEST_CASE("attempts that leave no trace are not followed by others for ever") {
+  LookingUp lost = sample<LookingUp>();
+  lost.submission.attempt = kTiming.most_lost;
+  lost.dossier.attempts_made = kTiming.most_lost;
+  const Decision once = go(order(), lost, AbsentAtProvider{kTiming.most_lost}, kStart);
+  const Decision twice = go(order(), once.next, AbsentAtProvider{kTiming.most_lost}, kStart + kTiming.settle);
+  REQUIRE(name_of(twice.next) == StateName::unresolved);
+  CHECK(std::get<Unresolved>(twice.next).why.find("the provider shows none of them") != std::string::npos);
+  CHECK(twice.effects.empty());
 }
 
 TEST_CASE("an attempt that was not accepted is followed by the next number") {
