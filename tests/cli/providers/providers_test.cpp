@@ -132,7 +132,7 @@ TEMPLATE_TEST_CASE("at every provider: a deadline ends what nobody approved in t
     // It may come all the same: it is waited for, kept, and not installed.
     CHECK(asked.status == 3);
     CHECK(state_of(*service, id) == "Withdrawing");
-    service->approve(id);
+    service->approve_all_the_same(id);
   }
   const auto ended = wait(*service, id);
   INFO(ended.out << ended.err);

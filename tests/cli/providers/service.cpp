@@ -175,6 +175,10 @@ class VenafiService final : public Cloud {
     decide("reject", id, "nobody asked me");
     as("ops");
   }
+  void approve_all_the_same(const std::string& id) override {
+    const auto reference = cli().run({"--json", "request", "show", id}).json().at("reference").as_string();
+    for (const char* person : {"alice", "bob"}) rig({"venafi", "approve", "--id", reference, "--by", person});
+  }
   Words at_poll() const override { return {"--method", "GET", "--path", path()}; }
   Words wrong_certificate() const override {
     return {"--kind", "wrong-certificate", "--method", "GET", "--path", "/outagedetection/v1/certificates", "--times",

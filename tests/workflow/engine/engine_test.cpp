@@ -156,6 +156,9 @@ TEST_CASE_METHOD(Fixture, "a submission that is absent twice is made once more a
   settle(*worker);
   CHECK(runner.calls_of("look_up:1") == 2);
   CHECK(runner.calls_of("submit:1") == 1);
+  CHECK(runner.calls_of("submit:2") == 0);
+  clock.advance(15s);
+  settle(*worker);
   CHECK(runner.calls_of("submit:2") == 1);
   CHECK(state() == StateName::awaiting_approval);
 }
