@@ -177,7 +177,8 @@ RevocationAnswer Client::revocation(const std::string& fingerprint, Duration lim
   const std::string what = "POST /graphql (certificate)";
   const Exchange result = exchange({"POST", "/graphql", revocation_query_text(fingerprint)}, limit);
   RevocationAnswer answer = revocation_from(success_of(what, result).body, "certificate");
-  if (!answer.present && !answer.troubles.empty())
+  // A part of the answer may be missing because of it: no status is no word about the revocation then.
+  if (!answer.troubles.empty() && answer.status.empty() && !answer.listed)
     throw Error(ErrorKind::unavailable, fmt::format("{}: the service says: {}", what, answer.troubles.front().message));
   return answer;
 }

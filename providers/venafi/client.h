@@ -62,7 +62,7 @@ class Client {
 
   // As `submit`.
   RevocationVerdict revoke(const std::string& body, Duration limit, std::optional<Duration> call_until = std::nullopt);
-  // Throws unavailable or refused when GraphQL answers with errors alone.
+  // Throws unavailable when GraphQL answers with errors and without what became of the revocation.
   RevocationAnswer revocation(const std::string& fingerprint, Duration limit);
 
   const Clock& clock() const { return clock_; }

@@ -10,6 +10,8 @@
 namespace hsmbridge::venafi {
 namespace {
 
+constexpr std::int64_t kNoCredential = 1004;
+constexpr std::int64_t kUnknownKey = 10501;
 constexpr std::int64_t kBadComponent = 10726;
 constexpr std::int64_t kNotAssigned = 20216;
 
@@ -20,12 +22,12 @@ constexpr std::string_view kCredential =
 // code, kind, advice
 constexpr auto kErrorCodes = std::to_array<ErrorCode>({
     {1002, ErrorKind::denied, "these credentials may not do that: see the account's role, scopes and applications"},
-    {1004, ErrorKind::denied, kCredential},
+    {kNoCredential, ErrorKind::denied, kCredential},
     {1006, ErrorKind::invalid_input, "this service does not know a field that was sent"},
     {10006, ErrorKind::invalid_input, "this service does not know a field that was sent"},
     {10051, ErrorKind::not_found, "it does not exist, or these credentials may not see it"},
     {10055, ErrorKind::invalid_input, "an id of this service is a UUID"},
-    {10501, ErrorKind::denied, kCredential},
+    {kUnknownKey, ErrorKind::denied, kCredential},
     {10702, ErrorKind::invalid_input, "the service could not read the CSR, or its signature is bad"},
     {10726, ErrorKind::refused, "change the subject or the names, or ask the owner of the issuing template"},
     {10803, ErrorKind::not_found, "check `zone`"},
@@ -87,6 +89,12 @@ const ErrorCode* find_error_code(std::int64_t code) {
   const auto* row =
       std::find_if(kErrorCodes.begin(), kErrorCodes.end(), [&](const ErrorCode& entry) { return entry.code == code; });
   return row == kErrorCodes.end() ? nullptr : row;
+}
+
+bool is_credential_refusal(const Refusal& refusal) {
+  return std::any_of(refusal.errors.begin(), refusal.errors.end(), [](const ServiceError& error) {
+    return error.code == kNoCredential || error.code == kUnknownKey;
+  });
 }
 
 std::string spoken(const ServiceError& error) {

@@ -23,6 +23,9 @@ std::span<const ErrorCode> error_codes();
 // Null for a code without a row.
 const ErrorCode* find_error_code(std::int64_t code);
 
+// Whether it says that our credential is missing or unknown: nothing else was looked at then.
+bool is_credential_refusal(const Refusal& refusal);
+
 // One error as a sentence: 10726 names the component, the value and what is allowed, whatever its args look like.
 std::string spoken(const ServiceError& error);
 // All of them, one after another.

@@ -17,6 +17,9 @@ constexpr unsigned kPageSize = 100;
 constexpr unsigned kMostPages = 100;
 // Two ordinary clocks differ by less.
 constexpr Duration kClockTolerance = std::chrono::minutes{10};
+// Ours may have been wrong by hours when the request was sent, and set right since. What carries our tag needs no date
+// to be known: it is searched from so much earlier.
+constexpr Duration kClockWrongBy = std::chrono::hours{48};
 
 // Whose request a mark is on. An earlier attempt counts as over, but it may have arrived after that was decided: then
 // it is the order that we wanted, and another one would be the second.
@@ -53,7 +56,10 @@ class Finder {
   Finder(Client& client, const Sought& sought)
       : client_(client),
         sought_(sought),
-        from_(std::max(sought.call.draft.built_at, sought.call.order.created_at) - kClockTolerance),
+        made_(std::max(sought.call.draft.built_at, sought.call.order.created_at)),
+        now_(client.clock().now()),
+        sent_from_(std::min(made_, now_) - kClockTolerance),
+        from_(std::min({sought.call.draft.built_at, sought.call.order.created_at, now_}) - kClockWrongBy),
         end_(client.clock().since_boot() + sought.call.time_limit) {}
 
   LookedUp run() {
@@ -63,10 +69,13 @@ class Finder {
     }
     const bool complete = search("");
     if (conclude() || !complete) return answer();
-    if (unclear_.empty())
-      answer_.absent = true;
-    else
+    if (!unclear_.empty())
       give_up(unclear_);
+    else if (made_ > now_)
+      give_up(fmt::format("it is not found, and our clock was set back since it was made at {}: it proves nothing",
+                          rfc3339(made_)));
+    else
+      answer_.absent = true;
     return answer();
   }
 
@@ -126,7 +135,9 @@ class Finder {
     if (!page.server_clock || clock_known_) return;
     clock_known_ = true;
     const Duration ahead = *page.server_clock - client_.clock().now();
-    if (ahead < -kClockTolerance / 2) from_ += ahead;
+    if (ahead >= -kClockTolerance / 2) return;
+    from_ += ahead;
+    sent_from_ += ahead;
   }
 
   void note(const CertificateRequest& request) {
@@ -142,7 +153,7 @@ class Finder {
       case Whose::nobody:
         break;
     }
-    if (request.created && *request.created < from_) return;
+    if (request.created && *request.created < sent_from_) return;
     if (!sought_.application.empty() && !request.applications.empty() &&
         std::find(request.applications.begin(), request.applications.end(), sought_.application) ==
             request.applications.end())
@@ -195,7 +206,7 @@ class Finder {
         if (mark == Whose::nobody && !request.created)
           return give_up(
               fmt::format("request {} has our CSR and no date: it may be an older one of the same bytes", request.id));
-        if (mark == Whose::nobody && *request.created < from_) return true;
+        if (mark == Whose::nobody && *request.created < sent_from_) return true;
         ours.push_back(std::move(request));
         return true;
       case Csr::not_shown:
@@ -233,7 +244,10 @@ class Finder {
 
   Client& client_;
   const Sought& sought_;
-  Instant from_;
+  const Instant made_;
+  const Instant now_;
+  Instant sent_from_;  // what carries no mark is ours only from then on
+  Instant from_;       // of the search
   const Duration end_;
   bool clock_known_ = false;
   std::set<std::string> tagged_;

@@ -74,9 +74,10 @@ VenafiProvider::Place VenafiProvider::find_place(Duration limit) {
       if (rules.name == zone.alias) return {"", rules.id, std::move(rules)};
       names[rules.name] = rules.id;
     }
-    throw Error(ErrorKind::invalid_input, fmt::format("the service has no issuing template \"{}\"; it has: {}",
-                                                      x509::printable(zone.alias), aliases_text(names)))
-        .hint(fmt::format("correct `zone` of provider {}", settings_.name));
+    throw ZoneUnknown(
+        Error(ErrorKind::invalid_input, fmt::format("the service has no issuing template \"{}\"; it has: {}",
+                                                    x509::printable(zone.alias), aliases_text(names)))
+            .hint(fmt::format("correct `zone` of provider {}", settings_.name)));
   }
   ApplicationInfo application;
   try {
@@ -86,18 +87,19 @@ VenafiProvider::Place VenafiProvider::find_place(Duration limit) {
     // one is a proxy's, and a refused credential may be a 400 too.
     const bool unknown = error.kind() == ErrorKind::not_found || error.detail("http") == "400";
     if (!unknown || error.kind() == ErrorKind::denied || error.detail("code").empty()) throw;
-    throw Error(ErrorKind::invalid_input,
-                fmt::format("the service has no application \"{}\" that these credentials may use ({})",
-                            x509::printable(zone.application), error.message()))
-        .hint(fmt::format("correct `zone` of provider {}: 'Application\\Template alias'", settings_.name));
+    throw ZoneUnknown(
+        Error(ErrorKind::invalid_input,
+              fmt::format("the service has no application \"{}\" that these credentials may use ({})",
+                          x509::printable(zone.application), error.message()))
+            .hint(fmt::format("correct `zone` of provider {}: 'Application\\Template alias'", settings_.name)));
   }
   const auto found = application.templates.find(zone.alias);
   if (found == application.templates.end())
-    throw Error(ErrorKind::invalid_input,
-                fmt::format("application \"{}\" has no issuing template with the alias \"{}\"; it has: {}",
-                            x509::printable(zone.application), x509::printable(zone.alias),
-                            aliases_text(application.templates)))
-        .hint(fmt::format("correct `zone` of provider {}", settings_.name));
+    throw ZoneUnknown(Error(ErrorKind::invalid_input,
+                            fmt::format("application \"{}\" has no issuing template with the alias \"{}\"; it has: {}",
+                                        x509::printable(zone.application), x509::printable(zone.alias),
+                                        aliases_text(application.templates)))
+                          .hint(fmt::format("correct `zone` of provider {}", settings_.name)));
   return {application.id, found->second, client_->issuing_template(zone.application, zone.alias, limit / 2)};
 }
 
@@ -183,15 +185,22 @@ std::vector<std::string> VenafiProvider::check(const ProviderCall& call) {
   return reasons;
 }
 
-NewRequest VenafiProvider::new_request(const ProviderCall& call, const Place& here) {
+NewRequest VenafiProvider::request_of(const ProviderCall& call) const {
   NewRequest request;
+  x509::parse_csr(call.draft.csr);
   request.csr = x509::csr_to_pem(call.draft.csr);
-  request.application = here.application;
-  request.issuing_template = here.issuing_template;
+  if (call.order.kind == Kind::renew) predecessor_of(call.order);
   if (const Duration validity = validity_of(ask_of(call.order)); validity > Duration::zero())
     request.validity = iso_duration(validity);
   request.tags = settings_.tags;
   request.client_identifier = mark_of(call);
+  return request;
+}
+
+NewRequest VenafiProvider::new_request(const ProviderCall& call, const Place& here) {
+  NewRequest request = request_of(call);
+  request.application = here.application;
+  request.issuing_template = here.issuing_template;
   if (call.order.kind == Kind::renew) {
     request.existing_certificate = existing_certificate(predecessor_of(call.order), call.time_limit / 4);
     // On a renewal the tags of the request replace those of the certificate: what others wrote on it stays.

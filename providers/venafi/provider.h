@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "providers/venafi/client.h"
 #include "providers/venafi/policy.h"
 #include "providers/venafi/settings.h"
@@ -11,12 +12,18 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace hsmbridge::venafi {
 
 // What the service can do; no setting changes it.
 workflow::Capabilities declared_capabilities();
+
+// The service has no such application or issuing template.
+struct ZoneUnknown : Error {
+  explicit ZoneUnknown(Error error) : Error(std::move(error)) {}
+};
 
 // Venafi (CyberArk) TLS Protect Cloud as a certificate provider. A request's reference is its certificate request id, a
 // revocation's the certificate's fingerprint. provider_state: see state.h.
@@ -56,9 +63,12 @@ class VenafiProvider final : public workflow::Provider,
     std::string issuing_template;
     Template rules;
   };
+  // Throws ZoneUnknown when the service itself says that there is none.
   Place place(Duration limit);
   Place find_place(Duration limit);
   Duration validity_of(const x509::Ask& ask) const;
+  // What the order itself says of it; asks nobody. An error of it is the order's, for good.
+  NewRequest request_of(const workflow::ProviderCall& call) const;
   NewRequest new_request(const workflow::ProviderCall& call, const Place& place);
   // "" when the service does not know what is to be replaced.
   std::string existing_certificate(const workflow::Predecessor& predecessor, Duration limit);

@@ -43,8 +43,8 @@ SubmitAnswer VenafiProvider::submit_revocation(const ProviderCall& call) {
     try {
       return client_->revoke(text, call.time_limit, call.call_until);
     } catch (const Error& error) {
+      // Credentials are fetched before a byte leaves; a transport reports its own trouble without throwing.
       if (error.kind() == ErrorKind::internal) return OutcomeUnknown{error.message()};
-      if (error.kind() == ErrorKind::denied) return RefusedForGood{error};
       return NotAccepted{error, std::nullopt};
     }
   }();

@@ -14,19 +14,26 @@ using namespace workflow;
 
 SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
   if (call.order.kind == Kind::revoke) return submit_revocation(call);
-  // Everything before the one POST: whatever fails here, nothing was sent.
+  // Everything before the one POST: whatever fails here, nothing was sent. Only what is wrong with the order or its
+  // zone stays wrong: a credential in the middle of a rotation, a page of a proxy, an answer that cannot be read may
+  // not.
   std::string text;
   State state;
   const Duration begin = clock_.since_boot();
+  try {
+    request_of(call);
+  } catch (const Error& error) {
+    return RefusedForGood{error};
+  }
   try {
     const Place here = place(call.time_limit / 4);
     text = text_of(new_request(call, here));
     state.application = here.application;
     state.issuing_template = here.issuing_template;
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::internal)
-      return NotAccepted{error, std::nullopt};
+  } catch (const ZoneUnknown& error) {
     return RefusedForGood{error};
+  } catch (const Error& error) {
+    return NotAccepted{error, std::nullopt};
   }
   const Duration left = call.time_limit - (clock_.since_boot() - begin);
   Verdict verdict = [&]() -> Verdict {
@@ -35,7 +42,6 @@ SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
     } catch (const Error& error) {
       // Credentials are fetched before a byte leaves; a transport reports its own trouble without throwing.
       if (error.kind() == ErrorKind::internal) return OutcomeUnknown{error.message()};
-      if (error.kind() == ErrorKind::denied) return RefusedForGood{error};
       return NotAccepted{error, std::nullopt};
     }
   }();

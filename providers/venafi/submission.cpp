@@ -46,7 +46,13 @@ std::optional<std::variant<NotAccepted, RefusedForGood, OutcomeUnknown>> trouble
                        answer.retry_after};
   const std::optional<Refusal> refusal = refusal_from(answer.status, answer.content_type, answer.body);
   const bool client_error = answer.status >= 400 && answer.status < 500 && answer.status != 408;
-  if (client_error && refusal) return RefusedForGood{service_error(what, answer.status, *refusal)};
+  if (client_error && refusal) {
+    Error said = service_error(what, answer.status, *refusal);
+    // The gate looked at the credential and at nothing else: another one may pass.
+    if (answer.status == 401 || is_credential_refusal(*refusal))
+      return NotAccepted{std::move(said), answer.retry_after};
+    return RefusedForGood{std::move(said)};
+  }
   if (refusal) return OutcomeUnknown{service_error(what, answer.status, *refusal).message()};
   return OutcomeUnknown{fmt::format("{}: {}", what, describe(answer))};
 }
@@ -56,23 +62,21 @@ To widened(std::variant<NotAccepted, RefusedForGood, OutcomeUnknown> trouble) {
   return std::visit([](auto&& one) -> To { return std::forward<decltype(one)>(one); }, std::move(trouble));
 }
 
-// Codes of a federated GraphQL server for a part that failed behind it, whatever that part had done by then.
-constexpr auto kServerTroubles = std::to_array<std::string_view>({
-    "INTERNAL",
-    "INTERNAL_ERROR",
-    "INTERNAL_SERVER_ERROR",
-    "DOWNSTREAM_SERVICE_ERROR",
-    "SUBREQUEST_HTTP_ERROR",
-    "GATEWAY_TIMEOUT",
-    "TIMEOUT",
-    "UNAVAILABLE",
-    "UNKNOWN",
-    "DataFetchingException",
-    "ExecutionAborted",
+// Codes with which a GraphQL server refuses what it was asked before anything is done. An error of any other code, or
+// of none (the service's reference shows none), may come from a part behind it that had done its work by then.
+constexpr auto kRefusals = std::to_array<std::string_view>({
+    "BAD_REQUEST",
+    "BAD_USER_INPUT",
+    "FORBIDDEN",
+    "GRAPHQL_PARSE_FAILED",
+    "GRAPHQL_VALIDATION_FAILED",
+    "NOT_FOUND",
+    "UNAUTHENTICATED",
+    "UNAUTHORIZED",
 });
 
-bool is_server_trouble(const RevocationAnswer::Trouble& trouble) {
-  return std::find(kServerTroubles.begin(), kServerTroubles.end(), trouble.code) != kServerTroubles.end();
+bool is_refusal(const RevocationAnswer::Trouble& trouble) {
+  return std::find(kRefusals.begin(), kRefusals.end(), trouble.code) != kRefusals.end();
 }
 
 ErrorKind kind_of(const std::vector<RevocationAnswer::Trouble>& troubles) {
@@ -146,7 +150,7 @@ RevocationVerdict classify_revocation(std::string_view what, const Exchange& exc
   if (answer.troubles.empty())
     return OutcomeUnknown{fmt::format("{}: the answer does not say what became of the revocation", what)};
   const std::string words = words_of(answer.troubles);
-  if (std::any_of(answer.troubles.begin(), answer.troubles.end(), is_server_trouble) || answer.present)
+  if (answer.present || !std::all_of(answer.troubles.begin(), answer.troubles.end(), is_refusal))
     return OutcomeUnknown{fmt::format("{}: {}", what, words)};
   return RefusedForGood{Error(kind_of(answer.troubles), fmt::format("{}: the service says: {}", what, words))};
 }

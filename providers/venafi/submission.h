@@ -24,8 +24,10 @@ struct Taken {
 using Verdict = std::variant<Taken, workflow::NotAccepted, workflow::RefusedForGood, workflow::OutcomeUnknown>;
 
 // - Nothing left this machine, or 429: not accepted, another attempt may follow.
-// - A complete 4xx other than 408 in the service's own error form (a 401 in plain text is one): refused for good. None
-//   of its refusals goes away by sending the same again.
+// - A complete refusal of our credential (401 in the service's own form, plain text included, or one of the codes for
+//   it): not accepted. It may be in the middle of a rotation.
+// - Another complete 4xx other than 408 in the service's own error form: refused for good. None of these refusals goes
+//   away by sending the same again.
 // - 201, or another 2xx, with one readable request: taken. Only 201 was ever seen, but a reference is a reference.
 // - Everything else (5xx even in the service's form, 408, redirects, HTML, a cut or unreadable success, a time-out):
 //   unknown. `what` names the call in messages. Does not throw.
@@ -36,8 +38,8 @@ struct RevocationTaken {
 };
 using RevocationVerdict =
     std::variant<RevocationTaken, workflow::NotAccepted, workflow::RefusedForGood, workflow::OutcomeUnknown>;
-// The same for the GraphQL mutation, whose refusals come as HTTP 200 with "errors" and without a certificate: refused
-// for good, except where the error says that a server behind failed: then it may have happened.
+// The same for the GraphQL mutation, whose troubles come as HTTP 200 with "errors": refused for good only where there
+// is no certificate and every error has a code that says so; with any other, or without a code, it may have happened.
 RevocationVerdict classify_revocation(std::string_view what, const Exchange& exchange);
 
 // The answer to a decision about a request: the request as it stands then. Throws the refusal, unavailable when nothing

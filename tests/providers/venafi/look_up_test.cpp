@@ -263,3 +263,29 @@ TEST_CASE(
   bench.transport->then(200, page({document("a", bench.after(1))}, 1));
   CHECK(std::holds_alternative<Absent>(bench.look()));
 }
+
+TEST_CASE("a clock that was wrong when the request was sent, and was set right since, hides nothing") {
+  // Two hours ahead at that time: by the service's clock it was made long before our draft.
+  ProviderBench bench;
+  bench.zone();
+  const std::string created = rfc3339(bench.clock.now());
+  bench.order.created_at += std::chrono::hours{2};
+  bench.draft.built_at += std::chrono::hours{2};
+  bench.transport->then(200, page({document("ours", created, {kTag})}, 1));
+  bench.transport->then(200, whole("ours", bench.draft.csr, created));
+  CHECK(std::get<Found>(bench.provider().look_up(bench.call())).report.reference.str() == "ours");
+  const Json search = Json::parse(bench.transport->sent.at(2).body);
+  INFO(search.dump());
+  CHECK(search.dump().find(rfc3339(bench.clock.now() - std::chrono::hours{48}).substr(0, 10)) != std::string::npos);
+
+  // Not found while it seems to be of the future: that proves nothing.
+  bench.transport->then(200, page({}, 0)).then(200, page({}, 0));
+  CHECK(says(bench.provider().look_up(bench.call()), "our clock was set back"));
+
+  // Its time has come again by the clock that is right.
+  bench.clock.advance(std::chrono::hours{3});
+  bench.zone();
+  bench.transport->then(200, page({document("ours", created, {kTag})}, 1));
+  bench.transport->then(200, whole("ours", bench.draft.csr, created));
+  CHECK(std::get<Found>(bench.provider().look_up(bench.call())).report.reference.str() == "ours");
+}

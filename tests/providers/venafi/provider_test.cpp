@@ -158,9 +158,29 @@ TEST_CASE("what fails before the one POST is not accepted, or refused where repe
   down.transport->then(502, test::kProxyPage, "text/html");
   CHECK(std::get<NotAccepted>(down.provider().submit(down.call())).error.kind() == ErrorKind::unavailable);
 
+  // A key in the middle of its rotation, before the POST and by the POST; a proxy in between.
   ProviderBench denied;
   denied.transport->then(401, "Invalid api key", "text/plain");
-  CHECK(std::get<RefusedForGood>(denied.provider().submit(denied.call())).error.kind() == ErrorKind::denied);
+  CHECK(std::get<NotAccepted>(denied.provider().submit(denied.call())).error.kind() == ErrorKind::denied);
+  denied.zone().transport->then(401, "Invalid api key", "text/plain");
+  CHECK(std::get<NotAccepted>(denied.provider().submit(denied.call())).error.kind() == ErrorKind::denied);
+  for (const long status : {403L, 404L}) {
+    ProviderBench proxy;
+    proxy.transport->then(status, test::kProxyPage, "text/html");
+    CHECK(std::holds_alternative<NotAccepted>(proxy.provider().submit(proxy.call())));
+  }
+  ProviderBench odd;
+  odd.transport->then(200, R"({"name":7})");
+  CHECK(std::get<NotAccepted>(odd.provider().submit(odd.call())).error.kind() == ErrorKind::corrupt);
+
+  ProviderBench alias;
+  alias.settings.zone.alias = "Gone";
+  alias.transport->then(200, test::application_answer());
+  CHECK(std::holds_alternative<RefusedForGood>(alias.provider().submit(alias.call())));
+  ProviderBench broken;
+  broken.order.ask = "?";
+  CHECK(std::holds_alternative<RefusedForGood>(broken.provider().submit(broken.call())));
+  CHECK(broken.transport->sent.empty());
 
   ProviderBench lost;
   lost.zone().transport->then(providers::AnswerLost{"cut"});
@@ -405,7 +425,7 @@ TEST_CASE("a renewal needs no right to read the inventory") {
   bench.transport->then(403, test::errors_answer(1002, "forbidden")).then(201, test::created_answer("NEW"));
   CHECK(std::holds_alternative<Accepted>(bench.provider().submit(bench.call())));
   bench.transport->then(401, "Invalid api key", "text/plain");
-  CHECK(std::holds_alternative<RefusedForGood>(bench.provider().submit(bench.call())));
+  CHECK(std::holds_alternative<NotAccepted>(bench.provider().submit(bench.call())));
 }
 
 TEST_CASE("a revocation goes by fingerprint and reason, and is not done when it was submitted") {
@@ -496,6 +516,10 @@ TEST_CASE("a lost revocation is found, absent, or left to a person") {
   CHECK(std::holds_alternative<Absent>(look(R"({"id":"c","revocation":null})", "ISSUED")));
   CHECK(says(std::get<CannotTell>(look(R"({"id":"c","revocation":{"status":"FAILED"}})", "ISSUED")).why, "earlier"));
   CHECK(std::holds_alternative<CannotTell>(look("null", "ISSUED")));
+  // Half an answer does not say that there is no revocation.
+  bench.transport->then(200, R"({"data":{"certificate":{"id":"c","revocation":null}},)"
+                             R"("errors":[{"message":"timeout","path":["certificate","revocation"]}]})");
+  CHECK(error_of([&] { bench.provider().look_up(bench.call()); }).kind() == ErrorKind::unavailable);
 }
 
 TEST_CASE("a test of the provider says what a user needs to know") {

@@ -47,7 +47,8 @@ TEST_CASE("every answer to a submission means what rule 3 of the design says") {
       {"a success that is cut", answer(201, R"({"certificateRequests":[{"id":"a")"), Means::unknown},
       {"a success that is a page", answer(200, test::kProxyPage, "text/html"), Means::unknown},
       {"400 in its own form", answer(400, test::errors_answer(1006, "unknown field")), Means::refused},
-      {"401 in plain text", answer(401, "Invalid api key", "text/plain"), Means::refused},
+      {"401 in plain text", answer(401, "Invalid api key", "text/plain"), Means::not_accepted},
+      {"412 about the key", answer(412, test::errors_answer(10501, "Unable to find api key")), Means::not_accepted},
       {"401 of a proxy", answer(401, test::kProxyPage, "text/html"), Means::unknown},
       {"403 in its own form", answer(403, test::errors_answer(1002, "forbidden")), Means::refused},
       {"404 in its own form", answer(404, test::errors_answer(10051, "Unable to find")), Means::refused},
@@ -82,7 +83,11 @@ TEST_CASE("a revocation's refusal comes as 200, and a failure behind the service
   const auto graphql = [](const std::string& body) { return meaning(classify_revocation("POST", answer(200, body))); };
   CHECK(graphql(R"({"data":{"revokeCertificate":{"id":"1","revocation":{"status":"SUBMITTED"}}}})") == Means::taken);
   CHECK(graphql(R"({"data":{"revokeCertificate":{"id":"1","revocation":{"status":"FAILED"}}}})") == Means::taken);
-  CHECK(graphql(R"({"errors":[{"message":"Certificate not found"}],"data":null})") == Means::refused);
+  // The form in the service's reference: nothing says that it was not done.
+  CHECK(graphql(R"({"errors":[{"message":"Gateway timeout"}],"data":null})") == Means::unknown);
+  CHECK(graphql(R"({"errors":[{"message":"x","extensions":{"code":"SOME_NEW_CODE"}}],"data":null})") == Means::unknown);
+  CHECK(graphql(R"({"errors":[{"message":"a","extensions":{"code":"FORBIDDEN"}},{"message":"b"}],"data":null})") ==
+        Means::unknown);
   CHECK(graphql(R"({"errors":[{"message":"bad enum","extensions":{"code":"BAD_USER_INPUT"}}]})") == Means::refused);
   CHECK(graphql(R"({"errors":[{"message":"x","extensions":{"code":"INTERNAL_SERVER_ERROR"}}],"data":null})") ==
         Means::unknown);
@@ -100,7 +105,8 @@ TEST_CASE("a revocation's refusal comes as 200, and a failure behind the service
   CHECK(kind("FORBIDDEN") == ErrorKind::denied);
   CHECK(kind("NOT_FOUND") == ErrorKind::not_found);
   CHECK(kind("BAD_REQUEST") == ErrorKind::refused);
-  CHECK(meaning(classify_revocation("POST", answer(401, "Invalid api key"))) == Means::refused);
+  CHECK(kind("UNAUTHENTICATED") == ErrorKind::denied);
+  CHECK(meaning(classify_revocation("POST", answer(401, "Invalid api key"))) == Means::not_accepted);
   CHECK(meaning(classify_revocation("POST", answer(502, test::kProxyPage, "text/html"))) == Means::unknown);
 }
 
