@@ -484,13 +484,29 @@ std::optional<EventBody> surrender(const Claim& claim, const Error& error) {
   }
 }
 
+// What the certificate renews, and what that renewed: one of them may have failed to get to a place.
+std::vector<Bytes> renewed_by(World& world, const workflow::CertificateRecord& record) {
+  constexpr std::size_t kMost = 100;  // whatever a damaged store says, this ends
+  std::vector<Bytes> older;
+  std::string next = record.predecessor;
+  while (!next.empty() && older.size() < kMost) {
+    const auto found = world.certificate(next);
+    if (!found) break;
+    older.push_back(found->der);
+    next = found->predecessor;
+  }
+  return older;
+}
+
 }  // namespace
 
 void install_certificate(World& world, const Installation& of, const workflow::InstallTarget& target,
                          const workflow::CertificateRecord& record, Instant now, Duration time_limit) {
   const auto kind = kind_of(target);
   if (kind == "token") {
-    token_of(world, of.order)->put_certificate(of.key, record.der, predecessor_of(target));
+    token_of(world, of.order)
+        ->put_certificate(of.key, record.der,
+                          keeps_predecessor(target) ? std::vector<Bytes>{} : renewed_by(world, record));
   } else if (kind == "file") {
     install_file(target, record,
                  {[&world](const std::string& fingerprint) { return world.certificate(fingerprint).has_value(); },

@@ -231,8 +231,8 @@ void refuse_impossible_targets(const std::vector<workflow::InstallTarget>& targe
   }
 }
 
-workflow::Token::Predecessor predecessor_of(const workflow::InstallTarget& target) {
-  return target.detail == "keep" ? workflow::Token::Predecessor::keep : workflow::Token::Predecessor::replace;
+bool keeps_predecessor(const workflow::InstallTarget& target) {
+  return target.detail == "keep";
 }
 
 std::vector<Bytes> select(const workflow::CertificateRecord& record, Selection selection, Sequence sequence) {

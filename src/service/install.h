@@ -4,7 +4,6 @@
 #include "config/settings.h"
 #include "workflow/order.h"
 #include "workflow/store.h"
-#include "workflow/token.h"
 
 #include <functional>
 #include <string>
@@ -12,8 +11,9 @@
 #include <vector>
 
 // The places a certificate goes to that need neither token nor provider. What a target says:
-//   token                      beside the key, in the key's token, in the place of an older one of the same key
-//   token:keep                 the same; older ones stay beside the key too
+//   token                      beside the key, in the key's token, in the place of those that it renews; no other one
+//                              there is touched
+//   token:keep                 the same; those that it renews stay beside the key too
 //   file:PATH                  PEM of the certificate and its issuers, without a self-signed root (as web servers want
 //                              it)
 //   file:leaf:PATH             PEM of the certificate alone
@@ -38,8 +38,8 @@ void refuse_impossible_targets(const std::vector<workflow::InstallTarget>& targe
 
 // "token", "file", "hook" or "provider".
 std::string_view kind_of(const workflow::InstallTarget& target);
-// Of a "token" target: what becomes of an older certificate of the same key.
-workflow::Token::Predecessor predecessor_of(const workflow::InstallTarget& target);
+// Of a "token" target: whether the certificates that this one renews stay beside the key.
+bool keeps_predecessor(const workflow::InstallTarget& target);
 
 // Which certificates of a record, and in which order.
 enum class Selection {

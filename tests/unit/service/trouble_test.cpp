@@ -179,6 +179,55 @@ TEST_CASE("a place where a newer certificate was put is not given the older one 
   CHECK(std::get<TargetSkipped>(event).target == hook);
 }
 
+TEST_CASE("a token is told to remove what the certificate renews and nothing else") {
+  class Beside final : public Token {
+   public:
+    Key ensure_key(const KeyWish&) override { return {}; }
+    std::unique_ptr<x509::Signer> signer(const Key&) override { return nullptr; }
+    void put_certificate(const Key&, ByteView, const std::vector<Bytes>& replaces) override { told = replaces; }
+    std::vector<Bytes> told;
+  };
+  class Lineage final : public BrokenWorld {
+   public:
+    std::shared_ptr<Token> token(const std::string&) override { return beside; }
+    std::optional<CertificateRecord> certificate(const std::string& fingerprint) override {
+      for (const auto& record : records) {
+        if (record.fingerprint == fingerprint) return record;
+      }
+      return std::nullopt;
+    }
+    std::shared_ptr<Beside> beside = std::make_shared<Beside>();
+    std::vector<CertificateRecord> records;
+  };
+  Lineage world;
+  const auto add = [&world](const std::string& fingerprint, const std::string& predecessor) {
+    CertificateRecord record;
+    record.fingerprint = fingerprint;
+    record.der = to_bytes("der of " + fingerprint);
+    record.predecessor = predecessor;
+    world.records.push_back(record);
+    return record;
+  };
+  const auto first = add("aa", "");
+  const auto second = add("bb", "aa");
+  const auto third = add("cc", "bb");
+  add("dd", "");
+  const Order order = order_of("0A1B2C3D4E5F6G7H", Instant{});
+  const Key key = key_of_test();
+  const Draft draft;
+  const auto told_for = [&](const CertificateRecord& record, const std::string& target) {
+    service::install_certificate(world, {order, key, draft}, service::install_target(target), record, Instant{},
+                                 std::chrono::seconds{1});
+    return world.beside->told;
+  };
+  CHECK(told_for(first, "token").empty());
+  CHECK(told_for(third, "token") == std::vector<Bytes>{second.der, first.der});
+  CHECK(told_for(third, "token:keep").empty());
+  // A damaged store whose records go round in a circle is left too.
+  world.records.front().predecessor = "cc";
+  CHECK(told_for(third, "token").size() <= 100);
+}
+
 TEST_CASE("a submission is not begun past its journalled deadline however long its provider took to be made") {
   SlowWorld world;
   service::Effects effects(world);
