@@ -445,6 +445,13 @@ EffectOutcome install(World& world, const Claim& claim, Instant now, Duration ti
   if (!record) {
     throw Error{ErrorKind::corrupt, fmt::format("the certificate {} is not in the store", installing->certificate)};
   }
+  // It may have changed since it was verified, and would take the place of one that works.
+  namespace status = workflow::status;
+  for (const auto* unfit : {status::kRevoking, status::kRevoked, status::kHeld, status::kQuarantined}) {
+    if (record->status != unfit) continue;
+    return outcome(workflow::TargetSkipped{target->target.name, fmt::format("certificate {} is {}: it is not installed",
+                                                                            record->fingerprint.substr(0, 12), unfit)});
+  }
   // A place that took long to answer: what is newer may be there by now.
   if (world.replaced_at(record->fingerprint, target->target.name)) {
     return outcome(workflow::TargetSkipped{target->target.name, "the certificate that took its place is there"});

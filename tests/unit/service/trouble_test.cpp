@@ -179,6 +179,40 @@ TEST_CASE("a place where a newer certificate was put is not given the older one 
   CHECK(std::get<TargetSkipped>(event).target == hook);
 }
 
+TEST_CASE("a certificate that is revoked while a place is waited for does not go there") {
+  class Revoked final : public BrokenWorld {
+   public:
+    std::optional<CertificateRecord> certificate(const std::string&) override {
+      CertificateRecord record;
+      record.fingerprint = "ff";
+      record.der = {0x30, 0x00};
+      record.status = status;
+      return record;
+    }
+    std::string status;
+  };
+  Revoked world;
+  service::Effects effects(world);
+  const std::string hook = R"(hook:["true"])";
+  const auto run = [&](const std::string& status) {
+    world.status = status;
+    Claim claim;
+    claim.record.order = order_of("0A1B2C3D4E5F6G7H", Instant{});
+    claim.record.state = Installing{{key_of_test(), draft_of_test(Instant{}), 1},
+                                    "ff",
+                                    {TargetState{service::install_target(hook), TargetState::Stage::failed, 3, "no"}},
+                                    {}};
+    claim.effect = {EffectName::install, {}, 0, hook};
+    return effects.run(claim, Instant{}, std::chrono::seconds{20}).event.value();
+  };
+  for (const char* unfit : {"revoking", "revoked", "held", "quarantined"}) {
+    const auto event = run(unfit);
+    REQUIRE(std::holds_alternative<TargetSkipped>(event));
+    CHECK(std::get<TargetSkipped>(event).reason == "certificate ff is " + std::string(unfit) + ": it is not installed");
+  }
+  CHECK(std::holds_alternative<TargetInstalled>(run("current")));
+}
+
 TEST_CASE("a token is told to remove what the certificate renews and nothing else") {
   class Beside final : public Token {
    public:
