@@ -491,18 +491,43 @@ std::optional<EventBody> surrender(const Claim& claim, const Error& error) {
   }
 }
 
-// What the certificate renews, and what that renewed: one of them may have failed to get to a place.
-std::vector<Bytes> renewed_by(World& world, const workflow::CertificateRecord& record) {
+// What the certificate renews, and what that renewed, newest first.
+std::vector<workflow::CertificateRecord> ancestors_of(World& world, const workflow::CertificateRecord& record) {
   constexpr std::size_t kMost = 100;  // whatever a damaged store says, this ends
-  std::vector<Bytes> older;
+  std::vector<workflow::CertificateRecord> older;
   std::string next = record.predecessor;
   while (!next.empty() && older.size() < kMost) {
-    const auto found = world.certificate(next);
+    auto found = world.certificate(next);
     if (!found) break;
-    older.push_back(found->der);
     next = found->predecessor;
+    older.push_back(std::move(*found));
   }
   return older;
+}
+
+// All of them: one may have failed to get to a place.
+std::vector<Bytes> renewed_by(World& world, const workflow::CertificateRecord& record) {
+  std::vector<Bytes> ders;
+  for (auto& older : ancestors_of(world, record)) ders.push_back(std::move(older.der));
+  return ders;
+}
+
+bool is_renewed_by(World& world, const std::string& fingerprint, const workflow::CertificateRecord& record) {
+  const auto older = ancestors_of(world, record);
+  return std::any_of(older.begin(), older.end(), [&](const auto& one) { return one.fingerprint == fingerprint; });
+}
+
+// What a certificate that stands in a file is to the one that shall take its place.
+Present standing_of(World& world, const std::string& fingerprint, const workflow::CertificateRecord& record) {
+  const auto found = world.certificate(fingerprint);
+  if (!found) return Present::unknown;
+  namespace status = workflow::status;
+  for (const auto* over : {status::kSuperseded, status::kExpired, status::kRevoked}) {
+    if (found->status == over) return Present::replaceable;
+  }
+  const bool related = fingerprint == record.fingerprint || is_renewed_by(world, fingerprint, record) ||
+                       is_renewed_by(world, record.fingerprint, *found);
+  return related ? Present::replaceable : Present::in_use;
 }
 
 }  // namespace
@@ -516,7 +541,7 @@ void install_certificate(World& world, const Installation& of, const workflow::I
                           keeps_predecessor(target) ? std::vector<Bytes>{} : renewed_by(world, record));
   } else if (kind == "file") {
     install_file(target, record,
-                 {[&world](const std::string& fingerprint) { return world.certificate(fingerprint).has_value(); },
+                 {[&](const std::string& fingerprint) { return standing_of(world, fingerprint, record); },
                   [&world](const std::string& fingerprint) { return world.is_issuer(fingerprint); }});
   } else if (kind == "hook") {
     install_hook(target, record, {of.order.id, of.attempt, of.order.token, of.key.uri}, time_limit);

@@ -56,17 +56,23 @@ std::string pem_of(const std::vector<Bytes>& certificates);
 // PEM, the certificate first, then its issuers; a self-signed root at the end is left out.
 std::string full_chain_pem(const workflow::CertificateRecord& record);
 
+// What a certificate in a file is to the one that shall take its place.
+enum class Present {
+  unknown,      // this bridge did not get it
+  replaceable,  // it renews the new one or is renewed by it, however often; or it is superseded, expired or revoked
+  in_use,       // this bridge got it for something else
+};
 // What the store knows of certificates, by the SHA-256 of their DER in hex.
 struct KnownCertificates {
-  std::function<bool(const std::string& fingerprint)> is_ours;    // one that this bridge got
-  std::function<bool(const std::string& fingerprint)> is_issuer;  // one in the chain of such
+  std::function<Present(const std::string& fingerprint)> present;
+  std::function<bool(const std::string& fingerprint)> is_issuer;  // one in the chain of one that this bridge got
 };
 
 // Writes the file of a "file:" target, in one step, with the mode it asks for (else 0644). Running it again changes
 // nothing. An existing file is replaced only when it is this bridge's own: its first certificate (in a bundle, or with
-// the root first, any of them) is one that the bridge got, or is for the same key; in a file of issuers each is an
-// issuer of such. A wrong path never destroys anything else. Throws conflict, denied, not_found for an owner that this
-// machine does not know, unavailable.
+// the root first, any of them) is replaceable, or is for the same key; in a file of issuers each is an issuer of one
+// that this bridge got. A wrong path never destroys anything else. Throws conflict, denied, not_found for an owner that
+// this machine does not know, unavailable.
 void install_file(const workflow::InstallTarget& target, const workflow::CertificateRecord& record,
                   const KnownCertificates& known);
 
