@@ -364,6 +364,25 @@ TEST_CASE("an older certificate is not put back in the place of the newer one") 
   CHECK(bench.cli().read("web.pem") != newer);
 }
 
+TEST_CASE("a key that has a certificate in use is not destroyed unless that is said") {
+  Bench bench(nobody_approves());
+  const auto one = enrolled(bench, "web");
+  const auto refused = bench.run({"key", "delete", "--token", "web", "web", "--yes"});
+  INFO(refused.err);
+  CHECK(refused.status == 4);
+  CHECK(refused.err.find("certificate " + one.substr(0, 12) + ", which is current") != std::string::npos);
+  CHECK(refused.err.find("--force") != std::string::npos);
+  CHECK(bench.objects("web").private_keys == 1);
+  // So is one that an open request is about to use.
+  REQUIRE(bench.run({"cert", "renew", one, "--same-key"}).status == 0);
+  const auto set = bench.cli().other({"sqlite3", "hsmbridge.db", "UPDATE certificates SET status = 'superseded'"});
+  REQUIRE(set.status == 0);
+  CHECK(bench.run({"key", "delete", "--token", "web", "web", "--yes"}).err.find("request ") != std::string::npos);
+  CHECK(bench.objects("web").private_keys == 1);
+  CHECK(bench.run({"key", "delete", "--token", "web", "web", "--yes", "--force"}).status == 0);
+  CHECK(bench.objects("web").private_keys == 0);
+}
+
 TEST_CASE("a certificate is exported as PEM, DER and PKCS7") {
   Bench bench(nobody_approves());
   const auto one = enrolled(bench, "web");
