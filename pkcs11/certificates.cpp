@@ -129,7 +129,7 @@ std::vector<TokenCertificate> certificates_of(Token& token, const KeyInfo& key) 
 }
 
 CertificatePlacement put_certificate(Token& token, const KeyInfo& key, ByteView certificate_der,
-                                     Predecessor predecessor) {
+                                     const std::vector<Bytes>& replaces) {
   check_belongs(key, certificate_der);
   if (token.access().certificates == CertificateStorage::not_supported) {
     throw Error{ErrorKind::refused, fmt::format("token {} is declared to take no certificates", token.name())}.hint(
@@ -139,15 +139,18 @@ CertificatePlacement put_certificate(Token& token, const KeyInfo& key, ByteView 
   writing(token.state(), [&](Session& session) {
     std::optional<CK_OBJECT_HANDLE> ours;
     // Only of this key: a token may hold another key's certificate, or an issuer's, under the same CKA_ID.
-    std::vector<CK_OBJECT_HANDLE> before;
+    std::vector<CK_OBJECT_HANDLE> replaced;
     for (const CK_OBJECT_HANDLE handle : find_objects(session, certificates_match(key.id))) {
       const auto value = read_attribute(session, handle, CKA_VALUE);
       if (!value || !certifies(*value, key.spki)) continue;
-      before.push_back(handle);
-      if (equal(*value, certificate_der)) ours = handle;
+      if (equal(*value, certificate_der)) {
+        ours = handle;
+      } else if (std::find(replaces.begin(), replaces.end(), *value) != replaces.end()) {
+        replaced.push_back(handle);
+      }
     }
     if (ours) {
-      // Written by an earlier run, perhaps one that did not get as far as the predecessor.
+      // Written by an earlier run, perhaps one that did not get as far as what it replaces.
       placement.outcome = CertificatePlacement::Outcome::already_there;
     } else {
       ours = create(session, key, certificate_der);
@@ -161,9 +164,7 @@ CertificatePlacement put_certificate(Token& token, const KeyInfo& key, ByteView 
       }
       placement.outcome = CertificatePlacement::Outcome::written;
     }
-    if (predecessor == Predecessor::keep) return true;
-    for (const CK_OBJECT_HANDLE handle : before) {
-      if (handle == *ours) continue;
+    for (const CK_OBJECT_HANDLE handle : replaced) {
       destroy(session, handle);
       ++placement.removed;
     }

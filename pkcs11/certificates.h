@@ -21,19 +21,18 @@ struct TokenCertificate {
 std::vector<TokenCertificate> list_certificates(Token& token);
 std::vector<TokenCertificate> certificates_of(Token& token, const KeyInfo& key);
 
-enum class Predecessor { replace, keep };
-
 struct CertificatePlacement {
   enum class Outcome { written, already_there } outcome = Outcome::written;
-  unsigned removed = 0;  // predecessors
+  unsigned removed = 0;  // of those that it replaces
 };
 
-// Puts the certificate beside its key: same CKA_ID and label, read back and compared as DER, and only then the other
-// certificates of that id that certify this key are removed; those of another key are left. May be repeated.
+// Puts the certificate beside its key: same CKA_ID and label, read back and compared as DER, and only then those of
+// `replaces` (DER) that stand beside the key are removed. Every other one is left, of this key too: a CA key has its
+// root and a cross-certificate beside it. May be repeated.
 // CKA_TRUSTED is never set. Throws invalid_input when it certifies another key, refused when the token takes no
-// certificates (declared, or as it answered), corrupt when what is read back differs (it is removed again; the
-// predecessor stays).
+// certificates (declared, or as it answered), corrupt when what is read back differs (it is removed again; what
+// it replaces stays).
 CertificatePlacement put_certificate(Token& token, const KeyInfo& key, ByteView certificate_der,
-                                     Predecessor predecessor);
+                                     const std::vector<Bytes>& replaces);
 
 }  // namespace hsmbridge::pkcs11

@@ -135,12 +135,12 @@ std::unique_ptr<x509::Signer> WorkflowToken::signer(const workflow::Key& key) {
       std::move(opened), [shared = shared_](std::function<Bytes()> work) { return shared->run(std::move(work)); });
 }
 
-void WorkflowToken::put_certificate(const workflow::Key& key, ByteView certificate, Predecessor predecessor) {
-  const auto old = predecessor == Predecessor::replace ? pkcs11::Predecessor::replace : pkcs11::Predecessor::keep;
-  shared_->run([shared = shared_, key, der = Bytes(certificate.begin(), certificate.end()), old] {
+void WorkflowToken::put_certificate(const workflow::Key& key, ByteView certificate,
+                                    const std::vector<Bytes>& replaces) {
+  shared_->run([shared = shared_, key, der = Bytes(certificate.begin(), certificate.end()), replaces] {
     const auto token = shared->token();
     const auto info = find_pinned(*token, selector_of(key), key.spki);
-    pkcs11::put_certificate(*token, info, der, old);
+    pkcs11::put_certificate(*token, info, der, replaces);
   });
 }
 

@@ -23,7 +23,7 @@ class WorkflowToken final : public workflow::Token {
 
   workflow::Key ensure_key(const workflow::KeyWish& wish) override;
   std::unique_ptr<x509::Signer> signer(const workflow::Key& key) override;
-  void put_certificate(const workflow::Key& key, ByteView certificate, Predecessor predecessor) override;
+  void put_certificate(const workflow::Key& key, ByteView certificate, const std::vector<Bytes>& replaces) override;
 
  private:
   struct Shared;

@@ -451,6 +451,13 @@ EffectOutcome install(World& world, const Claim& claim, Instant now, Duration ti
   if (!record) {
     throw Error{ErrorKind::corrupt, fmt::format("the certificate {} is not in the store", installing->certificate)};
   }
+  // It may have changed since it was verified, and would take the place of one that works.
+  namespace status = workflow::status;
+  for (const auto* unfit : {status::kRevoking, status::kRevoked, status::kHeld, status::kQuarantined}) {
+    if (record->status != unfit) continue;
+    return outcome(workflow::TargetSkipped{target->target.name, fmt::format("certificate {} is {}: it is not installed",
+                                                                            record->fingerprint.substr(0, 12), unfit)});
+  }
   // A place that took long to answer: what is newer may be there by now.
   if (world.replaced_at(record->fingerprint, target->target.name)) {
     return outcome(workflow::TargetSkipped{target->target.name, "the certificate that took its place is there"});
@@ -490,16 +497,57 @@ std::optional<EventBody> surrender(const Claim& claim, const Error& error) {
   }
 }
 
+// What the certificate renews, and what that renewed, newest first.
+std::vector<workflow::CertificateRecord> ancestors_of(World& world, const workflow::CertificateRecord& record) {
+  constexpr std::size_t kMost = 100;  // whatever a damaged store says, this ends
+  std::vector<workflow::CertificateRecord> older;
+  std::string next = record.predecessor;
+  while (!next.empty() && older.size() < kMost) {
+    auto found = world.certificate(next);
+    if (!found) break;
+    next = found->predecessor;
+    older.push_back(std::move(*found));
+  }
+  return older;
+}
+
+// All of them: one may have failed to get to a place.
+std::vector<Bytes> renewed_by(World& world, const workflow::CertificateRecord& record) {
+  std::vector<Bytes> ders;
+  for (auto& older : ancestors_of(world, record)) ders.push_back(std::move(older.der));
+  return ders;
+}
+
+bool is_renewed_by(World& world, const std::string& fingerprint, const workflow::CertificateRecord& record) {
+  const auto older = ancestors_of(world, record);
+  return std::any_of(older.begin(), older.end(), [&](const auto& one) { return one.fingerprint == fingerprint; });
+}
+
+// What a certificate that stands in a file is to the one that shall take its place.
+Present standing_of(World& world, const std::string& fingerprint, const workflow::CertificateRecord& record) {
+  const auto found = world.certificate(fingerprint);
+  if (!found) return Present::unknown;
+  namespace status = workflow::status;
+  for (const auto* over : {status::kSuperseded, status::kExpired, status::kRevoked}) {
+    if (found->status == over) return Present::replaceable;
+  }
+  const bool related = fingerprint == record.fingerprint || is_renewed_by(world, fingerprint, record) ||
+                       is_renewed_by(world, record.fingerprint, *found);
+  return related ? Present::replaceable : Present::in_use;
+}
+
 }  // namespace
 
 void install_certificate(World& world, const Installation& of, const workflow::InstallTarget& target,
                          const workflow::CertificateRecord& record, Instant now, Duration time_limit) {
   const auto kind = kind_of(target);
   if (kind == "token") {
-    token_of(world, of.order)->put_certificate(of.key, record.der, predecessor_of(target));
+    token_of(world, of.order)
+        ->put_certificate(of.key, record.der,
+                          keeps_predecessor(target) ? std::vector<Bytes>{} : renewed_by(world, record));
   } else if (kind == "file") {
     install_file(target, record,
-                 {[&world](const std::string& fingerprint) { return world.certificate(fingerprint).has_value(); },
+                 {[&](const std::string& fingerprint) { return standing_of(world, fingerprint, record); },
                   [&world](const std::string& fingerprint) { return world.is_issuer(fingerprint); }});
   } else if (kind == "hook") {
     install_hook(target, record, {of.order.id, of.attempt, of.order.token, of.key.uri}, time_limit);

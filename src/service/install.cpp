@@ -164,7 +164,9 @@ bool same_key(const Bytes& one, const Bytes& other) {
 bool is_own(const std::vector<Bytes>& present, const workflow::CertificateRecord& record, const FileTarget& target,
             const KnownCertificates& known) {
   using Content = FileTarget::Content;
-  const auto is_leaf = [&](const Bytes& der) { return same_key(der, record.der) || known.is_ours(hex(sha256(der))); };
+  const auto is_leaf = [&](const Bytes& der) {
+    return same_key(der, record.der) || known.present(hex(sha256(der))) == Present::replaceable;
+  };
   const auto is_issuer = [&](const Bytes& der) {
     return std::find(record.chain.begin(), record.chain.end(), der) != record.chain.end() ||
            known.is_issuer(hex(sha256(der)));
@@ -174,6 +176,15 @@ bool is_own(const std::vector<Bytes>& present, const workflow::CertificateRecord
   if (!any_order) return is_leaf(present.front());
   return std::any_of(present.begin(), present.end(), is_leaf) &&
          std::all_of(present.begin(), present.end(), [&](const Bytes& der) { return is_leaf(der) || is_issuer(der); });
+}
+
+std::string what_stands_there(const std::vector<Bytes>& present, const KnownCertificates& known) {
+  for (const Bytes& der : present) {
+    const auto fingerprint = hex(sha256(der));
+    if (known.present(fingerprint) != Present::in_use) continue;
+    return fmt::format("certificate {}, which is not renewed by this one and is in use", fingerprint.substr(0, 12));
+  }
+  return "certificates that this bridge did not put there";
 }
 
 }  // namespace
@@ -231,8 +242,8 @@ void refuse_impossible_targets(const std::vector<workflow::InstallTarget>& targe
   }
 }
 
-workflow::Token::Predecessor predecessor_of(const workflow::InstallTarget& target) {
-  return target.detail == "keep" ? workflow::Token::Predecessor::keep : workflow::Token::Predecessor::replace;
+bool keeps_predecessor(const workflow::InstallTarget& target) {
+  return target.detail == "keep";
 }
 
 std::vector<Bytes> select(const workflow::CertificateRecord& record, Selection selection, Sequence sequence) {
@@ -275,11 +286,11 @@ void install_file(const workflow::InstallTarget& target, const workflow::Certifi
     if (as_text(present) == text && (!file.says_access || has_access(path, file.access))) return;
     if (!present.empty()) {
       const auto certificates = certificates_alone(present);
-      const Error kept{ErrorKind::conflict, fmt::format("{} exists and holds {}: it is not overwritten", path.string(),
-                                                        certificates ? "certificates that this bridge did not put there"
-                                                                     : "more or else than certificates")};
       if (!certificates || !is_own(*certificates, record, file, known)) {
-        throw Error(kept).hint("move it away, or name another file; the certificate is written at the next try");
+        throw Error{ErrorKind::conflict, fmt::format("{} exists and holds {}: it is not overwritten", path.string(),
+                                                     certificates ? what_stands_there(*certificates, known)
+                                                                  : "more or else than certificates")}
+            .hint("move it away, or name another file; the certificate is written at the next try");
       }
     }
   }

@@ -4,7 +4,6 @@
 #include "config/settings.h"
 #include "workflow/order.h"
 #include "workflow/store.h"
-#include "workflow/token.h"
 
 #include <functional>
 #include <string>
@@ -12,8 +11,9 @@
 #include <vector>
 
 // The places a certificate goes to that need neither token nor provider. What a target says:
-//   token                      beside the key, in the key's token, in the place of an older one of the same key
-//   token:keep                 the same; older ones stay beside the key too
+//   token                      beside the key, in the key's token, in the place of those that it renews; no other one
+//                              there is touched
+//   token:keep                 the same; those that it renews stay beside the key too
 //   file:PATH                  PEM of the certificate and its issuers, without a self-signed root (as web servers want
 //                              it)
 //   file:leaf:PATH             PEM of the certificate alone
@@ -38,8 +38,8 @@ void refuse_impossible_targets(const std::vector<workflow::InstallTarget>& targe
 
 // "token", "file", "hook" or "provider".
 std::string_view kind_of(const workflow::InstallTarget& target);
-// Of a "token" target: what becomes of an older certificate of the same key.
-workflow::Token::Predecessor predecessor_of(const workflow::InstallTarget& target);
+// Of a "token" target: whether the certificates that this one renews stay beside the key.
+bool keeps_predecessor(const workflow::InstallTarget& target);
 
 // Which certificates of a record, and in which order.
 enum class Selection {
@@ -56,17 +56,23 @@ std::string pem_of(const std::vector<Bytes>& certificates);
 // PEM, the certificate first, then its issuers; a self-signed root at the end is left out.
 std::string full_chain_pem(const workflow::CertificateRecord& record);
 
+// What a certificate in a file is to the one that shall take its place.
+enum class Present {
+  unknown,      // this bridge did not get it
+  replaceable,  // it renews the new one or is renewed by it, however often; or it is superseded, expired or revoked
+  in_use,       // this bridge got it for something else
+};
 // What the store knows of certificates, by the SHA-256 of their DER in hex.
 struct KnownCertificates {
-  std::function<bool(const std::string& fingerprint)> is_ours;    // one that this bridge got
-  std::function<bool(const std::string& fingerprint)> is_issuer;  // one in the chain of such
+  std::function<Present(const std::string& fingerprint)> present;
+  std::function<bool(const std::string& fingerprint)> is_issuer;  // one in the chain of one that this bridge got
 };
 
 // Writes the file of a "file:" target, in one step, with the mode it asks for (else 0644). Running it again changes
 // nothing. An existing file is replaced only when it is this bridge's own: its first certificate (in a bundle, or with
-// the root first, any of them) is one that the bridge got, or is for the same key; in a file of issuers each is an
-// issuer of such. A wrong path never destroys anything else. Throws conflict, denied, not_found for an owner that this
-// machine does not know, unavailable.
+// the root first, any of them) is replaceable, or is for the same key; in a file of issuers each is an issuer of one
+// that this bridge got. A wrong path never destroys anything else. Throws conflict, denied, not_found for an owner that
+// this machine does not know, unavailable.
 void install_file(const workflow::InstallTarget& target, const workflow::CertificateRecord& record,
                   const KnownCertificates& known);
 

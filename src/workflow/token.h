@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace hsmbridge::workflow {
 
@@ -21,10 +22,9 @@ class Token {
   virtual Key ensure_key(const KeyWish& wish) = 0;
   // The key as a signer. Refused with `conflict` when the key behind the URI is not the pinned one.
   virtual std::unique_ptr<x509::Signer> signer(const Key& key) = 0;
-  enum class Predecessor { replace, keep };
   // Puts the certificate beside the key (same CKA_ID and label), reads it back, compares the DER, and only then removes
-  // an older certificate of that key. Running it twice changes nothing.
-  virtual void put_certificate(const Key& key, ByteView certificate, Predecessor predecessor) = 0;
+  // those of `replaces` (DER) that stand there, and no others. Running it twice changes nothing.
+  virtual void put_certificate(const Key& key, ByteView certificate, const std::vector<Bytes>& replaces) = 0;
 };
 
 }  // namespace hsmbridge::workflow

@@ -180,7 +180,7 @@ TEST_CASE("a pinned key is found among others of its id") {
   workflow::Key key{second.uri, second.label, hex(second.id), second.spki_hash, false};
   CHECK(workflow_token.signer(key)->subject_public_key_info() == second.spki);
   OpensslCa ca;
-  workflow_token.put_certificate(key, ca.issue(second.spki, "second"), workflow::Token::Predecessor::replace);
+  workflow_token.put_certificate(key, ca.issue(second.spki, "second"), {});
   CHECK(find_key(*token, KeySelector::parse("second")).has_certificate);
   CHECK_FALSE(find_key(*token, KeySelector::parse("first")).has_certificate);
 }

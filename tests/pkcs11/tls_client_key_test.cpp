@@ -146,7 +146,7 @@ TEST_CASE("a token key authenticates a TLS client to a server that demands it an
     const MadeKey made = make_key(*token, plan);
     CHECK_FALSE(made.contract.violated());
     const Bytes certificate = ca.issue(made.key.spki, std::string("client ") + spec);
-    put_certificate(*token, made.key, certificate, Predecessor::replace);
+    put_certificate(*token, made.key, certificate, {});
     const auto key = TlsClientKey::open(token, KeySelector::by_label(spec));
     const auto signer = TokenKey::open(token, made.key);
     for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {

@@ -30,7 +30,18 @@ const Positional kCertificate{"CERT", "the beginning of its SHA-256, or the requ
 
 enum class Force { no, yes };
 
-void refuse_unfit(const workflow::CertificateRecord& record, Force force) {
+// The request that renewed it in the place of this late one, if any.
+std::optional<RequestId> renewed_otherwise(workflow::Store& store, const workflow::CertificateRecord& late) {
+  if (late.predecessor.empty()) return std::nullopt;
+  for (const auto& other : store.requests_about(late.predecessor)) {
+    const auto* completed = std::get_if<workflow::Completed>(&other.state);
+    if (completed == nullptr || completed->late || other.order.kind != workflow::Kind::renew) continue;
+    if (completed->certificate != late.fingerprint) return other.order.id;
+  }
+  return std::nullopt;
+}
+
+void refuse_unfit(workflow::Store& store, const workflow::CertificateRecord& record, Force force) {
   const std::string name = record.fingerprint.substr(0, 12);
   if (record.status == workflow::status::kQuarantined) {
     throw Error{ErrorKind::refused,
@@ -47,6 +58,13 @@ void refuse_unfit(const workflow::CertificateRecord& record, Force force) {
     throw Error{ErrorKind::refused, fmt::format("certificate {} is {}", name, record.status)}.hint(
         "give --force to put it in its places all the same; or install the one that renewed it");
   }
+  if (record.status != status::kLate || force == Force::yes) return;
+  if (const auto other = renewed_otherwise(store, record)) {
+    throw Error{ErrorKind::refused, fmt::format("certificate {} came late, and request {} renewed its predecessor "
+                                                "{} meanwhile",
+                                                name, other->str(), record.predecessor.substr(0, 12))}
+        .hint("give --force to put it in its places all the same");
+  }
 }
 
 workflow::Key key_for(workflow::Store& store, const workflow::CertificateRecord& record,
@@ -61,10 +79,15 @@ struct Placing {
   workflow::Store& store;
   const workflow::CertificateRecord& record;
   const workflow::Record& request;
+  Force force;
 };
 
 void place_at(const Placing& placing, const workflow::InstallTarget& target) {
   const auto now = placing.wiring.clock().now();
+  if (placing.force == Force::no && placing.store.replaced_at(placing.record.fingerprint, target.name)) {
+    throw Error{ErrorKind::refused, "a certificate that renews it is there"}.hint(
+        "give --force to put the older one back");
+  }
   const auto key = key_for(placing.store, placing.record, placing.request);
   const workflow::Draft none;
   const workflow::Submission submission{1, placing.record.reference, placing.record.provider_state,
@@ -88,7 +111,8 @@ ExitCode install(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto store = wiring->store();
   const auto record = service::find_certificate(*store, invocation.arguments.required("CERT"));
-  refuse_unfit(record, invocation.arguments.has("--force") ? Force::yes : Force::no);
+  const auto force = invocation.arguments.has("--force") ? Force::yes : Force::no;
+  refuse_unfit(*store, record, force);
   const auto request = service::request_of(*store, record);
   const auto targets = targets_of(invocation.arguments, request.order);
   for (const auto& target : targets) {
@@ -103,7 +127,7 @@ ExitCode install(Invocation& invocation) {
   for (const auto& target : targets) {
     Json row = Json::object({{"target", target.name}});
     try {
-      place_at({*wiring, *store, record, request}, target);
+      place_at({*wiring, *store, record, request, force}, target);
       row.set("installed", true);
       text += fmt::format("installed  {}\n", safe(target.name));
     } catch (...) {
@@ -114,8 +138,10 @@ ExitCode install(Invocation& invocation) {
     }
     rows.push(std::move(row));
   }
-  // Who puts a late certificate in its place wants it after all, instead of the one that it was to renew.
-  if (!trouble && record.status == workflow::status::kLate) {
+  // Who puts a late certificate in all its places wants it after all, instead of the one that it was to renew. One
+  // place that was typed may be for a look only, and the other one serves on.
+  const bool everywhere = invocation.arguments.all("--to").empty() && !trouble;
+  if (everywhere && record.status == workflow::status::kLate) {
     using workflow::StatusChange;
     namespace status = workflow::status;
     store->change_records(
@@ -200,13 +226,14 @@ std::vector<Command> certificate_place_commands() {
        "Put a certificate in its places, at any time",
        {{"--to", "TARGET", "token, file:PATH, hook:[\"PROGRAM\"], provider:import; else where its request wanted it",
          Times::many},
-        {"--force", "", "a superseded or expired one too"}},
+        {"--force", "", "a superseded or expired one too, and in the place of a newer one"}},
        {kCertificate},
        install,
        {ExitCode::failed, ExitCode::refused, ExitCode::unavailable},
        "Done at once, by this process; each place is an entry of the audit log. A hook runs\n"
-       "again. A file is replaced only when it was written for this place: it holds nothing\n"
-       "but a certificate of this bridge, or of the same key, and its issuers.\n"},
+       "again. A file is replaced only when it holds nothing but issuers and a certificate of\n"
+       "the same key, or one of this bridge that the new one renews or that is over. A late\n"
+       "certificate becomes current when it is in all places of its request, without --to.\n"},
       {"cert",
        "export",
        "Write a certificate out of the store",

@@ -9,6 +9,7 @@
 #include "tools/hsmbridge/place.h"
 #include "tools/hsmbridge/token_access.h"
 #include "tools/hsmbridge/token_render.h"
+#include "workflow/lifecycle.h"
 #include "x509/spki.h"
 
 #include <fmt/core.h>
@@ -90,14 +91,19 @@ ExitCode generate(Invocation& invocation) {
   return ExitCode::done;
 }
 
+// Null when none is configured, or none was made yet: a look makes no store.
+std::unique_ptr<workflow::Store> store_that_is_there(Place& place) {
+  if (place.wiring() == nullptr) return nullptr;
+  const auto& file = place.wiring()->settings().store.path;
+  if (!file || !std::filesystem::exists(*file)) return nullptr;
+  return place.wiring()->store();
+}
+
 // Keys in this token that were made for requests that are over: nobody else would ever speak of them.
 void warn_of_forgotten(Invocation& invocation, Place& place, const std::string& token,
                        const std::vector<pkcs11::KeyInfo>& keys) {
-  if (place.wiring() == nullptr) return;
-  const auto& file = place.wiring()->settings().store.path;
-  // A list makes no store.
-  if (!file || !std::filesystem::exists(*file)) return;
-  const auto store = place.wiring()->store();
+  const auto store = store_that_is_there(place);
+  if (!store) return;
   for (const auto& plan : service::forgotten_plans(*store)) {
     const auto there = std::find_if(keys.begin(), keys.end(),
                                     [&plan](const pkcs11::KeyInfo& key) { return hex(key.id) == plan.cka_id; });
@@ -195,11 +201,49 @@ ExitCode show_public(Invocation& invocation) {
   return ExitCode::done;
 }
 
+bool uses(const workflow::Record& request, const std::string& token, const pkcs11::KeyInfo& key) {
+  const workflow::Order& order = request.order;
+  if (!workflow::needs_key(order)) return false;
+  const auto* ready = workflow::key_of(request.state);
+  if (ready != nullptr && !ready->spki.empty()) return ready->spki == key.spki_hash;
+  if (order.token != token) return false;
+  const std::string id = hex(key.id);
+  return order.key.cka_id == id || order.key.selector == "id=" + id || order.key.selector == key.label;
+}
+
+// As far as the records know: a key of a token that another bridge uses is its own business.
+void refuse_in_use(Place& place, const std::string& token, const pkcs11::KeyInfo& key) {
+  const auto store = store_that_is_there(place);
+  if (!store) return;
+  const auto refuse = [&](const std::string& by) {
+    throw Error{ErrorKind::refused, fmt::format("key {} is needed for {}", key.label, by)}.hint(
+        "give --force to destroy it all the same");
+  };
+  namespace status = workflow::status;
+  workflow::CertificateQuery query;
+  query.spki = key.spki_hash;
+  if (!key.spki_hash.empty()) {
+    for (const auto& certificate : store->certificates(query)) {
+      for (const auto* needed : {status::kCurrent, status::kRevoking, status::kHeld}) {
+        if (certificate.status != needed) continue;
+        refuse(fmt::format("certificate {}, which is {}", certificate.fingerprint.substr(0, 12), needed));
+      }
+    }
+  }
+  workflow::Store::ListQuery open;
+  open.open_only = true;
+  open.most = 1'000'000;
+  for (const auto& request : store->list(open)) {
+    if (uses(request, token, key)) refuse(fmt::format("request {}, which is open", request.order.id.str()));
+  }
+}
+
 ExitCode remove(Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
   Place place(invocation);
   const auto token = place.token();
   const pkcs11::KeyInfo key = pkcs11::find_key(*token, pkcs11::KeySelector::parse(arguments.required("KEY")));
+  if (!arguments.has("--force")) refuse_in_use(place, token->name(), key);
   const bool certificates = arguments.has("--with-certificates");
   if (!arguments.has("--yes")) {
     const std::string question = fmt::format("{}Destroy this key{} in token {} for ever?", key_text(key),
@@ -270,7 +314,8 @@ std::vector<Command> key_commands() {
        "delete",
        "Destroy a key, both halves",
        with_token({{"--with-certificates", "", "the certificates beside it too"},
-                   {"--yes", "", "do not ask; needed where nobody can be asked"}}),
+                   {"--yes", "", "do not ask; needed where nobody can be asked"},
+                   {"--force", "", "also when the records say that a certificate or an open request needs it"}}),
        {kKey},
        remove,
        exits,

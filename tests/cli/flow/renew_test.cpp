@@ -298,6 +298,91 @@ TEST_CASE("a certificate is installed at any time, in every form of file") {
   CHECK(bench.run({"cert", "install", one, "--to", "file:" + path("full.pem"), "--force"}).status == 0);
 }
 
+TEST_CASE("a late certificate becomes current in all its places only, and not where another one renewed meanwhile") {
+  Bench bench(nobody_approves());
+  const auto file = "file:" + (bench / "web.pem").string();
+  const auto old = enrolled(bench, "web", {"--install", file});
+  const auto renew = [&] {
+    const auto renewed = bench.run({"cert", "renew", old, "--wait", "--timeout", "30s"});
+    INFO(renewed.err);
+    REQUIRE(renewed.status == 0);
+    return Bench::id_in(renewed);
+  };
+  const auto sql = [&](const std::string& text) {
+    const auto done = bench.cli().other({"sqlite3", "hsmbridge.db", text});
+    INFO(text << done.err);
+    REQUIRE(done.status == 0);
+  };
+  const auto status = [&](const std::string& sha256) {
+    return row_of(listed(bench, {"--all"}), sha256).at("status").as_string();
+  };
+  // As after a request that was given up and then answered.
+  const auto request = renew();
+  const auto late = listed(bench).at("certificates").as_array().front().at("sha256").as_string();
+  REQUIRE(late != old);
+  const auto make_late = [&] {
+    sql("UPDATE certificates SET status = 'late', installed = '[]' WHERE fingerprint = '" + late + "'");
+    sql("UPDATE certificates SET status = 'current' WHERE fingerprint = '" + old + "'");
+  };
+  make_late();
+  sql("UPDATE requests SET state_json = json_set(state_json, '$.late', json('true')) WHERE id = '" + request + "'");
+  REQUIRE(bench.run({"cert", "install", late, "--to", "file:" + (bench / "look.pem").string()}).status == 0);
+  CHECK(status(late) == "late");
+  CHECK(status(old) == "current");
+  REQUIRE(bench.run({"cert", "install", late}).status == 0);
+  CHECK(status(late) == "current");
+  CHECK(status(old) == "superseded");
+
+  make_late();
+  REQUIRE(bench.run({"cert", "install", old}).status == 0);
+  const auto other = renew();
+  const auto text = bench.cli().read("web.pem");
+  const auto refused = bench.run({"cert", "install", late});
+  CHECK(refused.status == 4);
+  CHECK(refused.err.find("request " + other + " renewed its predecessor") != std::string::npos);
+  CHECK(bench.cli().read("web.pem") == text);
+  CHECK(status(late) == "late");
+}
+
+TEST_CASE("an older certificate is not put back in the place of the newer one") {
+  Bench bench(nobody_approves());
+  const auto file = "file:" + (bench / "web.pem").string();
+  const auto old = enrolled(bench, "web", {"--install", file});
+  REQUIRE(bench.run({"cert", "renew", old, "--wait", "--timeout", "30s"}).status == 0);
+  // As while another of its places is still waited for.
+  REQUIRE(bench.cli()
+              .other({"sqlite3", "hsmbridge.db",
+                      "UPDATE certificates SET status = 'current' WHERE fingerprint = '" + old + "'"})
+              .status == 0);
+  const auto newer = bench.cli().read("web.pem");
+  const auto refused = bench.run({"cert", "install", old, "--to", file});
+  CHECK(refused.status == 1);
+  CHECK(refused.out.find("a certificate that renews it is there") != std::string::npos);
+  CHECK(refused.err.find("--force") != std::string::npos);
+  CHECK(bench.cli().read("web.pem") == newer);
+  CHECK(bench.run({"cert", "install", old, "--to", file, "--force"}).status == 0);
+  CHECK(bench.cli().read("web.pem") != newer);
+}
+
+TEST_CASE("a key that has a certificate in use is not destroyed unless that is said") {
+  Bench bench(nobody_approves());
+  const auto one = enrolled(bench, "web");
+  const auto refused = bench.run({"key", "delete", "--token", "web", "web", "--yes"});
+  INFO(refused.err);
+  CHECK(refused.status == 4);
+  CHECK(refused.err.find("certificate " + one.substr(0, 12) + ", which is current") != std::string::npos);
+  CHECK(refused.err.find("--force") != std::string::npos);
+  CHECK(bench.objects("web").private_keys == 1);
+  // So is one that an open request is about to use.
+  REQUIRE(bench.run({"cert", "renew", one, "--same-key"}).status == 0);
+  const auto set = bench.cli().other({"sqlite3", "hsmbridge.db", "UPDATE certificates SET status = 'superseded'"});
+  REQUIRE(set.status == 0);
+  CHECK(bench.run({"key", "delete", "--token", "web", "web", "--yes"}).err.find("request ") != std::string::npos);
+  CHECK(bench.objects("web").private_keys == 1);
+  CHECK(bench.run({"key", "delete", "--token", "web", "web", "--yes", "--force"}).status == 0);
+  CHECK(bench.objects("web").private_keys == 0);
+}
+
 TEST_CASE("a certificate is exported as PEM, DER and PKCS7") {
   Bench bench(nobody_approves());
   const auto one = enrolled(bench, "web");

@@ -26,7 +26,7 @@ struct Fixture {
 
   Bytes root = x509::read_certificate(read_file(HSMBRIDGE_TEST_DATA "/x509/root.pem"));
   std::string which = "leaf:";
-  std::vector<Bytes> chain, ours, issuers;
+  std::vector<Bytes> chain, ours, in_use, issuers;
 
   void put(const std::string& content) {
     write_file(path, as_bytes(content), FileMode::private_0600, Existing::replace);
@@ -35,22 +35,27 @@ struct Fixture {
     workflow::CertificateRecord record;
     record.der = one;
     record.chain = chain;
-    const auto one_of = [](const std::vector<Bytes>& all) {
-      return [all](const std::string& fingerprint) {
-        return std::any_of(all.begin(), all.end(),
-                           [&fingerprint](const Bytes& der) { return hex(sha256(der)) == fingerprint; });
-      };
+    const auto among = [](const std::vector<Bytes>& all, const std::string& fingerprint) {
+      return std::any_of(all.begin(), all.end(),
+                         [&fingerprint](const Bytes& der) { return hex(sha256(der)) == fingerprint; });
     };
     service::install_file(service::install_target("file:" + which + path.string()), record,
-                          {one_of(ours), one_of(issuers)});
+                          {[&](const std::string& fingerprint) {
+                             return among(ours, fingerprint)     ? service::Present::replaceable
+                                    : among(in_use, fingerprint) ? service::Present::in_use
+                                                                 : service::Present::unknown;
+                           },
+                           [&](const std::string& fingerprint) { return among(issuers, fingerprint); }});
   }
-  void refused(const std::string& content) {
+  void refused(const std::string& content, const std::string& says = "") {
     put(content);
     try {
       install();
       FAIL("it was overwritten");
     } catch (const Error& error) {
       CHECK(error.kind() == ErrorKind::conflict);
+      INFO(error.message());
+      CHECK(error.message().find(says) != std::string::npos);
     }
     CHECK(to_text(read_file(path)) == content);
   }
@@ -84,6 +89,12 @@ TEST_CASE_METHOD(Fixture, "certificates that are somebody else's are never repla
   refused(x509::certificate_to_pem(root) + x509::certificate_to_pem(two));
 }
 
+TEST_CASE_METHOD(Fixture, "a certificate of this bridge that is in use for something else is not replaced") {
+  in_use = {two};
+  refused(x509::certificate_to_pem(two) + x509::certificate_to_pem(root),
+          "holds certificate " + hex(sha256(two)).substr(0, 12) + ", which is not renewed by this one and is in use");
+}
+
 TEST_CASE_METHOD(Fixture, "a file of issuers is replaced when every one of them is an issuer that is known here") {
   which = "chain:";
   chain = {root};
@@ -109,6 +120,7 @@ TEST_CASE_METHOD(Fixture, "a pipe in the place of the file is refused and not wa
 }
 
 TEST_CASE_METHOD(Fixture, "a file says which certificates it holds, in which order, and who may read it") {
+  const auto replaceable = [](const std::string&) { return service::Present::replaceable; };
   const auto anything = [](const std::string&) { return true; };
   const auto install_as = [&](const std::string& more) {
     workflow::CertificateRecord record;
@@ -116,7 +128,7 @@ TEST_CASE_METHOD(Fixture, "a file says which certificates it holds, in which ord
     record.chain = {two};
     service::install_file(
         service::install_target(R"(file:{"path":")" + path.string() + R"(")" + (more.empty() ? "" : "," + more) + "}"),
-        record, {anything, anything});
+        record, {replaceable, anything});
     return to_text(read_file(path));
   };
   const auto pem = [](const Bytes& der) { return x509::certificate_to_pem(der); };
@@ -169,8 +181,9 @@ TEST_CASE_METHOD(Fixture,
       workflow::CertificateRecord record;
       record.der = one;
       record.chain = chain;
+      const auto unknown = [](const std::string&) { return service::Present::unknown; };
       const auto nothing = [](const std::string&) { return false; };
-      service::install_file(service::install_target("file:" + which), record, {nothing, nothing});
+      service::install_file(service::install_target("file:" + which), record, {unknown, nothing});
     };
     put(put_there({root, two}));
     CHECK_THROWS_AS(install_there(), Error);

@@ -16,8 +16,8 @@ TEST_CASE("install targets are read from their text and bad ones are refused") {
   CHECK(service::install_target("file:/etc/x.pem").detail == "/etc/x.pem");
   CHECK(service::install_target("file:leaf:/etc/x.pem").detail == "leaf:/etc/x.pem");
   CHECK(service::install_target("token:keep").name == "token");
-  CHECK(service::predecessor_of(service::install_target("token:keep")) == workflow::Token::Predecessor::keep);
-  CHECK(service::predecessor_of(service::install_target("token")) == workflow::Token::Predecessor::replace);
+  CHECK(service::keeps_predecessor(service::install_target("token:keep")));
+  CHECK_FALSE(service::keeps_predecessor(service::install_target("token")));
   CHECK(service::install_target(R"(file:{"path":"/etc/x.pem","content":"pkcs7"})").name == "file:/etc/x.pem");
   CHECK(service::kind_of(service::install_target("hook:/bin/true")) == "hook");
   CHECK(service::kind_of(service::install_target("provider:import")) == "provider");

@@ -1,5 +1,6 @@
 // What goes wrong before anything is sent, and what a person is told of what is tried again.
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "service/effects.h"
 #include "service/install.h"
@@ -9,6 +10,7 @@
 #include "support/requests.h"
 #include "support/temp_folder.h"
 #include "x509/ask.h"
+#include "x509/pem.h"
 
 #include <catch2/catch.hpp>
 #include <string>
@@ -67,6 +69,28 @@ class SlowWorld final : public BrokenWorld {
   }
   std::shared_ptr<Counting> counting = std::make_shared<Counting>();
   Duration takes{};
+};
+
+class Beside final : public Token {
+ public:
+  Key ensure_key(const KeyWish&) override { return {}; }
+  std::unique_ptr<x509::Signer> signer(const Key&) override { return nullptr; }
+  void put_certificate(const Key&, ByteView, const std::vector<Bytes>& replaces) override { told = replaces; }
+  std::vector<Bytes> told;
+};
+
+// Its store holds what the test puts there.
+class Lineage final : public BrokenWorld {
+ public:
+  std::shared_ptr<Token> token(const std::string&) override { return beside; }
+  std::optional<CertificateRecord> certificate(const std::string& fingerprint) override {
+    for (const auto& record : records) {
+      if (record.fingerprint == fingerprint) return record;
+    }
+    return std::nullopt;
+  }
+  std::shared_ptr<Beside> beside = std::make_shared<Beside>();
+  std::vector<CertificateRecord> records;
 };
 
 }  // namespace
@@ -177,6 +201,126 @@ TEST_CASE("a place where a newer certificate was put is not given the older one 
   const auto event = effects.run(claim, Instant{}, std::chrono::seconds{20}).event.value();
   REQUIRE(std::holds_alternative<TargetSkipped>(event));
   CHECK(std::get<TargetSkipped>(event).target == hook);
+}
+
+TEST_CASE("a certificate that is revoked while a place is waited for does not go there") {
+  class Revoked final : public BrokenWorld {
+   public:
+    std::optional<CertificateRecord> certificate(const std::string&) override {
+      CertificateRecord record;
+      record.fingerprint = "ff";
+      record.der = {0x30, 0x00};
+      record.status = status;
+      return record;
+    }
+    std::string status;
+  };
+  Revoked world;
+  service::Effects effects(world);
+  const std::string hook = R"(hook:["true"])";
+  const auto run = [&](const std::string& status) {
+    world.status = status;
+    Claim claim;
+    claim.record.order = order_of("0A1B2C3D4E5F6G7H", Instant{});
+    claim.record.state = Installing{{key_of_test(), draft_of_test(Instant{}), 1},
+                                    "ff",
+                                    {TargetState{service::install_target(hook), TargetState::Stage::failed, 3, "no"}},
+                                    {}};
+    claim.effect = {EffectName::install, {}, 0, hook};
+    return effects.run(claim, Instant{}, std::chrono::seconds{20}).event.value();
+  };
+  for (const char* unfit : {"revoking", "revoked", "held", "quarantined"}) {
+    const auto event = run(unfit);
+    REQUIRE(std::holds_alternative<TargetSkipped>(event));
+    CHECK(std::get<TargetSkipped>(event).reason == "certificate ff is " + std::string(unfit) + ": it is not installed");
+  }
+  CHECK(std::holds_alternative<TargetInstalled>(run("current")));
+}
+
+TEST_CASE("a token is told to remove what the certificate renews and nothing else") {
+  Lineage world;
+  const auto add = [&world](const std::string& fingerprint, const std::string& predecessor) {
+    CertificateRecord record;
+    record.fingerprint = fingerprint;
+    record.der = to_bytes("der of " + fingerprint);
+    record.predecessor = predecessor;
+    world.records.push_back(record);
+    return record;
+  };
+  const auto first = add("aa", "");
+  const auto second = add("bb", "aa");
+  const auto third = add("cc", "bb");
+  add("dd", "");
+  const Order order = order_of("0A1B2C3D4E5F6G7H", Instant{});
+  const Key key = key_of_test();
+  const Draft draft;
+  const auto told_for = [&](const CertificateRecord& record, const std::string& target) {
+    service::install_certificate(world, {order, key, draft}, service::install_target(target), record, Instant{},
+                                 std::chrono::seconds{1});
+    return world.beside->told;
+  };
+  CHECK(told_for(first, "token").empty());
+  CHECK(told_for(third, "token") == std::vector<Bytes>{second.der, first.der});
+  CHECK(told_for(third, "token:keep").empty());
+  // A damaged store whose records go round in a circle is left too.
+  world.records.front().predecessor = "cc";
+  CHECK(told_for(third, "token").size() <= 100);
+}
+
+TEST_CASE("a file takes the place of a certificate of the same lineage or one that is over, and of no other") {
+  TempFolder folder;
+  const auto path = folder / "web.pem";
+  const auto read = [](const std::string& name) {
+    return x509::read_certificate(read_file(HSMBRIDGE_TEST_DATA "/x509/" + name));
+  };
+  CertificateRecord there;
+  there.der = read("two.pem");
+  there.fingerprint = hex(sha256(there.der));
+  there.status = "current";
+  CertificateRecord fresh;
+  fresh.der = read("one.pem");
+  fresh.fingerprint = hex(sha256(fresh.der));
+  fresh.status = "current";
+  CertificateRecord between;
+  between.fingerprint = "bb";
+  between.status = "current";
+  const Order order = order_of("0A1B2C3D4E5F6G7H", Instant{});
+  const Key key = key_of_test();
+  const Draft draft;
+  const auto replaced = [&] {
+    write_file(path, as_bytes(x509::certificate_to_pem(there.der)), FileMode::public_0644, Existing::replace);
+    Lineage world;
+    world.records = {there, between, fresh};
+    try {
+      service::install_certificate(world, {order, key, draft}, service::install_target("file:leaf:" + path.string()),
+                                   fresh, Instant{}, std::chrono::seconds{1});
+    } catch (const Error& error) {
+      CHECK(error.kind() == ErrorKind::conflict);
+      CHECK(error.message().find("is in use") != std::string::npos);
+    }
+    return to_text(read_file(path)) == x509::certificate_to_pem(fresh.der);
+  };
+  CHECK_FALSE(replaced());
+  for (const char* open : {"held", "revoking", "late"}) {
+    there.status = open;
+    CHECK_FALSE(replaced());
+  }
+  for (const char* over : {"superseded", "expired", "revoked"}) {
+    there.status = over;
+    CHECK(replaced());
+  }
+  there.status = "current";
+  SECTION("one that it renews, over another") {
+    fresh.predecessor = between.fingerprint;
+    CHECK_FALSE(replaced());
+    between.predecessor = there.fingerprint;
+    CHECK(replaced());
+  }
+  SECTION("one that renews it") {
+    there.predecessor = between.fingerprint;
+    between.predecessor = fresh.fingerprint;
+    CHECK(replaced());
+  }
 }
 
 TEST_CASE("a submission is not begun past its journalled deadline however long its provider took to be made") {

@@ -51,7 +51,7 @@ class TestToken final : public Token {
     return {};
   }
   std::unique_ptr<x509::Signer> signer(const Key&) override { return std::make_unique<SoftwareSigner>("ec:P-256"); }
-  void put_certificate(const Key&, ByteView, Predecessor) override {}
+  void put_certificate(const Key&, ByteView, const std::vector<Bytes>&) override {}
 };
 
 // A request that was answered: root, intermediate, key, and what was asked.
