@@ -47,8 +47,17 @@ Client::Client(std::shared_ptr<Transport> transport, ClientOptions options, cons
 
 std::optional<Secret> Client::key() {
   if (!options_.api_key) return std::nullopt;
+  if (auto known = key_at_hand()) return known;
+  const std::lock_guard asking(asking_);
+  if (auto known = key_at_hand()) return known;
+  Secret read = options_.api_key();
   const std::lock_guard lock(mutex_);
-  if (!key_) key_ = options_.api_key();
+  key_ = read;
+  return read;
+}
+
+std::optional<Secret> Client::key_at_hand() {
+  const std::lock_guard lock(mutex_);
   return key_;
 }
 
@@ -64,10 +73,10 @@ Exchange Client::exchange(const Call& call, Duration limit) {
   if (answer == nullptr || (answer->status >= 200 && answer->status < 300)) return result;
   // Messages quote a refusal, and a gateway may quote the key that it refuses.
   if (value) remove_all(answer->body, value->reveal());
-  if (answer->status == 401) {
-    // A refused key is read anew next time: somebody may have renewed it.
+  if (answer->status == 401 && value && options_.reread) {
+    // A refused key is read anew next time: somebody may have renewed it. Unless that has happened meanwhile.
     const std::lock_guard lock(mutex_);
-    key_.reset();
+    if (key_ && key_->reveal() == value->reveal()) key_.reset();
   }
   return result;
 }
@@ -118,9 +127,10 @@ Verdict Client::request_certificate(const std::string& body, const Once& once) {
   return classify_submission("POST " + call.path, exchange(call, once.limit));
 }
 
-Verdict Client::renew(const std::string& serial, const std::string& body, const Once& once) {
-  const Call call{"POST", certificate_path(serial, "/renew", ""), body, HttpRequest::Repeat::never, once.until};
-  return classify_submission("POST " + call.path, exchange(call, once.limit));
+Verdict Client::renew(const std::string& serial, const std::string& thumbprint, const std::string& body,
+                      const Once& once) {
+  const Call call{"POST", certificate_path(serial, "/renew", thumbprint), body, HttpRequest::Repeat::never, once.until};
+  return classify_submission("POST " + certificate_path(serial, "/renew", ""), exchange(call, once.limit));
 }
 
 RevocationVerdict Client::revoke(const std::string& serial, const std::string& thumbprint, std::string_view reason,

@@ -21,6 +21,8 @@ using SecretGetter = std::function<Secret()>;
 
 struct ClientOptions {
   SecretGetter api_key;  // may be empty: a TLS client certificate speaks for us, and no x-api-key is sent
+  // A refused key is read anew for the next call. False where a person was asked: then the refusal stands.
+  bool reread = true;
 };
 
 // The bounds of a call that is sent once.
@@ -56,8 +58,9 @@ class Client {
 
   // Sent once. `body` as siblings_text, nested_text or renewal_text made it.
   Verdict request_certificate(const std::string& body, const Once& once);
-  Verdict renew(const std::string& serial, const std::string& body, const Once& once);
-  // Sent once. `thumbprint` is the SHA-256 of the certificate in hex, or "".
+  // `thumbprint` is the SHA-256 of the certificate in hex, or "".
+  Verdict renew(const std::string& serial, const std::string& thumbprint, const std::string& body, const Once& once);
+  // Sent once.
   RevocationVerdict revoke(const std::string& serial, const std::string& thumbprint, std::string_view reason,
                            const Once& once);
 
@@ -93,11 +96,13 @@ class Client {
   // The body of a repeatable call that succeeded.
   std::string body_of(const Call& call, Duration limit);
   std::optional<Secret> key();
+  std::optional<Secret> key_at_hand();
 
   const std::shared_ptr<Transport> transport_;
   const ClientOptions options_;
   const Clock& clock_;
-  std::mutex mutex_;  // guards the one below
+  std::mutex asking_;  // held while the key is got: one at a time is enough for all that have none
+  std::mutex mutex_;   // guards the one below
   std::optional<Secret> key_;
 };
 

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "providers/digicert/fields.h"
 #include "x509/name.h"
 #include "x509/pem.h"
@@ -26,6 +27,8 @@ constexpr Duration kProfileAge = std::chrono::minutes{10};
 std::string to_text(const Pinned& pinned) {
   Json json = Json::object({{"profile", pinned.profile}, {"seat", pinned.seat}});
   if (!pinned.serial.empty()) json.set("serial", pinned.serial);
+  if (pinned.issued_at_once) json.set("issued_at_once", true);
+  if (pinned.missing_since) json.set("missing_since", rfc3339(*pinned.missing_since));
   return json.dump();
 }
 
@@ -33,7 +36,10 @@ Pinned pinned_from(const std::string& provider_state) {
   if (provider_state.empty()) return {};
   try {
     const Json json = Json::parse(provider_state);
-    return {json.string_or("profile", ""), json.string_or("seat", ""), json.string_or("serial", "")};
+    Pinned pinned{json.string_or("profile", ""), json.string_or("seat", ""), json.string_or("serial", "")};
+    pinned.issued_at_once = json.bool_or("issued_at_once", false);
+    if (const Json* since = json.find("missing_since")) pinned.missing_since = parse_rfc3339(since->as_string());
+    return pinned;
   } catch (const Error& error) {
     throw Error(ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message());
   }
@@ -102,6 +108,7 @@ Pinned DigicertProvider::pinned_for(const ProviderCall& call) const {
   Pinned pinned = call.submission != nullptr ? pinned_from(call.submission->provider_state) : Pinned{};
   if (pinned.profile.empty()) pinned.profile = drafted.profile;
   if (pinned.seat.empty()) pinned.seat = drafted.seat;
+  pinned.issued_at_once = drafted.issued_at_once;
   // Nothing was fixed: the configuration as it is now must do.
   if (pinned.profile.empty()) pinned.profile = settings_.profile;
   if (pinned.seat.empty() && !call.draft.csr.empty())
@@ -122,7 +129,14 @@ ProviderDraft DigicertProvider::draft(const Order& order, ByteView csr, Instant)
   // A seat that wants a common name where there is none is a complaint of check(), beside all the others.
   const bool has_seat = !common_name.empty() || !wants_common_name(settings_);
   ProviderDraft draft;
-  draft.provider_state = to_text(Pinned{settings_.profile, has_seat ? seat_for(settings_, common_name) : "", ""});
+  Pinned pinned{settings_.profile, has_seat ? seat_for(settings_, common_name) : "", ""};
+  try {
+    pinned.issued_at_once = issues_at_once(profile(pinned.profile, Freshness::read_now, settings_.time_limit));
+  } catch (const Error& error) {
+    // The check that follows says what is wrong with the profile.
+    log::debug(fmt::format("provider {}: {}", settings_.name, error.message()));
+  }
+  draft.provider_state = to_text(pinned);
   return draft;
 }
 

@@ -25,6 +25,10 @@ struct Pinned {
   std::string profile;
   std::string seat;
   std::string serial;
+  // Whether the profile issued at once when the order was drafted. False where that could not be read.
+  bool issued_at_once = false;
+  // Since when a certificate that was issued is not to be had by its number.
+  std::optional<Instant> missing_since = std::nullopt;
 };
 std::string to_text(const Pinned& pinned);
 // Empty fields for "". Throws corrupt.
@@ -49,10 +53,13 @@ class DigicertProvider final : public workflow::Provider,
   workflow::ProviderDraft draft(const workflow::Order& order, ByteView csr, Instant now) override;
   std::vector<std::string> check(const workflow::ProviderCall& call) override;
   workflow::SubmitAnswer submit(const workflow::ProviderCall& call) override;
-  // Found by its public key among the certificates of the seat. Absent only where the profile issues at once: a pending
-  // request cannot be searched for.
+  // Found by its public key among the certificates of the seat. Absent only where the profile issues at once and did so
+  // when the order was drafted: a pending request cannot be searched for. From a second attempt on, only where the
+  // profile allows duplicates: else the refusal of one may have told of a certificate that the search does not show
+  // yet.
   workflow::LookUpAnswer look_up(const workflow::ProviderCall& call) override;
   workflow::Report poll(const workflow::ProviderCall& call) override;
+  // A certificate that was issued and is not there is waited for, for an hour: the inventory may be behind.
   workflow::Report retrieve(const workflow::ProviderCall& call) override;
   // There is no such call.
   workflow::CancelAnswer cancel(const workflow::ProviderCall& call) override;
@@ -80,10 +87,11 @@ class DigicertProvider final : public workflow::Provider,
   // Serial number to renew, or why it is to be a fresh request.
   struct RenewalPlan {
     std::string serial;
+    std::string thumbprint;  // SHA-256 in hex, beside every serial number
     std::string why_not;
   };
-  workflow::SubmitAnswer send_order(const CertificateOrder& order, const std::optional<RenewalPlan>& plan,
-                                    const Profile& profile, const Once& once);
+  workflow::SubmitAnswer send_order(const workflow::ProviderCall& call, const CertificateOrder& order,
+                                    const std::optional<RenewalPlan>& plan, const Profile& profile, const Once& once);
   RenewalPlan plan_renewal(const workflow::ProviderCall& call, const Pinned& pinned, const Profile& profile) const;
 
   // provider_find.cpp

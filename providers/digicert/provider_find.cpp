@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::size_t kSearchPage = 50;
 constexpr std::size_t kMostSearchPages = 200;
+// Where a search index usually stops counting: a total of so many may be one of any size.
+constexpr std::size_t kUsualCap = 10'000;
 // Items without their certificate, each of which costs a call.
 constexpr std::size_t kMostAskedFor = 500;
 // How far a CA may date a certificate back.
@@ -97,7 +99,11 @@ DigicertProvider::Search DigicertProvider::search(const ProviderCall& call, cons
       if (++asked_for > kMostAskedFor) throw Error(ErrorKind::corrupt, "too many items come without their certificate");
       text = client_->certificate(details.serial, details.thumbprint, left()).details.certificate;
     }
-    x509::Certificate certificate = x509::parse_certificate(certificates_in(text).front());
+    std::vector<x509::Certificate> all;
+    for (const Bytes& der : certificates_in(text)) all.push_back(x509::parse_certificate(der));
+    x509::Certificate certificate = std::move(all[leaf_among(all, spki, details.serial)]);
+    if (!same_serial(serial_text(certificate.serial()), details.serial))
+      throw Error(ErrorKind::corrupt, "none of its certificates has its number");
     if (!equal(certificate.spki(), spki)) return;
     if (call.order.predecessor && equal(certificate.der, call.order.predecessor->der)) return;
     if (call.answers_another && call.answers_another(certificate.der)) return;
@@ -130,7 +136,7 @@ DigicertProvider::Search DigicertProvider::search(const ProviderCall& call, cons
     const bool repeats = !ends && seen.size() == before;
     if (!ends && !repeats) continue;
     const bool all_seen = !read.total || seen.size() >= static_cast<std::size_t>(*read.total);
-    result.complete = result.complete && !repeats && all_seen;
+    result.complete = result.complete && !repeats && all_seen && offset < kUsualCap;
     return result;
   }
   result.complete = false;
@@ -192,6 +198,17 @@ LookUpAnswer DigicertProvider::look_up_certificate(const ProviderCall& call) {
         fmt::format("no certificate with this key is there, which proves nothing: the profile \"{}\" issues "
                     "after {}, and DigiCert has no search for pending requests; {}",
                     now.name, what_is_awaited(&now), kByHand)};
+  if (!pinned.issued_at_once)
+    return CannotTell{
+        fmt::format("no certificate with this key is there, which proves nothing: it is not known that the profile "
+                    "\"{}\" issued at once when this was ordered, and DigiCert has no search for pending requests; {}",
+                    now.name, kByHand)};
+  // An earlier attempt's certificate may be what this one was refused for as a duplicate, and not be in the index yet.
+  if (call.attempt > 1 && !now.duplicates_allowed.value_or(false))
+    return CannotTell{fmt::format(
+        "no certificate with this key is there, and it was ordered {} times under the profile \"{}\", which "
+        "may refuse duplicates of one that the search does not show yet; {}",
+        call.attempt, now.name, kByHand)};
   return Absent{};
 }
 

@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::string_view kSerialReference = "serial:";
 
+// How long a certificate that was issued may be missing before a person looks.
+constexpr Duration kInventoryLag = std::chrono::hours{1};
+
 // Status of a pick-up, in upper case, and what it means. PENDING and ISSUED are in the service's own client; the others
 // are its words for enrolments, and a rejection is shown nowhere: several spellings are listened for.
 struct StatusRow {
@@ -96,6 +99,7 @@ Report DigicertProvider::by_serial(const ProviderCall& call, const std::string& 
     const Client::Details found = client_->certificate(serial, "", limit);
     Pinned pinned = pinned_for(call);
     pinned.serial = found.details.serial;
+    pinned.missing_since.reset();
     report.provider_status = upper(found.details.status);
     if (!same_serial(found.details.serial, serial))
       throw Error(ErrorKind::corrupt, fmt::format("DigiCert was asked for certificate {} and answered with {}", serial,
@@ -213,8 +217,17 @@ Report DigicertProvider::poll(const ProviderCall& call) {
 
 Report DigicertProvider::retrieve(const ProviderCall& call) {
   if (call.order.kind == Kind::revoke) return revocation_standing(call);
-  const Pinned pinned = pinned_for(call);
-  return pinned.serial.empty() ? poll(call) : by_serial(call, pinned.serial, call.time_limit);
+  Pinned pinned = pinned_for(call);
+  if (pinned.serial.empty()) return poll(call);
+  Report report = by_serial(call, pinned.serial, call.time_limit);
+  if (report.standing != Standing::gone) return report;
+  if (!pinned.missing_since) pinned.missing_since = call.now;
+  if (call.now - *pinned.missing_since < kInventoryLag) {
+    report.standing = Standing::ready;
+    report.provider_status = "ISSUED, but not in the inventory yet";
+  }
+  report.provider_state = to_text(pinned);
+  return report;
 }
 
 }  // namespace hsmbridge::digicert

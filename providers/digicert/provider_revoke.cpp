@@ -61,8 +61,6 @@ std::vector<std::string> DigicertProvider::check_revocation(const ProviderCall& 
 }
 
 SubmitAnswer DigicertProvider::revoke(const ProviderCall& call) {
-  const Duration end = clock_.since_boot() + call.time_limit;
-  const auto left = [&] { return Once{end - clock_.since_boot(), call.call_until}; };
   Target target;
   const std::optional<std::string_view> word = revocation_word(call.order.reason);
   try {
@@ -73,10 +71,8 @@ SubmitAnswer DigicertProvider::revoke(const ProviderCall& call) {
   }
   RevocationVerdict verdict;
   try {
-    verdict = client_->revoke(target.serial, "", *word, left());
-    // Nothing was revoked: the number alone does not say which certificate is meant.
-    if (std::holds_alternative<Collision>(verdict))
-      verdict = client_->revoke(target.serial, target.thumbprint, *word, left());
+    // Never by the number alone: another issuer's certificate in the account may bear it too.
+    verdict = client_->revoke(target.serial, target.thumbprint, *word, {call.time_limit, call.call_until});
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::internal) return OutcomeUnknown{error.message()};
     return NotAccepted{error, std::nullopt};

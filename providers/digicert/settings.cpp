@@ -77,10 +77,12 @@ Settings read_settings(const std::string& name, config::Section section) {
 
 ClientOptions client_options(const Settings& settings, const config::Prompter& prompter) {
   ClientOptions options;
-  if (settings.api_key)
+  if (settings.api_key) {
+    options.reread = settings.api_key->kind() != config::SecretSource::Kind::prompt;
     options.api_key = [source = *settings.api_key, prompter, what = "the API key of provider " + settings.name] {
       return source.fetch(prompter, what);
     };
+  }
   return options;
 }
 

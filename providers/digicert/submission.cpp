@@ -9,6 +9,8 @@
 namespace hsmbridge::digicert {
 namespace {
 
+constexpr std::string_view kNoCode = "(none)";
+
 bool has(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
@@ -74,8 +76,9 @@ Error refusal_error(std::string_view what, const HttpAnswer& answer, const std::
   error.with("http", std::to_string(answer.status));
   if (!refusals.empty()) {
     const std::string& code = refusals.front().code;
-    error.with("code", code.empty() ? "(none)" : x509::printable(code));
+    error.with("code", code.empty() ? std::string(kNoCode) : x509::printable(code));
     if (!refusals.front().field.empty()) error.with("field", x509::printable(refusals.front().field));
+    error.with("envelope", refusals.front().envelope == Refusal::Envelope::list ? "errors" : "error");
   }
   if (row != nullptr && kind == row->kind && !row->advice.empty()) error.hint(std::string(row->advice));
   return error;
@@ -136,12 +139,29 @@ RevocationVerdict classify_revocation(std::string_view what, const Exchange& exc
 
 bool refuses_the_form(const workflow::RefusedForGood& refused) {
   if (refused.error.detail("http") != "400" || refused.error.kind() != ErrorKind::invalid_input) return false;
+  if (!has_own_code(refused.error)) return false;
   // A complaint that names a place which both shapes have in common is about a value, not about the form.
   static constexpr std::string_view kPlaces[] = {
       "",    "profile",     "profile.id", "profile.seat", "profile.seat.id",   "seat", "seat.seat_id", "seat.id",
       "csr", "profile.csr", "seat_id",    "attributes",   "profile.attributes"};
   const std::string field = lower(refused.error.detail("field"));
   return std::find(std::begin(kPlaces), std::end(kPlaces), field) != std::end(kPlaces);
+}
+
+bool has_own_code(const Error& refusal) {
+  const std::string code = lower(refusal.detail("code"));
+  return code != kNoCode && code.find_first_of("abcdefghijklmnopqrstuvwxyz") != std::string::npos;
+}
+
+bool says_it_exists(const workflow::RefusedForGood& refused) {
+  const std::string said = lower(refused.error.message());  // the code is in it
+  return refused.error.detail("http") == "409" || has(said, "duplicate") || has(said, "already");
+}
+
+bool refuses_only_the_renewal(const workflow::RefusedForGood& refused) {
+  const Error& error = refused.error;
+  return error.detail("http") == "400" && error.kind() == ErrorKind::invalid_input && has_own_code(error) &&
+         error.detail("envelope") == "errors" && !says_it_exists(refused);
 }
 
 bool says_not_there(const Error& error) {

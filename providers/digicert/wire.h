@@ -21,6 +21,7 @@ struct Refusal {
   std::string code;  // two vocabularies exist: "AUTHORIZATION_ERROR" beside "no_access"
   std::string message;
   std::string field;  // "" mostly
+  enum class Envelope { list, single } envelope = Envelope::list;
 };
 // {"errors":[{"code","message","field"}]} or {"error":{"code","message"}}; empty when the body is neither.
 std::vector<Refusal> refusals_from(std::string_view body);

@@ -121,9 +121,9 @@ std::optional<Instant> instant_of(const Json& json, std::string_view name) {
   }
 }
 
-std::optional<Refusal> refusal_in(const Json& json) {
+std::optional<Refusal> refusal_in(const Json& json, Refusal::Envelope envelope) {
   if (!json.is_object()) return std::nullopt;
-  Refusal refusal{loose_text(json, "code"), loose_text(json, "message"), loose_text(json, "field")};
+  Refusal refusal{loose_text(json, "code"), loose_text(json, "message"), loose_text(json, "field"), envelope};
   if (refusal.code.empty() && refusal.message.empty()) return std::nullopt;
   return refusal;
 }
@@ -274,9 +274,9 @@ std::vector<Refusal> refusals_from(std::string_view body) {
   try {
     const Json json = Json::parse(body);
     for (const Json& entry : elements(json, "errors"))
-      if (auto refusal = refusal_in(entry)) found.push_back(std::move(*refusal));
+      if (auto refusal = refusal_in(entry, Refusal::Envelope::list)) found.push_back(std::move(*refusal));
     if (const Json* one = json.find("error"); found.empty() && one != nullptr)
-      if (auto refusal = refusal_in(*one)) found.push_back(std::move(*refusal));
+      if (auto refusal = refusal_in(*one, Refusal::Envelope::single)) found.push_back(std::move(*refusal));
   } catch (const Error&) {
     // no JSON, or far too much of it
   }

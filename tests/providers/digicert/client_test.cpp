@@ -67,9 +67,9 @@ TEST_CASE("each endpoint is called as the reference shows it") {
        [](Client& c) { c.certificate("AB", "fe", 5s); }, allowed, ""},
       {"GET /mpki/api/v1/certificate/AB/additional-formats", "{}", 200,
        [](Client& c) { c.additional_formats("AB", 5s); }, allowed, ""},
-      {"POST /mpki/api/v1/certificate/AB/renew", R"({"request_id":"r"})", 200,
+      {"POST /mpki/api/v1/certificate/AB/renew?thumbprint_sha256=FE", R"({"request_id":"r"})", 200,
        [](Client& c) {
-         c.renew("AB", "{}", {5s, 77s});
+         c.renew("AB", "fe", "{}", {5s, 77s});
        },
        never, "{}"},
       {"PUT /mpki/api/v1/certificate/AB/revoke?thumbprint_sha256=FE", "", 204,
@@ -115,6 +115,32 @@ TEST_CASE("a refused key is read anew for the next call and not sent twice in on
   CHECK(bench.transport->sent.size() == 1);
   bench.client().who_am_i(5s);
   CHECK(FakeTransport::header(bench.sent(1), "x-api-key") == "key-2");
+}
+
+TEST_CASE("a person who typed the key is not asked again on a server's word") {
+  Bench bench;
+  bench.options.reread = false;
+  bench.transport->then(401, "Unauthorized", "text/plain").then(200, "{}");
+  CHECK_THROWS_AS(bench.client().who_am_i(5s), Error);
+  bench.client().who_am_i(5s);
+  CHECK(FakeTransport::header(bench.sent(1), "x-api-key") == "key-1");
+  CHECK(bench.reads == 1);
+}
+
+TEST_CASE("the refusal of an older key does not drop the one that was read since") {
+  Bench bench;
+  bench.transport->answers.push_back([&](const HttpRequest&) {
+    // While this call is on its way, another is refused, and a third reads the new key.
+    bench.transport->then(401, "Unauthorized", "text/plain").then(200, "{}");
+    CHECK_THROWS_AS(bench.client().who_am_i(5s), Error);
+    bench.client().who_am_i(5s);
+    return providers::HttpAnswer{401, "text/plain", "Unauthorized", {}, {}};
+  });
+  CHECK_THROWS_AS(bench.client().who_am_i(5s), Error);
+  bench.transport->then(200, "{}");
+  bench.client().who_am_i(5s);
+  CHECK(FakeTransport::header(bench.sent(3), "x-api-key") == "key-2");
+  CHECK(bench.reads == 2);
 }
 
 TEST_CASE("profiles are read page by page until one is not full") {

@@ -1,6 +1,8 @@
 #include "base/error.h"
 #include "bench.h"
 
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 
 using namespace hsmbridge;
@@ -54,6 +56,72 @@ TEST_CASE("every page of the search is read") {
   bench.transport->then(200, page.dump());
   CHECK(std::holds_alternative<Found>(bench.provider().look_up(lost(bench))));
   CHECK(bench.transport->lines().back().find("offset=2&") != std::string::npos);
+}
+
+TEST_CASE("an item's bundle is searched for our key, whatever its order") {
+  TlmBench bench;
+  bench.freeze();
+  const x509::Certificate ours = bench.issue();
+  const std::string issuer = x509::certificate_to_pem(bench.issuing.certificate().der);
+  Json item = TlmBench::details(ours);
+  SECTION("the issuer first") {
+    item.set("certificate", issuer + TlmBench::pem(ours));
+    bench.transport->then(200, TlmBench::found({item}));
+    const LookUpAnswer answer = bench.provider().look_up(lost(bench));
+    CHECK(std::get<Found>(answer).report.reference.str() == "serial:" + TlmBench::serial(ours));
+  }
+  SECTION("the issuer alone") {
+    item.set("certificate", issuer);
+    bench.transport->then(200, TlmBench::found({item}));
+    bench.then_profile();
+    bench.transport->then(200, TlmBench::found({item}));
+    CHECK(why(bench.provider().look_up(lost(bench))).find("could not be read completely") != std::string::npos);
+  }
+}
+
+TEST_CASE("a total where search indexes stop counting is no complete search") {
+  TlmBench bench;
+  bench.freeze();
+  test::SoftwareSigner stranger("ec:P-256");
+  const Json other = TlmBench::details(bench.issue_for(stranger.subject_public_key_info(), bench.ask.content));
+  const auto all_of = [&](std::size_t count) {
+    Json::Array items(count, other);
+    for (std::size_t i = 0; i < count; ++i) items[i].set("thumbprint", fmt::format("{:064x}", i));
+    bench.transport->answers.clear();
+    bench.transport->then(200, kNothing);
+    bench.then_profile();
+    bench.transport->then(200, TlmBench::found(items));
+    return bench.provider().look_up(lost(bench));
+  };
+  CHECK(std::holds_alternative<Absent>(all_of(20)));
+  CHECK(why(all_of(10'000)).find("could not be read completely") != std::string::npos);
+}
+
+TEST_CASE("Absent is not said where the profile may have kept the order waiting when it was made") {
+  TlmBench bench;
+  bench.freeze();
+  bench.draft.provider_state = to_text(Pinned{});
+  bench.transport->then(200, kNothing);
+  bench.then_profile();
+  bench.transport->then(200, kNothing);
+  CHECK(why(bench.provider().look_up(lost(bench))).find("it is not known that the profile") != std::string::npos);
+}
+
+TEST_CASE("after a second attempt Absent is said only of a profile that allows duplicates") {
+  TlmBench bench;
+  bench.freeze();
+  Json profile = test::tlm_profile();
+  const auto look_up = [&] {
+    bench.transport->then(200, kNothing);
+    bench.then_profile(profile);
+    bench.transport->then(200, kNothing);
+    ProviderCall call = lost(bench);
+    call.attempt = 2;
+    return bench.provider().look_up(call);
+  };
+  CHECK(std::holds_alternative<Absent>(look_up()));
+  profile.set("duplicate_cert_policy", false);
+  CHECK(why(look_up()).find("may refuse duplicates") != std::string::npos);
 }
 
 TEST_CASE("a server that does not page never looks like a complete search") {

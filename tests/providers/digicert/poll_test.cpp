@@ -169,3 +169,23 @@ TEST_CASE("a certificate that is revoked there is not handed out") {
   CHECK(bench.poll(TlmBench::details(ours, "suspended").dump()).standing == Standing::unrecognised);
   CHECK(bench.poll(TlmBench::details(ours, "EXPIRED").dump()).standing == Standing::handed_out);
 }
+
+TEST_CASE("a certificate that was issued and is not in the inventory is waited for, for an hour") {
+  TlmPending bench;
+  const x509::Certificate ours = bench.issue();
+  bench.submission.provider_state = to_text(Pinned{"p", "s", TlmBench::serial(ours)});
+  const auto retrieve = [&](long status, const std::string& body) {
+    bench.transport->then(status, body);
+    Report report = bench.provider().retrieve(bench.call());
+    bench.submission.provider_state = report.provider_state;
+    return report;
+  };
+  const std::string missing = test::tlm_error("resource_not_found", "no");
+  CHECK(retrieve(404, missing).standing == Standing::ready);
+  bench.clock.advance(59min);
+  CHECK(retrieve(404, missing).standing == Standing::ready);
+  bench.clock.advance(1min);
+  CHECK(retrieve(404, missing).standing == Standing::gone);
+  CHECK(retrieve(200, TlmBench::details(ours).dump()).standing == Standing::handed_out);
+  CHECK_FALSE(pinned_from(bench.submission.provider_state).missing_since);
+}

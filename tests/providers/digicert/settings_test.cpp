@@ -54,6 +54,9 @@ TEST_CASE("little is enough for a DigiCert provider") {
   CHECK(settings.validity == Settings::Validity::as_asked);
   CHECK(settings.check == Settings::LocalCheck::profile);
   CHECK(static_cast<bool>(client_options(settings, {}).api_key));
+  CHECK(client_options(settings, {}).reread);
+  CHECK_FALSE(client_options(read(folder, "    url: https://one.digicert.com/\n    api_key: prompt\n    seat: s\n"), {})
+                  .reread);
 }
 
 TEST_CASE("everything that a DigiCert provider can be told is read") {

@@ -143,6 +143,34 @@ TEST_CASE("only a 400 that names no value may be about the form") {
   CHECK_FALSE(about_form(400, test::tlm_error("invalid_input_field", "missing", "attributes.subject.common_name")));
   CHECK_FALSE(about_form(400, test::tlm_error("duplicate_error", "exists")));
   CHECK_FALSE(about_form(403, test::tlm_error("no_access", "no")));
+  // A gateway says such things too; the service says them with a code.
+  CHECK(about_form(400, R"({"error":{"code":"invalid_request","message":"no"}})"));
+  CHECK_FALSE(about_form(400, R"({"error":{"message":"Bad Request"}})"));
+  CHECK_FALSE(about_form(400, R"({"error":{"code":400,"message":"Bad Request"}})"));
+}
+
+TEST_CASE("a refusal of a renewal is about the renewal alone, or tells of a certificate that exists") {
+  const auto refused = [](long status, const std::string& body) {
+    return std::get<RefusedForGood>(classify_submission("POST /c", answer(status, body)));
+  };
+  CHECK(refuses_only_the_renewal(refused(400, test::tlm_error("invalid_state", "not within its window"))));
+  for (const auto& [status, body] :
+       std::vector<std::pair<long, std::string>>{{400, test::tlm_error("", "not within its window")},
+                                                 {400, R"({"error":{"code":"invalid_state","message":"no"}})"},
+                                                 {400, test::tlm_error("request_rejected", "no")},
+                                                 {403, test::tlm_error("no_access", "no")}}) {
+    CAPTURE(body);
+    CHECK_FALSE(refuses_only_the_renewal(refused(status, body)));
+    CHECK_FALSE(says_it_exists(refused(status, body)));
+  }
+  for (const auto& [status, body] :
+       std::vector<std::pair<long, std::string>>{{400, test::tlm_error("invalid_state", "Certificate already renewed")},
+                                                 {400, test::tlm_error("duplicate_error", "no")},
+                                                 {409, test::tlm_error("conflict", "no")}}) {
+    CAPTURE(body);
+    CHECK_FALSE(refuses_only_the_renewal(refused(status, body)));
+    CHECK(says_it_exists(refused(status, body)));
+  }
 }
 
 TEST_CASE("a repeatable call tells trouble from refusal") {

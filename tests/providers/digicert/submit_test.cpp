@@ -23,8 +23,10 @@ const Report& accepted(const SubmitAnswer& answer) {
 TEST_CASE("a draft is nothing beyond the CSR, and only what can be carried out is drafted") {
   TlmBench bench;
   bench.freeze();
+  bench.then_profile();
   const ProviderDraft draft = bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now());
   CHECK(draft.to_be_signed.empty());
+  CHECK(pinned_from(draft.provider_state).issued_at_once);
   CHECK(pinned_from(draft.provider_state).profile == test::kTlmProfileId);
   CHECK(pinned_from(draft.provider_state).seat == "ops@example.com");
   bench.order.kind = Kind::revoke;
@@ -33,9 +35,23 @@ TEST_CASE("a draft is nothing beyond the CSR, and only what can be carried out i
   CHECK_THROWS_AS(bench.provider().draft(bench.order, {}, bench.clock.now()), Error);
 }
 
+TEST_CASE("a draft of a profile that makes wait, or cannot be read, does not say that it issues at once") {
+  TlmBench bench;
+  bench.freeze();
+  Json profile = test::tlm_profile();
+  profile.set("authentication_method", "manual_approval");
+  bench.then_profile(profile);
+  bench.transport->then(503, "");
+  for (int i = 0; i < 2; ++i) {
+    const ProviderDraft draft = bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now());
+    CHECK_FALSE(pinned_from(draft.provider_state).issued_at_once);
+  }
+}
+
 TEST_CASE("what was fixed while drafting counts, whatever the configuration says by then") {
   TlmBench bench;
   bench.freeze();
+  bench.then_profile();
   bench.draft.provider_state = bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now()).provider_state;
   // Somebody edits the configuration, and the process starts again.
   bench.settings.profile = "11111111-0000-4000-8000-000000000000";
@@ -44,9 +60,9 @@ TEST_CASE("what was fixed while drafting counts, whatever the configuration says
   bench.then_profile();
   bench.transport->then(providers::AnswerLost{"cut"});
   CHECK(std::holds_alternative<OutcomeUnknown>(bench.submit()));
-  CHECK(bench.transport->lines().front() == "GET /mpki/api/v2/profile/" + test::kTlmProfileId);
-  CHECK(bench.sent_json(1).at("profile").at("id").as_string() == test::kTlmProfileId);
-  CHECK(bench.sent_json(1).at("seat").at("seat_id").as_string() == "ops@example.com");
+  CHECK(bench.transport->lines().at(1) == "GET /mpki/api/v2/profile/" + test::kTlmProfileId);
+  CHECK(bench.sent_json(2).at("profile").at("id").as_string() == test::kTlmProfileId);
+  CHECK(bench.sent_json(2).at("seat").at("seat_id").as_string() == "ops@example.com");
 
   bench.transport->then(200, TlmBench::found({}));
   bench.then_profile();
@@ -54,9 +70,9 @@ TEST_CASE("what was fixed while drafting counts, whatever the configuration says
   ProviderCall lost = bench.call();
   lost.submission = nullptr;
   CHECK(std::holds_alternative<Absent>(bench.provider().look_up(lost)));
-  for (const std::size_t i : {2U, 4U})
+  for (const std::size_t i : {3U, 5U})
     CHECK(bench.transport->lines().at(i).find("seat_id=ops%40example.com") != std::string::npos);
-  CHECK(bench.transport->lines().at(3) == "GET /mpki/api/v2/profile/" + test::kTlmProfileId);
+  CHECK(bench.transport->lines().at(4) == "GET /mpki/api/v2/profile/" + test::kTlmProfileId);
 }
 
 TEST_CASE("a seat that wants a common name is drafted without one and complained about by the check") {
@@ -64,6 +80,7 @@ TEST_CASE("a seat that wants a common name is drafted without one and complained
   bench.settings.seat = "{cn}";
   bench.ask.content.subject = x509::Name::parse("C=CH");
   bench.freeze();
+  bench.then_profile();
   bench.draft.provider_state = bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now()).provider_state;
   bench.then_profile();
   const std::vector<std::string> problems = bench.provider().check(bench.call());
@@ -307,6 +324,36 @@ TEST_CASE("a profile that cannot be read before the submission leaves nothing be
   CHECK(std::holds_alternative<RefusedForGood>(bench.submit()));
   CHECK(std::holds_alternative<NotAccepted>(bench.submit()));
   CHECK(bench.transport->sent.size() == 3);
+  // A page of a proxy passes.
+  for (const long status : {400L, 403L, 404L}) {
+    bench.transport->then(status, "<html>", "text/html");
+    CHECK(std::holds_alternative<NotAccepted>(bench.submit()));
+  }
+}
+
+TEST_CASE("a duplicate after an earlier attempt may be that attempt's certificate") {
+  TlmBench bench;
+  bench.freeze();
+  bench.then_profile();
+  const long status = GENERATE(400L, 409L);
+  for (unsigned attempt : {1U, 2U}) {
+    CAPTURE(status, attempt);
+    bench.transport->then(status, test::tlm_error("duplicate_error", "exists"));
+    ProviderCall call = bench.call();
+    call.attempt = attempt;
+    const SubmitAnswer answer = bench.provider().submit(call);
+    CHECK(std::holds_alternative<RefusedForGood>(answer) == (attempt == 1));
+    CHECK(std::holds_alternative<OutcomeUnknown>(answer) == (attempt == 2));
+  }
+}
+
+TEST_CASE("a gateway's 400 lets no second request out") {
+  TlmBench bench;
+  bench.freeze();
+  bench.then_profile();
+  bench.transport->then(400, R"({"error":{"message":"Bad Request"}})");
+  CHECK(std::holds_alternative<RefusedForGood>(bench.submit()));
+  CHECK(bench.transport->sent.size() == 2);
 }
 
 TEST_CASE("a secret that cannot be read leaves nothing behind") {
@@ -315,6 +362,9 @@ TEST_CASE("a secret that cannot be read leaves nothing behind") {
   bench.freeze();
   const SubmitAnswer answer = bench.submit();
   CHECK(std::get<NotAccepted>(answer).error.message() == "others may read it");
+  bench.made.reset();
+  bench.options.api_key = []() -> Secret { throw Error(ErrorKind::not_found, "there is no such file"); };
+  CHECK(std::holds_alternative<NotAccepted>(bench.submit()));
 }
 
 // ---- renewal ----
@@ -348,7 +398,8 @@ TEST_CASE("inside its window a certificate is renewed by its own call") {
   CHECK(report.standing == Standing::handed_out);
   const std::string serial = pinned_from(bench.order.predecessor->provider_state).serial;
   CHECK(report.message == "renewal of " + serial);
-  CHECK(bench.transport->lines().back() == "POST /mpki/api/v1/certificate/" + serial + "/renew");
+  CHECK(bench.transport->lines().back() == "POST /mpki/api/v1/certificate/" + serial + "/renew?thumbprint_sha256=" +
+                                               upper(hex(sha256(bench.order.predecessor->der))));
   CHECK(bench.sent_json(1) == Json::object({{"csr", x509::csr_to_pem(bench.draft.csr)},
                                             {"validity", Json::parse(R"({"unit":"days","duration":90})")}}));
 }
@@ -414,4 +465,23 @@ TEST_CASE("a renewal that is completely refused becomes a fresh request, and an 
   bench.transport->then(502, "<html>", "text/html");
   CHECK(std::holds_alternative<OutcomeUnknown>(bench.submit()));
   CHECK(bench.transport->sent.size() == 4);
+}
+
+TEST_CASE("a refused renewal after an earlier attempt, or one that tells of an earlier one, is no fresh request") {
+  TlmBench bench;
+  bench.order.kind = Kind::renew;
+  bench.order.predecessor = old_certificate(bench, 10 * 24h);
+  bench.freeze();
+  bench.then_profile();
+  ProviderCall call = bench.call();
+  bench.transport->then(400, test::tlm_error("invalid_state", "Certificate already renewed"));
+  CHECK(std::holds_alternative<RefusedForGood>(bench.provider().submit(call)));
+  bench.transport->then(400, R"({"error":{"message":"Bad Request"}})");
+  CHECK(std::holds_alternative<RefusedForGood>(bench.provider().submit(call)));
+  call.attempt = 2;
+  bench.transport->then(400, test::tlm_error("invalid_state", "Certificate already renewed"));
+  CHECK(std::holds_alternative<OutcomeUnknown>(bench.provider().submit(call)));
+  bench.transport->then(400, test::tlm_error("invalid_state", "not within its window"));
+  CHECK(std::holds_alternative<RefusedForGood>(bench.provider().submit(call)));
+  CHECK(bench.transport->sent.size() == 5);
 }

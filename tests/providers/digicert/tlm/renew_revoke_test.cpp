@@ -38,6 +38,10 @@ std::string path_of(const TlmFlow& flow) {
   return "/mpki/api/v1/certificate/" + pinned_from(flow.order.predecessor->provider_state).serial;
 }
 
+std::string thumbprint_of(const TlmFlow& flow) {
+  return "?thumbprint_sha256=" + upper(hex(sha256(flow.order.predecessor->der)));
+}
+
 }  // namespace
 
 TEST_CASE("a certificate inside its window is renewed with a new key") {
@@ -50,7 +54,7 @@ TEST_CASE("a certificate inside its window is renewed with a new key") {
   CHECK(report.message.find("renewal of") == 0);
   REQUIRE(report.handout);
   CHECK(flow.fatal_findings(*report.handout) == Words{});
-  CHECK(flow.rig.count("POST " + path_of(flow) + "/renew 200") == 1);
+  CHECK(flow.rig.count("POST " + path_of(flow) + "/renew" + thumbprint_of(flow) + " 200") == 1);
   CHECK(flow.posts() == 1);
 }
 
@@ -85,8 +89,8 @@ TEST_CASE("a revocation takes effect, and a second one finds it done") {
   CHECK(flow.submit().standing == Standing::done);
   CHECK(flow.submit().message == "Certificate already has been revoked");
   CHECK(flow.poll().message == "key_compromise");
-  CHECK(flow.rig.count("PUT " + path_of(flow) + "/revoke 204") == 1);
-  CHECK(flow.rig.count("PUT " + path_of(flow) + "/revoke 400") == 1);
+  CHECK(flow.rig.count("PUT " + path_of(flow) + "/revoke" + thumbprint_of(flow) + " 204") == 1);
+  CHECK(flow.rig.count("PUT " + path_of(flow) + "/revoke" + thumbprint_of(flow) + " 400") == 1);
 }
 
 TEST_CASE("every reason is understood there") {

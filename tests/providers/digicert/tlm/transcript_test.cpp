@@ -63,6 +63,12 @@ const std::string kAttributes =
     R"("extensions":{"san":{"dns_names":["www.example.com"],"ip_addresses":["192.0.2.1"]}}})";
 const std::string kValidity = R"("validity":{"unit":"days","duration":30})";
 
+// The profile as the draft and the check read it.
+std::string profile_read(const std::string& id) {
+  const std::string line = "GET /mpki/api/v2/profile/" + id + " 200\n";
+  return line + line;
+}
+
 }  // namespace
 
 TEST_CASE("an order at once, its chain, details and revocation are the reference's, byte for byte") {
@@ -75,7 +81,7 @@ TEST_CASE("an order at once, its chain, details and revocation are the reference
   const Issued issued = flow.provider().read(flow.call(), *report.handout);
   flow.submission.reference = ProviderReference("serial:" + serial);
   flow.poll();
-  const std::string expected = "GET /mpki/api/v2/profile/" + kAtOnce + " 200\n" +  //
+  const std::string expected = profile_read(kAtOnce) +  //
                                "POST /mpki/api/v1/certificate 201\n"
                                R"(  {"profile":{"id":")" +
                                kAtOnce + R"("},"seat":{"seat_id":"ops@example.com"},"csr":"$CSR",)" + kValidity +
@@ -92,10 +98,11 @@ TEST_CASE("an order at once, its chain, details and revocation are the reference
                                        flow.submission.reference,       report.provider_state};
   flow.submission = {};
   CHECK(flow.submit().standing == Standing::done);
-  CHECK(transcript(flow, {{serial, "$SERIAL"}}) == expected +
-                                                       "PUT /mpki/api/v1/certificate/$SERIAL/revoke 204\n"
-                                                       R"(  {"revocation_reason":"key_compromise"})"
-                                                       "\n");
+  CHECK(transcript(flow, {{serial, "$SERIAL"}, {upper(hex(sha256(issued.certificate))), "$PRINT"}}) ==
+        expected +
+            "PUT /mpki/api/v1/certificate/$SERIAL/revoke?thumbprint_sha256=$PRINT 204\n"
+            R"(  {"revocation_reason":"key_compromise"})"
+            "\n");
 }
 
 TEST_CASE("the tutorial's shape has everything inside the profile") {
@@ -104,8 +111,7 @@ TEST_CASE("the tutorial's shape has everything inside the profile") {
   flow.settings.include_ca_chain = true;
   flow.freeze();
   flow.submit();
-  CHECK(transcript(flow, {}) == "GET /mpki/api/v2/profile/" + kAtOnce +
-                                    " 200\n"
+  CHECK(transcript(flow, {}) == profile_read(kAtOnce) +
                                     "POST /mpki/api/v1/certificate 201\n"
                                     R"(  {"profile":{"id":")" +
                                     kAtOnce + R"(","seat":{"id":"ops@example.com"},"csr":"$CSR",)" + kValidity +
@@ -117,8 +123,7 @@ TEST_CASE("a service that refuses the usual shape is sent the other one, once") 
   flow.freeze();
   CHECK(flow.submit().standing == Standing::handed_out);
   CHECK(transcript(flow, {}) ==
-        "GET /mpki/api/v2/profile/" + kAtOnce +
-            " 200\n"
+        profile_read(kAtOnce) +
             "POST /mpki/api/v1/certificate 400\n"
             R"(  {"profile":{"id":")" +
             kAtOnce + R"("},"seat":{"seat_id":"ops@example.com"},"csr":"$CSR",)" + kValidity + "," + kAttributes +
@@ -139,8 +144,7 @@ TEST_CASE("a pending order is picked up with its profile's id") {
       "POST /mpki/api/v1/certificate-pickup/$REQUEST 200\n"
       R"(  {"profile":{"id":")" +
       kApproval + "\"}}\n";
-  CHECK(transcript(flow, {{id, "$REQUEST"}}) == "GET /mpki/api/v2/profile/" + kApproval +
-                                                    " 200\n"
+  CHECK(transcript(flow, {{id, "$REQUEST"}}) == profile_read(kApproval) +
                                                     "POST /mpki/api/v1/certificate 201\n"
                                                     R"(  {"profile":{"id":")" +
                                                     kApproval +
@@ -166,8 +170,8 @@ TEST_CASE("a renewal, a test and a look-up are the reference's") {
   flow.provider().look_up(flow.lost_call());
   flow.provider().profiles(20s);
   flow.provider().test();
-  CHECK(transcript(flow, {{serial, "$SERIAL"}}, before) ==
-        "POST /mpki/api/v1/certificate/$SERIAL/renew 200\n"
+  CHECK(transcript(flow, {{serial, "$SERIAL"}, {upper(hex(sha256(issued.certificate))), "$PRINT"}}, before) ==
+        "POST /mpki/api/v1/certificate/$SERIAL/renew?thumbprint_sha256=$PRINT 200\n"
         R"(  {"csr":"$CSR","validity":{"unit":"days","duration":20}})"
         "\n"
         "GET /mpki/api/v1/certificate-search?offset=0&limit=50&seat_id=ops%40example.com&common_name="
@@ -186,7 +190,7 @@ TEST_CASE("every request carries the headers that the service wants") {
   flow.poll();
   flow.provider().test();
   const std::vector<Json> entries = journal(flow);
-  CHECK(entries.size() == 6);
+  CHECK(entries.size() == 7);
   for (const Json& entry : entries) {
     CAPTURE(entry.at("path").as_string());
     const Json& headers = entry.at("headers");
