@@ -22,6 +22,7 @@ constexpr unsigned kMostCandidates = 10;
 constexpr Duration kLongestPause = std::chrono::hours{24};
 constexpr int kPauseParts = 8;  // of the time left
 constexpr int kThirds = 3;      // of a life
+constexpr std::size_t kShownDigits = 12;
 
 // Statuses of certificates that are history.
 const std::vector<std::string>& past_statuses() {
@@ -62,7 +63,7 @@ Error no_such_certificate(std::string_view typed) {
       "request that brought it");
 }
 
-workflow::CertificateRecord certificate_of_request(workflow::Store& store, std::string_view typed) {
+workflow::CertificateRecord certificate_of_request(workflow::Store& store, std::string_view typed, Meaning meaning) {
   std::optional<RequestId> id;
   try {
     id = find_request(store, typed);
@@ -76,9 +77,10 @@ workflow::CertificateRecord certificate_of_request(workflow::Store& store, std::
   // A wrong one, which was quarantined, and the right one.
   if (brought.size() > 1) refuse_ambiguous(brought, typed);
   if (!brought.empty()) return brought.front();
-  // A revocation brings none, and is about one.
+  // A revocation brings none, and is about one. A renewal that brought none does not stand for what it was to replace.
   const auto record = store.find(*id);
-  if (record && record->order.predecessor) {
+  const bool revokes = record && record->order.kind == workflow::Kind::revoke && record->order.predecessor;
+  if (revokes && meaning == Meaning::brought_or_revoked) {
     if (auto about = store.certificate(record->order.predecessor->certificate)) return std::move(*about);
   }
   throw Error{ErrorKind::not_found, fmt::format("request {} has brought no certificate", id->str())}.hint(
@@ -104,14 +106,45 @@ bool is_open(const workflow::Record& record) {
   return !workflow::is_final(workflow::name_of(record.state));
 }
 
-bool replaced_it(const workflow::Record& record) {
-  const auto* completed = std::get_if<workflow::Completed>(&record.state);
-  return completed != nullptr && !completed->late;
+// The renewal that a plan says brought nothing: the last one that ended, leaving out those whose end a clock that was
+// ahead put into the future, unless there are no others.
+class LastFailed {
+ public:
+  explicit LastFailed(Instant now) : now_(now) {}
+  void see(const workflow::Record& request) {
+    const bool past = request.changed_at <= now_;
+    if (last_ && (!past || (past_ && request.changed_at <= last_->changed_at))) return;
+    past_ = past;
+    last_ = request;
+  }
+  const std::optional<workflow::Record>& request() const { return last_; }
+  // When it ended, where that can be believed.
+  std::optional<Instant> ended() const { return past_ ? std::optional{last_->changed_at} : std::nullopt; }
+
+ private:
+  Instant now_;
+  std::optional<workflow::Record> last_;
+  bool past_ = false;
+};
+
+// Why no renewal follows by itself upon one that ended like this: each would order once more, for a new key, what is
+// issued and wrong, or what may exist at the provider.
+std::string_view held_back_by(const workflow::State& state) {
+  if (std::holds_alternative<workflow::Quarantined>(state)) return "brought a wrong certificate";
+  if (std::holds_alternative<workflow::Abandoned>(state)) return "was given up, and its certificate may exist";
+  return {};
+}
+
+// It came when the next one was due by its dates: that would follow at once, and so on.
+bool came_due(const workflow::CertificateRecord& record, const config::RenewBefore& before) {
+  workflow::CertificateRecord first = record;
+  first.predecessor.clear();
+  return !record.predecessor.empty() && renewal_start(first, before) <= record.stored_at;
 }
 
 }  // namespace
 
-workflow::CertificateRecord find_certificate(workflow::Store& store, std::string_view typed) {
+workflow::CertificateRecord find_certificate(workflow::Store& store, std::string_view typed, Meaning meaning) {
   if (const auto prefix = fingerprint_prefix(typed)) {
     workflow::CertificateQuery query;
     query.prefix = *prefix;
@@ -123,37 +156,62 @@ workflow::CertificateRecord find_certificate(workflow::Store& store, std::string
       return std::move(found.front());
     }
   }
-  return certificate_of_request(store, typed);
+  return certificate_of_request(store, typed, meaning);
+}
+
+bool replaced_it(workflow::Store& store, const workflow::Record& renewal) {
+  const auto* completed = std::get_if<workflow::Completed>(&renewal.state);
+  if (completed == nullptr || completed->late) return false;
+  const auto successor = store.certificate(completed->certificate);
+  static const std::vector<std::string> kUnfit{status::kRevoking, status::kRevoked, status::kHeld,
+                                               status::kQuarantined};
+  return !successor || !contains(kUnfit, successor->status);
 }
 
 Instant renewal_start(const workflow::CertificateRecord& record, const config::RenewBefore& before) {
-  const Duration life = std::max(record.not_after - record.not_before, Duration::zero());
+  Instant begin = record.not_before;
+  // What came long after its first day (a reissue with the dates of the old one) is as young as the day it came.
+  if (!record.predecessor.empty() && record.stored_at < record.not_after) begin = std::max(begin, record.stored_at);
+  const Duration life = std::max(record.not_after - begin, Duration::zero());
   const Duration wanted = before.percent > 0 ? life * before.percent / 100 : before.time;
   return record.not_after - (wanted <= life * 2 / kThirds ? wanted : life / kThirds);
 }
 
 RenewalPlan plan_renewal(workflow::Store& store, const workflow::CertificateRecord& record,
-                         const config::ProfileSettings* profile) {
+                         const config::ProfileSettings* profile, Instant now) {
   RenewalPlan plan;
   plan.has_profile = profile != nullptr;
-  std::optional<Instant> ended;
+  LastFailed last(now);
   for (const auto& request : store.requests_about(record.fingerprint)) {
     if (request.order.kind != workflow::Kind::renew) continue;
     if (is_open(request)) plan.open = request.order.id;
-    if (replaced_it(request) && !plan.done) plan.done = request.order.id;
-    if (!is_open(request) && !ended) {
-      ended = request.changed_at;
-      plan.failed = request.order.id;
+    if (replaced_it(store, request)) {
+      if (!plan.done) plan.done = request.order.id;
+    } else if (!is_open(request)) {
+      last.see(request);
     }
   }
-  if (plan.done || plan.open) plan.failed.reset();
+  if (last.request() && !plan.done && !plan.open) plan.failed = last.request()->order.id;
   if (record.status != status::kCurrent || plan.open || plan.done || profile == nullptr || !profile->renew_before) {
     return plan;
   }
   plan.due = renewal_start(record, *profile->renew_before);
-  if (plan.failed) {
+  if (const auto words = plan.failed ? held_back_by(last.request()->state) : ""; !words.empty()) {
+    if (*plan.due <= now) {
+      plan.trouble = fmt::format("renewal {} {}: the next one is left to `hsmbridge cert renew {}`", plan.failed->str(),
+                                 words, record.fingerprint.substr(0, kShownDigits));
+    }
+    plan.due.reset();
+    plan.by_hand = true;
+    return plan;
+  }
+  if (const auto ended = last.ended(); plan.failed && ended) {
     const Duration left = std::max(record.not_after - *ended, Duration::zero());
     plan.due = std::max(*plan.due, *ended + std::min(kLongestPause, left / kPauseParts));
+  }
+  if (*plan.due > now && came_due(record, *profile->renew_before)) {
+    plan.trouble = fmt::format("it was due when it came: its provider gives no more time; it is renewed again at {}",
+                               rfc3339(std::chrono::time_point_cast<std::chrono::seconds>(*plan.due)));
   }
   return plan;
 }
@@ -188,7 +246,7 @@ const config::ProfileSettings* profile_named(const config::Settings& settings, c
 }
 
 CertificateRow row_of(workflow::Store& store, const workflow::CertificateRecord& record,
-                      const config::Settings& settings) {
+                      const config::Settings& settings, Instant now) {
   CertificateRow row;
   row.record = record;
   row.names = record.subject;
@@ -205,12 +263,12 @@ CertificateRow row_of(workflow::Store& store, const workflow::CertificateRecord&
   const auto keys = store.keys(query);
   row.key = keys.empty() ? order.key.selector : keys.front().label;
   if (!keys.empty()) row.key_status = keys.front().status;
-  row.renewal = plan_renewal(store, record, profile_named(settings, order.profile));
+  row.renewal = plan_renewal(store, record, profile_named(settings, order.profile), now);
   return row;
 }
 
 CertificateList list_certificates(workflow::Store& store, const config::Settings& settings,
-                                  const CertificateFilter& filter) {
+                                  const CertificateFilter& filter, Instant now) {
   CertificateList list;
   workflow::CertificateQuery query;
   query.statuses = filter.statuses;
@@ -223,7 +281,7 @@ CertificateList list_certificates(workflow::Store& store, const config::Settings
     if (!filter.all && filter.statuses.empty() && contains(past_statuses(), record.status)) {
       ++list.left_out;
     } else {
-      list.rows.push_back(row_of(store, record, settings));
+      list.rows.push_back(row_of(store, record, settings, now));
     }
   }
   return list;
@@ -252,6 +310,7 @@ Json to_json(const CertificateRow& row) {
   if (renewal.due) json.set("renewal_due", rfc3339(*renewal.due));
   if (renewal.open) json.set("renewal_request", renewal.open->str());
   if (renewal.failed) json.set("failed_renewal", renewal.failed->str());
+  if (!renewal.trouble.empty()) json.set("renewal_trouble", renewal.trouble);
   if (renewal.done) json.set("renewed_by", renewal.done->str());
   return json;
 }

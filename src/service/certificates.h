@@ -12,15 +12,20 @@
 // The certificates that we hold: finding them, listing them, and when each is to be renewed.
 namespace hsmbridge::service {
 
+// Which certificate a request stands for: the one that it brought; or also, for a revocation, the one that it revokes.
+enum class Meaning { brought, brought_or_revoked };
+
 // The one certificate that was typed: the beginning of its SHA-256 (at least 4 hex digits, lower or upper case), or the
-// request that brought it, by the beginning of its id. Throws not_found, invalid_input, or ambiguous with one
+// request that it is known by, by the beginning of its id. Throws not_found, invalid_input, or ambiguous with one
 // "candidate" a certificate, also when it is the beginning of a SHA-256 and of the id of a request about another
 // certificate.
-workflow::CertificateRecord find_certificate(workflow::Store& store, std::string_view typed);
+workflow::CertificateRecord find_certificate(workflow::Store& store, std::string_view typed,
+                                             Meaning meaning = Meaning::brought_or_revoked);
 
 // When a certificate's renewal starts by itself: `before` its end; with its last third where that would be in its first
 // one. A certificate that came shorter than was asked (its CA ends before it would) must not be renewed as soon as it
-// is there, and the next one again.
+// is there, and the next one again. The life of one that is a renewal is counted from when it came, where that is later
+// than its first day.
 Instant renewal_start(const workflow::CertificateRecord& record, const config::RenewBefore& before);
 
 // What is known of a certificate's renewal.
@@ -30,11 +35,17 @@ struct RenewalPlan {
   std::optional<RequestId> failed;  // the last one, when it brought nothing; `due` then is when it is tried again
   std::optional<RequestId> done;    // it was renewed
   bool has_profile = true;          // the profile of its request is configured
+  bool by_hand = false;             // the last one brought a wrong certificate or was given up: none is made by itself
+  std::string trouble;              // what a person should know about a renewal that is not made now; "" for nothing
 };
+// Whether this renewal's certificate took the place of the old one: it is not late, and not quarantined, revoked, about
+// to be revoked or on hold.
+bool replaced_it(workflow::Store& store, const workflow::Record& renewal);
 // `profile`: of the request that brought it, null when it is not configured any more. A renewal that brought nothing is
-// not made again sooner than a day later, or an eighth of the time left then, whichever is shorter.
+// not made again sooner than a day later, or an eighth of the time left then, whichever is shorter; after one that
+// ended in Quarantined or Abandoned none is made by itself.
 RenewalPlan plan_renewal(workflow::Store& store, const workflow::CertificateRecord& record,
-                         const config::ProfileSettings* profile);
+                         const config::ProfileSettings* profile, Instant now);
 
 // One line of a list.
 struct CertificateRow {
@@ -49,7 +60,7 @@ struct CertificateRow {
 std::vector<std::string> shares_key(workflow::Store& store, const workflow::CertificateRecord& record);
 
 CertificateRow row_of(workflow::Store& store, const workflow::CertificateRecord& record,
-                      const config::Settings& settings);
+                      const config::Settings& settings, Instant now);
 Json to_json(const CertificateRow& row);
 
 // Which certificates to list; those that end first come first.
@@ -63,7 +74,7 @@ struct CertificateList {
   std::size_t left_out = 0;  // superseded, revoked and expired ones that nobody asked for
 };
 CertificateList list_certificates(workflow::Store& store, const config::Settings& settings,
-                                  const CertificateFilter& filter);
+                                  const CertificateFilter& filter, Instant now);
 
 // The profile of that name, or null.
 const config::ProfileSettings* profile_named(const config::Settings& settings, const std::string& name);

@@ -1,6 +1,7 @@
 #include "service/renewal.h"
 
 #include "base/error.h"
+#include "service/certificates.h"
 #include "service/request_id.h"
 #include "workflow/lifecycle.h"
 #include "x509/certificate.h"
@@ -188,7 +189,7 @@ void refuse_renewal(workflow::Store& store, const workflow::CertificateRecord& r
   }
   for (const auto& request : store.requests_about(record.fingerprint)) {
     const auto* completed = std::get_if<workflow::Completed>(&request.state);
-    if (request.order.kind != workflow::Kind::renew || completed == nullptr || completed->late) continue;
+    if (request.order.kind != workflow::Kind::renew || completed == nullptr || !replaced_it(store, request)) continue;
     throw Error{ErrorKind::conflict, fmt::format("certificate {} was renewed by request {}: {} took its place", name,
                                                  request.order.id.str(), completed->certificate.substr(0, 12))}
         .with("request", request.order.id.str())

@@ -21,6 +21,7 @@ using Of = workflow::StatusChange::Of;
 // Keys are retired after days: looking once an hour is often enough.
 constexpr Duration kRetireInterval = std::chrono::hours{1};
 constexpr Duration kTellAgain = std::chrono::hours{24};
+constexpr Duration kRevivable = std::chrono::hours{24};
 constexpr std::size_t kIdOctets = 16;
 constexpr std::size_t kRequestRandomness = 8;
 
@@ -61,7 +62,8 @@ void Sweep::expire(workflow::Store& store, Instant now, Result& result) {
     if (store.change_records({change}, actor_, now) > 0) result.expired.push_back(fingerprint);
   }
   // A clock that was years ahead for a minute must not end the life of every certificate.
-  for (const auto& record : store.not_past_their_end(now)) {
+  // Only well before its end: of two daemons whose clocks differ, one would end what the other revives.
+  for (const auto& record : store.not_past_their_end(now + kRevivable)) {
     const auto request = store.find(record.request);
     const auto* completed = request ? std::get_if<workflow::Completed>(&request->state) : nullptr;
     const bool late = completed != nullptr && completed->late;
@@ -84,7 +86,7 @@ void Sweep::renew(workflow::Store& store, const config::ProfileSettings& profile
       const auto told = complained_.find(record.fingerprint);
       if (told != complained_.end() && now >= told->second && now - told->second < kTellAgain) continue;
       complained_[record.fingerprint] = now;
-      result.troubles.push_back(fmt::format("certificate {} ({}) cannot be renewed: {}",
+      result.troubles.push_back(fmt::format("certificate {} ({}) is not renewed by itself: {}",
                                             record.fingerprint.substr(0, 12), record.subject, error.message()));
     }
   }
@@ -114,7 +116,8 @@ std::optional<std::string> Sweep::choose_key(workflow::Store& store, const workf
 
 std::optional<Sweep::Made> Sweep::renew_one(workflow::Store& store, const workflow::CertificateRecord& record,
                                             const config::ProfileSettings& profile, Instant now) {
-  const RenewalPlan plan = plan_renewal(store, record, &profile);
+  const RenewalPlan plan = plan_renewal(store, record, &profile, now);
+  if (!plan.trouble.empty()) throw Error{ErrorKind::refused, plan.trouble};
   if (!plan.due || *plan.due > now) return std::nullopt;
   const workflow::Order old = request_of(store, record).order;
   settings_.provider(old.provider);

@@ -304,6 +304,10 @@ std::vector<KeyRecord> SqliteStore::replaced_keys(const std::string& profile, In
       "WHERE p.status IN ('superseded', 'revoked', 'expired') AND p.profile = ?1 AND s.spki <> p.spki "
       "AND s.status <> 'late' AND s.status <> 'quarantined' "
       "AND r.state = 'Completed' AND r.changed_at <= ?2 AND k.status = 'active' "
+      // An open request is for that key, or may be: it is to use one in that token and has not looked yet which.
+      "AND NOT EXISTS (SELECT 1 FROM requests o WHERE o.final = 0 AND (instr(o.state_json, k.spki) > 0 "
+      "OR o.state = 'Preparing' AND json_extract(o.order_json, '$.kind') <> 'revoke' "
+      "AND json_extract(o.order_json, '$.key.source') = 'use' AND json_extract(o.order_json, '$.token') = k.token)) "
       "AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.spki = p.spki "
       "AND c.status IN ('current', 'revoking', 'held', 'late'))");
   row.bind(profile).bind(replaced_by);
@@ -326,11 +330,12 @@ void SqliteStore::expect_unchanged(const workflow::Predecessor& predecessor) {
       .hint(fmt::format("hsmbridge cert show {}", predecessor.certificate.substr(0, 12)));
 }
 
-// By a certificate that is in all its places.
+// By a certificate that is in all its places and fit to be there.
 bool SqliteStore::was_replaced(const std::string& fingerprint) {
   Query row = database_->query(
       "SELECT 1 FROM certificates s JOIN requests r ON r.id = s.request WHERE s.predecessor = ?1 "
-      "AND s.predecessor <> '' AND s.status NOT IN ('late', 'quarantined') AND r.state = 'Completed'");
+      "AND s.predecessor <> '' AND s.status NOT IN ('late', 'quarantined', 'revoking', 'revoked', 'held') AND r.state "
+      "= 'Completed'");
   row.bind(fingerprint);
   return row.row();
 }
@@ -359,6 +364,8 @@ std::size_t SqliteStore::change_certificate(const StatusChange& change, const Ca
     before = row.text(0);
   }
   if (!applies(change, before)) return 0;
+  // A renewal that was revoked while it was being installed takes nobody's place.
+  if (change.to == workflow::status::kSuperseded && !was_replaced(change.id)) return 0;
   const bool replaced = change.to == workflow::status::kCurrent && was_replaced(change.id);
   const std::string to = replaced ? workflow::status::kSuperseded : change.to;
   database_->query("UPDATE certificates SET status = ? WHERE fingerprint = ?").bind(to).bind(change.id).run();

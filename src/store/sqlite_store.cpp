@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "store/rows.h"
 #include "workflow/codec.h"
+#include "workflow/lifecycle.h"
 
 #include <fmt/core.h>
 
@@ -182,9 +183,16 @@ void SqliteStore::follow(const workflow::Step& step, const workflow::Order& orde
       if (target.name == done->target) add_installed(installed_in(step.decision.next), target);
     }
   }
-  for (const workflow::StatusChange& change : step.decision.records) {
-    change_record(change, {step.event.actor, step.event.at, step.request.str()});
+  const Cause cause{step.event.actor, step.event.at, step.request.str()};
+  // A key that was retired for its old certificate is needed again.
+  if (step.certificate && step.certificate->status == workflow::status::kCurrent) {
+    const workflow::StatusChange again{workflow::StatusChange::Of::key,
+                                       step.certificate->spki.str(),
+                                       {workflow::status::kRetired},
+                                       workflow::status::kActive};
+    change_record(again, cause);
   }
+  for (const workflow::StatusChange& change : step.decision.records) change_record(change, cause);
 }
 
 std::uint64_t SqliteStore::change_counter() {

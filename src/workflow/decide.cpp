@@ -495,6 +495,10 @@ Next reference_gone(const Waiting& state, const Context& context, State when_con
 
 template <class Waiting>
 Next from_waiting(const Waiting& state, const Context& context) {
+  if (is_word_of_a_person(context)) {
+    if (needs_key(context.order)) return refuse("the provider has it in hand: cancel it, which withdraws it there");
+    return at_any_time(state.dossier, state.submission, false, context);
+  }
   if (context.is<DraftTooOld>() && state.dossier.draft.to_be_signed.empty()) {
     return refuse("a CSR was sent, which has no dates to grow old");
   }

@@ -155,6 +155,13 @@ class Explainer {
     offer(command(id(), "wait"));
     offer(command(id(), "cancel", "--reason TEXT"));
   }
+  // While the provider has it in hand.
+  void waiting_there_commands() {
+    waiting_commands();
+    if (!revokes()) return;
+    offer(command(id(), "resolve", "--done --reason TEXT"));
+    offer(command(id(), "resolve", "--abandon --reason TEXT"));
+  }
   // Where only the provider can end it, and where a person can when it never does.
   void stuck_commands() {
     offer(command(id(), "wait"));
@@ -237,7 +244,7 @@ class Explainer {
     if (state.first_absent) text_.next += " It was not found once; only when it is not found twice is it sent again.";
     offer(command(id(), "wait"));
     offer(command(id(), "resolve", "--reference REFERENCE"));
-    offer(command(id(), "resolve", "--certificate FILE"));
+    offer(command(id(), "resolve", revokes() ? "--done --reason TEXT" : "--certificate FILE"));
     offer(command(id(), "resolve", "--not-there --reason TEXT"));
     offer(command(id(), "resolve", "--abandon --reason TEXT"));
   }
@@ -278,7 +285,7 @@ class Explainer {
     show(state.progress);
     next_by(EffectName::poll, "asks again");
     signed_in_time();
-    waiting_commands();
+    waiting_there_commands();
   }
   void awaiting_issuance(const AwaitingIssuance& state) {
     where(state.submission, state.provider_status);
@@ -286,7 +293,7 @@ class Explainer {
     show(state.progress);
     next_by(EffectName::poll, "asks again");
     signed_in_time();
-    waiting_commands();
+    waiting_there_commands();
   }
   void withdrawing(const Withdrawing& state) {
     where(state.submission, state.provider_status);
@@ -404,7 +411,10 @@ class Explainer {
   }
   void abandoned(const Abandoned& state) {
     ended(fmt::format("{} gave it up{}.", state.by, state.reason.empty() ? "" : ": " + state.reason));
-    still_valid();
+    if (!revokes() || predecessor().empty()) return still_valid();
+    text_.what_happened += fmt::format(
+        " It may have taken effect: certificate {} stays 'revoking' until another revocation is done.", predecessor());
+    offer(fmt::format("hsmbridge cert revoke {} --reason {}", predecessor(), record_.order.reason));
   }
 
   const Record& record_;

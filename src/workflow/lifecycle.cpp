@@ -66,6 +66,8 @@ std::vector<StatusChange> record_changes(const Order& order, const State& next) 
   if (order.kind == Kind::revoke) {
     const char* const ended = order.reason == kCertificateHold ? status::kHeld : status::kRevoked;
     if (completed != nullptr) return {{Of::certificate, certificate, {}, ended}};
+    // Only what may have been submitted is abandoned: it may be revoked, and nobody knows.
+    if (std::holds_alternative<Abandoned>(next)) return {};
     return {{Of::certificate, certificate, {status::kRevoking}, order.predecessor->status}};
   }
   // A certificate that came late was not installed: its predecessor is still the one in use.

@@ -45,7 +45,8 @@ const RevocationReason* revocation_reason(std::string_view name);
 inline constexpr std::string_view kKeyCompromise = "keyCompromise";
 inline constexpr std::string_view kCertificateHold = "certificateHold";
 
-// What the creation of a request does to records, and what reaching `next` does.
+// What the creation of a request does to records, and what reaching `next` does. A store supersedes the predecessor of
+// a renewal only when the renewal's certificate is fit to take its place then (not revoked, about to be, or on hold).
 std::vector<StatusChange> record_changes_at_begin(const Order& order);
 std::vector<StatusChange> record_changes(const Order& order, const State& next);
 

@@ -30,6 +30,7 @@ constexpr std::string_view kFoundByPerson =
 constexpr std::string_view kTooOldToSign =
     "not known to be signed while its draft was young enough: withdrawn, and a result that is there already is late";
 constexpr std::string_view kVouchedDone = "a person vouches that the revocation took effect";
+constexpr std::string_view kGivenUpHanging = "a named person gave up a revocation that its provider leaves hanging";
 constexpr std::string_view kAnswerAfterAll = "the answer to an attempt that was given up came after all";
 
 //  from                        event                        to                                      rule
@@ -106,6 +107,8 @@ constexpr Rule kRules[] = {
     {S::awaiting_approval, E::cancel_asked, to(S::withdrawing), "it exists at the provider: withdrawn there"},
     {S::awaiting_approval, E::deadline_passed, to(S::withdrawing), "it exists at the provider: withdrawn there"},
     {S::awaiting_approval, E::draft_too_old, to(S::withdrawing), kTooOldToSign},
+    {S::awaiting_approval, E::resolved_as_done, to(S::completed), kVouchedDone},
+    {S::awaiting_approval, E::resolved_as_abandoned, to(S::abandoned), kGivenUpHanging},
 
     {S::awaiting_issuance, E::reported, kReport, "the provider said something new"},
     {S::awaiting_issuance, E::found_at_provider, kReport, "the provider said something new"},
@@ -114,6 +117,8 @@ constexpr Rule kRules[] = {
     {S::awaiting_issuance, E::cancel_asked, to(S::withdrawing), "it exists at the provider: withdrawn there"},
     {S::awaiting_issuance, E::deadline_passed, to(S::withdrawing), "it exists at the provider: withdrawn there"},
     {S::awaiting_issuance, E::draft_too_old, to(S::withdrawing), kTooOldToSign},
+    {S::awaiting_issuance, E::resolved_as_done, to(S::completed), kVouchedDone},
+    {S::awaiting_issuance, E::resolved_as_abandoned, to(S::abandoned), kGivenUpHanging},
 
     {S::withdrawing, E::reported, kGivenUp, "the provider's word after we gave up; what is issued late is recorded"},
     {S::withdrawing, E::found_at_provider, kGivenUp, "the provider's word after we gave up"},

@@ -103,6 +103,10 @@ std::string list_text(const service::CertificateList& list, Instant now) {
       text += fmt::format("{}renewal {} brought nothing: request explain {}\n", below_row, row.renewal.failed->str(),
                           row.renewal.failed->str().substr(0, 8));
     }
+    if (!row.renewal.trouble.empty()) {
+      text += below_row + commandline::wrapped(safe(row.renewal.trouble), kWidth - below_row.size(), below_row.size()) +
+              "\n";
+    }
   }
   return text;
 }
@@ -143,7 +147,7 @@ ExitCode list(Invocation& invocation) {
                                                                                              status_words());
   }
   if (const auto text = arguments.text("--expiring")) filter.ends_by = time_from(*text, now);
-  const auto list = service::list_certificates(*store, wiring->settings(), filter);
+  const auto list = service::list_certificates(*store, wiring->settings(), filter, now);
   Json rows = Json::array();
   bool any_due = false;
   for (const auto& row : list.rows) {
@@ -244,13 +248,13 @@ std::vector<workflow::CertificateRecord> many(Renewing& how, bool only_due) {
   filter.statuses = {workflow::status::kCurrent};
   const auto now = how.wiring.clock().now();
   std::vector<workflow::CertificateRecord> records;
-  for (auto& row : service::list_certificates(how.store, how.wiring.settings(), filter).rows) {
+  for (auto& row : service::list_certificates(how.store, how.wiring.settings(), filter, now).rows) {
     if (row.renewal.open || row.renewal.done) continue;
     // Who types it does not wait for the pause after a failure.
     const auto* profile = service::profile_named(how.wiring.settings(), row.profile);
     const bool due = profile != nullptr && profile->renew_before &&
                      service::renewal_start(row.record, *profile->renew_before) <= now;
-    if (!only_due || due) records.push_back(std::move(row.record));
+    if (!only_due || (due && !row.renewal.by_hand)) records.push_back(std::move(row.record));
   }
   return records;
 }
@@ -284,6 +288,14 @@ ExitCode renew_many(Invocation& invocation, Renewing& how, const Pace& pace, boo
   std::vector<Made> made;
   bool failed = false;
   const auto records = many(how, only_due);
+  // Those that are due were asked for by their profile; all of them only by who types it.
+  if (!only_due && !records.empty() && !invocation.arguments.has("--yes")) {
+    const auto question = fmt::format("Order {} certificate{}, one for each that is in use?", records.size(),
+                                      records.size() == 1 ? "" : "s");
+    if (!commandline::confirm(invocation.output, question, "give --yes to renew all without being asked")) {
+      throw Error{ErrorKind::refused, "nothing was renewed"};
+    }
+  }
   for (const auto& record : records) {
     try {
       made.push_back({short_name(record), renew_one(how, record).id});
@@ -342,6 +354,7 @@ ExitCode renew(Invocation& invocation) {
   if (int{certificate.has_value()} + int{all} + int{due} != 1) {
     throw Error{ErrorKind::invalid_input, "say which certificate: CERT, or --due, or --all"};
   }
+  if (arguments.has("--yes") && !all) throw Error{ErrorKind::invalid_input, "--yes belongs to --all"};
   if (arguments.has("--new-key") && (arguments.has("--same-key") || !certificate)) {
     throw Error{ErrorKind::invalid_input, "--new-key names the one new key of one certificate"};
   }
@@ -399,7 +412,7 @@ ExitCode revoke(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto store = wiring->store();
   const auto& typed = arguments.required("CERT");
-  const auto record = service::find_certificate(*store, typed);
+  const auto record = service::find_certificate(*store, typed, service::Meaning::brought);
   if (record.status == workflow::status::kRevoked) {
     throw Error{ErrorKind::conflict, fmt::format("certificate {} is revoked already", short_name(record))};
   }
@@ -439,7 +452,7 @@ std::string record_text(Invocation& invocation, const workflow::CertificateRecor
   const auto wiring = Wiring::open(invocation.config);
   const auto store = wiring->store();
   const auto now = wiring->clock().now();
-  const auto row = service::row_of(*store, record, wiring->settings());
+  const auto row = service::row_of(*store, record, wiring->settings(), now);
   commandline::Fields fields;
   fields.add("Status", record.status);
   fields.add("Brought by",
@@ -452,6 +465,7 @@ std::string record_text(Invocation& invocation, const workflow::CertificateRecor
   fields.add("Renewal", renewal.done   ? "done by request " + renewal.done->str()
                         : renewal.open ? "under way: request " + renewal.open->str()
                                        : renewal_text(row, now));
+  if (!renewal.trouble.empty()) fields.add("Trouble", safe(renewal.trouble));
   if (renewal.failed) fields.add("Failed renewal", "request " + renewal.failed->str());
   return fields.text();
 }
@@ -482,6 +496,7 @@ std::vector<Command> certificate_life_commands() {
        {{"--due", "", "every certificate whose renewal is due"},
         {"--all", "", "every current certificate"},
         {"--same-key", "", "for the key that it has"},
+        {"--yes", "", "with --all: without asking"},
         {"--new-key", "LABEL", "the label of the new key; else LABEL-YYYYMMDD of the old one"},
         kWait,
         kTimeout,

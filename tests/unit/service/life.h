@@ -91,6 +91,8 @@ struct Life {
   FakeClock clock{parse_rfc3339("2026-11-26T12:00:00Z")};
   std::unique_ptr<store::SqliteStore> store = store::SqliteStore::open(folder / "store.db", clock);
   Bytes der = x509::read_certificate(read_file(HSMBRIDGE_TEST_DATA "/x509/one.pem"));
+  Duration age{};       // of what is brought: its first day was so long ago
+  std::string renewed;  // its predecessor
 
   workflow::Order first() {
     workflow::Order order = order_of("0A1B2C3D4E5F6G7H", clock.now());
@@ -126,7 +128,8 @@ struct Life {
     record.subject = "CN=www.example.com";
     record.issuer = "CN=CA";
     record.serial = "01";
-    record.not_before = clock.now();
+    record.not_before = clock.now() - age;
+    record.predecessor = renewed;
     record.not_after = clock.now() + life;
     record.status = "current";
     record.stored_at = clock.now();

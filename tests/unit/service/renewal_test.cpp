@@ -36,6 +36,15 @@ TEST_CASE("a renewal starts before the end, and with the last third of a life th
   CHECK(service::renewal_start(record, {24h * 6, 0}) == record.not_after - 24h * 6);
   // An hour longer than renew_before: it would be renewed an hour after it came, and so would the next one.
   CHECK(service::renewal_start(record, {24h * 9 - 1h, 0}) == record.not_after - 24h * 3);
+  // A renewal is as young as the day it came.
+  record.stored_at = record.not_before + 24h * 6;
+  CHECK(service::renewal_start(record, {24h * 30, 0}) == record.not_after - 24h * 3);
+  record.predecessor = "5eed";
+  CHECK(service::renewal_start(record, {24h * 30, 0}) == record.not_after - 24h);
+  CHECK(service::renewal_start(record, {10h, 0}) == record.not_after - 10h);
+  record.stored_at = record.not_after + 1h;  // by a clock that was ahead
+  CHECK(service::renewal_start(record, {24h * 30, 0}) == record.not_after - 24h * 3);
+  record.predecessor.clear();
   record.not_after = record.not_before - 1h;
   CHECK(service::renewal_start(record, {24h * 30, 0}) == record.not_after);
 }

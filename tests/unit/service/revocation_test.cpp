@@ -179,6 +179,25 @@ TEST_CASE_METHOD(Fixture, "a certificate is found by its SHA-256 in any case and
   }
 }
 
+TEST_CASE_METHOD(Fixture, "a renewal that brought nothing does not stand for the certificate that it was to replace") {
+  service::RenewalWish wish;
+  wish.created_by = "uid:ann";
+  wish.key = service::same_key(service::key_of(*store, record, first()));
+  const auto renewal = service::create_renewal(*store, record, wish, {}, clock.now(), Bytes(8, 77));
+  for (const bool open : {true, false}) {
+    if (!open) service::append_event(*store, renewal.id, CancelAsked{"no"}, "uid:ann", clock.now(), {});
+    try {
+      service::find_certificate(*store, renewal.id.str());
+      FAIL("the old one was taken");
+    } catch (const Error& error) {
+      CHECK(error.kind() == ErrorKind::not_found);
+      CHECK(error.message() == "request " + renewal.id.str() + " has brought no certificate");
+    }
+  }
+  // Who revokes names a certificate, not a revocation of it.
+  CHECK_THROWS_AS(service::find_certificate(*store, revoke().str(), service::Meaning::brought), Error);
+}
+
 TEST_CASE_METHOD(Fixture, "what begins a SHA-256 and the id of another certificate's request is ambiguous") {
   // "0a1b2c" begins the id of the first request.
   Order other = first();

@@ -107,7 +107,7 @@ TEST_CASE_METHOD(Fixture,
   REQUIRE(first_try.size() == 1);
   take(*store, first_try[0].request, workflow::CancelAsked{"no"}, clock.now());
   CHECK(s.round(*store, clock.now()).renewals.empty());
-  const auto plan = service::plan_renewal(*store, record, &profile());
+  const auto plan = service::plan_renewal(*store, record, &profile(), clock.now());
   CHECK(plan.failed == first_try[0].request);
   CHECK(plan.due == clock.now() + kDay);
   clock.advance(kDay - 1s);
@@ -121,6 +121,91 @@ TEST_CASE_METHOD(Fixture,
   CHECK(s.round(*store, clock.now()).renewals.empty());
   clock.advance(2h + 1s);
   CHECK(s.round(*store, clock.now()).renewals.size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "a renewal with the dates of the old certificate is not renewed as soon as it came") {
+  age = kDay * 80;
+  renewed = std::string(64, 'a');
+  const auto record = bring(first(), kDay * 10);
+  service::Sweep s = sweep();
+  const auto result = s.round(*store, clock.now());
+  CHECK(result.renewals.empty());
+  REQUIRE(result.troubles.size() == 1);
+  CHECK(result.troubles[0].find("it was due when it came") != std::string::npos);
+  CHECK(s.round(*store, clock.now()).troubles.empty());
+  CHECK_FALSE(service::plan_renewal(*store, record, &profile(), clock.now()).trouble.empty());
+  clock.advance(kDay * 6 + 15h);
+  CHECK(s.round(*store, clock.now()).renewals.empty());
+  clock.advance(2h);
+  CHECK(s.round(*store, clock.now()).renewals.size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "after a wrong certificate, or one that may exist, the next renewal is left to a person") {
+  using namespace workflow;
+  const bool wrong = GENERATE(true, false);
+  const auto record = bring(first(), kDay * 90);
+  clock.advance(kDay * 61);
+  service::Sweep s = sweep();
+  const auto made = s.round(*store, clock.now()).renewals;
+  REQUIRE(made.size() == 1);
+  const RequestId id = made[0].request;
+  Key key = key_of_test();
+  key.spki = SpkiHash{"ee"};
+  take(*store, id, KeyReady{key}, clock.now());
+  take(*store, id, CsrSigned{draft_of_test(clock.now()).csr}, clock.now());
+  take(*store, id, DraftFrozen{draft_of_test(clock.now())}, clock.now());
+  take(*store, id, DraftAccepted{}, clock.now());
+  take(*store, id, AttemptStarted{1, "w", clock.now()}, clock.now());
+  if (wrong) {
+    Report report;
+    report.standing = Standing::handed_out;
+    report.handout = Handout{Handout::Content::certificate, der, der};
+    take(*store, id, SubmissionAnswered{1, report}, clock.now());
+    take(*store, id, VerificationFailed{std::string(64, 'b'), {}}, clock.now());
+  } else {
+    take(*store, id, AnswerLost{1, "the connection died"}, clock.now());
+    take(*store, id, ResolvedAsAbandoned{"enough"}, clock.now());
+  }
+  const auto told = s.round(*store, clock.now()).troubles;
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].find("`hsmbridge cert renew " + record.fingerprint.substr(0, 12)) != std::string::npos);
+  for (int day = 0; day < 28; ++day) {
+    clock.advance(kDay);
+    CHECK(s.round(*store, clock.now()).renewals.empty());
+  }
+  const auto plan = service::plan_renewal(*store, record, &profile(), clock.now());
+  CHECK(plan.failed == id);
+  CHECK_FALSE(plan.due);
+  CHECK(plan.by_hand);
+  CHECK_NOTHROW(service::refuse_renewal(*store, record));
+}
+
+TEST_CASE_METHOD(Fixture, "a renewal that failed while the clock was ahead holds up the next one for no longer") {
+  bring(first(), kDay * 90);
+  clock.advance(kDay * 61);
+  service::Sweep s = sweep();
+  const auto one = s.round(*store, clock.now()).renewals;
+  REQUIRE(one.size() == 1);
+  take(*store, one[0].request, workflow::CancelAsked{"no"}, clock.now() + kDay * 400);
+  const auto two = s.round(*store, clock.now()).renewals;
+  REQUIRE(two.size() == 1);
+  take(*store, two[0].request, workflow::CancelAsked{"no"}, clock.now());
+  clock.advance(kDay - 1s);
+  CHECK(s.round(*store, clock.now()).renewals.empty());
+  clock.advance(2s);
+  CHECK(s.round(*store, clock.now()).renewals.size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "what one daemon ended is not revived by another whose clock is a little behind") {
+  const auto record = bring(first(), kDay * 90);
+  profile().renew_before.reset();
+  service::Sweep s = sweep();
+  clock.set_wall(record.not_after + 1s);
+  CHECK(s.round(*store, clock.now()).expired.size() == 1);
+  clock.set_wall(record.not_after - 23h);
+  CHECK(s.round(*store, clock.now()).revived.empty());
+  clock.set_wall(record.not_after - 25h);
+  CHECK(s.round(*store, clock.now()).revived.size() == 1);
 }
 
 TEST_CASE_METHOD(Fixture, "the label of a failed renewal's key is not taken again") {

@@ -49,6 +49,23 @@ TEST_CASE("waiting times are told in whole seconds") {
   CHECK(text.next.find("in 1 second, at") != std::string::npos);
 }
 
+TEST_CASE("who revokes is offered words that end a revocation, and no certificate to bring") {
+  for (const State& state : {State(sample<LookingUp>()), State(sample<AwaitingApproval>()),
+                             State(sample<AwaitingIssuance>()), State(sample<Withdrawing>())}) {
+    INFO(to_string(name_of(state)));
+    const Record record{revocation(), state, 3, kStart};
+    std::string all;
+    for (const auto& line : explain(record, {}, {}, kStart).commands) all += line + "|";
+    CHECK(all.find("--done --reason TEXT") != std::string::npos);
+    CHECK(all.find("--abandon --reason TEXT") != std::string::npos);
+    CHECK(all.find("--certificate") == std::string::npos);
+  }
+  const Record given_up{revocation(), Abandoned{"uid:7", "enough"}, 3, kStart};
+  const Explanation text = explain(given_up, {}, {}, kStart);
+  CHECK(text.what_happened.find("may have taken effect") != std::string::npos);
+  CHECK(text.what_happened.find("was not revoked") == std::string::npos);
+}
+
 TEST_CASE("an unresolved request names every way to resolve it and promises not to send again") {
   const Explanation text = of(sample<Unresolved>());
   CHECK(text.next.find("Nothing is sent again") != std::string::npos);

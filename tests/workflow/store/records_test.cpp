@@ -270,6 +270,51 @@ TEST_CASE_METHOD(Fixture, "a replaced key is named once its overlap is over and 
   CHECK(store->replaced_keys("server", completed).empty());
 }
 
+TEST_CASE_METHOD(Fixture, "a renewal that was revoked before it was everywhere supersedes nothing") {
+  bring(first(), "aa11", "5b01");
+  install_all(first());
+  const Order renewal = about(Kind::renew, "0A1B2C3D4E5F6G7J", "aa11");
+  bring(renewal, "bb22", "5b02");
+  const Order revocation = about(Kind::revoke, "0A1B2C3D4E5F6G7K", "bb22");
+  store->create(revocation, {{clock.now(), "uid:ann", Created{revocation}}}, begin(revocation, {}));
+  REQUIRE(status("bb22") == "revoking");
+  install_all(renewal);
+  CHECK(name_of(store->find(renewal.id).value().state) == StateName::completed);
+  CHECK(status("aa11") == "current");
+  CHECK(facts("certificate-status") == Names{"current>revoking"});
+}
+
+TEST_CASE_METHOD(Fixture, "a key that an open request uses is not named, and is active again with its certificate") {
+  bring(first(), "aa11", "5b01");
+  install_all(first());
+  const Order renewal = about(Kind::renew, "0A1B2C3D4E5F6G7J", "aa11");
+  bring(renewal, "bb22", "5b02");
+  install_all(renewal);
+  const Instant completed = clock.now();
+  REQUIRE(store->replaced_keys("server", completed).size() == 1);
+  // Enrolled again with the old key: first it is not known yet which one is meant, then it is.
+  Order again = first();
+  again.id = RequestId{"0A1B2C3D4E5F6G7N"};
+  again.key = {KeyWish::Source::use, "www", "", ""};
+  store->create(again, {{clock.now(), "uid:ann", Created{again}}}, begin(again, {}));
+  CHECK(store->replaced_keys("server", completed).empty());
+  Key key = key_of_test();
+  key.spki = SpkiHash{"5b01"};
+  step(again.id, KeyReady{key});
+  step(again.id, CsrSigned{draft_of_test(clock.now()).csr});
+  step(again.id, DraftFrozen{draft_of_test(clock.now())});
+  CHECK(store->replaced_keys("server", completed).empty());
+  step(again.id, CancelAsked{"no"});
+  CHECK(store->replaced_keys("server", completed).size() == 1);
+
+  store->change_records({{Of::key, "5b01", {"active"}, "retired"}}, "worker:w", clock.now());
+  again.id = RequestId{"0A1B2C3D4E5F6G7P"};
+  again.key = {KeyWish::Source::use, "id=00", "", first().key.cka_id};
+  bring(again, "cc33", "5b01");
+  CHECK(key_status("5b01") == "active");
+  CHECK(facts("key-status") == Names{"active>retired", "retired>active"});
+}
+
 TEST_CASE_METHOD(Fixture, "a key that another certificate still uses is not named") {
   bring(first(), "aa11", "5b01");
   install_all(first());
