@@ -10,6 +10,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
 namespace hsmbridge::venafi {
 namespace {
 
@@ -29,18 +37,80 @@ void must_ask_for(const CertificateRequest& request, ByteView csr) {
     throw Error(ErrorKind::corrupt, fmt::format("request {} at the service is for another CSR than ours", request.id));
 }
 
-// For whoever decides about it: what the CSR asks for, names and key included; else what the service says of it.
+// The names of one type in the CSR, in the form of the service, lower case and sorted.
+std::vector<std::string> names_in(const x509::Csr& csr, std::string_view prefix) {
+  std::vector<std::string> names;
+  for (const x509::GeneralName& name : csr.content.subject_alternative_names)
+    if (name.text.starts_with(prefix)) names.push_back(name.text.substr(prefix.size()));
+  return names;
+}
+
+std::vector<std::string> sorted_lower(std::vector<std::string> names) {
+  for (std::string& name : names)
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// How the names that would be certified differ from the CSR's, or why nobody can tell; "" when they do not. How the
+// service writes addresses and the like is not known: of those only the number is compared.
+std::string other_than_csr(const CertificateRequest& request) {
+  if (!request.other_names.empty()) return "other names than the CSR's are asked for: " + request.other_names;
+  std::optional<x509::Csr> csr;
+  try {
+    csr = x509::parse_csr(x509::read_csr(as_bytes(request.csr)));
+  } catch (const Error& error) {
+    return "the CSR, and so its names, cannot be shown: " + error.message();
+  }
+  if (!request.names) return "";
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kTypes{
+      {{"dNSName", "dns:"}, {"iPAddress", "ip:"}, {"rfc822Name", "email:"}, {"uniformResourceIdentifier", "uri:"}}};
+  for (const auto& [type, prefix] : kTypes) {
+    const auto found = request.names->find(std::string(type));
+    const std::vector<std::string> there = found == request.names->end() ? std::vector<std::string>{} : found->second;
+    const std::vector<std::string> ours = names_in(*csr, prefix);
+    const bool same = type == "dNSName" ? sorted_lower(there) == sorted_lower(ours) : there.size() == ours.size();
+    if (same) continue;
+    std::string text;
+    for (const std::string& name : there) text += (text.empty() ? "" : ", ") + name;
+    return fmt::format("its {} names are not the CSR's: {}", type, text.empty() ? "none" : x509::printable(text));
+  }
+  return "";
+}
+
+// For whoever decides about it: what the CSR asks for, names and key included, and what would be certified instead;
+// without a CSR what the service says of it.
 std::string asked_for(const CertificateRequest& request) {
+  std::string text;
   try {
     const x509::Csr csr = x509::parse_csr(x509::read_csr(as_bytes(request.csr)));
     std::string names;
     for (const x509::GeneralName& name : csr.content.subject_alternative_names)
       names += (names.empty() ? "" : ", ") + name.text;
-    return fmt::format("{} ({}), {} key", csr.content.subject.to_string(), names.empty() ? "no names" : names,
+    text = fmt::format("{} ({}), {} key", csr.content.subject.to_string(), names.empty() ? "no names" : names,
                        x509::key_text(csr.spki));
   } catch (const Error&) {
-    return x509::printable(request.subject);
+    text = x509::printable(request.subject);
   }
+  if (!request.validity.empty()) text += ", validity " + x509::printable(request.validity.substr(0, 60));
+  if (const std::string other = other_than_csr(request); !other.empty()) text += "; ATTENTION: " + other;
+  return text;
+}
+
+// The service's own word about the decision, beside its HTTP status: somebody else may have decided a moment before.
+void must_be_decided(const CertificateRequest& now, ApprovalAuthority::Decision decision) {
+  const Standing standing = standing_of(now.status);
+  const bool taken = decision == ApprovalAuthority::Decision::reject
+                         ? now.status == "REJECTED_APPROVAL"
+                         : standing == Standing::awaiting_approval || standing == Standing::awaiting_issuance ||
+                               standing == Standing::ready;
+  if (taken) return;
+  throw Error(ErrorKind::outcome_unknown,
+              fmt::format("the service answered the {} of request {} with the status {}",
+                          decision == ApprovalAuthority::Decision::reject ? "rejection" : "approval", now.id,
+                          now.status.empty() ? "\"\"" : now.status))
+      .hint("look at the request again: a decision is final there");
 }
 
 }  // namespace
@@ -55,7 +125,10 @@ Report VenafiProvider::standing(const ProviderReference& reference, ByteView csr
   Report report = venafi::report_of(*answer.request);
   report.reference = ProviderReference(answer.request->id);
   add_approvals(answer.request->id, report, limit / 2);
-  if (report.message.empty()) report.message = asked_for(*answer.request);
+  // What the service says of an error stands beside what is asked for, and never in its place.
+  if (!report.message.empty())
+    report.progress.note += (report.progress.note.empty() ? "" : "; ") + ("the service says: " + report.message);
+  report.message = asked_for(*answer.request);
   return report;
 }
 
@@ -64,13 +137,24 @@ void VenafiProvider::decide(const ProviderReference& reference, Decision decisio
   // The service's own bound.
   if (reason.size() > 1024)
     throw Error(ErrorKind::invalid_input, "the reason is longer than the 1024 characters that the service takes");
+  if (decision == Decision::approve) {
+    const Status before = client_->request(reference.str(), limit / 2);
+    if (!before.request)
+      throw Error(ErrorKind::not_found,
+                  fmt::format("the service has no certificate request {}: {}", reference.str(), before.unknown_why));
+    must_be_about(*before.request, reference);
+    if (const std::string other = other_than_csr(*before.request); !other.empty())
+      throw Error(ErrorKind::refused, fmt::format("request {} is not approved: {}", reference.str(), other))
+          .hint("reject it, or have somebody approve it who sees all of it in the service's own console");
+  }
   const CertificateRequest now = client_->decide(
       reference.str(), decision == Decision::approve ? Client::Decision::approve : Client::Decision::reject, reason,
-      limit);
+      limit / 2);
   if (!same_id(now.id, reference.str()))
     throw Error(ErrorKind::outcome_unknown, fmt::format("a decision about request {} was answered with request {}",
                                                         reference.str(), x509::printable(now.id)))
         .hint("look at both before deciding once more: a decision is final there");
+  must_be_decided(now, decision);
 }
 
 }  // namespace hsmbridge::venafi

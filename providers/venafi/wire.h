@@ -100,7 +100,13 @@ struct CertificateRequest {
   std::vector<std::string> tags;
   std::string client_type, client_identifier;  // of apiClientInformation
   std::string subject;
-  std::string error;  // errorInformation in words, "" for none
+  // subjectAlternativeNamesByType, by type ("dNSName"); nothing when it is not shown.
+  std::optional<std::map<std::string, std::vector<std::string>>> names;
+  // customAttributesInformation: DNS names that the service sets in place of the CSR's, or beside them; as it stands
+  // there when it cannot be understood. "" for none.
+  std::string other_names;
+  std::string validity;  // ISO 8601; "" when it is not shown
+  std::string error;     // errorInformation in words, "" for none
 };
 CertificateRequest certificate_request_from(std::string_view body);
 // {"certificateRequests":[one]}. Throws corrupt when there is not exactly one.

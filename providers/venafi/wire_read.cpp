@@ -157,6 +157,36 @@ std::string error_text(const Json* json) {
   return shown(result);
 }
 
+// subjectAlternativeNamesByType. A value of an unknown shape is kept as it is written: it counts as a name.
+std::optional<std::map<std::string, std::vector<std::string>>> names_by_type(const Json& json) {
+  const Json* types = member(json, "subjectAlternativeNamesByType");
+  if (types == nullptr || !types->is_object()) return std::nullopt;
+  std::map<std::string, std::vector<std::string>> names;
+  for (const auto& [type, values] : types->as_object()) {
+    if (!values.is_array()) continue;
+    for (const Json& value : values.as_array()) {
+      if (names[type].size() == kMostEntries) break;
+      names[type].push_back(value.is_string() ? value.as_string() : value.dump());
+    }
+  }
+  return names;
+}
+
+// {"dnsNames":[…],"overwriteSans":true}. Anything that is not plainly empty counts.
+std::string other_names(const Json& json) {
+  const Json* attributes = member(json, "customAttributesInformation");
+  if (attributes == nullptr) attributes = member(json, "customAttributes");
+  if (attributes == nullptr) return "";
+  if (!attributes->is_object()) return shown(attributes->dump());
+  std::string result;
+  for (const auto& [name, value] : attributes->as_object()) {
+    const bool empty =
+        value.is_null() || (value.is_array() && value.as_array().empty()) || (value.is_bool() && !value.as_bool());
+    if (!empty) result += fmt::format("{}{} {}", result.empty() ? "" : ", ", name, value.dump());
+  }
+  return shown(result);
+}
+
 CertificateRequest read_request(const Json& json) {
   CertificateRequest request;
   request.id = needed_id(json, "id");
@@ -172,6 +202,10 @@ CertificateRequest read_request(const Json& json) {
     request.client_identifier = text(*client, "identifier");
   }
   request.subject = text(json, "subjectDN");
+  request.names = names_by_type(json);
+  request.other_names = other_names(json);
+  if (const Json* validity = member(json, "validityPeriod"); validity != nullptr && validity->is_string())
+    request.validity = validity->as_string();
   request.error = error_text(member(json, "errorInformation"));
   return request;
 }

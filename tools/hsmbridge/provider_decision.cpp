@@ -9,6 +9,10 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <limits>
+#include <vector>
+
 namespace hsmbridge::cli {
 namespace {
 
@@ -16,14 +20,13 @@ using workflow::ApprovalAuthority;
 using workflow::Approver;
 
 constexpr Duration kLimit = std::chrono::minutes{1};
-constexpr unsigned kMostOpen = 10'000;
 
 // What is decided about: the reference at the provider, and our own request where it is one.
 struct Matter {
   ProviderReference reference;
   std::string summary;   // what our draft says, "" for somebody else's request
   Bytes csr;             // and its CSR
-  std::string given_up;  // its id here, when it is being withdrawn: nobody wants it any more
+  std::string given_up;  // "request … is being withdrawn", where nobody here wants it any more
 };
 
 Matter matter_of(const workflow::Record& record) {
@@ -38,7 +41,9 @@ Matter matter_of(const workflow::Record& record) {
     matter.summary = draft->summary;
     matter.csr = draft->csr;
   }
-  if (workflow::name_of(record.state) == workflow::StateName::withdrawing) matter.given_up = record.order.id.str();
+  if (workflow::name_of(record.state) == workflow::StateName::withdrawing) {
+    matter.given_up = fmt::format("request {} is being withdrawn", record.order.id.str());
+  }
   return matter;
 }
 
@@ -51,9 +56,53 @@ std::optional<RequestId> our_id(workflow::Store& store, const std::string& typed
   }
 }
 
-// A request of this bridge by the beginning of its id or by the provider's own, else somebody else's.
-Matter matter_of(Wiring& wiring, const std::string& provider, const std::string& typed) {
-  if (!wiring.settings().store.path) return {ProviderReference(typed), "", {}, ""};
+// Without regard to letter case: the service is not particular about it either, and a person may have typed one.
+bool same(const ProviderReference& a, const ProviderReference& b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  const std::string& x = a.str();
+  const std::string& y = b.str();
+  return std::equal(x.begin(), x.end(), y.begin(), y.end(), [&](char c, char d) { return lower(c) == lower(d); });
+}
+
+// Whether it had that reference at some time: what has ended does not hold it any more.
+bool had(workflow::Store& store, const workflow::Record& record, const ProviderReference& reference) {
+  const auto history = store.history(record.order.id);
+  return std::any_of(history.begin(), history.end(), [&](const workflow::JournalEntry& entry) {
+    const auto* report = workflow::report_of(entry.event.body);
+    return report != nullptr && same(report->reference, reference);
+  });
+}
+
+// Ours by the provider's reference, whatever has become of it here; else somebody else's.
+Matter matter_of(workflow::Store& store, const std::string& provider, const ProviderReference& reference) {
+  workflow::Store::ListQuery all;
+  all.most = std::numeric_limits<unsigned>::max();
+  std::vector<workflow::Record> past;
+  for (const auto& record : store.list(all)) {
+    if (record.order.provider != provider) continue;
+    const auto* submission = workflow::submission_of(record.state);
+    if (submission == nullptr || submission->reference.empty()) {
+      past.push_back(record);
+    } else if (same(submission->reference, reference)) {
+      return matter_of(record);
+    }
+  }
+  for (const auto& record : past) {
+    if (!had(store, record, reference)) continue;
+    return {reference,
+            "",
+            {},
+            fmt::format("request {} is not waited for here: it is {}", record.order.id.str(),
+                        workflow::to_string(workflow::name_of(record.state)))};
+  }
+  return {reference, "", {}, ""};
+}
+
+// A request of this bridge by the beginning of its id or by the provider's own, else somebody else's. `authority` tells
+// the provider's own spelling of what was typed.
+Matter matter_of(Wiring& wiring, ApprovalAuthority& authority, const std::string& provider, const std::string& typed) {
+  const auto there = [&] { return authority.standing(ProviderReference(typed), {}, kLimit).reference; };
+  if (!wiring.settings().store.path) return {there(), "", {}, ""};
   const auto store = wiring.store();
   if (const auto id = our_id(*store, typed)) {
     const auto record = store->find(*id);
@@ -62,16 +111,7 @@ Matter matter_of(Wiring& wiring, const std::string& provider, const std::string&
     }
     return matter_of(*record);
   }
-  workflow::Store::ListQuery open;
-  open.open_only = true;
-  open.most = kMostOpen;
-  for (const auto& record : store->list(open)) {
-    const auto* submission = workflow::submission_of(record.state);
-    if (record.order.provider == provider && submission != nullptr && submission->reference.str() == typed) {
-      return matter_of(record);
-    }
-  }
-  return {ProviderReference(typed), "", {}, ""};
+  return matter_of(*store, provider, there());
 }
 
 std::string_view word(Approver::Decision decision) {
@@ -124,10 +164,10 @@ ExitCode decide_by_account(Invocation& invocation, bool approve) {
     throw Error{ErrorKind::invalid_input,
                 fmt::format("provider {} is of type {}: its approvers decide there, not here", name, provider->type())};
   }
-  const auto matter = matter_of(wiring, name, invocation.arguments.required("TASK"));
+  const auto matter = matter_of(wiring, *authority, name, invocation.arguments.required("TASK"));
   if (approve && !matter.given_up.empty()) {
-    throw Error{ErrorKind::refused, fmt::format("request {} is being withdrawn: it is not approved", matter.given_up)}
-        .hint("`approval reject` ends it at the provider too");
+    throw Error{ErrorKind::refused, fmt::format("{}: it is not approved", matter.given_up)}.hint(
+        "`approval reject` ends it at the provider too");
   }
   if (approve && invocation.arguments.has("--sha256")) {
     throw Error{ErrorKind::invalid_input, fmt::format("--sha256 is of bytes that an approver's key signs, and at {} "

@@ -184,7 +184,11 @@ Answer Venafi::validate_request(const Call& call, const Caller& caller, const Pa
 
 CloudRequest& Venafi::find_request(const std::string& id) {
   must_be_uuid(id);
-  const auto found = requests_.find(id);
+  // In any letter case.
+  std::string lower = id;
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c; });
+  const auto found = requests_.find(lower);
   if (found == requests_.end()) throw unknown_id("CertificateRequest", id);
   reject_overdue(found->second);
   return found->second;

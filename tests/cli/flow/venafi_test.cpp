@@ -2,6 +2,7 @@
 #include "support/bench/bench.h"
 #include "support/running_rig.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <string>
@@ -114,12 +115,20 @@ TEST_CASE("a request that is being withdrawn is not approved from here, but may 
   bench.cli.run({"request", "cancel", id});
   const auto key = bench.cli.write("alice.key", bench.rig.api_key("alice") + "\n");
   bench.configure("Approval", "api_key: \"file:" + key.string() + "\"");
-  // By either of its ids.
-  for (const auto& name : {id, reference}) {
+  // By either of its ids, however it is typed.
+  std::string upper = reference;
+  std::transform(upper.begin(), upper.end(), upper.begin(),
+                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+  for (const auto& name : {id, reference, upper}) {
     const auto refused = bench.cli.run({"approval", "accept", "--provider", "cloud", name, "--yes"});
     CHECK(refused.status == 4);
     CHECK(says(refused, "is being withdrawn"));
   }
+  // Nor when it has ended here, while it still waits there.
+  REQUIRE(bench.cli.run({"request", "resolve", id, "--abandon", "--reason", "test"}).status == 0);
+  const auto ended = bench.cli.run({"approval", "accept", "--provider", "cloud", upper, "--yes"});
+  CHECK(ended.status == 4);
+  CHECK(says(ended, "is not waited for here: it is Abandoned"));
   CHECK(bench.cli.run({"approval", "reject", "--provider", "cloud", reference, "--yes"}).status == 0);
 }
 

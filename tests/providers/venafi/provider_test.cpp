@@ -559,8 +559,11 @@ TEST_CASE("a provider shows its policy, runs the service's dry run, and decides"
   bench.transport->then(200, test::request_json("PENDING_APPROVAL").dump())
       .then(200, approvals("PENDING_APPROVAL", ""));
   const ProviderReference reference(test::kRequestId);
-  CHECK(bench.provider().standing(reference, {}, std::chrono::seconds{10}).message == "cn=www.example.com");
-  bench.transport->then(200, test::request_json("PENDING").dump());
+  CHECK(says(bench.provider().standing(reference, {}, std::chrono::seconds{10}).message,
+             "cn=www.example.com; ATTENTION: the CSR, and so its names, cannot be shown"));
+  Json request = test::request_json("PENDING_APPROVAL");
+  request.set("certificateSigningRequest", x509::csr_to_pem(bench.draft.csr));
+  bench.transport->then(200, request.dump()).then(200, test::request_json("PENDING").dump());
   bench.provider().decide(reference, ApprovalAuthority::Decision::approve, "fine", std::chrono::seconds{10});
   CHECK(bench.transport->lines().back() == "POST /v1/certificaterequests/" + test::kRequestId + "/approval/APPROVE");
   CHECK(error_of([&] {
@@ -591,8 +594,85 @@ TEST_CASE("what is approved is the request that was asked about, with the CSR th
   request.set("id", test::kTemplateId);
   CHECK(standing(request, {}).kind() == ErrorKind::corrupt);
 
-  bench.transport->then(200, request.dump());
+  Json before = request;
+  before.set("id", test::kRequestId);
+  bench.transport->then(200, before.dump()).then(200, request.dump());
   CHECK(error_of([&] {
           bench.provider().decide(reference, ApprovalAuthority::Decision::approve, "", std::chrono::seconds{10});
         }).kind() == ErrorKind::outcome_unknown);
+}
+
+TEST_CASE("a decision is told as taken only in the service's own words") {
+  ProviderBench bench;
+  using Decision = ApprovalAuthority::Decision;
+  const auto decide = [&](Decision decision, const std::string& status) {
+    Json now = test::request_json(status);
+    now.set("certificateSigningRequest", x509::csr_to_pem(bench.draft.csr));
+    bench.transport->answers.clear();
+    if (decision == Decision::approve) {
+      Json before = now;
+      before.set("status", "PENDING_APPROVAL");
+      bench.transport->then(200, before.dump());
+    }
+    bench.transport->then(200, now.dump());
+    return error_of(
+        [&] { bench.provider().decide(ProviderReference(test::kRequestId), decision, "", std::chrono::seconds{10}); });
+  };
+  CHECK(decide(Decision::reject, "REJECTED_APPROVAL").message() == "no error");
+  for (const char* status : {"ISSUED", "REQUESTED", "PENDING_APPROVAL", "CANCELLED", ""}) {
+    const Error error = decide(Decision::reject, status);
+    CHECK(error.kind() == ErrorKind::outcome_unknown);
+    CHECK(says(error.message(), status));
+  }
+  for (const char* status : {"PENDING_APPROVAL", "PENDING_FINAL_APPROVAL", "PENDING", "REQUESTED", "ISSUED"})
+    CHECK(decide(Decision::approve, status).message() == "no error");
+  for (const char* status : {"REJECTED_APPROVAL", "REJECTED", "CANCELLED", "FAILED", "FUTURE"})
+    CHECK(decide(Decision::approve, status).kind() == ErrorKind::outcome_unknown);
+}
+
+TEST_CASE("whoever approves sees the names that would be certified, and other names than the CSR's are not approved") {
+  ProviderBench bench;
+  const ProviderReference reference(test::kRequestId);
+  Json plain = test::request_json("PENDING_APPROVAL");
+  plain.set("certificateSigningRequest", x509::csr_to_pem(bench.draft.csr));
+  plain.set("validityPeriod", "P30D");
+  plain.set("errorInformation", Json::object({{"message", "the CA was slow"}}));
+  const auto shown = [&](const Json& request) {
+    bench.transport->answers.clear();
+    bench.transport->then(200, request.dump()).then(200, approvals("PENDING_APPROVAL", ""));
+    return bench.provider().standing(reference, {}, std::chrono::seconds{10});
+  };
+  const auto approved = [&](const Json& request) {
+    bench.transport->answers.clear();
+    bench.transport->then(200, request.dump()).then(200, test::request_json("PENDING").dump());
+    return error_of([&] {
+      bench.provider().decide(reference, ApprovalAuthority::Decision::approve, "", std::chrono::seconds{10});
+    });
+  };
+  // An error hides nothing of what is asked for.
+  CHECK(says(shown(plain).message, "(dns:www.example.com, ip:192.0.2.1), EC P-256 key, validity P30D"));
+  CHECK(says(shown(plain).progress.note, "the service says: the CA was slow"));
+  CHECK(approved(plain).message() == "no error");
+
+  Json same = plain;
+  same.set("subjectAlternativeNamesByType", Json::object({{"dNSName", Json::array({"WWW.example.com"})},
+                                                          {"iPAddress", Json::array({"192.0.2.1"})},
+                                                          {"otherName", Json::array()}}));
+  same.set("customAttributesInformation", Json::object({{"dnsNames", Json::array()}, {"overwriteSans", false}}));
+  CHECK(approved(same).message() == "no error");
+
+  Json custom = plain;
+  custom.set("customAttributesInformation",
+             Json::object({{"dnsNames", Json::array({"bank.example"})}, {"overwriteSans", true}}));
+  Json names = same;
+  names.set("subjectAlternativeNamesByType",
+            Json::object({{"dNSName", Json::array({"bank.example"})}, {"iPAddress", Json::array({"192.0.2.1"})}}));
+  for (const Json& request : {custom, names}) {
+    CHECK(says(shown(request).message, "bank.example"));
+    const std::size_t sent = bench.transport->sent.size();
+    const Error refused = approved(request);
+    CHECK(refused.kind() == ErrorKind::refused);
+    CHECK(says(refused.message(), "bank.example"));
+    CHECK(bench.transport->sent.size() == sent + 1);
+  }
 }
