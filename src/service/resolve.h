@@ -13,8 +13,8 @@ namespace hsmbridge::service {
 
 // The reference under which the request's provider knows the certificate with that serial number (hex), after the
 // certificate was fetched and its key compared with the request's. Throws invalid_input where the provider looks
-// nothing up by a serial number, not_found when it has none of that number, conflict when that is for another key or answered another request; and
-// what calling the provider throws.
+// nothing up by a serial number, not_found when it has none of that number, conflict when that is for another key or
+// answered another request; and what calling the provider throws.
 ProviderReference proved_by_serial(World& world, const workflow::Record& record, const std::string& serial,
                                    Instant now);
 

@@ -193,6 +193,20 @@ TEST_CASE("a renewal that waits for people is one, whoever asks again") {
   CHECK(bench.count("POST /v1/sign") == 2);
 }
 
+TEST_CASE("everything is renewed only by who says so") {
+  Bench bench(nobody_approves());
+  enrolled(bench, "web");
+  const auto asked = bench.run({"cert", "renew", "--all"});
+  CHECK(asked.status != 0);
+  CHECK(asked.err.find("--yes") != std::string::npos);
+  CHECK(bench.count("POST /v1/sign") == 1);
+  CHECK(bench.run({"cert", "renew", "--due", "--yes"}).status == 2);
+  const auto all = bench.run({"cert", "renew", "--all", "--yes", "--wait"});
+  INFO(all.out << all.err);
+  CHECK(all.status == 0);
+  CHECK(bench.count("POST /v1/sign") == 2);
+}
+
 TEST_CASE("the list fits a terminal and filters") {
   Bench bench(nobody_approves("    renew_before: 30d\n"));
   const auto one = enrolled(bench, "web");
