@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "net/url.h"
+#include "providers/answer.h"
 
 #include <fmt/format.h>
 
@@ -33,13 +34,6 @@ std::string query_of(const SearchFilter& filter, std::size_t offset, std::size_t
   return query;
 }
 
-void remove_all(std::string& text, std::string_view secret) {
-  static constexpr std::string_view kInstead = "(the API key)";
-  if (secret.empty()) return;
-  for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at + kInstead.size()))
-    text.replace(at, secret.size(), kInstead);
-}
-
 }  // namespace
 
 Client::Client(std::shared_ptr<Transport> transport, ClientOptions options, const Clock& clock)
@@ -69,11 +63,10 @@ Exchange Client::exchange(const Call& call, Duration limit) {
   const std::optional<Secret> value = key();
   if (value) request.headers.emplace_back("x-api-key", std::string(value->reveal()));
   Exchange result = transport_->send(request);
-  auto* answer = std::get_if<HttpAnswer>(&result);
-  if (answer == nullptr || (answer->status >= 200 && answer->status < 300)) return result;
-  // Messages quote a refusal, and a gateway may quote the key that it refuses.
-  if (value) remove_all(answer->body, value->reveal());
-  if (answer->status == 401 && value && options_.reread) {
+  if (!value) return result;
+  providers::leave_out(result, value->reveal());
+  const auto* answer = std::get_if<HttpAnswer>(&result);
+  if (answer != nullptr && answer->status == 401 && options_.reread) {
     // A refused key is read anew next time: somebody may have renewed it. Unless that has happened meanwhile.
     const std::lock_guard lock(mutex_);
     if (key_ && key_->reveal() == value->reveal()) key_.reset();

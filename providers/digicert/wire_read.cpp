@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "providers/answer.h"
 #include "providers/digicert/wire.h"
 #include "x509/name.h"
 
@@ -15,22 +16,9 @@ char lower_char(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
-// Runs a reader of an answer. No JSON at all is a proxy or a cut connection, so the service may be fine later:
-// `unavailable`. JSON of another shape is `corrupt`, with the name of the answer.
 template <class Read>
 auto reading(std::string_view what, std::string_view body, Read read) {
-  Json json;
-  try {
-    json = Json::parse(body);
-  } catch (const Error& error) {
-    throw Error(ErrorKind::unavailable, fmt::format("DigiCert's answer ({}) is no JSON: {}", what, error.message()))
-        .with("begins", x509::printable(body.substr(0, 60)));
-  }
-  try {
-    return read(json);
-  } catch (const Error& error) {
-    throw Error(ErrorKind::corrupt, fmt::format("DigiCert's answer ({}) cannot be read: {}", what, error.message()));
-  }
+  return providers::read_answer("DigiCert", what, body, read);
 }
 
 // A string, or a whole number as its digits; "" when absent, null or of another type.

@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "providers/answer.h"
 #include "providers/securosys/wire.h"
 #include "x509/certificate.h"
 #include "x509/name.h"
@@ -15,22 +16,9 @@ namespace {
 // More approvers than any policy has; comparing them with each other must not take minutes.
 constexpr std::size_t kMostPeople = 1000;
 
-// Runs a reader of an answer. No JSON at all is a proxy or a cut connection, so the server may be fine later:
-// `unavailable`. JSON of another shape is `corrupt`, with the name of the answer.
 template <class Read>
 auto reading(std::string_view what, std::string_view body, Read read) {
-  Json json;
-  try {
-    json = Json::parse(body);
-  } catch (const Error& error) {
-    throw Error(ErrorKind::unavailable, fmt::format("the TSB's answer ({}) is no JSON: {}", what, error.message()))
-        .with("begins", x509::printable(body.substr(0, 60)));
-  }
-  try {
-    return read(json);
-  } catch (const Error& error) {
-    throw Error(ErrorKind::corrupt, fmt::format("the TSB's answer ({}) cannot be read: {}", what, error.message()));
-  }
+  return providers::read_answer("the TSB", what, body, read);
 }
 
 std::string text_or_empty(const Json& json, std::string_view name) {

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "providers/answer.h"
 #include "providers/venafi/jwt.h"
 #include "providers/venafi/submission.h"
 #include "providers/venafi/wire.h"
@@ -100,7 +101,7 @@ class TokenCredentials final : public Credentials {
     // Its life began at the endpoint, at the earliest when it was asked for.
     const Duration asked = clock_.since_boot();
     Exchange exchange = transport_->send(request);
-    leave_out(exchange, std::string_view(request.body).substr(request.body.rfind('=') + 1));
+    providers::leave_out(exchange, std::string_view(request.body).substr(request.body.rfind('=') + 1));
     Token token;
     try {
       token = token_from(token_success_of(what, exchange).body);
@@ -124,21 +125,6 @@ class TokenCredentials final : public Credentials {
 };
 
 }  // namespace
-
-void leave_out(providers::Exchange& exchange, std::string_view secret) {
-  // A shorter one protects nothing, and would be found in ordinary words.
-  constexpr std::size_t kShortest = 8;
-  auto* answer = std::get_if<HttpAnswer>(&exchange);
-  if (answer == nullptr || answer->status < 300 || secret.size() < kShortest) return;
-  std::string clean;
-  std::string_view rest = answer->body;
-  for (std::size_t at = rest.find(secret); at != std::string_view::npos; at = rest.find(secret)) {
-    clean.append(rest.substr(0, at)).append("(left out)");
-    rest.remove_prefix(at + secret.size());
-  }
-  clean.append(rest);
-  answer->body = std::move(clean);
-}
 
 std::unique_ptr<Credentials> stored_credentials(Credentials::Kind kind, SecretGetter source, bool reread) {
   return std::make_unique<StoredCredentials>(kind, std::move(source), reread);

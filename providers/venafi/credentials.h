@@ -36,10 +36,6 @@ class Credentials {
 // without it (a person was asked) the refusal stands.
 std::unique_ptr<Credentials> stored_credentials(Credentials::Kind kind, SecretGetter source, bool reread);
 
-// A refusal may repeat the credential that it refuses: "Unable to find api key for key …". Takes `secret` out of the
-// body of an answer that is no success, before anybody reads it.
-void leave_out(providers::Exchange& exchange, std::string_view secret);
-
 // What a token endpoint is asked with.
 struct TokenOrder {
   std::string path;  // on the transport

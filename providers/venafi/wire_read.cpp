@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "providers/answer.h"
 #include "providers/venafi/wire.h"
 #include "providers/venafi/wire_fields.h"
 #include "x509/name.h"
@@ -14,27 +15,11 @@ namespace {
 // Longer lists than any account has: going through them must not take minutes.
 constexpr std::size_t kMostEntries = 10'000;
 
-// What an answer may hold: its beginning may be shown, or not even that.
-enum class Holds { facts, secrets };
+using providers::Holds;
 
-// Runs a reader of an answer. No JSON at all is a proxy or a cut connection, so the service may be fine later:
-// `unavailable`. JSON of another shape is `corrupt`, with the name of the answer.
 template <class Read>
 auto reading(std::string_view what, std::string_view body, Read read, Holds holds = Holds::facts) {
-  Json json;
-  try {
-    json = Json::parse(body);
-  } catch (const Error& error) {
-    Error no_json(ErrorKind::unavailable,
-                  fmt::format("the service's answer ({}) is no JSON: {}", what, error.message()));
-    if (holds == Holds::facts) no_json.with("begins", x509::printable(body.substr(0, 60)));
-    throw Error(std::move(no_json));
-  }
-  try {
-    return read(json);
-  } catch (const Error& error) {
-    throw Error(ErrorKind::corrupt, fmt::format("the service's answer ({}) cannot be read: {}", what, error.message()));
-  }
+  return providers::read_answer("the service", what, body, read, holds);
 }
 
 // A text, or a number or truth value as one.

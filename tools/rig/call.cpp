@@ -66,4 +66,23 @@ std::string Call::header(std::string_view name) const {
   return found == headers.end() ? "" : found->second;
 }
 
+std::optional<std::vector<std::string>> match(std::string_view pattern, const std::vector<std::string>& segments) {
+  std::vector<std::string> parameters;
+  std::size_t at = 0;
+  while (!pattern.empty()) {
+    pattern.remove_prefix(1);  // the slash
+    const std::size_t end = std::min(pattern.find('/'), pattern.size());
+    if (at == segments.size()) return std::nullopt;
+    if (pattern.substr(0, end) == "{}") {
+      parameters.push_back(segments[at]);
+    } else if (pattern.substr(0, end) != segments[at]) {
+      return std::nullopt;
+    }
+    ++at;
+    pattern.remove_prefix(end);
+  }
+  if (at != segments.size()) return std::nullopt;
+  return parameters;
+}
+
 }  // namespace hsmbridge::rig

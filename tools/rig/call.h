@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,9 @@ struct Call {
   std::map<std::string, std::string, std::less<>> query() const;
   std::string header(std::string_view name) const;  // "" when absent
 };
+
+// The path's segments against "/v1/key/{}": the values of the placeholders, or nothing.
+std::optional<std::vector<std::string>> match(std::string_view pattern, const std::vector<std::string>& segments);
 
 struct Answer {
   int status = 200;

@@ -26,27 +26,6 @@ std::string swapped_case(std::string_view text) {
   return result;
 }
 
-std::vector<std::string> split(std::string_view path) {
-  Call call;
-  call.target = "/" + std::string(path);
-  return call.segments();
-}
-
-// The segments in place of the stars, or nothing when the path is another one.
-std::optional<std::vector<std::string>> match(std::string_view pattern, const std::vector<std::string>& path) {
-  const std::vector<std::string> wanted = split(pattern);
-  if (wanted.size() != path.size()) return std::nullopt;
-  std::vector<std::string> captured;
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    if (wanted[i] == "*") {
-      captured.push_back(path[i]);
-    } else if (wanted[i] != path[i]) {
-      return std::nullopt;
-    }
-  }
-  return captured;
-}
-
 bool accepts_json(const std::string& accept) {
   if (accept.empty()) return true;
   for (const std::string_view type : {"application/json", "application/*", "*/*"}) {
@@ -81,36 +60,36 @@ Digicert::Digicert(DigicertOptions options, const Clock& clock)
 const std::vector<Digicert::Route>& Digicert::routes() {
   // Longer paths with words before shorter ones with stars.
   static const std::vector<Route> table{
-      {"GET", "mpki/api/v1/hello", &Digicert::hello},
-      {"GET", "mpki/api/v1/health/extensive", &Digicert::health},
-      {"GET", "account/api/v1/user/me", &Digicert::who_am_i},
-      {"GET", "mpki/api/v2/profile", &Digicert::list_profiles},
-      {"GET", "mpki/api/v1/profile", &Digicert::list_profiles},
-      {"GET", "mpki/api/v2/profile/*", &Digicert::show_profile},
-      {"GET", "mpki/api/v1/profile/*", &Digicert::show_profile},
-      {"POST", "mpki/api/v1/certificate", &Digicert::request_certificate},
-      {"POST", "mpki/api/v1/certificate-pickup/*", &Digicert::pick_up},
-      {"GET", "mpki/api/v1/certificate-search", &Digicert::search},
-      {"GET", "mpki/api/v1/certificate/*", &Digicert::show_certificate},
-      {"GET", "mpki/api/v1/certificate/*/additional-formats", &Digicert::show_formats},
-      {"POST", "mpki/api/v1/certificate/*/renew", &Digicert::renew},
-      {"PUT", "mpki/api/v1/certificate/*/revoke", &Digicert::revoke},
-      {"DELETE", "mpki/api/v1/certificate/*/revoke", &Digicert::resume},
-      {"POST", "mpki/api/v1/enrollment", &Digicert::enroll},
-      {"POST", "mpki/api/v1/enrollment/redeem", &Digicert::redeem},
-      {"GET", "mpki/api/v1/enrollment/*", &Digicert::enrollment_of_code},
-      {"GET", "mpki/api/v1/enrollment-details", &Digicert::list_enrollments},
-      {"GET", "mpki/api/v1/enrollment-details/*", &Digicert::show_enrollment},
-      {"GET", "mpki/api/v1/audit-log", &Digicert::not_permitted},
-      {"GET", "mpki/api/v1/audit-log/*", &Digicert::not_permitted},
-      {"POST", "mpki/api/v1/certificate-import", &Digicert::not_permitted},
-      {"POST", "mpki/api/v1/certificate/escrow/approve/*", &Digicert::approve_recovery},
-      {"GET", "mpki/api/v1/certificate/escrow/recover/*", &Digicert::recover},
-      {"POST", "mpki/api/v1/seat", &Digicert::make_seat},
-      {"PUT", "mpki/api/v1/seat/*", &Digicert::change_seat},
-      {"GET", "mpki/api/v1/seat-types", &Digicert::seat_types},
-      {"GET", "mpki/api/v1/seat/*", &Digicert::show_seat},
-      {"DELETE", "mpki/api/v1/seat/*", &Digicert::remove_seat},
+      {"GET", "/mpki/api/v1/hello", &Digicert::hello},
+      {"GET", "/mpki/api/v1/health/extensive", &Digicert::health},
+      {"GET", "/account/api/v1/user/me", &Digicert::who_am_i},
+      {"GET", "/mpki/api/v2/profile", &Digicert::list_profiles},
+      {"GET", "/mpki/api/v1/profile", &Digicert::list_profiles},
+      {"GET", "/mpki/api/v2/profile/{}", &Digicert::show_profile},
+      {"GET", "/mpki/api/v1/profile/{}", &Digicert::show_profile},
+      {"POST", "/mpki/api/v1/certificate", &Digicert::request_certificate},
+      {"POST", "/mpki/api/v1/certificate-pickup/{}", &Digicert::pick_up},
+      {"GET", "/mpki/api/v1/certificate-search", &Digicert::search},
+      {"GET", "/mpki/api/v1/certificate/{}", &Digicert::show_certificate},
+      {"GET", "/mpki/api/v1/certificate/{}/additional-formats", &Digicert::show_formats},
+      {"POST", "/mpki/api/v1/certificate/{}/renew", &Digicert::renew},
+      {"PUT", "/mpki/api/v1/certificate/{}/revoke", &Digicert::revoke},
+      {"DELETE", "/mpki/api/v1/certificate/{}/revoke", &Digicert::resume},
+      {"POST", "/mpki/api/v1/enrollment", &Digicert::enroll},
+      {"POST", "/mpki/api/v1/enrollment/redeem", &Digicert::redeem},
+      {"GET", "/mpki/api/v1/enrollment/{}", &Digicert::enrollment_of_code},
+      {"GET", "/mpki/api/v1/enrollment-details", &Digicert::list_enrollments},
+      {"GET", "/mpki/api/v1/enrollment-details/{}", &Digicert::show_enrollment},
+      {"GET", "/mpki/api/v1/audit-log", &Digicert::not_permitted},
+      {"GET", "/mpki/api/v1/audit-log/{}", &Digicert::not_permitted},
+      {"POST", "/mpki/api/v1/certificate-import", &Digicert::not_permitted},
+      {"POST", "/mpki/api/v1/certificate/escrow/approve/{}", &Digicert::approve_recovery},
+      {"GET", "/mpki/api/v1/certificate/escrow/recover/{}", &Digicert::recover},
+      {"POST", "/mpki/api/v1/seat", &Digicert::make_seat},
+      {"PUT", "/mpki/api/v1/seat/{}", &Digicert::change_seat},
+      {"GET", "/mpki/api/v1/seat-types", &Digicert::seat_types},
+      {"GET", "/mpki/api/v1/seat/{}", &Digicert::show_seat},
+      {"DELETE", "/mpki/api/v1/seat/{}", &Digicert::remove_seat},
   };
   return table;
 }

@@ -22,26 +22,6 @@ constexpr std::string_view kService = "serviceToken";
 // The interval of the job that executes what a timelock held back.
 constexpr std::chrono::seconds kExecutionInterval{60};
 
-// The path's segments against "/v1/key/{}": the values of the placeholders, or nothing.
-std::optional<std::vector<std::string>> match(std::string_view pattern, const std::vector<std::string>& segments) {
-  std::vector<std::string> parameters;
-  std::size_t at = 0;
-  while (!pattern.empty()) {
-    pattern.remove_prefix(1);  // the slash
-    const std::size_t end = std::min(pattern.find('/'), pattern.size());
-    if (at == segments.size()) return std::nullopt;
-    if (pattern.substr(0, end) == "{}") {
-      parameters.push_back(segments[at]);
-    } else if (pattern.substr(0, end) != segments[at]) {
-      return std::nullopt;
-    }
-    ++at;
-    pattern.remove_prefix(end);
-  }
-  if (at != segments.size()) return std::nullopt;
-  return parameters;
-}
-
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
   unsigned difference = a.size() == b.size() ? 0U : 1U;
   for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {

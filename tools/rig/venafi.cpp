@@ -11,26 +11,6 @@
 namespace hsmbridge::rig::venafi {
 namespace {
 
-// The path's segments against "/v1/key/{}": the values of the placeholders, or nothing.
-std::optional<std::vector<std::string>> match(std::string_view pattern, const std::vector<std::string>& segments) {
-  std::vector<std::string> parameters;
-  std::size_t at = 0;
-  while (!pattern.empty()) {
-    pattern.remove_prefix(1);  // the slash
-    const std::size_t end = std::min(pattern.find('/'), pattern.size());
-    if (at == segments.size()) return std::nullopt;
-    if (pattern.substr(0, end) == "{}") {
-      parameters.push_back(segments[at]);
-    } else if (pattern.substr(0, end) != segments[at]) {
-      return std::nullopt;
-    }
-    ++at;
-    pattern.remove_prefix(end);
-  }
-  if (at != segments.size()) return std::nullopt;
-  return parameters;
-}
-
 bool flag(const Json& json, std::string_view name, bool now) {
   return json.bool_or(name, now);
 }

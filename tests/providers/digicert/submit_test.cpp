@@ -119,7 +119,7 @@ TEST_CASE("an API key that the service quotes is in no message") {
   if (const auto* refused = std::get_if<RefusedForGood>(&answer)) said = refused->error.message();
   if (const auto* again = std::get_if<NotAccepted>(&answer)) said = again->error.message();
   CHECK(said.find("c0ffee") == std::string::npos);
-  CHECK(said.find("(the API key)") != std::string::npos);
+  CHECK(said.find("(left out)") != std::string::npos);
 }
 
 TEST_CASE("a check reads the profile and tells everything that is wrong in one list") {

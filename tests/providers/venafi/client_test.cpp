@@ -130,12 +130,15 @@ TEST_CASE("a token refused in mid-poll is replaced once, and only once") {
   CHECK(bench.transport->answers.empty());
 }
 
-TEST_CASE("a submission is sent again after a complete 401 and after nothing else") {
+TEST_CASE("a submission is sent once, and a refused token serves no other") {
   Bench bench;
   Client client = bench.with_tokens();
-  bench.token("A").transport->then(401, "expired", "text/plain");
-  bench.token("B").transport->then(201, test::created_answer("NEW"));
   const Duration until = bench.clock.since_boot() + std::chrono::seconds{7};
+  bench.token("A").transport->then(401, "expired", "text/plain");
+  CHECK(std::holds_alternative<workflow::NotAccepted>(client.submit("{}", kLimit, until)));
+  CHECK(bench.transport->sent.size() == 2);
+  // The next attempt, with a token of its own.
+  bench.token("B").transport->then(201, test::created_answer("NEW"));
   CHECK(std::holds_alternative<Taken>(client.submit("{}", kLimit, until)));
   for (const auto& request : bench.transport->sent) CHECK(request.repeat == HttpRequest::Repeat::never);
   // Past the deadline that was journalled with the intent neither may leave.

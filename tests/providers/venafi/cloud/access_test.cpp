@@ -77,15 +77,16 @@ TEST_CASE("a token that ends in mid-poll is replaced without anybody noticing") 
   CHECK(flow.rig.count("POST /v1/oauth/token/serviceaccount 200") == 2);
 }
 
-TEST_CASE("a token that ends before a submission costs no second request") {
+TEST_CASE("a token that ends before a submission costs an attempt and no second request") {
   Flow flow;
   auto signer = std::make_shared<test::SoftwareSigner>("ec:P-256");
   flow.use(service_account(flow, signer, register_account(flow, *signer)));
   flow.freeze();
   flow.provider().check(flow.call());
   flow.rig.command("venafi set --expire-tokens");
-  CHECK(flow.submit().standing == Standing::ready);
+  CHECK(std::holds_alternative<workflow::NotAccepted>(flow.try_submit()));
   CHECK(flow.rig.count("POST /outagedetection/v1/certificaterequests 401") == 1);
+  CHECK(flow.submit().standing == Standing::ready);
   CHECK(flow.rig.count("POST /outagedetection/v1/certificaterequests 201") == 1);
 }
 
