@@ -13,6 +13,8 @@
 
 // One list of fields a type serves both directions: fields(value, visitor) names each member once. A member that is
 // forgotten here is found by the round-trip test, which compares whole values.
+// v("name", …) must be there when it is read. v.added("name", …) came after store version 3: where an older journal
+// lacks it, the member keeps the value that its type was made with, which must mean what the older program did.
 namespace hsmbridge::workflow {
 namespace {
 
@@ -453,6 +455,10 @@ struct Writer {
   void operator()(const char* name, const T& value) {
     json.set(name, write_value(value));
   }
+  template <class T>
+  void added(const char* name, const T& value) {
+    (*this)(name, value);
+  }
 };
 
 template <class T>
@@ -528,6 +534,10 @@ struct Reader {
     if (member == nullptr) throw Error{ErrorKind::corrupt, fmt::format("member '{}' is missing", name)};
     read_value(*member, value);
     ++seen;
+  }
+  template <class T>
+  void added(const char* name, T& value) {
+    if (json.find(name) != nullptr) (*this)(name, value);
   }
 };
 
