@@ -70,7 +70,19 @@ constexpr std::array kKinds{
     FindingKind{"validity-changed", Severity::fatal, kMayBe, "The dates are not the ones that were fixed."},
     FindingKind{"validity-longer", Severity::fatal, kMayBe, "It is valid much longer than asked."},
     FindingKind{"validity-shorter", Severity::fatal, kMayBe, "It is valid much shorter than asked."},
-    FindingKind{"not-valid-now", Severity::fatal, kMayBe, "It is not valid yet, or not any more."},
+    FindingKind{"not-valid-yet", Severity::fatal, kMayBe,
+                "It is not valid yet: its first day is to come, or the clock of this machine is slow."},
+    FindingKind{"expired", Severity::fatal, kMayBe, "It is not valid any more."},
+};
+
+// Names that configurations of earlier versions may still accept, and what they accept now.
+struct OldName {
+  FindingKind kind;
+  std::array<std::string_view, 2> now;
+};
+constexpr std::array kOldNames{
+    OldName{{"not-valid-now", Severity::fatal, kMayBe, "It is not valid yet, or not any more."},
+            {"not-valid-yet", "expired"}},
 };
 
 using Findings = std::vector<Finding>;
@@ -84,6 +96,9 @@ class Judge {
             "take it out of the profile's accept list");
       }
       accepted_.insert(name);
+      for (const OldName& old : kOldNames) {
+        if (old.kind.name == name) accepted_.insert(old.now.begin(), old.now.end());
+      }
     }
   }
 
@@ -387,9 +402,9 @@ void check_dates(Judge& judge, const Validity& found, const Expectation& expecte
     if (lifetime < asked - slack) judge.note("validity-shorter", asked_found(spoken(asked), spoken(lifetime)));
   }
   constexpr auto kSkew = std::chrono::minutes(5);
-  if (at + kSkew < found.not_before || at > found.not_after) {
-    judge.note("not-valid-now", "it is valid from " + text(found) + ", and now it is " + rfc3339(at));
-  }
+  const std::string dates = "it is valid from " + text(found) + ", and now it is " + rfc3339(at);
+  if (at + kSkew < found.not_before) judge.note("not-valid-yet", dates);
+  if (at > found.not_after) judge.note("expired", dates);
 }
 
 // An issuer by name that is at hand, but whose key did not make the signature. That is another thing than no issuer.
@@ -443,6 +458,9 @@ const FindingKind& finding_kind(std::string_view name) {
   for (const FindingKind& kind : kKinds) {
     if (kind.name == name) return kind;
     if (kind.acceptable) names += (names.empty() ? "" : ", ") + std::string(kind.name);
+  }
+  for (const OldName& old : kOldNames) {
+    if (old.kind.name == name) return old.kind;
   }
   throw Error{ErrorKind::invalid_input, "\"" + printable(name) + "\" is no finding of the certificate check"}.hint(
       "these can be accepted: " + names);

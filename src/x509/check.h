@@ -24,7 +24,8 @@ struct FindingKind {
   std::string_view explanation;  // one sentence
 };
 std::span<const FindingKind> finding_kinds();
-// By name. Throws invalid_input that lists the names; with `acceptable` false the caller refuses it in a profile.
+// By name, also by one that an earlier version gave ("not-valid-now"). Throws invalid_input that lists the names; with
+// `acceptable` false the caller refuses it in a profile.
 const FindingKind& finding_kind(std::string_view name);
 
 struct Finding {

@@ -299,9 +299,22 @@ TEST_CASE("Dates are compared with what was fixed or asked") {
   bench.now = at("2025-12-31T23:58:00Z");  // a clock two minutes behind
   CHECK(bench.findings(certificate).empty());
   bench.now = at("2025-12-31T00:00:00Z");
-  CHECK(bench.findings(certificate) == Names{"not-valid-now!"});
+  CHECK(bench.findings(certificate) == Names{"not-valid-yet!"});
   bench.now = at("2026-05-01T00:00:00Z");
-  CHECK(bench.findings(certificate) == Names{"not-valid-now!"});
+  CHECK(bench.findings(certificate) == Names{"expired!"});
+}
+
+TEST_CASE("An earlier version's name for a certificate that is not valid accepts both of today's") {
+  Bench bench;
+  const Certificate certificate = bench.issue(bench.expected.content);
+  CHECK(finding_kind("not-valid-now").acceptable);
+  bench.expected.accept = {"not-valid-now"};
+  bench.now = at("2025-12-01T00:00:00Z");
+  CHECK(bench.findings(certificate) == Names{"not-valid-yet"});
+  bench.now = at("2026-05-01T00:00:00Z");
+  CHECK(bench.findings(certificate) == Names{"expired"});
+  bench.expected.accept = {"not-valid-yet"};
+  CHECK(bench.findings(certificate) == Names{"expired!"});
 }
 
 TEST_CASE("A DNS name in other letter case is the same name") {
