@@ -5,8 +5,6 @@
 
 #include <cstddef>
 #include <filesystem>
-#include <optional>
-#include <string>
 
 namespace hsmbridge {
 
@@ -17,21 +15,11 @@ enum class FileMode : unsigned { public_0644 = 0644, private_0600 = 0600 };
 // The whole file. Throws not_found, denied, or invalid_input when it holds more than `most` bytes.
 Bytes read_file(const std::filesystem::path& path, std::size_t most = 16U << 20U);
 
-// Who owns a written file and who may read it; what is not given stays as it is for a file of this process's user.
-struct FileAccess {
-  unsigned mode = 0644;
-  std::optional<std::string> owner, group;  // names, or numbers
-};
-
-// Writes beside the target, syncs, and puts it in place in one step, so that no reader ever sees half a file; the
+// Writes next to the target, syncs, and puts it in place in one step, so that no reader ever sees half a file; the
 // folder is synced too. With Existing::refuse an existing target is a conflict and stays as it was (link(2), so no
-// race). Throws conflict, denied, unavailable (disk full).
+// race). With Existing::replace it is a TargetFile: links are followed, and access that an administrator arranged is
+// kept (private_0600 is always set). Throws conflict, denied, unavailable (disk full).
 void write_file(const std::filesystem::path& path, ByteView content, FileMode mode, Existing existing);
-// The same with an owner; nobody sees the file before it is theirs. Also throws not_found for a user or group that this
-// machine does not know.
-void write_file(const std::filesystem::path& path, ByteView content, const FileAccess& access, Existing existing);
-// Whether the file that is there has this owner and mode already.
-bool has_access(const std::filesystem::path& path, const FileAccess& access);
 
 // Who may be able to read a file that holds a secret. `anyone` is for places that somebody else guards, such as the
 // credentials folder of systemd, whose access lists look like a group's permission.

@@ -462,6 +462,7 @@ EffectOutcome install(World& world, const Claim& claim, Instant now, Duration ti
   if (world.replaced_at(record->fingerprint, target->target.name)) {
     return outcome(workflow::TargetSkipped{target->target.name, "the certificate that took its place is there"});
   }
+  refuse_foreign_hook(target->target, order.profile, world.hook_of(order.profile));
   const auto parts = parts_of(claim);
   install_certificate(world, {order, parts.key, parts.draft, parts.submission, attempt_at(claim, *target)},
                       target->target, *record, now, time_limit);

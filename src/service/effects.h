@@ -29,6 +29,9 @@ class World {
   virtual bool replaced_at(const std::string& fingerprint, const std::string& target) = 0;
   // Whether a certificate stands in the chain of a stored one, by its fingerprint.
   virtual bool is_issuer(const std::string& fingerprint) = 0;
+  // The program (argv) that this process's own configuration runs for certificates of a profile; empty for none. An
+  // order in the store names one too, and whoever can write the store could name any.
+  virtual std::vector<std::string> hook_of(const std::string& profile) = 0;
   // The clock by which the engine counts the deadlines of calls.
   virtual const Clock& clock() const = 0;
 };

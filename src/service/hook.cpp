@@ -15,11 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <thread>
 
 namespace hsmbridge::service {
 
@@ -27,7 +27,9 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 constexpr std::size_t kMostOutput = 64U << 10U;
-constexpr std::size_t kShownOutput = 400;
+constexpr std::size_t kShownOutput = 200;
+constexpr std::chrono::milliseconds kLook{20};    // how often a hook that writes nothing is looked at
+constexpr std::chrono::milliseconds kGrace{200};  // for the rest of its output when others hold it open
 
 struct Pipe {
   Pipe() : Pipe(make()) {}
@@ -136,19 +138,96 @@ pid_t start(const Hook& hook, const Pipe& input, const Pipe& output) {
   return child;
 }
 
-std::string last_words(const std::string& output) {
-  const auto from = output.size() > kShownOutput ? output.size() - kShownOutput : 0;
-  auto text = x509::printable(output.substr(from));
-  while (!text.empty() && text.back() == ' ') text.pop_back();
-  return text.empty() ? "" : ": " + text;
+// The last line that it wrote: what a program says when it gives up.
+std::string last_words(std::string output) {
+  while (!output.empty() && (output.back() == '\n' || output.back() == '\r' || output.back() == ' ')) output.pop_back();
+  output.erase(0, output.find_last_of('\n') + 1);
+  if (output.size() > kShownOutput) output.erase(0, output.size() - kShownOutput);
+  return output.empty() ? "" : ": " + x509::printable(output);
 }
 
-void stop(pid_t child) {
-  ::kill(-child, SIGKILL);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+// The process of a hook, from its start to the moment in which its exit status is known.
+class Child {
+ public:
+  explicit Child(pid_t pid) : pid_(pid) {}
+  // Whatever cut its run short: no child is left behind as a zombie.
+  ~Child() {
+    if (!ended_) stop();
   }
-}
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  // Whether the hook itself ended; what it started may live on. Throws outcome_unknown when the status was lost: where
+  // a parent left SIGCHLD ignored the kernel throws it away, and that must not read as success.
+  bool ended() {
+    while (!ended_) {
+      const pid_t got = ::waitpid(pid_, &status_, WNOHANG);
+      if (got == 0) return false;
+      if (got < 0 && errno == EINTR) continue;
+      ended_ = true;
+      if (got < 0) {
+        throw Error{ErrorKind::outcome_unknown,
+                    fmt::format("the exit status of the hook could not be read: {}", std::strerror(errno))}
+            .hint("start hsmbridge with SIGCHLD at its default");
+      }
+    }
+    return true;
+  }
+  int status() const { return status_; }
+  // With everything in its process group.
+  void stop() {
+    ::kill(-pid_, SIGKILL);
+    while (::waitpid(pid_, &status_, 0) < 0 && errno == EINTR) {
+    }
+    ended_ = true;
+  }
+
+ private:
+  pid_t pid_;
+  int status_ = 0;
+  bool ended_ = false;
+};
+
+// Both ends of a conversation with a hook: its input is given to it, its output is kept as far as it may be shown.
+class Conversation {
+ public:
+  Conversation(const std::string& input, Pipe& to, Pipe& from) : input_(input), to_(to), from_(from) {
+    ::fcntl(to_.write.get(), F_SETFL, O_NONBLOCK);
+    ::fcntl(from_.read.get(), F_SETFL, O_NONBLOCK);
+    if (input_.empty()) to_.write.close();
+  }
+  // Reads and writes what is possible, waiting at most so long for it.
+  void go_on(std::chrono::milliseconds most) {
+    pollfd wanted[2] = {{from_.read.get(), POLLIN, 0}, {to_.write.get(), POLLOUT, 0}};  // a negative one is passed over
+    if (::poll(wanted, 2, static_cast<int>(most.count())) <= 0) return;
+    if (wanted[1].revents != 0) write_some();
+    if (wanted[0].revents != 0) read_some();
+  }
+  bool is_quiet() const { return !from_.read.valid(); }
+  const std::string& text() const { return text_; }
+
+ private:
+  // A hook need not read its input.
+  void write_some() {
+    const auto count = ::write(to_.write.get(), input_.data() + written_, input_.size() - written_);
+    if (count > 0) written_ += static_cast<std::size_t>(count);
+    if ((count < 0 && errno != EAGAIN && errno != EINTR) || written_ == input_.size()) to_.write.close();
+  }
+  void read_some() {
+    char buffer[4096];
+    const auto count = ::read(from_.read.get(), buffer, sizeof buffer);
+    if (count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN)) from_.read.close();
+    if (count <= 0) return;
+    text_.append(buffer, static_cast<std::size_t>(count));
+    if (text_.size() > kMostOutput) text_.erase(0, text_.size() - kMostOutput / 2);
+  }
+
+  const std::string& input_;
+  Pipe& to_;
+  Pipe& from_;
+  std::string text_;
+  std::size_t written_ = 0;
+};
 
 }  // namespace
 
@@ -167,59 +246,35 @@ std::vector<std::string> hook_argv(const std::string& text) {
   return argv;
 }
 
+// The exit of the hook itself decides: a server that it started may keep its output open for as long as it runs.
 void run_hook(const Hook& hook) {
   const auto end = Steady::now() + hook.time_limit;
   const NoBrokenPipeSignal quiet;
   Pipe input;
   Pipe output;
-  const pid_t child = start(hook, input, output);
+  Child child(start(hook, input, output));
   input.read.close();
   output.write.close();
-  ::fcntl(input.write.get(), F_SETFL, O_NONBLOCK);
-  std::string text;
-  std::size_t written = 0;
-  if (hook.input.empty()) input.write.close();
-  while (output.read.valid()) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Steady::now()).count();
-    if (left <= 0) {
-      stop(child);
-      throw Error{ErrorKind::unavailable, fmt::format("the hook {} did not end within {} and was stopped{}",
-                                                      hook.argv[0], spoken(hook.time_limit), last_words(text))};
+  Conversation conversation(hook.input, input, output);
+  while (!child.ended()) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Steady::now());
+    if (left.count() <= 0) {
+      child.stop();
+      throw Error{ErrorKind::unavailable,
+                  fmt::format("the hook {} did not end within {} and was stopped{}", hook.argv[0],
+                              spoken(hook.time_limit), last_words(conversation.text()))};
     }
-    pollfd wanted[2] = {{output.read.get(), POLLIN, 0}, {input.write.get(), POLLOUT, 0}};
-    if (::poll(wanted, input.write.valid() ? 2 : 1, static_cast<int>(left)) < 0 && errno != EINTR) break;
-    if (input.write.valid() && wanted[1].revents != 0) {
-      // A hook need not read its input.
-      const auto count = ::write(input.write.get(), hook.input.data() + written, hook.input.size() - written);
-      if (count > 0) written += static_cast<std::size_t>(count);
-      if ((count < 0 && errno != EAGAIN && errno != EINTR) || written == hook.input.size()) input.write.close();
-    }
-    if (wanted[0].revents != 0) {
-      char buffer[4096];
-      const auto count = ::read(output.read.get(), buffer, sizeof buffer);
-      if (count == 0 || (count < 0 && errno != EINTR)) output.read.close();
-      if (count > 0) {
-        text.append(buffer, static_cast<std::size_t>(count));
-        if (text.size() > kMostOutput) text.erase(0, text.size() - kMostOutput / 2);
-      }
-    }
+    conversation.go_on(std::min(left, kLook));
   }
-  // It closed its output; it may still run (a daemon must detach from the group and from these pipes).
-  int status = 0;
-  for (;;) {
-    const pid_t ended = ::waitpid(child, &status, WNOHANG);
-    if (ended == child || (ended < 0 && errno != EINTR)) break;
-    if (Steady::now() >= end) {
-      stop(child);
-      throw Error{ErrorKind::unavailable, fmt::format("the hook {} did not end within {} and was stopped", hook.argv[0],
-                                                      spoken(hook.time_limit))};
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  // What it wrote before it ended is in the pipe already.
+  for (const auto grace = Steady::now() + kGrace; !conversation.is_quiet() && Steady::now() < grace;) {
+    conversation.go_on(kLook);
   }
+  const int status = child.status();
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
   const auto how = WIFSIGNALED(status) ? fmt::format("was ended by signal {}", WTERMSIG(status))
                                        : fmt::format("exited with status {}", WEXITSTATUS(status));
-  throw Error{ErrorKind::refused, fmt::format("the hook {} {}{}", hook.argv[0], how, last_words(text))};
+  throw Error{ErrorKind::refused, fmt::format("the hook {} {}{}", hook.argv[0], how, last_words(conversation.text()))};
 }
 
 }  // namespace hsmbridge::service

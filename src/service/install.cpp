@@ -1,8 +1,8 @@
 #include "service/install.h"
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/json.h"
+#include "base/target_file.h"
 #include "service/hook.h"
 #include "x509/certificate.h"
 #include "x509/pem.h"
@@ -25,8 +25,7 @@ struct FileTarget {
   enum class Content { full, leaf, chain, pkcs7 } content = Content::full;
   Sequence sequence = Sequence::leaf_first;
   std::filesystem::path path;
-  FileAccess access;
-  bool says_access = false;  // else who owns the file and may read it is the administrator's business
+  FileAccess access;  // what is not said is the administrator's business
 };
 
 struct ContentWord {
@@ -81,7 +80,6 @@ FileTarget described_file(std::string_view json) {
           "it has: path, content, order, owner, group, mode");
     }
   }
-  target.says_access = target.access.owner || target.access.group || object.find("mode") != nullptr;
   return target;
 }
 
@@ -214,8 +212,9 @@ std::string_view kind_of(const workflow::InstallTarget& target) {
   return std::string_view(target.name).substr(0, target.name.find(':'));
 }
 
-std::vector<workflow::InstallTarget> install_targets(const config::InstallSettings& install,
+std::vector<workflow::InstallTarget> install_targets(const config::ProfileSettings& profile,
                                                      const std::vector<std::string>& typed) {
+  const config::InstallSettings& install = profile.install;
   std::vector<workflow::InstallTarget> targets;
   const auto add = [&](workflow::InstallTarget target) {
     const auto same = [&](const auto& other) { return other.name == target.name; };
@@ -226,7 +225,11 @@ std::vector<workflow::InstallTarget> install_targets(const config::InstallSettin
   for (const auto& file : install.more_files) add(described_target(file));
   if (install.provider) add(install_target("provider:" + *install.provider));
   if (!install.hook.empty()) add(install_target("hook:" + Json(install.hook).dump()));
-  for (const auto& text : typed) add(install_target(text));
+  for (const auto& text : typed) {
+    auto target = install_target(text);
+    refuse_foreign_hook(target, profile.name, install.hook);
+    add(std::move(target));
+  }
   return targets;
 }
 
@@ -240,6 +243,16 @@ void refuse_impossible_targets(const std::vector<workflow::InstallTarget>& targe
                                                 token.name)}
         .hint("leave token out of the profile's install: and install into a file");
   }
+}
+
+void refuse_foreign_hook(const workflow::InstallTarget& target, const std::string& profile,
+                         const std::vector<std::string>& configured) {
+  if (kind_of(target) != "hook" || hook_argv(target.detail) == configured) return;
+  throw Error{ErrorKind::refused,
+              fmt::format("the configuration here does not name this program as the hook of profile {}: {}", profile,
+                          Json(hook_argv(target.detail)).dump())}
+      .hint(fmt::format("write exactly these words as 'hook' under 'install' of profile {}, or skip the target",
+                        profile));
 }
 
 bool keeps_predecessor(const workflow::InstallTarget& target) {
@@ -272,29 +285,24 @@ std::string full_chain_pem(const workflow::CertificateRecord& record) {
 
 void install_file(const workflow::InstallTarget& target, const workflow::CertificateRecord& record,
                   const KnownCertificates& known) {
-  const FileTarget file = file_target(target.detail);
-  const auto& path = file.path;
-  const auto text = content_of(record, file);
-  std::error_code error;
-  if (std::filesystem::exists(path, error)) {
-    // Reading a pipe or a device would never end, or take what is somebody else's.
-    if (!std::filesystem::is_regular_file(path, error)) {
-      throw Error{ErrorKind::conflict, fmt::format("{} is no regular file: it is not overwritten", path.string())}.hint(
-          "name another file");
-    }
-    const auto present = read_file(path);
-    if (as_text(present) == text && (!file.says_access || has_access(path, file.access))) return;
+  const FileTarget wanted = file_target(target.detail);
+  const auto text = content_of(record, wanted);
+  TargetFile file(wanted.path);
+  if (file.is_there()) {
+    const auto present = file.content();
+    if (as_text(present) == text && file.has(wanted.access)) return;
     if (!present.empty()) {
       const auto certificates = certificates_alone(present);
-      if (!certificates || !is_own(*certificates, record, file, known)) {
-        throw Error{ErrorKind::conflict, fmt::format("{} exists and holds {}: it is not overwritten", path.string(),
-                                                     certificates ? what_stands_there(*certificates, known)
-                                                                  : "more or else than certificates")}
+      if (!certificates || !is_own(*certificates, record, wanted, known)) {
+        throw Error{
+            ErrorKind::conflict,
+            fmt::format("{} exists and holds {}: it is not overwritten", file.path().string(),
+                        certificates ? what_stands_there(*certificates, known) : "more or else than certificates")}
             .hint("move it away, or name another file; the certificate is written at the next try");
       }
     }
   }
-  write_file(path, as_bytes(text), file.access, Existing::replace);
+  file.replace(as_bytes(text), wanted.access);
 }
 
 void install_hook(const workflow::InstallTarget& target, const workflow::CertificateRecord& record,

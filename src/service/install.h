@@ -29,12 +29,18 @@ namespace hsmbridge::service {
 workflow::InstallTarget install_target(std::string_view text);
 
 // The targets of a profile and those that were typed beside it, in their order; one that is named twice is there once.
-std::vector<workflow::InstallTarget> install_targets(const config::InstallSettings& install,
+// Throws refused for a typed hook that is not the profile's own.
+std::vector<workflow::InstallTarget> install_targets(const config::ProfileSettings& profile,
                                                      const std::vector<std::string>& typed);
 
 // Throws refused when the token takes no certificates and one shall go there: nobody should approve a certificate that
 // cannot be put in its place.
 void refuse_impossible_targets(const std::vector<workflow::InstallTarget>& targets, const config::TokenSettings& token);
+
+// Throws refused when the target is a hook, and another one than `configured` (the argv in this process's own
+// configuration of the profile): an order from elsewhere never chooses what is run here.
+void refuse_foreign_hook(const workflow::InstallTarget& target, const std::string& profile,
+                         const std::vector<std::string>& configured);
 
 // "token", "file", "hook" or "provider".
 std::string_view kind_of(const workflow::InstallTarget& target);
@@ -68,11 +74,11 @@ struct KnownCertificates {
   std::function<bool(const std::string& fingerprint)> is_issuer;  // one in the chain of one that this bridge got
 };
 
-// Writes the file of a "file:" target, in one step, with the mode it asks for (else 0644). Running it again changes
-// nothing. An existing file is replaced only when it is this bridge's own: its first certificate (in a bundle, or with
-// the root first, any of them) is replaceable, or is for the same key; in a file of issuers each is an issuer of one
-// that this bridge got. A wrong path never destroys anything else. Throws conflict, denied, not_found for an owner that
-// this machine does not know, unavailable.
+// Writes the file of a "file:" target, in one step; links, access and what is refused: base/target_file.h. Running it
+// again changes nothing. An existing file is replaced only when it is this bridge's own: its first certificate (in a
+// bundle, or with the root first, any of them) is replaceable, or is for the same key; in a file of issuers each is an
+// issuer of one that this bridge got. A wrong path never destroys anything else. Throws conflict, denied, not_found for
+// an owner that this machine does not know, unavailable.
 void install_file(const workflow::InstallTarget& target, const workflow::CertificateRecord& record,
                   const KnownCertificates& known);
 

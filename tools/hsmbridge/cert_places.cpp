@@ -80,10 +80,22 @@ struct Placing {
   const workflow::CertificateRecord& record;
   const workflow::Record& request;
   Force force;
+  bool typed = false;  // the places were named on the command line
 };
+
+// A hook tells its runs apart by this number: those by hand have the second in which they began, far above what the
+// workflow counts to.
+unsigned attempt_by_hand(Instant now) {
+  return static_cast<unsigned>(std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count());
+}
 
 void place_at(const Placing& placing, const workflow::InstallTarget& target) {
   const auto now = placing.wiring.clock().now();
+  // What a person types is that person's to run; what the store says is not.
+  if (!placing.typed) {
+    const auto& profile = placing.request.order.profile;
+    service::refuse_foreign_hook(target, profile, placing.wiring.hook_of(profile));
+  }
   if (placing.force == Force::no && placing.store.replaced_at(placing.record.fingerprint, target.name)) {
     throw Error{ErrorKind::refused, "a certificate that renews it is there"}.hint(
         "give --force to put the older one back");
@@ -92,8 +104,11 @@ void place_at(const Placing& placing, const workflow::InstallTarget& target) {
   const workflow::Draft none;
   const workflow::Submission submission{1, placing.record.reference, placing.record.provider_state,
                                         placing.record.stored_at};
-  service::install_certificate(placing.wiring, {placing.request.order, key, none, &submission, 1}, target,
-                               placing.record, now, kTimeLimit);
+  // On record before it is done: a hook that never comes back was begun by somebody.
+  placing.wiring.record("certificate-install-begun",
+                        Json::object({{"certificate", placing.record.fingerprint}, {"target", target.name}}));
+  service::install_certificate(placing.wiring, {placing.request.order, key, none, &submission, attempt_by_hand(now)},
+                               target, placing.record, now, kTimeLimit);
   placing.store.note_installed(placing.record.fingerprint, target, service::actor_of_process(), now);
 }
 
@@ -115,6 +130,7 @@ ExitCode install(Invocation& invocation) {
   refuse_unfit(*store, record, force);
   const auto request = service::request_of(*store, record);
   const auto targets = targets_of(invocation.arguments, request.order);
+  const bool typed = !invocation.arguments.all("--to").empty();
   for (const auto& target : targets) {
     // A token that is not configured any more can still have its files installed.
     if (service::kind_of(target) == "token") {
@@ -127,7 +143,7 @@ ExitCode install(Invocation& invocation) {
   for (const auto& target : targets) {
     Json row = Json::object({{"target", target.name}});
     try {
-      place_at({*wiring, *store, record, request, force}, target);
+      place_at({*wiring, *store, record, request, force, typed}, target);
       row.set("installed", true);
       text += fmt::format("installed  {}\n", safe(target.name));
     } catch (...) {
@@ -140,7 +156,7 @@ ExitCode install(Invocation& invocation) {
   }
   // Who puts a late certificate in all its places wants it after all, instead of the one that it was to renew. One
   // place that was typed may be for a look only, and the other one serves on.
-  const bool everywhere = invocation.arguments.all("--to").empty() && !trouble;
+  const bool everywhere = !typed && !trouble;
   if (everywhere && record.status == workflow::status::kLate) {
     using workflow::StatusChange;
     namespace status = workflow::status;

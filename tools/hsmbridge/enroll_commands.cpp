@@ -54,7 +54,7 @@ service::NewRequest resolve(Wiring& wiring, workflow::Store& store, const Wanted
   request.provider = settings.provider(wanted.provider ? *wanted.provider : profile.provider.value_or("")).name;
   request.token = settings.token(wanted.token ? *wanted.token : profile.token.value_or("")).name;
   request.ask = service::build_ask(wanted.like ? &*wanted.like : nullptr, &profile, wanted.wishes);
-  request.targets = service::install_targets(profile.install, wanted.install);
+  request.targets = service::install_targets(profile, wanted.install);
   service::refuse_impossible_targets(request.targets, settings.token(request.token));
   request.deadline = wanted.deadline ? wanted.deadline : profile.deadline;
   request.max_age = profile.max_age;
@@ -252,8 +252,7 @@ std::vector<Option> options() {
       {"--spec", "KIND", "with --new-key: ec:P-256, ec:P-384, ec:P-521, rsa:3072, ed25519; else the profile's"},
       {"--key", "SELECTOR", "use this key: its label, id=HEX or a pkcs11: URI"},
       {"--like", "FILE", "ask for what this certificate says"},
-      {"--install", "TARGET", "token, file:PATH, hook:[\"PROGRAM\"], provider:import; beside the profile's",
-       Times::many},
+      {"--install", "TARGET", "token, file:PATH, provider:import; in addition to the profile's", Times::many},
       {"--deadline", "DURATION", "give up when no certificate came within this time"},
       {"--wait", "", "work on it until the certificate is there"},
       {"--timeout", "DURATION", "with --wait: come back after this long"},

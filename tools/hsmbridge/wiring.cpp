@@ -262,6 +262,13 @@ bool Wiring::replaced_at(const std::string& fingerprint, const std::string& targ
   return store()->replaced_at(fingerprint, target);
 }
 
+std::vector<std::string> Wiring::hook_of(const std::string& profile) {
+  for (const auto& one : settings_->profiles) {
+    if (one.name == profile) return one.install.hook;
+  }
+  return {};
+}
+
 bool Wiring::is_issuer(const std::string& fingerprint) {
   const auto records = store()->certificates();
   return std::any_of(records.begin(), records.end(), [&fingerprint](const workflow::CertificateRecord& record) {

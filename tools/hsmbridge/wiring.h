@@ -43,6 +43,7 @@ class Wiring final : public service::World {
   std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) override;
   bool replaced_at(const std::string& fingerprint, const std::string& target) override;
   bool is_issuer(const std::string& fingerprint) override;
+  std::vector<std::string> hook_of(const std::string& profile) override;
 
   // The token itself, for what the workflow does not do: planning a key, an approver's signature. Opened once.
   std::shared_ptr<pkcs11::Token> pkcs11_token(const std::string& name);

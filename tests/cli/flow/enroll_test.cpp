@@ -278,12 +278,11 @@ TEST_CASE("a queued request is only written down and a daemon does the rest") {
 TEST_CASE("a hook gets the certificate without a shell and without our secrets") {
   BenchOptions options;
   options.quorum = 0;
+  options.profile = "    install: {token: true, hook: [./hook.sh, \"; touch pwned $(id)\"]}\n";
   Bench bench(options);
-  const auto script =
-      bench.cli().write("hook.sh", "#!/bin/sh\nenv > hook.env\ncat > hook.pem\necho \"$1\" > hook.arg\n", 0700);
+  bench.cli().write("hook.sh", "#!/bin/sh\nenv > hook.env\ncat > hook.pem\necho \"$1\" > hook.arg\n", 0700);
   bench.cli().set("SECRET_OF_OURS", "hunter2");
-  const auto hook = "hook:" + Json(std::vector<std::string>{script.string(), "; touch pwned $(id)"}).dump();
-  const auto done = bench.run(enroll("a", {"--install", hook, "--wait", "--timeout", "30s"}));
+  const auto done = bench.run(enroll("a", {"--wait", "--timeout", "30s"}));
   INFO(done.out << done.err);
   REQUIRE(done.status == 0);
   const auto id = Bench::id_in(done);
@@ -295,12 +294,42 @@ TEST_CASE("a hook gets the certificate without a shell and without our secrets")
   CHECK(!bench.cli().exists("pwned"));
 }
 
+TEST_CASE("a hook that is not in the configuration is refused before anything is made") {
+  Bench bench;
+  const auto refused = bench.run(enroll("a", {"--install", "hook:/bin/true", "--queue"}));
+  INFO(refused.err);
+  CHECK(refused.status == 4);
+  CHECK(refused.err.find("does not name this program as the hook of profile server") != std::string::npos);
+  CHECK(bench.run({"request", "list"}).out.find("Preparing") == std::string::npos);
+}
+
+TEST_CASE("a hook of an order is not run by a process whose configuration does not name it") {
+  BenchOptions options;
+  options.quorum = 0;
+  options.profile = "    install: {hook: [./evil.sh]}\n";
+  Bench bench(options);
+  bench.cli().write("evil.sh", "#!/bin/sh\ntouch ran\n", 0700);
+  const auto id = Bench::id_in(bench.run(enroll("a", {"--queue"})));
+  auto configuration = bench.cli().read(".config/hsmbridge/hsmbridge.yaml");
+  const auto at = configuration.find("[./evil.sh]");
+  REQUIRE(at != std::string::npos);
+  configuration.replace(at, std::string("[./evil.sh]").size(), "[./own.sh]");
+  bench.cli().write(".config/hsmbridge/hsmbridge.yaml", configuration);
+  bench.run({"request", "wait", id, "--timeout", "5s"});
+  CHECK(bench.state_of(id) == "Installing");
+  CHECK(!bench.cli().exists("ran"));
+  CHECK(bench.run({"cert", "install", id}).status != 0);
+  CHECK(!bench.cli().exists("ran"));
+  CHECK(bench.run({"request", "explain", id}).out.find("does not name this program") != std::string::npos);
+}
+
 TEST_CASE("a hook that fails does not burn the certificate and is tried again") {
   BenchOptions options;
   options.quorum = 0;
+  options.profile = "    install: {token: true, hook: [./hook.sh]}\n";
   Bench bench(options);
-  const auto script = bench.cli().write("hook.sh", "#!/bin/sh\necho no database >&2\nexit 7\n", 0700);
-  const auto asked = bench.run(enroll("a", {"--install", "hook:" + script.string(), "--wait", "--timeout", "5s"}));
+  bench.cli().write("hook.sh", "#!/bin/sh\necho no database >&2\nexit 7\n", 0700);
+  const auto asked = bench.run(enroll("a", {"--wait", "--timeout", "5s"}));
   INFO(asked.out << asked.err);
   CHECK(asked.status == 3);
   const auto id = Bench::id_in(asked);

@@ -84,12 +84,16 @@ TEST_CASE("a dangling link at the target is a conflict too") {
   CHECK_FALSE(fs::exists(folder / "elsewhere"));
 }
 
-TEST_CASE("replacing a file changes its content and its mode") {
+TEST_CASE("replacing a file keeps its mode, and a private one is private afterwards") {
   const test::TempFolder folder;
   write_file(folder / "a", as_bytes("old"), FileMode::private_0600, Existing::refuse);
   write_file(folder / "a", as_bytes("new"), FileMode::public_0644, Existing::replace);
   CHECK(to_text(read_file(folder / "a")) == "new");
-  CHECK(mode_of(folder / "a") == 0644);
+  CHECK(mode_of(folder / "a") == 0600);
+  write_file(folder / "b", as_bytes("old"), FileMode::public_0644, Existing::refuse);
+  write_file(folder / "b", as_bytes("new"), FileMode::private_0600, Existing::replace);
+  CHECK(mode_of(folder / "b") == 0600);
+  fs::remove(folder / "b");
   CHECK(names(folder) == std::vector<std::string>{"a"});
 }
 

@@ -1,13 +1,19 @@
 #include "service/install.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "service/hook.h"
+#include "support/temp_folder.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <optional>
 #include <string>
+#include <utility>
 
 namespace hsmbridge {
 
@@ -79,6 +85,47 @@ TEST_CASE("a hook need not read its input and one that is not there is unavailab
   } catch (const Error& error) {
     CHECK(error.kind() == ErrorKind::unavailable);
   }
+}
+
+TEST_CASE("a hook is over when it exits, and the server that it started lives on") {
+  const test::TempFolder folder;
+  service::Hook hook;
+  hook.time_limit = std::chrono::seconds{20};
+  for (const auto& [end, fails] : {std::pair{"exit 0", false}, std::pair{"echo no luck; exit 3", true}}) {
+    INFO(end);
+    const auto pid_file = folder / (fails ? "failed" : "done");
+    hook.argv = {"sh", "-c", "sleep 30 & echo $! > " + pid_file.string() + "; " + end};
+    const auto begun = std::chrono::steady_clock::now();
+    std::string message;
+    try {
+      service::run_hook(hook);
+    } catch (const Error& error) {
+      message = error.message();
+    }
+    CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds{10});
+    CHECK((message.find("exited with status 3: no luck") != std::string::npos) == fails);
+    const pid_t server = std::stoi(to_text(read_file(pid_file)));
+    CHECK(::kill(server, 0) == 0);
+    ::kill(server, SIGKILL);
+  }
+}
+
+TEST_CASE("a hook whose exit status is lost does not count as done") {
+  struct sigaction before {};
+  struct sigaction ignore {};
+  ignore.sa_handler = SIG_IGN;
+  REQUIRE(::sigaction(SIGCHLD, &ignore, &before) == 0);
+  service::Hook hook;
+  hook.argv = {"sh", "-c", "exit 7"};
+  hook.time_limit = std::chrono::seconds{20};
+  std::optional<ErrorKind> kind;
+  try {
+    service::run_hook(hook);
+  } catch (const Error& error) {
+    kind = error.kind();
+  }
+  ::sigaction(SIGCHLD, &before, nullptr);
+  CHECK(kind == ErrorKind::outcome_unknown);
 }
 
 }  // namespace hsmbridge

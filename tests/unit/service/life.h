@@ -80,6 +80,7 @@ class ScriptedWorld final : public service::World {
   std::optional<workflow::CertificateRecord> certificate(const std::string&) override { return std::nullopt; }
   bool replaced_at(const std::string&, const std::string&) override { return false; }
   bool is_issuer(const std::string&) override { return false; }
+  std::vector<std::string> hook_of(const std::string&) override { return {}; }
   const Clock& clock() const override { return clock_; }
 
  private:

@@ -33,8 +33,10 @@ class BrokenWorld : public service::World {
   std::optional<CertificateRecord> certificate(const std::string&) override { return std::nullopt; }
   bool replaced_at(const std::string&, const std::string&) override { return false; }
   bool is_issuer(const std::string&) override { return false; }
+  std::vector<std::string> hook_of(const std::string&) override { return hook; }
   const Clock& clock() const override { return time; }
   FakeClock time;
+  std::vector<std::string> hook;  // of every profile
 };
 
 // Its provider takes as long to be made as the test says, and counts what is submitted to it.
@@ -158,7 +160,8 @@ TEST_CASE("no two runs of a hook have the same attempt, whatever ended the ones 
   service::Effects effects(world);
   // Three runs failed and were journalled; two more were stopped, or died with their process.
   const auto run = [&](const std::string& command) {
-    const std::string hook = "hook:" + Json(std::vector<std::string>{"sh", "-c", command}).dump();
+    world.hook = {"sh", "-c", command};
+    const std::string hook = "hook:" + Json(world.hook).dump();
     Claim claim;
     claim.record.order = order_of("0A1B2C3D4E5F6G7H", Instant{});
     claim.record.state = Installing{{key_of_test(), draft_of_test(Instant{}), 1},
@@ -173,6 +176,37 @@ TEST_CASE("no two runs of a hook have the same attempt, whatever ended the ones 
   const auto failed = run("exit 1");
   REQUIRE(std::holds_alternative<TargetFailed>(failed));
   CHECK(std::get<TargetFailed>(failed).attempt == 6);
+}
+
+TEST_CASE("a program that only the order names is not run") {
+  const TempFolder folder;
+  class Stored final : public BrokenWorld {
+   public:
+    std::optional<CertificateRecord> certificate(const std::string&) override { return CertificateRecord{}; }
+  };
+  Stored world;
+  service::Effects effects(world);
+  const auto run = [&](const std::vector<std::string>& argv) {
+    const std::string hook = "hook:" + Json(argv).dump();
+    Claim claim;
+    claim.record.order = order_of("0A1B2C3D4E5F6G7H", Instant{});
+    claim.record.state = Installing{{key_of_test(), draft_of_test(Instant{}), 1},
+                                    "ff",
+                                    {TargetState{service::install_target(hook), TargetState::Stage::waiting, 0, ""}},
+                                    {}};
+    claim.effect = {EffectName::install, {}, 0, hook};
+    return effects.run(claim, Instant{}, std::chrono::seconds{20}).event.value();
+  };
+  const std::vector<std::string> own{"sh", "-c", "exit 0"};
+  const std::vector<std::string> foreign{"sh", "-c", "touch " + (folder / "ran").string()};
+  for (const auto& configured : {std::vector<std::string>{}, own}) {
+    world.hook = configured;
+    const auto event = run(foreign);
+    REQUIRE(std::holds_alternative<TargetFailed>(event));
+    CHECK(std::get<TargetFailed>(event).problem.message.find("does not name this program") != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(folder / "ran"));
+  }
+  CHECK(std::holds_alternative<TargetInstalled>(run(own)));
 }
 
 TEST_CASE("a place where a newer certificate was put is not given the older one back") {
@@ -216,6 +250,7 @@ TEST_CASE("a certificate that is revoked while a place is waited for does not go
     std::string status;
   };
   Revoked world;
+  world.hook = {"true"};
   service::Effects effects(world);
   const std::string hook = R"(hook:["true"])";
   const auto run = [&](const std::string& status) {

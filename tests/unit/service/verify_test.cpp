@@ -95,6 +95,7 @@ class Answered final : public service::World {
   }
   bool replaced_at(const std::string&, const std::string&) override { return false; }
   bool is_issuer(const std::string&) override { return false; }
+  std::vector<std::string> hook_of(const std::string&) override { return {}; }
   const Clock& clock() const override { return clock_; }
 
  private:
