@@ -1,6 +1,8 @@
 #include "audit/merkle.h"
 
 #include <algorithm>
+#include <bit>
+#include <utility>
 
 namespace hsmbridge::audit {
 namespace {
@@ -39,6 +41,14 @@ void TreeHead::append(const Hash& leaf) {
   }
   subtrees_.push_back(carried);
   ++size_;
+}
+
+std::optional<TreeHead> TreeHead::of(std::uint64_t size, std::vector<Hash> subtrees) {
+  if (static_cast<std::size_t>(std::popcount(size)) != subtrees.size()) return std::nullopt;
+  TreeHead head;
+  head.size_ = size;
+  head.subtrees_ = std::move(subtrees);
+  return head;
 }
 
 Hash TreeHead::root() const {

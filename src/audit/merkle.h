@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 // The hash tree of the audit log: RFC 6962 §2.1 with SHA-256.
@@ -25,9 +26,13 @@ class TreeHead {
   // MTH of everything appended; the hash of the empty string for the empty tree.
   Hash root() const;
 
+  // What it is made of, to be stored, and the way back: nothing when the number of subtrees does not fit the size.
+  const std::vector<Hash>& subtrees() const { return subtrees_; }  // one for each set bit of size, the largest first
+  static std::optional<TreeHead> of(std::uint64_t size, std::vector<Hash> subtrees);
+
  private:
   std::uint64_t size_ = 0;
-  std::vector<Hash> subtrees_;  // one for each set bit of size_, the largest first
+  std::vector<Hash> subtrees_;
 };
 
 }  // namespace hsmbridge::audit

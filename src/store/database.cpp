@@ -137,9 +137,11 @@ Instant Query::instant(int column) const {
   return Instant{Duration{integer(column)}};
 }
 
-Database::Database(const std::filesystem::path& file, Duration wait) : file_(file.string()), wait_(wait) {
+Database::Database(const std::filesystem::path& file, Duration wait, Access access)
+    : file_(file.string()), wait_(wait) {
+  const int mode = access == Access::read_only ? SQLite::OPEN_READONLY : SQLite::OPEN_READWRITE;
   guarded(file_, [&] {
-    sqlite_ = std::make_unique<SQLite::Database>(file_, SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX);
+    sqlite_ = std::make_unique<SQLite::Database>(file_, mode | SQLite::OPEN_NOMUTEX);
     ::sqlite3_busy_handler(sqlite_->getHandle(), &Database::busy, this);
   });
 }
@@ -176,6 +178,37 @@ std::int64_t Database::pragma(const std::string& name) {
     SQLite::Statement statement(*sqlite_, "PRAGMA " + name);
     return statement.executeStep() ? static_cast<std::int64_t>(statement.getColumn(0).getInt64()) : 0;
   });
+}
+
+void Database::copy_into(const std::filesystem::path& file) {
+  guarded(file.string(), [&] {
+    SQLite::Statement statement(*sqlite_, "VACUUM INTO ?");
+    statement.bind(1, file.string());
+    statement.exec();
+  });
+}
+
+void Database::wait_for(Duration wait, const std::function<void()>& work) {
+  const Duration before = std::exchange(wait_, wait);
+  try {
+    work();
+  } catch (...) {
+    wait_ = before;
+    throw;
+  }
+  wait_ = before;
+}
+
+void Database::forget_statements() {
+  statements_.clear();
+}
+
+Database::Read::Read(Database& database) : database_(database) {
+  database_.execute("BEGIN");
+}
+
+Database::Read::~Read() {
+  ::sqlite3_exec(database_.sqlite_->getHandle(), "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
 Database::Write::Write(Database& database) : database_(database) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -55,10 +56,13 @@ class Query {
   int next_ = 1;
 };
 
+// Whoever only looks (an approver, a check) opens a store that they may read and not write.
+enum class Access { read_write, read_only };
+
 class Database {
  public:
   // Opens a file that exists. `wait` is how long a transaction waits for another process's before it is `unavailable`.
-  Database(const std::filesystem::path& file, Duration wait);
+  Database(const std::filesystem::path& file, Duration wait, Access access = Access::read_write);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -68,6 +72,26 @@ class Database {
   // One or more statements, with no result.
   void execute(const std::string& sql);
   std::int64_t pragma(const std::string& name);
+  // Writes a whole, compact copy of what is committed into `file`, which must be missing or empty. Not inside a
+  // transaction of this object; another connection may hold one.
+  void copy_into(const std::filesystem::path& file);
+
+  // Runs `work` with another patience for other processes' transactions.
+  void wait_for(Duration wait, const std::function<void()>& work);
+  // Ends every prepared statement: one that is open keeps its table from being dropped. No Query may be alive.
+  void forget_statements();
+
+  // A reading transaction: everything asked within it speaks of one moment.
+  class Read {
+   public:
+    explicit Read(Database& database);
+    ~Read();
+    Read(const Read&) = delete;
+    Read& operator=(const Read&) = delete;
+
+   private:
+    Database& database_;
+  };
 
   // A writing transaction: BEGIN IMMEDIATE, so that it waits before it has read anything and never fails in the middle
   // for a lock. Rolled back unless commit() returned.

@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "store/rows.h"
 #include "store/sqlite_store.h"
+#include "store/tree.h"
 #include "workflow/codec.h"
 
 #include <fmt/core.h>
@@ -11,14 +12,6 @@
 
 namespace hsmbridge::store {
 namespace {
-
-audit::Hash read_hash(const Query& row, int column) {
-  const Bytes stored = row.blob(column);
-  audit::Hash hash{};
-  if (stored.size() != hash.size()) throw Error{ErrorKind::corrupt, "a stored leaf's hash is not 32 octets long"};
-  std::copy(stored.begin(), stored.end(), hash.begin());
-  return hash;
-}
 
 Json refusal_fact(const std::string& token_serial, unsigned long user_type, const std::string& source_hash) {
   return Json::object({{"token_serial", token_serial},
@@ -39,11 +32,25 @@ PinRefusal read_refusal(const Query& row) {
 }  // namespace
 
 void SqliteStore::append_leaf(std::string_view data) {
+  audit::TreeHead head = read_tree(*database_);
   const audit::Hash hash = audit::leaf_hash(as_bytes(data));
-  database_->query("INSERT INTO leaves (position, hash, data) SELECT COALESCE(MAX(position) + 1, 0), ?, ? FROM leaves")
+  // What was cut off the end must not be covered up by what comes after it.
+  {
+    Query last = database_->query("SELECT position, root FROM leaves ORDER BY position DESC LIMIT 1");
+    const bool any = last.row();
+    if (any ? last.count(0) + 1 != head.size() || read_hash(last, 1) != head.root() : head.size() != 0) {
+      throw Error{ErrorKind::corrupt, "the audit log does not end as it was written: somebody changed the store"}.hint(
+          "keep a copy of the store, and see `hsmbridge audit verify`; then restore a backup");
+    }
+  }
+  head.append(hash);
+  database_->query("INSERT INTO leaves (position, hash, data, root) VALUES (?, ?, ?, ?)")
+      .bind(static_cast<std::int64_t>(head.size() - 1))
       .bind(ByteView(hash))
       .bind(as_bytes(data))
+      .bind(ByteView(head.root()))
       .run();
+  write_tree(*database_, head);
 }
 
 void SqliteStore::append_audit(const std::string& kind, const std::string& json, const std::string& actor, Instant at) {
@@ -103,10 +110,7 @@ std::vector<workflow::LateAnswer> SqliteStore::late_answers(const RequestId& id)
 }
 
 audit::TreeHead SqliteStore::tree_head() {
-  audit::TreeHead head;
-  Query row = database_->query("SELECT hash FROM leaves ORDER BY position");
-  while (row.row()) head.append(read_hash(row, 0));
-  return head;
+  return read_tree(*database_);
 }
 
 std::vector<Leaf> SqliteStore::leaves(std::uint64_t from, std::uint64_t most) {

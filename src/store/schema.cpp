@@ -1,6 +1,7 @@
 #include "store/schema.h"
 
 #include "base/error.h"
+#include "store/migrate.h"
 
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -117,7 +118,14 @@ CREATE INDEX keys_by_label ON keys(token, label);
 CREATE TABLE leaves (
   position INTEGER PRIMARY KEY, -- from 0, without a gap
   hash     BLOB NOT NULL,       -- RFC 6962: SHA-256(0x00 || data)
-  data     BLOB NOT NULL
+  data     BLOB NOT NULL,
+  root     BLOB NOT NULL        -- of the tree that ends with this leaf
+) STRICT;
+-- What the next root is computed from; one row.
+CREATE TABLE tree_head (
+  only     INTEGER PRIMARY KEY CHECK (only = 1),
+  size     INTEGER NOT NULL,    -- leaves
+  subtrees BLOB NOT NULL        -- roots of the full subtrees over them, the largest first, 32 octets each
 ) STRICT;
 
 CREATE TABLE pin_refusals (
@@ -163,10 +171,9 @@ CREATE TRIGGER requests_never_go BEFORE DELETE ON requests BEGIN
   SELECT RAISE(ABORT, 'a request is never deleted'); END;
 )sql";
 
-// A file that another process has just begun: both may make the tables, one does.
-enum class Found { nothing, ours };
-
-Found look(Database& database, const std::filesystem::path& file) {
+// The version of the store in this file, 0 for an empty file. Asked within one transaction: another process that makes
+// the tables between two of these questions would be taken for another program.
+int version_in(Database& database, const std::filesystem::path& file) {
   std::int64_t application = 0;
   std::int64_t version = 0;
   std::int64_t tables = 0;
@@ -176,12 +183,12 @@ Found look(Database& database, const std::filesystem::path& file) {
     tables = database.pragma("schema_version");
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::corrupt && error.detail("sqlite").find("not a database") != std::string_view::npos) {
-      throw Error{ErrorKind::invalid_input, fmt::format("{} is no hsmbridge store", file.string())}.hint(
+      throw Error{ErrorKind::invalid_input, fmt::format("{} is not an hsmbridge store", file.string())}.hint(
           "name another file in 'store: {path: …}'; this one was not touched");
     }
     throw;
   }
-  if (application == 0 && version == 0 && tables == 0) return Found::nothing;
+  if (application == 0 && version == 0 && tables == 0) return 0;
   if (application != kApplicationId) {
     throw Error{ErrorKind::invalid_input,
                 fmt::format("{} is a database of another program, not an hsmbridge store", file.string())}
@@ -198,17 +205,18 @@ Found look(Database& database, const std::filesystem::path& file) {
     throw Error{ErrorKind::corrupt, fmt::format("the store {} has no version", file.string())}.hint(
         "restore a backup; nothing was changed");
   }
-  if (version < kSchemaVersion) {
+  if (version < kOldestVersion) {
     throw Error{ErrorKind::conflict,
-                fmt::format("the store {} is of version {}, written by an older hsmbridge of before its first release; "
-                            "this one reads version {}",
-                            file.string(), version, kSchemaVersion)}
-        .hint("finish its requests with that version, or start a new store; nothing was changed");
+                fmt::format("the store {} is of version {}, written by an hsmbridge of before its first release; this "
+                            "one reads versions {} to {}",
+                            file.string(), version, kOldestVersion, kSchemaVersion)}
+        .hint("finish its requests with the program that wrote it; nothing was changed");
   }
-  return Found::ours;
+  return static_cast<int>(version);
 }
 
-// The switch to WAL wants the file alone, and SQLite does not always ask the busy handler for it.
+// The switch to WAL wants the file alone, and SQLite does not always ask the busy handler for it. Nothing happens to a
+// file that is in that mode.
 void use_write_ahead_log(Database& database) {
   for (int tries = 0;; ++tries) {
     try {
@@ -219,6 +227,11 @@ void use_write_ahead_log(Database& database) {
       ::nanosleep(&pause, nullptr);
     }
   }
+}
+
+void make_tables(Database& database) {
+  database.execute(kTables);
+  database.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, kSchemaVersion));
 }
 
 }  // namespace
@@ -249,17 +262,31 @@ void make_file(const std::filesystem::path& file, Missing missing) {
   ::close(fd);
 }
 
-void prepare(Database& database, const std::filesystem::path& file) {
+void prepare(Database& database, const std::filesystem::path& file, Access access) {
   // Nothing is written before the file is known to be ours or empty.
-  const Found found = look(database, file);
+  const int found = [&] {
+    const Database::Read moment(database);
+    return version_in(database, file);
+  }();
   // FULL: an intent that is reported as written survives a power cut (NORMAL may lose the last ones in WAL mode).
   database.execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF");
-  if (found == Found::ours) return;
+  if (access == Access::read_only) {
+    if (found == kSchemaVersion) return;
+    throw Error{ErrorKind::conflict,
+                found == 0 ? fmt::format("{} is empty: there is no store in it yet", file.string())
+                           : fmt::format("the store {} is of version {} and is opened for reading only; this hsmbridge "
+                                         "reads version {}",
+                                         file.string(), found, kSchemaVersion)}
+        .hint("let the user who owns the store run any command once, for example hsmbridge request list");
+  }
+  // A copy of a store (VACUUM INTO) is in another mode until it is used.
   use_write_ahead_log(database);
+  if (found == kSchemaVersion) return;
+  if (found > 0) return migrate(database, file, version_in);
   Database::Write write(database);
-  if (look(database, file) == Found::ours) return;
-  database.execute(kTables);
-  database.execute(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, kSchemaVersion));
+  // Several processes may be here at once: one of them makes the tables.
+  if (version_in(database, file) != 0) return;
+  make_tables(database);
   write.commit();
 }
 

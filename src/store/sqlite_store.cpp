@@ -61,9 +61,9 @@ std::vector<workflow::Record> read_records(Query& row) {
 
 std::unique_ptr<SqliteStore> SqliteStore::open(const std::filesystem::path& file, const Clock& clock,
                                                const OpenOptions& options) {
-  make_file(file, options.missing);
-  auto database = std::make_unique<Database>(file, options.wait);
-  prepare(*database, file);
+  make_file(file, options.access == Access::read_only ? Missing::refuse : options.missing);
+  auto database = std::make_unique<Database>(file, options.wait, options.access);
+  prepare(*database, file, options.access);
   return std::unique_ptr<SqliteStore>(
       new SqliteStore(std::move(database), clock, options.boot_id.empty() ? running_boot_id() : options.boot_id));
 }

@@ -17,6 +17,7 @@ namespace hsmbridge::store {
 
 struct OpenOptions {
   Missing missing = Missing::create;
+  Access access = Access::read_write;        // read_only: nothing is made, and every function that writes throws denied
   Duration wait = std::chrono::seconds{10};  // for another process's transaction, then `unavailable`
   std::string boot_id;                       // "": the running kernel's; tests give another to play a reboot
 };
@@ -101,7 +102,7 @@ class SqliteStore final : public workflow::Store {
                          const std::string& actor, Instant at);
   std::vector<PinRefusal> pin_refusals();
 
-  // The audit log: its head, and its leaves from `from` on, at most `most`.
+  // The audit log: its head as it is stored, and its leaves from `from` on, at most `most`.
   audit::TreeHead tree_head();
   std::vector<Leaf> leaves(std::uint64_t from, std::uint64_t most);
 

@@ -115,9 +115,9 @@ TEST_CASE_METHOD(Fixture, "a store of a newer version is a conflict and not one 
   CHECK(content(file) == before);
 }
 
-TEST_CASE_METHOD(Fixture, "a store of an older version is a conflict and not one octet of it changes") {
+TEST_CASE_METHOD(Fixture, "a store of before the first release is a conflict and not one octet of it changes") {
   open();
-  REQUIRE(foreign(file, "PRAGMA user_version = 1") == "");
+  REQUIRE(foreign(file, "PRAGMA user_version = 2") == "");
   const std::string before = content(file);
   try {
     open();
@@ -125,7 +125,6 @@ TEST_CASE_METHOD(Fixture, "a store of an older version is a conflict and not one
   } catch (const Error& error) {
     CHECK(error.kind() == ErrorKind::conflict);
     CHECK(error.message().find("before its first release") != std::string::npos);
-    CHECK(error.hint().find("start a new store") != std::string::npos);
   }
   CHECK(content(file) == before);
 }
@@ -159,8 +158,8 @@ TEST_CASE_METHOD(Fixture, "no program changes or deletes an event or a leaf or a
            "INSERT OR REPLACE INTO events SELECT request, sequence, at, 'me', event, body, after FROM events",
            "UPDATE leaves SET hash = x'00'",
            "DELETE FROM leaves",
-           "INSERT OR REPLACE INTO leaves VALUES (0, x'00', x'00')",
-           "INSERT INTO leaves VALUES (7, x'00', x'00')",
+           "INSERT OR REPLACE INTO leaves VALUES (0, x'00', x'00', x'00')",
+           "INSERT INTO leaves VALUES (7, x'00', x'00', x'00')",
            "UPDATE requests SET order_json = '{}'",
            "DELETE FROM requests",
        }) {
@@ -289,6 +288,30 @@ TEST_CASE_METHOD(Fixture, "processes that create the same store at once all find
   auto store = open();
   CHECK(store->list({}).size() == 40);
   CHECK(store->tree_head().size() == 80);
+}
+
+TEST_CASE_METHOD(Fixture, "a store whose tables are made while it is looked at is never another program's") {
+  // The first process has switched the file to WAL; its tables come between two questions of the second one.
+  static Fixture* fixture = nullptr;
+  static unsigned made = 0;
+  fixture = this;
+  made = 0;
+  REQUIRE(foreign(file, "PRAGMA journal_mode = WAL") == "");
+  const auto watch = [](sqlite3* database, char**, const sqlite3_api_routines*) {
+    const auto begins = [](unsigned, void*, void*, void* sql) {
+      if (std::string(static_cast<const char*>(sql)) == "PRAGMA user_version" && made++ == 0) fixture->open();
+      return 0;
+    };
+    return sqlite3_trace_v2(database, SQLITE_TRACE_STMT, begins, nullptr);
+  };
+  using Entry = int (*)(sqlite3*, char**, const sqlite3_api_routines*);
+  const auto entry = reinterpret_cast<void (*)()>(static_cast<Entry>(watch));
+  REQUIRE(sqlite3_auto_extension(entry) == SQLITE_OK);
+  auto store = open();
+  sqlite3_cancel_auto_extension(entry);
+  CHECK(made > 1);
+  create(*store, order_of("A", clock.now()));
+  CHECK(store->list({}).size() == 1);
 }
 
 TEST_CASE_METHOD(Fixture, "two workers that claim at once never hold the same effect") {

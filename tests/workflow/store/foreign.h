@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace hsmbridge::test {
 
@@ -18,6 +19,24 @@ inline std::string foreign(const std::filesystem::path& file, const std::string&
   sqlite3_free(message);
   sqlite3_close(database);
   return text;
+}
+
+// The rows of a query, every column as text.
+inline std::vector<std::vector<std::string>> foreign_rows(const std::filesystem::path& file, const std::string& sql) {
+  sqlite3* database = nullptr;
+  REQUIRE(sqlite3_open(file.c_str(), &database) == SQLITE_OK);
+  std::vector<std::vector<std::string>> rows;
+  const int code = sqlite3_exec(
+      database, sql.c_str(),
+      [](void* out, int count, char** columns, char**) {
+        auto& row = static_cast<std::vector<std::vector<std::string>>*>(out)->emplace_back();
+        for (int i = 0; i < count; ++i) row.emplace_back(columns[i] == nullptr ? "" : columns[i]);
+        return 0;
+      },
+      &rows, nullptr);
+  sqlite3_close(database);
+  REQUIRE(code == SQLITE_OK);
+  return rows;
 }
 
 }  // namespace hsmbridge::test

@@ -1,0 +1,46 @@
+#include "store/tree.h"
+
+#include "base/error.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace hsmbridge::store {
+
+audit::Hash read_hash(const Query& row, int column) {
+  const Bytes stored = row.blob(column);
+  audit::Hash hash{};
+  if (stored.size() != hash.size())
+    throw Error{ErrorKind::corrupt, "a stored hash of the audit log is not 32 octets long"};
+  std::copy(stored.begin(), stored.end(), hash.begin());
+  return hash;
+}
+
+audit::TreeHead read_tree(Database& database) {
+  Query row = database.query("SELECT size, subtrees FROM tree_head");
+  if (!row.row()) return {};
+  const Bytes stored = row.blob(1);
+  std::vector<audit::Hash> subtrees(stored.size() / sizeof(audit::Hash));
+  for (std::size_t i = 0; i < subtrees.size(); ++i) {
+    std::copy_n(stored.begin() + static_cast<std::ptrdiff_t>(i * sizeof(audit::Hash)), sizeof(audit::Hash),
+                subtrees[i].begin());
+  }
+  auto head = audit::TreeHead::of(row.count(0), std::move(subtrees));
+  if (!head || stored.size() % sizeof(audit::Hash) != 0) {
+    throw Error{ErrorKind::corrupt, "the head of the audit log cannot be read"}.hint(
+        "`hsmbridge audit verify` says more; keep a copy of the store before you change anything");
+  }
+  return *head;
+}
+
+void write_tree(Database& database, const audit::TreeHead& head) {
+  Bytes subtrees;
+  for (const audit::Hash& hash : head.subtrees()) subtrees.insert(subtrees.end(), hash.begin(), hash.end());
+  database.query("INSERT OR REPLACE INTO tree_head (only, size, subtrees) VALUES (1, ?, ?)")
+      .bind(static_cast<std::int64_t>(head.size()))
+      .bind(ByteView(subtrees))
+      .run();
+}
+
+}  // namespace hsmbridge::store

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "audit/merkle.h"
+#include "store/database.h"
+
+// The head of the audit log's tree as the store keeps it, so that a leaf costs the same however long the log is.
+namespace hsmbridge::store {
+
+// A hash in a column. Throws corrupt.
+audit::Hash read_hash(const Query& row, int column);
+
+// Throws corrupt.
+audit::TreeHead read_tree(Database& database);
+void write_tree(Database& database, const audit::TreeHead& head);
+
+}  // namespace hsmbridge::store

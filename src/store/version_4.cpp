@@ -1,0 +1,119 @@
+#include "audit/merkle.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "store/migrate.h"
+#include "store/rows.h"
+#include "store/tree.h"
+#include "workflow/codec.h"
+
+#include <fmt/core.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace hsmbridge::store {
+namespace {
+
+// Each leaf gets the root of the tree that it ends.
+void add_roots(Database& database) {
+  database.execute(R"sql(
+DROP TRIGGER leaves_never_change; DROP TRIGGER leaves_never_go; DROP TRIGGER leaves_follow;
+ALTER TABLE leaves RENAME TO leaves_3;
+CREATE TABLE leaves (
+  position INTEGER PRIMARY KEY, -- from 0, without a gap
+  hash     BLOB NOT NULL,       -- RFC 6962: SHA-256(0x00 || data)
+  data     BLOB NOT NULL,
+  root     BLOB NOT NULL        -- of the tree that ends with this leaf
+) STRICT;
+CREATE TABLE tree_head (
+  only     INTEGER PRIMARY KEY CHECK (only = 1),
+  size     INTEGER NOT NULL,    -- leaves
+  subtrees BLOB NOT NULL        -- roots of the full subtrees over them, the largest first, 32 octets each
+) STRICT;
+)sql");
+  audit::TreeHead head;
+  {
+    Query old = database.query("SELECT position, hash, data FROM leaves_3 ORDER BY position");
+    while (old.row()) {
+      const audit::Hash hash = read_hash(old, 1);
+      head.append(hash);
+      database.query("INSERT INTO leaves (position, hash, data, root) VALUES (?, ?, ?, ?)")
+          .bind(old.integer(0))
+          .bind(ByteView(hash))
+          .bind(old.blob(2))
+          .bind(ByteView(head.root()))
+          .run();
+    }
+  }
+  write_tree(database, head);
+  database.forget_statements();  // a prepared statement would keep leaves_3 from going
+  database.execute(R"sql(
+DROP TABLE leaves_3;
+CREATE TRIGGER leaves_never_change BEFORE UPDATE ON leaves BEGIN
+  SELECT RAISE(ABORT, 'a leaf is never changed'); END;
+CREATE TRIGGER leaves_never_go BEFORE DELETE ON leaves BEGIN
+  SELECT RAISE(ABORT, 'a leaf is never deleted'); END;
+CREATE TRIGGER leaves_follow BEFORE INSERT ON leaves
+  WHEN NEW.position <> (SELECT COALESCE(MAX(position) + 1, 0) FROM leaves) BEGIN
+  SELECT RAISE(ABORT, 'leaves follow each other'); END;
+)sql");
+}
+
+// The request as its journal leads to it; nothing when today's machine does not take one of the events.
+std::optional<workflow::Decision> replay(Database& database, const std::string& id, const workflow::Order& order) {
+  workflow::Decision decision = workflow::begin(order, {});
+  Query event = database.query("SELECT at, actor, body FROM events WHERE request = ? ORDER BY sequence");
+  event.bind(id);
+  while (event.row()) {
+    const workflow::Event happened{event.instant(0), event.text(1),
+                                   workflow::event_body_from(Json::parse(event.text(2)))};
+    const bool begins = std::holds_alternative<workflow::Created>(happened.body) ||
+                        std::holds_alternative<workflow::KeyPlanned>(happened.body);
+    if (begins) continue;
+    auto next = workflow::decide(order, decision.next, happened, {});
+    if (std::holds_alternative<workflow::Refusal>(next)) return std::nullopt;
+    decision = std::get<workflow::Decision>(std::move(next));
+  }
+  return decision;
+}
+
+// Version 3 ended a request whose certificate was quarantined and kept neither key nor draft in its state. Its journal
+// has them, so it is open again, unless the same work was ordered once more meanwhile.
+void reopen_quarantined(Database& database) {
+  if (workflow::is_final(workflow::StateName::quarantined)) return;
+  std::vector<std::pair<std::string, std::string>> quarantined;
+  {
+    Query row =
+        database.query("SELECT id, order_json FROM requests WHERE state = 'Quarantined' ORDER BY changed_at DESC");
+    while (row.row()) quarantined.emplace_back(row.text(0), row.text(1));
+  }
+  for (const auto& [id, order_json] : quarantined) {
+    std::optional<workflow::Decision> decision;
+    try {
+      decision = replay(database, id, workflow::order_from(Json::parse(order_json)));
+    } catch (const Error& error) {
+      log::warning(fmt::format("request {} stays quarantined: its journal cannot be read: {}", id, error.message()));
+      continue;
+    }
+    if (!decision || name_of(decision->next) != workflow::StateName::quarantined) continue;
+    database
+        .query(
+            "UPDATE requests SET state_json = ?1, final = EXISTS (SELECT 1 FROM requests o WHERE o.final = 0 AND "
+            "o.work = requests.work) WHERE id = ?2")
+        .bind(to_json(decision->next).dump())
+        .bind(id)
+        .run();
+  }
+}
+
+}  // namespace
+
+void to_version_4(Database& database) {
+  add_roots(database);
+  reopen_quarantined(database);
+}
+
+}  // namespace hsmbridge::store

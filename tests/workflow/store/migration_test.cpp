@@ -1,0 +1,290 @@
+// Stores of older versions, brought up to this one.
+#include "audit/merkle.h"
+#include "base/file.h"
+#include "foreign.h"
+#include "store/sqlite_store.h"
+#include "support/fake_clock.h"
+#include "support/requests.h"
+#include "support/temp_folder.h"
+#include "workflow/codec.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <map>
+#include <string>
+#include <vector>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+using namespace hsmbridge::workflow;
+using namespace std::chrono_literals;
+using store::SqliteStore;
+
+namespace {
+
+// A store of version 3 as its own program left it (tests/data/store/README.md).
+struct Version3 {
+  TempFolder folder;
+  FakeClock clock;
+  std::filesystem::path file = folder / "store.db";
+
+  Version3() { make(file); }
+  static void make(const std::filesystem::path& path) {
+    REQUIRE(foreign(path, to_text(read_file(HSMBRIDGE_TEST_DATA "/store/version3.sql"))).empty());
+    REQUIRE(foreign(path, "PRAGMA journal_mode = WAL").empty());
+  }
+  std::unique_ptr<SqliteStore> open() { return SqliteStore::open(file, clock); }
+  std::vector<std::filesystem::path> backups() const {
+    std::vector<std::filesystem::path> found;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+      if (entry.path().extension() == ".backup") found.push_back(entry.path());
+    }
+    return found;
+  }
+  // Runs `work` in a process of its own; the status as waitpid gives it.
+  template <class Work>
+  static int in_child(Work&& work) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      try {
+        work();
+      } catch (const Error& error) {
+        ::_exit(error.kind() == ErrorKind::unavailable ? 3 : 4);
+      } catch (...) {
+        ::_exit(5);
+      }
+      ::_exit(0);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    return status;
+  }
+};
+
+std::string version_of(const std::filesystem::path& file) {
+  return foreign_rows(file, "PRAGMA user_version").at(0).at(0);
+}
+
+// Everything that a schema is, whatever the text that made its tables.
+std::vector<std::vector<std::string>> schema_of(const std::filesystem::path& file) {
+  auto rows = foreign_rows(
+      file,
+      "SELECT m.name, c.name, c.type, c.\"notnull\", COALESCE(c.dflt_value, ''), c.pk FROM sqlite_schema m "
+      "JOIN pragma_table_xinfo(m.name) c WHERE m.type = 'table' ORDER BY 1, 2");
+  for (std::vector<std::string>& row :
+       foreign_rows(file,
+                    "SELECT name, tbl_name, type, sql FROM sqlite_schema WHERE type <> 'table' AND sql IS NOT NULL "
+                    "ORDER BY type, name")) {
+    std::erase_if(row.back(), [](unsigned char c) { return std::isspace(c) != 0; });
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(Version3, "the store of version 3 has a request in every state of that version") {
+  const auto rows = foreign_rows(file, "SELECT DISTINCT state FROM requests");
+  for (std::size_t i = 0; i < kStateCount; ++i) {
+    const std::string name(to_string(static_cast<StateName>(i)));
+    CAPTURE(name);
+    CHECK(std::find(rows.begin(), rows.end(), std::vector<std::string>{name}) != rows.end());
+  }
+}
+
+TEST_CASE_METHOD(Version3, "a migrated store has the tables, indexes and triggers of a new one") {
+  open();
+  const std::filesystem::path fresh = folder / "fresh.db";
+  SqliteStore::open(fresh, clock);
+  CHECK(schema_of(file) == schema_of(fresh));
+  CHECK(foreign_rows(file, "PRAGMA integrity_check") == std::vector<std::vector<std::string>>{{"ok"}});
+  CHECK(foreign_rows(file, "PRAGMA foreign_key_check").empty());
+}
+
+TEST_CASE_METHOD(Version3, "every request of a store of version 3 is there after the migration") {
+  const auto requests = foreign_rows(file, "SELECT id, order_json, state_json, state, sequence FROM requests");
+  const auto effects = foreign_rows(file, "SELECT request, count(*) FROM effects GROUP BY request");
+  auto store = open();
+  REQUIRE(store->list({}).size() == requests.size());
+  for (const auto& row : requests) {
+    CAPTURE(row[0]);
+    const auto record = store->find(RequestId{row[0]});
+    REQUIRE(record);
+    CHECK(record->order == order_from(Json::parse(row[1])));
+    CHECK(to_string(name_of(record->state)) == row[3]);
+    if (row[3] != "Quarantined") CHECK(record->state == state_from(Json::parse(row[2])));
+    CHECK(std::to_string(record->sequence) == row[4]);
+    const auto history = store->history(RequestId{row[0]});
+    REQUIRE(std::to_string(history.size()) == row[4]);
+    CHECK(history.back().after == name_of(record->state));
+  }
+  for (const auto& row : effects) {
+    CAPTURE(row[0]);
+    CHECK(std::to_string(store->effects(RequestId{row[0]}).size()) == row[1]);
+  }
+  CHECK(store->late_answers(RequestId{"CANCELLED"}).size() == 1);
+  CHECK(store->certificates(CertificateQuery{}).size() == 6);
+  CHECK(store->keys(KeyQuery{}).size() == foreign_rows(file, "SELECT 1 FROM keys").size());
+}
+
+TEST_CASE_METHOD(Version3, "requests of a store of version 3 go on after the migration") {
+  auto store = open();
+  clock.advance(24h);
+  const auto go = [&](const char* id, EventBody body) {
+    take(*store, RequestId{id}, std::move(body), clock.now());
+    return name_of(store->find(RequestId{id})->state);
+  };
+  CHECK(go("PREPARING", KeyReady{key_of_test()}) == StateName::preparing);
+  CHECK(go("SUBMITTING", AttemptStarted{1, "worker", clock.now() + 1min}) == StateName::submitting);
+  CHECK(go("AWAITING-COMMAND", Commanded{}) == StateName::submitting);
+  Report ready;
+  ready.standing = Standing::ready;
+  ready.reference = ProviderReference{"found"};
+  ready.provider_status = "ISSUED";
+  CHECK(go("LOOKING-UP", FoundAtProvider{1, ready}) == StateName::retrieving);
+  CHECK(go("AWAITING-APPROVAL", Reported{ready}) == StateName::retrieving);
+  CHECK(go("RENEW", Reported{ready}) == StateName::retrieving);
+  const Handout handout{Handout::Content::certificate, Bytes{1}, Bytes{1}};
+  CHECK(go("AWAITING-APPROVAL", HandedOut{handout, ""}) == StateName::verifying);
+  CHECK(go("UNRESOLVED-HANDOUT", ResolvedAsCertificate{handout}) == StateName::verifying);
+  CHECK(go("INSTALLING", TargetInstalled{"file:/etc/ssl/www.pem"}) == StateName::completed);
+  CHECK(go("REVOKE", CancelAsked{"not needed"}) == StateName::cancelled);
+  create(*store, order_of("NEW", clock.now()));
+  // Claims find the work of the old requests.
+  ClaimQuery query;
+  query.worker = "w";
+  query.lanes["token:web"] = 20;
+  query.lanes["provider:tsb"] = 20;
+  query.lease = 90s;
+  CHECK(store->claim(query, clock.now() + 48h).size() >= 5);
+}
+
+TEST_CASE_METHOD(Version3, "the leaves of a store of version 3 get their roots") {
+  auto store = open();
+  audit::TreeHead head;
+  const auto roots = foreign_rows(file, "SELECT lower(hex(root)) FROM leaves ORDER BY position");
+  const auto leaves = store->leaves(0, 1'000'000);
+  REQUIRE(leaves.size() == roots.size());
+  REQUIRE(leaves.size() > 200);
+  for (const store::Leaf& leaf : leaves) {
+    head.append(leaf.hash);
+    CHECK(roots[leaf.position][0] == hex(head.root()));
+  }
+  CHECK(store->tree_head().root() == head.root());
+  store->append_audit("after", "{}", "uid:ann", clock.now());
+  CHECK(store->tree_head().size() == head.size() + 1);
+}
+
+TEST_CASE_METHOD(Version3, "a copy of the old store is left and is a whole store of version 3") {
+  open();
+  const auto left = backups();
+  REQUIRE(left.size() == 1);
+  CHECK(left[0].filename().string().starts_with("store.db.version-3."));
+  struct stat status {};
+  REQUIRE(::stat(left[0].c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+  CHECK(version_of(left[0]) == "3");
+  CHECK(foreign_rows(left[0], "PRAGMA integrity_check").at(0).at(0) == "ok");
+  const auto requests = foreign_rows(file, "SELECT id FROM requests ORDER BY id");
+  CHECK(foreign_rows(left[0], "SELECT id FROM requests ORDER BY id") == requests);
+  // Put back, it is migrated like any other.
+  const std::filesystem::path restored = folder / "restored.db";
+  std::filesystem::copy_file(left[0], restored);
+  CHECK(SqliteStore::open(restored, clock)->list({}).size() == requests.size());
+  open();
+  CHECK(version_of(file) == std::to_string(store::kSchemaVersion));
+  CHECK(foreign_rows(file, "PRAGMA journal_mode").at(0).at(0) == "wal");
+  CHECK(foreign_rows(restored, "PRAGMA journal_mode").at(0).at(0) == "wal");
+}
+
+TEST_CASE_METHOD(Version3, "several processes may open a store of version 3 at once and one migrates it") {
+  std::vector<pid_t> children;
+  for (int i = 0; i < 5; ++i) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      try {
+        create(*open(), order_of("P" + std::to_string(i), clock.now()));
+      } catch (...) {
+        ::_exit(1);
+      }
+      ::_exit(0);
+    }
+    children.push_back(child);
+  }
+  for (const pid_t child : children) {
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+  }
+  CHECK(backups().size() == 1);
+  CHECK(foreign_rows(file, "SELECT id FROM requests WHERE id LIKE 'P_'").size() == 5);
+}
+
+TEST_CASE_METHOD(Version3, "a process killed within the migration leaves version 3, and the next one migrates") {
+  const int status = in_child([&] {
+    ::setenv("HSMBRIDGE_FAILPOINT", "store.before-commit", 1);
+    open();
+  });
+  REQUIRE(WIFSIGNALED(status));
+  CHECK(version_of(file) == "3");
+  CHECK(foreign_rows(file, "SELECT name FROM sqlite_schema WHERE name = 'tree_head'").empty());
+  const std::size_t requests = foreign_rows(file, "SELECT 1 FROM requests").size();
+  CHECK(open()->list({}).size() == requests);
+}
+
+TEST_CASE_METHOD(Version3, "a disk that is full at any moment of the migration leaves version 3 or a whole store") {
+  // RLIMIT_FSIZE plays the full disk, as in file_test.cpp.
+  unsigned failed = 0;
+  unsigned done = 0;
+  for (rlim_t most = 20'000; most < 600'000; most += 30'000) {
+    const std::filesystem::path own = folder / std::to_string(most);
+    make(own);
+    const int status = in_child([&] {
+      ::signal(SIGXFSZ, SIG_IGN);
+      const struct rlimit limit { most, most };
+      ::setrlimit(RLIMIT_FSIZE, &limit);
+      SqliteStore::open(own, clock);
+    });
+    REQUIRE(WIFEXITED(status));
+    CAPTURE(most, WEXITSTATUS(status));
+    CHECK((WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 3));
+    WEXITSTATUS(status) == 0 ? ++done : ++failed;
+    CHECK(version_of(own) == (WEXITSTATUS(status) == 0 ? std::to_string(store::kSchemaVersion) : "3"));
+    CHECK(foreign_rows(own, "PRAGMA integrity_check").at(0).at(0) == "ok");
+    if (WEXITSTATUS(status) == 0) continue;
+    // A copy that nobody needs would fill the disk further at every try.
+    CHECK(backups().size() == done);
+    CHECK(SqliteStore::open(own, clock)->list({}).size() > 20);
+    ++done;
+  }
+  CHECK(failed >= 3);
+  CHECK(done > failed);
+}
+
+TEST_CASE_METHOD(Version3, "a store of version 3 that is opened for reading only is a conflict") {
+  store::OpenOptions options;
+  options.access = store::Access::read_only;
+  try {
+    SqliteStore::open(file, clock, options);
+    FAIL("it was opened");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::conflict);
+  }
+  CHECK(version_of(file) == "3");
+  open();
+  auto reader = SqliteStore::open(file, clock, options);
+  CHECK(reader->list({}).size() > 20);
+  try {
+    create(*reader, order_of("NEW", clock.now()));
+    FAIL("it was written");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::denied);
+  }
+}
