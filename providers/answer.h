@@ -2,7 +2,6 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "providers/transport.h"
 #include "x509/name.h"
 
 #include <fmt/format.h>
@@ -34,9 +33,5 @@ auto read_answer(std::string_view whose, std::string_view what, std::string_view
     throw Error(ErrorKind::corrupt, fmt::format("{}'s answer ({}) cannot be read: {}", whose, what, error.message()));
   }
 }
-
-// A refusal may repeat the credential that it refuses. Takes `secret` out of the body of an answer that is no success,
-// before anybody reads it.
-void leave_out(Exchange& exchange, std::string_view secret);
 
 }  // namespace hsmbridge::providers

@@ -15,7 +15,8 @@ class NetTransport final : public Transport {
   NetTransport(net::Url url, net::ClientOptions options, const Clock& clock)
       : url_(std::move(url)), http_(std::move(options)), clock_(clock) {}
 
-  Exchange send(const HttpRequest& request) override {
+ private:
+  Exchange carry(const HttpRequest& request) override {
     const net::Request out{request.method, url_.at(request.path), request.headers,
                            request.body,   request.time_limit,    request.call_until};
     net::Exchange exchange =
@@ -30,7 +31,6 @@ class NetTransport final : public Transport {
                       std::move(response.body), response.retry_after(now), response.date(now)};
   }
 
- private:
   const net::Url url_;
   net::HttpClient http_;
   const Clock& clock_;

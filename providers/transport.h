@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/secret.h"
 
 #include <optional>
 #include <string>
@@ -8,13 +9,15 @@
 #include <variant>
 #include <vector>
 
-// What a provider needs of HTTP, so that tests can answer in place of a server.
+// What a provider needs of HTTP, so that tests can answer in place of a server. Every text of an exchange leaves here
+// without the secrets of its call, whatever its status: nobody behind this interface removes secrets, and nobody need.
 namespace hsmbridge::providers {
 
 struct HttpRequest {
   std::string method;  // "GET", "POST", "PATCH", "DELETE"
   std::string path;    // from the origin: "/v1/sign", every segment percent-encoded
-  std::vector<std::pair<std::string, std::string>> headers;  // credentials are here: never logged
+  // The value of every header but Accept, Content-Type and User-Agent is taken for a secret.
+  std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   // May the same bytes go out a second time when a reused connection dies? Never for a call that creates something.
   enum class Repeat { never, allowed };
@@ -22,6 +25,11 @@ struct HttpRequest {
   Duration time_limit{};
   // Of a call that is made once (ProviderCall::call_until): past it, on CLOCK_BOOTTIME, no byte is sent.
   std::optional<Duration> call_until = std::nullopt;
+  // What is secret of the body, and what else the server may know and repeat (the credentials of other calls).
+  std::vector<Secret> secrets = {};
+
+  // Body and headers are overwritten.
+  ~HttpRequest();
 };
 
 // Nothing left this machine: DNS, connect, TLS handshake.
@@ -37,7 +45,7 @@ struct AnswerLost {
 struct HttpAnswer {
   long status = 0;
   std::string content_type;
-  std::string body;
+  std::string body;  // as it came, but for secrets
   std::optional<Duration> retry_after;
   std::optional<Instant> date;  // the Date header: the server's clock, to the second
 };
@@ -48,9 +56,12 @@ class Transport {
  public:
   virtual ~Transport() = default;
   // One exchange within request.time_limit, begun before request.call_until or not at all (NotSent); nothing is
-  // followed or repeated beyond `repeat`. Throws nothing but
-  // internal and what a client-key hook throws. Thread rule: called from several threads at once.
-  virtual Exchange send(const HttpRequest& request) = 0;
+  // followed or repeated beyond `repeat`. The secrets of the request are taken out of what is returned. Throws nothing
+  // but internal and what a client-key hook throws. Thread rule: called from several threads at once.
+  Exchange send(const HttpRequest& request);
+
+ private:
+  virtual Exchange carry(const HttpRequest& request) = 0;
 };
 
 }  // namespace hsmbridge::providers

@@ -2,7 +2,6 @@
 
 #include "base/error.h"
 #include "net/url.h"
-#include "providers/answer.h"
 
 #include <fmt/format.h>
 
@@ -64,7 +63,6 @@ Exchange Client::exchange(const Call& call, Duration limit) {
   if (value) request.headers.emplace_back("x-api-key", std::string(value->reveal()));
   Exchange result = transport_->send(request);
   if (!value) return result;
-  providers::leave_out(result, value->reveal());
   const auto* answer = std::get_if<HttpAnswer>(&result);
   if (answer != nullptr && answer->status == 401 && options_.reread) {
     // A refused key is read anew next time: somebody may have renewed it. Unless that has happened meanwhile.

@@ -28,6 +28,7 @@ constexpr auto kEndpoints = std::to_array<EndpointRow>({
     {Endpoint::task_reject, "task_reject", Role::approver},
 });
 
+constexpr int kWrongToken = 617;
 constexpr int kWrongApiKey = 631;
 constexpr int kTimestampOff = 404;
 constexpr int kUnknownRequest = 651;
@@ -109,16 +110,31 @@ std::optional<Secret> Client::key(Role role, std::size_t index) {
   return read;
 }
 
-void Client::note_refused(Role role, std::size_t index) {
+bool Client::note_refused(Role role, std::size_t index) {
   const std::lock_guard lock(mutex_);
-  KeyRing& ring = rings_[role];
+  const auto found = rings_.find(role);
+  if (found == rings_.end() || found->second.sources.empty()) return false;
+  KeyRing& ring = found->second;
   // Several threads may meet the same refused key: only the first moves on.
-  if (ring.current == index) ring.current = (index + 1) % ring.sources.size();
+  if (ring.current != index) return true;
+  ring.current = (index + 1) % ring.sources.size();
+  if (++ring.refused < ring.sources.size()) return true;
+  // The next call reads them again: somebody may have renewed them.
+  for (std::optional<Secret>& read : ring.read) read.reset();
+  ring.refused = 0;
+  return false;
 }
 
-void Client::forget_keys(Role role) {
+bool Client::another_key(Role role) {
   const std::lock_guard lock(mutex_);
-  for (std::optional<Secret>& read : rings_[role].read) read.reset();
+  const auto ring = rings_.find(role);
+  return ring != rings_.end() && ring->second.refused > 0;
+}
+
+void Client::note_taken(Role role, std::size_t index) {
+  const std::lock_guard lock(mutex_);
+  const auto ring = rings_.find(role);
+  if (ring != rings_.end() && ring->second.current == index) ring->second.refused = 0;
 }
 
 std::optional<Secret> Client::bearer() {
@@ -128,15 +144,34 @@ std::optional<Secret> Client::bearer() {
   return bearer_;
 }
 
+void Client::leave_out(const Secret& secret) {
+  constexpr std::size_t kMost = 8;  // passwords that were changed meanwhile
+  const std::lock_guard lock(mutex_);
+  const auto known = std::find_if(left_out_.begin(), left_out_.end(),
+                                  [&](const Secret& one) { return one.reveal() == secret.reveal(); });
+  if (secret.empty() || known != left_out_.end()) return;
+  if (left_out_.size() == kMost) left_out_.erase(left_out_.begin());
+  left_out_.push_back(secret);
+}
+
+// What this server was told in whatever call: it may repeat any of it in any other.
+std::vector<Secret> Client::secrets_at_hand() {
+  const std::lock_guard lock(mutex_);
+  std::vector<Secret> secrets = left_out_;
+  for (const auto& [role, ring] : rings_)
+    for (const std::optional<Secret>& read : ring.read)
+      if (read) secrets.push_back(*read);
+  if (bearer_) secrets.push_back(*bearer_);
+  return secrets;
+}
+
 Exchange Client::exchange(const Call& call, Duration limit) {
   const Role role = role_of(call.endpoint);
   const Duration end = clock_.since_boot() + limit;
-  const auto ring = options_.api_keys.find(role);
-  const std::size_t keys = ring == options_.api_keys.end() ? 0 : ring->second.size();
-
-  std::size_t index = current_key(role);
-  for (std::size_t tried = 1;; ++tried) {
-    HttpRequest request{call.method, call.path, {}, call.body, call.repeat, end - clock_.since_boot(), call.call_until};
+  for (;;) {
+    const std::size_t index = current_key(role);
+    HttpRequest request{call.method,    call.path, {}, std::string(call.body), call.repeat, end - clock_.since_boot(),
+                        call.call_until};
     if (request.time_limit <= Duration::zero()) return NotSent{"the time limit was over before it was sent"};
     // The vendor's own clients send it even with GET.
     request.headers.emplace_back("Content-Type", "application/json");
@@ -144,27 +179,29 @@ Exchange Client::exchange(const Call& call, Duration limit) {
       request.headers.emplace_back("X-API-KEY", std::string(value->reveal()));
     if (const std::optional<Secret> value = bearer())
       request.headers.emplace_back("Authorization", "Bearer " + std::string(value->reveal()));
+    request.secrets = secrets_at_hand();
 
     Exchange result = transport_->send(request);
-    if (!is_refused_key(result) || keys == 0) {
-      const auto* answer = std::get_if<HttpAnswer>(&result);
-      if (answer != nullptr && (answer->status == 401 || answer->status == 400) && options_.bearer_token) {
-        // A refused token is read anew next time: somebody may have renewed it.
-        const std::optional<Refusal> refusal = refusal_from(answer->body);
-        if (!refusal || refusal->code == 617) {
-          const std::lock_guard lock(mutex_);
-          bearer_.reset();
-        }
+    if (!is_refused_key(result)) {
+      if (const auto* answer = std::get_if<HttpAnswer>(&result)) {
+        note_taken(role, index);
+        forget_refused_bearer(*answer);
       }
       return result;
     }
-    note_refused(role, index);
-    if (tried == keys) {
-      forget_keys(role);  // the next call reads them anew: somebody may have renewed them
-      return result;
-    }
-    index = (index + 1) % keys;
+    const bool another = note_refused(role, index);
+    // What creates something is one request in one attempt, whoever says that the first was refused at the gate.
+    if (!another || call.repeat == HttpRequest::Repeat::never) return result;
   }
+}
+
+// A refused token is read again next time: somebody may have renewed it.
+void Client::forget_refused_bearer(const HttpAnswer& answer) {
+  if ((answer.status != 401 && answer.status != 400) || !options_.bearer_token) return;
+  const std::optional<Refusal> refusal = refusal_from(answer.body);
+  if (refusal && refusal->code != kWrongToken) return;
+  const std::lock_guard lock(mutex_);
+  bearer_.reset();
 }
 
 VersionInfo Client::version_info(Duration limit) {
@@ -178,8 +215,9 @@ std::vector<std::string> Client::license_flags(Duration limit) {
 }
 
 KeyAttributes Client::key_attributes(const std::string& label, const Secret& password, Duration limit) {
-  const Exchange result =
-      exchange({Endpoint::key_attributes, "POST", "/v1/key/attributes", key_attributes_text(label, password)}, limit);
+  leave_out(password);
+  const Secret body = key_attributes_text(label, password);
+  const Exchange result = exchange({Endpoint::key_attributes, "POST", "/v1/key/attributes", body.reveal()}, limit);
   return key_attributes_from(success_of("POST /v1/key/attributes", result).body);
 }
 
@@ -196,17 +234,22 @@ Bytes Client::certificate(const std::string& label, Duration limit) {
   }
 }
 
-Verdict Client::sign(const std::string& body, Duration limit, std::optional<Duration> call_until) {
-  return classify_submission(
-      "POST /v1/sign",
-      exchange({Endpoint::sign, "POST", "/v1/sign", body, HttpRequest::Repeat::never, call_until}, limit));
+Verdict Client::submit(Endpoint endpoint, const std::string& path, std::string_view body, Duration limit,
+                       std::optional<Duration> call_until) {
+  const Exchange result = exchange({endpoint, "POST", path, body, HttpRequest::Repeat::never, call_until}, limit);
+  Verdict verdict = classify_submission("POST " + path, result);
+  auto* again = std::get_if<workflow::NotAccepted>(&verdict);
+  if (again != nullptr && is_refused_key(result) && another_key(role_of(endpoint)))
+    again->error.hint("the next attempt uses the next configured API key of this role");
+  return verdict;
 }
 
-Verdict Client::certificate_sign(const std::string& body, Duration limit, std::optional<Duration> call_until) {
-  return classify_submission("POST /v1/certificate/sign",
-                             exchange({Endpoint::certificate_sign, "POST", "/v1/certificate/sign", body,
-                                       HttpRequest::Repeat::never, call_until},
-                                      limit));
+Verdict Client::sign(std::string_view body, Duration limit, std::optional<Duration> call_until) {
+  return submit(Endpoint::sign, "/v1/sign", body, limit, call_until);
+}
+
+Verdict Client::certificate_sign(std::string_view body, Duration limit, std::optional<Duration> call_until) {
+  return submit(Endpoint::certificate_sign, "/v1/certificate/sign", body, limit, call_until);
 }
 
 RequestAnswer Client::request(const std::string& id, Duration limit) {

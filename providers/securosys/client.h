@@ -48,10 +48,11 @@ std::span<const EndpointRow> endpoints();
 using SecretGetter = std::function<Secret()>;
 
 struct ClientOptions {
-  std::map<Role, std::vector<SecretGetter>> api_keys;  // tried in order when one is refused (HTTP 401, errorCode 631)
-  SecretGetter bearer_token;                           // may be empty
-  std::map<Endpoint, Role> roles;                      // where it differs from the table
-  enum class RejectVerb { delete_task, patch_task };   // release notes 1.14.2 say PATCH, older texts DELETE
+  // When one is refused (HTTP 401, errorCode 631) the next takes its place, after the last the first again.
+  std::map<Role, std::vector<SecretGetter>> api_keys;
+  SecretGetter bearer_token;                          // may be empty
+  std::map<Endpoint, Role> roles;                     // where it differs from the table
+  enum class RejectVerb { delete_task, patch_task };  // release notes 1.14.2 say PATCH, older texts DELETE
   RejectVerb reject_verb = RejectVerb::delete_task;
 };
 
@@ -63,9 +64,10 @@ struct RequestAnswer {
   std::optional<Duration> retry_after;
 };
 
-// The TSB's REST interface, one function an endpoint. `limit` bounds a whole call, key rollover included. Functions
-// that are not submissions throw what success_of throws, and corrupt for a success of another shape. Thread rule: may
-// be called from several threads at once.
+// The TSB's REST interface, one function an endpoint. `limit` bounds a whole call. One that may be repeated is sent
+// again with the next API key when the first is refused; every other one is one request, and the next call uses the
+// next key. Functions that are not submissions throw what success_of throws, and corrupt for a success of another
+// shape. Thread rule: may be called from several threads at once.
 class Client {
  public:
   // The clock must outlive the client.
@@ -76,11 +78,10 @@ class Client {
   KeyAttributes key_attributes(const std::string& label, const Secret& password, Duration limit);
   Bytes certificate(const std::string& label, Duration limit);
 
-  // `body` as outer_text made it. Sent once: a second sending happens only with another API key after the server
-  // refused the first (401/631), which its gate does before it looks at the body.
+  // `body` as outer_text made it. Sent once, whatever comes back.
   // `call_until`: on CLOCK_BOOTTIME; past it nothing is sent.
-  Verdict sign(const std::string& body, Duration limit, std::optional<Duration> call_until = std::nullopt);
-  Verdict certificate_sign(const std::string& body, Duration limit, std::optional<Duration> call_until = std::nullopt);
+  Verdict sign(std::string_view body, Duration limit, std::optional<Duration> call_until = std::nullopt);
+  Verdict certificate_sign(std::string_view body, Duration limit, std::optional<Duration> call_until = std::nullopt);
 
   // Only with an id that is ours: a GET may execute a request and consume its result.
   RequestAnswer request(const std::string& id, Duration limit);
@@ -100,6 +101,10 @@ class Client {
   // Whether calling it makes sense: not where API keys are configured, but none of its role. A server that wants none
   // (a bearer token or a client certificate opens it) may be asked everything.
   bool may_call(Endpoint endpoint) const;
+  // What the server knows of us besides the credentials (a key's password): taken out of every later answer too, as a
+  // server may repeat it when it carries a request out.
+  void leave_out(const Secret& secret);
+
   const Clock& clock() const { return clock_; }
 
  private:
@@ -107,30 +112,39 @@ class Client {
     std::vector<SecretGetter> sources;
     std::vector<std::optional<Secret>> read;
     std::size_t current = 0;
+    std::size_t refused = 0;  // one after the other, since one was taken
   };
   struct Call {
     Endpoint endpoint;
     std::string method;
     std::string path;
-    std::string body = {};
+    std::string_view body = {};  // may hold a password: the one copy is the request's, which is overwritten
     HttpRequest::Repeat repeat = HttpRequest::Repeat::allowed;
     std::optional<Duration> call_until = std::nullopt;
   };
   Role role_of(Endpoint endpoint) const;
   Exchange exchange(const Call& call, Duration limit);
+  Verdict submit(Endpoint endpoint, const std::string& path, std::string_view body, Duration limit,
+                 std::optional<Duration> call_until);
   std::vector<Task> filtered(const std::string& path, const std::string& body, Duration limit);
   std::optional<Secret> key(Role role, std::size_t index);
   std::size_t current_key(Role role);
-  void note_refused(Role role, std::size_t index);
-  void forget_keys(Role role);
+  // Whether there is a key that was not refused.
+  bool note_refused(Role role, std::size_t index);
+  void note_taken(Role role, std::size_t index);
+  // Whether the last was refused and another one takes its place.
+  bool another_key(Role role);
   std::optional<Secret> bearer();
+  void forget_refused_bearer(const HttpAnswer& answer);
+  std::vector<Secret> secrets_at_hand();
 
   const std::shared_ptr<Transport> transport_;
   const ClientOptions options_;
   const Clock& clock_;
-  std::mutex mutex_;  // guards the two below
+  std::mutex mutex_;  // guards the three below
   std::map<Role, KeyRing> rings_;
   std::optional<Secret> bearer_;
+  std::vector<Secret> left_out_;  // the latest last
   std::atomic<bool> old_filters_{false};
 };
 

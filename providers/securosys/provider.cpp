@@ -224,7 +224,9 @@ std::optional<approval::Policy> SecurosysProvider::policy(Duration limit) {
 
 Secret SecurosysProvider::key_password() const {
   if (!settings_.key_password) return {};
-  return settings_.key_password->fetch(prompter_, "the password of key " + settings_.sign_key);
+  Secret password = settings_.key_password->fetch(prompter_, "the password of key " + settings_.sign_key);
+  client_->leave_out(password);
+  return password;
 }
 
 // ---- draft and check ------------------------------------------------------------------------------------------------
@@ -318,9 +320,9 @@ SignedMetaData SecurosysProvider::meta_data(const ProviderCall& call) {
   return result;
 }
 
-std::string SecurosysProvider::body(const ProviderCall& call) {
+Secret SecurosysProvider::body(const ProviderCall& call) {
   std::string name;
-  std::string inner;
+  Secret inner;
   if (settings_.mode == Mode::raw_signature) {
     const std::string_view algorithm = x509::signature_algorithm(call.draft.algorithm).tsb_name;
     name = "signRequest";
@@ -342,16 +344,16 @@ std::string SecurosysProvider::body(const ProviderCall& call) {
   std::optional<RequestSignature> signature;
   if (settings_.request_signature && keys_.application) {
     const std::lock_guard lock(application_mutex_);
-    signature =
-        RequestSignature{keys_.application->sign(as_bytes(inner), *approver_algorithm(*keys_.application).algorithm),
-                         keys_.application->subject_public_key_info()};
+    signature = RequestSignature{
+        keys_.application->sign(as_bytes(inner.reveal()), *approver_algorithm(*keys_.application).algorithm),
+        keys_.application->subject_public_key_info()};
   }
   return outer_text(name, inner, signature);
 }
 
 SubmitAnswer SecurosysProvider::submit(const ProviderCall& call) {
   // Everything before the one POST: whatever fails here, nothing was sent.
-  std::string text;
+  Secret text;
   std::string state;
   std::optional<approval::Policy> pinned;
   const Duration begin = clock_.since_boot();
@@ -367,8 +369,8 @@ SubmitAnswer SecurosysProvider::submit(const ProviderCall& call) {
 
   Verdict verdict = [&]() -> Verdict {
     try {
-      return settings_.mode == Mode::raw_signature ? client_->sign(text, left, call.call_until)
-                                                   : client_->certificate_sign(text, left, call.call_until);
+      return settings_.mode == Mode::raw_signature ? client_->sign(text.reveal(), left, call.call_until)
+                                                   : client_->certificate_sign(text.reveal(), left, call.call_until);
     } catch (const Error& error) {
       // Secrets are fetched before a byte leaves; a transport reports its own trouble without throwing.
       if (error.kind() == ErrorKind::internal) return OutcomeUnknown{error.message()};

@@ -77,7 +77,7 @@ class SecurosysProvider final : public workflow::Provider {
   std::optional<Bytes> public_key_at(const std::string& label, Duration limit);
   Secret key_password() const;
   SignedMetaData meta_data(const workflow::ProviderCall& call);
-  std::string body(const workflow::ProviderCall& call);
+  Secret body(const workflow::ProviderCall& call);
   workflow::Report status(const workflow::ProviderCall& call);
   workflow::Progress progress_without_asking(const RequestStatus& now, const workflow::Submission& submission) const;
   workflow::Handout handout(const std::string& result, std::string body) const;

@@ -124,8 +124,9 @@ struct SignRequest {
   std::string algorithm;  // SHA256_WITH_ECDSA
   SignedMetaData meta_data;
 };
-// The compact text of the inner object: what a requestSignature covers and what is then sent.
-std::string inner_text(const SignRequest& request);
+// The compact text of the inner object: what a requestSignature covers and what is then sent. Secret, since it holds
+// the key's password.
+Secret inner_text(const SignRequest& request);
 
 struct CertificateSignRequest {
   std::string key;
@@ -146,15 +147,14 @@ struct CertificateSignRequest {
   };
   std::optional<Modern> modern;
 };
-std::string inner_text(const CertificateSignRequest& request);
+Secret inner_text(const CertificateSignRequest& request);
 
 struct RequestSignature {
   Bytes signature;
   Bytes public_key;  // SPKI
 };
 // {"<name>":<inner>,"requestSignature":null or {…}}
-std::string outer_text(std::string_view name, const std::string& inner,
-                       const std::optional<RequestSignature>& signature);
+Secret outer_text(std::string_view name, const Secret& inner, const std::optional<RequestSignature>& signature);
 
 // Proof that a listing or a rejection comes from the holder of a key.
 struct TimestampProof {
@@ -186,6 +186,6 @@ struct Approval {
 std::string approval_text(const Approval& approval);
 
 std::string import_text(const std::string& label, ByteView certificate);
-std::string key_attributes_text(const std::string& label, const Secret& password);
+Secret key_attributes_text(const std::string& label, const Secret& password);
 
 }  // namespace hsmbridge::securosys

@@ -76,7 +76,7 @@ std::optional<MetaData> meta_data_from(ByteView octets) {
   }
 }
 
-std::string inner_text(const SignRequest& request) {
+Secret inner_text(const SignRequest& request) {
   Json json = Json::object({{"payload", base64(request.payload)},
                             {"payloadType", "UNSPECIFIED"},
                             {"signKeyName", request.key},
@@ -84,10 +84,10 @@ std::string inner_text(const SignRequest& request) {
   set_meta_data(json, request.meta_data);
   json.set("signatureAlgorithm", request.algorithm);
   json.set("signatureType", "DER");
-  return json.dump();
+  return Secret(json.dump());
 }
 
-std::string inner_text(const CertificateSignRequest& request) {
+Secret inner_text(const CertificateSignRequest& request) {
   Json json = Json::object({{"signKeyName", request.key},
                             {"keyPassword", key_password(request.key_password)},
                             {"signatureAlgorithm", request.algorithm},
@@ -110,18 +110,17 @@ std::string inner_text(const CertificateSignRequest& request) {
       json.set("subjectAlternativeNames", names);
     }
   }
-  return json.dump();
+  return Secret(json.dump());
 }
 
-std::string outer_text(std::string_view name, const std::string& inner,
-                       const std::optional<RequestSignature>& signature) {
+Secret outer_text(std::string_view name, const Secret& inner, const std::optional<RequestSignature>& signature) {
   Json proof;
   if (signature)
     proof = Json::object({{"signature", base64(signature->signature)},
                           {"digestAlgorithm", "SHA-256"},
                           {"publicKey", base64(signature->public_key)}});
   // Put together as text: the server verifies the signature over the inner object's very characters.
-  return fmt::format(R"({{"{}":{},"requestSignature":{}}})", name, inner, proof.dump());
+  return Secret(fmt::format(R"({{"{}":{},"requestSignature":{}}})", name, inner.reveal(), proof.dump()));
 }
 
 std::string tasks_text(const TimestampProof& proof, const TaskFilter& filter) {
@@ -154,8 +153,8 @@ std::string import_text(const std::string& label, ByteView certificate) {
   return Json::object({{"label", label}, {"certificate", base64(certificate)}}).dump();
 }
 
-std::string key_attributes_text(const std::string& label, const Secret& password) {
-  return Json::object({{"label", label}, {"password", key_password(password)}}).dump();
+Secret key_attributes_text(const std::string& label, const Secret& password) {
+  return Secret(Json::object({{"label", label}, {"password", key_password(password)}}).dump());
 }
 
 }  // namespace hsmbridge::securosys

@@ -2,7 +2,6 @@
 
 #include "base/error.h"
 #include "net/url.h"
-#include "providers/answer.h"
 #include "providers/venafi/error_code.h"
 
 #include <fmt/format.h>
@@ -55,7 +54,6 @@ Exchange Client::exchange(const Call& call, Duration limit) {
     else
       request.headers.emplace_back("Authorization", "Bearer " + std::string(secret.reveal()));
     Exchange result = transport_->send(request);
-    providers::leave_out(result, secret.reveal());
     if (again || !is_refused_credential(result) || !credentials_->replace(secret)) return result;
     // What creates something is not sent twice in one attempt, whoever said that the first was refused.
     if (call.repeat == HttpRequest::Repeat::never) return result;

@@ -3,7 +3,6 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "providers/answer.h"
 #include "providers/venafi/jwt.h"
 #include "providers/venafi/submission.h"
 #include "providers/venafi/wire.h"
@@ -100,8 +99,8 @@ class TokenCredentials final : public Credentials {
       throw Error(ErrorKind::unavailable, what + ": the time limit was over before it was sent");
     // Its life began at the endpoint, at the earliest when it was asked for.
     const Duration asked = clock_.since_boot();
-    Exchange exchange = transport_->send(request);
-    providers::leave_out(exchange, std::string_view(request.body).substr(request.body.rfind('=') + 1));
+    request.secrets.emplace_back(request.body.substr(request.body.rfind('=') + 1));
+    const Exchange exchange = transport_->send(request);
     Token token;
     try {
       token = token_from(token_success_of(what, exchange).body);

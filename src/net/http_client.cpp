@@ -3,14 +3,17 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/wipe.h"
 #include "net/url.h"
 
 #include <curl/curl.h>
 #include <fmt/core.h>
+#include <openssl/crypto.h>
 #include <openssl/ssl.h>
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <exception>
 #include <mutex>
 
@@ -24,8 +27,12 @@ struct HandleDeleter {
 };
 using Handle = std::unique_ptr<CURL, HandleDeleter>;
 
+// The headers hold credentials: libcurl's copy of them is overwritten too.
 struct ListDeleter {
-  void operator()(curl_slist* list) const { ::curl_slist_free_all(list); }
+  void operator()(curl_slist* list) const {
+    for (curl_slist* one = list; one != nullptr; one = one->next) ::OPENSSL_cleanse(one->data, std::strlen(one->data));
+    ::curl_slist_free_all(list);
+  }
 };
 using List = std::unique_ptr<curl_slist, ListDeleter>;
 
@@ -203,7 +210,9 @@ List header_list(const Headers& headers) {
       throw Error{ErrorKind::invalid_input, "a header name holds a character that HTTP does not allow"};
     if (!clean) throw Error{ErrorKind::invalid_input, fmt::format("the value of header {} holds a line break", name)};
     typed = typed || ::curl_strequal(name.c_str(), "Content-Type") != 0;
-    append(value.empty() ? name + ";" : name + ": " + value);  // libcurl's form of an empty header
+    std::string line = value.empty() ? name + ";" : name + ": " + value;  // libcurl's form of an empty header
+    append(line);
+    wipe(line);
   }
   if (!typed) append("Content-Type:");  // else libcurl calls every body a form
   append("Expect:");                    // no 100-continue: it would be a second way to be half sent
@@ -432,6 +441,11 @@ class HttpClient::Impl {
   std::mutex mutex_;
   std::vector<Handle> idle_;
 };
+
+Request::~Request() {
+  wipe(body);
+  for (auto& [name, value] : headers) wipe(value);
+}
 
 HttpClient::HttpClient(ClientOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
 

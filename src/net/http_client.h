@@ -32,6 +32,9 @@ struct Request {
   // On CLOCK_BOOTTIME, which counts through suspend: asked just before the first octet, and past it nothing is sent. A
   // time limit alone begins anew wherever a thread was stuck before it got here.
   std::optional<Duration> call_until = std::nullopt;
+
+  // Body and headers are overwritten.
+  ~Request();
 };
 
 // Nothing of the request left this machine: DNS, connect, TLS handshake, a certificate that is not trusted, or ours

@@ -16,14 +16,6 @@ class FakeTransport final : public providers::Transport {
  public:
   using Answer = std::function<providers::Exchange(const providers::HttpRequest&)>;
 
-  providers::Exchange send(const providers::HttpRequest& request) override {
-    sent.push_back(request);
-    if (answers.empty()) throw Error(ErrorKind::internal, "unexpected " + request.method + " " + request.path);
-    Answer answer = std::move(answers.front());
-    answers.pop_front();
-    return answer(request);
-  }
-
   // The next answer.
   FakeTransport& then(providers::Exchange exchange) {
     answers.push_back([exchange = std::move(exchange)](const providers::HttpRequest&) { return exchange; });
@@ -47,6 +39,15 @@ class FakeTransport final : public providers::Transport {
 
   std::deque<Answer> answers;
   std::vector<providers::HttpRequest> sent;
+
+ private:
+  providers::Exchange carry(const providers::HttpRequest& request) override {
+    sent.push_back(request);
+    if (answers.empty()) throw Error(ErrorKind::internal, "unexpected " + request.method + " " + request.path);
+    Answer answer = std::move(answers.front());
+    answers.pop_front();
+    return answer(request);
+  }
 };
 
 }  // namespace hsmbridge::test

@@ -96,14 +96,84 @@ TEST_CASE("a refused API key is followed by the next one and the next call start
   rig.key(Role::key_operation, "old");
   rig.key(Role::key_operation, "new");
   rig.transport->then(tsb_refusal(401, 631))
-      .then(201, R"({"signRequestId":"a"})")
+      .then(200, R"({"id":"a","status":"PENDING"})")
       .then(200, R"({"id":"a","status":"PENDING"})");
-  CHECK(std::holds_alternative<Taken>(rig.client().sign("{}", 1s)));
+  rig.client().request("a", 1s);
   rig.client().request("a", 1s);
   REQUIRE(rig.transport->sent.size() == 3);
   CHECK(rig.key_of(0) == "old");
   CHECK(rig.key_of(1) == "new");
   CHECK(rig.key_of(2) == "new");
+}
+
+TEST_CASE("what creates something is one request, and the next one uses the next API key") {
+  Rig rig;
+  rig.key(Role::key_operation, "old");
+  rig.key(Role::key_operation, "new");
+  rig.transport->then(tsb_refusal(401, 631))
+      .then(201, R"({"signRequestId":"a"})")
+      .then(201, R"({"signRequestId":"b"})");
+  const Verdict first = rig.client().sign("{}", 1s);
+  REQUIRE(rig.transport->sent.size() == 1);
+  const Error& error = std::get<workflow::NotAccepted>(first).error;
+  CHECK(error.detail("errorCode") == "631");
+  CHECK(error.hint() == "the next attempt uses the next configured API key of this role");
+  CHECK(std::holds_alternative<Taken>(rig.client().sign("{}", 1s)));
+  CHECK(std::holds_alternative<Taken>(rig.client().certificate_sign("{}", 1s)));
+  REQUIRE(rig.transport->sent.size() == 3);
+  CHECK(rig.key_of(0) == "old");
+  CHECK(rig.key_of(1) == "new");
+  CHECK(rig.key_of(2) == "new");
+}
+
+TEST_CASE("an API key is read again when each one was refused since one was taken") {
+  Rig rig;
+  int reads = 0;
+  for (const std::string name : {"a", "b"})
+    rig.options.api_keys[Role::key_operation].push_back([&reads, name] {
+      ++reads;
+      return Secret(name);
+    });
+  const auto sign = [&](const Exchange& answer) {
+    rig.transport->then(answer);
+    return rig.client().sign("{}", 1s);
+  };
+  const HttpAnswer taken{201, "application/json", R"({"signRequestId":"a"})", {}, {}};
+  sign(tsb_refusal(401, 631));
+  sign(taken);
+  sign(tsb_refusal(401, 631));
+  sign(taken);
+  CHECK(reads == 2);
+  sign(tsb_refusal(401, 631));
+  const Verdict last = sign(tsb_refusal(401, 631));
+  CHECK(std::get<workflow::NotAccepted>(last).error.hint().find("every configured API key") == 0);
+  CHECK(reads == 2);
+  sign(taken);
+  CHECK(reads == 3);
+}
+
+TEST_CASE("no answer keeps a secret that the server was told in this or an earlier call") {
+  Rig rig;
+  rig.key(Role::key_operation, "key-operation-0123456789");
+  rig.key(Role::key_management, "key-management-0123456789");
+  rig.options.bearer_token = [] { return Secret("bearer-0123456789"); };
+  const std::string echo = R"("message":"key-operation-0123456789 key-management-0123456789 bearer-0123456789 )"
+                           R"(Pass-of-the-key [\"P\",\"a\",\"s\",\"s\",\"-\",\"o\",\"f\",\"-\",\"t\")"
+                           R"(,\"h\",\"e\",\"-\",\"k\",\"e\",\"y\"]")";
+  rig.transport->then(200, R"({"json":{}})")
+      .then(403, R"({"errorCode":620,)" + echo + "}")
+      .then(200, R"({"id":"a","status":"PENDING",)" + echo + "}");
+  rig.client().key_attributes("ca", Secret("Pass-of-the-key"), 1s);
+  const Verdict refused = rig.client().sign("{}", 1s);
+  const std::string words = std::get<workflow::RefusedForGood>(refused).error.message();
+  const std::string kept = rig.client().request("a", 1s).body;
+  for (const std::string& text : {words, kept}) {
+    CAPTURE(text);
+    for (const char* secret : {"key-operation", "key-management", "bearer-", "Pass", R"(s\")"})
+      CHECK(text.find(secret) == std::string::npos);
+    CHECK(text.find("(left out)") != std::string::npos);
+  }
+  CHECK_NOTHROW(Json::parse(kept));
 }
 
 TEST_CASE("when every API key is refused the call is denied and the next reads them anew") {

@@ -32,16 +32,16 @@ TimestampProof proof() {
 TEST_CASE("a raw signature is asked for with exactly the documented fields") {
   const SignRequest request{
       "ca-key", Secret("aö"), from_hex("3000"), "SHA256_WITH_ECDSA", {to_bytes("{}"), std::nullopt}};
-  CHECK(outer_text("signRequest", inner_text(request), std::nullopt) ==
+  CHECK(outer_text("signRequest", inner_text(request), std::nullopt).reveal() ==
         R"({"signRequest":{"payload":"MAA=","payloadType":"UNSPECIFIED","signKeyName":"ca-key",)"
         R"("keyPassword":["a","ö"],"metaData":"e30=","metaDataSignature":null,)"
         R"("signatureAlgorithm":"SHA256_WITH_ECDSA","signatureType":"DER"},"requestSignature":null})");
 }
 
 TEST_CASE("a request signature stands beside the very characters it covers") {
-  const std::string inner = inner_text(SignRequest{"k", {}, from_hex("00"), "EDDSA", {to_bytes("x"), from_hex("ff")}});
-  const std::string outer = outer_text("signRequest", inner, RequestSignature{from_hex("01"), from_hex("02")});
-  CHECK(outer == R"({"signRequest":)" + inner +
+  const Secret inner = inner_text(SignRequest{"k", {}, from_hex("00"), "EDDSA", {to_bytes("x"), from_hex("ff")}});
+  const std::string outer(outer_text("signRequest", inner, RequestSignature{from_hex("01"), from_hex("02")}).reveal());
+  CHECK(outer == R"({"signRequest":)" + std::string(inner.reveal()) +
                      R"(,"requestSignature":{"signature":"AQ==","digestAlgorithm":"SHA-256","publicKey":"Ag=="}})");
   CHECK(Json::parse(outer).at("signRequest").at("metaDataSignature").as_string() == "/w==");
   CHECK(Json::parse(outer).at("signRequest").at("keyPassword").is_null());
@@ -55,7 +55,7 @@ TEST_CASE("an older server is sent no field that it does not know") {
   request.csr_pem = "PEM\n";
   request.key_usage = {"DIGITAL_SIGNATURE"};
   request.meta_data.octets = to_bytes("m");
-  CHECK(inner_text(request) ==
+  CHECK(inner_text(request).reveal() ==
         R"({"signKeyName":"ca","keyPassword":null,"signatureAlgorithm":"SHA256_WITH_RSA","commonName":"www",)"
         R"("certificateAuthority":false,"certificateSigningRequest":"PEM\n","keyUsage":["DIGITAL_SIGNATURE"],)"
         R"("extendedKeyUsage":null,"metaData":"bQ==","metaDataSignature":null})");
@@ -66,7 +66,7 @@ TEST_CASE("a newer server is sent subject names and days") {
   request.common_name = "www";
   request.modern =
       CertificateSignRequest::Modern{{{"country", "CH"}, {"commonName", "www"}}, {{"DNS", "a.b"}}, 30, false};
-  const Json json = Json::parse(inner_text(request));
+  const Json json = Json::parse(inner_text(request).reveal());
   CHECK(json.at("standardCertificateAttributes").dump() == R"({"country":"CH","commonName":"www"})");
   CHECK(json.at("validity").as_integer() == 30);
   CHECK(json.at("copyExtensions").as_string() == "NO_COPY");

@@ -1,0 +1,274 @@
+#include "base/redact.h"
+
+#include "base/bytes.h"
+#include "base/unicode.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+
+namespace hsmbridge {
+namespace {
+
+// Below it a secret would be found in ordinary words.
+constexpr std::size_t kUnmistakable = 8;
+constexpr std::size_t kShortestWord = 4;
+// A cut secret is recognised by so many of its first characters, and half of them.
+constexpr std::size_t kShortestPart = 12;
+// Escaped four times over. A bound, so that a text of backslashes costs no more than its length.
+constexpr std::size_t kMostBackslashes = 16;
+constexpr std::size_t kMostWhiteSpace = 64;
+
+constexpr std::size_t kNot = std::string_view::npos;
+
+// One character of a secret; a run of backslashes is one, since nobody can tell how often it was escaped.
+struct Character {
+  std::string octets;
+  std::optional<char32_t> code_point;  // nothing: an octet that is not UTF-8
+};
+
+std::vector<Character> characters_of(std::string_view text) {
+  std::vector<Character> result;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t begin = at;
+    if (text[at] == '\\') {
+      at = std::min(text.find_first_not_of('\\', at), text.size());
+      result.push_back({"\\", U'\\'});
+      continue;
+    }
+    const auto code_point = next_code_point(text, at);
+    if (!code_point) at = begin + 1;
+    result.push_back({std::string(text.substr(begin, at - begin)), code_point});
+  }
+  return result;
+}
+
+bool starts(std::string_view text, std::size_t at, std::string_view what) {
+  return at <= text.size() && text.substr(at).starts_with(what);
+}
+
+int digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// `count` hex digits at `at`.
+std::optional<unsigned> hex_at(std::string_view text, std::size_t at, std::size_t count) {
+  if (at > text.size() || text.size() - at < count) return std::nullopt;
+  unsigned value = 0;
+  for (const char c : text.substr(at, count)) {
+    if (digit(c) < 0) return std::nullopt;
+    value = value * 16 + static_cast<unsigned>(digit(c));
+  }
+  return value;
+}
+
+// Each of these gives the end of the character when it is written in that way at `at`.
+
+// What follows the backslashes: u0041, or a surrogate pair.
+std::size_t after_json_escape(std::string_view text, std::size_t at, const Character& one) {
+  if (!one.code_point || !starts(text, at, "u")) return kNot;
+  const auto first = hex_at(text, at + 1, 4);
+  const char32_t code_point = *one.code_point;
+  if (code_point <= 0xFFFF) return first == code_point ? at + 5 : kNot;
+  if (first != 0xD800U + ((code_point - 0x10000) >> 10U)) return kNot;
+  std::size_t second = at + 5;
+  while (second < text.size() && text[second] == '\\' && second < at + 5 + kMostBackslashes) ++second;
+  if (second == at + 5 || !starts(text, second, "u")) return kNot;
+  return hex_at(text, second + 1, 4) == 0xDC00U + (code_point & 0x3FFU) ? second + 5 : kNot;
+}
+
+// %C3%A9, also encoded once more (%25C3).
+std::size_t after_percent(std::string_view text, std::size_t at, const Character& one) {
+  for (const char octet : one.octets) {
+    if (!starts(text, at, "%")) return kNot;
+    ++at;
+    if (starts(text, at, "25") && octet != '%') at += 2;
+    if (hex_at(text, at, 2) != static_cast<unsigned char>(octet)) return kNot;
+    at += 2;
+  }
+  return at;
+}
+
+std::size_t after_html(std::string_view text, std::size_t at, const Character& one) {
+  if (!one.code_point || !starts(text, at, "&")) return kNot;
+  constexpr auto kNames = std::to_array<std::pair<char32_t, std::string_view>>(
+      {{U'&', "&amp;"}, {U'<', "&lt;"}, {U'>', "&gt;"}, {U'"', "&quot;"}, {U'\'', "&apos;"}});
+  for (const auto& [code_point, name] : kNames)
+    if (code_point == *one.code_point && starts(text, at, name)) return at + name.size();
+  const auto number = static_cast<unsigned>(*one.code_point);
+  for (const std::string& way : {fmt::format("&#{};", number), fmt::format("&#x{:x};", number),
+                                 fmt::format("&#x{:X};", number), fmt::format("&#0{};", number)})
+    if (starts(text, at, way)) return at + way.size();
+  return kNot;
+}
+
+std::size_t after_backslashes(std::string_view text, std::size_t at) {
+  const std::size_t most = std::min(text.size(), at + kMostBackslashes);
+  while (at < most && text[at] == '\\') ++at;
+  return at;
+}
+
+// Whether "%25" and "&amp;" are the characters % and & encoded, or begin with them as they are.
+enum class Encoded { yes, no };
+
+std::size_t after_character(std::string_view text, std::size_t at, const Character& one, Encoded encoded) {
+  if (encoded == Encoded::yes) {
+    if (const std::size_t end = after_percent(text, at, one); end != kNot) return end;
+    if (const std::size_t end = after_html(text, at, one); end != kNot) return end;
+  }
+  const std::size_t behind = after_backslashes(text, at);
+  if (one.octets == "\\") {
+    if (behind > at) return behind;
+  } else if (starts(text, behind, one.octets)) {
+    return behind + one.octets.size();
+  }
+  if (behind > at)
+    if (const std::size_t end = after_json_escape(text, behind, one); end != kNot) return end;
+  return one.octets == " " && starts(text, at, "+") ? at + 1 : kNot;
+}
+
+std::size_t after_white_space(std::string_view text, std::size_t at) {
+  for (const std::size_t most = at + kMostWhiteSpace; at < text.size() && at < most;) {
+    const std::size_t escape = after_backslashes(text, at);
+    if (std::string_view(" \t\r\n").find(text[at]) != kNot)
+      ++at;
+    else if (escape > at && escape < text.size() && std::string_view("nrt").find(text[escape]) != kNot)
+      at = escape + 1;
+    else
+      break;
+  }
+  return at;
+}
+
+std::size_t after_quote(std::string_view text, std::size_t at) {
+  const std::size_t quote = after_backslashes(text, at);
+  return quote < text.size() && (text[quote] == '"' || text[quote] == '\'') ? quote + 1 : at;
+}
+
+// Between two members of an array of characters: "K","e" or K, e.
+std::size_t after_comma(std::string_view text, std::size_t at) {
+  at = after_white_space(text, after_quote(text, at));
+  if (!starts(text, at, ",")) return kNot;
+  return after_quote(text, after_white_space(text, at + 1));
+}
+
+bool is_word(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+}
+
+// One text to be taken out.
+struct Form {
+  std::vector<Character> characters;
+  std::size_t size = 0;  // in octets
+};
+
+// Where the form that begins at `at` ends.
+std::size_t plain_end(std::string_view text, std::size_t at, const Form& form, Encoded encoded) {
+  const std::size_t begin = at;
+  std::size_t found = 0;
+  for (const Character& one : form.characters) {
+    const std::size_t next = after_character(text, at, one, encoded);
+    if (next == kNot) break;
+    at = next;
+    ++found;
+  }
+  if (found < form.characters.size()) return found >= kShortestPart && 2 * found >= form.characters.size() ? at : kNot;
+  if (form.size >= kUnmistakable) return at;
+  const bool alone = (begin == 0 || !is_word(text[begin - 1])) && (at == text.size() || !is_word(text[at]));
+  return form.size >= kShortestWord && alone ? at : kNot;
+}
+
+std::size_t array_end(std::string_view text, std::size_t at, const Form& form) {
+  if (form.characters.size() < 2) return kNot;
+  for (const Character& one : form.characters) {
+    if (&one != &form.characters.front()) at = after_comma(text, at);
+    if (at != kNot) at = after_character(text, at, one, Encoded::yes);
+    if (at == kNot) return kNot;
+  }
+  return at;
+}
+
+std::string url_alphabet(std::string text) {
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
+  return text;
+}
+
+// The secret in base64, by itself or inside of something longer: what does not depend on the octets around it.
+std::vector<std::string> base64_of(std::string_view secret) {
+  std::vector<std::string> result;
+  for (std::size_t before = 0; before < 3; ++before) {
+    Bytes octets(before, 0);
+    octets.insert(octets.end(), secret.begin(), secret.end());
+    const std::size_t begin = (before * 8 + 5) / 6;
+    const std::size_t end = octets.size() * 8 / 6;
+    if (end < begin + kUnmistakable) continue;
+    result.push_back(base64(octets).substr(begin, end - begin));
+    if (std::string other = url_alphabet(result.back()); other != result.back()) result.push_back(std::move(other));
+  }
+  return result;
+}
+
+class Redactor {
+ public:
+  explicit Redactor(const std::vector<Secret>& secrets) {
+    for (const Secret& secret : secrets) {
+      if (secret.empty()) continue;
+      add(secret.reveal());
+      if (secret.reveal().size() < kUnmistakable) continue;
+      for (const std::string& way : base64_of(secret.reveal())) add(way);
+    }
+  }
+
+  std::string run(std::string_view text) const {
+    std::string clean;
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = end_of_secret(text, at);
+      if (end == kNot) {
+        clean += text[at++];
+      } else {
+        clean += kLeftOut;
+        at = end;
+      }
+    }
+    return clean;
+  }
+
+ private:
+  void add(std::string_view text) {
+    forms_.push_back({characters_of(text), text.size()});
+    const auto& first = forms_.back().characters.front().octets;
+    begins_[static_cast<unsigned char>(first.front())] = true;
+    for (const char escape : std::string_view("\\%&+")) begins_[static_cast<unsigned char>(escape)] = true;
+  }
+
+  // The longest one that begins at `at`.
+  std::size_t end_of_secret(std::string_view text, std::size_t at) const {
+    if (!begins_[static_cast<unsigned char>(text[at])]) return kNot;
+    std::size_t longest = kNot;
+    for (const Form& form : forms_) {
+      if (after_character(text, at, form.characters.front(), Encoded::yes) == kNot) continue;
+      for (const std::size_t end :
+           {plain_end(text, at, form, Encoded::yes), plain_end(text, at, form, Encoded::no), array_end(text, at, form)})
+        if (end != kNot && (longest == kNot || end > longest)) longest = end;
+    }
+    return longest;
+  }
+
+  std::vector<Form> forms_;
+  std::array<bool, 256> begins_{};
+};
+
+}  // namespace
+
+std::string redacted(std::string_view text, const std::vector<Secret>& secrets) {
+  return Redactor(secrets).run(text);
+}
+
+}  // namespace hsmbridge
