@@ -31,6 +31,9 @@ struct Keys {
 // What a TSB can do in this mode, with everything configured that it can be given.
 workflow::Capabilities capabilities_of(Mode mode);
 
+// How long what was read from the server is taken for current.
+inline constexpr Duration kLearntAge = std::chrono::minutes{10};
+
 // Securosys TSB as a certificate provider. A request's reference is its signRequestId; provider_state pins the approval
 // policy as it was when the request was submitted ({"policy": …}), so that progress is told against it even when the
 // key's policy changes later, and says since when a result is owed ("result_owed_since").
@@ -109,5 +112,20 @@ class SecurosysProvider final : public workflow::Provider {
   std::timed_mutex reader_mutex_;       // held while the task reader works, which may be a whole look-up
   std::optional<TimestampProver> reader_;
 };
+
+// ---- what is learnt from the server ---------------------------------------------------------------------------------
+
+template <class Value>
+std::optional<Value> SecurosysProvider::recent(const Learnt<Value>& learnt) {
+  const std::lock_guard lock(mutex_);
+  if (!learnt.value || clock_.since_boot() - learnt.at >= kLearntAge) return std::nullopt;
+  return learnt.value;
+}
+
+template <class Value>
+void SecurosysProvider::keep(Learnt<Value>& learnt, Value value) {
+  const std::lock_guard lock(mutex_);
+  learnt = {std::move(value), clock_.since_boot()};
+}
 
 }  // namespace hsmbridge::securosys

@@ -1,0 +1,92 @@
+#include "base/error.h"
+#include "base/log.h"
+#include "providers/securosys/certificate_mode.h"
+#include "providers/securosys/provider.h"
+#include "providers/securosys/raw_signature.h"
+#include "x509/csr.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace hsmbridge::securosys {
+
+using namespace workflow;
+
+ProviderDraft SecurosysProvider::draft(const Order& order, ByteView csr, Instant now) {
+  if (order.kind != Kind::enroll && order.kind != Kind::renew)
+    throw Error(ErrorKind::refused,
+                fmt::format("provider {} issues certificates and does nothing else", settings_.name));
+  if (settings_.mode == Mode::raw_signature)
+    return draft_to_be_signed(settings_, issuer(settings_.time_limit, Freshness::recent), order, csr, now);
+  ProviderDraft draft;
+  if (issuer_file_) draft.issuer = *issuer_file_;
+  return draft;
+}
+
+// The certificate attached to the signing key at the TSB; nothing when it cannot be had. Then a reason not to submit is
+// added where the request could not be carried out: a TSB signs bytes with a key that has no certificate attached, and
+// with one whose certificate may not be asked for.
+std::optional<x509::Certificate> SecurosysProvider::attached(Duration limit, std::vector<std::string>& reasons) {
+  try {
+    return x509::parse_certificate(client_->certificate(settings_.sign_key, limit));
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::unavailable) throw;
+    const std::string_view code = error.detail("errorCode");
+    const bool builds_it = settings_.mode == Mode::certificate;
+    const bool algorithm_unknown = builds_it && !issuer_file_ && settings_.algorithm.empty();
+    if (code == "650" || (builds_it && code == "402") || algorithm_unknown)
+      reasons.push_back(error.hint().empty() ? error.message() : error.message() + ": " + error.hint());
+    else
+      log::debug(fmt::format("provider {}: {}", settings_.name, error.message()));
+    return std::nullopt;
+  }
+}
+
+// Why the signing key cannot do what is asked of it. Found out here, before anybody is asked to approve.
+std::vector<std::string> SecurosysProvider::signing_key_objections(Duration limit) {
+  std::vector<std::string> reasons;
+  if (const auto known = attributes(limit); known && known->blocked)
+    reasons.push_back(fmt::format("the key {} is blocked at the TSB: it signs nothing until it is unblocked there",
+                                  settings_.sign_key));
+  if (!issuer_file_ || recent(attached_)) return reasons;
+  const auto there = attached(limit, reasons);
+  if (!there) return reasons;
+  const x509::Certificate ours = x509::parse_certificate(*issuer_file_);
+  if (there->spki() != ours.spki())
+    reasons.push_back(
+        fmt::format("the certificate of key {} at the TSB ({}) is of another key than the configured "
+                    "issuer ({}): correct `issuer` or `sign_key`",
+                    settings_.sign_key, there->subject().to_string(), ours.subject().to_string()));
+  else if (!(there->subject() == ours.subject()))
+    reasons.push_back(
+        fmt::format("the key {} issues as {} at the TSB, and the configured issuer is {}: correct "
+                    "`issuer` or `sign_key`",
+                    settings_.sign_key, there->subject().to_string(), ours.subject().to_string()));
+  else
+    keep(attached_, *there);
+  return reasons;
+}
+
+std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
+  const Duration limit = call.time_limit / 4;
+  std::vector<std::string> reasons = signing_key_objections(limit);
+  policy(limit);  // learnt here, so that submitting need not ask first
+  const auto add = [&reasons](std::vector<std::string> more) {
+    for (std::string& reason : more) reasons.push_back(std::move(reason));
+  };
+  if (settings_.mode == Mode::raw_signature) {
+    add(check_to_be_signed(settings_, issuer(limit, Freshness::now), call));
+    return reasons;
+  }
+  std::optional<x509::Certificate> signs;
+  if (issuer_file_)
+    signs = x509::parse_certificate(*issuer_file_);
+  else if ((signs = attached(limit, reasons)))
+    keep(issuer_, *signs);
+  add(check_certificate_request(settings_, generation(limit), ask_of(call.order), x509::parse_csr(call.draft.csr),
+                                signs));
+  return reasons;
+}
+
+}  // namespace hsmbridge::securosys

@@ -1,0 +1,205 @@
+#include "base/error.h"
+#include "providers/securosys/error_code.h"
+#include "providers/securosys/provider.h"
+#include "providers/securosys/provider_state.h"
+#include "providers/securosys/raw_signature.h"
+#include "x509/name.h"
+#include "x509/pem.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace hsmbridge::securosys {
+
+using namespace workflow;
+
+namespace {
+
+// How long a server that executed a request may owe its result: another node of it may be slower.
+constexpr Duration kResultPatience = std::chrono::hours{1};
+
+const Submission& submission_of(const ProviderCall& call) {
+  if (call.submission == nullptr || call.submission->reference.empty())
+    throw Error(ErrorKind::internal, "the TSB was asked about a request without its signRequestId");
+  return *call.submission;
+}
+
+// UUIDs are compared without regard to letter case (RFC 4122 §3): a person may have typed one.
+bool same_id(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
+}
+
+std::optional<Instant> created(const Submission& submission) {
+  return submission.submitted_at == Instant{} ? std::nullopt : std::optional(submission.submitted_at);
+}
+
+// An answer with a result that is about something else, or does not say what it is about: kept whole, and no
+// certificate is made of it.
+Handout unreadable_handout(const std::string& body) {
+  Handout kept;
+  kept.content = Handout::Content::signature;
+  kept.raw = to_bytes(body);
+  return kept;
+}
+
+// Whether asking the same again can never help. Credentials can be renewed, and what is not in the TSB's own form (a
+// gateway's bare 401) or has a code without a row says nothing for good.
+bool refuses_for_good(const Error& error) {
+  if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::internal) return false;
+  if (!error.detail("no-handler").empty()) return true;  // this server has no such endpoint
+  const auto rows = error_codes();
+  const auto row = std::find_if(rows.begin(), rows.end(), [code = error.detail("errorCode")](const ErrorCode& entry) {
+    return std::to_string(entry.code) == code;
+  });
+  return row != rows.end() && row->repeating == Repeating::cannot_help;
+}
+
+}  // namespace
+
+Handout SecurosysProvider::handout(const std::string& result, std::string body) const {
+  Handout out;
+  out.raw = to_bytes(body);
+  if (settings_.mode == Mode::certificate) {
+    out.content = Handout::Content::certificate;
+    out.result = to_bytes(result);
+    return out;
+  }
+  out.content = Handout::Content::signature;
+  try {
+    out.result = from_base64(result);
+  } catch (const Error&) {
+    out.result = to_bytes(result);  // kept as it came: reading it will say what is wrong with it
+  }
+  return out;
+}
+
+// Who decided how, as far as it can be told from what is at hand.
+Progress SecurosysProvider::progress_without_asking(const RequestStatus& now, const Submission& submission) const {
+  std::optional<approval::Policy> pinned = settings_.policy;
+  try {
+    if (!submission.provider_state.empty()) pinned = pinned_from(submission.provider_state).policy;
+    return progress_of(now, {pinned, settings_.names, created(submission)});
+  } catch (const Error&) {
+    return {};  // what stands beside a result never costs it
+  }
+}
+
+Report SecurosysProvider::status(const ProviderCall& call) {
+  const Submission& submission = submission_of(call);
+  const Duration end = clock_.since_boot() + call.time_limit;
+  RequestAnswer answer = client_->request(submission.reference.str(), call.time_limit);
+  Report report;
+  report.retry_after = answer.retry_after;
+  if (!answer.status) {
+    report.standing = Standing::gone;
+    report.provider_status = "unknown there";
+    report.message = answer.unknown_why;
+    return report;
+  }
+  const RequestStatus& now = *answer.status;
+  const bool about_ours = same_id(now.id, submission.reference.str());
+  report.standing = standing_of(now.status);
+  report.provider_status = now.status;
+  // Before anything that may fail or take time: a result may be given only once.
+  if (now.result && (!about_ours || report.standing == Standing::ready || report.standing == Standing::unrecognised)) {
+    report.standing = Standing::handed_out;
+    report.handout = about_ours ? handout(*now.result, std::move(answer.body)) : unreadable_handout(answer.body);
+    if (about_ours) report.progress = progress_without_asking(now, submission);
+    return report;
+  }
+  if (!about_ours)
+    throw Error(ErrorKind::corrupt, fmt::format("the TSB was asked about request {} and answered about {}",
+                                                submission.reference.str(), x509::printable(now.id)));
+  // Without a state of ours (a person resolved it by its reference) the policy as it is now must do.
+  const std::optional<approval::Policy> pinned = submission.provider_state.empty()
+                                                     ? policy(std::min(call.time_limit / 4, end - clock_.since_boot()))
+                                                     : pinned_from(submission.provider_state).policy;
+  report.progress = progress_of(now, {pinned, settings_.names, created(submission)});
+  if (report.standing == Standing::rejected) report.by = rejected_by(report.progress);
+  if (report.standing == Standing::failed)
+    report.message = "the HSM or the TSB failed while executing it (key blocked or policy changed meanwhile?)";
+  if (report.standing == Standing::expired) report.message = "not enough people approved in time";
+  return report;
+}
+
+Report SecurosysProvider::poll(const ProviderCall& call) {
+  return status(call);
+}
+
+Report SecurosysProvider::retrieve(const ProviderCall& call) {
+  Report report = status(call);
+  if (report.standing != Standing::ready) return report;
+  const Submission& submission = submission_of(call);
+  Pinned pinned = pinned_from(submission.provider_state);
+  const bool overdue = pinned.result_owed_since && call.now - *pinned.result_owed_since >= kResultPatience;
+  // A server that gives a result once gave it already: no third look will bring it.
+  if (settings_.result_once || overdue) {
+    report.standing = Standing::handed_out;
+    report.message = fmt::format(
+        "the TSB executed request {} and hands out no result{}: a server set to give results once gave it to somebody "
+        "else, or the answer that carried it was lost",
+        submission.reference.str(), overdue ? " since " + rfc3339(*pinned.result_owed_since) : "");
+    return report;
+  }
+  if (!pinned.result_owed_since) {
+    // A request that a person resolved by its reference has no state of ours: what is pinned now stays so.
+    if (submission.provider_state.empty()) pinned.policy = policy(call.time_limit / 4);
+    pinned.result_owed_since = call.now;
+    report.provider_state = state_of(pinned);
+  }
+  report.message = fmt::format("executed, and its result is not there yet; it is looked for until about {}",
+                               rfc3339(*pinned.result_owed_since + kResultPatience));
+  report.provider_status += " (" + report.message + ")";  // what `request explain` shows
+  return report;
+}
+
+CancelAnswer SecurosysProvider::cancel(const ProviderCall& call) {
+  const Duration end = clock_.since_boot() + call.time_limit;
+  ProviderCall part = call;
+  part.time_limit = call.time_limit / 3;
+  // Looked at first: what deleting does to a finished request is nowhere written down, and a server that forgets it
+  // would lose the result of one that was executed meanwhile.
+  Report before = status(part);
+  if (before.standing != Standing::awaiting_approval && before.standing != Standing::awaiting_issuance) return before;
+  try {
+    client_->delete_request(submission_of(call).reference.str(), (end - clock_.since_boot()) / 2);
+  } catch (const Error& error) {
+    // Unknown there since the look: the status below says so.
+    if (error.detail("errorCode") != "651") {
+      if (!refuses_for_good(error)) throw;
+      return CancelNotPossible{error.message()};
+    }
+  }
+  // It may have been executed between the look and the deletion: only its status tells.
+  part.time_limit = end - clock_.since_boot();
+  return status(part);
+}
+
+Issued SecurosysProvider::read(const ProviderCall& call, const Handout& handout) {
+  if (handout.result.empty())
+    throw Error(ErrorKind::corrupt,
+                "the TSB's answer that held a result is not about this request; the whole answer is kept");
+  Issued issued;
+  if (handout.content == Handout::Content::signature) {
+    issued.certificate = assemble(call.draft, handout);
+  } else {
+    try {
+      std::vector<Bytes> certificates = x509::read_certificates(handout.result);
+      issued.certificate = std::move(certificates.front());
+      issued.chain.assign(certificates.begin() + 1, certificates.end());
+    } catch (const Error& error) {
+      throw Error(ErrorKind::corrupt, "the TSB's result is no certificate: " + error.message());
+    }
+  }
+  if (!call.draft.issuer.empty())
+    issued.chain.push_back(call.draft.issuer);
+  else if (settings_.mode == Mode::certificate)
+    issued.chain.push_back(issuer(call.time_limit, Freshness::recent).der);
+  issued.chain.insert(issued.chain.end(), chain_.begin(), chain_.end());
+  return issued;
+}
+
+}  // namespace hsmbridge::securosys
