@@ -63,13 +63,11 @@ std::vector<TokenCertificate> read_certificates(const Session& session, ByteView
                                  .id = values[1].value_or(Bytes{}),
                                  .label = to_text(values[2].value_or(Bytes{})),
                                  .uri = {}};
-    certificate.uri = format_uri({.token = session.token().label,
-                                  .manufacturer = {},
-                                  .serial = session.token().serial,
-                                  .model = {},
-                                  .id = certificate.id,
-                                  .object = certificate.label,
-                                  .type = "cert"});
+    UriParts parts = session.token().uri_parts();
+    parts.id = certificate.id;
+    parts.object = certificate.label;
+    parts.type = "cert";
+    certificate.uri = format_uri(parts);
     certificates.push_back(std::move(certificate));
   }
   return certificates;

@@ -100,13 +100,12 @@ CK_MECHANISM_TYPE generation_mechanism(KeyType type) {
 
 void refuse_unable_token(const Token& token, const KeySpec& spec) {
   const CK_MECHANISM_TYPE wanted = generation_mechanism(spec.type);
-  for (const MechanismInfo& row : token.mechanisms()) {
-    if (row.type != wanted) continue;
+  if (const auto row = token.mechanism(wanted)) {
     // Ed25519 is given as 255 or 256 bits, and by some modules in octets: its only size is not compared.
     if (spec.type == KeyType::ed25519) return;
-    if ((row.least_bits != 0 && spec.bits < row.least_bits) || (row.most_bits != 0 && spec.bits > row.most_bits)) {
+    if ((row->least_bits != 0 && spec.bits < row->least_bits) || (row->most_bits != 0 && spec.bits > row->most_bits)) {
       throw Error{ErrorKind::invalid_input, fmt::format("token {} makes keys of {} to {} bits, not {}", token.name(),
-                                                        row.least_bits, row.most_bits, x509::to_string(spec))}
+                                                        row->least_bits, row->most_bits, x509::to_string(spec))}
           .hint("hsmbridge token show lists what the token can do");
     }
     return;
@@ -563,7 +562,7 @@ std::vector<MadeKey> make_keys(Token& token, std::span<const KeyPlan> plans, con
     // Logged in before the lock is taken: a prompt may take minutes.
     writing(token.state(), [](Session&) { return true; });
     {
-      const TokenLock lock(LockedWork::making_keys, token.state().serial, token.access().making_wait);
+      const TokenLock lock(LockedWork::making_keys, token.state().uri, token.access().making_wait);
       if (on_due) on_due(batch.next());
       writing(token.state(), [&](Session& session) {
         batch.run_chunk(session);

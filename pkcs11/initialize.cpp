@@ -66,6 +66,7 @@ TokenInfo slot_to_use(const Module& module, const NewToken& wanted, Reinitialize
 // The slot again, now that nobody else logs in to its token: what was looked at before the lock may have changed.
 TokenInfo unchanged(const Module& module, const TokenInfo& before) {
   TokenInfo now = token_info_of(module.state(), before.slot);
+  if (now.serial == before.serial && now.label == before.label) now.uri = before.uri;
   if (now.serial != before.serial || now.initialized != before.initialized) {
     throw Error{ErrorKind::conflict,
                 fmt::format("the token in slot {} was changed by somebody else meanwhile", before.slot)}

@@ -155,13 +155,10 @@ Pairing find_public_half(const Record& half, Records& records) {
 }
 
 std::string key_uri(const TokenState& token, const KeyInfo& key) {
-  return format_uri({.token = token.label,
-                     .manufacturer = {},
-                     .serial = token.serial,
-                     .model = {},
-                     .id = key.id,
-                     .object = key.label,
-                     .type = {}});
+  UriParts parts = token.uri_parts();
+  parts.id = key.id;
+  parts.object = key.label;
+  return format_uri(parts);
 }
 
 KeyObjects make_key_objects(const Session& session, const Record* private_half, const Record* public_half, bool certain,
@@ -224,14 +221,10 @@ bool holds(const std::vector<CK_OBJECT_HANDLE>& handles, const std::optional<CK_
 void refuse_other_token(const Session& session, const KeySelector& selector) {
   if (selector.uri().empty()) return;
   TokenState& token = session.token();
-  CK_INFO module{};
-  CK_SLOT_INFO slot{};
-  CK_TOKEN_INFO info{};
-  const CK_SLOT_ID id = token.current_slot();
-  session.check(session.functions().C_GetInfo(&module), "C_GetInfo", "match a URI");
-  session.check(session.functions().C_GetSlotInfo(id, &slot), "C_GetSlotInfo", "match a URI");
-  session.check(session.functions().C_GetTokenInfo(id, &info), "C_GetTokenInfo", "match a URI");
-  if (!uri_matches_token(selector.uri(), module, slot, id, info)) {
+  const ModuleState& module = token.module->state();
+  const CK_SLOT_ID slot = token.current_slot();
+  const SlotContents contents = slot_contents(module, slot);
+  if (!uri_matches_token(selector.uri(), module_info_of(module), contents.slot, slot, contents.token)) {
     throw Error{ErrorKind::not_found, fmt::format("{} names another token than {}", selector.uri(), token.access.name)}
         .with("token", token.uri)
         .hint("give the name of the token that it is on");

@@ -174,6 +174,7 @@ void log_in(TokenState& token, CK_SESSION_HANDLE session, LoginAttempt attempt) 
     if (attempt == LoginAttempt::retry) allow_key_pin(token);
     return;
   }
+  expect_same_token(token);
   Attempt(token, token.access.user_type, token.access.pin).run(session, attempt);
   token.logged_in = true;
   ++token.epoch;

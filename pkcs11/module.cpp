@@ -9,6 +9,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <utility>
@@ -164,36 +165,84 @@ PinState pin_state(CK_FLAGS flags, UserType user) {
   return PinState::fine;
 }
 
-std::vector<CK_SLOT_ID> slots_with_token(const ModuleState& module) {
-  const std::string doing = fmt::format("list the slots of {}", module.path.string());
-  // The number may grow between the two calls.
-  for (int attempt = 0; attempt < 5; ++attempt) {
-    CK_ULONG count = 0;
-    CK_RV rv = module.functions->C_GetSlotList(CK_TRUE, nullptr, &count);
-    if (rv != CKR_OK) throw TokenFailure(rv, "C_GetSlotList", doing);
-    std::vector<CK_SLOT_ID> slots(count + 4);
-    count = slots.size();
-    rv = module.functions->C_GetSlotList(CK_TRUE, slots.data(), &count);
-    if (rv == CKR_BUFFER_TOO_SMALL) continue;
-    if (rv != CKR_OK) throw TokenFailure(rv, "C_GetSlotList", doing);
-    slots.resize(std::min<std::size_t>(count, slots.size()));
-    return slots;
-  }
-  throw TokenFailure(CKR_BUFFER_TOO_SMALL, "C_GetSlotList", doing);
+namespace {
+
+// A question that changes nothing is asked once more: an answer that was lost on its way is no fact about the token.
+template <class Ask>
+void ask_twice(std::string_view function, const std::string& doing, Ask ask) {
+  CK_RV rv = ask();
+  if (rv != CKR_OK && rv != CKR_CRYPTOKI_NOT_INITIALIZED) rv = ask();
+  if (rv != CKR_OK) throw TokenFailure(rv, function, doing);
 }
 
-TokenInfo token_info_of(const ModuleState& module, CK_SLOT_ID slot) {
-  const std::string doing = fmt::format("read the token in slot {} of {}", slot, module.path.string());
-  CK_SLOT_INFO slot_info{};
-  CK_RV rv = module.functions->C_GetSlotInfo(slot, &slot_info);
-  if (rv != CKR_OK) throw TokenFailure(rv, "C_GetSlotInfo", doing);
-  CK_TOKEN_INFO token{};
-  rv = module.functions->C_GetTokenInfo(slot, &token);
-  if (rv != CKR_OK) throw TokenFailure(rv, "C_GetTokenInfo", doing);
+std::vector<CK_SLOT_ID> slot_list(const ModuleState& module) {
+  const std::string doing = fmt::format("list the slots of {}", module.path.string());
+  std::vector<CK_SLOT_ID> slots;
+  ask_twice("C_GetSlotList", doing, [&] {
+    CK_RV rv = CKR_BUFFER_TOO_SMALL;
+    // The number may grow between the two calls.
+    for (int attempt = 0; attempt < 5 && rv == CKR_BUFFER_TOO_SMALL; ++attempt) {
+      CK_ULONG count = 0;
+      rv = module.functions->C_GetSlotList(CK_TRUE, nullptr, &count);
+      if (rv != CKR_OK) return rv;
+      slots.resize(count + 4);
+      count = slots.size();
+      rv = module.functions->C_GetSlotList(CK_TRUE, slots.data(), &count);
+      if (rv == CKR_OK) slots.resize(std::min<std::size_t>(count, slots.size()));
+    }
+    return rv;
+  });
+  return slots;
+}
 
-  TokenInfo info;
+// Whether each attribute that the token's URI states is true of the other one.
+bool describes(const TokenInfo& token, const TokenInfo& other) {
+  const auto says = [](const std::string& stated, const std::string& found) {
+    return stated.empty() || stated == found;
+  };
+  return says(token.label, other.label) && says(token.manufacturer, other.manufacturer) &&
+         says(token.model, other.model) && says(token.serial, other.serial);
+}
+
+std::string token_uri(const TokenInfo& info, std::optional<unsigned long> slot) {
+  return format_uri({.token = info.label,
+                     .manufacturer = info.manufacturer,
+                     .serial = info.serial,
+                     .model = info.model,
+                     .slot = slot,
+                     .id = {},
+                     .object = {},
+                     .type = {}});
+}
+
+void make_uris_distinct(std::vector<SlotContents>& tokens) {
+  for (SlotContents& one : tokens) {
+    const bool alone = std::none_of(tokens.begin(), tokens.end(), [&](const SlotContents& other) {
+      return other.info.slot != one.info.slot && other.info.initialized && describes(one.info, other.info);
+    });
+    if (!alone) one.info.uri = token_uri(one.info, one.info.slot);
+  }
+}
+
+}  // namespace
+
+CK_INFO module_info_of(const ModuleState& module) {
+  CK_INFO info{};
+  ask_twice("C_GetInfo", fmt::format("describe {}", module.path.string()),
+            [&] { return module.functions->C_GetInfo(&info); });
+  return info;
+}
+
+SlotContents slot_contents(const ModuleState& module, CK_SLOT_ID slot) {
+  const std::string doing = fmt::format("read the token in slot {} of {}", slot, module.path.string());
+  SlotContents found;
+  ask_twice("C_GetSlotInfo", doing, [&] { return module.functions->C_GetSlotInfo(slot, &found.slot); });
+  ask_twice("C_GetTokenInfo", doing, [&] { return module.functions->C_GetTokenInfo(slot, &found.token); });
+
+  const CK_TOKEN_INFO& token = found.token;
+  TokenInfo& info = found.info;
   info.slot = slot;
-  info.slot_description = padded_text(slot_info.slotDescription, sizeof slot_info.slotDescription);
+  info.slot_description = padded_text(found.slot.slotDescription, sizeof found.slot.slotDescription);
   info.label = padded_text(token.label, sizeof token.label);
   info.manufacturer = padded_text(token.manufacturerID, sizeof token.manufacturerID);
   info.model = padded_text(token.model, sizeof token.model);
@@ -209,14 +258,26 @@ TokenInfo token_info_of(const ModuleState& module, CK_SLOT_ID slot) {
   info.so_pin = pin_state(token.flags, kSecurityOfficer);
   const bool told = token.ulMaxSessionCount != CK_UNAVAILABLE_INFORMATION;
   info.most_sessions = told ? token.ulMaxSessionCount : 0;
-  info.uri = format_uri({.token = info.label,
-                         .manufacturer = info.manufacturer,
-                         .serial = info.serial,
-                         .model = info.model,
-                         .id = {},
-                         .object = {},
-                         .type = {}});
-  return info;
+  info.uri = token_uri(info, {});
+  return found;
+}
+
+TokenInfo token_info_of(const ModuleState& module, CK_SLOT_ID slot) {
+  return slot_contents(module, slot).info;
+}
+
+Slots slots_with_token(const ModuleState& module) {
+  Slots slots;
+  for (const CK_SLOT_ID slot : slot_list(module)) {
+    try {
+      slots.read.push_back(slot_contents(module, slot));
+    } catch (const TokenFailure& failure) {
+      if (failure.code() == CKR_CRYPTOKI_NOT_INITIALIZED) throw;
+      slots.unread.push_back(failure);
+    }
+  }
+  make_uris_distinct(slots.read);
+  return slots;
 }
 
 Module::Module(std::unique_ptr<ModuleState> state) : state_(std::move(state)) {}
@@ -251,9 +312,7 @@ std::shared_ptr<Module> Module::load(const std::filesystem::path& path, const st
 
 ModuleInfo Module::info() const {
   state_->refuse_in_child();
-  CK_INFO info{};
-  const CK_RV rv = state_->functions->C_GetInfo(&info);
-  if (rv != CKR_OK) throw TokenFailure(rv, "C_GetInfo", fmt::format("describe {}", state_->path.string()));
+  const CK_INFO info = module_info_of(*state_);
   return {.path = state_->path,
           .description = padded_text(info.libraryDescription, sizeof info.libraryDescription),
           .manufacturer = padded_text(info.manufacturerID, sizeof info.manufacturerID),
@@ -261,43 +320,56 @@ ModuleInfo Module::info() const {
           .cryptoki_version = version_text(info.cryptokiVersion)};
 }
 
-std::vector<TokenInfo> Module::tokens() const {
+std::vector<TokenInfo> Module::tokens(std::vector<Error>& unread) const {
   state_->refuse_in_child();
+  Slots slots = slots_with_token(*state_);
   std::vector<TokenInfo> tokens;
-  for (const CK_SLOT_ID slot : slots_with_token(*state_)) {
-    try {
-      tokens.push_back(token_info_of(*state_, slot));
-    } catch (const TokenFailure& failure) {
-      // A card pulled since the slots were listed is simply not there; it must not hide the other tokens.
-      if (failure.recovery() != Recovery::reinitialize || failure.code() == CKR_CRYPTOKI_NOT_INITIALIZED) throw;
-    }
+  for (SlotContents& slot : slots.read) tokens.push_back(std::move(slot.info));
+  // A card pulled since the slots were listed is not there, which is no failure.
+  for (const TokenFailure& failure : slots.unread) {
+    if (failure.recovery() != Recovery::reinitialize) unread.push_back(failure);
   }
   return tokens;
 }
 
-std::vector<MechanismInfo> Module::mechanisms(unsigned long slot) const {
-  state_->refuse_in_child();
-  const std::string doing = fmt::format("list the mechanisms of slot {}", slot);
-  CK_ULONG count = 0;
-  CK_RV rv = state_->functions->C_GetMechanismList(slot, nullptr, &count);
-  if (rv != CKR_OK) throw TokenFailure(rv, "C_GetMechanismList", doing);
-  std::vector<CK_MECHANISM_TYPE> types(count);
-  rv = state_->functions->C_GetMechanismList(slot, types.data(), &count);
-  if (rv != CKR_OK) throw TokenFailure(rv, "C_GetMechanismList", doing);
-  types.resize(std::min<std::size_t>(count, types.size()));
+std::vector<TokenInfo> Module::tokens() const {
+  std::vector<Error> unread;
+  std::vector<TokenInfo> tokens = this->tokens(unread);
+  if (!unread.empty()) throw std::move(unread.front());
+  return tokens;
+}
 
-  std::vector<MechanismInfo> mechanisms;
-  for (const CK_MECHANISM_TYPE type : types) {
-    CK_MECHANISM_INFO info{};
+std::vector<unsigned long> Module::mechanism_types(unsigned long slot) const {
+  state_->refuse_in_child();
+  std::vector<CK_MECHANISM_TYPE> types;
+  ask_twice("C_GetMechanismList", fmt::format("list the mechanisms of slot {}", slot), [&] {
+    CK_ULONG count = 0;
+    CK_RV rv = state_->functions->C_GetMechanismList(slot, nullptr, &count);
+    if (rv != CKR_OK) return rv;
+    types.resize(count);
+    rv = state_->functions->C_GetMechanismList(slot, types.data(), &count);
+    if (rv == CKR_OK) types.resize(std::min<std::size_t>(count, types.size()));
+    return rv;
+  });
+  return types;
+}
+
+std::optional<MechanismInfo> Module::mechanism(unsigned long slot, unsigned long type) const {
+  state_->refuse_in_child();
+  CK_MECHANISM_INFO info{};
+  bool described = true;
+  ask_twice("C_GetMechanismInfo", fmt::format("describe {} of slot {}", mechanism_name(type), slot), [&] {
+    const CK_RV rv = state_->functions->C_GetMechanismInfo(slot, type, &info);
     // Listed but not described: some modules do that for mechanisms that a policy switched off.
-    if (state_->functions->C_GetMechanismInfo(slot, type, &info) != CKR_OK) continue;
-    mechanisms.push_back({.type = type,
-                          .name = mechanism_name(type),
-                          .least_bits = info.ulMinKeySize,
-                          .most_bits = info.ulMaxKeySize,
-                          .flags = flag_names(info.flags, kMechanismFlags)});
-  }
-  return mechanisms;
+    described = rv != CKR_MECHANISM_INVALID;
+    return described ? rv : CKR_OK;
+  });
+  if (!described) return std::nullopt;
+  return MechanismInfo{.type = type,
+                       .name = mechanism_name(type),
+                       .least_bits = info.ulMinKeySize,
+                       .most_bits = info.ulMaxKeySize,
+                       .flags = flag_names(info.flags, kMechanismFlags)};
 }
 
 }  // namespace hsmbridge::pkcs11

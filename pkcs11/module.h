@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/error.h"
 #include "base/secret.h"
 #include "pkcs11/pin.h"
 
@@ -55,7 +56,10 @@ struct TokenInfo {
   PinState user_pin = PinState::fine;
   PinState so_pin = PinState::fine;
   unsigned long most_sessions = 0;  // 0: no limit or not told
-  std::string uri;                  // RFC 7512, all four token attributes
+  // RFC 7512, all four token attributes. With the slot too where the module has another token of which the four are
+  // true, so that it always selects this token and no other. It is therefore the token's identity: locks and the memory
+  // of refused PINs are kept under it.
+  std::string uri;
 };
 
 struct ModuleState;
@@ -71,9 +75,13 @@ class Module {
   static std::shared_ptr<Module> load(const std::filesystem::path& path, const std::string& arguments = {});
 
   ModuleInfo info() const;
-  // Every slot that holds a token, also one that is not initialised yet.
+  // Every slot that holds a token, also one that is not initialised yet. `unread` gets why a token could not be read;
+  // the others are given. Without it the first such failure is thrown.
   std::vector<TokenInfo> tokens() const;
-  std::vector<MechanismInfo> mechanisms(unsigned long slot) const;
+  std::vector<TokenInfo> tokens(std::vector<Error>& unread) const;
+  std::vector<unsigned long> mechanism_types(unsigned long slot) const;
+  // Nothing when the token does not have it. Throws when the token does not answer: whether it has it is then unknown.
+  std::optional<MechanismInfo> mechanism(unsigned long slot, unsigned long type) const;
 
   ModuleState& state() const { return *state_; }
 

@@ -2,6 +2,7 @@
 
 #include "pkcs11/cryptoki.h"
 #include "pkcs11/module.h"
+#include "pkcs11/return_code.h"
 
 #include <sys/types.h>
 
@@ -9,6 +10,7 @@
 #include <filesystem>
 #include <mutex>
 #include <string>
+#include <vector>
 
 namespace hsmbridge::pkcs11 {
 
@@ -29,8 +31,22 @@ struct ModuleState {
 
 // A padded field of CK_INFO, CK_SLOT_INFO or CK_TOKEN_INFO: blanks cut, also the zero octets that some modules use.
 std::string padded_text(const unsigned char* field, std::size_t size);
+// What a module says of itself, of a slot and of the token in it.
+CK_INFO module_info_of(const ModuleState& module);
+struct SlotContents {
+  CK_SLOT_INFO slot{};
+  CK_TOKEN_INFO token{};
+  TokenInfo info;
+};
+SlotContents slot_contents(const ModuleState& module, CK_SLOT_ID slot);
 TokenInfo token_info_of(const ModuleState& module, CK_SLOT_ID slot);
-std::vector<CK_SLOT_ID> slots_with_token(const ModuleState& module);
+
+// Every slot that holds a token. One that does not answer hides no other: what could not be read is said beside.
+struct Slots {
+  std::vector<SlotContents> read;
+  std::vector<TokenFailure> unread;
+};
+Slots slots_with_token(const ModuleState& module);
 PinState pin_state(CK_FLAGS flags, UserType user);
 
 }  // namespace hsmbridge::pkcs11

@@ -18,7 +18,8 @@ using P = AboutPin;
 // CKR_FUNCTION_CANCELED and CKR_SESSION_CLOSED happen "during the execution" of it, and CKR_CANCEL,
 // CKR_FUNCTION_REJECTED and CKR_HOST_MEMORY may: the token may have counted the PIN.
 constexpr ReturnCode kTable[] = {
-    {HSMBRIDGE_CKR(CKR_CANCEL), "the operation was cancelled", K::refused, R::give_up, ""},
+    {HSMBRIDGE_CKR(CKR_CANCEL), "the operation was cancelled", K::unavailable, R::give_up,
+     "confirm it at the token the next time"},
     {HSMBRIDGE_CKR(CKR_HOST_MEMORY), "the module ran out of memory", K::unavailable, R::give_up, ""},
     {HSMBRIDGE_CKR(CKR_SLOT_ID_INVALID), "the slot is gone", K::unavailable, R::reinitialize,
      "see which tokens the module has: hsmbridge token list", P::not_judged},
@@ -126,7 +127,7 @@ constexpr ReturnCode kTable[] = {
     // Asked for, so a success for whoever only wants to be logged in; an error to everybody else.
     {HSMBRIDGE_CKR(CKR_USER_ALREADY_LOGGED_IN), "the user is logged in already", K::conflict, R::give_up, "",
      P::not_judged},
-    {HSMBRIDGE_CKR(CKR_USER_NOT_LOGGED_IN), "nobody is logged in", K::denied, R::login_again, "", P::not_judged},
+    {HSMBRIDGE_CKR(CKR_USER_NOT_LOGGED_IN), "nobody is logged in", K::unavailable, R::login_again, "", P::not_judged},
     {HSMBRIDGE_CKR(CKR_USER_PIN_NOT_INITIALIZED), "the token has no user PIN yet", K::denied, R::give_up,
      "the security officer sets one with the vendor's tool", P::not_judged},
     {HSMBRIDGE_CKR(CKR_USER_TYPE_INVALID), "the token does not know this user type", K::invalid_input, R::give_up,
@@ -148,7 +149,7 @@ constexpr ReturnCode kTable[] = {
     {HSMBRIDGE_CKR(CKR_DOMAIN_PARAMS_INVALID), "the token does not take these curve parameters", K::invalid_input,
      R::give_up, "see its mechanisms: hsmbridge token show"},
     {HSMBRIDGE_CKR(CKR_CURVE_NOT_SUPPORTED), "the token does not do this curve", K::invalid_input, R::give_up, ""},
-    {HSMBRIDGE_CKR(CKR_BUFFER_TOO_SMALL), "the answer is longer than it can be", K::corrupt, R::give_up, ""},
+    {HSMBRIDGE_CKR(CKR_BUFFER_TOO_SMALL), "the answer is longer than it can be", K::unavailable, R::new_session, ""},
     {HSMBRIDGE_CKR(CKR_SAVED_STATE_INVALID), "the saved state is invalid", K::internal, R::give_up, ""},
     {HSMBRIDGE_CKR(CKR_INFORMATION_SENSITIVE), "the information is sensitive", K::denied, R::give_up, ""},
     {HSMBRIDGE_CKR(CKR_STATE_UNSAVEABLE), "the state cannot be saved", K::internal, R::give_up, ""},
@@ -169,7 +170,8 @@ constexpr ReturnCode kTable[] = {
     {HSMBRIDGE_CKR(CKR_PIN_TOO_WEAK), "the token finds the PIN too weak", K::invalid_input, R::give_up,
      "choose a longer PIN"},
     {HSMBRIDGE_CKR(CKR_PUBLIC_KEY_INVALID), "the public key is invalid", K::corrupt, R::give_up, ""},
-    {HSMBRIDGE_CKR(CKR_FUNCTION_REJECTED), "the token or its user rejected it", K::refused, R::give_up, ""},
+    {HSMBRIDGE_CKR(CKR_FUNCTION_REJECTED), "the token or its user rejected it", K::unavailable, R::give_up,
+     "confirm it at the token the next time"},
 };
 
 #undef HSMBRIDGE_CKR
@@ -205,6 +207,9 @@ TokenFailure::TokenFailure(unsigned long code, std::string_view function, std::s
       recovery_(return_code(code).recovery) {
   with("function", std::string(function));
   with("ckr", return_code_name(code));
+  // It says something of the token and nothing of what was asked of it: other work on the token would meet it too. A
+  // full token still signs.
+  if (kind() == ErrorKind::unavailable && code != CKR_DEVICE_MEMORY) with("lane", "down");
   if (!return_code(code).hint.empty()) hint(std::string(return_code(code).hint));
 }
 

@@ -1,5 +1,6 @@
 #include "pkcs11/token.h"
 
+#include "pkcs11/mechanism_name.h"
 #include "pkcs11/module_state.h"
 #include "pkcs11/return_code.h"
 #include "pkcs11/session.h"
@@ -15,34 +16,73 @@
 namespace hsmbridge::pkcs11 {
 namespace {
 
-// Asked of the module itself and not of TokenInfo: p11-kit compares the padded fields.
-bool matches(const ModuleState& module, const std::string& uri, CK_SLOT_ID slot) {
-  CK_INFO info{};
-  CK_SLOT_INFO slot_info{};
-  CK_TOKEN_INFO token{};
-  return module.functions->C_GetInfo(&info) == CKR_OK && module.functions->C_GetSlotInfo(slot, &slot_info) == CKR_OK &&
-         module.functions->C_GetTokenInfo(slot, &token) == CKR_OK &&
-         uri_matches_token(uri, info, slot_info, slot, token);
+// The token's URI with its slot, which tells it from every other one.
+std::string with_slot(const TokenInfo& info) {
+  return format_uri({.token = info.label,
+                     .manufacturer = info.manufacturer,
+                     .serial = info.serial,
+                     .model = info.model,
+                     .slot = info.slot,
+                     .id = {},
+                     .object = {},
+                     .type = {}});
 }
 
-Error not_one_token(const TokenAccess& access, const std::vector<TokenInfo>& found, const std::vector<TokenInfo>& all) {
-  const bool none = found.empty();
-  Error error{none ? ErrorKind::not_found : ErrorKind::ambiguous,
-              none ? fmt::format("no token of {} matches {}", access.module.string(), access.uri)
-                   : fmt::format("{} tokens of {} match {}", found.size(), access.module.string(), access.uri)};
-  unsigned blank = 0;
-  for (const TokenInfo& token : none ? all : found) {
-    if (token.initialized) {
-      error.with("candidate", token.uri);
+Error not_one_token(const TokenAccess& access, const std::vector<TokenInfo>& found, const Slots& all) {
+  if (!found.empty()) {
+    Error error{ErrorKind::ambiguous,
+                fmt::format("{} tokens of {} match {}", found.size(), access.module.string(), access.uri)};
+    const auto differ = [&found](std::string TokenInfo::*text) {
+      return std::all_of(found.begin(), found.end(), [&](const TokenInfo& one) {
+        return !(one.*text).empty() && std::count_if(found.begin(), found.end(), [&](const TokenInfo& other) {
+                                         return other.*text == one.*text;
+                                       }) == 1;
+      });
+    };
+    const std::string_view what = differ(&TokenInfo::serial)  ? "serial=…"
+                                  : differ(&TokenInfo::label) ? "token=…"
+                                                              : "slot-id=…";
+    for (const TokenInfo& token : found) {
+      error.with("candidate", what == "slot-id=…" ? with_slot(token) : token.uri);
+    }
+    return std::move(error).hint(fmt::format("add {} to the token's uri, as the candidates show it", what));
+  }
+  if (!all.unread.empty()) {
+    // What could not be read may be the one that is looked for.
+    Error error{ErrorKind::unavailable, fmt::format("no token of {} that answers matches {}; {}",
+                                                    access.module.string(), access.uri, all.unread.front().message())};
+    for (const auto& [name, value] : all.unread.front().details()) error.with(name, value);
+    return std::move(error).with("lane", "down").hint("look at the HSM and its connection, then try again");
+  }
+  Error error{ErrorKind::not_found, fmt::format("no token of {} matches {}", access.module.string(), access.uri)};
+  bool blank = false;
+  for (const SlotContents& slot : all.read) {
+    if (slot.info.initialized) {
+      error.with("candidate", slot.info.uri);
     } else {
-      ++blank;
+      blank = true;
     }
   }
-  if (none && blank != 0 && error.detail("candidate").empty()) {
-    return std::move(error).hint("the module has no initialised token: make one with hsmbridge token init");
+  if (blank && error.detail("candidate").empty()) {
+    return std::move(error)
+        .with("lane", "down")
+        .hint("the module has no initialised token: make one with hsmbridge token init");
   }
-  return std::move(error).hint(none ? "is the token in its slot? hsmbridge token list shows all of them"
-                                    : "add serial=… to the token's uri");
+  return std::move(error).with("lane", "down").hint("is the token in its slot? hsmbridge token list shows all of them");
+}
+
+bool is_the_same(const TokenState& token, const TokenInfo& info) {
+  return info.serial == token.serial && info.label == token.label && info.manufacturer == token.manufacturer &&
+         info.model == token.model && info.initialized;
+}
+
+Slots slots_of(const TokenAccess& access, const ModuleState& module) {
+  module.refuse_in_child();
+  try {
+    return slots_with_token(module);
+  } catch (TokenFailure& failure) {
+    throw failure.with("module", access.module.string());
+  }
 }
 
 }  // namespace
@@ -56,16 +96,60 @@ CK_SLOT_ID TokenState::current_slot() {
   return slot;
 }
 
+UriParts TokenState::uri_parts() const {
+  UriParts parts;
+  parts.token = label;
+  parts.serial = serial;
+  parts.slot = twin_slot;
+  return parts;
+}
+
 void find_slot_again(TokenState& token) {
-  for (const TokenInfo& info : token.module->tokens()) {
-    if (info.serial == token.serial && info.label == token.label && info.manufacturer == token.manufacturer &&
-        info.model == token.model && info.initialized) {
-      const std::lock_guard lock(token.mutex);
-      token.slot = info.slot;
-      return;
-    }
+  const ModuleState& module = token.module->state();
+  const Slots slots = slots_of(token.access, module);
+  std::vector<const SlotContents*> same;
+  for (const SlotContents& slot : slots.read) {
+    if (is_the_same(token, slot.info)) same.push_back(&slot);
   }
-  throw TokenFailure(CKR_TOKEN_NOT_PRESENT, "C_GetSlotList", fmt::format("use token {}", token.access.name));
+  // One of several tokens that look alike came back alone: which of them it is nobody can tell, and its slot may have
+  // got the other one's number.
+  if (token.twin_slot && same.size() == 1 && slots.unread.empty()) {
+    throw Error{ErrorKind::unavailable,
+                fmt::format("token {} was lost, and only one of several tokens that look alike is there now (slot {}): "
+                            "whether it is the one that was used cannot be told",
+                            token.access.name, same.front()->info.slot)}
+        .with("lane", "down")
+        .with("token", token.uri)
+        .hint("put the tokens back, or start the program again when the right one is in its slot");
+  }
+  // What the configuration says of the slot must be true again.
+  const CK_INFO about = module_info_of(module);
+  std::erase_if(same, [&](const SlotContents* slot) {
+    return !uri_matches_token(token.access.uri, about, slot->slot, slot->info.slot, slot->token);
+  });
+  if (same.size() > 1) {
+    Error error{ErrorKind::unavailable, fmt::format("token {} was lost, and {} tokens that look alike match {} now",
+                                                    token.access.name, same.size(), token.access.uri)};
+    for (const SlotContents* const slot : same) error.with("candidate", with_slot(slot->info));
+    throw std::move(error).with("lane", "down").hint("add slot-id=… to the token's uri, as the candidates show it");
+  }
+  if (same.empty()) {
+    if (!slots.unread.empty()) throw slots.unread.front();
+    throw TokenFailure(CKR_TOKEN_NOT_PRESENT, "C_GetSlotList", fmt::format("use token {}", token.access.name));
+  }
+  const std::lock_guard lock(token.mutex);
+  token.slot = same.front()->info.slot;
+}
+
+void expect_same_token(TokenState& token) {
+  const CK_SLOT_ID slot = token.current_slot();
+  if (token.twin_slot) {
+    find_slot_again(token);
+    if (token.current_slot() == slot) return;
+  } else if (is_the_same(token, token_info_of(token.module->state(), slot))) {
+    return;
+  }
+  throw TokenFailure(CKR_TOKEN_NOT_PRESENT, "C_GetTokenInfo", fmt::format("use token {}", token.access.name));
 }
 
 std::shared_ptr<Token> Token::open(TokenAccess access, std::shared_ptr<PinRefusals> refusals) {
@@ -74,18 +158,21 @@ std::shared_ptr<Token> Token::open(TokenAccess access, std::shared_ptr<PinRefusa
   if (access.name.empty()) access.name = access.uri;
   const std::shared_ptr<Module> module = Module::load(access.module, access.module_arguments);
 
-  std::vector<TokenInfo> all;
+  Slots all;
   try {
-    all = module->tokens();
+    all = slots_of(access, module->state());
   } catch (const TokenFailure& failure) {
     if (failure.recovery() != Recovery::reinitialize) throw;
     module->state().initialize();
-    all = module->tokens();
+    all = slots_of(access, module->state());
   }
+  const CK_INFO about = module_info_of(module->state());
   std::vector<TokenInfo> found;
-  std::copy_if(all.begin(), all.end(), std::back_inserter(found), [&](const TokenInfo& info) {
-    return info.initialized && matches(module->state(), access.uri, info.slot);
-  });
+  for (const SlotContents& slot : all.read) {
+    if (slot.info.initialized && uri_matches_token(access.uri, about, slot.slot, slot.info.slot, slot.token)) {
+      found.push_back(slot.info);
+    }
+  }
   if (found.size() != 1) throw not_one_token(access, found, all);
 
   auto state = std::make_unique<TokenState>();
@@ -95,6 +182,7 @@ std::shared_ptr<Token> Token::open(TokenAccess access, std::shared_ptr<PinRefusa
   state->manufacturer = info.manufacturer;
   state->model = info.model;
   state->uri = info.uri;
+  if (info.uri == with_slot(info)) state->twin_slot = info.slot;
   state->login_required = info.login_required;
   state->slot = info.slot;
   state->limit = std::max(1U, access.most_sessions);
@@ -124,20 +212,39 @@ const TokenAccess& Token::access() const {
 }
 
 TokenInfo Token::info() const {
-  return token_info_of(state_->module->state(), state_->current_slot());
+  TokenInfo info = token_info_of(state_->module->state(), state_->current_slot());
+  if (is_the_same(*state_, info)) info.uri = state_->uri;
+  return info;
 }
 
-const std::vector<MechanismInfo>& Token::mechanisms() const {
-  std::call_once(state_->mechanisms_once,
-                 [this] { state_->mechanisms = state_->module->mechanisms(state_->current_slot()); });
-  return state_->mechanisms;
+std::optional<MechanismInfo> Token::mechanism(unsigned long type) const {
+  const std::lock_guard lock(state_->mechanisms_mutex);
+  const CK_SLOT_ID slot = state_->current_slot();
+  if (!state_->mechanism_types) state_->mechanism_types = state_->module->mechanism_types(slot);
+  const auto& types = *state_->mechanism_types;
+  if (std::find(types.begin(), types.end(), type) == types.end()) return std::nullopt;
+  auto known = state_->mechanisms.find(type);
+  if (known == state_->mechanisms.end()) {
+    known = state_->mechanisms.emplace(type, state_->module->mechanism(slot, type)).first;
+  }
+  return known->second;
 }
 
-bool Token::can_sign_with(unsigned long mechanism) const {
-  const auto& known = mechanisms();
-  return std::any_of(known.begin(), known.end(), [mechanism](const MechanismInfo& row) {
-    return row.type == mechanism && std::find(row.flags.begin(), row.flags.end(), "sign") != row.flags.end();
-  });
+bool Token::can_sign_with(unsigned long type) const {
+  const auto known = mechanism(type);
+  return known && std::find(known->flags.begin(), known->flags.end(), "sign") != known->flags.end();
+}
+
+std::vector<MechanismInfo> Token::mechanisms() const {
+  std::vector<MechanismInfo> described;
+  for (const unsigned long type : state_->module->mechanism_types(state_->current_slot())) {
+    try {
+      if (auto known = mechanism(type)) described.push_back(std::move(*known));
+    } catch (const TokenFailure&) {
+      described.push_back({.type = type, .name = mechanism_name(type), .flags = {"not_described"}});
+    }
+  }
+  return described;
 }
 
 void Token::login(LoginAttempt attempt) {

@@ -55,9 +55,12 @@ class Token {
   const TokenAccess& access() const;
   // Asked anew from the token: PIN flags change.
   TokenInfo info() const;
-  // Asked once.
-  const std::vector<MechanismInfo>& mechanisms() const;
+  // What the token can do, each thing asked once. A question that was not answered is asked again the next time, and
+  // throws: what could not be asked is unknown, not absent.
+  std::optional<MechanismInfo> mechanism(unsigned long type) const;
   bool can_sign_with(unsigned long mechanism) const;
+  // For a person: every mechanism that it lists; one that it did not describe has the flag "not_described".
+  std::vector<MechanismInfo> mechanisms() const;
 
   // Logs in when this process is not logged in; a token that wants no login (CKF_LOGIN_REQUIRED is not set) is only
   // opened. A refused PIN is recorded before the error is thrown (denied); one that

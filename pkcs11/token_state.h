@@ -2,10 +2,12 @@
 
 #include "pkcs11/cryptoki.h"
 #include "pkcs11/token.h"
+#include "pkcs11/uri.h"
 #include "pkcs11/usage_gate.h"
 
 #include <atomic>
 #include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -31,7 +33,10 @@ struct TokenState {
   std::string serial;
   std::string manufacturer;
   std::string model;
+  // TokenInfo::uri: the token's identity, under which its locks and the memory of its refused PINs are kept.
   std::string uri;
+  // Set where another token shows the same four texts: only the slot tells the two apart.
+  std::optional<unsigned long> twin_slot;
   bool login_required = true;
 
   std::mutex mutex;  // guards slot, idle, open, limit
@@ -47,15 +52,20 @@ struct TokenState {
   std::atomic<unsigned long> epoch{1};
   UsageGate gate;
 
-  std::once_flag mechanisms_once;
-  std::vector<MechanismInfo> mechanisms;
+  std::mutex mechanisms_mutex;  // guards the two below
+  std::optional<std::vector<unsigned long>> mechanism_types;
+  std::map<unsigned long, std::optional<MechanismInfo>> mechanisms;
 
   const CK_FUNCTION_LIST& functions() const;
   CK_SLOT_ID current_slot();
+  // The part of a URI that names this token: label and serial, and the slot where those do not tell it from another.
+  UriParts uri_parts() const;
 };
 
-// The slot in which the token is now. Throws unavailable when it is gone.
+// The slot in which the token is now. Throws unavailable when it is gone, or when it cannot be told from another one.
 void find_slot_again(TokenState& token);
+// Before a PIN is sent: throws unavailable when another token is in its slot now.
+void expect_same_token(TokenState& token);
 // Logs in through this session unless the process is logged in. See Token::login.
 void log_in(TokenState& token, CK_SESSION_HANDLE session, LoginAttempt attempt);
 // The login between C_SignInit and C_Sign. Throws denied as a login does.

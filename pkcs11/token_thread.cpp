@@ -100,6 +100,7 @@ void TokenThread::run(Duration limit, WhenLate late, std::function<void()> work)
   if (state_->hanging != 0) {
     throw Error{ErrorKind::unavailable,
                 fmt::format("token {} does not answer: an earlier call is still waiting for it", state_->token)}
+        .with("lane", "down")
         .hint("look at the HSM and its connection; the token is used again when that call returns");
   }
   if (state_->idle <= state_->queue.size() && state_->threads < state_->most_threads) {
@@ -126,6 +127,7 @@ void TokenThread::run(Duration limit, WhenLate late, std::function<void()> work)
   log::error(fmt::format("token {} has not answered for {}: the call is given up", state_->token, spoken(limit)));
   throw Error{late == WhenLate::unavailable ? ErrorKind::unavailable : ErrorKind::outcome_unknown,
               fmt::format("token {} has not answered within {}", state_->token, spoken(limit))}
+      .with("lane", "down")
       .hint("look at the HSM and its connection");
 }
 

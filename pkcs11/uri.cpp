@@ -6,6 +6,8 @@
 #include <fmt/core.h>
 #include <p11-kit/uri.h>
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <optional>
 
@@ -21,6 +23,14 @@ bool speaks_of_pin(std::string_view text) {
   std::string lower(text);
   for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   return lower.find("pin-value") != std::string::npos;
+}
+
+// p11-kit takes such a field for one that was not given, which would match every token.
+bool field_begins_with_zero(std::string_view text) {
+  for (const std::string_view end : {"token=%00", "manufacturer=%00", "serial=%00", "model=%00", "description=%00"}) {
+    if (text.find(end) != std::string_view::npos) return true;
+  }
+  return false;
 }
 
 UriPtr parse(std::string_view text) {
@@ -46,6 +56,10 @@ UriPtr parse(std::string_view text) {
     throw Error{ErrorKind::invalid_input, fmt::format("'{}' names a PIN source (pin-source)", text)}.hint(
         "remove pin-source and use the token's own, for example pin: \"file:/etc/hsmbridge/web.pin\"");
   }
+  if (field_begins_with_zero(text)) {
+    throw Error{ErrorKind::invalid_input, fmt::format("'{}' has a field that begins with a zero octet (%00)", text)}
+        .hint("the text of a token's field ends at its first zero octet: leave the zero octets out");
+  }
   // An attribute that is not understood would widen the match in silence.
   if (::p11_kit_uri_any_unrecognized(uri.get()) != 0) {
     throw Error{ErrorKind::invalid_input,
@@ -53,6 +67,34 @@ UriPtr parse(std::string_view text) {
         .hint("known are token, manufacturer, serial, model, library-…, slot-…, object, id and type");
   }
   return uri;
+}
+
+// PKCS#11 v2.40 §3.2 wants these fields padded with blanks. Some modules pad with zero octets, or end the text with one
+// and leave what was in the buffer: a field's text ends at its first zero octet, here as in padded_text().
+constexpr auto kPad = [](auto& field) {
+  std::fill(std::find(std::begin(field), std::end(field), '\0'), std::end(field), ' ');
+};
+// The same for a field of a parsed URI: one that begins with a zero octet was not given.
+constexpr auto kPadIfGiven = [](auto& field) {
+  if (field[0] != '\0') kPad(field);
+};
+
+template <class Pad>
+void pad_fields(CK_INFO& info, Pad pad) {
+  pad(info.manufacturerID);
+  pad(info.libraryDescription);
+}
+template <class Pad>
+void pad_fields(CK_SLOT_INFO& info, Pad pad) {
+  pad(info.slotDescription);
+  pad(info.manufacturerID);
+}
+template <class Pad>
+void pad_fields(CK_TOKEN_INFO& info, Pad pad) {
+  pad(info.label);
+  pad(info.manufacturerID);
+  pad(info.model);
+  pad(info.serialNumber);
 }
 
 std::optional<Bytes> attribute(P11KitUri* uri, CK_ATTRIBUTE_TYPE type) {
@@ -97,6 +139,7 @@ std::string format_uri(const UriParts& parts) {
   add("manufacturer", percent(as_bytes(parts.manufacturer), false));
   add("serial", percent(as_bytes(parts.serial), false));
   add("model", percent(as_bytes(parts.model), false));
+  add("slot-id", parts.slot ? std::to_string(*parts.slot) : "");
   add("id", percent(parts.id, true));
   add("object", percent(as_bytes(parts.object), false));
   add("type", parts.type);
@@ -158,9 +201,16 @@ KeySelector KeySelector::by_id(Bytes id) {
   return selector;
 }
 
-bool uri_matches_token(const std::string& uri, const CK_INFO& module, const CK_SLOT_INFO& slot, CK_SLOT_ID slot_id,
-                       const CK_TOKEN_INFO& token) {
+bool uri_matches_token(const std::string& uri, CK_INFO module, CK_SLOT_INFO slot, CK_SLOT_ID slot_id,
+                       CK_TOKEN_INFO token) {
   const UriPtr parsed = parse(uri);
+  pad_fields(module, kPad);
+  pad_fields(slot, kPad);
+  pad_fields(token, kPad);
+  // A URI that somebody copied out of a padded field means what the field means.
+  pad_fields(*::p11_kit_uri_get_module_info(parsed.get()), kPadIfGiven);
+  pad_fields(*::p11_kit_uri_get_slot_info(parsed.get()), kPadIfGiven);
+  pad_fields(*::p11_kit_uri_get_token_info(parsed.get()), kPadIfGiven);
   const CK_SLOT_ID wanted = ::p11_kit_uri_get_slot_id(parsed.get());
   return ::p11_kit_uri_match_module_info(parsed.get(), &module) != 0 &&
          ::p11_kit_uri_match_slot_info(parsed.get(), &slot) != 0 &&

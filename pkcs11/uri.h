@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,7 @@ struct UriParts {
   std::string manufacturer;
   std::string serial;
   std::string model;
+  std::optional<unsigned long> slot = {};
   Bytes id;
   std::string object;
   std::string type;  // "private", "public", "cert" or ""

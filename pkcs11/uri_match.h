@@ -8,8 +8,8 @@
 namespace hsmbridge::pkcs11 {
 
 // Whether what an RFC 7512 URI says of module, slot and token is true of these. Throws invalid_input as check_uri does.
-bool uri_matches_token(const std::string& uri, const CK_INFO& module, const CK_SLOT_INFO& slot, CK_SLOT_ID slot_id,
-                       const CK_TOKEN_INFO& token);
+bool uri_matches_token(const std::string& uri, CK_INFO module, CK_SLOT_INFO slot, CK_SLOT_ID slot_id,
+                       CK_TOKEN_INFO token);
 // The CKA_CLASS that its `type` asks for.
 std::optional<CK_OBJECT_CLASS> uri_object_class(const std::string& uri);
 

@@ -31,8 +31,11 @@ struct WorkflowToken::Shared {
     try {
       opened = open();
     } catch (const Error& error) {
-      if (error.kind() != ErrorKind::not_found) throw;
-      throw not_now(error);
+      // Whatever keeps the token from being opened (it is not in its slot, its module cannot be loaded, two tokens
+      // match) says nothing about the request.
+      Error later = not_now(error);
+      if (later.detail("lane").empty()) later.with("lane", "down");
+      throw later;
     }
     return opened;
   }

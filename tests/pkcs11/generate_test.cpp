@@ -5,6 +5,7 @@
 #include "pkcs11/contract_table.h"
 #include "pkcs11/signer.h"
 #include "pkcs11/token_lock.h"
+#include "pkcs11/token_state.h"
 #include "private_token.h"
 #include "x509/spki.h"
 #include "x509/verify.h"
@@ -283,7 +284,7 @@ TEST_CASE("a plan that somebody else carried out while this one waited is refuse
   std::size_t asked = 0;
   const auto refuse = [&](std::span<const KeyPlan> due) {
     asked += due.size();
-    CHECK(error_of([&] { TokenLock second(LockedWork::making_keys, mine.serial, Duration{0}); }).kind() ==
+    CHECK(error_of([&] { TokenLock second(LockedWork::making_keys, token->state().uri, Duration{0}); }).kind() ==
           ErrorKind::unavailable);
     throw Error{ErrorKind::conflict, "key web was made meanwhile"};
   };

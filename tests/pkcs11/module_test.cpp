@@ -86,10 +86,9 @@ TEST_CASE("a token is listed with its state and its mechanisms") {
   CHECK(found->serial == mine.serial);
   CHECK(found->uri ==
         "pkcs11:token=" + mine.label + ";manufacturer=SoftHSM%20project;serial=" + mine.serial + ";model=SoftHSM%20v2");
-  const auto mechanisms = mine.module->mechanisms(found->slot);
-  const auto ecdsa = std::find_if(mechanisms.begin(), mechanisms.end(),
-                                  [](const MechanismInfo& row) { return row.name == "CKM_ECDSA"; });
-  REQUIRE(ecdsa != mechanisms.end());
+  const auto ecdsa = mine.module->mechanism(found->slot, CKM_ECDSA);
+  REQUIRE(ecdsa);
+  CHECK(ecdsa->name == "CKM_ECDSA");
   CHECK(std::find(ecdsa->flags.begin(), ecdsa->flags.end(), "sign") != ecdsa->flags.end());
 }
 

@@ -31,7 +31,8 @@ ExitCode list_module(Invocation& invocation) {
   const auto module = pkcs11::Module::load(std::filesystem::absolute(invocation.arguments.required("--module")));
   Table table({"TOKEN", "SLOT", "SERIAL", "MODEL", "USER PIN"});
   Json rows = Json(Json::Array{});
-  for (const pkcs11::TokenInfo& info : module->tokens()) {
+  std::vector<Error> unread;
+  for (const pkcs11::TokenInfo& info : module->tokens(unread)) {
     table.row(
         {info.initialized ? info.label : "-", std::to_string(info.slot), info.serial, info.model, state_of(info)});
     rows.push(to_json(info));
@@ -42,6 +43,7 @@ ExitCode list_module(Invocation& invocation) {
       "hsmbridge.token-list/1",
       Json::object({{"module", Json(about.path.string())}, {"description", Json(about.description)}, {"tokens", rows}}),
       table.empty() ? "" : table.text());
+  for (const Error& error : unread) invocation.output.warning(error.message());
   return ExitCode::done;
 }
 

@@ -16,6 +16,9 @@ struct FaultControl {
   void (*own_ids)(unsigned times);
   void (*show_private)(int value);
   void (*garble_values)(unsigned times);
+  void (*token_texts)(const char* label, const char* serial);
+  void (*pad_with_zeros)(int garbage);
+  void (*hide_slot)(unsigned long slot);
   unsigned (*calls)(const char* function);
   void (*close_all_sessions)();
   void (*log_out)();

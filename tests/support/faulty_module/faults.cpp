@@ -78,6 +78,15 @@ void Faults::half_pairs(unsigned times) {
 void Faults::garble_values(unsigned times) {
   control().garble_values(times);
 }
+void Faults::token_texts(const std::string& label, const std::string& serial) {
+  control().token_texts(label.c_str(), serial.c_str());
+}
+void Faults::pad(Padding padding) {
+  control().pad_with_zeros(padding == Padding::zero_then_garbage ? 1 : 0);
+}
+void Faults::hide_slot(unsigned long slot) {
+  control().hide_slot(slot);
+}
 unsigned Faults::calls(const std::string& function) const {
   return control().calls(function.c_str());
 }

@@ -41,6 +41,13 @@ class Faults {
   void show_private(int value);
   // What is written as CKA_VALUE reads back with its last octet changed.
   void garble_values(unsigned times);
+  // Every initialised token shows this label and serial number.
+  void token_texts(const std::string& label, const std::string& serial);
+  // The text fields of every token end with a zero octet, followed by zeros or by garbage.
+  enum class Padding { zeros, zero_then_garbage };
+  void pad(Padding padding);
+  // The slot is not listed, as if its token was pulled.
+  void hide_slot(unsigned long slot);
 
   unsigned calls(const std::string& function) const;
 

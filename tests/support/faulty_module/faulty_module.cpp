@@ -44,6 +44,10 @@ struct Faulty {
   std::map<CK_ATTRIBUTE_TYPE, unsigned long> refused;
   std::map<CK_ATTRIBUTE_TYPE, int> shown;
   std::set<CK_SLOT_ID> slots;
+  std::string shown_label;
+  std::string shown_serial;
+  enum class Padding { blanks, zeros, garbage } padding = Padding::blanks;
+  std::set<CK_SLOT_ID> hidden;
   CK_SESSION_HANDLE last_session = 0;
 
   CK_FUNCTION_LIST* load();
@@ -110,13 +114,54 @@ CK_RV initialize(void* arguments) {
 }
 
 CK_RV get_slot_list(unsigned char present, CK_SLOT_ID* slots, unsigned long* count) {
-  return Call("C_GetSlotList").run([&] { return faulty().real->C_GetSlotList(present, slots, count); });
+  return Call("C_GetSlotList").run([&] {
+    const CK_RV rv = faulty().real->C_GetSlotList(present, slots, count);
+    if (rv != CKR_OK || slots == nullptr) return rv;
+    auto* const end =
+        std::remove_if(slots, slots + *count, [](CK_SLOT_ID slot) { return faulty().hidden.count(slot) != 0; });
+    *count = static_cast<unsigned long>(end - slots);
+    return rv;
+  });
+}
+
+CK_RV get_info(CK_INFO* info) {
+  return Call("C_GetInfo").run([&] { return faulty().real->C_GetInfo(info); });
+}
+
+CK_RV get_slot_info(CK_SLOT_ID slot, CK_SLOT_INFO* info) {
+  return Call("C_GetSlotInfo").run([&] { return faulty().real->C_GetSlotInfo(slot, info); });
+}
+
+template <std::size_t Size>
+void show_text(unsigned char (&field)[Size], const std::string& text) {
+  if (text.empty()) return;
+  std::memset(field, ' ', Size);
+  std::memcpy(field, text.data(), std::min(text.size(), Size));
+}
+
+template <std::size_t Size>
+void pad(unsigned char (&field)[Size]) {
+  std::size_t end = Size;
+  while (end > 0 && field[end - 1] == ' ') --end;
+  if (end < Size) std::memset(field + end, faulty().padding == Faulty::Padding::zeros ? 0 : 'x', Size - end);
+  if (end < Size) field[end] = 0;
 }
 
 CK_RV get_token_info(CK_SLOT_ID slot, CK_TOKEN_INFO* info) {
   return Call("C_GetTokenInfo").run([&] {
     const CK_RV rv = faulty().real->C_GetTokenInfo(slot, info);
-    if (rv == CKR_OK) info->flags = (info->flags | faulty().token_flags) & ~faulty().without_token_flags;
+    if (rv != CKR_OK) return rv;
+    info->flags = (info->flags | faulty().token_flags) & ~faulty().without_token_flags;
+    if ((info->flags & CKF_TOKEN_INITIALIZED) != 0) {
+      show_text(info->label, faulty().shown_label);
+      show_text(info->serialNumber, faulty().shown_serial);
+    }
+    if (faulty().padding != Faulty::Padding::blanks) {
+      pad(info->label);
+      pad(info->manufacturerID);
+      pad(info->model);
+      pad(info->serialNumber);
+    }
     return rv;
   });
 }
@@ -130,6 +175,10 @@ CK_RV get_mechanism_list(CK_SLOT_ID slot, CK_MECHANISM_TYPE* types, unsigned lon
     *count = static_cast<unsigned long>(end - types);
     return rv;
   });
+}
+
+CK_RV get_mechanism_info(CK_SLOT_ID slot, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO* info) {
+  return Call("C_GetMechanismInfo").run([&] { return faulty().real->C_GetMechanismInfo(slot, type, info); });
 }
 
 CK_RV get_session_info(CK_SESSION_HANDLE session, CK_SESSION_INFO* info) {
@@ -146,6 +195,10 @@ CK_RV find_objects_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE* match, unsigned
 
 CK_RV find_objects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE* found, unsigned long most, unsigned long* count) {
   return Call("C_FindObjects").run([&] { return faulty().real->C_FindObjects(session, found, most, count); });
+}
+
+CK_RV find_objects_final(CK_SESSION_HANDLE session) {
+  return Call("C_FindObjectsFinal").run([&] { return faulty().real->C_FindObjectsFinal(session); });
 }
 
 bool is_private_key(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object) {
@@ -275,7 +328,10 @@ CK_FUNCTION_LIST* Faulty::load() {
   if (get(&real) != CKR_OK) return nullptr;
   list = *real;
   list.C_Initialize = initialize;
+  list.C_GetInfo = get_info;
   list.C_GetSlotList = get_slot_list;
+  list.C_GetSlotInfo = get_slot_info;
+  list.C_GetMechanismInfo = get_mechanism_info;
   list.C_GetTokenInfo = get_token_info;
   list.C_GetMechanismList = get_mechanism_list;
   list.C_OpenSession = open_session;
@@ -284,6 +340,7 @@ CK_FUNCTION_LIST* Faulty::load() {
   list.C_Login = login;
   list.C_FindObjectsInit = find_objects_init;
   list.C_FindObjects = find_objects;
+  list.C_FindObjectsFinal = find_objects_final;
   list.C_GetAttributeValue = get_attribute_value;
   list.C_SignInit = sign_init;
   list.C_Sign = sign;
@@ -312,6 +369,10 @@ const FaultControl kControl = {
           f.without.clear();
           f.refused.clear();
           f.shown.clear();
+          f.shown_label.clear();
+          f.shown_serial.clear();
+          f.padding = Faulty::Padding::blanks;
+          f.hidden.clear();
           f.released.notify_all();
         },
     .fail =
@@ -340,6 +401,14 @@ const FaultControl kControl = {
     .own_ids = [](unsigned times) { faulty().own_ids = times; },
     .show_private = [](int value) { faulty().shown_private = value; },
     .garble_values = [](unsigned times) { faulty().garbled_values = times; },
+    .token_texts =
+        [](const char* label, const char* serial) {
+          faulty().shown_label = label;
+          faulty().shown_serial = serial;
+        },
+    .pad_with_zeros =
+        [](int garbage) { faulty().padding = garbage != 0 ? Faulty::Padding::garbage : Faulty::Padding::zeros; },
+    .hide_slot = [](unsigned long slot) { faulty().hidden.insert(slot); },
     .calls =
         [](const char* function) {
           const std::lock_guard lock(faulty().mutex);
