@@ -41,8 +41,13 @@ SignedObject take_apart(ByteView der, std::string_view what) {
 SignatureCheck check_signature(const SignedObject& object, ByteView spki) {
   const SignatureAlgorithm* own = own_algorithm(object.signature_algorithm, spki);
   if (own == nullptr) return check_foreign_signature(object, spki);
-  const bool good = verify(spki, *own, object.to_be_signed, object.signature);
-  return {good ? SignatureVerdict::verifies : SignatureVerdict::does_not_verify, ""};
+  try {
+    const bool good = verify(spki, *own, object.to_be_signed, object.signature);
+    return {good ? SignatureVerdict::verifies : SignatureVerdict::does_not_verify, ""};
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::invalid_input) throw;
+    return {SignatureVerdict::cannot_be_checked, error.message()};  // a point that is not on its curve
+  }
 }
 
 bool is_signed_by(const SignedObject& object, ByteView spki) {

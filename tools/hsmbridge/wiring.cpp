@@ -114,10 +114,11 @@ std::vector<SpkiHash> keys_of_people(const config::Settings& settings) {
 }  // namespace
 
 x509::Bundle read_anchors(const std::filesystem::path& file) {
+  const Bytes content = read_file(file);
   try {
-    return x509::bundle_in_file(file);
+    return x509::read_bundle(content);
   } catch (Error& error) {
-    throw error.prefix("trust anchors");
+    throw error.prefix(fmt::format("trust anchors {}", file.string()));
   }
 }
 

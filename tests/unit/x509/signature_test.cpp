@@ -99,6 +99,16 @@ TEST_CASE("What nobody here can check is neither good nor bad") {
   CHECK(check_signature(csr.parts, csr.spki).verdict == SignatureVerdict::cannot_be_checked);
 }
 
+TEST_CASE("A key that is none makes no error but a signature that cannot be checked") {
+  Csr csr = made_by_openssl({"-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"}, {"-sha256"});
+  Bytes point(65, 1);
+  point.front() = 4;
+  csr.spki = spki_from_ec({KeyType::ec, 256}, point);
+  CHECK(check_signature(csr.parts, csr.spki).verdict == SignatureVerdict::cannot_be_checked);
+  CHECK_FALSE(signature_verifies(csr));
+  CHECK(contains(render(csr), ", cannot be checked here: the public key cannot be read"));
+}
+
 TEST_CASE("A key of another kind cannot have made a signature") {
   Csr csr = made_by_openssl(kRsa, {"-sha1"});
   csr.spki = test::SoftwareSigner("ec:P-256").subject_public_key_info();
