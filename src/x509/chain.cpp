@@ -116,16 +116,29 @@ ChainResult attempt(const Certificate& leaf, const std::vector<Certificate>& int
   return result;
 }
 
+// Asks who signed what, and is asked so often only: of many certificates with one name each could have signed each.
+class Signatures {
+ public:
+  bool issued(const Certificate& issuer, const Certificate& certificate) {
+    if (!(issuer.subject() == certificate.issuer()) || left_ == 0) return false;
+    --left_;
+    return signature_verifies(certificate, issuer.spki());
+  }
+
+ private:
+  std::size_t left_ = 2 * kMostChain;
+};
+
 // What of `pool` is an issuer, by name and signature, of `leaf` or of another such issuer.
-std::vector<Certificate> issuers_above(const Certificate& leaf, const std::vector<Certificate>& pool) {
+std::vector<Certificate> issuers_above(Signatures& signatures, const Certificate& leaf,
+                                       const std::vector<Certificate>& pool) {
   std::vector<Certificate> above;
   std::vector<bool> taken(pool.size(), false);
   const Certificate* child = &leaf;
   for (std::size_t next = 0;; child = &above[next++]) {
     const Certificate below = *child;  // `above` may move
     for (std::size_t i = 0; i < pool.size(); ++i) {
-      if (taken[i] || !(pool[i].subject() == below.issuer())) continue;
-      if (!signature_verifies(below, pool[i].spki())) continue;
+      if (taken[i] || !signatures.issued(pool[i], below)) continue;
       taken[i] = true;
       above.push_back(pool[i]);
     }
@@ -134,15 +147,14 @@ std::vector<Certificate> issuers_above(const Certificate& leaf, const std::vecto
 }
 
 // The anchors that issued `leaf` or one of `path`, or are one of them.
-std::vector<Certificate> anchors_above(const Certificate& leaf, const std::vector<Certificate>& path,
-                                       const std::vector<Certificate>& anchors) {
+std::vector<Certificate> anchors_above(Signatures& signatures, const Certificate& leaf,
+                                       const std::vector<Certificate>& path, const std::vector<Certificate>& anchors) {
   std::vector<Certificate> below = path;
   below.push_back(leaf);
   std::vector<Certificate> above;
   for (const Certificate& anchor : anchors) {
     const bool fits = std::any_of(below.begin(), below.end(), [&](const Certificate& child) {
-      return child.der == anchor.der ||
-             (child.issuer() == anchor.subject() && signature_verifies(child, anchor.spki()));
+      return child.der == anchor.der || signatures.issued(anchor, child);
     });
     if (fits) above.push_back(anchor);
   }
@@ -167,8 +179,9 @@ ChainResult build_chain(const Certificate& leaf, const std::vector<Certificate>&
   if (result.anchored) return result;
   // OpenSSL takes the first issuer of a name, and tries no other when that one's key did not make the signature: a CA
   // that was given a new key under its old name and writes no key identifiers.
-  const std::vector<Certificate> path = issuers_above(leaf, usable);
-  ChainResult again = attempt(leaf, path, anchors_above(leaf, path, anchors), at);
+  Signatures signatures;
+  const std::vector<Certificate> path = issuers_above(signatures, leaf, usable);
+  ChainResult again = attempt(leaf, path, anchors_above(signatures, leaf, path, anchors), at);
   if (again.anchored) return again;
   if (known.size() == kMostChain && intermediates.size() > kMostChain) {
     result.why += " (of the certificates beside it only the first " + std::to_string(kMostChain) + " were looked at)";
