@@ -325,7 +325,10 @@ void check_policies(Judge& judge, const Content& asked, const Content& found) {
 
 Items items_of(const std::vector<std::uint64_t>& features) {
   Items items;
-  for (const std::uint64_t feature : features) items[std::to_string(feature)] = std::to_string(feature);
+  for (const std::uint64_t feature : features) {
+    const std::string number = std::to_string(feature);
+    items[number] = feature == 5 ? "status_request (must-staple)" : "TLS extension " + number;
+  }
   return items;
 }
 
@@ -355,12 +358,13 @@ void check_others(Judge& judge, const Content& asked, const Content& found) {
   for (const Extension& one : found.other_extensions) {
     if (find_extension(asked, one.oid) != nullptr) continue;
     const std::string words = "not asked, found " + one.oid.name();
-    for (const PowerRow& row : kExtensionPowers) {
-      if (one.oid.dotted() == row.oid) judge.note(row.finding, words);
-    }
+    const auto* power = std::find_if(std::begin(kExtensionPowers), std::end(kExtensionPowers),
+                                     [&](const PowerRow& row) { return row.oid == one.oid.dotted(); });
+    const bool is_power = power != std::end(kExtensionPowers);
+    if (is_power) judge.note(power->finding, words);
     if (one.critical) {
       judge.note("critical-extension-added", words);
-    } else if (!only_issuer_gives(one.oid)) {
+    } else if (!is_power && !only_issuer_gives(one.oid)) {
       judge.note("extension-added", words);
     }
   }
