@@ -392,12 +392,4 @@ std::string serial_text(ByteView integer) {
   return upper(hex(octets));
 }
 
-bool same_serial(std::string_view a, std::string_view b) {
-  const auto bare = [](std::string_view text) {
-    const std::size_t first = text.find_first_not_of('0');
-    return lower(first == std::string_view::npos ? std::string_view("0") : text.substr(first));
-  };
-  return !a.empty() && !b.empty() && bare(a) == bare(b);
-}
-
 }  // namespace hsmbridge::digicert

@@ -7,6 +7,7 @@
 #include "service/install.h"
 #include "workflow/lifecycle.h"
 #include "x509/ask.h"
+#include "x509/bounds.h"
 #include "x509/certificate.h"
 #include "x509/check.h"
 #include "x509/csr.h"
@@ -310,14 +311,20 @@ struct Chain {
 Chain read_chain(const std::vector<Bytes>& ders) {
   Chain chain;
   for (std::size_t i = 0; i < ders.size(); ++i) {
+    if (i == x509::kMostChain) {
+      chain.unreadable.push_back({"chain-certificate-unreadable", false,
+                                  fmt::format("{} certificates of the chain were left out, beyond the first {}",
+                                              ders.size() - i, x509::kMostChain)});
+      break;
+    }
     try {
       chain.certificates.push_back(x509::parse_certificate(ders[i]));
       chain.ders.push_back(ders[i]);
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::invalid_input) throw;
-      chain.unreadable.push_back(
-          {"chain-certificate-unreadable", false,
-           fmt::format("certificate {} of the chain cannot be read and was left out: {}", i + 1, error.message())});
+      chain.unreadable.push_back({"chain-certificate-unreadable", false,
+                                  fmt::format("certificate {} of the chain cannot be read and was left out: {}", i + 1,
+                                              x509::bounded(error.message()))});
     }
   }
   return chain;
@@ -352,7 +359,7 @@ EffectOutcome verify(World& world, const Claim& claim, Instant now, Duration tim
     certificate = x509::parse_certificate(issued.certificate);
   } catch (const Error& error) {
     if (!is_of_the_content(error)) throw;
-    return outcome(workflow::HandoutUnreadable{error.message()});
+    return outcome(workflow::HandoutUnreadable{x509::bounded(error.message())});
   }
   Chain chain;
   x509::Answer answer;
@@ -361,7 +368,8 @@ EffectOutcome verify(World& world, const Claim& claim, Instant now, Duration tim
     answer = x509::check_answer(*certificate, expectation_of(world, order, parts.draft, chain), now);
   } catch (const Error& error) {
     if (!is_of_the_content(error)) throw;
-    return outcome(workflow::HandoutUnreadable{fmt::format("it could not be checked: {}", error.message())});
+    return outcome(
+        workflow::HandoutUnreadable{fmt::format("it could not be checked: {}", x509::bounded(error.message()))});
   }
 
   workflow::CertificateRecord record;

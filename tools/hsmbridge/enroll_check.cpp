@@ -5,6 +5,7 @@
 #include "service/csr.h"
 #include "tools/hsmbridge/wiring.h"
 #include "workflow/provider.h"
+#include "x509/advice.h"
 #include "x509/csr.h"
 #include "x509/signed_object.h"
 #include "x509/spki.h"
@@ -104,11 +105,14 @@ ExitCode check_enrolment(Invocation& invocation, Place& place, const service::Ne
   if (!objections.empty()) text += lines(fmt::format("{} itself would refuse it:", request.provider), objections);
   const bool good = text.empty();
   if (good) text = fmt::format("nothing speaks against it at {}: {}\n", request.provider, dry_run);
+  const auto notes = x509::advice(request.ask.content);
+  if (!notes.empty()) text += lines("to be considered:", notes);
   invocation.output.result("hsmbridge.enroll-check/1",
                            Json::object({{"provider", request.provider},
                                          {"profile", request.profile},
                                          {"reasons", Json(reasons)},
                                          {"objections", Json(objections)},
+                                         {"notes", Json(notes)},
                                          {"dry_run", dry_run}}),
                            text);
   return good ? ExitCode::done : ExitCode::refused;

@@ -13,6 +13,7 @@
 #include "tools/hsmbridge/request_render.h"
 #include "tools/hsmbridge/request_wait.h"
 #include "tools/hsmbridge/wiring.h"
+#include "x509/advice.h"
 #include "x509/certificate.h"
 #include "x509/pem.h"
 
@@ -103,7 +104,10 @@ workflow::Order create(Wiring& wiring, workflow::Store& store, const service::Ne
 // Orders it; or finds the open request that the same words ordered before: typing a command again goes on with it.
 RequestId order_once(Invocation& invocation, Wiring& wiring, workflow::Store& store, const Wanted& wanted) {
   try {
-    return create(wiring, store, resolve(wiring, store, wanted)).id;
+    const auto request = resolve(wiring, store, wanted);
+    const auto id = create(wiring, store, request).id;
+    for (const auto& sentence : x509::advice(request.ask.content)) invocation.output.warning(sentence);
+    return id;
   } catch (const Error& error) {
     const std::string open(error.detail("same-order"));
     if (error.kind() != ErrorKind::conflict || open.empty()) throw;

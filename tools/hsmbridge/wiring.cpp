@@ -12,7 +12,7 @@
 #include "tools/hsmbridge/wiring_providers.h"
 #include "tools/hsmbridge/wiring_refusals.h"
 #include "x509/certificate.h"
-#include "x509/pem.h"
+#include "x509/pem_file.h"
 #include "x509/spki.h"
 
 #include <fmt/core.h>
@@ -103,7 +103,7 @@ std::vector<SpkiHash> keys_of_people(const config::Settings& settings) {
   for (const auto& person : settings.people) {
     try {
       if (person.spki) keys.push_back(x509::spki_hash(from_base64(*person.spki)));
-      if (person.public_key) keys.push_back(x509::spki_hash(x509::read_key_of_person(read_file(*person.public_key))));
+      if (person.public_key) keys.push_back(x509::spki_hash(x509::key_of_person_in_file(*person.public_key)));
     } catch (const Error& error) {
       log::warning(fmt::format("the public key of {} cannot be read: {}", person.name, error.message()));
     }
@@ -113,13 +113,10 @@ std::vector<SpkiHash> keys_of_people(const config::Settings& settings) {
 
 }  // namespace
 
-std::vector<Bytes> read_anchors(const std::filesystem::path& file) {
+x509::Bundle read_anchors(const std::filesystem::path& file) {
   const Bytes content = read_file(file);
   try {
-    auto ders = x509::read_certificates(content);
-    // A PKCS#7, a PKCS#12 and a private key are DER too.
-    for (const Bytes& der : ders) x509::parse_certificate(der);
-    return ders;
+    return x509::read_bundle(content);
   } catch (Error& error) {
     throw error.prefix(fmt::format("trust anchors {}", file.string()));
   }
@@ -249,7 +246,13 @@ ProviderNeeds Wiring::provider_needs() {
 std::vector<Bytes> Wiring::anchors(const workflow::Order& order) {
   std::vector<Bytes> anchors;
   for (const auto& file : settings_->profile(order.profile).anchors) {
-    for (auto& der : read_anchors(file)) anchors.push_back(std::move(der));
+    auto bundle = read_anchors(file);
+    for (auto& der : bundle.certificates) anchors.push_back(std::move(der));
+    const std::lock_guard lock(mutex_);
+    for (const auto& skipped : bundle.skipped) {
+      auto words = fmt::format("trust anchors {}: left out: {}", file.string(), skipped);
+      if (told_.insert(words).second) log::warning(words);
+    }
   }
   return anchors;
 }

@@ -157,6 +157,19 @@ TEST_CASE("a chain certificate that cannot be read is reported and does not spoi
   CHECK(verified->findings[0].explanation.find("certificate 1 of the chain") != std::string::npos);
 }
 
+TEST_CASE("of an endless chain the first hundred certificates are kept") {
+  Answered answered;
+  const auto good = answered.provider_->issued.chain.front();
+  answered.provider_->issued.chain.assign(5000, good);
+  const EffectOutcome outcome = answered.run();
+  REQUIRE(outcome.certificate);
+  CHECK(outcome.certificate->chain.size() <= 100);
+  const auto* verified = std::get_if<Verified>(&*outcome.event);
+  REQUIRE(verified != nullptr);
+  REQUIRE(verified->findings.size() == 1);
+  CHECK(verified->findings[0].explanation == "4900 certificates of the chain were left out, beyond the first 100");
+}
+
 TEST_CASE("a certificate that cannot be read goes to a person") {
   Answered answered;
   answered.provider_->issued.certificate = to_bytes("no certificate");
