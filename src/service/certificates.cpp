@@ -127,10 +127,9 @@ class LastFailed {
   bool past_ = false;
 };
 
-// Why no renewal follows by itself upon one that ended like this: each would order once more, for a new key, what is
-// issued and wrong, or what may exist at the provider.
+// Why no renewal follows by itself upon one that ended like this: each would order once more, for a new key, what may
+// exist at the provider.
 std::string_view held_back_by(const workflow::State& state) {
-  if (std::holds_alternative<workflow::Quarantined>(state)) return "brought a wrong certificate";
   if (std::holds_alternative<workflow::Abandoned>(state)) return "was given up, and its certificate may exist";
   return {};
 }
@@ -184,7 +183,15 @@ RenewalPlan plan_renewal(workflow::Store& store, const workflow::CertificateReco
   LastFailed last(now);
   for (const auto& request : store.requests_about(record.fingerprint)) {
     if (request.order.kind != workflow::Kind::renew) continue;
-    if (is_open(request)) plan.open = request.order.id;
+    if (is_open(request)) {
+      plan.open = request.order.id;
+      if (std::holds_alternative<workflow::Quarantined>(request.state)) {
+        plan.by_hand = true;
+        plan.trouble =
+            fmt::format("renewal {} brought a certificate that is not what was asked: hsmbridge request explain {}",
+                        request.order.id.str(), request.order.id.str());
+      }
+    }
     if (replaced_it(store, request)) {
       if (!plan.done) plan.done = request.order.id;
     } else if (!is_open(request)) {

@@ -154,7 +154,10 @@ void SqliteStore::put(const CertificateRecord& certificate, const std::string& p
           "INSERT INTO certificates (fingerprint, der, chain, request, spki, subject, issuer, serial, not_before, "
           "not_after, status, stored_at, reference, provider_state, predecessor, profile) "
           "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-          "ON CONFLICT (fingerprint) DO UPDATE SET chain = excluded.chain, status = excluded.status, "
+          // What was revoked or has ended since is not current because it was judged once more.
+          "ON CONFLICT (fingerprint) DO UPDATE SET chain = excluded.chain, "
+          "status = CASE WHEN certificates.status IN ('revoking', 'revoked', 'held', 'expired') "
+          "THEN certificates.status ELSE excluded.status END, "
           "reference = excluded.reference, provider_state = excluded.provider_state")
       .bind(certificate.fingerprint)
       .bind(ByteView(certificate.der))

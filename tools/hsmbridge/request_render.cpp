@@ -131,7 +131,6 @@ ExitCode exit_code_of(const workflow::State& state) {
     case StateName::failed:
       return exit_code_of(std::get<workflow::Failed>(state));
     case StateName::quarantined:
-      return ExitCode::failed;
     case StateName::unresolved:
       return ExitCode::unresolved;
     default:
