@@ -29,21 +29,25 @@ using workflow::EffectName;
 using workflow::EffectOutcome;
 using workflow::EventBody;
 
+// kind | what it means to a preparation. It ends only for what no later attempt can change.
 constexpr std::array<std::pair<ErrorKind, Then>, 10> kConsequences{{
-    {ErrorKind::invalid_input, Then::give_up},  // the order cannot be carried out as it stands
-    {ErrorKind::not_found, Then::give_up},      // no such key
-    {ErrorKind::ambiguous, Then::give_up},      // two such keys
-    {ErrorKind::conflict, Then::give_up},       // the label is taken, or another key stands behind it
-    {ErrorKind::denied, Then::give_up},         // a PIN or an API key: never tried twice by itself
+    {ErrorKind::invalid_input, Then::give_up},  // the order cannot be carried out: the token has no such algorithm
+    {ErrorKind::conflict, Then::give_up},       // the label belongs to another key
     {ErrorKind::refused, Then::give_up},        // policy, or what a provider cannot carry
+    {ErrorKind::not_found, Then::again},        // a key that this token does not have, or not yet
+    {ErrorKind::ambiguous, Then::again},        // two keys, of which somebody may remove one
+    {ErrorKind::denied, Then::again},           // a PIN or an API key, which somebody may correct
     {ErrorKind::unavailable, Then::again},
     {ErrorKind::outcome_unknown, Then::again},  // these effects are repeatable: a planned key is looked for first
-    {ErrorKind::corrupt, Then::give_up},        // a faulty token: a second try could hide it
-    {ErrorKind::internal, Then::give_up},
+    {ErrorKind::corrupt, Then::again},          // an answer that was read wrong once
+    {ErrorKind::internal, Then::again},
 }};
 
-workflow::Problem problem_of(const Error& error) {
-  return {std::string(to_string(error.kind())), error.message(), error.hint()};
+// A token's own answer that somebody logged in or does something else there now is not a conflict about the order, and
+// its "no" is nobody's policy.
+bool is_about_the_moment(const Error& error) {
+  const bool of_the_token = !error.detail("ckr").empty();
+  return of_the_token && (error.kind() == ErrorKind::refused || error.kind() == ErrorKind::conflict);
 }
 
 workflow::Problem problem_of(const Error& error) {
@@ -380,11 +384,16 @@ void install_certificate(World& world, const Installation& of, const workflow::I
   }
 }
 
-Then consequence_of(ErrorKind kind) {
-  for (const auto& [row, then] : kConsequences) {
-    if (row == kind) return then;
+Then consequence_of(workflow::EffectName effect, const Error& error) {
+  if (effect == EffectName::install) {
+    const bool later = error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::outcome_unknown;
+    return later ? Then::again : Then::give_up;
   }
-  return Then::give_up;
+  if (is_about_the_moment(error)) return Then::again;
+  for (const auto& [row, then] : kConsequences) {
+    if (row == error.kind()) return then;
+  }
+  return Then::again;
 }
 
 Effects::Effects(World& world, TroubleListener on_trouble) : world_(world), on_trouble_(std::move(on_trouble)) {}
@@ -426,7 +435,7 @@ EffectOutcome Effects::run(const Claim& claim, Instant now, Duration time_limit)
     return dispatch(claim, now, time_limit);
   } catch (...) {
     const auto error = current_error();
-    if (consequence_of(error.kind()) == Then::give_up) {
+    if (consequence_of(claim.effect.name, error) == Then::give_up) {
       if (auto event = surrender(claim, error)) return outcome(std::move(*event));
     }
     if (on_trouble_) on_trouble_(claim, error);

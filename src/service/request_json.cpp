@@ -129,15 +129,17 @@ std::string detail_of(const workflow::EventBody& body) {
 }
 
 Json to_json(const RequestRow& row) {
-  return Json::object({{"id", row.id.str()},
-                       {"kind", workflow::to_string(row.kind)},
-                       {"state", row.state},
-                       {"names", row.what},
-                       {"key", row.key},
-                       {"provider", row.provider},
-                       {"waits_for", row.waits_for},
-                       {"created_at", rfc3339(row.created_at)},
-                       {"changed_at", rfc3339(row.changed_at)}});
+  Json json = Json::object({{"id", row.id.str()},
+                            {"kind", workflow::to_string(row.kind)},
+                            {"state", row.state},
+                            {"names", row.what},
+                            {"key", row.key},
+                            {"provider", row.provider},
+                            {"waits_for", row.waits_for},
+                            {"created_at", rfc3339(row.created_at)},
+                            {"changed_at", rfc3339(row.changed_at)}});
+  if (!row.trouble.empty()) json.set("trouble", row.trouble);
+  return json;
 }
 
 Json to_json(const workflow::JournalEntry& entry) {

@@ -108,6 +108,13 @@ RequestRow row_of(const workflow::Record& record) {
   return row;
 }
 
+std::string trouble_of(workflow::Store& store, const RequestId& id) {
+  for (const auto& status : store.effect_status(id)) {
+    if (!status.trouble.empty()) return status.trouble;
+  }
+  return {};
+}
+
 std::string fingerprint_of(const workflow::State& state) {
   if (const auto* completed = std::get_if<workflow::Completed>(&state)) return completed->certificate;
   if (const auto* installing = std::get_if<workflow::Installing>(&state)) return installing->certificate;

@@ -64,6 +64,9 @@ ExitCode list(Invocation& invocation) {
   Json json = Json::array();
   for (const auto& record : store->list(query)) {
     rows.push_back(service::row_of(record));
+    if (!workflow::is_final(workflow::name_of(record.state))) {
+      rows.back().trouble = service::trouble_of(*store, record.order.id);
+    }
     json.push(service::to_json(rows.back()));
   }
   invocation.output.result("hsmbridge.request-list/1", Json::object({{"requests", json}}), list_text(rows, now));
