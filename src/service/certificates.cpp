@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <limits>
 #include <tuple>
 #include <utility>
 
@@ -234,13 +235,21 @@ std::vector<std::string> shares_key(workflow::Store& store, const workflow::Cert
     words.push_back(fmt::format("certificate {} ({}) is for the same key: hsmbridge cert revoke {}",
                                 other.fingerprint.substr(0, 12), other.status, other.fingerprint.substr(0, 12)));
   }
-  for (const auto& request : store.requests_about(record.fingerprint)) {
+  // Renewals of it that keep its key, and orders for that key by any other name.
+  workflow::Store::ListQuery open;
+  open.open_only = true;
+  open.most = std::numeric_limits<unsigned>::max();
+  for (const auto& request : store.list(open)) {
+    const auto& order = request.order;
+    const bool renews = order.kind == workflow::Kind::renew && order.predecessor &&
+                        order.predecessor->certificate == record.fingerprint;
     const auto* key = workflow::key_of(request.state);
-    if (request.order.kind != workflow::Kind::renew || !is_open(request)) continue;
-    if (key != nullptr ? key->spki != record.spki : request.order.key.source == workflow::KeyWish::Source::make)
-      continue;
-    words.push_back(fmt::format("request {} renews it for the same key: hsmbridge request cancel {}",
-                                request.order.id.str(), request.order.id.str()));
+    const bool is_for_it = key != nullptr && !key->spki.empty()
+                               ? key->spki == record.spki
+                               : renews && order.key.source == workflow::KeyWish::Source::use;
+    if (!workflow::needs_key(order) || !is_for_it) continue;
+    words.push_back(fmt::format("request {} {} the same key: hsmbridge request cancel {}", order.id.str(),
+                                renews ? "renews it for" : "asks for a certificate for", order.id.str()));
   }
   return words;
 }

@@ -56,7 +56,7 @@ struct CertificateRow {
   RenewalPlan renewal;
 };
 // The certificates that look to be harmed when this one's key is in wrong hands, in words for a person: others for the
-// same key, and an open renewal that keeps it.
+// same key, and open requests for it.
 std::vector<std::string> shares_key(workflow::Store& store, const workflow::CertificateRecord& record);
 
 CertificateRow row_of(workflow::Store& store, const workflow::CertificateRecord& record,

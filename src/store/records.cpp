@@ -375,6 +375,17 @@ std::size_t SqliteStore::change_certificate(const StatusChange& change, const Ca
   Json fact = Json::object({{"certificate", change.id}, {"from", before}, {"to", to}});
   if (!cause.request.empty()) fact.set("request", cause.request);
   append_leaf(audit::fact_leaf("certificate-status", fact, cause.actor, cause.at));
+  // Current again (its revocation was refused), it has what it renews superseded, which could not be while it was not.
+  if (to == workflow::status::kCurrent) {
+    const std::optional<CertificateRecord> record = certificate(change.id);
+    if (record && !record->predecessor.empty()) {
+      change_certificate({StatusChange::Of::certificate,
+                          record->predecessor,
+                          {workflow::status::kCurrent},
+                          workflow::status::kSuperseded},
+                         cause);
+    }
+  }
   return 1;
 }
 
