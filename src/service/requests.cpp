@@ -25,7 +25,7 @@ constexpr unsigned kMostCandidates = 10;
 
 Error no_such_request(const std::string& what) {
   return Error{ErrorKind::not_found, fmt::format("there is no request {}", what)}.hint(
-      "`hsmbridge request list --all` shows every request");
+      "`hsmbridge request list` shows the newest ones, and as many as you like with --most");
 }
 
 }  // namespace
