@@ -25,7 +25,7 @@ constexpr unsigned kMostCandidates = 10;
 
 Error no_such_request(const std::string& what) {
   return Error{ErrorKind::not_found, fmt::format("there is no request {}", what)}.hint(
-      "`hsmbridge request list --all` shows every request");
+      "`hsmbridge request list` shows the newest ones, and as many as you like with --most");
 }
 
 }  // namespace
@@ -106,6 +106,13 @@ RequestRow row_of(const workflow::Record& record) {
   row.created_at = record.order.created_at;
   row.changed_at = record.changed_at;
   return row;
+}
+
+std::string trouble_of(workflow::Store& store, const RequestId& id) {
+  for (const auto& status : store.effect_status(id)) {
+    if (!status.trouble.empty()) return status.trouble;
+  }
+  return {};
 }
 
 std::string fingerprint_of(const workflow::State& state) {

@@ -53,7 +53,8 @@ bool is_about_the_same(EffectName effect, const Record& then, const Record& now)
     case EffectName::verify: {
       const auto* first = std::get_if<Verifying>(&then.state);
       const auto* second = std::get_if<Verifying>(&now.state);
-      return first == nullptr || second == nullptr || first->handout == second->handout;
+      return first == nullptr || second == nullptr ||
+             (first->handout == second->handout && first->accepted == second->accepted);
     }
     case EffectName::poll:
     case EffectName::retrieve:

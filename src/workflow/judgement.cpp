@@ -58,6 +58,11 @@ std::optional<Duration> patience_asked(const Finished& finished) {
   }
 }
 
+// What a person reads who asks why a request waits.
+std::string with_hint(const Error& error) {
+  return error.hint().empty() ? error.message() : fmt::format("{} ({})", error.message(), error.hint());
+}
+
 }  // namespace
 
 std::string precious_words(const Finished& finished) {
@@ -95,7 +100,7 @@ Verdict Judge::of(const Finished& finished, const Timing& timing) const {
     } else if (finished.error) {
       log::warning(fmt::format("{} of request {}: {}", claim.effect.identity(), record.order.id.str(),
                                finished.error->message()));
-      verdict.back = failed(claim, finished.error->message(), patience_asked(finished), timing);
+      verdict.back = failed(claim, with_hint(*finished.error), patience_asked(finished), timing);
     } else {
       verdict.back = quiet(claim, finished.outcome.retry_after, timing);
     }

@@ -100,7 +100,7 @@ class Progress {
 bool reached(const workflow::State& state, Until until) {
   using workflow::StateName;
   const auto name = workflow::name_of(state);
-  if (workflow::is_final(name) || name == StateName::unresolved) return true;
+  if (workflow::is_final(name) || name == StateName::unresolved || name == StateName::quarantined) return true;
   if (until == Until::settled) return false;
   switch (name) {
     case StateName::awaiting_approval:
@@ -109,6 +109,8 @@ bool reached(const workflow::State& state, Until until) {
     case StateName::awaiting_command:
     case StateName::looking_up:  // not before the settle time is over
       return true;
+    case StateName::verifying:  // not valid yet
+      return std::get<workflow::Verifying>(state).not_yet.has_value();
     case StateName::submitting:  // the provider took nothing; the next attempt comes later
       return !std::get<workflow::Submitting>(state).last_refusal.empty();
     case StateName::installing: {

@@ -33,6 +33,7 @@ class LoggedEffects final : public workflow::EffectRunner {
       : effects_(wiring, [](const workflow::Claim& claim, const Error& error) {
           log::warning(fmt::format("{} {}: {} (tried again later)", claim.record.order.id.str(),
                                    claim.effect.identity(), commandline::safe(error.message())));
+          if (!error.hint().empty()) log::warning("  " + commandline::safe(error.hint()));
         }) {}
 
   workflow::EffectOutcome run(const workflow::Claim& claim, Instant now, Duration time_limit) override {
