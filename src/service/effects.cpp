@@ -5,6 +5,7 @@
 #include "service/csr.h"
 #include "service/expectation.h"
 #include "service/install.h"
+#include "workflow/lane_pauses.h"
 #include "workflow/lifecycle.h"
 #include "x509/ask.h"
 #include "x509/certificate.h"
@@ -89,8 +90,8 @@ workflow::ProviderCall call_of(World& world, const Claim& claim, const CallParts
           time_limit,         claim.call_until, answers_another};
 }
 
-// That this process cannot use a provider or a token now (it is not in its configuration, its module or its secrets
-// cannot be read) says nothing about the request: another process may, or this one later.
+// That this process cannot use something now (it is not in its configuration, its module or its secrets cannot be read)
+// says nothing about the request: another process may, or this one later.
 template <class Get>
 auto usable(std::string_view what, const std::string& name, Get&& get) {
   try {
@@ -101,11 +102,20 @@ auto usable(std::string_view what, const std::string& name, Get&& get) {
         error.hint());
   }
 }
+// A token or a provider that cannot be used is down for every request of its lane.
+template <class Get>
+auto lane_usable(std::string_view what, const std::string& name, Get&& get) {
+  try {
+    return usable(what, name, std::forward<Get>(get));
+  } catch (Error& error) {
+    throw error.with(std::string(workflow::kLaneDetail), std::string(workflow::kLaneDown));
+  }
+}
 std::shared_ptr<workflow::Provider> provider_of(World& world, const workflow::Order& order) {
-  return usable("provider", order.provider, [&] { return world.provider(order.provider); });
+  return lane_usable("provider", order.provider, [&] { return world.provider(order.provider); });
 }
 std::shared_ptr<workflow::Token> token_of(World& world, const workflow::Order& order) {
-  return usable("token", order.token, [&] { return world.token(order.token); });
+  return lane_usable("token", order.token, [&] { return world.token(order.token); });
 }
 
 EffectOutcome ensure_key(World& world, const Claim& claim, Instant now) {
@@ -223,7 +233,10 @@ EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration tim
     provider = provider_of(world, claim.record.order);
   } catch (...) {
     // It cannot be used now (a file of its configuration is gone): certainly nothing was sent.
-    return outcome(workflow::SubmissionNotAccepted{attempt, problem_of(current_error()), std::nullopt});
+    auto error = current_error();
+    auto result = outcome(workflow::SubmissionNotAccepted{attempt, problem_of(error), std::nullopt});
+    result.lane_trouble = std::move(error);
+    return result;
   }
   // Making the provider may have waited for a token or a file: what is left counts from the journalled deadline.
   if (claim.call_until) {
@@ -240,6 +253,7 @@ EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration tim
       auto result = outcome(
           workflow::SubmissionNotAccepted{attempt, problem_of(not_accepted->error), not_accepted->retry_after}, actor);
       result.retry_after = not_accepted->retry_after;
+      if (workflow::says_lane_is_down(not_accepted->error)) result.lane_trouble = not_accepted->error;
       return result;
     }
     if (auto* refused = std::get_if<workflow::RefusedForGood>(&answer)) {
@@ -606,7 +620,7 @@ EffectOutcome Effects::run(const Claim& claim, Instant now, Duration time_limit)
     return dispatch(claim, now, time_limit);
   } catch (...) {
     const auto error = current_error();
-    if (consequence_of(error.kind()) == Then::give_up) {
+    if (!workflow::says_lane_is_down(error) && consequence_of(error.kind()) == Then::give_up) {
       if (auto event = surrender(claim, error)) return outcome(std::move(*event));
     }
     if (on_trouble_) on_trouble_(claim, error);

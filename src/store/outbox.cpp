@@ -181,11 +181,12 @@ std::vector<workflow::Claim> SqliteStore::claim(const workflow::ClaimQuery& quer
     Query update = database_->query(
         "UPDATE effects SET owner = NULL, lease_until = NULL, lease_boot = NULL, due = ?1, "
         "trouble = COALESCE(?2, trouble), "
-        "runs = CASE WHEN ?2 IS NULL THEN MAX(runs - 1, 0) WHEN ?2 = '' THEN 0 ELSE runs END "
+        "runs = CASE WHEN ?2 = '' THEN 0 WHEN ?2 IS NULL OR ?5 THEN MAX(runs - 1, 0) ELSE runs END "
         "WHERE id = ?3 AND owner = ?4");
     update.bind(back.due);
     back.trouble ? update.bind(*back.trouble) : update.bind_null();
-    update.bind(back.effect_id).bind(query.worker).run();
+    update.bind(back.effect_id).bind(query.worker);
+    update.bind(std::int64_t{back.counts == workflow::GiveBack::Counts::no}).run();
   }
   for (const auto& [lane, places] : query.lanes) {
     if (places > 0) claim_lane(lane, places, query, now, claims);

@@ -5,6 +5,7 @@
 #include "workflow/codec.h"
 #include "workflow/effect_pool.h"
 #include "workflow/judgement.h"
+#include "workflow/lane_pauses.h"
 #include "workflow/wakeup.h"
 
 #include <fmt/core.h>
@@ -36,6 +37,26 @@ bool worth_waiting_for(const Error& error) {
 // about all of them.
 bool is_fault_of_one(const Error& error) {
   return !worth_waiting_for(error) && !(error.kind() == ErrorKind::corrupt && !error.detail("sqlite").empty());
+}
+
+// What a finished effect says about its lane. `unclear`: it need not have spoken with the token or the provider.
+enum class LaneWord { down, works, unclear };
+
+LaneWord word_about_lane(const Finished& finished) {
+  if (!finished.begun || is_timer(finished.work.claim.effect.name)) return LaneWord::unclear;
+  if (finished.outcome.lane_trouble || (finished.error && says_lane_is_down(*finished.error))) return LaneWord::down;
+  if (finished.error && finished.error->kind() == ErrorKind::unavailable) return LaneWord::unclear;
+  switch (finished.work.claim.effect.name) {
+    case EffectName::build_draft:
+    case EffectName::check_draft:
+    case EffectName::verify:
+      return LaneWord::unclear;  // often done without a call
+    case EffectName::submit:
+      return finished.outcome.event && !std::holds_alternative<AnswerLost>(*finished.outcome.event) ? LaneWord::works
+                                                                                                    : LaneWord::unclear;
+    default:
+      return LaneWord::works;
+  }
 }
 
 bool same_draft(const Record& one, const Record& other) {
@@ -118,6 +139,7 @@ class Engine::Impl {
   std::optional<Instant> spread_after_start(const Claim& claim) const;
   void start_once_only(std::vector<Claim> claims);
   void start(Claim claim);
+  void note_lane(Finished& finished);
   void flush();
   enum class Patience { none, some };
   void drain(Patience patience);
@@ -134,6 +156,7 @@ class Engine::Impl {
   std::atomic<bool> stopping_{false};
   std::map<std::string, unsigned> taken_;  // places in use, by lane
   std::map<std::string, Instant> paused_;  // lanes whose provider's rate is used up, until when
+  LanePauses pauses_;                      // lanes that are down
   std::vector<Finished> kept_;             // answers that are not on disk yet
   std::vector<GiveBack> give_back_;        // claims that go back with the next claim
   std::optional<Duration> chore_due_;      // Clock::since_boot; none: at once
@@ -158,8 +181,7 @@ ClaimQuery Engine::Impl::query() {
     if (lane.starts_with(kProvider)) query.lanes[timer_lane(lane.substr(kProvider.size()))] = kTimersAtOnce;
     const auto pause = paused_.find(lane);
     if (pause != paused_.end() && pause->second > now) continue;
-    const unsigned taken = taken_[lane];
-    query.lanes[lane] = places > taken ? places - taken : 0;
+    query.lanes[lane] = pauses_.free_places(lane, places, taken_[lane], clock_.since_boot());
   }
   return query;
 }
@@ -279,8 +301,35 @@ void Engine::Impl::start(Claim claim) {
 // ---- what came back -------------------------------------------------------------------------------------------------
 
 void Engine::Impl::collect() {
-  for (Finished& one : pool_.take()) kept_.push_back(std::move(one));
+  for (Finished& one : pool_.take()) {
+    note_lane(one);
+    kept_.push_back(std::move(one));
+  }
   for (const std::string& what : pool_.overdue()) log::warning(what);
+}
+
+// One word when a lane goes down and one when it works again, however many requests wait for it.
+void Engine::Impl::note_lane(Finished& finished) {
+  const std::string& lane = finished.work.lane;
+  switch (word_about_lane(finished)) {
+    case LaneWord::unclear:
+      return;
+    case LaneWord::works:
+      if (!pauses_.works(lane)) return;
+      log::warning(fmt::format("{} works again", spoken_lane(lane)));
+      if (options_.lane_news) options_.lane_news(lane, nullptr);
+      return;
+    case LaneWord::down:
+      break;
+  }
+  const Error& why = finished.error ? *finished.error : *finished.outcome.lane_trouble;
+  const auto down =
+      pauses_.down(lane, finished.work.claim.record.order.id.str(), patience_asked(finished), clock_.since_boot());
+  finished.waits_for_lane = down.blame == LanePauses::Blame::lane;
+  if (!down.news) return;
+  log::warning(fmt::format("waiting for {}: {}{}{}; its requests go on when it works again", spoken_lane(lane),
+                           why.message(), why.hint().empty() ? "" : "; ", why.hint()));
+  if (options_.lane_news) options_.lane_news(lane, &why);
 }
 
 // The event is in the journal already: a commit that seemed to fail was on disk all the same.
@@ -496,8 +545,10 @@ void Engine::Impl::sleep() {
   for (const auto& [lane, until] : paused_) {
     if (until > clock_.now()) due = due ? std::min(*due, until) : until;
   }
+  const std::optional<Duration> pause_ends = pauses_.next_end(clock_.since_boot());
   for (;;) {
-    const Duration left = due ? *due - clock_.now() : kLook;
+    Duration left = due ? *due - clock_.now() : kLook;
+    if (pause_ends) left = std::min(left, *pause_ends - clock_.since_boot());
     if (left <= Duration::zero() || (options_.chore && chore_due_ && *chore_due_ <= clock_.since_boot())) return;
     wakeup_.wait(std::min(left, kLook));
     collect();

@@ -46,6 +46,9 @@ struct GiveBack {
   Instant due{};  // it is due again then
   // "": the run went well and brought nothing new, `runs` starts anew. Words: why it failed. Nothing: it was not run.
   std::optional<std::string> trouble;
+  // The words are about the lane: they are shown, and not counted against the request.
+  enum class Counts { yes, no };
+  Counts counts = Counts::yes;
 };
 
 struct ClaimQuery {

@@ -11,6 +11,7 @@
 #include "tools/hsmbridge/run_signals.h"
 #include "tools/hsmbridge/wiring.h"
 #include "workflow/engine.h"
+#include "workflow/lane_pauses.h"
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -31,6 +32,8 @@ class LoggedEffects final : public workflow::EffectRunner {
  public:
   explicit LoggedEffects(Wiring& wiring)
       : effects_(wiring, [](const workflow::Claim& claim, const Error& error) {
+          // The engine says once that a lane is down, whoever waits for it.
+          if (workflow::says_lane_is_down(error)) return;
           log::warning(fmt::format("{} {}: {} (tried again later)", claim.record.order.id.str(),
                                    claim.effect.identity(), commandline::safe(error.message())));
         }) {}

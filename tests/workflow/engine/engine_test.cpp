@@ -6,13 +6,11 @@
 #include "support/failing_store.h"
 #include "support/fake_clock.h"
 #include "support/fake_runner.h"
+#include "support/said.h"
 #include "support/temp_folder.h"
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <cstdio>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -60,24 +58,6 @@ struct Fixture {
     return found;
   }
 };
-
-// What is written to standard error while `work` runs.
-template <class Work>
-std::string said_meanwhile(Work work) {
-  std::FILE* file = std::tmpfile();
-  REQUIRE(file != nullptr);
-  const int before = ::dup(STDERR_FILENO);
-  ::dup2(::fileno(file), STDERR_FILENO);
-  work();
-  std::fflush(stderr);
-  ::dup2(before, STDERR_FILENO);
-  ::close(before);
-  std::rewind(file);
-  std::string text(1U << 16U, '\0');
-  text.resize(std::fread(text.data(), 1, text.size(), file));
-  std::fclose(file);
-  return text;
-}
 
 }  // namespace
 
