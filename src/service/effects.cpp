@@ -449,7 +449,7 @@ const workflow::TargetState* target_of(const Claim& claim) {
 // A hook tells its runs apart by it: no two have the same, also when one of them brought no event (it was stopped, the
 // process died).
 unsigned attempt_at(const Claim& claim, const workflow::TargetState& target) {
-  return target.failures + claim.runs + 1;
+  return target.failures + claim.failures + claim.crashes + 1;
 }
 
 EffectOutcome install(World& world, const Claim& claim, Instant now, Duration time_limit) {

@@ -30,6 +30,7 @@ struct Finished {
   EffectOutcome outcome;
   std::optional<Error> error;  // what the runner threw
   Instant at{};
+  std::string aside = {};       // the file that keeps it while the store takes nothing; set by the engine
   bool waits_for_lane = false;  // set by the engine: the lane is down, and the request is not to blame
 };
 

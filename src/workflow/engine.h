@@ -52,6 +52,8 @@ struct EngineOptions {
   std::function<Duration(Store&)> chore;
   // Told by the engine's own thread when a lane goes down, and why, and (null) when it works again.
   std::function<void(const std::string& lane, const Error* why)> lane_news;
+  // Told by the engine's own thread of every event of an effect once it is on disk.
+  std::function<void(const RequestId& id, const Event& event)> happened;
 
   Duration limit_of(const std::string& lane) const {
     const auto own = limits.find(lane);
@@ -74,6 +76,13 @@ class Engine {
   void run(const std::function<bool(Store&)>& until = {});
   // Thread- and signal-handler-safe (sets a flag, wakes the engine): finishes the effects in hand, then run() returns.
   void stop() noexcept;
+  // Answers that the store did not take before run() returned: those that a file next to the store keeps, and those
+  // that nobody has.
+  struct LeftOver {
+    unsigned kept = 0;
+    unsigned lost = 0;
+  };
+  LeftOver left_over() const;
   // One round for tests with a fake clock: claims what is due now, runs it, commits it; true when it did anything.
   bool step();
 

@@ -17,12 +17,12 @@ namespace {
 std::optional<EventBody> event_of(const Finished& finished, const Timing& timing) {
   const Effect& effect = finished.work.claim.effect;
   if (finished.outcome.event) return finished.outcome.event;
-  const unsigned runs = finished.work.claim.runs + 1;
+  const unsigned failures = finished.work.claim.failures + 1;
   if (effect.name == EffectName::look_up && finished.error && !finished.waits_for_lane &&
-      runs >= timing.most_failed_look_ups) {
+      failures >= timing.most_failed_look_ups) {
     // A person who can look elsewhere must learn of it, and may have the look-up tried again.
     return LookUpInconclusive{
-        effect.attempt, fmt::format("{} look-ups in a row failed, the last: {}", runs, finished.error->message())};
+        effect.attempt, fmt::format("{} look-ups in a row failed, the last: {}", failures, finished.error->message())};
   }
   if (!is_once_only(effect.name)) return std::nullopt;
   if (!finished.begun) {
@@ -69,7 +69,7 @@ std::string precious_words(const Finished& finished) {
 
 GiveBack Judge::failed(const Claim& claim, const std::string& why, std::optional<Duration> asked,
                        const Timing& timing) const {
-  const Duration wait = next_retry(claim.record.order.id, claim.runs + 1, asked, timing);
+  const Duration wait = next_retry(claim.record.order.id, claim.failures + 1, asked, timing);
   return {claim.effect_id, now_ + wait, why.empty() ? "it failed" : well_formed(why)};
 }
 

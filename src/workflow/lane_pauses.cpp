@@ -12,6 +12,8 @@ constexpr Duration kFirst = std::chrono::seconds{2};
 // A person who plugs a token in waits for it; every try at a provider may be an attempt in the journal.
 constexpr Duration kLongestOfToken = std::chrono::minutes{1};
 constexpr Duration kLongest = std::chrono::minutes{5};
+constexpr Duration kFirstAfterDeaths = std::chrono::seconds{5};
+constexpr Duration kLongestAfterDeaths = std::chrono::minutes{10};
 
 }  // namespace
 
@@ -22,6 +24,13 @@ Duration lane_pause(const std::string& lane, unsigned times) {
   return std::min(pause, longest);
 }
 
+Duration pause_after_deaths(unsigned deaths) {
+  if (deaths < 2) return Duration::zero();
+  Duration pause = kFirstAfterDeaths;
+  for (unsigned i = 2; i < deaths && pause < kLongestAfterDeaths; ++i) pause *= 2;
+  return std::min(pause, kLongestAfterDeaths);
+}
+
 std::string spoken_lane(const std::string& lane) {
   std::string spoken = lane;
   std::replace(spoken.begin(), spoken.end(), ':', ' ');
@@ -30,8 +39,8 @@ std::string spoken_lane(const std::string& lane) {
 
 LanePauses::Down LanePauses::down(const std::string& lane, const std::string& request, std::optional<Duration> asked,
                                   Duration now) {
-  const auto [found, news] = lanes_.try_emplace(lane);
-  Lane& one = found->second;
+  Lane& one = lanes_[lane];
+  const bool news = !std::exchange(one.told, true);
   one.met.insert(request);
   // Calls that were under way together meet one trouble, not several.
   if (now >= one.until) ++one.times;
@@ -39,12 +48,13 @@ LanePauses::Down LanePauses::down(const std::string& lane, const std::string& re
   return {news, met_before_[lane].count(request) != 0 ? Blame::request : Blame::lane};
 }
 
-bool LanePauses::works(const std::string& lane) {
+LanePauses::Came LanePauses::works(const std::string& lane) {
   const auto found = lanes_.find(lane);
-  if (found == lanes_.end()) return false;
+  if (found == lanes_.end()) return Came::as_ever;
+  const Came came = found->second.told ? Came::back : Came::quietly;
   met_before_[lane] = std::move(found->second.met);
   lanes_.erase(found);
-  return true;
+  return came;
 }
 
 void LanePauses::wake(const std::string& lane) {
@@ -57,6 +67,7 @@ void LanePauses::wake(const std::string& lane) {
 void LanePauses::suspect(const std::string& lane, Duration pause, Duration now) {
   Lane& one = lanes_[lane];
   one.until = std::max(one.until, now + pause);
+  if (pause > Duration::zero()) one.told = true;
 }
 
 unsigned LanePauses::free_places(const std::string& lane, unsigned places, unsigned taken, Duration now) const {

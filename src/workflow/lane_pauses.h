@@ -39,14 +39,17 @@ class LanePauses {
   };
   // A call for `request` met trouble of the lane. `asked`: how long the other side wants to be left alone.
   Down down(const std::string& lane, const std::string& request, std::optional<Duration> asked, Duration now);
-  // A call came through. True when the lane was down.
-  bool works(const std::string& lane);
+  // A call came through.
+  enum class Came {
+    as_ever,  // the lane was not down
+    quietly,  // it was, and nobody was told
+    back,     // it was
+  };
+  Came works(const std::string& lane);
   // Somebody says that it may work again: it is tried at once.
   void wake(const std::string& lane);
   // It is left alone for `pause` and then tried with one call at a time.
   void suspect(const std::string& lane, Duration pause, Duration now);
-
-  bool is_down(const std::string& lane) const { return lanes_.count(lane) != 0; }
   bool any() const { return !lanes_.empty(); }
   // How many calls may begin now where `places` are configured and `taken` are in use.
   unsigned free_places(const std::string& lane, unsigned places, unsigned taken, Duration now) const;
@@ -57,6 +60,7 @@ class LanePauses {
   struct Lane {
     unsigned times = 0;
     Duration until{};
+    bool told = false;          // somebody was told that it is down
     std::set<std::string> met;  // the requests that met it
   };
   std::map<std::string, Lane> lanes_;                        // those that are down
@@ -65,6 +69,9 @@ class LanePauses {
 
 // How long a lane is left alone after `times` calls in a row that it did not answer.
 Duration lane_pause(const std::string& lane, unsigned times);
+// How long a lane is left alone after so many workers in a row died with a call of it in hand. The first death may be
+// anybody's; from the second on, what kills a worker at every start must not keep the other lanes from working.
+Duration pause_after_deaths(unsigned deaths);
 // "token web", "provider tsb"
 std::string spoken_lane(const std::string& lane);
 

@@ -267,7 +267,7 @@ TEST_CASE_METHOD(Fixture, "an unavailable provider is tried again later and late
     settle(*worker);
     const EffectStatus status = store->effect_status(order.id).at(0);
     CHECK(status.trouble == "no route to the provider");
-    CHECK(status.runs == failures);
+    CHECK(status.failures == failures);
     CHECK(status.effect.due == clock.now() + next_retry(order.id, failures, std::nullopt, {}));
     CHECK(status.effect.due - clock.now() > last);
     last = status.effect.due - clock.now();
@@ -277,7 +277,7 @@ TEST_CASE_METHOD(Fixture, "an unavailable provider is tried again later and late
   clock.advance(last);
   settle(*worker);
   CHECK(store->effect_status(order.id).at(0).trouble.empty());
-  CHECK(store->effect_status(order.id).at(0).runs == 0);
+  CHECK(store->effect_status(order.id).at(0).failures == 0);
 }
 
 TEST_CASE_METHOD(Fixture, "a deadline withdraws what was submitted") {
