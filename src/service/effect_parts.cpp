@@ -28,7 +28,7 @@ workflow::ProviderCall call_of(World& world, const workflow::Claim& claim, const
 }
 
 std::shared_ptr<workflow::Provider> provider_of(World& world, const workflow::Order& order) {
-  return usable("provider", order.provider, [&] { return world.provider(order.provider); });
+  return lane_usable("provider", order.provider, [&] { return world.provider(order.provider); });
 }
 
 }  // namespace hsmbridge::service

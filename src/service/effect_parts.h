@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "service/effects.h"
+#include "workflow/lane_pauses.h"
 
 #include <fmt/core.h>
 
@@ -40,6 +41,15 @@ auto usable(std::string_view what, const std::string& name, Get&& get) {
     const auto error = current_error();
     throw Error{ErrorKind::unavailable, fmt::format("{} {} cannot be used here: {}", what, name, error.message())}.hint(
         error.hint());
+  }
+}
+// A token or a provider that cannot be used is down for every request of its lane.
+template <class Get>
+auto lane_usable(std::string_view what, const std::string& name, Get&& get) {
+  try {
+    return usable(what, name, std::forward<Get>(get));
+  } catch (Error& error) {
+    throw error.with(std::string(workflow::kLaneDetail), std::string(workflow::kLaneDown));
   }
 }
 std::shared_ptr<workflow::Provider> provider_of(World& world, const workflow::Order& order);

@@ -6,6 +6,7 @@
 #include "service/effect_parts.h"
 #include "service/install.h"
 #include "service/verify.h"
+#include "workflow/lane_pauses.h"
 #include "workflow/lifecycle.h"
 #include "x509/ask.h"
 #include "x509/certificate.h"
@@ -59,7 +60,7 @@ std::string provider_actor(const workflow::Order& order) {
 }
 
 std::shared_ptr<workflow::Token> token_of(World& world, const workflow::Order& order) {
-  return usable("token", order.token, [&] { return world.token(order.token); });
+  return lane_usable("token", order.token, [&] { return world.token(order.token); });
 }
 
 EffectOutcome ensure_key(World& world, const Claim& claim, Instant now) {
@@ -177,7 +178,10 @@ EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration tim
     provider = provider_of(world, claim.record.order);
   } catch (...) {
     // It cannot be used now (a file of its configuration is gone): certainly nothing was sent.
-    return outcome(workflow::SubmissionNotAccepted{attempt, problem_of(current_error()), std::nullopt});
+    auto error = current_error();
+    auto result = outcome(workflow::SubmissionNotAccepted{attempt, problem_of(error), std::nullopt});
+    result.lane_trouble = std::move(error);
+    return result;
   }
   // Making the provider may have waited for a token or a file: what is left counts from the journalled deadline.
   if (claim.call_until) {
@@ -194,6 +198,7 @@ EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration tim
       auto result = outcome(
           workflow::SubmissionNotAccepted{attempt, problem_of(not_accepted->error), not_accepted->retry_after}, actor);
       result.retry_after = not_accepted->retry_after;
+      if (workflow::says_lane_is_down(not_accepted->error)) result.lane_trouble = not_accepted->error;
       return result;
     }
     if (auto* refused = std::get_if<workflow::RefusedForGood>(&answer)) {
@@ -259,7 +264,7 @@ const workflow::TargetState* target_of(const Claim& claim) {
 // A hook tells its runs apart by it: no two have the same, also when one of them brought no event (it was stopped, the
 // process died).
 unsigned attempt_at(const Claim& claim, const workflow::TargetState& target) {
-  return target.failures + claim.runs + 1;
+  return target.failures + claim.failures + claim.crashes + 1;
 }
 
 EffectOutcome install(World& world, const Claim& claim, Instant now, Duration time_limit) {
@@ -435,7 +440,7 @@ EffectOutcome Effects::run(const Claim& claim, Instant now, Duration time_limit)
     return dispatch(claim, now, time_limit);
   } catch (...) {
     const auto error = current_error();
-    if (consequence_of(claim.effect.name, error) == Then::give_up) {
+    if (!workflow::says_lane_is_down(error) && consequence_of(claim.effect.name, error) == Then::give_up) {
       if (auto event = surrender(claim, error)) return outcome(std::move(*event));
     }
     if (on_trouble_) on_trouble_(claim, error);

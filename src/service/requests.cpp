@@ -58,9 +58,16 @@ RequestView view_request(workflow::Store& store, const RequestId& id, Instant no
   view.explanation = workflow::explain(view.record, view.history, view.effects, now);
   // What is tried again and again for the same reason must not look like patience.
   for (const auto& status : statuses) {
-    if (status.trouble.empty()) continue;
-    view.explanation.what_happened += fmt::format(" The last '{}' did not succeed ({} in a row): {}.",
-                                                  status.effect.identity(), status.runs, status.trouble);
+    if (!status.trouble.empty()) {
+      view.explanation.what_happened +=
+          fmt::format(" The last '{}' did not succeed{}: {}.", status.effect.identity(),
+                      status.failures == 0 ? "" : fmt::format(" ({} in a row)", status.failures), status.trouble);
+    }
+    if (status.crashes > 0) {
+      view.explanation.what_happened += fmt::format(
+          " {} of '{}' ended without an outcome: the worker was stopped or died meanwhile.",
+          status.crashes == 1 ? "One run" : fmt::format("{} runs", status.crashes), status.effect.identity());
+    }
   }
   view.late = store.late_answers(id);
   for (const auto& answer : view.late) {

@@ -104,11 +104,28 @@ void reopen_quarantined(Database& database) {
   }
 }
 
+// Version 3 counted a run when it began, so that crashes were failures too: what nobody called a failure is none.
+void count_failures_alone(Database& database) {
+  database.execute(R"sql(
+ALTER TABLE effects ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE effects ADD COLUMN set_at INTEGER NOT NULL DEFAULT 0;
+UPDATE effects SET runs = MAX(runs - 1, 0) WHERE owner IS NOT NULL;
+UPDATE effects SET runs = 0 WHERE trouble = '';
+CREATE TABLE lanes (
+  lane        TEXT PRIMARY KEY,
+  deaths      INTEGER NOT NULL DEFAULT 0,
+  died_at     INTEGER NOT NULL DEFAULT 0,
+  came_back   INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+)sql");
+}
+
 }  // namespace
 
 void to_version_4(Database& database) {
   add_roots(database);
   reopen_quarantined(database);
+  count_failures_alone(database);
 }
 
 }  // namespace hsmbridge::store

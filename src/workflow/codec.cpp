@@ -129,7 +129,7 @@ void fields(AwaitingCommand& x, V& v) {
 template <class V>
 void fields(Submitting& x, V& v) {
   v("dossier", x.dossier), v("attempt", x.attempt), v("phase", x.phase), v("answer_by", x.answer_by);
-  v("wish", x.wish), v.text("last_refusal", x.last_refusal);
+  v("wish", x.wish), v.text("last_refusal", x.last_refusal), v.added("started_at", x.started_at);
 }
 template <class V>
 void fields(LookingUp& x, V& v) {

@@ -286,6 +286,13 @@ State not_accepted(const Dossier& dossier, const SubmissionNotAccepted& answer, 
   return next;
 }
 
+// When the call that was begun is over for certain, at the latest. A clock that was ahead then and is right now must
+// not put that off by as much as it was ahead.
+Instant over_by(const Submitting& state, Instant now) {
+  const bool begun_ahead = state.started_at != Instant{} && state.started_at > now;
+  return begun_ahead ? now + (state.answer_by - state.started_at) : state.answer_by;
+}
+
 Next from(const Submitting& state, const Context& context) {
   const bool started = state.phase == Submitting::Phase::started;
   if (const auto* begun = context.is<AttemptStarted>()) {
@@ -299,6 +306,7 @@ Next from(const Submitting& state, const Context& context) {
     Submitting next = state;
     next.phase = Submitting::Phase::started;
     next.answer_by = begun->answer_by;
+    next.started_at = context.at();
     next.dossier.attempts_made = begun->attempt;
     return State{std::move(next)};
   }
@@ -329,7 +337,7 @@ Next from(const Submitting& state, const Context& context) {
                            lost->why,
                            {},
                            state.wish,
-                           state.answer_by + context.timing.settle}};
+                           over_by(state, context.at()) + context.timing.settle}};
   }
   if (started) {
     if (!wants_to_end(context)) return refuse("a submission is under way");
@@ -374,7 +382,10 @@ Next absent_after_all(const Dossier& dossier, const Submission& submission, cons
 // Said once: asked again after the settle time. Said twice of a submission that nobody saw there: it is not there.
 Next absent(const LookingUp& state, const Context& context) {
   LookingUp next = state;
-  if (!state.first_absent) {
+  // The provider was asked: the call is over, whatever a clock that was ahead said about its end.
+  next.not_before = std::min(state.not_before, context.at());
+  // A first look in the future was made by a clock that was ahead.
+  if (!state.first_absent || *state.first_absent > context.at()) {
     next.first_absent = context.at();
     return State{std::move(next)};
   }
@@ -457,7 +468,7 @@ Next from(const LookingUp& state, const Context& context) {
 template <class Waiting>
 Next reference_gone(const Waiting& state, const Context& context, State when_confirmed) {
   Waiting next = state;
-  if (!state.gone_since) {
+  if (!state.gone_since || *state.gone_since > context.at()) {
     next.gone_since = context.at();
     return State{std::move(next)};
   }

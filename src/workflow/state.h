@@ -75,6 +75,7 @@ struct Submitting {
   Instant answer_by{};               // started: the call's hard deadline; afterwards the answer is lost
   std::optional<WithdrawWish> wish;  // honoured as soon as the answer is known
   std::string last_refusal;          // why the attempt before was not accepted
+  Instant started_at{};              // started: when; unknown in older journals
   bool operator==(const Submitting&) const = default;
 };
 struct LookingUp {

@@ -123,6 +123,7 @@ ExitCode test(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto& settings = wiring->settings().provider(invocation.arguments.text_or("NAME", ""));
   const auto lines = wiring->provider(settings.name)->test();
+  if (wiring->settings().store.path) wiring->store()->lane_works("provider:" + settings.name);
   std::string text;
   for (const auto& line : lines) text += commandline::safe(line) + "\n";
   invocation.output.result(

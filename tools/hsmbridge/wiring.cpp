@@ -55,7 +55,8 @@ std::string worker_name() {
   return fmt::format("{}{}/{}-{}", worker_prefix(), ::getpid(), pid_namespace(), hex(random_bytes(4)));
 }
 
-// Whether that worker was a process of this machine and is no more. False when in doubt.
+// Whether that worker was a process of this machine and is no more. False when in doubt. One that had our number is: a
+// process has one engine at a time, and after a restart of a container numbers come again.
 bool is_gone(const std::string& worker) {
   const auto prefix = worker_prefix();
   if (!worker.starts_with(prefix)) return false;
@@ -67,7 +68,7 @@ bool is_gone(const std::string& worker) {
   const char* end = worker.data() + slash;
   const auto [stop, failure] = std::from_chars(worker.data() + prefix.size(), end, process);
   if (failure != std::errc{} || stop != end || process <= 0) return false;
-  return ::kill(process, 0) != 0 && errno == ESRCH;
+  return process == ::getpid() || (::kill(process, 0) != 0 && errno == ESRCH);
 }
 
 // For as long as the process: a provider that a hanging token makes too late outlives the Wiring.

@@ -169,7 +169,7 @@ TEST_CASE("no two runs of a hook have the same attempt, whatever ended the ones 
                                     {TargetState{service::install_target(hook), TargetState::Stage::failed, 3, "no"}},
                                     {}};
     claim.effect = {EffectName::install, {}, 0, hook};
-    claim.runs = 2;
+    claim.failures = 2;
     return effects.run(claim, Instant{}, std::chrono::seconds{20}).event.value();
   };
   CHECK(std::holds_alternative<TargetInstalled>(run("test $HSMBRIDGE_ATTEMPT = 6")));
