@@ -121,6 +121,9 @@ AdditionalFormats additional_formats_from(std::string_view body);
 struct WhoAmI {
   std::string name;
   std::vector<std::string> roles;
+  // Whose orders a search shows: the ids of the user, of its accounts and of their business units, as far as they are
+  // told, in one text that is the same whenever they are. "" when not even the user is told.
+  std::string account;
 };
 WhoAmI who_am_i_from(std::string_view body);
 

@@ -65,6 +65,16 @@ UserAccount Client::user_account(Duration limit) {
   return user_account_from(success_of("GET /v1/useraccounts", result).body);
 }
 
+std::string Client::account(Duration limit) {
+  if (!has_user_account()) return credentials_->account();
+  try {
+    return user_account(limit).ids;
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::unavailable || error.detail("http") == "401") throw;
+    return "";
+  }
+}
+
 ApplicationInfo Client::application(const std::string& name, Duration limit) {
   const std::string path = "/outagedetection/v1/applications/name/" + net::percent_encode(name);
   const Exchange result = exchange({"GET", path}, limit);

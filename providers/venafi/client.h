@@ -35,6 +35,9 @@ class Client {
 
   // For API keys only: a service account's token is answered 403 or 500 there, whatever it may do elsewhere.
   UserAccount user_account(Duration limit);
+  // Whose orders a search shows, in a text that is the same whenever it is; "" when neither the credentials nor the
+  // service tell. Throws unavailable, and denied for a refused credential.
+  std::string account(Duration limit);
   bool has_user_account() const { return credentials_->kind() == Credentials::Kind::api_key; }
 
   ApplicationInfo application(const std::string& name, Duration limit);

@@ -85,8 +85,17 @@ workflow::ProviderCall call_of(World& world, const Claim& claim, const CallParts
     const auto known = world.certificate(hex(sha256(der)));
     return known.has_value() && known->request != order.id;
   };
-  return {claim.record.order, parts.key,        parts.draft,    attempt, parts.submission, now,
-          time_limit,         claim.call_until, answers_another};
+  const auto* dossier = workflow::dossier_of(claim.record.state);
+  return {claim.record.order,
+          parts.key,
+          parts.draft,
+          attempt,
+          parts.submission,
+          now,
+          time_limit,
+          claim.call_until,
+          answers_another,
+          dossier == nullptr ? std::string{} : dossier->remembered};
 }
 
 // That this process cannot use a provider or a token now (it is not in its configuration, its module or its secrets
@@ -177,6 +186,7 @@ EffectOutcome build_draft(World& world, const Claim& claim, Instant now) {
   draft.issuer = std::move(added.issuer);
   draft.provider_state = std::move(added.provider_state);
   draft.summary = summary_of(order, *preparing->key, x509::parse_csr(draft.csr));
+  for (const auto& note : added.notes) draft.summary += "; " + note;
   draft.built_at = now;
   return outcome(workflow::DraftFrozen{std::move(draft)});
 }
@@ -238,7 +248,9 @@ EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration tim
     }
     if (auto* not_accepted = std::get_if<workflow::NotAccepted>(&answer)) {
       auto result = outcome(
-          workflow::SubmissionNotAccepted{attempt, problem_of(not_accepted->error), not_accepted->retry_after}, actor);
+          workflow::SubmissionNotAccepted{attempt, problem_of(not_accepted->error), not_accepted->retry_after,
+                                          std::move(not_accepted->remember)},
+          actor);
       result.retry_after = not_accepted->retry_after;
       return result;
     }

@@ -16,7 +16,8 @@ struct Desk {
     configure(profile);
   }
   void write_key(const std::string& value) const { cli.write("digicert.key", value + "\n"); }
-  void configure(const std::string& profile, const std::string& seat = "ops@example.com") const {
+  void configure(const std::string& profile, const std::string& seat = "ops@example.com",
+                 const std::string& lag = "2s") const {
     cli.write(
         ".config/hsmbridge/hsmbridge.yaml",
         "store: {path: " + (cli / "hsmbridge.db").string() + "}\ntokens:\n  web: {module: " + Cli::module().string() +
@@ -25,7 +26,7 @@ struct Desk {
             "\n    ca: " + rig.about().at("ca").as_string() +
             "\n    api_key: \"file:" + (cli / "digicert.key").string() + "\"\n    profile: 36f011b7-5fa1-4c6d-83f3-" +
             profile + "\n    seat: " + seat +
-            "\n    time_limit: 3s\n    settle: 1s\n    poll_first: 200ms\n"
+            "\n    time_limit: 3s\n    settle: 1s\n    search_lag: " + lag + "\n    poll_first: 200ms\n"
             "    poll_longest: 500ms\nprofiles:\n  server:\n    token: web\n    key: \"ec:P-256\"\n"
             "    subject: [{C: CH}, {O: Example}]\n    usage: [digitalSignature]\n"
             "    extended_usage: [serverAuth]\n    validity: 20d\n    anchors: [" +
@@ -145,6 +146,46 @@ TEST_CASE("a proxy's page after the submission is looked up and nothing is sent 
   INFO(done.out << done.err);
   CHECK(done.status == 0);
   CHECK(desk.rig.count("POST /mpki/api/v1/certificate ") == 1);
+}
+
+TEST_CASE("an order that the search shows late is found, and no second one is sent") {
+  // Two looks one settle time apart would both miss it.
+  const Desk desk({"--search-lag", "9s"});
+  desk.configure("000000000001", "ops@example.com", "20s");
+  desk.rig.command("fault --kind drop-after --method POST --path /mpki/api/v1/certificate");
+  const auto done = desk.enroll("web-2026", {"--wait", "--timeout", "40s"});
+  INFO(done.out << done.err);
+  CHECK(done.status == 0);
+  CHECK(desk.rig.count("POST /mpki/api/v1/certificate ") == 1);
+  CHECK(desk.rig.count("GET /mpki/api/v1/certificate-search") > 4);
+}
+
+TEST_CASE("an order of another account is not sent again because our search does not show it") {
+  const Desk desk;
+  desk.rig.command("fault --kind drop-before --method POST --path /mpki/api/v1/certificate");
+  desk.rig.command("fault --kind status --status 503 --times 2 --path /mpki/api/v1/certificate-search");
+  const auto lost = desk.enroll("web-2026", {"--wait", "--timeout", "4s"});
+  INFO(lost.out << lost.err);
+  REQUIRE(lost.status == 3);
+  desk.write_key(desk.rig.api_key("other"));
+  const auto done = desk.cli.run({"request", "wait", desk.id(), "--timeout", "60s"});
+  INFO(done.out << done.err);
+  CHECK(done.status == 6);
+  CHECK(desk.state() == "Unresolved");
+  CHECK(words(done).find("which proves nothing: it was ordered by user") != std::string::npos);
+  CHECK(desk.rig.count("POST /mpki/api/v1/certificate ") == 1);
+}
+
+TEST_CASE("a service that wants the other form of a request gets it in the next attempt") {
+  const Desk desk({"--shape", "tutorial"});
+  const auto done = desk.enroll("web-2026", {"--wait", "--timeout", "40s"});
+  INFO(done.out << done.err);
+  CHECK(done.status == 0);
+  CHECK(desk.rig.count("POST /mpki/api/v1/certificate 400") == 1);
+  CHECK(desk.rig.count("POST /mpki/api/v1/certificate 201") == 1);
+  const auto history = desk.cli.run({"request", "history", desk.id()});
+  INFO(history.out);
+  CHECK(words(history).find("the next attempt sends the other form of a request") != std::string::npos);
 }
 
 TEST_CASE("a lost answer is looked for where the order went, whatever the configuration says by then") {
