@@ -29,8 +29,8 @@ struct Pinned {
   bool issued_at_once = false;
   // Since when a certificate that was issued is not to be had by its number.
   std::optional<Instant> missing_since = std::nullopt;
-  // WhoAmI::account of who drafted it: only under that account does a search that finds nothing prove anything. "" where
-  // the service did not tell.
+  // WhoAmI::account of who drafted it: only under that account does a search that finds nothing prove anything. ""
+  // where the service did not tell.
   std::string account = {};
 };
 std::string to_text(const Pinned& pinned);
@@ -67,9 +67,9 @@ class DigicertProvider final : public workflow::Provider,
   std::vector<std::string> check(const workflow::ProviderCall& call) override;
   workflow::SubmitAnswer submit(const workflow::ProviderCall& call) override;
   // Found by its public key among the certificates of the seat. Absent only under the account that drafted it and where
-  // the profile issues at once and did so when the order was drafted: a pending request cannot be searched for. After an
-  // attempt that may have arrived, only where the profile allows duplicates: else the refusal of one may have told of a
-  // certificate that the search does not show yet.
+  // the profile issues at once and did so when the order was drafted: a pending request cannot be searched for. After
+  // an attempt that may have arrived, only where the profile allows duplicates: else the refusal of one may have told
+  // of a certificate that the search does not show yet.
   workflow::LookUpAnswer look_up(const workflow::ProviderCall& call) override;
   workflow::Report poll(const workflow::ProviderCall& call) override;
   // A certificate that was issued and is not there is waited for, for an hour: the inventory may be behind.
@@ -79,6 +79,7 @@ class DigicertProvider final : public workflow::Provider,
   workflow::Issued read(const workflow::ProviderCall& call, const workflow::Handout& handout) override;
   void confirm(const workflow::ProviderCall& call, const workflow::Issued& issued) override;
   std::vector<std::string> test() override;
+  std::optional<Duration> server_ahead() const override { return client_->server_ahead(); }
 
   std::vector<Entry> profiles(Duration limit) override;
   workflow::Report find_by_serial(const workflow::ProviderCall& call, const std::string& serial) override;

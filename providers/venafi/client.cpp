@@ -54,6 +54,7 @@ Exchange Client::exchange(const Call& call, Duration limit) {
     else
       request.headers.emplace_back("Authorization", "Bearer " + std::string(secret.reveal()));
     Exchange result = transport_->send(request);
+    server_clock_.note(result, clock_.now());
     if (again || !is_refused_credential(result) || !credentials_->replace(secret)) return result;
     // What creates something is not sent twice in one attempt, whoever said that the first was refused.
     if (call.repeat == HttpRequest::Repeat::never) return result;

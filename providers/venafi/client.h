@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "providers/server_clock.h"
 #include "providers/venafi/credentials.h"
 #include "providers/venafi/submission.h"
 #include "providers/venafi/wire.h"
@@ -69,6 +70,7 @@ class Client {
   RevocationAnswer revocation(const std::string& fingerprint, Duration limit);
 
   const Clock& clock() const { return clock_; }
+  std::optional<Duration> server_ahead() const { return server_clock_.ahead(); }
 
  private:
   struct Call {
@@ -84,6 +86,7 @@ class Client {
   const std::shared_ptr<Transport> transport_;
   const std::shared_ptr<Credentials> credentials_;
   const Clock& clock_;
+  providers::ServerClock server_clock_;
 };
 
 }  // namespace hsmbridge::venafi

@@ -30,8 +30,8 @@ struct ZoneUnknown : Error {
   explicit ZoneUnknown(Error error) : Error(std::move(error)) {}
 };
 
-// Venafi TLS Protect Cloud (CyberArk Certificate Manager, SaaS) as a certificate provider. A request's reference is its certificate request id, a
-// revocation's the certificate's fingerprint. provider_state: see state.h.
+// Venafi TLS Protect Cloud (CyberArk Certificate Manager, SaaS) as a certificate provider. A request's reference is its
+// certificate request id, a revocation's the certificate's fingerprint. provider_state: see state.h.
 class VenafiProvider final : public workflow::Provider,
                              public workflow::PolicySource,
                              public workflow::DryRun,
@@ -54,6 +54,7 @@ class VenafiProvider final : public workflow::Provider,
   // Nothing is wanted: what the service issued is in its inventory.
   void confirm(const workflow::ProviderCall&, const workflow::Issued&) override {}
   std::vector<std::string> test() override;
+  std::optional<Duration> server_ahead() const override { return client_->server_ahead(); }
 
   workflow::Facts policy(Duration limit) override;
   std::vector<std::string> dry_run(const workflow::ProviderCall& call) override;

@@ -128,6 +128,9 @@ class Provider {
   virtual void confirm(const ProviderCall& call, const Issued& issued) = 0;
   // One exchange that proves address, credentials and permission; what was learnt, one line each.
   virtual std::vector<std::string> test() = 0;
+  // How far the service's clock was ahead of ours by its last answer to this process; negative where ours is ahead.
+  // Nothing where it has not told. A certificate that is not valid yet is explained with it.
+  virtual std::optional<Duration> server_ahead() const { return std::nullopt; }
 };
 
 // ---- what only some providers have: a Provider that has it is also one of these (dynamic_cast)
