@@ -124,14 +124,11 @@ Report DigicertProvider::by_serial(const ProviderCall& call, const std::string& 
 }
 
 Report DigicertProvider::find_by_serial(const ProviderCall& call, const std::string& serial) {
-  // As people copy it: "4A:3B", "4a 3b".
-  std::string digits;
-  for (const char c : serial)
-    if (c != ':' && c != ' ') digits.push_back(c);
-  digits = upper(digits);
-  if (digits.empty() || digits.size() > 64 || digits.find_first_not_of("0123456789ABCDEF") != std::string::npos)
+  const std::optional<std::string> written = serial_digits(serial);
+  if (!written)
     throw Error(ErrorKind::invalid_input,
-                fmt::format("'{}' is no serial number in hexadecimal", x509::printable(serial)));
+                fmt::format("'{}' is not a serial number in hexadecimal", x509::printable(serial)));
+  const std::string digits = upper(*written);
   Report report = by_serial(call, digits, call.time_limit);
   report.reference = ProviderReference(std::string(kSerialReference) + digits);
   return report;

@@ -88,10 +88,11 @@ std::string request_id_of(const Json& json) {
 }
 
 std::string serial_of(const Json& json) {
-  const std::string serial = loose_text(json, "serial_number");
-  if (serial.size() > 64 || serial.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos)
-    throw Error(ErrorKind::corrupt, "its serial_number is no hexadecimal number");
-  return serial;
+  const std::string text = loose_text(json, "serial_number");
+  if (text.empty()) return text;
+  std::optional<std::string> serial = serial_digits(text);
+  if (!serial) throw Error(ErrorKind::corrupt, "its serial_number is no hexadecimal number");
+  return *std::move(serial);
 }
 
 // A SHA-256 in hex, which goes into a URL; anything else (a README of the vendor says SHA-1) is none.
@@ -429,12 +430,36 @@ std::string serial_text(ByteView integer) {
   return upper(hex(octets));
 }
 
+std::optional<std::string> serial_digits(std::string_view text) {
+  constexpr std::size_t kLongest = 64;
+  const std::string lowered = lower(text.substr(0, 4 * kLongest));
+  std::string_view rest = text;
+  const std::size_t begin = lowered.find_first_not_of(" \t");
+  if (begin == std::string::npos) return std::nullopt;
+  rest.remove_prefix(begin);
+  for (const std::string_view prefix : {"serial=", "0x"})
+    if (lower(rest.substr(0, prefix.size())) == prefix) rest.remove_prefix(prefix.size());
+  std::string digits;
+  for (const char c : rest) {
+    if (c == ':' || c == ' ' || c == '\t' || c == '\r' || c == '\n') continue;
+    if (std::string_view("0123456789abcdefABCDEF").find(c) == std::string_view::npos) return std::nullopt;
+    digits.push_back(c);
+    if (digits.size() > kLongest) return std::nullopt;
+  }
+  if (digits.empty()) return std::nullopt;
+  return digits;
+}
+
 bool same_serial(std::string_view a, std::string_view b) {
   const auto bare = [](std::string_view text) {
-    const std::size_t first = text.find_first_not_of('0');
-    return lower(first == std::string_view::npos ? std::string_view("0") : text.substr(first));
+    const std::string digits = serial_digits(text).value_or("");
+    const std::size_t first = digits.find_first_not_of('0');
+    return digits.empty() || first != std::string::npos
+               ? lower(std::string_view(digits).substr(digits.empty() ? 0 : first))
+               : std::string("0");
   };
-  return !a.empty() && !b.empty() && bare(a) == bare(b);
+  const std::string number = bare(a);
+  return !number.empty() && number == bare(b);
 }
 
 }  // namespace hsmbridge::digicert
