@@ -340,3 +340,22 @@ TEST_CASE("a clock that was wrong when the request was sent, and was set right s
   bench.transport->then(200, whole("ours", bench.draft.csr, created));
   CHECK(std::get<Found>(look_up(bench)).report.reference.str() == "ours");
 }
+
+TEST_CASE("what a draft adds to the CSR is who orders and what the template writes itself") {
+  ProviderBench bench;
+  Json rules = test::open_template();
+  rules.set("extendedKeyUsageValues", Json::array({"SERVER", "CLIENT"}));
+  bench.transport->then(200, R"({"user":{"id":"u-1"},"company":{"id":"c-1"}})");
+  bench.zone(rules);
+  const ProviderDraft draft = bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now());
+  CHECK(state_from(draft.provider_state).account == "user u-1, company c-1");
+  CHECK(draft.notes == std::vector<std::string>{"the issuing template Test Certs issues clientAuth too"});
+
+  // Another credential by now: nothing is sent under it.
+  bench.draft.provider_state = draft.provider_state;
+  bench.clock.advance(std::chrono::minutes{2});
+  bench.zone().transport->then(200, R"({"user":{"id":"u-2"},"company":{"id":"c-1"}})");
+  const SubmitAnswer answer = bench.provider().submit(bench.call());
+  CHECK(std::get<NotAccepted>(answer).error.kind() == ErrorKind::unavailable);
+  CHECK(bench.transport->lines().back() == "GET /v1/useraccounts");
+}
