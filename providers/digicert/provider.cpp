@@ -171,13 +171,16 @@ ProviderDraft DigicertProvider::draft(const Order& order, ByteView csr, Instant)
         ErrorKind::refused,
         fmt::format("provider {} issues, renews and revokes certificates and does nothing else", settings_.name));
   // The service builds the certificate: nothing is frozen beyond the CSR but under what and for whom it is ordered.
-  const std::string common_name = common_name_of(x509::parse_csr(csr).content);
+  const x509::Content asked = x509::parse_csr(csr).content;
+  const std::string common_name = common_name_of(asked);
   // A seat that wants a common name where there is none is a complaint of check(), beside all the others.
   const bool has_seat = !common_name.empty() || !wants_common_name(settings_);
   ProviderDraft draft;
   Pinned pinned{settings_.profile, has_seat ? seat_for(settings_, common_name) : "", ""};
   try {
-    pinned.issued_at_once = issues_at_once(profile(pinned.profile, Freshness::read_now, settings_.time_limit));
+    const Profile now = profile(pinned.profile, Freshness::read_now, settings_.time_limit);
+    pinned.issued_at_once = issues_at_once(now);
+    draft.notes = notes(now, asked);
     pinned.account = account(Freshness::read_now, settings_.time_limit);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::unavailable) throw;

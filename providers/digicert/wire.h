@@ -63,10 +63,11 @@ struct Profile {
   std::vector<std::string> token_ids;
   std::vector<std::string> key_sizes;  // "2048", "P-256": as it writes them
   std::optional<Term> validity;
-  std::vector<ProfileAttribute> subject;  // empty: not told
-  std::vector<ProfileAttribute> names;    // alternative names
-  bool tells_extensions = false;          // it has an `extensions` object: what is not in it is not carried
-  std::vector<std::string> issuer_chain;  // PEM or base64, the issuer first
+  std::vector<ProfileAttribute> subject;     // empty: not told
+  std::vector<ProfileAttribute> names;       // alternative names
+  std::vector<std::string> extended_usages;  // OIDs that it adds; empty: not told, its template may add others
+  bool tells_extensions = false;             // it has an `extensions` object: what is not in it is not carried
+  std::vector<std::string> issuer_chain;     // PEM or base64, the issuer first
 };
 Profile profile_from(std::string_view body);
 // A bare array, as the list has no envelope. An entry that cannot be read is left out of `profiles`.

@@ -181,6 +181,8 @@ void read_certificate_rules(const Json& json, Profile& profile) {
   profile.subject = attributes_from(inside(json, {"certificate", "subject", "attributes"}));
   profile.names = attributes_from(inside(json, {"certificate", "extensions", "san", "attributes"}));
   const Json* extensions = inside(json, {"certificate", "extensions"});
+  for (const Json& usage : elements(json, "custom_extended_key_usages"))
+    if (usage.is_string()) profile.extended_usages.push_back(usage.as_string());
   profile.tells_extensions = extensions != nullptr && extensions->is_object();
   if (const Json* validity = inside(json, {"certificate", "validity"}); validity != nullptr && validity->is_object()) {
     Term term{lower(loose_text(*validity, "unit")), loose_number(*validity, "duration").value_or(0)};

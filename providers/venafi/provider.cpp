@@ -130,7 +130,7 @@ std::string VenafiProvider::account(Freshness freshness, Duration limit) {
   return read;
 }
 
-ProviderDraft VenafiProvider::draft(const Order& order, ByteView, Instant) {
+ProviderDraft VenafiProvider::draft(const Order& order, ByteView csr, Instant) {
   if (order.kind != Kind::enroll && order.kind != Kind::renew && order.kind != Kind::revoke)
     throw Error(ErrorKind::refused, fmt::format("provider {} issues, renews and revokes certificates and does nothing "
                                                 "else",
@@ -140,9 +140,10 @@ ProviderDraft VenafiProvider::draft(const Order& order, ByteView, Instant) {
   State state;
   try {
     state.account = account(Freshness::read_now, settings_.time_limit);
+    draft.notes = notes(place(settings_.time_limit).rules, x509::parse_csr(csr).content);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::unavailable) throw;
-    // The check that follows says what is wrong with the credentials.
+    // The check that follows says what is wrong with the credentials or the zone.
     log::debug(fmt::format("provider {}: {}", settings_.name, error.message()));
   }
   draft.provider_state = to_text(state);

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "service/ask.h"
 #include "service/csr.h"
 #include "service/expectation.h"
 #include "service/install.h"
@@ -86,16 +87,11 @@ workflow::ProviderCall call_of(World& world, const Claim& claim, const CallParts
     return known.has_value() && known->request != order.id;
   };
   const auto* dossier = workflow::dossier_of(claim.record.state);
-  return {claim.record.order,
-          parts.key,
-          parts.draft,
-          attempt,
-          parts.submission,
-          now,
-          time_limit,
-          claim.call_until,
-          answers_another,
-          dossier == nullptr ? std::string{} : dossier->remembered};
+  return {claim.record.order, parts.key,
+          parts.draft,        attempt,
+          parts.submission,   now,
+          time_limit,         claim.call_until,
+          answers_another,    dossier == nullptr ? std::string{} : dossier->remembered};
 }
 
 // That this process cannot use a provider or a token now (it is not in its configuration, its module or its secrets
@@ -185,7 +181,9 @@ EffectOutcome build_draft(World& world, const Claim& claim, Instant now) {
   draft.algorithm = std::move(added.algorithm);
   draft.issuer = std::move(added.issuer);
   draft.provider_state = std::move(added.provider_state);
-  draft.summary = summary_of(order, *preparing->key, x509::parse_csr(draft.csr));
+  const auto csr = x509::parse_csr(draft.csr);
+  draft.summary = summary_of(order, *preparing->key, csr);
+  for (const auto& note : remarks_on(csr.content)) draft.summary += "; " + note;
   for (const auto& note : added.notes) draft.summary += "; " + note;
   draft.built_at = now;
   return outcome(workflow::DraftFrozen{std::move(draft)});
@@ -247,10 +245,10 @@ EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration tim
       return outcome(workflow::SubmissionAnswered{attempt, std::move(accepted->report)}, actor);
     }
     if (auto* not_accepted = std::get_if<workflow::NotAccepted>(&answer)) {
-      auto result = outcome(
-          workflow::SubmissionNotAccepted{attempt, problem_of(not_accepted->error), not_accepted->retry_after,
-                                          std::move(not_accepted->remember)},
-          actor);
+      auto result =
+          outcome(workflow::SubmissionNotAccepted{attempt, problem_of(not_accepted->error), not_accepted->retry_after,
+                                                  std::move(not_accepted->remember)},
+                  actor);
       result.retry_after = not_accepted->retry_after;
       return result;
     }

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "pkcs11/signer.h"
+#include "service/ask.h"
 #include "service/csr.h"
 #include "tools/hsmbridge/wiring.h"
 #include "workflow/provider.h"
@@ -85,6 +86,8 @@ ExitCode check_enrolment(Invocation& invocation, Place& place, const service::Ne
   draft.algorithm = std::move(added.algorithm);
   draft.issuer = std::move(added.issuer);
   draft.provider_state = std::move(added.provider_state);
+  auto notes = service::remarks_on(request.ask.content);
+  notes.insert(notes.end(), added.notes.begin(), added.notes.end());
   const workflow::Key key;
   const workflow::ProviderCall call{order, key, draft, 1, nullptr, now, kLimit};
 
@@ -104,11 +107,13 @@ ExitCode check_enrolment(Invocation& invocation, Place& place, const service::Ne
   if (!objections.empty()) text += lines(fmt::format("{} itself would refuse it:", request.provider), objections);
   const bool good = text.empty();
   if (good) text = fmt::format("nothing speaks against it at {}: {}\n", request.provider, dry_run);
+  if (!notes.empty()) text += lines("to know:", notes);
   invocation.output.result("hsmbridge.enroll-check/1",
                            Json::object({{"provider", request.provider},
                                          {"profile", request.profile},
                                          {"reasons", Json(reasons)},
                                          {"objections", Json(objections)},
+                                         {"notes", Json(notes)},
                                          {"dry_run", dry_run}}),
                            text);
   return good ? ExitCode::done : ExitCode::refused;

@@ -28,6 +28,7 @@ enum class Seeded {
   user,
   rsa_3072,
   by_code,
+  commercial,
 };
 inline std::string seeded_id(Seeded which) {
   const std::string number = std::to_string(static_cast<int>(which));
