@@ -62,6 +62,7 @@ Exchange Client::exchange(const Call& call, Duration limit) {
   const std::optional<Secret> value = key();
   if (value) request.headers.emplace_back("x-api-key", std::string(value->reveal()));
   Exchange result = transport_->send(request);
+  server_clock_.note(result, clock_.now());
   if (!value) return result;
   const auto* answer = std::get_if<HttpAnswer>(&result);
   if (answer != nullptr && answer->status == 401 && options_.reread) {

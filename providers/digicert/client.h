@@ -4,6 +4,7 @@
 #include "base/secret.h"
 #include "providers/digicert/submission.h"
 #include "providers/digicert/wire.h"
+#include "providers/server_clock.h"
 #include "providers/transport.h"
 
 #include <functional>
@@ -83,6 +84,7 @@ class Client {
   SearchPage search(const SearchFilter& filter, std::size_t offset, std::size_t most, Duration limit);
 
   const Clock& clock() const { return clock_; }
+  std::optional<Duration> server_ahead() const { return server_clock_.ahead(); }
 
  private:
   struct Call {
@@ -101,6 +103,7 @@ class Client {
   const std::shared_ptr<Transport> transport_;
   const ClientOptions options_;
   const Clock& clock_;
+  providers::ServerClock server_clock_;
   std::mutex asking_;  // held while the key is got: one at a time is enough for all that have none
   std::mutex mutex_;   // guards the one below
   std::optional<Secret> key_;

@@ -1,6 +1,9 @@
 #include "providers/digicert/profile_rules.h"
 
+#include "base/error.h"
 #include "providers/digicert/fields.h"
+#include "x509/name.h"
+#include "x509/oid.h"
 
 #include <fmt/format.h>
 
@@ -15,6 +18,15 @@ std::string joined(const Strings& texts) {
   std::string text;
   for (const std::string& one : texts) text += (text.empty() ? "" : ", ") + one;
   return text;
+}
+
+// "clientAuth"; what is not an OID, printable.
+std::string usage_name(const std::string& text) {
+  try {
+    return x509::Oid::parse(text).name();
+  } catch (const Error&) {
+    return x509::printable(text.substr(0, 60));
+  }
 }
 
 // ---- keys -----------------------------------------------------------------------------------------------------------
@@ -202,6 +214,9 @@ workflow::Facts facts(const Profile& profile) {
   for (const ProfileAttribute& one : profile.subject)
     if (one.fixed) fixed.push_back(fmt::format("{} = \"{}\"", one.type, *one.fixed));
   add("fixed", joined(fixed));
+  Strings usages;
+  for (const std::string& one : profile.extended_usages) usages.push_back(usage_name(one));
+  add("adds", joined(usages));
   add("delivers", profile.delivery_format);
   if (profile.renewal_days) add("renewable", fmt::format("{} days before the end", *profile.renewal_days));
   if (profile.duplicates_allowed && !*profile.duplicates_allowed) add("duplicates", "refused");
@@ -220,6 +235,17 @@ std::vector<std::string> violations(const Profile& profile, const Settings& sett
   check_names(problems, profile, ask);
   check_validity(problems, profile, settings, ask);
   return problems;
+}
+
+std::vector<std::string> notes(const Profile& profile, const x509::Content& asked) {
+  Strings added;
+  for (const std::string& text : profile.extended_usages) {
+    const auto is_that = [&](const x509::Oid& usage) { return usage.dotted() == text; };
+    if (std::any_of(asked.extended_key_usage.begin(), asked.extended_key_usage.end(), is_that)) continue;
+    added.push_back(usage_name(text));
+  }
+  if (added.empty()) return {};
+  return {fmt::format("the profile \"{}\" issues {} too", x509::printable(profile.name), joined(added))};
 }
 
 bool issues_at_once(const Profile& profile) {

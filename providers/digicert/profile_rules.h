@@ -22,6 +22,9 @@ workflow::Facts facts(const Profile& profile);
 std::vector<std::string> violations(const Profile& profile, const Settings& settings, const x509::Ask& ask,
                                     const x509::KeySpec& key);
 
+// What it is known to write into a certificate beside what is asked: no reason against it.
+std::vector<std::string> notes(const Profile& profile, const x509::Content& asked);
+
 // Whether the service answers a request under it with the certificate, always: rest_api with third_party_app, no second
 // approval, no connector behind which another CA works, no public CA that validates first. False when in doubt.
 bool issues_at_once(const Profile& profile);

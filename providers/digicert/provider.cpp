@@ -21,6 +21,8 @@ namespace {
 
 // How long a profile that was read is taken for current while a request is submitted.
 constexpr Duration kProfileAge = std::chrono::minutes{10};
+// The same for who we are.
+constexpr Duration kAccountAge = std::chrono::minutes{1};
 
 }  // namespace
 
@@ -29,6 +31,7 @@ std::string to_text(const Pinned& pinned) {
   if (!pinned.serial.empty()) json.set("serial", pinned.serial);
   if (pinned.issued_at_once) json.set("issued_at_once", true);
   if (pinned.missing_since) json.set("missing_since", rfc3339(*pinned.missing_since));
+  if (!pinned.account.empty()) json.set("account", pinned.account);
   return json.dump();
 }
 
@@ -39,9 +42,31 @@ Pinned pinned_from(const std::string& provider_state) {
     Pinned pinned{json.string_or("profile", ""), json.string_or("seat", ""), json.string_or("serial", "")};
     pinned.issued_at_once = json.bool_or("issued_at_once", false);
     if (const Json* since = json.find("missing_since")) pinned.missing_since = parse_rfc3339(since->as_string());
+    pinned.account = json.string_or("account", "");
     return pinned;
   } catch (const Error& error) {
     throw Error(ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message());
+  }
+}
+
+std::string to_text(const Remembered& remembered) {
+  return Json::object({{"usual_form", remembered.usual_form},
+                       {"renewal", remembered.renewal},
+                       {"refused", static_cast<std::int64_t>(remembered.refused)}})
+      .dump();
+}
+
+Remembered remembered_from(const std::string& text) {
+  if (text.empty()) return {};
+  try {
+    const Json json = Json::parse(text);
+    const std::int64_t refused = json.at("refused").as_integer();
+    return {json.at("usual_form").as_string(), json.at("renewal").as_string(),
+            static_cast<unsigned>(std::clamp<std::int64_t>(refused, 0, 1'000))};
+  } catch (const Error& error) {
+    // The order is sent as if for the first time: at worst it is refused once more.
+    log::debug("what was remembered of a refused attempt cannot be read: " + error.message());
+    return {};
   }
 }
 
@@ -96,6 +121,26 @@ Profile DigicertProvider::profile(const std::string& id, Freshness freshness, Du
   return read;
 }
 
+std::string DigicertProvider::account(Freshness freshness, Duration limit) {
+  {
+    const std::lock_guard lock(mutex_);
+    const bool current = account_ && clock_.since_boot() - account_read_at_ < kAccountAge;
+    if (current && freshness == Freshness::any) return *account_;
+  }
+  std::string read;
+  try {
+    read = x509::printable(client_->who_am_i(limit).account);
+  } catch (const Error& error) {
+    // Another part of DigiCert ONE, which a service user of this part alone may not see.
+    if (error.kind() == ErrorKind::unavailable || error.detail("http") == "401") throw;
+    log::debug(fmt::format("provider {}: who we are there is not shown: {}", settings_.name, error.message()));
+  }
+  const std::lock_guard lock(mutex_);
+  account_ = read;
+  account_read_at_ = clock_.since_boot();
+  return read;
+}
+
 std::optional<Profile> DigicertProvider::known_profile(const std::string& id) const {
   const std::lock_guard lock(mutex_);
   if (!profile_ || lower(profile_->id) != lower(id)) return std::nullopt;
@@ -108,6 +153,7 @@ Pinned DigicertProvider::pinned_for(const ProviderCall& call) const {
   if (pinned.profile.empty()) pinned.profile = drafted.profile;
   if (pinned.seat.empty()) pinned.seat = drafted.seat;
   pinned.issued_at_once = drafted.issued_at_once;
+  pinned.account = drafted.account;
   // Nothing was fixed: the configuration as it is now must do.
   if (pinned.profile.empty()) pinned.profile = settings_.profile;
   if (pinned.seat.empty() && !call.draft.csr.empty())
@@ -124,14 +170,19 @@ ProviderDraft DigicertProvider::draft(const Order& order, ByteView csr, Instant)
         ErrorKind::refused,
         fmt::format("provider {} issues, renews and revokes certificates and does nothing else", settings_.name));
   // The service builds the certificate: nothing is frozen beyond the CSR but under what and for whom it is ordered.
-  const std::string common_name = common_name_of(x509::parse_csr(csr).content);
+  const x509::Content asked = x509::parse_csr(csr).content;
+  const std::string common_name = common_name_of(asked);
   // A seat that wants a common name where there is none is a complaint of check(), beside all the others.
   const bool has_seat = !common_name.empty() || !wants_common_name(settings_);
   ProviderDraft draft;
   Pinned pinned{settings_.profile, has_seat ? seat_for(settings_, common_name) : "", ""};
   try {
-    pinned.issued_at_once = issues_at_once(profile(pinned.profile, Freshness::read_now, settings_.time_limit));
+    const Profile now = profile(pinned.profile, Freshness::read_now, settings_.time_limit);
+    pinned.issued_at_once = issues_at_once(now);
+    draft.notes = notes(now, asked);
+    pinned.account = account(Freshness::read_now, settings_.time_limit);
   } catch (const Error& error) {
+    if (error.kind() == ErrorKind::unavailable) throw;
     // The check that follows says what is wrong with the profile.
     log::debug(fmt::format("provider {}: {}", settings_.name, error.message()));
   }

@@ -29,10 +29,23 @@ struct Pinned {
   bool issued_at_once = false;
   // Since when a certificate that was issued is not to be had by its number.
   std::optional<Instant> missing_since = std::nullopt;
+  // WhoAmI::account of who drafted it: only under that account does a search that finds nothing prove anything. ""
+  // where the service did not tell.
+  std::string account = {};
 };
 std::string to_text(const Pinned& pinned);
 // Empty fields for "". Throws corrupt.
 Pinned pinned_from(const std::string& provider_state);
+
+// What a refused attempt told about how to send the next one (ProviderCall::remembered).
+struct Remembered {
+  std::string usual_form;  // why the usual form was refused: the other one is sent; "" for it was not
+  std::string renewal;     // why the renewal was refused: a fresh request is sent; "" for it was not
+  unsigned refused = 0;    // so many attempts, the first ones, are known to have left nothing
+};
+std::string to_text(const Remembered& remembered);
+// Empty for "" and for what cannot be read.
+Remembered remembered_from(const std::string& text);
 
 // What DigiCert can do with a profile that always issues at once, or that may make a request wait (an approval, a
 // connector, or not known yet).
@@ -53,10 +66,10 @@ class DigicertProvider final : public workflow::Provider,
   workflow::ProviderDraft draft(const workflow::Order& order, ByteView csr, Instant now) override;
   std::vector<std::string> check(const workflow::ProviderCall& call) override;
   workflow::SubmitAnswer submit(const workflow::ProviderCall& call) override;
-  // Found by its public key among the certificates of the seat. Absent only where the profile issues at once and did so
-  // when the order was drafted: a pending request cannot be searched for. From a second attempt on, only where the
-  // profile allows duplicates: else the refusal of one may have told of a certificate that the search does not show
-  // yet.
+  // Found by its public key among the certificates of the seat. Absent only under the account that drafted it and where
+  // the profile issues at once and did so when the order was drafted: a pending request cannot be searched for. After
+  // an attempt that may have arrived, only where the profile allows duplicates: else the refusal of one may have told
+  // of a certificate that the search does not show yet.
   workflow::LookUpAnswer look_up(const workflow::ProviderCall& call) override;
   workflow::Report poll(const workflow::ProviderCall& call) override;
   // A certificate that was issued and is not there is waited for, for an hour: the inventory may be behind.
@@ -67,6 +80,7 @@ class DigicertProvider final : public workflow::Provider,
   workflow::Issued read(const workflow::ProviderCall& call, const workflow::Handout& handout) override;
   void confirm(const workflow::ProviderCall& call, const workflow::Issued& issued) override;
   std::vector<std::string> test() override;
+  std::optional<Duration> server_ahead() const override { return client_->server_ahead(); }
 
   std::vector<Entry> profiles(Duration limit) override;
   workflow::Report find_by_serial(const workflow::ProviderCall& call, const std::string& serial) override;
@@ -74,6 +88,8 @@ class DigicertProvider final : public workflow::Provider,
  private:
   enum class Freshness { any, read_now };
   Profile profile(const std::string& id, Freshness freshness, Duration limit);
+  // WhoAmI::account; "" when it is not shown to us. Throws unavailable, and denied for a refused key.
+  std::string account(Freshness freshness, Duration limit);
   // As it was read last, if it was.
   std::optional<Profile> known_profile(const std::string& id) const;
   // Under what and for whom this request is, or was, ordered.
@@ -81,18 +97,18 @@ class DigicertProvider final : public workflow::Provider,
 
   // provider_submit.cpp
   CertificateOrder order_for(const workflow::ProviderCall& call, const Pinned& pinned, const Profile& profile) const;
-  Verdict send(const CertificateOrder& order, const Once& once);
-  Verdict send_as(Shape shape, const CertificateOrder& order, const Once& once);
-  workflow::Report report_of(Taken taken, const CertificateOrder& order, const Profile& profile,
-                             const std::string& note) const;
   // Serial number to renew, or why it is to be a fresh request.
   struct RenewalPlan {
     std::string serial;
     std::string thumbprint;  // SHA-256 in hex, beside every serial number
     std::string why_not;
   };
-  workflow::SubmitAnswer send_order(const workflow::ProviderCall& call, const CertificateOrder& order,
-                                    const std::optional<RenewalPlan>& plan, const Profile& profile, const Once& once);
+  workflow::SubmitAnswer renew(const workflow::ProviderCall& call, const CertificateOrder& order,
+                               const RenewalPlan& plan, const Profile& profile, const Once& once);
+  workflow::SubmitAnswer request(const workflow::ProviderCall& call, const CertificateOrder& order,
+                                 const Profile& profile, const std::string& note, const Once& once);
+  workflow::Report report_of(Taken taken, const CertificateOrder& order, const Profile& profile,
+                             const std::string& note) const;
   RenewalPlan plan_renewal(const workflow::ProviderCall& call, const Pinned& pinned, const Profile& profile) const;
 
   // provider_find.cpp
@@ -122,6 +138,8 @@ class DigicertProvider final : public workflow::Provider,
   mutable std::mutex mutex_;  // guards what was learnt from the service
   std::optional<Profile> profile_;
   Duration profile_read_at_{};
+  std::optional<std::string> account_;
+  Duration account_read_at_{};
   std::optional<Shape> shape_;
 };
 

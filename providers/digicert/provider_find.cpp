@@ -30,8 +30,6 @@ const char* const kByHand =
     "look into the console of Trust Lifecycle Manager, then `hsmbridge request resolve ID` with --serial NUMBER, "
     "--reference REQUEST_ID, --certificate FILE or --not-there";
 
-// Status of a pick-up, in upper case, and what it means. PENDING and ISSUED are in the service's own client; the others
-
 Report found_as(Pinned pinned, const std::string& serial, ByteView certificate) {
   pinned.serial = serial;
   Report report;
@@ -204,12 +202,23 @@ LookUpAnswer DigicertProvider::look_up_certificate(const ProviderCall& call) {
         fmt::format("no certificate with this key is there, which proves nothing: it is not known that the profile "
                     "\"{}\" issued at once when this was ordered, and DigiCert has no search for pending requests; {}",
                     now.name, kByHand)};
+  const unsigned refused = remembered_from(call.remembered).refused;
   // An earlier attempt's certificate may be what this one was refused for as a duplicate, and not be in the index yet.
-  if (call.attempt > 1 && !now.duplicates_allowed.value_or(false))
+  if (call.attempt > 1 + refused && !now.duplicates_allowed.value_or(false))
     return CannotTell{fmt::format(
         "no certificate with this key is there, and it was ordered {} times under the profile \"{}\", which "
         "may refuse duplicates of one that the search does not show yet; {}",
         call.attempt, now.name, kByHand)};
+  // Others may see less.
+  if (pinned.account.empty())
+    return CannotTell{fmt::format(
+        "no certificate with this key is there, which proves nothing: DigiCert did not tell who ordered it (GET "
+        "/account/api/v1/user/me), so that nobody knows whether this search was made under the same account; {}",
+        kByHand)};
+  if (const std::string here = account(Freshness::read_now, left()); here != pinned.account)
+    return CannotTell{
+        fmt::format("no certificate with this key is shown to {}, which proves nothing: it was ordered by {}; {}",
+                    here.empty() ? "somebody whom DigiCert does not name" : here, pinned.account, kByHand)};
   return Absent{};
 }
 

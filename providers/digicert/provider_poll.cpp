@@ -14,9 +14,6 @@ namespace {
 
 constexpr std::string_view kSerialReference = "serial:";
 
-// How long a certificate that was issued may be missing before a person looks.
-constexpr Duration kInventoryLag = std::chrono::hours{1};
-
 // Status of a pick-up, in upper case, and what it means. PENDING and ISSUED are in the service's own client; the others
 // are its words for enrolments, and a rejection is shown nowhere: several spellings are listened for.
 struct StatusRow {
@@ -215,7 +212,7 @@ Report DigicertProvider::retrieve(const ProviderCall& call) {
   Report report = by_serial(call, pinned.serial, call.time_limit);
   if (report.standing != Standing::gone) return report;
   if (!pinned.missing_since) pinned.missing_since = call.now;
-  if (call.now - *pinned.missing_since < kInventoryLag) {
+  if (call.now - *pinned.missing_since < settings_.search_lag) {
     report.standing = Standing::ready;
     report.provider_status = "ISSUED, but not in the inventory yet";
   }

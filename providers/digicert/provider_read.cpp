@@ -24,7 +24,10 @@ CertificateAnswer answer_in(const Handout& handout) {
     // no body of this service
   }
   CertificateAnswer answer;
-  answer.certificate = hsmbridge::to_text(handout.result);
+  // A person's file was read already: the result is the certificate itself (a SEQUENCE), which no text begins like.
+  const bool is_der = !handout.result.empty() && handout.result.front() == 0x30 && handout.result.size() > 1 &&
+                      handout.result[1] >= 0x80;
+  answer.certificate = is_der ? base64(handout.result) : hsmbridge::to_text(handout.result);
   return answer;
 }
 

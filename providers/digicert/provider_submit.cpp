@@ -28,12 +28,26 @@ SubmitAnswer not_sent(const Error& error) {
   return NotAccepted{error, std::nullopt};
 }
 
+// An attempt that may have arrived was made before this one. `refused`: so many of them are known to have left nothing.
+bool may_have_arrived(const ProviderCall& call, unsigned refused) {
+  return call.attempt > 1 + refused;
+}
+
 // After an earlier attempt, whose certificate a search may not show yet, a refusal because something exists speaks of
 // that certificate.
 SubmitAnswer after_earlier(const ProviderCall& call, SubmitAnswer answer) {
   const auto* refused = std::get_if<RefusedForGood>(&answer);
-  if (call.attempt == 1 || refused == nullptr || !says_it_exists(*refused)) return answer;
+  const bool alone = !may_have_arrived(call, remembered_from(call.remembered).refused);
+  if (alone || refused == nullptr || !says_it_exists(*refused)) return answer;
   return OutcomeUnknown{refused->error.message() + ": an earlier attempt may have arrived"};
+}
+
+// Refused, and another way of sending it may be taken: by the next attempt, for this one has made its request.
+SubmitAnswer another_way(const ProviderCall& call, const Error& refusal, std::string_view next, Remembered remembered) {
+  if (!may_have_arrived(call, remembered.refused)) remembered.refused = call.attempt;
+  Error error(refusal.kind(), fmt::format("{}; the next attempt sends {}", refusal.message(), next));
+  for (const auto& [name, value] : refusal.details()) error.with(name, value);
+  return NotAccepted{std::move(error.hint(refusal.hint())), std::nullopt, to_text(remembered)};
 }
 
 template <class Answer>
@@ -62,52 +76,12 @@ CertificateOrder DigicertProvider::order_for(const ProviderCall& call, const Pin
   return order;
 }
 
-Verdict DigicertProvider::send_as(Shape shape, const CertificateOrder& order, const Once& once) {
-  return client_->request_certificate(shape == Shape::siblings ? siblings_text(order) : nested_text(order), once);
-}
-
-// One request; a second one in the other shape only after a complete 400 about the first one's form, which proves that
-// the first was not accepted. Which shape is understood is remembered: from then on a refusal is about the content.
-Verdict DigicertProvider::send(const CertificateOrder& order, const Once& once) {
-  const Duration end = clock_.since_boot() + once.limit;
-  const std::optional<Shape> certain = [this] {
-    const std::lock_guard lock(mutex_);
-    return settings_.shape ? settings_.shape : shape_;
-  }();
-  const auto remember = [this](Shape shape) {
-    const std::lock_guard lock(mutex_);
-    shape_ = shape;
-  };
-  Verdict first = send_as(certain.value_or(Shape::siblings), order, once);
-  if (certain) return first;
-  const auto* refused = std::get_if<RefusedForGood>(&first);
-  if (refused == nullptr || !refuses_the_form(*refused)) {
-    // A 403 may come before the body is looked at; a 400 about a value tells that the form was read.
-    const bool read = refused != nullptr && refused->error.detail("http") == "400" && has_own_code(refused->error);
-    if (read || std::holds_alternative<Taken>(first)) remember(Shape::siblings);
-    return first;
-  }
-  Verdict second = send_as(Shape::nested, order, {end - clock_.since_boot(), once.until});
-  const auto* again = std::get_if<RefusedForGood>(&second);
-  if (again != nullptr && refuses_the_form(*again)) {
-    // Neither form helps, so it was about something else: the complaint about the usual form is the useful one.
-    const std::string& complaint = again->error.message();
-    Error error(refused->error.kind(),
-                refused->error.message() + (complaint == refused->error.message()
-                                                ? std::string("; the other form of a request is refused alike")
-                                                : "; the other form of a request: " + complaint));
-    for (const auto& [name, value] : refused->error.details()) error.with(name, value);
-    return RefusedForGood{std::move(error.hint(refused->error.hint()))};
-  }
-  const bool read = again != nullptr && again->error.detail("http") == "400" && has_own_code(again->error);
-  if (read || std::holds_alternative<Taken>(second)) remember(Shape::nested);
-  return second;
-}
-
 DigicertProvider::RenewalPlan DigicertProvider::plan_renewal(const ProviderCall& call, const Pinned& now,
                                                              const Profile& profile) const {
   if (!call.order.predecessor || call.order.predecessor->der.empty())
     return {"", "", "the certificate it replaces is not at hand"};
+  if (const std::string refused = remembered_from(call.remembered).renewal; !refused.empty())
+    return {"", "", "DigiCert refused the renewal: " + refused};
   const Predecessor& old = *call.order.predecessor;
   const x509::Certificate certificate = x509::parse_certificate(old.der);
   const Pinned then = pinned_from(old.provider_state);
@@ -157,27 +131,60 @@ Report DigicertProvider::report_of(Taken taken, const CertificateOrder& order, c
   return report;
 }
 
-// From the first POST on: what goes wrong now may have gone wrong after something was accepted.
-SubmitAnswer DigicertProvider::send_order(const ProviderCall& call, const CertificateOrder& order,
-                                          const std::optional<RenewalPlan>& plan, const Profile& profile,
-                                          const Once& once) {
-  const Duration end = clock_.since_boot() + once.limit;
-  const auto left = [&] { return Once{end - clock_.since_boot(), once.until}; };
-  const auto fresh_because = [](const std::string& why) { return "a fresh request, since " + why; };
-  std::string note;
-  if (plan && plan->serial.empty()) note = fresh_because(plan->why_not);
-  if (plan && !plan->serial.empty()) {
-    Verdict renewed = client_->renew(plan->serial, plan->thumbprint, renewal_text(order), left());
-    if (auto* taken = std::get_if<Taken>(&renewed))
-      return Accepted{report_of(std::move(*taken), order, profile, "renewal of " + plan->serial)};
-    const auto* refused = std::get_if<RefusedForGood>(&renewed);
-    // No renewal was accepted (the window there may be another one), so that a fresh request is the first one. After an
-    // earlier attempt the reason may be that attempt.
-    if (refused == nullptr || call.attempt > 1 || !refuses_only_the_renewal(*refused))
-      return after_earlier(call, *passed_on(renewed));
-    note = fresh_because("DigiCert refused the renewal: " + refused->error.message());
+SubmitAnswer DigicertProvider::renew(const ProviderCall& call, const CertificateOrder& order, const RenewalPlan& plan,
+                                     const Profile& profile, const Once& once) {
+  Verdict verdict = client_->renew(plan.serial, plan.thumbprint, renewal_text(order), once);
+  if (auto* taken = std::get_if<Taken>(&verdict))
+    return Accepted{report_of(std::move(*taken), order, profile, "renewal of " + plan.serial)};
+  Remembered remembered = remembered_from(call.remembered);
+  const auto* refused = std::get_if<RefusedForGood>(&verdict);
+  // No renewal was accepted (the window there may be another one), so that a fresh request is the first one. After an
+  // earlier attempt the reason may be that attempt.
+  const bool only_this =
+      refused != nullptr && !may_have_arrived(call, remembered.refused) && refuses_only_the_renewal(*refused);
+  if (!only_this) return after_earlier(call, *passed_on(verdict));
+  const Error refusal = refused->error;
+  remembered.renewal = refusal.message();
+  return another_way(call, refusal, "a fresh request", std::move(remembered));
+}
+
+// One request. Which of the two shapes is understood is remembered: from then on a refusal is about the content. Until
+// then a complete 400 about the form, which proves that nothing was accepted, makes the next attempt send the other
+// one.
+SubmitAnswer DigicertProvider::request(const ProviderCall& call, const CertificateOrder& order, const Profile& profile,
+                                       const std::string& note, const Once& once) {
+  Remembered remembered = remembered_from(call.remembered);
+  const std::optional<Shape> certain = [this] {
+    const std::lock_guard lock(mutex_);
+    return settings_.shape ? settings_.shape : shape_;
+  }();
+  const bool other = !certain && !remembered.usual_form.empty();
+  const Shape shape = certain.value_or(other ? Shape::nested : Shape::siblings);
+  Verdict verdict =
+      client_->request_certificate(shape == Shape::siblings ? siblings_text(order) : nested_text(order), once);
+  const auto* refused = std::get_if<RefusedForGood>(&verdict);
+  const bool about_form = !certain && refused != nullptr && refuses_the_form(*refused);
+  if (about_form && !other) {
+    const Error refusal = refused->error;
+    remembered.usual_form = refusal.message();
+    return another_way(call, refusal, "the other form of a request", std::move(remembered));
   }
-  Verdict verdict = send(order, left());
+  if (about_form) {
+    // Neither form helps, so it was about something else: the complaint about the usual form is the useful one.
+    const std::string& complaint = refused->error.message();
+    Error error(refused->error.kind(),
+                remembered.usual_form + (complaint == remembered.usual_form
+                                             ? std::string("; the other form of a request is refused alike")
+                                             : "; the other form of a request: " + complaint));
+    for (const auto& [name, value] : refused->error.details()) error.with(name, value);
+    return RefusedForGood{std::move(error.hint(refused->error.hint()))};
+  }
+  // A 403 may come before the body is looked at; a 400 about a value tells that the form was read.
+  const bool read = refused != nullptr && refused->error.detail("http") == "400" && has_own_code(refused->error);
+  if (read || std::holds_alternative<Taken>(verdict)) {
+    const std::lock_guard lock(mutex_);
+    shape_ = shape;
+  }
   if (auto answer = passed_on(verdict)) return after_earlier(call, std::move(*answer));
   return Accepted{report_of(std::move(std::get<Taken>(verdict)), order, profile, note)};
 }
@@ -199,12 +206,27 @@ SubmitAnswer DigicertProvider::submit(const ProviderCall& call) {
     now = profile(pinned.profile, Freshness::any, call.time_limit / 3);
     order = order_for(call, pinned, now);
     if (call.order.kind == Kind::renew) plan = plan_renewal(call, pinned, now);
+    if (!pinned.account.empty()) {
+      // A search under another account would not see what this attempt orders.
+      if (const std::string here = account(Freshness::any, call.time_limit / 3); here != pinned.account)
+        return NotAccepted{
+            Error(ErrorKind::unavailable,
+                  fmt::format("provider {} has the credentials of {} now, and this request was drafted under those of "
+                              "{}: nothing was sent",
+                              settings_.name, here.empty() ? "somebody whom DigiCert does not name" : here,
+                              pinned.account))
+                .hint("give it those credentials again, or cancel the request and make a new one"),
+            std::nullopt};
+    }
     client_->fetch_key();  // again: the profile's call may have found it refused
   } catch (const Error& error) {
     return not_sent(error);
   }
+  // From the POST on: what goes wrong now may have gone wrong after something was accepted.
   try {
-    return send_order(call, order, plan, now, {end - clock_.since_boot(), call.call_until});
+    const Once once{end - clock_.since_boot(), call.call_until};
+    if (plan && !plan->serial.empty()) return renew(call, order, *plan, now, once);
+    return request(call, order, now, plan ? "a fresh request, since " + plan->why_not : std::string{}, once);
   } catch (const Error& error) {
     return OutcomeUnknown{error.message()};
   }

@@ -70,6 +70,7 @@ Settings read_settings(const std::string& name, config::Section section) {
     section.problem("api_key", "is missing: the API token of a service user (or a client_cert with its client_key)");
   check_url(section, settings);
   read_ordering(section, settings);
+  settings.search_lag = section.optional_duration("search_lag").value_or(settings.search_lag);
   settings.time_limit = section.optional_duration("time_limit").value_or(settings.time_limit);
   section.finish();
   return settings;

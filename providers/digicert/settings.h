@@ -30,6 +30,8 @@ struct Settings : providers::Connection {
   enum class LocalCheck { profile, none } check = LocalCheck::profile;
   std::vector<std::string> tags;
   std::optional<std::filesystem::path> chain;  // PEM with the certificates above the leaf; else asked of the service
+  // How long the service may not show, in its search or by its number, what it has issued.
+  Duration search_lag = std::chrono::hours{1};
   Duration time_limit = std::chrono::seconds{30};  // of calls that are not part of a request
 };
 

@@ -64,10 +64,11 @@ struct Profile {
   std::vector<std::string> token_ids;
   std::vector<std::string> key_sizes;  // "2048", "P-256": as it writes them
   std::optional<Term> validity;
-  std::vector<ProfileAttribute> subject;  // empty: not told
-  std::vector<ProfileAttribute> names;    // alternative names
-  bool tells_extensions = false;          // it has an `extensions` object: what is not in it is not carried
-  std::vector<std::string> issuer_chain;  // PEM or base64, the issuer first
+  std::vector<ProfileAttribute> subject;     // empty: not told
+  std::vector<ProfileAttribute> names;       // alternative names
+  std::vector<std::string> extended_usages;  // OIDs that it adds; empty: not told, its template may add others
+  bool tells_extensions = false;             // it has an `extensions` object: what is not in it is not carried
+  std::vector<std::string> issuer_chain;     // PEM or base64, the issuer first
 };
 Profile profile_from(std::string_view body);
 // A bare array, as the list has no envelope. An entry that cannot be read is left out of `profiles`.
@@ -122,6 +123,9 @@ AdditionalFormats additional_formats_from(std::string_view body);
 struct WhoAmI {
   std::string name;
   std::vector<std::string> roles;
+  // Whose orders a search shows: the ids of the user, of its accounts and of their business units, as far as they are
+  // told, in one text that is the same whenever they are. "" when not even the user is told.
+  std::string account;
 };
 WhoAmI who_am_i_from(std::string_view body);
 

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 namespace hsmbridge::digicert {
 namespace {
@@ -86,10 +88,13 @@ std::string request_id_of(const Json& json) {
 }
 
 std::string serial_of(const Json& json) {
-  const std::string serial = loose_text(json, "serial_number");
-  if (serial.size() > 64 || serial.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos)
-    throw Error(ErrorKind::corrupt, "its serial_number is no hexadecimal number");
-  return serial;
+  const std::string text = loose_text(json, "serial_number");
+  if (text.empty()) return text;
+  try {
+    return x509::parse_serial(text);
+  } catch (const Error&) {
+    throw Error(ErrorKind::corrupt, "its serial_number is not a hexadecimal number");
+  }
 }
 
 // A SHA-256 in hex, which goes into a URL; anything else (a README of the vendor says SHA-1) is none.
@@ -178,6 +183,8 @@ void read_certificate_rules(const Json& json, Profile& profile) {
   profile.subject = attributes_from(inside(json, {"certificate", "subject", "attributes"}));
   profile.names = attributes_from(inside(json, {"certificate", "extensions", "san", "attributes"}));
   const Json* extensions = inside(json, {"certificate", "extensions"});
+  for (const Json& usage : elements(json, "custom_extended_key_usages"))
+    if (usage.is_string()) profile.extended_usages.push_back(usage.as_string());
   profile.tells_extensions = extensions != nullptr && extensions->is_object();
   if (const Json* validity = inside(json, {"certificate", "validity"}); validity != nullptr && validity->is_object()) {
     Term term{lower(loose_text(*validity, "unit")), loose_number(*validity, "duration").value_or(0)};
@@ -371,6 +378,38 @@ AdditionalFormats additional_formats_from(std::string_view body) {
   });
 }
 
+namespace {
+
+// The service's pages show the roles of its answer and not its other members: every place is looked at in which one of
+// its objects elsewhere names an account or a unit.
+std::string account_text(std::string user, const Json& json) {
+  std::set<std::string> places;
+  const auto add = [&places](std::string_view kind, const std::string& id) {
+    if (!id.empty()) places.insert(std::string(kind) + " " + id);
+  };
+  const auto id_of = [](const Json& entry) { return entry.is_object() ? loose_text(entry, "id") : std::string{}; };
+  for (const std::string_view name : {"account_id", "primary_account_id"}) add("account", loose_text(json, name));
+  add("business unit", loose_text(json, "business_unit_id"));
+  if (const Json* account = json.find("account")) add("account", id_of(*account));
+  if (const Json* unit = json.find("business_unit")) add("business unit", id_of(*unit));
+  const auto add_list = [&](std::string_view kind, std::string_view name) {
+    for (const Json& entry : elements(json, name)) add(kind, entry.is_string() ? entry.as_string() : id_of(entry));
+  };
+  add_list("account", "accounts");
+  add_list("account", "account_ids");
+  add_list("business unit", "business_units");
+  add_list("business unit", "business_unit_ids");
+  std::string text = "user " + std::move(user);
+  for (const std::string& place : places) text += ", " + place;
+  text = lower(text);
+  // It is read by people and kept with every request.
+  constexpr std::size_t kLongest = 300;
+  if (text.size() <= kLongest) return text;
+  return text.substr(0, kLongest) + "… (" + hex(sha256(as_bytes(text))) + ")";
+}
+
+}  // namespace
+
 WhoAmI who_am_i_from(std::string_view body) {
   return reading("user", body, [](const Json& json) {
     WhoAmI who;
@@ -382,6 +421,9 @@ WhoAmI who_am_i_from(std::string_view body) {
         if (text.empty()) text = loose_text(role, "id");
         if (!text.empty()) who.roles.push_back(std::move(text));
       }
+    std::string user = loose_text(json, "id");
+    if (user.empty()) user = who.name;
+    if (!user.empty()) who.account = account_text(std::move(user), json);
     return who;
   });
 }

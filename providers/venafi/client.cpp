@@ -54,6 +54,7 @@ Exchange Client::exchange(const Call& call, Duration limit) {
     else
       request.headers.emplace_back("Authorization", "Bearer " + std::string(secret.reveal()));
     Exchange result = transport_->send(request);
+    server_clock_.note(result, clock_.now());
     if (again || !is_refused_credential(result) || !credentials_->replace(secret)) return result;
     // What creates something is not sent twice in one attempt, whoever said that the first was refused.
     if (call.repeat == HttpRequest::Repeat::never) return result;
@@ -63,6 +64,16 @@ Exchange Client::exchange(const Call& call, Duration limit) {
 UserAccount Client::user_account(Duration limit) {
   const Exchange result = exchange({"GET", "/v1/useraccounts"}, limit);
   return user_account_from(success_of("GET /v1/useraccounts", result).body);
+}
+
+std::string Client::account(Duration limit) {
+  if (!has_user_account()) return credentials_->account();
+  try {
+    return user_account(limit).ids;
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::unavailable || error.detail("http") == "401") throw;
+    return "";
+  }
 }
 
 ApplicationInfo Client::application(const std::string& name, Duration limit) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "providers/server_clock.h"
 #include "providers/venafi/credentials.h"
 #include "providers/venafi/submission.h"
 #include "providers/venafi/wire.h"
@@ -35,6 +36,9 @@ class Client {
 
   // For API keys only: a service account's token is answered 403 or 500 there, whatever it may do elsewhere.
   UserAccount user_account(Duration limit);
+  // Whose orders a search shows, in a text that is the same whenever it is; "" when neither the credentials nor the
+  // service tell. Throws unavailable, and denied for a refused credential.
+  std::string account(Duration limit);
   bool has_user_account() const { return credentials_->kind() == Credentials::Kind::api_key; }
 
   ApplicationInfo application(const std::string& name, Duration limit);
@@ -66,6 +70,7 @@ class Client {
   RevocationAnswer revocation(const std::string& fingerprint, Duration limit);
 
   const Clock& clock() const { return clock_; }
+  std::optional<Duration> server_ahead() const { return server_clock_.ahead(); }
 
  private:
   struct Call {
@@ -81,6 +86,7 @@ class Client {
   const std::shared_ptr<Transport> transport_;
   const std::shared_ptr<Credentials> credentials_;
   const Clock& clock_;
+  providers::ServerClock server_clock_;
 };
 
 }  // namespace hsmbridge::venafi

@@ -32,6 +32,10 @@ class StoredCredentials final : public Credentials {
     return *read_;
   }
 
+  std::string account() override {
+    return kind_ == Kind::bearer ? subject_of(current(Duration{}).reveal()) : std::string{};
+  }
+
   bool replace(const Secret& used) override {
     const std::lock_guard lock(mutex_);
     if (read_ && !same(*read_, used)) return true;
@@ -78,6 +82,8 @@ class TokenCredentials final : public Credentials {
     get(end - clock_.since_boot());
     return *token_;
   }
+
+  std::string account() override { return order_.account(); }
 
   bool replace(const Secret& used) override {
     const std::lock_guard lock(mutex_);
@@ -135,21 +141,27 @@ std::unique_ptr<Credentials> token_credentials(std::shared_ptr<providers::Transp
 }
 
 TokenOrder federated_order(std::string path, SecretGetter jwt) {
+  const std::string endpoint = path;
   return {
-      std::move(path), [jwt = std::move(jwt)] { return federated_token_text(jwt().reveal()); },
+      std::move(path), [jwt] { return federated_token_text(jwt().reveal()); },
       "the JWT must not be over, its issuer, subject and audience must be those of the service account, and its key "
-      "must be in the account's jwksURI"};
+      "must be in the account's jwksURI",
+      [jwt, endpoint] {
+        const std::string subject = subject_of(jwt().reveal());
+        return subject.empty() ? std::string{} : subject + " at " + endpoint;
+      }};
 }
 
 TokenOrder service_account_order(std::shared_ptr<x509::Signer> signer, std::string client_id, const Clock& clock) {
   return {
       "/v1/oauth/token/serviceaccount",
-      [signer = std::move(signer), client_id = std::move(client_id), &clock] {
+      [signer = std::move(signer), client_id, &clock] {
         return service_account_token_text(
             service_account_jwt(*signer, client_id, clock.now(), uuid_v4(random_bytes(16))));
       },
       "client_id must be that of the service account, and the key's public half the one that is registered there; see "
-      "the account's expiry date too"};
+      "the account's expiry date too",
+      [client_id] { return "service account " + client_id; }};
 }
 
 }  // namespace hsmbridge::venafi

@@ -28,6 +28,8 @@ class Credentials {
   virtual Kind kind() const = 0;
   // The secret for a call that begins now. Throws what getting one throws, unavailable when that takes too long.
   virtual Secret current(Duration limit) = 0;
+  // Whose they are, as far as they tell it themselves; "" else. Throws what getting one throws.
+  virtual std::string account() = 0;
   // The service refused `used`: whether `current` will give another one. Does not throw.
   virtual bool replace(const Secret& used) = 0;
 };
@@ -41,7 +43,8 @@ struct TokenOrder {
   std::string path;  // on the transport
   // Made anew each time, since a JWT is good for one use. The JWT is the value of the last field.
   std::function<std::string()> body;
-  std::string advice;  // what to compare when no token is given
+  std::string advice;                    // what to compare when no token is given
+  std::function<std::string()> account;  // Credentials::account of the tokens
 };
 // Bearer tokens, got when needed and renewed before they end. `clock` must outlive it.
 std::unique_ptr<Credentials> token_credentials(std::shared_ptr<providers::Transport> transport, TokenOrder order,

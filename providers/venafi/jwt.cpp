@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "x509/algorithm.h"
 #include "x509/der.h"
+#include "x509/name.h"
 #include "x509/spki.h"
 
 #include <fmt/format.h>
@@ -76,6 +77,25 @@ std::string uuid_v4(ByteView random) {
   std::string text = hex(octets);
   for (const std::size_t at : {20U, 16U, 12U, 8U}) text.insert(at, "-");
   return text;
+}
+
+std::string subject_of(std::string_view jwt) {
+  const std::size_t first = jwt.find('.');
+  const std::size_t second = first == std::string_view::npos ? first : jwt.find('.', first + 1);
+  if (second == std::string_view::npos) return "";
+  std::string claims(jwt.substr(first + 1, second - first - 1));
+  std::replace(claims.begin(), claims.end(), '-', '+');
+  std::replace(claims.begin(), claims.end(), '_', '/');
+  claims.resize((claims.size() + 3) / 4 * 4, '=');
+  try {
+    const Json json = Json::parse(as_text(from_base64(claims)));
+    const std::string subject = json.string_or("sub", "");
+    const std::string issuer = json.string_or("iss", "");
+    if (subject.empty() || issuer.empty()) return "";
+    return x509::printable(fmt::format("{} of {}", subject, issuer).substr(0, 300));
+  } catch (const Error&) {
+    return "";
+  }
 }
 
 std::string service_account_jwt(x509::Signer& signer, std::string_view client_id, Instant now, std::string_view jti) {

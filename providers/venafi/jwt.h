@@ -22,4 +22,8 @@ constexpr std::string_view kAudience = "api.venafi.cloud/v1/oauth/token/servicea
 // and ES256, ES384 or ES512 by the curve. Throws invalid_input for another kind of key, and what the signer throws.
 std::string service_account_jwt(x509::Signer& signer, std::string_view client_id, Instant now, std::string_view jti);
 
+// "SUBJECT of ISSUER": who a JWT says it is for; printable. "" for what is not a JWT, or one without both claims (an
+// access token may be any text). Its signature is not looked at.
+std::string subject_of(std::string_view jwt);
+
 }  // namespace hsmbridge::venafi

@@ -203,10 +203,18 @@ class Finder {
   bool weigh(CertificateRequest& request, Whose by_tag, Whose mark, std::vector<CertificateRequest>& ours) {
     switch (compare(request)) {
       case Csr::same:
-        if (mark == Whose::nobody && !request.created)
-          return give_up(
-              fmt::format("request {} has our CSR and no date: it may be an older one of the same bytes", request.id));
-        if (mark == Whose::nobody && *request.created < sent_from_) return true;
+        if (mark == Whose::nobody) {
+          if (request.created && *request.created < sent_from_) return true;
+          // An RSA CSR is the same octets whenever it is signed: whoever has the key may have sent it minutes before.
+          if (sought_.call.order.key.source != workflow::KeyWish::Source::make)
+            return give_up(
+                fmt::format("request {} has our CSR and nothing that marks it as ours: it may be an older one of the "
+                            "same bytes, since its key is older than this order",
+                            request.id));
+          if (!request.created)
+            return give_up(fmt::format("request {} has our CSR and no date: it may be an older one of the same bytes",
+                                       request.id));
+        }
         ours.push_back(std::move(request));
         return true;
       case Csr::not_shown:

@@ -186,24 +186,31 @@ void check_validity(const Template& rules, const PolicyQuestion& question, Viola
         kShorter, fmt::format("validity {}: at most {}", duration_text(question.validity), duration_text(*longest)));
 }
 
-void check_usages(const Template& rules, const x509::Content& content, Violations& found) {
-  if (rules.extended_usages.empty() || content.extended_key_usage.empty()) return;
-  std::vector<std::string> given;
+// What the template writes, as far as its words are known; nothing where it does not tell.
+std::vector<x509::Oid> usages_of(const Template& rules) {
+  std::vector<x509::Oid> given;
   for (const UsageRow& row : kUsages)
     if (std::find(rules.extended_usages.begin(), rules.extended_usages.end(), row.word) != rules.extended_usages.end())
-      given.emplace_back(row.oid);
-  std::vector<std::string> asked;
-  std::string words;
-  for (const x509::Oid& usage : content.extended_key_usage) {
-    asked.push_back(usage.dotted());
-    words += (words.empty() ? "" : ", ") + usage.name();
-  }
-  std::sort(given.begin(), given.end());
-  std::sort(asked.begin(), asked.end());
-  if (given != asked)
-    found.add_unless_accepted(kUsageChanged,
-                              fmt::format("extended key usage {}: the template writes {} into every certificate", words,
-                                          joined(rules.extended_usages)));
+      given.emplace_back(std::string(row.oid));
+  return given;
+}
+
+// Of the one, what the other has not: "serverAuth, clientAuth".
+std::string without(const std::vector<x509::Oid>& these, const std::vector<x509::Oid>& those) {
+  std::string names;
+  for (const x509::Oid& usage : these)
+    if (std::find(those.begin(), those.end(), usage) == those.end())
+      names += (names.empty() ? "" : ", ") + usage.name();
+  return names;
+}
+
+void check_usages(const Template& rules, const x509::Content& content, Violations& found) {
+  if (rules.extended_usages.empty()) return;
+  const std::string lost = without(content.extended_key_usage, usages_of(rules));
+  if (!lost.empty())
+    found.add_unless_accepted(kUsageChanged, fmt::format("extended key usage {} would be lost: the template writes {} "
+                                                         "into every certificate",
+                                                         lost, joined(rules.extended_usages)));
 }
 
 }  // namespace
@@ -250,6 +257,12 @@ std::vector<std::string> violations(const Template& rules, const PolicyQuestion&
   check_validity(rules, question, found);
   check_usages(rules, question.csr.content, found);
   return found.take();
+}
+
+std::vector<std::string> notes(const Template& rules, const x509::Content& asked) {
+  const std::string added = without(usages_of(rules), asked.extended_key_usage);
+  if (added.empty()) return {};
+  return {fmt::format("the issuing template {} issues {} too", x509::printable(rules.name), added)};
 }
 
 workflow::Facts policy_facts(const Template& rules) {

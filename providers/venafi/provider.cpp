@@ -117,12 +117,37 @@ VenafiProvider::Place VenafiProvider::place(Duration limit) {
 
 // ---- draft and check ------------------------------------------------------------------------------------------------
 
-ProviderDraft VenafiProvider::draft(const Order& order, ByteView, Instant) {
+std::string VenafiProvider::account(Freshness freshness, Duration limit) {
+  {
+    const std::lock_guard lock(mutex_);
+    const bool current = account_ && clock_.since_boot() - account_read_at_ < kPlaceAge;
+    if (current && freshness == Freshness::any) return *account_;
+  }
+  std::string read = client_->account(limit);
+  const std::lock_guard lock(mutex_);
+  account_ = read;
+  account_read_at_ = clock_.since_boot();
+  return read;
+}
+
+ProviderDraft VenafiProvider::draft(const Order& order, ByteView csr, Instant) {
   if (order.kind != Kind::enroll && order.kind != Kind::renew && order.kind != Kind::revoke)
     throw Error(ErrorKind::refused, fmt::format("provider {} issues, renews and revokes certificates and does nothing "
                                                 "else",
                                                 settings_.name));
-  return {};
+  ProviderDraft draft;
+  if (order.kind == Kind::revoke) return draft;
+  State state;
+  try {
+    state.account = account(Freshness::read_now, settings_.time_limit);
+    draft.notes = notes(place(settings_.time_limit).rules, x509::parse_csr(csr).content);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::unavailable) throw;
+    // The check that follows says what is wrong with the credentials or the zone.
+    log::debug(fmt::format("provider {}: {}", settings_.name, error.message()));
+  }
+  draft.provider_state = to_text(state);
+  return draft;
 }
 
 Duration VenafiProvider::validity_of(const x509::Ask& ask) const {

@@ -12,10 +12,15 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace hsmbridge::venafi {
+
+// The name of its type; and the one under which the service is sold today, CyberArk Certificate Manager, SaaS.
+constexpr std::string_view kType = "venafi-tls-protect-cloud";
+constexpr std::string_view kTypeToday = "cyberark-certificate-manager";
 
 // What the service can do; no setting changes it.
 workflow::Capabilities declared_capabilities();
@@ -25,8 +30,8 @@ struct ZoneUnknown : Error {
   explicit ZoneUnknown(Error error) : Error(std::move(error)) {}
 };
 
-// Venafi (CyberArk) TLS Protect Cloud as a certificate provider. A request's reference is its certificate request id, a
-// revocation's the certificate's fingerprint. provider_state: see state.h.
+// Venafi TLS Protect Cloud (CyberArk Certificate Manager, SaaS) as a certificate provider. A request's reference is its
+// certificate request id, a revocation's the certificate's fingerprint. provider_state: see state.h.
 class VenafiProvider final : public workflow::Provider,
                              public workflow::PolicySource,
                              public workflow::DryRun,
@@ -35,7 +40,7 @@ class VenafiProvider final : public workflow::Provider,
   // The clock must outlive the provider.
   VenafiProvider(Settings settings, std::shared_ptr<Client> client, const Clock& clock);
 
-  std::string_view type() const override { return "venafi-tls-protect-cloud"; }
+  std::string_view type() const override { return kType; }
   workflow::Capabilities capabilities() const override;
   workflow::ProviderDraft draft(const workflow::Order& order, ByteView csr, Instant now) override;
   std::vector<std::string> check(const workflow::ProviderCall& call) override;
@@ -49,6 +54,7 @@ class VenafiProvider final : public workflow::Provider,
   // Nothing is wanted: what the service issued is in its inventory.
   void confirm(const workflow::ProviderCall&, const workflow::Issued&) override {}
   std::vector<std::string> test() override;
+  std::optional<Duration> server_ahead() const override { return client_->server_ahead(); }
 
   workflow::Facts policy(Duration limit) override;
   std::vector<std::string> dry_run(const workflow::ProviderCall& call) override;
@@ -63,6 +69,9 @@ class VenafiProvider final : public workflow::Provider,
     std::string issuing_template;
     Template rules;
   };
+  // Client::account.
+  enum class Freshness { any, read_now };
+  std::string account(Freshness freshness, Duration limit);
   // Throws ZoneUnknown when the service itself says that there is none.
   Place place(Duration limit);
   Place find_place(Duration limit);
@@ -96,6 +105,8 @@ class VenafiProvider final : public workflow::Provider,
   std::mutex mutex_;  // guards what was learnt from the service
   std::optional<Place> place_;
   Duration place_read_at_{};
+  std::optional<std::string> account_;
+  Duration account_read_at_{};
 };
 
 }  // namespace hsmbridge::venafi

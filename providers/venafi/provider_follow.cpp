@@ -22,6 +22,8 @@ using namespace workflow;
 
 // Of certificates that are asked for one by one; no authority has more above it.
 constexpr std::size_t kLongestChain = 10;
+// Of one answer. No chain is near it.
+constexpr std::size_t kMostCertificates = 100;
 
 const Submission& submission_of(const ProviderCall& call) {
   if (call.submission == nullptr || call.submission->reference.empty())
@@ -154,8 +156,10 @@ CancelAnswer VenafiProvider::cancel(const ProviderCall& call) {
 Issued VenafiProvider::read(const ProviderCall& call, const Handout& handout) {
   std::vector<x509::Certificate> certificates;
   try {
-    for (const Bytes& der : x509::read_certificates(handout.result))
-      certificates.push_back(x509::parse_certificate(der));
+    const std::vector<Bytes> ders = x509::read_certificates(handout.result);
+    if (ders.size() > kMostCertificates)
+      throw Error(ErrorKind::corrupt, fmt::format("it holds {} certificates, which no chain does", ders.size()));
+    for (const Bytes& der : ders) certificates.push_back(x509::parse_certificate(der));
   } catch (const Error& error) {
     throw Error(ErrorKind::corrupt, "what the service handed out is no certificate: " + error.message());
   }
@@ -174,7 +178,8 @@ Issued VenafiProvider::read(const ProviderCall& call, const Handout& handout) {
       const Contents contents = client_->contents(state.certificates[i], Client::ChainOrder::leaf_only,
                                                   call.time_limit / static_cast<int>(end));
       if (!contents.missing.empty()) continue;
-      for (Bytes& der : x509::read_certificates(as_bytes(contents.body))) issued.chain.push_back(std::move(der));
+      for (Bytes& der : x509::read_certificates(as_bytes(contents.body)))
+        if (issued.chain.size() < kMostCertificates) issued.chain.push_back(std::move(der));
     } catch (const Error& error) {
       // Worth another try; anything else leaves the check of the chain to say what is missing.
       if (error.kind() == ErrorKind::unavailable) throw;

@@ -17,6 +17,14 @@ workflow::Report report_with(const CertificateRequest& request, State state) {
   report.reference = ProviderReference(request.id);
   state.request = request.id;
   if (!request.certificate_ids.empty()) state.certificates = request.certificate_ids;
+  // The leaf's and those of its chain; kept with the request.
+  constexpr std::size_t kMostIds = 20;
+  if (state.certificates.size() > kMostIds) state.certificates.resize(kMostIds);
+  constexpr std::size_t kLongestText = 1000;
+  if (report.message.size() > kLongestText)
+    report.message = x509::printable(report.message.substr(0, kLongestText)) + "…";
+  if (report.provider_status.size() > 100)
+    report.provider_status = x509::printable(report.provider_status.substr(0, 100));
   report.provider_state = to_text(state);
   return report;
 }

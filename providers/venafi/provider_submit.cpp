@@ -30,6 +30,17 @@ SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
     text = text_of(new_request(call, here));
     state.application = here.application;
     state.issuing_template = here.issuing_template;
+    if (const std::string drafted = state_from(call.draft.provider_state).account; !drafted.empty()) {
+      // A search under another account would not see what this attempt orders.
+      if (const std::string now = account(Freshness::any, call.time_limit / 4); now != drafted)
+        return NotAccepted{
+            Error(ErrorKind::unavailable,
+                  fmt::format("provider {} has the credentials of {} now, and this request was drafted under those of "
+                              "{}: nothing was sent",
+                              settings_.name, now.empty() ? "somebody who is not named" : now, drafted))
+                .hint("give it those credentials again, or cancel the request and make a new one"),
+            std::nullopt};
+    }
   } catch (const ZoneUnknown& error) {
     return RefusedForGood{error};
   } catch (const Error& error) {
@@ -65,7 +76,18 @@ LookUpAnswer VenafiProvider::look_up(const ProviderCall& call) {
   ProviderCall rest = call;
   rest.time_limit = call.time_limit * 3 / 4;
   LookedUp looked = look_up_request(*client_, {rest, here.application});
-  if (looked.absent) return Absent{};
+  if (looked.absent) {
+    // Others may see less.
+    const std::string drafted = state_from(call.draft.provider_state).account;
+    const std::string now = drafted.empty() ? "" : account(Freshness::read_now, call.time_limit / 4);
+    if (!drafted.empty() && now == drafted) return Absent{};
+    looked.why =
+        drafted.empty()
+            ? "it is not found, which proves nothing: neither the service nor its credentials told who ordered "
+              "it, so that nobody knows whether this search was made under the same account"
+            : fmt::format("it is not shown to {}, which proves nothing: it was ordered by {}",
+                          now.empty() ? "somebody who is not named" : now, drafted);
+  }
   if (!looked.found)
     return CannotTell{
         fmt::format("{}; look for the tag {} among the service's certificate requests, then "

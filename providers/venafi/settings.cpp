@@ -97,6 +97,7 @@ Settings read_settings(const std::string& name, config::Section section) {
   settings.validity = section.optional_duration("validity");
   if (settings.validity && *settings.validity <= Duration::zero()) section.problem("validity", "must be above zero");
   settings.inventory_lag = section.optional_duration("inventory_lag").value_or(settings.inventory_lag);
+  settings.search_lag = section.optional_duration("search_lag").value_or(settings.search_lag);
   settings.time_limit = section.optional_duration("time_limit").value_or(settings.time_limit);
   if (settings.time_limit <= Duration::zero()) section.problem("time_limit", "must be above zero");
   section.finish();

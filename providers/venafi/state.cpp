@@ -12,6 +12,7 @@ std::string to_text(const State& state) {
   if (!state.application.empty()) json.set("application", state.application);
   if (!state.issuing_template.empty()) json.set("template", state.issuing_template);
   if (state.missing_since) json.set("missing_since", rfc3339(*state.missing_since));
+  if (!state.account.empty()) json.set("account", state.account);
   return json.dump();
 }
 
@@ -27,6 +28,7 @@ State state_from(std::string_view text) {
     state.issuing_template = json.string_or("template", "");
     if (const std::string since = json.string_or("missing_since", ""); !since.empty())
       state.missing_since = parse_rfc3339(since);
+    state.account = json.string_or("account", "");
   } catch (const Error& error) {
     throw Error(ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message());
   }

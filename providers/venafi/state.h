@@ -17,6 +17,8 @@ struct State {
   std::string application;                // ids, as the zone was resolved when it was submitted
   std::string issuing_template;
   std::optional<Instant> missing_since;  // issued, but not in the inventory since then
+  // Client::account of who drafted it: only under that account does a search that finds nothing prove anything.
+  std::string account = {};
 
   bool operator==(const State&) const = default;
 };

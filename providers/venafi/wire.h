@@ -49,6 +49,7 @@ bool is_html(std::string_view content_type, std::string_view body);
 struct UserAccount {
   std::string username;
   std::string company;                 // its urlPrefix, else its id; "" when the account has no company
+  std::string ids;                     // of the user and the company, in one text; "" when not both are told
   std::optional<Instant> valid_until;  // of the API key
 };
 UserAccount user_account_from(std::string_view body);

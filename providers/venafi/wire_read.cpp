@@ -270,11 +270,18 @@ bool same_id(std::string_view a, std::string_view b) {
 UserAccount user_account_from(std::string_view body) {
   return reading("user account", body, [](const Json& json) {
     UserAccount account;
-    if (const Json* user = member(json, "user"); user != nullptr) account.username = text(*user, "username");
-    if (const Json* company = member(json, "company"); company != nullptr) {
-      account.company = text(*company, "urlPrefix");
-      if (account.company.empty()) account.company = text(*company, "id");
+    std::string user_id;
+    std::string company_id;
+    if (const Json* user = member(json, "user"); user != nullptr) {
+      account.username = text(*user, "username");
+      user_id = text(*user, "id");
     }
+    if (const Json* company = member(json, "company"); company != nullptr) {
+      company_id = text(*company, "id");
+      account.company = text(*company, "urlPrefix");
+      if (account.company.empty()) account.company = company_id;
+    }
+    if (!user_id.empty() && !company_id.empty()) account.ids = fmt::format("user {}, company {}", user_id, company_id);
     if (const Json* key = member(json, "apiKey"); key != nullptr) account.valid_until = date(*key, "validityEndDate");
     return account;
   });

@@ -111,7 +111,7 @@ ProviderSettings read_provider(const std::string& name, Section& section,
     return provider;
   }
   try {
-    reader->second(name, section);
+    provider.search_lag = reader->second(name, section).search_lag;
   } catch (const Error& error) {
     section.problem("type", error.message());
   }

@@ -44,7 +44,8 @@ struct ProviderSettings {
   unsigned concurrency = 4;                  // calls at once
   std::optional<unsigned> calls_per_minute;  // over all processes that share the store
   std::optional<Duration> time_limit;        // of one call
-  std::optional<Duration> settle;            // how long a lost submission may still take to appear there
+  std::optional<Duration> settle;            // how long a lost submission may still be under way
+  Duration search_lag{};                     // of its type's own keys; zero where its search does not lag
   std::optional<Duration> poll_first;
   std::optional<Duration> poll_longest;
   std::optional<unsigned> most_attempts;
@@ -157,9 +158,13 @@ struct Settings {
   const ProfileSettings& profile(std::string_view name) const;
 };
 
+// What the workflow must know of a provider's own keys.
+struct ProviderFacts {
+  Duration search_lag{};  // workflow::Timing::search_lag
+};
 // Reads the own keys of one provider and ends with section.finish(). Called within the one pass over the file, so that
 // its problems are reported together with all others; its exceptions become problems too.
-using ProviderReader = std::function<void(const std::string& name, Section section)>;
+using ProviderReader = std::function<ProviderFacts(const std::string& name, Section section)>;
 
 // The file to read: `given` (--config), else $HSMBRIDGE_CONFIG, else ~/.config/hsmbridge/hsmbridge.yaml, else
 // /etc/hsmbridge/hsmbridge.yaml. Nothing when neither is given and none exists. Throws not_found when the one that was

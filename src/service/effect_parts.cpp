@@ -23,8 +23,12 @@ workflow::ProviderCall call_of(World& world, const workflow::Claim& claim, const
     const auto known = world.certificate(hex(sha256(der)));
     return known.has_value() && known->request != order.id;
   };
-  return {claim.record.order, parts.key,        parts.draft,    attempt, parts.submission, now,
-          time_limit,         claim.call_until, answers_another};
+  const auto* dossier = workflow::dossier_of(claim.record.state);
+  return {claim.record.order, parts.key,
+          parts.draft,        attempt,
+          parts.submission,   now,
+          time_limit,         claim.call_until,
+          answers_another,    dossier == nullptr ? std::string{} : dossier->remembered};
 }
 
 std::shared_ptr<workflow::Provider> provider_of(World& world, const workflow::Order& order) {

@@ -8,6 +8,7 @@
 #include "service/verify.h"
 #include "workflow/lane_pauses.h"
 #include "workflow/lifecycle.h"
+#include "x509/advice.h"
 #include "x509/ask.h"
 #include "x509/certificate.h"
 #include "x509/csr.h"
@@ -131,7 +132,10 @@ EffectOutcome build_draft(World& world, const Claim& claim, Instant now) {
   draft.algorithm = std::move(added.algorithm);
   draft.issuer = std::move(added.issuer);
   draft.provider_state = std::move(added.provider_state);
-  draft.summary = summary_of(order, *preparing->key, x509::parse_csr(draft.csr));
+  const auto csr = x509::parse_csr(draft.csr);
+  draft.summary = summary_of(order, *preparing->key, csr);
+  for (const auto& note : x509::advice(csr.content)) draft.summary += "; " + note;
+  for (const auto& note : added.notes) draft.summary += "; " + note;
   draft.built_at = now;
   return outcome(workflow::DraftFrozen{std::move(draft)});
 }
@@ -195,8 +199,10 @@ EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration tim
       return outcome(workflow::SubmissionAnswered{attempt, std::move(accepted->report)}, actor);
     }
     if (auto* not_accepted = std::get_if<workflow::NotAccepted>(&answer)) {
-      auto result = outcome(
-          workflow::SubmissionNotAccepted{attempt, problem_of(not_accepted->error), not_accepted->retry_after}, actor);
+      auto result =
+          outcome(workflow::SubmissionNotAccepted{attempt, problem_of(not_accepted->error), not_accepted->retry_after,
+                                                  std::move(not_accepted->remember)},
+                  actor);
       result.retry_after = not_accepted->retry_after;
       if (workflow::says_lane_is_down(not_accepted->error)) result.lane_trouble = not_accepted->error;
       return result;

@@ -132,6 +132,7 @@ std::string fingerprint_of(const workflow::State& state) {
 workflow::Timing timing_of(const config::ProviderSettings& provider) {
   workflow::Timing timing;
   if (provider.settle) timing.settle = *provider.settle;
+  timing.search_lag = provider.search_lag;
   if (provider.poll_first) timing.poll_first = *provider.poll_first;
   if (provider.poll_longest) {
     timing.poll_longest = *provider.poll_longest;

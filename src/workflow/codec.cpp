@@ -96,6 +96,7 @@ void fields(SentDraft& x, V& v) {
 template <class V>
 void fields(Dossier& x, V& v) {
   v("key", x.key), v("draft", x.draft), v("attempts_made", x.attempts_made), v("sent", x.sent);
+  v.added("remembered", x.remembered);
 }
 template <class V>
 void fields(Report& x, V& v) {
@@ -258,6 +259,7 @@ void fields(SubmissionAnswered& x, V& v) {
 template <class V>
 void fields(SubmissionNotAccepted& x, V& v) {
   v("attempt", x.attempt), v("problem", x.problem), v("retry_after", x.retry_after);
+  v.added("remember", x.remember);
 }
 template <class V>
 void fields(SubmissionRefused& x, V& v) {

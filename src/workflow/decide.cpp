@@ -283,6 +283,7 @@ State not_accepted(const Dossier& dossier, const SubmissionNotAccepted& answer, 
   }
   Submitting next{dossier, answer.attempt + 1, Submitting::Phase::planned, {}, {}, answer.problem.message};
   next.dossier.attempts_made = answer.attempt;
+  if (!answer.remember.empty()) next.dossier.remembered = answer.remember;
   return next;
 }
 
@@ -369,7 +370,9 @@ Next absent_after_all(const Dossier& dossier, const Submission& submission, cons
   const unsigned made = std::max(submission.attempt, dossier.attempts_made);
   // A draft that was built anew may have come here before anybody approved it.
   if (context.order.local_approvals > 0 || context.order.wants_command) {
-    return State{Prepared{Dossier{dossier.key, dossier.draft, made, dossier.sent}}};
+    Prepared again{dossier};
+    again.dossier.attempts_made = made;
+    return State{std::move(again)};
   }
   return State{Submitting{dossier,
                           made + 1,
@@ -379,7 +382,8 @@ Next absent_after_all(const Dossier& dossier, const Submission& submission, cons
                           "a person vouched that the attempt before is not at the provider"}};
 }
 
-// Said once: asked again after the settle time. Said twice of a submission that nobody saw there: it is not there.
+// Said once, it may be that the search does not show it yet. Said again after the longest time that may take, of a
+// submission that nobody saw there: it is not there. What comes between only tells that it has not appeared.
 Next absent(const LookingUp& state, const Context& context) {
   LookingUp next = state;
   // The provider was asked: the call is over, whatever a clock that was ahead said about its end.
@@ -389,7 +393,7 @@ Next absent(const LookingUp& state, const Context& context) {
     next.first_absent = context.at();
     return State{std::move(next)};
   }
-  if (context.at() - *state.first_absent < context.timing.settle) return State{std::move(next)};
+  if (context.at() < absent_for_sure(context.order, *state.first_absent, context.timing)) return State{std::move(next)};
   if (state.submission.is_known()) {
     return State{Unresolved{state.dossier,
                             state.submission,

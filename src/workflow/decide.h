@@ -12,7 +12,9 @@ namespace hsmbridge::workflow {
 
 // The times the machine works with; one set a provider, from the configuration.
 struct Timing {
-  Duration settle = std::chrono::seconds{30};  // how long a lost submission may still take to appear
+  Duration settle = std::chrono::seconds{30};  // how long a lost submission may still be under way
+  // How long the provider's search may not show what it took. Zero where what is there is shown.
+  Duration search_lag{};
   Duration poll_first = std::chrono::seconds{5};
   Duration poll_longest = std::chrono::minutes{15};
   Duration withdraw_poll = std::chrono::minutes{10};  // the slow poll after we gave up

@@ -59,6 +59,7 @@ struct SubmissionNotAccepted {
   unsigned attempt = 1;
   Problem problem;
   std::optional<Duration> retry_after;
+  std::string remember = {};  // how to send the next attempt (Dossier::remembered); "": as before
 };
 struct SubmissionRefused {
   unsigned attempt = 1;

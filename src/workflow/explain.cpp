@@ -254,7 +254,12 @@ class Explainer {
     say(fmt::format("Attempt {} was sent, or may have been, and its answer was lost: {}.", state.submission.attempt,
                     state.why));
     next_by(EffectName::look_up, fmt::format("looks for it at {}", provider()));
-    if (state.first_absent) text_.next += " It was not found once; only when it is not found twice is it sent again.";
+    if (state.first_absent) {
+      text_.next +=
+          " It was not found so far; it is sent again only when it is still not found once the provider's search "
+          "cannot "
+          "lag behind any more.";
+    }
     offer(command(id(), "wait"));
     offer(command(id(), "resolve", "--reference REFERENCE"));
     offer(command(id(), "resolve", revokes() ? "--done --reason TEXT" : "--certificate FILE"));

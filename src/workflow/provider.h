@@ -33,6 +33,7 @@ struct ProviderCall {
   // Whether a certificate (DER) is in our store as the answer to another request: then it is none to this one. Empty:
   // there is no store to ask.
   std::function<bool(ByteView)> answers_another = {};
+  std::string remembered = {};  // NotAccepted::remember of an earlier attempt; "" for none
 };
 
 // What a submission brought (DESIGN §5 rule 3).
@@ -42,6 +43,9 @@ struct Accepted {
 struct NotAccepted {
   Error error;
   std::optional<Duration> retry_after;
+  // Handed to the attempts that follow as ProviderCall::remembered, also after a restart: one attempt is one creating
+  // request, so that another way of sending it is another attempt. "": what was remembered before stays.
+  std::string remember = {};
 };  // nothing happened: another attempt may follow
 struct RefusedForGood {
   Error error;
@@ -54,7 +58,9 @@ using SubmitAnswer = std::variant<Accepted, NotAccepted, RefusedForGood, Outcome
 struct Found {
   Report report;
 };
-struct Absent {};  // said only where the provider's search is complete
+// Said only where the provider's search is complete and asked under the account that submitted. It counts when it is
+// said twice, across Timing::search_lag.
+struct Absent {};
 struct CannotTell {
   std::string why;
 };
@@ -77,6 +83,8 @@ struct ProviderDraft {
   std::string algorithm;
   Bytes issuer;
   std::string provider_state;  // Draft::provider_state
+  // What the provider is known to set itself ("the profile adds clientAuth"): for whoever approves. No objection.
+  std::vector<std::string> notes = {};
 };
 
 // Names what a provider can do; `provider show` prints it and README's table is made of it.
@@ -123,6 +131,9 @@ class Provider {
   virtual void confirm(const ProviderCall& call, const Issued& issued) = 0;
   // One exchange that proves address, credentials and permission; what was learnt, one line each.
   virtual std::vector<std::string> test() = 0;
+  // How far the service's clock was ahead of ours by its last answer to this process; negative where ours is ahead.
+  // Nothing where it has not told. A certificate that is not valid yet is explained with it.
+  virtual std::optional<Duration> server_ahead() const { return std::nullopt; }
 };
 
 // ---- what only some providers have: a Provider that has it is also one of these (dynamic_cast)

@@ -90,7 +90,8 @@ constexpr Rule kRules[] = {
      kAnswerAfterAll},
     {S::looking_up, E::submission_refused, to(S::failed, S::rejected), kAnswerAfterAll},
     {S::looking_up, E::absent_at_provider, to(S::looking_up, S::submitting, S::cancelled, S::expired, S::unresolved),
-     "absent once: asked again after the settle time; absent twice: it is not there, unless it was seen there before"},
+     "absent once: looked for again until the provider's search cannot lag behind any more; still absent then: it is "
+     "not there, unless it was seen there before"},
     {S::looking_up, E::look_up_inconclusive, to(S::unresolved),
      "the provider cannot tell, or did not for most of a day: a person decides"},
     {S::looking_up, E::cancel_asked, to(S::looking_up), "the wish waits for the answer"},

@@ -95,8 +95,17 @@ class Schedule {
   }
   void looking_up(const LookingUp& state) {
     Instant due = std::max(at_, state.not_before);
-    if (state.first_absent) due = std::max(due, *state.first_absent + context_.timing.settle);
+    if (state.first_absent) due = std::max(due, next_look(*state.first_absent));
     add(EffectName::look_up, due, state.submission.attempt);
+  }
+  // Again and again, each time after as long as has passed since the first look: what appears late is found early, and
+  // the last look is the one that counts.
+  Instant next_look(Instant first_absent) const {
+    const Timing& timing = context_.timing;
+    const Duration longest = std::max(timing.settle, timing.poll_longest);
+    const Instant next = at_ + std::clamp(at_ - first_absent, timing.settle, longest);
+    const Instant sure = absent_for_sure(context_.order, first_absent, timing);
+    return at_ < sure ? std::min(next, sure) : next;
   }
   template <class Waiting>
   void waiting(const Waiting& state) {
@@ -152,6 +161,10 @@ class Schedule {
 };
 
 }  // namespace
+
+Instant absent_for_sure(const Order& order, Instant first, const Timing& timing) {
+  return first + (needs_key(order) ? std::max(timing.settle, timing.search_lag) : timing.settle);
+}
 
 bool wants_to_end(const Context& context) {
   return context.is<CancelAsked>() || context.is<DeadlinePassed>();

@@ -20,6 +20,10 @@ struct Context {
   }
 };
 
+// From when on a second Absent counts, after a first one at `first`. A revocation is no order: it is seen at the
+// certificate itself, which no search has to find, and sent twice it does no harm.
+Instant absent_for_sure(const Order& order, Instant first, const Timing& timing);
+
 // A cancel or a deadline.
 bool wants_to_end(const Context& context);
 

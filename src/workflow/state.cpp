@@ -32,13 +32,18 @@ const Key* key_of(const State& state) {
       state);
 }
 
-const Draft* draft_of(const State& state) {
+const Dossier* dossier_of(const State& state) {
   return std::visit(
-      [](const auto& one) -> const Draft* {
-        if constexpr (HasDossier<std::decay_t<decltype(one)>>) return &one.dossier.draft;
+      [](const auto& one) -> const Dossier* {
+        if constexpr (HasDossier<std::decay_t<decltype(one)>>) return &one.dossier;
         return nullptr;
       },
       state);
+}
+
+const Draft* draft_of(const State& state) {
+  const Dossier* dossier = dossier_of(state);
+  return dossier == nullptr ? nullptr : &dossier->draft;
 }
 
 const Submission* submission_of(const State& state) {

@@ -27,6 +27,9 @@ struct Dossier {
   Draft draft;
   unsigned attempts_made = 0;  // submissions begun so far; their numbers are never used again
   std::optional<SentDraft> sent = std::nullopt;
+  // What a refused attempt told about how to send the next one (NotAccepted::remember): opaque, read only by the
+  // provider; "" for nothing.
+  std::string remembered = {};
   bool operator==(const Dossier&) const = default;
 };
 
@@ -80,9 +83,10 @@ struct Submitting {
 };
 struct LookingUp {
   Dossier dossier;
-  Submission submission;                // its attempt; the reference too, when the provider had taken it before
-  std::string why;                      // what happened to the answer
-  std::optional<Instant> first_absent;  // Absent must be said twice across the settle time
+  Submission submission;  // its attempt; the reference too, when the provider had taken it before
+  std::string why;        // what happened to the answer
+  // Absent must be said twice, across the time by which the provider's search may lag behind its orders
+  std::optional<Instant> first_absent;
   std::optional<WithdrawWish> wish;
   Instant not_before{};  // no look-up sooner: the call whose answer was lost may still be under way there
   bool operator==(const LookingUp&) const = default;
@@ -241,6 +245,7 @@ bool is_final(StateName name);
 // Parts that several states hold; null when this state has none.
 const Key* key_of(const State& state);
 const Draft* draft_of(const State& state);
+const Dossier* dossier_of(const State& state);
 const Submission* submission_of(const State& state);
 const Progress* progress_of(const State& state);
 

@@ -86,6 +86,8 @@ ExitCode check_enrolment(Invocation& invocation, Place& place, const service::Ne
   draft.algorithm = std::move(added.algorithm);
   draft.issuer = std::move(added.issuer);
   draft.provider_state = std::move(added.provider_state);
+  auto notes = x509::advice(request.ask.content);
+  notes.insert(notes.end(), added.notes.begin(), added.notes.end());
   const workflow::Key key;
   const workflow::ProviderCall call{order, key, draft, 1, nullptr, now, kLimit};
 
@@ -105,8 +107,7 @@ ExitCode check_enrolment(Invocation& invocation, Place& place, const service::Ne
   if (!objections.empty()) text += lines(fmt::format("{} itself would refuse it:", request.provider), objections);
   const bool good = text.empty();
   if (good) text = fmt::format("nothing speaks against it at {}: {}\n", request.provider, dry_run);
-  const auto notes = x509::advice(request.ask.content);
-  if (!notes.empty()) text += lines("to be considered:", notes);
+  if (!notes.empty()) text += lines("to know:", notes);
   invocation.output.result("hsmbridge.enroll-check/1",
                            Json::object({{"provider", request.provider},
                                          {"profile", request.profile},

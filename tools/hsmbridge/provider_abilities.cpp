@@ -26,9 +26,11 @@ constexpr CapabilityRow kCapabilities[] = {
     {"shows_quorum", &workflow::Capabilities::shows_quorum, "how many must approve is shown",
      "it tells how many must approve", "how many must approve is not known"},
     {"complete_look_up", &workflow::Capabilities::complete_look_up,
-     "after a lost answer it is certain whether the order arrived (else a person decides)",
-     "after a lost answer it can say for certain that nothing arrived",
-     "after a lost answer it cannot say for certain that nothing arrived: a person decides"},
+     "after a lost answer two searches, `search_lag` apart and under the account that ordered, tell that nothing "
+     "arrived "
+     "(else a person decides)",
+     "after a lost answer two searches, search_lag apart and under the account that ordered, tell that nothing arrived",
+     "after a lost answer it cannot tell that nothing arrived: a person decides"},
     {"revoke", &workflow::Capabilities::revoke, "certificates can be revoked (`cert revoke`)",
      "a certificate can be revoked there", "a certificate cannot be revoked there"},
     {"revoke_hold", &workflow::Capabilities::revoke_hold, "certificates can be put on hold (`certificateHold`)",

@@ -119,10 +119,20 @@ ExitCode types(Invocation& invocation) {
   return ExitCode::done;
 }
 
+// Clocks differ by less where both are kept right.
+constexpr Duration kOrdinary = std::chrono::minutes{3};
+
 ExitCode test(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto& settings = wiring->settings().provider(invocation.arguments.text_or("NAME", ""));
-  const auto lines = wiring->provider(settings.name)->test();
+  const auto provider = wiring->provider(settings.name);
+  auto lines = provider->test();
+  if (const auto ahead = provider->server_ahead(); ahead && (*ahead > kOrdinary || *ahead < -kOrdinary)) {
+    lines.push_back(fmt::format(
+        "its clock is {} {} of ours: set this machine's clock right, or a certificate that was "
+        "just issued is taken for not valid yet",
+        spoken(*ahead < Duration::zero() ? -*ahead : *ahead), *ahead < Duration::zero() ? "behind" : "ahead"));
+  }
   if (wiring->settings().store.path) wiring->store()->lane_works("provider:" + settings.name);
   std::string text;
   for (const auto& line : lines) text += commandline::safe(line) + "\n";

@@ -37,26 +37,40 @@ ProviderWay securosys_way(std::string name, securosys::Mode mode) {
   return made;
 }
 
+// Under each of its two names; the ways are told once.
+ProviderType venafi_type(std::string name, std::vector<ProviderWay> ways) {
+  return {std::move(name),
+          [](const std::string& provider, config::Section section) {
+            return config::ProviderFacts{venafi::read_settings(provider, std::move(section)).search_lag};
+          },
+          make_venafi, std::move(ways)};
+}
+
 }  // namespace
 
 const std::vector<ProviderType>& provider_types() {
   static const std::vector<ProviderType> types{
       {"digicert-tlm",
-       [](const std::string& name, config::Section section) { digicert::read_settings(name, std::move(section)); },
+       [](const std::string& name, config::Section section) {
+         return config::ProviderFacts{digicert::read_settings(name, std::move(section)).search_lag};
+       },
        make_digicert,
        {way<digicert::DigicertProvider>("digicert-tlm, profile that issues at once",
                                         digicert::capabilities_of(digicert::Issues::at_once)),
         way<digicert::DigicertProvider>("digicert-tlm, profile with approvals or a connector",
                                         digicert::capabilities_of(digicert::Issues::later))}},
       {"securosys-tsb",
-       [](const std::string& name, config::Section section) { securosys::read_settings(name, std::move(section)); },
+       [](const std::string& name, config::Section section) {
+         securosys::read_settings(name, std::move(section));
+         return config::ProviderFacts{};
+       },
        make_securosys,
        {securosys_way("securosys-tsb, mode raw-signature", securosys::Mode::raw_signature),
         securosys_way("securosys-tsb, mode certificate", securosys::Mode::certificate)}},
-      {"venafi-tls-protect-cloud",
-       [](const std::string& name, config::Section section) { venafi::read_settings(name, std::move(section)); },
-       make_venafi,
-       {way<venafi::VenafiProvider>("venafi-tls-protect-cloud", venafi::declared_capabilities())}},
+      venafi_type(std::string(venafi::kType),
+                  {way<venafi::VenafiProvider>(fmt::format("{} or {}", venafi::kType, venafi::kTypeToday),
+                                               venafi::declared_capabilities())}),
+      venafi_type(std::string(venafi::kTypeToday), {}),
   };
   return types;
 }

@@ -45,6 +45,7 @@ const std::vector<Command>& commands() {
         {"--request-ids", "uuid|number", "what a request_id is (default uuid)"},
         {"--words", "usual|other", "letter case of enumerations (default usual)"},
         {"--connector-delay", "TIME", "how long the Microsoft CA takes (default 20s)"},
+        {"--search-lag", "TIME", "how long a search does not show what was issued (default 0s)"},
         {"--retry-after", "TEXT", "Retry-After beside PENDING: seconds or an HTTP-date"},
         {"--more-profiles", "N", "so many deleted profiles more, for pages (default 0)"}},
        serve_digicert},

@@ -39,6 +39,7 @@ struct DigicertOptions {
   enum class RequestIds { uuid, number } request_ids = RequestIds::uuid;
   enum class Words { usual, other } words = Words::usual;  // other: enumerations in the other letter case
   std::chrono::seconds connector_delay{20};                // how long the Microsoft CA takes
+  std::chrono::seconds search_lag{0};                      // how long a search does not show what was issued
   std::string pending_retry_after;                         // Retry-After beside PENDING
   std::size_t more_profiles = 0;
 };

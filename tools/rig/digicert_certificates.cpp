@@ -186,6 +186,7 @@ Answer Digicert::search(const Asked& asked) {
   for (const Certificate& one : certificates_) {
     const std::string wanted = upper_case(value_of(asked.query, "status"));
     if (!wanted.empty() && wanted != upper_case(status_of(one))) continue;
+    if (now() - one.created < options_.search_lag) continue;
     if (fits("seat_id", one.seat) && fits("common_name", joined(one.subject.find("common_name"))) &&
         fits("profile_id", one.profile) && fits("account_id", kAccount) && fits("business_unit_id", kUnit) &&
         fits("business_unit_name", kUnitName) && fits("issuing_ca_id", kIssuingCa) &&

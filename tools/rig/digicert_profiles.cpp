@@ -149,6 +149,12 @@ std::vector<DigicertProfile> seeded_profiles(const std::string& other_token, std
   code.key_sizes = {"2048", "3072", "4096", "P-256", "P-384", "P-521"};
   code.enrollment_method = "csr";
   code.authentication_method = "enrollment_code";
+  // 14: adds what templates of commercial CAs add
+  DigicertProfile& commercial = add("Server, as commercial templates issue");
+  commercial.key_sizes = {"2048", "3072", "4096", "P-256", "P-384", "P-521"};
+  commercial.key_usage = {"DIGITAL_SIGNATURE", "KEY_ENCIPHERMENT"};
+  commercial.extended_key_usage = {"SERVER_AUTH", "CLIENT_AUTH"};
+  commercial.told_usages = {"1.3.6.1.5.5.7.3.2"};
   for (std::size_t i = 0; i < more; ++i) add(fmt::format("Old profile {}", i + 1)).status = "Deleted";
   return profiles;
 }
@@ -180,6 +186,7 @@ Json digicert_profile_json(const DigicertProfile& profile, const std::vector<std
   } else {
     json.set("allowed_key_sizes", Json(profile.key_sizes));
   }
+  if (!profile.told_usages.empty()) json.set("custom_extended_key_usages", Json(profile.told_usages));
   json.set("api_token_binding_enabled", !profile.token_ids.empty());
   json.set("api_token_ids", Json(profile.token_ids));
   json.set("certificate",

@@ -37,6 +37,7 @@ struct DigicertProfile {
   std::vector<DigicertFieldRule> names;
   std::vector<std::string> key_usage = {"DIGITAL_SIGNATURE"};
   std::vector<std::string> extended_key_usage = {"SERVER_AUTH"};
+  std::vector<std::string> told_usages;  // OIDs of extended_key_usage that the profile shows as its own
 
   bool needs_approval() const { return dual_approval || authentication_method == "manual_approval"; }
   bool issues_at_once() const { return !needs_approval() && connector.empty(); }

@@ -57,6 +57,9 @@ DigicertServerOptions digicert_options(const Arguments& arguments) {
   if (const auto time = arguments.value("--connector-delay")) {
     digicert.connector_delay = std::chrono::duration_cast<std::chrono::seconds>(parse_duration(*time));
   }
+  if (const auto time = arguments.value("--search-lag")) {
+    digicert.search_lag = std::chrono::duration_cast<std::chrono::seconds>(parse_duration(*time));
+  }
   digicert.pending_retry_after = arguments.value_or("--retry-after", "");
   const std::int64_t more = arguments.number("--more-profiles").value_or(0);
   if (more < 0 || more > 10'000) throw Error{ErrorKind::invalid_input, "--more-profiles is out of range"};

@@ -16,7 +16,8 @@ struct Desk {
     configure(profile);
   }
   void write_key(const std::string& value) const { cli.write("digicert.key", value + "\n"); }
-  void configure(const std::string& profile, const std::string& seat = "ops@example.com") const {
+  void configure(const std::string& profile, const std::string& seat = "ops@example.com",
+                 const std::string& lag = "2s") const {
     cli.write(
         ".config/hsmbridge/hsmbridge.yaml",
         "store: {path: " + (cli / "hsmbridge.db").string() + "}\ntokens:\n  web: {module: " + Cli::module().string() +
@@ -24,8 +25,8 @@ struct Desk {
             "\"}\nproviders:\n  digicert:\n    type: digicert-tlm\n    url: " + rig.about().at("url").as_string() +
             "\n    ca: " + rig.about().at("ca").as_string() +
             "\n    api_key: \"file:" + (cli / "digicert.key").string() + "\"\n    profile: 36f011b7-5fa1-4c6d-83f3-" +
-            profile + "\n    seat: " + seat +
-            "\n    time_limit: 3s\n    settle: 1s\n    poll_first: 200ms\n"
+            profile + "\n    seat: " + seat + "\n    time_limit: 3s\n    settle: 1s\n    search_lag: " + lag +
+            "\n    poll_first: 200ms\n"
             "    poll_longest: 500ms\nprofiles:\n  server:\n    token: web\n    key: \"ec:P-256\"\n"
             "    subject: [{C: CH}, {O: Example}]\n    usage: [digitalSignature]\n"
             "    extended_usage: [serverAuth]\n    validity: 20d\n    anchors: [" +
@@ -147,6 +148,89 @@ TEST_CASE("a proxy's page after the submission is looked up and nothing is sent 
   CHECK(desk.rig.count("POST /mpki/api/v1/certificate ") == 1);
 }
 
+TEST_CASE("what a template adds is said before anything is sent, and its certificate is used") {
+  const Desk desk({}, "000000000014");
+  const auto check = desk.enroll("web-2026", {"--spec", "rsa:2048", "--check"});
+  INFO(check.out << check.err);
+  CHECK(check.status == 0);
+  CHECK(words(check).find("the profile \"Server, as commercial templates issue\" issues clientAuth too") !=
+        std::string::npos);
+  CHECK(desk.rig.count("POST ") == 0);
+  const auto done = desk.enroll("web-2026", {"--spec", "rsa:2048", "--wait", "--timeout", "30s"});
+  INFO(done.out << done.err);
+  REQUIRE(done.status == 0);
+  const auto shown = desk.cli.run({"request", "show", desk.id(), "--json"});
+  INFO(shown.out);
+  CHECK(shown.out.find("issues clientAuth too") != std::string::npos);
+  CHECK(shown.out.find("keyEncipherment") != std::string::npos);
+  CHECK(desk.rig.count("POST /mpki/api/v1/certificate 201") == 1);
+}
+
+TEST_CASE("an API key that DigiCert repeats, whatever the status, is written nowhere") {
+  const Desk desk;
+  const auto key = desk.rig.api_key("service");
+  unsigned made = 0;
+  for (const char* status : {"200", "201", "400", "401", "403", "404", "409", "422", "429", "500", "503"}) {
+    CAPTURE(status);
+    const auto echo = R"({"errors":[{"code":"odd_)" + key + R"(","message":"key )" + key + R"( is odd"}],"status":")" +
+                      key + R"(","request_id":"x y","serial_number":")" + key + R"("})";
+    desk.rig.command(std::string("fault --kind status --method POST --path /mpki/api/v1/certificate --status ") +
+                     status + " --body '" + echo + "'");
+    const auto label = "web-" + std::to_string(++made);
+    const auto said = desk.enroll(label, {"--timeout", "1s"});
+    CHECK(words(said).find(key) == std::string::npos);
+    const auto as_json = desk.cli.run({"request", "list", "--json"});
+    CHECK(words(as_json).find(key) == std::string::npos);
+    const auto id = as_json.json().at("requests").as_array().at(0).at("id").as_string();
+    for (const char* verb : {"show", "explain", "history"})
+      CHECK(words(desk.cli.run({"request", verb, id, "--json"})).find(key) == std::string::npos);
+    desk.rig.command("fault --clear");
+  }
+  // The store, with what is still in its log.
+  const auto found = desk.cli.other({"sh", "-c", "cat hsmbridge.db* | grep -c -a -F " + key});
+  CHECK(found.out == "0\n");
+}
+
+TEST_CASE("an order that the search shows late is found, and no second one is sent") {
+  // Two looks one settle time apart would both miss it.
+  const Desk desk({"--search-lag", "9s"});
+  desk.configure("000000000001", "ops@example.com", "20s");
+  desk.rig.command("fault --kind drop-after --method POST --path /mpki/api/v1/certificate");
+  const auto done = desk.enroll("web-2026", {"--wait", "--timeout", "40s"});
+  INFO(done.out << done.err);
+  CHECK(done.status == 0);
+  CHECK(desk.rig.count("POST /mpki/api/v1/certificate ") == 1);
+  CHECK(desk.rig.count("GET /mpki/api/v1/certificate-search") > 4);
+}
+
+TEST_CASE("an order of another account is not sent again because our search does not show it") {
+  const Desk desk;
+  desk.rig.command("fault --kind drop-before --method POST --path /mpki/api/v1/certificate");
+  desk.rig.command("fault --kind status --status 503 --times 2 --path /mpki/api/v1/certificate-search");
+  const auto lost = desk.enroll("web-2026", {"--wait", "--timeout", "4s"});
+  INFO(lost.out << lost.err);
+  REQUIRE(lost.status == 3);
+  desk.write_key(desk.rig.api_key("other"));
+  const auto done = desk.cli.run({"request", "wait", desk.id(), "--timeout", "60s"});
+  INFO(done.out << done.err);
+  CHECK(done.status == 6);
+  CHECK(desk.state() == "Unresolved");
+  CHECK(words(done).find("which proves nothing: it was ordered by user") != std::string::npos);
+  CHECK(desk.rig.count("POST /mpki/api/v1/certificate ") == 1);
+}
+
+TEST_CASE("a service that wants the other form of a request gets it in the next attempt") {
+  const Desk desk({"--shape", "tutorial"});
+  const auto done = desk.enroll("web-2026", {"--wait", "--timeout", "40s"});
+  INFO(done.out << done.err);
+  CHECK(done.status == 0);
+  CHECK(desk.rig.count("POST /mpki/api/v1/certificate 400") == 1);
+  CHECK(desk.rig.count("POST /mpki/api/v1/certificate 201") == 1);
+  const auto history = desk.cli.run({"request", "history", desk.id()});
+  INFO(history.out);
+  CHECK(words(history).find("the next attempt sends the other form of a request") != std::string::npos);
+}
+
 TEST_CASE("a lost answer is looked for where the order went, whatever the configuration says by then") {
   const Desk desk;
   desk.rig.command("fault --kind drop-after --method POST --path /mpki/api/v1/certificate");
@@ -222,7 +306,7 @@ TEST_CASE("the catalogue shows what can be ordered, to people and to programs") 
   CHECK(text.out.find("its status is Deleted, not Active") != std::string::npos);
   const auto profiles = desk.cli.run({"provider", "show", "digicert", "--profiles", "--json"}).json();
   CHECK(profiles.at("schema").as_string() == "hsmbridge.provider-profiles/1");
-  CHECK(profiles.at("profiles").as_array().size() == 13);
+  CHECK(profiles.at("profiles").as_array().size() == 14);
   CHECK(desk.cli.run({"provider", "test", "digicert"}).status == 0);
 }
 

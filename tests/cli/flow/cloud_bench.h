@@ -24,7 +24,7 @@ struct CloudBench {
         "providers:\n  cloud:\n    type: venafi-tls-protect-cloud\n    url: " + rig.about().at("url").as_string() +
         "\n    ca: " + rig.about().at("ca").as_string() + "\n    " + credential + "\n    zone: '" +
         (zone.empty() ? "Payments\\" + alias : zone) +
-        "'\n    poll_first: 200ms\n    poll_longest: 500ms\n    settle: 1s\n"
+        "'\n    poll_first: 200ms\n    poll_longest: 500ms\n    settle: 1s\n    search_lag: 2s\n"
         "profiles:\n  server:\n    provider: cloud\n    token: web\n    key: \"ec:P-256\"\n"
         "    subject: {C: CH, O: Example}\n    usage: [digitalSignature]\n    validity: 30d\n"
         "    anchors: [" +

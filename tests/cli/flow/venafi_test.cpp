@@ -1,3 +1,4 @@
+#include "base/file.h"
 #include "cli/flow/cloud_bench.h"
 
 #include <algorithm>
@@ -205,6 +206,41 @@ TEST_CASE("a policy is shown, and a provider without one says so") {
   const auto tested = bench.cli.run({"provider", "test", "cloud"});
   CHECK(tested.status == 0);
   CHECK(says(tested, "API key of ops@example.com"));
+}
+
+TEST_CASE("an API key that Venafi repeats, whatever the status, is written nowhere") {
+  CloudBench bench;
+  const auto key = bench.rig.api_key("ops");
+  const auto clean = [&](const CliResult& result) { return (result.out + result.err).find(key) == std::string::npos; };
+  unsigned made = 0;
+  for (const char* status : {"200", "201", "400", "401", "403", "404", "412", "429", "500", "503"}) {
+    CAPTURE(status);
+    const auto echo = R"({"errors":[{"code":1001,"message":"key )" + key + R"( is odd","args":[")" + key +
+                      R"("]}],"certificateRequests":[{"id":"x y","status":")" + key + R"("}]})";
+    bench.rig.command(std::string("fault --kind status --method POST --path /outagedetection/v1/certificaterequests "
+                                  "--status ") +
+                      status + " --body '" + echo + "'");
+    CHECK(clean(bench.cli.run({"enroll", "--provider", "cloud", "--profile", "server", "--new-key",
+                               "web-" + std::to_string(++made), "--san", "dns:www.example.com", "--timeout", "1s"})));
+    const auto list = bench.cli.run({"request", "list", "--json"});
+    CHECK(clean(list));
+    const auto id = list.json().at("requests").as_array().at(0).at("id").as_string();
+    for (const char* verb : {"show", "explain", "history"})
+      CHECK(clean(bench.cli.run({"request", verb, id, "--json"})));
+    bench.rig.command("fault --clear");
+  }
+  CHECK(bench.cli.other({"sh", "-c", "cat hsmbridge.db* | grep -c -a -F " + key}).out == "0\n");
+}
+
+TEST_CASE("the service is known under the name that it is sold under today") {
+  CloudBench bench;
+  const auto file = bench.cli / ".config/hsmbridge/hsmbridge.yaml";
+  auto text = std::string(as_text(read_file(file)));
+  text.replace(text.find("venafi-tls-protect-cloud"), std::string("venafi-tls-protect-cloud").size(),
+               "cyberark-certificate-manager");
+  bench.cli.write(".config/hsmbridge/hsmbridge.yaml", text);
+  CHECK(bench.enroll().status == 0);
+  CHECK(says(bench.cli.run({"provider", "types"}), "venafi-tls-protect-cloud or cyberark-certificate-manager"));
 }
 
 TEST_CASE("a service account's JWT is signed by a key in the token") {

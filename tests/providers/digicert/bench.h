@@ -39,7 +39,9 @@ struct TlmBench {
   void freeze() {
     order.ask = x509::to_json(ask).dump();
     draft.csr = csr_for(key, ask);
-    draft.provider_state = to_text(digicert::Pinned{"", "", "", true});
+    digicert::Pinned pinned{"", "", "", true};
+    pinned.account = account;
+    draft.provider_state = to_text(pinned);
     draft.built_at = clock.now();
   }
   workflow::ProviderCall call() {
@@ -75,6 +77,10 @@ struct TlmBench {
     return Json::object({{"total", static_cast<std::int64_t>(items.size())}, {"items", Json(Json::Array(items))}})
         .dump();
   }
+  // Who the API key belongs to, as `account` has it.
+  void then_me(const std::string& id = "U-1") {
+    transport->then(200, R"({"id":")" + id + R"(","name":"bridge","account_id":"A-1","roles":["EM"]})");
+  }
   void then_profile(const Json& json = tlm_profile()) { transport->then(200, json.dump()); }
   Json sent_json(std::size_t i) const { return Json::parse(transport->sent.at(i).body); }
 
@@ -90,6 +96,7 @@ struct TlmBench {
   workflow::Key token_key{"pkcs11:x", "web", "00", {}, true};
   workflow::Draft draft;
   workflow::Submission submission;
+  std::string account;  // that the draft names; "": none, and nobody is asked
   std::unique_ptr<digicert::DigicertProvider> made;
 };
 

@@ -204,3 +204,15 @@ TEST_CASE("reasons of RFC 5280 become the service's words") {
   CHECK_FALSE(revocation_word("removeFromCRL"));
   CHECK_FALSE(revocation_word(""));
 }
+
+TEST_CASE("usages that a profile adds are said and are no objection") {
+  Bench bench;
+  bench.json.set("custom_extended_key_usages",
+                 Json::array({"1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "1.2.3.4", "no OID"}));
+  bench.ask.content.extended_key_usage = {x509::Oid::parse("serverAuth")};
+  const Profile profile = profile_from(bench.json.dump());
+  CHECK(bench.violations().empty());
+  CHECK(notes(profile, bench.ask.content) == Strings{"the profile \"Web\" issues clientAuth, 1.2.3.4, no OID too"});
+  bench.json.set("custom_extended_key_usages", Json());
+  CHECK(notes(profile_from(bench.json.dump()), bench.ask.content).empty());
+}

@@ -56,3 +56,21 @@ TEST_CASE("the catalogue marks what can be ordered and says why not") {
   CHECK(entries[1].obstacles == std::vector<std::string>{"its status is Deleted, not Active"});
   CHECK(entries[0].facts.front() == std::pair<std::string, std::string>{"issues", "at once"});
 }
+
+TEST_CASE("how far the service's clock is ahead of ours is known from its last answer") {
+  test::TlmBench bench;
+  bench.freeze();
+  CHECK_FALSE(bench.provider().server_ahead());
+  const auto answer = [&](std::optional<Instant> date) {
+    bench.transport->then(providers::HttpAnswer{200, "application/json", test::tlm_profile().dump(), {}, date});
+    bench.provider().check(bench.call());
+    return bench.provider().server_ahead();
+  };
+  CHECK(answer(bench.clock.now() + std::chrono::hours{1}) == Duration(std::chrono::hours{1}));
+  // An answer without a date tells nothing new.
+  CHECK(answer({}) == Duration(std::chrono::hours{1}));
+  CHECK(answer(bench.clock.now() - std::chrono::minutes{10}) == -Duration(std::chrono::minutes{10}));
+  bench.transport->then(providers::NotSent{"no route"});
+  CHECK_THROWS_AS(bench.provider().check(bench.call()), Error);
+  CHECK(bench.provider().server_ahead() == -Duration(std::chrono::minutes{10}));
+}

@@ -148,3 +148,17 @@ TEST_CASE("garbage is corrupt") {
     }
   }
 }
+
+TEST_CASE("a certificate that a person brought is read, in whatever form its file was") {
+  TlmBench bench;
+  bench.freeze();
+  const x509::Certificate ours = bench.issue();
+  for (const Bytes& file : {ours.der, to_bytes(TlmBench::pem(ours))}) {
+    bench.transport->answers.clear();
+    bench.transport->then(404, test::tlm_error("resource_not_found", "no"));
+    bench.then_profile();
+    const Handout brought{Handout::Content::certificate, ours.der, file};
+    CHECK(bench.provider().read(bench.call(), brought).certificate == ours.der);
+    bench.made.reset();
+  }
+}

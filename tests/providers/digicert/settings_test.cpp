@@ -21,6 +21,7 @@ Settings read(const test::TempFolder& folder, const std::string& body) {
   config::read_settings(config::Document::parse(text, "test.yaml", folder.path()),
                         {{"digicert-tlm", [&](const std::string& name, config::Section section) {
                             result = read_settings(name, std::move(section));
+                            return config::ProviderFacts{};
                           }}});
   return result;
 }
@@ -71,6 +72,7 @@ TEST_CASE("everything that a DigiCert provider can be told is read") {
     check: none
     tags: [prod, web]
     chain: chain.pem
+    search_lag: 20m
     time_limit: 12s
 )");
   CHECK(settings.ca == folder / "ca.pem");
@@ -82,6 +84,7 @@ TEST_CASE("everything that a DigiCert provider can be told is read") {
   CHECK(settings.check == Settings::LocalCheck::none);
   CHECK(settings.tags == std::vector<std::string>{"prod", "web"});
   CHECK(settings.chain == folder / "chain.pem");
+  CHECK(settings.search_lag == 20min);
   CHECK(settings.time_limit == 12s);
 }
 

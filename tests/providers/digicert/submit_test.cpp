@@ -24,8 +24,10 @@ TEST_CASE("a draft is nothing beyond the CSR, and only what can be carried out i
   TlmBench bench;
   bench.freeze();
   bench.then_profile();
+  bench.then_me();
   const ProviderDraft draft = bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now());
   CHECK(draft.to_be_signed.empty());
+  CHECK(pinned_from(draft.provider_state).account == "user u-1, account a-1");
   CHECK(pinned_from(draft.provider_state).issued_at_once);
   CHECK(pinned_from(draft.provider_state).profile == test::kTlmProfileId);
   CHECK(pinned_from(draft.provider_state).seat == "ops@example.com");
@@ -35,44 +37,92 @@ TEST_CASE("a draft is nothing beyond the CSR, and only what can be carried out i
   CHECK_THROWS_AS(bench.provider().draft(bench.order, {}, bench.clock.now()), Error);
 }
 
-TEST_CASE("a draft of a profile that makes wait, or cannot be read, does not say that it issues at once") {
+TEST_CASE("a draft of a profile that makes wait, or is not shown, does not say that it issues at once") {
   TlmBench bench;
   bench.freeze();
   Json profile = test::tlm_profile();
   profile.set("authentication_method", "manual_approval");
   bench.then_profile(profile);
-  bench.transport->then(503, "");
+  bench.then_me();
+  bench.transport->then(403, test::tlm_error("no_access", "Not enough permissions"));
   for (int i = 0; i < 2; ++i) {
     const ProviderDraft draft = bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now());
     CHECK_FALSE(pinned_from(draft.provider_state).issued_at_once);
   }
 }
 
+TEST_CASE("nothing is drafted while the profile or our account cannot be read, since a lost order hangs on them") {
+  TlmBench bench;
+  bench.freeze();
+  const auto kind = [&] {
+    try {
+      bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now());
+    } catch (const Error& error) {
+      return error.kind();
+    }
+    return ErrorKind::internal;
+  };
+  bench.transport->then(503, "");
+  CHECK(kind() == ErrorKind::unavailable);
+  bench.then_profile();
+  bench.transport->then(502, "<html>", "text/html");
+  CHECK(kind() == ErrorKind::unavailable);
+}
+
+TEST_CASE("an account that is not shown is not pinned, and nothing is sent under another than the pinned one") {
+  TlmBench bench;
+  bench.freeze();
+  bench.then_profile();
+  bench.transport->then(403, test::tlm_error("no_access", "Not enough permissions"));
+  CHECK(pinned_from(bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now()).provider_state).account ==
+        "");
+  bench.made.reset();
+  bench.account = "user u-1, account a-1";
+  bench.freeze();
+  bench.then_profile();
+  bench.then_me("U-2");
+  const SubmitAnswer answer = bench.submit();
+  const Error& error = std::get<NotAccepted>(answer).error;
+  CHECK(error.kind() == ErrorKind::unavailable);
+  CHECK(error.message() ==
+        "provider tlm has the credentials of user u-2, account a-1 now, and this request was drafted under those of "
+        "user u-1, account a-1: nothing was sent");
+  CHECK(bench.transport->lines().back() == "GET /account/api/v1/user/me");
+  // Those of the draft are back.
+  bench.clock.advance(2min);
+  bench.then_me();
+  bench.transport->then(201, TlmBench::issued_body(bench.issue()));
+  CHECK(accepted(bench.submit()).standing == Standing::handed_out);
+}
+
 TEST_CASE("what was fixed while drafting counts, whatever the configuration says by then") {
   TlmBench bench;
   bench.freeze();
   bench.then_profile();
+  bench.then_me();
   bench.draft.provider_state = bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now()).provider_state;
   // Somebody edits the configuration, and the process starts again.
   bench.settings.profile = "11111111-0000-4000-8000-000000000000";
   bench.settings.seat = "others@example.com";
   bench.made.reset();
   bench.then_profile();
+  bench.then_me();
   bench.transport->then(providers::AnswerLost{"cut"});
   CHECK(std::holds_alternative<OutcomeUnknown>(bench.submit()));
-  CHECK(bench.transport->lines().at(1) == "GET /mpki/api/v2/profile/" + test::kTlmProfileId);
-  CHECK(bench.sent_json(2).at("profile").at("id").as_string() == test::kTlmProfileId);
-  CHECK(bench.sent_json(2).at("seat").at("seat_id").as_string() == "ops@example.com");
+  CHECK(bench.transport->lines().at(2) == "GET /mpki/api/v2/profile/" + test::kTlmProfileId);
+  CHECK(bench.sent_json(4).at("profile").at("id").as_string() == test::kTlmProfileId);
+  CHECK(bench.sent_json(4).at("seat").at("seat_id").as_string() == "ops@example.com");
 
   bench.transport->then(200, TlmBench::found({}));
   bench.then_profile();
   bench.transport->then(200, TlmBench::found({}));
+  bench.then_me();
   ProviderCall lost = bench.call();
   lost.submission = nullptr;
   CHECK(std::holds_alternative<Absent>(bench.provider().look_up(lost)));
-  for (const std::size_t i : {3U, 5U})
+  for (const std::size_t i : {5U, 7U})
     CHECK(bench.transport->lines().at(i).find("seat_id=ops%40example.com") != std::string::npos);
-  CHECK(bench.transport->lines().at(4) == "GET /mpki/api/v2/profile/" + test::kTlmProfileId);
+  CHECK(bench.transport->lines().at(6) == "GET /mpki/api/v2/profile/" + test::kTlmProfileId);
 }
 
 TEST_CASE("a seat that wants a common name is drafted without one and complained about by the check") {
@@ -81,6 +131,7 @@ TEST_CASE("a seat that wants a common name is drafted without one and complained
   bench.ask.content.subject = x509::Name::parse("C=CH");
   bench.freeze();
   bench.then_profile();
+  bench.then_me();
   bench.draft.provider_state = bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now()).provider_state;
   bench.then_profile();
   const std::vector<std::string> problems = bench.provider().check(bench.call());
@@ -95,11 +146,10 @@ TEST_CASE("the deadline that was journalled goes with every request that creates
   ProviderCall call = bench.call();
   call.call_until = bench.clock.since_boot() + 7s;
   bench.then_profile();
-  bench.transport->then(400, kWrongForm).then(400, kWrongForm);
-  CHECK(std::holds_alternative<RefusedForGood>(bench.provider().submit(call)));
-  REQUIRE(bench.transport->sent.size() == 3);
+  bench.transport->then(400, kWrongForm);
+  bench.provider().submit(call);
+  REQUIRE(bench.transport->sent.size() == 2);
   CHECK(bench.transport->sent[1].call_until == call.call_until);
-  CHECK(bench.transport->sent[2].call_until == call.call_until);
 }
 
 TEST_CASE("an API key that the service quotes is in no message") {
@@ -229,21 +279,35 @@ TEST_CASE("a serial number without its certificate is fetched") {
   CHECK(bench.provider().read(bench.call(), *fetched.handout).certificate == certificate.der);
 }
 
-TEST_CASE("the other shape is sent once when the form is refused, and remembered") {
+TEST_CASE("an attempt sends one request: the other shape is the next attempt's, also after a restart") {
   TlmBench bench;
   bench.freeze();
   const std::string body = TlmBench::issued_body(bench.issue());
   bench.then_profile();
-  bench.transport->then(400, kWrongForm).then(201, body);
-  CHECK(accepted(bench.submit()).standing == Standing::handed_out);
+  bench.transport->then(400, kWrongForm);
+  const SubmitAnswer first = bench.submit();
+  CHECK(bench.transport->sent.size() == 2);
   CHECK(bench.sent_json(1).find("csr") != nullptr);
-  CHECK(bench.sent_json(2).find("csr") == nullptr);
-  CHECK(bench.sent_json(2).at("profile").at("seat") == Json::object({{"id", "ops@example.com"}}));
+  const auto& refused = std::get<NotAccepted>(first);
+  CHECK(refused.error.message().find("the next attempt sends the other form of a request") != std::string::npos);
+  CHECK(remembered_from(refused.remember).refused == 1);
 
+  bench.made.reset();
+  ProviderCall second = bench.call();
+  second.attempt = 2;
+  second.remembered = refused.remember;
+  bench.then_profile();
   bench.transport->then(201, body);
-  accepted(bench.submit());
+  CHECK(accepted(bench.provider().submit(second)).standing == Standing::handed_out);
   CHECK(bench.transport->sent.size() == 4);
   CHECK(bench.sent_json(3).find("csr") == nullptr);
+  CHECK(bench.sent_json(3).at("profile").at("seat") == Json::object({{"id", "ops@example.com"}}));
+
+  // What one request learnt holds for the next.
+  bench.transport->then(201, body);
+  accepted(bench.submit());
+  CHECK(bench.transport->sent.size() == 5);
+  CHECK(bench.sent_json(4).find("csr") == nullptr);
 }
 
 TEST_CASE("a shape that was understood is not doubted by a later refusal") {
@@ -262,17 +326,46 @@ TEST_CASE("when both shapes are refused the complaint about the usual one is tol
   bench.then_profile();
   bench.transport->then(400, test::tlm_error("invalid_input_field", "first", "csr"))
       .then(400, test::tlm_error("invalid_input_field", "second"));
-  const SubmitAnswer answer = bench.submit();
+  ProviderCall call = bench.call();
+  call.remembered = std::get<NotAccepted>(bench.provider().submit(call)).remember;
+  call.attempt = 2;
+  const SubmitAnswer answer = bench.provider().submit(call);
   const Error& error = std::get<RefusedForGood>(answer).error;
   CHECK(error.message() ==
         "POST /mpki/api/v1/certificate: DigiCert refuses: first [csr] (invalid_input_field), HTTP 400; the other form "
         "of a request: POST /mpki/api/v1/certificate: DigiCert refuses: second (invalid_input_field), HTTP 400");
-  CHECK(error.detail("field") == "csr");
   CHECK(error.hint().find("provider show") != std::string::npos);
   CHECK(bench.transport->sent.size() == 3);
 }
 
-TEST_CASE("nothing but a complete 400 in the own form lets a second request out") {
+TEST_CASE("what a refused attempt told and nobody can read is forgotten") {
+  for (const char* text : {"", "{", "[]", "{\"refused\":-1}", "{\"usual_form\":\"x\"}"}) {
+    CHECK(remembered_from(text).usual_form.empty());
+    CHECK(remembered_from(text).refused == 0);
+  }
+  const Remembered kept = remembered_from(to_text(Remembered{"a", "b", 3}));
+  CHECK(kept.usual_form == "a");
+  CHECK(kept.renewal == "b");
+  CHECK(kept.refused == 3);
+}
+
+TEST_CASE("a duplicate after attempts that left nothing speaks of none of them") {
+  TlmBench bench;
+  bench.freeze();
+  ProviderCall call = bench.call();
+  call.attempt = 2;
+  for (const unsigned refused : {0U, 1U}) {
+    bench.made.reset();
+    bench.then_profile();
+    bench.transport->then(409, test::tlm_error("duplicate_error", "exists"));
+    call.remembered = to_text(Remembered{"wrong form", "", refused});
+    const SubmitAnswer answer = bench.provider().submit(call);
+    CHECK(std::holds_alternative<RefusedForGood>(answer) == (refused == 1));
+    CHECK(std::holds_alternative<OutcomeUnknown>(answer) == (refused == 0));
+  }
+}
+
+TEST_CASE("only a complete 400 in the own form is answered with another attempt in the other shape") {
   TlmBench bench;
   bench.freeze();
   struct Row {
@@ -451,19 +544,52 @@ TEST_CASE("where no renewal is possible a fresh request is made and says why") {
   }
 }
 
-TEST_CASE("a renewal that is completely refused becomes a fresh request, and an unclear one does not") {
+TEST_CASE(
+    "a renewal that is completely refused is followed by an attempt with a fresh request, an unclear one is not") {
+  TlmBench bench;
+  bench.order.kind = Kind::renew;
+  bench.order.predecessor = old_certificate(bench, 10 * 24h);
+  bench.freeze();
+  bench.then_profile();
+  bench.transport->then(400, test::tlm_error("invalid_state", "not within its window"));
+  ProviderCall call = bench.call();
+  const SubmitAnswer first = bench.provider().submit(call);
+  CHECK(std::get<NotAccepted>(first).error.message().find("the next attempt sends a fresh request") !=
+        std::string::npos);
+  CHECK(bench.transport->sent.size() == 2);
+
+  bench.made.reset();
+  call.attempt = 2;
+  call.remembered = std::get<NotAccepted>(first).remember;
+  bench.then_profile();
+  bench.transport->then(201, TlmBench::issued_body(bench.issue()));
+  CHECK(accepted(bench.provider().submit(call)).message.find("not within its window") != std::string::npos);
+  CHECK(bench.transport->lines().back() == "POST /mpki/api/v1/certificate");
+  CHECK(bench.transport->sent.size() == 4);
+
+  call.attempt = 1;
+  call.remembered.clear();
+  bench.transport->then(502, "<html>", "text/html");
+  CHECK(std::holds_alternative<OutcomeUnknown>(bench.provider().submit(call)));
+  CHECK(bench.transport->sent.size() == 5);
+}
+
+TEST_CASE("a renewal whose fresh request is refused for its form makes three attempts, each with one request") {
   TlmBench bench;
   bench.order.kind = Kind::renew;
   bench.order.predecessor = old_certificate(bench, 10 * 24h);
   bench.freeze();
   bench.then_profile();
   bench.transport->then(400, test::tlm_error("invalid_state", "not within its window"))
+      .then(400, kWrongForm)
       .then(201, TlmBench::issued_body(bench.issue()));
-  CHECK(accepted(bench.submit()).message.find("not within its window") != std::string::npos);
-  CHECK(bench.transport->sent.size() == 3);
-
-  bench.transport->then(502, "<html>", "text/html");
-  CHECK(std::holds_alternative<OutcomeUnknown>(bench.submit()));
+  ProviderCall call = bench.call();
+  for (call.attempt = 1; call.attempt < 3; ++call.attempt) {
+    call.remembered = std::get<NotAccepted>(bench.provider().submit(call)).remember;
+    CHECK(bench.transport->sent.size() == 1 + call.attempt);
+    CHECK(remembered_from(call.remembered).refused == call.attempt);
+  }
+  CHECK(accepted(bench.provider().submit(call)).standing == Standing::handed_out);
   CHECK(bench.transport->sent.size() == 4);
 }
 

@@ -172,3 +172,18 @@ TEST_CASE("the two shapes of a request differ in places only") {
   CHECK(pickup_text("P") == R"({"profile":{"id":"P"}})");
   CHECK(revocation_text("key_compromise") == R"({"revocation_reason":"key_compromise"})");
 }
+
+TEST_CASE("a serial number is the same number in every spelling") {
+  for (const char* text : {"0ABC", "abc", "0A:BC", "0a bc", "0x0abc", "serial=0ABC", " 00:0A:BC ", "0XABC"}) {
+    CAPTURE(text);
+    CHECK(same_serial(text, "0ABC"));
+  }
+  for (const char* text : {"", "0", "ABD", "-ABC", "serial=", "0x", ":", "2748x", "ABC0"}) {
+    CAPTURE(text);
+    CHECK_FALSE(same_serial(text, "0ABC"));
+  }
+  CHECK(same_serial("00", "0"));
+  // Digits alone are hexadecimal digits: 2748 is not 0xABC.
+  CHECK_FALSE(same_serial("2748", "ABC"));
+  CHECK(certificate_answer_from(R"({"serial_number":"0a:bc","certificate":"x"})").serial == "0abc");
+}

@@ -23,6 +23,7 @@ Settings read(const test::TempFolder& folder, const std::string& body) {
   config::read_settings(config::Document::parse(text, "test.yaml", folder.path()),
                         {{"securosys-tsb", [&](const std::string& name, config::Section section) {
                             result = securosys::read_settings(name, std::move(section));
+                            return config::ProviderFacts{};
                           }}});
   return result;
 }

@@ -118,3 +118,14 @@ TEST_CASE("base64url has no padding and no characters that a URL reads") {
   CHECK(base64url(Bytes{0xFB, 0xFF}) == "-_8");
   CHECK(base64url(Bytes{}).empty());
 }
+
+TEST_CASE("a token tells whose it is only where it is a JWT that names both") {
+  const auto jwt = [](const std::string& claims) { return "e30." + base64url(as_bytes(claims)) + ".c2ln"; };
+  CHECK(subject_of(jwt(R"({"iss":"https://idp.example","sub":"bridge","exp":1})")) == "bridge of https://idp.example");
+  CHECK(subject_of(jwt("{\"iss\":\"i\\u001b\",\"sub\":\"s\"}")).find('\x1b') == std::string::npos);
+  for (const std::string& other : {std::string{}, std::string{"opaque"}, std::string{"a.b"}, std::string{"a.b.c"},
+                                   jwt("[]"), jwt(R"({"iss":"i"})"), jwt(R"({"iss":"i","sub":7})")}) {
+    CAPTURE(other);
+    CHECK(subject_of(other).empty());
+  }
+}

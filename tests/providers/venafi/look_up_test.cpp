@@ -35,10 +35,35 @@ std::string whole(const std::string& id, const Bytes& csr, const std::string& cr
 
 const std::string kTag = "hsmbridge:0123456789ABCDEF-1";
 
+const std::string kMe = R"({"user":{"id":"u-1","username":"a@x.com"},"company":{"id":"c-1"}})";
+
+// A look-up of a draft that names us, and that is answered that we are still the same.
+LookUpAnswer look_up(ProviderBench& bench) {
+  State state;
+  state.account = "user u-1, company c-1";
+  bench.draft.provider_state = to_text(state);
+  bench.transport->then(200, kMe);
+  const auto last = [&] {
+    // Nobody asked.
+    if (!bench.transport->answers.empty()) bench.transport->answers.pop_back();
+  };
+  try {
+    LookUpAnswer answer = bench.provider().look_up(bench.call());
+    last();
+    return answer;
+  } catch (...) {
+    last();
+    throw;
+  }
+}
+
 struct Bench : ProviderBench {
-  Bench() { zone(); }
+  Bench() {
+    order.key.source = KeyWish::Source::make;
+    zone();
+  }
   std::string after(int seconds) const { return rfc3339(draft.built_at + std::chrono::seconds{seconds}); }
-  LookUpAnswer look() { return provider().look_up(call()); }
+  LookUpAnswer look() { return look_up(*this); }
 };
 
 bool says(const LookUpAnswer& answer, const std::string& part) {
@@ -65,6 +90,33 @@ TEST_CASE("a lost submission whose tag was dropped is found by its CSR") {
   bench.transport->then(200, whole("a", test::csr_for(bench.key, bench.ask), bench.after(1)));
   bench.transport->then(200, whole("b", bench.draft.csr, bench.after(2)));
   CHECK(std::get<Found>(bench.look()).report.reference.str() == "b");
+}
+
+TEST_CASE("an unmarked request with the CSR of an older key may be anybody's who has that key") {
+  Bench bench;
+  bench.order.key.source = KeyWish::Source::use;
+  bench.transport->then(200, page({document("a", bench.after(-60))}, 1));
+  bench.transport->then(200, whole("a", bench.draft.csr, bench.after(-60)));
+  CHECK(says(bench.look(), "nothing that marks it as ours"));
+}
+
+TEST_CASE("a search proves nothing under another account than the one that ordered") {
+  const auto look = [](const std::string& pinned, const std::string& me, long status = 200) {
+    ProviderBench bench;
+    bench.zone();
+    State state;
+    state.account = pinned;
+    bench.draft.provider_state = to_text(state);
+    bench.transport->then(200, page({}, 0)).then(200, page({}, 0)).then(status, me);
+    return bench.provider().look_up(bench.call());
+  };
+  const std::string us = "user u-1, company c-1";
+  CHECK(std::holds_alternative<Absent>(look(us, kMe)));
+  CHECK(says(look("user u-9, company c-1", kMe),
+             "not shown to user u-1, company c-1, which proves nothing: it was "
+             "ordered by user u-9, company c-1"));
+  CHECK(says(look(us, test::errors_answer(1002, "forbidden"), 403), "somebody who is not named"));
+  CHECK(says(look("", ""), "told who ordered it"));
 }
 
 TEST_CASE("last year's request of the same bytes is not this one") {
@@ -123,7 +175,7 @@ TEST_CASE("all pages are read, and absent is said only after a search without th
     bench.transport->then(200, page({document("last", bench.after(2), {"hsmbridge:X-2"})}, 101));
   }
   CHECK(std::holds_alternative<Absent>(bench.look()));
-  REQUIRE(bench.transport->sent.size() == 6);
+  REQUIRE(bench.transport->sent.size() == 7);  // the last asks who we are
   CHECK(Json::parse(bench.transport->sent.at(3).body).at("paging").at("pageNumber").as_integer() == 1);
   CHECK(bench.transport->sent.at(3).body.find("applicationId") != std::string::npos);
   CHECK(bench.transport->sent.at(4).body.find("applicationId") == std::string::npos);
@@ -221,7 +273,7 @@ TEST_CASE("a lost submission is found although its zone is gone") {
   const std::string created = rfc3339(bench.draft.built_at + std::chrono::seconds{1});
   bench.transport->then(200, page({document("ours", created, {kTag})}, 1));
   bench.transport->then(200, whole("ours", bench.draft.csr, created));
-  CHECK(std::get<Found>(bench.provider().look_up(bench.call())).report.reference.str() == "ours");
+  CHECK(std::get<Found>(look_up(bench)).report.reference.str() == "ours");
   CHECK(bench.transport->sent.at(1).body.find("applicationId") == std::string::npos);
 }
 
@@ -273,7 +325,7 @@ TEST_CASE("a clock that was wrong when the request was sent, and was set right s
   bench.draft.built_at += std::chrono::hours{2};
   bench.transport->then(200, page({document("ours", created, {kTag})}, 1));
   bench.transport->then(200, whole("ours", bench.draft.csr, created));
-  CHECK(std::get<Found>(bench.provider().look_up(bench.call())).report.reference.str() == "ours");
+  CHECK(std::get<Found>(look_up(bench)).report.reference.str() == "ours");
   const Json search = Json::parse(bench.transport->sent.at(2).body);
   INFO(search.dump());
   CHECK(search.dump().find(rfc3339(bench.clock.now() - std::chrono::hours{48}).substr(0, 10)) != std::string::npos);
@@ -287,5 +339,24 @@ TEST_CASE("a clock that was wrong when the request was sent, and was set right s
   bench.zone();
   bench.transport->then(200, page({document("ours", created, {kTag})}, 1));
   bench.transport->then(200, whole("ours", bench.draft.csr, created));
-  CHECK(std::get<Found>(bench.provider().look_up(bench.call())).report.reference.str() == "ours");
+  CHECK(std::get<Found>(look_up(bench)).report.reference.str() == "ours");
+}
+
+TEST_CASE("what a draft adds to the CSR is who orders and what the template writes itself") {
+  ProviderBench bench;
+  Json rules = test::open_template();
+  rules.set("extendedKeyUsageValues", Json::array({"SERVER", "CLIENT"}));
+  bench.transport->then(200, R"({"user":{"id":"u-1"},"company":{"id":"c-1"}})");
+  bench.zone(rules);
+  const ProviderDraft draft = bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now());
+  CHECK(state_from(draft.provider_state).account == "user u-1, company c-1");
+  CHECK(draft.notes == std::vector<std::string>{"the issuing template Test Certs issues clientAuth too"});
+
+  // Another credential by now: nothing is sent under it.
+  bench.draft.provider_state = draft.provider_state;
+  bench.clock.advance(std::chrono::minutes{2});
+  bench.zone().transport->then(200, R"({"user":{"id":"u-2"},"company":{"id":"c-1"}})");
+  const SubmitAnswer answer = bench.provider().submit(bench.call());
+  CHECK(std::get<NotAccepted>(answer).error.kind() == ErrorKind::unavailable);
+  CHECK(bench.transport->lines().back() == "GET /v1/useraccounts");
 }

@@ -170,12 +170,17 @@ TEST_CASE("validity beyond the longest may be accepted, hours at ZTPKI may not")
   CHECK(longer.violations() == Lines{"validity 1d12h: ZTPKI counts whole days only"});
 }
 
-TEST_CASE("usages that the template writes itself must be those that are asked") {
+TEST_CASE("a usage that the template does not write is an objection, one that it adds is said") {
   Case usages;
   usages.rules.set("extendedKeyUsageValues", Json::array({"SERVER"}));
   CHECK(usages.violations() == Lines{});
   usages.rules.set("extendedKeyUsageValues", Json::array({"SERVER", "CLIENT"}));
+  CHECK(usages.violations() == Lines{});
+  const Template rules = template_from(usages.rules.dump());
+  CHECK(notes(rules, usages.ask.content) == Lines{"the issuing template Test Certs issues clientAuth too"});
+  usages.rules.set("extendedKeyUsageValues", Json::array({"CLIENT"}));
   CHECK(usages.violations().size() == 1);
+  CHECK(usages.violations().at(0).find("serverAuth would be lost") != std::string::npos);
   usages.ask.accept = {"extended-key-usage-changed"};
   CHECK(usages.violations() == Lines{});
 }

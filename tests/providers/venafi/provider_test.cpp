@@ -676,3 +676,15 @@ TEST_CASE("whoever approves sees the names that would be certified, and other na
     CHECK(bench.transport->sent.size() == sent + 1);
   }
 }
+
+TEST_CASE("an answer with more certificates than any chain has is not read through") {
+  ProviderBench bench;
+  test::TestCa ca;
+  const std::string one = x509::certificate_to_pem(ca.certificate.der);
+  std::string many;
+  for (int i = 0; i < 101; ++i) many += one;
+  const Handout handout{Handout::Content::certificate, to_bytes(many), to_bytes(many)};
+  const Error error = error_of([&] { bench.provider().read(bench.call(), handout); });
+  CHECK(error.kind() == ErrorKind::corrupt);
+  CHECK(error.message().find("101 certificates") != std::string::npos);
+}

@@ -53,6 +53,7 @@ TEST_CASE("everything of Venafi's settings is read") {
                                         "  validity: 30d\n"
                                         "  approvers: {alice: B11E2720-2DA1-11EB-A549-1B98453C62C9}\n"
                                         "  inventory_lag: 10m\n"
+                                        "  search_lag: 20m\n"
                                         "  time_limit: 12s\n");
   REQUIRE(settings.service_account);
   CHECK(settings.service_account->client_id == "abc");
@@ -62,6 +63,7 @@ TEST_CASE("everything of Venafi's settings is read") {
   CHECK(settings.validity == std::chrono::hours{24 * 30});
   CHECK(settings.people.at("b11e2720-2da1-11eb-a549-1b98453c62c9") == "alice");
   CHECK(settings.inventory_lag == std::chrono::minutes{10});
+  CHECK(settings.search_lag == std::chrono::minutes{20});
   CHECK(settings.time_limit == std::chrono::seconds{12});
 }
 

@@ -261,6 +261,7 @@ TEST_CASE("a provider's own reader reports in the same pass") {
          url = section.text("url");
          section.optional_secret("api_key");
          section.finish();
+         return ProviderFacts{};
        }}};
   CHECK(problems("providers: {tsb: {type: securosys-tsb, url: \"https://a\", api_key: \"env:A\"}}\n", readers) == "");
   CHECK(url == "https://a");

@@ -193,6 +193,73 @@ TEST_CASE("only an absence said twice across the settle time allows another atte
   CHECK(name_of(go(order(), once.next, LookUpInconclusive{1, "no search"}).next) == StateName::unresolved);
 }
 
+TEST_CASE("where a search lags only an absence across the lag allows another attempt, and it is looked for meanwhile") {
+  Timing timing = kTiming;
+  timing.search_lag = 1h;
+  const auto step = [&](const State& state, Instant at) {
+    return std::get<Decision>(decide(order(), state, Event{at, "provider:tsb", AbsentAtProvider{1}}, timing));
+  };
+  Decision decision = step(sample<LookingUp>(), kStart);
+  Instant last = kStart;
+  std::vector<Duration> pauses;
+  while (name_of(decision.next) == StateName::looking_up) {
+    const Instant due = effect(decision, EffectName::look_up).due;
+    REQUIRE(due > last);
+    pauses.push_back(due - last);
+    REQUIRE(pauses.size() < 20);
+    last = due;
+    decision = step(decision.next, due);
+  }
+  CHECK(name_of(decision.next) == StateName::submitting);
+  CHECK(last == kStart + 1h);
+  // What appears early is found early, and a search costs something.
+  CHECK(pauses.front() == kTiming.settle);
+  CHECK(pauses.size() < 12);
+  CHECK(*std::max_element(pauses.begin(), pauses.end()) <= kTiming.poll_longest);
+}
+
+TEST_CASE("a search that lags ten minutes is no reason for a second order") {
+  Timing timing = kTiming;
+  timing.search_lag = 1h;
+  const auto step = [&](const State& state, EventBody body, Instant at) {
+    return std::get<Decision>(decide(order(), state, Event{at, "provider:tsb", std::move(body)}, timing));
+  };
+  Decision decision = step(sample<LookingUp>(), AbsentAtProvider{1}, kStart);
+  while (effect(decision, EffectName::look_up).due < kStart + 10min) {
+    decision = step(decision.next, AbsentAtProvider{1}, effect(decision, EffectName::look_up).due);
+    REQUIRE(name_of(decision.next) == StateName::looking_up);
+  }
+  const Instant found = effect(decision, EffectName::look_up).due;
+  CHECK(found <= kStart + 20min);
+  decision = step(decision.next, FoundAtProvider{1, report(Standing::handed_out)}, found);
+  CHECK(name_of(decision.next) == StateName::verifying);
+}
+
+TEST_CASE("a revocation that did not take effect is not held up by a search that lags") {
+  Timing timing = kTiming;
+  timing.search_lag = 1h;
+  Order revoke = order();
+  revoke.kind = Kind::revoke;
+  const auto step = [&](const State& state, Instant at) {
+    return std::get<Decision>(decide(revoke, state, Event{at, "provider:tsb", AbsentAtProvider{1}}, timing));
+  };
+  const Decision once = step(sample<LookingUp>(), kStart);
+  CHECK(name_of(step(once.next, kStart + kTiming.settle).next) == StateName::submitting);
+}
+
+TEST_CASE("what a refused attempt told about the next one stays until something newer is told") {
+  const Decision begun = go(order(), planned(), AttemptStarted{1, "host/1", kStart + 60s});
+  const Decision told = go(order(), begun.next, SubmissionNotAccepted{1, problem(), {}, "other form"});
+  CHECK(std::get<Submitting>(told.next).dossier.remembered == "other form");
+  const Decision second = go(order(), told.next, AttemptStarted{2, "host/1", kStart + 60s});
+  const Decision busy = go(order(), second.next, SubmissionNotAccepted{2, problem(), {}});
+  CHECK(std::get<Submitting>(busy.next).dossier.remembered == "other form");
+  const Decision third = go(order(), busy.next, AttemptStarted{3, "host/1", kStart + 60s});
+  const Decision lost = go(order(), third.next, AnswerLost{3, "cut"});
+  REQUIRE(dossier_of(lost.next) != nullptr);
+  CHECK(dossier_of(lost.next)->remembered == "other form");
+}
+
 TEST_CASE("attempts that leave no trace are not followed by others for ever") {
   LookingUp lost = sample<LookingUp>();
   lost.submission.attempt = kTiming.most_lost;

@@ -28,6 +28,7 @@ enum class Seeded {
   user,
   rsa_3072,
   by_code,
+  commercial,
 };
 inline std::string seeded_id(Seeded which) {
   const std::string number = std::to_string(static_cast<int>(which));
@@ -72,16 +73,24 @@ struct TlmFlow {
     return provider().check(call());
   }
   workflow::ProviderCall call() {
-    return {order, token_key, draft, 1, &submission, clock.now(), std::chrono::seconds{20}};
+    workflow::ProviderCall call{order, token_key, draft, attempt, &submission, clock.now(), std::chrono::seconds{20}};
+    call.remembered = remembered;
+    return call;
   }
   workflow::ProviderCall lost_call() {
     workflow::ProviderCall without = call();
     without.submission = nullptr;
     return without;
   }
-  // Submits and remembers, as the engine does.
+  // Submits and remembers, as the engine does: what a refused attempt tells is for the next one.
   workflow::Report submit() {
-    const workflow::SubmitAnswer answer = provider().submit(call());
+    attempt = 1;
+    remembered.clear();
+    workflow::SubmitAnswer answer = provider().submit(call());
+    for (; std::holds_alternative<workflow::NotAccepted>(answer) && attempt < 3; answer = provider().submit(call())) {
+      remembered = std::get<workflow::NotAccepted>(answer).remember;
+      ++attempt;
+    }
     remember(std::get<workflow::Accepted>(answer).report);
     return std::get<workflow::Accepted>(answer).report;
   }
@@ -121,6 +130,8 @@ struct TlmFlow {
   workflow::Key token_key{"pkcs11:x", "web", "00", {}, true};
   workflow::Draft draft;
   workflow::Submission submission;
+  unsigned attempt = 1;
+  std::string remembered;
   std::unique_ptr<digicert::DigicertProvider> made;
 };
 

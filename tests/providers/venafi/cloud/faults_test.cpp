@@ -67,6 +67,7 @@ TEST_CASE("a lost answer whose tag was dropped is found by its CSR, and not last
 TEST_CASE("a submission that never arrived is absent, and one that comes late is found later") {
   Flow flow;
   flow.freeze();
+  flow.draft_there();
   flow.provider().check(flow.call());
   flow.rig.command("fault --kind drop-before " + kPost);
   CHECK(std::holds_alternative<OutcomeUnknown>(flow.try_submit()));
@@ -186,6 +187,7 @@ TEST_CASE("dates without a colon are read everywhere") {
 TEST_CASE("a service that finds nothing by application is not believed at once") {
   Flow flow;
   flow.freeze();
+  flow.draft_there();
   flow.knobs(R"({"hides_requests":true})");
   CHECK(std::holds_alternative<Absent>(flow.provider().look_up(flow.call())));
   // Once with the application, once without.

@@ -56,7 +56,10 @@ struct Flow {
     order.ask = x509::to_json(ask).dump();
     draft.csr = csr_for(key, ask);
     draft.built_at = clock.now();
+    draft.provider_state.clear();
   }
+  // What the engine has drafted beside the CSR: who orders.
+  void draft_there() { draft.provider_state = provider().draft(order, draft.csr, clock.now()).provider_state; }
   // Checks and submits, and remembers, as the engine does.
   workflow::SubmitAnswer try_submit() {
     if (workflow::needs_key(order) && draft.csr.empty()) freeze();
