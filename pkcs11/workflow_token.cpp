@@ -4,7 +4,6 @@
 #include "pkcs11/certificates.h"
 #include "pkcs11/generate.h"
 #include "pkcs11/keys.h"
-#include "pkcs11/pin.h"
 #include "pkcs11/signer.h"
 #include "x509/algorithm.h"
 
@@ -40,15 +39,14 @@ struct WorkflowToken::Shared {
     return opened;
   }
 
-  // On a thread of the token. That no PIN can be had now says nothing about the request: its file may be written anew
-  // at this moment, and another process may have another source.
+  // On a thread of the token. That nobody can log in now says nothing about the request: somebody will correct the PIN,
+  // or unlock it, and another process may have another source.
   template <class Work>
   auto run(Work work) {
     try {
       return thread.call(deadline, WhenLate::unavailable, std::move(work));
     } catch (const Error& error) {
-      if (error.detail(kNoPinFrom).empty()) throw;
-      throw not_now(error);
+      throw for_a_waiting_request(error);
     }
   }
 
