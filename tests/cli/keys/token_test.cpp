@@ -96,6 +96,33 @@ TEST_CASE("a wrong PIN is sent once whatever its source is called and whichever 
   CHECK(cli.run({"key", "list"}).status == 0);
 }
 
+TEST_CASE("a PIN that is visibly a mistake spends no attempt and one line end is none") {
+  Cli cli;
+  cli.make_token("web");
+  cli.configure();
+  for (const char* const value : {"1234", "1234\n", "1234\r\n"}) {
+    cli.set("WEB_PIN", value);
+    cli.write("pin", value);
+    for (const char* const source : {"env:WEB_PIN", "file:pin"}) {
+      const auto result =
+          cli.run({"token", "login", "--module", Cli::module().string(), "--token", "web", "--pin", source});
+      INFO(result.err);
+      CHECK(result.status == 0);
+    }
+  }
+  for (const char* const value : {"\xEF\xBB\xBF"
+                                  "1234\n",
+                                  "1234\n\n", "12\t34"}) {
+    cli.write("web.pin", value);
+    const auto result = cli.run({"token", "login", "web"});
+    CHECK(result.status == 4);
+    CHECK(result.err.find("the PIN of token web from file:" + (cli / "web.pin").string()) != std::string::npos);
+    CHECK(result.err.find("1234") == std::string::npos);
+  }
+  cli.write("web.pin", "1234\n");
+  CHECK(cli.run({"token", "login", "web"}).status == 0);
+}
+
 TEST_CASE("a login killed before its refusal was written is refused once the token counts a wrong PIN") {
   Cli cli;
   cli.make_token("web");
