@@ -37,8 +37,8 @@ std::shared_ptr<x509::Signer> signer_of(const providers::TokenKey& key, std::str
                                         const ProviderNeeds& needs) {
   const auto token = needs.token(key.token);
   return std::make_shared<WaitingSigner>(
-      std::make_shared<AuditedSigner>(pkcs11::TokenKey::open(token, pkcs11::KeySelector::parse(key.key)), token,
-                                      std::move(kind), std::move(purpose), needs.record));
+      std::make_shared<AuditedSigner>(pkcs11::TokenKey::open(token, pkcs11::KeySelector::parse(key.key), key.accept),
+                                      token, std::move(kind), std::move(purpose), needs.record));
 }
 
 net::TlsHook tls_hook(const providers::Connection& connection, const ProviderNeeds& needs) {
@@ -46,7 +46,8 @@ net::TlsHook tls_hook(const providers::Connection& connection, const ProviderNee
   std::vector<Bytes> chain;
   if (connection.client_cert) chain = x509::read_certificates(read_file(*connection.client_cert));
   auto key = pkcs11::TlsClientKey::open(needs.token(connection.client_key->token),
-                                        pkcs11::KeySelector::parse(connection.client_key->key), std::move(chain));
+                                        pkcs11::KeySelector::parse(connection.client_key->key), std::move(chain),
+                                        connection.client_key->accept);
   // The handshake signs with it, inside the TLS library: what can be written down is that it is about to.
   const Json facts = Json::object({{"provider", connection.name},
                                    {"token", connection.client_key->token},
