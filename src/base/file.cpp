@@ -64,10 +64,7 @@ Secret read_secret(int fd, const std::filesystem::path& path) {
     OPENSSL_cleanse(text.data(), text.size());
     throw;
   }
-  if (size > 0 && text[size - 1] == '\n') {
-    --size;
-    if (size > 0 && text[size - 1] == '\r') --size;
-  }
+  size = without_line_end(std::string_view(text).substr(0, size));
   text.resize(size);
   return Secret(std::move(text));
 }

@@ -86,7 +86,8 @@ ApplicationKey application_key(const securosys::Settings& provider, Wiring& wiri
     if (token.pin && token.pin->kind() == config::SecretSource::Kind::prompt)
       return {{}, "its PIN would have to be typed; name its public half as application_public_key"};
     const auto key = pkcs11::TokenKey::open(wiring.pkcs11_token(token.name),
-                                            pkcs11::KeySelector::parse(provider.application_key->key));
+                                            pkcs11::KeySelector::parse(provider.application_key->key),
+                                            provider.application_key->accept);
     return {key->subject_public_key_info(), ""};
   } catch (const Error& error) {
     return {{}, error.message()};
@@ -121,8 +122,8 @@ ApprovalDesk::ApprovalDesk(Invocation& invocation) : place_(invocation) {
   }
   token_ = wiring.pkcs11_token(*person.token);
   signer_ = std::make_unique<AuditedSigner>(
-      pkcs11::TokenKey::open(token_, pkcs11::KeySelector::parse(*person.key)), token_, "approver-key-used",
-      "listing approval tasks (a time stamp)",
+      pkcs11::TokenKey::open(token_, pkcs11::KeySelector::parse(*person.key), person.accept_key), token_,
+      "approver-key-used", "listing approval tasks (a time stamp)",
       [this](std::string_view kind, const Json& facts) { place_.record(kind, facts); },
       Json::object({{"person", person_}}));
   auto parts = securosys_parts(provider, wiring.provider_needs());

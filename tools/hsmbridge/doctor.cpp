@@ -54,19 +54,24 @@ void examine_secret(std::vector<Finding>& findings, const std::string& subject, 
   });
 }
 
-void examine_refusal(Wiring& wiring, const config::TokenSettings& settings, const std::string& serial,
+void examine_refusal(Wiring& wiring, const config::TokenSettings& settings, const pkcs11::Token& token,
                      Finding& finding) {
   if (!settings.pin) return;
   // A store that is not there yet remembers nothing, and asking it would make it.
   const auto& store = wiring.settings().store.path;
   if (store && !std::filesystem::exists(*store)) return;
-  const auto source = settings.pin->name();
-  const auto refusal = wiring.refusals()->refused({serial, settings.user_type, hex(sha256(as_bytes(source)))});
+  const auto refusal = token.remembered_pin();
   if (!refusal) return;
-  finding.health = Health::fault;
-  finding.what =
-      fmt::format("{} was refused at {} ({}) and is not tried again", source, rfc3339(refusal->at), refusal->reason);
-  finding.hint = fmt::format("mend it, then: hsmbridge token login {} --retry", settings.name);
+  const bool refused = pkcs11::standing_of(*refusal) == pkcs11::PinStanding::refused;
+  finding.health = refused ? Health::fault : Health::note;
+  finding.what = fmt::format("a PIN was {} at {} ({}){}{}", refused ? "refused" : "tried without a clear answer",
+                             rfc3339(refusal->at), refusal->reason,
+                             refusal->recorded_by ? fmt::format(" by uid {}", *refusal->recorded_by) : "",
+                             refused ? " and none is tried again" : "");
+  if (refused) {
+    finding.hint =
+        fmt::format("correct {}, then: hsmbridge token login {} --retry", settings.pin->name(), settings.name);
+  }
 }
 
 void examine_pin_state(const pkcs11::TokenInfo& info, Finding& finding) {
@@ -189,7 +194,7 @@ std::vector<Finding> examine_token(Wiring& wiring, const config::TokenSettings& 
   examine(findings, name + ": PIN", [&](Finding& finding) {
     const pkcs11::TokenInfo info = token->info();
     examine_pin_state(info, finding);
-    if (finding.health != Health::fault) examine_refusal(wiring, settings, info.serial, finding);
+    if (finding.health != Health::fault) examine_refusal(wiring, settings, *token, finding);
   });
   examine(findings, name + ": locks", [&](Finding& finding) {
     for (const auto work : {pkcs11::LockedWork::login, pkcs11::LockedWork::making_keys}) {
