@@ -3,14 +3,8 @@
 #include "base/error.h"
 #include "store/migrate.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 
 namespace hsmbridge::store {
 namespace {
@@ -245,32 +239,6 @@ void make_tables(Database& database) {
 }
 
 }  // namespace
-
-void make_file(const std::filesystem::path& file, Missing missing) {
-  std::error_code ignored;
-  if (std::filesystem::exists(file, ignored)) return;
-  if (missing == Missing::refuse) {
-    throw Error{ErrorKind::not_found, fmt::format("there is no store {}", file.string())};
-  }
-  const auto failed = [&file](std::string_view what, int code) {
-    const bool denied = code == EACCES || code == EPERM || code == EROFS;
-    return Error{denied ? ErrorKind::denied : ErrorKind::unavailable,
-                 fmt::format("cannot make {} {}: {}", what, file.string(), std::strerror(code))};
-  };
-  const std::filesystem::path folder = file.parent_path();
-  if (!folder.empty() && !std::filesystem::exists(folder, ignored)) {
-    if (folder.has_parent_path()) {
-      std::error_code code;
-      std::filesystem::create_directories(folder.parent_path(), code);
-      if (code) throw failed("the folder of", code.value());
-    }
-    if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) throw failed("the folder of", errno);
-  }
-  // SQLite gives its -wal and -shm files the mode of this one.
-  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) throw failed("the store", errno);
-  ::close(fd);
-}
 
 void prepare(Database& database, const std::filesystem::path& file, Access access) {
   // Nothing is written before the file is known to be ours or empty.

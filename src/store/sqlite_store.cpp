@@ -62,6 +62,7 @@ std::vector<workflow::Record> read_records(Query& row) {
 std::unique_ptr<SqliteStore> SqliteStore::open(const std::filesystem::path& file, const Clock& clock,
                                                const OpenOptions& options) {
   make_file(file, options.access == Access::read_only ? Missing::refuse : options.missing);
+  expect_usable(file, options.access);
   auto database = std::make_unique<Database>(file, options.wait, options.access);
   prepare(*database, file, options.access);
   return std::unique_ptr<SqliteStore>(

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "store/database.h"
 #include "store/schema.h"
+#include "store/store_file.h"
 #include "workflow/store.h"
 
 #include <filesystem>
