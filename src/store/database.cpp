@@ -215,6 +215,7 @@ Database::Read::~Read() {
 
 Database::Write::Write(Database& database) : database_(database) {
   database_.execute("BEGIN IMMEDIATE");
+  database_.after_commit_ = nullptr;  // of one that was rolled back
 }
 
 Database::Write::~Write() {
@@ -230,6 +231,7 @@ void Database::Write::commit() {
   open_ = false;
   ++database_.commits_;
   failpoint("store.after-commit");
+  if (const auto work = std::exchange(database_.after_commit_, nullptr)) work();
 }
 
 }  // namespace hsmbridge::store

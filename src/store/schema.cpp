@@ -1,10 +1,13 @@
 #include "store/schema.h"
 
 #include "base/error.h"
+#include "store/mark.h"
 #include "store/migrate.h"
 
 #include <fmt/core.h>
 #include <time.h>
+
+#include <string>
 
 namespace hsmbridge::store {
 namespace {
@@ -125,11 +128,17 @@ CREATE TABLE leaves (
   data     BLOB NOT NULL,
   root     BLOB NOT NULL        -- of the tree that ends with this leaf
 ) STRICT;
--- What the next root is computed from; one row.
-CREATE TABLE tree_head (
-  only     INTEGER PRIMARY KEY CHECK (only = 1),
+-- What the next root is computed from, and from where a check may go on.
+CREATE TABLE tree_heads (
+  which    TEXT PRIMARY KEY,    -- 'last': of all leaves; 'verified': as far as a check found everything in order
   size     INTEGER NOT NULL,    -- leaves
   subtrees BLOB NOT NULL        -- roots of the full subtrees over them, the largest first, 32 octets each
+) STRICT;
+-- A row: the store was taken back to an older copy, and nothing is submitted before a person accepts that.
+CREATE TABLE restored (
+  only INTEGER PRIMARY KEY CHECK (only = 1),
+  at   INTEGER NOT NULL,
+  why  TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE pin_refusals (
@@ -240,6 +249,10 @@ void make_tables(Database& database) {
 
 }  // namespace
 
+const char* tables_sql() {
+  return kTables;
+}
+
 void prepare(Database& database, const std::filesystem::path& file, Access access) {
   // Nothing is written before the file is known to be ours or empty.
   const int found = [&] {
@@ -255,6 +268,7 @@ void prepare(Database& database, const std::filesystem::path& file, Access acces
                            : fmt::format("the store {} is of version {} and is opened for reading only; this hsmbridge "
                                          "reads version {}",
                                          file.string(), found, kSchemaVersion)}
+        .with("migrated", found == 0 ? "" : std::to_string(found))
         .hint("let the user who owns the store run any command once, for example hsmbridge request list");
   }
   // A copy of a store (VACUUM INTO) is in another mode until it is used.
@@ -265,6 +279,7 @@ void prepare(Database& database, const std::filesystem::path& file, Access acces
   // Several processes may be here at once: one of them makes the tables.
   if (version_in(database, file) != 0) return;
   make_tables(database);
+  begin_mark(file);
   write.commit();
 }
 

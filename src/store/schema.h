@@ -18,4 +18,7 @@ inline constexpr int kApplicationId = 0x48534d42;
 // conflict for a store of another version, invalid_input for a file that is no store of ours, corrupt.
 void prepare(Database& database, const std::filesystem::path& file, Access access = Access::read_write);
 
+// The SQL that makes the tables of this version, for checks that compare a store with it.
+const char* tables_sql();
+
 }  // namespace hsmbridge::store

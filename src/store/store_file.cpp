@@ -3,6 +3,7 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/trust.h"
+#include "store/mark.h"
 
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -69,7 +70,7 @@ std::string mounted_type(dev_t device) {
 }
 
 // What may be there next to the store, and is as good as the store itself.
-constexpr const char* kSideFiles[] = {"", "-wal", "-shm", "-journal"};
+constexpr const char* kSideFiles[] = {"", "-wal", "-shm", "-journal", ".head"};
 
 void expect_usable_by_us(const std::filesystem::path& file, const std::filesystem::path& store, Access access) {
   const int wanted = access == Access::read_only ? R_OK : R_OK | W_OK;
@@ -93,7 +94,20 @@ void expect_usable_by_us(const std::filesystem::path& file, const std::filesyste
 
 void make_file(const std::filesystem::path& file, Missing missing) {
   std::error_code ignored;
-  if (std::filesystem::exists(file, ignored)) return;
+  const bool there = std::filesystem::exists(file, ignored);
+  if (there && std::filesystem::file_size(file, ignored) > 0) return;
+  if (missing == Missing::start_over) ::unlink(mark_of(file).c_str());
+  // A new store knows of no submission and would let everything be ordered again.
+  if (const auto mark = read_mark(file); mark && mark->size > 0) {
+    // Two processes may be here at the first use: the other one has made the store meanwhile.
+    if (std::filesystem::exists(file, ignored) && std::filesystem::file_size(file, ignored) > 0) return;
+    throw Error{ErrorKind::not_found, fmt::format("the store {} is {}, and a store with {} audit entries was here",
+                                                  file.string(), there ? "empty" : "missing", mark->size)}
+        .hint(fmt::format(
+            "mount its disk or restore a backup; a new store does not know what was ordered. If the old one "
+            "is gone: hsmbridge store init --start-over"));
+  }
+  if (there) return;
   if (missing == Missing::refuse) {
     throw Error{ErrorKind::not_found, fmt::format("there is no store {}", file.string())};
   }
