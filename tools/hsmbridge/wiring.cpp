@@ -139,12 +139,16 @@ std::unique_ptr<Wiring> Wiring::open(const std::optional<std::filesystem::path>&
 }
 
 std::unique_ptr<workflow::Store> Wiring::store() {
+  return store_itself({});
+}
+
+std::unique_ptr<store::SqliteStore> Wiring::store_itself(const store::OpenOptions& options) {
   if (!settings_->store.path) {
     throw Error{ErrorKind::invalid_input,
                 fmt::format("{}: no store is configured, and requests live in one", settings_->file.string())}
         .hint("add  store: {path: /var/lib/hsmbridge/hsmbridge.db}");
   }
-  return store::SqliteStore::open(*settings_->store.path, *clock_);
+  return store::SqliteStore::open(*settings_->store.path, *clock_, options);
 }
 
 std::shared_ptr<pkcs11::PinRefusals> Wiring::refusals() {
