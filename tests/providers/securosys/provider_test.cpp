@@ -266,11 +266,11 @@ TEST_CASE("an answer with a result is kept whole though it is not about this req
   }
 }
 
-TEST_CASE("a result is taken with a status word that nobody knows and before anything else is asked") {
+TEST_CASE("a result is taken with any status word and before anything else is asked") {
   Bench bench;
   bench.options.api_keys[Role::key_management].push_back([] { return Secret("km"); });
   bench.submission.provider_state.clear();
-  for (const char* status : {"EXECUTED", "COMPLETED"}) {
+  for (const char* status : {"EXECUTED", "COMPLETED", "APPROVED", "PENDING", "FAILED"}) {
     CAPTURE(status);
     bench.transport->then(200, std::string(R"({"id":")") + kId + R"(","status":")" + status + R"(","result":"AAAA"})");
     const Report report = bench.provider().poll(bench.call());
@@ -278,7 +278,82 @@ TEST_CASE("a result is taken with a status word that nobody knows and before any
     REQUIRE(report.handout);
     CHECK(report.handout->result == from_base64("AAAA"));
   }
-  CHECK(bench.transport->sent.size() == 2);
+  CHECK(bench.transport->sent.size() == 5);
+}
+
+TEST_CASE("a result given once is kept raw when its answer cannot be read") {
+  const std::string result = R"("result":"c2lnbmF0dXJl")";
+  const std::string id = std::string(R"("id":")") + kId + "\"";
+  const std::vector<std::string> bodies{
+      "{" + id + R"(,"status":"EXECUTED","status":"EXECUTED",)" + result + "}",  // a duplicate member
+      "{" + id + R"(,"status":"EXECUTED","approvedBy":[")" + "\xFF" + R"("],)" + result + "}",
+      "{" + id + R"(,"status":"EXECUTED","x":)" + std::string(100, '[') + std::string(100, ']') + "," + result + "}",
+      "{" + id + R"(,"status":"EXECUTED",)" + result,  // its end is missing
+  };
+  for (const std::string& body : bodies) {
+    CAPTURE(body);
+    Bench bench;
+    bench.settings.result_once = true;
+    bench.transport->then(200, body).then(200, body);
+    const Report report = bench.provider().poll(bench.call());
+    CHECK(report.standing == Standing::handed_out);
+    REQUIRE(report.handout);
+    CHECK(report.handout->raw == to_bytes(body));
+    CHECK(report.handout->result.empty());
+    CHECK_FALSE(report.message.empty());
+    CHECK(bench.provider().retrieve(bench.call()).handout == report.handout);
+    CHECK_THROWS_WITH(bench.provider().read(bench.call(), *report.handout), Catch::Contains("what came is kept"));
+    // Where a result may be asked for again, it is.
+    Bench always;
+    always.transport->then(200, body);
+    CHECK_THROWS_AS(always.provider().poll(always.call()), Error);
+  }
+}
+
+TEST_CASE("an answer that can hold no result is asked for again though results are given once") {
+  for (const std::string body :
+       {"<html>Please log in</html>", "", "{\"status\":\"PENDING\",\"status\":\"PENDING\",\"result\":null}",
+        "{\"status\":\"PENDING\",\"result\":\"\"", "not JSON"}) {
+    CAPTURE(body);
+    Bench bench;
+    bench.settings.result_once = true;
+    bench.transport->then(200, body);
+    CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
+  }
+}
+
+TEST_CASE("a result given once in an answer that is too large is told as lost at once") {
+  Bench bench;
+  bench.settings.result_once = true;
+  bench.transport->then(AnswerLost{"it was larger than 4 MiB", true}).then(AnswerLost{"cut", false});
+  const Report report = bench.provider().poll(bench.call());
+  CHECK(report.standing == Standing::handed_out);
+  CHECK_FALSE(report.handout);
+  CHECK(report.message.find("larger than 4 MiB") != std::string::npos);
+  CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
+}
+
+TEST_CASE("what is kept of an answer that nobody can read is bounded") {
+  Bench bench;
+  bench.settings.result_once = true;
+  bench.transport->then(200, "{\"result\":\"AAAA\"," + std::string(1'000'000, 'x'));
+  const Report report = bench.provider().poll(bench.call());
+  REQUIRE(report.handout);
+  CHECK(report.handout->raw.size() == 256U << 10U);
+}
+
+TEST_CASE("a result that comes at once in an answer that cannot be read is kept raw") {
+  Bench bench;
+  bench.freeze();
+  const std::string body = R"({"signature":"c2lnbmF0dXJl","signature":"c2lnbmF0dXJl"})";
+  bench.transport->then(201, body).then(201, "<html>").then(201, R"({"a":1,"a":2})");
+  const SubmitAnswer answer = bench.provider().submit(bench.call());
+  const Report& report = std::get<Accepted>(answer).report;
+  CHECK(report.standing == Standing::handed_out);
+  REQUIRE(report.handout);
+  CHECK(report.handout->raw == to_bytes(body));
+  CHECK(std::holds_alternative<OutcomeUnknown>(bench.provider().submit(bench.call())));
+  CHECK(std::holds_alternative<OutcomeUnknown>(bench.provider().submit(bench.call())));
 }
 
 TEST_CASE("a reference typed in capitals is the same request") {
@@ -428,11 +503,12 @@ TEST_CASE("a result given once that nobody kept is told truthfully") {
   Bench bench;
   bench.settings.result_once = true;
   bench.transport->then(200, status_body("EXECUTED")).then(200, status_body("EXECUTED"));
-  CHECK(bench.provider().poll(bench.call()).standing == Standing::ready);
-  const Report report = bench.provider().retrieve(bench.call());
-  CHECK(report.standing == Standing::handed_out);
-  CHECK_FALSE(report.handout);
-  CHECK(report.message.find("hands out no result") != std::string::npos);
+  // At once: no second look will bring it.
+  for (const Report& report : {bench.provider().poll(bench.call()), bench.provider().retrieve(bench.call())}) {
+    CHECK(report.standing == Standing::handed_out);
+    CHECK_FALSE(report.handout);
+    CHECK(report.message.find("hands out no result") != std::string::npos);
+  }
 }
 
 TEST_CASE("a result that is late is looked for during an hour") {
