@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "base/log.h"
 #include "providers/securosys/error_code.h"
 #include "providers/securosys/provider.h"
 #include "providers/securosys/provider_state.h"
@@ -106,7 +107,19 @@ std::optional<Report> SecurosysProvider::lost_result(const Error& fault, std::st
   return report;
 }
 
+// A server may repeat the key's password when it carries a request out, days after this process did not send it.
+void SecurosysProvider::know_key_password() const {
+  const auto& source = settings_.key_password;
+  if (!source || source->kind() == config::SecretSource::Kind::prompt) return;
+  try {
+    key_password();
+  } catch (const Error& error) {
+    log::debug(fmt::format("provider {}: {}", settings_.name, error.message()));
+  }
+}
+
 RequestAnswer SecurosysProvider::ask(const ProviderCall& call, std::optional<Report>& lost) {
+  know_key_password();
   try {
     RequestAnswer answer = client_->request(submission_of(call).reference.str(), call.time_limit);
     if (answer.fault && !(lost = lost_result(*answer.fault, answer.body))) throw *answer.fault;

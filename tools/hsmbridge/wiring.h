@@ -38,6 +38,8 @@ class Wiring final : public service::World {
 
   // A new store object, for one thread. Throws invalid_input when no store is configured, and what opening it throws.
   std::unique_ptr<workflow::Store> store();
+  // The same for whoever may only look: nothing is made or changed, and functions that write throw denied.
+  std::unique_ptr<workflow::Store> store_to_read();
 
   std::shared_ptr<workflow::Provider> provider(const std::string& name) override;
   std::shared_ptr<workflow::Token> token(const std::string& name) override;
