@@ -41,6 +41,8 @@ class Wiring final : public service::World {
   std::unique_ptr<workflow::Store> store();
   // The same for commands about the store itself.
   std::unique_ptr<store::SqliteStore> store_itself(const store::OpenOptions& options);
+  // The same for whoever may only look: nothing is made or changed, and functions that write throw denied.
+  std::unique_ptr<workflow::Store> store_to_read();
 
   std::shared_ptr<workflow::Provider> provider(const std::string& name) override;
   std::shared_ptr<workflow::Token> token(const std::string& name) override;
