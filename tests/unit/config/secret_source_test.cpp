@@ -126,7 +126,7 @@ TEST_CASE("one line end after a secret is cut from every source and a visible mi
       CHECK(from(kind, value).fetch({}, "x").reveal() == "se cret");
     }
     CHECK(from(kind, "secret ").fetch({}, "x").reveal() == "secret ");  // a PIN may end with a blank
-    CHECK(from(kind, "s\xC3\xA9cret").fetch({}, "x").reveal() == "s\xC3\xA9cret");
+    CHECK(from(kind, "s\xC3\xA9\x63ret").fetch({}, "x").reveal() == "s\xC3\xA9\x63ret");
     const std::pair<const char*, const char*> mistakes[] = {
         {"\xEF\xBB\xBFsecret", "begins with a byte order mark"},
         {"\xFF\xFEsecret", "begins with a byte order mark"},
