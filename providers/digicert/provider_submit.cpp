@@ -149,7 +149,8 @@ SubmitAnswer DigicertProvider::renew(const ProviderCall& call, const Certificate
 }
 
 // One request. Which of the two shapes is understood is remembered: from then on a refusal is about the content. Until
-// then a complete 400 about the form, which proves that nothing was accepted, makes the next attempt send the other one.
+// then a complete 400 about the form, which proves that nothing was accepted, makes the next attempt send the other
+// one.
 SubmitAnswer DigicertProvider::request(const ProviderCall& call, const CertificateOrder& order, const Profile& profile,
                                        const std::string& note, const Once& once) {
   Remembered remembered = remembered_from(call.remembered);

@@ -43,7 +43,7 @@ struct TokenOrder {
   std::string path;  // on the transport
   // Made anew each time, since a JWT is good for one use. The JWT is the value of the last field.
   std::function<std::string()> body;
-  std::string advice;  // what to compare when no token is given
+  std::string advice;                    // what to compare when no token is given
   std::function<std::string()> account;  // Credentials::account of the tokens
 };
 // Bearer tokens, got when needed and renewed before they end. `clock` must outlive it.

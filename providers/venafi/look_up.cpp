@@ -212,8 +212,8 @@ class Finder {
                             "same bytes, since its key is older than this order",
                             request.id));
           if (!request.created)
-            return give_up(
-                fmt::format("request {} has our CSR and no date: it may be an older one of the same bytes", request.id));
+            return give_up(fmt::format("request {} has our CSR and no date: it may be an older one of the same bytes",
+                                       request.id));
         }
         ours.push_back(std::move(request));
         return true;

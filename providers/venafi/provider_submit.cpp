@@ -81,11 +81,12 @@ LookUpAnswer VenafiProvider::look_up(const ProviderCall& call) {
     const std::string drafted = state_from(call.draft.provider_state).account;
     const std::string now = drafted.empty() ? "" : account(Freshness::read_now, call.time_limit / 4);
     if (!drafted.empty() && now == drafted) return Absent{};
-    looked.why = drafted.empty()
-                     ? "it is not found, which proves nothing: neither the service nor its credentials told who ordered "
-                       "it, so that nobody knows whether this search was made under the same account"
-                     : fmt::format("it is not shown to {}, which proves nothing: it was ordered by {}",
-                                   now.empty() ? "somebody who is not named" : now, drafted);
+    looked.why =
+        drafted.empty()
+            ? "it is not found, which proves nothing: neither the service nor its credentials told who ordered "
+              "it, so that nobody knows whether this search was made under the same account"
+            : fmt::format("it is not shown to {}, which proves nothing: it was ordered by {}",
+                          now.empty() ? "somebody who is not named" : now, drafted);
   }
   if (!looked.found)
     return CannotTell{

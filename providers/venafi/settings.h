@@ -38,7 +38,7 @@ struct Settings : providers::Connection {
   std::optional<Duration> validity;           // when the order states none; absent: the template's
   std::map<std::string, std::string> people;  // names of approvers by their ids
   Duration inventory_lag =
-      std::chrono::hours{1};  // how long an issued certificate may be missing before a person looks
+      std::chrono::hours{1};                    // how long an issued certificate may be missing before a person looks
   Duration search_lag = std::chrono::hours{1};  // how long its search may not show a request that it took
   Duration time_limit = std::chrono::seconds{30};  // of calls that are not part of a request
 };

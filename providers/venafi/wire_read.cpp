@@ -281,8 +281,7 @@ UserAccount user_account_from(std::string_view body) {
       account.company = text(*company, "urlPrefix");
       if (account.company.empty()) account.company = company_id;
     }
-    if (!user_id.empty() && !company_id.empty())
-      account.ids = fmt::format("user {}, company {}", user_id, company_id);
+    if (!user_id.empty() && !company_id.empty()) account.ids = fmt::format("user {}, company {}", user_id, company_id);
     if (const Json* key = member(json, "apiKey"); key != nullptr) account.valid_until = date(*key, "validityEndDate");
     return account;
   });

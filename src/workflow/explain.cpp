@@ -243,7 +243,8 @@ class Explainer {
     next_by(EffectName::look_up, fmt::format("looks for it at {}", provider()));
     if (state.first_absent) {
       text_.next +=
-          " It was not found so far; it is sent again only when it is still not found once the provider's search cannot "
+          " It was not found so far; it is sent again only when it is still not found once the provider's search "
+          "cannot "
           "lag behind any more.";
     }
     offer(command(id(), "wait"));

@@ -82,8 +82,8 @@ struct Submitting {
 };
 struct LookingUp {
   Dossier dossier;
-  Submission submission;                // its attempt; the reference too, when the provider had taken it before
-  std::string why;                      // what happened to the answer
+  Submission submission;  // its attempt; the reference too, when the provider had taken it before
+  std::string why;        // what happened to the answer
   // Absent must be said twice, across the time by which the provider's search may lag behind its orders
   std::optional<Instant> first_absent;
   std::optional<WithdrawWish> wish;

@@ -26,7 +26,8 @@ constexpr CapabilityRow kCapabilities[] = {
     {"shows_quorum", &workflow::Capabilities::shows_quorum, "how many must approve is shown",
      "it tells how many must approve", "how many must approve is not known"},
     {"complete_look_up", &workflow::Capabilities::complete_look_up,
-     "after a lost answer two searches, `search_lag` apart and under the account that ordered, tell that nothing arrived "
+     "after a lost answer two searches, `search_lag` apart and under the account that ordered, tell that nothing "
+     "arrived "
      "(else a person decides)",
      "after a lost answer two searches, search_lag apart and under the account that ordered, tell that nothing arrived",
      "after a lost answer it cannot tell that nothing arrived: a person decides"},

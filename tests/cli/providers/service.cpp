@@ -111,8 +111,8 @@ class Cloud : public Service {
     cli_.configure(
         "store: {path: " + (cli_ / "hsmbridge.db").string() + "}\nproviders:\n  " + service_ + ":\n    type: " + type +
         "\n    url: " + about("url") + "\n    ca: " + about("ca") + "\n    api_key: \"file:" + key +
-        "\"\n    time_limit: 3s\n    settle: 1s\n    search_lag: 2s\n    poll_first: 200ms\n    poll_longest: 500ms\n" + lines +
-        "profiles:\n  server:\n    provider: " + service_ +
+        "\"\n    time_limit: 3s\n    settle: 1s\n    search_lag: 2s\n    poll_first: 200ms\n    poll_longest: 500ms\n" +
+        lines + "profiles:\n  server:\n    provider: " + service_ +
         "\n    token: web\n    key: \"ec:P-256\"\n    subject: [{C: CH}, {O: Example}]\n"
         "    usage: [digitalSignature]\n    extended_usage: [serverAuth]\n    validity: 20d\n    anchors: [" +
         root() + "]\n    install: {token: true}\n");

@@ -544,7 +544,8 @@ TEST_CASE("where no renewal is possible a fresh request is made and says why") {
   }
 }
 
-TEST_CASE("a renewal that is completely refused is followed by an attempt with a fresh request, an unclear one is not") {
+TEST_CASE(
+    "a renewal that is completely refused is followed by an attempt with a fresh request, an unclear one is not") {
   TlmBench bench;
   bench.order.kind = Kind::renew;
   bench.order.predecessor = old_certificate(bench, 10 * 24h);

@@ -112,8 +112,9 @@ TEST_CASE("a search proves nothing under another account than the one that order
   };
   const std::string us = "user u-1, company c-1";
   CHECK(std::holds_alternative<Absent>(look(us, kMe)));
-  CHECK(says(look("user u-9, company c-1", kMe), "not shown to user u-1, company c-1, which proves nothing: it was "
-                                                 "ordered by user u-9, company c-1"));
+  CHECK(says(look("user u-9, company c-1", kMe),
+             "not shown to user u-1, company c-1, which proves nothing: it was "
+             "ordered by user u-9, company c-1"));
   CHECK(says(look(us, test::errors_answer(1002, "forbidden"), 403), "somebody who is not named"));
   CHECK(says(look("", ""), "told who ordered it"));
 }
