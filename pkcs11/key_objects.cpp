@@ -68,7 +68,7 @@ void read_public_value(const Session& session, Record& record) {
     // PKCS#11 v2.40 §4.4: the DER SPKI, also on private keys; many tokens know the attribute and leave it empty.
     if (record.spki.empty()) {
       const auto told = read_attribute(session, record.handle, CKA_PUBLIC_KEY_INFO);
-      if (told && !told->empty()) record.spki = *told;
+      if (told && !told->empty()) record.spki = x509::canonical_spki(*told);
     }
     if (!record.spki.empty()) record.type_text = x509::to_string(x509::key_spec_of(record.spki));
   } catch (const TokenFailure&) {

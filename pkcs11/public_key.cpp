@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "x509/certificate.h"
+#include "x509/spki.h"
 
 #include <algorithm>
 
@@ -72,7 +73,7 @@ Bytes bare_point(const KeySpec& curve, ByteView point) {
 
 std::optional<Bytes> spki_of_certificate(ByteView der) {
   try {
-    return x509::parse_certificate(der).spki();
+    return x509::canonical_spki(x509::parse_certificate(der).spki());
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::invalid_input) throw;
     return std::nullopt;

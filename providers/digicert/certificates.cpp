@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "x509/pem.h"
 #include "x509/pkcs7.h"
+#include "x509/spki.h"
 
 #include <algorithm>
 
@@ -74,7 +75,7 @@ std::size_t leaf_among(const std::vector<x509::Certificate>& certificates, ByteV
     return static_cast<std::size_t>(std::find_if(certificates.begin(), certificates.end(), fits) -
                                     certificates.begin());
   };
-  const auto has_key = [&](const x509::Certificate& one) { return equal(one.spki(), spki); };
+  const auto has_key = [&](const x509::Certificate& one) { return x509::same_key(one.spki(), spki); };
   const auto has_serial = [&](const x509::Certificate& one) { return same_serial(serial_text(one.serial()), serial); };
   // A bundle may hold the certificate that this one replaces too, with the same key.
   std::size_t at = first([&](const x509::Certificate& one) { return has_key(one) && has_serial(one); });

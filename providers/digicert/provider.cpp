@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "providers/digicert/fields.h"
 #include "x509/name.h"
-#include "x509/pem.h"
+#include "x509/pem_file.h"
 #include "x509/spki.h"
 
 #include <fmt/format.h>
@@ -85,8 +85,7 @@ std::string common_name_of(const x509::Content& content) {
 DigicertProvider::DigicertProvider(Settings settings, std::shared_ptr<Client> client, const Clock& clock)
     : settings_(std::move(settings)), client_(std::move(client)), clock_(clock) {
   if (!settings_.chain) return;
-  for (const Bytes& der : x509::read_certificates(read_file(*settings_.chain)))
-    chain_.push_back(x509::parse_certificate(der));
+  for (const Bytes& der : x509::certificates_in_file(*settings_.chain)) chain_.push_back(x509::parse_certificate(der));
 }
 
 Capabilities capabilities_of(Issues issues) {

@@ -76,6 +76,7 @@ class DigicertProvider final : public workflow::Provider,
   workflow::Report retrieve(const workflow::ProviderCall& call) override;
   // There is no such call.
   workflow::CancelAnswer cancel(const workflow::ProviderCall& call) override;
+  std::vector<Bytes> issuers() const override;
   workflow::Issued read(const workflow::ProviderCall& call, const workflow::Handout& handout) override;
   void confirm(const workflow::ProviderCall& call, const workflow::Issued& issued) override;
   std::vector<std::string> test() override;

@@ -4,6 +4,7 @@
 #include "providers/digicert/fields.h"
 #include "providers/digicert/provider.h"
 #include "x509/csr.h"
+#include "x509/spki.h"
 
 #include <fmt/format.h>
 
@@ -102,7 +103,7 @@ DigicertProvider::Search DigicertProvider::search(const ProviderCall& call, cons
     x509::Certificate certificate = std::move(all[leaf_among(all, spki, details.serial)]);
     if (!same_serial(serial_text(certificate.serial()), details.serial))
       throw Error(ErrorKind::corrupt, "none of its certificates has its number");
-    if (!equal(certificate.spki(), spki)) return;
+    if (!x509::same_key(certificate.spki(), spki)) return;
     if (call.order.predecessor && equal(certificate.der, call.order.predecessor->der)) return;
     if (call.answers_another && call.answers_another(certificate.der)) return;
     const Instant not_before = certificate.tbs.validity.not_before;

@@ -124,11 +124,7 @@ Report DigicertProvider::by_serial(const ProviderCall& call, const std::string& 
 }
 
 Report DigicertProvider::find_by_serial(const ProviderCall& call, const std::string& serial) {
-  const std::optional<std::string> written = serial_digits(serial);
-  if (!written)
-    throw Error(ErrorKind::invalid_input,
-                fmt::format("'{}' is not a serial number in hexadecimal", x509::printable(serial)));
-  const std::string digits = upper(*written);
+  const std::string digits = upper(x509::parse_serial(serial));
   Report report = by_serial(call, digits, call.time_limit);
   report.reference = ProviderReference(std::string(kSerialReference) + digits);
   return report;

@@ -76,6 +76,12 @@ std::vector<x509::Certificate> DigicertProvider::issuers_from(IssuersIn where, c
   }
 }
 
+std::vector<Bytes> DigicertProvider::issuers() const {
+  std::vector<Bytes> ders;
+  for (const x509::Certificate& one : chain_) ders.push_back(one.der);
+  return ders;
+}
+
 Issued DigicertProvider::read(const ProviderCall& call, const Handout& handout) {
   const CertificateAnswer answer = answer_in(handout);
   std::vector<x509::Certificate> all = parsed(certificates_of(answer));

@@ -1,5 +1,6 @@
 #include "providers/digicert/submission.h"
 
+#include "providers/answer.h"
 #include "x509/name.h"
 
 #include <fmt/format.h>
@@ -89,7 +90,9 @@ template <class Result>
 std::optional<Result> refused_or_unknown(std::string_view what, const Exchange& exchange) {
   if (const auto* not_sent = std::get_if<NotSent>(&exchange))
     return workflow::NotAccepted{
-        Error(ErrorKind::unavailable, fmt::format("{}: DigiCert cannot be reached: {}", what, not_sent->why)), {}};
+        Error(ErrorKind::unavailable, fmt::format("{}: DigiCert cannot be reached: {}", what, not_sent->why))
+            .with("lane", "down"),
+        {}};
   if (const auto* lost = std::get_if<AnswerLost>(&exchange))
     return workflow::OutcomeUnknown{fmt::format("{}: no complete answer came: {}", what, lost->why)};
   const auto& answer = std::get<HttpAnswer>(exchange);
@@ -98,7 +101,8 @@ std::optional<Result> refused_or_unknown(std::string_view what, const Exchange& 
   if (answer.status == 429)
     return workflow::NotAccepted{
         Error(ErrorKind::unavailable, fmt::format("{}: DigiCert is asked too often (HTTP 429)", what))
-            .with("http", "429"),
+            .with("http", "429")
+            .with("lane", "down"),
         answer.retry_after};
   if (answer.status == 401) return workflow::NotAccepted{refusal_error(what, answer, refusals), answer.retry_after};
   const bool client_error = answer.status >= 400 && answer.status < 500 && answer.status != 408;
@@ -170,7 +174,8 @@ bool says_not_there(const Error& error) {
 
 const HttpAnswer& success_of(std::string_view what, const Exchange& exchange) {
   if (const auto* not_sent = std::get_if<NotSent>(&exchange))
-    throw Error(ErrorKind::unavailable, fmt::format("{}: DigiCert cannot be reached: {}", what, not_sent->why));
+    throw Error(ErrorKind::unavailable, fmt::format("{}: DigiCert cannot be reached: {}", what, not_sent->why))
+        .with("lane", "down");
   if (const auto* lost = std::get_if<AnswerLost>(&exchange))
     throw Error(ErrorKind::unavailable, fmt::format("{}: no complete answer came: {}", what, lost->why));
 
@@ -192,6 +197,7 @@ const HttpAnswer& success_of(std::string_view what, const Exchange& exchange) {
     return other;
   }();
   if (answer.retry_after) error.with("retry-after", duration_text(*answer.retry_after));
+  if (providers::is_service_down(answer.status)) error.with("lane", "down");
   throw error;
 }
 

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "x509/serial.h"
 
 #include <cstdint>
 #include <optional>
@@ -158,11 +159,7 @@ std::string revocation_text(std::string_view reason);
 // A serial number as this service writes it, from the content octets of the certificate's INTEGER: upper-case hex of
 // whole octets, without the sign octet.
 std::string serial_text(ByteView integer);
-// The hexadecimal digits of a serial number as people and programs write it: "0A:BC", "0x0abc", "serial=0ABC" (as
-// openssl prints it). Leading zeros are kept. Nothing for what is not one, or longer than any.
-std::optional<std::string> serial_digits(std::string_view text);
-// Whether two hex texts are the same number.
-bool same_serial(std::string_view a, std::string_view b);
+using x509::same_serial;
 std::string lower(std::string_view text);
 std::string upper(std::string_view text);
 

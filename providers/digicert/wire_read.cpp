@@ -90,9 +90,11 @@ std::string request_id_of(const Json& json) {
 std::string serial_of(const Json& json) {
   const std::string text = loose_text(json, "serial_number");
   if (text.empty()) return text;
-  std::optional<std::string> serial = serial_digits(text);
-  if (!serial) throw Error(ErrorKind::corrupt, "its serial_number is no hexadecimal number");
-  return *std::move(serial);
+  try {
+    return x509::parse_serial(text);
+  } catch (const Error&) {
+    throw Error(ErrorKind::corrupt, "its serial_number is not a hexadecimal number");
+  }
 }
 
 // A SHA-256 in hex, which goes into a URL; anything else (a README of the vendor says SHA-1) is none.
@@ -430,38 +432,6 @@ std::string serial_text(ByteView integer) {
   ByteView octets = integer;
   if (octets.size() > 1 && octets[0] == 0) octets = octets.subspan(1);
   return upper(hex(octets));
-}
-
-std::optional<std::string> serial_digits(std::string_view text) {
-  constexpr std::size_t kLongest = 64;
-  const std::string lowered = lower(text.substr(0, 4 * kLongest));
-  std::string_view rest = text;
-  const std::size_t begin = lowered.find_first_not_of(" \t");
-  if (begin == std::string::npos) return std::nullopt;
-  rest.remove_prefix(begin);
-  for (const std::string_view prefix : {"serial=", "0x"})
-    if (lower(rest.substr(0, prefix.size())) == prefix) rest.remove_prefix(prefix.size());
-  std::string digits;
-  for (const char c : rest) {
-    if (c == ':' || c == ' ' || c == '\t' || c == '\r' || c == '\n') continue;
-    if (std::string_view("0123456789abcdefABCDEF").find(c) == std::string_view::npos) return std::nullopt;
-    digits.push_back(c);
-    if (digits.size() > kLongest) return std::nullopt;
-  }
-  if (digits.empty()) return std::nullopt;
-  return digits;
-}
-
-bool same_serial(std::string_view a, std::string_view b) {
-  const auto bare = [](std::string_view text) {
-    const std::string digits = serial_digits(text).value_or("");
-    const std::size_t first = digits.find_first_not_of('0');
-    return digits.empty() || first != std::string::npos
-               ? lower(std::string_view(digits).substr(digits.empty() ? 0 : first))
-               : std::string("0");
-  };
-  const std::string number = bare(a);
-  return !number.empty() && number == bare(b);
 }
 
 }  // namespace hsmbridge::digicert

@@ -4,7 +4,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "providers/securosys/raw_signature.h"
-#include "x509/pem.h"
+#include "x509/pem_file.h"
+#include "x509/spki.h"
 
 #include <fmt/format.h>
 
@@ -21,12 +22,12 @@ SecurosysProvider::SecurosysProvider(Settings settings, std::shared_ptr<Client> 
       keys_(std::move(keys)),
       clock_(clock),
       prompter_(std::move(prompter)) {
-  if (settings_.issuer) issuer_file_ = x509::read_certificate(read_file(*settings_.issuer));
-  if (settings_.chain) chain_ = x509::read_certificates(read_file(*settings_.chain));
+  if (settings_.issuer) issuer_file_ = x509::certificate_in_file(*settings_.issuer);
+  if (settings_.chain) chain_ = x509::certificates_in_file(*settings_.chain);
   if (settings_.task_reader && keys_.task_reader)
     reader_.emplace(*keys_.task_reader,
-                    Identity::timestamp_certificate(
-                        *keys_.task_reader, x509::read_certificate(read_file(settings_.task_reader->certificate))),
+                    Identity::timestamp_certificate(*keys_.task_reader,
+                                                    x509::certificate_in_file(settings_.task_reader->certificate)),
                     clock_);
 }
 
@@ -131,7 +132,7 @@ std::vector<std::string> SecurosysProvider::test() {
   const x509::Certificate certificate = x509::parse_certificate(client_->certificate(settings_.sign_key, limit));
   learnt.push_back(fmt::format("key {} issues as {} until {}", settings_.sign_key, certificate.subject().to_string(),
                                rfc3339(certificate.tbs.validity.not_after)));
-  if (issuer_file_ && x509::parse_certificate(*issuer_file_).spki() != certificate.spki())
+  if (issuer_file_ && !x509::same_key(x509::parse_certificate(*issuer_file_).spki(), certificate.spki()))
     throw Error(ErrorKind::conflict, fmt::format("the certificate of key {} at the TSB is of another key than the "
                                                  "configured issuer",
                                                  settings_.sign_key))

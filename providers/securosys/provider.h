@@ -53,6 +53,7 @@ class SecurosysProvider final : public workflow::Provider {
   workflow::Report poll(const workflow::ProviderCall& call) override;
   workflow::Report retrieve(const workflow::ProviderCall& call) override;
   workflow::CancelAnswer cancel(const workflow::ProviderCall& call) override;
+  std::vector<Bytes> issuers() const override { return chain_; }
   workflow::Issued read(const workflow::ProviderCall& call, const workflow::Handout& handout) override;
   void confirm(const workflow::ProviderCall& call, const workflow::Issued& issued) override;
   std::vector<std::string> test() override;

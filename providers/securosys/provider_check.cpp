@@ -4,6 +4,7 @@
 #include "providers/securosys/provider.h"
 #include "providers/securosys/raw_signature.h"
 #include "x509/csr.h"
+#include "x509/spki.h"
 
 #include <fmt/format.h>
 
@@ -53,7 +54,7 @@ std::vector<std::string> SecurosysProvider::signing_key_objections(Duration limi
   const auto there = attached(limit, reasons);
   if (!there) return reasons;
   const x509::Certificate ours = x509::parse_certificate(*issuer_file_);
-  if (there->spki() != ours.spki())
+  if (!x509::same_key(there->spki(), ours.spki()))
     reasons.push_back(
         fmt::format("the certificate of key {} at the TSB ({}) is of another key than the configured "
                     "issuer ({}): correct `issuer` or `sign_key`",

@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "providers/securosys/provider.h"
+#include "x509/spki.h"
 
 #include <fmt/format.h>
 
@@ -49,7 +50,8 @@ void SecurosysProvider::confirm(const ProviderCall& call, const Issued& issued) 
         .hint("correct `import_label`");
   const Duration end = clock_.since_boot() + call.time_limit;
   const x509::Certificate ours = x509::parse_certificate(issued.certificate);
-  if (const std::optional<Bytes> there = public_key_at(label, call.time_limit / 3); there && *there != ours.spki())
+  if (const std::optional<Bytes> there = public_key_at(label, call.time_limit / 3);
+      there && !x509::same_key(*there, ours.spki()))
     throw Error(ErrorKind::conflict, fmt::format("the certificate is not imported: the key {} at the TSB is another "
                                                  "one than the certificate's",
                                                  label))

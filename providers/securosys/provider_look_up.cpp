@@ -61,7 +61,7 @@ bool SecurosysProvider::may_be_ours(const Task& task, const ProviderCall& call) 
   // The TSB's own TBSCertificate: its bytes cannot be known, its key can.
   const x509::ToBeSigned content = x509::what_is_to_be_signed(*payload);
   const auto* certificate = std::get_if<x509::TbsCertificate>(&content);
-  return certificate != nullptr && certificate->spki == x509::parse_csr(call.draft.csr).spki;
+  return certificate != nullptr && x509::same_key(certificate->spki, x509::parse_csr(call.draft.csr).spki);
 }
 
 bool SecurosysProvider::is_ours(const Task& task, const ProviderCall& call) const {

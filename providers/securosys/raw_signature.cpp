@@ -111,7 +111,7 @@ std::vector<std::string> check_to_be_signed(const Settings& settings, const x509
     reasons.emplace_back("the issuer's certificate does not permit signing certificates (keyCertSign)");
   if (!draft.issuer.empty() && draft.issuer != issuer.der) {
     // A renewed issuer certificate of the same key and name signs the same bytes.
-    if (x509::parse_certificate(draft.issuer).spki() != issuer.spki())
+    if (!x509::same_key(x509::parse_certificate(draft.issuer).spki(), issuer.spki()))
       reasons.emplace_back("the issuer has another key now than when the draft was made");
   }
   return reasons;

@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "x509/algorithm.h"
 #include "x509/certificate.h"
-#include "x509/pem.h"
+#include "x509/pem_file.h"
 #include "x509/spki.h"
 
 #include <fmt/format.h>
@@ -44,7 +44,7 @@ void read_roles(Section& section, Settings& settings) {
 
 // A PEM public key or certificate of an approver.
 SpkiHash key_of_file(const std::filesystem::path& path) {
-  return x509::spki_hash(x509::read_key_of_person(read_file(path)));
+  return x509::spki_hash(x509::key_of_person_in_file(path));
 }
 
 std::vector<approval::Person> read_people(Section people) {

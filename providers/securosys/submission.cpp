@@ -1,5 +1,6 @@
 #include "providers/securosys/submission.h"
 
+#include "providers/answer.h"
 #include "providers/securosys/error_code.h"
 #include "x509/name.h"
 
@@ -49,7 +50,9 @@ Error no_handler_error(std::string_view what, const HttpAnswer& answer) {
 Verdict classify_submission(std::string_view what, const Exchange& exchange) {
   if (const auto* not_sent = std::get_if<NotSent>(&exchange))
     return workflow::NotAccepted{
-        Error(ErrorKind::unavailable, fmt::format("{}: the TSB cannot be reached: {}", what, not_sent->why)), {}};
+        Error(ErrorKind::unavailable, fmt::format("{}: the TSB cannot be reached: {}", what, not_sent->why))
+            .with("lane", "down"),
+        {}};
   if (const auto* lost = std::get_if<AnswerLost>(&exchange))
     return workflow::OutcomeUnknown{fmt::format("{}: no complete answer came: {}", what, lost->why)};
 
@@ -65,7 +68,8 @@ Verdict classify_submission(std::string_view what, const Exchange& exchange) {
   if (answer.status == 429)
     return workflow::NotAccepted{
         Error(ErrorKind::unavailable, fmt::format("{}: the TSB is asked too often (HTTP 429)", what))
-            .with("http", "429"),
+            .with("http", "429")
+            .with("lane", "down"),
         answer.retry_after};
   const bool client_error = answer.status >= 400 && answer.status < 500 && answer.status != 408;
   if (client_error && refusal) {
@@ -110,7 +114,8 @@ void expect_decided(std::string_view what, const Exchange& exchange, const std::
 
 const HttpAnswer& success_of(std::string_view what, const Exchange& exchange) {
   if (const auto* not_sent = std::get_if<NotSent>(&exchange))
-    throw Error(ErrorKind::unavailable, fmt::format("{}: the TSB cannot be reached: {}", what, not_sent->why));
+    throw Error(ErrorKind::unavailable, fmt::format("{}: the TSB cannot be reached: {}", what, not_sent->why))
+        .with("lane", "down");
   if (const auto* lost = std::get_if<AnswerLost>(&exchange)) {
     Error error(ErrorKind::unavailable, fmt::format("{}: no complete answer came: {}", what, lost->why));
     if (lost->too_large) error.with("too-large", "yes");
@@ -140,6 +145,7 @@ const HttpAnswer& success_of(std::string_view what, const Exchange& exchange) {
     return fail(ErrorKind::unavailable);
   }();
   if (answer.retry_after) error.with("retry-after", duration_text(*answer.retry_after));
+  if (providers::is_service_down(answer.status)) error.with("lane", "down");
   throw error;
 }
 

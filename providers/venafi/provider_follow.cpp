@@ -8,6 +8,7 @@
 #include "x509/csr.h"
 #include "x509/name.h"
 #include "x509/pem.h"
+#include "x509/spki.h"
 
 #include <fmt/format.h>
 
@@ -33,7 +34,7 @@ const Submission& submission_of(const ProviderCall& call) {
 // The leaf, wherever it stands: the one with the key of our request; where none has it, whichever issued no other.
 std::size_t leaf_of(const std::vector<x509::Certificate>& certificates, const Bytes& spki) {
   for (std::size_t i = 0; i < certificates.size(); ++i)
-    if (certificates[i].spki() == spki) return i;
+    if (x509::same_key(certificates[i].spki(), spki)) return i;
   for (std::size_t i = 0; i < certificates.size(); ++i) {
     const bool issues = std::any_of(certificates.begin(), certificates.end(), [&](const x509::Certificate& other) {
       return &other != &certificates[i] && other.issuer() == certificates[i].subject();

@@ -1,5 +1,6 @@
 #include "providers/venafi/submission.h"
 
+#include "providers/answer.h"
 #include "providers/venafi/error_code.h"
 #include "x509/name.h"
 
@@ -35,14 +36,17 @@ std::optional<std::variant<NotAccepted, RefusedForGood, OutcomeUnknown>> trouble
                                                                                     const Exchange& exchange) {
   if (const auto* not_sent = std::get_if<NotSent>(&exchange))
     return NotAccepted{
-        Error(ErrorKind::unavailable, fmt::format("{}: the service cannot be reached: {}", what, not_sent->why)), {}};
+        Error(ErrorKind::unavailable, fmt::format("{}: the service cannot be reached: {}", what, not_sent->why))
+            .with("lane", "down"),
+        {}};
   if (const auto* lost = std::get_if<AnswerLost>(&exchange))
     return OutcomeUnknown{fmt::format("{}: no complete answer came: {}", what, lost->why)};
   const auto& answer = std::get<HttpAnswer>(exchange);
   if (is_success(answer)) return std::nullopt;
   if (answer.status == 429)
     return NotAccepted{Error(ErrorKind::unavailable, fmt::format("{}: the service is asked too often (HTTP 429)", what))
-                           .with("http", "429"),
+                           .with("http", "429")
+                           .with("lane", "down"),
                        answer.retry_after};
   const std::optional<Refusal> refusal = refusal_from(answer.status, answer.content_type, answer.body);
   const bool client_error = answer.status >= 400 && answer.status < 500 && answer.status != 408;
@@ -98,7 +102,8 @@ using Reader = std::optional<Refusal> (*)(long, std::string_view, std::string_vi
 
 const HttpAnswer& success(std::string_view what, const Exchange& exchange, Reader refusal_in) {
   if (const auto* not_sent = std::get_if<NotSent>(&exchange))
-    throw Error(ErrorKind::unavailable, fmt::format("{}: the service cannot be reached: {}", what, not_sent->why));
+    throw Error(ErrorKind::unavailable, fmt::format("{}: the service cannot be reached: {}", what, not_sent->why))
+        .with("lane", "down");
   if (const auto* lost = std::get_if<AnswerLost>(&exchange))
     throw Error(ErrorKind::unavailable, fmt::format("{}: no complete answer came: {}", what, lost->why));
   const auto& answer = std::get<HttpAnswer>(exchange);
@@ -122,6 +127,7 @@ const HttpAnswer& success(std::string_view what, const Exchange& exchange, Reade
     return fail(ErrorKind::unavailable);
   }();
   if (answer.retry_after) error.with("retry-after", duration_text(*answer.retry_after));
+  if (providers::is_service_down(answer.status)) error.with("lane", "down");
   throw Error(std::move(error));
 }
 

@@ -3,7 +3,6 @@
 #include "x509/algorithm.h"
 #include "x509/certificate.h"
 #include "x509/check.h"
-#include "x509/name.h"
 
 #include <fmt/format.h>
 
@@ -225,26 +224,6 @@ x509::Content profile_content(const config::ProfileSettings& profile) {
   apply_profile(ask, names, profile);
   ask.content.subject_alternative_names = std::move(names);
   return ask.content;
-}
-
-std::vector<std::string> remarks_on(const x509::Content& content) {
-  const auto common_name = content.subject.find(x509::oids::kCommonName);
-  // A person's name is no host's.
-  const bool is_host = common_name && common_name->find('.') != std::string::npos &&
-                       common_name->find_first_of(" @,") == std::string::npos;
-  const auto& names = content.subject_alternative_names;
-  if (!is_host || content.basic_constraints.value_or(x509::BasicConstraints{}).ca) return {};
-  const auto is_it = [&](const x509::GeneralName& name) {
-    const std::size_t colon = name.text.find(':');
-    const auto value = std::string_view(name.text).substr(colon == std::string::npos ? 0 : colon + 1);
-    return std::equal(value.begin(), value.end(), common_name->begin(), common_name->end(), [](char a, char b) {
-      const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-      return lower(a) == lower(b);
-    });
-  };
-  if (std::any_of(names.begin(), names.end(), is_it)) return {};
-  return {fmt::format("the common name {} is not among the alternative names, and clients look only there",
-                      x509::printable(*common_name))};
 }
 
 }  // namespace hsmbridge::service

@@ -38,9 +38,6 @@ struct AskWishes {
 // Throws invalid_input, for a profile's value with file and line.
 x509::Ask build_ask(const x509::Content* like, const config::ProfileSettings* profile, const AskWishes& wishes);
 
-// What is unwise about it although a CA may carry it: for whoever approves. No objection.
-std::vector<std::string> remarks_on(const x509::Content& content);
-
 // What a profile alone asks, unchecked: it may be no whole request (a subject without a common name, no names).
 // Throws invalid_input with file and line.
 x509::Content profile_content(const config::ProfileSettings& profile);

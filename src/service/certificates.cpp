@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <limits>
 #include <tuple>
 #include <utility>
 
@@ -127,10 +128,9 @@ class LastFailed {
   bool past_ = false;
 };
 
-// Why no renewal follows by itself upon one that ended like this: each would order once more, for a new key, what is
-// issued and wrong, or what may exist at the provider.
+// Why no renewal follows by itself upon one that ended like this: each would order once more, for a new key, what may
+// exist at the provider.
 std::string_view held_back_by(const workflow::State& state) {
-  if (std::holds_alternative<workflow::Quarantined>(state)) return "brought a wrong certificate";
   if (std::holds_alternative<workflow::Abandoned>(state)) return "was given up, and its certificate may exist";
   return {};
 }
@@ -184,7 +184,15 @@ RenewalPlan plan_renewal(workflow::Store& store, const workflow::CertificateReco
   LastFailed last(now);
   for (const auto& request : store.requests_about(record.fingerprint)) {
     if (request.order.kind != workflow::Kind::renew) continue;
-    if (is_open(request)) plan.open = request.order.id;
+    if (is_open(request)) {
+      plan.open = request.order.id;
+      if (std::holds_alternative<workflow::Quarantined>(request.state)) {
+        plan.by_hand = true;
+        plan.trouble =
+            fmt::format("renewal {} brought a certificate that is not what was asked: hsmbridge request explain {}",
+                        request.order.id.str(), request.order.id.str());
+      }
+    }
     if (replaced_it(store, request)) {
       if (!plan.done) plan.done = request.order.id;
     } else if (!is_open(request)) {
@@ -227,13 +235,21 @@ std::vector<std::string> shares_key(workflow::Store& store, const workflow::Cert
     words.push_back(fmt::format("certificate {} ({}) is for the same key: hsmbridge cert revoke {}",
                                 other.fingerprint.substr(0, 12), other.status, other.fingerprint.substr(0, 12)));
   }
-  for (const auto& request : store.requests_about(record.fingerprint)) {
+  // Renewals of it that keep its key, and orders for that key by any other name.
+  workflow::Store::ListQuery open;
+  open.open_only = true;
+  open.most = std::numeric_limits<unsigned>::max();
+  for (const auto& request : store.list(open)) {
+    const auto& order = request.order;
+    const bool renews = order.kind == workflow::Kind::renew && order.predecessor &&
+                        order.predecessor->certificate == record.fingerprint;
     const auto* key = workflow::key_of(request.state);
-    if (request.order.kind != workflow::Kind::renew || !is_open(request)) continue;
-    if (key != nullptr ? key->spki != record.spki : request.order.key.source == workflow::KeyWish::Source::make)
-      continue;
-    words.push_back(fmt::format("request {} renews it for the same key: hsmbridge request cancel {}",
-                                request.order.id.str(), request.order.id.str()));
+    const bool is_for_it = key != nullptr && !key->spki.empty()
+                               ? key->spki == record.spki
+                               : renews && order.key.source == workflow::KeyWish::Source::use;
+    if (!workflow::needs_key(order) || !is_for_it) continue;
+    words.push_back(fmt::format("request {} {} the same key: hsmbridge request cancel {}", order.id.str(),
+                                renews ? "renews it for" : "asks for a certificate for", order.id.str()));
   }
   return words;
 }

@@ -35,7 +35,7 @@ struct RenewalPlan {
   std::optional<RequestId> failed;  // the last one, when it brought nothing; `due` then is when it is tried again
   std::optional<RequestId> done;    // it was renewed
   bool has_profile = true;          // the profile of its request is configured
-  bool by_hand = false;             // the last one brought a wrong certificate or was given up: none is made by itself
+  bool by_hand = false;             // the last one is quarantined or was given up: none is made by itself
   std::string trouble;              // what a person should know about a renewal that is not made now; "" for nothing
 };
 // Whether this renewal's certificate took the place of the old one: it is not late, and not quarantined, revoked, about
@@ -43,7 +43,7 @@ struct RenewalPlan {
 bool replaced_it(workflow::Store& store, const workflow::Record& renewal);
 // `profile`: of the request that brought it, null when it is not configured any more. A renewal that brought nothing is
 // not made again sooner than a day later, or an eighth of the time left then, whichever is shorter; after one that
-// ended in Quarantined or Abandoned none is made by itself.
+// ended in Abandoned, or while one is Quarantined, none is made by itself.
 RenewalPlan plan_renewal(workflow::Store& store, const workflow::CertificateRecord& record,
                          const config::ProfileSettings* profile, Instant now);
 
@@ -56,7 +56,7 @@ struct CertificateRow {
   RenewalPlan renewal;
 };
 // The certificates that look to be harmed when this one's key is in wrong hands, in words for a person: others for the
-// same key, and an open renewal that keeps it.
+// same key, and open requests for it.
 std::vector<std::string> shares_key(workflow::Store& store, const workflow::CertificateRecord& record);
 
 CertificateRow row_of(workflow::Store& store, const workflow::CertificateRecord& record,

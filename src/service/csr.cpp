@@ -156,8 +156,11 @@ std::vector<CsrFault> check_csr(const x509::Csr& csr, const config::ProfileSetti
   } catch (const Error& error) {
     faults.add("algorithm", error.message());
   }
-  if (key && !algorithm.empty() && !x509::signature_verifies(csr)) {
+  const x509::SignatureCheck signature = x509::check_signature(csr.parts, csr.spki);
+  if (signature.verdict == x509::SignatureVerdict::does_not_verify) {
     faults.add("signature", "does not verify with the key in the request");
+  } else if (!signature.why.empty()) {
+    faults.add("signature", x509::to_string(signature));
   }
   try {
     x509::validate(csr.content);

@@ -2,14 +2,15 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "service/ask.h"
 #include "service/csr.h"
-#include "service/expectation.h"
+#include "service/effect_parts.h"
 #include "service/install.h"
+#include "service/verify.h"
+#include "workflow/lane_pauses.h"
 #include "workflow/lifecycle.h"
+#include "x509/advice.h"
 #include "x509/ask.h"
 #include "x509/certificate.h"
-#include "x509/check.h"
 #include "x509/csr.h"
 #include "x509/render.h"
 #include "x509/spki.h"
@@ -30,87 +31,37 @@ using workflow::EffectName;
 using workflow::EffectOutcome;
 using workflow::EventBody;
 
+// kind | what it means to a preparation. It ends only for what no later attempt can change.
 constexpr std::array<std::pair<ErrorKind, Then>, 10> kConsequences{{
-    {ErrorKind::invalid_input, Then::give_up},  // the order cannot be carried out as it stands
-    {ErrorKind::not_found, Then::give_up},      // no such key
-    {ErrorKind::ambiguous, Then::give_up},      // two such keys
-    {ErrorKind::conflict, Then::give_up},       // the label is taken, or another key stands behind it
-    {ErrorKind::denied, Then::give_up},         // a PIN or an API key: never tried twice by itself
+    {ErrorKind::invalid_input, Then::give_up},  // the order cannot be carried out: the token has no such algorithm
+    {ErrorKind::conflict, Then::give_up},       // the label belongs to another key
     {ErrorKind::refused, Then::give_up},        // policy, or what a provider cannot carry
+    {ErrorKind::not_found, Then::again},        // a key that this token does not have, or not yet
+    {ErrorKind::ambiguous, Then::again},        // two keys, of which somebody may remove one
+    {ErrorKind::denied, Then::again},           // a PIN or an API key, which somebody may correct
     {ErrorKind::unavailable, Then::again},
     {ErrorKind::outcome_unknown, Then::again},  // these effects are repeatable: a planned key is looked for first
-    {ErrorKind::corrupt, Then::give_up},        // a faulty token: a second try could hide it
-    {ErrorKind::internal, Then::give_up},
+    {ErrorKind::corrupt, Then::again},          // an answer that was read wrong once
+    {ErrorKind::internal, Then::again},
 }};
+
+// A token's own answer that somebody logged in or does something else there now is not a conflict about the order, and
+// its "no" is nobody's policy.
+bool is_about_the_moment(const Error& error) {
+  const bool of_the_token = !error.detail("ckr").empty();
+  return of_the_token && (error.kind() == ErrorKind::refused || error.kind() == ErrorKind::conflict);
+}
 
 workflow::Problem problem_of(const Error& error) {
   return {std::string(to_string(error.kind())), error.message(), error.hint()};
-}
-
-EffectOutcome outcome(EventBody event, std::string actor = {}) {
-  EffectOutcome result;
-  result.event = std::move(event);
-  result.actor = std::move(actor);
-  return result;
 }
 
 std::string provider_actor(const workflow::Order& order) {
   return "provider:" + order.provider;
 }
 
-// The parts of a request that a call to its provider names; a state without them is a fault of ours.
-struct CallParts {
-  const workflow::Key& key;
-  const workflow::Draft& draft;
-  const workflow::Submission* submission;
-};
-
-CallParts parts_of(const Claim& claim) {
-  const auto* key = workflow::key_of(claim.record.state);
-  const auto* draft = workflow::draft_of(claim.record.state);
-  if (key == nullptr || draft == nullptr) {
-    throw Error{ErrorKind::internal,
-                fmt::format("request {}: {} was asked in {}, which has no draft", claim.record.order.id.str(),
-                            to_string(claim.effect.name), to_string(workflow::name_of(claim.record.state)))};
-  }
-  const auto* submission = workflow::submission_of(claim.record.state);
-  return {*key, *draft, submission != nullptr && submission->is_known() ? submission : nullptr};
-}
-
-workflow::ProviderCall call_of(World& world, const Claim& claim, const CallParts& parts, Instant now,
-                               Duration time_limit) {
-  const auto attempt = claim.effect.attempt != 0                                       ? claim.effect.attempt
-                       : parts.submission != nullptr && parts.submission->attempt != 0 ? parts.submission->attempt
-                                                                                       : 1U;
-  const auto answers_another = [&world, &order = claim.record.order](ByteView der) {
-    const auto known = world.certificate(hex(sha256(der)));
-    return known.has_value() && known->request != order.id;
-  };
-  const auto* dossier = workflow::dossier_of(claim.record.state);
-  return {claim.record.order, parts.key,
-          parts.draft,        attempt,
-          parts.submission,   now,
-          time_limit,         claim.call_until,
-          answers_another,    dossier == nullptr ? std::string{} : dossier->remembered};
-}
-
-// That this process cannot use a provider or a token now (it is not in its configuration, its module or its secrets
-// cannot be read) says nothing about the request: another process may, or this one later.
-template <class Get>
-auto usable(std::string_view what, const std::string& name, Get&& get) {
-  try {
-    return get();
-  } catch (...) {
-    const auto error = current_error();
-    throw Error{ErrorKind::unavailable, fmt::format("{} {} cannot be used here: {}", what, name, error.message())}.hint(
-        error.hint());
-  }
-}
-std::shared_ptr<workflow::Provider> provider_of(World& world, const workflow::Order& order) {
-  return usable("provider", order.provider, [&] { return world.provider(order.provider); });
-}
 std::shared_ptr<workflow::Token> token_of(World& world, const workflow::Order& order) {
-  return usable("token", order.token, [&] { return world.token(order.token); });
+  return lane_usable("token", order.token, [&] { return world.token(order.token); });
 }
 
 EffectOutcome ensure_key(World& world, const Claim& claim, Instant now) {
@@ -183,7 +134,7 @@ EffectOutcome build_draft(World& world, const Claim& claim, Instant now) {
   draft.provider_state = std::move(added.provider_state);
   const auto csr = x509::parse_csr(draft.csr);
   draft.summary = summary_of(order, *preparing->key, csr);
-  for (const auto& note : remarks_on(csr.content)) draft.summary += "; " + note;
+  for (const auto& note : x509::advice(csr.content)) draft.summary += "; " + note;
   for (const auto& note : added.notes) draft.summary += "; " + note;
   draft.built_at = now;
   return outcome(workflow::DraftFrozen{std::move(draft)});
@@ -231,7 +182,10 @@ EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration tim
     provider = provider_of(world, claim.record.order);
   } catch (...) {
     // It cannot be used now (a file of its configuration is gone): certainly nothing was sent.
-    return outcome(workflow::SubmissionNotAccepted{attempt, problem_of(current_error()), std::nullopt});
+    auto error = current_error();
+    auto result = outcome(workflow::SubmissionNotAccepted{attempt, problem_of(error), std::nullopt});
+    result.lane_trouble = std::move(error);
+    return result;
   }
   // Making the provider may have waited for a token or a file: what is left counts from the journalled deadline.
   if (claim.call_until) {
@@ -250,6 +204,7 @@ EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration tim
                                                   std::move(not_accepted->remember)},
                   actor);
       result.retry_after = not_accepted->retry_after;
+      if (workflow::says_lane_is_down(not_accepted->error)) result.lane_trouble = not_accepted->error;
       return result;
     }
     if (auto* refused = std::get_if<workflow::RefusedForGood>(&answer)) {
@@ -303,136 +258,6 @@ EffectOutcome retrieve(World& world, const Claim& claim, Instant now, Duration t
   return reported(claim, std::move(report));
 }
 
-std::vector<x509::Certificate> parse_all(const std::vector<Bytes>& ders) {
-  std::vector<x509::Certificate> result;
-  for (const auto& der : ders) result.push_back(x509::parse_certificate(der));
-  return result;
-}
-
-// What came beside the certificate. A member that cannot be read is left out and reported: where it is needed no chain
-// is found without it, and where it is not the certificate is as good as before.
-struct Chain {
-  std::vector<Bytes> ders;
-  std::vector<x509::Certificate> certificates;
-  std::vector<workflow::Finding> unreadable;
-};
-
-Chain read_chain(const std::vector<Bytes>& ders) {
-  Chain chain;
-  for (std::size_t i = 0; i < ders.size(); ++i) {
-    try {
-      chain.certificates.push_back(x509::parse_certificate(ders[i]));
-      chain.ders.push_back(ders[i]);
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::invalid_input) throw;
-      chain.unreadable.push_back(
-          {"chain-certificate-unreadable", false,
-           fmt::format("certificate {} of the chain cannot be read and was left out: {}", i + 1, error.message())});
-    }
-  }
-  return chain;
-}
-
-x509::Expectation expectation_of(World& world, const workflow::Order& order, const workflow::Draft& draft,
-                                 const Chain& chain) {
-  auto expected = service::expectation_of(order, draft);
-  expected.intermediates = chain.certificates;
-  if (!draft.issuer.empty()) expected.intermediates.push_back(x509::parse_certificate(draft.issuer));
-  expected.anchors =
-      parse_all(usable("the trust anchors of profile", order.profile, [&] { return world.anchors(order); }));
-  return expected;
-}
-
-EffectOutcome verify(World& world, const Claim& claim, Instant now, Duration time_limit) {
-  const auto& order = claim.record.order;
-  const auto* verifying = std::get_if<workflow::Verifying>(&claim.record.state);
-  if (verifying == nullptr) throw Error{ErrorKind::internal, "there is nothing to verify"};
-  const auto parts = parts_of(claim);
-  // What the content itself makes impossible (a result that is none, an order that is damaged, trust anchors that are
-  // no certificates) stays so: the result is kept, and a person decides. Every other error is about this process or
-  // this hour (a profile that its configuration lacks, an API key that is being renewed), and a good result waits for
-  // better.
-  const auto is_of_the_content = [](const Error& error) {
-    return error.kind() == ErrorKind::corrupt || error.kind() == ErrorKind::invalid_input;
-  };
-  workflow::Issued issued;
-  std::optional<x509::Certificate> certificate;
-  try {
-    issued = provider_of(world, order)->read(call_of(world, claim, parts, now, time_limit), verifying->handout);
-    certificate = x509::parse_certificate(issued.certificate);
-  } catch (const Error& error) {
-    if (!is_of_the_content(error)) throw;
-    return outcome(workflow::HandoutUnreadable{error.message()});
-  }
-  Chain chain;
-  x509::Answer answer;
-  try {
-    chain = read_chain(issued.chain);
-    answer = x509::check_answer(*certificate, expectation_of(world, order, parts.draft, chain), now);
-  } catch (const Error& error) {
-    if (!is_of_the_content(error)) throw;
-    return outcome(workflow::HandoutUnreadable{fmt::format("it could not be checked: {}", error.message())});
-  }
-
-  workflow::CertificateRecord record;
-  record.fingerprint = hex(sha256(issued.certificate));
-  // As its own successor it would be superseded, and never renewed again.
-  if (order.kind == workflow::Kind::renew && order.predecessor &&
-      order.predecessor->certificate == record.fingerprint) {
-    return outcome(workflow::HandoutUnreadable{"it is the very certificate that was to be renewed, not a new one"});
-  }
-  record.der = issued.certificate;
-  if (answer.chain.empty()) {
-    record.chain = chain.ders;
-  } else {
-    for (std::size_t i = 1; i < answer.chain.size(); ++i) record.chain.push_back(answer.chain[i].der);
-  }
-  record.request = order.id;
-  record.spki = x509::spki_hash(certificate->spki());
-  record.subject = certificate->subject().to_string();
-  record.issuer = certificate->issuer().to_string();
-  record.serial = x509::serial_text(certificate->serial());
-  record.not_before = certificate->tbs.validity.not_before;
-  record.not_after = certificate->tbs.validity.not_after;
-  record.status = answer.fatal()    ? workflow::status::kQuarantined
-                  : verifying->late ? workflow::status::kLate
-                                    : workflow::status::kCurrent;
-  record.stored_at = now;
-  record.reference = verifying->submission.reference;
-  record.provider_state = verifying->submission.provider_state;
-  if (order.kind == workflow::Kind::renew && order.predecessor) record.predecessor = order.predecessor->certificate;
-
-  std::vector<workflow::Finding> findings;
-  for (const auto& finding : answer.findings) {
-    findings.push_back({finding.name, finding.severity == x509::Severity::fatal, finding.explanation});
-  }
-  findings.insert(findings.end(), chain.unreadable.begin(), chain.unreadable.end());
-  // Where the bytes were frozen and approved here, only they can be the answer, however alike another certificate is.
-  bool fatal = answer.fatal();
-  if (!parts.draft.to_be_signed.empty() && !equal(certificate->parts.to_be_signed, parts.draft.to_be_signed)) {
-    findings.insert(findings.begin(),
-                    {"other-than-frozen", true, "it is not the certificate that was frozen and approved"});
-    record.status = workflow::status::kQuarantined;
-    fatal = true;
-  }
-  // A certificate that is here already, as the answer to another request, keeps its own record, and answers nothing
-  // else: it may be one that was replaced or revoked since.
-  const auto known = world.certificate(record.fingerprint);
-  const bool answers_another = known && known->request != order.id;
-  if (answers_another && !fatal) {
-    return outcome(workflow::HandoutUnreadable{
-        fmt::format("it is the certificate of request {}, and no new one", known->request.str())});
-  }
-  EffectOutcome result;
-  if (fatal) {
-    result.event = workflow::VerificationFailed{record.fingerprint, std::move(findings)};
-  } else {
-    result.event = workflow::Verified{record.fingerprint, std::move(findings)};
-  }
-  if (!answers_another) result.certificate = std::move(record);
-  return result;
-}
-
 const workflow::TargetState* target_of(const Claim& claim) {
   const auto* installing = std::get_if<workflow::Installing>(&claim.record.state);
   if (installing == nullptr) return nullptr;
@@ -445,7 +270,7 @@ const workflow::TargetState* target_of(const Claim& claim) {
 // A hook tells its runs apart by it: no two have the same, also when one of them brought no event (it was stopped, the
 // process died).
 unsigned attempt_at(const Claim& claim, const workflow::TargetState& target) {
-  return target.failures + claim.runs + 1;
+  return target.failures + claim.failures + claim.crashes + 1;
 }
 
 EffectOutcome install(World& world, const Claim& claim, Instant now, Duration time_limit) {
@@ -570,11 +395,16 @@ void install_certificate(World& world, const Installation& of, const workflow::I
   }
 }
 
-Then consequence_of(ErrorKind kind) {
-  for (const auto& [row, then] : kConsequences) {
-    if (row == kind) return then;
+Then consequence_of(workflow::EffectName effect, const Error& error) {
+  if (effect == EffectName::install) {
+    const bool later = error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::outcome_unknown;
+    return later ? Then::again : Then::give_up;
   }
-  return Then::give_up;
+  if (is_about_the_moment(error)) return Then::again;
+  for (const auto& [row, then] : kConsequences) {
+    if (row == error.kind()) return then;
+  }
+  return Then::again;
 }
 
 Effects::Effects(World& world, TroubleListener on_trouble) : world_(world), on_trouble_(std::move(on_trouble)) {}
@@ -616,7 +446,7 @@ EffectOutcome Effects::run(const Claim& claim, Instant now, Duration time_limit)
     return dispatch(claim, now, time_limit);
   } catch (...) {
     const auto error = current_error();
-    if (consequence_of(error.kind()) == Then::give_up) {
+    if (!workflow::says_lane_is_down(error) && consequence_of(claim.effect.name, error) == Then::give_up) {
       if (auto event = surrender(claim, error)) return outcome(std::move(*event));
     }
     if (on_trouble_) on_trouble_(claim, error);

@@ -39,13 +39,14 @@ class World {
 // What an error means to the request whose effect met it.
 enum class Then {
   again,    // nothing is decided: the engine tries again, later and later
-  give_up,  // it becomes an event: the preparation or the target failed
+  give_up,  // it becomes an event: the preparation failed, which ends the request; or a target did, which is tried
+            // again
 };
-// The one table. It rules the effects that may end a request (ensure_key, sign_csr, build_draft, check_draft) and
-// installing; every call about a submission that may exist is tried again whatever happened, and so is everything whose
-// token, provider or trust anchors cannot be used by this process now. Verifying gives up only for what the content
-// itself makes impossible.
-Then consequence_of(ErrorKind kind);
+// It rules the effects that may end a request (ensure_key, sign_csr, build_draft, check_draft) and installing; every
+// call about a submission that may exist is tried again whatever happened, and so is everything whose token, provider
+// or trust anchors cannot be used by this process now. Verifying gives up only for what the content itself makes
+// impossible.
+Then consequence_of(workflow::EffectName effect, const Error& error);
 
 // Whose certificate is put somewhere. References live as long as the call.
 struct Installation {

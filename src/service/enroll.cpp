@@ -4,10 +4,14 @@
 #include "base/json.h"
 #include "service/request_id.h"
 #include "service/requests.h"
+#include "workflow/lifecycle.h"
 
 #include <fmt/core.h>
 
+#include <limits>
 #include <set>
+#include <utility>
+#include <variant>
 
 namespace hsmbridge::service {
 
@@ -59,6 +63,51 @@ void refuse_duplicate(workflow::Store& store, const NewRequest& request) {
   if (same) error.with("same-order", open->str());
   throw error.hint(same ? fmt::format("go on with it: hsmbridge request wait {}", open->str())
                         : fmt::format("look at it: hsmbridge request show {}", open->str()));
+}
+
+std::optional<RequestId> done_before(workflow::Store& store, const NewRequest& request, const SpkiHash& spki,
+                                     Instant now) {
+  if (spki.empty()) return std::nullopt;
+  const workflow::Order order = order_of(request);
+  workflow::CertificateQuery query;
+  query.spki = spki;
+  query.statuses = {workflow::status::kCurrent};
+  for (const auto& record : store.certificates(query)) {
+    const auto brought = record.not_after > now ? store.find(record.request) : std::nullopt;
+    if (!brought || !std::holds_alternative<workflow::Completed>(brought->state)) continue;
+    const workflow::Order& old = brought->order;
+    if (old.provider == order.provider && old.profile == order.profile && old.token == order.token &&
+        old.ask == order.ask) {
+      return old.id;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<workflow::KeyRecord> left_over_key(workflow::Store& store, const NewRequest& request) {
+  const std::string& label = request.key.selector;
+  for (auto& key : store.keys({std::nullopt, request.token, label})) {
+    const bool is_the_kind = key.status == workflow::status::kActive && key.spec == request.key.spec;
+    if (!is_the_kind || key.spki.empty() || store.has_certificate(key.spki)) continue;
+    workflow::Store::ListQuery every;
+    every.most = std::numeric_limits<unsigned>::max();
+    for (const auto& record : store.list(every)) {
+      const bool made_it = record.order.key.source == workflow::KeyWish::Source::make &&
+                           record.order.token == key.token && record.order.key.cka_id == key.cka_id;
+      if (made_it && workflow::is_final(workflow::name_of(record.state))) return std::move(key);
+    }
+  }
+  return std::nullopt;
+}
+
+void refuse_spent_key(workflow::Store& store, const std::string& token, const SpkiHash& spki) {
+  if (spki.empty()) return;
+  for (const auto& key : store.keys({spki, token, std::nullopt})) {
+    if (key.status != workflow::status::kCompromised && key.status != workflow::status::kDestroyed) continue;
+    throw Error{ErrorKind::refused, fmt::format("key {} in token {} is {}: no certificate is asked for it", key.label,
+                                                key.token, key.status)}
+        .hint("make a new key: --new-key LABEL");
+  }
 }
 
 workflow::Order create_request(workflow::Store& store, const NewRequest& request, const workflow::Timing& timing,

@@ -31,6 +31,16 @@ struct NewRequest {
 // store's promise (Store::create).
 void refuse_duplicate(workflow::Store& store, const NewRequest& request);
 
+// The request that brought a certificate for this key (empty: a key that nobody knows) by the same words, where that
+// certificate is in use now: a command that is typed again orders nothing.
+std::optional<RequestId> done_before(workflow::Store& store, const NewRequest& request, const SpkiHash& spki,
+                                     Instant now);
+// The key of the label that this request is to make one under, where a request that ended without a certificate made
+// it: made for nothing else, it can be used.
+std::optional<workflow::KeyRecord> left_over_key(workflow::Store& store, const NewRequest& request);
+// Throws refused for a key that the records call compromised or destroyed.
+void refuse_spent_key(workflow::Store& store, const std::string& token, const SpkiHash& spki);
+
 // Journals the order and, for a new key, its plan: from here on it is carried out, by this process or another one.
 // `randomness`: at least 7 octets. Throws conflict (see refuse_duplicate), invalid_input for content that contradicts
 // itself or two install targets of one name.

@@ -7,6 +7,7 @@
 #include "x509/certificate.h"
 #include "x509/pem.h"
 #include "x509/pkcs7.h"
+#include "x509/spki.h"
 
 #include <fmt/core.h>
 
@@ -154,7 +155,7 @@ std::optional<std::vector<Bytes>> certificates_alone(const Bytes& content) {
 }
 
 bool same_key(const Bytes& one, const Bytes& other) {
-  return x509::parse_certificate(one).spki() == x509::parse_certificate(other).spki();
+  return x509::same_key(x509::parse_certificate(one).spki(), x509::parse_certificate(other).spki());
 }
 
 // Whether the file was written for this target, as far as its certificates tell. A list of trusted CAs holds nothing

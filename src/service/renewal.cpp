@@ -92,10 +92,14 @@ void refuse_open(workflow::Store& store, const workflow::CertificateRecord& reco
   for (const auto& request : store.requests_about(record.fingerprint)) {
     if (request.order.kind != kind || workflow::is_final(workflow::name_of(request.state))) continue;
     const auto& id = request.order.id.str();
+    const bool quarantined = std::holds_alternative<workflow::Quarantined>(request.state);
     throw Error{ErrorKind::conflict,
                 fmt::format("request {} already {} certificate {}", id, what, record.fingerprint.substr(0, 12))}
         .with("request", id)
-        .hint(fmt::format("go on with it: hsmbridge request wait {}", id));
+        .hint(quarantined ? fmt::format("it brought a certificate that is not what was asked; what can be done: "
+                                        "hsmbridge request explain {}",
+                                        id)
+                          : fmt::format("go on with it: hsmbridge request wait {}", id));
   }
 }
 

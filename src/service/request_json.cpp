@@ -1,7 +1,7 @@
 #include "service/requests.h"
 #include "workflow/codec.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <variant>
 
@@ -115,20 +115,31 @@ std::string detail_of(const workflow::EventBody& body) {
           [](const ResolvedAsAbandoned& e) { return e.reason; },
           [](const LookUpAsked&) { return std::string{}; },
           [](const ResolvedAsDone& e) { return e.reason; },
+          [](const NotValidYet& e) {
+            return fmt::format("certificate {} is not valid before {}", e.not_yet.certificate.substr(0, 16),
+                               rfc3339(e.not_yet.not_before));
+          },
+          [](const DeviationsAccepted& e) { return fmt::format("{}: {}", fmt::join(e.findings, ", "), e.reason); },
+          [](const JudgementAsked& e) {
+            return e.accept.empty() ? std::string{}
+                                    : fmt::format("the profile accepts {} now", fmt::join(e.accept, ", "));
+          },
       },
       body);
 }
 
 Json to_json(const RequestRow& row) {
-  return Json::object({{"id", row.id.str()},
-                       {"kind", workflow::to_string(row.kind)},
-                       {"state", row.state},
-                       {"names", row.what},
-                       {"key", row.key},
-                       {"provider", row.provider},
-                       {"waits_for", row.waits_for},
-                       {"created_at", rfc3339(row.created_at)},
-                       {"changed_at", rfc3339(row.changed_at)}});
+  Json json = Json::object({{"id", row.id.str()},
+                            {"kind", workflow::to_string(row.kind)},
+                            {"state", row.state},
+                            {"names", row.what},
+                            {"key", row.key},
+                            {"provider", row.provider},
+                            {"waits_for", row.waits_for},
+                            {"created_at", rfc3339(row.created_at)},
+                            {"changed_at", rfc3339(row.changed_at)}});
+  if (!row.trouble.empty()) json.set("trouble", row.trouble);
+  return json;
 }
 
 Json to_json(const workflow::JournalEntry& entry) {

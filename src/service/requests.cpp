@@ -25,7 +25,7 @@ constexpr unsigned kMostCandidates = 10;
 
 Error no_such_request(const std::string& what) {
   return Error{ErrorKind::not_found, fmt::format("there is no request {}", what)}.hint(
-      "`hsmbridge request list --all` shows every request");
+      "`hsmbridge request list` shows the newest ones, and as many as you like with --most");
 }
 
 }  // namespace
@@ -58,9 +58,16 @@ RequestView view_request(workflow::Store& store, const RequestId& id, Instant no
   view.explanation = workflow::explain(view.record, view.history, view.effects, now);
   // What is tried again and again for the same reason must not look like patience.
   for (const auto& status : statuses) {
-    if (status.trouble.empty()) continue;
-    view.explanation.what_happened += fmt::format(" The last '{}' did not succeed ({} in a row): {}.",
-                                                  status.effect.identity(), status.runs, status.trouble);
+    if (!status.trouble.empty()) {
+      view.explanation.what_happened +=
+          fmt::format(" The last '{}' did not succeed{}: {}.", status.effect.identity(),
+                      status.failures == 0 ? "" : fmt::format(" ({} in a row)", status.failures), status.trouble);
+    }
+    if (status.crashes > 0) {
+      view.explanation.what_happened += fmt::format(
+          " {} of '{}' ended without an outcome: the worker was stopped or died meanwhile.",
+          status.crashes == 1 ? "One run" : fmt::format("{} runs", status.crashes), status.effect.identity());
+    }
   }
   view.late = store.late_answers(id);
   for (const auto& answer : view.late) {
@@ -106,6 +113,13 @@ RequestRow row_of(const workflow::Record& record) {
   row.created_at = record.order.created_at;
   row.changed_at = record.changed_at;
   return row;
+}
+
+std::string trouble_of(workflow::Store& store, const RequestId& id) {
+  for (const auto& status : store.effect_status(id)) {
+    if (!status.trouble.empty()) return status.trouble;
+  }
+  return {};
 }
 
 std::string fingerprint_of(const workflow::State& state) {

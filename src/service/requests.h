@@ -41,10 +41,13 @@ struct RequestRow {
   std::string predecessor;  // the certificate that it renews or revokes, the beginning of its SHA-256; "" for none
   std::string provider;
   std::string waits_for;
+  std::string trouble;  // why the last try did not succeed; "" for none. Filled by trouble_of
   Instant created_at{};
   Instant changed_at{};
 };
 RequestRow row_of(const workflow::Record& record);
+// Why what the request wants to do did not succeed the last time; "" for nothing.
+std::string trouble_of(workflow::Store& store, const RequestId& id);
 
 // The certificate's fingerprint, wherever the state holds one; "" for none.
 std::string fingerprint_of(const workflow::State& state);

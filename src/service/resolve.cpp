@@ -1,13 +1,19 @@
 #include "service/resolve.h"
 
 #include "base/error.h"
+#include "base/json.h"
+#include "workflow/lifecycle.h"
 #include "workflow/provider.h"
+#include "x509/ask.h"
 #include "x509/certificate.h"
+#include "x509/check.h"
 #include "x509/pem.h"
+#include "x509/pkcs7.h"
 #include "x509/spki.h"
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace hsmbridge::service {
@@ -48,6 +54,26 @@ void refuse_known(World& world, const workflow::Record& record, const x509::Cert
   if (!known || known->request == record.order.id) return;
   throw Error{ErrorKind::conflict, fmt::format("certificate {} is that of request {}: nothing was changed",
                                                described(certificate), known->request.str())};
+}
+
+// One that x509 has no row for: the certificate is another one than was frozen and approved, for example.
+bool is_own_finding(const workflow::Record& record, const std::string& name) {
+  const auto kinds = x509::finding_kinds();
+  if (std::any_of(kinds.begin(), kinds.end(), [&](const auto& kind) { return kind.name == name; })) return false;
+  const auto* quarantined = std::get_if<workflow::Quarantined>(&record.state);
+  return quarantined != nullptr && std::any_of(quarantined->findings.begin(), quarantined->findings.end(),
+                                               [&](const auto& finding) { return finding.name == name; });
+}
+
+// What was revoked since is not taken into use, whatever a person thinks of its content.
+void refuse_spent(World& world, const workflow::Record& record) {
+  const auto* quarantined = std::get_if<workflow::Quarantined>(&record.state);
+  const auto known = quarantined == nullptr ? std::nullopt : world.certificate(quarantined->certificate);
+  if (!known || known->status == workflow::status::kQuarantined) return;
+  throw Error{ErrorKind::conflict, fmt::format("certificate {} is {}: it is not taken into use",
+                                               known->fingerprint.substr(0, 12), known->status)}
+      .hint(fmt::format("give the request up: hsmbridge request resolve {} --abandon --reason TEXT",
+                        record.order.id.str()));
 }
 
 }  // namespace
@@ -93,14 +119,44 @@ ProviderReference proved_by_serial(World& world, const workflow::Record& record,
 
 workflow::Handout proved_certificate(World& world, const workflow::Record& record, ByteView file) {
   const auto& key = key_of(record);
-  const auto ders = x509::read_certificates(file);
+  const auto ders = certificates_in(file);
   for (const auto& der : ders) {
     const auto certificate = x509::parse_certificate(der);
     if (!is_for(key, certificate)) continue;
     refuse_known(world, record, certificate);
-    return {workflow::Handout::Content::certificate, der, Bytes(file.begin(), file.end())};
+    return {workflow::Handout::Content::file, der, Bytes(file.begin(), file.end())};
   }
   throw another_key(record, x509::parse_certificate(ders.front()));
+}
+
+std::vector<Bytes> certificates_in(ByteView file) {
+  auto bundled = x509::certificates_of_bundle(file);
+  return bundled.empty() ? x509::read_certificates(file) : bundled;
+}
+
+workflow::DeviationsAccepted proved_acceptance(World& world, const workflow::Record& record,
+                                               std::vector<std::string> findings, const std::string& reason) {
+  for (const auto& name : findings) {
+    if (!is_own_finding(record, name) && x509::finding_kind(name).acceptable) continue;
+    throw Error{ErrorKind::refused, fmt::format("{} can never be accepted: nothing was changed", name)}.hint(
+        fmt::format("`hsmbridge request explain {}` names the other ways", record.order.id.str()));
+  }
+  refuse_spent(world, record);
+  return {std::move(findings), reason};
+}
+
+workflow::JudgementAsked proved_judgement(World& world, const workflow::Record& record,
+                                          const config::Settings& settings) {
+  refuse_spent(world, record);
+  const auto ordered = x509::ask_from(Json::parse(record.order.ask)).accept;
+  workflow::JudgementAsked asked;
+  for (const auto& profile : settings.profiles) {
+    if (profile.name != record.order.profile) continue;
+    for (const auto& name : profile.accept) {
+      if (std::find(ordered.begin(), ordered.end(), name) == ordered.end()) asked.accept.push_back(name);
+    }
+  }
+  return asked;
 }
 
 }  // namespace hsmbridge::service

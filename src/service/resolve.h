@@ -1,11 +1,14 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "config/settings.h"
 #include "service/effects.h"
+#include "workflow/event.h"
 #include "workflow/order.h"
 #include "workflow/store.h"
 
 #include <string>
+#include <vector>
 
 // What a person found for a request, proved before it is written down: a typing error must not end a request with
 // somebody else's certificate.
@@ -18,9 +21,21 @@ namespace hsmbridge::service {
 ProviderReference proved_by_serial(World& world, const workflow::Record& record, const std::string& serial,
                                    Instant now);
 
-// The certificate for the request's key in a file (PEM, or one in DER) that a person brought, with the whole file as
-// its evidence. Throws conflict when there is none or it answered
-// another request, invalid_input when it holds no certificate.
+// The certificate for the request's key in a file (see certificates_in) that a person brought, with the whole file as
+// its evidence. Throws conflict when there is none or it answered another request, invalid_input when the file holds no
+// certificate.
 workflow::Handout proved_certificate(World& world, const workflow::Record& record, ByteView file);
+// PEM, one certificate in DER, or a PKCS#7 bundle.
+std::vector<Bytes> certificates_in(ByteView file);
+
+// What a person accepts about a quarantined certificate. Throws invalid_input for a name that does not exist, refused
+// for one that can never be accepted, conflict when the certificate was revoked meanwhile. Whether these are all that
+// stop it is the machine's question.
+workflow::DeviationsAccepted proved_acceptance(World& world, const workflow::Record& record,
+                                               std::vector<std::string> findings, const std::string& reason);
+// What to judge a stored result again by: what its profile accepts in this configuration beyond the order. Throws
+// conflict when the certificate was revoked meanwhile.
+workflow::JudgementAsked proved_judgement(World& world, const workflow::Record& record,
+                                          const config::Settings& settings);
 
 }  // namespace hsmbridge::service

@@ -46,6 +46,7 @@ Sweep::Sweep(const config::Settings& settings, std::string actor, std::function<
 Sweep::Result Sweep::round(workflow::Store& store, Instant now) {
   Result result;
   expire(store, now, result);
+  remind(store, now, result);
   const bool retiring = !retired_at_ || now - *retired_at_ >= kRetireInterval || now < *retired_at_;
   for (const auto& profile : settings_.profiles) {
     if (profile.renew_before) renew(store, profile, now, result);
@@ -83,12 +84,37 @@ void Sweep::renew(workflow::Store& store, const config::ProfileSettings& profile
       // Another daemon was quicker.
       const bool too_late = !error.detail("request").empty() || !error.detail("status").empty();
       if (error.kind() == ErrorKind::conflict && too_late) continue;
-      const auto told = complained_.find(record.fingerprint);
-      if (told != complained_.end() && now >= told->second && now - told->second < kTellAgain) continue;
-      complained_[record.fingerprint] = now;
+      if (!is_to_be_told(record.fingerprint, now)) continue;
       result.troubles.push_back(fmt::format("certificate {} ({}) is not renewed by itself: {}",
                                             record.fingerprint.substr(0, 12), record.subject, error.message()));
     }
+  }
+}
+
+bool Sweep::is_to_be_told(const std::string& about, Instant now) {
+  const auto told = complained_.find(about);
+  if (told != complained_.end() && now >= told->second && now - told->second < kTellAgain) return false;
+  complained_[about] = now;
+  return true;
+}
+
+// A certificate that is there, paid for and not used must not be forgotten, nor the one that it was to replace.
+void Sweep::remind(workflow::Store& store, Instant now, Result& result) {
+  workflow::Store::ListQuery quarantined;
+  quarantined.state = workflow::StateName::quarantined;
+  quarantined.open_only = true;
+  for (const auto& record : store.list(quarantined)) {
+    const std::string& id = record.order.id.str();
+    if (!is_to_be_told(id, now)) continue;
+    const std::string not_renewed =
+        record.order.kind == workflow::Kind::renew && record.order.predecessor
+            ? fmt::format("certificate {} is not renewed: ", record.order.predecessor->certificate.substr(0, 12))
+            : std::string{};
+    result.troubles.push_back(
+        fmt::format("{}request {} brought a certificate that is not what was asked, and a person decides about it: "
+                    "hsmbridge request "
+                    "explain {}",
+                    not_renewed, id, id));
   }
 }
 

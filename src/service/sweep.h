@@ -47,6 +47,8 @@ class Sweep {
   Result round(workflow::Store& store, Instant now);
 
  private:
+  bool is_to_be_told(const std::string& about, Instant now);
+  void remind(workflow::Store& store, Instant now, Result& result);
   void expire(workflow::Store& store, Instant now, Result& result);
   // The label of the key that the wish names now; nothing when it is the one that the certificate has.
   std::optional<std::string> choose_key(workflow::Store& store, const workflow::CertificateRecord& record,

@@ -109,6 +109,7 @@ class Database {
   };
   // How many writing transactions this connection committed.
   std::uint64_t commits() const { return commits_; }
+  const std::string& file() const { return file_; }
 
  private:
   const std::string file_;

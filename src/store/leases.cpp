@@ -16,11 +16,7 @@ std::size_t SqliteStore::end_leases(const std::function<bool(const std::string& 
   }
   if (dead.empty()) return 0;
   Database::Write write(*database_);
-  for (const std::string& worker : dead) {
-    database_->query("UPDATE effects SET owner = NULL, lease_until = NULL, lease_boot = NULL WHERE owner = ?")
-        .bind(worker)
-        .run();
-  }
+  for (const std::string& worker : dead) end_runs_of(worker);
   write.commit();
   return dead.size();
 }

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -17,7 +18,7 @@ namespace {
 
 // A lease holds while it has an owner, counts from this boot (?3), and has not run out on its clock (?4).
 constexpr const char* kClaimLane =
-    "SELECT e.id, e.name, e.due, e.attempt, e.target, e.runs, "
+    "SELECT e.id, e.name, e.due, e.attempt, e.target, e.runs, e.crashes, "
     "r.order_json, r.state_json, r.sequence, r.changed_at, r.id "
     "FROM effects e JOIN requests r ON r.id = e.request "
     "WHERE e.lane = ?1 AND e.due <= ?2 AND (e.owner IS NULL OR e.lease_boot <> ?3 OR e.lease_until <= ?4) "
@@ -26,6 +27,16 @@ constexpr const char* kAnythingDue =
     "SELECT 1 FROM effects "
     "WHERE lane = ?1 AND due <= ?2 AND (owner IS NULL OR lease_boot <> ?3 OR lease_until <= ?4) "
     "AND (?5 = '[]' OR request IN (SELECT value FROM json_each(?5))) LIMIT 1";
+
+// Owners of leases that are no workers: nothing runs.
+constexpr const char* kSettleTime = "the settle time";
+constexpr const char* kUnreadable = "unreadable";
+// A lease that ends without a word was a run that nobody heard of again. What did that three times in a row may be what
+// makes the worker die: it is left alone for a growing time, ten seconds to an hour, so that the others get on.
+constexpr const char* kEndRun =
+    "UPDATE effects SET owner = NULL, lease_until = NULL, lease_boot = NULL, crashes = crashes + 1, set_at = ?2, "
+    "due = CASE WHEN crashes < 2 THEN due ELSE MAX(due, ?2 + MIN(3600000, 10000 << MIN(crashes - 2, 20))) END "
+    "WHERE id = ?1";
 
 Effect read_effect(const Query& row, int first) {
   return in_row("effect", [&] {
@@ -57,7 +68,9 @@ bool SqliteStore::holds_lease(std::int64_t effect_id, const RequestId& request, 
 
 void SqliteStore::add_effect(const RequestId& request, const Effect& effect, const workflow::Order& order) {
   database_
-      ->query("INSERT INTO effects (request, identity, name, attempt, target, lane, due) VALUES (?, ?, ?, ?, ?, ?, ?)")
+      ->query(
+          "INSERT INTO effects (request, identity, name, attempt, target, lane, due, set_at) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
       .bind(request.str())
       .bind(effect.identity())
       .bind(to_string(effect.name))
@@ -65,6 +78,7 @@ void SqliteStore::add_effect(const RequestId& request, const Effect& effect, con
       .bind(effect.target)
       .bind(workflow::lane_of(effect, order))
       .bind(effect.due)
+      .bind(clock_.now())
       .run();
 }
 
@@ -116,7 +130,7 @@ void SqliteStore::lease_until_due(const workflow::Step& step) {
   if (!begins_to_wait) return;
   for (const Effect& effect : step.decision.effects) {
     if (effect.name == workflow::EffectName::look_up && effect.due > step.event.at) {
-      lease(effect, "the settle time", effect.due - step.event.at);
+      lease(effect, kSettleTime, effect.due - step.event.at);
     }
   }
 }
@@ -133,8 +147,57 @@ bool SqliteStore::anything_due(const workflow::ClaimQuery& query, Instant now) {
   });
 }
 
+void SqliteStore::note_death(const std::string& lane) {
+  database_
+      ->query(
+          "INSERT INTO lanes (lane, deaths, died_at) VALUES (?, 1, ?) "
+          "ON CONFLICT (lane) DO UPDATE SET deaths = deaths + 1, died_at = excluded.died_at")
+      .bind(lane)
+      .bind(clock_.now())
+      .run();
+}
+
+// The runs of a worker that is no more, counted, and its lanes. An attempt that it had begun left a timer behind.
+void SqliteStore::end_runs_of(const std::string& worker) {
+  std::vector<std::int64_t> runs;
+  std::set<std::string> lanes;
+  {
+    Query row = database_->query("SELECT id, name, lane FROM effects WHERE owner = ?");
+    row.bind(worker);
+    while (row.row()) {
+      const bool begun = row.text(1) == to_string(workflow::EffectName::answer_overdue);
+      const std::string lane = row.text(2);
+      if (!begun) runs.push_back(row.integer(0));
+      if (begun) lanes.insert("provider:" + lane.substr(lane.find(':') + 1));
+      if (lane.starts_with("token:") || lane.starts_with("provider:")) lanes.insert(lane);
+    }
+  }
+  for (const std::int64_t id : runs) database_->query(kEndRun).bind(id).bind(clock_.now()).run();
+  for (const std::string& lane : lanes) note_death(lane);
+  database_->query("UPDATE effects SET owner = NULL, lease_until = NULL, lease_boot = NULL WHERE owner = ?")
+      .bind(worker)
+      .run();
+}
+
+// The same where only the lease tells: a worker of another machine or another boot, or one that hangs.
+void SqliteStore::end_overdue_runs(const std::string& lane, const std::string& worker, Instant now) {
+  if (!lane.starts_with("token:") && !lane.starts_with("provider:") && lane != "local") return;
+  std::vector<std::int64_t> runs;
+  {
+    Query row = database_->query(
+        "SELECT id FROM effects WHERE lane = ? AND owner IS NOT NULL AND (lease_boot <> ? OR lease_until <= ?) "
+        "AND owner NOT IN (?, ?, ?)");
+    row.bind(lane).bind(boot_id_).bind(clock_.since_boot());
+    row.bind(worker).bind(kSettleTime).bind(kUnreadable);
+    while (row.row()) runs.push_back(row.integer(0));
+  }
+  for (const std::int64_t id : runs) database_->query(kEndRun).bind(id).bind(now).run();
+  if (!runs.empty() && lane != "local") note_death(lane);
+}
+
 void SqliteStore::claim_lane(const std::string& lane, unsigned places, const workflow::ClaimQuery& query, Instant now,
                              std::vector<workflow::Claim>& claims) {
+  end_overdue_runs(lane, query.worker, now);
   const std::size_t first = claims.size();
   const Duration boot_now = clock_.since_boot();
   const Duration lease_until = boot_now + query.lease_in(lane);
@@ -148,29 +211,32 @@ void SqliteStore::claim_lane(const std::string& lane, unsigned places, const wor
         workflow::Claim claim;
         claim.effect_id = row.integer(0);
         claim.effect = read_effect(row, 1);
-        claim.runs = static_cast<unsigned>(row.integer(5));
-        claim.record = read_record(row, 6);
+        claim.failures = static_cast<unsigned>(row.integer(5));
+        claim.crashes = static_cast<unsigned>(row.integer(6));
+        claim.record = read_record(row, 7);
         claim.lease_until = lease_until;
         claims.push_back(std::move(claim));
-      } catch (const Error& error) {
-        if (error.kind() != ErrorKind::corrupt) throw;
+      } catch (...) {
+        const Error error = current_error();
+        // Memory that this one takes is its own trouble.
+        if (error.kind() != ErrorKind::corrupt && error.kind() != ErrorKind::internal) throw;
         // One damaged request must not keep all others from being worked on. Leased all the same: it is looked at
         // again when that ends, and not in every round.
-        log::error(fmt::format("request {} is left alone: {}", row.text(10), error.message()));
+        log::error(fmt::format("request {} is left alone: {}", row.text(11), error.message()));
         unreadable.push_back(row.integer(0));
       }
     }
   }
-  const auto lease = [&](std::int64_t id) {
-    database_->query("UPDATE effects SET owner = ?, lease_until = ?, lease_boot = ?, runs = runs + 1 WHERE id = ?")
-        .bind(query.worker)
+  const auto lease = [&](std::int64_t id, const std::string& owner) {
+    database_->query("UPDATE effects SET owner = ?, lease_until = ?, lease_boot = ? WHERE id = ?")
+        .bind(owner)
         .bind(lease_until)
         .bind(boot_id_)
         .bind(id)
         .run();
   };
-  for (std::size_t i = first; i < claims.size(); ++i) lease(claims[i].effect_id);
-  for (const std::int64_t id : unreadable) lease(id);
+  for (std::size_t i = first; i < claims.size(); ++i) lease(claims[i].effect_id, query.worker);
+  for (const std::int64_t id : unreadable) lease(id, kUnreadable);
 }
 
 std::vector<workflow::Claim> SqliteStore::claim(const workflow::ClaimQuery& query, Instant now) {
@@ -179,13 +245,14 @@ std::vector<workflow::Claim> SqliteStore::claim(const workflow::ClaimQuery& quer
   Database::Write write(*database_);
   for (const workflow::GiveBack& back : query.give_back) {
     Query update = database_->query(
-        "UPDATE effects SET owner = NULL, lease_until = NULL, lease_boot = NULL, due = ?1, "
-        "trouble = COALESCE(?2, trouble), "
-        "runs = CASE WHEN ?2 IS NULL THEN MAX(runs - 1, 0) WHEN ?2 = '' THEN 0 ELSE runs END "
+        "UPDATE effects SET owner = NULL, lease_until = NULL, lease_boot = NULL, due = ?1, set_at = ?6, "
+        "trouble = COALESCE(?2, trouble), crashes = CASE WHEN ?2 = '' THEN 0 ELSE crashes END, "
+        "runs = CASE WHEN ?2 = '' THEN 0 WHEN ?2 IS NULL OR ?5 THEN runs ELSE runs + 1 END "
         "WHERE id = ?3 AND owner = ?4");
     update.bind(back.due);
     back.trouble ? update.bind(*back.trouble) : update.bind_null();
-    update.bind(back.effect_id).bind(query.worker).run();
+    update.bind(back.effect_id).bind(query.worker);
+    update.bind(std::int64_t{back.counts == workflow::GiveBack::Counts::no}).bind(now).run();
   }
   for (const auto& [lane, places] : query.lanes) {
     if (places > 0) claim_lane(lane, places, query, now, claims);
@@ -218,6 +285,45 @@ std::optional<Instant> SqliteStore::next_due(const workflow::ClaimQuery& query) 
   return next;
 }
 
+std::map<std::string, workflow::LaneFacts> SqliteStore::lanes() {
+  std::map<std::string, workflow::LaneFacts> lanes;
+  Query row = database_->query("SELECT lane, deaths, died_at, came_back FROM lanes");
+  while (row.row()) lanes[row.text(0)] = {static_cast<unsigned>(row.integer(1)), row.instant(2), row.count(3)};
+  return lanes;
+}
+
+void SqliteStore::lane_works(const std::string& lane) {
+  Database::Write write(*database_);
+  database_
+      ->query(
+          "INSERT INTO lanes (lane, came_back) VALUES (?, 1) "
+          "ON CONFLICT (lane) DO UPDATE SET deaths = 0, came_back = came_back + 1")
+      .bind(lane)
+      .run();
+  write.commit();
+}
+
+Duration SqliteStore::follow_clock(Instant now) {
+  // Clocks of one machine agree; what is set back by less is noticed by nobody.
+  constexpr Duration kTolerance = std::chrono::seconds{1};
+  const auto ahead = [&] {
+    Query row = database_->query("SELECT MAX(set_at) FROM effects WHERE name NOT IN ('deadline', 'draft_age')");
+    return row.row() && !row.null(0) ? row.instant(0) - now : Duration::zero();
+  };
+  const Duration most = ahead();
+  if (most <= kTolerance) return Duration::zero();
+  Database::Write write(*database_);
+  database_
+      ->query(
+          "UPDATE effects SET due = due - (set_at - ?1), set_at = ?1 "
+          "WHERE set_at > ?2 AND name NOT IN ('deadline', 'draft_age')")
+      .bind(now)
+      .bind(now + kTolerance)
+      .run();
+  write.commit();
+  return most;
+}
+
 std::vector<Effect> SqliteStore::effects(const RequestId& id) {
   std::vector<Effect> effects;
   for (workflow::EffectStatus& status : effect_status(id)) effects.push_back(std::move(status.effect));
@@ -226,12 +332,14 @@ std::vector<Effect> SqliteStore::effects(const RequestId& id) {
 
 std::vector<workflow::EffectStatus> SqliteStore::effect_status(const RequestId& id) {
   Query row = database_->query(
-      "SELECT name, due, attempt, target, owner IS NOT NULL AND lease_boot = ? AND lease_until > ?, runs, trouble "
+      "SELECT name, due, attempt, target, owner IS NOT NULL AND lease_boot = ? AND lease_until > ?, runs, crashes, "
+      "trouble "
       "FROM effects WHERE request = ? ORDER BY due, id");
   row.bind(boot_id_).bind(clock_.since_boot()).bind(id.str());
   std::vector<workflow::EffectStatus> effects;
   while (row.row()) {
-    effects.push_back({read_effect(row, 0), row.integer(4) != 0, static_cast<unsigned>(row.integer(5)), row.text(6)});
+    effects.push_back({read_effect(row, 0), row.integer(4) != 0, static_cast<unsigned>(row.integer(5)),
+                       static_cast<unsigned>(row.integer(6)), row.text(7)});
   }
   return effects;
 }

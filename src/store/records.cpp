@@ -154,7 +154,10 @@ void SqliteStore::put(const CertificateRecord& certificate, const std::string& p
           "INSERT INTO certificates (fingerprint, der, chain, request, spki, subject, issuer, serial, not_before, "
           "not_after, status, stored_at, reference, provider_state, predecessor, profile) "
           "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-          "ON CONFLICT (fingerprint) DO UPDATE SET chain = excluded.chain, status = excluded.status, "
+          // What was revoked or has ended since is not current because it was judged once more.
+          "ON CONFLICT (fingerprint) DO UPDATE SET chain = excluded.chain, "
+          "status = CASE WHEN certificates.status IN ('revoking', 'revoked', 'held', 'expired') "
+          "THEN certificates.status ELSE excluded.status END, "
           "reference = excluded.reference, provider_state = excluded.provider_state")
       .bind(certificate.fingerprint)
       .bind(ByteView(certificate.der))
@@ -372,6 +375,17 @@ std::size_t SqliteStore::change_certificate(const StatusChange& change, const Ca
   Json fact = Json::object({{"certificate", change.id}, {"from", before}, {"to", to}});
   if (!cause.request.empty()) fact.set("request", cause.request);
   append_leaf(audit::fact_leaf("certificate-status", fact, cause.actor, cause.at));
+  // Current again (its revocation was refused), it has what it renews superseded, which could not be while it was not.
+  if (to == workflow::status::kCurrent) {
+    const std::optional<CertificateRecord> record = certificate(change.id);
+    if (record && !record->predecessor.empty()) {
+      change_certificate({StatusChange::Of::certificate,
+                          record->predecessor,
+                          {workflow::status::kCurrent},
+                          workflow::status::kSuperseded},
+                         cause);
+    }
+  }
   return 1;
 }
 

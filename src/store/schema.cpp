@@ -69,12 +69,22 @@ CREATE TABLE effects (
   owner       TEXT,             -- the worker that holds the lease; null: free
   lease_until INTEGER,          -- milliseconds of CLOCK_BOOTTIME
   lease_boot  TEXT,             -- the boot it counts from: a lease of another boot is void
-  runs        INTEGER NOT NULL DEFAULT 0,
+  runs        INTEGER NOT NULL DEFAULT 0,  -- failures in a row
+  crashes     INTEGER NOT NULL DEFAULT 0,  -- runs that ended without an outcome since the last good one
+  set_at      INTEGER NOT NULL DEFAULT 0,  -- when `due` was decided, by the wall clock
   trouble     TEXT NOT NULL DEFAULT '',  -- why the last run has to be repeated
   UNIQUE (request, identity)
 ) STRICT;
 CREATE INDEX effects_by_lane ON effects(lane, due, id);
 CREATE INDEX effects_leased ON effects(lane) WHERE owner IS NOT NULL;
+
+-- What processes tell each other about lanes.
+CREATE TABLE lanes (
+  lane        TEXT PRIMARY KEY,
+  deaths      INTEGER NOT NULL DEFAULT 0,  -- workers that died with a call of it in hand since one last came through
+  died_at     INTEGER NOT NULL DEFAULT 0,  -- the last of them
+  came_back   INTEGER NOT NULL DEFAULT 0   -- how often it was seen to work again
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE certificates (
   fingerprint TEXT PRIMARY KEY,

@@ -144,15 +144,27 @@ std::vector<StepResult> SqliteStore::commit(const std::vector<workflow::Step>& s
   return results;
 }
 
+void SqliteStore::refuse_second(const RequestId& request, const workflow::Order& order) {
+  const auto open = open_request_for(workflow::work_of(order));
+  if (!open || *open == request) return;
+  throw Error{ErrorKind::conflict, fmt::format("request {} is open for the same work", open->str())}
+      .with("request", open->str())
+      .hint(fmt::format("look at that one first: hsmbridge request explain {}", open->str()));
+}
+
 // Judged before anything is written, so that a step that is not taken leaves no trace in the transaction it shares.
 StepResult SqliteStore::apply(const workflow::Step& step) {
   workflow::Order order;
+  bool was_over = false;
   {
-    Query row = database_->query("SELECT sequence, order_json FROM requests WHERE id = ?");
+    Query row = database_->query("SELECT sequence, order_json, final FROM requests WHERE id = ?");
     row.bind(step.request.str());
     if (!row.row() || row.count(0) != step.expected_sequence) return StepResult::stale;
     order = in_row("request", [&] { return workflow::order_from(Json::parse(row.text(1))); });
+    was_over = row.integer(2) != 0;
   }
+  // Only what an older version quarantined is over and can be taken up again.
+  if (was_over) refuse_second(step.request, order);
   if (step.lease_of && (!step.finished_effect || !holds_lease(*step.finished_effect, step.request, *step.lease_of))) {
     return StepResult::lease_lost;
   }

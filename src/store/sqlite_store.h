@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,6 +55,9 @@ class SqliteStore final : public workflow::Store {
               const workflow::Decision& begin) override;
   std::vector<workflow::StepResult> commit(const std::vector<workflow::Step>& steps) override;
   std::vector<workflow::Claim> claim(const workflow::ClaimQuery& query, Instant now) override;
+  std::map<std::string, workflow::LaneFacts> lanes() override;
+  void lane_works(const std::string& lane) override;
+  Duration follow_clock(Instant now) override;
   std::optional<Instant> next_due(const workflow::ClaimQuery& query) override;
   std::uint64_t change_counter() override;
   std::optional<workflow::Record> find(const RequestId& id) override;
@@ -65,6 +69,9 @@ class SqliteStore final : public workflow::Store {
   std::vector<workflow::EffectStatus> effect_status(const RequestId& id) override;
   void keep_late_answer(const workflow::LateAnswer& answer, const std::optional<workflow::KeyRecord>& key) override;
   std::vector<workflow::LateAnswer> late_answers(const RequestId& id) override;
+  std::string keep_aside(const workflow::KeptAnswer& answer) override;
+  std::vector<workflow::KeptAnswer> kept_aside() override;
+  void forget_aside(const std::string& name) override;
   std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) override;
   using workflow::Store::certificates;
   using workflow::Store::keys;
@@ -89,8 +96,9 @@ class SqliteStore final : public workflow::Store {
   std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) override;
 
   // Ends the leases of every holder that `gone` says is no more, so that a restart after a crash need not wait for them
-  // to run out. Safe even when `gone` errs: an attempt that was started is never started again, lease or not. Gives the
-  // number of holders; writes nothing when there is none.
+  // to run out; what it had in hand counts as a crash, of the effect and of its lane. Safe even when `gone` errs: an
+  // attempt that was started is never started again, lease or not. Gives the number of holders; writes nothing when
+  // there is none.
   std::size_t end_leases(const std::function<bool(const std::string& worker)>& gone);
 
   // The memory of refused logins; each is durable when the function returns, and a leaf of the audit log.
@@ -116,11 +124,16 @@ class SqliteStore final : public workflow::Store {
   void append_event(const RequestId& request, std::uint64_t sequence, const workflow::Event& event,
                     workflow::StateName after);
   workflow::StepResult apply(const workflow::Step& step);
+  // Throws conflict when another open request does the work of this one, which is over.
+  void refuse_second(const RequestId& request, const workflow::Order& order);
   // outbox.cpp: effects and leases.
   bool holds_lease(std::int64_t effect_id, const RequestId& request, const std::string& worker);
   void add_effect(const RequestId& request, const workflow::Effect& effect, const workflow::Order& order);
   void replace_effects(const workflow::Step& step, const workflow::Order& order);
   void lease_until_due(const workflow::Step& step);
+  void end_runs_of(const std::string& worker);
+  void end_overdue_runs(const std::string& lane, const std::string& worker, Instant now);
+  void note_death(const std::string& lane);
   void claim_lane(const std::string& lane, unsigned places, const workflow::ClaimQuery& query, Instant now,
                   std::vector<workflow::Claim>& claims);
   bool anything_due(const workflow::ClaimQuery& query, Instant now);

@@ -5,10 +5,10 @@
 #include "store/rows.h"
 #include "store/tree.h"
 #include "workflow/codec.h"
+#include "workflow/quarantine.h"
 
 #include <fmt/core.h>
 
-#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -62,51 +62,62 @@ CREATE TRIGGER leaves_follow BEFORE INSERT ON leaves
 )sql");
 }
 
-// The request as its journal leads to it; nothing when today's machine does not take one of the events.
-std::optional<workflow::Decision> replay(Database& database, const std::string& id, const workflow::Order& order) {
-  workflow::Decision decision = workflow::begin(order, {});
-  Query event = database.query("SELECT at, actor, body FROM events WHERE request = ? ORDER BY sequence");
+std::vector<workflow::JournalEntry> history_of(Database& database, const std::string& id) {
+  std::vector<workflow::JournalEntry> history;
+  Query event =
+      database.query("SELECT sequence, at, actor, body, after FROM events WHERE request = ? ORDER BY sequence");
   event.bind(id);
   while (event.row()) {
-    const workflow::Event happened{event.instant(0), event.text(1),
-                                   workflow::event_body_from(Json::parse(event.text(2)))};
-    const bool begins = std::holds_alternative<workflow::Created>(happened.body) ||
-                        std::holds_alternative<workflow::KeyPlanned>(happened.body);
-    if (begins) continue;
-    auto next = workflow::decide(order, decision.next, happened, {});
-    if (std::holds_alternative<workflow::Refusal>(next)) return std::nullopt;
-    decision = std::get<workflow::Decision>(std::move(next));
+    history.push_back({event.count(0),
+                       {event.instant(1), event.text(2), workflow::event_body_from(Json::parse(event.text(3)))},
+                       workflow::state_name_from(event.text(4)).value_or(workflow::StateName::preparing)});
   }
-  return decision;
+  return history;
 }
 
 // Version 3 ended a request whose certificate was quarantined and kept neither key nor draft in its state. Its journal
-// has them, so it is open again, unless the same work was ordered once more meanwhile.
+// has them, so it is open again, unless the same work was ordered once more since.
 void reopen_quarantined(Database& database) {
-  if (workflow::is_final(workflow::StateName::quarantined)) return;
   std::vector<std::pair<std::string, std::string>> quarantined;
   {
-    Query row =
-        database.query("SELECT id, order_json FROM requests WHERE state = 'Quarantined' ORDER BY changed_at DESC");
+    Query row = database.query("SELECT id, state_json FROM requests WHERE state = 'Quarantined' ORDER BY id");
     while (row.row()) quarantined.emplace_back(row.text(0), row.text(1));
   }
-  for (const auto& [id, order_json] : quarantined) {
-    std::optional<workflow::Decision> decision;
+  for (const auto& [id, state_json] : quarantined) {
+    workflow::Quarantined whole;
     try {
-      decision = replay(database, id, workflow::order_from(Json::parse(order_json)));
+      const auto bare = std::get<workflow::Quarantined>(workflow::state_from(Json::parse(state_json)));
+      whole = workflow::completed_from(bare, history_of(database, id));
+      if (whole == bare) continue;
     } catch (const Error& error) {
       log::warning(fmt::format("request {} stays quarantined: its journal cannot be read: {}", id, error.message()));
       continue;
     }
-    if (!decision || name_of(decision->next) != workflow::StateName::quarantined) continue;
     database
         .query(
-            "UPDATE requests SET state_json = ?1, final = EXISTS (SELECT 1 FROM requests o WHERE o.final = 0 AND "
-            "o.work = requests.work) WHERE id = ?2")
-        .bind(to_json(decision->next).dump())
+            "UPDATE requests SET state_json = ?1, final = EXISTS (SELECT 1 FROM requests o WHERE o.work = "
+            "requests.work "
+            "AND o.id <> requests.id AND (o.final = 0 OR o.created_at > requests.created_at)) WHERE id = ?2")
+        .bind(workflow::to_json(workflow::State(std::move(whole))).dump())
         .bind(id)
         .run();
   }
+}
+
+// Version 3 counted a run when it began, so that crashes were failures too: what nobody called a failure is none.
+void count_failures_alone(Database& database) {
+  database.execute(R"sql(
+ALTER TABLE effects ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE effects ADD COLUMN set_at INTEGER NOT NULL DEFAULT 0;
+UPDATE effects SET runs = MAX(runs - 1, 0) WHERE owner IS NOT NULL;
+UPDATE effects SET runs = 0 WHERE trouble = '';
+CREATE TABLE lanes (
+  lane        TEXT PRIMARY KEY,
+  deaths      INTEGER NOT NULL DEFAULT 0,
+  died_at     INTEGER NOT NULL DEFAULT 0,
+  came_back   INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+)sql");
 }
 
 }  // namespace
@@ -114,6 +125,7 @@ void reopen_quarantined(Database& database) {
 void to_version_4(Database& database) {
   add_roots(database);
   reopen_quarantined(database);
+  count_failures_alone(database);
 }
 
 }  // namespace hsmbridge::store

@@ -15,6 +15,8 @@
 // forgotten here is found by the round-trip test, which compares whole values.
 // v("name", …) must be there when it is read. v.added("name", …) came after store version 3: where an older journal
 // lacks it, the member keeps the value that its type was made with, which must mean what the older program did.
+// v.text(…) is what a server, a token or a person said, for people to read, and v.few(…) a list that a server can make
+// as long as it likes: both are cut when they are written, so that nobody's words fill the store.
 namespace hsmbridge::workflow {
 namespace {
 
@@ -57,19 +59,23 @@ void fields(Submission& x, V& v) {
 }
 template <class V>
 void fields(Approver& x, V& v) {
-  v("name", x.name), v("key", x.key), v("group", x.group), v("decision", x.decision);
+  v.text("name", x.name), v.text("key", x.key), v.text("group", x.group), v("decision", x.decision);
 }
 template <class V>
 void fields(Progress& x, V& v) {
-  v("approvers", x.approvers), v("quorum", x.quorum), v("about_until", x.about_until), v("note", x.note);
+  v.few("approvers", x.approvers), v.text("quorum", x.quorum), v("about_until", x.about_until), v.text("note", x.note);
 }
 template <class V>
 void fields(Handout& x, V& v) {
-  v("content", x.content), v("result", x.result), v("raw", x.raw);
+  v("content", x.content), v("result", x.result), v("raw", x.raw), v.added("clock_ahead", x.clock_ahead);
+}
+template <class V>
+void fields(NotYet& x, V& v) {
+  v("certificate", x.certificate), v("not_before", x.not_before), v("clock_ahead", x.clock_ahead);
 }
 template <class V>
 void fields(TargetState& x, V& v) {
-  v("target", x.target), v("stage", x.stage), v("failures", x.failures), v("last_error", x.last_error);
+  v("target", x.target), v("stage", x.stage), v("failures", x.failures), v.text("last_error", x.last_error);
 }
 template <class V>
 void fields(LocalApproval& x, V& v) {
@@ -77,11 +83,11 @@ void fields(LocalApproval& x, V& v) {
 }
 template <class V>
 void fields(Problem& x, V& v) {
-  v("kind", x.kind), v("message", x.message), v("hint", x.hint);
+  v("kind", x.kind), v.text("message", x.message), v.text("hint", x.hint);
 }
 template <class V>
 void fields(Finding& x, V& v) {
-  v("name", x.name), v("fatal", x.fatal), v("explanation", x.explanation);
+  v("name", x.name), v("fatal", x.fatal), v.text("explanation", x.explanation);
 }
 template <class V>
 void fields(SentDraft& x, V& v) {
@@ -94,18 +100,19 @@ void fields(Dossier& x, V& v) {
 }
 template <class V>
 void fields(Report& x, V& v) {
-  v("standing", x.standing), v("provider_status", x.provider_status), v("message", x.message), v("by", x.by);
+  v("standing", x.standing), v.text("provider_status", x.provider_status), v.text("message", x.message),
+      v.text("by", x.by);
   v("reference", x.reference), v("provider_state", x.provider_state), v("progress", x.progress);
   v("handout", x.handout), v("retry_after", x.retry_after);
 }
 
 template <class V>
 void fields(WithdrawWish& x, V& v) {
-  v("cause", x.cause), v("actor", x.actor), v("reason", x.reason);
+  v("cause", x.cause), v("actor", x.actor), v.text("reason", x.reason);
 }
 template <class V>
 void fields(Preparing& x, V& v) {
-  v("key", x.key), v("csr", x.csr), v("attempts_made", x.attempts_made), v("again", x.again);
+  v("key", x.key), v("csr", x.csr), v("attempts_made", x.attempts_made), v.text("again", x.again);
   v("sent", x.sent);
 }
 template <class V>
@@ -123,75 +130,78 @@ void fields(AwaitingCommand& x, V& v) {
 template <class V>
 void fields(Submitting& x, V& v) {
   v("dossier", x.dossier), v("attempt", x.attempt), v("phase", x.phase), v("answer_by", x.answer_by);
-  v("wish", x.wish), v("last_refusal", x.last_refusal);
+  v("wish", x.wish), v.text("last_refusal", x.last_refusal), v.added("started_at", x.started_at);
 }
 template <class V>
 void fields(LookingUp& x, V& v) {
-  v("dossier", x.dossier), v("submission", x.submission), v("why", x.why), v("first_absent", x.first_absent);
+  v("dossier", x.dossier), v("submission", x.submission), v.text("why", x.why), v("first_absent", x.first_absent);
   v("wish", x.wish), v("not_before", x.not_before);
 }
 template <class V>
 void fields(AwaitingApproval& x, V& v) {
   v("dossier", x.dossier), v("submission", x.submission), v("progress", x.progress);
-  v("provider_status", x.provider_status), v("gone_since", x.gone_since);
+  v.text("provider_status", x.provider_status), v("gone_since", x.gone_since);
 }
 template <class V>
 void fields(AwaitingIssuance& x, V& v) {
   v("dossier", x.dossier), v("submission", x.submission), v("progress", x.progress);
-  v("provider_status", x.provider_status), v("gone_since", x.gone_since);
+  v.text("provider_status", x.provider_status), v("gone_since", x.gone_since);
 }
 template <class V>
 void fields(Withdrawing& x, V& v) {
   v("dossier", x.dossier), v("submission", x.submission), v("wish", x.wish), v("cancel", x.cancel);
-  v("cancel_note", x.cancel_note), v("provider_status", x.provider_status), v("gone_since", x.gone_since);
+  v.text("cancel_note", x.cancel_note), v.text("provider_status", x.provider_status), v("gone_since", x.gone_since);
 }
 template <class V>
 void fields(Retrieving& x, V& v) {
-  v("dossier", x.dossier), v("submission", x.submission), v("provider_status", x.provider_status);
-  v("late", x.late);
+  v("dossier", x.dossier), v("submission", x.submission), v.text("provider_status", x.provider_status);
+  v("late", x.late), v.added("unreadable", x.unreadable);
 }
 template <class V>
 void fields(Verifying& x, V& v) {
   v("dossier", x.dossier), v("submission", x.submission), v("handout", x.handout), v("late", x.late);
+  v.added("accepted", x.accepted), v.added("unreadable", x.unreadable), v.added("not_yet", x.not_yet);
 }
 template <class V>
 void fields(Installing& x, V& v) {
   v("dossier", x.dossier), v("certificate", x.certificate), v("targets", x.targets);
-  v("findings", x.findings);
+  v.few("findings", x.findings);
 }
 template <class V>
 void fields(Unresolved& x, V& v) {
-  v("dossier", x.dossier), v("submission", x.submission), v("why", x.why), v("handout", x.handout);
+  v("dossier", x.dossier), v("submission", x.submission), v.text("why", x.why), v("handout", x.handout);
   v("wish", x.wish);
 }
 template <class V>
 void fields(Completed& x, V& v) {
-  v("key", x.key), v("certificate", x.certificate), v("late", x.late), v("findings", x.findings);
+  v("key", x.key), v("certificate", x.certificate), v("late", x.late), v.few("findings", x.findings);
   v("skipped", x.skipped);
 }
 template <class V>
 void fields(Rejected& x, V& v) {
-  v("by", x.by), v("reason", x.reason);
+  v.text("by", x.by), v.text("reason", x.reason);
 }
 template <class V>
 void fields(Expired& x, V& v) {
-  v("what", x.what);
+  v.text("what", x.what);
 }
 template <class V>
 void fields(Cancelled& x, V& v) {
-  v("by", x.by), v("reason", x.reason);
+  v.text("by", x.by), v.text("reason", x.reason);
 }
 template <class V>
 void fields(Failed& x, V& v) {
-  v("error_kind", x.error_kind), v("message", x.message), v("hint", x.hint);
+  v("error_kind", x.error_kind), v.text("message", x.message), v.text("hint", x.hint);
 }
 template <class V>
 void fields(Quarantined& x, V& v) {
-  v("certificate", x.certificate), v("findings", x.findings);
+  v("certificate", x.certificate), v.few("findings", x.findings);
+  v.added("dossier", x.dossier), v.added("submission", x.submission), v.added("handout", x.handout);
+  v.added("late", x.late), v.added("accepted", x.accepted);
 }
 template <class V>
 void fields(Abandoned& x, V& v) {
-  v("by", x.by), v("reason", x.reason);
+  v.text("by", x.by), v.text("reason", x.reason);
 }
 
 template <class V>
@@ -234,7 +244,7 @@ void fields(LocallyApproved& x, V& v) {
 }
 template <class V>
 void fields(LocallyRejected& x, V& v) {
-  v("person", x.person), v("reason", x.reason);
+  v("person", x.person), v.text("reason", x.reason);
 }
 template <class V>
 void fields(Commanded&, V&) {}
@@ -257,7 +267,7 @@ void fields(SubmissionRefused& x, V& v) {
 }
 template <class V>
 void fields(AnswerLost& x, V& v) {
-  v("attempt", x.attempt), v("why", x.why);
+  v("attempt", x.attempt), v.text("why", x.why);
 }
 template <class V>
 void fields(FoundAtProvider& x, V& v) {
@@ -269,7 +279,7 @@ void fields(AbsentAtProvider& x, V& v) {
 }
 template <class V>
 void fields(LookUpInconclusive& x, V& v) {
-  v("attempt", x.attempt), v("why", x.why);
+  v("attempt", x.attempt), v.text("why", x.why);
 }
 template <class V>
 void fields(Reported& x, V& v) {
@@ -281,19 +291,19 @@ void fields(HandedOut& x, V& v) {
 }
 template <class V>
 void fields(NothingHandedOut& x, V& v) {
-  v("why", x.why);
+  v.text("why", x.why);
 }
 template <class V>
 void fields(Verified& x, V& v) {
-  v("certificate", x.certificate), v("findings", x.findings);
+  v("certificate", x.certificate), v.few("findings", x.findings);
 }
 template <class V>
 void fields(VerificationFailed& x, V& v) {
-  v("certificate", x.certificate), v("findings", x.findings);
+  v("certificate", x.certificate), v.few("findings", x.findings);
 }
 template <class V>
 void fields(HandoutUnreadable& x, V& v) {
-  v("why", x.why);
+  v.text("why", x.why), v.added("still_there", x.still_there);
 }
 template <class V>
 void fields(TargetInstalled& x, V& v) {
@@ -305,11 +315,11 @@ void fields(TargetFailed& x, V& v) {
 }
 template <class V>
 void fields(TargetSkipped& x, V& v) {
-  v("target", x.target), v("reason", x.reason);
+  v("target", x.target), v.text("reason", x.reason);
 }
 template <class V>
 void fields(CancelAsked& x, V& v) {
-  v("reason", x.reason);
+  v.text("reason", x.reason);
 }
 template <class V>
 void fields(CancelAnswered& x, V& v) {
@@ -317,13 +327,13 @@ void fields(CancelAnswered& x, V& v) {
 }
 template <class V>
 void fields(CancelImpossible& x, V& v) {
-  v("why", x.why);
+  v.text("why", x.why);
 }
 template <class V>
 void fields(DeadlinePassed&, V&) {}
 template <class V>
 void fields(ResolvedAsThere& x, V& v) {
-  v("reference", x.reference);
+  v("reference", x.reference), v.added("issued", x.issued);
 }
 template <class V>
 void fields(ResolvedAsCertificate& x, V& v) {
@@ -331,17 +341,30 @@ void fields(ResolvedAsCertificate& x, V& v) {
 }
 template <class V>
 void fields(ResolvedAsAbsent& x, V& v) {
-  v("reason", x.reason);
+  v.text("reason", x.reason);
 }
 template <class V>
 void fields(ResolvedAsAbandoned& x, V& v) {
-  v("reason", x.reason);
+  v.text("reason", x.reason);
 }
 template <class V>
 void fields(LookUpAsked&, V&) {}
 template <class V>
 void fields(ResolvedAsDone& x, V& v) {
-  v("reason", x.reason);
+  v.text("reason", x.reason);
+}
+
+template <class V>
+void fields(NotValidYet& x, V& v) {
+  v("not_yet", x.not_yet);
+}
+template <class V>
+void fields(DeviationsAccepted& x, V& v) {
+  v("findings", x.findings), v.text("reason", x.reason);
+}
+template <class V>
+void fields(JudgementAsked& x, V& v) {
+  v("accept", x.accept);
 }
 
 // ---- the words of the small enumerations ----------------------------------------------------------------------------
@@ -361,7 +384,8 @@ constexpr Word<Approver::Decision> kDecisions[] = {{Approver::Decision::pending,
                                                    {Approver::Decision::approved, "approved"},
                                                    {Approver::Decision::rejected, "rejected"}};
 constexpr Word<Handout::Content> kContents[] = {{Handout::Content::certificate, "certificate"},
-                                                {Handout::Content::signature, "signature"}};
+                                                {Handout::Content::signature, "signature"},
+                                                {Handout::Content::file, "file"}};
 constexpr Word<TargetState::Stage> kStages[] = {{TargetState::Stage::waiting, "waiting"},
                                                 {TargetState::Stage::done, "done"},
                                                 {TargetState::Stage::failed, "failed"},
@@ -451,6 +475,24 @@ Json write_value(const std::vector<T>& values) requires(!std::is_same_v<T, std::
   return array;
 }
 
+// What stands for the members of a list that are left out.
+Finding rest_of(const std::vector<Finding>&, std::size_t left_out) {
+  return {"more", false, fmt::format("{} findings more are not listed", left_out)};
+}
+Approver rest_of(const std::vector<Approver>&, std::size_t left_out) {
+  return {fmt::format("{} approvers more, who are not listed", left_out), "", "", Approver::Decision::pending};
+}
+
+// Cut again, it stays as it is: a state is written once more with each event.
+template <class T>
+std::vector<T> bounded(const std::vector<T>& all) {
+  constexpr std::size_t kMost = 50;
+  if (all.size() <= kMost + 1) return all;
+  std::vector<T> first(all.begin(), all.begin() + kMost);
+  first.push_back(rest_of(all, all.size() - kMost));
+  return first;
+}
+
 struct Writer {
   Json json = Json::object();
   template <class T>
@@ -460,6 +502,11 @@ struct Writer {
   template <class T>
   void added(const char* name, const T& value) {
     (*this)(name, value);
+  }
+  void text(const char* name, const std::string& value) { (*this)(name, as_written(value)); }
+  template <class T>
+  void few(const char* name, const std::vector<T>& values) {
+    (*this)(name, bounded(values));
   }
 };
 
@@ -541,6 +588,11 @@ struct Reader {
   void added(const char* name, T& value) {
     if (json.find(name) != nullptr) (*this)(name, value);
   }
+  void text(const char* name, std::string& value) { (*this)(name, value); }
+  template <class T>
+  void few(const char* name, std::vector<T>& values) {
+    (*this)(name, values);
+  }
 };
 
 // `extra` members ("state", "event") belong to the caller. A member that nobody reads is from a newer version.
@@ -582,6 +634,16 @@ auto as_journal(const char* what, Function function) {
 }
 
 }  // namespace
+
+std::string as_written(const std::string& text) {
+  constexpr std::size_t kMost = 4096;
+  constexpr std::size_t kNote = 40;
+  if (text.size() <= kMost) return text;
+  std::size_t end = kMost - kNote;
+  // Not in the middle of a UTF-8 character.
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
+  return fmt::format("{} … ({} octets more)", text.substr(0, end), text.size() - end);
+}
 
 Json to_json(const Order& order) {
   return write(order);

@@ -20,6 +20,9 @@ State state_from(const Json& json);
 Json to_json(const EventBody& body);  // {"event": "SubmissionAnswered", …}
 EventBody event_body_from(const Json& json);
 
+// A text of a server, a token or a person as the journal keeps it: of 4 KiB at most, with a word on what was cut off.
+std::string as_written(const std::string& text);
+
 Json to_json(const Report& report);
 Json to_json(const Progress& progress);
 

@@ -1,9 +1,11 @@
 #include "workflow/decide.h"
 
 #include "base/error.h"
+#include "workflow/codec.h"
 #include "workflow/lifecycle.h"
 #include "workflow/rules.h"
 #include "workflow/schedule.h"
+#include "workflow/transitions.h"
 
 #include <fmt/core.h>
 
@@ -12,13 +14,6 @@
 
 namespace hsmbridge::workflow {
 namespace {
-
-// What a transition function answers: the next state, or why the event is not for this state after all.
-using Next = std::variant<State, Refusal>;
-
-Next refuse(std::string why) {
-  return Refusal{std::move(why)};
-}
 
 // ---- ends that several states share ---------------------------------------------------------------------------------
 
@@ -101,10 +96,6 @@ Progress progress_with_note(const Report& report) {
   return progress;
 }
 
-State revoked(const Order& order, const Dossier& dossier) {
-  return Completed{dossier.key, order.predecessor ? order.predecessor->certificate : std::string{}, false, {}};
-}
-
 // A revocation hands nothing out: a provider that speaks of a certificate to fetch has not said what became of it.
 Standing revocation_standing(const Order& order, Standing standing) {
   const bool speaks_of_a_certificate = standing == Standing::ready || standing == Standing::handed_out;
@@ -182,26 +173,6 @@ State another_order(const Dossier& dossier, const Context& context, const Submis
                     const std::optional<WithdrawWish>& wish = std::nullopt) {
   const SubmissionAnswered answer = answer_of(context).value_or(SubmissionAnswered{});
   return two_orders(dossier, answer, named(current) + " was being waited for", context.at(), wish);
-}
-
-// That a request had been given up, where the wish itself is not at hand any more: what comes now stays late.
-std::optional<WithdrawWish> given_up_before(bool late) {
-  if (!late) return std::nullopt;
-  return WithdrawWish{WithdrawWish::Cause::cancel, "an earlier wish", "it had been given up before"};
-}
-
-// A provider may answer nothing but errors for ever, or be gone from the configuration. A person who knows better can
-// end the waiting: with the certificate, or by giving up by name.
-bool is_word_of_a_person(const Context& context) {
-  return context.is<ResolvedAsCertificate>() || context.is<ResolvedAsAbandoned>() || context.is<ResolvedAsDone>();
-}
-
-Next at_any_time(const Dossier& dossier, const Submission& submission, bool late, const Context& context) {
-  if (context.is<ResolvedAsDone>()) return revoked(context.order, dossier);
-  if (const auto* brought = context.is<ResolvedAsCertificate>()) {
-    return State{Verifying{dossier, submission, brought->handout, late}};
-  }
-  return State{Abandoned{context.event.actor, context.is<ResolvedAsAbandoned>()->reason}};
 }
 
 // ---- one function a state -------------------------------------------------------------------------------------------
@@ -316,6 +287,13 @@ State not_accepted(const Dossier& dossier, const SubmissionNotAccepted& answer, 
   return next;
 }
 
+// When the call that was begun is over for certain, at the latest. A clock that was ahead then and is right now must
+// not put that off by as much as it was ahead.
+Instant over_by(const Submitting& state, Instant now) {
+  const bool begun_ahead = state.started_at != Instant{} && state.started_at > now;
+  return begun_ahead ? now + (state.answer_by - state.started_at) : state.answer_by;
+}
+
 Next from(const Submitting& state, const Context& context) {
   const bool started = state.phase == Submitting::Phase::started;
   if (const auto* begun = context.is<AttemptStarted>()) {
@@ -329,6 +307,7 @@ Next from(const Submitting& state, const Context& context) {
     Submitting next = state;
     next.phase = Submitting::Phase::started;
     next.answer_by = begun->answer_by;
+    next.started_at = context.at();
     next.dossier.attempts_made = begun->attempt;
     return State{std::move(next)};
   }
@@ -359,7 +338,7 @@ Next from(const Submitting& state, const Context& context) {
                            lost->why,
                            {},
                            state.wish,
-                           state.answer_by + context.timing.settle}};
+                           over_by(state, context.at()) + context.timing.settle}};
   }
   if (started) {
     if (!wants_to_end(context)) return refuse("a submission is under way");
@@ -377,6 +356,7 @@ Next there_after_all(const Dossier& dossier, Submission submission, const std::o
                      const ResolvedAsThere& there) {
   if (there.reference.empty()) return refuse("a reference is needed");
   submission.reference = there.reference;
+  if (there.issued) return State{Retrieving{dossier, std::move(submission), {}, wish.has_value()}};
   if (wish) {
     return State{Withdrawing{dossier, std::move(submission), *wish, Withdrawing::Cancel::wanted, {}, {}, {}}};
   }
@@ -406,7 +386,10 @@ Next absent_after_all(const Dossier& dossier, const Submission& submission, cons
 // submission that nobody saw there: it is not there. What comes between only tells that it has not appeared.
 Next absent(const LookingUp& state, const Context& context) {
   LookingUp next = state;
-  if (!state.first_absent) {
+  // The provider was asked: the call is over, whatever a clock that was ahead said about its end.
+  next.not_before = std::min(state.not_before, context.at());
+  // A first look in the future was made by a clock that was ahead.
+  if (!state.first_absent || *state.first_absent > context.at()) {
     next.first_absent = context.at();
     return State{std::move(next)};
   }
@@ -489,7 +472,7 @@ Next from(const LookingUp& state, const Context& context) {
 template <class Waiting>
 Next reference_gone(const Waiting& state, const Context& context, State when_confirmed) {
   Waiting next = state;
-  if (!state.gone_since) {
+  if (!state.gone_since || *state.gone_since > context.at()) {
     next.gone_since = context.at();
     return State{std::move(next)};
   }
@@ -590,7 +573,7 @@ Next from(const Retrieving& state, const Context& context) {
   if (const auto* out = context.is<HandedOut>()) {
     Submission submission = state.submission;
     if (!out->provider_state.empty()) submission.provider_state = out->provider_state;
-    return State{Verifying{state.dossier, std::move(submission), out->handout, state.late}};
+    return State{Verifying{state.dossier, std::move(submission), out->handout, state.late, {}, state.unreadable}};
   }
   if (const auto* nothing = context.is<NothingHandedOut>()) {
     return State{Unresolved{state.dossier, state.submission, nothing->why, {}, given_up_before(state.late)}};
@@ -599,7 +582,8 @@ Next from(const Retrieving& state, const Context& context) {
   const Report* report = report_of(context.event.body);
   if (report == nullptr) return refuse("nobody asked for that now");
   if (report->standing == Standing::handed_out && report->handout) {
-    return State{Verifying{state.dossier, updated(state.submission, *report), *report->handout, state.late}};
+    return State{Verifying{
+        state.dossier, updated(state.submission, *report), *report->handout, state.late, {}, state.unreadable}};
   }
   if (report->standing == Standing::rejected || report->standing == Standing::expired ||
       report->standing == Standing::cancelled || report->standing == Standing::failed ||
@@ -615,59 +599,6 @@ Next from(const Retrieving& state, const Context& context) {
   next.submission = updated(next.submission, *report);
   next.provider_status = report->provider_status;
   return State{std::move(next)};
-}
-
-Next from(const Verifying& state, const Context& context) {
-  if (const auto* verified = context.is<Verified>()) {
-    if (state.late || context.order.targets.empty()) {
-      return State{Completed{state.dossier.key, verified->certificate, state.late, verified->findings}};
-    }
-    Installing next{state.dossier, verified->certificate, {}, verified->findings};
-    for (const InstallTarget& target : context.order.targets) next.targets.push_back(TargetState{target, {}, 0, {}});
-    return State{std::move(next)};
-  }
-  if (const auto* wrong = context.is<VerificationFailed>()) {
-    return State{Quarantined{wrong->certificate, wrong->findings}};
-  }
-  if (is_word_of_a_person(context)) return at_any_time(state.dossier, state.submission, state.late, context);
-  const auto* unreadable = context.is<HandoutUnreadable>();
-  return State{Unresolved{state.dossier, state.submission, unreadable ? unreadable->why : "", state.handout,
-                          given_up_before(state.late)}};
-}
-
-const std::string& target_named_in(const Context& context) {
-  if (const auto* done = context.is<TargetInstalled>()) return done->target;
-  if (const auto* skipped = context.is<TargetSkipped>()) return skipped->target;
-  return context.is<TargetFailed>()->target;
-}
-
-State completed(const Installing& state) {
-  Completed done{state.dossier.key, state.certificate, false, state.findings};
-  for (const TargetState& one : state.targets) {
-    if (one.stage == TargetState::Stage::skipped) done.skipped.push_back(one.target.name);
-  }
-  return done;
-}
-
-Next from(const Installing& state, const Context& context) {
-  Installing next = state;
-  const std::string& name = target_named_in(context);
-  const auto target = std::find_if(next.targets.begin(), next.targets.end(),
-                                   [&name](const TargetState& one) { return one.target.name == name; });
-  if (target == next.targets.end()) return refuse(fmt::format("there is no target '{}'", name));
-  if (is_over(target->stage)) return refuse(fmt::format("'{}' is done or given up already", name));
-  if (const auto* trouble = context.is<TargetFailed>()) {
-    target->stage = TargetState::Stage::failed;
-    target->failures = std::max(target->failures + 1, trouble->attempt);
-    target->last_error = trouble->problem.message;
-  } else {
-    const bool done = context.is<TargetInstalled>() != nullptr;
-    target->stage = done ? TargetState::Stage::done : TargetState::Stage::skipped;
-    if (done) target->last_error.clear();
-  }
-  const bool all =
-      std::all_of(next.targets.begin(), next.targets.end(), [](const TargetState& one) { return is_over(one.stage); });
-  return all ? completed(next) : State{std::move(next)};
 }
 
 // The same attempt said in so many words that it left nothing there. Not believed where something speaks against it.
@@ -711,6 +642,10 @@ Next from(const Unresolved& state, const Context& context) {
     std::string why = state.why;
     if (!state.submission.reference.empty()) why += fmt::format("; known as {}", state.submission.reference.str());
     return State{LookingUp{dossier, state.submission, std::move(why), {}, state.wish, context.at()}};
+  }
+  if (const auto* asked = context.is<JudgementAsked>()) {
+    if (!state.handout) return refuse("no certificate is stored that could be judged: have it looked for (--look-up)");
+    return State{Verifying{dossier, state.submission, *state.handout, late, asked->accept}};
   }
   if (const auto* there = context.is<ResolvedAsThere>()) {
     Submission submission = state.submission;
@@ -786,10 +721,32 @@ Next next_state(const State& state, const Context& context) {
       return from(std::get<Installing>(state), context);
     case StateName::unresolved:
       return from(std::get<Unresolved>(state), context);
+    case StateName::quarantined:
+      return from(std::get<Quarantined>(state), context);
     default:
       return refuse("nothing final is left again");
   }
 }
+
+// What a person may say, in the words of a person.
+struct PersonsAct {
+  EventName event;
+  std::string_view not_now;
+};
+constexpr PersonsAct kPersonsActs[] = {
+    {EventName::look_up_asked, "there is no lost answer to look for"},
+    {EventName::judgement_asked, "no certificate is stored that could be judged again"},
+    {EventName::deviations_accepted, "there is no quarantined certificate that could be accepted"},
+    {EventName::resolved_as_there, "a reference cannot be given"},
+    {EventName::resolved_as_certificate, "a certificate cannot be given"},
+    {EventName::resolved_as_absent, "nobody needs to vouch that it is not at the provider"},
+    {EventName::resolved_as_abandoned, "it cannot be given up: 'request cancel' is for that"},
+    {EventName::resolved_as_done, "nobody needs to vouch that it is done"},
+    {EventName::target_skipped, "there is no installation to give up"},
+    {EventName::locally_approved, "there is nothing to approve here"},
+    {EventName::locally_rejected, "there is nothing to reject here"},
+    {EventName::commanded, "there is nothing to command"},
+};
 
 std::string not_for_this_state(StateName state, EventName event) {
   if (is_final(state)) return fmt::format("the request is {}: nothing changes it any more", to_string(state));
@@ -802,6 +759,9 @@ std::string not_for_this_state(StateName state, EventName event) {
       default:
         return "a certificate exists: it can be revoked, not cancelled";
     }
+  }
+  for (const PersonsAct& act : kPersonsActs) {
+    if (act.event == event) return fmt::format("{} while it is {}", act.not_now, to_string(state));
   }
   return fmt::format("{} is not for a request that is {}", to_string(event), to_string(state));
 }
@@ -846,9 +806,11 @@ Decision begin(const Order& order, const Timing& timing) {
 
 bool changes_something(const State& state, const Report& report) {
   if (report.handout) return true;
-  const auto waiting = [&report](const auto& here, Standing expected) {
-    return report.standing != expected || here.gone_since.has_value() ||
-           here.provider_status != report.provider_status || here.progress != progress_with_note(report) ||
+  // The state may have been read from the journal, which cuts long words: they are compared as they are written there.
+  const std::string status = as_written(report.provider_status);
+  const auto waiting = [&](const auto& here, Standing expected) {
+    return report.standing != expected || here.gone_since.has_value() || as_written(here.provider_status) != status ||
+           to_json(here.progress) != to_json(progress_with_note(report)) ||
            updated(here.submission, report) != here.submission;
   };
   switch (name_of(state)) {
@@ -866,14 +828,14 @@ bool changes_something(const State& state, const Report& report) {
       const auto& here = std::get<Withdrawing>(state);
       const bool still = report.standing == Standing::awaiting_approval ||
                          report.standing == Standing::awaiting_issuance || report.standing == Standing::unrecognised;
-      return !still || here.gone_since.has_value() || here.provider_status != report.provider_status ||
+      return !still || here.gone_since.has_value() || as_written(here.provider_status) != status ||
              updated(here.submission, report) != here.submission;
     }
     case StateName::retrieving: {
       const auto& here = std::get<Retrieving>(state);
       const bool still = report.standing == Standing::awaiting_approval || report.standing == Standing::ready ||
                          report.standing == Standing::awaiting_issuance || report.standing == Standing::unrecognised;
-      return !still || here.provider_status != report.provider_status ||
+      return !still || as_written(here.provider_status) != status ||
              updated(here.submission, report) != here.submission;
     }
     default:

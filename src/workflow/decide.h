@@ -21,8 +21,9 @@ struct Timing {
   Duration gone_confirm = std::chrono::hours{1};      // a vanished reference is asked again after this long
   Duration retry_first = std::chrono::seconds{10};    // after "not accepted" or an unavailable provider
   Duration retry_longest = std::chrono::hours{1};
-  unsigned most_attempts = 20;  // submissions not accepted before the request fails
-  unsigned most_lost = 5;       // attempts made when one that left no trace is followed by no other: a person decides
+  unsigned most_attempts = 20;   // submissions not accepted before the request fails
+  unsigned most_lost = 5;        // attempts made when one that left no trace is followed by no other: a person decides
+  unsigned most_unreadable = 4;  // results asked for again, when no certificate could be made of the one before
   unsigned most_failed_look_ups = 24;  // look-ups that fail in a row, most of a day, before a person decides
 };
 

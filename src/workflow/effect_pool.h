@@ -30,6 +30,8 @@ struct Finished {
   EffectOutcome outcome;
   std::optional<Error> error;  // what the runner threw
   Instant at{};
+  std::string aside = {};       // the file that keeps it while the store takes nothing; set by the engine
+  bool waits_for_lane = false;  // set by the engine: the lane is down, and the request is not to blame
 };
 
 // The effect threads: each lane has its own, so that a slow token or provider holds up no other. A lane gets a thread

@@ -2,16 +2,11 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "workflow/codec.h"
-#include "workflow/effect_pool.h"
-#include "workflow/judgement.h"
-#include "workflow/wakeup.h"
+#include "workflow/engine_impl.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
 #include <utility>
 
 namespace hsmbridge::workflow {
@@ -23,125 +18,13 @@ constexpr Duration kLook = std::chrono::milliseconds{500};
 constexpr Duration kChoreRetry = std::chrono::minutes{1};
 // After the store failed.
 constexpr Duration kStoreRetry = std::chrono::seconds{1};
+// How long a stop waits for a store that takes nothing; what it does not take is kept aside.
+constexpr Duration kStopPatience = std::chrono::seconds{20};
+constexpr int kMostStopTries = 6;
 // Timers claimed in one round; they cost no thread.
 constexpr unsigned kTimersAtOnce = 64;
-// A request whose state changes under us this often in one commit is left for the next.
-constexpr int kMostRereads = 8;
-
-bool worth_waiting_for(const Error& error) {
-  return error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::denied;
-}
-
-// What a commit fails with that another request's commit need not fail with: SQLite's own word on a damaged file is
-// about all of them.
-bool is_fault_of_one(const Error& error) {
-  return !worth_waiting_for(error) && !(error.kind() == ErrorKind::corrupt && !error.detail("sqlite").empty());
-}
-
-bool same_draft(const Record& one, const Record& other) {
-  const Draft* first = draft_of(one.state);
-  const Draft* second = draft_of(other.state);
-  return first != nullptr && second != nullptr && *first == *second;
-}
-
-// Whether what an effect brought is about what the request holds now. Its answer is decided again when another process
-// was quicker; one about another draft, another result or another reference says nothing about the present one.
-bool is_about_the_same(EffectName effect, const Record& then, const Record& now) {
-  switch (effect) {
-    case EffectName::check_draft:
-      return same_draft(then, now);
-    case EffectName::verify: {
-      const auto* first = std::get_if<Verifying>(&then.state);
-      const auto* second = std::get_if<Verifying>(&now.state);
-      return first == nullptr || second == nullptr || first->handout == second->handout;
-    }
-    case EffectName::poll:
-    case EffectName::retrieve:
-    case EffectName::withdraw: {
-      const Submission* first = submission_of(then.state);
-      const Submission* second = submission_of(now.state);
-      return first == nullptr || second == nullptr || first->reference == second->reference;
-    }
-    default:
-      return true;
-  }
-}
 
 }  // namespace
-
-class Engine::Impl {
- public:
-  Impl(std::unique_ptr<Store> store, EffectRunner& runner, const Clock& clock, EngineOptions options)
-      : store_(std::move(store)),
-        clock_(clock),
-        options_(std::move(options)),
-        started_at_(clock.now()),
-        pool_(runner, clock, wakeup_) {
-    if (options_.worker.empty()) throw Error{ErrorKind::internal, "an engine needs a worker's name"};
-  }
-
-  ~Impl() {
-    try {
-      drain(Patience::none);
-    } catch (...) {
-      log::error(fmt::format("the store failed while stopping: {}", current_error().message()));
-    }
-  }
-
-  void run(const std::function<bool(Store&)>& until);
-  bool step();
-  void stop() noexcept {
-    stopping_ = true;
-    wakeup_.notify();
-  }
-
- private:
-  const Timing& timing_of(const Order& order) const {
-    static const Timing kDefaults;
-    const auto found = options_.timing.find(order.provider);
-    return found == options_.timing.end() ? kDefaults : found->second;
-  }
-  Judge judge() const { return {options_.worker, clock_.now()}; }
-
-  ClaimQuery query();
-  void collect();
-  bool commit_kept();
-  bool commit_once(std::vector<bool>& done);
-  std::vector<std::optional<StepResult>> commit_steps(const std::vector<Step>& steps,
-                                                      const std::vector<std::size_t>& kept_of, std::vector<bool>& done);
-  bool is_written(const Step& step);
-  bool read_again(Finished& finished, const Step& step);
-  void keep_late(const Finished& finished, const Verdict& verdict);
-  void give_up_storing(const Finished& finished, const Error& error);
-  void do_chore();
-  bool claim_and_start();
-  std::optional<Instant> spread_after_start(const Claim& claim) const;
-  void start_once_only(std::vector<Claim> claims);
-  void start(Claim claim);
-  void flush();
-  enum class Patience { none, some };
-  void drain(Patience patience);
-  void sleep();
-  bool something_new();
-  void store_failed(const Error& error);
-  void store_works();
-
-  Wakeup wakeup_;  // before the pool, whose threads use it
-  std::unique_ptr<Store> store_;
-  const Clock& clock_;
-  const EngineOptions options_;
-  const Instant started_at_;
-  std::atomic<bool> stopping_{false};
-  std::map<std::string, unsigned> taken_;  // places in use, by lane
-  std::map<std::string, Instant> paused_;  // lanes whose provider's rate is used up, until when
-  std::vector<Finished> kept_;             // answers that are not on disk yet
-  std::vector<GiveBack> give_back_;        // claims that go back with the next claim
-  std::optional<Duration> chore_due_;      // Clock::since_boot; none: at once
-  std::uint64_t seen_changes_ = 0;
-  bool ask_ = true;       // something was written since `until` was asked
-  bool failing_ = false;  // the store's last word
-  EffectPool pool_;       // last: its threads end first
-};
 
 // ---- claiming and starting ------------------------------------------------------------------------------------------
 
@@ -158,8 +41,7 @@ ClaimQuery Engine::Impl::query() {
     if (lane.starts_with(kProvider)) query.lanes[timer_lane(lane.substr(kProvider.size()))] = kTimersAtOnce;
     const auto pause = paused_.find(lane);
     if (pause != paused_.end() && pause->second > now) continue;
-    const unsigned taken = taken_[lane];
-    query.lanes[lane] = places > taken ? places - taken : 0;
+    query.lanes[lane] = pauses_.free_places(lane, places, taken_[lane], clock_.since_boot());
   }
   return query;
 }
@@ -257,6 +139,9 @@ void Engine::Impl::start_once_only(std::vector<Claim> claims) {
   }
   failpoint("engine.after-start");
   for (std::size_t i = 0; i < decided.size(); ++i) {
+    if (results[i] == StepResult::committed) told(steps[i]);
+  }
+  for (std::size_t i = 0; i < decided.size(); ++i) {
     Claim& claim = decided[i];
     if (results[i] != StepResult::committed) {
       give_back_.push_back({claim.effect_id, claim.effect.due, std::nullopt});
@@ -274,165 +159,6 @@ void Engine::Impl::start(Claim claim) {
   ++taken_[lane];
   const Duration limit = options_.limit_of(lane);
   pool_.start({std::move(claim), std::move(lane), limit});
-}
-
-// ---- what came back -------------------------------------------------------------------------------------------------
-
-void Engine::Impl::collect() {
-  for (Finished& one : pool_.take()) kept_.push_back(std::move(one));
-  for (const std::string& what : pool_.overdue()) log::warning(what);
-}
-
-// The event is in the journal already: a commit that seemed to fail was on disk all the same.
-bool Engine::Impl::is_written(const Step& step) {
-  const std::string body = to_json(step.event.body).dump();
-  const std::vector<JournalEntry> history = store_->history(step.request);
-  return std::any_of(history.begin(), history.end(), [&](const JournalEntry& entry) {
-    return entry.sequence > step.expected_sequence && entry.event.at == step.event.at &&
-           entry.event.actor == step.event.actor && to_json(entry.event.body).dump() == body;
-  });
-}
-
-// Commits everything kept in one transaction; what another process was quicker with is read and decided again. When
-// the store throws, everything that is not on disk is still kept.
-bool Engine::Impl::commit_kept() {
-  bool any = false;
-  for (int reread = 0; !kept_.empty() && reread < kMostRereads; ++reread) {
-    std::vector<bool> done(kept_.size(), false);
-    std::exception_ptr trouble;
-    try {
-      any = commit_once(done) || any;
-    } catch (...) {
-      trouble = std::current_exception();
-    }
-    std::vector<Finished> rest;
-    for (std::size_t i = 0; i < kept_.size(); ++i) {
-      if (!done[i]) {
-        rest.push_back(std::move(kept_[i]));
-      } else if (!is_timer(kept_[i].work.claim.effect.name)) {
-        --taken_[kept_[i].work.lane];
-      }
-    }
-    kept_ = std::move(rest);
-    if (trouble) std::rethrow_exception(trouble);
-  }
-  return any;
-}
-
-// All in one commit. When one of them cannot be written at all (a text that is not UTF-8, a row that is damaged), each
-// goes alone: that one is tried again later and says why, and no other request and no daemon suffers from it.
-std::vector<std::optional<StepResult>> Engine::Impl::commit_steps(const std::vector<Step>& steps,
-                                                                  const std::vector<std::size_t>& kept_of,
-                                                                  std::vector<bool>& done) {
-  try {
-    const std::vector<StepResult> results = store_->commit(steps);
-    return {results.begin(), results.end()};
-  } catch (const Error& error) {
-    if (!is_fault_of_one(error)) throw;
-  }
-  std::vector<std::optional<StepResult>> results(steps.size());
-  for (std::size_t s = 0; s < steps.size(); ++s) {
-    try {
-      results[s] = store_->commit({steps[s]}).at(0);
-      if (results[s] == StepResult::committed) done[kept_of[s]] = true;
-    } catch (const Error& error) {
-      if (!is_fault_of_one(error)) throw;
-      give_up_storing(kept_[kept_of[s]], error);
-      done[kept_of[s]] = true;
-    }
-  }
-  return results;
-}
-
-// One request's answer that cannot be stored, with what it said where that may be known to nobody else.
-void Engine::Impl::give_up_storing(const Finished& finished, const Error& error) {
-  const Claim& claim = finished.work.claim;
-  const std::string words = precious_words(finished);
-  log::error(fmt::format("request {}: what {} brought cannot be stored: {}{}{}", claim.record.order.id.str(),
-                         claim.effect.identity(), error.message(), words.empty() ? "" : "; it was ", words));
-  give_back_.push_back(judge().failed(claim, error.message(), std::nullopt, timing_of(claim.record.order)));
-}
-
-void Engine::Impl::keep_late(const Finished& finished, const Verdict& verdict) {
-  try {
-    store_->keep_late_answer(*verdict.late, verdict.key);
-  } catch (const Error& error) {
-    if (!is_fault_of_one(error)) throw;
-    give_up_storing(finished, error);
-  }
-}
-
-// The request as it is now, for deciding again. False when there is nothing to decide any more.
-bool Engine::Impl::read_again(Finished& finished, const Step& step) {
-  Claim& claim = finished.work.claim;
-  std::optional<Record> fresh = store_->find(step.request);
-  if (!fresh || is_written(step)) return false;
-  if (!is_about_the_same(claim.effect.name, claim.record, *fresh)) {
-    if (!precious_words(finished).empty()) {
-      const LateAnswer late{step.request, step.event, "it is about what the request does not hold any more"};
-      store_->keep_late_answer(late, finished.outcome.key);
-    }
-    // Where the present one wants the same effect, it is still to be carried out.
-    give_back_.push_back({claim.effect_id, claim.effect.due, std::nullopt});
-    return false;
-  }
-  claim.record = std::move(*fresh);
-  return true;
-}
-
-// Marks in `done` what needs nothing more; the rest is to be judged again. True when anything was written.
-bool Engine::Impl::commit_once(std::vector<bool>& done) {
-  std::vector<Step> steps;
-  std::vector<std::size_t> kept_of;  // the index in kept_ of each step
-  std::vector<std::pair<std::size_t, Verdict>> stepless;
-  for (std::size_t i = 0; i < kept_.size(); ++i) {
-    const Finished& one = kept_[i];
-    Verdict verdict = judge().of(one, timing_of(one.work.claim.record.order));
-    if (verdict.step) {
-      steps.push_back(std::move(*verdict.step));
-      kept_of.push_back(i);
-    } else {
-      stepless.emplace_back(i, std::move(verdict));
-    }
-  }
-  if (!steps.empty()) {
-    failpoint("engine.before-outcome");
-    const std::vector<std::optional<StepResult>> results = commit_steps(steps, kept_of, done);
-    failpoint("engine.after-outcome");
-    for (std::size_t s = 0; s < steps.size(); ++s) {
-      if (results[s] != StepResult::committed) continue;
-      done[kept_of[s]] = true;
-      log::debug(fmt::format("request {}: {}, now {}", steps[s].request.str(), to_string(name_of(steps[s].event.body)),
-                             to_string(name_of(steps[s].decision.next))));
-    }
-    for (std::size_t s = 0; s < steps.size(); ++s) {
-      if (done[kept_of[s]]) continue;
-      try {
-        done[kept_of[s]] = !read_again(kept_[kept_of[s]], steps[s]);
-      } catch (const Error& error) {
-        if (!is_fault_of_one(error)) throw;
-        give_up_storing(kept_[kept_of[s]], error);
-        done[kept_of[s]] = true;
-      }
-    }
-  }
-  // A claim that failed is news too: who waits for a request wants to know.
-  bool any = !steps.empty() || !stepless.empty();
-  for (auto& [i, verdict] : stepless) {
-    if (verdict.late) keep_late(kept_[i], verdict);
-    if (verdict.back) give_back_.push_back(std::move(*verdict.back));
-    done[i] = true;
-  }
-  return any;
-}
-
-void Engine::Impl::flush() {
-  if (give_back_.empty()) return;
-  ClaimQuery only_back;
-  only_back.worker = options_.worker;
-  only_back.give_back = give_back_;
-  store_->claim(only_back, clock_.now());
-  give_back_.clear();
 }
 
 // ---- the rounds -----------------------------------------------------------------------------------------------------
@@ -456,7 +182,8 @@ void Engine::Impl::do_chore() {
   if (!kept_.empty()) return;
   try {
     chore_due_ = now + options_.chore(*store_);
-  } catch (const Error& error) {
+  } catch (...) {
+    const Error error = trouble_in_flight();
     if (worth_waiting_for(error)) throw;
     // Requests are worked on all the same.
     log::error(error.message());
@@ -467,6 +194,8 @@ void Engine::Impl::do_chore() {
 bool Engine::Impl::step() {
   bool did = false;
   try {
+    look_around();
+    read_lanes();
     collect();
     did = commit_kept();
     do_chore();
@@ -475,8 +204,10 @@ bool Engine::Impl::step() {
     collect();
     did = commit_kept() || did;
     flush();
+    tell_lanes();
     store_works();
-  } catch (const Error& error) {
+  } catch (...) {
+    const Error error = trouble_in_flight();
     if (!worth_waiting_for(error)) throw;
     store_failed(error);
   }
@@ -485,7 +216,10 @@ bool Engine::Impl::step() {
 
 bool Engine::Impl::something_new() {
   const std::uint64_t changes = store_->change_counter();
-  if (std::exchange(seen_changes_, changes) != changes) ask_ = true;
+  if (std::exchange(seen_changes_, changes) != changes) {
+    read_lanes();
+    ask_ = true;
+  }
   return ask_;
 }
 
@@ -496,12 +230,15 @@ void Engine::Impl::sleep() {
   for (const auto& [lane, until] : paused_) {
     if (until > clock_.now()) due = due ? std::min(*due, until) : until;
   }
+  const std::optional<Duration> pause_ends = pauses_.next_end(clock_.since_boot());
   for (;;) {
-    const Duration left = due ? *due - clock_.now() : kLook;
+    Duration left = due ? *due - clock_.now() : kLook;
+    if (pause_ends) left = std::min(left, *pause_ends - clock_.since_boot());
     if (left <= Duration::zero() || (options_.chore && chore_due_ && *chore_due_ <= clock_.since_boot())) return;
     wakeup_.wait(std::min(left, kLook));
     collect();
     if (stopping_ || !kept_.empty() || something_new()) return;
+    if (is_set_back() || (aside_due_ && *aside_due_ <= clock_.since_boot())) return;
   }
 }
 
@@ -509,6 +246,7 @@ void Engine::Impl::run(const std::function<bool(Store&)>& until) {
   ask_ = true;
   while (!stopping_) {
     try {
+      look_around();
       collect();
       ask_ = commit_kept() || ask_;
       do_chore();
@@ -518,7 +256,8 @@ void Engine::Impl::run(const std::function<bool(Store&)>& until) {
         if (kept_.empty()) sleep();
       }
       store_works();
-    } catch (const Error& error) {
+    } catch (...) {
+      const Error error = trouble_in_flight();
       if (!worth_waiting_for(error)) throw;
       store_failed(error);
       wakeup_.wait(kStoreRetry);
@@ -527,28 +266,42 @@ void Engine::Impl::run(const std::function<bool(Store&)>& until) {
   drain(Patience::some);
 }
 
-// Finishes the effects in hand and stores what they bring. A store that fails all the while is given about as long as a
-// lease outlasts its call; afterwards the journal says that the attempt was started, and a look-up follows.
+// Finishes the effects in hand and stores what they bring. A store that fails all the while is given a short time, in
+// real time: whoever stops this process does not wait for ever. What it did not take, and nobody else knows, is kept
+// aside; of the rest the journal says that it was begun.
 void Engine::Impl::drain(Patience patience) {
-  const Duration::rep most_tries = patience == Patience::none ? 1 : 1 + options_.lease_margin / kStoreRetry;
-  for (Duration::rep tries = 0; tries < most_tries;) {
-    pool_.wait_all();
+  const int most_tries = patience == Patience::none ? 1 : kMostStopTries;
+  const auto until = std::chrono::steady_clock::now() + kStopPatience;
+  pool_.wait_all();
+  for (int tries = 0; tries < most_tries;) {
     try {
       collect();
       commit_kept();
       if (!kept_.empty()) continue;
       return flush();
-    } catch (const Error& error) {
+    } catch (...) {
+      const Error error = trouble_in_flight();
       if (!worth_waiting_for(error)) throw;
       store_failed(error);
     }
+    if (std::chrono::steady_clock::now() >= until) break;
     if (++tries < most_tries) wakeup_.wait(kStoreRetry);
   }
+  keep_aside();
   for (const Finished& one : kept_) {
     const std::string words = precious_words(one);
-    log::error(fmt::format("the outcome of {} of request {} could not be stored{}{}", one.work.claim.effect.identity(),
-                           one.work.claim.record.order.id.str(), words.empty() ? "" : "; it was ", words));
+    const std::string which = fmt::format("the outcome of {} of request {}", one.work.claim.effect.identity(),
+                                          one.work.claim.record.order.id.str());
+    if (!one.aside.empty()) {
+      ++left_over_.kept;
+      log::error(fmt::format("{} could not be stored: {} next to the store keeps it until it is", which, one.aside));
+    } else {
+      left_over_.lost += words.empty() ? 0 : 1;
+      log::error(fmt::format("{} could not be stored{}{}", which, words.empty() ? "" : "; it was ", words));
+    }
   }
+  kept_.clear();
+  give_back_.clear();  // claims of a worker that is no more are free without it
 }
 
 // ---- the public face ------------------------------------------------------------------------------------------------
@@ -561,6 +314,9 @@ void Engine::run(const std::function<bool(Store&)>& until) {
 }
 void Engine::stop() noexcept {
   impl_->stop();
+}
+Engine::LeftOver Engine::left_over() const {
+  return impl_->left_over();
 }
 bool Engine::step() {
   return impl_->step();

@@ -21,12 +21,14 @@ struct EffectOutcome {
   std::optional<Duration> retry_after;           // the provider asked for patience
   std::optional<CertificateRecord> certificate;  // with Verified and VerificationFailed
   std::optional<KeyRecord> key;                  // with KeyReady
+  std::optional<Error> lane_trouble;             // with SubmissionNotAccepted: the lane is down (lane_pauses.h)
 };
 
 // Does one effect: straight-line, blocking, within `time_limit`. Thread rule: called from many effect threads at once.
 // Throws Error: unavailable is tried again with backoff, and not before a detail "retry-after" ("30s") asks; what any
 // other kind means for the request is the runner's business (it returns PreparationFailed, TargetFailed …), so another
-// kind that escapes is logged and tried again too. A submit effect returns one of its events and throws nothing.
+// kind that escapes is logged and tried again too. A submit effect returns one of its events and throws nothing. An
+// error that says that the lane is down (lane_pauses.h) pauses the lane and is not counted against the request.
 class EffectRunner {
  public:
   virtual ~EffectRunner() = default;
@@ -48,6 +50,10 @@ struct EngineOptions {
   // and again after the time it gave, whatever somebody does to the wall clock meanwhile. Short: it works on the store
   // alone.
   std::function<Duration(Store&)> chore;
+  // Told by the engine's own thread when a lane goes down, and why, and (null) when it works again.
+  std::function<void(const std::string& lane, const Error* why)> lane_news;
+  // Told by the engine's own thread of every event of an effect once it is on disk.
+  std::function<void(const RequestId& id, const Event& event)> happened;
 
   Duration limit_of(const std::string& lane) const {
     const auto own = limits.find(lane);
@@ -70,6 +76,13 @@ class Engine {
   void run(const std::function<bool(Store&)>& until = {});
   // Thread- and signal-handler-safe (sets a flag, wakes the engine): finishes the effects in hand, then run() returns.
   void stop() noexcept;
+  // Answers that the store did not take before run() returned: those that a file next to the store keeps, and those
+  // that nobody has.
+  struct LeftOver {
+    unsigned kept = 0;
+    unsigned lost = 0;
+  };
+  LeftOver left_over() const;
   // One round for tests with a fake clock: claims what is due now, runs it, commits it; true when it did anything.
   bool step();
 

@@ -100,7 +100,8 @@ struct VerificationFailed {
 };
 struct HandoutUnreadable {
   std::string why;
-};  // no certificate can be made of it
+  bool still_there = false;  // the provider keeps it, and can be asked for it again
+};                           // no certificate can be made of it
 struct TargetInstalled {
   std::string target;
 };
@@ -124,7 +125,8 @@ struct CancelImpossible {
 struct DeadlinePassed {};
 struct ResolvedAsThere {
   ProviderReference reference;
-};  // a person found it at the provider
+  bool issued = false;  // its certificate is there, and was compared with the request's key
+};                      // a person found it at the provider
 struct ResolvedAsCertificate {
   Handout handout;
 };  // a person brought the certificate
@@ -138,6 +140,16 @@ struct LookUpAsked {};  // a person asks to look once more
 struct ResolvedAsDone {
   std::string reason;
 };  // a person vouches that the revocation took effect
+struct NotValidYet {
+  NotYet not_yet;
+};  // nothing but its first day is wrong with the certificate
+struct DeviationsAccepted {
+  std::vector<std::string> findings;  // by name
+  std::string reason;
+};  // a named person takes the certificate as it is
+struct JudgementAsked {
+  std::vector<std::string> accept;  // what the profile accepts today and did not when it was ordered
+};                                  // a person asks to judge the stored result again
 
 using EventBody =
     std::variant<Created, KeyPlanned, KeyReady, CsrSigned, DraftFrozen, PreparationFailed, DraftAccepted, DraftRefused,
@@ -146,7 +158,7 @@ using EventBody =
                  LookUpInconclusive, Reported, HandedOut, NothingHandedOut, Verified, VerificationFailed,
                  HandoutUnreadable, TargetInstalled, TargetFailed, TargetSkipped, CancelAsked, CancelAnswered,
                  CancelImpossible, DeadlinePassed, ResolvedAsThere, ResolvedAsCertificate, ResolvedAsAbsent,
-                 ResolvedAsAbandoned, LookUpAsked, ResolvedAsDone>;
+                 ResolvedAsAbandoned, LookUpAsked, ResolvedAsDone, NotValidYet, DeviationsAccepted, JudgementAsked>;
 
 // In the order of the variant.
 enum class EventName {
@@ -189,6 +201,9 @@ enum class EventName {
   resolved_as_abandoned,
   look_up_asked,
   resolved_as_done,
+  not_valid_yet,
+  deviations_accepted,
+  judgement_asked,
 };
 inline constexpr std::size_t kEventCount = std::variant_size_v<EventBody>;
 

@@ -1,6 +1,8 @@
 #include "workflow/explain.h"
 
+#include "base/error.h"
 #include "workflow/rules.h"
+#include "x509/check.h"
 
 #include <fmt/core.h>
 
@@ -41,6 +43,17 @@ std::optional<Instant> since(StateName state, const std::vector<JournalEntry>& h
   for (auto entry = history.rbegin(); entry != history.rend() && entry->after == state; ++entry)
     begin = entry->event.at;
   return begin;
+}
+
+// A difference that says something about a clock, and nothing about the time that an answer took.
+constexpr Duration kClocksDiffer = std::chrono::minutes{1};
+
+bool is_acceptable(std::string_view finding) {
+  try {
+    return x509::finding_kind(finding).acceptable;
+  } catch (const Error&) {
+    return false;  // ours, not x509's: "other-than-frozen"
+  }
 }
 
 class Explainer {
@@ -315,14 +328,34 @@ class Explainer {
                             : " A certificate that comes late is recorded, not installed.";
   }
   void retrieving(const Retrieving& state) {
-    where(state.submission, state.provider_status);
-    next_by(EffectName::retrieve, "fetches the certificate");
+    if (state.unreadable > 0) {
+      say(fmt::format("No certificate could be made of what {} handed out: {}.", provider(), state.provider_status));
+      next_by(EffectName::retrieve, "asks for it again");
+    } else {
+      where(state.submission, state.provider_status);
+      next_by(EffectName::retrieve, "fetches the certificate");
+    }
     stuck_commands();
   }
   void verifying(const Verifying& state) {
     say(state.late ? "A result came after we had given up; it is stored." : "The result is here and stored.");
+    if (state.not_yet) return not_yet(*state.not_yet);
     next_by(EffectName::verify, "checks it against the request");
     stuck_commands();
+  }
+  void not_yet(const NotYet& early) {
+    say(fmt::format("Certificate {} is as it should be, but not valid before {}{}.", early.certificate.substr(0, 16),
+                    rfc3339(early.not_before),
+                    early.not_before > now_ ? fmt::format(" (in {})", spoken(early.not_before - now_)) : ""));
+    const Duration ahead = early.clock_ahead.value_or(Duration::zero());
+    text_.what_happened +=
+        ahead >= kClocksDiffer
+            ? fmt::format(" This machine's clock is slow: the provider's was {} ahead of it.", spoken(ahead))
+            : " If this machine's clock is slow, set it.";
+    text_.awaited = "the time from which it is valid";
+    next_by(EffectName::verify, "checks it again");
+    stuck_commands();
+    offer(command(id(), "resolve", "--judge-again"));
   }
   void installing(const Installing& state) {
     say(fmt::format("Certificate {} was issued and checked.", state.certificate.substr(0, 16)));
@@ -407,12 +440,35 @@ class Explainer {
     still_valid();
   }
   void quarantined(const Quarantined& state) {
-    ended(fmt::format("Certificate {} does not answer the request. It is kept and was not installed:",
-                      state.certificate.substr(0, 16)));
-    findings(state.findings);
-    text_.next = "Have it revoked; then make a new request.";
-    offer(fmt::format("hsmbridge cert revoke {} --reason REASON", state.certificate.substr(0, 12)));
-    offer("hsmbridge cert show " + state.certificate.substr(0, 12));
+    const std::string certificate = state.certificate.substr(0, 12);
+    say(fmt::format("Certificate {} does not answer the request. It is kept and was not installed:",
+                    state.certificate.substr(0, 16)));
+    std::string accept;
+    std::string never;
+    for (const Finding& one : state.findings) {
+      text_.what_happened +=
+          fmt::format("\n  {}: {}{}", one.name, one.explanation, one.fatal ? "" : " (this alone would not stop it)");
+      if (!one.fatal) continue;
+      std::string& list = is_acceptable(one.name) ? accept : never;
+      const std::string word = &list == &accept ? "--accept " + one.name + " " : one.name;
+      if (list.find(word) == std::string::npos) list += (&list == &accept || list.empty() ? "" : ", ") + word;
+    }
+    text_.awaited = fmt::format("a person who decides about certificate {}", certificate);
+    text_.next = "Nothing until a person decides; nothing is ordered again.";
+    if (never.empty()) {
+      text_.next += " Accepted by name, it is used as it is.";
+      offer(command(id(), "resolve", accept + "--reason TEXT"));
+    } else {
+      text_.next += fmt::format(" It can never be used with: {}.", never);
+    }
+    text_.next +=
+        " After a chain or anchors file or this machine's clock was mended, or the profile's accept list extended, it "
+        "is judged again.";
+    offer(command(id(), "resolve", "--judge-again"));
+    offer(command(id(), "resolve", "--certificate FILE"));
+    offer(command(id(), "resolve", "--abandon --reason TEXT"));
+    offer(fmt::format("hsmbridge cert revoke {} --reason REASON", certificate));
+    offer("hsmbridge cert show " + certificate);
   }
   void abandoned(const Abandoned& state) {
     ended(fmt::format("{} gave it up{}.", state.by, state.reason.empty() ? "" : ": " + state.reason));

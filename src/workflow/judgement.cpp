@@ -17,11 +17,12 @@ namespace {
 std::optional<EventBody> event_of(const Finished& finished, const Timing& timing) {
   const Effect& effect = finished.work.claim.effect;
   if (finished.outcome.event) return finished.outcome.event;
-  const unsigned runs = finished.work.claim.runs + 1;
-  if (effect.name == EffectName::look_up && finished.error && runs >= timing.most_failed_look_ups) {
+  const unsigned failures = finished.work.claim.failures + 1;
+  if (effect.name == EffectName::look_up && finished.error && !finished.waits_for_lane &&
+      failures >= timing.most_failed_look_ups) {
     // A person who can look elsewhere must learn of it, and may have the look-up tried again.
     return LookUpInconclusive{
-        effect.attempt, fmt::format("{} look-ups in a row failed, the last: {}", runs, finished.error->message())};
+        effect.attempt, fmt::format("{} look-ups in a row failed, the last: {}", failures, finished.error->message())};
   }
   if (!is_once_only(effect.name)) return std::nullopt;
   if (!finished.begun) {
@@ -45,9 +46,12 @@ bool brings_something(const EventBody& body) {
   return report->handout.has_value() || (!std::holds_alternative<Reported>(body) && !report->reference.empty());
 }
 
+}  // namespace
+
 // A provider that cannot answer now may ask for patience all the same (503 with Retry-After): the detail "retry-after"
 // of its error, a duration text. Nonsense there is no reason to fail.
 std::optional<Duration> patience_asked(const Finished& finished) {
+  if (!finished.error) return finished.outcome.retry_after;
   if (finished.outcome.retry_after) return finished.outcome.retry_after;
   const std::string_view text = finished.error->detail("retry-after");
   if (text.empty()) return std::nullopt;
@@ -58,7 +62,10 @@ std::optional<Duration> patience_asked(const Finished& finished) {
   }
 }
 
-}  // namespace
+// What a person reads who asks why a request waits.
+std::string with_hint(const Error& error) {
+  return error.hint().empty() ? error.message() : fmt::format("{} ({})", error.message(), error.hint());
+}
 
 std::string precious_words(const Finished& finished) {
   const auto& body = finished.outcome.event;
@@ -67,8 +74,12 @@ std::string precious_words(const Finished& finished) {
 
 GiveBack Judge::failed(const Claim& claim, const std::string& why, std::optional<Duration> asked,
                        const Timing& timing) const {
-  const Duration wait = next_retry(claim.record.order.id, claim.runs + 1, asked, timing);
+  const Duration wait = next_retry(claim.record.order.id, claim.failures + 1, asked, timing);
   return {claim.effect_id, now_ + wait, why.empty() ? "it failed" : well_formed(why)};
+}
+
+GiveBack Judge::waiting(const Claim& claim, const std::string& why) const {
+  return {claim.effect_id, now_, why.empty() ? "it failed" : well_formed(why), GiveBack::Counts::no};
 }
 
 GiveBack Judge::quiet(const Claim& claim, std::optional<Duration> asked, const Timing& timing) const {
@@ -92,10 +103,12 @@ Verdict Judge::of(const Finished& finished, const Timing& timing) const {
   if (!body) {
     if (!finished.begun) {
       verdict.back = GiveBack{claim.effect_id, claim.effect.due, std::nullopt};
+    } else if (finished.error && finished.waits_for_lane) {
+      verdict.back = waiting(claim, with_hint(*finished.error));
     } else if (finished.error) {
       log::warning(fmt::format("{} of request {}: {}", claim.effect.identity(), record.order.id.str(),
                                finished.error->message()));
-      verdict.back = failed(claim, finished.error->message(), patience_asked(finished), timing);
+      verdict.back = failed(claim, with_hint(*finished.error), patience_asked(finished), timing);
     } else {
       verdict.back = quiet(claim, finished.outcome.retry_after, timing);
     }
@@ -124,6 +137,12 @@ Verdict Judge::of(const Finished& finished, const Timing& timing) const {
   step.expected_sequence = record.sequence;
   step.event = std::move(event);
   step.decision = std::get<Decision>(std::move(decided));
+  if (finished.waits_for_lane) {
+    // The next attempt waits for the lane, not for a pause that grows with its number.
+    for (Effect& next : step.decision.effects) {
+      if (next.name == EffectName::submit) next.due = now_;
+    }
+  }
   step.finished_effect = claim.effect_id;
   step.certificate = finished.outcome.certificate;
   step.key = finished.outcome.key;

@@ -22,6 +22,9 @@ struct Verdict {
 // provider gives once, or tells of a key that is in the token. The whole of it as JSON; "" for anything else.
 std::string precious_words(const Finished& finished);
 
+// How long the other side wants to be left alone, where it said so.
+std::optional<Duration> patience_asked(const Finished& finished);
+
 // Pure: decides by its arguments alone.
 class Judge {
  public:
@@ -35,6 +38,8 @@ class Judge {
                   const Timing& timing) const;
 
  private:
+  // The lane is down: it goes on with the lane, behind the others that wait for it.
+  GiveBack waiting(const Claim& claim, const std::string& why) const;
   // The run went well and brought nothing new.
   GiveBack quiet(const Claim& claim, std::optional<Duration> asked, const Timing& timing) const;
   const std::string& worker_;

@@ -23,15 +23,48 @@ constexpr std::array<std::string_view, kStateCount> kStates{
 constexpr std::array<std::string_view, 7> kKinds{"enroll",     "renew",      "revoke",    "crl",
                                                  "ocsp-batch", "cross-sign", "key-create"};
 
-constexpr std::array<std::string_view, kEventCount> kEvents{
-    "Created",           "KeyPlanned",          "KeyReady",         "CsrSigned",          "DraftFrozen",
-    "PreparationFailed", "DraftAccepted",       "DraftRefused",     "DraftTooOld",        "LocallyApproved",
-    "LocallyRejected",   "Commanded",           "AttemptStarted",   "SubmissionAnswered", "SubmissionNotAccepted",
-    "SubmissionRefused", "AnswerLost",          "FoundAtProvider",  "AbsentAtProvider",   "LookUpInconclusive",
-    "Reported",          "HandedOut",           "NothingHandedOut", "Verified",           "VerificationFailed",
-    "HandoutUnreadable", "TargetInstalled",     "TargetFailed",     "TargetSkipped",      "CancelAsked",
-    "CancelAnswered",    "CancelImpossible",    "DeadlinePassed",   "ResolvedAsThere",    "ResolvedAsCertificate",
-    "ResolvedAsAbsent",  "ResolvedAsAbandoned", "LookUpAsked",      "ResolvedAsDone"};
+constexpr std::array<std::string_view, kEventCount> kEvents{"Created",
+                                                            "KeyPlanned",
+                                                            "KeyReady",
+                                                            "CsrSigned",
+                                                            "DraftFrozen",
+                                                            "PreparationFailed",
+                                                            "DraftAccepted",
+                                                            "DraftRefused",
+                                                            "DraftTooOld",
+                                                            "LocallyApproved",
+                                                            "LocallyRejected",
+                                                            "Commanded",
+                                                            "AttemptStarted",
+                                                            "SubmissionAnswered",
+                                                            "SubmissionNotAccepted",
+                                                            "SubmissionRefused",
+                                                            "AnswerLost",
+                                                            "FoundAtProvider",
+                                                            "AbsentAtProvider",
+                                                            "LookUpInconclusive",
+                                                            "Reported",
+                                                            "HandedOut",
+                                                            "NothingHandedOut",
+                                                            "Verified",
+                                                            "VerificationFailed",
+                                                            "HandoutUnreadable",
+                                                            "TargetInstalled",
+                                                            "TargetFailed",
+                                                            "TargetSkipped",
+                                                            "CancelAsked",
+                                                            "CancelAnswered",
+                                                            "CancelImpossible",
+                                                            "DeadlinePassed",
+                                                            "ResolvedAsThere",
+                                                            "ResolvedAsCertificate",
+                                                            "ResolvedAsAbsent",
+                                                            "ResolvedAsAbandoned",
+                                                            "LookUpAsked",
+                                                            "ResolvedAsDone",
+                                                            "NotValidYet",
+                                                            "DeviationsAccepted",
+                                                            "JudgementAsked"};
 
 constexpr std::array<std::string_view, 14> kEffects{
     "ensure_key", "sign_csr", "build_draft", "check_draft", "submit",         "look_up",  "poll",
@@ -92,7 +125,7 @@ std::optional<Standing> standing_from(std::string_view word) {
 }
 
 bool is_final(StateName name) {
-  return name >= StateName::completed;
+  return name >= StateName::completed && name != StateName::quarantined;
 }
 
 bool is_once_only(EffectName name) {

@@ -145,14 +145,29 @@ struct Progress {
   bool operator==(const Progress&) const = default;
 };
 
-// What a provider handed out, exactly as it came. Written to disk before anything else happens to it.
+// What a provider handed out, or a person brought, exactly as it came. Written to disk before anything else happens to
+// it.
 struct Handout {
-  enum class Content { certificate, signature };
+  enum class Content {
+    certificate,  // in its provider's own form: only that provider reads it
+    signature,
+    file,  // a certificate that a person brought, whoever issued it
+  };
   Content content = Content::certificate;
-  Bytes result;  // the certificate (PEM or DER as sent) or the signature's octets
-  Bytes raw;     // the response body
+  Bytes result;  // the certificate (PEM or DER as sent; of a file: its DER) or the signature's octets
+  Bytes raw;     // the response body; of a file: all of it
+  // The provider's clock (its Date header) minus this machine's when it came, where that is known.
+  std::optional<Duration> clock_ahead = std::nullopt;
 
   bool operator==(const Handout&) const = default;
+};
+
+// A certificate that is as it should be and whose first day has not come.
+struct NotYet {
+  std::string certificate;              // SHA-256 of the DER, hex
+  Instant not_before{};                 // it is judged again then
+  std::optional<Duration> clock_ahead;  // Handout::clock_ahead
+  bool operator==(const NotYet&) const = default;
 };
 
 struct TargetState {

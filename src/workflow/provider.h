@@ -124,6 +124,9 @@ class Provider {
   // Makes the certificate of what was handed out (assembles a signature, reads PEM, fetches a chain). Throws corrupt
   // when no certificate can be made of it.
   virtual Issued read(const ProviderCall& call, const Handout& handout) = 0;
+  // The certificates of CAs that its configuration gives for building chains (DER): for a certificate that a person
+  // brought. Asks nobody.
+  virtual std::vector<Bytes> issuers() const { return {}; }
   // After our own check passed: what the provider's side still wants (an import, a pick-up confirmation). Repeatable.
   virtual void confirm(const ProviderCall& call, const Issued& issued) = 0;
   // One exchange that proves address, credentials and permission; what was learnt, one line each.

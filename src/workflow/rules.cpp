@@ -26,11 +26,13 @@ constexpr std::string_view kSecondOrder =
     "an earlier attempt was answered after all: two orders may exist, a person decides";
 constexpr std::uint32_t kVouchedAbsent = to(S::prepared, S::submitting, S::cancelled, S::expired);
 constexpr std::string_view kFoundByPerson =
-    "a person found it: its reference is polled, or withdrawn where that was asked for";
+    "a person found it: polled, or withdrawn where that was asked for; its certificate, where it is issued, is fetched";
 constexpr std::string_view kTooOldToSign =
     "not known to be signed while its draft was young enough: withdrawn, and a result that is there already is late";
 constexpr std::string_view kVouchedDone = "a person vouches that the revocation took effect";
 constexpr std::string_view kGivenUpHanging = "a named person gave up a revocation that its provider leaves hanging";
+constexpr std::string_view kJudgedAgain =
+    "a person asks to judge the stored certificate again, with what its profile accepts today";
 constexpr std::string_view kAnswerAfterAll = "the answer to an attempt that was given up came after all";
 
 //  from                        event                        to                                      rule
@@ -94,7 +96,7 @@ constexpr Rule kRules[] = {
      "the provider cannot tell, or did not for most of a day: a person decides"},
     {S::looking_up, E::cancel_asked, to(S::looking_up), "the wish waits for the answer"},
     {S::looking_up, E::deadline_passed, to(S::looking_up), "the wish waits for the answer"},
-    {S::looking_up, E::resolved_as_there, to(S::awaiting_approval, S::withdrawing), kFoundByPerson},
+    {S::looking_up, E::resolved_as_there, to(S::awaiting_approval, S::retrieving, S::withdrawing), kFoundByPerson},
     {S::looking_up, E::resolved_as_certificate, to(S::verifying), "a person brought the certificate"},
     {S::looking_up, E::resolved_as_absent, kVouchedAbsent,
      "a person vouches that it is not there, once the lost call cannot be under way any more"},
@@ -140,8 +142,12 @@ constexpr Rule kRules[] = {
 
     {S::verifying, E::verified, to(S::installing, S::completed), "the certificate answers the request"},
     {S::verifying, E::verification_failed, to(S::quarantined),
-     "the certificate does not answer the request: kept, never installed"},
-    {S::verifying, E::handout_unreadable, to(S::unresolved), "no certificate can be made of it: kept for a person"},
+     "the certificate does not answer the request: kept, not installed"},
+    {S::verifying, E::not_valid_yet, to(S::verifying), "all is well but its first day, which is waited for"},
+    {S::verifying, E::handout_unreadable, to(S::retrieving, S::unresolved),
+     "no certificate can be made of it: asked for again a few times where the provider keeps it, then kept for a "
+     "person"},
+    {S::verifying, E::judgement_asked, to(S::verifying), kJudgedAgain},
     {S::verifying, E::resolved_as_certificate, to(S::verifying), "a person brought the certificate"},
     {S::verifying, E::resolved_as_abandoned, to(S::abandoned), "a named person gave up"},
 
@@ -150,9 +156,16 @@ constexpr Rule kRules[] = {
     {S::installing, E::target_skipped, to(S::installing, S::completed),
      "given up by a named person, or a newer certificate is there already"},
 
+    {S::quarantined, E::deviations_accepted, to(S::verifying),
+     "a named person takes the certificate with its deviations: judged again with these accepted"},
+    {S::quarantined, E::judgement_asked, to(S::verifying), kJudgedAgain},
+    {S::quarantined, E::resolved_as_certificate, to(S::verifying), "a person brought the certificate"},
+    {S::quarantined, E::resolved_as_abandoned, to(S::abandoned), "a named person gave up"},
+
+    {S::unresolved, E::judgement_asked, to(S::verifying), kJudgedAgain},
     {S::unresolved, E::look_up_asked, to(S::looking_up, S::verifying),
      "a person asks to look once more: at the provider, or at the result where one is stored"},
-    {S::unresolved, E::resolved_as_there, to(S::awaiting_approval, S::withdrawing), kFoundByPerson},
+    {S::unresolved, E::resolved_as_there, to(S::awaiting_approval, S::retrieving, S::withdrawing), kFoundByPerson},
     {S::unresolved, E::resolved_as_certificate, to(S::verifying), "a person brought the certificate"},
     {S::unresolved, E::resolved_as_absent, kVouchedAbsent,
      "a person vouches that it is not there: the next attempt, approved anew where approvals are wanted"},
@@ -186,7 +199,7 @@ constexpr std::array<std::string_view, kStateCount> kWaitsFor{
     "nothing: time ran out",
     "nothing: it was cancelled",
     "nothing: no certificate exists",
-    "nothing: a certificate exists and is wrong; revoke it",
+    "a person: a certificate exists and is not what was asked",
     "nothing: a named person gave up",
 };
 

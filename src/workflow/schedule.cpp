@@ -49,10 +49,10 @@ class Schedule {
         withdrawing(std::get<Withdrawing>(state));
         break;
       case StateName::retrieving:
-        add(EffectName::retrieve, context_.is<Reported>() ? at_ + patience(context_.timing.poll_first) : at_);
+        retrieving(std::get<Retrieving>(state));
         break;
       case StateName::verifying:
-        add(EffectName::verify, at_);
+        verifying(std::get<Verifying>(state));
         break;
       case StateName::installing:
         installing(std::get<Installing>(state));
@@ -126,6 +126,17 @@ class Schedule {
       add(EffectName::withdraw, again ? at_ + patience(context_.timing.withdraw_poll) : at_);
     }
     add(EffectName::poll, at_ + patience(context_.timing.withdraw_poll));
+  }
+  void retrieving(const Retrieving& state) {
+    Duration pause{};
+    if (context_.is<Reported>()) pause = patience(context_.timing.poll_first);
+    if (context_.is<HandoutUnreadable>()) {
+      pause = next_retry(context_.order.id, state.unreadable, std::nullopt, context_.timing);
+    }
+    add(EffectName::retrieve, at_ + pause);
+  }
+  void verifying(const Verifying& state) {
+    add(EffectName::verify, state.not_yet ? std::max(at_, state.not_yet->not_before) : at_);
   }
   void installing(const Installing& state) {
     for (const TargetState& target : state.targets) {

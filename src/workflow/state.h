@@ -78,6 +78,7 @@ struct Submitting {
   Instant answer_by{};               // started: the call's hard deadline; afterwards the answer is lost
   std::optional<WithdrawWish> wish;  // honoured as soon as the answer is known
   std::string last_refusal;          // why the attempt before was not accepted
+  Instant started_at{};              // started: when; unknown in older journals
   bool operator==(const Submitting&) const = default;
 };
 struct LookingUp {
@@ -125,7 +126,8 @@ struct Retrieving {
   Dossier dossier;
   Submission submission;
   std::string provider_status;
-  bool late = false;  // it became ready after we had given up
+  bool late = false;        // it became ready after we had given up
+  unsigned unreadable = 0;  // results in a row of which no certificate could be made
   bool operator==(const Retrieving&) const = default;
 };
 struct Verifying {
@@ -133,6 +135,9 @@ struct Verifying {
   Submission submission;
   Handout handout;
   bool late = false;  // it came after we had given up: recorded, not installed, offered for revocation
+  std::vector<std::string> accepted = {};  // findings that are accepted beyond what the order accepts
+  unsigned unreadable = 0;                 // results in a row, before this one, of which no certificate could be made
+  std::optional<NotYet> not_yet = std::nullopt;
   bool operator==(const Verifying&) const = default;
 };
 struct Installing {
@@ -150,6 +155,20 @@ struct Unresolved {
   // Not granted yet; it counts again as soon as somebody knows what happened.
   std::optional<WithdrawWish> wish = std::nullopt;
   bool operator==(const Unresolved&) const = default;
+};
+
+// Not final: a person can accept what may be accepted, or have the certificate judged again once what was wrong around
+// it is mended.
+struct Quarantined {
+  std::string certificate;
+  std::vector<Finding> findings;
+  // Version 3 of the store kept nothing else: a draft without a CSR says so.
+  Dossier dossier = {};
+  Submission submission = {};
+  Handout handout = {};
+  bool late = false;
+  std::vector<std::string> accepted = {};  // Verifying::accepted
+  bool operator==(const Quarantined&) const = default;
 };
 
 struct Completed {
@@ -179,11 +198,6 @@ struct Failed {
   std::string message;
   std::string hint;
   bool operator==(const Failed&) const = default;
-};
-struct Quarantined {
-  std::string certificate;
-  std::vector<Finding> findings;
-  bool operator==(const Quarantined&) const = default;
 };
 struct Abandoned {
   std::string by;

@@ -33,7 +33,10 @@ struct Claim {
   std::int64_t effect_id = 0;
   Record record;
   Effect effect;
-  unsigned runs = 0;       // how often in a row it was claimed and brought nothing to commit (failures, crashes)
+  unsigned failures = 0;  // in a row: runs that said why they brought nothing
+  // Runs that ended without an outcome since the last one that went well: the worker died or was stopped, or its lease
+  // ended. No failures: nobody knows what they would have said.
+  unsigned crashes = 0;
   Duration lease_until{};  // Clock::since_boot; whoever works past it may not be alone
   // Clock::since_boot, set by the engine for a once-only call: its hard deadline, journalled with the intent. Past it
   // the call is not begun.
@@ -44,8 +47,19 @@ struct Claim {
 struct GiveBack {
   std::int64_t effect_id = 0;
   Instant due{};  // it is due again then
-  // "": the run went well and brought nothing new, `runs` starts anew. Words: why it failed. Nothing: it was not run.
+  // "": the run went well and brought nothing new, both counts start anew. Words: why it failed. Nothing: it was not
+  // run.
   std::optional<std::string> trouble;
+  // The words are about the lane: they are shown, and not counted against the request.
+  enum class Counts { yes, no };
+  Counts counts = Counts::yes;
+};
+
+// What is known of a lane in every process.
+struct LaneFacts {
+  unsigned deaths = 0;          // workers that died with a call of this lane in hand since one last came through
+  Instant died_at{};            // the last of them
+  std::uint64_t came_back = 0;  // grows when somebody saw it work again: whoever left it alone tries it
 };
 
 struct ClaimQuery {
@@ -69,9 +83,10 @@ std::string timer_lane(const std::string& provider);
 // An effect that waits, for `explain`.
 struct EffectStatus {
   Effect effect;
-  bool running = false;  // some worker holds its lease
-  unsigned runs = 0;     // as in Claim
-  std::string trouble;   // of the last run, "" when it went well
+  bool running = false;   // some worker holds its lease
+  unsigned failures = 0;  // as in Claim
+  unsigned crashes = 0;   // as in Claim
+  std::string trouble;    // of the last run, "" when it went well
 };
 
 // The certificate that a Verified or VerificationFailed event brings into the records.
@@ -148,6 +163,17 @@ struct LateAnswer {
   std::string why;  // it was not taken
 };
 
+// An answer that could not be stored while somebody held the store: a file of its own next to it, until a process that
+// works on the store has stored it.
+struct KeptAnswer {
+  std::string name;  // of the file; given by the store
+  std::int64_t effect_id = 0;
+  Effect effect;
+  RequestId request;
+  Event event;
+  std::optional<KeyRecord> key;
+};
+
 enum class StepResult {
   committed,
   stale,       // another event came first: read again, decide again
@@ -170,6 +196,13 @@ class Store {
   // Takes due effects, oldest first, at most the free places of each lane (the lane "timer:NAME" holds the timers of
   // the requests of provider NAME). Writes nothing when nothing is due and nothing is given back.
   virtual std::vector<Claim> claim(const ClaimQuery& query, Instant now) = 0;
+  // Lanes with something to know.
+  virtual std::map<std::string, LaneFacts> lanes() = 0;
+  // A call of the lane came through after deaths or a pause: no deaths any more, and the others are told.
+  virtual void lane_works(const std::string& lane) = 0;
+  // Steps that were planned by a clock that was ahead of `now` keep their pause and lose the error; those that wait for
+  // a moment that somebody named (a deadline, the age of a draft) keep that. Gives how far ahead the clock was.
+  virtual Duration follow_clock(Instant now) = 0;
   // When the next effect of these lanes is due, or nothing.
   virtual std::optional<Instant> next_due(const ClaimQuery& query) = 0;
   // Changes whenever another connection committed something (PRAGMA data_version).
@@ -194,6 +227,13 @@ class Store {
   virtual void keep_late_answer(const LateAnswer& answer, const std::optional<KeyRecord>& key) = 0;
   // In the order in which they came.
   virtual std::vector<LateAnswer> late_answers(const RequestId& id) = 0;
+
+  // Without the database, which may be held or full. Durable when it returns; gives the name. Throws unavailable,
+  // denied.
+  virtual std::string keep_aside(const KeptAnswer& answer) = 0;
+  // What is kept. A file that cannot be read is logged and left where it is.
+  virtual std::vector<KeptAnswer> kept_aside() = 0;
+  virtual void forget_aside(const std::string& name) = 0;
 
   virtual std::optional<CertificateRecord> certificate(const std::string& fingerprint) = 0;
   // A record that is damaged is logged and left out.

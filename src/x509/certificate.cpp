@@ -1,6 +1,7 @@
 #include "x509/certificate.h"
 
 #include "base/error.h"
+#include "x509/bounds.h"
 #include "x509/der.h"
 #include "x509/extensions.h"
 #include "x509/openssl_error.h"
@@ -18,7 +19,14 @@ Bytes copy(ByteView bytes) {
   return Bytes(bytes.begin(), bytes.end());
 }
 
+void refuse_too_long(ByteView der) {
+  if (der.size() <= kMostCertificate) return;
+  throw Error{ErrorKind::invalid_input, "it has " + std::to_string(der.size()) + " octets; at most " +
+                                            std::to_string(kMostCertificate) + " are read"};
+}
+
 TbsCertificate decode_tbs(ByteView der) {
+  refuse_too_long(der);
   TbsCertificate tbs;
   tbs.der = copy(der);
   der::Reader outer(der);
@@ -136,6 +144,11 @@ TbsCertificate parse_tbs_certificate(ByteView der) {
 
 Certificate parse_certificate(ByteView der) {
   Certificate certificate;
+  try {
+    refuse_too_long(der);
+  } catch (Error& error) {
+    throw error.prefix("certificate");
+  }
   certificate.parts = take_apart(der, "Certificate");
   certificate.der = copy(der);
   try {
@@ -150,12 +163,7 @@ Certificate parse_certificate(ByteView der) {
 }
 
 bool signature_verifies(const Certificate& certificate, ByteView issuer_spki) {
-  try {
-    return is_signed_by(certificate.parts, issuer_spki);
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::invalid_input) throw;
-    return false;  // an algorithm or a key without a row
-  }
+  return is_signed_by(certificate.parts, issuer_spki);
 }
 
 CertificateFields fields_for_issuer(const Certificate& issuer) {

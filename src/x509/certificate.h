@@ -50,7 +50,7 @@ struct Certificate {
 Certificate parse_certificate(ByteView der);
 // The bare to-be-signed part. All bytes must belong to it. Throws invalid_input.
 TbsCertificate parse_tbs_certificate(ByteView der);
-// True when the issuer's key made the signature. False also for an algorithm or key without a row.
+// True when the issuer's key made the signature. False also where that cannot be checked (check_signature tells).
 bool signature_verifies(const Certificate& certificate, ByteView issuer_spki);
 
 // Everything a TBSCertificate says.

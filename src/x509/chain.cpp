@@ -1,10 +1,13 @@
 #include "x509/chain.h"
 
 #include "base/error.h"
+#include "x509/bounds.h"
 #include "x509/openssl_error.h"
 #include "x509/openssl_ptr.h"
 
+#include <algorithm>
 #include <ctime>
+#include <set>
 
 namespace hsmbridge::x509 {
 namespace {
@@ -51,32 +54,33 @@ std::string name_at(X509_STORE_CTX* context, const Certificate& leaf) {
   return parse_certificate(to_der(current)).subject().to_string();
 }
 
-}  // namespace
-
-ChainResult build_chain(const Certificate& leaf, const std::vector<Certificate>& intermediates,
-                        const std::vector<Certificate>& anchors, Instant at) {
-  ChainResult result;
-  if (anchors.empty()) {
-    result.why = "no trust anchor is configured";
-    return result;
+// Nothing for a certificate that OpenSSL reads more strictly than we do: it leads nowhere.
+X509Ptr readable(const Certificate& certificate) {
+  try {
+    return to_openssl(certificate);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::invalid_input) throw;
+    return nullptr;
   }
+}
+
+// One run of OpenSSL's path building.
+ChainResult attempt(const Certificate& leaf, const std::vector<Certificate>& intermediates,
+                    const std::vector<Certificate>& anchors, Instant at) {
+  ChainResult result;
   const X509StorePtr store(::X509_STORE_new());
   const X509StoreContextPtr context(::X509_STORE_CTX_new());
   const StackPtr untrusted(sk_X509_new_null());
   if (!store || !context || !untrusted) throw openssl_error(ErrorKind::internal, "a certificate store");
   for (const Certificate& anchor : anchors) {
-    if (::X509_STORE_add_cert(store.get(), to_openssl(anchor).get()) != 1) {
+    const X509Ptr x509 = readable(anchor);
+    if (x509 && ::X509_STORE_add_cert(store.get(), x509.get()) != 1) {
       throw openssl_error(ErrorKind::internal, "a trust anchor is refused");
     }
   }
   for (const Certificate& certificate : intermediates) {
-    X509Ptr x509;
-    try {
-      x509 = to_openssl(certificate);
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::invalid_input) throw;
-      continue;  // OpenSSL reads some names more strictly than we do; such a certificate leads nowhere
-    }
+    X509Ptr x509 = readable(certificate);
+    if (!x509) continue;
     if (sk_X509_push(untrusted.get(), x509.get()) <= 0) throw openssl_error(ErrorKind::internal, "a certificate list");
     static_cast<void>(x509.release());  // the list owns it now
   }
@@ -110,6 +114,92 @@ ChainResult build_chain(const Certificate& leaf, const std::vector<Certificate>&
   for (int i = 0; i < sk_X509_num(chain); ++i)
     result.chain.push_back(parse_certificate(to_der(sk_X509_value(chain, i))));
   return result;
+}
+
+// Asks who signed what, and is asked so often only: of many certificates with one name each could have signed each.
+class Signatures {
+ public:
+  bool issued(const Certificate& issuer, const Certificate& certificate) {
+    if (!(issuer.subject() == certificate.issuer()) || left_ == 0) return false;
+    --left_;
+    return signature_verifies(certificate, issuer.spki());
+  }
+
+ private:
+  std::size_t left_ = 2 * kMostChain;
+};
+
+// What of `pool` is an issuer, by name and signature, of `leaf` or of another such issuer.
+std::vector<Certificate> issuers_above(Signatures& signatures, const Certificate& leaf,
+                                       const std::vector<Certificate>& pool) {
+  std::vector<Certificate> above;
+  std::vector<bool> taken(pool.size(), false);
+  const Certificate* child = &leaf;
+  for (std::size_t next = 0;; child = &above[next++]) {
+    const Certificate below = *child;  // `above` may move
+    for (std::size_t i = 0; i < pool.size(); ++i) {
+      if (taken[i] || !signatures.issued(pool[i], below)) continue;
+      taken[i] = true;
+      above.push_back(pool[i]);
+    }
+    if (next == above.size()) return above;
+  }
+}
+
+// The anchors that issued `leaf` or one of `path`, or are one of them.
+std::vector<Certificate> anchors_above(Signatures& signatures, const Certificate& leaf,
+                                       const std::vector<Certificate>& path, const std::vector<Certificate>& anchors) {
+  std::vector<Certificate> below = path;
+  below.push_back(leaf);
+  std::vector<Certificate> above;
+  for (const Certificate& anchor : anchors) {
+    const bool fits = std::any_of(below.begin(), below.end(), [&](const Certificate& child) {
+      return child.der == anchor.der || signatures.issued(anchor, child);
+    });
+    if (fits) above.push_back(anchor);
+  }
+  return above;
+}
+
+}  // namespace
+
+ChainResult build_chain(const Certificate& leaf, const std::vector<Certificate>& intermediates,
+                        const std::vector<Certificate>& anchors, Instant at) {
+  ChainResult result;
+  if (anchors.empty()) {
+    result.why = "no trust anchor is configured";
+    return result;
+  }
+  std::vector<Certificate> usable;
+  std::set<Bytes> known;
+  for (const Certificate& certificate : intermediates) {
+    if (known.size() < kMostChain && known.insert(certificate.der).second) usable.push_back(certificate);
+  }
+  result = attempt(leaf, usable, anchors, at);
+  if (result.anchored) return result;
+  // OpenSSL takes the first issuer of a name, and tries no other when that one's key did not make the signature: a CA
+  // that was given a new key under its old name and writes no key identifiers.
+  Signatures signatures;
+  const std::vector<Certificate> path = issuers_above(signatures, leaf, usable);
+  ChainResult again = attempt(leaf, path, anchors_above(signatures, leaf, path, anchors), at);
+  if (again.anchored) return again;
+  if (known.size() == kMostChain && intermediates.size() > kMostChain) {
+    result.why += " (of the certificates beside it only the first " + std::to_string(kMostChain) + " were looked at)";
+  }
+  return result;
+}
+
+std::vector<std::string> purposes_refused(const Certificate& issuer, const std::vector<Oid>& purposes) {
+  static const Oid kAny{"2.5.29.37.0"};
+  static const Oid kOcspSigning{"1.3.6.1.5.5.7.3.9"};
+  const auto& may = issuer.content().extended_key_usage;
+  const auto has = [&](const Oid& oid) { return std::find(may.begin(), may.end(), oid) != may.end(); };
+  std::vector<std::string> refused;
+  if (may.empty() || has(kAny)) return refused;
+  for (const Oid& purpose : purposes) {
+    if (!has(purpose) && purpose != kOcspSigning) refused.push_back(purpose.name());
+  }
+  return refused;
 }
 
 }  // namespace hsmbridge::x509

@@ -21,4 +21,10 @@ struct ChainResult {
 ChainResult build_chain(const Certificate& leaf, const std::vector<Certificate>& intermediates,
                         const std::vector<Certificate>& anchors, Instant at);
 
+// Those of `purposes` for which an issuer with these extended key usages may not certify, by name. RFC 5280 §4.2.1.12
+// says nothing about issuers; browsers and Windows let a CA pass on only what it has. An issuer without any, or with
+// anyExtendedKeyUsage, may certify for everything; OCSPSigning is an issuer's to give whatever it has (RFC 6960
+// §4.2.2.2).
+std::vector<std::string> purposes_refused(const Certificate& issuer, const std::vector<Oid>& purposes);
+
 }  // namespace hsmbridge::x509

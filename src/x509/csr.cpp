@@ -1,6 +1,7 @@
 #include "x509/csr.h"
 
 #include "base/error.h"
+#include "x509/bounds.h"
 #include "x509/der.h"
 #include "x509/extensions.h"
 #include "x509/spki.h"
@@ -160,6 +161,10 @@ void prove_csr(ByteView der, ByteView spki, const Content& content, const Signat
 
 Csr parse_csr(ByteView der) {
   Csr csr;
+  if (der.size() > kMostCertificate) {
+    throw Error{ErrorKind::invalid_input, "certificate request: it has " + std::to_string(der.size()) +
+                                              " octets; at most " + std::to_string(kMostCertificate) + " are read"};
+  }
   csr.parts = take_apart(der, "CertificationRequest");
   csr.der.assign(der.begin(), der.end());
   try {
@@ -171,12 +176,7 @@ Csr parse_csr(ByteView der) {
 }
 
 bool signature_verifies(const Csr& csr) {
-  try {
-    return is_signed_by(csr.parts, csr.spki);
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::invalid_input) throw;
-    return false;  // an algorithm or a key without a row
-  }
+  return is_signed_by(csr.parts, csr.spki);
 }
 
 }  // namespace hsmbridge::x509

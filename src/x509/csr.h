@@ -40,7 +40,7 @@ void prove_csr(ByteView der, ByteView spki, const Content& content, const Signat
 
 // Structure only: the signature is judged by signature_verifies. Throws invalid_input.
 Csr parse_csr(ByteView der);
-// False also for an algorithm or a key this project has no row for.
+// False also where that cannot be checked (check_signature tells).
 bool signature_verifies(const Csr& csr);
 
 }  // namespace hsmbridge::x509

@@ -1,6 +1,7 @@
 #include "x509/extensions.h"
 
 #include "base/error.h"
+#include "x509/bounds.h"
 #include "x509/der.h"
 #include "x509/policies.h"
 
@@ -13,6 +14,11 @@ namespace {
 constexpr const char* kOcsp = "1.3.6.1.5.5.7.48.1";  // RFC 5280 §4.2.2.1
 constexpr const char* kCaIssuers = "1.3.6.1.5.5.7.48.2";
 
+void refuse_more(const std::vector<GeneralName>& names) {
+  if (names.size() < kMostNames) return;
+  throw Error{ErrorKind::invalid_input, "more than " + std::to_string(kMostNames) + " names, which are not read"};
+}
+
 Bytes encode_general_names(const std::vector<GeneralName>& names) {
   Bytes content;
   for (const GeneralName& name : names) der::append(content, name.der);
@@ -23,7 +29,10 @@ std::vector<GeneralName> decode_general_names(ByteView value, std::string_view w
   der::Reader sequence(der::only(value, what).content);
   if (value[0] != der::kSequence) throw Error{ErrorKind::invalid_input, std::string(what) + ": no SEQUENCE"};
   std::vector<GeneralName> names;
-  while (!sequence.at_end()) names.push_back(GeneralName::from_der(sequence.any(what).whole));
+  while (!sequence.at_end()) {
+    refuse_more(names);
+    names.push_back(GeneralName::from_der(sequence.any(what).whole));
+  }
   if (names.empty()) throw Error{ErrorKind::invalid_input, std::string(what) + ": it holds no name"};
   return names;
 }
@@ -42,6 +51,7 @@ std::vector<GeneralName> decode_subtrees(der::Reader& reader, unsigned number) {
   der::Reader subtrees(element->content);
   if (subtrees.at_end()) throw Error{ErrorKind::invalid_input, "an empty list of names"};
   while (!subtrees.at_end()) {
+    refuse_more(bases);
     der::Reader subtree = subtrees.enter(der::kSequence, "GeneralSubtree");
     bases.push_back(GeneralName::constraint_from_der(subtree.any("GeneralSubtree base").whole));
     // RFC 5280 §4.2.1.10: minimum is 0 (the default, so absent) and maximum is absent.

@@ -32,8 +32,13 @@ Bytes without_armour(ByteView file) {
     const std::string_view inside = armoured(as_text(file), label);
     if (inside.empty()) continue;
     std::string digits;
-    for (const char c : inside) {
-      if (c != '\r' && c != '\n' && c != ' ' && c != '\t') digits.push_back(c);
+    for (std::size_t i = 0; i < inside.size(); ++i) {
+      const char c = inside[i];
+      if (c == '\\') {
+        ++i;  // a line end as the two characters \n, which nobody undid
+      } else if (c != '\r' && c != '\n' && c != ' ' && c != '\t') {
+        digits.push_back(c);
+      }
     }
     return from_base64(digits);
   }

@@ -184,7 +184,7 @@ std::string render(const Csr& csr) {
   }
   render_key(text, csr.spki);
   line(text, "Signature",
-       algorithm_text(csr.parts.signature_algorithm) + (signature_verifies(csr) ? ", verifies" : ", DOES NOT VERIFY"));
+       algorithm_text(csr.parts.signature_algorithm) + ", " + to_string(check_signature(csr.parts, csr.spki)));
   return text;
 }
 
@@ -279,11 +279,17 @@ Json to_json(const Content& content) {
 }
 
 Json to_json(const Csr& csr) {
-  return Json::object({{"content", to_json(csr.content)},
-                       {"public_key", key_json(csr.spki)},
-                       {"signature_algorithm", algorithm_text(csr.parts.signature_algorithm)},
-                       {"signature_verifies", signature_verifies(csr)},
-                       {"sha256", hex(sha256(csr.der))}});
+  const SignatureCheck check = check_signature(csr.parts, csr.spki);
+  // null: it cannot be checked here.
+  Json verifies;
+  if (check.verdict != SignatureVerdict::cannot_be_checked) verifies = check.verdict == SignatureVerdict::verifies;
+  Json json = Json::object({{"content", to_json(csr.content)},
+                            {"public_key", key_json(csr.spki)},
+                            {"signature_algorithm", algorithm_text(csr.parts.signature_algorithm)},
+                            {"signature_verifies", std::move(verifies)},
+                            {"sha256", hex(sha256(csr.der))}});
+  if (!check.why.empty()) json.set("signature_note", check.why);
+  return json;
 }
 
 Json to_json(const TbsCertificate& tbs) {

@@ -3,12 +3,19 @@
 #include "base/error.h"
 #include "x509/der.h"
 #include "x509/openssl_error.h"
+#include "x509/openssl_ptr.h"
 #include "x509/pem.h"
 
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/objects.h>
+#include <openssl/x509.h>
 
 #include <array>
 #include <bit>
+#include <optional>
+#include <utility>
 
 namespace hsmbridge::x509 {
 namespace {
@@ -58,8 +65,10 @@ struct Parts {
   throw Error{ErrorKind::invalid_input, "this public key is not supported: " + why};
 }
 
+enum class Encoding { canonical, any };
+
 // The views point into `spki`.
-Parts take_apart_spki(ByteView spki) {
+Parts take_apart_spki(ByteView spki, Encoding wanted = Encoding::canonical) {
   der::Reader outer(spki);
   der::Reader sequence = outer.enter(der::kSequence, "SubjectPublicKeyInfo");
   outer.expect_end("SubjectPublicKeyInfo");
@@ -69,7 +78,7 @@ Parts take_apart_spki(ByteView spki) {
   sequence.expect_end("SubjectPublicKeyInfo");
   const Oid oid = algorithm.oid("SubjectPublicKeyInfo algorithm");
   if (oid.dotted() == kRsaEncryption) {
-    algorithm.expect(der::kNull, "rsaEncryption parameters");
+    if (wanted == Encoding::canonical || !algorithm.at_end()) algorithm.expect(der::kNull, "rsaEncryption parameters");
     algorithm.expect_end("rsaEncryption parameters");
     der::Reader key_outer(parts.bits);
     der::Reader key = key_outer.enter(der::kSequence, "RSAPublicKey");
@@ -113,6 +122,49 @@ Parts take_apart_spki(ByteView spki) {
   refuse("algorithm " + oid.name());
 }
 
+Bytes number_of(const EVP_PKEY* key, const char* name, std::size_t octets) {
+  BIGNUM* number = nullptr;
+  const bool there = ::EVP_PKEY_get_bn_param(key, name, &number) == 1;
+  const BignumPtr owner(number);
+  Bytes value(octets);
+  if (!there || ::BN_bn2binpad(number, value.data(), static_cast<int>(octets)) < 0) return {};
+  return value;
+}
+
+// An EC key with a compressed or hybrid point, or with explicit parameters that are those of a named curve: OpenSSL
+// compares every one of them with its own.
+std::optional<Bytes> re_encoded_ec(ByteView spki) {
+  const unsigned char* at = spki.data();
+  const PkeyPtr key(::d2i_PUBKEY(nullptr, &at, static_cast<long>(spki.size())));
+  std::array<char, 80> group{};
+  const bool read = key && at == spki.data() + spki.size() && ::EVP_PKEY_is_a(key.get(), "EC") == 1 &&
+                    ::EVP_PKEY_get_group_name(key.get(), group.data(), group.size(), nullptr) == 1;
+  take_openssl_errors();
+  if (!read) return std::nullopt;
+  const int nid = ::OBJ_txt2nid(group.data());
+  for (const Curve& curve : kCurves) {
+    if (::OBJ_txt2nid(curve.oid) != nid) continue;
+    Bytes point{4};
+    for (const char* name : {OSSL_PKEY_PARAM_EC_PUB_X, OSSL_PKEY_PARAM_EC_PUB_Y}) {
+      der::append(point, number_of(key.get(), name, (curve.bits + 7) / 8));
+    }
+    take_openssl_errors();
+    if (point.size() != 1 + 2 * ((curve.bits + 7) / 8)) return std::nullopt;
+    return spki_from_ec({KeyType::ec, curve.bits}, point);
+  }
+  return std::nullopt;
+}
+
+std::optional<Bytes> re_encoded(ByteView spki) {
+  try {
+    const Parts parts = take_apart_spki(spki, Encoding::any);
+    if (parts.spec.type == KeyType::rsa) return spki_from_rsa(parts.modulus, parts.exponent);
+  } catch (const Error&) {
+    // an EC key, or none
+  }
+  return re_encoded_ec(spki);
+}
+
 void put_ssh_string(Bytes& to, ByteView content) {
   for (int shift = 24; shift >= 0; shift -= 8) to.push_back(static_cast<std::uint8_t>(content.size() >> shift));
   der::append(to, content);
@@ -150,12 +202,25 @@ Bytes spki_from_ed25519(ByteView point) {
   return der::sequence(der::sequence(der::oid(Oid(kEd25519))), der::bit_string(point));
 }
 
+Bytes canonical_spki(ByteView spki) {
+  try {
+    take_apart_spki(spki);
+  } catch (const Error&) {
+    if (auto canonical = re_encoded(spki)) return std::move(*canonical);
+  }
+  return Bytes(spki.begin(), spki.end());
+}
+
+bool same_key(ByteView one, ByteView other) {
+  return equal(one, other) || canonical_spki(one) == canonical_spki(other);
+}
+
 KeySpec key_spec_of(ByteView spki) {
-  return take_apart_spki(spki).spec;
+  return take_apart_spki(canonical_spki(spki)).spec;
 }
 
 SpkiHash spki_hash(ByteView spki) {
-  return SpkiHash(hex(sha256(spki)));
+  return SpkiHash(hex(sha256(canonical_spki(spki))));
 }
 
 Bytes key_identifier(ByteView spki) {
@@ -173,13 +238,15 @@ Bytes key_identifier(ByteView spki) {
 }
 
 Bytes public_value(ByteView spki) {
-  const Parts parts = take_apart_spki(spki);
+  const Bytes canonical = canonical_spki(spki);
+  const Parts parts = take_apart_spki(canonical);
   const ByteView value = parts.spec.type == KeyType::rsa ? parts.modulus : parts.bits;
   return Bytes(value.begin(), value.end());
 }
 
 Bytes rsa_exponent(ByteView spki) {
-  const Parts parts = take_apart_spki(spki);
+  const Bytes canonical = canonical_spki(spki);
+  const Parts parts = take_apart_spki(canonical);
   return Bytes(parts.exponent.begin(), parts.exponent.end());
 }
 
@@ -192,7 +259,8 @@ std::string spki_to_pem(ByteView spki) {
 }
 
 std::string spki_to_ssh(ByteView spki) {
-  const Parts parts = take_apart_spki(spki);
+  const Bytes canonical = canonical_spki(spki);
+  const Parts parts = take_apart_spki(canonical);
   std::string type;
   Bytes blob;
   switch (parts.spec.type) {

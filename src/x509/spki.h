@@ -15,9 +15,15 @@ Bytes spki_from_ec(const KeySpec& curve, ByteView point);
 // `point` is the 32-octet public key (RFC 8410 §4).
 Bytes spki_from_ed25519(ByteView point);
 
+// What follows reads a key in any encoding.
 // The key type and size. Throws invalid_input for a key this project has no row for, or for bytes that are no SPKI.
 KeySpec key_spec_of(ByteView spki);
-// Lower-case hex SHA-256 of the DER: what a key is pinned by.
+// The one encoding of a key that this project writes: RSA with NULL parameters (RFC 3279 §2.3.1), EC with a named curve
+// and an uncompressed point (RFC 5480 §2). CAs re-encode keys. Bytes that are not a supported key are given back as
+// they are.
+Bytes canonical_spki(ByteView spki);
+bool same_key(ByteView one, ByteView other);
+// Lower-case hex SHA-256 of the canonical DER: what a key is pinned by, whatever its encoding.
 SpkiHash spki_hash(ByteView spki);
 // RFC 5280 §4.2.1.2 method (1): SHA-1 of the subjectPublicKey BIT STRING's octets, 20 octets.
 Bytes key_identifier(ByteView spki);

@@ -22,6 +22,8 @@ class FailingStore final : public workflow::Store {
     fails_after,   // it is written, and the caller hears otherwise
   };
   using Decide = std::function<Fate(unsigned)>;
+  // The database is held by somebody, and the disk is well: what is kept aside does not fail with it.
+  bool keeps_aside = false;
   // Called before each commit(); what it throws is thrown by the store.
   std::function<void(const std::vector<workflow::Step>&)> before_commit;
   // Called after each commit() that went through.
@@ -73,6 +75,14 @@ class FailingStore final : public workflow::Store {
     return write([&] { return store_->take_permission(provider, per_minute, now); });
   }
 
+  std::map<std::string, workflow::LaneFacts> lanes() override { return store_->lanes(); }
+  void lane_works(const std::string& lane) override {
+    write([&] {
+      store_->lane_works(lane);
+      return 0;
+    });
+  }
+  Duration follow_clock(Instant now) override { return store_->follow_clock(now); }
   std::optional<Instant> next_due(const workflow::ClaimQuery& query) override { return store_->next_due(query); }
   std::uint64_t change_counter() override { return store_->change_counter(); }
   std::optional<workflow::Record> find(const RequestId& id) override { return store_->find(id); }
@@ -85,6 +95,12 @@ class FailingStore final : public workflow::Store {
   std::vector<workflow::Effect> effects(const RequestId& id) override { return store_->effects(id); }
   std::vector<workflow::EffectStatus> effect_status(const RequestId& id) override { return store_->effect_status(id); }
   std::vector<workflow::LateAnswer> late_answers(const RequestId& id) override { return store_->late_answers(id); }
+  std::string keep_aside(const workflow::KeptAnswer& answer) override {
+    if (keeps_aside) return store_->keep_aside(answer);
+    return write([&] { return store_->keep_aside(answer); });
+  }
+  std::vector<workflow::KeptAnswer> kept_aside() override { return store_->kept_aside(); }
+  void forget_aside(const std::string& name) override { store_->forget_aside(name); }
   std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) override {
     return store_->certificate(fingerprint);
   }

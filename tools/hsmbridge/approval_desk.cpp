@@ -96,7 +96,8 @@ ApplicationKey application_key(const securosys::Settings& provider, Wiring& wiri
 // The states in which nothing may be issued for a request any more.
 bool is_over(const workflow::State& state) {
   const auto name = workflow::name_of(state);
-  return workflow::is_final(name) || name == workflow::StateName::withdrawing;
+  return workflow::is_final(name) || name == workflow::StateName::withdrawing ||
+         name == workflow::StateName::quarantined;
 }
 
 }  // namespace

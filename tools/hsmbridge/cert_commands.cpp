@@ -7,7 +7,7 @@
 #include "x509/chain.h"
 #include "x509/check.h"
 #include "x509/csr.h"
-#include "x509/pem.h"
+#include "x509/pem_file.h"
 #include "x509/render.h"
 
 #include <fmt/core.h>
@@ -24,14 +24,12 @@ using commandline::Times;
 
 std::vector<x509::Certificate> read(const std::string& file) {
   std::vector<x509::Certificate> certificates;
-  try {
-    for (const Bytes& der : x509::read_certificates(read_file(file))) {
+  for (const Bytes& der : x509::certificates_in_file(file)) {
+    try {
       certificates.push_back(x509::parse_certificate(der));
+    } catch (Error& error) {
+      throw error.prefix(file);
     }
-  } catch (Error& error) {
-    // read_file names the file already.
-    if (error.kind() == ErrorKind::invalid_input) error.prefix(file);
-    throw;
   }
   return certificates;
 }
@@ -71,6 +69,15 @@ ExitCode show(Invocation& invocation) {
   }
   invocation.output.result("hsmbridge.cert-show/1", Json::object({{"certificates", std::move(rows)}}), text);
   return ExitCode::done;
+}
+
+// Trust anchors: what cannot be used is named, and the others count.
+void add_anchors(Invocation& invocation, std::vector<x509::Certificate>& to, const std::string& file) {
+  const auto bundle = x509::bundle_in_file(file);
+  for (const Bytes& der : bundle.certificates) to.push_back(x509::parse_certificate(der));
+  for (const std::string& skipped : bundle.skipped) {
+    invocation.output.warning(fmt::format("{}: left out: {}", commandline::safe(file), commandline::safe(skipped)));
+  }
 }
 
 void add(std::vector<x509::Certificate>& to, const std::vector<x509::Certificate>& more) {
@@ -117,11 +124,11 @@ ExitCode verify(Invocation& invocation) {
   if (const auto name = arguments.text("--profile")) {
     place.emplace(invocation);
     const config::ProfileSettings& profile = place->profile(*name);
-    for (const auto& anchor : profile.anchors) add(expected.anchors, read(anchor.string()));
+    for (const auto& anchor : profile.anchors) add_anchors(invocation, expected.anchors, anchor.string());
     expected.accept = profile.accept;
     if (profile.validity) expected.lifetime = *profile.validity;
   }
-  for (const std::string& anchor : arguments.all("--anchor")) add(expected.anchors, read(anchor));
+  for (const std::string& anchor : arguments.all("--anchor")) add_anchors(invocation, expected.anchors, anchor);
   for (const std::string& name : arguments.all("--accept")) expected.accept.push_back(name);
   if (!csr && expected.anchors.empty()) {
     throw Error{ErrorKind::invalid_input, "there is nothing to verify against"}.hint(

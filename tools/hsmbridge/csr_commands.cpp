@@ -3,6 +3,7 @@
 #include "tools/hsmbridge/commands.h"
 #include "tools/hsmbridge/csr_create.h"
 #include "tools/hsmbridge/place.h"
+#include "x509/advice.h"
 #include "x509/pem.h"
 #include "x509/render.h"
 
@@ -24,11 +25,13 @@ x509::Csr read(const std::string& file) {
 
 ExitCode show(Invocation& invocation) {
   const x509::Csr csr = read(invocation.arguments.required("FILE"));
-  Json object = x509::to_json(csr);
-  const bool verifies = x509::signature_verifies(csr);
-  object.set("signature_verifies", Json(verifies));
-  invocation.output.result("hsmbridge.csr/1", object, x509::render(csr));
-  if (!verifies) invocation.output.warning("its signature does not verify");
+  invocation.output.result("hsmbridge.csr/1", x509::to_json(csr), x509::render(csr));
+  const x509::SignatureCheck check = x509::check_signature(csr.parts, csr.spki);
+  if (check.verdict == x509::SignatureVerdict::does_not_verify) {
+    invocation.output.warning("its signature does not verify");
+  } else if (!check.why.empty()) {
+    invocation.output.warning("its signature " + x509::to_string(check));
+  }
   return ExitCode::done;
 }
 
@@ -40,7 +43,9 @@ ExitCode check(Invocation& invocation) {
     place.emplace(invocation);
     profile = &place->profile(*name);
   }
-  const auto faults = service::check_csr(read(file), profile);
+  const x509::Csr csr = read(file);
+  const auto faults = service::check_csr(csr, profile);
+  const auto notes = x509::advice(csr.content);
   Json rows = Json(Json::Array{});
   std::string text;
   for (const service::CsrFault& fault : faults) {
@@ -48,8 +53,11 @@ ExitCode check(Invocation& invocation) {
     text += fmt::format("{}: {}\n", fault.name, commandline::safe(fault.explanation));
   }
   if (faults.empty()) text = fmt::format("{}: no fault found\n", commandline::safe(file));
-  invocation.output.result("hsmbridge.csr-check/1",
-                           Json::object({{"file", Json(file)}, {"ok", Json(faults.empty())}, {"faults", rows}}), text);
+  for (const std::string& note : notes) text += fmt::format("note: {}\n", commandline::safe(note));
+  invocation.output.result(
+      "hsmbridge.csr-check/1",
+      Json::object({{"file", Json(file)}, {"ok", Json(faults.empty())}, {"faults", rows}, {"notes", Json(notes)}}),
+      text);
   return faults.empty() ? ExitCode::done : ExitCode::failed;
 }
 
@@ -67,7 +75,7 @@ std::vector<Command> csr_commands() {
        {file},
        check,
        {ExitCode::failed},
-       "Prints each fault on a line of its own.\n"},
+       "Prints each fault on a line of its own, and as notes what is odd about a server's names.\n"},
   };
 }
 

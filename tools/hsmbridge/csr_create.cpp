@@ -12,6 +12,7 @@
 #include "tools/hsmbridge/place.h"
 #include "tools/hsmbridge/prompt.h"
 #include "tools/hsmbridge/token_access.h"
+#include "x509/advice.h"
 #include "x509/pem.h"
 #include "x509/spki.h"
 
@@ -148,6 +149,7 @@ ExitCode create_one(Run& run) {
     throw Error{ErrorKind::invalid_input, "DER is not for a terminal"}.hint("give --out FILE");
   }
   const Done done = carry_out(run, job);
+  for (const std::string& sentence : x509::advice(done.ask.content)) output.warning(sentence);
   if (done.made) {
     output.note(fmt::format("made key {} ({}, id {}) in token {}", done.key.label, done.key.type, hex(done.key.id),
                             run.token->name()));

@@ -10,6 +10,7 @@
 #include "service/requests.h"
 #include "tools/hsmbridge/token_access.h"
 #include "x509/algorithm.h"
+#include "x509/bounds.h"
 
 #include <fmt/core.h>
 #include <sys/timex.h>
@@ -236,7 +237,14 @@ std::vector<Finding> examine_profile(const config::Settings& settings, const con
     if (profile.token) settings.token(*profile.token);
     if (profile.provider) settings.provider(*profile.provider);
     std::size_t anchors = 0;
-    for (const auto& file : profile.anchors) anchors += read_anchors(file).size();
+    for (const auto& file : profile.anchors) {
+      const auto bundle = read_anchors(file);
+      anchors += bundle.certificates.size();
+      if (bundle.skipped.empty()) continue;
+      finding.health = Health::note;
+      finding.hint += fmt::format("{}{}: left out: {}", finding.hint.empty() ? "" : "; ", file.string(),
+                                  x509::listed(bundle.skipped));
+    }
     finding.what = profile.anchors.empty() ? "readable" : fmt::format("readable, {} trust anchors", anchors);
   });
   return findings;

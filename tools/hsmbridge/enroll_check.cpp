@@ -2,10 +2,10 @@
 
 #include "base/error.h"
 #include "pkcs11/signer.h"
-#include "service/ask.h"
 #include "service/csr.h"
 #include "tools/hsmbridge/wiring.h"
 #include "workflow/provider.h"
+#include "x509/advice.h"
 #include "x509/csr.h"
 #include "x509/signed_object.h"
 #include "x509/spki.h"
@@ -86,7 +86,7 @@ ExitCode check_enrolment(Invocation& invocation, Place& place, const service::Ne
   draft.algorithm = std::move(added.algorithm);
   draft.issuer = std::move(added.issuer);
   draft.provider_state = std::move(added.provider_state);
-  auto notes = service::remarks_on(request.ask.content);
+  auto notes = x509::advice(request.ask.content);
   notes.insert(notes.end(), added.notes.begin(), added.notes.end());
   const workflow::Key key;
   const workflow::ProviderCall call{order, key, draft, 1, nullptr, now, kLimit};

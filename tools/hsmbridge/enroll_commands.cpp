@@ -13,6 +13,7 @@
 #include "tools/hsmbridge/request_render.h"
 #include "tools/hsmbridge/request_wait.h"
 #include "tools/hsmbridge/wiring.h"
+#include "x509/advice.h"
 #include "x509/certificate.h"
 #include "x509/pem.h"
 
@@ -45,6 +46,46 @@ std::string lasting_selector(pkcs11::Token& token, const pkcs11::KeyInfo& key) {
   return alone ? "id=" + hex(key.id) : key.uri;
 }
 
+// Ordered before by the same words, and its certificate is in use: whoever types them again learns that, and nothing is
+// ordered twice.
+void refuse_done(Wiring& wiring, workflow::Store& store, const service::NewRequest& request, const SpkiHash& spki) {
+  const auto done = service::done_before(store, request, spki, wiring.clock().now());
+  if (!done) return;
+  throw Error{ErrorKind::conflict, fmt::format("request {} brought the certificate for exactly this", done->str())}
+      .with("done-by", done->str())
+      .hint("for another one: hsmbridge cert renew");
+}
+
+void use_key(Wiring& wiring, workflow::Store& store, const std::string& selector, service::NewRequest& request) {
+  request.key = {workflow::KeyWish::Source::use, selector, "", ""};
+  const auto token = wiring.pkcs11_token(request.token);
+  const auto key = pkcs11::find_key(*token, pkcs11::KeySelector::parse(selector));
+  if (key.spec) pkcs11::expect_to_sign(*token, service::algorithm_for(request.ask, *key.spec));
+  if (!key.id.empty()) request.key.selector = lasting_selector(*token, key);
+  service::refuse_spent_key(store, request.token, key.spki_hash);
+  service::refuse_duplicate(store, request);
+  refuse_done(wiring, store, request, key.spki_hash);
+}
+
+void make_key(Wiring& wiring, workflow::Store& store, const std::string& label, const x509::KeySpec& spec,
+              service::NewRequest& request) {
+  request.key = {workflow::KeyWish::Source::make, label, x509::to_string(spec), ""};
+  service::refuse_duplicate(store, request);
+  for (const auto& key : store.keys({std::nullopt, request.token, label})) {
+    refuse_done(wiring, store, request, key.spki);
+  }
+  const auto& algorithm = service::algorithm_for(request.ask, spec);
+  const auto token = wiring.pkcs11_token(request.token);
+  pkcs11::expect_to_sign(*token, algorithm);
+  try {
+    request.key.cka_id = hex(pkcs11::plan_key(*token, label, spec).id);
+  } catch (const Error& error) {
+    const auto left = error.kind() == ErrorKind::conflict ? service::left_over_key(store, request) : std::nullopt;
+    if (!left) throw;
+    use_key(wiring, store, "id=" + left->cka_id, request);
+  }
+}
+
 // Everything that can be refused before anything is written: names, the key, the PIN.
 service::NewRequest resolve(Wiring& wiring, workflow::Store& store, const Wanted& wanted) {
   const auto& settings = wiring.settings();
@@ -74,23 +115,12 @@ service::NewRequest resolve(Wiring& wiring, workflow::Store& store, const Wanted
   if (wanted.new_key.has_value() == wanted.key.has_value()) {
     throw Error{ErrorKind::invalid_input, "name the key: --new-key LABEL for one to be made, or --key SELECTOR"};
   }
-  request.key.source = wanted.new_key ? workflow::KeyWish::Source::make : workflow::KeyWish::Source::use;
-  request.key.selector = wanted.new_key ? *wanted.new_key : *wanted.key;
   if (wanted.new_key) {
-    const auto spec = x509::parse_key_spec(wanted.spec ? *wanted.spec : profile.key.value_or("ec:P-256"));
-    request.key.spec = x509::to_string(spec);
-    service::refuse_duplicate(store, request);
-    const auto& algorithm = service::algorithm_for(request.ask, spec);
-    const auto token = wiring.pkcs11_token(request.token);
-    pkcs11::expect_to_sign(*token, algorithm);
-    request.key.cka_id = hex(pkcs11::plan_key(*token, *wanted.new_key, spec).id);
+    make_key(wiring, store, *wanted.new_key,
+             x509::parse_key_spec(wanted.spec ? *wanted.spec : profile.key.value_or("ec:P-256")), request);
   } else {
     if (wanted.spec) throw Error{ErrorKind::invalid_input, "--spec belongs to --new-key: the other key exists"};
-    const auto token = wiring.pkcs11_token(request.token);
-    const auto key = pkcs11::find_key(*token, pkcs11::KeySelector::parse(*wanted.key));
-    if (key.spec) pkcs11::expect_to_sign(*token, service::algorithm_for(request.ask, *key.spec));
-    if (!key.id.empty()) request.key.selector = lasting_selector(*token, key);
-    service::refuse_duplicate(store, request);
+    use_key(wiring, store, *wanted.key, request);
   }
   return request;
 }
@@ -100,15 +130,25 @@ workflow::Order create(Wiring& wiring, workflow::Store& store, const service::Ne
                                  wiring.clock().now(), random_bytes(8));
 }
 
-// Orders it; or finds the open request that the same words ordered before: typing a command again goes on with it.
+// Orders it; or finds the request that the same words ordered before: typing a command again goes on with an open one,
+// and says that it is done where its certificate is in use.
 RequestId order_once(Invocation& invocation, Wiring& wiring, workflow::Store& store, const Wanted& wanted) {
   try {
-    return create(wiring, store, resolve(wiring, store, wanted)).id;
+    const auto request = resolve(wiring, store, wanted);
+    if (wanted.new_key && request.key.source == workflow::KeyWish::Source::use) {
+      invocation.output.note(
+          fmt::format("key {} was made for a request that ended without a certificate: using it", *wanted.new_key));
+    }
+    const auto id = create(wiring, store, request).id;
+    for (const auto& sentence : x509::advice(request.ask.content)) invocation.output.warning(sentence);
+    return id;
   } catch (const Error& error) {
     const std::string open(error.detail("same-order"));
-    if (error.kind() != ErrorKind::conflict || open.empty()) throw;
-    invocation.output.note(fmt::format("request {} is open for exactly this: going on with it", open));
-    return RequestId{open};
+    const std::string done(error.detail("done-by"));
+    if (error.kind() != ErrorKind::conflict || (open.empty() && done.empty())) throw;
+    invocation.output.note(open.empty() ? fmt::format("request {} did exactly this: nothing is ordered again", done)
+                                        : fmt::format("request {} is open for exactly this: going on with it", open));
+    return RequestId{open.empty() ? done : open};
   }
 }
 
@@ -278,7 +318,8 @@ std::vector<Command> enroll_commands() {
            "      --san dns:www.example.com --wait\n"
            "Without --wait it comes back as soon as somebody else must act (exit 3, the\n"
            "request id on standard output); `request wait ID`, `run` or a later day carry\n"
-           "on. Typing it again goes on with the open request and orders nothing twice.\n"}};
+           "on. Typing it again goes on with the open request, or says that it is done: nothing\n"
+           "is ordered twice.\n"}};
 }
 
 }  // namespace hsmbridge::cli

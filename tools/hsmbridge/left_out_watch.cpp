@@ -1,5 +1,6 @@
 #include "tools/hsmbridge/left_out_watch.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <utility>
@@ -17,8 +18,11 @@ struct LeftOutWatch::State {
 LeftOutWatch::LeftOutWatch(std::function<bool()> look, std::function<void()> found, Duration every)
     : state_(std::make_shared<State>()) {
   thread_ = std::thread([state = state_, look = std::move(look), found = std::move(found), every] {
+    // What failed once at the start is soon well again; what is not there is looked for in peace.
+    Duration pause = std::min<Duration>(every, std::chrono::seconds{2});
     std::unique_lock lock(state->mutex);
-    while (!state->changed.wait_for(lock, every, [&state] { return state->ended; })) {
+    while (!state->changed.wait_for(lock, pause, [&state] { return state->ended; })) {
+      pause = std::min(every, 2 * pause);
       state->looking = true;
       lock.unlock();
       const bool usable = look();

@@ -8,8 +8,9 @@
 
 namespace hsmbridge::cli {
 
-// Asks `look` now and then whether a token or provider that was left out can be used, and calls `found`, once, when it
-// says so. On a thread of its own: a module that hangs must hold up no request, and no end of the process either.
+// Asks `look` soon, and then more and more seldom, up to `every`, whether a token or provider that was left out can be
+// used, and calls `found`, once, when it says so. On a thread of its own: a module that hangs must hold up no request,
+// and no end of the process either.
 class LeftOutWatch {
  public:
   // `look` owns what it uses: one that has begun may outlive this object. `found` does not.

@@ -76,6 +76,10 @@ void Place::record_key(std::string_view kind, const Json& facts, const workflow:
   }
 }
 
+void Place::lane_works(const std::string& lane) {
+  if (workflow::Store* const memory = store()) memory->lane_works(lane);
+}
+
 std::map<std::string, Bytes> Place::open_plans(const std::string& token, std::span<const std::string> labels,
                                                const x509::KeySpec& spec) {
   std::map<std::string, Bytes> ids;

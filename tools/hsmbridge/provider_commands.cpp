@@ -133,6 +133,7 @@ ExitCode test(Invocation& invocation) {
         "just issued is taken for not valid yet",
         spoken(*ahead < Duration::zero() ? -*ahead : *ahead), *ahead < Duration::zero() ? "behind" : "ahead"));
   }
+  if (wiring->settings().store.path) wiring->store()->lane_works("provider:" + settings.name);
   std::string text;
   for (const auto& line : lines) text += commandline::safe(line) + "\n";
   invocation.output.result(

@@ -64,6 +64,9 @@ ExitCode list(Invocation& invocation) {
   Json json = Json::array();
   for (const auto& record : store->list(query)) {
     rows.push_back(service::row_of(record));
+    if (!workflow::is_final(workflow::name_of(record.state))) {
+      rows.back().trouble = service::trouble_of(*store, record.order.id);
+    }
     json.push(service::to_json(rows.back()));
   }
   invocation.output.result("hsmbridge.request-list/1", Json::object({{"requests", json}}), list_text(rows, now));
@@ -264,27 +267,37 @@ std::optional<workflow::EventBody> plain_resolution(const Arguments& arguments) 
   if (const auto target = arguments.text("--skip-target")) {
     given.emplace_back(workflow::TargetSkipped{*target, reason});
   }
-  const auto proved = static_cast<std::size_t>(arguments.has("--serial")) + (arguments.has("--certificate") ? 1 : 0);
+  std::size_t proved = 0;
+  for (const auto* option : {"--serial", "--certificate", "--accept", "--judge-again"}) {
+    if (arguments.has(option)) ++proved;
+  }
   if (given.size() + proved != 1) {
     throw Error{ErrorKind::invalid_input,
-                "say how it is resolved, with exactly one of: --reference, --serial, --certificate, "
-                "--not-there, --abandon, --look-up, --skip-target, --done"};
+                "say how it is resolved, with exactly one of: --accept, --judge-again, --reference, --serial, "
+                "--certificate, --not-there, --abandon, --look-up, --skip-target, --done"};
   }
   const bool gives_up = arguments.has("--abandon") || arguments.has("--skip-target") || arguments.has("--done");
-  if ((gives_up || arguments.has("--not-there")) && reason.empty()) {
+  if ((gives_up || arguments.has("--not-there") || arguments.has("--accept")) && reason.empty()) {
     throw Error{ErrorKind::invalid_input, "this decision stays in the journal under your name: give --reason"};
   }
   if (given.empty()) return std::nullopt;
   return given.front();
 }
 
-// What a person found is compared with the request's key before it is written down.
+// What a person found is compared with the request before it is written down.
 workflow::EventBody proved_resolution(const Arguments& arguments, Named& named, const workflow::Record& record) {
+  if (arguments.has("--accept")) {
+    return service::proved_acceptance(*named.wiring, record, arguments.all("--accept"), arguments.required("--reason"));
+  }
+  if (arguments.has("--judge-again")) {
+    return service::proved_judgement(*named.wiring, record, named.wiring->settings());
+  }
   if (const auto file = arguments.text("--certificate")) {
     return workflow::ResolvedAsCertificate{service::proved_certificate(*named.wiring, record, read_file(*file))};
   }
   return workflow::ResolvedAsThere{
-      service::proved_by_serial(*named.wiring, record, arguments.required("--serial"), named.wiring->clock().now())};
+      service::proved_by_serial(*named.wiring, record, arguments.required("--serial"), named.wiring->clock().now()),
+      true};
 }
 
 ExitCode resolve(Invocation& invocation) {
@@ -363,21 +376,25 @@ std::vector<Command> request_commands() {
       {"request",
        "resolve",
        "Decide about a request that the bridge cannot decide alone",
-       {{"--reference", "REFERENCE", "it is at the provider, under this reference"},
+       {{"--accept", "FINDING", "take its quarantined certificate in spite of this deviation; give each one",
+         Times::many},
+        {"--judge-again", "", "judge the stored certificate again: a file, the clock or the profile was corrected"},
+        {"--reference", "REFERENCE", "it is at the provider, under this reference"},
         {"--serial", "HEX", "its certificate is at the provider, under this serial number"},
-        {"--certificate", "FILE", "this is its certificate, PEM or DER"},
+        {"--certificate", "FILE", "this is its certificate: PEM with or without its chain, DER, or PKCS#7"},
         {"--not-there", "", "it is provably not at the provider: submit again"},
         {"--abandon", "", "give it up"},
         {"--look-up", "", "look for it at the provider once more; where a result is stored, check that again"},
         {"--done", "", "a revocation: it took effect, the provider's list or page says so"},
         {"--skip-target", "NAME", "give up one place where its certificate goes, for example file:/path"},
-        {"--reason", "TEXT", "why; demanded with --not-there, --abandon, --skip-target and --done"}},
+        {"--reason", "TEXT", "why; demanded with --accept, --not-there, --abandon, --skip-target and --done"}},
        {kRequest},
        resolve,
        kOutcomes,
        "With --serial and --certificate the certificate's key is compared with the request's before anything is\n"
        "written down. --not-there makes another submission. Look at the provider first: two submissions\n"
-       "are two certificates.\n"},
+       "are two certificates. --accept and --judge-again order nothing: the certificate that is here is judged\n"
+       "again, with what the profile's `accept:` says now.\n"},
       {"request",
        "diagram",
        "Print the state machine of requests",

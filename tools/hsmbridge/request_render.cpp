@@ -131,7 +131,6 @@ ExitCode exit_code_of(const workflow::State& state) {
     case StateName::failed:
       return exit_code_of(std::get<workflow::Failed>(state));
     case StateName::quarantined:
-      return ExitCode::failed;
     case StateName::unresolved:
       return ExitCode::unresolved;
     default:
@@ -148,7 +147,12 @@ std::string list_text(const std::vector<service::RequestRow>& rows, Instant now)
         row.kind == workflow::Kind::enroll ? std::string{} : std::string(workflow::to_string(row.kind)) + " ";
     table.row({row.id.str(), row.state, row.key, ago(row.changed_at, now), kind + row.what});
   }
-  return table.text();
+  // Why some of them get no further. A line each: a table would cut it.
+  std::string troubles;
+  for (const auto& row : rows) {
+    if (!row.trouble.empty()) troubles += fmt::format("{} waits: {}\n", row.id.str(), safe(row.trouble));
+  }
+  return table.text() + (troubles.empty() ? "" : "\n" + troubles);
 }
 
 std::string show_text(const service::RequestView& view, Instant now) {

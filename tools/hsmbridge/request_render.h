@@ -10,7 +10,7 @@
 // Requests as a person reads them. What others wrote is escaped by the tables and fields of the frame.
 namespace hsmbridge::cli {
 
-// Completed 0; Rejected, Expired, Cancelled, Abandoned 4; Failed, Quarantined 1; Unresolved 6; anything else is
+// Completed 0; Rejected, Expired, Cancelled, Abandoned 4; Failed 1; Unresolved, Quarantined 6; anything else is
 // pending 3.
 commandline::ExitCode exit_code_of(const workflow::State& state);
 

@@ -57,7 +57,7 @@ class TimeLimit {
   std::thread thread_;
 };
 
-// The last trouble of each request, as the effect threads met it.
+// The last trouble of each request, as the effect threads met it, and of each lane that is down.
 class Troubles {
  public:
   void met(const RequestId& id, const Error& error) {
@@ -69,10 +69,31 @@ class Troubles {
     const auto found = last_.find(id.str());
     return found == last_.end() ? std::nullopt : std::optional(found->second);
   }
+  void lane(const std::string& lane, const Error* why) {
+    const std::lock_guard lock(mutex_);
+    if (why == nullptr) {
+      lanes_.erase(lane);
+    } else {
+      lanes_.insert_or_assign(lane, *why);
+    }
+  }
+  // A request that waits behind a lane that is down has its trouble too, although its own call was never made.
+  bool left_behind(workflow::Store& store, const workflow::Record& record) {
+    const std::lock_guard lock(mutex_);
+    if (lanes_.empty()) return false;
+    for (const auto& effect : store.effects(record.order.id)) {
+      const auto found = lanes_.find(workflow::lane_of(effect, record.order));
+      if (found == lanes_.end()) continue;
+      last_.try_emplace(record.order.id.str(), found->second);
+      return true;
+    }
+    return false;
+  }
 
  private:
   std::mutex mutex_;
   std::map<std::string, Error> last_;
+  std::map<std::string, Error> lanes_;
 };
 
 // What happened since the last call, a line an event.
@@ -100,7 +121,7 @@ class Progress {
 bool reached(const workflow::State& state, Until until) {
   using workflow::StateName;
   const auto name = workflow::name_of(state);
-  if (workflow::is_final(name) || name == StateName::unresolved) return true;
+  if (workflow::is_final(name) || name == StateName::unresolved || name == StateName::quarantined) return true;
   if (until == Until::settled) return false;
   switch (name) {
     case StateName::awaiting_approval:
@@ -109,6 +130,8 @@ bool reached(const workflow::State& state, Until until) {
     case StateName::awaiting_command:
     case StateName::looking_up:  // not before the settle time is over
       return true;
+    case StateName::verifying:  // not valid yet
+      return std::get<workflow::Verifying>(state).not_yet.has_value();
     case StateName::submitting:  // the provider took nothing; the next attempt comes later
       return !std::get<workflow::Submitting>(state).last_refusal.empty();
     case StateName::installing: {
@@ -164,7 +187,9 @@ std::vector<Waited> drive_requests(Wiring& wiring, const std::vector<RequestId>&
       troubles.met(claim.record.order.id, error);
     });
     StopSignals signals({SIGINT, SIGTERM});
-    workflow::Engine engine(wiring.store(), effects, wiring.clock(), wiring.engine_options(open));
+    auto options = wiring.engine_options(open);
+    options.lane_news = [&troubles](const std::string& lane, const Error* why) { troubles.lane(lane, why); };
+    workflow::Engine engine(wiring.store(), effects, wiring.clock(), std::move(options));
     warn_of_left_out(wiring, before, output);
     signals.target(engine);
     TimeLimit limit(timeout, engine);
@@ -173,7 +198,8 @@ std::vector<Waited> drive_requests(Wiring& wiring, const std::vector<RequestId>&
       for (; !open.empty(); open.pop_back()) {
         const auto record = store.find(open.back());
         if (record && progress) progress->show(store, *record);
-        const bool left = until == Until::at_rest && troubles.of(open.back());
+        const bool left =
+            until == Until::at_rest && record && (troubles.of(open.back()) || troubles.left_behind(store, *record));
         if (record && !left && !reached(record->state, until)) return false;
       }
       return true;

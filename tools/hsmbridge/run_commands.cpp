@@ -26,32 +26,15 @@ namespace hsmbridge::cli {
 
 namespace {
 
-// One line an event that an effect brings.
-class LoggedEffects final : public workflow::EffectRunner {
- public:
-  explicit LoggedEffects(Wiring& wiring)
-      : effects_(wiring, [](const workflow::Claim& claim, const Error& error) {
-          log::warning(fmt::format("{} {}: {} (tried again later)", claim.record.order.id.str(),
-                                   claim.effect.identity(), commandline::safe(error.message())));
-        }) {}
-
-  workflow::EffectOutcome run(const workflow::Claim& claim, Instant now, Duration time_limit) override {
-    if (workflow::is_once_only(claim.effect.name)) {
-      log::info(fmt::format("{} {} begins", claim.record.order.id.str(), claim.effect.identity()));
-    }
-    auto outcome = effects_.run(claim, now, time_limit);
-    if (outcome.event) {
-      const auto detail = service::detail_of(*outcome.event);
-      log::info(fmt::format("{} {}{}{}", claim.record.order.id.str(),
-                            workflow::to_string(workflow::name_of(*outcome.event)), detail.empty() ? "" : ": ",
-                            commandline::safe(detail)));
-    }
-    return outcome;
+// One line an event that an effect brought, when it is on disk.
+void tell_event(const RequestId& id, const workflow::Event& event) {
+  if (const auto* started = std::get_if<workflow::AttemptStarted>(&event.body)) {
+    return log::info(fmt::format("{} submit:{} begins", id.str(), started->attempt));
   }
-
- private:
-  service::Effects effects_;
-};
+  const auto detail = service::detail_of(event.body);
+  log::info(fmt::format("{} {}{}{}", id.str(), workflow::to_string(workflow::name_of(event.body)),
+                        detail.empty() ? "" : ": ", commandline::safe(detail)));
+}
 
 void announce(Wiring& wiring, const workflow::EngineOptions& options) {
   std::string lanes;
@@ -121,12 +104,14 @@ std::function<Duration(workflow::Store&)> sweeping(Wiring& wiring, const std::st
   };
 }
 
-// Until a signal, or until something that was left out can be used.
-void work(Equipment& equipment, StopSignals& signals) {
+// Until a signal, or until something that was left out can be used. Gives what could not be stored.
+workflow::Engine::LeftOver work(Equipment& equipment, StopSignals& signals) {
   auto& wiring = *equipment.wiring;
   announce(wiring, equipment.options);
   equipment.options.chore = sweeping(wiring, equipment.options.worker);
-  LoggedEffects effects(wiring);
+  equipment.options.happened = tell_event;
+  // The engine says what fails and, once, that a lane is down.
+  service::Effects effects(wiring);
   workflow::Engine engine(std::move(equipment.store), effects, wiring.clock(), std::move(equipment.options));
   signals.target(engine);
   {
@@ -134,6 +119,7 @@ void work(Equipment& equipment, StopSignals& signals) {
     engine.run();
   }
   signals.target(nullptr, nullptr);
+  return engine.left_over();
 }
 
 // What the next engine works with; false when the process is to end. A store that worked a moment ago may fail now, on
@@ -167,9 +153,22 @@ ExitCode run(Invocation& invocation) {
   if (invocation.output.verbosity() == commandline::Verbosity::normal) log::set_level(log::Level::verbose);
   StopSignals signals({SIGTERM, SIGINT, SIGHUP});
   Equipment equipment = read_configuration(invocation.config);
+  workflow::Engine::LeftOver left;
   do {
-    work(equipment, signals);
+    left = work(equipment, signals);
   } while (equip_next(equipment, signals, invocation.config));
+  if (left.lost > 0) {
+    log::error(
+        fmt::format("stopped; the store took no answer any more, and {} of them are in this log alone", left.lost));
+    return ExitCode::failed;
+  }
+  if (left.kept > 0) {
+    log::error(
+        fmt::format("stopped; the store took no answer any more: {} next to it, which the next process that works "
+                    "on it stores",
+                    left.kept == 1 ? "one is kept" : fmt::format("{} are kept", left.kept)));
+    return ExitCode::unavailable;
+  }
   log::info("stopped; nothing is in hand");
   return ExitCode::done;
 }
@@ -184,10 +183,13 @@ std::vector<Command> run_commands() {
            {},
            run,
            {ExitCode::failed, ExitCode::unavailable},
-           "SIGTERM and SIGINT finish the effects in hand and stop. SIGHUP reads the\n"
+           "SIGTERM and SIGINT finish the effects in hand and stop. An answer that the store\n"
+           "does not take meanwhile is kept in a file next to it, which the next worker stores:\n"
+           "then the exit code is 5. While a token or provider is down its requests wait; that\n"
+           "is said once, and once more when it works again. SIGHUP reads the\n"
            "configuration again. Any number of processes may run on one store: they share\n"
            "the work. A token or provider that this process cannot use (module, PIN or key\n"
-           "not readable) is left to another one, and looked at again every minute.\n"
+           "not readable) is left to another one, and looked at again within a minute.\n"
            "At the start and once a minute it renews what is due (`renew_before` of the\n"
            "profile), marks what is past its end as expired, and retires the key of a replaced\n"
            "certificate when the profile's `overlap` (7 days) is over; nothing is destroyed.\n"

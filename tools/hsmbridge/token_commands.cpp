@@ -155,6 +155,7 @@ ExitCode login(Invocation& invocation) {
   const bool retry = invocation.arguments.has("--retry");
   if (retry) place.record("token-login-retry", Json::object({{"token", Json(token->name())}}));
   token->login(retry ? pkcs11::LoginAttempt::retry : pkcs11::LoginAttempt::unless_refused);
+  place.lane_works("token:" + token->name());
   const pkcs11::TokenInfo info = token->info();
   invocation.output.result(
       "hsmbridge.token-login/1",

@@ -12,7 +12,7 @@
 #include "tools/hsmbridge/wiring_providers.h"
 #include "tools/hsmbridge/wiring_refusals.h"
 #include "x509/certificate.h"
-#include "x509/pem.h"
+#include "x509/pem_file.h"
 #include "x509/spki.h"
 
 #include <fmt/core.h>
@@ -55,7 +55,8 @@ std::string worker_name() {
   return fmt::format("{}{}/{}-{}", worker_prefix(), ::getpid(), pid_namespace(), hex(random_bytes(4)));
 }
 
-// Whether that worker was a process of this machine and is no more. False when in doubt.
+// Whether that worker was a process of this machine and is no more. False when in doubt. One that had our number is: a
+// process has one engine at a time, and after a restart of a container numbers come again.
 bool is_gone(const std::string& worker) {
   const auto prefix = worker_prefix();
   if (!worker.starts_with(prefix)) return false;
@@ -67,7 +68,7 @@ bool is_gone(const std::string& worker) {
   const char* end = worker.data() + slash;
   const auto [stop, failure] = std::from_chars(worker.data() + prefix.size(), end, process);
   if (failure != std::errc{} || stop != end || process <= 0) return false;
-  return ::kill(process, 0) != 0 && errno == ESRCH;
+  return process == ::getpid() || (::kill(process, 0) != 0 && errno == ESRCH);
 }
 
 // For as long as the process: a provider that a hanging token makes too late outlives the Wiring.
@@ -103,7 +104,7 @@ std::vector<SpkiHash> keys_of_people(const config::Settings& settings) {
   for (const auto& person : settings.people) {
     try {
       if (person.spki) keys.push_back(x509::spki_hash(from_base64(*person.spki)));
-      if (person.public_key) keys.push_back(x509::spki_hash(x509::read_key_of_person(read_file(*person.public_key))));
+      if (person.public_key) keys.push_back(x509::spki_hash(x509::key_of_person_in_file(*person.public_key)));
     } catch (const Error& error) {
       log::warning(fmt::format("the public key of {} cannot be read: {}", person.name, error.message()));
     }
@@ -113,13 +114,10 @@ std::vector<SpkiHash> keys_of_people(const config::Settings& settings) {
 
 }  // namespace
 
-std::vector<Bytes> read_anchors(const std::filesystem::path& file) {
+x509::Bundle read_anchors(const std::filesystem::path& file) {
   const Bytes content = read_file(file);
   try {
-    auto ders = x509::read_certificates(content);
-    // A PKCS#7, a PKCS#12 and a private key are DER too.
-    for (const Bytes& der : ders) x509::parse_certificate(der);
-    return ders;
+    return x509::read_bundle(content);
   } catch (Error& error) {
     throw error.prefix(fmt::format("trust anchors {}", file.string()));
   }
@@ -249,7 +247,13 @@ ProviderNeeds Wiring::provider_needs() {
 std::vector<Bytes> Wiring::anchors(const workflow::Order& order) {
   std::vector<Bytes> anchors;
   for (const auto& file : settings_->profile(order.profile).anchors) {
-    for (auto& der : read_anchors(file)) anchors.push_back(std::move(der));
+    auto bundle = read_anchors(file);
+    for (auto& der : bundle.certificates) anchors.push_back(std::move(der));
+    const std::lock_guard lock(mutex_);
+    for (const auto& skipped : bundle.skipped) {
+      auto words = fmt::format("trust anchors {}: left out: {}", file.string(), skipped);
+      if (told_.insert(words).second) log::warning(words);
+    }
   }
   return anchors;
 }

@@ -7,6 +7,7 @@
 #include "tools/hsmbridge/wiring_providers.h"
 #include "workflow/engine.h"
 #include "workflow/store.h"
+#include "x509/pem.h"
 
 #include <filesystem>
 #include <functional>
@@ -14,6 +15,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -108,10 +110,11 @@ class Wiring final : public service::World {
   std::shared_ptr<Tokens> tokens_;
   std::shared_ptr<pkcs11::PinRefusals> refusals_;
   std::vector<LeftOut> left_out_;
+  std::set<std::string> told_;  // what was said once about trust anchors
 };
 
-// The certificates of a file of trust anchors, as DER. Throws what reading the file throws, and invalid_input naming
-// it when something in it is no certificate.
-std::vector<Bytes> read_anchors(const std::filesystem::path& file);
+// The usable certificates of a file of trust anchors, and what of it is left out. Throws what reading the file throws,
+// and invalid_input naming it when nothing in it is usable.
+x509::Bundle read_anchors(const std::filesystem::path& file);
 
 }  // namespace hsmbridge::cli

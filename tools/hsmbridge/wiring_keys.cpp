@@ -4,7 +4,7 @@
 #include "base/json.h"
 #include "pkcs11/signer.h"
 #include "pkcs11/tls_client_key.h"
-#include "x509/pem.h"
+#include "x509/pem_file.h"
 
 #include <utility>
 #include <vector>
@@ -21,7 +21,7 @@ std::shared_ptr<x509::Signer> signer_of(const providers::TokenKey& key, std::str
 net::TlsHook tls_hook(const providers::Connection& connection, const ProviderNeeds& needs) {
   if (!connection.client_key) return {};
   std::vector<Bytes> chain;
-  if (connection.client_cert) chain = x509::read_certificates(read_file(*connection.client_cert));
+  if (connection.client_cert) chain = x509::certificates_in_file(*connection.client_cert);
   auto key = pkcs11::TlsClientKey::open(needs.token(connection.client_key->token),
                                         pkcs11::KeySelector::parse(connection.client_key->key), std::move(chain));
   // The handshake signs with it, inside the TLS library: what can be written down is that it is about to.

@@ -269,6 +269,55 @@ TEST_CASE("a CSR that was changed is found out by check and by show") {
   CHECK(shown.err == "hsmbridge: warning: its signature does not verify\n");
 }
 
+TEST_CASE("a signature that this program does not make itself is not called bad") {
+  const Cli cli;
+  const auto make = [&](std::vector<std::string> key) {
+    std::vector<std::string> words{"openssl", "req",   "-new",  "-nodes", "-keyout",
+                                   "k",       "-subj", "/CN=a", "-out",   "o.csr"};
+    words.insert(words.end(), key.begin(), key.end());
+    REQUIRE(cli.other(words).status == 0);
+  };
+  make({"-newkey", "rsa:2048", "-sha256", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:20"});
+  const auto salt = cli.run({"csr", "show", "o.csr"});
+  CHECK(salt.err.empty());
+  CHECK(salt.out.find(", verifies\n") != std::string::npos);
+  CHECK(cli.run({"csr", "show", "o.csr", "--json"}).json().at("signature_verifies").as_bool());
+  const auto salt_checked = cli.run({"csr", "check", "o.csr"});
+  CHECK(salt_checked.out.find("algorithm: ") == 0);
+  CHECK(salt_checked.out.find("signature: ") == std::string::npos);
+
+  make({"-newkey", "rsa:2048", "-sha1"});
+  CHECK(cli.run({"csr", "show", "o.csr"}).err ==
+        "hsmbridge: warning: its signature verifies, but is weak: the hash SHA1 no longer counts as safe\n");
+  CHECK(cli.run({"csr", "check", "o.csr"}).out.find("signature: verifies, but is weak: ") != std::string::npos);
+
+  make({"-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-sha3-256"});
+  const auto unknown = cli.run({"csr", "show", "o.csr", "--json"});
+  CHECK(unknown.json().at("signature_verifies").is_null());
+  CHECK(unknown.err.find("its signature cannot be checked here: unsupported algorithm (id-ecdsa-with-sha3-256") !=
+        std::string::npos);
+}
+
+TEST_CASE("what is odd about a server's names is said when the request is made and when it is checked") {
+  const Place place;
+  const Cli& cli = place.cli;
+  const auto alone = place.create({"--key", "ec:P-256", "--cn", "www.example.com", "--out", "a.csr"});
+  CHECK(alone.status == 0);
+  CHECK(
+      alone.err.find("warning: the common name \"www.example.com\" names a server, and there is no alternative name") !=
+      std::string::npos);
+  const auto checked = cli.run({"csr", "check", "a.csr"});
+  CHECK(checked.status == 0);
+  CHECK(checked.out.find("note: the common name \"www.example.com\" names a server") != std::string::npos);
+  CHECK(cli.run({"csr", "check", "a.csr", "--json"}).json().at("notes").as_array().size() == 1);
+  const auto spelled =
+      place.create({"--key", "ec:P-256", "--cn", "WWW.Example.COM", "--san", "dns:WWW.Example.COM", "--out", "b.csr"});
+  CHECK(spelled.err.find("write the common name as www.example.com") != std::string::npos);
+  const auto good =
+      place.create({"--key", "ec:P-256", "--cn", "www.example.com", "--san", "dns:www.example.com", "--out", "c.csr"});
+  CHECK(good.err.find("warning") == std::string::npos);
+}
+
 TEST_CASE("what cannot be asked is refused in one sentence and no key is made") {
   const Place place;
   const Cli& cli = place.cli;

@@ -124,7 +124,7 @@ TEST_CASE("a person who brings another request's certificate for a lost answer c
                                 "file:" + (bench / "a.pem").string(), "--wait", "--timeout", "30s"});
   REQUIRE(first.status == 0);
   REQUIRE(bench.rig({"fault", "--kind", "drop-after", "--method", "POST", "--path", "/v1/sign"}).status == 0);
-  const auto lost = bench.run({"enroll", "--key", "a", "--san", "dns:a.example.com", "--wait", "--timeout", "30s"});
+  const auto lost = bench.run({"enroll", "--key", "a", "--san", "dns:b.example.com", "--wait", "--timeout", "30s"});
   INFO(lost.out << lost.err);
   REQUIRE(lost.status == 6);
   const auto id = Bench::id_in(lost);

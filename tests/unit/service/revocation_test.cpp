@@ -1,6 +1,7 @@
 // Revocations from the order to the record, through the engine and a provider that has them.
 #include "life.h"
 #include "service/certificates.h"
+#include "service/enroll.h"
 #include "service/renewal.h"
 #include "service/requests.h"
 #include "workflow/engine.h"
@@ -151,6 +152,60 @@ TEST_CASE_METHOD(Fixture, "a provider without revocation, or with objections, re
   CHECK(state(other) == StateName::failed);
   CHECK(explained(other).find("of another account") != std::string::npos);
   CHECK(world.scripted->calls.empty());
+}
+
+TEST_CASE_METHOD(Fixture, "a renewal whose revocation came to nothing leaves one certificate in use, not two") {
+  service::RenewalWish wish;
+  wish.created_by = "uid:ann";
+  wish.key = service::same_key(service::key_of(*store, record, first()));
+  const RequestId renewal = service::create_renewal(*store, record, wish, {}, clock.now(), Bytes(8, 77)).id;
+  take(*store, renewal, KeyReady{key_of_test()}, clock.now());
+  take(*store, renewal, CsrSigned{draft_of_test(clock.now()).csr}, clock.now());
+  take(*store, renewal, DraftFrozen{draft_of_test(clock.now())}, clock.now());
+  take(*store, renewal, DraftAccepted{}, clock.now());
+  take(*store, renewal, AttemptStarted{1, "w", clock.now()}, clock.now());
+  Report out = report(Standing::handed_out);
+  out.handout = Handout{Handout::Content::certificate, der, der};
+  take(*store, renewal, SubmissionAnswered{1, out}, clock.now());
+  CertificateRecord newer = record;
+  newer.fingerprint = std::string(64, 'b');
+  newer.request = renewal;
+  newer.predecessor = record.fingerprint;
+  Step verified = step_of(store->find(renewal).value(), Verified{newer.fingerprint, {}}, clock.now());
+  verified.certificate = newer;
+  store->commit({verified});
+  // Revoked while it is being installed: it takes nobody's place then.
+  const RequestId revocation =
+      service::create_revocation(*store, newer, "superseded", "uid:ann", {}, clock.now(), Bytes(8, 78)).id;
+  for (const auto& target : first().targets) take(*store, renewal, TargetInstalled{target.name}, clock.now());
+  CHECK(state(renewal) == StateName::completed);
+  CHECK(status() == "current");
+  take(*store, revocation, CancelAsked{"after all not"}, clock.now());
+  CHECK(store->certificate(newer.fingerprint).value().status == "current");
+  CHECK(status() == "superseded");
+}
+
+TEST_CASE_METHOD(Fixture, "an open order for a compromised key is named, and no new one is made for it") {
+  Order other = first();
+  other.id = RequestId{"0A9B2C3D4E5F6G7H"};
+  other.key = {KeyWish::Source::use, "id=00", "", ""};
+  create(*store, other);
+  Key key = key_of_test();
+  key.spki = record.spki;
+  take(*store, other.id, KeyReady{key}, clock.now());
+  const auto words = service::shares_key(*store, record);
+  REQUIRE(words.size() == 1);
+  CHECK(words[0] == "request " + other.id.str() +
+                        " asks for a certificate for the same key: hsmbridge request cancel " + other.id.str());
+  CHECK_NOTHROW(service::refuse_spent_key(*store, "web", record.spki));
+  revoke("keyCompromise");
+  try {
+    service::refuse_spent_key(*store, "web", record.spki);
+    FAIL("not refused");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::refused);
+    CHECK(error.message().find("is compromised") != std::string::npos);
+  }
 }
 
 TEST_CASE_METHOD(Fixture, "two revocations of one certificate are one") {

@@ -168,15 +168,25 @@ TEST_CASE_METHOD(Fixture, "after a wrong certificate, or one that may exist, the
   }
   const auto told = s.round(*store, clock.now()).troubles;
   REQUIRE(told.size() == 1);
-  CHECK(told[0].find("`hsmbridge cert renew " + record.fingerprint.substr(0, 12)) != std::string::npos);
+  CHECK(told[0].find(wrong ? "request explain " + id.str()
+                           : "`hsmbridge cert renew " + record.fingerprint.substr(0, 12)) != std::string::npos);
+  CHECK(told[0].find("certificate " + record.fingerprint.substr(0, 12)) != std::string::npos);
   for (int day = 0; day < 28; ++day) {
     clock.advance(kDay);
     CHECK(s.round(*store, clock.now()).renewals.empty());
   }
   const auto plan = service::plan_renewal(*store, record, &profile(), clock.now());
-  CHECK(plan.failed == id);
+  CHECK((wrong ? plan.open : plan.failed) == id);
   CHECK_FALSE(plan.due);
   CHECK(plan.by_hand);
+  CHECK(plan.trouble.find(wrong ? "request explain " + id.str() : "cert renew") != std::string::npos);
+  if (!wrong) {
+    CHECK_NOTHROW(service::refuse_renewal(*store, record));
+    return;
+  }
+  // What is there comes first; given up, the next one may be made.
+  CHECK_THROWS_AS(service::refuse_renewal(*store, record), Error);
+  take(*store, id, ResolvedAsAbandoned{"of no use"}, clock.now());
   CHECK_NOTHROW(service::refuse_renewal(*store, record));
 }
 

@@ -169,7 +169,7 @@ TEST_CASE("no two runs of a hook have the same attempt, whatever ended the ones 
                                     {TargetState{service::install_target(hook), TargetState::Stage::failed, 3, "no"}},
                                     {}};
     claim.effect = {EffectName::install, {}, 0, hook};
-    claim.runs = 2;
+    claim.failures = 2;
     return effects.run(claim, Instant{}, std::chrono::seconds{20}).event.value();
   };
   CHECK(std::holds_alternative<TargetInstalled>(run("test $HSMBRIDGE_ATTEMPT = 6")));
@@ -391,4 +391,35 @@ TEST_CASE("what is tried again and again says why") {
   const auto view = service::view_request(*store, order.id, clock.now());
   CHECK(view.explanation.what_happened.find("'ensure_key' did not succeed (1 in a row): no token is there.") !=
         std::string::npos);
+}
+
+TEST_CASE("a preparation ends only for what no later attempt can change, and everything else waits") {
+  struct Row {
+    ErrorKind kind;
+    bool ends;
+    bool ends_as_said_by_a_token;
+  };
+  const std::vector<Row> rows{
+      {ErrorKind::invalid_input, true, true},  // no such algorithm
+      {ErrorKind::conflict, true, false},      // the label is another key's; or somebody is logged in there
+      {ErrorKind::refused, true, false},       // policy; or nobody touched the card
+      {ErrorKind::not_found, false, false},       {ErrorKind::ambiguous, false, false},
+      {ErrorKind::denied, false, false},          {ErrorKind::unavailable, false, false},
+      {ErrorKind::outcome_unknown, false, false}, {ErrorKind::corrupt, false, false},
+      {ErrorKind::internal, false, false},
+  };
+  for (const auto& row : rows) {
+    INFO(to_string(row.kind));
+    for (const EffectName effect :
+         {EffectName::ensure_key, EffectName::sign_csr, EffectName::build_draft, EffectName::check_draft}) {
+      const bool ends = service::consequence_of(effect, Error{row.kind, "x"}) == service::Then::give_up;
+      CHECK(ends == row.ends);
+      const Error of_token = Error{row.kind, "x"}.with("ckr", "CKR_FUNCTION_REJECTED");
+      const bool ends_there = service::consequence_of(effect, of_token) == service::Then::give_up;
+      CHECK(ends_there == row.ends_as_said_by_a_token);
+    }
+    // A target that fails is written down; it ends nothing.
+    const bool written = service::consequence_of(EffectName::install, Error{row.kind, "x"}) == service::Then::give_up;
+    CHECK(written == (row.kind != ErrorKind::unavailable && row.kind != ErrorKind::outcome_unknown));
+  }
 }

@@ -5,6 +5,8 @@
 #include "unit/x509/test_authority.h"
 #include "x509/ask.h"
 #include "x509/csr.h"
+#include "x509/pem.h"
+#include "x509/pkcs7.h"
 
 #include <catch2/catch.hpp>
 #include <string>
@@ -20,9 +22,16 @@ class HandedOutBy final : public Provider {
  public:
   Issued issued;
   std::optional<ErrorKind> trouble;
+  bool once = false;  // a result is handed out once only
+  std::vector<Bytes> own_chain;
 
   std::string_view type() const override { return "test"; }
-  Capabilities capabilities() const override { return {}; }
+  Capabilities capabilities() const override {
+    Capabilities can;
+    can.result_once = once;
+    return can;
+  }
+  std::vector<Bytes> issuers() const override { return own_chain; }
   ProviderDraft draft(const Order&, ByteView, Instant) override { return {}; }
   std::vector<std::string> check(const ProviderCall&) override { return {}; }
   SubmitAnswer submit(const ProviderCall&) override { return OutcomeUnknown{""}; }
@@ -65,6 +74,7 @@ class Answered final : public service::World {
   std::vector<Bytes> trusted{root.certificate().der};
   std::optional<ErrorKind> no_anchors;
   std::optional<CertificateRecord> stored;
+  Instant now = at("2026-02-01T00:00:00Z");
   Claim claim;
 
   Answered() {
@@ -79,9 +89,8 @@ class Answered final : public service::World {
     provider_->issued.chain = {intermediate.certificate().der};
   }
 
-  EffectOutcome run() {
-    return service::Effects(*this).run(claim, at("2026-02-01T00:00:00Z"), std::chrono::seconds{1});
-  }
+  EffectOutcome run() { return service::Effects(*this).run(claim, now, std::chrono::seconds{1}); }
+  Verifying& state() { return std::get<Verifying>(claim.record.state); }
 
   std::shared_ptr<Provider> provider(const std::string&) override { return provider_; }
   std::shared_ptr<Token> token(const std::string&) override { return token_; }
@@ -155,6 +164,19 @@ TEST_CASE("a chain certificate that cannot be read is reported and does not spoi
   CHECK(verified->findings[0].name == "chain-certificate-unreadable");
   CHECK_FALSE(verified->findings[0].fatal);
   CHECK(verified->findings[0].explanation.find("certificate 1 of the chain") != std::string::npos);
+}
+
+TEST_CASE("of an endless chain the first hundred certificates are kept") {
+  Answered answered;
+  const auto good = answered.provider_->issued.chain.front();
+  answered.provider_->issued.chain.assign(5000, good);
+  const EffectOutcome outcome = answered.run();
+  REQUIRE(outcome.certificate);
+  CHECK(outcome.certificate->chain.size() <= 100);
+  const auto* verified = std::get_if<Verified>(&*outcome.event);
+  REQUIRE(verified != nullptr);
+  REQUIRE(verified->findings.size() == 1);
+  CHECK(verified->findings[0].explanation == "4900 certificates of the chain were left out, beyond the first 100");
 }
 
 TEST_CASE("a certificate that cannot be read goes to a person") {
@@ -252,4 +274,78 @@ TEST_CASE("a key is not made for an algorithm that it cannot do") {
   REQUIRE(outcome.event);
   CHECK(std::holds_alternative<PreparationFailed>(*outcome.event));
   CHECK(answered.token_->keys_made == 0);
+}
+
+TEST_CASE("a deviation that a person accepted stops a certificate no more, and no other one is accepted with it") {
+  Answered answered;
+  x509::Content other;
+  other.subject = x509::Name::parse("CN=other.example.com");
+  answered.provider_->issued.certificate =
+      answered.intermediate.issue(answered.key.subject_public_key_info(), other).der;
+  CHECK(std::holds_alternative<VerificationFailed>(answered.run().event.value()));
+  answered.state().accepted = {"serial-not-positive"};
+  CHECK(std::holds_alternative<VerificationFailed>(answered.run().event.value()));
+  answered.state().accepted = {"subject-changed"};
+  const EffectOutcome taken = answered.run();
+  const auto* verified = std::get_if<Verified>(&taken.event.value());
+  REQUIRE(verified != nullptr);
+  REQUIRE(verified->findings.size() == 1);
+  CHECK(verified->findings[0].name == "subject-changed");
+  CHECK_FALSE(verified->findings[0].fatal);
+  CHECK(taken.certificate.value().status == "current");
+  // Not even a journal that somebody changed makes acceptable what never is.
+  SoftwareSigner another("ec:P-256");
+  answered.provider_->issued.certificate = answered.intermediate.issue(another.subject_public_key_info(), other).der;
+  answered.state().accepted = {"subject-changed", "key-differs"};
+  CHECK(std::holds_alternative<VerificationFailed>(answered.run().event.value()));
+}
+
+TEST_CASE("a certificate whose first day has not come waits for it, unless something else is wrong with it") {
+  Answered answered;
+  answered.now = at("2025-12-30T00:00:00Z");
+  answered.state().handout.clock_ahead = std::chrono::hours{48};
+  const EffectOutcome early = answered.run();
+  const auto* waits = std::get_if<NotValidYet>(&early.event.value());
+  REQUIRE(waits != nullptr);
+  CHECK(waits->not_yet == NotYet{hex(sha256(answered.provider_->issued.certificate)), at("2026-01-01T00:00:00Z"),
+                                 std::chrono::hours{48}});
+  CHECK_FALSE(early.certificate);
+  answered.now = at("2026-01-01T00:00:00Z");
+  CHECK(std::holds_alternative<Verified>(answered.run().event.value()));
+
+  answered.now = at("2025-12-30T00:00:00Z");
+  answered.trusted.clear();
+  CHECK(std::holds_alternative<VerificationFailed>(answered.run().event.value()));
+}
+
+TEST_CASE("a certificate that a person brought is read without its provider, with the chain of the file") {
+  Answered answered;
+  const Bytes leaf = answered.provider_->issued.certificate;
+  const std::string pem = x509::certificate_to_pem(leaf);
+  const std::string issuer = x509::certificate_to_pem(answered.intermediate.certificate().der);
+  // The provider's own reader would say that this is nothing of its.
+  answered.provider_->trouble = ErrorKind::corrupt;
+  const auto bring = [&](const Bytes& file) {
+    answered.state().handout = {Handout::Content::file, leaf, file};
+    return answered.run().event.value();
+  };
+  CHECK(std::holds_alternative<Verified>(bring(to_bytes(pem + issuer))));
+  CHECK(std::holds_alternative<Verified>(bring(to_bytes(issuer + pem))));
+  CHECK(std::holds_alternative<Verified>(bring(x509::pkcs7_bundle({leaf, answered.intermediate.certificate().der}))));
+  CHECK(std::holds_alternative<VerificationFailed>(bring(leaf)));
+  answered.provider_->own_chain = {answered.intermediate.certificate().der};
+  CHECK(std::holds_alternative<Verified>(bring(leaf)));
+}
+
+TEST_CASE("a result that cannot be read is asked for again where the provider keeps it") {
+  Answered answered;
+  answered.provider_->trouble = ErrorKind::corrupt;
+  const auto still_there = [&] { return std::get<HandoutUnreadable>(answered.run().event.value()).still_there; };
+  CHECK(still_there());
+  answered.provider_->once = true;
+  CHECK_FALSE(still_there());
+  answered.provider_->once = false;
+  // A signature that came whole and does not fit is the same one when it is asked for again.
+  answered.state().handout = {Handout::Content::signature, Bytes{1}, Bytes{1}};
+  CHECK_FALSE(still_there());
 }

@@ -1,7 +1,7 @@
 #include "x509/check.h"
 
+#include "check_bench.h"
 #include "error_of.h"
-#include "test_authority.h"
 #include "x509/chain.h"
 #include "x509/der.h"
 #include "x509/extensions.h"
@@ -13,45 +13,11 @@
 using namespace hsmbridge;
 using namespace hsmbridge::x509;
 using hsmbridge::test::at;
+using hsmbridge::test::Bench;
+using hsmbridge::test::Names;
 using hsmbridge::test::refusal;
 using hsmbridge::test::SoftwareSigner;
 using hsmbridge::test::TestAuthority;
-
-namespace {
-
-// A root, an intermediate and a server's key; what was asked for, and the certificate that somebody made of it.
-struct Bench {
-  TestAuthority root{"CN=Root"};
-  TestAuthority intermediate{"CN=Intermediate", root};
-  SoftwareSigner key{"ec:P-256"};
-  Expectation expected;
-  Instant now = at("2026-02-01T00:00:00Z");
-
-  Bench() {
-    expected.spki = key.subject_public_key_info();
-    expected.content.subject = Name::parse("C=CH, O=Example, CN=www.example.com");
-    expected.content.subject_alternative_names = {GeneralName::parse("dns:www.example.com"),
-                                                  GeneralName::parse("ip:192.0.2.1")};
-    expected.content.key_usage = KeyUsages{KeyUsage::digital_signature};
-    expected.content.extended_key_usage = {parse_extended_key_usage("serverAuth")};
-    expected.intermediates = {intermediate.certificate()};
-    expected.anchors = {root.certificate()};
-  }
-
-  Certificate issue(const Content& content) { return intermediate.issue(expected.spki, content); }
-  // "name!" for a fatal finding, "name" for a reported one, in order.
-  std::vector<std::string> findings(const Certificate& certificate) {
-    std::vector<std::string> names;
-    for (const Finding& finding : check_answer(certificate, expected, now).findings) {
-      names.push_back(finding.name + (finding.severity == Severity::fatal ? "!" : ""));
-    }
-    return names;
-  }
-};
-
-using Names = std::vector<std::string>;
-
-}  // namespace
 
 TEST_CASE("A certificate as asked has no finding and its chain is given leaf first") {
   Bench bench;
@@ -78,20 +44,27 @@ TEST_CASE("Each way in which a certificate may not answer its request has its fi
        [](Content& c) {
          c.basic_constraints = BasicConstraints{true, {}};
        }},
-      {{"ca-unrequested!", "ca-unrequested!", "key-usage-changed!"},
+      {{"ca-unrequested!"},
        [](Content& c) {
          c.basic_constraints = BasicConstraints{true, {}};
          c.key_usage->add(KeyUsage::key_cert_sign);
        }},
       {{"subject-changed!"}, [](Content& c) { c.subject = Name::parse("CN=www.example.com"); }},
-      {{"subject-changed!"}, [](Content& c) { c.subject = Name::parse("CN=www.example.com, O=Example, C=CH"); }},
+      {{"subject-changed!", "common-name-changed!"},
+       [](Content& c) { c.subject = Name::parse("C=CH, O=Example, CN=evil.example"); }},
+      {{"subject-order-changed"}, [](Content& c) { c.subject = Name::parse("CN=www.example.com, O=Example, C=CH"); }},
+      {{"subject-case-changed"}, [](Content& c) { c.subject = Name::parse("C=CH, O=EXAMPLE, CN=WWW.example.com"); }},
       {{"key-usage-missing!"}, [](Content& c) { c.key_usage.reset(); }},
-      {{"key-usage-changed!"}, [](Content& c) { c.key_usage->add(KeyUsage::key_encipherment); }},
+      {{"key-usage-changed!", "key-usage-added"},
+       [](Content& c) { c.key_usage = KeyUsages{KeyUsage::key_encipherment}; }},
+      {{"key-usage-added"}, [](Content& c) { c.key_usage->add(KeyUsage::key_encipherment); }},
       {{"extended-key-usage-missing!"}, [](Content& c) { c.extended_key_usage.clear(); }},
-      {{"extended-key-usage-changed!"},
+      {{"extended-key-usage-changed!", "extended-key-usage-added"},
+       [](Content& c) { c.extended_key_usage = {parse_extended_key_usage("clientAuth")}; }},
+      {{"extended-key-usage-added"},
        [](Content& c) { c.extended_key_usage.push_back(parse_extended_key_usage("clientAuth")); }},
       {{"policies-added"}, [](Content& c) { c.policies = {parse_policy("1.2.3")}; }},
-      {{"tls-features-added"}, [](Content& c) { c.tls_features = {5}; }},
+      {{"tls-features-added!"}, [](Content& c) { c.tls_features = {5}; }},
       {{"extension-added"}, [](Content& c) { c.other_extensions = {parse_extension("1.2.3.4:0500")}; }},
       {{"critical-extension-added!"},
        [](Content& c) { c.other_extensions = {parse_extension("1.2.3.4:critical:0500")}; }},
@@ -197,6 +170,8 @@ TEST_CASE("Name constraints and policies that read alike and differ as bytes are
 
   changed = bench.expected.content;
   changed.policies[0].other_qualifiers = {from_hex("300a06032a03040c03616263")};
+  CHECK(bench.findings(bench.issue(changed)) == Names{"policies-added"});
+  bench.expected.content.policies = {parse_policy("1.2.3;cps:https://example.com/")};
   CHECK(bench.findings(bench.issue(changed)) == Names{"policies-changed!"});
 
   // The letter case of a DNS name means nothing.
@@ -221,7 +196,7 @@ TEST_CASE("A certificate for another key is fatal whatever is accepted") {
     CHECK(refusal([&] { bench.findings(certificate); }) == "\"" + std::string(name) + "\" can never be accepted");
   }
   bench.expected.accept = {"nonsense"};
-  CHECK(refusal([&] { bench.findings(certificate); }) == "\"nonsense\" is no finding of the certificate check");
+  CHECK(refusal([&] { bench.findings(certificate); }) == "\"nonsense\" is not a finding of the certificate check");
 }
 
 TEST_CASE("What a profile accepts by name is reported and not fatal") {
@@ -353,7 +328,8 @@ TEST_CASE("Names that are equal by RFC 5280 section 7 are the same name and othe
       {"uri:urn:A", der::text(der::context(6), "urn:a"), false},
       // PrintableString instead of UTF8String.
       {"dirname:O=Example", from_hex("a41430123110300e060355040a13074578616d706c65"), true},
-      {"dirname:O=Example", from_hex("a41430123110300e060355040a13074578616d706c45"), false},
+      {"dirname:O=Example", from_hex("a41430123110300e060355040a13074578616d706c45"), true},
+      {"dirname:O=Example", from_hex("a41430123110300e060355040a13074578616d706c46"), false},
       {"dirname:O=Example, CN=a", GeneralName::parse("dirname:CN=a, O=Example").der, false},
   };
   for (const auto& row : rows) {
@@ -455,10 +431,36 @@ TEST_CASE("bytes that nobody signed yet are judged by the same rules but for sig
   for (const Finding& finding : check_to_be_signed(certificate.tbs, bench.expected, bench.now)) {
     before_signing.push_back(finding.name + (finding.severity == Severity::fatal ? "!" : ""));
   }
-  CHECK(before_signing == Names{"ca-unrequested!", "subject-changed!"});
+  CHECK(before_signing == Names{"ca-unrequested!", "subject-changed!", "common-name-changed!"});
   Names with_signature = bench.findings(certificate);
   with_signature.erase(std::remove(with_signature.begin(), with_signature.end(), "chain-unanchored!"),
                        with_signature.end());
   CHECK(with_signature == before_signing);
   CHECK(check_to_be_signed(bench.issue(bench.expected.content).tbs, bench.expected, bench.now).empty());
+}
+
+TEST_CASE("A certificate for the same key in another encoding is reported and not for another key") {
+  for (const char* kind : {"rsa:2048", "ec:P-256"}) {
+    Bench bench;
+    test::SoftwareSigner key(kind);
+    const Bytes spki = key.subject_public_key_info();
+    bench.expected.spki = spki;
+    Bytes other;
+    if (key.spec().type == KeyType::rsa) {
+      other = spki;
+      const Bytes null = from_hex("0500");
+      const auto at = std::search(other.begin(), other.end(), null.begin(), null.end());
+      other = der::sequence(from_hex("300b06092a864886f70d010101"), ByteView(&*at + 2, other.end() - at - 2));
+    } else {
+      const Bytes point = public_value(spki);
+      Bytes compressed{static_cast<std::uint8_t>(2 + (point.back() & 1))};
+      der::append(compressed, ByteView(point).subspan(1, 32));
+      other = der::sequence(from_hex("301306072a8648ce3d020106082a8648ce3d030107"), der::bit_string(compressed));
+    }
+    const Certificate certificate = bench.intermediate.issue(other, bench.expected.content);
+    CHECK(bench.findings(certificate) == Names{"key-encoding-changed"});
+    // Asked in the other encoding, found in the usual one.
+    bench.expected.spki = other;
+    CHECK(bench.findings(bench.intermediate.issue(spki, bench.expected.content)) == Names{"key-encoding-changed"});
+  }
 }

@@ -56,6 +56,12 @@ TEST_CASE("a bundle that we make is read by openssl and recognised as one of our
     std::vector<Bytes> found = x509::certificates_of_bundle(file);
     CHECK(found.size() == 2);
     CHECK(found == x509::read_pkcs7_certificates(file));
+  }
+  std::string escaped;
+  for (const char c : pem) escaped += c == '\n' ? "\\n" : std::string(1, c);
+  CHECK(x509::read_pkcs7_certificates(as_bytes(escaped)) == x509::read_pkcs7_certificates(bundle));
+  for (const Bytes& file : {bundle, to_bytes(pem)}) {
+    std::vector<Bytes> found = x509::certificates_of_bundle(file);
     CHECK(std::is_permutation(found.begin(), found.end(), certificates.begin()));
   }
   const test::TempFolder folder;

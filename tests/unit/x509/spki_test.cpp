@@ -5,6 +5,7 @@
 #include "other_program.h"
 #include "support/software_signer.h"
 #include "x509/csr.h"
+#include "x509/der.h"
 #include "x509/pem.h"
 
 #include <catch2/catch.hpp>
@@ -73,4 +74,60 @@ TEST_CASE("An RSA-8192 request with PSS made by openssl is read and verifies") {
   CHECK(to_string(key_spec_of(csr.spki)) == "rsa:8192");
   CHECK(algorithm_of(csr.parts.signature_algorithm).name == "rsa-pss-sha512");
   CHECK(signature_verifies(csr));
+}
+
+namespace {
+
+// Other encodings of a key: what is not ours is made by openssl.
+Bytes without_null(const Bytes& spki) {
+  der::Reader outer(spki);
+  der::Reader fields = outer.enter(der::kSequence, "");
+  der::Reader algorithm = fields.enter(der::kSequence, "");
+  return der::sequence(der::sequence(der::oid(algorithm.oid(""))), fields.any("").whole);
+}
+
+Bytes openssl_form(const Bytes& spki, const std::string& option, const std::string& value) {
+  const auto made =
+      test::run_program({"openssl", "pkey", "-pubin", "-inform", "DER", "-in", "{}", "-pubout", option, value}, spki);
+  REQUIRE(made.exit_code == 0);
+  return read_public_key(as_bytes(made.output));
+}
+
+}  // namespace
+
+TEST_CASE("A key in another encoding is the same key with the same hash") {
+  for (const char* kind : {"rsa:2048", "ec:P-256", "ec:P-384", "ec:P-521"}) {
+    CAPTURE(kind);
+    const Bytes spki = test::SoftwareSigner(kind).subject_public_key_info();
+    CHECK(canonical_spki(spki) == spki);
+    std::vector<Bytes> others;
+    if (key_spec_of(spki).type == KeyType::rsa) {
+      others = {without_null(spki)};
+    } else {
+      others = {openssl_form(spki, "-ec_conv_form", "compressed"), openssl_form(spki, "-ec_conv_form", "hybrid"),
+                openssl_form(spki, "-ec_param_enc", "explicit")};
+    }
+    for (const Bytes& other : others) {
+      CHECK(other != spki);
+      CHECK(canonical_spki(other) == spki);
+      CHECK(spki_hash(other) == spki_hash(spki));
+      CHECK(key_spec_of(other) == key_spec_of(spki));
+      CHECK(public_value(other) == public_value(spki));
+    }
+  }
+}
+
+TEST_CASE("What is not a supported key has no other encoding") {
+  for (const char* hex_text : {"", "3000", "30", "deadbeef", "302a300506032b656e032100"}) {
+    const Bytes bytes = from_hex(hex_text);
+    CHECK(canonical_spki(bytes) == bytes);
+  }
+  // A point that is not on its curve.
+  Bytes broken = test::SoftwareSigner("ec:P-256").subject_public_key_info();
+  broken.resize(broken.size() - 32);
+  broken[1] = static_cast<std::uint8_t>(broken[1] - 32);
+  broken[24] = static_cast<std::uint8_t>(broken[24] - 32);
+  broken[26] = 2;
+  for (std::size_t i = 27; i < broken.size(); ++i) broken[i] = 0xff;
+  CHECK(canonical_spki(broken) == broken);
 }

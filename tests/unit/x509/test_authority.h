@@ -21,8 +21,9 @@ class TestAuthority {
     certificate_ = x509::parse_certificate(sign(x509::build_tbs_certificate(fields)));
   }
   // Issued by `parent`.
-  TestAuthority(const std::string& name, TestAuthority& parent) : signer_("ec:P-256") {
-    certificate_ = parent.issue(signer_.subject_public_key_info(), authority_content(name));
+  TestAuthority(const std::string& name, TestAuthority& parent) : TestAuthority(authority_content(name), parent) {}
+  TestAuthority(const x509::Content& content, TestAuthority& parent) : signer_("ec:P-256") {
+    certificate_ = parent.issue(signer_.subject_public_key_info(), content);
   }
 
   static x509::Content authority_content(const std::string& name) {

@@ -6,13 +6,11 @@
 #include "support/failing_store.h"
 #include "support/fake_clock.h"
 #include "support/fake_runner.h"
+#include "support/said.h"
 #include "support/temp_folder.h"
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <cstdio>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -60,24 +58,6 @@ struct Fixture {
     return found;
   }
 };
-
-// What is written to standard error while `work` runs.
-template <class Work>
-std::string said_meanwhile(Work work) {
-  std::FILE* file = std::tmpfile();
-  REQUIRE(file != nullptr);
-  const int before = ::dup(STDERR_FILENO);
-  ::dup2(::fileno(file), STDERR_FILENO);
-  work();
-  std::fflush(stderr);
-  ::dup2(before, STDERR_FILENO);
-  ::close(before);
-  std::rewind(file);
-  std::string text(1U << 16U, '\0');
-  text.resize(std::fread(text.data(), 1, text.size(), file));
-  std::fclose(file);
-  return text;
-}
 
 }  // namespace
 
@@ -287,7 +267,7 @@ TEST_CASE_METHOD(Fixture, "an unavailable provider is tried again later and late
     settle(*worker);
     const EffectStatus status = store->effect_status(order.id).at(0);
     CHECK(status.trouble == "no route to the provider");
-    CHECK(status.runs == failures);
+    CHECK(status.failures == failures);
     CHECK(status.effect.due == clock.now() + next_retry(order.id, failures, std::nullopt, {}));
     CHECK(status.effect.due - clock.now() > last);
     last = status.effect.due - clock.now();
@@ -297,7 +277,7 @@ TEST_CASE_METHOD(Fixture, "an unavailable provider is tried again later and late
   clock.advance(last);
   settle(*worker);
   CHECK(store->effect_status(order.id).at(0).trouble.empty());
-  CHECK(store->effect_status(order.id).at(0).runs == 0);
+  CHECK(store->effect_status(order.id).at(0).failures == 0);
 }
 
 TEST_CASE_METHOD(Fixture, "a deadline withdraws what was submitted") {

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "samples.h"
+#include "workflow/decide.h"
 
 #include <catch2/catch.hpp>
 
@@ -74,4 +75,51 @@ TEST_CASE("a count that is negative or too large is corrupt and not cut") {
     json.set("local_approvals", Json::parse(count));
     CHECK_THROWS_AS(order_from(json), Error);
   }
+}
+
+TEST_CASE("what version 3 of the store did not write reads as what it meant then") {
+  const State old = state_from(Json::parse(R"({"state":"Quarantined","certificate":"c0ffee","findings":[]})"));
+  CHECK(old == State(Quarantined{"c0ffee", {}}));
+  const State verifying = Verifying{samples::dossier(), samples::submission(), samples::handout()};
+  const Json written = to_json(verifying);
+  Json without = Json::object();
+  for (const auto& [name, value] : written.as_object()) {
+    if (name != "accepted" && name != "unreadable" && name != "not_yet") without.set(name, value);
+  }
+  CHECK(without.as_object().size() + 3 == written.as_object().size());
+  CHECK(state_from(without) == verifying);
+}
+
+TEST_CASE("the words of a server and the findings about a certificate are cut before they are written") {
+  const std::string long_word = std::string(5000, 'x') + "\xc3\xa4";
+  const EventBody failed = PreparationFailed{{"unavailable", long_word, long_word}};
+  const auto back = std::get<PreparationFailed>(event_body_from(to_json(failed)));
+  CHECK(back.problem.message.size() <= 4096);
+  CHECK(back.problem.message.ends_with("octets more)"));
+  CHECK(to_json(EventBody(back)) == to_json(failed));
+  // Never in the middle of a character.
+  std::string umlauts;
+  for (int i = 0; i < 5000; ++i) umlauts += "\xc3\xa4";
+  CHECK(as_written(umlauts).size() <= 4096);
+  CHECK(well_formed(as_written(umlauts)) == as_written(umlauts));
+
+  Quarantined state = samples::sample<Quarantined>();
+  state.findings.assign(1'000'000, Finding{"san-unrequested", true, "dns:x"});
+  const Json written = to_json(State(state));
+  CHECK(written.dump().size() < 10'000);
+  const State once = state_from(written);
+  CHECK(std::get<Quarantined>(once).findings.size() == 51);
+  CHECK(std::get<Quarantined>(once).findings.back().explanation == "999950 findings more are not listed");
+  CHECK(to_json(once) == written);
+
+  AwaitingApproval waiting = samples::sample<AwaitingApproval>();
+  waiting.progress.approvers.assign(1000, Approver{"alice", "k", "ops", Approver::Decision::pending});
+  waiting.provider_status = long_word;
+  Report report = samples::report(Standing::awaiting_approval);
+  report.progress = waiting.progress;
+  report.provider_status = long_word;
+  report.provider_state = waiting.submission.provider_state;
+  CHECK(std::get<AwaitingApproval>(state_from(to_json(State(waiting)))).progress.approvers.size() == 51);
+  // What was cut is not news at every poll.
+  CHECK_FALSE(changes_something(state_from(to_json(State(waiting))), report));
 }

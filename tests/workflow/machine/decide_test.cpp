@@ -102,8 +102,8 @@ TEST_CASE("a state that is not final always wants an effect or a person") {
         if (decision == nullptr) continue;
         const StateName next = name_of(decision->next);
         INFO(to_string(name_of(state)) << " + " << to_string(name_of(body)) << " -> " << to_string(next));
-        const bool person = next == StateName::unresolved || next == StateName::awaiting_local_approval ||
-                            next == StateName::awaiting_command;
+        const bool person = next == StateName::unresolved || next == StateName::quarantined ||
+                            next == StateName::awaiting_local_approval || next == StateName::awaiting_command;
         CHECK(decision->effects.empty() == (is_final(next) || person));
       }
     }
@@ -704,11 +704,127 @@ TEST_CASE("what was given up stays late through a person's decision") {
   CHECK(name_of(go(order(), empty_handed, ResolvedAsAbsent{"looked"}).next) == StateName::cancelled);
 }
 
-TEST_CASE("a wrong certificate is quarantined and one that cannot be read is kept for a person") {
-  CHECK(go(order(), sample<Verifying>(), VerificationFailed{"bad", findings()}).next ==
-        State(Quarantined{"bad", findings()}));
-  const Decision unreadable = go(order(), sample<Verifying>(), HandoutUnreadable{"noise"});
+TEST_CASE("a wrong certificate is quarantined with all that is needed to judge it again") {
+  const Verifying before = sample<Verifying>();
+  const Decision wrong = go(order(), before, VerificationFailed{"bad", findings()});
+  CHECK(wrong.next == State(Quarantined{"bad", findings(), before.dossier, before.submission, before.handout,
+                                        before.late, before.accepted}));
+  CHECK(wrong.effects.empty());
+}
+
+TEST_CASE("a quarantined certificate is judged again with what a person accepted, and nothing is ordered again") {
+  Quarantined state = sample<Quarantined>();
+  state.findings = {Finding{"subject-changed", true, "x"}, Finding{"san-dropped", true, "y"},
+                    Finding{"policies-added", false, "z"}};
+  CHECK(refused(order(), state, DeviationsAccepted{{"subject-changed"}, "fine"}).find("left: san-dropped") !=
+        std::string::npos);
+  CHECK(refused(order(), state, DeviationsAccepted{{"subject-changed", "san-dropped", "key-differs"}, "fine"})
+            .find("key-differs") != std::string::npos);
+  const Decision taken = go(order(), state, DeviationsAccepted{{"san-dropped", "subject-changed"}, "fine"});
+  CHECK(identities(taken) == Names{"verify"});
+  const auto& verifying = std::get<Verifying>(taken.next);
+  CHECK(verifying.handout == state.handout);
+  CHECK(verifying.dossier == state.dossier);
+  CHECK(verifying.submission == state.submission);
+  CHECK(verifying.late == state.late);
+  CHECK(verifying.accepted == Names{"serial-not-positive", "san-dropped", "subject-changed"});
+  CHECK(name_of(go(order(), verifying, Verified{"c0ffee", {}}).next) == StateName::completed);
+  // Still wrong, it comes back with what was accepted so far.
+  const Decision wrong = go(order(), verifying, VerificationFailed{"c0ffee", state.findings});
+  CHECK(std::get<Quarantined>(wrong.next).accepted == verifying.accepted);
+}
+
+TEST_CASE("a quarantined or unreadable result is judged again when a person asks, with what its profile accepts now") {
+  const Decision again = go(order(), sample<Quarantined>(), JudgementAsked{{"subject-changed", "serial-not-positive"}});
+  CHECK(std::get<Verifying>(again.next).accepted == Names{"serial-not-positive", "subject-changed"});
+  CHECK(identities(again) == Names{"verify"});
+  const Decision unread = go(order(), sample<Unresolved>(), JudgementAsked{{"subject-changed"}});
+  CHECK(std::get<Verifying>(unread.next).handout == handout());
+  Unresolved nothing = sample<Unresolved>();
+  nothing.handout.reset();
+  CHECK(refused(order(), nothing, JudgementAsked{}).find("--look-up") != std::string::npos);
+}
+
+TEST_CASE("a quarantined request takes another certificate for the one that is wrong, and can be given up") {
+  const Handout better{Handout::Content::file, Bytes{1}, Bytes{2}};
+  const Decision brought = go(order(), sample<Quarantined>(), ResolvedAsCertificate{better});
+  CHECK(std::get<Verifying>(brought.next).handout == better);
+  // What was accepted about one certificate is not accepted about another.
+  CHECK(std::get<Verifying>(brought.next).accepted.empty());
+  CHECK(name_of(go(order(), sample<Quarantined>(), ResolvedAsAbandoned{"ordered elsewhere"}).next) ==
+        StateName::abandoned);
+  CHECK(refused(order(), sample<Quarantined>(), CancelAsked{"x"}).find("revoked, not cancelled") != std::string::npos);
+}
+
+TEST_CASE("a quarantined request of which only the certificate is known can be given up and nothing else") {
+  const Quarantined bare{"c0ffee", findings()};
+  CHECK(refused(order(), bare, JudgementAsked{}).find("an older version") != std::string::npos);
+  CHECK(name_of(go(order(), bare, ResolvedAsAbandoned{"x"}).next) == StateName::abandoned);
+}
+
+TEST_CASE("a certificate that is not valid yet waits for its first day and is judged then or when a person asks") {
+  Verifying fresh = sample<Verifying>();
+  fresh.not_yet.reset();
+  const Decision early = go(order(), fresh, NotValidYet{not_yet()});
+  CHECK(std::get<Verifying>(early.next).not_yet == not_yet());
+  CHECK(std::get<Verifying>(early.next).handout == handout());
+  CHECK(effect(early, EffectName::verify).due == not_yet().not_before);
+  const Decision asked = go(order(), early.next, JudgementAsked{});
+  CHECK(effect(asked, EffectName::verify).due == kStart);
+  const Decision passed = go(order(), early.next, NotValidYet{not_yet()}, kStart + 48h);
+  CHECK(effect(passed, EffectName::verify).due == kStart + 48h);
+}
+
+TEST_CASE("a result that cannot be read is asked for again a few times where the provider keeps it") {
+  State state = Verifying{dossier(1), submission(), handout(), true};
+  Instant now = kStart;
+  for (unsigned asked = 1; asked <= kTiming.most_unreadable; ++asked) {
+    const Decision again = go(order(), state, HandoutUnreadable{"noise", true}, now);
+    const auto& retrieving = std::get<Retrieving>(again.next);
+    CHECK(retrieving.unreadable == asked);
+    CHECK(retrieving.late);
+    CHECK(effect(again, EffectName::retrieve).due > now);
+    now = effect(again, EffectName::retrieve).due;
+    state = go(order(), retrieving, HandedOut{handout(), "{}"}, now).next;
+  }
+  const Decision person = go(order(), state, HandoutUnreadable{"noise", true}, now);
+  const auto& unresolved = std::get<Unresolved>(person.next);
+  CHECK(unresolved.handout == handout());
+  CHECK(unresolved.why.find("5 answers in a row") != std::string::npos);
+  // Asked by a person, it begins again with what is stored.
+  CHECK(std::get<Verifying>(go(order(), unresolved, LookUpAsked{}).next).unreadable == 0);
+}
+
+TEST_CASE("a result that is given once and cannot be read is kept for a person at once") {
+  const Decision unreadable = go(order(), Verifying{dossier(1), submission(), handout()}, HandoutUnreadable{"noise"});
   CHECK(std::get<Unresolved>(unreadable.next).handout == handout());
+  CHECK(std::get<Unresolved>(unreadable.next).why == "noise");
+}
+
+TEST_CASE("a certificate that a person found by its serial number is fetched, and not waited for like an approval") {
+  const ResolvedAsThere issued{ProviderReference("serial:0A"), true};
+  for (const State& state : {State(sample<LookingUp>()), State(sample<Unresolved>())}) {
+    const Decision found = go(order(), state, issued);
+    CHECK(name_of(found.next) == StateName::retrieving);
+    CHECK(submission_of(found.next)->reference == issued.reference);
+    CHECK(identities(found) == Names{"retrieve"});
+  }
+  LookingUp given_up = sample<LookingUp>();
+  given_up.wish = wish();
+  CHECK(std::get<Retrieving>(go(order(), given_up, issued).next).late);
+}
+
+TEST_CASE("what a person may not say now is refused in words of a person") {
+  const EventBody words[] = {
+      LookUpAsked{},      JudgementAsked{},      DeviationsAccepted{}, ResolvedAsThere{ProviderReference("r")},
+      ResolvedAsAbsent{}, ResolvedAsAbandoned{}, CancelAsked{},        TargetSkipped{"token", "x"}};
+  for (const State& state : every_state()) {
+    for (const EventBody& body : words) {
+      if (rule_for(name_of(state), name_of(body)) != nullptr) continue;
+      INFO(to_string(name_of(state)) << " + " << to_string(name_of(body)));
+      CHECK(refused(order(), state, body).find(to_string(name_of(body))) == std::string::npos);
+    }
+  }
 }
 
 TEST_CASE("a failing target is tried again later and burns nothing") {

@@ -79,3 +79,43 @@ TEST_CASE("an unresolved request names every way to resolve it and promises not 
   CHECK(of(empty_handed).what_happened.starts_with("What happened cannot be known from here: "));
   CHECK(of(empty_handed).commands.front().find("--reference REFERENCE") != std::string::npos);
 }
+
+TEST_CASE("a quarantined request names its ways out, and accepting only where that is possible") {
+  Quarantined state = sample<Quarantined>();
+  state.findings = {Finding{"subject-changed", true, "the subject is CN=x"},
+                    Finding{"key-usage-changed", true, "found keyEncipherment"},
+                    Finding{"policies-added", false, "1.2.3"}};
+  const Explanation text = of(state);
+  const std::string resolve = "hsmbridge request resolve 0a1b2c3d4e5f6g7h ";
+  CHECK(text.commands ==
+        std::vector<std::string>{resolve + "--accept subject-changed --accept key-usage-changed --reason TEXT",
+                                 resolve + "--judge-again", resolve + "--certificate FILE",
+                                 resolve + "--abandon --reason TEXT", "hsmbridge cert revoke c0ffee --reason REASON",
+                                 "hsmbridge cert show c0ffee"});
+  CHECK(text.next.find("nothing is ordered again") != std::string::npos);
+
+  state.findings.push_back(Finding{"key-differs", true, "another key"});
+  const Explanation never = of(state);
+  CHECK(never.commands.front() == resolve + "--judge-again");
+  CHECK(never.next.find("It can never be used with: key-differs.") != std::string::npos);
+}
+
+TEST_CASE("a certificate that is not valid yet says when it will be and what the clock has to do with it") {
+  Verifying state = sample<Verifying>();
+  state.not_yet = NotYet{"c0ffee", kStart + 1h, 10min};
+  const Explanation slow = of(state, {Effect{EffectName::verify, kStart + 1h, 0, {}}});
+  CHECK(slow.what_happened.find("not valid before 2026-11-23T13:00:00Z (in 1 hour)") != std::string::npos);
+  CHECK(slow.what_happened.find("the provider's was 10 minutes ahead of it") != std::string::npos);
+  CHECK(slow.commands.front() == "hsmbridge request wait 0a1b2c3d4e5f6g7h");
+  CHECK(slow.commands.back() == "hsmbridge request resolve 0a1b2c3d4e5f6g7h --judge-again");
+  state.not_yet->clock_ahead.reset();
+  CHECK(of(state).what_happened.find("If this machine's clock is slow, set it.") != std::string::npos);
+}
+
+TEST_CASE("a result that could not be read says why and that it is asked for again") {
+  Retrieving state = sample<Retrieving>();
+  state.provider_status = "the body is a page of a proxy";
+  const Explanation text = of(state, {Effect{EffectName::retrieve, kStart + 20s, 0, {}}});
+  CHECK(text.what_happened.find("a page of a proxy") != std::string::npos);
+  CHECK(text.next.find("asks for it again in 20 seconds") != std::string::npos);
+}

@@ -63,7 +63,7 @@ inline Submission submission(unsigned attempt = 1) {
   return Submission{attempt, ProviderReference("ref-1"), R"({"step":1})", kStart};
 }
 inline Handout handout() {
-  return Handout{Handout::Content::signature, Bytes{9, 8}, Bytes{7}};
+  return Handout{Handout::Content::signature, Bytes{9, 8}, Bytes{7}, 3s};
 }
 inline Progress progress() {
   return Progress{{Approver{"alice", "k1", "ops", Approver::Decision::approved},
@@ -86,6 +86,9 @@ inline Problem problem(std::string kind = "unavailable") {
 }
 inline std::vector<Finding> findings() {
   return {Finding{"serial-zero", false, "the serial number is 0"}};
+}
+inline NotYet not_yet() {
+  return NotYet{"c0ffee", kStart + 1h, 3s};
 }
 inline WithdrawWish wish() {
   return WithdrawWish{WithdrawWish::Cause::cancel, "uid:7", "changed my mind"};
@@ -134,11 +137,11 @@ inline Withdrawing sample() {
 }
 template <>
 inline Retrieving sample() {
-  return {dossier(1), submission(), "ISSUED", false};
+  return {dossier(1), submission(), "ISSUED", false, 2};
 }
 template <>
 inline Verifying sample() {
-  return {dossier(1), submission(), handout(), false};
+  return {dossier(1), submission(), handout(), false, {"serial-not-positive"}, 1, not_yet()};
 }
 template <>
 inline Installing sample() {
@@ -174,7 +177,13 @@ inline Failed sample() {
 }
 template <>
 inline Quarantined sample() {
-  return {"c0ffee", findings()};
+  return {"c0ffee",
+          {Finding{"subject-changed", true, "the subject is CN=x"}},
+          dossier(1),
+          submission(),
+          handout(),
+          true,
+          {"serial-not-positive"}};
 }
 template <>
 inline Abandoned sample() {
@@ -290,7 +299,7 @@ inline VerificationFailed sample() {
 }
 template <>
 inline HandoutUnreadable sample() {
-  return {"not a signature"};
+  return {"not a signature", true};
 }
 template <>
 inline TargetInstalled sample() {
@@ -322,7 +331,7 @@ inline DeadlinePassed sample() {
 }
 template <>
 inline ResolvedAsThere sample() {
-  return {ProviderReference("ref-9")};
+  return {ProviderReference("ref-9"), false};
 }
 template <>
 inline ResolvedAsCertificate sample() {
@@ -343,6 +352,18 @@ inline LookUpAsked sample() {
 template <>
 inline ResolvedAsDone sample() {
   return {"it is on the list"};
+}
+template <>
+inline NotValidYet sample() {
+  return {not_yet()};
+}
+template <>
+inline DeviationsAccepted sample() {
+  return {{"subject-changed"}, "the CA writes it so"};
+}
+template <>
+inline JudgementAsked sample() {
+  return {{"subject-changed"}};
 }
 
 template <class Variant, std::size_t... I>

@@ -166,6 +166,36 @@ TEST_CASE_METHOD(Version3, "requests of a store of version 3 go on after the mig
   CHECK(store->claim(query, clock.now() + 48h).size() >= 5);
 }
 
+TEST_CASE_METHOD(Version3, "a quarantined request of a store of version 3 can be judged again after the migration") {
+  const auto ids = foreign_rows(file, "SELECT id FROM requests WHERE state = 'Quarantined'");
+  REQUIRE_FALSE(ids.empty());
+  auto store = open();
+  for (const auto& row : ids) {
+    CAPTURE(row[0]);
+    const RequestId id{row[0]};
+    const auto quarantined = std::get<Quarantined>(store->find(id)->state);
+    CHECK_FALSE(quarantined.dossier.draft.csr.empty());
+    CHECK_FALSE(quarantined.handout.result.empty());
+    // Ordered once more since, it is over as long as the other one is open.
+    const bool repeated = row[0] == "QUARANTINED-REPEATED";
+    CHECK(foreign_rows(file, "SELECT final FROM requests WHERE id = '" + row[0] + "'").at(0).at(0) ==
+          (repeated ? "1" : "0"));
+    if (repeated) {
+      try {
+        take(*store, id, JudgementAsked{}, clock.now());
+        FAIL("two requests do the same work");
+      } catch (const Error& error) {
+        CHECK(error.kind() == ErrorKind::conflict);
+        CHECK(error.message().find("is open for the same work") != std::string::npos);
+      }
+      continue;
+    }
+    take(*store, id, JudgementAsked{{"subject-changed"}}, clock.now());
+    CHECK(name_of(store->find(id)->state) == StateName::verifying);
+    CHECK(store->effects(id).size() == 1);
+  }
+}
+
 TEST_CASE_METHOD(Version3, "the leaves of a store of version 3 get their roots") {
   auto store = open();
   audit::TreeHead head;

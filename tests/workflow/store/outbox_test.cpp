@@ -47,7 +47,7 @@ TEST_CASE_METHOD(Fixture, "a due effect is claimed by one worker until its lease
   CHECK(first[0].effect.identity() == "submit:1");
   CHECK(first[0].record.order == order);
   CHECK(first[0].record.sequence == 6);
-  CHECK(first[0].runs == 0);
+  CHECK(first[0].failures == 0);
   CHECK(first[0].lease_until == clock.since_boot() + 90s);
   CHECK(claim(query("b")).empty());
   clock.advance(89s);
@@ -56,7 +56,8 @@ TEST_CASE_METHOD(Fixture, "a due effect is claimed by one worker until its lease
   const std::vector<Claim> second = claim(query("b"));
   REQUIRE(second.size() == 1);
   CHECK(second[0].effect_id == first[0].effect_id);
-  CHECK(second[0].runs == 1);
+  CHECK(second[0].failures == 0);
+  CHECK(second[0].crashes == 1);
 }
 
 TEST_CASE_METHOD(Fixture, "a wall clock set forward does not end a lease") {
@@ -142,24 +143,24 @@ TEST_CASE_METHOD(Fixture, "claims are given back in the transaction of the next 
   REQUIRE(waiting.size() == 1);
   CHECK(waiting[0].effect.due == clock.now() + 10s);
   CHECK(waiting[0].trouble == "no route");
-  CHECK(waiting[0].runs == 1);
+  CHECK(waiting[0].failures == 1);
   CHECK_FALSE(waiting[0].running);
 
   clock.advance(10s);
   next.give_back.clear();
   const Claim again = claim(next).at(0);
-  CHECK(again.runs == 1);
+  CHECK(again.failures == 1);
   next.give_back = {{again.effect_id, clock.now() + 10s, ""}};
   CHECK(claim(next).empty());
   waiting = store->effect_status(order.id);
-  CHECK(waiting[0].runs == 0);
+  CHECK(waiting[0].failures == 0);
   CHECK(waiting[0].trouble.empty());
 
   clock.advance(10s);
   next.give_back.clear();
   next.give_back = {{claim(next).at(0).effect_id, clock.now() + 10s, std::nullopt}};
   CHECK(claim(next).empty());
-  CHECK(store->effect_status(order.id)[0].runs == 0);
+  CHECK(store->effect_status(order.id)[0].failures == 0);
 }
 
 TEST_CASE_METHOD(Fixture, "a step with a lease is refused when the lease is another worker's or has ended") {

@@ -1,0 +1,173 @@
+// An answer that the store does not take while this process lives.
+#include "store/sqlite_store.h"
+#include "support/failing_store.h"
+#include "support/fake_clock.h"
+#include "support/fake_runner.h"
+#include "support/temp_folder.h"
+#include "workflow/engine.h"
+
+#include <sys/stat.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <new>
+#include <string>
+#include <vector>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+using namespace hsmbridge::workflow;
+using namespace std::chrono_literals;
+using store::SqliteStore;
+
+namespace {
+
+struct Fixture {
+  TempFolder folder;
+  FakeClock clock;
+  FakeRunner runner;
+  std::unique_ptr<SqliteStore> store = open();
+  Order order = order_of("0A1B2C3D4E5F6G7H", clock.now());
+
+  std::unique_ptr<SqliteStore> open() { return SqliteStore::open(folder / "store.db", clock); }
+  StateName state() { return name_of(store->find(order.id)->state); }
+  std::vector<std::filesystem::path> kept() {
+    std::vector<std::filesystem::path> files;
+    for (const auto& file : std::filesystem::directory_iterator(folder.path())) {
+      if (file.path().filename().string().find(".answer-") != std::string::npos) files.push_back(file.path());
+    }
+    return files;
+  }
+  // Somebody holds the database from the moment a submission was taken on; the process is told to stop.
+  Engine::LeftOver submit_while_the_store_is_held() {
+    create_ready_to_submit(*store, order);
+    std::atomic<bool> held = false;
+    auto busy = std::make_unique<FailingStore>(
+        open(), [&](unsigned) { return held ? FailingStore::Fate::fails_before : FailingStore::Fate::works; });
+    busy->keeps_aside = true;
+    Engine engine(std::move(busy), runner, clock, engine_options("w"));
+    runner.instead[EffectName::submit] = [&](const Claim& claim, Instant now, Duration) {
+      held = true;
+      engine.stop();
+      return runner.usual(claim, now);
+    };
+    engine.run();
+    return engine.left_over();
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Fixture, "an answer that the store does not take is kept next to it and stored by the next worker") {
+  const auto begun = std::chrono::steady_clock::now();
+  const Engine::LeftOver left = submit_while_the_store_is_held();
+  CHECK(std::chrono::steady_clock::now() - begun < 30s);
+  CHECK(left.kept == 1);
+  CHECK(left.lost == 0);
+  CHECK(state() == StateName::submitting);
+  REQUIRE(kept().size() == 1);
+  struct stat status {};
+  REQUIRE(::stat(kept()[0].c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+
+  std::vector<std::string> told;
+  EngineOptions options = engine_options("next");
+  options.happened = [&](const RequestId&, const Event& event) {
+    told.emplace_back(to_string(name_of(event.body)));
+    CHECK(state() == StateName::awaiting_approval);  // on disk when it is told
+  };
+  Engine next(open(), runner, clock, options);
+  REQUIRE(next.step());
+  CHECK(state() == StateName::awaiting_approval);
+  CHECK(told == std::vector<std::string>{"SubmissionAnswered"});
+  CHECK(submission_of(store->find(order.id)->state)->reference == ProviderReference("ref-" + order.id.str()));
+  CHECK(kept().empty());
+  CHECK(runner.submissions(order.id) == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "a kept answer that is in the journal already is not stored twice") {
+  submit_while_the_store_is_held();
+  REQUIRE(kept().size() == 1);
+  const auto copy = folder / "copy";
+  std::filesystem::copy_file(kept()[0], copy);
+  const auto name = kept()[0];
+  Engine(open(), runner, clock, engine_options("next")).step();
+  const std::size_t events = store->history(order.id).size();
+  std::filesystem::copy_file(copy, name);
+  Engine(open(), runner, clock, engine_options("third")).step();
+  CHECK(store->history(order.id).size() == events);
+  CHECK(store->late_answers(order.id).empty());
+  CHECK(kept().empty());
+}
+
+TEST_CASE_METHOD(Fixture, "a kept answer comes in time although its call was declared lost meanwhile") {
+  submit_while_the_store_is_held();
+  take(*store, order.id, AnswerLost{1, "no answer came before the deadline of the call"}, clock.now() + 2min);
+  Engine(open(), runner, clock, engine_options("next")).step();
+  CHECK(state() == StateName::awaiting_approval);
+}
+
+TEST_CASE_METHOD(Fixture, "a running worker finds what another one kept") {
+  Engine running(open(), runner, clock, engine_options("running"));
+  running.step();
+  submit_while_the_store_is_held();
+  runner.instead.clear();
+  runner.on_poll = Standing::awaiting_approval;
+  clock.advance(1min);
+  running.step();
+  CHECK(state() == StateName::awaiting_approval);
+}
+
+TEST_CASE_METHOD(Fixture, "a kept answer that others could have written is left alone") {
+  submit_while_the_store_is_held();
+  std::filesystem::permissions(kept()[0], std::filesystem::perms::others_write, std::filesystem::perm_options::add);
+  Engine(open(), runner, clock, engine_options("next")).step();
+  CHECK(state() == StateName::submitting);
+  CHECK(kept().size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "what can be kept nowhere is said in the end") {
+  create_ready_to_submit(*store, order);
+  std::atomic<bool> full = false;
+  Engine engine(
+      std::make_unique<FailingStore>(
+          open(), [&](unsigned) { return full ? FailingStore::Fate::fails_before : FailingStore::Fate::works; }),
+      runner, clock, engine_options("w"));
+  runner.instead[EffectName::submit] = [&](const Claim& claim, Instant now, Duration) {
+    full = true;
+    engine.stop();
+    return runner.usual(claim, now);
+  };
+  engine.run();
+  CHECK(engine.left_over().lost == 1);
+  CHECK(engine.left_over().kept == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "memory that one request's step needs too much of is that request's trouble") {
+  Order other = order_of("OTHER", clock.now());
+  create(*store, order);
+  create(*store, other);
+  const auto where = GENERATE(0, 1);
+  auto picky = std::make_unique<FailingStore>(open(), [](unsigned) { return FailingStore::Fate::works; });
+  if (where == 0) {
+    runner.instead[EffectName::ensure_key] = [&](const Claim& claim, Instant now, Duration) -> EffectOutcome {
+      if (claim.record.order.id == order.id) throw std::bad_alloc();
+      return runner.usual(claim, now);
+    };
+  } else {
+    picky->before_commit = [&](const std::vector<Step>& steps) {
+      for (const Step& step : steps) {
+        if (step.request == order.id) throw std::bad_alloc();
+      }
+    };
+  }
+  Engine worker(std::move(picky), runner, clock, engine_options("w"));
+  for (int i = 0; i < 20; ++i) worker.step();
+  CHECK(name_of(store->find(other.id)->state) == StateName::awaiting_approval);
+  CHECK(state() == StateName::preparing);
+  CHECK(store->effect_status(order.id).at(0).failures == 1);
+  CHECK_FALSE(store->effect_status(order.id).at(0).trouble.empty());
+}
