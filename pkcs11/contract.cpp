@@ -1,5 +1,6 @@
 #include "pkcs11/contract.h"
 
+#include "config/key_flaw.h"
 #include "pkcs11/attribute_table.h"
 #include "pkcs11/contract_table.h"
 #include "pkcs11/token.h"
@@ -27,6 +28,7 @@ constexpr ContractTerm kTerms[] = {
     {kPrivate, CKA_DERIVE, false, Rule::hard_usage},
     {kPrivate, CKA_SIGN_RECOVER, false, Rule::hard_usage},
     {kPrivate, CKA_LOCAL, true, Rule::outcome},
+    {kPrivate, CKA_ALWAYS_SENSITIVE, true, Rule::outcome},
     {kPrivate, CKA_NEVER_EXTRACTABLE, true, Rule::outcome},
     {kPrivate, CKA_MODIFIABLE, false, Rule::wish},
     {kPrivate, CKA_COPYABLE, false, Rule::wish},
@@ -52,6 +54,34 @@ constexpr Quirk kLadder[] = {
      true},
     {"empty-public", "Google Cloud KMS, which wants an empty public template", false, false, false, false, false},
 };
+
+// attribute of the private half | what it must be | the flaw of a key of which it is not so
+struct FlawTerm {
+  CK_ATTRIBUTE_TYPE attribute;
+  bool value;
+  std::string_view flaw;
+  bool usage;
+};
+constexpr FlawTerm kFlawTerms[] = {
+    {CKA_LOCAL, true, "key-not-local", false},
+    {CKA_EXTRACTABLE, false, "key-extractable", false},
+    {CKA_NEVER_EXTRACTABLE, true, "key-was-extractable", false},
+    {CKA_SENSITIVE, true, "key-not-sensitive", false},
+    {CKA_ALWAYS_SENSITIVE, true, "key-was-not-sensitive", false},
+    {CKA_PRIVATE, true, "key-not-private", false},
+    {CKA_DECRYPT, false, "key-may-decrypt", true},
+    {CKA_UNWRAP, false, "key-may-unwrap", true},
+    {CKA_DERIVE, false, "key-may-derive", true},
+    {CKA_SIGN_RECOVER, false, "key-may-sign-recover", true},
+};
+
+// What one flaw says already.
+bool is_implied(std::string_view flaw, const std::vector<std::string>& found) {
+  const auto has = [&](std::string_view name) { return std::find(found.begin(), found.end(), name) != found.end(); };
+  if (flaw == "key-was-extractable") return has("key-not-local") || has("key-extractable");
+  if (flaw == "key-was-not-sensitive") return has("key-not-local") || has("key-not-sensitive");
+  return false;
+}
 
 Verdict verdict_of(const ContractTerm& term, std::optional<bool> found, bool told) {
   if (found == term.value) return Verdict::held;
@@ -202,10 +232,52 @@ ContractReport compare_with_contract(const Session& session, const KeyObjects& k
   return report;
 }
 
+KeyStanding standing_of_key(const Session& session, CK_OBJECT_HANDLE private_half) {
+  std::vector<CK_ATTRIBUTE_TYPE> types;
+  for (const FlawTerm& term : kFlawTerms) types.push_back(term.attribute);
+  const auto values = read_attributes(session, private_half, types);
+  KeyStanding standing;
+  bool origin_not_shown = false;
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    const FlawTerm& term = kFlawTerms[i];
+    const auto found = values[i] ? flag_of(*values[i]) : std::nullopt;
+    if (!found) {
+      standing.not_shown.emplace_back(attribute_row(term.attribute)->name);
+      if (!term.usage) origin_not_shown = true;
+    } else if (*found != term.value && !is_implied(term.flaw, standing.flaws)) {
+      standing.flaws.emplace_back(term.flaw);
+    }
+  }
+  if (origin_not_shown) standing.flaws.emplace_back("key-not-shown");
+  return standing;
+}
+
+void refuse_flaws(const KeyStanding& standing, const std::vector<std::string>& accepted, const Token& token,
+                  const KeyInfo& key) {
+  std::string meanings;
+  std::string names;
+  for (const std::string& flaw : standing.flaws) {
+    if (std::find(accepted.begin(), accepted.end(), flaw) != accepted.end()) continue;
+    meanings += fmt::format("{}{}", meanings.empty() ? "" : "; it ", config::meaning_of_flaw(flaw));
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", flaw);
+  }
+  if (names.empty()) return;
+  throw Error{ErrorKind::refused,
+              fmt::format("key {} on token {} is not used: it {} ({})", key.label, token.name(), meanings, names)}
+      .with("key", candidate_text(key))
+      .with("flaws", names)
+      .hint(fmt::format(
+          "use a key that hsmbridge made; or accept each by name, accept: [{}], in the profile or where the "
+          "configuration names the key (typed: --accept NAME)",
+          names));
+}
+
 ContractReport check_contract(Token& token, const KeyInfo& key) {
   return reading(token.state(), [&](Session& session) {
     const KeyObjects found = locate(session, key);
-    return compare_with_contract(session, found, nullptr, use_of(session, found));
+    ContractReport report = compare_with_contract(session, found, nullptr, use_of(session, found));
+    if (found.private_half) report.standing = standing_of_key(session, *found.private_half);
+    return report;
   });
 }
 

@@ -37,16 +37,26 @@ struct ContractRow {
   Verdict verdict = Verdict::held;
 };
 
+// How a key that is there stands to the contract of its private half, as it is judged before each use.
+struct KeyStanding {
+  std::vector<std::string> flaws;      // names of config::key_flaws()
+  std::vector<std::string> not_shown;  // attributes that the token does not show: "CKA_DERIVE"
+};
 // What was asked of a key and what the token says it has.
 struct ContractReport {
   std::vector<ContractRow> rows;
   KeyUse use = KeyUse::sign;  // whose contract it is
+  KeyStanding standing;       // as it is judged before each use; empty for a key without a private half
   std::string quirk;          // the rung of the ladder whose template the token took: "full", or a named vendor quirk
 
   bool violated() const;
   // One line a violated row: "private CKA_EXTRACTABLE: asked false, found true".
   std::string violations() const;
 };
+
+// Throws refused when a flaw is not among the accepted ones; it names each.
+void refuse_flaws(const KeyStanding& standing, const std::vector<std::string>& accepted, const Token& token,
+                  const KeyInfo& key);
 
 // Compares a key that is on the token, however it got there, with the contract (DESIGN: hard attributes and wishes). An
 // RSA key whose CKA_ALLOWED_MECHANISMS names raw RSA was made for KeyUse::tls_client and is compared with that

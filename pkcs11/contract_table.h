@@ -46,6 +46,11 @@ bool states(const Quirk& quirk, const ContractTerm& term);
 // What the key was made for, which no attribute but CKA_ALLOWED_MECHANISMS says. See check_contract.
 KeyUse use_of(const Session& session, const KeyObjects& key);
 
+// In one call. A usage that the token does not show is said and no flaw: it may have taken it in the template. Where
+// one of the others is not shown, nobody knows whether the key ever left the token: that is a flaw (key-not-shown).
+// That an imported key could be taken out is part of being imported: only key-not-local is named.
+KeyStanding standing_of_key(const Session& session, CK_OBJECT_HANDLE private_half);
+
 // Reads back and compares. `quirk`: what the token was told; null for a key that was not made just now.
 ContractReport compare_with_contract(const Session& session, const KeyObjects& key, const Quirk* quirk, KeyUse use);
 

@@ -1,5 +1,6 @@
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "pkcs11/host_pins.h"
 #include "pkcs11/module.h"
 #include "pkcs11/module_state.h"
 #include "pkcs11/pin_attempt.h"
@@ -9,6 +10,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <memory>
 
 namespace hsmbridge::pkcs11 {
 namespace {
@@ -81,13 +83,12 @@ class OfficerPin {
  public:
   OfficerPin(const TokenInfo& token, const NewToken& wanted, PinRefusals& refusals)
       : token_(token),
-        memory_(refusals, clock_,
-                {{.token_serial = token.serial,
-                  .user_type = kSecurityOfficer,
-                  .source_hash = hex(sha256(as_bytes(wanted.so_pin_source)))}},
-                {.pin = fmt::format("the security officer's PIN of token {}", token.label),
+        again_(wanted.so_pin_again == LoginAttempt::retry),
+        memory_(refusals, clock_, {{.token_serial = token.serial, .user_type = kSecurityOfficer}},
+                {.token = fmt::format("token {} (security officer)", token.label),
+                 .source = wanted.so_pin_source,
                  .uri = token.uri,
-                 .next = "give the right PIN from another source"}) {}
+                 .next = "correct the PIN, then give --retry to have it tried once more"}) {}
 
   template <class Call>
   void attempt(Call call, const char* function, std::string_view doing) {
@@ -97,7 +98,11 @@ class OfficerPin {
       return;
     }
     refuse_last_attempt();
-    memory_.begin();
+    if (again_) {
+      memory_.begin_again();
+    } else {
+      memory_.begin();
+    }
     const CK_RV rv = call();
     if (rv != CKR_OK) memory_.failed(TokenFailure(rv, function, doing));
     memory_.succeeded();
@@ -113,6 +118,7 @@ class OfficerPin {
   }
 
   const TokenInfo token_;
+  const bool again_;
   const SystemClock clock_;
   PinAttempt memory_;
 };
@@ -131,7 +137,8 @@ TokenInfo initialize_token(const Module& module, const NewToken& wanted, Reiniti
   const TokenInfo chosen = slot_to_use(module, wanted, existing);
   const TokenLock lock(LockedWork::login, chosen.serial, kLoginWait);
   const TokenInfo token = unchanged(module, chosen);
-  OfficerPin officer(token, wanted, refusals);
+  HostPins host(std::shared_ptr<PinRefusals>(&refusals, [](PinRefusals*) {}));
+  OfficerPin officer(token, wanted, host);
 
   // 32 octets padded with blanks, not terminated (PKCS#11 v2.40 §5.5).
   std::string label = wanted.label;
@@ -154,6 +161,8 @@ TokenInfo initialize_token(const Module& module, const NewToken& wanted, Reiniti
         functions.C_InitPIN(session.handle(), characters(wanted.user_pin), wanted.user_pin.reveal().size());
     if (rv != CKR_OK) throw TokenFailure(rv, "C_InitPIN", fmt::format("set the user PIN of token {}", wanted.label));
   }
+  // It is another PIN now.
+  for (const UserType type : {kUser, kContextSpecific}) host.clear({.token_serial = token.serial, .user_type = type});
   TokenInfo made = token_info_of(module.state(), token.slot);
   if (made.label != wanted.label || !made.initialized || made.user_pin == PinState::not_set) {
     throw Error{ErrorKind::corrupt,

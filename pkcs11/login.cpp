@@ -28,23 +28,44 @@ std::string user_text(UserType user) {
   }
 }
 
+const PinSource& key_pin(const TokenState& token) {
+  return token.access.key_pin ? *token.access.key_pin : token.access.pin;
+}
+
+bool keys_have_own_pin(const TokenState& token) {
+  return token.access.key_pin && token.access.key_pin->name != token.access.pin.name;
+}
+
 // The user's PIN is the same PIN, and counted by the same counter, whether it is given for the token or for one
-// signature.
-std::vector<PinSubject> same_pin(const TokenState& token, UserType user, const PinSource& source) {
-  const PinSubject subject{
-      .token_serial = token.serial, .user_type = user, .source_hash = hex(sha256(as_bytes(source.name)))};
-  std::vector<PinSubject> subjects{subject};
-  if (user == kSecurityOfficer) return subjects;
-  for (const UserType other : {token.access.user_type, kContextSpecific}) {
-    if (other == user || other == kSecurityOfficer) continue;
-    subjects.push_back(subject);
-    subjects.back().user_type = other;
+// signature, unless the keys have a PIN of their own.
+std::vector<PinSubject> same_pin(const TokenState& token, UserType user) {
+  std::vector<UserType> types{user};
+  if (user != kSecurityOfficer && !keys_have_own_pin(token)) types = {token.access.user_type, kContextSpecific};
+  if (types.front() == kSecurityOfficer && user == kContextSpecific) types = {kContextSpecific};
+  std::vector<PinSubject> subjects;
+  for (const UserType type : types) {
+    subjects.push_back({.token_serial = token.serial, .user_type = type, .distinction = token.distinction});
   }
   return subjects;
 }
 
-const PinSource& key_pin(const TokenState& token) {
-  return token.access.key_pin ? *token.access.key_pin : token.access.pin;
+// Of a PIN that logged in. Not to be guessed from outside of this process, and gone with it.
+Bytes digest_of(const Secret& pin) {
+  static const Bytes key = random_bytes(32);
+  std::string text = to_text(key);
+  text.reserve(text.size() + pin.reveal().size());
+  text += pin.reveal();
+  const Secret keyed(std::move(text));
+  return sha256(as_bytes(keyed.reveal()));
+}
+
+// What may be said about a refused PIN without showing it.
+std::string oddity_of(const Secret& pin, const std::string& source) {
+  const std::string_view text = pin.reveal();
+  if (text.empty()) return {};
+  if (text.back() == ' ') return fmt::format("the value of {} ends with a blank", source);
+  if (text.front() == ' ') return fmt::format("the value of {} begins with a blank", source);
+  return {};
 }
 
 class Attempt {
@@ -53,8 +74,10 @@ class Attempt {
       : token_(token),
         user_(user),
         source_(source),
-        memory_(*token.refusals, token.clock, same_pin(token, user, source),
-                {.pin = fmt::format("the PIN of token {} from {}", token.access.name, source.name),
+        subjects_(same_pin(token, user)),
+        memory_(*token.refusals, token.clock, subjects_,
+                {.token = fmt::format("token {}", token.access.name),
+                 .source = source.name,
                  .uri = token.uri,
                  .next = fmt::format("correct the PIN, then allow another attempt: hsmbridge token login {} --retry",
                                      token.access.name)}) {}
@@ -67,13 +90,14 @@ class Attempt {
     if (attempt == LoginAttempt::unless_refused) refuse_if_refused_before();
     // Before the lock: a prompt may take minutes.
     const Secret pin = pin_or_why_not();
+    memory_.oddity(oddity_of(pin, source_.name));
     const TokenLock lock(LockedWork::login, token_.serial, token_.access.login_wait);
     refuse_last_attempt();
     if (attempt == LoginAttempt::retry) {
       memory_.begin_again();
     } else {
       // Asks the memory again: another process may have been refused while this one waited.
-      memory_.begin();
+      memory_.begin(evidence_for(pin));
     }
 
     const bool pad = source_.kind == PinSource::Kind::protected_;
@@ -81,11 +105,14 @@ class Attempt {
     auto* const characters = pad ? nullptr : reinterpret_cast<unsigned char*>(const_cast<char*>(pin.reveal().data()));
     const CK_ULONG length = pad ? 0 : pin.reveal().size();
     const CK_RV rv = token_.functions().C_Login(session, user_, characters, length);
-    if (rv == CKR_OK) return memory_.succeeded();
+    if (rv == CKR_OK) {
+      if (!pad) token_.right_pins[subjects_.front().user_type] = digest_of(pin);
+      return memory_.succeeded();
+    }
     if (rv == CKR_USER_ALREADY_LOGGED_IN && user_ != kContextSpecific) return memory_.not_judged();
     TokenFailure failure(rv, "C_Login", fmt::format("log in to token {} as {}", token_.access.name, user_text(user_)));
     failure.with("pin_source", source_.name);
-    memory_.failed(std::move(failure));
+    memory_.failed(std::move(failure), evidence_for(pin));
   }
 
  private:
@@ -93,7 +120,7 @@ class Attempt {
     try {
       return read_pin();
     } catch (Error& error) {
-      error.with(std::string(kNoPinFrom), source_.name);
+      error.with(std::string(kNoPinFrom), source_.name).with(std::string(kLane), std::string(kLaneDown));
       throw;
     }
   }
@@ -126,36 +153,69 @@ class Attempt {
         .hint("give it a PIN source: pin: \"file:PATH\", \"env:NAME\", \"prompt\" or \"protected\"");
   }
 
-  void refuse_last_attempt() const {
+  PinState pin_state_now() const {
     const TokenInfo info = token_info_of(token_.module->state(), token_.current_slot());
-    const PinState state = user_ == kSecurityOfficer ? info.so_pin : info.user_pin;
+    return user_ == kSecurityOfficer ? info.so_pin : info.user_pin;
+  }
+
+  PinEvidence evidence_for(const Secret& pin) const {
+    PinEvidence evidence;
+    evidence.typed_at_token = source_.kind == PinSource::Kind::protected_;
+    const auto right = token_.right_pins.find(subjects_.front().user_type);
+    evidence.was_right = right != token_.right_pins.end() && !pin.empty() && right->second == digest_of(pin);
+    // The flags are about the user's PIN and the security officer's, not about one that the keys have of their own.
+    if (user_ == kContextSpecific && keys_have_own_pin(token_)) return evidence;
+    try {
+      const PinState state = pin_state_now();
+      evidence.wrong_pin_counted = state != PinState::fine && state != PinState::not_set;
+      if (evidence.wrong_pin_counted) token_.refusals->saw_wrong_pin(token_.serial);
+      evidence.none_counted = state == PinState::fine && token_.refusals->shows_wrong_pins(token_.serial);
+    } catch (const Error&) {
+      // A token that does not answer says nothing for or against the PIN.
+    }
+    return evidence;
+  }
+
+  void refuse_last_attempt() const {
+    const PinState state = pin_state_now();
     if (state == PinState::final_try) {
       throw Error{
           ErrorKind::denied,
           fmt::format("one wrong PIN more would lock token {}: the last attempt is not spent", token_.access.name)}
           .with("token", token_.uri)
+          .with(std::string(kLane), std::string(kLaneDown))
           .hint("log in once with the vendor's tool and the right PIN, which resets the count");
     }
     if (state == PinState::locked || state == PinState::not_set) {
       throw TokenFailure(state == PinState::locked ? CKR_PIN_LOCKED : CKR_USER_PIN_NOT_INITIALIZED, "C_GetTokenInfo",
-                         fmt::format("log in to token {}", token_.access.name));
+                         fmt::format("log in to token {}", token_.access.name))
+          .once_only()
+          .with(std::string(kLane), std::string(kLaneDown));
     }
   }
 
   TokenState& token_;
   UserType user_;
   const PinSource& source_;
+  const std::vector<PinSubject> subjects_;
   PinAttempt memory_;
 };
 
 // A person who had the token's PIN tried once more, and is logged in, means the keys' own PIN too: it may be tried at
 // the next signature. Where the keys have none of their own there is nothing left to allow.
 void allow_key_pin(TokenState& token) {
-  if (!token.access.key_pin || token.access.key_pin->name == token.access.pin.name) return;
-  allow_signature_pin(token);
+  if (keys_have_own_pin(token)) allow_signature_pin(token);
 }
 
 }  // namespace
+
+std::optional<PinRefusal> remembered_pin(const TokenState& token) {
+  std::optional<PinRefusal> worst;
+  for (const PinSubject& subject : same_pin(token, token.access.user_type)) {
+    worst = worse(std::move(worst), token.refusals->refused(subject));
+  }
+  return worst;
+}
 
 void allow_signature_pin(TokenState& token) {
   // Not while anybody tries it.

@@ -1,5 +1,6 @@
 #include "pkcs11/module.h"
 
+#include "base/trust.h"
 #include "pkcs11/mechanism_name.h"
 #include "pkcs11/module_state.h"
 #include "pkcs11/return_code.h"
@@ -87,6 +88,8 @@ void refuse_missing_file(const std::filesystem::path& path) {
 
 CK_FUNCTION_LIST* load_functions(const std::filesystem::path& path) {
   refuse_missing_file(path);
+  // A bare name is searched for by the loader, in folders of the system.
+  if (path.has_parent_path()) expect_trusted(path, {"it is loaded into this program"});
   // Never closed: a thread that hangs inside the module would return into unmapped memory.
   void* const library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {

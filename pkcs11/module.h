@@ -98,7 +98,9 @@ struct NewToken {
   Secret user_pin;
   // Which slot: a number, or the first slot with an uninitialised token. For an initialised token it must be given.
   std::optional<unsigned long> slot;
-  std::string so_pin_source = "so-pin";  // its name, for the memory of refusals
+  std::string so_pin_source = "so-pin";  // its name, for messages
+  // A person allowed one more attempt with the SO PIN though one was refused.
+  LoginAttempt so_pin_again = LoginAttempt::unless_refused;
 };
 
 // C_InitToken, then the user PIN set by the security officer. Refused (conflict) on an initialised token, or when a

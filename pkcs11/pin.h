@@ -28,8 +28,8 @@ struct PinSource {
     protected_  // the token has a PIN pad (CKF_PROTECTED_AUTHENTICATION_PATH): NULL is passed
   };
   Kind kind = Kind::none;
-  // The source as configured: "file:/etc/hsmbridge/web.pin", "env:PIN", "prompt". Shown in messages; only its hash is
-  // kept with a refusal.
+  // The source as configured: "file:/etc/hsmbridge/web.pin", "env:PIN", "prompt". Shown in messages and kept nowhere: a
+  // refusal belongs to the token, whatever its PIN's source is called.
   std::string name;
   std::function<Secret()> read;
 
@@ -41,23 +41,37 @@ struct PinSource {
 // where nobody is): none was tried. Its value is the source's name.
 inline constexpr std::string_view kNoPinFrom = "no_pin_from";
 
-// Whose PIN, from which source: what a refusal is remembered for.
+enum class LoginAttempt {
+  unless_refused,  // throws denied without an attempt when a PIN of the token was refused before
+  // A person said so (`token login --retry`): one attempt is made, whose answer replaces the refusal. On a token that
+  // wants no login the refusal of the PIN for one signature is forgotten.
+  retry,
+};
+
+// Which PIN of which token: what a refusal is remembered for. Not where the PIN came from: a token counts wrong PINs
+// and does not ask which file they were in.
 struct PinSubject {
   std::string token_serial;  // serialNumber of CK_TOKEN_INFO, padding cut
   UserType user_type = kUser;
-  std::string source_hash;  // lower-case hex SHA-256 of PinSource::name
+  // What tells the token from others of the same serial number, "label web" or "slot 5"; empty while it is the only
+  // one.
+  std::string distinction = {};
 
   bool operator==(const PinSubject&) const = default;
 };
+// Whether both may mean the same PIN. When one of them does not say what tells it from others, they may.
+bool may_be_same(const PinSubject& one, const PinSubject& other);
 
 struct PinRefusal {
   PinSubject subject;
   Instant at{};
   // "CKR_PIN_INCORRECT", or how an attempt stands that is no refusal yet: see PinStanding.
   std::string reason;
+  // The user of this host who wrote it down, when that is neither this process's user nor unknown.
+  std::optional<unsigned> recorded_by = {};
 };
 
-// What a record of the memory means, read from its reason.
+// What a record of the memory means, read from its reason. In the order of how bad it is.
 enum class PinStanding {
   attempt_open,  // "open": a PIN is being tried; found by somebody else under the login lock, its process was killed
   unclear,       // "unclear: CKR_DEVICE_ERROR": one attempt ended so, and another one is allowed
@@ -65,19 +79,21 @@ enum class PinStanding {
   refused,       // anything else: not tried again
 };
 PinStanding standing_of(const PinRefusal& refusal);
+// The worse of two records, the newer one of two that are equally bad.
+std::optional<PinRefusal> worse(std::optional<PinRefusal> one, std::optional<PinRefusal> other);
 
-// The memory of refused logins, shared by every process of this host that may log in: a wrong PIN is tried once. It is
-// asked and written before each attempt, and written again before a refusal is reported: one record a subject.
-// Implemented by the store; by files when no store is configured. Thread rule: every function may be called from any
-// thread.
+// A memory of refused logins: a wrong PIN is tried once. It is asked and written before each attempt, and written again
+// before a refusal is reported. Implemented by the store and by files in the user's own folder, which outlive a restart
+// of the machine; HostPins asks one of them and adds what the other users and stores of this host know.
+// Thread rule: every function may be called from any thread.
 class PinRefusals {
  public:
   virtual ~PinRefusals() = default;
-  // What is recorded, also when it is no refusal yet.
+  // The worst of what is recorded for a PIN that may be this one, also when it is no refusal yet.
   virtual std::optional<PinRefusal> refused(const PinSubject& subject) = 0;
-  // Durable when it returns. Throws when it cannot be.
+  // Durable when it returns. Replaces what was recorded for that subject. Throws when it cannot be.
   virtual void record(const PinRefusal& refusal) = 0;
-  // A person allowed another attempt (`token login --retry`), or a login succeeded.
+  // A person allowed another attempt (`token login --retry`), or a login succeeded: forgets all that refused() sees.
   virtual void clear(const PinSubject& subject) = 0;
 };
 
@@ -94,7 +110,7 @@ class MemoryPinRefusals final : public PinRefusals {
 };
 
 // One small JSON file a subject in `folder` (made with mode 0700), so that two processes without a store agree. A file
-// that cannot be read counts as a refusal: when in doubt no attempt is spent.
+// that cannot be read counts as a refusal of every PIN: when in doubt no attempt is spent.
 class FilePinRefusals final : public PinRefusals {
  public:
   explicit FilePinRefusals(std::filesystem::path folder);
@@ -106,6 +122,11 @@ class FilePinRefusals final : public PinRefusals {
   void clear(const PinSubject& subject) override;
 
  private:
+  struct Entry {
+    std::filesystem::path file;
+    PinRefusal refusal;
+  };
+  std::vector<Entry> entries_for(const PinSubject& subject) const;
   std::filesystem::path file_of(const PinSubject& subject) const;
   std::filesystem::path folder_;
 };

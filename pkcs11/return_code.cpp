@@ -19,7 +19,7 @@ using P = AboutPin;
 // CKR_FUNCTION_REJECTED and CKR_HOST_MEMORY may: the token may have counted the PIN.
 constexpr ReturnCode kTable[] = {
     {HSMBRIDGE_CKR(CKR_CANCEL), "the operation was cancelled", K::unavailable, R::give_up,
-     "confirm it at the token the next time"},
+     "somebody must confirm it at the token in time"},
     {HSMBRIDGE_CKR(CKR_HOST_MEMORY), "the module ran out of memory", K::unavailable, R::give_up, ""},
     {HSMBRIDGE_CKR(CKR_SLOT_ID_INVALID), "the slot is gone", K::unavailable, R::reinitialize,
      "see which tokens the module has: hsmbridge token list", P::not_judged},
@@ -170,8 +170,10 @@ constexpr ReturnCode kTable[] = {
     {HSMBRIDGE_CKR(CKR_PIN_TOO_WEAK), "the token finds the PIN too weak", K::invalid_input, R::give_up,
      "choose a longer PIN"},
     {HSMBRIDGE_CKR(CKR_PUBLIC_KEY_INVALID), "the public key is invalid", K::corrupt, R::give_up, ""},
-    {HSMBRIDGE_CKR(CKR_FUNCTION_REJECTED), "the token or its user rejected it", K::unavailable, R::give_up,
-     "confirm it at the token the next time"},
+    // "The signature request is rejected by the user", which is also what is said when nobody touched the token in
+    // time.
+    {HSMBRIDGE_CKR(CKR_FUNCTION_REJECTED), "it was not confirmed at the token", K::unavailable, R::give_up,
+     "somebody must confirm it at the token in time"},
 };
 
 #undef HSMBRIDGE_CKR

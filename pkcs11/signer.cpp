@@ -1,5 +1,6 @@
 #include "pkcs11/signer.h"
 
+#include "pkcs11/contract_table.h"
 #include "pkcs11/key_objects.h"
 #include "pkcs11/mechanism_name.h"
 #include "pkcs11/token.h"
@@ -92,11 +93,14 @@ Operation operation_for(const Token& token, const SignatureAlgorithm& algorithm,
 struct TokenKey::State {
   std::shared_ptr<Token> token;
   KeyInfo key;
+  std::vector<std::string> accepted;
+  KeyStanding standing;
   std::mutex mutex;  // guards handle and epoch
   CK_OBJECT_HANDLE handle = 0;
   unsigned long epoch = 0;
 
-  // The cached handle while the login that it belongs to lasts; else the key is looked up again and must be the same.
+  // The cached handle while the login that it belongs to lasts; else the key is looked up again, must be the same, and
+  // is compared with the contract again.
   CK_OBJECT_HANDLE private_handle(const Session& session) {
     const std::lock_guard lock(mutex);
     const unsigned long now = session.token().epoch;
@@ -106,6 +110,9 @@ struct TokenKey::State {
         throw Error{ErrorKind::not_found,
                     fmt::format("the private half of key {} is not on token {} any more", key.label, token->name())};
       }
+      KeyStanding now_standing = standing_of_key(session, *found.private_half);
+      refuse_flaws(now_standing, accepted, *token, key);
+      if (epoch == 0) standing = std::move(now_standing);
       handle = *found.private_half;
       epoch = now;
     }
@@ -154,7 +161,7 @@ TokenKey::TokenKey(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 TokenKey::~TokenKey() = default;
 
-std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, KeyInfo key) {
+std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, KeyInfo key, std::vector<std::string> accepted) {
   const auto refuse = [&](std::string_view why, std::string_view what_to_do) {
     throw Error{ErrorKind::invalid_input,
                 fmt::format("key {} on token {} cannot sign: {}", key.label, token->name(), why)}
@@ -173,22 +180,29 @@ std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, KeyInfo k
   auto state = std::make_unique<State>();
   state->token = std::move(token);
   state->key = std::move(key);
+  state->accepted = std::move(accepted);
+  reading(state->token->state(), [&](Session& session) { return state->private_handle(session); });
   return std::unique_ptr<TokenKey>(new TokenKey(std::move(state)));
 }
 
-std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, const KeySelector& selector) {
+std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, const KeySelector& selector,
+                                         std::vector<std::string> accepted) {
   KeyInfo key = find_key(*token, selector);
-  return open(std::move(token), std::move(key));
+  return open(std::move(token), std::move(key), std::move(accepted));
 }
 
 std::unique_ptr<TokenKey> TokenKey::open_pinned(std::shared_ptr<Token> token, const KeySelector& selector,
-                                                const SpkiHash& expected) {
+                                                const SpkiHash& expected, std::vector<std::string> accepted) {
   KeyInfo key = find_pinned(*token, selector, expected);
-  return open(std::move(token), std::move(key));
+  return open(std::move(token), std::move(key), std::move(accepted));
 }
 
 const KeyInfo& TokenKey::info() const noexcept {
   return state_->key;
+}
+
+const KeyStanding& TokenKey::standing() const noexcept {
+  return state_->standing;
 }
 
 const Bytes& TokenKey::subject_public_key_info() const {

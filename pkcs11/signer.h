@@ -1,10 +1,12 @@
 #pragma once
 
+#include "pkcs11/contract.h"
 #include "pkcs11/keys.h"
 #include "x509/signer.h"
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace hsmbridge::pkcs11 {
 
@@ -17,21 +19,29 @@ struct KeyProof {
   std::string algorithm;
 };
 
-// A key of a token as the signing seam. Hashing happens here, the private operation in the token, and every signature
-// is verified in software before it is returned. Handles are cached and looked up again when the token has forgotten
-// them; the key that is found then must have the same public key. Thread rule: may be called from several threads.
+// A key of a token as the signing seam: the one door through which keys sign, except for TLS client authentication
+// (TlsClientKey). Before it is used, and again after a login or the module was lost, the key is compared with the
+// contract: one with a flaw that is not accepted by name signs nothing (refuse_flaws). Hashing happens here, the
+// private operation in the token, and every signature is verified in software before it is returned. Handles are cached
+// and looked up again when the token has forgotten them; the key that is found then must have the same public key.
+// Thread rule: may be called from several threads.
 class TokenKey final : public x509::Signer {
  public:
-  // Throws what find_key throws, and invalid_input for a key without a private half, of a kind without a row, or
-  // without a public part anywhere on the token.
-  static std::unique_ptr<TokenKey> open(std::shared_ptr<Token> token, const KeySelector& selector);
+  // `accepted`: names of config::key_flaws().
+  // Throws what find_key throws, invalid_input for a key without a private half, of a kind without a row, or without a
+  // public part anywhere on the token, and refused for one with a flaw.
+  static std::unique_ptr<TokenKey> open(std::shared_ptr<Token> token, const KeySelector& selector,
+                                        std::vector<std::string> accepted = {});
   // The same, refusing (conflict) a key whose public key is another one than the pinned.
   static std::unique_ptr<TokenKey> open_pinned(std::shared_ptr<Token> token, const KeySelector& selector,
-                                               const SpkiHash& expected);
-  static std::unique_ptr<TokenKey> open(std::shared_ptr<Token> token, KeyInfo key);
+                                               const SpkiHash& expected, std::vector<std::string> accepted = {});
+  static std::unique_ptr<TokenKey> open(std::shared_ptr<Token> token, KeyInfo key,
+                                        std::vector<std::string> accepted = {});
 
   ~TokenKey() override;
   const KeyInfo& info() const noexcept;
+  // How it was found to stand to the contract when it was opened.
+  const KeyStanding& standing() const noexcept;
   const Bytes& subject_public_key_info() const override;
   // Throws denied (PIN), unavailable, corrupt (the token answered a signature that does not verify), invalid_input (the
   // key cannot do that algorithm, or the token has no mechanism for it).

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "pkcs11/certificates.h"
+#include "pkcs11/contract_table.h"
 #include "pkcs11/key_objects.h"
 #include "pkcs11/module_state.h"
 #include "pkcs11/public_key.h"
@@ -120,6 +121,18 @@ void refuse_ed25519_on_token(Token& token) {
       .hint("keep the TLS client key on a token without Ed25519 keys, or give the client key as a file");
 }
 
+void refuse_flaws_of(Token& token, const KeyInfo& key, const std::vector<std::string>& accepted) {
+  const KeyStanding standing = reading(token.state(), [&](Session& session) {
+    const auto private_half = locate(session, key).private_half;
+    if (!private_half) {
+      throw Error{ErrorKind::not_found,
+                  fmt::format("the private half of key {} is not on token {} any more", key.label, token.name())};
+    }
+    return standing_of_key(session, *private_half);
+  });
+  refuse_flaws(standing, accepted, token, key);
+}
+
 // What the handshake may ask of the key. libp11 0.4.12 pads RSA-PSS by itself and asks the token for raw RSA.
 enum class Padding { any, pkcs1_only };
 
@@ -159,6 +172,7 @@ struct TlsClientKey::State {
   std::shared_ptr<Token> token;
   KeyInfo key;
   std::vector<Bytes> chain;
+  std::vector<std::string> accepted;
   Padding padding = Padding::any;
 };
 
@@ -167,7 +181,7 @@ TlsClientKey::TlsClientKey(std::unique_ptr<State> state) : state_(std::move(stat
 TlsClientKey::~TlsClientKey() = default;
 
 std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, const KeySelector& selector,
-                                                 std::vector<Bytes> chain) {
+                                                 std::vector<Bytes> chain, std::vector<std::string> accepted) {
   auto state = std::make_unique<State>();
   state->key = find_key(*token, selector);
   const KeyInfo& key = state->key;
@@ -185,6 +199,7 @@ std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, c
         .hint("use a key without CKA_ALWAYS_AUTHENTICATE");
   }
   refuse_ed25519_on_token(*token);
+  refuse_flaws_of(*token, key, accepted);
   if (chain.empty()) {
     // The newest one is not known to PKCS#11; with several the configuration must say which.
     const auto beside = certificates_of(*token, key);
@@ -202,6 +217,7 @@ std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, c
         .hint("the first certificate must be the client's own");
   }
   state->chain = std::move(chain);
+  state->accepted = std::move(accepted);
   state->padding = padding_of(*token, key);
   state->token = std::move(token);
   return std::shared_ptr<TlsClientKey>(new TlsClientKey(std::move(state)));
@@ -214,6 +230,7 @@ void TlsClientKey::install(void* ssl_ctx) {
   // is never given a PIN; a token that wants no login gets a session of ours only.
   token.login();
   refuse_ed25519_on_token(token);
+  refuse_flaws_of(token, state_->key, state_->accepted);
   const std::lock_guard lock(libp11_mutex());
   ::ERR_clear_error();
   PKCS11_KEY* const found = key_in(token_in(context_of(token), token), token, state_->key);

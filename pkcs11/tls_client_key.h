@@ -4,6 +4,7 @@
 #include "pkcs11/keys.h"
 
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace hsmbridge::pkcs11 {
@@ -16,10 +17,11 @@ class Token;
 class TlsClientKey {
  public:
   // `chain`: the client certificate and its issuers as DER, leaf first; when empty, the certificate beside the key.
-  // Throws what find_key throws, and invalid_input when the token holds an Ed25519 private key (libp11 0.4.12 then
+  // `accepted`: names of config::key_flaws(). Throws what find_key throws, refused for a key with another flaw, and
+  // invalid_input when the token holds an Ed25519 private key (libp11 0.4.12 then
   // cannot use any key of it), when the key is not RSA or EC, or when no certificate for the key is there.
   static std::shared_ptr<TlsClientKey> open(std::shared_ptr<Token> token, const KeySelector& selector,
-                                            std::vector<Bytes> chain = {});
+                                            std::vector<Bytes> chain = {}, std::vector<std::string> accepted = {});
   ~TlsClientKey();
 
   // An RSA key that may not do raw RSA (the contract allows it to keys made for KeyUse::tls_client only) authenticates

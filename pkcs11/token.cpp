@@ -1,7 +1,9 @@
 #include "pkcs11/token.h"
 
+#include "base/json.h"
 #include "pkcs11/mechanism_name.h"
 #include "pkcs11/module_state.h"
+#include "pkcs11/pin_attempt.h"
 #include "pkcs11/return_code.h"
 #include "pkcs11/session.h"
 #include "pkcs11/token_state.h"
@@ -83,6 +85,22 @@ Slots slots_of(const TokenAccess& access, const ModuleState& module) {
   } catch (TokenFailure& failure) {
     throw failure.with("module", access.module.string());
   }
+}
+
+// A serial number is unique by its maker's good will only (PKCS#11 v2.40 §3.2). The slot comes last: another module
+// numbers slots in its own way.
+std::string distinction_of(const TokenInfo& token, const Slots& all) {
+  const bool blank = token.serial.find_first_not_of("0 ") == std::string::npos;
+  bool alone = true;
+  bool alone_with_label = true;
+  for (const SlotContents& slot : all.read) {
+    const TokenInfo& other = slot.info;
+    if (other.slot == token.slot || !other.initialized || other.serial != token.serial) continue;
+    alone = false;
+    if (other.label == token.label) alone_with_label = false;
+  }
+  if (alone && !blank) return {};
+  return alone_with_label ? "label " + well_formed(token.label) : fmt::format("slot {}", token.slot);
 }
 
 }  // namespace
@@ -183,6 +201,7 @@ std::shared_ptr<Token> Token::open(TokenAccess access, std::shared_ptr<PinRefusa
   state->model = info.model;
   state->uri = info.uri;
   if (info.uri == with_slot(info)) state->twin_slot = info.slot;
+  state->distinction = distinction_of(info, all);
   state->login_required = info.login_required;
   state->slot = info.slot;
   state->limit = std::max(1U, access.most_sessions);
@@ -190,7 +209,7 @@ std::shared_ptr<Token> Token::open(TokenAccess access, std::shared_ptr<PinRefusa
     state->limit = static_cast<unsigned>(info.most_sessions);
   }
   state->module = module;
-  state->refusals = std::move(refusals);
+  state->refusals = std::make_shared<HostPins>(std::move(refusals));
   state->access = std::move(access);
   return std::shared_ptr<Token>(new Token(std::move(state)));
 }
@@ -257,6 +276,17 @@ void Token::login(LoginAttempt attempt) {
     }
     return true;
   });
+}
+
+std::optional<PinRefusal> Token::remembered_pin() const {
+  return pkcs11::remembered_pin(*state_);
+}
+
+Error for_a_waiting_request(const Error& error) {
+  if (error.kind() == ErrorKind::unavailable || error.detail(kLane) != kLaneDown) return error;
+  Error later{ErrorKind::unavailable, error.message()};
+  for (const auto& [what, value] : error.details()) later.with(what, value);
+  return later.hint(error.hint());
 }
 
 bool Token::logged_in() const {

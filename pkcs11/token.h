@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "pkcs11/module.h"
 #include "pkcs11/pin.h"
 
@@ -31,14 +32,11 @@ struct TokenAccess {
   Duration making_wait{150'000};  // for another process' making of keys: longer than one key takes, and some seconds
 };
 
-enum class LoginAttempt {
-  unless_refused,  // throws denied without an attempt when this source was refused before
-  // A person said so (`token login --retry`): one attempt is made, whose answer replaces the refusal. On a token that
-  // wants no login the refusal of the PIN for one signature is forgotten.
-  retry,
-};
-
 struct TokenState;
+
+// The error of a login that keeps everybody from this token, as one for which a request waits: unavailable, with the
+// same words. Any other error as it is.
+Error for_a_waiting_request(const Error& error);
 
 // One token, found by its URI. Opening it reads its description only; the login happens when the first private object
 // is needed. Login belongs to the token and this process: it is never ended by this class, and stays while a session of
@@ -46,6 +44,7 @@ struct TokenState;
 class Token {
  public:
   // Throws not_found or ambiguous with one "candidate" (its URI) a token, and what Module::load throws.
+  // `refusals`: what outlives a restart of the machine; the users of this host share what they know besides (HostPins).
   static std::shared_ptr<Token> open(TokenAccess access, std::shared_ptr<PinRefusals> refusals);
   ~Token();
   Token(const Token&) = delete;
@@ -63,11 +62,14 @@ class Token {
   std::vector<MechanismInfo> mechanisms() const;
 
   // Logs in when this process is not logged in; a token that wants no login (CKF_LOGIN_REQUIRED is not set) is only
-  // opened. A refused PIN is recorded before the error is thrown (denied); one that
-  // was refused before is not tried again; the token's last attempt is never spent.
+  // opened. A refused PIN is recorded before the error is thrown (denied); one that was refused before, whoever tried
+  // it, is not tried again; the token's last attempt is never spent.
   void login(LoginAttempt attempt = LoginAttempt::unless_refused);
   // Whether this process is logged in now.
   bool logged_in() const;
+  // What stands against another login: a refusal that is remembered, or an attempt without a clear answer. Asks no
+  // token.
+  std::optional<PinRefusal> remembered_pin() const;
 
   TokenState& state() const { return *state_; }
 

@@ -41,18 +41,8 @@ bool is_folder_of_root(const std::filesystem::path& path) {
   return ::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == 0;
 }
 
-std::filesystem::path lock_folder() {
-  const char* const named = std::getenv(kFolderVariable);
-  if (named == nullptr || *named == '\0') return is_folder_of_root(kOwnFolder) ? kOwnFolder : "/run/lock";
-  if (*named != '/') {
-    throw Error{ErrorKind::invalid_input, fmt::format("{} is \"{}\", no absolute path", kFolderVariable, named)}.hint(
-        "name one folder that every process with this token can write");
-  }
-  return named;
-}
-
 std::filesystem::path lock_path(LockedWork work, const std::string& token_serial) {
-  return lock_folder() /
+  return token_lock_folder() /
          fmt::format("hsmbridge-{}-{}.lock", words_of(work).file, hex(sha256(as_bytes(token_serial))).substr(0, 32));
 }
 
@@ -79,17 +69,21 @@ std::string what_it_is(const struct stat& status) {
   return fmt::format("{} of uid {}", kind, status.st_uid);
 }
 
-Error cannot_open(const std::filesystem::path& path, int code) {
-  Error error{ErrorKind::unavailable,
-              fmt::format("cannot open the lock file {} that keeps processes from using one token at once: {}",
-                          path.string(), std::strerror(code))};
+Error trouble(std::string what, const std::filesystem::path& path, int code) {
   struct stat planted {};
-  if (::lstat(path.c_str(), &planted) != 0) return std::move(error).hint(folder_advice(path.parent_path(), code));
-  Error in_the_way{ErrorKind::unavailable, fmt::format("{}; {} is there", error.message(), what_it_is(planted))};
-  return std::move(in_the_way)
+  if (::lstat(path.c_str(), &planted) != 0 || (S_ISREG(planted.st_mode) && planted.st_uid == ::geteuid())) {
+    return Error{ErrorKind::unavailable, std::move(what)}.hint(folder_advice(path.parent_path(), code));
+  }
+  return Error{ErrorKind::unavailable, fmt::format("{}; {} is there", what, what_it_is(planted))}
       .with("owner_uid", std::to_string(planted.st_uid))
       .hint(fmt::format("let root, or uid {}, see why it is there and remove {}; or {}", planted.st_uid, path.string(),
                         folder_advice(path.parent_path(), code)));
+}
+
+Error cannot_open(const std::filesystem::path& path, int code) {
+  return trouble(fmt::format("cannot open the lock file {} that keeps processes from using one token at once: {}",
+                             path.string(), std::strerror(code)),
+                 path, code);
 }
 
 // Opened without O_CREAT first: in a sticky folder the kernel refuses O_CREAT on another user's file
@@ -122,6 +116,21 @@ bool is_at(int file, const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+std::filesystem::path token_lock_folder() {
+  const char* const named = std::getenv(kFolderVariable);
+  if (named == nullptr || *named == '\0') return is_folder_of_root(kOwnFolder) ? kOwnFolder : "/run/lock";
+  if (*named != '/') {
+    throw Error{ErrorKind::invalid_input, fmt::format("{} is \"{}\", no absolute path", kFolderVariable, named)}.hint(
+        "name one folder that every process with this token can write");
+  }
+  return named;
+}
+
+Error token_lock_trouble(std::string what, const std::filesystem::path& file) {
+  const int code = ::access(file.parent_path().c_str(), W_OK) == 0 ? 0 : errno;
+  return trouble(std::move(what), file, code);
+}
 
 TokenLock::TokenLock(LockedWork work, const std::string& token_serial, Duration wait) {
   const std::filesystem::path path = lock_path(work, token_serial);

@@ -1,9 +1,11 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/error.h"
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 namespace hsmbridge::pkcs11 {
 
@@ -37,5 +39,11 @@ class TokenLock {
 
 // Opens the lock's file as a TokenLock does, which may make it, and gives its path. Throws the same; waits for nobody.
 std::filesystem::path open_token_lock(LockedWork work, const std::string& token_serial);
+
+// The folder of those files. Throws invalid_input when HSMBRIDGE_LOCK_FOLDER is no absolute path.
+std::filesystem::path token_lock_folder();
+// `what` went wrong with a file of ours in that folder: unavailable, with its owner where somebody else planted it, and
+// with what to do so that every process with this token can write there.
+Error token_lock_trouble(std::string what, const std::filesystem::path& file);
 
 }  // namespace hsmbridge::pkcs11

@@ -1,6 +1,8 @@
 #pragma once
 
+#include "base/bytes.h"
 #include "pkcs11/cryptoki.h"
+#include "pkcs11/host_pins.h"
 #include "pkcs11/token.h"
 #include "pkcs11/uri.h"
 #include "pkcs11/usage_gate.h"
@@ -24,7 +26,7 @@ struct IdleSession {
 
 struct TokenState {
   TokenAccess access;
-  std::shared_ptr<PinRefusals> refusals;
+  std::shared_ptr<HostPins> refusals;
   std::shared_ptr<Module> module;
   SystemClock clock;
 
@@ -33,10 +35,11 @@ struct TokenState {
   std::string serial;
   std::string manufacturer;
   std::string model;
-  // TokenInfo::uri: the token's identity, under which its locks and the memory of its refused PINs are kept.
+  // TokenInfo::uri: the token's identity, under which its lock for making keys is kept.
   std::string uri;
   // Set where another token shows the same four texts: only the slot tells the two apart.
   std::optional<unsigned long> twin_slot;
+  std::string distinction;  // see PinSubject
   bool login_required = true;
 
   std::mutex mutex;  // guards slot, idle, open, limit
@@ -45,6 +48,9 @@ struct TokenState {
   std::vector<IdleSession> idle;
   unsigned open = 0;
   unsigned limit = 1;
+
+  // Digests, keyed by a secret of this process, of the PINs that logged in: guarded by the LockedWork::login lock.
+  std::map<UserType, Bytes> right_pins;
 
   std::mutex login_mutex;  // one attempt at a time in this process
   std::atomic<bool> logged_in{false};
@@ -72,6 +78,8 @@ void log_in(TokenState& token, CK_SESSION_HANDLE session, LoginAttempt attempt);
 void log_in_for_one_signature(TokenState& token, CK_SESSION_HANDLE session);
 // Throws denied when that login would be refused without an attempt. To be asked before C_SignInit.
 void expect_login_for_one_signature(TokenState& token);
+// What is remembered of the PIN with which this token is logged in to.
+std::optional<PinRefusal> remembered_pin(const TokenState& token);
 // Forgets that the PIN for one signature was refused: it may be tried at the next one.
 void allow_signature_pin(TokenState& token);
 

@@ -4,7 +4,6 @@
 #include "pkcs11/certificates.h"
 #include "pkcs11/generate.h"
 #include "pkcs11/keys.h"
-#include "pkcs11/pin.h"
 #include "pkcs11/signer.h"
 #include "x509/algorithm.h"
 
@@ -40,15 +39,14 @@ struct WorkflowToken::Shared {
     return opened;
   }
 
-  // On a thread of the token. That no PIN can be had now says nothing about the request: its file may be written anew
-  // at this moment, and another process may have another source.
+  // On a thread of the token. That nobody can log in now says nothing about the request: somebody will correct the PIN,
+  // or unlock it, and another process may have another source.
   template <class Work>
   auto run(Work work) {
     try {
       return thread.call(deadline, WhenLate::unavailable, std::move(work));
     } catch (const Error& error) {
-      if (error.detail(kNoPinFrom).empty()) throw;
-      throw not_now(error);
+      throw for_a_waiting_request(error);
     }
   }
 
@@ -121,9 +119,14 @@ workflow::Key WorkflowToken::ensure_key(const workflow::KeyWish& wish) {
   return shared_->run([shared = shared_, wish] {
     const auto token = shared->token();
     if (wish.source == workflow::KeyWish::Source::use) {
-      const auto info = find_key(*token, KeySelector::parse(wish.selector));
+      const auto selector = KeySelector::parse(wish.selector);
+      const auto info = wish.spki.empty() ? find_key(*token, selector) : find_pinned(*token, selector, wish.spki);
       check_usable(info);
-      return key_of(info, false);
+      const KeyStanding standing = TokenKey::open(token, info, wish.accept)->standing();
+      auto key = key_of(info, false);
+      key.flaws = standing.flaws;
+      key.not_shown = standing.not_shown;
+      return key;
     }
     const KeyPlan plan{wish.selector, from_hex(wish.cka_id), x509::parse_key_spec(wish.spec)};
     return key_of(make_key(*token, plan).key, true);
@@ -132,7 +135,7 @@ workflow::Key WorkflowToken::ensure_key(const workflow::KeyWish& wish) {
 
 std::unique_ptr<x509::Signer> WorkflowToken::signer(const workflow::Key& key) {
   auto opened = shared_->run([shared = shared_, key] {
-    return std::shared_ptr<TokenKey>(TokenKey::open_pinned(shared->token(), selector_of(key), key.spki));
+    return std::shared_ptr<TokenKey>(TokenKey::open_pinned(shared->token(), selector_of(key), key.spki, key.flaws));
   });
   return std::make_unique<ThreadedSigner>(
       std::move(opened), [shared = shared_](std::function<Bytes()> work) { return shared->run(std::move(work)); });

@@ -1,5 +1,7 @@
 #include "providers/connection.h"
 
+#include "config/key_flaw.h"
+
 #include <fmt/format.h>
 
 namespace hsmbridge::providers {
@@ -53,7 +55,7 @@ std::optional<std::string> read_proxy(Section& section) {
 std::optional<TokenKey> read_token_key(Section& parent, std::string_view name) {
   auto section = parent.section(name);
   if (!section) return std::nullopt;
-  TokenKey key{section->text("token"), section->text("key")};
+  TokenKey key{section->text("token"), section->text("key"), config::read_key_flaws(*section)};
   section->finish();
   return key;
 }

@@ -6,16 +6,18 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 // How a provider is reached: what all of them read from the configuration alike.
 namespace hsmbridge::providers {
 
 // A private key in a token, named as the rest of the configuration names keys.
 struct TokenKey {
-  std::string token;  // a name under `tokens:`
-  std::string key;    // label, id=hex or RFC 7512 URI
+  std::string token;                     // a name under `tokens:`
+  std::string key;                       // label, id=hex or RFC 7512 URI
+  std::vector<std::string> accept = {};  // names of config::key_flaws()
 };
-// The sub-section `{token: NAME, key: SELECTOR}`, or nothing.
+// The sub-section `{token: NAME, key: SELECTOR, accept: […]}`, or nothing.
 std::optional<TokenKey> read_token_key(config::Section& parent, std::string_view name);
 
 struct Connection {

@@ -18,17 +18,45 @@ namespace {
 constexpr unsigned kNotes = 2;
 constexpr unsigned kBytesOnly = 1;
 
-// A common name may be written in letters that look like others ("wwԝ"): which of them are not ASCII.
-std::string foreign_letters(const x509::Name& subject) {
+// Which characters of a text are not ASCII: they may look like others ("wwԝ").
+std::string foreign_letters(std::string_view text) {
   std::string letters;
-  for (const x509::RelativeName& relative : subject.relative_names())
+  for (std::size_t at = 0; at < text.size();) {
+    const auto c = next_code_point(text, at);
+    if (!c) break;
+    if (*c >= 0x80) letters += fmt::format("{}U+{:04X}", letters.empty() ? "" : " ", static_cast<unsigned>(*c));
+  }
+  return letters;
+}
+
+void mark(std::string& marks, std::string_view what, std::string_view text) {
+  const std::string letters = foreign_letters(text);
+  if (!letters.empty()) marks += fmt::format("{}{}: {}", marks.empty() ? "" : "; ", what, letters);
+}
+
+void mark_name(std::string& marks, std::string_view before, const x509::Name& name) {
+  for (const x509::RelativeName& relative : name.relative_names())
     for (const x509::NameAttribute& attribute : relative)
-      for (std::size_t at = 0; attribute.type == x509::oids::kCommonName && at < attribute.value.size();) {
-        const auto c = next_code_point(attribute.value, at);
-        if (!c) break;
-        if (*c >= 0x80) letters += fmt::format("{}U+{:04X}", letters.empty() ? "" : " ", static_cast<unsigned>(*c));
-      }
-  return letters.empty() ? "" : fmt::format(" [its common name is NOT ASCII: {}]", letters);
+      mark(marks, fmt::format("{}{}", before, attribute.type.name()), attribute.value);
+}
+
+// Everything in a certificate that a person reads and that may be written in letters that look like others.
+std::string foreign_letters_of(const x509::TbsCertificate& tbs) {
+  std::string marks;
+  mark_name(marks, "", tbs.content.subject);
+  // Their texts hold every kind of name: a directory name, a UPN, another name's UTF8String.
+  for (const x509::GeneralName& name : tbs.content.subject_alternative_names)
+    mark(marks, std::string_view(name.text).substr(0, name.text.find(':')), name.text);
+  for (const x509::Policy& policy : tbs.content.policies)
+    for (const x509::UserNotice& notice : policy.user_notices) {
+      mark(marks, "notice", notice.explicit_text);
+      mark(marks, "notice's organization", notice.organization);
+    }
+  if (tbs.content.name_constraints)
+    for (const auto* bases : {&tbs.content.name_constraints->permitted, &tbs.content.name_constraints->excluded})
+      for (const x509::GeneralName& base : *bases) mark(marks, "name constraint", base.text);
+  mark_name(marks, "issuer's ", tbs.issuer);
+  return marks.empty() ? "" : fmt::format(" [NOT ASCII, in {}]", marks);
 }
 
 std::string title_of(const x509::TbsCertificate& tbs) {
@@ -38,8 +66,7 @@ std::string title_of(const x509::TbsCertificate& tbs) {
   const bool authority = tbs.content.basic_constraints && tbs.content.basic_constraints->ca;
   return fmt::format("{} for {}{}, until {}{}", authority ? "CA certificate" : "certificate",
                      tbs.content.subject.empty() ? "(no subject)" : tbs.content.subject.to_string(),
-                     names.empty() ? "" : " (" + names + ")", rfc3339(tbs.validity.not_after),
-                     foreign_letters(tbs.content.subject));
+                     names.empty() ? "" : " (" + names + ")", rfc3339(tbs.validity.not_after), foreign_letters_of(tbs));
 }
 
 void describe(TaskView& view) {
@@ -139,6 +166,16 @@ std::vector<std::string> objections(const TaskView& task, const Expectation& exp
                     "same, give its SHA-256 {}",
                     neither->why, task.payload_sha256));
   }
+  return found;
+}
+
+std::vector<std::string> deviations(const TaskView& task, const Expectation& expectation) {
+  std::vector<std::string> found;
+  const auto* certificate = std::get_if<x509::TbsCertificate>(&task.content);
+  if (!task.fault.empty() || !expectation.certificate || certificate == nullptr) return found;
+  for (const x509::Finding& finding : x509::check_to_be_signed(*certificate, *expectation.certificate, expectation.at))
+    if (finding.severity != x509::Severity::fatal)
+      found.push_back(fmt::format("{}: {}", finding.name, finding.explanation));
   return found;
 }
 

@@ -49,6 +49,10 @@ struct Expectation {
 // Every objection to approving that task, in plain words; empty when there is none.
 std::vector<std::string> objections(const TaskView& task, const Expectation& expectation, const Bytes& approver_spki);
 
+// What differs from what our request asked for and is no objection, since CAs set it from their own templates or the
+// profile accepts it: for the person to see.
+std::vector<std::string> deviations(const TaskView& task, const Expectation& expectation);
+
 // Thread rule: one thread at a time. The client, signer and clock must outlive it.
 class Approver {
  public:

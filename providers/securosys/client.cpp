@@ -255,15 +255,22 @@ Verdict Client::certificate_sign(std::string_view body, Duration limit, std::opt
 RequestAnswer Client::request(const std::string& id, Duration limit) {
   const std::string path = "/v1/request/" + net::percent_encode(id);
   const Exchange result = exchange({Endpoint::request, "GET", path}, limit);
+  RequestAnswer answer;
   try {
-    const HttpAnswer& answer = success_of("GET " + path, result);
-    RequestStatus status = request_status_from(answer.body);
-    return {std::move(status), "", answer.body, answer.retry_after};
+    const HttpAnswer& taken = success_of("GET " + path, result);
+    answer.body = taken.body;
+    answer.retry_after = taken.retry_after;
   } catch (const Error& error) {
     const std::string_view code = error.detail("errorCode");
     if (code != std::to_string(kUnknownRequest) && code != std::to_string(kNoUuid)) throw;
-    return {std::nullopt, error.message(), std::get<HttpAnswer>(result).body, std::nullopt};
+    return {std::nullopt, error.message(), std::nullopt, std::get<HttpAnswer>(result).body, std::nullopt};
   }
+  try {
+    answer.status = request_status_from(answer.body);
+  } catch (const Error& error) {
+    answer.fault = error;
+  }
+  return answer;
 }
 
 void Client::delete_request(const std::string& id, Duration limit) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/secret.h"
 #include "providers/securosys/submission.h"
 #include "providers/securosys/wire.h"
@@ -58,8 +59,9 @@ struct ClientOptions {
 
 // The answer to GET /v1/request/{id}.
 struct RequestAnswer {
-  std::optional<RequestStatus> status;  // nothing: the TSB does not know the id (any more)
-  std::string unknown_why;              // then: its words
+  std::optional<RequestStatus> status;  // nothing: the TSB does not know the id (any more), or `fault`
+  std::string unknown_why;              // its words, when it does not know the id
+  std::optional<Error> fault;           // why its 200 cannot be read; a result may be in `body` all the same
   std::string body;                     // exactly as it came
   std::optional<Duration> retry_after;
 };

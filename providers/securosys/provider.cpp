@@ -1,7 +1,6 @@
 #include "providers/securosys/provider.h"
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "providers/securosys/raw_signature.h"
 #include "x509/pem_file.h"
@@ -16,12 +15,13 @@ namespace hsmbridge::securosys {
 using namespace workflow;
 
 SecurosysProvider::SecurosysProvider(Settings settings, std::shared_ptr<Client> client, Keys keys, const Clock& clock,
-                                     config::Prompter prompter)
+                                     config::Prompter prompter, AnchorsOf anchors)
     : settings_(std::move(settings)),
       client_(std::move(client)),
       keys_(std::move(keys)),
       clock_(clock),
-      prompter_(std::move(prompter)) {
+      prompter_(std::move(prompter)),
+      anchors_(std::move(anchors)) {
   if (settings_.issuer) issuer_file_ = x509::certificate_in_file(*settings_.issuer);
   if (settings_.chain) chain_ = x509::certificates_in_file(*settings_.chain);
   if (settings_.task_reader && keys_.task_reader)

@@ -11,6 +11,7 @@
 #include "x509/certificate.h"
 #include "x509/signer.h"
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -26,7 +27,11 @@ struct Keys {
   std::shared_ptr<x509::Signer> application;  // settings.application_key
   std::shared_ptr<x509::Signer> task_reader;  // settings.task_reader->key
   std::vector<SpkiHash> people;               // of everybody in the configuration: the task reader must be none of them
+  std::vector<std::string> unread_people;     // whose key could not be read: "bob: FILE: why"
 };
+
+// The trust anchors (DER) that an order's profile names: what is signed must verify up to one of them. Empty: unknown.
+using AnchorsOf = std::function<std::vector<Bytes>(const workflow::Order&)>;
 
 // What a TSB can do in this mode, with everything configured that it can be given.
 workflow::Capabilities capabilities_of(Mode mode);
@@ -41,7 +46,7 @@ class SecurosysProvider final : public workflow::Provider {
  public:
   // The clock must outlive the provider. Reads the files named in the settings: throws what reading them throws.
   SecurosysProvider(Settings settings, std::shared_ptr<Client> client, Keys keys, const Clock& clock,
-                    config::Prompter prompter = {});
+                    config::Prompter prompter = {}, AnchorsOf anchors = {});
 
   std::string_view type() const override { return "securosys-tsb"; }
   workflow::Capabilities capabilities() const override;
@@ -76,13 +81,19 @@ class SecurosysProvider final : public workflow::Provider {
   std::optional<KeyAttributes> attributes(Duration limit);
   std::optional<approval::Policy> policy(Duration limit);
   std::vector<std::string> signing_key_objections(Duration limit);
+  std::vector<std::string> request_signature_objections() const;
   std::optional<x509::Certificate> attached(Duration limit, std::vector<std::string>& reasons);
   std::optional<Bytes> attached_to(const std::string& label, Duration limit);
   std::optional<Bytes> public_key_at(const std::string& label, Duration limit);
   Secret key_password() const;
+  void know_key_password() const;
   SignedMetaData meta_data(const workflow::ProviderCall& call);
   Secret body(const workflow::ProviderCall& call);
   workflow::Report status(const workflow::ProviderCall& call);
+  RequestAnswer ask(const workflow::ProviderCall& call, std::optional<workflow::Report>& lost);
+  std::optional<workflow::Report> lost_result(const Error& fault, std::string_view body) const;
+  void note_missing_result(workflow::Report& report, const workflow::ProviderCall& call,
+                           const std::string& since) const;
   workflow::Progress progress_without_asking(const RequestStatus& now, const workflow::Submission& submission) const;
   workflow::Handout handout(const std::string& result, std::string body) const;
   std::string reader_objection(Duration limit);
@@ -101,6 +112,7 @@ class SecurosysProvider final : public workflow::Provider {
   const Keys keys_;
   const Clock& clock_;
   const config::Prompter prompter_;
+  const AnchorsOf anchors_;
   std::optional<Bytes> issuer_file_;
   std::vector<Bytes> chain_;
 

@@ -3,7 +3,9 @@
 #include "providers/securosys/certificate_mode.h"
 #include "providers/securosys/provider.h"
 #include "providers/securosys/raw_signature.h"
+#include "x509/chain.h"
 #include "x509/csr.h"
+#include "x509/same_name.h"
 #include "x509/spki.h"
 
 #include <fmt/format.h>
@@ -13,6 +15,16 @@
 namespace hsmbridge::securosys {
 
 using namespace workflow;
+
+namespace {
+
+std::vector<x509::Certificate> parsed(const std::vector<Bytes>& ders) {
+  std::vector<x509::Certificate> certificates;
+  for (const Bytes& der : ders) certificates.push_back(x509::parse_certificate(der));
+  return certificates;
+}
+
+}  // namespace
 
 ProviderDraft SecurosysProvider::draft(const Order& order, ByteView csr, Instant now) {
   if (order.kind != Kind::enroll && order.kind != Kind::renew)
@@ -59,14 +71,26 @@ std::vector<std::string> SecurosysProvider::signing_key_objections(Duration limi
         fmt::format("the certificate of key {} at the TSB ({}) is of another key than the configured "
                     "issuer ({}): correct `issuer` or `sign_key`",
                     settings_.sign_key, there->subject().to_string(), ours.subject().to_string()));
-  else if (!(there->subject() == ours.subject()))
-    reasons.push_back(
-        fmt::format("the key {} issues as {} at the TSB, and the configured issuer is {}: correct "
-                    "`issuer` or `sign_key`",
-                    settings_.sign_key, there->subject().to_string(), ours.subject().to_string()));
+  else if (const auto likeness = x509::likeness(ours.subject(), there->subject());
+           likeness > x509::Likeness::other_spelling)
+    reasons.push_back(fmt::format(
+        "the key {} issues as {} at the TSB, and the configured issuer is {}{}: correct "
+        "`issuer` or `sign_key`",
+        settings_.sign_key, there->subject().to_string(), ours.subject().to_string(),
+        likeness == x509::Likeness::other_order ? " (the same fields in another order, which is another name)" : ""));
   else
     keep(attached_, *there);
   return reasons;
+}
+
+// A requestSignature names a digest, and there is none for Ed25519.
+std::vector<std::string> SecurosysProvider::request_signature_objections() const {
+  if (!settings_.request_signature || !keys_.application) return {};
+  if (x509::key_spec_of(keys_.application->subject_public_key_info()).type != x509::KeyType::ed25519) return {};
+  return {
+      fmt::format("the application_key of provider {} is an Ed25519 key, and a request signature at the TSB names "
+                  "one of the SHA-2 or SHA-3 digests: use an RSA or EC key, or leave request_signature out",
+                  settings_.name)};
 }
 
 std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
@@ -77,7 +101,15 @@ std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
     for (std::string& reason : more) reasons.push_back(std::move(reason));
   };
   if (settings_.mode == Mode::raw_signature) {
-    add(check_to_be_signed(settings_, issuer(limit, Freshness::now), call));
+    const x509::Certificate now = issuer(limit, Freshness::now);
+    const std::vector<x509::Certificate> anchors = parsed(anchors_ ? anchors_(call.order) : std::vector<Bytes>{});
+    std::vector<std::string> more = check_to_be_signed(settings_, ca::path_above(now, parsed(chain_), anchors), call);
+    // What OpenSSL finds besides (a weak signature of a CA, say) it finds when the certificate comes back too.
+    if (more.empty() && !anchors.empty())
+      if (const auto chained = x509::build_chain(now, parsed(chain_), anchors, call.now); !chained.anchored)
+        more.push_back("the issuer's certificate does not verify: " + chained.why);
+    add(std::move(more));
+    add(request_signature_objections());
     return reasons;
   }
   std::optional<x509::Certificate> signs;
@@ -87,6 +119,7 @@ std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
     keep(issuer_, *signs);
   add(check_certificate_request(settings_, generation(limit), ask_of(call.order), x509::parse_csr(call.draft.csr),
                                 signs));
+  add(request_signature_objections());
   return reasons;
 }
 

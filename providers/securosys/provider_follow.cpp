@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "base/log.h"
 #include "providers/securosys/error_code.h"
 #include "providers/securosys/provider.h"
 #include "providers/securosys/provider_state.h"
@@ -36,13 +37,18 @@ std::optional<Instant> created(const Submission& submission) {
   return submission.submitted_at == Instant{} ? std::nullopt : std::optional(submission.submitted_at);
 }
 
-// An answer with a result that is about something else, or does not say what it is about: kept whole, and no
-// certificate is made of it.
-Handout unreadable_handout(const std::string& body) {
-  Handout kept;
-  kept.content = Handout::Content::signature;
-  kept.raw = to_bytes(body);
-  return kept;
+// More certificates than any chain has.
+constexpr std::size_t kMostMembers = 100;
+
+// What is wrong with an answer that was kept, for the person who must read it.
+std::string why_unreadable(const Handout& handout, const ProviderCall& call) {
+  try {
+    const RequestStatus status = request_status_from(as_text(handout.raw));
+    return fmt::format("it is about request {}, not {}", x509::printable(status.id),
+                       call.submission == nullptr ? "ours" : call.submission->reference.str());
+  } catch (const Error& error) {
+    return error.message();
+  }
 }
 
 // Whether asking the same again can never help. Credentials can be renewed, and what is not in the TSB's own form (a
@@ -87,10 +93,49 @@ Progress SecurosysProvider::progress_without_asking(const RequestStatus& now, co
   }
 }
 
+// What this GET brought and will not bring again; nothing where asking again may help.
+std::optional<Report> SecurosysProvider::lost_result(const Error& fault, std::string_view body) const {
+  if (!settings_.result_once) return std::nullopt;
+  Report report;
+  report.standing = Standing::handed_out;
+  report.provider_status = "unreadable";
+  report.message = fault.message();
+  // Nothing of it arrived, and the server has given what it had.
+  if (!fault.detail("too-large").empty()) return report;
+  if (!may_hold_any_of({"result"}, body)) return std::nullopt;
+  report.handout = unreadable_handout(body);
+  return report;
+}
+
+// A server may repeat the key's password when it carries a request out, days after this process did not send it.
+void SecurosysProvider::know_key_password() const {
+  const auto& source = settings_.key_password;
+  if (!source || source->kind() == config::SecretSource::Kind::prompt) return;
+  try {
+    key_password();
+  } catch (const Error& error) {
+    log::debug(fmt::format("provider {}: {}", settings_.name, error.message()));
+  }
+}
+
+RequestAnswer SecurosysProvider::ask(const ProviderCall& call, std::optional<Report>& lost) {
+  know_key_password();
+  try {
+    RequestAnswer answer = client_->request(submission_of(call).reference.str(), call.time_limit);
+    if (answer.fault && !(lost = lost_result(*answer.fault, answer.body))) throw *answer.fault;
+    return answer;
+  } catch (const Error& error) {
+    if (error.detail("too-large").empty() || !(lost = lost_result(error, ""))) throw;
+    return {};
+  }
+}
+
 Report SecurosysProvider::status(const ProviderCall& call) {
   const Submission& submission = submission_of(call);
   const Duration end = clock_.since_boot() + call.time_limit;
-  RequestAnswer answer = client_->request(submission.reference.str(), call.time_limit);
+  std::optional<Report> lost;
+  RequestAnswer answer = ask(call, lost);
+  if (lost) return *lost;
   Report report;
   report.retry_after = answer.retry_after;
   if (!answer.status) {
@@ -103,8 +148,8 @@ Report SecurosysProvider::status(const ProviderCall& call) {
   const bool about_ours = same_id(now.id, submission.reference.str());
   report.standing = standing_of(now.status);
   report.provider_status = now.status;
-  // Before anything that may fail or take time: a result may be given only once.
-  if (now.result && (!about_ours || report.standing == Standing::ready || report.standing == Standing::unrecognised)) {
+  // Before anything that may fail or take time, and whatever status stands beside it: a result may be given only once.
+  if (now.result) {
     report.standing = Standing::handed_out;
     report.handout = about_ours ? handout(*now.result, std::move(answer.body)) : unreadable_handout(answer.body);
     if (about_ours) report.progress = progress_without_asking(now, submission);
@@ -125,8 +170,19 @@ Report SecurosysProvider::status(const ProviderCall& call) {
   return report;
 }
 
+// A server that gives a result once gave it already: no second look will bring it.
+void SecurosysProvider::note_missing_result(Report& report, const ProviderCall& call, const std::string& since) const {
+  report.standing = Standing::handed_out;
+  report.message = fmt::format(
+      "the TSB executed request {} and hands out no result{}: a server set to give results once gave it to somebody "
+      "else, or the answer that carried it was lost",
+      submission_of(call).reference.str(), since.empty() ? "" : " since " + since);
+}
+
 Report SecurosysProvider::poll(const ProviderCall& call) {
-  return status(call);
+  Report report = status(call);
+  if (report.standing == Standing::ready && settings_.result_once) note_missing_result(report, call, "");
+  return report;
 }
 
 Report SecurosysProvider::retrieve(const ProviderCall& call) {
@@ -135,13 +191,8 @@ Report SecurosysProvider::retrieve(const ProviderCall& call) {
   const Submission& submission = submission_of(call);
   Pinned pinned = pinned_from(submission.provider_state);
   const bool overdue = pinned.result_owed_since && call.now - *pinned.result_owed_since >= kResultPatience;
-  // A server that gives a result once gave it already: no third look will bring it.
   if (settings_.result_once || overdue) {
-    report.standing = Standing::handed_out;
-    report.message = fmt::format(
-        "the TSB executed request {} and hands out no result{}: a server set to give results once gave it to somebody "
-        "else, or the answer that carried it was lost",
-        submission.reference.str(), overdue ? " since " + rfc3339(*pinned.result_owed_since) : "");
+    note_missing_result(report, call, overdue ? rfc3339(*pinned.result_owed_since) : "");
     return report;
   }
   if (!pinned.result_owed_since) {
@@ -181,13 +232,16 @@ CancelAnswer SecurosysProvider::cancel(const ProviderCall& call) {
 Issued SecurosysProvider::read(const ProviderCall& call, const Handout& handout) {
   if (handout.result.empty())
     throw Error(ErrorKind::corrupt,
-                "the TSB's answer that held a result is not about this request; the whole answer is kept");
+                fmt::format("the TSB's answer that held a result cannot be used: {}; what came is kept",
+                            why_unreadable(handout, call)));
   Issued issued;
   if (handout.content == Handout::Content::signature) {
     issued.certificate = assemble(call.draft, handout);
   } else {
     try {
       std::vector<Bytes> certificates = x509::read_certificates(handout.result);
+      if (certificates.size() > kMostMembers)
+        throw Error(ErrorKind::corrupt, fmt::format("it holds {} certificates", certificates.size()));
       issued.certificate = std::move(certificates.front());
       issued.chain.assign(certificates.begin() + 1, certificates.end());
     } catch (const Error& error) {

@@ -9,6 +9,7 @@
 #include "x509/spki.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
@@ -106,9 +107,15 @@ SecurosysProvider::Search SecurosysProvider::find_task(const ProviderCall& call,
   return {std::move(found), extent};
 }
 
-// Why the task reader may not be used; "" when it may. What looks things up by itself must not be able to approve, and
-// where nobody knows who may approve, nobody knows that.
+// Why the task reader may not be used; "" when it may. What looks things up automatically must not be able to approve,
+// and where nobody knows who may approve, nobody knows that.
 std::string SecurosysProvider::reader_objection(Duration limit) {
+  if (!keys_.unread_people.empty())
+    return fmt::format(
+        "the task_reader of provider {} is not used: whether it has the key of an approver cannot be told, since the "
+        "key "
+        "of {} cannot be read",
+        settings_.name, fmt::join(keys_.unread_people, "; of "));
   std::set<SpkiHash> approvers(keys_.people.begin(), keys_.people.end());
   for (const auto& [key, name] : settings_.names) approvers.insert(key);
   if (const std::optional<approval::Policy> now = policy(limit))

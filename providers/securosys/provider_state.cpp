@@ -26,4 +26,12 @@ std::string state_of(const Pinned& pinned) {
   return json.dump();
 }
 
+workflow::Handout unreadable_handout(std::string_view body) {
+  constexpr std::size_t kMostKept = 256U << 10U;
+  workflow::Handout kept;
+  kept.content = workflow::Handout::Content::signature;
+  kept.raw = to_bytes(body.substr(0, kMostKept));
+  return kept;
+}
+
 }  // namespace hsmbridge::securosys

@@ -89,7 +89,9 @@ SubmitAnswer SecurosysProvider::submit(const ProviderCall& call) {
   if (taken.created.request_id.empty()) {
     report.standing = Standing::handed_out;
     report.provider_status = "EXECUTED";
-    report.handout = handout(taken.created.result, std::move(taken.body));
+    report.message = taken.fault;
+    report.handout =
+        taken.fault.empty() ? handout(taken.created.result, std::move(taken.body)) : unreadable_handout(taken.body);
     return Accepted{std::move(report)};
   }
   report.standing = Standing::awaiting_approval;

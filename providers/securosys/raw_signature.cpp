@@ -1,10 +1,15 @@
 #include "providers/securosys/raw_signature.h"
 
 #include "base/error.h"
+#include "ca/examine.h"
 #include "x509/csr.h"
+#include "x509/same_name.h"
 #include "x509/spki.h"
 
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
 
 namespace hsmbridge::securosys {
 namespace {
@@ -46,8 +51,6 @@ const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, cons
 workflow::ProviderDraft draft_to_be_signed(const Settings& settings, const x509::Certificate& issuer,
                                            const workflow::Order& order, ByteView csr_der, Instant now) {
   const x509::Csr csr = x509::parse_csr(csr_der);
-  if (!x509::signature_verifies(csr))
-    throw Error(ErrorKind::refused, "the certificate request is not signed by its own key");
   const x509::Ask ask = ask_of(order);
   if (!order.ask.empty()) {
     const std::string difference = x509::difference(ask.content, csr.content);
@@ -56,9 +59,11 @@ workflow::ProviderDraft draft_to_be_signed(const Settings& settings, const x509:
   }
 
   x509::CertificateFields fields = x509::fields_for_issuer(issuer);
+  fields.authority_key_identifier = ca::authority_key_identifier(issuer);
   fields.serial = x509::random_serial();
-  // Whole seconds are all that a certificate can carry.
-  const Instant start = std::chrono::floor<std::chrono::seconds>(now - settings.backdate);
+  // Whole seconds are all that a certificate can carry. What begins before its issuer does not verify then.
+  const Instant start = std::max<Instant>(std::chrono::floor<std::chrono::seconds>(now - settings.backdate),
+                                          issuer.tbs.validity.not_before);
   const Duration validity = ask.validity > Duration::zero() ? ask.validity : settings.validity;
   fields.validity = {start, std::chrono::floor<std::chrono::seconds>(start + validity)};
   fields.spki = csr.spki;
@@ -73,8 +78,9 @@ workflow::ProviderDraft draft_to_be_signed(const Settings& settings, const x509:
   return draft;
 }
 
-std::vector<std::string> check_to_be_signed(const Settings& settings, const x509::Certificate& issuer,
+std::vector<std::string> check_to_be_signed(const Settings& settings, const ca::Path& above,
                                             const workflow::ProviderCall& call) {
+  const x509::Certificate& issuer = above.authorities.front();
   std::vector<std::string> reasons;
   const workflow::Draft& draft = call.draft;
   if (draft.to_be_signed.empty()) {
@@ -84,31 +90,24 @@ std::vector<std::string> check_to_be_signed(const Settings& settings, const x509
   if (draft.to_be_signed.size() > kLongestPayload)
     reasons.push_back(fmt::format("the TBSCertificate has {} bytes; the HSM's approval format holds {}",
                                   draft.to_be_signed.size(), kLongestPayload));
-  const std::optional<x509::BasicConstraints>& constraints = issuer.content().basic_constraints;
   try {
     const x509::TbsCertificate tbs = x509::parse_tbs_certificate(draft.to_be_signed);
     const x509::Csr csr = x509::parse_csr(draft.csr);
     if (tbs.spki != csr.spki) reasons.emplace_back("the draft is for another key than its certificate request");
+    // There is no key yet where somebody asks what would be said to a request.
+    if (!call.key.spki.empty() && !x509::signature_verifies(csr))
+      reasons.emplace_back("the certificate request is not signed by its own key");
     if (const std::string difference = x509::difference(wanted(csr.content), wanted(tbs.content)); !difference.empty())
       reasons.push_back("the draft differs from its certificate request: " + difference);
-    if (!(tbs.issuer == issuer.subject()))
+    if (x509::likeness(issuer.subject(), tbs.issuer) > x509::Likeness::other_spelling)
       reasons.push_back(fmt::format("the draft names the issuer {}, the key {} has a certificate of {} now",
                                     tbs.issuer.to_string(), settings.sign_key, issuer.subject().to_string()));
     if (x509::signature_algorithm(draft.algorithm).key_type != x509::key_spec_of(issuer.spki()).type)
       reasons.push_back(fmt::format("the draft wants {}, which the issuer's key cannot do", draft.algorithm));
-    if (tbs.validity.not_after > issuer.tbs.validity.not_after)
-      reasons.push_back(fmt::format("it would end {}, after its issuer ({})", rfc3339(tbs.validity.not_after),
-                                    rfc3339(issuer.tbs.validity.not_after)));
-    const bool below_is_ca = tbs.content.basic_constraints && tbs.content.basic_constraints->ca;
-    if (below_is_ca && constraints && constraints->path_length == std::uint64_t{0})
-      reasons.emplace_back("the issuer's path length of 0 permits no CA below it");
+    for (std::string& reason : ca::objections(tbs, above, call.now)) reasons.push_back(std::move(reason));
   } catch (const Error& error) {
     reasons.push_back("the draft cannot be read: " + error.message());
   }
-  if (!constraints || !constraints->ca)
-    reasons.push_back(fmt::format("the issuer's certificate ({}) is not that of a CA", issuer.subject().to_string()));
-  if (issuer.content().key_usage && !issuer.content().key_usage->has(x509::KeyUsage::key_cert_sign))
-    reasons.emplace_back("the issuer's certificate does not permit signing certificates (keyCertSign)");
   if (!draft.issuer.empty() && draft.issuer != issuer.der) {
     // A renewed issuer certificate of the same key and name signs the same bytes.
     if (!x509::same_key(x509::parse_certificate(draft.issuer).spki(), issuer.spki()))

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ca/path.h"
 #include "providers/securosys/settings.h"
 #include "workflow/provider.h"
 #include "x509/ask.h"
@@ -19,12 +20,14 @@ const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, cons
 
 // Everything the certificate will say, frozen: subject and extensions as the CSR asks, issuer name and key identifier
 // as the issuer's certificate has them, a random serial, validity from `now`. Read back and compared before it is
-// returned. Throws refused (the CSR is not what the order asks; the algorithm does not fit), invalid_input, corrupt.
+// returned. Its notBefore is never before the issuer's, and it always has an authority key identifier. Whether its own
+// key signed the CSR is for the check. Throws refused (the CSR is not what the order asks; the algorithm does not fit),
+// invalid_input, corrupt.
 workflow::ProviderDraft draft_to_be_signed(const Settings& settings, const x509::Certificate& issuer,
                                            const workflow::Order& order, ByteView csr, Instant now);
 
-// Every reason not to have this draft signed. `issuer` is the issuer as it is known now.
-std::vector<std::string> check_to_be_signed(const Settings& settings, const x509::Certificate& issuer,
+// Every reason not to have this draft signed. `above` begins with the issuer as it is known now.
+std::vector<std::string> check_to_be_signed(const Settings& settings, const ca::Path& above,
                                             const workflow::ProviderCall& call);
 
 // The certificate of a signature that came back, verified with the issuer's key. Throws corrupt.

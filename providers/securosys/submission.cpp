@@ -59,8 +59,9 @@ Verdict classify_submission(std::string_view what, const Exchange& exchange) {
   const auto& answer = std::get<HttpAnswer>(exchange);
   if (is_success(answer)) {
     try {
-      return Taken{created_from(answer.body), answer.body};
+      return Taken{created_from(answer.body), answer.body, ""};
     } catch (const Error& error) {
+      if (may_hold_any_of({"signature", "certificate"}, answer.body)) return Taken{{}, answer.body, error.message()};
       return workflow::OutcomeUnknown{fmt::format("{}: HTTP {} came, but {}", what, answer.status, error.message())};
     }
   }

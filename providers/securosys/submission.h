@@ -19,14 +19,16 @@ using providers::Transport;
 
 struct Taken {
   Created created;
-  std::string body;  // exactly as it came
+  std::string body;  // as it came
+  std::string
+      fault;  // why a result in it cannot be read: it comes once, so the body is all there is; "" when it was read
 };
 using Verdict = std::variant<Taken, workflow::NotAccepted, workflow::RefusedForGood, workflow::OutcomeUnknown>;
 
 // - Nothing left this machine, or 429: not accepted, another attempt may follow.
 // - A complete 4xx other than 408 in the TSB's own error form: not accepted or refused for good, by the code's row; a
 //   404, 405, 406 or 415 in the form of the server's framework means that no handler saw the request: refused for good.
-// - 200 or 201 with a readable body: taken.
+// - 200 or 201 with a readable body, or an unreadable one that holds a result: taken.
 // - Everything else (5xx even in the TSB's form, 408, redirects, HTML, a cut or unreadable success, a time-out):
 // unknown. `what` names the call in messages. Does not throw.
 Verdict classify_submission(std::string_view what, const Exchange& exchange);

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/secret.h"
 
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -61,6 +62,9 @@ struct RequestStatus {
   std::optional<std::string> result;  // nothing for null, absent or ""
 };
 RequestStatus request_status_from(std::string_view body);
+// Whether something that may be a result stands in a body that no reader of JSON takes: one of these members with a
+// value that is neither null nor "". Not in a page of HTML.
+bool may_hold_any_of(std::initializer_list<std::string_view> members, std::string_view body);
 
 // GET /v1/certificate/{key}: the DER. Reads `certificate` (PEM) and the newer `rawCertificate` (base64 DER).
 Bytes certificate_from(std::string_view body);

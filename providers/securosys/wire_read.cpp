@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 namespace hsmbridge::securosys {
@@ -233,6 +234,23 @@ Created created_from(std::string_view body) {
 
 RequestStatus request_status_from(std::string_view body) {
   return reading("request status", body, [](const Json& json) { return status_from(json); });
+}
+
+bool may_hold_any_of(std::initializer_list<std::string_view> members, std::string_view body) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const auto after_blanks = [&](std::size_t at) { return std::min(body.find_first_not_of(kBlanks, at), body.size()); };
+  if (body.substr(after_blanks(0)).starts_with("<")) return false;
+  for (const std::string_view member : members) {
+    const std::string name = fmt::format("\"{}\"", member);
+    for (std::size_t at = body.find(name); at != std::string_view::npos; at = body.find(name, at + 1)) {
+      std::size_t value = after_blanks(at + name.size());
+      if (!body.substr(value).starts_with(":")) continue;
+      value = after_blanks(value + 1);
+      if (value < body.size() && !body.substr(value).starts_with("null") && !body.substr(value).starts_with("\"\""))
+        return true;
+    }
+  }
+  return false;
 }
 
 Bytes certificate_from(std::string_view body) {

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/file_io.h"
 #include "base/target_file.h"
+#include "base/trust.h"
 
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -64,10 +65,7 @@ Secret read_secret(int fd, const std::filesystem::path& path) {
     OPENSSL_cleanse(text.data(), text.size());
     throw;
   }
-  if (size > 0 && text[size - 1] == '\n') {
-    --size;
-    if (size > 0 && text[size - 1] == '\r') --size;
-  }
+  size = without_line_end(std::string_view(text).substr(0, size));
   text.resize(size);
   return Secret(std::move(text));
 }
@@ -153,8 +151,7 @@ void write_file(const std::filesystem::path& path, ByteView content, FileMode mo
 }
 
 Secret read_secret_file(const std::filesystem::path& path, SecretReaders readers) {
-  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) throw system_error("cannot open", path, errno);
+  const Descriptor fd = open_trusted(path, {"it holds a secret"});
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) throw system_error("cannot look at", path, errno);
   if (readers == SecretReaders::owner_only && (status.st_mode & 077) != 0) {

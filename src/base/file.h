@@ -26,7 +26,8 @@ void write_file(const std::filesystem::path& path, ByteView content, FileMode mo
 enum class SecretReaders { owner_only, anyone };
 
 // A secret from a file: one trailing newline (LF or CRLF) is cut, since editors add one and a PIN with a newline is a
-// wrong PIN. Throws denied when the file can be read by its group or by others, with the chmod that mends it.
+// wrong PIN. Throws denied when the file can be read by its group or by others, or is not to be trusted (trust.h), with
+// the command that fixes it.
 Secret read_secret_file(const std::filesystem::path& path, SecretReaders readers = SecretReaders::owner_only);
 
 }  // namespace hsmbridge

@@ -162,6 +162,16 @@ bool is_word(char c) {
   return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
 }
 
+// A password of digits may be equal to a number of the answer: JSON stays JSON.
+bool is_json_number(std::string_view text, std::size_t begin, std::size_t end) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  if (text.substr(begin, end - begin).find_first_not_of("0123456789") != kNot) return false;
+  const std::size_t before = begin == 0 ? kNot : text.find_last_not_of(kBlanks, begin - 1);
+  const std::size_t behind = text.find_first_not_of(kBlanks, end);
+  return before != kNot && behind != kNot && std::string_view(":[,").find(text[before]) != kNot &&
+         std::string_view(",]}").find(text[behind]) != kNot;
+}
+
 // One text to be taken out.
 struct Form {
   std::vector<Character> characters;
@@ -233,7 +243,7 @@ class Redactor {
       if (end == kNot) {
         clean += text[at++];
       } else {
-        clean += kLeftOut;
+        clean += is_json_number(text, at, end) ? "0" : kLeftOut;
         at = end;
       }
     }

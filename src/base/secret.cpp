@@ -44,4 +44,24 @@ void Secret::wipe() noexcept {
   value_.clear();
 }
 
+std::size_t without_line_end(std::string_view text) noexcept {
+  if (text.ends_with("\r\n")) return text.size() - 2;
+  return text.ends_with('\n') ? text.size() - 1 : text.size();
+}
+
+std::string_view mistake_in(std::string_view secret) noexcept {
+  for (const std::string_view mark : {"\xEF\xBB\xBF", "\xFF\xFE", "\xFE\xFF"}) {
+    if (secret.starts_with(mark)) return "begins with a byte order mark";
+  }
+  if (secret.find_first_of("\r\n") != std::string_view::npos) return "holds a line break";
+  for (std::size_t i = 0; i < secret.size(); ++i) {
+    const auto octet = static_cast<unsigned char>(secret[i]);
+    // U+0080 to U+009F are control characters too.
+    const bool second = octet >= 0x80 && octet < 0xA0 && i > 0 && static_cast<unsigned char>(secret[i - 1]) == 0xC2;
+    if (octet == '\t') return "holds a tab";
+    if (octet < 0x20 || octet == 0x7F || second) return "holds a control character";
+  }
+  return {};
+}
+
 }  // namespace hsmbridge

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -24,5 +25,13 @@ class Secret {
   void wipe() noexcept;
   std::string value_;
 };
+
+// The one line end, LF or CRLF, that editors and secret stores leave after a secret.
+std::size_t without_line_end(std::string_view text) noexcept;
+
+// What makes a secret visibly a mistake: "begins with a byte order mark", "holds a line break", "holds a control
+// character"; empty when nothing does. To be asked before it is sent anywhere: a token counts such a PIN as a wrong
+// one, and an API key with a line break would write headers of its own. Says nothing of the secret itself.
+std::string_view mistake_in(std::string_view secret) noexcept;
 
 }  // namespace hsmbridge

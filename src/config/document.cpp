@@ -1,11 +1,11 @@
 #include "config/document.h"
 
-#include "base/file.h"
+#include "base/file_io.h"
+#include "base/trust.h"
 #include "config/node.h"
 #include "config/paths.h"
 
 #include <fmt/core.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <charconv>
@@ -87,14 +87,8 @@ void Document::State::raise() {
 }
 
 Document Document::read(const std::filesystem::path& file) {
-  const Bytes content = read_file(file, kLargestFile);
-  struct stat status {};
-  if (::stat(file.c_str(), &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & S_IWOTH) != 0) {
-    throw Error{ErrorKind::denied, fmt::format("{} may be changed by everybody, and it names the modules and programs "
-                                               "that are run",
-                                               file.string())}
-        .hint(fmt::format("chmod o-w {}", file.string()));
-  }
+  const Descriptor fd = open_trusted(file, {"it names the modules and programs that are run"});
+  const Bytes content = read_all(fd.get(), file, kLargestFile);
   return parse(as_text(content), file.string(), std::filesystem::absolute(file).parent_path());
 }
 

@@ -79,7 +79,8 @@ Secret SecretSource::fetch(const Prompter& prompter, std::string_view what) cons
         throw Error{ErrorKind::not_found,
                     fmt::format("the environment variable {}, source of {}, is not set", place_, what)};
       }
-      secret = Secret(std::string(value));
+      const std::string_view text(value);
+      secret = Secret(std::string(text.substr(0, without_line_end(text))));
       break;
     }
     case Kind::file:
@@ -106,7 +107,18 @@ Secret SecretSource::fetch(const Prompter& prompter, std::string_view what) cons
     case Kind::protected_path:
       throw Error{ErrorKind::invalid_input, fmt::format("{} is typed at the token itself and cannot be read", what)};
   }
-  if (secret.empty()) throw Error{ErrorKind::invalid_input, fmt::format("{} is empty ({})", what, name())};
+  // A wrong PIN or API key, seen before it was sent; no request is to blame for it.
+  if (secret.empty()) {
+    throw Error{ErrorKind::denied, fmt::format("{} is empty ({})", what, name())}.with("lane", "down");
+  }
+  const std::string_view mistake = mistake_in(secret.reveal());
+  if (!mistake.empty()) {
+    throw Error{ErrorKind::denied, fmt::format("{} from {} {}: it was not used", what, name(), mistake)}
+        .with("lane", "down")
+        .with("source", name())
+        .hint(kind_ == Kind::prompt ? "type it again, with keys that give a character"
+                                    : "write it as one line of plain text; one line end after it is cut");
+  }
   return secret;
 }
 

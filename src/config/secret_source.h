@@ -17,11 +17,12 @@ enum class SecretUse { any, pin };
 
 // Where a secret comes from. Secrets never stand in the configuration: every secret field is one of
 //   env:NAME         an environment variable
-//   file:PATH        a file that only its owner may read; one trailing newline is cut
+//   file:PATH        a file that only its owner may read
 //   credential:NAME  a file of $CREDENTIALS_DIRECTORY (systemd.exec(5), LoadCredential=)
 //   prompt           a person is asked
 //   protected        PINs only: the token's protected authentication path asks (CKF_PROTECTED_AUTHENTICATION_PATH)
-// A value type. It holds no secret, only the name of the place.
+// Of the first three one line end (LF or CRLF) after the secret is cut. A value that is visibly a mistake (mistake_in)
+// is given to nobody. A value type. It holds no secret, only the name of the place.
 class SecretSource {
  public:
   enum class Kind { environment, file, credential, prompt, protected_path };
@@ -31,12 +32,11 @@ class SecretSource {
   static SecretSource parse(std::string_view text, SecretUse use, const std::filesystem::path& folder);
 
   Kind kind() const noexcept { return kind_; }
-  // The text form with the path made absolute, "file:/etc/hsmbridge/web.pin": for messages, and hashed to remember
-  // which source of a PIN was refused.
+  // The text form with the path made absolute, "file:/etc/hsmbridge/web.pin": for messages.
   std::string name() const;
   // The secret, read now. `what` completes the question of a prompt ("the PIN of token web"). Throws not_found
-  // (variable or file not there), denied (a file that others may read, nobody to ask), invalid_input (an empty secret;
-  // a protected path, which gives no secret: ask kind() first).
+  // (variable or file not there), denied (a file that others may read, nobody to ask, an empty secret or one
+  // with a mistake in it), invalid_input (a protected path, which gives no secret: ask kind() first).
   Secret fetch(const Prompter& prompter, std::string_view what) const;
 
   bool operator==(const SecretSource&) const = default;

@@ -1,6 +1,7 @@
 #include "config/settings.h"
 
 #include "base/error.h"
+#include "config/key_flaw.h"
 #include "config/paths.h"
 
 #include <fmt/core.h>
@@ -293,6 +294,7 @@ ProfileSettings read_profile(const std::string& name, Section& section, const Se
   profile.renew_key = section.optional_choice("renew_key", kRenewKeys).value_or(RenewKey::make);
   profile.overlap = section.optional_duration("overlap");
   profile.accept = section.texts("accept");
+  profile.accept_key = take_key_flaws(profile.accept);
   profile.anchors = section.files("anchors");
   profile.install = read_install(section);
   profile.approval = read_approval(section, settings.people);
@@ -310,6 +312,7 @@ PersonSettings read_person(const std::string& name, Section& section, const Sett
   person.token = section.optional_text("token");
   check_reference(section, "token", person.token, settings.tokens, "tokens");
   person.key = section.optional_text("key");
+  person.accept_key = read_key_flaws(section);
   person.provider = section.optional_text("provider");
   check_reference(section, "provider", person.provider, settings.providers, "providers");
   if (section.has("token") != section.has("key")) {

@@ -117,6 +117,7 @@ struct ProfileSettings {
   RenewKey renew_key = RenewKey::make;
   std::optional<Duration> overlap;             // from an installed renewal to the retirement of the old key
   std::vector<std::string> accept;             // deviations by name
+  std::vector<std::string> accept_key;         // of `accept`: names of key_flaws()
   std::vector<std::filesystem::path> anchors;  // PEM files: where the chain must end
   InstallSettings install;
   std::vector<ApprovalGroup> approval;  // signed approvals wanted at this bridge
@@ -131,6 +132,7 @@ struct PersonSettings {
   // Where this person's own key is, for one who approves with this program (`approval accept --as NAME`).
   std::optional<std::string> token;
   std::optional<std::string> key;       // its selector; together with token
+  std::vector<std::string> accept_key;  // `accept`: names of key_flaws()
   std::optional<std::string> provider;  // where --provider is not given
   Section section;
 };

@@ -1,5 +1,6 @@
 #include "service/ask.h"
 
+#include "config/key_flaw.h"
 #include "x509/algorithm.h"
 #include "x509/certificate.h"
 #include "x509/check.h"
@@ -207,6 +208,8 @@ x509::Ask build_ask(const x509::Content* like, const config::ProfileSettings* pr
     if (std::find(ask.accept.begin(), ask.accept.end(), name) == ask.accept.end()) ask.accept.push_back(name);
   }
 
+  config::take_key_flaws(ask.accept);  // see accepted_of_key
+
   if (!ask.algorithm.empty()) x509::signature_algorithm(ask.algorithm);
   for (const std::string& name : ask.accept) {
     const x509::FindingKind& kind = x509::finding_kind(name);
@@ -216,6 +219,15 @@ x509::Ask build_ask(const x509::Content* like, const config::ProfileSettings* pr
   }
   x509::validate(content);
   return ask;
+}
+
+std::vector<std::string> accepted_of_key(const config::ProfileSettings* profile, const AskWishes& wishes) {
+  std::vector<std::string> typed = wishes.accept;
+  std::vector<std::string> accepted = config::take_key_flaws(typed);
+  if (profile != nullptr) accepted.insert(accepted.end(), profile->accept_key.begin(), profile->accept_key.end());
+  std::sort(accepted.begin(), accepted.end());
+  accepted.erase(std::unique(accepted.begin(), accepted.end()), accepted.end());
+  return accepted;
 }
 
 x509::Content profile_content(const config::ProfileSettings& profile) {

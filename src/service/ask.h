@@ -38,6 +38,9 @@ struct AskWishes {
 // Throws invalid_input, for a profile's value with file and line.
 x509::Ask build_ask(const x509::Content* like, const config::ProfileSettings* profile, const AskWishes& wishes);
 
+// What may be wrong with the key: the names of config::key_flaws() that the profile and what was typed accept.
+std::vector<std::string> accepted_of_key(const config::ProfileSettings* profile, const AskWishes& wishes);
+
 // What a profile alone asks, unchecked: it may be no whole request (a subject without a common name, no names).
 // Throws invalid_input with file and line.
 x509::Content profile_content(const config::ProfileSettings& profile);

@@ -3,6 +3,7 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/trust.h"
 #include "x509/name.h"
 
 #include <fcntl.h>
@@ -123,6 +124,10 @@ pid_t start(const Hook& hook, const Pipe& input, const Pipe& output) {
   ::posix_spawnattr_setsigdefault(&attributes.value, &all);
   ::posix_spawnattr_setpgroup(&attributes.value, 0);
   ::posix_spawnattr_setflags(&attributes.value, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  // A name without a folder is searched for in $PATH; one that is not there fails below.
+  if (hook.argv[0].find('/') != std::string::npos && ::access(hook.argv[0].c_str(), F_OK) == 0) {
+    expect_trusted(hook.argv[0], {"it is run after an installation"});
+  }
   auto arguments = hook.argv;
   auto variables = environment_of(hook);
   auto argv = pointers(arguments);

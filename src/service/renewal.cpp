@@ -179,6 +179,7 @@ workflow::KeyWish same_key(const workflow::KeyRecord& key) {
   workflow::KeyWish wish;
   wish.source = workflow::KeyWish::Source::use;
   wish.selector = "id=" + key.cka_id;
+  wish.spki = key.spki;  // what is renewed is for this key, whatever else has its id
   return wish;
 }
 
@@ -210,6 +211,10 @@ workflow::Order create_renewal(workflow::Store& store, const workflow::Certifica
   workflow::Order order = order_about(record, old, wish.created_by, now, randomness);
   order.kind = workflow::Kind::renew;
   order.key = wish.key;
+  // What was accepted of the key when it got its certificate is accepted of it now.
+  if (order.key.source == workflow::KeyWish::Source::use) {
+    order.key.accept.insert(order.key.accept.end(), old.key.accept.begin(), old.key.accept.end());
+  }
   order.targets = old.targets;
   if (old.deadline) order.deadline = now + (*old.deadline - old.created_at);
   order.max_age = old.max_age;

@@ -152,6 +152,7 @@ std::optional<Sweep::Made> Sweep::renew_one(workflow::Store& store, const workfl
   RenewalWish wish;
   wish.created_by = actor_;
   auto label = choose_key(store, record, profile, now, wish);
+  wish.key.accept = profile.accept_key;
   const workflow::Order order =
       create_renewal(store, record, wish, timing_for(settings_, old.provider), now, random_(kRequestRandomness));
   return Made{order.id, record.fingerprint, names_of(order), std::move(label), record.not_after};

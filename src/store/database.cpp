@@ -27,10 +27,12 @@ constexpr Translation kTranslations[] = {
     {SQLITE_BUSY, ErrorKind::unavailable, "another process holds the store for too long", "try again"},
     {SQLITE_LOCKED, ErrorKind::unavailable, "another process holds the store for too long", "try again"},
     {SQLITE_NOMEM, ErrorKind::unavailable, "out of memory", ""},
-    {SQLITE_CANTOPEN, ErrorKind::unavailable, "it cannot be opened", "check the folder's permissions and free space"},
-    {SQLITE_PROTOCOL, ErrorKind::unavailable, "its lock cannot be had", "try again"},
+    {SQLITE_CANTOPEN, ErrorKind::unavailable, "it or a file next to it (-wal, -shm) cannot be opened",
+     "ls -l shows their owner and mode; the folder must be writable, and the disk not full"},
+    {SQLITE_PROTOCOL, ErrorKind::unavailable, "its locks do not work",
+     "most likely it is on a network file system or a folder shared with another machine: put it on a local disk"},
     {SQLITE_READONLY, ErrorKind::denied, "it may not be written",
-     "check the owner and mode of the file and its folder"},
+     "check the owner and mode of the file, of those next to it (-wal, -shm), and of its folder"},
     {SQLITE_PERM, ErrorKind::denied, "it may not be used", "check the owner and mode of the file and its folder"},
     {SQLITE_AUTH, ErrorKind::denied, "it may not be used", "check the owner and mode of the file and its folder"},
     {SQLITE_NOTADB, ErrorKind::corrupt, "it is no SQLite database", "name another file, or restore a backup"},
@@ -213,6 +215,7 @@ Database::Read::~Read() {
 
 Database::Write::Write(Database& database) : database_(database) {
   database_.execute("BEGIN IMMEDIATE");
+  database_.after_commit_ = nullptr;  // of one that was rolled back
 }
 
 Database::Write::~Write() {
@@ -228,6 +231,7 @@ void Database::Write::commit() {
   open_ = false;
   ++database_.commits_;
   failpoint("store.after-commit");
+  if (const auto work = std::exchange(database_.after_commit_, nullptr)) work();
 }
 
 }  // namespace hsmbridge::store

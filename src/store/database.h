@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 namespace SQLite {
 class Database;
@@ -107,6 +108,8 @@ class Database {
     Database& database_;
     bool open_ = true;
   };
+  // Runs once after the writing transaction that is under way was committed, and not when it is rolled back.
+  void after_commit(std::function<void()> work) { after_commit_ = std::move(work); }
   // How many writing transactions this connection committed.
   std::uint64_t commits() const { return commits_; }
   const std::string& file() const { return file_; }
@@ -118,6 +121,7 @@ class Database {
   Duration wait_;
   std::int64_t waited_since_ = 0;  // CLOCK_MONOTONIC in ms, when the present wait began
   std::uint64_t commits_ = 0;
+  std::function<void()> after_commit_;
   static int busy(void* self, int times) noexcept;
 };
 

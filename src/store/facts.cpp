@@ -1,6 +1,7 @@
 #include "audit/leaf.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "store/mark.h"
 #include "store/rows.h"
 #include "store/sqlite_store.h"
 #include "store/tree.h"
@@ -32,7 +33,7 @@ PinRefusal read_refusal(const Query& row) {
 }  // namespace
 
 void SqliteStore::append_leaf(std::string_view data) {
-  audit::TreeHead head = read_tree(*database_);
+  audit::TreeHead head = read_tree(*database_, Head::last);
   const audit::Hash hash = audit::leaf_hash(as_bytes(data));
   // What was cut off the end must not be covered up by what comes after it.
   {
@@ -50,7 +51,8 @@ void SqliteStore::append_leaf(std::string_view data) {
       .bind(as_bytes(data))
       .bind(ByteView(head.root()))
       .run();
-  write_tree(*database_, head);
+  write_tree(*database_, Head::last, head);
+  database_->after_commit([file = file_, mark = Mark{head.size(), head.root()}] { write_mark(file, mark); });
 }
 
 void SqliteStore::append_audit(const std::string& kind, const std::string& json, const std::string& actor, Instant at) {
@@ -110,7 +112,17 @@ std::vector<workflow::LateAnswer> SqliteStore::late_answers(const RequestId& id)
 }
 
 audit::TreeHead SqliteStore::tree_head() {
-  return read_tree(*database_);
+  return read_tree(*database_, Head::last);
+}
+
+AuditReport SqliteStore::verify_audit(Depth depth) {
+  AuditReport report = store::verify_audit(*database_, depth);
+  if (depth == Depth::news && report.faults.empty() && report.checked > 0) {
+    Database::Write write(*database_);
+    write_tree(*database_, Head::verified, report.head);
+    write.commit();
+  }
+  return report;
 }
 
 std::vector<Leaf> SqliteStore::leaves(std::uint64_t from, std::uint64_t most) {

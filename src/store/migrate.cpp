@@ -1,22 +1,19 @@
 #include "store/migrate.h"
 
-#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "store/backup.h"
+#include "store/mark.h"
 #include "store/schema.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <optional>
 #include <string>
-#include <string_view>
+#include <system_error>
 
 namespace hsmbridge::store {
 namespace {
@@ -35,54 +32,43 @@ static_assert(std::begin(kMigrations)->from == kOldestVersion && std::rbegin(kMi
 // A store of a million events takes minutes to migrate; whoever opens it meanwhile waits for that.
 constexpr Duration kLongestMigration = std::chrono::minutes{15};
 
-Error failed(std::string_view what, const std::filesystem::path& path) {
-  return Error{ErrorKind::unavailable,
-               fmt::format("the format of the store changes and first a copy of it is made: {} {}: {}", what,
-                           path.string(), std::strerror(errno))}
-      .hint("make room in its folder and let the store's user write there; nothing was changed");
+// Where the copy goes that is left for the operator. A process that was killed right after it wrote one may have taken
+// the name of this second.
+std::filesystem::path backup_of(const std::filesystem::path& file, int version) {
+  std::string time = rfc3339(std::chrono::floor<std::chrono::seconds>(SystemClock().now()));
+  std::erase_if(time, [](char c) { return c == '-' || c == ':'; });
+  for (unsigned number = 1;; ++number) {
+    std::filesystem::path name = fmt::format("{}.version-{}.{}{}.backup", file.string(), version, time,
+                                             number == 1 ? "" : fmt::format("-{}", number));
+    std::error_code ignored;
+    if (!std::filesystem::exists(name, ignored)) return name;
+  }
 }
 
-// The copy of the store that is left for the operator. Removed unless keep() was called.
+// The copy, removed again unless the migration went well: one that nobody needs would fill the disk at every try.
 class Backup {
  public:
-  // `file` must not change meanwhile: the caller holds its writing transaction.
-  Backup(const std::filesystem::path& file, int version) {
-    const Instant now = std::chrono::floor<std::chrono::seconds>(SystemClock().now());
-    std::string time = rfc3339(now);
-    std::erase_if(time, [](char c) { return c == '-' || c == ':'; });
-    const std::filesystem::path whole = fmt::format("{}.version-{}.{}.backup", file.string(), version, time);
-    // Under that name there is never half a copy; what a killed process left of one is in the way.
-    path_ = whole.string() + ".part";
-    ::unlink(path_.c_str());
-    // SQLite would make it with the mode of the umask.
-    const Descriptor fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!fd.valid()) throw failed("cannot write", path_);
-    made_ = true;
+  Backup(const std::filesystem::path& file, int version) : path_(backup_of(file, version)) {
     try {
-      // In a connection of its own: the one that migrates is within its transaction.
-      Database(file, std::chrono::seconds{10}).copy_into(path_);
-      if (::fsync(fd.get()) != 0) throw failed("cannot sync", path_);
-      if (::rename(path_.c_str(), whole.c_str()) != 0) throw failed("cannot write", whole);
-    } catch (...) {
-      remove();
+      copy_store(file, path_);
+    } catch (Error& error) {
+      error.prefix("the format of the store changes, and first a copy is made");
+      if (error.hint().empty()) error.hint("make room in its folder and let the store's user write there");
       throw;
     }
-    path_ = whole;
   }
-  ~Backup() { remove(); }
+  ~Backup() {
+    if (!kept_) ::unlink(path_.c_str());
+  }
   Backup(const Backup&) = delete;
   Backup& operator=(const Backup&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
-  void keep() { made_ = false; }
+  void keep() { kept_ = true; }
 
  private:
-  void remove() noexcept {
-    if (made_) ::unlink(path_.c_str());
-    made_ = false;
-  }
-  std::filesystem::path path_;
-  bool made_ = false;
+  const std::filesystem::path path_;
+  bool kept_ = false;
 };
 
 }  // namespace
@@ -103,6 +89,7 @@ void migrate(Database& database, const std::filesystem::path& file, const Versio
       }
       migration->step(database);
       database.execute(fmt::format("PRAGMA user_version = {}", migration->to));
+      begin_mark(file);
       write.commit();
       // From the first step on the copy is the only place where the older version is.
       backup->keep();

@@ -16,16 +16,20 @@ using workflow::Effect;
 
 namespace {
 
+// A restored store submits nothing (SqliteStore::restored).
+#define HSMBRIDGE_NOT_HELD "AND (name <> 'submit' OR NOT EXISTS (SELECT 1 FROM restored)) "
+
 // A lease holds while it has an owner, counts from this boot (?3), and has not run out on its clock (?4).
 constexpr const char* kClaimLane =
     "SELECT e.id, e.name, e.due, e.attempt, e.target, e.runs, e.crashes, "
     "r.order_json, r.state_json, r.sequence, r.changed_at, r.id "
     "FROM effects e JOIN requests r ON r.id = e.request "
-    "WHERE e.lane = ?1 AND e.due <= ?2 AND (e.owner IS NULL OR e.lease_boot <> ?3 OR e.lease_until <= ?4) "
+    "WHERE e.lane = ?1 AND e.due <= ?2 AND (e.owner IS NULL OR e.lease_boot <> ?3 OR e.lease_until <= "
+    "?4) " HSMBRIDGE_NOT_HELD
     "AND (?5 = '[]' OR e.request IN (SELECT value FROM json_each(?5))) ORDER BY e.due, e.id LIMIT ?6";
 constexpr const char* kAnythingDue =
     "SELECT 1 FROM effects "
-    "WHERE lane = ?1 AND due <= ?2 AND (owner IS NULL OR lease_boot <> ?3 OR lease_until <= ?4) "
+    "WHERE lane = ?1 AND due <= ?2 AND (owner IS NULL OR lease_boot <> ?3 OR lease_until <= ?4) " HSMBRIDGE_NOT_HELD
     "AND (?5 = '[]' OR request IN (SELECT value FROM json_each(?5))) LIMIT 1";
 
 // Owners of leases that are no workers: nothing runs.
@@ -268,14 +272,15 @@ std::optional<Instant> SqliteStore::next_due(const workflow::ClaimQuery& query) 
   const auto take = [&next](Instant due) { next = next ? std::min(*next, due) : due; };
   for (const auto& [lane, places] : query.lanes) {
     if (places == 0) continue;
-    Query free = database_->query(
-        "SELECT due FROM effects WHERE lane = ?1 AND owner IS NULL "
-        "AND (?2 = '[]' OR request IN (SELECT value FROM json_each(?2))) ORDER BY due LIMIT 1");
+    Query free =
+        database_->query("SELECT due FROM effects WHERE lane = ?1 AND owner IS NULL " HSMBRIDGE_NOT_HELD
+                         "AND (?2 = '[]' OR request IN (SELECT value FROM json_each(?2))) ORDER BY due LIMIT 1");
     free.bind(lane).bind(only);
     if (free.row()) take(free.instant(0));
     Query leased = database_->query(
         "SELECT due, lease_boot, lease_until FROM effects "
-        "WHERE lane = ?1 AND owner IS NOT NULL AND (?2 = '[]' OR request IN (SELECT value FROM json_each(?2)))");
+        "WHERE lane = ?1 AND owner IS NOT NULL " HSMBRIDGE_NOT_HELD
+        "AND (?2 = '[]' OR request IN (SELECT value FROM json_each(?2)))");
     leased.bind(lane).bind(only);
     while (leased.row()) {
       const Duration left = leased.text(1) == boot_id_ ? Duration{leased.integer(2)} - boot_now : Duration{0};
@@ -336,10 +341,16 @@ std::vector<workflow::EffectStatus> SqliteStore::effect_status(const RequestId& 
       "trouble "
       "FROM effects WHERE request = ? ORDER BY due, id");
   row.bind(boot_id_).bind(clock_.since_boot()).bind(id.str());
+  const std::optional<std::string> older = restored();
   std::vector<workflow::EffectStatus> effects;
   while (row.row()) {
     effects.push_back({read_effect(row, 0), row.integer(4) != 0, static_cast<unsigned>(row.integer(5)),
                        static_cast<unsigned>(row.integer(6)), row.text(7)});
+    if (!older || effects.back().effect.name != workflow::EffectName::submit) continue;
+    effects.back().trouble = fmt::format(
+        "the store is an older copy ({}): look whether the provider has this request; then `hsmbridge store "
+        "accept-restored` lets it go",
+        *older);
   }
   return effects;
 }

@@ -1,16 +1,13 @@
 #include "store/schema.h"
 
 #include "base/error.h"
+#include "store/mark.h"
 #include "store/migrate.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
+#include <string>
 
 namespace hsmbridge::store {
 namespace {
@@ -131,11 +128,17 @@ CREATE TABLE leaves (
   data     BLOB NOT NULL,
   root     BLOB NOT NULL        -- of the tree that ends with this leaf
 ) STRICT;
--- What the next root is computed from; one row.
-CREATE TABLE tree_head (
-  only     INTEGER PRIMARY KEY CHECK (only = 1),
+-- What the next root is computed from, and from where a check may go on.
+CREATE TABLE tree_heads (
+  which    TEXT PRIMARY KEY,    -- 'last': of all leaves; 'verified': as far as a check found everything in order
   size     INTEGER NOT NULL,    -- leaves
   subtrees BLOB NOT NULL        -- roots of the full subtrees over them, the largest first, 32 octets each
+) STRICT;
+-- A row: the store was taken back to an older copy, and nothing is submitted before a person accepts that.
+CREATE TABLE restored (
+  only INTEGER PRIMARY KEY CHECK (only = 1),
+  at   INTEGER NOT NULL,
+  why  TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE pin_refusals (
@@ -246,30 +249,8 @@ void make_tables(Database& database) {
 
 }  // namespace
 
-void make_file(const std::filesystem::path& file, Missing missing) {
-  std::error_code ignored;
-  if (std::filesystem::exists(file, ignored)) return;
-  if (missing == Missing::refuse) {
-    throw Error{ErrorKind::not_found, fmt::format("there is no store {}", file.string())};
-  }
-  const auto failed = [&file](std::string_view what, int code) {
-    const bool denied = code == EACCES || code == EPERM || code == EROFS;
-    return Error{denied ? ErrorKind::denied : ErrorKind::unavailable,
-                 fmt::format("cannot make {} {}: {}", what, file.string(), std::strerror(code))};
-  };
-  const std::filesystem::path folder = file.parent_path();
-  if (!folder.empty() && !std::filesystem::exists(folder, ignored)) {
-    if (folder.has_parent_path()) {
-      std::error_code code;
-      std::filesystem::create_directories(folder.parent_path(), code);
-      if (code) throw failed("the folder of", code.value());
-    }
-    if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) throw failed("the folder of", errno);
-  }
-  // SQLite gives its -wal and -shm files the mode of this one.
-  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) throw failed("the store", errno);
-  ::close(fd);
+const char* tables_sql() {
+  return kTables;
 }
 
 void prepare(Database& database, const std::filesystem::path& file, Access access) {
@@ -287,6 +268,7 @@ void prepare(Database& database, const std::filesystem::path& file, Access acces
                            : fmt::format("the store {} is of version {} and is opened for reading only; this hsmbridge "
                                          "reads version {}",
                                          file.string(), found, kSchemaVersion)}
+        .with("migrated", found == 0 ? "" : std::to_string(found))
         .hint("let the user who owns the store run any command once, for example hsmbridge request list");
   }
   // A copy of a store (VACUUM INTO) is in another mode until it is used.
@@ -297,6 +279,7 @@ void prepare(Database& database, const std::filesystem::path& file, Access acces
   // Several processes may be here at once: one of them makes the tables.
   if (version_in(database, file) != 0) return;
   make_tables(database);
+  begin_mark(file);
   write.commit();
 }
 

@@ -13,15 +13,12 @@ inline constexpr int kSchemaVersion = 4;
 // PRAGMA application_id: "HSMB".
 inline constexpr int kApplicationId = 0x48534d42;
 
-enum class Missing { create, refuse };
-
-// Makes the file (mode 0600) and its folder (0700) when `missing` says so; an existing one keeps its mode.
-// Throws not_found, denied, unavailable.
-void make_file(const std::filesystem::path& file, Missing missing);
-
 // Brings an opened file to this version: an empty one gets its tables, one of an older version is migrated, with a copy
 // of it left next to it. Opened for reading only, it must be of this version already. Throws, with nothing changed:
 // conflict for a store of another version, invalid_input for a file that is no store of ours, corrupt.
 void prepare(Database& database, const std::filesystem::path& file, Access access = Access::read_write);
+
+// The SQL that makes the tables of this version, for checks that compare a store with it.
+const char* tables_sql();
 
 }  // namespace hsmbridge::store

@@ -62,14 +62,18 @@ std::vector<workflow::Record> read_records(Query& row) {
 std::unique_ptr<SqliteStore> SqliteStore::open(const std::filesystem::path& file, const Clock& clock,
                                                const OpenOptions& options) {
   make_file(file, options.access == Access::read_only ? Missing::refuse : options.missing);
+  expect_usable(file, options.access);
   auto database = std::make_unique<Database>(file, options.wait, options.access);
   prepare(*database, file, options.access);
-  return std::unique_ptr<SqliteStore>(
-      new SqliteStore(std::move(database), clock, options.boot_id.empty() ? running_boot_id() : options.boot_id));
+  std::unique_ptr<SqliteStore> store(
+      new SqliteStore(file, std::move(database), clock, options.boot_id.empty() ? running_boot_id() : options.boot_id));
+  if (options.access == Access::read_write) store->look_at_mark();
+  return store;
 }
 
-SqliteStore::SqliteStore(std::unique_ptr<Database> database, const Clock& clock, std::string boot_id)
-    : database_(std::move(database)), clock_(clock), boot_id_(std::move(boot_id)) {}
+SqliteStore::SqliteStore(std::filesystem::path file, std::unique_ptr<Database> database, const Clock& clock,
+                         std::string boot_id)
+    : file_(std::move(file)), database_(std::move(database)), clock_(clock), boot_id_(std::move(boot_id)) {}
 
 SqliteStore::~SqliteStore() = default;
 

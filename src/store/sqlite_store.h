@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "store/database.h"
 #include "store/schema.h"
+#include "store/store_file.h"
+#include "store/verify.h"
 #include "workflow/store.h"
 
 #include <filesystem>
@@ -113,12 +115,24 @@ class SqliteStore final : public workflow::Store {
   // The audit log: its head as it is stored, and its leaves from `from` on, at most `most`.
   audit::TreeHead tree_head();
   std::vector<Leaf> leaves(std::uint64_t from, std::uint64_t most);
+  // Compares the log with itself and with the journal; verify.h says how. Depth::news also remembers how far it came.
+  AuditReport verify_audit(Depth depth);
+
+  // Whether the store was found to be an older copy of itself (mark.h), and why that was thought. Until a person
+  // accepts it no submission is claimed: what is planned here may have been ordered by the store that was lost.
+  std::optional<std::string> restored();
+  // The look itself: what makes it an older copy, now.
+  std::optional<std::string> older_than_its_mark();
+  // True when it was.
+  bool accept_restored(const std::string& actor, Instant at);
+  // A whole copy of the store, next to which it goes on; backup.h.
+  void back_up(const std::filesystem::path& copy);
 
   // How many writing transactions this object committed.
   std::uint64_t commits() const { return database_->commits(); }
 
  private:
-  SqliteStore(std::unique_ptr<Database> database, const Clock& clock, std::string boot_id);
+  SqliteStore(std::filesystem::path file, std::unique_ptr<Database> database, const Clock& clock, std::string boot_id);
 
   // sqlite_store.cpp: requests and their journal.
   void append_event(const RequestId& request, std::uint64_t sequence, const workflow::Event& event,
@@ -154,9 +168,12 @@ class SqliteStore final : public workflow::Store {
   std::size_t change_keys(const workflow::StatusChange& change, const Cause& cause);
   void add_installed(const std::string& fingerprint, const workflow::InstallTarget& target);
   void follow(const workflow::Step& step, const workflow::Order& order);
+  // restored.cpp
+  void look_at_mark();
   // facts.cpp: leaves, PIN refusals, rates.
   void append_leaf(std::string_view data);
 
+  const std::filesystem::path file_;
   std::unique_ptr<Database> database_;
   const Clock& clock_;
   const std::string boot_id_;

@@ -3,6 +3,7 @@
 #include "base/error.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,8 +18,17 @@ audit::Hash read_hash(const Query& row, int column) {
   return hash;
 }
 
-audit::TreeHead read_tree(Database& database) {
-  Query row = database.query("SELECT size, subtrees FROM tree_head");
+namespace {
+
+std::string_view word(Head which) {
+  return which == Head::last ? "last" : "verified";
+}
+
+}  // namespace
+
+audit::TreeHead read_tree(Database& database, Head which) {
+  Query row = database.query("SELECT size, subtrees FROM tree_heads WHERE which = ?");
+  row.bind(word(which));
   if (!row.row()) return {};
   const Bytes stored = row.blob(1);
   std::vector<audit::Hash> subtrees(stored.size() / sizeof(audit::Hash));
@@ -34,10 +44,11 @@ audit::TreeHead read_tree(Database& database) {
   return *head;
 }
 
-void write_tree(Database& database, const audit::TreeHead& head) {
+void write_tree(Database& database, Head which, const audit::TreeHead& head) {
   Bytes subtrees;
   for (const audit::Hash& hash : head.subtrees()) subtrees.insert(subtrees.end(), hash.begin(), hash.end());
-  database.query("INSERT OR REPLACE INTO tree_head (only, size, subtrees) VALUES (1, ?, ?)")
+  database.query("INSERT OR REPLACE INTO tree_heads (which, size, subtrees) VALUES (?, ?, ?)")
+      .bind(word(which))
       .bind(static_cast<std::int64_t>(head.size()))
       .bind(ByteView(subtrees))
       .run();

@@ -9,8 +9,10 @@ namespace hsmbridge::store {
 // A hash in a column. Throws corrupt.
 audit::Hash read_hash(const Query& row, int column);
 
-// Throws corrupt.
-audit::TreeHead read_tree(Database& database);
-void write_tree(Database& database, const audit::TreeHead& head);
+enum class Head { last, verified };
+
+// Empty when it was never written. Throws corrupt.
+audit::TreeHead read_tree(Database& database, Head which);
+void write_tree(Database& database, Head which, const audit::TreeHead& head);
 
 }  // namespace hsmbridge::store

@@ -28,10 +28,15 @@ CREATE TABLE leaves (
   data     BLOB NOT NULL,
   root     BLOB NOT NULL        -- of the tree that ends with this leaf
 ) STRICT;
-CREATE TABLE tree_head (
-  only     INTEGER PRIMARY KEY CHECK (only = 1),
+CREATE TABLE tree_heads (
+  which    TEXT PRIMARY KEY,    -- 'last': of all leaves; 'verified': as far as a check found everything in order
   size     INTEGER NOT NULL,    -- leaves
   subtrees BLOB NOT NULL        -- roots of the full subtrees over them, the largest first, 32 octets each
+) STRICT;
+CREATE TABLE restored (
+  only INTEGER PRIMARY KEY CHECK (only = 1),
+  at   INTEGER NOT NULL,
+  why  TEXT NOT NULL
 ) STRICT;
 )sql");
   audit::TreeHead head;
@@ -48,7 +53,7 @@ CREATE TABLE tree_head (
           .run();
     }
   }
-  write_tree(database, head);
+  write_tree(database, Head::last, head);
   database.forget_statements();  // a prepared statement would keep leaves_3 from going
   database.execute(R"sql(
 DROP TABLE leaves_3;

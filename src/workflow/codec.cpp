@@ -25,6 +25,7 @@ namespace {
 template <class V>
 void fields(KeyWish& x, V& v) {
   v("source", x.source), v("selector", x.selector), v("spec", x.spec), v("cka_id", x.cka_id);
+  v.added("spki", x.spki), v.added("accept", x.accept);
 }
 template <class V>
 void fields(InstallTarget& x, V& v) {
@@ -46,6 +47,7 @@ void fields(Order& x, V& v) {
 template <class V>
 void fields(Key& x, V& v) {
   v("uri", x.uri), v("label", x.label), v("cka_id", x.cka_id), v("spki", x.spki), v("made_here", x.made_here);
+  v.added("flaws", x.flaws), v.added("not_shown", x.not_shown);
 }
 template <class V>
 void fields(Draft& x, V& v) {

@@ -24,6 +24,9 @@ struct KeyWish {
   std::string selector;  // use: label, id=hex or RFC 7512 URI. make: the label of the new key
   std::string spec;      // make: "ec:P-256", "rsa:3072", "ed25519"
   std::string cka_id;    // make: 32 hex digits, chosen before generation and journalled with the order
+  SpkiHash spki = {};    // use: the one that is meant, where it was known; empty: whichever the selector names
+  // use: what may be wrong with it, names of config::key_flaws().
+  std::vector<std::string> accept = {};
 
   bool operator==(const KeyWish&) const = default;
 };
@@ -91,6 +94,10 @@ struct Key {
   std::string cka_id;  // hex
   SpkiHash spki;       // the pin: a different key behind the same label is refused
   bool made_here = false;
+  // What was examined when it was found: names of config::key_flaws() that it has and that the order accepts, and the
+  // attributes of its contract that the token does not show ("CKA_DERIVE"). It is used while it has no other flaw.
+  std::vector<std::string> flaws = {};
+  std::vector<std::string> not_shown = {};
 
   bool operator==(const Key&) const = default;
 };

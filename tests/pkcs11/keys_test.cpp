@@ -9,6 +9,8 @@
 #include "x509/spki.h"
 #include "x509/verify.h"
 
+#include <p11-kit/pkcs11.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 
@@ -37,7 +39,7 @@ std::vector<std::string> lines_of(const std::vector<KeyInfo>& keys) {
 
 void check_signs(const std::shared_ptr<Token>& token, const std::string& selector) {
   INFO(selector);
-  const auto key = TokenKey::open(token, KeySelector::parse(selector));
+  const auto key = TokenKey::open(token, KeySelector::parse(selector), any_flaw());
   const auto& algorithm = x509::default_algorithm(*key->info().spec);
   const Bytes message = to_bytes("message");
   CHECK(x509::verify(key->info().spki, algorithm, message, key->sign(message, algorithm)));
@@ -167,7 +169,7 @@ TEST_CASE("a pinned key is found among others of its id") {
   const KeyInfo second = find_key(*token, KeySelector::parse("second"));
   const auto by_id = KeySelector::parse("id=0a");
   CHECK(find_pinned(*token, by_id, second.spki_hash).label == "second");
-  CHECK(TokenKey::open_pinned(token, by_id, second.spki_hash)->info().label == "second");
+  CHECK(TokenKey::open_pinned(token, by_id, second.spki_hash, any_flaw())->info().label == "second");
   const Error other = error_of([&] { find_pinned(*token, by_id, SpkiHash("00")); });
   CHECK(other.kind() == ErrorKind::conflict);
   CHECK(details(other, "found_spki").size() == 2);
@@ -242,4 +244,75 @@ TEST_CASE("a destroyed key is gone for pkcs11-tool too and its neighbour of the 
   const auto listed = mine.tool({"--list-objects"});
   CHECK(listed.out.find("first") == std::string::npos);
   CHECK(listed.out.find("second") != std::string::npos);
+}
+
+TEST_CASE("a key that was not made as the contract asks signs nothing unless each flaw is accepted by name") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  REQUIRE(mine.tool({"--keypairgen", "--key-type", "EC:prime256v1", "--id", "0a", "--label", "foreign"}).status == 0);
+  const auto token = mine.open();
+  const KeySelector foreign = KeySelector::by_label("foreign");
+  // pkcs11-tool leaves the usages out, which SoftHSM takes for TRUE.
+  const std::vector<std::string> may = {"key-may-decrypt", "key-may-unwrap", "key-may-derive", "key-may-sign-recover"};
+  const Error refused = error_of([&] { TokenKey::open(token, foreign); });
+  CHECK(refused.kind() == ErrorKind::refused);
+  CHECK(refused.message().starts_with("key foreign on token web is not used: it "));
+  for (const std::string& flaw : may) {
+    CHECK(refused.detail("flaws").find(flaw) != std::string_view::npos);
+    CHECK(refused.hint().find(flaw) != std::string::npos);
+  }
+  const auto flaws = check_contract(*token, find_key(*token, foreign)).standing.flaws;
+  for (std::size_t i = 0; i < flaws.size(); ++i) {
+    auto all_but_one = flaws;
+    all_but_one.erase(all_but_one.begin() + static_cast<std::ptrdiff_t>(i));
+    CHECK(error_of([&] { TokenKey::open(token, foreign, all_but_one); }).detail("flaws") == flaws[i]);
+  }
+  const auto key = TokenKey::open(token, foreign, flaws);
+  CHECK(key->standing().flaws == flaws);
+  CHECK_NOTHROW(key->prove(Bytes(16, 1)));
+  // What changed since is seen after the next login.
+  faults.show_flag(CKA_EXTRACTABLE, 1);
+  faults.log_out();
+  CHECK(error_of([&] { key->prove(Bytes(16, 1)); }).detail("flaws") == "key-extractable");
+}
+
+TEST_CASE("each attribute that says a key may leave its token or do more than sign is a flaw of its own") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  const KeyInfo key = make_key(*token, plan_key(*token, "web", x509::parse_key_spec("ec:P-256"))).key;
+  CHECK(TokenKey::open(token, key)->standing().flaws.empty());
+  struct Row {
+    unsigned long attribute;
+    int bad;
+    std::string flaw;
+  };
+  const std::vector<Row> rows = {
+      {CKA_LOCAL, 0, "key-not-local"},
+      {CKA_EXTRACTABLE, 1, "key-extractable"},
+      {CKA_NEVER_EXTRACTABLE, 0, "key-was-extractable"},
+      {CKA_SENSITIVE, 0, "key-not-sensitive"},
+      {CKA_ALWAYS_SENSITIVE, 0, "key-was-not-sensitive"},
+      {CKA_DECRYPT, 1, "key-may-decrypt"},
+      {CKA_UNWRAP, 1, "key-may-unwrap"},
+      {CKA_DERIVE, 1, "key-may-derive"},
+      {CKA_SIGN_RECOVER, 1, "key-may-sign-recover"},
+  };
+  const int unknown = 2;
+  for (const Row& row : rows) {
+    INFO(row.flaw);
+    faults.show_flag(row.attribute, row.bad);
+    const Error error = error_of([&] { TokenKey::open(token, key); });
+    CHECK(error.kind() == ErrorKind::refused);
+    CHECK(error.detail("flaws") == row.flaw);
+    CHECK_NOTHROW(TokenKey::open(token, key, {row.flaw}));
+    // Not shown: whether it can leave the token must be known; a usage may have been taken without being shown.
+    faults.show_flag(row.attribute, unknown);
+    if (row.flaw.starts_with("key-may-")) {
+      CHECK(TokenKey::open(token, key)->standing().not_shown.size() == 1);
+    } else {
+      CHECK(error_of([&] { TokenKey::open(token, key); }).detail("flaws") == "key-not-shown");
+    }
+    faults.show_flag(row.attribute, 1 - row.bad);
+  }
 }

@@ -52,7 +52,6 @@ TEST_CASE("a refusal is recorded before the error is reported") {
   for (const PinRefusal& recorded : memory->recorded) {
     CHECK(recorded.subject.token_serial == mine.serial);
     CHECK(recorded.subject.user_type == kUser);
-    CHECK(recorded.subject.source_hash == hex(sha256(as_bytes("file:/etc/hsmbridge/web.pin"))));
   }
 }
 
@@ -91,6 +90,7 @@ TEST_CASE("a PIN whose refusal could not be remembered is not sent") {
   CHECK(error.message() ==
         "the PIN of token web from file:/etc/hsmbridge/web.pin is not tried, since a refusal could not be remembered: "
         "the disk is full");
+  CHECK(error_of([&] { token->login(); }).kind() == ErrorKind::unavailable);  // which is no attempt either
   CHECK(faults.calls("C_Login") == 0);
 }
 
@@ -181,8 +181,7 @@ TEST_CASE("a retry that fails before its attempt forgets nothing") {
   Faults faults;
   auto access = mine.access("000000");
   access.key_pin = PinSource::from("env:KEY_PIN", [] { return Secret("000000"); });
-  const PinSubject key_subject{
-      .token_serial = mine.serial, .user_type = kContextSpecific, .source_hash = hex(sha256(as_bytes("env:KEY_PIN")))};
+  const PinSubject key_subject{.token_serial = mine.serial, .user_type = kContextSpecific};
   mine.refusals->record({.subject = key_subject, .at = {}, .reason = "CKR_PIN_INCORRECT"});
   const auto wrong = Token::open(access, mine.refusals);
   CHECK(error_of([&] { wrong->login(); }).kind() == ErrorKind::denied);
@@ -258,6 +257,7 @@ TEST_CASE("a token that wants no login gets no PIN") {
 TEST_CASE("one login that a kill cut short allows another and two do not") {
   PrivateToken mine(Through::faulty_module);
   Faults faults;
+  faults.without_token_flags(CKF_USER_PIN_COUNT_LOW);  // as a token that does not tell
   const TempFolder folder;
   const auto files = std::make_shared<FilePinRefusals>(folder.path() / "refusals");
   const auto open = [&](const std::string& pin) { return Token::open(mine.access(pin), files); };
@@ -311,7 +311,7 @@ TEST_CASE("a retry that a kill cut short leaves the refusal before it") {
   CHECK(faults.calls("C_Login") == 1);
   const Error error = error_of([&] { mine.open()->login(); });
   CHECK(error.kind() == ErrorKind::denied);
-  CHECK(error.detail("reason") == "an attempt cut short after CKR_PIN_INCORRECT");
+  CHECK(error.detail("reason") == "CKR_PIN_INCORRECT");
   CHECK(faults.calls("C_Login") == 1);
   mine.open()->login(LoginAttempt::retry);
   CHECK(faults.calls("C_Login") == 2);
@@ -321,9 +321,7 @@ TEST_CASE("a retry on a token that wants no login allows the PIN for one signatu
   PrivateToken mine(Through::faulty_module);
   Faults faults;
   faults.without_token_flags(CKF_LOGIN_REQUIRED);
-  const PinSubject subject{.token_serial = mine.serial,
-                           .user_type = kContextSpecific,
-                           .source_hash = hex(sha256(as_bytes("file:/etc/hsmbridge/web.pin")))};
+  const PinSubject subject{.token_serial = mine.serial, .user_type = kContextSpecific};
   mine.refusals->record({.subject = subject, .at = {}, .reason = "CKR_PIN_INCORRECT"});
   const auto token = mine.open();
   token->login();
@@ -341,15 +339,105 @@ TEST_CASE("a retry on a token that wants no login allows the PIN for one signatu
   CHECK(faults.calls("C_Login") == 0);
 }
 
+TEST_CASE("a PIN that is refused from one source is tried from no other") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  // What another user of this host, or a process with another store, shares with this one is the folder of the locks.
+  const auto with = [&](const std::string& source, const std::string& pin) {
+    auto access = mine.access(pin);
+    access.pin = PinSource::from(source, [pin] { return Secret(std::string(pin)); });
+    return Token::open(access, std::make_shared<MemoryPinRefusals>());
+  };
+  CHECK(error_of([&] { with("file:/a", "000000")->login(); }).detail("ckr") == "CKR_PIN_INCORRECT");
+  for (const char* const source : {"file:/a", "file:/b", "env:PIN", "prompt"}) {
+    for (const std::string& pin : {std::string("000000"), PrivateToken::kPin}) {
+      const Error error = error_of([&] { with(source, pin)->login(); });
+      CHECK(error.kind() == ErrorKind::denied);
+      CHECK(error.detail("reason") == "CKR_PIN_INCORRECT");
+      CHECK(error.detail("pin_source") == source);
+    }
+  }
+  CHECK(faults.calls("C_Login") == 1);
+  with("env:PIN", PrivateToken::kPin)->login(LoginAttempt::retry);
+  faults.log_out();
+  with("file:/a", PrivateToken::kPin)->login();
+  CHECK(faults.calls("C_Login") == 3);
+}
+
+TEST_CASE("two logins without a clear answer block no PIN that this process has logged in with") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  token->login();
+  faults.log_out();
+  faults.fail("C_Login", CKR_DEVICE_ERROR, 2);
+  CHECK(error_of([&] { token->login(); }).kind() == ErrorKind::unavailable);
+  const Error second = error_of([&] { token->login(); });
+  CHECK(second.kind() == ErrorKind::unavailable);
+  CHECK(second.detail("ckr") == "CKR_DEVICE_ERROR");
+  CHECK(faults.calls("C_Login") == 3);
+  // Not at once: a device in trouble is not hammered.
+  const Error early = error_of([&] { token->login(); });
+  CHECK(early.kind() == ErrorKind::unavailable);
+  CHECK(
+      early.message().starts_with("the last login to token web had no clear answer (CKR_DEVICE_ERROR); another one is "
+                                  "made from "));
+  CHECK(faults.calls("C_Login") == 3);
+  // Another PIN has nothing that speaks for it.
+  CHECK(error_of([&] { mine.open("000000")->login(); }).detail("ckr") == "CKR_PIN_INCORRECT");
+}
+
+TEST_CASE("an unclear answer after which the token counts a wrong PIN is a refusal") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  SECTION("when it came") {
+    // SoftHSM counts the PIN, and the answer that says so is lost.
+    faults.fail_after("C_Login", CKR_DEVICE_ERROR);
+    const Error error = error_of([&] { mine.open("000000")->login(); });
+    CHECK(error.kind() == ErrorKind::denied);
+    CHECK(error.message().find("the token counts a wrong PIN since") != std::string::npos);
+    CHECK(error_of([&] { mine.open()->login(); }).detail("reason") == "CKR_DEVICE_ERROR; the token counts a wrong PIN");
+  }
+  SECTION("when nobody saw it come") {
+    mine.refusals->record({.subject = {.token_serial = mine.serial, .user_type = kUser}, .at = {}, .reason = "open"});
+    faults.token_flags(CKF_USER_PIN_COUNT_LOW);
+    CHECK(error_of([&] { mine.open()->login(); }).detail("reason") ==
+          "an attempt cut short; the token counts a wrong PIN");
+    CHECK(faults.calls("C_Login") == 0);
+  }
+}
+
+TEST_CASE("a token that counts wrong PINs and has counted none excuses logins that were cut short") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto cut_short_twice = [&] {
+    mine.refusals->record({.subject = {.token_serial = mine.serial, .user_type = kUser},
+                           .at = {},
+                           .reason = "open after an attempt cut short"});
+  };
+  // Of a token that never showed the flag its absence says nothing.
+  cut_short_twice();
+  CHECK(error_of([&] { mine.open()->login(); }).detail("reason") == "an attempt cut short after an attempt cut short");
+  CHECK(faults.calls("C_Login") == 0);
+  // It shows it now: SoftHSM does, after a wrong PIN.
+  CHECK(error_of([&] { mine.open("000000")->login(LoginAttempt::retry); }).detail("ckr") == "CKR_PIN_INCORRECT");
+  mine.open()->login(LoginAttempt::retry);
+  faults.log_out();
+  cut_short_twice();
+  mine.refusals->record({.subject = {.token_serial = mine.serial, .user_type = kUser},
+                         .at = SystemClock().now() - Duration{60'000},
+                         .reason = "open after an attempt cut short"});
+  auto other = mine.access();  // in a process that has not logged in yet
+  const auto token = Token::open(other, mine.refusals);
+  CHECK_NOTHROW(token->login());
+}
+
 TEST_CASE("a login cut short and an unclear one together are two in a row") {
   PrivateToken mine(Through::faulty_module);
   Faults faults;
   const auto token = mine.open();
-  mine.refusals->record({.subject = {.token_serial = mine.serial,
-                                     .user_type = kContextSpecific,
-                                     .source_hash = hex(sha256(as_bytes("file:/etc/hsmbridge/web.pin")))},
-                         .at = {},
-                         .reason = "open"});
+  mine.refusals->record(
+      {.subject = {.token_serial = mine.serial, .user_type = kContextSpecific}, .at = {}, .reason = "open"});
   faults.fail("C_Login", CKR_GENERAL_ERROR);
   CHECK(error_of([&] { token->login(); }).kind() == ErrorKind::denied);
   CHECK(error_of([&] { token->login(); }).detail("reason") == "CKR_GENERAL_ERROR after an attempt cut short");
@@ -388,6 +476,29 @@ TEST_CASE("the last attempt is never spent") {
   faults.token_flags(CKF_USER_PIN_LOCKED);
   CHECK(error_of([&] { token->login(); }).detail("ckr") == "CKR_PIN_LOCKED");
   CHECK(faults.calls("C_Login") == 0);
+}
+
+TEST_CASE("nobody at the PIN pad of the token spends no attempt") {
+  const CK_RV code = GENERATE(CKR_CANCEL, CKR_FUNCTION_CANCELED, CKR_FUNCTION_REJECTED);
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  faults.token_flags(CKF_PROTECTED_AUTHENTICATION_PATH);
+  faults.fail("C_Login", code, 9);
+  auto access = mine.access();
+  access.pin = PinSource::protected_path();
+  const auto token = Token::open(access, mine.refusals);
+  for (int i = 0; i < 3; ++i) {
+    CHECK(error_of([&] { token->login(); }).detail("ckr") == return_code_name(code));
+    CHECK_FALSE(token->remembered_pin().has_value());
+  }
+}
+
+TEST_CASE("a refused PIN with a blank at its end is said to have one") {
+  PrivateToken mine;
+  const Error error = error_of([&] { mine.open(PrivateToken::kPin + " ")->login(); });
+  CHECK(error.detail("ckr") == "CKR_PIN_INCORRECT");
+  CHECK(error.hint().starts_with("look at it: the value of file:/etc/hsmbridge/web.pin ends with a blank; "));
+  CHECK(error.hint().find(PrivateToken::kPin) == std::string::npos);
 }
 
 TEST_CASE("a locked PIN is remembered as a refusal") {
@@ -446,10 +557,41 @@ TEST_CASE("a PIN that cannot be had makes a request wait, and a command say exac
   trouble.reset();
   CHECK(error_of([&] { token.ensure_key(wish); }).kind() == ErrorKind::unavailable);  // empty
   CHECK(faults.calls("C_Login") == 0);
-  // A PIN that is there and wrong is not waited for.
+  // A PIN that is there and wrong is waited for too: it is sent once, and whoever comes next hears why he waits.
   pin = "wrong";
-  CHECK(error_of([&] { token.ensure_key(wish); }).kind() == ErrorKind::denied);
+  for (const char* const expected :
+       {"cannot log in to token web as user: the PIN is wrong (CKR_PIN_INCORRECT from C_Login)",
+        "the PIN of token web was refused at "}) {
+    const Error refused = error_of([&] { token.ensure_key(wish); });
+    CHECK(refused.kind() == ErrorKind::unavailable);
+    CHECK(refused.detail("lane") == "down");
+    CHECK(refused.message().starts_with(expected));
+    CHECK(refused.hint().find("hsmbridge token login web --retry") != std::string::npos);
+  }
   CHECK(faults.calls("C_Login") == 1);
+  pin = PrivateToken::kPin;
+  Token::open(access, mine.refusals)->login(LoginAttempt::retry);
+  CHECK(token.ensure_key(wish).label == "new");
+}
+
+TEST_CASE("no answer to a login ends what waits for the token") {
+  const CK_RV code = GENERATE(CKR_DEVICE_ERROR, CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED, CKR_PIN_EXPIRED, CKR_PIN_LOCKED,
+                              CKR_CANCEL, CKR_FUNCTION_REJECTED, CKR_USER_PIN_NOT_INITIALIZED, 0x80000123UL);
+  INFO(return_code_name(code));
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  WorkflowToken token(
+      "web", [&] { return mine.open(); }, std::chrono::seconds{30}, 1);
+  const workflow::KeyWish wish{workflow::KeyWish::Source::make, "new", "ec:P-256", "0a0b"};
+  faults.fail("C_Login", code, 9);
+  for (int i = 0; i < 4; ++i) {
+    const Error error = error_of([&] { token.ensure_key(wish); });
+    CHECK(error.kind() == ErrorKind::unavailable);
+    CHECK(error.detail("lane") == "down");
+  }
+  faults.fail("C_Login", code, 0);
+  mine.open()->login(LoginAttempt::retry);
+  CHECK(token.ensure_key(wish).label == "new");
 }
 
 TEST_CASE("the request goes on as soon as the PIN can be read") {

@@ -155,7 +155,7 @@ TEST_CASE("every word for a refused security officer's PIN is remembered") {
   CHECK(first.detail("ckr") == return_code_name(code));
   const Error second = error_of(attempt);
   CHECK(second.detail("reason") == return_code_name(code));
-  CHECK(second.hint() == "give the right PIN from another source");
+  CHECK(second.hint() == "correct the PIN, then give --retry to have it tried once more");
   CHECK(faults.calls("C_InitToken") == 1);
 }
 

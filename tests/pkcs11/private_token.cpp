@@ -1,6 +1,7 @@
 #include "private_token.h"
 
 #include "base/bytes.h"
+#include "config/key_flaw.h"
 
 namespace hsmbridge::test {
 
@@ -38,6 +39,12 @@ std::vector<std::string> details(const Error& error, std::string_view name) {
     if (what == name) values.push_back(value);
   }
   return values;
+}
+
+std::vector<std::string> any_flaw() {
+  std::vector<std::string> names;
+  for (const config::KeyFlaw& flaw : config::key_flaws()) names.emplace_back(flaw.name);
+  return names;
 }
 
 }  // namespace hsmbridge::test

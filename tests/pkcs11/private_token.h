@@ -8,6 +8,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace hsmbridge::test {
 
@@ -30,6 +31,9 @@ class PrivateToken {
   std::shared_ptr<pkcs11::Module> module;
   std::shared_ptr<pkcs11::MemoryPinRefusals> refusals = std::make_shared<pkcs11::MemoryPinRefusals>();
 };
+
+// Every flaw of a key accepted, for keys that other programs made with whatever attributes they like.
+std::vector<std::string> any_flaw();
 
 // The kind and text of what `work` throws, for exact comparison; fails the test when it throws nothing.
 template <class Work>

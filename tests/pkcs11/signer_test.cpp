@@ -132,7 +132,7 @@ TEST_CASE("a key that wants its PIN every time gets it between the start and the
               .status == 0);
   Faults faults;
   const auto token = mine.open();
-  const auto key = TokenKey::open(token, KeySelector::by_label("always"));
+  const auto key = TokenKey::open(token, KeySelector::by_label("always"), any_flaw());
   CHECK(key->info().always_authenticate);
   const auto& algorithm = x509::signature_algorithm("ecdsa-sha256");
   for (unsigned i = 1; i <= 3; ++i) {
@@ -149,7 +149,7 @@ TEST_CASE("a key PIN of its own is used for the key and a wrong one is tried onc
   auto access = mine.access();
   access.key_pin = PinSource::from("env:KEY_PIN", [] { return Secret("000000"); });
   const auto token = Token::open(access, mine.refusals);
-  const auto key = TokenKey::open(token, KeySelector::by_label("always"));
+  const auto key = TokenKey::open(token, KeySelector::by_label("always"), any_flaw());
   const auto& algorithm = x509::signature_algorithm("ecdsa-sha256");
   CHECK(error_of([&] { key->sign(kMessage, algorithm); }).kind() == ErrorKind::denied);
   CHECK(faults.calls("C_Login") == 2);
@@ -175,7 +175,7 @@ TEST_CASE("a PIN refused for one signature is not tried for the token either") {
     std::string pin = PrivateToken::kPin;
     access.pin = PinSource::from(access.pin.name, [&pin] { return Secret(std::string(pin)); });
     const auto token = Token::open(access, mine.refusals);
-    const auto key = TokenKey::open(token, KeySelector::by_label("always"));
+    const auto key = TokenKey::open(token, KeySelector::by_label("always"), any_flaw());
     pin = "000000";  // the file was changed while this process was logged in
     CHECK(error_of([&] { key->sign(kMessage, algorithm); }).kind() == ErrorKind::denied);
     CHECK(faults.calls("C_Login") == 2);

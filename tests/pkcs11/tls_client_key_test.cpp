@@ -180,7 +180,10 @@ TEST_CASE("an RSA key of another program authenticates with TLS 1.3") {
   REQUIRE(mine.tool({"--keypairgen", "--key-type", "rsa:2048", "--id", "0a", "--label", "client"}).status == 0);
   const auto token = mine.open();
   const Bytes spki = find_key(*token, KeySelector::by_label("client")).spki;
-  const auto key = TlsClientKey::open(token, KeySelector::by_label("client"), {ca.issue(spki, "client")});
+  const Bytes certificate = ca.issue(spki, "client");
+  CHECK(error_of([&] { TlsClientKey::open(token, KeySelector::by_label("client"), {certificate}); }).detail("flaws") ==
+        "key-may-decrypt, key-may-unwrap, key-may-sign-recover");
+  const auto key = TlsClientKey::open(token, KeySelector::by_label("client"), {certificate}, any_flaw());
   DemandingServer server(ca, TLS1_3_VERSION);
   CHECK(seen_by(server, key.get()) == "client");
 }

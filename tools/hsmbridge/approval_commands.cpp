@@ -45,6 +45,7 @@ Json to_json(const securosys::TaskView& task, const Comparison& comparison) {
   if (!comparison.note_signature.empty()) json.set("meta_data_signed", comparison.note_signature);
   json.set("compared_with", comparison.words);
   json.set("objections", Json(comparison.objections));
+  json.set("deviations", Json(comparison.deviations));
   return json;
 }
 
@@ -92,6 +93,7 @@ std::string task_text(const securosys::TaskView& task, const Comparison& compari
     fields.add("Note signed", "by the application key: " + safe(comparison.note_signature));
   std::string text = fields.text();
   if (!task.text.empty()) text += "What will be signed says:\n" + indented(task.text);
+  for (const auto& deviation : comparison.deviations) text += "differs:   " + safe(deviation) + "\n";
   for (const auto& objection : comparison.objections) text += "OBJECTION: " + safe(objection) + "\n";
   return text;
 }

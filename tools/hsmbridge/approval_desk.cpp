@@ -20,6 +20,8 @@ using commandline::Option;
 
 namespace {
 
+constexpr const char* kUnsigned = "no";
+
 Wiring& configured(Place& place) {
   if (place.wiring() != nullptr) return *place.wiring();
   throw Error{ErrorKind::not_found, "there is no configuration, and approving needs one"}.hint(
@@ -86,11 +88,42 @@ ApplicationKey application_key(const securosys::Settings& provider, Wiring& wiri
     if (token.pin && token.pin->kind() == config::SecretSource::Kind::prompt)
       return {{}, "its PIN would have to be typed; name its public half as application_public_key"};
     const auto key = pkcs11::TokenKey::open(wiring.pkcs11_token(token.name),
-                                            pkcs11::KeySelector::parse(provider.application_key->key));
+                                            pkcs11::KeySelector::parse(provider.application_key->key),
+                                            provider.application_key->accept);
     return {key->subject_public_key_info(), ""};
   } catch (const Error& error) {
     return {{}, error.message()};
   }
+}
+
+// Why a note that names our request cannot have been written for it: anybody may write any note.
+std::vector<std::string> misfits(const workflow::Record& record, const securosys::MetaData& note,
+                                 const std::string& provider) {
+  std::vector<std::string> found;
+  const auto& order = record.order;
+  const auto& id = order.id.str();
+  if (order.provider != provider) {
+    found.push_back(fmt::format("its note names our request {}, which is for provider {} and not for {}", id,
+                                order.provider, provider));
+  }
+  if (!workflow::needs_key(order)) {
+    found.push_back(
+        fmt::format("its note names our request {}, a {}, which asks for no signature", id, to_string(order.kind)));
+  }
+  const auto* submission = workflow::submission_of(record.state);
+  const auto* submitting = std::get_if<workflow::Submitting>(&record.state);
+  const unsigned attempt = submission != nullptr   ? submission->attempt
+                           : submitting != nullptr ? submitting->attempt
+                                                   : 0;
+  if (attempt != 0 && attempt != note.attempt) {
+    found.push_back(fmt::format("its note names attempt {} of our request {}, which waits for its attempt {}",
+                                note.attempt, id, attempt));
+  }
+  const auto* draft = workflow::draft_of(record.state);
+  if (draft != nullptr && !draft->csr.empty() && note.csr_sha256 != hex(sha256(draft->csr))) {
+    found.push_back(fmt::format("its note names another certificate request (CSR) than that of our request {}", id));
+  }
+  return found;
 }
 
 // The states in which nothing may be issued for a request any more.
@@ -107,7 +140,7 @@ std::vector<Option> desk_options() {
           {"--provider", "NAME", "which provider; else the person's, or the only one"}};
 }
 
-ApprovalDesk::ApprovalDesk(Invocation& invocation) : place_(invocation) {
+ApprovalDesk::ApprovalDesk(Invocation& invocation) : place_(invocation), output_(invocation.output) {
   auto& wiring = configured(place_);
   const auto& settings = wiring.settings();
   const auto& person = person_of(settings, invocation.arguments.text("--as"));
@@ -121,9 +154,9 @@ ApprovalDesk::ApprovalDesk(Invocation& invocation) : place_(invocation) {
   }
   token_ = wiring.pkcs11_token(*person.token);
   signer_ = std::make_unique<AuditedSigner>(
-      pkcs11::TokenKey::open(token_, pkcs11::KeySelector::parse(*person.key)), token_, "approver-key-used",
-      "listing approval tasks (a time stamp)",
-      [this](std::string_view kind, const Json& facts) { place_.record(kind, facts); },
+      pkcs11::TokenKey::open(token_, pkcs11::KeySelector::parse(*person.key), person.accept_key), token_,
+      "approver-key-used", "listing approval tasks (a time stamp)",
+      [this](std::string_view kind, const Json& facts) { record(kind, facts); },
       Json::object({{"person", person_}}));
   auto parts = securosys_parts(provider, wiring.provider_needs());
   sign_key_ = parts.settings.sign_key;
@@ -136,6 +169,20 @@ ApprovalDesk::ApprovalDesk(Invocation& invocation) : place_(invocation) {
 }
 
 ApprovalDesk::~ApprovalDesk() = default;
+
+// An approver may be allowed to read the bridge's store and nothing more.
+void ApprovalDesk::record(std::string_view kind, const Json& facts) {
+  try {
+    place_.record(kind, facts);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::denied) throw;
+    if (!said_no_log_) {
+      output_.note(
+          fmt::format("hsmbridge: uses of this key are in no audit log: {}", commandline::safe(error.message())));
+    }
+    said_no_log_ = true;
+  }
+}
 
 std::vector<securosys::TaskView> ApprovalDesk::list() {
   return approver_->list();
@@ -162,18 +209,27 @@ securosys::TaskView ApprovalDesk::find(const std::string& typed) {
 std::string ApprovalDesk::note_signature(const securosys::TaskView& task) const {
   if (!application_unknown_.empty()) return "not checked (" + application_unknown_ + ")";
   if (!application_key_) return "";
-  return task.note && securosys::meta_data_signed_by(*task.note, *application_key_) ? "yes" : "no";
+  return task.note && securosys::meta_data_signed_by(*task.note, *application_key_) ? "yes" : kUnsigned;
 }
 
 // What the store of this bridge knows of the request that the task's metaData names.
 void ApprovalDesk::compare_with_store(const securosys::TaskView& task, Comparison& comparison) {
   auto& expectation = comparison.expectation;
   const auto& id = task.meta_data->request;
-  const auto record = place_.wiring()->store()->find(RequestId{id});
+  // Approvers need not be able to change what they compare with.
+  std::optional<workflow::Record> record;
+  try {
+    record = place_.wiring()->store_to_read()->find(RequestId{id});
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    comparison.words = "nothing: " + error.message();
+    return;
+  }
   if (!record) {
     comparison.words = fmt::format("nothing: request {} is not in the store of this bridge", id);
     return;
   }
+  for (auto& misfit : misfits(*record, *task.meta_data, provider_)) expectation.known.push_back(std::move(misfit));
   const auto state = workflow::to_string(workflow::name_of(record->state));
   if (is_over(record->state)) {
     expectation.known.push_back(
@@ -203,6 +259,9 @@ Comparison ApprovalDesk::compare(const securosys::TaskView& task, const std::opt
   expectation.payload_sha256 = payload_sha256;
   if (!sign_key_.empty()) expectation.key_label = sign_key_;
   comparison.note_signature = note_signature(task);
+  if (task.note && comparison.note_signature == kUnsigned) {
+    expectation.known.emplace_back("its note is not signed by the application key: nobody can tell who wrote it");
+  }
   if (!place_.wiring()->settings().store.path) {
     comparison.words = "nothing: no store is configured here";
   } else if (!task.meta_data) {
@@ -211,6 +270,7 @@ Comparison ApprovalDesk::compare(const securosys::TaskView& task, const std::opt
     compare_with_store(task, comparison);
   }
   comparison.objections = securosys::objections(task, expectation, signer_->subject_public_key_info());
+  comparison.deviations = securosys::deviations(task, expectation);
   return comparison;
 }
 
@@ -223,11 +283,11 @@ void ApprovalDesk::reject(const securosys::TaskView& task) {
   signer_->purpose(
       fmt::format("rejecting task {} at {}, payload {} (a time stamp)", task.id, provider_, task.payload_sha256));
   // The time stamp is often the one that listed the task a moment ago: then no use of the key tells of this decision.
-  place_.record("approval-rejection", Json::object({{"person", person_},
-                                                    {"provider", provider_},
-                                                    {"task", task.id},
-                                                    {"payload_sha256", task.payload_sha256},
-                                                    {"title", task.title}}));
+  record("approval-rejection", Json::object({{"person", person_},
+                                             {"provider", provider_},
+                                             {"task", task.id},
+                                             {"payload_sha256", task.payload_sha256},
+                                             {"title", task.title}}));
   approver_->reject(task.id);
 }
 

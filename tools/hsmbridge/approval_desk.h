@@ -21,6 +21,7 @@ struct Comparison {
   std::string words;           // "our request 06…, which asked for exactly these bytes", or why nothing is known
   std::string note_signature;  // whether the application key signed its metaData; "" when no key is told
   std::vector<std::string> objections;  // every reason not to approve it
+  std::vector<std::string> deviations;  // what differs from what was asked, and is none
 };
 
 // One approver at one Securosys TSB, with the key in a token. Every use of that key is a leaf of the audit log before
@@ -45,9 +46,12 @@ class ApprovalDesk {
 
  private:
   std::string note_signature(const securosys::TaskView& task) const;
+  void record(std::string_view kind, const Json& facts);
   void compare_with_store(const securosys::TaskView& task, Comparison& comparison);
 
   Place place_;
+  commandline::Output& output_;
+  bool said_no_log_ = false;
   std::string person_;
   std::string provider_;
   std::string sign_key_;

@@ -238,6 +238,7 @@ workflow::Order renew_one(Renewing& how, const workflow::CertificateRecord& reco
   service::RenewalWish wish;
   wish.created_by = service::actor_of_process();
   wish.key = renewal_key(how, record, old);
+  wish.key.accept = settings.profile(old.profile).accept_key;
   return service::create_renewal(how.store, record, wish, service::timing_for(settings, old.provider),
                                  how.wiring.clock().now(), random_bytes(kRequestRandomness));
 }

@@ -23,6 +23,7 @@ std::vector<Command> request_commands();
 std::vector<Command> approval_commands();
 std::vector<Command> provider_commands();
 std::vector<Command> run_commands();
+std::vector<Command> store_commands();
 std::vector<Command> help_commands();
 
 // The whole program, in the order in which the help shows it. A new noun is a line in each list of commands.cpp.

@@ -1,6 +1,7 @@
 #include "tools/hsmbridge/csr_create.h"
 
 #include "base/file.h"
+#include "config/key_flaw.h"
 #include "config/secret_source.h"
 #include "pkcs11/generate.h"
 #include "pkcs11/keys.h"
@@ -100,10 +101,11 @@ Done carry_out(Run& run, const Job& job) {
   } else {
     done.key = pkcs11::find_key(*run.token, pkcs11::KeySelector::parse(job.key));
   }
-  const auto signer = pkcs11::TokenKey::open(run.token, done.key);
+  const auto signer = pkcs11::TokenKey::open(run.token, done.key, service::accepted_of_key(run.profile, job.wishes));
   done.der = service::create_csr(*signer, done.ask, [&](const Json& facts) {
     Json leaf = key_facts(*run.token, done.key);
     for (const auto& [name, value] : facts.as_object()) leaf.set(name, value);
+    leaf.set("flaws", Json(signer->standing().flaws));
     if (!run.place.is_planned(run.token->name(), done.key.id)) {
       run.place.record("key-use", leaf);
     } else {
@@ -246,6 +248,12 @@ ExitCode create(Invocation& invocation) {
   if (const auto name = arguments.text("--profile")) run.profile = &place.profile(*name);
   if (const auto like = arguments.text("--like")) run.like = like_content(*like);
   run.typed = content_wishes(arguments);
+  run.typed.accept = arguments.all("--accept");
+  for (const std::string& name : run.typed.accept) {
+    if (config::is_key_flaw(name)) continue;
+    throw Error{ErrorKind::invalid_input, fmt::format("\"{}\" is not a flaw of a key that can be accepted", name)}.hint(
+        "hsmbridge key show names the flaws of a key");
+  }
   if (const auto source = arguments.text("--challenge-password")) {
     const auto password = config::SecretSource::parse(*source, config::SecretUse::any, std::filesystem::current_path());
     run.typed.challenge_password = std::string(password.fetch(terminal_prompter(), "the challenge password").reveal());
@@ -270,6 +278,7 @@ Command csr_create_command() {
       {"--key", "KEY", "the key: its label, id=HEX, or RFC 7512 URI"},
       {"--new-key", "LABEL", "make this key first"},
       {"--spec", "KIND", "of the new key: ec:P-256 (default), ed25519, rsa:3072, …"},
+      {"--accept", "FLAW", "use the key although it has this flaw: see key show", commandline::Times::many},
   };
   const std::vector<Option> models = {
       {"--challenge-password", "SOURCE", "env:NAME or file:PATH; readable by whoever reads the CSR"},

@@ -1,13 +1,13 @@
 #include "tools/hsmbridge/doctor.h"
 
 #include "base/error.h"
+#include "base/trust.h"
 #include "config/secret_source.h"
 #include "pkcs11/module.h"
 #include "pkcs11/pin.h"
 #include "pkcs11/token.h"
 #include "pkcs11/token_lock.h"
 #include "service/ask.h"
-#include "service/requests.h"
 #include "tools/hsmbridge/token_access.h"
 #include "x509/algorithm.h"
 #include "x509/bounds.h"
@@ -24,21 +24,6 @@ namespace hsmbridge::cli {
 
 namespace {
 
-// One check; what it throws is the fault.
-template <class Check>
-void examine(std::vector<Finding>& findings, std::string subject, Check check) {
-  Finding finding{std::move(subject), Health::ok, "", ""};
-  try {
-    check(finding);
-  } catch (...) {
-    const Error error = current_error();
-    finding.health = Health::fault;
-    finding.what = error.message();
-    finding.hint = error.hint();
-  }
-  findings.push_back(std::move(finding));
-}
-
 void examine_secret(std::vector<Finding>& findings, const std::string& subject, const config::SecretSource& source) {
   examine(findings, subject, [&](Finding& finding) {
     using Kind = config::SecretSource::Kind;
@@ -54,19 +39,24 @@ void examine_secret(std::vector<Finding>& findings, const std::string& subject, 
   });
 }
 
-void examine_refusal(Wiring& wiring, const config::TokenSettings& settings, const std::string& serial,
+void examine_refusal(Wiring& wiring, const config::TokenSettings& settings, const pkcs11::Token& token,
                      Finding& finding) {
   if (!settings.pin) return;
   // A store that is not there yet remembers nothing, and asking it would make it.
   const auto& store = wiring.settings().store.path;
   if (store && !std::filesystem::exists(*store)) return;
-  const auto source = settings.pin->name();
-  const auto refusal = wiring.refusals()->refused({serial, settings.user_type, hex(sha256(as_bytes(source)))});
+  const auto refusal = token.remembered_pin();
   if (!refusal) return;
-  finding.health = Health::fault;
-  finding.what =
-      fmt::format("{} was refused at {} ({}) and is not tried again", source, rfc3339(refusal->at), refusal->reason);
-  finding.hint = fmt::format("mend it, then: hsmbridge token login {} --retry", settings.name);
+  const bool refused = pkcs11::standing_of(*refusal) == pkcs11::PinStanding::refused;
+  finding.health = refused ? Health::fault : Health::note;
+  finding.what = fmt::format("a PIN was {} at {} ({}){}{}", refused ? "refused" : "tried without a clear answer",
+                             rfc3339(refusal->at), refusal->reason,
+                             refusal->recorded_by ? fmt::format(" by uid {}", *refusal->recorded_by) : "",
+                             refused ? " and none is tried again" : "");
+  if (refused) {
+    finding.hint =
+        fmt::format("correct {}, then: hsmbridge token login {} --retry", settings.pin->name(), settings.name);
+  }
 }
 
 void examine_pin_state(const pkcs11::TokenInfo& info, Finding& finding) {
@@ -115,53 +105,7 @@ bool looks_like_source(std::string_view text) {
   return false;
 }
 
-// A key that nobody waits for any more may be in the token.
-void examine_plans(std::vector<Finding>& findings, Wiring& wiring) {
-  examine(findings, "store: planned keys", [&](Finding& finding) {
-    const auto store = wiring.store();
-    for (const auto& key : service::forgotten_plans(*store)) {
-      finding.health = Health::note;
-      finding.what +=
-          fmt::format("{}{} (CKA_ID {}) in token {} was planned for a request that is over, and may be there",
-                      finding.what.empty() ? "" : "\n", key.label, key.cka_id, key.token);
-      finding.hint = fmt::format("`hsmbridge key list --token {}` says whether it is there, and what to do", key.token);
-    }
-    if (finding.what.empty()) finding.what = "none is left over";
-  });
-}
-
 }  // namespace
-
-std::vector<Finding> examine_store(Wiring& wiring) {
-  std::vector<Finding> findings;
-  const auto& path = wiring.settings().store.path;
-  bool opened = false;
-  examine(findings, "store", [&](Finding& finding) {
-    if (!path) {
-      finding.health = Health::note;
-      finding.what = "none is configured: no requests, and no audit log";
-      finding.hint = "add  store: {path: /var/lib/hsmbridge/hsmbridge.db}";
-    } else if (std::filesystem::exists(*path)) {
-      wiring.store();
-      finding.what = fmt::format("opens, {}", path->string());
-      opened = true;
-    } else {
-      // Not made here: a check changes nothing.
-      finding.what = fmt::format("{} is made at the first use", path->string());
-      std::filesystem::path folder = path->parent_path();
-      while (!folder.empty() && folder != folder.root_path() && !std::filesystem::exists(folder)) {
-        folder = folder.parent_path();
-      }
-      if (::access(folder.c_str(), W_OK | X_OK) != 0) {
-        finding.health = Health::fault;
-        finding.what = fmt::format("{} cannot be made: {} is not writable", path->string(), folder.string());
-        finding.hint = "let the user of hsmbridge own that folder";
-      }
-    }
-  });
-  if (opened) examine_plans(findings, wiring);
-  return findings;
-}
 
 std::vector<Finding> examine_token(Wiring& wiring, const config::TokenSettings& settings, DoctorLogin login) {
   std::vector<Finding> findings;
@@ -189,7 +133,7 @@ std::vector<Finding> examine_token(Wiring& wiring, const config::TokenSettings& 
   examine(findings, name + ": PIN", [&](Finding& finding) {
     const pkcs11::TokenInfo info = token->info();
     examine_pin_state(info, finding);
-    if (finding.health != Health::fault) examine_refusal(wiring, settings, info.serial, finding);
+    if (finding.health != Health::fault) examine_refusal(wiring, settings, *token, finding);
   });
   examine(findings, name + ": locks", [&](Finding& finding) {
     for (const auto work : {pkcs11::LockedWork::login, pkcs11::LockedWork::making_keys}) {
@@ -219,6 +163,15 @@ std::vector<Finding> examine_token(Wiring& wiring, const config::TokenSettings& 
 std::vector<Finding> examine_provider(const config::ProviderSettings& provider) {
   std::vector<Finding> findings;
   const std::string name = fmt::format("provider {}", provider.name);
+  for (const char* const key : {"ca", "issuer", "chain"}) {
+    if (provider.section.shape(key) != config::Section::Shape::text) continue;
+    examine(findings, fmt::format("{}: {}", name, key), [&](Finding& finding) {
+      config::Section section = provider.section;
+      const auto file = section.file(key);
+      finding.what = fmt::format("{}, {} certificates", file.string(), read_anchors(file).certificates.size());
+      expect_trusted(file, {"it says whose certificates are believed"});
+    });
+  }
   for (const std::string& key : provider.section.keys()) {
     for (const std::string& text : texts_of(provider.section, key)) {
       if (!looks_like_source(text)) continue;
@@ -238,12 +191,17 @@ std::vector<Finding> examine_profile(const config::Settings& settings, const con
     if (profile.provider) settings.provider(*profile.provider);
     std::size_t anchors = 0;
     for (const auto& file : profile.anchors) {
+      expect_trusted(file, {"it says whose certificates are believed"});
       const auto bundle = read_anchors(file);
       anchors += bundle.certificates.size();
       if (bundle.skipped.empty()) continue;
       finding.health = Health::note;
       finding.hint += fmt::format("{}{}: left out: {}", finding.hint.empty() ? "" : "; ", file.string(),
                                   x509::listed(bundle.skipped));
+    }
+    const auto& hook = profile.install.hook;
+    if (!hook.empty() && hook[0].find('/') != std::string::npos) {
+      expect_trusted(hook[0], {"it is run after an installation"});
     }
     finding.what = profile.anchors.empty() ? "readable" : fmt::format("readable, {} trust anchors", anchors);
   });

@@ -1,8 +1,10 @@
 #pragma once
 
+#include "base/error.h"
 #include "tools/hsmbridge/wiring.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 // What `doctor` looks at. Nothing here logs in or asks for a secret unless it is told to.
@@ -18,6 +20,21 @@ struct Finding {
 };
 
 enum class DoctorLogin { never, once };
+
+// One check; what it throws is the fault.
+template <class Check>
+void examine(std::vector<Finding>& findings, std::string subject, Check check) {
+  Finding finding{std::move(subject), Health::ok, "", ""};
+  try {
+    check(finding);
+  } catch (...) {
+    const Error error = current_error();
+    finding.health = Health::fault;
+    finding.what = error.message();
+    finding.hint = error.hint();
+  }
+  findings.push_back(std::move(finding));
+}
 
 // Each of them judges one thing; an Error inside becomes a fault. Thread rule: as Wiring.
 std::vector<Finding> examine_store(Wiring& wiring);

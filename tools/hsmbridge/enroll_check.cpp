@@ -48,7 +48,8 @@ Bytes unsigned_csr(const service::NewRequest& request) {
 
 Bytes signed_csr(Wiring& wiring, Place& place, const service::NewRequest& request) {
   const auto token = wiring.pkcs11_token(request.token);
-  const auto signer = pkcs11::TokenKey::open(token, pkcs11::KeySelector::parse(request.key.selector));
+  const auto signer =
+      pkcs11::TokenKey::open(token, pkcs11::KeySelector::parse(request.key.selector), request.key.accept);
   return service::create_csr(*signer, request.ask, [&](const Json& facts) {
     auto leaf = key_facts(*token, signer->info());
     for (const auto& [name, value] : facts.as_object()) leaf.set(name, value);

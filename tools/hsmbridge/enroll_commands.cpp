@@ -56,11 +56,15 @@ void refuse_done(Wiring& wiring, workflow::Store& store, const service::NewReque
       .hint("for another one: hsmbridge cert renew");
 }
 
-void use_key(Wiring& wiring, workflow::Store& store, const std::string& selector, service::NewRequest& request) {
-  request.key = {workflow::KeyWish::Source::use, selector, "", ""};
+void use_key(Wiring& wiring, workflow::Store& store, const std::string& selector,
+             const std::vector<std::string>& accept, service::NewRequest& request) {
+  request.key = {};
+  request.key.selector = selector;
+  request.key.accept = accept;
   const auto token = wiring.pkcs11_token(request.token);
   const auto key = pkcs11::find_key(*token, pkcs11::KeySelector::parse(selector));
   if (key.spec) pkcs11::expect_to_sign(*token, service::algorithm_for(request.ask, *key.spec));
+  pkcs11::TokenKey::open(token, key, accept);  // refused now, not when the request is there
   if (!key.id.empty()) request.key.selector = lasting_selector(*token, key);
   service::refuse_spent_key(store, request.token, key.spki_hash);
   service::refuse_duplicate(store, request);
@@ -69,7 +73,10 @@ void use_key(Wiring& wiring, workflow::Store& store, const std::string& selector
 
 void make_key(Wiring& wiring, workflow::Store& store, const std::string& label, const x509::KeySpec& spec,
               service::NewRequest& request) {
-  request.key = {workflow::KeyWish::Source::make, label, x509::to_string(spec), ""};
+  request.key = {};
+  request.key.source = workflow::KeyWish::Source::make;
+  request.key.selector = label;
+  request.key.spec = x509::to_string(spec);
   service::refuse_duplicate(store, request);
   for (const auto& key : store.keys({std::nullopt, request.token, label})) {
     refuse_done(wiring, store, request, key.spki);
@@ -82,7 +89,7 @@ void make_key(Wiring& wiring, workflow::Store& store, const std::string& label, 
   } catch (const Error& error) {
     const auto left = error.kind() == ErrorKind::conflict ? service::left_over_key(store, request) : std::nullopt;
     if (!left) throw;
-    use_key(wiring, store, "id=" + left->cka_id, request);
+    use_key(wiring, store, "id=" + left->cka_id, {}, request);
   }
 }
 
@@ -120,7 +127,7 @@ service::NewRequest resolve(Wiring& wiring, workflow::Store& store, const Wanted
              x509::parse_key_spec(wanted.spec ? *wanted.spec : profile.key.value_or("ec:P-256")), request);
   } else {
     if (wanted.spec) throw Error{ErrorKind::invalid_input, "--spec belongs to --new-key: the other key exists"};
-    use_key(wiring, store, *wanted.key, request);
+    use_key(wiring, store, *wanted.key, service::accepted_of_key(&profile, wanted.wishes), request);
   }
   return request;
 }

@@ -1,4 +1,5 @@
 #include "base/file.h"
+#include "config/key_flaw.h"
 #include "pkcs11/contract.h"
 #include "pkcs11/generate.h"
 #include "pkcs11/keys.h"
@@ -144,13 +145,18 @@ ExitCode show(Invocation& invocation) {
   object.set("token", Json(token->name()));
   object.set("attributes", to_json(attributes));
   object.set("contract", to_json(report));
+  object.set("flaws", Json(report.standing.flaws));
+  object.set("not_shown", Json(report.standing.not_shown));
   std::string text = key_text(key) + "\n" + attributes_text(attributes, report);
   if (report.use == pkcs11::KeyUse::tls_client) {
     text += "\nmade for TLS client authentication (--for tls-client): it may do raw RSA, and is judged by that\n";
   }
   if (invocation.arguments.has("--prove")) {
     place.record("key-prove", key_facts(*token, key));
-    const auto signer = pkcs11::TokenKey::open(token, key);
+    // A proof certifies nothing: it is given for a key with any flaw.
+    std::vector<std::string> all;
+    for (const config::KeyFlaw& flaw : config::key_flaws()) all.emplace_back(flaw.name);
+    const auto signer = pkcs11::TokenKey::open(token, key, std::move(all));
     const pkcs11::KeyProof proof = signer->prove(random_bytes(32));
     object.set("proof", Json::object({{"algorithm", Json(proof.algorithm)},
                                       {"nonce", Json(hex(proof.nonce))},
@@ -159,6 +165,11 @@ ExitCode show(Invocation& invocation) {
     text += fmt::format("\nproved: the private half signed ({}) and the public half verified it\n", proof.algorithm);
   }
   invocation.output.result("hsmbridge.key/1", object, text);
+  if (!report.standing.flaws.empty()) {
+    std::string names;
+    for (const std::string& flaw : report.standing.flaws) names += (names.empty() ? "" : ", ") + flaw;
+    invocation.output.warning(fmt::format("{} is used only where these are accepted by name: {}", key.label, names));
+  }
   if (report.violated()) {
     invocation.output.warning(fmt::format("{} is not as the key contract asks:\n{}", key.label, report.violations()));
   }

@@ -1,5 +1,7 @@
 #include "tools/hsmbridge/commands.h"
+#include "tools/hsmbridge/process.h"
 
 int main(int argc, char** argv) {
+  hsmbridge::cli::settle_process();
   return hsmbridge::commandline::run_program(hsmbridge::cli::all_nouns(), hsmbridge::cli::all_commands(), argc, argv);
 }

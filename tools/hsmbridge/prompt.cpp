@@ -7,7 +7,11 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -17,21 +21,59 @@ namespace hsmbridge::cli {
 
 namespace {
 
-// /dev/tty with its echo off, as it was before when this object goes, also by an exception.
+// What the terminal was before its echo was put off, for whoever ends the process meanwhile: a signal, or exit() on
+// another thread. There is one prompt at a time.
+struct BeforeSilence {
+  std::atomic<int> file{-1};  // -1: nothing to put back
+  termios mode{};
+};
+BeforeSilence before_silence;
+
+extern "C" void put_echo_back() {
+  const int file = before_silence.file.exchange(-1);
+  if (file >= 0) ::tcsetattr(file, TCSANOW, &before_silence.mode);
+}
+
+// tcsetattr and raise may be called here (POSIX.1-2017 §2.4.3).
+extern "C" void put_echo_back_and_die(int number) {
+  put_echo_back();
+  ::signal(number, SIG_DFL);
+  ::raise(number);
+}
+
+constexpr std::array kEndings{SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+// /dev/tty with its echo off, as it was before when this object goes, also by an exception, and when the process is
+// ended by a signal for which it has no handler of its own. It cannot be stopped (Ctrl-Z) meanwhile: the shell would
+// get a terminal without echo.
 class SilentTerminal {
  public:
   SilentTerminal() : file_(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)) {
-    if (file_ < 0 || ::tcgetattr(file_, &before_) != 0) {
+    if (file_ < 0 || ::tcgetattr(file_, &before_silence.mode) != 0) {
       if (file_ >= 0) ::close(file_);
       throw Error{ErrorKind::denied, "a secret must be asked for and there is no terminal"}.hint(
           "name another source: env:NAME, file:PATH or credential:NAME");
     }
-    termios silent = before_;
+    static const int registered = std::atexit(put_echo_back);
+    (void)registered;
+    before_silence.file = file_;
+    for (std::size_t i = 0; i < kEndings.size(); ++i) {
+      ::sigaction(kEndings[i], nullptr, &handlers_[i]);
+      if (handlers_[i].sa_handler != SIG_DFL) continue;
+      struct sigaction ours {};
+      ours.sa_handler = put_echo_back_and_die;
+      ::sigaction(kEndings[i], &ours, nullptr);
+    }
+    termios silent = before_silence.mode;
     silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    silent.c_cc[VSUSP] = _POSIX_VDISABLE;
     ::tcsetattr(file_, TCSAFLUSH, &silent);
   }
   ~SilentTerminal() {
-    ::tcsetattr(file_, TCSAFLUSH, &before_);
+    put_echo_back();
+    for (std::size_t i = 0; i < kEndings.size(); ++i) {
+      if (handlers_[i].sa_handler == SIG_DFL) ::sigaction(kEndings[i], &handlers_[i], nullptr);
+    }
     ::close(file_);
   }
   SilentTerminal(const SilentTerminal&) = delete;
@@ -61,7 +103,7 @@ class SilentTerminal {
 
  private:
   int file_;
-  termios before_{};
+  std::array<struct sigaction, kEndings.size()> handlers_{};
 };
 
 Secret ask(const std::string& question) {

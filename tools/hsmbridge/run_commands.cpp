@@ -46,6 +46,21 @@ void announce(Wiring& wiring, const workflow::EngineOptions& options) {
   for (const auto& one : wiring.left_out()) log::warning(fmt::format("not for {}: {}", one.lane, one.why));
 }
 
+// The part of the log that is new since the last start, so that a start costs little; `audit verify` looks at all of
+// it. A fault is said and does not stop the daemon: whoever can write the store could stop every request with one
+// octet.
+void check_audit(Wiring& wiring) {
+  const auto store = wiring.store_itself({});
+  const auto report = store->verify_audit(store::Depth::news);
+  for (const auto& fault : report.faults) log::error("audit log: " + commandline::safe(fault));
+  if (!report.faults.empty()) log::error("somebody changed the store: see `hsmbridge audit verify`");
+  log::info(fmt::format("audit log: {} entries, root {}", report.head.size(), hex(report.head.root())));
+  if (const auto why = store->restored()) {
+    log::error(fmt::format(
+        "the store is an older copy ({}): nothing is submitted until `hsmbridge store accept-restored`", *why));
+  }
+}
+
 // What one engine works with. Made whole before the one before it is let go: a configuration whose store, or whose
 // file, cannot be used is not taken, and the requests are not left alone for it.
 struct Equipment {
@@ -153,6 +168,7 @@ ExitCode run(Invocation& invocation) {
   if (invocation.output.verbosity() == commandline::Verbosity::normal) log::set_level(log::Level::verbose);
   StopSignals signals({SIGTERM, SIGINT, SIGHUP});
   Equipment equipment = read_configuration(invocation.config);
+  check_audit(*equipment.wiring);
   workflow::Engine::LeftOver left;
   do {
     left = work(equipment, signals);

@@ -133,6 +133,7 @@ ExitCode init(Invocation& invocation) {
       throw Error{ErrorKind::refused, "not confirmed, nothing was changed"};
     }
   }
+  if (arguments.has("--retry")) wanted.so_pin_again = pkcs11::LoginAttempt::retry;
   std::string user_source;
   wanted.so_pin = secret_of(arguments, "--so-pin", "the new token's SO PIN", wanted.so_pin_source);
   wanted.user_pin = secret_of(arguments, "--pin", "the new token's user PIN", user_source);
@@ -200,7 +201,8 @@ std::vector<Command> token_commands() {
         {"--pin", "SOURCE", "of the user PIN, likewise"},
         {"--slot", "NUMBER", "which slot; else the first empty one"},
         {"--destroy-everything", "", "initialise a token that holds keys: they are lost"},
-        {"--yes", "", "do not ask before destroying"}},
+        {"--yes", "", "do not ask before destroying"},
+        {"--retry", "", "try an SO PIN once more though one was refused"}},
        {},
        init,
        {ExitCode::failed, ExitCode::refused, ExitCode::unavailable},
@@ -208,14 +210,16 @@ std::vector<Command> token_commands() {
       {"token",
        "login",
        "Prove once that the PIN is right",
-       with({{"--retry", "", "forget that this PIN was refused and try it once more"}}, token_options()),
+       with({{"--retry", "", "try the PIN once more though one was refused"}}, token_options()),
        {named},
        login,
        {ExitCode::failed, ExitCode::refused, ExitCode::unavailable},
-       "A refused PIN is remembered and never tried again by itself, since a few wrong\n"
-       "ones lock the token. Some modules report a wrong PIN as a general error, so two such\n"
-       "answers in a row, or logins that a crash cut short, count as a refusal too. Mend the\n"
-       "PIN's source, then use --retry.\n"},
+       "A refused PIN is remembered for its token by all users of this host and never tried\n"
+       "again without --retry, from whatever source, since a few wrong ones lock the token.\n"
+       "Some modules report a wrong PIN as a general error, so two such answers in a row, or\n"
+       "logins that a crash cut short, count as a refusal too, unless this process has logged\n"
+       "in with the same PIN or the token counts wrong PINs and has counted none. Correct the\n"
+       "PIN, then use --retry: as the user whose requests wait, or as root for everybody.\n"},
   };
 }
 

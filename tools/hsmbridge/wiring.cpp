@@ -99,17 +99,24 @@ void check_token(const config::TokenSettings& token) {
   token.pin->fetch({}, "the PIN of token " + token.name);
 }
 
-std::vector<SpkiHash> keys_of_people(const config::Settings& settings) {
-  std::vector<SpkiHash> keys;
+void add_people(const config::Settings& settings, ProviderNeeds& needs) {
   for (const auto& person : settings.people) {
     try {
-      if (person.spki) keys.push_back(x509::spki_hash(from_base64(*person.spki)));
-      if (person.public_key) keys.push_back(x509::spki_hash(x509::key_of_person_in_file(*person.public_key)));
+      if (person.spki) needs.people.push_back(x509::spki_hash(from_base64(*person.spki)));
+      if (person.public_key) needs.people.push_back(x509::spki_hash(x509::key_of_person_in_file(*person.public_key)));
     } catch (const Error& error) {
-      log::warning(fmt::format("the public key of {} cannot be read: {}", person.name, error.message()));
+      needs.unread_people.push_back(fmt::format("{} ({})", person.name, error.message()));
     }
   }
-  return keys;
+}
+
+std::vector<Bytes> anchors_of(const config::Settings& settings, const std::string& profile) {
+  std::vector<Bytes> anchors;
+  for (const auto& file : settings.profile(profile).anchors) {
+    auto bundle = read_anchors(file);
+    for (auto& der : bundle.certificates) anchors.push_back(std::move(der));
+  }
+  return anchors;
 }
 
 }  // namespace
@@ -139,12 +146,24 @@ std::unique_ptr<Wiring> Wiring::open(const std::optional<std::filesystem::path>&
 }
 
 std::unique_ptr<workflow::Store> Wiring::store() {
+  return store_itself({});
+}
+
+std::unique_ptr<store::SqliteStore> Wiring::store_itself(const store::OpenOptions& options) {
   if (!settings_->store.path) {
     throw Error{ErrorKind::invalid_input,
                 fmt::format("{}: no store is configured, and requests live in one", settings_->file.string())}
         .hint("add  store: {path: /var/lib/hsmbridge/hsmbridge.db}");
   }
-  return store::SqliteStore::open(*settings_->store.path, *clock_);
+  return store::SqliteStore::open(*settings_->store.path, *clock_, options);
+}
+
+std::unique_ptr<workflow::Store> Wiring::store_to_read() {
+  if (!settings_->store.path) return store();  // which says what is missing
+  store::OpenOptions options;
+  options.missing = store::Missing::refuse;
+  options.access = store::Access::read_only;
+  return store::SqliteStore::open(*settings_->store.path, *clock_, options);
 }
 
 std::shared_ptr<pkcs11::PinRefusals> Wiring::refusals() {
@@ -237,11 +256,21 @@ RecordFact Wiring::recorder() const {
 }
 
 ProviderNeeds Wiring::provider_needs() {
-  return {*clock_,
-          [all = tokens(), settings = settings_](const std::string& token) {
-            return all->open(settings->token(token).name);
-          },
-          recorder(), keys_of_people(*settings_)};
+  ProviderNeeds needs{*clock_,
+                      [all = tokens(), settings = settings_](const std::string& token) {
+                        return all->open(settings->token(token).name);
+                      },
+                      recorder()};
+  // A profile that is not in the configuration any more, or a file that cannot be read now, may be there again.
+  needs.anchors = [settings = settings_](const workflow::Order& order) {
+    try {
+      return anchors_of(*settings, order.profile);
+    } catch (const Error& error) {
+      throw Error{ErrorKind::unavailable, error.message()}.hint(error.hint());
+    }
+  };
+  add_people(*settings_, needs);
+  return needs;
 }
 
 std::vector<Bytes> Wiring::anchors(const workflow::Order& order) {

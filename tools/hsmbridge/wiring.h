@@ -4,6 +4,7 @@
 #include "pkcs11/token.h"
 #include "pkcs11/token_thread.h"
 #include "service/effects.h"
+#include "store/sqlite_store.h"
 #include "tools/hsmbridge/wiring_providers.h"
 #include "workflow/engine.h"
 #include "workflow/store.h"
@@ -38,6 +39,10 @@ class Wiring final : public service::World {
 
   // A new store object, for one thread. Throws invalid_input when no store is configured, and what opening it throws.
   std::unique_ptr<workflow::Store> store();
+  // The same for commands about the store itself.
+  std::unique_ptr<store::SqliteStore> store_itself(const store::OpenOptions& options);
+  // The same for whoever may only look: nothing is made or changed, and functions that write throw denied.
+  std::unique_ptr<workflow::Store> store_to_read();
 
   std::shared_ptr<workflow::Provider> provider(const std::string& name) override;
   std::shared_ptr<workflow::Token> token(const std::string& name) override;

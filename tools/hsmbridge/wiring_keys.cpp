@@ -1,5 +1,6 @@
 #include "tools/hsmbridge/wiring_keys.h"
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "pkcs11/signer.h"
@@ -11,11 +12,33 @@
 
 namespace hsmbridge::cli {
 
+namespace {
+
+// That nobody can log in to the token says nothing about the request for which a provider signs.
+class WaitingSigner final : public x509::Signer {
+ public:
+  explicit WaitingSigner(std::shared_ptr<x509::Signer> signer) : signer_(std::move(signer)) {}
+  const Bytes& subject_public_key_info() const override { return signer_->subject_public_key_info(); }
+  Bytes sign(ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm) override {
+    try {
+      return signer_->sign(to_be_signed, algorithm);
+    } catch (const Error& error) {
+      throw pkcs11::for_a_waiting_request(error);
+    }
+  }
+
+ private:
+  const std::shared_ptr<x509::Signer> signer_;
+};
+
+}  // namespace
+
 std::shared_ptr<x509::Signer> signer_of(const providers::TokenKey& key, std::string kind, std::string purpose,
                                         const ProviderNeeds& needs) {
   const auto token = needs.token(key.token);
-  return std::make_shared<AuditedSigner>(pkcs11::TokenKey::open(token, pkcs11::KeySelector::parse(key.key)), token,
-                                         std::move(kind), std::move(purpose), needs.record);
+  return std::make_shared<WaitingSigner>(
+      std::make_shared<AuditedSigner>(pkcs11::TokenKey::open(token, pkcs11::KeySelector::parse(key.key), key.accept),
+                                      token, std::move(kind), std::move(purpose), needs.record));
 }
 
 net::TlsHook tls_hook(const providers::Connection& connection, const ProviderNeeds& needs) {
@@ -23,7 +46,8 @@ net::TlsHook tls_hook(const providers::Connection& connection, const ProviderNee
   std::vector<Bytes> chain;
   if (connection.client_cert) chain = x509::certificates_in_file(*connection.client_cert);
   auto key = pkcs11::TlsClientKey::open(needs.token(connection.client_key->token),
-                                        pkcs11::KeySelector::parse(connection.client_key->key), std::move(chain));
+                                        pkcs11::KeySelector::parse(connection.client_key->key), std::move(chain),
+                                        connection.client_key->accept);
   // The handshake signs with it, inside the TLS library: what can be written down is that it is about to.
   const Json facts = Json::object({{"provider", connection.name},
                                    {"token", connection.client_key->token},
@@ -31,7 +55,11 @@ net::TlsHook tls_hook(const providers::Connection& connection, const ProviderNee
                                    {"purpose", "TLS client authentication"}});
   return [key, facts, record = needs.record](void* ssl_ctx) {
     record("client-key-used", facts);
-    key->install(ssl_ctx);
+    try {
+      key->install(ssl_ctx);
+    } catch (const Error& error) {
+      throw pkcs11::for_a_waiting_request(error);
+    }
   };
 }
 

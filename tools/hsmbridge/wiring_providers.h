@@ -17,8 +17,11 @@ namespace hsmbridge::cli {
 struct ProviderNeeds {
   const Clock& clock;
   std::function<std::shared_ptr<pkcs11::Token>(const std::string& token)> token;
-  RecordFact record;                  // every use of a key is written down
-  std::vector<SpkiHash> people = {};  // the keys of everybody under `people:`, as far as the file names them
+  RecordFact record;  // every use of a key is written down
+  // The trust anchors of an order's profile, DER.
+  std::function<std::vector<Bytes>(const workflow::Order&)> anchors = {};
+  std::vector<SpkiHash> people = {};            // the keys of everybody under `people:`, as far as the file names them
+  std::vector<std::string> unread_people = {};  // who is named by a file that cannot be read, and why
 };
 
 // What a type of provider can do in one of its ways of working.

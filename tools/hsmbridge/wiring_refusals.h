@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 namespace hsmbridge::store {
 class SqliteStore;
@@ -14,7 +15,7 @@ class SqliteStore;
 
 namespace hsmbridge::cli {
 
-// The token layer's memory of refused PINs, kept in the store: so it holds for every process that shares it, and every
+// The token layer's lasting memory of refused PINs, kept in the store: it outlives a restart of the machine, and every
 // refusal is a leaf of the audit log.
 class StorePinRefusals final : public pkcs11::PinRefusals {
  public:
@@ -28,6 +29,11 @@ class StorePinRefusals final : public pkcs11::PinRefusals {
 
  private:
   store::SqliteStore& store();
+  struct Row {
+    std::string source_hash;
+    pkcs11::PinRefusal refusal;
+  };
+  std::vector<Row> rows_for(const pkcs11::PinSubject& subject);
 
   const std::filesystem::path file_;
   const SystemClock clock_;  // its own: a login that hangs outlives whoever made this

@@ -139,7 +139,9 @@ int create_ca(const Arguments& arguments) {
   RunningSimulator tsb(arguments.required("--dir"));
   const std::filesystem::path file = tsb.dir() / (label + ".pem");
 
-  Json body = Json::object({{"label", label}, {"password", Json()}});
+  Json password;
+  for (const char c : arguments.value_or("--password", "")) password.push(std::string(1, c));
+  Json body = Json::object({{"label", label}, {"password", password}});
   set_algorithm(body, arguments);
   body.set("attributes", Json::object({{"decrypt", false},
                                        {"sign", true},

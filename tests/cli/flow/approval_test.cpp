@@ -1,3 +1,4 @@
+#include "base/bytes.h"
 #include "base/json.h"
 #include "support/bench/bench.h"
 
@@ -206,8 +207,64 @@ TEST_CASE("an approver sees whether the application key signed the note") {
   const std::string line = "application_key: {token: web, key: application}";
   text.replace(text.find(line), line.size(), "application_public_key: " + (bench / "bob.pem").string());
   bench.cli().write("approver.yaml", text);
-  CHECK(bench.run({"--config", "approver.yaml", "approval", "show", "--as", "alice", task})
-            .out.find("by the application key: no") != std::string::npos);
+  const auto unsigned_note = bench.run({"--config", "approver.yaml", "approval", "show", "--as", "alice", task});
+  INFO(unsigned_note.out << unsigned_note.err);
+  CHECK(unsigned_note.out.find("by the application key: no") != std::string::npos);
+  CHECK(unsigned_note.out.find(
+            "OBJECTION: its note is not signed by the application key: nobody can tell who wrote it") !=
+        std::string::npos);
+  CHECK(unsigned_note.status == 4);
+}
+
+TEST_CASE("a task whose note names our request at another provider or another attempt is an objection") {
+  Bench bench;
+  const auto id = pending(bench, "web-1");
+  const auto task = bench.tasks_of("alice").at(0);
+  // The same server under another name: the request was made for the first.
+  auto text = bench.cli().read(".config/hsmbridge/hsmbridge.yaml");
+  for (const std::string from : {"\n  tsb:\n", "provider: tsb\n"}) {
+    REQUIRE(text.find(from) != std::string::npos);
+    text.replace(text.find(from) + from.find("tsb"), 3, "second");
+  }
+  bench.cli().write("second.yaml", text);
+  const auto other = bench.run({"--config", "second.yaml", "approval", "show", "--as", "alice", task});
+  INFO(other.out << other.err);
+  CHECK(other.status == 4);
+  CHECK(other.out.find("OBJECTION: its note names our request " + id +
+                       ", which is for provider tsb and not for second") != std::string::npos);
+
+  // Somebody with an API key posts the same bytes with a note of another attempt and another CSR.
+  Json inner;
+  std::string line;
+  for (std::istringstream state(bench.cli().read("rig/tsb-state.jsonl")); std::getline(state, line);) {
+    if (line.find("signRequest\"") == std::string::npos) continue;
+    const auto record = Json::parse(line);
+    const Json* body = record.find("body");
+    if (body == nullptr) body = record.at("request").find("body");
+    if (const Json* request = body->find("signRequest"); request != nullptr) inner = *request;
+  }
+  Json note = Json::parse(as_text(from_base64(inner.at("metaData").as_string())));
+  note.set("attempt", 2);
+  note.set("csrSha256", std::string(64, '0'));
+  inner.set("metaData", base64(as_bytes(note.dump())));
+  bench.cli().write("other.json", Json::object({{"signRequest", inner}, {"requestSignature", Json()}}).dump());
+  const auto about = Json::parse(bench.cli().read("rig/tsb.json"));
+  const auto posted =
+      bench.cli().other({"curl", "-sS", "--cacert", "rig/ca.pem", "-H", "Content-Type: application/json", "-H",
+                         "X-API-KEY: " + about.at("api_keys").at("keyOperationToken").as_array().at(0).as_string(),
+                         "-d", "@other.json", about.at("url").as_string() + "/v1/sign"});
+  INFO(posted.out << posted.err);
+  REQUIRE(posted.out.find("signRequestId") != std::string::npos);
+  for (const auto& foreign : bench.tasks_of("alice")) {
+    if (foreign == task) continue;
+    const auto refused = bench.run({"approval", "accept", "--as", "alice", foreign, "--yes"});
+    INFO(refused.out << refused.err);
+    CHECK(refused.status == 4);
+    const auto shown = bench.run({"approval", "show", "--as", "alice", foreign}).out;
+    CHECK(shown.find("names attempt 2 of our request " + id + ", which waits for its attempt 1") != std::string::npos);
+    CHECK(shown.find("names another certificate request (CSR)") != std::string::npos);
+  }
+  CHECK(bench.count("POST /v1/approval") == 0);
 }
 
 TEST_CASE("a provider is listed and shown and proves its credentials") {

@@ -152,10 +152,40 @@ TEST_CASE("two keys of one label are refused by name with both ids and each is u
   CHECK(refused.err.find("id=01") != std::string::npos);
   CHECK(refused.err.find("id=02") != std::string::npos);
   for (const std::string id : {"01", "02"}) {
-    const auto csr = cli.run(cli.on("web", {"csr", "create", "--key", "id=" + id, "--san", "dns:a.example.com"}));
+    std::vector<std::string> words{"csr", "create", "--key", "id=" + id, "--san", "dns:a.example.com"};
+    for (const char* const flaw : {"decrypt", "unwrap", "derive", "sign-recover"}) {
+      words.insert(words.end(), {"--accept", std::string("key-may-") + flaw});
+    }
+    const auto csr = cli.run(cli.on("web", words));
     CHECK(csr.status == 0);
     CHECK(cli.other({"openssl", "req", "-verify", "-noout"}, csr.out).status == 0);
   }
+}
+
+TEST_CASE("an imported key is certified only where that is accepted by name") {
+  const Cli cli;
+  cli.make_token("web");
+  REQUIRE(cli.other({"openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", "file.key"})
+              .status == 0);
+  REQUIRE(cli.other({"softhsm2-util", "--import", "file.key", "--token", "web", "--label", "imported", "--id", "0a01",
+                     "--pin", "1234"})
+              .status == 0);
+  const auto shown = cli.run(cli.on("web", {"key", "show", "imported", "--json"}));
+  std::vector<std::string> flaws;
+  for (const auto& flaw : shown.json().at("flaws").as_array()) flaws.push_back(flaw.as_string());
+  REQUIRE_FALSE(flaws.empty());
+  CHECK(flaws.front() == "key-not-local");
+  std::vector<std::string> words{"csr", "create", "--key", "imported", "--san", "dns:a.example.com"};
+  const auto refused = cli.run(cli.on("web", words));
+  CHECK(refused.status == 4);
+  CHECK(refused.out.empty());
+  CHECK(refused.err.find("it was not made in the token, so a copy of it was outside") != std::string::npos);
+  for (const auto& flaw : flaws) words.insert(words.end(), {"--accept", flaw});
+  const auto accepted = cli.run(cli.on("web", words));
+  INFO(accepted.err);
+  CHECK(accepted.status == 0);
+  words.insert(words.end(), {"--accept", "serial-not-positive"});
+  CHECK(cli.run(cli.on("web", words)).status == 2);
 }
 
 TEST_CASE("a key is destroyed only when somebody says so") {

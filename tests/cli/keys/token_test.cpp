@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <string>
 
 using hsmbridge::test::Cli;
@@ -57,26 +58,103 @@ TEST_CASE("a wrong PIN is tried once and never again until a person says so") {
   CHECK(cli.run(cli.on("web", {"key", "list"})).status == 0);
 }
 
-TEST_CASE("a login killed before its refusal was written counts as half of one") {
+TEST_CASE("a wrong PIN is sent once whatever its source is called and whichever store remembers it") {
+  Cli cli;
+  cli.make_token("web");
+  cli.write("web.pin", "9999\n");
+  cli.configure("store: {path: store.db}\n");
+  const auto first = cli.run({"key", "list"});
+  CHECK(first.status == 4);
+  CHECK(first.err.find("CKR_PIN_INCORRECT from C_Login") != std::string::npos);
+  const auto refused = [&](const std::vector<std::string>& arguments) {
+    const auto result = cli.run(arguments);
+    CHECK(result.status == 4);
+    CHECK(result.err.find("was refused at") != std::string::npos);
+    CHECK(result.err.find("from C_Login") == std::string::npos);
+  };
+  std::filesystem::create_symlink(cli / "web.pin", cli / "link.pin");
+  cli.write("other.pin", "9999\n");
+  cli.set("WRONG", "9999");
+  const auto with = [](const std::string& source) {
+    return std::vector<std::string>{"key",     "list", "--module", Cli::module().string(),
+                                    "--token", "web",  "--pin",    source};
+  };
+  for (const char* const source : {"file:web.pin", "file:link.pin", "file:other.pin", "env:WRONG"})
+    refused(with(source));
+  cli.configure("store: {path: another.db}\n");
+  refused({"key", "list"});
+  cli.set("HOME", (cli / "elsewhere").string());
+  refused(with("file:web.pin"));
+  cli.set("HOME", cli.folder().string());
+  // The right PIN changes nothing before somebody says so; then it is right for all.
+  cli.write("web.pin", "1234\n");
+  refused({"key", "list"});
+  CHECK(cli.run({"token", "login", "web", "--retry"}).status == 0);
+  CHECK(cli.run({"key", "list"}).status == 0);
+  CHECK(cli.run(with("file:web.pin")).status == 0);
+  cli.configure("store: {path: store.db}\n");
+  CHECK(cli.run({"key", "list"}).status == 0);
+}
+
+TEST_CASE("a PIN that is visibly a mistake spends no attempt and one line end is none") {
+  Cli cli;
+  cli.make_token("web");
+  cli.configure();
+  for (const char* const value : {"1234", "1234\n", "1234\r\n"}) {
+    cli.set("WEB_PIN", value);
+    cli.write("pin", value);
+    for (const char* const source : {"env:WEB_PIN", "file:pin"}) {
+      const auto result =
+          cli.run({"token", "login", "--module", Cli::module().string(), "--token", "web", "--pin", source});
+      INFO(result.err);
+      CHECK(result.status == 0);
+    }
+  }
+  for (const char* const value : {"\xEF\xBB\xBF"
+                                  "1234\n",
+                                  "1234\n\n", "12\t34"}) {
+    cli.write("web.pin", value);
+    const auto result = cli.run({"token", "login", "web"});
+    CHECK(result.status == 4);
+    CHECK(result.err.find("the PIN of token web from file:" + (cli / "web.pin").string()) != std::string::npos);
+    CHECK(result.err.find("1234") == std::string::npos);
+  }
+  cli.write("web.pin", "1234\n");
+  CHECK(cli.run({"token", "login", "web"}).status == 0);
+}
+
+TEST_CASE("a login killed before its refusal was written is refused once the token counts a wrong PIN") {
   Cli cli;
   cli.make_token("web");
   cli.configure("store: {path: store.db}\n");
   REQUIRE(cli.run({"token", "login", "web"}).status == 0);
   cli.write("web.pin", "9999\n");
+  // The first commit writes the attempt down, the second one what became of it.
+  cli.set("HSMBRIDGE_FAILPOINT", "store.before-commit:2");
+  CHECK(cli.run({"token", "login", "web"}).status == 128 + 9);
+  cli.unset("HSMBRIDGE_FAILPOINT");
+  cli.write("web.pin", "1234\n");
+  const auto refused = cli.run({"token", "login", "web"});
+  CHECK(refused.status == 4);
+  CHECK(refused.err.find("an attempt cut short; the token counts a wrong PIN") != std::string::npos);
+  CHECK(refused.err.find("hsmbridge token login web --retry") != std::string::npos);
+  CHECK(cli.run({"token", "login", "web", "--retry"}).status == 0);
+  CHECK(cli.run({"key", "list"}).status == 0);
+}
+
+TEST_CASE("one login killed with the right PIN allows another and two do not") {
+  Cli cli;
+  cli.make_token("web");
+  cli.configure("store: {path: store.db}\n");
   const auto killed = [&] {
-    // The first commit writes the attempt down, the second one what became of it.
-    cli.set("HSMBRIDGE_FAILPOINT", "store.before-commit:2");
-    const auto result = cli.run({"token", "login", "web"});
+    cli.set("HSMBRIDGE_FAILPOINT", "store.after-commit:1");
+    CHECK(cli.run({"token", "login", "web"}).status == 128 + 9);
     cli.unset("HSMBRIDGE_FAILPOINT");
-    CHECK(result.status == 128 + 9);
   };
   killed();
-  cli.write("web.pin", "1234\n");
   CHECK(cli.run({"token", "login", "web"}).status == 0);
-  cli.write("web.pin", "9999\n");
   killed();
   killed();
-  cli.write("web.pin", "1234\n");
   const auto refused = cli.run({"token", "login", "web"});
   CHECK(refused.status == 4);
   CHECK(refused.err.find("hsmbridge token login web --retry") != std::string::npos);

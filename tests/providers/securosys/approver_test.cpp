@@ -189,6 +189,27 @@ TEST_CASE("a certificate that the TSB builds must say what our request asked") {
             .find("it is no certificate, and our request asked for one") != std::string::npos);
 }
 
+TEST_CASE("what differs and is no objection is told too") {
+  test::TestCa ca;
+  Desk desk;
+  const Bytes tbs = some_tbs(ca);
+  Expectation ours;
+  ours.certificate = x509::Expectation{};
+  ours.certificate->spki = x509::parse_tbs_certificate(tbs).spki;
+  ours.certificate->content = x509::parse_tbs_certificate(tbs).content;
+  ours.at = desk.clock.now();
+  CHECK(deviations(desk.shown(to_be_approved("ca-key", tbs)), ours).empty());
+  // The profile accepts another subject.
+  ours.certificate->accept = {"subject-changed"};
+  ours.certificate->content.subject = x509::Name::parse("O=Example, CN=www.example.com");
+  const TaskView view = desk.shown(to_be_approved("ca-key", tbs));
+  CHECK(objections(view, ours, desk.signer.subject_public_key_info()).empty());
+  const std::vector<std::string> found = deviations(view, ours);
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].find("subject-changed: ") == 0);
+  CHECK(deviations(view, {}).empty());
+}
+
 TEST_CASE("what is known against a task from elsewhere refuses it") {
   test::TestCa ca;
   Desk desk;
@@ -323,7 +344,7 @@ TEST_CASE("a server that is too large for ever is not asked for ever") {
   CHECK(desk.transport->sent.size() == 8);
 }
 
-TEST_CASE("a common name that is not ASCII is marked in the title") {
+TEST_CASE("letters that may look like others are marked in the title wherever a name holds them") {
   Desk desk;
   test::TestCa ca;
   const TaskView view = desk.shown(to_be_approved("k", some_tbs(ca, "ascii.example.com")));
@@ -332,10 +353,23 @@ TEST_CASE("a common name that is not ASCII is marked in the title") {
   fields.serial = x509::random_serial();
   fields.validity = {parse_rfc3339("2026-06-01T00:00:00Z"), parse_rfc3339("2026-09-01T00:00:00Z")};
   fields.spki = desk.signer.subject_public_key_info();
-  fields.content.subject = x509::Name::parse("CN=www.p\xD0\xB0ypal.com");
   fields.algorithm = &x509::signature_algorithm("ecdsa-sha256");
-  CHECK(desk.shown(to_be_approved("k", x509::build_tbs_certificate(fields)))
-            .title.ends_with("[its common name is NOT ASCII: U+0430]"));
+  const auto marks = [&] {
+    const std::string title = desk.shown(to_be_approved("k", x509::build_tbs_certificate(fields))).title;
+    const std::size_t at = title.find(" [");
+    return at == std::string::npos ? std::string() : title.substr(at + 1);
+  };
+  fields.content.subject = x509::Name::parse("CN=www.p\xD0\xB0ypal.com");
+  CHECK(marks() == "[NOT ASCII, in CN: U+0430]");
+  fields.content.subject = x509::Name::parse("O=Ex\xD0\xB0mple, OU=\xD0\xB5\xD0\xBE, CN=www.example.com");
+  CHECK(marks() == "[NOT ASCII, in O: U+0430; OU: U+0435 U+043E]");
+  fields.content.subject = x509::Name::parse("CN=www.example.com");
+  fields.content.subject_alternative_names = {x509::GeneralName::parse("dirname:O=Ex\xD0\xB0mple"),
+                                              x509::GeneralName::parse("upn:\xD0\xB0nna@example.com")};
+  CHECK(marks() == "[NOT ASCII, in dirname: U+0430; upn: U+0430]");
+  fields.content.subject_alternative_names.clear();
+  fields.content.policies = {x509::parse_policy("1.2.3.4;notice:Is\xD1\x95ued by us")};
+  CHECK(marks() == "[NOT ASCII, in notice: U+0455]");
 }
 
 TEST_CASE("a server that gives one page for ever is not asked for ever") {

@@ -3,6 +3,7 @@
 #include "approval_sample.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "providers/securosys/raw_signature.h"
 #include "support/fake_clock.h"
 #include "support/fake_transport.h"
 #include "support/temp_folder.h"
@@ -138,6 +139,98 @@ TEST_CASE("a revocation is not drafted") {
   CHECK_THROWS_AS(bench.provider().draft(bench.order, {}, bench.clock.now()), Error);
 }
 
+TEST_CASE("a draft never begins before its issuer and always names its key") {
+  Bench bench;
+  bench.settings.backdate = 24h * 365 * 20;
+  x509::Certificate without = bench.ca.certificate;
+  bench.freeze();
+  const x509::TbsCertificate clamped = x509::parse_tbs_certificate(bench.draft.to_be_signed);
+  CHECK(clamped.validity.not_before == bench.ca.certificate.tbs.validity.not_before);
+  without.tbs.content.subject_key_identifier.reset();
+  const ProviderDraft drafted =
+      draft_to_be_signed(bench.settings, without, bench.order, bench.draft.csr, bench.clock.now());
+  const auto identifier = x509::parse_tbs_certificate(drafted.to_be_signed).authority_key_identifier;
+  REQUIRE(identifier);
+  CHECK(identifier->size() == 20);
+}
+
+TEST_CASE("what cannot verify up to the profile's anchors is told before anybody approves") {
+  Bench bench;
+  bench.freeze();
+  test::TestCa stranger("ec:P-256", "CN=Another Root");
+  std::vector<Bytes> anchors{stranger.certificate.der};
+  auto client = std::make_shared<Client>(bench.transport, bench.options, bench.clock);
+  bench.made = std::make_unique<SecurosysProvider>(bench.settings, client, bench.keys, bench.clock, config::Prompter{},
+                                                   [&](const Order&) { return anchors; });
+  bench.attached(bench.ca.certificate);
+  CHECK(bench.check() ==
+        std::vector<std::string>{"the path from the issuer ends at \"C=CH, O=Example, CN=Test CA\", which is not among "
+                                 "the trust anchors"});
+  anchors = {bench.ca.certificate.der};
+  CHECK(bench.check().empty());
+}
+
+TEST_CASE("a draft can be looked at before there is a key, and is not sent with a request nobody signed") {
+  Bench bench;
+  bench.freeze();
+  // As `enroll --check --new-key` makes it: everything but the signature.
+  x509::Csr csr = x509::parse_csr(bench.draft.csr);
+  bench.draft.csr = x509::assemble(csr.parts.to_be_signed, x509::signature_algorithm("ecdsa-sha256"), Bytes(64, 0));
+  const ProviderDraft drafted = bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now());
+  bench.draft.to_be_signed = drafted.to_be_signed;
+  bench.attached(bench.ca.certificate);
+  CHECK(bench.check().empty());
+  bench.token_key.spki = x509::spki_hash(bench.key.subject_public_key_info());
+  CHECK(bench.check() == std::vector<std::string>{"the certificate request is not signed by its own key"});
+}
+
+TEST_CASE("an Ed25519 application key cannot sign requests at the TSB") {
+  Bench bench;
+  bench.keys.application = std::make_shared<test::SoftwareSigner>("ed25519");
+  bench.settings.request_signature = true;
+  bench.freeze();
+  bench.attached(bench.ca.certificate);
+  const std::vector<std::string> reasons = bench.check();
+  REQUIRE(reasons.size() == 1);
+  CHECK(reasons[0].find("is an Ed25519 key, and a request signature at the TSB names one of the SHA-2 or SHA-3") !=
+        std::string::npos);
+}
+
+TEST_CASE("the issuer at the TSB is the configured one whatever its string types, and not in another order") {
+  Bench bench;
+  bench.freeze();
+  // The same name with a PrintableString where the configured certificate has a UTF8String.
+  x509::CertificateFields fields;
+  fields.serial = x509::random_serial();
+  const Bytes name = [] {
+    Bytes der = x509::Name::parse("C=CH, O=Example, CN=Test CA").der();
+    for (std::uint8_t& octet : der)
+      if (octet == 0x0C) octet = 0x13;
+    return der;
+  }();
+  fields.issuer = x509::Name::from_der(name);
+  fields.validity = bench.ca.certificate.tbs.validity;
+  fields.spki = bench.ca.signer.subject_public_key_info();
+  fields.content = bench.ca.certificate.content();
+  fields.content.subject = fields.issuer;
+  fields.algorithm = &x509::signature_algorithm("ecdsa-sha256");
+  const auto issue = [&] {
+    const Bytes tbs = x509::build_tbs_certificate(fields);
+    return x509::parse_certificate(x509::assemble(tbs, *fields.algorithm, bench.ca.sign(tbs, "ecdsa-sha256")));
+  };
+  bench.attached(issue());
+  CHECK(bench.check().empty());
+
+  Bench other;
+  other.freeze();
+  fields.spki = other.ca.signer.subject_public_key_info();
+  fields.content.subject = x509::Name::parse("CN=Test CA, O=Example, C=CH");
+  other.attached(issue());
+  const std::vector<std::string> reasons = other.check();
+  REQUIRE(reasons.size() == 1);
+  CHECK(reasons[0].find("(the same fields in another order, which is another name)") != std::string::npos);
+}
+
 TEST_CASE("each fault of a draft is named at once") {
   Bench bench;
   bench.ask.validity = std::chrono::hours{24 * 365 * 20};
@@ -266,11 +359,11 @@ TEST_CASE("an answer with a result is kept whole though it is not about this req
   }
 }
 
-TEST_CASE("a result is taken with a status word that nobody knows and before anything else is asked") {
+TEST_CASE("a result is taken with any status word and before anything else is asked") {
   Bench bench;
   bench.options.api_keys[Role::key_management].push_back([] { return Secret("km"); });
   bench.submission.provider_state.clear();
-  for (const char* status : {"EXECUTED", "COMPLETED"}) {
+  for (const char* status : {"EXECUTED", "COMPLETED", "APPROVED", "PENDING", "FAILED"}) {
     CAPTURE(status);
     bench.transport->then(200, std::string(R"({"id":")") + kId + R"(","status":")" + status + R"(","result":"AAAA"})");
     const Report report = bench.provider().poll(bench.call());
@@ -278,7 +371,82 @@ TEST_CASE("a result is taken with a status word that nobody knows and before any
     REQUIRE(report.handout);
     CHECK(report.handout->result == from_base64("AAAA"));
   }
-  CHECK(bench.transport->sent.size() == 2);
+  CHECK(bench.transport->sent.size() == 5);
+}
+
+TEST_CASE("a result given once is kept raw when its answer cannot be read") {
+  const std::string result = R"("result":"c2lnbmF0dXJl")";
+  const std::string id = std::string(R"("id":")") + kId + "\"";
+  const std::vector<std::string> bodies{
+      "{" + id + R"(,"status":"EXECUTED","status":"EXECUTED",)" + result + "}",  // a duplicate member
+      "{" + id + R"(,"status":"EXECUTED","approvedBy":[")" + "\xFF" + R"("],)" + result + "}",
+      "{" + id + R"(,"status":"EXECUTED","x":)" + std::string(100, '[') + std::string(100, ']') + "," + result + "}",
+      "{" + id + R"(,"status":"EXECUTED",)" + result,  // its end is missing
+  };
+  for (const std::string& body : bodies) {
+    CAPTURE(body);
+    Bench bench;
+    bench.settings.result_once = true;
+    bench.transport->then(200, body).then(200, body);
+    const Report report = bench.provider().poll(bench.call());
+    CHECK(report.standing == Standing::handed_out);
+    REQUIRE(report.handout);
+    CHECK(report.handout->raw == to_bytes(body));
+    CHECK(report.handout->result.empty());
+    CHECK_FALSE(report.message.empty());
+    CHECK(bench.provider().retrieve(bench.call()).handout == report.handout);
+    CHECK_THROWS_WITH(bench.provider().read(bench.call(), *report.handout), Catch::Contains("what came is kept"));
+    // Where a result may be asked for again, it is.
+    Bench always;
+    always.transport->then(200, body);
+    CHECK_THROWS_AS(always.provider().poll(always.call()), Error);
+  }
+}
+
+TEST_CASE("an answer that can hold no result is asked for again though results are given once") {
+  for (const std::string body :
+       {"<html>Please log in</html>", "", "{\"status\":\"PENDING\",\"status\":\"PENDING\",\"result\":null}",
+        "{\"status\":\"PENDING\",\"result\":\"\"", "not JSON"}) {
+    CAPTURE(body);
+    Bench bench;
+    bench.settings.result_once = true;
+    bench.transport->then(200, body);
+    CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
+  }
+}
+
+TEST_CASE("a result given once in an answer that is too large is told as lost at once") {
+  Bench bench;
+  bench.settings.result_once = true;
+  bench.transport->then(AnswerLost{"it was larger than 4 MiB", true}).then(AnswerLost{"cut", false});
+  const Report report = bench.provider().poll(bench.call());
+  CHECK(report.standing == Standing::handed_out);
+  CHECK_FALSE(report.handout);
+  CHECK(report.message.find("larger than 4 MiB") != std::string::npos);
+  CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
+}
+
+TEST_CASE("what is kept of an answer that nobody can read is bounded") {
+  Bench bench;
+  bench.settings.result_once = true;
+  bench.transport->then(200, "{\"result\":\"AAAA\"," + std::string(1'000'000, 'x'));
+  const Report report = bench.provider().poll(bench.call());
+  REQUIRE(report.handout);
+  CHECK(report.handout->raw.size() == 256U << 10U);
+}
+
+TEST_CASE("a result that comes at once in an answer that cannot be read is kept raw") {
+  Bench bench;
+  bench.freeze();
+  const std::string body = R"({"signature":"c2lnbmF0dXJl","signature":"c2lnbmF0dXJl"})";
+  bench.transport->then(201, body).then(201, "<html>").then(201, R"({"a":1,"a":2})");
+  const SubmitAnswer answer = bench.provider().submit(bench.call());
+  const Report& report = std::get<Accepted>(answer).report;
+  CHECK(report.standing == Standing::handed_out);
+  REQUIRE(report.handout);
+  CHECK(report.handout->raw == to_bytes(body));
+  CHECK(std::holds_alternative<OutcomeUnknown>(bench.provider().submit(bench.call())));
+  CHECK(std::holds_alternative<OutcomeUnknown>(bench.provider().submit(bench.call())));
 }
 
 TEST_CASE("a reference typed in capitals is the same request") {
@@ -428,11 +596,12 @@ TEST_CASE("a result given once that nobody kept is told truthfully") {
   Bench bench;
   bench.settings.result_once = true;
   bench.transport->then(200, status_body("EXECUTED")).then(200, status_body("EXECUTED"));
-  CHECK(bench.provider().poll(bench.call()).standing == Standing::ready);
-  const Report report = bench.provider().retrieve(bench.call());
-  CHECK(report.standing == Standing::handed_out);
-  CHECK_FALSE(report.handout);
-  CHECK(report.message.find("hands out no result") != std::string::npos);
+  // At once: no second look will bring it.
+  for (const Report& report : {bench.provider().poll(bench.call()), bench.provider().retrieve(bench.call())}) {
+    CHECK(report.standing == Standing::handed_out);
+    CHECK_FALSE(report.handout);
+    CHECK(report.message.find("hands out no result") != std::string::npos);
+  }
 }
 
 TEST_CASE("a result that is late is looked for during an hour") {

@@ -127,6 +127,7 @@ Bench::Bench(const BenchOptions& options) : options_(options) {
       create.insert(create.end(), {"--approver", name + "=" + name + ".pem"});
     }
   }
+  create.insert(create.end(), options.create.begin(), options.create.end());
   start_rig();
   must(rig(create), "create-ca");
   const auto about = Json::parse(cli_.read("rig/tsb.json"));

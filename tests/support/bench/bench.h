@@ -35,10 +35,11 @@ class Process {
 };
 
 struct BenchOptions {
-  unsigned quorum = 2;             // of alice, bob and carol; 0: nobody need approve
-  std::vector<std::string> serve;  // more flags of `hsmbridge-rig serve tsb`
-  std::string provider;            // more lines of the provider, indented by four
-  std::string profile;             // more lines of the profile `server`, indented by four
+  unsigned quorum = 2;              // of alice, bob and carol; 0: nobody need approve
+  std::vector<std::string> serve;   // more flags of `hsmbridge-rig serve tsb`
+  std::vector<std::string> create;  // more flags of `hsmbridge-rig tsb create-ca`
+  std::string provider;             // more lines of the provider, indented by four
+  std::string profile;              // more lines of the profile `server`, indented by four
 };
 
 // A configuration with the provider `tsb` (times short, so that nothing waits), the profile `server` for the token

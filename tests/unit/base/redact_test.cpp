@@ -98,6 +98,13 @@ TEST_CASE("a short secret is taken out where it is a word of its own") {
   CHECK(without("abc", "abc") == "abc");
 }
 
+TEST_CASE("JSON stays JSON where a secret of digits is equal to a number in it") {
+  CHECK(without("12345678", R"({"a":12345678,"b":[ 12345678 ],"c":"12345678"})") ==
+        R"x({"a":0,"b":[ 0 ],"c":"(left out)"})x");
+  CHECK(without("1234", R"({"errorCode":1234,"message":"password 1234 is wrong"})") ==
+        R"x({"errorCode":0,"message":"password (left out) is wrong"})x");
+}
+
 TEST_CASE("the longer of two secrets that begin alike is taken out whole") {
   CHECK(redacted("secret-key-of-the-other", {Secret("secret-key"), Secret("secret-key-of-the-other")}) == "(left out)");
 }

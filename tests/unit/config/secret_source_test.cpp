@@ -72,7 +72,7 @@ TEST_CASE("a secret is fetched from the environment when it is asked for") {
   REQUIRE(::setenv("HSMBRIDGE_TEST_SECRET", "1234", 1) == 0);
   CHECK(variable.fetch({}, "x").reveal() == "1234");
   REQUIRE(::setenv("HSMBRIDGE_TEST_SECRET", "", 1) == 0);
-  CHECK(thrown([&] { variable.fetch({}, "x"); }).kind() == ErrorKind::invalid_input);
+  CHECK(thrown([&] { variable.fetch({}, "x"); }).kind() == ErrorKind::denied);
 }
 
 TEST_CASE("a secret is fetched from a file that only its owner reads") {
@@ -83,7 +83,7 @@ TEST_CASE("a secret is fetched from a file that only its owner reads") {
   REQUIRE(::chmod((folder.path() / "pin").c_str(), 0644) == 0);
   CHECK(thrown([&] { file.fetch({}, "x"); }).kind() == ErrorKind::denied);
   write_file(folder.path() / "pin", as_bytes("\n"), FileMode::private_0600, Existing::replace);
-  CHECK(thrown([&] { file.fetch({}, "x"); }).kind() == ErrorKind::invalid_input);
+  CHECK(thrown([&] { file.fetch({}, "x"); }).kind() == ErrorKind::denied);
 }
 
 TEST_CASE("a systemd credential is fetched whatever its group permission shows") {
@@ -108,4 +108,48 @@ TEST_CASE("a person is asked for a prompted secret and nobody is an error") {
   CHECK(source("prompt").fetch(prompter, "the PIN of token web").reveal() == "1234");
   CHECK(asked == "the PIN of token web");
   CHECK(thrown([] { source("prompt").fetch({}, "the PIN of token web"); }).kind() == ErrorKind::denied);
+}
+
+TEST_CASE("one line end after a secret is cut from every source and a visible mistake is given to nobody") {
+  const test::TempFolder folder;
+  REQUIRE(::setenv("CREDENTIALS_DIRECTORY", folder.path().c_str(), 1) == 0);
+  const auto from = [&](const std::string& kind, const std::string& value) {
+    write_file(folder.path() / "pin", as_bytes(value), FileMode::private_0600, Existing::replace);
+    REQUIRE(::setenv("HSMBRIDGE_TEST_SECRET", value.c_str(), 1) == 0);
+    return SecretSource::parse(kind, SecretUse::pin, folder.path());
+  };
+  const Prompter typed = [](const std::string&) { return Secret(std::string("12\x1b[D34")); };
+  for (const std::string& kind :
+       {std::string("env:HSMBRIDGE_TEST_SECRET"), std::string("file:pin"), std::string("credential:pin")}) {
+    INFO(kind);
+    for (const char* const value : {"se cret", "se cret\n", "se cret\r\n"}) {
+      CHECK(from(kind, value).fetch({}, "x").reveal() == "se cret");
+    }
+    CHECK(from(kind, "secret ").fetch({}, "x").reveal() == "secret ");  // a PIN may end with a blank
+    CHECK(from(kind, "s\xC3\xA9cret").fetch({}, "x").reveal() == "s\xC3\xA9cret");
+    const std::pair<const char*, const char*> mistakes[] = {
+        {"\xEF\xBB\xBFsecret", "begins with a byte order mark"},
+        {"\xFF\xFEsecret", "begins with a byte order mark"},
+        {"secret\n\n", "holds a line break"},
+        {"secret\nmore\n", "holds a line break"},
+        {"secret\r", "holds a line break"},
+        {"sec\tret", "holds a tab"},
+        {"sec\x01ret", "holds a control character"},
+        {"sec\x7Fret", "holds a control character"},
+        {"sec\xC2\x85ret", "holds a control character"},
+    };
+    for (const auto& [value, mistake] : mistakes) {
+      const SecretSource source = from(kind, value);
+      const Error error = thrown([&] { source.fetch({}, "the PIN of token web"); });
+      CHECK(error.kind() == ErrorKind::denied);
+      CHECK(error.detail("lane") == "down");
+      CHECK(error.message() == "the PIN of token web from " + source.name() + " " + mistake + ": it was not used");
+    }
+    for (const char* const value : {"", "\n", "\r\n"}) {
+      CHECK(thrown([&] { from(kind, value).fetch({}, "x"); }).kind() == ErrorKind::denied);
+    }
+  }
+  CHECK(thrown([&] { source("prompt").fetch(typed, "the PIN of token web"); }).message() ==
+        "the PIN of token web from prompt holds a control character: it was not used");
+  REQUIRE(::unsetenv("CREDENTIALS_DIRECTORY") == 0);
 }

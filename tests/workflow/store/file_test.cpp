@@ -82,6 +82,68 @@ TEST_CASE_METHOD(Fixture, "a store that is missing is made only when that was as
   CHECK_FALSE(std::filesystem::exists(file));
 }
 
+TEST_CASE_METHOD(Fixture, "a store that somebody else may write is refused with the command that fixes it") {
+  open();
+  const auto refused = [&](const std::filesystem::path& path, mode_t mode) {
+    const mode_t before = mode_of(path);
+    REQUIRE(::chmod(path.c_str(), mode) == 0);
+    std::string hint;
+    try {
+      open();
+    } catch (const Error& error) {
+      CHECK(error.kind() == ErrorKind::denied);
+      CHECK(error.message().find(path.string()) != std::string::npos);
+      hint = error.hint();
+    }
+    REQUIRE(::chmod(path.c_str(), before) == 0);
+    return hint;
+  };
+  auto holder = open();  // keeps -wal and -shm there
+  create(*holder, order_of("A", clock.now()));
+  for (const std::string& path : {file.string(), file.string() + "-wal", file.string() + "-shm"}) {
+    CHECK(refused(path, 0660) == "chmod go-w " + path);
+    CHECK(refused(path, 0602) == "chmod go-w " + path);
+    CHECK(refused(path, 0644) == "");
+  }
+  CHECK(refused(folder.path(), 0777) == "chmod go-w " + folder.path().string());
+  CHECK(refused(folder.path(), 01777) == "");
+  CHECK(open()->list({}).size() == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "a look at a store in use leaves the locks of the process on it") {
+  auto store = open();
+  sqlite3* mine = nullptr;
+  REQUIRE(sqlite3_open(file.c_str(), &mine) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(mine, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) == SQLITE_OK);
+  store::expect_usable(file, store::Access::read_write);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    store::OpenOptions impatient;
+    impatient.wait = 20ms;
+    try {
+      create(*open(impatient), order_of("A", clock.now()));
+    } catch (const Error& error) {
+      ::_exit(error.kind() == ErrorKind::unavailable ? 0 : 2);
+    }
+    ::_exit(1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+  sqlite3_close(mine);
+}
+
+TEST_CASE("a file system of several hosts is told by its type") {
+  CHECK(store::network_type(0x6969, "") == "NFS");
+  CHECK(store::network_type(0xff534d42, "") == "CIFS");
+  CHECK(store::network_type(0x01021997, "9p") == "9p");
+  CHECK(store::network_type(0x65735546, "fuse.sshfs") == "sshfs");
+  CHECK_FALSE(store::network_type(0x65735546, "fuse.ntfs-3g"));
+  CHECK_FALSE(store::network_type(0xef53, "ext4"));
+  CHECK_FALSE(store::network_type(0x01021994, "tmpfs"));
+  CHECK_FALSE(store::network_type(0x794c7630, "overlay"));
+}
+
 TEST_CASE_METHOD(Fixture, "a store survives being closed and opened again") {
   const Order order = order_of("A", clock.now());
   create_awaiting_approval(*open(), order);

@@ -210,6 +210,8 @@ TEST_CASE_METHOD(Version3, "the leaves of a store of version 3 get their roots")
   CHECK(store->tree_head().root() == head.root());
   store->append_audit("after", "{}", "uid:ann", clock.now());
   CHECK(store->tree_head().size() == head.size() + 1);
+  CHECK(store->verify_audit(store::Depth::whole).faults == std::vector<std::string>{});
+  CHECK_FALSE(store->restored());
 }
 
 TEST_CASE_METHOD(Version3, "a copy of the old store is left and is a whole store of version 3") {
@@ -264,7 +266,7 @@ TEST_CASE_METHOD(Version3, "a process killed within the migration leaves version
   });
   REQUIRE(WIFSIGNALED(status));
   CHECK(version_of(file) == "3");
-  CHECK(foreign_rows(file, "SELECT name FROM sqlite_schema WHERE name = 'tree_head'").empty());
+  CHECK(foreign_rows(file, "SELECT name FROM sqlite_schema WHERE name = 'tree_heads'").empty());
   const std::size_t requests = foreign_rows(file, "SELECT 1 FROM requests").size();
   CHECK(open()->list({}).size() == requests);
 }

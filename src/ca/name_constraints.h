@@ -1,0 +1,18 @@
+#pragma once
+
+#include "x509/certificate.h"
+#include "x509/content.h"
+
+#include <string>
+#include <vector>
+
+// Name constraints of issuers (RFC 5280 §4.2.1.10) against names that nobody has certified yet.
+namespace hsmbridge::ca {
+
+// Every name of `content` that the constraints of `issuer` forbid, one sentence each with the constraint quoted: the
+// subject, the mail addresses in it, the alternative names, and a common name that looks like a DNS name where there is
+// no DNS name among the alternative names (as OpenSSL does). Of a CA also each permitted subtree of its own that lies
+// outside. A constraint on a kind of name that cannot be compared forbids every name of that kind.
+std::vector<std::string> forbidden_names(const x509::Content& content, const x509::Certificate& issuer);
+
+}  // namespace hsmbridge::ca

@@ -1,0 +1,58 @@
+#include "store/mark.h"
+
+#include "base/bytes.h"
+#include "base/descriptor.h"
+#include "base/error.h"
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string>
+#include <string_view>
+
+namespace hsmbridge::store {
+namespace {
+
+constexpr std::string_view kName = "hsmbridge-store-head-v1 ";
+
+}  // namespace
+
+std::filesystem::path mark_of(const std::filesystem::path& store) {
+  return store.string() + ".head";
+}
+
+std::optional<Mark> read_mark(const std::filesystem::path& store) {
+  try {
+    const std::string text = to_text(read_file(mark_of(store), 4096));
+    if (!text.starts_with(kName)) return std::nullopt;
+    Mark mark;
+    const char* const end = text.data() + text.size();
+    const auto [stop, failure] = std::from_chars(text.data() + kName.size(), end, mark.size);
+    if (failure != std::errc{} || end - stop < 65) return std::nullopt;
+    const Bytes root = from_hex(std::string_view(stop + 1, 64));
+    std::copy(root.begin(), root.end(), mark.root.begin());
+    return mark;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+void begin_mark(const std::filesystem::path& store) noexcept {
+  if (!read_mark(store)) write_mark(store, {});
+}
+
+void write_mark(const std::filesystem::path& store, const Mark& mark) noexcept {
+  try {
+    // In place, in one write of one length: a reader never sees a file that is empty or half of one.
+    const std::string text = fmt::format("{}{:020} {}\n", kName, mark.size, hex(mark.root));
+    const Descriptor fd(::open(mark_of(store).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (fd.valid()) (void)!::pwrite(fd.get(), text.data(), text.size(), 0);
+  } catch (const std::exception&) {  // out of memory
+  }
+}
+
+}  // namespace hsmbridge::store

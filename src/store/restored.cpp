@@ -1,0 +1,75 @@
+#include "audit/leaf.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "store/backup.h"
+#include "store/mark.h"
+#include "store/sqlite_store.h"
+#include "store/tree.h"
+
+#include <fmt/core.h>
+
+#include <optional>
+#include <string>
+
+namespace hsmbridge::store {
+
+// The mark is read first: it never runs ahead of what a later look at the store finds.
+std::optional<std::string> SqliteStore::older_than_its_mark() {
+  const std::optional<Mark> mark = read_mark(file_);
+  const audit::TreeHead head = read_tree(*database_, Head::last);
+  if (!mark) {
+    if (head.size() == 0) return std::nullopt;
+    return fmt::format("there is no {} next to it, so it was copied here", mark_of(file_).filename().string());
+  }
+  if (mark->size == 0) return std::nullopt;
+  if (mark->size > head.size()) {
+    return fmt::format("it has {} audit entries, and {} had been written", head.size(), mark->size);
+  }
+  Query leaf = database_->query("SELECT root FROM leaves WHERE position = ?");
+  leaf.bind(static_cast<std::int64_t>(mark->size - 1));
+  if (leaf.row() && read_hash(leaf, 0) == mark->root) return std::nullopt;
+  return fmt::format("its audit entry {} is not the one that had been written", mark->size - 1);
+}
+
+void SqliteStore::look_at_mark() {
+  if (!older_than_its_mark()) return;
+  try {
+    Database::Write write(*database_);
+    // Another process may have been here meanwhile.
+    const auto why = older_than_its_mark();
+    if (!why) return;
+    const Instant now = clock_.now();
+    database_->query("INSERT OR IGNORE INTO restored (only, at, why) VALUES (1, ?, ?)").bind(now).bind(*why).run();
+    append_leaf(audit::fact_leaf("store-restored", Json::object({{"why", *why}}), "hsmbridge", now));
+    write.commit();
+    log::warning(
+        fmt::format("the store {} is an older copy: {}. Nothing is submitted until `hsmbridge store accept-restored`",
+                    file_.string(), *why));
+  } catch (const Error& error) {
+    // A log whose end was cut off or changed is no older copy. It takes no entry, so nothing can be done with the store
+    // but look at it, which must still be possible.
+    if (error.kind() != ErrorKind::corrupt) throw;
+    log::error(fmt::format("store {}: {}; {}", file_.string(), error.message(), error.hint()));
+  }
+}
+
+std::optional<std::string> SqliteStore::restored() {
+  Query row = database_->query("SELECT why FROM restored");
+  if (!row.row()) return std::nullopt;
+  return row.text(0);
+}
+
+bool SqliteStore::accept_restored(const std::string& actor, Instant at) {
+  Database::Write write(*database_);
+  if (database_->query("DELETE FROM restored").run() == 0) return false;
+  append_leaf(audit::fact_leaf("restored-store-accepted", Json::object({}), actor, at));
+  write.commit();
+  return true;
+}
+
+void SqliteStore::back_up(const std::filesystem::path& copy) {
+  copy_store(file_, copy);
+}
+
+}  // namespace hsmbridge::store

@@ -1,0 +1,195 @@
+#include "support/cli/cli.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <array>
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+using hsmbridge::test::Cli;
+
+namespace {
+
+// `token login` that asks for its PIN at a terminal of the test's, in a process that inherits what a careless parent
+// leaves: SIGCHLD ignored, SIGTERM blocked, core files wanted.
+class AtPrompt {
+ public:
+  explicit AtPrompt(const Cli& cli) {
+    REQUIRE(::openpty(&master_, &terminal_, nullptr, nullptr, nullptr) == 0);
+    ::fcntl(master_, F_SETFD, FD_CLOEXEC);
+    std::vector<std::string> argv = {Cli::program().string(),
+                                     "token",
+                                     "login",
+                                     "--module",
+                                     Cli::module().string(),
+                                     "--token",
+                                     "web",
+                                     "--pin",
+                                     "prompt"};
+    std::vector<std::string> environment;
+    for (const auto& [name, value] : cli.environment()) environment.push_back(name + "=" + value);
+    const auto pointers = [](std::vector<std::string>& words) {
+      std::vector<char*> result;
+      for (std::string& word : words) result.push_back(word.data());
+      result.push_back(nullptr);
+      return result;
+    };
+    const auto arguments = pointers(argv);
+    const auto variables = pointers(environment);
+    process_ = ::fork();
+    REQUIRE(process_ >= 0);
+    if (process_ == 0) {
+      ::setsid();
+      ::ioctl(terminal_, TIOCSCTTY, 0);
+      for (int file = 0; file < 3; ++file) ::dup2(terminal_, file);
+      ::signal(SIGCHLD, SIG_IGN);
+      sigset_t blocked;
+      ::sigemptyset(&blocked);
+      ::sigaddset(&blocked, SIGTERM);
+      ::sigprocmask(SIG_SETMASK, &blocked, nullptr);
+      rlimit cores{};
+      ::getrlimit(RLIMIT_CORE, &cores);
+      cores.rlim_cur = cores.rlim_max;
+      ::setrlimit(RLIMIT_CORE, &cores);
+      if (::chdir(cli.folder().c_str()) == 0) ::execve(arguments[0], arguments.data(), variables.data());
+      ::_exit(127);
+    }
+    expect("the PIN of token web: ");
+  }
+  ~AtPrompt() {
+    if (process_ > 0) {
+      ::kill(process_, SIGKILL);
+      wait();
+    }
+    ::close(master_);
+    ::close(terminal_);
+  }
+  AtPrompt(const AtPrompt&) = delete;
+  AtPrompt& operator=(const AtPrompt&) = delete;
+
+  pid_t process() const { return process_; }
+  bool echoes() const {
+    termios mode{};
+    REQUIRE(::tcgetattr(terminal_, &mode) == 0);
+    return (mode.c_lflag & static_cast<tcflag_t>(ECHO)) != 0;
+  }
+  void type(const std::string& text) const {
+    REQUIRE(::write(master_, text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+  }
+  // Until the terminal has shown `text`.
+  void expect(const std::string& text) {
+    while (shown_.find(text) == std::string::npos) {
+      pollfd ready{master_, POLLIN, 0};
+      if (::poll(&ready, 1, 30'000) <= 0) FAIL("the terminal shows only: " << shown_);
+      std::array<char, 4096> buffer{};
+      const ssize_t count = ::read(master_, buffer.data(), buffer.size());
+      if (count <= 0) FAIL("the terminal shows only: " << shown_);
+      shown_.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+  }
+  const std::string& shown() const { return shown_; }
+  int wait() {
+    int status = 0;
+    ::waitpid(process_, &status, 0);
+    process_ = -1;
+    return status;
+  }
+  // A line of a file of /proc about it.
+  std::string fact(const std::string& file, const std::string& name) const {
+    std::ifstream lines("/proc/" + std::to_string(process_) + "/" + file);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.rfind(name, 0) == 0) return line;
+    }
+    return "";
+  }
+
+ private:
+  int master_ = -1;
+  int terminal_ = -1;
+  pid_t process_ = -1;
+  std::string shown_;
+};
+
+}  // namespace
+
+TEST_CASE("a PIN that is typed is not shown and the terminal echoes again afterwards") {
+  const Cli cli;
+  cli.make_token("web");
+  AtPrompt asked(cli);
+  CHECK_FALSE(asked.echoes());
+  asked.type("1234\n");
+  asked.expect("the PIN is right");
+  CHECK(asked.wait() == 0);
+  CHECK(asked.echoes());
+  CHECK(asked.shown().find("1234") == std::string::npos);
+}
+
+TEST_CASE("a signal at the PIN prompt ends the program and leaves a terminal that echoes") {
+  const Cli cli;
+  cli.make_token("web");
+  AtPrompt asked(cli);
+  REQUIRE_FALSE(asked.echoes());
+  int expected = SIGINT;
+  SECTION("Ctrl-C") {
+    asked.type("12\x03");
+  }
+  SECTION("Ctrl-\\") {
+    expected = SIGQUIT;
+    asked.type("12\x1c");
+  }
+  SECTION("kill") {
+    expected = SIGTERM;
+    ::kill(asked.process(), SIGTERM);
+  }
+  const int status = asked.wait();
+  REQUIRE(WIFSIGNALED(status));
+  CHECK(WTERMSIG(status) == expected);
+  CHECK(asked.echoes());
+}
+
+TEST_CASE("a crash leaves no core file whatever the limit") {
+  const Cli cli;
+  cli.make_token("web");
+  AtPrompt asked(cli);
+  CHECK(asked.fact("limits", "Max core file size").find("Max core file size        0 ") == 0);
+  const rlimit all{RLIM_INFINITY, RLIM_INFINITY};
+  ::prlimit(asked.process(), RLIMIT_CORE, &all, nullptr);
+  ::kill(asked.process(), SIGSEGV);
+  const int status = asked.wait();
+  REQUIRE(WIFSIGNALED(status));
+  CHECK(WTERMSIG(status) == SIGSEGV);
+  CHECK_FALSE(WCOREDUMP(status));
+}
+
+TEST_CASE("what a parent did to signals is undone at the start") {
+  const Cli cli;
+  cli.make_token("web");
+  const AtPrompt asked(cli);
+  CHECK(asked.fact("status", "SigBlk:") == "SigBlk:\t0000000000000000");
+  CHECK(asked.fact("status", "SigIgn:") == "SigIgn:\t0000000000000000");
+}
+
+TEST_CASE("a program that is started without its standard files writes into no other file") {
+  const Cli cli;
+  cli.make_token("web");
+  cli.configure("store: {path: store.db}\n");
+  REQUIRE(cli.run({"token", "login", "web"}).status == 0);
+  for (const std::string& closed : {std::string(">&-"), std::string("2>&-"), std::string("<&- >&- 2>&-")}) {
+    const auto result = cli.other({"bash", "-c", "exec \"$0\" -vv token login web " + closed, Cli::program().string()});
+    CHECK(result.status == 0);
+    CHECK(cli.other({"sqlite3", (cli / ".config/hsmbridge/store.db").string(), "PRAGMA integrity_check"}).out ==
+          "ok\n");
+  }
+  CHECK(cli.run({"request", "list"}).status == 0);
+}

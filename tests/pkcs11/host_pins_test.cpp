@@ -1,0 +1,181 @@
+#include "pkcs11/host_pins.h"
+
+#include "base/bytes.h"
+#include "base/file.h"
+#include "private_token.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+using namespace hsmbridge;
+using namespace hsmbridge::pkcs11;
+using namespace hsmbridge::test;
+
+namespace {
+
+// A folder of locks that all users share, and processes of several users in it. Needs to be root, as CI is.
+class Host {
+ public:
+  Host() {
+    ::setenv("HSMBRIDGE_LOCK_FOLDER", folder_.path().c_str(), 1);
+    REQUIRE(::chmod(folder_.path().c_str(), 01777) == 0);
+  }
+  ~Host() { ::unsetenv("HSMBRIDGE_LOCK_FOLDER"); }
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+
+  template <class Work>
+  static auto as(uid_t user, Work work) {
+    struct Back {
+      ~Back() { (void)::seteuid(0); }
+    } back;
+    REQUIRE(::seteuid(user) == 0);
+    return work();
+  }
+  std::vector<std::filesystem::path> pages() const {
+    std::vector<std::filesystem::path> found;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) found.push_back(entry.path());
+    return found;
+  }
+  std::filesystem::path page(uid_t user) const {
+    return folder_.path() /
+           ("hsmbridge-pin-" + hex(sha256(as_bytes("ab12"))).substr(0, 32) + "-" + std::to_string(user) + ".json");
+  }
+
+ private:
+  TempFolder folder_;
+};
+
+const PinSubject kSubject{.token_serial = "ab12", .user_type = kUser};
+const PinRefusal kRefusal{
+    .subject = kSubject, .at = parse_rfc3339("2026-11-23T15:42:07Z"), .reason = "CKR_PIN_INCORRECT"};
+
+HostPins pins() {
+  return HostPins(std::make_shared<MemoryPinRefusals>());
+}
+
+constexpr uid_t kAnn = 1001;
+constexpr uid_t kBob = 1002;
+
+}  // namespace
+
+TEST_CASE("a refusal that one user wrote down counts for every other and says whose it is") {
+  const Host host;
+  Host::as(kAnn, [] { pins().record(kRefusal); });
+  const auto seen = Host::as(kBob, [] { return pins().refused(kSubject); });
+  REQUIRE(seen.has_value());
+  CHECK(seen->at == kRefusal.at);
+  CHECK(seen->reason == "CKR_PIN_INCORRECT");
+  CHECK(seen->recorded_by == kAnn);
+  CHECK_FALSE(Host::as(kAnn, [] { return pins().refused(kSubject)->recorded_by; }).has_value());
+  PinSubject other = kSubject;
+  other.user_type = kSecurityOfficer;
+  CHECK_FALSE(pins().refused(other).has_value());
+  other = kSubject;
+  other.token_serial = "ab13";
+  CHECK_FALSE(pins().refused(other).has_value());
+}
+
+TEST_CASE("a user can forget a refusal for himself and root for all") {
+  const Host host;
+  Host::as(kAnn, [] { pins().record(kRefusal); });
+  Host::as(kBob, [] { pins().clear(kSubject); });
+  CHECK_FALSE(Host::as(kBob, [] { return pins().refused(kSubject); }).has_value());
+  CHECK(Host::as(kAnn, [] { return pins().refused(kSubject); }).has_value());
+  CHECK(pins().refused(kSubject).has_value());
+  pins().clear(kSubject);
+  CHECK_FALSE(Host::as(kAnn, [] { return pins().refused(kSubject); }).has_value());
+  CHECK_FALSE(pins().refused(kSubject).has_value());
+  // What comes after that counts again, for all of them.
+  Host::as(kAnn, [] { pins().record(kRefusal); });
+  CHECK(Host::as(kBob, [] { return pins().refused(kSubject); }).has_value());
+  CHECK(pins().refused(kSubject).has_value());
+}
+
+TEST_CASE("what a user plants in another's name is not believed") {
+  const Host host;
+  Host::as(kAnn, [] { pins().record(kRefusal); });
+  const std::string words = to_text(read_file(host.page(kAnn)));
+  SECTION("a file that would allow it in the name of root") {
+    Host::as(kBob, [&] {
+      const auto id = words.substr(words.find("\"id\": \"") + 7, 16);
+      write_file(host.page(0),
+                 as_bytes(R"({"token_serial": "ab12", "records": [], "allowed": [")" + id +
+                          R"("], "cleared": [], "shows_wrong_pins": true})"),
+                 FileMode::public_0644, Existing::refuse);
+    });
+    CHECK(Host::as(kAnn, [] { return pins().refused(kSubject); }).has_value());
+    CHECK_FALSE(Host::as(kAnn, [] { return pins().shows_wrong_pins("ab12"); }));
+  }
+  SECTION("a link to a file of root's") {
+    const TempFolder elsewhere;
+    write_file(elsewhere.path() / "x", as_bytes(words), FileMode::public_0644, Existing::refuse);
+    Host::as(kBob, [&] { std::filesystem::create_symlink(elsewhere.path() / "x", host.page(0)); });
+    Host::as(kAnn, [] { pins().clear(kSubject); });
+    CHECK_FALSE(Host::as(kAnn, [] { return pins().refused(kSubject); }).has_value());
+  }
+  SECTION("his own page cannot be put where another's is") {
+    const Error error = error_of([&] {
+      Host::as(kBob, [&] { write_file(host.page(kAnn), as_bytes("{}"), FileMode::public_0644, Existing::replace); });
+    });
+    CHECK(error.kind() == ErrorKind::denied);
+  }
+  SECTION("a page that is in the way of one's own is an error that names its owner") {
+    Host::as(kAnn, [&] { write_file(host.page(kBob), as_bytes("{}"), FileMode::public_0644, Existing::refuse); });
+    const Error error = error_of([&] { Host::as(kBob, [] { pins().record(kRefusal); }); });
+    CHECK(error.kind() == ErrorKind::unavailable);
+    CHECK(error.message().ends_with("; a file of uid 1001 is there"));
+    CHECK(error.detail("owner_uid") == "1001");
+  }
+  SECTION("a pipe is not waited for") {
+    Host::as(kBob, [&] { REQUIRE(::mkfifo(host.page(kBob).c_str(), 0666) == 0); });
+    CHECK(Host::as(kAnn, [] { return pins().refused(kSubject); }).has_value());
+  }
+}
+
+TEST_CASE("a page that cannot be read counts as a refusal until a person says otherwise") {
+  const Host host;
+  SECTION("its text is broken") {
+    Host::as(kAnn, [&] { write_file(host.page(kAnn), as_bytes("{"), FileMode::public_0644, Existing::refuse); });
+  }
+  SECTION("its user hides it") {
+    Host::as(kAnn, [&] { write_file(host.page(kAnn), as_bytes("{}"), FileMode::private_0600, Existing::refuse); });
+  }
+  for (const uid_t user : {kBob, kAnn}) {
+    CHECK(Host::as(user, [] { return pins().refused(kSubject); }).has_value());
+    Host::as(user, [] { pins().clear(kSubject); });
+    CHECK_FALSE(Host::as(user, [] { return pins().refused(kSubject); }).has_value());
+  }
+}
+
+TEST_CASE("what outlives a restart counts until a success that came after it") {
+  const Host host;
+  const auto lasting = std::make_shared<MemoryPinRefusals>();
+  HostPins one(lasting);
+  one.record(kRefusal);
+  CHECK(lasting->refused(kSubject).has_value());
+  std::filesystem::remove(host.page(0));  // a restart empties the folder
+  CHECK(one.refused(kSubject).has_value());
+  one.clear(kSubject);
+  CHECK_FALSE(lasting->refused(kSubject).has_value());
+  // Another store of the same user has its row still.
+  const auto other = std::make_shared<MemoryPinRefusals>();
+  other->record(kRefusal);
+  CHECK_FALSE(HostPins(other).refused(kSubject).has_value());
+  PinRefusal newer = kRefusal;
+  newer.at = SystemClock().now() + Duration{1000};
+  other->record(newer);
+  CHECK(HostPins(other).refused(kSubject).has_value());
+}
+
+TEST_CASE("a good login without anything to forget leaves no file") {
+  const Host host;
+  pins().clear(kSubject);
+  CHECK(host.pages().empty());
+}

@@ -1,0 +1,125 @@
+#include "base/trust.h"
+
+#include "support/temp_folder.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <functional>
+#include <string>
+
+using namespace hsmbridge;
+using hsmbridge::test::TempFolder;
+
+namespace {
+
+constexpr uid_t kUs = 1000;
+constexpr TrustRule kRule{"it names the programs that are run"};
+
+struct stat status_of(uid_t owner, mode_t mode) {
+  struct stat status {};
+  status.st_uid = owner;
+  status.st_mode = mode;
+  return status;
+}
+
+Error refusal(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error;
+  }
+  FAIL("nothing was thrown");
+  return Error{ErrorKind::internal, ""};
+}
+
+struct Files {
+  TempFolder folder;
+  std::filesystem::path file = folder / "inside/hsmbridge.yaml";
+  Files() {
+    std::filesystem::create_directory(file.parent_path());
+    std::ofstream(file) << "x";
+    mode(file.parent_path(), 0755);
+    mode(file, 0644);
+  }
+  static void mode(const std::filesystem::path& path, mode_t bits) { REQUIRE(::chmod(path.c_str(), bits) == 0); }
+};
+
+}  // namespace
+
+TEST_CASE("what root or the process's own user alone may write is trusted") {
+  for (const uid_t owner : {uid_t{0}, kUs}) {
+    CHECK_FALSE(distrust(status_of(owner, S_IFREG | 0644), "/x", kRule, kUs));
+    CHECK_FALSE(distrust(status_of(owner, S_IFREG | 0400), "/x", kRule, kUs));
+    CHECK_FALSE(distrust(status_of(owner, S_IFDIR | 0755), "/x", kRule, kUs));
+    CHECK_FALSE(distrust(status_of(owner, S_IFDIR | S_ISVTX | 0777), "/tmp", kRule, kUs));
+  }
+}
+
+TEST_CASE("what another user owns is not trusted, unless it is only read") {
+  const auto fault = distrust(status_of(65534, S_IFREG | 0644), "/etc/x", kRule, kUs);
+  REQUIRE(fault);
+  CHECK(fault->kind() == ErrorKind::denied);
+  CHECK(fault->message() ==
+        "/etc/x belongs to nobody, neither to root nor to 1000 who runs this (owner nobody, mode 0644); it names the "
+        "programs that are run");
+  CHECK(fault->hint() == "chown 1000 /etc/x, or run this as nobody");
+  CHECK(distrust(status_of(65534, S_IFDIR | S_ISVTX | 0777), "/x", kRule, kUs));
+  CHECK_FALSE(distrust(status_of(65534, S_IFREG | 0640), "/x", {"", Owner::anyone}, kUs));
+  CHECK(distrust(status_of(65534, S_IFREG | 0660), "/x", {"", Owner::anyone}, kUs));
+}
+
+TEST_CASE("what group or others may write is not trusted") {
+  const auto group = distrust(status_of(0, S_IFREG | 0664), "/etc/x", kRule, kUs);
+  REQUIRE(group);
+  CHECK(group->message() ==
+        "/etc/x may be changed by its group (owner root, mode 0664); it names the programs that are run");
+  CHECK(group->hint() == "chmod go-w /etc/x");
+  const auto others = distrust(status_of(kUs, S_IFREG | 0646), "/etc/x", kRule, kUs);
+  REQUIRE(others);
+  CHECK(others->message().find("by everybody (owner 1000, mode 0646)") != std::string::npos);
+  // The sticky bit says something about folders only.
+  CHECK(distrust(status_of(0, S_IFREG | S_ISVTX | 0666), "/x", kRule, kUs));
+}
+
+TEST_CASE_METHOD(Files, "a file is opened when it and every folder above it are trusted") {
+  CHECK(open_trusted(file, kRule).valid());
+  mode(file, 0664);
+  CHECK(refusal([&] { open_trusted(file, kRule); }).hint() == "chmod go-w " + file.string());
+  mode(file, 0644);
+  mode(file.parent_path(), 0775);
+  const Error unsafe = refusal([&] { open_trusted(file, kRule); });
+  CHECK(unsafe.kind() == ErrorKind::denied);
+  CHECK(unsafe.message().find(file.string() + " is not safe in its folder: " + file.parent_path().string()) == 0);
+  CHECK(unsafe.hint() == "chmod go-w " + file.parent_path().string());
+  mode(file.parent_path(), 01777);
+  CHECK(open_trusted(file, kRule).valid());
+}
+
+TEST_CASE_METHOD(Files, "a link is as good as both the file that it leads to and the folder that it is in") {
+  const std::filesystem::path links = this->folder / "links";
+  std::filesystem::create_directory(links);
+  mode(links, 0755);
+  const std::filesystem::path link = links / "hsmbridge.yaml";
+  std::filesystem::create_symlink(file, link);
+  CHECK(open_trusted(link, kRule).valid());
+  mode(links, 0777);
+  CHECK(refusal([&] { open_trusted(link, kRule); }).kind() == ErrorKind::denied);
+  mode(links, 0755);
+  mode(file.parent_path(), 0777);
+  CHECK(refusal([&] { expect_trusted(link, kRule); }).kind() == ErrorKind::denied);
+}
+
+TEST_CASE_METHOD(Files, "a pipe that the process was handed is read") {
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  CHECK(open_trusted("/dev/fd/" + std::to_string(ends[0]), kRule).valid());
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
+TEST_CASE_METHOD(Files, "a file that is missing is not found, and not untrusted") {
+  CHECK(refusal([&] { open_trusted(file.parent_path() / "none", kRule); }).kind() == ErrorKind::not_found);
+}

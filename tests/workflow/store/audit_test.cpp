@@ -1,0 +1,123 @@
+// Whether the audit log and the journal can be changed without a trace.
+#include "foreign.h"
+#include "store/sqlite_store.h"
+#include "support/fake_clock.h"
+#include "support/requests.h"
+#include "support/temp_folder.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+using namespace hsmbridge;
+using namespace hsmbridge::test;
+using namespace hsmbridge::workflow;
+using store::Depth;
+using store::SqliteStore;
+
+namespace {
+
+struct Log {
+  TempFolder folder;
+  FakeClock clock;
+  std::filesystem::path file = folder / "store.db";
+
+  Log() {
+    auto store = open();
+    create_awaiting_approval(*store, order_of("A", clock.now()));
+    store->append_audit("key-made", R"({"label":"x"})", "uid:ann", clock.now());
+    create_awaiting_approval(*store, order_of("B", clock.now()));
+  }
+  std::unique_ptr<SqliteStore> open() { return SqliteStore::open(file, clock); }
+  std::vector<std::string> faults(Depth depth = Depth::whole) { return open()->verify_audit(depth).faults; }
+  // With the triggers that forbid it out of the way, and back afterwards.
+  void tamper(const std::string& table, const std::string& sql) {
+    const auto triggers =
+        foreign_rows(file, "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = '" + table + "'");
+    for (const auto& row : triggers) REQUIRE(foreign(file, "DROP TRIGGER " + row[0]).empty());
+    REQUIRE(foreign(file, sql).empty());
+    for (const auto& row : triggers) REQUIRE(foreign(file, row[1]).empty());
+  }
+};
+
+bool says(const std::vector<std::string>& faults, const std::string& words) {
+  return std::any_of(faults.begin(), faults.end(),
+                     [&words](const std::string& fault) { return fault.find(words) != std::string::npos; });
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(Log, "a log that only this program wrote is in order") {
+  const store::AuditReport report = open()->verify_audit(Depth::whole);
+  CHECK(report.faults == std::vector<std::string>{});
+  CHECK(report.checked == 17);
+  CHECK(report.head.root() == open()->tree_head().root());
+}
+
+TEST_CASE_METHOD(Log, "a trigger that is missing, other or somebody else's is a fault") {
+  REQUIRE(foreign(file, "DROP TRIGGER leaves_never_change").empty());
+  CHECK(faults() == std::vector<std::string>{"the trigger leaves_never_change is missing: what it protects could be "
+                                             "changed without a trace"});
+  REQUIRE(foreign(file, "CREATE TRIGGER leaves_never_change BEFORE UPDATE ON leaves BEGIN SELECT 1; END").empty());
+  CHECK(faults() == std::vector<std::string>{"the trigger leaves_never_change is not the one that this program made"});
+  REQUIRE(foreign(file, "CREATE TRIGGER theirs AFTER INSERT ON requests BEGIN DELETE FROM rates; END").empty());
+  CHECK(says(faults(Depth::news), "the trigger theirs was not made by this program"));
+}
+
+TEST_CASE_METHOD(Log, "a leaf whose data was edited is named") {
+  tamper("leaves", "UPDATE leaves SET data = CAST('{}' AS BLOB) WHERE position = 8");
+  CHECK(says(faults(), "leaf 8 was changed: its data does not have its hash"));
+}
+
+TEST_CASE_METHOD(Log, "a leaf that was rewritten with its hash breaks the roots") {
+  REQUIRE(foreign_rows(file, "SELECT data FROM leaves WHERE position = 8")[0][0].find("key-made") != std::string::npos);
+  const std::string data = "{\"kind\":\"nothing-happened\"}";
+  tamper("leaves", "UPDATE leaves SET data = CAST('" + data + "' AS BLOB), hash = x'" +
+                       hex(audit::leaf_hash(as_bytes(data))) + "' WHERE position = 8");
+  CHECK(says(faults(), "the root stored with leaf 8 is not the root of the leaves up to it"));
+  CHECK_FALSE(says(faults(), "was cut off"));
+}
+
+TEST_CASE_METHOD(Log, "an event that was edited is not what its leaf says") {
+  tamper("events", "UPDATE events SET actor = 'uid:eve' WHERE request = 'A' AND sequence = 3");
+  CHECK(faults() == std::vector<std::string>{"event 3 of request A is not what leaf 2 says: one of them was changed"});
+}
+
+TEST_CASE_METHOD(Log, "an event that is gone, or that nobody logged, is a fault") {
+  tamper("events", "DELETE FROM events WHERE request = 'A' AND sequence = 8");
+  CHECK(says(faults(), "leaf 7 is about event 8 of request A, which is gone"));
+  tamper("events",
+         "INSERT INTO events VALUES ('A', 8, 1, 'uid:eve', 'Commanded', '{\"event\":\"Commanded\"}', 'Submitting'), "
+         "('A', 9, 1, 'uid:eve', 'Commanded', '{\"event\":\"Commanded\"}', 'Submitting')");
+  CHECK(says(faults(), "the journal has 17 events, and the log has leaves of 16"));
+}
+
+TEST_CASE_METHOD(Log, "a state that its journal did not lead to is a fault") {
+  REQUIRE(foreign(file, "UPDATE requests SET state = 'Submitting' WHERE id = 'A'").empty());
+  CHECK(says(faults(), "request A is Submitting in the list"));
+}
+
+TEST_CASE_METHOD(Log, "an end that was cut off is a fault, and nothing is appended to it") {
+  tamper("leaves", "DELETE FROM leaves WHERE position > 14");
+  CHECK(says(faults(), "the log has 15 leaves, and 17 were written: its end was cut off or added to"));
+  auto store = open();
+  try {
+    store->append_audit("more", "{}", "uid:ann", clock.now());
+    FAIL("it was appended");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::corrupt);
+  }
+}
+
+TEST_CASE_METHOD(Log, "a start looks at the leaves since the last one, and notices when those before are others") {
+  CHECK(open()->verify_audit(Depth::news).checked == 17);
+  CHECK(open()->verify_audit(Depth::news).checked == 0);
+  open()->append_audit("more", "{}", "uid:ann", clock.now());
+  const store::AuditReport news = open()->verify_audit(Depth::news);
+  CHECK(news.checked == 1);
+  CHECK(news.faults.empty());
+  CHECK(news.head.root() == open()->verify_audit(Depth::whole).head.root());
+  tamper("leaves", "UPDATE leaves SET root = zeroblob(32) WHERE position = 17");
+  CHECK(says(faults(Depth::news), "the log does not go on from leaf 17"));
+}
