@@ -174,6 +174,11 @@ workflow::SubmissionNotAccepted too_late(const Claim& claim) {
           std::nullopt};
 }
 
+// Kept with the result: where that is not valid yet, it tells whose clock is wrong.
+void add_clock(const workflow::Provider& provider, workflow::Report& report) {
+  if (report.handout && !report.handout->clock_ahead) report.handout->clock_ahead = provider.server_ahead();
+}
+
 EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration time_limit) {
   const unsigned attempt = claim.effect.attempt;
   const auto actor = provider_actor(claim.record.order);
@@ -196,6 +201,7 @@ EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration tim
     const auto parts = parts_of(claim);
     auto answer = provider->submit(call_of(world, claim, parts, now, time_limit));
     if (auto* accepted = std::get_if<workflow::Accepted>(&answer)) {
+      add_clock(*provider, accepted->report);
       return outcome(workflow::SubmissionAnswered{attempt, std::move(accepted->report)}, actor);
     }
     if (auto* not_accepted = std::get_if<workflow::NotAccepted>(&answer)) {
@@ -221,8 +227,10 @@ EffectOutcome look_up(World& world, const Claim& claim, Instant now, Duration ti
   const unsigned attempt = claim.effect.attempt;
   const auto actor = provider_actor(claim.record.order);
   const auto parts = parts_of(claim);
-  auto answer = provider_of(world, claim.record.order)->look_up(call_of(world, claim, parts, now, time_limit));
+  const auto provider = provider_of(world, claim.record.order);
+  auto answer = provider->look_up(call_of(world, claim, parts, now, time_limit));
   if (auto* found = std::get_if<workflow::Found>(&answer)) {
+    add_clock(*provider, found->report);
     return outcome(workflow::FoundAtProvider{attempt, std::move(found->report)}, actor);
   }
   if (std::holds_alternative<workflow::Absent>(answer)) return outcome(workflow::AbsentAtProvider{attempt}, actor);
@@ -239,12 +247,17 @@ EffectOutcome reported(const Claim& claim, workflow::Report report) {
 
 EffectOutcome poll(World& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
-  return reported(claim, provider_of(world, claim.record.order)->poll(call_of(world, claim, parts, now, time_limit)));
+  const auto provider = provider_of(world, claim.record.order);
+  auto report = provider->poll(call_of(world, claim, parts, now, time_limit));
+  add_clock(*provider, report);
+  return reported(claim, std::move(report));
 }
 
 EffectOutcome retrieve(World& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
-  auto report = provider_of(world, claim.record.order)->retrieve(call_of(world, claim, parts, now, time_limit));
+  const auto provider = provider_of(world, claim.record.order);
+  auto report = provider->retrieve(call_of(world, claim, parts, now, time_limit));
+  add_clock(*provider, report);
   const auto actor = provider_actor(claim.record.order);
   if (report.handout) {
     return outcome(workflow::HandedOut{std::move(*report.handout), std::move(report.provider_state)}, actor);

@@ -159,10 +159,13 @@ TEST_CASE("what a template adds is said before anything is sent, and its certifi
   const auto done = desk.enroll("web-2026", {"--spec", "rsa:2048", "--wait", "--timeout", "30s"});
   INFO(done.out << done.err);
   REQUIRE(done.status == 0);
-  const auto shown = desk.cli.run({"request", "show", desk.id(), "--json"});
+  const auto history = desk.cli.run({"request", "history", desk.id()});
+  INFO(history.out);
+  CHECK(words(history).find("issues clientAuth too") != std::string::npos);
+  const auto shown = desk.cli.run({"request", "show", desk.id()});
   INFO(shown.out);
-  CHECK(shown.out.find("issues clientAuth too") != std::string::npos);
-  CHECK(shown.out.find("keyEncipherment") != std::string::npos);
+  CHECK(words(shown).find("keyEncipherment") != std::string::npos);
+  CHECK(words(shown).find("clientAuth") != std::string::npos);
   CHECK(desk.rig.count("POST /mpki/api/v1/certificate 201") == 1);
 }
 

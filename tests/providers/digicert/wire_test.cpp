@@ -94,7 +94,7 @@ TEST_CASE("an answer to a request is issued, pending or unreadable") {
   CHECK(certificate_answer_from(R"({"request_id":1234,"status":"Pending"})").request_id == "1234");
   CHECK(certificate_answer_from(R"({"request_id":1234,"status":"Pending"})").status == "PENDING");
   CHECK(kind_of([] { certificate_answer_from(R"({"request_id":"a\nb"})"); }) == ErrorKind::corrupt);
-  CHECK(kind_of([] { certificate_answer_from(R"({"serial_number":"12:34"})"); }) == ErrorKind::corrupt);
+  CHECK(kind_of([] { certificate_answer_from(R"({"serial_number":"12.34"})"); }) == ErrorKind::corrupt);
   CHECK(kind_of([] { certificate_answer_from("[]"); }) == ErrorKind::corrupt);
   CHECK(kind_of([] { certificate_answer_from("<html>"); }) == ErrorKind::unavailable);
   CHECK(kind_of([] { certificate_answer_from(""); }) == ErrorKind::unavailable);

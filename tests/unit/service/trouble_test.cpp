@@ -54,9 +54,12 @@ class SlowWorld final : public BrokenWorld {
       last_until = call.call_until;
       return OutcomeUnknown{"played"};
     }
-    LookUpAnswer look_up(const ProviderCall&) override { return Absent{}; }
-    Report poll(const ProviderCall&) override { return {}; }
-    Report retrieve(const ProviderCall&) override { return {}; }
+    LookUpAnswer look_up(const ProviderCall&) override {
+      return report ? LookUpAnswer{Found{*report}} : LookUpAnswer{Absent{}};
+    }
+    Report poll(const ProviderCall&) override { return report.value_or(Report{}); }
+    Report retrieve(const ProviderCall&) override { return report.value_or(Report{}); }
+    std::optional<Duration> server_ahead() const override { return ahead; }
     CancelAnswer cancel(const ProviderCall&) override { return CancelNotPossible{}; }
     Issued read(const ProviderCall&, const Handout&) override { return {}; }
     void confirm(const ProviderCall&, const Issued&) override {}
@@ -64,6 +67,8 @@ class SlowWorld final : public BrokenWorld {
     int submitted = 0;
     Duration last_limit{};
     std::optional<Duration> last_until;
+    std::optional<Report> report;
+    std::optional<Duration> ahead;
   };
   std::shared_ptr<Provider> provider(const std::string&) override {
     time.advance(takes);
@@ -96,6 +101,29 @@ class Lineage final : public BrokenWorld {
 };
 
 }  // namespace
+
+TEST_CASE("a result is kept with how far the provider's clock was from ours when it came") {
+  SlowWorld world;
+  world.counting->ahead = std::chrono::hours{2};
+  world.counting->report = Report{};
+  world.counting->report->standing = Standing::handed_out;
+  world.counting->report->handout = Handout{Handout::Content::certificate, {1}, {2}};
+  service::Effects effects(world);
+  const auto clock_of = [&](const State& state, EffectName effect) {
+    Claim claim;
+    claim.record.state = state;
+    claim.effect = {effect, {}, 1, ""};
+    const EffectOutcome outcome = effects.run(claim, Instant{}, std::chrono::seconds{1});
+    REQUIRE(outcome.event);
+    if (const auto* out = std::get_if<HandedOut>(&*outcome.event)) return out->handout.clock_ahead;
+    const Report* report = report_of(*outcome.event);
+    REQUIRE(report != nullptr);
+    return report->handout.value_or(Handout{}).clock_ahead;
+  };
+  CHECK(clock_of(LookingUp{}, EffectName::look_up) == std::chrono::hours{2});
+  CHECK(clock_of(AwaitingApproval{}, EffectName::poll) == std::chrono::hours{2});
+  CHECK(clock_of(Retrieving{}, EffectName::retrieve) == std::chrono::hours{2});
+}
 
 TEST_CASE("a provider that cannot be used now was sent nothing") {
   BrokenWorld world;

@@ -63,10 +63,10 @@ const std::string kAttributes =
     R"("extensions":{"san":{"dns_names":["www.example.com"],"ip_addresses":["192.0.2.1"]}}})";
 const std::string kValidity = R"("validity":{"unit":"days","duration":30})";
 
-// The profile as the draft and the check read it.
+// The profile as the draft and the check read it, and who orders.
 std::string profile_read(const std::string& id) {
   const std::string line = "GET /mpki/api/v2/profile/" + id + " 200\n";
-  return line + line;
+  return line + "GET /account/api/v1/user/me 200\n" + line;
 }
 
 }  // namespace
