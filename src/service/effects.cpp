@@ -174,6 +174,12 @@ workflow::SubmissionNotAccepted too_late(const Claim& claim) {
           std::nullopt};
 }
 
+// With the provider's clock as it was when the result came: a certificate that is not valid yet is explained with it.
+workflow::Report stamped(workflow::Report report, const workflow::Provider& provider) {
+  if (report.handout && !report.handout->clock_ahead) report.handout->clock_ahead = provider.server_ahead();
+  return report;
+}
+
 EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration time_limit) {
   const unsigned attempt = claim.effect.attempt;
   const auto actor = provider_actor(claim.record.order);
@@ -196,7 +202,7 @@ EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration tim
     const auto parts = parts_of(claim);
     auto answer = provider->submit(call_of(world, claim, parts, now, time_limit));
     if (auto* accepted = std::get_if<workflow::Accepted>(&answer)) {
-      return outcome(workflow::SubmissionAnswered{attempt, std::move(accepted->report)}, actor);
+      return outcome(workflow::SubmissionAnswered{attempt, stamped(std::move(accepted->report), *provider)}, actor);
     }
     if (auto* not_accepted = std::get_if<workflow::NotAccepted>(&answer)) {
       auto result =
@@ -221,9 +227,10 @@ EffectOutcome look_up(World& world, const Claim& claim, Instant now, Duration ti
   const unsigned attempt = claim.effect.attempt;
   const auto actor = provider_actor(claim.record.order);
   const auto parts = parts_of(claim);
-  auto answer = provider_of(world, claim.record.order)->look_up(call_of(world, claim, parts, now, time_limit));
+  const auto provider = provider_of(world, claim.record.order);
+  auto answer = provider->look_up(call_of(world, claim, parts, now, time_limit));
   if (auto* found = std::get_if<workflow::Found>(&answer)) {
-    return outcome(workflow::FoundAtProvider{attempt, std::move(found->report)}, actor);
+    return outcome(workflow::FoundAtProvider{attempt, stamped(std::move(found->report), *provider)}, actor);
   }
   if (std::holds_alternative<workflow::Absent>(answer)) return outcome(workflow::AbsentAtProvider{attempt}, actor);
   return outcome(workflow::LookUpInconclusive{attempt, std::get<workflow::CannotTell>(answer).why}, actor);
@@ -239,12 +246,14 @@ EffectOutcome reported(const Claim& claim, workflow::Report report) {
 
 EffectOutcome poll(World& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
-  return reported(claim, provider_of(world, claim.record.order)->poll(call_of(world, claim, parts, now, time_limit)));
+  const auto provider = provider_of(world, claim.record.order);
+  return reported(claim, stamped(provider->poll(call_of(world, claim, parts, now, time_limit)), *provider));
 }
 
 EffectOutcome retrieve(World& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
-  auto report = provider_of(world, claim.record.order)->retrieve(call_of(world, claim, parts, now, time_limit));
+  const auto provider = provider_of(world, claim.record.order);
+  auto report = stamped(provider->retrieve(call_of(world, claim, parts, now, time_limit)), *provider);
   const auto actor = provider_actor(claim.record.order);
   if (report.handout) {
     return outcome(workflow::HandedOut{std::move(*report.handout), std::move(report.provider_state)}, actor);
