@@ -174,9 +174,10 @@ workflow::SubmissionNotAccepted too_late(const Claim& claim) {
           std::nullopt};
 }
 
-// Kept with the result: where that is not valid yet, it tells whose clock is wrong.
-void add_clock(const workflow::Provider& provider, workflow::Report& report) {
+// With the provider's clock as it was when the result came: a certificate that is not valid yet is explained with it.
+workflow::Report stamped(workflow::Report report, const workflow::Provider& provider) {
   if (report.handout && !report.handout->clock_ahead) report.handout->clock_ahead = provider.server_ahead();
+  return report;
 }
 
 EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration time_limit) {
@@ -201,8 +202,7 @@ EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration tim
     const auto parts = parts_of(claim);
     auto answer = provider->submit(call_of(world, claim, parts, now, time_limit));
     if (auto* accepted = std::get_if<workflow::Accepted>(&answer)) {
-      add_clock(*provider, accepted->report);
-      return outcome(workflow::SubmissionAnswered{attempt, std::move(accepted->report)}, actor);
+      return outcome(workflow::SubmissionAnswered{attempt, stamped(std::move(accepted->report), *provider)}, actor);
     }
     if (auto* not_accepted = std::get_if<workflow::NotAccepted>(&answer)) {
       auto result =
@@ -230,8 +230,7 @@ EffectOutcome look_up(World& world, const Claim& claim, Instant now, Duration ti
   const auto provider = provider_of(world, claim.record.order);
   auto answer = provider->look_up(call_of(world, claim, parts, now, time_limit));
   if (auto* found = std::get_if<workflow::Found>(&answer)) {
-    add_clock(*provider, found->report);
-    return outcome(workflow::FoundAtProvider{attempt, std::move(found->report)}, actor);
+    return outcome(workflow::FoundAtProvider{attempt, stamped(std::move(found->report), *provider)}, actor);
   }
   if (std::holds_alternative<workflow::Absent>(answer)) return outcome(workflow::AbsentAtProvider{attempt}, actor);
   return outcome(workflow::LookUpInconclusive{attempt, std::get<workflow::CannotTell>(answer).why}, actor);
@@ -248,16 +247,13 @@ EffectOutcome reported(const Claim& claim, workflow::Report report) {
 EffectOutcome poll(World& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
   const auto provider = provider_of(world, claim.record.order);
-  auto report = provider->poll(call_of(world, claim, parts, now, time_limit));
-  add_clock(*provider, report);
-  return reported(claim, std::move(report));
+  return reported(claim, stamped(provider->poll(call_of(world, claim, parts, now, time_limit)), *provider));
 }
 
 EffectOutcome retrieve(World& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
   const auto provider = provider_of(world, claim.record.order);
-  auto report = provider->retrieve(call_of(world, claim, parts, now, time_limit));
-  add_clock(*provider, report);
+  auto report = stamped(provider->retrieve(call_of(world, claim, parts, now, time_limit)), *provider);
   const auto actor = provider_actor(claim.record.order);
   if (report.handout) {
     return outcome(workflow::HandedOut{std::move(*report.handout), std::move(report.provider_state)}, actor);

@@ -24,6 +24,7 @@ class HandedOutBy final : public Provider {
   std::optional<ErrorKind> trouble;
   bool once = false;  // a result is handed out once only
   std::vector<Bytes> own_chain;
+  std::optional<Duration> ahead;  // its clock
 
   std::string_view type() const override { return "test"; }
   Capabilities capabilities() const override {
@@ -41,7 +42,13 @@ class HandedOutBy final : public Provider {
     return Found{};
   }
   Report poll(const ProviderCall&) override { return {}; }
-  Report retrieve(const ProviderCall&) override { return {}; }
+  Report retrieve(const ProviderCall&) override {
+    Report report;
+    report.standing = Standing::handed_out;
+    report.handout = Handout{Handout::Content::certificate, Bytes{1}, Bytes{1}};
+    return report;
+  }
+  std::optional<Duration> server_ahead() const override { return ahead; }
   CancelAnswer cancel(const ProviderCall&) override { return CancelNotPossible{""}; }
   Issued read(const ProviderCall&, const Handout&) override {
     if (trouble) throw Error{*trouble, "its issuer cannot be asked"};
@@ -348,4 +355,15 @@ TEST_CASE("a result that cannot be read is asked for again where the provider ke
   // A signature that came whole and does not fit is the same one when it is asked for again.
   answered.state().handout = {Handout::Content::signature, Bytes{1}, Bytes{1}};
   CHECK_FALSE(still_there());
+}
+
+TEST_CASE("a result is kept with how far its provider's clock was ahead when it came") {
+  Answered answered;
+  const Verifying before = answered.state();
+  answered.claim.record.state = Retrieving{before.dossier, Submission{1, ProviderReference("r"), "", {}}, "ISSUED"};
+  answered.claim.effect = {EffectName::retrieve, {}, 0, ""};
+  const auto ahead = [&] { return std::get<HandedOut>(answered.run().event.value()).handout.clock_ahead; };
+  CHECK_FALSE(ahead());
+  answered.provider_->ahead = std::chrono::minutes{10};
+  CHECK(ahead() == std::chrono::minutes{10});
 }
