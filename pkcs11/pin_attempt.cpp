@@ -82,8 +82,8 @@ void PinAttempt::refuse(const PinRefusal& before) const {
                   "{} was tried twice in a row without a clear answer, the last time at {} ({}); that may mean "
                   "a wrong PIN, and it is not tried again",
                   pin(), rfc3339(before.at), before.reason)
-            : fmt::format("{} was refused at {} ({}); it is not tried again, whatever its source", pin(), rfc3339(before.at),
-                          before.reason);
+            : fmt::format("{} was refused at {} ({}); it is not tried again, whatever its source", pin(),
+                          rfc3339(before.at), before.reason);
   if (before.recorded_by) message += fmt::format("; uid {} on this host tried it", *before.recorded_by);
   throw Error{ErrorKind::denied, std::move(message)}
       .with("token", words_.uri)

@@ -156,8 +156,7 @@ ApprovalDesk::ApprovalDesk(Invocation& invocation) : place_(invocation), output_
   signer_ = std::make_unique<AuditedSigner>(
       pkcs11::TokenKey::open(token_, pkcs11::KeySelector::parse(*person.key), person.accept_key), token_,
       "approver-key-used", "listing approval tasks (a time stamp)",
-      [this](std::string_view kind, const Json& facts) { record(kind, facts); },
-      Json::object({{"person", person_}}));
+      [this](std::string_view kind, const Json& facts) { record(kind, facts); }, Json::object({{"person", person_}}));
   auto parts = securosys_parts(provider, wiring.provider_needs());
   sign_key_ = parts.settings.sign_key;
   auto application = application_key(parts.settings, wiring);

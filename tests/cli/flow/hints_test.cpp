@@ -18,8 +18,8 @@ using Named = std::map<std::string, std::map<std::string, std::string>>;
 
 void collect(const std::filesystem::path& file, Named& named) {
   const std::string text = to_text(read_file(file));
-  static const std::set<std::string> nouns{"request",  "cert",     "key",    "csr", "token",
-                                           "provider", "approval", "enroll", "run", "doctor"};
+  static const std::set<std::string> nouns{"request",  "cert",   "key", "csr",    "token", "provider",
+                                           "approval", "enroll", "run", "doctor", "store", "audit"};
   // Up to what ends a command within a sentence or a literal.
   static const std::regex command(R"(hsmbridge ([a-z]+)((?: [^"'`;,)\n\\]*)?))");
   for (auto at = std::sregex_iterator(text.begin(), text.end(), command); at != std::sregex_iterator(); ++at) {

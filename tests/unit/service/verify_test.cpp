@@ -356,14 +356,3 @@ TEST_CASE("a result that cannot be read is asked for again where the provider ke
   answered.state().handout = {Handout::Content::signature, Bytes{1}, Bytes{1}};
   CHECK_FALSE(still_there());
 }
-
-TEST_CASE("a result is kept with how far its provider's clock was ahead when it came") {
-  Answered answered;
-  const Verifying before = answered.state();
-  answered.claim.record.state = Retrieving{before.dossier, Submission{1, ProviderReference("r"), "", {}}, "ISSUED"};
-  answered.claim.effect = {EffectName::retrieve, {}, 0, ""};
-  const auto ahead = [&] { return std::get<HandedOut>(answered.run().event.value()).handout.clock_ahead; };
-  CHECK_FALSE(ahead());
-  answered.provider_->ahead = std::chrono::minutes{10};
-  CHECK(ahead() == std::chrono::minutes{10});
-}
