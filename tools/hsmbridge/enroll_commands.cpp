@@ -89,6 +89,8 @@ service::NewRequest resolve(Wiring& wiring, workflow::Store& store, const Wanted
     const auto token = wiring.pkcs11_token(request.token);
     const auto key = pkcs11::find_key(*token, pkcs11::KeySelector::parse(*wanted.key));
     if (key.spec) pkcs11::expect_to_sign(*token, service::algorithm_for(request.ask, *key.spec));
+    // The journal holds UTF-8.
+    if (key.name() != key.label) request.key.selector = key.uri;
     if (!key.id.empty()) request.key.selector = lasting_selector(*token, key);
     service::refuse_duplicate(store, request);
   }
