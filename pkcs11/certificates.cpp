@@ -10,6 +10,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace hsmbridge::pkcs11 {
@@ -57,7 +58,9 @@ std::vector<TokenCertificate> read_certificates(const Session& session, ByteView
   constexpr CK_ATTRIBUTE_TYPE kTypes[] = {CKA_VALUE, CKA_ID, CKA_LABEL};
   std::vector<TokenCertificate> certificates;
   for (const CK_OBJECT_HANDLE handle : find_objects(session, certificates_match(id))) {
-    auto values = read_attributes(session, handle, kTypes);
+    auto read = read_if_there(session, handle, kTypes);
+    if (!read) continue;
+    auto& values = *read;
     if (!values[0] || values[0]->empty()) continue;
     TokenCertificate certificate{.der = std::move(*values[0]),
                                  .id = values[1].value_or(Bytes{}),
@@ -84,32 +87,33 @@ CK_OBJECT_HANDLE create(const Session& session, const KeyInfo& key, ByteView der
   CK_OBJECT_HANDLE handle = 0;
   const CK_RV rv = session.functions().C_CreateObject(session.handle(), wanted.data(), wanted.size(), &handle);
   if (!takes_no_certificates(rv)) {
-    session.check(rv, "C_CreateObject", fmt::format("put the certificate beside key {}", key.label));
+    session.check(rv, "C_CreateObject", fmt::format("put the certificate beside key {}", key.name()));
     return handle;
   }
   throw Error{ErrorKind::refused, fmt::format("token {} does not take the certificate of key {} ({})",
-                                              session.token().access.name, key.label, return_code_name(rv))}
+                                              session.token().access.name, key.name(), return_code_name(rv))}
       .with("ckr", return_code_name(rv))
       .hint("if it takes none at all, declare `certificates: false` for the token and install into a file");
 }
 
 void destroy(const Session& session, CK_OBJECT_HANDLE handle) {
   const CK_RV rv = session.functions().C_DestroyObject(session.handle(), handle);
-  if (rv != CKR_OBJECT_HANDLE_INVALID) session.check(rv, "C_DestroyObject", "remove a certificate");
+  if (rv == CKR_OBJECT_HANDLE_INVALID && session.is_last_try()) return;
+  session.check(rv, "C_DestroyObject", "remove a certificate");
 }
 
 void check_belongs(const KeyInfo& key, ByteView der) {
   const auto spki = spki_of_certificate(der);
   if (!spki) throw Error{ErrorKind::invalid_input, "these bytes are no DER certificate"};
   if (key.spki.empty() || *spki != key.spki) {
-    throw Error{ErrorKind::invalid_input, fmt::format("the certificate is for another key than {}", key.label)}
+    throw Error{ErrorKind::invalid_input, fmt::format("the certificate is for another key than {}", key.name())}
         .with("key", candidate_text(key))
         .hint("name the key that the certificate was asked for");
   }
   // Without an id nothing would say which key it belongs to.
   if (key.id.empty()) {
     throw Error{ErrorKind::invalid_input,
-                fmt::format("key {} has no CKA_ID, so no certificate can be put beside it", key.label)};
+                fmt::format("key {} has no CKA_ID, so no certificate can be put beside it", key.name())};
   }
 }
 
@@ -135,11 +139,13 @@ CertificatePlacement put_certificate(Token& token, const KeyInfo& key, ByteView 
   }
   CertificatePlacement placement;
   writing(token.state(), [&](Session& session) {
+    constexpr std::array<CK_ATTRIBUTE_TYPE, 1> kValue{CKA_VALUE};
     std::optional<CK_OBJECT_HANDLE> ours;
     // Only of this key: a token may hold another key's certificate, or an issuer's, under the same CKA_ID.
     std::vector<CK_OBJECT_HANDLE> replaced;
     for (const CK_OBJECT_HANDLE handle : find_objects(session, certificates_match(key.id))) {
-      const auto value = read_attribute(session, handle, CKA_VALUE);
+      const auto values = read_if_there(session, handle, kValue);
+      const auto value = values ? values->front() : std::nullopt;
       if (!value || !certifies(*value, key.spki)) continue;
       if (equal(*value, certificate_der)) {
         ours = handle;
@@ -152,13 +158,17 @@ CertificatePlacement put_certificate(Token& token, const KeyInfo& key, ByteView 
       placement.outcome = CertificatePlacement::Outcome::already_there;
     } else {
       ours = create(session, key, certificate_der);
-      const auto value = read_attribute(session, *ours, CKA_VALUE);
-      if (!value || !equal(*value, certificate_der)) {
+      const auto is_there = [&] {
+        const auto value = read_attribute(session, *ours, CKA_VALUE);
+        return value && equal(*value, certificate_der);
+      };
+      // Judged by two looks: one may be a fault of reading.
+      if (!is_there() && !is_there()) {
         destroy(session, *ours);
         throw Error{ErrorKind::corrupt,
                     fmt::format("token {} gives back another certificate than the one put beside key {}: it was "
                                 "removed again, and what was there before stays",
-                                token.name(), key.label)};
+                                token.name(), key.name())};
       }
       placement.outcome = CertificatePlacement::Outcome::written;
     }

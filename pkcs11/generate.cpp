@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "pkcs11/contract_table.h"
 #include "pkcs11/mechanism_name.h"
-#include "pkcs11/public_key.h"
+#include "pkcs11/new_pair.h"
 #include "pkcs11/token.h"
 #include "pkcs11/token_lock.h"
 #include "x509/spki.h"
@@ -26,7 +26,6 @@ namespace {
 using x509::KeySpec;
 using x509::KeyType;
 
-constexpr std::size_t kIdOctets = 16;
 const Bytes kPublicExponent{1, 0, 1};  // 65537
 
 // How many of a batch are made before the token is searched for keys of the same names.
@@ -55,6 +54,14 @@ struct Names {
     }
     return std::nullopt;
   }
+  // The id under which the planned key is to be looked for. A token that keeps few octets of an id holds the key of
+  // this plan, made before a crash, under its label and a part of the planned id.
+  Bytes id_of(const KeyPlan& plan) const {
+    const auto holders = ids_by_label.find(plan.label);
+    if (ids.contains(plan.id) || holders == ids_by_label.end() || holders->second.size() != 1) return plan.id;
+    const Bytes& kept = *holders->second.begin();
+    return is_part_of_id(plan, kept) ? kept : plan.id;
+  }
 };
 
 Names all_names(const Session& session) {
@@ -64,9 +71,10 @@ Names all_names(const Session& session) {
     Template match;
     match.flag(CKA_TOKEN, CK_TRUE).number(CKA_CLASS, object_class);
     for (const CK_OBJECT_HANDLE handle : find_objects(session, std::move(match))) {
-      const auto values = read_attributes(session, handle, kTypes);
-      const Bytes id = values[1].value_or(Bytes{});
-      names.add(to_text(values[0].value_or(Bytes{})), id);
+      const auto values = read_if_there(session, handle, kTypes);
+      if (!values) continue;
+      const Bytes id = (*values)[1].value_or(Bytes{});
+      names.add(to_text((*values)[0].value_or(Bytes{})), id);
       if (object_class == CKO_PRIVATE_KEY) ++names.private_halves[id];
     }
   }
@@ -84,18 +92,6 @@ Error label_taken(const Token& token, const std::string& label, const Bytes& exi
 
 void refuse_taken_label(const Token& token, const Names& names, const std::string& label, const Bytes& own_id) {
   if (const auto other = names.other_holder(label, own_id)) throw label_taken(token, label, *other, own_id);
-}
-
-CK_MECHANISM_TYPE generation_mechanism(KeyType type) {
-  switch (type) {
-    case KeyType::rsa:
-      return CKM_RSA_PKCS_KEY_PAIR_GEN;
-    case KeyType::ec:
-      return CKM_EC_KEY_PAIR_GEN;
-    case KeyType::ed25519:
-      return CKM_EC_EDWARDS_KEY_PAIR_GEN;
-  }
-  return CKM_VENDOR_DEFINED;
 }
 
 void refuse_unable_token(const Token& token, const KeySpec& spec) {
@@ -130,116 +126,12 @@ void refuse_bad_label(const std::string& label) {
   }
 }
 
-struct Templates {
-  Template private_half;
-  Template public_half;
-};
-
-Templates templates(const KeyPlan& plan, const Quirk& quirk, const Bytes& curve_params) {
-  Templates both;
-  for (const ContractTerm& term : contract_terms()) {
-    if (!states(quirk, term)) continue;
-    Template& half = term.half == Half::private_half ? both.private_half : both.public_half;
-    half.flag(term.attribute, term.value ? CK_TRUE : CK_FALSE);
-  }
-  both.private_half.text(CKA_LABEL, plan.label).add(CKA_ID, plan.id);
-  both.public_half.text(CKA_LABEL, plan.label).add(CKA_ID, plan.id);
-  if (!quirk.public_usages) both.public_half.flag(CKA_TOKEN, CK_TRUE);
-  if (plan.spec.type == KeyType::rsa) {
-    both.public_half.number(CKA_MODULUS_BITS, plan.spec.bits).add(CKA_PUBLIC_EXPONENT, kPublicExponent);
-  } else {
-    both.public_half.add(CKA_EC_PARAMS, curve_params);
-  }
-  if (quirk.allowed_mechanisms) {
-    Bytes allowed;
-    for (const CK_MECHANISM_TYPE type : allowed_mechanisms(plan.spec.type, plan.use)) {
-      const Bytes octets = number_octets(type);
-      allowed.insert(allowed.end(), octets.begin(), octets.end());
-    }
-    both.private_half.add(CKA_ALLOWED_MECHANISMS, std::move(allowed));
-  }
-  return both;
-}
-
-// The two new objects. They are read back through these handles: a search for each of many keys would walk the token
-// as often (a search by id is a linear scan on SoftHSM).
-struct NewPair {
-  CK_OBJECT_HANDLE public_half = 0;
-  CK_OBJECT_HANDLE private_half = 0;
-  const Quirk* quirk = nullptr;
-};
-
-CK_RV generate(const Session& session, const KeyPlan& plan, const Quirk& quirk, const Bytes& curve_params,
-               NewPair& made) {
-  Templates both = templates(plan, quirk, curve_params);
-  CK_MECHANISM mechanism{generation_mechanism(plan.spec.type), nullptr, 0};
-  made.quirk = &quirk;
-  return session.functions().C_GenerateKeyPair(session.handle(), &mechanism, both.public_half.data(),
-                                               both.public_half.size(), both.private_half.data(),
-                                               both.private_half.size(), &made.public_half, &made.private_half);
-}
-
-bool steps_down(CK_RV rv) {
-  // CKR_ARGUMENTS_BAD and CKR_FUNCTION_FAILED are how some modules say that they do not know an attribute; nothing was
-  // made then, and each rung looks again.
-  return return_code(rv).recovery == Recovery::smaller_template || rv == CKR_ARGUMENTS_BAD || rv == CKR_FUNCTION_FAILED;
-}
-
-void destroy(const Session& session, CK_OBJECT_HANDLE handle) {
-  const CK_RV rv = session.functions().C_DestroyObject(session.handle(), handle);
-  if (rv != CKR_OBJECT_HANDLE_INVALID) session.check(rv, "C_DestroyObject", "remove an unfinished key");
-}
-
-// What stands under one id.
-struct Standing {
-  std::vector<KeyObjects> pairs;
-  std::vector<CK_OBJECT_HANDLE> halves;  // certainly half of no pair
-  bool unclear = false;                  // halves that nothing on the token tells apart from a pair's
-
-  bool holds_a_key() const { return !pairs.empty() || unclear; }
-};
-
-// A private half need not show its public value: beside two private halves, or two public ones that could be its own,
-// nothing says which are a pair. Then none is called half a pair, since a half is destroyed.
-Standing sort_out(std::vector<KeyObjects> keys) {
-  Standing standing;
-  unsigned private_halves = 0;
-  unsigned public_halves = 0;
-  for (KeyObjects& key : keys) {
-    private_halves += key.private_half ? 1 : 0;
-    public_halves += key.public_half ? 1 : 0;
-    if (!key.info.paired) standing.unclear = true;
-    if (key.private_half && key.public_half) {
-      standing.pairs.push_back(std::move(key));
-    } else if (const auto half = key.private_half ? key.private_half : key.public_half) {
-      standing.halves.push_back(*half);
-    }
-  }
-  if (private_halves > 1 && public_halves > 0 && standing.pairs.size() < private_halves) standing.unclear = true;
-  if (standing.unclear) standing.halves.clear();
-  return standing;
-}
-
-bool is_of_plan(const KeyPlan& plan, const KeyObjects& key) {
-  return key.info.label == plan.label && (!key.info.spec || *key.info.spec == plan.spec);
-}
-
-// After a C_GenerateKeyPair that failed there is no handle to go by. Half a pair under the planned id is removed; a
-// full pair stays whoever made it: another worker may have carried out the same plan and used its key.
-Standing remove_halves(const Session& session, const KeyPlan& plan) {
-  auto found = keys_with_id(session, plan.id);
-  std::erase_if(found, [&](const KeyObjects& key) { return !is_of_plan(plan, key); });
-  Standing standing = sort_out(std::move(found));
-  for (const CK_OBJECT_HANDLE half : standing.halves) destroy(session, half);
-  return standing;
-}
-
 // The two objects that one call made, and nothing else that has their id. The error that led here counts, so this one
 // has none of its own.
 void destroy_own(const Session& session, const KeyPlan& plan, const NewPair& own) {
   for (const CK_OBJECT_HANDLE handle : {own.private_half, own.public_half}) {
     try {
-      destroy(session, handle);
+      destroy_half(session, handle);
     } catch (const std::exception& left) {
       log::warning(fmt::format("a key labelled {} that was not to stay (planned id={}) may be left on the token: {}",
                                plan.label, hex(plan.id), left.what()));
@@ -247,55 +139,32 @@ void destroy_own(const Session& session, const KeyPlan& plan, const NewPair& own
   }
 }
 
-[[noreturn]] void generation_failed(const Session& session, const KeyPlan& plan, CK_RV rv) {
-  TokenFailure failure(rv, "C_GenerateKeyPair", fmt::format("make key {}", plan.label));
-  try {
-    if (remove_halves(session, plan).holds_a_key()) {
-      failure.with("left_on_token", fmt::format("id={}", hex(plan.id)));
-      failure.hint("a complete key is on the token all the same: see it with hsmbridge key show");
-    }
-  } catch (const std::exception& left) {
-    // Found by its id when the plan is run again.
-    log::warning(fmt::format("an unfinished key id={} may be left on the token: {}", hex(plan.id), left.what()));
-  }
-  throw failure;
-}
-
-// The template that the token takes. What a refused try left behind is removed before the next; when it left a whole
-// key there is no next.
-NewPair climb_down(const Session& session, const KeyPlan& plan) {
-  std::vector<Bytes> spellings{ec_params(plan.spec)};
-  if (plan.spec.type == KeyType::ed25519) spellings.push_back(edwards25519_name());
-  CK_RV first_refusal = CKR_OK;
-  for (const Quirk& quirk : quirk_ladder()) {
-    for (const Bytes& spelling : spellings) {
-      NewPair made;
-      const CK_RV rv = generate(session, plan, quirk, spelling, made);
-      if (rv == CKR_OK) {
-        if (quirk.name != "full") {
-          log::debug(fmt::format("key {}: the token took the template \"{}\"", plan.label, quirk.name));
-        }
-        return made;
-      }
-      const bool other_spelling =
-          spellings.size() > 1 && (rv == CKR_DOMAIN_PARAMS_INVALID || rv == CKR_CURVE_NOT_SUPPORTED);
-      if (!steps_down(rv) && !other_spelling) generation_failed(session, plan, rv);
-      if (first_refusal == CKR_OK) first_refusal = rv;
-      if (remove_halves(session, plan).holds_a_key()) generation_failed(session, plan, rv);
-    }
-  }
-  TokenFailure failure(first_refusal, "C_GenerateKeyPair", fmt::format("make key {}", plan.label));
-  failure.hint("the token took none of our templates: see its log, and hsmbridge token show for its mechanisms");
-  throw failure;
-}
-
+// The pair, by the handles that the call gave: they are certain whatever id the token gave it. An id that we chose at
+// random may be shortened or replaced by the token's own, as long as it names no other key.
 KeyObjects expect_pair(const Session& session, const KeyPlan& plan, const NewPair& made) {
   const CK_OBJECT_HANDLE handles[] = {made.private_half, made.public_half};
   auto keys = pair_objects(session, handles);
-  if (keys.size() == 1 && keys.front().info.id == plan.id && keys.front().private_half && keys.front().public_half)
-    return std::move(keys.front());
-  throw Error{ErrorKind::corrupt, fmt::format("the token says that key {} is made, but shows {} under id={}",
-                                              plan.label, keys.empty() ? "nothing" : "not one pair", hex(plan.id))};
+  if (keys.size() != 1 || !keys.front().private_half || !keys.front().public_half) {
+    throw Error{ErrorKind::corrupt, fmt::format("the token says that key {} is made, but shows {} under id={}",
+                                                plan.label, keys.empty() ? "nothing" : "not one pair", hex(plan.id))};
+  }
+  KeyObjects& key = keys.front();
+  const Bytes& kept = key.info.id;
+  if (kept == plan.id || kept == made.id) return std::move(key);
+  Error error{ErrorKind::corrupt, fmt::format("the token keeps id={} for key {} instead of id={}",
+                                              kept.empty() ? "(none)" : hex(kept), plan.label, hex(plan.id))};
+  if (plan.id_from == KeyPlan::IdFrom::chosen) {
+    throw std::move(error).hint(
+        kept.empty()
+            ? "the token keeps no CKA_ID of our choice: leave --id out"
+            : fmt::format("the token may keep only {} octets of a CKA_ID: give an --id of that length, or none",
+                          kept.size()));
+  }
+  if (kept.empty()) throw error;
+  const auto holders = keys_with_id(session, kept);
+  if (holders.size() == 1 && holders.front().private_half == key.private_half) return std::move(key);
+  for (const KeyObjects& holder : holders) error.with("candidate", candidate_text(holder.info));
+  throw std::move(error).hint("another key has that id already: choose another label, the key then gets another id");
 }
 
 void refuse_wrong_key(const KeyPlan& plan, const KeyInfo& key) {
@@ -311,17 +180,12 @@ void refuse_wrong_key(const KeyPlan& plan, const KeyInfo& key) {
               fmt::format("key {} has the public exponent {}, asked was 65537 (010001)", plan.label, hex(exponent))};
 }
 
-// `quirk`: the template it was made with; null for a key of an earlier run, of which nothing is known but what it
-// shows.
-MadeKey checked(const Session& session, const KeyPlan& plan, const KeyObjects& key, const Quirk* quirk) {
+// `told`: the template that the token took, as far as is known.
+MadeKey checked(const Session& session, const KeyPlan& plan, const KeyObjects& key, const Quirk* told,
+                MadeKey::Origin origin) {
   refuse_wrong_key(plan, key.info);
-  const auto origin = quirk == nullptr ? MadeKey::Origin::adopted : MadeKey::Origin::generated;
-  // A pair under a long random id that we journalled was made by us: what it does not show of its usages it was told.
-  const bool ours = quirk == nullptr && plan.id.size() == kIdOctets;
-  MadeKey made{.key = key.info,
-               .contract = compare_with_contract(session, key, ours ? &quirk_ladder().front() : quirk, plan.use),
-               .origin = origin};
-  if (quirk == nullptr) made.contract.quirk = "adopted";
+  MadeKey made{.key = key.info, .contract = compare_with_contract(session, key, told, plan.use), .origin = origin};
+  if (origin == MadeKey::Origin::adopted) made.contract.quirk = "adopted";
   if (!made.contract.violated()) return made;
   Error error{ErrorKind::corrupt, fmt::format("key {} does not have the attributes that were asked for", plan.label)};
   for (const ContractRow& row : made.contract.rows) {
@@ -341,11 +205,12 @@ Error with_fate(const Error& wrong, const KeyPlan& plan, Fate fate) {
                                      : "it was made by an earlier run, is not used and was left on the token";
   Error error{wrong.kind(), fmt::format("{}: {}", wrong.message(), words)};
   for (const auto& [name, value] : wrong.details()) error.with(name, value);
+  if (!wrong.hint().empty()) return std::move(error).hint(wrong.hint());
   if (fate == Fate::destroyed) {
     return std::move(error).hint("this token does not keep the key contract and must not hold such keys");
   }
   return std::move(error).hint(fmt::format(
-      "look at it: hsmbridge key show id={}; delete it if nobody uses it, then make a key anew", hex(plan.id)));
+      "look at it: hsmbridge key show id={}; delete it if nobody uses it, then make a key again", hex(plan.id)));
 }
 
 void refuse_foreign_key(const Token& token, const KeyPlan& plan, const std::vector<KeyObjects>& found) {
@@ -354,7 +219,7 @@ void refuse_foreign_key(const Token& token, const KeyPlan& plan, const std::vect
     throw Error{ErrorKind::conflict,
                 fmt::format("id={} on token {} is another key already", hex(plan.id), token.name())}
         .with("candidate", candidate_text(key.info))
-        .hint("plan the key anew: it then gets another id");
+        .hint("plan the key again: it then gets another id");
   }
 }
 
@@ -370,16 +235,18 @@ Error not_one_pair(const Token& token, const KeyPlan& plan, const std::vector<Ke
 }
 
 // The key that an earlier run of the plan left complete. Half a pair of it is removed.
-std::optional<MadeKey> adopt(const Session& session, const Token& token, const KeyPlan& plan) {
+// `told` and `origin`: as for checked().
+std::optional<MadeKey> adopt(const Session& session, const Token& token, const KeyPlan& plan, const Quirk* told,
+                             MadeKey::Origin origin) {
   auto found = keys_with_id(session, plan.id);
   refuse_foreign_key(token, plan, found);
   std::vector<KeyInfo> infos;
   for (const KeyObjects& key : found) infos.push_back(key.info);
-  const Standing standing = sort_out(std::move(found));
-  if (standing.unclear || standing.pairs.size() > 1) throw not_one_pair(token, plan, infos);
-  for (const CK_OBJECT_HANDLE half : standing.halves) destroy(session, half);
-  if (standing.pairs.empty()) return std::nullopt;
-  const KeyObjects& key = standing.pairs.front();
+  const UnderId under = sort_out(std::move(found));
+  if (under.unclear || under.pairs.size() > 1) throw not_one_pair(token, plan, infos);
+  for (const CK_OBJECT_HANDLE half : under.halves) destroy_half(session, half);
+  if (under.pairs.empty()) return std::nullopt;
+  const KeyObjects& key = under.pairs.front();
   try {
     // Raw RSA is raw decryption: a key that may do it is none for signing only.
     if (plan.use == KeyUse::sign && use_of(session, key) == KeyUse::tls_client) {
@@ -387,7 +254,7 @@ std::optional<MadeKey> adopt(const Session& session, const Token& token, const K
                                                   "planned was one that signs only",
                                                   plan.label)};
     }
-    return checked(session, plan, key, nullptr);
+    return checked(session, plan, key, told, origin);
   } catch (const TokenFailure&) {
     throw;
   } catch (const Error& error) {
@@ -402,24 +269,50 @@ struct Work {
   unsigned long epoch = 0;
 };
 
-Work make_one(const Session& session, const Token& token, const KeyPlan& plan, Names& names) {
+// A key that this run made and did not read back yet: it is looked for as a plan of an earlier run is.
+struct Unread {
+  Bytes plan;  // its id
+  const Quirk* quirk = nullptr;
+};
+
+// What one look shows may be a fault of reading: a key is judged, and destroyed, by what two looks show.
+MadeKey read_back(const Session& session, const KeyPlan& plan, const NewPair& pair) {
+  try {
+    return checked(session, plan, expect_pair(session, plan, pair), pair.quirk, MadeKey::Origin::generated);
+  } catch (const TokenFailure&) {
+    throw;
+  } catch (const Error& error) {
+    log::debug(fmt::format("{}; it is read again", error.message()));
+  }
+  return checked(session, plan, expect_pair(session, plan, pair), pair.quirk, MadeKey::Origin::generated);
+}
+
+Work make_one(const Session& session, const Token& token, const KeyPlan& plan, Names& names, Unread& unread) {
   refuse_bad_label(plan.label);
   if (plan.id.empty()) throw Error{ErrorKind::internal, "a key was planned without an id"};
-  refuse_taken_label(token, names, plan.label, plan.id);
+  KeyPlan there = plan;
+  there.id = names.id_of(plan);
+  refuse_taken_label(token, names, plan.label, there.id);
   const unsigned long epoch = session.token().epoch;
-  if (names.ids.contains(plan.id)) {
-    if (auto adopted = adopt(session, token, plan)) return {std::move(*adopted), {}, epoch};
+  if (names.ids.contains(there.id)) {
+    // A pair under a long random id that we journalled was made by us: what it does not show of its usages it was told.
+    const bool ours = plan.id_from == KeyPlan::IdFrom::random && plan.id.size() == kIdOctets;
+    const bool of_this_run = unread.plan == plan.id;
+    const Quirk* const told = of_this_run ? unread.quirk : ours ? &quirk_ladder().front() : nullptr;
+    const auto origin = of_this_run ? MadeKey::Origin::generated : MadeKey::Origin::adopted;
+    if (auto adopted = adopt(session, token, there, told, origin)) return {std::move(*adopted), {}, epoch};
   }
   refuse_unable_token(token, plan.spec);
-  const NewPair pair = climb_down(session, plan);
+  const NewPair pair = generate_pair(session, plan, names.ids);
+  unread = {plan.id, pair.quirk};
   try {
-    MadeKey made = checked(session, plan, expect_pair(session, plan, pair), pair.quirk);
-    names.add(plan.label, plan.id);
+    MadeKey made = read_back(session, plan, pair);
+    names.add(plan.label, made.key.id);
     return {std::move(made), pair, epoch};
   } catch (TokenFailure& failure) {
     // Not seen is not wrong. This call may be a late one, whose pair another worker has adopted and used meanwhile;
     // whoever runs the plan again finds the pair by its id.
-    failure.with("left_on_token", fmt::format("id={}", hex(plan.id)));
+    failure.with("left_on_token", fmt::format("id={}", hex(pair.id)));
     throw;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::corrupt) throw;
@@ -445,7 +338,7 @@ class Batch {
     Names names = all_names(session);
     try {
       while (work_.size() < end) {
-        work_.push_back(make_one(session, token_, plans_[work_.size()], names));
+        work_.push_back(make_one(session, token_, plans_[work_.size()], names, unread_));
         if (std::chrono::steady_clock::now() >= until) break;
       }
     } catch (...) {
@@ -480,7 +373,7 @@ class Batch {
         continue;
       }
       // An adopted key stays: whoever made it may have used it.
-      if (one.key.origin == MadeKey::Origin::generated) take_back(session, one, plan);
+      if (one.handles.private_half != 0) take_back(session, one, plan);
       if (!failure) failure = std::move(refused);
     }
     if (failure) throw std::move(*failure);
@@ -496,15 +389,14 @@ class Batch {
   }
 
   std::optional<Error> refusal(const Names& names, const Work& one, const KeyPlan& plan) const {
-    if (const auto other = names.other_holder(plan.label, plan.id)) {
-      return label_taken(token_, plan.label, *other, plan.id);
-    }
-    const auto halves = names.private_halves.find(plan.id);
+    const Bytes& id = one.key.key.id;
+    if (const auto other = names.other_holder(plan.label, id)) return label_taken(token_, plan.label, *other, id);
+    const auto halves = names.private_halves.find(id);
     if (one.key.origin == MadeKey::Origin::adopted || halves == names.private_halves.end() || halves->second < 2) {
       return std::nullopt;
     }
     return Error{ErrorKind::unavailable, fmt::format("another worker made key {} (id={}) on token {} meanwhile",
-                                                     plan.label, hex(plan.id), token_.name())}
+                                                     plan.label, hex(id), token_.name())}
         .hint("run it again: the key that is there is used");
   }
 
@@ -518,6 +410,7 @@ class Batch {
   std::span<const KeyPlan> plans_;
   const KeyMade& on_made_;
   std::vector<Work> work_;
+  Unread unread_;
   std::size_t confirmed_ = 0;
 };
 
@@ -544,7 +437,7 @@ std::vector<KeyPlan> plan_keys(Token& token, std::span<const std::string> labels
       KeyPlan plan{.label = label, .id = random_bytes(kIdOctets), .spec = spec};
       while (names.ids.contains(plan.id)) plan.id = random_bytes(kIdOctets);
       if (const auto open = open_plans.find(label); open != open_plans.end()) plan.id = open->second;
-      refuse_taken_label(token, names, label, plan.id);
+      refuse_taken_label(token, names, label, names.id_of(plan));
       plans.push_back(std::move(plan));
     }
     return plans;

@@ -11,6 +11,9 @@
 
 namespace hsmbridge::pkcs11 {
 
+// The octets of an id that this program chooses.
+inline constexpr std::size_t kIdOctets = 16;
+
 // A key before it is born: what the caller journals before make_key. The id is 16 random bytes, so a crash between the
 // two leaves something that can be looked for.
 struct KeyPlan {
@@ -18,6 +21,9 @@ struct KeyPlan {
   Bytes id;
   x509::KeySpec spec;
   KeyUse use = KeyUse::sign;
+  // A random id is there to find the key again: a token that keeps fewer octets, or gives an id of its own, is obeyed,
+  // and KeyInfo::id says what the key's is. One that a person chose is kept as it is, or the key is not made.
+  enum class IdFrom { random, chosen } id_from = IdFrom::random;
 
   bool operator==(const KeyPlan&) const = default;
 };

@@ -1,5 +1,6 @@
 #include "pkcs11/key_objects.h"
 
+#include "base/unicode.h"
 #include "pkcs11/attribute_table.h"
 #include "pkcs11/module_state.h"
 #include "pkcs11/public_key.h"
@@ -10,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -92,6 +94,7 @@ std::optional<Record> read_record(const Session& session, CK_OBJECT_HANDLE handl
   if (record.object_class == CKO_CERTIFICATE) {
     const auto der = read_attribute(session, handle, CKA_VALUE);
     if (der) record.spki = spki_of_certificate(*der).value_or(Bytes{});
+    if (der && record.label.empty()) record.label = subject_of_certificate(*der);
     return record;
   }
   if (record.object_class != CKO_PRIVATE_KEY && record.object_class != CKO_PUBLIC_KEY) return std::nullopt;
@@ -158,7 +161,46 @@ std::string key_uri(const TokenState& token, const KeyInfo& key) {
   UriParts parts = token.uri_parts();
   parts.id = key.id;
   parts.object = key.label;
-  return format_uri(parts);
+  // A half alone may stand beside a pair of the same id and label.
+  if (!key.has_public) parts.type = "private";
+  if (!key.has_private) parts.type = "public";
+  std::string uri = format_uri(parts);
+  // Stated as empty, or it would match every id or label.
+  const auto state_empty = [&uri](std::string_view name) {
+    uri += fmt::format("{}{}=", uri.back() == ':' ? "" : ";", name);
+  };
+  if (key.id.empty()) state_empty("id");
+  if (key.label.empty()) state_empty("object");
+  return uri;
+}
+
+// The public key is known now: what follows from it.
+void settle(KeyInfo& key) {
+  key.spec = x509::key_spec_of(key.spki);
+  key.type = x509::to_string(*key.spec);
+  key.spki_hash = x509::spki_hash(key.spki);
+}
+
+void settle(KeyObjects& key) {
+  settle(key.info);
+  for (const auto& [handle, spki] : key.beside) {
+    if (spki == key.info.spki) key.certificates.push_back(handle);
+  }
+  key.info.has_certificate = !key.certificates.empty();
+}
+
+// Whether the private half may belong to what the certificate certifies, as far as the two show it.
+bool could_be_of(const Record& certificate, const Record& private_half) {
+  try {
+    const x509::KeySpec spec = x509::key_spec_of(certificate.spki);
+    const CK_KEY_TYPE type = spec.type == x509::KeyType::rsa  ? CKK_RSA
+                             : spec.type == x509::KeyType::ec ? CKK_EC
+                                                              : CKK_EC_EDWARDS;
+    if (private_half.key_type != type) return false;
+    return private_half.params.empty() || curve_of(private_half.params) == spec;
+  } catch (const Error&) {
+    return false;  // a kind without a row: the key could not be used
+  }
 }
 
 KeyObjects make_key_objects(const Session& session, const Record* private_half, const Record* public_half, bool certain,
@@ -183,22 +225,18 @@ KeyObjects make_key_objects(const Session& session, const Record* private_half, 
       key.info.type = public_half->type_text;
     }
   }
-  std::vector<const Record*> beside;
   for (const Record* record : records.with_id(first.id)) {
-    if (record->object_class == CKO_CERTIFICATE) beside.push_back(record);
-  }
-  // The last resort for a token that keeps no public object: the certificate beside the key says what it certifies.
-  if (key.info.spki.empty() && certain && beside.size() == 1) key.info.spki = beside.front()->spki;
-  for (const Record* record : beside) {
-    if (key.info.spki.empty() || record->spki != key.info.spki) continue;
-    key.certificates.push_back(record->handle);
-    key.info.has_certificate = true;
+    if (record->object_class != CKO_CERTIFICATE || record->spki.empty()) continue;
+    key.beside.emplace_back(record->handle, record->spki);
+    // A token that keeps no public object: only the certificates say what the public key may be.
+    if (!key.info.spki.empty() || !certain || private_half == nullptr || !could_be_of(*record, *private_half)) continue;
+    const bool known = std::any_of(key.info.claims.begin(), key.info.claims.end(),
+                                   [&](const KeyInfo::Claim& claim) { return claim.spki == record->spki; });
+    if (!known) key.info.claims.push_back({.spki = record->spki, .certificate = record->label});
   }
   if (!key.info.spki.empty()) {
     try {
-      key.info.spec = x509::key_spec_of(key.info.spki);
-      key.info.type = x509::to_string(*key.info.spec);
-      key.info.spki_hash = x509::spki_hash(key.info.spki);
+      settle(key);
     } catch (const Error&) {
       key.info.spki.clear();
       key.info.spec.reset();
@@ -231,7 +269,31 @@ void refuse_other_token(const Session& session, const KeySelector& selector) {
   }
 }
 
+bool claims(const KeyInfo& key, const Bytes& spki) {
+  return std::any_of(key.claims.begin(), key.claims.end(),
+                     [&](const KeyInfo::Claim& claim) { return claim.spki == spki; });
+}
+
+// A key is named by what is shown of it (the label and id of its private half where there is one). Only where no key is
+// shown so does the label or id of its other half name it.
+bool is_shown_as(const KeySelector& selector, const KeyInfo& key) {
+  return (!selector.has_id() || key.id == selector.id()) && (!selector.has_label() || key.label == selector.label());
+}
+
+bool is_of_class(const KeyObjects& key, std::optional<CK_OBJECT_CLASS> wanted) {
+  if (!wanted) return true;
+  if (*wanted == CKO_PRIVATE_KEY) return key.private_half.has_value();
+  return *wanted == CKO_PUBLIC_KEY && key.public_half.has_value();
+}
+
 }  // namespace
+
+void take_claim(KeyInfo& key, const Bytes& spki) {
+  key.spki = spki;
+  settle(key);
+  key.has_certificate = true;
+  std::erase_if(key.claims, [&](const KeyInfo::Claim& claim) { return claim.spki == spki; });
+}
 
 std::vector<KeyObjects> pair_objects(const Session& session, std::span<const CK_OBJECT_HANDLE> handles) {
   Records records;
@@ -239,7 +301,7 @@ std::vector<KeyObjects> pair_objects(const Session& session, std::span<const CK_
     try {
       if (auto record = read_record(session, handle)) records.all.push_back(std::move(*record));
     } catch (const TokenFailure& failure) {
-      if (failure.code() != CKR_OBJECT_HANDLE_INVALID) throw;
+      if (!is_gone(session, failure)) throw;
     }
   }
   for (Record& record : records.all) records.by_id[record.id].push_back(&record);
@@ -287,25 +349,26 @@ std::vector<KeyObjects> keys_with_id(const Session& session, ByteView id) {
 std::vector<KeyObjects> matching_keys(const Session& session, const KeySelector& selector) {
   refuse_other_token(session, selector);
   const auto object_class = uri_object_class(selector.uri());
-  if (!selector.has_id() && !selector.has_label()) {
+  // An id or label that is stated as empty is nothing to search for: not every token shows an empty attribute.
+  if (selector.id().empty() && selector.label().empty()) {
     auto keys = all_keys(session);
     std::erase_if(keys, [&](const KeyObjects& key) {
-      return (object_class == CKO_PRIVATE_KEY && !key.private_half) ||
-             (object_class == CKO_PUBLIC_KEY && !key.public_half);
+      return !is_of_class(key, object_class) || !is_shown_as(selector, key.info);
     });
     return keys;
   }
   Template match = on_token();
-  if (object_class) match.number(CKA_CLASS, *object_class);
-  if (selector.has_id()) match.add(CKA_ID, selector.id());
-  if (selector.has_label()) match.text(CKA_LABEL, selector.label());
+  if (!selector.id().empty()) match.add(CKA_ID, selector.id());
+  if (!selector.label().empty()) match.text(CKA_LABEL, selector.label());
   const std::vector<CK_OBJECT_HANDLE> matched = find_objects(session, std::move(match));
 
   // The other half may carry another label, so everything with one of the ids found is read too.
   std::set<CK_OBJECT_HANDLE> around(matched.begin(), matched.end());
   std::set<Bytes> ids;
+  constexpr std::array<CK_ATTRIBUTE_TYPE, 1> kId{CKA_ID};
   for (const CK_OBJECT_HANDLE handle : matched) {
-    if (auto id = read_attribute(session, handle, CKA_ID); id && !id->empty()) ids.insert(std::move(*id));
+    const auto values = read_if_there(session, handle, kId);
+    if (values && values->front() && !values->front()->empty()) ids.insert(*values->front());
   }
   for (const Bytes& id : ids) {
     Template same_id = on_token();
@@ -315,8 +378,10 @@ std::vector<KeyObjects> matching_keys(const Session& session, const KeySelector&
   }
   auto keys = pair_objects(session, std::vector<CK_OBJECT_HANDLE>(around.begin(), around.end()));
   std::erase_if(keys, [&](const KeyObjects& key) {
-    return !holds(matched, key.private_half) && !holds(matched, key.public_half);
+    return !is_of_class(key, object_class) || (!holds(matched, key.private_half) && !holds(matched, key.public_half));
   });
+  const auto shown_so = [&](const KeyObjects& key) { return is_shown_as(selector, key.info); };
+  if (std::any_of(keys.begin(), keys.end(), shown_so)) std::erase_if(keys, std::not_fn(shown_so));
   return keys;
 }
 
@@ -327,25 +392,31 @@ KeyObjects locate(const Session& session, const KeyInfo& info) {
   for (KeyObjects& key : keys) {
     if (key.info.label != info.label) continue;
     if (key.info.spki == info.spki) return std::move(key);
+    if (claims(key.info, info.spki)) {
+      key.info.claims.clear();
+      key.info.spki = info.spki;
+      settle(key);
+      return std::move(key);
+    }
     another = true;
   }
   if (another) {
-    throw Error{ErrorKind::conflict, fmt::format("key {} is another key now: its public key changed", info.label)}
+    throw Error{ErrorKind::conflict, fmt::format("key {} is another key now: its public key changed", info.name())}
         .with("id", hex(info.id))
         .with("expected_spki", info.spki_hash.str());
   }
   throw Error{ErrorKind::not_found,
-              fmt::format("key {} is not on token {} any more", info.label, session.token().access.name)}
+              fmt::format("key {} is not on token {} any more", info.name(), session.token().access.name)}
       .with("id", hex(info.id));
 }
 
 std::string candidate_text(const KeyInfo& key) {
-  // As text that is safe to print: a foreign label may hold anything.
-  const std::string label = attribute_text(*attribute_row(CKA_LABEL), as_bytes(key.label));
   std::string text = fmt::format("id={} label={} {}", key.id.empty() ? "(none)" : hex(key.id),
-                                 label.empty() ? "(none)" : label, key.type);
+                                 key.label.empty() ? "(none)" : printable(key.label), key.type);
   if (!key.has_private) text += " (public half only)";
   if (!key.has_public) text += " (private half only)";
+  // A label that does not read as it is must be typed in another way.
+  if (!key.label.empty() && key.name() != key.label) text += ' ' + key.uri;
   return text;
 }
 

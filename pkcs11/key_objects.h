@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace hsmbridge::pkcs11 {
@@ -15,11 +16,16 @@ struct KeyObjects {
   std::optional<CK_OBJECT_HANDLE> private_half;
   std::optional<CK_OBJECT_HANDLE> public_half;
   std::vector<CK_OBJECT_HANDLE> certificates;  // with its CKA_ID, and of this key
+  // Every certificate with its CKA_ID, with what it certifies.
+  std::vector<std::pair<CK_OBJECT_HANDLE, Bytes>> beside;
 };
+
+// Takes one of the key's claims for its public key.
+void take_claim(KeyInfo& key, const Bytes& spki);
 
 // What an object search gave, read and paired. Halves pair by CKA_ID and, where the private object shows it, by the
 // public value; an empty CKA_ID pairs by label. Handles of other classes are passed over, and so is an object that was
-// destroyed since the search.
+// destroyed since the search (see is_gone).
 std::vector<KeyObjects> pair_objects(const Session& session, std::span<const CK_OBJECT_HANDLE> handles);
 
 // Every key; those with this CKA_ID; those that the selector matches.

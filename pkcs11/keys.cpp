@@ -2,7 +2,10 @@
 
 #include "pkcs11/attribute_table.h"
 #include "pkcs11/key_objects.h"
+#include "pkcs11/signer.h"
 #include "pkcs11/token.h"
+#include "x509/spki.h"
+#include "x509/unicode.h"
 
 #include <fmt/core.h>
 
@@ -70,15 +73,35 @@ std::vector<KeyInfo> match_keys(Token& token, const KeySelector& selector) {
   return reading(token.state(), [&](Session& session) { return infos(matching_keys(session, selector)); });
 }
 
+std::string KeyInfo::name() const {
+  const bool as_it_is = !label.empty() && !x509::has_control(label) && label.front() != ' ' && label.back() != ' ' &&
+                        !label.starts_with("id=") && !label.starts_with("pkcs11:");
+  if (as_it_is) return label;
+  if (label.empty()) return id.empty() ? uri : "id=" + hex(id);
+  UriParts parts;
+  parts.object = label;
+  return format_uri(parts);
+}
+
 KeyInfo find_key(Token& token, const KeySelector& selector) {
   std::vector<KeyInfo> matches = match_keys(token, selector);
-  if (matches.size() == 1) return std::move(matches.front());
+  if (matches.size() == 1) {
+    KeyInfo& key = matches.front();
+    if (const auto own = proved_claim(token, key)) take_claim(key, *own);
+    return std::move(key);
+  }
   if (!matches.empty()) throw ambiguous(token, selector, matches);
   throw no_match(token, selector);
 }
 
 KeyInfo find_pinned(Token& token, const KeySelector& selector, const SpkiHash& expected) {
   std::vector<KeyInfo> matches = match_keys(token, selector);
+  // The pinned hash chooses among claims: each signature is verified with the public key that was chosen.
+  for (KeyInfo& key : matches) {
+    const auto claim = std::find_if(key.claims.begin(), key.claims.end(),
+                                    [&](const KeyInfo::Claim& one) { return x509::spki_hash(one.spki) == expected; });
+    if (claim != key.claims.end()) take_claim(key, Bytes(claim->spki));
+  }
   std::vector<KeyInfo> pinned;
   std::copy_if(matches.begin(), matches.end(), std::back_inserter(pinned),
                [&](const KeyInfo& key) { return key.spki_hash == expected; });
@@ -105,32 +128,30 @@ KeyAttributes key_attributes(Token& token, const KeyInfo& key) {
 
 void destroy_key(Token& token, const KeyInfo& key, WithCertificates certificates) {
   writing(token.state(), [&](Session& session) {
-    KeyObjects objects;
-    try {
-      objects = locate(session, key);
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::not_found) throw;
-      return true;
-    }
+    const auto still_there = [&]() -> std::optional<KeyObjects> {
+      try {
+        return locate(session, key);
+      } catch (const Error& error) {
+        if (error.kind() == ErrorKind::not_found) return std::nullopt;
+        throw;
+      }
+    };
     const auto destroy = [&](CK_OBJECT_HANDLE handle) {
       const CK_RV rv = session.functions().C_DestroyObject(session.handle(), handle);
-      if (rv == CKR_OBJECT_HANDLE_INVALID) return;
-      session.check(rv, "C_DestroyObject", fmt::format("destroy key {}", key.label));
+      if (rv == CKR_OBJECT_HANDLE_INVALID && session.is_last_try()) return;
+      session.check(rv, "C_DestroyObject", fmt::format("destroy key {}", key.name()));
     };
+    const auto objects = still_there();
+    if (!objects) return true;
     // The private half first: whatever fails afterwards, the key can sign no more.
-    if (objects.private_half) destroy(*objects.private_half);
-    if (objects.public_half) destroy(*objects.public_half);
+    if (objects->private_half) destroy(*objects->private_half);
+    if (objects->public_half) destroy(*objects->public_half);
     if (certificates == WithCertificates::destroy) {
-      for (const CK_OBJECT_HANDLE handle : objects.certificates) destroy(handle);
+      for (const CK_OBJECT_HANDLE handle : objects->certificates) destroy(handle);
     }
-    try {
-      locate(session, key);
-    } catch (const Error& error) {
-      if (error.kind() == ErrorKind::not_found) return true;
-      throw;
-    }
+    if (!still_there()) return true;
     throw Error{ErrorKind::corrupt,
-                fmt::format("token {} says that key {} is destroyed, and still holds it", token.name(), key.label)};
+                fmt::format("token {} says that key {} is destroyed, and still holds it", token.name(), key.name())};
   });
 }
 

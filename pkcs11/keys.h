@@ -23,11 +23,23 @@ struct KeyInfo {
   SpkiHash spki_hash;
   bool has_private = false;
   bool has_public = false;
-  bool has_certificate = false;
+  bool has_certificate = false;  // that certifies its public key
   bool always_authenticate = false;
+  // Where the token shows no public part of a private half: what the certificates under its id certify. CKA_ID is a
+  // convention, so any of them may be another key's; find_key lets the key sign to tell.
+  struct Claim {
+    Bytes spki;
+    std::string certificate;  // its label, or its subject where it has none
+    bool operator==(const Claim&) const = default;
+  };
+  std::vector<Claim> claims;
   // False when two public halves carry this id and nothing on the token says which one belongs to the private half.
   bool paired = true;
   std::string uri;  // token, serial, id and label: names this key only, unless the token holds two of one id and label
+
+  // What a person reads and may type again to name it: the label where that reads as it is and names a key by its
+  // label, else a URI with the label's octets, or the id where there is no label.
+  std::string name() const;
 };
 
 // Every key of the token, logged in, in the token's order. Throws denied, unavailable.
@@ -36,8 +48,9 @@ std::vector<KeyInfo> list_keys(Token& token);
 // Every key that the selector matches, also none.
 std::vector<KeyInfo> match_keys(Token& token, const KeySelector& selector);
 
-// The one key that it matches. Throws not_found, or ambiguous with one "candidate" ("id=0a01 label=web rsa:2048") a
-// key.
+// The one key that it matches. A key whose public part only certificates tell signs a proof (TokenKey::prove) for each
+// of its claims: the one that verifies is taken, the others are other keys' and stay in `claims`. Throws not_found, or
+// ambiguous with one "candidate" ("id=0a01 label=web rsa:2048") a key.
 KeyInfo find_key(Token& token, const KeySelector& selector);
 
 // The one key that it matches and whose public key has this hash: keys that share the id or label of a pinned one do

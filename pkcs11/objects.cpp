@@ -88,20 +88,39 @@ std::vector<CK_OBJECT_HANDLE> find_objects(const Session& session, Template matc
 }
 
 std::optional<Bytes> read_attribute(const Session& session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type) {
-  CK_ATTRIBUTE attribute{type, nullptr, 0};
-  CK_RV rv = session.functions().C_GetAttributeValue(session.handle(), object, &attribute, 1);
-  if (shows_nothing(rv) || cannot_carry(rv, type)) return std::nullopt;
-  session.check(rv, "C_GetAttributeValue", "read an object");
-  if (attribute.ulValueLen == CK_UNAVAILABLE_INFORMATION) return std::nullopt;
-  Bytes value(attribute.ulValueLen);
-  if (value.empty()) return value;
-  attribute.pValue = value.data();
-  rv = session.functions().C_GetAttributeValue(session.handle(), object, &attribute, 1);
-  if (shows_nothing(rv) || cannot_carry(rv, type)) return std::nullopt;
-  session.check(rv, "C_GetAttributeValue", "read an object");
-  if (attribute.ulValueLen > value.size()) return std::nullopt;
-  value.resize(attribute.ulValueLen);
-  return value;
+  // The size is asked first, and again when it was not enough.
+  for (int round = 0;; ++round) {
+    CK_ATTRIBUTE attribute{type, nullptr, 0};
+    CK_RV rv = session.functions().C_GetAttributeValue(session.handle(), object, &attribute, 1);
+    if (shows_nothing(rv) || cannot_carry(rv, type)) return std::nullopt;
+    if (rv != CKR_BUFFER_TOO_SMALL) session.check(rv, "C_GetAttributeValue", "read an object");
+    if (rv == CKR_OK && attribute.ulValueLen == CK_UNAVAILABLE_INFORMATION) return std::nullopt;
+    Bytes value(rv == CKR_OK ? attribute.ulValueLen : kUsualSize);
+    if (value.empty()) return value;
+    attribute.pValue = value.data();
+    attribute.ulValueLen = value.size();
+    rv = session.functions().C_GetAttributeValue(session.handle(), object, &attribute, 1);
+    if (shows_nothing(rv) || cannot_carry(rv, type)) return std::nullopt;
+    if (rv == CKR_BUFFER_TOO_SMALL && round < 2) continue;
+    session.check(rv, "C_GetAttributeValue", "read an object");
+    if (attribute.ulValueLen > value.size()) return std::nullopt;
+    value.resize(attribute.ulValueLen);
+    return value;
+  }
+}
+
+bool is_gone(const Session& session, const TokenFailure& failure) {
+  return failure.code() == CKR_OBJECT_HANDLE_INVALID && session.is_last_try();
+}
+
+std::optional<std::vector<std::optional<Bytes>>> read_if_there(const Session& session, CK_OBJECT_HANDLE object,
+                                                               std::span<const CK_ATTRIBUTE_TYPE> types) {
+  try {
+    return read_attributes(session, object, types);
+  } catch (const TokenFailure& failure) {
+    if (!is_gone(session, failure)) throw;
+    return std::nullopt;
+  }
 }
 
 std::vector<std::optional<Bytes>> read_attributes(const Session& session, CK_OBJECT_HANDLE object,

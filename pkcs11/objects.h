@@ -55,6 +55,13 @@ std::vector<CK_OBJECT_HANDLE> find_objects(const Session& session, Template matc
 // Throws TokenFailure with CKR_OBJECT_HANDLE_INVALID when the object is gone.
 std::vector<std::optional<Bytes>> read_attributes(const Session& session, CK_OBJECT_HANDLE object,
                                                   std::span<const CK_ATTRIBUTE_TYPE> types);
+// The same; nothing when the object is gone. A handle that is said to be invalid is no proof of that (a login or a
+// session was lost, or the answer was wrong): until the last try the failure is thrown, so that the search is made
+// again.
+std::optional<std::vector<std::optional<Bytes>>> read_if_there(const Session& session, CK_OBJECT_HANDLE object,
+                                                               std::span<const CK_ATTRIBUTE_TYPE> types);
+// Whether a failure is to be taken so.
+bool is_gone(const Session& session, const TokenFailure& failure);
 std::optional<Bytes> read_attribute(const Session& session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type);
 
 }  // namespace hsmbridge::pkcs11

@@ -80,6 +80,15 @@ std::optional<Bytes> spki_of_certificate(ByteView der) {
   }
 }
 
+std::string subject_of_certificate(ByteView der) {
+  try {
+    return x509::parse_certificate(der).subject().to_string();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::invalid_input) throw;
+    return {};
+  }
+}
+
 bool certifies(ByteView der, ByteView spki) {
   const auto certified = spki_of_certificate(der);
   return certified && !spki.empty() && equal(*certified, spki);

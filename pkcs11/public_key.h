@@ -5,6 +5,7 @@
 #include "x509/algorithm.h"
 
 #include <optional>
+#include <string>
 
 namespace hsmbridge::pkcs11 {
 
@@ -23,6 +24,8 @@ Bytes bare_point(const x509::KeySpec& curve, ByteView point);
 
 // The SPKI of an X.509 certificate, or nothing when it cannot be read.
 std::optional<Bytes> spki_of_certificate(ByteView der);
+// Its subject as text, "" where there is none or it cannot be read.
+std::string subject_of_certificate(ByteView der);
 // Whether these bytes are a certificate of that key.
 bool certifies(ByteView der, ByteView spki);
 

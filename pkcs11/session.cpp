@@ -12,7 +12,6 @@ namespace {
 
 // An HSM's own idle limit is minutes; a session that rested this long is asked before it is used.
 constexpr Duration kRested{10'000};
-constexpr unsigned kMostTries = 3;
 
 bool is_logged_in(CK_STATE state) {
   return state != CKS_RO_PUBLIC_SESSION && state != CKS_RW_PUBLIC_SESSION;
@@ -20,7 +19,8 @@ bool is_logged_in(CK_STATE state) {
 
 }  // namespace
 
-Session::Session(TokenState& token, Access access, Needs needs, Ask ask) : token_(token) {
+Session::Session(TokenState& token, Access access, Needs needs, Ask ask, unsigned attempt)
+    : token_(token), last_try_(attempt >= kMostTries) {
   token_.module->state().refuse_in_child();
   take_or_open(access);
   try {

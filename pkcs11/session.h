@@ -10,6 +10,9 @@
 
 namespace hsmbridge::pkcs11 {
 
+// How often work is run at most, when the token answers with what another try may cure.
+inline constexpr unsigned kMostTries = 3;
+
 enum class Access { read, write };
 enum class Needs { nothing, login };
 // Whether the token is asked about the session before it is used. A search in a session whose login was taken away
@@ -19,7 +22,7 @@ enum class Ask { always, when_idle };
 // A session of the token's pool, for as long as this object lives. Not to be nested on one thread.
 class Session {
  public:
-  Session(TokenState& token, Access access, Needs needs, Ask ask);
+  Session(TokenState& token, Access access, Needs needs, Ask ask, unsigned attempt = kMostTries);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -27,6 +30,8 @@ class Session {
   CK_SESSION_HANDLE handle() const noexcept { return session_.handle; }
   const CK_FUNCTION_LIST& functions() const { return token_.functions(); }
   TokenState& token() const noexcept { return token_; }
+  // Whether the work that uses the session will not be run once more: what the token says now must be believed.
+  bool is_last_try() const noexcept { return last_try_; }
   // Throws TokenFailure unless `rv` is CKR_OK.
   void check(CK_RV rv, std::string_view function, std::string_view doing) const;
   // The session is closed instead of going back to the pool.
@@ -43,10 +48,11 @@ class Session {
   TokenState& token_;
   IdleSession session_;
   bool discard_ = false;
+  bool last_try_;
 };
 
-// What follows from a failed call; true when the work may be run once more (at most three times in all, and never after
-// a failed C_Login).
+// What follows from a failed call; true when the work may be run once more (at most kMostTries times in all, and never
+// after a failed C_Login).
 bool recover(TokenState& token, Session* session, const TokenFailure& failure, unsigned attempt);
 // Names the token in an error that is about to leave this folder.
 void name_token(const TokenState& token, Error& error);
@@ -61,7 +67,7 @@ auto with_session(TokenState& token, Access access, Needs needs, Ask ask, UsageG
       const UsageGate::Pass pass(token.gate, use, token.access.session_wait);
       std::optional<Session> session;
       try {
-        session.emplace(token, access, needs, ask);
+        session.emplace(token, access, needs, ask, attempt);
         return Result(work(*session));
       } catch (const TokenFailure& failure) {
         if (!recover(token, session ? &*session : nullptr, failure, attempt)) throw;

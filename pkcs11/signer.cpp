@@ -1,5 +1,6 @@
 #include "pkcs11/signer.h"
 
+#include "base/unicode.h"
 #include "pkcs11/contract_table.h"
 #include "pkcs11/key_objects.h"
 #include "pkcs11/mechanism_name.h"
@@ -9,6 +10,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <mutex>
 #include <optional>
@@ -64,6 +66,14 @@ std::optional<CK_MECHANISM_TYPE> hashed_mechanism(const SignatureAlgorithm& algo
   return std::nullopt;
 }
 
+// FIPS 186-4 §6.4: ECDSA takes the leftmost bits of a digest that is longer than the order of the curve. Some tokens do
+// that, others refuse the digest with CKR_DATA_LEN_RANGE. The orders of our curves that are shorter than a digest have
+// a whole number of octets.
+void cut_to_order(Bytes& digest, const KeySpec& curve) {
+  const std::size_t order = (curve.bits + 7) / 8;
+  if (digest.size() > order) digest.resize(order);
+}
+
 Operation operation_for(const Token& token, const SignatureAlgorithm& algorithm, ByteView message) {
   Operation operation;
   const auto hashed = hashed_mechanism(algorithm);
@@ -108,7 +118,7 @@ struct TokenKey::State {
       const KeyObjects found = locate(session, key);
       if (!found.private_half) {
         throw Error{ErrorKind::not_found,
-                    fmt::format("the private half of key {} is not on token {} any more", key.label, token->name())};
+                    fmt::format("the private half of key {} is not on token {} any more", key.name(), token->name())};
       }
       KeyStanding now_standing = standing_of_key(session, *found.private_half);
       refuse_flaws(now_standing, accepted, *token, key);
@@ -121,6 +131,7 @@ struct TokenKey::State {
 
   Bytes sign_in_token(const SignatureAlgorithm& algorithm, ByteView message) {
     Operation operation = operation_for(*token, algorithm, message);
+    if (operation.mechanism == CKM_ECDSA) cut_to_order(operation.input, *key.spec);
     if (key.always_authenticate) expect_login_for_one_signature(token->state());
     const auto use = key.always_authenticate ? UsageGate::Use::alone : UsageGate::Use::shared;
     return with_session(token->state(), Access::read, Needs::login, Ask::when_idle, use,
@@ -128,7 +139,7 @@ struct TokenKey::State {
   }
 
   Bytes sign_once(Session& session, Operation& operation) {
-    const std::string doing = fmt::format("sign with key {}", key.label);
+    const std::string doing = fmt::format("sign with key {}", key.name());
     CK_MECHANISM mechanism{operation.mechanism, operation.pss ? &*operation.pss : nullptr,
                            operation.pss ? sizeof *operation.pss : 0UL};
     session.check(session.functions().C_SignInit(session.handle(), &mechanism, private_handle(session)), "C_SignInit",
@@ -144,9 +155,18 @@ struct TokenKey::State {
     if (key.always_authenticate) log_in_for_one_signature(token->state(), session.handle());
     Bytes signature(kMostSignature);
     CK_ULONG length = signature.size();
-    session.check(session.functions().C_Sign(session.handle(), operation.input.data(), operation.input.size(),
-                                             signature.data(), &length),
-                  "C_Sign", doing);
+    const auto call = [&] {
+      return session.functions().C_Sign(session.handle(), operation.input.data(), operation.input.size(),
+                                        signature.data(), &length);
+    };
+    CK_RV rv = call();
+    if (rv == CKR_BUFFER_TOO_SMALL) {
+      // PKCS#11 v2.40 §5.2: the operation stays open, and `length` says what is needed.
+      signature.resize(std::max<std::size_t>(length, kMostSignature));
+      length = signature.size();
+      rv = call();
+    }
+    session.check(rv, "C_Sign", doing);
     guard.done = true;
     signature.resize(std::min<std::size_t>(length, signature.size()));
     return signature;
@@ -164,7 +184,7 @@ TokenKey::~TokenKey() = default;
 std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, KeyInfo key, std::vector<std::string> accepted) {
   const auto refuse = [&](std::string_view why, std::string_view what_to_do) {
     throw Error{ErrorKind::invalid_input,
-                fmt::format("key {} on token {} cannot sign: {}", key.label, token->name(), why)}
+                fmt::format("key {} on token {} cannot sign: {}", key.name(), token->name(), why)}
         .with("key", candidate_text(key))
         .hint(std::string(what_to_do));
   };
@@ -173,9 +193,18 @@ std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, KeyInfo k
     refuse("two public keys carry its id and label, and nothing says which is its own",
            "remove the public key that is not its own");
   }
+  if (key.spki.empty() && !key.claims.empty()) {
+    std::string certificates;
+    for (const KeyInfo::Claim& claim : key.claims) {
+      certificates += fmt::format("{}\"{}\"", certificates.empty() ? "" : ", ", printable(claim.certificate));
+    }
+    refuse(fmt::format("the token shows no public half, and no certificate under its CKA_ID is its own ({})",
+                       certificates),
+           "put the public key or the key's own certificate next to it, with the same CKA_ID");
+  }
   if (key.spki.empty() || !key.spec) {
     refuse(fmt::format("the token shows no public key of a kind known here ({})", key.type),
-           "put the public key or the certificate beside it, with the same CKA_ID");
+           "put the public key or a certificate of the key next to it, with the same CKA_ID");
   }
   auto state = std::make_unique<State>();
   state->token = std::move(token);
@@ -213,7 +242,7 @@ Bytes TokenKey::sign(ByteView to_be_signed, const SignatureAlgorithm& algorithm)
   const KeyInfo& key = state_->key;
   if (algorithm.key_type != key.spec->type) {
     throw Error{ErrorKind::invalid_input,
-                fmt::format("key {} is {} and cannot sign {}", key.label, key.type, algorithm.name)}
+                fmt::format("key {} is {} and cannot sign {}", key.name(), key.type, algorithm.name)}
         .hint(fmt::format("use {}", x509::default_algorithm(*key.spec).name));
   }
   const Bytes answer = state_->sign_in_token(algorithm, to_be_signed);
@@ -224,7 +253,7 @@ Bytes TokenKey::sign(ByteView to_be_signed, const SignatureAlgorithm& algorithm)
     if (error.kind() != ErrorKind::corrupt) throw;
   }
   throw Error{ErrorKind::corrupt, fmt::format("token {} answered a wrong signature with key {} ({}): it was not used",
-                                              state_->token->name(), key.label, algorithm.name)}
+                                              state_->token->name(), key.name(), algorithm.name)}
       .with("key", candidate_text(key))
       .hint("either the token is faulty, or the public key beside the private half is not its own: hsmbridge key show");
 }
@@ -238,6 +267,23 @@ Bytes proof_message(ByteView nonce, ByteView spki) {
   const Bytes hash = sha256(spki);
   message.insert(message.end(), hash.begin(), hash.end());
   return message;
+}
+
+std::optional<Bytes> proved_claim(Token& token, const KeyInfo& key) {
+  for (const KeyInfo::Claim& claim : key.claims) {
+    KeyInfo supposed = key;
+    take_claim(supposed, claim.spki);
+    try {
+      // Not owned: the caller's reference outlives the proof.
+      TokenKey::open(std::shared_ptr<Token>(std::shared_ptr<void>(), &token), std::move(supposed))
+          ->prove(random_bytes(32));
+      return claim.spki;
+    } catch (const Error& error) {
+      // Another key's public key does not verify the signature; of another curve, the token may refuse to make it.
+      if (error.kind() != ErrorKind::corrupt && error.kind() != ErrorKind::invalid_input) throw;
+    }
+  }
+  return std::nullopt;
 }
 
 KeyProof TokenKey::prove(ByteView nonce) {

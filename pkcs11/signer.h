@@ -5,6 +5,7 @@
 #include "x509/signer.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,9 @@ class TokenKey final : public x509::Signer {
   explicit TokenKey(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+// Which of the key's claims is its own, proved by a signature; nothing when none is, or there are none.
+std::optional<Bytes> proved_claim(Token& token, const KeyInfo& key);
 
 // Throws invalid_input when the token has no mechanism for the algorithm: to be asked before a key is made for it.
 void expect_to_sign(const Token& token, const x509::SignatureAlgorithm& algorithm);

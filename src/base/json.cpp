@@ -1,6 +1,7 @@
 #include "base/json.h"
 
 #include "base/error.h"
+#include "base/unicode.h"
 
 #include <fmt/core.h>
 
@@ -125,7 +126,8 @@ nlohmann::ordered_json to_library(const Json& json) {
   if (json.is_bool()) return json.as_bool();
   if (json.is_integer()) return json.as_integer();
   if (json.is_number()) return json.as_double();
-  if (json.is_string()) return json.as_string();
+  // One text of somebody else's that is not UTF-8 must not take the whole answer with it.
+  if (json.is_string()) return escape_non_utf8(json.as_string());
   if (json.is_array()) {
     nlohmann::ordered_json array = nlohmann::ordered_json::array();
     for (const Json& element : json.as_array()) array.push_back(to_library(element));
@@ -133,18 +135,10 @@ nlohmann::ordered_json to_library(const Json& json) {
   }
   if (json.is_object()) {
     nlohmann::ordered_json object = nlohmann::ordered_json::object();
-    for (const auto& [name, value] : json.as_object()) object.emplace(name, to_library(value));
+    for (const auto& [name, value] : json.as_object()) object.emplace(escape_non_utf8(name), to_library(value));
     return object;
   }
   return nullptr;
-}
-
-std::string write(const Json& json, int indent) {
-  try {
-    return to_library(json).dump(indent);
-  } catch (const nlohmann::json::exception&) {
-    throw Error{ErrorKind::invalid_input, "a text that is not UTF-8 cannot be written as JSON"};
-  }
 }
 
 }  // namespace
@@ -168,11 +162,11 @@ Json Json::parse(std::string_view text) {
 }
 
 std::string Json::dump() const {
-  return write(*this, -1);
+  return to_library(*this).dump();
 }
 
 std::string Json::pretty() const {
-  return write(*this, 2);
+  return to_library(*this).dump(2);
 }
 
 bool Json::as_bool() const {

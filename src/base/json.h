@@ -40,7 +40,7 @@ class Json {
 
   // Throws invalid_input with the position when `text` is not one JSON value.
   static Json parse(std::string_view text);
-  // Compact text, or indented by two spaces a level.
+  // Compact text, or indented by two spaces a level; an octet that is not UTF-8 becomes \xHH (RFC 8259 §8.1).
   std::string dump() const;
   std::string pretty() const;
 

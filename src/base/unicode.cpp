@@ -1,5 +1,7 @@
 #include "base/unicode.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 
@@ -71,6 +73,40 @@ std::optional<char32_t> next_code_point(std::string_view text, std::size_t& at) 
 bool is_control(char32_t code_point) {
   return std::any_of(kHidden.begin(), kHidden.end(),
                      [code_point](Range range) { return code_point >= range.first && code_point <= range.last; });
+}
+
+namespace {
+
+template <class Shows>
+std::string with_escapes(std::string_view text, Shows shows) {
+  std::string result;
+  result.reserve(text.size());
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t begin = at;
+    const auto c = next_code_point(text, at);
+    if (!c) at = begin + 1;
+    const std::string_view sequence = text.substr(begin, at - begin);
+    if (c && shows(*c)) {
+      result += sequence;
+    } else {
+      for (const char octet : sequence) result += fmt::format("\\x{:02X}", static_cast<unsigned char>(octet));
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  return with_escapes(text, [](char32_t c) { return !is_control(c); });
+}
+
+std::string printable_lines(std::string_view text) {
+  return with_escapes(text, [](char32_t c) { return c == U'\n' || !is_control(c); });
+}
+
+std::string escape_non_utf8(std::string_view text) {
+  return with_escapes(text, [](char32_t) { return true; });
 }
 
 }  // namespace hsmbridge

@@ -131,8 +131,8 @@ TEST_CASE("a certificate that reads back differently is removed and its predeces
   const KeyInfo key = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256})).key;
   const Bytes first = ca.issue(key.spki, "first");
   put_certificate(*token, key, first, {});
-  // The predecessor is read first, then the new one: both garbled.
-  faults.garble_values(2);
+  // The predecessor is read first, then the new one, twice: all garbled.
+  faults.garble_values(3);
   const Error error = error_of([&] { put_certificate(*token, key, ca.issue(key.spki, "second"), {first}); });
   CHECK(error.kind() == ErrorKind::corrupt);
   REQUIRE(certificates_of(*token, key).size() == 1);
@@ -159,14 +159,77 @@ TEST_CASE("a token that takes no certificates is reported as refusing") {
   CHECK(faults.calls("C_CreateObject") == before);
 }
 
-TEST_CASE("a key whose public half is gone is known by its certificate") {
+namespace {
+
+// A key without a public half on the token, as a smart card has it.
+struct BareKey {
+  BareKey() {
+    key = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256})).key;
+    REQUIRE(mine.tool({"--delete-object", "--type", "pubkey", "--id", hex(key.id)}).status == 0);
+    stranger = make_key(*token, plan_key(*token, "stranger", {x509::KeyType::ec, 256})).key;
+  }
+  void put(const Bytes& der, const std::string& label) const {
+    write_file(ca.path("foreign.der"), der, FileMode::public_0644, Existing::replace);
+    REQUIRE(
+        mine.tool({"--write-object", ca.path("foreign.der"), "--type", "cert", "--id", hex(key.id), "--label", label})
+            .status == 0);
+  }
+  std::unique_ptr<TokenKey> open_key() { return TokenKey::open(mine.open(), KeySelector::by_label("web")); }
+
   PrivateToken mine;
   OpensslCa ca;
-  const auto token = mine.open();
-  const KeyInfo key = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256})).key;
-  put_certificate(*token, key, ca.issue(key.spki, "web"), {});
-  REQUIRE(mine.tool({"--delete-object", "--type", "pubkey", "--id", hex(key.id)}).status == 0);
-  const auto signer = TokenKey::open(mine.open(), KeySelector::by_label("web"));
-  CHECK(signer->info().spki == key.spki);
+  std::shared_ptr<Token> token = mine.open();
+  KeyInfo key;
+  KeyInfo stranger;
+};
+
+}  // namespace
+
+TEST_CASE("a key without a public half is known by its certificates and stays known through renewals") {
+  BareKey bare;
+  const Bytes old = bare.ca.issue(bare.key.spki, "old");
+  const Bytes renewed = bare.ca.issue(bare.key.spki, "renewed");
+  bare.put(old, "old");
+  bare.put(renewed, "renewed");
+  const auto signer = bare.open_key();
+  CHECK(signer->info().spki == bare.key.spki);
+  CHECK(signer->info().has_certificate);
   CHECK_FALSE(signer->prove(random_bytes(16)).signature.empty());
+  // As the next renewal installs: only what it replaces goes.
+  const Bytes third = bare.ca.issue(bare.key.spki, "third");
+  const auto pinned = find_pinned(*bare.token, KeySelector::by_id(bare.key.id), bare.key.spki_hash);
+  CHECK(put_certificate(*bare.token, pinned, third, {renewed}).removed == 1);
+  CHECK(certificates_of(*bare.token, pinned).size() == 2);
+  CHECK(bare.open_key()->info().spki == bare.key.spki);
+}
+
+TEST_CASE("a stranger's certificate under the id of a key is told from its own by a signature") {
+  BareKey bare;
+  bare.put(bare.ca.issue(bare.stranger.spki, "stranger"), "of somebody");
+  bare.put(bare.ca.issue(bare.key.spki, "own"), "own");
+  const auto signer = bare.open_key();
+  CHECK(signer->info().spki == bare.key.spki);
+  CHECK(signer->info().has_certificate);
+  // Installing removes nothing of the stranger's.
+  const Bytes renewed = bare.ca.issue(bare.key.spki, "renewed");
+  CHECK(put_certificate(*bare.token, signer->info(), renewed, {}).removed == 0);
+  CHECK(certificates_of(*bare.token, signer->info()).size() == 2);
+}
+
+TEST_CASE("a lone certificate of a stranger is not shown as the key's own and nothing is signed with it") {
+  BareKey bare;
+  bare.put(bare.ca.issue(bare.stranger.spki, "stranger"), "of somebody");
+  for (const KeyInfo& listed : list_keys(*bare.token)) {
+    if (listed.label != "web") continue;
+    CHECK(listed.spki.empty());
+    CHECK_FALSE(listed.has_certificate);
+    REQUIRE(listed.claims.size() == 1);
+    CHECK(listed.claims.front().certificate == "of somebody");
+  }
+  const KeyInfo found = find_key(*bare.token, KeySelector::by_label("web"));
+  CHECK(found.spki.empty());
+  CHECK_FALSE(found.has_certificate);
+  const Error error = error_of([&] { bare.open_key(); });
+  CHECK(error.kind() == ErrorKind::invalid_input);
+  CHECK(error.message().find("\"of somebody\"") != std::string::npos);
 }

@@ -381,13 +381,70 @@ TEST_CASE("an adopted key whose label another key has too is refused and stays")
   CHECK(list_keys(*token).size() == 2);
 }
 
-TEST_CASE("a pair that the token gives an id of its own choice is destroyed") {
+TEST_CASE("an id that the token chooses is adopted unless a person chose another or a key has it already") {
   PrivateToken mine(Through::faulty_module);
   Faults faults;
   const auto token = mine.open();
-  faults.own_ids(1);
-  CHECK(error_of([&] { make_key(*token, plan_key(*token, "web", kP256)); }).kind() == ErrorKind::corrupt);
-  CHECK(list_keys(*token).empty());
+  faults.own_ids(3);
+  const MadeKey made = make_key(*token, plan_key(*token, "web", kP256));
+  CHECK(made.key.id == Bytes{0x77});
+  CHECK(made.origin == MadeKey::Origin::generated);
+  CHECK(find_key(*token, KeySelector::parse(made.key.uri)).spki == made.key.spki);
+
+  const Error taken = error_of([&] { make_key(*token, plan_key(*token, "other", kP256)); });
+  CHECK(taken.kind() == ErrorKind::corrupt);
+  CHECK(taken.hint() == "another key has that id already: choose another label, the key then gets another id");
+  KeyPlan chosen = plan_key(*token, "third", kP256);
+  chosen.id = {1, 2, 3};
+  chosen.id_from = KeyPlan::IdFrom::chosen;
+  const Error refused = error_of([&] { make_key(*token, chosen); });
+  CHECK(refused.kind() == ErrorKind::corrupt);
+  CHECK(refused.hint() == "the token may keep only 1 octets of a CKA_ID: give an --id of that length, or none");
+  CHECK(list_keys(*token).size() == 1);
+}
+
+TEST_CASE("a token that keeps two octets of an id makes keys that are found again") {
+  const CK_RV refusal = GENERATE(CKR_OK, CKR_ATTRIBUTE_VALUE_INVALID);
+  INFO(return_code_name(refusal));
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  faults.short_ids(2, refusal);
+  const auto plans = plan_keys(*token, std::vector<std::string>{"a", "b", "c"}, kP256);
+  const auto made = make_keys(*token, plans);
+  REQUIRE(made.size() == 3);
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    CHECK(made[i].key.id.size() == 2);
+    CHECK(made[i].contract.violated() == false);
+    CHECK(find_pinned(*token, KeySelector::by_id(made[i].key.id), made[i].key.spki_hash).label == plans[i].label);
+    // The plan alone is on disk after a crash.
+    const MadeKey again = make_key(*mine.open(), plans[i]);
+    CHECK(again.origin == MadeKey::Origin::adopted);
+    CHECK(again.key.spki == made[i].key.spki);
+    CHECK(plan_keys(*token, std::vector<std::string>{plans[i].label}, kP256, {{plans[i].label, plans[i].id}})
+              .front()
+              .id == plans[i].id);
+  }
+  CHECK(list_keys(*token).size() == 3);
+  CHECK(error_of([&] { plan_key(*token, "a", kP256); }).kind() == ErrorKind::conflict);
+
+  KeyPlan chosen = plan_key(*token, "d", kP256);
+  chosen.id_from = KeyPlan::IdFrom::chosen;
+  const Error refused = error_of([&] { make_key(*token, chosen); });
+  CHECK(refused.hint().find("--id") != std::string::npos);
+  CHECK(list_keys(*token).size() == 3);
+}
+
+TEST_CASE("half a pair that did not get its label is removed and the key is made") {
+  PrivateToken mine;
+  OpensslCa other;
+  const auto token = mine.open();
+  KeyPlan plan = plan_key(*token, "web", kP256);
+  KeyPlan unlabelled = plan;
+  unlabelled.label = "";
+  put_public_key(mine, other, "ec:P-256", unlabelled);
+  CHECK(make_key(*token, plan).origin == MadeKey::Origin::generated);
+  CHECK(list_keys(*token).size() == 1);
 }
 
 TEST_CASE("a refusal after which a complete pair is there makes no second one") {

@@ -3,10 +3,13 @@
 #include "base/bytes.h"
 #include "openssl_ca.h"
 #include "pkcs11/generate.h"
+#include "pkcs11/key_objects.h"
+#include "pkcs11/objects.h"
 #include "pkcs11/signer.h"
 #include "pkcs11/workflow_token.h"
 #include "private_token.h"
 #include "x509/spki.h"
+#include "x509/unicode.h"
 #include "x509/verify.h"
 
 #include <p11-kit/pkcs11.h>
@@ -25,6 +28,27 @@ void make_foreign(const PrivateToken& mine, const std::string& type, const std::
   const auto result = mine.tool({"--keypairgen", "--key-type", type, "--id", id, "--label", label});
   INFO(result.err);
   REQUIRE(result.status == 0);
+}
+
+// With any octets as label and id, which pkcs11-tool's arguments cannot carry.
+void make_raw(Token& token, const Bytes& id, const std::string& label) {
+  writing(token.state(), [&](Session& session) {
+    Template private_half;
+    private_half.flag(CKA_TOKEN, CK_TRUE).flag(CKA_PRIVATE, CK_TRUE).flag(CKA_SIGN, CK_TRUE);
+    Template public_half;
+    public_half.flag(CKA_TOKEN, CK_TRUE).add(CKA_EC_PARAMS, from_hex("06082a8648ce3d030107"));
+    for (Template* const half : {&private_half, &public_half}) {
+      if (!id.empty()) half->add(CKA_ID, id);
+      if (!label.empty()) half->text(CKA_LABEL, label);
+    }
+    CK_MECHANISM mechanism{CKM_EC_KEY_PAIR_GEN, nullptr, 0};
+    CK_OBJECT_HANDLE handles[2]{};
+    session.check(
+        session.functions().C_GenerateKeyPair(session.handle(), &mechanism, public_half.data(), public_half.size(),
+                                              private_half.data(), private_half.size(), &handles[0], &handles[1]),
+        "C_GenerateKeyPair", "make a foreign key");
+    return true;
+  });
 }
 
 std::vector<std::string> lines_of(const std::vector<KeyInfo>& keys) {
@@ -135,7 +159,7 @@ TEST_CASE("a private half without a public key anywhere is listed and cannot sig
   CHECK(key.spki.empty());
   const Error error = error_of([&] { TokenKey::open(token, KeySelector::parse("lonely")); });
   CHECK(error.kind() == ErrorKind::invalid_input);
-  CHECK(error.hint() == "put the public key or the certificate beside it, with the same CKA_ID");
+  CHECK(error.hint() == "put the public key or a certificate of the key next to it, with the same CKA_ID");
 }
 
 TEST_CASE("an RSA private half shows its public key itself") {
@@ -144,6 +168,52 @@ TEST_CASE("an RSA private half shows its public key itself") {
   REQUIRE(mine.tool({"--delete-object", "--type", "pubkey", "--id", "0a"}).status == 0);
   const auto token = mine.open();
   check_signs(token, "lonely");
+}
+
+TEST_CASE("what is printed for a key selects exactly that key whatever its label and id hold") {
+  PrivateToken mine;
+  const auto token = mine.open();
+  const std::vector<std::string> labels{"web",
+                                        std::string("web\0", 4),
+                                        "caf\xe9",
+                                        "caf\xc3\xa9",
+                                        "a\nb",
+                                        "a\x1b[31mb",
+                                        "id=0a01",
+                                        "pkcs11:x",
+                                        " web",
+                                        "web ",
+                                        "a;b&c?d/e%",
+                                        "(no label)",
+                                        "a\xe2\x80\xaetxt",
+                                        "\xff\xfe"};
+  std::uint8_t last = 0;
+  for (const std::string& label : labels) make_raw(*token, {1, ++last}, label);
+  Bytes padded(21, 0);
+  padded[0] = 1;
+  make_raw(*token, padded, "padded");
+  make_raw(*token, {1}, "unpadded");
+  make_raw(*token, {}, "without id");
+  make_raw(*token, {1, 1}, "");  // of the id of another one
+  make_raw(*token, {0, 0xff}, "");
+  const auto keys = list_keys(*token);
+  REQUIRE(keys.size() == labels.size() + 5);
+  for (const KeyInfo& key : keys) {
+    INFO(key.uri);
+    CHECK(key.uri.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%:;=") ==
+          std::string::npos);
+    const auto by_uri = match_keys(*token, KeySelector::parse(key.uri));
+    REQUIRE(by_uri.size() == 1);
+    CHECK(by_uri.front().spki == key.spki);
+    CHECK_FALSE(x509::has_control(key.name()));
+    // The labels above are all different; of the keys without one, the id may be another's too.
+    const auto by_name = match_keys(*token, KeySelector::parse(key.name()));
+    const bool own_name = !key.label.empty() || key.id != Bytes{1, 1};
+    if (own_name) REQUIRE(by_name.size() == 1);
+    CHECK(std::any_of(by_name.begin(), by_name.end(), [&](const KeyInfo& one) { return one.spki == key.spki; }));
+    CHECK_FALSE(x509::has_control(candidate_text(key)));
+    TokenKey::open(token, KeySelector::parse(key.uri))->prove(random_bytes(32));
+  }
 }
 
 TEST_CASE("two keys of one id are told apart by their labels") {

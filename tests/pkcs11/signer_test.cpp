@@ -186,6 +186,20 @@ TEST_CASE("a PIN refused for one signature is not tried for the token either") {
   CHECK(faults.calls("C_Login") == 2);
 }
 
+TEST_CASE("a token that refuses a digest longer than the order of the curve gets its leftmost bits") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  const KeyInfo key = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256})).key;
+  faults.most_digest(32);
+  const auto signer = TokenKey::open(token, key);
+  for (const char* name : {"ecdsa-sha256", "ecdsa-sha384", "ecdsa-sha512"}) {
+    INFO(name);
+    const auto& algorithm = x509::signature_algorithm(name);
+    CHECK(openssl_verifies(algorithm, key.spki, signer->sign(kMessage, algorithm)));
+  }
+}
+
 TEST_CASE("a proof is over a message that is no certificate and holds nonce and key") {
   const Bytes spki = to_bytes("spki");
   const Bytes nonce(16, 7);

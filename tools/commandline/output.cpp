@@ -28,25 +28,6 @@ bool wants_colours() {
   return (no_color == nullptr || *no_color == '\0') && term != nullptr && std::string_view(term) != "dumb";
 }
 
-std::string escaped(std::string_view text, bool keep_newlines) {
-  std::string result;
-  result.reserve(text.size());
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t begin = at;
-    const auto c = next_code_point(text, at);
-    if (!c) at = begin + 1;
-    const std::string_view sequence = text.substr(begin, at - begin);
-    if (keep_newlines && c == U'\n') {
-      result += '\n';
-    } else if (!c || is_control(*c)) {
-      for (const char octet : sequence) result += fmt::format("\\x{:02X}", static_cast<unsigned char>(octet));
-    } else {
-      result += sequence;
-    }
-  }
-  return result;
-}
-
 void pad(std::string& line, std::size_t until) {
   const std::size_t have = columns(line);
   if (have < until) line.append(until - have, ' ');
@@ -55,7 +36,7 @@ void pad(std::string& line, std::size_t until) {
 }  // namespace
 
 std::string safe(std::string_view text) {
-  return escaped(text, false);
+  return printable(text);
 }
 
 std::size_t columns(std::string_view text) {
@@ -108,11 +89,11 @@ void Output::raw(std::string_view bytes) {
 
 void Output::note(std::string_view line) {
   if (format_ == Format::json || verbosity_ == Verbosity::quiet) return;
-  write_out(stderr, escaped(line, true) + "\n");
+  write_out(stderr, printable_lines(line) + "\n");
 }
 
 void Output::warning(std::string_view line) {
-  write_out(stderr, fmt::format("hsmbridge: warning: {}\n", escaped(line, true)));
+  write_out(stderr, fmt::format("hsmbridge: warning: {}\n", printable_lines(line)));
 }
 
 void Output::report(const Error& error) {
@@ -123,13 +104,13 @@ void Output::report(const Error& error) {
     }
     Json object = Json::object({{"schema", Json("hsmbridge.error/1")},
                                 {"kind", Json(to_string(error.kind()))},
-                                {"message", Json(escaped(error.message(), true))},
+                                {"message", Json(printable_lines(error.message()))},
                                 {"details", std::move(details)},
-                                {"hint", Json(escaped(error.hint(), true))}});
+                                {"hint", Json(printable_lines(error.hint()))}});
     write_out(stderr, object.dump() + "\n");
     return;
   }
-  std::string text = fmt::format("hsmbridge: {}\n", escaped(error.message(), true));
+  std::string text = fmt::format("hsmbridge: {}\n", printable_lines(error.message()));
   std::size_t widest = 0;
   for (const auto& [name, value] : error.details()) widest = std::max(widest, columns(safe(name)));
   for (const auto& [name, value] : error.details()) {
@@ -137,7 +118,7 @@ void Output::report(const Error& error) {
     pad(line, widest + 4);
     text += fmt::format("{}{}\n", line, safe(value));
   }
-  if (!error.hint().empty()) text += fmt::format("  → {}\n", escaped(error.hint(), true));
+  if (!error.hint().empty()) text += fmt::format("  → {}\n", printable_lines(error.hint()));
   write_out(stderr, text);
 }
 
@@ -146,7 +127,7 @@ bool confirm(Output& output, std::string_view question, std::string_view without
     throw Error{ErrorKind::refused, "nobody is at a terminal to confirm this, so nothing was done"}.hint(
         std::string(without_terminal));
   }
-  write_out(stderr, fmt::format("{} [yes/NO] ", escaped(question, true)));
+  write_out(stderr, fmt::format("{} [yes/NO] ", printable_lines(question)));
   std::string answer;
   if (!std::getline(std::cin, answer)) return false;
   return answer == "yes" || answer == "y" || answer == "YES" || answer == "Y";

@@ -1,6 +1,7 @@
 #include "tools/hsmbridge/key_birth.h"
 
 #include "pkcs11/keys.h"
+#include "workflow/lifecycle.h"
 
 #include <fmt/core.h>
 
@@ -35,6 +36,20 @@ void record_plan(Place& place, const pkcs11::Token& token, const pkcs11::KeyPlan
                    record);
 }
 
+// A token that keeps few octets of an id, or gives one of its own, has the key under another id than the planned one:
+// under that nothing will be found.
+void end_other_plan(Place& place, const pkcs11::Token& token, std::span<const pkcs11::KeyPlan> plans,
+                    const pkcs11::KeyInfo& key) {
+  for (const pkcs11::KeyPlan& plan : plans) {
+    if (plan.label != key.label || plan.id == key.id) continue;
+    auto record = key_record(token, key, workflow::status::kRetired, place.clock().now());
+    record.cka_id = hex(plan.id);
+    Json facts = key_facts(token, key);
+    facts.set("planned_id", Json(record.cka_id));
+    place.record_key("key-plan-ended", facts, record);
+  }
+}
+
 }  // namespace
 
 std::vector<pkcs11::MadeKey> make_keys(Place& place, pkcs11::Token& token, const NewKeys& wanted) {
@@ -46,6 +61,7 @@ std::vector<pkcs11::MadeKey> make_keys(Place& place, pkcs11::Token& token, const
   auto plans = pkcs11::plan_keys(token, wanted.labels, wanted.spec, open);
   for (pkcs11::KeyPlan& plan : plans) {
     plan.use = wanted.use;
+    if (wanted.id) plan.id_from = pkcs11::KeyPlan::IdFrom::chosen;
     if (open.contains(plan.label)) continue;  // recorded by the run that planned it
     if (wanted.id) {
       refuse_taken_id(token, *wanted.id);
@@ -57,6 +73,7 @@ std::vector<pkcs11::MadeKey> make_keys(Place& place, pkcs11::Token& token, const
   const auto on_made = [&](const pkcs11::MadeKey& key) {
     place.record_key("key-generated", key_facts(token, key.key),
                      key_record(token, key.key, "active", place.clock().now()));
+    end_other_plan(place, token, plans, key.key);
     ++made;
   };
   // Two runs of one command take the same plan up, and only the first to hold the lock makes a key of it.

@@ -86,6 +86,13 @@ ExitCode generate(Invocation& invocation) {
     invocation.output.result("hsmbridge.key-generate/1", object, key_text(keys.front()));
   }
   if (!made.empty()) say_wishes(invocation.output, made.front().contract);
+  for (const pkcs11::MadeKey& row : made) {
+    const auto wanted = id_of(arguments);
+    if (!wanted && row.key.id.size() != pkcs11::kIdOctets) {
+      invocation.output.note(
+          fmt::format("the token keeps its own or a shorter CKA_ID: {} has id={}", row.key.label, hex(row.key.id)));
+    }
+  }
   const std::string& label = keys.front().label;
   invocation.output.note(fmt::format("next: hsmbridge csr create{} --key {} --san dns:www.example.com --out {}",
                                      token_words(arguments), shell_word(label), shell_word(label + ".csr")));
@@ -109,11 +116,11 @@ void warn_of_forgotten(Invocation& invocation, Place& place, const std::string& 
     const auto there = std::find_if(keys.begin(), keys.end(),
                                     [&plan](const pkcs11::KeyInfo& key) { return hex(key.id) == plan.cka_id; });
     // One with a certificate is in use, whatever became of the request.
-    if (plan.token != token || there == keys.end() || there->has_certificate) continue;
+    if (plan.token != token || there == keys.end() || there->has_certificate || !there->claims.empty()) continue;
     invocation.output.warning(
         fmt::format("{} (id={}) was made for a request that is over, and no request uses it: "
                     "`hsmbridge key delete --token {} id={}` destroys it, `hsmbridge enroll --key id={}` uses it",
-                    there->label, plan.cka_id, token, plan.cka_id, plan.cka_id));
+                    there->name(), plan.cka_id, token, plan.cka_id, plan.cka_id));
   }
 }
 
@@ -171,7 +178,7 @@ ExitCode show(Invocation& invocation) {
     invocation.output.warning(fmt::format("{} is used only where these are accepted by name: {}", key.label, names));
   }
   if (report.violated()) {
-    invocation.output.warning(fmt::format("{} is not as the key contract asks:\n{}", key.label, report.violations()));
+    invocation.output.warning(fmt::format("{} is not as the key contract asks:\n{}", key.name(), report.violations()));
   }
   return ExitCode::done;
 }
@@ -186,7 +193,7 @@ ExitCode show_public(Invocation& invocation) {
   const auto token = place.token();
   const pkcs11::KeyInfo key = pkcs11::find_key(*token, pkcs11::KeySelector::parse(arguments.required("KEY")));
   if (key.spki.empty()) {
-    throw Error{ErrorKind::not_found, fmt::format("token {} shows no public part of {}", token->name(), key.label)};
+    throw Error{ErrorKind::not_found, fmt::format("token {} shows no public part of {}", token->name(), key.name())};
   }
   std::string content = format == "pem" ? x509::spki_to_pem(key.spki)
                         : format == "ssh"
@@ -227,8 +234,8 @@ void refuse_in_use(Place& place, const std::string& token, const pkcs11::KeyInfo
   const auto store = store_that_is_there(place);
   if (!store) return;
   const auto refuse = [&](const std::string& by) {
-    throw Error{ErrorKind::refused, fmt::format("key {} is needed for {}", key.label, by)}.hint(
-        "give --force to destroy it all the same");
+    throw Error{ErrorKind::refused, fmt::format("key {} is needed for {}", key.name(), by)}.hint(
+        "give --force to destroy it anyway");
   };
   namespace status = workflow::status;
   workflow::CertificateQuery query;
@@ -274,9 +281,9 @@ ExitCode remove(Invocation& invocation) {
   Json object = to_json(key);
   object.set("token", Json(token->name()));
   object.set("destroyed", Json(true));
-  invocation.output.result("hsmbridge.key/1", object,
-                           fmt::format("destroyed {} (id {}) in token {}\n", commandline::safe(key.label), hex(key.id),
-                                       commandline::safe(token->name())));
+  invocation.output.result(
+      "hsmbridge.key/1", object,
+      fmt::format("destroyed {} (id {}) in token {}\n", key.name(), hex(key.id), commandline::safe(token->name())));
   return ExitCode::done;
 }
 

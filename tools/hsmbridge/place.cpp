@@ -1,7 +1,9 @@
 #include "tools/hsmbridge/place.h"
 
+#include "base/unicode.h"
 #include "service/requests.h"
 #include "tools/hsmbridge/token_access.h"
+#include "tools/hsmbridge/token_render.h"
 
 #include <fmt/core.h>
 
@@ -134,7 +136,7 @@ void Place::expect_planned(const std::string& token, std::span<const pkcs11::Key
 workflow::KeyRecord key_record(const pkcs11::Token& token, const pkcs11::KeyInfo& key, std::string status, Instant at) {
   workflow::KeyRecord record;
   record.token = token.name();
-  record.label = key.label;
+  record.label = escape_non_utf8(key.label);
   record.cka_id = hex(key.id);
   record.spec = key.type;
   record.spki = key.spki_hash;
@@ -144,11 +146,12 @@ workflow::KeyRecord key_record(const pkcs11::Token& token, const pkcs11::KeyInfo
 }
 
 Json key_facts(const pkcs11::Token& token, const pkcs11::KeyInfo& key) {
-  return Json::object({{"token", Json(token.name())},
-                       {"label", Json(key.label)},
-                       {"id", Json(hex(key.id))},
-                       {"type", Json(key.type)},
-                       {"spki_sha256", Json(key.spki_hash.str())}});
+  Json facts = Json::object({{"token", Json(token.name())}});
+  set_text(facts, "label", key.label);
+  facts.set("id", Json(hex(key.id)));
+  facts.set("type", Json(key.type));
+  facts.set("spki_sha256", Json(key.spki_hash.str()));
+  return facts;
 }
 
 }  // namespace hsmbridge::cli

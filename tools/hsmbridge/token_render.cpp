@@ -1,5 +1,7 @@
 #include "tools/hsmbridge/token_render.h"
 
+#include "base/bytes.h"
+#include "base/unicode.h"
 #include "tools/commandline/output.h"
 
 #include <fmt/format.h>
@@ -38,20 +40,29 @@ std::string shortened(const std::string& value) {
 
 }  // namespace
 
+void set_text(Json& object, const std::string& name, const std::string& text) {
+  std::string escaped = escape_non_utf8(text);
+  const bool is_utf8 = escaped == text;
+  object.set(name, Json(std::move(escaped)));
+  if (!is_utf8) object.set(name + "_hex", Json(hex(as_bytes(text))));
+}
+
 Json to_json(const pkcs11::TokenInfo& info) {
-  return Json::object({{"label", Json(info.label)},
-                       {"uri", Json(info.uri)},
-                       {"slot", Json(static_cast<std::uint64_t>(info.slot))},
-                       {"slot_description", Json(info.slot_description)},
-                       {"manufacturer", Json(info.manufacturer)},
-                       {"model", Json(info.model)},
-                       {"serial", Json(info.serial)},
-                       {"hardware_version", Json(info.hardware_version)},
-                       {"firmware_version", Json(info.firmware_version)},
-                       {"initialized", Json(info.initialized)},
-                       {"user_pin", Json(pkcs11::to_string(info.user_pin))},
-                       {"so_pin", Json(pkcs11::to_string(info.so_pin))},
-                       {"flags", Json(info.flags)}});
+  Json object = Json::object();
+  set_text(object, "label", info.label);
+  object.set("uri", Json(info.uri));
+  object.set("slot", Json(static_cast<std::uint64_t>(info.slot)));
+  set_text(object, "slot_description", info.slot_description);
+  set_text(object, "manufacturer", info.manufacturer);
+  set_text(object, "model", info.model);
+  set_text(object, "serial", info.serial);
+  object.set("hardware_version", Json(info.hardware_version));
+  object.set("firmware_version", Json(info.firmware_version));
+  object.set("initialized", Json(info.initialized));
+  object.set("user_pin", Json(pkcs11::to_string(info.user_pin)));
+  object.set("so_pin", Json(pkcs11::to_string(info.so_pin)));
+  object.set("flags", Json(info.flags));
+  return object;
 }
 
 Json to_json(const pkcs11::MechanismInfo& mechanism) {
@@ -86,16 +97,23 @@ std::string mechanisms_text(const std::vector<pkcs11::MechanismInfo>& mechanisms
 }
 
 Json to_json(const pkcs11::KeyInfo& key) {
-  return Json::object({{"label", Json(key.label)},
-                       {"id", Json(hex(key.id))},
-                       {"type", Json(key.type)},
-                       {"spki_sha256", Json(key.spki_hash.str())},
-                       {"private", Json(key.has_private)},
-                       {"public", Json(key.has_public)},
-                       {"certificate", Json(key.has_certificate)},
-                       {"always_authenticate", Json(key.always_authenticate)},
-                       {"paired", Json(key.paired)},
-                       {"uri", Json(key.uri)}});
+  Json object = Json::object();
+  set_text(object, "label", key.label);
+  object.set("id", Json(hex(key.id)));
+  object.set("type", Json(key.type));
+  object.set("spki_sha256", Json(key.spki_hash.str()));
+  object.set("private", Json(key.has_private));
+  object.set("public", Json(key.has_public));
+  object.set("certificate", Json(key.has_certificate));
+  object.set("always_authenticate", Json(key.always_authenticate));
+  object.set("paired", Json(key.paired));
+  object.set("uri", Json(key.uri));
+  if (!key.claims.empty()) {
+    Json others = Json(Json::Array{});
+    for (const auto& claim : key.claims) others.push(Json(claim.certificate));
+    object.set("certificates_of_unknown_keys", std::move(others));
+  }
+  return object;
 }
 
 std::string halves_text(const pkcs11::KeyInfo& key) {
@@ -103,18 +121,24 @@ std::string halves_text(const pkcs11::KeyInfo& key) {
   if (key.has_private) halves.emplace_back("private");
   if (key.has_public) halves.emplace_back("public");
   if (key.has_certificate) halves.emplace_back("certificate");
+  if (!key.claims.empty()) halves.emplace_back("certificate not proved");
   return joined(halves);
 }
 
 std::string key_text(const pkcs11::KeyInfo& key) {
   Fields fields;
-  fields.add("Key", key.label.empty() ? "(no label)" : key.label);
+  fields.add("Key", key.label.empty() ? "(no label)" : key.name());
   fields.add("Id", hex(key.id));
   fields.add("Type", key.type);
   fields.add("Has", halves_text(key));
   fields.add("SPKI SHA-256", key.spki_hash.str());
   fields.add("URI", key.uri);
   if (key.always_authenticate) fields.add("PIN", "asked for each signature (CKA_ALWAYS_AUTHENTICATE)");
+  if (!key.claims.empty()) {
+    std::vector<std::string> labels;
+    for (const auto& claim : key.claims) labels.push_back(claim.certificate);
+    fields.add("Note", fmt::format("its CKA_ID has certificates that are not known to be its own: {}", joined(labels)));
+  }
   if (!key.paired) fields.add("Note", "two public halves carry this id: which one belongs to it is not known");
   return fields.text();
 }
@@ -124,7 +148,7 @@ std::string keys_text(const std::vector<pkcs11::KeyInfo>& keys) {
   for (const pkcs11::KeyInfo& key : keys) {
     std::string halves = halves_text(key);
     // The usual pair needs no words; what is missing or more does.
-    table.row({key.label.empty() ? "(no label)" : key.label, key.type, hex(key.id),
+    table.row({key.label.empty() ? "(no label)" : key.name(), key.type, hex(key.id),
                halves == "private, public"                ? "pair"
                : halves == "private, public, certificate" ? "pair, certificate"
                                                           : halves + " only"});

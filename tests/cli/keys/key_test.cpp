@@ -44,6 +44,44 @@ TEST_CASE("every kind of key is made and its public half is what openssl reads")
   CHECK(the_keys(cli).as_array().size() == 5);
 }
 
+TEST_CASE("a foreign key whose label is not clean text spoils no answer and is named by what is printed") {
+  const Cli cli;
+  cli.make_token("web");
+  // With an audit log, which is JSON too.
+  cli.configure("store: {path: " + (cli / "store.db").string() + "}\n");
+  for (const auto& [id, label] : std::vector<std::pair<std::string, std::string>>{
+           {"01", "caf\xe9"}, {"02", "a\nb"}, {"03", "a\x1b[31mb"}, {"04", "plain"}}) {
+    REQUIRE(cli.pkcs11_tool("web", {"--keypairgen", "--key-type", "EC:prime256v1", "--id", id, "--label", label})
+                .status == 0);
+  }
+  const auto list = cli.run({"key", "list", "--token", "web", "--json"});
+  INFO(list.err);
+  REQUIRE(list.status == 0);
+  unsigned latin1 = 0;
+  for (const Json& key : list.json().at("keys").as_array()) {
+    if (key.string_or("label_hex", "").empty()) continue;
+    ++latin1;
+    CHECK(key.at("label").as_string() == "caf\\xE9");
+    CHECK(key.at("label_hex").as_string() == "636166e9");
+  }
+  CHECK(latin1 == 1);
+  const auto text = cli.run({"key", "list", "--token", "web"});
+  CHECK(text.out.find('\x1b') == std::string::npos);
+  CHECK(text.out.find("pkcs11:object=caf%e9") != std::string::npos);
+  CHECK(text.out.find("pkcs11:object=a%0ab") != std::string::npos);
+  for (const char* name : {"pkcs11:object=caf%e9", "pkcs11:object=a%0ab", "pkcs11:object=a%1b%5b31mb"}) {
+    INFO(name);
+    const auto csr = cli.run({"csr", "create", "--token", "web", "--key", name, "--san", "dns:www.example.com"});
+    INFO(csr.err);
+    CHECK(csr.status == 0);
+    CHECK(csr.err.find('\x1b') == std::string::npos);
+    const auto gone = cli.run({"key", "delete", "--token", "web", name, "--yes"});
+    INFO(gone.err);
+    CHECK(gone.status == 0);
+    CHECK(gone.out.find('\x1b') == std::string::npos);
+  }
+}
+
 TEST_CASE("the ssh form is what ssh-keygen reads and DER is what openssl reads") {
   const Cli cli;
   cli.make_token("web");

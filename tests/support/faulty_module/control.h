@@ -19,6 +19,8 @@ struct FaultControl {
   void (*token_texts)(const char* label, const char* serial);
   void (*pad_with_zeros)(int garbage);
   void (*hide_slot)(unsigned long slot);
+  void (*short_ids)(unsigned octets, unsigned long refusal);
+  void (*most_digest)(unsigned octets);
   unsigned (*calls)(const char* function);
   void (*close_all_sessions)();
   void (*log_out)();

@@ -87,6 +87,12 @@ void Faults::pad(Padding padding) {
 void Faults::hide_slot(unsigned long slot) {
   control().hide_slot(slot);
 }
+void Faults::short_ids(unsigned octets, unsigned long refusal) {
+  control().short_ids(octets, refusal);
+}
+void Faults::most_digest(unsigned octets) {
+  control().most_digest(octets);
+}
 unsigned Faults::calls(const std::string& function) const {
   return control().calls(function.c_str());
 }

@@ -49,6 +49,10 @@ class Faults {
   void pad(Padding padding);
   // The slot is not listed, as if its token was pulled.
   void hide_slot(unsigned long slot);
+  // The token keeps this many octets of a CKA_ID: it cuts a longer one, or refuses it where `refusal` is not CKR_OK.
+  void short_ids(unsigned octets, unsigned long refusal = 0);
+  // C_Sign refuses longer data with CKR_DATA_LEN_RANGE.
+  void most_digest(unsigned octets);
 
   unsigned calls(const std::string& function) const;
 

@@ -46,6 +46,9 @@ struct Faulty {
   std::map<CK_ATTRIBUTE_TYPE, unsigned long> refused;
   std::map<CK_ATTRIBUTE_TYPE, int> shown;
   std::set<CK_SLOT_ID> slots;
+  unsigned most_id = 0;
+  CK_RV long_id_refusal = CKR_OK;
+  unsigned long most_digest = 0;
   std::string shown_label;
   std::string shown_serial;
   enum class Padding { blanks, zeros, garbage } padding = Padding::blanks;
@@ -245,7 +248,8 @@ CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM* mechanism, CK_OBJECT_HA
 
 CK_RV sign(CK_SESSION_HANDLE session, unsigned char* data, unsigned long size, unsigned char* signature,
            unsigned long* signature_size) {
-  return Call("C_Sign").run([&] {
+  return Call("C_Sign").run([&]() -> CK_RV {
+    if (faulty().most_digest != 0 && size > faulty().most_digest) return CKR_DATA_LEN_RANGE;
     const CK_RV rv = faulty().real->C_Sign(session, data, size, signature, signature_size);
     if (rv == CKR_OK && signature != nullptr && take_one(faulty().wrong_signatures))
       signature[*signature_size / 2] ^= 1;
@@ -264,10 +268,18 @@ CK_RV refusal_of(const CK_ATTRIBUTE* attributes, unsigned long count) {
 CK_RV generate_key_pair(CK_SESSION_HANDLE session, CK_MECHANISM* mechanism, CK_ATTRIBUTE* public_template,
                         unsigned long public_count, CK_ATTRIBUTE* private_template, unsigned long private_count,
                         CK_OBJECT_HANDLE* public_key, CK_OBJECT_HANDLE* private_key) {
-  return Call("C_GenerateKeyPair").run([&] {
+  return Call("C_GenerateKeyPair").run([&]() -> CK_RV {
     CK_RV refused = refusal_of(public_template, public_count);
     if (refused == CKR_OK) refused = refusal_of(private_template, private_count);
     if (refused != CKR_OK) return refused;
+    for (CK_ATTRIBUTE* const list : {public_template, private_template}) {
+      for (unsigned long i = 0; i < (list == public_template ? public_count : private_count); ++i) {
+        const unsigned most = faulty().most_id;
+        if (most == 0 || list[i].type != CKA_ID || list[i].ulValueLen <= most) continue;
+        if (faulty().long_id_refusal != CKR_OK) return faulty().long_id_refusal;
+        list[i].ulValueLen = most;
+      }
+    }
     unsigned char own_id = 0x77;
     if (take_one(faulty().own_ids)) {
       for (CK_ATTRIBUTE* const list : {public_template, private_template}) {
@@ -375,6 +387,9 @@ const FaultControl kControl = {
           f.without.clear();
           f.refused.clear();
           f.shown.clear();
+          f.most_id = 0;
+          f.long_id_refusal = CKR_OK;
+          f.most_digest = 0;
           f.shown_label.clear();
           f.shown_serial.clear();
           f.padding = Faulty::Padding::blanks;
@@ -415,6 +430,12 @@ const FaultControl kControl = {
     .pad_with_zeros =
         [](int garbage) { faulty().padding = garbage != 0 ? Faulty::Padding::garbage : Faulty::Padding::zeros; },
     .hide_slot = [](unsigned long slot) { faulty().hidden.insert(slot); },
+    .short_ids =
+        [](unsigned octets, unsigned long refusal) {
+          faulty().most_id = octets;
+          faulty().long_id_refusal = refusal;
+        },
+    .most_digest = [](unsigned octets) { faulty().most_digest = octets; },
     .calls =
         [](const char* function) {
           const std::lock_guard lock(faulty().mutex);
