@@ -46,6 +46,11 @@ bool brings_something(const EventBody& body) {
   return report->handout.has_value() || (!std::holds_alternative<Reported>(body) && !report->reference.empty());
 }
 
+// What a person reads who asks why a request waits.
+std::string with_hint(const Error& error) {
+  return error.hint().empty() ? error.message() : fmt::format("{} ({})", error.message(), error.hint());
+}
+
 }  // namespace
 
 // A provider that cannot answer now may ask for patience all the same (503 with Retry-After): the detail "retry-after"
@@ -60,11 +65,6 @@ std::optional<Duration> patience_asked(const Finished& finished) {
   } catch (const Error&) {
     return std::nullopt;
   }
-}
-
-// What a person reads who asks why a request waits.
-std::string with_hint(const Error& error) {
-  return error.hint().empty() ? error.message() : fmt::format("{} ({})", error.message(), error.hint());
 }
 
 std::string precious_words(const Finished& finished) {

@@ -1,6 +1,7 @@
 #include "tools/commandline/output.h"
 
 #include "base/unicode.h"
+#include "workflow/lane_pauses.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -111,9 +112,14 @@ void Output::report(const Error& error) {
     return;
   }
   std::string text = fmt::format("hsmbridge: {}\n", printable_lines(error.message()));
+  // What the engine is told about a lane means nothing to a person.
+  const auto is_shown = [](std::string_view name) { return name != workflow::kLaneDetail; };
   std::size_t widest = 0;
-  for (const auto& [name, value] : error.details()) widest = std::max(widest, columns(safe(name)));
   for (const auto& [name, value] : error.details()) {
+    if (is_shown(name)) widest = std::max(widest, columns(safe(name)));
+  }
+  for (const auto& [name, value] : error.details()) {
+    if (!is_shown(name)) continue;
     std::string line = fmt::format("  {}:", safe(name));
     pad(line, widest + 4);
     text += fmt::format("{}{}\n", line, safe(value));

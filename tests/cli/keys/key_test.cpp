@@ -51,8 +51,9 @@ TEST_CASE("a foreign key whose label is not clean text spoils no answer and is n
   cli.configure("store: {path: " + (cli / "store.db").string() + "}\n");
   for (const auto& [id, label] : std::vector<std::pair<std::string, std::string>>{
            {"01", "caf\xe9"}, {"02", "a\nb"}, {"03", "a\x1b[31mb"}, {"04", "plain"}}) {
-    REQUIRE(cli.pkcs11_tool("web", {"--keypairgen", "--key-type", "EC:prime256v1", "--id", id, "--label", label})
-                .status == 0);
+    REQUIRE(
+        cli.pkcs11_tool("web", {"--keypairgen", "--key-type", "EC:prime256v1", "--id", id, "--label", label}).status ==
+        0);
   }
   const auto list = cli.run({"key", "list", "--token", "web", "--json"});
   INFO(list.err);
