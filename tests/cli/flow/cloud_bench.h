@@ -4,6 +4,7 @@
 #include "support/bench/bench.h"
 #include "support/running_rig.h"
 
+#include <catch2/catch.hpp>
 #include <string>
 #include <vector>
 
