@@ -100,14 +100,14 @@ ExitCode check_enrolment(Invocation& invocation, Place& place, const service::Ne
       dry_run = "its dry run wants a signed CSR: name a key that is there with --key";
     } else {
       objections = service->dry_run(call);
-      dry_run = objections.empty() ? "its dry run takes it" : "its dry run refuses it";
+      dry_run = objections.empty() ? "its dry run accepts the request" : "its dry run refuses the request";
     }
   }
   std::string text;
   if (!reasons.empty()) text += lines(fmt::format("{} cannot carry this request:", request.provider), reasons);
   if (!objections.empty()) text += lines(fmt::format("{} itself would refuse it:", request.provider), objections);
   const bool good = text.empty();
-  if (good) text = fmt::format("nothing speaks against it at {}: {}\n", request.provider, dry_run);
+  if (good) text = fmt::format("no objections at {}; {}\n", request.provider, dry_run);
   if (!notes.empty()) text += lines("to know:", notes);
   invocation.output.result("hsmbridge.enroll-check/1",
                            Json::object({{"provider", request.provider},

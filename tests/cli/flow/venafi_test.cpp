@@ -191,7 +191,7 @@ TEST_CASE("enroll --check makes nothing and lists every objection") {
   const auto fine = good.cli.run({"enroll", "--key", "there", "--san", "dns:www.example.com", "--check"});
   INFO(fine.out << fine.err);
   CHECK(fine.status == 0);
-  CHECK(says(fine, "its dry run takes it"));
+  CHECK(says(fine, "its dry run accepts the request"));
   CHECK(good.rig.count("POST /outagedetection/v1/certificaterequests/validation 201") == 1);
   CHECK(good.rig.count("POST /outagedetection/v1/certificaterequests 201") == 0);
 }
