@@ -113,7 +113,7 @@ HostPins::Page HostPins::read_page(const std::filesystem::path& file, unsigned u
       page.cleared.push_back(
           {.subject = subject_from(token_serial, one), .at = parse_rfc3339(one.at("at").as_string()), .reason = ""});
     }
-    page.shows_wrong_pins = json.at("shows_wrong_pins").as_bool();
+    for (const Json& one : json.at("shows_wrong_pins").as_array()) page.shows_wrong_pins.insert(one.as_string());
   } catch (const Error&) {
     // When in doubt no attempt is spent: a refusal of every PIN of that token, until a person allows another attempt.
     page = {};
@@ -155,11 +155,13 @@ Json HostPins::to_json(const std::string& token_serial, const Page& page) {
   for (const std::string& id : page.allowed) allowed.push(Json(id));
   Json cleared = Json(Json::Array{});
   for (const PinRefusal& one : page.cleared) cleared.push(json_of(one));
+  Json showing = Json(Json::Array{});
+  for (const std::string& distinction : page.shows_wrong_pins) showing.push(Json(distinction));
   return Json::object({{"token_serial", well_formed(token_serial)},
                        {"records", std::move(records)},
                        {"allowed", std::move(allowed)},
                        {"cleared", std::move(cleared)},
-                       {"shows_wrong_pins", page.shows_wrong_pins}});
+                       {"shows_wrong_pins", std::move(showing)}});
 }
 
 void HostPins::write_page(const std::string& token_serial, const Page& page) {
@@ -246,16 +248,18 @@ void HostPins::clear(const PinSubject& subject) {
   write_page(subject.token_serial, own);
 }
 
-bool HostPins::shows_wrong_pins(const std::string& token_serial) const {
-  return read_page(file_of(token_serial, ::geteuid()), ::geteuid(), token_serial).shows_wrong_pins ||
-         read_page(file_of(token_serial, kRoot), kRoot, token_serial).shows_wrong_pins;
+bool HostPins::shows_wrong_pins(const PinSubject& token) const {
+  for (const unsigned user : {static_cast<unsigned>(::geteuid()), kRoot}) {
+    const Page page = read_page(file_of(token.token_serial, user), user, token.token_serial);
+    if (page.shows_wrong_pins.contains(token.distinction)) return true;
+  }
+  return false;
 }
 
-void HostPins::saw_wrong_pin(const std::string& token_serial) {
-  Page page = read_page(file_of(token_serial, ::geteuid()), ::geteuid(), token_serial);
-  if (page.shows_wrong_pins) return;
-  page.shows_wrong_pins = true;
-  write_page(token_serial, page);
+void HostPins::saw_wrong_pin(const PinSubject& token) {
+  Page page = read_page(file_of(token.token_serial, ::geteuid()), ::geteuid(), token.token_serial);
+  if (!page.shows_wrong_pins.insert(token.distinction).second) return;
+  write_page(token.token_serial, page);
 }
 
 }  // namespace hsmbridge::pkcs11

@@ -107,11 +107,11 @@ TEST_CASE("what a user plants in another's name is not believed") {
       const auto id = words.substr(words.find("\"id\": \"") + 7, 16);
       write_file(host.page(0),
                  as_bytes(R"({"token_serial": "ab12", "records": [], "allowed": [")" + id +
-                          R"("], "cleared": [], "shows_wrong_pins": true})"),
+                          R"("], "cleared": [], "shows_wrong_pins": [""]})"),
                  FileMode::public_0644, Existing::refuse);
     });
     CHECK(Host::as(kAnn, [] { return pins().refused(kSubject); }).has_value());
-    CHECK_FALSE(Host::as(kAnn, [] { return pins().shows_wrong_pins("ab12"); }));
+    CHECK_FALSE(Host::as(kAnn, [] { return pins().shows_wrong_pins(kSubject); }));
   }
   SECTION("a file whose name is only almost that of another's") {
     for (const std::string name : {"-01001", "-001001", "-1001 ", "-+1001"}) {
@@ -210,6 +210,19 @@ TEST_CASE("what outlives a restart counts until a success that came after it") {
   newer.at = SystemClock().now() + Duration{1000};
   other->record(newer);
   CHECK(HostPins(other).refused(kSubject).has_value());
+}
+
+TEST_CASE("that a token shows wrong PINs says nothing about another of its serial number") {
+  const Host host;
+  PinSubject one = kSubject;
+  one.distinction = "slot 1";
+  PinSubject other = kSubject;
+  other.distinction = "slot 2";
+  pins().saw_wrong_pin(one);
+  CHECK(pins().shows_wrong_pins(one));
+  CHECK(Host::as(kAnn, [&] { return pins().shows_wrong_pins(one); }));
+  CHECK_FALSE(pins().shows_wrong_pins(other));
+  CHECK_FALSE(pins().shows_wrong_pins(kSubject));
 }
 
 TEST_CASE("a good login without anything to forget leaves no file") {
