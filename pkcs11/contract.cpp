@@ -263,7 +263,7 @@ void refuse_flaws(const KeyStanding& standing, const std::vector<std::string>& a
   }
   if (names.empty()) return;
   throw Error{ErrorKind::refused,
-              fmt::format("key {} on token {} is not used: it {} ({})", key.label, token.name(), meanings, names)}
+              fmt::format("key {} on token {} is not used: it {} ({})", key.name(), token.name(), meanings, names)}
       .with("key", candidate_text(key))
       .with("flaws", names)
       .hint(fmt::format(

@@ -234,17 +234,21 @@ Error not_one_pair(const Token& token, const KeyPlan& plan, const std::vector<Ke
                   "it again"));
 }
 
-// The key that an earlier run of the plan left complete. Half a pair of it is removed.
+enum class Halves { destroy, keep };
+
+// The key that an earlier run of the plan left complete. Half a pair of it is removed, or left.
 // `told` and `origin`: as for checked().
 std::optional<MadeKey> adopt(const Session& session, const Token& token, const KeyPlan& plan, const Quirk* told,
-                             MadeKey::Origin origin) {
+                             MadeKey::Origin origin, Halves halves) {
   auto found = keys_with_id(session, plan.id);
   refuse_foreign_key(token, plan, found);
   std::vector<KeyInfo> infos;
   for (const KeyObjects& key : found) infos.push_back(key.info);
   const UnderId under = sort_out(std::move(found));
   if (under.unclear || under.pairs.size() > 1) throw not_one_pair(token, plan, infos);
-  for (const CK_OBJECT_HANDLE half : under.halves) destroy_half(session, half);
+  if (halves == Halves::destroy) {
+    for (const CK_OBJECT_HANDLE half : under.halves) destroy_half(session, half);
+  }
   if (under.pairs.empty()) return std::nullopt;
   const KeyObjects& key = under.pairs.front();
   try {
@@ -300,7 +304,10 @@ Work make_one(const Session& session, const Token& token, const KeyPlan& plan, N
     const bool of_this_run = unread.plan == plan.id;
     const Quirk* const told = of_this_run ? unread.quirk : ours ? &quirk_ladder().front() : nullptr;
     const auto origin = of_this_run ? MadeKey::Origin::generated : MadeKey::Origin::adopted;
-    if (auto adopted = adopt(session, token, there, told, origin)) return {std::move(*adopted), {}, epoch};
+    // A part of the planned id is too little to destroy by: it may be a stranger's.
+    const auto halves = there.id == plan.id ? Halves::destroy : Halves::keep;
+    if (auto adopted = adopt(session, token, there, told, origin, halves)) return {std::move(*adopted), {}, epoch};
+    if (halves == Halves::keep) throw label_taken(token, plan.label, there.id, plan.id);
   }
   refuse_unable_token(token, plan.spec);
   const NewPair pair = generate_pair(session, plan, names.ids);
@@ -436,8 +443,10 @@ std::vector<KeyPlan> plan_keys(Token& token, std::span<const std::string> labels
     for (const std::string& label : labels) {
       KeyPlan plan{.label = label, .id = random_bytes(kIdOctets), .spec = spec};
       while (names.ids.contains(plan.id)) plan.id = random_bytes(kIdOctets);
-      if (const auto open = open_plans.find(label); open != open_plans.end()) plan.id = open->second;
-      refuse_taken_label(token, names, label, names.id_of(plan));
+      const auto open = open_plans.find(label);
+      if (open != open_plans.end()) plan.id = open->second;
+      // A new plan left nothing on the token yet: whoever has its label is another key, whatever its id looks like.
+      refuse_taken_label(token, names, label, open != open_plans.end() ? names.id_of(plan) : plan.id);
       plans.push_back(std::move(plan));
     }
     return plans;

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/error.h"
-#include "base/file.h"
+#include "base/target_file.h"
 #include "pkcs11/token_lock.h"
 
 #include <fcntl.h>
@@ -30,19 +30,30 @@ std::string file_prefix(const std::string& token_serial) {
   return fmt::format("hsmbridge-pin-{}-", hex(sha256(as_bytes(token_serial))).substr(0, 32));
 }
 
-std::filesystem::path file_of(const std::string& token_serial, unsigned user) {
-  return token_lock_folder() / fmt::format("{}{}.json", file_prefix(token_serial), user);
+std::string file_name(const std::string& token_serial, unsigned user) {
+  return fmt::format("{}{}.json", file_prefix(token_serial), user);
 }
 
-// The user whose file that is by its name.
-std::optional<unsigned> user_in(const std::string& name, const std::string& prefix) {
-  constexpr std::string_view kEnd = ".json";
-  if (!name.starts_with(prefix) || !name.ends_with(kEnd)) return std::nullopt;
+std::filesystem::path file_of(const std::string& token_serial, unsigned user) {
+  return token_lock_folder() / file_name(token_serial, user);
+}
+
+// Whatever has the name of our own file and is not ours is removed, where the folder lets us: what took its place
+// would keep its owner, and a link would be followed.
+void remove_planted(const std::filesystem::path& file) {
+  struct stat status {};
+  if (::lstat(file.c_str(), &status) != 0 || (S_ISREG(status.st_mode) && status.st_uid == ::geteuid())) return;
+  if (::unlink(file.c_str()) == 0 || errno == ENOENT) return;
+  throw token_lock_trouble(fmt::format("cannot remove {}: {}", file.string(), std::strerror(errno)), file);
+}
+
+// The user whose file that is by its name. There is one name a user: "-00" is not root's.
+std::optional<unsigned> user_in(const std::string& name, const std::string& token_serial) {
+  const std::string prefix = file_prefix(token_serial);
+  if (!name.starts_with(prefix)) return std::nullopt;
   unsigned user = 0;
-  const char* const begin = name.data() + prefix.size();
-  const char* const end = name.data() + name.size() - kEnd.size();
-  const auto [stop, failure] = std::from_chars(begin, end, user);
-  if (failure != std::errc{} || stop != end) return std::nullopt;
+  std::from_chars(name.data() + prefix.size(), name.data() + name.size(), user);
+  if (name != file_name(token_serial, user)) return std::nullopt;
   return user;
 }
 
@@ -102,7 +113,7 @@ HostPins::Page HostPins::read_page(const std::filesystem::path& file, unsigned u
       page.cleared.push_back(
           {.subject = subject_from(token_serial, one), .at = parse_rfc3339(one.at("at").as_string()), .reason = ""});
     }
-    page.shows_wrong_pins = json.at("shows_wrong_pins").as_bool();
+    for (const Json& one : json.at("shows_wrong_pins").as_array()) page.shows_wrong_pins.insert(one.as_string());
   } catch (const Error&) {
     // When in doubt no attempt is spent: a refusal of every PIN of that token, until a person allows another attempt.
     page = {};
@@ -120,10 +131,9 @@ HostPins::Page HostPins::read_page(const std::filesystem::path& file, unsigned u
 HostPins::Pages HostPins::read_pages(const std::string& token_serial) {
   Pages pages;
   const std::filesystem::path folder = token_lock_folder();
-  const std::string prefix = file_prefix(token_serial);
   std::error_code failed;
   for (std::filesystem::directory_iterator file(folder, failed), end; !failed && file != end; file.increment(failed)) {
-    const auto user = user_in(file->path().filename().string(), prefix);
+    const auto user = user_in(file->path().filename().string(), token_serial);
     if (user) pages[*user] = read_page(file->path(), *user, token_serial);
   }
   if (failed && failed != std::errc::no_such_file_or_directory) {
@@ -145,11 +155,13 @@ Json HostPins::to_json(const std::string& token_serial, const Page& page) {
   for (const std::string& id : page.allowed) allowed.push(Json(id));
   Json cleared = Json(Json::Array{});
   for (const PinRefusal& one : page.cleared) cleared.push(json_of(one));
+  Json showing = Json(Json::Array{});
+  for (const std::string& distinction : page.shows_wrong_pins) showing.push(Json(distinction));
   return Json::object({{"token_serial", well_formed(token_serial)},
                        {"records", std::move(records)},
                        {"allowed", std::move(allowed)},
                        {"cleared", std::move(cleared)},
-                       {"shows_wrong_pins", page.shows_wrong_pins}});
+                       {"shows_wrong_pins", std::move(showing)}});
 }
 
 void HostPins::write_page(const std::string& token_serial, const Page& page) {
@@ -158,8 +170,12 @@ void HostPins::write_page(const std::string& token_serial, const Page& page) {
     if (::unlink(file.c_str()) == 0 || errno == ENOENT) return;
     throw token_lock_trouble(fmt::format("cannot remove {}: {}", file.string(), std::strerror(errno)), file);
   }
+  remove_planted(file);
   try {
-    write_file(file, as_bytes(to_json(token_serial, page).pretty() + "\n"), FileMode::public_0644, Existing::replace);
+    // Everything is said: a file that is planted there meanwhile has nothing to pass on.
+    TargetFile(file).replace(
+        as_bytes(to_json(token_serial, page).pretty() + "\n"),
+        {.mode = 0644, .owner = std::to_string(::geteuid()), .group = std::to_string(::getegid())});
   } catch (const Error& error) {
     throw token_lock_trouble(error.message(), file);
   }
@@ -232,16 +248,18 @@ void HostPins::clear(const PinSubject& subject) {
   write_page(subject.token_serial, own);
 }
 
-bool HostPins::shows_wrong_pins(const std::string& token_serial) const {
-  return read_page(file_of(token_serial, ::geteuid()), ::geteuid(), token_serial).shows_wrong_pins ||
-         read_page(file_of(token_serial, kRoot), kRoot, token_serial).shows_wrong_pins;
+bool HostPins::shows_wrong_pins(const PinSubject& token) const {
+  for (const unsigned user : {static_cast<unsigned>(::geteuid()), kRoot}) {
+    const Page page = read_page(file_of(token.token_serial, user), user, token.token_serial);
+    if (page.shows_wrong_pins.contains(token.distinction)) return true;
+  }
+  return false;
 }
 
-void HostPins::saw_wrong_pin(const std::string& token_serial) {
-  Page page = read_page(file_of(token_serial, ::geteuid()), ::geteuid(), token_serial);
-  if (page.shows_wrong_pins) return;
-  page.shows_wrong_pins = true;
-  write_page(token_serial, page);
+void HostPins::saw_wrong_pin(const PinSubject& token) {
+  Page page = read_page(file_of(token.token_serial, ::geteuid()), ::geteuid(), token.token_serial);
+  if (!page.shows_wrong_pins.insert(token.distinction).second) return;
+  write_page(token.token_serial, page);
 }
 
 }  // namespace hsmbridge::pkcs11

@@ -36,8 +36,8 @@ class HostPins final : public PinRefusals {
   // Whether the token has ever shown CKF_USER_PIN_COUNT_LOW, as far as this user or root knows: PKCS#11 v2.40 §3.2 lets
   // a token that does not reveal it leave the flag at zero, so that only of these tokens a flag that is not set says
   // that no wrong PIN was counted.
-  bool shows_wrong_pins(const std::string& token_serial) const;
-  void saw_wrong_pin(const std::string& token_serial);
+  bool shows_wrong_pins(const PinSubject& token) const;
+  void saw_wrong_pin(const PinSubject& token);
 
  private:
   struct Record {
@@ -47,10 +47,10 @@ class HostPins final : public PinRefusals {
   // One user's file.
   struct Page {
     std::vector<Record> records;
-    std::set<std::string> allowed;    // ids of records of other users
-    std::vector<PinRefusal> cleared;  // `at`: what the lasting memory wrote down until then is over
-    bool shows_wrong_pins = false;
-    bool empty() const { return records.empty() && allowed.empty() && cleared.empty() && !shows_wrong_pins; }
+    std::set<std::string> allowed;           // ids of records of other users
+    std::vector<PinRefusal> cleared;         // `at`: what the lasting memory wrote down until then is over
+    std::set<std::string> shows_wrong_pins;  // distinctions: another token of the serial number may not
+    bool empty() const { return records.empty() && allowed.empty() && cleared.empty() && shows_wrong_pins.empty(); }
   };
   using Pages = std::map<unsigned, Page>;  // by uid
 

@@ -168,8 +168,8 @@ class Attempt {
     try {
       const PinState state = pin_state_now();
       evidence.wrong_pin_counted = state != PinState::fine && state != PinState::not_set;
-      if (evidence.wrong_pin_counted) token_.refusals->saw_wrong_pin(token_.serial);
-      evidence.none_counted = state == PinState::fine && token_.refusals->shows_wrong_pins(token_.serial);
+      if (evidence.wrong_pin_counted) token_.refusals->saw_wrong_pin(subjects_.front());
+      evidence.none_counted = state == PinState::fine && token_.refusals->shows_wrong_pins(subjects_.front());
     } catch (const Error&) {
       // A token that does not answer says nothing for or against the PIN.
     }

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -125,13 +126,20 @@ std::optional<NewPair> climb_down(const Session& session, const KeyPlan& plan, C
   return std::nullopt;
 }
 
+std::vector<Bytes> parts_of(const Bytes& id, std::size_t length) {
+  std::vector<Bytes> parts;
+  for (std::size_t at = 0; at + length <= id.size(); at += length) {
+    const auto begin = id.begin() + static_cast<std::ptrdiff_t>(at);
+    parts.emplace_back(begin, begin + static_cast<std::ptrdiff_t>(length));
+  }
+  return parts;
+}
+
 std::vector<Bytes> ids_to_try(const KeyPlan& plan, const std::set<Bytes>& in_use) {
   std::vector<Bytes> ids{plan.id};
   if (plan.id_from != KeyPlan::IdFrom::random) return ids;
   for (const std::size_t length : kShorterIds) {
-    for (std::size_t at = 0; at + length <= plan.id.size(); at += length) {
-      const auto begin = plan.id.begin() + static_cast<std::ptrdiff_t>(at);
-      Bytes part(begin, begin + static_cast<std::ptrdiff_t>(length));
+    for (Bytes& part : parts_of(plan.id, length)) {
       if (in_use.contains(part)) continue;
       ids.push_back(std::move(part));
       break;
@@ -174,9 +182,14 @@ NewPair generate_pair(const Session& session, const KeyPlan& plan, const std::se
   throw failure;
 }
 
+// The beginning, which a token kept that cut it off, or one of the parts that it is asked for. One octet says nothing.
 bool is_part_of_id(const KeyPlan& plan, const Bytes& kept) {
-  return plan.id_from == KeyPlan::IdFrom::random && !kept.empty() && kept.size() < plan.id.size() &&
-         std::search(plan.id.begin(), plan.id.end(), kept.begin(), kept.end()) != plan.id.end();
+  if (plan.id_from != KeyPlan::IdFrom::random || plan.id.size() != kIdOctets) return false;
+  if (kept.size() < 2 || kept.size() >= plan.id.size()) return false;
+  if (std::equal(kept.begin(), kept.end(), plan.id.begin())) return true;
+  const auto parts = parts_of(plan.id, kept.size());
+  return std::find(std::begin(kShorterIds), std::end(kShorterIds), kept.size()) != std::end(kShorterIds) &&
+         std::find(parts.begin(), parts.end(), kept) != parts.end();
 }
 
 bool is_of_plan(const KeyPlan& plan, const KeyObjects& key) {

@@ -19,7 +19,7 @@ constexpr std::string_view kAfter = " after ";
 constexpr std::string_view kCutShort = "an attempt cut short";
 constexpr std::string_view kAgain = " again";
 constexpr std::string_view kCounted = "; the token counts a wrong PIN";
-// From the second attempt in a row without a clear answer to the next, when something speaks for the PIN.
+// From the second attempt in a row without a clear answer to the third, when something speaks for the PIN.
 constexpr Duration kPause{10'000};
 
 // Nobody came to the token's own PIN pad, or pressed cancel there: nothing was sent that could be sent again.
@@ -31,6 +31,11 @@ bool is_cancelled(unsigned long code) {
 MemoryPinRefusals& unrecorded() {
   static auto* const refusals = new MemoryPinRefusals;
   return *refusals;
+}
+
+// Whether what an attempt comes after are two attempts without a clear answer.
+bool is_second(std::string_view core) {
+  return core.ends_with(kAgain);
 }
 
 // What a second attempt without a clear answer comes after.
@@ -76,14 +81,14 @@ std::string PinAttempt::pin() const {
 }
 
 void PinAttempt::refuse(const PinRefusal& before) const {
-  const bool twice = before.reason.find(kAfter) != std::string::npos;
+  const bool in_a_row = before.reason.find(kAfter) != std::string::npos;
   std::string message =
-      twice ? fmt::format(
-                  "{} was tried twice in a row without a clear answer, the last time at {} ({}); that may mean "
-                  "a wrong PIN, and it is not tried again",
-                  pin(), rfc3339(before.at), before.reason)
-            : fmt::format("{} was refused at {} ({}); it is not tried again, whatever its source", pin(),
-                          rfc3339(before.at), before.reason);
+      in_a_row ? fmt::format(
+                     "{} was tried {} in a row without a clear answer, the last time at {} ({}); that may mean "
+                     "a wrong PIN, and it is not tried again",
+                     pin(), is_second(before.reason) ? "three times" : "twice", rfc3339(before.at), before.reason)
+               : fmt::format("{} was refused at {} ({}); it is not tried again, whatever its source", pin(),
+                             rfc3339(before.at), before.reason);
   if (before.recorded_by) message += fmt::format("; uid {} on this host tried it", *before.recorded_by);
   throw Error{ErrorKind::denied, std::move(message)}
       .with("token", words_.uri)
@@ -113,10 +118,11 @@ void PinAttempt::begin(const PinEvidence& evidence) {
     if (standing == PinStanding::refused) refuse(*before);
     const std::string core = core_of(*before);
     const std::string last = standing != PinStanding::unclear ? std::string(kCutShort)
-                             : core.ends_with(kAgain)         ? core.substr(0, core.size() - kAgain.size())
+                             : is_second(core)                ? core.substr(0, core.size() - kAgain.size())
                                                               : core;
-    if (evidence.excuses()) {
-      const bool second = standing == PinStanding::second_open || core.ends_with(kAgain);
+    const bool third = standing == PinStanding::second_open && is_second(core);
+    if (evidence.excuses() && !third) {
+      const bool second = standing == PinStanding::second_open || is_second(core);
       const Instant next = before->at + kPause;
       if (second && clock_.now() < next && clock_.now() >= before->at) {
         throw Error{ErrorKind::unavailable,
@@ -129,7 +135,7 @@ void PinAttempt::begin(const PinEvidence& evidence) {
       log::warning(fmt::format(
           "the last login to {} had no clear answer ({}); {}, so it is made again", words_.token, last,
           evidence.was_right ? "this PIN has logged in before" : "the token counts wrong PINs and has counted none"));
-      unclear_before_ = core;
+      unclear_before_ = second && !is_second(core) ? fmt::format("{}{}", core, kAgain) : core;
     } else if (evidence.wrong_pin_counted || standing == PinStanding::second_open) {
       // Written down as the refusal it is, so that everybody sees it without the lock.
       *before = {.subject = same_pin_.front(),
@@ -228,7 +234,8 @@ void PinAttempt::failed(TokenFailure failure, const PinEvidence& evidence) {
     throw failure;
   }
   const bool counted = about == AboutPin::unclear && evidence.wrong_pin_counted;
-  if (about == AboutPin::unclear && !counted && (unclear_before_.empty() || evidence.excuses())) {
+  if (about == AboutPin::unclear && !counted &&
+      (unclear_before_.empty() || (evidence.excuses() && !is_second(unclear_before_)))) {
     record(fmt::format("{}{}{}", kUnclear, code, unclear_before_.empty() ? "" : kAgain), failure);
     failure.hint(
         evidence.excuses()
@@ -246,9 +253,11 @@ void PinAttempt::failed(TokenFailure failure, const PinEvidence& evidence) {
       counted ? fmt::format("{}; the token counts a wrong PIN since, so it is not tried again", failure.message())
       : unclear_before_.empty()
           ? fmt::format("{}; modules report a wrong PIN so, and it is not tried again", failure.message())
-          : fmt::format("{}; it is the second attempt in a row without a clear answer, the first was {}; that may mean "
-                        "a wrong PIN, and it is not tried again",
-                        failure.message(), unclear_before_)};
+          : fmt::format(
+                "{}; it is the {} attempt in a row without a clear answer, {} {}; that may mean a wrong PIN, and "
+                "it is not tried again",
+                failure.message(), is_second(unclear_before_) ? "third" : "second",
+                is_second(unclear_before_) ? "before it came" : "the first was", unclear_before_)};
   for (const auto& [name, value] : failure.details()) refused.with(name, value);
   record(reason, refused);
   throw refused.hint(words_.next);

@@ -37,8 +37,8 @@ struct PinEvidence {
 //  - when its answer says so;
 //  - when it has no clear answer (one that is unclear, or none since the process was killed) and the token counts a
 //    wrong PIN;
-//  - when it is the second in a row without a clear answer, unless something speaks for the PIN (PinEvidence::excuses):
-//    then it is made again, though not at once.
+//  - when it is the second in a row without a clear answer, or the third where something speaks for the PIN
+//    (PinEvidence::excuses), which is not made at once. No more: a PIN that was right may be changed at the token.
 // That a token counts none would alone be no excuse: PKCS#11 v2.40 §3.2 lets it leave the flag at zero.
 // Thread rule: one thread; begin() to the end under the LockedWork::login lock of the token.
 class PinAttempt {

@@ -151,7 +151,8 @@ void write_file(const std::filesystem::path& path, ByteView content, FileMode mo
 }
 
 Secret read_secret_file(const std::filesystem::path& path, SecretReaders readers) {
-  const Descriptor fd = open_trusted(path, {"it holds a secret"});
+  const Descriptor fd = open_trusted(
+      path, {.because = "it holds a secret", .mode = readers == SecretReaders::owner_only ? "600" : "go-w"});
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) throw system_error("cannot look at", path, errno);
   if (readers == SecretReaders::owner_only && (status.st_mode & 077) != 0) {

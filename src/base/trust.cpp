@@ -82,7 +82,7 @@ std::optional<Error> distrust(const struct stat& status, const std::filesystem::
   if (sticky || (!group && !others)) return std::nullopt;
   return Error{ErrorKind::denied, fmt::format("{} may be changed by {} ({}); {}", path.string(),
                                               others ? "everybody" : "its group", access_of(status), rule.because)}
-      .hint(fmt::format("chmod go-w {}", path.string()));
+      .hint(fmt::format("chmod {} {}", rule.mode, path.string()));
 }
 
 Descriptor open_trusted(const std::filesystem::path& path, const TrustRule& rule) {

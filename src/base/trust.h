@@ -26,6 +26,7 @@ enum class Owner {
 struct TrustRule {
   std::string_view because;  // ends the message: "it names the programs that are run"
   Owner owner = Owner::root_or_us;
+  std::string_view mode = "go-w";  // what chmod is to make of a file that others may write
 };
 
 // Opens for reading and checks what was opened: nothing is looked at by its path and then opened again. Throws

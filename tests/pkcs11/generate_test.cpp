@@ -435,6 +435,39 @@ TEST_CASE("a token that keeps two octets of an id makes keys that are found agai
   CHECK(list_keys(*token).size() == 3);
 }
 
+TEST_CASE("another key of the label is neither adopted nor destroyed whatever its id looks like") {
+  PrivateToken mine;
+  const auto token = mine.open();
+  const auto put = [&](const std::string& id, bool half) {
+    REQUIRE(mine.tool({"--keypairgen", "--key-type", "EC:prime256v1", "--id", id, "--label", "web"}).status == 0);
+    if (half) REQUIRE(mine.tool({"--delete-object", "--type", "pubkey", "--id", id}).status == 0);
+  };
+  SECTION("before a key is planned") {
+    put("01", GENERATE(true, false));
+    // The octet is in one of sixteen random ids.
+    for (int i = 0; i < 200; ++i)
+      CHECK(error_of([&] { plan_key(*token, "web", kP256); }).detail("existing_id") == "01");
+  }
+  SECTION("after it was planned, by one octet") {
+    const KeyPlan plan = plan_key(*token, "web", kP256);
+    put(hex(plan.id).substr(10, 2), GENERATE(true, false));
+    CHECK(error_of([&] { make_key(*token, plan); }).kind() == ErrorKind::conflict);
+  }
+  SECTION("after it was planned, half a pair") {
+    const KeyPlan plan = plan_key(*token, "web", kP256);
+    put(hex(plan.id).substr(0, 4), true);
+    CHECK(error_of([&] { make_key(*token, plan); }).kind() == ErrorKind::conflict);
+  }
+  SECTION("after it was planned, by octets from the midst of the id") {
+    const KeyPlan plan = plan_key(*token, "web", kP256);
+    put(hex(plan.id).substr(2, 6), false);
+    CHECK(error_of([&] { make_key(*token, plan); }).kind() == ErrorKind::conflict);
+  }
+  const auto left = list_keys(*token);
+  REQUIRE(left.size() == 1);
+  CHECK(left.front().has_private);
+}
+
 TEST_CASE("half a pair that did not get its label is removed and the key is made") {
   PrivateToken mine;
   OpensslCa other;

@@ -107,11 +107,49 @@ TEST_CASE("what a user plants in another's name is not believed") {
       const auto id = words.substr(words.find("\"id\": \"") + 7, 16);
       write_file(host.page(0),
                  as_bytes(R"({"token_serial": "ab12", "records": [], "allowed": [")" + id +
-                          R"("], "cleared": [], "shows_wrong_pins": true})"),
+                          R"("], "cleared": [], "shows_wrong_pins": [""]})"),
                  FileMode::public_0644, Existing::refuse);
     });
     CHECK(Host::as(kAnn, [] { return pins().refused(kSubject); }).has_value());
-    CHECK_FALSE(Host::as(kAnn, [] { return pins().shows_wrong_pins("ab12"); }));
+    CHECK_FALSE(Host::as(kAnn, [] { return pins().shows_wrong_pins(kSubject); }));
+  }
+  SECTION("a file whose name is only almost that of another's") {
+    for (const std::string name : {"-01001", "-001001", "-1001 ", "-+1001"}) {
+      Host::as(kBob, [&] {
+        std::string path = host.page(kAnn).string();
+        path.replace(path.rfind("-1001"), 5, name);
+        write_file(path, as_bytes("{}"), FileMode::public_0644, Existing::refuse);
+      });
+    }
+    CHECK(Host::as(kBob, [] { return pins().refused(kSubject); }).has_value());
+    CHECK(Host::as(kAnn, [] { return pins().refused(kSubject); }).has_value());
+    CHECK(pins().refused(kSubject).has_value());
+    PinSubject other = kSubject;
+    other.user_type = kSecurityOfficer;
+    Host::as(kAnn, [&] { pins().clear(other); });
+    CHECK(Host::as(kAnn, [] { return pins().refused(kSubject); }).has_value());
+  }
+  SECTION("what is there before root's first record does not become its owner's") {
+    Host::as(kBob, [&] {
+      if (GENERATE(true, false)) {
+        write_file(host.page(0), as_bytes("{}"), FileMode::public_0644, Existing::refuse);
+      } else {
+        std::filesystem::create_symlink("/nonexistent/x", host.page(0));
+      }
+    });
+    PinSubject other = kSubject;
+    other.user_type = kSecurityOfficer;
+    PinRefusal refusal = kRefusal;
+    refusal.subject = other;
+    pins().record(refusal);
+    struct stat status {};
+    REQUIRE(::lstat(host.page(0).c_str(), &status) == 0);
+    CHECK(S_ISREG(status.st_mode));
+    CHECK(status.st_uid == 0);
+    CHECK(status.st_gid == 0);
+    CHECK((status.st_mode & 07777) == 0644);
+    CHECK(pins().refused(other).has_value());
+    CHECK(Host::as(kAnn, [&] { return pins().refused(other); }).has_value());
   }
   SECTION("a link to a file of root's") {
     const TempFolder elsewhere;
@@ -172,6 +210,19 @@ TEST_CASE("what outlives a restart counts until a success that came after it") {
   newer.at = SystemClock().now() + Duration{1000};
   other->record(newer);
   CHECK(HostPins(other).refused(kSubject).has_value());
+}
+
+TEST_CASE("that a token shows wrong PINs says nothing about another of its serial number") {
+  const Host host;
+  PinSubject one = kSubject;
+  one.distinction = "slot 1";
+  PinSubject other = kSubject;
+  other.distinction = "slot 2";
+  pins().saw_wrong_pin(one);
+  CHECK(pins().shows_wrong_pins(one));
+  CHECK(Host::as(kAnn, [&] { return pins().shows_wrong_pins(one); }));
+  CHECK_FALSE(pins().shows_wrong_pins(other));
+  CHECK_FALSE(pins().shows_wrong_pins(kSubject));
 }
 
 TEST_CASE("a good login without anything to forget leaves no file") {

@@ -212,7 +212,7 @@ TEST_CASE("what is printed for a key selects exactly that key whatever its label
     if (own_name) REQUIRE(by_name.size() == 1);
     CHECK(std::any_of(by_name.begin(), by_name.end(), [&](const KeyInfo& one) { return one.spki == key.spki; }));
     CHECK_FALSE(x509::has_control(candidate_text(key)));
-    TokenKey::open(token, KeySelector::parse(key.uri))->prove(random_bytes(32));
+    TokenKey::open(token, KeySelector::parse(key.uri), any_flaw())->prove(random_bytes(32));
   }
 }
 
@@ -250,6 +250,7 @@ TEST_CASE("a pinned key is found among others of its id") {
   WorkflowToken workflow_token(
       "web", [&] { return mine.open(); }, std::chrono::seconds{30}, 1);
   workflow::Key key{second.uri, second.label, hex(second.id), second.spki_hash, false};
+  key.flaws = any_flaw();  // as a person accepted them
   CHECK(workflow_token.signer(key)->subject_public_key_info() == second.spki);
   OpensslCa ca;
   workflow_token.put_certificate(key, ca.issue(second.spki, "second"), {});

@@ -3,6 +3,7 @@
 #include "pkcs11/keys.h"
 #include "pkcs11/return_code.h"
 #include "pkcs11/token_lock.h"
+#include "pkcs11/token_state.h"
 #include "pkcs11/workflow_token.h"
 #include "private_token.h"
 
@@ -385,6 +386,38 @@ TEST_CASE("two logins without a clear answer block no PIN that this process has 
   CHECK(faults.calls("C_Login") == 3);
   // Another PIN has nothing that speaks for it.
   CHECK(error_of([&] { mine.open("000000")->login(); }).detail("ckr") == "CKR_PIN_INCORRECT");
+}
+
+TEST_CASE("what speaks for a PIN buys one attempt more and no other") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  token->login();
+  faults.log_out();
+  const auto a_minute_ago = [&](const std::string& reason) {
+    token->state().refusals->record({.subject = {.token_serial = mine.serial, .user_type = kUser},
+                                     .at = SystemClock().now() - Duration{60'000},
+                                     .reason = reason});
+  };
+  SECTION("of answers that are not clear") {
+    faults.fail("C_Login", CKR_GENERAL_ERROR, 50);
+    a_minute_ago("unclear: CKR_GENERAL_ERROR again");
+    const Error third = error_of([&] { token->login(); });
+    CHECK(third.kind() == ErrorKind::denied);
+    CHECK(third.message().find("it is the third attempt in a row without a clear answer") != std::string::npos);
+    for (int i = 0; i < 3; ++i) {
+      const Error refused = error_of([&] { token->login(); });
+      CHECK(refused.kind() == ErrorKind::denied);
+      CHECK(refused.message().find("was tried three times in a row") != std::string::npos);
+    }
+    CHECK(faults.calls("C_Login") == 2);
+  }
+  SECTION("of attempts that are cut short") {
+    a_minute_ago("open after an attempt cut short again");
+    const Error refused = error_of([&] { token->login(); });
+    CHECK(refused.kind() == ErrorKind::denied);
+    CHECK(faults.calls("C_Login") == 1);
+  }
 }
 
 TEST_CASE("an unclear answer after which the token counts a wrong PIN is a refusal") {

@@ -150,7 +150,7 @@ TEST_CASE("a signal at the PIN prompt ends the program and leaves a terminal tha
   }
   SECTION("kill") {
     expected = SIGTERM;
-    ::kill(asked.process(), SIGTERM);
+    CHECK(::kill(asked.process(), SIGTERM) == 0);
   }
   const int status = asked.wait();
   REQUIRE(WIFSIGNALED(status));
