@@ -87,11 +87,12 @@ std::string request_id_of(const Json& json) {
   return id;
 }
 
+// In capitals, as DigiCert writes it in paths and in what it shows.
 std::string serial_of(const Json& json) {
   const std::string text = loose_text(json, "serial_number");
   if (text.empty()) return text;
   try {
-    return x509::parse_serial(text);
+    return upper(x509::parse_serial(text));
   } catch (const Error&) {
     throw Error(ErrorKind::corrupt, "its serial_number is not a hexadecimal number");
   }

@@ -102,11 +102,16 @@ std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
   };
   if (settings_.mode == Mode::raw_signature) {
     const x509::Certificate now = issuer(limit, Freshness::now);
+    // What is signed will be verified with the certificate that it was drafted for.
+    const x509::Certificate drafted = call.draft.issuer.empty() ? now : x509::parse_certificate(call.draft.issuer);
     const std::vector<x509::Certificate> anchors = parsed(anchors_ ? anchors_(call.order) : std::vector<Bytes>{});
-    std::vector<std::string> more = check_to_be_signed(settings_, ca::path_above(now, parsed(chain_), anchors), call);
+    std::vector<std::string> more =
+        check_to_be_signed(settings_, now, ca::path_above(drafted, parsed(chain_), anchors), call);
+    if (anchors_ && anchors.empty())
+      more.push_back(fmt::format("profile {} names no anchors: no certificate could be trusted", call.order.profile));
     // What OpenSSL finds besides (a weak signature of a CA, say) it finds when the certificate comes back too.
     if (more.empty() && !anchors.empty())
-      if (const auto chained = x509::build_chain(now, parsed(chain_), anchors, call.now); !chained.anchored)
+      if (const auto chained = x509::build_chain(drafted, parsed(chain_), anchors, call.now); !chained.anchored)
         more.push_back("the issuer's certificate does not verify: " + chained.why);
     add(std::move(more));
     add(request_signature_objections());

@@ -78,9 +78,8 @@ workflow::ProviderDraft draft_to_be_signed(const Settings& settings, const x509:
   return draft;
 }
 
-std::vector<std::string> check_to_be_signed(const Settings& settings, const ca::Path& above,
-                                            const workflow::ProviderCall& call) {
-  const x509::Certificate& issuer = above.authorities.front();
+std::vector<std::string> check_to_be_signed(const Settings& settings, const x509::Certificate& issuer,
+                                            const ca::Path& above, const workflow::ProviderCall& call) {
   std::vector<std::string> reasons;
   const workflow::Draft& draft = call.draft;
   if (draft.to_be_signed.empty()) {
@@ -104,14 +103,15 @@ std::vector<std::string> check_to_be_signed(const Settings& settings, const ca::
                                     tbs.issuer.to_string(), settings.sign_key, issuer.subject().to_string()));
     if (x509::signature_algorithm(draft.algorithm).key_type != x509::key_spec_of(issuer.spki()).type)
       reasons.push_back(fmt::format("the draft wants {}, which the issuer's key cannot do", draft.algorithm));
+    // A renewed certificate of the same key and name may sign the same bytes, where it fits into a chain with them.
+    if (!x509::same_key(above.authorities.front().spki(), issuer.spki()))
+      reasons.emplace_back("the issuer has another key now than when the draft was made");
+    else if (tbs.authority_key_identifier != ca::authority_key_identifier(issuer))
+      reasons.emplace_back(
+          "the issuer's certificate has another key identifier now than the draft names: nobody could chain to it");
     for (std::string& reason : ca::objections(tbs, above, call.now)) reasons.push_back(std::move(reason));
   } catch (const Error& error) {
     reasons.push_back("the draft cannot be read: " + error.message());
-  }
-  if (!draft.issuer.empty() && draft.issuer != issuer.der) {
-    // A renewed issuer certificate of the same key and name signs the same bytes.
-    if (!x509::same_key(x509::parse_certificate(draft.issuer).spki(), issuer.spki()))
-      reasons.emplace_back("the issuer has another key now than when the draft was made");
   }
   return reasons;
 }

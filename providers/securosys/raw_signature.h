@@ -26,9 +26,10 @@ const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, cons
 workflow::ProviderDraft draft_to_be_signed(const Settings& settings, const x509::Certificate& issuer,
                                            const workflow::Order& order, ByteView csr, Instant now);
 
-// Every reason not to have this draft signed. `above` begins with the issuer as it is known now.
-std::vector<std::string> check_to_be_signed(const Settings& settings, const ca::Path& above,
-                                            const workflow::ProviderCall& call);
+// Every reason not to have this draft signed. `issuer` is what the signing key has now; `above` begins with the
+// certificate that the draft was made for, and that its own will be verified with.
+std::vector<std::string> check_to_be_signed(const Settings& settings, const x509::Certificate& issuer,
+                                            const ca::Path& above, const workflow::ProviderCall& call);
 
 // The certificate of a signature that came back, verified with the issuer's key. Throws corrupt.
 Bytes assemble(const workflow::Draft& draft, const workflow::Handout& handout);

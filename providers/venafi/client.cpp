@@ -67,7 +67,7 @@ UserAccount Client::user_account(Duration limit) {
 }
 
 std::string Client::account(Duration limit) {
-  if (!has_user_account()) return credentials_->account();
+  if (!has_user_account()) return credentials_->account(limit);
   try {
     return user_account(limit).ids;
   } catch (const Error& error) {

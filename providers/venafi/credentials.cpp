@@ -32,7 +32,7 @@ class StoredCredentials final : public Credentials {
     return *read_;
   }
 
-  std::string account() override {
+  std::string account(Duration) override {
     return kind_ == Kind::bearer ? subject_of(current(Duration{}).reveal()) : std::string{};
   }
 
@@ -72,18 +72,8 @@ class TokenCredentials final : public Credentials {
 
   Kind kind() const override { return Kind::bearer; }
 
-  Secret current(Duration limit) override {
-    // Another thread may be getting one right now: that is waited for, no longer than this call may last.
-    const Duration end = clock_.since_boot() + limit;
-    const std::unique_lock lock(mutex_, std::max(limit, Duration::zero()));
-    if (!lock.owns_lock())
-      throw Error(ErrorKind::unavailable, "no access token came in time from the service's token endpoint");
-    if (token_ && clock_.since_boot() < renew_at_) return *token_;
-    get(end - clock_.since_boot());
-    return *token_;
-  }
-
-  std::string account() override { return order_.account(); }
+  Secret current(Duration limit) override { return fresh(limit).first; }
+  std::string account(Duration limit) override { return fresh(limit).second; }
 
   bool replace(const Secret& used) override {
     const std::lock_guard lock(mutex_);
@@ -92,10 +82,22 @@ class TokenCredentials final : public Credentials {
   }
 
  private:
+  // The token and whose it is. The source of the JWTs may be another account's by now: it is not asked for that.
+  std::pair<Secret, std::string> fresh(Duration limit) {
+    // Another thread may be getting one right now: that is waited for, no longer than this call may last.
+    const Duration end = clock_.since_boot() + limit;
+    const std::unique_lock lock(mutex_, std::max(limit, Duration::zero()));
+    if (!lock.owns_lock())
+      throw Error(ErrorKind::unavailable, "no access token came in time from the service's token endpoint");
+    if (!token_ || clock_.since_boot() >= renew_at_) get(end - clock_.since_boot());
+    return {*token_, account_};
+  }
+
   void get(Duration limit) {
     const std::string what = "POST " + order_.path;
     const Duration begin = clock_.since_boot();
-    HttpRequest request{"POST", order_.path, {}, order_.body(), HttpRequest::Repeat::never, {}};
+    TokenOrder::Request made = order_.make();
+    HttpRequest request{"POST", order_.path, {}, std::move(made.body), HttpRequest::Repeat::never, {}};
     // Making the JWT may have waited for the token that holds its key.
     limit -= clock_.since_boot() - begin;
     request.time_limit = limit;
@@ -119,6 +121,7 @@ class TokenCredentials final : public Credentials {
     const Duration lifetime = token.lifetime.value_or(kUnstated);
     renew_at_ = asked + lifetime - std::min(kMargin, lifetime / 4);
     token_ = Secret(std::move(token.value));
+    account_ = std::move(made.account);
   }
 
   const std::shared_ptr<providers::Transport> transport_;
@@ -126,6 +129,7 @@ class TokenCredentials final : public Credentials {
   const Clock& clock_;
   std::timed_mutex mutex_;  // held while a token is got: one at a time is enough for all
   std::optional<Secret> token_;
+  std::string account_;  // of token_
   Duration renew_at_{};
 };
 
@@ -143,25 +147,26 @@ std::unique_ptr<Credentials> token_credentials(std::shared_ptr<providers::Transp
 TokenOrder federated_order(std::string path, SecretGetter jwt) {
   const std::string endpoint = path;
   return {
-      std::move(path), [jwt] { return federated_token_text(jwt().reveal()); },
+      std::move(path),
+      [jwt = std::move(jwt), endpoint]() -> TokenOrder::Request {
+        const Secret now = jwt();
+        const std::string subject = subject_of(now.reveal());
+        return {federated_token_text(now.reveal()), subject.empty() ? "" : subject + " at " + endpoint};
+      },
       "the JWT must not be over, its issuer, subject and audience must be those of the service account, and its key "
-      "must be in the account's jwksURI",
-      [jwt, endpoint] {
-        const std::string subject = subject_of(jwt().reveal());
-        return subject.empty() ? std::string{} : subject + " at " + endpoint;
-      }};
+      "must be in the account's jwksURI"};
 }
 
 TokenOrder service_account_order(std::shared_ptr<x509::Signer> signer, std::string client_id, const Clock& clock) {
   return {
       "/v1/oauth/token/serviceaccount",
-      [signer = std::move(signer), client_id, &clock] {
-        return service_account_token_text(
-            service_account_jwt(*signer, client_id, clock.now(), uuid_v4(random_bytes(16))));
+      [signer = std::move(signer), client_id, &clock]() -> TokenOrder::Request {
+        return {
+            service_account_token_text(service_account_jwt(*signer, client_id, clock.now(), uuid_v4(random_bytes(16)))),
+            "service account " + client_id};
       },
       "client_id must be that of the service account, and the key's public half the one that is registered there; see "
-      "the account's expiry date too",
-      [client_id] { return "service account " + client_id; }};
+      "the account's expiry date too"};
 }
 
 }  // namespace hsmbridge::venafi

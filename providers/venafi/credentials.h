@@ -28,8 +28,8 @@ class Credentials {
   virtual Kind kind() const = 0;
   // The secret for a call that begins now. Throws what getting one throws, unavailable when that takes too long.
   virtual Secret current(Duration limit) = 0;
-  // Whose they are, as far as they tell it themselves; "" else. Throws what getting one throws.
-  virtual std::string account() = 0;
+  // Whose `current` is, as far as it tells that itself; "" else. Throws what getting one throws.
+  virtual std::string account(Duration limit) = 0;
   // The service refused `used`: whether `current` will give another one. Does not throw.
   virtual bool replace(const Secret& used) = 0;
 };
@@ -40,11 +40,14 @@ std::unique_ptr<Credentials> stored_credentials(Credentials::Kind kind, SecretGe
 
 // What a token endpoint is asked with.
 struct TokenOrder {
+  struct Request {
+    std::string body;     // the JWT is the value of the last field
+    std::string account;  // of the token that is given for this JWT: Credentials::account
+  };
   std::string path;  // on the transport
-  // Made anew each time, since a JWT is good for one use. The JWT is the value of the last field.
-  std::function<std::string()> body;
-  std::string advice;                    // what to compare when no token is given
-  std::function<std::string()> account;  // Credentials::account of the tokens
+  // Made anew each time, since a JWT is good for one use.
+  std::function<Request()> make;
+  std::string advice;  // what to compare when no token is given
 };
 // Bearer tokens, got when needed and renewed before they end. `clock` must outlive it.
 std::unique_ptr<Credentials> token_credentials(std::shared_ptr<providers::Transport> transport, TokenOrder order,

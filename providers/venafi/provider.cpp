@@ -118,6 +118,8 @@ VenafiProvider::Place VenafiProvider::place(Duration limit) {
 // ---- draft and check ------------------------------------------------------------------------------------------------
 
 std::string VenafiProvider::account(Freshness freshness, Duration limit) {
+  // A bearer token tells it without a call, and may be another account's after each renewal.
+  if (!client_->has_user_account()) return client_->account(limit);
   {
     const std::lock_guard lock(mutex_);
     const bool current = account_ && clock_.since_boot() - account_read_at_ < kPlaceAge;

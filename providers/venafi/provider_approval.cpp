@@ -4,9 +4,11 @@
 #include "providers/venafi/provider.h"
 #include "providers/venafi/provider_report.h"
 #include "x509/csr.h"
+#include "x509/general_name.h"
 #include "x509/name.h"
 #include "x509/pem.h"
 #include "x509/render.h"
+#include "x509/same_name.h"
 
 #include <fmt/format.h>
 
@@ -37,24 +39,22 @@ void must_ask_for(const CertificateRequest& request, ByteView csr) {
     throw Error(ErrorKind::corrupt, fmt::format("request {} at the service is for another CSR than ours", request.id));
 }
 
-// The names of one type in the CSR, in the form of the service, lower case and sorted.
-std::vector<std::string> names_in(const x509::Csr& csr, std::string_view prefix) {
-  std::vector<std::string> names;
-  for (const x509::GeneralName& name : csr.content.subject_alternative_names)
-    if (name.text.starts_with(prefix)) names.push_back(name.text.substr(prefix.size()));
-  return names;
+// What two names have in common when they are one, however it is written. A text that is no such name is like none that
+// is one; nobody can ask for it.
+std::string key_of(std::string_view prefix, const std::string& value) {
+  try {
+    return comparison_key(x509::GeneralName::parse(std::string(prefix) + value));
+  } catch (const Error&) {
+    return "unreadable " + value;
+  }
 }
 
-std::vector<std::string> sorted_lower(std::vector<std::string> names) {
-  for (std::string& name : names)
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  std::sort(names.begin(), names.end());
-  return names;
+std::vector<std::string> sorted(std::vector<std::string> keys) {
+  std::sort(keys.begin(), keys.end());
+  return keys;
 }
 
-// How the names that would be certified differ from the CSR's, or why nobody can tell; "" when they do not. How the
-// service writes addresses and the like is not known: of those only the number is compared.
+// How the names that would be certified differ from the CSR's, or why nobody can tell; "" when they do not.
 std::string other_than_csr(const CertificateRequest& request) {
   if (!request.other_names.empty()) return "other names than the CSR's are asked for: " + request.other_names;
   std::optional<x509::Csr> csr;
@@ -69,9 +69,12 @@ std::string other_than_csr(const CertificateRequest& request) {
   for (const auto& [type, prefix] : kTypes) {
     const auto found = request.names->find(std::string(type));
     const std::vector<std::string> there = found == request.names->end() ? std::vector<std::string>{} : found->second;
-    const std::vector<std::string> ours = names_in(*csr, prefix);
-    const bool same = type == "dNSName" ? sorted_lower(there) == sorted_lower(ours) : there.size() == ours.size();
-    if (same) continue;
+    std::vector<std::string> theirs;
+    for (const std::string& name : there) theirs.push_back(key_of(prefix, name));
+    std::vector<std::string> ours;
+    for (const x509::GeneralName& name : csr->content.subject_alternative_names)
+      if (name.text.starts_with(prefix)) ours.push_back(key_of(prefix, name.text.substr(prefix.size())));
+    if (sorted(std::move(theirs)) == sorted(std::move(ours))) continue;
     std::string text;
     for (const std::string& name : there) text += (text.empty() ? "" : ", ") + name;
     return fmt::format("its {} names are not the CSR's: {}", type, text.empty() ? "none" : x509::printable(text));

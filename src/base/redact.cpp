@@ -3,8 +3,6 @@
 #include "base/bytes.h"
 #include "base/unicode.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -95,17 +93,39 @@ std::size_t after_percent(std::string_view text, std::size_t at, const Character
   return at;
 }
 
-std::size_t after_html(std::string_view text, std::size_t at, const Character& one) {
-  if (!one.code_point || !starts(text, at, "&")) return kNot;
+// What HTML writes at `at` for one character, &amp; or &#38; or &#x26;, and where that ends.
+struct Reference {
+  char32_t code_point = 0;
+  std::size_t end = kNot;  // there is none
+};
+
+Reference html_reference(std::string_view text, std::size_t at) {
+  if (!starts(text, at, "&")) return {};
   constexpr auto kNames = std::to_array<std::pair<char32_t, std::string_view>>(
       {{U'&', "&amp;"}, {U'<', "&lt;"}, {U'>', "&gt;"}, {U'"', "&quot;"}, {U'\'', "&apos;"}});
-  for (const auto& [code_point, name] : kNames)
-    if (code_point == *one.code_point && starts(text, at, name)) return at + name.size();
-  const auto number = static_cast<unsigned>(*one.code_point);
-  for (const std::string& way : {fmt::format("&#{};", number), fmt::format("&#x{:x};", number),
-                                 fmt::format("&#x{:X};", number), fmt::format("&#0{};", number)})
-    if (starts(text, at, way)) return at + way.size();
-  return kNot;
+  if (!starts(text, at + 1, "#")) {
+    for (const auto& [code_point, name] : kNames)
+      if (starts(text, at, name)) return {code_point, at + name.size()};
+    return {};
+  }
+  constexpr std::size_t kMostDigits = 8;
+  at += 2;
+  const bool is_hex = starts(text, at, "x") || starts(text, at, "X");
+  if (is_hex) ++at;
+  const std::size_t begin = at;
+  char32_t number = 0;
+  for (; at < text.size() && at - begin <= kMostDigits; ++at) {
+    const int value = digit(text[at]);
+    if (value < 0 || (!is_hex && value > 9))
+      return at > begin && text[at] == ';' ? Reference{number, at + 1} : Reference{};
+    number = number * (is_hex ? 16 : 10) + static_cast<char32_t>(value);
+  }
+  return {};
+}
+
+std::size_t after_html(std::string_view text, std::size_t at, const Character& one) {
+  const Reference reference = html_reference(text, at);
+  return one.code_point == reference.code_point ? reference.end : kNot;
 }
 
 std::size_t after_backslashes(std::string_view text, std::size_t at) {
@@ -162,10 +182,10 @@ bool is_word(char c) {
   return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
 }
 
-// A password of digits may be equal to a number of the answer: JSON stays JSON.
+// A password of digits may be equal to a number of the answer, or to some in a row: JSON stays JSON.
 bool is_json_number(std::string_view text, std::size_t begin, std::size_t end) {
   constexpr std::string_view kBlanks = " \t\r\n";
-  if (text.substr(begin, end - begin).find_first_not_of("0123456789") != kNot) return false;
+  if (text.substr(begin, end - begin).find_first_not_of("0123456789, \t\r\n") != kNot) return false;
   const std::size_t before = begin == 0 ? kNot : text.find_last_not_of(kBlanks, begin - 1);
   const std::size_t behind = text.find_first_not_of(kBlanks, end);
   return before != kNot && behind != kNot && std::string_view(":[,").find(text[before]) != kNot &&
@@ -195,7 +215,7 @@ std::size_t plain_end(std::string_view text, std::size_t at, const Form& form, E
 }
 
 std::size_t array_end(std::string_view text, std::size_t at, const Form& form) {
-  if (form.characters.size() < 2) return kNot;
+  if (form.size < kShortestWord || form.characters.size() < 2) return kNot;
   for (const Character& one : form.characters) {
     if (&one != &form.characters.front()) at = after_comma(text, at);
     if (at != kNot) at = after_character(text, at, one, Encoded::yes);
@@ -255,12 +275,30 @@ class Redactor {
     forms_.push_back({characters_of(text), text.size()});
     const auto& first = forms_.back().characters.front().octets;
     begins_[static_cast<unsigned char>(first.front())] = true;
-    for (const char escape : std::string_view("\\%&+")) begins_[static_cast<unsigned char>(escape)] = true;
+  }
+
+  // Whether a character of a form may be written there in another way. Asked once for all forms, since a hostile text
+  // may be full of what only looks like it.
+  bool is_escape(std::string_view text, std::size_t at) const {
+    switch (text[at]) {
+      case '&':
+        return html_reference(text, at).end != kNot;
+      case '%':
+        return hex_at(text, at + 1, 2).has_value();
+      case '+':
+        return true;
+      case '\\': {
+        const std::size_t behind = after_backslashes(text, at);
+        return behind < text.size() && (text[behind] == 'u' || begins_[static_cast<unsigned char>(text[behind])]);
+      }
+      default:
+        return false;
+    }
   }
 
   // The longest one that begins at `at`.
   std::size_t end_of_secret(std::string_view text, std::size_t at) const {
-    if (!begins_[static_cast<unsigned char>(text[at])]) return kNot;
+    if (!begins_[static_cast<unsigned char>(text[at])] && !is_escape(text, at)) return kNot;
     std::size_t longest = kNot;
     for (const Form& form : forms_) {
       if (after_character(text, at, form.characters.front(), Encoded::yes) == kNot) continue;

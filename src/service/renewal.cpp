@@ -160,6 +160,11 @@ std::optional<workflow::KeyRecord> unused_key(workflow::Store& store, const work
 }
 
 void refuse_profile(const config::ProfileSettings& profile) {
+  if (profile.anchors.empty()) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("profile {} names no anchors: no certificate could be trusted", profile.name)}
+        .hint("add  anchors: [/path/to/ca.pem]  to the profile");
+  }
   if (profile.approval.empty() && !profile.wants_command) return;
   throw Error{ErrorKind::invalid_input,
               fmt::format("profile {} wants {}, and this version has no command for it", profile.name,

@@ -33,7 +33,8 @@ std::optional<workflow::KeyRecord> unused_key(workflow::Store& store, const work
 // know.
 workflow::KeyWish same_key(const workflow::KeyRecord& key);
 
-// Throws invalid_input for a profile that wants what nobody could give a request (see `enroll`).
+// Throws invalid_input for a profile that wants what nobody could give a request (see `enroll`), or whose certificates
+// nobody could trust.
 void refuse_profile(const config::ProfileSettings& profile);
 
 struct RenewalWish {

@@ -99,8 +99,9 @@ x509::Expectation expectation_of(World& world, const workflow::Order& order, con
   for (const auto& name : state.accepted) {
     if (x509::finding_kind(name).acceptable) expected.accept.push_back(name);
   }
-  expected.intermediates = chain.certificates;
+  // Ours first: only so many are looked at, and what came from outside may be more.
   if (!draft.issuer.empty()) expected.intermediates.push_back(x509::parse_certificate(draft.issuer));
+  expected.intermediates.insert(expected.intermediates.end(), chain.certificates.begin(), chain.certificates.end());
   expected.anchors =
       parse_all(usable("the trust anchors of profile", order.profile, [&] { return world.anchors(order); }));
   return expected;

@@ -226,8 +226,10 @@ void check_usages(Judge& judge, const Content& asked, const Content& found) {
   Items there;
   for (const Oid& oid : found.extended_key_usage) there[oid.dotted()] = oid.name();
   Items others = check_list(judge, "extended-key-usage", purposes, there);
+  const auto policies_asked = application_policies(asked);
   for (const Oid& oid : application_policies(found)) {
-    if (purposes.count(oid.dotted()) == 0) others[oid.dotted()] = oid.name();
+    const bool policy_asked = std::find(policies_asked.begin(), policies_asked.end(), oid) != policies_asked.end();
+    if (!policy_asked && purposes.count(oid.dotted()) == 0) others[oid.dotted()] = oid.name();
   }
   std::map<std::string_view, std::vector<std::string>> by_finding;
   for (const auto& [oid, name] : others) by_finding[finding_of(oid)].push_back(name);
@@ -337,6 +339,7 @@ Items items_of(const std::vector<std::uint64_t>& features) {
 constexpr PowerRow kExtensionPowers[] = {
     {"1.3.6.1.5.5.7.48.1.5", "ocsp-nocheck-added"},           // RFC 6960 §4.2.2.2.1
     {"1.3.6.1.4.1.44363.44", "delegated-credentials-added"},  // RFC 9345 §4.2
+    {"1.3.6.1.4.1.311.25.2", "account-sid-added"},            // Microsoft's szOID_NTDS_CA_SECURITY_EXT
 };
 
 void check_others(Judge& judge, const Content& asked, const Content& found) {

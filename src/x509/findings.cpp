@@ -76,6 +76,8 @@ constexpr std::array kKinds{
                 "Clients are told not to check whether it is revoked, which nobody asked for."},
     FindingKind{"delegated-credentials-added", kUnlessAccepted,
                 "Its key may sign credentials for other keys (RFC 9345), which nobody asked for."},
+    FindingKind{"account-sid-added", kUnlessAccepted,
+                "It names an account of a Windows domain, which its key may log on as and nobody asked for."},
     FindingKind{"critical-extension-added", kUnlessAccepted,
                 "It has a critical extension that was not asked for: programs that do not know it refuse the "
                 "certificate."},

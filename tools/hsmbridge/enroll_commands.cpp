@@ -110,11 +110,6 @@ service::NewRequest resolve(Wiring& wiring, workflow::Store& store, const Wanted
   // Nobody could give them: the request would wait for ever.
   service::refuse_profile(profile);
   request.created_by = service::actor_of_process();
-  if (profile.anchors.empty()) {
-    throw Error{ErrorKind::invalid_input,
-                fmt::format("profile {} names no anchors: no certificate could be trusted", profile.name)}
-        .hint("add  anchors: [/path/to/ca.pem]  to the profile");
-  }
   workflow::Order order;
   order.profile = profile.name;
   wiring.anchors(order);  // unreadable ones are refused now, not when the certificate is there

@@ -185,5 +185,5 @@ TEST_CASE("a serial number is the same number in every spelling") {
   CHECK(same_serial("00", "0"));
   // Digits alone are hexadecimal digits: 2748 is not 0xABC.
   CHECK_FALSE(same_serial("2748", "ABC"));
-  CHECK(certificate_answer_from(R"({"serial_number":"0a:bc","certificate":"x"})").serial == "0abc");
+  CHECK(certificate_answer_from(R"({"serial_number":"0a:bc","certificate":"x"})").serial == "0ABC");
 }

@@ -199,6 +199,32 @@ TEST_CASE("a token endpoint that refuses says so as denied, and nothing is sent 
   CHECK(bench.transport->sent.size() == 2);
 }
 
+TEST_CASE("whose a token is does not change with the JWT that the next one will be got with") {
+  test::FakeClock clock;
+  auto transport = std::make_shared<FakeTransport>();
+  const auto jwt_of = [](const std::string& subject) {
+    const auto claims = Json::object({{"iss", "https://ci.example"}, {"sub", subject}}).dump();
+    return "e30." + base64(as_bytes(claims)) + ".c2ln";
+  };
+  std::string jwt = jwt_of("ann");
+  Client client(transport, token_credentials(transport, federated_order("/t", [&] { return Secret(jwt); }), clock),
+                clock);
+  const auto token = [&](const char* value) {
+    transport->then(200, std::string(R"({"access_token":")") + value + R"(","expires_in":900,"token_type":"bearer"})");
+  };
+  token("A");
+  CHECK(client.account(kLimit) == "ann of https://ci.example at /t");
+  jwt = jwt_of("ben");
+  CHECK(client.account(kLimit) == "ann of https://ci.example at /t");
+  transport->then(200, test::application_answer());
+  client.application("x", kLimit);
+  CHECK(FakeTransport::header(transport->sent.back(), "Authorization") == "Bearer A");
+  clock.advance(std::chrono::hours{1});
+  token("B");
+  CHECK(client.account(kLimit) == "ben of https://ci.example at /t");
+  CHECK(transport->sent.size() == 3);
+}
+
 TEST_CASE("a service account's JWT is made anew for each token") {
   test::FakeClock clock;
   auto transport = std::make_shared<FakeTransport>();

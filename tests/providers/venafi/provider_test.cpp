@@ -667,6 +667,15 @@ TEST_CASE("whoever approves sees the names that would be certified, and other na
   Json names = same;
   names.set("subjectAlternativeNamesByType",
             Json::object({{"dNSName", Json::array({"bank.example"})}, {"iPAddress", Json::array({"192.0.2.1"})}}));
+  // As many addresses as in the CSR, and another one; and a text that is none.
+  Json address = same;
+  address.set("subjectAlternativeNamesByType", Json::object({{"dNSName", Json::array({"www.example.com"})},
+                                                             {"iPAddress", Json::array({"192.0.2.99"})}}));
+  CHECK(says(shown(address).message, "ATTENTION: its iPAddress names are not the CSR's: 192.0.2.99"));
+  CHECK(approved(address).kind() == ErrorKind::refused);
+  address.set("subjectAlternativeNamesByType",
+              Json::object({{"dNSName", Json::array({"www.example.com"})}, {"iPAddress", Json::array({"192.0.2"})}}));
+  CHECK(approved(address).kind() == ErrorKind::refused);
   for (const Json& request : {custom, names}) {
     CHECK(says(shown(request).message, "bank.example"));
     const std::size_t sent = bench.transport->sent.size();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <ctime>
 
 using namespace hsmbridge;
 
@@ -64,7 +65,8 @@ TEST_CASE("an array of characters is found as the secret that it is") {
   CHECK(without(secret, quoted).find("ö") == std::string::npos);
   CHECK_NOTHROW(Json::parse(without(secret, quoted)));
   CHECK(without("secret", "value [s, e, c, r, e, t] is wrong") == "value [(left out)] is wrong");
-  CHECK(without("abc", R"(["a","b","c"])") == R"x(["(left out)"])x");
+  // What is too short to be found as a word is not found in an array either.
+  CHECK(without("abc", R"(["a","b","c"])") == R"(["a","b","c"])");
 }
 
 TEST_CASE("base64 of a secret is found in both alphabets, also inside of something longer") {
@@ -103,10 +105,29 @@ TEST_CASE("JSON stays JSON where a secret of digits is equal to a number in it")
         R"x({"a":0,"b":[ 0 ],"c":"(left out)"})x");
   CHECK(without("1234", R"({"errorCode":1234,"message":"password 1234 is wrong"})") ==
         R"x({"errorCode":0,"message":"password (left out) is wrong"})x");
+  CHECK(without("1234", R"({"versions":[1,2, 3,4],"pin":["1","2","3","4"]})") ==
+        R"x({"versions":[0],"pin":["(left out)"]})x");
 }
 
 TEST_CASE("the longer of two secrets that begin alike is taken out whole") {
   CHECK(redacted("secret-key-of-the-other", {Secret("secret-key"), Secret("secret-key-of-the-other")}) == "(left out)");
+}
+
+TEST_CASE("what only looks like an escape costs hardly more than any other text") {
+  std::vector<Secret> secrets;
+  for (int i = 0; i < 5; ++i) secrets.emplace_back("secret-key-number-" + std::to_string(i) + "-abcdefghij");
+  const auto cost = [&](std::string_view part) {
+    std::string text;
+    while (text.size() < 256U * 1024) text += part;
+    const std::clock_t begin = std::clock();
+    CHECK(redacted(text, secrets) == text);
+    return std::clock() - begin;
+  };
+  const auto plain = cost("x");
+  for (const char* part : {"&", "&#", "&#1", "%", "%2", "\\"}) {
+    CAPTURE(part);
+    CHECK(cost(part) < 50 * plain);
+  }
 }
 
 TEST_CASE("a hostile text costs no more than its length") {

@@ -28,6 +28,7 @@ struct Fixture : Life {
     provider.name = "tsb";
     config::ProfileSettings profile;
     profile.name = "server";
+    profile.anchors = {"/etc/ca.pem"};
     profile.renew_before = config::RenewBefore{kDay * 30, 0};
     settings.tokens.push_back(token);
     settings.providers.push_back(provider);
@@ -320,6 +321,17 @@ TEST_CASE_METHOD(Fixture, "a profile that wants approvals that nobody can give h
   const auto troubles = s.round(*store, clock.now()).troubles;
   REQUIRE(troubles.size() == 1);
   CHECK(troubles[0].find("signed approvals at this bridge") != std::string::npos);
+  CHECK(open_requests() == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "nothing is ordered for a profile whose certificates nobody could trust") {
+  bring(first(), kDay * 50);
+  profile().anchors.clear();
+  clock.advance(kDay * 20);
+  service::Sweep s = sweep();
+  const auto troubles = s.round(*store, clock.now()).troubles;
+  REQUIRE(troubles.size() == 1);
+  CHECK(troubles[0].find("profile server names no anchors") != std::string::npos);
   CHECK(open_requests() == 0);
 }
 

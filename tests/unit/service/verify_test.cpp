@@ -283,6 +283,18 @@ TEST_CASE("a key is not made for an algorithm that it cannot do") {
   CHECK(answered.token_->keys_made == 0);
 }
 
+TEST_CASE("the issuer that a draft was made for is looked at, however many certificates come from outside") {
+  Answered answered;
+  answered.state().dossier.draft.issuer = answered.intermediate.certificate().der;
+  x509::Content other;
+  other.subject = x509::Name::parse("CN=Another CA");
+  auto& chain = answered.provider_->issued.chain;
+  chain.clear();
+  while (chain.size() < 100)
+    chain.push_back(answered.intermediate.issue(answered.key.subject_public_key_info(), other).der);
+  CHECK(std::holds_alternative<Verified>(answered.run().event.value()));
+}
+
 TEST_CASE("a deviation that a person accepted stops a certificate no more, and no other one is accepted with it") {
   Answered answered;
   x509::Content other;
@@ -293,17 +305,20 @@ TEST_CASE("a deviation that a person accepted stops a certificate no more, and n
   answered.state().accepted = {"serial-not-positive"};
   CHECK(std::holds_alternative<VerificationFailed>(answered.run().event.value()));
   answered.state().accepted = {"subject-changed"};
+  CHECK(std::holds_alternative<VerificationFailed>(answered.run().event.value()));
+  answered.state().accepted = {"subject-changed", "common-name-changed"};
   const EffectOutcome taken = answered.run();
   const auto* verified = std::get_if<Verified>(&taken.event.value());
   REQUIRE(verified != nullptr);
-  REQUIRE(verified->findings.size() == 1);
+  REQUIRE(verified->findings.size() == 2);
   CHECK(verified->findings[0].name == "subject-changed");
-  CHECK_FALSE(verified->findings[0].fatal);
+  CHECK(verified->findings[1].name == "common-name-changed");
+  for (const auto& finding : verified->findings) CHECK_FALSE(finding.fatal);
   CHECK(taken.certificate.value().status == "current");
   // Not even a journal that somebody changed makes acceptable what never is.
   SoftwareSigner another("ec:P-256");
   answered.provider_->issued.certificate = answered.intermediate.issue(another.subject_public_key_info(), other).der;
-  answered.state().accepted = {"subject-changed", "key-differs"};
+  answered.state().accepted = {"subject-changed", "common-name-changed", "key-differs"};
   CHECK(std::holds_alternative<VerificationFailed>(answered.run().event.value()));
 }
 

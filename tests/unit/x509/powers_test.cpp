@@ -100,11 +100,19 @@ TEST_CASE("An extension that gives a power is fatal though it is not critical") 
   CHECK(bench.findings(bench.issue(changed)) == Names{"ocsp-nocheck-added!"});
   changed.other_extensions = {parse_extension("1.3.6.1.4.1.44363.44:0500")};
   CHECK(bench.findings(bench.issue(changed)) == Names{"delegated-credentials-added!"});
+  // The account that Windows takes its holder for.
+  changed.other_extensions = {parse_extension("1.3.6.1.4.1.311.25.2:0500")};
+  CHECK(bench.findings(bench.issue(changed)) == Names{"account-sid-added!"});
+  bench.expected.accept = {"account-sid-added"};
+  CHECK(bench.findings(bench.issue(changed)) == Names{"account-sid-added"});
+  bench.expected.accept = {};
   // Microsoft's application policies: the same purposes again, and one that signs programs.
   changed.other_extensions = {parse_extension("1.3.6.1.4.1.311.21.10:300c300a06082b06010505070301")};
   CHECK(bench.findings(bench.issue(changed)) == Names{"extension-added"});
   changed.other_extensions = {parse_extension("1.3.6.1.4.1.311.21.10:300c300a06082b06010505070303")};
   CHECK(bench.findings(bench.issue(changed)) == Names{"code-signing-added!", "extension-added"});
+  bench.expected.content.other_extensions = changed.other_extensions;
+  CHECK(bench.findings(bench.issue(changed)) == Names{});
 }
 
 TEST_CASE("What the templates of commercial authorities add is reported and nothing more") {

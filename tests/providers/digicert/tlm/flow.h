@@ -82,8 +82,8 @@ struct TlmFlow {
     without.submission = nullptr;
     return without;
   }
-  // Submits and remembers, as the engine does: what a refused attempt tells is for the next one.
-  workflow::Report submit() {
+  // Attempts until one is taken or refused for good, as the engine does: what a refused one tells is for the next one.
+  workflow::SubmitAnswer attempts() {
     attempt = 1;
     remembered.clear();
     workflow::SubmitAnswer answer = provider().submit(call());
@@ -91,6 +91,10 @@ struct TlmFlow {
       remembered = std::get<workflow::NotAccepted>(answer).remember;
       ++attempt;
     }
+    return answer;
+  }
+  workflow::Report submit() {
+    const workflow::SubmitAnswer answer = attempts();
     remember(std::get<workflow::Accepted>(answer).report);
     return std::get<workflow::Accepted>(answer).report;
   }
