@@ -181,7 +181,7 @@ TEST_CASE("an API key that DigiCert repeats, whatever the status, is written now
     desk.rig.command(std::string("fault --kind status --method POST --path /mpki/api/v1/certificate --status ") +
                      status + " --body '" + echo + "'");
     const auto label = "web-" + std::to_string(++made);
-    const auto said = desk.enroll(label, {"--timeout", "1s"});
+    const auto said = desk.enroll(label, {"--wait", "--timeout", "1s"});
     CHECK(words(said).find(key) == std::string::npos);
     const auto as_json = desk.cli.run({"request", "list", "--json"});
     CHECK(words(as_json).find(key) == std::string::npos);

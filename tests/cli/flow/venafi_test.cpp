@@ -223,8 +223,9 @@ TEST_CASE("an API key that Venafi repeats, whatever the status, is written nowhe
     bench.rig.command(std::string("fault --kind status --method POST --path /outagedetection/v1/certificaterequests "
                                   "--status ") +
                       status + " --body '" + echo + "'");
-    CHECK(clean(bench.cli.run({"enroll", "--provider", "cloud", "--profile", "server", "--new-key",
-                               "web-" + std::to_string(++made), "--san", "dns:www.example.com", "--timeout", "1s"})));
+    CHECK(clean(
+        bench.cli.run({"enroll", "--provider", "cloud", "--profile", "server", "--new-key",
+                       "web-" + std::to_string(++made), "--san", "dns:www.example.com", "--wait", "--timeout", "1s"})));
     const auto list = bench.cli.run({"request", "list", "--json"});
     CHECK(clean(list));
     const auto id = list.json().at("requests").as_array().at(0).at("id").as_string();
