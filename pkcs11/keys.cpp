@@ -2,7 +2,6 @@
 
 #include "pkcs11/attribute_table.h"
 #include "pkcs11/key_objects.h"
-#include "pkcs11/signer.h"
 #include "pkcs11/token.h"
 #include "x509/spki.h"
 #include "x509/unicode.h"
@@ -85,11 +84,7 @@ std::string KeyInfo::name() const {
 
 KeyInfo find_key(Token& token, const KeySelector& selector) {
   std::vector<KeyInfo> matches = match_keys(token, selector);
-  if (matches.size() == 1) {
-    KeyInfo& key = matches.front();
-    if (const auto own = proved_claim(token, key)) take_claim(key, *own);
-    return std::move(key);
-  }
+  if (matches.size() == 1) return std::move(matches.front());
   if (!matches.empty()) throw ambiguous(token, selector, matches);
   throw no_match(token, selector);
 }
@@ -109,6 +104,17 @@ KeyInfo find_pinned(Token& token, const KeySelector& selector, const SpkiHash& e
   if (pinned.size() > 1) throw ambiguous(token, selector, pinned);
   // Not looked for once more: a key that came meanwhile would be given without a look at its hash.
   if (matches.empty()) throw no_match(token, selector);
+  // A token that was restarted, or copies its objects, may show less for a while: that is no other key.
+  const auto hidden = std::find_if(matches.begin(), matches.end(), [](const KeyInfo& key) { return key.spki.empty(); });
+  if (hidden != matches.end()) {
+    throw Error{ErrorKind::not_found,
+                fmt::format("token {} shows no public key of {} now, so that nothing says whether "
+                            "it is the one pinned",
+                            token.name(), hidden->name())}
+        .with("expected_spki", expected.str())
+        .with("candidate", candidate_text(*hidden))
+        .hint("put the public key or a certificate of it on the token, with the same CKA_ID");
+  }
   Error error{ErrorKind::conflict,
               fmt::format("{} on token {} is another key than the one pinned", selector.text(), token.name())};
   error.with("expected_spki", expected.str());

@@ -26,7 +26,7 @@ struct KeyInfo {
   bool has_certificate = false;  // that certifies its public key
   bool always_authenticate = false;
   // Where the token shows no public part of a private half: what the certificates under its id certify. CKA_ID is a
-  // convention, so any of them may be another key's; find_key lets the key sign to tell.
+  // convention, so any of them may be another key's; TokenKey::open lets the key sign to tell.
   struct Claim {
     Bytes spki;
     std::string certificate;  // its label, or its subject where it has none
@@ -48,13 +48,13 @@ std::vector<KeyInfo> list_keys(Token& token);
 // Every key that the selector matches, also none.
 std::vector<KeyInfo> match_keys(Token& token, const KeySelector& selector);
 
-// The one key that it matches. A key whose public part only certificates tell signs a proof (TokenKey::prove) for each
-// of its claims: the one that verifies is taken, the others are other keys' and stay in `claims`. Throws not_found, or
-// ambiguous with one "candidate" ("id=0a01 label=web rsa:2048") a key.
+// The one key that it matches; nothing is signed. Throws not_found, or ambiguous with one "candidate" ("id=0a01
+// label=web rsa:2048") a key.
 KeyInfo find_key(Token& token, const KeySelector& selector);
 
 // The one key that it matches and whose public key has this hash: keys that share the id or label of a pinned one do
-// not stand in its way. Throws as find_key does, and conflict when only other keys match.
+// not stand in its way. Throws as find_key does, not_found when a match shows no public key now, and conflict when only
+// other keys match.
 KeyInfo find_pinned(Token& token, const KeySelector& selector, const SpkiHash& expected);
 
 // One attribute as the token shows it.

@@ -182,6 +182,7 @@ TokenKey::TokenKey(std::unique_ptr<State> state) : state_(std::move(state)) {}
 TokenKey::~TokenKey() = default;
 
 std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, KeyInfo key, std::vector<std::string> accepted) {
+  if (wants_proof(key)) key = with_proved_claim(token, std::move(key), accepted);
   const auto refuse = [&](std::string_view why, std::string_view what_to_do) {
     throw Error{ErrorKind::invalid_input,
                 fmt::format("key {} on token {} cannot sign: {}", key.name(), token->name(), why)}
@@ -269,21 +270,40 @@ Bytes proof_message(ByteView nonce, ByteView spki) {
   return message;
 }
 
-std::optional<Bytes> proved_claim(Token& token, const KeyInfo& key) {
+bool wants_proof(const KeyInfo& key) {
+  return key.has_private && key.paired && key.spki.empty() && !key.claims.empty();
+}
+
+namespace {
+
+// How a token refuses to sign what a key of another curve or type would: then the claim is another key's.
+bool is_of_another_kind(CK_RV rv) {
+  return rv == CKR_DATA_LEN_RANGE || rv == CKR_KEY_TYPE_INCONSISTENT || rv == CKR_KEY_SIZE_RANGE;
+}
+
+bool signs_as(const std::shared_ptr<Token>& token, KeyInfo supposed, const std::vector<std::string>& accepted) {
+  const auto key = TokenKey::open(token, std::move(supposed), accepted);
+  try {
+    key->prove(random_bytes(32));
+    return true;
+  } catch (const TokenFailure& failure) {
+    if (!is_of_another_kind(failure.code())) throw;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::corrupt) throw;  // a signature that does not verify
+  }
+  return false;
+}
+
+}  // namespace
+
+KeyInfo with_proved_claim(const std::shared_ptr<Token>& token, KeyInfo key, const std::vector<std::string>& accepted) {
+  if (!wants_proof(key)) return key;
   for (const KeyInfo::Claim& claim : key.claims) {
     KeyInfo supposed = key;
     take_claim(supposed, claim.spki);
-    try {
-      // Not owned: the caller's reference outlives the proof.
-      TokenKey::open(std::shared_ptr<Token>(std::shared_ptr<void>(), &token), std::move(supposed))
-          ->prove(random_bytes(32));
-      return claim.spki;
-    } catch (const Error& error) {
-      // Another key's public key does not verify the signature; of another curve, the token may refuse to make it.
-      if (error.kind() != ErrorKind::corrupt && error.kind() != ErrorKind::invalid_input) throw;
-    }
+    if (signs_as(token, supposed, accepted)) return supposed;
   }
-  return std::nullopt;
+  return key;
 }
 
 KeyProof TokenKey::prove(ByteView nonce) {

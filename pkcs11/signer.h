@@ -29,6 +29,8 @@ struct KeyProof {
 class TokenKey final : public x509::Signer {
  public:
   // `accepted`: names of config::key_flaws().
+  // A key whose public part only certificates tell signs to tell which (with_proved_claim): the caller who keeps a log
+  // writes that down first (wants_proof).
   // Throws what find_key throws, invalid_input for a key without a private half, of a kind without a row, or without a
   // public part anywhere on the token, and refused for one with a flaw.
   static std::unique_ptr<TokenKey> open(std::shared_ptr<Token> token, const KeySelector& selector,
@@ -56,8 +58,12 @@ class TokenKey final : public x509::Signer {
   std::unique_ptr<State> state_;
 };
 
-// Which of the key's claims is its own, proved by a signature; nothing when none is, or there are none.
-std::optional<Bytes> proved_claim(Token& token, const KeyInfo& key);
+// Whether only a signature can tell the key's public key.
+bool wants_proof(const KeyInfo& key);
+// A key whose public part only certificates tell signs a proof (TokenKey::prove) for each of its claims: the one that
+// verifies is taken, the others are other keys' and stay in `claims`. Throws what TokenKey::open throws, except that a
+// key with no claim of its own is given back as it is.
+KeyInfo with_proved_claim(const std::shared_ptr<Token>& token, KeyInfo key, const std::vector<std::string>& accepted);
 
 // Throws invalid_input when the token has no mechanism for the algorithm: to be asked before a key is made for it.
 void expect_to_sign(const Token& token, const x509::SignatureAlgorithm& algorithm);

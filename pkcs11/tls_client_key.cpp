@@ -6,6 +6,7 @@
 #include "pkcs11/key_objects.h"
 #include "pkcs11/module_state.h"
 #include "pkcs11/public_key.h"
+#include "pkcs11/signer.h"
 #include "pkcs11/token.h"
 #include "x509/certificate.h"
 #include "x509/openssl_error.h"
@@ -183,7 +184,7 @@ TlsClientKey::~TlsClientKey() = default;
 std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, const KeySelector& selector,
                                                  std::vector<Bytes> chain, std::vector<std::string> accepted) {
   auto state = std::make_unique<State>();
-  state->key = find_key(*token, selector);
+  state->key = with_proved_claim(token, find_key(*token, selector), accepted);
   const KeyInfo& key = state->key;
   if (!key.has_private || !key.spec || key.spec->type == x509::KeyType::ed25519) {
     throw Error{ErrorKind::invalid_input, fmt::format("key {} on token {} cannot authenticate a TLS client: it is {}",

@@ -121,9 +121,10 @@ workflow::Key WorkflowToken::ensure_key(const workflow::KeyWish& wish) {
     if (wish.source == workflow::KeyWish::Source::use) {
       const auto selector = KeySelector::parse(wish.selector);
       const auto info = wish.spki.empty() ? find_key(*token, selector) : find_pinned(*token, selector, wish.spki);
-      check_usable(info);
-      const KeyStanding standing = TokenKey::open(token, info, wish.accept)->standing();
-      auto key = key_of(info, false);
+      if (!wants_proof(info)) check_usable(info);
+      const auto opened = TokenKey::open(token, info, wish.accept);
+      const KeyStanding& standing = opened->standing();
+      auto key = key_of(opened->info(), false);
       key.flaws = standing.flaws;
       key.not_shown = standing.not_shown;
       return key;

@@ -4,6 +4,7 @@
 #include "openssl_ca.h"
 #include "pkcs11/generate.h"
 #include "pkcs11/signer.h"
+#include "pkcs11/workflow_token.h"
 #include "private_token.h"
 #include "x509/spki.h"
 
@@ -232,4 +233,44 @@ TEST_CASE("a lone certificate of a stranger is not shown as the key's own and no
   const Error error = error_of([&] { bare.open_key(); });
   CHECK(error.kind() == ErrorKind::invalid_input);
   CHECK(error.message().find("\"of somebody\"") != std::string::npos);
+}
+
+TEST_CASE("an imported key that only its certificate tells signs where its flaws are accepted") {
+  PrivateToken mine;
+  OpensslCa ca;
+  REQUIRE(mine.tool({"--keypairgen", "--key-type", "EC:prime256v1", "--id", "0a", "--label", "web"}).status == 0);
+  const auto token = mine.open();
+  const KeyInfo whole = find_key(*token, KeySelector::by_label("web"));
+  REQUIRE(mine.tool({"--delete-object", "--type", "pubkey", "--id", "0a"}).status == 0);
+  write_file(ca.path("own.der"), ca.issue(whole.spki, "own"), FileMode::public_0644, Existing::refuse);
+  REQUIRE(mine.tool({"--write-object", ca.path("own.der"), "--type", "cert", "--id", "0a", "--label", "own"}).status ==
+          0);
+  const auto by_label = KeySelector::by_label("web");
+  // A look signs nothing, and is given whatever its flaws.
+  const KeyInfo seen = find_key(*token, by_label);
+  CHECK(wants_proof(seen));
+  CHECK(seen.spki.empty());
+  const Error refused = error_of([&] { TokenKey::open(token, by_label); });
+  CHECK(refused.kind() == ErrorKind::refused);
+  CHECK(refused.detail("flaws").find("key-may-decrypt") != std::string::npos);
+  CHECK(TokenKey::open(token, by_label, any_flaw())->info().spki == whole.spki);
+
+  WorkflowToken workflow_token(
+      "web", [&] { return mine.open(); }, std::chrono::seconds{30}, 1);
+  workflow::KeyWish wish;
+  wish.source = workflow::KeyWish::Source::use;
+  wish.selector = "web";
+  wish.accept = any_flaw();
+  CHECK(workflow_token.ensure_key(wish).spki == whole.spki_hash);
+  destroy_key(*token, seen);
+  CHECK(list_keys(*token).empty());
+}
+
+TEST_CASE("a pinned key whose public value is not shown now is not called another one") {
+  BareKey bare;
+  const Error error = error_of([&] { find_pinned(*bare.token, KeySelector::by_id(bare.key.id), bare.key.spki_hash); });
+  CHECK(error.kind() == ErrorKind::not_found);
+  CHECK(error.message().find("shows no public key of web now") != std::string::npos);
+  bare.put(bare.ca.issue(bare.key.spki, "own"), "own");
+  CHECK(find_pinned(*bare.token, KeySelector::by_id(bare.key.id), bare.key.spki_hash).spki == bare.key.spki);
 }

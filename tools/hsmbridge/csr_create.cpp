@@ -101,7 +101,9 @@ Done carry_out(Run& run, const Job& job) {
   } else {
     done.key = pkcs11::find_key(*run.token, pkcs11::KeySelector::parse(job.key));
   }
+  if (pkcs11::wants_proof(done.key)) run.place.record("key-prove", key_facts(*run.token, done.key));
   const auto signer = pkcs11::TokenKey::open(run.token, done.key, service::accepted_of_key(run.profile, job.wishes));
+  done.key = signer->info();
   done.der = service::create_csr(*signer, done.ask, [&](const Json& facts) {
     Json leaf = key_facts(*run.token, done.key);
     for (const auto& [name, value] : facts.as_object()) leaf.set(name, value);

@@ -62,9 +62,9 @@ void use_key(Wiring& wiring, workflow::Store& store, const std::string& selector
   request.key.selector = selector;
   request.key.accept = accept;
   const auto token = wiring.pkcs11_token(request.token);
-  const auto key = pkcs11::find_key(*token, pkcs11::KeySelector::parse(selector));
+  auto key = pkcs11::find_key(*token, pkcs11::KeySelector::parse(selector));
   if (key.spec) pkcs11::expect_to_sign(*token, service::algorithm_for(request.ask, *key.spec));
-  pkcs11::TokenKey::open(token, key, accept);                   // refused now, not when the request is there
+  key = pkcs11::TokenKey::open(token, key, accept)->info();     // refused now, not when the request is there
   if (key.name() != key.label) request.key.selector = key.uri;  // the journal holds UTF-8
   if (!key.id.empty()) request.key.selector = lasting_selector(*token, key);
   service::refuse_spent_key(store, request.token, key.spki_hash);

@@ -141,11 +141,26 @@ ExitCode list(Invocation& invocation) {
   return ExitCode::done;
 }
 
+// A proof certifies nothing: it is given for a key with any flaw.
+std::vector<std::string> any_flaw() {
+  std::vector<std::string> all;
+  for (const config::KeyFlaw& flaw : config::key_flaws()) all.emplace_back(flaw.name);
+  return all;
+}
+
+// Where only certificates tell the key's public key: the one for which it signs.
+pkcs11::KeyInfo with_own_claim(Place& place, const std::shared_ptr<pkcs11::Token>& token, pkcs11::KeyInfo key) {
+  if (!pkcs11::wants_proof(key)) return key;
+  place.record("key-prove", key_facts(*token, key));
+  return pkcs11::with_proved_claim(token, std::move(key), any_flaw());
+}
+
 ExitCode show(Invocation& invocation) {
   Place place(invocation);
   const auto token = place.token();
   const auto selector = pkcs11::KeySelector::parse(invocation.arguments.required("KEY"));
-  const pkcs11::KeyInfo key = pkcs11::find_key(*token, selector);
+  pkcs11::KeyInfo key = pkcs11::find_key(*token, selector);
+  if (invocation.arguments.has("--prove")) key = with_own_claim(place, token, std::move(key));
   const auto attributes = pkcs11::key_attributes(*token, key);
   const auto report = pkcs11::check_contract(*token, key);
   Json object = to_json(key);
@@ -160,10 +175,7 @@ ExitCode show(Invocation& invocation) {
   }
   if (invocation.arguments.has("--prove")) {
     place.record("key-prove", key_facts(*token, key));
-    // A proof certifies nothing: it is given for a key with any flaw.
-    std::vector<std::string> all;
-    for (const config::KeyFlaw& flaw : config::key_flaws()) all.emplace_back(flaw.name);
-    const auto signer = pkcs11::TokenKey::open(token, key, std::move(all));
+    const auto signer = pkcs11::TokenKey::open(token, key, any_flaw());
     const pkcs11::KeyProof proof = signer->prove(random_bytes(32));
     object.set("proof", Json::object({{"algorithm", Json(proof.algorithm)},
                                       {"nonce", Json(hex(proof.nonce))},
@@ -191,7 +203,8 @@ ExitCode show_public(Invocation& invocation) {
   }
   Place place(invocation);
   const auto token = place.token();
-  const pkcs11::KeyInfo key = pkcs11::find_key(*token, pkcs11::KeySelector::parse(arguments.required("KEY")));
+  const pkcs11::KeyInfo key =
+      with_own_claim(place, token, pkcs11::find_key(*token, pkcs11::KeySelector::parse(arguments.required("KEY"))));
   if (key.spki.empty()) {
     throw Error{ErrorKind::not_found, fmt::format("token {} shows no public part of {}", token->name(), key.name())};
   }
@@ -260,7 +273,7 @@ ExitCode remove(Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
   Place place(invocation);
   const auto token = place.token();
-  const pkcs11::KeyInfo key = pkcs11::find_key(*token, pkcs11::KeySelector::parse(arguments.required("KEY")));
+  pkcs11::KeyInfo key = pkcs11::find_key(*token, pkcs11::KeySelector::parse(arguments.required("KEY")));
   if (!arguments.has("--force")) refuse_in_use(place, token->name(), key);
   const bool certificates = arguments.has("--with-certificates");
   if (!arguments.has("--yes")) {
@@ -270,6 +283,8 @@ ExitCode remove(Invocation& invocation) {
       throw Error{ErrorKind::refused, "not confirmed, nothing was destroyed"};
     }
   }
+  // Which certificates are its own only the key itself can say.
+  if (certificates) key = with_own_claim(place, token, std::move(key));
   place.record("key-destroy", key_facts(*token, key));
   pkcs11::destroy_key(*token, key, certificates ? pkcs11::WithCertificates::destroy : pkcs11::WithCertificates::keep);
   if (key.id.empty()) {
