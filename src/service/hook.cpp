@@ -179,12 +179,20 @@ class Child {
     return true;
   }
   int status() const { return status_; }
-  // With everything in its process group.
-  void stop() {
-    ::kill(-pid_, SIGKILL);
-    while (::waitpid(pid_, &status_, 0) < 0 && errno == EINTR) {
+  // With everything in its process group. One that may not be killed, since it became another user's, is waited for a
+  // moment and then left: it ends when it likes, and nothing here waits for that.
+  // Returns whether it was stopped.
+  bool stop() {
+    const bool killed = ::kill(-pid_, SIGKILL) == 0;
+    const auto until = Steady::now() + kGrace;
+    for (;;) {
+      const pid_t got = ::waitpid(pid_, &status_, killed ? 0 : WNOHANG);
+      if (got == pid_ || (got < 0 && errno != EINTR)) break;
+      if (got == 0 && Steady::now() >= until) break;
+      if (got == 0) ::poll(nullptr, 0, static_cast<int>(kLook.count()));
     }
     ended_ = true;
+    return killed;
   }
 
  private:
@@ -264,10 +272,11 @@ void run_hook(const Hook& hook) {
   while (!child.ended()) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Steady::now());
     if (left.count() <= 0) {
-      child.stop();
+      const bool stopped = child.stop();
       throw Error{ErrorKind::unavailable,
-                  fmt::format("the hook {} did not end within {} and was stopped{}", hook.argv[0],
-                              spoken(hook.time_limit), last_words(conversation.text()))};
+                  fmt::format("the hook {} did not end within {} and {}{}", hook.argv[0], spoken(hook.time_limit),
+                              stopped ? "was stopped" : "may not be stopped, since it runs as another user",
+                              last_words(conversation.text()))};
     }
     conversation.go_on(std::min(left, kLook));
   }

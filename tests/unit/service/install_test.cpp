@@ -6,11 +6,15 @@
 #include "support/temp_folder.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <utility>
@@ -126,6 +130,36 @@ TEST_CASE("a hook whose exit status is lost does not count as done") {
   }
   ::sigaction(SIGCHLD, &before, nullptr);
   CHECK(kind == ErrorKind::outcome_unknown);
+}
+
+TEST_CASE("a hook that became another user's and cannot be stopped is not waited for") {
+  const test::TempFolder folder;
+  const auto become_root = folder / "setpriv";
+  std::filesystem::copy_file("/usr/bin/setpriv", become_root);
+  REQUIRE(::chmod(folder.path().c_str(), 0755) == 0);
+  REQUIRE(::chmod(become_root.c_str(), 04755) == 0);
+  const auto began = std::chrono::steady_clock::now();
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    int status = 1;
+    if (::setgroups(0, nullptr) == 0 && ::setresgid(1001, 1001, 1001) == 0 && ::setresuid(1001, 1001, 1001) == 0) {
+      try {
+        service::Hook hook;
+        hook.argv = {become_root.string(), "--reuid", "0", "sleep", "6"};
+        hook.time_limit = std::chrono::milliseconds{500};
+        service::run_hook(hook);
+      } catch (const Error& error) {
+        status = error.message().find("may not be stopped") != std::string::npos ? 0 : 2;
+      }
+    }
+    ::_exit(status);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds{4});
 }
 
 }  // namespace hsmbridge
