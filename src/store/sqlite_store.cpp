@@ -1,9 +1,9 @@
-#include "store/migrate.h"
 #include "store/sqlite_store.h"
 
 #include "audit/leaf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "store/migrate.h"
 #include "store/rows.h"
 #include "workflow/codec.h"
 #include "workflow/lifecycle.h"
