@@ -40,8 +40,9 @@ void SqliteStore::append_leaf(std::string_view data) {
     Query last = database_->query("SELECT position, root FROM leaves ORDER BY position DESC LIMIT 1");
     const bool any = last.row();
     if (any ? last.count(0) + 1 != head.size() || read_hash(last, 1) != head.root() : head.size() != 0) {
-      throw Error{ErrorKind::corrupt, "the audit log does not end as it was written: somebody changed the store"}.hint(
-          "keep a copy of the store, and see `hsmbridge audit verify`; then restore a backup");
+      throw Error{ErrorKind::corrupt, "the audit log does not end as it was written: somebody changed the store"}
+          .with("fault", "store")  // no commit goes through, whatever its request
+          .hint("keep a copy of the store, and see `hsmbridge audit verify`; then restore a backup");
     }
   }
   head.append(hash);

@@ -19,6 +19,10 @@ namespace {
 
 constexpr std::string_view kName = "hsmbridge-store-head-v1 ";
 
+std::string text_of(const Mark& mark) {
+  return fmt::format("{}{:020} {}\n", kName, mark.size, hex(mark.root));
+}
+
 }  // namespace
 
 std::filesystem::path mark_of(const std::filesystem::path& store) {
@@ -41,14 +45,15 @@ std::optional<Mark> read_mark(const std::filesystem::path& store) {
   }
 }
 
-void begin_mark(const std::filesystem::path& store) noexcept {
-  if (!read_mark(store)) write_mark(store, {});
+void begin_mark(const std::filesystem::path& store) {
+  if (read_mark(store)) return;
+  write_file(mark_of(store), as_bytes(text_of({})), FileMode::private_0600, Existing::replace);
 }
 
 void write_mark(const std::filesystem::path& store, const Mark& mark) noexcept {
   try {
     // In place, in one write of one length: a reader never sees a file that is empty or half of one.
-    const std::string text = fmt::format("{}{:020} {}\n", kName, mark.size, hex(mark.root));
+    const std::string text = text_of(mark);
     const Descriptor fd(::open(mark_of(store).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (fd.valid()) (void)!::pwrite(fd.get(), text.data(), text.size(), 0);
   } catch (const std::exception&) {  // out of memory

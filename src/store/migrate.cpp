@@ -1,6 +1,8 @@
 #include "store/migrate.h"
 
+#include "base/bytes.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "store/backup.h"
 #include "store/mark.h"
@@ -71,7 +73,28 @@ class Backup {
   bool kept_ = false;
 };
 
+// A program of before goes on writing as it used to, which the newer tables refuse: an answer that it waits for would be
+// lost.
+void expect_nobody_at_work(Database& database, const std::filesystem::path& file) {
+  Query row = database.query(
+      "SELECT owner, MAX(lease_until) FROM effects WHERE owner LIKE '%/%' AND lease_boot = ? AND lease_until > ? "
+      "GROUP BY owner LIMIT 1");
+  const Duration now = SystemClock().since_boot();
+  row.bind(running_boot_id()).bind(now);
+  if (!row.row()) return;
+  throw Error{ErrorKind::conflict,
+              fmt::format("the store {} is of an older version, and {} is at work on it", file.string(), row.text(0))}
+      .hint(fmt::format("stop that hsmbridge first; if it is gone, try again in {}",
+                        spoken(Duration{row.integer(1)} - now)));
+}
+
 }  // namespace
+
+std::string running_boot_id() {
+  std::string text = to_text(read_file("/proc/sys/kernel/random/boot_id", 64));
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
 
 void migrate(Database& database, const std::filesystem::path& file, const VersionOf& version_of) {
   std::optional<Backup> backup;
@@ -83,6 +106,7 @@ void migrate(Database& database, const std::filesystem::path& file, const Versio
       const auto* migration = std::find_if(std::begin(kMigrations), std::end(kMigrations),
                                            [version](const Migration& row) { return row.from == version; });
       if (migration == std::end(kMigrations)) return;  // done, here or by another process
+      expect_nobody_at_work(database, file);
       if (!backup) {
         backup.emplace(file, version);
         first = version;

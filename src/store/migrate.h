@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <string>
 
 // How a store of an older version becomes one of this version: one row a step, one transaction a step.
 namespace hsmbridge::store {
@@ -12,6 +13,9 @@ inline constexpr int kOldestVersion = 3;  // that can be migrated
 
 // Tells the version of the opened store; throws what schema.h's prepare throws.
 using VersionOf = std::function<int(Database& database, const std::filesystem::path& file)>;
+
+// The kernel makes a new one at every boot (proc(5)): CLOCK_BOOTTIME values compare within one only.
+std::string running_boot_id();
 
 // Steps the store up to kSchemaVersion. Before the first step a whole copy is written next to it, mode 0600, as
 // FILE.version-N.TIME.backup. Several processes may be here at once: one of them does the work, the others wait and

@@ -129,11 +129,14 @@ void SqliteStore::lease_until_due(const workflow::Step& step) {
     lease({workflow::EffectName::answer_overdue, {}, started->attempt, {}}, started->worker,
           started->answer_by - step.event.at);
   }
-  const bool begins_to_wait = std::holds_alternative<workflow::AnswerLost>(step.event.body) ||
+  const workflow::Report* report = workflow::report_of(step.event.body);
+  const bool gone = report != nullptr && report->standing == workflow::Standing::gone;
+  const bool begins_to_wait = gone || std::holds_alternative<workflow::AnswerLost>(step.event.body) ||
                               std::holds_alternative<workflow::AbsentAtProvider>(step.event.body);
   if (!begins_to_wait) return;
   for (const Effect& effect : step.decision.effects) {
-    if (effect.name == workflow::EffectName::look_up && effect.due > step.event.at) {
+    const auto again = gone ? workflow::EffectName::poll : workflow::EffectName::look_up;
+    if (effect.name == again && effect.due > step.event.at) {
       lease(effect, kSettleTime, effect.due - step.event.at);
     }
   }
@@ -199,9 +202,23 @@ void SqliteStore::end_overdue_runs(const std::string& lane, const std::string& w
   if (!runs.empty() && lane != "local") note_death(lane);
 }
 
+// A lease that only makes time pass is void after a boot, and how much of it had passed is not known: all of it again.
+void SqliteStore::settle_anew(const std::string& lane) {
+  database_
+      ->query(
+          "UPDATE effects SET lease_until = ?1 + MAX(0, due - set_at), lease_boot = ?2 "
+          "WHERE lane = ?3 AND owner = ?4 AND lease_boot <> ?2")
+      .bind(clock_.since_boot())
+      .bind(boot_id_)
+      .bind(lane)
+      .bind(kSettleTime)
+      .run();
+}
+
 void SqliteStore::claim_lane(const std::string& lane, unsigned places, const workflow::ClaimQuery& query, Instant now,
                              std::vector<workflow::Claim>& claims) {
   end_overdue_runs(lane, query.worker, now);
+  settle_anew(lane);
   const std::size_t first = claims.size();
   const Duration boot_now = clock_.since_boot();
   const Duration lease_until = boot_now + query.lease_in(lane);

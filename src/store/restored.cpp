@@ -33,8 +33,8 @@ std::optional<std::string> SqliteStore::older_than_its_mark() {
 }
 
 void SqliteStore::look_at_mark() {
-  if (!older_than_its_mark()) return;
   try {
+    if (!older_than_its_mark()) return;
     Database::Write write(*database_);
     // Another process may have been here meanwhile.
     const auto why = older_than_its_mark();

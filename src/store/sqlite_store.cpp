@@ -2,8 +2,8 @@
 
 #include "audit/leaf.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/log.h"
+#include "store/migrate.h"
 #include "store/rows.h"
 #include "workflow/codec.h"
 #include "workflow/lifecycle.h"
@@ -17,13 +17,6 @@ namespace hsmbridge::store {
 using workflow::StepResult;
 
 namespace {
-
-// The kernel makes a new one at every boot (proc(5)): CLOCK_BOOTTIME values compare within one only.
-std::string running_boot_id() {
-  std::string text = to_text(read_file("/proc/sys/kernel/random/boot_id", 64));
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  return text;
-}
 
 constexpr std::string_view kRecordColumns = "order_json, state_json, sequence, changed_at";
 

@@ -146,6 +146,7 @@ class SqliteStore final : public workflow::Store {
   void replace_effects(const workflow::Step& step, const workflow::Order& order);
   void lease_until_due(const workflow::Step& step);
   void end_runs_of(const std::string& worker);
+  void settle_anew(const std::string& lane);
   void end_overdue_runs(const std::string& lane, const std::string& worker, Instant now);
   void note_death(const std::string& lane);
   void claim_lane(const std::string& lane, unsigned places, const workflow::ClaimQuery& query, Instant now,

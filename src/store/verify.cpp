@@ -137,6 +137,9 @@ class Verification {
     const Json* request = leaf.find("request");
     const Json* sequence = leaf.find("sequence");
     if (request == nullptr || sequence == nullptr) return;  // a fact outside any request: the leaf is its only record
+    if (!request->is_string() || !sequence->is_integer()) {
+      return fault(fmt::format("leaf {} names no event: somebody wrote it", position));
+    }
     const std::string id = request->as_string();
     const std::int64_t number = sequence->as_integer();
     Query row = database_.query("SELECT event, body, actor, at FROM events WHERE request = ? AND sequence = ?");

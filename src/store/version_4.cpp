@@ -91,9 +91,11 @@ void reopen_quarantined(Database& database) {
   for (const auto& [id, state_json] : quarantined) {
     workflow::Quarantined whole;
     try {
-      const auto bare = std::get<workflow::Quarantined>(workflow::state_from(Json::parse(state_json)));
-      whole = workflow::completed_from(bare, history_of(database, id));
-      if (whole == bare) continue;
+      const workflow::State state = workflow::state_from(Json::parse(state_json));
+      const auto* bare = std::get_if<workflow::Quarantined>(&state);
+      if (bare == nullptr) throw Error{ErrorKind::corrupt, "its state is another one than the list says"};
+      whole = workflow::completed_from(*bare, history_of(database, id));
+      if (whole == *bare) continue;
     } catch (const Error& error) {
       log::warning(fmt::format("request {} stays quarantined: its journal cannot be read: {}", id, error.message()));
       continue;

@@ -98,7 +98,7 @@ void fields(SentDraft& x, V& v) {
 template <class V>
 void fields(Dossier& x, V& v) {
   v("key", x.key), v("draft", x.draft), v("attempts_made", x.attempts_made), v("sent", x.sent);
-  v.added("remembered", x.remembered);
+  v.added("remembered", x.remembered), v.added("refusals", x.refusals);
 }
 template <class V>
 void fields(Report& x, V& v) {
@@ -137,7 +137,8 @@ void fields(Submitting& x, V& v) {
 template <class V>
 void fields(LookingUp& x, V& v) {
   v("dossier", x.dossier), v("submission", x.submission), v.text("why", x.why), v("first_absent", x.first_absent);
-  v("wish", x.wish), v("not_before", x.not_before);
+  v("wish", x.wish), v("not_before", x.not_before), v.added("last_absent", x.last_absent);
+  v.added("pause", x.pause), v.added("waited", x.waited);
 }
 template <class V>
 void fields(AwaitingApproval& x, V& v) {
@@ -172,7 +173,7 @@ void fields(Installing& x, V& v) {
 template <class V>
 void fields(Unresolved& x, V& v) {
   v("dossier", x.dossier), v("submission", x.submission), v.text("why", x.why), v("handout", x.handout);
-  v("wish", x.wish);
+  v("wish", x.wish), v.added("not_before", x.not_before);
 }
 template <class V>
 void fields(Completed& x, V& v) {

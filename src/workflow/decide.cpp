@@ -60,10 +60,10 @@ Dossier as_sent(Dossier dossier, unsigned attempt) {
 // Two orders may exist at the provider. Neither is dropped and neither is trusted: a person decides, and which draft
 // counts depends on the attempt that the decision is about, so both stay.
 State two_orders(Dossier dossier, const SubmissionAnswered& answer, const std::string& other, Instant at,
-                 const std::optional<WithdrawWish>& wish = std::nullopt) {
+                 const std::optional<WithdrawWish>& wish = std::nullopt, Instant not_before = {}) {
   Submission late{answer.attempt, answer.report.reference, answer.report.provider_state, at};
   std::string why = fmt::format("{} was answered after it had been given up; {}", named(late), other);
-  return Unresolved{std::move(dossier), std::move(late), std::move(why), answer.report.handout, wish};
+  return Unresolved{std::move(dossier), std::move(late), std::move(why), answer.report.handout, wish, not_before};
 }
 
 // That an attempt is there: its own answer says it, or a look-up does.
@@ -276,13 +276,15 @@ State not_accepted(const Dossier& dossier, const SubmissionNotAccepted& answer, 
   // A provider that cannot be reached is waited for (the request's deadline bounds it); one that says no again and
   // again is not.
   const bool out_of_reach = error_kind_from(answer.problem.kind) == ErrorKind::unavailable;
-  if (!out_of_reach && answer.attempt >= timing.most_attempts) {
+  const unsigned refusals = dossier.refusals + (out_of_reach ? 0 : 1);
+  if (refusals >= timing.most_attempts) {
     return Failed{answer.problem.kind,
-                  fmt::format("{} attempts were not accepted, the last: {}", answer.attempt, answer.problem.message),
+                  fmt::format("{} attempts were not accepted, the last: {}", refusals, answer.problem.message),
                   answer.problem.hint};
   }
   Submitting next{dossier, answer.attempt + 1, Submitting::Phase::planned, {}, {}, answer.problem.message};
   next.dossier.attempts_made = answer.attempt;
+  next.dossier.refusals = refusals;
   if (!answer.remember.empty()) next.dossier.remembered = answer.remember;
   return next;
 }
@@ -317,7 +319,7 @@ Next from(const Submitting& state, const Context& context) {
     }
     if (answer->attempt < state.attempt && started) {
       return two_orders(state.dossier, *answer, fmt::format("attempt {} is under way", state.attempt), context.at(),
-                        state.wish);
+                        state.wish, over_by(state, context.at()) + context.timing.settle);
     }
     return landed(context.order, as_sent(state.dossier, answer->attempt),
                   updated(Submission{answer->attempt, {}, {}, context.at()}, answer->report), answer->report,
@@ -363,6 +365,10 @@ Next there_after_all(const Dossier& dossier, Submission submission, const std::o
   return State{AwaitingApproval{dossier, std::move(submission), {}, {}, {}}};
 }
 
+Next may_be_under_way(Instant until) {
+  return refuse(fmt::format("the call may still be under way until {}: look again then", rfc3339(until)));
+}
+
 Next absent_after_all(const Dossier& dossier, const Submission& submission, const std::optional<WithdrawWish>& wish,
                       const Context& context) {
   if (wish) return given_up(*wish);
@@ -388,12 +394,17 @@ Next absent(const LookingUp& state, const Context& context) {
   LookingUp next = state;
   // The provider was asked: the call is over, whatever a clock that was ahead said about its end.
   next.not_before = std::min(state.not_before, context.at());
-  // A first look in the future was made by a clock that was ahead.
-  if (!state.first_absent || *state.first_absent > context.at()) {
-    next.first_absent = context.at();
+  if (!state.first_absent) next.first_absent = context.at();
+  // A last look in the future was made by a clock that was ahead; one that is not known, by an older program.
+  if (state.last_absent && *state.last_absent < context.at()) {
+    next.waited += std::min(context.at() - *state.last_absent, state.pause);
+  }
+  next.last_absent = context.at();
+  const Duration sure = absent_for_sure_after(context.order, context.timing);
+  if (next.waited < sure) {
+    next.pause = pause_between_looks(next.waited, sure, context.timing);
     return State{std::move(next)};
   }
-  if (context.at() < absent_for_sure(context.order, *state.first_absent, context.timing)) return State{std::move(next)};
   if (state.submission.is_known()) {
     return State{Unresolved{state.dossier,
                             state.submission,
@@ -430,15 +441,12 @@ Next from(const LookingUp& state, const Context& context) {
     return there_after_all(state.dossier, state.submission, state.wish, *there);
   }
   if (context.is<ResolvedAsAbsent>()) {
-    if (context.at() < state.not_before) {
-      return refuse(
-          fmt::format("the call may still be under way until {}: look again then", rfc3339(state.not_before)));
-    }
+    if (context.at() < state.not_before) return may_be_under_way(state.not_before);
     return absent_after_all(state.dossier, state.submission, state.wish, context);
   }
   if (const auto answer = answer_of(context); answer && answer->attempt != attempt) {
     return two_orders(state.dossier, *answer, fmt::format("attempt {} may exist too", attempt), context.at(),
-                      state.wish);
+                      state.wish, state.not_before);
   }
   if (const Report* report = report_of(context.event.body)) {
     return landed(context.order, state.dossier, updated(state.submission, *report), *report, state.wish);
@@ -460,7 +468,8 @@ Next from(const LookingUp& state, const Context& context) {
   if (const auto* inconclusive = context.is<LookUpInconclusive>()) {
     if (inconclusive->attempt != attempt) return refuse("that attempt is over");
     return State{Unresolved{
-        state.dossier, state.submission, fmt::format("{}; {}", state.why, inconclusive->why), {}, state.wish}};
+        state.dossier, state.submission, fmt::format("{}; {}", state.why, inconclusive->why), {}, state.wish,
+        state.not_before}};
   }
   if (state.wish) return refuse("it is to be withdrawn already, as soon as the provider's answer is known");
   LookingUp next = state;
@@ -641,7 +650,8 @@ Next from(const Unresolved& state, const Context& context) {
     if (state.handout) return State{Verifying{dossier, state.submission, *state.handout, late}};
     std::string why = state.why;
     if (!state.submission.reference.empty()) why += fmt::format("; known as {}", state.submission.reference.str());
-    return State{LookingUp{dossier, state.submission, std::move(why), {}, state.wish, context.at()}};
+    return State{LookingUp{
+        dossier, state.submission, std::move(why), {}, state.wish, std::max(context.at(), state.not_before)}};
   }
   if (const auto* asked = context.is<JudgementAsked>()) {
     if (!state.handout) return refuse("no certificate is stored that could be judged: have it looked for (--look-up)");
@@ -660,6 +670,7 @@ Next from(const Unresolved& state, const Context& context) {
   if (context.is<ResolvedAsDone>()) return revoked(context.order, state.dossier);
   if (context.is<ResolvedAsAbsent>()) {
     if (state.handout) return refuse("a result is stored: it was there. Bring the certificate, or abandon it");
+    if (context.at() < state.not_before) return may_be_under_way(state.not_before);
     return absent_after_all(dossier, state.submission, state.wish, context);
   }
   if (const auto* abandoned = context.is<ResolvedAsAbandoned>()) {

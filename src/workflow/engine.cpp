@@ -29,7 +29,6 @@ constexpr unsigned kTimersAtOnce = 64;
 // ---- claiming and starting ------------------------------------------------------------------------------------------
 
 ClaimQuery Engine::Impl::query() {
-  const Instant now = clock_.now();
   ClaimQuery query;
   query.worker = options_.worker;
   query.lease = options_.time_limit + options_.lease_margin;
@@ -40,7 +39,7 @@ ClaimQuery Engine::Impl::query() {
     constexpr std::string_view kProvider = "provider:";
     if (lane.starts_with(kProvider)) query.lanes[timer_lane(lane.substr(kProvider.size()))] = kTimersAtOnce;
     const auto pause = paused_.find(lane);
-    if (pause != paused_.end() && pause->second > now) continue;
+    if (pause != paused_.end() && pause->second > clock_.since_boot()) continue;
     query.lanes[lane] = pauses_.free_places(lane, places, taken_[lane], clock_.since_boot());
   }
   return query;
@@ -71,11 +70,12 @@ bool Engine::Impl::claim_and_start() {
     const auto rate = options_.per_minute.find(order.provider);
     if (lane.starts_with("provider:") && rate != options_.per_minute.end()) {
       const auto pause = paused_.find(lane);
-      const bool paused = pause != paused_.end() && pause->second > clock_.now();
-      const auto later = paused ? pause->second : store_->take_permission(order.provider, rate->second, clock_.now());
-      if (later) {
+      const bool paused = pause != paused_.end() && pause->second > clock_.since_boot();
+      const Instant now = clock_.now();
+      const auto later = paused ? std::nullopt : store_->take_permission(order.provider, rate->second, now);
+      if (paused || later) {
         // The whole lane waits, and its effects keep their due times: nothing is postponed one by one.
-        paused_[lane] = *later;
+        if (later) paused_[lane] = clock_.since_boot() + (*later - now);
         give_back_.push_back({claim.effect_id, claim.effect.due, std::nullopt});
         continue;
       }
@@ -129,13 +129,40 @@ void Engine::Impl::start_once_only(std::vector<Claim> claims) {
   }
   if (steps.empty()) return;
   failpoint("engine.before-start");
+  // Nothing was sent. Should the commit be on disk all the same, the effect is gone and this gives nothing back.
+  const auto give_back_from = [&](std::size_t first) {
+    for (std::size_t i = first; i < decided.size(); ++i) {
+      give_back_.push_back({decided[i].effect_id, decided[i].effect.due, std::nullopt});
+    }
+  };
   std::vector<StepResult> results;
   try {
     results = store_->commit(steps);
   } catch (...) {
-    // Nothing was sent. Should the commit be on disk all the same, the effect is gone and this gives nothing back.
-    for (const Claim& claim : decided) give_back_.push_back({claim.effect_id, claim.effect.due, std::nullopt});
-    throw;
+    const Error error = trouble_in_flight();
+    if (!is_fault_of_one(error)) {
+      give_back_from(0);
+      throw;
+    }
+    if (decided.size() == 1) {
+      log::error(fmt::format("request {}: attempt {} cannot be begun: {}", steps[0].request.str(),
+                             decided[0].effect.attempt, error.message()));
+      const Timing& timing = timing_of(decided[0].record.order);
+      give_back_.push_back(judge().failed(decided[0], error.message(), std::nullopt, timing));
+      return;
+    }
+    // Each goes alone, so that no other request and no daemon suffers from the one.
+    for (std::size_t i = 0; i < decided.size(); ++i) {
+      std::vector<Claim> alone;
+      alone.push_back(std::move(decided[i]));
+      try {
+        start_once_only(std::move(alone));
+      } catch (...) {
+        give_back_from(i + 1);
+        throw;
+      }
+    }
+    return;
   }
   failpoint("engine.after-start");
   for (std::size_t i = 0; i < decided.size(); ++i) {
@@ -226,11 +253,11 @@ bool Engine::Impl::something_new() {
 // Until something finished here, something was written elsewhere, or something is due.
 void Engine::Impl::sleep() {
   flush();
-  std::optional<Instant> due = store_->next_due(query());
+  const std::optional<Instant> due = store_->next_due(query());
+  std::optional<Duration> pause_ends = pauses_.next_end(clock_.since_boot());
   for (const auto& [lane, until] : paused_) {
-    if (until > clock_.now()) due = due ? std::min(*due, until) : until;
+    if (until > clock_.since_boot()) pause_ends = pause_ends ? std::min(*pause_ends, until) : until;
   }
-  const std::optional<Duration> pause_ends = pauses_.next_end(clock_.since_boot());
   for (;;) {
     Duration left = due ? *due - clock_.now() : kLook;
     if (pause_ends) left = std::min(left, *pause_ends - clock_.since_boot());

@@ -14,12 +14,6 @@ namespace {
 // A request whose state changes under us this often in one commit is left for the next.
 constexpr int kMostRereads = 8;
 
-// What a commit fails with that another request's commit need not fail with: SQLite's own word on a damaged file is
-// about all of them.
-bool is_fault_of_one(const Error& error) {
-  return !worth_waiting_for(error) && !(error.kind() == ErrorKind::corrupt && !error.detail("sqlite").empty());
-}
-
 bool same_draft(const Record& one, const Record& other) {
   const Draft* first = draft_of(one.state);
   const Draft* second = draft_of(other.state);
@@ -65,6 +59,12 @@ Error trouble_in_flight() {
 
 bool worth_waiting_for(const Error& error) {
   return error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::denied;
+}
+
+// SQLite's own word on a damaged file is about all of them, and so is one on the audit log that they share.
+bool is_fault_of_one(const Error& error) {
+  const bool of_the_store = !error.detail("sqlite").empty() || error.detail("fault") == "store";
+  return !worth_waiting_for(error) && !(error.kind() == ErrorKind::corrupt && of_the_store);
 }
 
 void Engine::Impl::collect() {

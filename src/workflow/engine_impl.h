@@ -27,6 +27,8 @@ namespace hsmbridge::workflow {
 // The exception in flight. Memory that was short comes back: unavailable.
 Error trouble_in_flight();
 bool worth_waiting_for(const Error& error);
+// What a commit fails with that another request's commit need not fail with.
+bool is_fault_of_one(const Error& error);
 
 class Engine::Impl {
  public:
@@ -103,7 +105,7 @@ class Engine::Impl {
   Instant started_at_;
   std::atomic<bool> stopping_{false};
   std::map<std::string, unsigned> taken_;           // places in use, by lane
-  std::map<std::string, Instant> paused_;           // lanes whose provider's rate is used up, until when
+  std::map<std::string, Duration> paused_;          // lanes whose rate is used up, until when: Clock::since_boot
   LanePauses pauses_;                               // lanes that are down
   std::set<std::string> back_;                      // lanes that came back, to be told to the other processes
   std::map<std::string, std::uint64_t> came_back_;  // LaneFacts::came_back, as last seen

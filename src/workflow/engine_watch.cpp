@@ -156,15 +156,26 @@ void Engine::Impl::adopt_kept() {
     const bool in_hand =
         std::any_of(kept_.begin(), kept_.end(), [&](const Finished& one) { return one.aside == kept.name; });
     if (in_hand) continue;
-    auto record = store_->find(kept.request);
+    std::optional<Record> record;
+    bool written = false;
+    try {
+      record = store_->find(kept.request);
+      Step as_written;
+      as_written.request = kept.request;
+      as_written.event = kept.event;
+      written = record && is_written(as_written);
+    } catch (...) {
+      const Error error = trouble_in_flight();
+      if (!is_fault_of_one(error)) throw;
+      log::error(fmt::format("{} is kept for request {}, which cannot be read: {}", kept.name, kept.request.str(),
+                             error.message()));
+      continue;
+    }
     if (!record) {
       log::error(fmt::format("{} is kept for request {}, which is not in this store", kept.name, kept.request.str()));
       continue;
     }
-    Step as_written;
-    as_written.request = kept.request;
-    as_written.event = kept.event;
-    if (is_written(as_written)) {
+    if (written) {
       store_->forget_aside(kept.name);
       continue;
     }

@@ -95,17 +95,8 @@ class Schedule {
   }
   void looking_up(const LookingUp& state) {
     Instant due = std::max(at_, state.not_before);
-    if (state.first_absent) due = std::max(due, next_look(*state.first_absent));
+    if (state.last_absent) due = std::max(due, *state.last_absent + state.pause);
     add(EffectName::look_up, due, state.submission.attempt);
-  }
-  // Again and again, each time after as long as has passed since the first look: what appears late is found early, and
-  // the last look is the one that counts.
-  Instant next_look(Instant first_absent) const {
-    const Timing& timing = context_.timing;
-    const Duration longest = std::max(timing.settle, timing.poll_longest);
-    const Instant next = at_ + std::clamp(at_ - first_absent, timing.settle, longest);
-    const Instant sure = absent_for_sure(context_.order, first_absent, timing);
-    return at_ < sure ? std::min(next, sure) : next;
   }
   template <class Waiting>
   void waiting(const Waiting& state) {
@@ -162,8 +153,13 @@ class Schedule {
 
 }  // namespace
 
-Instant absent_for_sure(const Order& order, Instant first, const Timing& timing) {
-  return first + (needs_key(order) ? std::max(timing.settle, timing.search_lag) : timing.settle);
+Duration absent_for_sure_after(const Order& order, const Timing& timing) {
+  return needs_key(order) ? std::max(timing.settle, timing.search_lag) : timing.settle;
+}
+
+Duration pause_between_looks(Duration waited, Duration sure, const Timing& timing) {
+  const Duration longest = std::max(timing.settle, timing.poll_longest);
+  return std::min(std::clamp(waited, timing.settle, longest), sure - waited);
 }
 
 bool wants_to_end(const Context& context) {

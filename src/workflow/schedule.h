@@ -20,9 +20,12 @@ struct Context {
   }
 };
 
-// From when on a second Absent counts, after a first one at `first`. A revocation is no order: it is seen at the
-// certificate itself, which no search has to find, and sent twice it does no harm.
-Instant absent_for_sure(const Order& order, Instant first, const Timing& timing);
+// How long after the first Absent another one counts. A revocation is no order: it is seen at the certificate itself,
+// which no search has to find, and sent twice it does no harm.
+Duration absent_for_sure_after(const Order& order, const Timing& timing);
+// Again and again, each time after as long as has passed since the first look: what appears late is found early, and
+// the last look, `sure` after the first, is the one that counts.
+Duration pause_between_looks(Duration waited, Duration sure, const Timing& timing);
 
 // A cancel or a deadline.
 bool wants_to_end(const Context& context);

@@ -30,6 +30,7 @@ struct Dossier {
   // What a refused attempt told about how to send the next one (NotAccepted::remember): opaque, read only by the
   // provider; "" for nothing.
   std::string remembered = {};
+  unsigned refusals = 0;  // attempts that were answered with a no; those that reached nobody are not counted
   bool operator==(const Dossier&) const = default;
 };
 
@@ -89,6 +90,11 @@ struct LookingUp {
   std::optional<Instant> first_absent;
   std::optional<WithdrawWish> wish;
   Instant not_before{};  // no look-up sooner: the call whose answer was lost may still be under way there
+  // The time between the looks that found nothing, as far as it really passed: of what the wall clock says no more
+  // counts than the pause that was planned, which the store holds on a clock that nobody sets.
+  std::optional<Instant> last_absent = std::nullopt;
+  Duration pause{};   // from then until the next look
+  Duration waited{};  // from the first to the last one
   bool operator==(const LookingUp&) const = default;
 };
 struct AwaitingApproval {
@@ -154,6 +160,7 @@ struct Unresolved {
   std::optional<Handout> handout;  // what came, when it could not be read
   // Not granted yet; it counts again as soon as somebody knows what happened.
   std::optional<WithdrawWish> wish = std::nullopt;
+  Instant not_before{};  // until then a call may still be under way: nobody can know that it left nothing there
   bool operator==(const Unresolved&) const = default;
 };
 

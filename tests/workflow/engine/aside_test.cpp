@@ -1,4 +1,5 @@
 // An answer that the store does not take while this process lives.
+#include "store/database.h"
 #include "store/sqlite_store.h"
 #include "support/failing_store.h"
 #include "support/fake_clock.h"
@@ -119,6 +120,20 @@ TEST_CASE_METHOD(Fixture, "a running worker finds what another one kept") {
   clock.advance(1min);
   running.step();
   CHECK(state() == StateName::awaiting_approval);
+}
+
+TEST_CASE_METHOD(Fixture, "a kept answer of a damaged request is left alone and stops no other") {
+  submit_while_the_store_is_held();
+  Order other = order_of("0A1B2C3D4E5F6G7J", clock.now());
+  other.key.cka_id = "0f0e0d0c0b0a09080706050403020100";
+  create_ready_to_submit(*store, other);
+  store::Database damage(folder / "store.db", 9s);
+  damage.execute("UPDATE requests SET state_json = '{' WHERE id = '" + order.id.str() + "'");
+  runner.instead.clear();
+  Engine next(open(), runner, clock, engine_options("next"));
+  for (int i = 0; i < 5; ++i) next.step();
+  CHECK(name_of(store->find(other.id)->state) == StateName::awaiting_approval);
+  CHECK(kept().size() == 1);
 }
 
 TEST_CASE_METHOD(Fixture, "a kept answer that others could have written is left alone") {

@@ -125,6 +125,39 @@ TEST_CASE_METHOD(Fixture, "a submission that was absent once is looked up again 
   CHECK(runner.calls_of("submit:2") == 1);
 }
 
+TEST_CASE_METHOD(Fixture, "a clock set forward sends nothing again before the search's lag has really passed") {
+  const bool rebooted = GENERATE(false, true);
+  create_ready_to_submit(*store, order);
+  runner.instead[EffectName::submit] = [&](const Claim&, Instant, Duration) {
+    return FakeRunner::outcome(AnswerLost{1, "the connection died"});
+  };
+  EngineOptions options = engine_options("w");
+  options.timing[order.provider].search_lag = 1h;
+  const auto worker = [&](const std::string& boot) {
+    store::OpenOptions opened;
+    opened.boot_id = boot;
+    return std::make_unique<Engine>(SqliteStore::open(folder / "store.db", clock, opened), runner, clock, options);
+  };
+  auto engine = worker("one");
+  settle(*engine);
+  clock.advance(90s);
+  settle(*engine);
+  REQUIRE(runner.calls_of("look_up:1") == 1);
+  clock.set_wall(clock.now() + 24h);
+  if (rebooted) engine.reset(), engine = worker("two");
+  for (int minute = 0; minute < 58; ++minute) {
+    settle(*engine);
+    clock.advance(1min);
+  }
+  CHECK(runner.calls_of("submit:2") == 0);
+  CHECK(runner.calls_of("look_up:1") > 1);
+  for (int minute = 0; minute < 30; ++minute) {
+    clock.advance(1min);
+    settle(*engine);
+  }
+  CHECK(runner.calls_of("submit:2") == 1);
+}
+
 TEST_CASE_METHOD(Fixture, "a deadline and the age of a draft keep their moments") {
   order.deadline = right + 30h;
   order.max_age = 50h;

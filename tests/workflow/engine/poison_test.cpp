@@ -88,3 +88,17 @@ TEST_CASE_METHOD(Fixture, "a request whose row is damaged while it is worked on 
   work(open());
   CHECK(name_of(store->find(good.id)->state) == StateName::awaiting_approval);
 }
+
+TEST_CASE_METHOD(Fixture, "a request whose attempt cannot be written down stops no other") {
+  auto picky = std::make_unique<FailingStore>(open(), [](unsigned) { return FailingStore::Fate::works; });
+  picky->before_commit = [&](const std::vector<Step>& steps) {
+    for (const Step& step : steps) {
+      const bool begins = std::holds_alternative<AttemptStarted>(step.event.body);
+      if (begins && step.request == bad.id) throw Error{ErrorKind::internal, "that row cannot be written (played)"};
+    }
+  };
+  work(std::move(picky));
+  CHECK(name_of(store->find(good.id)->state) == StateName::awaiting_approval);
+  CHECK(name_of(store->find(bad.id)->state) == StateName::submitting);
+  CHECK(runner.submissions(bad.id) == 0);
+}

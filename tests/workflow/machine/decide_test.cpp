@@ -218,6 +218,27 @@ TEST_CASE("where a search lags only an absence across the lag allows another att
   CHECK(*std::max_element(pauses.begin(), pauses.end()) <= kTiming.poll_longest);
 }
 
+TEST_CASE("a clock that jumps forward does not make the second absence one across the lag") {
+  Timing timing = kTiming;
+  timing.search_lag = 1h;
+  const auto step = [&](const State& state, Instant at) {
+    return std::get<Decision>(decide(order(), state, Event{at, "provider:tsb", AbsentAtProvider{1}}, timing));
+  };
+  const Decision once = step(sample<LookingUp>(), kStart);
+  Instant now = kStart + 24h;
+  Decision decision = step(once.next, now);
+  Duration waited = kTiming.settle;
+  while (name_of(decision.next) == StateName::looking_up) {
+    const Instant due = effect(decision, EffectName::look_up).due;
+    waited += due - now;
+    REQUIRE(waited <= 1h);
+    now = due;
+    decision = step(decision.next, now);
+  }
+  CHECK(name_of(decision.next) == StateName::submitting);
+  CHECK(waited == 1h);
+}
+
 TEST_CASE("a search that lags ten minutes is no reason for a second order") {
   Timing timing = kTiming;
   timing.search_lag = 1h;
@@ -278,6 +299,10 @@ TEST_CASE("an attempt that was not accepted is followed by the next number") {
   CHECK(effect(again, EffectName::submit).due >= kStart + 10min);
   Submitting last = planned(kTiming.most_attempts);
   last.phase = Submitting::Phase::started;
+  // Attempts that reached nobody are none that were refused.
+  CHECK(name_of(go(order(), last, SubmissionNotAccepted{last.attempt, problem("denied"), {}}).next) ==
+        StateName::submitting);
+  last.dossier.refusals = kTiming.most_attempts - 1;
   CHECK(name_of(go(order(), last, SubmissionNotAccepted{last.attempt, problem("denied"), {}}).next) ==
         StateName::failed);
   CHECK(name_of(go(order(), last, SubmissionNotAccepted{last.attempt, problem("unavailable"), {}}).next) ==
@@ -639,6 +664,19 @@ TEST_CASE("a person who knows what became of a lost call need not wait for the l
   approved.local_approvals = 2;
   looking.wish.reset();
   CHECK(identities(go(approved, looking, ResolvedAsAbsent{"looked"}, kStart + 90s)) == Names{"check_draft"});
+}
+
+TEST_CASE("nobody vouches for what may still be under way, also where a person decides") {
+  const Decision begun = go(order(), planned(2), AttemptStarted{2, "host/1", kStart + 60s});
+  const Decision both = go(order(), begun.next, SubmissionAnswered{1, report(Standing::awaiting_approval)}, kStart + 1s);
+  REQUIRE(name_of(both.next) == StateName::unresolved);
+  CHECK_FALSE(refused(order(), both.next, ResolvedAsAbsent{"looked"}, kStart + 89s).empty());
+  CHECK(identities(go(order(), both.next, ResolvedAsAbsent{"looked"}, kStart + 90s)) == Names{"submit:3"});
+  CHECK(effect(go(order(), both.next, LookUpAsked{}, kStart + 2s), EffectName::look_up).due == kStart + 90s);
+  LookingUp looking = sample<LookingUp>();
+  looking.not_before = kStart + 90s;
+  const Decision unclear = go(order(), looking, LookUpInconclusive{1, "no search"});
+  CHECK_FALSE(refused(order(), unclear.next, ResolvedAsAbsent{"looked"}, kStart + 89s).empty());
 }
 
 TEST_CASE("a wish to cancel outlives the time when nobody knows what happened") {

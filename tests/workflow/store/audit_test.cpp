@@ -70,6 +70,12 @@ TEST_CASE_METHOD(Log, "a leaf whose data was edited is named") {
   CHECK(says(faults(), "leaf 8 was changed: its data does not have its hash"));
 }
 
+TEST_CASE_METHOD(Log, "a leaf that names its event in another way is named") {
+  tamper("leaves",
+         "UPDATE leaves SET data = CAST('{\"request\":1,\"sequence\":\"x\"}' AS BLOB) WHERE position = 8");
+  CHECK(says(faults(), "leaf 8 names no event"));
+}
+
 TEST_CASE_METHOD(Log, "a leaf that was rewritten with its hash breaks the roots") {
   REQUIRE(foreign_rows(file, "SELECT data FROM leaves WHERE position = 8")[0][0].find("key-made") != std::string::npos);
   const std::string data = "{\"kind\":\"nothing-happened\"}";

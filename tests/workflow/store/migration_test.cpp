@@ -108,6 +108,28 @@ TEST_CASE_METHOD(Version3, "a migrated store has the tables, indexes and trigger
   CHECK(foreign_rows(file, "PRAGMA foreign_key_check").empty());
 }
 
+TEST_CASE_METHOD(Version3, "a store that an older program works on is left alone until that ends") {
+  std::string boot = to_text(read_file("/proc/sys/kernel/random/boot_id", 64));
+  boot.pop_back();
+  const std::string lease = "UPDATE effects SET owner = 'host/1/0-ab', lease_boot = '" + boot + "', lease_until = ";
+  REQUIRE(foreign(file, lease + "9000000000000000 WHERE id = 1").empty());
+  CHECK_THROWS_WITH(open(), Catch::Contains("host/1/0-ab is at work on it"));
+  CHECK(version_of(file) == "3");
+  CHECK(backups().empty());
+  REQUIRE(foreign(file, lease + "1 WHERE id = 1").empty());
+  open();
+  CHECK(version_of(file) == "4");
+}
+
+TEST_CASE_METHOD(Version3, "a state that is not what the list says does not keep a store from being migrated") {
+  REQUIRE(foreign(file,
+                  "UPDATE requests SET state_json = (SELECT state_json FROM requests WHERE state = 'Completed') "
+                  "WHERE state = 'Quarantined'")
+              .empty());
+  open();
+  CHECK(version_of(file) == "4");
+}
+
 TEST_CASE_METHOD(Version3, "every request of a store of version 3 is there after the migration") {
   const auto requests = foreign_rows(file, "SELECT id, order_json, state_json, state, sequence FROM requests");
   const auto effects = foreign_rows(file, "SELECT request, count(*) FROM effects GROUP BY request");

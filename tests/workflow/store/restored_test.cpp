@@ -179,3 +179,12 @@ TEST_CASE_METHOD(Fixture, "a mark that lags behind the store says nothing agains
   // A commit that is rolled back leaves no mark.
   CHECK(store::read_mark(file)->size <= open()->tree_head().size());
 }
+
+TEST_CASE_METHOD(Fixture, "a store is not made when what shows its loss cannot be written") {
+  std::filesystem::create_directory(store::mark_of(file));
+  CHECK_THROWS_AS(open(), Error);
+  std::filesystem::remove(store::mark_of(file));
+  std::filesystem::remove(file);
+  CHECK_FALSE(open()->restored());
+  CHECK(store::read_mark(file));
+}
