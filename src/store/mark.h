@@ -22,8 +22,8 @@ std::filesystem::path mark_of(const std::filesystem::path& store);
 // Nothing when there is none, or none that can be read.
 std::optional<Mark> read_mark(const std::filesystem::path& store);
 // Makes one that says nothing where there is none: for a store that is being made, or comes from before marks. On disk
-// before the commit that makes it, or a crash or a power cut would leave a store that looks copied. Throws as write_file
-// does.
+// before the commit that makes it, or a crash or a power cut would leave a store that looks copied. Throws as
+// write_file does.
 void begin_mark(const std::filesystem::path& store);
 // A failure is left alone: the commit is done, and the next one writes it again.
 void write_mark(const std::filesystem::path& store, const Mark& mark) noexcept;

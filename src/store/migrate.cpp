@@ -73,8 +73,8 @@ class Backup {
   bool kept_ = false;
 };
 
-// A program of before goes on writing as it used to, which the newer tables refuse: an answer that it waits for would be
-// lost.
+// A program of before goes on writing as it used to, which the newer tables refuse: an answer that it waits for would
+// be lost.
 void expect_nobody_at_work(Database& database, const std::filesystem::path& file) {
   Query row = database.query(
       "SELECT owner, MAX(lease_until) FROM effects WHERE owner LIKE '%/%' AND lease_boot = ? AND lease_until > ? "

@@ -467,9 +467,12 @@ Next from(const LookingUp& state, const Context& context) {
   }
   if (const auto* inconclusive = context.is<LookUpInconclusive>()) {
     if (inconclusive->attempt != attempt) return refuse("that attempt is over");
-    return State{Unresolved{
-        state.dossier, state.submission, fmt::format("{}; {}", state.why, inconclusive->why), {}, state.wish,
-        state.not_before}};
+    return State{Unresolved{state.dossier,
+                            state.submission,
+                            fmt::format("{}; {}", state.why, inconclusive->why),
+                            {},
+                            state.wish,
+                            state.not_before}};
   }
   if (state.wish) return refuse("it is to be withdrawn already, as soon as the provider's answer is known");
   LookingUp next = state;
@@ -650,8 +653,8 @@ Next from(const Unresolved& state, const Context& context) {
     if (state.handout) return State{Verifying{dossier, state.submission, *state.handout, late}};
     std::string why = state.why;
     if (!state.submission.reference.empty()) why += fmt::format("; known as {}", state.submission.reference.str());
-    return State{LookingUp{
-        dossier, state.submission, std::move(why), {}, state.wish, std::max(context.at(), state.not_before)}};
+    return State{
+        LookingUp{dossier, state.submission, std::move(why), {}, state.wish, std::max(context.at(), state.not_before)}};
   }
   if (const auto* asked = context.is<JudgementAsked>()) {
     if (!state.handout) return refuse("no certificate is stored that could be judged: have it looked for (--look-up)");

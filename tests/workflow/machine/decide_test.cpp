@@ -668,7 +668,8 @@ TEST_CASE("a person who knows what became of a lost call need not wait for the l
 
 TEST_CASE("nobody vouches for what may still be under way, also where a person decides") {
   const Decision begun = go(order(), planned(2), AttemptStarted{2, "host/1", kStart + 60s});
-  const Decision both = go(order(), begun.next, SubmissionAnswered{1, report(Standing::awaiting_approval)}, kStart + 1s);
+  const Decision both =
+      go(order(), begun.next, SubmissionAnswered{1, report(Standing::awaiting_approval)}, kStart + 1s);
   REQUIRE(name_of(both.next) == StateName::unresolved);
   CHECK_FALSE(refused(order(), both.next, ResolvedAsAbsent{"looked"}, kStart + 89s).empty());
   CHECK(identities(go(order(), both.next, ResolvedAsAbsent{"looked"}, kStart + 90s)) == Names{"submit:3"});

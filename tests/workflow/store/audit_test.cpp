@@ -71,8 +71,7 @@ TEST_CASE_METHOD(Log, "a leaf whose data was edited is named") {
 }
 
 TEST_CASE_METHOD(Log, "a leaf that names its event in another way is named") {
-  tamper("leaves",
-         "UPDATE leaves SET data = CAST('{\"request\":1,\"sequence\":\"x\"}' AS BLOB) WHERE position = 8");
+  tamper("leaves", "UPDATE leaves SET data = CAST('{\"request\":1,\"sequence\":\"x\"}' AS BLOB) WHERE position = 8");
   CHECK(says(faults(), "leaf 8 names no event"));
 }
 
