@@ -43,9 +43,6 @@ void SqliteStore::look_at_mark() {
     database_->query("INSERT OR IGNORE INTO restored (only, at, why) VALUES (1, ?, ?)").bind(now).bind(*why).run();
     append_leaf(audit::fact_leaf("store-restored", Json::object({{"why", *why}}), "hsmbridge", now));
     write.commit();
-    log::warning(
-        fmt::format("the store {} is an older copy: {}. Nothing is submitted until `hsmbridge store accept-restored`",
-                    file_.string(), *why));
   } catch (const Error& error) {
     // A log whose end was cut off or changed is no older copy. It takes no entry, so nothing can be done with the store
     // but look at it, which must still be possible.

@@ -55,10 +55,6 @@ void check_audit(Wiring& wiring) {
   for (const auto& fault : report.faults) log::error("audit log: " + commandline::safe(fault));
   if (!report.faults.empty()) log::error("somebody changed the store: see `hsmbridge audit verify`");
   log::info(fmt::format("audit log: {} entries, root {}", report.head.size(), hex(report.head.root())));
-  if (const auto why = store->restored()) {
-    log::error(fmt::format(
-        "the store is an older copy ({}): nothing is submitted until `hsmbridge store accept-restored`", *why));
-  }
 }
 
 // What one engine works with. Made whole before the one before it is let go: a configuration whose store, or whose

@@ -146,7 +146,15 @@ std::unique_ptr<Wiring> Wiring::open(const std::optional<std::filesystem::path>&
 }
 
 std::unique_ptr<workflow::Store> Wiring::store() {
-  return store_itself({});
+  auto store = store_itself({});
+  // Whoever looks at requests must know why none of them is submitted; said once, since every question opens a store.
+  std::call_once(restored_told_, [&] {
+    if (const auto why = store->restored()) {
+      log::warning(fmt::format(
+          "the store is an older copy ({}): nothing is submitted until `hsmbridge store accept-restored`", *why));
+    }
+  });
+  return store;
 }
 
 std::unique_ptr<store::SqliteStore> Wiring::store_itself(const store::OpenOptions& options) {

@@ -86,6 +86,7 @@ class Wiring final : public service::World {
   std::function<std::shared_ptr<workflow::Provider>()> provider_maker(const std::string& name);
 
   const std::shared_ptr<const config::Settings> settings_;
+  std::once_flag restored_told_;
   // A thing that is made once, at its first use, under a lock of its own: a token that hangs while it is opened holds
   // up nobody but its own users.
   template <class T>
