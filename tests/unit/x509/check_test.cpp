@@ -450,7 +450,8 @@ TEST_CASE("A certificate for the same key in another encoding is reported and no
       other = spki;
       const Bytes null = from_hex("0500");
       const auto at = std::search(other.begin(), other.end(), null.begin(), null.end());
-      other = der::sequence(from_hex("300b06092a864886f70d010101"), ByteView(&*at + 2, other.end() - at - 2));
+      other = der::sequence(from_hex("300b06092a864886f70d010101"),
+                            ByteView(&*at + 2, static_cast<std::size_t>(other.end() - at) - 2));
     } else {
       const Bytes point = public_value(spki);
       Bytes compressed{static_cast<std::uint8_t>(2 + (point.back() & 1))};

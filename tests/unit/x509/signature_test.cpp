@@ -123,8 +123,9 @@ TEST_CASE("An issuer is not accused of a signature that cannot be checked") {
   const Bytes ours = algorithm_identifier(bench.intermediate.algorithm());
   const auto at = std::search(tbs.begin(), tbs.end(), ours.begin(), ours.end());
   REQUIRE(at != tbs.end());
-  at[ours.size() - 1] = 0x7f;
-  const Bytes strange(at, at + static_cast<std::ptrdiff_t>(ours.size()));
+  const auto end = at + static_cast<std::ptrdiff_t>(ours.size());
+  *(end - 1) = 0x7f;
+  const Bytes strange(at, end);
   const Certificate certificate = parse_certificate(der::sequence(tbs, strange, der::bit_string(good.parts.signature)));
   CHECK(bench.findings(certificate) == Names{"chain-unanchored!"});
 }
