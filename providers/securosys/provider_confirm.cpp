@@ -67,7 +67,7 @@ void SecurosysProvider::confirm(const ProviderCall& call, const Issued& issued) 
                   fmt::format("the certificate is not imported: the key {} at the TSB has a newer one (valid from {}, "
                               "ours from {}), which it would overwrite",
                               label, rfc3339(since), rfc3339(ours.tbs.validity.not_before)))
-          .hint("if ours belongs there all the same, remove the other one at the TSB (DELETE /v1/certificate/" + label +
+          .hint("if ours belongs there anyway, remove the other one at the TSB (DELETE /v1/certificate/" + label +
                 "), then install again; else leave it as it is");
   }
   client_->import_certificate(label, issued.certificate, end - clock_.since_boot());

@@ -47,7 +47,7 @@ struct Claim {
 struct GiveBack {
   std::int64_t effect_id = 0;
   Instant due{};  // it is due again then
-  // "": the run went well and brought nothing new, both counts start anew. Words: why it failed. Nothing: it was not
+  // "": the run went well and brought nothing new, both counts start at zero. Words: why it failed. Nothing: it was not
   // run.
   std::optional<std::string> trouble;
   // The words are about the lane: they are shown, and not counted against the request.

@@ -56,14 +56,14 @@ void refuse_unfit(workflow::Store& store, const workflow::CertificateRecord& rec
   // It would take the place of the newer one.
   if ((record.status == status::kSuperseded || record.status == status::kExpired) && force == Force::no) {
     throw Error{ErrorKind::refused, fmt::format("certificate {} is {}", name, record.status)}.hint(
-        "give --force to put it in its places all the same; or install the one that renewed it");
+        "give --force to put it in its places anyway; or install the one that renewed it");
   }
   if (record.status != status::kLate || force == Force::yes) return;
   if (const auto other = renewed_otherwise(store, record)) {
     throw Error{ErrorKind::refused, fmt::format("certificate {} came late, and request {} renewed its predecessor "
                                                 "{} meanwhile",
                                                 name, other->str(), record.predecessor.substr(0, 12))}
-        .hint("give --force to put it in its places all the same");
+        .hint("give --force to put it in its places anyway");
   }
 }
 
