@@ -169,7 +169,8 @@ void expect_usable(const std::filesystem::path& file, Access access) {
       if (error.kind() == ErrorKind::not_found) continue;  // SQLite removed it meanwhile
       throw;
     }
-    expect_usable_by_us(path, file, access);
+    // A reader needs no mark: it decides nothing by it.
+    if (access == Access::read_write || path != mark_of(file)) expect_usable_by_us(path, file, access);
   }
 }
 
