@@ -425,18 +425,13 @@ TEST_CASE_METHOD(Fixture, "a store whose tables are made while it is looked at i
   fixture = this;
   made = 0;
   REQUIRE(foreign(file, "PRAGMA journal_mode = WAL") == "");
-  const auto watch = [](sqlite3* database, char**, const sqlite3_api_routines*) {
-    const auto begins = [](unsigned, void*, void*, void* sql) {
-      if (std::string(static_cast<const char*>(sql)) == "PRAGMA user_version" && made++ == 0) fixture->open();
-      return 0;
-    };
-    return sqlite3_trace_v2(database, SQLITE_TRACE_STMT, begins, nullptr);
-  };
-  using Entry = int (*)(sqlite3*, char**, const sqlite3_api_routines*);
-  const auto entry = reinterpret_cast<void (*)()>(static_cast<Entry>(watch));
-  REQUIRE(sqlite3_auto_extension(entry) == SQLITE_OK);
-  auto store = open();
-  sqlite3_cancel_auto_extension(entry);
+  std::unique_ptr<SqliteStore> store;
+  {
+    const Watch watch([](const std::string& sql) {
+      if (sql == "PRAGMA user_version" && made++ == 0) fixture->open();
+    });
+    store = open();
+  }
   CHECK(made > 1);
   create(*store, order_of("A", clock.now()));
   CHECK(store->list({}).size() == 1);
