@@ -1,11 +1,7 @@
 // An answer that the store does not take while this process lives.
 #include "store/database.h"
-#include "store/sqlite_store.h"
+#include "support/engine_fixture.h"
 #include "support/failing_store.h"
-#include "support/fake_clock.h"
-#include "support/fake_runner.h"
-#include "support/temp_folder.h"
-#include "workflow/engine.h"
 
 #include <sys/stat.h>
 
@@ -26,15 +22,7 @@ using store::SqliteStore;
 
 namespace {
 
-struct Fixture {
-  TempFolder folder;
-  FakeClock clock;
-  FakeRunner runner;
-  std::unique_ptr<SqliteStore> store = open();
-  Order order = order_of("0A1B2C3D4E5F6G7H", clock.now());
-
-  std::unique_ptr<SqliteStore> open() { return SqliteStore::open(folder / "store.db", clock); }
-  StateName state() { return name_of(store->find(order.id)->state); }
+struct Fixture : EngineFixture {
   std::vector<std::filesystem::path> kept() {
     std::vector<std::filesystem::path> files;
     for (const auto& file : std::filesystem::directory_iterator(folder.path())) {

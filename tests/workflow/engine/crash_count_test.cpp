@@ -1,10 +1,6 @@
 // A run that ended without an outcome is no failure, and what kills workers does not keep the others from working.
-#include "store/sqlite_store.h"
-#include "support/fake_clock.h"
-#include "support/fake_runner.h"
+#include "support/engine_fixture.h"
 #include "support/said.h"
-#include "support/temp_folder.h"
-#include "workflow/engine.h"
 #include "workflow/lane_pauses.h"
 
 #include <algorithm>
@@ -22,22 +18,8 @@ using store::SqliteStore;
 
 namespace {
 
-struct Fixture {
-  TempFolder folder;
-  FakeClock clock;
-  FakeRunner runner;
-  std::unique_ptr<SqliteStore> store = open();
-  Order order = order_of("0A1B2C3D4E5F6G7H", clock.now());
-
-  std::unique_ptr<SqliteStore> open() { return SqliteStore::open(folder / "store.db", clock); }
-  StateName state() { return name_of(store->find(order.id)->state); }
+struct Fixture : EngineFixture {
   EffectStatus status() { return store->effect_status(order.id).at(0); }
-  static void settle(Engine& engine) {
-    for (int i = 0; i < 100; ++i) {
-      if (!engine.step()) return;
-    }
-    FAIL("the engine does not come to rest");
-  }
   // A worker claims everything that is due in these lanes and dies.
   std::size_t claim_and_die(std::map<std::string, unsigned> lanes) {
     const std::size_t claimed = store->claim({"dying", std::move(lanes), 90s, {}, {}}, clock.now()).size();
