@@ -112,6 +112,33 @@ TEST_CASE_METHOD(Fixture, "an effect that its own engine still runs past its lea
   CHECK(status().crashes == 1);
 }
 
+TEST_CASE_METHOD(Fixture, "deaths are forgotten once a worker that saw none of them works in the lane") {
+  Engine worker(open(), runner, clock, engine_options("w"));
+  settle(worker);
+  for (int i = 0; i < 2; ++i) create(*store, order_of("R" + std::to_string(i), clock.now()));
+  for (int death = 0; death < 3; ++death) claim_and_die({{"token:web", 2}});
+  REQUIRE(store->lanes().at("token:web").deaths == 3);
+  clock.advance(1h);
+  settle(worker);
+  CHECK(runner.calls_of("ensure_key") == 2);
+  CHECK(store->lanes().at("token:web").deaths == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "a worker that dies while it rings timers says nothing about the provider") {
+  create_ready_to_submit(*store, order);
+  take(*store, order.id, AttemptStarted{1, "gone before", clock.now() + 60s}, clock.now());
+  clock.advance(10min);
+  REQUIRE(claim_and_die({{"timer:tsb", 4}}) == 1);
+  CHECK(store->lanes().count("provider:tsb") == 0);
+  // The one that began the call and did not live to hear the answer does, however late that is found.
+  Order second = order_of("SECOND", clock.now());
+  create_ready_to_submit(*store, second);
+  take(*store, second.id, AttemptStarted{1, "dying", clock.now() + 60s}, clock.now());
+  clock.advance(10min);
+  claim_and_die({});
+  CHECK(store->lanes().at("provider:tsb").deaths == 1);
+}
+
 TEST_CASE_METHOD(Fixture, "a module that kills every worker pauses its lane and the other token's requests go on") {
   for (int i = 0; i < 6; ++i) create(*store, order_of("R" + std::to_string(i), clock.now()));
   Order healthy = order_of("HEALTHY", clock.now());
