@@ -31,8 +31,8 @@ constexpr Translation kTranslations[] = {
      "ls -l shows their owner and mode; the folder must be writable, and the disk not full"},
     {SQLITE_READONLY_DIRECTORY, ErrorKind::denied,
      "no process has it open, and this user may not write in its folder, where its -wal and -shm would be made",
-     "to only look: start `hsmbridge run` as the store's user, which keeps those files there, or run this as that user; "
-     "to work with it: let the store's user write in the folder"},
+     "to only look: start `hsmbridge run` as the store's user, which keeps those files there, or run this as that "
+     "user; to work with it: let the store's user write in the folder"},
     {SQLITE_PROTOCOL, ErrorKind::unavailable, "its locks do not work",
      "most likely it is on a network file system or a folder shared with another machine: put it on a local disk"},
     {SQLITE_READONLY, ErrorKind::denied, "it may not be written",
