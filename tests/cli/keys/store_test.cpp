@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 using hsmbridge::Json;
 using hsmbridge::test::Cli;
@@ -82,4 +83,30 @@ TEST_CASE_METHOD(Bridge, "store, configuration and PIN file are refused when oth
   };
   CHECK(refused(store));
   CHECK(refused((cli / ".config/hsmbridge/hsmbridge.yaml").string()));
+}
+
+TEST_CASE("a store that must exist is made by store init alone") {
+  Cli cli;
+  cli.make_token("web");
+  const std::string store = (cli / "disk/store.db").string();
+  cli.configure("store: {path: " + store + ", must_exist: true}\n");
+  for (const std::vector<std::string>& command : {std::vector<std::string>{"request", "list"},
+                                                  {"run"},
+                                                  {"store", "accept-restored"},
+                                                  {"token", "login", "web"}}) {
+    const auto refused = cli.run(command);
+    INFO(refused.out << refused.err);
+    CHECK(refused.status == 1);
+    CHECK(refused.err.find("there is no store " + store) != std::string::npos);
+    CHECK(refused.err.find("to begin a new one: hsmbridge store init") != std::string::npos);
+  }
+  CHECK(cli.run({"doctor"}).out.find("is not there, and the configuration says that it must be") != std::string::npos);
+  CHECK_FALSE(cli.exists("disk"));
+  CHECK(cli.run({"store", "init"}).status == 0);
+  CHECK(cli.run({"request", "list"}).status == 0);
+  CHECK(cli.run({"token", "login", "web"}).status == 0);
+  // The disk is gone, with all that lay next to the store.
+  std::filesystem::rename(cli / "disk", cli / "unmounted");
+  CHECK(cli.run({"request", "list"}).status == 1);
+  CHECK_FALSE(cli.exists("disk"));
 }
