@@ -411,6 +411,7 @@ Settings read_settings(Document document, const std::map<std::string, ProviderRe
   Section root = document.root();
   if (auto store = root.section("store")) {
     settings.store.path = store->file("path");
+    settings.store.must_exist = store->optional_boolean("must_exist").value_or(false);
     store->finish();
   }
   settings.tokens = read_named<TokenSettings>(root, "tokens", read_token);

@@ -19,6 +19,7 @@ namespace hsmbridge::config {
 
 struct StoreSettings {
   std::optional<std::filesystem::path> path;  // no store: no requests, no log
+  bool must_exist = false;                    // made by `store init` alone: its disk may not be mounted
 };
 
 struct TokenSettings {

@@ -36,6 +36,11 @@ struct Part {
 }  // namespace
 
 void copy_store(const std::filesystem::path& file, const std::filesystem::path& copy) {
+  Database from(file, std::chrono::seconds{10}, Access::read_only);
+  copy_store(from, copy);
+}
+
+void copy_store(Database& from, const std::filesystem::path& copy) {
   if (::faccessat(AT_FDCWD, copy.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
     throw failed("cannot write", copy, EEXIST).hint("name another file; this one was not touched");
   }
@@ -43,7 +48,7 @@ void copy_store(const std::filesystem::path& file, const std::filesystem::path& 
   // SQLite would make it with the mode of the umask.
   const Descriptor fd(::open(part.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd.valid()) throw failed("cannot write", part.path, errno);
-  Database(file, std::chrono::seconds{10}, Access::read_only).copy_into(part.path);
+  from.copy_into(part.path);
   if (::fsync(fd.get()) != 0) throw failed("cannot sync", part.path, errno);
   if (::link(part.path.c_str(), copy.c_str()) != 0) throw failed("cannot write", copy, errno);
   const std::filesystem::path folder = copy.has_parent_path() ? copy.parent_path() : std::filesystem::path(".");

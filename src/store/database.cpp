@@ -14,7 +14,7 @@ namespace hsmbridge::store {
 namespace {
 
 struct Translation {
-  int code;  // SQLite's primary result code
+  int code;  // SQLite's primary result code, or an extended one that says more than its primary one
   ErrorKind kind;
   std::string_view what;
   std::string_view hint;
@@ -29,6 +29,10 @@ constexpr Translation kTranslations[] = {
     {SQLITE_NOMEM, ErrorKind::unavailable, "out of memory", ""},
     {SQLITE_CANTOPEN, ErrorKind::unavailable, "it or a file next to it (-wal, -shm) cannot be opened",
      "ls -l shows their owner and mode; the folder must be writable, and the disk not full"},
+    {SQLITE_READONLY_DIRECTORY, ErrorKind::denied,
+     "no process has it open, and this user may not write in its folder, where its -wal and -shm would be made",
+     "to only look: start `hsmbridge run` as the store's user, which keeps those files there, or run this as that "
+     "user; to work with it: let the store's user write in the folder"},
     {SQLITE_PROTOCOL, ErrorKind::unavailable, "its locks do not work",
      "most likely it is on a network file system or a folder shared with another machine: put it on a local disk"},
     {SQLITE_READONLY, ErrorKind::denied, "it may not be written",
@@ -46,7 +50,7 @@ constexpr Translation kTranslations[] = {
   } catch (const SQLite::Exception& exception) {
     const int primary = exception.getErrorCode() & 0xff;
     for (const Translation& row : kTranslations) {
-      if (row.code != primary) continue;
+      if (row.code != primary && row.code != exception.getExtendedErrorCode()) continue;
       Error error{row.kind, fmt::format("store {}: {}", file, row.what)};
       error.with("sqlite", fmt::format("{} ({})", exception.what(), exception.getExtendedErrorCode()));
       if (!row.hint.empty()) error.hint(std::string(row.hint));

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +22,16 @@ constexpr std::string_view kName = "hsmbridge-store-head-v1 ";
 
 std::string text_of(const Mark& mark) {
   return fmt::format("{}{:020} {}\n", kName, mark.size, hex(mark.root));
+}
+
+// One that a program before this one made was for its owner alone. Only the owner can change that; a failure is left
+// alone.
+void follow_access(int mark, const std::filesystem::path& store) {
+  struct stat wanted {};
+  struct stat there {};
+  if (::stat(store.c_str(), &wanted) != 0 || ::fstat(mark, &there) != 0) return;
+  if (there.st_gid != wanted.st_gid && ::fchown(mark, static_cast<uid_t>(-1), wanted.st_gid) != 0) return;
+  if ((there.st_mode & 0777U) != (wanted.st_mode & 0777U)) (void)::fchmod(mark, wanted.st_mode & 0777U);
 }
 
 }  // namespace
@@ -40,7 +51,8 @@ std::optional<Mark> read_mark(const std::filesystem::path& store) {
     const Bytes root = from_hex(std::string_view(stop + 1, 64));
     std::copy(root.begin(), root.end(), mark.root.begin());
     return mark;
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::denied) throw;
     return std::nullopt;
   }
 }
@@ -55,7 +67,9 @@ void write_mark(const std::filesystem::path& store, const Mark& mark) noexcept {
     // In place, in one write of one length: a reader never sees a file that is empty or half of one.
     const std::string text = text_of(mark);
     const Descriptor fd(::open(mark_of(store).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (fd.valid()) (void)!::pwrite(fd.get(), text.data(), text.size(), 0);
+    if (!fd.valid()) return;
+    (void)!::pwrite(fd.get(), text.data(), text.size(), 0);
+    follow_access(fd.get(), store);
   } catch (const std::exception&) {  // out of memory
   }
 }

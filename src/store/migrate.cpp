@@ -1,19 +1,24 @@
 #include "store/migrate.h"
 
 #include "base/bytes.h"
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/file_io.h"
 #include "base/log.h"
 #include "store/backup.h"
 #include "store/mark.h"
 #include "store/schema.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <cerrno>
 #include <chrono>
-#include <optional>
+#include <memory>
 #include <string>
 #include <system_error>
 
@@ -34,6 +39,31 @@ static_assert(std::begin(kMigrations)->from == kOldestVersion && std::rbegin(kMi
 // A store of a million events takes minutes to migrate; whoever opens it meanwhile waits for that.
 constexpr Duration kLongestMigration = std::chrono::minutes{15};
 
+// Whose turn it is to migrate: a lock of the folder (flock(2)). Not of the store: closing any descriptor of that would
+// end the locks that SQLite holds on it.
+class Turn {
+ public:
+  explicit Turn(const std::filesystem::path& store) {
+    const std::filesystem::path folder = store.has_parent_path() ? store.parent_path() : std::filesystem::path(".");
+    folder_ = Descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!folder_.valid()) throw system_error("cannot lock the folder", folder, errno);
+  }
+  bool take(int how) const { return ::flock(folder_.get(), how | LOCK_NB) == 0; }
+  bool wait_for(int how) const {
+    const Duration until = clock_.since_boot() + kLongestMigration;
+    while (!take(how)) {
+      if (clock_.since_boot() >= until) return false;
+      const timespec pause{0, 5'000'000};
+      ::nanosleep(&pause, nullptr);
+    }
+    return true;
+  }
+
+ private:
+  const SystemClock clock_;
+  Descriptor folder_;
+};
+
 // Where the copy goes that is left for the operator. A process that was killed right after it wrote one may have taken
 // the name of this second.
 std::filesystem::path backup_of(const std::filesystem::path& file, int version) {
@@ -50,9 +80,9 @@ std::filesystem::path backup_of(const std::filesystem::path& file, int version) 
 // The copy, removed again unless the migration went well: one that nobody needs would fill the disk at every try.
 class Backup {
  public:
-  Backup(const std::filesystem::path& file, int version) : path_(backup_of(file, version)) {
+  Backup(Database& database, const std::filesystem::path& file, int version) : path_(backup_of(file, version)) {
     try {
-      copy_store(file, path_);
+      copy_store(database, path_);
     } catch (Error& error) {
       error.prefix("the format of the store changes, and first a copy is made");
       if (error.hint().empty()) error.hint("make room in its folder and let the store's user write there");
@@ -73,19 +103,38 @@ class Backup {
   bool kept_ = false;
 };
 
-// A program of before goes on writing as it used to, which the newer tables refuse: an answer that it waits for would
-// be lost.
-void expect_nobody_at_work(Database& database, const std::filesystem::path& file) {
-  Query row = database.query(
-      "SELECT owner, MAX(lease_until) FROM effects WHERE owner LIKE '%/%' AND lease_boot = ? AND lease_until > ? "
-      "GROUP BY owner LIMIT 1");
-  const Duration now = SystemClock().since_boot();
-  row.bind(running_boot_id()).bind(now);
-  if (!row.row()) return;
+// Who holds the lock that a connection in WAL mode keeps as long as it is open (https://sqlite.org/lockingv3.html, the
+// shared bytes). This process must hold none itself.
+std::string holder_of(const std::filesystem::path& file) {
+  constexpr off_t kPendingByte = 0x40000000;
+  struct flock shared {};
+  shared.l_type = F_WRLCK;
+  shared.l_whence = SEEK_SET;
+  shared.l_start = kPendingByte + 2;
+  shared.l_len = 510;
+  const Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  // 0: a process of another PID namespace.
+  if (!fd.valid() || ::fcntl(fd.get(), F_GETLK, &shared) != 0 || shared.l_type == F_UNLCK || shared.l_pid <= 0) {
+    return "another process";
+  }
+  return fmt::format("process {}", shared.l_pid);
+}
+
+// A connection that has the store alone as long as it lives.
+std::unique_ptr<Database> open_alone(const std::filesystem::path& file, Duration wait) {
+  auto database = std::make_unique<Database>(file, wait);
+  try {
+    database->execute("PRAGMA locking_mode = EXCLUSIVE");
+    // In WAL mode the first look takes the lock.
+    database->pragma("user_version");
+    return database;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::unavailable) throw;
+  }
+  database.reset();
   throw Error{ErrorKind::conflict,
-              fmt::format("the store {} is of an older version, and {} is at work on it", file.string(), row.text(0))}
-      .hint(fmt::format("stop that hsmbridge first; if it is gone, try again in {}",
-                        spoken(Duration{row.integer(1)} - now)));
+              fmt::format("the store {} is of an older version, and {} has it open", file.string(), holder_of(file))}
+      .hint("stop every hsmbridge that works on it (an older one may have been idle for long), then try again");
 }
 
 }  // namespace
@@ -96,32 +145,40 @@ std::string running_boot_id() {
   return text;
 }
 
-void migrate(Database& database, const std::filesystem::path& file, const VersionOf& version_of) {
-  std::optional<Backup> backup;
-  int first = 0;
-  database.wait_for(kLongestMigration, [&] {
-    for (;;) {
-      Database::Write write(database);
-      const int version = version_of(database, file);
-      const auto* migration = std::find_if(std::begin(kMigrations), std::end(kMigrations),
-                                           [version](const Migration& row) { return row.from == version; });
-      if (migration == std::end(kMigrations)) return;  // done, here or by another process
-      expect_nobody_at_work(database, file);
-      if (!backup) {
-        backup.emplace(file, version);
-        first = version;
-      }
-      migration->step(database);
-      database.execute(fmt::format("PRAGMA user_version = {}", migration->to));
-      begin_mark(file);
-      write.commit();
-      // From the first step on the copy is the only place where the older version is.
-      backup->keep();
-    }
-  });
-  if (first == 0) return;
+bool wait_for_migration(const std::filesystem::path& file) {
+  try {
+    const Turn turn(file);
+    return !turn.take(LOCK_SH) && turn.wait_for(LOCK_SH);
+  } catch (const Error&) {
+    return false;  // a reader who may not list the folder; what was in his way before is said
+  }
+}
+
+void migrate(const std::filesystem::path& file, Duration wait) {
+  const Turn turn(file);
+  if (!turn.wait_for(LOCK_EX)) {
+    throw Error{ErrorKind::unavailable,
+                fmt::format("another process has been bringing the store {} to version {} for {}", file.string(),
+                            kSchemaVersion, spoken(kLongestMigration))}
+        .hint("see whether it still works; nothing was changed here");
+  }
+  const auto database = open_alone(file, wait);
+  const int first = version_of(*database, file);
+  if (first == kSchemaVersion) return;  // by another process
+  set_up_connection(*database);
+  Backup backup(*database, file, first);
+  for (const Migration& migration : kMigrations) {
+    if (migration.from < first) continue;
+    Database::Write write(*database);
+    migration.step(*database);
+    database->execute(fmt::format("PRAGMA user_version = {}", migration.to));
+    begin_mark(file);
+    write.commit();
+    // From the first step on the copy is the only place where the older version is.
+    backup.keep();
+  }
   log::warning(fmt::format("the store {} is of version {} now; a copy of it as it was, of version {}, is {}",
-                           file.string(), kSchemaVersion, first, backup->path().string()));
+                           file.string(), kSchemaVersion, first, backup.path().string()));
 }
 
 }  // namespace hsmbridge::store

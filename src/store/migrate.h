@@ -3,7 +3,6 @@
 #include "store/database.h"
 
 #include <filesystem>
-#include <functional>
 #include <string>
 
 // How a store of an older version becomes one of this version: one row a step, one transaction a step.
@@ -11,16 +10,18 @@ namespace hsmbridge::store {
 
 inline constexpr int kOldestVersion = 3;  // that can be migrated
 
-// Tells the version of the opened store; throws what schema.h's prepare throws.
-using VersionOf = std::function<int(Database& database, const std::filesystem::path& file)>;
-
 // The kernel makes a new one at every boot (proc(5)): CLOCK_BOOTTIME values compare within one only.
 std::string running_boot_id();
 
 // Steps the store up to kSchemaVersion. Before the first step a whole copy is written next to it, mode 0600, as
 // FILE.version-N.TIME.backup. Several processes may be here at once: one of them does the work, the others wait and
-// find it done. When it fails or the process dies (disk full, kill), the store is of the version that it was.
-void migrate(Database& database, const std::filesystem::path& file, const VersionOf& version_of);
+// find it done. No other process may have the store open meanwhile, which is waited for `wait` long: an older program
+// would go on writing as it used to, which the newer tables refuse, and an answer that it waits for would be lost. When
+// it fails or the process dies (disk full, kill), the store is of the version that it was. This process must not have
+// the store open. Throws conflict when another one has.
+void migrate(const std::filesystem::path& file, Duration wait);
+// Waits until no process migrates a store in the folder of this one; false when none did.
+bool wait_for_migration(const std::filesystem::path& file);
 
 // The steps, each in a file of its own. They write SQL of their own time and nothing that later versions change.
 void to_version_4(Database& database);

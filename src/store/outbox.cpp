@@ -169,10 +169,11 @@ void SqliteStore::end_runs_of(const std::string& worker) {
   std::vector<std::int64_t> runs;
   std::set<std::string> lanes;
   {
-    Query row = database_->query("SELECT id, name, lane FROM effects WHERE owner = ?");
+    // The timer of an attempt was set before it is due; one that was claimed to ring was set again when it was.
+    Query row = database_->query("SELECT id, name, lane, set_at < due FROM effects WHERE owner = ?");
     row.bind(worker);
     while (row.row()) {
-      const bool begun = row.text(1) == to_string(workflow::EffectName::answer_overdue);
+      const bool begun = row.text(1) == to_string(workflow::EffectName::answer_overdue) && row.integer(3) != 0;
       const std::string lane = row.text(2);
       if (!begun) runs.push_back(row.integer(0));
       if (begun) lanes.insert("provider:" + lane.substr(lane.find(':') + 1));
@@ -256,7 +257,13 @@ void SqliteStore::claim_lane(const std::string& lane, unsigned places, const wor
         .bind(id)
         .run();
   };
-  for (std::size_t i = first; i < claims.size(); ++i) lease(claims[i].effect_id, query.worker);
+  for (std::size_t i = first; i < claims.size(); ++i) {
+    const workflow::Claim& claim = claims[i];
+    lease(claim.effect_id, query.worker);
+    if (workflow::is_timer(claim.effect.name)) {
+      database_->query("UPDATE effects SET set_at = ? WHERE id = ?").bind(now).bind(claim.effect_id).run();
+    }
+  }
   for (const std::int64_t id : unreadable) lease(id, kUnreadable);
 }
 

@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 #include <time.h>
 
+#include <memory>
 #include <string>
 
 namespace hsmbridge::store {
@@ -253,16 +254,30 @@ const char* tables_sql() {
   return kTables;
 }
 
-void prepare(Database& database, const std::filesystem::path& file, Access access) {
-  // Nothing is written before the file is known to be ours or empty.
-  const int found = [&] {
-    const Database::Read moment(database);
-    return version_in(database, file);
-  }();
+int version_of(Database& database, const std::filesystem::path& file) {
+  const Database::Read moment(database);
+  return version_in(database, file);
+}
+
+void set_up_connection(Database& database) {
   // FULL: an intent that is reported as written survives a power cut (NORMAL may lose the last ones in WAL mode).
   database.execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF");
+}
+
+std::unique_ptr<Database> open_current(const std::filesystem::path& file, Duration wait, Access access) {
+  auto database = std::make_unique<Database>(file, wait, access);
+  // Nothing is written before the file is known to be ours or empty.
+  int found = 0;
+  try {
+    found = version_of(*database, file);
+  } catch (const Error& error) {
+    // Whoever migrates it has it alone.
+    if (error.kind() != ErrorKind::unavailable || !wait_for_migration(file)) throw;
+    found = version_of(*database, file);
+  }
   if (access == Access::read_only) {
-    if (found == kSchemaVersion) return;
+    set_up_connection(*database);
+    if (found == kSchemaVersion) return database;
     throw Error{ErrorKind::conflict,
                 found == 0 ? fmt::format("{} is empty: there is no store in it yet", file.string())
                            : fmt::format("the store {} is of version {} and is opened for reading only; this hsmbridge "
@@ -271,16 +286,22 @@ void prepare(Database& database, const std::filesystem::path& file, Access acces
         .with("migrated", found == 0 ? "" : std::to_string(found))
         .hint("let the user who owns the store run any command once, for example hsmbridge request list");
   }
+  if (found > 0 && found < kSchemaVersion) {
+    database.reset();  // an open connection would keep the file from whoever migrates it
+    migrate(file, wait);
+    database = std::make_unique<Database>(file, wait, access);
+  }
+  set_up_connection(*database);
   // A copy of a store (VACUUM INTO) is in another mode until it is used.
-  use_write_ahead_log(database);
-  if (found == kSchemaVersion) return;
-  if (found > 0) return migrate(database, file, version_in);
-  Database::Write write(database);
+  use_write_ahead_log(*database);
+  if (found > 0) return database;
+  Database::Write write(*database);
   // Several processes may be here at once: one of them makes the tables.
-  if (version_in(database, file) != 0) return;
-  make_tables(database);
+  if (version_in(*database, file) != 0) return database;
+  make_tables(*database);
   begin_mark(file);
   write.commit();
+  return database;
 }
 
 }  // namespace hsmbridge::store

@@ -4,6 +4,7 @@
 #include "store/database.h"
 
 #include <filesystem>
+#include <memory>
 
 namespace hsmbridge::store {
 
@@ -13,10 +14,16 @@ inline constexpr int kSchemaVersion = 4;
 // PRAGMA application_id: "HSMB".
 inline constexpr int kApplicationId = 0x48534d42;
 
-// Brings an opened file to this version: an empty one gets its tables, one of an older version is migrated, with a copy
-// of it left next to it. Opened for reading only, it must be of this version already. Throws, with nothing changed:
-// conflict for a store of another version, invalid_input for a file that is no store of ours, corrupt.
-void prepare(Database& database, const std::filesystem::path& file, Access access = Access::read_write);
+// Opens the file and brings it to this version: an empty one gets its tables, one of an older version is migrated, with
+// a copy of it left next to it. Opened for reading only, it must be of this version already. `wait` is how long a
+// transaction waits for another process's. Throws, with nothing changed: conflict for a store of another version or one
+// that another process keeps from being migrated, invalid_input for a file that is no store of ours, corrupt.
+std::unique_ptr<Database> open_current(const std::filesystem::path& file, Duration wait, Access access);
+
+// 0 for an empty file. Throws as open_current does.
+int version_of(Database& database, const std::filesystem::path& file);
+// What every connection that writes sets.
+void set_up_connection(Database& database);
 
 // The SQL that makes the tables of this version, for checks that compare a store with it.
 const char* tables_sql();

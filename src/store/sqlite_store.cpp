@@ -56,8 +56,7 @@ std::unique_ptr<SqliteStore> SqliteStore::open(const std::filesystem::path& file
                                                const OpenOptions& options) {
   make_file(file, options.access == Access::read_only ? Missing::refuse : options.missing);
   expect_usable(file, options.access);
-  auto database = std::make_unique<Database>(file, options.wait, options.access);
-  prepare(*database, file, options.access);
+  auto database = open_current(file, options.wait, options.access);
   std::unique_ptr<SqliteStore> store(
       new SqliteStore(file, std::move(database), clock, options.boot_id.empty() ? running_boot_id() : options.boot_id));
   if (options.access == Access::read_write) store->look_at_mark();

@@ -109,7 +109,8 @@ void make_file(const std::filesystem::path& file, Missing missing) {
   }
   if (there) return;
   if (missing == Missing::refuse) {
-    throw Error{ErrorKind::not_found, fmt::format("there is no store {}", file.string())};
+    throw Error{ErrorKind::not_found, fmt::format("there is no store {}", file.string())}.hint(
+        "if one was there, mount its disk or restore a backup; to begin a new one: hsmbridge store init");
   }
   const auto failed = [&file](std::string_view what, int code) {
     const bool denied = code == EACCES || code == EPERM || code == EROFS;
@@ -169,7 +170,8 @@ void expect_usable(const std::filesystem::path& file, Access access) {
       if (error.kind() == ErrorKind::not_found) continue;  // SQLite removed it meanwhile
       throw;
     }
-    expect_usable_by_us(path, file, access);
+    // A reader needs no mark: it decides nothing by it.
+    if (access == Access::read_write || path != mark_of(file)) expect_usable_by_us(path, file, access);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 namespace hsmbridge::workflow {
@@ -295,10 +296,12 @@ void Engine::Impl::run(const std::function<bool(Store&)>& until) {
 
 // Finishes the effects in hand and stores what they bring. A store that fails all the while is given a short time, in
 // real time: whoever stops this process does not wait for ever. What it did not take, and nobody else knows, is kept
-// aside; of the rest the journal says that it was begun.
+// aside; of the rest the journal says that it was begun. Where waiting does not help (a damaged store) that is said
+// first, and then why.
 void Engine::Impl::drain(Patience patience) {
   const int most_tries = patience == Patience::none ? 1 : kMostStopTries;
   const auto until = std::chrono::steady_clock::now() + kStopPatience;
+  std::exception_ptr fault;
   pool_.wait_all();
   for (int tries = 0; tries < most_tries;) {
     try {
@@ -308,7 +311,10 @@ void Engine::Impl::drain(Patience patience) {
       return flush();
     } catch (...) {
       const Error error = trouble_in_flight();
-      if (!worth_waiting_for(error)) throw;
+      if (!worth_waiting_for(error)) {
+        fault = std::current_exception();
+        break;
+      }
       store_failed(error);
     }
     if (std::chrono::steady_clock::now() >= until) break;
@@ -329,6 +335,7 @@ void Engine::Impl::drain(Patience patience) {
   }
   kept_.clear();
   give_back_.clear();  // claims of a worker that is no more are free without it
+  if (fault) std::rethrow_exception(fault);
 }
 
 // ---- the public face ------------------------------------------------------------------------------------------------

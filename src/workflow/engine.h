@@ -81,6 +81,12 @@ class Engine {
   struct LeftOver {
     unsigned kept = 0;
     unsigned lost = 0;
+    // What is left over when another engine of this process has worked after this one: it has stored what was kept, or
+    // counts it again; what was lost stays lost.
+    void follow_up(const LeftOver& later) {
+      kept = later.kept;
+      lost += later.lost;
+    }
   };
   LeftOver left_over() const;
   // One round for tests with a fake clock: claims what is due now, runs it, commits it; true when it did anything.

@@ -108,6 +108,7 @@ class Engine::Impl {
   std::map<std::string, Duration> paused_;          // lanes whose rate is used up, until when: Clock::since_boot
   LanePauses pauses_;                               // lanes that are down
   std::set<std::string> back_;                      // lanes that came back, to be told to the other processes
+  std::set<std::string> answered_;                  // lanes that were never down here, with a call that came through
   std::map<std::string, std::uint64_t> came_back_;  // LaneFacts::came_back, as last seen
   std::optional<Duration> wall_;                    // the wall clock less since_boot, as last seen
   std::optional<Duration> aside_due_;               // Clock::since_boot; none: at once

@@ -43,7 +43,7 @@ void Engine::Impl::note_lane(Finished& finished) {
       return;
     case LaneWord::works: {
       const auto came = pauses_.works(lane);
-      if (came != LanePauses::Came::as_ever) back_.insert(lane);
+      (came == LanePauses::Came::as_ever ? answered_ : back_).insert(lane);
       if (came != LanePauses::Came::back) return;
       log::warning(fmt::format("{} works again", spoken_lane(lane)));
       if (options_.lane_news) options_.lane_news(lane, nullptr);
@@ -98,6 +98,15 @@ void Engine::Impl::read_lanes() {
 }
 
 void Engine::Impl::tell_lanes() {
+  if (!answered_.empty()) {
+    // Others may have died in a lane that works here: who starts next must not leave it alone for that.
+    for (const auto& [lane, facts] : store_->lanes()) {
+      if (facts.deaths == 0 || answered_.count(lane) == 0) continue;
+      came_back_[lane] = facts.came_back;
+      back_.insert(lane);
+    }
+    answered_.clear();
+  }
   while (!back_.empty()) {
     store_->lane_works(*back_.begin());
     ++came_back_[*back_.begin()];

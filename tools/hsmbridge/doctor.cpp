@@ -39,12 +39,8 @@ void examine_secret(std::vector<Finding>& findings, const std::string& subject, 
   });
 }
 
-void examine_refusal(Wiring& wiring, const config::TokenSettings& settings, const pkcs11::Token& token,
-                     Finding& finding) {
+void examine_refusal(const config::TokenSettings& settings, const pkcs11::Token& token, Finding& finding) {
   if (!settings.pin) return;
-  // A store that is not there yet remembers nothing, and asking it would make it.
-  const auto& store = wiring.settings().store.path;
-  if (store && !std::filesystem::exists(*store)) return;
   const auto refusal = token.remembered_pin();
   if (!refusal) return;
   const bool refused = pkcs11::standing_of(*refusal) == pkcs11::PinStanding::refused;
@@ -133,7 +129,7 @@ std::vector<Finding> examine_token(Wiring& wiring, const config::TokenSettings& 
   examine(findings, name + ": PIN", [&](Finding& finding) {
     const pkcs11::TokenInfo info = token->info();
     examine_pin_state(info, finding);
-    if (finding.health != Health::fault) examine_refusal(wiring, settings, *token, finding);
+    if (finding.health != Health::fault) examine_refusal(settings, *token, finding);
   });
   examine(findings, name + ": locks", [&](Finding& finding) {
     for (const auto work : {pkcs11::LockedWork::login, pkcs11::LockedWork::making_keys}) {

@@ -36,6 +36,8 @@ ExitCode doctor(Invocation& invocation) {
   if (wiring != nullptr) {
     const DoctorLogin login = invocation.arguments.has("--login") ? DoctorLogin::once : DoctorLogin::never;
     const config::Settings& settings = wiring->settings();
+    // A login is written down before the PIN is sent.
+    if (login == DoctorLogin::never) wiring->only_look_at_refusals();
     add(examine_store(*wiring));
     for (const auto& token : settings.tokens) add(examine_token(*wiring, token, login));
     for (const auto& provider : settings.providers) add(examine_provider(provider));

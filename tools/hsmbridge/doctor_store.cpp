@@ -46,11 +46,17 @@ void examine_plans(std::vector<Finding>& findings, Wiring& wiring) {
   });
 }
 
-void examine_missing(const Path& path, Finding& finding) {
+void examine_missing(const Path& path, const config::StoreSettings& settings, Finding& finding) {
   if (const auto mark = store::read_mark(path); mark && mark->size > 0) {
     finding.health = Health::fault;
     finding.what = fmt::format("{} is gone, and a store with {} audit entries was here", path.string(), mark->size);
     finding.hint = "mount its disk or restore a backup; if it is gone for good: hsmbridge store init --start-over";
+    return;
+  }
+  if (settings.must_exist) {
+    finding.health = Health::fault;
+    finding.what = fmt::format("{} is not there, and the configuration says that it must be", path.string());
+    finding.hint = "mount its disk or restore a backup; to begin a new one: hsmbridge store init";
     return;
   }
   // Not made here: a check changes nothing.
@@ -111,7 +117,7 @@ std::vector<Finding> examine_store(Wiring& wiring) {
       return;
     }
     if (!std::filesystem::exists(*path, ignored) || std::filesystem::file_size(*path, ignored) == 0) {
-      return examine_missing(*path, finding);
+      return examine_missing(*path, wiring.settings().store, finding);
     }
     try {
       const auto store = wiring.store_itself(reading());

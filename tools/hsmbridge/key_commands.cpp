@@ -104,7 +104,7 @@ std::unique_ptr<workflow::Store> store_that_is_there(Place& place) {
   if (place.wiring() == nullptr) return nullptr;
   const auto& file = place.wiring()->settings().store.path;
   if (!file || !std::filesystem::exists(*file)) return nullptr;
-  return place.wiring()->store();
+  return place.wiring()->store_to_look();
 }
 
 // Keys in this token that were made for requests that are over: nobody else would ever speak of them.

@@ -35,17 +35,19 @@ struct Named {
   RequestId id;
 };
 
-Named named_request(Invocation& invocation) {
+enum class Use { look, work };
+
+Named named_request(Invocation& invocation, Use use) {
   Named named;
   named.wiring = Wiring::open(invocation.config);
-  named.store = named.wiring->store();
+  named.store = use == Use::look ? named.wiring->store_to_look() : named.wiring->store();
   named.id = service::find_request(*named.store, invocation.arguments.required("ID"));
   return named;
 }
 
 ExitCode list(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
-  const auto store = wiring->store();
+  const auto store = wiring->store_to_look();
   workflow::Store::ListQuery query;
   query.open_only = invocation.arguments.has("--open");
   query.most = static_cast<unsigned>(invocation.arguments.number("--most", 1, 1'000'000).value_or(100));
@@ -74,7 +76,7 @@ ExitCode list(Invocation& invocation) {
 }
 
 ExitCode show(Invocation& invocation) {
-  const auto named = named_request(invocation);
+  const auto named = named_request(invocation, Use::look);
   const auto now = named.wiring->clock().now();
   const auto view = service::view_request(*named.store, named.id, now);
   invocation.output.result("hsmbridge.request/1", service::to_json(view), show_text(view, now));
@@ -95,7 +97,7 @@ void offer_decision(service::RequestView& view, const config::Settings& settings
 }
 
 ExitCode explain(Invocation& invocation) {
-  const auto named = named_request(invocation);
+  const auto named = named_request(invocation, Use::look);
   const auto now = named.wiring->clock().now();
   auto view = service::view_request(*named.store, named.id, now);
   offer_decision(view, named.wiring->settings());
@@ -106,7 +108,7 @@ ExitCode explain(Invocation& invocation) {
 }
 
 ExitCode history(Invocation& invocation) {
-  const auto named = named_request(invocation);
+  const auto named = named_request(invocation, Use::look);
   const auto entries = named.store->history(named.id);
   Json json = Json::array();
   for (const auto& entry : entries) json.push(service::to_json(entry));
@@ -128,7 +130,7 @@ ExitCode finish(Invocation& invocation, Named& named) {
 }
 
 ExitCode wait(Invocation& invocation) {
-  auto named = named_request(invocation);
+  auto named = named_request(invocation, Use::work);
   std::optional<Duration> timeout;
   if (const auto text = invocation.arguments.text("--timeout")) timeout = parse_duration(*text);
   const auto waited = drive_request(*named.wiring, named.id, Until::settled, timeout, invocation.output);
@@ -221,7 +223,7 @@ class View {
 };
 
 ExitCode watch(Invocation& invocation) {
-  auto named = named_request(invocation);
+  auto named = named_request(invocation, Use::look);
   constexpr auto kLook = std::chrono::milliseconds(250);
   StopSignals signals({SIGINT, SIGTERM});
   View view(invocation, named);
@@ -243,7 +245,7 @@ ExitCode watch(Invocation& invocation) {
 }
 
 ExitCode cancel(Invocation& invocation) {
-  auto named = named_request(invocation);
+  auto named = named_request(invocation, Use::work);
   const auto record = named.store->find(named.id);
   service::append_event(*named.store, named.id, workflow::CancelAsked{invocation.arguments.text_or("--reason", "")},
                         service::actor_of_process(), named.wiring->clock().now(),
@@ -302,7 +304,7 @@ workflow::EventBody proved_resolution(const Arguments& arguments, Named& named, 
 
 ExitCode resolve(Invocation& invocation) {
   auto event = plain_resolution(invocation.arguments);
-  auto named = named_request(invocation);
+  auto named = named_request(invocation, Use::work);
   const auto record = named.store->find(named.id);
   if (!event) event = proved_resolution(invocation.arguments, named, *record);
   service::append_event(*named.store, named.id, *event, service::actor_of_process(), named.wiring->clock().now(),

@@ -167,7 +167,7 @@ ExitCode run(Invocation& invocation) {
   check_audit(*equipment.wiring);
   workflow::Engine::LeftOver left;
   do {
-    left = work(equipment, signals);
+    left.follow_up(work(equipment, signals));
   } while (equip_next(equipment, signals, invocation.config));
   if (left.lost > 0) {
     log::error(

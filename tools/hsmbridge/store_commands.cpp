@@ -44,7 +44,7 @@ ExitCode backup(Invocation& invocation) {
 
 ExitCode accept_restored(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
-  const auto store = wiring->store_itself({});
+  const auto store = wiring->store_itself(wiring->store_options());
   const bool was = store->accept_restored(service::actor_of_process(), wiring->clock().now());
   invocation.output.result("hsmbridge.store-accept-restored/1", Json::object({{"was_restored", was}}),
                            was ? "accepted: what is planned is submitted from now on\n"
@@ -92,7 +92,9 @@ std::vector<Command> store_commands() {
        {ExitCode::failed, ExitCode::unavailable},
        "The first use of a path makes a store there as well. Where one was before (FILE.head\n"
        "next to it tells) and is missing or empty, every command is refused: the disk may not\n"
-       "be mounted, and a new store would order again what the old one had ordered.\n"},
+       "be mounted, and a new store would order again what the old one had ordered. A folder\n"
+       "that is gone whole with its disk tells nothing: with `store: {must_exist: true}` in\n"
+       "the configuration this command alone makes a store.\n"},
       {"store",
        "backup",
        "Write a whole copy of the store while it is used",

@@ -15,6 +15,7 @@
 #include "x509/pem_file.h"
 #include "x509/spki.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -99,6 +100,12 @@ void check_token(const config::TokenSettings& token) {
   token.pin->fetch({}, "the PIN of token " + token.name);
 }
 
+store::OpenOptions options_of(const config::Settings& settings) {
+  store::OpenOptions options;
+  if (settings.store.must_exist) options.missing = store::Missing::refuse;
+  return options;
+}
+
 void add_people(const config::Settings& settings, ProviderNeeds& needs) {
   for (const auto& person : settings.people) {
     try {
@@ -146,15 +153,23 @@ std::unique_ptr<Wiring> Wiring::open(const std::optional<std::filesystem::path>&
 }
 
 std::unique_ptr<workflow::Store> Wiring::store() {
-  auto store = store_itself({});
-  // Whoever looks at requests must know why none of them is submitted; said once, since every question opens a store.
+  auto store = store_itself(store_options());
+  tell_restored(*store);
+  return store;
+}
+
+// Whoever looks at requests must know why none of them is submitted; said once, since every question opens a store.
+void Wiring::tell_restored(store::SqliteStore& store) {
   std::call_once(restored_told_, [&] {
-    if (const auto why = store->restored()) {
+    if (const auto why = store.restored()) {
       log::warning(fmt::format(
           "the store is an older copy ({}): nothing is submitted until `hsmbridge store accept-restored`", *why));
     }
   });
-  return store;
+}
+
+store::OpenOptions Wiring::store_options() const {
+  return options_of(*settings_);
 }
 
 std::unique_ptr<store::SqliteStore> Wiring::store_itself(const store::OpenOptions& options) {
@@ -167,18 +182,33 @@ std::unique_ptr<store::SqliteStore> Wiring::store_itself(const store::OpenOption
 }
 
 std::unique_ptr<workflow::Store> Wiring::store_to_read() {
-  if (!settings_->store.path) return store();  // which says what is missing
   store::OpenOptions options;
-  options.missing = store::Missing::refuse;
   options.access = store::Access::read_only;
-  return store::SqliteStore::open(*settings_->store.path, *clock_, options);
+  auto store = store_itself(options);
+  tell_restored(*store);
+  return store;
+}
+
+std::unique_ptr<workflow::Store> Wiring::store_to_look() {
+  const auto& path = settings_->store.path;
+  const bool may_only_read = path && ::faccessat(AT_FDCWD, path->c_str(), W_OK, AT_EACCESS) != 0 && errno == EACCES;
+  return may_only_read ? store_to_read() : store();
+}
+
+void Wiring::only_look_at_refusals() {
+  const std::lock_guard lock(mutex_);
+  if (settings_->store.path) {
+    store::OpenOptions options;
+    options.access = store::Access::read_only;
+    refusals_ = std::make_shared<StorePinRefusals>(*settings_->store.path, options);
+  }
 }
 
 std::shared_ptr<pkcs11::PinRefusals> Wiring::refusals() {
   const std::lock_guard lock(mutex_);
   if (!refusals_) {
     if (settings_->store.path) {
-      refusals_ = std::make_shared<StorePinRefusals>(*settings_->store.path);
+      refusals_ = std::make_shared<StorePinRefusals>(*settings_->store.path, options_of(*settings_));
     } else {
       refusals_ = std::make_shared<pkcs11::FilePinRefusals>(pkcs11::FilePinRefusals::default_folder());
     }
@@ -256,9 +286,10 @@ void Wiring::record(std::string_view kind, const Json& facts) {
 
 // Where no store is configured there is no audit log, and no request that a provider could work for either.
 RecordFact Wiring::recorder() const {
-  return [path = settings_->store.path, clock = clock_](std::string_view kind, const Json& facts) {
+  return [path = settings_->store.path, options = options_of(*settings_), clock = clock_](std::string_view kind,
+                                                                                          const Json& facts) {
     if (!path) return;
-    store::SqliteStore::open(*path, *clock)
+    store::SqliteStore::open(*path, *clock, options)
         ->append_audit(std::string(kind), facts.dump(), service::actor_of_process(), clock->now());
   };
 }
@@ -336,7 +367,7 @@ std::function<void()> Wiring::lane_check(const std::string& lane) {
 }
 
 workflow::EngineOptions Wiring::engine_options(const std::vector<RequestId>& only) {
-  if (settings_->store.path) store::SqliteStore::open(*settings_->store.path, *clock_)->end_leases(is_gone);
+  if (settings_->store.path) store_itself(store_options())->end_leases(is_gone);
   workflow::EngineOptions options;
   options.worker = worker_name();
   options.only = only;

@@ -39,10 +39,13 @@ class Wiring final : public service::World {
 
   // A new store object, for one thread. Throws invalid_input when no store is configured, and what opening it throws.
   std::unique_ptr<workflow::Store> store();
-  // The same for commands about the store itself.
+  // The same for commands about the store itself. store_options(): a missing one is made, or not, as configured.
   std::unique_ptr<store::SqliteStore> store_itself(const store::OpenOptions& options);
+  store::OpenOptions store_options() const;
   // The same for whoever may only look: nothing is made or changed, and functions that write throw denied.
   std::unique_ptr<workflow::Store> store_to_read();
+  // The same for commands that only look, whoever runs them: as store() where this user may write it.
+  std::unique_ptr<workflow::Store> store_to_look();
 
   std::shared_ptr<workflow::Provider> provider(const std::string& name) override;
   std::shared_ptr<workflow::Token> token(const std::string& name) override;
@@ -54,6 +57,9 @@ class Wiring final : public service::World {
 
   // The token itself, for what the workflow does not do: planning a key, an approver's signature. Opened once.
   std::shared_ptr<pkcs11::Token> pkcs11_token(const std::string& name);
+  // From now on the memory of refused PINs is read alone: where it cannot be read nothing is known. To be called before
+  // a token is opened.
+  void only_look_at_refusals();
   // The memory of refused PINs: the store's, or files when no store is configured.
   std::shared_ptr<pkcs11::PinRefusals> refusals();
 
@@ -82,6 +88,7 @@ class Wiring final : public service::World {
   // that opens a token may hang, so both are done on a thread that may be left behind.
   std::function<void()> lane_check(const std::string& lane);
   RecordFact recorder() const;
+  void tell_restored(store::SqliteStore& store);
   // Makes the provider at the first call. Owns what it uses.
   std::function<std::shared_ptr<workflow::Provider>()> provider_maker(const std::string& name);
 

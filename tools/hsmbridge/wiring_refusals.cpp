@@ -1,18 +1,19 @@
 #include "tools/hsmbridge/wiring_refusals.h"
 
+#include "base/error.h"
 #include "service/requests.h"
-#include "store/sqlite_store.h"
 
 #include <utility>
 
 namespace hsmbridge::cli {
 
-StorePinRefusals::StorePinRefusals(std::filesystem::path file) : file_(std::move(file)) {}
+StorePinRefusals::StorePinRefusals(std::filesystem::path file, store::OpenOptions options)
+    : file_(std::move(file)), options_(std::move(options)) {}
 
 StorePinRefusals::~StorePinRefusals() = default;
 
 store::SqliteStore& StorePinRefusals::store() {
-  if (!store_) store_ = store::SqliteStore::open(file_, clock_);
+  if (!store_) store_ = store::SqliteStore::open(file_, clock_, options_);
   return *store_;
 }
 
@@ -35,7 +36,12 @@ std::vector<StorePinRefusals::Row> StorePinRefusals::rows_for(const pkcs11::PinS
 std::optional<pkcs11::PinRefusal> StorePinRefusals::refused(const pkcs11::PinSubject& subject) {
   const std::lock_guard lock(mutex_);
   std::optional<pkcs11::PinRefusal> worst;
-  for (auto& row : rows_for(subject)) worst = pkcs11::worse(std::move(worst), std::move(row.refusal));
+  try {
+    for (auto& row : rows_for(subject)) worst = pkcs11::worse(std::move(worst), std::move(row.refusal));
+  } catch (const Error& error) {
+    const bool nothing_there = error.kind() == ErrorKind::not_found || !error.detail("migrated").empty();
+    if (options_.access == store::Access::read_write || !nothing_there) throw;
+  }
   return worst;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "pkcs11/pin.h"
+#include "store/sqlite_store.h"
 
 #include <filesystem>
 #include <memory>
@@ -9,18 +10,15 @@
 #include <string>
 #include <vector>
 
-namespace hsmbridge::store {
-class SqliteStore;
-}
-
 namespace hsmbridge::cli {
 
 // The token layer's lasting memory of refused PINs, kept in the store: it outlives a restart of the machine, and every
 // refusal is a leaf of the audit log.
 class StorePinRefusals final : public pkcs11::PinRefusals {
  public:
-  // Opens the store at the first use.
-  explicit StorePinRefusals(std::filesystem::path file);
+  // Opens the store at the first use. Where that is for reading only, one that is missing or of an older version
+  // remembers nothing.
+  StorePinRefusals(std::filesystem::path file, store::OpenOptions options);
   ~StorePinRefusals() override;
 
   std::optional<pkcs11::PinRefusal> refused(const pkcs11::PinSubject& subject) override;
@@ -36,6 +34,7 @@ class StorePinRefusals final : public pkcs11::PinRefusals {
   std::vector<Row> rows_for(const pkcs11::PinSubject& subject);
 
   const std::filesystem::path file_;
+  const store::OpenOptions options_;
   const SystemClock clock_;  // its own: a login that hangs outlives whoever made this
   std::mutex mutex_;
   std::unique_ptr<store::SqliteStore> store_;

@@ -65,7 +65,7 @@ class Variable {
 };
 
 constexpr const char* kExample = R"(
-store: {path: /var/lib/hsmbridge/hsmbridge.db}
+store: {path: /var/lib/hsmbridge/hsmbridge.db, must_exist: true}
 tokens:
   web: {module: /usr/lib/softhsm/libsofthsm2.so, uri: "pkcs11:token=web", pin: "file:web.pin"}
   luna:
@@ -110,6 +110,7 @@ audit: {token: web, key: "object=audit", interval: 1h, checkpoint_file: /mnt/che
 TEST_CASE("the whole file becomes plain values") {
   const Settings settings = read(kExample);
   CHECK(settings.store.path == "/var/lib/hsmbridge/hsmbridge.db");
+  CHECK(settings.store.must_exist);
 
   REQUIRE(settings.tokens.size() == 2);
   const TokenSettings& web = settings.token("web");

@@ -1,11 +1,8 @@
 // An answer that the store does not take while this process lives.
 #include "store/database.h"
-#include "store/sqlite_store.h"
+#include "support/engine_fixture.h"
 #include "support/failing_store.h"
-#include "support/fake_clock.h"
-#include "support/fake_runner.h"
-#include "support/temp_folder.h"
-#include "workflow/engine.h"
+#include "support/said.h"
 
 #include <sys/stat.h>
 
@@ -26,15 +23,7 @@ using store::SqliteStore;
 
 namespace {
 
-struct Fixture {
-  TempFolder folder;
-  FakeClock clock;
-  FakeRunner runner;
-  std::unique_ptr<SqliteStore> store = open();
-  Order order = order_of("0A1B2C3D4E5F6G7H", clock.now());
-
-  std::unique_ptr<SqliteStore> open() { return SqliteStore::open(folder / "store.db", clock); }
-  StateName state() { return name_of(store->find(order.id)->state); }
+struct Fixture : EngineFixture {
   std::vector<std::filesystem::path> kept() {
     std::vector<std::filesystem::path> files;
     for (const auto& file : std::filesystem::directory_iterator(folder.path())) {
@@ -87,6 +76,45 @@ TEST_CASE_METHOD(Fixture, "an answer that the store does not take is kept next t
   CHECK(submission_of(store->find(order.id)->state)->reference == ProviderReference("ref-" + order.id.str()));
   CHECK(kept().empty());
   CHECK(runner.submissions(order.id) == 1);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "an answer that meets a cut audit log is kept next to the store until the log is whole again") {
+  create_ready_to_submit(*store, order);
+  runner.instead[EffectName::submit] = [&](const Claim& claim, Instant now, Duration) {
+    // Somebody takes the last entry away, with the program that can.
+    store::Database(folder / "store.db", 1s)
+        .execute(
+            "DROP TRIGGER leaves_never_go; CREATE TABLE elsewhere AS SELECT * FROM leaves ORDER BY position DESC "
+            "LIMIT 1; DELETE FROM leaves WHERE position = (SELECT MAX(position) FROM leaves)");
+    return runner.usual(claim, now);
+  };
+  const std::string said = said_meanwhile([&] {
+    Engine engine(open(), runner, clock, engine_options("w"));
+    CHECK_THROWS_WITH(engine.run(), Catch::Contains("the audit log does not end as it was written"));
+  });
+  INFO(said);
+  REQUIRE(kept().size() == 1);
+  CHECK(said.find("the outcome of submit:1 of request " + order.id.str() + " could not be stored: " +
+                  kept()[0].filename().string() + " next to the store keeps it") != std::string::npos);
+  CHECK(state() == StateName::submitting);
+
+  store::Database(folder / "store.db", 1s).execute("INSERT INTO leaves SELECT * FROM elsewhere; DROP TABLE elsewhere");
+  Engine next(open(), runner, clock, engine_options("next"));
+  next.step();
+  CHECK(state() == StateName::awaiting_approval);
+  CHECK(kept().empty());
+  CHECK(runner.submissions(order.id) == 1);
+}
+
+TEST_CASE("what was lost before a reload is lost after it, and what was kept is stored by then") {
+  Engine::LeftOver left{2, 1};
+  left.follow_up({0, 0});
+  CHECK(left.kept == 0);
+  CHECK(left.lost == 1);
+  left.follow_up({1, 2});
+  CHECK(left.kept == 1);
+  CHECK(left.lost == 3);
 }
 
 TEST_CASE_METHOD(Fixture, "a kept answer that is in the journal already is not stored twice") {

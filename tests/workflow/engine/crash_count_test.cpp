@@ -1,10 +1,6 @@
 // A run that ended without an outcome is no failure, and what kills workers does not keep the others from working.
-#include "store/sqlite_store.h"
-#include "support/fake_clock.h"
-#include "support/fake_runner.h"
+#include "support/engine_fixture.h"
 #include "support/said.h"
-#include "support/temp_folder.h"
-#include "workflow/engine.h"
 #include "workflow/lane_pauses.h"
 
 #include <algorithm>
@@ -22,22 +18,8 @@ using store::SqliteStore;
 
 namespace {
 
-struct Fixture {
-  TempFolder folder;
-  FakeClock clock;
-  FakeRunner runner;
-  std::unique_ptr<SqliteStore> store = open();
-  Order order = order_of("0A1B2C3D4E5F6G7H", clock.now());
-
-  std::unique_ptr<SqliteStore> open() { return SqliteStore::open(folder / "store.db", clock); }
-  StateName state() { return name_of(store->find(order.id)->state); }
+struct Fixture : EngineFixture {
   EffectStatus status() { return store->effect_status(order.id).at(0); }
-  static void settle(Engine& engine) {
-    for (int i = 0; i < 100; ++i) {
-      if (!engine.step()) return;
-    }
-    FAIL("the engine does not come to rest");
-  }
   // A worker claims everything that is due in these lanes and dies.
   std::size_t claim_and_die(std::map<std::string, unsigned> lanes) {
     const std::size_t claimed = store->claim({"dying", std::move(lanes), 90s, {}, {}}, clock.now()).size();
@@ -128,6 +110,33 @@ TEST_CASE_METHOD(Fixture, "an effect that its own engine still runs past its lea
   clock.advance(2min);
   REQUIRE(store->claim({"another", {{"provider:tsb", 4}}, 90s, {}, {}}, clock.now()).size() == 1);
   CHECK(status().crashes == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "deaths are forgotten once a worker that saw none of them works in the lane") {
+  Engine worker(open(), runner, clock, engine_options("w"));
+  settle(worker);
+  for (int i = 0; i < 2; ++i) create(*store, order_of("R" + std::to_string(i), clock.now()));
+  for (int death = 0; death < 3; ++death) claim_and_die({{"token:web", 2}});
+  REQUIRE(store->lanes().at("token:web").deaths == 3);
+  clock.advance(1h);
+  settle(worker);
+  CHECK(runner.calls_of("ensure_key") == 2);
+  CHECK(store->lanes().at("token:web").deaths == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "a worker that dies while it rings timers says nothing about the provider") {
+  create_ready_to_submit(*store, order);
+  take(*store, order.id, AttemptStarted{1, "gone before", clock.now() + 60s}, clock.now());
+  clock.advance(10min);
+  REQUIRE(claim_and_die({{"timer:tsb", 4}}) == 1);
+  CHECK(store->lanes().count("provider:tsb") == 0);
+  // The one that began the call and did not live to hear the answer does, however late that is found.
+  Order second = order_of("SECOND", clock.now());
+  create_ready_to_submit(*store, second);
+  take(*store, second.id, AttemptStarted{1, "dying", clock.now() + 60s}, clock.now());
+  clock.advance(10min);
+  claim_and_die({});
+  CHECK(store->lanes().at("provider:tsb").deaths == 1);
 }
 
 TEST_CASE_METHOD(Fixture, "a module that kills every worker pauses its lane and the other token's requests go on") {

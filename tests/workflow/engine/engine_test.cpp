@@ -2,12 +2,9 @@
 #include "workflow/engine.h"
 
 #include "base/json.h"
-#include "store/sqlite_store.h"
+#include "support/engine_fixture.h"
 #include "support/failing_store.h"
-#include "support/fake_clock.h"
-#include "support/fake_runner.h"
 #include "support/said.h"
-#include "support/temp_folder.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -23,25 +20,9 @@ using store::SqliteStore;
 
 namespace {
 
-struct Fixture {
-  TempFolder folder;
-  FakeClock clock;
-  FakeRunner runner;
-  std::unique_ptr<SqliteStore> store = open();
-  Order order = order_of("0A1B2C3D4E5F6G7H", clock.now());
-
-  std::unique_ptr<SqliteStore> open() { return SqliteStore::open(folder / "store.db", clock); }
+struct Fixture : EngineFixture {
   std::unique_ptr<Engine> engine(EngineOptions options = engine_options("w")) {
     return std::make_unique<Engine>(open(), runner, clock, std::move(options));
-  }
-  Record record() { return store->find(order.id).value(); }
-  StateName state() { return name_of(record().state); }
-  // Steps until nothing is left to do now.
-  static void settle(Engine& engine) {
-    for (int i = 0; i < 100; ++i) {
-      if (!engine.step()) return;
-    }
-    FAIL("the engine does not come to rest");
   }
   Instant due(const std::string& identity) {
     for (const Effect& effect : store->effects(order.id)) {

@@ -1,10 +1,6 @@
 // The engine's own loop, several engines on one store, and crashes played by a store that dies.
-#include "store/sqlite_store.h"
+#include "support/engine_fixture.h"
 #include "support/failing_store.h"
-#include "support/fake_clock.h"
-#include "support/fake_runner.h"
-#include "support/temp_folder.h"
-#include "workflow/engine.h"
 
 #include <signal.h>
 
@@ -24,16 +20,7 @@ using store::SqliteStore;
 
 namespace {
 
-struct Fixture {
-  TempFolder folder;
-  FakeClock clock;
-  FakeRunner runner;
-  std::unique_ptr<SqliteStore> store = open();
-  Order order = order_of("0A1B2C3D4E5F6G7H", clock.now());
-
-  std::unique_ptr<SqliteStore> open() { return SqliteStore::open(folder / "store.db", clock); }
-  StateName state() { return name_of(store->find(order.id)->state); }
-};
+using Fixture = EngineFixture;
 
 bool all_final(Store& store) {
   Store::ListQuery open;

@@ -5,6 +5,7 @@
 #include "support/requests.h"
 #include "support/temp_folder.h"
 
+#include <grp.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
@@ -131,6 +132,71 @@ TEST_CASE_METHOD(Fixture, "a look at a store in use leaves the locks of the proc
   REQUIRE(::waitpid(child, &status, 0) == child);
   CHECK(status == 0);
   sqlite3_close(mine);
+}
+
+// Another user who may read the store as its group: what he meets in a process of his own, "" for nothing.
+struct Reader : Fixture {
+  static constexpr uid_t kReader = 1001;
+  static constexpr gid_t kGroup = 1002;
+
+  Reader() {
+    open();
+    REQUIRE(::chmod(folder.path().c_str(), 0750) == 0);
+    REQUIRE(::chmod(file.c_str(), 0640) == 0);
+    if (::geteuid() != 0) return;
+    REQUIRE(::chown(folder.path().c_str(), 0, kGroup) == 0);
+    REQUIRE(::chown(file.c_str(), 0, kGroup) == 0);
+  }
+  std::string met() {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      std::string said = "the user cannot be changed";
+      if (::setgroups(0, nullptr) == 0 && ::setgid(kGroup) == 0 && ::setuid(kReader) == 0) {
+        store::OpenOptions options;
+        options.access = store::Access::read_only;
+        try {
+          const auto store = open(options);
+          said = store->list({}).size() == 1 && !store->older_than_its_mark() ? "" : "another store";
+        } catch (const Error& error) {
+          said = error.message() + "; " + error.hint();
+        }
+      }
+      (void)!::write(ends[1], said.data(), said.size());
+      ::_exit(0);
+    }
+    ::close(ends[1]);
+    std::string said;
+    char piece[512];
+    for (ssize_t n; (n = ::read(ends[0], piece, sizeof piece)) > 0;) said.append(piece, static_cast<std::size_t>(n));
+    ::close(ends[0]);
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    return said;
+  }
+};
+
+TEST_CASE_METHOD(Reader, "what shows the loss of a store may be read by whoever may read the store") {
+  const std::string mark = file.string() + ".head";
+  REQUIRE(::chmod(mark.c_str(), 0600) == 0);
+  auto store = open();
+  create(*store, order_of("A", clock.now()));
+  CHECK(mode_of(mark) == 0640);
+  if (::geteuid() != 0) return;  // the rest needs another user
+  CHECK(met() == "");
+  // As a program before this one left it, until the next commit.
+  REQUIRE(::chmod(mark.c_str(), 0600) == 0);
+  CHECK(met() == "");
+}
+
+TEST_CASE_METHOD(Reader, "a reader of a store that nobody has open is told what to do") {
+  create(*open(), order_of("A", clock.now()));
+  if (::geteuid() != 0) return;  // root alone may become another user
+  const std::string said = met();
+  INFO(said);
+  CHECK(said.find("no process has it open, and this user may not write in its folder") != std::string::npos);
+  CHECK(said.find("start `hsmbridge run` as the store's user") != std::string::npos);
 }
 
 TEST_CASE("a file system of several hosts is told by its type") {
@@ -359,18 +425,13 @@ TEST_CASE_METHOD(Fixture, "a store whose tables are made while it is looked at i
   fixture = this;
   made = 0;
   REQUIRE(foreign(file, "PRAGMA journal_mode = WAL") == "");
-  const auto watch = [](sqlite3* database, char**, const sqlite3_api_routines*) {
-    const auto begins = [](unsigned, void*, void*, void* sql) {
-      if (std::string(static_cast<const char*>(sql)) == "PRAGMA user_version" && made++ == 0) fixture->open();
-      return 0;
-    };
-    return sqlite3_trace_v2(database, SQLITE_TRACE_STMT, begins, nullptr);
-  };
-  using Entry = int (*)(sqlite3*, char**, const sqlite3_api_routines*);
-  const auto entry = reinterpret_cast<void (*)()>(static_cast<Entry>(watch));
-  REQUIRE(sqlite3_auto_extension(entry) == SQLITE_OK);
-  auto store = open();
-  sqlite3_cancel_auto_extension(entry);
+  std::unique_ptr<SqliteStore> store;
+  {
+    const Watch watch([](const std::string& sql) {
+      if (sql == "PRAGMA user_version" && made++ == 0) fixture->open();
+    });
+    store = open();
+  }
   CHECK(made > 1);
   create(*store, order_of("A", clock.now()));
   CHECK(store->list({}).size() == 1);

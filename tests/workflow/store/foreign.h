@@ -39,4 +39,31 @@ inline std::vector<std::vector<std::string>> foreign_rows(const std::filesystem:
   return rows;
 }
 
+// While it lives, every statement that begins on a connection opened since is told.
+class Watch {
+ public:
+  using Told = void (*)(const std::string& sql);
+  explicit Watch(Told told) {
+    told_ = told;
+    REQUIRE(sqlite3_auto_extension(entry()) == SQLITE_OK);
+  }
+  ~Watch() { sqlite3_cancel_auto_extension(entry()); }
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+ private:
+  static void (*entry())() {
+    using Entry = int (*)(sqlite3*, char**, const sqlite3_api_routines*);
+    return reinterpret_cast<void (*)()>(static_cast<Entry>(watch));
+  }
+  static int watch(sqlite3* database, char**, const sqlite3_api_routines*) {
+    return sqlite3_trace_v2(database, SQLITE_TRACE_STMT, begins, nullptr);
+  }
+  static int begins(unsigned, void*, void*, void* sql) {
+    told_(static_cast<const char*>(sql));
+    return 0;
+  }
+  static inline Told told_ = nullptr;
+};
+
 }  // namespace hsmbridge::test

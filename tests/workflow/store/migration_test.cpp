@@ -1,5 +1,6 @@
 // Stores of older versions, brought up to this one.
 #include "audit/merkle.h"
+#include "base/descriptor.h"
 #include "base/file.h"
 #include "foreign.h"
 #include "store/sqlite_store.h"
@@ -8,8 +9,11 @@
 #include "support/temp_folder.h"
 #include "workflow/codec.h"
 
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -18,6 +22,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -108,17 +113,161 @@ TEST_CASE_METHOD(Version3, "a migrated store has the tables, indexes and trigger
   CHECK(foreign_rows(file, "PRAGMA foreign_key_check").empty());
 }
 
-TEST_CASE_METHOD(Version3, "a store that an older program works on is left alone until that ends") {
-  std::string boot = to_text(read_file("/proc/sys/kernel/random/boot_id", 64));
-  boot.pop_back();
-  const std::string lease = "UPDATE effects SET owner = 'host/1/0-ab', lease_boot = '" + boot + "', lease_until = ";
-  REQUIRE(foreign(file, lease + "9000000000000000 WHERE id = 1").empty());
-  CHECK_THROWS_WITH(open(), Catch::Contains("host/1/0-ab is at work on it"));
-  CHECK(version_of(file) == "3");
-  CHECK(backups().empty());
-  REQUIRE(foreign(file, lease + "1 WHERE id = 1").empty());
+// A program of before, in a process of its own: it looked at the store once and has been idle since.
+class OlderProgram {
+ public:
+  explicit OlderProgram(const std::filesystem::path& file) {
+    int ready[2];
+    int stop[2];
+    REQUIRE((::pipe(ready) == 0 && ::pipe(stop) == 0));
+    process = ::fork();
+    char octet = 0;
+    if (process == 0) {
+      ::close(stop[1]);
+      sqlite3* database = nullptr;
+      const bool open = sqlite3_open(file.c_str(), &database) == SQLITE_OK &&
+                        sqlite3_exec(database, "SELECT count(*) FROM requests", nullptr, nullptr, nullptr) == SQLITE_OK;
+      (void)!::write(ready[1], "x", open ? 1 : 0);
+      (void)!::read(stop[0], &octet, 1);
+      sqlite3_close(database);
+      ::_exit(0);
+    }
+    ::close(ready[1]);
+    ::close(stop[0]);
+    stop_ = stop[1];
+    REQUIRE(::read(ready[0], &octet, 1) == 1);
+    ::close(ready[0]);
+  }
+  ~OlderProgram() {
+    (void)!::write(stop_, "x", 1);
+    ::close(stop_);
+    ::waitpid(process, nullptr, 0);
+  }
+  OlderProgram(const OlderProgram&) = delete;
+  OlderProgram& operator=(const OlderProgram&) = delete;
+
+  pid_t process = 0;
+
+ private:
+  int stop_ = -1;
+};
+
+TEST_CASE_METHOD(Version3, "a store that an idle older program has open is left alone until that ends") {
+  {
+    const OlderProgram older(file);
+    store::OpenOptions impatient;
+    impatient.wait = 20ms;
+    CHECK_THROWS_WITH(SqliteStore::open(file, clock, impatient),
+                      Catch::Contains("of an older version, and process " + std::to_string(older.process) + " has it"));
+    CHECK(version_of(file) == "3");
+    CHECK(backups().empty());
+  }
   open();
   CHECK(version_of(file) == "4");
+}
+
+TEST_CASE_METHOD(Version3, "an older program that ends in time is waited for") {
+  auto older = std::make_unique<OlderProgram>(file);
+  static int at_the_lock[2];
+  REQUIRE(::pipe(at_the_lock) == 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const Watch watch([](const std::string& sql) {
+      if (sql == "PRAGMA locking_mode = EXCLUSIVE") (void)!::write(at_the_lock[1], "x", 1);
+    });
+    try {
+      open();
+    } catch (...) {
+      ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  char octet = 0;
+  REQUIRE(::read(at_the_lock[0], &octet, 1) == 1);
+  older.reset();
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+  CHECK(version_of(file) == "4");
+  ::close(at_the_lock[0]);
+  ::close(at_the_lock[1]);
+}
+
+TEST_CASE_METHOD(Version3, "the lease of an older program that is gone keeps no store from being migrated") {
+  std::string boot = to_text(read_file("/proc/sys/kernel/random/boot_id", 64));
+  boot.pop_back();
+  REQUIRE(foreign(file, "UPDATE effects SET owner = 'host/1/0-ab', lease_boot = '" + boot +
+                            "', lease_until = 9000000000000000 WHERE id = 1")
+              .empty());
+  open();
+  CHECK(version_of(file) == "4");
+}
+
+TEST_CASE_METHOD(Version3, "an older program that begins within the migration does not get the store") {
+  static int seen = SQLITE_OK;
+  static std::string path;
+  path = file.string();
+  {
+    const Watch watch([](const std::string& sql) {
+      if (sql != "PRAGMA user_version = 4") return;
+      const int status = in_child([] {
+        sqlite3* other = nullptr;
+        sqlite3_open(path.c_str(), &other);
+        ::_exit(sqlite3_exec(other, "SELECT count(*) FROM requests", nullptr, nullptr, nullptr));
+      });
+      seen = WEXITSTATUS(status);
+    });
+    open();
+  }
+  CHECK(seen == SQLITE_BUSY);
+  CHECK(version_of(file) == "4");
+}
+
+// Whether the process has the folder open, which it has while it waits for a migration there.
+bool has_open(pid_t process, const std::filesystem::path& folder) {
+  std::error_code gone;
+  const std::string fds = "/proc/" + std::to_string(process) + "/fd";
+  for (std::filesystem::directory_iterator fd(fds, gone), end; !gone && fd != end; fd.increment(gone)) {
+    std::error_code closed;
+    if (std::filesystem::read_symlink(fd->path(), closed) == std::filesystem::canonical(folder)) return true;
+  }
+  return false;
+}
+
+TEST_CASE_METHOD(Version3, "whoever opens a store that another process migrates waits for that") {
+  open();
+  int begin[2];
+  REQUIRE(::pipe(begin) == 0);
+  const pid_t child = ::fork();  // before the locks are taken, or it would hold one of them too
+  if (child == 0) {
+    char octet = 0;
+    (void)!::read(begin[0], &octet, 1);
+    store::OpenOptions impatient;
+    impatient.wait = 1ms;
+    try {
+      SqliteStore::open(file, clock, impatient);
+    } catch (...) {
+      ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  int status = -1;
+  {
+    const Descriptor turn(::open(folder.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    REQUIRE(::flock(turn.get(), LOCK_EX) == 0);
+    sqlite3* migrating = nullptr;
+    REQUIRE(sqlite3_open(file.c_str(), &migrating) == SQLITE_OK);
+    REQUIRE(sqlite3_exec(migrating, "PRAGMA locking_mode = EXCLUSIVE; SELECT count(*) FROM requests", nullptr, nullptr,
+                         nullptr) == SQLITE_OK);
+    REQUIRE(::write(begin[1], "x", 1) == 1);
+    while (!has_open(child, folder.path()) && ::waitpid(child, &status, WNOHANG) == 0) ::sched_yield();
+    sqlite3_close(migrating);
+  }
+  ::close(begin[0]);
+  ::close(begin[1]);
+  CHECK(status == -1);  // it waits
+  if (status == -1) REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
 }
 
 TEST_CASE_METHOD(Version3, "a state that is not what the list says does not keep a store from being migrated") {
