@@ -8,6 +8,7 @@
 #include "support/fake_runner.h"
 #include "support/said.h"
 #include "support/temp_folder.h"
+#include "workflow/backoff.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
