@@ -1,17 +1,11 @@
 #pragma once
 
-#include "tools/commandline/command.h"
+#include "tools/hsmbridge/invocation.h"
 
 #include <vector>
 
 // The rows of the command table. Each function stands in the file of its noun.
 namespace hsmbridge::cli {
-
-using commandline::Arguments;
-using commandline::Command;
-using commandline::ExitCode;
-using commandline::Invocation;
-using commandline::Output;
 
 std::vector<Command> token_commands();
 std::vector<Command> key_commands();
