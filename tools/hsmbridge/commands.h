@@ -20,8 +20,7 @@ std::vector<Command> run_commands();
 std::vector<Command> store_commands();
 std::vector<Command> help_commands();
 
-// The whole program, in the order in which the help shows it. A new noun is a line in each list of commands.cpp.
-std::vector<commandline::Noun> all_nouns();
-std::vector<Command> all_commands();
+// Nouns in the order in which the help shows them. A new noun is a line in each list of commands.cpp.
+commandline::Program whole_program();
 
 }  // namespace hsmbridge::cli
