@@ -29,9 +29,9 @@ using Verdict = std::variant<Taken, workflow::NotAccepted, workflow::RefusedForG
 // - Any other complete 4xx but 408 in the service's own error form: refused for good.
 // - 200, 201 or 202 that names a certificate or a request: taken. (201 is what the sources show for both; a renewal
 //   answers 200.)
-// - Everything else (5xx even in the service's own form, 408, redirects, HTML, a cut or unreadable success, a
-// time-out):
-//   unknown. `what` names the call in messages. Does not throw.
+// - Everything else (5xx even in the service's own form, 408, redirects, HTML, a cut or unreadable success, a time-out):
+//   unknown.
+// `what` names the call in messages. Does not throw.
 Verdict classify_submission(std::string_view what, const Exchange& exchange);
 
 struct Revoked {

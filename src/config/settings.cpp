@@ -327,17 +327,13 @@ PersonSettings read_person(const std::string& name, Section& section, const Sett
   return person;
 }
 
-AuditSettings read_audit(Section& root, const Settings& settings) {
-  AuditSettings audit;
-  auto section = root.section("audit");
-  if (!section) return audit;
-  audit.token = section->optional_text("token");
-  check_reference(*section, "token", audit.token, settings.tokens, "tokens");
-  audit.key = section->optional_text("key");
-  audit.interval = section->optional_duration("interval");
-  audit.checkpoint_file = section->optional_file("checkpoint_file");
-  section->finish();
-  return audit;
+// A user who writes it believes that checkpoints are made.
+void refuse_audit(Section& root) {
+  if (!root.section("audit")) return;
+  root.problem(
+      "audit",
+      "checkpoints of the audit log are not supported yet, and this would do nothing; remove it (the log itself is "
+      "kept in the store: see `hsmbridge audit verify`)");
 }
 
 template <class Setting>
@@ -423,7 +419,7 @@ Settings read_settings(Document document, const std::map<std::string, ProviderRe
   settings.profiles = read_named<ProfileSettings>(root, "profiles", [&](const std::string& name, Section& section) {
     return read_profile(name, section, settings);
   });
-  settings.audit = read_audit(root, settings);
+  refuse_audit(root);
   root.finish();
   document.finish();
   return settings;

@@ -138,13 +138,6 @@ struct PersonSettings {
   Section section;
 };
 
-struct AuditSettings {
-  std::optional<std::string> token;  // where the checkpoint key is
-  std::optional<std::string> key;    // its selector
-  std::optional<Duration> interval;
-  std::optional<std::filesystem::path> checkpoint_file;
-};
-
 // Thread rule: values; the sections in them are for one thread at a time.
 struct Settings {
   std::filesystem::path file;  // "" when there is no configuration
@@ -153,7 +146,6 @@ struct Settings {
   std::vector<ProviderSettings> providers;
   std::vector<ProfileSettings> profiles;
   std::vector<PersonSettings> people;
-  AuditSettings audit;
 
   // By name; "" means the only one there is. Throws not_found with what is configured, ambiguous for "" among several.
   const TokenSettings& token(std::string_view name) const;

@@ -1,5 +1,6 @@
+#include "workflow/backoff.h"
+
 #include "base/bytes.h"
-#include "workflow/engine.h"
 
 #include <algorithm>
 

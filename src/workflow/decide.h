@@ -2,6 +2,7 @@
 
 #include "workflow/effect.h"
 #include "workflow/event.h"
+#include "workflow/lifecycle.h"
 #include "workflow/state.h"
 
 #include <string>
@@ -25,19 +26,6 @@ struct Timing {
   unsigned most_lost = 5;        // attempts made when one that left no trace is followed by no other: a person decides
   unsigned most_unreadable = 4;  // results asked for again, when no certificate could be made of the one before
   unsigned most_failed_look_ups = 24;  // look-ups that fail in a row, most of a day, before a person decides
-};
-
-// What becomes of a record because of a step: of a certificate (id: its SHA-256, hex) or of every key of a
-// SubjectPublicKeyInfo (id: its hash, hex). Applied in the step's own transaction, and only while the record's status
-// is one of `from` (empty: whatever it is), so that a late step never overwrites what happened meanwhile.
-struct StatusChange {
-  enum class Of { certificate, key };
-  Of of = Of::certificate;
-  std::string id;
-  std::vector<std::string> from;
-  std::string to;
-
-  bool operator==(const StatusChange&) const = default;
 };
 
 // What happens next: the new state and every effect that this state wants from now on (older effects of the request

@@ -47,4 +47,9 @@ struct Effect {
 // other.
 std::string lane_of(const Effect& effect, const Order& order);
 
+// A timer needs no token and no provider, only the engine itself: its lane is "timer:PROVIDER", so that a process that
+// does not know the provider (and its times) leaves it alone, and no slow hook keeps a deadline waiting.
+bool is_timer(EffectName name);
+std::string timer_lane(const std::string& provider);
+
 }  // namespace hsmbridge::workflow

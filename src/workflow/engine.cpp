@@ -2,6 +2,7 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "workflow/backoff.h"
 #include "workflow/engine_impl.h"
 
 #include <fmt/core.h>

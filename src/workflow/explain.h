@@ -1,7 +1,8 @@
 #pragma once
 
 #include "base/clock.h"
-#include "workflow/store.h"
+#include "workflow/effect.h"
+#include "workflow/record.h"
 
 #include <optional>
 #include <string>

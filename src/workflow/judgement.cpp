@@ -1,6 +1,7 @@
 #include "workflow/judgement.h"
 
 #include "base/log.h"
+#include "workflow/backoff.h"
 #include "workflow/codec.h"
 #include "workflow/engine.h"
 

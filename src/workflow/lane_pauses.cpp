@@ -1,5 +1,6 @@
 #include "workflow/lane_pauses.h"
 
+#include "workflow/backoff.h"
 #include "workflow/engine.h"
 
 #include <algorithm>

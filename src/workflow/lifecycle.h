@@ -1,8 +1,10 @@
 #pragma once
 
-#include "workflow/decide.h"
+#include "workflow/order.h"
+#include "workflow/state.h"
 
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -44,6 +46,19 @@ const RevocationReason* revocation_reason(std::string_view name);
 
 inline constexpr std::string_view kKeyCompromise = "keyCompromise";
 inline constexpr std::string_view kCertificateHold = "certificateHold";
+
+// What becomes of a record because of a step: of a certificate (id: its SHA-256, hex) or of every key of a
+// SubjectPublicKeyInfo (id: its hash, hex). Applied in the step's own transaction, and only while the record's status
+// is one of `from` (empty: whatever it is), so that a late step never overwrites what happened meanwhile.
+struct StatusChange {
+  enum class Of { certificate, key };
+  Of of = Of::certificate;
+  std::string id;
+  std::vector<std::string> from;
+  std::string to;
+
+  bool operator==(const StatusChange&) const = default;
+};
 
 // What the creation of a request does to records, and what reaching `next` does. A store supersedes the predecessor of
 // a renewal only when the renewal's certificate is fit to take its place then (not revoked, about to be, or on hold).

@@ -4,7 +4,6 @@
 #include "workflow/event.h"
 #include "workflow/report.h"
 #include "workflow/state.h"
-#include "workflow/store.h"
 
 #include <array>
 
@@ -95,14 +94,6 @@ std::optional<StateName> state_name_from(std::string_view word) {
   return from_word<StateName>(kStates, word);
 }
 
-const Report* report_of(const EventBody& body) {
-  if (const auto* reported = std::get_if<Reported>(&body)) return &reported->report;
-  if (const auto* found = std::get_if<FoundAtProvider>(&body)) return &found->report;
-  if (const auto* answered = std::get_if<SubmissionAnswered>(&body)) return &answered->report;
-  if (const auto* cancelled = std::get_if<CancelAnswered>(&body)) return &cancelled->report;
-  return nullptr;
-}
-
 std::string_view to_string(EventName name) {
   return kEvents[static_cast<std::size_t>(name)];
 }
@@ -122,39 +113,6 @@ std::string_view to_string(Standing standing) {
 }
 std::optional<Standing> standing_from(std::string_view word) {
   return from_word<Standing>(kStandings, word);
-}
-
-bool is_final(StateName name) {
-  return name >= StateName::completed && name != StateName::quarantined;
-}
-
-bool is_once_only(EffectName name) {
-  return name == EffectName::submit;
-}
-
-std::string Effect::identity() const {
-  std::string text(to_string(name));
-  if (name == EffectName::install) return text + ":" + target;
-  if (attempt != 0) return text + ":" + std::to_string(attempt);
-  return text;
-}
-
-std::string lane_of(const Effect& effect, const Order& order) {
-  switch (effect.name) {
-    case EffectName::ensure_key:
-    case EffectName::sign_csr:
-      return "token:" + order.token;
-    case EffectName::install:
-      if (effect.target == "token") return "token:" + order.token;
-      if (effect.target.starts_with("provider")) return "provider:" + order.provider;
-      return "local";
-    case EffectName::answer_overdue:
-    case EffectName::deadline:
-    case EffectName::draft_age:
-      return timer_lane(order.provider);
-    default:
-      return "provider:" + order.provider;
-  }
 }
 
 }  // namespace hsmbridge::workflow

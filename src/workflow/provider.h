@@ -136,9 +136,8 @@ class Provider {
   virtual std::optional<Duration> server_ahead() const { return std::nullopt; }
 };
 
-// ---- what only some providers have: a Provider that has it is also one of these (dynamic_cast)
-// ------------------------ Thread rule and errors as for Provider's repeatable calls: each blocks and keeps to its
-// limit.
+// What only some providers have: a Provider that has it is also one of these (dynamic_cast). Thread rule and errors as
+// for Provider's repeatable calls: each blocks and keeps to its limit.
 
 // One name and value, in the order in which a person reads them.
 using Facts = std::vector<std::pair<std::string, std::string>>;

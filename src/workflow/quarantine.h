@@ -1,6 +1,6 @@
 #pragma once
 
-#include "workflow/store.h"
+#include "workflow/record.h"
 
 #include <vector>
 

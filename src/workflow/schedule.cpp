@@ -1,6 +1,6 @@
 #include "workflow/schedule.h"
 
-#include "workflow/engine.h"
+#include "workflow/backoff.h"
 
 #include <algorithm>
 #include <utility>

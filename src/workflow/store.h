@@ -2,9 +2,7 @@
 
 #include "base/clock.h"
 #include "workflow/decide.h"
-#include "workflow/effect.h"
-#include "workflow/event.h"
-#include "workflow/state.h"
+#include "workflow/record.h"
 
 #include <cstdint>
 #include <map>
@@ -13,20 +11,6 @@
 #include <vector>
 
 namespace hsmbridge::workflow {
-
-// A request as the store holds it.
-struct Record {
-  Order order;
-  State state;
-  std::uint64_t sequence = 0;  // number of its last event; the compare-and-set value
-  Instant changed_at{};
-};
-
-struct JournalEntry {
-  std::uint64_t sequence = 0;
-  Event event;
-  StateName after = StateName::preparing;
-};
 
 // A due effect, taken by one worker until its lease ends.
 struct Claim {
@@ -74,11 +58,6 @@ struct ClaimQuery {
     return own == leases.end() ? lease : own->second;
   }
 };
-
-// A timer needs no token and no provider, only the engine itself: its lane is "timer:PROVIDER", so that a process that
-// does not know the provider (and its times) leaves it alone, and no slow hook keeps a deadline waiting.
-bool is_timer(EffectName name);
-std::string timer_lane(const std::string& provider);
 
 // An effect that waits, for `explain`.
 struct EffectStatus {

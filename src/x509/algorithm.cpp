@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "x509/der.h"
+#include "x509/oid.h"
 #include "x509/openssl_error.h"
 
 #include <openssl/evp.h>
@@ -245,6 +246,21 @@ Bytes signature_from_token(const SignatureAlgorithm& algorithm, const KeySpec& k
   }
   return der::sequence(der::unsigned_integer(token_output.first(half)),
                        der::unsigned_integer(token_output.subspan(half)));
+}
+
+std::string algorithm_text(ByteView algorithm_identifier_der) {
+  try {
+    return std::string(algorithm_of(algorithm_identifier_der).name);
+  } catch (const Error&) {
+  }
+  try {
+    der::Reader outer(algorithm_identifier_der);
+    der::Reader sequence = outer.enter(der::kSequence, "AlgorithmIdentifier");
+    const Oid oid = sequence.oid("AlgorithmIdentifier");
+    return "unsupported algorithm (" + oid.name() + ", " + hex(algorithm_identifier_der) + ")";
+  } catch (const Error&) {
+    return "unreadable algorithm (" + hex(algorithm_identifier_der) + ")";
+  }
 }
 
 }  // namespace hsmbridge::x509

@@ -62,4 +62,7 @@ Bytes token_input(const SignatureAlgorithm& algorithm, ByteView message);
 // the octets unchanged otherwise. Throws corrupt when r||s has the wrong length for the key.
 Bytes signature_from_token(const SignatureAlgorithm& algorithm, const KeySpec& key, ByteView token_output);
 
+// "ecdsa-sha256", or "unsupported algorithm (name, hex of the AlgorithmIdentifier)".
+std::string algorithm_text(ByteView algorithm_identifier_der);
+
 }  // namespace hsmbridge::x509

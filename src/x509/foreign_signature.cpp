@@ -2,7 +2,7 @@
 
 #include "x509/openssl_error.h"
 #include "x509/openssl_ptr.h"
-#include "x509/render.h"
+#include "x509/spki.h"
 
 #include <openssl/asn1.h>
 #include <openssl/err.h>

@@ -22,14 +22,14 @@ enum class GeneralNameKind {
 
 // One GeneralName: its DER, and the text a person writes and reads. Two are equal when their DER is.
 //
-//   dns:www.example.com         A-labels; "dns:müller.example" is converted by IDNA 2008 (libidn2), "dns:*.example.com"
-//   is
-//                               a wildcard: alone, as the whole leftmost label, with at least two labels after it
+//   dns:www.example.com         A-labels; "dns:müller.example" is converted by IDNA 2008 (libidn2);
+//                               "dns:*.example.com" is a wildcard: alone, as the whole leftmost label, with at least
+//                               two labels after it
 //   ip:192.0.2.1  ip:2001:db8::1
-//   email:ops@example.com       RFC 5321 mailbox; a non-ASCII domain becomes A-labels, a non-ASCII local part is
-//   refused uri:https://example.com/x   absolute, ASCII (RFC 3986) upn:user@example.com
-//   otherName 1.3.6.1.4.1.311.20.2.3, UTF8String othername:OID;TYPE:value    TYPE: UTF8, IA5, PRINTABLE, BMP (text),
-//   INT (decimal), OID, BOOL (TRUE or FALSE), NULL,
+//   email:ops@example.com       RFC 5321 mailbox; a non-ASCII domain becomes A-labels, a non-ASCII local part is refused
+//   uri:https://example.com/x   absolute, ASCII (RFC 3986)
+//   upn:user@example.com        otherName 1.3.6.1.4.1.311.20.2.3, UTF8String
+//   othername:OID;TYPE:value    TYPE: UTF8, IA5, PRINTABLE, BMP (text), INT (decimal), OID, BOOL (TRUE or FALSE), NULL,
 //                               OCTET (hex of the content), DER (hex of the whole value)
 //   dirname:C=CH, O=Example     a Name in the text form of name.h
 //   rid:1.2.3.4

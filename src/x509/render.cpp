@@ -95,45 +95,6 @@ Json key_json(ByteView spki) {
 
 }  // namespace
 
-std::string key_text(ByteView spki) {
-  try {
-    const KeySpec spec = key_spec_of(spki);
-    switch (spec.type) {
-      case KeyType::rsa:
-        return "RSA " + std::to_string(spec.bits);
-      case KeyType::ec:
-        return "EC P-" + std::to_string(spec.bits);
-      case KeyType::ed25519:
-        return "Ed25519";
-    }
-  } catch (const Error&) {
-  }
-  try {
-    der::Reader outer(spki);
-    der::Reader sequence = outer.enter(der::kSequence, "SubjectPublicKeyInfo");
-    der::Reader algorithm = sequence.enter(der::kSequence, "SubjectPublicKeyInfo algorithm");
-    const Oid oid = algorithm.oid("SubjectPublicKeyInfo algorithm");
-    return "unsupported key (" + oid.name() + ")";
-  } catch (const Error&) {
-    return "unreadable key";
-  }
-}
-
-std::string algorithm_text(ByteView algorithm_identifier_der) {
-  try {
-    return std::string(algorithm_of(algorithm_identifier_der).name);
-  } catch (const Error&) {
-  }
-  try {
-    der::Reader outer(algorithm_identifier_der);
-    der::Reader sequence = outer.enter(der::kSequence, "AlgorithmIdentifier");
-    const Oid oid = sequence.oid("AlgorithmIdentifier");
-    return "unsupported algorithm (" + oid.name() + ", " + hex(algorithm_identifier_der) + ")";
-  } catch (const Error&) {
-    return "unreadable algorithm (" + hex(algorithm_identifier_der) + ")";
-  }
-}
-
 std::string render(const Content& content) {
   std::string text;
   const Content::Critical& critical = content.critical;

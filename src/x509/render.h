@@ -11,11 +11,6 @@
 // Nothing is left out: an extension without a field is shown by OID, criticality and hex.
 namespace hsmbridge::x509 {
 
-// "EC P-256", "RSA 3072", "Ed25519", or "unsupported key (name of its algorithm)".
-std::string key_text(ByteView spki);
-// "ecdsa-sha256", or "unsupported algorithm (name, hex of the AlgorithmIdentifier)".
-std::string algorithm_text(ByteView algorithm_identifier_der);
-
 // Lines "Field: value", each ended by a newline.
 std::string render(const Content& content);
 std::string render(const Csr& csr);

@@ -287,4 +287,28 @@ std::string spki_to_ssh(ByteView spki) {
   return type + " " + base64(blob);
 }
 
+std::string key_text(ByteView spki) {
+  try {
+    const KeySpec spec = key_spec_of(spki);
+    switch (spec.type) {
+      case KeyType::rsa:
+        return "RSA " + std::to_string(spec.bits);
+      case KeyType::ec:
+        return "EC P-" + std::to_string(spec.bits);
+      case KeyType::ed25519:
+        return "Ed25519";
+    }
+  } catch (const Error&) {
+  }
+  try {
+    der::Reader outer(spki);
+    der::Reader sequence = outer.enter(der::kSequence, "SubjectPublicKeyInfo");
+    der::Reader algorithm = sequence.enter(der::kSequence, "SubjectPublicKeyInfo algorithm");
+    const Oid oid = algorithm.oid("SubjectPublicKeyInfo algorithm");
+    return "unsupported key (" + oid.name() + ")";
+  } catch (const Error&) {
+    return "unreadable key";
+  }
+}
+
 }  // namespace hsmbridge::x509

@@ -38,4 +38,7 @@ std::string spki_to_pem(ByteView spki);
 // §3.1, RFC 8709 §4), without a comment.
 std::string spki_to_ssh(ByteView spki);
 
+// "EC P-256", "RSA 3072", "Ed25519", or "unsupported key (name of its algorithm)".
+std::string key_text(ByteView spki);
+
 }  // namespace hsmbridge::x509

@@ -8,8 +8,8 @@
 
 namespace hsmbridge::commandline {
 
-Arguments::Arguments(std::vector<std::string> known, Values given)
-    : known_(std::move(known)), given_(std::move(given)) {}
+Arguments::Arguments(std::vector<std::string> known, Values given, InOrder in_order)
+    : known_(std::move(known)), given_(std::move(given)), in_order_(std::move(in_order)) {}
 
 const std::vector<std::string>* Arguments::find(std::string_view name) const {
   if (std::find(known_.begin(), known_.end(), name) == known_.end()) {

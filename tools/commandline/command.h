@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 // A command is one row {noun, verb, help, options, arguments, function, exit codes}. The parser, --help at every level,
@@ -40,7 +41,8 @@ struct Positional {
 class Arguments {
  public:
   using Values = std::map<std::string, std::vector<std::string>, std::less<>>;
-  Arguments(std::vector<std::string> known, Values given);
+  using InOrder = std::vector<std::pair<std::string, std::string>>;
+  Arguments(std::vector<std::string> known, Values given, InOrder in_order);
 
   // By the name in the row: "--label", "FILE".
   bool has(std::string_view name) const;
@@ -50,10 +52,13 @@ class Arguments {
   std::vector<std::string> all(std::string_view name) const;
   // A whole number between the bounds. Throws invalid_input naming the option and what was given.
   std::optional<long> number(std::string_view name, long least, long most) const;
+  // Options that take a value as they were typed, for those whose order counts.
+  const InOrder& in_order() const { return in_order_; }
 
  private:
   std::vector<std::string> known_;
   Values given_;
+  InOrder in_order_;
   const std::vector<std::string>* find(std::string_view name) const;
 };
 
@@ -86,10 +91,19 @@ struct Noun {
   std::string_view help;
 };
 
-// The whole program: finds the command, parses its arguments (only this command's parser is built), runs it, reports an
-// Error on standard error. Global options (--config FILE, --json, -q, -v, --help, --version) may stand anywhere.
-// Returns the exit code. Never throws.
-int run_program(const std::vector<Noun>& nouns, const std::vector<Command>& commands, int argc,
-                const char* const* argv);
+// A whole program.
+struct Program {
+  std::string_view name;         // "hsmbridge": what is typed, and what messages begin with
+  std::string_view what;         // after the name in the help: one line
+  std::string_view description;  // of the manual page, roff
+  std::vector<Option> options;   // what every command takes
+  std::vector<Noun> nouns;
+  std::vector<Command> commands;
+};
+
+// Finds the command, parses its arguments (only this command's parser is built), runs it, reports an Error on standard
+// error. The program's own options (--config FILE, --json, -q, -v, --help, --version: those that it has) may stand
+// anywhere. Returns the exit code. Never throws.
+int run_program(const Program& program, int argc, const char* const* argv);
 
 }  // namespace hsmbridge::commandline

@@ -19,7 +19,7 @@ std::string bash_completion(const Program& program) {
   std::string globals;
   std::string files = "--config";
   std::string values;  // options that take a value that is no file: nothing is offered
-  for (const Option& option : global_options()) globals += fmt::format("{} ", option.name);
+  for (const Option& option : program.options) globals += fmt::format("{} ", option.name);
 
   std::string rows;
   std::string with_verbs;

@@ -86,24 +86,12 @@ const std::vector<ExitCode>& every_exit_code() {
 
 }  // namespace
 
-const std::vector<Option>& global_options() {
-  static const std::vector<Option> options = {
-      {"--config", "FILE", "the configuration file (else $HSMBRIDGE_CONFIG, ~/.config and /etc are tried)"},
-      {"--json", "", "results and errors as JSON"},
-      {"-q", "", "no remarks beside result and error"},
-      {"-v", "", "say what is being done; twice: in detail", Times::many},
-      {"--help", "", "this text (also -h)"},
-      {"--version", "", "the version"},
-  };
-  return options;
-}
-
 std::string name_of(const Command& command) {
   return command.verb.empty() ? std::string(command.noun) : fmt::format("{} {}", command.noun, command.verb);
 }
 
-std::string usage_of(const Command& command) {
-  std::string text = "hsmbridge " + name_of(command);
+std::string usage_of(const Program& program, const Command& command) {
+  std::string text = fmt::format("{} {}", program.name, name_of(command));
   for (const Option& option : command.options) {
     if (option.times == Times::required) text += " " + option_text(option);
   }
@@ -128,9 +116,7 @@ std::string usage_of(const Command& command) {
 }
 
 std::string help_of_program(const Program& program) {
-  std::string text =
-      "hsmbridge: keys born in a PKCS#11 token, certificates brought to them\n\n"
-      "usage: hsmbridge NOUN VERB [options]\n\n";
+  std::string text = fmt::format("{0}: {1}\n\nusage: {0} NOUN VERB [options]\n\n", program.name, program.what);
   std::vector<Entry> entries;
   for (const Noun& noun : program.nouns) {
     std::string verbs;
@@ -149,29 +135,29 @@ std::string help_of_program(const Program& program) {
     entry.right = std::move(spaced);
   }
   text += two_columns(entries);
-  text += "\noptions, anywhere:\n" + two_columns(option_entries(global_options()));
+  text += "\noptions, anywhere:\n" + two_columns(option_entries(program.options));
   text += "\nexit codes:\n" + exit_list(every_exit_code());
-  text += "\nhsmbridge NOUN --help and hsmbridge NOUN VERB --help say more.\n";
+  text += fmt::format("\n{0} NOUN --help and {0} NOUN VERB --help say more.\n", program.name);
   return text;
 }
 
 std::string help_of_noun(const Program& program, std::string_view noun) {
   std::string text;
   for (const Noun& row : program.nouns) {
-    if (row.name == noun) text = fmt::format("hsmbridge {}: {}\n\n", noun, row.help);
+    if (row.name == noun) text = fmt::format("{} {}: {}\n\n", program.name, noun, row.help);
   }
   std::vector<Entry> entries;
   for (const Command& command : program.commands) {
     if (command.noun == noun) entries.push_back({name_of(command), std::string(command.help)});
   }
   text += two_columns(entries);
-  text += fmt::format("\nhsmbridge {} VERB --help says more.\n", noun);
+  text += fmt::format("\n{} {} VERB --help says more.\n", program.name, noun);
   return text;
 }
 
-std::string help_of(const Command& command) {
-  std::string text =
-      fmt::format("{}\n\nusage: {}\n", wrapped(command.help, kWidth, 0), wrapped(usage_of(command), kWidth - 7, 9));
+std::string help_of(const Program& program, const Command& command) {
+  std::string text = fmt::format("{}\n\nusage: {}\n", wrapped(command.help, kWidth, 0),
+                                 wrapped(usage_of(program, command), kWidth - 7, 9));
   if (!command.positionals.empty()) {
     std::vector<Entry> entries;
     for (const Positional& positional : command.positionals) {
@@ -182,7 +168,13 @@ std::string help_of(const Command& command) {
   if (!command.options.empty()) text += "\noptions:\n" + two_columns(option_entries(command.options));
   if (!command.details.empty()) text += "\n" + flowing(command.details);
   text += "\nexit codes:\n" + exit_list(exits_of(command));
-  text += "\nOptions of every command: --config FILE, --json, -q, -v (hsmbridge --help).\n";
+  std::string everywhere;
+  for (const Option& option : program.options) {
+    if (option.name == "--help" || option.name == "--version") continue;
+    everywhere += (everywhere.empty() ? "" : ", ") + option_text(option);
+  }
+  if (!everywhere.empty())
+    text += fmt::format("\nOptions of every command: {} ({} --help).\n", everywhere, program.name);
   return text;
 }
 

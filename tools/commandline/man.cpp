@@ -42,19 +42,18 @@ void options(std::string& page, const std::vector<Option>& list) {
 }  // namespace
 
 std::string man_page(const Program& program) {
-  std::string page = fmt::format(".TH HSMBRIDGE 1 \"\" \"hsmbridge {}\" \"User Commands\"\n", HSMBRIDGE_VERSION);
-  page += ".SH NAME\nhsmbridge \\- keys born in a PKCS#11 token, certificates brought to them\n";
-  page += ".SH SYNOPSIS\n.B hsmbridge\n.I NOUN VERB\n[options]\n";
-  page +=
-      ".SH DESCRIPTION\nThe private key is made in a PKCS#11 token and stays there. hsmbridge signs the certificate\n"
-      "request in the token, submits it to a certificate provider, waits for the people who must approve, checks the\n"
-      "certificate that comes back, and puts it beside the key.\n";
+  std::string title(program.name);
+  for (char& c : title) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  std::string page = fmt::format(".TH {} 1 \"\" \"{} {}\" \"User Commands\"\n", title, program.name, HSMBRIDGE_VERSION);
+  page += fmt::format(".SH NAME\n{} \\- {}\n", program.name, program.what);
+  page += fmt::format(".SH SYNOPSIS\n.B {}\n.I NOUN VERB\n[options]\n", program.name);
+  page += fmt::format(".SH DESCRIPTION\n{}\n", program.description);
   page += ".SH OPTIONS\nThey may stand anywhere.\n";
-  options(page, global_options());
+  options(page, program.options);
   page += ".SH COMMANDS\n";
   for (const Command& command : program.commands) {
-    page +=
-        fmt::format(".SS {}\n{}.\n.PP\n.B {}\n", roff(name_of(command)), roff(command.help), roff(usage_of(command)));
+    page += fmt::format(".SS {}\n{}.\n.PP\n.B {}\n", roff(name_of(command)), roff(command.help),
+                        roff(usage_of(program, command)));
     for (const Positional& positional : command.positionals) {
       tagged(page, std::string(positional.name), positional.help);
     }

@@ -67,8 +67,9 @@ std::string wrapped(std::string_view text, std::size_t width, std::size_t indent
   return result;
 }
 
-Output::Output(Format format, Verbosity verbosity)
-    : format_(format),
+Output::Output(std::string_view program, Format format, Verbosity verbosity)
+    : program_(program),
+      format_(format),
       verbosity_(verbosity),
       stdout_terminal_(::isatty(STDOUT_FILENO) == 1),
       stderr_terminal_(::isatty(STDERR_FILENO) == 1),
@@ -94,7 +95,7 @@ void Output::note(std::string_view line) {
 }
 
 void Output::warning(std::string_view line) {
-  write_out(stderr, fmt::format("hsmbridge: warning: {}\n", printable_lines(line)));
+  write_out(stderr, fmt::format("{}: warning: {}\n", program_, printable_lines(line)));
 }
 
 void Output::report(const Error& error) {
@@ -111,7 +112,7 @@ void Output::report(const Error& error) {
     write_out(stderr, object.dump() + "\n");
     return;
   }
-  std::string text = fmt::format("hsmbridge: {}\n", printable_lines(error.message()));
+  std::string text = fmt::format("{}: {}\n", program_, printable_lines(error.message()));
   // What the engine is told about a lane means nothing to a person.
   const auto is_shown = [](std::string_view name) { return name != workflow::kLaneDetail; };
   std::size_t widest = 0;

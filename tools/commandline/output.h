@@ -16,7 +16,8 @@ enum class Verbosity { quiet, normal, verbose, debug };
 // outside (labels, names) has its control characters escaped, so that it cannot drive a terminal.
 class Output {
  public:
-  Output(Format format, Verbosity verbosity);
+  // `program` is what messages begin with.
+  Output(std::string_view program, Format format, Verbosity verbosity);
 
   Format format() const { return format_; }
   bool json() const { return format_ == Format::json; }
@@ -33,12 +34,13 @@ class Output {
   void raw(std::string_view bytes);
   // A line on standard error, unless --quiet: what was done, the command to type next. Text format only.
   void note(std::string_view line);
-  // A line on standard error in both formats, also under --quiet: "hsmbridge: warning: …".
+  // A line on standard error in both formats, also under --quiet: "PROGRAM: warning: …".
   void warning(std::string_view line);
   // An Error on standard error: message, details, hint; or with --json one object.
   void report(const Error& error);
 
  private:
+  std::string program_;
   Format format_;
   Verbosity verbosity_;
   bool stdout_terminal_;

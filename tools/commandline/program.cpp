@@ -67,7 +67,8 @@ Words find_command(const Program& program, int argc, const char* const* argv) {
       }
       if (words.noun.empty()) {
         throw with_suggestion(Error{ErrorKind::invalid_input, fmt::format("there is no command \"{}\"", word)},
-                              closest(word, names_of(program.nouns)), "hsmbridge --help lists them");
+                              closest(word, names_of(program.nouns)),
+                              fmt::format("{} --help lists them", program.name));
       }
       continue;
     }
@@ -81,7 +82,7 @@ Words find_command(const Program& program, int argc, const char* const* argv) {
       throw with_suggestion(
           Error{ErrorKind::invalid_input, fmt::format("there is no command \"{} {}\"", words.noun, word)},
           closest(word, verbs).empty() ? "" : fmt::format("{} {}", words.noun, closest(word, verbs)),
-          fmt::format("hsmbridge {} --help lists what there is", words.noun));
+          fmt::format("{} {} --help lists what there is", program.name, words.noun));
     }
     nothing_more = true;
   }
@@ -98,10 +99,10 @@ struct Globals {
 // would otherwise give "{}" and "[…]" a meaning of its own.
 class Parser {
  public:
-  explicit Parser(const Command& command) : command_(command) {
+  Parser(const Program& program, const Command& command) : program_(program), command_(command) {
     app_.set_help_flag("");
     app_.allow_extras();
-    for (const Option& option : global_options()) add(option);
+    for (const Option& option : program_.options) add(option);
     for (const Option& option : command.options) add(option);
   }
 
@@ -136,7 +137,7 @@ class Parser {
       if (parsed->count() != 0) values[name] = option.value.empty() ? std::vector<std::string>{} : parsed->results();
     }
     place(arguments, known, values);
-    return {globals(), Arguments(std::move(known), std::move(values))};
+    return {globals(), Arguments(std::move(known), std::move(values), std::move(in_order_))};
   }
 
  private:
@@ -150,7 +151,7 @@ class Parser {
   }
 
   const Option* find(const std::string& name) const {
-    for (const std::vector<Option>* options : {&command_.options, &global_options()}) {
+    for (const std::vector<Option>* options : {&command_.options, &program_.options}) {
       for (const Option& option : *options) {
         if (option.name == name) return &option;
       }
@@ -159,7 +160,7 @@ class Parser {
   }
 
   // CLI11 takes whatever follows as a value, also another option of ours, and lets a flag have one.
-  void check_values(const std::vector<std::string>& words) const {
+  void check_values(const std::vector<std::string>& words) {
     for (std::size_t i = 0; i < words.size(); ++i) {
       const std::string name = words[i].substr(0, words[i].find('='));
       const Option* option = find(name);
@@ -171,7 +172,9 @@ class Parser {
         if (i + 1 == words.size() || find(words[i + 1]) != nullptr) {
           throw Error{ErrorKind::invalid_input, fmt::format("{} wants a value: {}", name, option->value)}.hint(usage());
         }
-        ++i;
+        in_order_.emplace_back(name, words[++i]);
+      } else {
+        in_order_.emplace_back(name, words[i].substr(name.size() + 1));
       }
     }
   }
@@ -197,32 +200,36 @@ class Parser {
     }
   }
 
+  std::size_t count(const std::string& name) const { return find(name) == nullptr ? 0 : app_.count(name); }
+
   Globals globals() {
     Globals result;
-    if (app_.count("--config") > 1) throw Error{ErrorKind::invalid_input, "--config may be given once only"};
-    if (app_.count("--config") == 1) result.config = app_.get_option("--config")->results().front();
-    if (app_.count("--json") != 0) result.format = Format::json;
-    const std::size_t verbose = app_.count("-v");
+    if (count("--config") > 1) throw Error{ErrorKind::invalid_input, "--config may be given once only"};
+    if (count("--config") == 1) result.config = app_.get_option("--config")->results().front();
+    if (count("--json") != 0) result.format = Format::json;
+    const std::size_t verbose = count("-v");
     if (verbose == 1) result.verbosity = Verbosity::verbose;
     if (verbose > 1) result.verbosity = Verbosity::debug;
-    if (app_.count("-q") != 0) result.verbosity = Verbosity::quiet;
+    if (count("-q") != 0) result.verbosity = Verbosity::quiet;
     return result;
   }
 
-  std::string usage() const { return usage_of(command_); }
+  std::string usage() const { return usage_of(program_, command_); }
 
   Error unknown(const std::string& word) const {
     std::vector<std::string> names;
     for (const Option& option : command_.options) names.emplace_back(option.name);
-    for (const Option& option : global_options()) names.emplace_back(option.name);
+    for (const Option& option : program_.options) names.emplace_back(option.name);
     const std::string name = word.substr(0, word.find('='));
     return with_suggestion(
         Error{ErrorKind::invalid_input, fmt::format("{} has no option {}", name_of(command_), safe(name))},
-        closest(name, names), fmt::format("hsmbridge {} --help lists them", name_of(command_)));
+        closest(name, names), fmt::format("{} {} --help lists them", program_.name, name_of(command_)));
   }
 
+  const Program& program_;
   const Command& command_;
   CLI::App app_;
+  Arguments::InOrder in_order_;
 };
 
 log::Level level_of(Verbosity verbosity) {
@@ -240,30 +247,30 @@ log::Level level_of(Verbosity verbosity) {
 }
 
 // What the checks before left to CLI11.
-Error usage_error(const CLI::ParseError& error, const Command& command) {
-  return Error{ErrorKind::invalid_input, error.what()}.hint(usage_of(command));
+Error usage_error(const CLI::ParseError& error, const Program& program, const Command& command) {
+  return Error{ErrorKind::invalid_input, error.what()}.hint(usage_of(program, command));
 }
 
 int run_found(const Program& program, Words words) {
   if (words.version) {
-    Output{Format::text, Verbosity::normal}.raw(fmt::format("hsmbridge {}\n", HSMBRIDGE_VERSION));
+    Output{program.name, Format::text, Verbosity::normal}.raw(fmt::format("{} {}\n", program.name, HSMBRIDGE_VERSION));
     return 0;
   }
   if (words.help || words.noun.empty() || words.command == nullptr) {
-    const std::string text = words.command != nullptr ? help_of(*words.command)
+    const std::string text = words.command != nullptr ? help_of(program, *words.command)
                              : !words.noun.empty()    ? help_of_noun(program, words.noun)
                                                       : help_of_program(program);
     if (words.help) {
-      Output{Format::text, Verbosity::normal}.raw(text);
+      Output{program.name, Format::text, Verbosity::normal}.raw(text);
       return 0;
     }
     throw Error{ErrorKind::invalid_input,
                 words.noun.empty() ? "no command was given" : fmt::format("{} wants a verb", words.noun)}
-        .hint(words.noun.empty() ? "hsmbridge --help lists them"
-                                 : fmt::format("hsmbridge {} --help lists what there is", words.noun));
+        .hint(words.noun.empty() ? fmt::format("{} --help lists them", program.name)
+                                 : fmt::format("{} {} --help lists what there is", program.name, words.noun));
   }
   const Command& command = *words.command;
-  Parser parser(command);
+  Parser parser(program, command);
   Globals globals;
   std::optional<Arguments> arguments;
   try {
@@ -271,19 +278,17 @@ int run_found(const Program& program, Words words) {
     globals = std::move(parsed.first);
     arguments.emplace(std::move(parsed.second));
   } catch (const CLI::ParseError& error) {
-    throw usage_error(error, command);
+    throw usage_error(error, program, command);
   }
   log::set_level(level_of(globals.verbosity));
-  Output output(globals.format, globals.verbosity);
+  Output output(program.name, globals.format, globals.verbosity);
   Invocation invocation{*arguments, output, globals.config};
   return static_cast<int>(command.run(invocation));
 }
 
 }  // namespace
 
-int run_program(const std::vector<Noun>& nouns, const std::vector<Command>& commands, int argc,
-                const char* const* argv) {
-  const Program program{nouns, commands};
+int run_program(const Program& program, int argc, const char* const* argv) {
   // A usage error must come in the asked form even when parsing never got to --json.
   Format format = Format::text;
   for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i) {
@@ -293,7 +298,7 @@ int run_program(const std::vector<Noun>& nouns, const std::vector<Command>& comm
     return run_found(program, find_command(program, argc, argv));
   } catch (...) {
     const Error error = current_error();
-    Output(format, Verbosity::normal).report(error);
+    Output(program.name, format, Verbosity::normal).report(error);
     return static_cast<int>(exit_code_of(error.kind()));
   }
 }

@@ -2,7 +2,7 @@
 
 #include "providers/securosys/approver.h"
 #include "tools/hsmbridge/audited_signer.h"
-#include "tools/hsmbridge/commands.h"
+#include "tools/hsmbridge/invocation.h"
 #include "tools/hsmbridge/place.h"
 
 #include <memory>

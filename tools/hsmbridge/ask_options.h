@@ -1,7 +1,7 @@
 #pragma once
 
 #include "service/ask.h"
-#include "tools/hsmbridge/commands.h"
+#include "tools/hsmbridge/invocation.h"
 
 #include <string>
 #include <vector>

@@ -1,17 +1,11 @@
 #pragma once
 
-#include "tools/commandline/command.h"
+#include "tools/hsmbridge/invocation.h"
 
 #include <vector>
 
 // The rows of the command table. Each function stands in the file of its noun.
 namespace hsmbridge::cli {
-
-using commandline::Arguments;
-using commandline::Command;
-using commandline::ExitCode;
-using commandline::Invocation;
-using commandline::Output;
 
 std::vector<Command> token_commands();
 std::vector<Command> key_commands();
@@ -26,8 +20,7 @@ std::vector<Command> run_commands();
 std::vector<Command> store_commands();
 std::vector<Command> help_commands();
 
-// The whole program, in the order in which the help shows it. A new noun is a line in each list of commands.cpp.
-std::vector<commandline::Noun> all_nouns();
-std::vector<Command> all_commands();
+// Nouns in the order in which the help shows them. A new noun is a line in each list of commands.cpp.
+commandline::Program whole_program();
 
 }  // namespace hsmbridge::cli

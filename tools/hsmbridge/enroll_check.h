@@ -1,7 +1,7 @@
 #pragma once
 
 #include "service/enroll.h"
-#include "tools/hsmbridge/commands.h"
+#include "tools/hsmbridge/invocation.h"
 #include "tools/hsmbridge/place.h"
 
 // `enroll --check`: what would speak against an enrolment, found without making or ordering anything.

@@ -6,9 +6,7 @@ namespace hsmbridge::cli {
 namespace {
 
 ExitCode help(Invocation& invocation) {
-  const auto nouns = all_nouns();
-  const auto commands = all_commands();
-  const commandline::Program program{nouns, commands};
+  const commandline::Program program = whole_program();
   if (invocation.arguments.has("--man")) {
     invocation.output.raw(commandline::man_page(program));
     return ExitCode::done;
@@ -20,11 +18,11 @@ ExitCode help(Invocation& invocation) {
     return ExitCode::done;
   }
   bool found = false;
-  for (const Command& command : commands) {
+  for (const Command& command : program.commands) {
     if (command.noun != *noun) continue;
     found = true;
     if (command.verb == verb.value_or("")) {
-      invocation.output.raw(commandline::help_of(command));
+      invocation.output.raw(commandline::help_of(program, command));
       return ExitCode::done;
     }
   }
@@ -37,9 +35,7 @@ ExitCode help(Invocation& invocation) {
 }
 
 ExitCode completion(Invocation& invocation) {
-  const auto nouns = all_nouns();
-  const auto commands = all_commands();
-  invocation.output.raw(commandline::bash_completion({nouns, commands}));
+  invocation.output.raw(commandline::bash_completion(whole_program()));
   return ExitCode::done;
 }
 

@@ -3,5 +3,5 @@
 
 int main(int argc, char** argv) {
   hsmbridge::cli::settle_process();
-  return hsmbridge::commandline::run_program(hsmbridge::cli::all_nouns(), hsmbridge::cli::all_commands(), argc, argv);
+  return hsmbridge::commandline::run_program(hsmbridge::cli::whole_program(), argc, argv);
 }

@@ -5,7 +5,7 @@
 #include "pkcs11/generate.h"
 #include "pkcs11/keys.h"
 #include "pkcs11/token.h"
-#include "tools/hsmbridge/commands.h"
+#include "tools/hsmbridge/invocation.h"
 #include "tools/hsmbridge/wiring.h"
 
 #include <map>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "tools/hsmbridge/commands.h"
+#include "tools/hsmbridge/invocation.h"
 #include "workflow/store.h"
 
 #include <optional>

@@ -2,7 +2,7 @@
 
 #include "config/settings.h"
 #include "pkcs11/token.h"
-#include "tools/hsmbridge/commands.h"
+#include "tools/hsmbridge/invocation.h"
 
 #include <string>
 #include <vector>

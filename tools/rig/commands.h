@@ -1,33 +1,34 @@
 #pragma once
 
-#include "tools/rig/arguments.h"
-
-#include <vector>
+#include "tools/commandline/command.h"
 
 namespace hsmbridge::rig {
 
-// Every command of hsmbridge-rig, in the order of --help.
-const std::vector<Command>& commands();
+using commandline::Arguments;
+using commandline::ExitCode;
+using commandline::Invocation;
+
+commandline::Program whole_program();
 
 // serve_commands.cpp. They run until SIGTERM or SIGINT, which must be blocked in every thread of the process before.
-int serve_tsb(const Arguments& arguments);
-int serve_venafi(const Arguments& arguments);
-int serve_blackhole(const Arguments& arguments);
+ExitCode serve_tsb(Invocation& invocation);
+ExitCode serve_venafi(Invocation& invocation);
+ExitCode serve_blackhole(Invocation& invocation);
 // serve_digicert.cpp, likewise
-int serve_digicert(const Arguments& arguments);
+ExitCode serve_digicert(Invocation& invocation);
 // control_commands.cpp: they speak to a running simulator.
-int set_fault(const Arguments& arguments);
-int list_faults(const Arguments& arguments);
-int move_clock(const Arguments& arguments);
-int show_journal(const Arguments& arguments);
-int show_requests(const Arguments& arguments);
-int block_key(const Arguments& arguments);
-int reset_simulator(const Arguments& arguments);
-int approve_request(const Arguments& arguments);
-int reject_request(const Arguments& arguments);
-int write_jwt(const Arguments& arguments);
-int set_venafi(const Arguments& arguments);
+ExitCode set_fault(Invocation& invocation);
+ExitCode list_faults(Invocation& invocation);
+ExitCode move_clock(Invocation& invocation);
+ExitCode show_journal(Invocation& invocation);
+ExitCode show_requests(Invocation& invocation);
+ExitCode block_key(Invocation& invocation);
+ExitCode reset_simulator(Invocation& invocation);
+ExitCode approve_request(Invocation& invocation);
+ExitCode reject_request(Invocation& invocation);
+ExitCode write_jwt(Invocation& invocation);
+ExitCode set_venafi(Invocation& invocation);
 // create_ca.cpp
-int create_ca(const Arguments& arguments);
+ExitCode create_ca(Invocation& invocation);
 
 }  // namespace hsmbridge::rig

@@ -5,119 +5,132 @@
 #include "tools/rig/line_file.h"
 #include "tools/rig/running_simulator.h"
 
-#include <fmt/core.h>
+#include <limits>
 
 namespace hsmbridge::rig {
 namespace {
 
-void print_lines(const Json& list) {
-  for (const Json& line : list.as_array()) fmt::print("{}\n", line.dump());
+constexpr long kMost = std::numeric_limits<long>::max();
+
+void print_lines(Invocation& invocation, const Json& list) {
+  for (const Json& line : list.as_array()) invocation.output.raw(line.dump() + "\n");
+}
+
+Json control(const Invocation& invocation, const std::string& method, const std::string& path, const Json& body = {}) {
+  return RunningSimulator(invocation.arguments.required("--dir")).control(method, path, body);
 }
 
 // An administrator's decision about a request that waits.
-int decide(const Arguments& arguments, const std::string& what) {
+ExitCode decide(Invocation& invocation, const std::string& what) {
+  const Arguments& arguments = invocation.arguments;
   Json decision = Json::object();
   for (const auto& [flag, member] :
        {std::pair{"--id", "id"}, std::pair{"--by", "by"}, std::pair{"--reason", "reason"}}) {
-    if (const auto value = arguments.value(flag)) decision.set(member, *value);
+    if (const auto value = arguments.text(flag)) decision.set(member, *value);
   }
-  fmt::print("{}\n", RunningSimulator(arguments.required("--dir")).control("POST", what, decision).dump());
-  return 0;
+  invocation.output.raw(control(invocation, "POST", what, decision).dump() + "\n");
+  return ExitCode::done;
 }
 
 }  // namespace
 
-int set_fault(const Arguments& arguments) {
-  RunningSimulator simulator(arguments.required("--dir"));
+ExitCode set_fault(Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
   if (arguments.has("--clear")) {
-    simulator.control("DELETE", "/rig/faults", {});
-    return 0;
+    control(invocation, "DELETE", "/rig/faults");
+    return ExitCode::done;
   }
   Json fault = Json::object({{"kind", arguments.required("--kind")}});
   for (const auto& [flag, member] :
        {std::pair{"--method", "method"}, std::pair{"--path", "path"}, std::pair{"--retry-after", "retry_after"}}) {
-    if (const auto value = arguments.value(flag)) fault.set(member, *value);
+    if (const auto value = arguments.text(flag)) fault.set(member, *value);
   }
   for (const auto& [flag, member] : {std::pair{"--after", "after"}, std::pair{"--times", "times"},
                                      std::pair{"--status", "status"}, std::pair{"--bytes", "bytes"}}) {
-    if (const auto value = arguments.number(flag)) fault.set(member, *value);
+    if (const auto value = arguments.number(flag, 0, kMost)) fault.set(member, static_cast<std::int64_t>(*value));
   }
   for (const auto& [flag, member] : {std::pair{"--body", "body"}, std::pair{"--members", "members"}}) {
-    if (const auto value = arguments.value(flag)) fault.set(member, Json::parse(*value));
+    if (const auto value = arguments.text(flag)) fault.set(member, Json::parse(*value));
   }
-  if (const auto wait = arguments.value("--wait")) {
+  if (const auto wait = arguments.text("--wait")) {
     fault.set("ms", static_cast<std::int64_t>(parse_duration(*wait).count()));
   }
-  fmt::print("{}\n", simulator.control("POST", "/rig/faults", fault).dump());
-  return 0;
+  invocation.output.raw(control(invocation, "POST", "/rig/faults", fault).dump() + "\n");
+  return ExitCode::done;
 }
 
-int list_faults(const Arguments& arguments) {
-  print_lines(RunningSimulator(arguments.required("--dir")).control("GET", "/rig/faults", {}));
-  return 0;
+ExitCode list_faults(Invocation& invocation) {
+  print_lines(invocation, control(invocation, "GET", "/rig/faults"));
+  return ExitCode::done;
 }
 
-int move_clock(const Arguments& arguments) {
+ExitCode move_clock(Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
   Json move = Json::object();
-  if (const auto time = arguments.value("--advance")) {
+  if (const auto time = arguments.text("--advance")) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(parse_duration(*time));
     move.set("advance_seconds", static_cast<std::int64_t>(seconds.count()));
   }
-  if (const auto skew = arguments.number("--approver-skew")) move.set("approver_skew_seconds", *skew);
+  if (const auto skew = arguments.number("--approver-skew", -kMost, kMost)) {
+    move.set("approver_skew_seconds", static_cast<std::int64_t>(*skew));
+  }
   if (move.as_object().empty()) throw Error{ErrorKind::invalid_input, "--advance or --approver-skew is missing"};
-  fmt::print("{}\n", RunningSimulator(arguments.required("--dir")).control("POST", "/rig/clock", move).dump());
-  return 0;
+  invocation.output.raw(control(invocation, "POST", "/rig/clock", move).dump() + "\n");
+  return ExitCode::done;
 }
 
-int show_journal(const Arguments& arguments) {
+ExitCode show_journal(Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
   // From the file: it can be read after the simulator has stopped.
   const std::filesystem::path dir = arguments.required("--dir");
-  print_lines(LineFile::read(dir / (RunningSimulator::name_in(dir) + "-journal.jsonl")));
-  return 0;
+  print_lines(invocation, LineFile::read(dir / (RunningSimulator::name_in(dir) + "-journal.jsonl")));
+  return ExitCode::done;
 }
 
-int show_requests(const Arguments& arguments) {
-  print_lines(RunningSimulator(arguments.required("--dir")).control("GET", "/rig/requests", {}));
-  return 0;
+ExitCode show_requests(Invocation& invocation) {
+  print_lines(invocation, control(invocation, "GET", "/rig/requests"));
+  return ExitCode::done;
 }
 
-int block_key(const Arguments& arguments) {
+ExitCode block_key(Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
   const Json body = Json::object({{"label", arguments.required("--label")}, {"blocked", !arguments.has("--off")}});
-  RunningSimulator(arguments.required("--dir")).control("POST", "/rig/block", body);
-  return 0;
+  control(invocation, "POST", "/rig/block", body);
+  return ExitCode::done;
 }
 
-int set_venafi(const Arguments& arguments) {
-  RunningSimulator simulator(arguments.required("--dir"));
-  const auto knobs = arguments.value("--knobs");
+ExitCode set_venafi(Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
+  const auto knobs = arguments.text("--knobs");
   if (!knobs && !arguments.has("--expire-tokens")) {
     throw Error{ErrorKind::invalid_input, "--knobs or --expire-tokens is missing"};
   }
-  if (knobs) simulator.control("POST", "/rig/knobs", Json::parse(*knobs));
-  if (arguments.has("--expire-tokens")) simulator.control("POST", "/rig/expire-tokens", {});
-  return 0;
+  if (knobs) control(invocation, "POST", "/rig/knobs", Json::parse(*knobs));
+  if (arguments.has("--expire-tokens")) control(invocation, "POST", "/rig/expire-tokens");
+  return ExitCode::done;
 }
 
-int write_jwt(const Arguments& arguments) {
+ExitCode write_jwt(Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
   const std::string file = arguments.required("--out");
   Json body = Json::object();
-  if (const auto subject = arguments.value("--subject")) body.set("subject", *subject);
-  const Json answer = RunningSimulator(arguments.required("--dir")).control("POST", "/rig/jwt", body);
+  if (const auto subject = arguments.text("--subject")) body.set("subject", *subject);
+  const Json answer = control(invocation, "POST", "/rig/jwt", body);
   write_file(file, as_bytes(answer.at("jwt").as_string() + "\n"), FileMode::private_0600, Existing::replace);
-  return 0;
+  return ExitCode::done;
 }
 
-int reset_simulator(const Arguments& arguments) {
-  RunningSimulator(arguments.required("--dir")).control("POST", "/rig/reset", {});
-  return 0;
+ExitCode reset_simulator(Invocation& invocation) {
+  control(invocation, "POST", "/rig/reset");
+  return ExitCode::done;
 }
 
-int approve_request(const Arguments& arguments) {
-  return decide(arguments, "/rig/approve");
+ExitCode approve_request(Invocation& invocation) {
+  return decide(invocation, "/rig/approve");
 }
 
-int reject_request(const Arguments& arguments) {
-  return decide(arguments, "/rig/reject");
+ExitCode reject_request(Invocation& invocation) {
+  return decide(invocation, "/rig/reject");
 }
 
 }  // namespace hsmbridge::rig

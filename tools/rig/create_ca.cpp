@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <limits>
 
 namespace hsmbridge::rig {
 namespace {
@@ -73,6 +74,10 @@ std::vector<GroupArguments> read_groups(const Arguments& arguments) {
   return groups;
 }
 
+std::int64_t seconds_of(const Arguments& arguments, std::string_view flag, long otherwise) {
+  return arguments.number(flag, 0, std::numeric_limits<int>::max()).value_or(otherwise);
+}
+
 Json policy_from(const Arguments& arguments) {
   Json groups = Json::array();
   if (arguments.has("--no-approval")) {
@@ -85,8 +90,8 @@ Json policy_from(const Arguments& arguments) {
     }
   }
   const Json token = Json::object({{"name", "token 1"},
-                                   {"timelock", arguments.number("--timelock").value_or(0)},
-                                   {"timeout", arguments.number("--timeout").value_or(86400)},
+                                   {"timelock", seconds_of(arguments, "--timelock", 0)},
+                                   {"timeout", seconds_of(arguments, "--timeout", 86400)},
                                    {"groups", groups}});
   const Json rule = Json::object({{"tokens", Json::array({token})}});
   // The same people decide about blocking and changing the key.
@@ -109,14 +114,14 @@ constexpr std::array<Curve, 3> kCurves{{
 }};
 
 void set_algorithm(Json& body, const Arguments& arguments) {
-  const std::string algorithm = arguments.value_or("--algorithm", "EC");
+  const std::string algorithm = arguments.text_or("--algorithm", "EC");
   body.set("algorithm", algorithm);
   if (algorithm == "RSA") {
-    body.set("keySize", arguments.number("--key-size").value_or(3072));
+    body.set("keySize", static_cast<std::int64_t>(arguments.number("--key-size", 1, 1 << 20).value_or(3072)));
   } else if (algorithm == "ED") {
     body.set("curveOid", "1.3.101.112");
   } else if (algorithm == "EC") {
-    const std::string name = arguments.value_or("--curve", "P-256");
+    const std::string name = arguments.text_or("--curve", "P-256");
     for (const Curve& curve : kCurves) {
       if (curve.name == name) body.set("curveOid", curve.oid);
     }
@@ -130,7 +135,8 @@ void set_algorithm(Json& body, const Arguments& arguments) {
 
 }  // namespace
 
-int create_ca(const Arguments& arguments) {
+ExitCode create_ca(Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
   const std::string label = arguments.required("--label");
   // "ca" is the file of the rig's own CA.
   if (label.empty() || label == "ca" || label.find('/') != std::string::npos) {
@@ -140,7 +146,7 @@ int create_ca(const Arguments& arguments) {
   const std::filesystem::path file = tsb.dir() / (label + ".pem");
 
   Json password;
-  for (const char c : arguments.value_or("--password", "")) password.push(std::string(1, c));
+  for (const char c : arguments.text_or("--password", "")) password.push(std::string(1, c));
   Json body = Json::object({{"label", label}, {"password", password}});
   set_algorithm(body, arguments);
   body.set("attributes", Json::object({{"decrypt", false},
@@ -155,13 +161,14 @@ int create_ca(const Arguments& arguments) {
     throw Error{ErrorKind::refused, fmt::format("the TSB did not make the key: HTTP {}, {}", made.status, made.body)};
   }
 
-  const Json order = Json::object({{"label", label},
-                                   {"subject", arguments.value_or("--subject", "CN=" + label)},
-                                   {"days", arguments.number("--days").value_or(3650)}});
+  const Json order =
+      Json::object({{"label", label},
+                    {"subject", arguments.text_or("--subject", "CN=" + label)},
+                    {"days", static_cast<std::int64_t>(arguments.number("--days", 0, 1'000'000).value_or(3650))}});
   const std::string certificate = tsb.control("POST", "/rig/certify", order).at("certificate").as_string();
   write_file(file, as_bytes(certificate), FileMode::public_0644, Existing::replace);
-  fmt::print("key '{}' is at the TSB, its CA certificate in {}\n", label, file.string());
-  return 0;
+  invocation.output.raw(fmt::format("key '{}' is at the TSB, its CA certificate in {}\n", label, file.string()));
+  return ExitCode::done;
 }
 
 }  // namespace hsmbridge::rig

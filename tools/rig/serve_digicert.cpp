@@ -5,8 +5,6 @@
 
 #include <fmt/core.h>
 
-#include <cstdio>
-
 namespace hsmbridge::rig {
 namespace {
 
@@ -14,7 +12,7 @@ namespace {
 template <class Value>
 Value choice(const Arguments& arguments, std::string_view flag,
              const std::vector<std::pair<std::string_view, Value>>& choices) {
-  const std::string word = arguments.value_or(flag, choices.front().first);
+  const std::string word = arguments.text_or(flag, choices.front().first);
   std::string words;
   for (const auto& [name, value] : choices) {
     if (name == word) return value;
@@ -27,7 +25,7 @@ DigicertServerOptions digicert_options(const Arguments& arguments) {
   using Options = DigicertOptions;
   DigicertServerOptions options;
   options.port = port_of(arguments);
-  if (const auto file = arguments.value("--client-ca")) options.client_ca = *file;
+  if (const auto file = arguments.text("--client-ca")) options.client_ca = *file;
   Options& digicert = options.digicert;
   digicert.dir = arguments.required("--dir");
   digicert.shape = choice<Options::Shape>(
@@ -54,29 +52,26 @@ DigicertServerOptions digicert_options(const Arguments& arguments) {
       arguments, "--request-ids", {{"uuid", Options::RequestIds::uuid}, {"number", Options::RequestIds::number}});
   digicert.words = choice<Options::Words>(arguments, "--words",
                                           {{"usual", Options::Words::usual}, {"other", Options::Words::other}});
-  if (const auto time = arguments.value("--connector-delay")) {
+  if (const auto time = arguments.text("--connector-delay")) {
     digicert.connector_delay = std::chrono::duration_cast<std::chrono::seconds>(parse_duration(*time));
   }
-  if (const auto time = arguments.value("--search-lag")) {
+  if (const auto time = arguments.text("--search-lag")) {
     digicert.search_lag = std::chrono::duration_cast<std::chrono::seconds>(parse_duration(*time));
   }
-  digicert.pending_retry_after = arguments.value_or("--retry-after", "");
-  const std::int64_t more = arguments.number("--more-profiles").value_or(0);
-  if (more < 0 || more > 10'000) throw Error{ErrorKind::invalid_input, "--more-profiles is out of range"};
-  digicert.more_profiles = static_cast<std::size_t>(more);
+  digicert.pending_retry_after = arguments.text_or("--retry-after", "");
+  digicert.more_profiles = static_cast<std::size_t>(arguments.number("--more-profiles", 0, 10'000).value_or(0));
   return options;
 }
 
 }  // namespace
 
-int serve_digicert(const Arguments& arguments) {
-  DigicertServer server(digicert_options(arguments));
-  fmt::print("simulated DigiCert Trust Lifecycle Manager at {}, CA {}, API keys and root in {}\n",
-             server.server().url(), server.server().pki().ca.string(),
-             (server.server().pki().ca.parent_path() / "digicert.json").string());
-  std::fflush(stdout);
+ExitCode serve_digicert(Invocation& invocation) {
+  DigicertServer server(digicert_options(invocation.arguments));
+  invocation.output.raw(fmt::format(
+      "simulated DigiCert Trust Lifecycle Manager at {}, CA {}, API keys and root in {}\n", server.server().url(),
+      server.server().pki().ca.string(), (server.server().pki().ca.parent_path() / "digicert.json").string()));
   wait_for_signal();
-  return 0;
+  return ExitCode::done;
 }
 
 }  // namespace hsmbridge::rig

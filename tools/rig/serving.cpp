@@ -15,10 +15,9 @@ void wait_for_signal() {
   sigwait(&signals, &number);
 }
 
-std::optional<int> port_of(const Arguments& arguments) {
-  const std::optional<std::int64_t> port = arguments.number("--port");
+std::optional<int> port_of(const commandline::Arguments& arguments) {
+  const std::optional<long> port = arguments.number("--port", 0, 65535);
   if (!port || *port == 0) return std::nullopt;
-  if (*port < 0 || *port > 65535) throw Error{ErrorKind::invalid_input, fmt::format("{} is no port", *port)};
   return static_cast<int>(*port);
 }
 

@@ -20,9 +20,8 @@ struct SimulatorServerOptions {
 };
 
 // A simulator behind TLS, with faults, a journal and a control plane. Files in the folder:
-//   NAME.json           {"url", "ca", "pid", "port", "control_token", "journal", …}: written when the server answers,
-//   so
-//                       its being there says "ready"; mode 0600
+//   NAME.json           {"url", "ca", "pid", "port", "control_token", "journal", …}: written when the server answers, so
+//                       that its being there says "ready"; mode 0600
 //   NAME-journal.jsonl  one line a request that came in: {"time", "method", "path", "headers", "body", "status",
 //                       "fault"}; status 0 when the connection was ended instead. "(left out)" stands for credentials
 // Control plane, with the header X-Rig-Token: POST, GET and DELETE /rig/faults; POST /rig/clock {"advance_seconds"};

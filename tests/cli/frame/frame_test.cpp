@@ -40,11 +40,12 @@ TEST_CASE("each kind of error has the exit code that the documentation gives it"
 }
 
 TEST_CASE("every command of the table stands under a noun of the help and has a name of its own") {
+  const commandline::Program program = hsmbridge::cli::whole_program();
   std::set<std::string> nouns;
-  for (const auto& noun : cli::all_nouns()) nouns.emplace(noun.name);
+  for (const auto& noun : program.nouns) nouns.emplace(noun.name);
   std::set<std::string> names;
   std::set<std::string> used;
-  for (const auto& command : cli::all_commands()) {
+  for (const auto& command : program.commands) {
     const std::string name = std::string(command.noun) + " " + std::string(command.verb);
     INFO(name);
     CHECK(nouns.count(std::string(command.noun)) == 1);
@@ -62,9 +63,10 @@ TEST_CASE("every command of the table stands under a noun of the help and has a 
 
 TEST_CASE("help at every level fits 80 columns and goes to standard output") {
   const Cli cli;
+  const commandline::Program program = hsmbridge::cli::whole_program();
   std::vector<std::vector<std::string>> calls = {{"--help"}};
-  for (const auto& noun : cli::all_nouns()) calls.push_back({std::string(noun.name), "--help"});
-  for (const auto& command : cli::all_commands()) {
+  for (const auto& noun : program.nouns) calls.push_back({std::string(noun.name), "--help"});
+  for (const auto& command : program.commands) {
     if (!command.verb.empty()) calls.push_back({std::string(command.noun), std::string(command.verb), "-h"});
   }
   for (const auto& call : calls) {

@@ -5,6 +5,7 @@
 #include "support/engine_fixture.h"
 #include "support/failing_store.h"
 #include "support/said.h"
+#include "workflow/backoff.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>

@@ -1,4 +1,4 @@
-#include "workflow/engine.h"
+#include "workflow/backoff.h"
 
 #include <catch2/catch.hpp>
 

@@ -1,0 +1,7 @@
+# What is installed: optimised, without the tests and without the points at which they stop the program.
+#   cmake -C scripts/release.cmake -S . -B build-release -G Ninja
+#   ninja -C build-release && cmake --install build-release [--prefix DIR] [--component hsmbridge]
+set(CMAKE_BUILD_TYPE Release CACHE STRING "")
+set(BUILD_TESTING OFF CACHE BOOL "")
+set(HSMBRIDGE_FAILPOINTS OFF CACHE BOOL "")
+set(HSMBRIDGE_WARNINGS_ARE_ERRORS OFF CACHE BOOL "")
