@@ -90,14 +90,16 @@ void check_tbs(Judge& judge, const TbsCertificate& certificate, const Expectatio
 }
 
 // Whether every issuer of the chain may certify for what was asked. A usage that a template added beyond that is of no
-// use below such an issuer, and does no harm.
+// use below such an issuer, and does no harm. A certificate without usages, or with anyExtendedKeyUsage, is used for
+// whatever was asked (RFC 5280 §4.2.1.12); one whose usages are others cannot be.
 void check_purposes(Judge& judge, const std::vector<Certificate>& chain, const Content& asked) {
   const std::vector<Oid>& there = chain.front().content().extended_key_usage;
+  const auto has = [&](const Oid& one) { return std::find(there.begin(), there.end(), one) != there.end(); };
   std::vector<Oid> purposes = asked.extended_key_usage.empty() ? there : asked.extended_key_usage;
-  purposes.erase(
-      std::remove_if(purposes.begin(), purposes.end(),
-                     [&](const Oid& one) { return std::find(there.begin(), there.end(), one) == there.end(); }),
-      purposes.end());
+  if (!there.empty() && !has(parse_extended_key_usage("any"))) {
+    purposes.erase(std::remove_if(purposes.begin(), purposes.end(), [&](const Oid& one) { return !has(one); }),
+                   purposes.end());
+  }
   for (std::size_t i = 1; i < chain.size(); ++i) {
     const auto refused = purposes_refused(chain[i], purposes);
     if (refused.empty()) continue;
