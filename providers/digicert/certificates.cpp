@@ -34,13 +34,14 @@ std::vector<Bytes> read_any(std::string_view text) {
 }
 
 // The certificates above the leaf as far as the links hold, in order; each index of the pool at most once.
-std::vector<std::size_t> path_from(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool) {
+std::vector<std::size_t> path_from(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool,
+                                   x509::SignatureBudget& signatures) {
   std::vector<std::size_t> path;
   const x509::Certificate* at = &leaf;
   while (!(at->issuer() == at->subject())) {
     const auto issues_it = [&](std::size_t i) {
       return std::find(path.begin(), path.end(), i) == path.end() && pool[i].der != at->der &&
-             pool[i].subject() == at->issuer() && signature_verifies(*at, pool[i].spki());
+             signatures.issued(pool[i], *at);
     };
     std::size_t next = 0;
     while (next < pool.size() && !issues_it(next)) ++next;
@@ -84,18 +85,20 @@ std::size_t leaf_among(const std::vector<x509::Certificate>& certificates, ByteV
   return at == certificates.size() ? 0 : at;
 }
 
-std::vector<Bytes> chain_from(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool) {
+std::vector<Bytes> chain_from(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool,
+                              x509::SignatureBudget& signatures) {
   std::vector<Bytes> chain;
   const auto add = [&](const x509::Certificate& one) {
     if (one.der != leaf.der && std::find(chain.begin(), chain.end(), one.der) == chain.end()) chain.push_back(one.der);
   };
-  for (const std::size_t i : path_from(leaf, pool)) add(pool[i]);
+  for (const std::size_t i : path_from(leaf, pool, signatures)) add(pool[i]);
   for (const x509::Certificate& one : pool) add(one);
   return chain;
 }
 
-bool reaches_a_root(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool) {
-  const std::vector<std::size_t> path = path_from(leaf, pool);
+bool reaches_a_root(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool,
+                    x509::SignatureBudget& signatures) {
+  const std::vector<std::size_t> path = path_from(leaf, pool, signatures);
   const x509::Certificate& last = path.empty() ? leaf : pool[path.back()];
   return last.issuer() == last.subject();
 }

@@ -4,6 +4,7 @@
 #include "providers/digicert/wire.h"
 #include "workflow/provider.h"
 #include "x509/certificate.h"
+#include "x509/signature_budget.h"
 
 #include <optional>
 #include <string>
@@ -25,10 +26,13 @@ std::vector<Bytes> certificates_of(const CertificateAnswer& answer);
 // a set and says nothing by its order.
 std::size_t leaf_among(const std::vector<x509::Certificate>& certificates, ByteView spki, std::string_view serial);
 
-// The path from the leaf upwards through the pool, each link checked by its signature; what does not belong to the path
-// follows it, so that nothing that was given is lost. Duplicates and the leaf itself are left out.
-std::vector<Bytes> chain_from(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool);
+// The path from the leaf upwards through the pool, each link checked by its signature as far as the budget goes; what
+// does not belong to the path follows it, so that nothing that was given is lost. Duplicates and the leaf itself are
+// left out.
+std::vector<Bytes> chain_from(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool,
+                              x509::SignatureBudget& signatures);
 // Whether the path from the leaf through the pool ends in a self-signed certificate.
-bool reaches_a_root(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool);
+bool reaches_a_root(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool,
+                    x509::SignatureBudget& signatures);
 
 }  // namespace hsmbridge::digicert

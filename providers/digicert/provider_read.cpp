@@ -97,12 +97,13 @@ Issued DigicertProvider::read(const ProviderCall& call, const Handout& handout) 
     throw Error(ErrorKind::corrupt,
                 fmt::format("DigiCert handed out certificate {}, which is the one that was to be replaced", serial));
   append(all, chain_);
+  x509::SignatureBudget signatures;
   const auto complete = [&](IssuersIn where, const std::string& name) {
-    if (!reaches_a_root(leaf, all)) append(all, issuers_from(where, name, call.time_limit / 2));
+    if (!reaches_a_root(leaf, all, signatures)) append(all, issuers_from(where, name, call.time_limit / 2));
   };
   complete(IssuersIn::formats, answer.serial.empty() ? serial : answer.serial);
   complete(IssuersIn::profile, pinned_for(call).profile);
-  return {leaf.der, chain_from(leaf, all)};
+  return {leaf.der, chain_from(leaf, all, signatures)};
 }
 
 }  // namespace hsmbridge::digicert

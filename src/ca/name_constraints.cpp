@@ -35,6 +35,12 @@ bool host_within(const std::string& host, const std::string& base) {
   return host == base || host.ends_with("." + base);
 }
 
+// Whether "*.example.com" can match that very host: the star stands for one label (RFC 6125 §6.4.3).
+bool can_match(const std::string& name, const std::string& host) {
+  const std::size_t dot = host.find('.');
+  return name.starts_with("*.") && dot != std::string::npos && dot > 0 && host.substr(dot) == name.substr(1);
+}
+
 // Mail addresses and URIs: a host is that host alone, and a leading dot says every host below (RFC 5280 §4.2.1.10).
 bool exact_host_within(const std::string& host, const std::string& base) {
   if (base.empty()) return true;
@@ -129,6 +135,12 @@ bool within(const GeneralName& name, const GeneralName& base) {
     default:
       return false;
   }
+}
+
+// For excluded subtrees: whether any host that the name can match lies in the subtree. Only the topmost of a subtree
+// may be missed by within(): what lies further down has more labels than a wildcard stands for.
+bool touches(const GeneralName& name, const GeneralName& base) {
+  return within(name, base) || (name.kind == GeneralNameKind::dns && can_match(lower_text(name), lower_text(base)));
 }
 
 // A subtree lies within another when everything in it does.
@@ -239,7 +251,7 @@ std::vector<std::string> forbidden_names(const x509::Content& content, const x50
   if (!issuer.content().name_constraints) return reasons;
   const x509::NameConstraints& limits = *issuer.content().name_constraints;
   const std::string by = issuer.subject().to_string();
-  const auto judge = [&](const GeneralName& name, const std::string& words, auto inside) {
+  const auto judge = [&](const GeneralName& name, const std::string& words, auto inside, auto touching) {
     const auto permitted = of_kind(limits.permitted, name.kind);
     const auto excluded = of_kind(limits.excluded, name.kind);
     if (!can_compare(name.kind)) {
@@ -253,12 +265,12 @@ std::vector<std::string> forbidden_names(const x509::Content& content, const x50
       reasons.push_back(fmt::format("{} lies outside what \"{}\" permits by its name constraints ({})", words, by,
                                     quoted(permitted)));
     for (const GeneralName* base : excluded)
-      if (inside(name, *base))
+      if (touching(name, *base))
         reasons.push_back(
             fmt::format("{} lies in what \"{}\" excludes by its name constraints ({})", words, by, base->text));
   };
   for (const Named& named : names_of(content)) {
-    judge(named.name, named.words, within);
+    judge(named.name, named.words, within, touches);
     if (named.name.kind != GeneralNameKind::uri || host_of_uri(lower_text(named.name))) continue;
     if (const auto excluded = of_kind(limits.excluded, GeneralNameKind::uri); !excluded.empty())
       reasons.push_back(fmt::format("{} has no host name, and \"{}\" excludes some ({}): no verifier can compare it",
@@ -267,7 +279,7 @@ std::vector<std::string> forbidden_names(const x509::Content& content, const x50
   const bool authority = content.basic_constraints && content.basic_constraints->ca;
   if (!authority || !content.name_constraints) return reasons;
   for (const GeneralName& own : content.name_constraints->permitted)
-    judge(own, "the permitted subtree " + own.text, subtree_within);
+    judge(own, "the permitted subtree " + own.text, subtree_within, subtree_within);
   return reasons;
 }
 

@@ -17,6 +17,11 @@ inline constexpr std::size_t kMostCertificate = std::size_t{64} * 1024;
 inline constexpr std::size_t kMostNames = 1000;
 // Certificates beside the leaf that are looked at for a chain.
 inline constexpr std::size_t kMostChain = 100;
+// Authorities between a certificate and its trust anchor. Public hierarchies have one to three.
+inline constexpr int kMostAuthorities = 16;
+// Signatures that are checked to find out which certificate issued which. An honest chain takes one a link, and one
+// more for each older certificate of a CA that kept its name.
+inline constexpr std::size_t kMostSignatures = 100;
 // Findings about one certificate.
 inline constexpr std::size_t kMostFindings = 50;
 // One finding's explanation, in octets of UTF-8.

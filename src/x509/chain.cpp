@@ -99,6 +99,7 @@ ChainResult attempt(const Certificate& leaf, const std::vector<Certificate>& int
   ::X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN);
   ::X509_VERIFY_PARAM_set_time(
       parameters, static_cast<std::time_t>(std::chrono::floor<std::chrono::seconds>(at).time_since_epoch().count()));
+  ::X509_VERIFY_PARAM_set_depth(parameters, kMostAuthorities);
   ::X509_VERIFY_PARAM_set_auth_level(parameters, 1);  // 80 bits: no SHA-1, no RSA under 1024 bits anywhere
   ::X509_STORE_CTX_set_verify_cb(context.get(), judge);
   const int verified = ::X509_verify_cert(context.get());
@@ -116,21 +117,8 @@ ChainResult attempt(const Certificate& leaf, const std::vector<Certificate>& int
   return result;
 }
 
-// Asks who signed what, and is asked so often only: of many certificates with one name each could have signed each.
-class Signatures {
- public:
-  bool issued(const Certificate& issuer, const Certificate& certificate) {
-    if (!(issuer.subject() == certificate.issuer()) || left_ == 0) return false;
-    --left_;
-    return signature_verifies(certificate, issuer.spki());
-  }
-
- private:
-  std::size_t left_ = 2 * kMostChain;
-};
-
 // What of `pool` is an issuer, by name and signature, of `leaf` or of another such issuer.
-std::vector<Certificate> issuers_above(Signatures& signatures, const Certificate& leaf,
+std::vector<Certificate> issuers_above(SignatureBudget& signatures, const Certificate& leaf,
                                        const std::vector<Certificate>& pool) {
   std::vector<Certificate> above;
   std::vector<bool> taken(pool.size(), false);
@@ -147,7 +135,7 @@ std::vector<Certificate> issuers_above(Signatures& signatures, const Certificate
 }
 
 // The anchors that issued `leaf` or one of `path`, or are one of them.
-std::vector<Certificate> anchors_above(Signatures& signatures, const Certificate& leaf,
+std::vector<Certificate> anchors_above(SignatureBudget& signatures, const Certificate& leaf,
                                        const std::vector<Certificate>& path, const std::vector<Certificate>& anchors) {
   std::vector<Certificate> below = path;
   below.push_back(leaf);
@@ -164,7 +152,7 @@ std::vector<Certificate> anchors_above(Signatures& signatures, const Certificate
 }  // namespace
 
 ChainResult build_chain(const Certificate& leaf, const std::vector<Certificate>& intermediates,
-                        const std::vector<Certificate>& anchors, Instant at) {
+                        const std::vector<Certificate>& anchors, Instant at, SignatureBudget& signatures) {
   ChainResult result;
   if (anchors.empty()) {
     result.why = "no trust anchor is configured";
@@ -179,14 +167,23 @@ ChainResult build_chain(const Certificate& leaf, const std::vector<Certificate>&
   if (result.anchored) return result;
   // OpenSSL takes the first issuer of a name, and tries no other when that one's key did not make the signature: a CA
   // that was given a new key under its old name and writes no key identifiers.
-  Signatures signatures;
   const std::vector<Certificate> path = issuers_above(signatures, leaf, usable);
   ChainResult again = attempt(leaf, path, anchors_above(signatures, leaf, path, anchors), at);
   if (again.anchored) return again;
   if (known.size() == kMostChain && intermediates.size() > kMostChain) {
     result.why += " (of the certificates beside it only the first " + std::to_string(kMostChain) + " were looked at)";
   }
+  if (signatures.is_spent()) {
+    result.why += " (too many of them have one name: after " + std::to_string(kMostSignatures) +
+                  " signatures it was not looked further)";
+  }
   return result;
+}
+
+ChainResult build_chain(const Certificate& leaf, const std::vector<Certificate>& intermediates,
+                        const std::vector<Certificate>& anchors, Instant at) {
+  SignatureBudget signatures;
+  return build_chain(leaf, intermediates, anchors, at, signatures);
 }
 
 std::vector<std::string> purposes_refused(const Certificate& issuer, const std::vector<Oid>& purposes) {

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "x509/certificate.h"
+#include "x509/signature_budget.h"
 
 #include <string>
 #include <vector>
@@ -17,7 +18,10 @@ struct ChainResult {
 
 // Path validation of RFC 5280 §6 by OpenSSL (signatures, dates at `at`, basic constraints, path length, name
 // constraints), from `leaf` through any of `intermediates` (any order, unneeded ones allowed) to one of `anchors`. An
-// anchor need not be self-signed. Purpose and host name are not judged here. No anchors: not anchored.
+// anchor need not be self-signed. Purpose and host name are not judged here. No anchors: not anchored. At most
+// kMostAuthorities lie between; `signatures` limits the search where names alone do not show the way.
+ChainResult build_chain(const Certificate& leaf, const std::vector<Certificate>& intermediates,
+                        const std::vector<Certificate>& anchors, Instant at, SignatureBudget& signatures);
 ChainResult build_chain(const Certificate& leaf, const std::vector<Certificate>& intermediates,
                         const std::vector<Certificate>& anchors, Instant at);
 

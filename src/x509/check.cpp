@@ -65,13 +65,12 @@ void check_key(Judge& judge, const Bytes& asked, const Bytes& found) {
 }
 
 // An issuer by name that is at hand, but whose key did not make the signature. That is another thing than no issuer.
-bool signed_by_somebody_else(const Certificate& certificate, const Expectation& expected) {
+bool signed_by_somebody_else(const Certificate& certificate, const Expectation& expected, SignatureBudget& signatures) {
   bool candidate = false;
   for (const std::vector<Certificate>* list : {&expected.anchors, &expected.intermediates}) {
     for (const Certificate& issuer : *list) {
       if (!(issuer.subject() == certificate.issuer())) continue;
-      const SignatureVerdict verdict = check_signature(certificate.parts, issuer.spki()).verdict;
-      if (verdict != SignatureVerdict::does_not_verify) return false;
+      if (signatures.verdict(issuer, certificate) != SignatureVerdict::does_not_verify) return false;
       candidate = true;
     }
   }
@@ -91,14 +90,16 @@ void check_tbs(Judge& judge, const TbsCertificate& certificate, const Expectatio
 }
 
 // Whether every issuer of the chain may certify for what was asked. A usage that a template added beyond that is of no
-// use below such an issuer, and does no harm.
+// use below such an issuer, and does no harm. A certificate without usages, or with anyExtendedKeyUsage, is used for
+// whatever was asked (RFC 5280 §4.2.1.12); one whose usages are others cannot be.
 void check_purposes(Judge& judge, const std::vector<Certificate>& chain, const Content& asked) {
   const std::vector<Oid>& there = chain.front().content().extended_key_usage;
+  const auto has = [&](const Oid& one) { return std::find(there.begin(), there.end(), one) != there.end(); };
   std::vector<Oid> purposes = asked.extended_key_usage.empty() ? there : asked.extended_key_usage;
-  purposes.erase(
-      std::remove_if(purposes.begin(), purposes.end(),
-                     [&](const Oid& one) { return std::find(there.begin(), there.end(), one) == there.end(); }),
-      purposes.end());
+  if (!there.empty() && !has(parse_extended_key_usage("any"))) {
+    purposes.erase(std::remove_if(purposes.begin(), purposes.end(), [&](const Oid& one) { return !has(one); }),
+                   purposes.end());
+  }
   for (std::size_t i = 1; i < chain.size(); ++i) {
     const auto refused = purposes_refused(chain[i], purposes);
     if (refused.empty()) continue;
@@ -133,12 +134,13 @@ Answer check_answer(const Certificate& certificate, const Expectation& expected,
   // OpenSSL takes the last second (which RFC 5280 §4.1.2.5 includes) for expired.
   const Instant chain_time =
       std::max(dates.not_before, std::min<Instant>(dates.not_after - std::chrono::seconds(1), at));
-  ChainResult chain = build_chain(certificate, expected.intermediates, expected.anchors, chain_time);
+  SignatureBudget signatures;
+  ChainResult chain = build_chain(certificate, expected.intermediates, expected.anchors, chain_time, signatures);
   if (chain.anchored) {
     check_purposes(judge, chain.chain, expected.content);
     answer.chain = std::move(chain.chain);
   } else {
-    if (signed_by_somebody_else(certificate, expected)) {
+    if (signed_by_somebody_else(certificate, expected, signatures)) {
       judge.note("signature-bad", "the key of \"" + certificate.issuer().to_string() + "\" did not make the signature");
     }
     judge.note("chain-unanchored", chain.why);

@@ -6,8 +6,10 @@
 #include "unit/x509/test_authority.h"
 #include "x509/pem.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <deque>
 
 using namespace hsmbridge;
 using namespace hsmbridge::digicert;
@@ -95,16 +97,48 @@ TEST_CASE("a chain is put in order, without duplicates, and nothing of it is los
   const test::TestAuthority stranger("CN=Stranger");
   const std::vector<x509::Certificate> pool{stranger.certificate(), chain.root.certificate(), chain.leaf,
                                             chain.issuing.certificate(), chain.root.certificate()};
-  CHECK(chain_from(chain.leaf, pool) ==
+  x509::SignatureBudget signatures;
+  CHECK(chain_from(chain.leaf, pool, signatures) ==
         std::vector<Bytes>{chain.issuing.certificate().der, chain.root.certificate().der, stranger.certificate().der});
-  CHECK(reaches_a_root(chain.leaf, pool));
-  CHECK(reaches_a_root(chain.leaf, chain.above()));
-  CHECK_FALSE(reaches_a_root(chain.leaf, {chain.issuing.certificate()}));
-  CHECK_FALSE(reaches_a_root(chain.leaf, {}));
+  CHECK(reaches_a_root(chain.leaf, pool, signatures));
+  CHECK(reaches_a_root(chain.leaf, chain.above(), signatures));
+  CHECK_FALSE(reaches_a_root(chain.leaf, {chain.issuing.certificate()}, signatures));
+  CHECK_FALSE(reaches_a_root(chain.leaf, {}, signatures));
 }
 
 TEST_CASE("an issuer of the right name and another key is no link") {
   const Chain chain;
   test::TestAuthority impostor("CN=Issuing");
-  CHECK_FALSE(reaches_a_root(chain.leaf, {impostor.certificate(), chain.root.certificate()}));
+  x509::SignatureBudget signatures;
+  CHECK_FALSE(reaches_a_root(chain.leaf, {impostor.certificate(), chain.root.certificate()}, signatures));
+}
+
+TEST_CASE("of an answer full of certificates with two names only so many signatures are checked, and none is lost") {
+  // Each is issued by the one before it, and of each name the right one comes last.
+  std::deque<test::TestAuthority> path;
+  path.emplace_back("CN=X");
+  while (path.size() < 60) path.emplace_back(path.size() % 2 == 0 ? "CN=X" : "CN=Y", path.back());
+  x509::Content content;
+  content.subject = x509::Name::parse("CN=www.example.com");
+  const test::SoftwareSigner key("ec:P-256");
+  const x509::Certificate leaf = path.back().issue(key.subject_public_key_info(), content);
+  std::vector<x509::Certificate> pool;
+  for (const auto& one : path) pool.push_back(one.certificate());
+  x509::SignatureBudget signatures;
+  CHECK_FALSE(reaches_a_root(leaf, pool, signatures));
+  CHECK_FALSE(reaches_a_root(leaf, pool, signatures));
+  std::vector<Bytes> chain = chain_from(leaf, pool, signatures);
+  CHECK(signatures.is_spent());
+  std::vector<Bytes> given;
+  for (const auto& one : pool) given.push_back(one.der);
+  std::sort(chain.begin(), chain.end());
+  std::sort(given.begin(), given.end());
+  CHECK(chain == given);
+}
+
+TEST_CASE("an honest chain takes one signature a link") {
+  const Chain chain;
+  x509::SignatureBudget signatures;
+  CHECK(reaches_a_root(chain.leaf, chain.above(), signatures));
+  CHECK(signatures.left() == x509::kMostSignatures - 2);
 }

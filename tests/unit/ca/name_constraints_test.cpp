@@ -75,6 +75,32 @@ TEST_CASE("a name is allowed below constraints exactly where OpenSSL accepts it"
   }
 }
 
+// OpenSSL 3 compares the name with its star, and accepts all of these: other verifiers do not (CVE-2025-61727), and the
+// holder could serve the excluded host.
+TEST_CASE("a wildcard is forbidden where a host that it can match is excluded") {
+  const std::vector<Row> rows{
+      {"excluded;dns:secret.example.com", "CN=Server", "dns:*.example.com", false},
+      {"excluded;dns:SECRET.example.com", "CN=Server", "dns:*.Example.com", false},
+      {"excluded;dns:secret.example.com", "CN=*.example.com", "", false},
+      {"excluded;dns:secret.example.com", "CN=Server", "dns:*.secret.example.com", false},
+      {"excluded;dns:secret.example.com", "CN=Server", "dns:*.example.net", true},
+      {"excluded;dns:secret.example.com", "CN=Server", "dns:*.www.example.com", true},
+      // A star stands for one label.
+      {"excluded;dns:very.secret.example.com", "CN=Server", "dns:*.example.com", true},
+      {"excluded;dns:.secret.example.com", "CN=Server", "dns:*.example.com", true},
+      {"excluded;dns:.example.com", "CN=Server", "dns:*.example.com", false},
+      {"permitted;dns:secret.example.com", "CN=Server", "dns:*.example.com", false},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.constraint, row.subject, row.name);
+    const Entity issuer(constrained({row.constraint}));
+    x509::Content content;
+    content.subject = x509::Name::parse(row.subject);
+    if (!row.name.empty()) content.subject_alternative_names = {x509::GeneralName::parse(row.name)};
+    CHECK(hsmbridge::ca::forbidden_names(content, *issuer.certificate).empty() == row.allowed);
+  }
+}
+
 TEST_CASE("every forbidden name is told at once with the constraint that forbids it") {
   Entity issuer(constrained({"permitted;dns:example.com", "excluded;ip:192.0.2.0/24"}));
   const Entity leaf(server("CN=Server", {"dns:www.example.net", "dns:www.example.com", "ip:192.0.2.7"}), &issuer);

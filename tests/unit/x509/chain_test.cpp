@@ -99,6 +99,53 @@ TEST_CASE("Of more intermediates than are looked at the rest is left out and tha
   CHECK(check_answer(leaf, bench.expected, bench.now).findings.empty());
 }
 
+TEST_CASE("Of many certificates with one name only so many signatures are checked, and that is said") {
+  Bench bench;
+  const Certificate leaf = bench.issue(bench.expected.content);
+  TestAuthority impostor("CN=Intermediate");
+  const auto copies = [&](std::size_t count) {
+    bench.expected.intermediates.clear();
+    for (std::size_t i = 0; i < count; ++i)
+      bench.expected.intermediates.push_back(
+          impostor.issue(impostor.certificate().spki(), TestAuthority::authority_content("CN=Intermediate")));
+  };
+  copies(40);
+  CHECK(bench.findings(leaf) == Names{"signature-bad!", "chain-unanchored!"});
+  copies(150);
+  const Answer answer = check_answer(leaf, bench.expected, bench.now);
+  REQUIRE(answer.findings.size() == 1);
+  CHECK(answer.findings[0].name == "chain-unanchored");
+  CHECK(answer.findings[0].explanation.find("after 100 signatures it was not looked further") != std::string::npos);
+}
+
+TEST_CASE("A chain that is found by its names costs no search") {
+  Bench bench;
+  SignatureBudget signatures;
+  CHECK(build_chain(bench.issue(bench.expected.content), bench.expected.intermediates, bench.expected.anchors,
+                    bench.now, signatures)
+            .anchored);
+  CHECK(signatures.left() == kMostSignatures);
+}
+
+TEST_CASE("Only so many authorities may lie between a certificate and its anchor") {
+  Bench bench;
+  const auto why = [&](std::size_t between) {
+    std::vector<TestAuthority> path;
+    path.reserve(between);
+    bench.expected.intermediates.clear();
+    for (std::size_t i = 0; i < between; ++i) {
+      path.emplace_back("CN=Authority " + std::to_string(i), i == 0 ? bench.root : path.back());
+      bench.expected.intermediates.push_back(path.back().certificate());
+    }
+    const Certificate leaf = path.back().issue(bench.expected.spki, bench.expected.content);
+    const ChainResult result = build_chain(leaf, bench.expected.intermediates, bench.expected.anchors, bench.now);
+    CHECK(result.anchored == result.why.empty());
+    return result.why;
+  };
+  CHECK(why(kMostAuthorities).empty());
+  CHECK(why(kMostAuthorities + 1).find("certificate chain too long") == 0);
+}
+
 TEST_CASE("An issuer passes on only the purposes it has") {
   Bench bench;
   const auto refused = [&](std::vector<Oid> may, const char* purpose) {

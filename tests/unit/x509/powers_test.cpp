@@ -235,6 +235,18 @@ TEST_CASE("An issuer that may not certify for the purpose that was asked for is 
        purposes({"serverAuth", "clientAuth"}),
        {"extended-key-usage-added"}},
       {purposes({"serverAuth"}), purposes({"OCSPSigning"}), purposes({"OCSPSigning"}), {}},
+      // One without usages, or for any purpose, is used for what was asked.
+      {purposes({"emailProtection"}), purposes({"serverAuth"}), {}, {"issuer-purpose!", "extended-key-usage-missing!"}},
+      {purposes({"emailProtection", "clientAuth"}), purposes({"clientAuth"}), {}, {"extended-key-usage-missing!"}},
+      {purposes({"emailProtection"}),
+       purposes({"serverAuth"}),
+       purposes({"any"}),
+       {"issuer-purpose!", "extended-key-usage-changed!", "any-extended-key-usage-added!"}},
+      // What it lacks is a deviation of its own.
+      {purposes({"serverAuth"}),
+       purposes({"serverAuth", "clientAuth"}),
+       purposes({"serverAuth"}),
+       {"extended-key-usage-changed!"}},
   };
   for (const auto& row : rows) {
     Bench bench;
