@@ -102,7 +102,7 @@ Verdict Judge::of(const Finished& finished, const Timing& timing) const {
   const std::optional<EventBody> body = event_of(finished, timing);
   if (!body) {
     if (!finished.begun) {
-      verdict.back = GiveBack{claim.effect_id, claim.effect.due, std::nullopt};
+      verdict.back = GiveBack{claim.effect_id, {}, std::nullopt};
     } else if (finished.error && finished.waits_for_lane) {
       verdict.back = waiting(claim, with_hint(*finished.error));
     } else if (finished.error) {
