@@ -122,6 +122,18 @@ Profile DigicertProvider::profile(const std::string& id, Freshness freshness, Du
 }
 
 std::string DigicertProvider::account(Freshness freshness, Duration limit) {
+void DigicertProvider::expect_usable(const Profile& profile) const {
+  if (settings_.check == Settings::LocalCheck::none) return;
+  std::string why;
+  for (const std::string& obstacle : obstacles(profile)) why += (why.empty() ? "" : ", and ") + obstacle;
+  if (why.empty()) return;
+  throw Error(ErrorKind::unavailable, fmt::format("the profile \"{}\" ({}) cannot be used now: {}",
+                                                  x509::printable(profile.name), x509::printable(profile.id), why))
+      .hint(fmt::format("have it changed at DigiCert, or order under another one: `hsmbridge provider show {} "
+                        "--profiles` lists those that can be used",
+                        settings_.name));
+}
+
   {
     const std::lock_guard lock(mutex_);
     const bool current = account_ && clock_.since_boot() - account_read_at_ < kAccountAge;
@@ -176,16 +188,11 @@ ProviderDraft DigicertProvider::draft(const Order& order, ByteView csr, Instant)
   const bool has_seat = !common_name.empty() || !wants_common_name(settings_);
   ProviderDraft draft;
   Pinned pinned{settings_.profile, has_seat ? seat_for(settings_, common_name) : "", ""};
-  try {
-    const Profile now = profile(pinned.profile, Freshness::read_now, settings_.time_limit);
-    pinned.issued_at_once = issues_at_once(now);
-    draft.notes = notes(now, asked);
-    pinned.account = account(Freshness::read_now, settings_.time_limit);
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::unavailable) throw;
-    // The check that follows says what is wrong with the profile.
-    log::debug(fmt::format("provider {}: {}", settings_.name, error.message()));
-  }
+  const Profile now = profile(pinned.profile, Freshness::read_now, settings_.time_limit);
+  expect_usable(now);
+  pinned.issued_at_once = issues_at_once(now);
+  draft.notes = notes(now, asked);
+  pinned.account = account(Freshness::read_now, settings_.time_limit);
   draft.provider_state = to_text(pinned);
   return draft;
 }
@@ -207,6 +214,7 @@ std::vector<std::string> DigicertProvider::check(const ProviderCall& call) {
   for (std::string& problem : violations(now, settings_, ask, x509::key_spec_of(csr.spki)))
     problems.push_back(std::move(problem));
   return problems;
+  if (problems.empty()) expect_usable(now);
 }
 
 // ---- cancel, confirm ------------------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ using namespace workflow;
 
 SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
   if (call.order.kind == Kind::revoke) return submit_revocation(call);
-  // Everything before the one POST: whatever fails here, nothing was sent. Only what is wrong with the order or its
-  // zone stays wrong: a credential in the middle of a rotation, a page of a proxy, an answer that cannot be read may
+  // Everything before the one POST: whatever fails here, nothing was sent. Only what is wrong with the order
+  // stays wrong: a credential in the middle of a rotation, a page of a proxy, an answer that cannot be read may
   // not.
   std::string text;
   State state;

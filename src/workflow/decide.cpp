@@ -187,8 +187,11 @@ State released(const Order& order, Dossier dossier, unsigned from) {
 }
 
 State built_anew(const Dossier& dossier, const DraftTooOld& old) {
-  Preparing next{
-      dossier.key, {}, dossier.attempts_made, fmt::format("the draft was {} old", spoken(old.age)), dossier.sent};
+  Preparing next{dossier.key,
+                 {},
+                 dossier.attempts_made,
+                 old.why.empty() ? fmt::format("the draft was {} old", spoken(old.age)) : old.why,
+                 dossier.sent};
   const unsigned before = dossier.sent ? dossier.sent->last_attempt : 0;
   if (dossier.attempts_made > before) next.sent = SentDraft{dossier.draft, dossier.attempts_made};
   return next;
