@@ -98,7 +98,8 @@ std::optional<approval::Policy> SecurosysProvider::policy(Duration limit) {
 
 Secret SecurosysProvider::key_password() const {
   if (!settings_.key_password) return {};
-  Secret password = settings_.key_password->fetch(prompter_, "the password of key " + settings_.sign_key);
+  Secret password = providers::read_credential(
+      [&] { return settings_.key_password->fetch(prompter_, "the password of key " + settings_.sign_key); });
   client_->leave_out(password);
   return password;
 }

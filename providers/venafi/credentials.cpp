@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "providers/credential.h"
 #include "providers/venafi/jwt.h"
 #include "providers/venafi/submission.h"
 #include "providers/venafi/wire.h"
@@ -115,7 +116,8 @@ class TokenCredentials final : public Credentials {
     } catch (const Error& error) {
       // RFC 6749 §5.2 refuses a client with 400 as well as with 401.
       if (error.kind() == ErrorKind::refused || error.kind() == ErrorKind::denied)
-        throw Error(ErrorKind::denied, "no access token is given: " + error.message()).hint(order_.advice);
+        throw providers::about_credentials(
+            Error(ErrorKind::denied, "no access token is given: " + error.message()).hint(order_.advice));
       throw;
     }
     const Duration lifetime = token.lifetime.value_or(kUnstated);

@@ -300,10 +300,10 @@ TEST_CASE("an attempt that was not accepted is followed by the next number") {
   Submitting last = planned(kTiming.most_attempts);
   last.phase = Submitting::Phase::started;
   // Attempts that reached nobody are none that were refused.
-  CHECK(name_of(go(order(), last, SubmissionNotAccepted{last.attempt, problem("denied"), {}}).next) ==
+  CHECK(name_of(go(order(), last, SubmissionNotAccepted{last.attempt, problem("conflict"), {}}).next) ==
         StateName::submitting);
   last.dossier.refusals = kTiming.most_attempts - 1;
-  CHECK(name_of(go(order(), last, SubmissionNotAccepted{last.attempt, problem("denied"), {}}).next) ==
+  CHECK(name_of(go(order(), last, SubmissionNotAccepted{last.attempt, problem("conflict"), {}}).next) ==
         StateName::failed);
   CHECK(name_of(go(order(), last, SubmissionNotAccepted{last.attempt, problem("unavailable"), {}}).next) ==
         StateName::submitting);
