@@ -3,9 +3,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "providers/bundle.h"
 #include "providers/digicert/fields.h"
 #include "x509/name.h"
-#include "x509/pem_file.h"
 #include "x509/spki.h"
 
 #include <fmt/format.h>
@@ -85,7 +85,8 @@ std::string common_name_of(const x509::Content& content) {
 DigicertProvider::DigicertProvider(Settings settings, std::shared_ptr<Client> client, const Clock& clock)
     : settings_(std::move(settings)), client_(std::move(client)), clock_(clock) {
   if (!settings_.chain) return;
-  for (const Bytes& der : x509::certificates_in_file(*settings_.chain)) chain_.push_back(x509::parse_certificate(der));
+  for (const Bytes& der : providers::chain_in_file(settings_.name, *settings_.chain))
+    chain_.push_back(x509::parse_certificate(der));
 }
 
 Capabilities capabilities_of(Issues issues) {
@@ -121,7 +122,6 @@ Profile DigicertProvider::profile(const std::string& id, Freshness freshness, Du
   return read;
 }
 
-std::string DigicertProvider::account(Freshness freshness, Duration limit) {
 void DigicertProvider::expect_usable(const Profile& profile) const {
   if (settings_.check == Settings::LocalCheck::none) return;
   std::string why;
@@ -134,6 +134,7 @@ void DigicertProvider::expect_usable(const Profile& profile) const {
                         settings_.name));
 }
 
+std::string DigicertProvider::account(Freshness freshness, Duration limit) {
   {
     const std::lock_guard lock(mutex_);
     const bool current = account_ && clock_.since_boot() - account_read_at_ < kAccountAge;
@@ -213,8 +214,8 @@ std::vector<std::string> DigicertProvider::check(const ProviderCall& call) {
   const x509::Csr csr = x509::parse_csr(call.draft.csr);
   for (std::string& problem : violations(now, settings_, ask, x509::key_spec_of(csr.spki)))
     problems.push_back(std::move(problem));
-  return problems;
   if (problems.empty()) expect_usable(now);
+  return problems;
 }
 
 // ---- cancel, confirm ------------------------------------------------------------------------------------------------

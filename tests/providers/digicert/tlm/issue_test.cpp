@@ -1,4 +1,5 @@
 #include "flow.h"
+#include "providers/odd_pem.h"
 
 #include <catch2/catch.hpp>
 
@@ -48,6 +49,29 @@ TEST_CASE("a chain in the answer is read where the service puts it") {
   REQUIRE(report.handout);
   CHECK(flow.fatal_findings(*report.handout) == Words{});
   CHECK(flow.rig.count("GET /mpki/api/v1/certificate/") == 0);
+}
+
+TEST_CASE("a certificate is found in whatever DigiCert puts around it") {
+  TlmFlow flow;
+  flow.freeze();
+  const Report report = flow.submit();
+  REQUIRE(report.handout);
+  const Issued issued = flow.provider().read(flow.call(), *report.handout);
+  REQUIRE(issued.chain.size() == 2);
+  for (const auto& [name, text] : test::odd_bundles(issued.certificate, issued.chain)) {
+    CAPTURE(name);
+    Json body = Json::parse(as_text(report.handout->raw));
+    body.set("certificate", text);
+    const Issued read =
+        flow.provider().read(flow.call(), {Handout::Content::certificate, to_bytes(text), to_bytes(body.dump())});
+    CHECK(read.certificate == issued.certificate);
+    CHECK(flow.fatal_findings(read) == Words{});
+  }
+  // One CA certificate that cannot be read costs no other.
+  Json body = Json::parse(as_text(report.handout->raw));
+  body.set("certificate", x509::certificate_to_pem(issued.certificate));
+  body.set("ca_certs", Json::array({"bm90aGluZw==", x509::certificate_to_pem(issued.chain[0])}));
+  CHECK(flow.fatal_findings(Handout{Handout::Content::certificate, {}, to_bytes(body.dump())}) == Words{});
 }
 
 TEST_CASE("a chain that is missing beside the certificate is the one that the profile shows") {
