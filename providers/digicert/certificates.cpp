@@ -1,6 +1,8 @@
 #include "providers/digicert/certificates.h"
 
 #include "base/error.h"
+#include "base/log.h"
+#include "providers/bundle.h"
 #include "x509/pem.h"
 #include "x509/pkcs7.h"
 #include "x509/spki.h"
@@ -29,7 +31,7 @@ std::vector<Bytes> read_any(std::string_view text) {
   if (text.find("-----BEGIN PKCS7-----") != std::string_view::npos ||
       text.find("-----BEGIN CMS-----") != std::string_view::npos)
     return x509::read_pkcs7_certificates(as_bytes(text));
-  if (text.find("-----BEGIN ") != std::string_view::npos) return x509::read_certificates(as_bytes(text));
+  if (text.find("-----BEGIN ") != std::string_view::npos) return providers::handed_out("DigiCert", as_bytes(text), {});
   return in_base64(text);
 }
 
@@ -66,9 +68,20 @@ std::vector<Bytes> certificates_in(std::string_view text) {
 
 std::vector<Bytes> certificates_of(const CertificateAnswer& answer) {
   std::vector<Bytes> all = certificates_in(answer.certificate);
-  for (const std::string& text : answer.ca_certs)
-    for (Bytes& der : certificates_in(text)) all.push_back(std::move(der));
+  for (Bytes& der : issuers_in(answer.ca_certs)) all.push_back(std::move(der));
   return all;
+}
+
+std::vector<Bytes> issuers_in(const std::vector<std::string>& texts) {
+  std::vector<Bytes> found;
+  for (const std::string& text : texts) {
+    try {
+      for (Bytes& der : certificates_in(text)) found.push_back(std::move(der));
+    } catch (const Error& error) {
+      log::warning("a CA certificate is left out: " + error.message());
+    }
+  }
+  return found;
 }
 
 std::size_t leaf_among(const std::vector<x509::Certificate>& certificates, ByteView spki, std::string_view serial) {

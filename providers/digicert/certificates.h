@@ -20,6 +20,8 @@ std::vector<Bytes> certificates_in(std::string_view text);
 
 // All certificates of an answer in the order of arrival: `certificate`, then `ca_certs`.
 std::vector<Bytes> certificates_of(const CertificateAnswer& answer);
+// Those of CAs; a text that cannot be read is left out and named in the log.
+std::vector<Bytes> issuers_in(const std::vector<std::string>& texts);
 
 // The leaf among them: the one with that public key and serial number, else with that key, else with that number, else
 // the first. A bundle is

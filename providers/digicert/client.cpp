@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "net/url.h"
+#include "providers/credential.h"
 
 #include <fmt/format.h>
 
@@ -43,7 +44,7 @@ std::optional<Secret> Client::key() {
   if (auto known = key_at_hand()) return known;
   const std::lock_guard asking(asking_);
   if (auto known = key_at_hand()) return known;
-  Secret read = options_.api_key();
+  Secret read = providers::read_credential(options_.api_key);
   const std::lock_guard lock(mutex_);
   key_ = read;
   return read;

@@ -228,8 +228,6 @@ workflow::Facts facts(const Profile& profile) {
 std::vector<std::string> violations(const Profile& profile, const Settings& settings, const x509::Ask& ask,
                                     const x509::KeySpec& key) {
   Strings problems;
-  for (const std::string& obstacle : obstacles(profile))
-    problems.push_back(fmt::format("the profile \"{}\" cannot be used: {}", profile.name, obstacle));
   check_key(problems, profile, key);
   check_subject(problems, profile, ask);
   check_names(problems, profile, ask);

@@ -17,7 +17,7 @@ std::vector<std::string> obstacles(const Profile& profile);
 // For a person: how it issues, keys, validity, mandatory fields.
 workflow::Facts facts(const Profile& profile);
 
-// Every way in which this request breaks the profile's rules, obstacles included. A rule that the profile does not show
+// Every way in which this request breaks the profile's rules. A rule that the profile does not show
 // is not guessed at. `ask.accept` lets pass what its names cover.
 std::vector<std::string> violations(const Profile& profile, const Settings& settings, const x509::Ask& ask,
                                     const x509::KeySpec& key);

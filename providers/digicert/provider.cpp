@@ -3,9 +3,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "providers/bundle.h"
 #include "providers/digicert/fields.h"
 #include "x509/name.h"
-#include "x509/pem_file.h"
 #include "x509/spki.h"
 
 #include <fmt/format.h>
@@ -85,7 +85,8 @@ std::string common_name_of(const x509::Content& content) {
 DigicertProvider::DigicertProvider(Settings settings, std::shared_ptr<Client> client, const Clock& clock)
     : settings_(std::move(settings)), client_(std::move(client)), clock_(clock) {
   if (!settings_.chain) return;
-  for (const Bytes& der : x509::certificates_in_file(*settings_.chain)) chain_.push_back(x509::parse_certificate(der));
+  for (const Bytes& der : providers::chain_in_file(settings_.name, *settings_.chain))
+    chain_.push_back(x509::parse_certificate(der));
 }
 
 Capabilities capabilities_of(Issues issues) {
@@ -119,6 +120,18 @@ Profile DigicertProvider::profile(const std::string& id, Freshness freshness, Du
   profile_ = read;
   profile_read_at_ = clock_.since_boot();
   return read;
+}
+
+void DigicertProvider::expect_usable(const Profile& profile) const {
+  if (settings_.check == Settings::LocalCheck::none) return;
+  std::string why;
+  for (const std::string& obstacle : obstacles(profile)) why += (why.empty() ? "" : ", and ") + obstacle;
+  if (why.empty()) return;
+  throw Error(ErrorKind::unavailable, fmt::format("the profile \"{}\" ({}) cannot be used now: {}",
+                                                  x509::printable(profile.name), x509::printable(profile.id), why))
+      .hint(fmt::format("have it changed at DigiCert, or order under another one: `hsmbridge provider show {} "
+                        "--profiles` lists those that can be used",
+                        settings_.name));
 }
 
 std::string DigicertProvider::account(Freshness freshness, Duration limit) {
@@ -176,16 +189,11 @@ ProviderDraft DigicertProvider::draft(const Order& order, ByteView csr, Instant)
   const bool has_seat = !common_name.empty() || !wants_common_name(settings_);
   ProviderDraft draft;
   Pinned pinned{settings_.profile, has_seat ? seat_for(settings_, common_name) : "", ""};
-  try {
-    const Profile now = profile(pinned.profile, Freshness::read_now, settings_.time_limit);
-    pinned.issued_at_once = issues_at_once(now);
-    draft.notes = notes(now, asked);
-    pinned.account = account(Freshness::read_now, settings_.time_limit);
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::unavailable) throw;
-    // The check that follows says what is wrong with the profile.
-    log::debug(fmt::format("provider {}: {}", settings_.name, error.message()));
-  }
+  const Profile now = profile(pinned.profile, Freshness::read_now, settings_.time_limit);
+  expect_usable(now);
+  pinned.issued_at_once = issues_at_once(now);
+  draft.notes = notes(now, asked);
+  pinned.account = account(Freshness::read_now, settings_.time_limit);
   draft.provider_state = to_text(pinned);
   return draft;
 }
@@ -206,6 +214,7 @@ std::vector<std::string> DigicertProvider::check(const ProviderCall& call) {
   const x509::Csr csr = x509::parse_csr(call.draft.csr);
   for (std::string& problem : violations(now, settings_, ask, x509::key_spec_of(csr.spki)))
     problems.push_back(std::move(problem));
+  if (problems.empty()) expect_usable(now);
   return problems;
 }
 

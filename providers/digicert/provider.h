@@ -88,6 +88,8 @@ class DigicertProvider final : public workflow::Provider,
  private:
   enum class Freshness { any, read_now };
   Profile profile(const std::string& id, Freshness freshness, Duration limit);
+  // Throws unavailable while nothing can be ordered under it.
+  void expect_usable(const Profile& profile) const;
   // WhoAmI::account; "" when it is not shown to us. Throws unavailable, and denied for a refused key.
   std::string account(Freshness freshness, Duration limit);
   // As it was read last, if it was.

@@ -59,13 +59,12 @@ std::vector<x509::Certificate> DigicertProvider::issuers_from(IssuersIn where, c
                                                               Duration limit) {
   try {
     std::vector<Bytes> ders;
-    const auto add = [&](const std::string& text) { append(ders, certificates_in(text)); };
     if (where == IssuersIn::formats) {
       const AdditionalFormats formats = client_->additional_formats(name, limit);
-      for (const std::string& text : formats.chain) add(text);
-      if (!formats.pkcs7.empty()) add(formats.pkcs7);
+      append(ders, issuers_in(formats.chain));
+      if (!formats.pkcs7.empty()) append(ders, issuers_in({formats.pkcs7}));
     } else {
-      for (const std::string& text : profile(name, Freshness::any, limit).issuer_chain) add(text);
+      append(ders, issuers_in(profile(name, Freshness::any, limit).issuer_chain));
     }
     return parsed(ders);
   } catch (const Error& error) {

@@ -1,6 +1,7 @@
 #include "providers/digicert/submission.h"
 
 #include "providers/answer.h"
+#include "providers/credential.h"
 #include "x509/name.h"
 
 #include <fmt/format.h>
@@ -104,7 +105,9 @@ std::optional<Result> refused_or_unknown(std::string_view what, const Exchange& 
             .with("http", "429")
             .with("lane", "down"),
         answer.retry_after};
-  if (answer.status == 401) return workflow::NotAccepted{refusal_error(what, answer, refusals), answer.retry_after};
+  if (answer.status == 401)
+    return workflow::NotAccepted{providers::about_credentials(refusal_error(what, answer, refusals)),
+                                 answer.retry_after};
   const bool client_error = answer.status >= 400 && answer.status < 500 && answer.status != 408;
   if (client_error && !refusals.empty()) return workflow::RefusedForGood{refusal_error(what, answer, refusals)};
   return workflow::OutcomeUnknown{fmt::format("{}: {}", what, said(answer, refusals))};
@@ -198,7 +201,7 @@ const HttpAnswer& success_of(std::string_view what, const Exchange& exchange) {
   }();
   if (answer.retry_after) error.with("retry-after", duration_text(*answer.retry_after));
   if (providers::is_service_down(answer.status)) error.with("lane", "down");
-  throw error;
+  throw answer.status == 401 ? providers::about_credentials(std::move(error)) : error;
 }
 
 }  // namespace hsmbridge::digicert

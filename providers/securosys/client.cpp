@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "net/url.h"
+#include "providers/credential.h"
 #include "x509/name.h"
 
 #include <fmt/format.h>
@@ -30,6 +31,10 @@ constexpr auto kEndpoints = std::to_array<EndpointRow>({
 
 constexpr int kWrongToken = 617;
 constexpr int kWrongApiKey = 631;
+// res.error.missing.access.token, invalid.access.token, insufficient.login.information
+constexpr auto kTokenCodes = std::to_array<int>({406, kWrongToken, 618});
+// res.error.missing.api.key, invalid.api.key
+constexpr auto kKeyCodes = std::to_array<int>({416, kWrongApiKey});
 constexpr int kTimestampOff = 404;
 constexpr int kUnknownRequest = 651;
 constexpr int kUnknownTask = 652;
@@ -106,7 +111,8 @@ std::optional<Secret> Client::key(Role role, std::size_t index) {
   const auto ring = rings_.find(role);
   if (ring == rings_.end() || ring->second.sources.empty()) return std::nullopt;
   std::optional<Secret>& read = ring->second.read.at(index);
-  if (!read) read = ring->second.sources.at(index)();
+  const auto& source = ring->second.sources.at(index);
+  if (!read) read = role == role_of(Endpoint::request) ? providers::read_credential(source) : source();
   return read;
 }
 
@@ -140,7 +146,7 @@ void Client::note_taken(Role role, std::size_t index) {
 std::optional<Secret> Client::bearer() {
   if (!options_.bearer_token) return std::nullopt;
   const std::lock_guard lock(mutex_);
-  if (!bearer_) bearer_ = options_.bearer_token();
+  if (!bearer_) bearer_ = providers::read_credential(options_.bearer_token);
   return bearer_;
 }
 
@@ -225,7 +231,7 @@ Bytes Client::certificate(const std::string& label, Duration limit) {
   const std::string path = "/v1/certificate/" + net::percent_encode(label);
   const Exchange result = exchange({Endpoint::certificate, "GET", path}, limit);
   try {
-    return certificate_from(success_of("GET " + path, result).body);
+    return certificate_from(success(Endpoint::certificate, "GET " + path, result).body);
   } catch (Error& error) {
     if (error.detail("errorCode") == kInvalidCertificate)
       error.hint(
@@ -241,7 +247,29 @@ Verdict Client::submit(Endpoint endpoint, const std::string& path, std::string_v
   auto* again = std::get_if<workflow::NotAccepted>(&verdict);
   if (again != nullptr && is_refused_key(result) && another_key(role_of(endpoint)))
     again->error.hint("the next attempt uses the next configured API key of this role");
+  else if (again != nullptr && is_about_credentials(endpoint, again->error))
+    again->error = providers::about_credentials(again->error);
   return verdict;
+}
+
+// Whether the TSB refuses what every request needs: the bearer token, or the API key of the role that orders. Another
+// role's key may be wrong while requests go on.
+bool Client::is_about_credentials(Endpoint endpoint, const Error& error) const {
+  const std::string_view code = error.detail("errorCode");
+  const bool orders = role_of(endpoint) == role_of(Endpoint::request);
+  if (code.empty()) return orders && error.detail("http") == "401";
+  return std::any_of(kTokenCodes.begin(), kTokenCodes.end(), [&](int one) { return code == std::to_string(one); }) ||
+         (orders &&
+          std::any_of(kKeyCodes.begin(), kKeyCodes.end(), [&](int one) { return code == std::to_string(one); }));
+}
+
+const HttpAnswer& Client::success(Endpoint endpoint, std::string_view what, const Exchange& exchange) const {
+  try {
+    return success_of(what, exchange);
+  } catch (const Error& error) {
+    if (!is_about_credentials(endpoint, error)) throw;
+    throw Error(providers::about_credentials(error));
+  }
 }
 
 Verdict Client::sign(std::string_view body, Duration limit, std::optional<Duration> call_until) {
@@ -257,7 +285,7 @@ RequestAnswer Client::request(const std::string& id, Duration limit) {
   const Exchange result = exchange({Endpoint::request, "GET", path}, limit);
   RequestAnswer answer;
   try {
-    const HttpAnswer& taken = success_of("GET " + path, result);
+    const HttpAnswer& taken = success(Endpoint::request, "GET " + path, result);
     answer.body = taken.body;
     answer.retry_after = taken.retry_after;
   } catch (const Error& error) {
@@ -277,7 +305,7 @@ void Client::delete_request(const std::string& id, Duration limit) {
   const std::string path = "/v1/request/" + net::percent_encode(id);
   const Exchange result = exchange({Endpoint::request_delete, "DELETE", path}, limit);
   if (const auto* answer = std::get_if<HttpAnswer>(&result); answer != nullptr && answer->status == 204) return;
-  success_of("DELETE " + path, result);
+  success(Endpoint::request_delete, "DELETE " + path, result);
 }
 
 void Client::import_certificate(const std::string& label, ByteView certificate, Duration limit) {
@@ -289,7 +317,7 @@ void Client::import_certificate(const std::string& label, ByteView certificate, 
                                    limit);
   const Imported imported = [&] {
     try {
-      return imported_from(success_of(what, result).body);
+      return imported_from(success(Endpoint::certificate_import, what, result).body);
     } catch (Error& error) {
       if (error.detail("errorCode") == kInvalidCertificate)
         error.hint(

@@ -136,6 +136,9 @@ class Client {
   void note_taken(Role role, std::size_t index);
   // Whether the last was refused and another one takes its place.
   bool another_key(Role role);
+  bool is_about_credentials(Endpoint endpoint, const Error& error) const;
+  // success_of, with an error about the credentials marked as such (providers::about_credentials).
+  const HttpAnswer& success(Endpoint endpoint, std::string_view what, const Exchange& exchange) const;
   std::optional<Secret> bearer();
   void forget_refused_bearer(const HttpAnswer& answer);
   std::vector<Secret> secrets_at_hand();

@@ -2,6 +2,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "providers/bundle.h"
+#include "providers/credential.h"
 #include "providers/securosys/raw_signature.h"
 #include "x509/pem_file.h"
 #include "x509/spki.h"
@@ -23,7 +25,7 @@ SecurosysProvider::SecurosysProvider(Settings settings, std::shared_ptr<Client> 
       prompter_(std::move(prompter)),
       anchors_(std::move(anchors)) {
   if (settings_.issuer) issuer_file_ = x509::certificate_in_file(*settings_.issuer);
-  if (settings_.chain) chain_ = x509::certificates_in_file(*settings_.chain);
+  if (settings_.chain) chain_ = providers::chain_in_file(settings_.name, *settings_.chain);
   if (settings_.task_reader && keys_.task_reader)
     reader_.emplace(*keys_.task_reader,
                     Identity::timestamp_certificate(*keys_.task_reader,
@@ -98,7 +100,8 @@ std::optional<approval::Policy> SecurosysProvider::policy(Duration limit) {
 
 Secret SecurosysProvider::key_password() const {
   if (!settings_.key_password) return {};
-  Secret password = settings_.key_password->fetch(prompter_, "the password of key " + settings_.sign_key);
+  Secret password = providers::read_credential(
+      [&] { return settings_.key_password->fetch(prompter_, "the password of key " + settings_.sign_key); });
   client_->leave_out(password);
   return password;
 }

@@ -2,6 +2,7 @@
 
 #include "approval/policy.h"
 #include "base/clock.h"
+#include "ca/path.h"
 #include "providers/securosys/client.h"
 #include "providers/securosys/progress.h"
 #include "providers/securosys/settings.h"
@@ -82,6 +83,9 @@ class SecurosysProvider final : public workflow::Provider {
   std::optional<approval::Policy> policy(Duration limit);
   std::vector<std::string> signing_key_objections(Duration limit);
   std::vector<std::string> request_signature_objections() const;
+  ca::Path path_above(const x509::Certificate& signs, const workflow::Order& order) const;
+  // `reasons`, with the others where there are any; else throws unavailable where `waits_for` names something.
+  std::vector<std::string> or_wait(std::vector<std::string> reasons, std::vector<std::string> waits_for) const;
   std::optional<x509::Certificate> attached(Duration limit, std::vector<std::string>& reasons);
   std::optional<Bytes> attached_to(const std::string& label, Duration limit);
   std::optional<Bytes> public_key_at(const std::string& label, Duration limit);

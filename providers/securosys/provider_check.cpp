@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "base/log.h"
+#include "ca/examine.h"
 #include "providers/securosys/certificate_mode.h"
 #include "providers/securosys/provider.h"
 #include "providers/securosys/raw_signature.h"
@@ -10,6 +11,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace hsmbridge::securosys {
@@ -24,14 +27,41 @@ std::vector<x509::Certificate> parsed(const std::vector<Bytes>& ders) {
   return certificates;
 }
 
+std::string lines(std::string title, const std::vector<std::string>& reasons) {
+  for (const std::string& reason : reasons) title += "\n  - " + reason;
+  return title;
+}
+
+// The CAs are not fit to issue now. Nothing is wrong with the request: it waits.
+void expect_fit(const std::string& provider, const std::vector<ca::Unfitness>& found) {
+  if (found.empty()) return;
+  std::vector<std::string> words;
+  std::optional<Instant> until = found.front().until;
+  for (const ca::Unfitness& one : found) {
+    words.push_back(one.why);
+    until = until && one.until ? std::optional(std::max(*until, *one.until)) : std::nullopt;
+  }
+  Error error(ErrorKind::unavailable, lines(fmt::format("provider {} cannot issue now:", provider), words));
+  if (until)
+    throw error.with("until", rfc3339(*until)).hint("look at the date of this machine; the request waits until then");
+  throw error.hint(fmt::format("correct `issuer` or `chain` of provider {}, or the profile's `anchors`", provider));
+}
+
 }  // namespace
+
+ca::Path SecurosysProvider::path_above(const x509::Certificate& signs, const Order& order) const {
+  return ca::path_above(signs, parsed(chain_), parsed(anchors_ ? anchors_(order) : std::vector<Bytes>{}));
+}
 
 ProviderDraft SecurosysProvider::draft(const Order& order, ByteView csr, Instant now) {
   if (order.kind != Kind::enroll && order.kind != Kind::renew)
     throw Error(ErrorKind::refused,
                 fmt::format("provider {} issues certificates and does nothing else", settings_.name));
-  if (settings_.mode == Mode::raw_signature)
-    return draft_to_be_signed(settings_, issuer(settings_.time_limit, Freshness::recent), order, csr, now);
+  if (settings_.mode == Mode::raw_signature) {
+    const x509::Certificate signs = issuer(settings_.time_limit, Freshness::recent);
+    expect_fit(settings_.name, ca::unfitness(path_above(signs, order), now));
+    return draft_to_be_signed(settings_, signs, order, csr, now);
+  }
   ProviderDraft draft;
   if (issuer_file_) draft.issuer = *issuer_file_;
   return draft;
@@ -95,36 +125,54 @@ std::vector<std::string> SecurosysProvider::request_signature_objections() const
 
 std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
   const Duration limit = call.time_limit / 4;
-  std::vector<std::string> reasons = signing_key_objections(limit);
+  // What somebody can change in the configuration or at the TSB, and the request with it.
+  std::vector<std::string> waits_for = signing_key_objections(limit);
   policy(limit);  // learnt here, so that submitting need not ask first
-  const auto add = [&reasons](std::vector<std::string> more) {
-    for (std::string& reason : more) reasons.push_back(std::move(reason));
-  };
-  if (settings_.mode == Mode::raw_signature) {
-    const x509::Certificate now = issuer(limit, Freshness::now);
-    // What is signed will be verified with the certificate that it was drafted for.
-    const x509::Certificate drafted = call.draft.issuer.empty() ? now : x509::parse_certificate(call.draft.issuer);
-    const std::vector<x509::Certificate> anchors = parsed(anchors_ ? anchors_(call.order) : std::vector<Bytes>{});
-    std::vector<std::string> more =
-        check_to_be_signed(settings_, now, ca::path_above(drafted, parsed(chain_), anchors), call);
-    if (anchors_ && anchors.empty())
-      more.push_back(fmt::format("profile {} names no anchors: no certificate could be trusted", call.order.profile));
-    // What OpenSSL finds besides (a weak signature of a CA, say) it finds when the certificate comes back too.
-    if (more.empty() && !anchors.empty())
-      if (const auto chained = x509::build_chain(drafted, parsed(chain_), anchors, call.now); !chained.anchored)
-        more.push_back("the issuer's certificate does not verify: " + chained.why);
-    add(std::move(more));
-    add(request_signature_objections());
-    return reasons;
+  for (std::string& reason : request_signature_objections()) waits_for.push_back(std::move(reason));
+  if (settings_.mode == Mode::certificate) {
+    std::optional<x509::Certificate> signs;
+    if (issuer_file_)
+      signs = x509::parse_certificate(*issuer_file_);
+    else if ((signs = attached(limit, waits_for)))
+      keep(issuer_, *signs);
+    return or_wait(check_certificate_request(settings_, generation(limit), ask_of(call.order),
+                                             x509::parse_csr(call.draft.csr), signs),
+                   std::move(waits_for));
   }
-  std::optional<x509::Certificate> signs;
-  if (issuer_file_)
-    signs = x509::parse_certificate(*issuer_file_);
-  else if ((signs = attached(limit, reasons)))
-    keep(issuer_, *signs);
-  add(check_certificate_request(settings_, generation(limit), ask_of(call.order), x509::parse_csr(call.draft.csr),
-                                signs));
-  add(request_signature_objections());
+  const x509::Certificate now = issuer(limit, Freshness::now);
+  // What is signed will be verified with the certificate that it was drafted for.
+  const x509::Certificate drafted = call.draft.issuer.empty() ? now : x509::parse_certificate(call.draft.issuer);
+  const ca::Path above = path_above(drafted, call.order);
+  DraftFaults faults = check_to_be_signed(settings_, now, above, call);
+  const std::vector<ca::Unfitness> unfit = ca::unfitness(above, call.now);
+  if (!faults.reasons.empty()) {
+    for (const ca::Unfitness& one : unfit) faults.reasons.push_back(one.why);
+    return or_wait(std::move(faults.reasons), std::move(waits_for));
+  }
+  if (!faults.outdated.empty())
+    throw Error(ErrorKind::conflict, faults.outdated.front())
+        .with(std::string(kDraftDetail), std::string(kDraftOutdated));
+  expect_fit(settings_.name, unfit);
+  const std::vector<x509::Certificate> anchors = parsed(anchors_ ? anchors_(call.order) : std::vector<Bytes>{});
+  if (anchors_ && anchors.empty())
+    waits_for.push_back(
+        fmt::format("profile {} names no anchors: no certificate could be trusted", call.order.profile));
+  // What OpenSSL finds besides (a weak signature of a CA, say) it finds when the certificate comes back too.
+  if (!anchors.empty())
+    if (const auto chained = x509::build_chain(drafted, parsed(chain_), anchors, call.now); !chained.anchored)
+      waits_for.push_back("the issuer's certificate does not verify: " + chained.why);
+  return or_wait({}, std::move(waits_for));
+}
+
+std::vector<std::string> SecurosysProvider::or_wait(std::vector<std::string> reasons,
+                                                    std::vector<std::string> waits_for) const {
+  if (reasons.empty() && !waits_for.empty())
+    throw Error(ErrorKind::unavailable,
+                lines(fmt::format("provider {} cannot carry requests as it is configured and set up at the TSB now:",
+                                  settings_.name),
+                      waits_for))
+        .hint("correct that; the request goes on then");
+  for (std::string& one : waits_for) reasons.push_back(std::move(one));
   return reasons;
 }
 

@@ -1,9 +1,11 @@
 #include "base/error.h"
 #include "base/log.h"
+#include "providers/bundle.h"
 #include "providers/securosys/error_code.h"
 #include "providers/securosys/provider.h"
 #include "providers/securosys/provider_state.h"
 #include "providers/securosys/raw_signature.h"
+#include "x509/csr.h"
 #include "x509/name.h"
 #include "x509/pem.h"
 
@@ -239,9 +241,15 @@ Issued SecurosysProvider::read(const ProviderCall& call, const Handout& handout)
     issued.certificate = assemble(call.draft, handout);
   } else {
     try {
-      std::vector<Bytes> certificates = x509::read_certificates(handout.result);
+      const Bytes spki = x509::parse_csr(call.draft.csr).spki;
+      std::vector<Bytes> certificates = providers::handed_out("the TSB", handout.result, spki);
       if (certificates.size() > kMostMembers)
         throw Error(ErrorKind::corrupt, fmt::format("it holds {} certificates", certificates.size()));
+      // The first, unless it is another's that goes before ours.
+      const auto ours = std::find_if(certificates.begin(), certificates.end(), [&](const Bytes& der) {
+        return x509::same_key(x509::parse_certificate(der).spki(), spki);
+      });
+      if (ours != certificates.end()) std::iter_swap(certificates.begin(), ours);
       issued.certificate = std::move(certificates.front());
       issued.chain.assign(certificates.begin() + 1, certificates.end());
     } catch (const Error& error) {

@@ -40,11 +40,12 @@ const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, cons
   const x509::SignatureAlgorithm& algorithm =
       settings.algorithm.empty() ? x509::default_algorithm(key) : x509::signature_algorithm(settings.algorithm);
   if (algorithm.key_type != key.type)
-    throw Error(ErrorKind::refused, fmt::format("the algorithm {} does not fit the issuer's key ({})", algorithm.name,
-                                                x509::to_string(key)))
+    throw Error(ErrorKind::invalid_input, fmt::format("the algorithm {} does not fit the issuer's key ({})",
+                                                      algorithm.name, x509::to_string(key)))
         .hint("change `algorithm` of this provider, or leave it out");
   if (algorithm.tsb_name.empty())
-    throw Error(ErrorKind::refused, fmt::format("the TSB cannot sign with {}", algorithm.name));
+    throw Error(ErrorKind::invalid_input, fmt::format("the TSB cannot sign with {}", algorithm.name))
+        .hint("change `algorithm` or `sign_key` of this provider");
   return algorithm;
 }
 
@@ -78,13 +79,14 @@ workflow::ProviderDraft draft_to_be_signed(const Settings& settings, const x509:
   return draft;
 }
 
-std::vector<std::string> check_to_be_signed(const Settings& settings, const x509::Certificate& issuer,
-                                            const ca::Path& above, const workflow::ProviderCall& call) {
-  std::vector<std::string> reasons;
+DraftFaults check_to_be_signed(const Settings& settings, const x509::Certificate& issuer, const ca::Path& above,
+                               const workflow::ProviderCall& call) {
+  DraftFaults faults;
+  auto& [reasons, outdated] = faults;
   const workflow::Draft& draft = call.draft;
   if (draft.to_be_signed.empty()) {
-    reasons.emplace_back("the draft holds no TBSCertificate (it was made for another mode)");
-    return reasons;
+    outdated.emplace_back("the draft holds no TBSCertificate (it was made for another mode)");
+    return faults;
   }
   if (draft.to_be_signed.size() > kLongestPayload)
     reasons.push_back(fmt::format("the TBSCertificate has {} bytes; the HSM's approval format holds {}",
@@ -99,21 +101,21 @@ std::vector<std::string> check_to_be_signed(const Settings& settings, const x509
     if (const std::string difference = x509::difference(wanted(csr.content), wanted(tbs.content)); !difference.empty())
       reasons.push_back("the draft differs from its certificate request: " + difference);
     if (x509::likeness(issuer.subject(), tbs.issuer) > x509::Likeness::other_spelling)
-      reasons.push_back(fmt::format("the draft names the issuer {}, the key {} has a certificate of {} now",
-                                    tbs.issuer.to_string(), settings.sign_key, issuer.subject().to_string()));
+      outdated.push_back(fmt::format("the draft names the issuer {}, the key {} has a certificate of {} now",
+                                     tbs.issuer.to_string(), settings.sign_key, issuer.subject().to_string()));
     if (x509::signature_algorithm(draft.algorithm).key_type != x509::key_spec_of(issuer.spki()).type)
-      reasons.push_back(fmt::format("the draft wants {}, which the issuer's key cannot do", draft.algorithm));
+      outdated.push_back(fmt::format("the draft wants {}, which the issuer's key cannot do", draft.algorithm));
     // A renewed certificate of the same key and name may sign the same bytes, where it fits into a chain with them.
     if (!x509::same_key(above.authorities.front().spki(), issuer.spki()))
-      reasons.emplace_back("the issuer has another key now than when the draft was made");
+      outdated.emplace_back("the issuer has another key now than when the draft was made");
     else if (tbs.authority_key_identifier != ca::authority_key_identifier(issuer))
-      reasons.emplace_back(
+      outdated.emplace_back(
           "the issuer's certificate has another key identifier now than the draft names: nobody could chain to it");
-    for (std::string& reason : ca::objections(tbs, above, call.now)) reasons.push_back(std::move(reason));
+    for (std::string& reason : ca::objections(tbs, above)) reasons.push_back(std::move(reason));
   } catch (const Error& error) {
     reasons.push_back("the draft cannot be read: " + error.message());
   }
-  return reasons;
+  return faults;
 }
 
 Bytes assemble(const workflow::Draft& draft, const workflow::Handout& handout) {

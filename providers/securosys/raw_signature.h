@@ -21,15 +21,20 @@ const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, cons
 // Everything the certificate will say, frozen: subject and extensions as the CSR asks, issuer name and key identifier
 // as the issuer's certificate has them, a random serial, validity from `now`. Read back and compared before it is
 // returned. Its notBefore is never before the issuer's, and it always has an authority key identifier. Whether its own
-// key signed the CSR is for the check. Throws refused (the CSR is not what the order asks; the algorithm does not fit),
-// invalid_input, corrupt.
+// key signed the CSR is for the check. Throws refused (the CSR is not what the order asks), invalid_input (the
+// algorithm does not fit the issuer), corrupt.
 workflow::ProviderDraft draft_to_be_signed(const Settings& settings, const x509::Certificate& issuer,
                                            const workflow::Order& order, ByteView csr, Instant now);
 
-// Every reason not to have this draft signed. `issuer` is what the signing key has now; `above` begins with the
-// certificate that the draft was made for, and that its own will be verified with.
-std::vector<std::string> check_to_be_signed(const Settings& settings, const x509::Certificate& issuer,
-                                            const ca::Path& above, const workflow::ProviderCall& call);
+// Why a draft is not to be signed: `reasons` that only another request mends, and those that another draft does.
+struct DraftFaults {
+  std::vector<std::string> reasons;
+  std::vector<std::string> outdated;
+};
+// `issuer` is what the signing key has now; `above` begins with the certificate that the draft was made for, and that
+// its own will be verified with. Whether these CAs are fit to issue is ca::unfitness.
+DraftFaults check_to_be_signed(const Settings& settings, const x509::Certificate& issuer, const ca::Path& above,
+                               const workflow::ProviderCall& call);
 
 // The certificate of a signature that came back, verified with the issuer's key. Throws corrupt.
 Bytes assemble(const workflow::Draft& draft, const workflow::Handout& handout);

@@ -43,7 +43,9 @@ Exchange Client::exchange(const Call& call, Duration limit) {
   const Duration end = clock_.since_boot() + limit;
   for (bool again = false;; again = true) {
     HttpRequest request{call.method, call.path, {}, call.body, call.repeat, {}, call.call_until};
-    const Secret secret = credentials_->current(end - clock_.since_boot());
+    const Credentials::Held held = credentials_->current(end - clock_.since_boot());
+    const Secret& secret = held.secret;
+    if (!call.account.empty()) expect_account(held, call.account);
     request.time_limit = end - clock_.since_boot();
     if (request.time_limit <= Duration::zero()) return NotSent{"the time limit was over before it was sent"};
     request.headers.emplace_back("Accept", call.accept);
@@ -61,13 +63,33 @@ Exchange Client::exchange(const Call& call, Duration limit) {
   }
 }
 
+// The credentials may have been replaced by another account's since the account was asked for.
+void Client::expect_account(const Credentials::Held& held, const std::string& account) {
+  std::string now = held.account;
+  if (has_user_account()) {
+    const std::lock_guard lock(mutex_);
+    now = api_key_ && api_key_->secret.reveal() == held.secret.reveal() ? api_key_->account : std::string{};
+  }
+  if (now == account) return;
+  throw Error(ErrorKind::unavailable,
+              fmt::format("the credentials are {} now, and were those of {} when that was looked at: nothing was sent",
+                          now.empty() ? "other ones" : "those of " + now, account));
+}
+
 UserAccount Client::user_account(Duration limit) {
-  const Exchange result = exchange({"GET", "/v1/useraccounts"}, limit);
-  return user_account_from(success_of("GET /v1/useraccounts", result).body);
+  const Duration end = clock_.since_boot() + limit;
+  const Secret asked = credentials_->current(limit).secret;
+  const Exchange result = exchange({"GET", "/v1/useraccounts"}, end - clock_.since_boot());
+  UserAccount account = user_account_from(success_of("GET /v1/useraccounts", result).body);
+  // One that was replaced meanwhile is nobody's until it is asked for again.
+  const bool same = credentials_->current(end - clock_.since_boot()).secret.reveal() == asked.reveal();
+  const std::lock_guard lock(mutex_);
+  api_key_ = same ? std::optional(Credentials::Held{asked, account.ids}) : std::nullopt;
+  return account;
 }
 
 std::string Client::account(Duration limit) {
-  if (!has_user_account()) return credentials_->account(limit);
+  if (!has_user_account()) return credentials_->current(limit).account;
   try {
     return user_account(limit).ids;
   } catch (const Error& error) {
@@ -95,10 +117,11 @@ std::vector<Template> Client::issuing_templates(Duration limit) {
   return templates_from(success_of("GET " + path, result).body);
 }
 
-Verdict Client::submit(const std::string& body, Duration limit, std::optional<Duration> call_until) {
+Verdict Client::submit(const std::string& body, const std::string& account, Duration limit,
+                       std::optional<Duration> call_until) {
   return classify_submission(
       "POST " + kRequests,
-      exchange({"POST", kRequests, body, HttpRequest::Repeat::never, "application/json", call_until}, limit));
+      exchange({"POST", kRequests, body, HttpRequest::Repeat::never, "application/json", call_until, account}, limit));
 }
 
 std::vector<std::string> Client::validate(const std::string& body, Duration limit) {

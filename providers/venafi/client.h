@@ -7,6 +7,7 @@
 #include "providers/venafi/wire.h"
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,7 +48,10 @@ class Client {
 
   // Sent once: a second sending happens only with another credential after a complete 401, whose gate does nothing
   // else. `body` as text_of made it. `call_until`: on CLOCK_BOOTTIME; past it nothing is sent.
-  Verdict submit(const std::string& body, Duration limit, std::optional<Duration> call_until = std::nullopt);
+  // `account`: of `account()`, and it must still be the one that orders when the request is sent; "" for any. Throws
+  // unavailable, with nothing sent, where it is not.
+  Verdict submit(const std::string& body, const std::string& account, Duration limit,
+                 std::optional<Duration> call_until = std::nullopt);
   // The service's own judgement of such a body; creates nothing. Every objection; empty when it would be taken.
   std::vector<std::string> validate(const std::string& body, Duration limit);
 
@@ -80,13 +84,17 @@ class Client {
     HttpRequest::Repeat repeat = HttpRequest::Repeat::allowed;
     std::string accept = "application/json";
     std::optional<Duration> call_until = std::nullopt;
+    std::string account = {};  // send it as this one or not at all; "": as anybody
   };
   Exchange exchange(const Call& call, Duration limit);
+  void expect_account(const Credentials::Held& held, const std::string& account);
 
   const std::shared_ptr<Transport> transport_;
   const std::shared_ptr<Credentials> credentials_;
   const Clock& clock_;
   providers::ServerClock server_clock_;
+  std::mutex mutex_;
+  std::optional<Credentials::Held> api_key_;  // whose an API key is, as the service said last
 };
 
 }  // namespace hsmbridge::venafi

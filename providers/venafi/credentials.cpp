@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "providers/credential.h"
 #include "providers/venafi/jwt.h"
 #include "providers/venafi/submission.h"
 #include "providers/venafi/wire.h"
@@ -26,14 +27,10 @@ class StoredCredentials final : public Credentials {
 
   Kind kind() const override { return kind_; }
 
-  Secret current(Duration) override {
+  Held current(Duration) override {
     const std::lock_guard lock(mutex_);
-    if (!read_) read_ = source_();
-    return *read_;
-  }
-
-  std::string account(Duration) override {
-    return kind_ == Kind::bearer ? subject_of(current(Duration{}).reveal()) : std::string{};
+    if (!read_) read_ = providers::read_credential(source_);
+    return {*read_, kind_ == Kind::bearer ? subject_of(read_->reveal()) : std::string{}};
   }
 
   bool replace(const Secret& used) override {
@@ -72,18 +69,8 @@ class TokenCredentials final : public Credentials {
 
   Kind kind() const override { return Kind::bearer; }
 
-  Secret current(Duration limit) override { return fresh(limit).first; }
-  std::string account(Duration limit) override { return fresh(limit).second; }
-
-  bool replace(const Secret& used) override {
-    const std::lock_guard lock(mutex_);
-    if (token_ && same(*token_, used)) token_.reset();
-    return true;
-  }
-
- private:
-  // The token and whose it is. The source of the JWTs may be another account's by now: it is not asked for that.
-  std::pair<Secret, std::string> fresh(Duration limit) {
+  // The source of the JWTs may be another account's by the next renewal: the account goes with the token.
+  Held current(Duration limit) override {
     // Another thread may be getting one right now: that is waited for, no longer than this call may last.
     const Duration end = clock_.since_boot() + limit;
     const std::unique_lock lock(mutex_, std::max(limit, Duration::zero()));
@@ -93,10 +80,17 @@ class TokenCredentials final : public Credentials {
     return {*token_, account_};
   }
 
+  bool replace(const Secret& used) override {
+    const std::lock_guard lock(mutex_);
+    if (token_ && same(*token_, used)) token_.reset();
+    return true;
+  }
+
+ private:
   void get(Duration limit) {
     const std::string what = "POST " + order_.path;
     const Duration begin = clock_.since_boot();
-    TokenOrder::Request made = order_.make();
+    TokenOrder::Request made = providers::read_credential(order_.make);
     HttpRequest request{"POST", order_.path, {}, std::move(made.body), HttpRequest::Repeat::never, {}};
     // Making the JWT may have waited for the token that holds its key.
     limit -= clock_.since_boot() - begin;
@@ -115,7 +109,8 @@ class TokenCredentials final : public Credentials {
     } catch (const Error& error) {
       // RFC 6749 §5.2 refuses a client with 400 as well as with 401.
       if (error.kind() == ErrorKind::refused || error.kind() == ErrorKind::denied)
-        throw Error(ErrorKind::denied, "no access token is given: " + error.message()).hint(order_.advice);
+        throw providers::about_credentials(
+            Error(ErrorKind::denied, "no access token is given: " + error.message()).hint(order_.advice));
       throw;
     }
     const Duration lifetime = token.lifetime.value_or(kUnstated);

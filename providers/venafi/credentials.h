@@ -26,10 +26,12 @@ class Credentials {
   // The header that carries it.
   enum class Kind { api_key, bearer };
   virtual Kind kind() const = 0;
-  // The secret for a call that begins now. Throws what getting one throws, unavailable when that takes too long.
-  virtual Secret current(Duration limit) = 0;
-  // Whose `current` is, as far as it tells that itself; "" else. Throws what getting one throws.
-  virtual std::string account(Duration limit) = 0;
+  struct Held {
+    Secret secret;
+    std::string account;  // whose it is, as far as it tells that itself; "" else
+  };
+  // For a call that begins now. Throws what getting one throws, unavailable when that takes too long.
+  virtual Held current(Duration limit) = 0;
   // The service refused `used`: whether `current` will give another one. Does not throw.
   virtual bool replace(const Secret& used) = 0;
 };

@@ -140,14 +140,8 @@ ProviderDraft VenafiProvider::draft(const Order& order, ByteView csr, Instant) {
   ProviderDraft draft;
   if (order.kind == Kind::revoke) return draft;
   State state;
-  try {
-    state.account = account(Freshness::read_now, settings_.time_limit);
-    draft.notes = notes(place(settings_.time_limit).rules, x509::parse_csr(csr).content);
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::unavailable) throw;
-    // The check that follows says what is wrong with the credentials or the zone.
-    log::debug(fmt::format("provider {}: {}", settings_.name, error.message()));
-  }
+  state.account = account(Freshness::read_now, settings_.time_limit);
+  draft.notes = notes(place(settings_.time_limit).rules, x509::parse_csr(csr).content);
   draft.provider_state = to_text(state);
   return draft;
 }

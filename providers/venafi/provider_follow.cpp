@@ -1,6 +1,7 @@
 // What becomes of a request of VenafiProvider, and its certificate.
 #include "base/error.h"
 #include "base/log.h"
+#include "providers/bundle.h"
 #include "providers/venafi/progress.h"
 #include "providers/venafi/provider.h"
 #include "providers/venafi/provider_report.h"
@@ -154,9 +155,10 @@ CancelAnswer VenafiProvider::cancel(const ProviderCall& call) {
 }
 
 Issued VenafiProvider::read(const ProviderCall& call, const Handout& handout) {
+  const Bytes spki = x509::parse_csr(call.draft.csr).spki;
   std::vector<x509::Certificate> certificates;
   try {
-    const std::vector<Bytes> ders = x509::read_certificates(handout.result);
+    const std::vector<Bytes> ders = providers::handed_out("the service", handout.result, spki);
     if (ders.size() > kMostCertificates)
       throw Error(ErrorKind::corrupt, fmt::format("it holds {} certificates, which no chain does", ders.size()));
     for (const Bytes& der : ders) certificates.push_back(x509::parse_certificate(der));
@@ -164,7 +166,7 @@ Issued VenafiProvider::read(const ProviderCall& call, const Handout& handout) {
     throw Error(ErrorKind::corrupt, "what the service handed out is no certificate: " + error.message());
   }
   // Whatever order was asked for: root first was seen too.
-  const std::size_t leaf = leaf_of(certificates, x509::parse_csr(call.draft.csr).spki);
+  const std::size_t leaf = leaf_of(certificates, spki);
   Issued issued;
   issued.certificate = certificates[leaf].der;
   for (std::size_t i = 0; i < certificates.size(); ++i)

@@ -14,10 +14,11 @@ using namespace workflow;
 
 SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
   if (call.order.kind == Kind::revoke) return submit_revocation(call);
-  // Everything before the one POST: whatever fails here, nothing was sent. Only what is wrong with the order or its
-  // zone stays wrong: a credential in the middle of a rotation, a page of a proxy, an answer that cannot be read may
+  // Everything before the one POST: whatever fails here, nothing was sent. Only what is wrong with the order
+  // stays wrong: a credential in the middle of a rotation, a page of a proxy, an answer that cannot be read may
   // not.
   std::string text;
+  std::string drafted;  // the account
   State state;
   const Duration begin = clock_.since_boot();
   try {
@@ -30,7 +31,8 @@ SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
     text = text_of(new_request(call, here));
     state.application = here.application;
     state.issuing_template = here.issuing_template;
-    if (const std::string drafted = state_from(call.draft.provider_state).account; !drafted.empty()) {
+    drafted = state_from(call.draft.provider_state).account;
+    if (!drafted.empty()) {
       // A search under another account would not see what this attempt orders.
       if (const std::string now = account(Freshness::any, call.time_limit / 4); now != drafted)
         return NotAccepted{
@@ -42,14 +44,15 @@ SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
             std::nullopt};
     }
   } catch (const ZoneUnknown& error) {
-    return RefusedForGood{error};
+    // Another zone may be configured, or this one made there.
+    return NotAccepted{Error(ErrorKind::unavailable, error.message()).hint(error.hint()), std::nullopt};
   } catch (const Error& error) {
     return NotAccepted{error, std::nullopt};
   }
   const Duration left = call.time_limit - (clock_.since_boot() - begin);
   Verdict verdict = [&]() -> Verdict {
     try {
-      return client_->submit(text, left, call.call_until);
+      return client_->submit(text, drafted, left, call.call_until);
     } catch (const Error& error) {
       // Credentials are fetched before a byte leaves; a transport reports its own trouble without throwing.
       if (error.kind() == ErrorKind::internal) return OutcomeUnknown{error.message()};
@@ -75,11 +78,15 @@ LookUpAnswer VenafiProvider::look_up(const ProviderCall& call) {
   }();
   ProviderCall rest = call;
   rest.time_limit = call.time_limit * 3 / 4;
+  const std::string drafted = state_from(call.draft.provider_state).account;
+  // A token that tells whose it is may be replaced by another account's at any time, and back.
+  const bool tells = !drafted.empty() && !client_->has_user_account();
+  const std::string before = tells ? client_->account(call.time_limit / 4) : drafted;
   LookedUp looked = look_up_request(*client_, {rest, here.application});
   if (looked.absent) {
     // Others may see less.
-    const std::string drafted = state_from(call.draft.provider_state).account;
-    const std::string now = drafted.empty() ? "" : account(Freshness::read_now, call.time_limit / 4);
+    std::string now = drafted.empty() ? "" : account(Freshness::read_now, call.time_limit / 4);
+    if (before != drafted) now = before;
     if (!drafted.empty() && now == drafted) return Absent{};
     looked.why =
         drafted.empty()

@@ -1,6 +1,7 @@
 #include "providers/venafi/submission.h"
 
 #include "providers/answer.h"
+#include "providers/credential.h"
 #include "providers/venafi/error_code.h"
 #include "x509/name.h"
 
@@ -54,7 +55,7 @@ std::optional<std::variant<NotAccepted, RefusedForGood, OutcomeUnknown>> trouble
     Error said = service_error(what, answer.status, *refusal);
     // The gate looked at the credential and at nothing else: another one may pass.
     if (answer.status == 401 || is_credential_refusal(*refusal))
-      return NotAccepted{std::move(said), answer.retry_after};
+      return NotAccepted{providers::about_credentials(std::move(said)), answer.retry_after};
     return RefusedForGood{std::move(said)};
   }
   if (refusal) return OutcomeUnknown{service_error(what, answer.status, *refusal).message()};
@@ -116,7 +117,7 @@ const HttpAnswer& success(std::string_view what, const Exchange& exchange, Reade
   Error error = [&] {
     if (const std::optional<Refusal> refusal = refusal_in(answer.status, answer.content_type, answer.body)) {
       Error said = service_error(what, answer.status, *refusal);
-      if (!later) return said;
+      if (!later) return is_credential_refusal(*refusal) ? providers::about_credentials(std::move(said)) : said;
       // Whatever the code says: a server in trouble is asked again.
       return Error(ErrorKind::unavailable, said.message()).with("http", std::to_string(answer.status));
     }
@@ -128,6 +129,7 @@ const HttpAnswer& success(std::string_view what, const Exchange& exchange, Reade
   }();
   if (answer.retry_after) error.with("retry-after", duration_text(*answer.retry_after));
   if (providers::is_service_down(answer.status)) error.with("lane", "down");
+  if (answer.status == 401) error = providers::about_credentials(std::move(error));
   throw Error(std::move(error));
 }
 

@@ -43,26 +43,26 @@ bool self_issued(const Certificate& certificate) {
   return x509::likeness(certificate.subject(), certificate.issuer()) <= x509::Likeness::other_spelling;
 }
 
+std::string spoken(const Certificate& authority, std::size_t height) {
+  return fmt::format("{} \"{}\"", height == 0 ? "the issuer" : "the CA", authority.subject().to_string());
+}
+
+// What the content of one certificate meets in the CAs above it.
 class Examination {
  public:
-  Examination(const TbsCertificate& certificate, const Path& path, Instant now)
-      : certificate_(certificate), path_(path), now_(now) {}
+  Examination(const TbsCertificate& certificate, const Path& path) : certificate_(certificate), path_(path) {}
 
   std::vector<std::string> run() {
     check_dates();
     std::size_t below = is_ca(certificate_) ? 1 : 0;  // CAs that the path length of the next one up counts
     for (std::size_t i = 0; i < path_.authorities.size(); ++i) {
       const Certificate& authority = path_.authorities[i];
-      who_ = fmt::format("{} \"{}\"", i == 0 ? "the issuer" : "the CA", authority.subject().to_string());
-      check_validity(authority);
-      check_powers(authority, i > 0 && i + 1 == path_.authorities.size() && path_.gap.empty());
+      who_ = spoken(authority, i);
       check_path_length(authority, below);
       check_usages(authority);
-      check_critical(authority);
       for (std::string& reason : forbidden_names(certificate_.content, authority)) add(std::move(reason));
       if (!self_issued(authority)) ++below;
     }
-    if (!path_.gap.empty()) add(path_.gap);
     return std::move(reasons_);
   }
 
@@ -77,24 +77,6 @@ class Examination {
     if (certificate_.validity.not_before < issuer.not_before)
       add(fmt::format("it would begin {}, before its issuer ({})", rfc3339(certificate_.validity.not_before),
                       rfc3339(issuer.not_before)));
-  }
-
-  void check_validity(const Certificate& authority) {
-    const x509::Validity& validity = authority.tbs.validity;
-    if (now_ < validity.not_before)
-      add(fmt::format("{} is not valid before {}; if that is past, this machine's clock is slow", who_,
-                      rfc3339(validity.not_before)));
-    if (now_ > validity.not_after) add(fmt::format("{} ended {}", who_, rfc3339(validity.not_after)));
-  }
-
-  void check_powers(const Certificate& authority, bool anchor) {
-    // An anchor older than version 3 cannot say what it is; it is trusted as a name and a key.
-    if (anchor && authority.tbs.version < 3) return;
-    if (!is_ca(authority.tbs)) add(fmt::format("{} is not a CA by its basic constraints", who_));
-    const auto& usage = authority.content().key_usage;
-    if (usage && !usage->has(x509::KeyUsage::key_cert_sign))
-      add(fmt::format("{} may not sign certificates: its key usage ({}) lacks keyCertSign", who_,
-                      x509::to_string(*usage)));
   }
 
   void check_path_length(const Certificate& authority, std::size_t below) {
@@ -122,6 +104,51 @@ class Examination {
                         allowed));
   }
 
+  const TbsCertificate& certificate_;
+  const Path& path_;
+  std::string who_;
+  std::vector<std::string> reasons_;
+};
+
+// What is wrong with the CAs themselves.
+class Inspection {
+ public:
+  Inspection(const Path& path, Instant now) : path_(path), now_(now) {}
+
+  std::vector<Unfitness> run() {
+    for (std::size_t i = 0; i < path_.authorities.size(); ++i) {
+      const Certificate& authority = path_.authorities[i];
+      who_ = spoken(authority, i);
+      check_validity(authority);
+      check_powers(authority, i > 0 && i + 1 == path_.authorities.size() && path_.gap.empty());
+      check_critical(authority);
+    }
+    if (!path_.gap.empty()) add(path_.gap);
+    return std::move(found_);
+  }
+
+ private:
+  void add(std::string why, std::optional<Instant> until = std::nullopt) { found_.push_back({std::move(why), until}); }
+
+  void check_validity(const Certificate& authority) {
+    const x509::Validity& validity = authority.tbs.validity;
+    if (now_ < validity.not_before)
+      add(fmt::format("{} is not valid before {}; if that is past, this machine's clock is slow", who_,
+                      rfc3339(validity.not_before)),
+          validity.not_before);
+    if (now_ > validity.not_after) add(fmt::format("{} ended {}", who_, rfc3339(validity.not_after)));
+  }
+
+  void check_powers(const Certificate& authority, bool anchor) {
+    // An anchor older than version 3 cannot say what it is; it is trusted as a name and a key.
+    if (anchor && authority.tbs.version < 3) return;
+    if (!is_ca(authority.tbs)) add(fmt::format("{} is not a CA by its basic constraints", who_));
+    const auto& usage = authority.content().key_usage;
+    if (usage && !usage->has(x509::KeyUsage::key_cert_sign))
+      add(fmt::format("{} may not sign certificates: its key usage ({}) lacks keyCertSign", who_,
+                      x509::to_string(*usage)));
+  }
+
   void check_critical(const Certificate& authority) {
     for (const x509::Extension& extension : authority.tbs.extensions) {
       const std::string oid = extension.oid.dotted();
@@ -131,17 +158,20 @@ class Examination {
     }
   }
 
-  const TbsCertificate& certificate_;
   const Path& path_;
   const Instant now_;
   std::string who_;
-  std::vector<std::string> reasons_;
+  std::vector<Unfitness> found_;
 };
 
 }  // namespace
 
-std::vector<std::string> objections(const TbsCertificate& certificate, const Path& path, Instant now) {
-  return Examination(certificate, path, now).run();
+std::vector<std::string> objections(const TbsCertificate& certificate, const Path& path) {
+  return Examination(certificate, path).run();
+}
+
+std::vector<Unfitness> unfitness(const Path& path, Instant now) {
+  return Inspection(path, now).run();
 }
 
 Bytes authority_key_identifier(const Certificate& issuer) {

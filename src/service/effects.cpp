@@ -10,6 +10,7 @@
 #include "workflow/lifecycle.h"
 #include "x509/advice.h"
 #include "x509/ask.h"
+#include "x509/bounds.h"
 #include "x509/certificate.h"
 #include "x509/csr.h"
 #include "x509/render.h"
@@ -50,6 +51,13 @@ constexpr std::array<std::pair<ErrorKind, Then>, 10> kConsequences{{
 bool is_about_the_moment(const Error& error) {
   const bool of_the_token = !error.detail("ckr").empty();
   return of_the_token && (error.kind() == ErrorKind::refused || error.kind() == ErrorKind::conflict);
+}
+
+// A provider tells what is wrong with a request by its list of reasons, or refuses it. What else it fails with while it
+// is asked about one (its configuration, an answer of its service) is not about the request.
+bool is_about_the_provider(workflow::EffectName effect, const Error& error) {
+  const bool asks_it = effect == EffectName::build_draft || effect == EffectName::check_draft;
+  return asks_it && (error.kind() != ErrorKind::refused || !error.detail("http").empty());
 }
 
 workflow::Problem problem_of(const Error& error) {
@@ -152,7 +160,12 @@ EffectOutcome check_draft(World& world, const Claim& claim, Instant now, Duratio
   } else if (revokes && order.reason == workflow::kCertificateHold && !able.revoke_hold) {
     reasons.push_back(fmt::format("a {} provider puts nothing on hold", provider->type()));
   } else {
-    reasons = provider->check(call_of(world, claim, parts, now, time_limit));
+    try {
+      reasons = provider->check(call_of(world, claim, parts, now, time_limit));
+    } catch (const Error& error) {
+      if (!workflow::says_draft_is_outdated(error)) throw;
+      return outcome(workflow::DraftTooOld{now - parts.draft.built_at, x509::bounded(error.message())});
+    }
   }
   if (reasons.empty()) return outcome(workflow::DraftAccepted{});
   std::string message =
@@ -409,7 +422,7 @@ Then consequence_of(workflow::EffectName effect, const Error& error) {
     const bool later = error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::outcome_unknown;
     return later ? Then::again : Then::give_up;
   }
-  if (is_about_the_moment(error)) return Then::again;
+  if (is_about_the_moment(error) || is_about_the_provider(effect, error)) return Then::again;
   for (const auto& [row, then] : kConsequences) {
     if (row == error.kind()) return then;
   }

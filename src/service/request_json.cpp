@@ -82,7 +82,7 @@ std::string detail_of(const workflow::EventBody& body) {
           [](const PreparationFailed& e) { return of(e.problem); },
           [](const DraftAccepted&) { return std::string{}; },
           [](const DraftRefused& e) { return of(e.problem); },
-          [](const DraftTooOld& e) { return spoken(e.age) + " old"; },
+          [](const DraftTooOld& e) { return e.why.empty() ? spoken(e.age) + " old" : e.why; },
           [](const LocallyApproved& e) { return "by " + e.approval.person; },
           [](const LocallyRejected& e) { return "by " + e.person + (e.reason.empty() ? "" : ": " + e.reason); },
           [](const Commanded&) { return std::string{}; },

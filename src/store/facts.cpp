@@ -205,21 +205,30 @@ std::optional<Instant> SqliteStore::take_permission(const std::string& provider,
   const auto full_at = [&] {
     Query row = database_->query("SELECT full_at FROM rates WHERE provider = ?");
     row.bind(provider);
-    if (!row.row()) return now;
-    // A clock that was set back must not stop a provider until it has caught up.
-    return std::clamp(row.instant(0), now, now + bucket);
+    return row.row() ? std::max(row.instant(0), now) : now;
   };
-  if (const Instant full = full_at(); full + interval > now + bucket) return full + interval - bucket;
+  const auto write_down = [&](Instant full) {
+    database_
+        ->query(
+            "INSERT INTO rates (provider, full_at) VALUES (?, ?) "
+            "ON CONFLICT (provider) DO UPDATE SET full_at = excluded.full_at")
+        .bind(provider)
+        .bind(full)
+        .run();
+  };
+  // None is used up for longer than that. A clock that was set back must not stop a provider until it has caught up:
+  // what it left behind is cut once, and written down, or it would be cut again at each question and never be over.
+  const Instant latest = now + bucket;
+  if (const Instant full = full_at(); full <= latest && full + interval > latest) return full + interval - bucket;
   Database::Write write(*database_);
   const Instant full = full_at();
-  if (full + interval > now + bucket) return full + interval - bucket;
-  database_
-      ->query(
-          "INSERT INTO rates (provider, full_at) VALUES (?, ?) "
-          "ON CONFLICT (provider) DO UPDATE SET full_at = excluded.full_at")
-      .bind(provider)
-      .bind(full + interval)
-      .run();
+  if (full > latest) {
+    write_down(latest);
+    write.commit();
+    return now + interval;
+  }
+  if (full + interval > latest) return full + interval - bucket;
+  write_down(full + interval);
   write.commit();
   return std::nullopt;
 }

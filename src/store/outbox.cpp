@@ -273,11 +273,12 @@ std::vector<workflow::Claim> SqliteStore::claim(const workflow::ClaimQuery& quer
   Database::Write write(*database_);
   for (const workflow::GiveBack& back : query.give_back) {
     Query update = database_->query(
-        "UPDATE effects SET owner = NULL, lease_until = NULL, lease_boot = NULL, due = ?1, set_at = ?6, "
+        "UPDATE effects SET owner = NULL, lease_until = NULL, lease_boot = NULL, due = COALESCE(?1, due), "
+        "set_at = CASE WHEN ?1 IS NULL THEN set_at ELSE ?6 END, "
         "trouble = COALESCE(?2, trouble), crashes = CASE WHEN ?2 = '' THEN 0 ELSE crashes END, "
         "runs = CASE WHEN ?2 = '' THEN 0 WHEN ?2 IS NULL OR ?5 THEN runs ELSE runs + 1 END "
         "WHERE id = ?3 AND owner = ?4");
-    update.bind(back.due);
+    back.due == Instant{} ? update.bind_null() : update.bind(back.due);
     back.trouble ? update.bind(*back.trouble) : update.bind_null();
     update.bind(back.effect_id).bind(query.worker);
     update.bind(std::int64_t{back.counts == workflow::GiveBack::Counts::no}).bind(now).run();

@@ -239,7 +239,7 @@ void fields(DraftRefused& x, V& v) {
 }
 template <class V>
 void fields(DraftTooOld& x, V& v) {
-  v("age", x.age);
+  v("age", x.age), v.added("why", x.why);
 }
 template <class V>
 void fields(LocallyApproved& x, V& v) {

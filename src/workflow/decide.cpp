@@ -187,8 +187,11 @@ State released(const Order& order, Dossier dossier, unsigned from) {
 }
 
 State built_anew(const Dossier& dossier, const DraftTooOld& old) {
-  Preparing next{
-      dossier.key, {}, dossier.attempts_made, fmt::format("the draft was {} old", spoken(old.age)), dossier.sent};
+  Preparing next{dossier.key,
+                 {},
+                 dossier.attempts_made,
+                 old.why.empty() ? fmt::format("the draft was {} old", spoken(old.age)) : old.why,
+                 dossier.sent};
   const unsigned before = dossier.sent ? dossier.sent->last_attempt : 0;
   if (dossier.attempts_made > before) next.sent = SentDraft{dossier.draft, dossier.attempts_made};
   return next;
@@ -273,9 +276,10 @@ Next from(const AwaitingCommand& state, const Context& context) {
 State not_accepted(const Dossier& dossier, const SubmissionNotAccepted& answer, const std::optional<WithdrawWish>& wish,
                    const Timing& timing) {
   if (wish) return given_up(*wish);
-  // A provider that cannot be reached is waited for (the request's deadline bounds it); one that says no again and
-  // again is not.
-  const bool out_of_reach = error_kind_from(answer.problem.kind) == ErrorKind::unavailable;
+  // A provider that cannot be reached, or does not take our credentials, is waited for (the request's deadline bounds
+  // it); one that says no again and again is not.
+  const ErrorKind kind = error_kind_from(answer.problem.kind);
+  const bool out_of_reach = kind == ErrorKind::unavailable || kind == ErrorKind::denied;
   const unsigned refusals = dossier.refusals + (out_of_reach ? 0 : 1);
   if (refusals >= timing.most_attempts) {
     return Failed{answer.problem.kind,

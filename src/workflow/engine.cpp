@@ -78,7 +78,7 @@ bool Engine::Impl::claim_and_start() {
       if (paused || later) {
         // The whole lane waits, and its effects keep their due times: nothing is postponed one by one.
         if (later) paused_[lane] = clock_.since_boot() + (*later - now);
-        give_back_.push_back({claim.effect_id, claim.effect.due, std::nullopt});
+        give_back_.push_back({claim.effect_id, {}, std::nullopt});
         continue;
       }
     }
@@ -134,7 +134,7 @@ void Engine::Impl::start_once_only(std::vector<Claim> claims) {
   // Nothing was sent. Should the commit be on disk all the same, the effect is gone and this gives nothing back.
   const auto give_back_from = [&](std::size_t first) {
     for (std::size_t i = first; i < decided.size(); ++i) {
-      give_back_.push_back({decided[i].effect_id, decided[i].effect.due, std::nullopt});
+      give_back_.push_back({decided[i].effect_id, {}, std::nullopt});
     }
   };
   std::vector<StepResult> results;
@@ -173,7 +173,7 @@ void Engine::Impl::start_once_only(std::vector<Claim> claims) {
   for (std::size_t i = 0; i < decided.size(); ++i) {
     Claim& claim = decided[i];
     if (results[i] != StepResult::committed) {
-      give_back_.push_back({claim.effect_id, claim.effect.due, std::nullopt});
+      give_back_.push_back({claim.effect_id, {}, std::nullopt});
       continue;
     }
     claim.record.sequence += 1;

@@ -179,7 +179,7 @@ bool Engine::Impl::read_again(Finished& finished, const Step& step) {
       store_->keep_late_answer(late, finished.outcome.key);
     }
     // Where the present one wants the same effect, it is still to be carried out.
-    give_back_.push_back({claim.effect_id, claim.effect.due, std::nullopt});
+    give_back_.push_back({claim.effect_id, {}, std::nullopt});
     return false;
   }
   claim.record = std::move(*fresh);

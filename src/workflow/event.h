@@ -38,6 +38,7 @@ struct DraftRefused {
 };
 struct DraftTooOld {
   Duration age{};
+  std::string why = {};  // it is not its age: what the provider's check says of it
 };
 struct LocallyApproved {
   LocalApproval approval;

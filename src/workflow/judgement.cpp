@@ -79,6 +79,21 @@ GiveBack Judge::failed(const Claim& claim, const std::string& why, std::optional
   return {claim.effect_id, now_ + wait, why.empty() ? "it failed" : well_formed(why)};
 }
 
+// An error may say when what it waits for comes (the detail "until", RFC 3339). It is tried then, and before that as
+// often as any other: what is waited for may come sooner.
+GiveBack Judge::failed(const Claim& claim, const Error& error, std::optional<Duration> asked,
+                       const Timing& timing) const {
+  GiveBack back = failed(claim, with_hint(error), asked, timing);
+  const std::string until(error.detail("until"));
+  if (until.empty()) return back;
+  try {
+    back.due = std::min(back.due, std::max(now_, parse_rfc3339(until)));
+  } catch (const Error&) {
+    log::debug("not a time: " + until);
+  }
+  return back;
+}
+
 GiveBack Judge::waiting(const Claim& claim, const std::string& why) const {
   return {claim.effect_id, now_, why.empty() ? "it failed" : well_formed(why), GiveBack::Counts::no};
 }
@@ -103,13 +118,13 @@ Verdict Judge::of(const Finished& finished, const Timing& timing) const {
   const std::optional<EventBody> body = event_of(finished, timing);
   if (!body) {
     if (!finished.begun) {
-      verdict.back = GiveBack{claim.effect_id, claim.effect.due, std::nullopt};
+      verdict.back = GiveBack{claim.effect_id, {}, std::nullopt};
     } else if (finished.error && finished.waits_for_lane) {
       verdict.back = waiting(claim, with_hint(*finished.error));
     } else if (finished.error) {
       log::warning(fmt::format("{} of request {}: {}", claim.effect.identity(), record.order.id.str(),
                                finished.error->message()));
-      verdict.back = failed(claim, with_hint(*finished.error), patience_asked(finished), timing);
+      verdict.back = failed(claim, *finished.error, patience_asked(finished), timing);
     } else {
       verdict.back = quiet(claim, finished.outcome.retry_after, timing);
     }

@@ -38,6 +38,7 @@ class Judge {
                   const Timing& timing) const;
 
  private:
+  GiveBack failed(const Claim& claim, const Error& error, std::optional<Duration> asked, const Timing& timing) const;
   // The lane is down: it goes on with the lane, behind the others that wait for it.
   GiveBack waiting(const Claim& claim, const std::string& why) const;
   // The run went well and brought nothing new.

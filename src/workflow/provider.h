@@ -100,6 +100,14 @@ struct Capabilities {
   bool revoke_hold = false;   // the reason certificateHold too
 };
 
+// The convention for a draft that its provider would not make like this any more (its issuer was replaced, say):
+// check() throws an error with the detail `draft` = `outdated`, and the draft is built again.
+inline constexpr std::string_view kDraftDetail = "draft";
+inline constexpr std::string_view kDraftOutdated = "outdated";
+inline bool says_draft_is_outdated(const Error& error) {
+  return error.detail(kDraftDetail) == kDraftOutdated;
+}
+
 // One certificate service. Thread rule: every function may be called from several effect threads at once. Each blocks,
 // keeps to its time limit, and speaks of transport trouble by throwing unavailable (repeatable calls only: submit
 // returns its four answers instead and throws nothing but `internal`).
@@ -109,11 +117,14 @@ class Provider {
   virtual std::string_view type() const = 0;  // "securosys-tsb"
   virtual Capabilities capabilities() const = 0;
 
-  // What shall be sent or signed for this CSR (DER). Frozen afterwards. Throws refused for what it cannot carry. Not
-  // called for a revocation: its order is all that is asked.
+  // What shall be sent or signed for this CSR (DER). Frozen afterwards. Throws refused for what it cannot carry; any
+  // other kind is waited for, as by check(). Not called for a revocation: its order is all that is asked.
   virtual ProviderDraft draft(const Order& order, ByteView csr, Instant now) = 0;
-  // Every reason not to submit this draft, all at once; empty when it may go. A revocation has neither key nor CSR:
-  // what speaks against it is in call.order (predecessor, reason). Asked of a provider that revokes only.
+  // Every reason not to submit this draft, all at once; empty when it may go. A reason ends the request: only what no
+  // later attempt can change is one. What time, the configuration, a CA file or somebody at the service can change is
+  // thrown (with a detail "until" where only time is missing: decide.h), and the request waits. A revocation has
+  // neither key nor CSR: what speaks against it is in call.order (predecessor, reason). Asked of a provider that
+  // revokes only.
   virtual std::vector<std::string> check(const ProviderCall& call) = 0;
   // Once per attempt. Nothing is repeated inside.
   virtual SubmitAnswer submit(const ProviderCall& call) = 0;

@@ -48,6 +48,8 @@ constexpr Rule kRules[] = {
     {S::preparing, E::found_at_provider, to(S::unresolved), kSecondOrder},
 
     {S::prepared, E::draft_accepted, kReleased, "the draft may go: local approval, command or submission comes next"},
+    {S::prepared, E::draft_too_old, to(S::preparing),
+     "its provider would not make the draft like this any more: built again"},
     {S::prepared, E::draft_refused, to(S::failed), "the provider cannot carry it, or policy forbids it"},
     {S::prepared, E::cancel_asked, to(S::cancelled), "nothing was sent: cancelled at once"},
     {S::prepared, E::deadline_passed, to(S::expired), "nothing was sent: expired at once"},

@@ -22,7 +22,7 @@ class Schedule {
   std::vector<Effect> of(const State& state) {
     switch (name_of(state)) {
       case StateName::preparing:
-        add(next_preparation(std::get<Preparing>(state)), at_);
+        add(next_preparation(std::get<Preparing>(state)), at_ + pause_before_another_draft());
         break;
       case StateName::prepared:
         add(EffectName::check_draft, at_);
@@ -72,6 +72,12 @@ class Schedule {
     if (!needs_key(context_.order)) return EffectName::build_draft;
     if (!state.key) return EffectName::ensure_key;
     return state.csr.empty() ? EffectName::sign_csr : EffectName::build_draft;
+  }
+  // A provider that keeps changing its mind about its drafts must not be asked without a pause.
+  Duration pause_before_another_draft() const {
+    const auto* outdated = context_.is<DraftTooOld>();
+    if (outdated == nullptr || outdated->why.empty()) return Duration::zero();
+    return next_retry(context_.order.id, 1, std::nullopt, context_.timing);
   }
   Duration patience(Duration planned) const { return patient(planned, asked_patience(context_)); }
 

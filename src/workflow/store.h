@@ -30,7 +30,7 @@ struct Claim {
 // A claim given back without an event.
 struct GiveBack {
   std::int64_t effect_id = 0;
-  Instant due{};  // it is due again then
+  Instant due{};  // it is due again then; none: when it was, by a clock that may have been set since it was claimed
   // "": the run went well and brought nothing new, both counts start at zero. Words: why it failed. Nothing: it was not
   // run.
   std::optional<std::string> trouble;

@@ -1,4 +1,5 @@
 #include "support/cli/cli.h"
+#include "support/echoed.h"
 #include "support/running_rig.h"
 
 #include <algorithm>
@@ -193,6 +194,32 @@ TEST_CASE("an API key that DigiCert repeats, whatever the status, is written now
   // The store, with what is still in its log.
   const auto found = desk.cli.other({"sh", "-c", "cat hsmbridge.db* | grep -c -a -F " + key});
   CHECK(found.out == "0\n");
+}
+
+TEST_CASE("an API key that DigiCert repeats in whatever spelling and call is written nowhere") {
+  const Desk desk;
+  const auto key = desk.rig.api_key("service");
+  unsigned made = 0;
+  for (const char* status : {"200", "201", "302", "400", "401", "403", "404", "429", "500", "503"}) {
+    CAPTURE(status);
+    desk.rig.command(std::string("fault --kind status --times 0 --path / --status ") + status + " --body '" +
+                     echo_of(key) + "'");
+    const auto clean = [&](const CliResult& result) {
+      INFO(words(result));
+      CHECK(found_of(key, words(result)) == "");
+    };
+    clean(desk.enroll("web-" + std::to_string(++made), {"-v", "-v", "--wait", "--timeout", "500ms"}));
+    clean(desk.cli.run({"-v", "-v", "provider", "test", "digicert"}));
+    const auto id = desk.id();
+    for (const char* verb : {"show", "explain", "history"}) {
+      clean(desk.cli.run({"request", verb, id}));
+      clean(desk.cli.run({"request", verb, id, "--json"}));
+    }
+    desk.rig.command("fault --clear");
+  }
+  for (const char* file : {"hsmbridge.db", "hsmbridge.db-wal"}) {
+    if (desk.cli.exists(file)) CHECK(found_of(key, desk.cli.read(file)) == "");
+  }
 }
 
 TEST_CASE("an order that the search shows late is found, and no second one is sent") {

@@ -16,12 +16,9 @@ namespace {
 // "request list" -> the options that are named with it, and where.
 using Named = std::map<std::string, std::map<std::string, std::string>>;
 
-void collect(const std::filesystem::path& file, Named& named) {
-  const std::string text = to_text(read_file(file));
+void collect(const std::string& text, const std::regex& command, const std::string& file, Named& named) {
   static const std::set<std::string> nouns{"request",  "cert",   "key", "csr",    "token", "provider",
                                            "approval", "enroll", "run", "doctor", "store", "audit"};
-  // Up to what ends a command within a sentence or a literal.
-  static const std::regex command(R"(hsmbridge ([a-z]+)((?: [^"'`;,)\n\\]*)?))");
   for (auto at = std::sregex_iterator(text.begin(), text.end(), command); at != std::sregex_iterator(); ++at) {
     const std::string noun = (*at)[1];
     if (nouns.count(noun) == 0) continue;
@@ -39,9 +36,19 @@ void collect(const std::filesystem::path& file, Named& named) {
     auto& options = named[name];
     static const std::regex option("(--[a-z][a-z-]*).*");
     for (std::smatch match; words >> word;) {
-      if (std::regex_match(word, match, option)) options.emplace(match[1], file.filename().string());
+      if (std::regex_match(word, match, option)) options.emplace(match[1], file);
     }
   }
+}
+
+void collect(const std::filesystem::path& file, Named& named) {
+  // A literal that goes on in the next line is one text.
+  static const std::regex seam("\"\\s*\n\\s*\"");
+  const std::string text = std::regex_replace(to_text(read_file(file)), seam, "");
+  // Up to what ends a command within a sentence or a literal; and in quotes, where the program is not named.
+  static const std::regex named_in_full(R"(hsmbridge ([a-z]+)((?: [^"'`;,)\n\\]*)?))");
+  static const std::regex quoted(R"([`']([a-z]+)((?: [^"'`;,)\n\\]*)?)[`'])");
+  for (const std::regex& command : {named_in_full, quoted}) collect(text, command, file.filename().string(), named);
 }
 
 }  // namespace
@@ -58,6 +65,11 @@ TEST_CASE("every command and option that a text tells the reader to type exists"
   collect(source / "README.md", named);
   CHECK(named.size() > 30);
   CHECK(named["request resolve"].count("--abandon") == 1);
+  for (const std::string noun : {"request", "cert", "key", "token", "provider"}) {
+    INFO(noun);
+    const auto from = named.lower_bound(noun + " ");
+    CHECK((from != named.end() && from->first.starts_with(noun + " ")));
+  }
   Cli cli;
   for (const auto& [name, options] : named) {
     std::istringstream words(name);

@@ -93,18 +93,34 @@ TEST_CASE("what is issued below an issuer without a key identifier names its key
   CHECK(verified.status == 0);
 }
 
-TEST_CASE("an issuer whose path reaches no anchor of the profile is told before anything is sent") {
-  Bench bench;
+TEST_CASE(
+    "a request whose issuer reaches no anchor waits until the anchors are corrected, and nobody is asked before") {
+  BenchOptions options;
+  options.quorum = 0;
+  Bench bench(options);
   issue_below_root(bench, "subjectKeyIdentifier=hash\n");
   auto text = bench.cli().read(".config/hsmbridge/hsmbridge.yaml");
   const auto at = text.find("anchors: [");
   text.replace(at, text.find(']', at) - at, "anchors: [" + (bench / "rig/ca.pem").string());
   bench.cli().write(".config/hsmbridge/hsmbridge.yaml", text);
-  const auto refused = enroll(bench, "web-1", {"--san", "dns:www.example.com"});
-  INFO(refused.out << refused.err);
-  CHECK(refused.status == 4);
-  CHECK((refused.out + refused.err).find("there is no path from the issuer to a trust anchor") != std::string::npos);
+  const auto checked = enroll(bench, "web-1", {"--check", "--san", "dns:www.example.com"});
+  CHECK(checked.status == 5);
+  const auto waits = enroll(bench, "web-1", {"--san", "dns:www.example.com"});
+  INFO(waits.out << waits.err);
+  CHECK(waits.status == 3);
+  for (const auto* const said : {&checked, &waits}) {
+    CHECK(said->err.find("there is no path from the issuer to a trust anchor") != std::string::npos);
+  }
   CHECK(bench.count("POST /v1/sign") == 0);
+  const auto id = Bench::id_in(waits);
+  CHECK(bench.state_of(id) == "Preparing");
+
+  text.replace(text.find("anchors: [") + 10, text.find(']', at) - at - 10, (bench / "root.pem").string());
+  bench.cli().write(".config/hsmbridge/hsmbridge.yaml", text);
+  const auto done = bench.run({"request", "wait", id});
+  INFO(done.out << done.err);
+  CHECK(done.status == 0);
+  CHECK(bench.count("POST /v1/sign") == 1);
 }
 
 }  // namespace hsmbridge::test

@@ -39,17 +39,13 @@ TEST_CASE("an ordinary request breaks no rule of an ordinary profile") {
 
 TEST_CASE("every violation is told at once") {
   Bench bench;
-  bench.json.set("status", "Deleted");
-  bench.json.set("enrollment_method", "scep");
   bench.json.set("override_cert_validity_via_api", false);
   bench.key = "rsa:4096";
   bench.ask.validity = 90 * 24h;
   bench.ask.content.subject = x509::Name::parse("C=CH, L=Bern");
   bench.ask.content.subject_alternative_names = {x509::GeneralName::parse("email:a@example.com")};
   CHECK(bench.violations() ==
-        Strings{"the profile \"Web\" cannot be used: its status is Deleted, not Active",
-                "the profile \"Web\" cannot be used: its enrollment method is scep, not rest_api",
-                "the key is rsa:4096, the profile allows rsa:2048, rsa:3072, ec:P-256",
+        Strings{"the key is rsa:4096, the profile allows rsa:2048, rsa:3072, ec:P-256",
                 "the profile demands the subject field common_name, and the request has none",
                 "the profile has no subject field locality: it would be dropped (accept: subject-changed)",
                 "the profile carries no alternative names of the kind emails: a@example.com would be dropped",

@@ -189,6 +189,20 @@ TEST_CASE("a repeatable call tells trouble from refusal") {
   CHECK(kind(answer(500, test::tlm_error("InternalServerError", "x"))) == ErrorKind::unavailable);
   CHECK(kind(answer(401, "no", "text/plain")) == ErrorKind::denied);
   CHECK(kind(answer(403, test::tlm_error("no_access", "no"))) == ErrorKind::denied);
+  const auto lane = [](const Exchange& exchange) {
+    try {
+      success_of("GET /c", exchange);
+    } catch (const Error& error) {
+      return std::string(error.detail("lane"));
+    }
+    return std::string("no error");
+  };
+  // A refused key is every request's trouble; what it may not see is one request's.
+  CHECK(lane(answer(401, "no", "text/plain")) == "down");
+  CHECK(lane(answer(403, test::tlm_error("no_access", "no"))) == "");
+  CHECK(lane(answer(404, test::tlm_error("resource_not_found", "no"))) == "");
+  CHECK(std::get<workflow::NotAccepted>(classify_submission("POST /c", answer(401, "no", "text/plain")))
+            .error.detail("lane") == "down");
   CHECK(kind(answer(404, test::tlm_error("resource_not_found", "no"))) == ErrorKind::not_found);
   CHECK(kind(answer(404, kHtml, "text/html")) == ErrorKind::not_found);
   CHECK(kind(answer(302, "")) == ErrorKind::unavailable);

@@ -37,7 +37,7 @@ TEST_CASE("a draft is nothing beyond the CSR, and only what can be carried out i
   CHECK_THROWS_AS(bench.provider().draft(bench.order, {}, bench.clock.now()), Error);
 }
 
-TEST_CASE("a draft of a profile that makes wait, or is not shown, does not say that it issues at once") {
+TEST_CASE("a draft of a profile that makes wait does not say that it issues at once, and one not shown is waited for") {
   TlmBench bench;
   bench.freeze();
   Json profile = test::tlm_profile();
@@ -45,10 +45,31 @@ TEST_CASE("a draft of a profile that makes wait, or is not shown, does not say t
   bench.then_profile(profile);
   bench.then_me();
   bench.transport->then(403, test::tlm_error("no_access", "Not enough permissions"));
-  for (int i = 0; i < 2; ++i) {
-    const ProviderDraft draft = bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now());
-    CHECK_FALSE(pinned_from(draft.provider_state).issued_at_once);
-  }
+  const ProviderDraft draft = bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now());
+  CHECK_FALSE(pinned_from(draft.provider_state).issued_at_once);
+  CHECK_THROWS_AS(bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now()), Error);
+}
+
+TEST_CASE("a profile that is not active is waited for, before anything is drafted and before anything is sent") {
+  TlmBench bench;
+  bench.freeze();
+  Json profile = test::tlm_profile();
+  profile.set("status", "Suspended");
+  bench.then_profile(profile);
+  bench.then_profile(profile);
+  const auto thrown = [](auto call) {
+    try {
+      call();
+    } catch (const Error& error) {
+      CHECK(error.kind() == ErrorKind::unavailable);
+      return error.message();
+    }
+    return std::string("nothing");
+  };
+  const std::string words = "its status is Suspended, not Active";
+  CHECK_THAT(thrown([&] { bench.provider().draft(bench.order, bench.draft.csr, bench.clock.now()); }),
+             Catch::EndsWith(words));
+  CHECK_THAT(thrown([&] { bench.provider().check(bench.call()); }), Catch::EndsWith(words));
 }
 
 TEST_CASE("nothing is drafted while the profile or our account cannot be read, since a lost order hangs on them") {
@@ -182,7 +203,7 @@ TEST_CASE("a check reads the profile and tells everything that is wrong in one l
   profile.set("status", "Deleted");
   bench.then_profile(profile);
   const std::vector<std::string> problems = bench.provider().check(bench.call());
-  CHECK(problems.size() == 5);
+  CHECK(problems.size() == 4);
   CHECK(bench.transport->lines() == std::vector<std::string>{"GET /mpki/api/v2/profile/" + test::kTlmProfileId});
 }
 

@@ -199,6 +199,33 @@ TEST_CASE("a 401 without the code of a wrong key moves nothing on") {
   CHECK(rig.transport->sent.size() == 1);
 }
 
+TEST_CASE("a refused credential that every request needs pauses the provider, another role's key does not") {
+  Rig rig;
+  rig.key(Role::key_operation, "ko");
+  rig.key(Role::key_management, "km");
+  rig.key(Role::service, "sv");
+  const auto lane_after = [&](const providers::Exchange& answer, auto call) {
+    rig.transport->then(answer);
+    try {
+      call();
+      return std::string("no error");
+    } catch (const Error& error) {
+      return std::string(error.detail("lane"));
+    }
+  };
+  const auto request = [&] { rig.client().request("a", 1s); };
+  const auto version = [&] { rig.client().version_info(1s); };
+  CHECK(lane_after(tsb_refusal(401, 631), request) == "down");
+  CHECK(lane_after(tsb_refusal(400, 416), request) == "down");
+  CHECK(lane_after(HttpAnswer{401, "text/plain", "Unauthorized", {}, {}}, request) == "down");
+  CHECK(lane_after(tsb_refusal(400, 617), request) == "down");
+  CHECK(lane_after(tsb_refusal(403, 400), request) == "");
+  CHECK(lane_after(HttpAnswer{403, "text/plain", "Forbidden", {}, {}}, request) == "");
+  CHECK(lane_after(tsb_refusal(401, 631), version) == "");
+  rig.transport->then(tsb_refusal(401, 631));
+  CHECK(std::get<workflow::NotAccepted>(rig.client().sign("{}", 1s)).error.detail("lane") == "down");
+}
+
 TEST_CASE("a bearer token goes with every call") {
   Rig rig;
   rig.options.bearer_token = [] { return Secret("jwt"); };

@@ -135,11 +135,11 @@ TEST_CASE("a submission is sent once, and a refused token serves no other") {
   Client client = bench.with_tokens();
   const Duration until = bench.clock.since_boot() + std::chrono::seconds{7};
   bench.token("A").transport->then(401, "expired", "text/plain");
-  CHECK(std::holds_alternative<workflow::NotAccepted>(client.submit("{}", kLimit, until)));
+  CHECK(std::holds_alternative<workflow::NotAccepted>(client.submit("{}", "", kLimit, until)));
   CHECK(bench.transport->sent.size() == 2);
   // The next attempt, with a token of its own.
   bench.token("B").transport->then(201, test::created_answer("NEW"));
-  CHECK(std::holds_alternative<Taken>(client.submit("{}", kLimit, until)));
+  CHECK(std::holds_alternative<Taken>(client.submit("{}", "", kLimit, until)));
   for (const auto& request : bench.transport->sent) CHECK(request.repeat == HttpRequest::Repeat::never);
   // Past the deadline that was journalled with the intent neither may leave.
   CHECK(bench.transport->sent.at(1).call_until == until);
@@ -152,7 +152,7 @@ TEST_CASE("a submission is sent once, and a refused token serves no other") {
                              HttpAnswer{408, "", "", {}, {}}, HttpAnswer{429, "", "", {}, {}}}) {
     const std::size_t before = bench.transport->sent.size();
     bench.transport->then(trouble);
-    CHECK_FALSE(std::holds_alternative<Taken>(client.submit("{}", kLimit)));
+    CHECK_FALSE(std::holds_alternative<Taken>(client.submit("{}", "", kLimit)));
     CHECK(bench.transport->sent.size() == before + 1);
   }
 }
@@ -182,7 +182,7 @@ TEST_CASE("a token endpoint that refuses says so as denied, and nothing is sent 
   Client client = bench.with_tokens();
   bench.transport->then(400, R"({"error":"invalid_client","error_description":"token_signature_verification_error"})");
   try {
-    client.submit("{}", kLimit);
+    client.submit("{}", "", kLimit);
     FAIL("no error");
   } catch (const Error& error) {
     CHECK(error.kind() == ErrorKind::denied);
@@ -191,7 +191,7 @@ TEST_CASE("a token endpoint that refuses says so as denied, and nothing is sent 
   }
   bench.transport->then(502, test::kProxyPage, "text/html");
   try {
-    client.submit("{}", kLimit);
+    client.submit("{}", "", kLimit);
     FAIL("no error");
   } catch (const Error& error) {
     CHECK(error.kind() == ErrorKind::unavailable);
@@ -223,6 +223,80 @@ TEST_CASE("whose a token is does not change with the JWT that the next one will 
   token("B");
   CHECK(client.account(kLimit) == "ben of https://ci.example at /t");
   CHECK(transport->sent.size() == 3);
+}
+
+TEST_CASE("an order goes out under the account that was looked at or not at all") {
+  test::FakeClock clock;
+  auto transport = std::make_shared<FakeTransport>();
+  const auto jwt_of = [](const std::string& subject) {
+    const auto claims = Json::object({{"iss", "https://ci.example"}, {"sub", subject}}).dump();
+    return "e30." + base64(as_bytes(claims)) + ".c2ln";
+  };
+  std::string jwt = jwt_of("ann");
+  Client client(transport, token_credentials(transport, federated_order("/t", [&] { return Secret(jwt); }), clock),
+                clock);
+  transport->then(200, R"({"access_token":"A","expires_in":900,"token_type":"bearer"})");
+  const std::string ann = client.account(kLimit);
+  // The token is over before the POST, and the next one is got with another account's JWT.
+  jwt = jwt_of("ben");
+  clock.advance(std::chrono::hours{1});
+  transport->then(200, R"({"access_token":"B","expires_in":900,"token_type":"bearer"})");
+  const Error error = error_of([&] { client.submit("{}", ann, kLimit); });
+  CHECK(error.kind() == ErrorKind::unavailable);
+  CHECK(error.message().find("those of ben of https://ci.example at /t now, and were those of ann") !=
+        std::string::npos);
+  CHECK(transport->lines() == std::vector<std::string>{"POST /t", "POST /t"});
+  transport->then(201, test::created_answer("NEW"));
+  CHECK(std::holds_alternative<Taken>(client.submit("{}", "ben of https://ci.example at /t", kLimit)));
+}
+
+TEST_CASE("an API key that was replaced since its account was asked for orders nothing until it is asked again") {
+  Bench bench;
+  Client client = bench.with_key();
+  const auto me = [](const char* user) {
+    return std::string(R"({"user":{"id":")") + user + R"(","username":"a@x.com"},"company":{"id":"c-1"}})";
+  };
+  bench.transport->then(200, me("u-1"));
+  const std::string first = client.account(kLimit);
+  bench.key = "second";
+  bench.transport->then(401, "Invalid api key", "text/plain").then(200, test::application_answer());
+  client.application("x", kLimit);
+  const std::size_t before = bench.transport->sent.size();
+  CHECK(kind_of([&] { client.submit("{}", first, kLimit); }) == ErrorKind::unavailable);
+  CHECK(bench.transport->sent.size() == before);
+  bench.transport->then(200, me("u-2")).then(201, test::created_answer("NEW"));
+  CHECK(std::holds_alternative<Taken>(client.submit("{}", client.account(kLimit), kLimit)));
+}
+
+TEST_CASE("a refused credential pauses the lane of its provider, what it may not see or do does not") {
+  Bench bench;
+  Client client = bench.with_key();
+  const auto lane_after = [&](long status, const std::string& body, const std::string& type) {
+    bench.transport->then(status, body, type);
+    const Error error = error_of([&] { client.request(test::kRequestId, kLimit); });
+    return std::string(error.detail("lane"));
+  };
+  CHECK(lane_after(401, "Invalid api key", "text/plain") == "down");
+  CHECK(lane_after(400, test::errors_answer(10501, "unknown key"), "application/json") == "down");
+  CHECK(lane_after(401, test::kProxyPage, "text/html") == "down");
+  CHECK(lane_after(403, test::errors_answer(1002, "forbidden"), "application/json") == "");
+  CHECK(lane_after(403, test::kProxyPage, "text/html") == "");
+
+  bench.transport->then(401, "Invalid api key", "text/plain");
+  const Verdict verdict = client.submit("{}", "", kLimit);
+  CHECK(std::get<workflow::NotAccepted>(verdict).error.detail("lane") == "down");
+  Bench tokens;
+  Client federated = tokens.with_tokens();
+  tokens.transport->then(401, R"({"error":"invalid_client"})");
+  CHECK(error_of([&] { federated.request(test::kRequestId, kLimit); }).detail("lane") == "down");
+  Client gone(bench.transport,
+              stored_credentials(
+                  Credentials::Kind::api_key,
+                  []() -> Secret { throw Error(ErrorKind::invalid_input, "file:cloud.key is empty"); }, true),
+              bench.clock);
+  const Error unread = error_of([&] { gone.request(test::kRequestId, kLimit); });
+  CHECK(unread.detail("lane") == "down");
+  CHECK(unread.kind() == ErrorKind::unavailable);
 }
 
 TEST_CASE("a service account's JWT is made anew for each token") {

@@ -9,6 +9,7 @@ using namespace hsmbridge;
 using namespace hsmbridge::test;
 using hsmbridge::ca::objections;
 using hsmbridge::ca::path_above;
+using hsmbridge::ca::unfitness;
 
 namespace {
 
@@ -17,8 +18,11 @@ struct Case {
   Case(const Profile& root_profile, const Profile& issuer_profile, const Profile& leaf_profile)
       : root(root_profile), issuer(issuer_profile, &root), leaf(leaf_profile, &issuer) {}
 
+  ca::Path path() const { return path_above(*issuer.certificate, {}, {*root.certificate}); }
   std::vector<std::string> reasons() const {
-    return objections(leaf.certificate->tbs, path_above(*issuer.certificate, {}, {*root.certificate}), kNow);
+    auto all = objections(leaf.certificate->tbs, path());
+    for (const auto& one : unfitness(path(), kNow)) all.push_back(one.why);
+    return all;
   }
   std::string openssl() const { return openssl_verdict(*leaf.certificate, {*issuer.certificate}, *root.certificate); }
 

@@ -175,6 +175,60 @@ TEST_CASE("a process that cannot use a token or a provider fails no request") {
   }
 }
 
+TEST_CASE("what a provider fails with while it is asked about a draft ends no request unless it refuses the request") {
+  class Asked final : public BrokenWorld {
+   public:
+    class Thrower final : public Provider {
+     public:
+      std::string_view type() const override { return "thrower"; }
+      Capabilities capabilities() const override { return {}; }
+      ProviderDraft draft(const Order&, ByteView, Instant) override { throw Error(*error); }
+      std::vector<std::string> check(const ProviderCall&) override { throw Error(*error); }
+      SubmitAnswer submit(const ProviderCall&) override { return OutcomeUnknown{"played"}; }
+      LookUpAnswer look_up(const ProviderCall&) override { return Absent{}; }
+      Report poll(const ProviderCall&) override { return {}; }
+      Report retrieve(const ProviderCall&) override { return {}; }
+      CancelAnswer cancel(const ProviderCall&) override { return CancelNotPossible{}; }
+      Issued read(const ProviderCall&, const Handout&) override { return {}; }
+      void confirm(const ProviderCall&, const Issued&) override {}
+      std::vector<std::string> test() override { return {}; }
+      std::optional<Error> error;
+    };
+    std::shared_ptr<Provider> provider(const std::string&) override { return thrower; }
+    std::shared_ptr<Thrower> thrower = std::make_shared<Thrower>();
+  };
+  Asked world;
+  service::Effects effects(world);
+  const Dossier dossier{key_of_test(), draft_of_test(Instant{}), 0};
+  const auto outcome_of = [&](EffectName name, Error error) -> std::optional<EventBody> {
+    world.thrower->error = std::move(error);
+    Claim claim;
+    claim.record.order = order_of("0A1B2C3D4E5F6G7H", Instant{});
+    claim.record.order.ask = x509::to_json(x509::Ask{}).dump();
+    claim.record.state = name == EffectName::build_draft ? State{Preparing{dossier.key, dossier.draft.csr, 0, ""}}
+                                                         : State{Prepared{dossier}};
+    claim.effect = {name, {}, 0, ""};
+    try {
+      return effects.run(claim, Instant{std::chrono::hours{1}}, std::chrono::seconds{1}).event;
+    } catch (const Error&) {
+      return std::nullopt;  // tried again
+    }
+  };
+  for (const EffectName name : {EffectName::build_draft, EffectName::check_draft}) {
+    INFO(to_string(name));
+    CHECK_FALSE(outcome_of(name, Error{ErrorKind::invalid_input, "the zone is not known: correct `zone`"}));
+    CHECK_FALSE(outcome_of(name, Error{ErrorKind::conflict, "another key has that name there"}));
+    CHECK_FALSE(outcome_of(name, Error{ErrorKind::refused, "the service says no to a question"}.with("http", "422")));
+    CHECK(outcome_of(name, Error{ErrorKind::refused, "it cannot carry a wildcard"}));
+  }
+  const auto again = outcome_of(EffectName::check_draft,
+                                Error{ErrorKind::conflict, "the issuer has another key now"}.with("draft", "outdated"));
+  REQUIRE(again);
+  const auto* old = std::get_if<DraftTooOld>(&*again);
+  REQUIRE(old != nullptr);
+  CHECK(old->why == "the issuer has another key now");
+}
+
 TEST_CASE("no two runs of a hook have the same attempt, whatever ended the ones before") {
   class Stored final : public BrokenWorld {
    public:
@@ -438,8 +492,12 @@ TEST_CASE("a preparation ends only for what no later attempt can change, and eve
   };
   for (const auto& row : rows) {
     INFO(to_string(row.kind));
-    for (const EffectName effect :
-         {EffectName::ensure_key, EffectName::sign_csr, EffectName::build_draft, EffectName::check_draft}) {
+    // A provider that is asked about a draft refuses it in so many words.
+    for (const EffectName effect : {EffectName::build_draft, EffectName::check_draft}) {
+      const bool ends = service::consequence_of(effect, Error{row.kind, "x"}) == service::Then::give_up;
+      CHECK(ends == (row.kind == ErrorKind::refused));
+    }
+    for (const EffectName effect : {EffectName::ensure_key, EffectName::sign_csr}) {
       const bool ends = service::consequence_of(effect, Error{row.kind, "x"}) == service::Then::give_up;
       CHECK(ends == row.ends);
       const Error of_token = Error{row.kind, "x"}.with("ckr", "CKR_FUNCTION_REJECTED");

@@ -125,6 +125,28 @@ TEST_CASE_METHOD(Fixture, "a submission that was absent once is looked up again 
   CHECK(runner.calls_of("submit:2") == 1);
 }
 
+TEST_CASE_METHOD(Fixture, "what a provider's rate holds back goes on in time after the clock is set right") {
+  create_ready_to_submit(*store, order);
+  create_ready_to_submit(*store, order_of("1A1B2C3D4E5F6G7H", clock.now()));
+  EngineOptions options = engine_options("w");
+  options.per_minute[order.provider] = 4;  // one now, and one in 15 s
+  const bool meanwhile = GENERATE(true, false);
+  runner.instead[EffectName::submit] = [&](const Claim& claim, Instant now, Duration) {
+    // Set right while the first is under way and the second is to be given back.
+    if (meanwhile && clock.now() >= right + 24h) clock.set_wall(clock.now() - 24h);
+    return runner.usual(claim, now);
+  };
+  Engine worker(open(), runner, clock, options);
+  settle(worker);
+  REQUIRE(runner.calls_of("submit:1") == 1);
+  if (!meanwhile) clock.set_wall(clock.now() - 24h);
+  for (int i = 0; i < 7; ++i) {  // the pause of the first, and what the clock left behind
+    clock.advance(5s);
+    settle(worker);
+  }
+  CHECK(runner.calls_of("submit:1") == 2);
+}
+
 TEST_CASE_METHOD(Fixture, "a clock set forward sends nothing again before the search's lag has really passed") {
   const bool rebooted = GENERATE(false, true);
   create_ready_to_submit(*store, order);

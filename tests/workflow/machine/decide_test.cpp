@@ -300,10 +300,10 @@ TEST_CASE("an attempt that was not accepted is followed by the next number") {
   Submitting last = planned(kTiming.most_attempts);
   last.phase = Submitting::Phase::started;
   // Attempts that reached nobody are none that were refused.
-  CHECK(name_of(go(order(), last, SubmissionNotAccepted{last.attempt, problem("denied"), {}}).next) ==
+  CHECK(name_of(go(order(), last, SubmissionNotAccepted{last.attempt, problem("conflict"), {}}).next) ==
         StateName::submitting);
   last.dossier.refusals = kTiming.most_attempts - 1;
-  CHECK(name_of(go(order(), last, SubmissionNotAccepted{last.attempt, problem("denied"), {}}).next) ==
+  CHECK(name_of(go(order(), last, SubmissionNotAccepted{last.attempt, problem("conflict"), {}}).next) ==
         StateName::failed);
   CHECK(name_of(go(order(), last, SubmissionNotAccepted{last.attempt, problem("unavailable"), {}}).next) ==
         StateName::submitting);
@@ -434,6 +434,25 @@ TEST_CASE("a draft grown too old is built anew and approvals are void") {
 
   CHECK_FALSE(refused(aged, planned(), AttemptStarted{1, "host/1", kStart + 26h}, kStart + 25h).empty());
   CHECK_FALSE(refused(aged, sample<Submitting>(), DraftTooOld{25h}).empty());
+}
+
+TEST_CASE("a draft that its provider would not make like this any more is built again after a pause") {
+  const Decision again = go(order(), sample<Prepared>(), DraftTooOld{1s, "the issuer has another key now"});
+  CHECK(identities(again) == Names{"sign_csr"});
+  CHECK(std::get<Preparing>(again.next).again == "the issuer has another key now");
+  CHECK(effect(again, EffectName::sign_csr).due > kStart);
+}
+
+TEST_CASE("an attempt that failed for our credentials does not count as a refusal of the request") {
+  Submitting begun = planned();
+  begun.phase = Submitting::Phase::started;
+  State state = begun;
+  for (unsigned attempt = 1; attempt <= 20; ++attempt) {
+    std::get<Submitting>(state).phase = Submitting::Phase::started;
+    state = go(order(), state, SubmissionNotAccepted{attempt, {"denied", "the API key is refused", ""}, {}}).next;
+    REQUIRE(name_of(state) == StateName::submitting);
+  }
+  CHECK(std::get<Submitting>(state).dossier.refusals == 0);
 }
 
 TEST_CASE("a draft that nobody signed in time is withdrawn and what comes later is late") {

@@ -224,7 +224,7 @@ inline DraftRefused sample() {
 }
 template <>
 inline DraftTooOld sample() {
-  return {48h};
+  return {48h, "the issuer has another key now"};
 }
 template <>
 inline LocallyApproved sample() {

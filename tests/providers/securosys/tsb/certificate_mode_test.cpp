@@ -1,6 +1,7 @@
 #include "providers/securosys/certificate_mode.h"
 
 #include "flow.h"
+#include "providers/odd_pem.h"
 
 #include <catch2/catch.hpp>
 
@@ -139,4 +140,31 @@ TEST_CASE("the certificate is attached to its key at the TSB") {
   flow.made_client.reset();
   CHECK_THROWS_AS(flow.provider().confirm(flow.call(), {flow.ca->der, {}}), Error);
   CHECK(flow.rig.count("POST /v1/certificate/import/plain 200") == 1);
+}
+
+TEST_CASE("a certificate is found in whatever a TSB puts around it, and in a chain file that is not clean") {
+  Flow flow({"--generation", "2.5"});
+  flow.settings.mode = Mode::certificate;
+  flow.make_ca();
+  const std::filesystem::path chain = flow.rig.folder().path() / "chain.pem";
+  write_file(
+      chain,
+      to_bytes(x509::write_pem("CERTIFICATE", from_hex("300703050000000000")) + x509::certificate_to_pem(flow.ca->der)),
+      FileMode::public_0644, Existing::refuse);
+  flow.settings.chain = chain;
+  flow.freeze();
+  const Issued issued = issue(flow);
+  x509::Expectation asked;
+  asked.spki = flow.key.subject_public_key_info();
+  asked.content = flow.ask.content;
+  asked.accept = kAll;
+  asked.anchors = {*flow.ca};
+  for (const auto& [name, text] : test::odd_bundles(issued.certificate, {flow.ca->der})) {
+    CAPTURE(name);
+    const Issued read = flow.provider().read(flow.call(), {Handout::Content::certificate, to_bytes(text), {}});
+    CHECK(read.certificate == issued.certificate);
+    for (const Bytes& der : read.chain) asked.intermediates.push_back(x509::parse_certificate(der));
+    CHECK_FALSE(x509::check_answer(x509::parse_certificate(read.certificate), asked, flow.clock.now()).fatal());
+    asked.intermediates.clear();
+  }
 }

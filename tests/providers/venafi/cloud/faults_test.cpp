@@ -1,4 +1,5 @@
 #include "flow.h"
+#include "providers/odd_pem.h"
 
 #include <catch2/catch.hpp>
 
@@ -151,6 +152,25 @@ TEST_CASE("a chain that is reversed or missing is put right") {
     CHECK(answer.findings.empty());
     CHECK(answer.chain.size() == 3);
   }
+}
+
+TEST_CASE("a certificate is found in whatever a server puts around it") {
+  Flow flow;
+  flow.issue();
+  const Issued issued = *flow.last;
+  REQUIRE(issued.chain.size() == 2);
+  for (const auto& [name, text] : test::odd_bundles(issued.certificate, issued.chain)) {
+    CAPTURE(name);
+    const x509::Answer answer = flow.judged({Handout::Content::certificate, to_bytes(text), to_bytes(text)});
+    CHECK(flow.last->certificate == issued.certificate);
+    CHECK(answer.findings.empty());
+    CHECK(answer.chain.size() == 3);
+  }
+  // Which one is unreadable cannot be told where ours is not there.
+  const std::string lost =
+      x509::certificate_to_pem(issued.chain.front()) + x509::write_pem("CERTIFICATE", from_hex("300703050000000000"));
+  CHECK_THROWS_WITH(flow.judged({Handout::Content::certificate, to_bytes(lost), {}}),
+                    Catch::Contains("cannot be read whole"));
 }
 
 TEST_CASE("a certificate for another key is found out, from the authority or on the way") {
