@@ -122,8 +122,8 @@ void refuse_ed25519_on_token(Token& token) {
       .hint("keep the TLS client key on a token without Ed25519 keys, or give the client key as a file");
 }
 
-void refuse_flaws_of(Token& token, const KeyInfo& key, const std::vector<std::string>& accepted) {
-  const KeyStanding standing = reading(token.state(), [&](Session& session) {
+KeyStanding refuse_flaws_of(Token& token, const KeyInfo& key, const std::vector<std::string>& accepted) {
+  KeyStanding standing = reading(token.state(), [&](Session& session) {
     const auto private_half = locate(session, key).private_half;
     if (!private_half) {
       throw Error{ErrorKind::not_found,
@@ -132,6 +132,7 @@ void refuse_flaws_of(Token& token, const KeyInfo& key, const std::vector<std::st
     return standing_of_key(session, *private_half);
   });
   refuse_flaws(standing, accepted, token, key);
+  return standing;
 }
 
 // What the handshake may ask of the key. libp11 0.4.12 pads RSA-PSS by itself and asks the token for raw RSA.
@@ -173,6 +174,7 @@ struct TlsClientKey::State {
   std::shared_ptr<Token> token;
   KeyInfo key;
   std::vector<Bytes> chain;
+  UseJournal journal;
   std::vector<std::string> accepted;
   Padding padding = Padding::any;
 };
@@ -182,9 +184,10 @@ TlsClientKey::TlsClientKey(std::unique_ptr<State> state) : state_(std::move(stat
 TlsClientKey::~TlsClientKey() = default;
 
 std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, const KeySelector& selector,
-                                                 std::vector<Bytes> chain, std::vector<std::string> accepted) {
+                                                 UseJournal journal, std::vector<Bytes> chain,
+                                                 std::vector<std::string> accepted) {
   auto state = std::make_unique<State>();
-  state->key = with_proved_claim(token, find_key(*token, selector), accepted);
+  state->key = with_proved_claim(token, find_key(*token, selector), journal, accepted);
   const KeyInfo& key = state->key;
   if (!key.has_private || !key.spec || key.spec->type == x509::KeyType::ed25519) {
     throw Error{ErrorKind::invalid_input, fmt::format("key {} on token {} cannot authenticate a TLS client: it is {}",
@@ -218,6 +221,7 @@ std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, c
         .hint("the first certificate must be the client's own");
   }
   state->chain = std::move(chain);
+  state->journal = std::move(journal);
   state->accepted = std::move(accepted);
   state->padding = padding_of(*token, key);
   state->token = std::move(token);
@@ -231,7 +235,8 @@ void TlsClientKey::install(void* ssl_ctx) {
   // is never given a PIN; a token that wants no login gets a session of ours only.
   token.login();
   refuse_ed25519_on_token(token);
-  refuse_flaws_of(token, state_->key, state_->accepted);
+  const KeyStanding standing = refuse_flaws_of(token, state_->key, state_->accepted);
+  state_->journal({IntendedUse::Act::handshake, token, state_->key, standing, "", ""});
   const std::lock_guard lock(libp11_mutex());
   ::ERR_clear_error();
   PKCS11_KEY* const found = key_in(token_in(context_of(token), token), token, state_->key);
