@@ -31,6 +31,8 @@ class TlsClientKey {
   // An RSA key that may not do raw RSA (the contract allows it to keys made for KeyUse::tls_client only) authenticates
   // with PKCS#1 v1.5 signatures, and the connection is limited to TLS 1.2.
   // Puts certificate, chain and key into an SSL_CTX: call it from CURLOPT_SSL_CTX_FUNCTION (catch there: it throws).
+  // Throws unavailable when another handshake with a key of the same module keeps it waiting for longer than
+  // TokenAccess::session_wait.
   // Thread rule: may be called from several threads. The handshake then signs on the thread that drives it.
   void install(void* ssl_ctx);
 

@@ -235,6 +235,47 @@ TEST_CASE("a TLS client key is found again after the login was lost") {
   CHECK(seen_by(server, key.get()) == "client");
 }
 
+TEST_CASE("a module that hangs while a TLS key is set up holds up its own keys for a time and nobody else's") {
+  PrivateToken hanging(Through::faulty_module);
+  PrivateToken healthy;
+  OpensslCa ca;
+  Faults faults;
+  const auto client_of = [&](const std::shared_ptr<Token>& token) {
+    const MadeKey made = make_key(*token, plan_key(*token, "client", {x509::KeyType::ec, 256}));
+    return open_tls_key(token, KeySelector::by_label("client"), {ca.issue(made.key.spki, "client")});
+  };
+  auto impatient = hanging.access();
+  impatient.session_wait = std::chrono::milliseconds{100};
+  const auto first = client_of(hanging.open());
+  const auto second = open_tls_key(Token::open(impatient, hanging.refusals), KeySelector::by_label("client"),
+                                   {ca.issue(find_key(*hanging.open(), KeySelector::by_label("client")).spki, "b")});
+  const auto third = client_of(healthy.open());
+  const auto install = [](TlsClientKey& key) {
+    const Context context(::SSL_CTX_new(::TLS_client_method()));
+    key.install(context.get());
+  };
+  // libp11 lists the slots; our own calls before it do not.
+  const unsigned before = faults.calls("C_GetSlotList");
+  faults.hang("C_GetSlotList");
+  std::exception_ptr failure;
+  std::thread stuck([&] {
+    try {
+      install(*first);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  });
+  while (faults.calls("C_GetSlotList") == before) std::this_thread::yield();
+  const Error error = error_of([&] { install(*second); });
+  CHECK(error.kind() == ErrorKind::unavailable);
+  CHECK(error.detail("lane") == "down");
+  CHECK_NOTHROW(install(*third));
+  faults.release();
+  stuck.join();
+  if (failure) std::rethrow_exception(failure);
+  CHECK_NOTHROW(install(*second));
+}
+
 TEST_CASE("a token that holds an Ed25519 key is refused for TLS with the reason") {
   PrivateToken mine;
   OpensslCa ca;
