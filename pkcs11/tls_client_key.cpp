@@ -75,8 +75,8 @@ std::unique_lock<std::timed_mutex> lock_libp11(ModuleContext& module, const Toke
   const Duration wait = token.access().session_wait;
   std::unique_lock lock(module.mutex, wait);
   if (lock) return lock;
-  throw Error{ErrorKind::unavailable,
-              fmt::format("token {}: another TLS connection has kept its module busy for {}", token.name(), spoken(wait))}
+  throw Error{ErrorKind::unavailable, fmt::format("token {}: another TLS connection has kept its module busy for {}",
+                                                  token.name(), spoken(wait))}
       .with("lane", "down")
       .hint("look at the HSM and its connection");
 }
