@@ -164,6 +164,7 @@ KeyObjects expect_pair(const Session& session, const KeyPlan& plan, const NewPai
   const auto holders = keys_with_id(session, kept);
   if (holders.size() == 1 && holders.front().private_half == key.private_half) return std::move(key);
   for (const KeyObjects& holder : holders) error.with("candidate", candidate_text(holder.info));
+  error.with("taken_id", hex(kept));
   throw std::move(error).hint("another key has that id already: choose another label, the key then gets another id");
 }
 
@@ -310,23 +311,31 @@ Work make_one(const Session& session, const Token& token, const KeyPlan& plan, N
     if (halves == Halves::keep) throw label_taken(token, plan.label, there.id, plan.id);
   }
   refuse_unable_token(token, plan.spec);
-  const NewPair pair = generate_pair(session, plan, names.ids);
-  unread = {plan.id, pair.quirk};
-  try {
-    MadeKey made = read_back(session, plan, pair);
-    names.add(plan.label, made.key.id);
-    return {std::move(made), pair, epoch};
-  } catch (TokenFailure& failure) {
-    // Not seen is not wrong. This call may be a late one, whose pair another worker has adopted and used meanwhile;
-    // whoever runs the plan again finds the pair by its id.
-    failure.with("left_on_token", fmt::format("id={}", hex(pair.id)));
-    throw;
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::corrupt) throw;
-    // Under another epoch these handles may be somebody else's objects.
-    const bool own = session.token().epoch == epoch;
-    if (own) destroy_own(session, plan, pair);
-    throw with_fate(error, plan, own ? Fate::destroyed : Fate::left);
+  KeyPlan asked = plan;
+  for (;;) {
+    const NewPair pair = generate_pair(session, asked, names.ids);
+    unread = {plan.id, pair.quirk};
+    try {
+      MadeKey made = read_back(session, plan, pair);
+      names.add(plan.label, made.key.id);
+      return {std::move(made), pair, epoch};
+    } catch (TokenFailure& failure) {
+      // Not seen is not wrong. This call may be a late one, whose pair another worker has adopted and used meanwhile;
+      // whoever runs the plan again finds the pair by its id.
+      failure.with("left_on_token", fmt::format("id={}", hex(pair.id)));
+      throw;
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::corrupt) throw;
+      // Under another epoch these handles may be somebody else's objects.
+      const bool own = session.token().epoch == epoch;
+      if (own) destroy_own(session, plan, pair);
+      // A token that cuts an id off without a word, and what is left of it names another key.
+      const Bytes taken = from_hex(error.detail("taken_id"));
+      names.ids.insert(taken);
+      const auto part = own ? free_part_of_id(plan, taken, names.ids) : std::nullopt;
+      if (!part) throw with_fate(error, plan, own ? Fate::destroyed : Fate::left);
+      asked.id = *part;
+    }
   }
 }
 

@@ -65,11 +65,12 @@ TokenInfo slot_to_use(const Module& module, const NewToken& wanted, Reinitialize
   return *chosen;
 }
 
-// The slot again, now that nobody else logs in to its token: what was looked at before the lock may have changed.
+// The slot again, now that nobody else logs in to its token: what was looked at before the lock, or by the person who
+// agreed to lose it, may have changed.
 TokenInfo unchanged(const Module& module, const TokenInfo& before) {
   TokenInfo now = token_info_of(module.state(), before.slot);
   if (now.serial == before.serial && now.label == before.label) now.uri = before.uri;
-  if (now.serial != before.serial || now.initialized != before.initialized) {
+  if (now.serial != before.serial || now.label != before.label || now.initialized != before.initialized) {
     throw Error{ErrorKind::conflict,
                 fmt::format("the token in slot {} was changed by somebody else meanwhile", before.slot)}
         .with("candidate", now.uri)
@@ -136,7 +137,7 @@ TokenInfo initialize_token(const Module& module, const NewToken& wanted, Reiniti
   const CK_FUNCTION_LIST& functions = *module.state().functions;
   const TokenInfo chosen = slot_to_use(module, wanted, existing);
   const TokenLock lock(LockedWork::login, chosen.serial, kLoginWait);
-  const TokenInfo token = unchanged(module, chosen);
+  const TokenInfo token = unchanged(module, wanted.confirmed ? *wanted.confirmed : chosen);
   HostPins host(std::shared_ptr<PinRefusals>(&refusals, [](PinRefusals*) {}));
   OfficerPin officer(token, wanted, host);
 

@@ -98,6 +98,8 @@ struct NewToken {
   Secret user_pin;
   // Which slot: a number, or the first slot with an uninitialised token. For an initialised token it must be given.
   std::optional<unsigned long> slot;
+  // What a person saw in that slot and agreed to lose: another token there is refused (conflict).
+  std::optional<TokenInfo> confirmed = std::nullopt;
   std::string so_pin_source = "so-pin";  // its name, for messages
   // A person allowed one more attempt with the SO PIN though one was refused.
   LoginAttempt so_pin_again = LoginAttempt::unless_refused;

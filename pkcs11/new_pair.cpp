@@ -192,6 +192,17 @@ bool is_part_of_id(const KeyPlan& plan, const Bytes& kept) {
          std::find(parts.begin(), parts.end(), kept) != parts.end();
 }
 
+std::optional<Bytes> free_part_of_id(const KeyPlan& plan, const Bytes& taken, const std::set<Bytes>& ids_in_use) {
+  if (!is_part_of_id(plan, taken)) return std::nullopt;
+  if (std::find(std::begin(kShorterIds), std::end(kShorterIds), taken.size()) == std::end(kShorterIds)) {
+    return std::nullopt;
+  }
+  for (Bytes& part : parts_of(plan.id, taken.size())) {
+    if (part != taken && !ids_in_use.contains(part)) return std::move(part);
+  }
+  return std::nullopt;
+}
+
 bool is_of_plan(const KeyPlan& plan, const KeyObjects& key) {
   const bool half = !key.private_half || !key.public_half;
   const bool unfinished = half && key.info.label.empty() && plan.id.size() == kIdOctets;

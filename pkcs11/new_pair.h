@@ -4,6 +4,7 @@
 #include "pkcs11/generate.h"
 #include "pkcs11/key_objects.h"
 
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -28,6 +29,9 @@ NewPair generate_pair(const Session& session, const KeyPlan& plan, const std::se
 
 // Whether `kept` is what a token that keeps few octets may have made of the planned id.
 bool is_part_of_id(const KeyPlan& plan, const Bytes& kept);
+// A part of the planned id, as long as `taken`, that names no key; nothing where `taken` is not a part of it, or where
+// every part is taken. The plan on disk finds the key by each of them.
+std::optional<Bytes> free_part_of_id(const KeyPlan& plan, const Bytes& taken, const std::set<Bytes>& ids_in_use);
 
 // Whether an object under the planned id is of this plan. Half a pair that did not get its label yet is.
 bool is_of_plan(const KeyPlan& plan, const KeyObjects& key);

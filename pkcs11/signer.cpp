@@ -103,6 +103,7 @@ Operation operation_for(const Token& token, const SignatureAlgorithm& algorithm,
 struct TokenKey::State {
   std::shared_ptr<Token> token;
   KeyInfo key;
+  UseJournal journal;
   std::vector<std::string> accepted;
   KeyStanding standing;
   std::mutex mutex;  // guards handle and epoch
@@ -181,8 +182,10 @@ TokenKey::TokenKey(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 TokenKey::~TokenKey() = default;
 
-std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, KeyInfo key, std::vector<std::string> accepted) {
-  if (wants_proof(key)) key = with_proved_claim(token, std::move(key), accepted);
+std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, KeyInfo key, UseJournal journal,
+                                         std::vector<std::string> accepted) {
+  if (!journal) throw Error{ErrorKind::internal, "a key is opened without a journal of its uses"};
+  if (wants_proof(key)) key = with_proved_claim(token, std::move(key), journal, accepted);
   const auto refuse = [&](std::string_view why, std::string_view what_to_do) {
     throw Error{ErrorKind::invalid_input,
                 fmt::format("key {} on token {} cannot sign: {}", key.name(), token->name(), why)}
@@ -210,21 +213,23 @@ std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, KeyInfo k
   auto state = std::make_unique<State>();
   state->token = std::move(token);
   state->key = std::move(key);
+  state->journal = std::move(journal);
   state->accepted = std::move(accepted);
   reading(state->token->state(), [&](Session& session) { return state->private_handle(session); });
   return std::unique_ptr<TokenKey>(new TokenKey(std::move(state)));
 }
 
-std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, const KeySelector& selector,
+std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, const KeySelector& selector, UseJournal journal,
                                          std::vector<std::string> accepted) {
   KeyInfo key = find_key(*token, selector);
-  return open(std::move(token), std::move(key), std::move(accepted));
+  return open(std::move(token), std::move(key), std::move(journal), std::move(accepted));
 }
 
 std::unique_ptr<TokenKey> TokenKey::open_pinned(std::shared_ptr<Token> token, const KeySelector& selector,
-                                                const SpkiHash& expected, std::vector<std::string> accepted) {
+                                                const SpkiHash& expected, UseJournal journal,
+                                                std::vector<std::string> accepted) {
   KeyInfo key = find_pinned(*token, selector, expected);
-  return open(std::move(token), std::move(key), std::move(accepted));
+  return open(std::move(token), std::move(key), std::move(journal), std::move(accepted));
 }
 
 const KeyInfo& TokenKey::info() const noexcept {
@@ -240,16 +245,21 @@ const Bytes& TokenKey::subject_public_key_info() const {
 }
 
 Bytes TokenKey::sign(ByteView to_be_signed, const SignatureAlgorithm& algorithm) {
+  return sign_for(IntendedUse::Act::signature, to_be_signed, algorithm);
+}
+
+Bytes TokenKey::sign_for(IntendedUse::Act act, ByteView message, const SignatureAlgorithm& algorithm) {
   const KeyInfo& key = state_->key;
   if (algorithm.key_type != key.spec->type) {
     throw Error{ErrorKind::invalid_input,
                 fmt::format("key {} is {} and cannot sign {}", key.name(), key.type, algorithm.name)}
         .hint(fmt::format("use {}", x509::default_algorithm(*key.spec).name));
   }
-  const Bytes answer = state_->sign_in_token(algorithm, to_be_signed);
+  state_->journal({act, *state_->token, key, state_->standing, algorithm.name, hex(sha256(message))});
+  const Bytes answer = state_->sign_in_token(algorithm, message);
   try {
     Bytes signature = x509::signature_from_token(algorithm, *key.spec, answer);
-    if (x509::verify(key.spki, algorithm, to_be_signed, signature)) return signature;
+    if (x509::verify(key.spki, algorithm, message, signature)) return signature;
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::corrupt) throw;
   }
@@ -281,27 +291,30 @@ bool is_of_another_kind(CK_RV rv) {
   return rv == CKR_DATA_LEN_RANGE || rv == CKR_KEY_TYPE_INCONSISTENT || rv == CKR_KEY_SIZE_RANGE;
 }
 
-bool signs_as(const std::shared_ptr<Token>& token, KeyInfo supposed, const std::vector<std::string>& accepted) {
-  const auto key = TokenKey::open(token, std::move(supposed), accepted);
+bool signs_as(const std::shared_ptr<Token>& token, KeyInfo supposed, const UseJournal& journal,
+              const std::vector<std::string>& accepted) {
+  const auto key = TokenKey::open(token, std::move(supposed), journal, accepted);
   try {
     key->prove(random_bytes(32));
     return true;
   } catch (const TokenFailure& failure) {
     if (!is_of_another_kind(failure.code())) throw;
   } catch (const Error& error) {
-    if (error.kind() != ErrorKind::corrupt) throw;  // a signature that does not verify
+    // A signature that does not verify. A journal that is corrupt names no key.
+    if (error.kind() != ErrorKind::corrupt || error.detail("key").empty()) throw;
   }
   return false;
 }
 
 }  // namespace
 
-KeyInfo with_proved_claim(const std::shared_ptr<Token>& token, KeyInfo key, const std::vector<std::string>& accepted) {
+KeyInfo with_proved_claim(const std::shared_ptr<Token>& token, KeyInfo key, const UseJournal& journal,
+                          const std::vector<std::string>& accepted) {
   if (!wants_proof(key)) return key;
   for (const KeyInfo::Claim& claim : key.claims) {
     KeyInfo supposed = key;
     take_claim(supposed, claim.spki);
-    if (signs_as(token, supposed, accepted)) return supposed;
+    if (signs_as(token, supposed, journal, accepted)) return supposed;
   }
   return key;
 }
@@ -313,7 +326,7 @@ KeyProof TokenKey::prove(ByteView nonce) {
                  .message = proof_message(nonce, state_->key.spki),
                  .signature = {},
                  .algorithm = std::string(algorithm.name)};
-  proof.signature = sign(proof.message, algorithm);
+  proof.signature = sign_for(IntendedUse::Act::proof, proof.message, algorithm);
   return proof;
 }
 

@@ -26,12 +26,6 @@
 namespace hsmbridge::pkcs11 {
 namespace {
 
-// libp11's setting-up calls are not safe against each other.
-std::mutex& libp11_mutex() {
-  static auto* const mutex = new std::mutex;
-  return *mutex;
-}
-
 // libp11 reports through OpenSSL's error queue, and sometimes not at all.
 std::string queued_errors() {
   std::string text = x509::take_openssl_errors();
@@ -50,25 +44,49 @@ struct SeenToken {
   unsigned long epoch = 0;
 };
 
-// One libp11 context a module, made after our own C_Initialize.
+// One libp11 context a module, loaded after our own C_Initialize.
 struct ModuleContext {
+  // libp11's setting-up calls are not safe against each other in one context. Held while they wait for the module: a
+  // token that hangs then holds up the keys of its own module, and those for as long as they care to wait.
+  std::timed_mutex mutex;
   PKCS11_CTX* context = nullptr;
+  bool loaded = false;
   std::map<std::string, SeenToken> tokens;  // by URI
   std::vector<PKCS11_SLOT*> kept;  // every list that was given: still owned, so no leak checker takes it for lost
 };
 
+// Asks no module.
 ModuleContext& context_of(const Token& token) {
+  static auto* const mutex = new std::mutex;
   static auto* const contexts = new std::map<std::string, ModuleContext>;
-  const ModuleState& module = token.state().module->state();
-  ModuleContext& found = (*contexts)[module.path.string()];
+  const std::lock_guard lock(*mutex);
+  ModuleContext& found = (*contexts)[token.state().module->state().path.string()];
   if (found.context == nullptr) {
-    PKCS11_CTX* const context = ::PKCS11_CTX_new();
-    if (context == nullptr) throw libp11_failed(token, "make a context for the module");
-    if (!module.arguments.empty()) ::PKCS11_CTX_init_args(context, module.arguments.c_str());
-    if (::PKCS11_CTX_load(context, module.path.c_str()) != 0) throw libp11_failed(token, "load the module");
-    found.context = context;
+    // What libp11 shares between contexts it makes at the first use, without a lock of its own (libp11 0.4.12).
+    ::PKCS11_get_rsa_method();
+    ::PKCS11_get_ec_key_method();
+    found.context = ::PKCS11_CTX_new();
+    if (found.context == nullptr) throw libp11_failed(token, "make a context for the module");
   }
   return found;
+}
+
+std::unique_lock<std::timed_mutex> lock_libp11(ModuleContext& module, const Token& token) {
+  const Duration wait = token.access().session_wait;
+  std::unique_lock lock(module.mutex, wait);
+  if (lock) return lock;
+  throw Error{ErrorKind::unavailable, fmt::format("token {}: another TLS connection has kept its module busy for {}",
+                                                  token.name(), spoken(wait))}
+      .with("lane", "down")
+      .hint("look at the HSM and its connection");
+}
+
+void load(ModuleContext& module, const Token& token) {
+  if (module.loaded) return;
+  const ModuleState& state = token.state().module->state();
+  if (!state.arguments.empty()) ::PKCS11_CTX_init_args(module.context, state.arguments.c_str());
+  if (::PKCS11_CTX_load(module.context, state.path.c_str()) != 0) throw libp11_failed(token, "load the module");
+  module.loaded = true;
 }
 
 // Nothing that libp11 gave is logged out, released, unloaded or freed: that would call C_Logout, C_CloseAllSessions or
@@ -122,8 +140,8 @@ void refuse_ed25519_on_token(Token& token) {
       .hint("keep the TLS client key on a token without Ed25519 keys, or give the client key as a file");
 }
 
-void refuse_flaws_of(Token& token, const KeyInfo& key, const std::vector<std::string>& accepted) {
-  const KeyStanding standing = reading(token.state(), [&](Session& session) {
+KeyStanding refuse_flaws_of(Token& token, const KeyInfo& key, const std::vector<std::string>& accepted) {
+  KeyStanding standing = reading(token.state(), [&](Session& session) {
     const auto private_half = locate(session, key).private_half;
     if (!private_half) {
       throw Error{ErrorKind::not_found,
@@ -132,6 +150,7 @@ void refuse_flaws_of(Token& token, const KeyInfo& key, const std::vector<std::st
     return standing_of_key(session, *private_half);
   });
   refuse_flaws(standing, accepted, token, key);
+  return standing;
 }
 
 // What the handshake may ask of the key. libp11 0.4.12 pads RSA-PSS by itself and asks the token for raw RSA.
@@ -173,6 +192,7 @@ struct TlsClientKey::State {
   std::shared_ptr<Token> token;
   KeyInfo key;
   std::vector<Bytes> chain;
+  UseJournal journal;
   std::vector<std::string> accepted;
   Padding padding = Padding::any;
 };
@@ -182,9 +202,10 @@ TlsClientKey::TlsClientKey(std::unique_ptr<State> state) : state_(std::move(stat
 TlsClientKey::~TlsClientKey() = default;
 
 std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, const KeySelector& selector,
-                                                 std::vector<Bytes> chain, std::vector<std::string> accepted) {
+                                                 UseJournal journal, std::vector<Bytes> chain,
+                                                 std::vector<std::string> accepted) {
   auto state = std::make_unique<State>();
-  state->key = with_proved_claim(token, find_key(*token, selector), accepted);
+  state->key = with_proved_claim(token, find_key(*token, selector), journal, accepted);
   const KeyInfo& key = state->key;
   if (!key.has_private || !key.spec || key.spec->type == x509::KeyType::ed25519) {
     throw Error{ErrorKind::invalid_input, fmt::format("key {} on token {} cannot authenticate a TLS client: it is {}",
@@ -218,6 +239,7 @@ std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, c
         .hint("the first certificate must be the client's own");
   }
   state->chain = std::move(chain);
+  state->journal = std::move(journal);
   state->accepted = std::move(accepted);
   state->padding = padding_of(*token, key);
   state->token = std::move(token);
@@ -231,10 +253,13 @@ void TlsClientKey::install(void* ssl_ctx) {
   // is never given a PIN; a token that wants no login gets a session of ours only.
   token.login();
   refuse_ed25519_on_token(token);
-  refuse_flaws_of(token, state_->key, state_->accepted);
-  const std::lock_guard lock(libp11_mutex());
+  const KeyStanding standing = refuse_flaws_of(token, state_->key, state_->accepted);
+  state_->journal({IntendedUse::Act::handshake, token, state_->key, standing, "", ""});
+  ModuleContext& module = context_of(token);
+  const auto lock = lock_libp11(module, token);
   ::ERR_clear_error();
-  PKCS11_KEY* const found = key_in(token_in(context_of(token), token), token, state_->key);
+  load(module, token);
+  PKCS11_KEY* const found = key_in(token_in(module, token), token, state_->key);
   const x509::PkeyPtr key(::PKCS11_get_private_key(found));
   if (!key) throw libp11_failed(token, fmt::format("use key {}", state_->key.name()));
   if (::SSL_CTX_use_certificate(context, parse_certificate(state_->chain.front()).get()) != 1) {

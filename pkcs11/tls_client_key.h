@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "pkcs11/intended_use.h"
 #include "pkcs11/keys.h"
 
 #include <memory>
@@ -17,16 +18,21 @@ class Token;
 class TlsClientKey {
  public:
   // `chain`: the client certificate and its issuers as DER, leaf first; when empty, the certificate beside the key.
+  // `journal`: told of each handshake before OpenSSL gets the key, and of the proofs of a key whose public part only
+  // certificates tell.
   // `accepted`: names of config::key_flaws(). Throws what find_key throws, refused for a key with another flaw, and
   // invalid_input when the token holds an Ed25519 private key (libp11 0.4.12 then
   // cannot use any key of it), when the key is not RSA or EC, or when no certificate for the key is there.
   static std::shared_ptr<TlsClientKey> open(std::shared_ptr<Token> token, const KeySelector& selector,
-                                            std::vector<Bytes> chain = {}, std::vector<std::string> accepted = {});
+                                            UseJournal journal, std::vector<Bytes> chain = {},
+                                            std::vector<std::string> accepted = {});
   ~TlsClientKey();
 
   // An RSA key that may not do raw RSA (the contract allows it to keys made for KeyUse::tls_client only) authenticates
   // with PKCS#1 v1.5 signatures, and the connection is limited to TLS 1.2.
   // Puts certificate, chain and key into an SSL_CTX: call it from CURLOPT_SSL_CTX_FUNCTION (catch there: it throws).
+  // Throws unavailable when another handshake with a key of the same module keeps it waiting for longer than
+  // TokenAccess::session_wait.
   // Thread rule: may be called from several threads. The handshake then signs on the thread that drives it.
   void install(void* ssl_ctx);
 

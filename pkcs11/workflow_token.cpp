@@ -14,11 +14,16 @@ namespace hsmbridge::pkcs11 {
 
 // Shared with the work on the token's threads, which may outlive both its caller and the WorkflowToken.
 struct WorkflowToken::Shared {
-  Shared(std::string token_name, Open how_to_open, Duration limit, unsigned threads)
-      : name(std::move(token_name)), open(std::move(how_to_open)), deadline(limit), thread(name, threads) {}
+  Shared(std::string token_name, Open how_to_open, UseJournal uses, Duration limit, unsigned threads)
+      : name(std::move(token_name)),
+        open(std::move(how_to_open)),
+        journal(std::move(uses)),
+        deadline(limit),
+        thread(name, threads) {}
 
   std::string name;
   Open open;
+  UseJournal journal;
   Duration deadline;
   std::mutex mutex;
   std::shared_ptr<pkcs11::Token> opened;
@@ -106,8 +111,8 @@ class ThreadedSigner final : public x509::Signer {
 
 }  // namespace
 
-WorkflowToken::WorkflowToken(std::string name, Open open, Duration deadline, unsigned threads)
-    : shared_(std::make_shared<Shared>(std::move(name), std::move(open), deadline, threads)) {}
+WorkflowToken::WorkflowToken(std::string name, Open open, UseJournal journal, Duration deadline, unsigned threads)
+    : shared_(std::make_shared<Shared>(std::move(name), std::move(open), std::move(journal), deadline, threads)) {}
 
 WorkflowToken::~WorkflowToken() = default;
 
@@ -122,7 +127,7 @@ workflow::Key WorkflowToken::ensure_key(const workflow::KeyWish& wish) {
       const auto selector = KeySelector::parse(wish.selector);
       const auto info = wish.spki.empty() ? find_key(*token, selector) : find_pinned(*token, selector, wish.spki);
       if (!wants_proof(info)) check_usable(info);
-      const auto opened = TokenKey::open(token, info, wish.accept);
+      const auto opened = TokenKey::open(token, info, shared->journal, wish.accept);
       const KeyStanding& standing = opened->standing();
       auto key = key_of(opened->info(), false);
       key.flaws = standing.flaws;
@@ -136,7 +141,8 @@ workflow::Key WorkflowToken::ensure_key(const workflow::KeyWish& wish) {
 
 std::unique_ptr<x509::Signer> WorkflowToken::signer(const workflow::Key& key) {
   auto opened = shared_->run([shared = shared_, key] {
-    return std::shared_ptr<TokenKey>(TokenKey::open_pinned(shared->token(), selector_of(key), key.spki, key.flaws));
+    return std::shared_ptr<TokenKey>(
+        TokenKey::open_pinned(shared->token(), selector_of(key), key.spki, shared->journal, key.flaws));
   });
   return std::make_unique<ThreadedSigner>(
       std::move(opened), [shared = shared_](std::function<Bytes()> work) { return shared->run(std::move(work)); });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "pkcs11/intended_use.h"
 #include "pkcs11/token.h"
 #include "pkcs11/token_thread.h"
 #include "workflow/token.h"
@@ -18,7 +19,8 @@ class WorkflowToken final : public workflow::Token {
  public:
   using Open = std::function<std::shared_ptr<pkcs11::Token>()>;
   // `name`: the token's name in the configuration, for messages.
-  WorkflowToken(std::string name, Open open, Duration deadline, unsigned threads);
+  // `journal`: told of each use of a key, on a thread of the token.
+  WorkflowToken(std::string name, Open open, UseJournal journal, Duration deadline, unsigned threads);
   ~WorkflowToken() override;
 
   workflow::Key ensure_key(const workflow::KeyWish& wish) override;

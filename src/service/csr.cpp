@@ -130,16 +130,9 @@ const x509::SignatureAlgorithm& algorithm_for(const x509::Ask& ask, const x509::
   return algorithm;
 }
 
-Bytes create_csr(x509::Signer& signer, const x509::Ask& ask, const RecordUse& record) {
-  const Bytes& spki = signer.subject_public_key_info();
-  const x509::SignatureAlgorithm& algorithm = algorithm_for(ask, x509::key_spec_of(spki));
-  const Bytes to_be_signed = x509::build_certification_request_info(spki, ask.content);
-  record(Json::object({{"purpose", Json("csr")},
-                       {"subject", Json(ask.content.subject.to_string())},
-                       {"algorithm", Json(algorithm.name)},
-                       {"spki_sha256", Json(x509::spki_hash(spki).str())},
-                       {"to_be_signed_sha256", Json(hex(sha256(to_be_signed)))}}));
-  return x509::create_csr(signer, ask.content, algorithm);
+Bytes create_csr(x509::Signer& signer, const x509::Ask& ask) {
+  const auto key = x509::key_spec_of(signer.subject_public_key_info());
+  return x509::create_csr(signer, ask.content, algorithm_for(ask, key));
 }
 
 std::vector<CsrFault> check_csr(const x509::Csr& csr, const config::ProfileSettings* profile) {

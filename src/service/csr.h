@@ -1,30 +1,24 @@
 #pragma once
 
 #include "base/bytes.h"
-#include "base/json.h"
 #include "config/settings.h"
 #include "service/ask.h"
 #include "service/batch.h"
 #include "x509/csr.h"
 #include "x509/signer.h"
 
-#include <functional>
 #include <string>
 #include <vector>
 
 namespace hsmbridge::service {
 
-// Appends a leaf to the audit log, durable when it returns (or there is no log). When it throws, nothing is signed.
-using RecordUse = std::function<void(const Json& facts)>;
-
 // The algorithm that `ask` names, or the key's usual one. Throws invalid_input when it is not for such a key: to be
 // asked before a key is made for it.
 const x509::SignatureAlgorithm& algorithm_for(const x509::Ask& ask, const x509::KeySpec& key);
 
-// Makes the CSR that `ask` describes: the use of the key is recorded with the SHA-256 of what will be signed, then the
-// key signs, then the result is proved. Gives DER. Throws invalid_input (the algorithm is not for that key, the
-// content contradicts itself), and what `record` and the signer throw.
-Bytes create_csr(x509::Signer& signer, const x509::Ask& ask, const RecordUse& record);
+// Makes the CSR that `ask` describes: the key signs, then the result is proved. Gives DER. Throws invalid_input (the
+// algorithm is not for that key, the content contradicts itself), and what the signer throws.
+Bytes create_csr(x509::Signer& signer, const x509::Ask& ask);
 
 struct CsrFault {
   std::string name;         // "signature", "key", "subject", "extended_key_usage", …

@@ -121,8 +121,7 @@ EffectOutcome sign_csr(World& world, const Claim& claim) {
   if (key == nullptr) throw Error{ErrorKind::internal, "a CSR was asked before the key was ready"};
   const auto ask = x509::ask_from(Json::parse(order.ask));
   const auto signer = token_of(world, order)->signer(*key);
-  const auto& algorithm = algorithm_for(ask, x509::key_spec_of(signer->subject_public_key_info()));
-  return outcome(workflow::CsrSigned{x509::create_csr(*signer, ask.content, algorithm)});
+  return outcome(workflow::CsrSigned{create_csr(*signer, ask)});
 }
 
 // In the provider's lane: its limits hold, and a provider that does not answer occupies no place of a token.

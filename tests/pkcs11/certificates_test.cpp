@@ -4,6 +4,7 @@
 #include "openssl_ca.h"
 #include "pkcs11/generate.h"
 #include "pkcs11/signer.h"
+#include "pkcs11/tls_client_key.h"
 #include "pkcs11/workflow_token.h"
 #include "private_token.h"
 #include "x509/spki.h"
@@ -11,6 +12,7 @@
 #include <p11-kit/pkcs11.h>
 
 #include <catch2/catch.hpp>
+#include <functional>
 
 using namespace hsmbridge;
 using namespace hsmbridge::pkcs11;
@@ -175,9 +177,9 @@ struct BareKey {
         mine.tool({"--write-object", ca.path("foreign.der"), "--type", "cert", "--id", hex(key.id), "--label", label})
             .status == 0);
   }
-  std::unique_ptr<TokenKey> open_key() { return TokenKey::open(mine.open(), KeySelector::by_label("web")); }
+  std::unique_ptr<TokenKey> opened() { return open_key(mine.open(), KeySelector::by_label("web")); }
 
-  PrivateToken mine;
+  PrivateToken mine{Through::faulty_module};
   OpensslCa ca;
   std::shared_ptr<Token> token = mine.open();
   KeyInfo key;
@@ -192,7 +194,7 @@ TEST_CASE("a key without a public half is known by its certificates and stays kn
   const Bytes renewed = bare.ca.issue(bare.key.spki, "renewed");
   bare.put(old, "old");
   bare.put(renewed, "renewed");
-  const auto signer = bare.open_key();
+  const auto signer = bare.opened();
   CHECK(signer->info().spki == bare.key.spki);
   CHECK(signer->info().has_certificate);
   CHECK_FALSE(signer->prove(random_bytes(16)).signature.empty());
@@ -201,20 +203,60 @@ TEST_CASE("a key without a public half is known by its certificates and stays kn
   const auto pinned = find_pinned(*bare.token, KeySelector::by_id(bare.key.id), bare.key.spki_hash);
   CHECK(put_certificate(*bare.token, pinned, third, {renewed}).removed == 1);
   CHECK(certificates_of(*bare.token, pinned).size() == 2);
-  CHECK(bare.open_key()->info().spki == bare.key.spki);
+  CHECK(bare.opened()->info().spki == bare.key.spki);
 }
 
 TEST_CASE("a stranger's certificate under the id of a key is told from its own by a signature") {
   BareKey bare;
   bare.put(bare.ca.issue(bare.stranger.spki, "stranger"), "of somebody");
   bare.put(bare.ca.issue(bare.key.spki, "own"), "own");
-  const auto signer = bare.open_key();
+  const auto signer = bare.opened();
   CHECK(signer->info().spki == bare.key.spki);
   CHECK(signer->info().has_certificate);
   // Installing removes nothing of the stranger's.
   const Bytes renewed = bare.ca.issue(bare.key.spki, "renewed");
   CHECK(put_certificate(*bare.token, signer->info(), renewed, {}).removed == 0);
   CHECK(certificates_of(*bare.token, signer->info()).size() == 2);
+}
+
+TEST_CASE("whoever opens a key that only certificates tell writes each proof down before the token signs it") {
+  BareKey bare;
+  Faults faults;
+  const Bytes own = bare.ca.issue(bare.key.spki, "own");
+  bare.put(bare.ca.issue(bare.stranger.spki, "stranger"), "of somebody");
+  bare.put(own, "own");
+  const auto selector = KeySelector::by_label("web");
+  UsesSeen seen;
+  WorkflowToken workflow_token(
+      "web", [&] { return bare.mine.open(); }, seen.journal(), std::chrono::seconds{30}, 1);
+  workflow::KeyWish wish;
+  wish.source = workflow::KeyWish::Source::use;
+  wish.selector = "web";
+  const std::vector<std::function<void()>> doors{
+      [&] { TokenKey::open(bare.token, selector, seen.journal()); },
+      [&] { TlsClientKey::open(bare.token, selector, seen.journal(), {own}); },
+      [&] { workflow_token.ensure_key(wish); },
+  };
+  for (std::size_t i = 0; i < doors.size(); ++i) {
+    INFO("door " << i);
+    seen.refusing = true;
+    const unsigned before = faults.calls("C_Sign");
+    CHECK(error_of(doors[i]).message() == "the audit log cannot be written");
+    CHECK(faults.calls("C_Sign") == before);
+    // A token that fails has signed nothing, and what was intended is written down.
+    seen.refusing = false;
+    seen.uses.clear();
+    faults.fail("C_Sign", CKR_FUNCTION_FAILED);
+    CHECK(error_of(doors[i]).detail("ckr") == "CKR_FUNCTION_FAILED");
+    CHECK(seen.uses.size() == 1);
+    seen.uses.clear();
+    const unsigned signed_before = faults.calls("C_Sign");
+    CHECK_NOTHROW(doors[i]());
+    CHECK(faults.calls("C_Sign") == signed_before + seen.uses.size());
+    REQUIRE_FALSE(seen.uses.empty());
+    for (const auto& use : seen.uses) CHECK(use.act == IntendedUse::Act::proof);
+    CHECK(seen.uses.back().spki == bare.key.spki);
+  }
 }
 
 TEST_CASE("a lone certificate of a stranger is not shown as the key's own and nothing is signed with it") {
@@ -230,7 +272,7 @@ TEST_CASE("a lone certificate of a stranger is not shown as the key's own and no
   const KeyInfo found = find_key(*bare.token, KeySelector::by_label("web"));
   CHECK(found.spki.empty());
   CHECK_FALSE(found.has_certificate);
-  const Error error = error_of([&] { bare.open_key(); });
+  const Error error = error_of([&] { bare.opened(); });
   CHECK(error.kind() == ErrorKind::invalid_input);
   CHECK(error.message().find("\"of somebody\"") != std::string::npos);
 }
@@ -250,13 +292,13 @@ TEST_CASE("an imported key that only its certificate tells signs where its flaws
   const KeyInfo seen = find_key(*token, by_label);
   CHECK(wants_proof(seen));
   CHECK(seen.spki.empty());
-  const Error refused = error_of([&] { TokenKey::open(token, by_label); });
+  const Error refused = error_of([&] { open_key(token, by_label); });
   CHECK(refused.kind() == ErrorKind::refused);
   CHECK(refused.detail("flaws").find("key-may-decrypt") != std::string::npos);
-  CHECK(TokenKey::open(token, by_label, any_flaw())->info().spki == whole.spki);
+  CHECK(open_key(token, by_label, any_flaw())->info().spki == whole.spki);
 
   WorkflowToken workflow_token(
-      "web", [&] { return mine.open(); }, std::chrono::seconds{30}, 1);
+      "web", [&] { return mine.open(); }, [](const IntendedUse&) {}, std::chrono::seconds{30}, 1);
   workflow::KeyWish wish;
   wish.source = workflow::KeyWish::Source::use;
   wish.selector = "web";

@@ -7,6 +7,7 @@
 #include "pkcs11/token_lock.h"
 #include "pkcs11/token_state.h"
 #include "private_token.h"
+#include "support/variable.h"
 #include "x509/spki.h"
 #include "x509/verify.h"
 
@@ -53,9 +54,8 @@ std::shared_ptr<Token> past_the_faults(const PrivateToken& mine) {
 template <class Work>
 void on_another_host(Work work) {
   const TempFolder locks;
-  ::setenv("HSMBRIDGE_LOCK_FOLDER", locks.path().c_str(), 1);
+  const Variable folder("HSMBRIDGE_LOCK_FOLDER", locks.path().string());
   work();
-  ::unsetenv("HSMBRIDGE_LOCK_FOLDER");
 }
 
 constexpr x509::KeySpec kP256{x509::KeyType::ec, 256};
@@ -81,7 +81,7 @@ TEST_CASE("a key of every type is made under the whole contract and proves itsel
     CHECK(made.key.id == plan.id);
     CHECK(made.key.type == spec);
 
-    const auto key = TokenKey::open(token, KeySelector::by_id(plan.id));
+    const auto key = open_key(token, KeySelector::by_id(plan.id));
     const KeyProof proof = key->prove(random_bytes(32));
     CHECK(x509::verify(made.key.spki, x509::signature_algorithm(proof.algorithm), proof.message, proof.signature));
     CHECK(proof.message == proof_message(proof.nonce, made.key.spki));
@@ -432,6 +432,28 @@ TEST_CASE("a token that keeps two octets of an id makes keys that are found agai
   chosen.id_from = KeyPlan::IdFrom::chosen;
   const Error refused = error_of([&] { make_key(*token, chosen); });
   CHECK(refused.hint().find("--id") != std::string::npos);
+  CHECK(list_keys(*token).size() == 3);
+}
+
+TEST_CASE("a part of an id that names another key is left to it and the plan still finds its own key") {
+  const CK_RV refusal = GENERATE(CKR_OK, CKR_ATTRIBUTE_VALUE_INVALID);
+  INFO(return_code_name(refusal));
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  const KeyPlan plan = plan_key(*token, "web", kP256);
+  const std::string first = hex(plan.id).substr(0, 4);
+  const std::string second = hex(plan.id).substr(4, 4);
+  for (const auto& [id, label] : {std::pair{first, "one"}, std::pair{second, "two"}}) {
+    REQUIRE(mine.tool({"--keypairgen", "--key-type", "EC:prime256v1", "--id", id, "--label", label}).status == 0);
+  }
+  faults.short_ids(2, refusal);
+  const MadeKey made = make_key(*token, plan);
+  CHECK(hex(made.key.id) == hex(plan.id).substr(8, 4));
+  // After a crash the plan alone is known.
+  const MadeKey again = make_key(*mine.open(), plan);
+  CHECK(again.origin == MadeKey::Origin::adopted);
+  CHECK(again.key.spki == made.key.spki);
   CHECK(list_keys(*token).size() == 3);
 }
 

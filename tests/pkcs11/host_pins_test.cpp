@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "private_token.h"
+#include "support/variable.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,11 +23,7 @@ namespace {
 // A folder of locks that all users share, and processes of several users in it. Needs to be root, as CI is.
 class Host {
  public:
-  Host() {
-    ::setenv("HSMBRIDGE_LOCK_FOLDER", folder_.path().c_str(), 1);
-    REQUIRE(::chmod(folder_.path().c_str(), 01777) == 0);
-  }
-  ~Host() { ::unsetenv("HSMBRIDGE_LOCK_FOLDER"); }
+  Host() { REQUIRE(::chmod(folder_.path().c_str(), 01777) == 0); }
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
@@ -50,6 +47,7 @@ class Host {
 
  private:
   TempFolder folder_;
+  const Variable variable_{"HSMBRIDGE_LOCK_FOLDER", folder_.path().string()};
 };
 
 const PinSubject kSubject{.token_serial = "ab12", .user_type = kUser};

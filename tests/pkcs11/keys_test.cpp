@@ -63,7 +63,7 @@ std::vector<std::string> lines_of(const std::vector<KeyInfo>& keys) {
 
 void check_signs(const std::shared_ptr<Token>& token, const std::string& selector) {
   INFO(selector);
-  const auto key = TokenKey::open(token, KeySelector::parse(selector), any_flaw());
+  const auto key = open_key(token, KeySelector::parse(selector), any_flaw());
   const auto& algorithm = x509::default_algorithm(*key->info().spec);
   const Bytes message = to_bytes("message");
   CHECK(x509::verify(key->info().spki, algorithm, message, key->sign(message, algorithm)));
@@ -157,7 +157,7 @@ TEST_CASE("a private half without a public key anywhere is listed and cannot sig
   CHECK(key.has_private);
   CHECK_FALSE(key.has_public);
   CHECK(key.spki.empty());
-  const Error error = error_of([&] { TokenKey::open(token, KeySelector::parse("lonely")); });
+  const Error error = error_of([&] { open_key(token, KeySelector::parse("lonely")); });
   CHECK(error.kind() == ErrorKind::invalid_input);
   CHECK(error.hint() == "put the public key or a certificate of the key next to it, with the same CKA_ID");
 }
@@ -212,7 +212,7 @@ TEST_CASE("what is printed for a key selects exactly that key whatever its label
     if (own_name) REQUIRE(by_name.size() == 1);
     CHECK(std::any_of(by_name.begin(), by_name.end(), [&](const KeyInfo& one) { return one.spki == key.spki; }));
     CHECK_FALSE(x509::has_control(candidate_text(key)));
-    TokenKey::open(token, KeySelector::parse(key.uri), any_flaw())->prove(random_bytes(32));
+    open_key(token, KeySelector::parse(key.uri), any_flaw())->prove(random_bytes(32));
   }
 }
 
@@ -239,7 +239,7 @@ TEST_CASE("a pinned key is found among others of its id") {
   const KeyInfo second = find_key(*token, KeySelector::parse("second"));
   const auto by_id = KeySelector::parse("id=0a");
   CHECK(find_pinned(*token, by_id, second.spki_hash).label == "second");
-  CHECK(TokenKey::open_pinned(token, by_id, second.spki_hash, any_flaw())->info().label == "second");
+  CHECK(open_pinned_key(token, by_id, second.spki_hash, any_flaw())->info().label == "second");
   const Error other = error_of([&] { find_pinned(*token, by_id, SpkiHash("00")); });
   CHECK(other.kind() == ErrorKind::conflict);
   CHECK(details(other, "found_spki").size() == 2);
@@ -248,7 +248,7 @@ TEST_CASE("a pinned key is found among others of its id") {
 
   // As a request does, which stores the id.
   WorkflowToken workflow_token(
-      "web", [&] { return mine.open(); }, std::chrono::seconds{30}, 1);
+      "web", [&] { return mine.open(); }, [](const IntendedUse&) {}, std::chrono::seconds{30}, 1);
   workflow::Key key{second.uri, second.label, hex(second.id), second.spki_hash, false};
   key.flaws = any_flaw();  // as a person accepted them
   CHECK(workflow_token.signer(key)->subject_public_key_info() == second.spki);
@@ -264,7 +264,7 @@ TEST_CASE("two public keys of one id and label leave the pairing open and the ke
   make_foreign(mine, "EC:prime256v1", "0a", "same");
   const auto token = mine.open();
   for (const KeyInfo& key : list_keys(*token)) CHECK(key.has_private != key.has_public);
-  CHECK(error_of([&] { TokenKey::open(token, KeySelector::parse("id=0a")); }).kind() == ErrorKind::ambiguous);
+  CHECK(error_of([&] { open_key(token, KeySelector::parse("id=0a")); }).kind() == ErrorKind::ambiguous);
 }
 
 TEST_CASE("all attributes of a key are shown and none of its secrets") {
@@ -325,7 +325,7 @@ TEST_CASE("a key that was not made as the contract asks signs nothing unless eac
   const KeySelector foreign = KeySelector::by_label("foreign");
   // pkcs11-tool leaves the usages out, which SoftHSM takes for TRUE.
   const std::vector<std::string> may = {"key-may-decrypt", "key-may-unwrap", "key-may-derive", "key-may-sign-recover"};
-  const Error refused = error_of([&] { TokenKey::open(token, foreign); });
+  const Error refused = error_of([&] { open_key(token, foreign); });
   CHECK(refused.kind() == ErrorKind::refused);
   CHECK(refused.message().starts_with("key foreign on token web is not used: it "));
   for (const std::string& flaw : may) {
@@ -336,9 +336,9 @@ TEST_CASE("a key that was not made as the contract asks signs nothing unless eac
   for (std::size_t i = 0; i < flaws.size(); ++i) {
     auto all_but_one = flaws;
     all_but_one.erase(all_but_one.begin() + static_cast<std::ptrdiff_t>(i));
-    CHECK(error_of([&] { TokenKey::open(token, foreign, all_but_one); }).detail("flaws") == flaws[i]);
+    CHECK(error_of([&] { open_key(token, foreign, all_but_one); }).detail("flaws") == flaws[i]);
   }
-  const auto key = TokenKey::open(token, foreign, flaws);
+  const auto key = open_key(token, foreign, flaws);
   CHECK(key->standing().flaws == flaws);
   CHECK_NOTHROW(key->prove(Bytes(16, 1)));
   // What changed since is seen after the next login.
@@ -352,7 +352,7 @@ TEST_CASE("each attribute that says a key may leave its token or do more than si
   Faults faults;
   const auto token = mine.open();
   const KeyInfo key = make_key(*token, plan_key(*token, "web", x509::parse_key_spec("ec:P-256"))).key;
-  CHECK(TokenKey::open(token, key)->standing().flaws.empty());
+  CHECK(open_key(token, key)->standing().flaws.empty());
   struct Row {
     unsigned long attribute;
     int bad;
@@ -373,16 +373,16 @@ TEST_CASE("each attribute that says a key may leave its token or do more than si
   for (const Row& row : rows) {
     INFO(row.flaw);
     faults.show_flag(row.attribute, row.bad);
-    const Error error = error_of([&] { TokenKey::open(token, key); });
+    const Error error = error_of([&] { open_key(token, key); });
     CHECK(error.kind() == ErrorKind::refused);
     CHECK(error.detail("flaws") == row.flaw);
-    CHECK_NOTHROW(TokenKey::open(token, key, {row.flaw}));
+    CHECK_NOTHROW(open_key(token, key, {row.flaw}));
     // Not shown: whether it can leave the token must be known; a usage may have been taken without being shown.
     faults.show_flag(row.attribute, unknown);
     if (row.flaw.starts_with("key-may-")) {
-      CHECK(TokenKey::open(token, key)->standing().not_shown.size() == 1);
+      CHECK(open_key(token, key)->standing().not_shown.size() == 1);
     } else {
-      CHECK(error_of([&] { TokenKey::open(token, key); }).detail("flaws") == "key-not-shown");
+      CHECK(error_of([&] { open_key(token, key); }).detail("flaws") == "key-not-shown");
     }
     faults.show_flag(row.attribute, 1 - row.bad);
   }

@@ -111,6 +111,31 @@ TEST_CASE("an initialised token is not initialised again unless that is said") {
   CHECK(again.label == other);
 }
 
+TEST_CASE("a token that is not the one a person agreed to lose is not initialised") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const TokenInfo seen = mine.open()->info();
+  auto wanted = NewToken{.label = mine.label + "x",
+                         .so_pin = Secret(PrivateToken::kOfficerPin),
+                         .user_pin = Secret("99887766"),
+                         .slot = seen.slot,
+                         .confirmed = seen};
+  const auto attempt = [&] {
+    return initialize_token(*mine.module, wanted, Reinitialize::destroy_everything, *mine.refusals);
+  };
+  for (const auto& [label, serial] :
+       {std::pair<std::string, std::string>{seen.label, "another-serial"}, {"another-label", seen.serial}}) {
+    faults.token_texts(label, serial);
+    const Error error = error_of(attempt);
+    CHECK(error.kind() == ErrorKind::conflict);
+    CHECK(error.message() ==
+          "the token in slot " + std::to_string(seen.slot) + " was changed by somebody else meanwhile");
+  }
+  CHECK(faults.calls("C_InitToken") == 0);
+  faults.token_texts("", "");
+  CHECK(attempt().label == wanted.label);
+}
+
 TEST_CASE("a second token of one label is refused") {
   PrivateToken mine;
   const Error refused = error_of([&] {

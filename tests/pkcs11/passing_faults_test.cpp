@@ -130,7 +130,7 @@ TEST_CASE("no passing fault makes a key that is there unknown or unable to sign"
         CHECK(found.spki == made.spki);
         const auto all = list_keys(*token);
         CHECK(all.size() == 1);
-        const auto key = TokenKey::open_pinned(token, KeySelector::by_id(made.id), made.spki_hash);
+        const auto key = open_pinned_key(token, KeySelector::by_id(made.id), made.spki_hash);
         const Bytes signature = key->sign(message, algorithm);
         CHECK(x509::verify(made.spki, algorithm, message, signature));
       },

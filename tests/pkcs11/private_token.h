@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "pkcs11/signer.h"
 #include "pkcs11/token.h"
 #include "support/faulty_module/faults.h"
 #include "support/softhsm/softhsm.h"
@@ -8,6 +9,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace hsmbridge::test {
@@ -34,6 +36,42 @@ class PrivateToken {
 
 // Every flaw of a key accepted, for keys that other programs made with whatever attributes they like.
 std::vector<std::string> any_flaw();
+
+// The doors of the library with a journal that keeps nothing, for tests of something else.
+inline std::unique_ptr<pkcs11::TokenKey> open_key(std::shared_ptr<pkcs11::Token> token, const pkcs11::KeySelector& key,
+                                                  std::vector<std::string> accepted = {}) {
+  return pkcs11::TokenKey::open(
+      std::move(token), key, [](const pkcs11::IntendedUse&) {}, std::move(accepted));
+}
+inline std::unique_ptr<pkcs11::TokenKey> open_key(std::shared_ptr<pkcs11::Token> token, pkcs11::KeyInfo key,
+                                                  std::vector<std::string> accepted = {}) {
+  return pkcs11::TokenKey::open(
+      std::move(token), std::move(key), [](const pkcs11::IntendedUse&) {}, std::move(accepted));
+}
+inline std::unique_ptr<pkcs11::TokenKey> open_pinned_key(std::shared_ptr<pkcs11::Token> token,
+                                                         const pkcs11::KeySelector& key, const SpkiHash& expected,
+                                                         std::vector<std::string> accepted = {}) {
+  return pkcs11::TokenKey::open_pinned(
+      std::move(token), key, expected, [](const pkcs11::IntendedUse&) {}, std::move(accepted));
+}
+
+// Keeps what was about to be used; or refuses, as an audit log that cannot be written.
+class UsesSeen {
+ public:
+  struct Use {
+    pkcs11::IntendedUse::Act act;
+    Bytes spki;
+    std::string signed_sha256;
+  };
+  pkcs11::UseJournal journal() {
+    return [this](const pkcs11::IntendedUse& use) {
+      if (refusing) throw Error{ErrorKind::unavailable, "the audit log cannot be written"};
+      uses.push_back({use.act, use.key.spki, use.signed_sha256});
+    };
+  }
+  std::vector<Use> uses;
+  bool refusing = false;
+};
 
 // The kind and text of what `work` throws, for exact comparison; fails the test when it throws nothing.
 template <class Work>

@@ -22,7 +22,7 @@ struct KeyOnToken {
     access.session_wait = Duration{5000};
     token = Token::open(access, mine.refusals);
     make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256}));
-    key = TokenKey::open(token, KeySelector::by_label("web"));
+    key = open_key(token, KeySelector::by_label("web"));
     sign();
   }
   void sign() { key->sign(as_bytes("message"), x509::signature_algorithm("ecdsa-sha256")); }

@@ -48,7 +48,7 @@ bool openssl_verifies(const x509::SignatureAlgorithm& algorithm, const Bytes& sp
 struct FaultyKey {
   explicit FaultyKey(const x509::KeySpec& spec = {x509::KeyType::ec, 256}) {
     token = mine.open();
-    key = TokenKey::open(token, make_key(*token, plan_key(*token, "web", spec)).key);
+    key = open_key(token, make_key(*token, plan_key(*token, "web", spec)).key);
   }
   PrivateToken mine{Through::faulty_module};
   std::shared_ptr<Token> token;
@@ -62,7 +62,7 @@ TEST_CASE("openssl verifies every algorithm with every key that can do it") {
   const auto token = mine.open();
   unsigned pairs = 0;
   for (const char* spec : {"rsa:2048", "ec:P-256", "ec:P-384", "ec:P-521", "ed25519"}) {
-    const auto key = TokenKey::open(token, make_key(*token, plan_key(*token, spec, x509::parse_key_spec(spec))).key);
+    const auto key = open_key(token, make_key(*token, plan_key(*token, spec, x509::parse_key_spec(spec))).key);
     for (const x509::SignatureAlgorithm& algorithm : x509::signature_algorithms()) {
       INFO(spec << " " << algorithm.name);
       if (algorithm.key_type != key->info().spec->type) {
@@ -112,13 +112,12 @@ TEST_CASE("a pinned key is not exchanged for another of its name") {
   PrivateToken mine;
   const auto token = mine.open();
   const MadeKey first = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256}));
-  const auto held = TokenKey::open_pinned(token, KeySelector::by_label("web"), first.key.spki_hash);
+  const auto held = open_pinned_key(token, KeySelector::by_label("web"), first.key.spki_hash);
   destroy_key(*token, first.key);
   const KeyPlan same_name{.label = "web", .id = first.key.id, .spec = {x509::KeyType::ec, 256}};
   const MadeKey second = make_key(*token, same_name);
   CHECK(second.key.spki_hash != first.key.spki_hash);
-  const Error error =
-      error_of([&] { TokenKey::open_pinned(token, KeySelector::by_label("web"), first.key.spki_hash); });
+  const Error error = error_of([&] { open_pinned_key(token, KeySelector::by_label("web"), first.key.spki_hash); });
   CHECK(error.kind() == ErrorKind::conflict);
   CHECK(error.detail("expected_spki") == first.key.spki_hash.str());
   // And the one that is held does not sign with its successor.
@@ -132,7 +131,7 @@ TEST_CASE("a key that wants its PIN every time gets it between the start and the
               .status == 0);
   Faults faults;
   const auto token = mine.open();
-  const auto key = TokenKey::open(token, KeySelector::by_label("always"), any_flaw());
+  const auto key = open_key(token, KeySelector::by_label("always"), any_flaw());
   CHECK(key->info().always_authenticate);
   const auto& algorithm = x509::signature_algorithm("ecdsa-sha256");
   for (unsigned i = 1; i <= 3; ++i) {
@@ -149,7 +148,7 @@ TEST_CASE("a key PIN of its own is used for the key and a wrong one is tried onc
   auto access = mine.access();
   access.key_pin = PinSource::from("env:KEY_PIN", [] { return Secret("000000"); });
   const auto token = Token::open(access, mine.refusals);
-  const auto key = TokenKey::open(token, KeySelector::by_label("always"), any_flaw());
+  const auto key = open_key(token, KeySelector::by_label("always"), any_flaw());
   const auto& algorithm = x509::signature_algorithm("ecdsa-sha256");
   CHECK(error_of([&] { key->sign(kMessage, algorithm); }).kind() == ErrorKind::denied);
   CHECK(faults.calls("C_Login") == 2);
@@ -175,7 +174,7 @@ TEST_CASE("a PIN refused for one signature is not tried for the token either") {
     std::string pin = PrivateToken::kPin;
     access.pin = PinSource::from(access.pin.name, [&pin] { return Secret(std::string(pin)); });
     const auto token = Token::open(access, mine.refusals);
-    const auto key = TokenKey::open(token, KeySelector::by_label("always"), any_flaw());
+    const auto key = open_key(token, KeySelector::by_label("always"), any_flaw());
     pin = "000000";  // the file was changed while this process was logged in
     CHECK(error_of([&] { key->sign(kMessage, algorithm); }).kind() == ErrorKind::denied);
     CHECK(faults.calls("C_Login") == 2);
@@ -192,12 +191,38 @@ TEST_CASE("a token that refuses a digest longer than the order of the curve gets
   const auto token = mine.open();
   const KeyInfo key = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256})).key;
   faults.most_digest(32);
-  const auto signer = TokenKey::open(token, key);
+  const auto signer = open_key(token, key);
   for (const char* name : {"ecdsa-sha256", "ecdsa-sha384", "ecdsa-sha512"}) {
     INFO(name);
     const auto& algorithm = x509::signature_algorithm(name);
     CHECK(openssl_verifies(algorithm, key.spki, signer->sign(kMessage, algorithm)));
   }
+}
+
+TEST_CASE("what cannot be written down is not signed, and what the token fails to sign was written down") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  const KeyInfo made = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256})).key;
+  UsesSeen seen;
+  const auto key = TokenKey::open(token, made, seen.journal());
+  const auto& algorithm = x509::signature_algorithm("ecdsa-sha256");
+  CHECK(seen.uses.empty());
+  seen.refusing = true;
+  CHECK(error_of([&] { key->sign(kMessage, algorithm); }).message() == "the audit log cannot be written");
+  CHECK(error_of([&] { key->prove(Bytes(16, 1)); }).message() == "the audit log cannot be written");
+  CHECK(faults.calls("C_SignInit") == 0);
+  seen.refusing = false;
+  faults.fail("C_Sign", CKR_FUNCTION_FAILED);
+  CHECK(error_of([&] { key->sign(kMessage, algorithm); }).detail("ckr") == "CKR_FUNCTION_FAILED");
+  REQUIRE(seen.uses.size() == 1);
+  CHECK(seen.uses.front().act == IntendedUse::Act::signature);
+  CHECK(seen.uses.front().spki == made.spki);
+  CHECK(seen.uses.front().signed_sha256 == hex(sha256(kMessage)));
+  key->prove(Bytes(16, 1));
+  REQUIRE(seen.uses.size() == 2);
+  CHECK(seen.uses.back().act == IntendedUse::Act::proof);
+  CHECK(error_of([&] { TokenKey::open(token, made, nullptr); }).kind() == ErrorKind::internal);
 }
 
 TEST_CASE("a proof is over a message that is no certificate and holds nonce and key") {

@@ -133,7 +133,32 @@ std::optional<std::string> seen_by(DemandingServer& server, TlsClientKey* key) {
   return answer;
 }
 
+std::shared_ptr<TlsClientKey> open_tls_key(std::shared_ptr<Token> token, const KeySelector& key,
+                                           std::vector<Bytes> chain = {}, std::vector<std::string> accepted = {}) {
+  return TlsClientKey::open(
+      std::move(token), key, [](const IntendedUse&) {}, std::move(chain), std::move(accepted));
+}
+
 }  // namespace
+
+TEST_CASE("a handshake that cannot be written down gets no key") {
+  PrivateToken mine;
+  OpensslCa ca;
+  const auto token = mine.open();
+  const MadeKey made = make_key(*token, plan_key(*token, "client", {x509::KeyType::ec, 256}));
+  UsesSeen seen;
+  const auto key =
+      TlsClientKey::open(token, KeySelector::by_label("client"), seen.journal(), {ca.issue(made.key.spki, "client")});
+  CHECK(seen.uses.empty());
+  const Context context(::SSL_CTX_new(::TLS_client_method()));
+  seen.refusing = true;
+  CHECK(error_of([&] { key->install(context.get()); }).message() == "the audit log cannot be written");
+  CHECK(::SSL_CTX_get0_privatekey(context.get()) == nullptr);
+  seen.refusing = false;
+  key->install(context.get());
+  REQUIRE(seen.uses.size() == 1);
+  CHECK(seen.uses.front().act == IntendedUse::Act::handshake);
+}
 
 TEST_CASE("a token key authenticates a TLS client to a server that demands it and signs beside that") {
   PrivateToken mine;
@@ -147,8 +172,8 @@ TEST_CASE("a token key authenticates a TLS client to a server that demands it an
     CHECK_FALSE(made.contract.violated());
     const Bytes certificate = ca.issue(made.key.spki, std::string("client ") + spec);
     put_certificate(*token, made.key, certificate, {});
-    const auto key = TlsClientKey::open(token, KeySelector::by_label(spec));
-    const auto signer = TokenKey::open(token, made.key);
+    const auto key = open_tls_key(token, KeySelector::by_label(spec));
+    const auto signer = open_key(token, made.key);
     for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
       INFO(spec << (version == TLS1_2_VERSION ? " TLS 1.2" : " TLS 1.3"));
       DemandingServer server(ca, version);
@@ -166,7 +191,7 @@ TEST_CASE("an RSA key that may not do raw RSA authenticates with TLS 1.2") {
   ca.make_server();
   const auto token = mine.open();
   const MadeKey made = make_key(*token, plan_key(*token, "client", {x509::KeyType::rsa, 2048}));
-  const auto key = TlsClientKey::open(token, KeySelector::by_label("client"), {ca.issue(made.key.spki, "client")});
+  const auto key = open_tls_key(token, KeySelector::by_label("client"), {ca.issue(made.key.spki, "client")});
   DemandingServer old(ca, TLS1_2_VERSION);
   CHECK(seen_by(old, key.get()) == "client");
   DemandingServer recent(ca, TLS1_3_VERSION);
@@ -181,9 +206,9 @@ TEST_CASE("an RSA key of another program authenticates with TLS 1.3") {
   const auto token = mine.open();
   const Bytes spki = find_key(*token, KeySelector::by_label("client")).spki;
   const Bytes certificate = ca.issue(spki, "client");
-  CHECK(error_of([&] { TlsClientKey::open(token, KeySelector::by_label("client"), {certificate}); }).detail("flaws") ==
+  CHECK(error_of([&] { open_tls_key(token, KeySelector::by_label("client"), {certificate}); }).detail("flaws") ==
         "key-may-decrypt, key-may-unwrap, key-may-sign-recover");
-  const auto key = TlsClientKey::open(token, KeySelector::by_label("client"), {certificate}, any_flaw());
+  const auto key = open_tls_key(token, KeySelector::by_label("client"), {certificate}, any_flaw());
   DemandingServer server(ca, TLS1_3_VERSION);
   CHECK(seen_by(server, key.get()) == "client");
 }
@@ -203,11 +228,52 @@ TEST_CASE("a TLS client key is found again after the login was lost") {
   ca.make_server();
   const auto token = mine.open();
   const MadeKey made = make_key(*token, plan_key(*token, "client", {x509::KeyType::ec, 256}));
-  const auto key = TlsClientKey::open(token, KeySelector::by_label("client"), {ca.issue(made.key.spki, "client")});
+  const auto key = open_tls_key(token, KeySelector::by_label("client"), {ca.issue(made.key.spki, "client")});
   DemandingServer server(ca, TLS1_3_VERSION);
   CHECK(seen_by(server, key.get()) == "client");
   faults.close_all_sessions();
   CHECK(seen_by(server, key.get()) == "client");
+}
+
+TEST_CASE("a module that hangs while a TLS key is set up holds up its own keys for a time and nobody else's") {
+  PrivateToken hanging(Through::faulty_module);
+  PrivateToken healthy;
+  OpensslCa ca;
+  Faults faults;
+  const auto client_of = [&](const std::shared_ptr<Token>& token) {
+    const MadeKey made = make_key(*token, plan_key(*token, "client", {x509::KeyType::ec, 256}));
+    return open_tls_key(token, KeySelector::by_label("client"), {ca.issue(made.key.spki, "client")});
+  };
+  auto impatient = hanging.access();
+  impatient.session_wait = std::chrono::milliseconds{100};
+  const auto first = client_of(hanging.open());
+  const auto second = open_tls_key(Token::open(impatient, hanging.refusals), KeySelector::by_label("client"),
+                                   {ca.issue(find_key(*hanging.open(), KeySelector::by_label("client")).spki, "b")});
+  const auto third = client_of(healthy.open());
+  const auto install = [](TlsClientKey& key) {
+    const Context context(::SSL_CTX_new(::TLS_client_method()));
+    key.install(context.get());
+  };
+  // libp11 lists the slots; our own calls before it do not.
+  const unsigned before = faults.calls("C_GetSlotList");
+  faults.hang("C_GetSlotList");
+  std::exception_ptr failure;
+  std::thread stuck([&] {
+    try {
+      install(*first);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  });
+  while (faults.calls("C_GetSlotList") == before) std::this_thread::yield();
+  const Error error = error_of([&] { install(*second); });
+  CHECK(error.kind() == ErrorKind::unavailable);
+  CHECK(error.detail("lane") == "down");
+  CHECK_NOTHROW(install(*third));
+  faults.release();
+  stuck.join();
+  if (failure) std::rethrow_exception(failure);
+  CHECK_NOTHROW(install(*second));
 }
 
 TEST_CASE("a token that holds an Ed25519 key is refused for TLS with the reason") {
@@ -216,9 +282,9 @@ TEST_CASE("a token that holds an Ed25519 key is refused for TLS with the reason"
   const auto token = mine.open();
   const MadeKey made = make_key(*token, plan_key(*token, "client", {x509::KeyType::ec, 256}));
   const Bytes certificate = ca.issue(made.key.spki, "client");
-  const auto key = TlsClientKey::open(token, KeySelector::by_label("client"), {certificate});
+  const auto key = open_tls_key(token, KeySelector::by_label("client"), {certificate});
   make_key(*token, plan_key(*token, "ed", {x509::KeyType::ed25519, 255}));
-  const Error error = error_of([&] { TlsClientKey::open(token, KeySelector::by_label("client"), {certificate}); });
+  const Error error = error_of([&] { open_tls_key(token, KeySelector::by_label("client"), {certificate}); });
   CHECK(error.kind() == ErrorKind::invalid_input);
   CHECK(error.message() ==
         "token web holds an Ed25519 private key: libp11 can then use none of its keys for TLS client authentication");
@@ -233,9 +299,9 @@ TEST_CASE("a TLS client key needs a certificate of its own") {
   const auto token = mine.open();
   const MadeKey made = make_key(*token, plan_key(*token, "client", {x509::KeyType::ec, 256}));
   const MadeKey other = make_key(*token, plan_key(*token, "other", {x509::KeyType::ec, 256}));
-  CHECK(error_of([&] { TlsClientKey::open(token, KeySelector::by_label("client")); }).message() ==
+  CHECK(error_of([&] { open_tls_key(token, KeySelector::by_label("client")); }).message() ==
         "0 certificates are beside key client on token web, one is needed");
   CHECK(error_of([&] {
-          TlsClientKey::open(token, KeySelector::by_label("client"), {ca.issue(other.key.spki, "other")});
+          open_tls_key(token, KeySelector::by_label("client"), {ca.issue(other.key.spki, "other")});
         }).message() == "the TLS client certificate is not for key client on token web");
 }

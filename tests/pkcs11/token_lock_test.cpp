@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "private_token.h"
+#include "support/variable.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,10 +25,10 @@ namespace {
 // HSMBRIDGE_LOCK_FOLDER while it lives.
 class LockFolder {
  public:
-  explicit LockFolder(const std::string& folder) { ::setenv("HSMBRIDGE_LOCK_FOLDER", folder.c_str(), 1); }
-  ~LockFolder() { ::unsetenv("HSMBRIDGE_LOCK_FOLDER"); }
-  LockFolder(const LockFolder&) = delete;
-  LockFolder& operator=(const LockFolder&) = delete;
+  explicit LockFolder(const std::string& folder) : variable_("HSMBRIDGE_LOCK_FOLDER", folder) {}
+
+ private:
+  Variable variable_;
 };
 
 // Where the lock of this token's logins would be.

@@ -49,7 +49,7 @@ struct Twins {
 
 void sign_with(Token& token, std::shared_ptr<Token> owner) {
   make_key(token, plan_key(token, "web", kP256));
-  TokenKey::open(std::move(owner), KeySelector::by_label("web"))
+  open_key(std::move(owner), KeySelector::by_label("web"))
       ->sign(as_bytes("message"), x509::signature_algorithm("ecdsa-sha256"));
 }
 

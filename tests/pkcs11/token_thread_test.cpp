@@ -62,7 +62,7 @@ TEST_CASE("a token that hangs is given up and counts as unavailable until it ans
   PrivateToken mine(Through::faulty_module);
   const auto token = mine.open();
   const auto made = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256}));
-  const auto key = std::shared_ptr<TokenKey>(TokenKey::open(token, made.key));
+  const auto key = std::shared_ptr<TokenKey>(open_key(token, made.key));
   const auto& algorithm = x509::signature_algorithm("ecdsa-sha256");
   const auto sign = [key, &algorithm] { return key->sign(as_bytes("message"), algorithm); };
   TokenThread thread("web", 2);

@@ -78,7 +78,7 @@ struct ApplicationKey {
   std::string unknown_why;
 };
 
-ApplicationKey application_key(const securosys::Settings& provider, Wiring& wiring) {
+ApplicationKey application_key(const securosys::Settings& provider, Wiring& wiring, const RecordFact& record) {
   try {
     if (provider.application_public_key)
       return {x509::read_key_of_person(read_file(*provider.application_public_key)), ""};
@@ -87,9 +87,10 @@ ApplicationKey application_key(const securosys::Settings& provider, Wiring& wiri
     // An approver is not asked for the PIN of somebody else's token.
     if (token.pin && token.pin->kind() == config::SecretSource::Kind::prompt)
       return {{}, "its PIN would have to be typed; name its public half as application_public_key"};
-    const auto key = pkcs11::TokenKey::open(wiring.pkcs11_token(token.name),
-                                            pkcs11::KeySelector::parse(provider.application_key->key),
-                                            provider.application_key->accept);
+    const auto key = pkcs11::TokenKey::open(
+        wiring.pkcs11_token(token.name), pkcs11::KeySelector::parse(provider.application_key->key),
+        use_journal(record, "application-key-use", "telling whose notes are this bridge's"),
+        provider.application_key->accept);
     return {key->subject_public_key_info(), ""};
   } catch (const Error& error) {
     return {{}, error.message()};
@@ -152,14 +153,13 @@ ApprovalDesk::ApprovalDesk(Invocation& invocation) : place_(invocation), output_
     throw Error{ErrorKind::invalid_input, fmt::format("provider {} is of type {}: its approvers decide there, not here",
                                                       provider.name, provider.type)};
   }
-  token_ = wiring.pkcs11_token(*person.token);
-  signer_ = std::make_unique<AuditedSigner>(
-      pkcs11::TokenKey::open(token_, pkcs11::KeySelector::parse(*person.key), person.accept_key), token_,
-      "approver-key-used", "listing approval tasks (a time stamp)",
-      [this](std::string_view kind, const Json& facts) { record(kind, facts); }, Json::object({{"person", person_}}));
+  const RecordFact journal = [this](std::string_view kind, const Json& facts) { record(kind, facts); };
+  signer_ = std::make_unique<AuditedSigner>(wiring.pkcs11_token(*person.token), pkcs11::KeySelector::parse(*person.key),
+                                            person.accept_key, "approver-key", "listing approval tasks (a time stamp)",
+                                            journal, Json::object({{"person", person_}}));
   auto parts = securosys_parts(provider, wiring.provider_needs());
   sign_key_ = parts.settings.sign_key;
-  auto application = application_key(parts.settings, wiring);
+  auto application = application_key(parts.settings, wiring, journal);
   application_key_ = std::move(application.spki);
   application_unknown_ = std::move(application.unknown_why);
   client_ = std::move(parts.client);

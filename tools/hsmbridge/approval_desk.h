@@ -24,8 +24,8 @@ struct Comparison {
   std::vector<std::string> deviations;  // what differs from what was asked, and is none
 };
 
-// One approver at one Securosys TSB, with the key in a token. Every use of that key is a leaf of the audit log before
-// the signature leaves the process.
+// One approver at one Securosys TSB, with the key in a token. Every use of that key is in the audit log before the key
+// signs, and again before the signature leaves the process.
 class ApprovalDesk {
  public:
   // Throws what opening the configuration, the token and the key throws; ambiguous when --as is left out and several
@@ -57,7 +57,6 @@ class ApprovalDesk {
   std::string sign_key_;
   std::optional<Bytes> application_key_;  // SPKI
   std::string application_unknown_;       // why it is not known although one is configured
-  std::shared_ptr<pkcs11::Token> token_;
   std::unique_ptr<AuditedSigner> signer_;
   std::shared_ptr<securosys::Client> client_;
   std::unique_ptr<securosys::Approver> approver_;

@@ -1,29 +1,38 @@
 #include "tools/hsmbridge/audited_signer.h"
 
 #include "base/bytes.h"
-#include "tools/hsmbridge/place.h"
 
 #include <utility>
 
 namespace hsmbridge::cli {
 
-AuditedSigner::AuditedSigner(std::unique_ptr<pkcs11::TokenKey> key, std::shared_ptr<pkcs11::Token> token,
-                             std::string kind, std::string purpose, RecordFact record, Json more)
-    : key_(std::move(key)),
-      token_(std::move(token)),
+using pkcs11::IntendedUse;
+
+AuditedSigner::AuditedSigner(std::shared_ptr<pkcs11::Token> token, const pkcs11::KeySelector& key,
+                             std::vector<std::string> accepted, std::string kind, std::string purpose,
+                             RecordFact record, Json more)
+    : token_(std::move(token)),
       kind_(std::move(kind)),
       purpose_(std::move(purpose)),
       record_(std::move(record)),
-      more_(std::move(more)) {}
+      more_(std::move(more)),
+      key_(pkcs11::TokenKey::open(
+          token_, key,
+          [this](const IntendedUse& use) {
+            this->record(use.act == IntendedUse::Act::proof ? "key-prove" : kind_ + "-use", use);
+          },
+          std::move(accepted))) {}
+
+void AuditedSigner::record(const std::string& kind, const IntendedUse& use) const {
+  Json facts = use_facts(use, purpose_);
+  for (const auto& [name, value] : more_.as_object()) facts.set(name, value);
+  record_(kind, facts);
+}
 
 Bytes AuditedSigner::sign(ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm) {
   auto signature = key_->sign(to_be_signed, algorithm);
-  auto facts = key_facts(*token_, key_->info());
-  for (const auto& [name, value] : more_.as_object()) facts.set(name, value);
-  facts.set("purpose", purpose_);
-  facts.set("algorithm", algorithm.name);
-  facts.set("signed_sha256", hex(sha256(to_be_signed)));
-  record_(kind_, facts);
+  record(kind_ + "-used", {IntendedUse::Act::signature, *token_, key_->info(), key_->standing(), algorithm.name,
+                           hex(sha256(to_be_signed))});
   return signature;
 }
 

@@ -3,41 +3,43 @@
 #include "base/json.h"
 #include "pkcs11/signer.h"
 #include "pkcs11/token.h"
+#include "tools/hsmbridge/key_journal.h"
 #include "x509/signer.h"
 
-#include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace hsmbridge::cli {
 
-// Appends a leaf to the audit log: durable when it returns. Throws unavailable: then nothing may leave the process.
-using RecordFact = std::function<void(std::string_view kind, const Json& facts)>;
-
-// A key in a token whose every signature is a leaf of the audit log before anybody gets it. Used by one thread at a
-// time, as every signer is.
+// A key in a token with two leaves of the audit log for every signature: one before the key signs, one when the
+// signature is there and nobody has it yet. The first without the second: the token failed, or the process died, and
+// what was signed, if anything, left this process never.
 class AuditedSigner final : public x509::Signer {
  public:
-  // `kind` names the leaf ("approver-key-used"), `purpose` what it is used for. `more`: what each leaf says beside
-  // that.
-  AuditedSigner(std::unique_ptr<pkcs11::TokenKey> key, std::shared_ptr<pkcs11::Token> token, std::string kind,
-                std::string purpose, RecordFact record, Json more = Json::object());
+  // `kind` names the leaves ("approver-key": "approver-key-use", then "approver-key-used"), `purpose` what the key is
+  // used for. `more`: what each leaf says beside that. Throws what TokenKey::open throws.
+  AuditedSigner(std::shared_ptr<pkcs11::Token> token, const pkcs11::KeySelector& key, std::vector<std::string> accepted,
+                std::string kind, std::string purpose, RecordFact record, Json more = Json::object());
+  AuditedSigner(const AuditedSigner&) = delete;
+  AuditedSigner& operator=(const AuditedSigner&) = delete;
 
-  // From the next signature on.
+  // From the next signature on. Not while another thread signs.
   void purpose(std::string purpose) { purpose_ = std::move(purpose); }
 
   const Bytes& subject_public_key_info() const override { return key_->subject_public_key_info(); }
   Bytes sign(ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm) override;
 
  private:
-  std::unique_ptr<pkcs11::TokenKey> key_;
-  std::shared_ptr<pkcs11::Token> token_;
+  void record(const std::string& kind, const pkcs11::IntendedUse& use) const;
+
+  const std::shared_ptr<pkcs11::Token> token_;
   const std::string kind_;
   std::string purpose_;
-  RecordFact record_;
+  const RecordFact record_;
   const Json more_;
+  const std::unique_ptr<pkcs11::TokenKey> key_;  // last: opening it may sign a proof
 };
 
 }  // namespace hsmbridge::cli

@@ -10,6 +10,7 @@
 #include "service/csr.h"
 #include "tools/hsmbridge/ask_options.h"
 #include "tools/hsmbridge/key_birth.h"
+#include "tools/hsmbridge/key_journal.h"
 #include "tools/hsmbridge/place.h"
 #include "tools/hsmbridge/prompt.h"
 #include "tools/hsmbridge/token_access.h"
@@ -28,6 +29,8 @@ namespace hsmbridge::cli {
 namespace {
 
 using commandline::Option;
+
+constexpr const char* kKeyUse = "key-use";
 
 // One CSR to make: from the options, or from a row over the options.
 struct Job {
@@ -101,20 +104,20 @@ Done carry_out(Run& run, const Job& job) {
   } else {
     done.key = pkcs11::find_key(*run.token, pkcs11::KeySelector::parse(job.key));
   }
-  if (pkcs11::wants_proof(done.key)) run.place.record("key-prove", key_facts(*run.token, done.key));
-  const auto signer = pkcs11::TokenKey::open(run.token, done.key, service::accepted_of_key(run.profile, job.wishes));
-  done.key = signer->info();
-  done.der = service::create_csr(*signer, done.ask, [&](const Json& facts) {
-    Json leaf = key_facts(*run.token, done.key);
-    for (const auto& [name, value] : facts.as_object()) leaf.set(name, value);
-    leaf.set("flaws", Json(signer->standing().flaws));
-    if (!run.place.is_planned(run.token->name(), done.key.id)) {
-      run.place.record("key-use", leaf);
+  const auto write_down = [&](std::string_view kind, const Json& facts) {
+    if (kind != kKeyUse || !run.place.is_planned(run.token->name(), done.key.id)) {
+      run.place.record(kind, facts);
     } else {
       // Only planned, as far as the store knew, and in use now.
-      run.place.record_key("key-use", leaf, key_record(*run.token, done.key, "active", run.place.clock().now()));
+      run.place.record_key(kind, facts, key_record(*run.token, done.key, "active", run.place.clock().now()));
     }
-  });
+  };
+  const auto journal =
+      use_journal(write_down, kKeyUse, "csr", Json::object({{"subject", Json(done.ask.content.subject.to_string())}}));
+  const auto signer =
+      pkcs11::TokenKey::open(run.token, done.key, journal, service::accepted_of_key(run.profile, job.wishes));
+  done.key = signer->info();
+  done.der = service::create_csr(*signer, done.ask);
   if (!job.out.empty()) {
     const std::string pem = x509::csr_to_pem(done.der);
     write_file(job.out, run.form == "der" ? ByteView(done.der) : as_bytes(pem), FileMode::public_0644, run.existing);

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "pkcs11/signer.h"
 #include "service/csr.h"
+#include "tools/hsmbridge/key_journal.h"
 #include "tools/hsmbridge/wiring.h"
 #include "workflow/provider.h"
 #include "x509/advice.h"
@@ -47,15 +48,12 @@ Bytes unsigned_csr(const service::NewRequest& request) {
 }
 
 Bytes signed_csr(Wiring& wiring, Place& place, const service::NewRequest& request) {
-  const auto token = wiring.pkcs11_token(request.token);
-  const auto signer =
-      pkcs11::TokenKey::open(token, pkcs11::KeySelector::parse(request.key.selector), request.key.accept);
-  return service::create_csr(*signer, request.ask, [&](const Json& facts) {
-    auto leaf = key_facts(*token, signer->info());
-    for (const auto& [name, value] : facts.as_object()) leaf.set(name, value);
-    leaf.set("purpose", "enroll --check");
-    place.record("key-use", leaf);
-  });
+  const auto signer = pkcs11::TokenKey::open(
+      wiring.pkcs11_token(request.token), pkcs11::KeySelector::parse(request.key.selector),
+      use_journal([&place](std::string_view kind, const Json& facts) { place.record(kind, facts); }, "key-use",
+                  "enroll --check", Json::object({{"subject", request.ask.content.subject.to_string()}})),
+      request.key.accept);
+  return service::create_csr(*signer, request.ask);
 }
 
 std::string lines(const std::string& title, const std::vector<std::string>& reasons) {

@@ -148,11 +148,15 @@ std::vector<std::string> any_flaw() {
   return all;
 }
 
+// Nothing but proofs.
+pkcs11::UseJournal proof_journal(Place& place) {
+  return use_journal([&place](std::string_view kind, const Json& facts) { place.record(kind, facts); }, "key-use",
+                     "proof");
+}
+
 // Where only certificates tell the key's public key: the one for which it signs.
 pkcs11::KeyInfo with_own_claim(Place& place, const std::shared_ptr<pkcs11::Token>& token, pkcs11::KeyInfo key) {
-  if (!pkcs11::wants_proof(key)) return key;
-  place.record("key-prove", key_facts(*token, key));
-  return pkcs11::with_proved_claim(token, std::move(key), any_flaw());
+  return pkcs11::with_proved_claim(token, std::move(key), proof_journal(place), any_flaw());
 }
 
 ExitCode show(Invocation& invocation) {
@@ -174,8 +178,7 @@ ExitCode show(Invocation& invocation) {
     text += "\nmade for TLS client authentication (--for tls-client): it may do raw RSA, and is judged by that\n";
   }
   if (invocation.arguments.has("--prove")) {
-    place.record("key-prove", key_facts(*token, key));
-    const auto signer = pkcs11::TokenKey::open(token, key, any_flaw());
+    const auto signer = pkcs11::TokenKey::open(token, key, proof_journal(place), any_flaw());
     const pkcs11::KeyProof proof = signer->prove(random_bytes(32));
     object.set("proof", Json::object({{"algorithm", Json(proof.algorithm)},
                                       {"nonce", Json(hex(proof.nonce))},

@@ -112,6 +112,14 @@ Secret secret_of(const Arguments& arguments, std::string_view option, std::strin
   return source.fetch(terminal_prompter(), what);
 }
 
+pkcs11::TokenInfo token_in_slot(const pkcs11::Module& module, unsigned long slot) {
+  for (const pkcs11::TokenInfo& info : module.tokens()) {
+    if (info.slot == slot) return info;
+  }
+  throw Error{ErrorKind::not_found, fmt::format("slot {} holds no token", slot)}.hint(
+      "hsmbridge token list shows the slots");
+}
+
 ExitCode init(Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
   const auto module = pkcs11::Module::load(std::filesystem::absolute(arguments.required("--module")));
@@ -121,12 +129,10 @@ ExitCode init(Invocation& invocation) {
     wanted.slot = static_cast<unsigned long>(*slot);
   }
   const bool destroy = arguments.has("--destroy-everything");
+  if (destroy && wanted.slot) wanted.confirmed = token_in_slot(*module, *wanted.slot);
   if (destroy && !arguments.has("--yes")) {
     if (!wanted.slot) throw Error{ErrorKind::invalid_input, "--destroy-everything wants --slot"};
-    std::string label = "?";
-    for (const pkcs11::TokenInfo& info : module->tokens()) {
-      if (info.slot == *wanted.slot) label = info.initialized ? info.label : "(not initialised)";
-    }
+    const std::string label = wanted.confirmed->initialized ? wanted.confirmed->label : "(not initialised)";
     if (!commandline::confirm(invocation.output,
                               fmt::format("Destroy every key on token {} in slot {}?", label, *wanted.slot),
                               "give --yes to destroy every key on that token without being asked")) {

@@ -250,8 +250,8 @@ std::shared_ptr<workflow::Token> Wiring::token(const std::string& name) {
   auto& token = workflow_tokens_[settings.name];
   if (!token) {
     token = std::make_shared<pkcs11::WorkflowToken>(
-        settings.name, [all, of = settings.name] { return all->open(of); }, settings.deadline.value_or(kTokenDeadline),
-        settings.sessions);
+        settings.name, [all, of = settings.name] { return all->open(of); }, use_journal(recorder(), "key-use", "csr"),
+        settings.deadline.value_or(kTokenDeadline), settings.sessions);
   }
   return token;
 }
@@ -284,11 +284,15 @@ void Wiring::record(std::string_view kind, const Json& facts) {
   recorder()(kind, facts);
 }
 
-// Where no store is configured there is no audit log, and no request that a provider could work for either.
+// Where no store is configured there is no audit log, and no request that a provider could work for either. A
+// `provider test` may still log in with a key: then it is said that this is written down nowhere.
 RecordFact Wiring::recorder() const {
-  return [path = settings_->store.path, options = options_of(*settings_), clock = clock_](std::string_view kind,
-                                                                                          const Json& facts) {
-    if (!path) return;
+  return [path = settings_->store.path, options = options_of(*settings_), clock = clock_, told = no_log_told_](
+             std::string_view kind, const Json& facts) {
+    if (!path) {
+      std::call_once(*told, [] { log::warning("no store is configured, so this use of a key is in no audit log"); });
+      return;
+    }
     store::SqliteStore::open(*path, *clock, options)
         ->append_audit(std::string(kind), facts.dump(), service::actor_of_process(), clock->now());
   };

@@ -94,6 +94,8 @@ class Wiring final : public service::World {
 
   const std::shared_ptr<const config::Settings> settings_;
   std::once_flag restored_told_;
+  // Shared with what may record later than this object lives.
+  const std::shared_ptr<std::once_flag> no_log_told_ = std::make_shared<std::once_flag>();
   // A thing that is made once, at its first use, under a lock of its own: a token that hangs while it is opened holds
   // up nobody but its own users.
   template <class T>

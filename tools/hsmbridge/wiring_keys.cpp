@@ -5,6 +5,8 @@
 #include "base/json.h"
 #include "pkcs11/signer.h"
 #include "pkcs11/tls_client_key.h"
+#include "tools/hsmbridge/audited_signer.h"
+#include "tools/hsmbridge/key_journal.h"
 #include "x509/pem_file.h"
 
 #include <utility>
@@ -35,26 +37,22 @@ class WaitingSigner final : public x509::Signer {
 
 std::shared_ptr<x509::Signer> signer_of(const providers::TokenKey& key, std::string kind, std::string purpose,
                                         const ProviderNeeds& needs) {
-  const auto token = needs.token(key.token);
   return std::make_shared<WaitingSigner>(
-      std::make_shared<AuditedSigner>(pkcs11::TokenKey::open(token, pkcs11::KeySelector::parse(key.key), key.accept),
-                                      token, std::move(kind), std::move(purpose), needs.record));
+      std::make_shared<AuditedSigner>(needs.token(key.token), pkcs11::KeySelector::parse(key.key), key.accept,
+                                      std::move(kind), std::move(purpose), needs.record));
 }
 
 net::TlsHook tls_hook(const providers::Connection& connection, const ProviderNeeds& needs) {
   if (!connection.client_key) return {};
   std::vector<Bytes> chain;
   if (connection.client_cert) chain = x509::certificates_in_file(*connection.client_cert);
-  auto key = pkcs11::TlsClientKey::open(needs.token(connection.client_key->token),
-                                        pkcs11::KeySelector::parse(connection.client_key->key), std::move(chain),
-                                        connection.client_key->accept);
   // The handshake signs with it, inside the TLS library: what can be written down is that it is about to.
-  const Json facts = Json::object({{"provider", connection.name},
-                                   {"token", connection.client_key->token},
-                                   {"key", connection.client_key->key},
-                                   {"purpose", "TLS client authentication"}});
-  return [key, facts, record = needs.record](void* ssl_ctx) {
-    record("client-key-used", facts);
+  auto key = pkcs11::TlsClientKey::open(needs.token(connection.client_key->token),
+                                        pkcs11::KeySelector::parse(connection.client_key->key),
+                                        use_journal(needs.record, "client-key-use", "TLS client authentication",
+                                                    Json::object({{"provider", connection.name}})),
+                                        std::move(chain), connection.client_key->accept);
+  return [key](void* ssl_ctx) {
     try {
       key->install(ssl_ctx);
     } catch (const Error& error) {

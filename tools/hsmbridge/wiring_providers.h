@@ -2,7 +2,7 @@
 
 #include "config/settings.h"
 #include "pkcs11/token.h"
-#include "tools/hsmbridge/audited_signer.h"
+#include "tools/hsmbridge/key_journal.h"
 #include "workflow/provider.h"
 
 #include <functional>

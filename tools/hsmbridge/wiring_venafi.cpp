@@ -56,8 +56,8 @@ std::unique_ptr<venafi::Credentials> credentials(const venafi::Settings& setting
   if (settings.access_token)
     return stored(Kind::bearer, *settings.access_token, "the access token of provider " + settings.name);
   if (settings.federated) return federated(settings, transport, needs);
-  // Every JWT is a use of a key, and a leaf of the audit log.
-  auto signer = signer_of(settings.service_account->key, "service-account-key-used",
+  // Every JWT is a use of a key, and in the audit log.
+  auto signer = signer_of(settings.service_account->key, "service-account-key",
                           "a JWT for an access token at " + settings.name, needs);
   return venafi::token_credentials(
       transport, venafi::service_account_order(std::move(signer), settings.service_account->client_id, needs.clock),

@@ -160,8 +160,16 @@ TEST_CASE("the same key may be kept, a label may be chosen, and a profile may fo
 TEST_CASE("an older certificate of the same key stays where the profile says keep") {
   Bench bench(nobody_approves("    install: {token: true, on_renew: keep}\n"));
   const auto old = enrolled(bench, "web");
-  REQUIRE(bench.run({"cert", "renew", old, "--same-key", "--wait"}).status == 0);
+  const auto renewed = bench.run({"--json", "cert", "renew", old, "--same-key", "--wait"});
+  REQUIRE(renewed.status == 0);
   CHECK(bench.objects("web").certificates == 2);
+  // Again, with several certificates under one CKA_ID.
+  const auto second = renewed.json().at("certificate").at("sha256").as_string();
+  const auto again = bench.run({"--json", "cert", "renew", second, "--same-key", "--wait"});
+  INFO(again.err);
+  REQUIRE(again.status == 0);
+  CHECK(bench.objects("web").certificates == 3);
+  CHECK(bench.objects("web").private_keys == 1);
 }
 
 TEST_CASE("a renewal that waits for people is one, whoever asks again") {

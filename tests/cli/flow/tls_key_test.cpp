@@ -56,7 +56,14 @@ TEST_CASE("a provider that demands a client certificate gets one whose key never
   // Each handshake is a signature of a key in a token: it is written down like every other.
   CHECK(bench.cli()
             .other({"sqlite3", "hsmbridge.db", "SELECT CAST(data AS TEXT) FROM leaves"})
-            .out.find("\"kind\":\"client-key-used\"") != std::string::npos);
+            .out.find("\"kind\":\"client-key-use\"") != std::string::npos);
+  // Without a store there is no audit log, and that is said.
+  auto text = bench.cli().read(".config/hsmbridge/hsmbridge.yaml");
+  bench.cli().write("no-store.yaml", text.substr(text.find("tokens:")));
+  const auto unlogged = bench.run({"--config", "no-store.yaml", "provider", "test", "tsb"});
+  INFO(unlogged.out << unlogged.err);
+  CHECK(unlogged.status == 0);
+  CHECK(unlogged.err.find("no store is configured, so this use of a key is in no audit log") != std::string::npos);
 }
 
 TEST_CASE("each use of the application key is written down with what it signed") {

@@ -21,22 +21,18 @@ using hsmbridge::test::Cli;
 
 namespace {
 
-// `token login` that asks for its PIN at a terminal of the test's, in a process that inherits what a careless parent
-// leaves: SIGCHLD ignored, SIGTERM blocked, core files wanted.
+// A command that asks at a terminal of the test's, in a process that inherits what a careless parent leaves: SIGCHLD
+// ignored, SIGTERM blocked, core files wanted.
 class AtPrompt {
  public:
-  explicit AtPrompt(const Cli& cli) {
+  // `token login`, which asks for its PIN.
+  explicit AtPrompt(const Cli& cli)
+      : AtPrompt(cli, {"token", "login", "--module", Cli::module().string(), "--token", "web", "--pin", "prompt"},
+                 "the PIN of token web: ") {}
+  AtPrompt(const Cli& cli, std::vector<std::string> argv, const std::string& question) {
     REQUIRE(::openpty(&master_, &terminal_, nullptr, nullptr, nullptr) == 0);
     ::fcntl(master_, F_SETFD, FD_CLOEXEC);
-    std::vector<std::string> argv = {Cli::program().string(),
-                                     "token",
-                                     "login",
-                                     "--module",
-                                     Cli::module().string(),
-                                     "--token",
-                                     "web",
-                                     "--pin",
-                                     "prompt"};
+    argv.insert(argv.begin(), Cli::program().string());
     std::vector<std::string> environment;
     for (const auto& [name, value] : cli.environment()) environment.push_back(name + "=" + value);
     const auto pointers = [](std::vector<std::string>& words) {
@@ -65,7 +61,7 @@ class AtPrompt {
       if (::chdir(cli.folder().c_str()) == 0) ::execve(arguments[0], arguments.data(), variables.data());
       ::_exit(127);
     }
-    expect("the PIN of token web: ");
+    expect(question);
   }
   ~AtPrompt() {
     if (process_ > 0) {
@@ -133,6 +129,31 @@ TEST_CASE("a PIN that is typed is not shown and the terminal echoes again afterw
   CHECK(asked.wait() == 0);
   CHECK(asked.echoes());
   CHECK(asked.shown().find("1234") == std::string::npos);
+}
+
+TEST_CASE("a token that is another one when the person has agreed to destroy it keeps its keys") {
+  const Cli cli;
+  cli.make_token("web");
+  cli.write("so.pin", "87654321\n");
+  const auto listed = cli.run({"token", "list", "--module", Cli::module().string(), "--json"}).json();
+  std::string slot;
+  for (const auto& token : listed.at("tokens").as_array()) {
+    if (token.at("label").as_string() == "web") slot = std::to_string(token.at("slot").as_integer());
+  }
+  REQUIRE_FALSE(slot.empty());
+  AtPrompt asked(cli,
+                 {"token", "init", "--module", Cli::module().string(), "--label", "new", "--slot", slot,
+                  "--destroy-everything", "--so-pin", "file:so.pin", "--pin", "file:web.pin"},
+                 "Destroy every key on token web in slot " + slot + "?");
+  REQUIRE(cli.other({"softhsm2-util", "--init-token", "--slot", slot, "--label", "swapped", "--pin", "1234", "--so-pin",
+                     "87654321"})
+              .status == 0);
+  cli.write("swapped.pin", "1234\n");
+  REQUIRE(cli.run(cli.on("swapped", {"key", "generate", "--label", "a"})).status == 0);
+  asked.type("yes\n");
+  asked.expect("was changed by somebody else meanwhile");
+  CHECK(WEXITSTATUS(asked.wait()) == 1);
+  CHECK(cli.run(cli.on("swapped", {"key", "list", "--json"})).json().at("keys").as_array().size() == 1);
 }
 
 TEST_CASE("a signal at the PIN prompt ends the program and leaves a terminal that echoes") {

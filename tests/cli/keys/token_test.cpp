@@ -34,7 +34,9 @@ TEST_CASE("a token that is there is not initialised again without being told to 
                                           "--pin",   "file:web.pin"};
   CHECK(cli.run(again).status == 1);
   auto destroy = again;
-  destroy.insert(destroy.end(), {"--destroy-everything", "--slot", "0"});
+  const auto listed = cli.run({"token", "list", "--module", Cli::module().string(), "--json"}).json();
+  const auto slot = listed.at("tokens").as_array().front().at("slot").as_integer();
+  destroy.insert(destroy.end(), {"--destroy-everything", "--slot", std::to_string(slot)});
   const auto refused = cli.run(destroy);
   CHECK(refused.status == 4);
   CHECK(refused.err.find("--yes") != std::string::npos);

@@ -143,6 +143,9 @@ Cli::Cli() {
   set("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
   set("LANG", "C.UTF-8");
   set("TMPDIR", folder().string());
+  // Whatever the test leaves behind goes with its folder.
+  fs::create_directories(folder() / ".locks");
+  set("HSMBRIDGE_LOCK_FOLDER", (folder() / ".locks").string());
 }
 
 fs::path Cli::module() {

@@ -7,7 +7,8 @@ namespace hsmbridge::test {
 
 // Tells the faulty module of this process what to do. Everything lasts until reset().
 // For a program that a test starts, HSMBRIDGE_FAULTS holds the same as words: "C_Sign=0x30:1 C_Login=0xa0:9:2"; the
-// code 0xdead0009 kills the process in that call.
+// code 0xdead0009 kills the process in that call, and with 0xdead000b the module crashes in it (SIGSEGV).
+// "short_ids=2:0x13" is short_ids(2, 0x13).
 class Faults {
  public:
   static std::filesystem::path module();

@@ -63,8 +63,14 @@ Faulty& faulty() {
   return *one;
 }
 
-// Instead of a return code: the process is killed in the call.
+// Instead of a return code: the process is killed in the call; or the module reads where nothing is.
 constexpr CK_RV kKill = 0xdead0009UL;
+constexpr CK_RV kCrash = 0xdead000bUL;
+
+void crash() {
+  const volatile int* const nowhere = nullptr;
+  static_cast<void>(*nowhere);
+}
 
 // One call of a function: whether it fails, and when.
 class Call {
@@ -87,6 +93,7 @@ class Call {
   template <class Real>
   CK_RV run(Real real) {
     if (rv_ == kKill) ::kill(::getpid(), SIGKILL);
+    if (rv_ == kCrash) crash();
     if (rv_ != CKR_OK && !after_) return rv_;
     const CK_RV answer = real();
     return rv_ != CKR_OK ? rv_ : answer;
@@ -318,7 +325,8 @@ CK_RV init_pin(CK_SESSION_HANDLE session, unsigned char* pin, unsigned long size
   return Call("C_InitPIN").run([&] { return faulty().real->C_InitPIN(session, pin, size); });
 }
 
-// "C_Sign=0x30:1 C_Login=0xa0:9:2": function, code, how often, and after how many calls that work.
+// "C_Sign=0x30:1 C_Login=0xa0:9:2": function, code, how often, and after how many calls that work. "short_ids=2:0x13":
+// FaultControl::short_ids.
 void read_environment(Faulty& f) {
   const char* const text = std::getenv("HSMBRIDGE_FAULTS");
   if (text == nullptr) return;
@@ -327,6 +335,11 @@ void read_environment(Faulty& f) {
     const std::size_t equals = word.find('=');
     const std::size_t colon = word.find(':');
     if (equals == std::string::npos || colon == std::string::npos) continue;
+    if (word.substr(0, equals) == "short_ids") {
+      f.most_id = static_cast<unsigned>(std::atoi(word.c_str() + equals + 1));
+      f.long_id_refusal = std::strtoul(word.c_str() + colon + 1, nullptr, 0);
+      continue;
+    }
     const std::size_t skip = word.find(':', colon + 1);
     f.rules[word.substr(0, equals)] = {
         .rv = std::strtoul(word.c_str() + equals + 1, nullptr, 0),

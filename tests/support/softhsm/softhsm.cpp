@@ -94,6 +94,9 @@ SoftHsm::SoftHsm() {
   std::ofstream(configuration()) << "directories.tokendir = " << (folder() / "tokens").string()
                                  << "\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n";
   ::setenv("SOFTHSM2_CONF", configuration().c_str(), 1);
+  // Locks and memories of refused PINs too: serial numbers of tokens are random and their files would stay behind.
+  std::filesystem::create_directory(folder() / "locks");
+  ::setenv("HSMBRIDGE_LOCK_FOLDER", (folder() / "locks").c_str(), 1);
 }
 
 SoftHsm& SoftHsm::of_this_process() {

@@ -1,0 +1,69 @@
+#include "support/bench/bench.h"
+#include "support/faulty_module/faults.h"
+
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <string>
+#include <vector>
+
+namespace hsmbridge::test {
+namespace {
+
+constexpr const char* kConfiguration = ".config/hsmbridge/hsmbridge.yaml";
+
+}  // namespace
+
+TEST_CASE("a module that crashes at every signature pauses its own token and ends no request") {
+  BenchOptions options;
+  options.quorum = 0;
+  Bench bench(options);
+  bench.cli().make_token("crashing");
+  auto text = bench.cli().read(kConfiguration);
+  const std::string tokens = "tokens:\n";
+  text.insert(text.find(tokens) + tokens.size(),
+              "  crashing: {module: " + Faults::module().string() +
+                  ", uri: \"pkcs11:token=crashing\", pin: \"file:" + (bench / "crashing.pin").string() + "\"}\n");
+  bench.cli().write(kConfiguration, text);
+  const auto queue = [&](const std::string& token) {
+    std::vector<std::string> ids;
+    for (const std::string number : {"1", "2"}) {
+      const auto label = token + "-" + number;
+      const auto queued = bench.run(
+          {"enroll", "--token", token, "--new-key", label, "--san", "dns:" + label + ".example.com", "--queue"});
+      INFO(queued.err);
+      REQUIRE(queued.status == 3);
+      ids.push_back(Bench::id_in(queued));
+    }
+    return ids;
+  };
+  const auto bad = queue("crashing");
+  const auto good = queue("web");
+  const auto all_are = [&](const std::vector<std::string>& ids, const std::string& state) {
+    for (const auto& id : ids) {
+      if (bench.state_of(id) != state) return false;
+    }
+    return true;
+  };
+  // As a supervisor starts it again, whatever it died of.
+  const auto restarted_until = [&](const std::vector<std::string>& ids, const std::string& faults) {
+    int crashes = 0;
+    for (int i = 0; i < 30 && !all_are(ids, "Completed"); ++i) {
+      Process daemon(bench.cli(), {HSMBRIDGE_PROGRAM, "run"}, {{"HSMBRIDGE_FAULTS", faults}});
+      daemon.run_for(std::chrono::seconds{3});
+      if (daemon.running()) daemon.signal(SIGTERM);
+      if (daemon.wait() == 128 + SIGSEGV) ++crashes;
+    }
+    CHECK(all_are(ids, "Completed"));
+    return crashes;
+  };
+  CHECK(restarted_until(good, "C_Sign=0xdead000b:1000000") >= 1);
+  CHECK(all_are(bad, "Preparing"));
+  const auto explained = bench.run({"request", "explain", bad.front()}).out;
+  INFO(explained);
+  CHECK(explained.find("token crashing") != std::string::npos);
+  // The vendor's new version of the module.
+  REQUIRE(bench.run({"token", "login", "crashing"}).status == 0);
+  CHECK(restarted_until(bad, "") == 0);
+}
+
+}  // namespace hsmbridge::test
