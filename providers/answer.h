@@ -30,7 +30,7 @@ auto read_answer(std::string_view whose, std::string_view what, std::string_view
   try {
     return read(json);
   } catch (const Error& error) {
-    throw Error(ErrorKind::corrupt, fmt::format("{}'s answer ({}) cannot be read: {}", whose, what, error.message()));
+    throw Error{ErrorKind::corrupt, fmt::format("{}'s answer ({}) cannot be read: {}", whose, what, error.message())};
   }
 }
 

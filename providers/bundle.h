@@ -29,7 +29,7 @@ inline std::vector<Bytes> handed_out(std::string_view whose, ByteView text, Byte
   const bool ours = std::any_of(bundle.certificates.begin(), bundle.certificates.end(), [&](const Bytes& der) {
     return x509::same_key(x509::parse_certificate(der).spki(), spki);
   });
-  if (!spki.empty() && !ours) throw Error(ErrorKind::invalid_input, "it cannot be read whole: " + skipped);
+  if (!spki.empty() && !ours) throw Error{ErrorKind::invalid_input, "it cannot be read whole: " + skipped};
   log::warning(fmt::format("of the certificates that {} handed out some are left out: {}", whose, skipped));
   return std::move(bundle.certificates);
 }

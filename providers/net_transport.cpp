@@ -40,8 +40,8 @@ class NetTransport final : public Transport {
 
 std::shared_ptr<Transport> make_transport(const Connection& connection, net::TlsHook tls_hook, const Clock& clock) {
   if (connection.client_key.has_value() != static_cast<bool>(tls_hook))
-    throw Error(ErrorKind::invalid_input,
-                fmt::format("provider {}: a TLS client key in a token and its hook go together", connection.name));
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("provider {}: a TLS client key in a token and its hook go together", connection.name)};
   net::ClientOptions options;
   options.ca_file = connection.ca;
   options.tls_hook = std::move(tls_hook);

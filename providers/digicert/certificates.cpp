@@ -59,10 +59,10 @@ std::vector<std::size_t> path_from(const x509::Certificate& leaf, const std::vec
 std::vector<Bytes> certificates_in(std::string_view text) {
   try {
     std::vector<Bytes> found = read_any(text);
-    if (found.size() > kMostCertificates) throw Error(ErrorKind::corrupt, "it holds far too many certificates");
+    if (found.size() > kMostCertificates) throw Error{ErrorKind::corrupt, "it holds far too many certificates"};
     return found;
   } catch (const Error& error) {
-    throw Error(ErrorKind::corrupt, "what DigiCert handed out is no certificate: " + error.message());
+    throw Error{ErrorKind::corrupt, "what DigiCert handed out is no certificate: " + error.message()};
   }
 }
 

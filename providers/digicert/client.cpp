@@ -83,8 +83,8 @@ std::string Client::hello(Duration limit) {
   std::string body = body_of({"GET", fmt::format("{}/hello", kApi)}, limit);
   // The product was renamed and its greeting with it: only the beginning is alike.
   if (!body.starts_with("Hello from DigiCert ONE"))
-    throw Error(ErrorKind::unavailable, "GET /mpki/api/v1/hello: whoever answers there is not DigiCert ONE")
-        .hint("check `url`");
+    throw Error{ErrorKind::unavailable, "GET /mpki/api/v1/hello: whoever answers there is not DigiCert ONE"}.hint(
+        "check `url`");
   return body;
 }
 
@@ -108,7 +108,7 @@ std::vector<Profile> Client::profiles(Duration limit) {
     if (read.entries < kProfilesPerPage || (!read.profiles.empty() && all.size() == before)) return all;
     offset += read.entries;
   }
-  throw Error(ErrorKind::corrupt, fmt::format("DigiCert's list of profiles does not end after {} pages", kMostPages));
+  throw Error{ErrorKind::corrupt, fmt::format("DigiCert's list of profiles does not end after {} pages", kMostPages)};
 }
 
 Profile Client::profile(const std::string& id, Duration limit) {

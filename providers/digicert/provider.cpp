@@ -45,7 +45,7 @@ Pinned pinned_from(const std::string& provider_state) {
     pinned.account = json.string_or("account", "");
     return pinned;
   } catch (const Error& error) {
-    throw Error(ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message());
+    throw Error{ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message()};
   }
 }
 
@@ -74,7 +74,7 @@ x509::Ask ask_of(const Order& order) {
   try {
     return x509::ask_from(Json::parse(order.ask));
   } catch (const Error& error) {
-    throw Error(ErrorKind::corrupt, "what the order asks for cannot be read: " + error.message());
+    throw Error{ErrorKind::corrupt, "what the order asks for cannot be read: " + error.message()};
   }
 }
 
@@ -111,11 +111,11 @@ Profile DigicertProvider::profile(const std::string& id, Freshness freshness, Du
     if (current && freshness == Freshness::any) return *profile_;
   }
   if (id.empty())
-    throw Error(ErrorKind::invalid_input, fmt::format("provider {} names no `profile` to order under", settings_.name))
+    throw Error{ErrorKind::invalid_input, fmt::format("provider {} names no `profile` to order under", settings_.name)}
         .hint(fmt::format("`hsmbridge provider show {} --profiles` lists them", settings_.name));
   Profile read = client_->profile(id, limit);
   if (lower(read.id) != lower(id))
-    throw Error(ErrorKind::corrupt, fmt::format("DigiCert was asked for profile {} and answered with {}", id, read.id));
+    throw Error{ErrorKind::corrupt, fmt::format("DigiCert was asked for profile {} and answered with {}", id, read.id)};
   const std::lock_guard lock(mutex_);
   profile_ = read;
   profile_read_at_ = clock_.since_boot();
@@ -127,8 +127,8 @@ void DigicertProvider::expect_usable(const Profile& profile) const {
   std::string why;
   for (const std::string& obstacle : obstacles(profile)) why += (why.empty() ? "" : ", and ") + obstacle;
   if (why.empty()) return;
-  throw Error(ErrorKind::unavailable, fmt::format("the profile \"{}\" ({}) cannot be used now: {}",
-                                                  x509::printable(profile.name), x509::printable(profile.id), why))
+  throw Error{ErrorKind::unavailable, fmt::format("the profile \"{}\" ({}) cannot be used now: {}",
+                                                  x509::printable(profile.name), x509::printable(profile.id), why)}
       .hint(fmt::format("have it changed at DigiCert, or order under another one: `hsmbridge provider show {} "
                         "--profiles` lists those that can be used",
                         settings_.name));

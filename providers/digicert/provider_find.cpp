@@ -87,22 +87,22 @@ DigicertProvider::Search DigicertProvider::search(const ProviderCall& call, cons
   const auto left = [&] {
     const Duration rest = end - clock_.since_boot();
     if (rest > Duration::zero()) return rest;
-    throw Error(ErrorKind::unavailable,
+    throw Error{ErrorKind::unavailable,
                 fmt::format("the search among the certificates of seat {} did not end in time: {} were read",
-                            filter.seat, seen.size()))
+                            filter.seat, seen.size())}
         .hint("a longer `time_limit` of the provider may help");
   };
   const auto judge = [&](const CertificateDetails& details) {
     std::string text = details.certificate;
     if (text.empty()) {
-      if (++asked_for > kMostAskedFor) throw Error(ErrorKind::corrupt, "too many items come without their certificate");
+      if (++asked_for > kMostAskedFor) throw Error{ErrorKind::corrupt, "too many items come without their certificate"};
       text = client_->certificate(details.serial, details.thumbprint, left()).details.certificate;
     }
     std::vector<x509::Certificate> all;
     for (const Bytes& der : certificates_in(text)) all.push_back(x509::parse_certificate(der));
     x509::Certificate certificate = std::move(all[leaf_among(all, spki, details.serial)]);
     if (!same_serial(serial_text(certificate.serial()), details.serial))
-      throw Error(ErrorKind::corrupt, "none of its certificates has its number");
+      throw Error{ErrorKind::corrupt, "none of its certificates has its number"};
     if (!x509::same_key(certificate.spki(), spki)) return;
     if (call.order.predecessor && equal(certificate.der, call.order.predecessor->der)) return;
     if (call.answers_another && call.answers_another(certificate.der)) return;

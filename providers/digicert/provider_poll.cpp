@@ -72,7 +72,7 @@ std::string said(const CertificateAnswer& answer) {
 
 const Submission& submission_of(const ProviderCall& call) {
   if (call.submission == nullptr || call.submission->reference.empty())
-    throw Error(ErrorKind::internal, "DigiCert was asked about a request without its reference");
+    throw Error{ErrorKind::internal, "DigiCert was asked about a request without its reference"};
   return *call.submission;
 }
 
@@ -99,8 +99,8 @@ Report DigicertProvider::by_serial(const ProviderCall& call, const std::string& 
     pinned.missing_since.reset();
     report.provider_status = upper(found.details.status);
     if (!same_serial(found.details.serial, serial))
-      throw Error(ErrorKind::corrupt, fmt::format("DigiCert was asked for certificate {} and answered with {}", serial,
-                                                  found.details.serial));
+      throw Error{ErrorKind::corrupt, fmt::format("DigiCert was asked for certificate {} and answered with {}", serial,
+                                                  found.details.serial)};
     if (found.details.certificate.empty()) {
       report.standing = Standing::unrecognised;
       report.progress.note = "DigiCert knows the certificate " + serial + " and does not show it";

@@ -19,7 +19,7 @@ struct Target {
 
 Target target_of(const Order& order) {
   if (!order.predecessor || order.predecessor->der.empty())
-    throw Error(ErrorKind::invalid_input, "the certificate to revoke is not at hand");
+    throw Error{ErrorKind::invalid_input, "the certificate to revoke is not at hand"};
   const Predecessor& old = *order.predecessor;
   const std::string serial = serial_text(x509::parse_certificate(old.der).serial());
   // The service's own spelling of the number where we know it.
@@ -65,7 +65,7 @@ SubmitAnswer DigicertProvider::revoke(const ProviderCall& call) {
   const std::optional<std::string_view> word = revocation_word(call.order.reason);
   try {
     target = target_of(call.order);
-    if (!word) throw Error(ErrorKind::invalid_input, "the reason \"" + call.order.reason + "\" revokes nothing");
+    if (!word) throw Error{ErrorKind::invalid_input, "the reason \"" + call.order.reason + "\" revokes nothing"};
   } catch (const Error& error) {
     return RefusedForGood{error};
   }
@@ -87,12 +87,11 @@ SubmitAnswer DigicertProvider::revoke(const ProviderCall& call) {
     return Accepted{std::move(report)};
   }
   if (std::holds_alternative<Collision>(verdict))
-    return RefusedForGood{
-        Error(ErrorKind::conflict,
-              fmt::format("DigiCert has certificate {} more than once, and does not tell them apart by "
-                          "the SHA-256 thumbprint {}",
-                          target.serial, target.thumbprint))
-            .hint("revoke it in the console of Trust Lifecycle Manager")};
+    return RefusedForGood{Error{
+        ErrorKind::conflict, fmt::format("DigiCert has certificate {} more than once, and does not tell them apart by "
+                                         "the SHA-256 thumbprint {}",
+                                         target.serial, target.thumbprint)}
+                              .hint("revoke it in the console of Trust Lifecycle Manager")};
   if (auto* refused = std::get_if<RefusedForGood>(&verdict)) return std::move(*refused);
   if (auto* again = std::get_if<NotAccepted>(&verdict)) return std::move(*again);
   return std::move(std::get<OutcomeUnknown>(verdict));
@@ -117,8 +116,8 @@ Report DigicertProvider::revocation_standing(const ProviderCall& call) {
   }
   if (!same_serial(found.details.serial, target.serial) ||
       (!found.details.thumbprint.empty() && found.details.thumbprint != target.thumbprint))
-    throw Error(ErrorKind::corrupt,
-                fmt::format("DigiCert was asked about certificate {} and answered with another one", target.serial));
+    throw Error{ErrorKind::corrupt,
+                fmt::format("DigiCert was asked about certificate {} and answered with another one", target.serial)};
   if (is_revoked(call.order, found.details.status))
     return done(upper(found.details.status), found.details.revocation_reason, target);
   Report report;

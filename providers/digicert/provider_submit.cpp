@@ -210,11 +210,11 @@ SubmitAnswer DigicertProvider::submit(const ProviderCall& call) {
       // A search under another account would not see what this attempt orders.
       if (const std::string here = account(Freshness::any, call.time_limit / 3); here != pinned.account)
         return NotAccepted{
-            Error(ErrorKind::unavailable,
+            Error{ErrorKind::unavailable,
                   fmt::format("provider {} has the credentials of {} now, and this request was drafted under those of "
                               "{}: nothing was sent",
                               settings_.name, here.empty() ? "somebody whom DigiCert does not name" : here,
-                              pinned.account))
+                              pinned.account)}
                 .hint("give it those credentials again, or cancel the request and make a new one"),
             std::nullopt};
     }

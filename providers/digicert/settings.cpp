@@ -96,8 +96,8 @@ std::string seat_for(const Settings& settings, const std::string& common_name) {
   const std::size_t at = seat.find(kCommonName);
   if (at == std::string::npos) return seat;
   if (common_name.empty())
-    throw Error(ErrorKind::refused, fmt::format("the seat of provider {} is \"{}\" and the request has no common name",
-                                                settings.name, settings.seat))
+    throw Error{ErrorKind::refused, fmt::format("the seat of provider {} is \"{}\" and the request has no common name",
+                                                settings.name, settings.seat)}
         .hint("ask for a common name, or configure a fixed `seat`");
   return seat.replace(at, kCommonName.size(), common_name);
 }

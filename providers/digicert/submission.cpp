@@ -91,8 +91,8 @@ template <class Result>
 std::optional<Result> refused_or_unknown(std::string_view what, const Exchange& exchange) {
   if (const auto* not_sent = std::get_if<NotSent>(&exchange))
     return workflow::NotAccepted{
-        Error(ErrorKind::unavailable, fmt::format("{}: DigiCert cannot be reached: {}", what, not_sent->why))
-            .with("lane", "down"),
+        Error{ErrorKind::unavailable, fmt::format("{}: DigiCert cannot be reached: {}", what, not_sent->why)}.with(
+            "lane", "down"),
         {}};
   if (const auto* lost = std::get_if<AnswerLost>(&exchange))
     return workflow::OutcomeUnknown{fmt::format("{}: no complete answer came: {}", what, lost->why)};
@@ -101,7 +101,7 @@ std::optional<Result> refused_or_unknown(std::string_view what, const Exchange& 
   const std::vector<Refusal> refusals = refusals_from(answer.body);
   if (answer.status == 429)
     return workflow::NotAccepted{
-        Error(ErrorKind::unavailable, fmt::format("{}: DigiCert is asked too often (HTTP 429)", what))
+        Error{ErrorKind::unavailable, fmt::format("{}: DigiCert is asked too often (HTTP 429)", what)}
             .with("http", "429")
             .with("lane", "down"),
         answer.retry_after};
@@ -122,7 +122,7 @@ Verdict classify_submission(std::string_view what, const Exchange& exchange) {
   try {
     CertificateAnswer read = certificate_answer_from(answer.body);
     if (read.serial.empty() && read.request_id.empty())
-      throw Error(ErrorKind::corrupt, "it names neither a serial number nor a request_id");
+      throw Error{ErrorKind::corrupt, "it names neither a serial number nor a request_id"};
     return Taken{std::move(read), answer.body};
   } catch (const Error& error) {
     return workflow::OutcomeUnknown{fmt::format("{}: HTTP {} came, but {}", what, answer.status, error.message())};
@@ -177,10 +177,10 @@ bool says_not_there(const Error& error) {
 
 const HttpAnswer& success_of(std::string_view what, const Exchange& exchange) {
   if (const auto* not_sent = std::get_if<NotSent>(&exchange))
-    throw Error(ErrorKind::unavailable, fmt::format("{}: DigiCert cannot be reached: {}", what, not_sent->why))
-        .with("lane", "down");
+    throw Error{ErrorKind::unavailable, fmt::format("{}: DigiCert cannot be reached: {}", what, not_sent->why)}.with(
+        "lane", "down");
   if (const auto* lost = std::get_if<AnswerLost>(&exchange))
-    throw Error(ErrorKind::unavailable, fmt::format("{}: no complete answer came: {}", what, lost->why));
+    throw Error{ErrorKind::unavailable, fmt::format("{}: no complete answer came: {}", what, lost->why)};
 
   const auto& answer = std::get<HttpAnswer>(exchange);
   if (answer.status >= 200 && answer.status <= 202) return answer;

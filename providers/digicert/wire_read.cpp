@@ -59,7 +59,7 @@ std::optional<std::int64_t> loose_number(const Json& json, std::string_view name
 const Json::Array& elements(const Json* member) {
   static const Json::Array none;
   if (member == nullptr || !member->is_array()) return none;
-  if (member->as_array().size() > kMostEntries) throw Error(ErrorKind::corrupt, "a list with too many entries");
+  if (member->as_array().size() > kMostEntries) throw Error{ErrorKind::corrupt, "a list with too many entries"};
   return member->as_array();
 }
 const Json::Array& elements(const Json& json, std::string_view name) {
@@ -83,7 +83,7 @@ const Json* inside(const Json& json, std::initializer_list<std::string_view> pat
 std::string request_id_of(const Json& json) {
   const std::string id = loose_text(json, "request_id");
   const bool plain = std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c <= '~'; });
-  if (id.size() > 200 || !plain) throw Error(ErrorKind::corrupt, "its request_id is no id");
+  if (id.size() > 200 || !plain) throw Error{ErrorKind::corrupt, "its request_id is no id"};
   return id;
 }
 
@@ -94,7 +94,7 @@ std::string serial_of(const Json& json) {
   try {
     return upper(x509::parse_serial(text));
   } catch (const Error&) {
-    throw Error(ErrorKind::corrupt, "its serial_number is not a hexadecimal number");
+    throw Error{ErrorKind::corrupt, "its serial_number is not a hexadecimal number"};
   }
 }
 
@@ -203,7 +203,7 @@ void read_certificate_rules(const Json& json, Profile& profile) {
 Profile profile_of(const Json& json) {
   Profile profile;
   profile.id = json.at("id").as_string();
-  if (profile.id.empty()) throw Error(ErrorKind::corrupt, "its id is empty");
+  if (profile.id.empty()) throw Error{ErrorKind::corrupt, "its id is empty"};
   profile.name = loose_text(json, "name");
   profile.status = loose_text(json, "status");
   profile.enrollment_method = lower(loose_text(json, "enrollment_method"));
@@ -237,7 +237,7 @@ Profile profile_of(const Json& json) {
 CertificateDetails details_of(const Json& json) {
   CertificateDetails details;
   details.serial = serial_of(json);
-  if (details.serial.empty()) throw Error(ErrorKind::corrupt, "it has no serial_number");
+  if (details.serial.empty()) throw Error{ErrorKind::corrupt, "it has no serial_number"};
   details.status = lower(loose_text(json, "status"));
   details.certificate = loose_text(json, "certificate");
   details.thumbprint = thumbprint_of(json);

@@ -29,8 +29,8 @@ constexpr std::uint64_t kOperationSign = 1;
 constexpr std::uint64_t kLastSecond = 253402300799U;
 
 [[noreturn]] void refuse(std::size_t offset, const std::string& what) {
-  throw Error(ErrorKind::refused, fmt::format("approvalToBeSigned: {} (at offset 0x{:02x})", what, offset))
-      .hint("do not approve this; ask the operator of the TSB what it is");
+  throw Error{ErrorKind::refused, fmt::format("approvalToBeSigned: {} (at offset 0x{:02x})", what, offset)}.hint(
+      "do not approve this; ask the operator of the TSB what it is");
 }
 
 std::uint64_t little_endian(ByteView bytes) {

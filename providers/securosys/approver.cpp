@@ -222,8 +222,8 @@ std::vector<Task> Approver::fetch(const std::string& task_id) {
 TaskView Approver::show(const std::string& task_id) {
   for (const Task& task : fetch(task_id))
     if (task.id == task_id) return view_of(task);
-  throw Error(ErrorKind::not_found, fmt::format("the TSB has no open task {} for this approver", task_id))
-      .hint("it was approved or rejected already, has expired, or belongs to somebody else");
+  throw Error{ErrorKind::not_found, fmt::format("the TSB has no open task {} for this approver", task_id)}.hint(
+      "it was approved or rejected already, has expired, or belongs to somebody else");
 }
 
 Approval Approver::sign(const TaskView& task, const Expectation& expectation) {
@@ -239,7 +239,7 @@ Approval Approver::sign(const TaskView& task, const Expectation& expectation) {
   approval.to_be_signed = task.approval.whole;
   approval.signature = signer_.sign(task.approval.whole, *by.algorithm);
   if (!x509::verify(signer_.subject_public_key_info(), *by.algorithm, approval.to_be_signed, approval.signature))
-    throw Error(ErrorKind::corrupt, "the approver's token answered a signature that does not verify");
+    throw Error{ErrorKind::corrupt, "the approver's token answered a signature that does not verify"};
   approval.digest = by.digest;
   approval.form = identity_.form;
   approval.identity = identity_.value;

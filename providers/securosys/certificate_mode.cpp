@@ -267,7 +267,7 @@ CertificateSignRequest certificate_sign_request(Generation generation, const x50
   CertificateSignRequest request;
   const std::vector<std::string> names = common_names(csr.content.subject);
   if (names.size() != 1 || !is_plain(names[0]))
-    throw Error(ErrorKind::invalid_input, "the subject has no common name that the TSB can carry");
+    throw Error{ErrorKind::invalid_input, "the subject has no common name that the TSB can carry"};
   request.common_name = names[0];
   request.certificate_authority = csr.content.basic_constraints && csr.content.basic_constraints->ca;
   request.csr_pem = x509::csr_to_pem(csr.der);
@@ -284,7 +284,7 @@ CertificateSignRequest certificate_sign_request(Generation generation, const x50
     for (const x509::NameAttribute& attribute : relative)
       if (const std::string_view word = word_of(kAttributes, attribute.type.dotted()); !word.empty()) {
         if (!is_plain(attribute.value))
-          throw Error(ErrorKind::invalid_input, fmt::format("the TSB cannot carry the value \"{}\"", attribute.value));
+          throw Error{ErrorKind::invalid_input, fmt::format("the TSB cannot carry the value \"{}\"", attribute.value)};
         modern.attributes.emplace_back(word, attribute.value);
       }
   for (const x509::GeneralName& name : csr.content.subject_alternative_names)

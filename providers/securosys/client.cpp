@@ -327,11 +327,11 @@ void Client::import_certificate(const std::string& label, ByteView certificate, 
     }
   }();
   if (!imported.label.empty() && imported.label != label)
-    throw Error(ErrorKind::corrupt, fmt::format("{}: the certificate was meant for key {}, the TSB answers about {}",
-                                                what, label, x509::printable(imported.label)));
+    throw Error{ErrorKind::corrupt, fmt::format("{}: the certificate was meant for key {}, the TSB answers about {}",
+                                                what, label, x509::printable(imported.label))};
   if (!imported.certificate.empty() && !equal(imported.certificate, certificate))
-    throw Error(ErrorKind::corrupt,
-                fmt::format("{}: the TSB answers that key {} has another certificate than the one sent", what, label));
+    throw Error{ErrorKind::corrupt,
+                fmt::format("{}: the TSB answers that key {} has another certificate than the one sent", what, label)};
 }
 
 std::vector<Task> Client::filtered(const std::string& path, const std::string& body, Duration limit) {

@@ -136,9 +136,9 @@ std::vector<std::string> SecurosysProvider::test() {
   learnt.push_back(fmt::format("key {} issues as {} until {}", settings_.sign_key, certificate.subject().to_string(),
                                rfc3339(certificate.tbs.validity.not_after)));
   if (issuer_file_ && !x509::same_key(x509::parse_certificate(*issuer_file_).spki(), certificate.spki()))
-    throw Error(ErrorKind::conflict, fmt::format("the certificate of key {} at the TSB is of another key than the "
+    throw Error{ErrorKind::conflict, fmt::format("the certificate of key {} at the TSB is of another key than the "
                                                  "configured issuer",
-                                                 settings_.sign_key))
+                                                 settings_.sign_key)}
         .hint("correct `issuer` or `sign_key`");
   if (settings_.mode == Mode::raw_signature)
     learnt.push_back(fmt::format("signs with {}", issuing_algorithm(settings_, certificate).name));
@@ -148,7 +148,7 @@ std::vector<std::string> SecurosysProvider::test() {
     learnt.emplace_back("approval: quorum unknown (no approval_policy and no key_management API key)");
   if (reader_) {
     if (const std::string objection = reader_objection(limit); !objection.empty())
-      throw Error(ErrorKind::refused, objection).hint("a lost submission would have to be resolved by hand");
+      throw Error{ErrorKind::refused, objection}.hint("a lost submission would have to be resolved by hand");
     const auto turn = reader_turn(limit);
     reader_->with_proof([&](const TimestampProof& proof) { return client_->tasks(proof, {"", 1, 0, 1}, limit); });
     learnt.emplace_back("task_reader: may list approval tasks");

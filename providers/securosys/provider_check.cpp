@@ -55,8 +55,8 @@ ca::Path SecurosysProvider::path_above(const x509::Certificate& signs, const Ord
 
 ProviderDraft SecurosysProvider::draft(const Order& order, ByteView csr, Instant now) {
   if (order.kind != Kind::enroll && order.kind != Kind::renew)
-    throw Error(ErrorKind::refused,
-                fmt::format("provider {} issues certificates and does nothing else", settings_.name));
+    throw Error{ErrorKind::refused,
+                fmt::format("provider {} issues certificates and does nothing else", settings_.name)};
   if (settings_.mode == Mode::raw_signature) {
     const x509::Certificate signs = issuer(settings_.time_limit, Freshness::recent);
     expect_fit(settings_.name, ca::unfitness(path_above(signs, order), now));
@@ -150,8 +150,8 @@ std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
     return or_wait(std::move(faults.reasons), std::move(waits_for));
   }
   if (!faults.outdated.empty())
-    throw Error(ErrorKind::conflict, faults.outdated.front())
-        .with(std::string(kDraftDetail), std::string(kDraftOutdated));
+    throw Error{ErrorKind::conflict, faults.outdated.front()}.with(std::string(kDraftDetail),
+                                                                   std::string(kDraftOutdated));
   expect_fit(settings_.name, unfit);
   const std::vector<x509::Certificate> anchors = parsed(anchors_ ? anchors_(call.order) : std::vector<Bytes>{});
   if (anchors_ && anchors.empty())
@@ -167,10 +167,10 @@ std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
 std::vector<std::string> SecurosysProvider::or_wait(std::vector<std::string> reasons,
                                                     std::vector<std::string> waits_for) const {
   if (reasons.empty() && !waits_for.empty())
-    throw Error(ErrorKind::unavailable,
+    throw Error{ErrorKind::unavailable,
                 lines(fmt::format("provider {} cannot carry requests as it is configured and set up at the TSB now:",
                                   settings_.name),
-                      waits_for))
+                      waits_for)}
         .hint("correct that; the request goes on then");
   for (std::string& one : waits_for) reasons.push_back(std::move(one));
   return reasons;

@@ -25,7 +25,7 @@ constexpr Duration kResultPatience = std::chrono::hours{1};
 
 const Submission& submission_of(const ProviderCall& call) {
   if (call.submission == nullptr || call.submission->reference.empty())
-    throw Error(ErrorKind::internal, "the TSB was asked about a request without its signRequestId");
+    throw Error{ErrorKind::internal, "the TSB was asked about a request without its signRequestId"};
   return *call.submission;
 }
 
@@ -158,8 +158,8 @@ Report SecurosysProvider::status(const ProviderCall& call) {
     return report;
   }
   if (!about_ours)
-    throw Error(ErrorKind::corrupt, fmt::format("the TSB was asked about request {} and answered about {}",
-                                                submission.reference.str(), x509::printable(now.id)));
+    throw Error{ErrorKind::corrupt, fmt::format("the TSB was asked about request {} and answered about {}",
+                                                submission.reference.str(), x509::printable(now.id))};
   // Without a state of ours (a person resolved it by its reference) the policy as it is now must do.
   const std::optional<approval::Policy> pinned = submission.provider_state.empty()
                                                      ? policy(std::min(call.time_limit / 4, end - clock_.since_boot()))
@@ -233,9 +233,9 @@ CancelAnswer SecurosysProvider::cancel(const ProviderCall& call) {
 
 Issued SecurosysProvider::read(const ProviderCall& call, const Handout& handout) {
   if (handout.result.empty())
-    throw Error(ErrorKind::corrupt,
+    throw Error{ErrorKind::corrupt,
                 fmt::format("the TSB's answer that held a result cannot be used: {}; what came is kept",
-                            why_unreadable(handout, call)));
+                            why_unreadable(handout, call))};
   Issued issued;
   if (handout.content == Handout::Content::signature) {
     issued.certificate = assemble(call.draft, handout);
@@ -244,7 +244,7 @@ Issued SecurosysProvider::read(const ProviderCall& call, const Handout& handout)
       const Bytes spki = x509::parse_csr(call.draft.csr).spki;
       std::vector<Bytes> certificates = providers::handed_out("the TSB", handout.result, spki);
       if (certificates.size() > kMostMembers)
-        throw Error(ErrorKind::corrupt, fmt::format("it holds {} certificates", certificates.size()));
+        throw Error{ErrorKind::corrupt, fmt::format("it holds {} certificates", certificates.size())};
       // The first, unless it is another's that goes before ours.
       const auto ours = std::find_if(certificates.begin(), certificates.end(), [&](const Bytes& der) {
         return x509::same_key(x509::parse_certificate(der).spki(), spki);
@@ -253,7 +253,7 @@ Issued SecurosysProvider::read(const ProviderCall& call, const Handout& handout)
       issued.certificate = std::move(certificates.front());
       issued.chain.assign(certificates.begin() + 1, certificates.end());
     } catch (const Error& error) {
-      throw Error(ErrorKind::corrupt, "the TSB's result is no certificate: " + error.message());
+      throw Error{ErrorKind::corrupt, "the TSB's result is no certificate: " + error.message()};
     }
   }
   if (!call.draft.issuer.empty())

@@ -79,9 +79,9 @@ bool SecurosysProvider::is_ours(const Task& task, const ProviderCall& call) cons
 std::unique_lock<std::timed_mutex> SecurosysProvider::reader_turn(Duration limit) {
   std::unique_lock lock(reader_mutex_, std::defer_lock);
   if (limit <= Duration::zero() || !lock.try_lock_for(limit))
-    throw Error(ErrorKind::unavailable,
+    throw Error{ErrorKind::unavailable,
                 fmt::format("the task_reader of provider {} was busy with other look-ups until the time was over",
-                            settings_.name));
+                            settings_.name)};
   return lock;
 }
 
@@ -91,7 +91,7 @@ SecurosysProvider::Search SecurosysProvider::find_task(const ProviderCall& call,
     return reader_->with_proof([&](const TimestampProof& proof) {
       const Duration left = end - clock_.since_boot();
       if (left <= Duration::zero())
-        throw Error(ErrorKind::unavailable, "the time limit was over before every approval task was seen");
+        throw Error{ErrorKind::unavailable, "the time limit was over before every approval task was seen"};
       return client_->tasks(proof, filter, left);
     });
   };

@@ -15,7 +15,7 @@ Pinned pinned_from(const std::string& provider_state) {
       pinned.result_owed_since = parse_rfc3339(since);
     return pinned;
   } catch (const Error& error) {
-    throw Error(ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message());
+    throw Error{ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message()};
   }
 }
 

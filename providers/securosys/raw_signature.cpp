@@ -30,8 +30,8 @@ x509::Ask ask_of(const workflow::Order& order) {
   try {
     return x509::ask_from(Json::parse(order.ask));
   } catch (const Error& error) {
-    throw Error(ErrorKind::corrupt,
-                fmt::format("what request {} asks for cannot be read: {}", order.id.str(), error.message()));
+    throw Error{ErrorKind::corrupt,
+                fmt::format("what request {} asks for cannot be read: {}", order.id.str(), error.message())};
   }
 }
 
@@ -40,12 +40,12 @@ const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, cons
   const x509::SignatureAlgorithm& algorithm =
       settings.algorithm.empty() ? x509::default_algorithm(key) : x509::signature_algorithm(settings.algorithm);
   if (algorithm.key_type != key.type)
-    throw Error(ErrorKind::invalid_input, fmt::format("the algorithm {} does not fit the issuer's key ({})",
-                                                      algorithm.name, x509::to_string(key)))
+    throw Error{ErrorKind::invalid_input, fmt::format("the algorithm {} does not fit the issuer's key ({})",
+                                                      algorithm.name, x509::to_string(key))}
         .hint("change `algorithm` of this provider, or leave it out");
   if (algorithm.tsb_name.empty())
-    throw Error(ErrorKind::invalid_input, fmt::format("the TSB cannot sign with {}", algorithm.name))
-        .hint("change `algorithm` or `sign_key` of this provider");
+    throw Error{ErrorKind::invalid_input, fmt::format("the TSB cannot sign with {}", algorithm.name)}.hint(
+        "change `algorithm` or `sign_key` of this provider");
   return algorithm;
 }
 
@@ -56,7 +56,7 @@ workflow::ProviderDraft draft_to_be_signed(const Settings& settings, const x509:
   if (!order.ask.empty()) {
     const std::string difference = x509::difference(ask.content, csr.content);
     if (!difference.empty())
-      throw Error(ErrorKind::refused, "the certificate request is not what the order asks for: " + difference);
+      throw Error{ErrorKind::refused, "the certificate request is not what the order asks for: " + difference};
   }
 
   x509::CertificateFields fields = x509::fields_for_issuer(issuer);
@@ -120,7 +120,7 @@ DraftFaults check_to_be_signed(const Settings& settings, const x509::Certificate
 
 Bytes assemble(const workflow::Draft& draft, const workflow::Handout& handout) {
   if (draft.to_be_signed.empty() || draft.issuer.empty())
-    throw Error(ErrorKind::corrupt, "a signature came, but the draft holds no TBSCertificate or no issuer");
+    throw Error{ErrorKind::corrupt, "a signature came, but the draft holds no TBSCertificate or no issuer"};
   const x509::Certificate issuer = x509::parse_certificate(draft.issuer);
   return x509::assemble_certificate(draft.to_be_signed, x509::signature_algorithm(draft.algorithm), handout.result,
                                     issuer.spki());

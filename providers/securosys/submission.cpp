@@ -39,7 +39,7 @@ bool no_handler(const HttpAnswer& answer) {
 }
 
 Error no_handler_error(std::string_view what, const HttpAnswer& answer) {
-  return Error(ErrorKind::not_found, fmt::format("{}: this server has no such endpoint (HTTP {})", what, answer.status))
+  return Error{ErrorKind::not_found, fmt::format("{}: this server has no such endpoint (HTTP {})", what, answer.status)}
       .with("http", std::to_string(answer.status))
       .with("no-handler", "yes")
       .hint("check `url` and the version of the TSB");
@@ -50,8 +50,8 @@ Error no_handler_error(std::string_view what, const HttpAnswer& answer) {
 Verdict classify_submission(std::string_view what, const Exchange& exchange) {
   if (const auto* not_sent = std::get_if<NotSent>(&exchange))
     return workflow::NotAccepted{
-        Error(ErrorKind::unavailable, fmt::format("{}: the TSB cannot be reached: {}", what, not_sent->why))
-            .with("lane", "down"),
+        Error{ErrorKind::unavailable, fmt::format("{}: the TSB cannot be reached: {}", what, not_sent->why)}.with(
+            "lane", "down"),
         {}};
   if (const auto* lost = std::get_if<AnswerLost>(&exchange))
     return workflow::OutcomeUnknown{fmt::format("{}: no complete answer came: {}", what, lost->why)};
@@ -68,7 +68,7 @@ Verdict classify_submission(std::string_view what, const Exchange& exchange) {
   const std::optional<Refusal> refusal = refusal_from(answer.body);
   if (answer.status == 429)
     return workflow::NotAccepted{
-        Error(ErrorKind::unavailable, fmt::format("{}: the TSB is asked too often (HTTP 429)", what))
+        Error{ErrorKind::unavailable, fmt::format("{}: the TSB is asked too often (HTTP 429)", what)}
             .with("http", "429")
             .with("lane", "down"),
         answer.retry_after};
@@ -89,7 +89,7 @@ Verdict classify_submission(std::string_view what, const Exchange& exchange) {
 
 void expect_decided(std::string_view what, const Exchange& exchange, const std::string& look) {
   const auto unknown = [&](const std::string& why) {
-    return Error(ErrorKind::outcome_unknown, fmt::format("{}: {}", what, why)).hint(look);
+    return Error{ErrorKind::outcome_unknown, fmt::format("{}: {}", what, why)}.hint(look);
   };
   if (const auto* lost = std::get_if<AnswerLost>(&exchange))
     throw unknown(fmt::format("no complete answer came: {}", lost->why));
@@ -115,8 +115,8 @@ void expect_decided(std::string_view what, const Exchange& exchange, const std::
 
 const HttpAnswer& success_of(std::string_view what, const Exchange& exchange) {
   if (const auto* not_sent = std::get_if<NotSent>(&exchange))
-    throw Error(ErrorKind::unavailable, fmt::format("{}: the TSB cannot be reached: {}", what, not_sent->why))
-        .with("lane", "down");
+    throw Error{ErrorKind::unavailable, fmt::format("{}: the TSB cannot be reached: {}", what, not_sent->why)}.with(
+        "lane", "down");
   if (const auto* lost = std::get_if<AnswerLost>(&exchange)) {
     Error error(ErrorKind::unavailable, fmt::format("{}: no complete answer came: {}", what, lost->why));
     if (lost->too_large) error.with("too-large", "yes");

@@ -32,10 +32,10 @@ std::vector<std::string> texts(const Json& json, std::string_view name) {
   if (list == nullptr || list->is_null()) return result;
   try {
     if (list->as_array().size() > kMostPeople)
-      throw Error(ErrorKind::corrupt, fmt::format("{} entries", list->as_array().size()));
+      throw Error{ErrorKind::corrupt, fmt::format("{} entries", list->as_array().size())};
     for (const Json& item : list->as_array()) result.push_back(item.as_string());
   } catch (const Error& error) {
-    throw Error(ErrorKind::corrupt, fmt::format("{}: {}", name, error.message()));
+    throw Error{ErrorKind::corrupt, fmt::format("{}: {}", name, error.message())};
   }
   return result;
 }
@@ -46,7 +46,7 @@ std::optional<Bytes> octets(const Json& json, std::string_view name) {
   try {
     return from_base64(text);
   } catch (const Error&) {
-    throw Error(ErrorKind::corrupt, fmt::format("{} is no base64", name));
+    throw Error{ErrorKind::corrupt, fmt::format("{} is no base64", name)};
   }
 }
 
@@ -78,7 +78,7 @@ Duration seconds_from(const Json& json, std::string_view name) {
   constexpr std::int64_t kMost = 100L * 366 * 24 * 3600;
   const std::int64_t value = json.integer_or(name, 0);
   if (value < 0 || value > kMost)
-    throw Error(ErrorKind::corrupt, fmt::format("{} of {} s is no such time", name, value));
+    throw Error{ErrorKind::corrupt, fmt::format("{} of {} s is no such time", name, value)};
   return std::chrono::seconds(value);
 }
 
@@ -113,14 +113,14 @@ approval::Policy rule_from(const Json* rule) {
   for (const Json& token : tokens->as_array()) {
     policy.alternatives.push_back(alternative_from(token));
     for (const approval::Group& group : policy.alternatives.back().groups) people += group.members.size();
-    if (people > kMostPeople) throw Error(ErrorKind::corrupt, "a rule with more approvers than a policy has");
+    if (people > kMostPeople) throw Error{ErrorKind::corrupt, "a rule with more approvers than a policy has"};
   }
   return policy;
 }
 
 void read_task(const Json& item, Task& task) {
   const std::string id = item.at("id").as_string();
-  if (!is_id(id)) throw Error(ErrorKind::corrupt, "its id is no id");
+  if (!is_id(id)) throw Error{ErrorKind::corrupt, "its id is no id"};
   task.id = id;
   if (std::optional<Bytes> bytes = octets(item, "approvalToBeSigned")) task.approval_to_be_signed = std::move(*bytes);
   task.approver_public_key = text_or_empty(item, "approverPublicKey");
@@ -129,7 +129,7 @@ void read_task(const Json& item, Task& task) {
   task.payload = octets(item, "payload");
   if (const Json* status = item.find("requestStatus"); status != nullptr && status->is_object()) {
     const std::string request = status->at("id").as_string();
-    if (!is_id(request)) throw Error(ErrorKind::corrupt, "the id of its request is no id");
+    if (!is_id(request)) throw Error{ErrorKind::corrupt, "the id of its request is no id"};
     task.request_id = request;
   }
 }
@@ -185,8 +185,8 @@ Generation generation_of(std::string_view version) {
   const auto first = std::from_chars(version.data(), end, major);
   const bool dotted = first.ec == std::errc{} && first.ptr != end && *first.ptr == '.';
   if (!dotted || std::from_chars(first.ptr + 1, end, minor).ec != std::errc{})
-    throw Error(ErrorKind::corrupt, fmt::format("the TSB calls its version \"{}\"", version))
-        .hint("state `generation: classic` or `generation: modern` in the configuration");
+    throw Error{ErrorKind::corrupt, fmt::format("the TSB calls its version \"{}\"", version)}.hint(
+        "state `generation: classic` or `generation: modern` in the configuration");
   return major > 2 || (major == 2 && minor >= 4) ? Generation::modern : Generation::classic;
 }
 
@@ -224,10 +224,10 @@ Created created_from(std::string_view body) {
     if (created.request_id.empty()) {
       created.result = text_or_empty(json, "signature");
       if (created.result.empty()) created.result = text_or_empty(json, "certificate");
-      if (created.result.empty()) throw Error(ErrorKind::corrupt, "it holds neither signRequestId nor a result");
+      if (created.result.empty()) throw Error{ErrorKind::corrupt, "it holds neither signRequestId nor a result"};
       return created;
     }
-    if (!is_id(created.request_id)) throw Error(ErrorKind::corrupt, "its signRequestId is no request id");
+    if (!is_id(created.request_id)) throw Error{ErrorKind::corrupt, "its signRequestId is no request id"};
     return created;
   });
 }
@@ -271,7 +271,7 @@ Imported imported_from(std::string_view body) {
     else
       imported.certificate = octets(json, "certificate").value_or(Bytes{});
     if (imported.label.empty() && imported.certificate.empty())
-      throw Error(ErrorKind::corrupt, "it holds neither a label nor a certificate");
+      throw Error{ErrorKind::corrupt, "it holds neither a label nor a certificate"};
     return imported;
   });
 }

@@ -40,14 +40,14 @@ void set_proof(Json& json, const TimestampProof& proof) {
 Json key_password(const Secret& password) {
   if (password.empty()) return {};
   const std::string_view text = password.reveal();
-  if (!x509::is_utf8(text)) throw Error(ErrorKind::invalid_input, "the key password is no UTF-8 text");
+  if (!x509::is_utf8(text)) throw Error{ErrorKind::invalid_input, "the key password is no UTF-8 text"};
   Json characters = Json::array();
   for (std::size_t at = 0; at < text.size();) {
     const auto first = static_cast<unsigned char>(text[at]);
     const std::size_t length = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
     if (length == 4)
-      throw Error(ErrorKind::invalid_input,
-                  "the key password has a character that a Java char cannot hold (beyond U+FFFF)");
+      throw Error{ErrorKind::invalid_input,
+                  "the key password has a character that a Java char cannot hold (beyond U+FFFF)"};
     characters.push(text.substr(at, length));
     at += length;
   }

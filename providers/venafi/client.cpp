@@ -71,9 +71,9 @@ void Client::expect_account(const Credentials::Held& held, const std::string& ac
     now = api_key_ && api_key_->secret.reveal() == held.secret.reveal() ? api_key_->account : std::string{};
   }
   if (now == account) return;
-  throw Error(ErrorKind::unavailable,
+  throw Error{ErrorKind::unavailable,
               fmt::format("the credentials are {} now, and were those of {} when that was looked at: nothing was sent",
-                          now.empty() ? "other ones" : "those of " + now, account));
+                          now.empty() ? "other ones" : "those of " + now, account)};
 }
 
 UserAccount Client::user_account(Duration limit) {
@@ -214,7 +214,7 @@ RevocationAnswer Client::revocation(const std::string& fingerprint, Duration lim
   RevocationAnswer answer = revocation_from(success_of(what, result).body, "certificate");
   // A part of the answer may be missing because of it: no status is no word about the revocation then.
   if (!answer.troubles.empty() && answer.status.empty() && !answer.listed)
-    throw Error(ErrorKind::unavailable, fmt::format("{}: the service says: {}", what, answer.troubles.front().message));
+    throw Error{ErrorKind::unavailable, fmt::format("{}: the service says: {}", what, answer.troubles.front().message)};
   return answer;
 }
 

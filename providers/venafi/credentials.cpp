@@ -75,7 +75,7 @@ class TokenCredentials final : public Credentials {
     const Duration end = clock_.since_boot() + limit;
     const std::unique_lock lock(mutex_, std::max(limit, Duration::zero()));
     if (!lock.owns_lock())
-      throw Error(ErrorKind::unavailable, "no access token came in time from the service's token endpoint");
+      throw Error{ErrorKind::unavailable, "no access token came in time from the service's token endpoint"};
     if (!token_ || clock_.since_boot() >= renew_at_) get(end - clock_.since_boot());
     return {*token_, account_};
   }
@@ -98,7 +98,7 @@ class TokenCredentials final : public Credentials {
     request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
     request.headers.emplace_back("Accept", "application/json");
     if (limit <= Duration::zero())
-      throw Error(ErrorKind::unavailable, what + ": the time limit was over before it was sent");
+      throw Error{ErrorKind::unavailable, what + ": the time limit was over before it was sent"};
     // Its life began at the endpoint, at the earliest when it was asked for.
     const Duration asked = clock_.since_boot();
     request.secrets.emplace_back(request.body.substr(request.body.rfind('=') + 1));
@@ -110,7 +110,7 @@ class TokenCredentials final : public Credentials {
       // RFC 6749 §5.2 refuses a client with 400 as well as with 401.
       if (error.kind() == ErrorKind::refused || error.kind() == ErrorKind::denied)
         throw providers::about_credentials(
-            Error(ErrorKind::denied, "no access token is given: " + error.message()).hint(order_.advice));
+            Error{ErrorKind::denied, "no access token is given: " + error.message()}.hint(order_.advice));
       throw;
     }
     const Duration lifetime = token.lifetime.value_or(kUnstated);

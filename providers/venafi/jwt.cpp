@@ -37,8 +37,8 @@ const Row& row_of(const x509::KeySpec& spec) {
     return entry.type == spec.type && (entry.bits == 0 || entry.bits == spec.bits);
   });
   if (row == kAlgorithms.end())
-    throw Error(ErrorKind::invalid_input,
-                fmt::format("the service takes no JWT signed by a key of kind {}", x509::to_string(spec)))
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("the service takes no JWT signed by a key of kind {}", x509::to_string(spec))}
         .hint("use an RSA, P-256, P-384 or P-521 key for `service_account`");
   return *row;
 }
@@ -52,7 +52,7 @@ Bytes plain_signature(ByteView der, unsigned bits) {
   for (const char* what : {"r", "s"}) {
     ByteView number = pair.integer(what);
     while (number.size() > 1 && number[0] == 0) number = number.subspan(1);
-    if (number.size() > half) throw Error(ErrorKind::corrupt, "the signature of the JWT is longer than its key");
+    if (number.size() > half) throw Error{ErrorKind::corrupt, "the signature of the JWT is longer than its key"};
     result.insert(result.end(), half - number.size(), 0);
     result.insert(result.end(), number.begin(), number.end());
   }
@@ -70,7 +70,7 @@ std::string base64url(ByteView bytes) {
 }
 
 std::string uuid_v4(ByteView random) {
-  if (random.size() != 16) throw Error(ErrorKind::internal, "a UUID is made of 16 octets");
+  if (random.size() != 16) throw Error{ErrorKind::internal, "a UUID is made of 16 octets"};
   Bytes octets(random.begin(), random.end());
   octets[6] = static_cast<std::uint8_t>((octets[6] & 0x0FU) | 0x40U);
   octets[8] = static_cast<std::uint8_t>((octets[8] & 0x3FU) | 0x80U);

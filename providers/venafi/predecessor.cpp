@@ -9,7 +9,7 @@ using workflow::Predecessor;
 
 const Predecessor& predecessor_of(const Order& order) {
   if (!order.predecessor || order.predecessor->der.empty())
-    throw Error(ErrorKind::internal, "the order does not hold the certificate that it is about");
+    throw Error{ErrorKind::internal, "the order does not hold the certificate that it is about"};
   return *order.predecessor;
 }
 

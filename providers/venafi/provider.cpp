@@ -28,7 +28,7 @@ x509::Ask ask_of(const Order& order) {
   try {
     return x509::ask_from(Json::parse(order.ask));
   } catch (const Error& error) {
-    throw Error(ErrorKind::internal, "the order's ask cannot be read: " + error.message());
+    throw Error{ErrorKind::internal, "the order's ask cannot be read: " + error.message()};
   }
 }
 
@@ -75,8 +75,8 @@ VenafiProvider::Place VenafiProvider::find_place(Duration limit) {
       names[rules.name] = rules.id;
     }
     throw ZoneUnknown(
-        Error(ErrorKind::invalid_input, fmt::format("the service has no issuing template \"{}\"; it has: {}",
-                                                    x509::printable(zone.alias), aliases_text(names)))
+        Error{ErrorKind::invalid_input, fmt::format("the service has no issuing template \"{}\"; it has: {}",
+                                                    x509::printable(zone.alias), aliases_text(names))}
             .hint(fmt::format("correct `zone` of provider {}", settings_.name)));
   }
   ApplicationInfo application;
@@ -88,17 +88,17 @@ VenafiProvider::Place VenafiProvider::find_place(Duration limit) {
     const bool unknown = error.kind() == ErrorKind::not_found || error.detail("http") == "400";
     if (!unknown || error.kind() == ErrorKind::denied || error.detail("code").empty()) throw;
     throw ZoneUnknown(
-        Error(ErrorKind::invalid_input,
+        Error{ErrorKind::invalid_input,
               fmt::format("the service has no application \"{}\" that these credentials may use ({})",
-                          x509::printable(zone.application), error.message()))
+                          x509::printable(zone.application), error.message())}
             .hint(fmt::format("correct `zone` of provider {}: 'Application\\Template alias'", settings_.name)));
   }
   const auto found = application.templates.find(zone.alias);
   if (found == application.templates.end())
-    throw ZoneUnknown(Error(ErrorKind::invalid_input,
+    throw ZoneUnknown(Error{ErrorKind::invalid_input,
                             fmt::format("application \"{}\" has no issuing template with the alias \"{}\"; it has: {}",
                                         x509::printable(zone.application), x509::printable(zone.alias),
-                                        aliases_text(application.templates)))
+                                        aliases_text(application.templates))}
                           .hint(fmt::format("correct `zone` of provider {}", settings_.name)));
   return {application.id, found->second, client_->issuing_template(zone.application, zone.alias, limit / 2)};
 }
@@ -134,9 +134,9 @@ std::string VenafiProvider::account(Freshness freshness, Duration limit) {
 
 ProviderDraft VenafiProvider::draft(const Order& order, ByteView csr, Instant) {
   if (order.kind != Kind::enroll && order.kind != Kind::renew && order.kind != Kind::revoke)
-    throw Error(ErrorKind::refused, fmt::format("provider {} issues, renews and revokes certificates and does nothing "
+    throw Error{ErrorKind::refused, fmt::format("provider {} issues, renews and revokes certificates and does nothing "
                                                 "else",
-                                                settings_.name));
+                                                settings_.name)};
   ProviderDraft draft;
   if (order.kind == Kind::revoke) return draft;
   State state;
@@ -255,7 +255,7 @@ std::vector<std::string> VenafiProvider::test() {
   if (client_->has_user_account()) {
     const UserAccount account = client_->user_account(limit);
     if (account.company.empty())
-      throw Error(ErrorKind::denied, "the API key belongs to an account without a company: nothing can be ordered");
+      throw Error{ErrorKind::denied, "the API key belongs to an account without a company: nothing can be ordered"};
     learnt.push_back(fmt::format("API key of {} at {}{}", account.username, account.company,
                                  account.valid_until ? ", valid until " + rfc3339(*account.valid_until) : ""));
   } else {

@@ -31,12 +31,12 @@ void must_ask_for(const CertificateRequest& request, ByteView csr) {
     try {
       return x509::read_csr(as_bytes(request.csr));
     } catch (const Error& error) {
-      throw Error(ErrorKind::corrupt,
-                  fmt::format("the service does not show the CSR of request {}: {}", request.id, error.message()));
+      throw Error{ErrorKind::corrupt,
+                  fmt::format("the service does not show the CSR of request {}: {}", request.id, error.message())};
     }
   }();
   if (!equal(sent, csr))
-    throw Error(ErrorKind::corrupt, fmt::format("request {} at the service is for another CSR than ours", request.id));
+    throw Error{ErrorKind::corrupt, fmt::format("request {} at the service is for another CSR than ours", request.id)};
 }
 
 // What two names have in common when they are one, however it is written. A text that is no such name is like none that
@@ -109,10 +109,10 @@ void must_be_decided(const CertificateRequest& now, ApprovalAuthority::Decision 
                          : standing == Standing::awaiting_approval || standing == Standing::awaiting_issuance ||
                                standing == Standing::ready;
   if (taken) return;
-  throw Error(ErrorKind::outcome_unknown,
+  throw Error{ErrorKind::outcome_unknown,
               fmt::format("the service answered the {} of request {} with the status {}",
                           decision == ApprovalAuthority::Decision::reject ? "rejection" : "approval", now.id,
-                          now.status.empty() ? "\"\"" : now.status))
+                          now.status.empty() ? "\"\"" : now.status)}
       .hint("look at the request again: a decision is final there");
 }
 
@@ -121,8 +121,8 @@ void must_be_decided(const CertificateRequest& now, ApprovalAuthority::Decision 
 Report VenafiProvider::standing(const ProviderReference& reference, ByteView csr, Duration limit) {
   const Status answer = client_->request(reference.str(), limit / 2);
   if (!answer.request)
-    throw Error(ErrorKind::not_found,
-                fmt::format("the service has no certificate request {}: {}", reference.str(), answer.unknown_why));
+    throw Error{ErrorKind::not_found,
+                fmt::format("the service has no certificate request {}: {}", reference.str(), answer.unknown_why)};
   must_be_about(*answer.request, reference);
   if (!csr.empty()) must_ask_for(*answer.request, csr);
   Report report = venafi::report_of(*answer.request);
@@ -139,23 +139,23 @@ void VenafiProvider::decide(const ProviderReference& reference, Decision decisio
                             Duration limit) {
   // The service's own bound.
   if (reason.size() > 1024)
-    throw Error(ErrorKind::invalid_input, "the reason is longer than the 1024 characters that the service takes");
+    throw Error{ErrorKind::invalid_input, "the reason is longer than the 1024 characters that the service takes"};
   if (decision == Decision::approve) {
     const Status before = client_->request(reference.str(), limit / 2);
     if (!before.request)
-      throw Error(ErrorKind::not_found,
-                  fmt::format("the service has no certificate request {}: {}", reference.str(), before.unknown_why));
+      throw Error{ErrorKind::not_found,
+                  fmt::format("the service has no certificate request {}: {}", reference.str(), before.unknown_why)};
     must_be_about(*before.request, reference);
     if (const std::string other = other_than_csr(*before.request); !other.empty())
-      throw Error(ErrorKind::refused, fmt::format("request {} is not approved: {}", reference.str(), other))
-          .hint("reject it, or have somebody approve it who sees all of it in the service's own console");
+      throw Error{ErrorKind::refused, fmt::format("request {} is not approved: {}", reference.str(), other)}.hint(
+          "reject it, or have somebody approve it who sees all of it in the service's own console");
   }
   const CertificateRequest now = client_->decide(
       reference.str(), decision == Decision::approve ? Client::Decision::approve : Client::Decision::reject, reason,
       limit / 2);
   if (!same_id(now.id, reference.str()))
-    throw Error(ErrorKind::outcome_unknown, fmt::format("a decision about request {} was answered with request {}",
-                                                        reference.str(), x509::printable(now.id)))
+    throw Error{ErrorKind::outcome_unknown, fmt::format("a decision about request {} was answered with request {}",
+                                                        reference.str(), x509::printable(now.id))}
         .hint("look at both before deciding once more: a decision is final there");
   must_be_decided(now, decision);
 }

@@ -28,7 +28,7 @@ constexpr std::size_t kMostCertificates = 100;
 
 const Submission& submission_of(const ProviderCall& call) {
   if (call.submission == nullptr || call.submission->reference.empty())
-    throw Error(ErrorKind::internal, "the service was asked about a request without its id");
+    throw Error{ErrorKind::internal, "the service was asked about a request without its id"};
   return *call.submission;
 }
 
@@ -55,9 +55,9 @@ void VenafiProvider::add_approvals(const std::string& id, Report& report, Durati
       return;
     }
     if (!approval->entity.empty() && !same_id(approval->entity, id))
-      throw Error(ErrorKind::corrupt,
+      throw Error{ErrorKind::corrupt,
                   fmt::format("the service was asked about the approval of {} and answered about {}", id,
-                              x509::printable(approval->entity)));
+                              x509::printable(approval->entity))};
     report.progress = venafi::progress_of(*approval, settings_.people);
     if (report.standing == Standing::rejected) {
       const Refused refused = refused_by(*approval, settings_.people);
@@ -134,7 +134,7 @@ Report VenafiProvider::retrieve(const ProviderCall& call) {
   if (!contents.missing.empty()) return not_there_yet(call, std::move(report), std::move(state), contents.missing);
   if (contents.body.find("-----BEGIN CERTIFICATE-----") == std::string::npos) {
     if (is_html("", contents.body))
-      throw Error(ErrorKind::unavailable, "an HTML page (of a proxy?) came in place of the certificate");
+      throw Error{ErrorKind::unavailable, "an HTML page (of a proxy?) came in place of the certificate"};
     return not_there_yet(call, std::move(report), std::move(state),
                          "an answer without a certificate came in place of the certificate");
   }
@@ -160,10 +160,10 @@ Issued VenafiProvider::read(const ProviderCall& call, const Handout& handout) {
   try {
     const std::vector<Bytes> ders = providers::handed_out("the service", handout.result, spki);
     if (ders.size() > kMostCertificates)
-      throw Error(ErrorKind::corrupt, fmt::format("it holds {} certificates, which no chain does", ders.size()));
+      throw Error{ErrorKind::corrupt, fmt::format("it holds {} certificates, which no chain does", ders.size())};
     for (const Bytes& der : ders) certificates.push_back(x509::parse_certificate(der));
   } catch (const Error& error) {
-    throw Error(ErrorKind::corrupt, "what the service handed out is no certificate: " + error.message());
+    throw Error{ErrorKind::corrupt, "what the service handed out is no certificate: " + error.message()};
   }
   // Whatever order was asked for: root first was seen too.
   const std::size_t leaf = leaf_of(certificates, spki);

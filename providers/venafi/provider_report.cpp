@@ -31,8 +31,8 @@ workflow::Report report_with(const CertificateRequest& request, State state) {
 
 void must_be_about(const CertificateRequest& request, const ProviderReference& reference) {
   if (!same_id(request.id, reference.str()))
-    throw Error(ErrorKind::corrupt, fmt::format("the service was asked about request {} and answered about {}",
-                                                reference.str(), x509::printable(request.id)));
+    throw Error{ErrorKind::corrupt, fmt::format("the service was asked about request {} and answered about {}",
+                                                reference.str(), x509::printable(request.id))};
 }
 
 }  // namespace hsmbridge::venafi

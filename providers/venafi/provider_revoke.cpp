@@ -29,9 +29,9 @@ SubmitAnswer VenafiProvider::submit_revocation(const ProviderCall& call) {
     const Predecessor& predecessor = predecessor_of(call.order);
     const auto reason = reason_word(call.order.reason);
     if (!reason)
-      throw Error(ErrorKind::refused,
+      throw Error{ErrorKind::refused,
                   fmt::format("the service has no word for the revocation reason \"{}\"; it has: {}", call.order.reason,
-                              known_reasons()));
+                              known_reasons())};
     fingerprint = fingerprint_of(predecessor.der);
     text = revoke_text(fingerprint, *reason, "hsmbridge request " + mark_of(call));
     state = state_of(predecessor);
@@ -70,10 +70,10 @@ Report VenafiProvider::revocation(const Order& order, Duration limit) {
   const std::string fingerprint = fingerprint_of(predecessor.der);
   const RevocationAnswer answer = client_->revocation(fingerprint, limit / 2);
   if (!is_about(answer, fingerprint))
-    throw Error(ErrorKind::corrupt,
+    throw Error{ErrorKind::corrupt,
                 fmt::format("the service was asked about the certificate with the fingerprint {} and "
                             "answered about {}",
-                            fingerprint, x509::printable(answer.fingerprint)));
+                            fingerprint, x509::printable(answer.fingerprint))};
   Report report = venafi::report_of(answer);
   if (report.standing == Standing::done) return report;
   std::string request = state_of(predecessor).request;

@@ -36,16 +36,16 @@ SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
       // A search under another account would not see what this attempt orders.
       if (const std::string now = account(Freshness::any, call.time_limit / 4); now != drafted)
         return NotAccepted{
-            Error(ErrorKind::unavailable,
+            Error{ErrorKind::unavailable,
                   fmt::format("provider {} has the credentials of {} now, and this request was drafted under those of "
                               "{}: nothing was sent",
-                              settings_.name, now.empty() ? "somebody who is not named" : now, drafted))
+                              settings_.name, now.empty() ? "somebody who is not named" : now, drafted)}
                 .hint("give it those credentials again, or cancel the request and make a new one"),
             std::nullopt};
     }
   } catch (const ZoneUnknown& error) {
     // Another zone may be configured, or this one made there.
-    return NotAccepted{Error(ErrorKind::unavailable, error.message()).hint(error.hint()), std::nullopt};
+    return NotAccepted{Error{ErrorKind::unavailable, error.message()}.hint(error.hint()), std::nullopt};
   } catch (const Error& error) {
     return NotAccepted{error, std::nullopt};
   }

@@ -30,7 +30,7 @@ State state_from(std::string_view text) {
       state.missing_since = parse_rfc3339(since);
     state.account = json.string_or("account", "");
   } catch (const Error& error) {
-    throw Error(ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message());
+    throw Error{ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message()};
   }
   return state;
 }

@@ -37,15 +37,15 @@ std::optional<std::variant<NotAccepted, RefusedForGood, OutcomeUnknown>> trouble
                                                                                     const Exchange& exchange) {
   if (const auto* not_sent = std::get_if<NotSent>(&exchange))
     return NotAccepted{
-        Error(ErrorKind::unavailable, fmt::format("{}: the service cannot be reached: {}", what, not_sent->why))
-            .with("lane", "down"),
+        Error{ErrorKind::unavailable, fmt::format("{}: the service cannot be reached: {}", what, not_sent->why)}.with(
+            "lane", "down"),
         {}};
   if (const auto* lost = std::get_if<AnswerLost>(&exchange))
     return OutcomeUnknown{fmt::format("{}: no complete answer came: {}", what, lost->why)};
   const auto& answer = std::get<HttpAnswer>(exchange);
   if (is_success(answer)) return std::nullopt;
   if (answer.status == 429)
-    return NotAccepted{Error(ErrorKind::unavailable, fmt::format("{}: the service is asked too often (HTTP 429)", what))
+    return NotAccepted{Error{ErrorKind::unavailable, fmt::format("{}: the service is asked too often (HTTP 429)", what)}
                            .with("http", "429")
                            .with("lane", "down"),
                        answer.retry_after};
@@ -103,10 +103,10 @@ using Reader = std::optional<Refusal> (*)(long, std::string_view, std::string_vi
 
 const HttpAnswer& success(std::string_view what, const Exchange& exchange, Reader refusal_in) {
   if (const auto* not_sent = std::get_if<NotSent>(&exchange))
-    throw Error(ErrorKind::unavailable, fmt::format("{}: the service cannot be reached: {}", what, not_sent->why))
-        .with("lane", "down");
+    throw Error{ErrorKind::unavailable, fmt::format("{}: the service cannot be reached: {}", what, not_sent->why)}.with(
+        "lane", "down");
   if (const auto* lost = std::get_if<AnswerLost>(&exchange))
-    throw Error(ErrorKind::unavailable, fmt::format("{}: no complete answer came: {}", what, lost->why));
+    throw Error{ErrorKind::unavailable, fmt::format("{}: no complete answer came: {}", what, lost->why)};
   const auto& answer = std::get<HttpAnswer>(exchange);
   if (is_success(answer)) return answer;
 
@@ -119,7 +119,7 @@ const HttpAnswer& success(std::string_view what, const Exchange& exchange, Reade
       Error said = service_error(what, answer.status, *refusal);
       if (!later) return is_credential_refusal(*refusal) ? providers::about_credentials(std::move(said)) : said;
       // Whatever the code says: a server in trouble is asked again.
-      return Error(ErrorKind::unavailable, said.message()).with("http", std::to_string(answer.status));
+      return Error{ErrorKind::unavailable, said.message()}.with("http", std::to_string(answer.status));
     }
     if (later) return fail(ErrorKind::unavailable);
     if (answer.status == 404 || answer.status == 405) return fail(ErrorKind::not_found).hint("check `url`");
@@ -165,8 +165,8 @@ RevocationVerdict classify_revocation(std::string_view what, const Exchange& exc
 
 CertificateRequest decision_of(std::string_view what, const Exchange& exchange) {
   const auto unknown = [](const std::string& why) {
-    return Error(ErrorKind::outcome_unknown, why)
-        .hint("look at the request again before deciding once more: a decision is final there");
+    return Error{ErrorKind::outcome_unknown, why}.hint(
+        "look at the request again before deciding once more: a decision is final there");
   };
   if (auto trouble = trouble_of(what, exchange)) {
     if (auto* not_accepted = std::get_if<NotAccepted>(&*trouble)) throw Error(std::move(not_accepted->error));

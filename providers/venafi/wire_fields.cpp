@@ -24,7 +24,7 @@ std::int64_t number_of(const Json& json, std::string_view name) {
     const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (failed == std::errc() && end == digits.data() + digits.size() && !digits.empty()) return value;
   }
-  throw Error(ErrorKind::corrupt, fmt::format("{}: a number was expected", name));
+  throw Error{ErrorKind::corrupt, fmt::format("{}: a number was expected", name)};
 }
 
 std::string shown(std::string_view words) {

@@ -26,7 +26,7 @@ auto reading(std::string_view what, std::string_view body, Read read, Holds hold
 std::string word_of(const Json& json, std::string_view name) {
   if (json.is_string()) return json.as_string();
   if (json.is_number() || json.is_bool()) return json.dump();
-  throw Error(ErrorKind::corrupt, fmt::format("{}: a text was expected", name));
+  throw Error{ErrorKind::corrupt, fmt::format("{}: a text was expected", name)};
 }
 
 std::string text(const Json& json, std::string_view name) {
@@ -36,7 +36,7 @@ std::string text(const Json& json, std::string_view name) {
 
 std::string needed(const Json& json, std::string_view name) {
   std::string found = text(json, name);
-  if (found.empty()) throw Error(ErrorKind::corrupt, fmt::format("{} is missing", name));
+  if (found.empty()) throw Error{ErrorKind::corrupt, fmt::format("{} is missing", name)};
   return found;
 }
 
@@ -46,13 +46,13 @@ std::string id_of(const Json& json, std::string_view name) {
   std::string id = word_of(json, name);
   const bool one_word = std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < '\x7f'; });
   if (id.empty() || id.size() > kLongest || !one_word)
-    throw Error(ErrorKind::corrupt, fmt::format("{} is no id", name));
+    throw Error{ErrorKind::corrupt, fmt::format("{} is no id", name)};
   return id;
 }
 
 std::string needed_id(const Json& json, std::string_view name) {
   const Json* found = member(json, name);
-  if (found == nullptr) throw Error(ErrorKind::corrupt, fmt::format("{} is missing", name));
+  if (found == nullptr) throw Error{ErrorKind::corrupt, fmt::format("{} is missing", name)};
   return id_of(*found, name);
 }
 
@@ -68,13 +68,13 @@ std::optional<bool> truth(const Json& json, std::string_view name) {
   if (found->is_bool()) return found->as_bool();
   if (found->is_string() && (found->as_string() == "true" || found->as_string() == "false"))
     return found->as_string() == "true";
-  throw Error(ErrorKind::corrupt, fmt::format("{}: true or false was expected", name));
+  throw Error{ErrorKind::corrupt, fmt::format("{}: true or false was expected", name)};
 }
 
 const Json::Array& list_of(const Json& json, std::string_view name) {
-  if (!json.is_array()) throw Error(ErrorKind::corrupt, fmt::format("{}: a list was expected", name));
+  if (!json.is_array()) throw Error{ErrorKind::corrupt, fmt::format("{}: a list was expected", name)};
   if (json.as_array().size() > kMostEntries)
-    throw Error(ErrorKind::corrupt, fmt::format("{} has {} entries", name, json.as_array().size()));
+    throw Error{ErrorKind::corrupt, fmt::format("{} has {} entries", name, json.as_array().size())};
   return json.as_array();
 }
 
@@ -292,7 +292,7 @@ ApplicationInfo application_from(std::string_view body) {
     ApplicationInfo application{needed_id(json, "id"), text(json, "name"), {}};
     if (const Json* map = member(json, "certificateIssuingTemplateAliasIdMap"); map != nullptr) {
       if (!map->is_object())
-        throw Error(ErrorKind::corrupt, "certificateIssuingTemplateAliasIdMap: an object was expected");
+        throw Error{ErrorKind::corrupt, "certificateIssuingTemplateAliasIdMap: an object was expected"};
       for (const auto& [alias, id] : map->as_object())
         if (!id.is_null()) application.templates[alias] = id_of(id, "certificateIssuingTemplateAliasIdMap");
     }
@@ -320,7 +320,7 @@ CertificateRequest created_from(std::string_view body) {
   return reading("new certificate request", body, [](const Json& json) {
     const Json::Array& all = list(json, "certificateRequests");
     if (all.size() != 1)
-      throw Error(ErrorKind::corrupt, fmt::format("certificateRequests has {} entries, not one", all.size()));
+      throw Error{ErrorKind::corrupt, fmt::format("certificateRequests has {} entries, not one", all.size())};
     return read_request(all.front());
   });
 }
@@ -329,7 +329,7 @@ void check_validated(std::string_view body) {
   reading("dry run", body, [](const Json& json) {
     // {"subjectDN","keyType",…}: what the service made of the CSR. Anything else has judged nothing.
     if (!json.is_object() || (member(json, "subjectDN") == nullptr && member(json, "keyType") == nullptr))
-      throw Error(ErrorKind::corrupt, "it does not tell what was validated");
+      throw Error{ErrorKind::corrupt, "it does not tell what was validated"};
   });
 }
 
@@ -337,7 +337,7 @@ SearchPage search_page_from(std::string_view body) {
   return reading("search for requests", body, [](const Json& json) {
     SearchPage page;
     if (member(json, "certificateRequests") == nullptr)
-      throw Error(ErrorKind::corrupt, "certificateRequests is missing");
+      throw Error{ErrorKind::corrupt, "certificateRequests is missing"};
     for (const Json& item : list(json, "certificateRequests")) page.requests.push_back(read_request(item));
     page.found = number(json, "numFound");
     return page;
@@ -381,9 +381,9 @@ Token token_from(std::string_view body) {
     std::transform(type.begin(), type.end(), type.begin(),
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
     if (!type.empty() && type != "bearer")
-      throw Error(ErrorKind::corrupt, fmt::format("token_type is {}, not bearer", x509::printable(type)));
+      throw Error{ErrorKind::corrupt, fmt::format("token_type is {}, not bearer", x509::printable(type))};
     if (token.value.find_first_of("\r\n") != std::string::npos)
-      throw Error(ErrorKind::corrupt, "access_token has a line break");
+      throw Error{ErrorKind::corrupt, "access_token has a line break"};
     if (const auto seconds = number(json, "expires_in"); seconds && *seconds > 0)
       token.lifetime = std::chrono::seconds{std::min<std::int64_t>(*seconds, 86400)};
     return token;
@@ -407,7 +407,7 @@ RevocationAnswer revocation_from(std::string_view body, std::string_view field) 
       answer.troubles.push_back(std::move(trouble));
     }
     if (json.find("data") == nullptr && answer.troubles.empty())
-      throw Error(ErrorKind::corrupt, "it has neither data nor errors");
+      throw Error{ErrorKind::corrupt, "it has neither data nor errors"};
     const Json* certificate = data == nullptr ? nullptr : member(*data, field);
     if (certificate == nullptr) return answer;
     answer.present = true;

@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view kForm = "write it as 'Application\\Template alias', in single quotes";
 
 Error wrong(std::string_view text, std::string_view what) {
-  return Error(ErrorKind::invalid_input, fmt::format("the zone \"{}\" {}: {}", x509::printable(text), what, kForm));
+  return Error{ErrorKind::invalid_input, fmt::format("the zone \"{}\" {}: {}", x509::printable(text), what, kForm)};
 }
 
 }  // namespace

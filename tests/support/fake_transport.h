@@ -43,7 +43,7 @@ class FakeTransport final : public providers::Transport {
  private:
   providers::Exchange carry(const providers::HttpRequest& request) override {
     sent.push_back(request);
-    if (answers.empty()) throw Error(ErrorKind::internal, "unexpected " + request.method + " " + request.path);
+    if (answers.empty()) throw Error{ErrorKind::internal, "unexpected " + request.method + " " + request.path};
     Answer answer = std::move(answers.front());
     answers.pop_front();
     return answer(request);

@@ -472,12 +472,12 @@ TEST_CASE("a gateway's 400 lets no second request out") {
 
 TEST_CASE("a secret that cannot be read leaves nothing behind") {
   TlmBench bench;
-  bench.options.api_key = []() -> Secret { throw Error(ErrorKind::denied, "others may read it"); };
+  bench.options.api_key = []() -> Secret { throw Error{ErrorKind::denied, "others may read it"}; };
   bench.freeze();
   const SubmitAnswer answer = bench.submit();
   CHECK(std::get<NotAccepted>(answer).error.message() == "others may read it");
   bench.made.reset();
-  bench.options.api_key = []() -> Secret { throw Error(ErrorKind::not_found, "there is no such file"); };
+  bench.options.api_key = []() -> Secret { throw Error{ErrorKind::not_found, "there is no such file"}; };
   CHECK(std::holds_alternative<NotAccepted>(bench.submit()));
 }
 

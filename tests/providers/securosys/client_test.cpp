@@ -38,7 +38,7 @@ Error error_of(Act act) {
   } catch (const Error& error) {
     return error;
   }
-  return Error(ErrorKind::internal, "nothing was thrown");
+  return Error{ErrorKind::internal, "nothing was thrown"};
 }
 
 }  // namespace
@@ -237,8 +237,9 @@ TEST_CASE("a bearer token goes with every call") {
 
 TEST_CASE("a secret that cannot be read sends nothing") {
   Rig rig;
-  rig.options.api_keys[Role::key_operation].push_back(
-      []() -> Secret { throw Error(ErrorKind::denied, "others may read it"); });
+  rig.options.api_keys[Role::key_operation].push_back([]() -> Secret {
+    throw Error{ErrorKind::denied, "others may read it"};
+  });
   CHECK(error_of([&] { rig.client().sign("{}", 1s); }).kind() == ErrorKind::denied);
   CHECK(rig.transport->sent.empty());
 }

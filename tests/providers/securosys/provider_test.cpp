@@ -386,7 +386,7 @@ TEST_CASE("the application key signs metaData and the request when configured") 
 TEST_CASE("a submission whose secret cannot be read was not accepted and nothing was sent") {
   Bench bench;
   bench.options.api_keys[Role::key_operation].clear();
-  bench.options.api_keys[Role::key_operation].push_back([]() -> Secret { throw Error(ErrorKind::denied, "no"); });
+  bench.options.api_keys[Role::key_operation].push_back([]() -> Secret { throw Error{ErrorKind::denied, "no"}; });
   bench.freeze();
   CHECK(std::holds_alternative<NotAccepted>(bench.provider().submit(bench.call())));
   CHECK(bench.transport->sent.empty());

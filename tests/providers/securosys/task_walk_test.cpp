@@ -27,7 +27,7 @@ struct Listing {
     const std::size_t begin = static_cast<std::size_t>(filter.page) * filter.page_size;
     std::vector<Task> result;
     for (std::size_t i = begin; i < std::min(open.size(), begin + filter.page_size); ++i) {
-      if (huge.count(open[i]) != 0) throw Error(ErrorKind::unavailable, "huge").with("too-large", "yes");
+      if (huge.count(open[i]) != 0) throw Error{ErrorKind::unavailable, "huge"}.with("too-large", "yes");
       result.emplace_back().id = open[i];
     }
     if (after) after(pages.size());

@@ -22,7 +22,7 @@ std::vector<std::string> stamps(const std::string& server_date, unsigned refusal
   const auto ask = [&](const TimestampProof& proof) {
     seen.push_back(proof.timestamp);
     if (seen.size() > refusals) return;
-    throw Error(ErrorKind::unavailable, "the time stamp is refused").with("server-date", server_date);
+    throw Error{ErrorKind::unavailable, "the time stamp is refused"}.with("server-date", server_date);
   };
   try {
     prover.with_proof(ask);

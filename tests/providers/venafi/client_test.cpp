@@ -292,7 +292,10 @@ TEST_CASE("a refused credential pauses the lane of its provider, what it may not
   Client gone(bench.transport,
               stored_credentials(
                   Credentials::Kind::api_key,
-                  []() -> Secret { throw Error(ErrorKind::invalid_input, "file:cloud.key is empty"); }, true),
+                  []() -> Secret {
+                    throw Error{ErrorKind::invalid_input, "file:cloud.key is empty"};
+                  },
+                  true),
               bench.clock);
   const Error unread = error_of([&] { gone.request(test::kRequestId, kLimit); });
   CHECK(unread.detail("lane") == "down");
