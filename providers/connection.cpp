@@ -2,7 +2,7 @@
 
 #include "config/key_flaw.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace hsmbridge::providers {
 namespace {

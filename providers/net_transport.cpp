@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "net/url.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <utility>
 

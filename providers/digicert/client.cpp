@@ -4,7 +4,7 @@
 #include "net/url.h"
 #include "providers/credential.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <set>

@@ -1,6 +1,6 @@
 #include "providers/digicert/fields.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <set>

@@ -5,7 +5,7 @@
 #include "x509/name.h"
 #include "x509/oid.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

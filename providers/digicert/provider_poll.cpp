@@ -3,7 +3,7 @@
 #include "providers/digicert/provider.h"
 #include "x509/name.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 // Asking the service about what was ordered there.
 namespace hsmbridge::digicert {

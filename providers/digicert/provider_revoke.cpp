@@ -2,7 +2,7 @@
 #include "providers/digicert/fields.h"
 #include "providers/digicert/provider.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 // Revoking a certificate. The service does it at once: 204. Sending it twice does no harm (the second answer is
 // "already has been revoked"), so that a certificate found not revoked after a lost answer may be sent again.

@@ -4,7 +4,7 @@
 #include "providers/digicert/provider.h"
 #include "x509/pem.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

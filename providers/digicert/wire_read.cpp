@@ -3,7 +3,7 @@
 #include "providers/digicert/wire.h"
 #include "x509/name.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <set>

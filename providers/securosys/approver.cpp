@@ -7,7 +7,7 @@
 #include "x509/render.h"
 #include "x509/verify.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <utility>
 

@@ -5,7 +5,7 @@
 #include "x509/extensions.h"
 #include "x509/pem.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

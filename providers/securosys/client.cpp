@@ -5,7 +5,7 @@
 #include "providers/credential.h"
 #include "x509/name.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

@@ -8,7 +8,7 @@
 #include "x509/pem_file.h"
 #include "x509/spki.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <utility>
 

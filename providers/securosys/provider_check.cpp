@@ -9,7 +9,7 @@
 #include "x509/same_name.h"
 #include "x509/spki.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <optional>

@@ -3,7 +3,7 @@
 #include "providers/securosys/provider.h"
 #include "x509/spki.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace hsmbridge::securosys {
 

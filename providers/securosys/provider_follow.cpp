@@ -9,7 +9,7 @@
 #include "x509/name.h"
 #include "x509/pem.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <utility>

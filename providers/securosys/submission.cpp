@@ -4,7 +4,7 @@
 #include "providers/securosys/error_code.h"
 #include "x509/name.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace hsmbridge::securosys {
 namespace {

@@ -2,7 +2,7 @@
 #include "providers/securosys/wire.h"
 #include "x509/name.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 namespace hsmbridge::securosys {
 namespace {

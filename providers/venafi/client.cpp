@@ -4,7 +4,7 @@
 #include "net/url.h"
 #include "providers/venafi/error_code.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <utility>
 

@@ -8,7 +8,7 @@
 #include "providers/venafi/submission.h"
 #include "providers/venafi/wire.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <utility>

@@ -5,7 +5,7 @@
 #include "x509/name.h"
 #include "x509/spki.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <re2/re2.h>
 
 #include <algorithm>

@@ -2,7 +2,7 @@
 
 #include "x509/name.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

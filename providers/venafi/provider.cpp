@@ -11,7 +11,7 @@
 #include "x509/name.h"
 #include "x509/pem.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <utility>

@@ -10,7 +10,7 @@
 #include "x509/render.h"
 #include "x509/same_name.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

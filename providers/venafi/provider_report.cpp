@@ -4,7 +4,7 @@
 #include "providers/venafi/progress.h"
 #include "x509/name.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <utility>
 

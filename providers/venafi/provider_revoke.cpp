@@ -6,7 +6,7 @@
 #include "providers/venafi/revocation.h"
 #include "x509/name.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <utility>
 

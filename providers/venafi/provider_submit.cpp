@@ -4,7 +4,7 @@
 #include "providers/venafi/provider.h"
 #include "providers/venafi/provider_report.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <utility>
 

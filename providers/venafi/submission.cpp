@@ -5,7 +5,7 @@
 #include "providers/venafi/error_code.h"
 #include "x509/name.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

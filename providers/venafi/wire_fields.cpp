@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "x509/name.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <charconv>
 

@@ -4,7 +4,7 @@
 #include "providers/venafi/wire_fields.h"
 #include "x509/name.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <utility>

@@ -1,7 +1,7 @@
 #include "net/url.h"
 #include "providers/venafi/wire.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

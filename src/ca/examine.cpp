@@ -4,7 +4,7 @@
 #include "x509/der.h"
 #include "x509/same_name.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

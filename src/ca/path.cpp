@@ -2,7 +2,7 @@
 
 #include "x509/same_name.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 

@@ -5,7 +5,7 @@
 #include "x509/certificate.h"
 #include "x509/check.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <functional>

@@ -5,7 +5,7 @@
 #include "x509/render.h"
 #include "x509/spki.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <charconv>

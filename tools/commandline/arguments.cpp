@@ -1,6 +1,6 @@
 #include "tools/commandline/command.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <charconv>

@@ -1,6 +1,6 @@
 #include "tools/commandline/help.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <numeric>

@@ -3,7 +3,7 @@
 #include "base/unicode.h"
 #include "workflow/lane_pauses.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>

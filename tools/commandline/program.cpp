@@ -2,7 +2,7 @@
 #include "tools/commandline/command.h"
 #include "tools/commandline/help.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>

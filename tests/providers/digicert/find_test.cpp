@@ -1,7 +1,7 @@
 #include "base/error.h"
 #include "bench.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <catch2/catch.hpp>
 
