@@ -36,8 +36,9 @@ void read_client_certificate(Section& section, Connection& connection) {
       break;
   }
   const bool has_key = connection.client_key || connection.client_key_file;
-  if (connection.client_cert && !has_key)
+  if (connection.client_cert && !has_key) {
     section.problem("client_cert", "wants a client_key: a file, or {token: NAME, key: SELECTOR}");
+  }
   if (!connection.client_cert && has_key) section.problem("client_key", "wants a client_cert");
 }
 
@@ -45,8 +46,9 @@ std::optional<std::string> read_proxy(Section& section) {
   auto proxy = section.optional_text("proxy");
   // A name and password in it would be a secret in the configuration, in the open.
   if (proxy &&
-      (!proxy->starts_with("http://") || proxy->size() == 7 || proxy->find_first_of("@/?# ", 7) != std::string::npos))
+      (!proxy->starts_with("http://") || proxy->size() == 7 || proxy->find_first_of("@/?# ", 7) != std::string::npos)) {
     section.problem("proxy", "is written http://HOST:PORT, without a name or password");
+  }
   return proxy;
 }
 

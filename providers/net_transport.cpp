@@ -21,10 +21,12 @@ class NetTransport final : public Transport {
                            request.body,   request.time_limit,    request.call_until};
     net::Exchange exchange =
         http_.send(out, request.repeat == HttpRequest::Repeat::never ? net::Repeat::never : net::Repeat::allowed);
-    if (auto* not_sent = std::get_if<net::NotSent>(&exchange))
+    if (auto* not_sent = std::get_if<net::NotSent>(&exchange)) {
       return NotSent{not_sent->hint.empty() ? not_sent->why : not_sent->why + " (" + not_sent->hint + ")"};
-    if (auto* unknown = std::get_if<net::OutcomeUnknown>(&exchange))
+    }
+    if (auto* unknown = std::get_if<net::OutcomeUnknown>(&exchange)) {
       return AnswerLost{std::move(unknown->why), unknown->too_large};
+    }
     auto& response = std::get<net::Response>(exchange);
     const Instant now = clock_.now();
     return HttpAnswer{response.status, std::string(response.header("content-type").value_or("")),
@@ -39,9 +41,10 @@ class NetTransport final : public Transport {
 }  // namespace
 
 std::shared_ptr<Transport> make_transport(const Connection& connection, net::TlsHook tls_hook, const Clock& clock) {
-  if (connection.client_key.has_value() != static_cast<bool>(tls_hook))
+  if (connection.client_key.has_value() != static_cast<bool>(tls_hook)) {
     throw Error{ErrorKind::invalid_input,
                 fmt::format("provider {}: a TLS client key in a token and its hook go together", connection.name)};
+  }
   net::ClientOptions options;
   options.ca_file = connection.ca;
   options.tls_hook = std::move(tls_hook);

@@ -34,8 +34,9 @@ void add_authorization(std::string_view value, std::vector<Secret>& secrets) {
   try {
     const Bytes decoded = from_base64(credentials);
     const std::string_view pair = as_text(decoded);
-    if (const std::size_t colon = pair.find(':'); colon != std::string_view::npos)
+    if (const std::size_t colon = pair.find(':'); colon != std::string_view::npos) {
       secrets.emplace_back(std::string(pair.substr(colon + 1)));
+    }
   } catch (const Error&) {
     return;  // not what RFC 7617 says: taken out as a whole
   }

@@ -16,8 +16,9 @@ constexpr std::size_t kMostCertificates = 100;
 
 std::vector<Bytes> in_base64(std::string_view text) {
   std::string digits;
-  for (const char c : text)
+  for (const char c : text) {
     if (c != '\r' && c != '\n' && c != ' ' && c != '\t') digits.push_back(c);
+  }
   Bytes der = from_base64(digits);
   try {
     x509::parse_certificate(der);
@@ -29,8 +30,9 @@ std::vector<Bytes> in_base64(std::string_view text) {
 
 std::vector<Bytes> read_any(std::string_view text) {
   if (text.find("-----BEGIN PKCS7-----") != std::string_view::npos ||
-      text.find("-----BEGIN CMS-----") != std::string_view::npos)
+      text.find("-----BEGIN CMS-----") != std::string_view::npos) {
     return x509::read_pkcs7_certificates(as_bytes(text));
+  }
   if (text.find("-----BEGIN ") != std::string_view::npos) return providers::handed_out("DigiCert", as_bytes(text), {});
   return in_base64(text);
 }

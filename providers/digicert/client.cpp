@@ -29,8 +29,9 @@ std::string query_of(const SearchFilter& filter, std::size_t offset, std::size_t
   std::string query = fmt::format("offset={}&limit={}", offset, most);
   const std::pair<std::string_view, const std::string*> parts[] = {
       {"seat_id", &filter.seat}, {"common_name", &filter.common_name}, {"status", &filter.status}};
-  for (const auto& [name, value] : parts)
+  for (const auto& [name, value] : parts) {
     if (!value->empty()) query += fmt::format("&{}={}", name, net::percent_encode(*value));
+  }
   return query;
 }
 
@@ -82,9 +83,10 @@ std::string Client::body_of(const Call& call, Duration limit) {
 std::string Client::hello(Duration limit) {
   std::string body = body_of({"GET", fmt::format("{}/hello", kApi)}, limit);
   // The product was renamed and its greeting with it: only the beginning is alike.
-  if (!body.starts_with("Hello from DigiCert ONE"))
+  if (!body.starts_with("Hello from DigiCert ONE")) {
     throw Error{ErrorKind::unavailable, "GET /mpki/api/v1/hello: whoever answers there is not DigiCert ONE"}.hint(
         "check `url`");
+  }
   return body;
 }
 
@@ -102,8 +104,9 @@ std::vector<Profile> Client::profiles(Duration limit) {
     const std::string path = fmt::format("/mpki/api/v2/profile?offset={}&limit={}", offset, kProfilesPerPage);
     ProfilePage read = profiles_from(body_of({"GET", path}, end - clock_.since_boot()));
     const std::size_t before = all.size();
-    for (Profile& one : read.profiles)
+    for (Profile& one : read.profiles) {
       if (seen.insert(lower(one.id)).second) all.push_back(std::move(one));
+    }
     // No total is told. A page that repeats what was there comes from a server that does not page.
     if (read.entries < kProfilesPerPage || (!read.profiles.empty() && all.size() == before)) return all;
     offset += read.entries;

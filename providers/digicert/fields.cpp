@@ -63,10 +63,11 @@ constexpr ReasonRow kReasons[] = {
 
 void add(std::vector<AttributeValues>& values, std::string_view name, Form form, std::string value) {
   const auto same = std::find_if(values.begin(), values.end(), [&](const auto& one) { return one.name == name; });
-  if (same != values.end())
+  if (same != values.end()) {
     same->values.push_back(std::move(value));
-  else
+  } else {
     values.push_back({std::string(name), {std::move(value)}, form});
+  }
 }
 
 }  // namespace
@@ -75,13 +76,15 @@ std::span<const SubjectField> subject_fields() {
   return subject_rows();
 }
 const SubjectField* subject_field(std::string_view name) {
-  for (const SubjectField& row : subject_rows())
+  for (const SubjectField& row : subject_rows()) {
     if (row.name == name) return &row;
+  }
   return nullptr;
 }
 const SubjectField* subject_field(const x509::Oid& type) {
-  for (const SubjectField& row : subject_rows())
+  for (const SubjectField& row : subject_rows()) {
     if (row.oid == type) return &row;
+  }
   return nullptr;
 }
 
@@ -89,29 +92,35 @@ std::span<const NameField> name_fields() {
   return kNames;
 }
 const NameField* name_field(std::string_view name) {
-  for (const NameField& row : kNames)
+  for (const NameField& row : kNames) {
     if (row.name == name) return &row;
+  }
   return nullptr;
 }
 const NameField* name_field(const x509::GeneralName& general_name) {
-  for (const NameField& row : kNames)
+  for (const NameField& row : kNames) {
     if (general_name.text.starts_with(row.prefix)) return &row;
+  }
   return nullptr;
 }
 
 std::vector<AttributeValues> subject_values(const x509::Name& subject) {
   std::vector<AttributeValues> values;
-  for (const x509::RelativeName& relative : subject.relative_names())
-    for (const x509::NameAttribute& attribute : relative)
+  for (const x509::RelativeName& relative : subject.relative_names()) {
+    for (const x509::NameAttribute& attribute : relative) {
       if (const SubjectField* row = subject_field(attribute.type)) add(values, row->name, row->form, attribute.value);
+    }
+  }
   return values;
 }
 
 std::vector<AttributeValues> name_values(const std::vector<x509::GeneralName>& names) {
   std::vector<AttributeValues> values;
-  for (const x509::GeneralName& name : names)
-    if (const NameField* row = name_field(name))
+  for (const x509::GeneralName& name : names) {
+    if (const NameField* row = name_field(name)) {
       add(values, row->name, Form::list, name.text.substr(row->prefix.size()));
+    }
+  }
   return values;
 }
 
@@ -128,12 +137,16 @@ std::vector<std::string> what_cannot_be_carried(const x509::Ask& ask) {
                     "subject-changed)",
                     attribute.type.name()));
   };
-  if (!accepts(ask, "subject-changed"))
-    for (const x509::RelativeName& relative : ask.content.subject.relative_names())
+  if (!accepts(ask, "subject-changed")) {
+    for (const x509::RelativeName& relative : ask.content.subject.relative_names()) {
       for (const x509::NameAttribute& attribute : relative) check(attribute);
-  for (const x509::GeneralName& name : ask.content.subject_alternative_names)
-    if (name_field(name) == nullptr)
+    }
+  }
+  for (const x509::GeneralName& name : ask.content.subject_alternative_names) {
+    if (name_field(name) == nullptr) {
       problems.push_back(fmt::format("a DigiCert request has no field for the alternative name {}", name.text));
+    }
+  }
   return problems;
 }
 
@@ -147,8 +160,9 @@ bool same_names(const x509::Content& a, const x509::Content& b) {
 }
 
 std::optional<std::string_view> revocation_word(std::string_view reason) {
-  for (const ReasonRow& row : kReasons)
+  for (const ReasonRow& row : kReasons) {
     if (lower(row.name) == lower(reason)) return row.word;
+  }
   return std::nullopt;
 }
 

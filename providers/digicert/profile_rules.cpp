@@ -36,12 +36,13 @@ std::string usage_name(const std::string& text) {
 std::optional<x509::KeySpec> key_from(const std::string& text) {
   std::string digits;
   for (const char c : text) {
-    if (c >= '0' && c <= '9')
+    if (c >= '0' && c <= '9') {
       digits.push_back(c);
-    else if (digits.size() >= 3)
+    } else if (digits.size() >= 3) {
       break;
-    else
+    } else {
       digits.clear();
+    }
   }
   if (digits.size() < 3 || digits.size() > 5) return std::nullopt;
   const auto bits = static_cast<unsigned>(std::stoul(digits));
@@ -73,13 +74,15 @@ void check_key(Strings& problems, const Profile& profile, const x509::KeySpec& k
 // ---- fields ---------------------------------------------------------------------------------------------------------
 
 const AttributeValues* find(const std::vector<AttributeValues>& values, std::string_view name) {
-  for (const AttributeValues& one : values)
+  for (const AttributeValues& one : values) {
     if (one.name == name) return &one;
+  }
   return nullptr;
 }
 const ProfileAttribute* find(const std::vector<ProfileAttribute>& attributes, std::string_view type) {
-  for (const ProfileAttribute& one : attributes)
+  for (const ProfileAttribute& one : attributes) {
     if (one.type == type) return &one;
+  }
   return nullptr;
 }
 
@@ -99,9 +102,10 @@ void check_mandatory(Strings& problems, const std::vector<ProfileAttribute>& wan
 void check_multiple(Strings& problems, const ProfileAttribute& rule, const AttributeValues& value,
                     std::string_view kind) {
   // Alternative names are lists by nature: `multiple` false there may only be about the enrolment form.
-  if (kind == "subject field" && !rule.multiple && value.values.size() > 1)
+  if (kind == "subject field" && !rule.multiple && value.values.size() > 1) {
     problems.push_back(
         fmt::format("the profile allows one {} {}, the request has {}", kind, value.name, value.values.size()));
+  }
 }
 
 void check_subject(Strings& problems, const Profile& profile, const x509::Ask& ask) {
@@ -116,19 +120,22 @@ void check_subject(Strings& problems, const Profile& profile, const x509::Ask& a
           "the profile has no subject field {}: it would be dropped (accept: subject-changed)", value.name));
       continue;
     }
-    if (rule->fixed && value.values != Strings{*rule->fixed})
+    if (rule->fixed && value.values != Strings{*rule->fixed}) {
       problems.push_back(
           fmt::format("the profile fixes {} to \"{}\", the request asks for \"{}\" (accept: "
                       "subject-changed)",
                       value.name, *rule->fixed, joined(value.values)));
+    }
     check_multiple(problems, *rule, value, "subject field");
   }
-  for (const ProfileAttribute& rule : profile.subject)
-    if (rule.fixed && find(given, rule.type) == nullptr)
+  for (const ProfileAttribute& rule : profile.subject) {
+    if (rule.fixed && find(given, rule.type) == nullptr) {
       problems.push_back(
           fmt::format("the profile adds {} = \"{}\", which the request does not ask for (ask for it, or "
                       "accept: subject-changed)",
                       rule.type, *rule.fixed));
+    }
+  }
 }
 
 void check_names(Strings& problems, const Profile& profile, const x509::Ask& ask) {
@@ -164,8 +171,9 @@ void check_validity(Strings& problems, const Profile& profile, const Settings& s
   if (ask.validity <= Duration::zero()) return;
   const bool sent = settings.validity == Settings::Validity::as_asked && profile.validity_may_be_asked;
   if (sent) {
-    if (!term_of(ask.validity))
+    if (!term_of(ask.validity)) {
       problems.push_back(fmt::format("a validity of {} is no whole number of minutes", duration_text(ask.validity)));
+    }
     return;
   }
   if (profile.validity && about_the_same(ask.validity, duration_of(*profile.validity))) return;
@@ -184,12 +192,14 @@ void check_validity(Strings& problems, const Profile& profile, const Settings& s
 
 std::vector<std::string> obstacles(const Profile& profile) {
   Strings problems;
-  if (lower(profile.status) != "active")
+  if (lower(profile.status) != "active") {
     problems.push_back(
         fmt::format("its status is {}, not Active", profile.status.empty() ? "not told" : profile.status));
-  if (profile.enrollment_method != "rest_api")
+  }
+  if (profile.enrollment_method != "rest_api") {
     problems.push_back(fmt::format("its enrollment method is {}, not rest_api",
                                    profile.enrollment_method.empty() ? "not told" : profile.enrollment_method));
+  }
   return problems;
 }
 
@@ -200,19 +210,22 @@ workflow::Facts facts(const Profile& profile) {
   };
   add("issues", issues_at_once(profile) ? "at once" : "after " + what_is_awaited(&profile));
   add("keys", joined(profile.key_sizes));
-  if (profile.validity)
+  if (profile.validity) {
     add("validity", text_of(*profile.validity) + (profile.validity_may_be_asked ? ", or as asked" : ""));
+  }
   const auto mandatory = [](const std::vector<ProfileAttribute>& attributes) {
     Strings names;
-    for (const ProfileAttribute& one : attributes)
+    for (const ProfileAttribute& one : attributes) {
       if (one.mandatory && one.given_by_request && !one.fixed) names.push_back(one.type);
+    }
     return joined(names);
   };
   add("subject must have", mandatory(profile.subject));
   add("names must have", mandatory(profile.names));
   Strings fixed;
-  for (const ProfileAttribute& one : profile.subject)
+  for (const ProfileAttribute& one : profile.subject) {
     if (one.fixed) fixed.push_back(fmt::format("{} = \"{}\"", one.type, *one.fixed));
+  }
   add("fixed", joined(fixed));
   Strings usages;
   for (const std::string& one : profile.extended_usages) usages.push_back(usage_name(one));
@@ -257,10 +270,11 @@ std::string what_is_awaited(const Profile* profile) {
       "an approval by administrators at DigiCert, or a Microsoft CA (DigiCert does not say which)";
   if (profile == nullptr) return kEither;
   Strings reasons;
-  if (profile->dual_approval)
+  if (profile->dual_approval) {
     reasons.emplace_back("an approval by two administrators");
-  else if (profile->authentication_method == "manual_approval")
+  } else if (profile->authentication_method == "manual_approval") {
     reasons.emplace_back("an approval by an administrator");
+  }
   if (!profile->connector.empty()) reasons.emplace_back("a CA behind a connector (a Microsoft CA)");
   if (reasons.empty()) return kEither;
   return joined(reasons);
@@ -270,8 +284,9 @@ std::optional<Term> term_of(Duration validity) {
   static const std::pair<std::string_view, Duration> kUnits[] = {
       {"days", std::chrono::hours{24}}, {"hours", std::chrono::hours{1}}, {"minutes", std::chrono::minutes{1}}};
   if (validity <= Duration::zero()) return std::nullopt;
-  for (const auto& [unit, length] : kUnits)
+  for (const auto& [unit, length] : kUnits) {
     if (validity % length == Duration::zero()) return Term{std::string(unit), validity / length};
+  }
   return std::nullopt;
 }
 

@@ -85,8 +85,9 @@ std::string common_name_of(const x509::Content& content) {
 DigicertProvider::DigicertProvider(Settings settings, std::shared_ptr<Client> client, const Clock& clock)
     : settings_(std::move(settings)), client_(std::move(client)), clock_(clock) {
   if (!settings_.chain) return;
-  for (const Bytes& der : providers::chain_in_file(settings_.name, *settings_.chain))
+  for (const Bytes& der : providers::chain_in_file(settings_.name, *settings_.chain)) {
     chain_.push_back(x509::parse_certificate(der));
+  }
 }
 
 Capabilities capabilities_of(Issues issues) {
@@ -110,12 +111,14 @@ Profile DigicertProvider::profile(const std::string& id, Freshness freshness, Du
         profile_ && lower(profile_->id) == lower(id) && clock_.since_boot() - profile_read_at_ < kProfileAge;
     if (current && freshness == Freshness::any) return *profile_;
   }
-  if (id.empty())
+  if (id.empty()) {
     throw Error{ErrorKind::invalid_input, fmt::format("provider {} names no `profile` to order under", settings_.name)}
         .hint(fmt::format("`hsmbridge provider show {} --profiles` lists them", settings_.name));
+  }
   Profile read = client_->profile(id, limit);
-  if (lower(read.id) != lower(id))
+  if (lower(read.id) != lower(id)) {
     throw Error{ErrorKind::corrupt, fmt::format("DigiCert was asked for profile {} and answered with {}", id, read.id)};
+  }
   const std::lock_guard lock(mutex_);
   profile_ = read;
   profile_read_at_ = clock_.since_boot();
@@ -169,8 +172,9 @@ Pinned DigicertProvider::pinned_for(const ProviderCall& call) const {
   pinned.account = drafted.account;
   // Nothing was fixed: the configuration as it is now must do.
   if (pinned.profile.empty()) pinned.profile = settings_.profile;
-  if (pinned.seat.empty() && !call.draft.csr.empty())
+  if (pinned.seat.empty() && !call.draft.csr.empty()) {
     pinned.seat = seat_for(settings_, common_name_of(x509::parse_csr(call.draft.csr).content));
+  }
   return pinned;
 }
 
@@ -178,10 +182,11 @@ Pinned DigicertProvider::pinned_for(const ProviderCall& call) const {
 
 ProviderDraft DigicertProvider::draft(const Order& order, ByteView csr, Instant) {
   if (order.kind == Kind::revoke) return {};
-  if (order.kind != Kind::enroll && order.kind != Kind::renew)
+  if (order.kind != Kind::enroll && order.kind != Kind::renew) {
     throw Error(
         ErrorKind::refused,
         fmt::format("provider {} issues, renews and revokes certificates and does nothing else", settings_.name));
+  }
   // The service builds the certificate: nothing is frozen beyond the CSR but under what and for whom it is ordered.
   const x509::Content asked = x509::parse_csr(csr).content;
   const std::string common_name = common_name_of(asked);
@@ -212,8 +217,9 @@ std::vector<std::string> DigicertProvider::check(const ProviderCall& call) {
   const Profile now = profile(pinned.profile, Freshness::read_now, call.time_limit);
   if (settings_.check == Settings::LocalCheck::none) return problems;
   const x509::Csr csr = x509::parse_csr(call.draft.csr);
-  for (std::string& problem : violations(now, settings_, ask, x509::key_spec_of(csr.spki)))
+  for (std::string& problem : violations(now, settings_, ask, x509::key_spec_of(csr.spki))) {
     problems.push_back(std::move(problem));
+  }
   if (problems.empty()) expect_usable(now);
   return problems;
 }

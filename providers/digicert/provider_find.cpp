@@ -101,16 +101,18 @@ DigicertProvider::Search DigicertProvider::search(const ProviderCall& call, cons
     std::vector<x509::Certificate> all;
     for (const Bytes& der : certificates_in(text)) all.push_back(x509::parse_certificate(der));
     x509::Certificate certificate = std::move(all[leaf_among(all, spki, details.serial)]);
-    if (!same_serial(serial_text(certificate.serial()), details.serial))
+    if (!same_serial(serial_text(certificate.serial()), details.serial)) {
       throw Error{ErrorKind::corrupt, "none of its certificates has its number"};
+    }
     if (!x509::same_key(certificate.spki(), spki)) return;
     if (call.order.predecessor && equal(certificate.der, call.order.predecessor->der)) return;
     if (call.answers_another && call.answers_another(certificate.der)) return;
     const Instant not_before = certificate.tbs.validity.not_before;
-    if (key_is_new(call) || (not_before >= built && same_names(certificate.content(), asked)))
+    if (key_is_new(call) || (not_before >= built && same_names(certificate.content(), asked))) {
       result.ours.push_back({details, std::move(certificate)});
-    else if (not_before >= built - kDatedBack)
+    } else if (not_before >= built - kDatedBack) {
       result.ambiguous.push_back({details, std::move(certificate)});
+    }
   };
   std::size_t offset = 0;
   for (std::size_t page = 0; page < kMostSearchPages; ++page) {
@@ -176,49 +178,58 @@ LookUpAnswer DigicertProvider::look_up_certificate(const ProviderCall& call) {
   // certificate that was revoked since is one all the same.
   const Search found = search(call, {pinned.seat, "", ""}, left());
   if (found.ours.size() == 1 && found.ambiguous.empty() && found.complete &&
-      found.ours.front().details.status == "issued")
+      found.ours.front().details.status == "issued") {
     return Found{found_as(pinned, found.ours.front().details.serial, found.ours.front().certificate.der)};
+  }
   if (!found.ours.empty() || !found.ambiguous.empty()) {
     std::string list;
-    for (const auto* matches : {&found.ours, &found.ambiguous})
-      for (const Search::Match& one : *matches)
+    for (const auto* matches : {&found.ours, &found.ambiguous}) {
+      for (const Search::Match& one : *matches) {
         list += fmt::format("{}{} ({}, from {})", list.empty() ? "" : ", ", one.details.serial, one.details.status,
                             rfc3339(one.certificate.tbs.validity.not_before));
+      }
+    }
     return CannotTell{
         fmt::format("certificates with this key are there, and which of them answers this request, if any, "
                     "is not certain: {}; {}",
                     list, kByHand)};
   }
-  if (!found.complete)
+  if (!found.complete) {
     return CannotTell{fmt::format("DigiCert's search for the certificates of seat {} could not be read completely; {}",
                                   pinned.seat, kByHand)};
-  if (!issues_at_once(now))
+  }
+  if (!issues_at_once(now)) {
     return CannotTell{
         fmt::format("no certificate with this key is there, which proves nothing: the profile \"{}\" issues "
                     "after {}, and DigiCert has no search for pending requests; {}",
                     now.name, what_is_awaited(&now), kByHand)};
-  if (!pinned.issued_at_once)
+  }
+  if (!pinned.issued_at_once) {
     return CannotTell{
         fmt::format("no certificate with this key is there, which proves nothing: it is not known that the profile "
                     "\"{}\" issued at once when this was ordered, and DigiCert has no search for pending requests; {}",
                     now.name, kByHand)};
+  }
   const unsigned refused = remembered_from(call.remembered).refused;
   // An earlier attempt's certificate may be what this one was refused for as a duplicate, and not be in the index yet.
-  if (call.attempt > 1 + refused && !now.duplicates_allowed.value_or(false))
+  if (call.attempt > 1 + refused && !now.duplicates_allowed.value_or(false)) {
     return CannotTell{fmt::format(
         "no certificate with this key is there, and it was ordered {} times under the profile \"{}\", which "
         "may refuse duplicates of one that the search does not show yet; {}",
         call.attempt, now.name, kByHand)};
+  }
   // Others may see less.
-  if (pinned.account.empty())
+  if (pinned.account.empty()) {
     return CannotTell{fmt::format(
         "no certificate with this key is there, which proves nothing: DigiCert did not tell who ordered it (GET "
         "/account/api/v1/user/me), so that nobody knows whether this search was made under the same account; {}",
         kByHand)};
-  if (const std::string here = account(Freshness::read_now, left()); here != pinned.account)
+  }
+  if (const std::string here = account(Freshness::read_now, left()); here != pinned.account) {
     return CannotTell{
         fmt::format("no certificate with this key is shown to {}, which proves nothing: it was ordered by {}; {}",
                     here.empty() ? "somebody whom DigiCert does not name" : here, pinned.account, kByHand)};
+  }
   return Absent{};
 }
 

@@ -38,8 +38,9 @@ constexpr StatusRow kStatuses[] = {
     {"LOCKED", Standing::failed},
 };
 Standing standing_of(std::string_view status) {
-  for (const StatusRow& row : kStatuses)
+  for (const StatusRow& row : kStatuses) {
     if (row.status == status) return row.standing;
+  }
   return Standing::unrecognised;
 }
 
@@ -57,12 +58,15 @@ constexpr FinalWord kFinalWords[] = {
 constexpr std::string_view kBeginnings[] = {"", "request_", "certificate_request_", "enrollment_", "enrolment_"};
 
 std::optional<Standing> final_word(const Error& error) {
-  if (error.detail("http") != "400" && error.detail("http") != "409" && error.detail("http") != "422")
+  if (error.detail("http") != "400" && error.detail("http") != "409" && error.detail("http") != "422") {
     return std::nullopt;
+  }
   const std::string code = lower(error.detail("code"));
-  for (const FinalWord& row : kFinalWords)
-    for (const std::string_view beginning : kBeginnings)
+  for (const FinalWord& row : kFinalWords) {
+    for (const std::string_view beginning : kBeginnings) {
       if (code == std::string(beginning) + std::string(row.word)) return row.standing;
+    }
+  }
   return std::nullopt;
 }
 
@@ -71,8 +75,9 @@ std::string said(const CertificateAnswer& answer) {
 }
 
 const Submission& submission_of(const ProviderCall& call) {
-  if (call.submission == nullptr || call.submission->reference.empty())
+  if (call.submission == nullptr || call.submission->reference.empty()) {
     throw Error{ErrorKind::internal, "DigiCert was asked about a request without its reference"};
+  }
   return *call.submission;
 }
 
@@ -98,9 +103,10 @@ Report DigicertProvider::by_serial(const ProviderCall& call, const std::string& 
     pinned.serial = found.details.serial;
     pinned.missing_since.reset();
     report.provider_status = upper(found.details.status);
-    if (!same_serial(found.details.serial, serial))
+    if (!same_serial(found.details.serial, serial)) {
       throw Error{ErrorKind::corrupt, fmt::format("DigiCert was asked for certificate {} and answered with {}", serial,
                                                   found.details.serial)};
+    }
     if (found.details.certificate.empty()) {
       report.standing = Standing::unrecognised;
       report.progress.note = "DigiCert knows the certificate " + serial + " and does not show it";
@@ -140,8 +146,9 @@ Report DigicertProvider::poll(const ProviderCall& call) {
   if (call.order.kind == Kind::revoke) return revocation_standing(call);
   const Submission& submission = submission_of(call);
   const std::string& reference = submission.reference.str();
-  if (reference.starts_with(kSerialReference))
+  if (reference.starts_with(kSerialReference)) {
     return by_serial(call, reference.substr(kSerialReference.size()), call.time_limit);
+  }
 
   Pinned pinned = pinned_for(call);
   Report report;
@@ -173,11 +180,13 @@ Report DigicertProvider::poll(const ProviderCall& call) {
     report.standing = standing_of(answer.status);
     if (answer.status.empty()) report.provider_status = "(no status)";
     const std::optional<Profile> known = known_profile(pinned.profile);
-    if (report.standing == Standing::awaiting_approval)
+    if (report.standing == Standing::awaiting_approval) {
       report.progress.note = fmt::format("it waits for {}", what_is_awaited(known ? &*known : nullptr));
+    }
     // "ISSUED" with nothing beside it is recorded and waited on: it is no certificate, and no refusal either.
-    if (report.standing == Standing::unrecognised)
+    if (report.standing == Standing::unrecognised) {
       report.progress.note = fmt::format("DigiCert says '{}' and gives no certificate", report.provider_status);
+    }
     return report;
   } catch (const Error& error) {
     if (const std::optional<Standing> word = final_word(error)) {

@@ -34,8 +34,9 @@ CertificateAnswer answer_in(const Handout& handout) {
 constexpr std::size_t kMostCertificates = 100;
 
 std::vector<x509::Certificate> parsed(const std::vector<Bytes>& ders) {
-  if (ders.size() > kMostCertificates)
+  if (ders.size() > kMostCertificates) {
     throw Error{ErrorKind::corrupt, fmt::format("DigiCert handed out {} certificates for one", ders.size())};
+  }
   std::vector<x509::Certificate> certificates;
   try {
     for (const Bytes& der : ders) certificates.push_back(x509::parse_certificate(der));
@@ -89,12 +90,14 @@ Issued DigicertProvider::read(const ProviderCall& call, const Handout& handout) 
   const x509::Certificate leaf = std::move(all[at]);
   all.erase(all.begin() + static_cast<std::ptrdiff_t>(at));
   const std::string serial = serial_text(leaf.serial());
-  if (!answer.serial.empty() && !same_serial(answer.serial, serial))
+  if (!answer.serial.empty() && !same_serial(answer.serial, serial)) {
     throw Error{ErrorKind::corrupt,
                 fmt::format("DigiCert handed out certificate {} under the serial number {}", serial, answer.serial)};
-  if (call.order.predecessor && equal(leaf.der, call.order.predecessor->der))
+  }
+  if (call.order.predecessor && equal(leaf.der, call.order.predecessor->der)) {
     throw Error{ErrorKind::corrupt,
                 fmt::format("DigiCert handed out certificate {}, which is the one that was to be replaced", serial)};
+  }
   append(all, chain_);
   x509::SignatureBudget signatures;
   const auto complete = [&](IssuersIn where, const std::string& name) {

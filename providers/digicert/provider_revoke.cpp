@@ -18,8 +18,9 @@ struct Target {
 };
 
 Target target_of(const Order& order) {
-  if (!order.predecessor || order.predecessor->der.empty())
+  if (!order.predecessor || order.predecessor->der.empty()) {
     throw Error{ErrorKind::invalid_input, "the certificate to revoke is not at hand"};
+  }
   const Predecessor& old = *order.predecessor;
   const std::string serial = serial_text(x509::parse_certificate(old.der).serial());
   // The service's own spelling of the number where we know it.
@@ -49,9 +50,10 @@ bool is_revoked(const Order& order, const std::string& status) {
 
 std::vector<std::string> DigicertProvider::check_revocation(const ProviderCall& call) const {
   std::vector<std::string> problems;
-  if (!revocation_word(call.order.reason))
+  if (!revocation_word(call.order.reason)) {
     problems.push_back(fmt::format("DigiCert knows no revocation for the reason \"{}\"; it knows {}", call.order.reason,
                                    revocation_reasons()));
+  }
   try {
     target_of(call.order);
   } catch (const Error& error) {
@@ -86,12 +88,13 @@ SubmitAnswer DigicertProvider::revoke(const ProviderCall& call) {
     report.progress.note = "DigiCert took the revocation; the certificate is not revoked until it says so";
     return Accepted{std::move(report)};
   }
-  if (std::holds_alternative<Collision>(verdict))
+  if (std::holds_alternative<Collision>(verdict)) {
     return RefusedForGood{Error{
         ErrorKind::conflict, fmt::format("DigiCert has certificate {} more than once, and does not tell them apart by "
                                          "the SHA-256 thumbprint {}",
                                          target.serial, target.thumbprint)}
                               .hint("revoke it in the console of Trust Lifecycle Manager")};
+  }
   if (auto* refused = std::get_if<RefusedForGood>(&verdict)) return std::move(*refused);
   if (auto* again = std::get_if<NotAccepted>(&verdict)) return std::move(*again);
   return std::move(std::get<OutcomeUnknown>(verdict));
@@ -115,11 +118,13 @@ Report DigicertProvider::revocation_standing(const ProviderCall& call) {
     found = client_->certificate(target.serial, target.thumbprint, call.time_limit / 2);
   }
   if (!same_serial(found.details.serial, target.serial) ||
-      (!found.details.thumbprint.empty() && found.details.thumbprint != target.thumbprint))
+      (!found.details.thumbprint.empty() && found.details.thumbprint != target.thumbprint)) {
     throw Error{ErrorKind::corrupt,
                 fmt::format("DigiCert was asked about certificate {} and answered with another one", target.serial)};
-  if (is_revoked(call.order, found.details.status))
+  }
+  if (is_revoked(call.order, found.details.status)) {
     return done(upper(found.details.status), found.details.revocation_reason, target);
+  }
   Report report;
   report.standing = Standing::awaiting_issuance;
   report.provider_status = upper(found.details.status);
@@ -130,8 +135,9 @@ Report DigicertProvider::revocation_standing(const ProviderCall& call) {
 LookUpAnswer DigicertProvider::look_up_revocation(const ProviderCall& call) {
   Report report = revocation_standing(call);
   if (report.standing == Standing::done) return Found{std::move(report)};
-  if (report.standing == Standing::gone)
+  if (report.standing == Standing::gone) {
     return CannotTell{fmt::format("DigiCert does not know the certificate to revoke: {}", report.message)};
+  }
   // Not revoked (asked twice, across the settle time): what was lost did not take effect, and may be sent again.
   return Absent{};
 }

@@ -78,25 +78,30 @@ CertificateOrder DigicertProvider::order_for(const ProviderCall& call, const Pin
 
 DigicertProvider::RenewalPlan DigicertProvider::plan_renewal(const ProviderCall& call, const Pinned& now,
                                                              const Profile& profile) const {
-  if (!call.order.predecessor || call.order.predecessor->der.empty())
+  if (!call.order.predecessor || call.order.predecessor->der.empty()) {
     return {"", "", "the certificate it replaces is not at hand"};
-  if (const std::string refused = remembered_from(call.remembered).renewal; !refused.empty())
+  }
+  if (const std::string refused = remembered_from(call.remembered).renewal; !refused.empty()) {
     return {"", "", "DigiCert refused the renewal: " + refused};
+  }
   const Predecessor& old = *call.order.predecessor;
   const x509::Certificate certificate = x509::parse_certificate(old.der);
   const Pinned then = pinned_from(old.provider_state);
   // The renewal's body has no attributes: the service repeats what the old certificate says.
-  if (!same_names(ask_of(call.order).content, certificate.content()))
+  if (!same_names(ask_of(call.order).content, certificate.content())) {
     return {"", "", "the new certificate shall say something else than the old one"};
-  if (lower(then.profile) != lower(now.profile))
+  }
+  if (lower(then.profile) != lower(now.profile)) {
     return {"", "",
             then.profile.empty() ? "it is not known under which profile the old one was issued"
                                  : "the old one was issued under another profile"};
+  }
   // The service issues the new one to the old one's seat, where a look-up of this request would not see it.
-  if (then.seat != now.seat)
+  if (then.seat != now.seat) {
     return {"", "",
             then.seat.empty() ? "it is not known for which seat the old one was issued"
                               : "the old one was issued for another seat"};
+  }
   if (!issues_at_once(profile)) return {"", "", "the profile does not issue at once, and then DigiCert renews nothing"};
   const Instant end = certificate.tbs.validity.not_after;
   const Instant begin = end - std::chrono::hours{24 * profile.renewal_days.value_or(kUsualRenewalDays)};
@@ -134,8 +139,9 @@ Report DigicertProvider::report_of(Taken taken, const CertificateOrder& order, c
 SubmitAnswer DigicertProvider::renew(const ProviderCall& call, const CertificateOrder& order, const RenewalPlan& plan,
                                      const Profile& profile, const Once& once) {
   Verdict verdict = client_->renew(plan.serial, plan.thumbprint, renewal_text(order), once);
-  if (auto* taken = std::get_if<Taken>(&verdict))
+  if (auto* taken = std::get_if<Taken>(&verdict)) {
     return Accepted{report_of(std::move(*taken), order, profile, "renewal of " + plan.serial)};
+  }
   Remembered remembered = remembered_from(call.remembered);
   const auto* refused = std::get_if<RefusedForGood>(&verdict);
   // No renewal was accepted (the window there may be another one), so that a fresh request is the first one. After an
@@ -208,7 +214,7 @@ SubmitAnswer DigicertProvider::submit(const ProviderCall& call) {
     if (call.order.kind == Kind::renew) plan = plan_renewal(call, pinned, now);
     if (!pinned.account.empty()) {
       // A search under another account would not see what this attempt orders.
-      if (const std::string here = account(Freshness::any, call.time_limit / 3); here != pinned.account)
+      if (const std::string here = account(Freshness::any, call.time_limit / 3); here != pinned.account) {
         return NotAccepted{
             Error{ErrorKind::unavailable,
                   fmt::format("provider {} has the credentials of {} now, and this request was drafted under those of "
@@ -217,6 +223,7 @@ SubmitAnswer DigicertProvider::submit(const ProviderCall& call) {
                               pinned.account)}
                 .hint("give it those credentials again, or cancel the request and make a new one"),
             std::nullopt};
+      }
     }
     client_->fetch_key();  // again: the profile's call may have found it refused
   } catch (const Error& error) {

@@ -24,21 +24,24 @@ bool is_uuid(std::string_view text) {
 }
 
 void check_url(Section& section, const Settings& settings) {
-  if (settings.url.find("/mpki") != std::string::npos)
+  if (settings.url.find("/mpki") != std::string::npos) {
     section.problem("url", "ends before /mpki: the paths /mpki/api/… are added here");
+  }
   // DigiCert's own hosts ask for a client certificate only under this name (developer portal, client authentication).
   const std::size_t host = settings.url.find("://");
   if (!settings.api_key && settings.client_cert && settings.url.find(".digicert.") != std::string::npos &&
-      settings.url.compare(host == std::string::npos ? 0 : host + 3, 11, "clientauth.") != 0)
+      settings.url.compare(host == std::string::npos ? 0 : host + 3, 11, "clientauth.") != 0) {
     section.problem("url",
                     "needs the prefix clientauth. before the host: only there does DigiCert ask for the client "
                     "certificate, and no api_key is given");
+  }
 }
 
 void read_ordering(Section& section, Settings& settings) {
   settings.profile = section.optional_text("profile").value_or("");
-  if (!settings.profile.empty() && !is_uuid(settings.profile))
+  if (!settings.profile.empty() && !is_uuid(settings.profile)) {
     section.problem("profile", "is the id of a profile, a UUID: `hsmbridge provider show NAME --profiles` lists them");
+  }
   settings.seat = section.text("seat");
   const Section::Choices<std::optional<Shape>> shapes{
       {"auto", std::nullopt}, {"siblings", Shape::siblings}, {"nested", Shape::nested}};
@@ -66,8 +69,9 @@ Settings read_settings(const std::string& name, config::Section section) {
   static_cast<providers::Connection&>(settings) =
       providers::read_connection(name, section, providers::UrlPath::allowed, "/mpki/api/…");
   settings.api_key = section.optional_secret("api_key");
-  if (!settings.api_key && !settings.client_cert)
+  if (!settings.api_key && !settings.client_cert) {
     section.problem("api_key", "is missing: the API token of a service user (or a client_cert with its client_key)");
+  }
   check_url(section, settings);
   read_ordering(section, settings);
   settings.search_lag = section.optional_duration("search_lag").value_or(settings.search_lag);
@@ -95,10 +99,11 @@ std::string seat_for(const Settings& settings, const std::string& common_name) {
   std::string seat = settings.seat;
   const std::size_t at = seat.find(kCommonName);
   if (at == std::string::npos) return seat;
-  if (common_name.empty())
+  if (common_name.empty()) {
     throw Error{ErrorKind::refused, fmt::format("the seat of provider {} is \"{}\" and the request has no common name",
                                                 settings.name, settings.seat)}
         .hint("ask for a common name, or configure a fixed `seat`");
+  }
   return seat.replace(at, kCommonName.size(), common_name);
 }
 

@@ -89,25 +89,29 @@ Error refusal_error(std::string_view what, const HttpAnswer& answer, const std::
 // What all creating calls have in common; nothing: an answer that only the call itself can judge (a success).
 template <class Result>
 std::optional<Result> refused_or_unknown(std::string_view what, const Exchange& exchange) {
-  if (const auto* not_sent = std::get_if<NotSent>(&exchange))
+  if (const auto* not_sent = std::get_if<NotSent>(&exchange)) {
     return workflow::NotAccepted{
         Error{ErrorKind::unavailable, fmt::format("{}: DigiCert cannot be reached: {}", what, not_sent->why)}.with(
             "lane", "down"),
         {}};
-  if (const auto* lost = std::get_if<AnswerLost>(&exchange))
+  }
+  if (const auto* lost = std::get_if<AnswerLost>(&exchange)) {
     return workflow::OutcomeUnknown{fmt::format("{}: no complete answer came: {}", what, lost->why)};
+  }
   const auto& answer = std::get<HttpAnswer>(exchange);
   if (answer.status >= 200 && answer.status < 300) return std::nullopt;
   const std::vector<Refusal> refusals = refusals_from(answer.body);
-  if (answer.status == 429)
+  if (answer.status == 429) {
     return workflow::NotAccepted{
         Error{ErrorKind::unavailable, fmt::format("{}: DigiCert is asked too often (HTTP 429)", what)}
             .with("http", "429")
             .with("lane", "down"),
         answer.retry_after};
-  if (answer.status == 401)
+  }
+  if (answer.status == 401) {
     return workflow::NotAccepted{providers::about_credentials(refusal_error(what, answer, refusals)),
                                  answer.retry_after};
+  }
   const bool client_error = answer.status >= 400 && answer.status < 500 && answer.status != 408;
   if (client_error && !refusals.empty()) return workflow::RefusedForGood{refusal_error(what, answer, refusals)};
   return workflow::OutcomeUnknown{fmt::format("{}: {}", what, said(answer, refusals))};
@@ -121,8 +125,9 @@ Verdict classify_submission(std::string_view what, const Exchange& exchange) {
   if (answer.status > 202) return workflow::OutcomeUnknown{fmt::format("{}: {}", what, describe(answer))};
   try {
     CertificateAnswer read = certificate_answer_from(answer.body);
-    if (read.serial.empty() && read.request_id.empty())
+    if (read.serial.empty() && read.request_id.empty()) {
       throw Error{ErrorKind::corrupt, "it names neither a serial number nor a request_id"};
+    }
     return Taken{std::move(read), answer.body};
   } catch (const Error& error) {
     return workflow::OutcomeUnknown{fmt::format("{}: HTTP {} came, but {}", what, answer.status, error.message())};
@@ -176,11 +181,13 @@ bool says_not_there(const Error& error) {
 }
 
 const HttpAnswer& success_of(std::string_view what, const Exchange& exchange) {
-  if (const auto* not_sent = std::get_if<NotSent>(&exchange))
+  if (const auto* not_sent = std::get_if<NotSent>(&exchange)) {
     throw Error{ErrorKind::unavailable, fmt::format("{}: DigiCert cannot be reached: {}", what, not_sent->why)}.with(
         "lane", "down");
-  if (const auto* lost = std::get_if<AnswerLost>(&exchange))
+  }
+  if (const auto* lost = std::get_if<AnswerLost>(&exchange)) {
     throw Error{ErrorKind::unavailable, fmt::format("{}: no complete answer came: {}", what, lost->why)};
+  }
 
   const auto& answer = std::get<HttpAnswer>(exchange);
   if (answer.status >= 200 && answer.status <= 202) return answer;

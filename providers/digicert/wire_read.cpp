@@ -171,21 +171,24 @@ void read_key_sizes(const Json& json, Profile& profile) {
     if (std::find(sizes.begin(), sizes.end(), size) == sizes.end()) sizes.push_back(std::move(size));
   };
   const auto add_list = [&](const Json* list) {
-    for (const Json& entry : elements(list))
+    for (const Json& entry : elements(list)) {
       add(entry.is_integer() ? std::to_string(entry.as_integer()) : entry.is_string() ? entry.as_string() : "");
+    }
   };
   add_list(json.find("allowed_key_sizes"));
   add_list(inside(json, {"private_key_attributes", "key_sizes"}));
-  if (profile.key_sizes.empty())
+  if (profile.key_sizes.empty()) {
     if (const Json* attributes = json.find("private_key_attributes")) add(loose_text(*attributes, "key_size"));
+  }
 }
 
 void read_certificate_rules(const Json& json, Profile& profile) {
   profile.subject = attributes_from(inside(json, {"certificate", "subject", "attributes"}));
   profile.names = attributes_from(inside(json, {"certificate", "extensions", "san", "attributes"}));
   const Json* extensions = inside(json, {"certificate", "extensions"});
-  for (const Json& usage : elements(json, "custom_extended_key_usages"))
+  for (const Json& usage : elements(json, "custom_extended_key_usages")) {
     if (usage.is_string()) profile.extended_usages.push_back(usage.as_string());
+  }
   profile.tells_extensions = extensions != nullptr && extensions->is_object();
   if (const Json* validity = inside(json, {"certificate", "validity"}); validity != nullptr && validity->is_object()) {
     Term term{lower(loose_text(*validity, "unit")), loose_number(*validity, "duration").value_or(0)};
@@ -219,13 +222,15 @@ Profile profile_of(const Json& json) {
   if (profile.connector.empty() && may_be_set(json, "connector_id")) profile.connector = "(unreadable)";
   profile.dual_approval = may_be_set(json, "enable_dual_admin_approval");
   profile.validity_may_be_asked = loose_flag(json, "override_cert_validity_via_api");
-  if (const Json* policy = json.find("duplicate_cert_policy"); policy != nullptr && policy->is_bool())
+  if (const Json* policy = json.find("duplicate_cert_policy"); policy != nullptr && policy->is_bool()) {
     profile.duplicates_allowed = policy->as_bool();
+  }
   profile.renewal_days = loose_number(json, "renewal_period_days");
   if (!profile.renewal_days) profile.renewal_days = loose_number(json, "renewal_window_days");
   profile.bound_to_tokens = loose_flag(json, "api_token_binding_enabled");
-  for (const Json& id : elements(json, "api_token_ids"))
+  for (const Json& id : elements(json, "api_token_ids")) {
     if (id.is_string()) profile.token_ids.push_back(id.as_string());
+  }
   if (const std::string one = loose_text(json, "api_token_id"); !one.empty()) profile.token_ids.push_back(one);
   read_key_sizes(json, profile);
   read_certificate_rules(json, profile);
@@ -269,10 +274,12 @@ std::vector<Refusal> refusals_from(std::string_view body) {
   std::vector<Refusal> found;
   try {
     const Json json = Json::parse(body);
-    for (const Json& entry : elements(json, "errors"))
+    for (const Json& entry : elements(json, "errors")) {
       if (auto refusal = refusal_in(entry, Refusal::Envelope::list)) found.push_back(std::move(*refusal));
-    if (const Json* one = json.find("error"); found.empty() && one != nullptr)
+    }
+    if (const Json* one = json.find("error"); found.empty() && one != nullptr) {
       if (auto refusal = refusal_in(*one, Refusal::Envelope::single)) found.push_back(std::move(*refusal));
+    }
   } catch (const Error&) {
     // no JSON, or far too much of it
   }
@@ -298,12 +305,13 @@ Duration duration_of(const Term& term) {
                                                                  {"hours", hours{1}},
                                                                  {"minutes", std::chrono::minutes{1}}};
   if (term.duration < 0 || term.duration > 100'000'000) return {};
-  for (const auto& [unit, length] : kUnits)
+  for (const auto& [unit, length] : kUnits) {
     // "day" beside "days"
     if (term.unit == unit || term.unit + "s" == unit) {
       const Duration most = hours{24 * 366 * 200};
       return term.duration > most / length ? Duration{} : term.duration * length;
     }
+  }
   return {};
 }
 
@@ -414,14 +422,16 @@ std::string account_text(std::string user, const Json& json) {
 WhoAmI who_am_i_from(std::string_view body) {
   return reading("user", body, [](const Json& json) {
     WhoAmI who;
-    for (const std::string_view name : {"name", "friendly_name", "username", "email", "id"})
+    for (const std::string_view name : {"name", "friendly_name", "username", "email", "id"}) {
       if (who.name.empty()) who.name = loose_text(json, name);
-    for (const std::string_view list : {"roles", "user_roles"})
+    }
+    for (const std::string_view list : {"roles", "user_roles"}) {
       for (const Json& role : elements(json, list)) {
         std::string text = role.is_string() ? role.as_string() : loose_text(role, "name");
         if (text.empty()) text = loose_text(role, "id");
         if (!text.empty()) who.roles.push_back(std::move(text));
       }
+    }
     std::string user = loose_text(json, "id");
     if (user.empty()) user = who.name;
     if (!user.empty()) who.account = account_text(std::move(user), json);

@@ -13,8 +13,9 @@ Json attributes_json(const std::vector<AttributeValues>& attributes) {
 }
 
 void add_terms(Json& json, const CertificateOrder& order) {
-  if (order.validity)
+  if (order.validity) {
     json.set("validity", Json::object({{"unit", order.validity->unit}, {"duration", order.validity->duration}}));
+  }
   if (!order.delivery_format.empty()) json.set("delivery_format", order.delivery_format);
   if (order.include_ca_chain) json.set("include_ca_chain", true);
 }

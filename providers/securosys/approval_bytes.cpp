@@ -45,8 +45,9 @@ class List {
   List(ByteView bytes, std::size_t offset, std::string_view name) : bytes_(bytes), offset_(offset) {
     if (bytes.size() < 4) refuse(offset, fmt::format("{} ends inside its length", name));
     const std::uint64_t length = little_endian(bytes.first(4));
-    if (length != bytes.size() - 4)
+    if (length != bytes.size() - 4) {
       refuse(offset, fmt::format("{} says {} bytes and has {}", name, length, bytes.size() - 4));
+    }
     at_ = 4;
   }
 
@@ -64,14 +65,16 @@ class List {
     if (left == 0) refuse(offset(), fmt::format("{} is missing", name));
     if (left < 4) refuse(offset(), "an element ends inside its header");
     const auto found = static_cast<std::uint16_t>(little_endian(bytes_.subspan(at_, 2)));
-    if (found != type)
+    if (found != type) {
       refuse(offset(), fmt::format("{} (0x{:04x}) is expected, element 0x{:04x} found", name, type, found));
+    }
     const auto length = static_cast<std::size_t>(little_endian(bytes_.subspan(at_ + 2, 2)));
     const std::size_t padded = (length + 3) / 4 * 4;
     if (padded > left - 4) refuse(offset(), fmt::format("{} is longer than what holds it", name));
     const ByteView padding = bytes_.subspan(at_ + 4 + length, padded - length);
-    if (std::any_of(padding.begin(), padding.end(), [](std::uint8_t octet) { return octet != 0; }))
+    if (std::any_of(padding.begin(), padding.end(), [](std::uint8_t octet) { return octet != 0; })) {
       refuse(offset() + 4 + length, fmt::format("the padding of {} is not zero", name));
+    }
     data_offset_ = offset() + 4;
     const ByteView data = bytes_.subspan(at_ + 4, length);
     at_ += 4 + padded;
@@ -94,8 +97,9 @@ class List {
 std::string label(List& list, std::string_view name) {
   const ByteView data = list.expect(kLabel, name);
   std::string text = to_text(data);
-  if (!x509::is_utf8(text) || x509::printable(text) != text)
+  if (!x509::is_utf8(text) || x509::printable(text) != text) {
     refuse(list.data_offset(), fmt::format("{} is no printable UTF-8", name));
+  }
   return text;
 }
 
@@ -141,11 +145,13 @@ ApprovalBytes parse_approval_to_be_signed(ByteView bytes) {
 
   const std::size_t operation_offset = list.offset();
   const ByteView operation = list.expect(kOperation, "EkaOperation");
-  if (operation.size() != 4)
+  if (operation.size() != 4) {
     refuse(operation_offset, fmt::format("EkaOperation has {} bytes, not 4", operation.size()));
-  if (little_endian(operation) != kOperationSign)
+  }
+  if (little_endian(operation) != kOperationSign) {
     refuse(operation_offset,
            fmt::format("it asks for operation {}, not for a signature (1)", little_endian(operation)));
+  }
 
   result.key_label = label(list, "the key's label");
 
@@ -159,8 +165,9 @@ ApprovalBytes parse_approval_to_be_signed(ByteView bytes) {
 
   if (list.peek() == kModifyPayload) refuse(list.offset(), "it asks to change the key's policy, not for a signature");
   const ByteView payload = list.expect(kPayload, "the payload");
-  if (result.stamp && !equal(payload, stamped_payload))
+  if (result.stamp && !equal(payload, stamped_payload)) {
     refuse(list.data_offset(), "the payload is not the one that the HSM stamped");
+  }
   list.expect_end("the payload");
   if (payload.empty()) refuse(list.data_offset(), "the payload is empty");
 

@@ -35,9 +35,11 @@ void mark(std::string& marks, std::string_view what, std::string_view text) {
 }
 
 void mark_name(std::string& marks, std::string_view before, const x509::Name& name) {
-  for (const x509::RelativeName& relative : name.relative_names())
-    for (const x509::NameAttribute& attribute : relative)
+  for (const x509::RelativeName& relative : name.relative_names()) {
+    for (const x509::NameAttribute& attribute : relative) {
       mark(marks, fmt::format("{}{}", before, attribute.type.name()), attribute.value);
+    }
+  }
 }
 
 // Everything in a certificate that a person reads and that may be written in letters that look like others.
@@ -45,24 +47,29 @@ std::string foreign_letters_of(const x509::TbsCertificate& tbs) {
   std::string marks;
   mark_name(marks, "", tbs.content.subject);
   // Their texts hold every kind of name: a directory name, a UPN, another name's UTF8String.
-  for (const x509::GeneralName& name : tbs.content.subject_alternative_names)
+  for (const x509::GeneralName& name : tbs.content.subject_alternative_names) {
     mark(marks, std::string_view(name.text).substr(0, name.text.find(':')), name.text);
-  for (const x509::Policy& policy : tbs.content.policies)
+  }
+  for (const x509::Policy& policy : tbs.content.policies) {
     for (const x509::UserNotice& notice : policy.user_notices) {
       mark(marks, "notice", notice.explicit_text);
       mark(marks, "notice's organization", notice.organization);
     }
-  if (tbs.content.name_constraints)
-    for (const auto* bases : {&tbs.content.name_constraints->permitted, &tbs.content.name_constraints->excluded})
+  }
+  if (tbs.content.name_constraints) {
+    for (const auto* bases : {&tbs.content.name_constraints->permitted, &tbs.content.name_constraints->excluded}) {
       for (const x509::GeneralName& base : *bases) mark(marks, "name constraint", base.text);
+    }
+  }
   mark_name(marks, "issuer's ", tbs.issuer);
   return marks.empty() ? "" : fmt::format(" [NOT ASCII, in {}]", marks);
 }
 
 std::string title_of(const x509::TbsCertificate& tbs) {
   std::string names;
-  for (const x509::GeneralName& name : tbs.content.subject_alternative_names)
+  for (const x509::GeneralName& name : tbs.content.subject_alternative_names) {
     names += (names.empty() ? "" : ", ") + name.text;
+  }
   const bool authority = tbs.content.basic_constraints && tbs.content.basic_constraints->ca;
   return fmt::format("{} for {}{}, until {}{}", authority ? "CA certificate" : "certificate",
                      tbs.content.subject.empty() ? "(no subject)" : tbs.content.subject.to_string(),
@@ -121,45 +128,55 @@ std::vector<std::string> objections(const TaskView& task, const Expectation& exp
   }
   std::vector<std::string> found = expectation.known;
   const Bytes& payload = task.approval.payload;
-  if (task.shown_payload && !equal(*task.shown_payload, payload))
+  if (task.shown_payload && !equal(*task.shown_payload, payload)) {
     found.emplace_back("the payload that the server shows is not the one in the bytes to be signed");
-  if (!task.approver_public_key.empty() && task.approver_public_key != base64(approver_spki))
+  }
+  if (!task.approver_public_key.empty() && task.approver_public_key != base64(approver_spki)) {
     found.emplace_back("the task is addressed to another approver's key");
-  if (expectation.key_label && *expectation.key_label != task.approval.key_label)
+  }
+  if (expectation.key_label && *expectation.key_label != task.approval.key_label) {
     found.push_back(
         fmt::format("the key \"{}\" would sign, not \"{}\"", task.approval.key_label, *expectation.key_label));
-  if (expectation.to_be_signed && !equal(*expectation.to_be_signed, payload))
+  }
+  if (expectation.to_be_signed && !equal(*expectation.to_be_signed, payload)) {
     found.push_back(fmt::format("the bytes are not those of our request (SHA-256 {}, ours {})", task.payload_sha256,
                                 hex(sha256(*expectation.to_be_signed))));
+  }
   if (expectation.certificate) {
     const auto* certificate = std::get_if<x509::TbsCertificate>(&task.content);
     if (certificate == nullptr) {
       found.emplace_back("it is no certificate, and our request asked for one");
     } else {
       for (const x509::Finding& finding :
-           x509::check_to_be_signed(*certificate, *expectation.certificate, expectation.at))
-        if (finding.severity == x509::Severity::fatal)
+           x509::check_to_be_signed(*certificate, *expectation.certificate, expectation.at)) {
+        if (finding.severity == x509::Severity::fatal) {
           found.push_back(
               fmt::format("it is not what our request asked for: {}: {}", finding.name, finding.explanation));
+        }
+      }
       // The TSB carries the common name as it was asked, whatever else of a subject it drops: that a profile accepts
       // another subject is no leave to certify another name.
       const auto asked = expectation.certificate->content.subject.find(x509::oids::kCommonName);
       const auto named = certificate->content.subject.find(x509::oids::kCommonName);
-      if (asked != named)
+      if (asked != named) {
         found.push_back(fmt::format("its common name is \"{}\", and our request asked for \"{}\"",
                                     x509::printable(named.value_or("")), x509::printable(asked.value_or(""))));
+      }
     }
   }
-  if (expectation.request && (!task.meta_data || task.meta_data->request != *expectation.request))
+  if (expectation.request && (!task.meta_data || task.meta_data->request != *expectation.request)) {
     found.push_back(fmt::format("its metaData does not name our request {}", *expectation.request));
+  }
   if (task.meta_data && !task.meta_data->payload_sha256.empty() &&
-      task.meta_data->payload_sha256 != task.payload_sha256)
+      task.meta_data->payload_sha256 != task.payload_sha256) {
     found.push_back(fmt::format("its metaData was made for other bytes (SHA-256 {})",
                                 x509::printable(task.meta_data->payload_sha256)));
+  }
   if (expectation.payload_sha256) {
-    if (*expectation.payload_sha256 != task.payload_sha256)
+    if (*expectation.payload_sha256 != task.payload_sha256) {
       found.push_back(fmt::format("the payload has the SHA-256 {}, not {}", task.payload_sha256,
                                   x509::printable(*expectation.payload_sha256)));
+    }
   } else if (const auto* neither = std::get_if<x509::NotToBeSigned>(&task.content)) {
     found.push_back(
         fmt::format("the payload is neither a TBSCertificate nor a TBSCertList ({}); to sign it all the "
@@ -173,9 +190,12 @@ std::vector<std::string> deviations(const TaskView& task, const Expectation& exp
   std::vector<std::string> found;
   const auto* certificate = std::get_if<x509::TbsCertificate>(&task.content);
   if (!task.fault.empty() || !expectation.certificate || certificate == nullptr) return found;
-  for (const x509::Finding& finding : x509::check_to_be_signed(*certificate, *expectation.certificate, expectation.at))
-    if (finding.severity != x509::Severity::fatal)
+  for (const x509::Finding& finding :
+       x509::check_to_be_signed(*certificate, *expectation.certificate, expectation.at)) {
+    if (finding.severity != x509::Severity::fatal) {
       found.push_back(fmt::format("{}: {}", finding.name, finding.explanation));
+    }
+  }
   return found;
 }
 
@@ -220,8 +240,9 @@ std::vector<Task> Approver::fetch(const std::string& task_id) {
 }
 
 TaskView Approver::show(const std::string& task_id) {
-  for (const Task& task : fetch(task_id))
+  for (const Task& task : fetch(task_id)) {
     if (task.id == task_id) return view_of(task);
+  }
   throw Error{ErrorKind::not_found, fmt::format("the TSB has no open task {} for this approver", task_id)}.hint(
       "it was approved or rejected already, has expired, or belongs to somebody else");
 }
@@ -238,8 +259,9 @@ Approval Approver::sign(const TaskView& task, const Expectation& expectation) {
   approval.task_id = task.id;
   approval.to_be_signed = task.approval.whole;
   approval.signature = signer_.sign(task.approval.whole, *by.algorithm);
-  if (!x509::verify(signer_.subject_public_key_info(), *by.algorithm, approval.to_be_signed, approval.signature))
+  if (!x509::verify(signer_.subject_public_key_info(), *by.algorithm, approval.to_be_signed, approval.signature)) {
     throw Error{ErrorKind::corrupt, "the approver's token answered a signature that does not verify"};
+  }
   approval.digest = by.digest;
   approval.form = identity_.form;
   approval.identity = identity_.value;

@@ -98,9 +98,11 @@ bool is_plain(std::string_view value) {
 
 std::vector<std::string> common_names(const x509::Name& subject) {
   std::vector<std::string> result;
-  for (const x509::RelativeName& relative : subject.relative_names())
-    for (const x509::NameAttribute& attribute : relative)
+  for (const x509::RelativeName& relative : subject.relative_names()) {
+    for (const x509::NameAttribute& attribute : relative) {
       if (attribute.type == x509::oids::kCommonName) result.push_back(attribute.value);
+    }
+  }
   return result;
 }
 
@@ -110,8 +112,9 @@ class Reasons {
   explicit Reasons(const x509::Ask& ask) : ask_(ask) {}
   void always(std::string reason) { reasons_.push_back(std::move(reason)); }
   void unless_accepted(std::string_view name, const std::string& reason) {
-    if (std::find(ask_.accept.begin(), ask_.accept.end(), name) == ask_.accept.end())
+    if (std::find(ask_.accept.begin(), ask_.accept.end(), name) == ask_.accept.end()) {
       reasons_.push_back(fmt::format("{} (a profile may accept it: {})", reason, name));
+    }
   }
   std::vector<std::string> take() { return std::move(reasons_); }
 
@@ -122,18 +125,22 @@ class Reasons {
 
 void check_subject(Generation generation, const x509::Name& subject, Reasons& reasons) {
   const std::vector<std::string> names = common_names(subject);
-  if (names.size() != 1)
+  if (names.size() != 1) {
     reasons.always(fmt::format("the TSB wants exactly one common name; the subject \"{}\" has {}", subject.to_string(),
                                names.size()));
+  }
   if (generation == Generation::classic) {
-    for (const std::string& name : names)
-      if (!is_plain(name))
+    for (const std::string& name : names) {
+      if (!is_plain(name)) {
         reasons.always(
             fmt::format("the common name \"{}\" has characters that the TSB would read as a name's syntax", name));
-    if (subject.relative_names().size() != 1 || subject.relative_names()[0].size() != 1)
+      }
+    }
+    if (subject.relative_names().size() != 1 || subject.relative_names()[0].size() != 1) {
       reasons.unless_accepted(
           accepted::kSubject,
           fmt::format("of the subject \"{}\" the TSB carries the common name only", subject.to_string()));
+    }
     return;
   }
   std::size_t last = 0;
@@ -149,22 +156,25 @@ void check_subject(Generation generation, const x509::Name& subject, Reasons& re
                                 fmt::format("the TSB does not carry {} in a subject", attribute.type.name()));
         continue;
       }
-      if (!is_plain(attribute.value))
+      if (!is_plain(attribute.value)) {
         reasons.always(fmt::format("{} \"{}\" has characters that the TSB would read as a name's syntax",
                                    attribute.type.name(), attribute.value));
-      if (std::find(seen.begin(), seen.end(), row->oid) != seen.end())
+      }
+      if (std::find(seen.begin(), seen.end(), row->oid) != seen.end()) {
         reasons.unless_accepted(accepted::kSubject,
                                 fmt::format("the TSB carries one {} in a subject", attribute.type.name()));
+      }
       seen.push_back(row->oid);
       const auto index = static_cast<std::size_t>(row - kAttributes.begin());
       if (index < last) moved = true;
       last = index;
     }
   }
-  if (moved)
+  if (moved) {
     reasons.unless_accepted(
         accepted::kSubject,
         fmt::format("the TSB writes a subject in an order of its own, not \"{}\"", subject.to_string()));
+  }
 }
 
 void check_names(Generation generation, const x509::Content& content, Reasons& reasons) {
@@ -173,65 +183,79 @@ void check_names(Generation generation, const x509::Content& content, Reasons& r
   for (const x509::GeneralName& name : content.subject_alternative_names) {
     const bool known =
         std::any_of(kNames.begin(), kNames.end(), [&](const NameRow& row) { return row.kind == name.kind; });
-    if (generation == Generation::modern && known)
+    if (generation == Generation::modern && known) {
       ++carried;
-    else
+    } else {
       dropped += (dropped.empty() ? "" : ", ") + name.text;
+    }
   }
   if (dropped.empty()) return;
   const std::string reason = "the TSB does not carry the alternative names " + dropped;
   // A certificate for half of the names is never the answer to a request.
-  if (carried > 0)
+  if (carried > 0) {
     reasons.always(reason);
-  else
+  } else {
     reasons.unless_accepted(accepted::kAlternativeNames, reason);
+  }
 }
 
 void check_usages(Generation generation, const x509::Content& content, Reasons& reasons) {
   if (generation == Generation::classic) {
-    if (content.key_usage)
+    if (content.key_usage) {
       reasons.unless_accepted(accepted::kUsage, fmt::format("the TSB may leave out the key usage ({})",
                                                             x509::to_string(*content.key_usage)));
-    if (!content.extended_key_usage.empty())
+    }
+    if (!content.extended_key_usage.empty()) {
       reasons.unless_accepted(accepted::kExtendedUsage, "the TSB may leave out the extended key usage");
+    }
   }
-  for (const x509::Oid& usage : content.extended_key_usage)
-    if (word_of(kExtendedUsages, usage.dotted()).empty())
+  for (const x509::Oid& usage : content.extended_key_usage) {
+    if (word_of(kExtendedUsages, usage.dotted()).empty()) {
       reasons.unless_accepted(accepted::kOtherExtendedUsage,
                               fmt::format("the TSB does not know the extended key usage {}", usage.name()));
+    }
+  }
 }
 
 void check_other(Generation generation, const x509::Content& content, Reasons& reasons) {
   if (content.basic_constraints) {
-    if (content.basic_constraints->path_length)
+    if (content.basic_constraints->path_length) {
       reasons.unless_accepted(accepted::kConstraints, fmt::format("the TSB does not carry a path length ({})",
                                                                   x509::to_string(*content.basic_constraints)));
+    }
     // A newer server writes them for a CA only; an older one may leave them out even there.
-    if (!content.basic_constraints->ca || generation == Generation::classic)
+    if (!content.basic_constraints->ca || generation == Generation::classic) {
       reasons.unless_accepted(accepted::kNoConstraints, fmt::format("the TSB may leave out basic constraints ({})",
                                                                     x509::to_string(*content.basic_constraints)));
+    }
   }
-  if (content.name_constraints)
+  if (content.name_constraints) {
     reasons.unless_accepted(accepted::kNameConstraints, "the TSB does not carry name constraints");
-  if (!content.policies.empty())
+  }
+  if (!content.policies.empty()) {
     reasons.unless_accepted(accepted::kPolicies, "the TSB does not carry certificate policies");
-  if (!content.tls_features.empty())
+  }
+  if (!content.tls_features.empty()) {
     reasons.unless_accepted(accepted::kTlsFeatures, "the TSB does not carry the TLS feature (must-staple)");
-  for (const x509::Extension& extension : content.other_extensions)
+  }
+  for (const x509::Extension& extension : content.other_extensions) {
     reasons.unless_accepted(accepted::kExtension,
                             fmt::format("the TSB does not carry the extension {}", extension.oid.name()));
+  }
 }
 
 void check_validity(Generation generation, Duration asked, Reasons& reasons) {
   if (generation == Generation::classic) {
-    if (asked > Duration::zero() && asked != kClassicValidity)
+    if (asked > Duration::zero() && asked != kClassicValidity) {
       reasons.unless_accepted(asked > kClassicValidity ? accepted::kShorter : accepted::kLonger,
                               fmt::format("the TSB gives 90 days, whatever is asked ({})", duration_text(asked)));
+    }
     reasons.unless_accepted(accepted::kSerial, "the TSB gives every certificate the serial number 0");
     return;
   }
-  if (asked % kDay != Duration::zero())
+  if (asked % kDay != Duration::zero()) {
     reasons.always(fmt::format("the TSB counts validity in whole days, not {}", duration_text(asked)));
+  }
 }
 
 void check_algorithm(const Settings& settings, Generation generation, const std::optional<x509::Certificate>& issuer,
@@ -266,30 +290,40 @@ std::vector<std::string> check_certificate_request(const Settings& settings, Gen
 CertificateSignRequest certificate_sign_request(Generation generation, const x509::Ask& ask, const x509::Csr& csr) {
   CertificateSignRequest request;
   const std::vector<std::string> names = common_names(csr.content.subject);
-  if (names.size() != 1 || !is_plain(names[0]))
+  if (names.size() != 1 || !is_plain(names[0])) {
     throw Error{ErrorKind::invalid_input, "the subject has no common name that the TSB can carry"};
+  }
   request.common_name = names[0];
   request.certificate_authority = csr.content.basic_constraints && csr.content.basic_constraints->ca;
   request.csr_pem = x509::csr_to_pem(csr.der);
-  if (csr.content.key_usage)
-    for (const UsageRow& row : kUsages)
+  if (csr.content.key_usage) {
+    for (const UsageRow& row : kUsages) {
       if (csr.content.key_usage->has(row.usage)) request.key_usage.emplace_back(row.word);
-  for (const x509::Oid& usage : csr.content.extended_key_usage)
-    if (const std::string_view word = word_of(kExtendedUsages, usage.dotted()); !word.empty())
+    }
+  }
+  for (const x509::Oid& usage : csr.content.extended_key_usage) {
+    if (const std::string_view word = word_of(kExtendedUsages, usage.dotted()); !word.empty()) {
       request.extended_key_usage.emplace_back(word);
+    }
+  }
   if (generation == Generation::classic) return request;
 
   CertificateSignRequest::Modern modern;
-  for (const x509::RelativeName& relative : csr.content.subject.relative_names())
-    for (const x509::NameAttribute& attribute : relative)
+  for (const x509::RelativeName& relative : csr.content.subject.relative_names()) {
+    for (const x509::NameAttribute& attribute : relative) {
       if (const std::string_view word = word_of(kAttributes, attribute.type.dotted()); !word.empty()) {
-        if (!is_plain(attribute.value))
+        if (!is_plain(attribute.value)) {
           throw Error{ErrorKind::invalid_input, fmt::format("the TSB cannot carry the value \"{}\"", attribute.value)};
+        }
         modern.attributes.emplace_back(word, attribute.value);
       }
-  for (const x509::GeneralName& name : csr.content.subject_alternative_names)
-    for (const NameRow& row : kNames)
+    }
+  }
+  for (const x509::GeneralName& name : csr.content.subject_alternative_names) {
+    for (const NameRow& row : kNames) {
       if (row.kind == name.kind) modern.names.emplace_back(row.word, name.text.substr(row.prefix.size()));
+    }
+  }
   const Duration validity = ask.validity > Duration::zero() ? ask.validity : kClassicValidity;
   modern.validity_days = validity / kDay;
   request.modern = std::move(modern);

@@ -82,8 +82,9 @@ std::span<const EndpointRow> endpoints() {
 
 Client::Client(std::shared_ptr<Transport> transport, ClientOptions options, const Clock& clock)
     : transport_(std::move(transport)), options_(std::move(options)), clock_(clock) {
-  for (const auto& [role, sources] : options_.api_keys)
+  for (const auto& [role, sources] : options_.api_keys) {
     rings_[role] = KeyRing{sources, std::vector<std::optional<Secret>>(sources.size()), 0};
+  }
 }
 
 bool Client::may_call(Endpoint endpoint) const {
@@ -95,8 +96,9 @@ bool Client::may_call(Endpoint endpoint) const {
 
 Role Client::role_of(Endpoint endpoint) const {
   if (const auto own = options_.roles.find(endpoint); own != options_.roles.end()) return own->second;
-  for (const EndpointRow& row : kEndpoints)
+  for (const EndpointRow& row : kEndpoints) {
     if (row.endpoint == endpoint) return row.role;
+  }
   return Role::key_operation;
 }
 
@@ -164,9 +166,11 @@ void Client::leave_out(const Secret& secret) {
 std::vector<Secret> Client::secrets_at_hand() {
   const std::lock_guard lock(mutex_);
   std::vector<Secret> secrets = left_out_;
-  for (const auto& [role, ring] : rings_)
-    for (const std::optional<Secret>& read : ring.read)
+  for (const auto& [role, ring] : rings_) {
+    for (const std::optional<Secret>& read : ring.read) {
       if (read) secrets.push_back(*read);
+    }
+  }
   if (bearer_) secrets.push_back(*bearer_);
   return secrets;
 }
@@ -181,10 +185,12 @@ Exchange Client::exchange(const Call& call, Duration limit) {
     if (request.time_limit <= Duration::zero()) return NotSent{"the time limit was over before it was sent"};
     // The vendor's own clients send it even with GET.
     request.headers.emplace_back("Content-Type", "application/json");
-    if (const std::optional<Secret> value = key(role, index))
+    if (const std::optional<Secret> value = key(role, index)) {
       request.headers.emplace_back("X-API-KEY", std::string(value->reveal()));
-    if (const std::optional<Secret> value = bearer())
+    }
+    if (const std::optional<Secret> value = bearer()) {
       request.headers.emplace_back("Authorization", "Bearer " + std::string(value->reveal()));
+    }
     request.secrets = secrets_at_hand();
 
     Exchange result = transport_->send(request);
@@ -233,9 +239,10 @@ Bytes Client::certificate(const std::string& label, Duration limit) {
   try {
     return certificate_from(success(Endpoint::certificate, "GET " + path, result).body);
   } catch (Error& error) {
-    if (error.detail("errorCode") == kInvalidCertificate)
+    if (error.detail("errorCode") == kInvalidCertificate) {
       error.hint(
           "name the CA's certificate in `issuer`, or attach it to the key at the TSB (certificate/import/plain)");
+    }
     throw;
   }
 }
@@ -245,10 +252,11 @@ Verdict Client::submit(Endpoint endpoint, const std::string& path, std::string_v
   const Exchange result = exchange({endpoint, "POST", path, body, HttpRequest::Repeat::never, call_until}, limit);
   Verdict verdict = classify_submission("POST " + path, result);
   auto* again = std::get_if<workflow::NotAccepted>(&verdict);
-  if (again != nullptr && is_refused_key(result) && another_key(role_of(endpoint)))
+  if (again != nullptr && is_refused_key(result) && another_key(role_of(endpoint))) {
     again->error.hint("the next attempt uses the next configured API key of this role");
-  else if (again != nullptr && is_about_credentials(endpoint, again->error))
+  } else if (again != nullptr && is_about_credentials(endpoint, again->error)) {
     again->error = providers::about_credentials(again->error);
+  }
   return verdict;
 }
 
@@ -319,19 +327,22 @@ void Client::import_certificate(const std::string& label, ByteView certificate, 
     try {
       return imported_from(success(Endpoint::certificate_import, what, result).body);
     } catch (Error& error) {
-      if (error.detail("errorCode") == kInvalidCertificate)
+      if (error.detail("errorCode") == kInvalidCertificate) {
         error.hint(
             "the TSB cannot read the certificate sent, or does not take it for this key; look at it with "
             "`hsmbridge cert show`, and check `import_label`");
+      }
       throw;
     }
   }();
-  if (!imported.label.empty() && imported.label != label)
+  if (!imported.label.empty() && imported.label != label) {
     throw Error{ErrorKind::corrupt, fmt::format("{}: the certificate was meant for key {}, the TSB answers about {}",
                                                 what, label, x509::printable(imported.label))};
-  if (!imported.certificate.empty() && !equal(imported.certificate, certificate))
+  }
+  if (!imported.certificate.empty() && !equal(imported.certificate, certificate)) {
     throw Error{ErrorKind::corrupt,
                 fmt::format("{}: the TSB answers that key {} has another certificate than the one sent", what, label)};
+  }
 }
 
 std::vector<Task> Client::filtered(const std::string& path, const std::string& body, Duration limit) {
@@ -340,8 +351,9 @@ std::vector<Task> Client::filtered(const std::string& path, const std::string& b
     return tasks_from(success_of("POST " + path, result).body);
   } catch (Error& error) {
     const auto* answer = std::get_if<HttpAnswer>(&result);
-    if (error.detail("errorCode") == std::to_string(kTimestampOff) && answer != nullptr && answer->date)
+    if (error.detail("errorCode") == std::to_string(kTimestampOff) && answer != nullptr && answer->date) {
       error.with("server-date", rfc3339(*answer->date));
+    }
     throw;
   }
 }

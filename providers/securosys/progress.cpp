@@ -63,10 +63,11 @@ class Roll {
       const auto there = std::find_if(result_.begin(), result_.end(), [&](const Approver& approver) {
         return !hash.empty() && approver.key == hash.str();
       });
-      if (there != result_.end())
+      if (there != result_.end()) {
         there->decision = decision;
-      else
+      } else {
         result_.push_back({hash.empty() ? "(unreadable key)" : name_of(hash), hash.str(), "", decision});
+      }
       if (!hash.empty() && decision == Approver::Decision::approved) decisions_.approved.insert(hash);
       if (!hash.empty() && decision == Approver::Decision::rejected) decisions_.rejected.insert(hash);
     }
@@ -96,16 +97,18 @@ workflow::Progress progress_from(Roll& roll, Standing standing, const ProgressCo
   progress.quorum = approval::quorum_text(*context.policy);
   if (standing == Standing::awaiting_approval) {
     progress.note = approval::progress_text(*context.policy, roll.decisions());
-    if (approval::judge(*context.policy, roll.decisions(), Duration::zero()) == approval::Outcome::impossible)
+    if (approval::judge(*context.policy, roll.decisions(), Duration::zero()) == approval::Outcome::impossible) {
       progress.note += "; so many refused that it cannot be reached any more";
+    }
     if (context.created) progress.about_until = approval::ends_at(*context.policy, roll.decisions(), *context.created);
   } else if (standing == Standing::awaiting_issuance) {
     progress.note = "enough people approved";
     if (context.created) {
       progress.about_until = approval::ends_at(*context.policy, roll.decisions(), *context.created);
       if (const auto from = approval::usable_from(*context.policy, roll.decisions(), *context.created);
-          from && *from > *context.created)
+          from && *from > *context.created) {
         progress.note += "; the timelock runs until about " + rfc3339(*from);
+      }
     }
   }
   return progress;
@@ -135,9 +138,11 @@ workflow::Progress progress_at_start(const ProgressContext& context) {
 
 std::string rejected_by(const workflow::Progress& progress) {
   std::vector<std::string> who;
-  for (const Approver& approver : progress.approvers)
-    if (approver.decision == Approver::Decision::rejected)
+  for (const Approver& approver : progress.approvers) {
+    if (approver.decision == Approver::Decision::rejected) {
       who.push_back(approver.name.empty() ? approver.key.substr(0, 16) + "…" : approver.name);
+    }
+  }
   return joined(who);
 }
 

@@ -26,11 +26,12 @@ SecurosysProvider::SecurosysProvider(Settings settings, std::shared_ptr<Client> 
       anchors_(std::move(anchors)) {
   if (settings_.issuer) issuer_file_ = x509::certificate_in_file(*settings_.issuer);
   if (settings_.chain) chain_ = providers::chain_in_file(settings_.name, *settings_.chain);
-  if (settings_.task_reader && keys_.task_reader)
+  if (settings_.task_reader && keys_.task_reader) {
     reader_.emplace(*keys_.task_reader,
                     Identity::timestamp_certificate(*keys_.task_reader,
                                                     x509::certificate_in_file(settings_.task_reader->certificate)),
                     clock_);
+  }
 }
 
 Capabilities capabilities_of(Mode mode) {
@@ -53,8 +54,9 @@ Capabilities SecurosysProvider::capabilities() const {
 
 x509::Certificate SecurosysProvider::issuer(Duration limit, Freshness freshness) {
   if (issuer_file_) return x509::parse_certificate(*issuer_file_);
-  if (freshness == Freshness::recent)
+  if (freshness == Freshness::recent) {
     if (auto known = recent(issuer_)) return *known;
+  }
   x509::Certificate read = x509::parse_certificate(client_->certificate(settings_.sign_key, limit));
   keep(issuer_, read);
   return read;
@@ -68,8 +70,9 @@ Generation SecurosysProvider::generation(Duration limit) {
     keep(generation_, learnt);
     return learnt;
   } catch (Error& error) {
-    if (error.kind() == ErrorKind::denied)
+    if (error.kind() == ErrorKind::denied) {
       error.hint("give a service API key (api_keys: {service: …}), or state `generation: classic` or `modern`");
+    }
     throw;
   }
 }
@@ -135,20 +138,24 @@ std::vector<std::string> SecurosysProvider::test() {
   const x509::Certificate certificate = x509::parse_certificate(client_->certificate(settings_.sign_key, limit));
   learnt.push_back(fmt::format("key {} issues as {} until {}", settings_.sign_key, certificate.subject().to_string(),
                                rfc3339(certificate.tbs.validity.not_after)));
-  if (issuer_file_ && !x509::same_key(x509::parse_certificate(*issuer_file_).spki(), certificate.spki()))
+  if (issuer_file_ && !x509::same_key(x509::parse_certificate(*issuer_file_).spki(), certificate.spki())) {
     throw Error{ErrorKind::conflict, fmt::format("the certificate of key {} at the TSB is of another key than the "
                                                  "configured issuer",
                                                  settings_.sign_key)}
         .hint("correct `issuer` or `sign_key`");
-  if (settings_.mode == Mode::raw_signature)
+  }
+  if (settings_.mode == Mode::raw_signature) {
     learnt.push_back(fmt::format("signs with {}", issuing_algorithm(settings_, certificate).name));
-  if (const std::optional<approval::Policy> rule = policy(limit))
+  }
+  if (const std::optional<approval::Policy> rule = policy(limit)) {
     learnt.push_back("approval: " + approval::quorum_text(*rule));
-  else
+  } else {
     learnt.emplace_back("approval: quorum unknown (no approval_policy and no key_management API key)");
+  }
   if (reader_) {
-    if (const std::string objection = reader_objection(limit); !objection.empty())
+    if (const std::string objection = reader_objection(limit); !objection.empty()) {
       throw Error{ErrorKind::refused, objection}.hint("a lost submission would have to be resolved by hand");
+    }
     const auto turn = reader_turn(limit);
     reader_->with_proof([&](const TimestampProof& proof) { return client_->tasks(proof, {"", 1, 0, 1}, limit); });
     learnt.emplace_back("task_reader: may list approval tasks");

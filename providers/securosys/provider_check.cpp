@@ -42,8 +42,9 @@ void expect_fit(const std::string& provider, const std::vector<ca::Unfitness>& f
     until = until && one.until ? std::optional(std::max(*until, *one.until)) : std::nullopt;
   }
   Error error(ErrorKind::unavailable, lines(fmt::format("provider {} cannot issue now:", provider), words));
-  if (until)
+  if (until) {
     throw error.with("until", rfc3339(*until)).hint("look at the date of this machine; the request waits until then");
+  }
   throw error.hint(fmt::format("correct `issuer` or `chain` of provider {}, or the profile's `anchors`", provider));
 }
 
@@ -54,9 +55,10 @@ ca::Path SecurosysProvider::path_above(const x509::Certificate& signs, const Ord
 }
 
 ProviderDraft SecurosysProvider::draft(const Order& order, ByteView csr, Instant now) {
-  if (order.kind != Kind::enroll && order.kind != Kind::renew)
+  if (order.kind != Kind::enroll && order.kind != Kind::renew) {
     throw Error{ErrorKind::refused,
                 fmt::format("provider {} issues certificates and does nothing else", settings_.name)};
+  }
   if (settings_.mode == Mode::raw_signature) {
     const x509::Certificate signs = issuer(settings_.time_limit, Freshness::recent);
     expect_fit(settings_.name, ca::unfitness(path_above(signs, order), now));
@@ -78,10 +80,11 @@ std::optional<x509::Certificate> SecurosysProvider::attached(Duration limit, std
     const std::string_view code = error.detail("errorCode");
     const bool builds_it = settings_.mode == Mode::certificate;
     const bool algorithm_unknown = builds_it && !issuer_file_ && settings_.algorithm.empty();
-    if (code == "650" || (builds_it && code == "402") || algorithm_unknown)
+    if (code == "650" || (builds_it && code == "402") || algorithm_unknown) {
       reasons.push_back(error.hint().empty() ? error.message() : error.message() + ": " + error.hint());
-    else
+    } else {
       log::debug(fmt::format("provider {}: {}", settings_.name, error.message()));
+    }
     return std::nullopt;
   }
 }
@@ -89,27 +92,29 @@ std::optional<x509::Certificate> SecurosysProvider::attached(Duration limit, std
 // Why the signing key cannot do what is asked of it. Found out here, before anybody is asked to approve.
 std::vector<std::string> SecurosysProvider::signing_key_objections(Duration limit) {
   std::vector<std::string> reasons;
-  if (const auto known = attributes(limit); known && known->blocked)
+  if (const auto known = attributes(limit); known && known->blocked) {
     reasons.push_back(fmt::format("the key {} is blocked at the TSB: it signs nothing until it is unblocked there",
                                   settings_.sign_key));
+  }
   if (!issuer_file_ || recent(attached_)) return reasons;
   const auto there = attached(limit, reasons);
   if (!there) return reasons;
   const x509::Certificate ours = x509::parse_certificate(*issuer_file_);
-  if (!x509::same_key(there->spki(), ours.spki()))
+  if (!x509::same_key(there->spki(), ours.spki())) {
     reasons.push_back(
         fmt::format("the certificate of key {} at the TSB ({}) is of another key than the configured "
                     "issuer ({}): correct `issuer` or `sign_key`",
                     settings_.sign_key, there->subject().to_string(), ours.subject().to_string()));
-  else if (const auto likeness = x509::likeness(ours.subject(), there->subject());
-           likeness > x509::Likeness::other_spelling)
+  } else if (const auto likeness = x509::likeness(ours.subject(), there->subject());
+             likeness > x509::Likeness::other_spelling) {
     reasons.push_back(fmt::format(
         "the key {} issues as {} at the TSB, and the configured issuer is {}{}: correct "
         "`issuer` or `sign_key`",
         settings_.sign_key, there->subject().to_string(), ours.subject().to_string(),
         likeness == x509::Likeness::other_order ? " (the same fields in another order, which is another name)" : ""));
-  else
+  } else {
     keep(attached_, *there);
+  }
   return reasons;
 }
 
@@ -131,10 +136,11 @@ std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
   for (std::string& reason : request_signature_objections()) waits_for.push_back(std::move(reason));
   if (settings_.mode == Mode::certificate) {
     std::optional<x509::Certificate> signs;
-    if (issuer_file_)
+    if (issuer_file_) {
       signs = x509::parse_certificate(*issuer_file_);
-    else if ((signs = attached(limit, waits_for)))
+    } else if ((signs = attached(limit, waits_for))) {
       keep(issuer_, *signs);
+    }
     return or_wait(check_certificate_request(settings_, generation(limit), ask_of(call.order),
                                              x509::parse_csr(call.draft.csr), signs),
                    std::move(waits_for));
@@ -149,29 +155,34 @@ std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
     for (const ca::Unfitness& one : unfit) faults.reasons.push_back(one.why);
     return or_wait(std::move(faults.reasons), std::move(waits_for));
   }
-  if (!faults.outdated.empty())
+  if (!faults.outdated.empty()) {
     throw Error{ErrorKind::conflict, faults.outdated.front()}.with(std::string(kDraftDetail),
                                                                    std::string(kDraftOutdated));
+  }
   expect_fit(settings_.name, unfit);
   const std::vector<x509::Certificate> anchors = parsed(anchors_ ? anchors_(call.order) : std::vector<Bytes>{});
-  if (anchors_ && anchors.empty())
+  if (anchors_ && anchors.empty()) {
     waits_for.push_back(
         fmt::format("profile {} names no anchors: no certificate could be trusted", call.order.profile));
+  }
   // What OpenSSL finds besides (a weak signature of a CA, say) it finds when the certificate comes back too.
-  if (!anchors.empty())
-    if (const auto chained = x509::build_chain(drafted, parsed(chain_), anchors, call.now); !chained.anchored)
+  if (!anchors.empty()) {
+    if (const auto chained = x509::build_chain(drafted, parsed(chain_), anchors, call.now); !chained.anchored) {
       waits_for.push_back("the issuer's certificate does not verify: " + chained.why);
+    }
+  }
   return or_wait({}, std::move(waits_for));
 }
 
 std::vector<std::string> SecurosysProvider::or_wait(std::vector<std::string> reasons,
                                                     std::vector<std::string> waits_for) const {
-  if (reasons.empty() && !waits_for.empty())
+  if (reasons.empty() && !waits_for.empty()) {
     throw Error{ErrorKind::unavailable,
                 lines(fmt::format("provider {} cannot carry requests as it is configured and set up at the TSB now:",
                                   settings_.name),
                       waits_for)}
         .hint("correct that; the request goes on then");
+  }
   for (std::string& one : waits_for) reasons.push_back(std::move(one));
   return reasons;
 }

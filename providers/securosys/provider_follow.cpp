@@ -24,8 +24,9 @@ namespace {
 constexpr Duration kResultPatience = std::chrono::hours{1};
 
 const Submission& submission_of(const ProviderCall& call) {
-  if (call.submission == nullptr || call.submission->reference.empty())
+  if (call.submission == nullptr || call.submission->reference.empty()) {
     throw Error{ErrorKind::internal, "the TSB was asked about a request without its signRequestId"};
+  }
   return *call.submission;
 }
 
@@ -157,17 +158,19 @@ Report SecurosysProvider::status(const ProviderCall& call) {
     if (about_ours) report.progress = progress_without_asking(now, submission);
     return report;
   }
-  if (!about_ours)
+  if (!about_ours) {
     throw Error{ErrorKind::corrupt, fmt::format("the TSB was asked about request {} and answered about {}",
                                                 submission.reference.str(), x509::printable(now.id))};
+  }
   // Without a state of ours (a person resolved it by its reference) the policy as it is now must do.
   const std::optional<approval::Policy> pinned = submission.provider_state.empty()
                                                      ? policy(std::min(call.time_limit / 4, end - clock_.since_boot()))
                                                      : pinned_from(submission.provider_state).policy;
   report.progress = progress_of(now, {pinned, settings_.names, created(submission)});
   if (report.standing == Standing::rejected) report.by = rejected_by(report.progress);
-  if (report.standing == Standing::failed)
+  if (report.standing == Standing::failed) {
     report.message = "the HSM or the TSB failed while executing it (key blocked or policy changed meanwhile?)";
+  }
   if (report.standing == Standing::expired) report.message = "not enough people approved in time";
   return report;
 }
@@ -232,10 +235,11 @@ CancelAnswer SecurosysProvider::cancel(const ProviderCall& call) {
 }
 
 Issued SecurosysProvider::read(const ProviderCall& call, const Handout& handout) {
-  if (handout.result.empty())
+  if (handout.result.empty()) {
     throw Error{ErrorKind::corrupt,
                 fmt::format("the TSB's answer that held a result cannot be used: {}; what came is kept",
                             why_unreadable(handout, call))};
+  }
   Issued issued;
   if (handout.content == Handout::Content::signature) {
     issued.certificate = assemble(call.draft, handout);
@@ -243,8 +247,9 @@ Issued SecurosysProvider::read(const ProviderCall& call, const Handout& handout)
     try {
       const Bytes spki = x509::parse_csr(call.draft.csr).spki;
       std::vector<Bytes> certificates = providers::handed_out("the TSB", handout.result, spki);
-      if (certificates.size() > kMostMembers)
+      if (certificates.size() > kMostMembers) {
         throw Error{ErrorKind::corrupt, fmt::format("it holds {} certificates", certificates.size())};
+      }
       // The first, unless it is another's that goes before ours.
       const auto ours = std::find_if(certificates.begin(), certificates.end(), [&](const Bytes& der) {
         return x509::same_key(x509::parse_certificate(der).spki(), spki);
@@ -256,10 +261,11 @@ Issued SecurosysProvider::read(const ProviderCall& call, const Handout& handout)
       throw Error{ErrorKind::corrupt, "the TSB's result is no certificate: " + error.message()};
     }
   }
-  if (!call.draft.issuer.empty())
+  if (!call.draft.issuer.empty()) {
     issued.chain.push_back(call.draft.issuer);
-  else if (settings_.mode == Mode::certificate)
+  } else if (settings_.mode == Mode::certificate) {
     issued.chain.push_back(issuer(call.time_limit, Freshness::recent).der);
+  }
   issued.chain.insert(issued.chain.end(), chain_.begin(), chain_.end());
   return issued;
 }

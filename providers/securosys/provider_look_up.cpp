@@ -36,8 +36,9 @@ std::optional<Task> in_detail(const FetchTasks& fetch, const std::string& id) {
   // The id of a request comes with the highest level, which not every server has; the mark with the second.
   for (const unsigned level : {6U, 2U}) {
     try {
-      for (Task& task : fetch({id, level, 0, 1}))
+      for (Task& task : fetch({id, level, 0, 1})) {
         if (task.id == id) return std::move(task);
+      }
       return std::nullopt;
     } catch (const Error& error) {
       if (error.detail("errorCode") == "652") return std::nullopt;
@@ -78,10 +79,11 @@ bool SecurosysProvider::is_ours(const Task& task, const ProviderCall& call) cons
 // Waits for whoever uses the task reader, `limit` at most.
 std::unique_lock<std::timed_mutex> SecurosysProvider::reader_turn(Duration limit) {
   std::unique_lock lock(reader_mutex_, std::defer_lock);
-  if (limit <= Duration::zero() || !lock.try_lock_for(limit))
+  if (limit <= Duration::zero() || !lock.try_lock_for(limit)) {
     throw Error{ErrorKind::unavailable,
                 fmt::format("the task_reader of provider {} was busy with other look-ups until the time was over",
                             settings_.name)};
+  }
   return lock;
 }
 
@@ -90,8 +92,9 @@ SecurosysProvider::Search SecurosysProvider::find_task(const ProviderCall& call,
   const FetchTasks fetch = [&](const TaskFilter& filter) {
     return reader_->with_proof([&](const TimestampProof& proof) {
       const Duration left = end - clock_.since_boot();
-      if (left <= Duration::zero())
+      if (left <= Duration::zero()) {
         throw Error{ErrorKind::unavailable, "the time limit was over before every approval task was seen"};
+      }
       return client_->tasks(proof, filter, left);
     });
   };
@@ -110,35 +113,40 @@ SecurosysProvider::Search SecurosysProvider::find_task(const ProviderCall& call,
 // Why the task reader may not be used; "" when it may. What looks things up automatically must not be able to approve,
 // and where nobody knows who may approve, nobody knows that.
 std::string SecurosysProvider::reader_objection(Duration limit) {
-  if (!keys_.unread_people.empty())
+  if (!keys_.unread_people.empty()) {
     return fmt::format(
         "the task_reader of provider {} is not used: whether it has the key of an approver cannot be told, since the "
         "key "
         "of {} cannot be read",
         settings_.name, fmt::join(keys_.unread_people, "; of "));
+  }
   std::set<SpkiHash> approvers(keys_.people.begin(), keys_.people.end());
   for (const auto& [key, name] : settings_.names) approvers.insert(key);
-  if (const std::optional<approval::Policy> now = policy(limit))
+  if (const std::optional<approval::Policy> now = policy(limit)) {
     for (const approval::Member& member : approval::members(*now)) approvers.insert(member.person.key);
+  }
   approvers.erase(SpkiHash{});
-  if (approvers.empty())
+  if (approvers.empty()) {
     return fmt::format(
         "the task_reader of provider {} is not used: no approver's key is known here to compare its own with (name "
         "them in `approvers`, `approval_policy` or `people`, or give a key_management API key)",
         settings_.name);
-  if (approvers.count(x509::spki_hash(keys_.task_reader->subject_public_key_info())) != 0)
+  }
+  if (approvers.count(x509::spki_hash(keys_.task_reader->subject_public_key_info())) != 0) {
     return fmt::format(
         "the task_reader of provider {} has the key of an approver: it must not be able to approve, so it is not used",
         settings_.name);
+  }
   return "";
 }
 
 LookUpAnswer SecurosysProvider::look_up(const ProviderCall& call) {
-  if (!reader_)
+  if (!reader_) {
     return CannotTell{
         fmt::format("the TSB has no search for a submission whose answer was lost, and provider {} has no "
                     "task_reader that could look for it among the open approval tasks; {}",
                     settings_.name, kByHand)};
+  }
   try {
     return search(call, clock_.since_boot() + call.time_limit);
   } catch (const Error& error) {
@@ -152,20 +160,23 @@ LookUpAnswer SecurosysProvider::look_up(const ProviderCall& call) {
 // `end`: on CLOCK_BOOTTIME, for everything together.
 LookUpAnswer SecurosysProvider::search(const ProviderCall& call, Duration end) {
   const auto share = [&] { return std::min(call.time_limit / 4, end - clock_.since_boot()); };
-  if (const std::string objection = reader_objection(share()); !objection.empty())
+  if (const std::string objection = reader_objection(share()); !objection.empty()) {
     return CannotTell{objection + "; " + kByHand};
+  }
   const std::optional<approval::Policy> now = policy(share());
   const auto [task, extent] = find_task(call, end);
-  if (!task)
+  if (!task) {
     return CannotTell{
         fmt::format("no open approval task carries this request's mark{}; that proves nothing, since a task "
                     "disappears once it is decided; {}",
                     extent == Extent::cut ? ", and not all tasks could be listed" : "", kByHand)};
-  if (!task->request_id)
+  }
+  if (!task->request_id) {
     return CannotTell{
         fmt::format("the approval task {} carries this request's mark: the submission arrived, but the "
                     "server does not show its signRequestId; {}",
                     task->id, kByHand)};
+  }
   Report report;
   report.standing = Standing::awaiting_approval;
   report.provider_status = "PENDING";

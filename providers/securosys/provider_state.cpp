@@ -11,8 +11,9 @@ Pinned pinned_from(const std::string& provider_state) {
     const Json json = Json::parse(provider_state);
     Pinned pinned;
     if (const Json* policy = json.find("policy"); policy != nullptr) pinned.policy = approval::policy_from(*policy);
-    if (const std::string since = json.string_or("result_owed_since", ""); !since.empty())
+    if (const std::string since = json.string_or("result_owed_since", ""); !since.empty()) {
       pinned.result_owed_since = parse_rfc3339(since);
+    }
     return pinned;
   } catch (const Error& error) {
     throw Error{ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message()};

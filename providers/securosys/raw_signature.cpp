@@ -39,13 +39,15 @@ const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, cons
   const x509::KeySpec key = x509::key_spec_of(issuer.spki());
   const x509::SignatureAlgorithm& algorithm =
       settings.algorithm.empty() ? x509::default_algorithm(key) : x509::signature_algorithm(settings.algorithm);
-  if (algorithm.key_type != key.type)
+  if (algorithm.key_type != key.type) {
     throw Error{ErrorKind::invalid_input, fmt::format("the algorithm {} does not fit the issuer's key ({})",
                                                       algorithm.name, x509::to_string(key))}
         .hint("change `algorithm` of this provider, or leave it out");
-  if (algorithm.tsb_name.empty())
+  }
+  if (algorithm.tsb_name.empty()) {
     throw Error{ErrorKind::invalid_input, fmt::format("the TSB cannot sign with {}", algorithm.name)}.hint(
         "change `algorithm` or `sign_key` of this provider");
+  }
   return algorithm;
 }
 
@@ -55,8 +57,9 @@ workflow::ProviderDraft draft_to_be_signed(const Settings& settings, const x509:
   const x509::Ask ask = ask_of(order);
   if (!order.ask.empty()) {
     const std::string difference = x509::difference(ask.content, csr.content);
-    if (!difference.empty())
+    if (!difference.empty()) {
       throw Error{ErrorKind::refused, "the certificate request is not what the order asks for: " + difference};
+    }
   }
 
   x509::CertificateFields fields = x509::fields_for_issuer(issuer);
@@ -88,29 +91,36 @@ DraftFaults check_to_be_signed(const Settings& settings, const x509::Certificate
     outdated.emplace_back("the draft holds no TBSCertificate (it was made for another mode)");
     return faults;
   }
-  if (draft.to_be_signed.size() > kLongestPayload)
+  if (draft.to_be_signed.size() > kLongestPayload) {
     reasons.push_back(fmt::format("the TBSCertificate has {} bytes; the HSM's approval format holds {}",
                                   draft.to_be_signed.size(), kLongestPayload));
+  }
   try {
     const x509::TbsCertificate tbs = x509::parse_tbs_certificate(draft.to_be_signed);
     const x509::Csr csr = x509::parse_csr(draft.csr);
     if (tbs.spki != csr.spki) reasons.emplace_back("the draft is for another key than its certificate request");
     // There is no key yet where somebody asks what would be said to a request.
-    if (!call.key.spki.empty() && !x509::signature_verifies(csr))
+    if (!call.key.spki.empty() && !x509::signature_verifies(csr)) {
       reasons.emplace_back("the certificate request is not signed by its own key");
-    if (const std::string difference = x509::difference(wanted(csr.content), wanted(tbs.content)); !difference.empty())
+    }
+    if (const std::string difference = x509::difference(wanted(csr.content), wanted(tbs.content));
+        !difference.empty()) {
       reasons.push_back("the draft differs from its certificate request: " + difference);
-    if (x509::likeness(issuer.subject(), tbs.issuer) > x509::Likeness::other_spelling)
+    }
+    if (x509::likeness(issuer.subject(), tbs.issuer) > x509::Likeness::other_spelling) {
       outdated.push_back(fmt::format("the draft names the issuer {}, the key {} has a certificate of {} now",
                                      tbs.issuer.to_string(), settings.sign_key, issuer.subject().to_string()));
-    if (x509::signature_algorithm(draft.algorithm).key_type != x509::key_spec_of(issuer.spki()).type)
+    }
+    if (x509::signature_algorithm(draft.algorithm).key_type != x509::key_spec_of(issuer.spki()).type) {
       outdated.push_back(fmt::format("the draft wants {}, which the issuer's key cannot do", draft.algorithm));
+    }
     // A renewed certificate of the same key and name may sign the same bytes, where it fits into a chain with them.
-    if (!x509::same_key(above.authorities.front().spki(), issuer.spki()))
+    if (!x509::same_key(above.authorities.front().spki(), issuer.spki())) {
       outdated.emplace_back("the issuer has another key now than when the draft was made");
-    else if (tbs.authority_key_identifier != ca::authority_key_identifier(issuer))
+    } else if (tbs.authority_key_identifier != ca::authority_key_identifier(issuer)) {
       outdated.emplace_back(
           "the issuer's certificate has another key identifier now than the draft names: nobody could chain to it");
+    }
     for (std::string& reason : ca::objections(tbs, above)) reasons.push_back(std::move(reason));
   } catch (const Error& error) {
     reasons.push_back("the draft cannot be read: " + error.message());
@@ -119,8 +129,9 @@ DraftFaults check_to_be_signed(const Settings& settings, const x509::Certificate
 }
 
 Bytes assemble(const workflow::Draft& draft, const workflow::Handout& handout) {
-  if (draft.to_be_signed.empty() || draft.issuer.empty())
+  if (draft.to_be_signed.empty() || draft.issuer.empty()) {
     throw Error{ErrorKind::corrupt, "a signature came, but the draft holds no TBSCertificate or no issuer"};
+  }
   const x509::Certificate issuer = x509::parse_certificate(draft.issuer);
   return x509::assemble_certificate(draft.to_be_signed, x509::signature_algorithm(draft.algorithm), handout.result,
                                     issuer.spki());

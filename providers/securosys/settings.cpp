@@ -27,8 +27,9 @@ void read_api_keys(Section& section, Settings& settings) {
   // `api_key:` is short for the one role that everybody needs.
   if (auto one = section.optional_secret("api_key")) settings.api_keys[Role::key_operation].push_back(*one);
   if (auto keys = section.section("api_keys")) {
-    for (const auto& [word, role] : kRoles)
+    for (const auto& [word, role] : kRoles) {
       for (config::SecretSource& source : keys->secrets(word)) settings.api_keys[role].push_back(std::move(source));
+    }
     keys->finish();
   }
   settings.bearer_token = section.optional_secret("bearer_token");
@@ -37,8 +38,9 @@ void read_api_keys(Section& section, Settings& settings) {
 void read_roles(Section& section, Settings& settings) {
   auto roles = section.section("roles");
   if (!roles) return;
-  for (const EndpointRow& row : endpoints())
+  for (const EndpointRow& row : endpoints()) {
     if (auto role = roles->optional_choice(row.name, kRoles)) settings.roles[row.endpoint] = *role;
+  }
   roles->finish();
 }
 
@@ -71,10 +73,11 @@ approval::Alternative read_alternative(Section& section) {
     approval::Group group;
     group.name = from.optional_text("name").value_or("");
     group.quorum = static_cast<unsigned>(from.integer("quorum", 1, 1000));
-    if (auto people = from.section("approvers"))
+    if (auto people = from.section("approvers")) {
       group.members = read_people(*people);
-    else
+    } else {
       from.problem("approvers", "is missing: names and files of their public keys or certificates");
+    }
     if (group.members.size() < group.quorum) from.problem("quorum", "is greater than the number of approvers");
     from.finish();
     alternative.groups.push_back(std::move(group));
@@ -100,11 +103,14 @@ void read_policy(Section& section, Settings& settings) {
 }
 
 void read_names(Section& section, Settings& settings) {
-  if (settings.policy)
-    for (const approval::Member& member : approval::members(*settings.policy))
+  if (settings.policy) {
+    for (const approval::Member& member : approval::members(*settings.policy)) {
       settings.names[member.person.key] = member.person.name;
-  if (auto people = section.section("approvers"))
+    }
+  }
+  if (auto people = section.section("approvers")) {
     for (const approval::Person& person : read_people(*people)) settings.names[person.key] = person.name;
+  }
 }
 
 void read_task_reader(Section& section, Settings& settings) {
@@ -114,8 +120,9 @@ void read_task_reader(Section& section, Settings& settings) {
   reader->finish();
   try {
     // An approver's key could approve what it reads; what looks things up automatically must not be able to.
-    if (!read.certificate.empty() && settings.names.count(key_of_file(read.certificate)) != 0)
+    if (!read.certificate.empty() && settings.names.count(key_of_file(read.certificate)) != 0) {
       section.problem("task_reader", "has the key of an approver: it must not be able to approve");
+    }
   } catch (const Error& error) {
     reader->problem("certificate", error.message());
   }
@@ -135,8 +142,9 @@ void read_signing(Section& section, Settings& settings) {
   settings.algorithm = section.optional_text("algorithm").value_or("");
   if (!settings.algorithm.empty()) {
     try {
-      if (x509::signature_algorithm(settings.algorithm).tsb_name.empty())
+      if (x509::signature_algorithm(settings.algorithm).tsb_name.empty()) {
         section.problem("algorithm", fmt::format("the TSB cannot sign with {}", settings.algorithm));
+      }
     } catch (const Error& error) {
       section.problem("algorithm", error.message());
     }
@@ -147,8 +155,9 @@ void read_signing(Section& section, Settings& settings) {
   settings.backdate = section.optional_duration("backdate").value_or(settings.backdate);
   settings.result_once = section.optional_boolean("result_once").value_or(false);
   settings.import_label = section.optional_text("import_label").value_or("");
-  if (!settings.import_label.empty() && settings.import_label == settings.sign_key)
+  if (!settings.import_label.empty() && settings.import_label == settings.sign_key) {
     section.problem("import_label", "is the signing key: an import would overwrite the CA's own certificate there");
+  }
 }
 
 }  // namespace
@@ -168,8 +177,9 @@ Settings read_settings(const std::string& name, config::Section section) {
   settings.application_key = read_token_key(section, "application_key");
   settings.application_public_key = section.optional_file("application_public_key");
   settings.request_signature = section.optional_boolean("request_signature").value_or(false);
-  if (settings.request_signature && !settings.application_key)
+  if (settings.request_signature && !settings.application_key) {
     section.problem("request_signature", "wants an application_key: {token: NAME, key: SELECTOR}");
+  }
   read_policy(section, settings);
   read_names(section, settings);
   read_task_reader(section, settings);
@@ -188,11 +198,12 @@ ClientOptions client_options(const Settings& settings, const config::Prompter& p
           });
     }
   }
-  if (settings.bearer_token)
+  if (settings.bearer_token) {
     options.bearer_token = [source = *settings.bearer_token, prompter,
                             what = "the bearer token of provider " + settings.name] {
       return source.fetch(prompter, what);
     };
+  }
   options.roles = settings.roles;
   options.reject_verb = settings.reject_verb;
   return options;

@@ -48,13 +48,15 @@ Error no_handler_error(std::string_view what, const HttpAnswer& answer) {
 }  // namespace
 
 Verdict classify_submission(std::string_view what, const Exchange& exchange) {
-  if (const auto* not_sent = std::get_if<NotSent>(&exchange))
+  if (const auto* not_sent = std::get_if<NotSent>(&exchange)) {
     return workflow::NotAccepted{
         Error{ErrorKind::unavailable, fmt::format("{}: the TSB cannot be reached: {}", what, not_sent->why)}.with(
             "lane", "down"),
         {}};
-  if (const auto* lost = std::get_if<AnswerLost>(&exchange))
+  }
+  if (const auto* lost = std::get_if<AnswerLost>(&exchange)) {
     return workflow::OutcomeUnknown{fmt::format("{}: no complete answer came: {}", what, lost->why)};
+  }
 
   const auto& answer = std::get<HttpAnswer>(exchange);
   if (is_success(answer)) {
@@ -66,12 +68,13 @@ Verdict classify_submission(std::string_view what, const Exchange& exchange) {
     }
   }
   const std::optional<Refusal> refusal = refusal_from(answer.body);
-  if (answer.status == 429)
+  if (answer.status == 429) {
     return workflow::NotAccepted{
         Error{ErrorKind::unavailable, fmt::format("{}: the TSB is asked too often (HTTP 429)", what)}
             .with("http", "429")
             .with("lane", "down"),
         answer.retry_after};
+  }
   const bool client_error = answer.status >= 400 && answer.status < 500 && answer.status != 408;
   if (client_error && refusal) {
     Error error = business_error(what, answer.status, refusal->code, refusal->reason, refusal->message);
@@ -80,10 +83,11 @@ Verdict classify_submission(std::string_view what, const Exchange& exchange) {
     return workflow::NotAccepted{std::move(error), answer.retry_after};
   }
   if (no_handler(answer)) return workflow::RefusedForGood{no_handler_error(what, answer)};
-  if (refusal)
+  if (refusal) {
     return workflow::OutcomeUnknown{
         business_error(what, answer.status, refusal->code, refusal->reason, refusal->message).message() +
         fmt::format(", HTTP {}", answer.status)};
+  }
   return workflow::OutcomeUnknown{fmt::format("{}: {}", what, describe(answer))};
 }
 
@@ -91,8 +95,9 @@ void expect_decided(std::string_view what, const Exchange& exchange, const std::
   const auto unknown = [&](const std::string& why) {
     return Error{ErrorKind::outcome_unknown, fmt::format("{}: {}", what, why)}.hint(look);
   };
-  if (const auto* lost = std::get_if<AnswerLost>(&exchange))
+  if (const auto* lost = std::get_if<AnswerLost>(&exchange)) {
     throw unknown(fmt::format("no complete answer came: {}", lost->why));
+  }
   const auto* answer = std::get_if<HttpAnswer>(&exchange);
   if (answer != nullptr && (answer->status == 200 || answer->status == 204)) {
     if (says_nothing(answer->body)) return;
@@ -114,9 +119,10 @@ void expect_decided(std::string_view what, const Exchange& exchange, const std::
 }
 
 const HttpAnswer& success_of(std::string_view what, const Exchange& exchange) {
-  if (const auto* not_sent = std::get_if<NotSent>(&exchange))
+  if (const auto* not_sent = std::get_if<NotSent>(&exchange)) {
     throw Error{ErrorKind::unavailable, fmt::format("{}: the TSB cannot be reached: {}", what, not_sent->why)}.with(
         "lane", "down");
+  }
   if (const auto* lost = std::get_if<AnswerLost>(&exchange)) {
     Error error(ErrorKind::unavailable, fmt::format("{}: no complete answer came: {}", what, lost->why));
     if (lost->too_large) error.with("too-large", "yes");
@@ -141,8 +147,9 @@ const HttpAnswer& success_of(std::string_view what, const Exchange& exchange) {
     if (later) return fail(ErrorKind::unavailable);
     if (no_handler(answer)) return no_handler_error(what, answer);
     if (answer.status == 404 || answer.status == 405) return fail(ErrorKind::not_found).hint("check `url`");
-    if (answer.status == 401 || answer.status == 403)
+    if (answer.status == 401 || answer.status == 403) {
       return fail(ErrorKind::denied).hint("check the credentials: API keys, `bearer_token`, client certificate");
+    }
     return fail(ErrorKind::unavailable);
   }();
   if (answer.retry_after) error.with("retry-after", duration_text(*answer.retry_after));

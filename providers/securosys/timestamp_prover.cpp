@@ -15,8 +15,9 @@ constexpr Duration kMostAhead = std::chrono::hours{24};
 constexpr Duration kReuse = std::chrono::minutes{1};
 
 Identity from_certificate(TimestampProof::Form form, const x509::Signer& signer, ByteView certificate) {
-  if (x509::parse_certificate(certificate).spki() != signer.subject_public_key_info())
+  if (x509::parse_certificate(certificate).spki() != signer.subject_public_key_info()) {
     throw Error{ErrorKind::invalid_input, "the certificate is not of the key that signs"};
+  }
   return {form, Bytes(certificate.begin(), certificate.end())};
 }
 

@@ -31,8 +31,9 @@ std::vector<std::string> texts(const Json& json, std::string_view name) {
   const Json* list = json.find(name);
   if (list == nullptr || list->is_null()) return result;
   try {
-    if (list->as_array().size() > kMostPeople)
+    if (list->as_array().size() > kMostPeople) {
       throw Error{ErrorKind::corrupt, fmt::format("{} entries", list->as_array().size())};
+    }
     for (const Json& item : list->as_array()) result.push_back(item.as_string());
   } catch (const Error& error) {
     throw Error{ErrorKind::corrupt, fmt::format("{}: {}", name, error.message())};
@@ -77,8 +78,9 @@ bool is_id(std::string_view text) {
 Duration seconds_from(const Json& json, std::string_view name) {
   constexpr std::int64_t kMost = 100L * 366 * 24 * 3600;
   const std::int64_t value = json.integer_or(name, 0);
-  if (value < 0 || value > kMost)
+  if (value < 0 || value > kMost) {
     throw Error{ErrorKind::corrupt, fmt::format("{} of {} s is no such time", name, value)};
+  }
   return std::chrono::seconds(value);
 }
 
@@ -184,9 +186,10 @@ Generation generation_of(std::string_view version) {
   const char* const end = version.data() + version.size();
   const auto first = std::from_chars(version.data(), end, major);
   const bool dotted = first.ec == std::errc{} && first.ptr != end && *first.ptr == '.';
-  if (!dotted || std::from_chars(first.ptr + 1, end, minor).ec != std::errc{})
+  if (!dotted || std::from_chars(first.ptr + 1, end, minor).ec != std::errc{}) {
     throw Error{ErrorKind::corrupt, fmt::format("the TSB calls its version \"{}\"", version)}.hint(
         "state `generation: classic` or `generation: modern` in the configuration");
+  }
   return major > 2 || (major == 2 && minor >= 4) ? Generation::modern : Generation::classic;
 }
 
@@ -246,8 +249,9 @@ bool may_hold_any_of(std::initializer_list<std::string_view> members, std::strin
       std::size_t value = after_blanks(at + name.size());
       if (!body.substr(value).starts_with(":")) continue;
       value = after_blanks(value + 1);
-      if (value < body.size() && !body.substr(value).starts_with("null") && !body.substr(value).starts_with("\"\""))
+      if (value < body.size() && !body.substr(value).starts_with("null") && !body.substr(value).starts_with("\"\"")) {
         return true;
+      }
     }
   }
   return false;
@@ -266,12 +270,14 @@ Imported imported_from(std::string_view body) {
     imported.label = text_or_empty(json, "label");
     // base64 as it was sent, or PEM as GET /v1/certificate gives it.
     const std::string text = text_or_empty(json, "certificate");
-    if (text.find("-----BEGIN") != std::string::npos)
+    if (text.find("-----BEGIN") != std::string::npos) {
       imported.certificate = x509::read_certificate(as_bytes(text));
-    else
+    } else {
       imported.certificate = octets(json, "certificate").value_or(Bytes{});
-    if (imported.label.empty() && imported.certificate.empty())
+    }
+    if (imported.label.empty() && imported.certificate.empty()) {
       throw Error{ErrorKind::corrupt, "it holds neither a label nor a certificate"};
+    }
     return imported;
   });
 }
@@ -283,8 +289,9 @@ KeyAttributes key_attributes_from(std::string_view body) {
     result.public_key = octets(attributes, "publicKey").value_or(Bytes{});
     const Json* policy = attributes.find("policy");
     if (policy == nullptr || policy->is_null()) return result;
-    if (const Json* status = policy->find("keyStatus"); status != nullptr && !status->is_null())
+    if (const Json* status = policy->find("keyStatus"); status != nullptr && !status->is_null()) {
       result.blocked = status->bool_or("blocked", false);
+    }
     result.rule_use = rule_from(policy->find("ruleUse"));
     return result;
   });

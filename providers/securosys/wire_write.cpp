@@ -45,9 +45,10 @@ Json key_password(const Secret& password) {
   for (std::size_t at = 0; at < text.size();) {
     const auto first = static_cast<unsigned char>(text[at]);
     const std::size_t length = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-    if (length == 4)
+    if (length == 4) {
       throw Error{ErrorKind::invalid_input,
                   "the key password has a character that a Java char cannot hold (beyond U+FFFF)"};
+    }
     characters.push(text.substr(at, length));
     at += length;
   }
@@ -115,10 +116,11 @@ Secret inner_text(const CertificateSignRequest& request) {
 
 Secret outer_text(std::string_view name, const Secret& inner, const std::optional<RequestSignature>& signature) {
   Json proof;
-  if (signature)
+  if (signature) {
     proof = Json::object({{"signature", base64(signature->signature)},
                           {"digestAlgorithm", "SHA-256"},
                           {"publicKey", base64(signature->public_key)}});
+  }
   // Put together as text: the server verifies the signature over the inner object's very characters.
   return Secret(fmt::format(R"({{"{}":{},"requestSignature":{}}})", name, inner.reveal(), proof.dump()));
 }

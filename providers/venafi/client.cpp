@@ -51,10 +51,11 @@ Exchange Client::exchange(const Call& call, Duration limit) {
     request.headers.emplace_back("Accept", call.accept);
     if (!call.body.empty()) request.headers.emplace_back("Content-Type", "application/json");
     request.headers.emplace_back("User-Agent", "hsmbridge/" HSMBRIDGE_VERSION);
-    if (credentials_->kind() == Credentials::Kind::api_key)
+    if (credentials_->kind() == Credentials::Kind::api_key) {
       request.headers.emplace_back("tppl-api-key", std::string(secret.reveal()));
-    else
+    } else {
       request.headers.emplace_back("Authorization", "Bearer " + std::string(secret.reveal()));
+    }
     Exchange result = transport_->send(request);
     server_clock_.note(result, clock_.now());
     if (again || !is_refused_credential(result) || !credentials_->replace(secret)) return result;
@@ -145,8 +146,9 @@ std::vector<std::string> Client::validate(const std::string& body, Duration limi
 Status Client::request(const std::string& id, Duration limit) {
   const std::string path = kRequests + "/" + net::percent_encode(id);
   const Exchange result = exchange({"GET", path}, limit);
-  if (has_status(result, 404))
+  if (has_status(result, 404)) {
     if (auto words = own_words(result)) return {std::nullopt, *words, std::nullopt};
+  }
   const HttpAnswer& answer = success_of("GET " + path, result);
   CertificateRequest request = certificate_request_from(answer.body);
   return {std::move(request), "", answer.retry_after};
@@ -181,11 +183,13 @@ Contents Client::contents(const std::string& certificate, ChainOrder order, Dura
   const Exchange result = exchange({"GET", path, {}, HttpRequest::Repeat::allowed, "*/*"}, limit);
   // 404 also comes for seconds after a request says ISSUED: the inventory is behind. 409: the authority has not signed.
   // The second is in no list of the service's answers, so its form is not known.
-  if (has_status(result, 404) || has_status(result, 409))
+  if (has_status(result, 404) || has_status(result, 409)) {
     if (auto words = own_words(result)) return {"", *words};
+  }
   if (const auto* answer = std::get_if<HttpAnswer>(&result);
-      answer != nullptr && answer->status == 409 && !is_html(answer->content_type, answer->body))
+      answer != nullptr && answer->status == 409 && !is_html(answer->content_type, answer->body)) {
     return {"", "the authority has not signed it yet (HTTP 409)"};
+  }
   return {success_of("GET " + path, result).body, ""};
 }
 
@@ -213,8 +217,9 @@ RevocationAnswer Client::revocation(const std::string& fingerprint, Duration lim
   const Exchange result = exchange({"POST", "/graphql", revocation_query_text(fingerprint)}, limit);
   RevocationAnswer answer = revocation_from(success_of(what, result).body, "certificate");
   // A part of the answer may be missing because of it: no status is no word about the revocation then.
-  if (!answer.troubles.empty() && answer.status.empty() && !answer.listed)
+  if (!answer.troubles.empty() && answer.status.empty() && !answer.listed) {
     throw Error{ErrorKind::unavailable, fmt::format("{}: the service says: {}", what, answer.troubles.front().message)};
+  }
   return answer;
 }
 

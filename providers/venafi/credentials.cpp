@@ -74,8 +74,9 @@ class TokenCredentials final : public Credentials {
     // Another thread may be getting one right now: that is waited for, no longer than this call may last.
     const Duration end = clock_.since_boot() + limit;
     const std::unique_lock lock(mutex_, std::max(limit, Duration::zero()));
-    if (!lock.owns_lock())
+    if (!lock.owns_lock()) {
       throw Error{ErrorKind::unavailable, "no access token came in time from the service's token endpoint"};
+    }
     if (!token_ || clock_.since_boot() >= renew_at_) get(end - clock_.since_boot());
     return {*token_, account_};
   }
@@ -97,8 +98,9 @@ class TokenCredentials final : public Credentials {
     request.time_limit = limit;
     request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
     request.headers.emplace_back("Accept", "application/json");
-    if (limit <= Duration::zero())
+    if (limit <= Duration::zero()) {
       throw Error{ErrorKind::unavailable, what + ": the time limit was over before it was sent"};
+    }
     // Its life began at the endpoint, at the earliest when it was asked for.
     const Duration asked = clock_.since_boot();
     request.secrets.emplace_back(request.body.substr(request.body.rfind('=') + 1));
@@ -108,9 +110,10 @@ class TokenCredentials final : public Credentials {
       token = token_from(token_success_of(what, exchange).body);
     } catch (const Error& error) {
       // RFC 6749 §5.2 refuses a client with 400 as well as with 401.
-      if (error.kind() == ErrorKind::refused || error.kind() == ErrorKind::denied)
+      if (error.kind() == ErrorKind::refused || error.kind() == ErrorKind::denied) {
         throw providers::about_credentials(
             Error{ErrorKind::denied, "no access token is given: " + error.message()}.hint(order_.advice));
+      }
       throw;
     }
     const Duration lifetime = token.lifetime.value_or(kUnstated);

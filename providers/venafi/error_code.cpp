@@ -135,8 +135,9 @@ Error service_error(std::string_view what, long http_status, const Refusal& refu
                    ? fmt::format("the service does not take our credential: {} ({}, HTTP 401)", spoken(refusal), what)
                    : fmt::format("{}: the service says: {} (HTTP {})", what, spoken(refusal), http_status));
   result.with("http", std::to_string(http_status));
-  for (const ServiceError& error : refusal.errors)
+  for (const ServiceError& error : refusal.errors) {
     if (error.code != 0) result.with("code", std::to_string(error.code));
+  }
   if (!advice.empty()) result.hint(std::string(advice));
   return result;
 }

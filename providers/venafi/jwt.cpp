@@ -36,10 +36,11 @@ const Row& row_of(const x509::KeySpec& spec) {
   const auto* row = std::find_if(kAlgorithms.begin(), kAlgorithms.end(), [&](const Row& entry) {
     return entry.type == spec.type && (entry.bits == 0 || entry.bits == spec.bits);
   });
-  if (row == kAlgorithms.end())
+  if (row == kAlgorithms.end()) {
     throw Error{ErrorKind::invalid_input,
                 fmt::format("the service takes no JWT signed by a key of kind {}", x509::to_string(spec))}
         .hint("use an RSA, P-256, P-384 or P-521 key for `service_account`");
+  }
   return *row;
 }
 

@@ -39,9 +39,11 @@ Whose whose(std::string_view mark, const workflow::ProviderCall& call) {
 // By its tags; ours before any other.
 Whose whose_by_tags(const CertificateRequest& request, const workflow::ProviderCall& call) {
   Whose result = Whose::nobody;
-  for (const std::string& tag : request.tags)
-    if (tag.starts_with(kTagName))
+  for (const std::string& tag : request.tags) {
+    if (tag.starts_with(kTagName)) {
       result = std::min(result, whose(std::string_view(tag).substr(kTagName.size()), call));
+    }
+  }
   return result;
 }
 
@@ -69,13 +71,14 @@ class Finder {
     }
     const bool complete = search("");
     if (conclude() || !complete) return answer();
-    if (!unclear_.empty())
+    if (!unclear_.empty()) {
       give_up(unclear_);
-    else if (made_ > now_)
+    } else if (made_ > now_) {
       give_up(fmt::format("it is not found, and our clock was set back since it was made at {}: it proves nothing",
                           rfc3339(made_)));
-    else
+    } else {
       answer_.absent = true;
+    }
     return answer();
   }
 
@@ -115,16 +118,19 @@ class Finder {
   bool pages(const std::string& application) {
     std::set<std::string> seen;
     for (unsigned page = 0; page < kMostPages; ++page) {
-      if (left() <= Duration::zero())
+      if (left() <= Duration::zero()) {
         return give_up(fmt::format("the search ended at its time limit after {} requests", seen.size()));
+      }
       const SearchPage got = client_.search_requests({application, from_, page, kPageSize}, left());
       learn_clock(got);
       const std::size_t before = seen.size();
-      for (const CertificateRequest& request : got.requests)
+      for (const CertificateRequest& request : got.requests) {
         if (seen.insert(request.id).second) note(request);
+      }
       const bool all_counted = !got.found || static_cast<std::int64_t>(seen.size()) >= *got.found;
-      if (got.requests.empty() && !all_counted)
+      if (got.requests.empty() && !all_counted) {
         return give_up(fmt::format("the service counts {} requests and showed {}", *got.found, seen.size()));
+      }
       if (got.requests.empty() || (got.found && all_counted && got.requests.size() < kPageSize)) return true;
       if (seen.size() == before) return give_up("the service showed the same page of its search twice");
     }
@@ -156,8 +162,9 @@ class Finder {
     if (request.created && *request.created < sent_from_) return;
     if (!sought_.application.empty() && !request.applications.empty() &&
         std::find(request.applications.begin(), request.applications.end(), sought_.application) ==
-            request.applications.end())
+            request.applications.end()) {
       return;
+    }
     unmarked_.insert(request.id);
   }
 
@@ -167,8 +174,9 @@ class Finder {
     // Where our tag was found the others need not be fetched.
     for (const auto& [ids, by_tag] : {std::pair{&tagged_, Whose::ours}, std::pair{&earlier_, Whose::earlier_attempt},
                                       std::pair{&unmarked_, Whose::nobody}}) {
-      for (const std::string& id : *ids)
+      for (const std::string& id : *ids) {
         if (!examine(id, by_tag, ours)) return true;
+      }
       if (!ours.empty()) break;
     }
     if (ours.empty()) return false;
@@ -185,9 +193,10 @@ class Finder {
   // Fetches one request whole and compares it. False: nobody can tell, see answer_.why.
   bool examine(const std::string& id, Whose by_tag, std::vector<CertificateRequest>& ours) {
     if (looked_at_.count(id) != 0) return true;
-    if (left() <= Duration::zero())
+    if (left() <= Duration::zero()) {
       return give_up(fmt::format("the time limit was over before all of {} requests could be compared",
                                  tagged_.size() + earlier_.size() + unmarked_.size()));
+    }
     Status status = client_.request(id, left());
     looked_at_.insert(id);
     if (!status.request) {
@@ -206,30 +215,34 @@ class Finder {
         if (mark == Whose::nobody) {
           if (request.created && *request.created < sent_from_) return true;
           // An RSA CSR is the same octets whenever it is signed: whoever has the key may have sent it minutes before.
-          if (sought_.call.order.key.source != workflow::KeyWish::Source::make)
+          if (sought_.call.order.key.source != workflow::KeyWish::Source::make) {
             return give_up(
                 fmt::format("request {} has our CSR and nothing that marks it as ours: it may be an older one of the "
                             "same bytes, since its key is older than this order",
                             request.id));
-          if (!request.created)
+          }
+          if (!request.created) {
             return give_up(fmt::format("request {} has our CSR and no date: it may be an older one of the same bytes",
                                        request.id));
+          }
         }
         ours.push_back(std::move(request));
         return true;
       case Csr::not_shown:
-        if (mark == Whose::ours)
+        if (mark == Whose::ours) {
           ours.push_back(std::move(request));
-        else
+        } else {
           unclear(request.id, "may be this one: its CSR is not shown");
+        }
         return true;
       case Csr::unreadable:
         unclear(request.id, "may be this one: its CSR cannot be read");
         return true;
       case Csr::other:
         // Anybody may write any tag: what would be certified must be ours too.
-        if (by_tag == Whose::ours)
+        if (by_tag == Whose::ours) {
           return give_up(fmt::format("request {} carries our mark and another CSR", request.id));
+        }
         return true;
     }
     return true;

@@ -95,8 +95,9 @@ class Violations {
   explicit Violations(const x509::Ask& ask) : ask_(ask) {}
   void add(std::string reason) { reasons_.push_back(std::move(reason)); }
   void add_unless_accepted(std::string_view name, const std::string& reason) {
-    if (std::find(ask_.accept.begin(), ask_.accept.end(), name) == ask_.accept.end())
+    if (std::find(ask_.accept.begin(), ask_.accept.end(), name) == ask_.accept.end()) {
       reasons_.push_back(fmt::format("{} (a profile may accept it: {})", reason, name));
+    }
   }
   // One value of one component. A value that nobody here can judge is left to the service.
   void value(std::string_view component, std::string_view value, const Template::Expressions& list) {
@@ -115,14 +116,16 @@ void check_subject(const Template& rules, const x509::Name& subject, Violations&
   for (const SubjectRow& row : kSubject) {
     const Template::Expressions& list = rules.*row.list;
     bool present = false;
-    for (const x509::RelativeName& relative : subject.relative_names())
-      for (const x509::NameAttribute& attribute : relative)
+    for (const x509::RelativeName& relative : subject.relative_names()) {
+      for (const x509::NameAttribute& attribute : relative) {
         if (attribute.type.dotted() == row.oid) {
           present = true;
           // Country codes are literals by the field's name, and expressions in the vendor's own client.
           const bool literal = list && std::find(list->begin(), list->end(), attribute.value) != list->end();
           if (!literal) found.value(fmt::format("subject {}", row.component), attribute.value, list);
         }
+      }
+    }
     // An absent attribute is judged as the empty text. Where the template states no rule at all, there is none to
     // break.
     if (!present && list && !list->empty()) found.value(fmt::format("subject {}", row.component), "", list);
@@ -133,13 +136,14 @@ void check_names(const Template& rules, const x509::Content& content, Violations
   for (const x509::GeneralName& name : content.subject_alternative_names) {
     const auto* row =
         std::find_if(kNames.begin(), kNames.end(), [&](const NameRow& entry) { return entry.kind == name.kind; });
-    if (row == kNames.end())
+    if (row == kNames.end()) {
       found.add(
           fmt::format("the name \"{}\" is of a kind for which a template has no rule; only DNS names, e-mail "
                       "addresses, IP addresses and URIs can be allowed",
                       name.text));
-    else
+    } else {
       found.value(row->component, std::string_view(name.text).substr(row->prefix.size()), rules.*row->list);
+    }
   }
 }
 
@@ -154,9 +158,10 @@ std::string key_types_text(const Template& rules) {
 }
 
 bool allows(const KeyTypeRule& rule, const x509::KeySpec& spec) {
-  if (spec.type == x509::KeyType::rsa)
+  if (spec.type == x509::KeyType::rsa) {
     return rule.type == "RSA" && (rule.lengths.empty() ||
                                   std::find(rule.lengths.begin(), rule.lengths.end(), spec.bits) != rule.lengths.end());
+  }
   if (rule.type != "EC") return false;
   const auto* row = std::find_if(kCurves.begin(), kCurves.end(), [&](const CurveRow& entry) {
     return entry.type == spec.type && entry.bits == spec.bits;
@@ -170,47 +175,56 @@ void check_key(const Template& rules, const PolicyQuestion& question, Violations
   const bool good = rules.key_types.empty() || std::any_of(rules.key_types.begin(), rules.key_types.end(),
                                                            [&](const KeyTypeRule& rule) { return allows(rule, spec); });
   if (!good) found.add(fmt::format("key {}: allowed: {}", x509::to_string(spec), key_types_text(rules)));
-  if (question.predecessor_spki && *question.predecessor_spki == question.csr.spki && rules.key_reuse == false)
+  if (question.predecessor_spki && *question.predecessor_spki == question.csr.spki && rules.key_reuse == false) {
     found.add("the key is that of the certificate it replaces: the template wants a new key at each renewal");
+  }
 }
 
 void check_validity(const Template& rules, const PolicyQuestion& question, Violations& found) {
   if (question.validity <= Duration::zero()) return;
   // One authority takes hours for nothing said, without a word.
-  if (rules.authority == "ZTPKI" && question.validity % kDay != Duration::zero())
+  if (rules.authority == "ZTPKI" && question.validity % kDay != Duration::zero()) {
     found.add(fmt::format("validity {}: {} counts whole days only", duration_text(question.validity), rules.authority));
+  }
   const auto longest = longest_of_iso(rules.validity);
   // Whether the service would shorten it or refuse it is documented nowhere.
-  if (longest && question.validity > *longest)
+  if (longest && question.validity > *longest) {
     found.add_unless_accepted(
         kShorter, fmt::format("validity {}: at most {}", duration_text(question.validity), duration_text(*longest)));
+  }
 }
 
 // What the template writes, as far as its words are known; nothing where it does not tell.
 std::vector<x509::Oid> usages_of(const Template& rules) {
   std::vector<x509::Oid> given;
-  for (const UsageRow& row : kUsages)
-    if (std::find(rules.extended_usages.begin(), rules.extended_usages.end(), row.word) != rules.extended_usages.end())
+  for (const UsageRow& row : kUsages) {
+    if (std::find(rules.extended_usages.begin(), rules.extended_usages.end(), row.word) !=
+        rules.extended_usages.end()) {
       given.emplace_back(std::string(row.oid));
+    }
+  }
   return given;
 }
 
 // Of the one, what the other has not: "serverAuth, clientAuth".
 std::string without(const std::vector<x509::Oid>& these, const std::vector<x509::Oid>& those) {
   std::string names;
-  for (const x509::Oid& usage : these)
-    if (std::find(those.begin(), those.end(), usage) == those.end())
+  for (const x509::Oid& usage : these) {
+    if (std::find(those.begin(), those.end(), usage) == those.end()) {
       names += (names.empty() ? "" : ", ") + usage.name();
+    }
+  }
   return names;
 }
 
 void check_usages(const Template& rules, const x509::Content& content, Violations& found) {
   if (rules.extended_usages.empty()) return;
   const std::string lost = without(content.extended_key_usage, usages_of(rules));
-  if (!lost.empty())
+  if (!lost.empty()) {
     found.add_unless_accepted(kUsageChanged, fmt::format("extended key usage {} would be lost: the template writes {} "
                                                          "into every certificate",
                                                          lost, joined(rules.extended_usages)));
+  }
 }
 
 }  // namespace
@@ -236,15 +250,17 @@ Passes passes(const std::vector<std::string>& expressions, std::string_view valu
 
 std::vector<std::string> obstacles(const Template& rules) {
   std::vector<std::string> found;
-  if (!rules.status.empty() && rules.status != "AVAILABLE")
+  if (!rules.status.empty() && rules.status != "AVAILABLE") {
     found.push_back(fmt::format("the issuing template {} is {}{}", x509::printable(rules.name),
                                 x509::printable(rules.status),
                                 rules.reason.empty() ? "" : ": " + x509::printable(rules.reason)));
-  if (rules.csr_upload_allowed == false)
+  }
+  if (rules.csr_upload_allowed == false) {
     found.push_back(
         fmt::format("the issuing template {} takes no CSRs made elsewhere (csrUploadAllowed is false), and a key "
                     "in a token has no other: its owner must allow them",
                     x509::printable(rules.name)));
+  }
   return found;
 }
 
@@ -282,8 +298,9 @@ workflow::Facts policy_facts(const Template& rules) {
                      yes(rules.csr_upload_allowed, "allowed", "NOT allowed: no key in a token can be used here"));
   facts.emplace_back("Key at renewal", yes(rules.key_reuse, "may stay", "must be new"));
   facts.emplace_back("Keys", rules.key_types.empty() ? "not stated" : key_types_text(rules));
-  for (const SubjectRow& row : kSubject)
+  for (const SubjectRow& row : kSubject) {
     facts.emplace_back(fmt::format("Subject {}", row.component), list(rules.*row.list));
+  }
   for (const NameRow& row : kNames) facts.emplace_back(std::string(row.component), list(rules.*row.list));
   if (!rules.extended_usages.empty()) facts.emplace_back("Extended key usage", joined(rules.extended_usages));
   return facts;

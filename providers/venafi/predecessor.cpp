@@ -8,8 +8,9 @@ using workflow::Order;
 using workflow::Predecessor;
 
 const Predecessor& predecessor_of(const Order& order) {
-  if (!order.predecessor || order.predecessor->der.empty())
+  if (!order.predecessor || order.predecessor->der.empty()) {
     throw Error{ErrorKind::internal, "the order does not hold the certificate that it is about"};
+  }
   return *order.predecessor;
 }
 

@@ -100,19 +100,22 @@ workflow::Progress progress_of(const ApprovalRequest& approval, const std::map<s
     const auto there = std::find_if(progress.approvers.begin(), progress.approvers.end(),
                                     [&](const Approver& approver) { return approver.key == outcome.user; });
     // Who decides for a team is not in the list of those who may.
-    if (there != progress.approvers.end())
+    if (there != progress.approvers.end()) {
       there->decision = decision;
-    else if (!outcome.user.empty() && progress.approvers.size() < 200)
+    } else if (!outcome.user.empty() && progress.approvers.size() < 200) {
       progress.approvers.push_back({called(outcome.user, people), outcome.user, "", decision});
+    }
   }
-  if (approval.required > 0)
+  if (approval.required > 0) {
     progress.quorum = fmt::format("{} of {} approvals", approved, approval.required);
-  else
+  } else {
     progress.quorum = "quorum unknown";
+  }
   if (approval.status == "PENDING_FINAL_APPROVAL") progress.note = "the approvers agreed; the final approver decides";
   if (approval.rejected_after_days && approval.created && *approval.rejected_after_days > 0 &&
-      *approval.rejected_after_days < 1000)
+      *approval.rejected_after_days < 1000) {
     progress.about_until = *approval.created + std::chrono::hours{24 * *approval.rejected_after_days};
+  }
   return progress;
 }
 
@@ -134,8 +137,9 @@ workflow::Report report_of(const CertificateRequest& request) {
   report.provider_status = request.status;
   report.message = meaning_of(request.status);
   if (!request.error.empty()) report.message += (report.message.empty() ? "" : ": ") + request.error;
-  if (report.standing == Standing::ready && request.certificate_ids.empty())
+  if (report.standing == Standing::ready && request.certificate_ids.empty()) {
     report.message = "issued, but the service does not say yet which certificate it is";
+  }
   return report;
 }
 

@@ -34,8 +34,9 @@ x509::Ask ask_of(const Order& order) {
 
 // Those that are there and not ours: a mark belongs to one request.
 void keep_tags(const std::vector<std::string>& there, std::vector<std::string>& tags) {
-  for (const std::string& tag : there)
+  for (const std::string& tag : there) {
     if (!tag.starts_with(kTagName) && std::find(tags.begin(), tags.end(), tag) == tags.end()) tags.push_back(tag);
+  }
 }
 
 std::string aliases_text(const std::map<std::string, std::string>& templates) {
@@ -94,12 +95,13 @@ VenafiProvider::Place VenafiProvider::find_place(Duration limit) {
             .hint(fmt::format("correct `zone` of provider {}: 'Application\\Template alias'", settings_.name)));
   }
   const auto found = application.templates.find(zone.alias);
-  if (found == application.templates.end())
+  if (found == application.templates.end()) {
     throw ZoneUnknown(Error{ErrorKind::invalid_input,
                             fmt::format("application \"{}\" has no issuing template with the alias \"{}\"; it has: {}",
                                         x509::printable(zone.application), x509::printable(zone.alias),
                                         aliases_text(application.templates))}
                           .hint(fmt::format("correct `zone` of provider {}", settings_.name)));
+  }
   return {application.id, found->second, client_->issuing_template(zone.application, zone.alias, limit / 2)};
 }
 
@@ -133,10 +135,11 @@ std::string VenafiProvider::account(Freshness freshness, Duration limit) {
 }
 
 ProviderDraft VenafiProvider::draft(const Order& order, ByteView csr, Instant) {
-  if (order.kind != Kind::enroll && order.kind != Kind::renew && order.kind != Kind::revoke)
+  if (order.kind != Kind::enroll && order.kind != Kind::renew && order.kind != Kind::revoke) {
     throw Error{ErrorKind::refused, fmt::format("provider {} issues, renews and revokes certificates and does nothing "
                                                 "else",
                                                 settings_.name)};
+  }
   ProviderDraft draft;
   if (order.kind == Kind::revoke) return draft;
   State state;
@@ -153,8 +156,9 @@ Duration VenafiProvider::validity_of(const x509::Ask& ask) const {
 std::string VenafiProvider::existing_certificate(const Predecessor& predecessor, Duration limit) {
   if (const State state = state_of(predecessor); !state.certificates.empty()) return state.certificates.front();
   const std::string fingerprint = fingerprint_of(predecessor.der);
-  for (const CertificateDetails& details : client_->certificates_with(fingerprint, limit))
+  for (const CertificateDetails& details : client_->certificates_with(fingerprint, limit)) {
     if (same_id(details.fingerprint, fingerprint)) return details.id;
+  }
   return "";
 }
 
@@ -181,11 +185,13 @@ void VenafiProvider::check_renewal(const ProviderCall& call, std::vector<std::st
                     id));
     return;
   }
-  if (details->version == "OLD")
+  if (details->version == "OLD") {
     reasons.push_back(fmt::format("the certificate {} was renewed there before: only its current version can be", id));
-  if (!details->status.empty() && details->status != "ACTIVE")
+  }
+  if (!details->status.empty() && details->status != "ACTIVE") {
     reasons.push_back(fmt::format("the certificate {} is {} there: recover it, or enroll anew", id,
                                   x509::printable(details->status)));
+  }
 }
 
 std::vector<std::string> VenafiProvider::check(const ProviderCall& call) {
@@ -199,8 +205,9 @@ std::vector<std::string> VenafiProvider::check(const ProviderCall& call) {
   const x509::Ask ask = ask_of(call.order);
   const x509::Csr csr = x509::parse_csr(call.draft.csr);
   PolicyQuestion question{csr, ask, validity_of(ask)};
-  if (call.order.kind == Kind::renew)
+  if (call.order.kind == Kind::renew) {
     question.predecessor_spki = x509::parse_certificate(predecessor_of(call.order).der).spki();
+  }
   std::vector<std::string> reasons = violations(here.rules, question);
   if (call.order.kind == Kind::renew) check_renewal(call, reasons);
   return reasons;
@@ -211,8 +218,9 @@ NewRequest VenafiProvider::request_of(const ProviderCall& call) const {
   x509::parse_csr(call.draft.csr);
   request.csr = x509::csr_to_pem(call.draft.csr);
   if (call.order.kind == Kind::renew) predecessor_of(call.order);
-  if (const Duration validity = validity_of(ask_of(call.order)); validity > Duration::zero())
+  if (const Duration validity = validity_of(ask_of(call.order)); validity > Duration::zero()) {
     request.validity = iso_duration(validity);
+  }
   request.tags = settings_.tags;
   request.client_identifier = mark_of(call);
   return request;
@@ -225,9 +233,11 @@ NewRequest VenafiProvider::new_request(const ProviderCall& call, const Place& he
   if (call.order.kind == Kind::renew) {
     request.existing_certificate = existing_certificate(predecessor_of(call.order), call.time_limit / 4);
     // On a renewal the tags of the request replace those of the certificate: what others wrote on it stays.
-    if (!request.existing_certificate.empty())
-      if (const auto there = in_inventory(request.existing_certificate, call.time_limit / 4); there.details)
+    if (!request.existing_certificate.empty()) {
+      if (const auto there = in_inventory(request.existing_certificate, call.time_limit / 4); there.details) {
         keep_tags(there.details->tags, request.tags);
+      }
+    }
   }
   // Without ours a lost answer could not be looked up.
   request.tags.push_back(tag_of(call));
@@ -254,8 +264,9 @@ std::vector<std::string> VenafiProvider::test() {
   const Duration limit = settings_.time_limit;
   if (client_->has_user_account()) {
     const UserAccount account = client_->user_account(limit);
-    if (account.company.empty())
+    if (account.company.empty()) {
       throw Error{ErrorKind::denied, "the API key belongs to an account without a company: nothing can be ordered"};
+    }
     learnt.push_back(fmt::format("API key of {} at {}{}", account.username, account.company,
                                  account.valid_until ? ", valid until " + rfc3339(*account.valid_until) : ""));
   } else {

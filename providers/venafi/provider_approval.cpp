@@ -35,8 +35,9 @@ void must_ask_for(const CertificateRequest& request, ByteView csr) {
                   fmt::format("the service does not show the CSR of request {}: {}", request.id, error.message())};
     }
   }();
-  if (!equal(sent, csr))
+  if (!equal(sent, csr)) {
     throw Error{ErrorKind::corrupt, fmt::format("request {} at the service is for another CSR than ours", request.id)};
+  }
 }
 
 // What two names have in common when they are one, however it is written. A text that is no such name is like none that
@@ -72,8 +73,9 @@ std::string other_than_csr(const CertificateRequest& request) {
     std::vector<std::string> theirs;
     for (const std::string& name : there) theirs.push_back(key_of(prefix, name));
     std::vector<std::string> ours;
-    for (const x509::GeneralName& name : csr->content.subject_alternative_names)
+    for (const x509::GeneralName& name : csr->content.subject_alternative_names) {
       if (name.text.starts_with(prefix)) ours.push_back(key_of(prefix, name.text.substr(prefix.size())));
+    }
     if (sorted(std::move(theirs)) == sorted(std::move(ours))) continue;
     std::string text;
     for (const std::string& name : there) text += (text.empty() ? "" : ", ") + name;
@@ -89,8 +91,9 @@ std::string asked_for(const CertificateRequest& request) {
   try {
     const x509::Csr csr = x509::parse_csr(x509::read_csr(as_bytes(request.csr)));
     std::string names;
-    for (const x509::GeneralName& name : csr.content.subject_alternative_names)
+    for (const x509::GeneralName& name : csr.content.subject_alternative_names) {
       names += (names.empty() ? "" : ", ") + name.text;
+    }
     text = fmt::format("{} ({}), {} key", csr.content.subject.to_string(), names.empty() ? "no names" : names,
                        x509::key_text(csr.spki));
   } catch (const Error&) {
@@ -120,17 +123,19 @@ void must_be_decided(const CertificateRequest& now, ApprovalAuthority::Decision 
 
 Report VenafiProvider::standing(const ProviderReference& reference, ByteView csr, Duration limit) {
   const Status answer = client_->request(reference.str(), limit / 2);
-  if (!answer.request)
+  if (!answer.request) {
     throw Error{ErrorKind::not_found,
                 fmt::format("the service has no certificate request {}: {}", reference.str(), answer.unknown_why)};
+  }
   must_be_about(*answer.request, reference);
   if (!csr.empty()) must_ask_for(*answer.request, csr);
   Report report = venafi::report_of(*answer.request);
   report.reference = ProviderReference(answer.request->id);
   add_approvals(answer.request->id, report, limit / 2);
   // What the service says of an error stands beside what is asked for, and never in its place.
-  if (!report.message.empty())
+  if (!report.message.empty()) {
     report.progress.note += (report.progress.note.empty() ? "" : "; ") + ("the service says: " + report.message);
+  }
   report.message = asked_for(*answer.request);
   return report;
 }
@@ -138,25 +143,29 @@ Report VenafiProvider::standing(const ProviderReference& reference, ByteView csr
 void VenafiProvider::decide(const ProviderReference& reference, Decision decision, const std::string& reason,
                             Duration limit) {
   // The service's own bound.
-  if (reason.size() > 1024)
+  if (reason.size() > 1024) {
     throw Error{ErrorKind::invalid_input, "the reason is longer than the 1024 characters that the service takes"};
+  }
   if (decision == Decision::approve) {
     const Status before = client_->request(reference.str(), limit / 2);
-    if (!before.request)
+    if (!before.request) {
       throw Error{ErrorKind::not_found,
                   fmt::format("the service has no certificate request {}: {}", reference.str(), before.unknown_why)};
+    }
     must_be_about(*before.request, reference);
-    if (const std::string other = other_than_csr(*before.request); !other.empty())
+    if (const std::string other = other_than_csr(*before.request); !other.empty()) {
       throw Error{ErrorKind::refused, fmt::format("request {} is not approved: {}", reference.str(), other)}.hint(
           "reject it, or have somebody approve it who sees all of it in the service's own console");
+    }
   }
   const CertificateRequest now = client_->decide(
       reference.str(), decision == Decision::approve ? Client::Decision::approve : Client::Decision::reject, reason,
       limit / 2);
-  if (!same_id(now.id, reference.str()))
+  if (!same_id(now.id, reference.str())) {
     throw Error{ErrorKind::outcome_unknown, fmt::format("a decision about request {} was answered with request {}",
                                                         reference.str(), x509::printable(now.id))}
         .hint("look at both before deciding once more: a decision is final there");
+  }
   must_be_decided(now, decision);
 }
 

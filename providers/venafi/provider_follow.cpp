@@ -27,15 +27,17 @@ constexpr std::size_t kLongestChain = 10;
 constexpr std::size_t kMostCertificates = 100;
 
 const Submission& submission_of(const ProviderCall& call) {
-  if (call.submission == nullptr || call.submission->reference.empty())
+  if (call.submission == nullptr || call.submission->reference.empty()) {
     throw Error{ErrorKind::internal, "the service was asked about a request without its id"};
+  }
   return *call.submission;
 }
 
 // The leaf, wherever it stands: the one with the key of our request; where none has it, whichever issued no other.
 std::size_t leaf_of(const std::vector<x509::Certificate>& certificates, const Bytes& spki) {
-  for (std::size_t i = 0; i < certificates.size(); ++i)
+  for (std::size_t i = 0; i < certificates.size(); ++i) {
     if (x509::same_key(certificates[i].spki(), spki)) return i;
+  }
   for (std::size_t i = 0; i < certificates.size(); ++i) {
     const bool issues = std::any_of(certificates.begin(), certificates.end(), [&](const x509::Certificate& other) {
       return &other != &certificates[i] && other.issuer() == certificates[i].subject();
@@ -54,10 +56,11 @@ void VenafiProvider::add_approvals(const std::string& id, Report& report, Durati
       report.progress.note = "the service does not say who must approve";
       return;
     }
-    if (!approval->entity.empty() && !same_id(approval->entity, id))
+    if (!approval->entity.empty() && !same_id(approval->entity, id)) {
       throw Error{ErrorKind::corrupt,
                   fmt::format("the service was asked about the approval of {} and answered about {}", id,
                               x509::printable(approval->entity))};
+    }
     report.progress = venafi::progress_of(*approval, settings_.people);
     if (report.standing == Standing::rejected) {
       const Refused refused = refused_by(*approval, settings_.people);
@@ -133,8 +136,9 @@ Report VenafiProvider::retrieve(const ProviderCall& call) {
       client_->contents(state.certificates.front(), Client::ChainOrder::leaf_first, call.time_limit / 2);
   if (!contents.missing.empty()) return not_there_yet(call, std::move(report), std::move(state), contents.missing);
   if (contents.body.find("-----BEGIN CERTIFICATE-----") == std::string::npos) {
-    if (is_html("", contents.body))
+    if (is_html("", contents.body)) {
       throw Error{ErrorKind::unavailable, "an HTML page (of a proxy?) came in place of the certificate"};
+    }
     return not_there_yet(call, std::move(report), std::move(state),
                          "an answer without a certificate came in place of the certificate");
   }
@@ -147,8 +151,9 @@ Report VenafiProvider::retrieve(const ProviderCall& call) {
 }
 
 CancelAnswer VenafiProvider::cancel(const ProviderCall& call) {
-  if (call.order.kind == Kind::revoke)
+  if (call.order.kind == Kind::revoke) {
     return CancelNotPossible{"a revocation that was sent to the service cannot be taken back"};
+  }
   return CancelNotPossible{
       "the service has no call that cancels a request: an approver can reject it there; a certificate that still comes "
       "is checked and kept, and not installed"};
@@ -159,8 +164,9 @@ Issued VenafiProvider::read(const ProviderCall& call, const Handout& handout) {
   std::vector<x509::Certificate> certificates;
   try {
     const std::vector<Bytes> ders = providers::handed_out("the service", handout.result, spki);
-    if (ders.size() > kMostCertificates)
+    if (ders.size() > kMostCertificates) {
       throw Error{ErrorKind::corrupt, fmt::format("it holds {} certificates, which no chain does", ders.size())};
+    }
     for (const Bytes& der : ders) certificates.push_back(x509::parse_certificate(der));
   } catch (const Error& error) {
     throw Error{ErrorKind::corrupt, "what the service handed out is no certificate: " + error.message()};
@@ -169,8 +175,9 @@ Issued VenafiProvider::read(const ProviderCall& call, const Handout& handout) {
   const std::size_t leaf = leaf_of(certificates, spki);
   Issued issued;
   issued.certificate = certificates[leaf].der;
-  for (std::size_t i = 0; i < certificates.size(); ++i)
+  for (std::size_t i = 0; i < certificates.size(); ++i) {
     if (i != leaf) issued.chain.push_back(certificates[i].der);
+  }
   if (!issued.chain.empty() || call.submission == nullptr) return issued;
   // It came without its chain: the request told the ids of the authorities' certificates.
   const State state = state_from(call.submission->provider_state);
@@ -180,8 +187,9 @@ Issued VenafiProvider::read(const ProviderCall& call, const Handout& handout) {
       const Contents contents = client_->contents(state.certificates[i], Client::ChainOrder::leaf_only,
                                                   call.time_limit / static_cast<int>(end));
       if (!contents.missing.empty()) continue;
-      for (Bytes& der : x509::read_certificates(as_bytes(contents.body)))
+      for (Bytes& der : x509::read_certificates(as_bytes(contents.body))) {
         if (issued.chain.size() < kMostCertificates) issued.chain.push_back(std::move(der));
+      }
     } catch (const Error& error) {
       // Worth another try; anything else leaves the check of the chain to say what is missing.
       if (error.kind() == ErrorKind::unavailable) throw;

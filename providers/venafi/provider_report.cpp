@@ -21,18 +21,21 @@ workflow::Report report_with(const CertificateRequest& request, State state) {
   constexpr std::size_t kMostIds = 20;
   if (state.certificates.size() > kMostIds) state.certificates.resize(kMostIds);
   constexpr std::size_t kLongestText = 1000;
-  if (report.message.size() > kLongestText)
+  if (report.message.size() > kLongestText) {
     report.message = x509::printable(report.message.substr(0, kLongestText)) + "…";
-  if (report.provider_status.size() > 100)
+  }
+  if (report.provider_status.size() > 100) {
     report.provider_status = x509::printable(report.provider_status.substr(0, 100));
+  }
   report.provider_state = to_text(state);
   return report;
 }
 
 void must_be_about(const CertificateRequest& request, const ProviderReference& reference) {
-  if (!same_id(request.id, reference.str()))
+  if (!same_id(request.id, reference.str())) {
     throw Error{ErrorKind::corrupt, fmt::format("the service was asked about request {} and answered about {}",
                                                 reference.str(), x509::printable(request.id))};
+  }
 }
 
 }  // namespace hsmbridge::venafi

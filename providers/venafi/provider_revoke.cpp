@@ -28,10 +28,11 @@ SubmitAnswer VenafiProvider::submit_revocation(const ProviderCall& call) {
   try {
     const Predecessor& predecessor = predecessor_of(call.order);
     const auto reason = reason_word(call.order.reason);
-    if (!reason)
+    if (!reason) {
       throw Error{ErrorKind::refused,
                   fmt::format("the service has no word for the revocation reason \"{}\"; it has: {}", call.order.reason,
                               known_reasons())};
+    }
     fingerprint = fingerprint_of(predecessor.der);
     text = revoke_text(fingerprint, *reason, "hsmbridge request " + mark_of(call));
     state = state_of(predecessor);
@@ -52,9 +53,10 @@ SubmitAnswer VenafiProvider::submit_revocation(const ProviderCall& call) {
   if (auto* again = std::get_if<NotAccepted>(&verdict)) return std::move(*again);
   if (auto* unknown = std::get_if<OutcomeUnknown>(&verdict)) return std::move(*unknown);
   const RevocationAnswer& answer = std::get<RevocationTaken>(verdict).answer;
-  if (!is_about(answer, fingerprint))
+  if (!is_about(answer, fingerprint)) {
     return OutcomeUnknown{fmt::format("the revocation of the certificate with the fingerprint {} was answered with {}",
                                       fingerprint, x509::printable(answer.fingerprint))};
+  }
   Report report = venafi::report_of(answer);
   report.reference = ProviderReference(fingerprint);
   report.provider_state = to_text(state);
@@ -69,11 +71,12 @@ Report VenafiProvider::revocation(const Order& order, Duration limit) {
   const Predecessor& predecessor = predecessor_of(order);
   const std::string fingerprint = fingerprint_of(predecessor.der);
   const RevocationAnswer answer = client_->revocation(fingerprint, limit / 2);
-  if (!is_about(answer, fingerprint))
+  if (!is_about(answer, fingerprint)) {
     throw Error{ErrorKind::corrupt,
                 fmt::format("the service was asked about the certificate with the fingerprint {} and "
                             "answered about {}",
                             fingerprint, x509::printable(answer.fingerprint))};
+  }
   Report report = venafi::report_of(answer);
   if (report.standing == Standing::done) return report;
   std::string request = state_of(predecessor).request;

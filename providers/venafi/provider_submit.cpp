@@ -34,7 +34,7 @@ SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
     drafted = state_from(call.draft.provider_state).account;
     if (!drafted.empty()) {
       // A search under another account would not see what this attempt orders.
-      if (const std::string now = account(Freshness::any, call.time_limit / 4); now != drafted)
+      if (const std::string now = account(Freshness::any, call.time_limit / 4); now != drafted) {
         return NotAccepted{
             Error{ErrorKind::unavailable,
                   fmt::format("provider {} has the credentials of {} now, and this request was drafted under those of "
@@ -42,6 +42,7 @@ SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
                               settings_.name, now.empty() ? "somebody who is not named" : now, drafted)}
                 .hint("give it those credentials again, or cancel the request and make a new one"),
             std::nullopt};
+      }
     }
   } catch (const ZoneUnknown& error) {
     // Another zone may be configured, or this one made there.
@@ -95,11 +96,12 @@ LookUpAnswer VenafiProvider::look_up(const ProviderCall& call) {
             : fmt::format("it is not shown to {}, which proves nothing: it was ordered by {}",
                           now.empty() ? "somebody who is not named" : now, drafted);
   }
-  if (!looked.found)
+  if (!looked.found) {
     return CannotTell{
         fmt::format("{}; look for the tag {} among the service's certificate requests, then "
                     "`hsmbridge request resolve ID --reference REQUESTID` or --not-there",
                     looked.why, tag_of(call))};
+  }
   State state;
   state.application = here.application;
   state.issuing_template = here.issuing_template;

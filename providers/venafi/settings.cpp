@@ -18,8 +18,9 @@ void read_federated(Section& section, Settings& settings) {
   const auto url = section.optional_text("token_url");
   const auto jwt = section.optional_secret("external_jwt");
   if (url && !url->starts_with("https://")) section.problem("token_url", "must start with https://");
-  if (url && url->find_first_of("?#@ ") != std::string::npos)
+  if (url && url->find_first_of("?#@ ") != std::string::npos) {
     section.problem("token_url", "is https://HOST[:PORT]/PATH, without a query");
+  }
   if (url && !jwt) section.problem("token_url", "wants an external_jwt: where the identity provider leaves its JWT");
   if (jwt && !url) section.problem("external_jwt", "wants a token_url: it stands on the service account's page");
   if (url && jwt) settings.federated = Federated{*url, *jwt};
@@ -29,10 +30,11 @@ void read_service_account(Section& section, Settings& settings) {
   auto account = section.section("service_account");
   if (!account) return;
   ServiceAccount read{account->text("client_id"), {}};
-  if (auto key = providers::read_token_key(*account, "key"))
+  if (auto key = providers::read_token_key(*account, "key")) {
     read.key = *key;
-  else
+  } else {
     account->problem("key", "is missing: {token: NAME, key: SELECTOR} of the key that signs the JWT");
+  }
   account->finish();
   settings.service_account = std::move(read);
 }
@@ -46,9 +48,10 @@ void read_credentials(Section& section, Settings& settings) {
   const int ways = int{settings.api_key.has_value()} + int{settings.access_token.has_value()} + int{federated} +
                    int{settings.service_account.has_value()};
   if (ways == 0) section.problem("api_key", fmt::format("is missing; one credential is wanted: {}", kCredentials));
-  if (ways > 1)
+  if (ways > 1) {
     section.problem(settings.api_key ? "api_key" : "access_token",
                     fmt::format("stands beside another credential; exactly one is wanted: {}", kCredentials));
+  }
 }
 
 // A base path, as of https://…/ngts, is another edition of the service: there a zone is the alias alone.

@@ -22,12 +22,14 @@ State state_from(std::string_view text) {
   try {
     const Json json = Json::parse(text);
     state.request = json.string_or("request", "");
-    if (const Json* certificates = json.find("certificates"); certificates != nullptr)
+    if (const Json* certificates = json.find("certificates"); certificates != nullptr) {
       for (const Json& id : certificates->as_array()) state.certificates.push_back(id.as_string());
+    }
     state.application = json.string_or("application", "");
     state.issuing_template = json.string_or("template", "");
-    if (const std::string since = json.string_or("missing_since", ""); !since.empty())
+    if (const std::string since = json.string_or("missing_since", ""); !since.empty()) {
       state.missing_since = parse_rfc3339(since);
+    }
     state.account = json.string_or("account", "");
   } catch (const Error& error) {
     throw Error{ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message()};

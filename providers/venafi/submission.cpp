@@ -35,27 +35,31 @@ std::string describe(const HttpAnswer& answer) {
 // Everything but a complete success, which is the caller's to read: nothing then.
 std::optional<std::variant<NotAccepted, RefusedForGood, OutcomeUnknown>> trouble_of(std::string_view what,
                                                                                     const Exchange& exchange) {
-  if (const auto* not_sent = std::get_if<NotSent>(&exchange))
+  if (const auto* not_sent = std::get_if<NotSent>(&exchange)) {
     return NotAccepted{
         Error{ErrorKind::unavailable, fmt::format("{}: the service cannot be reached: {}", what, not_sent->why)}.with(
             "lane", "down"),
         {}};
-  if (const auto* lost = std::get_if<AnswerLost>(&exchange))
+  }
+  if (const auto* lost = std::get_if<AnswerLost>(&exchange)) {
     return OutcomeUnknown{fmt::format("{}: no complete answer came: {}", what, lost->why)};
+  }
   const auto& answer = std::get<HttpAnswer>(exchange);
   if (is_success(answer)) return std::nullopt;
-  if (answer.status == 429)
+  if (answer.status == 429) {
     return NotAccepted{Error{ErrorKind::unavailable, fmt::format("{}: the service is asked too often (HTTP 429)", what)}
                            .with("http", "429")
                            .with("lane", "down"),
                        answer.retry_after};
+  }
   const std::optional<Refusal> refusal = refusal_from(answer.status, answer.content_type, answer.body);
   const bool client_error = answer.status >= 400 && answer.status < 500 && answer.status != 408;
   if (client_error && refusal) {
     Error said = service_error(what, answer.status, *refusal);
     // The gate looked at the credential and at nothing else: another one may pass.
-    if (answer.status == 401 || is_credential_refusal(*refusal))
+    if (answer.status == 401 || is_credential_refusal(*refusal)) {
       return NotAccepted{providers::about_credentials(std::move(said)), answer.retry_after};
+    }
     return RefusedForGood{std::move(said)};
   }
   if (refusal) return OutcomeUnknown{service_error(what, answer.status, *refusal).message()};
@@ -86,8 +90,9 @@ bool is_refusal(const RevocationAnswer::Trouble& trouble) {
 
 ErrorKind kind_of(const std::vector<RevocationAnswer::Trouble>& troubles) {
   for (const auto& trouble : troubles) {
-    if (trouble.code == "UNAUTHENTICATED" || trouble.code == "UNAUTHORIZED" || trouble.code == "FORBIDDEN")
+    if (trouble.code == "UNAUTHENTICATED" || trouble.code == "UNAUTHORIZED" || trouble.code == "FORBIDDEN") {
       return ErrorKind::denied;
+    }
     if (trouble.code == "NOT_FOUND") return ErrorKind::not_found;
   }
   return ErrorKind::refused;
@@ -102,11 +107,13 @@ std::string words_of(const std::vector<RevocationAnswer::Trouble>& troubles) {
 using Reader = std::optional<Refusal> (*)(long, std::string_view, std::string_view);
 
 const HttpAnswer& success(std::string_view what, const Exchange& exchange, Reader refusal_in) {
-  if (const auto* not_sent = std::get_if<NotSent>(&exchange))
+  if (const auto* not_sent = std::get_if<NotSent>(&exchange)) {
     throw Error{ErrorKind::unavailable, fmt::format("{}: the service cannot be reached: {}", what, not_sent->why)}.with(
         "lane", "down");
-  if (const auto* lost = std::get_if<AnswerLost>(&exchange))
+  }
+  if (const auto* lost = std::get_if<AnswerLost>(&exchange)) {
     throw Error{ErrorKind::unavailable, fmt::format("{}: no complete answer came: {}", what, lost->why)};
+  }
   const auto& answer = std::get<HttpAnswer>(exchange);
   if (is_success(answer)) return answer;
 
@@ -123,8 +130,9 @@ const HttpAnswer& success(std::string_view what, const Exchange& exchange, Reade
     }
     if (later) return fail(ErrorKind::unavailable);
     if (answer.status == 404 || answer.status == 405) return fail(ErrorKind::not_found).hint("check `url`");
-    if (answer.status == 401 || answer.status == 403)
+    if (answer.status == 401 || answer.status == 403) {
       return fail(ErrorKind::denied).hint("something before the service refuses: a proxy, or check `url`");
+    }
     return fail(ErrorKind::unavailable);
   }();
   if (answer.retry_after) error.with("retry-after", duration_text(*answer.retry_after));
@@ -155,11 +163,13 @@ RevocationVerdict classify_revocation(std::string_view what, const Exchange& exc
     return OutcomeUnknown{fmt::format("{}: HTTP {} came, but {}", what, http.status, error.message())};
   }
   if (answer.present && !answer.status.empty()) return RevocationTaken{std::move(answer)};
-  if (answer.troubles.empty())
+  if (answer.troubles.empty()) {
     return OutcomeUnknown{fmt::format("{}: the answer does not say what became of the revocation", what)};
+  }
   const std::string words = words_of(answer.troubles);
-  if (answer.present || !std::all_of(answer.troubles.begin(), answer.troubles.end(), is_refusal))
+  if (answer.present || !std::all_of(answer.troubles.begin(), answer.troubles.end(), is_refusal)) {
     return OutcomeUnknown{fmt::format("{}: {}", what, words)};
+  }
   return RefusedForGood{Error(kind_of(answer.troubles), fmt::format("{}: the service says: {}", what, words))};
 }
 

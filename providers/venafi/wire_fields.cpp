@@ -16,8 +16,9 @@ const Json* member(const Json& json, std::string_view name) {
 
 std::int64_t number_of(const Json& json, std::string_view name) {
   if (json.is_integer()) return json.as_integer();
-  if (json.is_number() && json.as_double() > -1e15 && json.as_double() < 1e15)
+  if (json.is_number() && json.as_double() > -1e15 && json.as_double() < 1e15) {
     return static_cast<std::int64_t>(json.as_double());
+  }
   if (json.is_string()) {
     const std::string& digits = json.as_string();
     std::int64_t value = 0;

@@ -45,8 +45,9 @@ std::string id_of(const Json& json, std::string_view name) {
   constexpr std::size_t kLongest = 200;
   std::string id = word_of(json, name);
   const bool one_word = std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < '\x7f'; });
-  if (id.empty() || id.size() > kLongest || !one_word)
+  if (id.empty() || id.size() > kLongest || !one_word) {
     throw Error{ErrorKind::corrupt, fmt::format("{} is no id", name)};
+  }
   return id;
 }
 
@@ -66,15 +67,17 @@ std::optional<bool> truth(const Json& json, std::string_view name) {
   const Json* found = member(json, name);
   if (found == nullptr) return std::nullopt;
   if (found->is_bool()) return found->as_bool();
-  if (found->is_string() && (found->as_string() == "true" || found->as_string() == "false"))
+  if (found->is_string() && (found->as_string() == "true" || found->as_string() == "false")) {
     return found->as_string() == "true";
+  }
   throw Error{ErrorKind::corrupt, fmt::format("{}: true or false was expected", name)};
 }
 
 const Json::Array& list_of(const Json& json, std::string_view name) {
   if (!json.is_array()) throw Error{ErrorKind::corrupt, fmt::format("{}: a list was expected", name)};
-  if (json.as_array().size() > kMostEntries)
+  if (json.as_array().size() > kMostEntries) {
     throw Error{ErrorKind::corrupt, fmt::format("{} has {} entries", name, json.as_array().size())};
+  }
   return json.as_array();
 }
 
@@ -88,8 +91,9 @@ Template::Expressions expressions(const Json& json, std::string_view name) {
   const Json* found = member(json, name);
   if (found == nullptr) return std::nullopt;
   std::vector<std::string> result;
-  for (const Json& item : list_of(*found, name))
+  for (const Json& item : list_of(*found, name)) {
     if (!item.is_null()) result.push_back(word_of(item, name));
+  }
   return result;
 }
 
@@ -100,15 +104,17 @@ std::vector<std::string> texts(const Json& json, std::string_view name) {
 // Those that are texts: what else a list of tags may hold one day is none of ours.
 std::vector<std::string> only_texts(const Json& json, std::string_view name) {
   std::vector<std::string> result;
-  for (const Json& item : list(json, name))
+  for (const Json& item : list(json, name)) {
     if (item.is_string()) result.push_back(item.as_string());
+  }
   return result;
 }
 
 std::vector<std::string> ids(const Json& json, std::string_view name) {
   std::vector<std::string> result;
-  for (const Json& item : list(json, name))
+  for (const Json& item : list(json, name)) {
     if (!item.is_null() && !(item.is_string() && item.as_string().empty())) result.push_back(id_of(item, name));
+  }
   return result;
 }
 
@@ -136,9 +142,10 @@ std::string error_text(const Json* json) {
     result += (result.empty() ? "" : " ") + args->dump();
   }
   const Json* code = member(*json, "code");
-  if (code != nullptr && (code->is_number() || code->is_string()))
+  if (code != nullptr && (code->is_number() || code->is_string())) {
     result +=
         fmt::format("{}(code {})", result.empty() ? "" : " ", code->is_string() ? code->as_string() : code->dump());
+  }
   return shown(result);
 }
 
@@ -189,8 +196,9 @@ CertificateRequest read_request(const Json& json) {
   request.subject = text(json, "subjectDN");
   request.names = names_by_type(json);
   request.other_names = other_names(json);
-  if (const Json* validity = member(json, "validityPeriod"); validity != nullptr && validity->is_string())
+  if (const Json* validity = member(json, "validityPeriod"); validity != nullptr && validity->is_string()) {
     request.validity = validity->as_string();
+  }
   request.error = error_text(member(json, "errorInformation"));
   return request;
 }
@@ -229,9 +237,11 @@ Template read_template(const Json& json) {
   // Newer answers carry it under a second name too.
   if (auto newer = expressions(json, "sanDnsNameRegexes")) {
     if (!result.dns) result.dns.emplace();
-    for (std::string& one : *newer)
-      if (std::find(result.dns->begin(), result.dns->end(), one) == result.dns->end())
+    for (std::string& one : *newer) {
+      if (std::find(result.dns->begin(), result.dns->end(), one) == result.dns->end()) {
         result.dns->push_back(std::move(one));
+      }
+    }
   }
   result.email = expressions(json, "sanRfc822NameRegexes");
   result.ip = expressions(json, "sanIpAddressRegexes");
@@ -291,10 +301,12 @@ ApplicationInfo application_from(std::string_view body) {
   return reading("application", body, [](const Json& json) {
     ApplicationInfo application{needed_id(json, "id"), text(json, "name"), {}};
     if (const Json* map = member(json, "certificateIssuingTemplateAliasIdMap"); map != nullptr) {
-      if (!map->is_object())
+      if (!map->is_object()) {
         throw Error{ErrorKind::corrupt, "certificateIssuingTemplateAliasIdMap: an object was expected"};
-      for (const auto& [alias, id] : map->as_object())
+      }
+      for (const auto& [alias, id] : map->as_object()) {
         if (!id.is_null()) application.templates[alias] = id_of(id, "certificateIssuingTemplateAliasIdMap");
+      }
     }
     return application;
   });
@@ -319,8 +331,9 @@ CertificateRequest certificate_request_from(std::string_view body) {
 CertificateRequest created_from(std::string_view body) {
   return reading("new certificate request", body, [](const Json& json) {
     const Json::Array& all = list(json, "certificateRequests");
-    if (all.size() != 1)
+    if (all.size() != 1) {
       throw Error{ErrorKind::corrupt, fmt::format("certificateRequests has {} entries, not one", all.size())};
+    }
     return read_request(all.front());
   });
 }
@@ -328,16 +341,18 @@ CertificateRequest created_from(std::string_view body) {
 void check_validated(std::string_view body) {
   reading("dry run", body, [](const Json& json) {
     // {"subjectDN","keyType",…}: what the service made of the CSR. Anything else has judged nothing.
-    if (!json.is_object() || (member(json, "subjectDN") == nullptr && member(json, "keyType") == nullptr))
+    if (!json.is_object() || (member(json, "subjectDN") == nullptr && member(json, "keyType") == nullptr)) {
       throw Error{ErrorKind::corrupt, "it does not tell what was validated"};
+    }
   });
 }
 
 SearchPage search_page_from(std::string_view body) {
   return reading("search for requests", body, [](const Json& json) {
     SearchPage page;
-    if (member(json, "certificateRequests") == nullptr)
+    if (member(json, "certificateRequests") == nullptr) {
       throw Error{ErrorKind::corrupt, "certificateRequests is missing"};
+    }
     for (const Json& item : list(json, "certificateRequests")) page.requests.push_back(read_request(item));
     page.found = number(json, "numFound");
     return page;
@@ -350,11 +365,13 @@ ApprovalRequest approval_request_from(std::string_view body) {
     approval.entity = text(json, "entityId");
     approval.status = text(json, "status");
     approval.required = number(json, "requiredApprovalsCount").value_or(0);
-    for (const Json& item : list(json, "approvers"))
+    for (const Json& item : list(json, "approvers")) {
       if (auto person = read_person(item)) approval.approvers.push_back(std::move(*person));
+    }
     if (const Json* last = member(json, "finalApprover"); last != nullptr) approval.final_approver = read_person(*last);
-    for (const Json& item : list(json, "approversOutcome"))
+    for (const Json& item : list(json, "approversOutcome")) {
       approval.outcomes.push_back({text(item, "userId"), text(item, "status"), text(item, "reason")});
+    }
     approval.rejected_after_days = number(json, "autoRejectionThreshold");
     approval.created = date(json, "creationDate");
     return approval;
@@ -380,12 +397,15 @@ Token token_from(std::string_view body) {
     std::string type = text(json, "token_type");
     std::transform(type.begin(), type.end(), type.begin(),
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    if (!type.empty() && type != "bearer")
+    if (!type.empty() && type != "bearer") {
       throw Error{ErrorKind::corrupt, fmt::format("token_type is {}, not bearer", x509::printable(type))};
-    if (token.value.find_first_of("\r\n") != std::string::npos)
+    }
+    if (token.value.find_first_of("\r\n") != std::string::npos) {
       throw Error{ErrorKind::corrupt, "access_token has a line break"};
-    if (const auto seconds = number(json, "expires_in"); seconds && *seconds > 0)
+    }
+    if (const auto seconds = number(json, "expires_in"); seconds && *seconds > 0) {
       token.lifetime = std::chrono::seconds{std::min<std::int64_t>(*seconds, 86400)};
+    }
     return token;
   };
   return reading("token", body, read, Holds::secrets);
@@ -406,8 +426,9 @@ RevocationAnswer revocation_from(std::string_view body, std::string_view field) 
       }
       answer.troubles.push_back(std::move(trouble));
     }
-    if (json.find("data") == nullptr && answer.troubles.empty())
+    if (json.find("data") == nullptr && answer.troubles.empty()) {
       throw Error{ErrorKind::corrupt, "it has neither data nor errors"};
+    }
     const Json* certificate = data == nullptr ? nullptr : member(*data, field);
     if (certificate == nullptr) return answer;
     answer.present = true;
@@ -415,12 +436,15 @@ RevocationAnswer revocation_from(std::string_view body, std::string_view field) 
     if (const Json* revocation = member(*certificate, "revocation"); revocation != nullptr) {
       answer.status = x509::printable(text(*revocation, "status").substr(0, 60));
       answer.error = error_text(member(*revocation, "error"));
-      if (const Json* details = member(*revocation, "approvalDetails"); details != nullptr)
-        if (std::string why = text(*details, "rejectionReason"); !why.empty())
+      if (const Json* details = member(*revocation, "approvalDetails"); details != nullptr) {
+        if (std::string why = text(*details, "rejectionReason"); !why.empty()) {
           answer.error += (answer.error.empty() ? "" : "; ") + shown(why);
+        }
+      }
     }
-    if (const Json* global = member(*certificate, "globalRevocation"); global != nullptr)
+    if (const Json* global = member(*certificate, "globalRevocation"); global != nullptr) {
       answer.listed = text(*global, "status") == "REVOKED";
+    }
     return answer;
   });
 }

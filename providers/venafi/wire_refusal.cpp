@@ -21,8 +21,9 @@ std::vector<ServiceError> read_errors(const Json& json) {
         error.code = 0;
       }
     }
-    if (const Json* message = member(entry, "message"); message != nullptr)
+    if (const Json* message = member(entry, "message"); message != nullptr) {
       error.message = shown(message->is_string() ? message->as_string() : message->dump());
+    }
     if (const Json* args = member(entry, "args"); args != nullptr) error.args = *args;
     if (error.code != 0 || !error.message.empty()) errors.push_back(std::move(error));
   }

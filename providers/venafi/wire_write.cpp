@@ -68,9 +68,10 @@ std::string text_of(const NewRequest& request) {
 
 std::string text_of(const RequestSearch& search) {
   Json operands = Json::array();
-  if (!search.application.empty())
+  if (!search.application.empty()) {
     operands.push(
         Json::object({{"field", "applicationId"}, {"operator", "IN"}, {"values", Json::array({search.application})}}));
+  }
   operands.push(equals("creationDate", "GTE", search_date(search.from)));
   return Json::object({{"expression", Json::object({{"operator", "AND"}, {"operands", std::move(operands)}})},
                        {"ordering", ascending("creationDate")},

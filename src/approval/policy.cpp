@@ -54,22 +54,27 @@ std::string joined(const Items& items, std::string_view separator, Text text) {
 
 void check(const Alternative& alternative) {
   const std::string where = alternative.name.empty() ? "approval policy" : "approval policy " + alternative.name;
-  if (alternative.timelock < Duration::zero() || alternative.timeout < Duration::zero())
+  if (alternative.timelock < Duration::zero() || alternative.timeout < Duration::zero()) {
     throw Error{ErrorKind::invalid_input, where + ": timelock and timeout cannot be negative"};
-  if (alternative.timeout > Duration::zero() && alternative.timeout <= alternative.timelock)
+  }
+  if (alternative.timeout > Duration::zero() && alternative.timeout <= alternative.timelock) {
     throw Error{ErrorKind::invalid_input,
                 fmt::format("{}: its timeout {} does not lie after its timelock {}", where,
                             duration_text(alternative.timeout), duration_text(alternative.timelock))};
+  }
   for (const Group& group : alternative.groups) {
-    if (group.quorum == 0 || group.quorum > group.members.size())
+    if (group.quorum == 0 || group.quorum > group.members.size()) {
       throw Error{ErrorKind::invalid_input, fmt::format("{}: {} wants {} approvals of {} members", where,
                                                         group_title(group), group.quorum, group.members.size())};
+    }
     std::set<SpkiHash> seen;
-    for (const Person& person : group.members)
-      if (!person.key.empty() && !seen.insert(person.key).second)
+    for (const Person& person : group.members) {
+      if (!person.key.empty() && !seen.insert(person.key).second) {
         throw Error{ErrorKind::invalid_input,
                     fmt::format("{}: the key of {} is twice in {}", where,
                                 person.name.empty() ? person.key.str() : person.name, group_title(group))};
+      }
+    }
   }
 }
 
@@ -147,8 +152,9 @@ std::vector<Member> members(const Policy& policy) {
         });
         if (there == result.end()) there = result.insert(result.end(), Member{person, {}});
         if (there->person.name.empty()) there->person.name = person.name;
-        if (!group.name.empty() && std::count(there->groups.begin(), there->groups.end(), group.name) == 0)
+        if (!group.name.empty() && std::count(there->groups.begin(), there->groups.end(), group.name) == 0) {
           there->groups.push_back(group.name);
+        }
       }
     }
   }
@@ -161,8 +167,9 @@ Json to_json(const Policy& policy) {
     Json groups = Json::array();
     for (const Group& group : alternative.groups) {
       Json people = Json::array();
-      for (const Person& person : group.members)
+      for (const Person& person : group.members) {
         people.push(Json::object({{"name", person.name}, {"key", person.key.str()}}));
+      }
       groups.push(Json::object(
           {{"name", group.name}, {"quorum", static_cast<std::int64_t>(group.quorum)}, {"members", people}}));
     }
@@ -183,11 +190,13 @@ Policy policy_from(const Json& json) {
                      {}};
     for (const Json& group : alternative.at("groups").as_array()) {
       const std::int64_t quorum = group.at("quorum").as_integer();
-      if (quorum < 1 || quorum > 1'000'000)
+      if (quorum < 1 || quorum > 1'000'000) {
         throw Error{ErrorKind::invalid_input, fmt::format("approval policy: {} is no quorum", quorum)};
+      }
       Group& to = read.groups.emplace_back(Group{group.at("name").as_string(), static_cast<unsigned>(quorum), {}});
-      for (const Json& person : group.at("members").as_array())
+      for (const Json& person : group.at("members").as_array()) {
         to.members.push_back(Person{person.at("name").as_string(), SpkiHash(person.at("key").as_string())});
+      }
     }
     policy.alternatives.push_back(std::move(read));
   }

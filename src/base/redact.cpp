@@ -104,8 +104,9 @@ Reference html_reference(std::string_view text, std::size_t at) {
   constexpr auto kNames = std::to_array<std::pair<char32_t, std::string_view>>(
       {{U'&', "&amp;"}, {U'<', "&lt;"}, {U'>', "&gt;"}, {U'"', "&quot;"}, {U'\'', "&apos;"}});
   if (!starts(text, at + 1, "#")) {
-    for (const auto& [code_point, name] : kNames)
+    for (const auto& [code_point, name] : kNames) {
       if (starts(text, at, name)) return {code_point, at + name.size()};
+    }
     return {};
   }
   constexpr std::size_t kMostDigits = 8;
@@ -116,8 +117,9 @@ Reference html_reference(std::string_view text, std::size_t at) {
   char32_t number = 0;
   for (; at < text.size() && at - begin <= kMostDigits; ++at) {
     const int value = digit(text[at]);
-    if (value < 0 || (!is_hex && value > 9))
+    if (value < 0 || (!is_hex && value > 9)) {
       return at > begin && text[at] == ';' ? Reference{number, at + 1} : Reference{};
+    }
     number = number * (is_hex ? 16 : 10) + static_cast<char32_t>(value);
   }
   return {};
@@ -148,20 +150,22 @@ std::size_t after_character(std::string_view text, std::size_t at, const Charact
   } else if (starts(text, behind, one.octets)) {
     return behind + one.octets.size();
   }
-  if (behind > at)
+  if (behind > at) {
     if (const std::size_t end = after_json_escape(text, behind, one); end != kNot) return end;
+  }
   return one.octets == " " && starts(text, at, "+") ? at + 1 : kNot;
 }
 
 std::size_t after_white_space(std::string_view text, std::size_t at) {
   for (const std::size_t most = at + kMostWhiteSpace; at < text.size() && at < most;) {
     const std::size_t escape = after_backslashes(text, at);
-    if (std::string_view(" \t\r\n").find(text[at]) != kNot)
+    if (std::string_view(" \t\r\n").find(text[at]) != kNot) {
       ++at;
-    else if (escape > at && escape < text.size() && std::string_view("nrt").find(text[escape]) != kNot)
+    } else if (escape > at && escape < text.size() && std::string_view("nrt").find(text[escape]) != kNot) {
       at = escape + 1;
-    else
+    } else {
       break;
+    }
   }
   return at;
 }
@@ -302,9 +306,10 @@ class Redactor {
     std::size_t longest = kNot;
     for (const Form& form : forms_) {
       if (after_character(text, at, form.characters.front(), Encoded::yes) == kNot) continue;
-      for (const std::size_t end :
-           {plain_end(text, at, form, Encoded::yes), plain_end(text, at, form, Encoded::no), array_end(text, at, form)})
+      for (const std::size_t end : {plain_end(text, at, form, Encoded::yes), plain_end(text, at, form, Encoded::no),
+                                    array_end(text, at, form)}) {
         if (end != kNot && (longest == kNot || end > longest)) longest = end;
+      }
     }
     return longest;
   }

@@ -71,12 +71,14 @@ class Examination {
 
   void check_dates() {
     const x509::Validity& issuer = path_.authorities.front().tbs.validity;
-    if (certificate_.validity.not_after > issuer.not_after)
+    if (certificate_.validity.not_after > issuer.not_after) {
       add(fmt::format("it would end {}, after its issuer ({})", rfc3339(certificate_.validity.not_after),
                       rfc3339(issuer.not_after)));
-    if (certificate_.validity.not_before < issuer.not_before)
+    }
+    if (certificate_.validity.not_before < issuer.not_before) {
       add(fmt::format("it would begin {}, before its issuer ({})", rfc3339(certificate_.validity.not_before),
                       rfc3339(issuer.not_before)));
+    }
   }
 
   void check_path_length(const Certificate& authority, std::size_t below) {
@@ -98,10 +100,12 @@ class Examination {
     if (limits.empty() || has(kAnyUsage)) return;
     std::string allowed;
     for (const x509::Oid& usage : limits) allowed += (allowed.empty() ? "" : ", ") + usage.name();
-    for (const x509::Oid& usage : certificate_.content.extended_key_usage)
-      if (usage != kOcspSigning && !has(usage))
+    for (const x509::Oid& usage : certificate_.content.extended_key_usage) {
+      if (usage != kOcspSigning && !has(usage)) {
         add(fmt::format("{} does not permit the extended key usage {} below it (it permits {})", who_, usage.name(),
                         allowed));
+      }
+    }
   }
 
   const TbsCertificate& certificate_;
@@ -132,10 +136,11 @@ class Inspection {
 
   void check_validity(const Certificate& authority) {
     const x509::Validity& validity = authority.tbs.validity;
-    if (now_ < validity.not_before)
+    if (now_ < validity.not_before) {
       add(fmt::format("{} is not valid before {}; if that is past, this machine's clock is slow", who_,
                       rfc3339(validity.not_before)),
           validity.not_before);
+    }
     if (now_ > validity.not_after) add(fmt::format("{} ended {}", who_, rfc3339(validity.not_after)));
   }
 
@@ -144,17 +149,19 @@ class Inspection {
     if (anchor && authority.tbs.version < 3) return;
     if (!is_ca(authority.tbs)) add(fmt::format("{} is not a CA by its basic constraints", who_));
     const auto& usage = authority.content().key_usage;
-    if (usage && !usage->has(x509::KeyUsage::key_cert_sign))
+    if (usage && !usage->has(x509::KeyUsage::key_cert_sign)) {
       add(fmt::format("{} may not sign certificates: its key usage ({}) lacks keyCertSign", who_,
                       x509::to_string(*usage)));
+    }
   }
 
   void check_critical(const Certificate& authority) {
     for (const x509::Extension& extension : authority.tbs.extensions) {
       const std::string oid = extension.oid.dotted();
-      if (extension.critical && std::find(kHandled.begin(), kHandled.end(), oid) == kHandled.end())
+      if (extension.critical && std::find(kHandled.begin(), kHandled.end(), oid) == kHandled.end()) {
         add(fmt::format("{} marks its extension {} critical: OpenSSL and what is built on it refuse such a CA", who_,
                         extension.oid.name()));
+      }
     }
   }
 

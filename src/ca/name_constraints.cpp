@@ -88,8 +88,9 @@ bool ip_within(const GeneralName& name, const GeneralName& base) {
   const Bytes address = content_of(name);
   const Bytes network = content_of(base);
   if (network.size() != 2 * address.size()) return false;
-  for (std::size_t i = 0; i < address.size(); ++i)
+  for (std::size_t i = 0; i < address.size(); ++i) {
     if (((address[i] ^ network[i]) & network[address.size() + i]) != 0) return false;
+  }
   return true;
 }
 
@@ -221,11 +222,13 @@ std::vector<Named> names_of(const x509::Content& content) {
                                    [](const GeneralName& name) { return name.kind == GeneralNameKind::dns; });
   for (const x509::RelativeName& relative : content.subject.relative_names()) {
     for (const x509::NameAttribute& attribute : relative) {
-      if (attribute.type == x509::oids::kEmailAddress)
+      if (attribute.type == x509::oids::kEmailAddress) {
         names.push_back({text_name(GeneralNameKind::email, attribute.value),
                          "the mail address " + x509::printable(attribute.value) + " in the subject"});
-      if (attribute.type == x509::oids::kCommonName && !has_dns && looks_like_dns(attribute.value))
+      }
+      if (attribute.type == x509::oids::kCommonName && !has_dns && looks_like_dns(attribute.value)) {
         names.push_back({text_name(GeneralNameKind::dns, attribute.value), "the common name " + attribute.value});
+      }
     }
   }
   return names;
@@ -233,8 +236,9 @@ std::vector<Named> names_of(const x509::Content& content) {
 
 std::vector<const GeneralName*> of_kind(const std::vector<GeneralName>& bases, GeneralNameKind kind) {
   std::vector<const GeneralName*> result;
-  for (const GeneralName& base : bases)
+  for (const GeneralName& base : bases) {
     if (base.kind == kind) result.push_back(&base);
+  }
   return result;
 }
 
@@ -255,31 +259,37 @@ std::vector<std::string> forbidden_names(const x509::Content& content, const x50
     const auto permitted = of_kind(limits.permitted, name.kind);
     const auto excluded = of_kind(limits.excluded, name.kind);
     if (!can_compare(name.kind)) {
-      if (!permitted.empty() || !excluded.empty())
+      if (!permitted.empty() || !excluded.empty()) {
         reasons.push_back(fmt::format("{}: \"{}\" constrains names of this kind ({}), which no verifier can compare",
                                       words, by, quoted(permitted.empty() ? excluded : permitted)));
+      }
       return;
     }
-    if (!permitted.empty() &&
-        std::none_of(permitted.begin(), permitted.end(), [&](const GeneralName* base) { return inside(name, *base); }))
+    if (!permitted.empty() && std::none_of(permitted.begin(), permitted.end(),
+                                           [&](const GeneralName* base) { return inside(name, *base); })) {
       reasons.push_back(fmt::format("{} lies outside what \"{}\" permits by its name constraints ({})", words, by,
                                     quoted(permitted)));
-    for (const GeneralName* base : excluded)
-      if (touching(name, *base))
+    }
+    for (const GeneralName* base : excluded) {
+      if (touching(name, *base)) {
         reasons.push_back(
             fmt::format("{} lies in what \"{}\" excludes by its name constraints ({})", words, by, base->text));
+      }
+    }
   };
   for (const Named& named : names_of(content)) {
     judge(named.name, named.words, within, touches);
     if (named.name.kind != GeneralNameKind::uri || host_of_uri(lower_text(named.name))) continue;
-    if (const auto excluded = of_kind(limits.excluded, GeneralNameKind::uri); !excluded.empty())
+    if (const auto excluded = of_kind(limits.excluded, GeneralNameKind::uri); !excluded.empty()) {
       reasons.push_back(fmt::format("{} has no host name, and \"{}\" excludes some ({}): no verifier can compare it",
                                     named.words, by, quoted(excluded)));
+    }
   }
   const bool authority = content.basic_constraints && content.basic_constraints->ca;
   if (!authority || !content.name_constraints) return reasons;
-  for (const GeneralName& own : content.name_constraints->permitted)
+  for (const GeneralName& own : content.name_constraints->permitted) {
     judge(own, "the permitted subtree " + own.text, subtree_within, subtree_within);
+  }
   return reasons;
 }
 

@@ -70,8 +70,9 @@ TokenSettings read_token(const std::string& name, Section& section) {
   token.section = section;
   token.module = section.file("module");
   token.uri = section.text("uri");
-  if (!token.uri.empty() && !token.uri.starts_with("pkcs11:"))
+  if (!token.uri.empty() && !token.uri.starts_with("pkcs11:")) {
     section.problem("uri", "must start with pkcs11: (RFC 7512)");
+  }
   // A PIN in the URI would be a secret in the file (and shown in messages).
   if (token.uri.find("pin-value") != std::string::npos) {
     section.problem("uri",
@@ -133,8 +134,9 @@ std::string escaped(std::string_view value) {
 
 std::string relative_name(const std::vector<std::pair<std::string, std::string>>& attributes) {
   std::string text;
-  for (const auto& [type, value] : attributes)
+  for (const auto& [type, value] : attributes) {
     text += fmt::format("{}{}={}", text.empty() ? "" : "+", type, escaped(value));
+  }
   return text;
 }
 

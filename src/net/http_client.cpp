@@ -206,8 +206,9 @@ List header_list(const Headers& headers) {
     const bool clean =
         std::none_of(value.begin(), value.end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
     // The value may be a credential: it is not repeated.
-    if (!is_token(name))
+    if (!is_token(name)) {
       throw Error{ErrorKind::invalid_input, "a header name holds a character that HTTP does not allow"};
+    }
     if (!clean) throw Error{ErrorKind::invalid_input, fmt::format("the value of header {} holds a line break", name)};
     typed = typed || ::curl_strequal(name.c_str(), "Content-Type") != 0;
     std::string line = value.empty() ? name + ";" : name + ": " + value;  // libcurl's form of an empty header

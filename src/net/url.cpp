@@ -66,8 +66,9 @@ Url Url::parse(std::string_view text) {
   const std::string_view authority = rest.substr(0, slash);
   std::string_view path = slash == std::string_view::npos ? std::string_view() : rest.substr(slash);
   if (authority.find('@') != std::string_view::npos) throw refused("a user name or password does not belong in a URL");
-  if (!std::all_of(path.begin(), path.end(), is_path_character))
+  if (!std::all_of(path.begin(), path.end(), is_path_character)) {
     throw refused("the path holds a query, a fragment or a character that must be encoded");
+  }
 
   Url url;
   std::string_view host = authority;
@@ -101,8 +102,9 @@ std::string Url::authority() const {
 std::string Url::at(std::string_view path) const {
   const bool fine = path.starts_with('/') &&
                     std::all_of(path.begin(), path.end(), [](char c) { return is_path_character(c) || c == '?'; });
-  if (!fine)
+  if (!fine) {
     throw Error{ErrorKind::invalid_input, "a path under a URL starts with / and has every other character encoded"};
+  }
   return text_ + std::string(path);
 }
 

@@ -148,8 +148,9 @@ void SqliteStore::record_pin_refusal(const PinRefusal& refusal) {
       .bind(refusal.at)
       .bind(refusal.reason)
       .run();
-  if (!attempt_open(refusal.reason))
+  if (!attempt_open(refusal.reason)) {
     append_leaf(audit::fact_leaf("pin-refused", fact, "token:" + refusal.token_serial, refusal.at));
+  }
   write.commit();
 }
 

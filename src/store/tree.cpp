@@ -12,8 +12,9 @@ namespace hsmbridge::store {
 audit::Hash read_hash(const Query& row, int column) {
   const Bytes stored = row.blob(column);
   audit::Hash hash{};
-  if (stored.size() != hash.size())
+  if (stored.size() != hash.size()) {
     throw Error{ErrorKind::corrupt, "a stored hash of the audit log is not 32 octets long"};
+  }
   std::copy(stored.begin(), stored.end(), hash.begin());
   return hash;
 }

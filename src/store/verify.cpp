@@ -103,8 +103,9 @@ class Verification {
       }
       const Bytes data = row.blob(2);
       const audit::Hash hash = audit::leaf_hash(data);
-      if (hash != read_hash(row, 1))
+      if (hash != read_hash(row, 1)) {
         fault(fmt::format("leaf {} was changed: its data does not have its hash", position));
+      }
       // Over what the leaf says now: one that was rewritten together with its hash breaks every root after it.
       head.append(hash);
       if (head.root() != read_hash(row, 3) && !std::exchange(broken_, true)) {

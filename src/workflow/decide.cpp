@@ -179,8 +179,9 @@ State another_order(const Dossier& dossier, const Context& context, const Submis
 
 State released(const Order& order, Dossier dossier, unsigned from) {
   // States that do not apply to a request are passed through. `from`: 0 before local approval, 1 before the command.
-  if (from == 0 && order.local_approvals > 0)
+  if (from == 0 && order.local_approvals > 0) {
     return AwaitingLocalApproval{std::move(dossier), order.local_approvals, {}};
+  }
   if (from <= 1 && order.wants_command) return AwaitingCommand{std::move(dossier)};
   const unsigned attempt = dossier.attempts_made + 1;
   return Submitting{std::move(dossier), attempt, Submitting::Phase::planned, {}, {}, {}};

@@ -40,8 +40,9 @@ const Effect* effect_named(const std::vector<Effect>& effects, EffectName name) 
 // When the state now in force began: the first entry of the unbroken run at the end of the history.
 std::optional<Instant> since(StateName state, const std::vector<JournalEntry>& history) {
   std::optional<Instant> begin;
-  for (auto entry = history.rbegin(); entry != history.rend() && entry->after == state; ++entry)
+  for (auto entry = history.rbegin(); entry != history.rend() && entry->after == state; ++entry) {
     begin = entry->event.at;
+  }
   return begin;
 }
 
@@ -318,8 +319,9 @@ class Explainer {
     gone(state.gone_since);
     stuck_commands();
     text_.what_happened += given_up(state.wish);
-    if (state.cancel == Withdrawing::Cancel::wanted)
+    if (state.cancel == Withdrawing::Cancel::wanted) {
       return next_by(EffectName::withdraw, "asks the provider to cancel it");
+    }
     if (state.cancel == Withdrawing::Cancel::impossible) {
       text_.what_happened += fmt::format(" It cannot be cancelled there: {}.", state.cancel_note);
     }
@@ -420,8 +422,9 @@ class Explainer {
                      : fmt::format(" It takes the place of {}.", predecessor());
     }
     findings(state.findings);
-    if (state.late)
+    if (state.late) {
       offer(fmt::format("hsmbridge cert revoke {} --reason cessationOfOperation", state.certificate.substr(0, 12)));
+    }
     offer("hsmbridge cert show " + state.certificate.substr(0, 12));
   }
   void rejected(const Rejected& state) {

@@ -35,8 +35,9 @@ Next unreadable(const Verifying& state, const HandoutUnreadable& event, const Ti
     return State{Retrieving{state.dossier, state.submission, event.why, state.late, state.unreadable + 1}};
   }
   std::string why = event.why;
-  if (state.unreadable > 0)
+  if (state.unreadable > 0) {
     why = fmt::format("{} answers in a row could not be read; the last: {}", state.unreadable + 1, why);
+  }
   return State{Unresolved{state.dossier, state.submission, std::move(why), state.handout, given_up_before(state.late)}};
 }
 

@@ -157,8 +157,9 @@ KeySpec parse_key_spec(std::string_view text) {
     unsigned bits = 0;
     const char* end = lower.data() + lower.size();
     const auto [at, error] = std::from_chars(lower.data() + 4, end, bits);
-    if (error == std::errc{} && at == end && bits >= 2048 && bits <= 8192 && bits % 1024 == 0)
+    if (error == std::errc{} && at == end && bits >= 2048 && bits <= 8192 && bits % 1024 == 0) {
       return {KeyType::rsa, bits};
+    }
   }
   if (lower.rfind("ec:", 0) == 0) {
     for (const CurveName& curve : kCurveNames) {

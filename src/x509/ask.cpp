@@ -109,8 +109,9 @@ void write_content(Json& json, const Content& content) {
   }
   if (content.basic_constraints) {
     Json constraints = Json::object({{"ca", content.basic_constraints->ca}});
-    if (content.basic_constraints->path_length)
+    if (content.basic_constraints->path_length) {
       constraints.set("path_length", Json(*content.basic_constraints->path_length));
+    }
     json.set("basic_constraints", constraints);
   }
   if (content.name_constraints) {

@@ -112,8 +112,9 @@ ChainResult attempt(const Certificate& leaf, const std::vector<Certificate>& int
   }
   result.anchored = true;
   const STACK_OF(X509)* chain = ::X509_STORE_CTX_get0_chain(context.get());
-  for (int i = 0; i < sk_X509_num(chain); ++i)
+  for (int i = 0; i < sk_X509_num(chain); ++i) {
     result.chain.push_back(parse_certificate(to_der(sk_X509_value(chain, i))));
+  }
   return result;
 }
 

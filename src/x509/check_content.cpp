@@ -258,10 +258,12 @@ std::string key_of_base(const GeneralName& base) {
 std::optional<Items> items_of(const std::optional<NameConstraints>& constraints) {
   if (!constraints) return std::nullopt;
   Items items;
-  for (const GeneralName& base : constraints->permitted)
+  for (const GeneralName& base : constraints->permitted) {
     items["permitted " + key_of_base(base)] = "permitted " + base.text;
-  for (const GeneralName& base : constraints->excluded)
+  }
+  for (const GeneralName& base : constraints->excluded) {
     items["excluded " + key_of_base(base)] = "excluded " + base.text;
+  }
   return items;
 }
 
@@ -375,8 +377,9 @@ void check_others(Judge& judge, const Content& asked, const Content& found) {
 
 void check_criticality(Judge& judge, const Content& asked, const Content& found) {
   const auto compare = [&judge](const char* field, bool both, bool a, bool b) {
-    if (both && a != b)
+    if (both && a != b) {
       judge.note("criticality-changed", std::string(field) + (b ? " became critical" : " is not critical any more"));
+    }
   };
   // RFC 5280 §4.2.1.3, §4.2.1.9, §4.2.1.10: what binds a CA is critical, else old software is not bound by it.
   const bool ca = asks_for_ca(found);

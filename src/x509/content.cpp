@@ -48,8 +48,9 @@ std::string list_differs(std::string_view field, const std::vector<Item>& asked,
 std::string constraints_text(const std::optional<NameConstraints>& constraints) {
   if (!constraints) return "nothing";
   std::string text;
-  for (const GeneralName& base : constraints->permitted)
+  for (const GeneralName& base : constraints->permitted) {
     text += (text.empty() ? "" : ", ") + ("permitted " + base.text);
+  }
   for (const GeneralName& base : constraints->excluded) text += (text.empty() ? "" : ", ") + ("excluded " + base.text);
   return text;
 }
@@ -81,8 +82,9 @@ void validate(const Content& content) {
   refuse_duplicates("extension", content.other_extensions, [](const Extension& e) { return e.oid.name(); });
   const bool ca = content.basic_constraints && content.basic_constraints->ca;
   if (content.key_usage) {
-    if (content.key_usage->bits == 0)
+    if (content.key_usage->bits == 0) {
       refuse("key usage", "it is asked for but names no usage (RFC 5280 section 4.2.1.3)");
+    }
     if (content.key_usage->has(KeyUsage::key_cert_sign) && !ca) {
       refuse("key usage", "keyCertSign needs basic constraints CA:TRUE (RFC 5280 section 4.2.1.9)");
     }

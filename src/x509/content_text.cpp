@@ -131,8 +131,9 @@ BasicConstraints parse_basic_constraints(std::string_view text) {
   }
   if (rest.empty()) return constraints;
   while (!rest.empty() && (rest.front() == ',' || rest.front() == ' ')) rest.remove_prefix(1);
-  if (rest.rfind("pathlen:", 0) != 0)
+  if (rest.rfind("pathlen:", 0) != 0) {
     refuse("basic constraints", text, "they are CA:TRUE, CA:FALSE or CA:TRUE,pathlen:0");
+  }
   constraints.path_length = number(rest.substr(8));
   if (!constraints.path_length || *constraints.path_length > 255) {
     refuse("basic constraints", text, "a path length is a number from 0 to 255");
@@ -224,8 +225,9 @@ std::uint64_t parse_tls_feature(std::string_view text) {
   if (lower == "status_request") return 5;
   if (lower == "status_request_v2") return 17;
   const auto value = number(text);
-  if (!value || *value > 65535)
+  if (!value || *value > 65535) {
     refuse("TLS feature", text, "use status_request, status_request_v2 or a number to 65535");
+  }
   return *value;
 }
 

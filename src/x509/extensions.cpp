@@ -270,8 +270,9 @@ Extension crl_distribution_points(const std::vector<std::string>& uris) {
 Extension authority_info_access(const std::vector<std::string>& ocsp_uris,
                                 const std::vector<std::string>& issuer_uris) {
   Bytes descriptions;
-  for (const std::string& uri : ocsp_uris)
+  for (const std::string& uri : ocsp_uris) {
     der::append(descriptions, der::sequence(der::oid(Oid(kOcsp)), uri_name(uri)));
+  }
   for (const std::string& uri : issuer_uris) {
     der::append(descriptions, der::sequence(der::oid(Oid(kCaIssuers)), uri_name(uri)));
   }

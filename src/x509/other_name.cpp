@@ -155,8 +155,9 @@ Bytes other_name_from_text(std::string_view text) {
   if (colon == std::string_view::npos) refuse(text, "it is written OID;TYPE:value, for example 1.2.3.4;UTF8:text");
   const std::string_view type = text.substr(semicolon + 1, colon - semicolon - 1);
   for (const TypeName& row : kTypes) {
-    if (row.text == type)
+    if (row.text == type) {
       return other_name_der(Oid::parse(text.substr(0, semicolon)), row.type, text.substr(colon + 1));
+    }
   }
   std::string names;
   for (const TypeName& row : kTypes) names += (names.empty() ? "" : ", ") + std::string(row.text);

@@ -268,8 +268,9 @@ Bytes read_public_key(ByteView file) {
 }
 
 Bytes read_key_of_person(ByteView file) {
-  if (as_text(file).find("BEGIN CERTIFICATE") != std::string_view::npos)
+  if (as_text(file).find("BEGIN CERTIFICATE") != std::string_view::npos) {
     return parse_certificate(read_certificate(file)).spki();
+  }
   return read_public_key(file);
 }
 

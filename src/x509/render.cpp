@@ -178,8 +178,9 @@ std::string render(const TbsCertList& list) {
   if (list.number) line(text, "CRL number", serial_text(*list.number));
   render_authority(text, list.extensions, list.authority_key_identifier);
   for (const Extension& extension : list.extensions) {
-    if (extension.oid == oids::kAuthorityKeyIdentifier || (extension.oid == oids::kCrlNumber && !extension.critical))
+    if (extension.oid == oids::kAuthorityKeyIdentifier || (extension.oid == oids::kCrlNumber && !extension.critical)) {
       continue;
+    }
     line(text, "Extension", plain_extension(extension));
   }
   line(text, "Signature algorithm", algorithm_text(list.signature_algorithm));

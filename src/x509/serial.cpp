@@ -63,8 +63,9 @@ std::string parse_serial(std::string_view text) {
     if (!is_between(c)) digits.push_back(c);
   }
   if (digits.empty() || digits.size() > kMostDigits ||
-      digits.find_first_not_of("0123456789abcdef") != std::string::npos)
+      digits.find_first_not_of("0123456789abcdef") != std::string::npos) {
     refuse();
+  }
   const std::size_t first = std::min(digits.find_first_not_of('0'), digits.size());
   digits.erase(0, first);
   if (digits.empty()) return "00";

@@ -467,8 +467,9 @@ TEST_CASE("another key of the label is neither adopted nor destroyed whatever it
   SECTION("before a key is planned") {
     put("01", GENERATE(true, false));
     // The octet is in one of sixteen random ids.
-    for (int i = 0; i < 200; ++i)
+    for (int i = 0; i < 200; ++i) {
       CHECK(error_of([&] { plan_key(*token, "web", kP256); }).detail("existing_id") == "01");
+    }
   }
   SECTION("after it was planned, by one octet") {
     const KeyPlan plan = plan_key(*token, "web", kP256);

@@ -32,8 +32,9 @@ class FakeTransport final : public providers::Transport {
     return result;
   }
   static std::string header(const providers::HttpRequest& request, const std::string& name) {
-    for (const auto& [key, value] : request.headers)
+    for (const auto& [key, value] : request.headers) {
       if (key == name) return value;
+    }
     return "";
   }
 

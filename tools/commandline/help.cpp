@@ -121,8 +121,9 @@ std::string help_of_program(const Program& program) {
   for (const Noun& noun : program.nouns) {
     std::string verbs;
     for (const Command& command : program.commands) {
-      if (command.noun == noun.name && !command.verb.empty())
+      if (command.noun == noun.name && !command.verb.empty()) {
         verbs += (verbs.empty() ? "" : "|") + std::string(command.verb);
+      }
     }
     std::string help(noun.help);
     if (!verbs.empty()) help += ": " + verbs;
@@ -173,8 +174,9 @@ std::string help_of(const Program& program, const Command& command) {
     if (option.name == "--help" || option.name == "--version") continue;
     everywhere += (everywhere.empty() ? "" : ", ") + option_text(option);
   }
-  if (!everywhere.empty())
+  if (!everywhere.empty()) {
     text += fmt::format("\nOptions of every command: {} ({} --help).\n", everywhere, program.name);
+  }
   return text;
 }
 

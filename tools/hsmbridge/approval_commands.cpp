@@ -29,10 +29,11 @@ Json to_json(const securosys::TaskView& task) {
                             {"key_label", task.approval.key_label},
                             {"payload_sha256", task.payload_sha256}});
   // What cannot be read asks for nothing that could be named.
-  if (task.fault.empty())
+  if (task.fault.empty()) {
     json.set("operation", "sign");
-  else
+  } else {
     json.set("fault", task.fault);
+  }
   if (task.approval.stamp) json.set("hsm_time", rfc3339(task.approval.stamp->at));
   if (task.meta_data) json.set("request", task.meta_data->request);
   return json;
@@ -89,8 +90,9 @@ std::string task_text(const securosys::TaskView& task, const Comparison& compari
   fields.add("SHA-256", task.payload_sha256);
   fields.add("Compared", safe(comparison.words));
   if (!task.meta_text.empty()) fields.add("Note", safe(task.meta_text) + "\n(not covered by your signature)");
-  if (!comparison.note_signature.empty())
+  if (!comparison.note_signature.empty()) {
     fields.add("Note signed", "by the application key: " + safe(comparison.note_signature));
+  }
   std::string text = fields.text();
   if (!task.text.empty()) text += "What will be signed says:\n" + indented(task.text);
   for (const auto& deviation : comparison.deviations) text += "differs:   " + safe(deviation) + "\n";

@@ -80,13 +80,15 @@ struct ApplicationKey {
 
 ApplicationKey application_key(const securosys::Settings& provider, Wiring& wiring, const RecordFact& record) {
   try {
-    if (provider.application_public_key)
+    if (provider.application_public_key) {
       return {x509::read_key_of_person(read_file(*provider.application_public_key)), ""};
+    }
     if (!provider.application_key) return {};
     const auto& token = wiring.settings().token(provider.application_key->token);
     // An approver is not asked for the PIN of somebody else's token.
-    if (token.pin && token.pin->kind() == config::SecretSource::Kind::prompt)
+    if (token.pin && token.pin->kind() == config::SecretSource::Kind::prompt) {
       return {{}, "its PIN would have to be typed; name its public half as application_public_key"};
+    }
     const auto key = pkcs11::TokenKey::open(
         wiring.pkcs11_token(token.name), pkcs11::KeySelector::parse(provider.application_key->key),
         use_journal(record, "application-key-use", "telling whose notes are this bridge's"),

@@ -158,8 +158,9 @@ ExitCode verify(Invocation& invocation) {
   if (ok) {
     text += fmt::format("ok     {}{}\n", commandline::safe(given.front().subject().to_string()),
                         csr ? " answers the request" : "");
-    for (std::size_t i = 1; i < chain.size(); ++i)
+    for (std::size_t i = 1; i < chain.size(); ++i) {
       text += fmt::format("       under {}\n", commandline::safe(chain[i]));
+    }
   }
   invocation.output.result(
       "hsmbridge.cert-verify/1",

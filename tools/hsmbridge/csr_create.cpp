@@ -290,8 +290,9 @@ Command csr_create_command() {
       {"--profile", "NAME", "start from this profile of the configuration"},
       {"--like", "FILE", "start from what this certificate or CSR says"},
   };
-  for (const auto& more : {content_options(), models, token_options()})
+  for (const auto& more : {content_options(), models, token_options()}) {
     options.insert(options.end(), more.begin(), more.end());
+  }
   const std::vector<Option> files = {
       {"--out", "FILE", "write it there (mode 0644), else to standard output"},
       {"--form", "FORM", "pem (default) or der"},

@@ -265,8 +265,9 @@ ExitCode enroll(Invocation& invocation) {
   }
   if (arguments.has("--check")) {
     for (const auto* other : {"--wait", "--queue", "--from"}) {
-      if (arguments.has(other))
+      if (arguments.has(other)) {
         throw Error{ErrorKind::invalid_input, fmt::format("--check creates nothing: it does not go with {}", other)};
+      }
     }
     Place place(invocation);
     if (place.wiring() == nullptr) Wiring::open(invocation.config);  // throws, and says where it looked

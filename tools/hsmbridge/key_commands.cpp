@@ -55,8 +55,9 @@ std::optional<Bytes> id_of(const Arguments& arguments) {
 void say_wishes(Output& output, const pkcs11::ContractReport& report) {
   std::string names;
   for (const pkcs11::ContractRow& row : report.rows) {
-    if (row.verdict == pkcs11::Verdict::wish_not_granted)
+    if (row.verdict == pkcs11::Verdict::wish_not_granted) {
       names += (names.empty() ? "" : ", ") + row.half + " " + row.attribute;
+    }
   }
   if (!names.empty()) output.note(fmt::format("the token did not grant: {} (key show says more)", names));
 }

@@ -203,8 +203,9 @@ class View {
     for (std::size_t i = first; i < view.history.size(); ++i) lines.push_back(history_line(view.history[i]));
     // Home, then clear to the end of each line and of the screen: no flicker, and no scrollback is eaten.
     std::string screen = "\x1b[H";
-    for (std::size_t i = 0; i < lines.size() && i + 1 < window.rows; ++i)
+    for (std::size_t i = 0; i < lines.size() && i + 1 < window.rows; ++i) {
       screen += cut(lines[i], window.columns) + "\x1b[K\n";
+    }
     output_.raw(screen + "\x1b[J");
   }
   void lines(const service::RequestView& view) {

@@ -258,10 +258,11 @@ std::string outcome_text(const service::RequestView& view, Instant now) {
     const auto targets = targets_text(view.record.state, view.record.order);
     std::string lines;
     for (const char c : targets) lines += c == '\n' ? "\n" + std::string(11, ' ') : std::string(1, c);
-    if (workflow::name_of(view.record.state) == workflow::StateName::quarantined)
+    if (workflow::name_of(view.record.state) == workflow::StateName::quarantined) {
       text += "installed  nowhere\n";
-    else if (!lines.empty())
+    } else if (!lines.empty()) {
       text += "installed  " + lines + "\n";
+    }
   } else {
     // While others decide: who they are. Otherwise what happened, and what comes next.
     const auto name = workflow::name_of(view.record.state);

@@ -34,9 +34,10 @@ std::unique_ptr<venafi::Credentials> federated(const venafi::Settings& settings,
                                                const ProviderNeeds& needs) {
   const std::string& url = settings.federated->token_url;
   auto jwt = getter(settings.federated->jwt, "the JWT of provider " + settings.name);
-  if (url.starts_with(settings.url + "/"))
+  if (url.starts_with(settings.url + "/")) {
     return venafi::token_credentials(
         transport, venafi::federated_order(url.substr(settings.url.size()), std::move(jwt)), needs.clock);
+  }
   const std::size_t path = url.find('/', std::string("https://").size());
   providers::Connection connection;
   connection.name = settings.name;
@@ -53,8 +54,9 @@ std::unique_ptr<venafi::Credentials> credentials(const venafi::Settings& setting
                                                  const ProviderNeeds& needs) {
   using Kind = venafi::Credentials::Kind;
   if (settings.api_key) return stored(Kind::api_key, *settings.api_key, "the API key of provider " + settings.name);
-  if (settings.access_token)
+  if (settings.access_token) {
     return stored(Kind::bearer, *settings.access_token, "the access token of provider " + settings.name);
+  }
   if (settings.federated) return federated(settings, transport, needs);
   // Every JWT is a use of a key, and in the audit log.
   auto signer = signer_of(settings.service_account->key, "service-account-key",

@@ -251,8 +251,9 @@ void append_length(Bytes& der, std::size_t length) {
     return;
   }
   Bytes octets;
-  for (std::size_t rest = length; rest != 0; rest >>= 8U)
+  for (std::size_t rest = length; rest != 0; rest >>= 8U) {
     octets.insert(octets.begin(), static_cast<std::uint8_t>(rest));
+  }
   der.push_back(static_cast<std::uint8_t>(0x80U | octets.size()));
   der.insert(der.end(), octets.begin(), octets.end());
 }

@@ -123,8 +123,9 @@ std::string Digicert::authenticated(const Call& call) const {
 
 Answer Digicert::answer(const Call& call) {
   const std::string token = authenticated(call);
-  if (!accepts_json(call.header("accept")))
+  if (!accepts_json(call.header("accept"))) {
     throw digicert_error(406, "invalid_request", "Only application/json is served");
+  }
   const std::vector<std::string> path = call.segments();
   bool known = false;
   for (const Route& route : routes()) {

@@ -112,8 +112,9 @@ Answer Digicert::show_certificate(const Asked& asked) {
 Answer Digicert::show_formats(const Asked& asked) {
   using Formats = DigicertOptions::Formats;
   const Certificate& certificate = find_certificate(asked);
-  if (options_.formats == Formats::missing || options_.formats == Formats::none)
+  if (options_.formats == Formats::missing || options_.formats == Formats::none) {
     throw digicert_error(404, "resource_not_found", "There are no other formats");
+  }
   std::vector<Bytes> chain{certificate.der};
   chain.insert(chain.end(), ca_.chain().begin(), ca_.chain().end());
   if (options_.formats == Formats::without_root) chain.pop_back();

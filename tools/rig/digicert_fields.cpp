@@ -41,8 +41,9 @@ bool DigicertFields::flag(std::string_view name) {
   const Json* found = member(name);
   if (found == nullptr) return false;
   if (found->is_bool()) return found->as_bool();
-  if (found->is_string() && (found->as_string() == "true" || found->as_string() == "false"))
+  if (found->is_string() && (found->as_string() == "true" || found->as_string() == "false")) {
     return found->as_string() == "true";
+  }
   throw wrong_input(path_of(name));
 }
 
@@ -68,8 +69,9 @@ std::vector<std::string> DigicertFields::one_or_more(std::string_view name) {
 
 void DigicertFields::done() const {
   for (const auto& [name, value] : json_.as_object()) {
-    if (asked_.find(name) == asked_.end())
+    if (asked_.find(name) == asked_.end()) {
       throw digicert_error(400, "invalid_input_field", "Unrecognized field \"" + name + "\"", path_of(name));
+    }
   }
 }
 

@@ -19,8 +19,9 @@ DigicertProfile server_profile(std::size_t number, std::string name) {
   for (const DigicertFieldName& field : digicert_subject_names()) {
     profile.subject.push_back({std::string(field.name), field.name == "common_name", ""});
   }
-  for (const DigicertNameKind& kind : digicert_name_kinds())
+  for (const DigicertNameKind& kind : digicert_name_kinds()) {
     profile.names.push_back({std::string(kind.name), false, ""});
+  }
   return profile;
 }
 

@@ -74,8 +74,9 @@ void Digicert::read_terms(DigicertFields& fields, Ordered& order) const {
     term.done();
     const auto* row =
         std::find_if(std::begin(kUnits), std::end(kUnits), [&](const Unit& one) { return one.word == unit; });
-    if (row == std::end(kUnits) || duration <= 0 || duration > 100'000'000)
+    if (row == std::end(kUnits) || duration <= 0 || duration > 100'000'000) {
       throw wrong_input(fields.path_of("validity"));
+    }
     order.validity = row->length * duration;
   }
   order.delivery_format = lower_case(fields.text_or_null("delivery_format").value_or(""));
@@ -150,8 +151,9 @@ Bytes Digicert::checked_csr(const std::string& text, const DigicertProfile& prof
     if (curve && key.type == CsrKey::Type::ec) fits = fits || key.bits == bits;
     if (!curve && key.type == CsrKey::Type::rsa) fits = fits || (alone ? key.bits >= bits : key.bits == bits);
   }
-  if (!fits)
+  if (!fits) {
     throw digicert_error(400, "invalid_input_field", "The profile does not allow the key size of the CSR", field);
+  }
   return *csr;
 }
 

@@ -68,8 +68,9 @@ void copy_extensions(X509_REQ* csr, X509* certificate, bool own_usages) {
 
 std::string usages_text(const std::vector<std::string>& words) {
   std::string text;
-  for (const std::string& word : words)
+  for (const std::string& word : words) {
     text += (text.empty() ? "" : ",") + std::string(word == "SERVER" ? "serverAuth" : "clientAuth");
+  }
   return text;
 }
 
@@ -125,8 +126,9 @@ Bytes Ca::issue(const Order& order) const {
   add(certificate.get(), issuer.get(), NID_subject_key_identifier, "hash");
   add(certificate.get(), issuer.get(), NID_authority_key_identifier, "keyid");
   copy_extensions(csr.get(), certificate.get(), order.extended_usages.empty());
-  if (!order.extended_usages.empty())
+  if (!order.extended_usages.empty()) {
     add(certificate.get(), issuer.get(), NID_ext_key_usage, usages_text(order.extended_usages));
+  }
   must(::X509_sign(certificate.get(), issuing_key_.handle(), ::EVP_sha256()) > 0, "cannot sign");
   return der_of(certificate.get(), ::i2d_X509);
 }

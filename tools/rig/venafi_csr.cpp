@@ -50,8 +50,9 @@ std::string ip_text(const ASN1_OCTET_STRING* octets) {
   const int size = ::ASN1_STRING_length(octets);
   if (size == 4) return fmt::format("{}.{}.{}.{}", data[0], data[1], data[2], data[3]);
   std::string result;
-  for (int i = 0; i + 1 < size; i += 2)
+  for (int i = 0; i + 1 < size; i += 2) {
     result += fmt::format("{}{:x}", result.empty() ? "" : ":", data[i] * 256 + data[i + 1]);
+  }
   return result;
 }
 

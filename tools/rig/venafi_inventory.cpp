@@ -250,8 +250,9 @@ Answer Venafi::graphql(const Call& call, const Caller&, const Parameters&) {
   only(body, {"operationName", "query", "variables"});
   const std::string query = text_in(body, "query");
   const Json* variables = body.find("variables");
-  if (variables == nullptr || !variables->is_object())
+  if (variables == nullptr || !variables->is_object()) {
     throw refusal(400, 1006, "Invalid or missing request parameters");
+  }
   if (query.find("revokeCertificate(") != std::string::npos) return {200, revoke(*variables).dump()};
   if (query.find("certificate(") == std::string::npos) {
     return {200, graphql_error("Cannot query that field", "GRAPHQL_VALIDATION_FAILED").dump()};

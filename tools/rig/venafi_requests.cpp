@@ -141,8 +141,9 @@ void Venafi::check_rules(const CloudRequest& request, const TemplateRecord& rule
       request.csr.key_type == "RSA"
           ? std::count(rules.rsa_lengths.begin(), rules.rsa_lengths.end(), request.csr.key_length) != 0
           : std::count(rules.curves.begin(), rules.curves.end(), request.csr.key_curve) != 0;
-  if (!good_key)
+  if (!good_key) {
     errors.push_back(error_entry(10704, "Key type or size is not allowed", Json::array({request.csr.key_type})));
+  }
   if (!request.existing_certificate.empty()) {
     const auto old = certificates_.find(request.existing_certificate);
     if (old == certificates_.end()) throw unknown_id("Certificate", request.existing_certificate);

@@ -187,8 +187,9 @@ TEST_CASE("an API key that DigiCert repeats, whatever the status, is written now
     const auto as_json = desk.cli.run({"request", "list", "--json"});
     CHECK(words(as_json).find(key) == std::string::npos);
     const auto id = as_json.json().at("requests").as_array().at(0).at("id").as_string();
-    for (const char* verb : {"show", "explain", "history"})
+    for (const char* verb : {"show", "explain", "history"}) {
       CHECK(words(desk.cli.run({"request", verb, id, "--json"})).find(key) == std::string::npos);
+    }
     desk.rig.command("fault --clear");
   }
   // The store, with what is still in its log.

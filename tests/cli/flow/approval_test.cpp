@@ -162,8 +162,9 @@ TEST_CASE("a certificate that the TSB would build with another content is not ap
   INFO(posted.out << posted.err);
   REQUIRE(posted.out.find("signRequestId") != std::string::npos);
   std::string evil;
-  for (const auto& task : bench.tasks_of("alice"))
+  for (const auto& task : bench.tasks_of("alice")) {
     if (task != honest) evil = task;
+  }
   const auto refused = bench.run({"approval", "accept", "--as", "alice", evil, "--yes"});
   INFO(refused.out << refused.err);
   CHECK(refused.status == 4);

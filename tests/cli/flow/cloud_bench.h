@@ -53,10 +53,11 @@ inline bool says(const CliResult& result, const std::string& words) {
   // Read as a person reads: a paragraph is wrapped.
   std::string text;
   for (const char c : result.out + result.err) {
-    if (c != '\n' && c != ' ')
+    if (c != '\n' && c != ' ') {
       text += c;
-    else if (!text.empty() && text.back() != ' ')
+    } else if (!text.empty() && text.back() != ' ') {
       text += ' ';
+    }
   }
   return text.find(words) != std::string::npos;
 }

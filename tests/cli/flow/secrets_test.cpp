@@ -47,8 +47,9 @@ class Echo {
                                     "eyJhbGci",       R"("K","e","y")",
                                     R"(\"K\",\"e\")", base64(as_bytes("user:" + kPassword)).substr(8, 16)};
     pieces.push_back(key_.substr(key_.size() - 20));
-    for (const std::string& piece : pieces)
+    for (const std::string& piece : pieces) {
       if (text.find(piece) != std::string_view::npos) return piece;
+    }
     return "";
   }
   // Everything of the folder but what holds the secrets themselves: the configured files and the server's own.

@@ -94,8 +94,9 @@ TEST_CASE("somebody else's request is approved by whoever reads it, and not by -
   bench.configure("Approval", "api_key: \"file:" + key.string() + "\"");
   CHECK(bench.cli.run({"approval", "accept", "--provider", "cloud", id, "--yes", "--sha256", "00"}).status == 2);
   // A store that knows nothing of it.
-  for (const char* file : {"hsmbridge.db", "hsmbridge.db-wal", "hsmbridge.db-shm"})
+  for (const char* file : {"hsmbridge.db", "hsmbridge.db-wal", "hsmbridge.db-shm"}) {
     std::filesystem::remove(bench.cli / file);
+  }
   REQUIRE(bench.cli.run({"store", "init", "--start-over"}).status == 0);
   const auto blind = bench.cli.run({"approval", "accept", "--provider", "cloud", reference, "--yes"});
   CHECK(blind.status == 4);
@@ -229,8 +230,9 @@ TEST_CASE("an API key that Venafi repeats, whatever the status, is written nowhe
     const auto list = bench.cli.run({"request", "list", "--json"});
     CHECK(clean(list));
     const auto id = list.json().at("requests").as_array().at(0).at("id").as_string();
-    for (const char* verb : {"show", "explain", "history"})
+    for (const char* verb : {"show", "explain", "history"}) {
       CHECK(clean(bench.cli.run({"request", verb, id, "--json"})));
+    }
     bench.rig.command("fault --clear");
   }
   CHECK(bench.cli.other({"sh", "-c", "cat hsmbridge.db* | grep -c -a -F " + key}).out == "0\n");

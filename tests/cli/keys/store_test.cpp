@@ -136,8 +136,9 @@ TEST_CASE_METHOD(Bridge, "who may only read the store lists and shows what is in
     return cli.other(words);
   };
   if (::geteuid() != 0) return;  // root alone may become another user
-  if (as_reader({"test", "-x", Cli::program().string()}).status != 0)
+  if (as_reader({"test", "-x", Cli::program().string()}).status != 0) {
     return;  // and another user may not run this build
+  }
   for (const char* folder : {"", ".config", ".config/hsmbridge"}) REQUIRE(::chmod((cli / folder).c_str(), 0755) == 0);
   REQUIRE(::chmod((cli / ".config/hsmbridge/hsmbridge.yaml").c_str(), 0644) == 0);
   REQUIRE(::chmod(store.c_str(), 0640) == 0);

@@ -81,8 +81,9 @@ TEST_CASE("a wrong PIN is sent once whatever its source is called and whichever 
     return std::vector<std::string>{"key",     "list", "--module", Cli::module().string(),
                                     "--token", "web",  "--pin",    source};
   };
-  for (const char* const source : {"file:web.pin", "file:link.pin", "file:other.pin", "env:WRONG"})
+  for (const char* const source : {"file:web.pin", "file:link.pin", "file:other.pin", "env:WRONG"}) {
     refused(with(source));
+  }
   cli.configure("store: {path: another.db}\n");
   refused({"key", "list"});
   cli.set("HOME", (cli / "elsewhere").string());

@@ -52,8 +52,9 @@ unsigned certificates_in_token(const Service& service) {
   REQUIRE(listed.status == 0);
   unsigned found = 0;
   for (auto at = listed.out.find("Certificate Object"); at != std::string::npos;
-       at = listed.out.find("Certificate Object", at + 1))
+       at = listed.out.find("Certificate Object", at + 1)) {
     ++found;
+  }
   return found;
 }
 

@@ -12,8 +12,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const service::BatchRow& row : *rows) {
     fuzz::promise(row.line > line, "lines go up");
     line = row.line;
-    for (const auto& [column, values] : row.values)
+    for (const auto& [column, values] : row.values) {
       fuzz::promise(!values.empty(), "a column that is there has a value");
+    }
   }
   return 0;
 }

@@ -159,8 +159,9 @@ TEST_CASE("a server that does not page never looks like a complete search") {
   bench.freeze();
   test::SoftwareSigner stranger("ec:P-256");
   std::vector<Json> items;
-  for (int i = 0; i < 2; ++i)
+  for (int i = 0; i < 2; ++i) {
     items.push_back(TlmBench::details(bench.issue_for(stranger.subject_public_key_info(), bench.ask.content)));
+  }
   Json page = Json::object({{"items", Json(Json::Array(items))}});
   SECTION("with a total") {
     page.set("total", 4);
@@ -182,10 +183,11 @@ TEST_CASE("a certificate whose name the service built otherwise is found by its 
   const x509::Certificate ours = bench.issue();
   // The narrow search knows it not, or is refused.
   const bool refused = GENERATE(false, true);
-  if (refused)
+  if (refused) {
     bench.transport->then(400, test::tlm_error("invalid_input_field", "Wrong input", "status"));
-  else
+  } else {
     bench.transport->then(200, kNothing);
+  }
   bench.then_profile();
   bench.transport->then(200, TlmBench::found({TlmBench::details(ours)}));
   const LookUpAnswer answer = look(bench);

@@ -84,8 +84,9 @@ TEST_CASE("a rejection that comes as an error is a rejection, and other errors a
   CHECK(poll(409, "ENROLLMENT_CANCELLED").standing == Standing::cancelled);
   CHECK(poll(422, "declined").standing == Standing::rejected);
   for (const char* code :
-       {"token_expired", "api_key_expired", "license_expired", "access_denied", "certificate_expired"})
+       {"token_expired", "api_key_expired", "license_expired", "access_denied", "certificate_expired"}) {
     CHECK_THROWS_AS(poll(400, code), Error);
+  }
   CHECK_THROWS_AS(poll(400, "invalid_input_field"), Error);
   CHECK_THROWS_AS(poll(403, "access_denied"), Error);
   CHECK_THROWS_AS(poll(401, "AUTHORIZATION_ERROR"), Error);
@@ -156,9 +157,10 @@ TEST_CASE("a serial number is found as people write it, and what is none is not 
   bench.transport->then(404, test::tlm_error("resource_not_found", "no"));
   CHECK(bench.provider().find_by_serial(bench.call(), "4A").standing == Standing::gone);
   const std::size_t before = bench.transport->sent.size();
-  for (const std::string& none : std::vector<std::string>{"", "xyz", "../hello", std::string(65, '1')})
+  for (const std::string& none : std::vector<std::string>{"", "xyz", "../hello", std::string(65, '1')}) {
     CHECK_THROWS_WITH(bench.provider().find_by_serial(bench.call(), none),
                       Catch::Contains("is not a serial number in hexadecimal"));
+  }
   CHECK(bench.transport->sent.size() == before);
 }
 

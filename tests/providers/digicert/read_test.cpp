@@ -14,8 +14,9 @@ namespace {
 
 std::string formats(const std::vector<x509::Certificate>& chain) {
   Json list = Json::array();
-  for (const x509::Certificate& one : chain)
+  for (const x509::Certificate& one : chain) {
     list.push(Json::object({{"common_name", "x"}, {"cert_blob", TlmBench::pem(one)}}));
+  }
   return Json::object({{"x509_cert_chain", list}}).dump();
 }
 

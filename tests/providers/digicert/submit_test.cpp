@@ -141,8 +141,9 @@ TEST_CASE("what was fixed while drafting counts, whatever the configuration says
   ProviderCall lost = bench.call();
   lost.submission = nullptr;
   CHECK(std::holds_alternative<Absent>(bench.provider().look_up(lost)));
-  for (const std::size_t i : {5U, 7U})
+  for (const std::size_t i : {5U, 7U}) {
     CHECK(bench.transport->lines().at(i).find("seat_id=ops%40example.com") != std::string::npos);
+  }
   CHECK(bench.transport->lines().at(6) == "GET /mpki/api/v2/profile/" + test::kTlmProfileId);
 }
 

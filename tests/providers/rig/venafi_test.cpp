@@ -131,8 +131,9 @@ TEST_CASE("the simulated Venafi shows each status of a script once, and can be a
   Cloud cloud;
   const std::string slow = cloud.submit("Slow").at("id").as_string();
   std::vector<std::string> seen;
-  for (int i = 0; i < 4; ++i)
+  for (int i = 0; i < 4; ++i) {
     seen.push_back(cloud.call("GET", kRequests + "/" + slow, {}, 200).at("status").as_string());
+  }
   CHECK(seen == std::vector<std::string>{"NEW", "PENDING", "REQUESTED", "ISSUED"});
 
   const std::string failing = cloud.submit("Failing").at("id").as_string();

@@ -175,9 +175,10 @@ TEST_CASE("a certificate that the TSB builds must say what our request asked") {
   CAPTURE(against);
   REQUIRE(against.size() == 4);
   CHECK(against[3] == "its common name is \"evil\", and our request asked for \"www.example.com\"");
-  for (const char* finding : {"ca-unrequested", "subject-changed", "common-name-changed"})
+  for (const char* finding : {"ca-unrequested", "subject-changed", "common-name-changed"}) {
     CHECK(std::count_if(against.begin(), against.end(),
                         [&](const std::string& reason) { return reason.find(finding) != std::string::npos; }) == 1);
+  }
   CHECK_FALSE(refusal_of(desk, view, ours).empty());
   // What the profile accepts is no objection, what can never be accepted stays one; and so does another name.
   ours.certificate->accept = {"subject-changed", "common-name-changed"};
@@ -248,8 +249,9 @@ TEST_CASE("an approver named by a certificate sends the certificate") {
   Approver approver(client, self.signer, Identity::certificate(self.signer, self.certificate.der), clock, 10s);
   transport->then(200, R"({"tasks":[)" + task_json("t1", to_be_approved("ca-key", some_tbs(ca))) + "]}").then(200, "");
   approver.send(approver.sign(approver.show("t1"), {}));
-  for (const HttpRequest& request : transport->sent)
+  for (const HttpRequest& request : transport->sent) {
     CHECK(from_base64(Json::parse(request.body).at("approverCertificate").as_string()) == self.certificate.der);
+  }
   test::SoftwareSigner other("ec:P-256");
   CHECK_THROWS_AS(Identity::certificate(other, self.certificate.der), Error);
 }
@@ -258,9 +260,10 @@ TEST_CASE("all pages are listed and one that cannot be read hides no other") {
   Desk desk;
   test::TestCa ca;
   std::string first;
-  for (int i = 0; i < 25; ++i)
+  for (int i = 0; i < 25; ++i) {
     first += (i == 0 ? "" : ",") +
              task_json("t" + std::to_string(i), i == 3 ? Bytes{1, 2, 3} : to_be_approved("k", some_tbs(ca)));
+  }
   desk.transport->then(200, R"({"tasks":[)" + first + "]}")
       .then(200, R"({"tasks":[)" + task_json("t24", to_be_approved("k", some_tbs(ca))) + "," +
                      task_json("t25", to_be_approved("k", some_tbs(ca))) + "]}")

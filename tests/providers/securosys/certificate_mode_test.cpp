@@ -27,8 +27,9 @@ struct Case {
 };
 
 bool names(const std::vector<std::string>& reasons, std::string_view text) {
-  for (const std::string& reason : reasons)
+  for (const std::string& reason : reasons) {
     if (reason.find(text) != std::string::npos) return true;
+  }
   return false;
 }
 

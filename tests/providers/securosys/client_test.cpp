@@ -129,11 +129,12 @@ TEST_CASE("what creates something is one request, and the next one uses the next
 TEST_CASE("an API key is read again when each one was refused since one was taken") {
   Rig rig;
   int reads = 0;
-  for (const std::string name : {"a", "b"})
+  for (const std::string name : {"a", "b"}) {
     rig.options.api_keys[Role::key_operation].push_back([&reads, name] {
       ++reads;
       return Secret(name);
     });
+  }
   const auto sign = [&](const Exchange& answer) {
     rig.transport->then(answer);
     return rig.client().sign("{}", 1s);
@@ -169,8 +170,9 @@ TEST_CASE("no answer keeps a secret that the server was told in this or an earli
   const std::string kept = rig.client().request("a", 1s).body;
   for (const std::string& text : {words, kept}) {
     CAPTURE(text);
-    for (const char* secret : {"key-operation", "key-management", "bearer-", "Pass", R"(s\")"})
+    for (const char* secret : {"key-operation", "key-management", "bearer-", "Pass", R"(s\")"}) {
       CHECK(text.find(secret) == std::string::npos);
+    }
     CHECK(text.find("(left out)") != std::string::npos);
   }
   CHECK_NOTHROW(Json::parse(kept));
@@ -272,21 +274,24 @@ TEST_CASE("an older server is asked with the older filter from then on") {
   const std::string spring = R"({"timestamp":"t","status":404,"error":"Not Found","path":"/v1/x"})";
   const auto task = [](const std::string& id) { return R"({"tasks":[{"id":")" + id + R"("}]})"; };
   rig.transport->then(404, spring);
-  for (int round = 0; round < 2; ++round)
+  for (int round = 0; round < 2; ++round) {
     rig.transport->then(200, task("s"))
         .then(200, task("d"))
         .then(404, spring)
         .then(200, task("m"))
         .then(200, R"({"tasks":[]})")
         .then(200, task("u"));
+  }
   std::vector<std::string> ids;
   for (const Task& one : rig.client().tasks({}, {}, 1s)) ids.push_back(one.id);
   CHECK(ids == std::vector<std::string>{"s", "d", "m", "u"});
   rig.client().tasks({}, {}, 1s);
   std::vector<std::string> expected{"POST /v1/filteredAllApprovalTask"};
-  for (int round = 0; round < 2; ++round)
-    for (const char* kind : {"Sign", "Decrypt", "UnwrapKey", "ModifyKey", "BlockKey", "UnblockKey"})
+  for (int round = 0; round < 2; ++round) {
+    for (const char* kind : {"Sign", "Decrypt", "UnwrapKey", "ModifyKey", "BlockKey", "UnblockKey"}) {
       expected.push_back(std::string("POST /v1/filtered") + kind + "ApprovalTask");
+    }
+  }
   CHECK(rig.transport->lines() == expected);
 }
 

@@ -23,8 +23,9 @@ TEST_CASE("the table of error codes is ascending and every row says what to do")
 
 TEST_CASE("an expired credential is no refusal for good") {
   std::vector<int> codes;
-  for (const ErrorCode& row : error_codes())
+  for (const ErrorCode& row : error_codes()) {
     if (row.repeating == Repeating::when_renewed) codes.push_back(row.code);
+  }
   CHECK(codes == std::vector<int>{406, 416, 617, 618, 631});
 }
 

@@ -81,8 +81,9 @@ struct Bench {
       CHECK(!error.hint().empty());
       std::vector<std::string> lines;
       std::istringstream text(error.message());
-      for (std::string line; std::getline(text, line);)
+      for (std::string line; std::getline(text, line);) {
         if (line.starts_with("  - ")) lines.push_back(line.substr(4));
+      }
       return lines;
     }
   }
@@ -286,8 +287,9 @@ TEST_CASE("the issuer at the TSB is the configured one whatever its string types
   fields.serial = x509::random_serial();
   const Bytes name = [] {
     Bytes der = x509::Name::parse("C=CH, O=Example, CN=Test CA").der();
-    for (std::uint8_t& octet : der)
+    for (std::uint8_t& octet : der) {
       if (octet == 0x0C) octet = 0x13;
+    }
     return der;
   }();
   fields.issuer = x509::Name::from_der(name);
@@ -816,9 +818,10 @@ struct Lost : Bench {
     const MetaData meta{"s", "", hex(sha256(draft.csr)), request, attempt};
     const Bytes octets = meta_data_octets(meta);
     std::string signature;
-    if (signer != nullptr)
+    if (signer != nullptr) {
       signature =
           R"(,"metaDataSignature":")" + base64(signer->sign(octets, *approver_algorithm(*signer).algorithm)) + "\"";
+    }
     return R"({"id":")" + id + R"(","approvalToBeSigned":")" + base64(test::to_be_approved("ca-key", payload)) +
            R"(","metaData":")" + base64(octets) + "\"" + signature + more + "}";
   }
@@ -942,8 +945,9 @@ TEST_CASE("a look-up has one time limit for everything it asks") {
 TEST_CASE("a look-up says when not all tasks could be listed") {
   Lost lost;
   std::string page;
-  for (int i = 0; i < 25; ++i)
+  for (int i = 0; i < 25; ++i) {
     page += (i == 0 ? "" : ",") + lost.task("t" + std::to_string(i), "OTHER", 1, to_bytes("x"));
+  }
   lost.tasks(page);
   lost.tasks(page);
   CHECK(lost.cannot_tell().find("not all tasks could be listed") != std::string::npos);

@@ -162,6 +162,7 @@ TEST_CASE("an import over the CA's own certificate is refused") {
 TEST_CASE("a proxy is an address without a name or password") {
   const test::TempFolder folder;
   CHECK(read(folder, kLeast + "    proxy: http://proxy.example:3128\n").proxy == "http://proxy.example:3128");
-  for (const char* proxy : {"https://proxy", "proxy:3128", "http://user:hunter2@proxy", "http://"})
+  for (const char* proxy : {"https://proxy", "proxy:3128", "http://user:hunter2@proxy", "http://"}) {
     CHECK(problems(folder, kLeast + "    proxy: \"" + proxy + "\"\n").find("http://HOST:PORT") != std::string::npos);
+  }
 }

@@ -75,8 +75,9 @@ TEST_CASE("whatever is decided while the tasks are listed hides no other") {
   };
   for (int round = 0; round < 200; ++round) {
     Listing listing(static_cast<int>(next(200)));
-    for (std::size_t i = next(4); i > 0 && !listing.open.empty(); --i)
+    for (std::size_t i = next(4); i > 0 && !listing.open.empty(); --i) {
       listing.huge.insert(listing.open[next(listing.open.size())]);
+    }
     int born = 0;
     std::vector<std::string> late;
     listing.after = [&](std::size_t) {

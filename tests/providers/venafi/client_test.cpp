@@ -351,8 +351,9 @@ TEST_CASE("a decision whose answer was lost is not known, and is not sent twice"
   for (const Exchange& unclear : std::vector<Exchange>{
            providers::AnswerLost{"cut"}, HttpAnswer{502, "", "", {}, {}},
            HttpAnswer{408, "application/json", test::errors_answer(1, "slow"), {}, {}}, HttpAnswer{302, "", "", {}, {}},
-           HttpAnswer{200, "text/html", test::kProxyPage, {}, {}}, HttpAnswer{200, "application/json", "{}", {}, {}}})
+           HttpAnswer{200, "text/html", test::kProxyPage, {}, {}}, HttpAnswer{200, "application/json", "{}", {}, {}}}) {
     CHECK(decide(unclear) == ErrorKind::outcome_unknown);
+  }
   CHECK(decide(HttpAnswer{429, "", "", {}, {}}) == ErrorKind::unavailable);
   CHECK(decide(providers::NotSent{"no route"}) == ErrorKind::unavailable);
   CHECK(decide(HttpAnswer{403, "application/json", test::errors_answer(1002, "forbidden"), {}, {}}) ==

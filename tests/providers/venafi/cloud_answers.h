@@ -32,8 +32,9 @@ inline Json open_template() {
                     {"product", Json::object({{"productName", "Default Product"}, {"validityPeriod", "P90D"}})}});
   for (const char* name : {"subjectCNRegexes", "subjectORegexes", "subjectOURegexes", "subjectLRegexes",
                            "subjectSTRegexes", "subjectCValues", "sanRegexes", "sanRfc822NameRegexes",
-                           "sanIpAddressRegexes", "sanUniformResourceIdentifierRegexes"})
+                           "sanIpAddressRegexes", "sanUniformResourceIdentifierRegexes"}) {
     json.set(name, any);
+  }
   return json;
 }
 
@@ -44,8 +45,9 @@ inline Json request_json(const std::string& status) {
                             {"creationDate", "2026-09-21T14:13:30.047+0000"},
                             {"status", status},
                             {"subjectDN", "cn=www.example.com"}});
-  if (status == "ISSUED")
+  if (status == "ISSUED") {
     json.set("certificateIds", Json::array({kCertificateId, "2a000000-b19e-11eb-a502-139659b036ff"}));
+  }
   return json;
 }
 

@@ -191,8 +191,9 @@ TEST_CASE("a policy is shown with every rule") {
   rules.set("sanRfc822NameRegexes", Json::array());
   const auto facts = policy_facts(template_from(rules.dump()));
   const auto value = [&](const std::string& name) {
-    for (const auto& [key, text] : facts)
+    for (const auto& [key, text] : facts) {
       if (key == name) return text;
+    }
     return std::string("(none)");
   };
   CHECK(value("Issuing template") == "Test Certs");

@@ -104,8 +104,9 @@ TEST_CASE("the reasons of RFC 5280 have the service's words, and those without o
   CHECK(reason_word("cessationOfOperation") == "CESSATION_OF_OPERATION");
   CHECK(reason_word("unspecified") == "UNSPECIFIED");
   CHECK(reason_word("") == "UNSPECIFIED");
-  for (const char* none : {"cACompromise", "certificateHold", "removeFromCRL", "privilegeWithdrawn", "aACompromise"})
+  for (const char* none : {"cACompromise", "certificateHold", "removeFromCRL", "privilegeWithdrawn", "aACompromise"}) {
     CHECK_FALSE(reason_word(none));
+  }
   CHECK(known_reasons() == "unspecified, keyCompromise, affiliationChanged, superseded, cessationOfOperation");
 }
 

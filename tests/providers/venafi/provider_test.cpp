@@ -624,10 +624,12 @@ TEST_CASE("a decision is told as taken only in the service's own words") {
     CHECK(error.kind() == ErrorKind::outcome_unknown);
     CHECK(says(error.message(), status));
   }
-  for (const char* status : {"PENDING_APPROVAL", "PENDING_FINAL_APPROVAL", "PENDING", "REQUESTED", "ISSUED"})
+  for (const char* status : {"PENDING_APPROVAL", "PENDING_FINAL_APPROVAL", "PENDING", "REQUESTED", "ISSUED"}) {
     CHECK(decide(Decision::approve, status).message() == "no error");
-  for (const char* status : {"REJECTED_APPROVAL", "REJECTED", "CANCELLED", "FAILED", "FUTURE"})
+  }
+  for (const char* status : {"REJECTED_APPROVAL", "REJECTED", "CANCELLED", "FAILED", "FUTURE"}) {
     CHECK(decide(Decision::approve, status).kind() == ErrorKind::outcome_unknown);
+  }
 }
 
 TEST_CASE("whoever approves sees the names that would be certified, and other names than the CSR's are not approved") {

@@ -258,8 +258,9 @@ CK_RV sign(CK_SESSION_HANDLE session, unsigned char* data, unsigned long size, u
   return Call("C_Sign").run([&]() -> CK_RV {
     if (faulty().most_digest != 0 && size > faulty().most_digest) return CKR_DATA_LEN_RANGE;
     const CK_RV rv = faulty().real->C_Sign(session, data, size, signature, signature_size);
-    if (rv == CKR_OK && signature != nullptr && take_one(faulty().wrong_signatures))
+    if (rv == CKR_OK && signature != nullptr && take_one(faulty().wrong_signatures)) {
       signature[*signature_size / 2] ^= 1;
+    }
     return rv;
   });
 }

@@ -38,8 +38,9 @@ class Tree {
     REQUIRE(pipe != nullptr);
     std::string output;
     std::array<char, 4096> buffer{};
-    while (const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), pipe))
+    while (const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), pipe)) {
       output.append(buffer.data(), count);
+    }
     const int status = ::pclose(pipe);
     return {output, WIFEXITED(status) ? WEXITSTATUS(status) : -1};
   }

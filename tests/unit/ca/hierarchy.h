@@ -32,8 +32,9 @@ inline Profile authority(const std::string& subject) {
 }
 inline Profile server(const std::string& subject = "CN=Server", const std::vector<std::string>& names = {}) {
   Profile profile{subject};
-  for (const std::string& name : names)
+  for (const std::string& name : names) {
     profile.content.subject_alternative_names.push_back(x509::GeneralName::parse(name));
+  }
   profile.content.key_usage = x509::KeyUsages{x509::KeyUsage::digital_signature};
   profile.content.extended_key_usage = {x509::parse_extended_key_usage("serverAuth")};
   profile.validity = {parse_rfc3339("2026-05-01T00:00:00Z"), parse_rfc3339("2026-09-01T00:00:00Z")};

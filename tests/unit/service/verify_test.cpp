@@ -290,8 +290,9 @@ TEST_CASE("the issuer that a draft was made for is looked at, however many certi
   other.subject = x509::Name::parse("CN=Another CA");
   auto& chain = answered.provider_->issued.chain;
   chain.clear();
-  while (chain.size() < 100)
+  while (chain.size() < 100) {
     chain.push_back(answered.intermediate.issue(answered.key.subject_public_key_info(), other).der);
+  }
   CHECK(std::holds_alternative<Verified>(answered.run().event.value()));
 }
 

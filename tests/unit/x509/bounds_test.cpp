@@ -67,8 +67,9 @@ TEST_CASE("A thousand names against a thousand others are one finding in one sho
   Bench bench;
   const auto names = [](const std::string& domain) {
     std::vector<GeneralName> list;
-    for (std::size_t i = 0; i < kMostNames; ++i)
+    for (std::size_t i = 0; i < kMostNames; ++i) {
       list.push_back(GeneralName::parse("dns:h" + std::to_string(i) + domain));
+    }
     return list;
   };
   bench.expected.content.subject_alternative_names = names(".example.com");

@@ -105,9 +105,10 @@ TEST_CASE("Of many certificates with one name only so many signatures are checke
   TestAuthority impostor("CN=Intermediate");
   const auto copies = [&](std::size_t count) {
     bench.expected.intermediates.clear();
-    for (std::size_t i = 0; i < count; ++i)
+    for (std::size_t i = 0; i < count; ++i) {
       bench.expected.intermediates.push_back(
           impostor.issue(impostor.certificate().spki(), TestAuthority::authority_content("CN=Intermediate")));
+    }
   };
   copies(40);
   CHECK(bench.findings(leaf) == Names{"signature-bad!", "chain-unanchored!"});

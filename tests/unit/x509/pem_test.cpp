@@ -49,8 +49,9 @@ TEST_CASE("A chain is read whatever editors and scripts did to its lines") {
   const std::string one = data("one.pem");
   const std::string root = data("root.pem");
   const auto with = [](std::string text, const std::string& from, const std::string& to) {
-    for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+    for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
       text.replace(at, from.size(), to);
+    }
     return text;
   };
   const std::string both = one + root;

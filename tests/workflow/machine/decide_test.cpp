@@ -959,8 +959,9 @@ TEST_CASE("random walks stay in the table and replay from their journal to the s
         answer->report = report(static_cast<Standing>(random() % 10));
         answer->attempt = 1 + static_cast<unsigned>(random() % 2);
       }
-      if (auto* reported = std::get_if<Reported>(&body))
+      if (auto* reported = std::get_if<Reported>(&body)) {
         reported->report = report(static_cast<Standing>(random() % 10));
+      }
       const auto answer = ask(one, state, body, at);
       if (const auto* decision = std::get_if<Decision>(&answer)) {
         state = decision->next;

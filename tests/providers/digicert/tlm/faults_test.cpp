@@ -57,8 +57,9 @@ TEST_CASE("a late commit is found when it is looked for afterwards") {
   flow.rig.command("fault --kind commit-late --wait 300ms" + kAtPost);
   CHECK(std::holds_alternative<OutcomeUnknown>(flow.provider().submit(flow.call())));
   bool found = false;
-  for (int i = 0; i < 2000 && !found; ++i)
+  for (int i = 0; i < 2000 && !found; ++i) {
     found = std::holds_alternative<Found>(flow.provider().look_up(flow.lost_call()));
+  }
   CHECK(found);
   CHECK(flow.posts() == 1);
 }

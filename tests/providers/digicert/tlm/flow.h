@@ -115,8 +115,9 @@ struct TlmFlow {
     expected.anchors = {x509::parse_certificate(x509::read_certificate(read_file(rig.about().at("root").as_string())))};
     std::vector<std::string> names;
     for (const x509::Finding& finding :
-         x509::check_answer(x509::parse_certificate(issued.certificate), expected, clock.now()).findings)
+         x509::check_answer(x509::parse_certificate(issued.certificate), expected, clock.now()).findings) {
       if (finding.severity == x509::Severity::fatal) names.push_back(finding.name + ": " + finding.explanation);
+    }
     return names;
   }
   std::vector<std::string> fatal_findings(const workflow::Handout& handout) {

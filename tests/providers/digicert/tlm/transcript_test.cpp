@@ -21,10 +21,12 @@ struct Transcript {
   std::map<std::string, std::string> names;  // value to "$NAME"
 
   std::string named(std::string line) const {
-    for (const auto& [value, name] : names)
+    for (const auto& [value, name] : names) {
       for (std::size_t at = line.find(value); !value.empty() && at != std::string::npos;
-           at = line.find(value, at + name.size()))
+           at = line.find(value, at + name.size())) {
         line.replace(at, value.size(), name);
+      }
+    }
     return line;
   }
   void add(const Json& entry) {

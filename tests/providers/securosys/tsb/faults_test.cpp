@@ -31,8 +31,9 @@ TEST_CASE("a refused API key makes room for the next, and each attempt is one re
   CHECK(flow.rig.count("POST /v1/sign") == 1);
   flow.submit();
   std::vector<std::string> posts;
-  for (const std::string& line : flow.rig.journal())
+  for (const std::string& line : flow.rig.journal()) {
     if (line.starts_with("POST /v1/sign")) posts.push_back(line);
+  }
   CHECK(posts == std::vector<std::string>{"POST /v1/sign 401", "POST /v1/sign 201"});
   CHECK(flow.poll().standing == Standing::awaiting_approval);
 }

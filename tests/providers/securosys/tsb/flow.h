@@ -50,8 +50,9 @@ struct Flow {
     options.api_keys[role].push_back([value] { return Secret(value); });
   }
   securosys::Client& client() {
-    if (!made_client)
+    if (!made_client) {
       made_client = std::make_shared<securosys::Client>(providers::make_transport(settings, {}, clock), options, clock);
+    }
     return *made_client;
   }
   securosys::SecurosysProvider& provider() {

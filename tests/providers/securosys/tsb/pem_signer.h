@@ -38,8 +38,9 @@ class PemSigner final : public x509::Signer {
     Bytes signature(1024);
     std::size_t length = signature.size();
     if (::EVP_DigestSignInit(context.get(), nullptr, digest, nullptr, key_.get()) != 1 ||
-        ::EVP_DigestSign(context.get(), signature.data(), &length, to_be_signed.data(), to_be_signed.size()) != 1)
+        ::EVP_DigestSign(context.get(), signature.data(), &length, to_be_signed.data(), to_be_signed.size()) != 1) {
       throw std::runtime_error("cannot sign");
+    }
     signature.resize(length);
     return signature;
   }

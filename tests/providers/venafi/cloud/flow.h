@@ -39,9 +39,10 @@ struct Flow {
   }
   std::shared_ptr<providers::Transport> transport() { return providers::make_transport(settings, {}, clock); }
   venafi::VenafiProvider& provider() {
-    if (!made)
+    if (!made) {
       made =
           std::make_unique<venafi::VenafiProvider>(settings, client(credentials ? credentials : key_of("ops")), clock);
+    }
     return *made;
   }
   void use(std::shared_ptr<venafi::Credentials> other) {

@@ -22,8 +22,9 @@ bool same_text(const std::string& expected, const std::string& actual, Names& na
   const std::size_t end = expected.find("}}", begin);
   const std::string after = expected.substr(end + 2);
   if (actual.size() <= begin + after.size() || actual.substr(0, begin) != expected.substr(0, begin) ||
-      actual.substr(actual.size() - after.size()) != after)
+      actual.substr(actual.size() - after.size()) != after) {
     return false;
+  }
   const std::string value = actual.substr(begin, actual.size() - begin - after.size());
   const auto [bound, fresh] = names.emplace(expected.substr(begin + 2, end - begin - 2), value);
   return fresh || bound->second == value;
@@ -44,8 +45,9 @@ bool same(const Json& expected, const Json& actual, Names& names) {
     const auto& left = expected.as_array();
     const auto& right = actual.as_array();
     if (left.size() != right.size()) return false;
-    for (std::size_t i = 0; i < left.size(); ++i)
+    for (std::size_t i = 0; i < left.size(); ++i) {
       if (!same(left[i], right[i], names)) return false;
+    }
     return true;
   }
   return expected == actual;
