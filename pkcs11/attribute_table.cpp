@@ -2,7 +2,7 @@
 
 #include "pkcs11/mechanism_name.h"
 #include "pkcs11/objects.h"
-#include "x509/unicode.h"
+#include "x509/asn1/unicode.h"
 
 #include <fmt/core.h>
 

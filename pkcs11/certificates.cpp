@@ -4,8 +4,8 @@
 #include "pkcs11/key_objects.h"
 #include "pkcs11/public_key.h"
 #include "pkcs11/token.h"
-#include "x509/certificate.h"
-#include "x509/der.h"
+#include "x509/asn1/der.h"
+#include "x509/objects/certificate.h"
 
 #include <fmt/core.h>
 

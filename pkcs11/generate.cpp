@@ -6,8 +6,8 @@
 #include "pkcs11/new_pair.h"
 #include "pkcs11/token.h"
 #include "pkcs11/token_lock.h"
-#include "x509/spki.h"
-#include "x509/unicode.h"
+#include "x509/asn1/unicode.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

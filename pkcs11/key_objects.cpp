@@ -5,7 +5,7 @@
 #include "pkcs11/module_state.h"
 #include "pkcs11/public_key.h"
 #include "pkcs11/uri_match.h"
-#include "x509/spki.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

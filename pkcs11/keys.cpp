@@ -3,8 +3,8 @@
 #include "pkcs11/attribute_table.h"
 #include "pkcs11/key_objects.h"
 #include "pkcs11/token.h"
-#include "x509/spki.h"
-#include "x509/unicode.h"
+#include "x509/asn1/unicode.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

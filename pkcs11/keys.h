@@ -3,7 +3,7 @@
 #include "base/bytes.h"
 #include "base/strong.h"
 #include "pkcs11/uri.h"
-#include "x509/algorithm.h"
+#include "x509/objects/algorithm.h"
 
 #include <optional>
 #include <string>

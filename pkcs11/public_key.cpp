@@ -1,8 +1,8 @@
 #include "pkcs11/public_key.h"
 
 #include "base/error.h"
-#include "x509/certificate.h"
-#include "x509/spki.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/spki.h"
 
 #include <algorithm>
 

@@ -2,7 +2,7 @@
 
 #include "base/bytes.h"
 #include "pkcs11/cryptoki.h"
-#include "x509/algorithm.h"
+#include "x509/objects/algorithm.h"
 
 #include <optional>
 #include <string>

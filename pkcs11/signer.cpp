@@ -5,8 +5,8 @@
 #include "pkcs11/key_objects.h"
 #include "pkcs11/mechanism_name.h"
 #include "pkcs11/token.h"
-#include "x509/spki.h"
-#include "x509/verify.h"
+#include "x509/objects/spki.h"
+#include "x509/objects/verify.h"
 
 #include <fmt/core.h>
 

@@ -3,7 +3,7 @@
 #include "pkcs11/contract.h"
 #include "pkcs11/intended_use.h"
 #include "pkcs11/keys.h"
-#include "x509/signer.h"
+#include "x509/objects/signer.h"
 
 #include <memory>
 #include <optional>

@@ -8,9 +8,9 @@
 #include "pkcs11/public_key.h"
 #include "pkcs11/signer.h"
 #include "pkcs11/token.h"
-#include "x509/certificate.h"
-#include "x509/openssl_error.h"
-#include "x509/openssl_ptr.h"
+#include "x509/asn1/openssl_error.h"
+#include "x509/asn1/openssl_ptr.h"
+#include "x509/objects/certificate.h"
 
 #include <fmt/core.h>
 #include <libp11.h>

@@ -5,7 +5,7 @@
 #include "pkcs11/generate.h"
 #include "pkcs11/keys.h"
 #include "pkcs11/signer.h"
-#include "x509/algorithm.h"
+#include "x509/objects/algorithm.h"
 
 #include <mutex>
 #include <utility>

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "x509/name.h"
+#include "x509/names/name.h"
 
 #include <fmt/core.h>
 

@@ -2,9 +2,9 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "x509/certificate.h"
-#include "x509/pem_file.h"
-#include "x509/spki.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/pem_file.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

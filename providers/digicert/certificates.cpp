@@ -3,9 +3,9 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "providers/bundle.h"
-#include "x509/pem.h"
-#include "x509/pkcs7.h"
-#include "x509/spki.h"
+#include "x509/objects/pem.h"
+#include "x509/objects/pkcs7.h"
+#include "x509/objects/spki.h"
 
 #include <algorithm>
 

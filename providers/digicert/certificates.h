@@ -3,8 +3,8 @@
 #include "base/bytes.h"
 #include "providers/digicert/wire.h"
 #include "workflow/provider.h"
-#include "x509/certificate.h"
-#include "x509/signature_budget.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/signature_budget.h"
 
 #include <optional>
 #include <string>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "providers/digicert/wire.h"
-#include "x509/ask.h"
+#include "x509/content/ask.h"
 
 #include <optional>
 #include <span>

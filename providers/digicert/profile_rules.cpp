@@ -2,8 +2,8 @@
 
 #include "base/error.h"
 #include "providers/digicert/fields.h"
-#include "x509/name.h"
-#include "x509/oid.h"
+#include "x509/asn1/oid.h"
+#include "x509/names/name.h"
 
 #include <fmt/core.h>
 

@@ -3,8 +3,8 @@
 #include "providers/digicert/settings.h"
 #include "providers/digicert/wire.h"
 #include "workflow/provider.h"
-#include "x509/algorithm.h"
-#include "x509/ask.h"
+#include "x509/content/ask.h"
+#include "x509/objects/algorithm.h"
 
 #include <string>
 #include <vector>

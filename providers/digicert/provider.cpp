@@ -5,8 +5,8 @@
 #include "base/log.h"
 #include "providers/bundle.h"
 #include "providers/digicert/fields.h"
-#include "x509/name.h"
-#include "x509/spki.h"
+#include "x509/names/name.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

@@ -5,9 +5,9 @@
 #include "providers/digicert/profile_rules.h"
 #include "providers/digicert/settings.h"
 #include "workflow/provider.h"
-#include "x509/ask.h"
-#include "x509/certificate.h"
-#include "x509/csr.h"
+#include "x509/content/ask.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/csr.h"
 
 #include <memory>
 #include <mutex>

@@ -3,8 +3,8 @@
 #include "providers/digicert/certificates.h"
 #include "providers/digicert/fields.h"
 #include "providers/digicert/provider.h"
-#include "x509/csr.h"
-#include "x509/spki.h"
+#include "x509/objects/csr.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

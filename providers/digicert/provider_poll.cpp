@@ -1,7 +1,7 @@
 #include "base/error.h"
 #include "providers/digicert/fields.h"
 #include "providers/digicert/provider.h"
-#include "x509/name.h"
+#include "x509/names/name.h"
 
 #include <fmt/core.h>
 

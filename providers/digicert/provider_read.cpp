@@ -2,7 +2,7 @@
 #include "base/log.h"
 #include "providers/digicert/certificates.h"
 #include "providers/digicert/provider.h"
-#include "x509/csr.h"
+#include "x509/objects/csr.h"
 
 #include <fmt/core.h>
 

@@ -2,7 +2,7 @@
 #include "providers/digicert/certificates.h"
 #include "providers/digicert/fields.h"
 #include "providers/digicert/provider.h"
-#include "x509/pem.h"
+#include "x509/objects/pem.h"
 
 #include <fmt/core.h>
 

@@ -3,7 +3,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/json.h"
-#include "x509/serial.h"
+#include "x509/objects/serial.h"
 
 #include <cstdint>
 #include <optional>

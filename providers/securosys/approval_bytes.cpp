@@ -1,8 +1,8 @@
 #include "providers/securosys/approval_bytes.h"
 
 #include "base/error.h"
-#include "x509/der.h"
-#include "x509/name.h"
+#include "x509/asn1/der.h"
+#include "x509/names/name.h"
 
 #include <fmt/core.h>
 

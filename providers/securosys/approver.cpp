@@ -3,9 +3,9 @@
 #include "base/error.h"
 #include "base/unicode.h"
 #include "providers/securosys/task_walk.h"
-#include "x509/name.h"
-#include "x509/render.h"
-#include "x509/verify.h"
+#include "x509/judge/render.h"
+#include "x509/names/name.h"
+#include "x509/objects/verify.h"
 
 #include <fmt/core.h>
 

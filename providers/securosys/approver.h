@@ -4,9 +4,9 @@
 #include "providers/securosys/approval_bytes.h"
 #include "providers/securosys/client.h"
 #include "providers/securosys/timestamp_prover.h"
-#include "x509/check.h"
-#include "x509/crl.h"
-#include "x509/signer.h"
+#include "x509/judge/check.h"
+#include "x509/objects/crl.h"
+#include "x509/objects/signer.h"
 
 #include <optional>
 #include <string>

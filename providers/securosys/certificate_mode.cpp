@@ -2,8 +2,8 @@
 
 #include "base/error.h"
 #include "providers/securosys/raw_signature.h"
-#include "x509/extensions.h"
-#include "x509/pem.h"
+#include "x509/content/extensions.h"
+#include "x509/objects/pem.h"
 
 #include <fmt/core.h>
 

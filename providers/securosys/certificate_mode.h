@@ -3,9 +3,9 @@
 #include "providers/securosys/settings.h"
 #include "providers/securosys/wire.h"
 #include "workflow/provider.h"
-#include "x509/ask.h"
-#include "x509/certificate.h"
-#include "x509/csr.h"
+#include "x509/content/ask.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/csr.h"
 
 #include <optional>
 #include <string>

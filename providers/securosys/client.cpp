@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "net/url.h"
 #include "providers/credential.h"
-#include "x509/name.h"
+#include "x509/names/name.h"
 
 #include <fmt/core.h>
 

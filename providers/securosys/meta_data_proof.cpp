@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "providers/securosys/timestamp_prover.h"
-#include "x509/verify.h"
+#include "x509/objects/verify.h"
 
 namespace hsmbridge::securosys {
 

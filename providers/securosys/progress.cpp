@@ -1,7 +1,7 @@
 #include "providers/securosys/progress.h"
 
 #include "base/error.h"
-#include "x509/spki.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

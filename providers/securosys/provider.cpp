@@ -5,8 +5,8 @@
 #include "providers/bundle.h"
 #include "providers/credential.h"
 #include "providers/securosys/raw_signature.h"
-#include "x509/pem_file.h"
-#include "x509/spki.h"
+#include "x509/objects/pem_file.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

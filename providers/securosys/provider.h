@@ -9,8 +9,8 @@
 #include "providers/securosys/task_walk.h"
 #include "providers/securosys/timestamp_prover.h"
 #include "workflow/provider.h"
-#include "x509/certificate.h"
-#include "x509/signer.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/signer.h"
 
 #include <functional>
 #include <memory>

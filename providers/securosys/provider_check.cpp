@@ -4,10 +4,10 @@
 #include "providers/securosys/certificate_mode.h"
 #include "providers/securosys/provider.h"
 #include "providers/securosys/raw_signature.h"
-#include "x509/chain.h"
-#include "x509/csr.h"
-#include "x509/same_name.h"
-#include "x509/spki.h"
+#include "x509/judge/chain.h"
+#include "x509/judge/same_name.h"
+#include "x509/objects/csr.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

@@ -1,7 +1,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "providers/securosys/provider.h"
-#include "x509/spki.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

@@ -5,9 +5,9 @@
 #include "providers/securosys/provider.h"
 #include "providers/securosys/provider_state.h"
 #include "providers/securosys/raw_signature.h"
-#include "x509/csr.h"
-#include "x509/name.h"
-#include "x509/pem.h"
+#include "x509/names/name.h"
+#include "x509/objects/csr.h"
+#include "x509/objects/pem.h"
 
 #include <fmt/core.h>
 

@@ -4,9 +4,9 @@
 #include "providers/securosys/provider.h"
 #include "providers/securosys/provider_state.h"
 #include "providers/securosys/task_walk.h"
-#include "x509/crl.h"
-#include "x509/csr.h"
-#include "x509/spki.h"
+#include "x509/objects/crl.h"
+#include "x509/objects/csr.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

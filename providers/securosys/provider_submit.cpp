@@ -3,7 +3,7 @@
 #include "providers/securosys/provider.h"
 #include "providers/securosys/provider_state.h"
 #include "providers/securosys/raw_signature.h"
-#include "x509/csr.h"
+#include "x509/objects/csr.h"
 
 #include <utility>
 

@@ -2,9 +2,9 @@
 
 #include "base/error.h"
 #include "ca/examine.h"
-#include "x509/csr.h"
-#include "x509/same_name.h"
-#include "x509/spki.h"
+#include "x509/judge/same_name.h"
+#include "x509/objects/csr.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

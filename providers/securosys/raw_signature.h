@@ -3,8 +3,8 @@
 #include "ca/path.h"
 #include "providers/securosys/settings.h"
 #include "workflow/provider.h"
-#include "x509/ask.h"
-#include "x509/certificate.h"
+#include "x509/content/ask.h"
+#include "x509/objects/certificate.h"
 
 #include <string>
 #include <vector>

@@ -2,7 +2,7 @@
 
 #include "providers/answer.h"
 #include "providers/securosys/error_code.h"
-#include "x509/name.h"
+#include "x509/names/name.h"
 
 #include <fmt/core.h>
 

@@ -1,8 +1,8 @@
 #include "providers/securosys/timestamp_prover.h"
 
 #include "base/error.h"
-#include "x509/certificate.h"
-#include "x509/spki.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/spki.h"
 
 namespace hsmbridge::securosys {
 namespace {

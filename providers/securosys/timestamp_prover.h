@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "providers/securosys/wire.h"
-#include "x509/signer.h"
+#include "x509/objects/signer.h"
 
 #include <optional>
 

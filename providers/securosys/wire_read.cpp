@@ -1,10 +1,10 @@
 #include "base/error.h"
 #include "providers/answer.h"
 #include "providers/securosys/wire.h"
-#include "x509/certificate.h"
-#include "x509/name.h"
-#include "x509/pem.h"
-#include "x509/spki.h"
+#include "x509/names/name.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/pem.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

@@ -1,6 +1,6 @@
 #include "base/error.h"
 #include "providers/securosys/wire.h"
-#include "x509/name.h"
+#include "x509/names/name.h"
 
 #include <fmt/core.h>
 

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "providers/transport.h"
-#include "x509/signer.h"
+#include "x509/objects/signer.h"
 
 #include <chrono>
 #include <functional>

@@ -2,10 +2,10 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "x509/algorithm.h"
-#include "x509/der.h"
-#include "x509/name.h"
-#include "x509/spki.h"
+#include "x509/asn1/der.h"
+#include "x509/names/name.h"
+#include "x509/objects/algorithm.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

@@ -2,7 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
-#include "x509/signer.h"
+#include "x509/objects/signer.h"
 
 #include <string>
 #include <string_view>

@@ -1,7 +1,7 @@
 #include "providers/venafi/look_up.h"
 
 #include "base/error.h"
-#include "x509/pem.h"
+#include "x509/objects/pem.h"
 
 #include <fmt/core.h>
 

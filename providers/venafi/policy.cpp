@@ -1,9 +1,9 @@
 #include "providers/venafi/policy.h"
 
 #include "base/error.h"
-#include "x509/algorithm.h"
-#include "x509/name.h"
-#include "x509/spki.h"
+#include "x509/names/name.h"
+#include "x509/objects/algorithm.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 #include <re2/re2.h>

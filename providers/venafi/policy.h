@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "providers/venafi/wire.h"
 #include "workflow/provider.h"
-#include "x509/ask.h"
-#include "x509/csr.h"
+#include "x509/content/ask.h"
+#include "x509/objects/csr.h"
 
 #include <optional>
 #include <string>

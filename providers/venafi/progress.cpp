@@ -1,6 +1,6 @@
 #include "providers/venafi/progress.h"
 
-#include "x509/name.h"
+#include "x509/names/name.h"
 
 #include <fmt/core.h>
 

@@ -6,10 +6,10 @@
 #include "providers/venafi/look_up.h"
 #include "providers/venafi/predecessor.h"
 #include "providers/venafi/revocation.h"
-#include "x509/certificate.h"
-#include "x509/csr.h"
-#include "x509/name.h"
-#include "x509/pem.h"
+#include "x509/names/name.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/csr.h"
+#include "x509/objects/pem.h"
 
 #include <fmt/core.h>
 

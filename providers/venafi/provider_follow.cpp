@@ -5,11 +5,11 @@
 #include "providers/venafi/progress.h"
 #include "providers/venafi/provider.h"
 #include "providers/venafi/provider_report.h"
-#include "x509/certificate.h"
-#include "x509/csr.h"
-#include "x509/name.h"
-#include "x509/pem.h"
-#include "x509/spki.h"
+#include "x509/names/name.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/csr.h"
+#include "x509/objects/pem.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

@@ -4,7 +4,7 @@
 #include "providers/venafi/predecessor.h"
 #include "providers/venafi/provider.h"
 #include "providers/venafi/revocation.h"
-#include "x509/name.h"
+#include "x509/names/name.h"
 
 #include <fmt/core.h>
 

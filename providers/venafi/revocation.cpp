@@ -1,6 +1,6 @@
 #include "providers/venafi/revocation.h"
 
-#include "x509/certificate.h"
+#include "x509/objects/certificate.h"
 
 #include <algorithm>
 #include <array>

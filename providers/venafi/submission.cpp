@@ -3,7 +3,7 @@
 #include "providers/answer.h"
 #include "providers/credential.h"
 #include "providers/venafi/error_code.h"
-#include "x509/name.h"
+#include "x509/names/name.h"
 
 #include <fmt/core.h>
 

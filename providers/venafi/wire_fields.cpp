@@ -1,7 +1,7 @@
 #include "providers/venafi/wire_fields.h"
 
 #include "base/error.h"
-#include "x509/name.h"
+#include "x509/names/name.h"
 
 #include <fmt/core.h>
 

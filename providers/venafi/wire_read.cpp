@@ -2,7 +2,7 @@
 #include "providers/answer.h"
 #include "providers/venafi/wire.h"
 #include "providers/venafi/wire_fields.h"
-#include "x509/name.h"
+#include "x509/names/name.h"
 
 #include <fmt/core.h>
 

@@ -1,8 +1,8 @@
 #include "ca/examine.h"
 
 #include "ca/name_constraints.h"
-#include "x509/der.h"
-#include "x509/same_name.h"
+#include "x509/asn1/der.h"
+#include "x509/judge/same_name.h"
 
 #include <fmt/core.h>
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "ca/path.h"
-#include "x509/certificate.h"
+#include "x509/objects/certificate.h"
 
 #include <optional>
 #include <string>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "x509/certificate.h"
-#include "x509/content.h"
+#include "x509/content/content.h"
+#include "x509/objects/certificate.h"
 
 #include <string>
 #include <vector>

@@ -1,6 +1,6 @@
 #include "ca/path.h"
 
-#include "x509/same_name.h"
+#include "x509/judge/same_name.h"
 
 #include <fmt/core.h>
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "x509/certificate.h"
+#include "x509/objects/certificate.h"
 
 #include <string>
 #include <vector>

@@ -1,9 +1,9 @@
 #include "service/ask.h"
 
 #include "config/key_flaw.h"
-#include "x509/algorithm.h"
-#include "x509/certificate.h"
-#include "x509/check.h"
+#include "x509/judge/check.h"
+#include "x509/objects/algorithm.h"
+#include "x509/objects/certificate.h"
 
 #include <fmt/core.h>
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "config/settings.h"
-#include "x509/ask.h"
+#include "x509/content/ask.h"
 
 #include <optional>
 #include <string>
@@ -11,7 +11,7 @@
 // typed.
 namespace hsmbridge::service {
 
-// What was typed, in the text forms of x509/content.h and x509/general_name.h. An empty list or a missing value says
+// What was typed, in the text forms of x509/content/content.h and x509/names/general_name.h. An empty list or a missing value says
 // nothing about its field.
 struct AskWishes {
   std::optional<std::string> subject;      // the whole subject, as given

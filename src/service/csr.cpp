@@ -1,9 +1,9 @@
 #include "service/csr.h"
 
 #include "base/error.h"
-#include "x509/algorithm.h"
-#include "x509/render.h"
-#include "x509/spki.h"
+#include "x509/judge/render.h"
+#include "x509/objects/algorithm.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

@@ -4,8 +4,8 @@
 #include "config/settings.h"
 #include "service/ask.h"
 #include "service/batch.h"
-#include "x509/csr.h"
-#include "x509/signer.h"
+#include "x509/objects/csr.h"
+#include "x509/objects/signer.h"
 
 #include <string>
 #include <vector>

@@ -8,13 +8,13 @@
 #include "service/verify.h"
 #include "workflow/lane_pauses.h"
 #include "workflow/lifecycle.h"
-#include "x509/advice.h"
-#include "x509/ask.h"
-#include "x509/bounds.h"
-#include "x509/certificate.h"
-#include "x509/csr.h"
-#include "x509/render.h"
-#include "x509/spki.h"
+#include "x509/asn1/bounds.h"
+#include "x509/content/ask.h"
+#include "x509/judge/advice.h"
+#include "x509/judge/render.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/csr.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

@@ -3,7 +3,7 @@
 #include "base/bytes.h"
 #include "workflow/decide.h"
 #include "workflow/store.h"
-#include "x509/ask.h"
+#include "x509/content/ask.h"
 
 #include <optional>
 #include <string>

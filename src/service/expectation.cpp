@@ -1,9 +1,9 @@
 #include "service/expectation.h"
 
 #include "base/json.h"
-#include "x509/ask.h"
-#include "x509/certificate.h"
-#include "x509/csr.h"
+#include "x509/content/ask.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/csr.h"
 
 namespace hsmbridge::service {
 

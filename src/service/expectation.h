@@ -1,7 +1,7 @@
 #pragma once
 
 #include "workflow/order.h"
-#include "x509/check.h"
+#include "x509/judge/check.h"
 
 namespace hsmbridge::service {
 

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/trust.h"
-#include "x509/name.h"
+#include "x509/names/name.h"
 
 #include <fcntl.h>
 #include <fmt/core.h>

@@ -4,10 +4,10 @@
 #include "base/json.h"
 #include "base/target_file.h"
 #include "service/hook.h"
-#include "x509/certificate.h"
-#include "x509/pem.h"
-#include "x509/pkcs7.h"
-#include "x509/spki.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/pem.h"
+#include "x509/objects/pkcs7.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

@@ -4,8 +4,8 @@
 #include "service/certificates.h"
 #include "service/request_id.h"
 #include "workflow/lifecycle.h"
-#include "x509/certificate.h"
-#include "x509/spki.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

@@ -4,7 +4,7 @@
 #include "service/request_id.h"
 #include "workflow/codec.h"
 #include "workflow/rules.h"
-#include "x509/ask.h"
+#include "x509/content/ask.h"
 
 #include <fmt/core.h>
 #include <pwd.h>

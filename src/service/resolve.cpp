@@ -4,12 +4,12 @@
 #include "base/json.h"
 #include "workflow/lifecycle.h"
 #include "workflow/provider.h"
-#include "x509/ask.h"
-#include "x509/certificate.h"
-#include "x509/check.h"
-#include "x509/pem.h"
-#include "x509/pkcs7.h"
-#include "x509/spki.h"
+#include "x509/content/ask.h"
+#include "x509/judge/check.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/pem.h"
+#include "x509/objects/pkcs7.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

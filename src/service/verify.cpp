@@ -6,11 +6,11 @@
 #include "service/expectation.h"
 #include "service/resolve.h"
 #include "workflow/lifecycle.h"
-#include "x509/bounds.h"
-#include "x509/certificate.h"
-#include "x509/check.h"
-#include "x509/render.h"
-#include "x509/spki.h"
+#include "x509/asn1/bounds.h"
+#include "x509/judge/check.h"
+#include "x509/judge/render.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "workflow/rules.h"
-#include "x509/check.h"
+#include "x509/judge/check.h"
 
 #include <fmt/core.h>
 

@@ -2,7 +2,7 @@
 
 #include "base/bytes.h"
 #include "workflow/order.h"
-#include "x509/signer.h"
+#include "x509/objects/signer.h"
 
 #include <memory>
 #include <span>

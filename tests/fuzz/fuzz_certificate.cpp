@@ -1,7 +1,7 @@
 #include "fuzzing.h"
-#include "x509/certificate.h"
-#include "x509/crl.h"
-#include "x509/render.h"
+#include "x509/judge/render.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/crl.h"
 
 using namespace hsmbridge;
 using namespace hsmbridge::x509;

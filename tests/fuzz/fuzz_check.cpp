@@ -1,7 +1,7 @@
 #include "fuzzing.h"
-#include "x509/bounds.h"
-#include "x509/check.h"
-#include "x509/spki.h"
+#include "x509/asn1/bounds.h"
+#include "x509/judge/check.h"
+#include "x509/objects/spki.h"
 
 using namespace hsmbridge;
 using namespace hsmbridge::x509;

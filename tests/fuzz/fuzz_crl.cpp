@@ -1,6 +1,6 @@
 #include "fuzzing.h"
-#include "x509/crl.h"
-#include "x509/render.h"
+#include "x509/judge/render.h"
+#include "x509/objects/crl.h"
 
 using namespace hsmbridge;
 using namespace hsmbridge::x509;

@@ -1,6 +1,6 @@
 #include "fuzzing.h"
-#include "x509/csr.h"
-#include "x509/render.h"
+#include "x509/judge/render.h"
+#include "x509/objects/csr.h"
 
 using namespace hsmbridge;
 using namespace hsmbridge::x509;

@@ -1,6 +1,6 @@
 #include "fuzzing.h"
-#include "x509/content.h"
-#include "x509/general_name.h"
+#include "x509/content/content.h"
+#include "x509/names/general_name.h"
 
 using namespace hsmbridge;
 using namespace hsmbridge::x509;

@@ -1,5 +1,5 @@
 #include "fuzzing.h"
-#include "x509/name.h"
+#include "x509/names/name.h"
 
 using namespace hsmbridge;
 using namespace hsmbridge::x509;

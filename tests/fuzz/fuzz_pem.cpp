@@ -1,5 +1,5 @@
 #include "fuzzing.h"
-#include "x509/pem.h"
+#include "x509/objects/pem.h"
 
 using namespace hsmbridge;
 using namespace hsmbridge::x509;

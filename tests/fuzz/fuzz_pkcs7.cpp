@@ -1,5 +1,5 @@
 #include "fuzzing.h"
-#include "x509/pkcs7.h"
+#include "x509/objects/pkcs7.h"
 
 using namespace hsmbridge;
 using namespace hsmbridge::x509;

@@ -7,7 +7,7 @@
 #include "pkcs11/tls_client_key.h"
 #include "pkcs11/workflow_token.h"
 #include "private_token.h"
-#include "x509/spki.h"
+#include "x509/objects/spki.h"
 
 #include <p11-kit/pkcs11.h>
 

@@ -8,8 +8,8 @@
 #include "pkcs11/token_state.h"
 #include "private_token.h"
 #include "support/variable.h"
-#include "x509/spki.h"
-#include "x509/verify.h"
+#include "x509/objects/spki.h"
+#include "x509/objects/verify.h"
 
 #include <p11-kit/pkcs11.h>
 

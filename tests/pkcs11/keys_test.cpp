@@ -8,9 +8,9 @@
 #include "pkcs11/signer.h"
 #include "pkcs11/workflow_token.h"
 #include "private_token.h"
-#include "x509/spki.h"
-#include "x509/unicode.h"
-#include "x509/verify.h"
+#include "x509/asn1/unicode.h"
+#include "x509/objects/spki.h"
+#include "x509/objects/verify.h"
 
 #include <p11-kit/pkcs11.h>
 

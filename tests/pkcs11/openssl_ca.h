@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "support/softhsm/softhsm.h"
-#include "x509/spki.h"
+#include "x509/objects/spki.h"
 
 #include <stdexcept>
 #include <string>

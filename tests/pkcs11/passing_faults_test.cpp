@@ -8,7 +8,7 @@
 #include "pkcs11/return_code.h"
 #include "pkcs11/signer.h"
 #include "private_token.h"
-#include "x509/verify.h"
+#include "x509/objects/verify.h"
 
 #include <p11-kit/pkcs11.h>
 

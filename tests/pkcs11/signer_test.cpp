@@ -3,8 +3,8 @@
 #include "base/file.h"
 #include "pkcs11/generate.h"
 #include "private_token.h"
-#include "x509/spki.h"
-#include "x509/verify.h"
+#include "x509/objects/spki.h"
+#include "x509/objects/verify.h"
 
 #include <p11-kit/pkcs11.h>
 

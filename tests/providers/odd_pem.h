@@ -1,7 +1,7 @@
 #pragma once
 
 #include "providers/securosys/test_ca.h"
-#include "x509/pem.h"
+#include "x509/objects/pem.h"
 
 #include <string>
 #include <utility>

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "base/bytes.h"
-#include "x509/algorithm.h"
-#include "x509/signer.h"
+#include "x509/objects/algorithm.h"
+#include "x509/objects/signer.h"
 
 #include <openssl/core_names.h>
 #include <openssl/ec.h>

@@ -8,7 +8,7 @@
 #include "tools/hsmbridge/wiring.h"
 #include "tools/hsmbridge/wiring_securosys.h"
 #include "workflow/state.h"
-#include "x509/pem.h"
+#include "x509/objects/pem.h"
 
 #include <fmt/core.h>
 

@@ -2,9 +2,9 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "x509/certificate.h"
-#include "x509/csr.h"
-#include "x509/pem.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/csr.h"
+#include "x509/objects/pem.h"
 
 #include <string>
 #include <string_view>

@@ -4,7 +4,7 @@
 #include "pkcs11/signer.h"
 #include "pkcs11/token.h"
 #include "tools/hsmbridge/key_journal.h"
-#include "x509/signer.h"
+#include "x509/objects/signer.h"
 
 #include <memory>
 #include <string>

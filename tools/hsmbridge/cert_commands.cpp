@@ -3,12 +3,12 @@
 #include "tools/hsmbridge/commands.h"
 #include "tools/hsmbridge/place.h"
 #include "tools/hsmbridge/request_certificate.h"
-#include "x509/certificate.h"
-#include "x509/chain.h"
-#include "x509/check.h"
-#include "x509/csr.h"
-#include "x509/pem_file.h"
-#include "x509/render.h"
+#include "x509/judge/chain.h"
+#include "x509/judge/check.h"
+#include "x509/judge/render.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/csr.h"
+#include "x509/objects/pem_file.h"
 
 #include <fmt/core.h>
 

@@ -10,8 +10,8 @@
 #include "tools/hsmbridge/request_wait.h"
 #include "tools/hsmbridge/wiring.h"
 #include "workflow/lifecycle.h"
-#include "x509/certificate.h"
-#include "x509/spki.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

@@ -8,8 +8,8 @@
 #include "tools/hsmbridge/cert_life.h"
 #include "tools/hsmbridge/wiring.h"
 #include "workflow/lifecycle.h"
-#include "x509/pem.h"
-#include "x509/pkcs7.h"
+#include "x509/objects/pem.h"
+#include "x509/objects/pkcs7.h"
 
 #include <fmt/core.h>
 

@@ -3,9 +3,9 @@
 #include "tools/hsmbridge/commands.h"
 #include "tools/hsmbridge/csr_create.h"
 #include "tools/hsmbridge/place.h"
-#include "x509/advice.h"
-#include "x509/pem.h"
-#include "x509/render.h"
+#include "x509/judge/advice.h"
+#include "x509/judge/render.h"
+#include "x509/objects/pem.h"
 
 #include <fmt/core.h>
 

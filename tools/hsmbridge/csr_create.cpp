@@ -14,9 +14,9 @@
 #include "tools/hsmbridge/place.h"
 #include "tools/hsmbridge/prompt.h"
 #include "tools/hsmbridge/token_access.h"
-#include "x509/advice.h"
-#include "x509/pem.h"
-#include "x509/spki.h"
+#include "x509/judge/advice.h"
+#include "x509/objects/pem.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

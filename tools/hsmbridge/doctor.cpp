@@ -9,8 +9,8 @@
 #include "pkcs11/token_lock.h"
 #include "service/ask.h"
 #include "tools/hsmbridge/token_access.h"
-#include "x509/algorithm.h"
-#include "x509/bounds.h"
+#include "x509/asn1/bounds.h"
+#include "x509/objects/algorithm.h"
 
 #include <fmt/core.h>
 #include <sys/timex.h>

@@ -6,10 +6,10 @@
 #include "tools/hsmbridge/key_journal.h"
 #include "tools/hsmbridge/wiring.h"
 #include "workflow/provider.h"
-#include "x509/advice.h"
-#include "x509/csr.h"
-#include "x509/signed_object.h"
-#include "x509/spki.h"
+#include "x509/judge/advice.h"
+#include "x509/objects/csr.h"
+#include "x509/objects/signed_object.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

@@ -14,9 +14,9 @@
 #include "tools/hsmbridge/request_render.h"
 #include "tools/hsmbridge/request_wait.h"
 #include "tools/hsmbridge/wiring.h"
-#include "x509/advice.h"
-#include "x509/certificate.h"
-#include "x509/pem.h"
+#include "x509/judge/advice.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/pem.h"
 
 #include <fmt/core.h>
 

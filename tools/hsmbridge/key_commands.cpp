@@ -11,7 +11,7 @@
 #include "tools/hsmbridge/token_access.h"
 #include "tools/hsmbridge/token_render.h"
 #include "workflow/lifecycle.h"
-#include "x509/spki.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

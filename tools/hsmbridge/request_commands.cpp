@@ -8,7 +8,7 @@
 #include "tools/hsmbridge/wiring.h"
 #include "tools/hsmbridge/wiring_providers.h"
 #include "workflow/rules.h"
-#include "x509/pem.h"
+#include "x509/objects/pem.h"
 
 #include <fmt/core.h>
 #include <sys/ioctl.h>

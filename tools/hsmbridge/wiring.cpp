@@ -11,9 +11,9 @@
 #include "tools/hsmbridge/token_access.h"
 #include "tools/hsmbridge/wiring_providers.h"
 #include "tools/hsmbridge/wiring_refusals.h"
-#include "x509/certificate.h"
-#include "x509/pem_file.h"
-#include "x509/spki.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/pem_file.h"
+#include "x509/objects/spki.h"
 
 #include <fcntl.h>
 #include <fmt/core.h>

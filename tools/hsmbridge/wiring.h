@@ -8,7 +8,7 @@
 #include "tools/hsmbridge/wiring_providers.h"
 #include "workflow/engine.h"
 #include "workflow/store.h"
-#include "x509/pem.h"
+#include "x509/objects/pem.h"
 
 #include <filesystem>
 #include <functional>

@@ -7,7 +7,7 @@
 #include "pkcs11/tls_client_key.h"
 #include "tools/hsmbridge/audited_signer.h"
 #include "tools/hsmbridge/key_journal.h"
-#include "x509/pem_file.h"
+#include "x509/objects/pem_file.h"
 
 #include <utility>
 #include <vector>

@@ -3,7 +3,7 @@
 #include "net/http_client.h"
 #include "providers/connection.h"
 #include "tools/hsmbridge/wiring_providers.h"
-#include "x509/signer.h"
+#include "x509/objects/signer.h"
 
 #include <memory>
 #include <string>

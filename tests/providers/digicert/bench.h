@@ -6,7 +6,7 @@
 #include "support/fake_clock.h"
 #include "support/fake_transport.h"
 #include "unit/x509/test_authority.h"
-#include "x509/pem.h"
+#include "x509/objects/pem.h"
 
 #include <memory>
 #include <string>

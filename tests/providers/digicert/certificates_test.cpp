@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "support/temp_folder.h"
 #include "unit/x509/test_authority.h"
-#include "x509/pem.h"
+#include "x509/objects/pem.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>

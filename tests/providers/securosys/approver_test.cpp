@@ -8,8 +8,8 @@
 #include "support/temp_folder.h"
 #include "test_ca.h"
 #include "tsb_answers.h"
-#include "x509/pem.h"
-#include "x509/verify.h"
+#include "x509/objects/pem.h"
+#include "x509/objects/verify.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>

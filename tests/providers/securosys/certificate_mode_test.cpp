@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "test_ca.h"
-#include "x509/check.h"
+#include "x509/judge/check.h"
 
 #include <catch2/catch.hpp>
 

@@ -5,7 +5,7 @@
 #include "config/settings.h"
 #include "support/temp_folder.h"
 #include "test_ca.h"
-#include "x509/pem.h"
+#include "x509/objects/pem.h"
 
 #include <catch2/catch.hpp>
 #include <cstdlib>

@@ -1,11 +1,11 @@
 #pragma once
 
 #include "support/software_signer.h"
-#include "x509/ask.h"
-#include "x509/certificate.h"
-#include "x509/csr.h"
-#include "x509/signed_object.h"
-#include "x509/spki.h"
+#include "x509/content/ask.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/csr.h"
+#include "x509/objects/signed_object.h"
+#include "x509/objects/spki.h"
 
 #include <string>
 

@@ -2,9 +2,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "x509/certificate.h"
-#include "x509/pem.h"
-#include "x509/spki.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/pem.h"
+#include "x509/objects/spki.h"
 
 #include <catch2/catch.hpp>
 

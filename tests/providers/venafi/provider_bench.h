@@ -5,7 +5,7 @@
 #include "providers/venafi/provider.h"
 #include "support/fake_clock.h"
 #include "support/fake_transport.h"
-#include "x509/pem.h"
+#include "x509/objects/pem.h"
 
 #include <memory>
 #include <string>

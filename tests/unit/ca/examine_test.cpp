@@ -1,7 +1,7 @@
 #include "ca/examine.h"
 
 #include "hierarchy.h"
-#include "x509/content.h"
+#include "x509/content/content.h"
 
 #include <catch2/catch.hpp>
 

@@ -3,10 +3,10 @@
 #include "base/file.h"
 #include "support/software_signer.h"
 #include "support/temp_folder.h"
-#include "x509/certificate.h"
-#include "x509/extensions.h"
-#include "x509/pem.h"
-#include "x509/signed_object.h"
+#include "x509/content/extensions.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/pem.h"
+#include "x509/objects/signed_object.h"
 
 #include <cstdlib>
 #include <optional>

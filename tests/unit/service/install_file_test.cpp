@@ -3,8 +3,8 @@
 #include "base/file.h"
 #include "service/install.h"
 #include "support/temp_folder.h"
-#include "x509/pem.h"
-#include "x509/pkcs7.h"
+#include "x509/objects/pem.h"
+#include "x509/objects/pkcs7.h"
 
 #include <sys/stat.h>
 

@@ -7,9 +7,9 @@
 #include "support/fake_clock.h"
 #include "support/requests.h"
 #include "support/temp_folder.h"
-#include "x509/certificate.h"
-#include "x509/pem.h"
-#include "x509/spki.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/pem.h"
+#include "x509/objects/spki.h"
 
 #include <deque>
 #include <functional>

@@ -9,8 +9,8 @@
 #include "support/fake_clock.h"
 #include "support/requests.h"
 #include "support/temp_folder.h"
-#include "x509/ask.h"
-#include "x509/pem.h"
+#include "x509/content/ask.h"
+#include "x509/objects/pem.h"
 
 #include <catch2/catch.hpp>
 #include <string>

@@ -3,10 +3,10 @@
 #include "service/effects.h"
 #include "support/software_signer.h"
 #include "unit/x509/test_authority.h"
-#include "x509/ask.h"
-#include "x509/csr.h"
-#include "x509/pem.h"
-#include "x509/pkcs7.h"
+#include "x509/content/ask.h"
+#include "x509/objects/csr.h"
+#include "x509/objects/pem.h"
+#include "x509/objects/pkcs7.h"
 
 #include <catch2/catch.hpp>
 #include <string>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "test_authority.h"
-#include "x509/check.h"
+#include "x509/judge/check.h"
 
 #include <string>
 #include <vector>

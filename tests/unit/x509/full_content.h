@@ -1,6 +1,6 @@
 #pragma once
 
-#include "x509/content.h"
+#include "x509/content/content.h"
 
 namespace hsmbridge::test {
 

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "support/software_signer.h"
-#include "x509/certificate.h"
-#include "x509/spki.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/spki.h"
 
 namespace hsmbridge::test {
 

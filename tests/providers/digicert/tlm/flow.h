@@ -4,8 +4,8 @@
 #include "providers/net_transport.h"
 #include "providers/securosys/test_ca.h"
 #include "support/running_rig.h"
-#include "x509/check.h"
-#include "x509/pem.h"
+#include "x509/judge/check.h"
+#include "x509/objects/pem.h"
 
 #include <memory>
 #include <string>

@@ -6,8 +6,8 @@
 #include "providers/securosys/provider.h"
 #include "providers/securosys/test_ca.h"
 #include "support/running_rig.h"
-#include "x509/check.h"
-#include "x509/pem.h"
+#include "x509/judge/check.h"
+#include "x509/objects/pem.h"
 
 #include <map>
 #include <memory>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/file.h"
-#include "x509/signer.h"
+#include "x509/objects/signer.h"
 
 #include <openssl/bio.h>
 #include <openssl/evp.h>

@@ -5,8 +5,8 @@
 #include "providers/securosys/test_ca.h"
 #include "providers/venafi/provider.h"
 #include "support/running_rig.h"
-#include "x509/check.h"
-#include "x509/pem.h"
+#include "x509/judge/check.h"
+#include "x509/objects/pem.h"
 
 #include <memory>
 #include <optional>

@@ -1,5 +1,5 @@
 #include "flow.h"
-#include "x509/spki.h"
+#include "x509/objects/spki.h"
 
 #include <catch2/catch.hpp>
 #include <map>

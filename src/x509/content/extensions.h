@@ -1,0 +1,47 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "x509/content/content.h"
+
+#include <optional>
+#include <vector>
+
+// Content as X.509 extensions (RFC 5280 §4.2) and back.
+namespace hsmbridge::x509 {
+
+namespace oids {
+inline const Oid kSubjectKeyIdentifier{"2.5.29.14"};
+inline const Oid kKeyUsage{"2.5.29.15"};
+inline const Oid kSubjectAltName{"2.5.29.17"};
+inline const Oid kBasicConstraints{"2.5.29.19"};
+inline const Oid kCrlNumber{"2.5.29.20"};
+inline const Oid kReasonCode{"2.5.29.21"};
+inline const Oid kNameConstraints{"2.5.29.30"};
+inline const Oid kCrlDistributionPoints{"2.5.29.31"};
+inline const Oid kCertificatePolicies{"2.5.29.32"};
+inline const Oid kAuthorityKeyIdentifier{"2.5.29.35"};
+inline const Oid kExtendedKeyUsage{"2.5.29.37"};
+inline const Oid kAuthorityInfoAccess{"1.3.6.1.5.5.7.1.1"};
+inline const Oid kTlsFeature{"1.3.6.1.5.5.7.1.24"};
+}  // namespace oids
+
+// The extensions of `content` in a fixed order, as Extension values. Empty when it asks for none.
+std::vector<Extension> extensions_of(const Content& content);
+// DER SEQUENCE OF Extension.
+Bytes encode_extensions(const std::vector<Extension>& extensions);
+// The inverse. Throws invalid_input on a duplicate (RFC 5280 §4.2) and on malformed DER.
+std::vector<Extension> decode_extensions(ByteView der);
+// Fills the fields of `content` from extensions; those without a field go to other_extensions. A known extension whose
+// value is malformed throws invalid_input naming it.
+void apply_extensions(Content& content, const std::vector<Extension>& extensions);
+
+// The AuthorityKeyIdentifier extension with a keyIdentifier only, and the keyIdentifier out of such a value (nothing
+// when the value has none).
+Extension authority_key_identifier(ByteView key_identifier);
+std::optional<Bytes> key_identifier_of_authority(ByteView value);
+
+// Extensions a profile adds for its CA, as rows for Content::other_extensions.
+Extension crl_distribution_points(const std::vector<std::string>& uris);
+Extension authority_info_access(const std::vector<std::string>& ocsp_uris, const std::vector<std::string>& issuer_uris);
+
+}  // namespace hsmbridge::x509

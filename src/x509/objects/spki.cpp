@@ -1,0 +1,314 @@
+#include "x509/objects/spki.h"
+
+#include "base/error.h"
+#include "x509/asn1/der.h"
+#include "x509/asn1/openssl_error.h"
+#include "x509/asn1/openssl_ptr.h"
+#include "x509/objects/pem.h"
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/objects.h>
+#include <openssl/x509.h>
+
+#include <array>
+#include <bit>
+#include <optional>
+#include <utility>
+
+namespace hsmbridge::x509 {
+namespace {
+
+constexpr const char* kRsaEncryption = "1.2.840.113549.1.1.1";  // RFC 8017 appendix A.1
+constexpr const char* kEcPublicKey = "1.2.840.10045.2.1";       // RFC 5480 §2.1.1
+constexpr const char* kEd25519 = "1.3.101.112";                 // RFC 8410 §3
+
+// field bits, OID (RFC 5480 §2.1.1.1), SSH name (RFC 5656 §10.1)
+struct Curve {
+  unsigned bits;
+  const char* oid;
+  const char* ssh;
+};
+constexpr std::array kCurves{
+    Curve{256, "1.2.840.10045.3.1.7", "nistp256"},
+    Curve{384, "1.3.132.0.34", "nistp384"},
+    Curve{521, "1.3.132.0.35", "nistp521"},
+};
+
+const Curve* curve_of(unsigned bits) {
+  for (const Curve& curve : kCurves) {
+    if (curve.bits == bits) return &curve;
+  }
+  return nullptr;
+}
+
+ByteView without_leading_zeros(ByteView number) {
+  while (!number.empty() && number[0] == 0) number = number.subspan(1);
+  return number;
+}
+
+unsigned bit_length(ByteView number) {
+  number = without_leading_zeros(number);
+  if (number.empty()) return 0;
+  return static_cast<unsigned>(number.size() * 8) - static_cast<unsigned>(std::countl_zero(number[0]));
+}
+
+struct Parts {
+  KeySpec spec;
+  ByteView bits;      // the BIT STRING's octets
+  ByteView modulus;   // RSA only, without leading zeros
+  ByteView exponent;  // RSA only
+};
+
+[[noreturn]] void refuse(const std::string& why) {
+  throw Error{ErrorKind::invalid_input, "this public key is not supported: " + why};
+}
+
+enum class Encoding { canonical, any };
+
+// The views point into `spki`.
+Parts take_apart_spki(ByteView spki, Encoding wanted = Encoding::canonical) {
+  der::Reader outer(spki);
+  der::Reader sequence = outer.enter(der::kSequence, "SubjectPublicKeyInfo");
+  outer.expect_end("SubjectPublicKeyInfo");
+  der::Reader algorithm = sequence.enter(der::kSequence, "SubjectPublicKeyInfo algorithm");
+  Parts parts;
+  parts.bits = sequence.octet_aligned_bits("subjectPublicKey");
+  sequence.expect_end("SubjectPublicKeyInfo");
+  const Oid oid = algorithm.oid("SubjectPublicKeyInfo algorithm");
+  if (oid.dotted() == kRsaEncryption) {
+    if (wanted == Encoding::canonical || !algorithm.at_end()) algorithm.expect(der::kNull, "rsaEncryption parameters");
+    algorithm.expect_end("rsaEncryption parameters");
+    der::Reader key_outer(parts.bits);
+    der::Reader key = key_outer.enter(der::kSequence, "RSAPublicKey");
+    key_outer.expect_end("RSAPublicKey");
+    const ByteView modulus = key.integer("RSA modulus");
+    const ByteView exponent = key.integer("RSA exponent");
+    key.expect_end("RSAPublicKey");
+    if (modulus[0] >= 0x80 || exponent[0] >= 0x80) refuse("a negative RSA number");
+    parts.modulus = without_leading_zeros(modulus);
+    parts.exponent = without_leading_zeros(exponent);
+    parts.spec = {KeyType::rsa, bit_length(modulus)};
+    if (parts.spec.bits < 2048 || parts.spec.bits > 8192) {
+      refuse("RSA with " + std::to_string(parts.spec.bits) + " bits (2048 to 8192 are)");
+    }
+    // RFC 8017 §3.1: odd and at least 3. With 1 a signature is its own message, with 2 it is no RSA.
+    const bool tiny = parts.exponent.size() == 1 && parts.exponent[0] < 3;
+    if (parts.exponent.empty() || parts.exponent.size() > 8 || tiny || (parts.exponent.back() & 1U) == 0) {
+      refuse("its RSA exponent " + hex(exponent));
+    }
+    return parts;
+  }
+  if (oid.dotted() == kEcPublicKey) {
+    const Oid curve_oid = algorithm.oid("EC parameters");
+    algorithm.expect_end("EC parameters");
+    for (const Curve& curve : kCurves) {
+      if (curve_oid.dotted() != curve.oid) continue;
+      parts.spec = {KeyType::ec, curve.bits};
+      if (parts.bits.size() != 1 + 2 * ((curve.bits + 7) / 8) || parts.bits[0] != 4) {
+        refuse("its EC point is not an uncompressed one of its curve");
+      }
+      return parts;
+    }
+    refuse("curve " + curve_oid.name());
+  }
+  if (oid.dotted() == kEd25519) {
+    algorithm.expect_end("Ed25519 parameters");
+    if (parts.bits.size() != 32) refuse("an Ed25519 key has 32 octets, this one " + std::to_string(parts.bits.size()));
+    parts.spec = {KeyType::ed25519, 255};
+    return parts;
+  }
+  refuse("algorithm " + oid.name());
+}
+
+Bytes number_of(const EVP_PKEY* key, const char* name, std::size_t octets) {
+  BIGNUM* number = nullptr;
+  const bool there = ::EVP_PKEY_get_bn_param(key, name, &number) == 1;
+  const BignumPtr owner(number);
+  Bytes value(octets);
+  if (!there || ::BN_bn2binpad(number, value.data(), static_cast<int>(octets)) < 0) return {};
+  return value;
+}
+
+// An EC key with a compressed or hybrid point, or with explicit parameters that are those of a named curve: OpenSSL
+// compares every one of them with its own.
+std::optional<Bytes> re_encoded_ec(ByteView spki) {
+  const unsigned char* at = spki.data();
+  const PkeyPtr key(::d2i_PUBKEY(nullptr, &at, static_cast<long>(spki.size())));
+  std::array<char, 80> group{};
+  const bool read = key && at == spki.data() + spki.size() && ::EVP_PKEY_is_a(key.get(), "EC") == 1 &&
+                    ::EVP_PKEY_get_group_name(key.get(), group.data(), group.size(), nullptr) == 1;
+  take_openssl_errors();
+  if (!read) return std::nullopt;
+  const int nid = ::OBJ_txt2nid(group.data());
+  for (const Curve& curve : kCurves) {
+    if (::OBJ_txt2nid(curve.oid) != nid) continue;
+    Bytes point{4};
+    for (const char* name : {OSSL_PKEY_PARAM_EC_PUB_X, OSSL_PKEY_PARAM_EC_PUB_Y}) {
+      der::append(point, number_of(key.get(), name, (curve.bits + 7) / 8));
+    }
+    take_openssl_errors();
+    if (point.size() != 1 + 2 * ((curve.bits + 7) / 8)) return std::nullopt;
+    return spki_from_ec({KeyType::ec, curve.bits}, point);
+  }
+  return std::nullopt;
+}
+
+std::optional<Bytes> re_encoded(ByteView spki) {
+  try {
+    const Parts parts = take_apart_spki(spki, Encoding::any);
+    if (parts.spec.type == KeyType::rsa) return spki_from_rsa(parts.modulus, parts.exponent);
+  } catch (const Error&) {
+    // an EC key, or none
+  }
+  return re_encoded_ec(spki);
+}
+
+void put_ssh_string(Bytes& to, ByteView content) {
+  for (int shift = 24; shift >= 0; shift -= 8) to.push_back(static_cast<std::uint8_t>(content.size() >> shift));
+  der::append(to, content);
+}
+
+// RFC 4251 §5: mpint, a zero octet before a set top bit.
+void put_ssh_number(Bytes& to, ByteView number) {
+  Bytes padded;
+  if (!number.empty() && number[0] >= 0x80) padded.push_back(0);
+  der::append(padded, number);
+  put_ssh_string(to, padded);
+}
+
+}  // namespace
+
+Bytes spki_from_rsa(ByteView modulus, ByteView exponent) {
+  if (bit_length(modulus) == 0 || bit_length(exponent) == 0) {
+    throw Error{ErrorKind::invalid_input, "an RSA key without a modulus or an exponent"};
+  }
+  const Bytes key = der::sequence(der::unsigned_integer(modulus), der::unsigned_integer(exponent));
+  return der::sequence(der::sequence(der::oid(Oid(kRsaEncryption)), der::null()), der::bit_string(key));
+}
+
+Bytes spki_from_ec(const KeySpec& curve, ByteView point) {
+  const Curve* row = curve.type == KeyType::ec ? curve_of(curve.bits) : nullptr;
+  if (row == nullptr) throw Error{ErrorKind::invalid_input, to_string(curve) + " is no curve that is supported"};
+  if (point.size() != 1 + 2 * ((curve.bits + 7) / 8) || point[0] != 4) {
+    throw Error{ErrorKind::invalid_input, "not an uncompressed point of " + to_string(curve) + ": " + hex(point)};
+  }
+  return der::sequence(der::sequence(der::oid(Oid(kEcPublicKey)), der::oid(Oid(row->oid))), der::bit_string(point));
+}
+
+Bytes spki_from_ed25519(ByteView point) {
+  if (point.size() != 32) throw Error{ErrorKind::invalid_input, "an Ed25519 public key has 32 octets: " + hex(point)};
+  return der::sequence(der::sequence(der::oid(Oid(kEd25519))), der::bit_string(point));
+}
+
+Bytes canonical_spki(ByteView spki) {
+  try {
+    take_apart_spki(spki);
+  } catch (const Error&) {
+    if (auto canonical = re_encoded(spki)) return std::move(*canonical);
+  }
+  return Bytes(spki.begin(), spki.end());
+}
+
+bool same_key(ByteView one, ByteView other) {
+  return equal(one, other) || canonical_spki(one) == canonical_spki(other);
+}
+
+KeySpec key_spec_of(ByteView spki) {
+  return take_apart_spki(canonical_spki(spki)).spec;
+}
+
+SpkiHash spki_hash(ByteView spki) {
+  return SpkiHash(hex(sha256(canonical_spki(spki))));
+}
+
+Bytes key_identifier(ByteView spki) {
+  der::Reader outer(spki);
+  der::Reader sequence = outer.enter(der::kSequence, "SubjectPublicKeyInfo");
+  outer.expect_end("SubjectPublicKeyInfo");
+  sequence.expect(der::kSequence, "SubjectPublicKeyInfo algorithm");
+  const ByteView bits = sequence.octet_aligned_bits("subjectPublicKey");
+  Bytes value(20);
+  unsigned length = 0;
+  if (::EVP_Digest(bits.data(), bits.size(), value.data(), &length, ::EVP_sha1(), nullptr) != 1 || length != 20) {
+    throw openssl_error(ErrorKind::internal, "hashing with SHA-1");
+  }
+  return value;
+}
+
+Bytes public_value(ByteView spki) {
+  const Bytes canonical = canonical_spki(spki);
+  const Parts parts = take_apart_spki(canonical);
+  const ByteView value = parts.spec.type == KeyType::rsa ? parts.modulus : parts.bits;
+  return Bytes(value.begin(), value.end());
+}
+
+Bytes rsa_exponent(ByteView spki) {
+  const Bytes canonical = canonical_spki(spki);
+  const Parts parts = take_apart_spki(canonical);
+  return Bytes(parts.exponent.begin(), parts.exponent.end());
+}
+
+Bytes spki_from_pem(std::string_view pem) {
+  return read_public_key(as_bytes(pem));
+}
+
+std::string spki_to_pem(ByteView spki) {
+  return write_pem("PUBLIC KEY", spki);
+}
+
+std::string spki_to_ssh(ByteView spki) {
+  const Bytes canonical = canonical_spki(spki);
+  const Parts parts = take_apart_spki(canonical);
+  std::string type;
+  Bytes blob;
+  switch (parts.spec.type) {
+    case KeyType::rsa:
+      type = "ssh-rsa";
+      put_ssh_string(blob, as_bytes(type));
+      put_ssh_number(blob, parts.exponent);
+      put_ssh_number(blob, parts.modulus);
+      break;
+    case KeyType::ec: {
+      const std::string curve = curve_of(parts.spec.bits)->ssh;
+      type = "ecdsa-sha2-" + curve;
+      put_ssh_string(blob, as_bytes(type));
+      put_ssh_string(blob, as_bytes(curve));
+      put_ssh_string(blob, parts.bits);
+      break;
+    }
+    case KeyType::ed25519:
+      type = "ssh-ed25519";
+      put_ssh_string(blob, as_bytes(type));
+      put_ssh_string(blob, parts.bits);
+      break;
+  }
+  return type + " " + base64(blob);
+}
+
+std::string key_text(ByteView spki) {
+  try {
+    const KeySpec spec = key_spec_of(spki);
+    switch (spec.type) {
+      case KeyType::rsa:
+        return "RSA " + std::to_string(spec.bits);
+      case KeyType::ec:
+        return "EC P-" + std::to_string(spec.bits);
+      case KeyType::ed25519:
+        return "Ed25519";
+    }
+  } catch (const Error&) {
+  }
+  try {
+    der::Reader outer(spki);
+    der::Reader sequence = outer.enter(der::kSequence, "SubjectPublicKeyInfo");
+    der::Reader algorithm = sequence.enter(der::kSequence, "SubjectPublicKeyInfo algorithm");
+    const Oid oid = algorithm.oid("SubjectPublicKeyInfo algorithm");
+    return "unsupported key (" + oid.name() + ")";
+  } catch (const Error&) {
+    return "unreadable key";
+  }
+}
+
+}  // namespace hsmbridge::x509

@@ -1,0 +1,44 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "base/strong.h"
+#include "x509/objects/algorithm.h"
+
+// A SubjectPublicKeyInfo (RFC 5280 §4.1.2.7) is DER bytes everywhere in this project; an EVP_PKEY exists only inside
+// verify.cpp.
+namespace hsmbridge::x509 {
+
+// Builds the DER. `modulus` and `exponent` are unsigned big-endian integers (CKA_MODULUS, CKA_PUBLIC_EXPONENT).
+Bytes spki_from_rsa(ByteView modulus, ByteView exponent);
+// `point` is the uncompressed EC point 04||X||Y without an OCTET STRING around it (RFC 5480 §2.2).
+Bytes spki_from_ec(const KeySpec& curve, ByteView point);
+// `point` is the 32-octet public key (RFC 8410 §4).
+Bytes spki_from_ed25519(ByteView point);
+
+// What follows reads a key in any encoding.
+// The key type and size. Throws invalid_input for a key this project has no row for, or for bytes that are no SPKI.
+KeySpec key_spec_of(ByteView spki);
+// The one encoding of a key that this project writes: RSA with NULL parameters (RFC 3279 §2.3.1), EC with a named curve
+// and an uncompressed point (RFC 5480 §2). CAs re-encode keys. Bytes that are not a supported key are given back as
+// they are.
+Bytes canonical_spki(ByteView spki);
+bool same_key(ByteView one, ByteView other);
+// Lower-case hex SHA-256 of the canonical DER: what a key is pinned by, whatever its encoding.
+SpkiHash spki_hash(ByteView spki);
+// RFC 5280 §4.2.1.2 method (1): SHA-1 of the subjectPublicKey BIT STRING's octets, 20 octets.
+Bytes key_identifier(ByteView spki);
+// RSA only: the modulus as unsigned big-endian; EC and Ed25519: the public point. For comparing halves of a key pair.
+Bytes public_value(ByteView spki);
+// The public exponent of an RSA key as unsigned big-endian, 65537 being 010001; empty for another key.
+Bytes rsa_exponent(ByteView spki);
+
+Bytes spki_from_pem(std::string_view pem);
+std::string spki_to_pem(ByteView spki);
+// One line for authorized_keys: "ssh-rsa AAAA…", "ecdsa-sha2-nistp256 …", "ssh-ed25519 …" (RFC 4253 §6.6, RFC 5656
+// §3.1, RFC 8709 §4), without a comment.
+std::string spki_to_ssh(ByteView spki);
+
+// "EC P-256", "RSA 3072", "Ed25519", or "unsupported key (name of its algorithm)".
+std::string key_text(ByteView spki);
+
+}  // namespace hsmbridge::x509
