@@ -3,7 +3,7 @@
 #include "pkcs11/intended_use.h"
 #include "pkcs11/token.h"
 #include "pkcs11/token_thread.h"
-#include "workflow/token.h"
+#include "workflow/ports/token.h"
 
 #include <functional>
 #include <memory>

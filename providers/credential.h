@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/error.h"
-#include "workflow/lane_pauses.h"
+#include "workflow/engine/lane_pauses.h"
 
 #include <string>
 #include <utility>

@@ -2,7 +2,7 @@
 
 #include "base/bytes.h"
 #include "providers/digicert/wire.h"
-#include "workflow/provider.h"
+#include "workflow/ports/provider.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/signature_budget.h"
 

@@ -2,7 +2,7 @@
 
 #include "providers/digicert/settings.h"
 #include "providers/digicert/wire.h"
-#include "workflow/provider.h"
+#include "workflow/ports/provider.h"
 #include "x509/content/ask.h"
 #include "x509/objects/algorithm.h"
 

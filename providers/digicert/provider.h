@@ -4,7 +4,7 @@
 #include "providers/digicert/client.h"
 #include "providers/digicert/profile_rules.h"
 #include "providers/digicert/settings.h"
-#include "workflow/provider.h"
+#include "workflow/ports/provider.h"
 #include "x509/content/ask.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/csr.h"

@@ -2,7 +2,7 @@
 
 #include "providers/digicert/wire.h"
 #include "providers/transport.h"
-#include "workflow/provider.h"
+#include "workflow/ports/provider.h"
 
 #include <string>
 #include <string_view>

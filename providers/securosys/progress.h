@@ -2,7 +2,7 @@
 
 #include "approval/policy.h"
 #include "providers/securosys/wire.h"
-#include "workflow/report.h"
+#include "workflow/machine/report.h"
 
 #include <map>
 #include <optional>

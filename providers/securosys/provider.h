@@ -8,7 +8,7 @@
 #include "providers/securosys/settings.h"
 #include "providers/securosys/task_walk.h"
 #include "providers/securosys/timestamp_prover.h"
-#include "workflow/provider.h"
+#include "workflow/ports/provider.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/signer.h"
 

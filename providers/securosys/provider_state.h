@@ -2,7 +2,7 @@
 
 #include "approval/policy.h"
 #include "base/clock.h"
-#include "workflow/order.h"
+#include "workflow/machine/order.h"
 
 #include <optional>
 #include <string>

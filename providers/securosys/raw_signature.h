@@ -2,7 +2,7 @@
 
 #include "ca/path.h"
 #include "providers/securosys/settings.h"
-#include "workflow/provider.h"
+#include "workflow/ports/provider.h"
 #include "x509/content/ask.h"
 #include "x509/objects/certificate.h"
 

@@ -2,7 +2,7 @@
 
 #include "providers/securosys/wire.h"
 #include "providers/transport.h"
-#include "workflow/provider.h"
+#include "workflow/ports/provider.h"
 
 #include <string_view>
 #include <variant>

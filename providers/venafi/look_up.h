@@ -1,7 +1,7 @@
 #pragma once
 
 #include "providers/venafi/client.h"
-#include "workflow/provider.h"
+#include "workflow/ports/provider.h"
 
 #include <optional>
 #include <string>

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "providers/venafi/wire.h"
-#include "workflow/provider.h"
+#include "workflow/ports/provider.h"
 #include "x509/content/ask.h"
 #include "x509/objects/csr.h"
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "providers/venafi/state.h"
-#include "workflow/order.h"
+#include "workflow/machine/order.h"
 
 // The certificate that a renewal or a revocation is about.
 namespace hsmbridge::venafi {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "providers/venafi/wire.h"
-#include "workflow/report.h"
+#include "workflow/machine/report.h"
 
 #include <map>
 #include <optional>

@@ -6,7 +6,7 @@
 #include "providers/venafi/policy.h"
 #include "providers/venafi/settings.h"
 #include "providers/venafi/state.h"
-#include "workflow/provider.h"
+#include "workflow/ports/provider.h"
 
 #include <memory>
 #include <mutex>

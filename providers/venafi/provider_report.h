@@ -2,7 +2,7 @@
 
 #include "providers/venafi/state.h"
 #include "providers/venafi/wire.h"
-#include "workflow/report.h"
+#include "workflow/machine/report.h"
 
 namespace hsmbridge::venafi {
 

@@ -2,7 +2,7 @@
 
 #include "providers/transport.h"
 #include "providers/venafi/wire.h"
-#include "workflow/provider.h"
+#include "workflow/ports/provider.h"
 
 #include <string>
 #include <string_view>

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "service/request_id.h"
 #include "service/requests.h"
-#include "workflow/lifecycle.h"
+#include "workflow/machine/lifecycle.h"
 
 #include <fmt/core.h>
 

@@ -2,7 +2,7 @@
 
 #include "base/json.h"
 #include "config/settings.h"
-#include "workflow/store.h"
+#include "workflow/ports/store.h"
 
 #include <optional>
 #include <string>

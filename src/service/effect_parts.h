@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "service/effects.h"
-#include "workflow/lane_pauses.h"
+#include "workflow/engine/lane_pauses.h"
 
 #include <fmt/core.h>
 

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "base/bytes.h"
-#include "workflow/engine.h"
-#include "workflow/provider.h"
-#include "workflow/token.h"
+#include "workflow/engine/engine.h"
+#include "workflow/ports/provider.h"
+#include "workflow/ports/token.h"
 
 #include <functional>
 #include <memory>

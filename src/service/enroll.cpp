@@ -4,7 +4,7 @@
 #include "base/json.h"
 #include "service/request_id.h"
 #include "service/requests.h"
-#include "workflow/lifecycle.h"
+#include "workflow/machine/lifecycle.h"
 
 #include <fmt/core.h>
 

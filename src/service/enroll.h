@@ -1,8 +1,8 @@
 #pragma once
 
 #include "base/bytes.h"
-#include "workflow/decide.h"
-#include "workflow/store.h"
+#include "workflow/machine/decide.h"
+#include "workflow/ports/store.h"
 #include "x509/content/ask.h"
 
 #include <optional>

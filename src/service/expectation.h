@@ -1,6 +1,6 @@
 #pragma once
 
-#include "workflow/order.h"
+#include "workflow/machine/order.h"
 #include "x509/judge/check.h"
 
 namespace hsmbridge::service {

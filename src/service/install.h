@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 #include "config/settings.h"
-#include "workflow/order.h"
-#include "workflow/store.h"
+#include "workflow/machine/order.h"
+#include "workflow/ports/store.h"
 
 #include <functional>
 #include <string>

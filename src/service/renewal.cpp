@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "service/certificates.h"
 #include "service/request_id.h"
-#include "workflow/lifecycle.h"
+#include "workflow/machine/lifecycle.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/spki.h"
 

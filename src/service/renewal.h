@@ -2,8 +2,8 @@
 
 #include "base/bytes.h"
 #include "config/settings.h"
-#include "workflow/decide.h"
-#include "workflow/store.h"
+#include "workflow/machine/decide.h"
+#include "workflow/ports/store.h"
 
 #include <functional>
 #include <optional>

@@ -1,5 +1,5 @@
 #include "service/requests.h"
-#include "workflow/codec.h"
+#include "workflow/machine/codec.h"
 
 #include <fmt/format.h>
 

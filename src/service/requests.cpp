@@ -2,8 +2,8 @@
 
 #include "base/error.h"
 #include "service/request_id.h"
-#include "workflow/codec.h"
-#include "workflow/rules.h"
+#include "workflow/machine/codec.h"
+#include "workflow/machine/rules.h"
 #include "x509/content/ask.h"
 
 #include <fmt/core.h>

@@ -2,9 +2,9 @@
 
 #include "base/json.h"
 #include "config/settings.h"
-#include "workflow/decide.h"
-#include "workflow/explain.h"
-#include "workflow/store.h"
+#include "workflow/machine/decide.h"
+#include "workflow/machine/explain.h"
+#include "workflow/ports/store.h"
 
 #include <functional>
 #include <optional>

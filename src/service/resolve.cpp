@@ -2,8 +2,8 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "workflow/lifecycle.h"
-#include "workflow/provider.h"
+#include "workflow/machine/lifecycle.h"
+#include "workflow/ports/provider.h"
 #include "x509/content/ask.h"
 #include "x509/judge/check.h"
 #include "x509/objects/certificate.h"

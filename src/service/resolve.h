@@ -3,9 +3,9 @@
 #include "base/bytes.h"
 #include "config/settings.h"
 #include "service/effects.h"
-#include "workflow/event.h"
-#include "workflow/order.h"
-#include "workflow/store.h"
+#include "workflow/machine/event.h"
+#include "workflow/machine/order.h"
+#include "workflow/ports/store.h"
 
 #include <string>
 #include <vector>

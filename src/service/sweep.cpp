@@ -5,7 +5,7 @@
 #include "service/install.h"
 #include "service/renewal.h"
 #include "service/requests.h"
-#include "workflow/lifecycle.h"
+#include "workflow/machine/lifecycle.h"
 
 #include <fmt/core.h>
 

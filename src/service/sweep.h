@@ -3,7 +3,7 @@
 #include "base/bytes.h"
 #include "config/settings.h"
 #include "service/renewal.h"
-#include "workflow/store.h"
+#include "workflow/ports/store.h"
 
 #include <functional>
 #include <map>

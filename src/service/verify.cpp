@@ -5,7 +5,7 @@
 #include "service/effect_parts.h"
 #include "service/expectation.h"
 #include "service/resolve.h"
-#include "workflow/lifecycle.h"
+#include "workflow/machine/lifecycle.h"
 #include "x509/asn1/bounds.h"
 #include "x509/judge/check.h"
 #include "x509/judge/render.h"

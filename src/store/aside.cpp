@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "store/sqlite_store.h"
-#include "workflow/codec.h"
+#include "workflow/machine/codec.h"
 
 #include <fcntl.h>
 #include <fmt/core.h>

@@ -5,7 +5,7 @@
 #include "store/rows.h"
 #include "store/sqlite_store.h"
 #include "store/tree.h"
-#include "workflow/codec.h"
+#include "workflow/machine/codec.h"
 
 #include <fmt/core.h>
 

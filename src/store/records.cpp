@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "store/rows.h"
 #include "store/sqlite_store.h"
-#include "workflow/lifecycle.h"
+#include "workflow/machine/lifecycle.h"
 
 #include <fmt/core.h>
 

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "store/database.h"
-#include "workflow/store.h"
+#include "workflow/ports/store.h"
 
 #include <string>
 #include <vector>

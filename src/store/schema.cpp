@@ -13,7 +13,7 @@
 namespace hsmbridge::store {
 namespace {
 
-// Times are milliseconds since 1970 UTC. JSON is what workflow/codec.h writes.
+// Times are milliseconds since 1970 UTC. JSON is what workflow/machine/codec.h writes.
 constexpr const char* kTables = R"sql(
 CREATE TABLE requests (
   id         TEXT PRIMARY KEY,

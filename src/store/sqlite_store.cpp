@@ -5,8 +5,8 @@
 #include "base/log.h"
 #include "store/migrate.h"
 #include "store/rows.h"
-#include "workflow/codec.h"
-#include "workflow/lifecycle.h"
+#include "workflow/machine/codec.h"
+#include "workflow/machine/lifecycle.h"
 
 #include <fmt/core.h>
 

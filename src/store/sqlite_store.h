@@ -6,7 +6,7 @@
 #include "store/schema.h"
 #include "store/store_file.h"
 #include "store/verify.h"
-#include "workflow/store.h"
+#include "workflow/ports/store.h"
 
 #include <filesystem>
 #include <functional>

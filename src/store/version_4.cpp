@@ -4,8 +4,8 @@
 #include "store/migrate.h"
 #include "store/rows.h"
 #include "store/tree.h"
-#include "workflow/codec.h"
-#include "workflow/quarantine.h"
+#include "workflow/machine/codec.h"
+#include "workflow/machine/quarantine.h"
 
 #include <fmt/core.h>
 

@@ -4,7 +4,7 @@
 #include "support/fake_clock.h"
 #include "support/fake_runner.h"
 #include "support/temp_folder.h"
-#include "workflow/engine.h"
+#include "workflow/engine/engine.h"
 
 #include <catch2/catch.hpp>
 #include <memory>

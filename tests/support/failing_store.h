@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/error.h"
-#include "workflow/store.h"
+#include "workflow/ports/store.h"
 
 #include <functional>
 #include <memory>

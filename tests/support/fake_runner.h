@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "support/requests.h"
-#include "workflow/engine.h"
+#include "workflow/engine/engine.h"
 
 #include <functional>
 #include <map>

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "base/error.h"
-#include "workflow/decide.h"
-#include "workflow/store.h"
+#include "workflow/machine/decide.h"
+#include "workflow/ports/store.h"
 
 #include <string>
 #include <utility>

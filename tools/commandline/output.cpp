@@ -1,7 +1,7 @@
 #include "tools/commandline/output.h"
 
 #include "base/unicode.h"
-#include "workflow/lane_pauses.h"
+#include "workflow/engine/lane_pauses.h"
 
 #include <fmt/core.h>
 #include <unistd.h>

@@ -7,7 +7,7 @@
 #include "service/expectation.h"
 #include "tools/hsmbridge/wiring.h"
 #include "tools/hsmbridge/wiring_securosys.h"
-#include "workflow/state.h"
+#include "workflow/machine/state.h"
 #include "x509/objects/pem.h"
 
 #include <fmt/core.h>

@@ -9,7 +9,7 @@
 #include "tools/hsmbridge/request_render.h"
 #include "tools/hsmbridge/request_wait.h"
 #include "tools/hsmbridge/wiring.h"
-#include "workflow/lifecycle.h"
+#include "workflow/machine/lifecycle.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/spki.h"
 

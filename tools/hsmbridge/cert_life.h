@@ -1,7 +1,7 @@
 #pragma once
 
 #include "tools/hsmbridge/invocation.h"
-#include "workflow/store.h"
+#include "workflow/ports/store.h"
 
 #include <string>
 #include <vector>

@@ -7,7 +7,7 @@
 #include "service/requests.h"
 #include "tools/hsmbridge/cert_life.h"
 #include "tools/hsmbridge/wiring.h"
-#include "workflow/lifecycle.h"
+#include "workflow/machine/lifecycle.h"
 #include "x509/objects/pem.h"
 #include "x509/objects/pkcs7.h"
 

@@ -5,7 +5,7 @@
 #include "service/csr.h"
 #include "tools/hsmbridge/key_journal.h"
 #include "tools/hsmbridge/wiring.h"
-#include "workflow/provider.h"
+#include "workflow/ports/provider.h"
 #include "x509/judge/advice.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/signed_object.h"

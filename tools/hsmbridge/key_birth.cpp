@@ -1,7 +1,7 @@
 #include "tools/hsmbridge/key_birth.h"
 
 #include "pkcs11/keys.h"
-#include "workflow/lifecycle.h"
+#include "workflow/machine/lifecycle.h"
 
 #include <fmt/core.h>
 

@@ -10,7 +10,7 @@
 #include "tools/hsmbridge/place.h"
 #include "tools/hsmbridge/token_access.h"
 #include "tools/hsmbridge/token_render.h"
-#include "workflow/lifecycle.h"
+#include "workflow/machine/lifecycle.h"
 #include "x509/objects/spki.h"
 
 #include <fmt/core.h>

@@ -2,7 +2,7 @@
 
 #include "base/json.h"
 #include "tools/hsmbridge/wiring_providers.h"
-#include "workflow/provider.h"
+#include "workflow/ports/provider.h"
 
 #include <string>
 #include <vector>

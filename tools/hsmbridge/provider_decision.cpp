@@ -4,8 +4,8 @@
 #include "service/requests.h"
 #include "tools/hsmbridge/place.h"
 #include "tools/hsmbridge/wiring.h"
-#include "workflow/provider.h"
-#include "workflow/state.h"
+#include "workflow/machine/state.h"
+#include "workflow/ports/provider.h"
 
 #include <fmt/core.h>
 

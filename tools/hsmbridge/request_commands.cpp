@@ -7,7 +7,7 @@
 #include "tools/hsmbridge/run_signals.h"
 #include "tools/hsmbridge/wiring.h"
 #include "tools/hsmbridge/wiring_providers.h"
-#include "workflow/rules.h"
+#include "workflow/machine/rules.h"
 #include "x509/objects/pem.h"
 
 #include <fmt/core.h>

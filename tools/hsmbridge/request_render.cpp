@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "tools/commandline/output.h"
-#include "workflow/state.h"
+#include "workflow/machine/state.h"
 
 #include <fmt/core.h>
 

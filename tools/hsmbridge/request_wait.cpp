@@ -5,7 +5,7 @@
 #include "tools/hsmbridge/request_render.h"
 #include "tools/hsmbridge/run_signals.h"
 #include "tools/hsmbridge/wiring.h"
-#include "workflow/engine.h"
+#include "workflow/engine/engine.h"
 
 #include <fmt/core.h>
 

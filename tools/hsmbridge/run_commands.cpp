@@ -10,7 +10,7 @@
 #include "tools/hsmbridge/left_out_watch.h"
 #include "tools/hsmbridge/run_signals.h"
 #include "tools/hsmbridge/wiring.h"
-#include "workflow/engine.h"
+#include "workflow/engine/engine.h"
 
 #include <fmt/core.h>
 #include <unistd.h>

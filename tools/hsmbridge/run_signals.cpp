@@ -1,6 +1,6 @@
 #include "tools/hsmbridge/run_signals.h"
 
-#include "workflow/engine.h"
+#include "workflow/engine/engine.h"
 
 #include <atomic>
 #include <thread>

@@ -6,8 +6,8 @@
 #include "service/effects.h"
 #include "store/sqlite_store.h"
 #include "tools/hsmbridge/wiring_providers.h"
-#include "workflow/engine.h"
-#include "workflow/store.h"
+#include "workflow/engine/engine.h"
+#include "workflow/ports/store.h"
 #include "x509/objects/pem.h"
 
 #include <filesystem>

@@ -3,7 +3,7 @@
 #include "config/settings.h"
 #include "pkcs11/token.h"
 #include "tools/hsmbridge/key_journal.h"
-#include "workflow/provider.h"
+#include "workflow/ports/provider.h"
 
 #include <functional>
 #include <map>

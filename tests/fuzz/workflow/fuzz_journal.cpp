@@ -2,7 +2,7 @@
 // written and read back the same, or it is refused as corrupt or invalid_input; never guessed, never a crash.
 #include "../fuzzing.h"
 #include "base/json.h"
-#include "workflow/codec.h"
+#include "workflow/machine/codec.h"
 
 namespace {
 

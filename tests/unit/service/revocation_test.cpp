@@ -4,7 +4,7 @@
 #include "service/enroll.h"
 #include "service/renewal.h"
 #include "service/requests.h"
-#include "workflow/engine.h"
+#include "workflow/engine/engine.h"
 
 #include <catch2/catch.hpp>
 #include <cctype>

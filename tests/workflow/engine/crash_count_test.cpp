@@ -1,7 +1,7 @@
 // A run that ended without an outcome is no failure, and what kills workers does not keep the others from working.
 #include "support/engine_fixture.h"
 #include "support/said.h"
-#include "workflow/lane_pauses.h"
+#include "workflow/engine/lane_pauses.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>

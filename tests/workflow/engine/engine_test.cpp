@@ -1,11 +1,11 @@
 // One engine with a fake clock and a fake provider, on a real store.
-#include "workflow/engine.h"
+#include "workflow/engine/engine.h"
 
 #include "base/json.h"
 #include "support/engine_fixture.h"
 #include "support/failing_store.h"
 #include "support/said.h"
-#include "workflow/backoff.h"
+#include "workflow/machine/backoff.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>

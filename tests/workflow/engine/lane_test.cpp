@@ -4,8 +4,8 @@
 #include "support/fake_runner.h"
 #include "support/said.h"
 #include "support/temp_folder.h"
-#include "workflow/engine.h"
-#include "workflow/lane_pauses.h"
+#include "workflow/engine/engine.h"
+#include "workflow/engine/lane_pauses.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>

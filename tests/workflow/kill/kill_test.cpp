@@ -5,7 +5,7 @@
 #include "support/fake_runner.h"
 #include "support/requests.h"
 #include "support/temp_folder.h"
-#include "workflow/engine.h"
+#include "workflow/engine/engine.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-#include "workflow/backoff.h"
+#include "workflow/machine/backoff.h"
 
 #include <catch2/catch.hpp>
 

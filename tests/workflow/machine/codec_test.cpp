@@ -1,8 +1,8 @@
-#include "workflow/codec.h"
+#include "workflow/machine/codec.h"
 
 #include "base/error.h"
 #include "samples.h"
-#include "workflow/decide.h"
+#include "workflow/machine/decide.h"
 
 #include <catch2/catch.hpp>
 

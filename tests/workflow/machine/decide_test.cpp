@@ -1,9 +1,9 @@
-#include "workflow/decide.h"
+#include "workflow/machine/decide.h"
 
 #include "samples.h"
-#include "workflow/codec.h"
-#include "workflow/lifecycle.h"
-#include "workflow/rules.h"
+#include "workflow/machine/codec.h"
+#include "workflow/machine/lifecycle.h"
+#include "workflow/machine/rules.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>

@@ -1,4 +1,4 @@
-#include "workflow/explain.h"
+#include "workflow/machine/explain.h"
 
 #include "samples.h"
 

@@ -1,7 +1,7 @@
-#include "workflow/lifecycle.h"
+#include "workflow/machine/lifecycle.h"
 
 #include "samples.h"
-#include "workflow/rules.h"
+#include "workflow/machine/rules.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>

@@ -1,4 +1,4 @@
-#include "workflow/quarantine.h"
+#include "workflow/machine/quarantine.h"
 
 #include "samples.h"
 

@@ -1,7 +1,7 @@
-#include "workflow/rules.h"
+#include "workflow/machine/rules.h"
 
 #include "samples.h"
-#include "workflow/effect.h"
+#include "workflow/machine/effect.h"
 
 #include <catch2/catch.hpp>
 #include <set>

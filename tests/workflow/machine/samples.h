@@ -1,8 +1,8 @@
 #pragma once
 
-#include "workflow/decide.h"
-#include "workflow/event.h"
-#include "workflow/state.h"
+#include "workflow/machine/decide.h"
+#include "workflow/machine/event.h"
+#include "workflow/machine/state.h"
 
 #include <utility>
 #include <vector>

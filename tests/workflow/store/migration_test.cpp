@@ -7,7 +7,7 @@
 #include "support/fake_clock.h"
 #include "support/requests.h"
 #include "support/temp_folder.h"
-#include "workflow/codec.h"
+#include "workflow/machine/codec.h"
 
 #include <fcntl.h>
 #include <sched.h>

@@ -1,0 +1,42 @@
+#include "workflow/machine/effect.h"
+
+namespace hsmbridge::workflow {
+
+bool is_once_only(EffectName name) {
+  return name == EffectName::submit;
+}
+
+std::string Effect::identity() const {
+  std::string text(to_string(name));
+  if (name == EffectName::install) return text + ":" + target;
+  if (attempt != 0) return text + ":" + std::to_string(attempt);
+  return text;
+}
+
+std::string lane_of(const Effect& effect, const Order& order) {
+  switch (effect.name) {
+    case EffectName::ensure_key:
+    case EffectName::sign_csr:
+      return "token:" + order.token;
+    case EffectName::install:
+      if (effect.target == "token") return "token:" + order.token;
+      if (effect.target.starts_with("provider")) return "provider:" + order.provider;
+      return "local";
+    case EffectName::answer_overdue:
+    case EffectName::deadline:
+    case EffectName::draft_age:
+      return timer_lane(order.provider);
+    default:
+      return "provider:" + order.provider;
+  }
+}
+
+bool is_timer(EffectName name) {
+  return name == EffectName::answer_overdue || name == EffectName::deadline || name == EffectName::draft_age;
+}
+
+std::string timer_lane(const std::string& provider) {
+  return "timer:" + provider;
+}
+
+}  // namespace hsmbridge::workflow

@@ -1,0 +1,226 @@
+#pragma once
+
+#include "workflow/machine/order.h"
+#include "workflow/machine/report.h"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+// Facts that happened to a request, in the past tense, never changed afterwards. A history replays without the world:
+// every time, id and random value is event data.
+namespace hsmbridge::workflow {
+
+struct Created {
+  Order order;
+};
+struct KeyPlanned {
+  std::string token, label, cka_id, spec;
+};  // on disk before C_GenerateKeyPair
+struct KeyReady {
+  Key key;
+};
+struct CsrSigned {
+  Bytes csr;
+};  // DER, signed in the token and proved
+struct DraftFrozen {
+  Draft draft;
+};
+struct PreparationFailed {
+  Problem problem;
+};                        // nothing was sent and nothing can be
+struct DraftAccepted {};  // our checks and the provider's local ones passed
+struct DraftRefused {
+  Problem problem;
+};
+struct DraftTooOld {
+  Duration age{};
+  std::string why = {};  // it is not its age: what the provider's check says of it
+};
+struct LocallyApproved {
+  LocalApproval approval;
+};
+struct LocallyRejected {
+  std::string person, reason;
+};
+struct Commanded {};  // an operator's direct command; who: the event's actor
+struct AttemptStarted {
+  unsigned attempt = 1;
+  std::string worker;
+  Instant answer_by{};
+};
+struct SubmissionAnswered {
+  unsigned attempt = 1;
+  Report report;
+};  // a clear success: a reference or a result
+struct SubmissionNotAccepted {
+  unsigned attempt = 1;
+  Problem problem;
+  std::optional<Duration> retry_after;
+  std::string remember = {};  // how to send the next attempt (Dossier::remembered); "": as before
+};
+struct SubmissionRefused {
+  unsigned attempt = 1;
+  Problem problem;
+};  // not accepted, and repeating cannot help
+struct AnswerLost {
+  unsigned attempt = 1;
+  std::string why;
+};  // it may have happened
+struct FoundAtProvider {
+  unsigned attempt = 1;
+  Report report;
+};
+struct AbsentAtProvider {
+  unsigned attempt = 1;
+};
+struct LookUpInconclusive {
+  unsigned attempt = 1;
+  std::string why;
+};  // the provider cannot tell, ever
+struct Reported {
+  Report report;
+};  // a poll's answer that changed something
+struct HandedOut {
+  Handout handout;
+  std::string provider_state;
+};  // retrieve brought it
+struct NothingHandedOut {
+  std::string why;
+};  // a one-time result is gone
+struct Verified {
+  std::string certificate;
+  std::vector<Finding> findings;
+};
+struct VerificationFailed {
+  std::string certificate;
+  std::vector<Finding> findings;
+};
+struct HandoutUnreadable {
+  std::string why;
+  bool still_there = false;  // the provider keeps it, and can be asked for it again
+};                           // no certificate can be made of it
+struct TargetInstalled {
+  std::string target;
+};
+struct TargetFailed {
+  std::string target;
+  Problem problem;
+  unsigned attempt = 0;  // which run of this target it was; runs that a crash ended are counted
+};
+struct TargetSkipped {
+  std::string target, reason;
+};  // a person gave up one target
+struct CancelAsked {
+  std::string reason;
+};
+struct CancelAnswered {
+  Report report;
+};  // the provider took the cancel, or says what the request is now
+struct CancelImpossible {
+  std::string why;
+};  // this provider has no cancel, or refuses it: its final word is awaited
+struct DeadlinePassed {};
+struct ResolvedAsThere {
+  ProviderReference reference;
+  bool issued = false;  // its certificate is there, and was compared with the request's key
+};                      // a person found it at the provider
+struct ResolvedAsCertificate {
+  Handout handout;
+};  // a person brought the certificate
+struct ResolvedAsAbsent {
+  std::string reason;
+};  // a person vouches that it is not there
+struct ResolvedAsAbandoned {
+  std::string reason;
+};
+struct LookUpAsked {};  // a person asks to look once more
+struct ResolvedAsDone {
+  std::string reason;
+};  // a person vouches that the revocation took effect
+struct NotValidYet {
+  NotYet not_yet;
+};  // nothing but its first day is wrong with the certificate
+struct DeviationsAccepted {
+  std::vector<std::string> findings;  // by name
+  std::string reason;
+};  // a named person takes the certificate as it is
+struct JudgementAsked {
+  std::vector<std::string> accept;  // what the profile accepts today and did not when it was ordered
+};                                  // a person asks to judge the stored result again
+
+using EventBody =
+    std::variant<Created, KeyPlanned, KeyReady, CsrSigned, DraftFrozen, PreparationFailed, DraftAccepted, DraftRefused,
+                 DraftTooOld, LocallyApproved, LocallyRejected, Commanded, AttemptStarted, SubmissionAnswered,
+                 SubmissionNotAccepted, SubmissionRefused, AnswerLost, FoundAtProvider, AbsentAtProvider,
+                 LookUpInconclusive, Reported, HandedOut, NothingHandedOut, Verified, VerificationFailed,
+                 HandoutUnreadable, TargetInstalled, TargetFailed, TargetSkipped, CancelAsked, CancelAnswered,
+                 CancelImpossible, DeadlinePassed, ResolvedAsThere, ResolvedAsCertificate, ResolvedAsAbsent,
+                 ResolvedAsAbandoned, LookUpAsked, ResolvedAsDone, NotValidYet, DeviationsAccepted, JudgementAsked>;
+
+// In the order of the variant.
+enum class EventName {
+  created,
+  key_planned,
+  key_ready,
+  csr_signed,
+  draft_frozen,
+  preparation_failed,
+  draft_accepted,
+  draft_refused,
+  draft_too_old,
+  locally_approved,
+  locally_rejected,
+  commanded,
+  attempt_started,
+  submission_answered,
+  submission_not_accepted,
+  submission_refused,
+  answer_lost,
+  found_at_provider,
+  absent_at_provider,
+  look_up_inconclusive,
+  reported,
+  handed_out,
+  nothing_handed_out,
+  verified,
+  verification_failed,
+  handout_unreadable,
+  target_installed,
+  target_failed,
+  target_skipped,
+  cancel_asked,
+  cancel_answered,
+  cancel_impossible,
+  deadline_passed,
+  resolved_as_there,
+  resolved_as_certificate,
+  resolved_as_absent,
+  resolved_as_abandoned,
+  look_up_asked,
+  resolved_as_done,
+  not_valid_yet,
+  deviations_accepted,
+  judgement_asked,
+};
+inline constexpr std::size_t kEventCount = std::variant_size_v<EventBody>;
+
+struct Event {
+  Instant at{};
+  std::string actor;  // "uid:NAME", "worker:HOST/PID", "provider:NAME"
+  EventBody body;
+};
+
+inline EventName name_of(const EventBody& body) {
+  return static_cast<EventName>(body.index());
+}
+// The provider's report that the event carries, or null.
+const Report* report_of(const EventBody& body);
+// "SubmissionAnswered"
+std::string_view to_string(EventName name);
+std::optional<EventName> event_name_from(std::string_view word);
+
+}  // namespace hsmbridge::workflow

@@ -1,0 +1,498 @@
+#include "workflow/machine/explain.h"
+
+#include "base/error.h"
+#include "workflow/machine/rules.h"
+#include "x509/judge/check.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace hsmbridge::workflow {
+namespace {
+
+std::string command(const RequestId& id, std::string_view verb, std::string_view rest = {}) {
+  return fmt::format("hsmbridge request {} {}{}{}", verb, id.str(), rest.empty() ? "" : " ", rest);
+}
+
+std::string approver_line(const Approver& one) {
+  const std::string who = one.name.empty() ? fmt::format("key {}", one.key.substr(0, 16)) : one.name;
+  const std::string_view word = one.decision == Approver::Decision::approved   ? "has approved"
+                                : one.decision == Approver::Decision::rejected ? "has refused"
+                                                                               : "has not decided yet";
+  return one.group.empty() ? fmt::format("{} {}", who, word) : fmt::format("{} ({}) {}", who, one.group, word);
+}
+
+std::string on_the(Instant when, Instant now) {
+  if (when <= now) return "now";
+  // Up to whole seconds: nobody waits for milliseconds, and "0 seconds" would be now.
+  return fmt::format("in {}, at {}", spoken(std::chrono::ceil<std::chrono::seconds>(when - now)),
+                     rfc3339(std::chrono::time_point_cast<std::chrono::seconds>(when)));
+}
+
+const Effect* effect_named(const std::vector<Effect>& effects, EffectName name) {
+  for (const Effect& effect : effects) {
+    if (effect.name == name) return &effect;
+  }
+  return nullptr;
+}
+
+// When the state now in force began: the first entry of the unbroken run at the end of the history.
+std::optional<Instant> since(StateName state, const std::vector<JournalEntry>& history) {
+  std::optional<Instant> begin;
+  for (auto entry = history.rbegin(); entry != history.rend() && entry->after == state; ++entry) {
+    begin = entry->event.at;
+  }
+  return begin;
+}
+
+// A difference that says something about a clock, and nothing about the time that an answer took.
+constexpr Duration kClocksDiffer = std::chrono::minutes{1};
+
+bool is_acceptable(std::string_view finding) {
+  try {
+    return x509::finding_kind(finding).acceptable;
+  } catch (const Error&) {
+    return false;  // ours, not x509's: "other-than-frozen"
+  }
+}
+
+class Explainer {
+ public:
+  Explainer(const Record& record, const std::vector<JournalEntry>& history, const std::vector<Effect>& effects,
+            Instant now)
+      : record_(record), history_(history), effects_(effects), now_(now) {}
+
+  Explanation explain() {
+    const StateName name = name_of(record_.state);
+    text_.awaited = fmt::format("{}", waits_for(name));
+    text_.since = since(name, history_);
+    if (!is_final(name) && record_.order.deadline && name <= StateName::awaiting_issuance) {
+      text_.until = record_.order.deadline;
+    }
+    switch (name) {
+      case StateName::preparing:
+        preparing(std::get<Preparing>(record_.state));
+        break;
+      case StateName::prepared:
+        prepared();
+        break;
+      case StateName::awaiting_local_approval:
+        local(std::get<AwaitingLocalApproval>(record_.state));
+        break;
+      case StateName::awaiting_command:
+        awaiting_command();
+        break;
+      case StateName::submitting:
+        submitting(std::get<Submitting>(record_.state));
+        break;
+      case StateName::looking_up:
+        looking_up(std::get<LookingUp>(record_.state));
+        break;
+      case StateName::awaiting_approval:
+        awaiting_approval(std::get<AwaitingApproval>(record_.state));
+        break;
+      case StateName::awaiting_issuance:
+        awaiting_issuance(std::get<AwaitingIssuance>(record_.state));
+        break;
+      case StateName::withdrawing:
+        withdrawing(std::get<Withdrawing>(record_.state));
+        break;
+      case StateName::retrieving:
+        retrieving(std::get<Retrieving>(record_.state));
+        break;
+      case StateName::verifying:
+        verifying(std::get<Verifying>(record_.state));
+        break;
+      case StateName::installing:
+        installing(std::get<Installing>(record_.state));
+        break;
+      case StateName::unresolved:
+        unresolved(std::get<Unresolved>(record_.state));
+        break;
+      case StateName::completed:
+        completed(std::get<Completed>(record_.state));
+        break;
+      case StateName::rejected:
+        rejected(std::get<Rejected>(record_.state));
+        break;
+      case StateName::expired:
+        ended(fmt::format("Time ran out: {}.", std::get<Expired>(record_.state).what));
+        still_valid();
+        break;
+      case StateName::cancelled:
+        cancelled(std::get<Cancelled>(record_.state));
+        break;
+      case StateName::failed:
+        failed(std::get<Failed>(record_.state));
+        break;
+      case StateName::quarantined:
+        quarantined(std::get<Quarantined>(record_.state));
+        break;
+      case StateName::abandoned:
+        abandoned(std::get<Abandoned>(record_.state));
+        break;
+    }
+    return std::move(text_);
+  }
+
+ private:
+  const RequestId& id() const { return record_.order.id; }
+  bool revokes() const { return !needs_key(record_.order); }
+  std::string predecessor() const {
+    return record_.order.predecessor ? record_.order.predecessor->certificate.substr(0, 12) : std::string{};
+  }
+  std::string provider() const { return fmt::format("provider '{}'", record_.order.provider); }
+
+  void say(std::string what) { text_.what_happened = std::move(what); }
+  void offer(std::string line) { text_.commands.push_back(std::move(line)); }
+  void ended(std::string what) {
+    say(std::move(what));
+    text_.next = "Nothing: this request is over.";
+  }
+  // What an end without a result means for the certificate that is there.
+  void still_valid() {
+    if (predecessor().empty()) return;
+    text_.what_happened +=
+        fmt::format(" Certificate {} was not {}.", predecessor(), revokes() ? "revoked" : "replaced");
+    offer(revokes() ? fmt::format("hsmbridge cert revoke {} --reason {}", predecessor(), record_.order.reason)
+                    : fmt::format("hsmbridge cert renew {}", predecessor()));
+  }
+  // "asks the provider again in 5 minutes, at …", or that no worker has it in hand.
+  void next_by(EffectName name, std::string_view what) {
+    const Effect* effect = effect_named(effects_, name);
+    text_.next = effect == nullptr ? fmt::format("The bridge {}; a worker has it in hand right now.", what)
+                                   : fmt::format("The bridge {} {} (as long as a worker runs: 'hsmbridge run').", what,
+                                                 on_the(effect->due, now_));
+  }
+  void waiting_commands() {
+    offer(command(id(), "wait"));
+    offer(command(id(), "cancel", "--reason TEXT"));
+  }
+  // While the provider has it in hand.
+  void waiting_there_commands() {
+    waiting_commands();
+    if (!revokes()) return;
+    offer(command(id(), "resolve", "--done --reason TEXT"));
+    offer(command(id(), "resolve", "--abandon --reason TEXT"));
+  }
+  // Where only the provider can end it, and where a person can when it never does.
+  void stuck_commands() {
+    offer(command(id(), "wait"));
+    offer(command(id(), "resolve", revokes() ? "--done --reason TEXT" : "--certificate FILE"));
+    offer(command(id(), "resolve", "--abandon --reason TEXT"));
+  }
+  void show(const Progress& progress) {
+    for (const Approver& one : progress.approvers) text_.approvers.push_back(approver_line(one));
+    if (!progress.quorum.empty()) text_.awaited += fmt::format(" ({})", progress.quorum);
+    if (progress.about_until) {
+      text_.until = text_.until ? std::min(*text_.until, *progress.about_until) : progress.about_until;
+    }
+    if (progress.note.empty()) return;
+    // A note begins in the middle of a sentence.
+    if (text_.what_happened.ends_with('.')) text_.what_happened.pop_back();
+    text_.what_happened += fmt::format("; {}.", progress.note);
+  }
+
+  void preparing(const Preparing& state) {
+    say(state.again.empty() ? "The request was made; nothing has left this machine."
+                            : fmt::format("It is prepared anew because {}.", state.again));
+    if (revokes()) {
+      next_by(EffectName::build_draft, fmt::format("writes down what is asked of {}", provider()));
+    } else if (state.key && state.csr.empty()) {
+      next_by(EffectName::sign_csr, "signs the CSR in the token");
+    } else if (state.key) {
+      next_by(EffectName::build_draft, fmt::format("has {} build the draft and freezes it", provider()));
+    } else {
+      next_by(EffectName::ensure_key, record_.order.key.source == KeyWish::Source::make ? "makes the key in the token"
+                                                                                        : "finds the key in the token");
+    }
+    waiting_commands();
+  }
+  void prepared() {
+    say(revokes() ? "What is asked is written down; nothing has left this machine."
+                  : "Key and draft are ready and proved; nothing has left this machine.");
+    next_by(EffectName::check_draft, "checks the draft against policy and what the provider can carry");
+    waiting_commands();
+  }
+  void local(const AwaitingLocalApproval& state) {
+    say(fmt::format("The draft is frozen (SHA-256 {}).", draft_digest(state.dossier.draft)));
+    text_.awaited =
+        fmt::format("{} of {} signed approvals at this bridge", state.needed - state.approvals.size(), state.needed);
+    for (const LocalApproval& one : state.approvals) text_.approvers.push_back(one.person + " has approved");
+    text_.next = "Once enough people have approved, the draft is submitted.";
+    draft_age();
+    offer(command(id(), "cancel", "--reason TEXT"));
+  }
+  void awaiting_command() {
+    say("The draft is frozen; this profile wants an operator's direct command before anything is signed.");
+    text_.next = "Nothing until that command is given.";
+    draft_age();
+    offer(command(id(), "cancel", "--reason TEXT"));
+  }
+  void draft_age() {
+    if (const Effect* effect = effect_named(effects_, EffectName::draft_age)) {
+      text_.next += fmt::format(" The draft grows too old {}; it is then built anew and every approval is void.",
+                                on_the(effect->due, now_));
+    }
+  }
+  void submitting(const Submitting& state) {
+    if (state.phase == Submitting::Phase::started) {
+      say(fmt::format("Attempt {} was begun and its answer is not known yet.", state.attempt));
+      text_.next = fmt::format("Without an answer the bridge asks {} for it {}; it never sends it again by itself.",
+                               provider(), on_the(state.answer_by, now_));
+      if (state.wish) text_.next += " As soon as the answer is known it is withdrawn.";
+      offer(command(id(), "wait"));
+      return;
+    }
+    say(state.last_refusal.empty()
+            ? fmt::format("The draft is released; attempt {} has not been sent.", state.attempt)
+            : fmt::format("Attempt {} was not accepted: {}.", state.attempt - 1, state.last_refusal));
+    next_by(EffectName::submit, fmt::format("submits it to {} (attempt {})", provider(), state.attempt));
+    waiting_commands();
+  }
+  void looking_up(const LookingUp& state) {
+    say(fmt::format("Attempt {} was sent, or may have been, and its answer was lost: {}.", state.submission.attempt,
+                    state.why));
+    next_by(EffectName::look_up, fmt::format("looks for it at {}", provider()));
+    if (state.first_absent) {
+      text_.next +=
+          " It was not found so far; it is sent again only when it is still not found once the provider's search "
+          "cannot "
+          "lag behind any more.";
+    }
+    offer(command(id(), "wait"));
+    offer(command(id(), "resolve", "--reference REFERENCE"));
+    offer(command(id(), "resolve", revokes() ? "--done --reason TEXT" : "--certificate FILE"));
+    offer(command(id(), "resolve", "--not-there --reason TEXT"));
+    offer(command(id(), "resolve", "--abandon --reason TEXT"));
+  }
+  void where(const Submission& submission, const std::string& status) {
+    say(fmt::format("{} took it as {}{}.", provider(), submission.reference.str(),
+                    status.empty() ? "" : fmt::format(" and says {}", status)));
+    text_.what_happened[0] = 'P';
+  }
+  static std::string given_up(const WithdrawWish& wish) {
+    switch (wish.cause) {
+      case WithdrawWish::Cause::deadline:
+        return " The request's deadline passed.";
+      case WithdrawWish::Cause::draft_age:
+        return fmt::format(" It is given up: {}.", wish.reason);
+      case WithdrawWish::Cause::cancel:
+        break;
+    }
+    return fmt::format(" {} asked to cancel it{}.", wish.actor, wish.reason.empty() ? "" : ": " + wish.reason);
+  }
+  void gone(const std::optional<Instant>& gone_since) {
+    if (!gone_since) return;
+    text_.what_happened +=
+        fmt::format(" Since {} it says that it does not know it; it is asked once more.", rfc3339(*gone_since));
+  }
+  // A draft is frozen with its dates: signed too late it would be another certificate than the one that was approved.
+  void signed_in_time() {
+    const Effect* effect = effect_named(effects_, EffectName::draft_age);
+    if (effect == nullptr) return;
+    text_.until = text_.until ? std::min(*text_.until, effect->due) : effect->due;
+    text_.next += fmt::format(
+        " The draft grows too old {}: what is not known here to be signed by then is withdrawn. A result that the "
+        "provider has by then all the same is checked and recorded as late, not installed.",
+        on_the(effect->due, now_));
+  }
+  void awaiting_approval(const AwaitingApproval& state) {
+    where(state.submission, state.provider_status);
+    gone(state.gone_since);
+    show(state.progress);
+    next_by(EffectName::poll, "asks again");
+    signed_in_time();
+    waiting_there_commands();
+  }
+  void awaiting_issuance(const AwaitingIssuance& state) {
+    where(state.submission, state.provider_status);
+    gone(state.gone_since);
+    show(state.progress);
+    next_by(EffectName::poll, "asks again");
+    signed_in_time();
+    waiting_there_commands();
+  }
+  void withdrawing(const Withdrawing& state) {
+    where(state.submission, state.provider_status);
+    gone(state.gone_since);
+    stuck_commands();
+    text_.what_happened += given_up(state.wish);
+    if (state.cancel == Withdrawing::Cancel::wanted) {
+      return next_by(EffectName::withdraw, "asks the provider to cancel it");
+    }
+    if (state.cancel == Withdrawing::Cancel::impossible) {
+      text_.what_happened += fmt::format(" It cannot be cancelled there: {}.", state.cancel_note);
+    }
+    next_by(EffectName::poll, "asks for the final word");
+    text_.next += revokes() ? " A revocation that takes effect all the same is recorded."
+                            : " A certificate that comes late is recorded, not installed.";
+  }
+  void retrieving(const Retrieving& state) {
+    if (state.unreadable > 0) {
+      say(fmt::format("No certificate could be made of what {} handed out: {}.", provider(), state.provider_status));
+      next_by(EffectName::retrieve, "asks for it again");
+    } else {
+      where(state.submission, state.provider_status);
+      next_by(EffectName::retrieve, "fetches the certificate");
+    }
+    stuck_commands();
+  }
+  void verifying(const Verifying& state) {
+    say(state.late ? "A result came after we had given up; it is stored." : "The result is here and stored.");
+    if (state.not_yet) return not_yet(*state.not_yet);
+    next_by(EffectName::verify, "checks it against the request");
+    stuck_commands();
+  }
+  void not_yet(const NotYet& early) {
+    say(fmt::format("Certificate {} is as it should be, but not valid before {}{}.", early.certificate.substr(0, 16),
+                    rfc3339(early.not_before),
+                    early.not_before > now_ ? fmt::format(" (in {})", spoken(early.not_before - now_)) : ""));
+    const Duration ahead = early.clock_ahead.value_or(Duration::zero());
+    text_.what_happened +=
+        ahead >= kClocksDiffer
+            ? fmt::format(" This machine's clock is slow: the provider's was {} ahead of it.", spoken(ahead))
+            : " If this machine's clock is slow, set it.";
+    text_.awaited = "the time from which it is valid";
+    next_by(EffectName::verify, "checks it again");
+    stuck_commands();
+    offer(command(id(), "resolve", "--judge-again"));
+  }
+  void installing(const Installing& state) {
+    say(fmt::format("Certificate {} was issued and checked.", state.certificate.substr(0, 16)));
+    std::string open;
+    for (const TargetState& target : state.targets) {
+      if (is_over(target.stage)) continue;
+      if (!open.empty()) open += ", ";
+      open += target.target.name;
+      if (target.stage == TargetState::Stage::failed) {
+        open +=
+            fmt::format(" (failed {} time{}: {})", target.failures, target.failures == 1 ? "" : "s", target.last_error);
+      }
+    }
+    text_.awaited = "installation at " + open;
+    next_by(EffectName::install, "installs it");
+    offer(command(id(), "wait"));
+    offer(command(id(), "resolve", "--skip-target NAME --reason TEXT"));
+    offer("hsmbridge cert show " + state.certificate.substr(0, 16));
+  }
+  void unresolved(const Unresolved& state) {
+    say(fmt::format("{}: {}.", state.handout ? "What came cannot be used" : "What happened cannot be known from here",
+                    state.why));
+    text_.awaited = fmt::format("a person who looks at {}", provider());
+    if (!state.submission.reference.empty()) {
+      text_.awaited += fmt::format(" for {}", state.submission.reference.str());
+    }
+    text_.next = "Nothing until a person decides. Nothing is sent again by itself.";
+    if (state.wish) text_.what_happened += given_up(*state.wish) + " Found, it is withdrawn.";
+    if (!state.handout) offer(command(id(), "resolve", "--reference REFERENCE"));
+    offer(command(id(), "resolve", revokes() ? "--done --reason TEXT" : "--certificate FILE"));
+    offer(command(id(), "resolve", "--look-up"));
+    if (state.handout) {
+      text_.what_happened += " It is stored; looking once more checks it again.";
+      offer(command(id(), "resolve", "--reference REFERENCE"));
+    } else {
+      offer(command(id(), "resolve", "--not-there --reason TEXT"));
+    }
+    offer(command(id(), "resolve", "--abandon --reason TEXT"));
+  }
+  void findings(const std::vector<Finding>& all) {
+    for (const Finding& one : all) text_.what_happened += fmt::format("\n  {}: {}", one.name, one.explanation);
+  }
+  void completed(const Completed& state) {
+    if (revokes()) {
+      ended(
+          fmt::format("Certificate {} is revoked at {}, reason {}.", predecessor(), provider(), record_.order.reason));
+      return offer("hsmbridge cert list --status revoked");
+    }
+    ended(
+        state.late
+            ? fmt::format("Certificate {} came after we had given up. It was checked and recorded, not installed; "
+                          "revoke it if it is not wanted.",
+                          state.certificate.substr(0, 16))
+            : fmt::format("Certificate {} was issued, checked and put in its place.", state.certificate.substr(0, 16)));
+    for (const std::string& target : state.skipped) {
+      text_.what_happened += fmt::format(" It is not at {}: that was given up.", target);
+    }
+    if (!state.findings.empty()) text_.what_happened += " It differs from what was asked, as the profile allows:";
+    if (record_.order.kind == Kind::renew) {
+      text_.what_happened +=
+          state.late ? fmt::format(" The certificate that it was to replace, {}, is still in use.", predecessor())
+                     : fmt::format(" It takes the place of {}.", predecessor());
+    }
+    findings(state.findings);
+    if (state.late) {
+      offer(fmt::format("hsmbridge cert revoke {} --reason cessationOfOperation", state.certificate.substr(0, 12)));
+    }
+    offer("hsmbridge cert show " + state.certificate.substr(0, 12));
+  }
+  void rejected(const Rejected& state) {
+    ended(fmt::format("{} said no{}.", state.by.empty() ? "Somebody at the provider" : state.by,
+                      state.reason.empty() ? "" : ": " + state.reason));
+    still_valid();
+  }
+  void cancelled(const Cancelled& state) {
+    ended(fmt::format("It was cancelled by {}{}.", state.by, state.reason.empty() ? "" : ": " + state.reason));
+    still_valid();
+  }
+  void failed(const Failed& state) {
+    ended(fmt::format("It failed and {}: {}.", revokes() ? "nothing was revoked" : "no certificate exists",
+                      state.message));
+    if (!state.hint.empty()) text_.next = state.hint;
+    still_valid();
+  }
+  void quarantined(const Quarantined& state) {
+    const std::string certificate = state.certificate.substr(0, 12);
+    say(fmt::format("Certificate {} does not answer the request. It is kept and was not installed:",
+                    state.certificate.substr(0, 16)));
+    std::string accept;
+    std::string never;
+    for (const Finding& one : state.findings) {
+      text_.what_happened +=
+          fmt::format("\n  {}: {}{}", one.name, one.explanation, one.fatal ? "" : " (this alone would not stop it)");
+      if (!one.fatal) continue;
+      std::string& list = is_acceptable(one.name) ? accept : never;
+      const std::string word = &list == &accept ? "--accept " + one.name + " " : one.name;
+      if (list.find(word) == std::string::npos) list += (&list == &accept || list.empty() ? "" : ", ") + word;
+    }
+    text_.awaited = fmt::format("a person who decides about certificate {}", certificate);
+    text_.next = "Nothing until a person decides; nothing is ordered again.";
+    if (never.empty()) {
+      text_.next += " Accepted by name, it is used as it is.";
+      offer(command(id(), "resolve", accept + "--reason TEXT"));
+    } else {
+      text_.next += fmt::format(" It can never be used with: {}.", never);
+    }
+    text_.next +=
+        " After a chain or anchors file or this machine's clock was mended, or the profile's accept list extended, it "
+        "is judged again.";
+    offer(command(id(), "resolve", "--judge-again"));
+    offer(command(id(), "resolve", "--certificate FILE"));
+    offer(command(id(), "resolve", "--abandon --reason TEXT"));
+    offer(fmt::format("hsmbridge cert revoke {} --reason REASON", certificate));
+    offer("hsmbridge cert show " + certificate);
+  }
+  void abandoned(const Abandoned& state) {
+    ended(fmt::format("{} gave it up{}.", state.by, state.reason.empty() ? "" : ": " + state.reason));
+    if (!revokes() || predecessor().empty()) return still_valid();
+    text_.what_happened += fmt::format(
+        " It may have taken effect: certificate {} stays 'revoking' until another revocation is done.", predecessor());
+    offer(fmt::format("hsmbridge cert revoke {} --reason {}", predecessor(), record_.order.reason));
+  }
+
+  const Record& record_;
+  const std::vector<JournalEntry>& history_;
+  const std::vector<Effect>& effects_;
+  Instant now_;
+  Explanation text_;
+};
+
+}  // namespace
+
+Explanation explain(const Record& record, const std::vector<JournalEntry>& history, const std::vector<Effect>& effects,
+                    Instant now) {
+  return Explainer(record, history, effects, now).explain();
+}
+
+}  // namespace hsmbridge::workflow

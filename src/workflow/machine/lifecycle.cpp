@@ -1,0 +1,78 @@
+#include "workflow/machine/lifecycle.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace hsmbridge::workflow {
+namespace {
+
+using Of = StatusChange::Of;
+
+constexpr std::string_view kCertificateStatuses[] = {status::kCurrent,     status::kSuperseded, status::kRevoking,
+                                                     status::kRevoked,     status::kHeld,       status::kExpired,
+                                                     status::kQuarantined, status::kLate};
+
+//  name, CRLReason (RFC 5280 §5.3.1), meaning
+constexpr RevocationReason kReasons[] = {
+    {"unspecified", 0, "no reason is given"},
+    {kKeyCompromise, 1, "somebody else may have the private key"},
+    {"cACompromise", 2, "somebody else may have the key of the CA"},
+    {"affiliationChanged", 3, "a name in it is not right any more"},
+    {"superseded", 4, "another certificate took its place"},
+    {"cessationOfOperation", 5, "it is not needed any more"},
+    {kCertificateHold, 6, "not to be trusted for now; where a provider has it"},
+    {"privilegeWithdrawn", 9, "a right that it grants was taken away"},
+    {"aACompromise", 10, "somebody else may have the attribute authority's key"},
+};
+
+bool same_word(std::string_view one, std::string_view other) {
+  const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
+  return one.size() == other.size() &&
+         std::equal(one.begin(), one.end(), other.begin(), [&](char a, char b) { return lower(a) == lower(b); });
+}
+
+}  // namespace
+
+std::span<const std::string_view> certificate_statuses() {
+  return kCertificateStatuses;
+}
+
+std::span<const RevocationReason> revocation_reasons() {
+  return kReasons;
+}
+
+const RevocationReason* revocation_reason(std::string_view name) {
+  for (const RevocationReason& row : kReasons) {
+    if (same_word(row.name, name)) return &row;
+  }
+  return nullptr;
+}
+
+std::vector<StatusChange> record_changes_at_begin(const Order& order) {
+  if (order.kind != Kind::revoke || !order.predecessor) return {};
+  std::vector<StatusChange> changes{{Of::certificate, order.predecessor->certificate, {}, status::kRevoking}};
+  // The key is what somebody else may have, whatever becomes of the revocation.
+  if (order.reason == kKeyCompromise && !order.predecessor->spki.empty()) {
+    changes.push_back(
+        {Of::key, order.predecessor->spki.str(), {status::kActive, status::kRetired}, status::kCompromised});
+  }
+  return changes;
+}
+
+std::vector<StatusChange> record_changes(const Order& order, const State& next) {
+  if (!order.predecessor || !is_final(name_of(next))) return {};
+  const std::string& certificate = order.predecessor->certificate;
+  const auto* completed = std::get_if<Completed>(&next);
+  if (order.kind == Kind::revoke) {
+    const char* const ended = order.reason == kCertificateHold ? status::kHeld : status::kRevoked;
+    if (completed != nullptr) return {{Of::certificate, certificate, {}, ended}};
+    // Only what may have been submitted is abandoned: it may be revoked, and nobody knows.
+    if (std::holds_alternative<Abandoned>(next)) return {};
+    return {{Of::certificate, certificate, {status::kRevoking}, order.predecessor->status}};
+  }
+  // A certificate that came late was not installed: its predecessor is still the one in use.
+  if (order.kind != Kind::renew || completed == nullptr || completed->late) return {};
+  return {{Of::certificate, certificate, {status::kCurrent}, status::kSuperseded}};
+}
+
+}  // namespace hsmbridge::workflow

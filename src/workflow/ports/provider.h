@@ -1,0 +1,207 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "workflow/machine/order.h"
+#include "workflow/machine/report.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace hsmbridge::workflow {
+
+// Everything a provider may need to know about one request. References live as long as the call.
+struct ProviderCall {
+  const Order& order;
+  const Key& key;
+  const Draft& draft;
+  unsigned attempt = 1;
+  const Submission* submission = nullptr;  // null before a submission is known
+  Instant now{};
+  Duration time_limit{};  // the call returns or throws within this
+  // submit alone: the hard deadline that was journalled with the intent, on CLOCK_BOOTTIME. Past it no byte may leave
+  // any more, whatever is left of the time limit: other processes count on it, and may ask and try again. It is handed
+  // to the transport, which looks just before the first byte.
+  std::optional<Duration> call_until = std::nullopt;
+  // Whether a certificate (DER) is in our store as the answer to another request: then it is none to this one. Empty:
+  // there is no store to ask.
+  std::function<bool(ByteView)> answers_another = {};
+  std::string remembered = {};  // NotAccepted::remember of an earlier attempt; "" for none
+};
+
+// What a submission brought (DESIGN §5 rule 3).
+struct Accepted {
+  Report report;
+};
+struct NotAccepted {
+  Error error;
+  std::optional<Duration> retry_after;
+  // Handed to the attempts that follow as ProviderCall::remembered, also after a restart: one attempt is one creating
+  // request, so that another way of sending it is another attempt. "": what was remembered before stays.
+  std::string remember = {};
+};  // nothing happened: another attempt may follow
+struct RefusedForGood {
+  Error error;
+};  // nothing happened, and repeating cannot help
+struct OutcomeUnknown {
+  std::string why;
+};  // it may have happened
+using SubmitAnswer = std::variant<Accepted, NotAccepted, RefusedForGood, OutcomeUnknown>;
+
+struct Found {
+  Report report;
+};
+// Said only where the provider's search is complete and asked under the account that submitted. It counts when it is
+// said twice, across Timing::search_lag.
+struct Absent {};
+struct CannotTell {
+  std::string why;
+};
+using LookUpAnswer = std::variant<Found, Absent, CannotTell>;
+
+struct CancelNotPossible {
+  std::string why;
+};
+using CancelAnswer = std::variant<Report, CancelNotPossible>;
+
+// The certificate of a handout, leaf first; chain as far as the provider gives it. DER.
+struct Issued {
+  Bytes certificate;
+  std::vector<Bytes> chain;
+};
+
+// What a provider's draft adds to the CSR: the TBSCertificate it will be asked to sign, when it only signs.
+struct ProviderDraft {
+  Bytes to_be_signed;
+  std::string algorithm;
+  Bytes issuer;
+  std::string provider_state;  // Draft::provider_state
+  // What the provider is known to set itself ("the profile adds clientAuth"): for whoever approves. No objection.
+  std::vector<std::string> notes = {};
+};
+
+// Names what a provider can do; `provider show` prints it and README's table is made of it.
+struct Capabilities {
+  bool cancel = false;
+  bool complete_look_up = false;  // can say Absent
+  bool shows_approvers = false;
+  bool shows_quorum = false;
+  bool result_once = false;   // the poll is the hand-out
+  bool full_profile = false;  // SANs, usages, validity and serial are ours
+  bool renew = false;         // a renewal is linked to the certificate it replaces; else it is a request like any other
+  bool revoke = false;        // Kind::revoke is carried out
+  bool revoke_hold = false;   // the reason certificateHold too
+};
+
+// The convention for a draft that its provider would not make like this any more (its issuer was replaced, say):
+// check() throws an error with the detail `draft` = `outdated`, and the draft is built again.
+inline constexpr std::string_view kDraftDetail = "draft";
+inline constexpr std::string_view kDraftOutdated = "outdated";
+inline bool says_draft_is_outdated(const Error& error) {
+  return error.detail(kDraftDetail) == kDraftOutdated;
+}
+
+// One certificate service. Thread rule: every function may be called from several effect threads at once. Each blocks,
+// keeps to its time limit, and speaks of transport trouble by throwing unavailable (repeatable calls only: submit
+// returns its four answers instead and throws nothing but `internal`).
+class Provider {
+ public:
+  virtual ~Provider() = default;
+  virtual std::string_view type() const = 0;  // "securosys-tsb"
+  virtual Capabilities capabilities() const = 0;
+
+  // What shall be sent or signed for this CSR (DER). Frozen afterwards. Throws refused for what it cannot carry; any
+  // other kind is waited for, as by check(). Not called for a revocation: its order is all that is asked.
+  virtual ProviderDraft draft(const Order& order, ByteView csr, Instant now) = 0;
+  // Every reason not to submit this draft, all at once; empty when it may go. A reason ends the request: only what no
+  // later attempt can change is one. What time, the configuration, a CA file or somebody at the service can change is
+  // thrown (with a detail "until" where only time is missing: decide.h), and the request waits. A revocation has
+  // neither key nor CSR: what speaks against it is in call.order (predecessor, reason). Asked of a provider that
+  // revokes only.
+  virtual std::vector<std::string> check(const ProviderCall& call) = 0;
+  // Once per attempt. Nothing is repeated inside.
+  virtual SubmitAnswer submit(const ProviderCall& call) = 0;
+  virtual LookUpAnswer look_up(const ProviderCall& call) = 0;
+  virtual Report poll(const ProviderCall& call) = 0;
+  virtual Report retrieve(const ProviderCall& call) = 0;
+  virtual CancelAnswer cancel(const ProviderCall& call) = 0;
+  // Makes the certificate of what was handed out (assembles a signature, reads PEM, fetches a chain). Throws corrupt
+  // when no certificate can be made of it.
+  virtual Issued read(const ProviderCall& call, const Handout& handout) = 0;
+  // The certificates of CAs that its configuration gives for building chains (DER): for a certificate that a person
+  // brought. Asks nobody.
+  virtual std::vector<Bytes> issuers() const { return {}; }
+  // After our own check passed: what the provider's side still wants (an import, a pick-up confirmation). Repeatable.
+  virtual void confirm(const ProviderCall& call, const Issued& issued) = 0;
+  // One exchange that proves address, credentials and permission; what was learnt, one line each.
+  virtual std::vector<std::string> test() = 0;
+  // How far the service's clock was ahead of ours by its last answer to this process; negative where ours is ahead.
+  // Nothing where it has not told. A certificate that is not valid yet is explained with it.
+  virtual std::optional<Duration> server_ahead() const { return std::nullopt; }
+};
+
+// What only some providers have: a Provider that has it is also one of these (dynamic_cast). Thread rule and errors as
+// for Provider's repeatable calls: each blocks and keeps to its limit.
+
+// One name and value, in the order in which a person reads them.
+using Facts = std::vector<std::pair<std::string, std::string>>;
+
+// Lists what can be ordered there.
+class ProfileCatalogue {
+ public:
+  virtual ~ProfileCatalogue() = default;
+  struct Entry {
+    std::string id;
+    std::string name;
+    Facts facts;
+    std::vector<std::string> obstacles;  // why it cannot be used from here; empty: it can
+  };
+  virtual std::vector<Entry> profiles(Duration limit) = 0;
+};
+
+// Finds a certificate by its serial number, for a request whose answer a person looked for.
+class SerialLookUp {
+ public:
+  virtual ~SerialLookUp() = default;
+  // `serial`: hex as a person typed it. The certificate is the report's handout, and `reference` what poll() asks for
+  // from then on; Standing::gone when there is none. Whether it is for the request's key is for the caller to compare.
+  // Throws invalid_input when that is no serial number.
+  virtual Report find_by_serial(const ProviderCall& call, const std::string& serial) = 0;
+};
+
+// Tells the rules that a request must keep there.
+class PolicySource {
+ public:
+  virtual ~PolicySource() = default;
+  virtual Facts policy(Duration limit) = 0;
+};
+
+// Lets the service itself judge a request without making one.
+class DryRun {
+ public:
+  virtual ~DryRun() = default;
+  // Every objection; empty when it would be taken.
+  virtual std::vector<std::string> dry_run(const ProviderCall& call) = 0;
+};
+
+// Approves and rejects there, as the user whose credentials the provider was configured with.
+class ApprovalAuthority {
+ public:
+  virtual ~ApprovalAuthority() = default;
+  enum class Decision { approve, reject };
+  // What is awaited of whom for this reference: for showing it before anything is decided. `csr` (DER) of a request of
+  // ours, else empty: what stands there must be a request for it. Throws corrupt when it is for another one.
+  virtual Report standing(const ProviderReference& reference, ByteView csr, Duration limit) = 0;
+  // Irrevocable there. Throws outcome_unknown when no complete answer came.
+  virtual void decide(const ProviderReference& reference, Decision decision, const std::string& reason,
+                      Duration limit) = 0;
+};
+
+}  // namespace hsmbridge::workflow
