@@ -1,8 +1,8 @@
 #pragma once
 
 #include "base/bytes.h"
-#include "pkcs11/intended_use.h"
-#include "pkcs11/keys.h"
+#include "pkcs11/keys/intended_use.h"
+#include "pkcs11/keys/keys.h"
 
 #include <memory>
 #include <string>

@@ -1,10 +1,10 @@
 #include "pkcs11/workflow_token.h"
 
 #include "base/error.h"
-#include "pkcs11/certificates.h"
-#include "pkcs11/generate.h"
-#include "pkcs11/keys.h"
-#include "pkcs11/signer.h"
+#include "pkcs11/keys/certificates.h"
+#include "pkcs11/keys/generate.h"
+#include "pkcs11/keys/keys.h"
+#include "pkcs11/keys/signer.h"
 #include "x509/objects/algorithm.h"
 
 #include <mutex>

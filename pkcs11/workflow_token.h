@@ -1,8 +1,8 @@
 #pragma once
 
-#include "pkcs11/intended_use.h"
-#include "pkcs11/token.h"
-#include "pkcs11/token_thread.h"
+#include "pkcs11/keys/intended_use.h"
+#include "pkcs11/token/token.h"
+#include "pkcs11/token/token_thread.h"
 #include "workflow/ports/token.h"
 
 #include <functional>

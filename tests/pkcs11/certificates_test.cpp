@@ -1,9 +1,9 @@
-#include "pkcs11/certificates.h"
+#include "pkcs11/keys/certificates.h"
 
 #include "base/file.h"
 #include "openssl_ca.h"
-#include "pkcs11/generate.h"
-#include "pkcs11/signer.h"
+#include "pkcs11/keys/generate.h"
+#include "pkcs11/keys/signer.h"
 #include "pkcs11/tls_client_key.h"
 #include "pkcs11/workflow_token.h"
 #include "private_token.h"

@@ -1,4 +1,4 @@
-#include "pkcs11/host_pins.h"
+#include "pkcs11/login/host_pins.h"
 
 #include "base/bytes.h"
 #include "base/file.h"

@@ -1,9 +1,9 @@
 #include "base/bytes.h"
 #include "base/secret.h"
-#include "pkcs11/keys.h"
-#include "pkcs11/return_code.h"
-#include "pkcs11/token_lock.h"
-#include "pkcs11/token_state.h"
+#include "pkcs11/cryptoki/return_code.h"
+#include "pkcs11/keys/keys.h"
+#include "pkcs11/login/token_lock.h"
+#include "pkcs11/token/token_state.h"
 #include "pkcs11/workflow_token.h"
 #include "private_token.h"
 

@@ -1,8 +1,8 @@
-#include "pkcs11/module.h"
+#include "pkcs11/token/module.h"
 
 #include "base/bytes.h"
-#include "pkcs11/return_code.h"
-#include "pkcs11/token_lock.h"
+#include "pkcs11/cryptoki/return_code.h"
+#include "pkcs11/login/token_lock.h"
 #include "private_token.h"
 #include "support/faulty_module/control.h"
 

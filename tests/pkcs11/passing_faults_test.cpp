@@ -2,11 +2,11 @@
 // and the token's lane waits; done again it succeeds, and the token holds what it would hold without the fault.
 
 #include "openssl_ca.h"
-#include "pkcs11/certificates.h"
-#include "pkcs11/generate.h"
-#include "pkcs11/keys.h"
-#include "pkcs11/return_code.h"
-#include "pkcs11/signer.h"
+#include "pkcs11/cryptoki/return_code.h"
+#include "pkcs11/keys/certificates.h"
+#include "pkcs11/keys/generate.h"
+#include "pkcs11/keys/keys.h"
+#include "pkcs11/keys/signer.h"
 #include "private_token.h"
 #include "x509/objects/verify.h"
 

@@ -1,4 +1,4 @@
-#include "pkcs11/pin.h"
+#include "pkcs11/login/pin.h"
 
 #include "base/bytes.h"
 #include "base/file.h"

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "base/error.h"
-#include "pkcs11/signer.h"
-#include "pkcs11/token.h"
+#include "pkcs11/keys/signer.h"
+#include "pkcs11/token/token.h"
 #include "support/faulty_module/faults.h"
 #include "support/softhsm/softhsm.h"
 

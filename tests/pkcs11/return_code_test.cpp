@@ -1,4 +1,4 @@
-#include "pkcs11/return_code.h"
+#include "pkcs11/cryptoki/return_code.h"
 
 #include <p11-kit/pkcs11.h>
 

@@ -1,7 +1,7 @@
-#include "pkcs11/signer.h"
+#include "pkcs11/keys/signer.h"
 
 #include "base/file.h"
-#include "pkcs11/generate.h"
+#include "pkcs11/keys/generate.h"
 #include "private_token.h"
 #include "x509/objects/spki.h"
 #include "x509/objects/verify.h"

@@ -1,9 +1,9 @@
 #include "pkcs11/tls_client_key.h"
 
 #include "openssl_ca.h"
-#include "pkcs11/certificates.h"
-#include "pkcs11/generate.h"
-#include "pkcs11/signer.h"
+#include "pkcs11/keys/certificates.h"
+#include "pkcs11/keys/generate.h"
+#include "pkcs11/keys/signer.h"
 #include "private_token.h"
 
 #include <arpa/inet.h>

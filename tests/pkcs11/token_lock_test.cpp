@@ -1,4 +1,4 @@
-#include "pkcs11/token_lock.h"
+#include "pkcs11/login/token_lock.h"
 
 #include "base/bytes.h"
 #include "base/file.h"

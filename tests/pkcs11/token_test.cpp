@@ -1,10 +1,10 @@
-#include "pkcs11/token.h"
+#include "pkcs11/token/token.h"
 
-#include "pkcs11/generate.h"
-#include "pkcs11/keys.h"
-#include "pkcs11/return_code.h"
-#include "pkcs11/signer.h"
-#include "pkcs11/token_state.h"
+#include "pkcs11/cryptoki/return_code.h"
+#include "pkcs11/keys/generate.h"
+#include "pkcs11/keys/keys.h"
+#include "pkcs11/keys/signer.h"
+#include "pkcs11/token/token_state.h"
 #include "private_token.h"
 
 #include <algorithm>

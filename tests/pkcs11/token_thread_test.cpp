@@ -1,7 +1,7 @@
-#include "pkcs11/token_thread.h"
+#include "pkcs11/token/token_thread.h"
 
-#include "pkcs11/generate.h"
-#include "pkcs11/signer.h"
+#include "pkcs11/keys/generate.h"
+#include "pkcs11/keys/signer.h"
 #include "private_token.h"
 
 #include <atomic>

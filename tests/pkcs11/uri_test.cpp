@@ -1,4 +1,4 @@
-#include "pkcs11/uri.h"
+#include "pkcs11/token/uri.h"
 
 #include "private_token.h"
 

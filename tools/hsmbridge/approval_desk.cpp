@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "pkcs11/signer.h"
+#include "pkcs11/keys/signer.h"
 #include "providers/securosys/meta_data_proof.h"
 #include "service/expectation.h"
 #include "tools/hsmbridge/wiring.h"

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "base/json.h"
-#include "pkcs11/signer.h"
-#include "pkcs11/token.h"
+#include "pkcs11/keys/signer.h"
+#include "pkcs11/token/token.h"
 #include "tools/hsmbridge/key_journal.h"
 #include "x509/objects/signer.h"
 

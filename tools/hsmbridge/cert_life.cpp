@@ -1,8 +1,8 @@
 #include "tools/hsmbridge/cert_life.h"
 
 #include "base/error.h"
-#include "pkcs11/generate.h"
-#include "pkcs11/keys.h"
+#include "pkcs11/keys/generate.h"
+#include "pkcs11/keys/keys.h"
 #include "service/certificates.h"
 #include "service/install.h"
 #include "service/renewal.h"

@@ -1,7 +1,7 @@
 #include "tools/hsmbridge/enroll_check.h"
 
 #include "base/error.h"
-#include "pkcs11/signer.h"
+#include "pkcs11/keys/signer.h"
 #include "service/csr.h"
 #include "tools/hsmbridge/key_journal.h"
 #include "tools/hsmbridge/wiring.h"

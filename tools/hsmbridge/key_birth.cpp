@@ -1,6 +1,6 @@
 #include "tools/hsmbridge/key_birth.h"
 
-#include "pkcs11/keys.h"
+#include "pkcs11/keys/keys.h"
 #include "workflow/machine/lifecycle.h"
 
 #include <fmt/core.h>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "pkcs11/generate.h"
+#include "pkcs11/keys/generate.h"
 #include "tools/hsmbridge/place.h"
 
 #include <optional>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/json.h"
-#include "pkcs11/intended_use.h"
+#include "pkcs11/keys/intended_use.h"
 
 #include <functional>
 #include <string>

@@ -2,9 +2,9 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "pkcs11/generate.h"
-#include "pkcs11/keys.h"
-#include "pkcs11/token.h"
+#include "pkcs11/keys/generate.h"
+#include "pkcs11/keys/keys.h"
+#include "pkcs11/token/token.h"
 #include "tools/hsmbridge/invocation.h"
 #include "tools/hsmbridge/wiring.h"
 

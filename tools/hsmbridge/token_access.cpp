@@ -1,6 +1,6 @@
 #include "tools/hsmbridge/token_access.h"
 
-#include "pkcs11/uri.h"
+#include "pkcs11/token/uri.h"
 #include "tools/hsmbridge/prompt.h"
 
 #include <fmt/core.h>

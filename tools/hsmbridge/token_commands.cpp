@@ -1,5 +1,5 @@
 #include "config/secret_source.h"
-#include "pkcs11/module.h"
+#include "pkcs11/token/module.h"
 #include "tools/hsmbridge/commands.h"
 #include "tools/hsmbridge/place.h"
 #include "tools/hsmbridge/prompt.h"

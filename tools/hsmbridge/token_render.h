@@ -1,9 +1,9 @@
 #pragma once
 
 #include "base/json.h"
-#include "pkcs11/contract.h"
-#include "pkcs11/keys.h"
-#include "pkcs11/module.h"
+#include "pkcs11/keys/contract.h"
+#include "pkcs11/keys/keys.h"
+#include "pkcs11/token/module.h"
 
 #include <string>
 #include <vector>

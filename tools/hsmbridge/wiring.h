@@ -1,8 +1,8 @@
 #pragma once
 
 #include "config/settings.h"
-#include "pkcs11/token.h"
-#include "pkcs11/token_thread.h"
+#include "pkcs11/token/token.h"
+#include "pkcs11/token/token_thread.h"
 #include "service/effects.h"
 #include "store/sqlite_store.h"
 #include "tools/hsmbridge/wiring_providers.h"

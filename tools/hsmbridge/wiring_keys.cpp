@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "pkcs11/signer.h"
+#include "pkcs11/keys/signer.h"
 #include "pkcs11/tls_client_key.h"
 #include "tools/hsmbridge/audited_signer.h"
 #include "tools/hsmbridge/key_journal.h"

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "config/settings.h"
-#include "pkcs11/token.h"
+#include "pkcs11/token/token.h"
 #include "tools/hsmbridge/key_journal.h"
 #include "workflow/ports/provider.h"
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
-#include "pkcs11/pin.h"
+#include "pkcs11/login/pin.h"
 #include "store/sqlite_store.h"
 
 #include <filesystem>

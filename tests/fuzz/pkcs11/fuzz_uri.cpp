@@ -1,7 +1,7 @@
 // How a person names a key or token: a URI, a label or an id, or invalid_input. What this program prints for a label
 // and an id selects them when it is typed back.
 #include "../fuzzing.h"
-#include "pkcs11/uri.h"
+#include "pkcs11/token/uri.h"
 
 #include <string>
 

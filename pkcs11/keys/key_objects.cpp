@@ -1,0 +1,423 @@
+#include "pkcs11/keys/key_objects.h"
+
+#include "base/unicode.h"
+#include "pkcs11/keys/attribute_table.h"
+#include "pkcs11/keys/public_key.h"
+#include "pkcs11/token/module_state.h"
+#include "pkcs11/token/uri_match.h"
+#include "x509/objects/spki.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <map>
+#include <set>
+
+namespace hsmbridge::pkcs11 {
+namespace {
+
+// One object as read; `spki` where it shows a public key that this project has a row for, or certifies one.
+struct Record {
+  CK_OBJECT_HANDLE handle = 0;
+  CK_OBJECT_CLASS object_class = 0;
+  CK_KEY_TYPE key_type = 0;
+  std::string label;
+  Bytes id;
+  Bytes params;  // CKA_EC_PARAMS
+  Bytes spki;
+  std::string type_text;
+  bool always_authenticate = false;
+  bool taken = false;
+};
+
+std::string unknown_type(CK_KEY_TYPE type) {
+  switch (type) {
+    case CKK_RSA:
+      return "rsa (size or exponent not supported)";
+    case CKK_EC:
+      return "ec (curve not supported)";
+    case CKK_EC_EDWARDS:
+      return "edwards (curve not supported)";
+    case CKK_DSA:
+      return "dsa";
+    case CKK_DH:
+      return "dh";
+    default:
+      return fmt::format("key type 0x{:x}", type);
+  }
+}
+
+void read_public_value(const Session& session, Record& record) {
+  try {
+    if (record.key_type == CKK_RSA) {
+      constexpr std::array<CK_ATTRIBUTE_TYPE, 2> kTypes{CKA_MODULUS, CKA_PUBLIC_EXPONENT};
+      const auto values = read_attributes(session, record.handle, kTypes);
+      if (values[0] && values[1] && !values[0]->empty() && !values[1]->empty()) {
+        record.spki = x509::spki_from_rsa(*values[0], *values[1]);
+      }
+    } else if (record.key_type == CKK_EC || record.key_type == CKK_EC_EDWARDS) {
+      record.params = read_attribute(session, record.handle, CKA_EC_PARAMS).value_or(Bytes{});
+      const auto curve = curve_of(record.params);
+      const auto point = curve ? read_attribute(session, record.handle, CKA_EC_POINT) : std::nullopt;
+      const Bytes bare = point ? bare_point(*curve, *point) : Bytes{};
+      if (!bare.empty()) {
+        record.spki =
+            curve->type == x509::KeyType::ed25519 ? x509::spki_from_ed25519(bare) : x509::spki_from_ec(*curve, bare);
+      }
+    }
+    // PKCS#11 v2.40 §4.4: the DER SPKI, also on private keys; many tokens know the attribute and leave it empty.
+    if (record.spki.empty()) {
+      const auto told = read_attribute(session, record.handle, CKA_PUBLIC_KEY_INFO);
+      if (told && !told->empty()) record.spki = x509::canonical_spki(*told);
+    }
+    if (!record.spki.empty()) record.type_text = x509::to_string(x509::key_spec_of(record.spki));
+  } catch (const TokenFailure&) {
+    throw;
+  } catch (const Error&) {
+    // A key of a size or curve without a row is listed, and cannot be used.
+    record.spki.clear();
+  }
+}
+
+std::optional<Record> read_record(const Session& session, CK_OBJECT_HANDLE handle) {
+  constexpr std::array<CK_ATTRIBUTE_TYPE, 3> kCommon{CKA_CLASS, CKA_LABEL, CKA_ID};
+  const auto common = read_attributes(session, handle, kCommon);
+  const auto object_class = common[0] ? number_of(*common[0]) : std::nullopt;
+  if (!object_class) return std::nullopt;
+  Record record;
+  record.handle = handle;
+  record.object_class = *object_class;
+  record.label = to_text(common[1].value_or(Bytes{}));
+  record.id = common[2].value_or(Bytes{});
+  if (record.object_class == CKO_CERTIFICATE) {
+    const auto der = read_attribute(session, handle, CKA_VALUE);
+    if (der) record.spki = spki_of_certificate(*der).value_or(Bytes{});
+    if (der && record.label.empty()) record.label = subject_of_certificate(*der);
+    return record;
+  }
+  if (record.object_class != CKO_PRIVATE_KEY && record.object_class != CKO_PUBLIC_KEY) return std::nullopt;
+
+  const auto type = read_attribute(session, handle, CKA_KEY_TYPE);
+  record.key_type = type ? number_of(*type).value_or(CKK_VENDOR_DEFINED) : CKK_VENDOR_DEFINED;
+  record.type_text = unknown_type(record.key_type);
+  read_public_value(session, record);
+  if (record.object_class == CKO_PRIVATE_KEY) {
+    const auto always = read_attribute(session, handle, CKA_ALWAYS_AUTHENTICATE);
+    record.always_authenticate = always && flag_of(*always).value_or(false);
+  }
+  return record;
+}
+
+bool could_be_halves(const Record& private_half, const Record& public_half) {
+  if (private_half.key_type != public_half.key_type) return false;
+  if (!private_half.spki.empty() && !public_half.spki.empty()) return private_half.spki == public_half.spki;
+  return private_half.params.empty() || public_half.params.empty() ||
+         curve_of(private_half.params) == curve_of(public_half.params);
+}
+
+// The records by CKA_ID: pairing 2,000 keys must not take 2,000 walks.
+struct Records {
+  std::vector<Record> all;
+  std::map<Bytes, std::vector<Record*>> by_id;
+
+  std::vector<Record*> with_id(const Bytes& id) const {
+    const auto found = by_id.find(id);
+    return id.empty() || found == by_id.end() ? std::vector<Record*>{} : found->second;
+  }
+};
+
+struct Pairing {
+  Record* public_half = nullptr;
+  bool certain = true;
+};
+
+// By id where there is one; else, or where that finds nothing, by an equal public value; else by label.
+Pairing find_public_half(const Record& half, Records& records) {
+  std::vector<Record*> candidates;
+  const auto consider = [&](Record& record, bool accepted) {
+    if (accepted && record.object_class == CKO_PUBLIC_KEY && !record.taken && could_be_halves(half, record)) {
+      candidates.push_back(&record);
+    }
+  };
+  for (Record* record : records.with_id(half.id)) consider(*record, true);
+  if (candidates.empty() && !half.spki.empty()) {
+    for (Record& record : records.all) consider(record, record.spki == half.spki);
+  }
+  if (candidates.empty() && half.id.empty()) {
+    for (Record& record : records.all) consider(record, record.id.empty() && record.label == half.label);
+  }
+  if (candidates.empty()) return {};
+  if (candidates.size() == 1 || !half.spki.empty()) return {candidates.front(), true};
+  std::vector<Record*> same_label;
+  std::copy_if(candidates.begin(), candidates.end(), std::back_inserter(same_label),
+               [&](const Record* record) { return record->label == half.label; });
+  if (same_label.size() == 1) return {same_label.front(), true};
+  return {nullptr, false};
+}
+
+std::string key_uri(const TokenState& token, const KeyInfo& key) {
+  UriParts parts = token.uri_parts();
+  parts.id = key.id;
+  parts.object = key.label;
+  // A half alone may stand beside a pair of the same id and label.
+  if (!key.has_public) parts.type = "private";
+  if (!key.has_private) parts.type = "public";
+  std::string uri = format_uri(parts);
+  // Stated as empty, or it would match every id or label.
+  const auto state_empty = [&uri](std::string_view name) {
+    uri += fmt::format("{}{}=", uri.back() == ':' ? "" : ";", name);
+  };
+  if (key.id.empty()) state_empty("id");
+  if (key.label.empty()) state_empty("object");
+  return uri;
+}
+
+// The public key is known now: what follows from it.
+void settle(KeyInfo& key) {
+  key.spec = x509::key_spec_of(key.spki);
+  key.type = x509::to_string(*key.spec);
+  key.spki_hash = x509::spki_hash(key.spki);
+}
+
+void settle(KeyObjects& key) {
+  settle(key.info);
+  for (const auto& [handle, spki] : key.beside) {
+    if (spki == key.info.spki) key.certificates.push_back(handle);
+  }
+  key.info.has_certificate = !key.certificates.empty();
+}
+
+// Whether the private half may belong to what the certificate certifies, as far as the two show it.
+bool could_be_of(const Record& certificate, const Record& private_half) {
+  try {
+    const x509::KeySpec spec = x509::key_spec_of(certificate.spki);
+    const CK_KEY_TYPE type = spec.type == x509::KeyType::rsa  ? CKK_RSA
+                             : spec.type == x509::KeyType::ec ? CKK_EC
+                                                              : CKK_EC_EDWARDS;
+    if (private_half.key_type != type) return false;
+    return private_half.params.empty() || curve_of(private_half.params) == spec;
+  } catch (const Error&) {
+    return false;  // a kind without a row: the key could not be used
+  }
+}
+
+KeyObjects make_key_objects(const Session& session, const Record* private_half, const Record* public_half, bool certain,
+                            const Records& records) {
+  const Record& first = private_half != nullptr ? *private_half : *public_half;
+  KeyObjects key;
+  key.info.label = first.label;
+  key.info.id = first.id;
+  key.info.type = first.type_text;
+  key.info.paired = certain;
+  key.info.spki = first.spki;
+  if (private_half != nullptr) {
+    key.private_half = private_half->handle;
+    key.info.has_private = true;
+    key.info.always_authenticate = private_half->always_authenticate;
+  }
+  if (public_half != nullptr) {
+    key.public_half = public_half->handle;
+    key.info.has_public = true;
+    if (key.info.spki.empty()) {
+      key.info.spki = public_half->spki;
+      key.info.type = public_half->type_text;
+    }
+  }
+  for (const Record* record : records.with_id(first.id)) {
+    if (record->object_class != CKO_CERTIFICATE || record->spki.empty()) continue;
+    key.beside.emplace_back(record->handle, record->spki);
+    // A token that keeps no public object: only the certificates say what the public key may be.
+    if (!key.info.spki.empty() || !certain || private_half == nullptr || !could_be_of(*record, *private_half)) continue;
+    const bool known = std::any_of(key.info.claims.begin(), key.info.claims.end(),
+                                   [&](const KeyInfo::Claim& claim) { return claim.spki == record->spki; });
+    if (!known) key.info.claims.push_back({.spki = record->spki, .certificate = record->label});
+  }
+  if (!key.info.spki.empty()) {
+    try {
+      settle(key);
+    } catch (const Error&) {
+      key.info.spki.clear();
+      key.info.spec.reset();
+    }
+  }
+  key.info.uri = key_uri(session.token(), key.info);
+  return key;
+}
+
+Template on_token() {
+  Template match;
+  match.flag(CKA_TOKEN, CK_TRUE);
+  return match;
+}
+
+bool holds(const std::vector<CK_OBJECT_HANDLE>& handles, const std::optional<CK_OBJECT_HANDLE>& handle) {
+  return handle && std::find(handles.begin(), handles.end(), *handle) != handles.end();
+}
+
+void refuse_other_token(const Session& session, const KeySelector& selector) {
+  if (selector.uri().empty()) return;
+  TokenState& token = session.token();
+  const ModuleState& module = token.module->state();
+  const CK_SLOT_ID slot = token.current_slot();
+  const SlotContents contents = slot_contents(module, slot);
+  if (!uri_matches_token(selector.uri(), module_info_of(module), contents.slot, slot, contents.token)) {
+    throw Error{ErrorKind::not_found, fmt::format("{} names another token than {}", selector.uri(), token.access.name)}
+        .with("token", token.uri)
+        .hint("give the name of the token that it is on");
+  }
+}
+
+bool claims(const KeyInfo& key, const Bytes& spki) {
+  return std::any_of(key.claims.begin(), key.claims.end(),
+                     [&](const KeyInfo::Claim& claim) { return claim.spki == spki; });
+}
+
+// A key is named by what is shown of it (the label and id of its private half where there is one). Only where no key is
+// shown so does the label or id of its other half name it.
+bool is_shown_as(const KeySelector& selector, const KeyInfo& key) {
+  return (!selector.has_id() || key.id == selector.id()) && (!selector.has_label() || key.label == selector.label());
+}
+
+bool is_of_class(const KeyObjects& key, std::optional<CK_OBJECT_CLASS> wanted) {
+  if (!wanted) return true;
+  if (*wanted == CKO_PRIVATE_KEY) return key.private_half.has_value();
+  return *wanted == CKO_PUBLIC_KEY && key.public_half.has_value();
+}
+
+}  // namespace
+
+void take_claim(KeyInfo& key, const Bytes& spki) {
+  key.spki = spki;
+  settle(key);
+  key.has_certificate = true;
+  std::erase_if(key.claims, [&](const KeyInfo::Claim& claim) { return claim.spki == spki; });
+}
+
+std::vector<KeyObjects> pair_objects(const Session& session, std::span<const CK_OBJECT_HANDLE> handles) {
+  Records records;
+  for (const CK_OBJECT_HANDLE handle : handles) {
+    try {
+      if (auto record = read_record(session, handle)) records.all.push_back(std::move(*record));
+    } catch (const TokenFailure& failure) {
+      if (!is_gone(session, failure)) throw;
+    }
+  }
+  for (Record& record : records.all) records.by_id[record.id].push_back(&record);
+
+  // Those that show their public value choose first, so that an uncertain one does not take a half that is another's.
+  std::map<const Record*, Pairing> pairings;
+  for (const bool shows_value : {true, false}) {
+    for (const Record& record : records.all) {
+      if (record.object_class != CKO_PRIVATE_KEY || record.spki.empty() == shows_value) continue;
+      const Pairing pairing = find_public_half(record, records);
+      if (pairing.public_half != nullptr) pairing.public_half->taken = true;
+      pairings.emplace(&record, pairing);
+    }
+  }
+  std::vector<KeyObjects> keys;
+  for (const Record& record : records.all) {
+    if (record.object_class == CKO_PRIVATE_KEY) {
+      const Pairing& pairing = pairings.at(&record);
+      keys.push_back(make_key_objects(session, &record, pairing.public_half, pairing.certain, records));
+    } else if (record.object_class == CKO_PUBLIC_KEY && !record.taken) {
+      keys.push_back(make_key_objects(session, nullptr, &record, true, records));
+    }
+  }
+  return keys;
+}
+
+std::vector<KeyObjects> all_keys(const Session& session) {
+  // Three searches, not one for everything: a token may hold many data objects.
+  std::vector<CK_OBJECT_HANDLE> handles;
+  for (const CK_OBJECT_CLASS object_class : {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_CERTIFICATE}) {
+    Template match = on_token();
+    match.number(CKA_CLASS, object_class);
+    const auto found = find_objects(session, std::move(match));
+    handles.insert(handles.end(), found.begin(), found.end());
+  }
+  return pair_objects(session, handles);
+}
+
+std::vector<KeyObjects> keys_with_id(const Session& session, ByteView id) {
+  Template match = on_token();
+  match.add(CKA_ID, Bytes(id.begin(), id.end()));
+  return pair_objects(session, find_objects(session, std::move(match)));
+}
+
+std::vector<KeyObjects> matching_keys(const Session& session, const KeySelector& selector) {
+  refuse_other_token(session, selector);
+  const auto object_class = uri_object_class(selector.uri());
+  // An id or label that is stated as empty is nothing to search for: not every token shows an empty attribute.
+  if (selector.id().empty() && selector.label().empty()) {
+    auto keys = all_keys(session);
+    std::erase_if(keys, [&](const KeyObjects& key) {
+      return !is_of_class(key, object_class) || !is_shown_as(selector, key.info);
+    });
+    return keys;
+  }
+  Template match = on_token();
+  if (!selector.id().empty()) match.add(CKA_ID, selector.id());
+  if (!selector.label().empty()) match.text(CKA_LABEL, selector.label());
+  const std::vector<CK_OBJECT_HANDLE> matched = find_objects(session, std::move(match));
+
+  // The other half may carry another label, so everything with one of the ids found is read too.
+  std::set<CK_OBJECT_HANDLE> around(matched.begin(), matched.end());
+  std::set<Bytes> ids;
+  constexpr std::array<CK_ATTRIBUTE_TYPE, 1> kId{CKA_ID};
+  for (const CK_OBJECT_HANDLE handle : matched) {
+    const auto values = read_if_there(session, handle, kId);
+    if (values && values->front() && !values->front()->empty()) ids.insert(*values->front());
+  }
+  for (const Bytes& id : ids) {
+    Template same_id = on_token();
+    same_id.add(CKA_ID, id);
+    const auto found = find_objects(session, std::move(same_id));
+    around.insert(found.begin(), found.end());
+  }
+  auto keys = pair_objects(session, std::vector<CK_OBJECT_HANDLE>(around.begin(), around.end()));
+  std::erase_if(keys, [&](const KeyObjects& key) {
+    return !is_of_class(key, object_class) || (!holds(matched, key.private_half) && !holds(matched, key.public_half));
+  });
+  const auto shown_so = [&](const KeyObjects& key) { return is_shown_as(selector, key.info); };
+  if (std::any_of(keys.begin(), keys.end(), shown_so)) std::erase_if(keys, std::not_fn(shown_so));
+  return keys;
+}
+
+KeyObjects locate(const Session& session, const KeyInfo& info) {
+  auto keys =
+      info.id.empty() ? matching_keys(session, KeySelector::by_label(info.label)) : keys_with_id(session, info.id);
+  bool another = false;
+  for (KeyObjects& key : keys) {
+    if (key.info.label != info.label) continue;
+    if (key.info.spki == info.spki) return std::move(key);
+    if (claims(key.info, info.spki)) {
+      key.info.claims.clear();
+      key.info.spki = info.spki;
+      settle(key);
+      return std::move(key);
+    }
+    another = true;
+  }
+  if (another) {
+    throw Error{ErrorKind::conflict, fmt::format("key {} is another key now: its public key changed", info.name())}
+        .with("id", hex(info.id))
+        .with("expected_spki", info.spki_hash.str());
+  }
+  throw Error{ErrorKind::not_found,
+              fmt::format("key {} is not on token {} any more", info.name(), session.token().access.name)}
+      .with("id", hex(info.id));
+}
+
+std::string candidate_text(const KeyInfo& key) {
+  std::string text = fmt::format("id={} label={} {}", key.id.empty() ? "(none)" : hex(key.id),
+                                 key.label.empty() ? "(none)" : printable(key.label), key.type);
+  if (!key.has_private) text += " (public half only)";
+  if (!key.has_public) text += " (private half only)";
+  // A label that does not read as it is must be typed in another way.
+  if (!key.label.empty() && key.name() != key.label) text += ' ' + key.uri;
+  return text;
+}
+
+}  // namespace hsmbridge::pkcs11

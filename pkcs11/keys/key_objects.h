@@ -1,0 +1,42 @@
+#pragma once
+
+#include "pkcs11/keys/keys.h"
+#include "pkcs11/keys/objects.h"
+
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace hsmbridge::pkcs11 {
+
+// A key of the token with the handles of its objects: good for this session's login only, so it is never kept.
+struct KeyObjects {
+  KeyInfo info;
+  std::optional<CK_OBJECT_HANDLE> private_half;
+  std::optional<CK_OBJECT_HANDLE> public_half;
+  std::vector<CK_OBJECT_HANDLE> certificates;  // with its CKA_ID, and of this key
+  // Every certificate with its CKA_ID, with what it certifies.
+  std::vector<std::pair<CK_OBJECT_HANDLE, Bytes>> beside;
+};
+
+// Takes one of the key's claims for its public key.
+void take_claim(KeyInfo& key, const Bytes& spki);
+
+// What an object search gave, read and paired. Halves pair by CKA_ID and, where the private object shows it, by the
+// public value; an empty CKA_ID pairs by label. Handles of other classes are passed over, and so is an object that was
+// destroyed since the search (see is_gone).
+std::vector<KeyObjects> pair_objects(const Session& session, std::span<const CK_OBJECT_HANDLE> handles);
+
+// Every key; those with this CKA_ID; those that the selector matches.
+std::vector<KeyObjects> all_keys(const Session& session);
+std::vector<KeyObjects> keys_with_id(const Session& session, ByteView id);
+std::vector<KeyObjects> matching_keys(const Session& session, const KeySelector& selector);
+// The key that `info` describes, as it is on the token now: same id, label and public key. Throws not_found when it is
+// gone, and conflict when another public key has taken its place.
+KeyObjects locate(const Session& session, const KeyInfo& info);
+
+// "id=0a01 label=web ec:P-256", for a candidate in an error.
+std::string candidate_text(const KeyInfo& key);
+
+}  // namespace hsmbridge::pkcs11

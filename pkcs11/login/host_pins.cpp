@@ -1,0 +1,265 @@
+#include "pkcs11/login/host_pins.h"
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/descriptor.h"
+#include "base/error.h"
+#include "base/target_file.h"
+#include "pkcs11/login/token_lock.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <exception>
+#include <utility>
+
+namespace hsmbridge::pkcs11 {
+namespace {
+
+constexpr std::size_t kLongestPage = 65536;
+constexpr unsigned kRoot = 0;
+
+std::string file_prefix(const std::string& token_serial) {
+  return fmt::format("hsmbridge-pin-{}-", hex(sha256(as_bytes(token_serial))).substr(0, 32));
+}
+
+std::string file_name(const std::string& token_serial, unsigned user) {
+  return fmt::format("{}{}.json", file_prefix(token_serial), user);
+}
+
+std::filesystem::path file_of(const std::string& token_serial, unsigned user) {
+  return token_lock_folder() / file_name(token_serial, user);
+}
+
+// Whatever has the name of our own file and is not ours is removed, where the folder lets us: what took its place
+// would keep its owner, and a link would be followed.
+void remove_planted(const std::filesystem::path& file) {
+  struct stat status {};
+  if (::lstat(file.c_str(), &status) != 0 || (S_ISREG(status.st_mode) && status.st_uid == ::geteuid())) return;
+  if (::unlink(file.c_str()) == 0 || errno == ENOENT) return;
+  throw token_lock_trouble(fmt::format("cannot remove {}: {}", file.string(), std::strerror(errno)), file);
+}
+
+// The user whose file that is by its name. There is one name a user: "-00" is not root's.
+std::optional<unsigned> user_in(const std::string& name, const std::string& token_serial) {
+  const std::string prefix = file_prefix(token_serial);
+  if (!name.starts_with(prefix)) return std::nullopt;
+  unsigned user = 0;
+  std::from_chars(name.data() + prefix.size(), name.data() + name.size(), user);
+  if (name != file_name(token_serial, user)) return std::nullopt;
+  return user;
+}
+
+// Nothing when it is not there, or is not a file of that user. A FIFO is not waited for, a link not followed.
+std::optional<std::string> content_of(const std::filesystem::path& file, unsigned user) {
+  const Descriptor fd(::open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!fd.valid()) {
+    if (errno == EACCES) return std::string();  // there, and its user hides it: as one that cannot be read
+    return std::nullopt;
+  }
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != user) return std::nullopt;
+  std::string text;
+  std::array<char, 4096> buffer{};
+  while (text.size() <= kLongestPage) {
+    const ssize_t count = ::read(fd.get(), buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+  return text;
+}
+
+PinSubject subject_from(const std::string& token_serial, const Json& json) {
+  return {.token_serial = token_serial,
+          .user_type = static_cast<UserType>(json.at("user_type").as_integer()),
+          .distinction = json.at("distinction").as_string()};
+}
+
+Json json_of(const PinRefusal& refusal) {
+  return Json::object({{"user_type", static_cast<std::uint64_t>(refusal.subject.user_type)},
+                       {"distinction", refusal.subject.distinction},
+                       {"at", rfc3339(refusal.at)}});
+}
+
+}  // namespace
+
+HostPins::HostPins(std::shared_ptr<PinRefusals> lasting) : lasting_(std::move(lasting)) {}
+
+HostPins::Page HostPins::read_page(const std::filesystem::path& file, unsigned user, const std::string& token_serial) {
+  Page page;
+  const auto text = content_of(file, user);
+  if (!text) return page;
+  const std::optional<unsigned> by = user == ::geteuid() ? std::nullopt : std::optional(user);
+  try {
+    const Json json = Json::parse(*text);
+    if (json.at("token_serial").as_string() != well_formed(token_serial)) return page;  // linked from another token's
+    for (const Json& one : json.at("records").as_array()) {
+      page.records.push_back({.id = one.at("id").as_string(),
+                              .refusal = {.subject = subject_from(token_serial, one),
+                                          .at = parse_rfc3339(one.at("at").as_string()),
+                                          .reason = one.at("reason").as_string(),
+                                          .recorded_by = by}});
+    }
+    for (const Json& one : json.at("allowed").as_array()) page.allowed.insert(one.as_string());
+    for (const Json& one : json.at("cleared").as_array()) {
+      page.cleared.push_back(
+          {.subject = subject_from(token_serial, one), .at = parse_rfc3339(one.at("at").as_string()), .reason = ""});
+    }
+    for (const Json& one : json.at("shows_wrong_pins").as_array()) page.shows_wrong_pins.insert(one.as_string());
+  } catch (const Error&) {
+    // When in doubt no attempt is spent: a refusal of every PIN of that token, until a person allows another attempt.
+    page = {};
+    for (const UserType type : {kSecurityOfficer, kUser, kContextSpecific}) {
+      page.records.push_back({.id = hex(sha256(as_bytes(*text))),
+                              .refusal = {.subject = {.token_serial = token_serial, .user_type = type},
+                                          .at = {},
+                                          .reason = fmt::format("unreadable record {}", file.string()),
+                                          .recorded_by = by}});
+    }
+  }
+  return page;
+}
+
+HostPins::Pages HostPins::read_pages(const std::string& token_serial) {
+  Pages pages;
+  const std::filesystem::path folder = token_lock_folder();
+  std::error_code failed;
+  for (std::filesystem::directory_iterator file(folder, failed), end; !failed && file != end; file.increment(failed)) {
+    const auto user = user_in(file->path().filename().string(), token_serial);
+    if (user) pages[*user] = read_page(file->path(), *user, token_serial);
+  }
+  if (failed && failed != std::errc::no_such_file_or_directory) {
+    throw Error{ErrorKind::unavailable,
+                fmt::format("cannot look for refused PINs in {}: {}", folder.string(), failed.message())};
+  }
+  return pages;
+}
+
+Json HostPins::to_json(const std::string& token_serial, const Page& page) {
+  Json records = Json(Json::Array{});
+  for (const Record& one : page.records) {
+    Json json = json_of(one.refusal);
+    json.set("id", one.id);
+    json.set("reason", one.refusal.reason);
+    records.push(std::move(json));
+  }
+  Json allowed = Json(Json::Array{});
+  for (const std::string& id : page.allowed) allowed.push(Json(id));
+  Json cleared = Json(Json::Array{});
+  for (const PinRefusal& one : page.cleared) cleared.push(json_of(one));
+  Json showing = Json(Json::Array{});
+  for (const std::string& distinction : page.shows_wrong_pins) showing.push(Json(distinction));
+  return Json::object({{"token_serial", well_formed(token_serial)},
+                       {"records", std::move(records)},
+                       {"allowed", std::move(allowed)},
+                       {"cleared", std::move(cleared)},
+                       {"shows_wrong_pins", std::move(showing)}});
+}
+
+void HostPins::write_page(const std::string& token_serial, const Page& page) {
+  const std::filesystem::path file = file_of(token_serial, ::geteuid());
+  if (page.empty()) {
+    if (::unlink(file.c_str()) == 0 || errno == ENOENT) return;
+    throw token_lock_trouble(fmt::format("cannot remove {}: {}", file.string(), std::strerror(errno)), file);
+  }
+  remove_planted(file);
+  try {
+    // Everything is said: a file that is planted there meanwhile has nothing to pass on.
+    TargetFile(file).replace(
+        as_bytes(to_json(token_serial, page).pretty() + "\n"),
+        {.mode = 0644, .owner = std::to_string(::geteuid()), .group = std::to_string(::getegid())});
+  } catch (const Error& error) {
+    throw token_lock_trouble(error.message(), file);
+  }
+}
+
+std::optional<PinRefusal> HostPins::refused(const PinSubject& subject) {
+  const Pages pages = read_pages(subject.token_serial);
+  std::set<std::string> allowed;
+  std::optional<Instant> over;  // until when the lasting memory says nothing any more
+  for (const unsigned user : {static_cast<unsigned>(::geteuid()), kRoot}) {
+    const auto page = pages.find(user);
+    if (page == pages.end()) continue;
+    allowed.insert(page->second.allowed.begin(), page->second.allowed.end());
+    for (const PinRefusal& one : page->second.cleared) {
+      if (may_be_same(one.subject, subject) && (!over || one.at > *over)) over = one.at;
+    }
+  }
+  std::optional<PinRefusal> worst;
+  for (const auto& [user, page] : pages) {
+    for (const Record& one : page.records) {
+      if (may_be_same(one.refusal.subject, subject) && !allowed.contains(one.id)) {
+        worst = worse(std::move(worst), one.refusal);
+      }
+    }
+  }
+  auto lasting = lasting_->refused(subject);
+  if (lasting && over && lasting->at <= *over) lasting.reset();
+  return worse(std::move(worst), std::move(lasting));
+}
+
+void HostPins::record(const PinRefusal& refusal) {
+  std::exception_ptr failed;
+  try {
+    lasting_->record(refusal);
+  } catch (const std::exception&) {
+    failed = std::current_exception();  // the host is told all the more
+  }
+  Page page = read_page(file_of(refusal.subject.token_serial, ::geteuid()), ::geteuid(), refusal.subject.token_serial);
+  std::erase_if(page.records, [&](const Record& one) { return one.refusal.subject == refusal.subject; });
+  page.records.push_back({.id = hex(random_bytes(8)), .refusal = refusal});
+  write_page(refusal.subject.token_serial, page);
+  if (failed) std::rethrow_exception(failed);
+}
+
+void HostPins::clear(const PinSubject& subject) {
+  const auto lasting = lasting_->refused(subject);
+  lasting_->clear(subject);
+  Pages pages = read_pages(subject.token_serial);
+  Page& own = pages[::geteuid()];
+  const auto is_it = [&](const Record& one) { return may_be_same(one.refusal.subject, subject); };
+  std::set<std::string> others;
+  std::set<std::string> there;
+  for (const auto& [user, page] : pages) {
+    if (user == ::geteuid()) continue;
+    for (const Record& one : page.records) {
+      there.insert(one.id);
+      if (is_it(one)) others.insert(one.id);
+    }
+  }
+  const bool own_too = std::any_of(own.records.begin(), own.records.end(), is_it);
+  // Every good login comes here: without anything to forget nothing is written.
+  if (!own_too && !lasting && std::includes(own.allowed.begin(), own.allowed.end(), others.begin(), others.end())) {
+    return;
+  }
+  std::erase_if(own.records, is_it);
+  own.allowed.insert(others.begin(), others.end());
+  std::erase_if(own.allowed, [&](const std::string& id) { return !there.contains(id); });
+  std::erase_if(own.cleared, [&](const PinRefusal& one) { return one.subject == subject; });
+  own.cleared.push_back({.subject = subject, .at = SystemClock().now(), .reason = ""});
+  write_page(subject.token_serial, own);
+}
+
+bool HostPins::shows_wrong_pins(const PinSubject& token) const {
+  for (const unsigned user : {static_cast<unsigned>(::geteuid()), kRoot}) {
+    const Page page = read_page(file_of(token.token_serial, user), user, token.token_serial);
+    if (page.shows_wrong_pins.contains(token.distinction)) return true;
+  }
+  return false;
+}
+
+void HostPins::saw_wrong_pin(const PinSubject& token) {
+  Page page = read_page(file_of(token.token_serial, ::geteuid()), ::geteuid(), token.token_serial);
+  if (!page.shows_wrong_pins.insert(token.distinction).second) return;
+  write_page(token.token_serial, page);
+}
+
+}  // namespace hsmbridge::pkcs11

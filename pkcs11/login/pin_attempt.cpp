@@ -1,0 +1,266 @@
+#include "pkcs11/login/pin_attempt.h"
+
+#include "base/log.h"
+#include "pkcs11/cryptoki/cryptoki.h"
+
+#include <fmt/core.h>
+
+#include <exception>
+#include <string_view>
+#include <utility>
+
+namespace hsmbridge::pkcs11 {
+namespace {
+
+constexpr std::string_view kOpen = "open";
+constexpr std::string_view kOpenAfter = "open after ";
+constexpr std::string_view kUnclear = "unclear: ";
+constexpr std::string_view kAfter = " after ";
+constexpr std::string_view kCutShort = "an attempt cut short";
+constexpr std::string_view kAgain = " again";
+constexpr std::string_view kCounted = "; the token counts a wrong PIN";
+// From the second attempt in a row without a clear answer to the third, when something speaks for the PIN.
+constexpr Duration kPause{10'000};
+
+// Nobody came to the token's own PIN pad, or pressed cancel there: nothing was sent that could be sent again.
+bool is_cancelled(unsigned long code) {
+  return code == CKR_CANCEL || code == CKR_FUNCTION_CANCELED || code == CKR_FUNCTION_REJECTED;
+}
+
+// What could not be written down. This process at least does not try again.
+MemoryPinRefusals& unrecorded() {
+  static auto* const refusals = new MemoryPinRefusals;
+  return *refusals;
+}
+
+// Whether what an attempt comes after are two attempts without a clear answer.
+bool is_second(std::string_view core) {
+  return core.ends_with(kAgain);
+}
+
+// What a second attempt without a clear answer comes after.
+std::string core_of(const PinRefusal& before) {
+  switch (standing_of(before)) {
+    case PinStanding::attempt_open:
+      return std::string(kCutShort);
+    case PinStanding::second_open:
+      return before.reason.substr(kOpenAfter.size());
+    case PinStanding::unclear:
+      return before.reason.substr(kUnclear.size());
+    case PinStanding::refused:
+      break;
+  }
+  return before.reason;
+}
+
+}  // namespace
+
+PinStanding standing_of(const PinRefusal& refusal) {
+  if (refusal.reason == kOpen) return PinStanding::attempt_open;
+  if (refusal.reason.starts_with(kOpenAfter)) return PinStanding::second_open;
+  if (refusal.reason.starts_with(kUnclear)) return PinStanding::unclear;
+  return PinStanding::refused;
+}
+
+PinAttempt::PinAttempt(PinRefusals& refusals, const Clock& clock, std::vector<PinSubject> same_pin, Words words)
+    : refusals_(refusals), clock_(clock), same_pin_(std::move(same_pin)), words_(std::move(words)) {}
+
+std::optional<PinRefusal> PinAttempt::worst() const {
+  std::optional<PinRefusal> worst;
+  for (const PinSubject& subject : same_pin_) {
+    for (PinRefusals* const memory : {&refusals_, static_cast<PinRefusals*>(&unrecorded())}) {
+      const auto found = memory->refused(subject);
+      if (found && (!worst || standing_of(*found) > standing_of(*worst))) worst = found;
+    }
+  }
+  return worst;
+}
+
+std::string PinAttempt::pin() const {
+  return fmt::format("the PIN of {}", words_.token);
+}
+
+void PinAttempt::refuse(const PinRefusal& before) const {
+  const bool in_a_row = before.reason.find(kAfter) != std::string::npos;
+  std::string message =
+      in_a_row ? fmt::format(
+                     "{} was tried {} in a row without a clear answer, the last time at {} ({}); that may mean "
+                     "a wrong PIN, and it is not tried again",
+                     pin(), is_second(before.reason) ? "three times" : "twice", rfc3339(before.at), before.reason)
+               : fmt::format("{} was refused at {} ({}); it is not tried again, whatever its source", pin(),
+                             rfc3339(before.at), before.reason);
+  if (before.recorded_by) message += fmt::format("; uid {} on this host tried it", *before.recorded_by);
+  throw Error{ErrorKind::denied, std::move(message)}
+      .with("token", words_.uri)
+      .with("pin_source", words_.source)
+      .with("reason", before.reason)
+      .with(std::string(kLane), std::string(kLaneDown))
+      .hint(words_.next);
+}
+
+void PinAttempt::refuse_if_refused_before() const {
+  const auto before = worst();
+  if (before && standing_of(*before) == PinStanding::refused) refuse(*before);
+}
+
+void PinAttempt::forget() const {
+  for (const PinSubject& subject : same_pin_) {
+    refusals_.clear(subject);
+    unrecorded().clear(subject);
+  }
+}
+
+void PinAttempt::begin(const PinEvidence& evidence) {
+  unclear_before_.clear();
+  recorded_before_ = refusals_.refused(same_pin_.front());
+  if (auto before = worst()) {
+    const PinStanding standing = standing_of(*before);
+    if (standing == PinStanding::refused) refuse(*before);
+    const std::string core = core_of(*before);
+    const std::string last = standing != PinStanding::unclear ? std::string(kCutShort)
+                             : is_second(core)                ? core.substr(0, core.size() - kAgain.size())
+                                                              : core;
+    const bool third = standing == PinStanding::second_open && is_second(core);
+    if (evidence.excuses() && !third) {
+      const bool second = standing == PinStanding::second_open || is_second(core);
+      const Instant next = before->at + kPause;
+      if (second && clock_.now() < next && clock_.now() >= before->at) {
+        throw Error{ErrorKind::unavailable,
+                    fmt::format("the last login to {} had no clear answer ({}); another one is made from {} on",
+                                words_.token, last, rfc3339(next))}
+            .with("token", words_.uri)
+            .with(std::string(kLane), std::string(kLaneDown))
+            .hint("look at the HSM, its connection and the module's own log");
+      }
+      log::warning(fmt::format(
+          "the last login to {} had no clear answer ({}); {}, so it is made again", words_.token, last,
+          evidence.was_right ? "this PIN has logged in before" : "the token counts wrong PINs and has counted none"));
+      unclear_before_ = second && !is_second(core) ? fmt::format("{}{}", core, kAgain) : core;
+    } else if (evidence.wrong_pin_counted || standing == PinStanding::second_open) {
+      // Written down as the refusal it is, so that everybody sees it without the lock.
+      *before = {.subject = same_pin_.front(),
+                 .at = before->at,
+                 .reason = standing == PinStanding::second_open ? fmt::format("{}{}{}", last, kAfter, core)
+                                                                : fmt::format("{}{}", last, kCounted)};
+      refusals_.record(*before);
+      refuse(*before);
+    } else {
+      unclear_before_ = core;
+    }
+  }
+  write_down(unclear_before_.empty() ? std::string(kOpen) : fmt::format("{}{}", kOpenAfter, unclear_before_));
+}
+
+void PinAttempt::write_down(std::string attempt) {
+  try {
+    refusals_.record({.subject = same_pin_.front(), .at = clock_.now(), .reason = std::move(attempt)});
+  } catch (...) {
+    Error error = current_error();
+    error.with("not_recorded", error.message());
+    error.prefix(fmt::format("{} from {} is not tried, since a refusal could not be remembered", pin(), words_.source));
+    error.with(std::string(kLane), std::string(kLaneDown));
+    not_judged();  // where half of it was written
+    throw error;
+  }
+}
+
+void PinAttempt::begin_again() {
+  unclear_before_.clear();
+  recorded_before_ = refusals_.refused(same_pin_.front());
+  const auto before = worst();
+  // Cut short, it is the second in a row: what was refused before stays refused.
+  write_down(before ? fmt::format("{}{}", kOpenAfter, core_of(*before)) : std::string(kOpen));
+  again_ = true;
+}
+
+void PinAttempt::forget_others() const {
+  for (const PinSubject& subject : same_pin_) {
+    if (!(subject == same_pin_.front())) refusals_.clear(subject);
+    unrecorded().clear(subject);
+  }
+}
+
+void PinAttempt::succeeded() noexcept {
+  try {
+    forget();
+  } catch (const std::exception& error) {
+    // Whoever logs in next takes this one for cut short, which costs nothing: that login succeeds too.
+    log::error(fmt::format("{} was right, which could not be recorded: {}", pin(), error.what()));
+  }
+}
+
+void PinAttempt::not_judged() noexcept {
+  try {
+    if (recorded_before_) {
+      // Under our own subject, which says what attempt it replaces.
+      refusals_.record({.subject = same_pin_.front(), .at = recorded_before_->at, .reason = recorded_before_->reason});
+    } else {
+      refusals_.clear(same_pin_.front());
+    }
+  } catch (...) {
+    log::error(fmt::format("{} was not judged, which could not be recorded: {}", pin(), current_error().message()));
+  }
+}
+
+void PinAttempt::record(const std::string& reason, Error& failure) const {
+  const PinRefusal refusal{.subject = same_pin_.front(), .at = clock_.now(), .reason = reason};
+  try {
+    refusals_.record(refusal);
+    if (again_) forget_others();
+  } catch (const std::exception& error) {
+    unrecorded().record(refusal);
+    // What the person must hear first is still what became of the login.
+    failure.with("not_recorded", error.what());
+    log::error(fmt::format("{}: what became of it could not be recorded: {}", pin(), error.what()));
+  }
+}
+
+void PinAttempt::failed(TokenFailure failure, const PinEvidence& evidence) {
+  const std::string code = return_code_name(failure.code());
+  const AboutPin about = return_code(failure.code()).about_pin;
+  failure.once_only().with("token", words_.uri).with(std::string(kLane), std::string(kLaneDown));
+  if (about == AboutPin::not_judged || (evidence.typed_at_token && is_cancelled(failure.code()))) {
+    not_judged();
+    throw failure;
+  }
+  if (about == AboutPin::wrong) {
+    record(code, failure);
+    failure.hint(fmt::format("{}{} from {} is not tried again; {}",
+                             words_.oddity.empty() ? "" : fmt::format("look at it: {}; ", words_.oddity), pin(),
+                             words_.source,
+                             failure.code() == CKR_PIN_LOCKED || failure.code() == CKR_PIN_EXPIRED
+                                 ? fmt::format("{}, then: {}", return_code(failure.code()).hint, words_.next)
+                                 : words_.next));
+    throw failure;
+  }
+  const bool counted = about == AboutPin::unclear && evidence.wrong_pin_counted;
+  if (about == AboutPin::unclear && !counted &&
+      (unclear_before_.empty() || (evidence.excuses() && !is_second(unclear_before_)))) {
+    record(fmt::format("{}{}{}", kUnclear, code, unclear_before_.empty() ? "" : kAgain), failure);
+    failure.hint(
+        evidence.excuses()
+            ? "look at the HSM, its connection and the module's own log; the login is made again"
+            : fmt::format("that may mean a wrong PIN: after a second answer like this one {} is not tried again "
+                          "until somebody says so; look at the module's own log; {}",
+                          pin(), words_.next));
+    throw failure;
+  }
+  const std::string reason = counted                   ? fmt::format("{}{}", code, kCounted)
+                             : unclear_before_.empty() ? code
+                                                       : fmt::format("{}{}{}", code, kAfter, unclear_before_);
+  Error refused{
+      ErrorKind::denied,
+      counted ? fmt::format("{}; the token counts a wrong PIN since, so it is not tried again", failure.message())
+      : unclear_before_.empty()
+          ? fmt::format("{}; modules report a wrong PIN so, and it is not tried again", failure.message())
+          : fmt::format(
+                "{}; it is the {} attempt in a row without a clear answer, {} {}; that may mean a wrong PIN, and "
+                "it is not tried again",
+                failure.message(), is_second(unclear_before_) ? "third" : "second",
+                is_second(unclear_before_) ? "before it came" : "the first was", unclear_before_)};
+  for (const auto& [name, value] : failure.details()) refused.with(name, value);
+  record(reason, refused);
+  throw refused.hint(words_.next);
+}
+
+}  // namespace hsmbridge::pkcs11
