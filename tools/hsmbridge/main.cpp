@@ -1,5 +1,5 @@
-#include "tools/hsmbridge/commands.h"
-#include "tools/hsmbridge/process.h"
+#include "tools/hsmbridge/command/commands.h"
+#include "tools/hsmbridge/wiring/process.h"
 
 int main(int argc, char** argv) {
   hsmbridge::cli::settle_process();

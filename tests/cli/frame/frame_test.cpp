@@ -1,7 +1,7 @@
 #include "support/cli/cli.h"
 #include "tools/commandline/exit_code.h"
 #include "tools/commandline/output.h"
-#include "tools/hsmbridge/commands.h"
+#include "tools/hsmbridge/command/commands.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>

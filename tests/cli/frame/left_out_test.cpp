@@ -1,6 +1,6 @@
 #include "support/cli/cli.h"
-#include "tools/hsmbridge/left_out_watch.h"
-#include "tools/hsmbridge/wiring.h"
+#include "tools/hsmbridge/wiring/left_out_watch.h"
+#include "tools/hsmbridge/wiring/wiring.h"
 
 #include <atomic>
 #include <catch2/catch.hpp>

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "tools/hsmbridge/wiring/invocation.h"
+#include "workflow/ports/store.h"
+
+#include <string>
+#include <vector>
+
+// The certificates in the store: `cert list`, `renew`, `revoke` (cert_life.cpp), `install`, `export` (cert_places.cpp).
+namespace hsmbridge::cli {
+
+std::vector<Command> certificate_life_commands();
+std::vector<Command> certificate_place_commands();
+
+// What the records say about one certificate, beside what it says itself: status, request, places, renewal.
+std::string record_text(Invocation& invocation, const workflow::CertificateRecord& record);
+
+}  // namespace hsmbridge::cli

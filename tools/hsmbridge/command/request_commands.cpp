@@ -1,0 +1,412 @@
+#include "base/error.h"
+#include "base/file.h"
+#include "service/resolve.h"
+#include "tools/hsmbridge/command/commands.h"
+#include "tools/hsmbridge/command/request_wait.h"
+#include "tools/hsmbridge/command/run_signals.h"
+#include "tools/hsmbridge/text/request.h"
+#include "tools/hsmbridge/wiring/providers.h"
+#include "tools/hsmbridge/wiring/wiring.h"
+#include "workflow/machine/rules.h"
+#include "x509/objects/pem.h"
+
+#include <fmt/core.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+namespace hsmbridge::cli {
+
+namespace {
+
+using commandline::Option;
+using commandline::Positional;
+using commandline::Times;
+
+const Positional kRequest{"ID", "the request, or the beginning of its id"};
+
+// A request named on the command line, with the store it is in.
+struct Named {
+  std::unique_ptr<Wiring> wiring;
+  std::unique_ptr<workflow::Store> store;
+  RequestId id;
+};
+
+enum class Use { look, work };
+
+Named named_request(Invocation& invocation, Use use) {
+  Named named;
+  named.wiring = Wiring::open(invocation.config);
+  named.store = use == Use::look ? named.wiring->store_to_look() : named.wiring->store();
+  named.id = service::find_request(*named.store, invocation.arguments.required("ID"));
+  return named;
+}
+
+ExitCode list(Invocation& invocation) {
+  const auto wiring = Wiring::open(invocation.config);
+  const auto store = wiring->store_to_look();
+  workflow::Store::ListQuery query;
+  query.open_only = invocation.arguments.has("--open");
+  query.most = static_cast<unsigned>(invocation.arguments.number("--most", 1, 1'000'000).value_or(100));
+  if (const auto word = invocation.arguments.text("--state")) {
+    query.state = workflow::state_name_from(*word);
+    if (!query.state) {
+      std::string names;
+      for (std::size_t i = 0; i < workflow::kStateCount; ++i) {
+        names += fmt::format("{}{}", i == 0 ? "" : ", ", workflow::to_string(static_cast<workflow::StateName>(i)));
+      }
+      throw Error{ErrorKind::invalid_input, fmt::format("there is no state '{}'", *word)}.hint("the states: " + names);
+    }
+  }
+  const auto now = wiring->clock().now();
+  std::vector<service::RequestRow> rows;
+  Json json = Json::array();
+  for (const auto& record : store->list(query)) {
+    rows.push_back(service::row_of(record));
+    if (!workflow::is_final(workflow::name_of(record.state))) {
+      rows.back().trouble = service::trouble_of(*store, record.order.id);
+    }
+    json.push(service::to_json(rows.back()));
+  }
+  invocation.output.result("hsmbridge.request-list/1", Json::object({{"requests", json}}), list_text(rows, now));
+  return ExitCode::done;
+}
+
+ExitCode show(Invocation& invocation) {
+  const auto named = named_request(invocation, Use::look);
+  const auto now = named.wiring->clock().now();
+  const auto view = service::view_request(*named.store, named.id, now);
+  invocation.output.result("hsmbridge.request/1", service::to_json(view), show_text(view, now));
+  return ExitCode::done;
+}
+
+// How the provider's approvers decide from here, where they can.
+void offer_decision(service::RequestView& view, const config::Settings& settings) {
+  if (!std::holds_alternative<workflow::AwaitingApproval>(view.record.state)) return;
+  const auto& order = view.record.order;
+  for (const auto& provider : settings.providers) {
+    if (provider.name != order.provider || !provider_type(provider).ways.front().decides_here) continue;
+    const bool by_key = provider.type == "securosys-tsb";
+    view.explanation.commands.push_back(
+        by_key ? "hsmbridge approval list --as NAME"
+               : fmt::format("hsmbridge approval accept --provider {} {}", order.provider, order.id.str()));
+  }
+}
+
+ExitCode explain(Invocation& invocation) {
+  const auto named = named_request(invocation, Use::look);
+  const auto now = named.wiring->clock().now();
+  auto view = service::view_request(*named.store, named.id, now);
+  offer_decision(view, named.wiring->settings());
+  Json json = service::to_json(service::row_of(view.record));
+  json.set("explanation", service::to_json(view.explanation));
+  invocation.output.result("hsmbridge.request-explanation/1", json, explain_text(view, now));
+  return ExitCode::done;
+}
+
+ExitCode history(Invocation& invocation) {
+  const auto named = named_request(invocation, Use::look);
+  const auto entries = named.store->history(named.id);
+  Json json = Json::array();
+  for (const auto& entry : entries) json.push(service::to_json(entry));
+  const auto late = named.store->late_answers(named.id);
+  Json late_json = Json::array();
+  for (const auto& answer : late) late_json.push(service::to_json(answer));
+  invocation.output.result("hsmbridge.request-history/1",
+                           Json::object({{"id", named.id.str()}, {"events", json}, {"late_answers", late_json}}),
+                           history_text(entries, late));
+  return ExitCode::done;
+}
+
+// The end of every command that changed a request or waited for it.
+ExitCode finish(Invocation& invocation, Named& named) {
+  const auto now = named.wiring->clock().now();
+  const auto view = service::view_request(*named.store, named.id, now);
+  invocation.output.result("hsmbridge.request/1", service::to_json(view), outcome_text(view, now));
+  return exit_code_of(view.record.state);
+}
+
+ExitCode wait(Invocation& invocation) {
+  auto named = named_request(invocation, Use::work);
+  std::optional<Duration> timeout;
+  if (const auto text = invocation.arguments.text("--timeout")) timeout = parse_duration(*text);
+  const auto waited = drive_request(*named.wiring, named.id, Until::settled, timeout, invocation.output);
+  if (waited.trouble && !reached(waited.record.state, Until::settled)) {
+    invocation.output.warning(waited.trouble->message() + " (tried again by the next `request wait` or `run`)");
+  }
+  return finish(invocation, named);
+}
+
+// Redraws on a terminal; in a pipe one line an event.
+struct WindowSize {
+  std::size_t rows = 24;
+  std::size_t columns = 80;
+};
+WindowSize window_size() {
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0) return {};
+  return {size.ws_row, size.ws_col};
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines(1);
+  for (const char c : text) {
+    if (c == '\n') {
+      lines.emplace_back();
+    } else {
+      lines.back() += c;
+    }
+  }
+  if (lines.back().empty()) lines.pop_back();
+  return lines;
+}
+
+// The first `width` columns of a line.
+std::string cut(std::string line, std::size_t width) {
+  while (commandline::columns(line) > width) {
+    // A whole UTF-8 character goes: its continuation octets, then its first one.
+    while (!line.empty() && (static_cast<unsigned char>(line.back()) & 0xc0U) == 0x80U) line.pop_back();
+    if (!line.empty()) line.pop_back();
+  }
+  return line;
+}
+
+class View {
+ public:
+  View(Invocation& invocation, Named& named) : output_(invocation.output), named_(named) {}
+
+  void draw() {
+    const auto now = named_.wiring->clock().now();
+    const auto view = service::view_request(*named_.store, named_.id, now);
+    state_ = view.record.state;
+    if (output_.stdout_is_terminal() && !output_.json()) {
+      redraw(view, now);
+    } else {
+      lines(view);
+    }
+  }
+  const workflow::State& state() const { return state_; }
+  bool live() const { return output_.stdout_is_terminal() && !output_.json(); }
+
+ private:
+  // The whole story fits the window: long lines are cut, and as many of the newest events follow as there is room for.
+  void redraw(service::RequestView view, Instant now) {
+    const WindowSize window = window_size();
+    view.explanation.commands.clear();
+    std::vector<std::string> lines = lines_of(explain_text(view, now));
+    lines.emplace_back();
+    const std::size_t room = window.rows > lines.size() + 1 ? window.rows - lines.size() - 1 : 0;
+    const std::size_t first = view.history.size() > room ? view.history.size() - room : 0;
+    for (std::size_t i = first; i < view.history.size(); ++i) lines.push_back(history_line(view.history[i]));
+    // Home, then clear to the end of each line and of the screen: no flicker, and no scrollback is eaten.
+    std::string screen = "\x1b[H";
+    for (std::size_t i = 0; i < lines.size() && i + 1 < window.rows; ++i) {
+      screen += cut(lines[i], window.columns) + "\x1b[K\n";
+    }
+    output_.raw(screen + "\x1b[J");
+  }
+  void lines(const service::RequestView& view) {
+    for (const auto& entry : view.history) {
+      if (entry.sequence <= shown_ && shown_any_) continue;
+      output_.result("hsmbridge.request-event/1", service::to_json(entry), history_line(entry) + "\n");
+      shown_ = entry.sequence;
+      shown_any_ = true;
+    }
+  }
+  Output& output_;
+  Named& named_;
+  workflow::State state_;
+  std::uint64_t shown_ = 0;
+  bool shown_any_ = false;
+};
+
+ExitCode watch(Invocation& invocation) {
+  auto named = named_request(invocation, Use::look);
+  constexpr auto kLook = std::chrono::milliseconds(250);
+  StopSignals signals({SIGINT, SIGTERM});
+  View view(invocation, named);
+  if (view.live()) invocation.output.raw("\x1b[2J");
+  view.draw();
+  auto counter = named.store->change_counter();
+  auto drawn = std::chrono::steady_clock::now();
+  while (!reached(view.state(), Until::settled) && signals.received() == 0) {
+    std::this_thread::sleep_for(kLook);
+    const auto now = named.store->change_counter();
+    // On a terminal once a second as well: it shows how long ago.
+    const bool old = view.live() && std::chrono::steady_clock::now() - drawn > std::chrono::seconds(1);
+    if (now == counter && !old) continue;
+    counter = now;
+    drawn = std::chrono::steady_clock::now();
+    view.draw();
+  }
+  return exit_code_of(view.state());
+}
+
+ExitCode cancel(Invocation& invocation) {
+  auto named = named_request(invocation, Use::work);
+  const auto record = named.store->find(named.id);
+  service::append_event(*named.store, named.id, workflow::CancelAsked{invocation.arguments.text_or("--reason", "")},
+                        service::actor_of_process(), named.wiring->clock().now(),
+                        service::timing_for(named.wiring->settings(), record->order.provider));
+  const auto code = finish(invocation, named);
+  // Cancelling is what was asked: it is done when it is final, and pending while the provider's word is awaited.
+  return code == ExitCode::refused ? ExitCode::done : code;
+}
+
+// What of a resolution stands on the command line alone.
+std::optional<workflow::EventBody> plain_resolution(const Arguments& arguments) {
+  std::vector<workflow::EventBody> given;
+  const auto reason = arguments.text_or("--reason", "");
+  if (const auto reference = arguments.text("--reference")) {
+    given.emplace_back(workflow::ResolvedAsThere{ProviderReference{*reference}});
+  }
+  if (arguments.has("--not-there")) given.emplace_back(workflow::ResolvedAsAbsent{reason});
+  if (arguments.has("--abandon")) given.emplace_back(workflow::ResolvedAsAbandoned{reason});
+  if (arguments.has("--look-up")) given.emplace_back(workflow::LookUpAsked{});
+  if (arguments.has("--done")) given.emplace_back(workflow::ResolvedAsDone{reason});
+  if (const auto target = arguments.text("--skip-target")) {
+    given.emplace_back(workflow::TargetSkipped{*target, reason});
+  }
+  std::size_t proved = 0;
+  for (const auto* option : {"--serial", "--certificate", "--accept", "--judge-again"}) {
+    if (arguments.has(option)) ++proved;
+  }
+  if (given.size() + proved != 1) {
+    throw Error{ErrorKind::invalid_input,
+                "say how it is resolved, with exactly one of: --accept, --judge-again, --reference, --serial, "
+                "--certificate, --not-there, --abandon, --look-up, --skip-target, --done"};
+  }
+  const bool gives_up = arguments.has("--abandon") || arguments.has("--skip-target") || arguments.has("--done");
+  if ((gives_up || arguments.has("--not-there") || arguments.has("--accept")) && reason.empty()) {
+    throw Error{ErrorKind::invalid_input, "this decision stays in the journal under your name: give --reason"};
+  }
+  if (given.empty()) return std::nullopt;
+  return given.front();
+}
+
+// What a person found is compared with the request before it is written down.
+workflow::EventBody proved_resolution(const Arguments& arguments, Named& named, const workflow::Record& record) {
+  if (arguments.has("--accept")) {
+    return service::proved_acceptance(*named.wiring, record, arguments.all("--accept"), arguments.required("--reason"));
+  }
+  if (arguments.has("--judge-again")) {
+    return service::proved_judgement(*named.wiring, record, named.wiring->settings());
+  }
+  if (const auto file = arguments.text("--certificate")) {
+    return workflow::ResolvedAsCertificate{service::proved_certificate(*named.wiring, record, read_file(*file))};
+  }
+  return workflow::ResolvedAsThere{
+      service::proved_by_serial(*named.wiring, record, arguments.required("--serial"), named.wiring->clock().now()),
+      true};
+}
+
+ExitCode resolve(Invocation& invocation) {
+  auto event = plain_resolution(invocation.arguments);
+  auto named = named_request(invocation, Use::work);
+  const auto record = named.store->find(named.id);
+  if (!event) event = proved_resolution(invocation.arguments, named, *record);
+  service::append_event(*named.store, named.id, *event, service::actor_of_process(), named.wiring->clock().now(),
+                        service::timing_for(named.wiring->settings(), record->order.provider));
+  const auto code = finish(invocation, named);
+  return code == ExitCode::refused ? ExitCode::done : code;
+}
+
+ExitCode diagram(Invocation& invocation) {
+  const auto format = invocation.arguments.text_or("--format", "mermaid");
+  if (format != "mermaid" && format != "graphviz") {
+    throw Error{ErrorKind::invalid_input, fmt::format("--format is mermaid or graphviz, not '{}'", format)};
+  }
+  const auto text = format == "mermaid" ? workflow::mermaid() : workflow::graphviz();
+  invocation.output.result("hsmbridge.diagram/1", Json::object({{"format", format}, {"text", text}}), text);
+  return ExitCode::done;
+}
+
+const std::vector<ExitCode> kOutcomes{ExitCode::failed, ExitCode::pending, ExitCode::refused, ExitCode::unavailable,
+                                      ExitCode::unresolved};
+
+}  // namespace
+
+std::vector<Command> request_commands() {
+  return {
+      {"request",
+       "list",
+       "List requests, newest first",
+       {{"--open", "", "only those that are not final"},
+        {"--state", "STATE", "only those in this state, for example AwaitingApproval"},
+        {"--most", "N", "at most so many (100)"}},
+       {},
+       list,
+       {ExitCode::failed},
+       ""},
+      {"request",
+       "show",
+       "Show one request with its key, draft, reference and certificate",
+       {},
+       {kRequest},
+       show,
+       {ExitCode::failed},
+       ""},
+      {"request",
+       "explain",
+       "Say in plain words what is awaited, from whom, until when, and what comes next",
+       {},
+       {kRequest},
+       explain,
+       {ExitCode::failed},
+       ""},
+      {"request", "history", "Show every event of one request", {}, {kRequest}, history, {ExitCode::failed}, ""},
+      {"request",
+       "wait",
+       "Work on one request until it is final or a person must decide",
+       {{"--timeout", "DURATION", "come back after this long, for example 30m"}},
+       {kRequest},
+       wait,
+       kOutcomes,
+       "Runs the same engine as `hsmbridge run`, for this request alone. Ctrl-C ends the waiting, not the request.\n"
+       "A daemon may work on it at the same time.\n"},
+      {"request", "watch", "Show one request live, without working on it", {}, {kRequest}, watch, kOutcomes, ""},
+      {"request",
+       "cancel",
+       "Give a request up, at the provider too when it is there",
+       {{"--reason", "TEXT", "why; kept in the journal"}},
+       {kRequest},
+       cancel,
+       {ExitCode::failed, ExitCode::pending},
+       ""},
+      {"request",
+       "resolve",
+       "Decide about a request that the bridge cannot decide alone",
+       {{"--accept", "FINDING", "take its quarantined certificate in spite of this deviation; give each one",
+         Times::many},
+        {"--judge-again", "", "judge the stored certificate again: a file, the clock or the profile was corrected"},
+        {"--reference", "REFERENCE", "it is at the provider, under this reference"},
+        {"--serial", "HEX", "its certificate is at the provider, under this serial number"},
+        {"--certificate", "FILE", "this is its certificate: PEM with or without its chain, DER, or PKCS#7"},
+        {"--not-there", "", "it is provably not at the provider: submit again"},
+        {"--abandon", "", "give it up"},
+        {"--look-up", "", "look for it at the provider once more; where a result is stored, check that again"},
+        {"--done", "", "a revocation: it took effect, the provider's list or page says so"},
+        {"--skip-target", "NAME", "give up one place where its certificate goes, for example file:/path"},
+        {"--reason", "TEXT", "why; demanded with --accept, --not-there, --abandon, --skip-target and --done"}},
+       {kRequest},
+       resolve,
+       kOutcomes,
+       "With --serial and --certificate the certificate's key is compared with the request's before anything is\n"
+       "written down. --not-there makes another submission. Look at the provider first: two submissions\n"
+       "are two certificates. --accept and --judge-again order nothing: the certificate that is here is judged\n"
+       "again, with what the profile's `accept:` says now.\n"},
+      {"request",
+       "diagram",
+       "Print the state machine of requests",
+       {{"--format", "FORMAT", "mermaid (default) or graphviz"}},
+       {},
+       diagram,
+       {},
+       ""},
+  };
+}
+
+}  // namespace hsmbridge::cli

@@ -1,0 +1,132 @@
+#include "base/bytes.h"
+#include "base/error.h"
+#include "service/requests.h"
+#include "store/sqlite_store.h"
+#include "tools/hsmbridge/command/commands.h"
+#include "tools/hsmbridge/wiring/wiring.h"
+
+#include <fmt/core.h>
+
+#include <filesystem>
+
+namespace hsmbridge::cli {
+
+namespace {
+
+ExitCode init(Invocation& invocation) {
+  const auto wiring = Wiring::open(invocation.config);
+  store::OpenOptions options;
+  if (invocation.arguments.has("--start-over")) options.missing = store::Missing::start_over;
+  const auto& path = wiring->settings().store.path;
+  std::error_code ignored;
+  const bool there = path && std::filesystem::exists(*path, ignored) && std::filesystem::file_size(*path, ignored) > 0;
+  const auto store = wiring->store_itself(options);
+  if (there) {
+    throw Error{ErrorKind::conflict, fmt::format("the store {} exists already and was not touched", path->string())};
+  }
+  store->append_audit("store-begun", "{}", service::actor_of_process(), wiring->clock().now());
+  invocation.output.result("hsmbridge.store-init/1", Json::object({{"path", path->string()}}),
+                           fmt::format("a new store: {}\n", path->string()));
+  return ExitCode::done;
+}
+
+ExitCode backup(Invocation& invocation) {
+  const auto wiring = Wiring::open(invocation.config);
+  const std::string copy = invocation.arguments.required("FILE");
+  store::OpenOptions options;
+  options.access = store::Access::read_only;
+  const auto store = wiring->store_itself(options);
+  store->back_up(copy);
+  invocation.output.result("hsmbridge.store-backup/1", Json::object({{"path", copy}}),
+                           fmt::format("a whole copy of the store: {}\n", commandline::safe(copy)));
+  return ExitCode::done;
+}
+
+ExitCode accept_restored(Invocation& invocation) {
+  const auto wiring = Wiring::open(invocation.config);
+  const auto store = wiring->store_itself(wiring->store_options());
+  const bool was = store->accept_restored(service::actor_of_process(), wiring->clock().now());
+  invocation.output.result("hsmbridge.store-accept-restored/1", Json::object({{"was_restored", was}}),
+                           was ? "accepted: what is planned is submitted from now on\n"
+                               : "the store is not an older copy; nothing was held back\n");
+  return ExitCode::done;
+}
+
+ExitCode verify(Invocation& invocation) {
+  const auto wiring = Wiring::open(invocation.config);
+  store::OpenOptions options;
+  options.access = store::Access::read_only;
+  const store::AuditReport report = wiring->store_itself(options)->verify_audit(store::Depth::whole);
+  const std::string root = hex(report.head.root());
+  Json faults = Json::array();
+  std::string text = fmt::format("{} entries, root {}\n", report.head.size(), root);
+  for (const std::string& fault : report.faults) {
+    faults.push(Json(fault));
+    text += "FAULT  " + commandline::safe(fault) + "\n";
+  }
+  if (report.faults_left_out > 0) text += fmt::format("       and {} more\n", report.faults_left_out);
+  if (report.faults.empty()) text += "ok     entries, hashes, journal, states and triggers agree\n";
+  invocation.output.result("hsmbridge.audit-verify/1",
+                           Json::object({{"ok", report.faults.empty()},
+                                         {"entries", static_cast<std::int64_t>(report.head.size())},
+                                         {"root_sha256", root},
+                                         {"faults", faults},
+                                         {"faults_left_out", static_cast<std::int64_t>(report.faults_left_out)}}),
+                           text);
+  if (report.faults.empty()) return ExitCode::done;
+  invocation.output.note(
+      "somebody changed the store with another program, or the disk did: keep a copy of it as evidence");
+  return ExitCode::failed;
+}
+
+}  // namespace
+
+std::vector<Command> store_commands() {
+  return {
+      {"store",
+       "init",
+       "Begin a new store at the configured path",
+       {{"--start-over", "", "also where a store was that is gone: it does not know what was ordered"}},
+       {},
+       init,
+       {ExitCode::failed, ExitCode::unavailable},
+       "The first use of a path makes a store there as well. Where one was before (FILE.head\n"
+       "next to it tells) and is missing or empty, every command is refused: the disk may not\n"
+       "be mounted, and a new store would order again what the old one had ordered. A folder\n"
+       "that is gone whole with its disk tells nothing: with `store: {must_exist: true}` in\n"
+       "the configuration this command alone makes a store.\n"},
+      {"store",
+       "backup",
+       "Write a whole copy of the store while it is used",
+       {},
+       {{"FILE", "the copy, mode 0600; must not exist"}},
+       backup,
+       {ExitCode::failed, ExitCode::unavailable},
+       "Copying the file itself leaves out what is still in its -wal. To restore, stop every\n"
+       "hsmbridge, put the copy at the store's path, and remove the -wal and -shm of the old one;\n"
+       "leave FILE.head, by which the store is known to be an older copy.\n"},
+      {"store",
+       "accept-restored",
+       "Let a store that is an older copy submit again",
+       {},
+       {},
+       accept_restored,
+       {ExitCode::failed, ExitCode::unavailable},
+       "What happened after the copy was made is not in it: a request that is planned here may\n"
+       "have been submitted. Until this command nothing is submitted; what was submitted before\n"
+       "goes on. First compare the open requests (`request list --open`) with the provider.\n"},
+      {"audit",
+       "verify",
+       "Check that the audit log and the journal were not changed",
+       {},
+       {},
+       verify,
+       {ExitCode::failed, ExitCode::unavailable},
+       "Compares every entry with its hash, the tree's roots, every event of the journal with its\n"
+       "entry, the state of every request, and the triggers. Prints how many entries there are and\n"
+       "the root over them: `run` logs both when it starts, so that a log kept elsewhere shows\n"
+       "when the end was cut off or the whole store replaced.\n"},
+  };
+}
+
+}  // namespace hsmbridge::cli

@@ -1,0 +1,121 @@
+#include "tools/hsmbridge/usecase/enroll_check.h"
+
+#include "base/error.h"
+#include "pkcs11/keys/signer.h"
+#include "service/csr.h"
+#include "tools/hsmbridge/wiring/key_journal.h"
+#include "tools/hsmbridge/wiring/wiring.h"
+#include "workflow/ports/provider.h"
+#include "x509/judge/advice.h"
+#include "x509/objects/csr.h"
+#include "x509/objects/signed_object.h"
+#include "x509/objects/spki.h"
+
+#include <fmt/core.h>
+
+namespace hsmbridge::cli {
+namespace {
+
+constexpr Duration kLimit = std::chrono::minutes{1};
+
+// A public key of that kind that nobody has: enough for rules about kinds of keys.
+Bytes placeholder_key(const x509::KeySpec& spec) {
+  switch (spec.type) {
+    case x509::KeyType::rsa: {
+      Bytes modulus(spec.bits / 8, 0);
+      modulus.front() = 0x80;
+      modulus.back() = 1;
+      return x509::spki_from_rsa(modulus, Bytes{1, 0, 1});
+    }
+    case x509::KeyType::ec: {
+      Bytes point(1 + std::size_t{2} * ((spec.bits + 7) / 8), 1);
+      point.front() = 4;
+      return x509::spki_from_ec(spec, point);
+    }
+    case x509::KeyType::ed25519:
+      break;
+  }
+  return x509::spki_from_ed25519(Bytes(32, 1));
+}
+
+// The CSR that the new key would sign, with a signature that is none.
+Bytes unsigned_csr(const service::NewRequest& request) {
+  const auto spec = x509::parse_key_spec(request.key.spec);
+  const auto& algorithm =
+      request.ask.algorithm.empty() ? x509::default_algorithm(spec) : x509::signature_algorithm(request.ask.algorithm);
+  const auto info = x509::build_certification_request_info(placeholder_key(spec), request.ask.content);
+  return x509::assemble(info, algorithm, Bytes(64, 0));
+}
+
+Bytes signed_csr(Wiring& wiring, Place& place, const service::NewRequest& request) {
+  const auto signer = pkcs11::TokenKey::open(
+      wiring.pkcs11_token(request.token), pkcs11::KeySelector::parse(request.key.selector),
+      use_journal([&place](std::string_view kind, const Json& facts) { place.record(kind, facts); }, "key-use",
+                  "enroll --check", Json::object({{"subject", request.ask.content.subject.to_string()}})),
+      request.key.accept);
+  return service::create_csr(*signer, request.ask);
+}
+
+std::string lines(const std::string& title, const std::vector<std::string>& reasons) {
+  std::string text = title + "\n";
+  for (const auto& reason : reasons) text += "  - " + commandline::safe(reason) + "\n";
+  return text;
+}
+
+}  // namespace
+
+ExitCode check_enrolment(Invocation& invocation, Place& place, const service::NewRequest& request) {
+  auto& wiring = *place.wiring();
+  const bool made = request.key.source == workflow::KeyWish::Source::make;
+  workflow::Order order;
+  order.id = RequestId(std::string(16, '0'));
+  order.provider = request.provider;
+  order.profile = request.profile;
+  order.token = request.token;
+  order.key = request.key;
+  order.ask = x509::to_json(request.ask).dump();
+  const auto now = wiring.clock().now();
+  order.created_at = now;
+  workflow::Draft draft;
+  draft.csr = made ? unsigned_csr(request) : signed_csr(wiring, place, request);
+  draft.built_at = now;
+  const auto provider = wiring.provider(request.provider);
+  auto added = provider->draft(order, draft.csr, now);
+  draft.to_be_signed = std::move(added.to_be_signed);
+  draft.algorithm = std::move(added.algorithm);
+  draft.issuer = std::move(added.issuer);
+  draft.provider_state = std::move(added.provider_state);
+  auto notes = x509::advice(request.ask.content);
+  notes.insert(notes.end(), added.notes.begin(), added.notes.end());
+  const workflow::Key key;
+  const workflow::ProviderCall call{order, key, draft, 1, nullptr, now, kLimit};
+
+  const auto reasons = provider->check(call);
+  std::vector<std::string> objections;
+  std::string dry_run = "the provider has no dry run";
+  if (auto* service = dynamic_cast<workflow::DryRun*>(provider.get()); service != nullptr) {
+    if (made) {
+      dry_run = "its dry run wants a signed CSR: name a key that is there with --key";
+    } else {
+      objections = service->dry_run(call);
+      dry_run = objections.empty() ? "its dry run accepts the request" : "its dry run refuses the request";
+    }
+  }
+  std::string text;
+  if (!reasons.empty()) text += lines(fmt::format("{} cannot carry this request:", request.provider), reasons);
+  if (!objections.empty()) text += lines(fmt::format("{} itself would refuse it:", request.provider), objections);
+  const bool good = text.empty();
+  if (good) text = fmt::format("no objections at {}; {}\n", request.provider, dry_run);
+  if (!notes.empty()) text += lines("to know:", notes);
+  invocation.output.result("hsmbridge.enroll-check/1",
+                           Json::object({{"provider", request.provider},
+                                         {"profile", request.profile},
+                                         {"reasons", Json(reasons)},
+                                         {"objections", Json(objections)},
+                                         {"notes", Json(notes)},
+                                         {"dry_run", dry_run}}),
+                           text);
+  return good ? ExitCode::done : ExitCode::refused;
+}
+
+}  // namespace hsmbridge::cli

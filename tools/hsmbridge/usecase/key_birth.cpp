@@ -1,0 +1,90 @@
+#include "tools/hsmbridge/usecase/key_birth.h"
+
+#include "pkcs11/keys/keys.h"
+#include "workflow/machine/lifecycle.h"
+
+#include <fmt/core.h>
+
+#include <span>
+#include <utility>
+
+namespace hsmbridge::cli {
+
+namespace {
+
+void refuse_taken_id(pkcs11::Token& token, const Bytes& id) {
+  const auto taken = pkcs11::match_keys(token, pkcs11::KeySelector::by_id(id));
+  if (taken.empty()) return;
+  throw Error{ErrorKind::conflict, fmt::format("id {} is taken in token {}", hex(id), token.name())}.with(
+      "key", taken.front().uri);
+}
+
+void record_plan(Place& place, const pkcs11::Token& token, const pkcs11::KeyPlan& plan) {
+  workflow::KeyRecord record;
+  record.token = token.name();
+  record.label = plan.label;
+  record.cka_id = hex(plan.id);
+  record.spec = x509::to_string(plan.spec);
+  record.status = "planned";
+  record.changed_at = place.clock().now();
+  place.record_key("key-planned",
+                   Json::object({{"token", Json(token.name())},
+                                 {"label", Json(plan.label)},
+                                 {"id", Json(record.cka_id)},
+                                 {"type", Json(record.spec)},
+                                 {"for", Json(pkcs11::to_string(plan.use))}}),
+                   record);
+}
+
+// A token that keeps few octets of an id, or gives one of its own, has the key under another id than the planned one:
+// under that nothing will be found.
+void end_other_plan(Place& place, const pkcs11::Token& token, std::span<const pkcs11::KeyPlan> plans,
+                    const pkcs11::KeyInfo& key) {
+  for (const pkcs11::KeyPlan& plan : plans) {
+    if (plan.label != key.label || plan.id == key.id) continue;
+    auto record = key_record(token, key, workflow::status::kRetired, place.clock().now());
+    record.cka_id = hex(plan.id);
+    Json facts = key_facts(token, key);
+    facts.set("planned_id", Json(record.cka_id));
+    place.record_key("key-plan-ended", facts, record);
+  }
+}
+
+}  // namespace
+
+std::vector<pkcs11::MadeKey> make_keys(Place& place, pkcs11::Token& token, const NewKeys& wanted) {
+  if (wanted.id && wanted.labels.size() != 1) {
+    throw Error{ErrorKind::invalid_input, "--id is for one key, not for --count"};
+  }
+  auto open = place.open_plans(token.name(), wanted.labels, wanted.spec);
+  if (wanted.id && (open.empty() || open.begin()->second != *wanted.id)) open.clear();
+  auto plans = pkcs11::plan_keys(token, wanted.labels, wanted.spec, open);
+  for (pkcs11::KeyPlan& plan : plans) {
+    plan.use = wanted.use;
+    if (wanted.id) plan.id_from = pkcs11::KeyPlan::IdFrom::chosen;
+    if (open.contains(plan.label)) continue;  // recorded by the run that planned it
+    if (wanted.id) {
+      refuse_taken_id(token, *wanted.id);
+      plan.id = *wanted.id;
+    }
+    record_plan(place, token, plan);
+  }
+  std::size_t made = 0;
+  const auto on_made = [&](const pkcs11::MadeKey& key) {
+    place.record_key("key-generated", key_facts(token, key.key),
+                     key_record(token, key.key, "active", place.clock().now()));
+    end_other_plan(place, token, plans, key.key);
+    ++made;
+  };
+  // Two runs of one command take the same plan up, and only the first to hold the lock makes a key of it.
+  const auto on_due = [&](std::span<const pkcs11::KeyPlan> due) { place.expect_planned(token.name(), due); };
+  try {
+    return pkcs11::make_keys(token, plans, on_made, on_due);
+  } catch (...) {
+    Error error = current_error();
+    if (made != 0) error.with("made", fmt::format("{} of {} keys, which stay", made, plans.size()));
+    throw error;
+  }
+}
+
+}  // namespace hsmbridge::cli

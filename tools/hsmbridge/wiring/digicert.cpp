@@ -1,0 +1,21 @@
+#include "tools/hsmbridge/wiring/digicert.h"
+
+#include "providers/digicert/provider.h"
+#include "providers/net_transport.h"
+#include "tools/hsmbridge/wiring/keys.h"
+#include "tools/hsmbridge/wiring/prompt.h"
+
+#include <utility>
+
+namespace hsmbridge::cli {
+
+std::shared_ptr<workflow::Provider> make_digicert(const config::ProviderSettings& provider,
+                                                  const ProviderNeeds& needs) {
+  auto settings = digicert::read_settings(provider.name, provider.section);
+  auto transport = providers::make_transport(settings, tls_hook(settings, needs), needs.clock);
+  auto client = std::make_shared<digicert::Client>(
+      std::move(transport), digicert::client_options(settings, terminal_prompter()), needs.clock);
+  return std::make_shared<digicert::DigicertProvider>(std::move(settings), std::move(client), needs.clock);
+}
+
+}  // namespace hsmbridge::cli

@@ -1,0 +1,157 @@
+#include "tools/hsmbridge/wiring/place.h"
+
+#include "base/unicode.h"
+#include "service/requests.h"
+#include "tools/hsmbridge/text/token.h"
+#include "tools/hsmbridge/wiring/token_access.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace hsmbridge::cli {
+
+Place::Place(Invocation& invocation) : invocation_(invocation) {
+  if (config::find_file(invocation.config)) wiring_ = Wiring::open(invocation.config);
+}
+
+Place::~Place() = default;
+
+const config::ProfileSettings& Place::profile(const std::string& name) const {
+  if (wiring_ == nullptr) {
+    throw Error{ErrorKind::invalid_input, fmt::format("profile {} needs a configuration and there is none", name)}.hint(
+        "name it with --config FILE, or put it at ~/.config/hsmbridge/hsmbridge.yaml");
+  }
+  return wiring_->settings().profile(name);
+}
+
+std::shared_ptr<pkcs11::Token> Place::token(const std::optional<std::string>& name) {
+  const Arguments& arguments = invocation_.arguments;
+  if (names_module(arguments)) return pkcs11::Token::open(token_access(arguments), refusals());
+  for (const char* option : {"--uri", "--pin"}) {
+    if (arguments.has(option)) {
+      throw Error{ErrorKind::invalid_input, fmt::format("{} belongs to a token named with --module", option)}.hint(
+          "add --module PATH, or leave it out: the configuration says it");
+    }
+  }
+  const auto typed = arguments.text("--token");
+  if (wiring_ == nullptr) {
+    throw Error{ErrorKind::invalid_input, "no token is named and there is no configuration"}.hint(
+        "--module /usr/lib/softhsm/libsofthsm2.so --token LABEL --pin file:PATH, or --config FILE");
+  }
+  const std::string wanted = typed ? *typed : name.value_or("");
+  return wiring_->pkcs11_token(wiring_->settings().token(wanted).name);
+}
+
+std::shared_ptr<pkcs11::PinRefusals> Place::refusals() {
+  if (wiring_ != nullptr) return wiring_->refusals();
+  if (refusals_ == nullptr) {
+    refusals_ = std::make_shared<pkcs11::FilePinRefusals>(pkcs11::FilePinRefusals::default_folder());
+  }
+  return refusals_;
+}
+
+workflow::Store* Place::store() {
+  if (!store_looked_for_) {
+    store_looked_for_ = true;
+    if (wiring_ != nullptr && wiring_->settings().store.path) store_ = wiring_->store();
+  }
+  return store_.get();
+}
+
+void Place::record(std::string_view kind, const Json& facts) {
+  if (workflow::Store* log = store()) {
+    log->append_audit(std::string(kind), facts.dump(), service::actor_of_process(), clock_.now());
+    return;
+  }
+  if (!said_no_log_) invocation_.output.note("hsmbridge: no store is configured, so this is in no audit log");
+  said_no_log_ = true;
+}
+
+void Place::record_key(std::string_view kind, const Json& facts, const workflow::KeyRecord& key) {
+  if (workflow::Store* log = store()) {
+    log->record_key(key, std::string(kind), facts.dump(), service::actor_of_process(), clock_.now());
+  } else {
+    record(kind, facts);  // which says that it is nowhere
+  }
+}
+
+void Place::lane_works(const std::string& lane) {
+  if (workflow::Store* const memory = store()) memory->lane_works(lane);
+}
+
+std::map<std::string, Bytes> Place::open_plans(const std::string& token, std::span<const std::string> labels,
+                                               const x509::KeySpec& spec) {
+  std::map<std::string, Bytes> ids;
+  workflow::Store* const memory = store();
+  if (memory == nullptr) return ids;
+  std::map<std::string, Instant> newest;
+  for (const workflow::KeyRecord& key : memory->keys()) {
+    const bool wanted = key.token == token && key.status == "planned" && key.spec == x509::to_string(spec) &&
+                        std::find(labels.begin(), labels.end(), key.label) != labels.end();
+    const auto known = newest.find(key.label);
+    if (!wanted || (known != newest.end() && known->second > key.changed_at)) continue;
+    workflow::Order order;
+    order.token = token;
+    order.key.source = workflow::KeyWish::Source::make;
+    order.key.selector = key.label;
+    if (const auto open = memory->open_request_for(workflow::work_of(order))) {
+      throw Error{ErrorKind::conflict,
+                  fmt::format("request {} makes the key {} in token {}", open->str(), key.label, token)}
+          .with("request", open->str())
+          .hint(fmt::format("let it finish (hsmbridge request wait {}), or choose another label", open->str()));
+    }
+    newest[key.label] = key.changed_at;
+    ids[key.label] = from_hex(key.cka_id);
+  }
+  return ids;
+}
+
+bool Place::is_planned(const std::string& token, const Bytes& id) {
+  workflow::Store* const memory = store();
+  if (memory == nullptr || id.empty()) return false;
+  const auto keys = memory->keys();
+  return std::any_of(keys.begin(), keys.end(), [&, wanted = hex(id)](const workflow::KeyRecord& key) {
+    return key.token == token && key.cka_id == wanted && key.status == "planned";
+  });
+}
+
+void Place::expect_planned(const std::string& token, std::span<const pkcs11::KeyPlan> plans) {
+  workflow::Store* const memory = store();
+  if (memory == nullptr) return;
+  std::set<std::string> planned;
+  for (const workflow::KeyRecord& key : memory->keys()) {
+    if (key.token == token && key.status == "planned") planned.insert(key.cka_id);
+  }
+  for (const pkcs11::KeyPlan& plan : plans) {
+    if (planned.contains(hex(plan.id))) continue;
+    throw Error{ErrorKind::conflict, fmt::format("key {} was made meanwhile in token {}", plan.label, token)}
+        .with("id", hex(plan.id))
+        .hint("another process made it: use that key, or choose another label");
+  }
+}
+
+workflow::KeyRecord key_record(const pkcs11::Token& token, const pkcs11::KeyInfo& key, std::string status, Instant at) {
+  workflow::KeyRecord record;
+  record.token = token.name();
+  record.label = escape_non_utf8(key.label);
+  record.cka_id = hex(key.id);
+  record.spec = key.type;
+  record.spki = key.spki_hash;
+  record.status = std::move(status);
+  record.changed_at = at;
+  return record;
+}
+
+Json key_facts(const pkcs11::Token& token, const pkcs11::KeyInfo& key) {
+  Json facts = Json::object({{"token", Json(token.name())}});
+  set_text(facts, "label", key.label);
+  facts.set("id", Json(hex(key.id)));
+  facts.set("type", Json(key.type));
+  facts.set("spki_sha256", Json(key.spki_hash.str()));
+  return facts;
+}
+
+}  // namespace hsmbridge::cli

@@ -1,0 +1,52 @@
+#pragma once
+
+#include "config/settings.h"
+#include "pkcs11/token/token.h"
+#include "tools/hsmbridge/wiring/key_journal.h"
+#include "workflow/ports/provider.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace hsmbridge::cli {
+
+// What a provider may need of this process.
+struct ProviderNeeds {
+  const Clock& clock;
+  std::function<std::shared_ptr<pkcs11::Token>(const std::string& token)> token;
+  RecordFact record;  // every use of a key is written down
+  // The trust anchors of an order's profile, DER.
+  std::function<std::vector<Bytes>(const workflow::Order&)> anchors = {};
+  std::vector<SpkiHash> people = {};            // the keys of everybody under `people:`, as far as the file names them
+  std::vector<std::string> unread_people = {};  // who is named by a file that cannot be read, and why
+};
+
+// What a type of provider can do in one of its ways of working.
+struct ProviderWay {
+  std::string name;  // "securosys-tsb, mode raw-signature"
+  workflow::Capabilities can;
+  bool lists_profiles = false;  // provider show --profiles
+  bool tells_policy = false;    // provider show --policy
+  bool dry_run = false;         // enroll --check asks it too
+  bool decides_here = false;    // approvers decide with `approval accept` and `reject`
+};
+
+// The registry: one row a type of provider.
+struct ProviderType {
+  std::string type;  // as `type:` names it
+  // Reads the provider's own keys while the configuration is read, so that all problems are reported together.
+  config::ProviderReader check;
+  std::function<std::shared_ptr<workflow::Provider>(const config::ProviderSettings&, const ProviderNeeds&)> make;
+  std::vector<ProviderWay> ways;
+};
+const std::vector<ProviderType>& provider_types();
+// The row of a configured provider. Throws invalid_input.
+const ProviderType& provider_type(const config::ProviderSettings& settings);
+
+// The readers of every type, for config::read_settings.
+std::map<std::string, config::ProviderReader> provider_readers();
+
+}  // namespace hsmbridge::cli

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "config/settings.h"
+#include "providers/securosys/client.h"
+#include "providers/securosys/settings.h"
+#include "tools/hsmbridge/wiring/providers.h"
+
+#include <memory>
+
+// Securosys TSB put together from the configuration: the client, its credentials, and keys in tokens.
+namespace hsmbridge::cli {
+
+struct SecurosysParts {
+  securosys::Settings settings;
+  std::shared_ptr<securosys::Client> client;
+};
+// Throws what the settings, the files they name and the tokens of their keys throw.
+SecurosysParts securosys_parts(const config::ProviderSettings& settings, const ProviderNeeds& needs);
+
+std::shared_ptr<workflow::Provider> make_securosys(const config::ProviderSettings& settings,
+                                                   const ProviderNeeds& needs);
+
+}  // namespace hsmbridge::cli

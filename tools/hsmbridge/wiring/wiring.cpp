@@ -1,0 +1,422 @@
+#include "tools/hsmbridge/wiring/wiring.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "pkcs11/token/module.h"
+#include "pkcs11/token/token_thread.h"
+#include "pkcs11/workflow_token.h"
+#include "service/requests.h"
+#include "store/sqlite_store.h"
+#include "tools/hsmbridge/wiring/providers.h"
+#include "tools/hsmbridge/wiring/refusals.h"
+#include "tools/hsmbridge/wiring/token_access.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/pem_file.h"
+#include "x509/objects/spki.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <utility>
+
+namespace hsmbridge::cli {
+
+namespace {
+
+constexpr Duration kTokenDeadline = std::chrono::minutes{2};  // an RSA-8192 key takes a slow token that long
+constexpr Duration kBesideOneKey = std::chrono::seconds{30};  // of the keys that are made under one lock
+constexpr Duration kLoadDeadline = std::chrono::seconds{10};
+constexpr Duration kPromptDeadline = std::chrono::minutes{5};
+// Opening a key and signing with it are calls with a deadline each. The lane's limit, and with it the lease, outlasts
+// both: a second worker that claims a key's birth while the first still waits for the token would make the key twice.
+constexpr int kTokenCalls = 2;
+constexpr unsigned kLocalPlaces = 2;
+
+// HOST/PID/NAMESPACE-RANDOM: who holds a lease, readable in the journal. The namespace is that of the process ids:
+// in a container of the same host name the same number is another process.
+std::string worker_prefix() {
+  std::array<char, 256> host{};
+  if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '?';
+  return fmt::format("{}/", host.data());
+}
+std::string pid_namespace() {
+  struct stat status {};
+  if (::stat("/proc/self/ns/pid", &status) != 0) return "0";
+  return fmt::format("{:x}", static_cast<unsigned long>(status.st_ino) & 0xFFFFFFU);
+}
+std::string worker_name() {
+  return fmt::format("{}{}/{}-{}", worker_prefix(), ::getpid(), pid_namespace(), hex(random_bytes(4)));
+}
+
+// Whether that worker was a process of this machine and is no more. False when in doubt. One that had our number is: a
+// process has one engine at a time, and after a restart of a container numbers come again.
+bool is_gone(const std::string& worker) {
+  const auto prefix = worker_prefix();
+  if (!worker.starts_with(prefix)) return false;
+  const auto slash = worker.find('/', prefix.size());
+  if (slash == std::string::npos || !std::string_view(worker).substr(slash + 1).starts_with(pid_namespace() + "-")) {
+    return false;
+  }
+  pid_t process = 0;
+  const char* end = worker.data() + slash;
+  const auto [stop, failure] = std::from_chars(worker.data() + prefix.size(), end, process);
+  if (failure != std::errc{} || stop != end || process <= 0) return false;
+  return process == ::getpid() || (::kill(process, 0) != 0 && errno == ESRCH);
+}
+
+// For as long as the process: a provider that a hanging token makes too late outlives the Wiring.
+const Clock* clock_of_process() {
+  static const auto* const clock = new SystemClock;
+  return clock;
+}
+
+// A person may be asked for a PIN meanwhile.
+Duration check_deadline(const config::Settings& settings) {
+  const bool asks = std::any_of(settings.tokens.begin(), settings.tokens.end(), [](const config::TokenSettings& token) {
+    return token.pin && token.pin->kind() == config::SecretSource::Kind::prompt;
+  });
+  return asks && ::isatty(STDIN_FILENO) != 0 ? kPromptDeadline : kLoadDeadline;
+}
+
+// Throws when this process could never log in to the token: its module cannot be loaded, or its PIN cannot be read. A
+// token that is merely not plugged in is worked for: its effects wait until it is back.
+void check_token(const config::TokenSettings& token) {
+  pkcs11::Module::load(token.module);
+  using Kind = config::SecretSource::Kind;
+  if (!token.pin) throw Error{ErrorKind::invalid_input, "no pin is configured"};
+  if (token.pin->kind() == Kind::protected_path) return;
+  if (token.pin->kind() == Kind::prompt) {
+    if (::isatty(STDIN_FILENO) == 0) throw Error{ErrorKind::denied, "its PIN must be typed and there is no terminal"};
+    return;
+  }
+  token.pin->fetch({}, "the PIN of token " + token.name);
+}
+
+store::OpenOptions options_of(const config::Settings& settings) {
+  store::OpenOptions options;
+  if (settings.store.must_exist) options.missing = store::Missing::refuse;
+  return options;
+}
+
+void add_people(const config::Settings& settings, ProviderNeeds& needs) {
+  for (const auto& person : settings.people) {
+    try {
+      if (person.spki) needs.people.push_back(x509::spki_hash(from_base64(*person.spki)));
+      if (person.public_key) needs.people.push_back(x509::spki_hash(x509::key_of_person_in_file(*person.public_key)));
+    } catch (const Error& error) {
+      needs.unread_people.push_back(fmt::format("{} ({})", person.name, error.message()));
+    }
+  }
+}
+
+std::vector<Bytes> anchors_of(const config::Settings& settings, const std::string& profile) {
+  std::vector<Bytes> anchors;
+  for (const auto& file : settings.profile(profile).anchors) {
+    auto bundle = read_anchors(file);
+    for (auto& der : bundle.certificates) anchors.push_back(std::move(der));
+  }
+  return anchors;
+}
+
+}  // namespace
+
+x509::Bundle read_anchors(const std::filesystem::path& file) {
+  const Bytes content = read_file(file);
+  try {
+    return x509::read_bundle(content);
+  } catch (Error& error) {
+    throw error.prefix(fmt::format("trust anchors {}", file.string()));
+  }
+}
+
+Wiring::Wiring(config::Settings settings)
+    : settings_(std::make_shared<const config::Settings>(std::move(settings))), clock_(clock_of_process()) {}
+
+Wiring::~Wiring() = default;
+
+std::unique_ptr<Wiring> Wiring::open(const std::optional<std::filesystem::path>& config) {
+  const auto file = config::find_file(config);
+  if (!file) {
+    throw Error{ErrorKind::not_found, "there is no configuration"}.hint(
+        "name one with --config FILE or HSMBRIDGE_CONFIG, or write ~/.config/hsmbridge/hsmbridge.yaml; "
+        "`scripts/quickstart` makes one to begin with");
+  }
+  return std::unique_ptr<Wiring>(new Wiring(config::read_settings(*file, provider_readers())));
+}
+
+std::unique_ptr<workflow::Store> Wiring::store() {
+  auto store = store_itself(store_options());
+  tell_restored(*store);
+  return store;
+}
+
+// Whoever looks at requests must know why none of them is submitted; said once, since every question opens a store.
+void Wiring::tell_restored(store::SqliteStore& store) {
+  std::call_once(restored_told_, [&] {
+    if (const auto why = store.restored()) {
+      log::warning(fmt::format(
+          "the store is an older copy ({}): nothing is submitted until `hsmbridge store accept-restored`", *why));
+    }
+  });
+}
+
+store::OpenOptions Wiring::store_options() const {
+  return options_of(*settings_);
+}
+
+std::unique_ptr<store::SqliteStore> Wiring::store_itself(const store::OpenOptions& options) {
+  if (!settings_->store.path) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("{}: no store is configured, and requests live in one", settings_->file.string())}
+        .hint("add  store: {path: /var/lib/hsmbridge/hsmbridge.db}");
+  }
+  return store::SqliteStore::open(*settings_->store.path, *clock_, options);
+}
+
+std::unique_ptr<workflow::Store> Wiring::store_to_read() {
+  store::OpenOptions options;
+  options.access = store::Access::read_only;
+  auto store = store_itself(options);
+  tell_restored(*store);
+  return store;
+}
+
+std::unique_ptr<workflow::Store> Wiring::store_to_look() {
+  const auto& path = settings_->store.path;
+  const bool may_only_read = path && ::faccessat(AT_FDCWD, path->c_str(), W_OK, AT_EACCESS) != 0 && errno == EACCES;
+  return may_only_read ? store_to_read() : store();
+}
+
+void Wiring::only_look_at_refusals() {
+  const std::lock_guard lock(mutex_);
+  if (settings_->store.path) {
+    store::OpenOptions options;
+    options.access = store::Access::read_only;
+    refusals_ = std::make_shared<StorePinRefusals>(*settings_->store.path, options);
+  }
+}
+
+std::shared_ptr<pkcs11::PinRefusals> Wiring::refusals() {
+  const std::lock_guard lock(mutex_);
+  if (!refusals_) {
+    if (settings_->store.path) {
+      refusals_ = std::make_shared<StorePinRefusals>(*settings_->store.path, options_of(*settings_));
+    } else {
+      refusals_ = std::make_shared<pkcs11::FilePinRefusals>(pkcs11::FilePinRefusals::default_folder());
+    }
+  }
+  return refusals_;
+}
+
+Wiring::Tokens::Tokens(const config::Settings& settings, std::shared_ptr<pkcs11::PinRefusals> refusals)
+    : refusals_(std::move(refusals)) {
+  for (const auto& token : settings.tokens) {
+    auto& access = tokens_[token.name].first;
+    access = token_access(token);
+    access.making_wait = token.deadline.value_or(kTokenDeadline) + kBesideOneKey;
+  }
+}
+
+std::shared_ptr<pkcs11::Token> Wiring::Tokens::open(const std::string& name) {
+  auto& [access, token] = tokens_.at(name);
+  const std::lock_guard lock(token.mutex);
+  if (!token.made) token.made = pkcs11::Token::open(access, refusals_);
+  return token.made;
+}
+
+std::shared_ptr<Wiring::Tokens> Wiring::tokens() {
+  const auto memory = refusals();
+  const std::lock_guard lock(mutex_);
+  if (!tokens_) tokens_ = std::make_shared<Tokens>(*settings_, memory);
+  return tokens_;
+}
+
+std::shared_ptr<pkcs11::Token> Wiring::pkcs11_token(const std::string& name) {
+  return tokens()->open(settings_->token(name).name);
+}
+
+std::shared_ptr<workflow::Token> Wiring::token(const std::string& name) {
+  const auto& settings = settings_->token(name);
+  const auto all = tokens();
+  const std::lock_guard lock(mutex_);
+  auto& token = workflow_tokens_[settings.name];
+  if (!token) {
+    token = std::make_shared<pkcs11::WorkflowToken>(
+        settings.name, [all, of = settings.name] { return all->open(of); }, use_journal(recorder(), "key-use", "csr"),
+        settings.deadline.value_or(kTokenDeadline), settings.sessions);
+  }
+  return token;
+}
+
+std::shared_ptr<workflow::Provider> Wiring::provider(const std::string& name) {
+  return provider_maker(name)();
+}
+
+std::function<std::shared_ptr<workflow::Provider>()> Wiring::provider_maker(const std::string& name) {
+  const auto& provider = settings_->provider(name);
+  auto needs = provider_needs();
+  const std::lock_guard lock(mutex_);
+  auto& once = providers_[provider.name];
+  if (!once) once = std::make_shared<Once<workflow::Provider>>();
+  return [once, settings = settings_, &provider, needs = std::move(needs)] {
+    // Making it may open the token of its keys.
+    const std::unique_lock making(once->mutex, check_deadline(*settings));
+    if (!making) {
+      throw Error{ErrorKind::unavailable, fmt::format("provider {} is being made, and a token that it needs does not "
+                                                      "answer",
+                                                      provider.name)}
+          .hint("look at the HSM and its connection");
+    }
+    if (!once->made) once->made = provider_type(provider).make(provider, needs);
+    return once->made;
+  };
+}
+
+void Wiring::record(std::string_view kind, const Json& facts) {
+  recorder()(kind, facts);
+}
+
+// Where no store is configured there is no audit log, and no request that a provider could work for either. A
+// `provider test` may still log in with a key: then it is said that this is written down nowhere.
+RecordFact Wiring::recorder() const {
+  return [path = settings_->store.path, options = options_of(*settings_), clock = clock_, told = no_log_told_](
+             std::string_view kind, const Json& facts) {
+    if (!path) {
+      std::call_once(*told, [] { log::warning("no store is configured, so this use of a key is in no audit log"); });
+      return;
+    }
+    store::SqliteStore::open(*path, *clock, options)
+        ->append_audit(std::string(kind), facts.dump(), service::actor_of_process(), clock->now());
+  };
+}
+
+ProviderNeeds Wiring::provider_needs() {
+  ProviderNeeds needs{*clock_,
+                      [all = tokens(), settings = settings_](const std::string& token) {
+                        return all->open(settings->token(token).name);
+                      },
+                      recorder()};
+  // A profile that is not in the configuration any more, or a file that cannot be read now, may be there again.
+  needs.anchors = [settings = settings_](const workflow::Order& order) {
+    try {
+      return anchors_of(*settings, order.profile);
+    } catch (const Error& error) {
+      throw Error{ErrorKind::unavailable, error.message()}.hint(error.hint());
+    }
+  };
+  add_people(*settings_, needs);
+  return needs;
+}
+
+std::vector<Bytes> Wiring::anchors(const workflow::Order& order) {
+  std::vector<Bytes> anchors;
+  for (const auto& file : settings_->profile(order.profile).anchors) {
+    auto bundle = read_anchors(file);
+    for (auto& der : bundle.certificates) anchors.push_back(std::move(der));
+    const std::lock_guard lock(mutex_);
+    for (const auto& skipped : bundle.skipped) {
+      auto words = fmt::format("trust anchors {}: left out: {}", file.string(), skipped);
+      if (told_.insert(words).second) log::warning(words);
+    }
+  }
+  return anchors;
+}
+
+std::optional<workflow::CertificateRecord> Wiring::certificate(const std::string& fingerprint) {
+  return store()->certificate(fingerprint);
+}
+
+bool Wiring::replaced_at(const std::string& fingerprint, const std::string& target) {
+  return store()->replaced_at(fingerprint, target);
+}
+
+std::vector<std::string> Wiring::hook_of(const std::string& profile) {
+  for (const auto& one : settings_->profiles) {
+    if (one.name == profile) return one.install.hook;
+  }
+  return {};
+}
+
+bool Wiring::is_issuer(const std::string& fingerprint) {
+  const auto records = store()->certificates();
+  return std::any_of(records.begin(), records.end(), [&fingerprint](const workflow::CertificateRecord& record) {
+    return std::any_of(record.chain.begin(), record.chain.end(),
+                       [&fingerprint](const Bytes& der) { return hex(sha256(der)) == fingerprint; });
+  });
+}
+
+std::function<void()> Wiring::lane_check(const std::string& lane) {
+  const auto name = lane.substr(lane.find(':') + 1);
+  const bool is_token = lane.starts_with("token:");
+  std::function<void()> check;
+  if (is_token) {
+    check = [settings = settings_, &token = settings_->token(name)] { check_token(token); };
+  } else {
+    check = [make = provider_maker(name)] { make(); };
+  }
+  const std::lock_guard lock(mutex_);
+  auto& thread = lane_threads_[lane];
+  if (!thread) thread = std::make_shared<pkcs11::TokenThread>(is_token ? name : "of provider " + name);
+  return [thread, check = std::move(check), limit = check_deadline(*settings_)] {
+    thread->call(limit, pkcs11::WhenLate::unavailable, check);
+  };
+}
+
+workflow::EngineOptions Wiring::engine_options(const std::vector<RequestId>& only) {
+  if (settings_->store.path) store_itself(store_options())->end_leases(is_gone);
+  workflow::EngineOptions options;
+  options.worker = worker_name();
+  options.only = only;
+  options.lanes["local"] = kLocalPlaces;
+  std::vector<LeftOut> left_out;
+  const auto work_in = [&](const std::string& lane, unsigned places, std::optional<Duration> limit) {
+    try {
+      lane_check(lane)();
+      options.lanes[lane] = places;
+      if (limit) options.limits[lane] = *limit;
+    } catch (const Error& error) {
+      left_out.push_back({lane, error.message()});
+    }
+  };
+  for (const auto& token : settings_->tokens) {
+    work_in("token:" + token.name, token.sessions, kTokenCalls * token.deadline.value_or(kTokenDeadline));
+  }
+  for (const auto& settings : settings_->providers) {
+    work_in("provider:" + settings.name, settings.concurrency, settings.time_limit);
+    if (settings.calls_per_minute) options.per_minute[settings.name] = *settings.calls_per_minute;
+    options.timing[settings.name] = service::timing_of(settings);
+  }
+  const std::lock_guard lock(mutex_);
+  left_out_ = std::move(left_out);
+  return options;
+}
+
+std::vector<Wiring::LeftOut> Wiring::left_out() {
+  const std::lock_guard lock(mutex_);
+  return left_out_;
+}
+
+std::function<bool()> Wiring::left_out_look() {
+  std::vector<std::function<void()>> checks;
+  for (const auto& one : left_out()) checks.push_back(lane_check(one.lane));
+  return [checks = std::move(checks)] {
+    return std::any_of(checks.begin(), checks.end(), [](const std::function<void()>& check) {
+      try {
+        check();
+        return true;
+      } catch (const Error&) {
+        return false;  // as before; why is said once, at the start
+      }
+    });
+  };
+}
+
+}  // namespace hsmbridge::cli

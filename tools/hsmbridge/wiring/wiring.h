@@ -1,0 +1,135 @@
+#pragma once
+
+#include "config/settings.h"
+#include "pkcs11/token/token.h"
+#include "pkcs11/token/token_thread.h"
+#include "service/effects.h"
+#include "store/sqlite_store.h"
+#include "tools/hsmbridge/wiring/providers.h"
+#include "workflow/engine/engine.h"
+#include "workflow/ports/store.h"
+#include "x509/objects/pem.h"
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace hsmbridge::cli {
+
+// The one place that introduces configuration, store, tokens and providers to each other. Everything is opened when it
+// is first needed: a `request list` logs in nowhere.
+// Thread rule: every function may be called from any thread, except settings(), whose sections are for one.
+class Wiring final : public service::World {
+ public:
+  // Reads the configuration: `config` as given with --config, else where find_file looks. Throws not_found when there
+  // is none, invalid_input with every problem in it.
+  static std::unique_ptr<Wiring> open(const std::optional<std::filesystem::path>& config);
+  ~Wiring() override;
+
+  const config::Settings& settings() const { return *settings_; }
+  const Clock& clock() const override { return *clock_; }
+
+  // A new store object, for one thread. Throws invalid_input when no store is configured, and what opening it throws.
+  std::unique_ptr<workflow::Store> store();
+  // The same for commands about the store itself. store_options(): a missing one is made, or not, as configured.
+  std::unique_ptr<store::SqliteStore> store_itself(const store::OpenOptions& options);
+  store::OpenOptions store_options() const;
+  // The same for whoever may only look: nothing is made or changed, and functions that write throw denied.
+  std::unique_ptr<workflow::Store> store_to_read();
+  // The same for commands that only look, whoever runs them: as store() where this user may write it.
+  std::unique_ptr<workflow::Store> store_to_look();
+
+  std::shared_ptr<workflow::Provider> provider(const std::string& name) override;
+  std::shared_ptr<workflow::Token> token(const std::string& name) override;
+  std::vector<Bytes> anchors(const workflow::Order& order) override;
+  std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) override;
+  bool replaced_at(const std::string& fingerprint, const std::string& target) override;
+  bool is_issuer(const std::string& fingerprint) override;
+  std::vector<std::string> hook_of(const std::string& profile) override;
+
+  // The token itself, for what the workflow does not do: planning a key, an approver's signature. Opened once.
+  std::shared_ptr<pkcs11::Token> pkcs11_token(const std::string& name);
+  // From now on the memory of refused PINs is read alone: where it cannot be read nothing is known. To be called before
+  // a token is opened.
+  void only_look_at_refusals();
+  // The memory of refused PINs: the store's, or files when no store is configured.
+  std::shared_ptr<pkcs11::PinRefusals> refusals();
+
+  // Appends a leaf to the audit log; durable when it returns.
+  void record(std::string_view kind, const Json& facts);
+
+  // What a provider, or an approver at one, is put together from.
+  ProviderNeeds provider_needs();
+
+  // What the engine of this process may do: the lanes of the tokens and providers that it can use (a token whose module
+  // or PIN this process cannot read belongs to another one), their limits and times.
+  workflow::EngineOptions engine_options(const std::vector<RequestId>& only);
+  // A token or provider that this process does not work for, and why. Found by engine_options.
+  struct LeftOut {
+    std::string lane;  // "token:web"
+    std::string why;
+  };
+  std::vector<LeftOut> left_out();
+  // Whether one of them could be used now: engine_options gives its lane then. The function owns what it uses: a look
+  // that a module holds up may outlive this object.
+  std::function<bool()> left_out_look();
+
+ private:
+  explicit Wiring(config::Settings settings);
+  // Throws when this process cannot work in that lane, or cannot tell in time: loading a module and making a provider
+  // that opens a token may hang, so both are done on a thread that may be left behind.
+  std::function<void()> lane_check(const std::string& lane);
+  RecordFact recorder() const;
+  void tell_restored(store::SqliteStore& store);
+  // Makes the provider at the first call. Owns what it uses.
+  std::function<std::shared_ptr<workflow::Provider>()> provider_maker(const std::string& name);
+
+  const std::shared_ptr<const config::Settings> settings_;
+  std::once_flag restored_told_;
+  // Shared with what may record later than this object lives.
+  const std::shared_ptr<std::once_flag> no_log_told_ = std::make_shared<std::once_flag>();
+  // A thing that is made once, at its first use, under a lock of its own: a token that hangs while it is opened holds
+  // up nobody but its own users.
+  template <class T>
+  struct Once {
+    std::timed_mutex mutex;
+    std::shared_ptr<T> made;
+  };
+  // The tokens of the configuration. Shared by value with whatever may use one later: a call that a hanging token holds
+  // outlives the Wiring.
+  class Tokens {
+   public:
+    Tokens(const config::Settings& settings, std::shared_ptr<pkcs11::PinRefusals> refusals);
+    std::shared_ptr<pkcs11::Token> open(const std::string& name);
+
+   private:
+    std::map<std::string, std::pair<pkcs11::TokenAccess, Once<pkcs11::Token>>> tokens_;
+    std::shared_ptr<pkcs11::PinRefusals> refusals_;
+  };
+  std::shared_ptr<Tokens> tokens();
+
+  const Clock* const clock_;
+  std::mutex mutex_;  // of the maps and of what opens no token: never held over a call of a token
+  std::map<std::string, std::shared_ptr<Once<workflow::Provider>>> providers_;
+  std::map<std::string, std::shared_ptr<pkcs11::TokenThread>>
+      lane_threads_;  // one a lane: a hung check is not repeated
+  std::map<std::string, std::shared_ptr<workflow::Token>> workflow_tokens_;
+  std::shared_ptr<Tokens> tokens_;
+  std::shared_ptr<pkcs11::PinRefusals> refusals_;
+  std::vector<LeftOut> left_out_;
+  std::set<std::string> told_;  // what was said once about trust anchors
+};
+
+// The usable certificates of a file of trust anchors, and what of it is left out. Throws what reading the file throws,
+// and invalid_input naming it when nothing in it is usable.
+x509::Bundle read_anchors(const std::filesystem::path& file);
+
+}  // namespace hsmbridge::cli
