@@ -1,4 +1,4 @@
-#include "tools/rig/approval_bytes.h"
+#include "tools/rig/tsb/approval_bytes.h"
 
 #include "base/error.h"
 

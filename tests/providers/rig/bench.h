@@ -5,8 +5,8 @@
 #include "base/json.h"
 #include "support/fake_clock.h"
 #include "support/temp_folder.h"
-#include "tools/rig/software_key.h"
-#include "tools/rig/tsb.h"
+#include "tools/rig/pki/software_key.h"
+#include "tools/rig/tsb/tsb.h"
 
 #include <cstdio>
 #include <fstream>

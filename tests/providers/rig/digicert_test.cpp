@@ -1,9 +1,9 @@
-#include "tools/rig/digicert.h"
+#include "tools/rig/digicert/digicert.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "support/temp_folder.h"
-#include "tools/rig/software_key.h"
+#include "tools/rig/pki/software_key.h"
 
 #include <catch2/catch.hpp>
 #include <optional>

@@ -1,10 +1,11 @@
+#include "tools/rig/tsb/server.h"
+
 #include "base/error.h"
 #include "providers/rig/bench.h"
-#include "tools/rig/blackhole.h"
-#include "tools/rig/certificates.h"
-#include "tools/rig/https_client.h"
-#include "tools/rig/https_server.h"
-#include "tools/rig/tsb_server.h"
+#include "tools/rig/command/https_client.h"
+#include "tools/rig/pki/certificates.h"
+#include "tools/rig/server/blackhole.h"
+#include "tools/rig/server/https_server.h"
 
 #include <signal.h>
 #include <sys/stat.h>

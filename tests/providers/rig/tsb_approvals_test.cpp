@@ -1,6 +1,6 @@
 #include "providers/rig/bench.h"
-#include "tools/rig/approval_bytes.h"
-#include "tools/rig/certificates.h"
+#include "tools/rig/pki/certificates.h"
+#include "tools/rig/tsb/approval_bytes.h"
 
 #include <catch2/catch.hpp>
 

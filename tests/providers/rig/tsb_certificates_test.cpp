@@ -1,5 +1,5 @@
 #include "providers/rig/bench.h"
-#include "tools/rig/certificates.h"
+#include "tools/rig/pki/certificates.h"
 
 #include <catch2/catch.hpp>
 

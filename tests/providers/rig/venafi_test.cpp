@@ -1,9 +1,9 @@
-#include "tools/rig/venafi.h"
+#include "tools/rig/venafi/venafi.h"
 
 #include "base/clock.h"
 #include "base/json.h"
 #include "support/temp_folder.h"
-#include "tools/rig/certificates.h"
+#include "tools/rig/pki/certificates.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>

@@ -1,0 +1,136 @@
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "tools/rig/command/commands.h"
+#include "tools/rig/command/running_simulator.h"
+#include "tools/rig/server/line_file.h"
+
+#include <limits>
+
+namespace hsmbridge::rig {
+namespace {
+
+constexpr long kMost = std::numeric_limits<long>::max();
+
+void print_lines(Invocation& invocation, const Json& list) {
+  for (const Json& line : list.as_array()) invocation.output.raw(line.dump() + "\n");
+}
+
+Json control(const Invocation& invocation, const std::string& method, const std::string& path, const Json& body = {}) {
+  return RunningSimulator(invocation.arguments.required("--dir")).control(method, path, body);
+}
+
+// An administrator's decision about a request that waits.
+ExitCode decide(Invocation& invocation, const std::string& what) {
+  const Arguments& arguments = invocation.arguments;
+  Json decision = Json::object();
+  for (const auto& [flag, member] :
+       {std::pair{"--id", "id"}, std::pair{"--by", "by"}, std::pair{"--reason", "reason"}}) {
+    if (const auto value = arguments.text(flag)) decision.set(member, *value);
+  }
+  invocation.output.raw(control(invocation, "POST", what, decision).dump() + "\n");
+  return ExitCode::done;
+}
+
+}  // namespace
+
+ExitCode set_fault(Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
+  if (arguments.has("--clear")) {
+    control(invocation, "DELETE", "/rig/faults");
+    return ExitCode::done;
+  }
+  Json fault = Json::object({{"kind", arguments.required("--kind")}});
+  for (const auto& [flag, member] :
+       {std::pair{"--method", "method"}, std::pair{"--path", "path"}, std::pair{"--retry-after", "retry_after"}}) {
+    if (const auto value = arguments.text(flag)) fault.set(member, *value);
+  }
+  for (const auto& [flag, member] : {std::pair{"--after", "after"}, std::pair{"--times", "times"},
+                                     std::pair{"--status", "status"}, std::pair{"--bytes", "bytes"}}) {
+    if (const auto value = arguments.number(flag, 0, kMost)) fault.set(member, static_cast<std::int64_t>(*value));
+  }
+  for (const auto& [flag, member] : {std::pair{"--body", "body"}, std::pair{"--members", "members"}}) {
+    if (const auto value = arguments.text(flag)) fault.set(member, Json::parse(*value));
+  }
+  if (const auto wait = arguments.text("--wait")) {
+    fault.set("ms", static_cast<std::int64_t>(parse_duration(*wait).count()));
+  }
+  invocation.output.raw(control(invocation, "POST", "/rig/faults", fault).dump() + "\n");
+  return ExitCode::done;
+}
+
+ExitCode list_faults(Invocation& invocation) {
+  print_lines(invocation, control(invocation, "GET", "/rig/faults"));
+  return ExitCode::done;
+}
+
+ExitCode move_clock(Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
+  Json move = Json::object();
+  if (const auto time = arguments.text("--advance")) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(parse_duration(*time));
+    move.set("advance_seconds", static_cast<std::int64_t>(seconds.count()));
+  }
+  if (const auto skew = arguments.number("--approver-skew", -kMost, kMost)) {
+    move.set("approver_skew_seconds", static_cast<std::int64_t>(*skew));
+  }
+  if (move.as_object().empty()) throw Error{ErrorKind::invalid_input, "--advance or --approver-skew is missing"};
+  invocation.output.raw(control(invocation, "POST", "/rig/clock", move).dump() + "\n");
+  return ExitCode::done;
+}
+
+ExitCode show_journal(Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
+  // From the file: it can be read after the simulator has stopped.
+  const std::filesystem::path dir = arguments.required("--dir");
+  print_lines(invocation, LineFile::read(dir / (RunningSimulator::name_in(dir) + "-journal.jsonl")));
+  return ExitCode::done;
+}
+
+ExitCode show_requests(Invocation& invocation) {
+  print_lines(invocation, control(invocation, "GET", "/rig/requests"));
+  return ExitCode::done;
+}
+
+ExitCode block_key(Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
+  const Json body = Json::object({{"label", arguments.required("--label")}, {"blocked", !arguments.has("--off")}});
+  control(invocation, "POST", "/rig/block", body);
+  return ExitCode::done;
+}
+
+ExitCode set_venafi(Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
+  const auto knobs = arguments.text("--knobs");
+  if (!knobs && !arguments.has("--expire-tokens")) {
+    throw Error{ErrorKind::invalid_input, "--knobs or --expire-tokens is missing"};
+  }
+  if (knobs) control(invocation, "POST", "/rig/knobs", Json::parse(*knobs));
+  if (arguments.has("--expire-tokens")) control(invocation, "POST", "/rig/expire-tokens");
+  return ExitCode::done;
+}
+
+ExitCode write_jwt(Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments;
+  const std::string file = arguments.required("--out");
+  Json body = Json::object();
+  if (const auto subject = arguments.text("--subject")) body.set("subject", *subject);
+  const Json answer = control(invocation, "POST", "/rig/jwt", body);
+  write_file(file, as_bytes(answer.at("jwt").as_string() + "\n"), FileMode::private_0600, Existing::replace);
+  return ExitCode::done;
+}
+
+ExitCode reset_simulator(Invocation& invocation) {
+  control(invocation, "POST", "/rig/reset");
+  return ExitCode::done;
+}
+
+ExitCode approve_request(Invocation& invocation) {
+  return decide(invocation, "/rig/approve");
+}
+
+ExitCode reject_request(Invocation& invocation) {
+  return decide(invocation, "/rig/reject");
+}
+
+}  // namespace hsmbridge::rig

@@ -1,0 +1,379 @@
+#include "base/log.h"
+#include "tools/rig/digicert/digicert.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+// Ordering certificates at the simulated DigiCert.
+namespace hsmbridge::rig {
+namespace {
+
+constexpr std::chrono::seconds kDay = std::chrono::hours{24};
+
+struct Unit {
+  std::string_view word;
+  std::chrono::seconds length;
+};
+constexpr Unit kUnits[] = {
+    {"years", kDay * 365},
+    {"months", kDay * 30},
+    {"days", kDay},
+    {"hours", std::chrono::hours{1}},
+    {"minutes", std::chrono::minutes{1}},
+};
+
+std::string lower_case(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
+// The members of `json` that the table knows, each as a list of values, in the order of the request.
+template <class Row>
+Json read_values(const Json& json, const std::string& path, const std::vector<Row>& table) {
+  DigicertFields fields(json, path);
+  for (const Row& row : table) fields.member(row.name);
+  fields.done();
+  Json values = Json::object();
+  for (const auto& [name, value] : json.as_object()) {
+    const std::vector<std::string> list = fields.one_or_more(name);
+    if (!list.empty()) values.set(name, Json(list));
+  }
+  return values;
+}
+
+std::string first_value(const Json& values, std::string_view name) {
+  const Json* list = values.find(name);
+  return list == nullptr ? "" : list->as_array().front().as_string();
+}
+
+void check_fields(const std::vector<DigicertFieldRule>& rules, const Json& values, const std::string& path) {
+  for (const DigicertFieldRule& rule : rules) {
+    if (rule.mandatory && rule.fixed.empty() && values.find(rule.name) == nullptr) {
+      throw digicert_error(400, "invalid_input_field", "Required field is missing: " + rule.name,
+                           path + "." + rule.name);
+    }
+  }
+  for (const auto& [name, value] : values.as_object()) {
+    const bool known = std::any_of(rules.begin(), rules.end(), [&](const auto& rule) { return rule.name == name; });
+    if (!known) throw digicert_error(400, "invalid_input_field", "The profile has no field " + name, path + "." + name);
+  }
+}
+
+}  // namespace
+
+// ---- reading --------------------------------------------------------------------------------------------------------
+
+void Digicert::read_terms(DigicertFields& fields, Ordered& order) const {
+  if (const Json* validity = fields.member("validity")) {
+    DigicertFields term(*validity, fields.path_of("validity"));
+    const std::string unit = lower_case(term.text("unit"));
+    const std::int64_t duration = term.number("duration");
+    term.done();
+    const auto* row =
+        std::find_if(std::begin(kUnits), std::end(kUnits), [&](const Unit& one) { return one.word == unit; });
+    if (row == std::end(kUnits) || duration <= 0 || duration > 100'000'000) {
+      throw wrong_input(fields.path_of("validity"));
+    }
+    order.validity = row->length * duration;
+  }
+  order.delivery_format = lower_case(fields.text_or_null("delivery_format").value_or(""));
+  if (!order.delivery_format.empty() && order.delivery_format != "x509" && order.delivery_format != "pkcs7") {
+    throw wrong_input(fields.path_of("delivery_format"));
+  }
+  order.include_ca_chain = fields.flag("include_ca_chain");
+}
+
+void Digicert::read_attributes(const Json& json, const std::string& path, Ordered& order) const {
+  DigicertFields attributes(json, path);
+  if (const Json* subject = attributes.member("subject")) {
+    order.subject = read_values(*subject, path + ".subject", digicert_subject_names());
+  }
+  if (const Json* extensions = attributes.member("extensions")) {
+    DigicertFields fields(*extensions, path + ".extensions");
+    if (const Json* names = fields.member("san")) {
+      order.names = read_values(*names, path + ".extensions.san", digicert_name_kinds());
+    }
+    fields.done();
+  }
+  attributes.done();
+}
+
+// Both shapes are strict: what is not in its place is an unknown field.
+Digicert::Ordered Digicert::read_order(const Json& body) const {
+  using Shape = DigicertOptions::Shape;
+  DigicertFields top(body, "");
+  const Json* profile = top.member("profile");
+  if (profile == nullptr) throw wrong_input("profile");
+  DigicertFields inner(*profile, "profile");
+  Ordered order;
+  order.profile = inner.text("id");
+  const bool tutorial = inner.member("csr") != nullptr || inner.member("seat") != nullptr;
+  order.shape = tutorial ? "tutorial" : "real";
+  log::info(fmt::format("a certificate request in the {} shape", order.shape));
+  if (tutorial && options_.shape == Shape::real) throw wrong_input("seat");
+  if (!tutorial && options_.shape == Shape::tutorial) throw wrong_input("profile.seat");
+
+  DigicertFields& fields = tutorial ? inner : top;
+  if (const Json* seat = fields.member("seat")) {
+    DigicertFields whose(*seat, fields.path_of("seat"));
+    order.seat = whose.text(tutorial ? "id" : "seat_id");
+    whose.text_or_null("email");
+    whose.text_or_null("seat_name");
+    whose.done();
+  } else {
+    throw wrong_input(fields.path_of("seat"));
+  }
+  order.csr = fields.text("csr");
+  read_terms(fields, order);
+  if (const Json* attributes = fields.member("attributes")) {
+    read_attributes(*attributes, fields.path_of("attributes"), order);
+  }
+  fields.texts("tags");
+  inner.done();
+  top.done();
+  return order;
+}
+
+// ---- checking -------------------------------------------------------------------------------------------------------
+
+Bytes Digicert::checked_csr(const std::string& text, const DigicertProfile& profile, std::string_view field) const {
+  const std::optional<Bytes> csr = read_csr(text);
+  if (!csr || !csr_signature_is_good(*csr)) throw digicert_error(400, "invalid_input_field", "Invalid CSR", field);
+  const CsrKey key = csr_key(*csr);
+  bool fits = false;
+  for (const std::string& size : profile.key_sizes) {
+    const bool curve = size.substr(0, 2) == "P-";
+    const int bits = std::stoi(curve ? size.substr(2) : size);
+    const bool alone = profile.key_sizes.size() == 1;
+    if (curve && key.type == CsrKey::Type::ec) fits = fits || key.bits == bits;
+    if (!curve && key.type == CsrKey::Type::rsa) fits = fits || (alone ? key.bits >= bits : key.bits == bits);
+  }
+  if (!fits) {
+    throw digicert_error(400, "invalid_input_field", "The profile does not allow the key size of the CSR", field);
+  }
+  return *csr;
+}
+
+void Digicert::check_attributes(const Ordered& order, const DigicertProfile& profile) const {
+  const std::string path = order.shape == "tutorial" ? "profile.attributes" : "attributes";
+  check_fields(profile.subject, order.subject, path + ".subject");
+  check_fields(profile.names, order.names, path + ".extensions.san");
+}
+
+void Digicert::check_duplicate(const Ordered& order, const DigicertProfile& profile) const {
+  if (profile.duplicates_allowed) return;
+  const std::string name = first_value(order.subject, "common_name");
+  for (const Certificate& one : certificates_) {
+    if (one.profile == profile.id && one.seat == order.seat && status_of(one) == "issued" &&
+        first_value(one.subject, "common_name") == name) {
+      throw digicert_error(
+          400, "duplicate_error",
+          fmt::format("A certificate for [{}] already exists and the profile allows no duplicates", name));
+    }
+  }
+}
+
+// ---- issuing --------------------------------------------------------------------------------------------------------
+
+Digicert::Certificate& Digicert::issue(const Ordered& order, const DigicertProfile& profile, const Bytes& csr) {
+  CertificateContent content;
+  const auto add = [&content](std::string_view name, const std::string& value) {
+    for (const DigicertFieldName& row : digicert_subject_names()) {
+      // DistinguishedName begins with what stands last in the DER.
+      if (row.name == name) content.subject.insert(content.subject.begin(), {std::string(row.openssl), value});
+    }
+  };
+  for (const auto& [name, values] : order.subject.as_object()) {
+    const auto rule = std::find_if(profile.subject.begin(), profile.subject.end(),
+                                   [&n = name](const auto& one) { return one.name == n; });
+    if (rule != profile.subject.end() && !rule->fixed.empty()) continue;
+    for (const Json& value : values.as_array()) add(name, value.as_string());
+  }
+  for (const DigicertFieldRule& rule : profile.subject) {
+    if (!rule.fixed.empty()) add(rule.name, rule.fixed);
+  }
+  for (const auto& [name, values] : order.names.as_object()) {
+    for (const DigicertNameKind& kind : digicert_name_kinds()) {
+      if (kind.name != name) continue;
+      for (const Json& value : values.as_array()) {
+        content.alternative_names.push_back({std::string(kind.type), std::string(kind.before) + value.as_string()});
+      }
+    }
+  }
+  content.subject_public_key = csr_public_key(csr);
+  // Every second number begins with a zero: 40 digits all the same.
+  content.serial = random_bytes(20);
+  content.serial[0] = static_cast<std::uint8_t>(issued_ % 2 == 0 ? 0x0FU : (content.serial[0] & 0x3FU) | 0x40U);
+  content.not_before = now();
+  const std::chrono::seconds own = kDay * profile.validity_days;
+  content.not_after = content.not_before + (profile.override_validity ? order.validity.value_or(own) : own);
+  content.key_usage = profile.key_usage;
+  content.extended_key_usage = profile.extended_key_usage;
+
+  Certificate certificate;
+  certificate.serial = hex(content.serial);
+  std::transform(certificate.serial.begin(), certificate.serial.end(), certificate.serial.begin(),
+                 [](char c) { return c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c; });
+  try {
+    certificate.der = ca_.issue(std::move(content));
+  } catch (const Error& error) {
+    throw digicert_error(400, "invalid_input_field", error.message(), "attributes");
+  }
+  certificate.profile = profile.id;
+  certificate.seat = order.seat;
+  certificate.created = now();
+  certificate.subject = order.subject;
+  certificate.names = order.names;
+  ++issued_;
+  certificates_.push_back(std::move(certificate));
+  keep(certificates_.back());
+  return certificates_.back();
+}
+
+Answer Digicert::issued_answer(int status, const Certificate& certificate, const Ordered& order) const {
+  const auto profile = std::find_if(profiles_.begin(), profiles_.end(),
+                                    [&](const DigicertProfile& one) { return one.id == certificate.profile; });
+  const std::string format = !order.delivery_format.empty() ? order.delivery_format : profile->delivery_format;
+  Json json = Json::object({{"serial_number", certificate.serial}, {"delivery_format", word(format)}});
+  if (format == "pkcs7") {
+    std::vector<Bytes> bundle{certificate.der};
+    if (order.include_ca_chain) bundle.insert(bundle.end(), ca_.chain().begin(), ca_.chain().end());
+    const Bytes der = pkcs7_bundle(bundle);
+    json.set("certificate", options_.certificate_text == DigicertOptions::CertificateText::base64
+                                ? base64(der)
+                                : to_pem("PKCS7", der, PemLayout::lines));
+    return {status, json.dump()};
+  }
+  std::string text = text_of(certificate.der);
+  Json above = Json::array();
+  for (const Bytes& der : ca_.chain()) {
+    if (!order.include_ca_chain) break;
+    // Bare base64 cannot hold several.
+    if (options_.chain_in == DigicertOptions::ChainIn::certificate &&
+        options_.certificate_text == DigicertOptions::CertificateText::pem) {
+      text += text_of(der);
+    } else {
+      above.push(Json::object({{"pem", text_of(der)}}));
+    }
+  }
+  json.set("certificate", text);
+  if (!above.as_array().empty()) json.set("ca_certs", above);
+  return {status, json.dump()};
+}
+
+Answer Digicert::request_certificate(const Asked& asked) {
+  const Ordered order = read_order(asked.body);
+  const DigicertProfile& profile = usable_profile(order.profile, asked.token, "profile.id");
+  const std::string csr_field = order.shape == "tutorial" ? "profile.csr" : "csr";
+  const Bytes csr = checked_csr(order.csr, profile, csr_field);
+  check_attributes(order, profile);
+  check_duplicate(order, profile);
+  if (profile.issues_at_once()) return issued_answer(201, issue(order, profile, csr), order);
+
+  Request request;
+  request.id = options_.request_ids == DigicertOptions::RequestIds::uuid
+                   ? new_id()
+                   : std::to_string(100'000 + requests_.size() + 1);
+  request.order = order;
+  request.order.profile = profile.id;
+  request.csr = csr;
+  request.created = now();
+  if (!profile.needs_approval()) request.state = "approved";
+  requests_.push_back(std::move(request));
+  keep(requests_.back());
+  const std::string& id = requests_.back().id;
+  const Json shown =
+      options_.request_ids == DigicertOptions::RequestIds::uuid ? Json(id) : Json(std::int64_t{std::stoll(id)});
+  return {201, Json::object({{"request_id", shown}, {"status", word("PENDING")}}).dump()};
+}
+
+// ---- pending requests -----------------------------------------------------------------------------------------------
+
+std::string Digicert::state_of(const Request& request) const {
+  const bool open = request.state == "pending" || request.state == "pending_second_approval";
+  const auto profile = std::find_if(profiles_.begin(), profiles_.end(),
+                                    [&](const DigicertProfile& one) { return one.id == request.order.profile; });
+  if (open && now() - request.created > kDay * profile->enrollment_days) return "expired";
+  return request.state;
+}
+
+// Issues what may be issued by now.
+void Digicert::settle(Request& request) {
+  if (request.state != "approved" || !request.serial.empty()) return;
+  const auto profile = std::find_if(profiles_.begin(), profiles_.end(),
+                                    [&](const DigicertProfile& one) { return one.id == request.order.profile; });
+  if (!profile->connector.empty() && now() - request.created < options_.connector_delay) return;
+  request.serial = issue(request.order, *profile, request.csr).serial;
+  keep(request);
+}
+
+Answer Digicert::pick_up(const Asked& asked) {
+  DigicertFields top(asked.body, "");
+  const Json* whose = top.member("profile");
+  if (whose == nullptr) throw wrong_input("profile");
+  DigicertFields inner(*whose, "profile");
+  const std::string profile_id = inner.text("id");
+  inner.done();
+  top.done();
+  const DigicertProfile& profile = visible_profile(profile_id, asked.token);
+  const auto found = std::find_if(requests_.begin(), requests_.end(),
+                                  [&](const Request& one) { return one.id == asked.captured.at(0); });
+  if (found == requests_.end() || found->order.profile != profile.id) {
+    throw digicert_error(404, "resource_not_found", "There is no such request");
+  }
+  settle(*found);
+  if (!found->serial.empty()) {
+    const auto certificate = std::find_if(certificates_.begin(), certificates_.end(),
+                                          [&](const Certificate& one) { return one.serial == found->serial; });
+    Answer answer = issued_answer(200, *certificate, found->order);
+    Json json = Json::parse(answer.body);
+    json.set("status", word("ISSUED"));
+    answer.body = json.dump();
+    return answer;
+  }
+  const std::string state = state_of(*found);
+  if (state == "rejected" || state == "expired") {
+    const std::string message = state == "rejected" ? found->message : "The request expired before it was approved";
+    if (options_.rejection_as == DigicertOptions::RejectionAs::error) {
+      throw digicert_error(400, "request_" + state, message);
+    }
+    return {
+        200,
+        Json::object({{"status", word(state == "rejected" ? "REJECTED" : "EXPIRED")}, {"message", message}}).dump()};
+  }
+  Answer answer{200, Json::object({{"status", word("PENDING")}, {"request_id", found->id}}).dump()};
+  if (!options_.pending_retry_after.empty()) answer.headers["Retry-After"] = options_.pending_retry_after;
+  return answer;
+}
+
+// ---- renewal --------------------------------------------------------------------------------------------------------
+
+Answer Digicert::renew(const Asked& asked) {
+  const Certificate old = find_certificate(asked);
+  const DigicertProfile& profile = usable_profile(old.profile, asked.token, "profile");
+  DigicertFields fields(asked.body, "");
+  Ordered order;
+  order.shape = "renewal";
+  order.profile = old.profile;
+  order.seat = old.seat;
+  order.csr = fields.text("csr");
+  read_terms(fields, order);
+  fields.done();
+  order.subject = old.subject;
+  order.names = old.names;
+  if (!profile.issues_at_once()) {
+    throw digicert_error(400, "invalid_request", "Certificates of this profile cannot be renewed by this call");
+  }
+  if (status_of(old) != "issued") throw digicert_error(400, "invalid_state", "The certificate is " + status_of(old));
+  const Instant end = certificate_end(old.der);
+  if (now() < end - kDay * profile.renewal_days) {
+    throw digicert_error(400, "invalid_state", "The certificate is not within its renewal window");
+  }
+  const Bytes csr = checked_csr(order.csr, profile, "csr");
+  return issued_answer(200, issue(order, profile, csr), order);
+}
+
+}  // namespace hsmbridge::rig

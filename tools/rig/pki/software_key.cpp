@@ -1,0 +1,123 @@
+#include "tools/rig/pki/software_key.h"
+
+#include "tools/rig/pki/openssl_handles.h"
+
+#include <fmt/core.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+
+namespace hsmbridge::rig {
+namespace {
+
+KeyHandle decode_public_key(ByteView der) {
+  const unsigned char* cursor = der.data();
+  KeyHandle key(::d2i_PUBKEY(nullptr, &cursor, static_cast<long>(der.size())));
+  if (key == nullptr || cursor != der.data() + der.size()) throw openssl_error("not a SubjectPublicKeyInfo");
+  return key;
+}
+
+void set_padding(EVP_PKEY_CTX* context, const SignatureScheme& scheme) {
+  if (scheme.padding != SignatureScheme::Padding::pss) return;
+  must(::EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) > 0, "PSS needs an RSA key");
+  must(::EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) > 0, "PSS salt length refused");
+}
+
+// A payload that is already the hash (NONE_WITH_…): the private operation alone.
+Bytes sign_hash(EVP_PKEY* key, const SignatureScheme& scheme, ByteView hash) {
+  const KeyContext context(::EVP_PKEY_CTX_new(key, nullptr));
+  must(context != nullptr && ::EVP_PKEY_sign_init(context.get()) > 0, "cannot sign");
+  set_padding(context.get(), scheme);
+  std::size_t size = 0;
+  must(::EVP_PKEY_sign(context.get(), nullptr, &size, hash.data(), hash.size()) > 0, "cannot sign");
+  Bytes signature(size);
+  must(::EVP_PKEY_sign(context.get(), signature.data(), &size, hash.data(), hash.size()) > 0, "cannot sign");
+  signature.resize(size);
+  return signature;
+}
+
+}  // namespace
+
+void SoftwareKey::Free::operator()(evp_pkey_st* key) const {
+  ::EVP_PKEY_free(key);
+}
+
+SoftwareKey SoftwareKey::generate(std::string_view algorithm, int bits) {
+  EVP_PKEY* key = nullptr;
+  if (algorithm == "RSA" && bits >= 2048 && bits <= 8192) {
+    key = ::EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", static_cast<std::size_t>(bits));
+  } else if (algorithm == "EC" && (bits == 256 || bits == 384 || bits == 521)) {
+    key = ::EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", bits == 256 ? "P-256" : bits == 384 ? "P-384" : "P-521");
+  } else if (algorithm == "ED") {
+    key = ::EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
+  } else {
+    throw Error{ErrorKind::invalid_input, fmt::format("the rig makes no {} keys of {} bits", algorithm, bits)};
+  }
+  must(key != nullptr, "key generation failed");
+  return SoftwareKey(key);
+}
+
+SoftwareKey SoftwareKey::from_pem(std::string_view pem) {
+  const BioHandle bio = memory_bio(pem);
+  EVP_PKEY* key = ::PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr);
+  if (key == nullptr) throw openssl_error("not a private key in PEM");
+  return SoftwareKey(key);
+}
+
+std::string SoftwareKey::to_pem() const {
+  const BioHandle bio(::BIO_new(::BIO_s_mem()));
+  must(::PEM_write_bio_PKCS8PrivateKey(bio.get(), key_.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1,
+       "cannot write the key");
+  return bio_text(bio.get());
+}
+
+Bytes SoftwareKey::public_key() const {
+  return der_of(key_.get(), ::i2d_PUBKEY);
+}
+
+Bytes SoftwareKey::sign(const SignatureScheme& scheme, ByteView message) const {
+  const bool ed25519 = ::EVP_PKEY_is_a(key_.get(), "ED25519") == 1;
+  if (scheme.digest.empty() && !ed25519) return sign_hash(key_.get(), scheme, message);
+  const DigestHandle digest(::EVP_MD_CTX_new());
+  EVP_PKEY_CTX* context = nullptr;  // owned by the digest
+  must(::EVP_DigestSignInit_ex(digest.get(), &context, ed25519 ? nullptr : scheme.digest.c_str(), nullptr, nullptr,
+                               key_.get(), nullptr) == 1,
+       "cannot sign");
+  set_padding(context, scheme);
+  std::size_t size = 0;
+  must(::EVP_DigestSign(digest.get(), nullptr, &size, message.data(), message.size()) == 1, "cannot sign");
+  Bytes signature(size);
+  must(::EVP_DigestSign(digest.get(), signature.data(), &size, message.data(), message.size()) == 1, "cannot sign");
+  signature.resize(size);
+  return signature;
+}
+
+PublicKeyType public_key_type(ByteView public_key) {
+  const KeyHandle key = decode_public_key(public_key);
+  if (::EVP_PKEY_is_a(key.get(), "RSA") == 1) return PublicKeyType::rsa;
+  if (::EVP_PKEY_is_a(key.get(), "EC") == 1) return PublicKeyType::ec;
+  if (::EVP_PKEY_is_a(key.get(), "ED25519") == 1) return PublicKeyType::ed25519;
+  return PublicKeyType::other;
+}
+
+Bytes public_key_from_pem(std::string_view pem) {
+  const BioHandle bio = memory_bio(pem);
+  const KeyHandle key(::PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr));
+  if (key == nullptr) throw openssl_error("not a public key in PEM");
+  return der_of(key.get(), ::i2d_PUBKEY);
+}
+
+bool verify_signature(ByteView public_key, std::string_view digest, ByteView message, ByteView signature) {
+  const KeyHandle key = decode_public_key(public_key);
+  const bool ed25519 = ::EVP_PKEY_is_a(key.get(), "ED25519") == 1;
+  const DigestHandle context(::EVP_MD_CTX_new());
+  const std::string name(digest);
+  const bool good =
+      (ed25519 || !name.empty()) &&
+      ::EVP_DigestVerifyInit_ex(context.get(), nullptr, ed25519 ? nullptr : name.c_str(), nullptr, nullptr, key.get(),
+                                nullptr) == 1 &&
+      ::EVP_DigestVerify(context.get(), signature.data(), signature.size(), message.data(), message.size()) == 1;
+  ::ERR_clear_error();
+  return good;
+}
+
+}  // namespace hsmbridge::rig

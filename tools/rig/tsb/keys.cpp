@@ -1,0 +1,253 @@
+#include "base/file.h"
+#include "tools/rig/tsb/business_error.h"
+#include "tools/rig/tsb/fields.h"
+#include "tools/rig/tsb/tsb.h"
+
+#include <fmt/core.h>
+
+#include <array>
+
+namespace hsmbridge::rig {
+namespace {
+
+const std::initializer_list<std::string_view> kAlgorithms{
+    "EC",   "ED",         "RSA",       "DSA",       "BLS",       "ISS", "AES",        "ChaCha20",   "Camellia",
+    "TDEA", "HMACSHA256", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "LMS", "ML-KEM-512", "ML-KEM-768", "ML-KEM-1024"};
+
+struct CurveRow {
+  std::string_view oid;
+  std::string_view algorithm;
+  int bits;
+};
+
+// OID of the curve, algorithm, bits.
+constexpr std::array<CurveRow, 4> kCurves{{
+    {"1.2.840.10045.3.1.7", "EC", 256},
+    {"1.3.132.0.34", "EC", 384},
+    {"1.3.132.0.35", "EC", 521},
+    {"1.3.101.112", "ED", 255},
+}};
+
+struct AlgorithmRow {
+  std::string_view algorithm;
+  std::string_view oid;
+};
+
+constexpr std::array<AlgorithmRow, 3> kAlgorithmOids{{
+    {"RSA", "1.2.840.113549.1.1.1"},
+    {"EC", "1.2.840.10045.2.1"},
+    {"ED", "1.3.101.112"},
+}};
+
+// The `attributes` of a key, with the defaults filled in.
+Json read_attributes(const Json& json, bool has_policy, Validation& validation) {
+  Fields fields(json, "attributes", validation);
+  const bool decrypt = fields.flag("decrypt");
+  const bool sign = fields.flag("sign");
+  const bool unwrap = fields.flag("unwrap");
+  for (const char* ignored : {"encrypt", "verify", "wrap", "bip32", "slip10"}) fields.flag_or_null(ignored);
+  const bool derive = fields.flag_or_null("derive").value_or(false);
+  const bool extractable = fields.flag_or_null("extractable").value_or(false);
+  const bool modifiable = fields.flag_or_null("modifiable").value_or(true);
+  const bool destroyable = fields.flag_or_null("destroyable").value_or(false);
+  const bool sensitive = fields.flag_or_null("sensitive").value_or(true);
+  const bool copyable = fields.flag_or_null("copyable").value_or(false);
+  fields.done();
+  validation.raise();
+  if (!decrypt && !sign && !unwrap) {
+    throw business_error(606, "At least one of the attributes 'decrypt', 'sign' and 'unwrap' must be true.");
+  }
+  if (extractable && has_policy) throw business_error(606, "A key with a policy must not be extractable.");
+  return Json::object({{"decrypt", decrypt},
+                       {"sign", sign},
+                       {"ekaSign", Json()},
+                       {"unwrap", unwrap},
+                       {"derive", derive},
+                       {"sensitive", sensitive},
+                       {"alwaysSensitive", sensitive},
+                       {"extractable", extractable},
+                       {"neverExtractable", !extractable},
+                       {"modifiable", modifiable},
+                       {"copyable", copyable},
+                       {"destroyable", destroyable}});
+}
+
+// Algorithm, curve and size of a new key, from the members that may name them.
+void choose_algorithm(Fields& fields, KeyRecord& key) {
+  key.algorithm = fields.word_or_null("algorithm", kAlgorithms).value_or("");
+  const std::string oid = fields.text_or_null("algorithmOid").value_or("");
+  key.curve_oid = fields.text_or_null("curveOid").value_or("");
+  const std::int64_t size = fields.number_or_null("keySize").value_or(0);
+  if (key.algorithm.empty()) {
+    for (const AlgorithmRow& row : kAlgorithmOids) {
+      if (row.oid == oid) key.algorithm = row.algorithm;
+    }
+  }
+  if (key.algorithm.empty()) {
+    fields.complain("algorithm", "must not be empty");
+    return;
+  }
+  if (key.algorithm == "RSA") {
+    if (size != 2048 && size != 3072 && size != 4096 && size != 8192) {
+      throw business_error(603, fmt::format("The key size {} is not supported for RSA.", size));
+    }
+    key.bits = static_cast<int>(size);
+  } else if (key.algorithm == "EC" || key.algorithm == "ED") {
+    for (const CurveRow& row : kCurves) {
+      if (row.oid == key.curve_oid && row.algorithm == key.algorithm) key.bits = row.bits;
+    }
+    if (key.bits == 0) throw business_error(611, fmt::format("The curve '{}' is not supported.", key.curve_oid));
+  } else {
+    throw business_error(611, fmt::format("The rig makes RSA, EC and ED keys, not {}.", key.algorithm));
+  }
+  for (const AlgorithmRow& row : kAlgorithmOids) {
+    if (row.algorithm == key.algorithm) key.algorithm_oid = row.oid;
+  }
+}
+
+Error key_exists() {
+  return business_error(608, "Could not create key. The key name is already in use.");
+}
+
+}  // namespace
+
+KeyRecord& Tsb::find_key(const std::string& label) {
+  const auto found = keys_.find(label);
+  if (found == keys_.end()) {
+    throw business_error(650, fmt::format("A key with the name '{}' does not exist.", label));
+  }
+  return found->second;
+}
+
+void Tsb::check_password(const KeyRecord& key, const std::string& password) const {
+  if (key.password != password) {
+    throw business_error(620, fmt::format("Key password mismatch for key '{}'.", key.label));
+  }
+}
+
+Answer Tsb::create_key(const Call& call, const Parameters&) {
+  const Json body = parse_body(call);
+  Validation validation;
+  Fields fields(body, "", validation);
+  KeyRecord key;
+  key.label = fields.text("label");
+  key.password = fields.password_or_null("password");
+  const std::optional<std::string> id = fields.text_or_null("id");
+  if (id) key.id = *id;
+  choose_algorithm(fields, key);
+  fields.member("addressFormat");
+  const Json* attributes = fields.required_member("attributes");
+  const Json* policy = fields.member("policy");
+  fields.done();
+  if (policy != nullptr) {
+    key.rule = read_policy(*policy, options_.times, validation, key.blocked);
+    key.policy = *policy;
+  }
+  validation.raise();
+  key.attributes = read_attributes(*attributes, policy != nullptr, validation);
+  {
+    const std::lock_guard lock(mutex_);
+    if (keys_.find(key.label) != keys_.end()) throw key_exists();
+    key.created = now();
+  }
+  key.uuid = new_uuid();
+  key.key = std::make_shared<const SoftwareKey>(SoftwareKey::generate(key.algorithm, key.bits));
+
+  const std::lock_guard lock(mutex_);
+  if (keys_.find(key.label) != keys_.end()) throw key_exists();
+  write_file(key_file(key.uuid), as_bytes(key.key->to_pem()), FileMode::private_0600, Existing::refuse);
+  save(key);
+  const KeyRecord& kept = keys_.emplace(key.label, key).first->second;
+  return {201, signed_attributes(kept).dump()};
+}
+
+Answer Tsb::list_keys(const Call&, const Parameters&) {
+  Json labels = Json::array();
+  for (const auto& [label, key] : keys_) labels.push(label);
+  return {200, labels.dump()};
+}
+
+std::string Tsb::key_xml(const KeyRecord& key) const {
+  return fmt::format(
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?><key_attributes><label>{}</label><uuid>{}</uuid>"
+      "<algorithm>{}</algorithm><create_time>{}</create_time><public_key>{}</public_key></key_attributes>",
+      key.label, key.uuid, key.algorithm, rfc3339(std::chrono::floor<std::chrono::seconds>(key.created)),
+      base64(key.key->public_key()));
+}
+
+Json Tsb::signed_attributes(const KeyRecord& key) const {
+  const std::string created = rfc3339(std::chrono::floor<std::chrono::seconds>(key.created));
+  const std::string xml = key_xml(key);
+  Json policy = key.policy;
+  if (!policy.is_null()) policy.set("keyStatus", Json::object({{"blocked", key.blocked}}));
+  const Json json = Json::object({{"label", key.label},
+                                  {"id", key.id},
+                                  {"uuid", key.uuid},
+                                  {"algorithm", key.algorithm},
+                                  {"algorithmOid", key.algorithm_oid},
+                                  {"curveOid", key.curve_oid.empty() ? Json() : Json(key.curve_oid)},
+                                  {"derivedAttributes", Json()},
+                                  {"keySize", key.bits},
+                                  {"createTime", created},
+                                  {"attestTime", rfc3339(std::chrono::floor<std::chrono::seconds>(now()))},
+                                  {"publicKey", base64(key.key->public_key())},
+                                  {"addressTruncated", Json()},
+                                  {"attributes", key.attributes},
+                                  {"policy", policy}});
+  const Bytes signature = attestation_key_.sign({"SHA256", SignatureScheme::Padding::pkcs1}, as_bytes(xml));
+  return Json::object(
+      {{"xml", xml}, {"json", json}, {"xmlSignature", base64(signature)}, {"attestationKeyName", "attestation-key"}});
+}
+
+Answer Tsb::key_attributes(const Call& call, const Parameters&) {
+  Validation validation;
+  const Json body = parse_body(call);
+  Fields fields(body, "", validation);
+  const std::string label = fields.text("label");
+  const std::string password = fields.password_or_null("password");
+  fields.done();
+  validation.raise();
+  const KeyRecord& key = find_key(label);
+  check_password(key, password);
+  return {200, signed_attributes(key).dump()};
+}
+
+Answer Tsb::key_attributes_by_path(const Call&, const Parameters& parameters) {
+  const KeyRecord& key = find_key(parameters[0]);
+  check_password(key, "");  // this way carries none
+  return {200, signed_attributes(key).dump()};
+}
+
+void Tsb::remove_key(const std::string& label) {
+  const KeyRecord& key = find_key(label);
+  if (!key.attributes.bool_or("destroyable", false)) {
+    throw business_error(614, fmt::format("The key '{}' is not destroyable.", label));
+  }
+  for (auto& [id, request] : requests_) {
+    if (request.key_label == label && is_open(request.status)) finish(request, RequestStatus::cancelled);
+  }
+  std::filesystem::remove(key_file(key.uuid));
+  state_.append(Json::object({{"key_removed", label}}));
+  keys_.erase(label);
+}
+
+Answer Tsb::delete_key(const Call&, const Parameters& parameters) {
+  check_password(find_key(parameters[0]), "");
+  remove_key(parameters[0]);
+  return {200, ""};
+}
+
+Answer Tsb::delete_key_by_body(const Call& call, const Parameters&) {
+  Validation validation;
+  const Json body = parse_body(call);
+  Fields fields(body, "", validation);
+  const std::string label = fields.text("label");
+  const std::string password = fields.password_or_null("password");
+  fields.done();
+  validation.raise();
+  check_password(find_key(label), password);
+  remove_key(label);
+  return {200, ""};
+}
+
+}  // namespace hsmbridge::rig

@@ -1,0 +1,336 @@
+#include "tools/rig/pki/openssl_handles.h"
+#include "tools/rig/tsb/business_error.h"
+#include "tools/rig/tsb/fields.h"
+#include "tools/rig/tsb/json_text.h"
+#include "tools/rig/tsb/new_request.h"
+#include "tools/rig/tsb/signature_words.h"
+#include "tools/rig/tsb/tsb.h"
+
+#include <fmt/core.h>
+#include <openssl/ecdsa.h>
+
+#include <algorithm>
+
+namespace hsmbridge::rig {
+namespace {
+
+constexpr std::string_view kTimestampKeyName = "timestamp-key";
+
+bool is_uuid(std::string_view text) {
+  if (text.size() != 36) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+    const bool digit =
+        (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f') || (text[i] >= 'A' && text[i] <= 'F');
+    if (dash ? text[i] != '-' : !digit) return false;
+  }
+  return true;
+}
+
+// r and s, each as long as the field, from DER.
+Bytes raw_ecdsa(ByteView der, int bits) {
+  const unsigned char* cursor = der.data();
+  const std::unique_ptr<ECDSA_SIG, Freed<::ECDSA_SIG_free>> signature(
+      ::d2i_ECDSA_SIG(nullptr, &cursor, static_cast<long>(der.size())));
+  const int size = (bits + 7) / 8;
+  Bytes raw(static_cast<std::size_t>(size) * 2);
+  must(signature != nullptr && ::BN_bn2binpad(::ECDSA_SIG_get0_r(signature.get()), raw.data(), size) == size &&
+           ::BN_bn2binpad(::ECDSA_SIG_get0_s(signature.get()), raw.data() + size, size) == size,
+       "not an ECDSA signature");
+  return raw;
+}
+
+Json base64_list(const std::vector<Bytes>& keys) {
+  Json list = Json::array();
+  for (const Bytes& key : keys) list.push(base64(key));
+  return list;
+}
+
+std::string seconds_text(Instant time) {
+  return rfc3339(std::chrono::floor<std::chrono::seconds>(time));
+}
+
+struct SignOrder {
+  std::string key;
+  std::string password;
+  Bytes payload;
+  std::string algorithm;
+  std::string signature_type;
+  bool has_approvals = false;
+};
+
+// `signRequest`, synchronous or not.
+SignOrder read_sign_order(const Json& json, bool at_once, Validation& validation) {
+  Fields fields(json, "signRequest", validation);
+  SignOrder order;
+  order.payload = fields.base64_bytes("payload");
+  fields.word_or_null("payloadType", {"UNSPECIFIED", "ISO_20022", "PDF", "BTC", "ETH", "HEX"});
+  order.key = fields.text("signKeyName");
+  order.password = fields.password_or_null("keyPassword");
+  fields.base64_or_null("metaData");
+  fields.base64_or_null("metaDataSignature");
+  order.algorithm = fields.text("signatureAlgorithm");
+  order.signature_type = fields.word_or_null("signatureType", {"DER", "ETH", "RAW"}).value_or("DER");
+  if (at_once) {
+    const Json* approvals = fields.member("signedApprovals");
+    order.has_approvals = approvals != nullptr && approvals->is_array() && !approvals->as_array().empty();
+  }
+  fields.done();
+  if (!order.algorithm.empty() && !is_signature_word(order.algorithm)) {
+    throw business_error(600, fmt::format("Value '{}' is not valid for field signRequest", order.algorithm));
+  }
+  return order;
+}
+
+void check_algorithm(const SignOrder& order, const KeyRecord& key) {
+  if (!key.attributes.bool_or("sign", false)) {
+    throw business_error(614, fmt::format("The key '{}' must not sign.", key.label));
+  }
+  const SignatureWord* word = find_signature_word(order.algorithm);
+  if (word == nullptr || word->key_type != public_key_type(key.key->public_key())) {
+    throw business_error(
+        607, fmt::format("The signature algorithm '{}' is not supported by the key '{}'.", order.algorithm, key.label));
+  }
+  if (order.signature_type == "ETH") throw business_error(611, "The rig does not make ETH signatures.");
+  if (order.payload.size() > kLargestPayload) throw business_error(612, "The payload is too long.");
+}
+
+Error blocked_key() {
+  return business_error(701, "The key operation failed as the key is blocked");
+}
+
+}  // namespace
+
+void Tsb::check_request_signature(const Json* signature, const std::string& original) const {
+  const auto not_allowed = [] { return business_error(415, "The signer of the request is not allowed."); };
+  if (signature == nullptr) {
+    if (!options_.request_signers.empty()) throw not_allowed();
+    return;
+  }
+  Validation validation;
+  Fields fields(*signature, "requestSignature", validation);
+  const Bytes value = fields.base64_bytes("signature");
+  const std::string digest = digest_of(fields.text("digestAlgorithm"), "requestSignature");
+  const Bytes public_key = fields.base64_bytes("publicKey");
+  fields.done();
+  validation.raise();
+  if (!options_.request_signers.empty() && std::find(options_.request_signers.begin(), options_.request_signers.end(),
+                                                     public_key) == options_.request_signers.end()) {
+    throw not_allowed();
+  }
+  bool good = false;
+  try {
+    good = verify_signature(public_key, digest, as_bytes(original), value);
+  } catch (const Error&) {
+    throw business_error(407, "Could not parse the public key.");
+  }
+  if (!good) throw business_error(403, "The signature of the request is not valid.");
+}
+
+Answer Tsb::sign(const Call& call, const Parameters&) {
+  const Json body = parse_body(call);
+  Validation validation;
+  Fields fields(body, "", validation);
+  const Json* inner = fields.required_member("signRequest");
+  const Json* signature = fields.member("requestSignature");
+  fields.done();
+  validation.raise();
+  const SignOrder order = read_sign_order(*inner, false, validation);
+  validation.raise();
+  const std::string original = compact_member(call.body, "signRequest");
+  check_request_signature(signature, original);
+  KeyRecord& key = find_key(order.key);
+  check_password(key, order.password);
+  if (key.blocked) throw blocked_key();
+  check_algorithm(order, key);
+  return create_request({RequestKind::sign, key, order.payload, order.algorithm, order.signature_type, body, original});
+}
+
+Answer Tsb::sign_now(const Call& call, const Parameters&) {
+  const Json body = parse_body(call);
+  Validation validation;
+  Fields fields(body, "", validation);
+  const Json* inner = fields.required_member("signRequest");
+  const Json* approvals = fields.member("signedApprovals");
+  fields.done();
+  validation.raise();
+  const SignOrder order = read_sign_order(*inner, true, validation);
+  validation.raise();
+  static_cast<void>(approvals);  // the rig reads no signed approval blobs: with a policy, they are insufficient
+  KeyRecord& key = find_key(order.key);
+  check_password(key, order.password);
+  if (key.blocked) throw blocked_key();
+  check_algorithm(order, key);
+  if (judge(key.rule, now(), now(), {}, {}).state != RuleState::met) {
+    throw business_error(
+        701, "The key operation failed with an authorization error. The provided approvals might be insufficient.");
+  }
+  const SignatureWord* word = find_signature_word(order.algorithm);
+  Bytes value = key.key->sign(word->scheme(), order.payload);
+  if (order.signature_type == "RAW" && key.algorithm == "EC") value = raw_ecdsa(value, key.bits);
+  return {200, Json::object({{"signature", base64(value)}}).dump()};
+}
+
+void Tsb::make_approval_bytes(RequestRecord& request, const KeyRecord& key) const {
+  ApprovalBytes approval;
+  approval.label = key.label;
+  approval.payload = request.payload;
+  const bool has_times = std::any_of(key.rule.tokens.begin(), key.rule.tokens.end(), [](const PolicyToken& token) {
+    return token.timelock.count() != 0 || token.timeout.count() != 0;
+  });
+  if (has_times) {
+    ApprovalTimestamp timestamp;
+    timestamp.payload = request.payload;
+    timestamp.seconds = static_cast<std::uint64_t>(
+        std::chrono::floor<std::chrono::seconds>(request.created).time_since_epoch().count());
+    timestamp.key_name = kTimestampKeyName;
+    timestamp.signature = timestamp_signature(
+        timestamp_key_.sign({"SHA256", SignatureScheme::Padding::pkcs1}, timestamp_list(timestamp)));
+    approval.timestamp = std::move(timestamp);
+  }
+  request.approval_bytes = encode(approval);
+}
+
+Answer Tsb::create_request(NewRequest made) {
+  RequestRecord request;
+  request.id = new_uuid();
+  request.sequence = next_sequence_++;
+  request.kind = made.kind;
+  request.key_label = made.key.label;
+  request.payload = std::move(made.payload);
+  request.algorithm = std::move(made.algorithm);
+  request.signature_type = std::move(made.signature_type);
+  request.body = std::move(made.body);
+  request.original = std::move(made.original);
+  request.created = now();
+  make_approval_bytes(request, made.key);
+  for (const Approver& approver : approvers_of(made.key.rule)) {
+    request.tasks.push_back({new_uuid(), approver, std::nullopt});
+    request_of_task_[request.tasks.back().id] = request.id;
+  }
+  RequestRecord& kept = requests_.emplace(request.id, std::move(request)).first->second;
+  settle(kept);
+  return {201, Json::object({{"signRequestId", kept.id}}).dump()};
+}
+
+void Tsb::finish(RequestRecord& request, RequestStatus status) {
+  request.status = status;
+  for (const TaskRecord& task : request.tasks) request_of_task_.erase(task.id);
+  request.tasks.clear();
+  save(request);
+}
+
+void Tsb::execute(RequestRecord& request, KeyRecord& key) {
+  request.executed = now();
+  if (key.blocked) {
+    finish(request, RequestStatus::failed);
+    return;
+  }
+  const SignatureScheme scheme = find_signature_word(request.algorithm)->scheme();
+  Bytes signature = key.key->sign(scheme, request.payload);
+  switch (request.kind) {
+    case RequestKind::sign:
+      if (request.signature_type == "RAW" && key.algorithm == "EC") signature = raw_ecdsa(signature, key.bits);
+      request.result = base64(signature);
+      break;
+    case RequestKind::csr:
+      request.result =
+          to_pem("NEW CERTIFICATE REQUEST", assemble(request.payload, *key.key, scheme, signature), PemLayout::lines);
+      break;
+    case RequestKind::certificate:
+      request.result =
+          to_pem("CERTIFICATE", assemble(request.payload, *key.key, scheme, signature), PemLayout::single_line);
+      break;
+    case RequestKind::self_signed:
+      key.certificate = assemble(request.payload, *key.key, scheme, signature);
+      save(key);
+      request.result = "true";
+      break;
+  }
+  finish(request, RequestStatus::executed);
+}
+
+void Tsb::settle(RequestRecord& request) {
+  KeyRecord& key = find_key(request.key_label);
+  const RuleVerdict verdict = judge(key.rule, request.created, now(), request.approved, request.rejected);
+  switch (verdict.state) {
+    case RuleState::met:
+      execute(request, key);
+      return;
+    case RuleState::timelocked:
+      request.status = RequestStatus::approved;
+      break;
+    case RuleState::refused:
+      finish(request, RequestStatus::rejected);
+      return;
+    case RuleState::waiting:
+    case RuleState::expired:  // said by the cleanup job only
+      break;
+  }
+  save(request);
+}
+
+RequestRecord& Tsb::find_request(const std::string& id) {
+  if (!is_uuid(id)) throw business_error(609, fmt::format("'{}' is not a valid UUID.", id));
+  const auto found = requests_.find(id);
+  if (found == requests_.end()) {
+    throw business_error(651, fmt::format("A request with the id '{}' does not exist.", id));
+  }
+  return found->second;
+}
+
+Json Tsb::status_of(const RequestRecord& request, bool with_result) const {
+  Json waiting = Json::array();
+  const auto key = keys_.find(request.key_label);
+  if (is_open(request.status) && key != keys_.end()) {
+    waiting = base64_list(
+        judge(key->second.rule, request.created, now(), request.approved, request.rejected).could_still_approve);
+  }
+  return Json::object({{"id", request.id},
+                       {"status", to_string(request.status)},
+                       {"executionTime", request.executed ? Json(seconds_text(*request.executed)) : Json()},
+                       {"approvedBy", base64_list(request.approved)},
+                       {"notYetApprovedBy", waiting},
+                       {"rejectedBy", base64_list(request.rejected)},
+                       {"result", with_result && request.result ? Json(*request.result) : Json()}});
+}
+
+Answer Tsb::get_request(const Call&, const Parameters& parameters) {
+  RequestRecord& request = find_request(parameters[0]);
+  // As at the real one, asking is what executes a request whose timelock is over.
+  if (request.status == RequestStatus::approved) settle(request);
+  const bool gone = options_.hand_out == ResultHandOut::once && request.handed_out;
+  const Json view = status_of(request, !gone);
+  if (request.result && !request.handed_out) {
+    request.handed_out = true;
+    save(request);
+  }
+  return {200, view.dump()};
+}
+
+Answer Tsb::delete_request(const Call&, const Parameters& parameters) {
+  RequestRecord& request = find_request(parameters[0]);
+  if (is_open(request.status)) finish(request, RequestStatus::cancelled);
+  return {200, ""};
+}
+
+Answer Tsb::filtered_requests(const Call& call, const Parameters&) {
+  const Json body = parse_body(call);
+  Validation validation;
+  Fields fields(body, "", validation);
+  const std::vector<std::string> wanted = fields.words_or_null(
+      "requestStatusList", {"PENDING", "APPROVED", "EXECUTED", "FAILED", "EXPIRED", "REJECTED", "CANCELLED"});
+  fields.done();
+  validation.raise();
+  std::map<std::int64_t, const RequestRecord*> ordered;
+  for (const auto& [id, request] : requests_) ordered[request.sequence] = &request;
+  Json list = Json::array();
+  for (const auto& [sequence, request] : ordered) {
+    const std::string_view status = to_string(request->status);
+    if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), status) == wanted.end()) continue;
+    list.push(Json::object({{"id", request->id}, {"status", status}}));
+  }
+  return {200, Json::object({{"requests", list}}).dump()};
+}
+
+}  // namespace hsmbridge::rig

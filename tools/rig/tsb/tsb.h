@@ -1,0 +1,183 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/secret.h"
+#include "tools/rig/pki/certificates.h"
+#include "tools/rig/pki/software_key.h"
+#include "tools/rig/server/call.h"
+#include "tools/rig/server/line_file.h"
+#include "tools/rig/tsb/approval_bytes.h"
+#include "tools/rig/tsb/policy.h"
+#include "tools/rig/tsb/records.h"
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hsmbridge::rig {
+
+enum class Generation {
+  v2_0,  // before 2.0.1: filters by kind only, five levels of detail
+  v2_2,
+  v2_5,
+};
+// "2.0", "2.2", "2.5"
+std::string_view to_string(Generation generation);
+std::optional<Generation> generation_from(std::string_view word);
+enum class CertificateStyle {
+  as_documented,  // serial 0, 90 days, CN only, requested usages absent: what the vendor's published samples show
+  complete,       // random serial, validity, subject, usages, basic constraints and SAN as asked
+};
+enum class ResultHandOut { always, once };
+
+// The roles of API keys, by the names of the server's configuration: "keyManagementToken" and so on.
+using ApiKeys = std::map<std::string, std::vector<std::string>>;
+// The five names.
+const std::vector<std::string>& api_key_roles();
+// Reads {"keyOperationToken": ["…"], …}. Throws invalid_input for another role or type.
+ApiKeys read_api_keys(const Json& json);
+
+struct TsbOptions {
+  std::filesystem::path dir;  // state, keys; must exist
+  Generation generation = Generation::v2_2;
+  CertificateStyle certificates = CertificateStyle::as_documented;
+  std::optional<ApiKeys> api_keys;  // none: not asked for
+  Secret bearer;                    // empty: not asked for
+  TimeGranularity times = TimeGranularity::minutes;
+  ResultHandOut hand_out = ResultHandOut::always;
+  // Requests whose time is over become EXPIRED by a job that runs this often, as at the real TSB; 0: at once.
+  std::chrono::seconds cleanup_interval{300};
+  std::vector<Bytes> timestamp_signers;  // DER certificates that may list everybody's tasks
+  std::vector<Bytes> request_signers;    // DER public keys; when there are any, each request must be signed by one
+};
+
+// The Securosys Transaction Security Broker, simulated: keys with policies, certificates, requests, approvals. HTTP in,
+// HTTP out; whatever carries it is somebody else's business, as are faults and the journal.
+// Keys and requests survive a restart (tsb-state.jsonl and tsb-keys/ in the folder).
+// Thread rule: every function may be called from any thread.
+class Tsb {
+ public:
+  // Reads the folder. Throws invalid_input or corrupt when what is there cannot be read.
+  Tsb(TsbOptions options, const Clock& clock);
+
+  // Never throws: an error of the caller or of ours is an answer.
+  Answer handle(const Call& call);
+
+  // What only a rig can do.
+  void advance(std::chrono::seconds by);  // time for policies, certificates and jobs; not for approvers' clocks
+  void skew(std::chrono::seconds approver_clock);  // the server's clock against which approvers' timestamps are judged
+  std::chrono::seconds advanced() const;
+  void set_blocked(const std::string& label, bool blocked);
+  // Attaches a self-signed CA certificate to a key, whatever its policy, and returns the DER. `subject` as in
+  // parse_name. Throws not_found.
+  Bytes certify(const std::string& label, const std::string& subject, std::chrono::days validity);
+  // All requests in order of creation: id, kind, key, status, times, what was asked.
+  Json requests() const;
+  // A certificate like `certificate` (DER) for another key, signed by the same CA key if we have it.
+  std::optional<Bytes> certificate_for_another_key(ByteView certificate);
+  // Forgets requests and keys, and removes their files.
+  void reset();
+
+ private:
+  struct Route;
+  using Parameters = std::vector<std::string>;
+  static const std::vector<Route>& routes();
+  struct Approving;  // who speaks in a body that proves possession of an approver's key
+  struct CertificateOrder;
+
+  Answer dispatch(const Call& call);
+  void check_credentials(const Call& call, const Route& route) const;
+  Instant now() const;
+  std::string new_uuid() const;
+
+  // tsb_service.cpp
+  Answer version_info(const Call&, const Parameters&);
+  Answer license_info(const Call&, const Parameters&);
+  Answer keystore_statistics(const Call&, const Parameters&);
+
+  // tsb_keys.cpp
+  Answer create_key(const Call&, const Parameters&);
+  Answer list_keys(const Call&, const Parameters&);
+  Answer key_attributes(const Call&, const Parameters&);
+  Answer key_attributes_by_path(const Call&, const Parameters&);
+  Answer delete_key(const Call&, const Parameters&);
+  Answer delete_key_by_body(const Call&, const Parameters&);
+  KeyRecord& find_key(const std::string& label);
+  void check_password(const KeyRecord& key, const std::string& password) const;
+  std::string key_xml(const KeyRecord& key) const;
+  Json signed_attributes(const KeyRecord& key) const;
+  void remove_key(const std::string& label);
+
+  // tsb_certificates.cpp
+  Answer certificate_request(const Call&, const Parameters&);
+  Answer certificate_request_now(const Call&, const Parameters&);
+  Answer self_sign(const Call&, const Parameters&);
+  Answer self_sign_now(const Call&, const Parameters&);
+  Answer certificate_sign(const Call&, const Parameters&);
+  Answer certificate_sign_now(const Call&, const Parameters&);
+  Answer import_certificate(const Call&, const Parameters&);
+  Answer get_certificate(const Call&, const Parameters&);
+  Answer delete_certificate(const Call&, const Parameters&);
+  Answer certificate_operation(const Call&, RequestKind kind, bool at_once);
+  Bytes build(const CertificateOrder& order, const KeyRecord& key, bool at_once) const;
+
+  // tsb_requests.cpp
+  Answer sign(const Call&, const Parameters&);
+  Answer sign_now(const Call&, const Parameters&);
+  Answer get_request(const Call&, const Parameters&);
+  Answer delete_request(const Call&, const Parameters&);
+  Answer filtered_requests(const Call&, const Parameters&);
+  struct NewRequest;
+  Answer create_request(NewRequest request);
+  void check_request_signature(const Json* signature, const std::string& original) const;
+  void make_approval_bytes(RequestRecord& request, const KeyRecord& key) const;
+  RequestRecord& find_request(const std::string& id);
+  // Where the rule stands decides what happens: execute, wait for the timelock, give up. Writes the request.
+  void settle(RequestRecord& request);
+  void execute(RequestRecord& request, KeyRecord& key);
+  void finish(RequestRecord& request, RequestStatus status);
+  void run_due_jobs();
+  Json status_of(const RequestRecord& request, bool with_result) const;
+  void save(const RequestRecord& request);
+  void save(const KeyRecord& key);
+
+  // tsb_approvals.cpp
+  Answer list_sign_tasks(const Call&, const Parameters&);
+  Answer list_all_tasks(const Call&, const Parameters&);
+  Answer list_no_tasks(const Call&, const Parameters&);
+  Answer approve(const Call&, const Parameters&);
+  Answer reject(const Call&, const Parameters&);
+  enum class TaskFilter { sign, all, none };
+  Answer list_tasks(const Call&, TaskFilter filter);
+  std::pair<RequestRecord*, std::size_t> find_task(const std::string& id);
+  Json task_view(const RequestRecord& request, const TaskRecord& task, int level);
+
+  std::filesystem::path key_file(const std::string& name) const;
+  SoftwareKey load_or_make_key(const std::string& name);
+
+  TsbOptions options_;
+  const Clock& clock_;
+  mutable std::mutex mutex_;
+  LineFile state_;
+  SoftwareKey timestamp_key_;
+  SoftwareKey attestation_key_;
+  std::map<std::string, KeyRecord> keys_;
+  std::map<std::string, RequestRecord> requests_;
+  std::map<std::string, std::string> request_of_task_;
+  std::int64_t next_sequence_ = 1;
+  std::chrono::seconds advanced_{0};
+  std::chrono::seconds skew_{0};
+  Instant last_cleanup_;
+  Instant last_execution_;
+};
+
+}  // namespace hsmbridge::rig

@@ -1,0 +1,123 @@
+#include "tools/rig/venafi/csr.h"
+
+#include "tools/rig/pki/certificates.h"
+#include "tools/rig/pki/openssl_handles.h"
+
+#include <fmt/core.h>
+#include <openssl/ec.h>
+
+#include <array>
+
+namespace hsmbridge::rig::venafi {
+namespace {
+
+struct Attribute {
+  int nid;
+  const char* name;
+  const char* lower;
+};
+constexpr std::array<Attribute, 6> kAttributes{{
+    {NID_commonName, "CN", "cn"},
+    {NID_organizationalUnitName, "OU", "ou"},
+    {NID_organizationName, "O", "o"},
+    {NID_localityName, "L", "l"},
+    {NID_stateOrProvinceName, "ST", "st"},
+    {NID_countryName, "C", "c"},
+}};
+
+std::string utf8(const ASN1_STRING* value) {
+  unsigned char* text = nullptr;
+  const int size = ::ASN1_STRING_to_UTF8(&text, value);
+  if (size < 0) return "";
+  std::string result(reinterpret_cast<const char*>(text), static_cast<std::size_t>(size));
+  ::OPENSSL_free(text);
+  return result;
+}
+
+void read_subject(X509_NAME* name, CsrFacts& facts) {
+  for (const Attribute& row : kAttributes) {
+    for (int at = ::X509_NAME_get_index_by_NID(name, row.nid, -1); at >= 0;
+         at = ::X509_NAME_get_index_by_NID(name, row.nid, at)) {
+      const std::string value = utf8(::X509_NAME_ENTRY_get_data(::X509_NAME_get_entry(name, at)));
+      facts.subject[row.name].push_back(value);
+      facts.subject_dn += fmt::format("{}{}={}", facts.subject_dn.empty() ? "" : ",", row.lower, value);
+    }
+  }
+}
+
+std::string ip_text(const ASN1_OCTET_STRING* octets) {
+  const unsigned char* data = ::ASN1_STRING_get0_data(octets);
+  const int size = ::ASN1_STRING_length(octets);
+  if (size == 4) return fmt::format("{}.{}.{}.{}", data[0], data[1], data[2], data[3]);
+  std::string result;
+  for (int i = 0; i + 1 < size; i += 2) {
+    result += fmt::format("{}{:x}", result.empty() ? "" : ":", data[i] * 256 + data[i + 1]);
+  }
+  return result;
+}
+
+void read_names(X509_REQ* csr, CsrFacts& facts) {
+  STACK_OF(X509_EXTENSION)* extensions = ::X509_REQ_get_extensions(csr);
+  auto* names = static_cast<GENERAL_NAMES*>(::X509V3_get_d2i(extensions, NID_subject_alt_name, nullptr, nullptr));
+  for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
+    switch (name->type) {
+      case GEN_DNS:
+        facts.names.emplace_back("dNSName", utf8(name->d.dNSName));
+        break;
+      case GEN_EMAIL:
+        facts.names.emplace_back("rfc822Name", utf8(name->d.rfc822Name));
+        break;
+      case GEN_URI:
+        facts.names.emplace_back("uniformResourceIdentifier", utf8(name->d.uniformResourceIdentifier));
+        break;
+      case GEN_IPADD:
+        facts.names.emplace_back("iPAddress", ip_text(name->d.iPAddress));
+        break;
+      default:
+        facts.names.emplace_back("otherName", "");
+    }
+  }
+  ::GENERAL_NAMES_free(names);
+  sk_X509_EXTENSION_pop_free(extensions, ::X509_EXTENSION_free);
+}
+
+void read_key(EVP_PKEY* key, CsrFacts& facts) {
+  if (::EVP_PKEY_is_a(key, "RSA") == 1) {
+    facts.key_type = "RSA";
+    facts.key_length = ::EVP_PKEY_get_bits(key);
+    return;
+  }
+  facts.key_type = "EC";
+  if (::EVP_PKEY_is_a(key, "ED25519") == 1) {
+    facts.key_curve = "ED25519";
+    return;
+  }
+  const int bits = ::EVP_PKEY_get_bits(key);
+  facts.key_curve = bits == 256 ? "P256" : bits == 384 ? "P384" : bits == 521 ? "P521" : "UNKNOWN";
+}
+
+}  // namespace
+
+std::optional<CsrFacts> read_csr_facts(std::string_view pem) {
+  try {
+    if (pem.find("CERTIFICATE REQUEST-----") == std::string_view::npos) return std::nullopt;
+    const std::optional<Bytes> der = read_csr(pem);
+    if (!der || !csr_signature_is_good(*der)) return std::nullopt;
+    const unsigned char* cursor = der->data();
+    const CsrHandle csr(::d2i_X509_REQ(nullptr, &cursor, static_cast<long>(der->size())));
+    must(csr != nullptr, "not a certificate request");
+    CsrFacts facts;
+    facts.der = *der;
+    facts.public_key = csr_public_key(*der);
+    read_subject(::X509_REQ_get_subject_name(csr.get()), facts);
+    read_names(csr.get(), facts);
+    read_key(::X509_REQ_get0_pubkey(csr.get()), facts);
+    return facts;
+  } catch (const Error&) {
+    ::ERR_clear_error();
+    return std::nullopt;
+  }
+}
+
+}  // namespace hsmbridge::rig::venafi

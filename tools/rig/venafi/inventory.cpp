@@ -1,0 +1,271 @@
+// The inventory of the simulated service: certificates, their contents, retirement, and revocation by GraphQL.
+#include "base/error.h"
+#include "tools/rig/pki/certificates.h"
+#include "tools/rig/pki/openssl_handles.h"
+#include "tools/rig/venafi/venafi.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <utility>
+
+namespace hsmbridge::rig::venafi {
+namespace {
+
+std::string upper_hex(ByteView bytes) {
+  std::string text = hex(bytes);
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(::toupper(c)); });
+  return text;
+}
+
+std::string fingerprint_of(ByteView der) {
+  Bytes digest(20);
+  must(::EVP_Digest(der.data(), der.size(), digest.data(), nullptr, ::EVP_sha1(), nullptr) == 1, "no SHA-1");
+  return upper_hex(digest);
+}
+
+std::string pem_of(const Bytes& der) {
+  return to_pem("CERTIFICATE", der, PemLayout::lines);
+}
+
+std::string query_value(const Call& call, const std::string& name) {
+  const std::size_t mark = call.target.find('?');
+  if (mark == std::string::npos) return "";
+  const std::string query = "&" + call.target.substr(mark + 1) + "&";
+  const std::size_t at = query.find("&" + name + "=");
+  if (at == std::string::npos) return "";
+  const std::size_t begin = at + name.size() + 2;
+  return query.substr(begin, query.find('&', begin) - begin);
+}
+
+std::string serial_of(ByteView der) {
+  const unsigned char* cursor = der.data();
+  const CertificateHandle certificate(::d2i_X509(nullptr, &cursor, static_cast<long>(der.size())));
+  must(certificate != nullptr, "not a certificate");
+  const ASN1_INTEGER* serial = ::X509_get0_serialNumber(certificate.get());
+  return upper_hex(ByteView(::ASN1_STRING_get0_data(serial), static_cast<std::size_t>(::ASN1_STRING_length(serial))));
+}
+
+int strength_of(const CsrFacts& csr) {
+  if (csr.key_type == "RSA") return csr.key_length;
+  return csr.key_curve == "P384" ? 384 : csr.key_curve == "P521" ? 521 : 256;
+}
+
+// What an inventory knows of the subject and the key: a client that renews builds its next CSR from it.
+void set_subject(Json& json, const CsrFacts& csr) {
+  const auto values = [&](const char* name) {
+    const auto found = csr.subject.find(name);
+    return found == csr.subject.end() ? std::vector<std::string>{} : found->second;
+  };
+  const std::vector<std::string> common = values("CN");
+  json.set("certificateName", common.empty() ? "" : common.front());
+  json.set("subjectDN", csr.subject_dn);
+  json.set("subjectCN", Json(common));
+  json.set("subjectOU", Json(values("OU")));
+  for (const char* name : {"O", "L", "ST", "C"}) {
+    if (const auto value = values(name); !value.empty()) json.set(std::string("subject") + name, value.front());
+  }
+  json.set("subjectAlternativeNamesByType", names_json(csr));
+  Json dns = Json::array();
+  for (const auto& [kind, value] : csr.names) {
+    if (kind == "dNSName") dns.push(value);
+  }
+  json.set("subjectAlternativeNameDns", dns);
+  json.set("encryptionType", csr.key_type);
+  json.set("keyStrength", strength_of(csr));
+  if (!csr.key_curve.empty()) json.set("keyCurve", csr.key_curve);
+}
+
+constexpr std::array<std::string_view, 5> kReasons{"UNSPECIFIED", "KEY_COMPROMISE", "AFFILIATION_CHANGED", "SUPERSEDED",
+                                                   "CESSATION_OF_OPERATION"};
+
+Json graphql_error(const std::string& message, const char* code) {
+  return Json::object(
+      {{"errors", Json::array({Json::object({{"message", message}, {"extensions", Json::object({{"code", code}})}})})},
+       {"data", Json()}});
+}
+
+Json revocation_json(const CloudCertificate& certificate) {
+  if (!certificate.revocation) return {};
+  const Revocation& revocation = *certificate.revocation;
+  Json error;
+  if (!revocation.error.empty()) {
+    error = Json::object({{"arguments", Json::array()}, {"code", 10200}, {"message", revocation.error}});
+  }
+  Json details;
+  if (!revocation.rejection.empty()) details = Json::object({{"rejectionReason", revocation.rejection}});
+  return Json::object({{"status", revocation.status}, {"error", error}, {"approvalDetails", details}});
+}
+
+}  // namespace
+
+CloudCertificate& Venafi::find_certificate(const std::string& id) {
+  must_be_uuid(id);
+  const auto found = certificates_.find(id);
+  // The inventory is behind: what was just issued is not there yet.
+  if (found == certificates_.end() || found->second.available_at > now()) throw unknown_id("Certificate", id);
+  return found->second;
+}
+
+CloudCertificate* Venafi::by_fingerprint(const std::string& fingerprint) {
+  for (auto& [id, certificate] : certificates_) {
+    if (!certificate.request.empty() && fingerprint_of(certificate.der) == fingerprint) return &certificate;
+  }
+  return nullptr;
+}
+
+Answer Venafi::contents(const Call& call, const Caller&, const Parameters& parameters) {
+  const CloudCertificate& certificate = find_certificate(parameters[0]);
+  if (knobs_.not_signed > 0) {
+    --knobs_.not_signed;
+    throw refusal(409, 10060, "The certificate is not signed by the CA yet");
+  }
+  const std::string format = query_value(call, "format");
+  if (format == "DER") return {200, to_text(certificate.der), "application/octet-stream"};
+  if (!format.empty() && format != "PEM") throw refusal(400, 1006, "Invalid or missing request parameters");
+  std::string order = query_value(call, "chainOrder");
+  if (knobs_.chain == Knobs::Chain::reversed) order = "ROOT_FIRST";
+  if (knobs_.chain == Knobs::Chain::missing || certificate.request.empty()) order = "EE_ONLY";
+  const std::string leaf = pem_of(certificate.der);
+  if (order == "EE_ONLY") return {200, leaf, "text/plain"};
+  if (order == "ROOT_FIRST") return {200, pem_of(ca_.root()) + pem_of(ca_.issuing()) + leaf, "text/plain"};
+  return {200, leaf + pem_of(ca_.issuing()) + pem_of(ca_.root()), "text/plain"};
+}
+
+Json Venafi::to_json(const CloudCertificate& certificate) const {
+  Json json = Json::object({{"id", certificate.id},
+                            {"companyId", company_},
+                            {"managedCertificateId", certificate.id},
+                            {"fingerprint", fingerprint_of(certificate.der)},
+                            {"serialNumber", serial_of(certificate.der)},
+                            {"selfSigned", false},
+                            {"certificateStatus", certificate.status},
+                            {"versionType", certificate.version},
+                            {"validityStart", date(certificate.not_before)},
+                            {"validityEnd", date(certificate.not_after)},
+                            {"issuerCertificateIds", Json::array({issuing_id_, root_id_})},
+                            {"instances", Json::array()}});
+  const auto request = requests_.find(certificate.request);
+  if (request != requests_.end()) {
+    json.set("certificateRequestId", certificate.request);
+    set_subject(json, request->second.csr);
+    json.set("applicationIds",
+             request->second.application.empty() ? Json::array() : Json::array({request->second.application}));
+    if (!knobs_.drops_tags) json.set("tags", Json(request->second.tags));
+  }
+  return json;
+}
+
+Answer Venafi::certificate(const Call&, const Caller&, const Parameters& parameters) {
+  return {200, to_json(find_certificate(parameters[0])).dump()};
+}
+
+Answer Venafi::search_certificates(const Call& call, const Caller&, const Parameters&) {
+  const Json search = body_of(call);
+  only(search, {"expression", "ordering", "paging"});
+  Json::Array found;
+  for (const auto& [id, certificate] : certificates_) {
+    if (certificate.request.empty() || certificate.available_at > now()) continue;
+    Json document = to_json(certificate);
+    const Json* expression = search.find("expression");
+    if (expression == nullptr || expression->is_null() || matches(*expression, document)) {
+      found.push_back(std::move(document));
+    }
+  }
+  const auto count = static_cast<std::int64_t>(found.size());
+  return {200, Json::object({{"count", count}, {"certificates", Json(page_of(search, std::move(found)))}}).dump()};
+}
+
+Answer Venafi::retire(const Call& call, const Caller&, const Parameters&) {
+  const Json body = body_of(call);
+  only(body, {"certificateIds", "addToBlocklist"});
+  Json retired = Json::array();
+  if (const Json* ids = body.find("certificateIds"); ids != nullptr && ids->is_array()) {
+    for (const Json& id : ids->as_array()) {
+      const auto found = certificates_.find(id.as_string());
+      // What it does not know it leaves out, and says 200.
+      if (found == certificates_.end() || found->second.status != "ACTIVE") continue;
+      found->second.status = "RETIRED";
+      retired.push(to_json(found->second));
+    }
+  }
+  return {200,
+          Json::object({{"count", static_cast<std::int64_t>(retired.as_array().size())}, {"certificates", retired}})
+              .dump()};
+}
+
+void Venafi::finish_revocation(CloudCertificate& certificate) {
+  certificate.revocation->done = true;
+  const auto request = requests_.find(certificate.request);
+  if (request != requests_.end()) set_status(request->second, "REVOKED");
+}
+
+// The authority works while nobody looks; here each look is a step.
+void Venafi::look_at_revocation(CloudCertificate& certificate) {
+  if (!certificate.revocation || certificate.revocation->done || certificate.revocation->status != "SUBMITTED") return;
+  if (certificate.revocation->looks_left > 0) {
+    --certificate.revocation->looks_left;
+    return;
+  }
+  finish_revocation(certificate);
+}
+
+Json Venafi::revoke(const Json& variables) {
+  only(variables, {"fingerprint", "certificateAuthorityAccountId", "revocationReason", "revocationComment"});
+  CloudCertificate* certificate = by_fingerprint(text_in(variables, "fingerprint"));
+  const std::string reason = text_in(variables, "revocationReason");
+  if (std::find(kReasons.begin(), kReasons.end(), reason) == kReasons.end()) {
+    return Json::object(
+        {{"errors",
+          Json::array({Json::object({{"message", fmt::format("Value '{}' is not in enum RevocationReason", reason)},
+                                     {"extensions", Json::object({{"code", "BAD_USER_INPUT"}})}})})}});
+  }
+  if (certificate == nullptr) return graphql_error("Certificate not found", "NOT_FOUND");
+  if (certificate->revocation && certificate->revocation->done) {
+    return graphql_error("Certificate is already revoked", "BAD_REQUEST");
+  }
+  using How = Script::Revocation;
+  const auto request = requests_.find(certificate->request);
+  const How how =
+      request == requests_.end() ? How::at_once : find_template(request->second.issuing_template).script.revocation;
+  Revocation revocation{"SUBMITTED", reason, text_in(variables, "revocationComment"), "", "", 0, false};
+  if (how == How::slow) revocation.looks_left = 3;
+  if (how == How::approval) revocation.status = "PENDING_APPROVAL";
+  if (how == How::fails) {
+    revocation.status = "FAILED";
+    revocation.error = "the CA does not revoke it";
+  }
+  certificate->revocation = revocation;
+  const Json answer = Json::object({{"id", certificate->id},
+                                    {"fingerprint", fingerprint_of(certificate->der)},
+                                    {"revocation", revocation_json(*certificate)}});
+  return Json::object({{"data", Json::object({{"revokeCertificate", answer}})}});
+}
+
+Answer Venafi::graphql(const Call& call, const Caller&, const Parameters&) {
+  const Json body = body_of(call);
+  only(body, {"operationName", "query", "variables"});
+  const std::string query = text_in(body, "query");
+  const Json* variables = body.find("variables");
+  if (variables == nullptr || !variables->is_object()) {
+    throw refusal(400, 1006, "Invalid or missing request parameters");
+  }
+  if (query.find("revokeCertificate(") != std::string::npos) return {200, revoke(*variables).dump()};
+  if (query.find("certificate(") == std::string::npos) {
+    return {200, graphql_error("Cannot query that field", "GRAPHQL_VALIDATION_FAILED").dump()};
+  }
+  only(*variables, {"fingerprint"});
+  CloudCertificate* certificate = by_fingerprint(text_in(*variables, "fingerprint"));
+  if (certificate == nullptr) return {200, R"({"data":{"certificate":null}})"};
+  const char* listed = certificate->revocation && certificate->revocation->done ? "REVOKED" : "NOT_REVOKED";
+  const Json answer = Json::object({{"id", certificate->id},
+                                    {"fingerprint", fingerprint_of(certificate->der)},
+                                    {"revocation", revocation_json(*certificate)},
+                                    {"globalRevocation", Json::object({{"status", listed}})}});
+  return {200, Json::object({{"data", Json::object({{"certificate", answer}})}}).dump()};
+}
+
+}  // namespace hsmbridge::rig::venafi

@@ -1,0 +1,205 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "tools/rig/pki/software_key.h"
+#include "tools/rig/server/call.h"
+#include "tools/rig/server/simulator.h"
+#include "tools/rig/venafi/ca.h"
+#include "tools/rig/venafi/records.h"
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hsmbridge::rig::venafi {
+
+// Venafi TLS Protect Cloud, simulated: API keys and service accounts, applications, issuing templates, certificate
+// requests with approvals, an inventory, revocation by GraphQL. HTTP in, HTTP out.
+//
+// There is one company with the users ops (who orders), alice, bob and carol (who approve), each with an API key, and
+// the application Payments, whose issuing templates each go another way: see venafi_templates.cpp. Below /ngts the same
+// is served as an NGTS edition: no applications, bearer tokens only.
+// Tolerant of what Go clients send ("tags":null, empty objects), strict about unknown fields.
+// Control calls: POST /rig/approve and /rig/reject {"id", "by", "reason"}; POST /rig/knobs {…}; POST
+// /rig/expire-tokens; POST /rig/jwt {"subject"}: a JWT of the rig's own identity provider.
+class Venafi final : public Simulator {
+ public:
+  // `dir` must exist: the CA, the credentials.
+  Venafi(const std::filesystem::path& dir, const Clock& clock);
+
+  Answer handle(const Call& call) override;
+  std::optional<Answer> control(const std::string& what, const Json& body) override;
+  Json requests() const override;
+  Json about() const override;
+  std::string trouble() const override;
+  std::optional<Bytes> certificate_for_another_key(ByteView certificate) override;
+  void advance(std::chrono::seconds by) override;
+  std::chrono::seconds advanced() const override;
+  void reset() override;
+
+  const std::string& api_key() const { return users_.at("ops").api_key; }
+  const Ca& ca() const { return ca_; }
+  // {"inventory_lag_seconds", "not_signed", "nested_args", "dates": "+0000" | "+00:00", "token_seconds", "wrong_key",
+  // "chain": "as-asked" | "reversed" | "missing", "validity": "kept" | "clipped" | "ignored", "without_ids",
+  // "drops_tags", "hides_requests"}; what is left out stays. Throws invalid_input.
+  void set_knobs(const Json& json);
+
+ private:
+  struct User {
+    std::string id;
+    std::string name;
+    std::string api_key;
+  };
+  struct ServiceAccount {
+    std::string id;
+    std::string name;
+    Bytes public_key;     // rsaKey; empty for a federated one
+    std::string subject;  // rsaKeyFederated
+    std::string audience;
+  };
+  struct AccessToken {
+    std::string account;
+    Instant until;
+  };
+  // Who calls.
+  struct Caller {
+    std::string user;  // its id; of a service account too
+    std::string name;
+    bool person = false;  // an API key
+  };
+  using Parameters = std::vector<std::string>;
+  struct Route;
+  static const std::vector<Route>& routes();
+
+  Answer dispatch(Call call);
+  Instant now() const;
+  static std::string new_uuid();
+  std::string date(Instant instant) const;
+
+  // venafi_access.cpp
+  Caller caller_of(const Call& call, bool bearer_only);
+  Answer service_account_token(const Call&);
+  Answer federated_token(const Call&, const std::string& company);
+  Answer give_token(const std::string& account);
+  std::string check_jwt(const Json& claims, const ServiceAccount& account, const std::string& audience);
+  Answer user_account(const Call&, const Caller&, const Parameters&);
+  Answer make_service_account(const Call&, const Caller&, const Parameters&);
+  std::string own_jwt(const std::string& subject);
+  void load_credentials();
+
+  // venafi_accounts.cpp
+  Answer ca_account(const Call&, const Caller&, const Parameters&);
+  Answer ca_accounts(const Call&, const Caller&, const Parameters&);
+  Answer user_by_id(const Call&, const Caller&, const Parameters&);
+  Answer all_teams(const Call&, const Caller&, const Parameters&);
+  Json ca_account_json(const std::string& authority) const;
+  Json to_json(const User& user) const;
+
+  // venafi_templates.cpp
+  void make_templates();
+  Answer application_by_name(const Call&, const Caller&, const Parameters&);
+  Answer template_of_application(const Call&, const Caller&, const Parameters&);
+  Answer template_by_id(const Call&, const Caller&, const Parameters&);
+  Answer all_templates(const Call&, const Caller&, const Parameters&);
+  Json to_json(const TemplateRecord& record) const;
+  TemplateRecord& find_template(const std::string& id);
+  ApplicationRecord& find_application(const std::string& id);
+
+  // venafi_requests.cpp
+  Answer create_request(const Call&, const Caller&, const Parameters&);
+  Answer validate_request(const Call&, const Caller&, const Parameters&);
+  Answer get_request(const Call&, const Caller&, const Parameters&);
+  Answer all_requests(const Call&, const Caller&, const Parameters&);
+  Answer resubmit(const Call&, const Caller&, const Parameters&);
+  Answer search_requests(const Call&, const Caller&, const Parameters&);
+  CloudRequest read_order(const Call& call, const Caller& caller);
+  void check_rules(const CloudRequest& request, const TemplateRecord& rules) const;
+  CloudRequest& find_request(const std::string& id);
+  void take_step(CloudRequest& request);
+  void set_status(CloudRequest& request, const std::string& status);
+  void issue(CloudRequest& request);
+  Json to_json(const CloudRequest& request, bool document) const;
+
+  // venafi_approvals.cpp
+  Answer approval_request(const Call&, const Caller&, const Parameters&);
+  Answer decide(const Call&, const Caller&, const Parameters&);
+  void decide(CloudRequest& request, const User& by, bool approve, const std::string& reason);
+  void reject_overdue(CloudRequest& request);
+  Answer control_decision(const Json& body, bool approve);
+  const User& user_named(const std::string& name) const;
+
+  // venafi_inventory.cpp
+  Answer contents(const Call&, const Caller&, const Parameters&);
+  Answer certificate(const Call&, const Caller&, const Parameters&);
+  Answer search_certificates(const Call&, const Caller&, const Parameters&);
+  Answer retire(const Call&, const Caller&, const Parameters&);
+  Answer graphql(const Call&, const Caller&, const Parameters&);
+  Json revoke(const Json& variables);
+  CloudCertificate* by_fingerprint(const std::string& fingerprint);
+  void look_at_revocation(CloudCertificate& certificate);
+  void finish_revocation(CloudCertificate& certificate);
+  Json to_json(const CloudCertificate& certificate) const;
+  CloudCertificate& find_certificate(const std::string& id);
+
+  const std::filesystem::path dir_;
+  const Clock& clock_;
+  mutable std::mutex mutex_;
+  std::string company_;
+  const std::string ca_account_ = new_uuid();
+  const std::string ca_product_ = new_uuid();
+  std::map<std::string, User> users_;  // by name
+  std::map<std::string, ServiceAccount> accounts_;
+  std::map<std::string, AccessToken> tokens_;
+  std::set<std::string> used_jtis_;
+  std::optional<SoftwareKey> identity_provider_;
+  Ca ca_;
+  std::string root_id_;
+  std::string issuing_id_;
+  std::vector<ApplicationRecord> applications_;
+  std::map<std::string, TemplateRecord> templates_;
+  std::map<std::string, CloudRequest> requests_;
+  std::map<std::string, CloudCertificate> certificates_;
+  Knobs knobs_;
+  std::int64_t next_sequence_ = 1;
+  std::chrono::seconds advanced_{0};
+};
+
+// A row of the table of endpoints.
+struct Venafi::Route {
+  std::string_view method;
+  std::string_view path;  // "{}" stands for one segment
+  Answer (Venafi::*handler)(const Call&, const Caller&, const Parameters&);
+};
+
+// A refusal in the service's own form, thrown by handlers. `args` as the service writes them.
+Error refusal(int status, int code, const std::string& message, Json args = Json::array());
+Error refusal(int status, Json::Array errors);
+Json error_entry(int code, const std::string& message, Json args);
+Error unknown_id(const std::string& type, const std::string& id);
+// The body of a call as one object. Throws 10006.
+Json body_of(const Call& call);
+// Refuses every member that is not in `known` (1006).
+void only(const Json& json, const std::vector<std::string_view>& known);
+// A member's text, "" when it is absent or null. Another type is refused.
+std::string text_in(const Json& json, std::string_view name);
+// subjectAlternativeNamesByType: a list for each of the nine kinds.
+Json names_json(const CsrFacts& csr);
+// Refuses what is no UUID (10055).
+void must_be_uuid(const std::string& id);
+
+// Whether a document matches the "expression" of a search. Throws a refusal for an operator or a field that it does not
+// have.
+bool matches(const Json& expression, const Json& document);
+// Orders by "ordering", cuts by "paging".
+Json::Array page_of(const Json& search, Json::Array documents);
+
+}  // namespace hsmbridge::rig::venafi
