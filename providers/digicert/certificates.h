@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/bytes.h"
-#include "providers/digicert/wire.h"
+#include "providers/digicert/wire/wire.h"
 #include "workflow/ports/provider.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/signature_budget.h"

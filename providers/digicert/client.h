@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "providers/digicert/submission.h"
-#include "providers/digicert/wire.h"
+#include "providers/digicert/wire/wire.h"
 #include "providers/server_clock.h"
 #include "providers/transport.h"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "providers/digicert/wire.h"
+#include "providers/digicert/wire/wire.h"
 #include "x509/content/ask.h"
 
 #include <optional>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "providers/digicert/settings.h"
-#include "providers/digicert/wire.h"
+#include "providers/digicert/wire/wire.h"
 #include "workflow/ports/provider.h"
 #include "x509/content/ask.h"
 #include "x509/objects/algorithm.h"

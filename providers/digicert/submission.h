@@ -1,6 +1,6 @@
 #pragma once
 
-#include "providers/digicert/wire.h"
+#include "providers/digicert/wire/wire.h"
 #include "providers/transport.h"
 #include "workflow/ports/provider.h"
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "providers/securosys/settings.h"
-#include "providers/securosys/wire.h"
+#include "providers/securosys/wire/wire.h"
 #include "workflow/ports/provider.h"
 #include "x509/content/ask.h"
 #include "x509/objects/certificate.h"

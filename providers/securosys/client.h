@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/secret.h"
 #include "providers/securosys/submission.h"
-#include "providers/securosys/wire.h"
+#include "providers/securosys/wire/wire.h"
 #include "providers/transport.h"
 
 #include <atomic>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/bytes.h"
-#include "providers/securosys/wire.h"
+#include "providers/securosys/wire/wire.h"
 
 namespace hsmbridge::securosys {
 

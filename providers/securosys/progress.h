@@ -1,7 +1,7 @@
 #pragma once
 
 #include "approval/policy.h"
-#include "providers/securosys/wire.h"
+#include "providers/securosys/wire/wire.h"
 #include "workflow/machine/report.h"
 
 #include <map>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "providers/securosys/wire.h"
+#include "providers/securosys/wire/wire.h"
 #include "providers/transport.h"
 #include "workflow/ports/provider.h"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "providers/securosys/wire.h"
+#include "providers/securosys/wire/wire.h"
 
 #include <functional>
 #include <vector>

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "providers/securosys/wire.h"
+#include "providers/securosys/wire/wire.h"
 #include "x509/objects/signer.h"
 
 #include <optional>

@@ -4,7 +4,7 @@
 #include "providers/server_clock.h"
 #include "providers/venafi/credentials.h"
 #include "providers/venafi/submission.h"
-#include "providers/venafi/wire.h"
+#include "providers/venafi/wire/wire.h"
 
 #include <memory>
 #include <mutex>

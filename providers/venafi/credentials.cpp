@@ -6,7 +6,7 @@
 #include "providers/credential.h"
 #include "providers/venafi/jwt.h"
 #include "providers/venafi/submission.h"
-#include "providers/venafi/wire.h"
+#include "providers/venafi/wire/wire.h"
 
 #include <fmt/core.h>
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/error.h"
-#include "providers/venafi/wire.h"
+#include "providers/venafi/wire/wire.h"
 
 #include <cstdint>
 #include <optional>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
-#include "providers/venafi/wire.h"
+#include "providers/venafi/wire/wire.h"
 #include "workflow/ports/provider.h"
 #include "x509/content/ask.h"
 #include "x509/objects/csr.h"

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "providers/venafi/state.h"
-#include "providers/venafi/wire.h"
+#include "providers/venafi/wire/wire.h"
 #include "workflow/machine/report.h"
 
 namespace hsmbridge::venafi {

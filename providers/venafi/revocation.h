@@ -1,6 +1,6 @@
 #pragma once
 
-#include "providers/venafi/wire.h"
+#include "providers/venafi/wire/wire.h"
 #include "workflow/machine/report.h"
 
 #include <optional>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "providers/transport.h"
-#include "providers/venafi/wire.h"
+#include "providers/venafi/wire/wire.h"
 #include "workflow/ports/provider.h"
 
 #include <string>

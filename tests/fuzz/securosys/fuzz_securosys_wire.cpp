@@ -1,7 +1,7 @@
 #include "../fuzzing.h"
 #include "providers/securosys/approver.h"
 #include "providers/securosys/submission.h"
-#include "providers/securosys/wire.h"
+#include "providers/securosys/wire/wire.h"
 
 using namespace hsmbridge;
 using namespace hsmbridge::securosys;

@@ -4,7 +4,7 @@
 #include "providers/venafi/progress.h"
 #include "providers/venafi/revocation.h"
 #include "providers/venafi/submission.h"
-#include "providers/venafi/wire.h"
+#include "providers/venafi/wire/wire.h"
 
 using namespace hsmbridge;
 using namespace hsmbridge::venafi;

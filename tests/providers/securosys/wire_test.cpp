@@ -1,4 +1,4 @@
-#include "providers/securosys/wire.h"
+#include "providers/securosys/wire/wire.h"
 
 #include "base/error.h"
 #include "base/file.h"

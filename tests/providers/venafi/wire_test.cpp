@@ -1,4 +1,4 @@
-#include "providers/venafi/wire.h"
+#include "providers/venafi/wire/wire.h"
 
 #include "base/error.h"
 #include "cloud_answers.h"

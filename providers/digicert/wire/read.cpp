@@ -1,6 +1,6 @@
 #include "base/error.h"
 #include "providers/answer.h"
-#include "providers/digicert/wire.h"
+#include "providers/digicert/wire/wire.h"
 #include "x509/names/name.h"
 
 #include <fmt/core.h>

@@ -1,4 +1,4 @@
-#include "providers/digicert/wire.h"
+#include "providers/digicert/wire/wire.h"
 
 namespace hsmbridge::digicert {
 namespace {

@@ -1,5 +1,5 @@
 #include "net/url.h"
-#include "providers/venafi/wire.h"
+#include "providers/venafi/wire/wire.h"
 
 #include <fmt/core.h>
 

@@ -1,4 +1,4 @@
-#include "providers/venafi/wire_fields.h"
+#include "providers/venafi/wire/fields.h"
 
 #include "base/error.h"
 #include "x509/names/name.h"

@@ -1,7 +1,7 @@
 #include "base/error.h"
 #include "providers/answer.h"
-#include "providers/venafi/wire.h"
-#include "providers/venafi/wire_fields.h"
+#include "providers/venafi/wire/fields.h"
+#include "providers/venafi/wire/wire.h"
 #include "x509/names/name.h"
 
 #include <fmt/core.h>

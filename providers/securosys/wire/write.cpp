@@ -1,5 +1,5 @@
 #include "base/error.h"
-#include "providers/securosys/wire.h"
+#include "providers/securosys/wire/wire.h"
 #include "x509/names/name.h"
 
 #include <fmt/core.h>

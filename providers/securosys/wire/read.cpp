@@ -1,6 +1,6 @@
 #include "base/error.h"
 #include "providers/answer.h"
-#include "providers/securosys/wire.h"
+#include "providers/securosys/wire/wire.h"
 #include "x509/names/name.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/pem.h"

@@ -1,7 +1,7 @@
 // The forms in which the service refuses.
 #include "base/error.h"
-#include "providers/venafi/wire.h"
-#include "providers/venafi/wire_fields.h"
+#include "providers/venafi/wire/fields.h"
+#include "providers/venafi/wire/wire.h"
 
 namespace hsmbridge::venafi {
 namespace {
