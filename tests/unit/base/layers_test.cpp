@@ -38,9 +38,8 @@ class Tree {
     REQUIRE(pipe != nullptr);
     std::string output;
     std::array<char, 4096> buffer{};
-    while (const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), pipe)) {
+    while (const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), pipe))
       output.append(buffer.data(), count);
-    }
     const int status = ::pclose(pipe);
     return {output, WIFEXITED(status) ? WEXITSTATUS(status) : -1};
   }
@@ -54,9 +53,10 @@ class Tree {
 TEST_CASE("an include along the arrows passes the layering check") {
   const Tree tree;
   tree.add("src/base/json.cpp", "#include \"base/json.h\"\n#include <nlohmann/json.hpp>\n#include <openssl/evp.h>\n");
-  tree.add("src/workflow/decide.cpp", "#include \"workflow/decide.h\"\n#include \"x509/spki.h\"\n");
-  tree.add("src/service/enroll.cpp", "#include \"store/store.h\"\n#include \"workflow/engine.h\"\n");
-  tree.add("pkcs11/token.h", "#include <p11-kit/pkcs11.h>\n#include \"workflow/token.h\"\n");
+  tree.add("src/workflow/machine/decide.cpp",
+           "#include \"workflow/machine/decide.h\"\n#include \"x509/objects/spki.h\"\n");
+  tree.add("src/service/enroll.cpp", "#include \"store/store.h\"\n#include \"workflow/engine/engine.h\"\n");
+  tree.add("pkcs11/token.h", "#include <p11-kit/pkcs11.h>\n#include \"workflow/ports/token.h\"\n");
   tree.add("providers/securosys/client.cpp", "#include \"net/http_client.h\"\n#include \"config/document.h\"\n");
   tree.add("tools/hsmbridge/main.cpp",
            "#include \"service/enroll.h\"\n#include \"providers/securosys/client.h\"\n#include \"pkcs11/token.h\"\n");
@@ -69,8 +69,8 @@ TEST_CASE("an include against the arrows is reported with its file and line") {
       {{"src/base/a.h", "\n#include \"net/x.h\"\n"}, "src/base/a.h:2: src/base may not know src/net (\"net/x.h\")\n"},
       {{"src/net/a.h", "#include \"config/x.h\"\n"},
        "src/net/a.h:1: src/net may not know src/config (\"config/x.h\")\n"},
-      {{"src/workflow/a.cpp", "  #  include \"pkcs11/x.h\"\n"},
-       "src/workflow/a.cpp:1: src/workflow may not know pkcs11 (\"pkcs11/x.h\")\n"},
+      {{"src/workflow/engine/a.cpp", "  #  include \"pkcs11/x.h\"\n"},
+       "src/workflow/engine/a.cpp:1: src/workflow may not know pkcs11 (\"pkcs11/x.h\")\n"},
       {{"src/service/a.cpp", "#include \"tools/hsmbridge/x.h\"\n"},
        "src/service/a.cpp:1: src/service may not know tools/hsmbridge (\"tools/hsmbridge/x.h\")\n"},
       {{"pkcs11/a.cpp", "#include \"providers/securosys/x.h\"\n"},
@@ -80,12 +80,12 @@ TEST_CASE("an include against the arrows is reported with its file and line") {
       {{"providers/securosys/a.cpp", "#include \"providers/digicert/x.h\"\n"},
        "providers/securosys/a.cpp:1: providers/securosys may not know providers/digicert "
        "(\"providers/digicert/x.h\")\n"},
-      {{"tools/rig/a.cpp", "#include \"providers/securosys/wire.h\"\n"},
-       "tools/rig/a.cpp:1: tools/rig may not know providers/securosys (\"providers/securosys/wire.h\")\n"},
-      {{"src/x509/a.cpp", "#include \"spki.h\"\n"},
-       "src/x509/a.cpp:1: \"spki.h\" is no path from src/ or from the root of the project\n"},
-      {{"src/x509/a.cpp", "#include \"../pkcs11/a.h\"\n"},
-       "src/x509/a.cpp:1: \"../pkcs11/a.h\" is no path from src/ or from the root of the project\n"},
+      {{"tools/rig/tsb/a.cpp", "#include \"providers/securosys/wire.h\"\n"},
+       "tools/rig/tsb/a.cpp:1: tools/rig may not know providers/securosys (\"providers/securosys/wire.h\")\n"},
+      {{"src/x509/judge/a.cpp", "#include \"spki.h\"\n"},
+       "src/x509/judge/a.cpp:1: \"spki.h\" is no path from src/ or from the root of the project\n"},
+      {{"src/x509/judge/a.cpp", "#include \"../pkcs11/a.h\"\n"},
+       "src/x509/judge/a.cpp:1: \"../pkcs11/a.h\" is no path from src/ or from the root of the project\n"},
       {{"src/new/a.cpp", "\n"}, "src/new/a.cpp:0: this folder is in no row of the table in scripts/check-layers\n"},
   };
   for (const auto& [file, said] : cases) {
@@ -93,6 +93,28 @@ TEST_CASE("an include against the arrows is reported with its file and line") {
     tree.add(file.first, file.second);
     CHECK(tree.check() == std::pair<std::string, int>(said, 1));
   }
+}
+
+TEST_CASE("an include from a lower room of a folder to a higher one is reported") {
+  const Tree tree;
+  tree.add("src/x509/names/a.cpp", "#include \"x509/asn1/der.h\"\n#include \"x509/judge/check.h\"\n");
+  tree.add("tools/rig/tsb/a.cpp", "#include \"tools/rig/server/call.h\"\n#include \"tools/rig/venafi/venafi.h\"\n");
+  tree.add("pkcs11/a.cpp", "#include \"pkcs11/keys/keys.h\"\n");
+  tree.add("src/workflow/attic/a.cpp", "\n");
+  CHECK(tree.check() ==
+        std::pair<std::string, int>(
+            "src/workflow/attic/a.cpp:0: room attic of src/workflow is in no row of the table in scripts/check-layers\n"
+            "src/x509/names/a.cpp:2: src/x509: room names may not know room judge (\"x509/judge/check.h\")\n"
+            "tools/rig/tsb/a.cpp:2: tools/rig: room tsb may not know room venafi (\"tools/rig/venafi/venafi.h\")\n",
+            1));
+}
+
+TEST_CASE("a folder with too many sources is reported once") {
+  const Tree tree;
+  for (int i = 100; i < 122; ++i) tree.add("src/base/a" + std::to_string(i) + ".cpp", "\n");
+  CHECK(tree.check() ==
+        std::pair<std::string, int>(
+            "src/base/a120.cpp:0: more than 20 sources in src/base: its layers want to be folders\n", 1));
 }
 
 TEST_CASE("a heavy library outside its folder or in a header is reported") {
