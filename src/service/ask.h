@@ -11,8 +11,8 @@
 // typed.
 namespace hsmbridge::service {
 
-// What was typed, in the text forms of x509/content/content.h and x509/names/general_name.h. An empty list or a missing value says
-// nothing about its field.
+// What was typed, in the text forms of x509/content/content.h and x509/names/general_name.h. An empty list or a missing
+// value says nothing about its field.
 struct AskWishes {
   std::optional<std::string> subject;      // the whole subject, as given
   std::optional<std::string> common_name;  // instead: this CN after the profile's subject

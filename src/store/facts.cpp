@@ -20,8 +20,8 @@ Json refusal_fact(const std::string& token_serial, unsigned long user_type, cons
                        {"source_sha256", source_hash}});
 }
 
-// A login that is under way is written down before the PIN is sent (pkcs11/login/pin.h says how), and most end well a moment
-// later: that is no fact for an auditor. Its end is one, when it is a refusal or unclear.
+// A login that is under way is written down before the PIN is sent (pkcs11/login/pin.h says how), and most end well a
+// moment later: that is no fact for an auditor. Its end is one, when it is a refusal or unclear.
 bool attempt_open(const std::string& reason) {
   return reason == "open" || reason.starts_with("open after ");
 }

@@ -61,8 +61,8 @@ struct Order {
   std::string profile;
   std::string token;
   KeyWish key;
-  // What the certificate shall say, as JSON: written and read by x509/content/ask.h alone (subject, names, usages, validity,
-  // accepted deviations, signature algorithm).
+  // What the certificate shall say, as JSON: written and read by x509/content/ask.h alone (subject, names, usages,
+  // validity, accepted deviations, signature algorithm).
   std::string ask;
   std::vector<InstallTarget> targets;
   Instant created_at{};

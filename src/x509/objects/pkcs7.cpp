@@ -15,8 +15,8 @@ namespace {
 
 using Pkcs7Ptr = OpensslPtr<PKCS7, ::PKCS7_free>;
 
-// What stands between "-----BEGIN LABEL-----" and its END line. x509/objects/pem.h wants one DER element in a block, and this
-// may be BER.
+// What stands between "-----BEGIN LABEL-----" and its END line. x509/objects/pem.h wants one DER element in a block,
+// and this may be BER.
 std::string_view armoured(std::string_view text, std::string_view label) {
   const std::string begin = "-----BEGIN " + std::string(label) + "-----";
   const std::size_t at = text.find(begin);
