@@ -38,6 +38,16 @@ workflow::CertificateQuery due_query(const config::ProfileSettings& profile, Ins
   return query;
 }
 
+// Why a certificate that is there is not used; "" where the next step is due.
+std::string unused_for(const workflow::State& state, Instant now) {
+  if (std::holds_alternative<workflow::Quarantined>(state)) {
+    return "is not what was asked, and a person decides about it";
+  }
+  const auto* verifying = std::get_if<workflow::Verifying>(&state);
+  if (verifying == nullptr || !verifying->not_yet || verifying->not_yet->not_before <= now) return "";
+  return fmt::format("is not valid before {}, and waits for that", rfc3339(verifying->not_yet->not_before));
+}
+
 }  // namespace
 
 Sweep::Sweep(const config::Settings& settings, std::string actor, std::function<Bytes(std::size_t)> random)
@@ -100,21 +110,24 @@ bool Sweep::is_to_be_told(const std::string& about, Instant now) {
 
 // A certificate that is there, paid for and not used must not be forgotten, nor the one that it was to replace.
 void Sweep::remind(workflow::Store& store, Instant now, Result& result) {
-  workflow::Store::ListQuery quarantined;
-  quarantined.state = workflow::StateName::quarantined;
-  quarantined.open_only = true;
-  for (const auto& record : store.list(quarantined)) {
-    const std::string& id = record.order.id.str();
-    if (!is_to_be_told(id, now)) continue;
-    const std::string not_renewed =
-        record.order.kind == workflow::Kind::renew && record.order.predecessor
-            ? fmt::format("certificate {} is not renewed: ", record.order.predecessor->certificate.substr(0, 12))
-            : std::string{};
-    result.troubles.push_back(
-        fmt::format("{}request {} brought a certificate that is not what was asked, and a person decides about it: "
-                    "hsmbridge request "
-                    "explain {}",
-                    not_renewed, id, id));
+  for (const auto state : {workflow::StateName::quarantined, workflow::StateName::verifying}) {
+    workflow::Store::ListQuery open;
+    open.state = state;
+    open.open_only = true;
+    for (const auto& record : store.list(open)) {
+      const std::string what = unused_for(record.state, now);
+      const std::string& id = record.order.id.str();
+      if (what.empty() || !is_to_be_told(id, now)) continue;
+      std::string not_renewed;
+      if (record.order.kind == workflow::Kind::renew && record.order.predecessor) {
+        const std::string& fingerprint = record.order.predecessor->certificate;
+        const auto old = store.certificate(fingerprint);
+        not_renewed = fmt::format("certificate {}{} is not renewed: ", fingerprint.substr(0, 12),
+                                  old ? fmt::format(", which ends on {},", rfc3339(old->not_after)) : "");
+      }
+      result.troubles.push_back(fmt::format("{}request {} brought a certificate that {}: hsmbridge request explain {}",
+                                            not_renewed, id, what, id));
+    }
   }
 }
 

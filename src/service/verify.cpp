@@ -14,7 +14,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace hsmbridge::service {
@@ -116,6 +118,26 @@ std::optional<x509::Answer> judged(const x509::Certificate& certificate, const x
   return early ? std::nullopt : std::optional(std::move(answer));
 }
 
+// How long a first day is waited for without a person's word. CAs that begin at the next midnight, in any time zone, or
+// after a weekend, stay below it, and so does a clock that is a day wrong. What begins later was ordered or set up
+// wrongly, and while it waited nothing else would be ordered.
+constexpr Duration kLongestWait = std::chrono::hours{3 * 24};
+constexpr std::string_view kBeginsLate = "begins-late";
+
+// Why the first day of a certificate is not simply waited for; nothing where it is. A renewal may take until the end of
+// what it renews, which is in use until then; its last second is valid too (RFC 5280 §4.1.2.5).
+std::optional<std::string> begins_late(const workflow::Order& order, Instant begin, Instant now) {
+  if (begin <= now + kLongestWait) return std::nullopt;
+  std::string why = fmt::format("it is not valid before {} (in {})", rfc3339(begin), spoken(begin - now));
+  const bool renews = order.kind == workflow::Kind::renew && order.predecessor && !order.predecessor->der.empty();
+  if (renews) {
+    const Instant end = x509::parse_certificate(order.predecessor->der).tbs.validity.not_after;
+    if (begin <= end + std::chrono::seconds{1}) return std::nullopt;
+    why += fmt::format(", and the certificate that it renews ends on {}", rfc3339(end));
+  }
+  return why + "; accepted, it waits for that day";
+}
+
 workflow::CertificateRecord record_of(const workflow::Order& order, const workflow::Verifying& state,
                                       const x509::Certificate& certificate, Instant now) {
   workflow::CertificateRecord record;
@@ -156,9 +178,15 @@ EffectOutcome verify(World& world, const Claim& claim, Instant now, Duration tim
   }
   Chain chain;
   std::optional<x509::Answer> answer;
+  std::optional<std::string> late_begin;  // where the answer is to wait
   try {
     chain = read_chain(issued.chain);
-    answer = judged(*certificate, expectation_of(world, order, *state, chain), now);
+    const auto expected = expectation_of(world, order, *state, chain);
+    answer = judged(*certificate, expected, now);
+    const auto& accept = expected.accept;
+    if (!answer && std::find(accept.begin(), accept.end(), kBeginsLate) == accept.end()) {
+      late_begin = begins_late(order, certificate->tbs.validity.not_before, now);
+    }
   } catch (const Error& error) {
     if (!is_of_the_content(error)) throw;
     return outcome(
@@ -171,15 +199,16 @@ EffectOutcome verify(World& world, const Claim& claim, Instant now, Duration tim
   }
   // Where the bytes were frozen and approved here, only they can be the answer, however alike another certificate is.
   const bool frozen = draft.to_be_signed.empty() || equal(certificate->parts.to_be_signed, draft.to_be_signed);
-  if (!answer && frozen) {
+  if (!answer && frozen && !late_begin) {
     return outcome(workflow::NotValidYet{{record.fingerprint, record.not_before, handout.clock_ahead}});
   }
 
   std::vector<workflow::Finding> findings;
-  bool fatal = !frozen;
+  bool fatal = !frozen || late_begin;
   if (!frozen) {
     findings.push_back({"other-than-frozen", true, "it is not the certificate that was frozen and approved"});
   }
+  if (late_begin) findings.push_back({std::string(kBeginsLate), true, *late_begin});
   if (answer) {
     fatal = fatal || answer->fatal();
     for (const auto& finding : answer->findings) {

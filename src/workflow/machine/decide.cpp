@@ -775,6 +775,9 @@ std::string not_for_this_state(StateName state, EventName event) {
         return "it is being withdrawn already";
       case StateName::unresolved:
         return "whether it exists at the provider is not known: decide with 'request resolve' first";
+      case StateName::retrieving:
+      case StateName::verifying:
+        return "a certificate was issued: it can be revoked once `cert list --all` shows it, not cancelled";
       default:
         return "a certificate exists: it can be revoked, not cancelled";
     }

@@ -55,6 +55,8 @@ constexpr std::array kKinds{
     FindingKind{"validity-shorter", kUnlessAccepted, "It is valid much shorter than asked."},
     FindingKind{"not-valid-yet", kUnlessAccepted,
                 "It is not valid yet: its first day is to come, or the clock of this machine is slow."},
+    FindingKind{"begins-late", kUnlessAccepted,
+                "Its first day is too far away to be waited for unasked: accepted, it waits for that day."},
     FindingKind{"expired", kUnlessAccepted, "It is not valid any more."},
     FindingKind{"issuer-purpose", kUnlessAccepted,
                 "An issuer above it may not certify for the purpose that was asked for."},

@@ -101,10 +101,9 @@ struct Life {
     order.ask = R"({"subject":"CN=www.example.com"})";
     return order;
   }
-  // A completed request with its certificate, which ends after `life`. `fingerprint`: where several are brought.
-  workflow::CertificateRecord bring(const workflow::Order& order, Duration life, const std::string& fingerprint = "") {
+  // A request that exists, until its result is there to be checked.
+  void hand_out(const workflow::Order& order) {
     using namespace workflow;
-    create(*store, order);
     Key key = key_of_test();
     key.label = order.key.selector;
     key.spki = x509::spki_hash(x509::parse_certificate(der).spki());
@@ -121,11 +120,17 @@ struct Life {
     report.reference = ProviderReference{"ref-1"};
     report.handout = Handout{Handout::Content::certificate, der, der};
     take(*store, order.id, SubmissionAnswered{1, report}, clock.now());
+  }
+  // A completed request with its certificate, which ends after `life`. `fingerprint`: where several are brought.
+  workflow::CertificateRecord bring(const workflow::Order& order, Duration life, const std::string& fingerprint = "") {
+    using namespace workflow;
+    create(*store, order);
+    hand_out(order);
     CertificateRecord record;
     record.fingerprint = fingerprint.empty() ? hex(sha256(der)) : fingerprint;
     record.der = der;
     record.request = order.id;
-    record.spki = key.spki;
+    record.spki = x509::spki_hash(x509::parse_certificate(der).spki());
     record.subject = "CN=www.example.com";
     record.issuer = "CN=CA";
     record.serial = "01";
@@ -134,7 +139,7 @@ struct Life {
     record.not_after = clock.now() + life;
     record.status = "current";
     record.stored_at = clock.now();
-    record.reference = report.reference;
+    record.reference = ProviderReference{"ref-1"};
     Step verified = step_of(store->find(order.id).value(), Verified{record.fingerprint, {}}, clock.now());
     verified.certificate = record;
     store->commit({verified});

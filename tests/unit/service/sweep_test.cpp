@@ -297,6 +297,32 @@ TEST_CASE_METHOD(Fixture,
   CHECK(s.round(*store, clock.now()).renewals.empty());
 }
 
+TEST_CASE_METHOD(Fixture, "a renewal that waits for its first day is told once a day until that day comes") {
+  const auto old = bring(first(), kDay * 50);
+  profile().renew_key = config::RenewKey::same;
+  clock.advance(kDay * 20);
+  service::Sweep s = sweep();
+  const auto made = s.round(*store, clock.now()).renewals;
+  REQUIRE(made.size() == 1);
+  const auto& id = made[0].request;
+  hand_out(store->find(id).value().order);
+  // The check of what came is due at once: nothing waits.
+  CHECK(s.round(*store, clock.now()).troubles.empty());
+  const Instant begin = clock.now() + kDay * 2;
+  take(*store, id, workflow::NotValidYet{{"c0ffee", begin, {}}}, clock.now());
+  const std::vector<std::string> told{
+      fmt::format("certificate {}, which ends on {}, is not renewed: request {} brought a certificate that is not "
+                  "valid before {}, and waits for that: hsmbridge request explain {}",
+                  hex(sha256(der)).substr(0, 12), rfc3339(old.not_after), id.str(), rfc3339(begin), id.str())};
+  CHECK(s.round(*store, clock.now()).troubles == told);
+  clock.advance(kDay - 1s);
+  CHECK(s.round(*store, clock.now()).troubles.empty());
+  clock.advance(1s);
+  CHECK(s.round(*store, clock.now()).troubles == told);
+  clock.advance(kDay);
+  CHECK(s.round(*store, clock.now()).troubles.empty());
+}
+
 TEST_CASE_METHOD(Fixture, "a clock that was ahead for a while ends no certificate") {
   bring(first(), kDay * 90);
   const Instant right = clock.now();

@@ -341,6 +341,54 @@ TEST_CASE("a certificate whose first day has not come waits for it, unless somet
   CHECK(std::holds_alternative<VerificationFailed>(answered.run().event.value()));
 }
 
+TEST_CASE("a first day more than three days away is for a person, who may have it waited for") {
+  Answered answered;  // it begins on 2026-01-01
+  const auto outcome = [&](const char* now) {
+    answered.now = at(now);
+    return answered.run();
+  };
+  CHECK(std::holds_alternative<NotValidYet>(outcome("2025-12-29T00:00:00Z").event.value()));
+  const EffectOutcome late = outcome("2025-12-28T00:00:00Z");
+  const auto* wrong = std::get_if<VerificationFailed>(&late.event.value());
+  REQUIRE(wrong != nullptr);
+  CHECK(wrong->findings == std::vector<Finding>{{"begins-late", true,
+                                                 "it is not valid before 2026-01-01T00:00:00Z (in 4 days); accepted, "
+                                                 "it waits for that day"}});
+  // It can be revoked meanwhile.
+  CHECK(late.certificate.value().status == "quarantined");
+  answered.state().accepted = {"begins-late"};
+  CHECK(std::holds_alternative<NotValidYet>(outcome("2025-12-28T00:00:00Z").event.value()));
+  CHECK(std::holds_alternative<Verified>(outcome("2026-01-01T00:00:00Z").event.value()));
+}
+
+TEST_CASE("a renewal that begins before what it renews has ended is waited for, and one that leaves a gap is not") {
+  Answered answered;  // it begins on 2026-01-01
+  auto& order = answered.claim.record.order;
+  order.kind = Kind::renew;
+  const auto renews_until = [&](const char* end) {
+    auto fields = answered.intermediate.fields_for({});
+    fields.content.subject = x509::Name::parse("CN=www.example.com");
+    fields.spki = answered.key.subject_public_key_info();
+    fields.validity = {at("2025-01-01T00:00:00Z"), at(end)};
+    const Bytes der = answered.intermediate.sign(x509::build_tbs_certificate(fields));
+    order.predecessor = Predecessor{hex(sha256(der)), der, SpkiHash{}, "current", {}, ""};
+    return answered.run();
+  };
+  answered.now = at("2025-12-20T00:00:00Z");
+  CHECK(std::holds_alternative<NotValidYet>(renews_until("2026-01-05T00:00:00Z").event.value()));
+  CHECK(std::holds_alternative<NotValidYet>(renews_until("2025-12-31T23:59:59Z").event.value()));
+  const EffectOutcome gap = renews_until("2025-12-31T23:59:58Z");
+  const auto* wrong = std::get_if<VerificationFailed>(&gap.event.value());
+  REQUIRE(wrong != nullptr);
+  CHECK(wrong->findings ==
+        std::vector<Finding>{{"begins-late", true,
+                              "it is not valid before 2026-01-01T00:00:00Z (in 12 days), and the certificate that it "
+                              "renews ends on 2025-12-31T23:59:58Z; accepted, it waits for that day"}});
+  // Close by, waiting ends the gap sooner than a person.
+  answered.now = at("2025-12-30T00:00:00Z");
+  CHECK(std::holds_alternative<NotValidYet>(renews_until("2025-12-31T23:59:58Z").event.value()));
+}
+
 TEST_CASE("a certificate that a person brought is read without its provider, with the chain of the file") {
   Answered answered;
   const Bytes leaf = answered.provider_->issued.certificate;

@@ -814,6 +814,15 @@ TEST_CASE("a quarantined request takes another certificate for the one that is w
   CHECK(refused(order(), sample<Quarantined>(), CancelAsked{"x"}).find("revoked, not cancelled") != std::string::npos);
 }
 
+TEST_CASE(
+    "cancelling what was issued and is not in the records yet does not send to a revocation that is not possible") {
+  const std::string once = "a certificate was issued: it can be revoked once `cert list --all` shows it, not cancelled";
+  CHECK(refused(order(), sample<Retrieving>(), CancelAsked{"x"}) == once);
+  CHECK(refused(order(), sample<Verifying>(), CancelAsked{"x"}) == once);
+  CHECK(refused(order(), sample<Installing>(), CancelAsked{"x"}) ==
+        "a certificate exists: it can be revoked, not cancelled");
+}
+
 TEST_CASE("a quarantined request of which only the certificate is known can be given up and nothing else") {
   const Quarantined bare{"c0ffee", findings()};
   CHECK(refused(order(), bare, JudgementAsked{}).find("an older version") != std::string::npos);
