@@ -96,6 +96,11 @@ CURLcode on_tls_context(CURL*, void* context, void* user) noexcept {
     // libcurl writes every session's secrets into the file that SSLKEYLOGFILE names: with them the API keys can be read
     // from a recorded connection. What is in the environment is not ours to obey.
     ::SSL_CTX_set_keylog_callback(static_cast<SSL_CTX*>(context), nullptr);
+    // One handshake, one signature: libcurl lets the server of TLS 1.3 ask for the client's certificate again at any
+    // time, and in TLS 1.2 OpenSSL lets it begin another handshake. Each time the client's key would sign, once more
+    // than what was written down.
+    ::SSL_CTX_set_post_handshake_auth(static_cast<SSL_CTX*>(context), 0);
+    ::SSL_CTX_set_options(static_cast<SSL_CTX*>(context), SSL_OP_NO_RENEGOTIATION);
     if (*transfer.hook) (*transfer.hook)(context);
     return CURLE_OK;
   } catch (...) {

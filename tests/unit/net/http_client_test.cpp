@@ -479,6 +479,34 @@ TEST_CASE("a hook installs the client key and its exception comes out of the cal
   CHECK_THROWS_WITH(failing.send(post(server.url()), Repeat::never), "wrong PIN");
 }
 
+TEST_CASE("a server that asks for the client's signature again gets none") {
+  const Fixture fixture;
+  const Identity identity = fixture.authority.issue("client", "");
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    INFO(version);
+    TlsServerOptions options = fixture.server_options();
+    options.client_ca = fixture.authority.ca().certificate_file;
+    options.highest_version = version;
+    std::atomic<int> asked{0};
+    std::atomic<int> proved{0};
+    const TlsServer server(options, [&](ServerConnection& connection) {
+      if (!connection.read_request()) return;
+      ++asked;
+      if (connection.proves_itself_again()) ++proved;
+      connection.answer(200, "{}");
+    });
+    ClientOptions client_options = fixture.client_options();
+    client_options.tls_hook = [&](void* context) {
+      REQUIRE(::SSL_CTX_use_certificate(static_cast<SSL_CTX*>(context), identity.certificate.get()) == 1);
+      REQUIRE(::SSL_CTX_use_PrivateKey(static_cast<SSL_CTX*>(context), identity.key.get()) == 1);
+    };
+    const auto exchange = HttpClient(client_options).send(post(server.url()), Repeat::never);
+    if (version == TLS1_3_VERSION) expect<Response>(exchange);
+    CHECK(asked == 1);
+    CHECK(proved == 0);
+  }
+}
+
 TEST_CASE("options that cannot be used are refused when the client is made") {
   const Fixture fixture;
   const auto kind = [](const ClientOptions& options) {
