@@ -85,7 +85,8 @@ std::string common_name_of(const x509::Content& content) {
 DigicertProvider::DigicertProvider(Settings settings, std::shared_ptr<Client> client, const Clock& clock)
     : settings_(std::move(settings)), client_(std::move(client)), clock_(clock) {
   if (!settings_.chain) return;
-  for (const Bytes& der : x509::certificates_in_file(*settings_.chain)) chain_.push_back(x509::parse_certificate(der));
+  for (const Bytes& der : x509::certificates_in_file(*settings_.chain, x509::Given::to_be_believed))
+    chain_.push_back(x509::parse_certificate(der));
 }
 
 Capabilities capabilities_of(Issues issues) {

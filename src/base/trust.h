@@ -31,6 +31,10 @@ struct TrustRule {
   std::string_view mode = "go-w";  // what chmod is to make of a file that others may write
 };
 
+// Of certificates and public keys: who may write them decides which server gets the API keys, whose certificates are
+// installed and whose approvals count.
+inline constexpr TrustRule kBelieved{"it says whom this program believes"};
+
 // Opens for reading and checks what was opened: nothing is looked at by its path and then opened again. Throws
 // not_found, denied (also from what the rule forbids, with the command that fixes it), unavailable.
 Descriptor open_trusted(const std::filesystem::path& path, const TrustRule& rule);

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/trust.h"
 #include "base/wipe.h"
 #include "net/url.h"
 
@@ -55,6 +56,7 @@ struct Transfer {
   const TlsHook* hook = nullptr;
   std::size_t largest_body = 0;
   Duration boot_deadline{};
+  Bytes authorities;             // PEM
   bool request_started = false;  // libcurl was about to write the first octet of the request
   bool answer_started = false;
   bool too_large = false;
@@ -278,7 +280,7 @@ class HttpClient::Impl {
  public:
   explicit Impl(ClientOptions options) : options_(std::move(options)) {
     initialise_once();
-    if (options_.ca_file) static_cast<void>(read_file(*options_.ca_file));
+    if (options_.ca_file) static_cast<void>(authorities());
     if (options_.client_certificate.has_value() != options_.client_key.has_value()) {
       throw Error{ErrorKind::invalid_input, "a client certificate needs its key file, and the key its certificate"};
     }
@@ -305,6 +307,14 @@ class HttpClient::Impl {
                      ""};
     }
     std::array<char, CURL_ERROR_SIZE> problem{};
+    if (options_.ca_file) {
+      try {
+        transfer.authorities = authorities();
+      } catch (const Error& error) {
+        return NotSent{fmt::format("the CA file for {} cannot be used: {}", authority_of(request.url), error.message()),
+                       error.hint()};
+      }
+    }
     prepare(handle.get(), request, repeat, headers.get(), transfer, problem.data());
 
     const auto start = std::chrono::steady_clock::now();
@@ -337,6 +347,9 @@ class HttpClient::Impl {
     if (!handle) throw Error{ErrorKind::internal, "libcurl gives no handle"};
     return handle;
   }
+  // Read for each call, since it may be replaced while this program runs; its bytes are given to libcurl, which would
+  // open whatever has its name then.
+  Bytes authorities() const { return read_trusted(*options_.ca_file, kBelieved); }
   // A handle keeps its connections; one that had an error is not given back.
   Handle borrow() {
     const std::lock_guard lock(mutex_);
@@ -375,7 +388,8 @@ class HttpClient::Impl {
     set(handle, CURLOPT_SSL_VERIFYPEER, 1L);
     set(handle, CURLOPT_SSL_VERIFYHOST, 2L);
     if (options_.ca_file) {
-      set(handle, CURLOPT_CAINFO, options_.ca_file->c_str());
+      curl_blob pem{transfer.authorities.data(), transfer.authorities.size(), CURL_BLOB_COPY};
+      set(handle, CURLOPT_CAINFO_BLOB, &pem);
       // Debian's libcurl also looks into the system's folder of CAs unless it is taken away.
       set(handle, CURLOPT_CAPATH, static_cast<const char*>(nullptr));
     }

@@ -372,6 +372,41 @@ TEST_CASE("nothing is sent to a server whose certificate is not trusted or names
   CHECK(requests == 0);
 }
 
+TEST_CASE("a CA file that others may write is refused when the client is made and before each call") {
+  const Fixture fixture;
+  const auto file = fixture.client_options().ca_file.value();
+  std::atomic<int> requests{0};
+  const TlsServer server(fixture.server_options(), [&](ServerConnection& connection) {
+    while (connection.read_request()) {
+      ++requests;
+      connection.answer(200, "{}");
+    }
+  });
+  HttpClient client = fixture.client();
+  expect<Response>(client.send(post(server.url()), Repeat::never));
+  REQUIRE(::chmod(file.c_str(), 0666) == 0);
+  for (const Repeat repeat : {Repeat::never, Repeat::allowed}) {
+    const NotSent unsent = expect<NotSent>(client.send(post(server.url()), repeat));
+    CHECK(contains(unsent.why, file.string() + " may be changed by everybody"));
+    CHECK(unsent.hint == "chmod go-w " + file.string());
+  }
+  CHECK_THROWS_WITH(fixture.client(), Catch::Contains("it says whom this program believes"));
+  REQUIRE(::chmod(file.c_str(), 0644) == 0);
+  expect<Response>(client.send(post(server.url()), Repeat::allowed));
+  CHECK(requests == 2);
+}
+
+TEST_CASE("a CA file that is replaced counts from the next call on") {
+  const Fixture fixture;
+  const TlsServer server(fixture.server_options(), always(200, "{}"));
+  HttpClient client = fixture.client();
+  expect<Response>(client.send(post(server.url()), Repeat::never));
+  const TestAuthority other("Other CA");
+  std::filesystem::copy_file(other.ca().certificate_file, fixture.authority.ca().certificate_file,
+                             std::filesystem::copy_options::overwrite_existing);
+  expect<NotSent>(client.send(post(server.url()), Repeat::never));
+}
+
 TEST_CASE("without a CA of its own the client trusts the system and not this server") {
   const Fixture fixture;
   const TlsServer server(fixture.server_options(), always(200, "{}"));
