@@ -36,7 +36,7 @@ inline std::vector<Bytes> handed_out(std::string_view whose, ByteView text, Byte
 
 // A file of CA certificates that the configuration names.
 inline std::vector<Bytes> chain_in_file(const std::string& provider, const std::filesystem::path& file) {
-  x509::Bundle bundle = x509::bundle_in_file(file);
+  x509::Bundle bundle = x509::bundle_in_file(file, x509::Given::to_be_believed);
   for (const std::string& skipped : bundle.skipped) {
     log::warning(fmt::format("provider {}: `chain` {}: left out: {}", provider, file.string(), skipped));
   }

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/trust.h"
 
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -41,6 +42,20 @@ bool is_folder_of_root(const std::filesystem::path& path) {
   return ::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == 0;
 }
 
+// Without the sticky bit each of its users can take the locks and the PIN records of the others away.
+std::filesystem::path safe(std::filesystem::path folder) {
+  const TrustRule rule{"its users could remove each other's lock files and records of refused PINs", Owner::anyone,
+                       "+t"};
+  struct stat status {};
+  if (::stat(folder.c_str(), &status) != 0) return folder;  // whoever opens a file there says why it cannot
+  if (const auto fault = distrust(status, folder, rule, ::geteuid())) {
+    throw Error{ErrorKind::unavailable,
+                fmt::format("no lock is taken in a folder without the sticky bit: {}", fault->message())}
+        .hint(fault->hint());
+  }
+  return folder;
+}
+
 std::filesystem::path lock_path(LockedWork work, const std::string& token_serial) {
   return token_lock_folder() /
          fmt::format("hsmbridge-{}-{}.lock", words_of(work).file, hex(sha256(as_bytes(token_serial))).substr(0, 32));
@@ -49,7 +64,9 @@ std::filesystem::path lock_path(LockedWork work, const std::string& token_serial
 // What to do so that every process with this token locks in the same place.
 std::string folder_advice(const std::filesystem::path& folder, int code) {
   const std::string variable = fmt::format(
-      "set {}, for every process that uses the token, to one folder that all of them can write", kFolderVariable);
+      "set {}, for every process that uses the token, to one folder that all of them can write, with the sticky bit "
+      "(chmod 1777)",
+      kFolderVariable);
   if (code == EROFS) {
     return fmt::format("let this process write {} (systemd: ReadWritePaths={}), or {}", folder.string(),
                        folder.string(), variable);
@@ -119,12 +136,14 @@ bool is_at(int file, const std::filesystem::path& path) {
 
 std::filesystem::path token_lock_folder() {
   const char* const named = std::getenv(kFolderVariable);
-  if (named == nullptr || *named == '\0') return is_folder_of_root(kOwnFolder) ? kOwnFolder : "/run/lock";
+  if (named == nullptr || *named == '\0') {
+    return safe(is_folder_of_root(kOwnFolder) ? kOwnFolder : "/run/lock");
+  }
   if (*named != '/') {
     throw Error{ErrorKind::invalid_input, fmt::format("{} is \"{}\", no absolute path", kFolderVariable, named)}.hint(
-        "name one folder that every process with this token can write");
+        "name one folder that every process with this token can write, with the sticky bit (chmod 1777)");
   }
-  return named;
+  return safe(named);
 }
 
 Error token_lock_trouble(std::string what, const std::filesystem::path& file) {

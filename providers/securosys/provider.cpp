@@ -24,13 +24,14 @@ SecurosysProvider::SecurosysProvider(Settings settings, std::shared_ptr<Client> 
       clock_(clock),
       prompter_(std::move(prompter)),
       anchors_(std::move(anchors)) {
-  if (settings_.issuer) issuer_file_ = x509::certificate_in_file(*settings_.issuer);
+  if (settings_.issuer) issuer_file_ = x509::certificate_in_file(*settings_.issuer, x509::Given::to_be_believed);
   if (settings_.chain) chain_ = providers::chain_in_file(settings_.name, *settings_.chain);
   if (settings_.task_reader && keys_.task_reader) {
-    reader_.emplace(*keys_.task_reader,
-                    Identity::timestamp_certificate(*keys_.task_reader,
-                                                    x509::certificate_in_file(settings_.task_reader->certificate)),
-                    clock_);
+    reader_.emplace(
+        *keys_.task_reader,
+        Identity::timestamp_certificate(
+            *keys_.task_reader, x509::certificate_in_file(settings_.task_reader->certificate, x509::Given::to_be_read)),
+        clock_);
   }
 }
 

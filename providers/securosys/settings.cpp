@@ -46,7 +46,7 @@ void read_roles(Section& section, Settings& settings) {
 
 // A PEM public key or certificate of an approver.
 SpkiHash key_of_file(const std::filesystem::path& path) {
-  return x509::spki_hash(x509::key_of_person_in_file(path));
+  return x509::spki_hash(x509::key_of_person_in_file(path, x509::Given::to_be_believed));
 }
 
 std::vector<approval::Person> read_people(Section people) {
@@ -57,7 +57,7 @@ std::vector<approval::Person> read_people(Section people) {
     try {
       result.push_back({name, key_of_file(path)});
     } catch (const Error& error) {
-      people.problem(name, error.message());
+      people.problem(name, error.hint().empty() ? error.message() : error.message() + ": " + error.hint());
     }
   }
   people.finish();

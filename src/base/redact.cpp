@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kUnmistakable = 8;
 constexpr std::size_t kShortestWord = 4;
 // A cut secret is recognised by so many of its first characters, and half of them.
-constexpr std::size_t kShortestPart = 12;
+constexpr std::size_t kShortestPart = kUnmistakable;
 // Escaped four times over. A bound, so that a text of backslashes costs no more than its length.
 constexpr std::size_t kMostBackslashes = 16;
 constexpr std::size_t kMostWhiteSpace = 64;
@@ -93,24 +93,53 @@ std::size_t after_percent(std::string_view text, std::size_t at, const Character
   return at;
 }
 
+std::size_t after_backslashes(std::string_view text, std::size_t at) {
+  const std::size_t most = std::min(text.size(), at + kMostBackslashes);
+  while (at < most && text[at] == '\\') ++at;
+  return at;
+}
+
+// How a text encodes what it repeats: "%25" and "&amp;" begin with % and & as they are, or are these characters
+// encoded once, or &amp;amp; is, escaped for HTML twice or three times.
+enum class Encoded : unsigned { no, once, html_twice, html_thrice };
+constexpr std::array kEncodings{Encoded::no, Encoded::once, Encoded::html_twice, Encoded::html_thrice};
+
+// Behind the & of a reference, which Go's JSON writes as \u0026, and what escaping again put there.
+std::size_t after_ampersand(std::string_view text, std::size_t at, Encoded encoded) {
+  if (starts(text, at, "&")) {
+    ++at;
+  } else {
+    const std::size_t behind = after_backslashes(text, at);
+    if (behind == at || !starts(text, behind, "u0026")) return kNot;
+    at = behind + 5;
+  }
+  constexpr std::string_view kAgain = "amp;";
+  for (unsigned more = static_cast<unsigned>(Encoded::once); more < static_cast<unsigned>(encoded); ++more) {
+    if (!starts(text, at, kAgain)) return kNot;
+    at += kAgain.size();
+  }
+  return at;
+}
+
 // What HTML writes at `at` for one character, &amp; or &#38; or &#x26;, and where that ends.
 struct Reference {
   char32_t code_point = 0;
   std::size_t end = kNot;  // there is none
 };
 
-Reference html_reference(std::string_view text, std::size_t at) {
-  if (!starts(text, at, "&")) return {};
+Reference html_reference(std::string_view text, std::size_t at, Encoded encoded) {
+  at = after_ampersand(text, at, encoded);
+  if (at == kNot) return {};
   constexpr auto kNames = std::to_array<std::pair<char32_t, std::string_view>>(
-      {{U'&', "&amp;"}, {U'<', "&lt;"}, {U'>', "&gt;"}, {U'"', "&quot;"}, {U'\'', "&apos;"}});
-  if (!starts(text, at + 1, "#")) {
+      {{U'&', "amp;"}, {U'<', "lt;"}, {U'>', "gt;"}, {U'"', "quot;"}, {U'\'', "apos;"}});
+  if (!starts(text, at, "#")) {
     for (const auto& [code_point, name] : kNames) {
       if (starts(text, at, name)) return {code_point, at + name.size()};
     }
     return {};
   }
   constexpr std::size_t kMostDigits = 8;
-  at += 2;
+  ++at;
   const bool is_hex = starts(text, at, "x") || starts(text, at, "X");
   if (is_hex) ++at;
   const std::size_t begin = at;
@@ -125,26 +154,19 @@ Reference html_reference(std::string_view text, std::size_t at) {
   return {};
 }
 
-std::size_t after_html(std::string_view text, std::size_t at, const Character& one) {
-  const Reference reference = html_reference(text, at);
+std::size_t after_html(std::string_view text, std::size_t at, const Character& one, Encoded encoded) {
+  const Reference reference = html_reference(text, at, encoded);
   return one.code_point == reference.code_point ? reference.end : kNot;
 }
 
-std::size_t after_backslashes(std::string_view text, std::size_t at) {
-  const std::size_t most = std::min(text.size(), at + kMostBackslashes);
-  while (at < most && text[at] == '\\') ++at;
-  return at;
-}
-
-// Whether "%25" and "&amp;" are the characters % and & encoded, or begin with them as they are.
-enum class Encoded { yes, no };
-
 std::size_t after_character(std::string_view text, std::size_t at, const Character& one, Encoded encoded) {
-  if (encoded == Encoded::yes) {
-    if (const std::size_t end = after_percent(text, at, one); end != kNot) return end;
-    if (const std::size_t end = after_html(text, at, one); end != kNot) return end;
-  }
   const std::size_t behind = after_backslashes(text, at);
+  if (encoded != Encoded::no) {
+    if (const std::size_t end = after_percent(text, at, one); end != kNot) return end;
+    if (const std::size_t end = after_html(text, at, one, encoded); end != kNot) return end;
+    // The backslash of JSON in HTML: \&quot;
+    if (const std::size_t end = behind > at ? after_html(text, behind, one, encoded) : kNot; end != kNot) return end;
+  }
   if (one.octets == "\\") {
     if (behind > at) return behind;
   } else if (starts(text, behind, one.octets)) {
@@ -222,7 +244,7 @@ std::size_t array_end(std::string_view text, std::size_t at, const Form& form) {
   if (form.size < kShortestWord || form.characters.size() < 2) return kNot;
   for (const Character& one : form.characters) {
     if (&one != &form.characters.front()) at = after_comma(text, at);
-    if (at != kNot) at = after_character(text, at, one, Encoded::yes);
+    if (at != kNot) at = after_character(text, at, one, Encoded::once);
     if (at == kNot) return kNot;
   }
   return at;
@@ -281,19 +303,33 @@ class Redactor {
     begins_[static_cast<unsigned char>(first.front())] = true;
   }
 
-  // Whether a character of a form may be written there in another way. Asked once for all forms, since a hostile text
-  // may be full of what only looks like it.
+  bool may_begin(char32_t code_point) const { return code_point >= 0x80 || begins_[code_point]; }
+  bool is_reference(std::string_view text, std::size_t at) const {
+    return std::any_of(kEncodings.begin() + 1, kEncodings.end(), [&](Encoded encoded) {
+      const Reference reference = html_reference(text, at, encoded);
+      return reference.end != kNot && may_begin(reference.code_point);
+    });
+  }
+
+  // Whether the first character of a form may be written there in another way. Asked once for all forms, since a
+  // hostile text may be full of what only looks like it.
   bool is_escape(std::string_view text, std::size_t at) const {
     switch (text[at]) {
       case '&':
-        return html_reference(text, at).end != kNot;
-      case '%':
-        return hex_at(text, at + 1, 2).has_value();
+        return is_reference(text, at);
+      case '%': {
+        const auto octet = hex_at(text, at + 1, 2);
+        return octet && (begins_[*octet] || *octet == '%');
+      }
       case '+':
-        return true;
+        return begins_[' '];
       case '\\': {
         const std::size_t behind = after_backslashes(text, at);
-        return behind < text.size() && (text[behind] == 'u' || begins_[static_cast<unsigned char>(text[behind])]);
+        if (behind == text.size()) return false;
+        if (begins_[static_cast<unsigned char>(text[behind])]) return true;
+        if (text[behind] == '&') return is_reference(text, behind);
+        const auto code_unit = text[behind] == 'u' ? hex_at(text, behind + 1, 4) : std::nullopt;
+        return code_unit && (may_begin(*code_unit) || is_reference(text, at));
       }
       default:
         return false;
@@ -305,10 +341,13 @@ class Redactor {
     if (!begins_[static_cast<unsigned char>(text[at])] && !is_escape(text, at)) return kNot;
     std::size_t longest = kNot;
     for (const Form& form : forms_) {
-      if (after_character(text, at, form.characters.front(), Encoded::yes) == kNot) continue;
-      for (const std::size_t end : {plain_end(text, at, form, Encoded::yes), plain_end(text, at, form, Encoded::no),
-                                    array_end(text, at, form)}) {
+      const auto take = [&longest](std::size_t end) {
         if (end != kNot && (longest == kNot || end > longest)) longest = end;
+      };
+      for (const Encoded encoded : kEncodings) {
+        if (after_character(text, at, form.characters.front(), encoded) == kNot) continue;
+        take(plain_end(text, at, form, encoded));
+        if (encoded == Encoded::once) take(array_end(text, at, form));
       }
     }
     return longest;

@@ -12,10 +12,11 @@ namespace hsmbridge {
 inline constexpr std::string_view kLeftOut = "(left out)";
 
 // `text` without these secrets, however whoever repeats them wrote them: as they are, escaped for JSON (also twice),
-// for a URL or for HTML, as an array of their characters (a Java char array), in base64 of either alphabet, or cut
-// after at least half. JSON stays JSON. A secret of less than eight octets would be found in ordinary words: one of
-// four to seven is taken out where it is a word of its own, a shorter one as an array only. Not found: other encodings
-// (hex, a digest), and a cut secret without its beginning.
+// for a URL or for HTML (up to three times, also inside of JSON), as an array of their characters (a Java char array),
+// in base64 of either alphabet, or cut after at least half and eight of their characters. JSON stays JSON. A secret of
+// less than eight octets would be found in ordinary words: one of four to seven is taken out where it is a word of its
+// own, a shorter one as an array only. Not found: other encodings (hex, a digest), and a cut secret without its
+// beginning.
 std::string redacted(std::string_view text, const std::vector<Secret>& secrets);
 
 }  // namespace hsmbridge

@@ -3,6 +3,8 @@
 #include "base/error.h"
 #include "base/file_io.h"
 #include "base/log.h"
+#include "base/path_walk.h"
+#include "base/trust.h"
 
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -11,6 +13,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -24,7 +27,6 @@ namespace {
 constexpr unsigned kPermissions = 0777;
 constexpr unsigned kGroupPermissions = 0070;
 constexpr unsigned kNewFile = 0644;
-constexpr int kMostLinks = 40;  // as the kernel: path_resolution(7)
 
 // acl(5); the octets are copied as they are.
 constexpr const char* kAcl = "system.posix_acl_access";
@@ -64,35 +66,21 @@ gid_t group_number(const std::string& name) {
   throw Error{ErrorKind::not_found, fmt::format("this machine has no group '{}'", name)};
 }
 
-std::filesystem::path folder_of(const std::filesystem::path& path) {
-  return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-}
-
-// Resolving links by hand goes around fs.protected_symlinks, so its rule is kept here.
-void refuse_foreign_link(const std::filesystem::path& link, const struct stat& status) {
-  struct stat folder {};
-  if (::stat(folder_of(link).c_str(), &folder) != 0) throw system_error("cannot look at the folder of", link, errno);
-  if (status.st_uid == 0 || status.st_uid == ::geteuid() || status.st_uid == folder.st_uid) return;
-  throw Error{ErrorKind::denied,
-              fmt::format("the symbolic link {} belongs to user {}: it is not followed", link.string(), status.st_uid)}
-      .hint("name the file itself, or make the link as root or as the user who runs this");
-}
-
-std::filesystem::path resolved(std::filesystem::path path) {
-  for (int links = 0; links < kMostLinks; ++links) {
-    struct stat status {};
-    if (::lstat(path.c_str(), &status) != 0) {
-      if (errno == ENOENT) return path;
-      throw system_error("cannot look at", path, errno);
-    }
-    if (!S_ISLNK(status.st_mode)) return path;
-    refuse_foreign_link(path, status);
-    std::error_code failure;
-    auto next = std::filesystem::read_symlink(path, failure);
-    if (failure) throw system_error("cannot read the link", path, failure.value());
-    path = next.is_absolute() ? std::move(next) : folder_of(path) / next;
+// The kernel's own rule (fs.protected_symlinks) is for world-writable sticky folders only, and it lets the owner of a
+// folder put links there: for whoever writes as root into the folder of a service that hands the service every file of
+// the machine. So up to the last link all that was passed must be root's or ours; the folders behind it may be
+// anyone's.
+void refuse_foreign_links(const PathWalk& walk) {
+  const auto last = std::find_if(walk.steps.rbegin(), walk.steps.rend(),
+                                 [](const PathStep& step) { return S_ISLNK(step.status.st_mode); });
+  for (auto step = last; step != walk.steps.rend(); ++step) {
+    const auto fault =
+        distrust(step->status, step->path, {"whoever can change it chooses which file is replaced"}, ::geteuid());
+    if (!fault) continue;
+    throw Error{ErrorKind::denied,
+                fmt::format("the symbolic link {} is not followed: {}", last->path.string(), fault->message())}
+        .hint(fmt::format("name the file itself, or: {}", fault->hint()));
   }
-  throw system_error("cannot follow", path, ELOOP);
 }
 
 std::optional<Bytes> attribute_of(int fd, const char* name) {
@@ -160,13 +148,20 @@ unsigned keep_access(int fd, int old, const struct stat& before, const FileAcces
 
 }  // namespace
 
-TargetFile::TargetFile(const std::filesystem::path& path) : path_(resolved(path)) {
-  if (!path_.has_filename()) throw Error{ErrorKind::invalid_input, fmt::format("{} names no file", path.string())};
-  const auto folder = folder_of(path_);
-  folder_ = Descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder_.valid()) throw system_error("cannot open the folder", folder, errno);
-  file_ = Descriptor(
-      ::openat(folder_.get(), path_.filename().c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+TargetFile::TargetFile(const std::filesystem::path& path) {
+  const PathWalk walk = walk_to(path);
+  path_ = walk.path;
+  if (walk.name == "." || walk.name == "..") {
+    throw Error{ErrorKind::invalid_input, fmt::format("{} names no file", path.string())};
+  }
+  if (walk.through_proc) {
+    throw Error{ErrorKind::conflict, fmt::format("{} leads through a link of /proc: it is not replaced", path.string())}
+        .hint("name the file itself");
+  }
+  refuse_foreign_links(walk);
+  folder_ = Descriptor(::openat(walk.folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder_.valid()) throw system_error("cannot open the folder", path_.parent_path(), errno);
+  file_ = walk.open(O_RDONLY | O_NONBLOCK | O_NOCTTY);
   if (!file_.valid()) {
     if (errno == ENOENT) return;
     if (errno == ENXIO) {  // a socket, or a device without its driver
@@ -198,7 +193,7 @@ void TargetFile::replace(ByteView content, const FileAccess& access) {
   const gid_t group = access.group ? group_number(*access.group) : kUnchanged<gid_t>;
   const std::string name = path_.filename().string();
   const Replacement next(folder_.get(), fmt::format(".{}.{}", name, hex(random_bytes(8))));
-  if (next.fd() < 0) throw system_error("cannot create a file in", folder_of(path_), errno);
+  if (next.fd() < 0) throw system_error("cannot create a file in", path_.parent_path(), errno);
   write_all(next.fd(), content, path_);
   if ((access.owner || access.group) && ::fchown(next.fd(), owner, group) != 0) {
     throw system_error("cannot set the owner of", path_, errno);

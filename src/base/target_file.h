@@ -22,13 +22,14 @@ struct FileAccess {
 // administrator arranged there. Everything is looked at on descriptors that are opened once: what is read, compared and
 // replaced is one file, whatever happens to the path meanwhile.
 //
-// Symbolic links are followed to the file that they mean, which is replaced in its own folder; the links stay. A link
-// that somebody else put there is refused: followed are those of root, of this process's user, and of the owner of the
-// folder in which they are (the rule of fs.protected_symlinks in proc_sys_fs(5), for every folder).
+// Symbolic links are followed to the file that they mean, which is replaced in its own folder; the links stay. Followed
+// are those of root and of this process's user only, and only where every folder up to them is safe (trust.h): a user
+// in whose folder the file is can have it written there and nowhere else. Hard links are never written through: the
+// file is replaced and not changed.
 class TargetFile {
  public:
-  // Throws not_found or denied for the folder, conflict when something other than a regular file is there (a pipe or a
-  // device is not opened for reading and never waited for), invalid_input for a path without a file name.
+  // Throws not_found or denied for a folder, denied for a link that is not followed, conflict when something other than
+  // a regular file is there (a pipe or a device is never waited for), invalid_input for a path without a file name.
   explicit TargetFile(const std::filesystem::path& path);
 
   // The file itself, every link followed.

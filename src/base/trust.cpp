@@ -1,6 +1,7 @@
 #include "base/trust.h"
 
 #include "base/file_io.h"
+#include "base/path_walk.h"
 
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -9,8 +10,9 @@
 
 #include <array>
 #include <cerrno>
-#include <set>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 namespace hsmbridge {
 namespace {
@@ -22,16 +24,14 @@ std::filesystem::path place_of(int fd) {
   return !failed && place.is_absolute() ? place : std::filesystem::path();
 }
 
-// The folders above both the name that was given and the file that it led to: a link may be replaced as well.
-std::set<std::filesystem::path> folders_above(const std::filesystem::path& path, int fd) {
-  std::set<std::filesystem::path> folders;
-  std::error_code ignored;
-  for (const std::filesystem::path& start :
-       {std::filesystem::absolute(path, ignored).lexically_normal(), place_of(fd)}) {
-    for (std::filesystem::path above = start.parent_path(); !above.empty(); above = above.parent_path()) {
-      folders.insert(above);
-      if (above == above.root_path()) break;
-    }
+// The folders above a file to which /proc led: no walk passed them.
+std::vector<PathStep> folders_above(int fd) {
+  std::vector<PathStep> folders;
+  for (std::filesystem::path above = place_of(fd).parent_path(); !above.empty(); above = above.parent_path()) {
+    PathStep step{above, {}};
+    if (::stat(above.c_str(), &step.status) == 0)
+      folders.push_back(std::move(step));  // else of another mount namespace
+    if (above == above.root_path()) break;
   }
   return folders;
 }
@@ -40,19 +40,27 @@ std::string access_of(const struct stat& status) {
   return fmt::format("owner {}, mode {:04o}", user_name(status.st_uid), status.st_mode & 07777U);
 }
 
-void examine(int fd, const std::filesystem::path& path, const TrustRule& rule) {
+void examine(const PathWalk& walk, int fd, const std::filesystem::path& path, const TrustRule& rule) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) throw system_error("cannot look at", path, errno);
-  // A pipe or a device was handed over by whoever started this process, who decides anyway.
-  if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) return;
+  const bool is_file = S_ISREG(status.st_mode) || S_ISDIR(status.st_mode);
+  // What has no name (/dev/fd/3) was handed over by whoever started this process, who decides anyway.
+  if (walk.through_proc && !is_file) return;
   const uid_t us = ::geteuid();
-  if (auto fault = distrust(status, path, rule, us)) throw *fault;
-  for (const std::filesystem::path& folder : folders_above(path, fd)) {
-    struct stat above {};
-    if (::stat(folder.c_str(), &above) != 0) continue;  // of another mount namespace
-    if (rule.owner == Owner::anyone && above.st_uid == status.st_uid) above.st_uid = us;
-    if (auto fault = distrust(above, folder, {rule.because, Owner::root_or_us}, us)) {
-      throw Error{ErrorKind::denied, fmt::format("{} is not safe in its folder: {}", path.string(), fault->message())}
+  if (is_file || S_ISFIFO(status.st_mode)) {
+    if (auto fault = distrust(status, path, rule, us)) throw *fault;
+  }
+  std::vector<PathStep> steps = walk.steps;
+  if (walk.through_proc) {
+    for (PathStep& above : folders_above(fd)) steps.push_back(std::move(above));
+  }
+  // The nearest first: it is the one to be mended.
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    if (rule.owner == Owner::anyone && step->status.st_uid == status.st_uid) step->status.st_uid = us;
+    if (auto fault = distrust(step->status, step->path, {rule.because, Owner::root_or_us}, us)) {
+      throw Error{ErrorKind::denied,
+                  fmt::format("{} is not safe {}: {}", path.string(),
+                              S_ISLNK(step->status.st_mode) ? "behind its link" : "in its folder", fault->message())}
           .hint(fault->hint());
     }
   }
@@ -70,12 +78,16 @@ std::string user_name(uid_t user) {
 
 std::optional<Error> distrust(const struct stat& status, const std::filesystem::path& path, const TrustRule& rule,
                               uid_t us) {
+  const bool link = S_ISLNK(status.st_mode);
   if (rule.owner == Owner::root_or_us && status.st_uid != 0 && status.st_uid != us) {
-    return Error{ErrorKind::denied,
-                 fmt::format("{} belongs to {}, neither to root nor to {} who runs this ({}); {}", path.string(),
-                             user_name(status.st_uid), user_name(us), access_of(status), rule.because)}
-        .hint(fmt::format("chown {} {}, or run this as {}", user_name(us), path.string(), user_name(status.st_uid)));
+    const std::string whose =
+        us == 0 ? "not to root who runs this" : fmt::format("neither to root nor to {} who runs this", user_name(us));
+    return Error{ErrorKind::denied, fmt::format("{} belongs to {}, {} ({}); {}", path.string(),
+                                                user_name(status.st_uid), whose, access_of(status), rule.because)}
+        .hint(fmt::format("chown {}{} {}, or run this as {}", link ? "-h " : "", user_name(us), path.string(),
+                          user_name(status.st_uid)));
   }
+  if (link) return std::nullopt;  // its mode means nothing: symlink(7)
   const bool sticky = S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0;
   const bool group = (status.st_mode & S_IWGRP) != 0;
   const bool others = (status.st_mode & S_IWOTH) != 0;
@@ -86,16 +98,23 @@ std::optional<Error> distrust(const struct stat& status, const std::filesystem::
 }
 
 Descriptor open_trusted(const std::filesystem::path& path, const TrustRule& rule) {
-  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const PathWalk walk = walk_to(path);
+  if (!walk.file.valid()) throw system_error("cannot open", path, ENOENT);
+  examine(walk, walk.file.get(), path, rule);  // before it is opened: a stranger's pipe would be waited for
+  Descriptor fd = walk.open(O_RDONLY);
   if (!fd.valid()) throw system_error("cannot open", path, errno);
-  examine(fd.get(), path, rule);
+  examine(walk, fd.get(), path, rule);
   return fd;
 }
 
+Bytes read_trusted(const std::filesystem::path& path, const TrustRule& rule, std::size_t most) {
+  return read_all(open_trusted(path, rule).get(), path, most);
+}
+
 void expect_trusted(const std::filesystem::path& path, const TrustRule& rule) {
-  const Descriptor fd(::open(path.c_str(), O_PATH | O_CLOEXEC));
-  if (!fd.valid()) throw system_error("cannot look at", path, errno);
-  examine(fd.get(), path, rule);
+  const PathWalk walk = walk_to(path);
+  if (!walk.file.valid()) throw system_error("cannot look at", path, ENOENT);
+  examine(walk, walk.file.get(), path, rule);
 }
 
 }  // namespace hsmbridge

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/trust.h"
 #include "base/wipe.h"
 #include "net/url.h"
 
@@ -55,6 +56,7 @@ struct Transfer {
   const TlsHook* hook = nullptr;
   std::size_t largest_body = 0;
   Duration boot_deadline{};
+  Bytes authorities;             // PEM
   bool request_started = false;  // libcurl was about to write the first octet of the request
   bool answer_started = false;
   bool too_large = false;
@@ -96,6 +98,11 @@ CURLcode on_tls_context(CURL*, void* context, void* user) noexcept {
     // libcurl writes every session's secrets into the file that SSLKEYLOGFILE names: with them the API keys can be read
     // from a recorded connection. What is in the environment is not ours to obey.
     ::SSL_CTX_set_keylog_callback(static_cast<SSL_CTX*>(context), nullptr);
+    // One handshake, one signature: libcurl lets the server of TLS 1.3 ask for the client's certificate again at any
+    // time, and in TLS 1.2 OpenSSL lets it begin another handshake. Each time the client's key would sign, once more
+    // than what was written down.
+    ::SSL_CTX_set_post_handshake_auth(static_cast<SSL_CTX*>(context), 0);
+    ::SSL_CTX_set_options(static_cast<SSL_CTX*>(context), SSL_OP_NO_RENEGOTIATION);
     if (*transfer.hook) (*transfer.hook)(context);
     return CURLE_OK;
   } catch (...) {
@@ -274,7 +281,7 @@ class HttpClient::Impl {
  public:
   explicit Impl(ClientOptions options) : options_(std::move(options)) {
     initialise_once();
-    if (options_.ca_file) static_cast<void>(read_file(*options_.ca_file));
+    if (options_.ca_file) static_cast<void>(authorities());
     if (options_.client_certificate.has_value() != options_.client_key.has_value()) {
       throw Error{ErrorKind::invalid_input, "a client certificate needs its key file, and the key its certificate"};
     }
@@ -301,6 +308,14 @@ class HttpClient::Impl {
                      ""};
     }
     std::array<char, CURL_ERROR_SIZE> problem{};
+    if (options_.ca_file) {
+      try {
+        transfer.authorities = authorities();
+      } catch (const Error& error) {
+        return NotSent{fmt::format("the CA file for {} cannot be used: {}", authority_of(request.url), error.message()),
+                       error.hint()};
+      }
+    }
     prepare(handle.get(), request, repeat, headers.get(), transfer, problem.data());
 
     const auto start = std::chrono::steady_clock::now();
@@ -333,6 +348,9 @@ class HttpClient::Impl {
     if (!handle) throw Error{ErrorKind::internal, "libcurl gives no handle"};
     return handle;
   }
+  // Read for each call, since it may be replaced while this program runs; its bytes are given to libcurl, which would
+  // open whatever has its name then.
+  Bytes authorities() const { return read_trusted(*options_.ca_file, kBelieved); }
   // A handle keeps its connections; one that had an error is not given back.
   Handle borrow() {
     const std::lock_guard lock(mutex_);
@@ -371,7 +389,8 @@ class HttpClient::Impl {
     set(handle, CURLOPT_SSL_VERIFYPEER, 1L);
     set(handle, CURLOPT_SSL_VERIFYHOST, 2L);
     if (options_.ca_file) {
-      set(handle, CURLOPT_CAINFO, options_.ca_file->c_str());
+      curl_blob pem{transfer.authorities.data(), transfer.authorities.size(), CURL_BLOB_COPY};
+      set(handle, CURLOPT_CAINFO_BLOB, &pem);
       // Debian's libcurl also looks into the system's folder of CAs unless it is taken away.
       set(handle, CURLOPT_CAPATH, static_cast<const char*>(nullptr));
     }

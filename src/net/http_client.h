@@ -72,7 +72,8 @@ using Exchange = std::variant<NotSent, OutcomeUnknown, Response>;
 using TlsHook = std::function<void(void* ssl_ctx)>;
 
 struct ClientOptions {
-  std::optional<std::filesystem::path> ca_file;  // PEM; the only anchors then. Absent: the system's
+  // PEM; the only anchors then, refused where others may write it (base/trust.h). Absent: the system's.
+  std::optional<std::filesystem::path> ca_file;
   // Client authentication, one way or none: two PEM files (the key's for its owner only), or the hook.
   std::optional<std::filesystem::path> client_certificate;
   std::optional<std::filesystem::path> client_key;

@@ -179,20 +179,31 @@ class Child {
     return true;
   }
   int status() const { return status_; }
-  // With everything in its process group. One that may not be killed, since it became another user's, is waited for a
-  // moment and then left: it ends when it likes, and nothing here waits for that.
-  // Returns whether it was stopped.
-  bool stop() {
-    const bool killed = ::kill(-pid_, SIGKILL) == 0;
+  // With everything in its process group, and tells what became of it. kill(2) on a group succeeds when it may signal
+  // any member, so that only the end of the hook itself says that it was stopped. One that became another user's is
+  // waited for a moment and then left: it ends when it likes, and nothing here waits for that.
+  std::string stop() {
     const auto until = Steady::now() + kGrace;
-    for (;;) {
-      const pid_t got = ::waitpid(pid_, &status_, killed ? 0 : WNOHANG);
-      if (got == pid_ || (got < 0 && errno != EINTR)) break;
-      if (got == 0 && Steady::now() >= until) break;
-      if (got == 0) ::poll(nullptr, 0, static_cast<int>(kLook.count()));
-    }
+    const auto goes_on = [&] {
+      if (Steady::now() >= until) return false;
+      ::poll(nullptr, 0, static_cast<int>(kLook.count()));
+      return true;
+    };
+    ::kill(-pid_, SIGKILL);
+    const bool foreign = ::kill(pid_, SIGKILL) != 0 && errno == EPERM;
+    pid_t got = 0;
+    do {
+      got = ::waitpid(pid_, &status_, WNOHANG);
+    } while ((got == 0 || (got < 0 && errno == EINTR)) && goes_on());
     ended_ = true;
-    return killed;
+    if (got == 0) {
+      return foreign ? "may not be stopped, since it runs as another user" : "was told to stop and has not ended yet";
+    }
+    // While others of the group are dead and not yet reaped they hide the one that may not be signalled.
+    while (::kill(-pid_, 0) == 0 && goes_on()) {
+    }
+    const bool left = ::kill(-pid_, 0) != 0 && errno == EPERM;
+    return left ? "was stopped, but not what it started as another user" : "was stopped";
   }
 
  private:
@@ -272,11 +283,10 @@ void run_hook(const Hook& hook) {
   while (!child.ended()) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Steady::now());
     if (left.count() <= 0) {
-      const bool stopped = child.stop();
+      const std::string what_became = child.stop();
       throw Error{ErrorKind::unavailable,
                   fmt::format("the hook {} did not end within {} and {}{}", hook.argv[0], spoken(hook.time_limit),
-                              stopped ? "was stopped" : "may not be stopped, since it runs as another user",
-                              last_words(conversation.text()))};
+                              what_became, last_words(conversation.text()))};
     }
     conversation.go_on(std::min(left, kLook));
   }

@@ -15,7 +15,7 @@ struct Hook {
   std::map<std::string, std::string> environment;  // added to PATH, HOME, LANG and TZ; nothing else is handed down,
                                                    // since this process may hold secrets in its environment
   std::string input;                               // standard input
-  Duration time_limit{};                           // afterwards the hook and its process group are killed
+  Duration time_limit{};  // afterwards the hook and its process group are killed, as far as this process may do that
 };
 
 // The argv of a "hook:" target: a JSON array of strings, not empty, or one word. Throws invalid_input.

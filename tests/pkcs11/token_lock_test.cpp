@@ -63,9 +63,31 @@ TEST_CASE("a folder that cannot hold the lock is an error that says what to do a
   CHECK(error.hint() ==
         "let root write \"d /run/lock/hsmbridge 1777 root root\" to /etc/tmpfiles.d/hsmbridge.conf and run "
         "systemd-tmpfiles --create, or set HSMBRIDGE_LOCK_FOLDER, for every process that uses the token, to one folder "
-        "that all of them can write");
+        "that all of them can write, with the sticky bit (chmod 1777)");
   const LockFolder relative("locks");
   CHECK(error_of([] { TokenLock lock(LockedWork::login, "ab", Duration{0}); }).kind() == ErrorKind::invalid_input);
+}
+
+TEST_CASE("no lock is taken in a folder whose users could take it away") {
+  const TempFolder folder;
+  const LockFolder there(folder.path().string());
+  for (const mode_t mode : {mode_t{0777}, mode_t{0770}}) {
+    INFO(mode);
+    REQUIRE(::chmod(folder.path().c_str(), mode) == 0);
+    for (const auto& lock : {std::function<void()>([] { TokenLock held(LockedWork::login, "ab", Duration{0}); }),
+                             std::function<void()>([] { open_token_lock(LockedWork::login, "ab"); }),
+                             std::function<void()>([] { token_lock_folder(); })}) {
+      const Error error = error_of(lock);
+      CHECK(error.kind() == ErrorKind::unavailable);
+      CHECK(error.message().find("without the sticky bit: " + folder.path().string() + " may be changed by ") !=
+            std::string::npos);
+      CHECK(error.hint() == "chmod +t " + folder.path().string());
+    }
+    CHECK(std::filesystem::is_empty(folder.path()));
+    REQUIRE(::chmod(folder.path().c_str(), mode | S_ISVTX) == 0);
+    CHECK_NOTHROW(open_token_lock(LockedWork::login, "ab"));
+    std::filesystem::remove(login_lock("ab"));
+  }
 }
 
 TEST_CASE("a lock file that is there is used where none could be made") {

@@ -159,6 +159,29 @@ class ServerConnection {
           "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + std::string(more) + "\r\n" +
           std::string(body));
   }
+  // Asks the client for its certificate, and a signature, once more: after the handshake (TLS 1.3), or in another one
+  // (TLS 1.2). Whether it gave them; a client that refuses may end the connection.
+  bool proves_itself_again() {
+    int proofs = 0;
+    SSL_set_app_data(tls_.get(), &proofs);
+    ::SSL_set_verify(tls_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                     [](int good, X509_STORE_CTX* store) {
+                       void* tls = ::X509_STORE_CTX_get_ex_data(store, ::SSL_get_ex_data_X509_STORE_CTX_idx());
+                       ++*static_cast<int*>(SSL_get_app_data(static_cast<SSL*>(tls)));
+                       return good;
+                     });
+    if (::SSL_version(tls_.get()) == TLS1_3_VERSION) {
+      if (::SSL_verify_client_post_handshake(tls_.get()) != 1 || ::SSL_do_handshake(tls_.get()) != 1) return false;
+    } else if (::SSL_renegotiate(tls_.get()) != 1 || ::SSL_do_handshake(tls_.get()) != 1) {
+      return false;
+    }
+    // Its answer is read while waiting for more of its request, of which there is none.
+    timeval soon{1, 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon);
+    char octet = 0;
+    ::SSL_peek(tls_.get(), &octet, 1);
+    return proofs > 0;
+  }
   // Says with close_notify that nothing more will come.
   void close_properly() {
     if (tls_) ::SSL_shutdown(tls_.get());

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <filesystem>
 #include <string>
 
 namespace hsmbridge::test {
@@ -130,6 +131,30 @@ TEST_CASE("trust anchors that are no certificates are refused before anything is
   const auto doctor = bench.run({"doctor"});
   CHECK(doctor.status == 1);
   CHECK(doctor.out.find("key.der") != std::string::npos);
+}
+
+TEST_CASE("trust anchors and a CA file that others may write are refused before anything is asked") {
+  BenchOptions options;
+  options.quorum = 0;
+  Bench bench(options);
+  const std::string text = bench.cli().read(".config/hsmbridge/hsmbridge.yaml");
+  const auto file_of = [&](const std::string& before) {
+    const auto at = text.find(before);
+    REQUIRE(at != std::string::npos);
+    return text.substr(at + before.size(), text.find_first_of("]\n", at) - at - before.size());
+  };
+  for (const std::string& file : {file_of("anchors: ["), file_of("ca: ")}) {
+    INFO(file);
+    const auto before = std::filesystem::status(file).permissions();
+    std::filesystem::permissions(file, std::filesystem::perms(0666));
+    const auto refused = bench.run(enroll("web-2026"));
+    INFO(refused.err);
+    CHECK(refused.status == 1);
+    CHECK(refused.err.find(file + " may be changed by everybody") != std::string::npos);
+    CHECK(refused.err.find("chmod go-w " + file) != std::string::npos);
+    std::filesystem::permissions(file, before);
+  }
+  CHECK(bench.objects("web-2026").private_keys == 0);
 }
 
 TEST_CASE("the same enroll typed again goes on with the open request") {

@@ -1,7 +1,9 @@
 #include "support/cli/cli.h"
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <string>
+#include <vector>
 
 using hsmbridge::Json;
 using hsmbridge::test::Cli;
@@ -66,6 +68,39 @@ TEST_CASE("doctor names each fault of a bad configuration") {
   CHECK(unknown.status == 1);
   CHECK(unknown.out.find("hsmbridge.yaml:2") != std::string::npos);
   CHECK(unknown.out.find("modul") != std::string::npos);
+}
+
+TEST_CASE("doctor names each file that says whom to believe and that others may write") {
+  const Cli cli;
+  cli.make_token("web");
+  for (const char* name : {"ca", "bob"}) {
+    const std::string file = name;
+    REQUIRE(cli.other({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                       "-subj", "/CN=" + file, "-keyout", file + ".key", "-out", file + ".pem"})
+                .status == 0);
+  }
+  const std::string ca = (cli / "ca.pem").string();
+  const std::string bob = (cli / "bob.pem").string();
+  cli.configure(
+      "providers:\n  tsb:\n    type: securosys-tsb\n    url: https://127.0.0.1:1\n    sign_key: ca\n    ca: " + ca +
+      "\n    issuer: " + ca + "\n    application_public_key: " + bob + "\npeople:\n  bob: {public_key: " + bob +
+      "}\nprofiles:\n  www: {anchors: [" + ca + "]}\n");
+  const std::vector<std::string> subjects{"provider tsb: ca", "provider tsb: issuer",
+                                          "provider tsb: application_public_key", "person bob", "profile www"};
+  const auto good = cli.run({"doctor", "--json"}).json();
+  for (const auto& subject : subjects) {
+    INFO(subject);
+    CHECK(health(good, subject) == "ok");
+  }
+  for (const auto& file : {ca, bob}) std::filesystem::permissions(file, std::filesystem::perms(0664));
+  const auto result = cli.run({"doctor", "--json"});
+  INFO(result.out);
+  const auto bad = result.json();
+  for (const auto& subject : subjects) {
+    INFO(subject);
+    CHECK(health(bad, subject) == "fault");
+  }
+  CHECK(result.out.find("chmod go-w " + bob) != std::string::npos);
 }
 
 TEST_CASE("a configuration with an unknown key stops every command with file and line") {

@@ -55,6 +55,22 @@ TEST_CASE("a secret is found however it was escaped, and JSON stays JSON") {
   CHECK(without("sécret-\xF0\x9F\x94\x91-key", R"(s\\u00E9cret-\\uD83D\\uDD11-key)") == "(left out)");
 }
 
+TEST_CASE("a secret is found in HTML that was put into JSON or escaped again") {
+  const std::string secret = "Pa&ss<word>\"2026'xyz";
+  for (const char* text : {R"(Pa\u0026amp;ss\u0026lt;word\u0026gt;\u0026#34;2026\u0026#39;xyz)",
+                           R"(Pa\\u0026amp;ss\\u0026lt;word\\u0026gt;\\u0026#34;2026\\u0026#39;xyz)",
+                           "Pa&amp;amp;ss&amp;lt;word&amp;gt;&amp;quot;2026&amp;#39;xyz",
+                           "Pa&amp;amp;amp;ss&amp;amp;lt;word&amp;amp;gt;&amp;amp;#x22;2026&amp;amp;apos;xyz",
+                           R"(Pa\u0026amp;amp;ss\u0026amp;lt;word\u0026amp;gt;\u0026amp;#34;2026\u0026amp;#39;xyz)",
+                           R"(Pa&amp;ss&lt;word&gt;\&quot;2026&#39;xyz)"}) {
+    CAPTURE(text);
+    CHECK(without(secret, std::string("bad key ") + text + ".") == "bad key (left out).");
+  }
+  CHECK(without("a&amp;amp;b-secret", "a&amp;amp;b-secret") == "(left out)");
+  CHECK(without("a&amp;amp;b-secret", "a&amp;amp;amp;b-secret") == "(left out)");
+  CHECK(without("a&amp;amp;b-secret", R"(a\u0026amp;amp;b-secret)") == "(left out)");
+}
+
 TEST_CASE("an array of characters is found as the secret that it is") {
   const Json body = Json::object({{"keyPassword", Json::array({"p", "a", "\"", ",", "\\", "ö", "w"})}, {"rest", "pa"}});
   const std::string secret = "pa\",\\öw";
@@ -88,6 +104,11 @@ TEST_CASE("a secret that was cut is found by its first half") {
   CHECK(without("0123456789abcdefghijklmn", "API key '0123456789abcdefg...' refused") ==
         "API key '(left out)...' refused");
   CHECK(without("0123456789abcdefghijklmn", "0123456789a") == "0123456789a");
+  CHECK(without("abcdefghijklmnopqr", "key abcdefghijk... is bad") == "key (left out)... is bad");
+  CHECK(without("abcdefghijklmnopqr", "key abcdefghi") == "key (left out)");
+  CHECK(without("abcdefghijkl", "key abcdefgh... is bad") == "key (left out)... is bad");
+  // Seven of its characters may begin an ordinary word.
+  CHECK(without("passwordless", "passwor...") == "passwor...");
   // Two tokens of one issuer begin alike: the second is not the first.
   const std::string first = "eyJhbGciOiJSUzI1NiJ9." + std::string(60, 'a');
   const std::string second = "eyJhbGciOiJSUzI1NiJ9." + std::string(60, 'b');
@@ -124,7 +145,7 @@ TEST_CASE("what only looks like an escape costs hardly more than any other text"
     return std::clock() - begin;
   };
   const auto plain = cost("x");
-  for (const char* part : {"&", "&#", "&#1", "%", "%2", "\\"}) {
+  for (const char* part : {"&", "&#", "&#1", "&amp;", "&amp;amp;#", "%", "%2", "\\", "\\u0026"}) {
     CAPTURE(part);
     CHECK(cost(part) < 50 * plain);
   }

@@ -15,9 +15,13 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <cstdio>
 #include <cstring>
 #include <string>
+#include <thread>
+#include <utility>
 
 using namespace hsmbridge;
 using namespace hsmbridge::test;
@@ -95,17 +99,126 @@ TEST_CASE("a symbolic link stays and the file behind it is replaced, through eve
   CHECK_THROWS_AS(replace(folder / "loop.pem"), Error);
 }
 
-TEST_CASE("a link that somebody else put there is not followed") {
-  if (::geteuid() != 0) {
-    SUCCEED("only root can make a link for somebody else");
-    return;
+namespace {
+
+// A folder of root in which a service has a folder of its own, `app`, and root has `safe`, which holds victim.pem.
+struct ServiceFolder {
+  TempFolder folder;
+  std::filesystem::path app = folder / "app";
+  std::filesystem::path safe = folder / "safe";
+  ServiceFolder() {
+    REQUIRE(::chmod(folder.path().c_str(), 0755) == 0);
+    for (const auto& path : {app, safe}) std::filesystem::create_directory(path);
+    put(safe / "victim.pem", "old");
+    if (::geteuid() == 0) give(app);
   }
+  static void give(const std::filesystem::path& path) { REQUIRE(::lchown(path.c_str(), kNobody, kNobody) == 0); }
+  std::filesystem::path link(const std::filesystem::path& to, const std::filesystem::path& at) const {
+    std::filesystem::create_symlink(to, at);
+    return at;
+  }
+  void expect_refused(const std::filesystem::path& path, const std::string& why) const {
+    INFO(path.string());
+    std::string said;
+    try {
+      replace(path, {{}, std::to_string(kNobody), {}});
+    } catch (const Error& error) {
+      CHECK(error.kind() == ErrorKind::denied);
+      said = error.message();
+    }
+    CHECK(said.find(why) != std::string::npos);
+    CHECK(to_text(read_file(safe / "victim.pem")) == "old");
+    CHECK(look(safe / "victim.pem").st_uid == ::geteuid());
+    CHECK(std::distance(std::filesystem::directory_iterator(safe), {}) == 1);
+  }
+};
+
+bool is_root() {
+  if (::geteuid() != 0) SUCCEED("only root can make a link for somebody else");
+  return ::geteuid() == 0;
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(ServiceFolder, "a link of somebody else is not followed, in whosever folder it is") {
+  if (!is_root()) return;
+  for (const auto& [where, name] : {std::pair{app, "app-"}, std::pair{folder.path(), "folder-"}}) {
+    const auto to_file = link(safe / "victim.pem", where / (std::string(name) + "file.pem"));
+    const auto to_nothing = link(safe / "planted.pem", where / (std::string(name) + "nothing.pem"));
+    const auto to_folder = link(safe, where / (std::string(name) + "folder"));
+    for (const auto& path : {to_file, to_nothing, to_folder}) give(path);
+    for (const auto& path : {to_file, to_nothing, to_folder / "victim.pem", to_folder / "planted.pem"}) {
+      const auto& planted = path.parent_path() == to_folder ? to_folder : path;
+      expect_refused(path, "the symbolic link " + planted.string() + " is not followed: ");
+    }
+  }
+}
+
+TEST_CASE_METHOD(ServiceFolder, "a link is not followed in a folder whose owner could put it under another name") {
+  if (is_root()) {
+    expect_refused(link(safe / "victim.pem", app / "of-root.pem"), app.string() + " belongs to nobody");
+    std::filesystem::create_directory(app / "inner");
+    expect_refused(link(safe / "victim.pem", app / "inner/of-root.pem"), app.string() + " belongs to nobody");
+  }
+  const auto shared = folder / "shared";
+  std::filesystem::create_directory(shared);
+  REQUIRE(::chmod(shared.c_str(), 0777) == 0);
+  expect_refused(link(safe / "victim.pem", shared / "ours.pem"), shared.string() + " may be changed by everybody");
+}
+
+TEST_CASE_METHOD(ServiceFolder, "a link that root or we made leads into the folder of a service") {
+  put(app / "server.pem", "old");
+  std::filesystem::create_directories(folder / "live/www");
+  replace(link("../../app/server.pem", folder / "live/www/fullchain.pem"));
+  CHECK(to_text(read_file(app / "server.pem")) == "new");
+  replace(link(app, folder / "by-folder") / "other.pem", {0640, std::to_string(::geteuid()), {}});
+  CHECK(to_text(read_file(app / "other.pem")) == "new");
+  CHECK(TargetFile(folder / "by-folder/other.pem").path() == app / "other.pem");
+}
+
+TEST_CASE_METHOD(ServiceFolder, "a hard link is replaced and the file that it shares is left as it was") {
+  std::filesystem::create_hard_link(safe / "victim.pem", app / "server.pem");
+  replace(app / "server.pem", {0640, std::to_string(::geteuid()), {}});
+  CHECK(to_text(read_file(app / "server.pem")) == "new");
+  CHECK(to_text(read_file(safe / "victim.pem")) == "old");
+  CHECK((look(safe / "victim.pem").st_mode & 07777) == 0644);
+}
+
+TEST_CASE_METHOD(ServiceFolder, "a folder that becomes a link while it is looked at leads nowhere else") {
+  if (!is_root()) return;
+  std::filesystem::create_directory(app / "tls");
+  give(app / "tls");
+  give(link(safe, app / "other"));
+  std::atomic<bool> done = false;
+  std::thread owner([&] {
+    while (!done) ::renameat2(AT_FDCWD, (app / "tls").c_str(), AT_FDCWD, (app / "other").c_str(), RENAME_EXCHANGE);
+  });
+  int refused = 0;
+  for (int round = 0; round < 2000; ++round) {
+    try {
+      replace(app / "tls/planted.pem", {{}, std::to_string(kNobody), {}});
+    } catch (const Error&) {
+      ++refused;
+    }
+  }
+  done = true;
+  owner.join();
+  CHECK(refused > 0);
+  CHECK(refused < 2000);
+  CHECK_FALSE(std::filesystem::exists(safe / "planted.pem"));
+}
+
+TEST_CASE("a path that names no file, or a file through /proc, is refused") {
   const TempFolder folder;
-  put(folder / "victim.pem", "old");
-  std::filesystem::create_symlink("victim.pem", folder / "link.pem");
-  REQUIRE(::lchown((folder / "link.pem").c_str(), kNobody, kNobody) == 0);
-  CHECK(refusal_of(folder / "link.pem") == ErrorKind::denied);
-  CHECK(to_text(read_file(folder / "victim.pem")) == "old");
+  put(folder / "a.pem", "old");
+  for (const char* name : {"", ".", "..", "x/.."}) {
+    std::filesystem::create_directories(folder / "x");
+    INFO(name);
+    CHECK(refusal_of(folder.path() / name) == ErrorKind::invalid_input);
+  }
+  const Descriptor open(::open((folder / "a.pem").c_str(), O_RDONLY));
+  CHECK(refusal_of("/proc/self/fd/" + std::to_string(open.get())) == ErrorKind::conflict);
+  CHECK(to_text(read_file(folder / "a.pem")) == "old");
 }
 
 TEST_CASE("owner, group, mode and access list of the file that is there are kept unless others are said") {

@@ -2,6 +2,7 @@
 
 #include "support/temp_folder.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,6 +68,11 @@ TEST_CASE("what another user owns is not trusted, unless it is only read") {
       "/etc/x belongs to nobody, neither to root nor to 4123456 who runs this (owner nobody, mode 0644); it names the "
       "programs that are run");
   CHECK(fault->hint() == "chown 4123456 /etc/x, or run this as nobody");
+  CHECK(distrust(status_of(65534, S_IFREG | 0644), "/x", kRule, 0)->message().find("not to root who runs this") !=
+        std::string::npos);
+  CHECK(distrust(status_of(65534, S_IFLNK | 0777), "/x", kRule, 0)->hint() ==
+        "chown -h root /x, or run this as nobody");
+  CHECK_FALSE(distrust(status_of(0, S_IFLNK | 0777), "/x", kRule, kUs));
   CHECK(distrust(status_of(65534, S_IFDIR | S_ISVTX | 0777), "/x", kRule, kUs));
   CHECK_FALSE(distrust(status_of(65534, S_IFREG | 0640), "/x", {"", Owner::anyone}, kUs));
   CHECK(distrust(status_of(65534, S_IFREG | 0660), "/x", {"", Owner::anyone}, kUs));
@@ -111,6 +117,56 @@ TEST_CASE_METHOD(Files, "a link is as good as both the file that it leads to and
   mode(links, 0755);
   mode(file.parent_path(), 0777);
   CHECK(refusal([&] { expect_trusted(link, kRule); }).kind() == ErrorKind::denied);
+}
+
+TEST_CASE_METHOD(Files, "every link on the way to a file is judged, with the folder that it is in") {
+  const std::filesystem::path shared = this->folder / "shared";
+  std::filesystem::create_directory(shared);
+  const std::filesystem::path chain = file.parent_path() / "chain";
+  std::filesystem::create_symlink("../shared/link", chain);
+  std::filesystem::create_symlink("../inside/hsmbridge.yaml", shared / "link");
+  const std::filesystem::path by_folder = file.parent_path() / "by-folder";
+  std::filesystem::create_symlink(shared / "folder", by_folder);
+  std::filesystem::create_symlink("../inside", shared / "folder");
+  mode(shared, 0755);
+  for (const auto& path : {chain, by_folder / "hsmbridge.yaml"}) {
+    INFO(path.string());
+    mode(shared, 0755);
+    CHECK(open_trusted(path, kRule).valid());
+    mode(shared, 0777);
+    const Error unsafe = refusal([&] { open_trusted(path, kRule); });
+    CHECK(unsafe.kind() == ErrorKind::denied);
+    CHECK(unsafe.hint() == "chmod go-w " + shared.string());
+    mode(shared, 01777);
+    CHECK(open_trusted(path, kRule).valid());
+    if (::geteuid() != 0) continue;
+    REQUIRE(::lchown((shared / "link").c_str(), 65534, 65534) == 0);
+    REQUIRE(::lchown((shared / "folder").c_str(), 65534, 65534) == 0);
+    const Error foreign = refusal([&] { open_trusted(path, kRule); });
+    CHECK(foreign.message().find(" is not safe behind its link: " + shared.string()) != std::string::npos);
+    CHECK(foreign.hint().find("chown -h root " + shared.string()) == 0);
+    REQUIRE(::lchown((shared / "link").c_str(), 0, 0) == 0);
+    REQUIRE(::lchown((shared / "folder").c_str(), 0, 0) == 0);
+  }
+}
+
+TEST_CASE_METHOD(Files, "a pipe with a name is as good as its folder and its mode, and is not waited for before that") {
+  const std::filesystem::path pipe = file.parent_path() / "pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK_NOTHROW(expect_trusted(pipe, kRule));
+  mode(pipe, 0666);
+  CHECK(refusal([&] { open_trusted(pipe, kRule); }).kind() == ErrorKind::denied);
+  mode(pipe, 0600);
+  mode(file.parent_path(), 0777);
+  CHECK(refusal([&] { open_trusted(pipe, kRule); }).kind() == ErrorKind::denied);
+}
+
+TEST_CASE_METHOD(Files, "a file that the process was handed open is judged where it is") {
+  const Descriptor handed(::open(file.c_str(), O_RDONLY));
+  const std::filesystem::path name = "/dev/fd/" + std::to_string(handed.get());
+  CHECK(to_text(read_trusted(name, kRule)) == "x");
+  mode(file.parent_path(), 0777);
+  CHECK(refusal([&] { open_trusted(name, kRule); }).kind() == ErrorKind::denied);
 }
 
 TEST_CASE_METHOD(Files, "a pipe that the process was handed is read") {

@@ -372,6 +372,41 @@ TEST_CASE("nothing is sent to a server whose certificate is not trusted or names
   CHECK(requests == 0);
 }
 
+TEST_CASE("a CA file that others may write is refused when the client is made and before each call") {
+  const Fixture fixture;
+  const auto file = fixture.client_options().ca_file.value();
+  std::atomic<int> requests{0};
+  const TlsServer server(fixture.server_options(), [&](ServerConnection& connection) {
+    while (connection.read_request()) {
+      ++requests;
+      connection.answer(200, "{}");
+    }
+  });
+  HttpClient client = fixture.client();
+  expect<Response>(client.send(post(server.url()), Repeat::never));
+  REQUIRE(::chmod(file.c_str(), 0666) == 0);
+  for (const Repeat repeat : {Repeat::never, Repeat::allowed}) {
+    const NotSent unsent = expect<NotSent>(client.send(post(server.url()), repeat));
+    CHECK(contains(unsent.why, file.string() + " may be changed by everybody"));
+    CHECK(unsent.hint == "chmod go-w " + file.string());
+  }
+  CHECK_THROWS_WITH(fixture.client(), Catch::Contains("it says whom this program believes"));
+  REQUIRE(::chmod(file.c_str(), 0644) == 0);
+  expect<Response>(client.send(post(server.url()), Repeat::allowed));
+  CHECK(requests == 2);
+}
+
+TEST_CASE("a CA file that is replaced counts from the next call on") {
+  const Fixture fixture;
+  const TlsServer server(fixture.server_options(), always(200, "{}"));
+  HttpClient client = fixture.client();
+  expect<Response>(client.send(post(server.url()), Repeat::never));
+  const TestAuthority other("Other CA");
+  std::filesystem::copy_file(other.ca().certificate_file, fixture.authority.ca().certificate_file,
+                             std::filesystem::copy_options::overwrite_existing);
+  expect<NotSent>(client.send(post(server.url()), Repeat::never));
+}
+
 TEST_CASE("without a CA of its own the client trusts the system and not this server") {
   const Fixture fixture;
   const TlsServer server(fixture.server_options(), always(200, "{}"));
@@ -477,6 +512,34 @@ TEST_CASE("a hook installs the client key and its exception comes out of the cal
   client_options.tls_hook = [](void*) { throw Error{ErrorKind::denied, "wrong PIN"}; };
   HttpClient failing(client_options);
   CHECK_THROWS_WITH(failing.send(post(server.url()), Repeat::never), "wrong PIN");
+}
+
+TEST_CASE("a server that asks for the client's signature again gets none") {
+  const Fixture fixture;
+  const Identity identity = fixture.authority.issue("client", "");
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    INFO(version);
+    TlsServerOptions options = fixture.server_options();
+    options.client_ca = fixture.authority.ca().certificate_file;
+    options.highest_version = version;
+    std::atomic<int> asked{0};
+    std::atomic<int> proved{0};
+    const TlsServer server(options, [&](ServerConnection& connection) {
+      if (!connection.read_request()) return;
+      ++asked;
+      if (connection.proves_itself_again()) ++proved;
+      connection.answer(200, "{}");
+    });
+    ClientOptions client_options = fixture.client_options();
+    client_options.tls_hook = [&](void* context) {
+      REQUIRE(::SSL_CTX_use_certificate(static_cast<SSL_CTX*>(context), identity.certificate.get()) == 1);
+      REQUIRE(::SSL_CTX_use_PrivateKey(static_cast<SSL_CTX*>(context), identity.key.get()) == 1);
+    };
+    const auto exchange = HttpClient(client_options).send(post(server.url()), Repeat::never);
+    if (version == TLS1_3_VERSION) expect<Response>(exchange);
+    CHECK(asked == 1);
+    CHECK(proved == 0);
+  }
 }
 
 TEST_CASE("options that cannot be used are refused when the client is made") {

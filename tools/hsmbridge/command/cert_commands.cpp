@@ -24,7 +24,7 @@ using commandline::Times;
 
 std::vector<x509::Certificate> read(const std::string& file) {
   std::vector<x509::Certificate> certificates;
-  for (const Bytes& der : x509::certificates_in_file(file)) {
+  for (const Bytes& der : x509::certificates_in_file(file, x509::Given::to_be_read)) {
     try {
       certificates.push_back(x509::parse_certificate(der));
     } catch (Error& error) {
@@ -72,8 +72,9 @@ ExitCode show(Invocation& invocation) {
 }
 
 // Trust anchors: what cannot be used is named, and the others count.
-void add_anchors(Invocation& invocation, std::vector<x509::Certificate>& to, const std::string& file) {
-  const auto bundle = x509::bundle_in_file(file);
+void add_anchors(Invocation& invocation, std::vector<x509::Certificate>& to, const std::string& file,
+                 x509::Given given) {
+  const auto bundle = x509::bundle_in_file(file, given);
   for (const Bytes& der : bundle.certificates) to.push_back(x509::parse_certificate(der));
   for (const std::string& skipped : bundle.skipped) {
     invocation.output.warning(fmt::format("{}: left out: {}", commandline::safe(file), commandline::safe(skipped)));
@@ -124,11 +125,13 @@ ExitCode verify(Invocation& invocation) {
   if (const auto name = arguments.text("--profile")) {
     place.emplace(invocation);
     const config::ProfileSettings& profile = place->profile(*name);
-    for (const auto& anchor : profile.anchors) add_anchors(invocation, expected.anchors, anchor.string());
+    for (const auto& anchor : profile.anchors)
+      add_anchors(invocation, expected.anchors, anchor.string(), x509::Given::to_be_believed);
     expected.accept = profile.accept;
     if (profile.validity) expected.lifetime = *profile.validity;
   }
-  for (const std::string& anchor : arguments.all("--anchor")) add_anchors(invocation, expected.anchors, anchor);
+  for (const std::string& anchor : arguments.all("--anchor"))
+    add_anchors(invocation, expected.anchors, anchor, x509::Given::to_be_read);
   for (const std::string& name : arguments.all("--accept")) expected.accept.push_back(name);
   if (!csr && expected.anchors.empty()) {
     throw Error{ErrorKind::invalid_input, "there is nothing to verify against"}.hint(

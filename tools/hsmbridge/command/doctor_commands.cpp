@@ -41,6 +41,7 @@ ExitCode doctor(Invocation& invocation) {
     add(examine_store(*wiring));
     for (const auto& token : settings.tokens) add(examine_token(*wiring, token, login));
     for (const auto& provider : settings.providers) add(examine_provider(provider));
+    for (const auto& person : settings.people) add(examine_person(person));
     for (const auto& profile : settings.profiles) add(examine_profile(settings, profile));
   }
 

@@ -1,7 +1,7 @@
 #include "tools/hsmbridge/usecase/approval_desk.h"
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/trust.h"
 #include "pkcs11/keys/signer.h"
 #include "providers/securosys/meta_data_proof.h"
 #include "service/expectation.h"
@@ -9,6 +9,7 @@
 #include "tools/hsmbridge/wiring/wiring.h"
 #include "workflow/machine/state.h"
 #include "x509/objects/pem.h"
+#include "x509/objects/pem_file.h"
 
 #include <fmt/core.h>
 
@@ -55,7 +56,7 @@ securosys::Identity identity_of(const config::PersonSettings& person, const x509
         .with("sha256 of the token's key", hex(sha256(spki)));
   }
   if (person.public_key) {
-    const auto content = read_file(*person.public_key);
+    const auto content = read_trusted(*person.public_key, kBelieved);
     bool certificate = true;
     Bytes der;
     try {
@@ -81,7 +82,7 @@ struct ApplicationKey {
 ApplicationKey application_key(const securosys::Settings& provider, Wiring& wiring, const RecordFact& record) {
   try {
     if (provider.application_public_key) {
-      return {x509::read_key_of_person(read_file(*provider.application_public_key)), ""};
+      return {x509::key_of_person_in_file(*provider.application_public_key, x509::Given::to_be_believed), ""};
     }
     if (!provider.application_key) return {};
     const auto& token = wiring.settings().token(provider.application_key->token);

@@ -40,6 +40,7 @@ void examine(std::vector<Finding>& findings, std::string subject, Check check) {
 std::vector<Finding> examine_store(Wiring& wiring);
 std::vector<Finding> examine_token(Wiring& wiring, const config::TokenSettings& token, DoctorLogin login);
 std::vector<Finding> examine_provider(const config::ProviderSettings& provider);
+std::vector<Finding> examine_person(const config::PersonSettings& person);
 std::vector<Finding> examine_profile(const config::Settings& settings, const config::ProfileSettings& profile);
 Finding examine_clock(const Clock& clock);
 

@@ -45,7 +45,7 @@ std::shared_ptr<x509::Signer> signer_of(const providers::TokenKey& key, std::str
 net::TlsHook tls_hook(const providers::Connection& connection, const ProviderNeeds& needs) {
   if (!connection.client_key) return {};
   std::vector<Bytes> chain;
-  if (connection.client_cert) chain = x509::certificates_in_file(*connection.client_cert);
+  if (connection.client_cert) chain = x509::certificates_in_file(*connection.client_cert, x509::Given::to_be_read);
   // The handshake signs with it, inside the TLS library: what can be written down is that it is about to.
   auto key = pkcs11::TlsClientKey::open(needs.token(connection.client_key->token),
                                         pkcs11::KeySelector::parse(connection.client_key->key),

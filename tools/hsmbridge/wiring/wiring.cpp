@@ -1,8 +1,8 @@
 #include "tools/hsmbridge/wiring/wiring.h"
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/log.h"
+#include "base/trust.h"
 #include "pkcs11/token/module.h"
 #include "pkcs11/token/token_thread.h"
 #include "pkcs11/workflow_token.h"
@@ -110,9 +110,12 @@ void add_people(const config::Settings& settings, ProviderNeeds& needs) {
   for (const auto& person : settings.people) {
     try {
       if (person.spki) needs.people.push_back(x509::spki_hash(from_base64(*person.spki)));
-      if (person.public_key) needs.people.push_back(x509::spki_hash(x509::key_of_person_in_file(*person.public_key)));
+      if (person.public_key)
+        needs.people.push_back(
+            x509::spki_hash(x509::key_of_person_in_file(*person.public_key, x509::Given::to_be_believed)));
     } catch (const Error& error) {
-      needs.unread_people.push_back(fmt::format("{} ({})", person.name, error.message()));
+      needs.unread_people.push_back(
+          fmt::format("{} ({}{}{})", person.name, error.message(), error.hint().empty() ? "" : ": ", error.hint()));
     }
   }
 }
@@ -129,7 +132,7 @@ std::vector<Bytes> anchors_of(const config::Settings& settings, const std::strin
 }  // namespace
 
 x509::Bundle read_anchors(const std::filesystem::path& file) {
-  const Bytes content = read_file(file);
+  const Bytes content = read_trusted(file, kBelieved);
   try {
     return x509::read_bundle(content);
   } catch (Error& error) {
