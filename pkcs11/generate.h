@@ -44,7 +44,7 @@ std::vector<KeyPlan> plan_keys(Token& token, std::span<const std::string> labels
                                const std::map<std::string, Bytes>& open_plans = {});
 
 // Makes the planned key, or adopts it: first the id is looked for; a full pair of the planned type is adopted, half a
-// pair is destroyed and made again. Afterwards every attribute is read back and compared. A violated contract destroys
+// pair is destroyed and made again, or is a conflict where it may be another program's (remove_halves). Afterwards every attribute is read back and compared. A violated contract destroys
 // both halves and throws corrupt with one "violation" a row. A read-back that fails for another reason leaves the pair
 // (detail "left_on_token"): the plan finds it. Throws conflict when another key took the label meanwhile.
 //
