@@ -421,8 +421,8 @@ TEST_CASE("a key that another program made meanwhile under the id of an open pla
     REQUIRE(cli.other({"sqlite3", (cli / "store.db").string(), "SELECT label, status FROM keys"}).out ==
             "ca|planned\n");
     // As on a token that keeps no public objects.
-    REQUIRE(
-        cli.pkcs11_tool("web", {"--keypairgen", "--key-type", "rsa:2048", "--id", "01", "--label", "ca"}).status == 0);
+    REQUIRE(cli.pkcs11_tool("web", {"--keypairgen", "--key-type", "rsa:2048", "--id", "01", "--label", "ca"}).status ==
+            0);
     REQUIRE(cli.pkcs11_tool("web", {"--delete-object", "--type", "pubkey", "--id", "01"}).status == 0);
     if (!with_id) words.resize(words.size() - 2);
     const auto again = cli.run(words);
