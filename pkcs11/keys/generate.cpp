@@ -235,21 +235,27 @@ Error not_one_pair(const Token& token, const KeyPlan& plan, const std::vector<Ke
                   "it again"));
 }
 
-enum class Halves { destroy, keep };
+Error not_ours_to_destroy(const Token& token, const KeyPlan& plan, const std::vector<KeyInfo>& found) {
+  Error error{ErrorKind::conflict, fmt::format("id={} on token {} is half of a key pair that another program may have "
+                                               "made: it was not used and not destroyed",
+                                               hex(plan.id), token.name())};
+  for (const KeyInfo& key : found) error.with("candidate", candidate_text(key));
+  return std::move(error).hint(
+      fmt::format("look at it: hsmbridge key show id={}; choose another label and id, or delete it if nobody uses it",
+                  hex(plan.id)));
+}
 
-// The key that an earlier run of the plan left complete. Half a pair of it is removed, or left.
+// The key that an earlier run of the plan left complete. Half a pair of it is removed.
 // `told` and `origin`: as for checked().
 std::optional<MadeKey> adopt(const Session& session, const Token& token, const KeyPlan& plan, const Quirk* told,
-                             MadeKey::Origin origin, Halves halves) {
+                             MadeKey::Origin origin) {
   auto found = keys_with_id(session, plan.id);
   refuse_foreign_key(token, plan, found);
   std::vector<KeyInfo> infos;
   for (const KeyObjects& key : found) infos.push_back(key.info);
   const UnderId under = sort_out(std::move(found));
   if (under.unclear || under.pairs.size() > 1) throw not_one_pair(token, plan, infos);
-  if (halves == Halves::destroy) {
-    for (const CK_OBJECT_HANDLE half : under.halves) destroy_half(session, half);
-  }
+  if (remove_halves(session, plan, under) == Halves::left) throw not_ours_to_destroy(token, plan, infos);
   if (under.pairs.empty()) return std::nullopt;
   const KeyObjects& key = under.pairs.front();
   try {
@@ -305,10 +311,8 @@ Work make_one(const Session& session, const Token& token, const KeyPlan& plan, N
     const bool of_this_run = unread.plan == plan.id;
     const Quirk* const told = of_this_run ? unread.quirk : ours ? &quirk_ladder().front() : nullptr;
     const auto origin = of_this_run ? MadeKey::Origin::generated : MadeKey::Origin::adopted;
-    // A part of the planned id is too little to destroy by: it may be a stranger's.
-    const auto halves = there.id == plan.id ? Halves::destroy : Halves::keep;
-    if (auto adopted = adopt(session, token, there, told, origin, halves)) return {std::move(*adopted), {}, epoch};
-    if (halves == Halves::keep) throw label_taken(token, plan.label, there.id, plan.id);
+    if (auto adopted = adopt(session, token, there, told, origin)) return {std::move(*adopted), {}, epoch};
+    if (there.id != plan.id) throw label_taken(token, plan.label, there.id, plan.id);
   }
   refuse_unable_token(token, plan.spec);
   KeyPlan asked = plan;

@@ -44,9 +44,10 @@ std::vector<KeyPlan> plan_keys(Token& token, std::span<const std::string> labels
                                const std::map<std::string, Bytes>& open_plans = {});
 
 // Makes the planned key, or adopts it: first the id is looked for; a full pair of the planned type is adopted, half a
-// pair is destroyed and made again. Afterwards every attribute is read back and compared. A violated contract destroys
-// both halves and throws corrupt with one "violation" a row. A read-back that fails for another reason leaves the pair
-// (detail "left_on_token"): the plan finds it. Throws conflict when another key took the label meanwhile.
+// pair is destroyed and made again, or is a conflict where it may be another program's (remove_halves). Afterwards
+// every attribute is read back and compared. A violated contract destroys both halves and throws corrupt with one
+// "violation" a row. A read-back that fails for another reason leaves the pair (detail "left_on_token"): the plan finds
+// it. Throws conflict when another key took the label meanwhile.
 //
 // A full pair under the planned id is never destroyed but through the handles of the call that made it: a call that a
 // worker gave up may come back long after another worker made the same key and used it. So an adopted key that

@@ -73,21 +73,35 @@ bool steps_down(CK_RV rv) {
 }
 
 // After a C_GenerateKeyPair that failed there is no handle to go by. Half a pair under the planned id is removed; a
-// full pair stays whoever made it: another worker may have carried out the same plan and used its key.
-UnderId remove_halves(const Session& session, const KeyPlan& plan) {
+// full pair stays whoever made it: another worker may have carried out the same plan and used its key. Whether a key or
+// a part of one is there still.
+bool something_is_left(const Session& session, const KeyPlan& plan) {
   auto found = keys_with_id(session, plan.id);
   std::erase_if(found, [&](const KeyObjects& key) { return !is_of_plan(plan, key); });
-  UnderId under = sort_out(std::move(found));
-  for (const CK_OBJECT_HANDLE half : under.halves) destroy_half(session, half);
-  return under;
+  const UnderId under = sort_out(std::move(found));
+  return under.holds_a_key() || remove_halves(session, plan, under) == Halves::left;
+}
+
+// Whether another tool left its mark on what has the id: a certificate, or a private key that the token did not make.
+bool is_of_others(const Session& session, const KeyPlan& plan, const UnderId& under) {
+  Template certificate;
+  certificate.flag(CKA_TOKEN, CK_TRUE).number(CKA_CLASS, CKO_CERTIFICATE).add(CKA_ID, plan.id);
+  if (!find_objects(session, std::move(certificate)).empty()) return true;
+  return std::any_of(under.halves.begin(), under.halves.end(), [&](CK_OBJECT_HANDLE half) {
+    constexpr CK_ATTRIBUTE_TYPE kTypes[] = {CKA_CLASS, CKA_LOCAL};
+    const auto values = read_if_there(session, half, kTypes);
+    if (!values || !(*values)[0] || number_of(*(*values)[0]) != CKO_PRIVATE_KEY) return false;
+    return (*values)[1] && !flag_of(*(*values)[1]).value_or(true);
+  });
 }
 
 [[noreturn]] void generation_failed(const Session& session, const KeyPlan& plan, CK_RV rv) {
   TokenFailure failure(rv, "C_GenerateKeyPair", fmt::format("make key {}", plan.label));
   try {
-    if (remove_halves(session, plan).holds_a_key()) {
+    if (something_is_left(session, plan)) {
       failure.with("left_on_token", fmt::format("id={}", hex(plan.id)));
-      failure.hint("a complete key is on the token anyway: see it with hsmbridge key show");
+      failure.hint(fmt::format("a key, or half of one, is on the token anyway: see it with hsmbridge key show id={}",
+                               hex(plan.id)));
     }
   } catch (const std::exception& left) {
     // Found by its id when the plan is run again.
@@ -117,7 +131,7 @@ std::optional<NewPair> climb_down(const Session& session, const KeyPlan& plan, C
         const bool other_spelling =
             spellings.size() > 1 && (rv == CKR_DOMAIN_PARAMS_INVALID || rv == CKR_CURVE_NOT_SUPPORTED);
         if (!steps_down(rv) && !other_spelling) generation_failed(session, plan, rv);
-        if (remove_halves(session, plan).holds_a_key()) generation_failed(session, plan, rv);
+        if (something_is_left(session, plan)) generation_failed(session, plan, rv);
         if (!is_vague(rv)) break;
       }
       if (refusal == CKR_OK) refusal = rv;
@@ -228,6 +242,14 @@ UnderId sort_out(std::vector<KeyObjects> keys) {
   if (private_halves > 1 && public_halves > 0 && under.pairs.size() < private_halves) under.unclear = true;
   if (under.unclear) under.halves.clear();
   return under;
+}
+
+Halves remove_halves(const Session& session, const KeyPlan& plan, const UnderId& under) {
+  if (under.halves.empty()) return Halves::none;
+  const bool ours = plan.id_from == KeyPlan::IdFrom::random && plan.id.size() == kIdOctets;
+  if (!ours || is_of_others(session, plan, under)) return Halves::left;
+  for (const CK_OBJECT_HANDLE half : under.halves) destroy_half(session, half);
+  return Halves::none;
 }
 
 void destroy_half(const Session& session, CK_OBJECT_HANDLE handle) {

@@ -46,6 +46,13 @@ struct UnderId {
 };
 UnderId sort_out(std::vector<KeyObjects> keys);
 
+// Removes the halves of an unfinished key of this plan. Only 16 random octets that were journalled before say that a
+// half was made for the plan: an id that a person chose, or a part of ours, may be that of a key which another tool
+// made meanwhile, and a private key alone, with its certificate, is how some tokens keep a whole key. So nothing is
+// removed under such an id, beside a certificate, or when the token did not make the private half itself (CKA_LOCAL).
+enum class Halves { none, left };
+Halves remove_halves(const Session& session, const KeyPlan& plan, const UnderId& under);
+
 // Removes an object of an unfinished key. One that is gone is no error.
 void destroy_half(const Session& session, CK_OBJECT_HANDLE handle);
 

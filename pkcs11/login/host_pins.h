@@ -22,7 +22,9 @@ namespace hsmbridge::pkcs11 {
 // That folder is empty after a restart of the machine. So everything is written to the memory behind it as well, and
 // what that one remembers counts until a success, or a person, that came after it.
 //
-// Not trusted: a file whose owner is not the user that its name says, and a link.
+// Not trusted: a file whose owner is not the user that its name says, and a link. What another user's file says is
+// bounded, and nothing of it is copied into one's own: an allowance names a record by a digest of whose it is, which
+// PIN it is about and its id, so that it allows nothing else.
 //
 // Thread rule: refused() from any thread; the others by whoever holds the LockedWork::login lock of the token.
 class HostPins final : public PinRefusals {
@@ -32,6 +34,8 @@ class HostPins final : public PinRefusals {
   std::optional<PinRefusal> refused(const PinSubject& subject) override;
   void record(const PinRefusal& refusal) override;
   void clear(const PinSubject& subject) override;
+  std::optional<PinRefusal> own(const PinSubject& subject) override;
+  void take_back(const PinSubject& subject) override;
 
   // Whether the token has ever shown CKF_USER_PIN_COUNT_LOW, as far as this user or root knows: PKCS#11 v2.40 §3.2 lets
   // a token that does not reveal it leave the flag at zero, so that only of these tokens a flag that is not set says
@@ -41,22 +45,28 @@ class HostPins final : public PinRefusals {
 
  private:
   struct Record {
-    std::string id;  // random: what an allowance names
+    std::string id;  // random
     PinRefusal refusal;
   };
   // One user's file.
   struct Page {
     std::vector<Record> records;
-    std::set<std::string> allowed;           // ids of records of other users
+    std::set<std::string> allowed;           // allowance_for() records of other users
     std::vector<PinRefusal> cleared;         // `at`: what the lasting memory wrote down until then is over
     std::set<std::string> shows_wrong_pins;  // distinctions: another token of the serial number may not
     bool empty() const { return records.empty() && allowed.empty() && cleared.empty() && shows_wrong_pins.empty(); }
   };
   using Pages = std::map<unsigned, Page>;  // by uid
 
+  static std::string allowance_for(unsigned user, const Record& record);
   static Page read_page(const std::filesystem::path& file, unsigned user, const std::string& token_serial);
+  static Page own_page(const std::string& token_serial);
   static Pages read_pages(const std::string& token_serial);
   static void write_page(const std::string& token_serial, const Page& page);
+  // What the lasting memory says, unless one's own page or root's says that it is over.
+  std::optional<PinRefusal> lasting(const PinSubject& subject, const Pages& pages) const;
+  enum class Whose { own, everybodys };
+  std::optional<PinRefusal> worst(const PinSubject& subject, Whose whose) const;
   static Json to_json(const std::string& token_serial, const Page& page);
 
   const std::shared_ptr<PinRefusals> lasting_;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <tuple>
 #include <utility>
 
 namespace hsmbridge::pkcs11 {
@@ -35,7 +36,9 @@ bool may_be_same(const PinSubject& one, const PinSubject& other) {
 
 std::optional<PinRefusal> worse(std::optional<PinRefusal> one, std::optional<PinRefusal> other) {
   if (!one || !other) return one ? one : other;
-  const auto rank = [](const PinRefusal& refusal) { return std::pair(standing_of(refusal), refusal.at); };
+  const auto rank = [](const PinRefusal& refusal) {
+    return std::tuple(standing_of(refusal), !refusal.recorded_by, refusal.at);
+  };
   return rank(*other) > rank(*one) ? other : one;
 }
 

@@ -79,7 +79,8 @@ enum class PinStanding {
   refused,       // anything else: not tried again
 };
 PinStanding standing_of(const PinRefusal& refusal);
-// The worse of two records, the newer one of two that are equally bad.
+// The worse of two records. Of two that are equally bad one's own, so that no other user's record hides what one knows
+// about one's own attempts; else the newer one.
 std::optional<PinRefusal> worse(std::optional<PinRefusal> one, std::optional<PinRefusal> other);
 
 // A memory of refused logins: a wrong PIN is tried once. It is asked and written before each attempt, and written again
@@ -95,6 +96,11 @@ class PinRefusals {
   virtual void record(const PinRefusal& refusal) = 0;
   // A person allowed another attempt (`token login --retry`), or a login succeeded: forgets all that refused() sees.
   virtual void clear(const PinSubject& subject) = 0;
+
+  // What refused() sees, without what other users of this host wrote down.
+  virtual std::optional<PinRefusal> own(const PinSubject& subject) { return refused(subject); }
+  // Forgets what own() sees, and nothing that another user wrote down.
+  virtual void take_back(const PinSubject& subject) { clear(subject); }
 };
 
 // For tests, and for a process that keeps nothing.

@@ -112,7 +112,7 @@ void PinAttempt::forget() const {
 
 void PinAttempt::begin(const PinEvidence& evidence) {
   unclear_before_.clear();
-  recorded_before_ = refusals_.refused(same_pin_.front());
+  recorded_before_ = refusals_.own(same_pin_.front());
   if (auto before = worst()) {
     const PinStanding standing = standing_of(*before);
     if (standing == PinStanding::refused) refuse(*before);
@@ -137,12 +137,12 @@ void PinAttempt::begin(const PinEvidence& evidence) {
           evidence.was_right ? "this PIN has logged in before" : "the token counts wrong PINs and has counted none"));
       unclear_before_ = second && !is_second(core) ? fmt::format("{}{}", core, kAgain) : core;
     } else if (evidence.wrong_pin_counted || standing == PinStanding::second_open) {
-      // Written down as the refusal it is, so that everybody sees it without the lock.
-      *before = {.subject = same_pin_.front(),
-                 .at = before->at,
-                 .reason = standing == PinStanding::second_open ? fmt::format("{}{}{}", last, kAfter, core)
-                                                                : fmt::format("{}{}", last, kCounted)};
-      refusals_.record(*before);
+      before->subject = same_pin_.front();
+      before->reason = standing == PinStanding::second_open ? fmt::format("{}{}{}", last, kAfter, core)
+                                                            : fmt::format("{}{}", last, kCounted);
+      // One's own is written down as the refusal it is, so that everybody sees it without the lock. Another user's is
+      // his to write down: it must not outlive his record of it.
+      if (!before->recorded_by) refusals_.record(*before);
       refuse(*before);
     } else {
       unclear_before_ = core;
@@ -166,7 +166,7 @@ void PinAttempt::write_down(std::string attempt) {
 
 void PinAttempt::begin_again() {
   unclear_before_.clear();
-  recorded_before_ = refusals_.refused(same_pin_.front());
+  recorded_before_ = refusals_.own(same_pin_.front());
   const auto before = worst();
   // Cut short, it is the second in a row: what was refused before stays refused.
   write_down(before ? fmt::format("{}{}", kOpenAfter, core_of(*before)) : std::string(kOpen));
@@ -195,7 +195,7 @@ void PinAttempt::not_judged() noexcept {
       // Under our own subject, which says what attempt it replaces.
       refusals_.record({.subject = same_pin_.front(), .at = recorded_before_->at, .reason = recorded_before_->reason});
     } else {
-      refusals_.clear(same_pin_.front());
+      refusals_.take_back(same_pin_.front());
     }
   } catch (...) {
     log::error(fmt::format("{} was not judged, which could not be recorded: {}", pin(), current_error().message()));
@@ -219,7 +219,11 @@ void PinAttempt::failed(TokenFailure failure, const PinEvidence& evidence) {
   const std::string code = return_code_name(failure.code());
   const AboutPin about = return_code(failure.code()).about_pin;
   failure.once_only().with("token", words_.uri).with(std::string(kLane), std::string(kLaneDown));
-  if (about == AboutPin::not_judged || (evidence.typed_at_token && is_cancelled(failure.code()))) {
+  // A module may use such a code for a wrong PIN: the token's own count is believed before it. Where a refusal is put
+  // back, no attempt follows anyway.
+  const bool refused_before = recorded_before_ && standing_of(*recorded_before_) == PinStanding::refused;
+  const bool not_looked_at = about == AboutPin::not_judged && (!evidence.wrong_pin_counted || refused_before);
+  if (not_looked_at || (evidence.typed_at_token && is_cancelled(failure.code()))) {
     not_judged();
     throw failure;
   }
@@ -233,7 +237,7 @@ void PinAttempt::failed(TokenFailure failure, const PinEvidence& evidence) {
                                  : words_.next));
     throw failure;
   }
-  const bool counted = about == AboutPin::unclear && evidence.wrong_pin_counted;
+  const bool counted = (about == AboutPin::unclear || about == AboutPin::not_judged) && evidence.wrong_pin_counted;
   if (about == AboutPin::unclear && !counted &&
       (unclear_before_.empty() || (evidence.excuses() && !is_second(unclear_before_)))) {
     record(fmt::format("{}{}{}", kUnclear, code, unclear_before_.empty() ? "" : kAgain), failure);

@@ -35,8 +35,8 @@ struct PinEvidence {
 // agree on how a wrong PIN is reported, and a process can be killed before it wrote the answer down. So the attempt is
 // on disk before the PIN is sent, and counts as refused
 //  - when its answer says so;
-//  - when it has no clear answer (one that is unclear, or none since the process was killed) and the token counts a
-//    wrong PIN;
+//  - when it has no clear answer (one that is unclear or seems to say that the PIN was not looked at, or none since the
+//    process was killed) and the token counts a wrong PIN;
 //  - when it is the second in a row without a clear answer, or the third where something speaks for the PIN
 //    (PinEvidence::excuses), which is not made at once. No more: a PIN that was right may be changed at the token.
 // That a token counts none would alone be no excuse: PKCS#11 v2.40 §3.2 lets it leave the flag at zero.
@@ -90,7 +90,7 @@ class PinAttempt {
   const Clock& clock_;
   const std::vector<PinSubject> same_pin_;
   Words words_;
-  std::optional<PinRefusal> recorded_before_;  // under the first subject
+  std::optional<PinRefusal> recorded_before_;  // by this user, under the first subject
   bool again_ = false;                         // begun by begin_again
   std::string unclear_before_;                 // the code of an attempt before this one without a clear answer
 };

@@ -6,11 +6,14 @@
 #include "pkcs11/login/token_lock.h"
 #include "pkcs11/token/module.h"
 #include "pkcs11/token/module_state.h"
+#include "pkcs11/token/token_state.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace hsmbridge::pkcs11 {
 namespace {
@@ -39,8 +42,7 @@ class OpenSession {
   CK_SESSION_HANDLE handle_ = 0;
 };
 
-TokenInfo slot_to_use(const Module& module, const NewToken& wanted, Reinitialize existing) {
-  const std::vector<TokenInfo> all = module.tokens();
+TokenInfo slot_to_use(const std::vector<TokenInfo>& all, const NewToken& wanted, Reinitialize existing) {
   for (const TokenInfo& token : all) {
     if (token.initialized && token.label == wanted.label && wanted.slot != token.slot) {
       throw Error{ErrorKind::conflict, fmt::format("there is a token labelled {} already", wanted.label)}
@@ -82,10 +84,13 @@ TokenInfo unchanged(const Module& module, const TokenInfo& before) {
 // A login's rules, for the security officer's PIN. A token that is not initialised takes any PIN as its new one.
 class OfficerPin {
  public:
-  OfficerPin(const TokenInfo& token, const NewToken& wanted, PinRefusals& refusals)
-      : token_(token),
+  OfficerPin(const ModuleState& module, const TokenInfo& token, const NewToken& wanted, PinRefusals& refusals,
+             const std::string& distinction)
+      : module_(module),
+        token_(token),
         again_(wanted.so_pin_again == LoginAttempt::retry),
-        memory_(refusals, clock_, {{.token_serial = token.serial, .user_type = kSecurityOfficer}},
+        memory_(refusals, clock_,
+                {{.token_serial = token.serial, .user_type = kSecurityOfficer, .distinction = distinction}},
                 {.token = fmt::format("token {} (security officer)", token.label),
                  .source = wanted.so_pin_source,
                  .uri = token.uri,
@@ -102,14 +107,24 @@ class OfficerPin {
     if (again_) {
       memory_.begin_again();
     } else {
-      memory_.begin();
+      memory_.begin(evidence());
     }
     const CK_RV rv = call();
-    if (rv != CKR_OK) memory_.failed(TokenFailure(rv, function, doing));
+    if (rv != CKR_OK) memory_.failed(TokenFailure(rv, function, doing), evidence());
     memory_.succeeded();
   }
 
  private:
+  PinEvidence evidence() const {
+    PinEvidence evidence;
+    try {
+      const PinState state = token_info_of(module_, token_.slot).so_pin;
+      evidence.wrong_pin_counted = state != PinState::fine && state != PinState::not_set;
+    } catch (const Error&) {
+      // A token that does not answer says nothing for or against the PIN.
+    }
+    return evidence;
+  }
   void refuse_last_attempt() const {
     if (token_.so_pin != PinState::final_try && token_.so_pin != PinState::locked) return;
     throw Error{ErrorKind::denied,
@@ -118,6 +133,7 @@ class OfficerPin {
         .hint("the last attempt is not spent: use the vendor's tool");
   }
 
+  const ModuleState& module_;
   const TokenInfo token_;
   const bool again_;
   const SystemClock clock_;
@@ -135,11 +151,13 @@ TokenInfo initialize_token(const Module& module, const NewToken& wanted, Reiniti
     throw Error{ErrorKind::invalid_input, "a new token needs a security officer's PIN and a user PIN"};
   }
   const CK_FUNCTION_LIST& functions = *module.state().functions;
-  const TokenInfo chosen = slot_to_use(module, wanted, existing);
+  const std::vector<TokenInfo> all = module.tokens();
+  const TokenInfo chosen = slot_to_use(all, wanted, existing);
   const TokenLock lock(LockedWork::login, chosen.serial, kLoginWait);
   const TokenInfo token = unchanged(module, wanted.confirmed ? *wanted.confirmed : chosen);
   HostPins host(std::shared_ptr<PinRefusals>(&refusals, [](PinRefusals*) {}));
-  OfficerPin officer(token, wanted, host);
+  const std::string distinction = distinction_of(token, all);
+  OfficerPin officer(module.state(), token, wanted, host, distinction);
 
   // 32 octets padded with blanks, not terminated (PKCS#11 v2.40 §5.5).
   std::string label = wanted.label;
@@ -162,9 +180,13 @@ TokenInfo initialize_token(const Module& module, const NewToken& wanted, Reiniti
         functions.C_InitPIN(session.handle(), characters(wanted.user_pin), wanted.user_pin.reveal().size());
     if (rv != CKR_OK) throw TokenFailure(rv, "C_InitPIN", fmt::format("set the user PIN of token {}", wanted.label));
   }
-  // It is another PIN now.
-  for (const UserType type : {kUser, kContextSpecific}) host.clear({.token_serial = token.serial, .user_type = type});
   TokenInfo made = token_info_of(module.state(), token.slot);
+  // Its user has another PIN now, which says nothing about another token of that serial number. One that was not
+  // initialised had none, and shares its serial number with every other such token.
+  for (const UserType type : {kUser, kContextSpecific}) {
+    if (token.initialized) host.clear({token.serial, type, distinction});
+    host.clear({made.serial, type, distinction_of(made, all)});
+  }
   if (made.label != wanted.label || !made.initialized || made.user_pin == PinState::not_set) {
     throw Error{ErrorKind::corrupt,
                 fmt::format("the token says it is initialised as {}, and shows {}", wanted.label, made.label)};

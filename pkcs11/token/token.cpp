@@ -87,14 +87,14 @@ Slots slots_of(const TokenAccess& access, const ModuleState& module) {
   }
 }
 
-// A serial number is unique by its maker's good will only (PKCS#11 v2.40 §3.2). The slot comes last: another module
-// numbers slots in its own way.
-std::string distinction_of(const TokenInfo& token, const Slots& all) {
+}  // namespace
+
+// The slot comes last: another module numbers slots in its own way.
+std::string distinction_of(const TokenInfo& token, std::span<const TokenInfo> all) {
   const bool blank = token.serial.find_first_not_of("0 ") == std::string::npos;
   bool alone = true;
   bool alone_with_label = true;
-  for (const SlotContents& slot : all.read) {
-    const TokenInfo& other = slot.info;
+  for (const TokenInfo& other : all) {
     if (other.slot == token.slot || !other.initialized || other.serial != token.serial) continue;
     alone = false;
     if (other.label == token.label) alone_with_label = false;
@@ -102,8 +102,6 @@ std::string distinction_of(const TokenInfo& token, const Slots& all) {
   if (alone && !blank) return {};
   return alone_with_label ? "label " + well_formed(token.label) : fmt::format("slot {}", token.slot);
 }
-
-}  // namespace
 
 const CK_FUNCTION_LIST& TokenState::functions() const {
   return *module->state().functions;
@@ -186,7 +184,9 @@ std::shared_ptr<Token> Token::open(TokenAccess access, std::shared_ptr<PinRefusa
   }
   const CK_INFO about = module_info_of(module->state());
   std::vector<TokenInfo> found;
+  std::vector<TokenInfo> there;
   for (const SlotContents& slot : all.read) {
+    there.push_back(slot.info);
     if (slot.info.initialized && uri_matches_token(access.uri, about, slot.slot, slot.info.slot, slot.token)) {
       found.push_back(slot.info);
     }
@@ -201,7 +201,7 @@ std::shared_ptr<Token> Token::open(TokenAccess access, std::shared_ptr<PinRefusa
   state->model = info.model;
   state->uri = info.uri;
   if (info.uri == with_slot(info)) state->twin_slot = info.slot;
-  state->distinction = distinction_of(info, all);
+  state->distinction = distinction_of(info, there);
   state->login_required = info.login_required;
   state->slot = info.slot;
   state->limit = std::max(1U, access.most_sessions);

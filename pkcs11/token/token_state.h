@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -68,6 +69,9 @@ struct TokenState {
   UriParts uri_parts() const;
 };
 
+// PinSubject::distinction of a token among all that its module shows. A serial number is unique by its maker's good
+// will only (PKCS#11 v2.40 §3.2).
+std::string distinction_of(const TokenInfo& token, std::span<const TokenInfo> all);
 // The slot in which the token is now. Throws unavailable when it is gone, or when it cannot be told from another one.
 void find_slot_again(TokenState& token);
 // Before a PIN is sent: throws unavailable when another token is in its slot now.

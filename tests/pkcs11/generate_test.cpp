@@ -149,6 +149,72 @@ TEST_CASE("half a pair that a crash left is destroyed and made again") {
   }
 }
 
+TEST_CASE("half a pair that may be another program's key is never destroyed") {
+  PrivateToken mine;
+  const OpensslCa ca;
+  const auto token = mine.open();
+  KeyPlan plan = plan_key(*token, "ca", kP256);
+  const auto made_by_another_program = [&] {
+    REQUIRE(mine.tool({"--keypairgen", "--key-type", "EC:prime256v1", "--id", hex(plan.id), "--label", "ca"}).status ==
+            0);
+  };
+  const auto certified = [&](const Bytes& der) {
+    write_file(ca.path("cert.der"), der, FileMode::public_0644, Existing::refuse);
+    REQUIRE(mine.tool({"--write-object", ca.path("cert.der"), "--type", "cert", "--id", hex(plan.id)}).status == 0);
+  };
+  const char* other_half = "pubkey";
+  SECTION("a person chose its id") {
+    plan.id = GENERATE(Bytes{1}, Bytes(kIdOctets, 7));
+    plan.id_from = KeyPlan::IdFrom::chosen;
+    other_half = GENERATE("pubkey", "privkey");
+    made_by_another_program();
+  }
+  SECTION("its id is too short to be certainly ours") {
+    plan.id = {1, 2};
+    made_by_another_program();
+  }
+  SECTION("a certificate has its id") {
+    certified(ca.issue(make_key(*token, plan).key.spki, "ca"));
+  }
+  SECTION("a certificate of another key has its id") {
+    make_key(*token, plan);
+    certified(ca.issue(make_key(*token, plan_key(*token, "other", kP256)).key.spki, "other"));
+    destroy_key(*token, find_key(*token, KeySelector::by_label("other")));
+  }
+  SECTION("it was imported") {
+    REQUIRE(run_program({"openssl", "pkcs8", "-topk8", "-nocrypt", "-in", ca.path("ca.key"), "-outform", "DER", "-out",
+                         ca.path("ca.der")})
+                .status == 0);
+    REQUIRE(mine.tool({"--write-object", ca.path("ca.der"), "--type", "privkey", "--id", hex(plan.id), "--label", "ca"})
+                .status == 0);
+    other_half = nullptr;
+  }
+  if (other_half != nullptr) {
+    REQUIRE(mine.tool({"--delete-object", "--type", other_half, "--id", hex(plan.id)}).status == 0);
+  }
+  const Error error = error_of([&] { make_key(*mine.open(), plan); });
+  CHECK(error.kind() == ErrorKind::conflict);
+  CHECK(details(error, "candidate").size() == 1);
+  const auto left = list_keys(*token);
+  REQUIRE(left.size() == 1);
+  CHECK(left.front().id == plan.id);
+  CHECK(left.front().has_private != left.front().has_public);
+}
+
+TEST_CASE("what a failed generation leaves under an id that a person chose stays and is reported") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  KeyPlan plan = plan_key(*token, "web", kP256);
+  plan.id = {1};
+  plan.id_from = KeyPlan::IdFrom::chosen;
+  faults.half_pairs(1);
+  const Error error = error_of([&] { make_key(*token, plan); });
+  CHECK(error.detail("ckr") == "CKR_DEVICE_ERROR");
+  CHECK(error.detail("left_on_token") == "id=01");
+  CHECK(list_keys(*token).size() == 1);
+}
+
 TEST_CASE("a generation that fails half-way leaves nothing behind") {
   PrivateToken mine(Through::faulty_module);
   Faults faults;

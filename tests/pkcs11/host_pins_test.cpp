@@ -2,9 +2,12 @@
 
 #include "base/bytes.h"
 #include "base/file.h"
+#include "pkcs11/login/pin_attempt.h"
 #include "private_token.h"
 #include "support/variable.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +15,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 using namespace hsmbridge;
@@ -60,6 +64,27 @@ HostPins pins() {
 
 constexpr uid_t kAnn = 1001;
 constexpr uid_t kBob = 1002;
+constexpr uid_t kEve = 1003;
+
+const PinSubject kOfficer{.token_serial = "ab12", .user_type = kSecurityOfficer};
+
+// Eve's page with that record of the user's PIN.
+void forge(const Host& host, const std::string& id, const std::string& reason) {
+  Host::as(kEve, [&] {
+    write_file(
+        host.page(kEve),
+        as_bytes(R"({"token_serial": "ab12", "records": [{"user_type": 1, "distinction": "", "at": )"
+                 R"("2026-11-23T15:42:08Z", "id": ")" +
+                 id + R"(", "reason": ")" + reason + R"("}], "allowed": [], "cleared": [], "shows_wrong_pins": []})"),
+        FileMode::public_0644, Existing::replace);
+  });
+}
+
+PinAttempt attempt(HostPins& memory) {
+  static const SystemClock clock;
+  return PinAttempt(memory, clock, {kSubject},
+                    {.token = "token web", .source = "file:web.pin", .uri = "pkcs11:token=web", .next = "retry"});
+}
 
 }  // namespace
 
@@ -188,6 +213,172 @@ TEST_CASE("a page that cannot be read counts as a refusal until a person says ot
     Host::as(user, [] { pins().clear(kSubject); });
     CHECK_FALSE(Host::as(user, [] { return pins().refused(kSubject); }).has_value());
   }
+}
+
+TEST_CASE("an allowance is for one record of one user about one PIN") {
+  const Host host;
+  PinRefusal officer = kRefusal;
+  officer.subject = kOfficer;
+  Host::as(kAnn, [&] { pins().record(officer); });
+  const std::string words = to_text(read_file(host.page(kAnn)));
+  const std::string id = words.substr(words.find("\"id\": \"") + 7, 16);
+  SECTION("another user's record with the id of that one") {
+    forge(host, id, "CKR_PIN_INCORRECT");
+  }
+  SECTION("another PIN's record of the same user with the id of that one") {
+    Host::as(kAnn, [&] {
+      std::string both = words;
+      const std::size_t begin = both.find('{', both.find("\"records\""));
+      std::string copy = both.substr(begin, both.find('}', begin) - begin + 1);
+      copy.replace(copy.find("\"user_type\": 0"), 14, "\"user_type\": 1");
+      both.insert(begin, copy + ",");
+      write_file(host.page(kAnn), as_bytes(both), FileMode::public_0644, Existing::replace);
+    });
+  }
+  for (const uid_t user : {kBob, uid_t{0}}) {
+    REQUIRE(Host::as(user, [] { return pins().refused(kSubject); }).has_value());
+    Host::as(user, [] { pins().clear(kSubject); });
+    CHECK_FALSE(Host::as(user, [] { return pins().refused(kSubject); }).has_value());
+    CHECK(Host::as(user, [] { return pins().refused(kOfficer); }).has_value());
+    CHECK(Host::as(kAnn, [] { return pins().refused(kOfficer); }).has_value());
+  }
+}
+
+TEST_CASE("an allowance for a page that cannot be read is for one PIN and one user's page as it is") {
+  const Host host;
+  const auto mode = GENERATE(FileMode::private_0600, FileMode::public_0644);
+  for (const uid_t user : {kAnn, kEve}) {
+    Host::as(user, [&] { write_file(host.page(user), as_bytes("{"), mode, Existing::refuse); });
+  }
+  Host::as(kBob, [] { pins().clear(kSubject); });
+  CHECK_FALSE(Host::as(kBob, [] { return pins().refused(kSubject); }).has_value());
+  CHECK(Host::as(kBob, [] { return pins().refused(kOfficer); }).has_value());
+  SECTION("it is written again") {
+    Host::as(kEve, [&] { write_file(host.page(kEve), as_bytes("{ "), mode, Existing::replace); });
+    CHECK(Host::as(kBob, [] { return pins().refused(kSubject); }).has_value());
+  }
+  SECTION("another user's page is as unreadable") {
+    constexpr uid_t kDan = 1004;
+    Host::as(kDan, [&] { write_file(host.page(kDan), as_bytes("{"), mode, Existing::refuse); });
+    CHECK(Host::as(kBob, [] { return pins().refused(kSubject); }).has_value());
+  }
+}
+
+TEST_CASE("nothing that another user writes makes one's own page longer than it can be read") {
+  const Host host;
+  SECTION("a long id and a long reason") {
+    forge(host, std::string(69'350, 'a'), std::string(69'350, 'b'));
+    CHECK(Host::as(kBob, [] { return pins().refused(kSubject); })->reason == std::string(200, 'b'));
+  }
+  SECTION("a reason that is cut within a character") {
+    forge(host, "a", std::string(199, 'b') + "\u00fc");
+    CHECK(Host::as(kBob, [] { return pins().refused(kSubject); })->reason == std::string(199, 'b'));
+  }
+  SECTION("many records") {
+    Host::as(kEve, [&] {
+      std::string records;
+      for (int i = 0; i < 3000; ++i) {
+        records += (i == 0 ? "" : ",") +
+                   (R"({"user_type": 1, "distinction": "", "at": "2026-11-23T15:42:08Z", "reason": "x", "id": ")" +
+                    std::to_string(i) + "\"}");
+      }
+      write_file(host.page(kEve),
+                 as_bytes(R"({"token_serial": "ab12", "records": [)" + records +
+                          R"(], "allowed": [], "cleared": [], "shows_wrong_pins": []})"),
+                 FileMode::public_0644, Existing::refuse);
+    });
+    CHECK(Host::as(kBob, [] { return pins().refused(kSubject); })->reason.starts_with("unreadable record "));
+  }
+  SECTION("a page without an end") {
+    Host::as(kEve, [&] {
+      write_file(host.page(kEve), as_bytes(std::string(2'000'000, ' ')), FileMode::public_0644, Existing::refuse);
+    });
+    CHECK(Host::as(kBob, [] { return pins().refused(kSubject); })->reason.starts_with("unreadable record "));
+  }
+  REQUIRE(Host::as(kBob, [] { return pins().refused(kSubject); }).has_value());
+  Host::as(kBob, [] { pins().clear(kSubject); });
+  CHECK_FALSE(Host::as(kBob, [] { return pins().refused(kSubject); }).has_value());
+  CHECK(std::filesystem::file_size(host.page(kBob)) < 1000);
+}
+
+TEST_CASE("another user's record never becomes one's own") {
+  const Host host;
+  SECTION("a second attempt that is said to have been cut short") {
+    forge(host, "a", "open after CKR_DEVICE_ERROR");
+    Host::as(kBob, [] {
+      HostPins memory = pins();
+      const Error error = error_of([&] { attempt(memory).begin(); });
+      CHECK(error.kind() == ErrorKind::denied);
+      CHECK(error.message().find("uid 1003 on this host tried it") != std::string::npos);
+    });
+  }
+  SECTION("one that is said to have been cut short while the token counts a wrong PIN") {
+    forge(host, "a", "open");
+    Host::as(kBob, [] {
+      HostPins memory = pins();
+      CHECK(error_of([&] { attempt(memory).begin({.wrong_pin_counted = true}); }).kind() == ErrorKind::denied);
+    });
+  }
+  SECTION("a refusal before a retry that was not judged") {
+    forge(host, "a", "CKR_PIN_INCORRECT");
+    Host::as(kBob, [] {
+      HostPins memory = pins();
+      PinAttempt again = attempt(memory);
+      again.begin_again();
+      again.not_judged();
+      CHECK(memory.refused(kSubject).has_value());
+      CHECK(memory.refused(kSubject)->recorded_by == kEve);
+    });
+  }
+  CHECK_FALSE(std::filesystem::exists(host.page(kBob)));
+  Host::as(kEve, [&] { std::filesystem::remove(host.page(kEve)); });
+  CHECK_FALSE(Host::as(kBob, [] { return pins().refused(kSubject); }).has_value());
+}
+
+TEST_CASE("another user's record does not hide how one's own attempts stand") {
+  const Host host;
+  PinRefusal mine = kRefusal;
+  mine.reason = "unclear: CKR_DEVICE_ERROR again";
+  Host::as(kBob, [&] { pins().record(mine); });
+  forge(host, "a", "unclear: CKR_DEVICE_ERROR");  // a second later
+  CHECK(Host::as(kBob, [] { return pins().refused(kSubject); })->reason == mine.reason);
+}
+
+TEST_CASE("what a retry replaced is there again when its PIN was not judged, unless root allowed it") {
+  const Host host;
+  Host::as(kBob, [] { pins().record(kRefusal); });
+  const bool allowed = GENERATE(false, true);
+  if (allowed) pins().clear(kSubject);
+  Host::as(kBob, [&] {
+    HostPins memory = pins();
+    PinAttempt again = attempt(memory);
+    again.begin_again();
+    again.not_judged();
+    CHECK(memory.refused(kSubject).has_value() == !allowed);
+  });
+}
+
+TEST_CASE("a page that cannot be opened is not taken for one that is not there") {
+  const Host host;
+  Host::as(kAnn, [] { pins().record(kRefusal); });
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const int next = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  REQUIRE(next >= 0);
+  ::close(next);
+  // The folder can be opened and the page in it cannot.
+  const rlimit one_more{static_cast<rlim_t>(next) + 1, before.rlim_max};
+  std::optional<Error> error;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &one_more) == 0);
+  try {
+    (void)pins().refused(kSubject);
+  } catch (const Error& thrown) {
+    error = thrown;
+  }
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  REQUIRE(error.has_value());
+  CHECK(error->kind() == ErrorKind::unavailable);
+  CHECK(error->message().ends_with(": Too many open files"));
 }
 
 TEST_CASE("what outlives a restart counts until a success that came after it") {

@@ -431,6 +431,15 @@ TEST_CASE("an unclear answer after which the token counts a wrong PIN is a refus
     CHECK(error.message().find("the token counts a wrong PIN since") != std::string::npos);
     CHECK(error_of([&] { mine.open()->login(); }).detail("reason") == "CKR_DEVICE_ERROR; the token counts a wrong PIN");
   }
+  SECTION("when it seems to say that the PIN was not looked at") {
+    faults.fail_after("C_Login", CKR_TOKEN_NOT_RECOGNIZED, 5);
+    CHECK(error_of([&] { mine.open("000000")->login(); }).kind() == ErrorKind::denied);
+    for (int i = 0; i < 4; ++i) {
+      CHECK(error_of([&] { mine.open("000000")->login(); }).detail("reason") ==
+            "CKR_TOKEN_NOT_RECOGNIZED; the token counts a wrong PIN");
+    }
+    CHECK(faults.calls("C_Login") == 1);
+  }
   SECTION("when nobody saw it come") {
     mine.refusals->record({.subject = {.token_serial = mine.serial, .user_type = kUser}, .at = {}, .reason = "open"});
     faults.token_flags(CKF_USER_PIN_COUNT_LOW);

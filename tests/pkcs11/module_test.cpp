@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "pkcs11/cryptoki/return_code.h"
+#include "pkcs11/login/host_pins.h"
 #include "pkcs11/login/token_lock.h"
 #include "private_token.h"
 #include "support/faulty_module/control.h"
@@ -182,6 +183,54 @@ TEST_CASE("every word for a refused security officer's PIN is remembered") {
   CHECK(second.detail("reason") == return_code_name(code));
   CHECK(second.hint() == "correct the PIN, then give --retry to have it tried once more");
   CHECK(faults.calls("C_InitToken") == 1);
+}
+
+TEST_CASE(
+    "a word that the security officer's PIN was not looked at is not believed when the token counts a wrong PIN") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  auto wanted = NewToken{.label = mine.label,
+                         .so_pin = Secret("wrong-pin"),
+                         .user_pin = Secret("12345678"),
+                         .slot = mine.open()->info().slot};
+  const auto attempt = [&] {
+    initialize_token(*mine.module, wanted, Reinitialize::destroy_everything, *mine.refusals);
+  };
+  // SoftHSM counts the PIN.
+  faults.fail_after("C_InitToken", CKR_TOKEN_NOT_RECOGNIZED, 3);
+  CHECK(error_of(attempt).kind() == ErrorKind::denied);
+  for (int i = 0; i < 2; ++i) {
+    CHECK(error_of(attempt).detail("reason") == "CKR_TOKEN_NOT_RECOGNIZED; the token counts a wrong PIN");
+  }
+  CHECK(faults.calls("C_InitToken") == 1);
+}
+
+TEST_CASE("a token that is initialised again forgets its own refusals and no other token's of its serial number") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto slot = mine.open()->info().slot;
+  for (const TokenInfo& other : mine.module->tokens()) {
+    if (other.slot != slot) faults.hide_slot(other.slot);
+  }
+  faults.token_texts("web", "0000");
+  const auto refused = [&](UserType user, const std::string& label) {
+    return HostPins(mine.refusals).refused({"0000", user, "label " + label}).has_value();
+  };
+  for (const UserType user : {kUser, kSecurityOfficer}) {
+    for (const char* const label : {"web", "other"}) {
+      if (user == kSecurityOfficer && label == std::string("web")) continue;
+      HostPins(mine.refusals)
+          .record({.subject = {"0000", user, std::string("label ") + label}, .at = {}, .reason = "CKR_PIN_INCORRECT"});
+    }
+  }
+  initialize_token(
+      *mine.module,
+      {.label = "web", .so_pin = Secret(PrivateToken::kOfficerPin), .user_pin = Secret("12345678"), .slot = slot},
+      Reinitialize::destroy_everything, *mine.refusals);
+  CHECK_FALSE(refused(kUser, "web"));
+  CHECK(refused(kUser, "other"));
+  CHECK_FALSE(refused(kSecurityOfficer, "web"));
+  CHECK(refused(kSecurityOfficer, "other"));
 }
 
 TEST_CASE("the security officer's last attempt is judged by the flags that hold under the lock") {

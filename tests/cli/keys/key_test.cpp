@@ -1,8 +1,13 @@
+#include "base/clock.h"
+#include "store/sqlite_store.h"
 #include "support/cli/cli.h"
 #include "support/faulty_module/faults.h"
+#include "support/requests.h"
 
 #include <catch2/catch.hpp>
+#include <cctype>
 #include <string>
+#include <vector>
 
 using hsmbridge::Json;
 using hsmbridge::test::Cli;
@@ -250,6 +255,62 @@ TEST_CASE("a key is destroyed only when somebody says so") {
   CHECK(cli.pkcs11_tool("web", {"--list-objects"}).out.find("web") == std::string::npos);
 }
 
+TEST_CASE("a key that an open request names in whatever way is not destroyed without being forced") {
+  const Cli cli;
+  cli.make_token("web");
+  const std::string path = (cli / "store.db").string();
+  cli.write(".config/hsmbridge/hsmbridge.yaml",
+            "store: {path: " + path + "}\ntokens:\n  hsm: {module: " + Cli::module().string() +
+                ", uri: \"pkcs11:token=web\", pin: \"file:" + (cli / "web.pin").string() + "\"}\n");
+  const auto made = cli.run({"key", "generate", "--label", "a", "--json"});
+  REQUIRE(made.status == 0);
+  const Json key = made.json().at("keys").as_array()[0];
+  hsmbridge::workflow::KeyWish wish;
+  bool with_module = false;
+  bool used = true;
+  SECTION("by its URI") {
+    wish.selector = key.at("uri").as_string();
+  }
+  SECTION("by an id in capitals") {
+    std::string id = key.at("id").as_string();
+    for (char& c : id) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    wish.selector = "id=" + id;
+  }
+  SECTION("in the same token under another name") {
+    wish.selector = "a";
+    with_module = true;
+  }
+  SECTION("by its public key, whatever its label was") {
+    wish.selector = "before";
+    wish.spki = hsmbridge::SpkiHash{key.at("spki_sha256").as_string()};
+  }
+  SECTION("not at all") {
+    wish.selector = "b";
+    used = false;
+  }
+  SECTION("by its label when another public key was meant") {
+    wish.selector = "a";
+    wish.spki = hsmbridge::SpkiHash{std::string(64, 'a')};
+    used = false;
+  }
+  {
+    const hsmbridge::SystemClock clock;
+    const auto store = hsmbridge::store::SqliteStore::open(path, clock);
+    auto order = hsmbridge::test::order_of("0123456789abcdef", clock.now());
+    order.token = "hsm";
+    order.key = wish;
+    store->create(order, {{order.created_at, order.created_by, hsmbridge::workflow::Created{order}}},
+                  hsmbridge::workflow::begin(order, {}));
+  }
+  const std::vector<std::string> words{"key", "delete", "a", "--yes"};
+  const auto deleted = cli.run(with_module ? cli.on("web", words) : words);
+  INFO(deleted.err);
+  CHECK((deleted.status == 0) == !used);
+  CHECK((deleted.err.find("is needed for request 0123456789abcdef, which is open") != std::string::npos) == used);
+  CHECK((cli.pkcs11_tool("web", {"--list-objects", "--type", "privkey"}).out.find("label:      a") !=
+         std::string::npos) == used);
+}
+
 TEST_CASE("at a terminal the answer of a person decides and anything but yes destroys nothing") {
   const Cli cli;
   cli.make_token("web");
@@ -402,6 +463,35 @@ TEST_CASE("a generation that is killed at any commit is carried on by the same c
       CHECK(cli.other({"sqlite3", store, "SELECT label, status FROM keys WHERE label = '" + label + "'"}).out ==
             label + "|active\n");
     }
+  }
+}
+
+TEST_CASE("a key that another program made meanwhile under the id of an open plan survives the command typed again") {
+  for (const bool with_id : {true, false}) {
+    INFO("--id is given again: " << with_id);
+    Cli cli;
+    cli.make_token("web");
+    cli.write(".config/hsmbridge/hsmbridge.yaml",
+              "store: {path: " + (cli / "store.db").string() +
+                  "}\ntokens:\n  web: {module: " + hsmbridge::test::Faults::module().string() +
+                  ", uri: \"pkcs11:token=web\", pin: \"file:" + (cli / "web.pin").string() + "\"}\n");
+    std::vector<std::string> words{"key", "generate", "--label", "ca", "--spec", "rsa:2048", "--id", "01"};
+    cli.set("HSMBRIDGE_FAULTS", "C_GenerateKeyPair=0xdead0009:1");
+    CHECK(cli.run(words).status == 128 + 9);
+    cli.unset("HSMBRIDGE_FAULTS");
+    REQUIRE(cli.other({"sqlite3", (cli / "store.db").string(), "SELECT label, status FROM keys"}).out ==
+            "ca|planned\n");
+    // As on a token that keeps no public objects.
+    REQUIRE(cli.pkcs11_tool("web", {"--keypairgen", "--key-type", "rsa:2048", "--id", "01", "--label", "ca"}).status ==
+            0);
+    REQUIRE(cli.pkcs11_tool("web", {"--delete-object", "--type", "pubkey", "--id", "01"}).status == 0);
+    if (!with_id) words.resize(words.size() - 2);
+    const auto again = cli.run(words);
+    INFO(again.err);
+    CHECK(again.status != 0);
+    CHECK(again.err.find("it was not used and not destroyed") != std::string::npos);
+    CHECK(cli.pkcs11_tool("web", {"--list-objects", "--type", "privkey"}).out.find("Private Key Object; RSA") !=
+          std::string::npos);
   }
 }
 

@@ -1,4 +1,8 @@
+#include "tools/hsmbridge/wiring/prompt.h"
+
+#include "base/error.h"
 #include "support/cli/cli.h"
+#include "tools/hsmbridge/command/run_signals.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -15,6 +19,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <thread>
 #include <vector>
 
 using hsmbridge::test::Cli;
@@ -154,6 +159,77 @@ TEST_CASE("a token that is another one when the person has agreed to destroy it 
   asked.expect("was changed by somebody else meanwhile");
   CHECK(WEXITSTATUS(asked.wait()) == 1);
   CHECK(cli.run(cli.on("swapped", {"key", "list", "--json"})).json().at("keys").as_array().size() == 1);
+}
+
+TEST_CASE("what is typed without the end of its line, or too long for a secret, is not sent") {
+  const Cli cli;
+  cli.make_token("web");
+  AtPrompt asked(cli);
+  SECTION("Ctrl-D") {
+    asked.type("0000\x04\x04");
+    asked.expect("the input ended within the line: nothing that was typed is used");
+  }
+  SECTION("more than a secret has") {
+    asked.type(std::string(1500, '0') + "\n");
+    asked.expect("more was typed than any secret has: nothing of it is used");
+  }
+  CHECK(asked.wait() != 0);
+  CHECK(asked.echoes());
+  const auto tokens = cli.other({"pkcs11-tool", "--module", Cli::module().string(), "--list-token-slots"});
+  CHECK(tokens.out.find("token initialized") != std::string::npos);
+  CHECK(tokens.out.find("user PIN count low") == std::string::npos);
+}
+
+TEST_CASE("a signal that stops the work gives up a question at the terminal, which echoes again") {
+  int master = -1;
+  int terminal = -1;
+  REQUIRE(::openpty(&master, &terminal, nullptr, nullptr, nullptr) == 0);
+  const pid_t process = ::fork();
+  REQUIRE(process >= 0);
+  if (process == 0) {
+    ::alarm(60);
+    ::setsid();
+    ::ioctl(terminal, TIOCSCTTY, 0);
+    int code = 1;
+    {
+      const hsmbridge::cli::StopSignals signals({SIGINT, SIGTERM});
+      // As in `run`: the thread that asks is not the one that gets the signal.
+      std::thread asking([&code] {
+        sigset_t all;
+        ::sigfillset(&all);
+        ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+        try {
+          (void)hsmbridge::cli::terminal_prompter()("the PIN");
+        } catch (const hsmbridge::Error&) {
+          code = 3;
+        }
+      });
+      asking.join();
+      if (signals.received() != SIGINT) code = 2;
+    }
+    ::_exit(code);
+  }
+  std::string shown;
+  while (shown.find("the PIN: ") == std::string::npos) {
+    pollfd ready{master, POLLIN, 0};
+    REQUIRE(::poll(&ready, 1, 30'000) == 1);
+    std::array<char, 256> buffer{};
+    const ssize_t count = ::read(master, buffer.data(), buffer.size());
+    REQUIRE(count > 0);
+    shown.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+  termios mode{};
+  REQUIRE(::tcgetattr(terminal, &mode) == 0);
+  CHECK((mode.c_lflag & static_cast<tcflag_t>(ECHO)) == 0);
+  REQUIRE(::write(master, "12\x03", 3) == 3);
+  int status = 0;
+  REQUIRE(::waitpid(process, &status, 0) == process);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 3);
+  REQUIRE(::tcgetattr(terminal, &mode) == 0);
+  CHECK((mode.c_lflag & static_cast<tcflag_t>(ECHO)) != 0);
+  ::close(master);
+  ::close(terminal);
 }
 
 TEST_CASE("a signal at the PIN prompt ends the program and leaves a terminal that echoes") {

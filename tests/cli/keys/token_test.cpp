@@ -1,4 +1,7 @@
 #include "support/cli/cli.h"
+#include "support/temp_folder.h"
+
+#include <sys/types.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -6,6 +9,7 @@
 #include <string>
 
 using hsmbridge::test::Cli;
+using hsmbridge::test::TempFolder;
 
 TEST_CASE("token init makes a token that softhsm2-util and token list show") {
   const Cli cli;
@@ -190,4 +194,55 @@ TEST_CASE("token show counts no login and names what the token signs") {
   CHECK(list.status == 0);
   cli.write("web.pin", "1234\n");
   CHECK(cli.run(cli.on("web", {"key", "list"})).status == 0);
+}
+
+TEST_CASE("whoever may only read the store logs in to a token of his own and has a memory of his own") {
+  constexpr uid_t kApprover = 1001;
+  const Cli cli;
+  cli.make_token("web");
+  const std::string store = (cli / "store.db").string();
+  cli.configure("store: {path: " + store + "}\n");
+  REQUIRE(cli.run({"token", "login", "web"}).status == 0);
+  // The store is root's and everybody reads it; token and PIN are the approver's.
+  const TempFolder home;
+  for (const auto& path : {home.path(), cli / "web.pin", cli / "tokens"}) {
+    REQUIRE(cli.other({"chown", "-R", std::to_string(kApprover), path.string()}).status == 0);
+  }
+  REQUIRE(cli.other({"chmod", "755", cli.folder().string()}).status == 0);
+  REQUIRE(
+      cli.other({"chmod", "-R", "go+rX", store, (cli / ".config").string(), (cli / "softhsm2.conf").string()}).status ==
+      0);
+  const auto log_in = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words{"setpriv",
+                                   "--reuid",
+                                   std::to_string(kApprover),
+                                   "--clear-groups",
+                                   "env",
+                                   "HOME=" + home.path().string(),
+                                   Cli::program().string(),
+                                   "--config",
+                                   (cli / ".config/hsmbridge/hsmbridge.yaml").string(),
+                                   "token",
+                                   "login",
+                                   "web"};
+    words.insert(words.end(), more.begin(), more.end());
+    return cli.other(words);
+  };
+  const auto good = log_in({});
+  INFO(good.err);
+  CHECK(good.status == 0);
+  CHECK(good.out.find("the PIN is right") != std::string::npos);
+  const auto pin = [&](const std::string& value) {
+    cli.write("web.pin", value + "\n");
+    REQUIRE(cli.other({"chown", std::to_string(kApprover), (cli / "web.pin").string()}).status == 0);
+  };
+  pin("0000");
+  CHECK(log_in({}).err.find("CKR_PIN_INCORRECT") != std::string::npos);
+  pin("1234");
+  CHECK(log_in({}).err.find("it is not tried again") != std::string::npos);
+  CHECK_FALSE(std::filesystem::is_empty(home.path() / ".local/state/hsmbridge/pin-refusals"));
+  const auto again = log_in({"--retry"});
+  CHECK(again.status == 0);
+  CHECK(again.err.find("this is in no audit log") != std::string::npos);
+  CHECK(log_in({}).status == 0);
 }

@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <utility>
+#include <vector>
 
 namespace hsmbridge::cli {
 
@@ -236,18 +237,54 @@ ExitCode show_public(Invocation& invocation) {
   return ExitCode::done;
 }
 
-bool uses(const workflow::Record& request, const std::string& token, const pkcs11::KeyInfo& key) {
+// What its public key may be: on a token that keeps no public objects only certificates say something about it.
+std::vector<SpkiHash> public_keys_of(const pkcs11::KeyInfo& key) {
+  if (!key.spki_hash.empty()) return {key.spki_hash};
+  std::vector<SpkiHash> hashes;
+  for (const auto& claim : key.claims) hashes.push_back(x509::spki_hash(claim.spki));
+  return hashes;
+}
+
+// Whether the token that requests call `name` may be this one, which can have another name here (--module).
+bool may_be_token(Place& place, const std::string& name, pkcs11::Token& token) {
+  if (name == token.name()) return true;
+  try {
+    return place.wiring()->pkcs11_token(name)->info().uri == token.info().uri;
+  } catch (const Error&) {
+    return true;  // what cannot be asked may be this one: a key is not destroyed by mistake
+  }
+}
+
+// Whether a request's words for its key mean this one.
+bool means(const workflow::KeyWish& wish, pkcs11::Token& token, const pkcs11::KeyInfo& key) {
+  if (wish.source == workflow::KeyWish::Source::make) {
+    return (!wish.cka_id.empty() && wish.cka_id == hex(key.id)) || wish.selector == key.label;
+  }
+  try {
+    const auto meant = pkcs11::match_keys(token, pkcs11::KeySelector::parse(wish.selector));
+    return std::any_of(meant.begin(), meant.end(), [&](const pkcs11::KeyInfo& one) {
+      return one.id == key.id && one.label == key.label && one.spki == key.spki;
+    });
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::not_found) return false;  // a URI of another token
+    throw;
+  }
+}
+
+bool uses(const workflow::Record& request, Place& place, pkcs11::Token& token, const pkcs11::KeyInfo& key) {
   const workflow::Order& order = request.order;
   if (!workflow::needs_key(order)) return false;
-  const auto* ready = workflow::key_of(request.state);
-  if (ready != nullptr && !ready->spki.empty()) return ready->spki == key.spki_hash;
-  if (order.token != token) return false;
-  const std::string id = hex(key.id);
-  return order.key.cka_id == id || order.key.selector == "id=" + id || order.key.selector == key.label;
+  const auto* const ready = workflow::key_of(request.state);
+  const SpkiHash pinned = ready != nullptr && !ready->spki.empty() ? ready->spki : order.key.spki;
+  const auto possible = public_keys_of(key);
+  if (!pinned.empty() && !possible.empty()) {
+    return std::find(possible.begin(), possible.end(), pinned) != possible.end();
+  }
+  return means(order.key, token, key) && may_be_token(place, order.token, token);
 }
 
 // As far as the records know: a key of a token that another bridge uses is its own business.
-void refuse_in_use(Place& place, const std::string& token, const pkcs11::KeyInfo& key) {
+void refuse_in_use(Place& place, pkcs11::Token& token, const pkcs11::KeyInfo& key) {
   const auto store = store_that_is_there(place);
   if (!store) return;
   const auto refuse = [&](const std::string& by) {
@@ -255,9 +292,9 @@ void refuse_in_use(Place& place, const std::string& token, const pkcs11::KeyInfo
         "give --force to destroy it anyway");
   };
   namespace status = workflow::status;
-  workflow::CertificateQuery query;
-  query.spki = key.spki_hash;
-  if (!key.spki_hash.empty()) {
+  for (const SpkiHash& spki : public_keys_of(key)) {
+    workflow::CertificateQuery query;
+    query.spki = spki;
     for (const auto& certificate : store->certificates(query)) {
       for (const auto* needed : {status::kCurrent, status::kRevoking, status::kHeld}) {
         if (certificate.status != needed) continue;
@@ -269,7 +306,7 @@ void refuse_in_use(Place& place, const std::string& token, const pkcs11::KeyInfo
   open.open_only = true;
   open.most = 1'000'000;
   for (const auto& request : store->list(open)) {
-    if (uses(request, token, key)) refuse(fmt::format("request {}, which is open", request.order.id.str()));
+    if (uses(request, place, token, key)) refuse(fmt::format("request {}, which is open", request.order.id.str()));
   }
 }
 
@@ -278,7 +315,7 @@ ExitCode remove(Invocation& invocation) {
   Place place(invocation);
   const auto token = place.token();
   pkcs11::KeyInfo key = pkcs11::find_key(*token, pkcs11::KeySelector::parse(arguments.required("KEY")));
-  if (!arguments.has("--force")) refuse_in_use(place, token->name(), key);
+  if (!arguments.has("--force")) refuse_in_use(place, *token, key);
   const bool certificates = arguments.has("--with-certificates");
   if (!arguments.has("--yes")) {
     const std::string question = fmt::format("{}Destroy this key{} in token {} for ever?", key_text(key),

@@ -1,5 +1,6 @@
 #include "tools/hsmbridge/command/run_signals.h"
 
+#include "tools/hsmbridge/wiring/prompt.h"
 #include "workflow/engine/engine.h"
 
 #include <atomic>
@@ -27,6 +28,7 @@ void handle(int signal) {
   int seen = g_received.load();
   while (!ends_process(seen) && !g_received.compare_exchange_weak(seen, signal)) {
   }
+  give_up_prompt();
   if (const auto stop = g_stop.load()) stop(g_context.load());
   --g_inside;
 }

@@ -11,8 +11,9 @@ class Engine;
 namespace hsmbridge::cli {
 
 // While it lives, these signals stop an engine instead of ending the process: the handler sets a flag and calls
-// `stop(context)`, which must be async-signal-safe. A second SIGINT ends the process at once: nothing is lost by that.
-// One at a time a process; made and destroyed by the main thread, before any other thread runs.
+// `stop(context)`, which must be async-signal-safe. A question at the terminal is given up. A second SIGINT ends the
+// process at once: nothing is lost by that. One at a time a process; made and destroyed by the main thread, before any
+// other thread runs.
 class StopSignals {
  public:
   using Stop = void (*)(void* context) noexcept;

@@ -61,7 +61,8 @@ std::vector<pkcs11::MadeKey> make_keys(Place& place, pkcs11::Token& token, const
   auto plans = pkcs11::plan_keys(token, wanted.labels, wanted.spec, open);
   for (pkcs11::KeyPlan& plan : plans) {
     plan.use = wanted.use;
-    if (wanted.id) plan.id_from = pkcs11::KeyPlan::IdFrom::chosen;
+    // Also the id of a plan that an earlier command with --id left open.
+    if (wanted.id || plan.id.size() != pkcs11::kIdOctets) plan.id_from = pkcs11::KeyPlan::IdFrom::chosen;
     if (open.contains(plan.label)) continue;  // recorded by the run that planned it
     if (wanted.id) {
       refuse_taken_id(token, *wanted.id);

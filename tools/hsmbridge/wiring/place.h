@@ -40,7 +40,8 @@ class Place {
   void record(std::string_view kind, const Json& facts);
   // The same, and the key's record in the same commit.
   void record_key(std::string_view kind, const Json& facts, const workflow::KeyRecord& key);
-  // A person saw the lane work ("token:web"): workers that leave it alone try it at once. Nothing without a store.
+  // A person saw the lane work ("token:web"): workers that leave it alone try it at once. Nothing without a
+  // store, or where this user may only read it.
   void lane_works(const std::string& lane);
   // The ids of the keys that were planned for this token under these labels and are not known to be made: a crash, or a
   // token that failed, may have left them there. Empty without a store. Throws conflict when an open request is about

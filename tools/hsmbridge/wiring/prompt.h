@@ -9,4 +9,8 @@ namespace hsmbridge::cli {
 // from any thread; questions come one after another.
 config::Prompter terminal_prompter();
 
+// For a handler of a signal that is to end what waits at the terminal: the echo is back at once, and the question ends
+// with an error. Async-signal-safe. Nothing without a question.
+void give_up_prompt() noexcept;
+
 }  // namespace hsmbridge::cli

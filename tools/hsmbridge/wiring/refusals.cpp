@@ -3,6 +3,9 @@
 #include "base/error.h"
 #include "service/requests.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <utility>
 
 namespace hsmbridge::cli {
@@ -11,6 +14,14 @@ StorePinRefusals::StorePinRefusals(std::filesystem::path file, store::OpenOption
     : file_(std::move(file)), options_(std::move(options)) {}
 
 StorePinRefusals::~StorePinRefusals() = default;
+
+pkcs11::PinRefusals* StorePinRefusals::files() {
+  const auto may = [this](int what) { return ::faccessat(AT_FDCWD, file_.c_str(), what, AT_EACCESS) == 0; };
+  if (!store_ && !files_ && may(R_OK) && !may(W_OK)) {
+    files_ = std::make_unique<pkcs11::FilePinRefusals>(pkcs11::FilePinRefusals::default_folder());
+  }
+  return files_.get();
+}
 
 store::SqliteStore& StorePinRefusals::store() {
   if (!store_) store_ = store::SqliteStore::open(file_, clock_, options_);
@@ -35,6 +46,7 @@ std::vector<StorePinRefusals::Row> StorePinRefusals::rows_for(const pkcs11::PinS
 
 std::optional<pkcs11::PinRefusal> StorePinRefusals::refused(const pkcs11::PinSubject& subject) {
   const std::lock_guard lock(mutex_);
+  if (auto* const own = files()) return own->refused(subject);
   std::optional<pkcs11::PinRefusal> worst;
   try {
     for (auto& row : rows_for(subject)) worst = pkcs11::worse(std::move(worst), std::move(row.refusal));
@@ -47,12 +59,14 @@ std::optional<pkcs11::PinRefusal> StorePinRefusals::refused(const pkcs11::PinSub
 
 void StorePinRefusals::record(const pkcs11::PinRefusal& refusal) {
   const std::lock_guard lock(mutex_);
+  if (auto* const own = files()) return own->record(refusal);
   store().record_pin_refusal({refusal.subject.token_serial, refusal.subject.user_type, refusal.subject.distinction,
                               refusal.at, refusal.reason});
 }
 
 void StorePinRefusals::clear(const pkcs11::PinSubject& subject) {
   const std::lock_guard lock(mutex_);
+  if (auto* const own = files()) return own->clear(subject);
   // Asked first: clearing what is not there must not write, since every good login comes here.
   for (const auto& row : rows_for(subject)) {
     const pkcs11::PinSubject& there = row.refusal.subject;

@@ -13,7 +13,8 @@
 namespace hsmbridge::cli {
 
 // The token layer's lasting memory of refused PINs, kept in the store: it outlives a restart of the machine, and every
-// refusal is a leaf of the audit log.
+// refusal is a leaf of the audit log. An approver who may only read the store has one of his own, in files: it is his
+// token, and what he could not write down would keep him from logging in.
 class StorePinRefusals final : public pkcs11::PinRefusals {
  public:
   // Opens the store at the first use. Where that is for reading only, one that is missing or of an older version
@@ -26,6 +27,8 @@ class StorePinRefusals final : public pkcs11::PinRefusals {
   void clear(const pkcs11::PinSubject& subject) override;
 
  private:
+  // Null where the store may be written, or is not there yet.
+  pkcs11::PinRefusals* files();
   store::SqliteStore& store();
   struct Row {
     std::string source_hash;
@@ -38,6 +41,7 @@ class StorePinRefusals final : public pkcs11::PinRefusals {
   const SystemClock clock_;  // its own: a login that hangs outlives whoever made this
   std::mutex mutex_;
   std::unique_ptr<store::SqliteStore> store_;
+  std::unique_ptr<pkcs11::FilePinRefusals> files_;
 };
 
 }  // namespace hsmbridge::cli
