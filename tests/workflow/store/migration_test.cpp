@@ -193,7 +193,6 @@ TEST_CASE_METHOD(Version3, "requests of a store of version 3 go on after the mig
 }
 
 TEST_CASE_METHOD(Version3, "a lost submission of a store of version 3 is looked up in time, also after a reboot") {
-  const RequestId lost{"LOOKING-UP"};
   const std::string boot = GENERATE("the boot of version 3", "the next boot");
   open(boot);
   clock.advance(1h);
@@ -341,7 +340,16 @@ TEST_CASE_METHOD(Version3, "a process killed within the migration leaves version
   CHECK(version_of(file) == "3");
   CHECK(foreign_rows(file, "SELECT name FROM sqlite_schema WHERE name = 'tree_heads'").empty());
   const std::size_t requests = foreign_rows(file, "SELECT 1 FROM requests").size();
+  // What it left is no litter: half a copy goes, and the whole one is the one that is kept.
+  REQUIRE(backups().size() == 1);
+  const std::filesystem::path half = folder / "store.db.version-3.20260921T000000Z.backup.0011223344556677.part";
+  std::filesystem::copy_file(file, half);
+  const std::filesystem::path other = folder / "store.db.version-3.20260101T000000Z.backup";
+  std::filesystem::copy_file(file, other);
   CHECK(open()->list({}).size() == requests);
+  CHECK_FALSE(std::filesystem::exists(half));
+  CHECK(std::filesystem::exists(other));
+  CHECK(backups().size() == 2);
 }
 
 TEST_CASE_METHOD(Version3, "a disk that is full at any moment of the migration leaves version 3 or a whole store") {
