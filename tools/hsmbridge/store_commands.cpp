@@ -65,7 +65,7 @@ ExitCode verify(Invocation& invocation) {
     text += "FAULT  " + commandline::safe(fault) + "\n";
   }
   if (report.faults_left_out > 0) text += fmt::format("       and {} more\n", report.faults_left_out);
-  if (report.faults.empty()) text += "ok     entries, hashes, journal, states and triggers agree\n";
+  if (report.faults.empty()) text += "ok     entries, hashes, journal, orders, names of states and triggers agree\n";
   invocation.output.result("hsmbridge.audit-verify/1",
                            Json::object({{"ok", report.faults.empty()},
                                          {"entries", static_cast<std::int64_t>(report.head.size())},
@@ -121,9 +121,10 @@ std::vector<Command> store_commands() {
        verify,
        {ExitCode::failed, ExitCode::unavailable},
        "Compares every entry with its hash, the tree's roots, every event of the journal with its\n"
-       "entry, the state of every request, and the triggers. Prints how many entries there are and\n"
-       "the root over them: `run` logs both when it starts, so that a log kept elsewhere shows\n"
-       "when the end was cut off or the whole store replaced.\n"},
+       "entry, the order and the name of the state of every request with its events, and the\n"
+       "triggers; not what else a state holds, nor the records of certificates and keys. Prints how\n"
+       "many entries there are and the root over them: `run` logs both when it starts, so that a\n"
+       "log kept elsewhere shows when the end was cut off or the whole store replaced.\n"},
   };
 }
 
