@@ -1,5 +1,6 @@
-// An engine that gets no thread.
+// An engine that gets no thread, or a store that fails in the middle of a round.
 #include "store/sqlite_store.h"
+#include "support/failing_store.h"
 #include "support/fake_clock.h"
 #include "support/fake_runner.h"
 #include "support/temp_folder.h"
@@ -104,4 +105,24 @@ TEST_CASE_METHOD(Fixture, "look-ups for which no thread can be made are never a 
   }
   CHECK(status().failures == 4);
   CHECK(name_of(store->find(order.id)->state) == StateName::looking_up);
+}
+
+TEST_CASE_METHOD(Fixture, "what was claimed before the store failed is given back and not left to its lease") {
+  Order other = order_of("1A1B2C3D4E5F6G7H", clock.now());
+  create_ready_to_submit(*store, order);
+  create_ready_to_submit(*store, other);
+  EngineOptions options = engine_options("w");
+  options.per_minute[order.provider] = 600;
+  // The first permission is given, the second is not: one claim is in hand already, and one is on its way.
+  unsigned fail_at = 3;
+  Engine worker(std::make_unique<FailingStore>(open(),
+                                               [&](unsigned write) {
+                                                 return write == fail_at ? FailingStore::Fate::fails_before
+                                                                         : FailingStore::Fate::works;
+                                               }),
+                runner, clock, options);
+  worker.step();
+  REQUIRE(runner.calls().empty());
+  worker.step();
+  CHECK(runner.calls_of("submit:1") == 2);
 }
