@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "store/rows.h"
 #include "store/sqlite_store.h"
+#include "workflow/explain.h"
 
 #include <fmt/core.h>
 
@@ -16,8 +17,9 @@ using workflow::Effect;
 
 namespace {
 
-// A restored store submits nothing (SqliteStore::restored).
-#define HSMBRIDGE_NOT_HELD "AND (name <> 'submit' OR NOT EXISTS (SELECT 1 FROM restored)) "
+// A restored store submits nothing, and installs nothing: a newer certificate may be there by now
+// (SqliteStore::restored).
+#define HSMBRIDGE_NOT_HELD "AND (name NOT IN ('submit', 'install') OR NOT EXISTS (SELECT 1 FROM restored)) "
 
 // How long an effect was to wait when its due time was decided. Stores of version 3 did not say when that was, and the
 // first programs of version 4 left set_at 0 when they migrated one: it was at the last event of the request or before.
@@ -395,11 +397,18 @@ std::vector<workflow::EffectStatus> SqliteStore::effect_status(const RequestId& 
                        static_cast<unsigned>(row.integer(6)), row.text(7)});
     Effect& effect = effects.back().effect;
     if (const Duration left{row.integer(8)}; left > Duration::zero()) effect.due = std::max(effect.due, now + left);
-    if (!older || effect.name != workflow::EffectName::submit) continue;
-    effects.back().trouble = fmt::format(
-        "the store is an older copy ({}): look whether the provider has this request; then `hsmbridge store "
-        "accept-restored` lets it go",
-        *older);
+    if (!older) continue;
+    if (effect.name == workflow::EffectName::submit) {
+      effects.back().trouble = fmt::format(
+          "{}the store is an older copy ({}); look whether the provider has this request, then `hsmbridge store "
+          "accept-restored` lets it go",
+          workflow::kHeldBack, *older);
+    } else if (effect.name == workflow::EffectName::install) {
+      effects.back().trouble = fmt::format(
+          "{}the store is an older copy ({}); look whether a newer certificate is in that place, then `hsmbridge store "
+          "accept-restored` lets it go",
+          workflow::kHeldBack, *older);
+    }
   }
   std::stable_sort(effects.begin(), effects.end(),
                    [](const auto& one, const auto& other) { return one.effect.due < other.effect.due; });

@@ -47,7 +47,7 @@ ExitCode accept_restored(Invocation& invocation) {
   const auto store = wiring->store_itself({});
   const bool was = store->accept_restored(service::actor_of_process(), wiring->clock().now());
   invocation.output.result("hsmbridge.store-accept-restored/1", Json::object({{"was_restored", was}}),
-                           was ? "accepted: what is planned is submitted from now on\n"
+                           was ? "accepted: what is planned is submitted and installed from now on\n"
                                : "the store is not an older copy; nothing was held back\n");
   return ExitCode::done;
 }
@@ -105,14 +105,15 @@ std::vector<Command> store_commands() {
        "leave FILE.head, by which the store is known to be an older copy.\n"},
       {"store",
        "accept-restored",
-       "Let a store that is an older copy submit again",
+       "Let a store that is an older copy submit and install again",
        {},
        {},
        accept_restored,
        {ExitCode::failed, ExitCode::unavailable},
        "What happened after the copy was made is not in it: a request that is planned here may\n"
-       "have been submitted. Until this command nothing is submitted; what was submitted before\n"
-       "goes on. First compare the open requests (`request list --open`) with the provider.\n"},
+       "have been submitted, and a newer certificate may be installed. Until this command nothing\n"
+       "is submitted or installed; what was submitted before is still asked about. First compare\n"
+       "the open requests (`request list --open`) with the provider and with what is in use.\n"},
       {"audit",
        "verify",
        "Check that the audit log and the journal were not changed",

@@ -141,6 +141,37 @@ TEST_CASE_METHOD(Fixture, "a store taken back to a copy submits nothing until a 
   CHECK(store->verify_audit(store::Depth::whole).faults.empty());
 }
 
+TEST_CASE_METHOD(Fixture, "a store taken back to a copy installs nothing until a person accepts that") {
+  Order order = order_of("A", clock.now());
+  order.targets = {{"token", ""}, {"file:/a", "/a"}, {"hook:h", "h"}, {"provider:import", "import"}};
+  {
+    auto store = open();
+    create_awaiting_approval(*store, order);
+    Report report;
+    report.standing = Standing::handed_out;
+    report.handout = Handout{};
+    take(*store, order.id, Reported{report}, clock.now());
+    take(*store, order.id, Verified{"ff", {}}, clock.now());
+    store->back_up(copy);
+    create(*store, order_of("B", clock.now()));
+  }
+  lose();
+  std::filesystem::copy_file(copy, file);
+  auto store = open();
+  REQUIRE(store->restored());
+  ClaimQuery all;
+  all.worker = "w";
+  for (const char* lane : {"provider:tsb", "token:web", "local"}) all.lanes[lane] = 9;
+  all.lease = 90s;
+  CHECK(store->claim(all, clock.now()).empty());
+  CHECK_FALSE(store->next_due(all));
+  const auto status = store->effect_status(order.id);
+  CHECK(status.size() == 4);
+  for (const EffectStatus& one : status) CHECK(one.trouble.starts_with("held back: the store is an older copy ("));
+  REQUIRE(store->accept_restored("uid:ann", clock.now()));
+  CHECK(store->claim(all, clock.now()).size() == 4);
+}
+
 TEST_CASE_METHOD(Fixture, "a copy is whole whoever else copies to the same name, and touches no other file") {
   auto store = open();
   for (int i = 0; i < 50; ++i) create(*store, order_of("R" + std::to_string(i), clock.now()));
