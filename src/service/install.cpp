@@ -158,13 +158,23 @@ bool same_key(const Bytes& one, const Bytes& other) {
   return x509::same_key(x509::parse_certificate(one).spki(), x509::parse_certificate(other).spki());
 }
 
+// A certificate for the same key that this bridge does not know and that begins later: another program renewed it, or a
+// store that was lost since. An older one must not take its place.
+bool is_unknown_successor(const Bytes& present, const workflow::CertificateRecord& record,
+                          const KnownCertificates& known) {
+  return known.present(hex(sha256(present))) == Present::unknown && same_key(present, record.der) &&
+         x509::parse_certificate(present).tbs.validity.not_before >
+             x509::parse_certificate(record.der).tbs.validity.not_before;
+}
+
 // Whether the file was written for this target, as far as its certificates tell. A list of trusted CAs holds nothing
 // but certificates too, and replacing it by one server's would stop everything on the machine.
 bool is_own(const std::vector<Bytes>& present, const workflow::CertificateRecord& record, const FileTarget& target,
             const KnownCertificates& known) {
   using Content = FileTarget::Content;
   const auto is_leaf = [&](const Bytes& der) {
-    return same_key(der, record.der) || known.present(hex(sha256(der))) == Present::replaceable;
+    if (known.present(hex(sha256(der))) == Present::replaceable) return true;
+    return same_key(der, record.der) && !is_unknown_successor(der, record, known);
   };
   const auto is_issuer = [&](const Bytes& der) {
     return std::find(record.chain.begin(), record.chain.end(), der) != record.chain.end() ||
@@ -177,9 +187,14 @@ bool is_own(const std::vector<Bytes>& present, const workflow::CertificateRecord
          std::all_of(present.begin(), present.end(), [&](const Bytes& der) { return is_leaf(der) || is_issuer(der); });
 }
 
-std::string what_stands_there(const std::vector<Bytes>& present, const KnownCertificates& known) {
+std::string what_stands_there(const std::vector<Bytes>& present, const workflow::CertificateRecord& record,
+                              const KnownCertificates& known) {
   for (const Bytes& der : present) {
     const auto fingerprint = hex(sha256(der));
+    if (is_unknown_successor(der, record, known)) {
+      return fmt::format("certificate {}, which is for the same key, is valid from a later time on and is unknown here",
+                         fingerprint.substr(0, 12));
+    }
     if (known.present(fingerprint) != Present::in_use) continue;
     return fmt::format("certificate {}, which is not renewed by this one and is in use", fingerprint.substr(0, 12));
   }
@@ -295,10 +310,10 @@ void install_file(const workflow::InstallTarget& target, const workflow::Certifi
     if (!present.empty()) {
       const auto certificates = certificates_alone(present);
       if (!certificates || !is_own(*certificates, record, wanted, known)) {
-        throw Error{
-            ErrorKind::conflict,
-            fmt::format("{} exists and holds {}: it is not overwritten", file.path().string(),
-                        certificates ? what_stands_there(*certificates, known) : "more or else than certificates")}
+        throw Error{ErrorKind::conflict,
+                    fmt::format("{} exists and holds {}: it is not overwritten", file.path().string(),
+                                certificates ? what_stands_there(*certificates, record, known)
+                                             : "more or else than certificates")}
             .hint("move it away, or name another file; the certificate is written at the next try");
       }
     }

@@ -64,7 +64,7 @@ std::string full_chain_pem(const workflow::CertificateRecord& record);
 
 // What a certificate in a file is to the one that shall take its place.
 enum class Present {
-  unknown,      // this bridge did not get it
+  unknown,      // this bridge did not get it, as far as its store tells
   replaceable,  // it renews the new one or is renewed by it, however often; or it is superseded, expired or revoked
   in_use,       // this bridge got it for something else
 };
@@ -76,9 +76,10 @@ struct KnownCertificates {
 
 // Writes the file of a "file:" target, in one step; links, access and what is refused: base/target_file.h. Running it
 // again changes nothing. An existing file is replaced only when it is this bridge's own: its first certificate (in a
-// bundle, or with the root first, any of them) is replaceable, or is for the same key; in a file of issuers each is an
-// issuer of one that this bridge got. A wrong path never destroys anything else. Throws conflict, denied, not_found for
-// an owner that this machine does not know, unavailable.
+// bundle, or with the root first, any of them) is replaceable, or is for the same key and, where it is unknown, not
+// valid from a later time on than the new one; in a file of issuers each is an issuer of one that this bridge got. A
+// wrong path never destroys anything else. Throws conflict, denied, not_found for an owner that this machine does not
+// know, unavailable.
 void install_file(const workflow::InstallTarget& target, const workflow::CertificateRecord& record,
                   const KnownCertificates& known);
 

@@ -58,7 +58,9 @@ RequestView view_request(workflow::Store& store, const RequestId& id, Instant no
   view.explanation = workflow::explain(view.record, view.history, view.effects, now);
   // What is tried again and again for the same reason must not look like patience.
   for (const auto& status : statuses) {
-    if (!status.trouble.empty()) {
+    if (status.trouble.starts_with(workflow::kHeldBack)) {
+      view.explanation.next = fmt::format("Nothing: '{}' is {}.", status.effect.identity(), status.trouble);
+    } else if (!status.trouble.empty()) {
       view.explanation.what_happened +=
           fmt::format(" The last '{}' did not succeed{}: {}.", status.effect.identity(),
                       status.failures == 0 ? "" : fmt::format(" ({} in a row)", status.failures), status.trouble);

@@ -16,11 +16,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <fstream>
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
+#include <vector>
 
 namespace hsmbridge::store {
 namespace {
@@ -77,10 +83,36 @@ std::filesystem::path backup_of(const std::filesystem::path& file, int version) 
   }
 }
 
-// The copy, removed again unless the migration went well: one that nobody needs would fill the disk at every try.
+// The copies of that version next to the store whose names end with `end`.
+std::vector<std::filesystem::path> left_copies(const std::filesystem::path& file, int version, std::string_view end) {
+  const std::string begin = fmt::format("{}.version-{}.", file.filename().string(), version);
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  std::vector<std::filesystem::path> found;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(begin) && name.ends_with(end)) found.push_back(entry.path());
+  }
+  return found;
+}
+
+bool same_content(const std::filesystem::path& one, const std::filesystem::path& other) {
+  std::error_code failed;
+  if (std::filesystem::file_size(one, failed) != std::filesystem::file_size(other, failed) || failed) return false;
+  std::ifstream first(one, std::ios::binary);
+  std::ifstream second(other, std::ios::binary);
+  return std::equal(std::istreambuf_iterator<char>(first), {}, std::istreambuf_iterator<char>(second), {}) &&
+         !first.bad() && !second.bad();
+}
+
+// The copy, removed again unless the migration went well: one that nobody needs would fill the disk at every try. So
+// would what processes left that were killed meanwhile: half a copy goes, and a whole one is taken in the place of the
+// same once more. Made while no other process has the store open, so none is writing one.
 class Backup {
  public:
   Backup(Database& database, const std::filesystem::path& file, int version) : path_(backup_of(file, version)) {
+    for (const auto& part : left_copies(file, version, ".part")) ::unlink(part.c_str());
+    const auto left = left_copies(file, version, ".backup");
     try {
       copy_store(database, path_);
     } catch (Error& error) {
@@ -88,6 +120,12 @@ class Backup {
       if (error.hint().empty()) error.hint("make room in its folder and let the store's user write there");
       throw;
     }
+    const auto same =
+        std::find_if(left.begin(), left.end(), [&](const auto& copy) { return same_content(copy, path_); });
+    if (same == left.end()) return;
+    ::unlink(path_.c_str());
+    path_ = *same;
+    kept_ = true;
   }
   ~Backup() {
     if (!kept_) ::unlink(path_.c_str());
@@ -99,7 +137,7 @@ class Backup {
   void keep() { kept_ = true; }
 
  private:
-  const std::filesystem::path path_;
+  std::filesystem::path path_;
   bool kept_ = false;
 };
 

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "store/rows.h"
 #include "store/sqlite_store.h"
+#include "workflow/machine/explain.h"
 
 #include <fmt/core.h>
 
@@ -16,8 +17,15 @@ using workflow::Effect;
 
 namespace {
 
-// A restored store submits nothing (SqliteStore::restored).
-#define HSMBRIDGE_NOT_HELD "AND (name <> 'submit' OR NOT EXISTS (SELECT 1 FROM restored)) "
+// A restored store submits nothing, and installs nothing: a newer certificate may be there by now
+// (SqliteStore::restored).
+#define HSMBRIDGE_NOT_HELD "AND (name NOT IN ('submit', 'install') OR NOT EXISTS (SELECT 1 FROM restored)) "
+
+// How long an effect was to wait when its due time was decided. Stores of version 3 did not say when that was, and the
+// first programs of version 4 left set_at 0 when they migrated one: it was at the last event of the request or before.
+#define HSMBRIDGE_WAIT                             \
+  "MAX(0, due - CASE WHEN set_at > 0 THEN set_at " \
+  "ELSE (SELECT r.changed_at FROM requests r WHERE r.id = effects.request) END)"
 
 // A lease holds while it has an owner, counts from this boot (?3), and has not run out on its clock (?4).
 constexpr const char* kClaimLane =
@@ -117,10 +125,14 @@ void SqliteStore::replace_effects(const workflow::Step& step, const workflow::Or
 // forward must not declare a call lost that is still being made, nor make two absences of one moment.
 void SqliteStore::lease_until_due(const workflow::Step& step) {
   const auto lease = [&](const Effect& effect, const std::string& owner, Duration time) {
-    database_->query("UPDATE effects SET owner = ?, lease_until = ?, lease_boot = ? WHERE request = ? AND identity = ?")
+    database_
+        ->query(
+            "UPDATE effects SET owner = ?, lease_until = ?, lease_boot = ?, set_at = ? "
+            "WHERE request = ? AND identity = ?")
         .bind(owner)
         .bind(clock_.since_boot() + time)
         .bind(boot_id_)
+        .bind(step.event.at)  // what `due` was decided by, so that the wait can be told from the two
         .bind(step.request.str())
         .bind(effect.identity())
         .run();
@@ -204,11 +216,12 @@ void SqliteStore::end_overdue_runs(const std::string& lane, const std::string& w
 }
 
 // A lease that only makes time pass is void after a boot, and how much of it had passed is not known: all of it again.
+// None lasts longer than what it is for: the first programs of version 4 made some of many years.
 void SqliteStore::settle_anew(const std::string& lane) {
   database_
-      ->query(
-          "UPDATE effects SET lease_until = ?1 + MAX(0, due - set_at), lease_boot = ?2 "
-          "WHERE lane = ?3 AND owner = ?4 AND lease_boot <> ?2")
+      ->query("UPDATE effects SET lease_until = ?1 + " HSMBRIDGE_WAIT
+              ", lease_boot = ?2 "
+              "WHERE lane = ?3 AND owner = ?4 AND (lease_boot <> ?2 OR lease_until > ?1 + " HSMBRIDGE_WAIT ")")
       .bind(clock_.since_boot())
       .bind(boot_id_)
       .bind(lane)
@@ -334,6 +347,20 @@ void SqliteStore::lane_works(const std::string& lane) {
 }
 
 Duration SqliteStore::follow_clock(Instant now) {
+  // A lane whose only lease lasts too long has nothing due, and no claim would look at it.
+  std::vector<std::string> lanes;
+  {
+    Query row = database_->query(
+        "SELECT DISTINCT lane FROM effects "
+        "WHERE owner = ?3 AND (lease_boot <> ?2 OR lease_until > ?1 + " HSMBRIDGE_WAIT ")");
+    row.bind(clock_.since_boot()).bind(boot_id_).bind(kSettleTime);
+    while (row.row()) lanes.push_back(row.text(0));
+  }
+  if (!lanes.empty()) {
+    Database::Write write(*database_);
+    for (const std::string& lane : lanes) settle_anew(lane);
+    write.commit();
+  }
   // Clocks of one machine agree; what is set back by less is noticed by nobody.
   constexpr Duration kTolerance = std::chrono::seconds{1};
   const auto ahead = [&] {
@@ -361,22 +388,38 @@ std::vector<Effect> SqliteStore::effects(const RequestId& id) {
 }
 
 std::vector<workflow::EffectStatus> SqliteStore::effect_status(const RequestId& id) {
+  // The last column: how much of its settle time is left, which may end after its due time.
   Query row = database_->query(
-      "SELECT name, due, attempt, target, owner IS NOT NULL AND lease_boot = ? AND lease_until > ?, runs, crashes, "
-      "trouble "
-      "FROM effects WHERE request = ? ORDER BY due, id");
-  row.bind(boot_id_).bind(clock_.since_boot()).bind(id.str());
+      "SELECT name, due, attempt, target, "
+      "owner IS NOT NULL AND owner NOT IN (?3, ?4) AND lease_boot = ?1 AND lease_until > ?2, runs, crashes, trouble, "
+      "CASE WHEN owner IS NOT ?3 THEN 0 WHEN lease_boot <> ?1 THEN " HSMBRIDGE_WAIT
+      " ELSE MIN(lease_until - ?2, " HSMBRIDGE_WAIT
+      ") END "
+      "FROM effects WHERE request = ?5 ORDER BY due, id");
+  row.bind(boot_id_).bind(clock_.since_boot()).bind(kSettleTime).bind(kUnreadable).bind(id.str());
   const std::optional<std::string> older = restored();
+  const Instant now = clock_.now();
   std::vector<workflow::EffectStatus> effects;
   while (row.row()) {
     effects.push_back({read_effect(row, 0), row.integer(4) != 0, static_cast<unsigned>(row.integer(5)),
                        static_cast<unsigned>(row.integer(6)), row.text(7)});
-    if (!older || effects.back().effect.name != workflow::EffectName::submit) continue;
-    effects.back().trouble = fmt::format(
-        "the store is an older copy ({}): look whether the provider has this request; then `hsmbridge store "
-        "accept-restored` lets it go",
-        *older);
+    Effect& effect = effects.back().effect;
+    if (const Duration left{row.integer(8)}; left > Duration::zero()) effect.due = std::max(effect.due, now + left);
+    if (!older) continue;
+    if (effect.name == workflow::EffectName::submit) {
+      effects.back().trouble = fmt::format(
+          "{}the store is an older copy ({}); look whether the provider has this request, then `hsmbridge store "
+          "accept-restored` lets it go",
+          workflow::kHeldBack, *older);
+    } else if (effect.name == workflow::EffectName::install) {
+      effects.back().trouble = fmt::format(
+          "{}the store is an older copy ({}); look whether a newer certificate is in that place, then `hsmbridge store "
+          "accept-restored` lets it go",
+          workflow::kHeldBack, *older);
+    }
   }
+  std::stable_sort(effects.begin(), effects.end(),
+                   [](const auto& one, const auto& other) { return one.effect.due < other.effect.due; });
   return effects;
 }
 

@@ -135,7 +135,7 @@ CREATE TABLE tree_heads (
   size     INTEGER NOT NULL,    -- leaves
   subtrees BLOB NOT NULL        -- roots of the full subtrees over them, the largest first, 32 octets each
 ) STRICT;
--- A row: the store was taken back to an older copy, and nothing is submitted before a person accepts that.
+-- A row: the store was taken back to an older copy, and nothing is submitted or installed before a person accepts that.
 CREATE TABLE restored (
   only INTEGER PRIMARY KEY CHECK (only = 1),
   at   INTEGER NOT NULL,

@@ -119,7 +119,7 @@ class SqliteStore final : public workflow::Store {
   AuditReport verify_audit(Depth depth);
 
   // Whether the store was found to be an older copy of itself (mark.h), and why that was thought. Until a person
-  // accepts it no submission is claimed: what is planned here may have been ordered by the store that was lost.
+  // accepts it nothing is submitted or installed: what is planned here may have been done by the store that was lost.
   std::optional<std::string> restored();
   // The look itself: what makes it an older copy, now.
   std::optional<std::string> older_than_its_mark();

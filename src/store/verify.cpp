@@ -44,6 +44,7 @@ class Verification {
       triggers();
       leaves();
       events_without_leaf();
+      orders();
       states();
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::corrupt) throw;
@@ -160,6 +161,18 @@ class Verification {
     Query row = database_.query("SELECT count(*) FROM events");
     if (row.row() && row.count(0) != events_) {
       fault(fmt::format("the journal has {} events, and the log has leaves of {}", row.count(0), events_));
+    }
+  }
+
+  // An order says what may be asked of a provider and what is run where: it is as it was journalled.
+  void orders() {
+    if (depth_ != Depth::whole) return;
+    Query row = database_.query(
+        "SELECT r.id FROM requests r LEFT JOIN events e ON e.request = r.id AND e.sequence = 1 "
+        "WHERE NOT json_valid(r.order_json) OR e.body IS NULL OR NOT json_valid(e.body) "
+        "OR json_extract(e.body, '$.order') IS NOT json(r.order_json)");
+    while (row.row()) {
+      fault(fmt::format("the order of request {} is not the one that its journal begins with", row.text(0)));
     }
   }
 

@@ -111,11 +111,13 @@ void reopen_quarantined(Database& database) {
   }
 }
 
-// Version 3 counted a run when it began, so that crashes were failures too: what nobody called a failure is none.
+// Version 3 counted a run when it began, so that crashes were failures too: what nobody called a failure is none. It
+// did not say when a due time was decided: that was at the last event of the request or before.
 void count_failures_alone(Database& database) {
   database.execute(R"sql(
 ALTER TABLE effects ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE effects ADD COLUMN set_at INTEGER NOT NULL DEFAULT 0;
+UPDATE effects SET set_at = MIN(due, (SELECT r.changed_at FROM requests r WHERE r.id = effects.request));
 UPDATE effects SET runs = MAX(runs - 1, 0) WHERE owner IS NOT NULL;
 UPDATE effects SET runs = 0 WHERE trouble = '';
 CREATE TABLE lanes (

@@ -5,7 +5,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <system_error>
+#include <exception>
 #include <utility>
 
 namespace hsmbridge::workflow {
@@ -24,11 +24,16 @@ EffectPool::~EffectPool() {
 
 void EffectPool::start(Work work) {
   const std::lock_guard lock(mutex_);
-  running_[work.claim.effect_id] = {
-      fmt::format("{} of request {}", work.claim.effect.identity(), work.claim.record.order.id.str()),
-      clock_.since_boot(), work.time_limit, false};
+  const std::int64_t id = work.claim.effect_id;
   Lane& lane = lanes_[work.lane];
-  lane.waiting.push_back(std::move(work));
+  running_[id] = {fmt::format("{} of request {}", work.claim.effect.identity(), work.claim.record.order.id.str()),
+                  clock_.since_boot(), work.time_limit, false};
+  try {
+    lane.waiting.push_back(std::move(work));
+  } catch (...) {
+    running_.erase(id);  // or who waits for all waits for ever
+    throw;
+  }
   if (lane.idle >= lane.waiting.size()) {
     lane.more.notify_one();
     return;
@@ -36,14 +41,17 @@ void EffectPool::start(Work work) {
   try {
     threads_.emplace_back([this, &lane] { serve(lane); });
     ++lane.threads;
-  } catch (const std::system_error&) {
-    if (lane.threads > 0) return;  // a busy thread of the lane takes it when it is done
+  } catch (const std::exception& reason) {  // std::system_error: no thread; std::bad_alloc: no memory for one
+    if (lane.threads > 0) return;           // a busy thread of the lane takes it when it is done
     Finished unbegun;
     unbegun.work = std::move(lane.waiting.back());
     lane.waiting.pop_back();
     unbegun.begun = false;
+    unbegun.error =
+        Error{ErrorKind::unavailable, fmt::format("no thread could be made for it: {}", reason.what())}.hint(
+            "look at the limits on threads and memory of this process and its user (ulimit -u, TasksMax, MemoryMax)");
     unbegun.at = clock_.now();
-    running_.erase(unbegun.work.claim.effect_id);
+    running_.erase(id);
     finished_.push_back(std::move(unbegun));
     engine_.notify();
   }

@@ -26,9 +26,10 @@ struct Work {
 // What became of it.
 struct Finished {
   Work work;
-  bool begun = true;  // false: its lease or its deadline was over before the runner was called
+  // False: the runner was not called. Without an error its lease or its deadline was over before.
+  bool begun = true;
   EffectOutcome outcome;
-  std::optional<Error> error;  // what the runner threw
+  std::optional<Error> error;  // what the runner threw, or why it was not called
   Instant at{};
   std::string aside = {};       // the file that keeps it while the store takes nothing; set by the engine
   bool waits_for_lane = false;  // set by the engine: the lane is down, and the request is not to blame

@@ -56,40 +56,45 @@ bool Engine::Impl::claim_and_start() {
   failpoint("engine.after-claim");
 
   std::vector<Claim> once_only;
-  for (Claim& claim : claims) {
-    const Order& order = claim.record.order;
-    // Its lease ran out while it still runs here: claiming it has renewed the lease, and that is all.
-    if (pool_.is_running(claim.effect_id)) continue;
-    if (is_timer(claim.effect.name)) {
-      kept_.push_back(judge().ring(std::move(claim)));
-      continue;
+  std::size_t i = 0;
+  try {
+    for (; i < claims.size(); ++i) start_or_wait(claims[i], once_only);
+  } catch (...) {
+    // Nothing of the rest was begun by this claim, and it need not wait for its leases to end.
+    for (; i < claims.size(); ++i) once_only.push_back(std::move(claims[i]));
+    for (const Claim& claim : once_only) {
+      if (pool_.is_running(claim.effect_id)) continue;
+      give_back_.push_back({claim.effect_id, {}, std::nullopt});
     }
-    if (const auto later = spread_after_start(claim)) {
-      give_back_.push_back({claim.effect_id, *later, std::nullopt});
-      continue;
-    }
-    const std::string lane = lane_of(claim.effect, order);
-    const auto rate = options_.per_minute.find(order.provider);
-    if (lane.starts_with("provider:") && rate != options_.per_minute.end()) {
-      const auto pause = paused_.find(lane);
-      const bool paused = pause != paused_.end() && pause->second > clock_.since_boot();
-      const Instant now = clock_.now();
-      const auto later = paused ? std::nullopt : store_->take_permission(order.provider, rate->second, now);
-      if (paused || later) {
-        // The whole lane waits, and its effects keep their due times: nothing is postponed one by one.
-        if (later) paused_[lane] = clock_.since_boot() + (*later - now);
-        give_back_.push_back({claim.effect_id, {}, std::nullopt});
-        continue;
-      }
-    }
-    if (is_once_only(claim.effect.name)) {
-      once_only.push_back(std::move(claim));
-    } else {
-      start(std::move(claim));
-    }
+    throw;
   }
   start_once_only(std::move(once_only));
   return true;
+}
+
+// What is to be done about a claim; a once-only call is only put with the others.
+void Engine::Impl::start_or_wait(Claim& claim, std::vector<Claim>& once_only) {
+  const Order& order = claim.record.order;
+  // Its lease ran out while it still runs here: claiming it has renewed the lease, and that is all.
+  if (pool_.is_running(claim.effect_id)) return;
+  if (is_timer(claim.effect.name)) return kept_.push_back(judge().ring(std::move(claim)));
+  if (const auto later = spread_after_start(claim)) {
+    return give_back_.push_back({claim.effect_id, *later, std::nullopt});
+  }
+  const std::string lane = lane_of(claim.effect, order);
+  const auto rate = options_.per_minute.find(order.provider);
+  if (lane.starts_with("provider:") && rate != options_.per_minute.end()) {
+    const auto pause = paused_.find(lane);
+    const bool paused = pause != paused_.end() && pause->second > clock_.since_boot();
+    const Instant now = clock_.now();
+    const auto later = paused ? std::nullopt : store_->take_permission(order.provider, rate->second, now);
+    if (paused || later) {
+      // The whole lane waits, and its effects keep their due times: nothing is postponed one by one.
+      if (later) paused_[lane] = clock_.since_boot() + (*later - now);
+      return give_back_.push_back({claim.effect_id, {}, std::nullopt});
+    }
+  }
+  is_once_only(claim.effect.name) ? once_only.push_back(std::move(claim)) : start(std::move(claim));
 }
 
 // Polls that fell due while no engine ran would all run in the first second. Each gets its own place in as much time as
@@ -184,10 +189,10 @@ void Engine::Impl::start_once_only(std::vector<Claim> claims) {
 }
 
 void Engine::Impl::start(Claim claim) {
-  std::string lane = lane_of(claim.effect, claim.record.order);
-  ++taken_[lane];
-  const Duration limit = options_.limit_of(lane);
-  pool_.start({std::move(claim), std::move(lane), limit});
+  const std::string lane = lane_of(claim.effect, claim.record.order);
+  unsigned& taken = taken_[lane];
+  pool_.start({std::move(claim), lane, options_.limit_of(lane)});
+  ++taken;
 }
 
 // ---- the rounds -----------------------------------------------------------------------------------------------------

@@ -77,6 +77,7 @@ class Engine::Impl {
   void give_up_storing(Finished& finished, const Error& error);
   void do_chore();
   bool claim_and_start();
+  void start_or_wait(Claim& claim, std::vector<Claim>& once_only);
   std::optional<Instant> spread_after_start(const Claim& claim) const;
   void start_once_only(std::vector<Claim> claims);
   void start(Claim claim);

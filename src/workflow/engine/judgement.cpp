@@ -19,7 +19,7 @@ std::optional<EventBody> event_of(const Finished& finished, const Timing& timing
   const Effect& effect = finished.work.claim.effect;
   if (finished.outcome.event) return finished.outcome.event;
   const unsigned failures = finished.work.claim.failures + 1;
-  if (effect.name == EffectName::look_up && finished.error && !finished.waits_for_lane &&
+  if (effect.name == EffectName::look_up && finished.begun && finished.error && !finished.waits_for_lane &&
       failures >= timing.most_failed_look_ups) {
     // A person who can look elsewhere must learn of it, and may have the look-up tried again.
     return LookUpInconclusive{
@@ -27,10 +27,10 @@ std::optional<EventBody> event_of(const Finished& finished, const Timing& timing
   }
   if (!is_once_only(effect.name)) return std::nullopt;
   if (!finished.begun) {
-    return SubmissionNotAccepted{
-        effect.attempt,
-        {std::string(to_string(ErrorKind::unavailable)), "the call was not begun before its deadline was over", ""},
-        std::nullopt};
+    Problem problem{std::string(to_string(ErrorKind::unavailable)),
+                    "the call was not begun before its deadline was over", ""};
+    if (finished.error) problem = {problem.kind, finished.error->message(), finished.error->hint()};
+    return SubmissionNotAccepted{effect.attempt, std::move(problem), std::nullopt};
   }
   return AnswerLost{effect.attempt,
                     finished.error ? finished.error->message() : "the call ended without saying what became of it"};
@@ -117,7 +117,7 @@ Verdict Judge::of(const Finished& finished, const Timing& timing) const {
   Verdict verdict;
   const std::optional<EventBody> body = event_of(finished, timing);
   if (!body) {
-    if (!finished.begun) {
+    if (!finished.begun && !finished.error) {
       verdict.back = GiveBack{claim.effect_id, {}, std::nullopt};
     } else if (finished.error && finished.waits_for_lane) {
       verdict.back = waiting(claim, with_hint(*finished.error));

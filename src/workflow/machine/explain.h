@@ -6,9 +6,13 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hsmbridge::workflow {
+
+// How the trouble of an effect begins that the store does not let anybody claim (EffectStatus::trouble).
+inline constexpr std::string_view kHeldBack = "held back: ";
 
 // What a person wants to know about a request, in plain words.
 struct Explanation {

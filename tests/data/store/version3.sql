@@ -295,9 +295,9 @@ INSERT INTO effects VALUES(7,'PREPARED','check_draft','check_draft',0,'','provid
 INSERT INTO effects VALUES(16,'AWAITING-COMMAND','draft_age','draft_age',0,'','timer:tsb',1790604805000,NULL,NULL,NULL,0,'');
 INSERT INTO effects VALUES(25,'SUBMITTING','submit:1','submit',1,'','provider:tsb',1790000005000,NULL,NULL,NULL,0,'');
 INSERT INTO effects VALUES(26,'SUBMITTING','deadline','deadline',0,'','timer:tsb',1792592005000,NULL,NULL,NULL,0,'');
-INSERT INTO effects VALUES(32,'SUBMITTING-STARTED','answer_overdue:1','answer_overdue',1,'','timer:tsb',1790000095000,'host/1/worker',1065000,'9b1ee80f-5319-43d7-97ae-2daa24c5f4ca',0,'');
+INSERT INTO effects VALUES(32,'SUBMITTING-STARTED','answer_overdue:1','answer_overdue',1,'','timer:tsb',1790000095000,'host/1/worker',1065000,'the boot of version 3',0,'');
 INSERT INTO effects VALUES(39,'SUBMITTING-AGAIN','submit:2','submit',2,'','provider:tsb',1790000038000,NULL,NULL,NULL,0,'');
-INSERT INTO effects VALUES(46,'LOOKING-UP','look_up:1','look_up',1,'','provider:tsb',1790000098000,'the settle time',1098000,'9b1ee80f-5319-43d7-97ae-2daa24c5f4ca',0,'');
+INSERT INTO effects VALUES(46,'LOOKING-UP','look_up:1','look_up',1,'','provider:tsb',1790000098000,'the settle time',1098000,'the boot of version 3',0,'');
 INSERT INTO effects VALUES(53,'AWAITING-APPROVAL','poll','poll',0,'','provider:tsb',1790000017286,NULL,NULL,NULL,0,'');
 INSERT INTO effects VALUES(60,'AWAITING-ISSUANCE','poll','poll',0,'','provider:tsb',1790000018953,NULL,NULL,NULL,0,'');
 INSERT INTO effects VALUES(68,'WITHDRAWING','withdraw','withdraw',0,'','provider:tsb',1790000017000,NULL,NULL,NULL,0,'');

@@ -78,6 +78,29 @@ TEST_CASE_METHOD(Fixture, "a file whose first certificate is this bridge's own i
   CHECK(to_text(read_file(path)) == x509::certificate_to_pem(one));
 }
 
+TEST_CASE_METHOD(Fixture,
+                 "an unknown certificate for the same key is replaced unless it is valid from a later time on") {
+  // The same bytes with another notBefore, so the same key; nobody looks at the signature.
+  const auto beginning = [&](const std::string& year) {
+    std::string text = to_text(one);
+    const auto at = text.find(
+        "\x17\x0d"
+        "26");
+    REQUIRE(at != std::string::npos);
+    return to_bytes(text.replace(at + 2, 2, year));
+  };
+  const Bytes later = beginning("27");
+  refused(x509::certificate_to_pem(later) + x509::certificate_to_pem(root),
+          "holds certificate " + hex(sha256(later)).substr(0, 12) +
+              ", which is for the same key, is valid from a later time on and is unknown here");
+  for (const Bytes& replaced : {beginning("25"), one, later}) {
+    ours = replaced == later ? std::vector<Bytes>{later} : std::vector<Bytes>{};
+    put(x509::certificate_to_pem(replaced) + x509::certificate_to_pem(root));
+    install();
+    CHECK(to_text(read_file(path)) == x509::certificate_to_pem(one));
+  }
+}
+
 TEST_CASE_METHOD(Fixture, "certificates that are somebody else's are never replaced") {
   ours = {one};
   issuers = {root};

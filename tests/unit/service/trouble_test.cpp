@@ -13,6 +13,7 @@
 #include "x509/objects/pem.h"
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -508,4 +509,21 @@ TEST_CASE("a preparation ends only for what no later attempt can change, and eve
     const bool written = service::consequence_of(EffectName::install, Error{row.kind, "x"}) == service::Then::give_up;
     CHECK(written == (row.kind != ErrorKind::unavailable && row.kind != ErrorKind::outcome_unknown));
   }
+}
+
+TEST_CASE("whoever asks about a request of a store that is an older copy reads that it is held back") {
+  TempFolder folder;
+  FakeClock clock;
+  const auto open = [&] { return store::SqliteStore::open(folder / "store.db", clock); };
+  const Order order = order_of("0A1B2C3D4E5F6G7H", clock.now());
+  create_ready_to_submit(*open(), order);
+  std::filesystem::remove(folder / "store.db.head");
+  auto store = open();
+  REQUIRE(store->restored());
+  const auto explanation = service::view_request(*store, order.id, clock.now()).explanation;
+  CHECK(explanation.next.starts_with("Nothing: 'submit:1' is held back: the store is an older copy ("));
+  CHECK(explanation.next.find("store accept-restored") != std::string::npos);
+  CHECK(explanation.what_happened.find("did not succeed") == std::string::npos);
+  REQUIRE(store->accept_restored("uid:ann", clock.now()));
+  CHECK(service::view_request(*store, order.id, clock.now()).explanation.next.find("held back") == std::string::npos);
 }

@@ -103,6 +103,13 @@ TEST_CASE_METHOD(Log, "a state that its journal did not lead to is a fault") {
   CHECK(says(faults(), "request A is Submitting in the list"));
 }
 
+TEST_CASE_METHOD(Log, "an order that is not the one of its first event is a fault") {
+  tamper("requests", "UPDATE requests SET order_json = replace(order_json, 'www.', 'vpn.') WHERE id = 'A'");
+  CHECK(faults() == std::vector<std::string>{"the order of request A is not the one that its journal begins with"});
+  tamper("requests", "UPDATE requests SET order_json = '{' WHERE id = 'A'");
+  CHECK(faults() == std::vector<std::string>{"the order of request A is not the one that its journal begins with"});
+}
+
 TEST_CASE_METHOD(Log, "an end that was cut off is a fault, and nothing is appended to it") {
   tamper("leaves", "DELETE FROM leaves WHERE position > 14");
   CHECK(says(faults(), "the log has 15 leaves, and 17 were written: its end was cut off or added to"));

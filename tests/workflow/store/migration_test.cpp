@@ -45,7 +45,11 @@ struct Version3 {
     REQUIRE(foreign(path, to_text(read_file(HSMBRIDGE_TEST_DATA "/store/version3.sql"))).empty());
     REQUIRE(foreign(path, "PRAGMA journal_mode = WAL").empty());
   }
-  std::unique_ptr<SqliteStore> open() { return SqliteStore::open(file, clock); }
+  std::unique_ptr<SqliteStore> open(const std::string& boot = {}) {
+    store::OpenOptions options;
+    options.boot_id = boot;
+    return SqliteStore::open(file, clock, options);
+  }
   std::vector<std::filesystem::path> backups() const {
     std::vector<std::filesystem::path> found;
     for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
@@ -337,6 +341,52 @@ TEST_CASE_METHOD(Version3, "requests of a store of version 3 go on after the mig
   CHECK(store->claim(query, clock.now() + 48h).size() >= 5);
 }
 
+TEST_CASE_METHOD(Version3, "a lost submission of a store of version 3 is looked up in time, also after a reboot") {
+  const std::string boot = GENERATE("the boot of version 3", "the next boot");
+  open(boot);
+  clock.advance(1h);
+  auto store = open(boot);
+  ClaimQuery query;
+  query.worker = "w";
+  query.lanes["provider:tsb"] = 20;
+  query.lease = 90s;
+  const auto looked_up = [&] {
+    const auto claims = store->claim(query, clock.now());
+    return std::any_of(claims.begin(), claims.end(), [](const Claim& one) {
+      return one.effect.name == EffectName::look_up && one.record.order.id == RequestId{"LOOKING-UP"};
+    });
+  };
+  // Of another boot's time nobody knows how much has passed: it waits again for as long as it had to.
+  CHECK(looked_up() == (boot == "the boot of version 3"));
+  clock.advance(2min);
+  CHECK(looked_up());
+}
+
+TEST_CASE_METHOD(Version3, "a store that an early version 4 made of version 3 gets over its endless leases") {
+  open("one");
+  // What that program left: no times, and a lease that ends when as much time has passed as since 1970.
+  const bool rebooted = GENERATE(false, true);
+  REQUIRE(foreign(file,
+                  "UPDATE effects SET set_at = 0, lease_boot = 'one', lease_until = 1790000098000 WHERE request = "
+                  "'LOOKING-UP'")
+              .empty());
+  clock.advance(1h);
+  auto store = open(rebooted ? "two" : "one");
+  const auto due = [&] { return store->effect_status(RequestId{"LOOKING-UP"}).at(0).effect.due; };
+  CHECK(due() > clock.now());
+  CHECK(due() <= clock.now() + 2min);
+  store->follow_clock(clock.now());
+  ClaimQuery query;
+  query.worker = "w";
+  query.lanes["provider:tsb"] = 20;
+  query.lease = 90s;
+  query.only = {RequestId{"LOOKING-UP"}};
+  CHECK(store->claim(query, clock.now()).empty());
+  CHECK(store->next_due(query) == due());
+  clock.advance(due() - clock.now());
+  CHECK(store->claim(query, clock.now()).size() == 1);
+}
+
 TEST_CASE_METHOD(Version3, "a quarantined request of a store of version 3 can be judged again after the migration") {
   const auto ids = foreign_rows(file, "SELECT id FROM requests WHERE state = 'Quarantined'");
   REQUIRE_FALSE(ids.empty());
@@ -439,7 +489,16 @@ TEST_CASE_METHOD(Version3, "a process killed within the migration leaves version
   CHECK(version_of(file) == "3");
   CHECK(foreign_rows(file, "SELECT name FROM sqlite_schema WHERE name = 'tree_heads'").empty());
   const std::size_t requests = foreign_rows(file, "SELECT 1 FROM requests").size();
+  // What it left is no litter: half a copy goes, and the whole one is the one that is kept.
+  REQUIRE(backups().size() == 1);
+  const std::filesystem::path half = folder / "store.db.version-3.20260921T000000Z.backup.0011223344556677.part";
+  std::filesystem::copy_file(file, half);
+  const std::filesystem::path other = folder / "store.db.version-3.20260101T000000Z.backup";
+  std::filesystem::copy_file(file, other);
   CHECK(open()->list({}).size() == requests);
+  CHECK_FALSE(std::filesystem::exists(half));
+  CHECK(std::filesystem::exists(other));
+  CHECK(backups().size() == 2);
 }
 
 TEST_CASE_METHOD(Version3, "a disk that is full at any moment of the migration leaves version 3 or a whole store") {

@@ -216,6 +216,43 @@ TEST_CASE_METHOD(Fixture, "a wall clock set forward hastens no look-up") {
   CHECK(claim(query("b")).size() == 1);
 }
 
+TEST_CASE_METHOD(Fixture,
+                 "a look-up that waits for its settle time says when it is made and that nobody makes it now") {
+  create_ready_to_submit(*store, order);
+  take(*store, order.id, AttemptStarted{1, "a", clock.now() + 60s}, clock.now());
+  take(*store, order.id, AnswerLost{1, "cut"}, clock.now());
+  const auto status = [&] { return store->effect_status(order.id).at(0); };
+  CHECK(status().effect.due == clock.now() + 90s);
+  CHECK_FALSE(status().running);
+  clock.set_wall(clock.now() + 1h);
+  CHECK(status().effect.due == clock.now() + 90s);
+  CHECK(store->next_due(query("b")) == clock.now() + 90s);
+  clock.advance(60s);
+  CHECK(status().effect.due == clock.now() + 30s);
+  // Another boot does not know how much has passed.
+  store::OpenOptions rebooted;
+  rebooted.boot_id = "another boot";
+  store = SqliteStore::open(folder / "store.db", clock, rebooted);
+  CHECK(status().effect.due == clock.now() + 90s);
+  store->follow_clock(clock.now());
+  CHECK(status().effect.due == clock.now() + 90s);
+  clock.advance(90s);
+  CHECK(claim(query("b")).size() == 1);
+  CHECK(status().running);
+}
+
+TEST_CASE_METHOD(Fixture, "an answer that is stored late does not shorten the settle time after a boot") {
+  create_ready_to_submit(*store, order);
+  const Instant begun = clock.now();
+  take(*store, order.id, AttemptStarted{1, "a", begun + 60s}, begun);
+  clock.advance(20s);
+  take(*store, order.id, AnswerLost{1, "cut"}, begun);
+  store::OpenOptions rebooted;
+  rebooted.boot_id = "another boot";
+  store = SqliteStore::open(folder / "store.db", clock, rebooted);
+  CHECK(store->effect_status(order.id).at(0).effect.due == clock.now() + 90s);
+}
+
 TEST_CASE_METHOD(Fixture, "a claim for several requests leaves the others alone") {
   for (const std::string id : {"A", "B", "C"}) create_ready_to_submit(*store, order_of(id, clock.now()));
   ClaimQuery two = query("a");

@@ -1,5 +1,7 @@
 // A store that is gone, and one that was taken back to an older copy.
+#include "base/file.h"
 #include "foreign.h"
+#include "store/backup.h"
 #include "store/mark.h"
 #include "store/sqlite_store.h"
 #include "support/fake_clock.h"
@@ -8,9 +10,12 @@
 
 #include <sys/stat.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <string>
+#include <thread>
+#include <vector>
 
 using namespace hsmbridge;
 using namespace hsmbridge::test;
@@ -134,6 +139,67 @@ TEST_CASE_METHOD(Fixture, "a store taken back to a copy submits nothing until a 
   CHECK(due(*store));
   CHECK(claims(*store).size() == 2);
   CHECK(store->verify_audit(store::Depth::whole).faults.empty());
+}
+
+TEST_CASE_METHOD(Fixture, "a store taken back to a copy installs nothing until a person accepts that") {
+  Order order = order_of("A", clock.now());
+  order.targets = {{"token", ""}, {"file:/a", "/a"}, {"hook:h", "h"}, {"provider:import", "import"}};
+  {
+    auto store = open();
+    create_awaiting_approval(*store, order);
+    Report report;
+    report.standing = Standing::handed_out;
+    report.handout = Handout{};
+    take(*store, order.id, Reported{report}, clock.now());
+    take(*store, order.id, Verified{"ff", {}}, clock.now());
+    store->back_up(copy);
+    create(*store, order_of("B", clock.now()));
+  }
+  lose();
+  std::filesystem::copy_file(copy, file);
+  auto store = open();
+  REQUIRE(store->restored());
+  ClaimQuery all;
+  all.worker = "w";
+  for (const char* lane : {"provider:tsb", "token:web", "local"}) all.lanes[lane] = 9;
+  all.lease = 90s;
+  CHECK(store->claim(all, clock.now()).empty());
+  CHECK_FALSE(store->next_due(all));
+  const auto status = store->effect_status(order.id);
+  CHECK(status.size() == 4);
+  for (const EffectStatus& one : status) CHECK(one.trouble.starts_with("held back: the store is an older copy ("));
+  REQUIRE(store->accept_restored("uid:ann", clock.now()));
+  CHECK(store->claim(all, clock.now()).size() == 4);
+}
+
+TEST_CASE_METHOD(Fixture, "a copy is whole whoever else copies to the same name, and touches no other file") {
+  auto store = open();
+  for (int i = 0; i < 50; ++i) create(*store, order_of("R" + std::to_string(i), clock.now()));
+  const std::filesystem::path strangers = copy.string() + ".part";
+  std::ofstream(strangers) << "not ours";
+  std::vector<std::thread> others;
+  std::atomic<unsigned> made = 0;
+  for (int i = 0; i < 4; ++i) {
+    others.emplace_back([&] {
+      try {
+        store::copy_store(file, copy);
+        ++made;
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::conflict) made += 100;
+      }
+    });
+  }
+  for (std::thread& other : others) other.join();
+  CHECK(made == 1);
+  CHECK(foreign_rows(copy, "PRAGMA integrity_check").at(0).at(0) == "ok");
+  CHECK(foreign_rows(copy, "SELECT 1 FROM requests").size() == 50);
+  CHECK(to_text(read_file(strangers)) == "not ours");
+  // Nothing else is left.
+  unsigned parts = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+    parts += entry.path().extension() == ".part" ? 1U : 0U;
+  }
+  CHECK(parts == 1);
 }
 
 TEST_CASE_METHOD(Fixture, "a copy of the file without its -wal is found to be behind") {

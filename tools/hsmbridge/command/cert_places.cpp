@@ -248,8 +248,9 @@ std::vector<Command> certificate_place_commands() {
        {ExitCode::failed, ExitCode::refused, ExitCode::unavailable},
        "Done at once, by this process; each place is an entry of the audit log. A hook runs\n"
        "again. A file is replaced only when it holds nothing but issuers and a certificate of\n"
-       "the same key, or one of this bridge that the new one renews or that is over. A late\n"
-       "certificate becomes current when it is in all places of its request, without --to.\n"},
+       "the same key (unless it is unknown and valid from a later time on), or one of this bridge\n"
+       "that the new one renews or that is over. A late certificate becomes current when it is in\n"
+       "all places of its request, without --to.\n"},
       {"cert",
        "export",
        "Write a certificate out of the store",

@@ -47,7 +47,7 @@ ExitCode accept_restored(Invocation& invocation) {
   const auto store = wiring->store_itself(wiring->store_options());
   const bool was = store->accept_restored(service::actor_of_process(), wiring->clock().now());
   invocation.output.result("hsmbridge.store-accept-restored/1", Json::object({{"was_restored", was}}),
-                           was ? "accepted: what is planned is submitted from now on\n"
+                           was ? "accepted: what is planned is submitted and installed from now on\n"
                                : "the store is not an older copy; nothing was held back\n");
   return ExitCode::done;
 }
@@ -65,7 +65,7 @@ ExitCode verify(Invocation& invocation) {
     text += "FAULT  " + commandline::safe(fault) + "\n";
   }
   if (report.faults_left_out > 0) text += fmt::format("       and {} more\n", report.faults_left_out);
-  if (report.faults.empty()) text += "ok     entries, hashes, journal, states and triggers agree\n";
+  if (report.faults.empty()) text += "ok     entries, hashes, journal, orders, names of states and triggers agree\n";
   invocation.output.result("hsmbridge.audit-verify/1",
                            Json::object({{"ok", report.faults.empty()},
                                          {"entries", static_cast<std::int64_t>(report.head.size())},
@@ -107,14 +107,15 @@ std::vector<Command> store_commands() {
        "leave FILE.head, by which the store is known to be an older copy.\n"},
       {"store",
        "accept-restored",
-       "Let a store that is an older copy submit again",
+       "Let a store that is an older copy submit and install again",
        {},
        {},
        accept_restored,
        {ExitCode::failed, ExitCode::unavailable},
        "What happened after the copy was made is not in it: a request that is planned here may\n"
-       "have been submitted. Until this command nothing is submitted; what was submitted before\n"
-       "goes on. First compare the open requests (`request list --open`) with the provider.\n"},
+       "have been submitted, and a newer certificate may be installed. Until this command nothing\n"
+       "is submitted or installed; what was submitted before is still asked about. First compare\n"
+       "the open requests (`request list --open`) with the provider and with what is in use.\n"},
       {"audit",
        "verify",
        "Check that the audit log and the journal were not changed",
@@ -123,9 +124,10 @@ std::vector<Command> store_commands() {
        verify,
        {ExitCode::failed, ExitCode::unavailable},
        "Compares every entry with its hash, the tree's roots, every event of the journal with its\n"
-       "entry, the state of every request, and the triggers. Prints how many entries there are and\n"
-       "the root over them: `run` logs both when it starts, so that a log kept elsewhere shows\n"
-       "when the end was cut off or the whole store replaced.\n"},
+       "entry, the order and the name of the state of every request with its events, and the\n"
+       "triggers; not what else a state holds, nor the records of certificates and keys. Prints how\n"
+       "many entries there are and the root over them: `run` logs both when it starts, so that a\n"
+       "log kept elsewhere shows when the end was cut off or the whole store replaced.\n"},
   };
 }
 

@@ -127,7 +127,7 @@ std::vector<Finding> examine_store(Wiring& wiring) {
       const auto older = held ? held : store->older_than_its_mark();
       if (!older) return;
       finding.health = Health::fault;
-      finding.what = fmt::format("{} is an older copy: {}; nothing is submitted", path->string(), *older);
+      finding.what = fmt::format("{} is an older copy: {}; nothing is submitted or installed", path->string(), *older);
       finding.hint = "compare `request list --open` with the provider, then: hsmbridge store accept-restored";
     } catch (const Error& error) {
       if (error.detail("migrated").empty()) throw;

@@ -161,12 +161,13 @@ std::unique_ptr<workflow::Store> Wiring::store() {
   return store;
 }
 
-// Whoever looks at requests must know why none of them is submitted; said once, since every question opens a store.
+// Whoever looks at requests must know why none of them goes on; said once, since every question opens a store.
 void Wiring::tell_restored(store::SqliteStore& store) {
   std::call_once(restored_told_, [&] {
     if (const auto why = store.restored()) {
       log::warning(fmt::format(
-          "the store is an older copy ({}): nothing is submitted until `hsmbridge store accept-restored`", *why));
+          "the store is an older copy ({}): nothing is submitted or installed until `hsmbridge store accept-restored`",
+          *why));
     }
   });
 }
