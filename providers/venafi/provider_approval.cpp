@@ -3,12 +3,12 @@
 #include "providers/venafi/progress.h"
 #include "providers/venafi/provider.h"
 #include "providers/venafi/provider_report.h"
-#include "x509/judge/render.h"
 #include "x509/judge/same_name.h"
 #include "x509/names/general_name.h"
 #include "x509/names/name.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/pem.h"
+#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

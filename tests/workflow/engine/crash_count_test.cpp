@@ -2,6 +2,7 @@
 #include "support/engine_fixture.h"
 #include "support/said.h"
 #include "workflow/engine/lane_pauses.h"
+#include "workflow/machine/backoff.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
