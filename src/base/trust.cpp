@@ -44,10 +44,11 @@ void examine(const PathWalk& walk, int fd, const std::filesystem::path& path, co
   struct stat status {};
   if (::fstat(fd, &status) != 0) throw system_error("cannot look at", path, errno);
   const bool is_file = S_ISREG(status.st_mode) || S_ISDIR(status.st_mode);
-  // What has no name (/dev/fd/3) was handed over by whoever started this process, who decides anyway.
-  if (walk.through_proc && !is_file) return;
+  // What has no name (/dev/fd/3) was handed over by whoever started this process, who decides anyway. The way to it is
+  // judged all the same: a stranger's link may lead through /proc to a pipe of his.
+  const bool handed_over = walk.name_is_link_of_proc && !is_file;
   const uid_t us = ::geteuid();
-  if (is_file || S_ISFIFO(status.st_mode)) {
+  if (!handed_over && (is_file || S_ISFIFO(status.st_mode))) {
     if (auto fault = distrust(status, path, rule, us)) throw *fault;
   }
   std::vector<PathStep> steps = walk.steps;

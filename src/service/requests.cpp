@@ -183,7 +183,7 @@ workflow::Record append_event(workflow::Store& store, const RequestId& id, const
 std::vector<workflow::KeyRecord> forgotten_plans(workflow::Store& store) {
   std::vector<workflow::KeyRecord> plans;
   for (auto& key : store.keys()) {
-    if (key.status == "planned") plans.push_back(std::move(key));
+    if (workflow::is_planned(key.status)) plans.push_back(std::move(key));
   }
   if (plans.empty()) return plans;
   using Keys = std::set<std::pair<std::string, std::string>>;

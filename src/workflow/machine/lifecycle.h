@@ -23,12 +23,16 @@ inline constexpr const char* kExpired = "expired";        // past its end
 inline constexpr const char* kQuarantined = "quarantined";  // it does not answer its request: never installed
 inline constexpr const char* kLate = "late";                // it came after its request was given up: not installed
 
-inline constexpr const char* kPlanned = "planned";
+inline constexpr const char* kPlanned = "planned";             // under a random id of ours
+inline constexpr const char* kPlannedById = "planned-by-id";  // under an id that a person chose: others may use it too
 inline constexpr const char* kActive = "active";
 inline constexpr const char* kRetired = "retired";      // replaced everywhere; it stays in its token
 inline constexpr const char* kDestroyed = "destroyed";  // by a person, with `key delete`
 inline constexpr const char* kCompromised = "compromised";
 }  // namespace status
+
+// Whether a key's status is one of the two of a key that is not known to be made.
+bool is_planned(std::string_view key_status);
 
 // Every status of a certificate, for the command line.
 std::span<const std::string_view> certificate_statuses();

@@ -159,8 +159,8 @@ TEST_CASE("a wrong API key, an unknown alias and a template without uploads are 
   CHECK(bench.rig.count("POST /outagedetection/v1/certificaterequests ") == 0);
 
   CloudBench alias("Defalt");
-  const auto unknown = alias.enroll();
-  CHECK(unknown.status == 1);
+  const auto unknown = alias.enroll({"--wait", "--timeout", "2s"});
+  CHECK(unknown.status == 3);
   CHECK(says(unknown, "has no issuing template with the alias \"Defalt\"; it has: Approval, "));
 
   CloudBench closed("NoUpload");

@@ -256,6 +256,7 @@ TEST_CASE("a key is destroyed only when somebody says so") {
 }
 
 TEST_CASE("a key that an open request names in whatever way is not destroyed without being forced") {
+  const auto which = GENERATE(range(std::size_t{0}, std::size_t{6}));
   const Cli cli;
   cli.make_token("web");
   const std::string path = (cli / "store.db").string();
@@ -265,50 +266,47 @@ TEST_CASE("a key that an open request names in whatever way is not destroyed wit
   const auto made = cli.run({"key", "generate", "--label", "a", "--json"});
   REQUIRE(made.status == 0);
   const Json key = made.json().at("keys").as_array()[0];
-  hsmbridge::workflow::KeyWish wish;
-  bool with_module = false;
-  bool used = true;
-  SECTION("by its URI") {
-    wish.selector = key.at("uri").as_string();
-  }
-  SECTION("by an id in capitals") {
-    std::string id = key.at("id").as_string();
-    for (char& c : id) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    wish.selector = "id=" + id;
-  }
-  SECTION("in the same token under another name") {
-    wish.selector = "a";
-    with_module = true;
-  }
-  SECTION("by its public key, whatever its label was") {
-    wish.selector = "before";
-    wish.spki = hsmbridge::SpkiHash{key.at("spki_sha256").as_string()};
-  }
-  SECTION("not at all") {
-    wish.selector = "b";
-    used = false;
-  }
-  SECTION("by its label when another public key was meant") {
-    wish.selector = "a";
-    wish.spki = hsmbridge::SpkiHash{std::string(64, 'a')};
-    used = false;
-  }
+  struct Case {
+    std::string how;
+    hsmbridge::workflow::KeyWish wish;
+    bool with_module = false;
+    bool used = true;
+  };
+  std::string capitals = key.at("id").as_string();
+  for (char& c : capitals) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  const auto wish = [](const std::string& selector, const std::string& spki = "") {
+    hsmbridge::workflow::KeyWish one;
+    one.selector = selector;
+    if (!spki.empty()) one.spki = hsmbridge::SpkiHash{spki};
+    return one;
+  };
+  const std::vector<Case> cases{
+      {"by its URI", wish(key.at("uri").as_string())},
+      {"by an id in capitals", wish("id=" + capitals)},
+      {"in the same token under another name", wish("a"), true},
+      {"by its public key, whatever its label was", wish("before", key.at("spki_sha256").as_string())},
+      {"not at all", wish("b"), false, false},
+      {"by its label when another public key was meant", wish("a", std::string(64, 'a')), false, false},
+  };
+  REQUIRE(cases.size() == 6);
+  const Case& chosen = cases[which];
+  INFO(chosen.how);
   {
     const hsmbridge::SystemClock clock;
     const auto store = hsmbridge::store::SqliteStore::open(path, clock);
     auto order = hsmbridge::test::order_of("0123456789abcdef", clock.now());
     order.token = "hsm";
-    order.key = wish;
+    order.key = chosen.wish;
     store->create(order, {{order.created_at, order.created_by, hsmbridge::workflow::Created{order}}},
                   hsmbridge::workflow::begin(order, {}));
   }
   const std::vector<std::string> words{"key", "delete", "a", "--yes"};
-  const auto deleted = cli.run(with_module ? cli.on("web", words) : words);
+  const auto deleted = cli.run(chosen.with_module ? cli.on("web", words) : words);
   INFO(deleted.err);
-  CHECK((deleted.status == 0) == !used);
-  CHECK((deleted.err.find("is needed for request 0123456789abcdef, which is open") != std::string::npos) == used);
+  CHECK((deleted.status == 0) == !chosen.used);
+  CHECK((deleted.err.find("is needed for request 0123456789abcdef, which is open") != std::string::npos) == chosen.used);
   CHECK((cli.pkcs11_tool("web", {"--list-objects", "--type", "privkey"}).out.find("label:      a") !=
-         std::string::npos) == used);
+         std::string::npos) == chosen.used);
 }
 
 TEST_CASE("at a terminal the answer of a person decides and anything but yes destroys nothing") {

@@ -209,6 +209,7 @@ TEST_CASE("whoever may only read the store logs in to a token of his own and has
     REQUIRE(cli.other({"chown", "-R", std::to_string(kApprover), path.string()}).status == 0);
   }
   REQUIRE(cli.other({"chmod", "755", cli.folder().string()}).status == 0);
+  REQUIRE(cli.other({"chmod", "1777", (cli / ".locks").string()}).status == 0);
   REQUIRE(
       cli.other({"chmod", "-R", "go+rX", store, (cli / ".config").string(), (cli / "softhsm2.conf").string()}).status ==
       0);

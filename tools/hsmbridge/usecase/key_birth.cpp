@@ -25,7 +25,8 @@ void record_plan(Place& place, const pkcs11::Token& token, const pkcs11::KeyPlan
   record.label = plan.label;
   record.cka_id = hex(plan.id);
   record.spec = x509::to_string(plan.spec);
-  record.status = "planned";
+  record.status = plan.id_from == pkcs11::KeyPlan::IdFrom::chosen ? workflow::status::kPlannedById
+                                                                  : workflow::status::kPlanned;
   record.changed_at = place.clock().now();
   place.record_key("key-planned",
                    Json::object({{"token", Json(token.name())},
@@ -56,7 +57,7 @@ std::vector<pkcs11::MadeKey> make_keys(Place& place, pkcs11::Token& token, const
   if (wanted.id && wanted.labels.size() != 1) {
     throw Error{ErrorKind::invalid_input, "--id is for one key, not for --count"};
   }
-  auto open = place.open_plans(token.name(), wanted.labels, wanted.spec);
+  auto open = place.open_plans(token.name(), wanted.labels, wanted.spec, wanted.id);
   if (wanted.id && (open.empty() || open.begin()->second != *wanted.id)) open.clear();
   auto plans = pkcs11::plan_keys(token, wanted.labels, wanted.spec, open);
   for (pkcs11::KeyPlan& plan : plans) {

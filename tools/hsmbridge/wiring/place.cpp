@@ -4,6 +4,7 @@
 #include "service/requests.h"
 #include "tools/hsmbridge/text/token.h"
 #include "tools/hsmbridge/wiring/token_access.h"
+#include "workflow/machine/lifecycle.h"
 
 #include <fmt/core.h>
 
@@ -87,13 +88,16 @@ void Place::lane_works(const std::string& lane) {
 }
 
 std::map<std::string, Bytes> Place::open_plans(const std::string& token, std::span<const std::string> labels,
-                                               const x509::KeySpec& spec) {
+                                               const x509::KeySpec& spec,
+                                               const std::optional<Bytes>& chosen) {
   std::map<std::string, Bytes> ids;
   workflow::Store* const memory = store();
   if (memory == nullptr) return ids;
   std::map<std::string, Instant> newest;
   for (const workflow::KeyRecord& key : memory->keys()) {
-    const bool wanted = key.token == token && key.status == "planned" && key.spec == x509::to_string(spec) &&
+    const bool ours = key.status == workflow::status::kPlanned;
+    const bool theirs = key.status == workflow::status::kPlannedById && chosen && key.cka_id == hex(*chosen);
+    const bool wanted = key.token == token && (ours || theirs) && key.spec == x509::to_string(spec) &&
                         std::find(labels.begin(), labels.end(), key.label) != labels.end();
     const auto known = newest.find(key.label);
     if (!wanted || (known != newest.end() && known->second > key.changed_at)) continue;
@@ -118,7 +122,7 @@ bool Place::is_planned(const std::string& token, const Bytes& id) {
   if (memory == nullptr || id.empty()) return false;
   const auto keys = memory->keys();
   return std::any_of(keys.begin(), keys.end(), [&, wanted = hex(id)](const workflow::KeyRecord& key) {
-    return key.token == token && key.cka_id == wanted && key.status == "planned";
+    return key.token == token && key.cka_id == wanted && workflow::is_planned(key.status);
   });
 }
 
@@ -127,7 +131,7 @@ void Place::expect_planned(const std::string& token, std::span<const pkcs11::Key
   if (memory == nullptr) return;
   std::set<std::string> planned;
   for (const workflow::KeyRecord& key : memory->keys()) {
-    if (key.token == token && key.status == "planned") planned.insert(key.cka_id);
+    if (key.token == token && workflow::is_planned(key.status)) planned.insert(key.cka_id);
   }
   for (const pkcs11::KeyPlan& plan : plans) {
     if (planned.contains(hex(plan.id))) continue;

@@ -46,13 +46,15 @@ std::vector<StorePinRefusals::Row> StorePinRefusals::rows_for(const pkcs11::PinS
 
 std::optional<pkcs11::PinRefusal> StorePinRefusals::refused(const pkcs11::PinSubject& subject) {
   const std::lock_guard lock(mutex_);
-  if (auto* const own = files()) return own->refused(subject);
+  auto* const own = files();
   std::optional<pkcs11::PinRefusal> worst;
+  if (own != nullptr) worst = own->refused(subject);
   try {
     for (auto& row : rows_for(subject)) worst = pkcs11::worse(std::move(worst), std::move(row.refusal));
   } catch (const Error& error) {
     const bool nothing_there = error.kind() == ErrorKind::not_found || !error.detail("migrated").empty();
-    if (options_.access == store::Access::read_write || !nothing_there) throw;
+    // A store that may be read and cannot be (its -shm needs a process that has it open) has nothing to say to a reader.
+    if (own == nullptr && (options_.access == store::Access::read_write || !nothing_there)) throw;
   }
   return worst;
 }

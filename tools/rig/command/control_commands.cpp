@@ -22,11 +22,9 @@ Json control(const Invocation& invocation, const std::string& method, const std:
 
 // An administrator's decision about a request that waits.
 ExitCode decide(Invocation& invocation, const std::string& what) {
-  const Arguments& arguments = invocation.arguments;
   Json decision = Json::object();
-  for (const auto& [flag, member] :
-       {std::pair{"--id", "id"}, std::pair{"--by", "by"}, std::pair{"--reason", "reason"}}) {
-    if (const auto value = arguments.text(flag)) decision.set(member, *value);
+  for (const auto& [flag, value] : invocation.arguments.in_order()) {
+    if (flag != "--dir") decision.set(flag.substr(2), value);
   }
   invocation.output.raw(control(invocation, "POST", what, decision).dump() + "\n");
   return ExitCode::done;
