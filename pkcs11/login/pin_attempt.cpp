@@ -89,7 +89,12 @@ void PinAttempt::refuse(const PinRefusal& before) const {
                      pin(), is_second(before.reason) ? "three times" : "twice", rfc3339(before.at), before.reason)
                : fmt::format("{} was refused at {} ({}); it is not tried again, whatever its source", pin(),
                              rfc3339(before.at), before.reason);
-  if (before.recorded_by) message += fmt::format("; uid {} on this host tried it", *before.recorded_by);
+  if (before.at == Instant{}) {  // nobody knows when: its record cannot be read
+    message = fmt::format("{} is not tried, since a record about it cannot be read ({})", pin(), before.reason);
+    if (before.recorded_by) message += fmt::format("; the record is of uid {} on this host", *before.recorded_by);
+  } else if (before.recorded_by) {
+    message += fmt::format("; uid {} on this host tried it", *before.recorded_by);
+  }
   throw Error{ErrorKind::denied, std::move(message)}
       .with("token", words_.uri)
       .with("pin_source", words_.source)

@@ -85,8 +85,9 @@ std::optional<Error> distrust(const struct stat& status, const std::filesystem::
         us == 0 ? "not to root who runs this" : fmt::format("neither to root nor to {} who runs this", user_name(us));
     return Error{ErrorKind::denied, fmt::format("{} belongs to {}, {} ({}); {}", path.string(),
                                                 user_name(status.st_uid), whose, access_of(status), rule.because)}
-        .hint(fmt::format("chown {}{} {}, or run this as {}", link ? "-h " : "", user_name(us), path.string(),
-                          user_name(status.st_uid)));
+        .hint(link ? "name the file itself, not this link"
+                   : fmt::format("chown {} {}, or run this as {}", user_name(us), path.string(),
+                                 user_name(status.st_uid)));
   }
   if (link) return std::nullopt;  // its mode means nothing: symlink(7)
   const bool sticky = S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0;

@@ -320,6 +320,24 @@ TEST_CASE("a certificate is installed at any time, in every form of file") {
   CHECK(bench.run({"cert", "install", one, "--to", "file:" + path("full.pem"), "--force"}).status == 0);
 }
 
+TEST_CASE("from a store that is an older copy a certificate is installed only when that is forced") {
+  Bench bench(nobody_approves());
+  const auto one = enrolled(bench, "web");
+  const std::filesystem::path store = bench / "hsmbridge.db";
+  const auto copy = (bench / "copy.db").string();
+  REQUIRE(bench.run({"store", "backup", copy}).status == 0);
+  REQUIRE(bench.run({"cert", "install", one}).status == 0);
+  for (const char* side : {"", "-wal", "-shm"}) std::filesystem::remove(store.string() + side);
+  std::filesystem::copy_file(copy, store);
+  const auto refused = bench.run({"cert", "install", one});
+  INFO(refused.err);
+  CHECK(refused.status == 4);
+  CHECK(refused.err.find("the store is an older copy") != std::string::npos);
+  CHECK(bench.run({"cert", "install", one, "--force"}).status == 0);
+  REQUIRE(bench.run({"store", "accept-restored"}).status == 0);
+  CHECK(bench.run({"cert", "install", one}).status == 0);
+}
+
 TEST_CASE("a late certificate becomes current in all its places only, and not where another one renewed meanwhile") {
   Bench bench(nobody_approves());
   const auto file = "file:" + (bench / "web.pem").string();

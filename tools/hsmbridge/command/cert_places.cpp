@@ -128,6 +128,12 @@ ExitCode install(Invocation& invocation) {
   const auto record = service::find_certificate(*store, invocation.arguments.required("CERT"));
   const auto force = invocation.arguments.has("--force") ? Force::yes : Force::no;
   refuse_unfit(*store, record, force);
+  if (const auto why = force == Force::no ? wiring->restored() : std::nullopt) {
+    throw Error{ErrorKind::refused, fmt::format("nothing was installed: the store is an older copy ({}), and a newer "
+                                                "certificate may be in the places of this one",
+                                                *why)}
+        .hint("look at them; then `hsmbridge store accept-restored`, or give --force");
+  }
   const auto request = service::request_of(*store, record);
   const auto targets = targets_of(invocation.arguments, request.order);
   const bool typed = !invocation.arguments.all("--to").empty();
@@ -242,7 +248,8 @@ std::vector<Command> certificate_place_commands() {
        "Put a certificate in its places, at any time",
        {{"--to", "TARGET", "token, file:PATH, hook:[\"PROGRAM\"], provider:import; else where its request wanted it",
          Times::many},
-        {"--force", "", "a superseded or expired one too, and in the place of a newer one"}},
+        {"--force", "",
+         "a superseded or expired one too, in the place of a newer one, and from a store that is an older copy"}},
        {kCertificate},
        install,
        {ExitCode::failed, ExitCode::refused, ExitCode::unavailable},

@@ -172,6 +172,10 @@ void Wiring::tell_restored(store::SqliteStore& store) {
   });
 }
 
+std::optional<std::string> Wiring::restored() {
+  return store_itself(store_options())->restored();
+}
+
 store::OpenOptions Wiring::store_options() const {
   return options_of(*settings_);
 }

@@ -82,6 +82,10 @@ class Wiring final : public service::World {
   // that a module holds up may outlive this object.
   std::function<bool()> left_out_look();
 
+
+  // Why the store counts as an older copy of itself; nothing when it does not.
+  std::optional<std::string> restored();
+
  private:
   explicit Wiring(config::Settings settings);
   // Throws when this process cannot work in that lane, or cannot tell in time: loading a module and making a provider
