@@ -23,7 +23,7 @@ inline constexpr const char* kExpired = "expired";        // past its end
 inline constexpr const char* kQuarantined = "quarantined";  // it does not answer its request: never installed
 inline constexpr const char* kLate = "late";                // it came after its request was given up: not installed
 
-inline constexpr const char* kPlanned = "planned";             // under a random id of ours
+inline constexpr const char* kPlanned = "planned";            // under a random id of ours
 inline constexpr const char* kPlannedById = "planned-by-id";  // under an id that a person chose: others may use it too
 inline constexpr const char* kActive = "active";
 inline constexpr const char* kRetired = "retired";      // replaced everywhere; it stays in its token

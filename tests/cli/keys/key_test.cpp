@@ -304,7 +304,8 @@ TEST_CASE("a key that an open request names in whatever way is not destroyed wit
   const auto deleted = cli.run(chosen.with_module ? cli.on("web", words) : words);
   INFO(deleted.err);
   CHECK((deleted.status == 0) == !chosen.used);
-  CHECK((deleted.err.find("is needed for request 0123456789abcdef, which is open") != std::string::npos) == chosen.used);
+  CHECK((deleted.err.find("is needed for request 0123456789abcdef, which is open") != std::string::npos) ==
+        chosen.used);
   CHECK((cli.pkcs11_tool("web", {"--list-objects", "--type", "privkey"}).out.find("label:      a") !=
          std::string::npos) == chosen.used);
 }
@@ -482,8 +483,9 @@ TEST_CASE("a key that another program made meanwhile under the id of an open pla
     REQUIRE(cli.other({"sqlite3", (cli / "store.db").string(), "SELECT label, status FROM keys"}).out ==
             "ca|planned-by-id\n");
     // As on a token that keeps no public objects.
-    REQUIRE(cli.pkcs11_tool("web", {"--keypairgen", "--key-type", "rsa:2048", "--id", chosen, "--label", "ca"}).status ==
-            0);
+    REQUIRE(
+        cli.pkcs11_tool("web", {"--keypairgen", "--key-type", "rsa:2048", "--id", chosen, "--label", "ca"}).status ==
+        0);
     REQUIRE(cli.pkcs11_tool("web", {"--delete-object", "--type", "pubkey", "--id", chosen}).status == 0);
     if (!with_id) words.resize(words.size() - 2);
     const auto again = cli.run(words);

@@ -25,8 +25,8 @@ void record_plan(Place& place, const pkcs11::Token& token, const pkcs11::KeyPlan
   record.label = plan.label;
   record.cka_id = hex(plan.id);
   record.spec = x509::to_string(plan.spec);
-  record.status = plan.id_from == pkcs11::KeyPlan::IdFrom::chosen ? workflow::status::kPlannedById
-                                                                  : workflow::status::kPlanned;
+  record.status =
+      plan.id_from == pkcs11::KeyPlan::IdFrom::chosen ? workflow::status::kPlannedById : workflow::status::kPlanned;
   record.changed_at = place.clock().now();
   place.record_key("key-planned",
                    Json::object({{"token", Json(token.name())},

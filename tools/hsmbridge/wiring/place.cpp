@@ -88,8 +88,7 @@ void Place::lane_works(const std::string& lane) {
 }
 
 std::map<std::string, Bytes> Place::open_plans(const std::string& token, std::span<const std::string> labels,
-                                               const x509::KeySpec& spec,
-                                               const std::optional<Bytes>& chosen) {
+                                               const x509::KeySpec& spec, const std::optional<Bytes>& chosen) {
   std::map<std::string, Bytes> ids;
   workflow::Store* const memory = store();
   if (memory == nullptr) return ids;

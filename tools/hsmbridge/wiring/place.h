@@ -47,8 +47,7 @@ class Place {
   // token that failed, may have left them there. Empty without a store. A plan under an
   // id that a person chose counts for `chosen` alone. Throws conflict when an open request is about to make one of them.
   std::map<std::string, Bytes> open_plans(const std::string& token, std::span<const std::string> labels,
-                                          const x509::KeySpec& spec,
-                                          const std::optional<Bytes>& chosen);
+                                          const x509::KeySpec& spec, const std::optional<Bytes>& chosen);
   // Whether a key of this id was planned and, as far as the store knows, not made.
   bool is_planned(const std::string& token, const Bytes& id);
   // Throws conflict when one of these plans was carried out, or given up, since it was written down. Nothing without a

@@ -82,7 +82,6 @@ class Wiring final : public service::World {
   // that a module holds up may outlive this object.
   std::function<bool()> left_out_look();
 
-
   // Why the store counts as an older copy of itself; nothing when it does not.
   std::optional<std::string> restored();
 
