@@ -44,8 +44,8 @@ class Place {
   // store, or where this user may only read it.
   void lane_works(const std::string& lane);
   // The ids of the keys that were planned for this token under these labels and are not known to be made: a crash, or a
-  // token that failed, may have left them there. Empty without a store. A plan under an
-  // id that a person chose counts for `chosen` alone. Throws conflict when an open request is about to make one of them.
+  // token that failed, may have left them there. Empty without a store. A plan under an id that a person chose counts
+  // for `chosen` alone. Throws conflict when an open request is about to make one of them.
   std::map<std::string, Bytes> open_plans(const std::string& token, std::span<const std::string> labels,
                                           const x509::KeySpec& spec, const std::optional<Bytes>& chosen);
   // Whether a key of this id was planned and, as far as the store knows, not made.
