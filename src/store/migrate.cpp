@@ -4,16 +4,15 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/file_io.h"
 #include "base/log.h"
 #include "store/backup.h"
 #include "store/mark.h"
 #include "store/schema.h"
+#include "store/turn.h"
 
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -41,34 +40,6 @@ constexpr Migration kMigrations[] = {
     {3, 4, to_version_4},
 };
 static_assert(std::begin(kMigrations)->from == kOldestVersion && std::rbegin(kMigrations)->to == kSchemaVersion);
-
-// A store of a million events takes minutes to migrate; whoever opens it meanwhile waits for that.
-constexpr Duration kLongestMigration = std::chrono::minutes{15};
-
-// Whose turn it is to migrate: a lock of the folder (flock(2)). Not of the store: closing any descriptor of that would
-// end the locks that SQLite holds on it.
-class Turn {
- public:
-  explicit Turn(const std::filesystem::path& store) {
-    const std::filesystem::path folder = store.has_parent_path() ? store.parent_path() : std::filesystem::path(".");
-    folder_ = Descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!folder_.valid()) throw system_error("cannot lock the folder", folder, errno);
-  }
-  bool take(int how) const { return ::flock(folder_.get(), how | LOCK_NB) == 0; }
-  bool wait_for(int how) const {
-    const Duration until = clock_.since_boot() + kLongestMigration;
-    while (!take(how)) {
-      if (clock_.since_boot() >= until) return false;
-      const timespec pause{0, 5'000'000};
-      ::nanosleep(&pause, nullptr);
-    }
-    return true;
-  }
-
- private:
-  const SystemClock clock_;
-  Descriptor folder_;
-};
 
 // Where the copy goes that is left for the operator. A process that was killed right after it wrote one may have taken
 // the name of this second.
@@ -142,7 +113,8 @@ class Backup {
 };
 
 // Who holds the lock that a connection in WAL mode keeps as long as it is open (https://sqlite.org/lockingv3.html, the
-// shared bytes). This process must hold none itself.
+// shared bytes). No connection of this process to the store may be open: closing the descriptor ends every lock that
+// this process has on the file (fcntl(2)), SQLite's too.
 std::string holder_of(const std::filesystem::path& file) {
   constexpr off_t kPendingByte = 0x40000000;
   struct flock shared {};
@@ -158,7 +130,7 @@ std::string holder_of(const std::filesystem::path& file) {
   return fmt::format("process {}", shared.l_pid);
 }
 
-// A connection that has the store alone as long as it lives.
+// A connection that has the store alone as long as it lives. Nothing when another process keeps it open.
 std::unique_ptr<Database> open_alone(const std::filesystem::path& file, Duration wait) {
   auto database = std::make_unique<Database>(file, wait);
   try {
@@ -169,10 +141,18 @@ std::unique_ptr<Database> open_alone(const std::filesystem::path& file, Duration
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::unavailable) throw;
   }
-  database.reset();
-  throw Error{ErrorKind::conflict,
-              fmt::format("the store {} is of an older version, and {} has it open", file.string(), holder_of(file))}
-      .hint("stop every hsmbridge that works on it (an older one may have been idle for long), then try again");
+  return nullptr;
+}
+
+// Asked over a connection of its own, which is closed again.
+bool is_current(const std::filesystem::path& file, Duration wait) {
+  try {
+    Database database(file, wait);
+    return version_of(database, file) == kSchemaVersion;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::unavailable) throw;
+    return false;  // another process has it alone
+  }
 }
 
 }  // namespace
@@ -183,26 +163,25 @@ std::string running_boot_id() {
   return text;
 }
 
-bool wait_for_migration(const std::filesystem::path& file) {
-  try {
-    const Turn turn(file);
-    return !turn.take(LOCK_SH) && turn.wait_for(LOCK_SH);
-  } catch (const Error&) {
-    return false;  // a reader who may not list the folder; what was in his way before is said
-  }
-}
-
 void migrate(const std::filesystem::path& file, Duration wait) {
   const Turn turn(file);
   if (!turn.wait_for(LOCK_EX)) {
     throw Error{ErrorKind::unavailable,
-                fmt::format("another process has been bringing the store {} to version {} for {}", file.string(),
-                            kSchemaVersion, spoken(kLongestMigration))}
-        .hint("see whether it still works; nothing was changed here");
+                fmt::format("{} for {}, and the store {} cannot be brought to version {} meanwhile", turn.holder(),
+                            spoken(Turn::kLongest), file.string(), kSchemaVersion)}
+        .hint("end that process unless it is an hsmbridge that still migrates a store; nothing was changed here");
   }
+  // Whoever had the turn before may have done it, and may keep the store open as long as it runs.
+  if (is_current(file, wait)) return;
   const auto database = open_alone(file, wait);
+  if (!database) {
+    if (is_current(file, wait)) return;
+    throw Error{ErrorKind::conflict,
+                fmt::format("the store {} is of an older version, and {} has it open", file.string(), holder_of(file))}
+        .hint("stop every hsmbridge that works on it (an older one may have been idle for long), then try again");
+  }
   const int first = version_of(*database, file);
-  if (first == kSchemaVersion) return;  // by another process
+  if (first == kSchemaVersion) return;
   set_up_connection(*database);
   Backup backup(*database, file, first);
   for (const Migration& migration : kMigrations) {

@@ -20,8 +20,6 @@ std::string running_boot_id();
 // it fails or the process dies (disk full, kill), the store is of the version that it was. This process must not have
 // the store open. Throws conflict when another one has.
 void migrate(const std::filesystem::path& file, Duration wait);
-// Waits until no process migrates a store in the folder of this one; false when none did.
-bool wait_for_migration(const std::filesystem::path& file);
 
 // The steps, each in a file of its own. They write SQL of their own time and nothing that later versions change.
 void to_version_4(Database& database);

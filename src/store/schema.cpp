@@ -5,6 +5,7 @@
 #include "store/migrate.h"
 
 #include <fmt/core.h>
+#include <sys/file.h>
 #include <time.h>
 
 #include <memory>
@@ -264,15 +265,24 @@ void set_up_connection(Database& database) {
   database.execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF");
 }
 
-std::unique_ptr<Database> open_current(const std::filesystem::path& file, Duration wait, Access access) {
+std::unique_ptr<Database> open_current(const std::filesystem::path& file, Duration wait, Access access, Missing missing,
+                                       std::optional<Turn> making) {
   auto database = std::make_unique<Database>(file, wait, access);
   // Nothing is written before the file is known to be ours or empty.
   int found = 0;
   try {
     found = version_of(*database, file);
   } catch (const Error& error) {
+    making.reset();  // or this process would wait for itself
     // Whoever migrates it has it alone.
-    if (error.kind() != ErrorKind::unavailable || !wait_for_migration(file)) throw;
+    if (error.kind() != ErrorKind::unavailable || !wait_for_others(file, LOCK_SH)) throw;
+    found = version_of(*database, file);
+  }
+  if (found != 0) making.reset();
+  if (found == 0 && missing == Missing::refuse) {
+    database.reset();  // it knows the file as it was
+    wait_for_others(file, LOCK_EX);
+    database = std::make_unique<Database>(file, wait, access);
     found = version_of(*database, file);
   }
   if (access == Access::read_only) {
@@ -290,6 +300,10 @@ std::unique_ptr<Database> open_current(const std::filesystem::path& file, Durati
     database.reset();  // an open connection would keep the file from whoever migrates it
     migrate(file, wait);
     database = std::make_unique<Database>(file, wait, access);
+  }
+  if (found == 0 && missing == Missing::refuse) {
+    throw Error{ErrorKind::not_found, fmt::format("the store {} is empty", file.string())}.hint(
+        "if one was there, mount its disk or restore a backup; to begin a new one: hsmbridge store init");
   }
   set_up_connection(*database);
   // A copy of a store (VACUUM INTO) is in another mode until it is used.

@@ -2,9 +2,12 @@
 
 #include "base/clock.h"
 #include "store/database.h"
+#include "store/store_file.h"
+#include "store/turn.h"
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 namespace hsmbridge::store {
 
@@ -14,11 +17,13 @@ inline constexpr int kSchemaVersion = 4;
 // PRAGMA application_id: "HSMB".
 inline constexpr int kApplicationId = 0x48534d42;
 
-// Opens the file and brings it to this version: an empty one gets its tables, one of an older version is migrated, with
-// a copy of it left next to it. Opened for reading only, it must be of this version already. `wait` is how long a
-// transaction waits for another process's. Throws, with nothing changed: conflict for a store of another version or one
-// that another process keeps from being migrated, invalid_input for a file that is no store of ours, corrupt.
-std::unique_ptr<Database> open_current(const std::filesystem::path& file, Duration wait, Access access);
+// Opens the file and brings it to this version: an empty one gets its tables unless `missing` is `refuse`, one of an
+// older version is migrated, with a copy of it left next to it. Opened for reading only, it must be of this version
+// already. `wait` is how long a transaction waits for another process's; `making` is what make_file gave. Throws, with
+// nothing changed: conflict for a store of another version or one that another process keeps from being migrated,
+// not_found for an empty file, invalid_input for a file that is not a store of ours, corrupt.
+std::unique_ptr<Database> open_current(const std::filesystem::path& file, Duration wait, Access access, Missing missing,
+                                       std::optional<Turn> making);
 
 // 0 for an empty file. Throws as open_current does.
 int version_of(Database& database, const std::filesystem::path& file);

@@ -54,9 +54,10 @@ std::vector<workflow::Record> read_records(Query& row) {
 
 std::unique_ptr<SqliteStore> SqliteStore::open(const std::filesystem::path& file, const Clock& clock,
                                                const OpenOptions& options) {
-  make_file(file, options.access == Access::read_only ? Missing::refuse : options.missing);
+  const Missing missing = options.access == Access::read_only ? Missing::refuse : options.missing;
+  auto making = make_file(file, missing);
   expect_usable(file, options.access);
-  auto database = open_current(file, options.wait, options.access);
+  auto database = open_current(file, options.wait, options.access, missing, std::move(making));
   std::unique_ptr<SqliteStore> store(
       new SqliteStore(file, std::move(database), clock, options.boot_id.empty() ? running_boot_id() : options.boot_id));
   if (options.access == Access::read_write) store->look_at_mark();

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -90,25 +91,36 @@ void expect_usable_by_us(const std::filesystem::path& file, const std::filesyste
   throw error;
 }
 
+// Whoever makes a store needs it for others alone: a folder that cannot be locked or that somebody keeps locked does not
+// stop it.
+std::optional<Turn> turn_to_make(const std::filesystem::path& file) {
+  try {
+    Turn turn(file);
+    if (turn.wait_for(LOCK_SH, std::chrono::milliseconds{500})) return turn;
+  } catch (const Error&) {
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
-void make_file(const std::filesystem::path& file, Missing missing) {
+std::optional<Turn> make_file(const std::filesystem::path& file, Missing missing) {
   std::error_code ignored;
   const bool there = std::filesystem::exists(file, ignored);
-  if (there && std::filesystem::file_size(file, ignored) > 0) return;
+  if (there && std::filesystem::file_size(file, ignored) > 0) return std::nullopt;
   if (missing == Missing::start_over) ::unlink(mark_of(file).c_str());
   // A new store knows of no submission and would let everything be ordered again.
   if (const auto mark = read_mark(file); mark && mark->size > 0) {
     // Two processes may be here at the first use: the other one has made the store meanwhile.
-    if (std::filesystem::exists(file, ignored) && std::filesystem::file_size(file, ignored) > 0) return;
+    if (std::filesystem::exists(file, ignored) && std::filesystem::file_size(file, ignored) > 0) return std::nullopt;
     throw Error{ErrorKind::not_found, fmt::format("the store {} is {}, and a store with {} audit entries was here",
                                                   file.string(), there ? "empty" : "missing", mark->size)}
         .hint(fmt::format(
             "mount its disk or restore a backup; a new store does not know what was ordered. If the old one "
             "is gone: hsmbridge store init --start-over"));
   }
-  if (there) return;
   if (missing == Missing::refuse) {
+    if (there) return std::nullopt;  // another process may be making its tables: open_current waits for that
     throw Error{ErrorKind::not_found, fmt::format("there is no store {}", file.string())}.hint(
         "if one was there, mount its disk or restore a backup; to begin a new one: hsmbridge store init");
   }
@@ -126,10 +138,13 @@ void make_file(const std::filesystem::path& file, Missing missing) {
     }
     if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) throw failed("the folder of", errno);
   }
+  auto turn = turn_to_make(file);
+  if (std::filesystem::exists(file, ignored)) return turn;
   // SQLite gives its -wal and -shm files the mode of this one.
   const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) throw failed("the store", errno);
   ::close(fd);
+  return turn;
 }
 
 std::optional<std::string_view> network_type(unsigned long magic, std::string_view mounted) {

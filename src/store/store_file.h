@@ -1,6 +1,7 @@
 #pragma once
 
 #include "store/database.h"
+#include "store/turn.h"
 
 #include <filesystem>
 #include <optional>
@@ -17,8 +18,9 @@ enum class Missing {
 };
 
 // Makes the file (mode 0600) and its folder (0700) when `missing` says so; an existing one keeps its mode, and an empty
-// one is as good as none. Throws not_found, denied, unavailable.
-void make_file(const std::filesystem::path& file, Missing missing);
+// one is as good as none. Gives the turn to hold until the tables are in the file, so that whoever must not make them
+// waits for that. Throws not_found, denied, unavailable.
+std::optional<Turn> make_file(const std::filesystem::path& file, Missing missing);
 
 // Throws denied when somebody else may write the store, a side file of it (-wal, -shm, -journal, .head) or a folder
 // above, or when this process may not use one of them; refused when it is on a network file system, where WAL does not

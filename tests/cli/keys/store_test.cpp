@@ -7,6 +7,7 @@
 
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -104,8 +105,17 @@ TEST_CASE("a store that must exist is made by store init alone") {
     CHECK(refused.err.find("there is no store " + store) != std::string::npos);
     CHECK(refused.err.find("to begin a new one: hsmbridge store init") != std::string::npos);
   }
-  CHECK(cli.run({"doctor"}).out.find("is not there, and the configuration says that it must be") != std::string::npos);
+  CHECK(cli.run({"doctor"}).out.find("is missing, and the configuration says that it must be there") !=
+        std::string::npos);
   CHECK_FALSE(cli.exists("disk"));
+  std::filesystem::create_directory(cli / "disk");
+  std::ofstream{store};
+  const auto empty = cli.run({"request", "list"});
+  CHECK(empty.status == 1);
+  CHECK(empty.err.find("the store " + store + " is empty") != std::string::npos);
+  CHECK(cli.run({"doctor"}).out.find("is empty, and the configuration says that it must be there") !=
+        std::string::npos);
+  CHECK(std::filesystem::file_size(store) == 0);
   CHECK(cli.run({"store", "init"}).status == 0);
   CHECK(cli.run({"request", "list"}).status == 0);
   CHECK(cli.run({"token", "login", "web"}).status == 0);

@@ -6,6 +6,7 @@
 #include "support/temp_folder.h"
 
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
@@ -81,6 +82,61 @@ TEST_CASE_METHOD(Fixture, "a store that is missing is made only when that was as
   options.missing = store::Missing::refuse;
   CHECK(kind_thrown([&] { open(options); }) == ErrorKind::not_found);
   CHECK_FALSE(std::filesystem::exists(file));
+}
+
+TEST_CASE_METHOD(Fixture, "an empty file becomes a store only when that was asked") {
+  // Of 0 octets, and as SQLite leaves one that nobody wrote tables into.
+  const bool touched = GENERATE(false, true);
+  std::ofstream{file};
+  REQUIRE(::chmod(file.c_str(), 0600) == 0);
+  if (touched) REQUIRE(foreign(file, "PRAGMA journal_mode = WAL").empty());
+  const std::string before = content(file);
+  CHECK(before.empty() != touched);
+  store::OpenOptions options;
+  options.missing = store::Missing::refuse;
+  try {
+    open(options);
+    FAIL("a store was made");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::not_found);
+    CHECK(error.message() == "the store " + file.string() + " is empty");
+    CHECK(error.hint().find("hsmbridge store init") != std::string::npos);
+  }
+  CHECK(content(file) == before);
+  CHECK_FALSE(std::filesystem::exists(file.string() + ".head"));
+  open();
+  open(options);
+}
+
+TEST_CASE_METHOD(Fixture, "whoever must not make a store waits for the process that makes it") {
+  int begin[2];
+  REQUIRE(::pipe(begin) == 0);
+  const pid_t child = ::fork();  // before the folder is locked, or it would hold the lock too
+  if (child == 0) {
+    char octet = 0;
+    (void)!::read(begin[0], &octet, 1);
+    store::OpenOptions options;
+    options.missing = store::Missing::refuse;
+    try {
+      open(options);
+    } catch (...) {
+      ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  int status = -1;
+  {
+    auto making = store::make_file(file, store::Missing::create);
+    REQUIRE(making);
+    REQUIRE(::write(begin[1], "x", 1) == 1);
+    while (!has_open(child, folder.path()) && ::waitpid(child, &status, WNOHANG) == 0) ::sched_yield();
+    store::open_current(file, 10s, store::Access::read_write, store::Missing::create, std::move(making));
+  }
+  ::close(begin[0]);
+  ::close(begin[1]);
+  CHECK(status == -1);  // it waits
+  if (status == -1) REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
 }
 
 TEST_CASE_METHOD(Fixture, "a store that somebody else may write is refused with the command that fixes it") {

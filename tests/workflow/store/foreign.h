@@ -1,10 +1,12 @@
 #pragma once
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace hsmbridge::test {
@@ -37,6 +39,17 @@ inline std::vector<std::vector<std::string>> foreign_rows(const std::filesystem:
   sqlite3_close(database);
   REQUIRE(code == SQLITE_OK);
   return rows;
+}
+
+// Whether the process has the folder open, which it has while it waits for its turn there.
+inline bool has_open(pid_t process, const std::filesystem::path& folder) {
+  std::error_code gone;
+  const std::string fds = "/proc/" + std::to_string(process) + "/fd";
+  for (std::filesystem::directory_iterator fd(fds, gone), end; !gone && fd != end; fd.increment(gone)) {
+    std::error_code closed;
+    if (std::filesystem::read_symlink(fd->path(), closed) == std::filesystem::canonical(folder)) return true;
+  }
+  return false;
 }
 
 // While it lives, every statement that begins on a connection opened since is told.

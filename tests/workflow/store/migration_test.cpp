@@ -227,17 +227,6 @@ TEST_CASE_METHOD(Version3, "an older program that begins within the migration do
   CHECK(version_of(file) == "4");
 }
 
-// Whether the process has the folder open, which it has while it waits for a migration there.
-bool has_open(pid_t process, const std::filesystem::path& folder) {
-  std::error_code gone;
-  const std::string fds = "/proc/" + std::to_string(process) + "/fd";
-  for (std::filesystem::directory_iterator fd(fds, gone), end; !gone && fd != end; fd.increment(gone)) {
-    std::error_code closed;
-    if (std::filesystem::read_symlink(fd->path(), closed) == std::filesystem::canonical(folder)) return true;
-  }
-  return false;
-}
-
 TEST_CASE_METHOD(Version3, "whoever opens a store that another process migrates waits for that") {
   open();
   int begin[2];
@@ -457,20 +446,54 @@ TEST_CASE_METHOD(Version3, "a copy of the old store is left and is a whole store
   CHECK(foreign_rows(restored, "PRAGMA journal_mode").at(0).at(0) == "wal");
 }
 
-TEST_CASE_METHOD(Version3, "several processes may open a store of version 3 at once and one migrates it") {
+TEST_CASE_METHOD(Version3, "several processes may open a store of version 3 at once and keep it open") {
+  int begin[2];
+  int done[2];
+  int stop[2];
+  REQUIRE((::pipe(begin) == 0 && ::pipe(done) == 0 && ::pipe(stop) == 0));
   std::vector<pid_t> children;
   for (int i = 0; i < 5; ++i) {
     const pid_t child = ::fork();
     if (child == 0) {
+      ::close(begin[1]);
+      ::close(done[0]);
+      ::close(stop[1]);
+      char octet = 0;
+      (void)!::read(begin[0], &octet, 1);
       try {
-        create(*open(), order_of("P" + std::to_string(i), clock.now()));
+        const auto store = open();
+        create(*store, order_of("P" + std::to_string(i), clock.now()));
+        (void)!::write(done[1], "x", 1);
+        (void)!::read(stop[0], &octet, 1);
       } catch (...) {
+        (void)!::write(done[1], "-", 1);
         ::_exit(1);
       }
       ::_exit(0);
     }
     children.push_back(child);
   }
+  for (const int end : {begin[0], done[1], stop[0]}) ::close(end);
+  {
+    // All of them have seen version 3 when the first may begin.
+    const Descriptor turn(::open(folder.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    REQUIRE(::flock(turn.get(), LOCK_EX) == 0);
+    ::close(begin[1]);
+    for (const pid_t child : children) {
+      siginfo_t ended{};
+      while (!has_open(child, folder.path()) && ended.si_pid == 0) {
+        ::sched_yield();
+        REQUIRE(::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOHANG | WNOWAIT) == 0);
+      }
+    }
+  }
+  char octet = 0;
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    REQUIRE(::read(done[0], &octet, 1) == 1);
+    CHECK(octet == 'x');
+  }
+  ::close(done[0]);
+  ::close(stop[1]);
   for (const pid_t child : children) {
     int status = 0;
     REQUIRE(::waitpid(child, &status, 0) == child);
@@ -478,6 +501,45 @@ TEST_CASE_METHOD(Version3, "several processes may open a store of version 3 at o
   }
   CHECK(backups().size() == 1);
   CHECK(foreign_rows(file, "SELECT id FROM requests WHERE id LIKE 'P_'").size() == 5);
+}
+
+TEST_CASE_METHOD(Version3, "whoever waits for a migration says which process keeps it from the store") {
+  int begin[2];
+  int said[2];
+  REQUIRE((::pipe(begin) == 0 && ::pipe(said) == 0));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    char octet = 0;
+    (void)!::read(begin[0], &octet, 1);
+    ::dup2(said[1], STDERR_FILENO);
+    ::close(said[1]);
+    try {
+      open();
+    } catch (...) {
+      ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  ::close(said[1]);
+  const std::string wanted =
+      "process " + std::to_string(::getpid()) + " has locked the folder " + folder.path().string();
+  std::string log;
+  {
+    const Descriptor turn(::open(folder.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    REQUIRE(::flock(turn.get(), LOCK_EX) == 0);
+    REQUIRE(::write(begin[1], "x", 1) == 1);
+    char octet = 0;
+    while (log.find(wanted) == std::string::npos && ::read(said[0], &octet, 1) == 1) log += octet;
+  }
+  CAPTURE(log);
+  CHECK(log.find(wanted) != std::string::npos);
+  while (::read(said[0], log.data(), log.size()) > 0) {
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+  CHECK(version_of(file) == "4");
+  for (const int end : {begin[0], begin[1], said[0]}) ::close(end);
 }
 
 TEST_CASE_METHOD(Version3, "a process killed within the migration leaves version 3, and the next one migrates") {

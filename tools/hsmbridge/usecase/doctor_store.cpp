@@ -46,16 +46,21 @@ void examine_plans(std::vector<Finding>& findings, Wiring& wiring) {
   });
 }
 
+// Missing or empty.
 void examine_missing(const Path& path, const config::StoreSettings& settings, Finding& finding) {
+  std::error_code ignored;
+  const bool empty = std::filesystem::exists(path, ignored);
   if (const auto mark = store::read_mark(path); mark && mark->size > 0) {
     finding.health = Health::fault;
-    finding.what = fmt::format("{} is gone, and a store with {} audit entries was here", path.string(), mark->size);
+    finding.what = fmt::format("{} is {}, and a store with {} audit entries was here", path.string(),
+                               empty ? "empty" : "gone", mark->size);
     finding.hint = "mount its disk or restore a backup; if it is gone for good: hsmbridge store init --start-over";
     return;
   }
   if (settings.must_exist) {
     finding.health = Health::fault;
-    finding.what = fmt::format("{} is not there, and the configuration says that it must be", path.string());
+    finding.what = fmt::format("{} is {}, and the configuration says that it must be there", path.string(),
+                               empty ? "empty" : "missing");
     finding.hint = "mount its disk or restore a backup; to begin a new one: hsmbridge store init";
     return;
   }
