@@ -155,10 +155,7 @@ std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
     for (const ca::Unfitness& one : unfit) faults.reasons.push_back(one.why);
     return or_wait(std::move(faults.reasons), std::move(waits_for));
   }
-  if (!faults.outdated.empty()) {
-    throw Error{ErrorKind::conflict, faults.outdated.front()}.with(std::string(kDraftDetail),
-                                                                   std::string(kDraftOutdated));
-  }
+  if (!faults.outdated.empty()) throw outdated_draft(faults.outdated.front());
   expect_fit(settings_.name, unfit);
   const std::vector<x509::Certificate> anchors = parsed(anchors_ ? anchors_(call.order) : std::vector<Bytes>{});
   if (anchors_ && anchors.empty()) {

@@ -61,6 +61,7 @@ struct Bench {
     draft.algorithm = made_draft.algorithm;
     draft.issuer = made_draft.issuer;
     draft.summary = "certificate for www";
+    draft.built_at = clock.now();
   }
   // The certificate that is attached to the signing key at the TSB.
   void attached(const x509::Certificate& certificate) {
@@ -187,6 +188,7 @@ TEST_CASE("a revocation is not drafted") {
 TEST_CASE("a draft never begins before its issuer and always names its key") {
   Bench bench;
   bench.settings.backdate = 24h * 365 * 20;
+  bench.ask.validity = 24h * 300;
   x509::Certificate without = bench.ca.certificate;
   bench.freeze();
   const x509::TbsCertificate clamped = x509::parse_tbs_certificate(bench.draft.to_be_signed);
@@ -340,6 +342,52 @@ TEST_CASE("a submission hands its deadline to the transport") {
   call.call_until = bench.clock.since_boot() + 3s;
   REQUIRE(std::holds_alternative<Accepted>(bench.provider().submit(call)));
   CHECK(bench.transport->sent.back().call_until == call.call_until);
+}
+
+TEST_CASE("a draft that waited for half of its life is built again and never sent") {
+  Bench bench;
+  bench.settings.backdate = 24h * 30;
+  bench.ask.validity = 24h * 40;
+  bench.freeze();
+  // Three quarters of its life are before the draft: they do not count, or no draft would ever do.
+  bench.attached(bench.ca.certificate);
+  CHECK(bench.check().empty());
+  bench.clock.advance(24h * 5 - 1s);
+  bench.attached(bench.ca.certificate);
+  CHECK(bench.check().empty());
+
+  const auto not_sent = [&] {
+    const std::size_t before = bench.transport->sent.size();
+    const SubmitAnswer answer = bench.provider().submit(bench.call());
+    CHECK(bench.transport->sent.size() == before);
+    const auto* again = std::get_if<NotAccepted>(&answer);
+    return again != nullptr && says_draft_is_outdated(again->error) ? again->error.message() : "not that";
+  };
+  bench.clock.advance(2s);
+  std::string why = bench.outdated();
+  CHECK(why ==
+        "the draft has waited since 2026-06-01T12:00:00Z, and more than half of the time until its certificate ends "
+        "(2026-06-11T12:00:00Z) is over");
+  CHECK(not_sent() == why);
+  bench.clock.advance(24h * 5);
+  bench.attached(bench.ca.certificate);
+  why = bench.outdated();
+  CHECK(why == "the certificate in the draft ended 2026-06-11T12:00:00Z: nobody could use it");
+  CHECK(not_sent() == why);
+
+  bench.freeze();
+  CHECK(bench.check().empty());
+  bench.transport->then(201, R"({"signRequestId":")" + std::string(kId) + "\"}");
+  CHECK(std::holds_alternative<Accepted>(bench.provider().submit(bench.call())));
+}
+
+TEST_CASE("no draft is made whose certificate has ended already") {
+  Bench bench;
+  bench.settings.backdate = 24h;
+  bench.ask.validity = 24h;
+  CHECK_THROWS_WITH(bench.freeze(), Catch::Contains("the certificate would have ended already"));
+  bench.ask.validity = 25h;
+  CHECK_NOTHROW(bench.freeze());
 }
 
 TEST_CASE("a submission carries the frozen bytes and a mark that finds it again") {
