@@ -104,8 +104,7 @@ std::string outlived(const x509::Validity& validity, Instant built_at, Instant n
   const Instant begin = std::max(validity.not_before, built_at);
   if ((now - begin) * kPartOfLife <= validity.not_after - begin) return {};
   return fmt::format(
-      "the draft has waited since {}, and more than half of the time until its certificate ends ({}) is "
-      "over",
+      "the draft has waited since {}, and more than half of the time until its certificate ends ({}) is over",
       rfc3339(std::chrono::floor<std::chrono::seconds>(begin)), rfc3339(validity.not_after));
 }
 
