@@ -79,6 +79,8 @@ struct Bench {
       return {not_waiting(reasons)};
     } catch (const Error& error) {
       CHECK(error.kind() == ErrorKind::unavailable);
+      // What is waited for may be a file, which a daemon reads once; or a date, which comes.
+      CHECK((error.hint().find("kill -HUP") != std::string::npos) == error.detail("until").empty());
       CHECK(!error.hint().empty());
       std::vector<std::string> lines;
       std::istringstream text(error.message());
@@ -713,6 +715,31 @@ TEST_CASE("a result is kept though what was pinned beside it cannot be read") {
   CHECK(report.standing == Standing::handed_out);
   CHECK(report.handout);
   CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
+}
+
+TEST_CASE("the certificate that is renewed is not taken for the new one, though both have one key") {
+  Bench bench(Mode::certificate);
+  bench.freeze();
+  const auto beginning = [&](const char* from) {
+    x509::CertificateFields fields = x509::fields_for_issuer(bench.ca.certificate);
+    fields.serial = x509::random_serial();
+    fields.validity = {parse_rfc3339(from), parse_rfc3339("2030-01-01T00:00:00Z")};
+    fields.spki = bench.key.subject_public_key_info();
+    fields.content.subject = bench.ask.content.subject;
+    fields.algorithm = &x509::signature_algorithm("ecdsa-sha256");
+    const Bytes tbs = x509::build_tbs_certificate(fields);
+    return x509::assemble(tbs, *fields.algorithm, bench.ca.sign(tbs, "ecdsa-sha256"));
+  };
+  const Bytes old = beginning("2026-05-01T00:00:00Z");
+  const Bytes fresh = beginning("2026-06-01T00:00:00Z");
+  const std::string authority = x509::certificate_to_pem(bench.ca.certificate.der);
+  bench.order.kind = Kind::renew;
+  bench.order.predecessor = Predecessor{"f", old, {}, "current", {}, ""};
+  const auto read = [&](const std::string& bundle) {
+    return bench.provider().read(bench.call(), {Handout::Content::certificate, to_bytes(bundle), {}}).certificate;
+  };
+  CHECK(read(x509::certificate_to_pem(old) + authority + x509::certificate_to_pem(fresh)) == fresh);
+  CHECK(read(authority + x509::certificate_to_pem(old)) == old);
 }
 
 TEST_CASE("a signature by another key is no certificate") {
