@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "workflow/machine/order.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/pem_file.h"
 #include "x509/objects/spki.h"
@@ -18,17 +19,35 @@
 // and with members that cannot be read. Thread rule: plain functions.
 namespace hsmbridge::providers {
 
+// The first certificate for the key `spki`, other than the one that is renewed (DER; empty: none): it may have the same
+// key, and a service may put it first.
+inline std::vector<Bytes>::const_iterator new_one(const std::vector<Bytes>& ders, ByteView spki, ByteView renewed) {
+  return std::find_if(ders.begin(), ders.end(), [&](const Bytes& der) {
+    return !equal(der, renewed) && x509::same_key(x509::parse_certificate(der).spki(), spki);
+  });
+}
+
+// Where only the renewed one is there, that: so that the check of it says what came.
+inline std::vector<Bytes>::const_iterator new_or_renewed(const std::vector<Bytes>& ders, ByteView spki,
+                                                         ByteView renewed) {
+  const auto found = new_one(ders, spki, renewed);
+  return found != ders.end() ? found : new_one(ders, spki, {});
+}
+
+// What `new_one` calls renewed.
+inline ByteView renewed_by(const workflow::Order& order) {
+  return order.predecessor ? ByteView(order.predecessor->der) : ByteView{};
+}
+
 // The PEM or DER that `whose` ("the TSB") handed out for the key `spki` (DER; empty: for no key in particular). What
 // cannot be read of it is left out and named in the log, but where ours is not among the rest: it may be that one.
 // Throws invalid_input.
-inline std::vector<Bytes> handed_out(std::string_view whose, ByteView text, ByteView spki) {
+inline std::vector<Bytes> handed_out(std::string_view whose, ByteView text, ByteView spki, ByteView renewed = {}) {
   x509::Bundle bundle = x509::read_bundle(text);
   if (bundle.skipped.empty()) return std::move(bundle.certificates);
   std::string skipped;
   for (const std::string& one : bundle.skipped) skipped += (skipped.empty() ? "" : "; ") + one;
-  const bool ours = std::any_of(bundle.certificates.begin(), bundle.certificates.end(), [&](const Bytes& der) {
-    return x509::same_key(x509::parse_certificate(der).spki(), spki);
-  });
+  const bool ours = new_one(bundle.certificates, spki, renewed) != bundle.certificates.end();
   if (!spki.empty() && !ours) throw Error{ErrorKind::invalid_input, "it cannot be read whole: " + skipped};
   log::warning(fmt::format("of the certificates that {} handed out some are left out: {}", whose, skipped));
   return std::move(bundle.certificates);

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace hsmbridge::securosys {
@@ -20,6 +21,9 @@ namespace hsmbridge::securosys {
 using namespace workflow;
 
 namespace {
+
+// These files are read once, and a request is worked on by whichever process holds it.
+constexpr std::string_view kReadAgain = "if a daemon runs, then send it SIGHUP (kill -HUP): it reads its files once";
 
 std::vector<x509::Certificate> parsed(const std::vector<Bytes>& ders) {
   std::vector<x509::Certificate> certificates;
@@ -45,7 +49,8 @@ void expect_fit(const std::string& provider, const std::vector<ca::Unfitness>& f
   if (until) {
     throw error.with("until", rfc3339(*until)).hint("look at the date of this machine; the request waits until then");
   }
-  throw error.hint(fmt::format("correct `issuer` or `chain` of provider {}, or the profile's `anchors`", provider));
+  throw error.hint(
+      fmt::format("correct `issuer` or `chain` of provider {}, or the profile's `anchors`; {}", provider, kReadAgain));
 }
 
 }  // namespace
@@ -155,10 +160,7 @@ std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
     for (const ca::Unfitness& one : unfit) faults.reasons.push_back(one.why);
     return or_wait(std::move(faults.reasons), std::move(waits_for));
   }
-  if (!faults.outdated.empty()) {
-    throw Error{ErrorKind::conflict, faults.outdated.front()}.with(std::string(kDraftDetail),
-                                                                   std::string(kDraftOutdated));
-  }
+  if (!faults.outdated.empty()) throw outdated_draft(faults.outdated.front());
   expect_fit(settings_.name, unfit);
   const std::vector<x509::Certificate> anchors = parsed(anchors_ ? anchors_(call.order) : std::vector<Bytes>{});
   if (anchors_ && anchors.empty()) {
@@ -181,7 +183,8 @@ std::vector<std::string> SecurosysProvider::or_wait(std::vector<std::string> rea
                 lines(fmt::format("provider {} cannot carry requests as it is configured and set up at the TSB now:",
                                   settings_.name),
                       waits_for)}
-        .hint("correct that; the request goes on then");
+        .hint(fmt::format("correct that, and the request goes on; if the configuration or its files changed: {}",
+                          kReadAgain));
   }
   for (std::string& one : waits_for) reasons.push_back(std::move(one));
   return reasons;

@@ -246,15 +246,16 @@ Issued SecurosysProvider::read(const ProviderCall& call, const Handout& handout)
   } else {
     try {
       const Bytes spki = x509::parse_csr(call.draft.csr).spki;
-      std::vector<Bytes> certificates = providers::handed_out("the TSB", handout.result, spki);
+      const ByteView renewed = providers::renewed_by(call.order);
+      std::vector<Bytes> certificates = providers::handed_out("the TSB", handout.result, spki, renewed);
       if (certificates.size() > kMostMembers) {
         throw Error{ErrorKind::corrupt, fmt::format("it holds {} certificates", certificates.size())};
       }
       // The first, unless it is another's that goes before ours.
-      const auto ours = std::find_if(certificates.begin(), certificates.end(), [&](const Bytes& der) {
-        return x509::same_key(x509::parse_certificate(der).spki(), spki);
-      });
-      if (ours != certificates.end()) std::iter_swap(certificates.begin(), ours);
+      const auto ours = providers::new_or_renewed(certificates, spki, renewed);
+      if (ours != certificates.end()) {
+        std::swap(certificates.front(), certificates[static_cast<std::size_t>(ours - certificates.cbegin())]);
+      }
       issued.certificate = std::move(certificates.front());
       issued.chain.assign(certificates.begin() + 1, certificates.end());
     } catch (const Error& error) {

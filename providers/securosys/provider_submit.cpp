@@ -60,6 +60,13 @@ SubmitAnswer SecurosysProvider::submit(const ProviderCall& call) {
   std::optional<approval::Policy> pinned;
   const Duration begin = clock_.since_boot();
   try {
+    // It was checked, and has waited since: for approvals here, or for the TSB.
+    if (settings_.mode == Mode::raw_signature) {
+      const x509::Validity validity = x509::parse_tbs_certificate(call.draft.to_be_signed).validity;
+      if (std::string why = outlived(validity, call.draft.built_at, call.now); !why.empty()) {
+        return NotAccepted{outdated_draft(std::move(why)), std::nullopt};
+      }
+    }
     text = body(call);
     pinned = policy(call.time_limit / 4);
     state = state_of({pinned, std::nullopt});

@@ -1,5 +1,6 @@
 #include "providers/securosys/raw_signature.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "ca/examine.h"
 #include "x509/judge/same_name.h"
@@ -16,6 +17,11 @@ namespace {
 
 // Lengths in approvalToBeSigned have 16 bits, and one element there wraps the payload together with a time and a label.
 constexpr std::size_t kLongestPayload = 65'000;
+
+// A draft that waited is built again once this part of its life is over: half. What is signed before that still lives as
+// long as it waited, and longer than a last third, in which certificates are usually renewed; and a draft that is
+// built again costs the approvals that were given to it, so that less is no reason.
+constexpr int kPartOfLife = 2;
 
 x509::Content wanted(x509::Content content) {
   content.challenge_password.reset();
@@ -70,6 +76,14 @@ workflow::ProviderDraft draft_to_be_signed(const Settings& settings, const x509:
                                           issuer.tbs.validity.not_before);
   const Duration validity = ask.validity > Duration::zero() ? ask.validity : settings.validity;
   fields.validity = {start, std::chrono::floor<std::chrono::seconds>(start + validity)};
+  if (fields.validity.not_after <= now) {
+    throw Error{
+        ErrorKind::invalid_input,
+        fmt::format("the certificate would have ended already ({}): provider {} dates it back by {}, and it is "
+                    "to be valid for {}",
+                    rfc3339(fields.validity.not_after), settings.name, spoken(settings.backdate), spoken(validity))}
+        .hint("make `backdate` of this provider shorter than that");
+  }
   fields.spki = csr.spki;
   fields.content = wanted(csr.content);
   fields.algorithm = &issuing_algorithm(settings, issuer);
@@ -80,6 +94,18 @@ workflow::ProviderDraft draft_to_be_signed(const Settings& settings, const x509:
   draft.algorithm = std::string(fields.algorithm->name);
   draft.issuer = issuer.der;
   return draft;
+}
+
+std::string outlived(const x509::Validity& validity, Instant built_at, Instant now) {
+  if (validity.not_after <= now) {
+    return fmt::format("the certificate in the draft ended {}: nobody could use it", rfc3339(validity.not_after));
+  }
+  // What lies before the draft was made is no part of it: `backdate` put it there.
+  const Instant begin = std::max(validity.not_before, built_at);
+  if ((now - begin) * kPartOfLife <= validity.not_after - begin) return {};
+  return fmt::format(
+      "the draft has waited since {}, and more than half of the time until its certificate ends ({}) is over",
+      rfc3339(std::chrono::floor<std::chrono::seconds>(begin)), rfc3339(validity.not_after));
 }
 
 DraftFaults check_to_be_signed(const Settings& settings, const x509::Certificate& issuer, const ca::Path& above,
@@ -120,6 +146,9 @@ DraftFaults check_to_be_signed(const Settings& settings, const x509::Certificate
     } else if (tbs.authority_key_identifier != ca::authority_key_identifier(issuer)) {
       outdated.emplace_back(
           "the issuer's certificate has another key identifier now than the draft names: nobody could chain to it");
+    }
+    if (std::string why = outlived(tbs.validity, draft.built_at, call.now); !why.empty()) {
+      outdated.push_back(std::move(why));
     }
     for (std::string& reason : ca::objections(tbs, above)) reasons.push_back(std::move(reason));
   } catch (const Error& error) {

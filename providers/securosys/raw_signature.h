@@ -26,6 +26,9 @@ const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, cons
 workflow::ProviderDraft draft_to_be_signed(const Settings& settings, const x509::Certificate& issuer,
                                            const workflow::Order& order, ByteView csr, Instant now);
 
+// Why a draft that was built at `built_at` has waited too long for its own dates; "" where it has not.
+std::string outlived(const x509::Validity& validity, Instant built_at, Instant now);
+
 // Why a draft is not to be signed: `reasons` that only another request mends, and those that another draft does.
 struct DraftFaults {
   std::vector<std::string> reasons;

@@ -33,11 +33,8 @@ const Submission& submission_of(const ProviderCall& call) {
   return *call.submission;
 }
 
-// The leaf, wherever it stands: the one with the key of our request; where none has it, whichever issued no other.
-std::size_t leaf_of(const std::vector<x509::Certificate>& certificates, const Bytes& spki) {
-  for (std::size_t i = 0; i < certificates.size(); ++i) {
-    if (x509::same_key(certificates[i].spki(), spki)) return i;
-  }
+// Where none has the key of our request: whichever issued no other.
+std::size_t leaf_by_issuers(const std::vector<x509::Certificate>& certificates) {
   for (std::size_t i = 0; i < certificates.size(); ++i) {
     const bool issues = std::any_of(certificates.begin(), certificates.end(), [&](const x509::Certificate& other) {
       return &other != &certificates[i] && other.issuer() == certificates[i].subject();
@@ -162,17 +159,20 @@ CancelAnswer VenafiProvider::cancel(const ProviderCall& call) {
 Issued VenafiProvider::read(const ProviderCall& call, const Handout& handout) {
   const Bytes spki = x509::parse_csr(call.draft.csr).spki;
   std::vector<x509::Certificate> certificates;
+  // Whatever order was asked for: root first was seen too.
+  std::size_t leaf = 0;
   try {
-    const std::vector<Bytes> ders = providers::handed_out("the service", handout.result, spki);
+    const ByteView renewed = providers::renewed_by(call.order);
+    const std::vector<Bytes> ders = providers::handed_out("the service", handout.result, spki, renewed);
     if (ders.size() > kMostCertificates) {
       throw Error{ErrorKind::corrupt, fmt::format("it holds {} certificates, which no chain does", ders.size())};
     }
     for (const Bytes& der : ders) certificates.push_back(x509::parse_certificate(der));
+    const auto ours = providers::new_or_renewed(ders, spki, renewed);
+    leaf = ours != ders.end() ? static_cast<std::size_t>(ours - ders.begin()) : leaf_by_issuers(certificates);
   } catch (const Error& error) {
     throw Error{ErrorKind::corrupt, "what the service handed out is no certificate: " + error.message()};
   }
-  // Whatever order was asked for: root first was seen too.
-  const std::size_t leaf = leaf_of(certificates, spki);
   Issued issued;
   issued.certificate = certificates[leaf].der;
   for (std::size_t i = 0; i < certificates.size(); ++i) {

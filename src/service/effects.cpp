@@ -219,7 +219,8 @@ EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration tim
     if (auto* not_accepted = std::get_if<workflow::NotAccepted>(&answer)) {
       auto result =
           outcome(workflow::SubmissionNotAccepted{attempt, problem_of(not_accepted->error), not_accepted->retry_after,
-                                                  std::move(not_accepted->remember)},
+                                                  std::move(not_accepted->remember),
+                                                  workflow::says_draft_is_outdated(not_accepted->error)},
                   actor);
       result.retry_after = not_accepted->retry_after;
       if (workflow::says_lane_is_down(not_accepted->error)) result.lane_trouble = not_accepted->error;

@@ -262,7 +262,7 @@ void fields(SubmissionAnswered& x, V& v) {
 template <class V>
 void fields(SubmissionNotAccepted& x, V& v) {
   v("attempt", x.attempt), v("problem", x.problem), v("retry_after", x.retry_after);
-  v.added("remember", x.remember);
+  v.added("remember", x.remember), v.added("outdated", x.outdated);
 }
 template <class V>
 void fields(SubmissionRefused& x, V& v) {

@@ -332,6 +332,9 @@ Next from(const Submitting& state, const Context& context) {
   }
   if (const auto* answer = context.is<SubmissionNotAccepted>()) {
     if (!started || answer->attempt != state.attempt) return refuse("that attempt is over");
+    if (answer->outdated && !state.wish) {
+      return built_anew(state.dossier, DraftTooOld{Duration::zero(), answer->problem.message});
+    }
     return not_accepted(state.dossier, *answer, state.wish, context.timing);
   }
   if (const auto* answer = context.is<SubmissionRefused>()) {

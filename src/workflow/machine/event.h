@@ -61,6 +61,7 @@ struct SubmissionNotAccepted {
   Problem problem;
   std::optional<Duration> retry_after;
   std::string remember = {};  // how to send the next attempt (Dossier::remembered); "": as before
+  bool outdated = false;      // the draft is why: another one is built, and approved, before the next attempt
 };
 struct SubmissionRefused {
   unsigned attempt = 1;

@@ -75,8 +75,9 @@ class Schedule {
   }
   // A provider that keeps changing its mind about its drafts must not be asked without a pause.
   Duration pause_before_another_draft() const {
-    const auto* outdated = context_.is<DraftTooOld>();
-    if (outdated == nullptr || outdated->why.empty()) return Duration::zero();
+    const auto* old = context_.is<DraftTooOld>();
+    const bool outdated = context_.is<SubmissionNotAccepted>() != nullptr || (old != nullptr && !old->why.empty());
+    if (!outdated) return Duration::zero();
     return next_retry(context_.order.id, 1, std::nullopt, context_.timing);
   }
   Duration patience(Duration planned) const { return patient(planned, asked_patience(context_)); }

@@ -101,9 +101,13 @@ struct Capabilities {
 };
 
 // The convention for a draft that its provider would not make like this any more (its issuer was replaced, say):
-// check() throws an error with the detail `draft` = `outdated`, and the draft is built again.
+// check() throws an error with the detail `draft` = `outdated`, or submit() returns it as NotAccepted, and the draft is
+// built again.
 inline constexpr std::string_view kDraftDetail = "draft";
 inline constexpr std::string_view kDraftOutdated = "outdated";
+inline Error outdated_draft(std::string why) {
+  return Error{ErrorKind::conflict, std::move(why)}.with(std::string(kDraftDetail), std::string(kDraftOutdated));
+}
 inline bool says_draft_is_outdated(const Error& error) {
   return error.detail(kDraftDetail) == kDraftOutdated;
 }

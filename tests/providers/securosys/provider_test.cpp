@@ -61,6 +61,7 @@ struct Bench {
     draft.algorithm = made_draft.algorithm;
     draft.issuer = made_draft.issuer;
     draft.summary = "certificate for www";
+    draft.built_at = clock.now();
   }
   // The certificate that is attached to the signing key at the TSB.
   void attached(const x509::Certificate& certificate) {
@@ -78,6 +79,8 @@ struct Bench {
       return {not_waiting(reasons)};
     } catch (const Error& error) {
       CHECK(error.kind() == ErrorKind::unavailable);
+      // What is waited for may be a file, which a daemon reads once; or a date, which comes.
+      CHECK((error.hint().find("kill -HUP") != std::string::npos) == error.detail("until").empty());
       CHECK(!error.hint().empty());
       std::vector<std::string> lines;
       std::istringstream text(error.message());
@@ -187,6 +190,7 @@ TEST_CASE("a revocation is not drafted") {
 TEST_CASE("a draft never begins before its issuer and always names its key") {
   Bench bench;
   bench.settings.backdate = 24h * 365 * 20;
+  bench.ask.validity = 24h * 300;
   x509::Certificate without = bench.ca.certificate;
   bench.freeze();
   const x509::TbsCertificate clamped = x509::parse_tbs_certificate(bench.draft.to_be_signed);
@@ -340,6 +344,52 @@ TEST_CASE("a submission hands its deadline to the transport") {
   call.call_until = bench.clock.since_boot() + 3s;
   REQUIRE(std::holds_alternative<Accepted>(bench.provider().submit(call)));
   CHECK(bench.transport->sent.back().call_until == call.call_until);
+}
+
+TEST_CASE("a draft that waited for half of its life is built again and never sent") {
+  Bench bench;
+  bench.settings.backdate = 24h * 30;
+  bench.ask.validity = 24h * 40;
+  bench.freeze();
+  // Three quarters of its life are before the draft: they do not count, or no draft would ever do.
+  bench.attached(bench.ca.certificate);
+  CHECK(bench.check().empty());
+  bench.clock.advance(24h * 5 - 1s);
+  bench.attached(bench.ca.certificate);
+  CHECK(bench.check().empty());
+
+  const auto not_sent = [&] {
+    const std::size_t before = bench.transport->sent.size();
+    const SubmitAnswer answer = bench.provider().submit(bench.call());
+    CHECK(bench.transport->sent.size() == before);
+    const auto* again = std::get_if<NotAccepted>(&answer);
+    return again != nullptr && says_draft_is_outdated(again->error) ? again->error.message() : "not that";
+  };
+  bench.clock.advance(2s);
+  std::string why = bench.outdated();
+  CHECK(why ==
+        "the draft has waited since 2026-06-01T12:00:00Z, and more than half of the time until its certificate ends "
+        "(2026-06-11T12:00:00Z) is over");
+  CHECK(not_sent() == why);
+  bench.clock.advance(24h * 5);
+  bench.attached(bench.ca.certificate);
+  why = bench.outdated();
+  CHECK(why == "the certificate in the draft ended 2026-06-11T12:00:00Z: nobody could use it");
+  CHECK(not_sent() == why);
+
+  bench.freeze();
+  CHECK(bench.check().empty());
+  bench.transport->then(201, R"({"signRequestId":")" + std::string(kId) + "\"}");
+  CHECK(std::holds_alternative<Accepted>(bench.provider().submit(bench.call())));
+}
+
+TEST_CASE("no draft is made whose certificate has ended already") {
+  Bench bench;
+  bench.settings.backdate = 24h;
+  bench.ask.validity = 24h;
+  CHECK_THROWS_WITH(bench.freeze(), Catch::Contains("the certificate would have ended already"));
+  bench.ask.validity = 25h;
+  CHECK_NOTHROW(bench.freeze());
 }
 
 TEST_CASE("a submission carries the frozen bytes and a mark that finds it again") {
@@ -665,6 +715,31 @@ TEST_CASE("a result is kept though what was pinned beside it cannot be read") {
   CHECK(report.standing == Standing::handed_out);
   CHECK(report.handout);
   CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
+}
+
+TEST_CASE("the certificate that is renewed is not taken for the new one, though both have one key") {
+  Bench bench(Mode::certificate);
+  bench.freeze();
+  const auto beginning = [&](const char* from) {
+    x509::CertificateFields fields = x509::fields_for_issuer(bench.ca.certificate);
+    fields.serial = x509::random_serial();
+    fields.validity = {parse_rfc3339(from), parse_rfc3339("2030-01-01T00:00:00Z")};
+    fields.spki = bench.key.subject_public_key_info();
+    fields.content.subject = bench.ask.content.subject;
+    fields.algorithm = &x509::signature_algorithm("ecdsa-sha256");
+    const Bytes tbs = x509::build_tbs_certificate(fields);
+    return x509::assemble(tbs, *fields.algorithm, bench.ca.sign(tbs, "ecdsa-sha256"));
+  };
+  const Bytes old = beginning("2026-05-01T00:00:00Z");
+  const Bytes fresh = beginning("2026-06-01T00:00:00Z");
+  const std::string authority = x509::certificate_to_pem(bench.ca.certificate.der);
+  bench.order.kind = Kind::renew;
+  bench.order.predecessor = Predecessor{"f", old, {}, "current", {}, ""};
+  const auto read = [&](const std::string& bundle) {
+    return bench.provider().read(bench.call(), {Handout::Content::certificate, to_bytes(bundle), {}}).certificate;
+  };
+  CHECK(read(x509::certificate_to_pem(old) + authority + x509::certificate_to_pem(fresh)) == fresh);
+  CHECK(read(authority + x509::certificate_to_pem(old)) == old);
 }
 
 TEST_CASE("a signature by another key is no certificate") {

@@ -348,6 +348,23 @@ TEST_CASE("the leaf is found in a bundle of any order by our key") {
         }).kind() == ErrorKind::corrupt);
 }
 
+TEST_CASE("the certificate that is renewed is not taken for the new one, though both have one key") {
+  ProviderBench bench;
+  test::TestCa ca;
+  const Bytes leaf = bench.certificate(ca, bench.key.subject_public_key_info());
+  bench.replaces("");
+  const std::string renewed = x509::certificate_to_pem(bench.order.predecessor.value().der);
+  const auto read = [&](const std::string& bundle) {
+    return bench.provider().read(bench.call(), {Handout::Content::certificate, to_bytes(bundle), {}}).certificate;
+  };
+  CHECK(read(renewed + x509::certificate_to_pem(leaf)) == leaf);
+  CHECK(read(x509::certificate_to_pem(leaf) + renewed) == leaf);
+  // Alone it is what came, and the check of the certificate says so; beside one that cannot be read it is not.
+  CHECK(read(x509::certificate_to_pem(ca.certificate.der) + renewed) == bench.order.predecessor->der);
+  const std::string unreadable = "-----BEGIN CERTIFICATE-----\nMAMCAQA=\n-----END CERTIFICATE-----\n";
+  CHECK(error_of([&] { read(renewed + unreadable); }).kind() == ErrorKind::corrupt);
+}
+
 TEST_CASE("a chain that did not come is fetched by the ids that the request told") {
   ProviderBench bench;
   test::TestCa ca;

@@ -53,7 +53,7 @@ class SlowWorld final : public BrokenWorld {
       ++submitted;
       last_limit = call.time_limit;
       last_until = call.call_until;
-      return OutcomeUnknown{"played"};
+      return answer;
     }
     LookUpAnswer look_up(const ProviderCall&) override {
       return report ? LookUpAnswer{Found{*report}} : LookUpAnswer{Absent{}};
@@ -68,6 +68,7 @@ class SlowWorld final : public BrokenWorld {
     int submitted = 0;
     Duration last_limit{};
     std::optional<Duration> last_until;
+    SubmitAnswer answer = OutcomeUnknown{"played"};
     std::optional<Report> report;
     std::optional<Duration> ahead;
   };
@@ -124,6 +125,21 @@ TEST_CASE("a result is kept with how far the provider's clock was from ours when
   CHECK(clock_of(LookingUp{}, EffectName::look_up) == std::chrono::hours{2});
   CHECK(clock_of(AwaitingApproval{}, EffectName::poll) == std::chrono::hours{2});
   CHECK(clock_of(Retrieving{}, EffectName::retrieve) == std::chrono::hours{2});
+}
+
+TEST_CASE("a provider that sent nothing because the draft is outdated is believed about the draft") {
+  SlowWorld world;
+  service::Effects effects(world);
+  Claim claim;
+  claim.record.state = Submitting{{}, 2, Submitting::Phase::started, {}, {}, {}};
+  claim.effect = {EffectName::submit, {}, 2, ""};
+  const auto outdated = [&](Error error) {
+    world.counting->answer = NotAccepted{std::move(error), std::nullopt};
+    return std::get<SubmissionNotAccepted>(effects.run(claim, Instant{}, std::chrono::seconds{1}).event.value())
+        .outdated;
+  };
+  CHECK(outdated(outdated_draft("it waited too long")));
+  CHECK_FALSE(outdated(Error{ErrorKind::conflict, "something else"}));
 }
 
 TEST_CASE("a provider that cannot be used now was sent nothing") {

@@ -443,6 +443,32 @@ TEST_CASE("a draft that its provider would not make like this any more is built 
   CHECK(effect(again, EffectName::sign_csr).due > kStart);
 }
 
+TEST_CASE("an attempt that sent nothing because the draft was outdated is followed by another draft after a pause") {
+  Order approved = order();
+  approved.local_approvals = 1;
+  Submitting begun = planned(2);
+  begun.phase = Submitting::Phase::started;
+  begun.dossier.attempts_made = 2;
+  const SubmissionNotAccepted outdated{2, {"conflict", "the certificate in the draft ended", ""}, {}, {}, true};
+  const Decision again = go(approved, begun, outdated);
+  REQUIRE(name_of(again.next) == StateName::preparing);
+  const auto& preparing = std::get<Preparing>(again.next);
+  CHECK(preparing.again == "the certificate in the draft ended");
+  CHECK(preparing.attempts_made == 2);
+  CHECK(identities(again) == Names{"sign_csr"});
+  CHECK(effect(again, EffectName::sign_csr).due > kStart);
+  // Approvals are for the bytes that were approved.
+  const Decision signed_csr = go(approved, again.next, CsrSigned{draft().csr});
+  const Decision frozen = go(approved, signed_csr.next, DraftFrozen{draft()});
+  CHECK(name_of(go(approved, frozen.next, DraftAccepted{}).next) == StateName::awaiting_local_approval);
+
+  CHECK_FALSE(refused(approved, planned(3), outdated).empty());
+  begun.wish = WithdrawWish{WithdrawWish::Cause::cancel, "uid:ann", "not needed"};
+  CHECK(name_of(go(approved, begun, outdated).next) == StateName::cancelled);
+  const EventBody back = event_body_from(Json::parse(to_json(EventBody{outdated}).dump()));
+  CHECK(std::get<SubmissionNotAccepted>(back).outdated);
+}
+
 TEST_CASE("an attempt that failed for our credentials does not count as a refusal of the request") {
   Submitting begun = planned();
   begun.phase = Submitting::Phase::started;
