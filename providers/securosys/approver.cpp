@@ -142,6 +142,11 @@ std::vector<std::string> objections(const TaskView& task, const Expectation& exp
     found.push_back(fmt::format("the bytes are not those of our request (SHA-256 {}, ours {})", task.payload_sha256,
                                 hex(sha256(*expectation.to_be_signed))));
   }
+  if (const auto* certificate = std::get_if<x509::TbsCertificate>(&task.content);
+      certificate != nullptr && expectation.at != Instant{} && certificate->validity.not_after <= expectation.at) {
+    found.push_back(
+        fmt::format("the certificate would have ended already, at {}", rfc3339(certificate->validity.not_after)));
+  }
   if (expectation.certificate) {
     const auto* certificate = std::get_if<x509::TbsCertificate>(&task.content);
     if (certificate == nullptr) {

@@ -160,7 +160,8 @@ std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
     for (const ca::Unfitness& one : unfit) faults.reasons.push_back(one.why);
     return or_wait(std::move(faults.reasons), std::move(waits_for));
   }
-  if (!faults.outdated.empty()) throw outdated_draft(faults.outdated.front());
+  // Built again once what it waits for is there, and not at every look until then.
+  if (!faults.outdated.empty() && waits_for.empty()) throw outdated_draft(faults.outdated.front());
   expect_fit(settings_.name, unfit);
   const std::vector<x509::Certificate> anchors = parsed(anchors_ ? anchors_(call.order) : std::vector<Bytes>{});
   if (anchors_ && anchors.empty()) {

@@ -52,7 +52,7 @@ void examine(const PathWalk& walk, int fd, const std::filesystem::path& path, co
     if (auto fault = distrust(status, path, rule, us)) throw *fault;
   }
   std::vector<PathStep> steps = walk.steps;
-  if (walk.through_proc) {
+  if (walk.through_proc && !handed_over) {
     for (PathStep& above : folders_above(fd)) steps.push_back(std::move(above));
   }
   // The nearest first: it is the one to be mended.

@@ -189,10 +189,10 @@ void SqliteStore::put(const KeyRecord& key) {
           "label = CASE WHEN excluded.label = '' THEN keys.label ELSE excluded.label END, "
           "spec = CASE WHEN excluded.spec = '' THEN keys.spec ELSE excluded.spec END, "
           "spki = CASE WHEN keys.spki = '' THEN excluded.spki ELSE keys.spki END, "
-          "status = CASE WHEN excluded.status IN ('planned', 'planned-by-id') "
+          "status = CASE WHEN excluded.status LIKE 'planned%' "
           "OR keys.status IN ('retired', 'destroyed', 'compromised') AND excluded.status = 'active' "
           "THEN keys.status ELSE excluded.status END, "
-          "changed_at = CASE WHEN excluded.status IN ('planned', 'planned-by-id') OR excluded.status = keys.status "
+          "changed_at = CASE WHEN excluded.status LIKE 'planned%' OR excluded.status = keys.status "
           "THEN keys.changed_at ELSE excluded.changed_at END")
       .bind(key.token)
       .bind(stored_id(key))

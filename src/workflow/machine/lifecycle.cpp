@@ -34,7 +34,7 @@ bool same_word(std::string_view one, std::string_view other) {
 }  // namespace
 
 bool is_planned(std::string_view key_status) {
-  return key_status == status::kPlanned || key_status == status::kPlannedById;
+  return key_status == status::kPlanned || key_status == status::kPlannedAtRandom || key_status == status::kPlannedById;
 }
 
 std::span<const std::string_view> certificate_statuses() {

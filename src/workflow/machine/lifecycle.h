@@ -23,15 +23,18 @@ inline constexpr const char* kExpired = "expired";        // past its end
 inline constexpr const char* kQuarantined = "quarantined";  // it does not answer its request: never installed
 inline constexpr const char* kLate = "late";                // it came after its request was given up: not installed
 
-inline constexpr const char* kPlanned = "planned";            // under a random id of ours
-inline constexpr const char* kPlannedById = "planned-by-id";  // under an id that a person chose: others may use it too
+// Not known to be made: by a request, or by a program that did not tell whose id it is; under a random id of ours; under
+// an id that a person chose, which others may use too.
+inline constexpr const char* kPlanned = "planned";
+inline constexpr const char* kPlannedAtRandom = "planned-at-random";
+inline constexpr const char* kPlannedById = "planned-by-id";
 inline constexpr const char* kActive = "active";
 inline constexpr const char* kRetired = "retired";      // replaced everywhere; it stays in its token
 inline constexpr const char* kDestroyed = "destroyed";  // by a person, with `key delete`
 inline constexpr const char* kCompromised = "compromised";
 }  // namespace status
 
-// Whether a key's status is one of the two of a key that is not known to be made.
+// Whether a key's status is one of the three of a key that is not known to be made.
 bool is_planned(std::string_view key_status);
 
 // Every status of a certificate, for the command line.

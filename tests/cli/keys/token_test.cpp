@@ -1,3 +1,4 @@
+#include "store/sqlite_store.h"
 #include "support/cli/cli.h"
 #include "support/temp_folder.h"
 
@@ -246,4 +247,14 @@ TEST_CASE("whoever may only read the store logs in to a token of his own and has
   CHECK(again.status == 0);
   CHECK(again.err.find("this is in no audit log") != std::string::npos);
   CHECK(log_in({}).status == 0);
+
+  // What the store remembers counts for its readers too, while a process has it open.
+  cli.write("web.pin", "0000\n");
+  REQUIRE(cli.other({"chown", "0", (cli / "web.pin").string()}).status == 0);
+  REQUIRE(cli.run({"token", "login", "web"}).err.find("CKR_PIN_INCORRECT") != std::string::npos);
+  pin("1234");
+  for (const auto& file : std::filesystem::directory_iterator(cli / ".locks")) std::filesystem::remove(file.path());
+  const hsmbridge::SystemClock clock;
+  const auto open = hsmbridge::store::SqliteStore::open(store, clock);
+  CHECK(log_in({}).err.find("it is not tried again") != std::string::npos);
 }

@@ -190,6 +190,18 @@ TEST_CASE("a certificate that the TSB builds must say what our request asked") {
             .find("it is no certificate, and our request asked for one") != std::string::npos);
 }
 
+TEST_CASE("a certificate that has ended before it is signed is not approved") {
+  test::TestCa ca;
+  Desk desk;
+  const Bytes tbs = some_tbs(ca);
+  Expectation at;
+  at.at = x509::parse_tbs_certificate(tbs).validity.not_after;
+  CHECK(refusal_of(desk, desk.shown(to_be_approved("ca-key", tbs)), at).find("would have ended already, at ") !=
+        std::string::npos);
+  at.at -= std::chrono::seconds{1};
+  CHECK(refusal_of(desk, desk.shown(to_be_approved("ca-key", tbs)), at) == "");
+}
+
 TEST_CASE("what differs and is no objection is told too") {
   test::TestCa ca;
   Desk desk;

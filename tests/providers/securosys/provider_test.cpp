@@ -1145,6 +1145,15 @@ TEST_CASE("a blocked signing key is told before anybody approves") {
   const std::vector<std::string> reasons = bench.waits_for();
   REQUIRE(reasons.size() == 1);
   CHECK(reasons[0].find("blocked at the TSB") != std::string::npos);
+  // While it waits it is not built again at every look, however old it grows; then it is.
+  bench.clock.advance(24h * 20);
+  attributes(true);
+  bench.attached(bench.ca.certificate);
+  CHECK(bench.waits_for() == reasons);
+  attributes(false);
+  bench.attached(bench.ca.certificate);
+  CHECK(bench.outdated().find("half of the time") != std::string::npos);
+  bench.freeze();
   attributes(false);
   CHECK(bench.check().empty());
 }

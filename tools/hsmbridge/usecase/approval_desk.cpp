@@ -246,7 +246,6 @@ void ApprovalDesk::compare_with_store(const securosys::TaskView& task, Compariso
   std::string how = ", whose certificate the TSB builds itself: its content against what was asked";
   if (draft->to_be_signed.empty()) {
     expectation.certificate = service::expectation_of(record->order, *draft);
-    expectation.at = place_.wiring()->clock().now();
   } else {
     expectation.to_be_signed = draft->to_be_signed;
     how = equal(draft->to_be_signed, task.approval.payload) ? ": exactly the bytes that were frozen there"
@@ -259,6 +258,7 @@ Comparison ApprovalDesk::compare(const securosys::TaskView& task, const std::opt
   Comparison comparison;
   auto& expectation = comparison.expectation;
   expectation.payload_sha256 = payload_sha256;
+  expectation.at = place_.clock().now();
   if (!sign_key_.empty()) expectation.key_label = sign_key_;
   comparison.note_signature = note_signature(task);
   if (task.note && comparison.note_signature == kUnsigned) {

@@ -5,7 +5,9 @@
 
 #include <fmt/core.h>
 
+#include <map>
 #include <span>
+#include <string>
 #include <utility>
 
 namespace hsmbridge::cli {
@@ -25,8 +27,8 @@ void record_plan(Place& place, const pkcs11::Token& token, const pkcs11::KeyPlan
   record.label = plan.label;
   record.cka_id = hex(plan.id);
   record.spec = x509::to_string(plan.spec);
-  record.status =
-      plan.id_from == pkcs11::KeyPlan::IdFrom::chosen ? workflow::status::kPlannedById : workflow::status::kPlanned;
+  record.status = plan.id_from == pkcs11::KeyPlan::IdFrom::chosen ? workflow::status::kPlannedById
+                                                                  : workflow::status::kPlannedAtRandom;
   record.changed_at = place.clock().now();
   place.record_key("key-planned",
                    Json::object({{"token", Json(token.name())},
@@ -57,14 +59,17 @@ std::vector<pkcs11::MadeKey> make_keys(Place& place, pkcs11::Token& token, const
   if (wanted.id && wanted.labels.size() != 1) {
     throw Error{ErrorKind::invalid_input, "--id is for one key, not for --count"};
   }
-  auto open = place.open_plans(token.name(), wanted.labels, wanted.spec, wanted.id);
-  if (wanted.id && (open.empty() || open.begin()->second != *wanted.id)) open.clear();
-  auto plans = pkcs11::plan_keys(token, wanted.labels, wanted.spec, open);
+  const auto open = place.open_plans(token.name(), wanted.labels, wanted.spec, wanted.id);
+  std::map<std::string, Bytes> ids;
+  for (const auto& [label, plan] : open) ids[label] = plan.id;
+  auto plans = pkcs11::plan_keys(token, wanted.labels, wanted.spec, ids);
   for (pkcs11::KeyPlan& plan : plans) {
     plan.use = wanted.use;
-    // Also the id of a plan that an earlier command with --id left open.
-    if (wanted.id || plan.id.size() != pkcs11::kIdOctets) plan.id_from = pkcs11::KeyPlan::IdFrom::chosen;
-    if (open.contains(plan.label)) continue;  // recorded by the run that planned it
+    const auto known = open.find(plan.label);
+    // Nothing is destroyed under an id that may be a person's choice.
+    const bool random = known == open.end() ? !wanted.id : known->second.random;
+    if (!random) plan.id_from = pkcs11::KeyPlan::IdFrom::chosen;
+    if (known != open.end()) continue;  // recorded by the run that planned it
     if (wanted.id) {
       refuse_taken_id(token, *wanted.id);
       plan.id = *wanted.id;

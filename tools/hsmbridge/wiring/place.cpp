@@ -87,16 +87,18 @@ void Place::lane_works(const std::string& lane) {
   }
 }
 
-std::map<std::string, Bytes> Place::open_plans(const std::string& token, std::span<const std::string> labels,
-                                               const x509::KeySpec& spec, const std::optional<Bytes>& chosen) {
-  std::map<std::string, Bytes> ids;
+std::map<std::string, Place::OpenPlan> Place::open_plans(const std::string& token, std::span<const std::string> labels,
+                                                         const x509::KeySpec& spec,
+                                                         const std::optional<Bytes>& chosen) {
+  namespace status = workflow::status;
+  std::map<std::string, OpenPlan> plans;
   workflow::Store* const memory = store();
-  if (memory == nullptr) return ids;
+  if (memory == nullptr) return plans;
   std::map<std::string, Instant> newest;
   for (const workflow::KeyRecord& key : memory->keys()) {
-    const bool ours = key.status == workflow::status::kPlanned;
-    const bool theirs = key.status == workflow::status::kPlannedById && chosen && key.cka_id == hex(*chosen);
-    const bool wanted = key.token == token && (ours || theirs) && key.spec == x509::to_string(spec) &&
+    const bool counts = chosen ? workflow::is_planned(key.status) && key.cka_id == hex(*chosen)
+                               : key.status == status::kPlanned || key.status == status::kPlannedAtRandom;
+    const bool wanted = key.token == token && counts && key.spec == x509::to_string(spec) &&
                         std::find(labels.begin(), labels.end(), key.label) != labels.end();
     const auto known = newest.find(key.label);
     if (!wanted || (known != newest.end() && known->second > key.changed_at)) continue;
@@ -111,9 +113,9 @@ std::map<std::string, Bytes> Place::open_plans(const std::string& token, std::sp
           .hint(fmt::format("let it finish (hsmbridge request wait {}), or choose another label", open->str()));
     }
     newest[key.label] = key.changed_at;
-    ids[key.label] = from_hex(key.cka_id);
+    plans[key.label] = {from_hex(key.cka_id), key.status == status::kPlannedAtRandom};
   }
-  return ids;
+  return plans;
 }
 
 bool Place::is_planned(const std::string& token, const Bytes& id) {
@@ -128,12 +130,18 @@ bool Place::is_planned(const std::string& token, const Bytes& id) {
 void Place::expect_planned(const std::string& token, std::span<const pkcs11::KeyPlan> plans) {
   workflow::Store* const memory = store();
   if (memory == nullptr) return;
-  std::set<std::string> planned;
+  std::map<std::string, std::string> known;  // status by id
   for (const workflow::KeyRecord& key : memory->keys()) {
-    if (key.token == token && workflow::is_planned(key.status)) planned.insert(key.cka_id);
+    if (key.token == token) known[key.cka_id] = key.status;
   }
   for (const pkcs11::KeyPlan& plan : plans) {
-    if (planned.contains(hex(plan.id))) continue;
+    const auto& status = known[hex(plan.id)];
+    if (workflow::is_planned(status)) continue;
+    if (plan.id_from == pkcs11::KeyPlan::IdFrom::chosen && !status.empty() && status != workflow::status::kActive) {
+      throw Error{ErrorKind::conflict,
+                  fmt::format("id {} was used in token {} before, for a key that is {}", hex(plan.id), token, status)}
+          .hint("choose another id: what is written down about that key stays");
+    }
     throw Error{ErrorKind::conflict, fmt::format("key {} was made meanwhile in token {}", plan.label, token)}
         .with("id", hex(plan.id))
         .hint("another process made it: use that key, or choose another label");

@@ -43,11 +43,16 @@ class Place {
   // A person saw the lane work ("token:web"): workers that leave it alone try it at once. Nothing without a
   // store, or where this user may only read it.
   void lane_works(const std::string& lane);
-  // The ids of the keys that were planned for this token under these labels and are not known to be made: a crash, or a
-  // token that failed, may have left them there. Empty without a store. A plan under an id that a person chose counts
-  // for `chosen` alone. Throws conflict when an open request is about to make one of them.
-  std::map<std::string, Bytes> open_plans(const std::string& token, std::span<const std::string> labels,
-                                          const x509::KeySpec& spec, const std::optional<Bytes>& chosen);
+  // Under a label, the id of the key that was planned for this token and is not known to be made: a crash, or a token
+  // that failed, may have left it there.
+  struct OpenPlan {
+    Bytes id;
+    bool random = false;  // known to be an id of this program: nobody else's key is under it
+  };
+  // With `chosen` the plan of that id alone counts, else those under ids that no person chose. Empty without a store.
+  // Throws conflict when an open request is about to make one of them.
+  std::map<std::string, OpenPlan> open_plans(const std::string& token, std::span<const std::string> labels,
+                                             const x509::KeySpec& spec, const std::optional<Bytes>& chosen);
   // Whether a key of this id was planned and, as far as the store knows, not made.
   bool is_planned(const std::string& token, const Bytes& id);
   // Throws conflict when one of these plans was carried out, or given up, since it was written down. Nothing without a

@@ -24,7 +24,11 @@ pkcs11::PinRefusals* StorePinRefusals::files() {
 }
 
 store::SqliteStore& StorePinRefusals::store() {
-  if (!store_) store_ = store::SqliteStore::open(file_, clock_, options_);
+  if (!store_) {
+    store::OpenOptions options = options_;
+    if (files_) options.access = store::Access::read_only;
+    store_ = store::SqliteStore::open(file_, clock_, options);
+  }
   return *store_;
 }
 
