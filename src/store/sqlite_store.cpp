@@ -121,8 +121,8 @@ void SqliteStore::create(const workflow::Order& order, const std::vector<workflo
     append_event(order.id, ++sequence, event, state);
     // Known by name before it is made, so that no crash leaves a key that nobody looks for.
     if (const auto* planned = std::get_if<workflow::KeyPlanned>(&event.body)) {
-      put(workflow::KeyRecord{planned->token, planned->label, planned->cka_id, planned->spec, SpkiHash{}, "planned",
-                              event.at});
+      put(workflow::KeyRecord{planned->token, planned->label, planned->cka_id, planned->spec, SpkiHash{},
+                              workflow::status::kPlannedAtRandom, event.at});
     }
   }
   for (const workflow::Effect& effect : begin.effects) add_effect(order.id, effect, order);

@@ -310,6 +310,35 @@ TEST_CASE("a key that an open request names in whatever way is not destroyed wit
          std::string::npos) == chosen.used);
 }
 
+TEST_CASE("the label of a key that an open request is about to make is refused, with a chosen id too") {
+  const Cli cli;
+  cli.make_token("web");
+  const std::string path = (cli / "store.db").string();
+  cli.configure("store: {path: " + path + "}\n");
+  {
+    const hsmbridge::SystemClock clock;
+    const auto store = hsmbridge::store::SqliteStore::open(path, clock);
+    auto order = hsmbridge::test::order_of("0123456789abcdef", clock.now());
+    order.token = "web";
+    order.key = {};
+    order.key.source = hsmbridge::workflow::KeyWish::Source::make;
+    order.key.selector = "a";
+    store->create(order, {{order.created_at, order.created_by, hsmbridge::workflow::Created{order}}},
+                  hsmbridge::workflow::begin(order, {}));
+    store->record_key(
+        {"web", "a", "00112233445566778899aabbccddeeff", "ec:P-256", {}, "planned-at-random", clock.now()},
+        "key-planned", "{}", "test", clock.now());
+  }
+  for (const std::vector<std::string>& more : {std::vector<std::string>{}, {"--id", "01"}}) {
+    std::vector<std::string> words{"key", "generate", "--token", "web", "--label", "a", "--spec", "ec:P-256"};
+    words.insert(words.end(), more.begin(), more.end());
+    const auto refused = cli.run(words);
+    INFO(refused.err);
+    CHECK(refused.status == 1);
+    CHECK(refused.err.find("request 0123456789abcdef makes the key a in token web") != std::string::npos);
+  }
+}
+
 TEST_CASE("at a terminal the answer of a person decides and anything but yes destroys nothing") {
   const Cli cli;
   cli.make_token("web");

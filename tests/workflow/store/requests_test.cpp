@@ -44,7 +44,7 @@ TEST_CASE_METHOD(Fixture, "a created request is found again as it was given") {
   CHECK(identities() == std::vector<std::string>{"ensure_key"});
   const std::vector<KeyRecord> keys = store->keys();
   REQUIRE(keys.size() == 1);
-  CHECK(keys[0].status == "planned");
+  CHECK(keys[0].status == "planned-at-random");
   CHECK(keys[0].cka_id == order.key.cka_id);
 }
 

@@ -67,7 +67,7 @@ std::vector<pkcs11::MadeKey> make_keys(Place& place, pkcs11::Token& token, const
     plan.use = wanted.use;
     const auto known = open.find(plan.label);
     // Nothing is destroyed under an id that may be a person's choice.
-    const bool random = known == open.end() ? !wanted.id : known->second.random;
+    const bool random = !wanted.id && (known == open.end() || known->second.random);
     if (!random) plan.id_from = pkcs11::KeyPlan::IdFrom::chosen;
     if (known != open.end()) continue;  // recorded by the run that planned it
     if (wanted.id) {

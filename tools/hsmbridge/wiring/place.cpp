@@ -96,12 +96,9 @@ std::map<std::string, Place::OpenPlan> Place::open_plans(const std::string& toke
   if (memory == nullptr) return plans;
   std::map<std::string, Instant> newest;
   for (const workflow::KeyRecord& key : memory->keys()) {
-    const bool counts = chosen ? workflow::is_planned(key.status) && key.cka_id == hex(*chosen)
-                               : key.status == status::kPlanned || key.status == status::kPlannedAtRandom;
-    const bool wanted = key.token == token && counts && key.spec == x509::to_string(spec) &&
+    const bool wanted = key.token == token && workflow::is_planned(key.status) && key.spec == x509::to_string(spec) &&
                         std::find(labels.begin(), labels.end(), key.label) != labels.end();
-    const auto known = newest.find(key.label);
-    if (!wanted || (known != newest.end() && known->second > key.changed_at)) continue;
+    if (!wanted) continue;
     workflow::Order order;
     order.token = token;
     order.key.source = workflow::KeyWish::Source::make;
@@ -112,6 +109,9 @@ std::map<std::string, Place::OpenPlan> Place::open_plans(const std::string& toke
           .with("request", open->str())
           .hint(fmt::format("let it finish (hsmbridge request wait {}), or choose another label", open->str()));
     }
+    const bool counts = chosen ? key.cka_id == hex(*chosen) : key.status != status::kPlannedById;
+    const auto known = newest.find(key.label);
+    if (!counts || (known != newest.end() && known->second > key.changed_at)) continue;
     newest[key.label] = key.changed_at;
     plans[key.label] = {from_hex(key.cka_id), key.status == status::kPlannedAtRandom};
   }
