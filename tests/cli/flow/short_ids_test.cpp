@@ -20,7 +20,8 @@ void keep_two_octets(Bench& bench, const std::string& refusal) {
 }
 
 std::string planned_id(Bench& bench) {
-  auto id = bench.cli().other({"sqlite3", "hsmbridge.db", "SELECT cka_id FROM keys WHERE status = 'planned-at-random'"}).out;
+  auto id =
+      bench.cli().other({"sqlite3", "hsmbridge.db", "SELECT cka_id FROM keys WHERE status = 'planned-at-random'"}).out;
   REQUIRE(id.size() == 33);
   id.pop_back();
   return id;
