@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "support/temp_folder.h"
+#include "support/variable.h"
 
 #include <sys/stat.h>
 
@@ -11,6 +12,7 @@
 #include <string>
 #include <vector>
 
+using hsmbridge::test::Variable;
 using namespace hsmbridge;
 using namespace hsmbridge::config;
 using namespace std::chrono_literals;
@@ -40,29 +42,6 @@ Error thrown(Function function) {
   }
   return Error{ErrorKind::internal, "nothing was thrown"};
 }
-
-// Sets a variable for one test.
-class Variable {
- public:
-  Variable(const char* name, const std::string& value) : name_(name) {
-    const char* before = std::getenv(name);
-    if (before != nullptr) before_ = before;
-    REQUIRE(::setenv(name, value.c_str(), 1) == 0);
-  }
-  ~Variable() {
-    if (before_) {
-      ::setenv(name_, before_->c_str(), 1);
-    } else {
-      ::unsetenv(name_);
-    }
-  }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-
- private:
-  const char* name_;
-  std::optional<std::string> before_;
-};
 
 constexpr const char* kExample = R"(
 store: {path: /var/lib/hsmbridge/hsmbridge.db, must_exist: true}
