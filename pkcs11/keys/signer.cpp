@@ -135,7 +135,7 @@ struct TokenKey::State {
     if (operation.mechanism == CKM_ECDSA) cut_to_order(operation.input, *key.spec);
     if (key.always_authenticate) expect_login_for_one_signature(token->state());
     const auto use = key.always_authenticate ? UsageGate::Use::alone : UsageGate::Use::shared;
-    return with_session(token->state(), Access::read, Needs::login, Ask::when_idle, use,
+    return with_session(token->state(), Access::read, Needs::login, RequestedContent::when_idle, use,
                         [&](Session& session) { return sign_once(session, operation); });
   }
 

@@ -171,8 +171,8 @@ PinState pin_state(CK_FLAGS flags, UserType user) {
 namespace {
 
 // A question that changes nothing is asked once more: an answer that was lost on its way is no fact about the token.
-template <class Ask>
-void ask_twice(std::string_view function, const std::string& doing, Ask ask) {
+template <class RequestedContent>
+void ask_twice(std::string_view function, const std::string& doing, RequestedContent ask) {
   CK_RV rv = ask();
   if (rv != CKR_OK && rv != CKR_CRYPTOKI_NOT_INITIALIZED) rv = ask();
   if (rv != CKR_OK) throw TokenFailure(rv, function, doing);

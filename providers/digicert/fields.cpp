@@ -124,11 +124,11 @@ std::vector<AttributeValues> name_values(const std::vector<x509::GeneralName>& n
   return values;
 }
 
-bool accepts(const x509::Ask& ask, std::string_view finding) {
+bool accepts(const x509::RequestedContent& ask, std::string_view finding) {
   return std::find(ask.accept.begin(), ask.accept.end(), finding) != ask.accept.end();
 }
 
-std::vector<std::string> what_cannot_be_carried(const x509::Ask& ask) {
+std::vector<std::string> what_cannot_be_carried(const x509::RequestedContent& ask) {
   std::vector<std::string> problems;
   const auto check = [&](const x509::NameAttribute& attribute) {
     if (subject_field(attribute.type) != nullptr && attribute.string_type != x509::StringType::other) return;

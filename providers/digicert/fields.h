@@ -1,7 +1,7 @@
 #pragma once
 
 #include "providers/digicert/wire/wire.h"
-#include "x509/content/ask.h"
+#include "x509/content/requested_content.h"
 
 #include <optional>
 #include <span>
@@ -34,9 +34,9 @@ const NameField* name_field(const x509::GeneralName& general_name);
 std::vector<AttributeValues> subject_values(const x509::Name& subject);
 std::vector<AttributeValues> name_values(const std::vector<x509::GeneralName>& names);
 // One sentence each; what the ask accepts by name is left out.
-std::vector<std::string> what_cannot_be_carried(const x509::Ask& ask);
+std::vector<std::string> what_cannot_be_carried(const x509::RequestedContent& ask);
 // Whether the profile of the configuration accepts that deviation.
-bool accepts(const x509::Ask& ask, std::string_view finding);
+bool accepts(const x509::RequestedContent& ask, std::string_view finding);
 
 // Whether both say the same subject (as text) and the same alternative names, in whatever order.
 bool same_names(const x509::Content& a, const x509::Content& b);

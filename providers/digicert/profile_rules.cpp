@@ -108,7 +108,7 @@ void check_multiple(Strings& problems, const ProfileAttribute& rule, const Attri
   }
 }
 
-void check_subject(Strings& problems, const Profile& profile, const x509::Ask& ask) {
+void check_subject(Strings& problems, const Profile& profile, const x509::RequestedContent& ask) {
   const std::vector<AttributeValues> given = subject_values(ask.content.subject);
   check_mandatory(problems, profile.subject, given, "the subject field",
                   [](std::string_view name) { return subject_field(name) != nullptr; });
@@ -138,7 +138,7 @@ void check_subject(Strings& problems, const Profile& profile, const x509::Ask& a
   }
 }
 
-void check_names(Strings& problems, const Profile& profile, const x509::Ask& ask) {
+void check_names(Strings& problems, const Profile& profile, const x509::RequestedContent& ask) {
   const std::vector<AttributeValues> given = name_values(ask.content.subject_alternative_names);
   check_mandatory(problems, profile.names, given, "the alternative name",
                   [](std::string_view name) { return name_field(name) != nullptr; });
@@ -167,7 +167,8 @@ bool about_the_same(Duration a, Duration b) {
   return difference <= std::max<Duration>(a, b) / 10;
 }
 
-void check_validity(Strings& problems, const Profile& profile, const Settings& settings, const x509::Ask& ask) {
+void check_validity(Strings& problems, const Profile& profile, const Settings& settings,
+                    const x509::RequestedContent& ask) {
   if (ask.validity <= Duration::zero()) return;
   const bool sent = settings.validity == Settings::Validity::as_asked && profile.validity_may_be_asked;
   if (sent) {
@@ -238,7 +239,7 @@ workflow::Facts facts(const Profile& profile) {
   return facts;
 }
 
-std::vector<std::string> violations(const Profile& profile, const Settings& settings, const x509::Ask& ask,
+std::vector<std::string> violations(const Profile& profile, const Settings& settings, const x509::RequestedContent& ask,
                                     const x509::KeySpec& key) {
   Strings problems;
   check_key(problems, profile, key);
@@ -290,7 +291,7 @@ std::optional<Term> term_of(Duration validity) {
   return std::nullopt;
 }
 
-std::optional<Term> term_for(const Profile& profile, const Settings& settings, const x509::Ask& ask) {
+std::optional<Term> term_for(const Profile& profile, const Settings& settings, const x509::RequestedContent& ask) {
   if (settings.validity == Settings::Validity::of_profile || !profile.validity_may_be_asked) return std::nullopt;
   return term_of(ask.validity);
 }

@@ -3,7 +3,7 @@
 #include "providers/digicert/settings.h"
 #include "providers/digicert/wire/wire.h"
 #include "workflow/ports/provider.h"
-#include "x509/content/ask.h"
+#include "x509/content/requested_content.h"
 #include "x509/objects/algorithm.h"
 
 #include <string>
@@ -19,7 +19,7 @@ workflow::Facts facts(const Profile& profile);
 
 // Every way in which this request breaks the profile's rules. A rule that the profile does not show
 // is not guessed at. `ask.accept` lets pass what its names cover.
-std::vector<std::string> violations(const Profile& profile, const Settings& settings, const x509::Ask& ask,
+std::vector<std::string> violations(const Profile& profile, const Settings& settings, const x509::RequestedContent& ask,
                                     const x509::KeySpec& key);
 
 // What it is known to write into a certificate beside what is asked: no reason against it.
@@ -32,7 +32,7 @@ bool issues_at_once(const Profile& profile);
 std::string what_is_awaited(const Profile* profile);
 
 // The validity that goes into a request, nothing when none does.
-std::optional<Term> term_for(const Profile& profile, const Settings& settings, const x509::Ask& ask);
+std::optional<Term> term_for(const Profile& profile, const Settings& settings, const x509::RequestedContent& ask);
 // Whole days, hours or minutes; nothing for what is none of them.
 std::optional<Term> term_of(Duration validity);
 

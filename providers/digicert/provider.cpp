@@ -70,9 +70,9 @@ Remembered remembered_from(const std::string& text) {
   }
 }
 
-x509::Ask ask_of(const Order& order) {
+x509::RequestedContent ask_of(const Order& order) {
   try {
-    return x509::ask_from(Json::parse(order.ask));
+    return x509::requested_content_from(Json::parse(order.ask));
   } catch (const Error& error) {
     throw Error{ErrorKind::corrupt, "what the order asks for cannot be read: " + error.message()};
   }
@@ -205,7 +205,7 @@ ProviderDraft DigicertProvider::draft(const Order& order, ByteView csr, Instant)
 
 std::vector<std::string> DigicertProvider::check(const ProviderCall& call) {
   if (call.order.kind == Kind::revoke) return check_revocation(call);
-  const x509::Ask ask = ask_of(call.order);
+  const x509::RequestedContent ask = ask_of(call.order);
   std::vector<std::string> problems = what_cannot_be_carried(ask);
   Pinned pinned{settings_.profile, "", ""};
   try {

@@ -5,7 +5,7 @@
 #include "providers/digicert/profile_rules.h"
 #include "providers/digicert/settings.h"
 #include "workflow/ports/provider.h"
-#include "x509/content/ask.h"
+#include "x509/content/requested_content.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/csr.h"
 
@@ -148,7 +148,7 @@ class DigicertProvider final : public workflow::Provider,
 // A certificate as text, with the body that brought it.
 workflow::Handout handout_of(const std::string& certificate, const std::string& body);
 // Of an order's `ask`. Throws corrupt.
-x509::Ask ask_of(const workflow::Order& order);
+x509::RequestedContent ask_of(const workflow::Order& order);
 // The last common name of a request, or "".
 std::string common_name_of(const x509::Content& content);
 

@@ -33,7 +33,7 @@ const char* const kByHand =
 Report found_as(Pinned pinned, const std::string& serial, ByteView certificate) {
   pinned.serial = serial;
   Report report;
-  report.standing = Standing::handed_out;
+  report.status = RequestStatus::handed_out;
   report.provider_status = "ISSUED";
   report.provider_state = to_text(pinned);
   report.reference = ProviderReference("serial:" + serial);

@@ -18,30 +18,30 @@ constexpr std::string_view kSerialReference = "serial:";
 // are its words for enrolments, and a rejection is shown nowhere: several spellings are listened for.
 struct StatusRow {
   std::string_view status;
-  Standing standing;
+  RequestStatus standing;
 };
 constexpr StatusRow kStatuses[] = {
-    {"PENDING", Standing::awaiting_approval},
-    {"CREATED", Standing::awaiting_approval},
-    {"PENDING_APPROVAL", Standing::awaiting_approval},
-    {"PENDING_SECOND_APPROVAL", Standing::awaiting_approval},
-    {"IN_PROGRESS", Standing::awaiting_issuance},
-    {"PROCESSING", Standing::awaiting_issuance},
-    {"APPROVED", Standing::awaiting_issuance},
-    {"REJECTED", Standing::rejected},
-    {"DENIED", Standing::rejected},
-    {"DECLINED", Standing::rejected},
-    {"EXPIRED", Standing::expired},
-    {"CANCELLED", Standing::cancelled},
-    {"CANCELED", Standing::cancelled},
-    {"FAILED", Standing::failed},
-    {"LOCKED", Standing::failed},
+    {"PENDING", RequestStatus::awaiting_approval},
+    {"CREATED", RequestStatus::awaiting_approval},
+    {"PENDING_APPROVAL", RequestStatus::awaiting_approval},
+    {"PENDING_SECOND_APPROVAL", RequestStatus::awaiting_approval},
+    {"IN_PROGRESS", RequestStatus::awaiting_issuance},
+    {"PROCESSING", RequestStatus::awaiting_issuance},
+    {"APPROVED", RequestStatus::awaiting_issuance},
+    {"REJECTED", RequestStatus::rejected},
+    {"DENIED", RequestStatus::rejected},
+    {"DECLINED", RequestStatus::rejected},
+    {"EXPIRED", RequestStatus::expired},
+    {"CANCELLED", RequestStatus::cancelled},
+    {"CANCELED", RequestStatus::cancelled},
+    {"FAILED", RequestStatus::failed},
+    {"LOCKED", RequestStatus::failed},
 };
-Standing standing_of(std::string_view status) {
+RequestStatus standing_of(std::string_view status) {
   for (const StatusRow& row : kStatuses) {
     if (row.status == status) return row.standing;
   }
-  return Standing::unrecognised;
+  return RequestStatus::unrecognised;
 }
 
 // A final word that comes as a refusal of the pick-up. The service's codes for it are shown nowhere: these words, alone
@@ -49,15 +49,16 @@ Standing standing_of(std::string_view status) {
 // "license_expired" are about us, and a final state cannot be taken back).
 struct FinalWord {
   std::string_view word;
-  Standing standing;
+  RequestStatus standing;
 };
 constexpr FinalWord kFinalWords[] = {
-    {"rejected", Standing::rejected}, {"denied", Standing::rejected},     {"declined", Standing::rejected},
-    {"expired", Standing::expired},   {"cancelled", Standing::cancelled}, {"canceled", Standing::cancelled},
+    {"rejected", RequestStatus::rejected},   {"denied", RequestStatus::rejected},
+    {"declined", RequestStatus::rejected},   {"expired", RequestStatus::expired},
+    {"cancelled", RequestStatus::cancelled}, {"canceled", RequestStatus::cancelled},
 };
 constexpr std::string_view kBeginnings[] = {"", "request_", "certificate_request_", "enrollment_", "enrolment_"};
 
-std::optional<Standing> final_word(const Error& error) {
+std::optional<RequestStatus> final_word(const Error& error) {
   if (error.detail("http") != "400" && error.detail("http") != "409" && error.detail("http") != "422") {
     return std::nullopt;
   }
@@ -86,7 +87,7 @@ bool is_of_no_use(const std::string& status) {
   return status == "revoked" || status == "suspended";
 }
 void of_no_use(Report& report, const std::string& serial, const std::string& status) {
-  report.standing = status == "revoked" ? Standing::failed : Standing::unrecognised;
+  report.status = status == "revoked" ? RequestStatus::failed : RequestStatus::unrecognised;
   report.message = fmt::format("certificate {} was issued and is {} there", serial, status);
   report.progress.note = report.message;
 }
@@ -108,7 +109,7 @@ Report DigicertProvider::by_serial(const ProviderCall& call, const std::string& 
                                                   found.details.serial)};
     }
     if (found.details.certificate.empty()) {
-      report.standing = Standing::unrecognised;
+      report.status = RequestStatus::unrecognised;
       report.progress.note = "DigiCert knows the certificate " + serial + " and does not show it";
       return report;
     }
@@ -117,12 +118,12 @@ Report DigicertProvider::by_serial(const ProviderCall& call, const std::string& 
       return report;
     }
     report.provider_state = to_text(pinned);
-    report.standing = Standing::handed_out;
+    report.status = RequestStatus::handed_out;
     report.handout = handout_of(found.details.certificate, found.body);
     return report;
   } catch (const Error& error) {
     if (!says_not_there(error)) throw;
-    report.standing = Standing::gone;
+    report.status = RequestStatus::gone;
     report.provider_status = "unknown there";
     report.message = error.message();
     return report;
@@ -163,7 +164,7 @@ Report DigicertProvider::poll(const ProviderCall& call) {
       return report;
     }
     if (answer.issued()) {
-      report.standing = Standing::handed_out;
+      report.status = RequestStatus::handed_out;
       if (report.provider_status.empty()) report.provider_status = "ISSUED";
       pinned.serial = answer.serial;
       report.provider_state = to_text(pinned);
@@ -172,31 +173,31 @@ Report DigicertProvider::poll(const ProviderCall& call) {
     }
     if (!answer.serial.empty()) {
       // Issued, says the number; the certificate itself is asked for.
-      report.standing = Standing::ready;
+      report.status = RequestStatus::ready;
       pinned.serial = answer.serial;
       report.provider_state = to_text(pinned);
       return report;
     }
-    report.standing = standing_of(answer.status);
+    report.status = standing_of(answer.status);
     if (answer.status.empty()) report.provider_status = "(no status)";
     const std::optional<Profile> known = known_profile(pinned.profile);
-    if (report.standing == Standing::awaiting_approval) {
+    if (report.status == RequestStatus::awaiting_approval) {
       report.progress.note = fmt::format("it waits for {}", what_is_awaited(known ? &*known : nullptr));
     }
     // "ISSUED" with nothing beside it is recorded and waited on: it is no certificate, and no refusal either.
-    if (report.standing == Standing::unrecognised) {
+    if (report.status == RequestStatus::unrecognised) {
       report.progress.note = fmt::format("DigiCert says '{}' and gives no certificate", report.provider_status);
     }
     return report;
   } catch (const Error& error) {
-    if (const std::optional<Standing> word = final_word(error)) {
-      report.standing = *word;
+    if (const std::optional<RequestStatus> word = final_word(error)) {
+      report.status = *word;
       report.provider_status = std::string(error.detail("code"));
       report.message = error.message();
       return report;
     }
     if (!says_not_there(error)) throw;
-    report.standing = Standing::gone;
+    report.status = RequestStatus::gone;
     report.provider_status = "unknown there";
     report.message = error.message();
   }
@@ -219,10 +220,10 @@ Report DigicertProvider::retrieve(const ProviderCall& call) {
   Pinned pinned = pinned_for(call);
   if (pinned.serial.empty()) return poll(call);
   Report report = by_serial(call, pinned.serial, call.time_limit);
-  if (report.standing != Standing::gone) return report;
+  if (report.status != RequestStatus::gone) return report;
   if (!pinned.missing_since) pinned.missing_since = call.now;
   if (call.now - *pinned.missing_since < settings_.search_lag) {
-    report.standing = Standing::ready;
+    report.status = RequestStatus::ready;
     report.provider_status = "ISSUED, but not in the inventory yet";
   }
   report.provider_state = to_text(pinned);

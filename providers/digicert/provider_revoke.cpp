@@ -30,7 +30,7 @@ Target target_of(const Order& order) {
 
 Report done(std::string status, std::string message, const Target& target) {
   Report report;
-  report.standing = Standing::done;
+  report.status = RequestStatus::done;
   report.provider_status = std::move(status);
   report.message = std::move(message);
   report.provider_state = to_text(Pinned{"", "", target.serial});
@@ -82,7 +82,7 @@ SubmitAnswer DigicertProvider::revoke(const ProviderCall& call) {
   if (const auto* revoked = std::get_if<Revoked>(&verdict)) return Accepted{done("REVOKED", revoked->message, target)};
   if (const auto* taken = std::get_if<RevocationTaken>(&verdict)) {
     Report report;
-    report.standing = Standing::awaiting_issuance;
+    report.status = RequestStatus::awaiting_issuance;
     report.provider_status = taken->status;
     report.provider_state = to_text(Pinned{"", "", target.serial});
     report.progress.note = "DigiCert took the revocation; the certificate is not revoked until it says so";
@@ -109,7 +109,7 @@ Report DigicertProvider::revocation_standing(const ProviderCall& call) {
   } catch (const Error& error) {
     if (says_not_there(error)) {
       Report report;
-      report.standing = Standing::gone;
+      report.status = RequestStatus::gone;
       report.provider_status = "unknown there";
       report.message = error.message();
       return report;
@@ -126,7 +126,7 @@ Report DigicertProvider::revocation_standing(const ProviderCall& call) {
     return done(upper(found.details.status), found.details.revocation_reason, target);
   }
   Report report;
-  report.standing = Standing::awaiting_issuance;
+  report.status = RequestStatus::awaiting_issuance;
   report.provider_status = upper(found.details.status);
   report.provider_state = to_text(Pinned{"", "", target.serial});
   return report;
@@ -134,8 +134,8 @@ Report DigicertProvider::revocation_standing(const ProviderCall& call) {
 
 LookUpAnswer DigicertProvider::look_up_revocation(const ProviderCall& call) {
   Report report = revocation_standing(call);
-  if (report.standing == Standing::done) return Found{std::move(report)};
-  if (report.standing == Standing::gone) {
+  if (report.status == RequestStatus::done) return Found{std::move(report)};
+  if (report.status == RequestStatus::gone) {
     return CannotTell{fmt::format("DigiCert does not know the certificate to revoke: {}", report.message)};
   }
   // Not revoked (asked twice, across the settle time): what was lost did not take effect, and may be sent again.

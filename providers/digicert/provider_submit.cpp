@@ -62,7 +62,7 @@ std::optional<SubmitAnswer> passed_on(Answer& verdict) {
 
 CertificateOrder DigicertProvider::order_for(const ProviderCall& call, const Pinned& pinned,
                                              const Profile& profile) const {
-  const x509::Ask ask = ask_of(call.order);
+  const x509::RequestedContent ask = ask_of(call.order);
   CertificateOrder order;
   order.profile = pinned.profile;
   order.seat = pinned.seat;
@@ -118,7 +118,7 @@ Report DigicertProvider::report_of(Taken taken, const CertificateOrder& order, c
   report.provider_state = to_text(Pinned{order.profile, order.seat, answer.serial});
   report.message = note;
   if (answer.serial.empty()) {
-    report.standing = Standing::awaiting_approval;
+    report.status = RequestStatus::awaiting_approval;
     report.provider_status = answer.status.empty() ? "PENDING" : x509::printable(answer.status.substr(0, 100));
     report.reference = ProviderReference(answer.request_id);
     report.progress.note =
@@ -128,9 +128,9 @@ Report DigicertProvider::report_of(Taken taken, const CertificateOrder& order, c
   report.provider_status = "ISSUED";
   report.reference = ProviderReference("serial:" + answer.serial);
   // Issued, but the certificate is not in the answer: it is fetched by its serial number.
-  report.standing = Standing::ready;
+  report.status = RequestStatus::ready;
   if (!answer.certificate.empty()) {
-    report.standing = Standing::handed_out;
+    report.status = RequestStatus::handed_out;
     report.handout = Handout{Handout::Content::certificate, to_bytes(answer.certificate), to_bytes(taken.body)};
   }
   return report;

@@ -109,7 +109,7 @@ std::vector<std::string> common_names(const x509::Name& subject) {
 // Collects reasons; a droppable thing is one only when the profile does not accept it.
 class Reasons {
  public:
-  explicit Reasons(const x509::Ask& ask) : ask_(ask) {}
+  explicit Reasons(const x509::RequestedContent& ask) : ask_(ask) {}
   void always(std::string reason) { reasons_.push_back(std::move(reason)); }
   void unless_accepted(std::string_view name, const std::string& reason) {
     if (std::find(ask_.accept.begin(), ask_.accept.end(), name) == ask_.accept.end()) {
@@ -119,7 +119,7 @@ class Reasons {
   std::vector<std::string> take() { return std::move(reasons_); }
 
  private:
-  const x509::Ask& ask_;
+  const x509::RequestedContent& ask_;
   std::vector<std::string> reasons_;
 };
 
@@ -275,7 +275,7 @@ void check_algorithm(const Settings& settings, Generation generation, const std:
 }  // namespace
 
 std::vector<std::string> check_certificate_request(const Settings& settings, Generation generation,
-                                                   const x509::Ask& ask, const x509::Csr& csr,
+                                                   const x509::RequestedContent& ask, const x509::Csr& csr,
                                                    const std::optional<x509::Certificate>& issuer) {
   Reasons reasons(ask);
   check_subject(generation, csr.content.subject, reasons);
@@ -287,7 +287,8 @@ std::vector<std::string> check_certificate_request(const Settings& settings, Gen
   return reasons.take();
 }
 
-CertificateSignRequest certificate_sign_request(Generation generation, const x509::Ask& ask, const x509::Csr& csr) {
+CertificateSignRequest certificate_sign_request(Generation generation, const x509::RequestedContent& ask,
+                                                const x509::Csr& csr) {
   CertificateSignRequest request;
   const std::vector<std::string> names = common_names(csr.content.subject);
   if (names.size() != 1 || !is_plain(names[0])) {

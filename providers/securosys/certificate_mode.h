@@ -3,7 +3,7 @@
 #include "providers/securosys/settings.h"
 #include "providers/securosys/wire/wire.h"
 #include "workflow/ports/provider.h"
-#include "x509/content/ask.h"
+#include "x509/content/requested_content.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/csr.h"
 
@@ -21,11 +21,12 @@ namespace hsmbridge::securosys {
 // would carry wrongly (its DN text is not escaped, so a comma in a value would inject a relative name): never
 // acceptable. `issuer` is the signing key's certificate, where it is known: its key chooses the algorithm.
 std::vector<std::string> check_certificate_request(const Settings& settings, Generation generation,
-                                                   const x509::Ask& ask, const x509::Csr& csr,
+                                                   const x509::RequestedContent& ask, const x509::Csr& csr,
                                                    const std::optional<x509::Certificate>& issuer);
 
 // The submission for a request that passed the check. Throws invalid_input for what it cannot express.
-CertificateSignRequest certificate_sign_request(Generation generation, const x509::Ask& ask, const x509::Csr& csr);
+CertificateSignRequest certificate_sign_request(Generation generation, const x509::RequestedContent& ask,
+                                                const x509::Csr& csr);
 
 // The names under which a profile accepts what this mode drops: rows of x509::finding_kinds().
 namespace accepted {

@@ -302,7 +302,7 @@ RequestAnswer Client::request(const std::string& id, Duration limit) {
     return {std::nullopt, error.message(), std::nullopt, std::get<HttpAnswer>(result).body, std::nullopt};
   }
   try {
-    answer.status = request_status_from(answer.body);
+    answer.status = sign_request_status_from(answer.body);
   } catch (const Error& error) {
     answer.fault = error;
   }

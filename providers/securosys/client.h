@@ -59,10 +59,10 @@ struct ClientOptions {
 
 // The answer to GET /v1/request/{id}.
 struct RequestAnswer {
-  std::optional<RequestStatus> status;  // nothing: the TSB does not know the id (any more), or `fault`
-  std::string unknown_why;              // its words, when it does not know the id
-  std::optional<Error> fault;           // why its 200 cannot be read; a result may be in `body` all the same
-  std::string body;                     // exactly as it came
+  std::optional<SignRequestStatus> status;  // nothing: the TSB does not know the id (any more), or `fault`
+  std::string unknown_why;                  // its words, when it does not know the id
+  std::optional<Error> fault;               // why its 200 cannot be read; a result may be in `body` all the same
+  std::string body;                         // exactly as it came
   std::optional<Duration> retry_after;
 };
 

@@ -12,21 +12,21 @@ namespace hsmbridge::securosys {
 namespace {
 
 using workflow::Approver;
-using workflow::Standing;
+using workflow::RequestStatus;
 
 struct StatusRow {
   std::string_view status;
-  Standing standing;
+  RequestStatus standing;
 };
-// The server's RequestStatus enum. EXECUTED is `ready` until its result is seen.
+// The server's SignRequestStatus enum. EXECUTED is `ready` until its result is seen.
 constexpr auto kStatuses = std::to_array<StatusRow>({
-    {"PENDING", Standing::awaiting_approval},
-    {"APPROVED", Standing::awaiting_issuance},
-    {"EXECUTED", Standing::ready},
-    {"FAILED", Standing::failed},
-    {"EXPIRED", Standing::expired},
-    {"REJECTED", Standing::rejected},
-    {"CANCELLED", Standing::cancelled},
+    {"PENDING", RequestStatus::awaiting_approval},
+    {"APPROVED", RequestStatus::awaiting_issuance},
+    {"EXECUTED", RequestStatus::ready},
+    {"FAILED", RequestStatus::failed},
+    {"EXPIRED", RequestStatus::expired},
+    {"REJECTED", RequestStatus::rejected},
+    {"CANCELLED", RequestStatus::cancelled},
 });
 
 // base64 SPKI -> its hash; "" for a text that is no base64.
@@ -87,7 +87,7 @@ class Roll {
   approval::Decisions decisions_;
 };
 
-workflow::Progress progress_from(Roll& roll, Standing standing, const ProgressContext& context) {
+workflow::Progress progress_from(Roll& roll, RequestStatus standing, const ProgressContext& context) {
   workflow::Progress progress;
   progress.approvers = roll.take();
   if (!context.policy) {
@@ -95,13 +95,13 @@ workflow::Progress progress_from(Roll& roll, Standing standing, const ProgressCo
     return progress;
   }
   progress.quorum = approval::quorum_text(*context.policy);
-  if (standing == Standing::awaiting_approval) {
+  if (standing == RequestStatus::awaiting_approval) {
     progress.note = approval::progress_text(*context.policy, roll.decisions());
     if (approval::judge(*context.policy, roll.decisions(), Duration::zero()) == approval::Outcome::impossible) {
       progress.note += "; so many refused that it cannot be reached any more";
     }
     if (context.created) progress.about_until = approval::ends_at(*context.policy, roll.decisions(), *context.created);
-  } else if (standing == Standing::awaiting_issuance) {
+  } else if (standing == RequestStatus::awaiting_issuance) {
     progress.note = "enough people approved";
     if (context.created) {
       progress.about_until = approval::ends_at(*context.policy, roll.decisions(), *context.created);
@@ -116,13 +116,13 @@ workflow::Progress progress_from(Roll& roll, Standing standing, const ProgressCo
 
 }  // namespace
 
-Standing standing_of(std::string_view status) {
+RequestStatus standing_of(std::string_view status) {
   const auto row =
       std::find_if(kStatuses.begin(), kStatuses.end(), [&](const StatusRow& entry) { return entry.status == status; });
-  return row == kStatuses.end() ? Standing::unrecognised : row->standing;
+  return row == kStatuses.end() ? RequestStatus::unrecognised : row->standing;
 }
 
-workflow::Progress progress_of(const RequestStatus& status, const ProgressContext& context) {
+workflow::Progress progress_of(const SignRequestStatus& status, const ProgressContext& context) {
   Roll roll(context);
   // A key in two lists counts as the later one: a refusal weighs more than an approval.
   roll.note(status.not_yet_approved_by, Approver::Decision::pending);
@@ -133,7 +133,7 @@ workflow::Progress progress_of(const RequestStatus& status, const ProgressContex
 
 workflow::Progress progress_at_start(const ProgressContext& context) {
   Roll roll(context);
-  return progress_from(roll, Standing::awaiting_approval, context);
+  return progress_from(roll, RequestStatus::awaiting_approval, context);
 }
 
 std::string rejected_by(const workflow::Progress& progress) {

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-// What a RequestStatus says, in the workflow's words.
+// What a SignRequestStatus says, in the workflow's words.
 namespace hsmbridge::securosys {
 
 struct ProgressContext {
@@ -18,11 +18,11 @@ struct ProgressContext {
 };
 
 // PENDING and so on; unrecognised for a word without a row.
-workflow::Standing standing_of(std::string_view status);
+workflow::RequestStatus standing_of(std::string_view status);
 
 // The three lists with names, the quorum ("quorum unknown" without a policy), and until when approvals may come. A list
 // entry that is no key is kept as an approver without one: a fact is never dropped.
-workflow::Progress progress_of(const RequestStatus& status, const ProgressContext& context);
+workflow::Progress progress_of(const SignRequestStatus& status, const ProgressContext& context);
 // The same before the first status was asked: everybody of the policy is pending.
 workflow::Progress progress_at_start(const ProgressContext& context);
 

@@ -98,7 +98,8 @@ class SecurosysProvider final : public workflow::Provider {
   std::optional<workflow::Report> lost_result(const Error& fault, std::string_view body) const;
   void note_missing_result(workflow::Report& report, const workflow::ProviderCall& call,
                            const std::string& since) const;
-  workflow::Progress progress_without_asking(const RequestStatus& now, const workflow::Submission& submission) const;
+  workflow::Progress progress_without_asking(const SignRequestStatus& now,
+                                             const workflow::Submission& submission) const;
   workflow::Handout handout(const std::string& result, std::string body) const;
   std::string reader_objection(Duration limit);
   struct Search {

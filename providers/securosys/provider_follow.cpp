@@ -46,7 +46,7 @@ constexpr std::size_t kMostMembers = 100;
 // What is wrong with an answer that was kept, for the person who must read it.
 std::string why_unreadable(const Handout& handout, const ProviderCall& call) {
   try {
-    const RequestStatus status = request_status_from(as_text(handout.raw));
+    const SignRequestStatus status = sign_request_status_from(as_text(handout.raw));
     return fmt::format("it is about request {}, not {}", x509::printable(status.id),
                        call.submission == nullptr ? "ours" : call.submission->reference.str());
   } catch (const Error& error) {
@@ -86,7 +86,7 @@ Handout SecurosysProvider::handout(const std::string& result, std::string body) 
 }
 
 // Who decided how, as far as it can be told from what is at hand.
-Progress SecurosysProvider::progress_without_asking(const RequestStatus& now, const Submission& submission) const {
+Progress SecurosysProvider::progress_without_asking(const SignRequestStatus& now, const Submission& submission) const {
   std::optional<approval::Policy> pinned = settings_.policy;
   try {
     if (!submission.provider_state.empty()) pinned = pinned_from(submission.provider_state).policy;
@@ -100,7 +100,7 @@ Progress SecurosysProvider::progress_without_asking(const RequestStatus& now, co
 std::optional<Report> SecurosysProvider::lost_result(const Error& fault, std::string_view body) const {
   if (!settings_.result_once) return std::nullopt;
   Report report;
-  report.standing = Standing::handed_out;
+  report.status = RequestStatus::handed_out;
   report.provider_status = "unreadable";
   report.message = fault.message();
   // Nothing of it arrived, and the server has given what it had.
@@ -142,18 +142,18 @@ Report SecurosysProvider::status(const ProviderCall& call) {
   Report report;
   report.retry_after = answer.retry_after;
   if (!answer.status) {
-    report.standing = Standing::gone;
+    report.status = RequestStatus::gone;
     report.provider_status = "unknown there";
     report.message = answer.unknown_why;
     return report;
   }
-  const RequestStatus& now = *answer.status;
+  const SignRequestStatus& now = *answer.status;
   const bool about_ours = same_id(now.id, submission.reference.str());
-  report.standing = standing_of(now.status);
+  report.status = standing_of(now.status);
   report.provider_status = now.status;
   // Before anything that may fail or take time, and whatever status stands beside it: a result may be given only once.
   if (now.result) {
-    report.standing = Standing::handed_out;
+    report.status = RequestStatus::handed_out;
     report.handout = about_ours ? handout(*now.result, std::move(answer.body)) : unreadable_handout(answer.body);
     if (about_ours) report.progress = progress_without_asking(now, submission);
     return report;
@@ -167,17 +167,17 @@ Report SecurosysProvider::status(const ProviderCall& call) {
                                                      ? policy(std::min(call.time_limit / 4, end - clock_.since_boot()))
                                                      : pinned_from(submission.provider_state).policy;
   report.progress = progress_of(now, {pinned, settings_.names, created(submission)});
-  if (report.standing == Standing::rejected) report.by = rejected_by(report.progress);
-  if (report.standing == Standing::failed) {
+  if (report.status == RequestStatus::rejected) report.by = rejected_by(report.progress);
+  if (report.status == RequestStatus::failed) {
     report.message = "the HSM or the TSB failed while executing it (key blocked or policy changed meanwhile?)";
   }
-  if (report.standing == Standing::expired) report.message = "not enough people approved in time";
+  if (report.status == RequestStatus::expired) report.message = "not enough people approved in time";
   return report;
 }
 
 // A server that gives a result once gave it already: no second look will bring it.
 void SecurosysProvider::note_missing_result(Report& report, const ProviderCall& call, const std::string& since) const {
-  report.standing = Standing::handed_out;
+  report.status = RequestStatus::handed_out;
   report.message = fmt::format(
       "the TSB executed request {} and hands out no result{}: a server set to give results once gave it to somebody "
       "else, or the answer that carried it was lost",
@@ -186,13 +186,13 @@ void SecurosysProvider::note_missing_result(Report& report, const ProviderCall& 
 
 Report SecurosysProvider::poll(const ProviderCall& call) {
   Report report = status(call);
-  if (report.standing == Standing::ready && settings_.result_once) note_missing_result(report, call, "");
+  if (report.status == RequestStatus::ready && settings_.result_once) note_missing_result(report, call, "");
   return report;
 }
 
 Report SecurosysProvider::retrieve(const ProviderCall& call) {
   Report report = status(call);
-  if (report.standing != Standing::ready) return report;
+  if (report.status != RequestStatus::ready) return report;
   const Submission& submission = submission_of(call);
   Pinned pinned = pinned_from(submission.provider_state);
   const bool overdue = pinned.result_owed_since && call.now - *pinned.result_owed_since >= kResultPatience;
@@ -219,7 +219,8 @@ CancelAnswer SecurosysProvider::cancel(const ProviderCall& call) {
   // Looked at first: what deleting does to a finished request is nowhere written down, and a server that forgets it
   // would lose the result of one that was executed meanwhile.
   Report before = status(part);
-  if (before.standing != Standing::awaiting_approval && before.standing != Standing::awaiting_issuance) return before;
+  if (before.status != RequestStatus::awaiting_approval && before.status != RequestStatus::awaiting_issuance)
+    return before;
   try {
     client_->delete_request(submission_of(call).reference.str(), (end - clock_.since_boot()) / 2);
   } catch (const Error& error) {

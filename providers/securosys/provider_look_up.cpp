@@ -178,7 +178,7 @@ LookUpAnswer SecurosysProvider::search(const ProviderCall& call, Duration end) {
                     task->id, kByHand)};
   }
   Report report;
-  report.standing = Standing::awaiting_approval;
+  report.status = RequestStatus::awaiting_approval;
   report.provider_status = "PENDING";
   report.reference = ProviderReference(*task->request_id);
   report.provider_state = state_of({now, std::nullopt});

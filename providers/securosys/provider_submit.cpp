@@ -94,14 +94,14 @@ SubmitAnswer SecurosysProvider::submit(const ProviderCall& call) {
   Report report;
   report.provider_state = state;
   if (taken.created.request_id.empty()) {
-    report.standing = Standing::handed_out;
+    report.status = RequestStatus::handed_out;
     report.provider_status = "EXECUTED";
     report.message = taken.fault;
     report.handout =
         taken.fault.empty() ? handout(taken.created.result, std::move(taken.body)) : unreadable_handout(taken.body);
     return Accepted{std::move(report)};
   }
-  report.standing = Standing::awaiting_approval;
+  report.status = RequestStatus::awaiting_approval;
   report.provider_status = "PENDING";
   report.reference = ProviderReference(taken.created.request_id);
   report.progress = progress_at_start({pinned, settings_.names, call.now});

@@ -31,10 +31,10 @@ x509::Content wanted(x509::Content content) {
 
 }  // namespace
 
-x509::Ask ask_of(const workflow::Order& order) {
+x509::RequestedContent ask_of(const workflow::Order& order) {
   if (order.ask.empty()) return {};
   try {
-    return x509::ask_from(Json::parse(order.ask));
+    return x509::requested_content_from(Json::parse(order.ask));
   } catch (const Error& error) {
     throw Error{ErrorKind::corrupt,
                 fmt::format("what request {} asks for cannot be read: {}", order.id.str(), error.message())};
@@ -60,7 +60,7 @@ const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, cons
 workflow::ProviderDraft draft_to_be_signed(const Settings& settings, const x509::Certificate& issuer,
                                            const workflow::Order& order, ByteView csr_der, Instant now) {
   const x509::Csr csr = x509::parse_csr(csr_der);
-  const x509::Ask ask = ask_of(order);
+  const x509::RequestedContent ask = ask_of(order);
   if (!order.ask.empty()) {
     const std::string difference = x509::difference(ask.content, csr.content);
     if (!difference.empty()) {

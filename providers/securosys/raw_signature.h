@@ -3,7 +3,7 @@
 #include "ca/path.h"
 #include "providers/securosys/settings.h"
 #include "workflow/ports/provider.h"
-#include "x509/content/ask.h"
+#include "x509/content/requested_content.h"
 #include "x509/objects/certificate.h"
 
 #include <string>
@@ -13,7 +13,7 @@
 namespace hsmbridge::securosys {
 
 // What the order asks for; an order without an ask says nothing. Throws corrupt.
-x509::Ask ask_of(const workflow::Order& order);
+x509::RequestedContent ask_of(const workflow::Order& order);
 
 // The row of x509's table that signs with the issuer's key: the configured one or the usual one for that key.
 const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, const x509::Certificate& issuer);

@@ -92,7 +92,7 @@ std::string allowed(const Template::Expressions& list) {
 
 class Violations {
  public:
-  explicit Violations(const x509::Ask& ask) : ask_(ask) {}
+  explicit Violations(const x509::RequestedContent& ask) : ask_(ask) {}
   void add(std::string reason) { reasons_.push_back(std::move(reason)); }
   void add_unless_accepted(std::string_view name, const std::string& reason) {
     if (std::find(ask_.accept.begin(), ask_.accept.end(), name) == ask_.accept.end()) {
@@ -108,7 +108,7 @@ class Violations {
   std::vector<std::string> take() { return std::move(reasons_); }
 
  private:
-  const x509::Ask& ask_;
+  const x509::RequestedContent& ask_;
   std::vector<std::string> reasons_;
 };
 

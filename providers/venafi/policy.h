@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "providers/venafi/wire/wire.h"
 #include "workflow/ports/provider.h"
-#include "x509/content/ask.h"
+#include "x509/content/requested_content.h"
 #include "x509/objects/csr.h"
 
 #include <optional>
@@ -22,7 +22,7 @@ Passes passes(const std::vector<std::string>& expressions, std::string_view valu
 
 struct PolicyQuestion {
   const x509::Csr& csr;
-  const x509::Ask& ask;                        // validity, and what the profile accepts
+  const x509::RequestedContent& ask;           // validity, and what the profile accepts
   Duration validity{};                         // what will be asked; zero: the template's
   std::optional<Bytes> predecessor_spki = {};  // of a renewal
 };

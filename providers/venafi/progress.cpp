@@ -11,29 +11,29 @@ namespace hsmbridge::venafi {
 namespace {
 
 using workflow::Approver;
-using workflow::Standing;
+using workflow::RequestStatus;
 
 struct StatusRow {
   std::string_view status;
-  Standing standing;
+  RequestStatus standing;
   bool approval;
   std::string_view meaning;
 };
 // The service's whole enumeration. Which of them are final is nowhere published; it follows from what they mean.
 constexpr auto kStatuses = std::to_array<StatusRow>({
-    {"NEW", Standing::awaiting_issuance, false, ""},
-    {"PENDING", Standing::awaiting_issuance, false, ""},
-    {"PENDING_APPROVAL", Standing::awaiting_approval, true, ""},
-    {"PENDING_FINAL_APPROVAL", Standing::awaiting_approval, true, ""},
-    {"REJECTED_APPROVAL", Standing::rejected, true, "an approver refused it, or nobody approved it in time"},
-    {"REQUESTED", Standing::awaiting_issuance, false, ""},
-    {"ISSUED", Standing::ready, false, ""},
-    {"REJECTED", Standing::rejected, false, "the certificate authority refused it"},
-    {"CANCELLED", Standing::cancelled, false, "it was withdrawn at the service"},
+    {"NEW", RequestStatus::awaiting_issuance, false, ""},
+    {"PENDING", RequestStatus::awaiting_issuance, false, ""},
+    {"PENDING_APPROVAL", RequestStatus::awaiting_approval, true, ""},
+    {"PENDING_FINAL_APPROVAL", RequestStatus::awaiting_approval, true, ""},
+    {"REJECTED_APPROVAL", RequestStatus::rejected, true, "an approver refused it, or nobody approved it in time"},
+    {"REQUESTED", RequestStatus::awaiting_issuance, false, ""},
+    {"ISSUED", RequestStatus::ready, false, ""},
+    {"REJECTED", RequestStatus::rejected, false, "the certificate authority refused it"},
+    {"CANCELLED", RequestStatus::cancelled, false, "it was withdrawn at the service"},
     // A certificate existed. One that is revoked before it was fetched is not handed on.
-    {"REVOKED", Standing::failed, false, "a certificate was issued, and it has been revoked since"},
-    {"FAILED", Standing::failed, false, ""},
-    {"DELETED", Standing::cancelled, false, "it was deleted at the service"},
+    {"REVOKED", RequestStatus::failed, false, "a certificate was issued, and it has been revoked since"},
+    {"FAILED", RequestStatus::failed, false, ""},
+    {"DELETED", RequestStatus::cancelled, false, "it was deleted at the service"},
 });
 
 const StatusRow* row_of(std::string_view status) {
@@ -72,9 +72,9 @@ void add(std::vector<Approver>& to, const ApprovalRequest::Person& person, std::
 
 }  // namespace
 
-Standing standing_of(std::string_view status) {
+RequestStatus standing_of(std::string_view status) {
   const StatusRow* row = row_of(status);
-  return row == nullptr ? Standing::unrecognised : row->standing;
+  return row == nullptr ? RequestStatus::unrecognised : row->standing;
 }
 
 std::string_view meaning_of(std::string_view status) {
@@ -133,11 +133,11 @@ Refused refused_by(const ApprovalRequest& approval, const std::map<std::string, 
 
 workflow::Report report_of(const CertificateRequest& request) {
   workflow::Report report;
-  report.standing = standing_of(request.status);
+  report.status = standing_of(request.status);
   report.provider_status = request.status;
   report.message = meaning_of(request.status);
   if (!request.error.empty()) report.message += (report.message.empty() ? "" : ": ") + request.error;
-  if (report.standing == Standing::ready && request.certificate_ids.empty()) {
+  if (report.status == RequestStatus::ready && request.certificate_ids.empty()) {
     report.message = "issued, but the service does not say yet which certificate it is";
   }
   return report;

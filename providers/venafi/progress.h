@@ -12,7 +12,7 @@
 namespace hsmbridge::venafi {
 
 // The twelve words of the service; unrecognised for another.
-workflow::Standing standing_of(std::string_view status);
+workflow::RequestStatus standing_of(std::string_view status);
 // What a final or unusual status means, "" for one that speaks for itself.
 std::string_view meaning_of(std::string_view status);
 bool is_approval_status(std::string_view status);  // somebody decides, or has refused

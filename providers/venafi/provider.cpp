@@ -24,9 +24,9 @@ using namespace workflow;
 // How long a zone that was read is taken for current: a batch of requests asks once.
 constexpr Duration kPlaceAge = std::chrono::minutes{1};
 
-x509::Ask ask_of(const Order& order) {
+x509::RequestedContent ask_of(const Order& order) {
   try {
-    return x509::ask_from(Json::parse(order.ask));
+    return x509::requested_content_from(Json::parse(order.ask));
   } catch (const Error& error) {
     throw Error{ErrorKind::internal, "the order's ask cannot be read: " + error.message()};
   }
@@ -149,7 +149,7 @@ ProviderDraft VenafiProvider::draft(const Order& order, ByteView csr, Instant) {
   return draft;
 }
 
-Duration VenafiProvider::validity_of(const x509::Ask& ask) const {
+Duration VenafiProvider::validity_of(const x509::RequestedContent& ask) const {
   return ask.validity > Duration::zero() ? ask.validity : settings_.validity.value_or(Duration::zero());
 }
 
@@ -202,7 +202,7 @@ std::vector<std::string> VenafiProvider::check(const ProviderCall& call) {
                         known_reasons())};
   }
   const Place here = place(call.time_limit / 2);
-  const x509::Ask ask = ask_of(call.order);
+  const x509::RequestedContent ask = ask_of(call.order);
   const x509::Csr csr = x509::parse_csr(call.draft.csr);
   PolicyQuestion question{csr, ask, validity_of(ask)};
   if (call.order.kind == Kind::renew) {

@@ -75,7 +75,7 @@ class VenafiProvider final : public workflow::Provider,
   // Throws ZoneUnknown when the service itself says that there is none.
   Place place(Duration limit);
   Place find_place(Duration limit);
-  Duration validity_of(const x509::Ask& ask) const;
+  Duration validity_of(const x509::RequestedContent& ask) const;
   // What the order itself says of it; asks nobody. An error of it is the order's, for good.
   NewRequest request_of(const workflow::ProviderCall& call) const;
   NewRequest new_request(const workflow::ProviderCall& call, const Place& place);

@@ -106,11 +106,11 @@ std::string asked_for(const CertificateRequest& request) {
 
 // The service's own word about the decision, beside its HTTP status: somebody else may have decided a moment before.
 void must_be_decided(const CertificateRequest& now, ApprovalAuthority::Decision decision) {
-  const Standing standing = standing_of(now.status);
+  const RequestStatus standing = standing_of(now.status);
   const bool taken = decision == ApprovalAuthority::Decision::reject
                          ? now.status == "REJECTED_APPROVAL"
-                         : standing == Standing::awaiting_approval || standing == Standing::awaiting_issuance ||
-                               standing == Standing::ready;
+                         : standing == RequestStatus::awaiting_approval ||
+                               standing == RequestStatus::awaiting_issuance || standing == RequestStatus::ready;
   if (taken) return;
   throw Error{ErrorKind::outcome_unknown,
               fmt::format("the service answered the {} of request {} with the status {}",

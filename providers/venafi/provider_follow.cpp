@@ -59,11 +59,11 @@ void VenafiProvider::add_approvals(const std::string& id, Report& report, Durati
                               x509::printable(approval->entity))};
     }
     report.progress = venafi::progress_of(*approval, settings_.people);
-    if (report.standing == Standing::rejected) {
+    if (report.status == RequestStatus::rejected) {
       const Refused refused = refused_by(*approval, settings_.people);
       report.by = refused.by;
       if (!refused.why.empty()) report.message = refused.why;
-      if (refused.expired) report.standing = Standing::expired;
+      if (refused.expired) report.status = RequestStatus::expired;
     }
   } catch (const Error& error) {
     // Who may order need not be somebody who may see the approvers: the status itself is what counts.
@@ -79,7 +79,7 @@ Report VenafiProvider::status(const ProviderCall& call) {
   const Status answer = client_->request(submission.reference.str(), call.time_limit / 2);
   if (!answer.request) {
     Report report;
-    report.standing = Standing::gone;
+    report.status = RequestStatus::gone;
     report.provider_status = "unknown there";
     report.message = answer.unknown_why;
     return report;
@@ -101,13 +101,13 @@ Report VenafiProvider::poll(const ProviderCall& call) {
 // that a person should look at.
 Report VenafiProvider::not_there_yet(const ProviderCall& call, Report report, State state,
                                      const std::string& why) const {
-  report.standing = Standing::ready;
+  report.status = RequestStatus::ready;
   report.provider_status =
       state.certificates.empty() ? "ISSUED, but not which certificate" : "ISSUED, but not in the inventory yet";
   report.message = why;
   if (!state.missing_since) state.missing_since = call.now;
   if (call.now - *state.missing_since >= settings_.inventory_lag) {
-    report.standing = Standing::gone;
+    report.status = RequestStatus::gone;
     report.message = fmt::format("issued, and for {} not in the service's inventory: {}",
                                  hsmbridge::spoken(call.now - *state.missing_since), why);
   }
@@ -122,7 +122,7 @@ Report VenafiProvider::retrieve(const ProviderCall& call) {
   report.provider_status = "ISSUED";
   if (state.certificates.empty()) {
     report = status(call);
-    if (report.standing != Standing::ready) return report;
+    if (report.status != RequestStatus::ready) return report;
     state = state_from(report.provider_state);
     if (state.certificates.empty()) {
       const std::string why = report.message;
@@ -140,7 +140,7 @@ Report VenafiProvider::retrieve(const ProviderCall& call) {
                          "an answer without a certificate came in place of the certificate");
   }
   state.missing_since.reset();
-  report.standing = Standing::handed_out;
+  report.status = RequestStatus::handed_out;
   report.message.clear();
   report.provider_state = to_text(state);
   report.handout = Handout{Handout::Content::certificate, to_bytes(contents.body), to_bytes(contents.body)};

@@ -78,13 +78,13 @@ Report VenafiProvider::revocation(const Order& order, Duration limit) {
                             fingerprint, x509::printable(answer.fingerprint))};
   }
   Report report = venafi::report_of(answer);
-  if (report.standing == Standing::done) return report;
+  if (report.status == RequestStatus::done) return report;
   std::string request = state_of(predecessor).request;
   if (request.empty()) request = predecessor.reference.str();
   if (!request.empty()) {
     const Status status = client_->request(request, limit / 2);
     if (status.request && same_id(status.request->id, request) && status.request->status == "REVOKED") {
-      report.standing = Standing::done;
+      report.status = RequestStatus::done;
       report.provider_status = "REVOKED";
       report.message.clear();
       report.progress = {};
@@ -92,7 +92,7 @@ Report VenafiProvider::revocation(const Order& order, Duration limit) {
     }
   }
   if (!answer.present) {
-    report.standing = Standing::gone;
+    report.status = RequestStatus::gone;
     report.provider_status = "unknown there";
     report.message = "the service does not know the certificate with the fingerprint " + fingerprint;
   }
@@ -102,12 +102,12 @@ Report VenafiProvider::revocation(const Order& order, Duration limit) {
 LookUpAnswer VenafiProvider::look_up_revocation(const ProviderCall& call) {
   const std::string fingerprint = fingerprint_of(predecessor_of(call.order).der);
   Report report = revocation(call.order, call.time_limit);
-  switch (report.standing) {
-    case Standing::gone:
+  switch (report.status) {
+    case RequestStatus::gone:
       return CannotTell{report.message + ", so it cannot say whether the revocation arrived"};
-    case Standing::rejected:
-    case Standing::failed:
-    case Standing::unrecognised:
+    case RequestStatus::rejected:
+    case RequestStatus::failed:
+    case RequestStatus::unrecognised:
       // It may be the end of an earlier revocation, and the service shows one at a time.
       return CannotTell{
           fmt::format("the service shows a revocation of this certificate that is {} ({}); it may be an "

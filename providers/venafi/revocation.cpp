@@ -8,7 +8,7 @@
 namespace hsmbridge::venafi {
 namespace {
 
-using workflow::Standing;
+using workflow::RequestStatus;
 
 struct ReasonRow {
   std::string_view rfc5280;
@@ -26,15 +26,15 @@ constexpr auto kReasons = std::to_array<ReasonRow>({
 
 struct StatusRow {
   std::string_view status;
-  Standing standing;
+  RequestStatus standing;
   std::string_view meaning;
 };
 constexpr auto kStatuses = std::to_array<StatusRow>({
-    {"SUBMITTED", Standing::awaiting_issuance, "handed to the certificate authority"},
-    {"PENDING_APPROVAL", Standing::awaiting_approval, ""},
-    {"PENDING_FINAL_APPROVAL", Standing::awaiting_approval, ""},
-    {"REJECTED_APPROVAL", Standing::rejected, "an approver refused it, or nobody approved it in time"},
-    {"FAILED", Standing::failed, ""},
+    {"SUBMITTED", RequestStatus::awaiting_issuance, "handed to the certificate authority"},
+    {"PENDING_APPROVAL", RequestStatus::awaiting_approval, ""},
+    {"PENDING_FINAL_APPROVAL", RequestStatus::awaiting_approval, ""},
+    {"REJECTED_APPROVAL", RequestStatus::rejected, "an approver refused it, or nobody approved it in time"},
+    {"FAILED", RequestStatus::failed, ""},
 });
 
 }  // namespace
@@ -63,7 +63,7 @@ std::string fingerprint_of(ByteView certificate) {
 workflow::Report report_of(const RevocationAnswer& answer) {
   workflow::Report report;
   if (answer.listed) {
-    report.standing = Standing::done;
+    report.status = RequestStatus::done;
     report.provider_status = "REVOKED";
     report.message = "the issuer's revocation list names it";
     return report;
@@ -71,13 +71,13 @@ workflow::Report report_of(const RevocationAnswer& answer) {
   report.provider_status = answer.status;
   report.message = answer.error;
   if (answer.status.empty()) {
-    report.standing = Standing::awaiting_issuance;
+    report.status = RequestStatus::awaiting_issuance;
     report.progress.note = "the service shows no revocation for it yet";
     return report;
   }
   const auto* row = std::find_if(kStatuses.begin(), kStatuses.end(),
                                  [&](const StatusRow& entry) { return entry.status == answer.status; });
-  report.standing = row == kStatuses.end() ? Standing::unrecognised : row->standing;
+  report.status = row == kStatuses.end() ? RequestStatus::unrecognised : row->standing;
   if (row != kStatuses.end() && report.message.empty()) report.message = row->meaning;
   return report;
 }

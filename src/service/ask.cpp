@@ -106,7 +106,7 @@ void apply(x509::Content& content, const Texts& texts, const std::function<Compl
   }
 }
 
-void apply_profile(x509::Ask& ask, std::vector<x509::GeneralName>& of_profile_names,
+void apply_profile(x509::RequestedContent& ask, std::vector<x509::GeneralName>& of_profile_names,
                    const config::ProfileSettings& profile) {
   const auto source = [&](std::string_view key) { return of_profile(profile, key); };
   x509::Content& content = ask.content;
@@ -177,8 +177,9 @@ void apply_subject(x509::Content& content, const AskWishes& wishes) {
 
 }  // namespace
 
-x509::Ask build_ask(const x509::Content* like, const config::ProfileSettings* profile, const AskWishes& wishes) {
-  x509::Ask ask;
+x509::RequestedContent build_ask(const x509::Content* like, const config::ProfileSettings* profile,
+                                 const AskWishes& wishes) {
+  x509::RequestedContent ask;
   x509::Content& content = ask.content;
   if (like != nullptr) content = x509::content_like(*like);
   std::vector<x509::GeneralName> of_profile_names;
@@ -231,7 +232,7 @@ std::vector<std::string> accepted_of_key(const config::ProfileSettings* profile,
 }
 
 x509::Content profile_content(const config::ProfileSettings& profile) {
-  x509::Ask ask;
+  x509::RequestedContent ask;
   std::vector<x509::GeneralName> names;
   apply_profile(ask, names, profile);
   ask.content.subject_alternative_names = std::move(names);

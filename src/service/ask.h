@@ -1,7 +1,7 @@
 #pragma once
 
 #include "config/settings.h"
-#include "x509/content/ask.h"
+#include "x509/content/requested_content.h"
 
 #include <optional>
 #include <string>
@@ -36,7 +36,8 @@ struct AskWishes {
 // one's; only the profile's alternative names are added to what was typed, since they belong to every certificate of
 // that profile. The result is checked (x509::validate), its `algorithm` and `accept` names too.
 // Throws invalid_input, for a profile's value with file and line.
-x509::Ask build_ask(const x509::Content* like, const config::ProfileSettings* profile, const AskWishes& wishes);
+x509::RequestedContent build_ask(const x509::Content* like, const config::ProfileSettings* profile,
+                                 const AskWishes& wishes);
 
 // What may be wrong with the key: the names of config::key_flaws() that the profile and what was typed accept.
 std::vector<std::string> accepted_of_key(const config::ProfileSettings* profile, const AskWishes& wishes);

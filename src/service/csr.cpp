@@ -119,7 +119,7 @@ bool truth(const BatchRow& row, std::string_view column, bool typed) {
 
 }  // namespace
 
-const x509::SignatureAlgorithm& algorithm_for(const x509::Ask& ask, const x509::KeySpec& key) {
+const x509::SignatureAlgorithm& algorithm_for(const x509::RequestedContent& ask, const x509::KeySpec& key) {
   if (ask.algorithm.empty()) return x509::default_algorithm(key);
   const x509::SignatureAlgorithm& algorithm = x509::signature_algorithm(ask.algorithm);
   if (algorithm.key_type != key.type) {
@@ -130,7 +130,7 @@ const x509::SignatureAlgorithm& algorithm_for(const x509::Ask& ask, const x509::
   return algorithm;
 }
 
-Bytes create_csr(x509::Signer& signer, const x509::Ask& ask) {
+Bytes create_csr(x509::Signer& signer, const x509::RequestedContent& ask) {
   const auto key = x509::key_spec_of(signer.subject_public_key_info());
   return x509::create_csr(signer, ask.content, algorithm_for(ask, key));
 }

@@ -14,11 +14,11 @@ namespace hsmbridge::service {
 
 // The algorithm that `ask` names, or the key's usual one. Throws invalid_input when it is not for such a key: to be
 // asked before a key is made for it.
-const x509::SignatureAlgorithm& algorithm_for(const x509::Ask& ask, const x509::KeySpec& key);
+const x509::SignatureAlgorithm& algorithm_for(const x509::RequestedContent& ask, const x509::KeySpec& key);
 
 // Makes the CSR that `ask` describes: the key signs, then the result is proved. Gives DER. Throws invalid_input (the
 // algorithm is not for that key, the content contradicts itself), and what the signer throws.
-Bytes create_csr(x509::Signer& signer, const x509::Ask& ask);
+Bytes create_csr(x509::Signer& signer, const x509::RequestedContent& ask);
 
 struct CsrFault {
   std::string name;         // "signature", "key", "subject", "extended_key_usage", …

@@ -14,7 +14,7 @@ CallParts parts_of(const workflow::Claim& claim) {
   return {*key, *draft, submission != nullptr && submission->is_known() ? submission : nullptr};
 }
 
-workflow::ProviderCall call_of(World& world, const workflow::Claim& claim, const CallParts& parts, Instant now,
+workflow::ProviderCall call_of(Dependencies& world, const workflow::Claim& claim, const CallParts& parts, Instant now,
                                Duration time_limit) {
   const auto attempt = claim.effect.attempt != 0                                       ? claim.effect.attempt
                        : parts.submission != nullptr && parts.submission->attempt != 0 ? parts.submission->attempt
@@ -31,7 +31,7 @@ workflow::ProviderCall call_of(World& world, const workflow::Claim& claim, const
           answers_another,    dossier == nullptr ? std::string{} : dossier->remembered};
 }
 
-std::shared_ptr<workflow::Provider> provider_of(World& world, const workflow::Order& order) {
+std::shared_ptr<workflow::Provider> provider_of(Dependencies& world, const workflow::Order& order) {
   return lane_usable("provider", order.provider, [&] { return world.provider(order.provider); });
 }
 

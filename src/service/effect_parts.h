@@ -28,7 +28,7 @@ struct CallParts {
   const workflow::Submission* submission;
 };
 CallParts parts_of(const workflow::Claim& claim);
-workflow::ProviderCall call_of(World& world, const workflow::Claim& claim, const CallParts& parts, Instant now,
+workflow::ProviderCall call_of(Dependencies& world, const workflow::Claim& claim, const CallParts& parts, Instant now,
                                Duration time_limit);
 
 // That this process cannot use a provider or a token now (it is not in its configuration, its module or its secrets
@@ -52,6 +52,6 @@ auto lane_usable(std::string_view what, const std::string& name, Get&& get) {
     throw error.with(std::string(workflow::kLaneDetail), std::string(workflow::kLaneDown));
   }
 }
-std::shared_ptr<workflow::Provider> provider_of(World& world, const workflow::Order& order);
+std::shared_ptr<workflow::Provider> provider_of(Dependencies& world, const workflow::Order& order);
 
 }  // namespace hsmbridge::service

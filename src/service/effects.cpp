@@ -9,7 +9,7 @@
 #include "workflow/engine/lane_pauses.h"
 #include "workflow/machine/lifecycle.h"
 #include "x509/asn1/bounds.h"
-#include "x509/content/ask.h"
+#include "x509/content/requested_content.h"
 #include "x509/judge/advice.h"
 #include "x509/judge/render.h"
 #include "x509/objects/certificate.h"
@@ -33,17 +33,17 @@ using workflow::EffectOutcome;
 using workflow::EventBody;
 
 // kind | what it means to a preparation. It ends only for what no later attempt can change.
-constexpr std::array<std::pair<ErrorKind, Then>, 10> kConsequences{{
-    {ErrorKind::invalid_input, Then::give_up},  // the order cannot be carried out: the token has no such algorithm
-    {ErrorKind::conflict, Then::give_up},       // the label belongs to another key
-    {ErrorKind::refused, Then::give_up},        // policy, or what a provider cannot carry
-    {ErrorKind::not_found, Then::again},        // a key that this token does not have, or not yet
-    {ErrorKind::ambiguous, Then::again},        // two keys, of which somebody may remove one
-    {ErrorKind::denied, Then::again},           // a PIN or an API key, which somebody may correct
-    {ErrorKind::unavailable, Then::again},
-    {ErrorKind::outcome_unknown, Then::again},  // these effects are repeatable: a planned key is looked for first
-    {ErrorKind::corrupt, Then::again},          // an answer that was read wrong once
-    {ErrorKind::internal, Then::again},
+constexpr std::array<std::pair<ErrorKind, Retry>, 10> kConsequences{{
+    {ErrorKind::invalid_input, Retry::give_up},  // the order cannot be carried out: the token has no such algorithm
+    {ErrorKind::conflict, Retry::give_up},       // the label belongs to another key
+    {ErrorKind::refused, Retry::give_up},        // policy, or what a provider cannot carry
+    {ErrorKind::not_found, Retry::again},        // a key that this token does not have, or not yet
+    {ErrorKind::ambiguous, Retry::again},        // two keys, of which somebody may remove one
+    {ErrorKind::denied, Retry::again},           // a PIN or an API key, which somebody may correct
+    {ErrorKind::unavailable, Retry::again},
+    {ErrorKind::outcome_unknown, Retry::again},  // these effects are repeatable: a planned key is looked for first
+    {ErrorKind::corrupt, Retry::again},          // an answer that was read wrong once
+    {ErrorKind::internal, Retry::again},
 }};
 
 // A token's own answer that somebody logged in or does something else there now is not a conflict about the order, and
@@ -68,15 +68,15 @@ std::string provider_actor(const workflow::Order& order) {
   return "provider:" + order.provider;
 }
 
-std::shared_ptr<workflow::Token> token_of(World& world, const workflow::Order& order) {
+std::shared_ptr<workflow::Token> token_of(Dependencies& world, const workflow::Order& order) {
   return lane_usable("token", order.token, [&] { return world.token(order.token); });
 }
 
-EffectOutcome ensure_key(World& world, const Claim& claim, Instant now) {
+EffectOutcome ensure_key(Dependencies& world, const Claim& claim, Instant now) {
   const auto& order = claim.record.order;
   if (order.key.source == workflow::KeyWish::Source::make) {
     // Before the key is made: one that cannot sign what was ordered would be left over.
-    algorithm_for(x509::ask_from(Json::parse(order.ask)), x509::parse_key_spec(order.key.spec));
+    algorithm_for(x509::requested_content_from(Json::parse(order.ask)), x509::parse_key_spec(order.key.spec));
   }
   auto key = token_of(world, order)->ensure_key(order.key);
   EffectOutcome result;
@@ -115,17 +115,17 @@ EffectOutcome draft_revocation(const workflow::Order& order, Instant now) {
   return outcome(workflow::DraftFrozen{std::move(draft)});
 }
 
-EffectOutcome sign_csr(World& world, const Claim& claim) {
+EffectOutcome sign_csr(Dependencies& world, const Claim& claim) {
   const auto& order = claim.record.order;
   const auto* key = workflow::key_of(claim.record.state);
   if (key == nullptr) throw Error{ErrorKind::internal, "a CSR was asked before the key was ready"};
-  const auto ask = x509::ask_from(Json::parse(order.ask));
+  const auto ask = x509::requested_content_from(Json::parse(order.ask));
   const auto signer = token_of(world, order)->signer(*key);
   return outcome(workflow::CsrSigned{create_csr(*signer, ask)});
 }
 
 // In the provider's lane: its limits hold, and a provider that does not answer occupies no place of a token.
-EffectOutcome build_draft(World& world, const Claim& claim, Instant now) {
+EffectOutcome build_draft(Dependencies& world, const Claim& claim, Instant now) {
   const auto& order = claim.record.order;
   if (!workflow::needs_key(order)) return draft_revocation(order, now);
   const auto* preparing = std::get_if<workflow::Preparing>(&claim.record.state);
@@ -147,7 +147,7 @@ EffectOutcome build_draft(World& world, const Claim& claim, Instant now) {
   return outcome(workflow::DraftFrozen{std::move(draft)});
 }
 
-EffectOutcome check_draft(World& world, const Claim& claim, Instant now, Duration time_limit) {
+EffectOutcome check_draft(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto& order = claim.record.order;
   const auto parts = parts_of(claim);
   const auto provider = provider_of(world, order);
@@ -192,7 +192,7 @@ workflow::Report stamped(workflow::Report report, const workflow::Provider& prov
   return report;
 }
 
-EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration time_limit) {
+EffectOutcome submit(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {
   const unsigned attempt = claim.effect.attempt;
   const auto actor = provider_actor(claim.record.order);
   std::shared_ptr<workflow::Provider> provider;
@@ -236,7 +236,7 @@ EffectOutcome submit(World& world, const Claim& claim, Instant now, Duration tim
   }
 }
 
-EffectOutcome look_up(World& world, const Claim& claim, Instant now, Duration time_limit) {
+EffectOutcome look_up(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {
   const unsigned attempt = claim.effect.attempt;
   const auto actor = provider_actor(claim.record.order);
   const auto parts = parts_of(claim);
@@ -257,13 +257,13 @@ EffectOutcome reported(const Claim& claim, workflow::Report report) {
   return result;
 }
 
-EffectOutcome poll(World& world, const Claim& claim, Instant now, Duration time_limit) {
+EffectOutcome poll(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
   const auto provider = provider_of(world, claim.record.order);
   return reported(claim, stamped(provider->poll(call_of(world, claim, parts, now, time_limit)), *provider));
 }
 
-EffectOutcome retrieve(World& world, const Claim& claim, Instant now, Duration time_limit) {
+EffectOutcome retrieve(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
   const auto provider = provider_of(world, claim.record.order);
   auto report = stamped(provider->retrieve(call_of(world, claim, parts, now, time_limit)), *provider);
@@ -271,7 +271,7 @@ EffectOutcome retrieve(World& world, const Claim& claim, Instant now, Duration t
   if (report.handout) {
     return outcome(workflow::HandedOut{std::move(*report.handout), std::move(report.provider_state)}, actor);
   }
-  if (report.standing == workflow::Standing::handed_out) {
+  if (report.status == workflow::RequestStatus::handed_out) {
     return outcome(workflow::NothingHandedOut{report.message.empty()
                                                   ? "the provider handed the result out before and keeps no copy"
                                                   : report.message},
@@ -295,7 +295,7 @@ unsigned attempt_at(const Claim& claim, const workflow::TargetState& target) {
   return target.failures + claim.failures + claim.crashes + 1;
 }
 
-EffectOutcome install(World& world, const Claim& claim, Instant now, Duration time_limit) {
+EffectOutcome install(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto& order = claim.record.order;
   const auto* installing = std::get_if<workflow::Installing>(&claim.record.state);
   if (installing == nullptr) throw Error{ErrorKind::internal, "there is nothing to install"};
@@ -326,7 +326,7 @@ EffectOutcome install(World& world, const Claim& claim, Instant now, Duration ti
   return outcome(workflow::TargetInstalled{target->target.name});
 }
 
-EffectOutcome withdraw(World& world, const Claim& claim, Instant now, Duration time_limit) {
+EffectOutcome withdraw(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
   auto answer = provider_of(world, claim.record.order)->cancel(call_of(world, claim, parts, now, time_limit));
   const auto actor = provider_actor(claim.record.order);
@@ -356,7 +356,7 @@ std::optional<EventBody> surrender(const Claim& claim, const Error& error) {
 }
 
 // What the certificate renews, and what that renewed, newest first.
-std::vector<workflow::CertificateRecord> ancestors_of(World& world, const workflow::CertificateRecord& record) {
+std::vector<workflow::CertificateRecord> ancestors_of(Dependencies& world, const workflow::CertificateRecord& record) {
   constexpr std::size_t kMost = 100;  // whatever a damaged store says, this ends
   std::vector<workflow::CertificateRecord> older;
   std::string next = record.predecessor;
@@ -370,19 +370,19 @@ std::vector<workflow::CertificateRecord> ancestors_of(World& world, const workfl
 }
 
 // All of them: one may have failed to get to a place.
-std::vector<Bytes> renewed_by(World& world, const workflow::CertificateRecord& record) {
+std::vector<Bytes> renewed_by(Dependencies& world, const workflow::CertificateRecord& record) {
   std::vector<Bytes> ders;
   for (auto& older : ancestors_of(world, record)) ders.push_back(std::move(older.der));
   return ders;
 }
 
-bool is_renewed_by(World& world, const std::string& fingerprint, const workflow::CertificateRecord& record) {
+bool is_renewed_by(Dependencies& world, const std::string& fingerprint, const workflow::CertificateRecord& record) {
   const auto older = ancestors_of(world, record);
   return std::any_of(older.begin(), older.end(), [&](const auto& one) { return one.fingerprint == fingerprint; });
 }
 
 // What a certificate that stands in a file is to the one that shall take its place.
-Present standing_of(World& world, const std::string& fingerprint, const workflow::CertificateRecord& record) {
+Present standing_of(Dependencies& world, const std::string& fingerprint, const workflow::CertificateRecord& record) {
   const auto found = world.certificate(fingerprint);
   if (!found) return Present::unknown;
   namespace status = workflow::status;
@@ -396,7 +396,7 @@ Present standing_of(World& world, const std::string& fingerprint, const workflow
 
 }  // namespace
 
-void install_certificate(World& world, const Installation& of, const workflow::InstallTarget& target,
+void install_certificate(Dependencies& world, const Installation& of, const workflow::InstallTarget& target,
                          const workflow::CertificateRecord& record, Instant now, Duration time_limit) {
   const auto kind = kind_of(target);
   if (kind == "token") {
@@ -417,19 +417,19 @@ void install_certificate(World& world, const Installation& of, const workflow::I
   }
 }
 
-Then consequence_of(workflow::EffectName effect, const Error& error) {
+Retry consequence_of(workflow::EffectName effect, const Error& error) {
   if (effect == EffectName::install) {
     const bool later = error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::outcome_unknown;
-    return later ? Then::again : Then::give_up;
+    return later ? Retry::again : Retry::give_up;
   }
-  if (is_about_the_moment(error) || is_about_the_provider(effect, error)) return Then::again;
+  if (is_about_the_moment(error) || is_about_the_provider(effect, error)) return Retry::again;
   for (const auto& [row, then] : kConsequences) {
     if (row == error.kind()) return then;
   }
-  return Then::again;
+  return Retry::again;
 }
 
-Effects::Effects(World& world, TroubleListener on_trouble) : world_(world), on_trouble_(std::move(on_trouble)) {}
+Effects::Effects(Dependencies& world, TroubleListener on_trouble) : world_(world), on_trouble_(std::move(on_trouble)) {}
 
 EffectOutcome Effects::dispatch(const Claim& claim, Instant now, Duration time_limit) {
   switch (claim.effect.name) {
@@ -468,7 +468,7 @@ EffectOutcome Effects::run(const Claim& claim, Instant now, Duration time_limit)
     return dispatch(claim, now, time_limit);
   } catch (...) {
     const auto error = current_error();
-    if (!workflow::says_lane_is_down(error) && consequence_of(claim.effect.name, error) == Then::give_up) {
+    if (!workflow::says_lane_is_down(error) && consequence_of(claim.effect.name, error) == Retry::give_up) {
       if (auto event = surrender(claim, error)) return outcome(std::move(*event));
     }
     if (on_trouble_) on_trouble_(claim, error);

@@ -15,9 +15,9 @@ namespace hsmbridge::service {
 
 // What effects need of the outside world, by the names of the configuration. `tools` introduces it.
 // Thread rule: every function may be called from many effect threads at once.
-class World {
+class Dependencies {
  public:
-  virtual ~World() = default;
+  virtual ~Dependencies() = default;
   // Throws not_found when the configuration does not name it, unavailable when it cannot be used now.
   virtual std::shared_ptr<workflow::Provider> provider(const std::string& name) = 0;
   virtual std::shared_ptr<workflow::Token> token(const std::string& name) = 0;
@@ -37,7 +37,7 @@ class World {
 };
 
 // What an error means to the request whose effect met it.
-enum class Then {
+enum class Retry {
   again,    // nothing is decided: the engine tries again, later and later
   give_up,  // it becomes an event: the preparation failed, which ends the request; or a target did, which is tried
             // again
@@ -46,7 +46,7 @@ enum class Then {
 // call about a submission that may exist is tried again whatever happened, and so is everything whose token, provider
 // or trust anchors cannot be used by this process now. Verifying gives up only for what the content itself makes
 // impossible.
-Then consequence_of(workflow::EffectName effect, const Error& error);
+Retry consequence_of(workflow::EffectName effect, const Error& error);
 
 // Whose certificate is put somewhere. References live as long as the call.
 struct Installation {
@@ -58,7 +58,7 @@ struct Installation {
 };
 // Puts the certificate at one target. Running it again changes nothing (a hook runs again). Throws what the target's
 // owner throws.
-void install_certificate(World& world, const Installation& of, const workflow::InstallTarget& target,
+void install_certificate(Dependencies& world, const Installation& of, const workflow::InstallTarget& target,
                          const workflow::CertificateRecord& record, Instant now, Duration time_limit);
 
 // Told of everything that went wrong and is tried again: the daemon logs it, `--wait` shows it.
@@ -68,12 +68,12 @@ using TroubleListener = std::function<void(const workflow::Claim&, const Error&)
 // The runner of the real world. See workflow::EffectRunner for the contract.
 class Effects final : public workflow::EffectRunner {
  public:
-  Effects(World& world, TroubleListener on_trouble = {});
+  Effects(Dependencies& world, TroubleListener on_trouble = {});
   workflow::EffectOutcome run(const workflow::Claim& claim, Instant now, Duration time_limit) override;
 
  private:
   workflow::EffectOutcome dispatch(const workflow::Claim& claim, Instant now, Duration time_limit);
-  World& world_;
+  Dependencies& world_;
   TroubleListener on_trouble_;
 };
 

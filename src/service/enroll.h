@@ -3,7 +3,7 @@
 #include "base/bytes.h"
 #include "workflow/machine/decide.h"
 #include "workflow/ports/store.h"
-#include "x509/content/ask.h"
+#include "x509/content/requested_content.h"
 
 #include <optional>
 #include <string>
@@ -15,7 +15,7 @@ namespace hsmbridge::service {
 struct NewRequest {
   std::string provider, profile, token;  // names in the configuration
   workflow::KeyWish key;                 // make: with its CKA_ID; use: a selector that names one key
-  x509::Ask ask;
+  x509::RequestedContent ask;
   std::vector<workflow::InstallTarget> targets;
   std::optional<Duration> deadline;  // from now to the end of waiting
   std::optional<Duration> max_age;   // from draft to signature

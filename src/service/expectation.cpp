@@ -1,14 +1,14 @@
 #include "service/expectation.h"
 
 #include "base/json.h"
-#include "x509/content/ask.h"
+#include "x509/content/requested_content.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/csr.h"
 
 namespace hsmbridge::service {
 
 x509::Expectation expectation_of(const workflow::Order& order, const workflow::Draft& draft) {
-  const auto ask = x509::ask_from(Json::parse(order.ask));
+  const auto ask = x509::requested_content_from(Json::parse(order.ask));
   x509::Expectation expected;
   expected.spki = x509::parse_csr(draft.csr).spki;
   expected.content = ask.content;

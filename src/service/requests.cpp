@@ -4,7 +4,7 @@
 #include "service/request_id.h"
 #include "workflow/machine/codec.h"
 #include "workflow/machine/rules.h"
-#include "x509/content/ask.h"
+#include "x509/content/requested_content.h"
 
 #include <fmt/core.h>
 #include <pwd.h>
@@ -86,7 +86,7 @@ RequestView view_request(workflow::Store& store, const RequestId& id, Instant no
 
 std::string names_of(const workflow::Order& order) {
   try {
-    const auto ask = x509::ask_from(Json::parse(order.ask));
+    const auto ask = x509::requested_content_from(Json::parse(order.ask));
     std::string names;
     for (const auto& name : ask.content.subject_alternative_names) {
       const auto value = name.text.starts_with("dns:") ? name.text.substr(4) : name.text;

@@ -4,7 +4,7 @@
 #include "base/json.h"
 #include "workflow/machine/lifecycle.h"
 #include "workflow/ports/provider.h"
-#include "x509/content/ask.h"
+#include "x509/content/requested_content.h"
 #include "x509/judge/check.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/pem.h"
@@ -49,7 +49,7 @@ Error another_key(const workflow::Record& record, const x509::Certificate& certi
 }
 
 // What answered another request is no answer to this one, though it may be for the same key.
-void refuse_known(World& world, const workflow::Record& record, const x509::Certificate& certificate) {
+void refuse_known(Dependencies& world, const workflow::Record& record, const x509::Certificate& certificate) {
   const auto known = world.certificate(hex(sha256(certificate.der)));
   if (!known || known->request == record.order.id) return;
   throw Error{ErrorKind::conflict, fmt::format("certificate {} is that of request {}: nothing was changed",
@@ -66,7 +66,7 @@ bool is_own_finding(const workflow::Record& record, const std::string& name) {
 }
 
 // What was revoked since is not taken into use, whatever a person thinks of its content.
-void refuse_spent(World& world, const workflow::Record& record) {
+void refuse_spent(Dependencies& world, const workflow::Record& record) {
   const auto* quarantined = std::get_if<workflow::Quarantined>(&record.state);
   const auto known = quarantined == nullptr ? std::nullopt : world.certificate(quarantined->certificate);
   if (!known || known->status == workflow::status::kQuarantined) return;
@@ -78,7 +78,7 @@ void refuse_spent(World& world, const workflow::Record& record) {
 
 }  // namespace
 
-ProviderReference proved_by_serial(World& world, const workflow::Record& record, const std::string& serial,
+ProviderReference proved_by_serial(Dependencies& world, const workflow::Record& record, const std::string& serial,
                                    Instant now) {
   const auto& order = record.order;
   const auto provider = world.provider(order.provider);
@@ -104,7 +104,7 @@ ProviderReference proved_by_serial(World& world, const workflow::Record& record,
                                     kLimit};
   auto report = finder->find_by_serial(call, serial);
   if (!report.handout) {
-    const bool gone = report.standing == workflow::Standing::gone;
+    const bool gone = report.status == workflow::RequestStatus::gone;
     throw Error{
         gone ? ErrorKind::not_found : ErrorKind::conflict,
         gone ? fmt::format("provider {} knows no certificate {}: nothing was changed", order.provider, serial)
@@ -117,7 +117,7 @@ ProviderReference proved_by_serial(World& world, const workflow::Record& record,
   return std::move(report.reference);
 }
 
-workflow::Handout proved_certificate(World& world, const workflow::Record& record, ByteView file) {
+workflow::Handout proved_certificate(Dependencies& world, const workflow::Record& record, ByteView file) {
   const auto& key = key_of(record);
   const auto ders = certificates_in(file);
   for (const auto& der : ders) {
@@ -134,7 +134,7 @@ std::vector<Bytes> certificates_in(ByteView file) {
   return bundled.empty() ? x509::read_certificates(file) : bundled;
 }
 
-workflow::DeviationsAccepted proved_acceptance(World& world, const workflow::Record& record,
+workflow::DeviationsAccepted proved_acceptance(Dependencies& world, const workflow::Record& record,
                                                std::vector<std::string> findings, const std::string& reason) {
   for (const auto& name : findings) {
     if (!is_own_finding(record, name) && x509::finding_kind(name).acceptable) continue;
@@ -145,10 +145,10 @@ workflow::DeviationsAccepted proved_acceptance(World& world, const workflow::Rec
   return {std::move(findings), reason};
 }
 
-workflow::JudgementAsked proved_judgement(World& world, const workflow::Record& record,
+workflow::JudgementAsked proved_judgement(Dependencies& world, const workflow::Record& record,
                                           const config::Settings& settings) {
   refuse_spent(world, record);
-  const auto ordered = x509::ask_from(Json::parse(record.order.ask)).accept;
+  const auto ordered = x509::requested_content_from(Json::parse(record.order.ask)).accept;
   workflow::JudgementAsked asked;
   for (const auto& profile : settings.profiles) {
     if (profile.name != record.order.profile) continue;

@@ -70,7 +70,8 @@ Chain read_chain(const std::vector<Bytes>& ders) {
 
 // A certificate that a person brought is read here, whoever issued it: its chain is what else is in the file, and what
 // the provider's configuration has. The provider itself is not asked, and need not be there.
-workflow::Issued read_file_of_person(World& world, const workflow::Order& order, const workflow::Handout& handout) {
+workflow::Issued read_file_of_person(Dependencies& world, const workflow::Order& order,
+                                     const workflow::Handout& handout) {
   workflow::Issued issued;
   issued.certificate = handout.result;
   for (auto& der : certificates_in(handout.raw)) {
@@ -87,14 +88,14 @@ workflow::Issued read_file_of_person(World& world, const workflow::Order& order,
 
 // Whether the provider can be asked for the result again: it keeps it, and what cannot be read came from it. A
 // signature that was read and does not fit will not be another one then.
-bool is_still_there(World& world, const workflow::Order& order, const workflow::Handout& handout) {
+bool is_still_there(Dependencies& world, const workflow::Order& order, const workflow::Handout& handout) {
   using Content = workflow::Handout::Content;
   if (handout.content == Content::file) return false;
   if (handout.content == Content::signature && !handout.result.empty()) return false;
   return !provider_of(world, order)->capabilities().result_once;
 }
 
-x509::Expectation expectation_of(World& world, const workflow::Order& order, const workflow::Verifying& state,
+x509::Expectation expectation_of(Dependencies& world, const workflow::Order& order, const workflow::Verifying& state,
                                  const Chain& chain) {
   const auto& draft = state.dossier.draft;
   auto expected = service::expectation_of(order, draft);
@@ -159,7 +160,7 @@ workflow::CertificateRecord record_of(const workflow::Order& order, const workfl
 
 }  // namespace
 
-EffectOutcome verify(World& world, const Claim& claim, Instant now, Duration time_limit) {
+EffectOutcome verify(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto& order = claim.record.order;
   const auto* state = std::get_if<workflow::Verifying>(&claim.record.state);
   if (state == nullptr) throw Error{ErrorKind::internal, "there is nothing to verify"};

@@ -20,9 +20,10 @@ class FakeRunner : public workflow::EffectRunner {
  public:
   using Work = std::function<workflow::EffectOutcome(const workflow::Claim&, Instant, Duration)>;
 
-  workflow::Standing after_submit = workflow::Standing::awaiting_approval;  // what a submission is answered with
-  workflow::Standing on_poll = workflow::Standing::handed_out;              // what a poll says
-  std::optional<Duration> retry_after;                                      // said by every poll
+  workflow::RequestStatus after_submit =
+      workflow::RequestStatus::awaiting_approval;                         // what a submission is answered with
+  workflow::RequestStatus on_poll = workflow::RequestStatus::handed_out;  // what a poll says
+  std::optional<Duration> retry_after;                                    // said by every poll
   std::map<workflow::EffectName, Work> instead;
 
   // Every call, as "submit:1 of ID", in the order they began.
@@ -94,19 +95,19 @@ class FakeRunner : public workflow::EffectRunner {
       case EffectName::install:
         return outcome(TargetInstalled{claim.effect.target});
       case EffectName::withdraw:
-        return outcome(CancelAnswered{report(id, Standing::cancelled)});
+        return outcome(CancelAnswered{report(id, RequestStatus::cancelled)});
       default:
         throw Error{ErrorKind::internal, "timers are not for the runner"};
     }
   }
 
-  workflow::Report report(const RequestId& id, workflow::Standing standing) const {
+  workflow::Report report(const RequestId& id, workflow::RequestStatus standing) const {
     workflow::Report report;
-    report.standing = standing;
+    report.status = standing;
     report.provider_status = "PENDING";
     report.reference = ProviderReference{"ref-" + id.str()};
     report.retry_after = retry_after;
-    if (standing == workflow::Standing::handed_out) {
+    if (standing == workflow::RequestStatus::handed_out) {
       report.handout = workflow::Handout{workflow::Handout::Content::certificate, {1}, {2}};
     }
     return report;

@@ -80,7 +80,7 @@ inline void create_awaiting_approval(workflow::Store& store, const workflow::Ord
   take(store, order.id, workflow::AttemptStarted{1, "worker", order.created_at + std::chrono::minutes{1}},
        order.created_at);
   workflow::Report report;
-  report.standing = workflow::Standing::awaiting_approval;
+  report.status = workflow::RequestStatus::awaiting_approval;
   report.provider_status = "PENDING";
   report.reference = ProviderReference{"ref-" + order.id.str()};
   take(store, order.id, workflow::SubmissionAnswered{1, report}, order.created_at);

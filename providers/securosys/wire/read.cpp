@@ -155,8 +155,8 @@ std::optional<std::string> result_from(const Json& json) {
   return text;
 }
 
-RequestStatus status_from(const Json& json) {
-  RequestStatus status;
+SignRequestStatus status_from(const Json& json) {
+  SignRequestStatus status;
   status.result = result_from(json);
   try {
     status.id = json.at("id").as_string();
@@ -235,7 +235,7 @@ Created created_from(std::string_view body) {
   });
 }
 
-RequestStatus request_status_from(std::string_view body) {
+SignRequestStatus sign_request_status_from(std::string_view body) {
   return reading("request status", body, [](const Json& json) { return status_from(json); });
 }
 

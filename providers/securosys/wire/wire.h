@@ -52,7 +52,7 @@ Created created_from(std::string_view body);
 
 // GET /v1/request/{id}. Beside a result everything else is read as far as it goes and may be empty: a result may be
 // handed out only once, so that no fault beside it throws it away.
-struct RequestStatus {
+struct SignRequestStatus {
   std::string id;
   std::string status;                    // its own word
   std::string execution_time;            // as given, "" for none
@@ -61,7 +61,7 @@ struct RequestStatus {
   std::vector<std::string> rejected_by;
   std::optional<std::string> result;  // nothing for null, absent or ""
 };
-RequestStatus request_status_from(std::string_view body);
+SignRequestStatus sign_request_status_from(std::string_view body);
 // Whether something that may be a result stands in a body that no reader of JSON takes: one of these members with a
 // value that is neither null nor "". Not in a page of HTML.
 bool may_hold_any_of(std::initializer_list<std::string_view> members, std::string_view body);

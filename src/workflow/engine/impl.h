@@ -63,7 +63,7 @@ class Engine::Impl {
     const auto found = options_.timing.find(order.provider);
     return found == options_.timing.end() ? kDefaults : found->second;
   }
-  Judge judge() const { return {options_.worker, clock_.now()}; }
+  OutcomePolicy judge() const { return {options_.worker, clock_.now()}; }
 
   ClaimQuery query();
   void collect();

@@ -73,16 +73,16 @@ std::string precious_words(const Finished& finished) {
   return body && brings_something(*body) ? to_json(*body).dump() : std::string{};
 }
 
-GiveBack Judge::failed(const Claim& claim, const std::string& why, std::optional<Duration> asked,
-                       const Timing& timing) const {
+GiveBack OutcomePolicy::failed(const Claim& claim, const std::string& why, std::optional<Duration> asked,
+                               const Timing& timing) const {
   const Duration wait = next_retry(claim.record.order.id, claim.failures + 1, asked, timing);
   return {claim.effect_id, now_ + wait, why.empty() ? "it failed" : well_formed(why)};
 }
 
 // An error may say when what it waits for comes (the detail "until", RFC 3339). It is tried then, and before that as
 // often as any other: what is waited for may come sooner.
-GiveBack Judge::failed(const Claim& claim, const Error& error, std::optional<Duration> asked,
-                       const Timing& timing) const {
+GiveBack OutcomePolicy::failed(const Claim& claim, const Error& error, std::optional<Duration> asked,
+                               const Timing& timing) const {
   GiveBack back = failed(claim, with_hint(error), asked, timing);
   const std::string until(error.detail("until"));
   if (until.empty()) return back;
@@ -94,11 +94,11 @@ GiveBack Judge::failed(const Claim& claim, const Error& error, std::optional<Dur
   return back;
 }
 
-GiveBack Judge::waiting(const Claim& claim, const std::string& why) const {
+GiveBack OutcomePolicy::waiting(const Claim& claim, const std::string& why) const {
   return {claim.effect_id, now_, why.empty() ? "it failed" : well_formed(why), GiveBack::Counts::no};
 }
 
-GiveBack Judge::quiet(const Claim& claim, std::optional<Duration> asked, const Timing& timing) const {
+GiveBack OutcomePolicy::quiet(const Claim& claim, std::optional<Duration> asked, const Timing& timing) const {
   const Record& record = claim.record;
   Duration wait{};
   if (std::holds_alternative<Withdrawing>(record.state)) {
@@ -111,7 +111,7 @@ GiveBack Judge::quiet(const Claim& claim, std::optional<Duration> asked, const T
   return {claim.effect_id, now_ + wait, ""};
 }
 
-Verdict Judge::of(const Finished& finished, const Timing& timing) const {
+Verdict OutcomePolicy::of(const Finished& finished, const Timing& timing) const {
   const Claim& claim = finished.work.claim;
   const Record& record = claim.record;
   Verdict verdict;
@@ -166,7 +166,7 @@ Verdict Judge::of(const Finished& finished, const Timing& timing) const {
   return verdict;
 }
 
-Finished Judge::ring(Claim claim) const {
+Finished OutcomePolicy::ring(Claim claim) const {
   Finished finished;
   finished.at = now_;
   switch (claim.effect.name) {

@@ -26,9 +26,9 @@ std::string precious_words(const Finished& finished);
 std::optional<Duration> patience_asked(const Finished& finished);
 
 // Pure: decides by its arguments alone.
-class Judge {
+class OutcomePolicy {
  public:
-  Judge(const std::string& worker, Instant now) : worker_(worker), now_(now) {}
+  OutcomePolicy(const std::string& worker, Instant now) : worker_(worker), now_(now) {}
 
   Verdict of(const Finished& finished, const Timing& timing) const;
   // A timer went off: the event it means, as if an effect had brought it.

@@ -102,7 +102,7 @@ void fields(Dossier& x, V& v) {
 }
 template <class V>
 void fields(Report& x, V& v) {
-  v("standing", x.standing), v.text("provider_status", x.provider_status), v.text("message", x.message),
+  v("standing", x.status), v.text("provider_status", x.provider_status), v.text("message", x.message),
       v.text("by", x.by);
   v("reference", x.reference), v("provider_state", x.provider_state), v("progress", x.progress);
   v("handout", x.handout), v("retry_after", x.retry_after);
@@ -452,7 +452,7 @@ Json write_value(const T& value) {
     return Json(rfc3339(std::clamp(value, kEarliest, kLatest)));
   } else if constexpr (std::is_same_v<T, Duration>) {
     return Json(static_cast<std::int64_t>(value.count()));  // milliseconds
-  } else if constexpr (std::is_same_v<T, Standing>) {
+  } else if constexpr (std::is_same_v<T, RequestStatus>) {
     return Json(to_string(value));
   } else if constexpr (std::is_enum_v<T>) {
     for (const auto& row : words_of(T{})) {
@@ -543,8 +543,8 @@ void read_value(const Json& json, T& value) {
     value = parse_rfc3339(json.as_string());
   } else if constexpr (std::is_same_v<T, Duration>) {
     value = Duration{json.as_integer()};
-  } else if constexpr (std::is_same_v<T, Standing>) {
-    const std::optional<Standing> standing = standing_from(json.as_string());
+  } else if constexpr (std::is_same_v<T, RequestStatus>) {
+    const std::optional<RequestStatus> standing = request_status_from(json.as_string());
     if (!standing) throw Error{ErrorKind::corrupt, fmt::format("'{}' is no standing", json.as_string())};
     value = *standing;
   } else if constexpr (std::is_enum_v<T>) {

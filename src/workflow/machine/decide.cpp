@@ -89,7 +89,7 @@ std::string spoken_status(const Report& report) {
 
 Progress progress_with_note(const Report& report) {
   Progress progress = report.progress;
-  if (report.standing == Standing::unrecognised && progress.note.empty()) {
+  if (report.status == RequestStatus::unrecognised && progress.note.empty()) {
     progress.note =
         fmt::format("the provider says '{}', a status that this version does not know", report.provider_status);
   }
@@ -97,9 +97,9 @@ Progress progress_with_note(const Report& report) {
 }
 
 // A revocation hands nothing out: a provider that speaks of a certificate to fetch has not said what became of it.
-Standing revocation_standing(const Order& order, Standing standing) {
-  const bool speaks_of_a_certificate = standing == Standing::ready || standing == Standing::handed_out;
-  return !needs_key(order) && speaks_of_a_certificate ? Standing::unrecognised : standing;
+RequestStatus revocation_standing(const Order& order, RequestStatus standing) {
+  const bool speaks_of_a_certificate = standing == RequestStatus::ready || standing == RequestStatus::handed_out;
+  return !needs_key(order) && speaks_of_a_certificate ? RequestStatus::unrecognised : standing;
 }
 
 // The submission is known to exist (or to have ended): where it stands now. `wish` turns waiting into withdrawing, and
@@ -107,11 +107,11 @@ Standing revocation_standing(const Order& order, Standing standing) {
 State landed(const Order& order, Dossier dossier, Submission submission, const Report& report,
              const std::optional<WithdrawWish>& wish) {
   const bool late = wish.has_value();
-  switch (revocation_standing(order, report.standing)) {
-    case Standing::done:
+  switch (revocation_standing(order, report.status)) {
+    case RequestStatus::done:
       if (!needs_key(order)) return revoked(order, dossier);
       [[fallthrough]];
-    case Standing::handed_out:
+    case RequestStatus::handed_out:
       if (!report.handout) {
         return Unresolved{std::move(dossier),
                           std::move(submission),
@@ -122,23 +122,23 @@ State landed(const Order& order, Dossier dossier, Submission submission, const R
                           wish};
       }
       return Verifying{std::move(dossier), std::move(submission), *report.handout, late};
-    case Standing::ready:
+    case RequestStatus::ready:
       return Retrieving{std::move(dossier), std::move(submission), report.provider_status, late};
-    case Standing::rejected:
+    case RequestStatus::rejected:
       return Rejected{report.by, spoken_status(report)};
-    case Standing::expired:
+    case RequestStatus::expired:
       return Expired{"the approval window at the provider: " + spoken_status(report)};
-    case Standing::cancelled:
+    case RequestStatus::cancelled:
       return wish ? given_up(*wish)
                   : State{Cancelled{report.by.empty() ? "the provider" : report.by, spoken_status(report)}};
-    case Standing::failed:
+    case RequestStatus::failed:
       return Failed{std::string(to_string(ErrorKind::refused)), "the provider failed it: " + spoken_status(report), {}};
-    case Standing::gone:
+    case RequestStatus::gone:
       return Unresolved{
           std::move(dossier), std::move(submission), "the provider took it and does not know it", {}, wish};
-    case Standing::awaiting_approval:
-    case Standing::awaiting_issuance:
-    case Standing::unrecognised:
+    case RequestStatus::awaiting_approval:
+    case RequestStatus::awaiting_issuance:
+    case RequestStatus::unrecognised:
       break;
   }
   if (!submission.is_known()) {
@@ -152,7 +152,7 @@ State landed(const Order& order, Dossier dossier, Submission submission, const R
     return Withdrawing{
         std::move(dossier), std::move(submission), *wish, Withdrawing::Cancel::wanted, {}, report.provider_status, {}};
   }
-  if (report.standing == Standing::awaiting_issuance) {
+  if (report.status == RequestStatus::awaiting_issuance) {
     return AwaitingIssuance{
         std::move(dossier), std::move(submission), progress_with_note(report), report.provider_status, {}};
   }
@@ -519,7 +519,7 @@ Next from_waiting(const Waiting& state, const Context& context) {
   const Report* report = report_of(context.event.body);
   if (report == nullptr) return refuse("nobody asked for that now");
   if (is_another_order(context, state.submission)) return another_order(state.dossier, context, state.submission);
-  if (report->standing == Standing::gone) {
+  if (report->status == RequestStatus::gone) {
     return reference_gone(
         state, context,
         Unresolved{state.dossier,
@@ -527,7 +527,7 @@ Next from_waiting(const Waiting& state, const Context& context) {
                    fmt::format("the provider does not know {} any more, asked twice", state.submission.reference.str()),
                    {}});
   }
-  if (report->standing == Standing::unrecognised) {
+  if (report->status == RequestStatus::unrecognised) {
     Waiting next = state;
     next.submission = updated(next.submission, *report);
     next.progress = progress_with_note(*report);
@@ -563,9 +563,9 @@ Next from(const Withdrawing& state, const Context& context) {
   }
   Withdrawing next = state;
   // Who asks before cancelling may find the request gone, or in a state it does not know: then nothing was cancelled.
-  const bool spoke_of_it = report->standing != Standing::gone && report->standing != Standing::unrecognised;
+  const bool spoke_of_it = report->status != RequestStatus::gone && report->status != RequestStatus::unrecognised;
   if (context.is<CancelAnswered>() && spoke_of_it) next.cancel = Withdrawing::Cancel::accepted;
-  if (report->standing == Standing::gone) {
+  if (report->status == RequestStatus::gone) {
     // A provider that took our cancel may forget the request: that is its final word then.
     return reference_gone(
         next, context,
@@ -579,8 +579,8 @@ Next from(const Withdrawing& state, const Context& context) {
                                {},
                                state.wish}});
   }
-  if (report->standing == Standing::awaiting_approval || report->standing == Standing::awaiting_issuance ||
-      report->standing == Standing::unrecognised) {
+  if (report->status == RequestStatus::awaiting_approval || report->status == RequestStatus::awaiting_issuance ||
+      report->status == RequestStatus::unrecognised) {
     next.submission = updated(next.submission, *report);
     next.provider_status = report->provider_status;
     next.gone_since.reset();
@@ -601,17 +601,17 @@ Next from(const Retrieving& state, const Context& context) {
   if (is_word_of_a_person(context)) return at_any_time(state.dossier, state.submission, state.late, context);
   const Report* report = report_of(context.event.body);
   if (report == nullptr) return refuse("nobody asked for that now");
-  if (report->standing == Standing::handed_out && report->handout) {
+  if (report->status == RequestStatus::handed_out && report->handout) {
     return State{Verifying{
         state.dossier, updated(state.submission, *report), *report->handout, state.late, {}, state.unreadable}};
   }
-  if (report->standing == Standing::rejected || report->standing == Standing::expired ||
-      report->standing == Standing::cancelled || report->standing == Standing::failed ||
-      report->standing == Standing::gone || report->standing == Standing::handed_out) {
+  if (report->status == RequestStatus::rejected || report->status == RequestStatus::expired ||
+      report->status == RequestStatus::cancelled || report->status == RequestStatus::failed ||
+      report->status == RequestStatus::gone || report->status == RequestStatus::handed_out) {
     return State{Unresolved{state.dossier,
                             updated(state.submission, *report),
                             "the provider had said that the certificate is ready, and now says " +
-                                std::string(to_string(report->standing)) + " (" + spoken_status(*report) + ")",
+                                std::string(to_string(report->status)) + " (" + spoken_status(*report) + ")",
                             {},
                             given_up_before(state.late)}};
   }
@@ -833,33 +833,35 @@ bool changes_something(const State& state, const Report& report) {
   if (report.handout) return true;
   // The state may have been read from the journal, which cuts long words: they are compared as they are written there.
   const std::string status = as_written(report.provider_status);
-  const auto waiting = [&](const auto& here, Standing expected) {
-    return report.standing != expected || here.gone_since.has_value() || as_written(here.provider_status) != status ||
+  const auto waiting = [&](const auto& here, RequestStatus expected) {
+    return report.status != expected || here.gone_since.has_value() || as_written(here.provider_status) != status ||
            to_json(here.progress) != to_json(progress_with_note(report)) ||
            updated(here.submission, report) != here.submission;
   };
   switch (name_of(state)) {
     case StateName::awaiting_approval: {
       const auto& here = std::get<AwaitingApproval>(state);
-      if (report.standing == Standing::unrecognised) return waiting(here, Standing::unrecognised);
-      return waiting(here, Standing::awaiting_approval);
+      if (report.status == RequestStatus::unrecognised) return waiting(here, RequestStatus::unrecognised);
+      return waiting(here, RequestStatus::awaiting_approval);
     }
     case StateName::awaiting_issuance: {
       const auto& here = std::get<AwaitingIssuance>(state);
-      if (report.standing == Standing::unrecognised) return waiting(here, Standing::unrecognised);
-      return waiting(here, Standing::awaiting_issuance);
+      if (report.status == RequestStatus::unrecognised) return waiting(here, RequestStatus::unrecognised);
+      return waiting(here, RequestStatus::awaiting_issuance);
     }
     case StateName::withdrawing: {
       const auto& here = std::get<Withdrawing>(state);
-      const bool still = report.standing == Standing::awaiting_approval ||
-                         report.standing == Standing::awaiting_issuance || report.standing == Standing::unrecognised;
+      const bool still = report.status == RequestStatus::awaiting_approval ||
+                         report.status == RequestStatus::awaiting_issuance ||
+                         report.status == RequestStatus::unrecognised;
       return !still || here.gone_since.has_value() || as_written(here.provider_status) != status ||
              updated(here.submission, report) != here.submission;
     }
     case StateName::retrieving: {
       const auto& here = std::get<Retrieving>(state);
-      const bool still = report.standing == Standing::awaiting_approval || report.standing == Standing::ready ||
-                         report.standing == Standing::awaiting_issuance || report.standing == Standing::unrecognised;
+      const bool still = report.status == RequestStatus::awaiting_approval || report.status == RequestStatus::ready ||
+                         report.status == RequestStatus::awaiting_issuance ||
+                         report.status == RequestStatus::unrecognised;
       return !still || as_written(here.provider_status) != status ||
              updated(here.submission, report) != here.submission;
     }

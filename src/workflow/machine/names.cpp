@@ -108,11 +108,11 @@ std::optional<EffectName> effect_name_from(std::string_view word) {
   return from_word<EffectName>(kEffects, word);
 }
 
-std::string_view to_string(Standing standing) {
+std::string_view to_string(RequestStatus standing) {
   return kStandings[static_cast<std::size_t>(standing)];
 }
-std::optional<Standing> standing_from(std::string_view word) {
-  return from_word<Standing>(kStandings, word);
+std::optional<RequestStatus> request_status_from(std::string_view word) {
+  return from_word<RequestStatus>(kStandings, word);
 }
 
 }  // namespace hsmbridge::workflow

@@ -61,7 +61,7 @@ struct Order {
   std::string profile;
   std::string token;
   KeyWish key;
-  // What the certificate shall say, as JSON: written and read by x509/content/ask.h alone (subject, names, usages,
+  // What the certificate shall say, as JSON: written and read by x509/content/requested_content.h alone (subject, names, usages,
   // validity, accepted deviations, signature algorithm).
   std::string ask;
   std::vector<InstallTarget> targets;

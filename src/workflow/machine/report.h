@@ -9,7 +9,7 @@
 namespace hsmbridge::workflow {
 
 // Where a request stands at its provider, in one vocabulary for all of them. A provider's own word is kept beside it.
-enum class Standing {
+enum class RequestStatus {
   awaiting_approval,
   awaiting_issuance,  // approved but not executed (timelock, queue), or with the CA
   ready,              // to be fetched with retrieve()
@@ -22,12 +22,12 @@ enum class Standing {
   gone,          // the provider does not know the reference (any more)
   unrecognised,  // a status we have no row for: recorded and explained, never an illegal event
 };
-std::string_view to_string(Standing standing);
-std::optional<Standing> standing_from(std::string_view word);
+std::string_view to_string(RequestStatus standing);
+std::optional<RequestStatus> request_status_from(std::string_view word);
 
 // What a provider said about one request. A fact.
 struct Report {
-  Standing standing = Standing::unrecognised;
+  RequestStatus status = RequestStatus::unrecognised;
   std::string provider_status;  // its own word: "PENDING"
   std::string message;          // code and reason as it gave them; "" for none
   std::string by;               // who rejected or cancelled, as far as said

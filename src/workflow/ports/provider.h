@@ -175,7 +175,7 @@ class SerialLookUp {
  public:
   virtual ~SerialLookUp() = default;
   // `serial`: hex as a person typed it. The certificate is the report's handout, and `reference` what poll() asks for
-  // from then on; Standing::gone when there is none. Whether it is for the request's key is for the caller to compare.
+  // from then on; RequestStatus::gone when there is none. Whether it is for the request's key is for the caller to compare.
   // Throws invalid_input when that is no serial number.
   virtual Report find_by_serial(const ProviderCall& call, const std::string& serial) = 0;
 };

@@ -16,7 +16,7 @@ std::string asked_found(const std::string& asked, const std::string& found) {
   return "asked " + asked + ", found " + found;
 }
 
-void check_lifetime(Judge& judge, const TbsCertificate& certificate, const Expectation& expected) {
+void check_lifetime(FindingCollector& judge, const TbsCertificate& certificate, const Expectation& expected) {
   const Duration lifetime = certificate.validity.not_after - certificate.validity.not_before;
   if (expected.lifetime) {
     // CAs round to days and date back for clock skew: a tenth, and never less than a day, is no difference; but a short
@@ -35,7 +35,7 @@ void check_lifetime(Judge& judge, const TbsCertificate& certificate, const Expec
   }
 }
 
-void check_dates(Judge& judge, const TbsCertificate& certificate, const Expectation& expected, Instant at) {
+void check_dates(FindingCollector& judge, const TbsCertificate& certificate, const Expectation& expected, Instant at) {
   const Validity& found = certificate.validity;
   const auto text = [](const Validity& validity) {
     return rfc3339(validity.not_before) + " to " + rfc3339(validity.not_after);
@@ -54,7 +54,7 @@ void check_dates(Judge& judge, const TbsCertificate& certificate, const Expectat
   if (at > found.not_after) judge.note("expired", dates);
 }
 
-void check_key(Judge& judge, const Bytes& asked, const Bytes& found) {
+void check_key(FindingCollector& judge, const Bytes& asked, const Bytes& found) {
   if (found == asked) return;
   const std::string hashes = asked_found("the key " + hex(sha256(asked)), hex(sha256(found)));
   if (same_key(asked, found)) {
@@ -78,7 +78,7 @@ bool signed_by_somebody_else(const Certificate& certificate, const Expectation& 
 }
 
 // Everything that stands in the bytes that are signed.
-void check_tbs(Judge& judge, const TbsCertificate& certificate, const Expectation& expected, Instant at) {
+void check_tbs(FindingCollector& judge, const TbsCertificate& certificate, const Expectation& expected, Instant at) {
   check_key(judge, expected.spki, certificate.spki);
   if (serial_sign(certificate.serial) != SerialSign::positive) {
     judge.note("serial-not-positive", "the serial number is " + serial_text(certificate.serial));
@@ -92,7 +92,7 @@ void check_tbs(Judge& judge, const TbsCertificate& certificate, const Expectatio
 // Whether every issuer of the chain may certify for what was asked. A usage that a template added beyond that is of no
 // use below such an issuer, and does no harm. A certificate without usages, or with anyExtendedKeyUsage, is used for
 // whatever was asked (RFC 5280 §4.2.1.12); one whose usages are others cannot be.
-void check_purposes(Judge& judge, const std::vector<Certificate>& chain, const Content& asked) {
+void check_purposes(FindingCollector& judge, const std::vector<Certificate>& chain, const Content& asked) {
   const std::vector<Oid>& there = chain.front().content().extended_key_usage;
   const auto has = [&](const Oid& one) { return std::find(there.begin(), there.end(), one) != there.end(); };
   std::vector<Oid> purposes = asked.extended_key_usage.empty() ? there : asked.extended_key_usage;
@@ -121,13 +121,13 @@ const Finding* Answer::find(std::string_view name) const {
 }
 
 std::vector<Finding> check_to_be_signed(const TbsCertificate& certificate, const Expectation& expected, Instant at) {
-  Judge judge(expected.accept);
+  FindingCollector judge(expected.accept);
   check_tbs(judge, certificate, expected, at);
   return judge.take();
 }
 
 Answer check_answer(const Certificate& certificate, const Expectation& expected, Instant at) {
-  Judge judge(expected.accept);
+  FindingCollector judge(expected.accept);
   Answer answer;
   // The chain is judged at a time within the certificate's own dates: those are a finding of their own.
   const Validity& dates = certificate.tbs.validity;

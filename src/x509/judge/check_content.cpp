@@ -27,7 +27,7 @@ std::set<std::string> keys_of(const std::vector<GeneralName>& names) {
   return keys;
 }
 
-void check_names(Judge& judge, const Content& asked, const Content& found) {
+void check_names(FindingCollector& judge, const Content& asked, const Content& found) {
   const auto wanted = keys_of(asked.subject_alternative_names);
   const auto in_subject = keys_of(names_in_subject(asked.subject));
   const auto there = keys_of(found.subject_alternative_names);
@@ -61,7 +61,7 @@ std::vector<std::string> common_names(const Name& subject) {
 }
 
 // A profile that accepts another subject gives no leave for another host: some programs still look at common names.
-void check_common_names(Judge& judge, const Content& asked, const Content& found) {
+void check_common_names(FindingCollector& judge, const Content& asked, const Content& found) {
   std::set<std::string> wanted;
   for (const std::string& name : common_names(asked.subject)) wanted.insert(folded_common_name(name));
   for (const GeneralName& name : asked.subject_alternative_names) {
@@ -75,7 +75,7 @@ void check_common_names(Judge& judge, const Content& asked, const Content& found
   if (!strange.empty()) judge.note("common-name-changed", "not asked, found the common name " + listed(strange));
 }
 
-void check_subject(Judge& judge, const Content& asked, const Content& found) {
+void check_subject(FindingCollector& judge, const Content& asked, const Content& found) {
   const std::string there = "\"" + found.subject.to_string() + "\"";
   const std::string both = asked_found("\"" + asked.subject.to_string() + "\"", there);
   switch (likeness(asked.subject, found.subject)) {
@@ -99,7 +99,7 @@ void check_subject(Judge& judge, const Content& asked, const Content& found) {
 
 // One field that is there or not, on both sides.
 template <class Value, class Text>
-void check_field(Judge& judge, const std::string& field, const std::optional<Value>& asked,
+void check_field(FindingCollector& judge, const std::string& field, const std::optional<Value>& asked,
                  const std::optional<Value>& found, Text text) {
   if (asked && !found) {
     judge.note(field + "-missing", asked_found(text(*asked), "nothing"));
@@ -129,7 +129,7 @@ Items without(const Items& items, const Items& others) {
 }
 
 // Losses of what was asked for; what came in addition is the answer.
-Items check_list(Judge& judge, const std::string& field, const Items& asked, const Items& found) {
+Items check_list(FindingCollector& judge, const std::string& field, const Items& asked, const Items& found) {
   if (!asked.empty() && found.empty()) {
     judge.note(field + "-missing", asked_found(shown(asked), "nothing"));
   } else if (const Items lost = without(asked, found); !lost.empty()) {
@@ -138,7 +138,7 @@ Items check_list(Judge& judge, const std::string& field, const Items& asked, con
   return without(found, asked);
 }
 
-void check_added(Judge& judge, const std::string& field, const Items& added) {
+void check_added(FindingCollector& judge, const std::string& field, const Items& added) {
   if (!added.empty()) judge.note(field + "-added", "not asked, found " + shown(added));
 }
 
@@ -212,7 +212,7 @@ bool asks_for_ca(const Content& asked) {
   return asked.basic_constraints && asked.basic_constraints->ca;
 }
 
-void check_usages(Judge& judge, const Content& asked, const Content& found) {
+void check_usages(FindingCollector& judge, const Content& asked, const Content& found) {
   Items added = check_list(judge, "key-usage", items_of(asked.key_usage), items_of(found.key_usage));
   // keyCertSign is judged with the basic constraints. That a CA signs CRLs is its office.
   added.erase(std::to_string(static_cast<unsigned>(KeyUsage::key_cert_sign)));
@@ -279,7 +279,7 @@ std::optional<SameKeys> same_keys(std::optional<Items> items) {
   return SameKeys{std::move(*items)};
 }
 
-void check_constraints(Judge& judge, const Content& asked, const Content& found) {
+void check_constraints(FindingCollector& judge, const Content& asked, const Content& found) {
   const bool asked_ca = asks_for_ca(asked);
   const bool found_ca = asks_for_ca(found);
   const bool asked_sign = asked_ca || (asked.key_usage && asked.key_usage->has(KeyUsage::key_cert_sign));
@@ -309,7 +309,7 @@ Items items_of(const std::vector<Policy>& policies) {
 }
 
 // CAs add policies, and to a policy where they publish it; a qualifier that was asked for stays.
-void check_policies(Judge& judge, const Content& asked, const Content& found) {
+void check_policies(FindingCollector& judge, const Content& asked, const Content& found) {
   Items added = check_list(judge, "policies", items_of(asked.policies), items_of(found.policies));
   for (const Policy& wanted : asked.policies) {
     for (const Policy& there : found.policies) {
@@ -344,7 +344,7 @@ constexpr PowerRow kExtensionPowers[] = {
     {"1.3.6.1.4.1.311.25.2", "account-sid-added"},            // Microsoft's szOID_NTDS_CA_SECURITY_EXT
 };
 
-void check_others(Judge& judge, const Content& asked, const Content& found) {
+void check_others(FindingCollector& judge, const Content& asked, const Content& found) {
   check_policies(judge, asked, found);
   check_added(judge, "tls-features",
               check_list(judge, "tls-features", items_of(asked.tls_features), items_of(found.tls_features)));
@@ -375,7 +375,7 @@ void check_others(Judge& judge, const Content& asked, const Content& found) {
   }
 }
 
-void check_criticality(Judge& judge, const Content& asked, const Content& found) {
+void check_criticality(FindingCollector& judge, const Content& asked, const Content& found) {
   const auto compare = [&judge](const char* field, bool both, bool a, bool b) {
     if (both && a != b) {
       judge.note("criticality-changed", std::string(field) + (b ? " became critical" : " is not critical any more"));
@@ -419,7 +419,7 @@ void check_criticality(Judge& judge, const Content& asked, const Content& found)
 
 }  // namespace
 
-void check_content(Judge& judge, const Content& asked, const Content& found) {
+void check_content(FindingCollector& judge, const Content& asked, const Content& found) {
   check_names(judge, asked, found);
   check_constraints(judge, asked, found);
   check_subject(judge, asked, found);

@@ -7,6 +7,6 @@ namespace hsmbridge::x509 {
 
 // What a certificate says about its subject against what was asked for: names, usages, constraints, extensions. Notes
 // each difference with `judge`.
-void check_content(Judge& judge, const Content& asked, const Content& found);
+void check_content(FindingCollector& judge, const Content& asked, const Content& found);
 
 }  // namespace hsmbridge::x509

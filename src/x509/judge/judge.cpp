@@ -7,7 +7,7 @@
 
 namespace hsmbridge::x509 {
 
-Judge::Judge(const std::vector<std::string>& accept) {
+FindingCollector::FindingCollector(const std::vector<std::string>& accept) {
   for (const std::string& name : accept) {
     if (!finding_kind(name).acceptable) {
       throw Error{ErrorKind::invalid_input, "\"" + name + "\" can never be accepted"}.hint(
@@ -17,7 +17,7 @@ Judge::Judge(const std::vector<std::string>& accept) {
   }
 }
 
-void Judge::note(std::string_view name, std::string explanation) {
+void FindingCollector::note(std::string_view name, std::string explanation) {
   const auto known = std::find_if(findings_.begin(), findings_.end(), [&](const Finding& f) { return f.name == name; });
   if (known == findings_.end()) {
     const Severity severity = accepted_.count(name) != 0 ? Severity::reported : finding_kind(name).severity;
@@ -29,7 +29,7 @@ void Judge::note(std::string_view name, std::string explanation) {
   }
 }
 
-std::vector<Finding> Judge::take() {
+std::vector<Finding> FindingCollector::take() {
   for (Finding& finding : findings_) {
     const auto more = more_.find(finding.name);
     if (more != more_.end()) finding.explanation += " and " + std::to_string(more->second) + " more";

@@ -13,10 +13,10 @@ namespace hsmbridge::x509 {
 
 // Collects the findings about one certificate: one of each kind, however often it is noted, so that a hostile
 // certificate cannot fill a store and no kind is hidden behind the many of another.
-class Judge {
+class FindingCollector {
  public:
   // Throws invalid_input for an `accept` name that does not exist or cannot be accepted.
-  explicit Judge(const std::vector<std::string>& accept);
+  explicit FindingCollector(const std::vector<std::string>& accept);
 
   void note(std::string_view name, std::string explanation);
   // Fatal ones first, in the order in which they were noted.

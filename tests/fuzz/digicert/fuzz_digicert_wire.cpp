@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   read([&] {
     const Profile profile = profile_from(body);
     facts(profile);
-    violations(profile, Settings{}, x509::Ask{}, x509::KeySpec{});
+    violations(profile, Settings{}, x509::RequestedContent{}, x509::KeySpec{});
   });
   read([&] { profiles_from(body); });
   read([&] { certificates_of(certificate_answer_from(body)); });

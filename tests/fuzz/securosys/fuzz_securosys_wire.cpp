@@ -23,7 +23,7 @@ void read(Read reader) {
 // Whatever a server answers: no crash, and a submission is always judged.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string body(reinterpret_cast<const char*>(data), size);
-  read([&] { request_status_from(body); });
+  read([&] { sign_request_status_from(body); });
   read([&] { key_attributes_from(body); });
   read([&] { certificate_from(body); });
   read([&] { version_info_from(body); });

@@ -91,7 +91,7 @@ struct TlmBench {
   std::shared_ptr<FakeTransport> transport = std::make_shared<FakeTransport>();
   digicert::Settings settings;
   digicert::ClientOptions options;
-  x509::Ask ask;
+  x509::RequestedContent ask;
   workflow::Order order;
   workflow::Key token_key{"pkcs11:x", "web", "00", {}, true};
   workflow::Draft draft;

@@ -57,7 +57,7 @@ TEST_CASE("a lost certificate is found by its key") {
   bench.transport->then(200, TlmBench::found({TlmBench::details(other), TlmBench::details(ours)}));
   const LookUpAnswer answer = look(bench);
   const Report& report = std::get<Found>(answer).report;
-  CHECK(report.standing == Standing::handed_out);
+  CHECK(report.status == RequestStatus::handed_out);
   CHECK(report.reference.str() == "serial:" + TlmBench::serial(ours));
   CHECK(
       bench.transport->lines() ==

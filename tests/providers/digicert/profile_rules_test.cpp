@@ -24,7 +24,7 @@ struct Bench {
   }
   Json json = test::tlm_profile();
   Settings settings;
-  x509::Ask ask;
+  x509::RequestedContent ask;
   std::string key = "ec:P-256";
 };
 
@@ -185,7 +185,7 @@ TEST_CASE("names and subject fields go under the service's words") {
   REQUIRE(subject.size() == 3);
   CHECK(subject[1].name == "organization_units");
   CHECK(subject[1].values == Strings{"a", "b"});
-  x509::Ask ask;
+  x509::RequestedContent ask;
   ask.content.subject = x509::Name::parse("CN=x, 1.2.3.4=y");
   ask.content.subject_alternative_names = {x509::GeneralName::parse("dirname:CN=z")};
   CHECK(what_cannot_be_carried(ask).size() == 2);

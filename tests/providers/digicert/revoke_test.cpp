@@ -40,7 +40,7 @@ TEST_CASE("a revocation is done when the service says 204, or that it was done b
   bench.transport->then(204, "").then(400, test::tlm_error("invalid_state", "Certificate already has been revoked"));
   for (int i = 0; i < 2; ++i) {
     const SubmitAnswer answer = bench.submit();
-    CHECK(std::get<Accepted>(answer).report.standing == Standing::done);
+    CHECK(std::get<Accepted>(answer).report.status == RequestStatus::done);
   }
   CHECK(bench.transport->lines().front() == "PUT " + bench.path + "/revoke" + bench.thumbprint());
   CHECK(bench.sent_json(0) == Json::parse(R"({"revocation_reason":"key_compromise"})"));
@@ -72,12 +72,12 @@ TEST_CASE("a revocation that was only taken is not done until the certificate sa
   bench.transport->then(202, "{}");
   const SubmitAnswer answer = bench.submit();
   const Report& report = std::get<Accepted>(answer).report;
-  CHECK(report.standing == Standing::awaiting_issuance);
+  CHECK(report.status == RequestStatus::awaiting_issuance);
   CHECK_FALSE(report.provider_state.empty());
   bench.transport->then(200, TlmBench::details(bench.certificate).dump());
-  CHECK(bench.provider().poll(bench.call()).standing == Standing::awaiting_issuance);
+  CHECK(bench.provider().poll(bench.call()).status == RequestStatus::awaiting_issuance);
   bench.transport->then(200, TlmBench::details(bench.certificate, "REVOKED").dump());
-  CHECK(bench.provider().poll(bench.call()).standing == Standing::done);
+  CHECK(bench.provider().poll(bench.call()).status == RequestStatus::done);
 }
 
 TEST_CASE("after a lost answer the certificate's own status tells") {
@@ -86,7 +86,7 @@ TEST_CASE("after a lost answer the certificate's own status tells") {
   CHECK(std::holds_alternative<OutcomeUnknown>(bench.submit()));
   bench.transport->then(200, TlmBench::details(bench.certificate, "revoked").dump());
   const LookUpAnswer done = bench.provider().look_up(bench.call());
-  CHECK(std::get<Found>(done).report.standing == Standing::done);
+  CHECK(std::get<Found>(done).report.status == RequestStatus::done);
   bench.transport->then(200, TlmBench::details(bench.certificate).dump());
   CHECK(std::holds_alternative<Absent>(bench.provider().look_up(bench.call())));
   bench.transport->then(404, test::tlm_error("resource_not_found", "no"));

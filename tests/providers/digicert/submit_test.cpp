@@ -113,7 +113,7 @@ TEST_CASE("an account that is not shown is not pinned, and nothing is sent under
   bench.clock.advance(2min);
   bench.then_me();
   bench.transport->then(201, TlmBench::issued_body(bench.issue()));
-  CHECK(accepted(bench.submit()).standing == Standing::handed_out);
+  CHECK(accepted(bench.submit()).status == RequestStatus::handed_out);
 }
 
 TEST_CASE("what was fixed while drafting counts, whatever the configuration says by then") {
@@ -238,7 +238,7 @@ TEST_CASE("a certificate issued at once is handed out with the body as it came")
   bench.then_profile();
   bench.transport->then(201, body);
   const Report report = accepted(bench.submit());
-  CHECK(report.standing == Standing::handed_out);
+  CHECK(report.status == RequestStatus::handed_out);
   REQUIRE(report.handout);
   CHECK(hsmbridge::to_text(report.handout->raw) == body);
   CHECK(report.reference.str() == "serial:" + TlmBench::serial(certificate));
@@ -267,7 +267,7 @@ TEST_CASE("a request_id awaits approval, and what it waits for is said as far as
   bench.then_profile(profile);
   bench.transport->then(201, number ? R"({"request_id":4711})" : R"({"request_id":"4711","status":"PENDING"})");
   const Report report = accepted(bench.submit());
-  CHECK(report.standing == Standing::awaiting_approval);
+  CHECK(report.status == RequestStatus::awaiting_approval);
   CHECK(report.provider_status == "PENDING");
   CHECK(report.reference.str() == "4711");
   CHECK(report.progress.note == "it waits for an approval by an administrator");
@@ -289,7 +289,7 @@ TEST_CASE("a serial number without its certificate is fetched") {
   bench.then_profile();
   bench.transport->then(201, R"({"serial_number":")" + TlmBench::serial(certificate) + R"("})");
   const Report report = accepted(bench.submit());
-  CHECK(report.standing == Standing::ready);
+  CHECK(report.status == RequestStatus::ready);
   bench.submission.reference = report.reference;
   bench.submission.provider_state = report.provider_state;
   bench.transport->then(200, TlmBench::details(certificate).dump());
@@ -320,7 +320,7 @@ TEST_CASE("an attempt sends one request: the other shape is the next attempt's, 
   second.remembered = refused.remember;
   bench.then_profile();
   bench.transport->then(201, body);
-  CHECK(accepted(bench.provider().submit(second)).standing == Standing::handed_out);
+  CHECK(accepted(bench.provider().submit(second)).status == RequestStatus::handed_out);
   CHECK(bench.transport->sent.size() == 4);
   CHECK(bench.sent_json(3).find("csr") == nullptr);
   CHECK(bench.sent_json(3).at("profile").at("seat") == Json::object({{"id", "ops@example.com"}}));
@@ -510,7 +510,7 @@ TEST_CASE("inside its window a certificate is renewed by its own call") {
   bench.then_profile();
   bench.transport->then(200, TlmBench::issued_body(bench.issue()));
   const Report report = accepted(bench.submit());
-  CHECK(report.standing == Standing::handed_out);
+  CHECK(report.status == RequestStatus::handed_out);
   const std::string serial = pinned_from(bench.order.predecessor->provider_state).serial;
   CHECK(report.message == "renewal of " + serial);
   CHECK(bench.transport->lines().back() == "POST /mpki/api/v1/certificate/" + serial + "/renew?thumbprint_sha256=" +
@@ -611,7 +611,7 @@ TEST_CASE("a renewal whose fresh request is refused for its form makes three att
     CHECK(bench.transport->sent.size() == 1 + call.attempt);
     CHECK(remembered_from(call.remembered).refused == call.attempt);
   }
-  CHECK(accepted(bench.provider().submit(call)).standing == Standing::handed_out);
+  CHECK(accepted(bench.provider().submit(call)).status == RequestStatus::handed_out);
   CHECK(bench.transport->sent.size() == 4);
 }
 

@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 namespace {
 
 struct Case {
-  x509::Ask ask = test::server_ask();
+  x509::RequestedContent ask = test::server_ask();
   test::SoftwareSigner key{"ec:P-256"};
   Settings settings;
   std::optional<x509::Certificate> issuer = {};

@@ -108,7 +108,7 @@ struct Bench {
   Settings settings;
   ClientOptions options;
   Keys keys;
-  x509::Ask ask;
+  x509::RequestedContent ask;
   Order order;
   Key token_key{"pkcs11:x", "web", "00", {}, true};
   Draft draft;
@@ -174,7 +174,7 @@ TEST_CASE("the draft says what the request asks and what the issuer is") {
 TEST_CASE("a request that is not what the order asks is not drafted") {
   Bench bench;
   bench.freeze();
-  x509::Ask other = bench.ask;
+  x509::RequestedContent other = bench.ask;
   other.content.subject_alternative_names.push_back(x509::GeneralName::parse("dns:evil.example"));
   const Bytes csr = test::csr_for(bench.key, other);
   CHECK_THROWS_WITH(bench.provider().draft(bench.order, csr, bench.clock.now()),
@@ -398,7 +398,7 @@ TEST_CASE("a submission carries the frozen bytes and a mark that finds it again"
   bench.transport->then(201, std::string(R"({"signRequestId":")") + kId + "\"}");
   const SubmitAnswer answer = bench.provider().submit(bench.call());
   const Report& report = std::get<Accepted>(answer).report;
-  CHECK(report.standing == Standing::awaiting_approval);
+  CHECK(report.status == RequestStatus::awaiting_approval);
   CHECK(report.reference == ProviderReference(kId));
   CHECK(report.progress.quorum == "quorum unknown");
 
@@ -445,22 +445,22 @@ TEST_CASE("a submission whose secret cannot be read was not accepted and nothing
 }
 
 TEST_CASE("every status has its standing") {
-  const std::vector<std::pair<std::string, Standing>> rows{
-      {"PENDING", Standing::awaiting_approval},
-      {"APPROVED", Standing::awaiting_issuance},
-      {"EXECUTED", Standing::ready},
-      {"FAILED", Standing::failed},
-      {"EXPIRED", Standing::expired},
-      {"REJECTED", Standing::rejected},
-      {"CANCELLED", Standing::cancelled},
-      {"PARKED", Standing::unrecognised},
+  const std::vector<std::pair<std::string, RequestStatus>> rows{
+      {"PENDING", RequestStatus::awaiting_approval},
+      {"APPROVED", RequestStatus::awaiting_issuance},
+      {"EXECUTED", RequestStatus::ready},
+      {"FAILED", RequestStatus::failed},
+      {"EXPIRED", RequestStatus::expired},
+      {"REJECTED", RequestStatus::rejected},
+      {"CANCELLED", RequestStatus::cancelled},
+      {"PARKED", RequestStatus::unrecognised},
   };
   for (const auto& [status, standing] : rows) {
     CAPTURE(status);
     Bench bench;
     bench.transport->then(200, status_body(status));
     const Report report = bench.provider().poll(bench.call());
-    CHECK(report.standing == standing);
+    CHECK(report.status == standing);
     CHECK(report.provider_status == status);
     CHECK_FALSE(report.handout);
   }
@@ -469,7 +469,7 @@ TEST_CASE("every status has its standing") {
 TEST_CASE("a request that vanished is gone and an answer about another one is corrupt") {
   Bench bench;
   bench.transport->then(tsb_refusal(404, 651));
-  CHECK(bench.provider().poll(bench.call()).standing == Standing::gone);
+  CHECK(bench.provider().poll(bench.call()).status == RequestStatus::gone);
   bench.transport->then(200, R"({"id":"other","status":"PENDING"})");
   CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
 }
@@ -481,7 +481,7 @@ TEST_CASE("an answer with a result is kept whole though it is not about this req
     Bench bench;
     bench.transport->then(200, body);
     const Report report = bench.provider().poll(bench.call());
-    CHECK(report.standing == Standing::handed_out);
+    CHECK(report.status == RequestStatus::handed_out);
     REQUIRE(report.handout);
     CHECK(report.handout->raw == to_bytes(body));
     // No certificate is made of it: it ends with a person, the bytes at hand.
@@ -502,7 +502,7 @@ TEST_CASE("a result is taken with any status word and before anything else is as
     CAPTURE(status);
     bench.transport->then(200, std::string(R"({"id":")") + kId + R"(","status":")" + status + R"(","result":"AAAA"})");
     const Report report = bench.provider().poll(bench.call());
-    CHECK(report.standing == Standing::handed_out);
+    CHECK(report.status == RequestStatus::handed_out);
     REQUIRE(report.handout);
     CHECK(report.handout->result == from_base64("AAAA"));
   }
@@ -524,7 +524,7 @@ TEST_CASE("a result given once is kept raw when its answer cannot be read") {
     bench.settings.result_once = true;
     bench.transport->then(200, body).then(200, body);
     const Report report = bench.provider().poll(bench.call());
-    CHECK(report.standing == Standing::handed_out);
+    CHECK(report.status == RequestStatus::handed_out);
     REQUIRE(report.handout);
     CHECK(report.handout->raw == to_bytes(body));
     CHECK(report.handout->result.empty());
@@ -555,7 +555,7 @@ TEST_CASE("a result given once in an answer that is too large is told as lost at
   bench.settings.result_once = true;
   bench.transport->then(AnswerLost{"it was larger than 4 MiB", true}).then(AnswerLost{"cut", false});
   const Report report = bench.provider().poll(bench.call());
-  CHECK(report.standing == Standing::handed_out);
+  CHECK(report.status == RequestStatus::handed_out);
   CHECK_FALSE(report.handout);
   CHECK(report.message.find("larger than 4 MiB") != std::string::npos);
   CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
@@ -577,7 +577,7 @@ TEST_CASE("a result that comes at once in an answer that cannot be read is kept 
   bench.transport->then(201, body).then(201, "<html>").then(201, R"({"a":1,"a":2})");
   const SubmitAnswer answer = bench.provider().submit(bench.call());
   const Report& report = std::get<Accepted>(answer).report;
-  CHECK(report.standing == Standing::handed_out);
+  CHECK(report.status == RequestStatus::handed_out);
   REQUIRE(report.handout);
   CHECK(report.handout->raw == to_bytes(body));
   CHECK(std::holds_alternative<OutcomeUnknown>(bench.provider().submit(bench.call())));
@@ -588,7 +588,7 @@ TEST_CASE("a reference typed in capitals is the same request") {
   Bench bench;
   bench.submission.reference = ProviderReference("4E8731D8-0AE6-4444-8A8C-B73AB5F0BA18");
   bench.transport->then(200, status_body("PENDING"));
-  CHECK(bench.provider().poll(bench.call()).standing == Standing::awaiting_approval);
+  CHECK(bench.provider().poll(bench.call()).status == RequestStatus::awaiting_approval);
 }
 
 TEST_CASE("a newer server whose version may not be asked says what to configure") {
@@ -641,7 +641,7 @@ TEST_CASE("who rejected is named") {
                                  base64(anna.subject_public_key_info()) + R"("]})");
   const Report report = bench.provider().poll(bench.call());
   CHECK(report.by == "anna");
-  CHECK(report.standing == Standing::rejected);
+  CHECK(report.status == RequestStatus::rejected);
 }
 
 TEST_CASE("a list entry that is no key is kept as one without") {
@@ -689,7 +689,7 @@ TEST_CASE("the signature that comes back is assembled into a certificate that an
       std::string(R"({"id":")") + kId + R"(","status":"EXECUTED","result":")" + base64(signature) + "\"}";
   bench.transport->then(200, body);
   const Report report = bench.provider().poll(bench.call());
-  CHECK(report.standing == Standing::handed_out);
+  CHECK(report.status == RequestStatus::handed_out);
   REQUIRE(report.handout);
   CHECK(report.handout->raw == to_bytes(body));
   CHECK(report.handout->content == Handout::Content::signature);
@@ -712,7 +712,7 @@ TEST_CASE("a result is kept though what was pinned beside it cannot be read") {
   bench.transport->then(200, head + R"(","status":"EXECUTED","result":"AAAA"})")
       .then(200, head + R"(","status":"PENDING"})");
   const Report report = bench.provider().poll(bench.call());
-  CHECK(report.standing == Standing::handed_out);
+  CHECK(report.status == RequestStatus::handed_out);
   CHECK(report.handout);
   CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
 }
@@ -758,7 +758,7 @@ TEST_CASE("a result given once that nobody kept is told truthfully") {
   bench.transport->then(200, status_body("EXECUTED")).then(200, status_body("EXECUTED"));
   // At once: no second look will bring it.
   for (const Report& report : {bench.provider().poll(bench.call()), bench.provider().retrieve(bench.call())}) {
-    CHECK(report.standing == Standing::handed_out);
+    CHECK(report.status == RequestStatus::handed_out);
     CHECK_FALSE(report.handout);
     CHECK(report.message.find("hands out no result") != std::string::npos);
   }
@@ -775,7 +775,7 @@ TEST_CASE("a result that is late is looked for during an hour") {
     return report;
   };
   const Report first = look();
-  CHECK(first.standing == Standing::ready);
+  CHECK(first.status == RequestStatus::ready);
   CHECK(first.message ==
         "executed, and its result is not there yet; it is looked for until about " + rfc3339(bench.clock.now() + 1h));
   CHECK(first.provider_status == "EXECUTED (" + first.message + ")");
@@ -783,13 +783,13 @@ TEST_CASE("a result that is late is looked for during an hour") {
   bench.clock.advance(59min);
   bench.made.reset();  // another process
   const Report second = look();
-  CHECK(second.standing == Standing::ready);
+  CHECK(second.status == RequestStatus::ready);
   CHECK(second.message == first.message);  // nothing new is written down
   CHECK(second.provider_state.empty());
   CHECK(second.progress.quorum == "1 of 1 in group ops");
   bench.clock.advance(1min);
   const Report last = look();
-  CHECK(last.standing == Standing::handed_out);
+  CHECK(last.status == RequestStatus::handed_out);
   CHECK_FALSE(last.handout);
 }
 
@@ -798,7 +798,7 @@ TEST_CASE("cancelling reports what the request is afterwards") {
   CAPTURE(status);
   Bench bench;
   bench.transport->then(200, status_body(status)).then(200, "").then(200, status_body("CANCELLED"));
-  CHECK(std::get<Report>(bench.provider().cancel(bench.call())).standing == Standing::cancelled);
+  CHECK(std::get<Report>(bench.provider().cancel(bench.call())).status == RequestStatus::cancelled);
   const std::string request = std::string("/v1/request/") + kId;
   CHECK(bench.transport->lines() == std::vector<std::string>{"GET " + request, "DELETE " + request, "GET " + request});
 
@@ -809,20 +809,21 @@ TEST_CASE("cancelling reports what the request is afterwards") {
   CHECK(std::get<Report>(bench.provider().cancel(bench.call())).handout.has_value());
 
   bench.transport->then(200, status_body(status)).then(tsb_refusal(404, 651)).then(tsb_refusal(404, 651));
-  CHECK(std::get<Report>(bench.provider().cancel(bench.call())).standing == Standing::gone);
+  CHECK(std::get<Report>(bench.provider().cancel(bench.call())).status == RequestStatus::gone);
 }
 
 TEST_CASE("a request that is over or in a state that nobody knows is not deleted") {
-  const auto [status, standing] = GENERATE(table<std::string, Standing>({{"EXECUTED", Standing::ready},
-                                                                         {"FAILED", Standing::failed},
-                                                                         {"EXPIRED", Standing::expired},
-                                                                         {"REJECTED", Standing::rejected},
-                                                                         {"CANCELLED", Standing::cancelled},
-                                                                         {"PARKED", Standing::unrecognised}}));
+  const auto [status, standing] =
+      GENERATE(table<std::string, RequestStatus>({{"EXECUTED", RequestStatus::ready},
+                                                  {"FAILED", RequestStatus::failed},
+                                                  {"EXPIRED", RequestStatus::expired},
+                                                  {"REJECTED", RequestStatus::rejected},
+                                                  {"CANCELLED", RequestStatus::cancelled},
+                                                  {"PARKED", RequestStatus::unrecognised}}));
   CAPTURE(status);
   Bench bench;
   bench.transport->then(200, status_body(status));
-  CHECK(std::get<Report>(bench.provider().cancel(bench.call())).standing == standing);
+  CHECK(std::get<Report>(bench.provider().cancel(bench.call())).status == standing);
   CHECK(bench.transport->sent.size() == 1);
 }
 
@@ -830,11 +831,11 @@ TEST_CASE("a result that is met by a cancel is handed out and nothing is deleted
   Bench bench;
   bench.transport->then(200, std::string(R"({"id":")") + kId + R"(","status":"EXECUTED","result":"AAAA"})");
   const Report report = std::get<Report>(bench.provider().cancel(bench.call()));
-  CHECK(report.standing == Standing::handed_out);
+  CHECK(report.status == RequestStatus::handed_out);
   REQUIRE(report.handout);
   CHECK(report.handout->result == from_base64("AAAA"));
   bench.transport->then(tsb_refusal(404, 651));
-  CHECK(std::get<Report>(bench.provider().cancel(bench.call())).standing == Standing::gone);
+  CHECK(std::get<Report>(bench.provider().cancel(bench.call())).status == RequestStatus::gone);
   CHECK(bench.transport->sent.size() == 2);
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "support/software_signer.h"
-#include "x509/content/ask.h"
+#include "x509/content/requested_content.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/signed_object.h"
@@ -39,8 +39,8 @@ struct TestCa {
   x509::Certificate certificate;
 };
 
-inline x509::Ask server_ask() {
-  x509::Ask ask;
+inline x509::RequestedContent server_ask() {
+  x509::RequestedContent ask;
   ask.content.subject = x509::Name::parse("C=CH, O=Example, CN=www.example.com");
   ask.content.subject_alternative_names = {x509::GeneralName::parse("dns:www.example.com"),
                                            x509::GeneralName::parse("ip:192.0.2.1")};
@@ -50,7 +50,7 @@ inline x509::Ask server_ask() {
   return ask;
 }
 
-inline Bytes csr_for(SoftwareSigner& key, const x509::Ask& ask) {
+inline Bytes csr_for(SoftwareSigner& key, const x509::RequestedContent& ask) {
   return x509::create_csr(key, ask.content, x509::default_algorithm(key.spec()));
 }
 

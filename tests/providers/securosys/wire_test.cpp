@@ -101,7 +101,7 @@ TEST_CASE("an approver lists tasks and decides with the documented fields") {
 
 TEST_CASE("the tutorial's answer is read with its certificate on one line") {
   const Bytes body = read_file(HSMBRIDGE_TEST_DATA "/securosys/issued_certificate.json");
-  const RequestStatus status = request_status_from(as_text(body));
+  const SignRequestStatus status = sign_request_status_from(as_text(body));
   CHECK(status.id == "9dd448e1-6d34-4b98-a05b-3ec006d99fef");
   CHECK(status.status == "EXECUTED");
   CHECK(status.execution_time == "2024-01-23T11:43:43Z");
@@ -114,30 +114,30 @@ TEST_CASE("the tutorial's answer is read with its certificate on one line") {
 }
 
 TEST_CASE("unknown fields and null results of a status are no trouble") {
-  const RequestStatus status = request_status_from(
+  const SignRequestStatus status = sign_request_status_from(
       R"({"id":"a","status":"PENDING","executionTime":null,"approvedBy":[],"rejectedBy":null,"result":null,)"
       R"("inputOfflineHsm":{"x":1}})");
   CHECK_FALSE(status.result);
   CHECK(status.rejected_by.empty());
-  CHECK_FALSE(request_status_from(R"({"id":"a","status":"EXECUTED","result":""})").result);
+  CHECK_FALSE(sign_request_status_from(R"({"id":"a","status":"EXECUTED","result":""})").result);
 }
 
 TEST_CASE("an answer of the wrong shape is told apart from no JSON at all") {
-  CHECK(kind_of([] { request_status_from("<html>502</html>"); }) == "unavailable");
-  CHECK(kind_of([] { request_status_from(R"({"id":"a","stat)"); }) == "unavailable");
-  CHECK(kind_of([] { request_status_from("[]"); }) == "corrupt");
-  CHECK(kind_of([] { request_status_from(R"({"id":"a"})"); }) == "corrupt");
-  CHECK(kind_of([] { request_status_from(R"({"id":"a","status":1})"); }) == "corrupt");
-  CHECK(kind_of([] { request_status_from(R"({"id":"a","status":"X","approvedBy":"k"})"); }) == "corrupt");
-  CHECK(kind_of([] { request_status_from(R"({"id":"a","status":7})"); }) == "corrupt");
+  CHECK(kind_of([] { sign_request_status_from("<html>502</html>"); }) == "unavailable");
+  CHECK(kind_of([] { sign_request_status_from(R"({"id":"a","stat)"); }) == "unavailable");
+  CHECK(kind_of([] { sign_request_status_from("[]"); }) == "corrupt");
+  CHECK(kind_of([] { sign_request_status_from(R"({"id":"a"})"); }) == "corrupt");
+  CHECK(kind_of([] { sign_request_status_from(R"({"id":"a","status":1})"); }) == "corrupt");
+  CHECK(kind_of([] { sign_request_status_from(R"({"id":"a","status":"X","approvedBy":"k"})"); }) == "corrupt");
+  CHECK(kind_of([] { sign_request_status_from(R"({"id":"a","status":7})"); }) == "corrupt");
   CHECK(kind_of([] { tasks_from(R"({"tasks":{"id":"t"}})"); }) == "corrupt");
   CHECK(kind_of([] { tasks_from("{}"); }) == "corrupt");
   CHECK(kind_of([] { version_info_from("{}"); }) == "corrupt");
 }
 
 TEST_CASE("a result is not thrown away for a fault beside it") {
-  const RequestStatus status =
-      request_status_from(R"({"id":"a","status":"EXECUTED","executionTime":7,"approvedBy":"k","result":"AAAA"})");
+  const SignRequestStatus status =
+      sign_request_status_from(R"({"id":"a","status":"EXECUTED","executionTime":7,"approvedBy":"k","result":"AAAA"})");
   CHECK(status.result == "AAAA");
   CHECK(status.approved_by.empty());
 }
@@ -231,12 +231,12 @@ TEST_CASE("a rule with impossible times or countless approvers is no rule") {
 }
 
 TEST_CASE("no fault beside a result throws the result away") {
-  CHECK(*request_status_from(R"({"result":"AAAA"})").result == "AAAA");
-  CHECK(*request_status_from(R"({"id":5,"status":"EXECUTED","result":"AAAA"})").result == "AAAA");
-  CHECK(*request_status_from(R"({"id":"a","status":"EXECUTED","approvedBy":7,"result":"AAAA"})").result == "AAAA");
-  CHECK(*request_status_from(R"({"id":"a","status":"EXECUTED","result":{"signature":"AAAA"}})").result ==
+  CHECK(*sign_request_status_from(R"({"result":"AAAA"})").result == "AAAA");
+  CHECK(*sign_request_status_from(R"({"id":5,"status":"EXECUTED","result":"AAAA"})").result == "AAAA");
+  CHECK(*sign_request_status_from(R"({"id":"a","status":"EXECUTED","approvedBy":7,"result":"AAAA"})").result == "AAAA");
+  CHECK(*sign_request_status_from(R"({"id":"a","status":"EXECUTED","result":{"signature":"AAAA"}})").result ==
         R"({"signature":"AAAA"})");
-  CHECK(kind_of([] { request_status_from(R"({"status":"PENDING"})"); }) == "corrupt");
+  CHECK(kind_of([] { sign_request_status_from(R"({"status":"PENDING"})"); }) == "corrupt");
 }
 
 TEST_CASE("an import's answer is read in either form and nothing else passes for one") {
@@ -266,7 +266,7 @@ TEST_CASE("our own metaData is recognised and that of others is not") {
 
 TEST_CASE("a certificate is read from either field") {
   const Bytes body = read_file(HSMBRIDGE_TEST_DATA "/securosys/issued_certificate.json");
-  const std::string pem = *request_status_from(as_text(body)).result;
+  const std::string pem = *sign_request_status_from(as_text(body)).result;
   const Bytes der = x509::read_certificate(as_bytes(pem));
   CHECK(certificate_from(Json::object({{"label", "ca"}, {"certificate", pem}}).dump()) == der);
   CHECK(certificate_from(

@@ -80,7 +80,7 @@ TEST_CASE("a lost submission is found by its tag") {
   bench.transport->then(200, whole("ours", bench.draft.csr, bench.after(2)));
   const LookUpAnswer answer = bench.look();
   CHECK(std::get<Found>(answer).report.reference.str() == "ours");
-  CHECK(std::get<Found>(answer).report.standing == Standing::awaiting_issuance);
+  CHECK(std::get<Found>(answer).report.status == RequestStatus::awaiting_issuance);
   CHECK(state_from(std::get<Found>(answer).report.provider_state).request == "ours");
 }
 

@@ -21,7 +21,7 @@ struct Case {
     return venafi::violations(template_from(rules.dump()), {csr, ask, validity, predecessor});
   }
   SoftwareSigner signer;
-  x509::Ask ask;
+  x509::RequestedContent ask;
   Json rules = test::open_template();
   Duration validity{};
   std::optional<Bytes> predecessor;

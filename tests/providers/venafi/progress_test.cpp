@@ -8,27 +8,27 @@
 using namespace hsmbridge;
 using namespace hsmbridge::venafi;
 using workflow::Approver;
-using workflow::Standing;
+using workflow::RequestStatus;
 
 TEST_CASE("all twelve statuses have a standing, and the final ones are final") {
   struct Row {
     const char* status;
-    Standing standing;
+    RequestStatus standing;
     bool approval;
   };
   const std::vector<Row> rows{
-      {"NEW", Standing::awaiting_issuance, false},
-      {"PENDING", Standing::awaiting_issuance, false},
-      {"PENDING_APPROVAL", Standing::awaiting_approval, true},
-      {"PENDING_FINAL_APPROVAL", Standing::awaiting_approval, true},
-      {"REJECTED_APPROVAL", Standing::rejected, true},
-      {"REQUESTED", Standing::awaiting_issuance, false},
-      {"ISSUED", Standing::ready, false},
-      {"REJECTED", Standing::rejected, false},
-      {"CANCELLED", Standing::cancelled, false},
-      {"REVOKED", Standing::failed, false},
-      {"FAILED", Standing::failed, false},
-      {"DELETED", Standing::cancelled, false},
+      {"NEW", RequestStatus::awaiting_issuance, false},
+      {"PENDING", RequestStatus::awaiting_issuance, false},
+      {"PENDING_APPROVAL", RequestStatus::awaiting_approval, true},
+      {"PENDING_FINAL_APPROVAL", RequestStatus::awaiting_approval, true},
+      {"REJECTED_APPROVAL", RequestStatus::rejected, true},
+      {"REQUESTED", RequestStatus::awaiting_issuance, false},
+      {"ISSUED", RequestStatus::ready, false},
+      {"REJECTED", RequestStatus::rejected, false},
+      {"CANCELLED", RequestStatus::cancelled, false},
+      {"REVOKED", RequestStatus::failed, false},
+      {"FAILED", RequestStatus::failed, false},
+      {"DELETED", RequestStatus::cancelled, false},
   };
   CHECK(rows.size() == 12);
   for (const Row& row : rows) {
@@ -36,8 +36,8 @@ TEST_CASE("all twelve statuses have a standing, and the final ones are final") {
     CHECK(standing_of(row.status) == row.standing);
     CHECK(is_approval_status(row.status) == row.approval);
   }
-  CHECK(standing_of("ARCHIVED") == Standing::unrecognised);
-  CHECK(standing_of("") == Standing::unrecognised);
+  CHECK(standing_of("ARCHIVED") == RequestStatus::unrecognised);
+  CHECK(standing_of("") == RequestStatus::unrecognised);
 }
 
 TEST_CASE("who must approve is told by name where the name is known") {
@@ -74,7 +74,7 @@ TEST_CASE("a final status carries what the service says of it") {
         std::string::npos);
   const workflow::Report without =
       report_of(certificate_request_from(R"({"id":"a","status":"ISSUED","certificateIds":[]})"));
-  CHECK(without.standing == Standing::ready);
+  CHECK(without.status == RequestStatus::ready);
   CHECK(without.message.find("does not say yet which certificate") != std::string::npos);
 }
 
@@ -82,19 +82,19 @@ TEST_CASE("a revocation that was submitted has not taken effect") {
   RevocationAnswer answer;
   answer.present = true;
   answer.status = "SUBMITTED";
-  CHECK(report_of(answer).standing == Standing::awaiting_issuance);
+  CHECK(report_of(answer).status == RequestStatus::awaiting_issuance);
   answer.status = "PENDING_APPROVAL";
-  CHECK(report_of(answer).standing == Standing::awaiting_approval);
+  CHECK(report_of(answer).status == RequestStatus::awaiting_approval);
   answer.status = "PENDING_FINAL_APPROVAL";
-  CHECK(report_of(answer).standing == Standing::awaiting_approval);
+  CHECK(report_of(answer).status == RequestStatus::awaiting_approval);
   answer.status = "REJECTED_APPROVAL";
-  CHECK(report_of(answer).standing == Standing::rejected);
+  CHECK(report_of(answer).status == RequestStatus::rejected);
   answer.status = "FAILED";
-  CHECK(report_of(answer).standing == Standing::failed);
+  CHECK(report_of(answer).status == RequestStatus::failed);
   answer.status = "SOMETHING";
-  CHECK(report_of(answer).standing == Standing::unrecognised);
+  CHECK(report_of(answer).status == RequestStatus::unrecognised);
   answer.listed = true;
-  CHECK(report_of(answer).standing == Standing::done);
+  CHECK(report_of(answer).status == RequestStatus::done);
 }
 
 TEST_CASE("the reasons of RFC 5280 have the service's words, and those without one are named") {

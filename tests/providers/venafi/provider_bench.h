@@ -76,7 +76,7 @@ struct ProviderBench {
   std::shared_ptr<FakeTransport> transport = std::make_shared<FakeTransport>();
   SoftwareSigner key{"ec:P-256"};
   venafi::Settings settings;
-  x509::Ask ask = server_ask();
+  x509::RequestedContent ask = server_ask();
   workflow::Order order;
   workflow::Key token_key{"pkcs11:x", "web", "00", {}, true};
   workflow::Draft draft;

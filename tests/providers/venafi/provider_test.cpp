@@ -43,7 +43,7 @@ TEST_CASE("a submission resolves the zone and sends exactly what the reference s
   bench.zone().transport->then(201, test::created_answer("PENDING"));
   const SubmitAnswer answer = bench.provider().submit(bench.call());
   const Report& report = std::get<Accepted>(answer).report;
-  CHECK(report.standing == Standing::awaiting_issuance);
+  CHECK(report.status == RequestStatus::awaiting_issuance);
   CHECK(report.provider_status == "PENDING");
   CHECK(report.reference.str() == test::kRequestId);
   CHECK(state_from(report.provider_state) == State{test::kRequestId, {}, test::kApplicationId, test::kTemplateId, {}});
@@ -67,12 +67,12 @@ TEST_CASE("a certificate that is issued at once pins its ids, and one without id
   ProviderBench bench;
   bench.zone().transport->then(201, test::created_answer("ISSUED"));
   const SubmitAnswer issued = bench.provider().submit(bench.call());
-  CHECK(std::get<Accepted>(issued).report.standing == Standing::ready);
+  CHECK(std::get<Accepted>(issued).report.status == RequestStatus::ready);
   CHECK(state_from(std::get<Accepted>(issued).report.provider_state).certificates.front() == test::kCertificateId);
 
   bench.transport->then(201, R"({"certificateRequests":[{"id":"a","status":"ISSUED","certificateIds":null}]})");
   const SubmitAnswer without = bench.provider().submit(bench.call());
-  CHECK(std::get<Accepted>(without).report.standing == Standing::ready);
+  CHECK(std::get<Accepted>(without).report.status == RequestStatus::ready);
   CHECK(says(std::get<Accepted>(without).report.message, "does not say yet which certificate"));
 }
 
@@ -194,7 +194,7 @@ TEST_CASE("a poll tells who must approve, and goes on where that is not shown") 
   bench.transport->then(200, test::request_json("PENDING_APPROVAL").dump());
   bench.transport->then(200, approvals("PENDING_APPROVAL", ""));
   const Report report = bench.provider().poll(bench.call());
-  CHECK(report.standing == Standing::awaiting_approval);
+  CHECK(report.status == RequestStatus::awaiting_approval);
   CHECK(report.reference.empty());
   REQUIRE(report.progress.approvers.size() == 1);
   CHECK(report.progress.approvers.front().name == "alice");
@@ -214,16 +214,16 @@ TEST_CASE("a rejection names who and why, every final status ends at once") {
   bench.transport->then(200, test::request_json("REJECTED_APPROVAL").dump());
   bench.transport->then(200, approvals("REJECTED", R"({"userId":"u1","status":"REJECTED","reason":"wrong team"})"));
   const Report rejected = bench.provider().poll(bench.call());
-  CHECK(rejected.standing == Standing::rejected);
+  CHECK(rejected.status == RequestStatus::rejected);
   CHECK(rejected.by == "user u1");
   CHECK(rejected.message == "wrong team");
   for (const auto& [status, standing] :
-       {std::pair{"REJECTED", Standing::rejected}, std::pair{"FAILED", Standing::failed},
-        std::pair{"CANCELLED", Standing::cancelled}, std::pair{"DELETED", Standing::cancelled},
-        std::pair{"REVOKED", Standing::failed}, std::pair{"FUTURE", Standing::unrecognised}}) {
+       {std::pair{"REJECTED", RequestStatus::rejected}, std::pair{"FAILED", RequestStatus::failed},
+        std::pair{"CANCELLED", RequestStatus::cancelled}, std::pair{"DELETED", RequestStatus::cancelled},
+        std::pair{"REVOKED", RequestStatus::failed}, std::pair{"FUTURE", RequestStatus::unrecognised}}) {
     INFO(status);
     bench.transport->then(200, test::request_json(status).dump());
-    CHECK(bench.provider().poll(bench.call()).standing == standing);
+    CHECK(bench.provider().poll(bench.call()).status == standing);
   }
 }
 
@@ -233,14 +233,14 @@ TEST_CASE("the approvers of another request are not shown, and nobody in time is
   bench.transport->then(200, test::request_json("PENDING_APPROVAL").dump());
   bench.transport->then(200, approvals("PENDING_APPROVAL", "", test::kTemplateId));
   const Report other = bench.provider().poll(bench.call());
-  CHECK(other.standing == Standing::awaiting_approval);
+  CHECK(other.status == RequestStatus::awaiting_approval);
   CHECK(other.progress.approvers.empty());
   CHECK(says(other.progress.note, "could not be read"));
 
   bench.transport->then(200, test::request_json("REJECTED_APPROVAL").dump());
   bench.transport->then(200, approvals("EXPIRED", R"({"userId":"u1","status":"APPROVED"})"));
   const Report late = bench.provider().poll(bench.call());
-  CHECK(late.standing == Standing::expired);
+  CHECK(late.status == RequestStatus::expired);
   CHECK(late.message == "nobody approved it in time");
 }
 
@@ -248,7 +248,7 @@ TEST_CASE("a request that the service does not know is gone, a proxy's 404 is no
   ProviderBench bench;
   bench.submission.reference = ProviderReference(test::kRequestId);
   bench.transport->then(404, test::errors_answer(10051, "Unable to find CertificateRequest"));
-  CHECK(bench.provider().poll(bench.call()).standing == Standing::gone);
+  CHECK(bench.provider().poll(bench.call()).status == RequestStatus::gone);
   bench.transport->then(404, test::kProxyPage, "text/html");
   CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
   Json other = test::request_json("PENDING");
@@ -265,7 +265,7 @@ TEST_CASE("a certificate is fetched by its own id, leaf first") {
   const std::string pem = x509::certificate_to_pem(bench.certificate(ca, bench.key.subject_public_key_info()));
   bench.transport->then(200, pem, "text/plain");
   const Report report = bench.provider().retrieve(bench.call());
-  CHECK(report.standing == Standing::handed_out);
+  CHECK(report.status == RequestStatus::handed_out);
   REQUIRE(report.handout);
   CHECK(as_text(report.handout->raw) == pem);
   CHECK(bench.transport->lines().front() ==
@@ -278,19 +278,19 @@ TEST_CASE("the inventory may be behind for a while, and then a person looks") {
   bench.submission.provider_state = to_text(State{test::kRequestId, {test::kCertificateId}, "a", "t", {}});
   bench.transport->then(404, test::errors_answer(10051, "Unable to find Certificate"));
   Report report = bench.provider().retrieve(bench.call());
-  CHECK(report.standing == Standing::ready);
+  CHECK(report.status == RequestStatus::ready);
   CHECK(state_from(report.provider_state).missing_since == bench.clock.now());
   bench.submission.provider_state = report.provider_state;
   bench.clock.advance(std::chrono::minutes{59});
   bench.transport->then(409, test::errors_answer(1, "not signed"));
   report = bench.provider().retrieve(bench.call());
-  CHECK(report.standing == Standing::ready);
+  CHECK(report.status == RequestStatus::ready);
   // Counted from the first time.
   CHECK(report.provider_state == bench.submission.provider_state);
   bench.clock.advance(std::chrono::minutes{2});
   bench.transport->then(404, test::errors_answer(10051, "Unable to find Certificate"));
   report = bench.provider().retrieve(bench.call());
-  CHECK(report.standing == Standing::gone);
+  CHECK(report.status == RequestStatus::gone);
   CHECK(says(report.message, "not in the service's inventory"));
 }
 
@@ -299,7 +299,7 @@ TEST_CASE("an answer without a certificate is no certificate") {
   bench.submission.reference = ProviderReference(test::kRequestId);
   bench.submission.provider_state = to_text(State{test::kRequestId, {test::kCertificateId}, "a", "t", {}});
   bench.transport->then(200, "", "text/plain");
-  CHECK(bench.provider().retrieve(bench.call()).standing == Standing::ready);
+  CHECK(bench.provider().retrieve(bench.call()).status == RequestStatus::ready);
   bench.transport->then(200, test::kProxyPage, "text/html");
   CHECK(error_of([&] { bench.provider().retrieve(bench.call()); }).kind() == ErrorKind::unavailable);
   bench.transport->then(401, "expired", "text/plain");
@@ -313,16 +313,16 @@ TEST_CASE("issued without ids: the request is asked until it names them") {
   without.set("certificateIds", Json());
   bench.transport->then(200, without.dump());
   const Report report = bench.provider().retrieve(bench.call());
-  CHECK(report.standing == Standing::ready);
+  CHECK(report.status == RequestStatus::ready);
   CHECK(state_from(report.provider_state).missing_since.has_value());
   bench.transport->then(200, test::request_json("ISSUED").dump()).then(200, "-----BEGIN CERTIFICATE-----\n");
-  CHECK(bench.provider().retrieve(bench.call()).standing == Standing::handed_out);
+  CHECK(bench.provider().retrieve(bench.call()).status == RequestStatus::handed_out);
   bench.transport->then(200, test::request_json("FAILED").dump());
-  CHECK(bench.provider().retrieve(bench.call()).standing == Standing::failed);
+  CHECK(bench.provider().retrieve(bench.call()).status == RequestStatus::failed);
   for (const Json& nothing : {Json::array(), Json::array({""}), Json::array({Json()})}) {
     without.set("certificateIds", nothing);
     bench.transport->then(200, without.dump());
-    CHECK(bench.provider().retrieve(bench.call()).standing == Standing::ready);
+    CHECK(bench.provider().retrieve(bench.call()).status == RequestStatus::ready);
   }
 }
 
@@ -452,7 +452,7 @@ TEST_CASE("a revocation goes by fingerprint and reason, and is not done when it 
   bench.transport->then(200, R"({"data":{"revokeCertificate":{"id":"c","revocation":{"status":"SUBMITTED"}}}})");
   const SubmitAnswer answer = bench.provider().submit(bench.call());
   const Report& report = std::get<Accepted>(answer).report;
-  CHECK(report.standing == Standing::awaiting_issuance);
+  CHECK(report.status == RequestStatus::awaiting_issuance);
   CHECK(report.provider_status == "SUBMITTED");
   const Json variables = Json::parse(bench.transport->sent.back().body).at("variables");
   CHECK(variables.at("revocationReason").as_string() == "KEY_COMPROMISE");
@@ -463,12 +463,12 @@ TEST_CASE("a revocation goes by fingerprint and reason, and is not done when it 
   const std::string submitted = R"({"data":{"certificate":{"id":"c","revocation":{"status":"SUBMITTED"},)"
                                 R"("globalRevocation":{"status":"NOT_REVOKED"}}}})";
   bench.transport->then(200, submitted).then(200, test::request_json("ISSUED").dump());
-  CHECK(bench.provider().poll(bench.call()).standing == Standing::awaiting_issuance);
+  CHECK(bench.provider().poll(bench.call()).status == RequestStatus::awaiting_issuance);
   bench.transport->then(200, submitted).then(200, test::request_json("REVOKED").dump());
-  CHECK(bench.provider().poll(bench.call()).standing == Standing::done);
+  CHECK(bench.provider().poll(bench.call()).status == RequestStatus::done);
   bench.transport->then(
       200, R"({"data":{"certificate":{"id":"c","revocation":null,"globalRevocation":{"status":"REVOKED"}}}})");
-  CHECK(bench.provider().poll(bench.call()).standing == Standing::done);
+  CHECK(bench.provider().poll(bench.call()).status == RequestStatus::done);
 }
 
 TEST_CASE("an answer about another certificate says nothing about this revocation") {
@@ -486,7 +486,7 @@ TEST_CASE("an answer about another certificate says nothing about this revocatio
   other.set("id", test::kTemplateId);
   bench.transport->then(200, R"({"data":{"certificate":{"id":"c","revocation":{"status":"SUBMITTED"}}}})");
   bench.transport->then(200, other.dump());
-  CHECK(bench.provider().poll(bench.call()).standing == Standing::awaiting_issuance);
+  CHECK(bench.provider().poll(bench.call()).status == RequestStatus::awaiting_issuance);
 }
 
 TEST_CASE("a reason without a word there is refused before anything is sent") {
@@ -508,14 +508,14 @@ TEST_CASE("a revocation that fails, waits or is refused is told as such") {
     bench.transport->then(200, test::request_json(request).dump());
     return bench.provider().poll(bench.call());
   };
-  CHECK(poll(R"({"status":"PENDING_APPROVAL"})", "ISSUED").standing == Standing::awaiting_approval);
+  CHECK(poll(R"({"status":"PENDING_APPROVAL"})", "ISSUED").status == RequestStatus::awaiting_approval);
   CHECK(poll(R"({"status":"FAILED","error":{"message":"CA says no"}})", "ISSUED").message == "CA says no");
   const Report refused =
       poll(R"({"status":"REJECTED_APPROVAL","approvalDetails":{"rejectionReason":"in use"}})", "ISSUED");
-  CHECK(refused.standing == Standing::rejected);
+  CHECK(refused.status == RequestStatus::rejected);
   CHECK(refused.message == "in use");
   bench.transport->then(200, R"({"data":{"certificate":null}})").then(200, test::request_json("ISSUED").dump());
-  CHECK(bench.provider().poll(bench.call()).standing == Standing::gone);
+  CHECK(bench.provider().poll(bench.call()).status == RequestStatus::gone);
 }
 
 TEST_CASE("a lost revocation is found, absent, or left to a person") {
@@ -527,9 +527,9 @@ TEST_CASE("a lost revocation is found, absent, or left to a person") {
     return bench.provider().look_up(bench.call());
   };
   const LookUpAnswer found = look(R"({"id":"c","revocation":{"status":"SUBMITTED"}})", "ISSUED");
-  CHECK(std::get<Found>(found).report.standing == Standing::awaiting_issuance);
+  CHECK(std::get<Found>(found).report.status == RequestStatus::awaiting_issuance);
   CHECK_FALSE(std::get<Found>(found).report.reference.empty());
-  CHECK(std::get<Found>(look(R"({"id":"c","revocation":null})", "REVOKED")).report.standing == Standing::done);
+  CHECK(std::get<Found>(look(R"({"id":"c","revocation":null})", "REVOKED")).report.status == RequestStatus::done);
   CHECK(std::holds_alternative<Absent>(look(R"({"id":"c","revocation":null})", "ISSUED")));
   CHECK(says(std::get<CannotTell>(look(R"({"id":"c","revocation":{"status":"FAILED"}})", "ISSUED")).why, "earlier"));
   CHECK(std::holds_alternative<CannotTell>(look("null", "ISSUED")));

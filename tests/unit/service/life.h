@@ -68,7 +68,7 @@ class ScriptedProvider final : public workflow::Provider {
   }
 };
 
-class ScriptedWorld final : public service::World {
+class ScriptedWorld final : public service::Dependencies {
  public:
   explicit ScriptedWorld(const Clock& clock) : clock_(clock) {}
   std::shared_ptr<ScriptedProvider> scripted = std::make_shared<ScriptedProvider>();
@@ -116,7 +116,7 @@ struct Life {
     take(*store, order.id, DraftAccepted{}, clock.now());
     take(*store, order.id, AttemptStarted{1, "w", clock.now()}, clock.now());
     Report report;
-    report.standing = Standing::handed_out;
+    report.status = RequestStatus::handed_out;
     report.reference = ProviderReference{"ref-1"};
     report.handout = Handout{Handout::Content::certificate, der, der};
     take(*store, order.id, SubmissionAnswered{1, report}, clock.now());

@@ -48,9 +48,9 @@ struct Fixture : Life {
     for (const auto& command : view.explanation.commands) text += "|" + command;
     return text;
   }
-  static Report report(Standing standing) {
+  static Report report(RequestStatus standing) {
     Report report;
-    report.standing = standing;
+    report.status = standing;
     report.provider_status = "WORD";
     report.reference = ProviderReference{"rev-9"};
     return report;
@@ -64,7 +64,7 @@ struct Fixture : Life {
 }  // namespace
 
 TEST_CASE_METHOD(Fixture, "a revocation that takes effect at once is revoked after one call") {
-  world.scripted->submits.push_back(Accepted{report(Standing::done)});
+  world.scripted->submits.push_back(Accepted{report(RequestStatus::done)});
   const RequestId id = revoke();
   CHECK(status() == "revoking");
   work();
@@ -78,13 +78,13 @@ TEST_CASE_METHOD(Fixture, "a revocation that takes effect at once is revoked aft
 }
 
 TEST_CASE_METHOD(Fixture, "a revocation that the provider only took note of is revoking until it says more") {
-  world.scripted->submits.push_back(Accepted{report(Standing::awaiting_issuance)});
+  world.scripted->submits.push_back(Accepted{report(RequestStatus::awaiting_issuance)});
   const RequestId id = revoke("superseded");
   work();
   CHECK(state(id) == StateName::awaiting_issuance);
   CHECK(status() == "revoking");
-  world.scripted->polls.push_back(report(Standing::awaiting_issuance));
-  world.scripted->polls.push_back(report(Standing::done));
+  world.scripted->polls.push_back(report(RequestStatus::awaiting_issuance));
+  world.scripted->polls.push_back(report(RequestStatus::done));
   for (int i = 0; i < 10 && state(id) != StateName::completed; ++i) {
     clock.advance(1h);
     work();
@@ -94,10 +94,10 @@ TEST_CASE_METHOD(Fixture, "a revocation that the provider only took note of is r
 }
 
 TEST_CASE_METHOD(Fixture, "a rejected revocation leaves the certificate as it was and says so") {
-  world.scripted->submits.push_back(Accepted{report(Standing::awaiting_approval)});
+  world.scripted->submits.push_back(Accepted{report(RequestStatus::awaiting_approval)});
   const RequestId id = revoke();
   work();
-  Report no = report(Standing::rejected);
+  Report no = report(RequestStatus::rejected);
   no.by = "bob";
   world.scripted->polls.push_back(no);
   clock.advance(1h);
@@ -110,7 +110,7 @@ TEST_CASE_METHOD(Fixture, "a rejected revocation leaves the certificate as it wa
 
 TEST_CASE_METHOD(Fixture, "a revocation whose answer was lost is looked up and never sent again by itself") {
   world.scripted->submits.push_back(OutcomeUnknown{"the connection died"});
-  world.scripted->look_ups.push_back(Found{report(Standing::done)});
+  world.scripted->look_ups.push_back(Found{report(RequestStatus::done)});
   const RequestId id = revoke();
   work();
   CHECK(state(id) == StateName::looking_up);
@@ -164,7 +164,7 @@ TEST_CASE_METHOD(Fixture, "a renewal whose revocation came to nothing leaves one
   take(*store, renewal, DraftFrozen{draft_of_test(clock.now())}, clock.now());
   take(*store, renewal, DraftAccepted{}, clock.now());
   take(*store, renewal, AttemptStarted{1, "w", clock.now()}, clock.now());
-  Report out = report(Standing::handed_out);
+  Report out = report(RequestStatus::handed_out);
   out.handout = Handout{Handout::Content::certificate, der, der};
   take(*store, renewal, SubmissionAnswered{1, out}, clock.now());
   CertificateRecord newer = record;
@@ -295,13 +295,13 @@ TEST_CASE_METHOD(Fixture,
   CHECK(explained(impossible).find("puts nothing on hold") != std::string::npos);
   CHECK(status() == "current");
   world.scripted->able.revoke_hold = true;
-  world.scripted->submits.push_back(Accepted{report(Standing::done)});
+  world.scripted->submits.push_back(Accepted{report(RequestStatus::done)});
   revoke("certificateHold");
   work();
   CHECK(status() == "held");
   record = store->certificate(record.fingerprint).value();
   CHECK_THROWS_AS(revoke("certificateHold"), Error);
-  world.scripted->submits.push_back(Accepted{report(Standing::done)});
+  world.scripted->submits.push_back(Accepted{report(RequestStatus::done)});
   revoke("superseded");
   work();
   CHECK(status() == "revoked");

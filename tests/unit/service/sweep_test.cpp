@@ -159,7 +159,7 @@ TEST_CASE_METHOD(Fixture, "after a wrong certificate, or one that may exist, the
   take(*store, id, AttemptStarted{1, "w", clock.now()}, clock.now());
   if (wrong) {
     Report report;
-    report.standing = Standing::handed_out;
+    report.status = RequestStatus::handed_out;
     report.handout = Handout{Handout::Content::certificate, der, der};
     take(*store, id, SubmissionAnswered{1, report}, clock.now());
     take(*store, id, VerificationFailed{std::string(64, 'b'), {}}, clock.now());
@@ -393,7 +393,7 @@ TEST_CASE_METHOD(Fixture, "the old key is retired when the overlap is over") {
   take(*store, order.id, DraftAccepted{}, clock.now());
   take(*store, order.id, AttemptStarted{1, "w", clock.now()}, clock.now());
   Report report;
-  report.standing = Standing::handed_out;
+  report.status = RequestStatus::handed_out;
   report.handout = Handout{Handout::Content::certificate, der, der};
   take(*store, order.id, SubmissionAnswered{1, report}, clock.now());
   CertificateRecord next = record;

@@ -9,7 +9,7 @@
 #include "support/fake_clock.h"
 #include "support/requests.h"
 #include "support/temp_folder.h"
-#include "x509/content/ask.h"
+#include "x509/content/requested_content.h"
 #include "x509/objects/pem.h"
 
 #include <catch2/catch.hpp>
@@ -24,7 +24,7 @@ using namespace hsmbridge::workflow;
 
 namespace {
 
-class BrokenWorld : public service::World {
+class BrokenWorld : public service::Dependencies {
  public:
   std::shared_ptr<Provider> provider(const std::string&) override {
     throw Error{ErrorKind::unavailable, "its API key file is gone"};
@@ -108,7 +108,7 @@ TEST_CASE("a result is kept with how far the provider's clock was from ours when
   SlowWorld world;
   world.counting->ahead = std::chrono::hours{2};
   world.counting->report = Report{};
-  world.counting->report->standing = Standing::handed_out;
+  world.counting->report->status = RequestStatus::handed_out;
   world.counting->report->handout = Handout{Handout::Content::certificate, {1}, {2}};
   service::Effects effects(world);
   const auto clock_of = [&](const State& state, EffectName effect) {
@@ -177,7 +177,7 @@ TEST_CASE("a process that cannot use a token or a provider fails no request") {
              {EffectName::check_draft, Prepared{dossier}}}) {
       Claim claim;
       claim.record.order = order_of("0A1B2C3D4E5F6G7H", Instant{});
-      claim.record.order.ask = x509::to_json(x509::Ask{}).dump();
+      claim.record.order.ask = x509::to_json(x509::RequestedContent{}).dump();
       claim.record.state = state;
       claim.effect = {name, {}, 0, ""};
       INFO(to_string(name));
@@ -221,7 +221,7 @@ TEST_CASE("what a provider fails with while it is asked about a draft ends no re
     world.thrower->error = std::move(error);
     Claim claim;
     claim.record.order = order_of("0A1B2C3D4E5F6G7H", Instant{});
-    claim.record.order.ask = x509::to_json(x509::Ask{}).dump();
+    claim.record.order.ask = x509::to_json(x509::RequestedContent{}).dump();
     claim.record.state = name == EffectName::build_draft ? State{Preparing{dossier.key, dossier.draft.csr, 0, ""}}
                                                          : State{Prepared{dossier}};
     claim.effect = {name, {}, 0, ""};
@@ -511,18 +511,18 @@ TEST_CASE("a preparation ends only for what no later attempt can change, and eve
     INFO(to_string(row.kind));
     // A provider that is asked about a draft refuses it in so many words.
     for (const EffectName effect : {EffectName::build_draft, EffectName::check_draft}) {
-      const bool ends = service::consequence_of(effect, Error{row.kind, "x"}) == service::Then::give_up;
+      const bool ends = service::consequence_of(effect, Error{row.kind, "x"}) == service::Retry::give_up;
       CHECK(ends == (row.kind == ErrorKind::refused));
     }
     for (const EffectName effect : {EffectName::ensure_key, EffectName::sign_csr}) {
-      const bool ends = service::consequence_of(effect, Error{row.kind, "x"}) == service::Then::give_up;
+      const bool ends = service::consequence_of(effect, Error{row.kind, "x"}) == service::Retry::give_up;
       CHECK(ends == row.ends);
       const Error of_token = Error{row.kind, "x"}.with("ckr", "CKR_FUNCTION_REJECTED");
-      const bool ends_there = service::consequence_of(effect, of_token) == service::Then::give_up;
+      const bool ends_there = service::consequence_of(effect, of_token) == service::Retry::give_up;
       CHECK(ends_there == row.ends_as_said_by_a_token);
     }
     // A target that fails is written down; it ends nothing.
-    const bool written = service::consequence_of(EffectName::install, Error{row.kind, "x"}) == service::Then::give_up;
+    const bool written = service::consequence_of(EffectName::install, Error{row.kind, "x"}) == service::Retry::give_up;
     CHECK(written == (row.kind != ErrorKind::unavailable && row.kind != ErrorKind::outcome_unknown));
   }
 }

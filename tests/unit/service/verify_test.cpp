@@ -3,7 +3,7 @@
 #include "service/effects.h"
 #include "support/software_signer.h"
 #include "unit/x509/test_authority.h"
-#include "x509/content/ask.h"
+#include "x509/content/requested_content.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/pem.h"
 #include "x509/objects/pkcs7.h"
@@ -44,7 +44,7 @@ class HandedOutBy final : public Provider {
   Report poll(const ProviderCall&) override { return {}; }
   Report retrieve(const ProviderCall&) override {
     Report report;
-    report.standing = Standing::handed_out;
+    report.status = RequestStatus::handed_out;
     report.handout = Handout{Handout::Content::certificate, Bytes{1}, Bytes{1}};
     return report;
   }
@@ -71,7 +71,7 @@ class TestToken final : public Token {
 };
 
 // A request that was answered: root, intermediate, key, and what was asked.
-class Answered final : public service::World {
+class Answered final : public service::Dependencies {
  public:
   TestAuthority root{"CN=Root"};
   TestAuthority intermediate{"CN=Intermediate", root};
@@ -85,7 +85,7 @@ class Answered final : public service::World {
   Claim claim;
 
   Answered() {
-    x509::Ask ask;
+    x509::RequestedContent ask;
     ask.content.subject = x509::Name::parse("CN=www.example.com");
     claim.record.order.ask = x509::to_json(ask).dump();
     Verifying state;
@@ -251,7 +251,7 @@ TEST_CASE("a revocation needs no CSR for its draft") {
 
 TEST_CASE("a CSR is not signed with an algorithm that its key cannot do") {
   Answered answered;
-  x509::Ask ask;
+  x509::RequestedContent ask;
   ask.algorithm = "rsa-sha256";
   answered.claim.record.order.ask = x509::to_json(ask).dump();
   answered.claim.record.state = Preparing{Key{}, {}, 0, ""};
@@ -271,7 +271,7 @@ TEST_CASE("an order that cannot be read any more lets no request wait for ever")
 
 TEST_CASE("a key is not made for an algorithm that it cannot do") {
   Answered answered;
-  x509::Ask ask;
+  x509::RequestedContent ask;
   ask.algorithm = "rsa-sha256";
   Order& order = answered.claim.record.order;
   order.ask = x509::to_json(ask).dump();

@@ -144,7 +144,7 @@ TEST_CASE_METHOD(Fixture, "a running worker finds what another one kept") {
   running.step();
   submit_while_the_store_is_held();
   runner.instead.clear();
-  runner.on_poll = Standing::awaiting_approval;
+  runner.on_poll = RequestStatus::awaiting_approval;
   clock.advance(1min);
   running.step();
   CHECK(state() == StateName::awaiting_approval);

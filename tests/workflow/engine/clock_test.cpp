@@ -26,7 +26,7 @@ struct Fixture {
   Order order;
 
   Fixture() {
-    runner.on_poll = Standing::awaiting_approval;
+    runner.on_poll = RequestStatus::awaiting_approval;
     clock.set_wall(right + 24h);  // a day ahead
     store = open();
     order = order_of("0A1B2C3D4E5F6G7H", clock.now());

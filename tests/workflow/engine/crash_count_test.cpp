@@ -92,7 +92,7 @@ TEST_CASE_METHOD(Fixture, "an effect whose worker dies every time is left alone 
   }
   CHECK(last == 1h);
   // One run that goes well, and all is forgotten.
-  runner.on_poll = Standing::awaiting_approval;
+  runner.on_poll = RequestStatus::awaiting_approval;
   EngineOptions options = engine_options("w");
   options.only = {order.id};
   Engine worker(open(), runner, clock, options);

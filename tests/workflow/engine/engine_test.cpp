@@ -197,7 +197,7 @@ TEST_CASE_METHOD(Fixture, "each lane has its own deadline and its lease outlasts
 }
 
 TEST_CASE_METHOD(Fixture, "a poll that says the same is no event and asks again later") {
-  runner.on_poll = Standing::awaiting_approval;
+  runner.on_poll = RequestStatus::awaiting_approval;
   create_awaiting_approval(*store, order);
   auto worker = engine();
   clock.advance(due("poll") - clock.now());
@@ -210,7 +210,7 @@ TEST_CASE_METHOD(Fixture, "a poll that says the same is no event and asks again 
 }
 
 TEST_CASE_METHOD(Fixture, "a provider that asks for patience is not polled before") {
-  runner.on_poll = Standing::awaiting_approval;
+  runner.on_poll = RequestStatus::awaiting_approval;
   runner.retry_after = 1h;
   create_awaiting_approval(*store, order);
   auto worker = engine();
@@ -255,7 +255,7 @@ TEST_CASE_METHOD(Fixture, "an unavailable provider is tried again later and late
     last = status.effect.due - clock.now();
   }
   runner.instead.clear();
-  runner.on_poll = Standing::awaiting_approval;
+  runner.on_poll = RequestStatus::awaiting_approval;
   clock.advance(last);
   settle(*worker);
   CHECK(store->effect_status(order.id).at(0).trouble.empty());
@@ -264,7 +264,7 @@ TEST_CASE_METHOD(Fixture, "an unavailable provider is tried again later and late
 
 TEST_CASE_METHOD(Fixture, "a deadline withdraws what was submitted") {
   order.deadline = clock.now() + 1h;
-  runner.on_poll = Standing::awaiting_approval;
+  runner.on_poll = RequestStatus::awaiting_approval;
   create_awaiting_approval(*store, order);
   auto worker = engine();
   clock.advance(1h);
@@ -357,7 +357,7 @@ TEST_CASE_METHOD(Fixture, "a key that is made for a request that was cancelled m
 
 TEST_CASE_METHOD(Fixture, "after a restart overdue polls come one after the other") {
   constexpr int kRequests = 200;
-  runner.on_poll = Standing::awaiting_approval;
+  runner.on_poll = RequestStatus::awaiting_approval;
   for (int i = 0; i < kRequests; ++i) create_awaiting_approval(*store, order_of("R" + std::to_string(i), clock.now()));
   // A poll of one request by a process that waits for it is not held back.
   clock.advance(24h);
@@ -416,7 +416,7 @@ TEST_CASE_METHOD(Fixture, "a result that comes for a finished request is kept as
   create_awaiting_approval(*store, order);
   runner.instead[EffectName::poll] = [&](const Claim& claim, Instant now, Duration) {
     Report rejected;
-    rejected.standing = Standing::rejected;
+    rejected.status = RequestStatus::rejected;
     rejected.by = "bob";
     take(*open(), order.id, Reported{rejected}, now);
     return runner.usual(claim, now);
@@ -473,7 +473,7 @@ TEST_CASE_METHOD(Fixture, "when the intent cannot be written nothing is sent") {
 TEST_CASE_METHOD(Fixture, "an event whose commit only seemed to fail is not written twice") {
   order.targets = {{"file:a", "/a"}};
   create_awaiting_approval(*store, order);
-  Report report = runner.report(order.id, Standing::handed_out);
+  Report report = runner.report(order.id, RequestStatus::handed_out);
   take(*store, order.id, Reported{report}, clock.now());
   take(*store, order.id, Verified{"ff", {}}, clock.now());
   runner.instead[EffectName::install] = [](const Claim& claim, Instant, Duration) {
@@ -524,7 +524,7 @@ TEST_CASE_METHOD(Fixture, "the timers of a provider that cannot be used ring all
 }
 
 TEST_CASE_METHOD(Fixture, "a provider's rate holds back its lane without touching the effects that wait") {
-  runner.on_poll = Standing::awaiting_approval;
+  runner.on_poll = RequestStatus::awaiting_approval;
   for (int i = 0; i < 30; ++i) create_awaiting_approval(*store, order_of("R" + std::to_string(i), clock.now()));
   EngineOptions options = engine_options("w");
   options.per_minute["tsb"] = 8;
@@ -549,7 +549,7 @@ TEST_CASE_METHOD(Fixture, "ten thousand waiting requests cost no thread each and
   const TempFolder memory("/dev/shm");  // making the requests is not what is looked at here
   const std::filesystem::path file = memory / "store.db";
   store = SqliteStore::open(file, clock);
-  runner.on_poll = Standing::awaiting_approval;
+  runner.on_poll = RequestStatus::awaiting_approval;
   for (int i = 0; i < kRequests; ++i) {
     Order one = order_of("R" + std::to_string(i), clock.now());
     AwaitingApproval waiting;

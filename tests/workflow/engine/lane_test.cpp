@@ -125,7 +125,7 @@ TEST_CASE_METHOD(Fixture, "a submission to a provider that cannot be reached wai
 
 TEST_CASE_METHOD(Fixture, "a request that meets the trouble of a lane alone does not hold up the others") {
   token_is_there = true;
-  runner.on_poll = Standing::handed_out;
+  runner.on_poll = RequestStatus::handed_out;
   const RequestId odd = ids[3];
   runner.instead[EffectName::poll] = [&](const Claim& claim, Instant now, Duration) -> EffectOutcome {
     if (claim.record.order.id == odd) throw Error{ErrorKind::unavailable, "HTTP 503"}.with("lane", "down");

@@ -33,7 +33,7 @@ Engine* engine_of_handler = nullptr;
 }  // namespace
 
 TEST_CASE_METHOD(Fixture, "run works until the condition holds") {
-  runner.after_submit = Standing::handed_out;
+  runner.after_submit = RequestStatus::handed_out;
   create(*store, order);
   Engine engine(open(), runner, clock, engine_options("w"));
   engine.run(all_final);
@@ -74,7 +74,7 @@ TEST_CASE_METHOD(Fixture, "stop lets the effect in hand finish and stores its an
 }
 
 TEST_CASE_METHOD(Fixture, "a sleeping engine notices what another process wrote") {
-  runner.after_submit = Standing::handed_out;
+  runner.after_submit = RequestStatus::handed_out;
   Engine engine(open(), runner, clock, engine_options("w"));
   std::atomic<bool> asked{false};
   std::thread thread([&] {
@@ -90,7 +90,7 @@ TEST_CASE_METHOD(Fixture, "a sleeping engine notices what another process wrote"
 }
 
 TEST_CASE_METHOD(Fixture, "a slow lane holds up no other") {
-  runner.after_submit = Standing::handed_out;
+  runner.after_submit = RequestStatus::handed_out;
   Order slow = order_of("SLOW", clock.now());
   slow.token = "slow";
   create(*store, slow);
@@ -121,7 +121,7 @@ TEST_CASE_METHOD(Fixture, "a slow lane holds up no other") {
 
 TEST_CASE_METHOD(Fixture, "two engines share the work and submit nothing twice") {
   constexpr int kRequests = 40;
-  runner.after_submit = Standing::handed_out;
+  runner.after_submit = RequestStatus::handed_out;
   for (int i = 0; i < kRequests; ++i) create(*store, order_of("R" + std::to_string(i), clock.now()));
   std::vector<std::thread> threads;
   for (int w = 0; w < 2; ++w) {
@@ -146,7 +146,7 @@ TEST_CASE_METHOD(Fixture, "an effect that outlives its lease is not run beside i
     return runner.usual(claim, now);
   };
   take(*store, order.id, AttemptStarted{1, "w", clock.now() + 60s}, clock.now());
-  take(*store, order.id, SubmissionAnswered{1, runner.report(order.id, Standing::awaiting_approval)}, clock.now());
+  take(*store, order.id, SubmissionAnswered{1, runner.report(order.id, RequestStatus::awaiting_approval)}, clock.now());
   std::atomic<int> at_once{0};
   std::atomic<int> most{0};
   std::atomic<int> runs{0};

@@ -43,8 +43,8 @@ enum class Search { complete, none };
 class JournalledRunner final : public EffectRunner {
  public:
   JournalledRunner(std::filesystem::path file, Search search) : file_(std::move(file)), search_(search) {
-    usual_.after_submit = Standing::handed_out;
-    usual_.on_poll = Standing::handed_out;
+    usual_.after_submit = RequestStatus::handed_out;
+    usual_.on_poll = RequestStatus::handed_out;
   }
 
   EffectOutcome run(const Claim& claim, Instant now, Duration) override {
@@ -57,8 +57,8 @@ class JournalledRunner final : public EffectRunner {
     if (claim.effect.name == EffectName::look_up) {
       if (search_ == Search::none) return FakeRunner::outcome(LookUpInconclusive{claim.effect.attempt, "no search"});
       if (lines(file_) > 0) {
-        return FakeRunner::outcome(
-            FoundAtProvider{claim.effect.attempt, usual_.report(claim.record.order.id, Standing::awaiting_approval)});
+        return FakeRunner::outcome(FoundAtProvider{
+            claim.effect.attempt, usual_.report(claim.record.order.id, RequestStatus::awaiting_approval)});
       }
       return FakeRunner::outcome(AbsentAtProvider{claim.effect.attempt});
     }

@@ -115,7 +115,7 @@ TEST_CASE("the words of a server and the findings about a certificate are cut be
   AwaitingApproval waiting = samples::sample<AwaitingApproval>();
   waiting.progress.approvers.assign(1000, Approver{"alice", "k", "ops", Approver::Decision::pending});
   waiting.provider_status = long_word;
-  Report report = samples::report(Standing::awaiting_approval);
+  Report report = samples::report(RequestStatus::awaiting_approval);
   report.progress = waiting.progress;
   report.provider_status = long_word;
   report.provider_state = waiting.submission.provider_state;

@@ -115,9 +115,9 @@ TEST_CASE("the report of a provider is refused in no state that waits for the pr
                                StateName::retrieving};
   for (const State& state : every_state()) {
     if (std::find(std::begin(waiting), std::end(waiting), name_of(state)) == std::end(waiting)) continue;
-    for (int i = 0; i <= static_cast<int>(Standing::unrecognised); ++i) {
-      const Report one = report(static_cast<Standing>(i));
-      INFO(to_string(name_of(state)) << " + " << to_string(one.standing));
+    for (int i = 0; i <= static_cast<int>(RequestStatus::unrecognised); ++i) {
+      const Report one = report(static_cast<RequestStatus>(i));
+      INFO(to_string(name_of(state)) << " + " << to_string(one.status));
       CHECK(std::holds_alternative<Decision>(ask(order(), state, Reported{one})));
       Report empty = one;
       empty.handout.reset();
@@ -141,10 +141,10 @@ TEST_CASE("the plain way leads from a new request to a completed one") {
   CHECK(identities(step) == Names{"submit:1"});
   step = go(one, step.next, AttemptStarted{1, "host/1", kStart + 60s});
   CHECK(identities(step) == Names{"answer_overdue:1"});
-  step = go(one, step.next, SubmissionAnswered{1, report(Standing::awaiting_approval)});
+  step = go(one, step.next, SubmissionAnswered{1, report(RequestStatus::awaiting_approval)});
   CHECK(name_of(step.next) == StateName::awaiting_approval);
   CHECK(identities(step) == Names{"poll"});
-  step = go(one, step.next, Reported{report(Standing::handed_out)});
+  step = go(one, step.next, Reported{report(RequestStatus::handed_out)});
   CHECK(identities(step) == Names{"verify"});
   step = go(one, step.next, Verified{"c0ffee", {}});
   CHECK(identities(step) == Names{"install:token", "install:file:chain"});
@@ -252,7 +252,7 @@ TEST_CASE("a search that lags ten minutes is no reason for a second order") {
   }
   const Instant found = effect(decision, EffectName::look_up).due;
   CHECK(found <= kStart + 20min);
-  decision = step(decision.next, FoundAtProvider{1, report(Standing::handed_out)}, found);
+  decision = step(decision.next, FoundAtProvider{1, report(RequestStatus::handed_out)}, found);
   CHECK(name_of(decision.next) == StateName::verifying);
 }
 
@@ -353,24 +353,24 @@ TEST_CASE("cancel while a submission is under way waits for the answer and then 
   CHECK(identities(wished) == Names{"answer_overdue:1"});
   CHECK_FALSE(refused(order(), wished.next, CancelAsked{"again"}).empty());
 
-  const Decision taken = go(order(), wished.next, SubmissionAnswered{1, report(Standing::awaiting_approval)});
+  const Decision taken = go(order(), wished.next, SubmissionAnswered{1, report(RequestStatus::awaiting_approval)});
   CHECK(name_of(taken.next) == StateName::withdrawing);
   CHECK(identities(taken) == Names{"withdraw", "poll"});
-  const Decision issued = go(order(), wished.next, SubmissionAnswered{1, report(Standing::handed_out)});
+  const Decision issued = go(order(), wished.next, SubmissionAnswered{1, report(RequestStatus::handed_out)});
   CHECK(std::get<Verifying>(issued.next).late);
   CHECK(go(order(), wished.next, SubmissionNotAccepted{1, problem(), {}}).next == State(Cancelled{"uid:7", "no"}));
 
   const Decision lost = go(order(), wished.next, AnswerLost{1, "cut"});
   const Decision once = go(order(), lost.next, AbsentAtProvider{1});
   CHECK(go(order(), once.next, AbsentAtProvider{1}, kStart + kTiming.settle).next == State(Cancelled{"uid:7", "no"}));
-  CHECK(name_of(go(order(), lost.next, FoundAtProvider{1, report(Standing::awaiting_issuance)}).next) ==
+  CHECK(name_of(go(order(), lost.next, FoundAtProvider{1, report(RequestStatus::awaiting_issuance)}).next) ==
         StateName::withdrawing);
 }
 
 TEST_CASE("a certificate that comes after the cancel is recorded and not installed") {
   const Decision asked = go(order(), sample<AwaitingApproval>(), CancelAsked{"no"});
   CHECK(identities(asked) == Names{"withdraw", "poll"});
-  const Decision raced = go(order(), asked.next, CancelAnswered{report(Standing::handed_out)});
+  const Decision raced = go(order(), asked.next, CancelAnswered{report(RequestStatus::handed_out)});
   CHECK(std::get<Verifying>(raced.next).late);
   const Decision done = go(order(), raced.next, Verified{"c0ffee", {}});
   CHECK(std::get<Completed>(done.next).late);
@@ -379,29 +379,31 @@ TEST_CASE("a certificate that comes after the cancel is recorded and not install
 
 TEST_CASE("a cancel that the provider took ends as cancelled and one that it cannot do is polled slowly") {
   const Decision asked = go(order(), sample<AwaitingApproval>(), CancelAsked{"no"});
-  CHECK(go(order(), asked.next, CancelAnswered{report(Standing::cancelled)}).next == State(Cancelled{"uid:7", "no"}));
+  CHECK(go(order(), asked.next, CancelAnswered{report(RequestStatus::cancelled)}).next ==
+        State(Cancelled{"uid:7", "no"}));
   const Decision slow = go(order(), asked.next, CancelImpossible{"no such call"});
   CHECK(identities(slow) == Names{"poll"});
   CHECK(effect(slow, EffectName::poll).due == kStart + kTiming.withdraw_poll);
-  CHECK(name_of(go(order(), slow.next, Reported{report(Standing::expired)}).next) == StateName::expired);
+  CHECK(name_of(go(order(), slow.next, Reported{report(RequestStatus::expired)}).next) == StateName::expired);
   const Decision late = go(order(), sample<AwaitingApproval>(), DeadlinePassed{});
-  CHECK(go(order(), late.next, CancelAnswered{report(Standing::cancelled)}).next ==
+  CHECK(go(order(), late.next, CancelAnswered{report(RequestStatus::cancelled)}).next ==
         State(Expired{"the request's own deadline"}));
 }
 
 TEST_CASE("a reference that is gone twice an hour apart is unresolved and once is not") {
-  const Decision once = go(order(), sample<AwaitingApproval>(), Reported{report(Standing::gone)});
+  const Decision once = go(order(), sample<AwaitingApproval>(), Reported{report(RequestStatus::gone)});
   CHECK(name_of(once.next) == StateName::awaiting_approval);
   CHECK(effect(once, EffectName::poll).due == kStart + kTiming.gone_confirm);
-  CHECK(name_of(go(order(), once.next, Reported{report(Standing::gone)}, kStart + 1min).next) ==
+  CHECK(name_of(go(order(), once.next, Reported{report(RequestStatus::gone)}, kStart + 1min).next) ==
         StateName::awaiting_approval);
-  CHECK(name_of(go(order(), once.next, Reported{report(Standing::gone)}, kStart + 1h).next) == StateName::unresolved);
-  const Decision back = go(order(), once.next, Reported{report(Standing::awaiting_approval)}, kStart + 1h);
+  CHECK(name_of(go(order(), once.next, Reported{report(RequestStatus::gone)}, kStart + 1h).next) ==
+        StateName::unresolved);
+  const Decision back = go(order(), once.next, Reported{report(RequestStatus::awaiting_approval)}, kStart + 1h);
   CHECK_FALSE(std::get<AwaitingApproval>(back.next).gone_since.has_value());
 }
 
 TEST_CASE("a lost one-time result is unresolved and never another submission") {
-  Report done = report(Standing::handed_out);
+  Report done = report(RequestStatus::handed_out);
   done.handout.reset();
   const Decision lost = go(order(), sample<AwaitingApproval>(), Reported{done});
   CHECK(name_of(lost.next) == StateName::unresolved);
@@ -410,7 +412,7 @@ TEST_CASE("a lost one-time result is unresolved and never another submission") {
 }
 
 TEST_CASE("an unknown status is recorded and waiting goes on") {
-  Report odd = report(Standing::unrecognised);
+  Report odd = report(RequestStatus::unrecognised);
   odd.provider_status = "SNOOZED";
   const Decision kept = go(order(), sample<AwaitingApproval>(), Reported{odd});
   const auto& state = std::get<AwaitingApproval>(kept.next);
@@ -486,20 +488,20 @@ TEST_CASE("a draft that nobody signed in time is withdrawn and what comes later 
   aged.max_age = 24h;
   Submitting begun = planned();
   begun.phase = Submitting::Phase::started;
-  const Decision taken = go(aged, begun, SubmissionAnswered{1, report(Standing::awaiting_approval)}, kStart + 1h);
+  const Decision taken = go(aged, begun, SubmissionAnswered{1, report(RequestStatus::awaiting_approval)}, kStart + 1h);
   CHECK(effect(taken, EffectName::draft_age).due == kStart + 24h);
-  const Decision approved = go(aged, taken.next, Reported{report(Standing::awaiting_issuance)}, kStart + 2h);
+  const Decision approved = go(aged, taken.next, Reported{report(RequestStatus::awaiting_issuance)}, kStart + 2h);
   CHECK(effect(approved, EffectName::draft_age).due == kStart + 24h);
   for (const State& waiting : {taken.next, approved.next}) {
     const Decision old = go(aged, waiting, DraftTooOld{24h}, kStart + 24h);
     CHECK(identities(old) == Names{"withdraw", "poll"});
     CHECK(std::get<Withdrawing>(old.next).wish.cause == WithdrawWish::Cause::draft_age);
-    CHECK(name_of(go(aged, old.next, CancelAnswered{report(Standing::cancelled)}).next) == StateName::expired);
-    CHECK(std::get<Verifying>(go(aged, old.next, Reported{report(Standing::handed_out)}).next).late);
+    CHECK(name_of(go(aged, old.next, CancelAnswered{report(RequestStatus::cancelled)}).next) == StateName::expired);
+    CHECK(std::get<Verifying>(go(aged, old.next, Reported{report(RequestStatus::handed_out)}).next).late);
     // Signed in time after all, and the provider says so when it is asked to cancel: judged, as late.
-    CHECK(std::get<Verifying>(go(aged, old.next, CancelAnswered{report(Standing::handed_out)}).next).late);
+    CHECK(std::get<Verifying>(go(aged, old.next, CancelAnswered{report(RequestStatus::handed_out)}).next).late);
   }
-  CHECK(identities(go(order(), sample<AwaitingApproval>(), Reported{report(Standing::awaiting_issuance)})) ==
+  CHECK(identities(go(order(), sample<AwaitingApproval>(), Reported{report(RequestStatus::awaiting_issuance)})) ==
         Names{"poll"});
 }
 
@@ -509,9 +511,9 @@ TEST_CASE("a sent CSR never grows too old") {
   Submitting begun = planned();
   begun.phase = Submitting::Phase::started;
   begun.dossier.draft.to_be_signed.clear();
-  const Decision taken = go(aged, begun, SubmissionAnswered{1, report(Standing::awaiting_approval)}, kStart + 1h);
+  const Decision taken = go(aged, begun, SubmissionAnswered{1, report(RequestStatus::awaiting_approval)}, kStart + 1h);
   CHECK(identities(taken) == Names{"poll"});
-  const Decision approved = go(aged, taken.next, Reported{report(Standing::awaiting_issuance)}, kStart + 2h);
+  const Decision approved = go(aged, taken.next, Reported{report(RequestStatus::awaiting_issuance)}, kStart + 2h);
   CHECK(identities(approved) == Names{"poll"});
   CHECK_FALSE(refused(aged, taken.next, DraftTooOld{25h}, kStart + 25h).empty());
 }
@@ -534,7 +536,7 @@ TEST_CASE("an approval for other bytes and a second one by the same person are r
 }
 
 TEST_CASE("the answer to an attempt that was given up is never lost") {
-  SubmissionAnswered late{1, report(Standing::awaiting_approval)};
+  SubmissionAnswered late{1, report(RequestStatus::awaiting_approval)};
   CHECK(name_of(go(order(), sample<LookingUp>(), late).next) == StateName::awaiting_approval);
   CHECK(name_of(go(order(), planned(2), late).next) == StateName::awaiting_approval);
   Submitting second = planned(2);
@@ -543,7 +545,7 @@ TEST_CASE("the answer to an attempt that was given up is never lost") {
   REQUIRE(name_of(both.next) == StateName::unresolved);
   CHECK(std::get<Unresolved>(both.next).submission.reference == ProviderReference("ref-1"));
   CHECK(name_of(go(order(), sample<Preparing>(), late).next) == StateName::unresolved);
-  SubmissionAnswered other{2, report(Standing::awaiting_approval)};
+  SubmissionAnswered other{2, report(RequestStatus::awaiting_approval)};
   other.report.reference = ProviderReference("ref-2");
   const Decision third = go(order(), both.next, other);
   CHECK(name_of(third.next) == StateName::unresolved);
@@ -561,7 +563,7 @@ TEST_CASE("a late answer is judged by the draft that its attempt sent") {
   const Decision anew = go(aged, second, DraftTooOld{25h});
   const auto& preparing = std::get<Preparing>(anew.next);
   REQUIRE(preparing.sent == SentDraft{draft(), 1});
-  const SubmissionAnswered late{1, report(Standing::handed_out)};
+  const SubmissionAnswered late{1, report(RequestStatus::handed_out)};
   CHECK(draft_when_brought(go(aged, anew.next, late)) == draft());
 
   Draft fresh = draft();
@@ -581,7 +583,7 @@ TEST_CASE("a late answer is judged by the draft that its attempt sent") {
   const Decision second_one = go(aged, both.next, ResolvedAsThere{ProviderReference("ref-2")});
   CHECK(std::get<AwaitingApproval>(second_one.next).dossier.draft == fresh);
   CHECK(std::get<AwaitingApproval>(second_one.next).submission.attempt == 2);
-  const SubmissionAnswered own{2, report(Standing::handed_out)};
+  const SubmissionAnswered own{2, report(RequestStatus::handed_out)};
   CHECK(std::get<Verifying>(go(aged, begun.next, own).next).dossier.draft == fresh);
 
   // Nothing was ever sent: no certificate could be judged.
@@ -595,8 +597,8 @@ TEST_CASE("an unresolved request takes no other attempt's answer for its own") {
   second.dossier.attempts_made = 2;
   second.submission = Submission{2, {}, {}, kStart};
   const Decision stuck = go(order(), second, LookUpInconclusive{2, "no search there"});
-  for (const EventBody& body : {EventBody{SubmissionAnswered{1, report(Standing::awaiting_approval)}},
-                                EventBody{FoundAtProvider{1, report(Standing::handed_out)}}}) {
+  for (const EventBody& body : {EventBody{SubmissionAnswered{1, report(RequestStatus::awaiting_approval)}},
+                                EventBody{FoundAtProvider{1, report(RequestStatus::handed_out)}}}) {
     const Decision kept = go(order(), stuck.next, body);
     REQUIRE(name_of(kept.next) == StateName::unresolved);
     const auto& state = std::get<Unresolved>(kept.next);
@@ -606,7 +608,7 @@ TEST_CASE("an unresolved request takes no other attempt's answer for its own") {
     CHECK(state.submission.reference == ProviderReference("ref-1"));
   }
   // What is there is not sent again because a search misses it.
-  const Decision kept = go(order(), stuck.next, SubmissionAnswered{1, report(Standing::awaiting_approval)});
+  const Decision kept = go(order(), stuck.next, SubmissionAnswered{1, report(RequestStatus::awaiting_approval)});
   const Decision look = go(order(), kept.next, LookUpAsked{});
   const Decision once = go(order(), look.next, AbsentAtProvider{1});
   CHECK(name_of(go(order(), once.next, AbsentAtProvider{1}, kStart + kTiming.settle).next) == StateName::unresolved);
@@ -661,7 +663,7 @@ TEST_CASE("a submission that the provider had taken is not sent again because it
   REQUIRE(name_of(twice.next) == StateName::unresolved);
   CHECK(std::get<Unresolved>(twice.next).submission == known.submission);
   // Found again without a word on its reference or state: both are known still.
-  Report silent = report(Standing::awaiting_approval);
+  Report silent = report(RequestStatus::awaiting_approval);
   silent.reference = {};
   const Decision found = go(order(), look.next, FoundAtProvider{1, silent});
   CHECK(std::get<AwaitingApproval>(found.next).submission == known.submission);
@@ -679,17 +681,17 @@ TEST_CASE("no number of an attempt is used twice whichever attempt was looked up
 TEST_CASE("a stored result leaves the state of an unresolved request for nothing but another result") {
   Unresolved holding = sample<Unresolved>();
   holding.submission = Submission{1, {}, {}, kStart};
-  for (const EventBody& body : {EventBody{SubmissionAnswered{1, report(Standing::awaiting_approval)}},
-                                EventBody{SubmissionAnswered{2, report(Standing::awaiting_approval)}},
-                                EventBody{FoundAtProvider{1, report(Standing::rejected)}}}) {
+  for (const EventBody& body : {EventBody{SubmissionAnswered{1, report(RequestStatus::awaiting_approval)}},
+                                EventBody{SubmissionAnswered{2, report(RequestStatus::awaiting_approval)}},
+                                EventBody{FoundAtProvider{1, report(RequestStatus::rejected)}}}) {
     const Decision kept = go(order(), holding, body);
     REQUIRE(name_of(kept.next) == StateName::unresolved);
     CHECK(std::get<Unresolved>(kept.next).handout == handout());
     CHECK(std::get<Unresolved>(kept.next).why.find("ref-1") != std::string::npos);
   }
-  const Decision named = go(order(), holding, SubmissionAnswered{1, report(Standing::awaiting_approval)});
+  const Decision named = go(order(), holding, SubmissionAnswered{1, report(RequestStatus::awaiting_approval)});
   CHECK(std::get<Unresolved>(named.next).submission.reference == ProviderReference("ref-1"));
-  const Decision another = go(order(), holding, SubmissionAnswered{1, report(Standing::handed_out)});
+  const Decision another = go(order(), holding, SubmissionAnswered{1, report(RequestStatus::handed_out)});
   CHECK(name_of(another.next) == StateName::verifying);
 }
 
@@ -714,7 +716,7 @@ TEST_CASE("a person who knows what became of a lost call need not wait for the l
 TEST_CASE("nobody vouches for what may still be under way, also where a person decides") {
   const Decision begun = go(order(), planned(2), AttemptStarted{2, "host/1", kStart + 60s});
   const Decision both =
-      go(order(), begun.next, SubmissionAnswered{1, report(Standing::awaiting_approval)}, kStart + 1s);
+      go(order(), begun.next, SubmissionAnswered{1, report(RequestStatus::awaiting_approval)}, kStart + 1s);
   REQUIRE(name_of(both.next) == StateName::unresolved);
   CHECK_FALSE(refused(order(), both.next, ResolvedAsAbsent{"looked"}, kStart + 89s).empty());
   CHECK(identities(go(order(), both.next, ResolvedAsAbsent{"looked"}, kStart + 90s)) == Names{"submit:3"});
@@ -733,13 +735,13 @@ TEST_CASE("a wish to cancel outlives the time when nobody knows what happened") 
   CHECK(go(order(), lost.next, ResolvedAsAbsent{"looked"}).next == State(Cancelled{"uid:7", "no"}));
   const Decision there = go(order(), lost.next, ResolvedAsThere{ProviderReference("ref-9")});
   CHECK(identities(there) == Names{"withdraw", "poll"});
-  const SubmissionAnswered late{looking.submission.attempt, report(Standing::awaiting_approval)};
+  const SubmissionAnswered late{looking.submission.attempt, report(RequestStatus::awaiting_approval)};
   CHECK(name_of(go(order(), lost.next, late).next) == StateName::withdrawing);
   CHECK(std::get<LookingUp>(go(order(), lost.next, LookUpAsked{}).next).wish == looking.wish);
 }
 
 TEST_CASE("what a slow look-up finds stops the next attempt") {
-  const FoundAtProvider found{1, report(Standing::awaiting_approval)};
+  const FoundAtProvider found{1, report(RequestStatus::awaiting_approval)};
   const Decision instead = go(order(), planned(2), found);
   CHECK(std::get<AwaitingApproval>(instead.next).submission.reference == ProviderReference("ref-1"));
   Submitting second = planned(2);
@@ -757,7 +759,7 @@ TEST_CASE("what a slow look-up finds stops the next attempt") {
 TEST_CASE("no word of a person takes a draft past the approvals that it needs") {
   Order approved = order();
   approved.local_approvals = 2;
-  const SubmissionAnswered late{1, report(Standing::awaiting_approval)};
+  const SubmissionAnswered late{1, report(RequestStatus::awaiting_approval)};
   const Decision both = go(approved, AwaitingLocalApproval{dossier(1), 2, {}}, late);
   REQUIRE(name_of(both.next) == StateName::unresolved);
   const Decision again = go(approved, both.next, ResolvedAsAbsent{"looked"});
@@ -952,16 +954,17 @@ TEST_CASE("the deadline is a timer while waiting and none once a certificate exi
   Order bounded = order();
   bounded.deadline = kStart + 72h;
   CHECK(effect(begin(bounded, kTiming), EffectName::deadline).due == kStart + 72h);
-  CHECK(effect(go(bounded, sample<LookingUp>(), FoundAtProvider{1, report(Standing::awaiting_approval)}),
+  CHECK(effect(go(bounded, sample<LookingUp>(), FoundAtProvider{1, report(RequestStatus::awaiting_approval)}),
                EffectName::deadline)
             .due == kStart + 72h);
-  CHECK(identities(go(bounded, sample<AwaitingApproval>(), Reported{report(Standing::handed_out)})) == Names{"verify"});
+  CHECK(identities(go(bounded, sample<AwaitingApproval>(), Reported{report(RequestStatus::handed_out)})) ==
+        Names{"verify"});
   CHECK(identities(go(bounded, sample<AwaitingApproval>(), DeadlinePassed{})) == Names{"withdraw", "poll"});
 }
 
 TEST_CASE("a poll that says the same is no event") {
   AwaitingApproval state = sample<AwaitingApproval>();
-  Report same = report(Standing::awaiting_approval);
+  Report same = report(RequestStatus::awaiting_approval);
   same.provider_status = state.provider_status;
   same.progress = state.progress;
   CHECK_FALSE(changes_something(state, same));
@@ -972,7 +975,7 @@ TEST_CASE("a poll that says the same is no event") {
   done.handout = handout();
   CHECK(changes_something(state, done));
   Report gone = same;
-  gone.standing = Standing::gone;
+  gone.status = RequestStatus::gone;
   CHECK(changes_something(state, gone));
 }
 
@@ -991,11 +994,11 @@ TEST_CASE("random walks stay in the table and replay from their journal to the s
       at += std::chrono::minutes(random() % 90);
       EventBody body = events[random() % events.size()];
       if (auto* answer = std::get_if<SubmissionAnswered>(&body)) {
-        answer->report = report(static_cast<Standing>(random() % 10));
+        answer->report = report(static_cast<RequestStatus>(random() % 10));
         answer->attempt = 1 + static_cast<unsigned>(random() % 2);
       }
       if (auto* reported = std::get_if<Reported>(&body)) {
-        reported->report = report(static_cast<Standing>(random() % 10));
+        reported->report = report(static_cast<RequestStatus>(random() % 10));
       }
       const auto answer = ask(one, state, body, at);
       if (const auto* decision = std::get_if<Decision>(&answer)) {
@@ -1015,13 +1018,13 @@ TEST_CASE("a cancel that found nothing to cancel is no cancel, and is asked agai
   auto state = sample<Withdrawing>();
   state.cancel = Withdrawing::Cancel::wanted;
   state.gone_since.reset();
-  for (const Standing standing : {Standing::gone, Standing::unrecognised}) {
+  for (const RequestStatus standing : {RequestStatus::gone, RequestStatus::unrecognised}) {
     const Decision next = go(order(), state, CancelAnswered{report(standing)});
     REQUIRE(name_of(next.next) == StateName::withdrawing);
     CHECK(std::get<Withdrawing>(next.next).cancel == Withdrawing::Cancel::wanted);
   }
-  const Decision unknown = go(order(), state, CancelAnswered{report(Standing::unrecognised)});
+  const Decision unknown = go(order(), state, CancelAnswered{report(RequestStatus::unrecognised)});
   CHECK(effect(unknown, EffectName::withdraw).due == kStart + kTiming.withdraw_poll);
-  const Decision taken = go(order(), state, CancelAnswered{report(Standing::awaiting_approval)});
+  const Decision taken = go(order(), state, CancelAnswered{report(RequestStatus::awaiting_approval)});
   CHECK(std::get<Withdrawing>(taken.next).cancel == Withdrawing::Cancel::accepted);
 }

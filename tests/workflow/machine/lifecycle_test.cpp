@@ -49,7 +49,7 @@ TEST_CASE("a revocation passes through without a key to its submission") {
   CHECK(name_of(accepted.next) == StateName::submitting);
   CHECK(identities(accepted.effects) == Names{"submit:1"});
   const Decision started = go(order, accepted.next, AttemptStarted{1, "w", kStart + 60s});
-  const Decision done = go(order, started.next, SubmissionAnswered{1, report(Standing::done)});
+  const Decision done = go(order, started.next, SubmissionAnswered{1, report(RequestStatus::done)});
   REQUIRE(name_of(done.next) == StateName::completed);
   CHECK(std::get<Completed>(done.next).certificate == "5eed");
   CHECK(done.records == std::vector<StatusChange>{{Of::certificate, "5eed", {}, "revoked"}});
@@ -62,23 +62,23 @@ TEST_CASE("the same draft of an enrolment is not frozen without its key") {
 TEST_CASE("an asynchronous revocation is tracked and done when the provider says so") {
   const Order order = revocation();
   const State waiting = sample<AwaitingApproval>();
-  CHECK(name_of(go(order, waiting, Reported{report(Standing::awaiting_issuance)}).next) ==
+  CHECK(name_of(go(order, waiting, Reported{report(RequestStatus::awaiting_issuance)}).next) ==
         StateName::awaiting_issuance);
-  const Decision done = go(order, waiting, Reported{report(Standing::done)});
+  const Decision done = go(order, waiting, Reported{report(RequestStatus::done)});
   CHECK(name_of(done.next) == StateName::completed);
   CHECK(done.records.size() == 1);
   // Nothing is done before: the record stays as it is.
-  CHECK(go(order, waiting, Reported{report(Standing::awaiting_issuance)}).records.empty());
+  CHECK(go(order, waiting, Reported{report(RequestStatus::awaiting_issuance)}).records.empty());
 }
 
 TEST_CASE("a provider that speaks of a certificate has not said that it is revoked") {
-  for (const Standing standing : {Standing::ready, Standing::handed_out}) {
+  for (const RequestStatus standing : {RequestStatus::ready, RequestStatus::handed_out}) {
     const Decision decision = go(revocation(), sample<AwaitingApproval>(), Reported{report(standing)});
     CHECK(name_of(decision.next) == StateName::awaiting_approval);
     CHECK(decision.records.empty());
   }
   // And an enrolment is not done by a word alone.
-  CHECK(name_of(go(order(), sample<AwaitingApproval>(), Reported{report(Standing::done)}).next) ==
+  CHECK(name_of(go(order(), sample<AwaitingApproval>(), Reported{report(RequestStatus::done)}).next) ==
         StateName::unresolved);
 }
 

@@ -53,7 +53,7 @@ TEST_CASE("the words of the journal are stable") {
   CHECK(to_string(EventName::created) == "Created");
   CHECK(to_string(EventName::look_up_asked) == "LookUpAsked");
   CHECK(to_string(EffectName::draft_age) == "draft_age");
-  CHECK(to_string(Standing::unrecognised) == "unrecognised");
+  CHECK(to_string(RequestStatus::unrecognised) == "unrecognised");
   for (std::size_t i = 0; i < kStateCount; ++i) {
     CHECK(state_name_from(to_string(static_cast<StateName>(i))) == static_cast<StateName>(i));
   }

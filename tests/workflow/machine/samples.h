@@ -73,12 +73,12 @@ inline Progress progress() {
                   kStart + 24h,
                   "a note"};
 }
-inline Report report(Standing standing) {
+inline Report report(RequestStatus standing) {
   Report report;
-  report.standing = standing;
+  report.status = standing;
   report.provider_status = "WORD";
   report.reference = ProviderReference("ref-1");
-  if (standing == Standing::handed_out) report.handout = handout();
+  if (standing == RequestStatus::handed_out) report.handout = handout();
   return report;
 }
 inline Problem problem(std::string kind = "unavailable") {
@@ -244,7 +244,7 @@ inline AttemptStarted sample() {
 }
 template <>
 inline SubmissionAnswered sample() {
-  return {1, report(Standing::awaiting_approval)};
+  return {1, report(RequestStatus::awaiting_approval)};
 }
 template <>
 inline SubmissionNotAccepted sample() {
@@ -260,7 +260,7 @@ inline AnswerLost sample() {
 }
 template <>
 inline FoundAtProvider sample() {
-  return {1, report(Standing::awaiting_approval)};
+  return {1, report(RequestStatus::awaiting_approval)};
 }
 template <>
 inline AbsentAtProvider sample() {
@@ -272,7 +272,7 @@ inline LookUpInconclusive sample() {
 }
 template <>
 inline Reported sample() {
-  Report full = report(Standing::awaiting_approval);
+  Report full = report(RequestStatus::awaiting_approval);
   full.message = "650 key";
   full.by = "bob";
   full.provider_state = "{}";
@@ -319,7 +319,7 @@ inline CancelAsked sample() {
 }
 template <>
 inline CancelAnswered sample() {
-  return {report(Standing::cancelled)};
+  return {report(RequestStatus::cancelled)};
 }
 template <>
 inline CancelImpossible sample() {

@@ -309,7 +309,7 @@ TEST_CASE_METHOD(Version3, "requests of a store of version 3 go on after the mig
   CHECK(go("SUBMITTING", AttemptStarted{1, "worker", clock.now() + 1min}) == StateName::submitting);
   CHECK(go("AWAITING-COMMAND", Commanded{}) == StateName::submitting);
   Report ready;
-  ready.standing = Standing::ready;
+  ready.status = RequestStatus::ready;
   ready.reference = ProviderReference{"found"};
   ready.provider_status = "ISSUED";
   CHECK(go("LOOKING-UP", FoundAtProvider{1, ready}) == StateName::retrieving);

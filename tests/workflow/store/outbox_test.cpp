@@ -272,7 +272,7 @@ TEST_CASE_METHOD(Fixture, "an answer is stored without the lease") {
   take(*store, order.id, AttemptStarted{1, "a", clock.now() + 60s}, clock.now());
   clock.advance(1h);
   Report report;
-  report.standing = Standing::awaiting_approval;
+  report.status = RequestStatus::awaiting_approval;
   report.reference = ProviderReference{"ref"};
   Step answer = step_of(record(), SubmissionAnswered{1, report}, clock.now());
   answer.finished_effect = held.effect_id;
@@ -284,7 +284,7 @@ TEST_CASE_METHOD(Fixture, "the failures of one target do not put off the next tr
   order.targets = {{"token", ""}, {"file:a", "/a"}};
   create_awaiting_approval(*store, order);
   Report report;
-  report.standing = Standing::handed_out;
+  report.status = RequestStatus::handed_out;
   report.handout = Handout{};
   take(*store, order.id, Reported{report}, clock.now());
   take(*store, order.id, Verified{"ff", {}}, clock.now());
@@ -311,7 +311,7 @@ TEST_CASE_METHOD(Fixture, "an effect that is being run and is still wanted stays
   order.targets = {{"token", ""}, {"file:a", "/a"}};
   create_awaiting_approval(*store, order);
   Report report;
-  report.standing = Standing::handed_out;
+  report.status = RequestStatus::handed_out;
   report.handout = Handout{};
   take(*store, order.id, Reported{report}, clock.now());
   take(*store, order.id, Verified{"ff", {}}, clock.now());

@@ -74,7 +74,7 @@ struct Fixture {
     step(order.id, DraftAccepted{});
     step(order.id, AttemptStarted{1, "w", clock.now() + 60s});
     Report report;
-    report.standing = Standing::handed_out;
+    report.status = RequestStatus::handed_out;
     report.reference = ProviderReference{"ref-1"};
     report.handout = Handout{Handout::Content::certificate, {1}, {2}};
     step(order.id, SubmissionAnswered{1, report});
@@ -174,7 +174,7 @@ TEST_CASE_METHOD(Fixture, "a revocation marks at once, restores when it ends oth
   step(order.id, DraftAccepted{});
   step(order.id, AttemptStarted{1, "w", clock.now() + 60s});
   Report report;
-  report.standing = Standing::done;
+  report.status = RequestStatus::done;
   step(order.id, SubmissionAnswered{1, report});
   CHECK(status("aa11") == "revoked");
   CHECK(facts("certificate-status") ==

@@ -148,7 +148,7 @@ TEST_CASE_METHOD(Fixture, "a store taken back to a copy installs nothing until a
     auto store = open();
     create_awaiting_approval(*store, order);
     Report report;
-    report.standing = Standing::handed_out;
+    report.status = RequestStatus::handed_out;
     report.handout = Handout{};
     take(*store, order.id, Reported{report}, clock.now());
     take(*store, order.id, Verified{"ff", {}}, clock.now());

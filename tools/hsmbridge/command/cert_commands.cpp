@@ -2,7 +2,7 @@
 #include "tools/hsmbridge/command/cert_life.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/usecase/request_certificate.h"
-#include "tools/hsmbridge/wiring/place.h"
+#include "tools/hsmbridge/wiring/command_context.h"
 #include "x509/judge/chain.h"
 #include "x509/judge/check.h"
 #include "x509/judge/render.h"
@@ -121,10 +121,10 @@ ExitCode verify(Invocation& invocation) {
   const Instant when = at ? parse_rfc3339(*at) : clock.now();
 
   x509::Expectation expected;
-  std::optional<Place> place;
+  std::optional<CommandContext> context;
   if (const auto name = arguments.text("--profile")) {
-    place.emplace(invocation);
-    const config::ProfileSettings& profile = place->profile(*name);
+    context.emplace(invocation);
+    const config::ProfileSettings& profile = context->profile(*name);
     for (const auto& anchor : profile.anchors)
       add_anchors(invocation, expected.anchors, anchor.string(), x509::Given::to_be_believed);
     expected.accept = profile.accept;

@@ -116,7 +116,7 @@ Instant time_from(const std::string& text, Instant now) {
   try {
     return now + parse_duration(text);
   } catch (const Error&) {
-    // Then it is a time.
+    // Retry it is a time.
   }
   try {
     return parse_rfc3339(text.size() == 10 ? text + "T23:59:59Z" : text);

@@ -2,7 +2,7 @@
 #include "service/csr.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/usecase/csr_create.h"
-#include "tools/hsmbridge/wiring/place.h"
+#include "tools/hsmbridge/wiring/command_context.h"
 #include "x509/judge/advice.h"
 #include "x509/judge/render.h"
 #include "x509/objects/pem.h"
@@ -38,10 +38,10 @@ ExitCode show(Invocation& invocation) {
 ExitCode check(Invocation& invocation) {
   const std::string file = invocation.arguments.required("FILE");
   const config::ProfileSettings* profile = nullptr;
-  std::optional<Place> place;
+  std::optional<CommandContext> context;
   if (const auto name = invocation.arguments.text("--profile")) {
-    place.emplace(invocation);
-    profile = &place->profile(*name);
+    context.emplace(invocation);
+    profile = &context->profile(*name);
   }
   const x509::Csr csr = read(file);
   const auto faults = service::check_csr(csr, profile);

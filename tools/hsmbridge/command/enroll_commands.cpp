@@ -269,10 +269,10 @@ ExitCode enroll(Invocation& invocation) {
         throw Error{ErrorKind::invalid_input, fmt::format("--check creates nothing: it does not go with {}", other)};
       }
     }
-    Place place(invocation);
-    if (place.wiring() == nullptr) Wiring::open(invocation.config);  // throws, and says where it looked
-    const auto store = place.wiring()->store();
-    return check_enrolment(invocation, place, resolve(*place.wiring(), *store, wanted_of(arguments)));
+    CommandContext context(invocation);
+    if (context.wiring() == nullptr) Wiring::open(invocation.config);  // throws, and says where it looked
+    const auto store = context.wiring()->store();
+    return check_enrolment(invocation, context, resolve(*context.wiring(), *store, wanted_of(arguments)));
   }
   Pace pace;
   pace.queue = arguments.has("--queue");

@@ -8,7 +8,7 @@
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/text/token.h"
 #include "tools/hsmbridge/usecase/key_birth.h"
-#include "tools/hsmbridge/wiring/place.h"
+#include "tools/hsmbridge/wiring/command_context.h"
 #include "tools/hsmbridge/wiring/token_access.h"
 #include "workflow/machine/lifecycle.h"
 #include "x509/objects/spki.h"
@@ -67,9 +67,9 @@ ExitCode generate(Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
   const x509::KeySpec spec = x509::parse_key_spec(arguments.text_or("--spec", "ec:P-256"));
   const pkcs11::KeyUse use = pkcs11::parse_key_use(arguments.text_or("--for", "sign"));
-  Place place(invocation);
-  const auto token = place.token();
-  const auto made = make_keys(place, *token, {labels_of(arguments), spec, use, id_of(arguments)});
+  CommandContext context(invocation);
+  const auto token = context.token();
+  const auto made = make_keys(context, *token, {labels_of(arguments), spec, use, id_of(arguments)});
   std::vector<pkcs11::KeyInfo> keys;
   Json rows = Json(Json::Array{});
   for (const pkcs11::MadeKey& row : made) {
@@ -102,17 +102,17 @@ ExitCode generate(Invocation& invocation) {
 }
 
 // Null when none is configured, or none was made yet: a look makes no store.
-std::unique_ptr<workflow::Store> store_that_is_there(Place& place) {
-  if (place.wiring() == nullptr) return nullptr;
-  const auto& file = place.wiring()->settings().store.path;
+std::unique_ptr<workflow::Store> store_that_is_there(CommandContext& context) {
+  if (context.wiring() == nullptr) return nullptr;
+  const auto& file = context.wiring()->settings().store.path;
   if (!file || !std::filesystem::exists(*file)) return nullptr;
-  return place.wiring()->store_to_look();
+  return context.wiring()->store_to_look();
 }
 
 // Keys in this token that were made for requests that are over: nobody else would ever speak of them.
-void warn_of_forgotten(Invocation& invocation, Place& place, const std::string& token,
+void warn_of_forgotten(Invocation& invocation, CommandContext& context, const std::string& token,
                        const std::vector<pkcs11::KeyInfo>& keys) {
-  const auto store = store_that_is_there(place);
+  const auto store = store_that_is_there(context);
   if (!store) return;
   for (const auto& plan : service::forgotten_plans(*store)) {
     const auto there = std::find_if(keys.begin(), keys.end(),
@@ -127,15 +127,15 @@ void warn_of_forgotten(Invocation& invocation, Place& place, const std::string& 
 }
 
 ExitCode list(Invocation& invocation) {
-  Place place(invocation);
-  const auto token = place.token();
+  CommandContext context(invocation);
+  const auto token = context.token();
   const auto keys = pkcs11::list_keys(*token);
   Json rows = Json(Json::Array{});
   for (const pkcs11::KeyInfo& key : keys) rows.push(to_json(key));
   invocation.output.result("hsmbridge.key-list/1",
                            Json::object({{"token", Json(token->name())}, {"keys", std::move(rows)}}),
                            keys.empty() ? "" : keys_text(keys));
-  warn_of_forgotten(invocation, place, token->name(), keys);
+  warn_of_forgotten(invocation, context, token->name(), keys);
   if (keys.empty()) {
     invocation.output.note(fmt::format("token {} holds no key; next: hsmbridge key generate{} --label NAME",
                                        token->name(), token_words(invocation.arguments)));
@@ -151,22 +151,23 @@ std::vector<std::string> any_flaw() {
 }
 
 // Nothing but proofs.
-pkcs11::UseJournal proof_journal(Place& place) {
-  return use_journal([&place](std::string_view kind, const Json& facts) { place.record(kind, facts); }, "key-use",
+pkcs11::UseJournal proof_journal(CommandContext& context) {
+  return use_journal([&context](std::string_view kind, const Json& facts) { context.record(kind, facts); }, "key-use",
                      "proof");
 }
 
 // Where only certificates tell the key's public key: the one for which it signs.
-pkcs11::KeyInfo with_own_claim(Place& place, const std::shared_ptr<pkcs11::Token>& token, pkcs11::KeyInfo key) {
-  return pkcs11::with_proved_claim(token, std::move(key), proof_journal(place), any_flaw());
+pkcs11::KeyInfo with_own_claim(CommandContext& context, const std::shared_ptr<pkcs11::Token>& token,
+                               pkcs11::KeyInfo key) {
+  return pkcs11::with_proved_claim(token, std::move(key), proof_journal(context), any_flaw());
 }
 
 ExitCode show(Invocation& invocation) {
-  Place place(invocation);
-  const auto token = place.token();
+  CommandContext context(invocation);
+  const auto token = context.token();
   const auto selector = pkcs11::KeySelector::parse(invocation.arguments.required("KEY"));
   pkcs11::KeyInfo key = pkcs11::find_key(*token, selector);
-  if (invocation.arguments.has("--prove")) key = with_own_claim(place, token, std::move(key));
+  if (invocation.arguments.has("--prove")) key = with_own_claim(context, token, std::move(key));
   const auto attributes = pkcs11::key_attributes(*token, key);
   const auto report = pkcs11::check_contract(*token, key);
   Json object = to_json(key);
@@ -180,7 +181,7 @@ ExitCode show(Invocation& invocation) {
     text += "\nmade for TLS client authentication (--for tls-client): it may do raw RSA, and is judged by that\n";
   }
   if (invocation.arguments.has("--prove")) {
-    const auto signer = pkcs11::TokenKey::open(token, key, proof_journal(place), any_flaw());
+    const auto signer = pkcs11::TokenKey::open(token, key, proof_journal(context), any_flaw());
     const pkcs11::KeyProof proof = signer->prove(random_bytes(32));
     object.set("proof", Json::object({{"algorithm", Json(proof.algorithm)},
                                       {"nonce", Json(hex(proof.nonce))},
@@ -206,10 +207,10 @@ ExitCode show_public(Invocation& invocation) {
   if (format != "pem" && format != "ssh" && format != "der") {
     throw Error{ErrorKind::invalid_input, fmt::format("there is no format \"{}\"", format)}.hint("pem, ssh or der");
   }
-  Place place(invocation);
-  const auto token = place.token();
+  CommandContext context(invocation);
+  const auto token = context.token();
   const pkcs11::KeyInfo key =
-      with_own_claim(place, token, pkcs11::find_key(*token, pkcs11::KeySelector::parse(arguments.required("KEY"))));
+      with_own_claim(context, token, pkcs11::find_key(*token, pkcs11::KeySelector::parse(arguments.required("KEY"))));
   if (key.spki.empty()) {
     throw Error{ErrorKind::not_found, fmt::format("token {} shows no public part of {}", token->name(), key.name())};
   }
@@ -246,10 +247,10 @@ std::vector<SpkiHash> public_keys_of(const pkcs11::KeyInfo& key) {
 }
 
 // Whether the token that requests call `name` may be this one, which can have another name here (--module).
-bool may_be_token(Place& place, const std::string& name, pkcs11::Token& token) {
+bool may_be_token(CommandContext& context, const std::string& name, pkcs11::Token& token) {
   if (name == token.name()) return true;
   try {
-    return place.wiring()->pkcs11_token(name)->info().uri == token.info().uri;
+    return context.wiring()->pkcs11_token(name)->info().uri == token.info().uri;
   } catch (const Error&) {
     return true;  // what cannot be asked may be this one: a key is not destroyed by mistake
   }
@@ -271,7 +272,7 @@ bool means(const workflow::KeyWish& wish, pkcs11::Token& token, const pkcs11::Ke
   }
 }
 
-bool uses(const workflow::Record& request, Place& place, pkcs11::Token& token, const pkcs11::KeyInfo& key) {
+bool uses(const workflow::Record& request, CommandContext& context, pkcs11::Token& token, const pkcs11::KeyInfo& key) {
   const workflow::Order& order = request.order;
   if (!workflow::needs_key(order)) return false;
   const auto* const ready = workflow::key_of(request.state);
@@ -280,12 +281,12 @@ bool uses(const workflow::Record& request, Place& place, pkcs11::Token& token, c
   if (!pinned.empty() && !possible.empty()) {
     return std::find(possible.begin(), possible.end(), pinned) != possible.end();
   }
-  return means(order.key, token, key) && may_be_token(place, order.token, token);
+  return means(order.key, token, key) && may_be_token(context, order.token, token);
 }
 
 // As far as the records know: a key of a token that another bridge uses is its own business.
-void refuse_in_use(Place& place, pkcs11::Token& token, const pkcs11::KeyInfo& key) {
-  const auto store = store_that_is_there(place);
+void refuse_in_use(CommandContext& context, pkcs11::Token& token, const pkcs11::KeyInfo& key) {
+  const auto store = store_that_is_there(context);
   if (!store) return;
   const auto refuse = [&](const std::string& by) {
     throw Error{ErrorKind::refused, fmt::format("key {} is needed for {}", key.name(), by)}.hint(
@@ -306,16 +307,16 @@ void refuse_in_use(Place& place, pkcs11::Token& token, const pkcs11::KeyInfo& ke
   open.open_only = true;
   open.most = 1'000'000;
   for (const auto& request : store->list(open)) {
-    if (uses(request, place, token, key)) refuse(fmt::format("request {}, which is open", request.order.id.str()));
+    if (uses(request, context, token, key)) refuse(fmt::format("request {}, which is open", request.order.id.str()));
   }
 }
 
 ExitCode remove(Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
-  Place place(invocation);
-  const auto token = place.token();
+  CommandContext context(invocation);
+  const auto token = context.token();
   pkcs11::KeyInfo key = pkcs11::find_key(*token, pkcs11::KeySelector::parse(arguments.required("KEY")));
-  if (!arguments.has("--force")) refuse_in_use(place, *token, key);
+  if (!arguments.has("--force")) refuse_in_use(context, *token, key);
   const bool certificates = arguments.has("--with-certificates");
   if (!arguments.has("--yes")) {
     const std::string question = fmt::format("{}Destroy this key{} in token {} for ever?", key_text(key),
@@ -325,14 +326,14 @@ ExitCode remove(Invocation& invocation) {
     }
   }
   // Which certificates are its own only the key itself can say.
-  if (certificates) key = with_own_claim(place, token, std::move(key));
-  place.record("key-destroy", key_facts(*token, key));
+  if (certificates) key = with_own_claim(context, token, std::move(key));
+  context.record("key-destroy", key_facts(*token, key));
   pkcs11::destroy_key(*token, key, certificates ? pkcs11::WithCertificates::destroy : pkcs11::WithCertificates::keep);
   if (key.id.empty()) {
-    place.record("key-destroyed", key_facts(*token, key));
+    context.record("key-destroyed", key_facts(*token, key));
   } else {
-    place.record_key("key-destroyed", key_facts(*token, key),
-                     key_record(*token, key, "destroyed", place.clock().now()));
+    context.record_key("key-destroyed", key_facts(*token, key),
+                       key_record(*token, key, "destroyed", context.clock().now()));
   }
   Json object = to_json(key);
   object.set("token", Json(token->name()));

@@ -2,7 +2,7 @@
 #include "pkcs11/token/module.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/text/token.h"
-#include "tools/hsmbridge/wiring/place.h"
+#include "tools/hsmbridge/wiring/command_context.h"
 #include "tools/hsmbridge/wiring/prompt.h"
 #include "tools/hsmbridge/wiring/token_access.h"
 
@@ -49,18 +49,18 @@ ExitCode list_module(Invocation& invocation) {
 
 ExitCode list(Invocation& invocation) {
   if (names_module(invocation.arguments)) return list_module(invocation);
-  Place place(invocation);
-  if (place.wiring() == nullptr) {
+  CommandContext context(invocation);
+  if (context.wiring() == nullptr) {
     throw Error{ErrorKind::invalid_input, "there is no configuration to take the tokens from"}.hint(
         "--config FILE, or --module PATH to see the tokens of one module");
   }
   Table table({"NAME", "TOKEN", "SERIAL", "MODEL", "USER PIN"});
   Json rows = Json(Json::Array{});
   std::vector<std::pair<std::string, Error>> faults;
-  for (const config::TokenSettings& settings : place.wiring()->settings().tokens) {
+  for (const config::TokenSettings& settings : context.wiring()->settings().tokens) {
     Json row = Json::object({{"name", Json(settings.name)}, {"module", Json(settings.module.string())}});
     try {
-      const pkcs11::TokenInfo info = place.wiring()->pkcs11_token(settings.name)->info();
+      const pkcs11::TokenInfo info = context.wiring()->pkcs11_token(settings.name)->info();
       table.row({settings.name, info.label, info.serial, info.model, state_of(info)});
       row.set("token", to_json(info));
     } catch (...) {
@@ -79,8 +79,8 @@ ExitCode list(Invocation& invocation) {
 }
 
 ExitCode show(Invocation& invocation) {
-  Place place(invocation);
-  const auto token = place.token(invocation.arguments.text("TOKEN"));
+  CommandContext context(invocation);
+  const auto token = context.token(invocation.arguments.text("TOKEN"));
   const pkcs11::TokenInfo info = token->info();
   Json object = to_json(info);
   object.set("name", Json(token->name()));
@@ -143,13 +143,13 @@ ExitCode init(Invocation& invocation) {
   std::string user_source;
   wanted.so_pin = secret_of(arguments, "--so-pin", "the new token's SO PIN", wanted.so_pin_source);
   wanted.user_pin = secret_of(arguments, "--pin", "the new token's user PIN", user_source);
-  Place place(invocation);
+  CommandContext context(invocation);
   const pkcs11::TokenInfo info = pkcs11::initialize_token(
       *module, wanted, destroy ? pkcs11::Reinitialize::destroy_everything : pkcs11::Reinitialize::refuse,
-      *place.refusals());
-  place.record("token-initialized", Json::object({{"label", Json(info.label)},
-                                                  {"serial", Json(info.serial)},
-                                                  {"module", Json(module->info().path.string())}}));
+      *context.refusals());
+  context.record("token-initialized", Json::object({{"label", Json(info.label)},
+                                                    {"serial", Json(info.serial)},
+                                                    {"module", Json(module->info().path.string())}}));
   invocation.output.result("hsmbridge.token/1", to_json(info), token_text(info));
   invocation.output.note(fmt::format("next: hsmbridge key generate --module {} --token {} --pin {} --label NAME",
                                      module->info().path.string(), info.label, user_source));
@@ -157,9 +157,9 @@ ExitCode init(Invocation& invocation) {
 }
 
 // An approver may be allowed to read the store and nothing more, and the token is his own.
-void record_retry(Place& place, commandline::Output& output, const std::string& token) {
+void record_retry(CommandContext& context, commandline::Output& output, const std::string& token) {
   try {
-    place.record("token-login-retry", Json::object({{"token", Json(token)}}));
+    context.record("token-login-retry", Json::object({{"token", Json(token)}}));
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::denied) throw;
     output.note(fmt::format("hsmbridge: this is in no audit log: {}", commandline::safe(error.message())));
@@ -167,12 +167,12 @@ void record_retry(Place& place, commandline::Output& output, const std::string& 
 }
 
 ExitCode login(Invocation& invocation) {
-  Place place(invocation);
-  const auto token = place.token(invocation.arguments.text("TOKEN"));
+  CommandContext context(invocation);
+  const auto token = context.token(invocation.arguments.text("TOKEN"));
   const bool retry = invocation.arguments.has("--retry");
-  if (retry) record_retry(place, invocation.output, token->name());
+  if (retry) record_retry(context, invocation.output, token->name());
   token->login(retry ? pkcs11::LoginAttempt::retry : pkcs11::LoginAttempt::unless_refused);
-  place.lane_works("token:" + token->name());
+  context.lane_works("token:" + token->name());
   const pkcs11::TokenInfo info = token->info();
   invocation.output.result(
       "hsmbridge.token-login/1",

@@ -23,8 +23,8 @@ namespace {
 
 constexpr const char* kUnsigned = "no";
 
-Wiring& configured(Place& place) {
-  if (place.wiring() != nullptr) return *place.wiring();
+Wiring& configured(CommandContext& context) {
+  if (context.wiring() != nullptr) return *context.wiring();
   throw Error{ErrorKind::not_found, "there is no configuration, and approving needs one"}.hint(
       "name it with --config FILE or HSMBRIDGE_CONFIG");
 }
@@ -144,8 +144,8 @@ std::vector<Option> desk_options() {
           {"--provider", "NAME", "which provider; else the person's, or the only one"}};
 }
 
-ApprovalDesk::ApprovalDesk(Invocation& invocation) : place_(invocation), output_(invocation.output) {
-  auto& wiring = configured(place_);
+ApprovalDesk::ApprovalDesk(Invocation& invocation) : context_(invocation), output_(invocation.output) {
+  auto& wiring = configured(context_);
   const auto& settings = wiring.settings();
   const auto& person = person_of(settings, invocation.arguments.text("--as"));
   person_ = person.name;
@@ -175,7 +175,7 @@ ApprovalDesk::~ApprovalDesk() = default;
 // An approver may be allowed to read the bridge's store and nothing more.
 void ApprovalDesk::record(std::string_view kind, const Json& facts) {
   try {
-    place_.record(kind, facts);
+    context_.record(kind, facts);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::denied) throw;
     if (!said_no_log_) {
@@ -221,7 +221,7 @@ void ApprovalDesk::compare_with_store(const securosys::TaskView& task, Compariso
   // Approvers need not be able to change what they compare with.
   std::optional<workflow::Record> record;
   try {
-    record = place_.wiring()->store_to_read()->find(RequestId{id});
+    record = context_.wiring()->store_to_read()->find(RequestId{id});
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found) throw;
     comparison.words = "nothing: " + error.message();
@@ -258,13 +258,13 @@ Comparison ApprovalDesk::compare(const securosys::TaskView& task, const std::opt
   Comparison comparison;
   auto& expectation = comparison.expectation;
   expectation.payload_sha256 = payload_sha256;
-  expectation.at = place_.clock().now();
+  expectation.at = context_.clock().now();
   if (!sign_key_.empty()) expectation.key_label = sign_key_;
   comparison.note_signature = note_signature(task);
   if (task.note && comparison.note_signature == kUnsigned) {
     expectation.known.emplace_back("its note is not signed by the application key: nobody can tell who wrote it");
   }
-  if (!place_.wiring()->settings().store.path) {
+  if (!context_.wiring()->settings().store.path) {
     comparison.words = "nothing: no store is configured here";
   } else if (!task.meta_data) {
     comparison.words = "nothing: its metaData was not written by a bridge";

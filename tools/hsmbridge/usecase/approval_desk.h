@@ -2,8 +2,8 @@
 
 #include "providers/securosys/approver.h"
 #include "tools/hsmbridge/wiring/audited_signer.h"
+#include "tools/hsmbridge/wiring/command_context.h"
 #include "tools/hsmbridge/wiring/invocation.h"
-#include "tools/hsmbridge/wiring/place.h"
 
 #include <memory>
 #include <optional>
@@ -49,7 +49,7 @@ class ApprovalDesk {
   void record(std::string_view kind, const Json& facts);
   void compare_with_store(const securosys::TaskView& task, Comparison& comparison);
 
-  Place place_;
+  CommandContext context_;
   commandline::Output& output_;
   bool said_no_log_ = false;
   std::string person_;

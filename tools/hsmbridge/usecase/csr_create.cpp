@@ -10,8 +10,8 @@
 #include "service/csr.h"
 #include "tools/hsmbridge/usecase/ask_options.h"
 #include "tools/hsmbridge/usecase/key_birth.h"
+#include "tools/hsmbridge/wiring/command_context.h"
 #include "tools/hsmbridge/wiring/key_journal.h"
-#include "tools/hsmbridge/wiring/place.h"
 #include "tools/hsmbridge/wiring/prompt.h"
 #include "tools/hsmbridge/wiring/token_access.h"
 #include "x509/judge/advice.h"
@@ -45,13 +45,13 @@ struct Done {
   pkcs11::KeyInfo key;
   bool made = false;
   Bytes der;
-  x509::Ask ask;
+  x509::RequestedContent ask;
 };
 
 // Everything a run shares: opened once, also for a thousand rows.
 struct Run {
   Invocation& invocation;
-  Place& place;
+  CommandContext& context;
   std::shared_ptr<pkcs11::Token> token;
   const config::ProfileSettings* profile = nullptr;
   std::optional<x509::Content> like;
@@ -83,10 +83,10 @@ x509::KeySpec spec_of(const Job& job, const config::ProfileSettings* profile) {
 }
 
 // A key that could not sign what is asked is not made.
-pkcs11::KeyInfo make_key(Run& run, const Job& job, const x509::Ask& ask) {
+pkcs11::KeyInfo make_key(Run& run, const Job& job, const x509::RequestedContent& ask) {
   const x509::KeySpec spec = spec_of(job, run.profile);
   pkcs11::expect_to_sign(*run.token, service::algorithm_for(ask, spec));
-  return make_keys(run.place, *run.token, {{job.new_key}, spec, pkcs11::KeyUse::sign, std::nullopt}).front().key;
+  return make_keys(run.context, *run.token, {{job.new_key}, spec, pkcs11::KeyUse::sign, std::nullopt}).front().key;
 }
 
 // What can be refused is refused before a key is made or used.
@@ -105,11 +105,11 @@ Done carry_out(Run& run, const Job& job) {
     done.key = pkcs11::find_key(*run.token, pkcs11::KeySelector::parse(job.key));
   }
   const auto write_down = [&](std::string_view kind, const Json& facts) {
-    if (kind != kKeyUse || !run.place.is_planned(run.token->name(), done.key.id)) {
-      run.place.record(kind, facts);
+    if (kind != kKeyUse || !run.context.is_planned(run.token->name(), done.key.id)) {
+      run.context.record(kind, facts);
     } else {
       // Only planned, as far as the store knew, and in use now.
-      run.place.record_key(kind, facts, key_record(*run.token, done.key, "active", run.place.clock().now()));
+      run.context.record_key(kind, facts, key_record(*run.token, done.key, "active", run.context.clock().now()));
     }
   };
   const auto journal =
@@ -244,13 +244,14 @@ ExitCode create_many(Run& run, const std::string& file) {
 
 ExitCode create(Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
-  Place place(invocation);
-  Run run{invocation, place, nullptr, nullptr, std::nullopt, {}, arguments.text_or("--form", "pem"), Existing::refuse};
+  CommandContext context(invocation);
+  Run run{invocation,      context, nullptr, nullptr, std::nullopt, {}, arguments.text_or("--form", "pem"),
+          Existing::refuse};
   if (run.form != "pem" && run.form != "der") {
     throw Error{ErrorKind::invalid_input, fmt::format("there is no form \"{}\"", run.form)}.hint("pem or der");
   }
   if (arguments.has("--force")) run.existing = Existing::replace;
-  if (const auto name = arguments.text("--profile")) run.profile = &place.profile(*name);
+  if (const auto name = arguments.text("--profile")) run.profile = &context.profile(*name);
   if (const auto like = arguments.text("--like")) run.like = like_content(*like);
   run.typed = content_wishes(arguments);
   run.typed.accept = arguments.all("--accept");
@@ -269,10 +270,10 @@ ExitCode create(Invocation& invocation) {
     const Job job{
         arguments.text_or("--key", ""), arguments.text_or("--new-key", ""), arguments.text_or("--spec", ""), "", {}};
     require_one_key(job);
-    const x509::Ask ask = service::build_ask(run.like ? &*run.like : nullptr, run.profile, run.typed);
+    const x509::RequestedContent ask = service::build_ask(run.like ? &*run.like : nullptr, run.profile, run.typed);
     if (job.key.empty()) service::algorithm_for(ask, spec_of(job, run.profile));
   }
-  run.token = place.token(run.profile != nullptr ? run.profile->token : std::nullopt);
+  run.token = context.token(run.profile != nullptr ? run.profile->token : std::nullopt);
   return file ? create_many(run, *file) : create_one(run);
 }
 

@@ -47,10 +47,10 @@ Bytes unsigned_csr(const service::NewRequest& request) {
   return x509::assemble(info, algorithm, Bytes(64, 0));
 }
 
-Bytes signed_csr(Wiring& wiring, Place& place, const service::NewRequest& request) {
+Bytes signed_csr(Wiring& wiring, CommandContext& context, const service::NewRequest& request) {
   const auto signer = pkcs11::TokenKey::open(
       wiring.pkcs11_token(request.token), pkcs11::KeySelector::parse(request.key.selector),
-      use_journal([&place](std::string_view kind, const Json& facts) { place.record(kind, facts); }, "key-use",
+      use_journal([&context](std::string_view kind, const Json& facts) { context.record(kind, facts); }, "key-use",
                   "enroll --check", Json::object({{"subject", request.ask.content.subject.to_string()}})),
       request.key.accept);
   return service::create_csr(*signer, request.ask);
@@ -64,8 +64,8 @@ std::string lines(const std::string& title, const std::vector<std::string>& reas
 
 }  // namespace
 
-ExitCode check_enrolment(Invocation& invocation, Place& place, const service::NewRequest& request) {
-  auto& wiring = *place.wiring();
+ExitCode check_enrolment(Invocation& invocation, CommandContext& context, const service::NewRequest& request) {
+  auto& wiring = *context.wiring();
   const bool made = request.key.source == workflow::KeyWish::Source::make;
   workflow::Order order;
   order.id = RequestId(std::string(16, '0'));
@@ -77,7 +77,7 @@ ExitCode check_enrolment(Invocation& invocation, Place& place, const service::Ne
   const auto now = wiring.clock().now();
   order.created_at = now;
   workflow::Draft draft;
-  draft.csr = made ? unsigned_csr(request) : signed_csr(wiring, place, request);
+  draft.csr = made ? unsigned_csr(request) : signed_csr(wiring, context, request);
   draft.built_at = now;
   const auto provider = wiring.provider(request.provider);
   auto added = provider->draft(order, draft.csr, now);

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "pkcs11/keys/generate.h"
-#include "tools/hsmbridge/wiring/place.h"
+#include "tools/hsmbridge/wiring/command_context.h"
 
 #include <optional>
 #include <string>
@@ -21,6 +21,6 @@ struct NewKeys {
 // soon as it is made; a plan of an earlier run that was not carried out as far as is known is taken up again, so that
 // the key it left complete is used and half a pair is removed.
 // Throws what plan_keys and make_keys throw; with the detail "made" when some of several were made.
-std::vector<pkcs11::MadeKey> make_keys(Place& place, pkcs11::Token& token, const NewKeys& wanted);
+std::vector<pkcs11::MadeKey> make_keys(CommandContext& context, pkcs11::Token& token, const NewKeys& wanted);
 
 }  // namespace hsmbridge::cli

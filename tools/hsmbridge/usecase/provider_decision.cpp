@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "service/requests.h"
-#include "tools/hsmbridge/wiring/place.h"
+#include "tools/hsmbridge/wiring/command_context.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 #include "workflow/machine/state.h"
 #include "workflow/ports/provider.h"
@@ -155,8 +155,8 @@ bool decides_by_account(Invocation& invocation) {
 }
 
 ExitCode decide_by_account(Invocation& invocation, bool approve) {
-  Place place(invocation);
-  auto& wiring = *place.wiring();
+  CommandContext context(invocation);
+  auto& wiring = *context.wiring();
   const auto name = invocation.arguments.required("--provider");
   const auto provider = wiring.provider(name);
   auto* authority = dynamic_cast<ApprovalAuthority*>(provider.get());
@@ -182,7 +182,7 @@ ExitCode decide_by_account(Invocation& invocation, bool approve) {
         .hint("approve it at a terminal, without --yes: what it asks for is shown there");
   }
   const auto report = authority->standing(matter.reference, matter.csr, kLimit);
-  if (report.standing != workflow::Standing::awaiting_approval) {
+  if (report.status != workflow::RequestStatus::awaiting_approval) {
     throw Error{ErrorKind::conflict, fmt::format("request {} at {} waits for no approval: it is {}",
                                                  matter.reference.str(), name, report.provider_status)};
   }
@@ -202,7 +202,7 @@ ExitCode decide_by_account(Invocation& invocation, bool approve) {
     Json facts = Json::object(
         {{"provider", name}, {"reference", matter.reference.str()}, {"decision", verb}, {"reason", reason}});
     if (!outcome.empty()) facts.set("outcome", outcome);
-    place.record(outcome.empty() ? "provider-decision" : "provider-decision-answered", facts);
+    context.record(outcome.empty() ? "provider-decision" : "provider-decision-answered", facts);
   };
   leaf("");
   try {

@@ -1,6 +1,6 @@
 #include "tools/hsmbridge/wiring/key_journal.h"
 
-#include "tools/hsmbridge/wiring/place.h"
+#include "tools/hsmbridge/wiring/command_context.h"
 
 #include <utility>
 

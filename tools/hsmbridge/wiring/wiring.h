@@ -27,7 +27,7 @@ namespace hsmbridge::cli {
 // The one place that introduces configuration, store, tokens and providers to each other. Everything is opened when it
 // is first needed: a `request list` logs in nowhere.
 // Thread rule: every function may be called from any thread, except settings(), whose sections are for one.
-class Wiring final : public service::World {
+class Wiring final : public service::Dependencies {
  public:
   // Reads the configuration: `config` as given with --config, else where find_file looks. Throws not_found when there
   // is none, invalid_input with every problem in it.

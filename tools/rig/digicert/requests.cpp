@@ -57,7 +57,8 @@ void check_fields(const std::vector<DigicertFieldRule>& rules, const Json& value
     }
   }
   for (const auto& [name, value] : values.as_object()) {
-    const bool known = std::any_of(rules.begin(), rules.end(), [&](const auto& rule) { return rule.name == name; });
+    const bool known =
+        std::any_of(rules.begin(), rules.end(), [&key = name](const auto& rule) { return rule.name == key; });
     if (!known) throw digicert_error(400, "invalid_input_field", "The profile has no field " + name, path + "." + name);
   }
 }

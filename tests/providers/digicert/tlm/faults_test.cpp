@@ -78,7 +78,7 @@ TEST_CASE("a proxy's page is an unknown outcome for a submission and trouble for
     flow.rig.command(std::string("fault --kind ") + fault + " --method POST --path /mpki/api/v1/certificate-pickup");
     CHECK_THROWS_AS(flow.poll(), Error);
   }
-  CHECK(flow.poll().standing == Standing::awaiting_approval);
+  CHECK(flow.poll().status == RequestStatus::awaiting_approval);
 }
 
 TEST_CASE("too many requests are not accepted and patience is asked, as seconds and as a date") {

@@ -130,7 +130,7 @@ struct TlmFlow {
   SoftwareSigner key{"ec:P-256"};
   digicert::Settings settings;
   digicert::ClientOptions options;
-  x509::Ask ask;
+  x509::RequestedContent ask;
   workflow::Order order;
   workflow::Key token_key{"pkcs11:x", "web", "00", {}, true};
   workflow::Draft draft;

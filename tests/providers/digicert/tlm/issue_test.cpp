@@ -20,7 +20,7 @@ TEST_CASE("a certificate is issued at once in every form the service may choose"
   TlmFlow flow(words);
   CHECK(flow.freeze() == Words{});
   const Report report = flow.submit();
-  CHECK(report.standing == Standing::handed_out);
+  CHECK(report.status == RequestStatus::handed_out);
   REQUIRE(report.handout);
   CHECK(flow.fatal_findings(*report.handout) == Words{});
   CHECK(flow.rig.count("GET /mpki/api/v1/certificate/") == 1);
@@ -108,7 +108,7 @@ TEST_CASE("serial numbers keep their leading zeros and name the certificate") {
     CHECK(serial.size() == 40);
     zeros += serial[0] == '0' ? 1 : 0;
     flow.submission.reference = ProviderReference("serial:" + serial);
-    CHECK(flow.poll().standing == Standing::handed_out);
+    CHECK(flow.poll().status == RequestStatus::handed_out);
   }
   CHECK(zeros == 2);
 }
@@ -158,7 +158,7 @@ TEST_CASE("a request that fits a strict profile gets what it asked") {
 TEST_CASE("a duplicate is refused and is the CA's no") {
   TlmFlow flow({}, Seeded::no_duplicates);
   flow.freeze();
-  CHECK(flow.submit().standing == Standing::handed_out);
+  CHECK(flow.submit().status == RequestStatus::handed_out);
   const SubmitAnswer again = flow.provider().submit(flow.call());
   CHECK(std::get<RefusedForGood>(again).error.kind() == ErrorKind::refused);
 }
@@ -212,5 +212,5 @@ TEST_CASE("a server that demands a client certificate needs no API key") {
   flow.settings.client_key_file = dir + "/me.key";
   flow.made.reset();
   CHECK(flow.freeze() == Words{});
-  CHECK(flow.submit().standing == Standing::handed_out);
+  CHECK(flow.submit().status == RequestStatus::handed_out);
 }

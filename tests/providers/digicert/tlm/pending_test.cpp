@@ -16,13 +16,13 @@ TEST_CASE("a request waits for its approval and then hands out the certificate, 
   TlmFlow flow(words, Seeded::approval);
   CHECK(flow.freeze() == Words{});
   const Report report = flow.submit();
-  CHECK(report.standing == Standing::awaiting_approval);
+  CHECK(report.status == RequestStatus::awaiting_approval);
   CHECK(report.progress.note == "it waits for an approval by an administrator");
-  CHECK(flow.poll().standing == Standing::awaiting_approval);
+  CHECK(flow.poll().status == RequestStatus::awaiting_approval);
   flow.rig.command("digicert approve");
   for (int i = 0; i < 2; ++i) {
     const Report issued = flow.poll();
-    CHECK(issued.standing == Standing::handed_out);
+    CHECK(issued.status == RequestStatus::handed_out);
     REQUIRE(issued.handout);
     CHECK(flow.fatal_findings(*issued.handout) == Words{});
   }
@@ -33,19 +33,19 @@ TEST_CASE("two administrators must approve") {
   flow.freeze();
   CHECK(flow.submit().progress.note == "it waits for an approval by two administrators");
   flow.rig.command("digicert approve --by anna");
-  CHECK(flow.poll().standing == Standing::awaiting_approval);
+  CHECK(flow.poll().status == RequestStatus::awaiting_approval);
   CHECK_THROWS(flow.rig.command("digicert approve --by anna"));
   flow.rig.command("digicert approve --by ben");
-  CHECK(flow.poll().standing == Standing::handed_out);
+  CHECK(flow.poll().status == RequestStatus::handed_out);
 }
 
 TEST_CASE("a Microsoft CA takes its time") {
   TlmFlow flow({}, Seeded::connector);
   flow.freeze();
   CHECK(flow.submit().progress.note == "it waits for a CA behind a connector (a Microsoft CA)");
-  CHECK(flow.poll().standing == Standing::awaiting_approval);
+  CHECK(flow.poll().status == RequestStatus::awaiting_approval);
   flow.rig.command("clock --advance 1m");
-  CHECK(flow.poll().standing == Standing::handed_out);
+  CHECK(flow.poll().status == RequestStatus::handed_out);
 }
 
 TEST_CASE("a rejection ends a request in both forms") {
@@ -56,7 +56,7 @@ TEST_CASE("a rejection ends a request in both forms") {
   flow.submit();
   flow.rig.command("digicert reject --reason nobody-asked-me");
   const Report report = flow.poll();
-  CHECK(report.standing == Standing::rejected);
+  CHECK(report.status == RequestStatus::rejected);
   CHECK(report.message.find("nobody-asked-me") != std::string::npos);
 }
 
@@ -66,7 +66,7 @@ TEST_CASE("an approval that never comes ends in expiry in both forms") {
   flow.freeze();
   flow.submit();
   flow.rig.command("clock --advance 11d");
-  CHECK(flow.poll().standing == Standing::expired);
+  CHECK(flow.poll().status == RequestStatus::expired);
 }
 
 TEST_CASE("Retry-After beside PENDING is passed on, as seconds and as a date") {
@@ -90,7 +90,7 @@ TEST_CASE("a pending request cannot be cancelled, and a certificate that comes l
   flow.submit();
   CHECK(std::holds_alternative<CancelNotPossible>(flow.provider().cancel(flow.call())));
   flow.rig.command("digicert approve");
-  CHECK(flow.poll().standing == Standing::handed_out);
+  CHECK(flow.poll().status == RequestStatus::handed_out);
 }
 
 TEST_CASE("a request is found by its state even after the configuration names another profile") {
@@ -99,15 +99,15 @@ TEST_CASE("a request is found by its state even after the configuration names an
   flow.submit();
   flow.rig.command("digicert approve");
   flow.use(Seeded::at_once);
-  CHECK(flow.poll().standing == Standing::handed_out);
+  CHECK(flow.poll().status == RequestStatus::handed_out);
   // Without the state the pick-up is asked with the wrong profile; the certificate is found by its key all the same.
   flow.submission.provider_state.clear();
-  CHECK(flow.poll().standing == Standing::handed_out);
+  CHECK(flow.poll().status == RequestStatus::handed_out);
 }
 
 TEST_CASE("a reference that nobody knows is gone") {
   TlmFlow flow({}, Seeded::approval);
   flow.freeze();
   flow.submission.reference = ProviderReference("0e0e0e0e-0000-4000-8000-000000000000");
-  CHECK(flow.poll().standing == Standing::gone);
+  CHECK(flow.poll().status == RequestStatus::gone);
 }

@@ -86,7 +86,7 @@ TEST_CASE("a revocation takes effect, and a second one finds it done") {
   TlmFlow flow;
   then_revoke(flow, "keyCompromise");
   CHECK(flow.provider().check(flow.call()) == Words{});
-  CHECK(flow.submit().standing == Standing::done);
+  CHECK(flow.submit().status == RequestStatus::done);
   CHECK(flow.submit().message == "Certificate already has been revoked");
   CHECK(flow.poll().message == "key_compromise");
   CHECK(flow.rig.count("PUT " + path_of(flow) + "/revoke" + thumbprint_of(flow) + " 204") == 1);
@@ -99,7 +99,7 @@ TEST_CASE("every reason is understood there") {
     CAPTURE(reason);
     TlmFlow flow;
     then_revoke(flow, reason);
-    CHECK(flow.submit().standing == Standing::done);
+    CHECK(flow.submit().status == RequestStatus::done);
   }
 }
 
@@ -112,7 +112,7 @@ TEST_CASE("after a lost answer the status says whether the revocation took effec
   flow.rig.command("fault --kind drop-after --method PUT");
   CHECK(std::holds_alternative<OutcomeUnknown>(flow.provider().submit(flow.call())));
   const LookUpAnswer answer = flow.provider().look_up(flow.lost_call());
-  CHECK(std::get<Found>(answer).report.standing == Standing::done);
+  CHECK(std::get<Found>(answer).report.status == RequestStatus::done);
 }
 
 TEST_CASE("a revocation of a certificate that is not there is refused for good") {

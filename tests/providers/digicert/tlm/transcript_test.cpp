@@ -99,7 +99,7 @@ TEST_CASE("an order at once, its chain, details and revocation are the reference
   flow.order.predecessor = Predecessor{hex(sha256(issued.certificate)), issued.certificate,   {}, "",
                                        flow.submission.reference,       report.provider_state};
   flow.submission = {};
-  CHECK(flow.submit().standing == Standing::done);
+  CHECK(flow.submit().status == RequestStatus::done);
   CHECK(transcript(flow, {{serial, "$SERIAL"}, {upper(hex(sha256(issued.certificate))), "$PRINT"}}) ==
         expected +
             "PUT /mpki/api/v1/certificate/$SERIAL/revoke?thumbprint_sha256=$PRINT 204\n"
@@ -123,7 +123,7 @@ TEST_CASE("the tutorial's shape has everything inside the profile") {
 TEST_CASE("a service that refuses the usual shape is sent the other one in the next attempt") {
   TlmFlow flow({"--shape", "tutorial"});
   flow.freeze();
-  CHECK(flow.submit().standing == Standing::handed_out);
+  CHECK(flow.submit().status == RequestStatus::handed_out);
   CHECK(transcript(flow, {}) ==
         profile_read(kAtOnce) +
             "POST /mpki/api/v1/certificate 400\n"

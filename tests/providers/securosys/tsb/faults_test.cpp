@@ -35,7 +35,7 @@ TEST_CASE("a refused API key makes room for the next, and each attempt is one re
     if (line.starts_with("POST /v1/sign")) posts.push_back(line);
   }
   CHECK(posts == std::vector<std::string>{"POST /v1/sign 401", "POST /v1/sign 201"});
-  CHECK(flow.poll().standing == Standing::awaiting_approval);
+  CHECK(flow.poll().status == RequestStatus::awaiting_approval);
 }
 
 TEST_CASE("with no good API key the submission is denied and another attempt may follow") {
@@ -128,7 +128,7 @@ TEST_CASE("a proxy's page is an unknown outcome for a submission and trouble for
       CHECK(error.kind() == ErrorKind::unavailable);
     }
   }
-  CHECK(flow.poll().standing == Standing::awaiting_approval);
+  CHECK(flow.poll().status == RequestStatus::awaiting_approval);
 }
 
 TEST_CASE("too many requests are not accepted and patience is asked") {
@@ -171,7 +171,7 @@ TEST_CASE("a result given once is taken at the first look and its loss is told")
   REQUIRE(first.handout);
   CHECK_NOTHROW(flow.provider().read(flow.call(), *first.handout));
   for (const Report& lost : {flow.poll(), flow.provider().retrieve(flow.call())}) {
-    CHECK(lost.standing == Standing::handed_out);
+    CHECK(lost.status == RequestStatus::handed_out);
     CHECK_FALSE(lost.handout);
     CHECK(lost.message.find("hands out no result") != std::string::npos);
   }
@@ -194,7 +194,7 @@ TEST_CASE("a request of ours that the TSB forgot is gone") {
   Flow flow;
   flow.make_ca();
   flow.submission.reference = ProviderReference("4e8731d8-0ae6-4444-8a8c-b73ab5f0ba18");
-  CHECK(flow.poll().standing == Standing::gone);
+  CHECK(flow.poll().status == RequestStatus::gone);
 }
 
 TEST_CASE("a server that demands a client certificate gets ours") {
@@ -272,5 +272,5 @@ TEST_CASE("a blocked key fails the request after the approvals") {
   } catch (const Error&) {
     // the server may tell it to the last approver too
   }
-  CHECK(flow.poll().standing == Standing::failed);
+  CHECK(flow.poll().status == RequestStatus::failed);
 }

@@ -101,7 +101,7 @@ struct Flow {
   securosys::Settings settings;
   securosys::ClientOptions options;
   securosys::Keys keys;
-  x509::Ask ask;
+  x509::RequestedContent ask;
   workflow::Order order;
   workflow::Key token_key{"pkcs11:x", "web", "00", {}, true};
   workflow::Draft draft;

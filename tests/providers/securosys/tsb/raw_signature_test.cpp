@@ -15,10 +15,10 @@ TEST_CASE("two of three approvals bring the certificate that was asked for") {
   flow.freeze();
   CHECK(flow.provider().check(flow.call()).empty());
   const Report taken = flow.submit();
-  CHECK(taken.standing == Standing::awaiting_approval);
+  CHECK(taken.status == RequestStatus::awaiting_approval);
 
   Report report = flow.poll();
-  CHECK(report.standing == Standing::awaiting_approval);
+  CHECK(report.status == RequestStatus::awaiting_approval);
   CHECK(report.progress.quorum == "2 of 3 in group ops");
   REQUIRE(report.progress.approvers.size() == 3);
   CHECK(report.progress.about_until);
@@ -26,7 +26,7 @@ TEST_CASE("two of three approvals bring the certificate that was asked for") {
   const Expectation expected{"ca-key", flow.draft.to_be_signed, flow.order.id.str(), {}};
   flow.approve(flow.bob, expected);
   report = flow.poll();
-  CHECK(report.standing == Standing::awaiting_approval);
+  CHECK(report.status == RequestStatus::awaiting_approval);
   CHECK(report.progress.note == "group ops: 1 of 2 approvals given");
   for (const workflow::Approver& approver : report.progress.approvers) {
     CHECK(approver.group == "ops");
@@ -35,7 +35,7 @@ TEST_CASE("two of three approvals bring the certificate that was asked for") {
 
   flow.approve(flow.carol, expected);
   report = flow.poll();
-  CHECK(report.standing == Standing::handed_out);
+  CHECK(report.status == RequestStatus::handed_out);
   REQUIRE(report.handout);
   const Issued issued = flow.provider().read(flow.call(), *report.handout);
 
@@ -97,7 +97,7 @@ TEST_CASE("two of three rejections end the request and both are named") {
     desk.reject(desk.list().at(0).id);
   }
   const Report report = flow.poll();
-  CHECK(report.standing == Standing::rejected);
+  CHECK(report.status == RequestStatus::rejected);
   CHECK((report.by == "alice, bob" || report.by == "bob, alice"));
 }
 
@@ -107,7 +107,7 @@ TEST_CASE("a cancelled request has no tasks any more") {
   flow.freeze();
   flow.submit();
   const CancelAnswer answer = flow.provider().cancel(flow.call());
-  CHECK(std::get<Report>(answer).standing == Standing::cancelled);
+  CHECK(std::get<Report>(answer).status == RequestStatus::cancelled);
   CHECK(flow.desk(flow.alice).list().empty());
 }
 
@@ -131,7 +131,7 @@ TEST_CASE("a cancel that a gateway refuses is tried again") {
   flow.submit();
   flow.rig.command("fault --kind html --status 401 --method DELETE --path /v1/request");
   CHECK_THROWS_AS(flow.provider().cancel(flow.call()), Error);
-  CHECK(std::get<Report>(flow.provider().cancel(flow.call())).standing == Standing::cancelled);
+  CHECK(std::get<Report>(flow.provider().cancel(flow.call())).status == RequestStatus::cancelled);
 }
 
 TEST_CASE("an approval window that closes ends the request") {
@@ -140,7 +140,7 @@ TEST_CASE("an approval window that closes ends the request") {
   flow.freeze();
   flow.submit();
   flow.rig.command("clock --advance 11m");
-  CHECK(flow.poll().standing == Standing::expired);
+  CHECK(flow.poll().status == RequestStatus::expired);
 }
 
 TEST_CASE("enough approvals before the timelock ends wait for issuance") {
@@ -152,10 +152,10 @@ TEST_CASE("enough approvals before the timelock ends wait for issuance") {
   flow.approve(flow.alice, {});
   flow.approve(flow.bob, {});
   const Report report = flow.poll();
-  CHECK(report.standing == Standing::awaiting_issuance);
+  CHECK(report.status == RequestStatus::awaiting_issuance);
   CHECK(report.progress.note.find("the timelock runs until") != std::string::npos);
   flow.rig.command("clock --advance 11m");
-  CHECK(flow.poll().standing == Standing::handed_out);
+  CHECK(flow.poll().status == RequestStatus::handed_out);
 }
 
 TEST_CASE("each kind of key at the TSB signs what we assemble") {

@@ -73,7 +73,7 @@ TEST_CASE("a token that ends in mid-poll is replaced without anybody noticing") 
   flow.use(service_account(flow, signer, register_account(flow, *signer)));
   flow.submit();
   flow.rig.command("venafi set --expire-tokens");
-  CHECK(flow.poll().standing == Standing::awaiting_issuance);
+  CHECK(flow.poll().status == RequestStatus::awaiting_issuance);
   CHECK(flow.rig.count("POST /v1/oauth/token/serviceaccount 200") == 2);
 }
 
@@ -86,7 +86,7 @@ TEST_CASE("a token that ends before a submission costs an attempt and no second 
   flow.rig.command("venafi set --expire-tokens");
   CHECK(std::holds_alternative<workflow::NotAccepted>(flow.try_submit()));
   CHECK(flow.rig.count("POST /outagedetection/v1/certificaterequests 401") == 1);
-  CHECK(flow.submit().standing == Standing::ready);
+  CHECK(flow.submit().status == RequestStatus::ready);
   CHECK(flow.rig.count("POST /outagedetection/v1/certificaterequests 201") == 1);
 }
 

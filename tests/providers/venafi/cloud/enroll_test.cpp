@@ -49,7 +49,7 @@ TEST_CASE("a request goes through every status on its way") {
   CHECK(flow.submit().provider_status == "NEW");
   std::vector<std::string> seen;
   Report report;
-  for (int i = 0; i < 6 && report.standing != Standing::ready; ++i) {
+  for (int i = 0; i < 6 && report.status != RequestStatus::ready; ++i) {
     report = flow.poll();
     seen.push_back(report.provider_status);
   }
@@ -63,7 +63,7 @@ TEST_CASE("approvers are shown until they have approved, from here too") {
   Flow flow("Approval");
   const std::string alice = flow.rig.about().at("users").at("alice").as_string();
   flow.settings.people = {{alice, "alice"}};
-  CHECK(flow.submit().standing == Standing::awaiting_approval);
+  CHECK(flow.submit().status == RequestStatus::awaiting_approval);
   Report report = flow.poll();
   CHECK(report.progress.quorum == "0 of 2 approvals");
   REQUIRE(report.progress.approvers.size() == 2);
@@ -72,12 +72,12 @@ TEST_CASE("approvers are shown until they have approved, from here too") {
   // alice and bob have credentials of their own.
   for (const char* user : {"alice", "bob"}) {
     VenafiProvider desk(flow.settings, flow.client(flow.key_of(user)), flow.clock);
-    CHECK(desk.standing(flow.submission.reference, flow.draft.csr, std::chrono::seconds{20}).standing ==
-          Standing::awaiting_approval);
+    CHECK(desk.standing(flow.submission.reference, flow.draft.csr, std::chrono::seconds{20}).status ==
+          RequestStatus::awaiting_approval);
     desk.decide(flow.submission.reference, ApprovalAuthority::Decision::approve, "fine", std::chrono::seconds{20});
     if (std::string(user) == "alice") CHECK(flow.poll().progress.quorum == "1 of 2 approvals");
   }
-  CHECK(flow.poll().standing == Standing::ready);
+  CHECK(flow.poll().status == RequestStatus::ready);
   CHECK(flow.retrieve().handout.has_value());
 }
 
@@ -89,7 +89,7 @@ TEST_CASE("a final approver has the last word") {
   CHECK(report.provider_status == "PENDING_FINAL_APPROVAL");
   CHECK(report.progress.approvers.back().group == "final approver");
   flow.rig.command("venafi approve --id " + flow.submission.reference.str());
-  CHECK(flow.poll().standing == Standing::ready);
+  CHECK(flow.poll().status == RequestStatus::ready);
 }
 
 TEST_CASE("one rejection ends a request at once, with who and why") {
@@ -97,7 +97,7 @@ TEST_CASE("one rejection ends a request at once, with who and why") {
   flow.submit();
   flow.rig.command("venafi reject --id " + flow.submission.reference.str() + " --by bob --reason 'not ours'");
   const Report report = flow.poll();
-  CHECK(report.standing == Standing::rejected);
+  CHECK(report.status == RequestStatus::rejected);
   CHECK(report.by == "user " + flow.rig.about().at("users").at("bob").as_string());
   CHECK(report.message == "not ours");
 }
@@ -107,7 +107,7 @@ TEST_CASE("a request that nobody approves in time expires") {
   flow.submit();
   flow.rig.command("clock --advance 8d");
   const Report report = flow.poll();
-  CHECK(report.standing == Standing::expired);
+  CHECK(report.status == RequestStatus::expired);
   CHECK(report.provider_status == "REJECTED_APPROVAL");
   CHECK(report.message == "nobody approved it in time");
 }
@@ -131,15 +131,15 @@ TEST_CASE("nobody approves his own request, and a decision is final") {
 
 TEST_CASE("every way a request can end is told as that") {
   for (const auto& [alias, standing] :
-       {std::pair{"Refused", Standing::rejected}, std::pair{"Failing", Standing::failed},
-        std::pair{"Cancelled", Standing::cancelled}, std::pair{"Deleted", Standing::cancelled}}) {
+       {std::pair{"Refused", RequestStatus::rejected}, std::pair{"Failing", RequestStatus::failed},
+        std::pair{"Cancelled", RequestStatus::cancelled}, std::pair{"Deleted", RequestStatus::cancelled}}) {
     INFO(alias);
     Flow flow(alias);
     flow.knobs(R"({"nested_args":true})");
     flow.submit();
     flow.poll();
     const Report report = flow.poll();
-    CHECK(report.standing == standing);
+    CHECK(report.status == standing);
     if (std::string(alias) == "Failing") CHECK(says(report.message, "the CA cannot be reached"));
   }
 }
@@ -191,10 +191,10 @@ TEST_CASE("a request that was withdrawn here may still be issued, and is found o
   Flow flow("Approval");
   flow.submit();
   CHECK(std::holds_alternative<CancelNotPossible>(flow.provider().cancel(flow.call())));
-  CHECK(flow.poll().standing == Standing::awaiting_approval);
+  CHECK(flow.poll().status == RequestStatus::awaiting_approval);
   flow.rig.command("venafi approve --id " + flow.submission.reference.str());
   flow.rig.command("venafi approve --id " + flow.submission.reference.str());
-  CHECK(flow.poll().standing == Standing::ready);
+  CHECK(flow.poll().status == RequestStatus::ready);
 }
 
 TEST_CASE("an unknown application and an unknown alias are told with what there is") {

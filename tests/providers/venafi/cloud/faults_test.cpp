@@ -37,7 +37,7 @@ TEST_CASE("a lost answer after the commit is found by its tag") {
   CHECK(std::holds_alternative<OutcomeUnknown>(flow.try_submit()));
   const LookUpAnswer answer = flow.provider().look_up(flow.call());
   const Report& report = std::get<Found>(answer).report;
-  CHECK(report.standing == Standing::ready);
+  CHECK(report.status == RequestStatus::ready);
   flow.remember(report);
   const Report out = flow.retrieve();
   REQUIRE(out.handout);
@@ -50,7 +50,7 @@ TEST_CASE("a lost answer whose tag was dropped is found by its CSR, and not last
   flow.key = test::SoftwareSigner("rsa:2048");
   flow.freeze();
   // Last year's: the same bytes, an RSA CSR is the same each time.
-  CHECK(flow.submit().standing == Standing::ready);
+  CHECK(flow.submit().status == RequestStatus::ready);
   const std::string last_year = flow.submission.reference.str();
   flow.knobs(R"({"drops_tags":true})");
   flow.rig.command("clock --advance 20m");
@@ -74,7 +74,7 @@ TEST_CASE("a submission that never arrived is absent, and one that comes late is
   CHECK(std::holds_alternative<OutcomeUnknown>(flow.try_submit()));
   CHECK(std::holds_alternative<Absent>(flow.provider().look_up(flow.call())));
   flow.attempt = 2;
-  CHECK(flow.submit().standing == Standing::ready);
+  CHECK(flow.submit().status == RequestStatus::ready);
   CHECK(std::holds_alternative<Found>(flow.provider().look_up(flow.call())));
   // Attempt 2 is not attempt 1.
   flow.attempt = 1;
@@ -117,7 +117,7 @@ TEST_CASE("trouble while polling is trouble for later, with the patience that wa
   CHECK(error_of([&] { flow.poll(); }).detail("retry-after") == "3s");
   flow.rig.command("fault --kind truncate --method GET");
   CHECK(error_of([&] { flow.poll(); }).kind() == ErrorKind::unavailable);
-  CHECK(flow.poll().standing == Standing::awaiting_issuance);
+  CHECK(flow.poll().status == RequestStatus::awaiting_issuance);
 }
 
 TEST_CASE("an inventory that is behind is waited for") {
@@ -125,7 +125,7 @@ TEST_CASE("an inventory that is behind is waited for") {
   flow.knobs(R"({"inventory_lag_seconds":30,"not_signed":1})");
   flow.submit();
   Report report = flow.retrieve();
-  CHECK(report.standing == Standing::ready);
+  CHECK(report.status == RequestStatus::ready);
   CHECK_FALSE(report.handout);
   CHECK(says(report.message, "Unable to find Certificate"));
   flow.rig.command("clock --advance 31s");
@@ -137,8 +137,8 @@ TEST_CASE("an inventory that is behind is waited for") {
 TEST_CASE("issued without ids is recorded and asked again") {
   Flow flow;
   flow.knobs(R"({"without_ids":true})");
-  CHECK(flow.submit().standing == Standing::ready);
-  CHECK(flow.retrieve().standing == Standing::ready);
+  CHECK(flow.submit().status == RequestStatus::ready);
+  CHECK(flow.retrieve().status == RequestStatus::ready);
   flow.knobs(R"({"without_ids":false})");
   CHECK(flow.retrieve().handout.has_value());
 }

@@ -123,7 +123,7 @@ struct Flow {
   RunningRig rig{{}, "venafi"};
   SoftwareSigner key{"ec:P-256"};
   venafi::Settings settings;
-  x509::Ask ask = server_ask();
+  x509::RequestedContent ask = server_ask();
   workflow::Order order;
   workflow::Key token_key{"pkcs11:x", "web", "00", {}, true};
   workflow::Draft draft;

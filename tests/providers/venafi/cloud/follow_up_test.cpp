@@ -54,14 +54,14 @@ TEST_CASE("a revocation is done when the service says revoked, and not before") 
   flow.follow_up(Kind::revoke, "superseded");
   CHECK(flow.provider().check(flow.call()).empty());
   Report report = flow.submit();
-  CHECK(report.standing == Standing::awaiting_issuance);
+  CHECK(report.status == RequestStatus::awaiting_issuance);
   CHECK(report.provider_status == "SUBMITTED");
   int polls = 0;
-  while (report.standing != Standing::done && ++polls < 20) {
+  while (report.status != RequestStatus::done && ++polls < 20) {
     report = flow.poll();
-    if (report.standing != Standing::done) CHECK(report.standing == Standing::awaiting_issuance);
+    if (report.status != RequestStatus::done) CHECK(report.status == RequestStatus::awaiting_issuance);
   }
-  CHECK(report.standing == Standing::done);
+  CHECK(report.status == RequestStatus::done);
   CHECK(polls > 2);
   // Again: the service refuses, and that is its clear word.
   CHECK(std::holds_alternative<RefusedForGood>(flow.try_submit()));
@@ -71,11 +71,11 @@ TEST_CASE("a revocation may wait for approvers, be refused by one, or fail") {
   Flow waiting("RevokeApproval");
   waiting.issue();
   waiting.follow_up(Kind::revoke, "keyCompromise");
-  CHECK(waiting.submit().standing == Standing::awaiting_approval);
-  CHECK(waiting.poll().standing == Standing::awaiting_approval);
+  CHECK(waiting.submit().status == RequestStatus::awaiting_approval);
+  CHECK(waiting.poll().status == RequestStatus::awaiting_approval);
   waiting.rig.command("venafi approve --id " + waiting.submission.reference.str());
-  CHECK(waiting.poll().standing == Standing::awaiting_issuance);
-  CHECK(waiting.poll().standing == Standing::done);
+  CHECK(waiting.poll().status == RequestStatus::awaiting_issuance);
+  CHECK(waiting.poll().status == RequestStatus::done);
 
   Flow refused("RevokeApproval");
   refused.issue();
@@ -83,14 +83,14 @@ TEST_CASE("a revocation may wait for approvers, be refused by one, or fail") {
   refused.submit();
   refused.rig.command("venafi reject --id " + refused.submission.reference.str() + " --reason 'still in use'");
   const Report report = refused.poll();
-  CHECK(report.standing == Standing::rejected);
+  CHECK(report.status == RequestStatus::rejected);
   CHECK(report.message == "still in use");
 
   Flow failing("RevokeFailing");
   failing.issue();
   failing.follow_up(Kind::revoke, "");
   const Report failed = failing.submit();
-  CHECK(failed.standing == Standing::failed);
+  CHECK(failed.status == RequestStatus::failed);
   CHECK(failed.message.find("the CA does not revoke it") == 0);
 }
 

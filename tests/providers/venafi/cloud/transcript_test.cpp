@@ -101,7 +101,7 @@ TEST_CASE("an enrolment sends what the reference says, field by field") {
   CHECK(flow.provider().check(flow.call()).empty());
   CHECK(flow.provider().dry_run(flow.call()).empty());
   flow.submit();
-  while (flow.poll().standing != Standing::ready) REQUIRE(flow.rig.journal().size() < 12);
+  while (flow.poll().status != RequestStatus::ready) REQUIRE(flow.rig.journal().size() < 12);
   flow.retrieve();
   const Names names = check_transcript(flow, "enroll");
   CHECK(names.at("csr") == x509::csr_to_pem(flow.draft.csr));

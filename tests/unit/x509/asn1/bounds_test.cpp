@@ -86,7 +86,7 @@ TEST_CASE("A thousand names against a thousand others are one finding in one sho
 }
 
 TEST_CASE("A finding that is noted again and again stays one and short") {
-  Judge judge({});
+  FindingCollector judge({});
   for (int i = 0; i < 100'000; ++i) judge.note("extension-added", "not asked, found 1.2.3." + std::to_string(i));
   judge.note("san-unrequested", std::string(5000, 'x'));
   const auto findings = judge.take();

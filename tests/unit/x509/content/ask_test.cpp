@@ -1,13 +1,12 @@
-#include "x509/content/ask.h"
-
 #include "base/error.h"
+#include "x509/content/requested_content.h"
 
 #include <catch2/catch.hpp>
 
 namespace hsmbridge::x509 {
 
 TEST_CASE("an ask is read back from its JSON with every field") {
-  Ask ask;
+  RequestedContent ask;
   ask.content.subject = Name::parse("C=CH, O=Exämple, CN=www+UID=7");
   ask.content.subject_alternative_names = {GeneralName::parse("dns:www.example.com"),
                                            GeneralName::parse("ip:192.0.2.1"),
@@ -27,7 +26,7 @@ TEST_CASE("an ask is read back from its JSON with every field") {
   ask.algorithm = "ecdsa-sha256";
   ask.accept = {"serial-not-positive"};
 
-  const Ask read = ask_from(Json::parse(to_json(ask).dump()));
+  const RequestedContent read = requested_content_from(Json::parse(to_json(ask).dump()));
   CHECK(difference(ask.content, read.content).empty());
   CHECK(read.content.challenge_password == ask.content.challenge_password);
   CHECK(read.validity == ask.validity);
@@ -37,10 +36,10 @@ TEST_CASE("an ask is read back from its JSON with every field") {
 }
 
 TEST_CASE("an ask with a member that is not known is refused") {
-  Json json = to_json(Ask{});
-  CHECK_NOTHROW(ask_from(json));
+  Json json = to_json(RequestedContent{});
+  CHECK_NOTHROW(requested_content_from(json));
   json.set("post_quantum", true);
-  CHECK_THROWS_AS(ask_from(json), Error);
+  CHECK_THROWS_AS(requested_content_from(json), Error);
 }
 
 }  // namespace hsmbridge::x509

@@ -1,4 +1,4 @@
-#include "tools/hsmbridge/wiring/place.h"
+#include "tools/hsmbridge/wiring/command_context.h"
 
 #include "base/unicode.h"
 #include "service/requests.h"
@@ -14,13 +14,13 @@
 
 namespace hsmbridge::cli {
 
-Place::Place(Invocation& invocation) : invocation_(invocation) {
+CommandContext::CommandContext(Invocation& invocation) : invocation_(invocation) {
   if (config::find_file(invocation.config)) wiring_ = Wiring::open(invocation.config);
 }
 
-Place::~Place() = default;
+CommandContext::~CommandContext() = default;
 
-const config::ProfileSettings& Place::profile(const std::string& name) const {
+const config::ProfileSettings& CommandContext::profile(const std::string& name) const {
   if (wiring_ == nullptr) {
     throw Error{ErrorKind::invalid_input, fmt::format("profile {} needs a configuration and there is none", name)}.hint(
         "name it with --config FILE, or put it at ~/.config/hsmbridge/hsmbridge.yaml");
@@ -28,7 +28,7 @@ const config::ProfileSettings& Place::profile(const std::string& name) const {
   return wiring_->settings().profile(name);
 }
 
-std::shared_ptr<pkcs11::Token> Place::token(const std::optional<std::string>& name) {
+std::shared_ptr<pkcs11::Token> CommandContext::token(const std::optional<std::string>& name) {
   const Arguments& arguments = invocation_.arguments;
   if (names_module(arguments)) return pkcs11::Token::open(token_access(arguments), refusals());
   for (const char* option : {"--uri", "--pin"}) {
@@ -46,7 +46,7 @@ std::shared_ptr<pkcs11::Token> Place::token(const std::optional<std::string>& na
   return wiring_->pkcs11_token(wiring_->settings().token(wanted).name);
 }
 
-std::shared_ptr<pkcs11::PinRefusals> Place::refusals() {
+std::shared_ptr<pkcs11::PinRefusals> CommandContext::refusals() {
   if (wiring_ != nullptr) return wiring_->refusals();
   if (refusals_ == nullptr) {
     refusals_ = std::make_shared<pkcs11::FilePinRefusals>(pkcs11::FilePinRefusals::default_folder());
@@ -54,7 +54,7 @@ std::shared_ptr<pkcs11::PinRefusals> Place::refusals() {
   return refusals_;
 }
 
-workflow::Store* Place::store() {
+workflow::Store* CommandContext::store() {
   if (!store_looked_for_) {
     store_looked_for_ = true;
     if (wiring_ != nullptr && wiring_->settings().store.path) store_ = wiring_->store();
@@ -62,7 +62,7 @@ workflow::Store* Place::store() {
   return store_.get();
 }
 
-void Place::record(std::string_view kind, const Json& facts) {
+void CommandContext::record(std::string_view kind, const Json& facts) {
   if (workflow::Store* log = store()) {
     log->append_audit(std::string(kind), facts.dump(), service::actor_of_process(), clock_.now());
     return;
@@ -71,7 +71,7 @@ void Place::record(std::string_view kind, const Json& facts) {
   said_no_log_ = true;
 }
 
-void Place::record_key(std::string_view kind, const Json& facts, const workflow::KeyRecord& key) {
+void CommandContext::record_key(std::string_view kind, const Json& facts, const workflow::KeyRecord& key) {
   if (workflow::Store* log = store()) {
     log->record_key(key, std::string(kind), facts.dump(), service::actor_of_process(), clock_.now());
   } else {
@@ -79,7 +79,7 @@ void Place::record_key(std::string_view kind, const Json& facts, const workflow:
   }
 }
 
-void Place::lane_works(const std::string& lane) {
+void CommandContext::lane_works(const std::string& lane) {
   try {
     if (workflow::Store* const memory = store()) memory->lane_works(lane);
   } catch (const Error& error) {
@@ -87,9 +87,10 @@ void Place::lane_works(const std::string& lane) {
   }
 }
 
-std::map<std::string, Place::OpenPlan> Place::open_plans(const std::string& token, std::span<const std::string> labels,
-                                                         const x509::KeySpec& spec,
-                                                         const std::optional<Bytes>& chosen) {
+std::map<std::string, CommandContext::OpenPlan> CommandContext::open_plans(const std::string& token,
+                                                                           std::span<const std::string> labels,
+                                                                           const x509::KeySpec& spec,
+                                                                           const std::optional<Bytes>& chosen) {
   namespace status = workflow::status;
   std::map<std::string, OpenPlan> plans;
   workflow::Store* const memory = store();
@@ -118,7 +119,7 @@ std::map<std::string, Place::OpenPlan> Place::open_plans(const std::string& toke
   return plans;
 }
 
-bool Place::is_planned(const std::string& token, const Bytes& id) {
+bool CommandContext::is_planned(const std::string& token, const Bytes& id) {
   workflow::Store* const memory = store();
   if (memory == nullptr || id.empty()) return false;
   const auto keys = memory->keys();
@@ -127,7 +128,7 @@ bool Place::is_planned(const std::string& token, const Bytes& id) {
   });
 }
 
-void Place::expect_planned(const std::string& token, std::span<const pkcs11::KeyPlan> plans) {
+void CommandContext::expect_planned(const std::string& token, std::span<const pkcs11::KeyPlan> plans) {
   workflow::Store* const memory = store();
   if (memory == nullptr) return;
   std::map<std::string, std::string> known;  // status by id

@@ -19,10 +19,10 @@ namespace hsmbridge::cli {
 
 // Where a command about tokens and keys runs: with a configuration or without one, with a store or without one.
 // Everything is opened when it is first needed.
-class Place {
+class CommandContext {
  public:
-  explicit Place(Invocation& invocation);
-  ~Place();
+  explicit CommandContext(Invocation& invocation);
+  ~CommandContext();
 
   // Null when there is no configuration file and none was named.
   Wiring* wiring() const { return wiring_.get(); }

@@ -1,4 +1,4 @@
-#include "x509/content/ask.h"
+#include "x509/content/requested_content.h"
 
 #include "base/error.h"
 
@@ -191,7 +191,7 @@ Content read_content(const Json& json) {
 
 }  // namespace
 
-Json to_json(const Ask& ask) {
+Json to_json(const RequestedContent& ask) {
   Json json = Json::object();
   write_content(json, ask.content);
   if (ask.validity != Duration::zero()) json.set("validity", duration_text(ask.validity));
@@ -200,9 +200,9 @@ Json to_json(const Ask& ask) {
   return json;
 }
 
-Ask ask_from(const Json& json) {
+RequestedContent requested_content_from(const Json& json) {
   check_members(json);
-  Ask ask;
+  RequestedContent ask;
   ask.content = read_content(json);
   if (const auto* validity = json.find("validity")) ask.validity = parse_duration(validity->as_string());
   ask.algorithm = json.string_or("algorithm", "");

@@ -11,7 +11,7 @@ namespace hsmbridge::x509 {
 
 // What a certificate shall say and what may differ: fixed when an order is made, written to its journal, read by the
 // provider that drafts and by the check of the certificate that comes back.
-struct Ask {
+struct RequestedContent {
   Content content;
   Duration validity{};    // from issue to expiry; zero: whatever the provider gives
   std::string algorithm;  // of the CSR's signature, a name of signature_algorithms(); "" for the key's usual one
@@ -19,9 +19,9 @@ struct Ask {
 };
 
 // {"subject", "subject_der", "names": […], "key_usage": […], …, "validity": "90d", "algorithm", "accept": […]}. Names
-// are carried as text for people and as base64 DER for exactness; the DER counts. ask_from is strict: an unknown member
+// are carried as text for people and as base64 DER for exactness; the DER counts. requested_content_from is strict: an unknown member
 // is invalid_input, since an order that is only half understood must not be carried out.
-Json to_json(const Ask& ask);
-Ask ask_from(const Json& json);
+Json to_json(const RequestedContent& ask);
+RequestedContent requested_content_from(const Json& json);
 
 }  // namespace hsmbridge::x509
