@@ -36,7 +36,7 @@ inline std::vector<Bytes>::const_iterator new_or_renewed(const std::vector<Bytes
 
 // What `new_one` calls renewed.
 inline ByteView renewed_by(const workflow::Order& order) {
-  return order.predecessor ? ByteView(order.predecessor->der) : ByteView{};
+  return order.predecessor() ? ByteView(order.predecessor()->der) : ByteView{};
 }
 
 // The PEM or DER that `whose` ("the TSB") handed out for the key `spki` (DER; empty: for no key in particular). What

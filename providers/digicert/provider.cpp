@@ -70,14 +70,6 @@ Remembered remembered_from(const std::string& text) {
   }
 }
 
-x509::RequestedContent ask_of(const Order& order) {
-  try {
-    return x509::requested_content_from(Json::parse(order.ask));
-  } catch (const Error& error) {
-    throw Error{ErrorKind::corrupt, "what the order asks for cannot be read: " + error.message()};
-  }
-}
-
 std::string common_name_of(const x509::Content& content) {
   return content.subject.find(x509::oids::kCommonName).value_or("");
 }
@@ -181,12 +173,7 @@ Pinned DigicertProvider::pinned_for(const ProviderCall& call) const {
 // ---- draft and check ------------------------------------------------------------------------------------------------
 
 ProviderDraft DigicertProvider::draft(const Order& order, ByteView csr, Instant) {
-  if (order.kind == Kind::revoke) return {};
-  if (order.kind != Kind::enroll && order.kind != Kind::renew) {
-    throw Error(
-        ErrorKind::refused,
-        fmt::format("provider {} issues, renews and revokes certificates and does nothing else", settings_.name));
-  }
+  if (order.kind() == Kind::revoke) return {};
   // The service builds the certificate: nothing is frozen beyond the CSR but under what and for whom it is ordered.
   const x509::Content asked = x509::parse_csr(csr).content;
   const std::string common_name = common_name_of(asked);
@@ -204,8 +191,8 @@ ProviderDraft DigicertProvider::draft(const Order& order, ByteView csr, Instant)
 }
 
 std::vector<std::string> DigicertProvider::check(const ProviderCall& call) {
-  if (call.order.kind == Kind::revoke) return check_revocation(call);
-  const x509::RequestedContent ask = ask_of(call.order);
+  if (call.order.kind() == Kind::revoke) return check_revocation(call);
+  const x509::RequestedContent& ask = enrolment_of(call.order).content;
   std::vector<std::string> problems = what_cannot_be_carried(ask);
   Pinned pinned{settings_.profile, "", ""};
   try {
@@ -227,7 +214,7 @@ std::vector<std::string> DigicertProvider::check(const ProviderCall& call) {
 // ---- cancel, confirm ------------------------------------------------------------------------------------------------
 
 CancelAnswer DigicertProvider::cancel(const ProviderCall& call) {
-  const std::string what = call.order.kind == Kind::revoke ? std::string("a revocation that was asked for")
+  const std::string what = call.order.kind() == Kind::revoke ? std::string("a revocation that was asked for")
                            : call.submission != nullptr && !call.submission->reference.empty()
                                ? "request " + call.submission->reference.str()
                                : std::string("a pending request");

@@ -77,7 +77,7 @@ class DigicertProvider final : public workflow::Provider,
   // There is no such call.
   workflow::CancelAnswer cancel(const workflow::ProviderCall& call) override;
   std::vector<Bytes> issuers() const override;
-  workflow::Issued read(const workflow::ProviderCall& call, const workflow::Handout& handout) override;
+  workflow::Issued read(const workflow::ProviderCall& call, const workflow::IssuedResult& result) override;
   void confirm(const workflow::ProviderCall& call, const workflow::Issued& issued) override;
   std::vector<std::string> test() override;
   std::optional<Duration> server_ahead() const override { return client_->server_ahead(); }
@@ -146,9 +146,7 @@ class DigicertProvider final : public workflow::Provider,
 };
 
 // A certificate as text, with the body that brought it.
-workflow::Handout handout_of(const std::string& certificate, const std::string& body);
-// Of an order's `ask`. Throws corrupt.
-x509::RequestedContent ask_of(const workflow::Order& order);
+workflow::IssuedResult result_of(const std::string& certificate, const std::string& body);
 // The last common name of a request, or "".
 std::string common_name_of(const x509::Content& content);
 

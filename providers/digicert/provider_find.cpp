@@ -39,7 +39,7 @@ Report found_as(Pinned pinned, const std::string& serial, ByteView certificate) 
   report.reference = ProviderReference("serial:" + serial);
   report.message = "found by its key as certificate " + serial;
   const std::string text = base64(certificate);
-  report.handout = handout_of(text, Json::object({{"serial_number", serial}, {"certificate", text}}).dump());
+  report.result = result_of(text, Json::object({{"serial_number", serial}, {"certificate", text}}).dump());
   return report;
 }
 
@@ -50,7 +50,7 @@ bool is_about_the_filter(const Error& error) {
 
 // Whether the key was born for this very order: then no certificate for it can be older than the order.
 bool key_is_new(const ProviderCall& call) {
-  return call.order.key.source == KeyWish::Source::make;
+  return call.order.enrolment()->key.source == KeyWish::Source::make;
 }
 
 }  // namespace
@@ -105,7 +105,7 @@ DigicertProvider::Search DigicertProvider::search(const ProviderCall& call, cons
       throw Error{ErrorKind::corrupt, "none of its certificates has its number"};
     }
     if (!x509::same_key(certificate.spki(), spki)) return;
-    if (call.order.predecessor && equal(certificate.der, call.order.predecessor->der)) return;
+    if (call.order.predecessor() && equal(certificate.der, call.order.predecessor()->der)) return;
     if (call.answers_another && call.answers_another(certificate.der)) return;
     const Instant not_before = certificate.tbs.validity.not_before;
     if (key_is_new(call) || (not_before >= built && same_names(certificate.content(), asked))) {
@@ -153,7 +153,7 @@ std::optional<Report> DigicertProvider::found_by_key(const ProviderCall& call, D
 }
 
 LookUpAnswer DigicertProvider::look_up(const ProviderCall& call) {
-  if (call.order.kind == Kind::revoke) return look_up_revocation(call);
+  if (call.order.kind() == Kind::revoke) return look_up_revocation(call);
   try {
     return look_up_certificate(call);
   } catch (const Error& error) {

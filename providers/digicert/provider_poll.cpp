@@ -119,7 +119,7 @@ Report DigicertProvider::by_serial(const ProviderCall& call, const std::string& 
     }
     report.provider_state = to_text(pinned);
     report.status = RequestStatus::handed_out;
-    report.handout = handout_of(found.details.certificate, found.body);
+    report.result = result_of(found.details.certificate, found.body);
     return report;
   } catch (const Error& error) {
     if (!says_not_there(error)) throw;
@@ -137,14 +137,14 @@ Report DigicertProvider::find_by_serial(const ProviderCall& call, const std::str
   return report;
 }
 
-Handout handout_of(const std::string& certificate, const std::string& body) {
-  return {Handout::Content::certificate, to_bytes(certificate), to_bytes(body)};
+IssuedResult result_of(const std::string& certificate, const std::string& body) {
+  return {IssuedCertificate{to_bytes(certificate)}, to_bytes(body)};
 }
 
 // ---- poll, retrieve -------------------------------------------------------------------------------------------------
 
 Report DigicertProvider::poll(const ProviderCall& call) {
-  if (call.order.kind == Kind::revoke) return revocation_standing(call);
+  if (call.order.kind() == Kind::revoke) return revocation_standing(call);
   const Submission& submission = submission_of(call);
   const std::string& reference = submission.reference.str();
   if (reference.starts_with(kSerialReference)) {
@@ -168,7 +168,7 @@ Report DigicertProvider::poll(const ProviderCall& call) {
       if (report.provider_status.empty()) report.provider_status = "ISSUED";
       pinned.serial = answer.serial;
       report.provider_state = to_text(pinned);
-      report.handout = handout_of(answer.certificate, picked.body);
+      report.result = result_of(answer.certificate, picked.body);
       return report;
     }
     if (!answer.serial.empty()) {
@@ -216,7 +216,7 @@ Report DigicertProvider::poll(const ProviderCall& call) {
 }
 
 Report DigicertProvider::retrieve(const ProviderCall& call) {
-  if (call.order.kind == Kind::revoke) return revocation_standing(call);
+  if (call.order.kind() == Kind::revoke) return revocation_standing(call);
   Pinned pinned = pinned_for(call);
   if (pinned.serial.empty()) return poll(call);
   Report report = by_serial(call, pinned.serial, call.time_limit);

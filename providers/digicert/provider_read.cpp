@@ -16,18 +16,18 @@ using namespace workflow;
 namespace {
 
 // What was handed out, from the whole body; from the certificate alone where a person brought it.
-CertificateAnswer answer_in(const Handout& handout) {
+CertificateAnswer answer_in(const IssuedResult& result) {
   try {
-    CertificateAnswer answer = certificate_answer_from(as_text(handout.raw));
+    CertificateAnswer answer = certificate_answer_from(as_text(result.raw));
     if (!answer.certificate.empty()) return answer;
   } catch (const Error&) {
     // no body of this service
   }
   CertificateAnswer answer;
   // A person's file was read already: the result is the certificate itself (a SEQUENCE), which no text begins like.
-  const bool is_der = !handout.result.empty() && handout.result.front() == 0x30 && handout.result.size() > 1 &&
-                      handout.result[1] >= 0x80;
-  answer.certificate = is_der ? base64(handout.result) : hsmbridge::to_text(handout.result);
+  const Bytes& octets = result.octets();
+  const bool is_der = !octets.empty() && octets.front() == 0x30 && octets.size() > 1 && octets[1] >= 0x80;
+  answer.certificate = is_der ? base64(octets) : hsmbridge::to_text(octets);
   return answer;
 }
 
@@ -82,8 +82,8 @@ std::vector<Bytes> DigicertProvider::issuers() const {
   return ders;
 }
 
-Issued DigicertProvider::read(const ProviderCall& call, const Handout& handout) {
-  const CertificateAnswer answer = answer_in(handout);
+Issued DigicertProvider::read(const ProviderCall& call, const IssuedResult& result) {
+  const CertificateAnswer answer = answer_in(result);
   std::vector<x509::Certificate> all = parsed(certificates_of(answer));
   const Bytes spki = call.draft.csr.empty() ? Bytes{} : x509::parse_csr(call.draft.csr).spki;
   const std::size_t at = leaf_among(all, spki, answer.serial);
@@ -94,7 +94,7 @@ Issued DigicertProvider::read(const ProviderCall& call, const Handout& handout) 
     throw Error{ErrorKind::corrupt,
                 fmt::format("DigiCert handed out certificate {} under the serial number {}", serial, answer.serial)};
   }
-  if (call.order.predecessor && equal(leaf.der, call.order.predecessor->der)) {
+  if (call.order.predecessor() && equal(leaf.der, call.order.predecessor()->der)) {
     throw Error{ErrorKind::corrupt,
                 fmt::format("DigiCert handed out certificate {}, which is the one that was to be replaced", serial)};
   }

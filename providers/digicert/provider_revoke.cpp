@@ -18,10 +18,10 @@ struct Target {
 };
 
 Target target_of(const Order& order) {
-  if (!order.predecessor || order.predecessor->der.empty()) {
+  if (!order.predecessor() || order.predecessor()->der.empty()) {
     throw Error{ErrorKind::invalid_input, "the certificate to revoke is not at hand"};
   }
-  const Predecessor& old = *order.predecessor;
+  const Predecessor& old = *order.predecessor();
   const std::string serial = serial_text(x509::parse_certificate(old.der).serial());
   // The service's own spelling of the number where we know it.
   const std::string known = pinned_from(old.provider_state).serial;
@@ -43,16 +43,17 @@ bool is_collision(const Error& error) {
 
 // certificate_hold suspends.
 bool is_revoked(const Order& order, const std::string& status) {
-  return status == "revoked" || (status == "suspended" && revocation_word(order.reason) == "certificate_hold");
+  return status == "revoked" ||
+         (status == "suspended" && revocation_word(order.revocation()->reason) == "certificate_hold");
 }
 
 }  // namespace
 
 std::vector<std::string> DigicertProvider::check_revocation(const ProviderCall& call) const {
   std::vector<std::string> problems;
-  if (!revocation_word(call.order.reason)) {
-    problems.push_back(fmt::format("DigiCert knows no revocation for the reason \"{}\"; it knows {}", call.order.reason,
-                                   revocation_reasons()));
+  if (!revocation_word(call.order.revocation()->reason)) {
+    problems.push_back(fmt::format("DigiCert knows no revocation for the reason \"{}\"; it knows {}",
+                                   call.order.revocation()->reason, revocation_reasons()));
   }
   try {
     target_of(call.order);
@@ -64,10 +65,11 @@ std::vector<std::string> DigicertProvider::check_revocation(const ProviderCall& 
 
 SubmitAnswer DigicertProvider::revoke(const ProviderCall& call) {
   Target target;
-  const std::optional<std::string_view> word = revocation_word(call.order.reason);
+  const std::optional<std::string_view> word = revocation_word(call.order.revocation()->reason);
   try {
     target = target_of(call.order);
-    if (!word) throw Error{ErrorKind::invalid_input, "the reason \"" + call.order.reason + "\" revokes nothing"};
+    if (!word)
+      throw Error{ErrorKind::invalid_input, "the reason \"" + call.order.revocation()->reason + "\" revokes nothing"};
   } catch (const Error& error) {
     return RefusedForGood{error};
   }

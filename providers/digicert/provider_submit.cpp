@@ -62,7 +62,7 @@ std::optional<SubmitAnswer> passed_on(Answer& verdict) {
 
 CertificateOrder DigicertProvider::order_for(const ProviderCall& call, const Pinned& pinned,
                                              const Profile& profile) const {
-  const x509::RequestedContent ask = ask_of(call.order);
+  const x509::RequestedContent& ask = enrolment_of(call.order).content;
   CertificateOrder order;
   order.profile = pinned.profile;
   order.seat = pinned.seat;
@@ -78,17 +78,17 @@ CertificateOrder DigicertProvider::order_for(const ProviderCall& call, const Pin
 
 DigicertProvider::RenewalPlan DigicertProvider::plan_renewal(const ProviderCall& call, const Pinned& now,
                                                              const Profile& profile) const {
-  if (!call.order.predecessor || call.order.predecessor->der.empty()) {
+  if (!call.order.predecessor() || call.order.predecessor()->der.empty()) {
     return {"", "", "the certificate it replaces is not at hand"};
   }
   if (const std::string refused = remembered_from(call.remembered).renewal; !refused.empty()) {
     return {"", "", "DigiCert refused the renewal: " + refused};
   }
-  const Predecessor& old = *call.order.predecessor;
+  const Predecessor& old = *call.order.predecessor();
   const x509::Certificate certificate = x509::parse_certificate(old.der);
   const Pinned then = pinned_from(old.provider_state);
   // The renewal's body has no attributes: the service repeats what the old certificate says.
-  if (!same_names(ask_of(call.order).content, certificate.content())) {
+  if (!same_names(enrolment_of(call.order).content.content, certificate.content())) {
     return {"", "", "the new certificate shall say something else than the old one"};
   }
   if (lower(then.profile) != lower(now.profile)) {
@@ -131,7 +131,7 @@ Report DigicertProvider::report_of(Taken taken, const CertificateOrder& order, c
   report.status = RequestStatus::ready;
   if (!answer.certificate.empty()) {
     report.status = RequestStatus::handed_out;
-    report.handout = Handout{Handout::Content::certificate, to_bytes(answer.certificate), to_bytes(taken.body)};
+    report.result = result_of(answer.certificate, taken.body);
   }
   return report;
 }
@@ -196,7 +196,7 @@ SubmitAnswer DigicertProvider::request(const ProviderCall& call, const Certifica
 }
 
 SubmitAnswer DigicertProvider::submit(const ProviderCall& call) {
-  if (call.order.kind == Kind::revoke) return revoke(call);
+  if (call.order.kind() == Kind::revoke) return revoke(call);
   const Duration end = clock_.since_boot() + call.time_limit;
   Profile now;
   CertificateOrder order;
@@ -211,7 +211,7 @@ SubmitAnswer DigicertProvider::submit(const ProviderCall& call) {
     const Pinned pinned = pinned_for(call);
     now = profile(pinned.profile, Freshness::any, call.time_limit / 3);
     order = order_for(call, pinned, now);
-    if (call.order.kind == Kind::renew) plan = plan_renewal(call, pinned, now);
+    if (call.order.kind() == Kind::renew) plan = plan_renewal(call, pinned, now);
     if (!pinned.account.empty()) {
       // A search under another account would not see what this attempt orders.
       if (const std::string here = account(Freshness::any, call.time_limit / 3); here != pinned.account) {

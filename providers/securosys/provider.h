@@ -60,7 +60,7 @@ class SecurosysProvider final : public workflow::Provider {
   workflow::Report retrieve(const workflow::ProviderCall& call) override;
   workflow::CancelAnswer cancel(const workflow::ProviderCall& call) override;
   std::vector<Bytes> issuers() const override { return chain_; }
-  workflow::Issued read(const workflow::ProviderCall& call, const workflow::Handout& handout) override;
+  workflow::Issued read(const workflow::ProviderCall& call, const workflow::IssuedResult& result) override;
   void confirm(const workflow::ProviderCall& call, const workflow::Issued& issued) override;
   std::vector<std::string> test() override;
 
@@ -100,7 +100,7 @@ class SecurosysProvider final : public workflow::Provider {
                            const std::string& since) const;
   workflow::Progress progress_without_asking(const SignRequestStatus& now,
                                              const workflow::Submission& submission) const;
-  workflow::Handout handout(const std::string& result, std::string body) const;
+  workflow::IssuedResult result_of(const std::string& result, std::string body) const;
   std::string reader_objection(Duration limit);
   struct Search {
     std::optional<Task> task;

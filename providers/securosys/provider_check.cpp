@@ -60,7 +60,7 @@ ca::Path SecurosysProvider::path_above(const x509::Certificate& signs, const Ord
 }
 
 ProviderDraft SecurosysProvider::draft(const Order& order, ByteView csr, Instant now) {
-  if (order.kind != Kind::enroll && order.kind != Kind::renew) {
+  if (order.kind() != Kind::enroll && order.kind() != Kind::renew) {
     throw Error{ErrorKind::refused,
                 fmt::format("provider {} issues certificates and does nothing else", settings_.name)};
   }
@@ -146,7 +146,7 @@ std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
     } else if ((signs = attached(limit, waits_for))) {
       keep(issuer_, *signs);
     }
-    return or_wait(check_certificate_request(settings_, generation(limit), ask_of(call.order),
+    return or_wait(check_certificate_request(settings_, generation(limit), workflow::enrolment_of(call.order).content,
                                              x509::parse_csr(call.draft.csr), signs),
                    std::move(waits_for));
   }

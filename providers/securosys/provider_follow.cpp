@@ -44,9 +44,9 @@ std::optional<Instant> created(const Submission& submission) {
 constexpr std::size_t kMostMembers = 100;
 
 // What is wrong with an answer that was kept, for the person who must read it.
-std::string why_unreadable(const Handout& handout, const ProviderCall& call) {
+std::string why_unreadable(const IssuedResult& result, const ProviderCall& call) {
   try {
-    const SignRequestStatus status = sign_request_status_from(as_text(handout.raw));
+    const SignRequestStatus status = sign_request_status_from(as_text(result.raw));
     return fmt::format("it is about request {}, not {}", x509::printable(status.id),
                        call.submission == nullptr ? "ours" : call.submission->reference.str());
   } catch (const Error& error) {
@@ -68,21 +68,14 @@ bool refuses_for_good(const Error& error) {
 
 }  // namespace
 
-Handout SecurosysProvider::handout(const std::string& result, std::string body) const {
-  Handout out;
-  out.raw = to_bytes(body);
-  if (settings_.mode == Mode::certificate) {
-    out.content = Handout::Content::certificate;
-    out.result = to_bytes(result);
-    return out;
-  }
-  out.content = Handout::Content::signature;
+IssuedResult SecurosysProvider::result_of(const std::string& result, std::string body) const {
+  if (settings_.mode == Mode::certificate) return {IssuedCertificate{to_bytes(result)}, to_bytes(body)};
   try {
-    out.result = from_base64(result);
+    return {IssuedSignature{from_base64(result)}, to_bytes(body)};
   } catch (const Error&) {
-    out.result = to_bytes(result);  // kept as it came: reading it will say what is wrong with it
+    return {IssuedSignature{to_bytes(result)},
+            to_bytes(body)};  // as it came: reading it will say what is wrong with it
   }
-  return out;
 }
 
 // Who decided how, as far as it can be told from what is at hand.
@@ -106,7 +99,7 @@ std::optional<Report> SecurosysProvider::lost_result(const Error& fault, std::st
   // Nothing of it arrived, and the server has given what it had.
   if (!fault.detail("too-large").empty()) return report;
   if (!may_hold_any_of({"result"}, body)) return std::nullopt;
-  report.handout = unreadable_handout(body);
+  report.result = unreadable_result(body);
   return report;
 }
 
@@ -154,7 +147,7 @@ Report SecurosysProvider::status(const ProviderCall& call) {
   // Before anything that may fail or take time, and whatever status stands beside it: a result may be given only once.
   if (now.result) {
     report.status = RequestStatus::handed_out;
-    report.handout = about_ours ? handout(*now.result, std::move(answer.body)) : unreadable_handout(answer.body);
+    report.result = about_ours ? result_of(*now.result, std::move(answer.body)) : unreadable_result(answer.body);
     if (about_ours) report.progress = progress_without_asking(now, submission);
     return report;
   }
@@ -235,20 +228,20 @@ CancelAnswer SecurosysProvider::cancel(const ProviderCall& call) {
   return status(part);
 }
 
-Issued SecurosysProvider::read(const ProviderCall& call, const Handout& handout) {
-  if (handout.result.empty()) {
+Issued SecurosysProvider::read(const ProviderCall& call, const IssuedResult& result) {
+  if (result.octets().empty()) {
     throw Error{ErrorKind::corrupt,
                 fmt::format("the TSB's answer that held a result cannot be used: {}; what came is kept",
-                            why_unreadable(handout, call))};
+                            why_unreadable(result, call))};
   }
   Issued issued;
-  if (handout.content == Handout::Content::signature) {
-    issued.certificate = assemble(call.draft, handout);
+  if (std::holds_alternative<IssuedSignature>(result.product)) {
+    issued.certificate = assemble(call.draft, result);
   } else {
     try {
       const Bytes spki = x509::parse_csr(call.draft.csr).spki;
       const ByteView renewed = providers::renewed_by(call.order);
-      std::vector<Bytes> certificates = providers::handed_out("the TSB", handout.result, spki, renewed);
+      std::vector<Bytes> certificates = providers::handed_out("the TSB", result.octets(), spki, renewed);
       if (certificates.size() > kMostMembers) {
         throw Error{ErrorKind::corrupt, fmt::format("it holds {} certificates", certificates.size())};
       }

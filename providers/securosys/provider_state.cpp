@@ -27,12 +27,9 @@ std::string state_of(const Pinned& pinned) {
   return json.dump();
 }
 
-workflow::Handout unreadable_handout(std::string_view body) {
+workflow::IssuedResult unreadable_result(std::string_view body) {
   constexpr std::size_t kMostKept = 256U << 10U;
-  workflow::Handout kept;
-  kept.content = workflow::Handout::Content::signature;
-  kept.raw = to_bytes(body.substr(0, kMostKept));
-  return kept;
+  return {workflow::IssuedSignature{}, to_bytes(body.substr(0, kMostKept))};
 }
 
 }  // namespace hsmbridge::securosys

@@ -21,6 +21,6 @@ std::string state_of(const Pinned& pinned);
 
 // An answer with a result that is about something else, or does not say what it is about, or that cannot be read: kept
 // as it came, its first 256 KiB at most, and no certificate is made of it.
-workflow::Handout unreadable_handout(std::string_view body);
+workflow::IssuedResult unreadable_result(std::string_view body);
 
 }  // namespace hsmbridge::securosys

@@ -31,8 +31,8 @@ Secret SecurosysProvider::body(const ProviderCall& call) {
     inner = inner_text(SignRequest{settings_.sign_key, key_password(), call.draft.to_be_signed, std::string(algorithm),
                                    meta_data(call)});
   } else {
-    CertificateSignRequest request =
-        certificate_sign_request(generation(call.time_limit / 4), ask_of(call.order), x509::parse_csr(call.draft.csr));
+    CertificateSignRequest request = certificate_sign_request(
+        generation(call.time_limit / 4), workflow::enrolment_of(call.order).content, x509::parse_csr(call.draft.csr));
     request.key = settings_.sign_key;
     request.key_password = key_password();
     const x509::SignatureAlgorithm& algorithm =
@@ -97,8 +97,8 @@ SubmitAnswer SecurosysProvider::submit(const ProviderCall& call) {
     report.status = RequestStatus::handed_out;
     report.provider_status = "EXECUTED";
     report.message = taken.fault;
-    report.handout =
-        taken.fault.empty() ? handout(taken.created.result, std::move(taken.body)) : unreadable_handout(taken.body);
+    report.result =
+        taken.fault.empty() ? result_of(taken.created.result, std::move(taken.body)) : unreadable_result(taken.body);
     return Accepted{std::move(report)};
   }
   report.status = RequestStatus::awaiting_approval;

@@ -31,16 +31,6 @@ x509::Content wanted(x509::Content content) {
 
 }  // namespace
 
-x509::RequestedContent ask_of(const workflow::Order& order) {
-  if (order.ask.empty()) return {};
-  try {
-    return x509::requested_content_from(Json::parse(order.ask));
-  } catch (const Error& error) {
-    throw Error{ErrorKind::corrupt,
-                fmt::format("what request {} asks for cannot be read: {}", order.id.str(), error.message())};
-  }
-}
-
 const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, const x509::Certificate& issuer) {
   const x509::KeySpec key = x509::key_spec_of(issuer.spki());
   const x509::SignatureAlgorithm& algorithm =
@@ -60,12 +50,10 @@ const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, cons
 workflow::ProviderDraft draft_to_be_signed(const Settings& settings, const x509::Certificate& issuer,
                                            const workflow::Order& order, ByteView csr_der, Instant now) {
   const x509::Csr csr = x509::parse_csr(csr_der);
-  const x509::RequestedContent ask = ask_of(order);
-  if (!order.ask.empty()) {
-    const std::string difference = x509::difference(ask.content, csr.content);
-    if (!difference.empty()) {
-      throw Error{ErrorKind::refused, "the certificate request is not what the order asks for: " + difference};
-    }
+  const x509::RequestedContent& asked = workflow::enrolment_of(order).content;
+  const std::string difference = x509::difference(asked.content, csr.content);
+  if (!difference.empty()) {
+    throw Error{ErrorKind::refused, "the certificate request is not what the order asks for: " + difference};
   }
 
   x509::CertificateFields fields = x509::fields_for_issuer(issuer);
@@ -74,7 +62,7 @@ workflow::ProviderDraft draft_to_be_signed(const Settings& settings, const x509:
   // Whole seconds are all that a certificate can carry. What begins before its issuer does not verify then.
   const Instant start = std::max<Instant>(std::chrono::floor<std::chrono::seconds>(now - settings.backdate),
                                           issuer.tbs.validity.not_before);
-  const Duration validity = ask.validity > Duration::zero() ? ask.validity : settings.validity;
+  const Duration validity = asked.validity > Duration::zero() ? asked.validity : settings.validity;
   fields.validity = {start, std::chrono::floor<std::chrono::seconds>(start + validity)};
   if (fields.validity.not_after <= now) {
     throw Error{
@@ -157,12 +145,12 @@ DraftFaults check_to_be_signed(const Settings& settings, const x509::Certificate
   return faults;
 }
 
-Bytes assemble(const workflow::Draft& draft, const workflow::Handout& handout) {
+Bytes assemble(const workflow::Draft& draft, const workflow::IssuedResult& result) {
   if (draft.to_be_signed.empty() || draft.issuer.empty()) {
     throw Error{ErrorKind::corrupt, "a signature came, but the draft holds no TBSCertificate or no issuer"};
   }
   const x509::Certificate issuer = x509::parse_certificate(draft.issuer);
-  return x509::assemble_certificate(draft.to_be_signed, x509::signature_algorithm(draft.algorithm), handout.result,
+  return x509::assemble_certificate(draft.to_be_signed, x509::signature_algorithm(draft.algorithm), result.octets(),
                                     issuer.spki());
 }
 

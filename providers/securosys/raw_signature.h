@@ -12,9 +12,6 @@
 // mode: raw-signature. The TBSCertificate is built here; the TSB only signs it, as the payload of POST /v1/sign.
 namespace hsmbridge::securosys {
 
-// What the order asks for; an order without an ask says nothing. Throws corrupt.
-x509::RequestedContent ask_of(const workflow::Order& order);
-
 // The row of x509's table that signs with the issuer's key: the configured one or the usual one for that key.
 const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, const x509::Certificate& issuer);
 
@@ -40,6 +37,6 @@ DraftFaults check_to_be_signed(const Settings& settings, const x509::Certificate
                                const workflow::ProviderCall& call);
 
 // The certificate of a signature that came back, verified with the issuer's key. Throws corrupt.
-Bytes assemble(const workflow::Draft& draft, const workflow::Handout& handout);
+Bytes assemble(const workflow::Draft& draft, const workflow::IssuedResult& result);
 
 }  // namespace hsmbridge::securosys

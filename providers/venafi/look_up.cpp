@@ -215,7 +215,7 @@ class Finder {
         if (mark == Whose::nobody) {
           if (request.created && *request.created < sent_from_) return true;
           // An RSA CSR is the same octets whenever it is signed: whoever has the key may have sent it minutes before.
-          if (sought_.call.order.key.source != workflow::KeyWish::Source::make) {
+          if (sought_.call.order.enrolment()->key.source != workflow::KeyWish::Source::make) {
             return give_up(
                 fmt::format("request {} has our CSR and nothing that marks it as ours: it may be an older one of the "
                             "same bytes, since its key is older than this order",

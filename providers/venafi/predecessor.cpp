@@ -8,10 +8,11 @@ using workflow::Order;
 using workflow::Predecessor;
 
 const Predecessor& predecessor_of(const Order& order) {
-  if (!order.predecessor || order.predecessor->der.empty()) {
+  const Predecessor* predecessor = order.predecessor();
+  if (predecessor == nullptr || predecessor->der.empty()) {
     throw Error{ErrorKind::internal, "the order does not hold the certificate that it is about"};
   }
-  return *order.predecessor;
+  return *predecessor;
 }
 
 State state_of(const Predecessor& predecessor) {

@@ -24,14 +24,6 @@ using namespace workflow;
 // How long a zone that was read is taken for current: a batch of requests asks once.
 constexpr Duration kPlaceAge = std::chrono::minutes{1};
 
-x509::RequestedContent ask_of(const Order& order) {
-  try {
-    return x509::requested_content_from(Json::parse(order.ask));
-  } catch (const Error& error) {
-    throw Error{ErrorKind::internal, "the order's ask cannot be read: " + error.message()};
-  }
-}
-
 // Those that are there and not ours: a mark belongs to one request.
 void keep_tags(const std::vector<std::string>& there, std::vector<std::string>& tags) {
   for (const std::string& tag : there) {
@@ -135,13 +127,8 @@ std::string VenafiProvider::account(Freshness freshness, Duration limit) {
 }
 
 ProviderDraft VenafiProvider::draft(const Order& order, ByteView csr, Instant) {
-  if (order.kind != Kind::enroll && order.kind != Kind::renew && order.kind != Kind::revoke) {
-    throw Error{ErrorKind::refused, fmt::format("provider {} issues, renews and revokes certificates and does nothing "
-                                                "else",
-                                                settings_.name)};
-  }
   ProviderDraft draft;
-  if (order.kind == Kind::revoke) return draft;
+  if (order.kind() == Kind::revoke) return draft;
   State state;
   state.account = account(Freshness::read_now, settings_.time_limit);
   draft.notes = notes(place(settings_.time_limit).rules, x509::parse_csr(csr).content);
@@ -195,21 +182,21 @@ void VenafiProvider::check_renewal(const ProviderCall& call, std::vector<std::st
 }
 
 std::vector<std::string> VenafiProvider::check(const ProviderCall& call) {
-  if (call.order.kind == Kind::revoke) {
+  if (call.order.kind() == Kind::revoke) {
     predecessor_of(call.order);
-    if (reason_word(call.order.reason)) return {};
-    return {fmt::format("the service has no word for the revocation reason \"{}\"; it has: {}", call.order.reason,
-                        known_reasons())};
+    if (reason_word(call.order.revocation()->reason)) return {};
+    return {fmt::format("the service has no word for the revocation reason \"{}\"; it has: {}",
+                        call.order.revocation()->reason, known_reasons())};
   }
   const Place here = place(call.time_limit / 2);
-  const x509::RequestedContent ask = ask_of(call.order);
+  const x509::RequestedContent& ask = enrolment_of(call.order).content;
   const x509::Csr csr = x509::parse_csr(call.draft.csr);
   PolicyQuestion question{csr, ask, validity_of(ask)};
-  if (call.order.kind == Kind::renew) {
+  if (call.order.kind() == Kind::renew) {
     question.predecessor_spki = x509::parse_certificate(predecessor_of(call.order).der).spki();
   }
   std::vector<std::string> reasons = violations(here.rules, question);
-  if (call.order.kind == Kind::renew) check_renewal(call, reasons);
+  if (call.order.kind() == Kind::renew) check_renewal(call, reasons);
   return reasons;
 }
 
@@ -217,8 +204,8 @@ NewRequest VenafiProvider::request_of(const ProviderCall& call) const {
   NewRequest request;
   x509::parse_csr(call.draft.csr);
   request.csr = x509::csr_to_pem(call.draft.csr);
-  if (call.order.kind == Kind::renew) predecessor_of(call.order);
-  if (const Duration validity = validity_of(ask_of(call.order)); validity > Duration::zero()) {
+  if (call.order.kind() == Kind::renew) predecessor_of(call.order);
+  if (const Duration validity = validity_of(enrolment_of(call.order).content); validity > Duration::zero()) {
     request.validity = iso_duration(validity);
   }
   request.tags = settings_.tags;
@@ -230,7 +217,7 @@ NewRequest VenafiProvider::new_request(const ProviderCall& call, const Place& he
   NewRequest request = request_of(call);
   request.application = here.application;
   request.issuing_template = here.issuing_template;
-  if (call.order.kind == Kind::renew) {
+  if (call.order.kind() == Kind::renew) {
     request.existing_certificate = existing_certificate(predecessor_of(call.order), call.time_limit / 4);
     // On a renewal the tags of the request replace those of the certificate: what others wrote on it stays.
     if (!request.existing_certificate.empty()) {

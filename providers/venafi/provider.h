@@ -50,7 +50,7 @@ class VenafiProvider final : public workflow::Provider,
   workflow::Report retrieve(const workflow::ProviderCall& call) override;
   // Never possible: the service has no call for it.
   workflow::CancelAnswer cancel(const workflow::ProviderCall& call) override;
-  workflow::Issued read(const workflow::ProviderCall& call, const workflow::Handout& handout) override;
+  workflow::Issued read(const workflow::ProviderCall& call, const workflow::IssuedResult& result) override;
   // Nothing is wanted: what the service issued is in its inventory.
   void confirm(const workflow::ProviderCall&, const workflow::Issued&) override {}
   std::vector<std::string> test() override;

@@ -94,7 +94,7 @@ Report VenafiProvider::status(const ProviderCall& call) {
 }
 
 Report VenafiProvider::poll(const ProviderCall& call) {
-  return call.order.kind == Kind::revoke ? revocation(call.order, call.time_limit) : status(call);
+  return call.order.kind() == Kind::revoke ? revocation(call.order, call.time_limit) : status(call);
 }
 
 // Issued, and not to be had: the inventory is some seconds behind. For a while that is waited for; then it is a fact
@@ -143,12 +143,12 @@ Report VenafiProvider::retrieve(const ProviderCall& call) {
   report.status = RequestStatus::handed_out;
   report.message.clear();
   report.provider_state = to_text(state);
-  report.handout = Handout{Handout::Content::certificate, to_bytes(contents.body), to_bytes(contents.body)};
+  report.result = IssuedResult{IssuedCertificate{to_bytes(contents.body)}, to_bytes(contents.body)};
   return report;
 }
 
 CancelAnswer VenafiProvider::cancel(const ProviderCall& call) {
-  if (call.order.kind == Kind::revoke) {
+  if (call.order.kind() == Kind::revoke) {
     return CancelNotPossible{"a revocation that was sent to the service cannot be taken back"};
   }
   return CancelNotPossible{
@@ -156,14 +156,14 @@ CancelAnswer VenafiProvider::cancel(const ProviderCall& call) {
       "is checked and kept, and not installed"};
 }
 
-Issued VenafiProvider::read(const ProviderCall& call, const Handout& handout) {
+Issued VenafiProvider::read(const ProviderCall& call, const IssuedResult& result) {
   const Bytes spki = x509::parse_csr(call.draft.csr).spki;
   std::vector<x509::Certificate> certificates;
   // Whatever order was asked for: root first was seen too.
   std::size_t leaf = 0;
   try {
     const ByteView renewed = providers::renewed_by(call.order);
-    const std::vector<Bytes> ders = providers::handed_out("the service", handout.result, spki, renewed);
+    const std::vector<Bytes> ders = providers::handed_out("the service", result.octets(), spki, renewed);
     if (ders.size() > kMostCertificates) {
       throw Error{ErrorKind::corrupt, fmt::format("it holds {} certificates, which no chain does", ders.size())};
     }

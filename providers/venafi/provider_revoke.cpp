@@ -27,11 +27,11 @@ SubmitAnswer VenafiProvider::submit_revocation(const ProviderCall& call) {
   State state;
   try {
     const Predecessor& predecessor = predecessor_of(call.order);
-    const auto reason = reason_word(call.order.reason);
+    const auto reason = reason_word(call.order.revocation()->reason);
     if (!reason) {
       throw Error{ErrorKind::refused,
-                  fmt::format("the service has no word for the revocation reason \"{}\"; it has: {}", call.order.reason,
-                              known_reasons())};
+                  fmt::format("the service has no word for the revocation reason \"{}\"; it has: {}",
+                              call.order.revocation()->reason, known_reasons())};
     }
     fingerprint = fingerprint_of(predecessor.der);
     text = revoke_text(fingerprint, *reason, "hsmbridge request " + mark_of(call));

@@ -13,7 +13,7 @@ namespace hsmbridge::venafi {
 using namespace workflow;
 
 SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
-  if (call.order.kind == Kind::revoke) return submit_revocation(call);
+  if (call.order.kind() == Kind::revoke) return submit_revocation(call);
   // Everything before the one POST: whatever fails here, nothing was sent. Only what is wrong with the order
   // stays wrong: a credential in the middle of a rotation, a page of a proxy, an answer that cannot be read may
   // not.
@@ -67,7 +67,7 @@ SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
 }
 
 LookUpAnswer VenafiProvider::look_up(const ProviderCall& call) {
-  if (call.order.kind == Kind::revoke) return look_up_revocation(call);
+  if (call.order.kind() == Kind::revoke) return look_up_revocation(call);
   const Place here = [&]() -> Place {
     try {
       return place(call.time_limit / 4);

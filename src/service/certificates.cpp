@@ -80,9 +80,9 @@ workflow::CertificateRecord certificate_of_request(workflow::Store& store, std::
   if (!brought.empty()) return brought.front();
   // A revocation brings none, and is about one. A renewal that brought none does not stand for what it was to replace.
   const auto record = store.find(*id);
-  const bool revokes = record && record->order.kind == workflow::Kind::revoke && record->order.predecessor;
-  if (revokes && meaning == Meaning::brought_or_revoked) {
-    if (auto about = store.certificate(record->order.predecessor->certificate)) return std::move(*about);
+  const auto* revocation = record ? record->order.revocation() : nullptr;
+  if (revocation != nullptr && meaning == Meaning::brought_or_revoked) {
+    if (auto about = store.certificate(revocation->predecessor.certificate)) return std::move(*about);
   }
   throw Error{ErrorKind::not_found, fmt::format("request {} has brought no certificate", id->str())}.hint(
       fmt::format("`hsmbridge request explain {}` says where it stands", id->str()));
@@ -183,7 +183,7 @@ RenewalPlan plan_renewal(workflow::Store& store, const workflow::CertificateReco
   plan.has_profile = profile != nullptr;
   LastFailed last(now);
   for (const auto& request : store.requests_about(record.fingerprint)) {
-    if (request.order.kind != workflow::Kind::renew) continue;
+    if (request.order.kind() != workflow::Kind::renew) continue;
     if (is_open(request)) {
       plan.open = request.order.id;
       if (std::holds_alternative<workflow::Quarantined>(request.state)) {
@@ -241,13 +241,14 @@ std::vector<std::string> shares_key(workflow::Store& store, const workflow::Cert
   open.most = std::numeric_limits<unsigned>::max();
   for (const auto& request : store.list(open)) {
     const auto& order = request.order;
-    const bool renews = order.kind == workflow::Kind::renew && order.predecessor &&
-                        order.predecessor->certificate == record.fingerprint;
+    const auto* wanted = order.enrolment();
+    if (wanted == nullptr) continue;
+    const bool renews = order.predecessor() != nullptr && order.predecessor()->certificate == record.fingerprint;
     const auto* key = workflow::key_of(request.state);
     const bool is_for_it = key != nullptr && !key->spki.empty()
                                ? key->spki == record.spki
-                               : renews && order.key.source == workflow::KeyWish::Source::use;
-    if (!workflow::needs_key(order) || !is_for_it) continue;
+                               : renews && wanted->key.source == workflow::KeyWish::Source::use;
+    if (!is_for_it) continue;
     words.push_back(fmt::format("request {} {} the same key: hsmbridge request cancel {}", order.id.str(),
                                 renews ? "renews it for" : "asks for a certificate for", order.id.str()));
   }
@@ -272,12 +273,12 @@ CertificateRow row_of(workflow::Store& store, const workflow::CertificateRecord&
   if (auto names = names_of(order); !names.empty()) row.names = std::move(names);
   row.provider = order.provider;
   row.profile = order.profile;
-  row.token = order.token;
+  row.token = order.token();
   workflow::KeyQuery query;
   query.spki = record.spki;
-  query.token = order.token;
+  query.token = row.token;
   const auto keys = store.keys(query);
-  row.key = keys.empty() ? order.key.selector : keys.front().label;
+  row.key = keys.empty() ? workflow::enrolment_of(order).key.selector : keys.front().label;
   if (!keys.empty()) row.key_status = keys.front().status;
   row.renewal = plan_renewal(store, record, profile_named(settings, order.profile), now);
   return row;

@@ -23,12 +23,12 @@ workflow::ProviderCall call_of(Dependencies& world, const workflow::Claim& claim
     const auto known = world.certificate(hex(sha256(der)));
     return known.has_value() && known->request != order.id;
   };
-  const auto* dossier = workflow::dossier_of(claim.record.state);
+  const auto* prepared = workflow::prepared_of(claim.record.state);
   return {claim.record.order, parts.key,
           parts.draft,        attempt,
           parts.submission,   now,
           time_limit,         claim.call_until,
-          answers_another,    dossier == nullptr ? std::string{} : dossier->remembered};
+          answers_another,    prepared == nullptr ? std::string{} : prepared->remembered};
 }
 
 std::shared_ptr<workflow::Provider> provider_of(Dependencies& world, const workflow::Order& order) {

@@ -69,22 +69,24 @@ std::string provider_actor(const workflow::Order& order) {
 }
 
 std::shared_ptr<workflow::Token> token_of(Dependencies& world, const workflow::Order& order) {
-  return lane_usable("token", order.token, [&] { return world.token(order.token); });
+  const std::string& token = workflow::enrolment_of(order).token;
+  return lane_usable("token", token, [&] { return world.token(token); });
 }
 
 EffectOutcome ensure_key(Dependencies& world, const Claim& claim, Instant now) {
   const auto& order = claim.record.order;
-  if (order.key.source == workflow::KeyWish::Source::make) {
+  const auto& wanted = workflow::enrolment_of(order);
+  if (wanted.key.source == workflow::KeyWish::Source::make) {
     // Before the key is made: one that cannot sign what was ordered would be left over.
-    algorithm_for(x509::requested_content_from(Json::parse(order.ask)), x509::parse_key_spec(order.key.spec));
+    algorithm_for(wanted.content, x509::parse_key_spec(wanted.key.spec));
   }
-  auto key = token_of(world, order)->ensure_key(order.key);
+  auto key = token_of(world, order)->ensure_key(wanted.key);
   EffectOutcome result;
   workflow::KeyRecord record;
-  record.token = order.token;
+  record.token = wanted.token;
   record.label = key.label;
   record.cka_id = key.cka_id;
-  record.spec = order.key.spec;
+  record.spec = wanted.key.spec;
   record.spki = key.spki;
   record.status = workflow::status::kActive;
   record.changed_at = now;
@@ -99,18 +101,18 @@ std::string summary_of(const workflow::Order& order, const workflow::Key& key, c
   const auto subject = csr.content.subject.to_string();
   return fmt::format("certificate for {}{}{}{}, {} key {} in token {}, profile {}", subject,
                      !subject.empty() && !names.empty() ? " (" : "", names,
-                     !subject.empty() && !names.empty() ? ")" : "", x509::key_text(csr.spki), key.label, order.token,
+                     !subject.empty() && !names.empty() ? ")" : "", x509::key_text(csr.spki), key.label, order.token(),
                      order.profile);
 }
 
 // A revocation asks for nothing but what its order says: there is no key to use and nothing to sign.
-EffectOutcome draft_revocation(const workflow::Order& order, Instant now) {
-  if (!order.predecessor) throw Error{ErrorKind::internal, "a revocation names no certificate"};
-  const auto certificate = x509::parse_certificate(order.predecessor->der);
+EffectOutcome draft_revocation(const workflow::Revoke& revocation, Instant now) {
+  const auto& old = revocation.predecessor;
+  const auto certificate = x509::parse_certificate(old.der);
   workflow::Draft draft;
-  draft.summary = fmt::format("revocation of certificate {} ({}, serial {}), reason {}",
-                              order.predecessor->certificate.substr(0, 16), certificate.subject().to_string(),
-                              x509::serial_text(certificate.serial()), order.reason);
+  draft.summary =
+      fmt::format("revocation of certificate {} ({}, serial {}), reason {}", old.certificate.substr(0, 16),
+                  certificate.subject().to_string(), x509::serial_text(certificate.serial()), revocation.reason);
   draft.built_at = now;
   return outcome(workflow::DraftFrozen{std::move(draft)});
 }
@@ -119,15 +121,14 @@ EffectOutcome sign_csr(Dependencies& world, const Claim& claim) {
   const auto& order = claim.record.order;
   const auto* key = workflow::key_of(claim.record.state);
   if (key == nullptr) throw Error{ErrorKind::internal, "a CSR was asked before the key was ready"};
-  const auto ask = x509::requested_content_from(Json::parse(order.ask));
   const auto signer = token_of(world, order)->signer(*key);
-  return outcome(workflow::CsrSigned{create_csr(*signer, ask)});
+  return outcome(workflow::CsrSigned{create_csr(*signer, workflow::enrolment_of(order).content)});
 }
 
 // In the provider's lane: its limits hold, and a provider that does not answer occupies no place of a token.
 EffectOutcome build_draft(Dependencies& world, const Claim& claim, Instant now) {
   const auto& order = claim.record.order;
-  if (!workflow::needs_key(order)) return draft_revocation(order, now);
+  if (const auto* revocation = order.revocation()) return draft_revocation(*revocation, now);
   const auto* preparing = std::get_if<workflow::Preparing>(&claim.record.state);
   workflow::Draft draft;
   if (preparing == nullptr || !preparing->key || preparing->csr.empty()) {
@@ -151,12 +152,12 @@ EffectOutcome check_draft(Dependencies& world, const Claim& claim, Instant now, 
   const auto& order = claim.record.order;
   const auto parts = parts_of(claim);
   const auto provider = provider_of(world, order);
-  const bool revokes = !workflow::needs_key(order);
+  const auto* revokes = order.revocation();
   const auto able = provider->capabilities();
   std::vector<std::string> reasons;
-  if (revokes && !able.revoke) {
+  if (revokes != nullptr && !able.revoke) {
     reasons.push_back(fmt::format("a {} provider revokes nothing", provider->type()));
-  } else if (revokes && order.reason == workflow::kCertificateHold && !able.revoke_hold) {
+  } else if (revokes != nullptr && revokes->reason == workflow::kCertificateHold && !able.revoke_hold) {
     reasons.push_back(fmt::format("a {} provider puts nothing on hold", provider->type()));
   } else {
     try {
@@ -167,14 +168,14 @@ EffectOutcome check_draft(Dependencies& world, const Claim& claim, Instant now, 
     }
   }
   if (reasons.empty()) return outcome(workflow::DraftAccepted{});
-  std::string message =
-      revokes ? fmt::format("{} cannot carry this revocation", order.provider)
-              : fmt::format("{} cannot carry this request as profile {} wants it", order.provider, order.profile);
+  std::string message = revokes != nullptr ? fmt::format("{} cannot carry this revocation", order.provider)
+                                           : fmt::format("{} cannot carry this request as profile {} wants it",
+                                                         order.provider, order.profile);
   for (const auto& reason : reasons) message += "\n  - " + reason;
-  return outcome(
-      workflow::DraftRefused{{std::string(to_string(ErrorKind::refused)), message,
-                              revokes ? "have it revoked where the CA takes revocations"
-                                      : "change the profile, or let it accept each of these by name (accept: […])"}});
+  return outcome(workflow::DraftRefused{
+      {std::string(to_string(ErrorKind::refused)), message,
+       revokes != nullptr ? "have it revoked where the CA takes revocations"
+                          : "change the profile, or let it accept each of these by name (accept: […])"}});
 }
 
 workflow::SubmissionNotAccepted too_late(const Claim& claim) {
@@ -186,10 +187,17 @@ workflow::SubmissionNotAccepted too_late(const Claim& claim) {
           std::nullopt};
 }
 
-// With the provider's clock as it was when the result came: a certificate that is not valid yet is explained with it.
-workflow::Report stamped(workflow::Report report, const workflow::Provider& provider) {
-  if (report.handout && !report.handout->clock_ahead) report.handout->clock_ahead = provider.server_ahead();
-  return report;
+// What a call said, as the event of its kind; or its result, where the answer held one. A certificate that is not valid
+// yet is explained with the provider's clock as it was then.
+template <class Said>
+EventBody heard(Said said, unsigned attempt, workflow::Report report, const workflow::Provider& provider) {
+  if (!report.result) {
+    said.report = std::move(report);
+    return said;
+  }
+  workflow::IssuedResult result = *std::move(report.result);
+  if (!result.clock_ahead) result.clock_ahead = provider.server_ahead();
+  return workflow::ResultReceived{attempt, std::move(report), std::move(result)};
 }
 
 EffectOutcome submit(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {
@@ -214,7 +222,8 @@ EffectOutcome submit(Dependencies& world, const Claim& claim, Instant now, Durat
     const auto parts = parts_of(claim);
     auto answer = provider->submit(call_of(world, claim, parts, now, time_limit));
     if (auto* accepted = std::get_if<workflow::Accepted>(&answer)) {
-      return outcome(workflow::SubmissionAnswered{attempt, stamped(std::move(accepted->report), *provider)}, actor);
+      return outcome(heard(workflow::SubmissionAnswered{attempt, {}}, attempt, std::move(accepted->report), *provider),
+                     actor);
     }
     if (auto* not_accepted = std::get_if<workflow::NotAccepted>(&answer)) {
       auto result =
@@ -243,41 +252,39 @@ EffectOutcome look_up(Dependencies& world, const Claim& claim, Instant now, Dura
   const auto provider = provider_of(world, claim.record.order);
   auto answer = provider->look_up(call_of(world, claim, parts, now, time_limit));
   if (auto* found = std::get_if<workflow::Found>(&answer)) {
-    return outcome(workflow::FoundAtProvider{attempt, stamped(std::move(found->report), *provider)}, actor);
+    return outcome(heard(workflow::FoundAtProvider{attempt, {}}, attempt, std::move(found->report), *provider), actor);
   }
   if (std::holds_alternative<workflow::Absent>(answer)) return outcome(workflow::AbsentAtProvider{attempt}, actor);
   return outcome(workflow::LookUpInconclusive{attempt, std::get<workflow::CannotTell>(answer).why}, actor);
 }
 
-EffectOutcome reported(const Claim& claim, workflow::Report report) {
+EffectOutcome reported(const Claim& claim, workflow::Report report, const workflow::Provider& provider) {
   EffectOutcome result;
   result.retry_after = report.retry_after;
   result.actor = provider_actor(claim.record.order);
-  if (workflow::changes_something(claim.record.state, report)) result.event = workflow::Reported{std::move(report)};
+  if (report.result || workflow::changes_something(claim.record.state, report)) {
+    result.event = heard(workflow::Reported{}, 0, std::move(report), provider);
+  }
   return result;
 }
 
 EffectOutcome poll(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
   const auto provider = provider_of(world, claim.record.order);
-  return reported(claim, stamped(provider->poll(call_of(world, claim, parts, now, time_limit)), *provider));
+  return reported(claim, provider->poll(call_of(world, claim, parts, now, time_limit)), *provider);
 }
 
 EffectOutcome retrieve(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
   const auto provider = provider_of(world, claim.record.order);
-  auto report = stamped(provider->retrieve(call_of(world, claim, parts, now, time_limit)), *provider);
-  const auto actor = provider_actor(claim.record.order);
-  if (report.handout) {
-    return outcome(workflow::HandedOut{std::move(*report.handout), std::move(report.provider_state)}, actor);
-  }
-  if (report.status == workflow::RequestStatus::handed_out) {
+  auto report = provider->retrieve(call_of(world, claim, parts, now, time_limit));
+  if (!report.result && report.status == workflow::RequestStatus::handed_out) {
     return outcome(workflow::NothingHandedOut{report.message.empty()
                                                   ? "the provider handed the result out before and keeps no copy"
                                                   : report.message},
-                   actor);
+                   provider_actor(claim.record.order));
   }
-  return reported(claim, std::move(report));
+  return reported(claim, std::move(report), *provider);
 }
 
 const workflow::TargetState* target_of(const Claim& claim) {
@@ -328,10 +335,11 @@ EffectOutcome install(Dependencies& world, const Claim& claim, Instant now, Dura
 
 EffectOutcome withdraw(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {
   const auto parts = parts_of(claim);
-  auto answer = provider_of(world, claim.record.order)->cancel(call_of(world, claim, parts, now, time_limit));
+  const auto provider = provider_of(world, claim.record.order);
+  auto answer = provider->cancel(call_of(world, claim, parts, now, time_limit));
   const auto actor = provider_actor(claim.record.order);
   if (auto* report = std::get_if<workflow::Report>(&answer)) {
-    return outcome(workflow::CancelAnswered{std::move(*report)}, actor);
+    return outcome(heard(workflow::CancelAnswered{}, 0, std::move(*report), *provider), actor);
   }
   return outcome(workflow::CancelImpossible{std::get<workflow::CancelNotPossible>(answer).why}, actor);
 }
@@ -408,7 +416,7 @@ void install_certificate(Dependencies& world, const Installation& of, const work
                  {[&](const std::string& fingerprint) { return standing_of(world, fingerprint, record); },
                   [&world](const std::string& fingerprint) { return world.is_issuer(fingerprint); }});
   } else if (kind == "hook") {
-    install_hook(target, record, {of.order.id, of.attempt, of.order.token, of.key.uri}, time_limit);
+    install_hook(target, record, {of.order.id, of.attempt, of.order.token(), of.key.uri}, time_limit);
   } else {
     const unsigned attempt = of.submission == nullptr ? 1U : of.submission->attempt;
     provider_of(world, of.order)

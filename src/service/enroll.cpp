@@ -29,21 +29,26 @@ void check_targets(const std::vector<workflow::InstallTarget>& targets) {
 // The part of the order that says what is wanted; when and until when comes later.
 workflow::Order order_of(const NewRequest& request) {
   workflow::Order order;
-  order.kind = workflow::Kind::enroll;
   order.provider = request.provider;
   order.profile = request.profile;
-  order.token = request.token;
-  order.key = request.key;
-  order.ask = x509::to_json(request.ask).dump();
-  order.targets = request.targets;
+  order.what = workflow::Enroll{request.token, request.key, request.ask, request.targets};
   return order;
+}
+
+// Whether both ask for the same certificate there, whichever key it is for.
+bool is_like(const workflow::Order& one, const workflow::Order& other) {
+  const auto* first = one.enrolment();
+  const auto* second = other.enrolment();
+  return first != nullptr && second != nullptr && one.provider == other.provider && one.profile == other.profile &&
+         first->token == second->token && first->content == second->content;
 }
 
 // Whether the same words ordered both. When they were made, by whom, and until when they are waited for is no part.
 bool asks_the_same(const workflow::Order& one, const workflow::Order& other) {
-  return one.kind == other.kind && one.provider == other.provider && one.profile == other.profile &&
-         one.token == other.token && one.key.source == other.key.source && one.key.selector == other.key.selector &&
-         one.key.spec == other.key.spec && one.ask == other.ask && one.targets == other.targets;
+  if (one.kind() != other.kind() || !is_like(one, other)) return false;
+  const auto& [first, second] = std::pair(one.enrolment()->key, other.enrolment()->key);
+  return first.source == second.source && first.selector == second.selector && first.spec == second.spec &&
+         one.enrolment()->targets == other.enrolment()->targets;
 }
 
 }  // namespace
@@ -54,10 +59,10 @@ void refuse_duplicate(workflow::Store& store, const NewRequest& request) {
   if (!open) return;
   const auto record = store.find(*open);
   const bool same = record && asks_the_same(record->order, order);
-  const auto key = order.key.source == workflow::KeyWish::Source::make ? "makes the key " : "is open for the key ";
+  const auto key = request.key.source == workflow::KeyWish::Source::make ? "makes the key " : "is open for the key ";
   Error error{ErrorKind::conflict,
-              fmt::format("request {} already {}{} in token {}{}", open->str(), key, order.key.selector, order.token,
-                          same ? "" : ", and what it asks for is something else")};
+              fmt::format("request {} already {}{} in token {}{}", open->str(), key, request.key.selector,
+                          request.token, same ? "" : ", and what it asks for is something else")};
   error.with("request", open->str())
       .with("state", record ? std::string(workflow::to_string(workflow::name_of(record->state))) : "");
   if (same) error.with("same-order", open->str());
@@ -75,11 +80,7 @@ std::optional<RequestId> done_before(workflow::Store& store, const NewRequest& r
   for (const auto& record : store.certificates(query)) {
     const auto brought = record.not_after > now ? store.find(record.request) : std::nullopt;
     if (!brought || !std::holds_alternative<workflow::Completed>(brought->state)) continue;
-    const workflow::Order& old = brought->order;
-    if (old.provider == order.provider && old.profile == order.profile && old.token == order.token &&
-        old.ask == order.ask) {
-      return old.id;
-    }
+    if (is_like(brought->order, order)) return brought->order.id;
   }
   return std::nullopt;
 }
@@ -92,8 +93,9 @@ std::optional<workflow::KeyRecord> left_over_key(workflow::Store& store, const N
     workflow::Store::ListQuery every;
     every.most = std::numeric_limits<unsigned>::max();
     for (const auto& record : store.list(every)) {
-      const bool made_it = record.order.key.source == workflow::KeyWish::Source::make &&
-                           record.order.token == key.token && record.order.key.cka_id == key.cka_id;
+      const auto* wanted = record.order.enrolment();
+      const bool made_it = wanted != nullptr && wanted->key.source == workflow::KeyWish::Source::make &&
+                           wanted->token == key.token && wanted->key.cka_id == key.cka_id;
       if (made_it && workflow::is_final(workflow::name_of(record.state))) return std::move(key);
     }
   }
@@ -110,6 +112,17 @@ void refuse_spent_key(workflow::Store& store, const std::string& token, const Sp
   }
 }
 
+void journal_order(workflow::Store& store, const workflow::Order& order, const workflow::Timing& timing) {
+  std::vector<workflow::Event> events{{order.created_at, order.created_by, workflow::Created{order}}};
+  const auto* wanted = order.enrolment();
+  if (wanted != nullptr && wanted->key.source == workflow::KeyWish::Source::make) {
+    const auto& key = wanted->key;
+    events.push_back(
+        {order.created_at, order.created_by, workflow::KeyPlanned{wanted->token, key.selector, key.cka_id, key.spec}});
+  }
+  store.create(order, events, workflow::begin(order, timing));
+}
+
 workflow::Order create_request(workflow::Store& store, const NewRequest& request, const workflow::Timing& timing,
                                Instant now, ByteView randomness) {
   x509::validate(request.ask.content);
@@ -124,13 +137,7 @@ workflow::Order create_request(workflow::Store& store, const NewRequest& request
   order.local_approvals = request.local_approvals;
   order.wants_command = request.wants_command;
 
-  std::vector<workflow::Event> events;
-  events.push_back({now, request.created_by, workflow::Created{order}});
-  if (order.key.source == workflow::KeyWish::Source::make) {
-    events.push_back({now, request.created_by,
-                      workflow::KeyPlanned{order.token, order.key.selector, order.key.cka_id, order.key.spec}});
-  }
-  store.create(order, events, workflow::begin(order, timing));
+  journal_order(store, order, timing);
   return order;
 }
 

@@ -42,6 +42,8 @@ std::optional<workflow::KeyRecord> left_over_key(workflow::Store& store, const N
 void refuse_spent_key(workflow::Store& store, const std::string& token, const SpkiHash& spki);
 
 // Journals the order and, for a new key, its plan: from here on it is carried out, by this process or another one.
+void journal_order(workflow::Store& store, const workflow::Order& order, const workflow::Timing& timing);
+// Makes the order of a request and journals it.
 // `randomness`: at least 7 octets. Throws conflict (see refuse_duplicate), invalid_input for content that contradicts
 // itself or two install targets of one name.
 workflow::Order create_request(workflow::Store& store, const NewRequest& request, const workflow::Timing& timing,

@@ -1,6 +1,5 @@
 #include "service/expectation.h"
 
-#include "base/json.h"
 #include "x509/content/requested_content.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/csr.h"
@@ -8,15 +7,15 @@
 namespace hsmbridge::service {
 
 x509::Expectation expectation_of(const workflow::Order& order, const workflow::Draft& draft) {
-  const auto ask = x509::requested_content_from(Json::parse(order.ask));
+  const auto& asked = workflow::enrolment_of(order).content;
   x509::Expectation expected;
   expected.spki = x509::parse_csr(draft.csr).spki;
-  expected.content = ask.content;
-  expected.accept = ask.accept;
+  expected.content = asked.content;
+  expected.accept = asked.accept;
   if (!draft.to_be_signed.empty()) {
     expected.validity = x509::parse_tbs_certificate(draft.to_be_signed).validity;
-  } else if (ask.validity > Duration::zero()) {
-    expected.lifetime = ask.validity;
+  } else if (asked.validity > Duration::zero()) {
+    expected.lifetime = asked.validity;
   }
   return expected;
 }

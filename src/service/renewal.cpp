@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "service/certificates.h"
+#include "service/enroll.h"
 #include "service/request_id.h"
 #include "workflow/machine/lifecycle.h"
 #include "x509/objects/certificate.h"
@@ -64,33 +65,21 @@ workflow::Predecessor predecessor_of(const workflow::CertificateRecord& record) 
 }
 
 // What both orders take over from the one that brought the certificate.
-workflow::Order order_about(const workflow::CertificateRecord& record, const workflow::Order& brought_by,
-                            const std::string& created_by, Instant now, ByteView randomness) {
+workflow::Order order_after(const workflow::Order& brought_by, const std::string& created_by, Instant now,
+                            ByteView randomness) {
   workflow::Order order;
   order.id = request_id(now, randomness);
   order.provider = brought_by.provider;
   order.profile = brought_by.profile;
-  order.token = brought_by.token;
-  order.ask = brought_by.ask;
   order.created_at = now;
   order.created_by = created_by;
-  order.predecessor = predecessor_of(record);
   return order;
-}
-
-void journal(workflow::Store& store, const workflow::Order& order, const workflow::Timing& timing) {
-  std::vector<workflow::Event> events{{order.created_at, order.created_by, workflow::Created{order}}};
-  if (workflow::needs_key(order) && order.key.source == workflow::KeyWish::Source::make) {
-    events.push_back({order.created_at, order.created_by,
-                      workflow::KeyPlanned{order.token, order.key.selector, order.key.cka_id, order.key.spec}});
-  }
-  store.create(order, events, workflow::begin(order, timing));
 }
 
 void refuse_open(workflow::Store& store, const workflow::CertificateRecord& record, workflow::Kind kind,
                  std::string_view what) {
   for (const auto& request : store.requests_about(record.fingerprint)) {
-    if (request.order.kind != kind || workflow::is_final(workflow::name_of(request.state))) continue;
+    if (request.order.kind() != kind || workflow::is_final(workflow::name_of(request.state))) continue;
     const auto& id = request.order.id.str();
     const bool quarantined = std::holds_alternative<workflow::Quarantined>(request.state);
     throw Error{ErrorKind::conflict,
@@ -115,14 +104,15 @@ std::string successor_label(const std::string& label, Instant now,
 
 workflow::KeyRecord key_of(workflow::Store& store, const workflow::CertificateRecord& record,
                            const workflow::Order& brought_by) {
+  const auto& wanted = workflow::enrolment_of(brought_by);
   workflow::KeyQuery query;
   query.spki = record.spki;
-  query.token = brought_by.token;
+  query.token = wanted.token;
   auto keys = store.keys(query);
   if (!keys.empty()) return std::move(keys.front());
   workflow::KeyRecord key;
-  key.token = brought_by.token;
-  key.label = brought_by.key.source == workflow::KeyWish::Source::make ? brought_by.key.selector : "";
+  key.token = wanted.token;
+  key.label = wanted.key.source == workflow::KeyWish::Source::make ? wanted.key.selector : "";
   key.spki = record.spki;
   return key;
 }
@@ -147,12 +137,13 @@ std::optional<workflow::KeyRecord> unused_key(workflow::Store& store, const work
   const auto requests = store.requests_about(record.fingerprint);
   // Newest first: the last one alone, which used again what an older one left.
   const auto last = std::find_if(requests.begin(), requests.end(),
-                                 [](const auto& request) { return request.order.kind == workflow::Kind::renew; });
+                                 [](const auto& request) { return request.order.kind() == workflow::Kind::renew; });
   if (last == requests.end() || !is_final(workflow::name_of(last->state)) || blames_key(last->state)) return {};
-  const auto& wish = last->order.key;
+  const auto& wanted = workflow::enrolment_of(last->order);
+  const auto& wish = wanted.key;
   const std::string id = wish.source == workflow::KeyWish::Source::make ? wish.cka_id : id_in(wish.selector);
   if (id.empty()) return {};
-  for (auto& key : store.keys({std::nullopt, last->order.token, std::nullopt, id})) {
+  for (auto& key : store.keys({std::nullopt, wanted.token, std::nullopt, id})) {
     const bool born = key.status == status::kActive && !key.spki.empty();
     if (born && key.spki != record.spki && !store.has_certificate(key.spki)) return std::move(key);
   }
@@ -199,7 +190,7 @@ void refuse_renewal(workflow::Store& store, const workflow::CertificateRecord& r
   }
   for (const auto& request : store.requests_about(record.fingerprint)) {
     const auto* completed = std::get_if<workflow::Completed>(&request.state);
-    if (request.order.kind != workflow::Kind::renew || completed == nullptr || !replaced_it(store, request)) continue;
+    if (request.order.kind() != workflow::Kind::renew || completed == nullptr || !replaced_it(store, request)) continue;
     throw Error{ErrorKind::conflict, fmt::format("certificate {} was renewed by request {}: {} took its place", name,
                                                  request.order.id.str(), completed->certificate.substr(0, 12))}
         .with("request", request.order.id.str())
@@ -213,19 +204,20 @@ workflow::Order create_renewal(workflow::Store& store, const workflow::Certifica
                                ByteView randomness) {
   refuse_renewal(store, record);
   const workflow::Order old = request_of(store, record).order;
-  workflow::Order order = order_about(record, old, wish.created_by, now, randomness);
-  order.kind = workflow::Kind::renew;
-  order.key = wish.key;
+  workflow::Order order = order_after(old, wish.created_by, now, randomness);
+  workflow::Renew renewal{workflow::enrolment_of(old), predecessor_of(record)};
+  const auto accepted = std::move(renewal.key.accept);
+  renewal.key = wish.key;
   // What was accepted of the key when it got its certificate is accepted of it now.
-  if (order.key.source == workflow::KeyWish::Source::use) {
-    order.key.accept.insert(order.key.accept.end(), old.key.accept.begin(), old.key.accept.end());
+  if (renewal.key.source == workflow::KeyWish::Source::use) {
+    renewal.key.accept.insert(renewal.key.accept.end(), accepted.begin(), accepted.end());
   }
-  order.targets = old.targets;
+  order.what = std::move(renewal);
   if (old.deadline) order.deadline = now + (*old.deadline - old.created_at);
   order.max_age = old.max_age;
   order.local_approvals = old.local_approvals;
   order.wants_command = old.wants_command;
-  journal(store, order, timing);
+  journal_order(store, order, timing);
   return order;
 }
 
@@ -241,10 +233,9 @@ workflow::Order create_revocation(workflow::Store& store, const workflow::Certif
     throw Error{ErrorKind::conflict, fmt::format("certificate {} is on hold", record.fingerprint.substr(0, 12))};
   }
   refuse_open(store, record, workflow::Kind::revoke, "revokes");
-  workflow::Order order = order_about(record, request_of(store, record).order, created_by, now, randomness);
-  order.kind = workflow::Kind::revoke;
-  order.reason = std::string(row->name);
-  journal(store, order, timing);
+  workflow::Order order = order_after(request_of(store, record).order, created_by, now, randomness);
+  order.what = workflow::Revoke{predecessor_of(record), std::string(row->name)};
+  journal_order(store, order, timing);
   return order;
 }
 

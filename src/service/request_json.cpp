@@ -21,7 +21,7 @@ std::string of(const workflow::Problem& problem) {
   return problem.message;
 }
 
-std::string of(const workflow::Report& report) {
+std::string of(const workflow::StatusReport& report) {
   std::string text = report.provider_status;
   if (!report.reference.empty()) text += (text.empty() ? "" : ", ") + ("reference " + report.reference.str());
   std::string approved;
@@ -37,10 +37,6 @@ std::string of(const workflow::Report& report) {
   if (!rejected.empty()) text += "; rejected by " + rejected;
   if (waiting != 0) text += fmt::format("; {} still to decide", waiting);
   if (!report.message.empty()) text += "; " + report.message;
-  if (report.handout) {
-    text += report.handout->content == workflow::Handout::Content::signature ? "; signature handed out"
-                                                                             : "; certificate handed out";
-  }
   return text;
 }
 
@@ -66,10 +62,12 @@ std::string detail_of(const workflow::EventBody& body) {
       Overloaded{
           [](const Created& e) {
             const auto what = fmt::format("{} at {}, profile {}", names_of(e.order), e.order.provider, e.order.profile);
-            if (!e.order.predecessor) return what;
-            const auto certificate = e.order.predecessor->certificate.substr(0, 12);
-            if (workflow::needs_key(e.order)) return fmt::format("renewal of {}: {}", certificate, what);
-            return fmt::format("revocation of {}, reason {}: {}", certificate, e.order.reason, what);
+            const auto* old = e.order.predecessor();
+            if (old == nullptr) return what;
+            const auto certificate = old->certificate.substr(0, 12);
+            const auto* revocation = e.order.revocation();
+            if (revocation == nullptr) return fmt::format("renewal of {}: {}", certificate, what);
+            return fmt::format("revocation of {}, reason {}: {}", certificate, revocation->reason, what);
           },
           [](const KeyPlanned& e) {
             return fmt::format("{} key {} in token {}, CKA_ID {}", e.spec, e.label, e.token, e.cka_id);
@@ -95,13 +93,15 @@ std::string detail_of(const workflow::EventBody& body) {
           [](const AbsentAtProvider& e) { return fmt::format("attempt {}", e.attempt); },
           [](const LookUpInconclusive& e) { return e.why; },
           [](const Reported& e) { return of(e.report); },
-          [](const HandedOut& e) {
-            return std::string(e.handout.content == Handout::Content::signature ? "a signature" : "a certificate");
+          [](const ResultReceived& e) {
+            const auto said = of(e.report);
+            const bool is_signature = std::holds_alternative<IssuedSignature>(e.result.product);
+            return said + (said.empty() ? "" : "; ") + (is_signature ? "a signature" : "a certificate");
           },
           [](const NothingHandedOut& e) { return e.why; },
           [](const Verified& e) { return with_findings(e.certificate, e.findings); },
           [](const VerificationFailed& e) { return with_findings(e.certificate, e.findings); },
-          [](const HandoutUnreadable& e) { return e.why; },
+          [](const ResultUnreadable& e) { return e.why; },
           [](const TargetInstalled& e) { return e.target; },
           [](const TargetFailed& e) { return e.target + ": " + of(e.problem); },
           [](const TargetSkipped& e) { return e.target + ": " + e.reason; },

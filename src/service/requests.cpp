@@ -4,7 +4,7 @@
 #include "service/request_id.h"
 #include "workflow/machine/codec.h"
 #include "workflow/machine/rules.h"
-#include "x509/content/requested_content.h"
+#include "x509/objects/certificate.h"
 
 #include <fmt/core.h>
 #include <pwd.h>
@@ -86,15 +86,17 @@ RequestView view_request(workflow::Store& store, const RequestId& id, Instant no
 
 std::string names_of(const workflow::Order& order) {
   try {
-    const auto ask = x509::requested_content_from(Json::parse(order.ask));
+    const auto* wanted = order.enrolment();
+    const auto content =
+        wanted != nullptr ? wanted->content.content : x509::parse_certificate(order.predecessor()->der).content();
     std::string names;
-    for (const auto& name : ask.content.subject_alternative_names) {
+    for (const auto& name : content.subject_alternative_names) {
       const auto value = name.text.starts_with("dns:") ? name.text.substr(4) : name.text;
       names += (names.empty() ? "" : ", ") + value;
     }
-    return names.empty() ? ask.content.subject.to_string() : names;
+    return names.empty() ? content.subject.to_string() : names;
   } catch (const Error&) {
-    return "";  // an order that a newer program wrote is still listed
+    return "";  // a certificate that cannot be read is still revoked
   }
 }
 
@@ -105,11 +107,11 @@ RequestRow row_of(const workflow::Record& record) {
   row.state = std::string(workflow::to_string(state));
   row.what = names_of(record.order);
   const auto* key = workflow::key_of(record.state);
-  row.kind = record.order.kind;
-  row.key = record.order.token + "/" + (key != nullptr ? key->label : record.order.key.selector);
-  if (record.order.predecessor) row.predecessor = record.order.predecessor->certificate.substr(0, 12);
+  row.kind = record.order.kind();
   // A revocation uses no key.
-  if (!workflow::needs_key(record.order)) row.key = "-";
+  const auto* wanted = record.order.enrolment();
+  row.key = wanted == nullptr ? "-" : wanted->token + "/" + (key != nullptr ? key->label : wanted->key.selector);
+  if (const auto* old = record.order.predecessor()) row.predecessor = old->certificate.substr(0, 12);
   row.provider = record.order.provider;
   row.waits_for = std::string(workflow::waits_for(state));
   row.created_at = record.order.created_at;
@@ -192,7 +194,9 @@ std::vector<workflow::KeyRecord> forgotten_plans(workflow::Store& store) {
     query.open_only = open_only;
     query.most = std::numeric_limits<unsigned>::max();
     Keys keys;
-    for (const auto& record : store.list(query)) keys.emplace(record.order.token, record.order.key.cka_id);
+    for (const auto& record : store.list(query)) {
+      if (const auto* wanted = record.order.enrolment()) keys.emplace(wanted->token, wanted->key.cka_id);
+    }
     return keys;
   };
   const Keys open = keys_of_requests(true);

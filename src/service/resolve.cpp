@@ -1,10 +1,8 @@
 #include "service/resolve.h"
 
 #include "base/error.h"
-#include "base/json.h"
 #include "workflow/machine/lifecycle.h"
 #include "workflow/ports/provider.h"
-#include "x509/content/requested_content.h"
 #include "x509/judge/check.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/pem.h"
@@ -83,7 +81,7 @@ ProviderReference proved_by_serial(Dependencies& world, const workflow::Record& 
   const auto& order = record.order;
   const auto provider = world.provider(order.provider);
   auto* finder = dynamic_cast<workflow::SerialLookUp*>(provider.get());
-  if (finder == nullptr || !workflow::needs_key(order)) {
+  if (finder == nullptr || !order.brings_certificate()) {
     throw Error{ErrorKind::invalid_input,
                 finder == nullptr ? fmt::format("provider {} ({}) looks no certificate up by its serial number",
                                                 order.provider, provider->type())
@@ -103,28 +101,28 @@ ProviderReference proved_by_serial(Dependencies& world, const workflow::Record& 
                                     now,
                                     kLimit};
   auto report = finder->find_by_serial(call, serial);
-  if (!report.handout) {
+  if (!report.result) {
     const bool gone = report.status == workflow::RequestStatus::gone;
     throw Error{
         gone ? ErrorKind::not_found : ErrorKind::conflict,
         gone ? fmt::format("provider {} knows no certificate {}: nothing was changed", order.provider, serial)
              : fmt::format("{}: nothing was changed", report.message.empty() ? report.progress.note : report.message)};
   }
-  const auto issued = provider->read(call, *report.handout);
+  const auto issued = provider->read(call, *report.result);
   const auto certificate = x509::parse_certificate(issued.certificate);
   if (!is_for(key, certificate)) throw another_key(record, certificate);
   refuse_known(world, record, certificate);
   return std::move(report.reference);
 }
 
-workflow::Handout proved_certificate(Dependencies& world, const workflow::Record& record, ByteView file) {
+workflow::IssuedResult proved_certificate(Dependencies& world, const workflow::Record& record, ByteView file) {
   const auto& key = key_of(record);
   const auto ders = certificates_in(file);
   for (const auto& der : ders) {
     const auto certificate = x509::parse_certificate(der);
     if (!is_for(key, certificate)) continue;
     refuse_known(world, record, certificate);
-    return {workflow::Handout::Content::file, der, Bytes(file.begin(), file.end())};
+    return {workflow::BroughtCertificate{der}, Bytes(file.begin(), file.end())};
   }
   throw another_key(record, x509::parse_certificate(ders.front()));
 }
@@ -148,7 +146,7 @@ workflow::DeviationsAccepted proved_acceptance(Dependencies& world, const workfl
 workflow::JudgementAsked proved_judgement(Dependencies& world, const workflow::Record& record,
                                           const config::Settings& settings) {
   refuse_spent(world, record);
-  const auto ordered = x509::requested_content_from(Json::parse(record.order.ask)).accept;
+  const auto ordered = workflow::enrolment_of(record.order).content.accept;
   workflow::JudgementAsked asked;
   for (const auto& profile : settings.profiles) {
     if (profile.name != record.order.profile) continue;

@@ -24,7 +24,7 @@ ProviderReference proved_by_serial(Dependencies& world, const workflow::Record& 
 // The certificate for the request's key in a file (see certificates_in) that a person brought, with the whole file as
 // its evidence. Throws conflict when there is none or it answered another request, invalid_input when the file holds no
 // certificate.
-workflow::Handout proved_certificate(Dependencies& world, const workflow::Record& record, ByteView file);
+workflow::IssuedResult proved_certificate(Dependencies& world, const workflow::Record& record, ByteView file);
 // PEM, one certificate in DER, or a PKCS#7 bundle.
 std::vector<Bytes> certificates_in(ByteView file);
 

@@ -119,8 +119,8 @@ void Sweep::remind(workflow::Store& store, Instant now, Result& result) {
       const std::string& id = record.order.id.str();
       if (what.empty() || !is_to_be_told(id, now)) continue;
       std::string not_renewed;
-      if (record.order.kind == workflow::Kind::renew && record.order.predecessor) {
-        const std::string& fingerprint = record.order.predecessor->certificate;
+      if (const auto* predecessor = record.order.predecessor()) {
+        const std::string& fingerprint = predecessor->certificate;
         const auto old = store.certificate(fingerprint);
         not_renewed = fmt::format("certificate {}{} is not renewed: ", fingerprint.substr(0, 12),
                                   old ? fmt::format(", which ends on {},", rfc3339(old->not_after)) : "");
@@ -147,7 +147,7 @@ std::optional<std::string> Sweep::choose_key(workflow::Store& store, const workf
   const std::string label = key.label.empty() ? profile.name : key.label;
   // A key of that label that the records do not know makes the request fail; the next one takes another label.
   const auto taken = [&](const std::string& candidate) {
-    return !store.keys({std::nullopt, old.token, candidate}).empty();
+    return !store.keys({std::nullopt, old.token(), candidate}).empty();
   };
   wish.key = new_key(record, successor_label(label, now, taken), random_(kIdOctets));
   return wish.key.selector;
@@ -161,7 +161,7 @@ std::optional<Sweep::Made> Sweep::renew_one(workflow::Store& store, const workfl
   const workflow::Order old = request_of(store, record).order;
   settings_.provider(old.provider);
   refuse_profile(profile);
-  refuse_impossible_targets(old.targets, settings_.token(old.token));
+  refuse_impossible_targets(workflow::enrolment_of(old).targets, settings_.token(old.token()));
   RenewalWish wish;
   wish.created_by = actor_;
   auto label = choose_key(store, record, profile, now, wish);

@@ -71,10 +71,10 @@ Chain read_chain(const std::vector<Bytes>& ders) {
 // A certificate that a person brought is read here, whoever issued it: its chain is what else is in the file, and what
 // the provider's configuration has. The provider itself is not asked, and need not be there.
 workflow::Issued read_file_of_person(Dependencies& world, const workflow::Order& order,
-                                     const workflow::Handout& handout) {
+                                     const workflow::IssuedResult& result) {
   workflow::Issued issued;
-  issued.certificate = handout.result;
-  for (auto& der : certificates_in(handout.raw)) {
+  issued.certificate = result.octets();
+  for (auto& der : certificates_in(result.raw)) {
     if (der != issued.certificate) issued.chain.push_back(std::move(der));
   }
   try {
@@ -88,16 +88,15 @@ workflow::Issued read_file_of_person(Dependencies& world, const workflow::Order&
 
 // Whether the provider can be asked for the result again: it keeps it, and what cannot be read came from it. A
 // signature that was read and does not fit will not be another one then.
-bool is_still_there(Dependencies& world, const workflow::Order& order, const workflow::Handout& handout) {
-  using Content = workflow::Handout::Content;
-  if (handout.content == Content::file) return false;
-  if (handout.content == Content::signature && !handout.result.empty()) return false;
+bool is_still_there(Dependencies& world, const workflow::Order& order, const workflow::IssuedResult& result) {
+  if (std::holds_alternative<workflow::BroughtCertificate>(result.product)) return false;
+  if (std::holds_alternative<workflow::IssuedSignature>(result.product) && !result.octets().empty()) return false;
   return !provider_of(world, order)->capabilities().result_once;
 }
 
 x509::Expectation expectation_of(Dependencies& world, const workflow::Order& order, const workflow::Verifying& state,
                                  const Chain& chain) {
-  const auto& draft = state.dossier.draft;
+  const auto& draft = state.prepared.draft;
   auto expected = service::expectation_of(order, draft);
   for (const auto& name : state.accepted) {
     if (x509::finding_kind(name).acceptable) expected.accept.push_back(name);
@@ -130,9 +129,9 @@ constexpr std::string_view kBeginsLate = "begins-late";
 std::optional<std::string> begins_late(const workflow::Order& order, Instant begin, Instant now) {
   if (begin <= now + kLongestWait) return std::nullopt;
   std::string why = fmt::format("it is not valid before {} (in {})", rfc3339(begin), spoken(begin - now));
-  const bool renews = order.kind == workflow::Kind::renew && order.predecessor && !order.predecessor->der.empty();
-  if (renews) {
-    const Instant end = x509::parse_certificate(order.predecessor->der).tbs.validity.not_after;
+  const auto* old = order.predecessor();
+  if (old != nullptr && !old->der.empty()) {
+    const Instant end = x509::parse_certificate(old->der).tbs.validity.not_after;
     if (begin <= end + std::chrono::seconds{1}) return std::nullopt;
     why += fmt::format(", and the certificate that it renews ends on {}", rfc3339(end));
   }
@@ -154,7 +153,7 @@ workflow::CertificateRecord record_of(const workflow::Order& order, const workfl
   record.stored_at = now;
   record.reference = state.submission.reference;
   record.provider_state = state.submission.provider_state;
-  if (order.kind == workflow::Kind::renew && order.predecessor) record.predecessor = order.predecessor->certificate;
+  if (const auto* old = order.predecessor()) record.predecessor = old->certificate;
   return record;
 }
 
@@ -164,18 +163,18 @@ EffectOutcome verify(Dependencies& world, const Claim& claim, Instant now, Durat
   const auto& order = claim.record.order;
   const auto* state = std::get_if<workflow::Verifying>(&claim.record.state);
   if (state == nullptr) throw Error{ErrorKind::internal, "there is nothing to verify"};
-  const auto& handout = state->handout;
-  const auto& draft = state->dossier.draft;
+  const auto& received = state->result;
+  const auto& draft = state->prepared.draft;
   workflow::Issued issued;
   std::optional<x509::Certificate> certificate;
   try {
-    issued = handout.content == workflow::Handout::Content::file
-                 ? read_file_of_person(world, order, handout)
-                 : provider_of(world, order)->read(call_of(world, claim, parts_of(claim), now, time_limit), handout);
+    issued = std::holds_alternative<workflow::BroughtCertificate>(received.product)
+                 ? read_file_of_person(world, order, received)
+                 : provider_of(world, order)->read(call_of(world, claim, parts_of(claim), now, time_limit), received);
     certificate = x509::parse_certificate(issued.certificate);
   } catch (const Error& error) {
     if (!is_of_the_content(error)) throw;
-    return outcome(workflow::HandoutUnreadable{x509::bounded(error.message()), is_still_there(world, order, handout)});
+    return outcome(workflow::ResultUnreadable{x509::bounded(error.message()), is_still_there(world, order, received)});
   }
   Chain chain;
   std::optional<x509::Answer> answer;
@@ -191,17 +190,17 @@ EffectOutcome verify(Dependencies& world, const Claim& claim, Instant now, Durat
   } catch (const Error& error) {
     if (!is_of_the_content(error)) throw;
     return outcome(
-        workflow::HandoutUnreadable{fmt::format("it could not be checked: {}", x509::bounded(error.message()))});
+        workflow::ResultUnreadable{fmt::format("it could not be checked: {}", x509::bounded(error.message()))});
   }
   auto record = record_of(order, *state, *certificate, now);
   // As its own successor it would be superseded, and never renewed again.
   if (!record.predecessor.empty() && record.predecessor == record.fingerprint) {
-    return outcome(workflow::HandoutUnreadable{"it is the very certificate that was to be renewed, not a new one"});
+    return outcome(workflow::ResultUnreadable{"it is the very certificate that was to be renewed, not a new one"});
   }
   // Where the bytes were frozen and approved here, only they can be the answer, however alike another certificate is.
   const bool frozen = draft.to_be_signed.empty() || equal(certificate->parts.to_be_signed, draft.to_be_signed);
   if (!answer && frozen && !late_begin) {
-    return outcome(workflow::NotValidYet{{record.fingerprint, record.not_before, handout.clock_ahead}});
+    return outcome(workflow::NotValidYet{{record.fingerprint, record.not_before, received.clock_ahead}});
   }
 
   std::vector<workflow::Finding> findings;
@@ -227,7 +226,7 @@ EffectOutcome verify(Dependencies& world, const Claim& claim, Instant now, Durat
   const auto known = world.certificate(record.fingerprint);
   const bool answers_another = known && known->request != order.id;
   if (answers_another && !fatal) {
-    return outcome(workflow::HandoutUnreadable{
+    return outcome(workflow::ResultUnreadable{
         fmt::format("it is the certificate of request {}, and no new one", known->request.str())});
   }
   EffectOutcome result;

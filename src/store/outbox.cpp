@@ -141,7 +141,7 @@ void SqliteStore::lease_until_due(const workflow::Step& step) {
     lease({workflow::EffectName::answer_overdue, {}, started->attempt, {}}, started->worker,
           started->answer_by - step.event.at);
   }
-  const workflow::Report* report = workflow::report_of(step.event.body);
+  const workflow::StatusReport* report = workflow::report_of(step.event.body);
   const bool gone = report != nullptr && report->status == workflow::RequestStatus::gone;
   const bool begins_to_wait = gone || std::holds_alternative<workflow::AnswerLost>(step.event.body) ||
                               std::holds_alternative<workflow::AbsentAtProvider>(step.event.body);

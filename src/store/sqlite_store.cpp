@@ -100,7 +100,8 @@ void SqliteStore::create(const workflow::Order& order, const std::vector<workflo
         .with("request", open->str())
         .hint(fmt::format("go on with it: hsmbridge request wait {}", open->str()));
   }
-  if (order.predecessor) expect_unchanged(*order.predecessor);
+  const workflow::Predecessor* predecessor = order.predecessor();
+  if (predecessor != nullptr) expect_unchanged(*predecessor);
   database_
       ->query(
           "INSERT INTO requests (id, order_json, state_json, state, final, work, predecessor, sequence, created_at, "
@@ -111,7 +112,7 @@ void SqliteStore::create(const workflow::Order& order, const std::vector<workflo
       .bind(to_string(state))
       .bind(std::int64_t{is_final(state)})
       .bind(work)
-      .bind(order.predecessor ? order.predecessor->certificate : std::string{})
+      .bind(predecessor == nullptr ? std::string{} : predecessor->certificate)
       .bind(static_cast<std::int64_t>(events.size()))
       .bind(order.created_at)
       .bind(events.back().at)
@@ -187,8 +188,9 @@ StepResult SqliteStore::apply(const workflow::Step& step) {
 
 // What a step means for the records.
 void SqliteStore::follow(const workflow::Step& step, const workflow::Order& order) {
-  if (const auto* done = std::get_if<workflow::TargetInstalled>(&step.event.body)) {
-    for (const workflow::InstallTarget& target : order.targets) {
+  const auto* done = std::get_if<workflow::TargetInstalled>(&step.event.body);
+  if (const workflow::Enroll* wanted = order.enrolment(); wanted != nullptr && done != nullptr) {
+    for (const workflow::InstallTarget& target : wanted->targets) {
       if (target.name == done->target) add_installed(installed_in(step.decision.next), target);
     }
   }

@@ -73,15 +73,15 @@ class FakeRunner : public workflow::EffectRunner {
         return outcome(DraftAccepted{});
       case EffectName::submit:
         submit(claim);
-        return outcome(SubmissionAnswered{claim.effect.attempt, report(id, after_submit)});
+        return heard(SubmissionAnswered{claim.effect.attempt, {}}, claim.effect.attempt, id, after_submit);
       case EffectName::look_up:
         if (submissions(id) > 0) {
-          return outcome(FoundAtProvider{claim.effect.attempt, report(id, after_submit)});
+          return heard(FoundAtProvider{claim.effect.attempt, {}}, claim.effect.attempt, id, after_submit);
         }
         return outcome(AbsentAtProvider{claim.effect.attempt});
       case EffectName::poll:
       case EffectName::retrieve:
-        return outcome(Reported{report(id, on_poll)});
+        return heard(Reported{}, 0, id, on_poll);
       case EffectName::verify: {
         EffectOutcome verified = outcome(Verified{"fingerprint-" + id.str(), {}});
         CertificateRecord record;
@@ -101,16 +101,21 @@ class FakeRunner : public workflow::EffectRunner {
     }
   }
 
-  workflow::Report report(const RequestId& id, workflow::RequestStatus standing) const {
-    workflow::Report report;
-    report.status = standing;
+  workflow::StatusReport report(const RequestId& id, workflow::RequestStatus status) const {
+    workflow::StatusReport report;
+    report.status = status;
     report.provider_status = "PENDING";
     report.reference = ProviderReference{"ref-" + id.str()};
     report.retry_after = retry_after;
-    if (standing == workflow::RequestStatus::handed_out) {
-      report.handout = workflow::Handout{workflow::Handout::Content::certificate, {1}, {2}};
-    }
     return report;
+  }
+  // What the provider says of an attempt (0: of the one that is polled), as an event of the kind or with its result.
+  template <class Said>
+  workflow::EffectOutcome heard(Said said, unsigned attempt, const RequestId& id,
+                                workflow::RequestStatus status) const {
+    said.report = report(id, status);
+    if (status != workflow::RequestStatus::handed_out) return outcome(std::move(said));
+    return outcome(workflow::ResultReceived{attempt, said.report, {workflow::IssuedCertificate{{1}}, {2}}});
   }
   static workflow::EffectOutcome outcome(workflow::EventBody body) {
     workflow::EffectOutcome outcome;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "support/orders.h"
 #include "workflow/machine/decide.h"
 #include "workflow/ports/store.h"
 
@@ -17,10 +18,11 @@ inline workflow::Order order_of(const std::string& id, Instant created_at) {
   order.id = RequestId{id};
   order.provider = "tsb";
   order.profile = "server";
-  order.token = "web";
-  order.key = {workflow::KeyWish::Source::make, "key-" + id, "ec:P-256", "000102030405060708090a0b0c0d0e0f"};
-  order.ask = R"({"subject":"CN=www.example.com"})";
-  order.targets = {{"token", ""}};
+  order.what =
+      workflow::Enroll{"web",
+                       {workflow::KeyWish::Source::make, "key-" + id, "ec:P-256", "000102030405060708090a0b0c0d0e0f"},
+                       content_for("CN=www.example.com"),
+                       {{"token", ""}}};
   order.created_at = created_at;
   order.created_by = "uid:ann";
   return order;
@@ -32,7 +34,8 @@ inline void create(workflow::Store& store, const workflow::Order& order) {
   store.create(order,
                {{order.created_at, actor, workflow::Created{order}},
                 {order.created_at, actor,
-                 workflow::KeyPlanned{order.token, order.key.selector, order.key.cka_id, order.key.spec}}},
+                 workflow::KeyPlanned{wanted(order).token, wanted(order).key.selector, wanted(order).key.cka_id,
+                                      wanted(order).key.spec}}},
                workflow::begin(order, {}));
 }
 
@@ -79,7 +82,7 @@ inline void create_awaiting_approval(workflow::Store& store, const workflow::Ord
   create_ready_to_submit(store, order);
   take(store, order.id, workflow::AttemptStarted{1, "worker", order.created_at + std::chrono::minutes{1}},
        order.created_at);
-  workflow::Report report;
+  workflow::StatusReport report;
   report.status = workflow::RequestStatus::awaiting_approval;
   report.provider_status = "PENDING";
   report.reference = ProviderReference{"ref-" + order.id.str()};

@@ -30,7 +30,7 @@ bool is_about_the_same(EffectName effect, const Record& then, const Record& now)
       const auto* first = std::get_if<Verifying>(&then.state);
       const auto* second = std::get_if<Verifying>(&now.state);
       return first == nullptr || second == nullptr ||
-             (first->handout == second->handout && first->accepted == second->accepted);
+             (first->result == second->result && first->accepted == second->accepted);
     }
     case EffectName::poll:
     case EffectName::retrieve:

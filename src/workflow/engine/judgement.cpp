@@ -37,14 +37,19 @@ std::optional<EventBody> event_of(const Finished& finished, const Timing& timing
 }
 
 bool brings_something(const EventBody& body) {
-  if (std::holds_alternative<HandedOut>(body) || std::holds_alternative<KeyReady>(body)) return true;
-  // What became of an attempt is said once.
-  if (std::holds_alternative<SubmissionNotAccepted>(body) || std::holds_alternative<SubmissionRefused>(body)) {
-    return true;
+  switch (name_of(body)) {
+    case EventName::result_received:
+    case EventName::key_ready:
+    case EventName::submission_not_accepted:  // what became of an attempt is said once
+    case EventName::submission_refused:
+      return true;
+    case EventName::reported:
+      return false;
+    default: {
+      const StatusReport* report = report_of(body);
+      return report != nullptr && !report->reference.empty();
+    }
   }
-  const Report* report = report_of(body);
-  if (report == nullptr) return false;
-  return report->handout.has_value() || (!std::holds_alternative<Reported>(body) && !report->reference.empty());
 }
 
 // What a person reads who asks why a request waits.

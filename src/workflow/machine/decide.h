@@ -50,6 +50,6 @@ std::variant<Decision, Refusal> decide(const Order& order, const State& state, c
 Decision begin(const Order& order, const Timing& timing);
 
 // True when the report says something that the state does not know yet: only then is it an event.
-bool changes_something(const State& state, const Report& report);
+bool changes_something(const State& state, const StatusReport& report);
 
 }  // namespace hsmbridge::workflow

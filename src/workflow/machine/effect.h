@@ -20,7 +20,7 @@ enum class EffectName {
   look_up,         // after a lost answer                                    provider repeatable
   poll,            //                                                        provider repeatable
   retrieve,        //                                                        provider repeatable
-  verify,          // read the handout, check it against the request         provider repeatable
+  verify,          // read the result, check  it against the request         provider repeatable
   install,         // one target, named by Effect::target                    token or local repeatable
   withdraw,        // cancel at the provider                                 provider repeatable
   answer_overdue,  // timer: a started attempt without an answer           timer

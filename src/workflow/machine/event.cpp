@@ -2,12 +2,23 @@
 
 namespace hsmbridge::workflow {
 
-const Report* report_of(const EventBody& body) {
-  if (const auto* reported = std::get_if<Reported>(&body)) return &reported->report;
-  if (const auto* found = std::get_if<FoundAtProvider>(&body)) return &found->report;
-  if (const auto* answered = std::get_if<SubmissionAnswered>(&body)) return &answered->report;
-  if (const auto* cancelled = std::get_if<CancelAnswered>(&body)) return &cancelled->report;
-  return nullptr;
+template <>
+inline constexpr std::array kWords<EventName>{HSMBRIDGE_EVENTS(HSMBRIDGE_WORD)};
+
+std::string_view to_string(EventName name) {
+  return word_of(name);
+}
+std::optional<EventName> event_name_from(std::string_view word) {
+  return from_word<EventName>(word);
+}
+
+const StatusReport* report_of(const EventBody& body) {
+  return std::visit(
+      [](const auto& one) -> const StatusReport* {
+        if constexpr (requires { one.report; }) return &one.report;
+        return nullptr;
+      },
+      body);
 }
 
 }  // namespace hsmbridge::workflow

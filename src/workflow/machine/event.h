@@ -2,6 +2,7 @@
 
 #include "workflow/machine/order.h"
 #include "workflow/machine/report.h"
+#include "workflow/machine/words.h"
 
 #include <cstddef>
 #include <optional>
@@ -54,13 +55,13 @@ struct AttemptStarted {
 };
 struct SubmissionAnswered {
   unsigned attempt = 1;
-  Report report;
-};  // a clear success: a reference or a result
+  StatusReport report;
+};  // a clear success without a result: a reference
 struct SubmissionNotAccepted {
   unsigned attempt = 1;
   Problem problem;
   std::optional<Duration> retry_after;
-  std::string remember = {};  // how to send the next attempt (Dossier::remembered); "": as before
+  std::string remember = {};  // how to send the next attempt (PreparedRequest::remembered); "": as before
   bool outdated = false;      // the draft is why: another one is built, and approved, before the next attempt
 };
 struct SubmissionRefused {
@@ -73,7 +74,7 @@ struct AnswerLost {
 };  // it may have happened
 struct FoundAtProvider {
   unsigned attempt = 1;
-  Report report;
+  StatusReport report;
 };
 struct AbsentAtProvider {
   unsigned attempt = 1;
@@ -83,12 +84,13 @@ struct LookUpInconclusive {
   std::string why;
 };  // the provider cannot tell, ever
 struct Reported {
-  Report report;
+  StatusReport report;
 };  // a poll's answer that changed something
-struct HandedOut {
-  Handout handout;
-  std::string provider_state;
-};  // retrieve brought it
+struct ResultReceived {
+  unsigned attempt = 0;  // 0: of the submission that was asked about by its reference
+  StatusReport report;
+  IssuedResult result;
+};  // whatever call brought it
 struct NothingHandedOut {
   std::string why;
 };  // a one-time result is gone
@@ -100,7 +102,7 @@ struct VerificationFailed {
   std::string certificate;
   std::vector<Finding> findings;
 };
-struct HandoutUnreadable {
+struct ResultUnreadable {
   std::string why;
   bool still_there = false;  // the provider keeps it, and can be asked for it again
 };                           // no certificate can be made of it
@@ -119,7 +121,7 @@ struct CancelAsked {
   std::string reason;
 };
 struct CancelAnswered {
-  Report report;
+  StatusReport report;
 };  // the provider took the cancel, or says what the request is now
 struct CancelImpossible {
   std::string why;
@@ -130,7 +132,7 @@ struct ResolvedAsThere {
   bool issued = false;  // its certificate is there, and was compared with the request's key
 };                      // a person found it at the provider
 struct ResolvedAsCertificate {
-  Handout handout;
+  IssuedResult result;
 };  // a person brought the certificate
 struct ResolvedAsAbsent {
   std::string reason;
@@ -153,60 +155,34 @@ struct JudgementAsked {
   std::vector<std::string> accept;  // what the profile accepts today and did not when it was ordered
 };                                  // a person asks to judge the stored result again
 
-using EventBody =
-    std::variant<Created, KeyPlanned, KeyReady, CsrSigned, DraftFrozen, PreparationFailed, DraftAccepted, DraftRefused,
-                 DraftTooOld, LocallyApproved, LocallyRejected, Commanded, AttemptStarted, SubmissionAnswered,
-                 SubmissionNotAccepted, SubmissionRefused, AnswerLost, FoundAtProvider, AbsentAtProvider,
-                 LookUpInconclusive, Reported, HandedOut, NothingHandedOut, Verified, VerificationFailed,
-                 HandoutUnreadable, TargetInstalled, TargetFailed, TargetSkipped, CancelAsked, CancelAnswered,
-                 CancelImpossible, DeadlinePassed, ResolvedAsThere, ResolvedAsCertificate, ResolvedAsAbsent,
-                 ResolvedAsAbandoned, LookUpAsked, ResolvedAsDone, NotValidYet, DeviationsAccepted, JudgementAsked>;
+// Every event once: its type, and the name by which rules speak of it. The type's name is its word in the journal.
+#define HSMBRIDGE_EVENTS(row)                                                                                          \
+  row(Created, created) row(KeyPlanned, key_planned) row(KeyReady, key_ready) row(CsrSigned, csr_signed)               \
+      row(DraftFrozen, draft_frozen) row(PreparationFailed, preparation_failed) row(DraftAccepted, draft_accepted)     \
+          row(DraftRefused, draft_refused) row(DraftTooOld, draft_too_old) row(LocallyApproved, locally_approved)      \
+              row(LocallyRejected, locally_rejected) row(Commanded, commanded) row(AttemptStarted, attempt_started)    \
+                  row(SubmissionAnswered, submission_answered) row(SubmissionNotAccepted, submission_not_accepted)     \
+                      row(SubmissionRefused, submission_refused) row(AnswerLost, answer_lost)                          \
+                          row(FoundAtProvider, found_at_provider) row(AbsentAtProvider, absent_at_provider) row(       \
+                              LookUpInconclusive, look_up_inconclusive) row(Reported, reported)                        \
+                              row(ResultReceived, result_received) row(NothingHandedOut, nothing_handed_out) row(      \
+                                  Verified, verified) row(VerificationFailed, verification_failed)                     \
+                                  row(ResultUnreadable, result_unreadable) row(TargetInstalled, target_installed) row( \
+                                      TargetFailed, target_failed) row(TargetSkipped, target_skipped)                  \
+                                      row(CancelAsked, cancel_asked) row(CancelAnswered, cancel_answered) row(         \
+                                          CancelImpossible, cancel_impossible) row(DeadlinePassed, deadline_passed)    \
+                                          row(ResolvedAsThere, resolved_as_there)                                      \
+                                              row(ResolvedAsCertificate, resolved_as_certificate)                      \
+                                                  row(ResolvedAsAbsent, resolved_as_absent)                            \
+                                                      row(ResolvedAsAbandoned, resolved_as_abandoned)                  \
+                                                          row(LookUpAsked, look_up_asked)                              \
+                                                              row(ResolvedAsDone, resolved_as_done)                    \
+                                                                  row(NotValidYet, not_valid_yet)                      \
+                                                                      row(DeviationsAccepted, deviations_accepted)     \
+                                                                          row(JudgementAsked, judgement_asked)
 
-// In the order of the variant.
-enum class EventName {
-  created,
-  key_planned,
-  key_ready,
-  csr_signed,
-  draft_frozen,
-  preparation_failed,
-  draft_accepted,
-  draft_refused,
-  draft_too_old,
-  locally_approved,
-  locally_rejected,
-  commanded,
-  attempt_started,
-  submission_answered,
-  submission_not_accepted,
-  submission_refused,
-  answer_lost,
-  found_at_provider,
-  absent_at_provider,
-  look_up_inconclusive,
-  reported,
-  handed_out,
-  nothing_handed_out,
-  verified,
-  verification_failed,
-  handout_unreadable,
-  target_installed,
-  target_failed,
-  target_skipped,
-  cancel_asked,
-  cancel_answered,
-  cancel_impossible,
-  deadline_passed,
-  resolved_as_there,
-  resolved_as_certificate,
-  resolved_as_absent,
-  resolved_as_abandoned,
-  look_up_asked,
-  resolved_as_done,
-  not_valid_yet,
-  deviations_accepted,
-  judgement_asked,
-};
+using EventBody = VariantOfList<void HSMBRIDGE_EVENTS(HSMBRIDGE_ALTERNATIVE)>::type;
+enum class EventName { HSMBRIDGE_EVENTS(HSMBRIDGE_NAME) };
 inline constexpr std::size_t kEventCount = std::variant_size_v<EventBody>;
 
 struct Event {
@@ -219,7 +195,7 @@ inline EventName name_of(const EventBody& body) {
   return static_cast<EventName>(body.index());
 }
 // The provider's report that the event carries, or null.
-const Report* report_of(const EventBody& body);
+const StatusReport* report_of(const EventBody& body);
 // "SubmissionAnswered"
 std::string_view to_string(EventName name);
 std::optional<EventName> event_name_from(std::string_view word);

@@ -67,80 +67,21 @@ class Explainer {
     const StateName name = name_of(record_.state);
     text_.awaited = fmt::format("{}", waits_for(name));
     text_.since = since(name, history_);
-    if (!is_final(name) && record_.order.deadline && name <= StateName::awaiting_issuance) {
-      text_.until = record_.order.deadline;
-    }
-    switch (name) {
-      case StateName::preparing:
-        preparing(std::get<Preparing>(record_.state));
-        break;
-      case StateName::prepared:
-        prepared();
-        break;
-      case StateName::awaiting_local_approval:
-        local(std::get<AwaitingLocalApproval>(record_.state));
-        break;
-      case StateName::awaiting_command:
-        awaiting_command();
-        break;
-      case StateName::submitting:
-        submitting(std::get<Submitting>(record_.state));
-        break;
-      case StateName::looking_up:
-        looking_up(std::get<LookingUp>(record_.state));
-        break;
-      case StateName::awaiting_approval:
-        awaiting_approval(std::get<AwaitingApproval>(record_.state));
-        break;
-      case StateName::awaiting_issuance:
-        awaiting_issuance(std::get<AwaitingIssuance>(record_.state));
-        break;
-      case StateName::withdrawing:
-        withdrawing(std::get<Withdrawing>(record_.state));
-        break;
-      case StateName::retrieving:
-        retrieving(std::get<Retrieving>(record_.state));
-        break;
-      case StateName::verifying:
-        verifying(std::get<Verifying>(record_.state));
-        break;
-      case StateName::installing:
-        installing(std::get<Installing>(record_.state));
-        break;
-      case StateName::unresolved:
-        unresolved(std::get<Unresolved>(record_.state));
-        break;
-      case StateName::completed:
-        completed(std::get<Completed>(record_.state));
-        break;
-      case StateName::rejected:
-        rejected(std::get<Rejected>(record_.state));
-        break;
-      case StateName::expired:
-        ended(fmt::format("Time ran out: {}.", std::get<Expired>(record_.state).what));
-        still_valid();
-        break;
-      case StateName::cancelled:
-        cancelled(std::get<Cancelled>(record_.state));
-        break;
-      case StateName::failed:
-        failed(std::get<Failed>(record_.state));
-        break;
-      case StateName::quarantined:
-        quarantined(std::get<Quarantined>(record_.state));
-        break;
-      case StateName::abandoned:
-        abandoned(std::get<Abandoned>(record_.state));
-        break;
-    }
+    if (heeds_deadline(name)) text_.until = record_.order.deadline;
+    std::visit([this](const auto& here) { tell(here); }, record_.state);
     return std::move(text_);
   }
 
  private:
   const RequestId& id() const { return record_.order.id; }
-  bool revokes() const { return !needs_key(record_.order); }
+  bool revokes() const { return record_.order.revocation() != nullptr; }
   std::string predecessor() const {
-    return record_.order.predecessor ? record_.order.predecessor->certificate.substr(0, 12) : std::string{};
+    const Predecessor* predecessor = record_.order.predecessor();
+    return predecessor == nullptr ? std::string{} : predecessor->certificate.substr(0, 12);
+  }
+  // "hsmbridge cert revoke ID --reason REASON", as this request did.
+  void offer_revocation() {
+    offer(fmt::format("hsmbridge cert revoke {} --reason {}", predecessor(), record_.order.revocation()->reason));
   }
   std::string provider() const { return fmt::format("provider '{}'", record_.order.provider); }
 
@@ -155,8 +96,8 @@ class Explainer {
     if (predecessor().empty()) return;
     text_.what_happened +=
         fmt::format(" Certificate {} was not {}.", predecessor(), revokes() ? "revoked" : "replaced");
-    offer(revokes() ? fmt::format("hsmbridge cert revoke {} --reason {}", predecessor(), record_.order.reason)
-                    : fmt::format("hsmbridge cert renew {}", predecessor()));
+    if (revokes()) return offer_revocation();
+    offer(fmt::format("hsmbridge cert renew {}", predecessor()));
   }
   // "asks the provider again in 5 minutes, at …", or that no worker has it in hand.
   void next_by(EffectName name, std::string_view what) {
@@ -194,7 +135,7 @@ class Explainer {
     text_.what_happened += fmt::format("; {}.", progress.note);
   }
 
-  void preparing(const Preparing& state) {
+  void tell(const Preparing& state) {
     say(state.again.empty() ? "The request was made; nothing has left this machine."
                             : fmt::format("It is prepared anew because {}.", state.again));
     if (revokes()) {
@@ -204,19 +145,19 @@ class Explainer {
     } else if (state.key) {
       next_by(EffectName::build_draft, fmt::format("has {} build the draft and freezes it", provider()));
     } else {
-      next_by(EffectName::ensure_key, record_.order.key.source == KeyWish::Source::make ? "makes the key in the token"
-                                                                                        : "finds the key in the token");
+      const bool makes = enrolment_of(record_.order).key.source == KeyWish::Source::make;
+      next_by(EffectName::ensure_key, makes ? "makes the key in the token" : "finds the key in the token");
     }
     waiting_commands();
   }
-  void prepared() {
+  void tell(const Prepared&) {
     say(revokes() ? "What is asked is written down; nothing has left this machine."
                   : "Key and draft are ready and proved; nothing has left this machine.");
     next_by(EffectName::check_draft, "checks the draft against policy and what the provider can carry");
     waiting_commands();
   }
-  void local(const AwaitingLocalApproval& state) {
-    say(fmt::format("The draft is frozen (SHA-256 {}).", draft_digest(state.dossier.draft)));
+  void tell(const AwaitingLocalApproval& state) {
+    say(fmt::format("The draft is frozen (SHA-256 {}).", draft_digest(state.prepared.draft)));
     text_.awaited =
         fmt::format("{} of {} signed approvals at this bridge", state.needed - state.approvals.size(), state.needed);
     for (const LocalApproval& one : state.approvals) text_.approvers.push_back(one.person + " has approved");
@@ -224,7 +165,7 @@ class Explainer {
     draft_age();
     offer(command(id(), "cancel", "--reason TEXT"));
   }
-  void awaiting_command() {
+  void tell(const AwaitingCommand&) {
     say("The draft is frozen; this profile wants an operator's direct command before anything is signed.");
     text_.next = "Nothing until that command is given.";
     draft_age();
@@ -236,7 +177,7 @@ class Explainer {
                                 on_the(effect->due, now_));
     }
   }
-  void submitting(const Submitting& state) {
+  void tell(const Submitting& state) {
     if (state.phase == Submitting::Phase::started) {
       say(fmt::format("Attempt {} was begun and its answer is not known yet.", state.attempt));
       text_.next = fmt::format("Without an answer the bridge asks {} for it {}; it never sends it again by itself.",
@@ -251,7 +192,7 @@ class Explainer {
     next_by(EffectName::submit, fmt::format("submits it to {} (attempt {})", provider(), state.attempt));
     waiting_commands();
   }
-  void looking_up(const LookingUp& state) {
+  void tell(const LookingUp& state) {
     say(fmt::format("Attempt {} was sent, or may have been, and its answer was lost: {}.", state.submission.attempt,
                     state.why));
     next_by(EffectName::look_up, fmt::format("looks for it at {}", provider()));
@@ -298,7 +239,7 @@ class Explainer {
         "provider has by then all the same is checked and recorded as late, not installed.",
         on_the(effect->due, now_));
   }
-  void awaiting_approval(const AwaitingApproval& state) {
+  void tell(const AwaitingProvider& state) {
     where(state.submission, state.provider_status);
     gone(state.gone_since);
     show(state.progress);
@@ -306,15 +247,7 @@ class Explainer {
     signed_in_time();
     waiting_there_commands();
   }
-  void awaiting_issuance(const AwaitingIssuance& state) {
-    where(state.submission, state.provider_status);
-    gone(state.gone_since);
-    show(state.progress);
-    next_by(EffectName::poll, "asks again");
-    signed_in_time();
-    waiting_there_commands();
-  }
-  void withdrawing(const Withdrawing& state) {
+  void tell(const Withdrawing& state) {
     where(state.submission, state.provider_status);
     gone(state.gone_since);
     stuck_commands();
@@ -329,7 +262,7 @@ class Explainer {
     text_.next += revokes() ? " A revocation that takes effect all the same is recorded."
                             : " A certificate that comes late is recorded, not installed.";
   }
-  void retrieving(const Retrieving& state) {
+  void tell(const Retrieving& state) {
     if (state.unreadable > 0) {
       say(fmt::format("No certificate could be made of what {} handed out: {}.", provider(), state.provider_status));
       next_by(EffectName::retrieve, "asks for it again");
@@ -339,7 +272,7 @@ class Explainer {
     }
     stuck_commands();
   }
-  void verifying(const Verifying& state) {
+  void tell(const Verifying& state) {
     say(state.late ? "A result came after we had given up; it is stored." : "The result is here and stored.");
     if (state.not_yet) return not_yet(*state.not_yet);
     next_by(EffectName::verify, "checks it against the request");
@@ -359,7 +292,7 @@ class Explainer {
     stuck_commands();
     offer(command(id(), "resolve", "--judge-again"));
   }
-  void installing(const Installing& state) {
+  void tell(const Installing& state) {
     say(fmt::format("Certificate {} was issued and checked.", state.certificate.substr(0, 16)));
     std::string open;
     for (const TargetState& target : state.targets) {
@@ -377,8 +310,8 @@ class Explainer {
     offer(command(id(), "resolve", "--skip-target NAME --reason TEXT"));
     offer("hsmbridge cert show " + state.certificate.substr(0, 16));
   }
-  void unresolved(const Unresolved& state) {
-    say(fmt::format("{}: {}.", state.handout ? "What came cannot be used" : "What happened cannot be known from here",
+  void tell(const Unresolved& state) {
+    say(fmt::format("{}: {}.", state.result ? "What came cannot be used" : "What happened cannot be known from here",
                     state.why));
     text_.awaited = fmt::format("a person who looks at {}", provider());
     if (!state.submission.reference.empty()) {
@@ -386,10 +319,10 @@ class Explainer {
     }
     text_.next = "Nothing until a person decides. Nothing is sent again by itself.";
     if (state.wish) text_.what_happened += given_up(*state.wish) + " Found, it is withdrawn.";
-    if (!state.handout) offer(command(id(), "resolve", "--reference REFERENCE"));
+    if (!state.result) offer(command(id(), "resolve", "--reference REFERENCE"));
     offer(command(id(), "resolve", revokes() ? "--done --reason TEXT" : "--certificate FILE"));
     offer(command(id(), "resolve", "--look-up"));
-    if (state.handout) {
+    if (state.result) {
       text_.what_happened += " It is stored; looking once more checks it again.";
       offer(command(id(), "resolve", "--reference REFERENCE"));
     } else {
@@ -400,10 +333,10 @@ class Explainer {
   void findings(const std::vector<Finding>& all) {
     for (const Finding& one : all) text_.what_happened += fmt::format("\n  {}: {}", one.name, one.explanation);
   }
-  void completed(const Completed& state) {
+  void tell(const Completed& state) {
     if (revokes()) {
-      ended(
-          fmt::format("Certificate {} is revoked at {}, reason {}.", predecessor(), provider(), record_.order.reason));
+      ended(fmt::format("Certificate {} is revoked at {}, reason {}.", predecessor(), provider(),
+                        record_.order.revocation()->reason));
       return offer("hsmbridge cert list --status revoked");
     }
     ended(
@@ -416,7 +349,7 @@ class Explainer {
       text_.what_happened += fmt::format(" It is not at {}: that was given up.", target);
     }
     if (!state.findings.empty()) text_.what_happened += " It differs from what was asked, as the profile allows:";
-    if (record_.order.kind == Kind::renew) {
+    if (record_.order.kind() == Kind::renew) {
       text_.what_happened +=
           state.late ? fmt::format(" The certificate that it was to replace, {}, is still in use.", predecessor())
                      : fmt::format(" It takes the place of {}.", predecessor());
@@ -427,22 +360,26 @@ class Explainer {
     }
     offer("hsmbridge cert show " + state.certificate.substr(0, 12));
   }
-  void rejected(const Rejected& state) {
+  void tell(const Rejected& state) {
     ended(fmt::format("{} said no{}.", state.by.empty() ? "Somebody at the provider" : state.by,
                       state.reason.empty() ? "" : ": " + state.reason));
     still_valid();
   }
-  void cancelled(const Cancelled& state) {
+  void tell(const Expired& state) {
+    ended(fmt::format("Time ran out: {}.", state.what));
+    still_valid();
+  }
+  void tell(const Cancelled& state) {
     ended(fmt::format("It was cancelled by {}{}.", state.by, state.reason.empty() ? "" : ": " + state.reason));
     still_valid();
   }
-  void failed(const Failed& state) {
+  void tell(const Failed& state) {
     ended(fmt::format("It failed and {}: {}.", revokes() ? "nothing was revoked" : "no certificate exists",
                       state.message));
     if (!state.hint.empty()) text_.next = state.hint;
     still_valid();
   }
-  void quarantined(const Quarantined& state) {
+  void tell(const Quarantined& state) {
     const std::string certificate = state.certificate.substr(0, 12);
     say(fmt::format("Certificate {} does not answer the request. It is kept and was not installed:",
                     state.certificate.substr(0, 16)));
@@ -473,12 +410,12 @@ class Explainer {
     offer(fmt::format("hsmbridge cert revoke {} --reason REASON", certificate));
     offer("hsmbridge cert show " + certificate);
   }
-  void abandoned(const Abandoned& state) {
+  void tell(const Abandoned& state) {
     ended(fmt::format("{} gave it up{}.", state.by, state.reason.empty() ? "" : ": " + state.reason));
     if (!revokes() || predecessor().empty()) return still_valid();
     text_.what_happened += fmt::format(
         " It may have taken effect: certificate {} stays 'revoking' until another revocation is done.", predecessor());
-    offer(fmt::format("hsmbridge cert revoke {} --reason {}", predecessor(), record_.order.reason));
+    offer_revocation();
   }
 
   const Record& record_;

@@ -53,30 +53,31 @@ const RevocationReason* revocation_reason(std::string_view name) {
 }
 
 std::vector<StatusChange> record_changes_at_begin(const Order& order) {
-  if (order.kind != Kind::revoke || !order.predecessor) return {};
-  std::vector<StatusChange> changes{{Of::certificate, order.predecessor->certificate, {}, status::kRevoking}};
+  const Revoke* revocation = order.revocation();
+  if (revocation == nullptr) return {};
+  const Predecessor& old = revocation->predecessor;
+  std::vector<StatusChange> changes{{Of::certificate, old.certificate, {}, status::kRevoking}};
   // The key is what somebody else may have, whatever becomes of the revocation.
-  if (order.reason == kKeyCompromise && !order.predecessor->spki.empty()) {
-    changes.push_back(
-        {Of::key, order.predecessor->spki.str(), {status::kActive, status::kRetired}, status::kCompromised});
+  if (revocation->reason == kKeyCompromise && !old.spki.empty()) {
+    changes.push_back({Of::key, old.spki.str(), {status::kActive, status::kRetired}, status::kCompromised});
   }
   return changes;
 }
 
 std::vector<StatusChange> record_changes(const Order& order, const State& next) {
-  if (!order.predecessor || !is_final(name_of(next))) return {};
-  const std::string& certificate = order.predecessor->certificate;
+  const Predecessor* old = order.predecessor();
+  if (old == nullptr || !is_final(name_of(next))) return {};
   const auto* completed = std::get_if<Completed>(&next);
-  if (order.kind == Kind::revoke) {
-    const char* const ended = order.reason == kCertificateHold ? status::kHeld : status::kRevoked;
-    if (completed != nullptr) return {{Of::certificate, certificate, {}, ended}};
+  if (const Revoke* revocation = order.revocation()) {
+    const char* const ended = revocation->reason == kCertificateHold ? status::kHeld : status::kRevoked;
+    if (completed != nullptr) return {{Of::certificate, old->certificate, {}, ended}};
     // Only what may have been submitted is abandoned: it may be revoked, and nobody knows.
     if (std::holds_alternative<Abandoned>(next)) return {};
-    return {{Of::certificate, certificate, {status::kRevoking}, order.predecessor->status}};
+    return {{Of::certificate, old->certificate, {status::kRevoking}, old->status}};
   }
   // A certificate that came late was not installed: its predecessor is still the one in use.
-  if (order.kind != Kind::renew || completed == nullptr || completed->late) return {};
-  return {{Of::certificate, certificate, {status::kCurrent}, status::kSuperseded}};
+  if (completed == nullptr || completed->late) return {};
+  return {{Of::certificate, old->certificate, {status::kCurrent}, status::kSuperseded}};
 }
 
 }  // namespace hsmbridge::workflow

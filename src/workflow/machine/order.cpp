@@ -1,39 +1,88 @@
 #include "workflow/machine/order.h"
 
-namespace hsmbridge::workflow {
+#include "base/error.h"
 
-bool needs_key(const Order& order) {
-  return order.kind != Kind::revoke;
+#include <cstddef>
+#include <cstdint>
+
+namespace hsmbridge::workflow {
+namespace {
+
+constexpr std::size_t kLength = 8;  // octets of a length
+
+}  // namespace
+
+const Enroll* Order::enrolment() const {
+  if (const auto* renewal = std::get_if<Renew>(&what)) return renewal;
+  return std::get_if<Enroll>(&what);
 }
 
+const Predecessor* Order::predecessor() const {
+  if (const auto* renewal = std::get_if<Renew>(&what)) return &renewal->predecessor;
+  return revocation() == nullptr ? nullptr : &revocation()->predecessor;
+}
+
+std::string Order::token() const {
+  return enrolment() == nullptr ? std::string{} : enrolment()->token;
+}
+
+const Enroll& enrolment_of(const Order& order) {
+  if (const Enroll* enrolment = order.enrolment()) return *enrolment;
+  throw Error{ErrorKind::internal,
+              "request " + order.id.str() + " (" + std::string(order.traits().name) + ") asks for no certificate"};
+}
+
+// Stores compare it with what older programs wrote: neither the parts nor the text of the content ever change.
 std::string work_of(const Order& order) {
   std::string text;
   // Each part with its length first, so that no two lists of parts read the same.
   const auto add = [&text](const std::string& part) { text += std::to_string(part.size()) + ":" + part; };
-  if (order.predecessor) {
-    add(needs_key(order) ? "renew" : "revoke");
-    add(order.predecessor->certificate);
-    return hex(sha256(as_bytes(text)));
-  }
-  add(order.token);
-  add(order.key.selector);
-  if (order.key.source == KeyWish::Source::use) {
-    add(order.provider);
-    add(order.profile);
-    add(order.ask);
+  if (const Predecessor* predecessor = order.predecessor()) {
+    add(std::string(order.traits().name));
+    add(predecessor->certificate);
+  } else if (const Enroll* enrolment = order.enrolment()) {
+    add(enrolment->token);
+    add(enrolment->key.selector);
+    if (enrolment->key.source == KeyWish::Source::use) {
+      add(order.provider);
+      add(order.profile);
+      add(x509::to_json(enrolment->content).dump());
+    }
   }
   return hex(sha256(as_bytes(text)));
 }
 
-std::string draft_digest(const Draft& draft) {
-  // Both lengths come first, so that no other pair of byte strings has the same digest.
-  Bytes both;
+Bytes draft_octets(const Draft& draft) {
+  Bytes octets;
   for (const Bytes* part : {&draft.csr, &draft.to_be_signed}) {
-    for (int shift = 56; shift >= 0; shift -= 8) both.push_back(static_cast<std::uint8_t>(part->size() >> shift));
+    for (int shift = 56; shift >= 0; shift -= 8) octets.push_back(static_cast<std::uint8_t>(part->size() >> shift));
   }
-  both.insert(both.end(), draft.csr.begin(), draft.csr.end());
-  both.insert(both.end(), draft.to_be_signed.begin(), draft.to_be_signed.end());
-  return hex(sha256(both));
+  octets.insert(octets.end(), draft.csr.begin(), draft.csr.end());
+  octets.insert(octets.end(), draft.to_be_signed.begin(), draft.to_be_signed.end());
+  return octets;
+}
+
+void set_draft_octets(Draft& draft, ByteView octets) {
+  const auto length = [octets](std::size_t at) {
+    std::uint64_t size = 0;
+    for (const std::uint8_t octet : octets.subspan(at, kLength)) size = size << 8U | octet;
+    return size;
+  };
+  const std::uint64_t csr = octets.size() < 2 * kLength ? 1 : length(0);
+  const ByteView parts = octets.size() < 2 * kLength ? ByteView{} : octets.subspan(2 * kLength);
+  if (csr > parts.size() || length(kLength) != parts.size() - csr) {
+    throw Error{ErrorKind::corrupt, "the octets of a draft do not have the lengths that they begin with"};
+  }
+  draft.csr.assign(parts.begin(), parts.begin() + static_cast<std::ptrdiff_t>(csr));
+  draft.to_be_signed.assign(parts.begin() + static_cast<std::ptrdiff_t>(csr), parts.end());
+}
+
+std::string draft_digest(const Draft& draft) {
+  return hex(sha256(draft_octets(draft)));
+}
+
+const Bytes& IssuedResult::octets() const {
+  return std::visit([](const auto& one) -> const Bytes& { return one.octets; }, product);
 }
 
 }  // namespace hsmbridge::workflow

@@ -3,19 +3,18 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/strong.h"
+#include "x509/content/requested_content.h"
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 // What was asked and what was prepared for it. Values only: everything here can be written to the journal and read
 // back.
 namespace hsmbridge::workflow {
-
-enum class Kind { enroll, renew, revoke, crl, ocsp_batch, cross_sign, key_create };
-// "enroll", "ocsp-batch"
-std::string_view to_string(Kind kind);
 
 // The key of a request: one to be made, or one that is there.
 struct KeyWish {
@@ -53,34 +52,79 @@ struct Predecessor {
   bool operator==(const Predecessor&) const = default;
 };
 
+// A certificate that is asked for a key of ours.
+struct Enroll {
+  std::string token;  // a name in the configuration
+  KeyWish key;
+  x509::RequestedContent content;  // what the certificate shall say
+  std::vector<InstallTarget> targets;
+
+  bool operator==(const Enroll&) const = default;
+};
+// The same, in the place of another certificate.
+struct Renew : Enroll {
+  Predecessor predecessor;
+
+  bool operator==(const Renew&) const = default;
+};
+struct Revoke {
+  Predecessor predecessor;
+  std::string reason;  // a name of RFC 5280 §5.3.1, "keyCompromise"
+
+  bool operator==(const Revoke&) const = default;
+};
+
+// What a kind of order is: one row each, in the order of Order::what. A new kind is a struct, an alternative there and a
+// row here.
+enum class Kind { enroll, renew, revoke };
+enum class Product {
+  certificate,
+  nothing,  // it took effect, or it did not: the provider's word is all that comes back
+};
+struct KindTraits {
+  Kind kind;
+  std::string_view name;  // in journals and lists; it never changes
+  bool needs_key;         // a key of ours signs a CSR for it
+  Product product;
+};
+inline constexpr KindTraits kKinds[] = {
+    {Kind::enroll, "enroll", true, Product::certificate},
+    {Kind::renew, "renew", true, Product::certificate},
+    {Kind::revoke, "revoke", false, Product::nothing},
+};
+constexpr std::string_view to_string(Kind kind) {
+  return kKinds[static_cast<std::size_t>(kind)].name;
+}
+
 // One order, fixed at creation. A profile that changes later does not change an order.
 struct Order {
   RequestId id;
-  Kind kind = Kind::enroll;
   std::string provider;  // names in the configuration
   std::string profile;
-  std::string token;
-  KeyWish key;
-  // What the certificate shall say, as JSON: written and read by x509/content/requested_content.h alone (subject, names, usages,
-  // validity, accepted deviations, signature algorithm).
-  std::string ask;
-  std::vector<InstallTarget> targets;
+  std::variant<Enroll, Renew, Revoke> what;
   Instant created_at{};
   std::string created_by;           // who asked, "uid:NAME" of the process or what an API knows
   std::optional<Instant> deadline;  // after it the request is withdrawn
   // From draft to signature. An older draft is built anew while nothing was sent, and withdrawn at the provider later:
   // its dates are frozen in it.
   std::optional<Duration> max_age;
-  unsigned local_approvals = 0;            // signed approvals wanted at this bridge before anything is sent
-  bool wants_command = false;              // the profile wants an operator's direct command (a root CA)
-  std::optional<Predecessor> predecessor;  // renew, revoke
-  std::string reason;                      // revoke: a name of RFC 5280 §5.3.1, "keyCompromise"
+  unsigned local_approvals = 0;  // signed approvals wanted at this bridge before anything is sent
+  bool wants_command = false;    // the profile wants an operator's direct command (a root CA)
+
+  const KindTraits& traits() const { return kKinds[what.index()]; }
+  Kind kind() const { return traits().kind; }
+  bool brings_certificate() const { return traits().product == Product::certificate; }
+  // What it asks of a certificate, of an enrolment and of a renewal; null for a kind that brings none.
+  const Enroll* enrolment() const;
+  const Predecessor* predecessor() const;  // of a renewal and a revocation, else null
+  const Revoke* revocation() const { return std::get_if<Revoke>(&what); }
+  std::string token() const;  // whose key it uses; "" for none
 
   bool operator==(const Order&) const = default;
 };
 
-// Whether a key of ours and a CSR belong to it: a revocation needs neither.
-bool needs_key(const Order& order);
+// The enrolment of an order that must have one. Throws internal.
+const Enroll& enrolment_of(const Order& order);
 
 // What must not be ordered twice at the same time: a key of one label to be made in one token; the same certificate for
 // the same key at the same provider; a renewal or a revocation of the same certificate. Lower-case hex SHA-256; equal
@@ -117,7 +161,12 @@ struct Draft {
   bool operator==(const Draft&) const = default;
 };
 
-// Lower-case hex SHA-256 over csr and to_be_signed: what an approval at this bridge binds to.
+// What an approval at this bridge binds to, and what a store keeps of a draft once: both lengths (8 octets each, the
+// highest first), csr, to_be_signed. Two drafts that differ in either have different octets.
+Bytes draft_octets(const Draft& draft);
+// Sets csr and to_be_signed again. Throws corrupt.
+void set_draft_octets(Draft& draft, ByteView octets);
+// Lower-case hex SHA-256 over draft_octets().
 std::string draft_digest(const Draft& draft);
 
 // One submission that a provider took, or may have taken.
@@ -152,28 +201,37 @@ struct Progress {
   bool operator==(const Progress&) const = default;
 };
 
-// What a provider handed out, or a person brought, exactly as it came. Written to disk before anything else happens to
-// it.
-struct Handout {
-  enum class Content {
-    certificate,  // in its provider's own form: only that provider reads it
-    signature,
-    file,  // a certificate that a person brought, whoever issued it
-  };
-  Content content = Content::certificate;
-  Bytes result;  // the certificate (PEM or DER as sent; of a file: its DER) or the signature's octets
-  Bytes raw;     // the response body; of a file: all of it
+// What came back, each as it came.
+struct IssuedCertificate {
+  Bytes octets;  // PEM or DER in the provider's own form: only that provider reads it
+  bool operator==(const IssuedCertificate&) const = default;
+};
+struct IssuedSignature {
+  Bytes octets;
+  bool operator==(const IssuedSignature&) const = default;
+};
+// A certificate that a person brought, whoever issued it.
+struct BroughtCertificate {
+  Bytes octets;  // DER, one of those in the file
+  bool operator==(const BroughtCertificate&) const = default;
+};
+
+// What a provider gave, or a person brought, exactly as it came. Written to disk before anything else happens to it.
+struct IssuedResult {
+  std::variant<IssuedCertificate, IssuedSignature, BroughtCertificate> product;
+  Bytes raw;  // the response body; of a file: all of it
   // The provider's clock (its Date header) minus this machine's when it came, where that is known.
   std::optional<Duration> clock_ahead = std::nullopt;
 
-  bool operator==(const Handout&) const = default;
+  const Bytes& octets() const;
+  bool operator==(const IssuedResult&) const = default;
 };
 
 // A certificate that is as it should be and whose first day has not come.
 struct NotYet {
   std::string certificate;              // SHA-256 of the DER, hex
   Instant not_before{};                 // it is judged again then
-  std::optional<Duration> clock_ahead;  // Handout::clock_ahead
+  std::optional<Duration> clock_ahead;  // IssuedResult::clock_ahead
   bool operator==(const NotYet&) const = default;
 };
 

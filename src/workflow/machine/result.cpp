@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-// From a result that is here to a certificate in its places: judged, quarantined or installed.
+// A result is here: judged, quarantined or installed.
 namespace hsmbridge::workflow {
 namespace {
 
@@ -23,22 +23,22 @@ Names joined(Names names, const Names& more) {
 }
 
 // The result is judged (again), with what was accepted before and now.
-State judged_again(const Dossier& dossier, const Submission& submission, const Handout& handout, bool late,
+State judged_again(const PreparedRequest& prepared, const Submission& submission, const IssuedResult& result, bool late,
                    Names accepted) {
-  return Verifying{dossier, submission, handout, late, std::move(accepted)};
+  return Verifying{prepared, submission, result, late, std::move(accepted)};
 }
 
 // A provider that still has the result may have sent a broken copy of it. A few times that is tried; then a person is
 // asked, who may have it tried again.
-Next unreadable(const Verifying& state, const HandoutUnreadable& event, const Timing& timing) {
+Next unreadable(const Verifying& state, const ResultUnreadable& event, const Timing& timing) {
   if (event.still_there && state.submission.is_known() && state.unreadable < timing.most_unreadable) {
-    return State{Retrieving{state.dossier, state.submission, event.why, state.late, state.unreadable + 1}};
+    return State{Retrieving{state.prepared, state.submission, event.why, state.late, state.unreadable + 1}};
   }
   std::string why = event.why;
   if (state.unreadable > 0) {
     why = fmt::format("{} answers in a row could not be read; the last: {}", state.unreadable + 1, why);
   }
-  return State{Unresolved{state.dossier, state.submission, std::move(why), state.handout, given_up_before(state.late)}};
+  return State{Unresolved{state.prepared, state.submission, std::move(why), state.result, given_up_before(state.late)}};
 }
 
 const std::string& target_named_in(const Context& context) {
@@ -48,7 +48,7 @@ const std::string& target_named_in(const Context& context) {
 }
 
 State completed(const Installing& state) {
-  Completed done{state.dossier.key, state.certificate, false, state.findings};
+  Completed done{state.prepared.key, state.certificate, false, state.findings};
   for (const TargetState& one : state.targets) {
     if (one.stage == TargetState::Stage::skipped) done.skipped.push_back(one.target.name);
   }
@@ -59,15 +59,16 @@ State completed(const Installing& state) {
 
 Next from(const Verifying& state, const Context& context) {
   if (const auto* verified = context.is<Verified>()) {
-    if (state.late || context.order.targets.empty()) {
-      return State{Completed{state.dossier.key, verified->certificate, state.late, verified->findings}};
+    const Enroll* enrolment = context.order.enrolment();
+    if (state.late || enrolment == nullptr || enrolment->targets.empty()) {
+      return State{Completed{state.prepared.key, verified->certificate, state.late, verified->findings}};
     }
-    Installing next{state.dossier, verified->certificate, {}, verified->findings};
-    for (const InstallTarget& target : context.order.targets) next.targets.push_back(TargetState{target, {}, 0, {}});
+    Installing next{state.prepared, verified->certificate, {}, verified->findings};
+    for (const InstallTarget& target : enrolment->targets) next.targets.push_back(TargetState{target, {}, 0, {}});
     return State{std::move(next)};
   }
   if (const auto* wrong = context.is<VerificationFailed>()) {
-    return State{Quarantined{wrong->certificate, wrong->findings, state.dossier, state.submission, state.handout,
+    return State{Quarantined{wrong->certificate, wrong->findings, state.prepared, state.submission, state.result,
                              state.late, state.accepted}};
   }
   if (const auto* early = context.is<NotValidYet>()) {
@@ -76,23 +77,23 @@ Next from(const Verifying& state, const Context& context) {
     return State{std::move(next)};
   }
   if (const auto* asked = context.is<JudgementAsked>()) {
-    return judged_again(state.dossier, state.submission, state.handout, state.late,
+    return judged_again(state.prepared, state.submission, state.result, state.late,
                         joined(state.accepted, asked->accept));
   }
-  if (const auto* event = context.is<HandoutUnreadable>()) return unreadable(state, *event, context.timing);
-  return at_any_time(state.dossier, state.submission, state.late, context);
+  if (const auto* event = context.is<ResultUnreadable>()) return unreadable(state, *event, context.timing);
+  return at_any_time(state.prepared, state.submission, state.late, context);
 }
 
 Next from(const Quarantined& state, const Context& context) {
   if (is_word_of_a_person(context) && !context.is<ResolvedAsCertificate>()) {
-    return at_any_time(state.dossier, state.submission, state.late, context);
+    return at_any_time(state.prepared, state.submission, state.late, context);
   }
-  if (state.dossier.draft.csr.empty()) {
+  if (state.prepared.draft.csr.empty()) {
     return refuse("what it asked for is not in its record, which an older version wrote: it can only be given up");
   }
-  if (context.is<ResolvedAsCertificate>()) return at_any_time(state.dossier, state.submission, state.late, context);
+  if (context.is<ResolvedAsCertificate>()) return at_any_time(state.prepared, state.submission, state.late, context);
   if (const auto* asked = context.is<JudgementAsked>()) {
-    return judged_again(state.dossier, state.submission, state.handout, state.late,
+    return judged_again(state.prepared, state.submission, state.result, state.late,
                         joined(state.accepted, asked->accept));
   }
   const auto* taken = context.is<DeviationsAccepted>();
@@ -110,7 +111,7 @@ Next from(const Quarantined& state, const Context& context) {
     return refuse(fmt::format("every deviation that stops its certificate must be accepted by name; left: {}",
                               fmt::join(fatal, ", ")));
   }
-  return judged_again(state.dossier, state.submission, state.handout, state.late,
+  return judged_again(state.prepared, state.submission, state.result, state.late,
                       joined(state.accepted, taken->findings));
 }
 

@@ -14,9 +14,9 @@ namespace hsmbridge::workflow {
 // One row of the machine: in `from`, `event` leads to one of `to`. decide() obeys it, the diagram and `explain` print
 // it, and a test walks every pair of state and event against it.
 struct Rule {
-  StateName from;
-  EventName event;
-  std::uint32_t to;  // bit set of StateName
+  StateName from{};
+  EventName event{};
+  std::uint32_t to = 0;  // bit set of StateName
   std::string_view sentence;
 };
 

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "workflow/machine/order.h"
+#include "workflow/machine/words.h"
 
-#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,7 +22,7 @@ struct SentDraft {
 };
 
 // Key and draft of a request that has both.
-struct Dossier {
+struct PreparedRequest {
   Key key;
   Draft draft;
   unsigned attempts_made = 0;  // submissions begun so far; their numbers are never used again
@@ -31,7 +31,7 @@ struct Dossier {
   // provider; "" for nothing.
   std::string remembered = {};
   unsigned refusals = 0;  // attempts that were answered with a no; those that reached nobody are not counted
-  bool operator==(const Dossier&) const = default;
+  bool operator==(const PreparedRequest&) const = default;
 };
 
 struct Preparing {
@@ -43,17 +43,17 @@ struct Preparing {
   bool operator==(const Preparing&) const = default;
 };
 struct Prepared {
-  Dossier dossier;
+  PreparedRequest prepared;
   bool operator==(const Prepared&) const = default;
 };
 struct AwaitingLocalApproval {
-  Dossier dossier;
+  PreparedRequest prepared;
   unsigned needed = 1;
-  std::vector<LocalApproval> approvals;  // distinct persons, all over draft_digest(dossier.draft)
+  std::vector<LocalApproval> approvals;  // distinct persons, all over draft_digest(prepared.draft)
   bool operator==(const AwaitingLocalApproval&) const = default;
 };
 struct AwaitingCommand {
-  Dossier dossier;
+  PreparedRequest prepared;
   bool operator==(const AwaitingCommand&) const = default;
 };
 // A wish to give up that could not be granted at once, since a submission was under way.
@@ -73,7 +73,7 @@ struct Submitting {
     planned,  // the effect waits; nothing was sent
     started,  // journalled as begun: it is never begun again under this attempt
   };
-  Dossier dossier;
+  PreparedRequest prepared;
   unsigned attempt = 1;
   Phase phase = Phase::planned;
   Instant answer_by{};               // started: the call's hard deadline; afterwards the answer is lost
@@ -83,7 +83,7 @@ struct Submitting {
   bool operator==(const Submitting&) const = default;
 };
 struct LookingUp {
-  Dossier dossier;
+  PreparedRequest prepared;
   Submission submission;  // its attempt; the reference too, when the provider had taken it before
   std::string why;        // what happened to the answer
   // Absent must be said twice, across the time by which the provider's search may lag behind its orders
@@ -97,29 +97,24 @@ struct LookingUp {
   Duration waited{};  // from the first to the last one
   bool operator==(const LookingUp&) const = default;
 };
-struct AwaitingApproval {
-  Dossier dossier;
+// Its provider has it, and somebody there must do something.
+struct AwaitingProvider {
+  PreparedRequest prepared;
   Submission submission;
   Progress progress;
   std::string provider_status;        // the provider's own word
   std::optional<Instant> gone_since;  // the reference was not found; twice an hour apart is Unresolved
-  bool operator==(const AwaitingApproval&) const = default;
+  bool operator==(const AwaitingProvider&) const = default;
 };
-struct AwaitingIssuance {
-  Dossier dossier;
-  Submission submission;
-  Progress progress;
-  std::string provider_status;
-  std::optional<Instant> gone_since;
-  bool operator==(const AwaitingIssuance&) const = default;
-};
+struct AwaitingApproval : AwaitingProvider {};
+struct AwaitingIssuance : AwaitingProvider {};
 struct Withdrawing {
   enum class Cancel {
     wanted,      // to be asked for at the provider
     accepted,    // the provider took it; its final word is still awaited
     impossible,  // the provider has no cancel or refused it: only the slow poll is left
   };
-  Dossier dossier;
+  PreparedRequest prepared;
   Submission submission;
   WithdrawWish wish;
   Cancel cancel = Cancel::wanted;
@@ -129,7 +124,7 @@ struct Withdrawing {
   bool operator==(const Withdrawing&) const = default;
 };
 struct Retrieving {
-  Dossier dossier;
+  PreparedRequest prepared;
   Submission submission;
   std::string provider_status;
   bool late = false;        // it became ready after we had given up
@@ -137,9 +132,9 @@ struct Retrieving {
   bool operator==(const Retrieving&) const = default;
 };
 struct Verifying {
-  Dossier dossier;
+  PreparedRequest prepared;
   Submission submission;
-  Handout handout;
+  IssuedResult result;
   bool late = false;  // it came after we had given up: recorded, not installed, offered for revocation
   std::vector<std::string> accepted = {};  // findings that are accepted beyond what the order accepts
   unsigned unreadable = 0;                 // results in a row, before this one, of which no certificate could be made
@@ -147,17 +142,17 @@ struct Verifying {
   bool operator==(const Verifying&) const = default;
 };
 struct Installing {
-  Dossier dossier;
+  PreparedRequest prepared;
   std::string certificate;  // SHA-256 of the DER, hex: the certificate's record
   std::vector<TargetState> targets;
   std::vector<Finding> findings;
   bool operator==(const Installing&) const = default;
 };
 struct Unresolved {
-  Dossier dossier;
+  PreparedRequest prepared;
   Submission submission;  // the reference may be empty
   std::string why;
-  std::optional<Handout> handout;  // what came, when it could not be read
+  std::optional<IssuedResult> result;  // what came, when it could not be read
   // Not granted yet; it counts again as soon as somebody knows what happened.
   std::optional<WithdrawWish> wish = std::nullopt;
   Instant not_before{};  // until then a call may still be under way: nobody can know that it left nothing there
@@ -170,9 +165,9 @@ struct Quarantined {
   std::string certificate;
   std::vector<Finding> findings;
   // Version 3 of the store kept nothing else: a draft without a CSR says so.
-  Dossier dossier = {};
+  PreparedRequest prepared = {};
   Submission submission = {};
-  Handout handout = {};
+  IssuedResult result = {};
   bool late = false;
   std::vector<std::string> accepted = {};  // Verifying::accepted
   bool operator==(const Quarantined&) const = default;
@@ -212,33 +207,19 @@ struct Abandoned {
   bool operator==(const Abandoned&) const = default;
 };
 
-using State = std::variant<Preparing, Prepared, AwaitingLocalApproval, AwaitingCommand, Submitting, LookingUp,
-                           AwaitingApproval, AwaitingIssuance, Withdrawing, Retrieving, Verifying, Installing,
-                           Unresolved, Completed, Rejected, Expired, Cancelled, Failed, Quarantined, Abandoned>;
+// Every state once: its type, and the name by which rules speak of it. The type's name is its word in the journal. The
+// final ones come last, and those in which the request's own deadline counts come first.
+#define HSMBRIDGE_STATES(row)                                                                           \
+  row(Preparing, preparing) row(Prepared, prepared) row(AwaitingLocalApproval, awaiting_local_approval) \
+      row(AwaitingCommand, awaiting_command) row(Submitting, submitting) row(LookingUp, looking_up)     \
+          row(AwaitingApproval, awaiting_approval) row(AwaitingIssuance, awaiting_issuance)             \
+              row(Withdrawing, withdrawing) row(Retrieving, retrieving) row(Verifying, verifying)       \
+                  row(Installing, installing) row(Unresolved, unresolved) row(Quarantined, quarantined) \
+                      row(Completed, completed) row(Rejected, rejected) row(Expired, expired)           \
+                          row(Cancelled, cancelled) row(Failed, failed) row(Abandoned, abandoned)
 
-// In the order of the variant: StateName{state.index()}.
-enum class StateName {
-  preparing,
-  prepared,
-  awaiting_local_approval,
-  awaiting_command,
-  submitting,
-  looking_up,
-  awaiting_approval,
-  awaiting_issuance,
-  withdrawing,
-  retrieving,
-  verifying,
-  installing,
-  unresolved,
-  completed,
-  rejected,
-  expired,
-  cancelled,
-  failed,
-  quarantined,
-  abandoned,
-};
+using State = VariantOfList<void HSMBRIDGE_STATES(HSMBRIDGE_ALTERNATIVE)>::type;
+enum class StateName { HSMBRIDGE_STATES(HSMBRIDGE_NAME) };
 inline constexpr std::size_t kStateCount = std::variant_size_v<State>;
 
 inline StateName name_of(const State& state) {
@@ -247,12 +228,18 @@ inline StateName name_of(const State& state) {
 // "AwaitingApproval"
 std::string_view to_string(StateName name);
 std::optional<StateName> state_name_from(std::string_view word);
-bool is_final(StateName name);
+constexpr bool is_final(StateName name) {
+  return name >= StateName::completed;
+}
+// Whether the request's own deadline ends it there.
+constexpr bool heeds_deadline(StateName name) {
+  return name <= StateName::awaiting_issuance;
+}
 
 // Parts that several states hold; null when this state has none.
 const Key* key_of(const State& state);
 const Draft* draft_of(const State& state);
-const Dossier* dossier_of(const State& state);
+const PreparedRequest* prepared_of(const State& state);
 const Submission* submission_of(const State& state);
 const Progress* progress_of(const State& state);
 

@@ -71,7 +71,7 @@ struct CancelNotPossible {
 };
 using CancelAnswer = std::variant<Report, CancelNotPossible>;
 
-// The certificate of a handout, leaf first; chain as far as the provider gives it. DER.
+// The certificate of a result, leaf first; chain as far as the provider gives it. DER.
 struct Issued {
   Bytes certificate;
   std::vector<Bytes> chain;
@@ -136,9 +136,9 @@ class Provider {
   virtual Report poll(const ProviderCall& call) = 0;
   virtual Report retrieve(const ProviderCall& call) = 0;
   virtual CancelAnswer cancel(const ProviderCall& call) = 0;
-  // Makes the certificate of what was handed out (assembles a signature, reads PEM, fetches a chain). Throws corrupt
+  // Makes the certificate of what came back (assembles a signature, reads PEM, fetches a chain). Throws corrupt
   // when no certificate can be made of it.
-  virtual Issued read(const ProviderCall& call, const Handout& handout) = 0;
+  virtual Issued read(const ProviderCall& call, const IssuedResult& result) = 0;
   // The certificates of CAs that its configuration gives for building chains (DER): for a certificate that a person
   // brought. Asks nobody.
   virtual std::vector<Bytes> issuers() const { return {}; }
@@ -174,7 +174,7 @@ class ProfileCatalogue {
 class SerialLookUp {
  public:
   virtual ~SerialLookUp() = default;
-  // `serial`: hex as a person typed it. The certificate is the report's handout, and `reference` what poll() asks for
+  // `serial`: hex as a person typed it. The certificate is the report's result, and `reference` what poll() asks for
   // from then on; RequestStatus::gone when there is none. Whether it is for the request's key is for the caller to compare.
   // Throws invalid_input when that is no serial number.
   virtual Report find_by_serial(const ProviderCall& call, const std::string& serial) = 0;

@@ -107,6 +107,8 @@ struct Content {
     bool subject_key_identifier = false;
     bool operator==(const Critical&) const = default;
   } critical;
+
+  bool operator==(const Content&) const = default;
 };
 
 // Text forms, for flags and profiles. All throw invalid_input naming the text.

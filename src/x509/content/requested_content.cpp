@@ -145,7 +145,9 @@ void write_content(Json& json, const Content& content) {
 
 Content read_content(const Json& json) {
   Content content;
-  content.subject = Name::from_der(from_base64(json.at("subject_der").as_string()));
+  const auto* subject = json.find("subject_der");
+  content.subject = subject != nullptr ? Name::from_der(from_base64(subject->as_string()))
+                                       : Name::parse(json.string_or("subject", ""));
   for (const auto& name : elements(json, "names")) {
     content.subject_alternative_names.push_back(GeneralName::from_der(der_of(name)));
   }
@@ -184,8 +186,9 @@ Content read_content(const Json& json) {
         {Oid::parse(extension.at("oid").as_string()), extension.at("critical").as_bool(), der_of(extension)});
   }
   if (const auto* password = json.find("challenge_password")) content.challenge_password = password->as_string();
-  const auto& critical = json.at("critical");
-  for (const auto& row : kCritical) content.critical.*row.member = critical.at(row.name).as_bool();
+  if (const auto* critical = json.find("critical")) {
+    for (const auto& row : kCritical) content.critical.*row.member = critical->at(row.name).as_bool();
+  }
   return content;
 }
 

@@ -295,8 +295,8 @@ TEST_CASE("a key that an open request names in whatever way is not destroyed wit
     const hsmbridge::SystemClock clock;
     const auto store = hsmbridge::store::SqliteStore::open(path, clock);
     auto order = hsmbridge::test::order_of("0123456789abcdef", clock.now());
-    order.token = "hsm";
-    order.key = chosen.wish;
+    hsmbridge::test::wanted(order).token = "hsm";
+    hsmbridge::test::wanted(order).key = chosen.wish;
     store->create(order, {{order.created_at, order.created_by, hsmbridge::workflow::Created{order}}},
                   hsmbridge::workflow::begin(order, {}));
   }
@@ -319,10 +319,10 @@ TEST_CASE("the label of a key that an open request is about to make is refused, 
     const hsmbridge::SystemClock clock;
     const auto store = hsmbridge::store::SqliteStore::open(path, clock);
     auto order = hsmbridge::test::order_of("0123456789abcdef", clock.now());
-    order.token = "web";
-    order.key = {};
-    order.key.source = hsmbridge::workflow::KeyWish::Source::make;
-    order.key.selector = "a";
+    hsmbridge::test::wanted(order).token = "web";
+    hsmbridge::test::wanted(order).key = {};
+    hsmbridge::test::wanted(order).key.source = hsmbridge::workflow::KeyWish::Source::make;
+    hsmbridge::test::wanted(order).key.selector = "a";
     store->create(order, {{order.created_at, order.created_by, hsmbridge::workflow::Created{order}}},
                   hsmbridge::workflow::begin(order, {}));
     store->record_key(

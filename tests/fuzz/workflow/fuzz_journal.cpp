@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto json = fuzz::accepted([&] { return Json::parse(as_text(ByteView(data, size))); });
   if (!json) return 0;
   read_back(*json, workflow::order_from);
-  read_back(*json, workflow::state_from);
+  read_back(*json, [](const Json& text) { return workflow::state_from(text); });
   read_back(*json, workflow::event_body_from);
   return 0;
 }

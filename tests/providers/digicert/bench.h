@@ -5,6 +5,7 @@
 #include "providers/securosys/test_ca.h"
 #include "support/fake_clock.h"
 #include "support/fake_transport.h"
+#include "support/orders.h"
 #include "unit/x509/test_authority.h"
 #include "x509/objects/pem.h"
 
@@ -23,7 +24,7 @@ struct TlmBench {
     settings.seat = "ops@example.com";
     order.id = RequestId("0123456789ABCDEF");
     order.provider = "tlm";
-    order.key.source = workflow::KeyWish::Source::make;
+    test::wanted(order).key.source = workflow::KeyWish::Source::make;
     ask.content.subject = x509::Name::parse("C=CH, O=Example, CN=www.example.com");
     ask.content.subject_alternative_names = {x509::GeneralName::parse("dns:www.example.com")};
     submission.submitted_at = clock.now();
@@ -37,7 +38,7 @@ struct TlmBench {
     return *made;
   }
   void freeze() {
-    order.ask = x509::to_json(ask).dump();
+    test::wanted(order).content = ask;
     draft.csr = csr_for(key, ask);
     digicert::Pinned pinned{"", "", "", true};
     pinned.account = account;

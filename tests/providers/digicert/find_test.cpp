@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "bench.h"
+#include "support/orders.h"
 
 #include <fmt/core.h>
 
@@ -64,7 +65,7 @@ TEST_CASE("a lost certificate is found by its key") {
       std::vector<std::string>{"GET /mpki/api/v1/certificate-search?offset=0&limit=50&seat_id=ops%40example.com&common_"
                                "name=www.example.com&status=issued"});
   bench.transport->then(404, test::tlm_error("resource_not_found", "no"));
-  CHECK(bench.provider().read(bench.call(), *report.handout).certificate == ours.der);
+  CHECK(bench.provider().read(bench.call(), *report.result).certificate == ours.der);
 }
 
 TEST_CASE("every page of the search is read") {
@@ -288,7 +289,7 @@ TEST_CASE("Absent is said only of a profile that always issues at once, and only
 TEST_CASE("a certificate for a key that is older than the order is ours only when its date and names say so") {
   TlmBench bench;
   bench.account = kUs;
-  bench.order.key.source = KeyWish::Source::use;
+  test::wanted(bench.order).key.source = KeyWish::Source::use;
   bench.freeze();
   const auto ask = [&](const x509::Certificate& certificate) {
     const std::string body = TlmBench::found({TlmBench::details(certificate)});
@@ -338,8 +339,7 @@ TEST_CASE("the certificate that a renewal replaces is never taken for its answer
   bench.account = kUs;
   bench.freeze();
   const x509::Certificate old = bench.issue(1min);
-  bench.order.kind = Kind::renew;
-  bench.order.predecessor = Predecessor{"", old.der, {}, "current", {}, ""};
+  test::make_renewal(bench.order, {"", old.der, {}, "current", {}, ""});
   const std::string body = TlmBench::found({TlmBench::details(old)});
   bench.transport->then(200, body);
   bench.then_profile();

@@ -51,7 +51,7 @@ TEST_CASE("each status of a pick-up has a meaning, and an unknown one is recorde
     const Report report = bench.poll(row.body);
     CHECK(report.status == row.standing);
     CHECK(report.provider_status == row.status);
-    CHECK_FALSE(report.handout);
+    CHECK_FALSE(report.result);
   }
   TlmPending bench;
   CHECK(bench.poll(R"({"status":"REJECTED","message":"not ours"})").message == "not ours");
@@ -66,8 +66,8 @@ TEST_CASE("an issued certificate is handed out by the pick-up, whatever its stat
     body.set("status", status);
     const Report report = bench.poll(body.dump());
     CHECK(report.status == RequestStatus::handed_out);
-    REQUIRE(report.handout);
-    CHECK(hsmbridge::to_text(report.handout->raw) == body.dump());
+    REQUIRE(report.result);
+    CHECK(hsmbridge::to_text(report.result->raw) == body.dump());
     CHECK(pinned_from(report.provider_state).serial == TlmBench::serial(certificate));
     CHECK(pinned_from(report.provider_state).profile == "the-profile-then");
   }
@@ -122,7 +122,7 @@ TEST_CASE("a certificate that a pick-up calls revoked is not handed out") {
   body.set("status", "REVOKED");
   const Report report = bench.poll(body.dump());
   CHECK(report.status == RequestStatus::failed);
-  CHECK_FALSE(report.handout);
+  CHECK_FALSE(report.result);
 }
 
 TEST_CASE("a web server's 404 does not make a request gone") {
@@ -153,7 +153,7 @@ TEST_CASE("a serial number is found as people write it, and what is none is not 
   bench.transport->then(200, TlmBench::details(ours).dump());
   const Report report = bench.provider().find_by_serial(bench.call(), typed);
   CHECK(report.reference.str() == "serial:" + TlmBench::serial(ours));
-  CHECK(report.handout.has_value());
+  CHECK(report.result.has_value());
   bench.transport->then(404, test::tlm_error("resource_not_found", "no"));
   CHECK(bench.provider().find_by_serial(bench.call(), "4A").status == RequestStatus::gone);
   const std::size_t before = bench.transport->sent.size();

@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "bench.h"
+#include "support/orders.h"
 
 #include <catch2/catch.hpp>
 
@@ -16,11 +17,9 @@ struct Revocation : TlmBench {
     certificate = issue();
     draft = {};
     token_key = {};
-    order.kind = Kind::revoke;
-    order.ask.clear();
-    order.reason = "keyCompromise";
-    order.predecessor =
-        Predecessor{hex(sha256(certificate.der)), certificate.der, {}, "current", ProviderReference("r"), ""};
+    test::make_revocation(order,
+                          {hex(sha256(certificate.der)), certificate.der, {}, "current", ProviderReference("r"), ""},
+                          "keyCompromise");
     path = "/mpki/api/v1/certificate/" + serial(certificate);
     submission.reference = {};
   }
@@ -48,13 +47,14 @@ TEST_CASE("a revocation is done when the service says 204, or that it was done b
 
 TEST_CASE("the service's own spelling of the serial number is used where it is known") {
   Revocation bench;
-  bench.order.predecessor->provider_state = to_text(Pinned{"p", "s", "00" + TlmBench::serial(bench.certificate)});
+  test::predecessor_in(bench.order).provider_state =
+      to_text(Pinned{"p", "s", "00" + TlmBench::serial(bench.certificate)});
   bench.transport->then(204, "");
   bench.submit();
   CHECK(bench.transport->lines().front() ==
         "PUT /mpki/api/v1/certificate/00" + TlmBench::serial(bench.certificate) + "/revoke" + bench.thumbprint());
   // A state that speaks of another certificate is not believed.
-  bench.order.predecessor->provider_state = to_text(Pinned{"p", "s", "AB"});
+  test::predecessor_in(bench.order).provider_state = to_text(Pinned{"p", "s", "AB"});
   bench.transport->then(204, "");
   bench.submit();
   CHECK(bench.transport->lines().back() == "PUT " + bench.path + "/revoke" + bench.thumbprint());
@@ -105,18 +105,18 @@ TEST_CASE("the status of another certificate of the same number says nothing") {
 
 TEST_CASE("a hold is done when the certificate is suspended") {
   Revocation bench;
-  bench.order.reason = "certificateHold";
+  std::get<Revoke>(bench.order.what).reason = "certificateHold";
   bench.transport->then(200, TlmBench::details(bench.certificate, "suspended").dump());
   CHECK(std::holds_alternative<Found>(bench.provider().look_up(bench.call())));
-  bench.order.reason = "superseded";
+  std::get<Revoke>(bench.order.what).reason = "superseded";
   bench.transport->then(200, TlmBench::details(bench.certificate, "suspended").dump());
   CHECK(std::holds_alternative<Absent>(bench.provider().look_up(bench.call())));
 }
 
 TEST_CASE("a reason that revokes nothing and a certificate that is not at hand are refused before anything is sent") {
   Revocation bench;
-  bench.order.reason = "removeFromCRL";
-  bench.order.predecessor->der.clear();
+  std::get<Revoke>(bench.order.what).reason = "removeFromCRL";
+  test::predecessor_in(bench.order).der.clear();
   CHECK(bench.provider().check(bench.call()).size() == 2);
   CHECK(std::holds_alternative<RefusedForGood>(bench.submit()));
   CHECK(bench.transport->sent.empty());

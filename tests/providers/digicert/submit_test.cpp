@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "bench.h"
+#include "support/orders.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -31,10 +32,8 @@ TEST_CASE("a draft is nothing beyond the CSR, and only what can be carried out i
   CHECK(pinned_from(draft.provider_state).issued_at_once);
   CHECK(pinned_from(draft.provider_state).profile == test::kTlmProfileId);
   CHECK(pinned_from(draft.provider_state).seat == "ops@example.com");
-  bench.order.kind = Kind::revoke;
+  test::make_revocation(bench.order, {}, "superseded");
   CHECK_NOTHROW(bench.provider().draft(bench.order, {}, bench.clock.now()));
-  bench.order.kind = Kind::crl;
-  CHECK_THROWS_AS(bench.provider().draft(bench.order, {}, bench.clock.now()), Error);
 }
 
 TEST_CASE("a draft of a profile that makes wait does not say that it issues at once, and one not shown is waited for") {
@@ -239,8 +238,8 @@ TEST_CASE("a certificate issued at once is handed out with the body as it came")
   bench.transport->then(201, body);
   const Report report = accepted(bench.submit());
   CHECK(report.status == RequestStatus::handed_out);
-  REQUIRE(report.handout);
-  CHECK(hsmbridge::to_text(report.handout->raw) == body);
+  REQUIRE(report.result);
+  CHECK(hsmbridge::to_text(report.result->raw) == body);
   CHECK(report.reference.str() == "serial:" + TlmBench::serial(certificate));
   CHECK(pinned_from(report.provider_state).profile == test::kTlmProfileId);
   CHECK(pinned_from(report.provider_state).seat == "ops@example.com");
@@ -294,11 +293,11 @@ TEST_CASE("a serial number without its certificate is fetched") {
   bench.submission.provider_state = report.provider_state;
   bench.transport->then(200, TlmBench::details(certificate).dump());
   const Report fetched = bench.provider().retrieve(bench.call());
-  REQUIRE(fetched.handout);
+  REQUIRE(fetched.result);
   CHECK(bench.transport->lines().back() == "GET /mpki/api/v1/certificate/" + TlmBench::serial(certificate));
   bench.settings.chain.reset();
   bench.transport->then(404, test::tlm_error("resource_not_found", "no"));
-  CHECK(bench.provider().read(bench.call(), *fetched.handout).certificate == certificate.der);
+  CHECK(bench.provider().read(bench.call(), *fetched.result).certificate == certificate.der);
 }
 
 TEST_CASE("an attempt sends one request: the other shape is the next attempt's, also after a restart") {
@@ -503,26 +502,24 @@ Predecessor old_certificate(TlmBench& bench, Duration left) {
 
 TEST_CASE("inside its window a certificate is renewed by its own call") {
   TlmBench bench;
-  bench.order.kind = Kind::renew;
-  bench.order.predecessor = old_certificate(bench, 10 * 24h);
+  test::make_renewal(bench.order, old_certificate(bench, 10 * 24h));
   bench.ask.validity = 90 * 24h;
   bench.freeze();
   bench.then_profile();
   bench.transport->then(200, TlmBench::issued_body(bench.issue()));
   const Report report = accepted(bench.submit());
   CHECK(report.status == RequestStatus::handed_out);
-  const std::string serial = pinned_from(bench.order.predecessor->provider_state).serial;
+  const std::string serial = pinned_from(test::predecessor_in(bench.order).provider_state).serial;
   CHECK(report.message == "renewal of " + serial);
   CHECK(bench.transport->lines().back() == "POST /mpki/api/v1/certificate/" + serial + "/renew?thumbprint_sha256=" +
-                                               upper(hex(sha256(bench.order.predecessor->der))));
+                                               upper(hex(sha256(test::predecessor_in(bench.order).der))));
   CHECK(bench.sent_json(1) == Json::object({{"csr", x509::csr_to_pem(bench.draft.csr)},
                                             {"validity", Json::parse(R"({"unit":"days","duration":90})")}}));
 }
 
 TEST_CASE("where no renewal is possible a fresh request is made and says why") {
   TlmBench bench;
-  bench.order.kind = Kind::renew;
-  bench.order.predecessor = old_certificate(bench, 10 * 24h);
+  test::make_renewal(bench.order, old_certificate(bench, 10 * 24h));
   Json profile = test::tlm_profile();
   const auto is_fresh = [&](const std::string& why) {
     bench.freeze();
@@ -533,11 +530,11 @@ TEST_CASE("where no renewal is possible a fresh request is made and says why") {
     CHECK(bench.transport->lines().back() == "POST /mpki/api/v1/certificate");
   };
   SECTION("before the window") {
-    bench.order.predecessor = old_certificate(bench, 60 * 24h);
+    test::predecessor_in(bench.order) = old_certificate(bench, 60 * 24h);
     is_fresh("the renewal window opens on 2026-07-01T12:00:00Z");
   }
   SECTION("after the end") {
-    bench.order.predecessor = old_certificate(bench, -24h);
+    test::predecessor_in(bench.order) = old_certificate(bench, -24h);
     is_fresh("the old one expired on 2026-05-31T12:00:00Z");
   }
   SECTION("other names") {
@@ -545,15 +542,15 @@ TEST_CASE("where no renewal is possible a fresh request is made and says why") {
     is_fresh("the new certificate shall say something else than the old one");
   }
   SECTION("another profile") {
-    bench.order.predecessor->provider_state = to_text(Pinned{"other", "s", ""});
+    test::predecessor_in(bench.order).provider_state = to_text(Pinned{"other", "s", ""});
     is_fresh("the old one was issued under another profile");
   }
   SECTION("another seat") {
-    bench.order.predecessor->provider_state = to_text(Pinned{test::kTlmProfileId, "former@example.com", ""});
+    test::predecessor_in(bench.order).provider_state = to_text(Pinned{test::kTlmProfileId, "former@example.com", ""});
     is_fresh("the old one was issued for another seat");
   }
   SECTION("no state") {
-    bench.order.predecessor->provider_state.clear();
+    test::predecessor_in(bench.order).provider_state.clear();
     is_fresh("it is not known under which profile the old one was issued");
   }
   SECTION("an approval is wanted") {
@@ -561,7 +558,7 @@ TEST_CASE("where no renewal is possible a fresh request is made and says why") {
     is_fresh("the profile does not issue at once, and then DigiCert renews nothing");
   }
   SECTION("nothing to renew") {
-    bench.order.predecessor.reset();
+    test::predecessor_in(bench.order) = {};
     is_fresh("the certificate it replaces is not at hand");
   }
 }
@@ -569,8 +566,7 @@ TEST_CASE("where no renewal is possible a fresh request is made and says why") {
 TEST_CASE(
     "a renewal that is completely refused is followed by an attempt with a fresh request, an unclear one is not") {
   TlmBench bench;
-  bench.order.kind = Kind::renew;
-  bench.order.predecessor = old_certificate(bench, 10 * 24h);
+  test::make_renewal(bench.order, old_certificate(bench, 10 * 24h));
   bench.freeze();
   bench.then_profile();
   bench.transport->then(400, test::tlm_error("invalid_state", "not within its window"));
@@ -598,8 +594,7 @@ TEST_CASE(
 
 TEST_CASE("a renewal whose fresh request is refused for its form makes three attempts, each with one request") {
   TlmBench bench;
-  bench.order.kind = Kind::renew;
-  bench.order.predecessor = old_certificate(bench, 10 * 24h);
+  test::make_renewal(bench.order, old_certificate(bench, 10 * 24h));
   bench.freeze();
   bench.then_profile();
   bench.transport->then(400, test::tlm_error("invalid_state", "not within its window"))
@@ -617,8 +612,7 @@ TEST_CASE("a renewal whose fresh request is refused for its form makes three att
 
 TEST_CASE("a refused renewal after an earlier attempt, or one that tells of an earlier one, is no fresh request") {
   TlmBench bench;
-  bench.order.kind = Kind::renew;
-  bench.order.predecessor = old_certificate(bench, 10 * 24h);
+  test::make_renewal(bench.order, old_certificate(bench, 10 * 24h));
   bench.freeze();
   bench.then_profile();
   ProviderCall call = bench.call();

@@ -6,6 +6,7 @@
 #include "providers/securosys/raw_signature.h"
 #include "support/fake_clock.h"
 #include "support/fake_transport.h"
+#include "support/orders.h"
 #include "support/temp_folder.h"
 #include "test_ca.h"
 #include "tsb_answers.h"
@@ -54,7 +55,7 @@ struct Bench {
     return *made;
   }
   void freeze() {
-    order.ask = x509::to_json(ask).dump();
+    test::wanted(order).content = ask;
     draft.csr = test::csr_for(key, ask);
     ProviderDraft made_draft = provider().draft(order, draft.csr, clock.now());
     draft.to_be_signed = made_draft.to_be_signed;
@@ -183,7 +184,7 @@ TEST_CASE("a request that is not what the order asks is not drafted") {
 
 TEST_CASE("a revocation is not drafted") {
   Bench bench;
-  bench.order.kind = Kind::revoke;
+  test::make_revocation(bench.order, {}, "superseded");
   CHECK_THROWS_AS(bench.provider().draft(bench.order, {}, bench.clock.now()), Error);
 }
 
@@ -462,7 +463,7 @@ TEST_CASE("every status has its standing") {
     const Report report = bench.provider().poll(bench.call());
     CHECK(report.status == standing);
     CHECK(report.provider_status == status);
-    CHECK_FALSE(report.handout);
+    CHECK_FALSE(report.result);
   }
 }
 
@@ -482,11 +483,11 @@ TEST_CASE("an answer with a result is kept whole though it is not about this req
     bench.transport->then(200, body);
     const Report report = bench.provider().poll(bench.call());
     CHECK(report.status == RequestStatus::handed_out);
-    REQUIRE(report.handout);
-    CHECK(report.handout->raw == to_bytes(body));
+    REQUIRE(report.result);
+    CHECK(report.result->raw == to_bytes(body));
     // No certificate is made of it: it ends with a person, the bytes at hand.
     try {
-      bench.provider().read(bench.call(), *report.handout);
+      bench.provider().read(bench.call(), *report.result);
       FAIL("it was read");
     } catch (const Error& error) {
       CHECK(error.kind() == ErrorKind::corrupt);
@@ -503,8 +504,8 @@ TEST_CASE("a result is taken with any status word and before anything else is as
     bench.transport->then(200, std::string(R"({"id":")") + kId + R"(","status":")" + status + R"(","result":"AAAA"})");
     const Report report = bench.provider().poll(bench.call());
     CHECK(report.status == RequestStatus::handed_out);
-    REQUIRE(report.handout);
-    CHECK(report.handout->result == from_base64("AAAA"));
+    REQUIRE(report.result);
+    CHECK(report.result->octets() == from_base64("AAAA"));
   }
   CHECK(bench.transport->sent.size() == 5);
 }
@@ -525,12 +526,12 @@ TEST_CASE("a result given once is kept raw when its answer cannot be read") {
     bench.transport->then(200, body).then(200, body);
     const Report report = bench.provider().poll(bench.call());
     CHECK(report.status == RequestStatus::handed_out);
-    REQUIRE(report.handout);
-    CHECK(report.handout->raw == to_bytes(body));
-    CHECK(report.handout->result.empty());
+    REQUIRE(report.result);
+    CHECK(report.result->raw == to_bytes(body));
+    CHECK(report.result->octets().empty());
     CHECK_FALSE(report.message.empty());
-    CHECK(bench.provider().retrieve(bench.call()).handout == report.handout);
-    CHECK_THROWS_WITH(bench.provider().read(bench.call(), *report.handout), Catch::Contains("what came is kept"));
+    CHECK(bench.provider().retrieve(bench.call()).result == report.result);
+    CHECK_THROWS_WITH(bench.provider().read(bench.call(), *report.result), Catch::Contains("what came is kept"));
     // Where a result may be asked for again, it is.
     Bench always;
     always.transport->then(200, body);
@@ -556,7 +557,7 @@ TEST_CASE("a result given once in an answer that is too large is told as lost at
   bench.transport->then(AnswerLost{"it was larger than 4 MiB", true}).then(AnswerLost{"cut", false});
   const Report report = bench.provider().poll(bench.call());
   CHECK(report.status == RequestStatus::handed_out);
-  CHECK_FALSE(report.handout);
+  CHECK_FALSE(report.result);
   CHECK(report.message.find("larger than 4 MiB") != std::string::npos);
   CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
 }
@@ -566,8 +567,8 @@ TEST_CASE("what is kept of an answer that nobody can read is bounded") {
   bench.settings.result_once = true;
   bench.transport->then(200, "{\"result\":\"AAAA\"," + std::string(1'000'000, 'x'));
   const Report report = bench.provider().poll(bench.call());
-  REQUIRE(report.handout);
-  CHECK(report.handout->raw.size() == 256U << 10U);
+  REQUIRE(report.result);
+  CHECK(report.result->raw.size() == 256U << 10U);
 }
 
 TEST_CASE("a result that comes at once in an answer that cannot be read is kept raw") {
@@ -578,8 +579,8 @@ TEST_CASE("a result that comes at once in an answer that cannot be read is kept 
   const SubmitAnswer answer = bench.provider().submit(bench.call());
   const Report& report = std::get<Accepted>(answer).report;
   CHECK(report.status == RequestStatus::handed_out);
-  REQUIRE(report.handout);
-  CHECK(report.handout->raw == to_bytes(body));
+  REQUIRE(report.result);
+  CHECK(report.result->raw == to_bytes(body));
   CHECK(std::holds_alternative<OutcomeUnknown>(bench.provider().submit(bench.call())));
   CHECK(std::holds_alternative<OutcomeUnknown>(bench.provider().submit(bench.call())));
 }
@@ -690,11 +691,11 @@ TEST_CASE("the signature that comes back is assembled into a certificate that an
   bench.transport->then(200, body);
   const Report report = bench.provider().poll(bench.call());
   CHECK(report.status == RequestStatus::handed_out);
-  REQUIRE(report.handout);
-  CHECK(report.handout->raw == to_bytes(body));
-  CHECK(report.handout->content == Handout::Content::signature);
+  REQUIRE(report.result);
+  CHECK(report.result->raw == to_bytes(body));
+  CHECK(std::holds_alternative<IssuedSignature>(report.result->product));
 
-  const Issued issued = bench.provider().read(bench.call(), *report.handout);
+  const Issued issued = bench.provider().read(bench.call(), *report.result);
   const x509::Certificate certificate = x509::parse_certificate(issued.certificate);
   CHECK(x509::signature_verifies(certificate, bench.ca.certificate.spki()));
   CHECK(issued.chain == std::vector<Bytes>{bench.ca.certificate.der});
@@ -713,7 +714,7 @@ TEST_CASE("a result is kept though what was pinned beside it cannot be read") {
       .then(200, head + R"(","status":"PENDING"})");
   const Report report = bench.provider().poll(bench.call());
   CHECK(report.status == RequestStatus::handed_out);
-  CHECK(report.handout);
+  CHECK(report.result);
   CHECK_THROWS_AS(bench.provider().poll(bench.call()), Error);
 }
 
@@ -733,10 +734,9 @@ TEST_CASE("the certificate that is renewed is not taken for the new one, though 
   const Bytes old = beginning("2026-05-01T00:00:00Z");
   const Bytes fresh = beginning("2026-06-01T00:00:00Z");
   const std::string authority = x509::certificate_to_pem(bench.ca.certificate.der);
-  bench.order.kind = Kind::renew;
-  bench.order.predecessor = Predecessor{"f", old, {}, "current", {}, ""};
+  test::make_renewal(bench.order, {"f", old, {}, "current", {}, ""});
   const auto read = [&](const std::string& bundle) {
-    return bench.provider().read(bench.call(), {Handout::Content::certificate, to_bytes(bundle), {}}).certificate;
+    return bench.provider().read(bench.call(), {IssuedCertificate{to_bytes(bundle)}, {}}).certificate;
   };
   CHECK(read(x509::certificate_to_pem(old) + authority + x509::certificate_to_pem(fresh)) == fresh);
   CHECK(read(authority + x509::certificate_to_pem(old)) == old);
@@ -746,10 +746,10 @@ TEST_CASE("a signature by another key is no certificate") {
   Bench bench;
   bench.freeze();
   test::TestCa other;
-  Handout handout{Handout::Content::signature, other.sign(bench.draft.to_be_signed, "ecdsa-sha256"), {}};
-  CHECK_THROWS_AS(bench.provider().read(bench.call(), handout), Error);
-  handout.result = to_bytes("not a signature");
-  CHECK_THROWS_AS(bench.provider().read(bench.call(), handout), Error);
+  IssuedResult result{IssuedSignature{other.sign(bench.draft.to_be_signed, "ecdsa-sha256")}, {}};
+  CHECK_THROWS_AS(bench.provider().read(bench.call(), result), Error);
+  result.product = IssuedSignature{to_bytes("not a signature")};
+  CHECK_THROWS_AS(bench.provider().read(bench.call(), result), Error);
 }
 
 TEST_CASE("a result given once that nobody kept is told truthfully") {
@@ -759,7 +759,7 @@ TEST_CASE("a result given once that nobody kept is told truthfully") {
   // At once: no second look will bring it.
   for (const Report& report : {bench.provider().poll(bench.call()), bench.provider().retrieve(bench.call())}) {
     CHECK(report.status == RequestStatus::handed_out);
-    CHECK_FALSE(report.handout);
+    CHECK_FALSE(report.result);
     CHECK(report.message.find("hands out no result") != std::string::npos);
   }
 }
@@ -790,7 +790,7 @@ TEST_CASE("a result that is late is looked for during an hour") {
   bench.clock.advance(1min);
   const Report last = look();
   CHECK(last.status == RequestStatus::handed_out);
-  CHECK_FALSE(last.handout);
+  CHECK_FALSE(last.result);
 }
 
 TEST_CASE("cancelling reports what the request is afterwards") {
@@ -806,7 +806,7 @@ TEST_CASE("cancelling reports what the request is afterwards") {
   bench.transport->then(200, status_body(status))
       .then(200, "")
       .then(200, std::string(R"({"id":")") + kId + R"(","status":"EXECUTED","result":"AAAA"})");
-  CHECK(std::get<Report>(bench.provider().cancel(bench.call())).handout.has_value());
+  CHECK(std::get<Report>(bench.provider().cancel(bench.call())).result.has_value());
 
   bench.transport->then(200, status_body(status)).then(tsb_refusal(404, 651)).then(tsb_refusal(404, 651));
   CHECK(std::get<Report>(bench.provider().cancel(bench.call())).status == RequestStatus::gone);
@@ -832,8 +832,8 @@ TEST_CASE("a result that is met by a cancel is handed out and nothing is deleted
   bench.transport->then(200, std::string(R"({"id":")") + kId + R"(","status":"EXECUTED","result":"AAAA"})");
   const Report report = std::get<Report>(bench.provider().cancel(bench.call()));
   CHECK(report.status == RequestStatus::handed_out);
-  REQUIRE(report.handout);
-  CHECK(report.handout->result == from_base64("AAAA"));
+  REQUIRE(report.result);
+  CHECK(report.result->octets() == from_base64("AAAA"));
   bench.transport->then(tsb_refusal(404, 651));
   CHECK(std::get<Report>(bench.provider().cancel(bench.call())).status == RequestStatus::gone);
   CHECK(bench.transport->sent.size() == 2);

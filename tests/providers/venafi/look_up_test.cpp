@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "provider_bench.h"
+#include "support/orders.h"
 
 #include <catch2/catch.hpp>
 
@@ -59,7 +60,7 @@ LookUpAnswer look_up(ProviderBench& bench) {
 
 struct Bench : ProviderBench {
   Bench() {
-    order.key.source = KeyWish::Source::make;
+    test::wanted(order).key.source = KeyWish::Source::make;
     zone();
   }
   std::string after(int seconds) const { return rfc3339(draft.built_at + std::chrono::seconds{seconds}); }
@@ -94,7 +95,7 @@ TEST_CASE("a lost submission whose tag was dropped is found by its CSR") {
 
 TEST_CASE("an unmarked request with the CSR of an older key may be anybody's who has that key") {
   Bench bench;
-  bench.order.key.source = KeyWish::Source::use;
+  test::wanted(bench.order).key.source = KeyWish::Source::use;
   bench.transport->then(200, page({document("a", bench.after(-60))}, 1));
   bench.transport->then(200, whole("a", bench.draft.csr, bench.after(-60)));
   CHECK(says(bench.look(), "nothing that marks it as ours"));

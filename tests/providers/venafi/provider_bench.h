@@ -5,6 +5,7 @@
 #include "providers/venafi/provider.h"
 #include "support/fake_clock.h"
 #include "support/fake_transport.h"
+#include "support/orders.h"
 #include "x509/objects/pem.h"
 
 #include <memory>
@@ -24,7 +25,7 @@ struct ProviderBench {
     freeze();
   }
   void freeze() {
-    order.ask = x509::to_json(ask).dump();
+    test::wanted(order).content = ask;
     draft.csr = csr_for(key, ask);
   }
   venafi::VenafiProvider& provider() {
@@ -60,15 +61,16 @@ struct ProviderBench {
   }
   void replaces(const std::string& provider_state) {
     TestCa ca;
-    order.kind = workflow::Kind::renew;
-    order.predecessor = workflow::Predecessor{
-        "f",           certificate(ca, key.subject_public_key_info()), {}, "current", ProviderReference(kRequestId),
-        provider_state};
+    test::make_renewal(order, {"f",
+                               certificate(ca, key.subject_public_key_info()),
+                               {},
+                               "current",
+                               ProviderReference(kRequestId),
+                               provider_state});
   }
   void revokes(const std::string& reason) {
     replaces(R"({"request":")" + kRequestId + R"(","certificates":[")" + kCertificateId + R"("]})");
-    order.kind = workflow::Kind::revoke;
-    order.reason = reason;
+    make_revocation(order, predecessor_in(order), reason);
     draft = {};
   }
 

@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "provider_bench.h"
 #include "providers/venafi/revocation.h"
+#include "support/orders.h"
 
 #include <catch2/catch.hpp>
 
@@ -178,7 +179,7 @@ TEST_CASE("what fails before the one POST is not accepted, or refused where repe
   alias.transport->then(200, test::application_answer());
   CHECK(std::get<NotAccepted>(alias.provider().submit(alias.call())).error.kind() == ErrorKind::unavailable);
   ProviderBench broken;
-  broken.order.ask = "?";
+  broken.draft.csr = {1};
   CHECK(std::holds_alternative<RefusedForGood>(broken.provider().submit(broken.call())));
   CHECK(broken.transport->sent.empty());
 
@@ -266,8 +267,8 @@ TEST_CASE("a certificate is fetched by its own id, leaf first") {
   bench.transport->then(200, pem, "text/plain");
   const Report report = bench.provider().retrieve(bench.call());
   CHECK(report.status == RequestStatus::handed_out);
-  REQUIRE(report.handout);
-  CHECK(as_text(report.handout->raw) == pem);
+  REQUIRE(report.result);
+  CHECK(as_text(report.result->raw) == pem);
   CHECK(bench.transport->lines().front() ==
         "GET /outagedetection/v1/certificates/" + test::kCertificateId + "/contents?chainOrder=EE_FIRST&format=PEM");
 }
@@ -333,18 +334,17 @@ TEST_CASE("the leaf is found in a bundle of any order by our key") {
   const std::string authority = x509::certificate_to_pem(ca.certificate.der);
   for (const std::string& bundle :
        {x509::certificate_to_pem(leaf) + authority, authority + x509::certificate_to_pem(leaf)}) {
-    const Issued issued = bench.provider().read(bench.call(), {Handout::Content::certificate, to_bytes(bundle), {}});
+    const Issued issued = bench.provider().read(bench.call(), {IssuedCertificate{to_bytes(bundle)}, {}});
     CHECK(issued.certificate == leaf);
     CHECK(issued.chain == std::vector<Bytes>{ca.certificate.der});
   }
   // With another key: still a leaf, which the check of the certificate then refuses.
   const Bytes other = bench.certificate(ca, test::SoftwareSigner("ec:P-256").subject_public_key_info());
   const Issued wrong = bench.provider().read(
-      bench.call(), {Handout::Content::certificate, to_bytes(authority + x509::certificate_to_pem(other)), {}});
+      bench.call(), {IssuedCertificate{to_bytes(authority + x509::certificate_to_pem(other))}, {}});
   CHECK(wrong.certificate == other);
   CHECK(error_of([&] {
-          bench.provider().read(bench.call(),
-                                {Handout::Content::certificate, to_bytes("-----BEGIN CERTIFICATE-----"), {}});
+          bench.provider().read(bench.call(), {IssuedCertificate{to_bytes("-----BEGIN CERTIFICATE-----")}, {}});
         }).kind() == ErrorKind::corrupt);
 }
 
@@ -353,14 +353,14 @@ TEST_CASE("the certificate that is renewed is not taken for the new one, though 
   test::TestCa ca;
   const Bytes leaf = bench.certificate(ca, bench.key.subject_public_key_info());
   bench.replaces("");
-  const std::string renewed = x509::certificate_to_pem(bench.order.predecessor.value().der);
+  const std::string renewed = x509::certificate_to_pem(test::predecessor_in(bench.order).der);
   const auto read = [&](const std::string& bundle) {
-    return bench.provider().read(bench.call(), {Handout::Content::certificate, to_bytes(bundle), {}}).certificate;
+    return bench.provider().read(bench.call(), {IssuedCertificate{to_bytes(bundle)}, {}}).certificate;
   };
   CHECK(read(renewed + x509::certificate_to_pem(leaf)) == leaf);
   CHECK(read(x509::certificate_to_pem(leaf) + renewed) == leaf);
   // Alone it is what came, and the check of the certificate says so; beside one that cannot be read it is not.
-  CHECK(read(x509::certificate_to_pem(ca.certificate.der) + renewed) == bench.order.predecessor->der);
+  CHECK(read(x509::certificate_to_pem(ca.certificate.der) + renewed) == test::predecessor_in(bench.order).der);
   const std::string unreadable = "-----BEGIN CERTIFICATE-----\nMAMCAQA=\n-----END CERTIFICATE-----\n";
   CHECK(error_of([&] { read(renewed + unreadable); }).kind() == ErrorKind::corrupt);
 }
@@ -369,15 +369,15 @@ TEST_CASE("a chain that did not come is fetched by the ids that the request told
   ProviderBench bench;
   test::TestCa ca;
   const Bytes leaf = bench.certificate(ca, bench.key.subject_public_key_info());
-  const Handout handout{Handout::Content::certificate, to_bytes(x509::certificate_to_pem(leaf)), {}};
+  const IssuedResult result{IssuedCertificate{to_bytes(x509::certificate_to_pem(leaf))}, {}};
   bench.submission.provider_state = to_text(State{test::kRequestId, {test::kCertificateId, "i", "r"}, "a", "t", {}});
   bench.transport->then(200, x509::certificate_to_pem(ca.certificate.der), "text/plain");
   bench.transport->then(404, test::errors_answer(10051, "x"));
-  CHECK(bench.provider().read(bench.call(), handout).chain == std::vector<Bytes>{ca.certificate.der});
+  CHECK(bench.provider().read(bench.call(), result).chain == std::vector<Bytes>{ca.certificate.der});
   CHECK(bench.transport->lines().front() ==
         "GET /outagedetection/v1/certificates/i/contents?chainOrder=EE_ONLY&format=PEM");
   bench.transport->then(503, "");
-  CHECK(error_of([&] { bench.provider().read(bench.call(), handout); }).kind() == ErrorKind::unavailable);
+  CHECK(error_of([&] { bench.provider().read(bench.call(), result); }).kind() == ErrorKind::unavailable);
 }
 
 TEST_CASE("a request cannot be cancelled, and that is said in plain words") {
@@ -405,7 +405,7 @@ TEST_CASE("a predecessor without a state is searched by its fingerprint, an unkn
   for (const bool known : {true, false}) {
     ProviderBench bench;
     bench.replaces(known ? "" : R"({"policy":{}})");
-    const std::string fingerprint = fingerprint_of(bench.order.predecessor->der);
+    const std::string fingerprint = fingerprint_of(test::predecessor_in(bench.order).der);
     bench.zone();
     bench.transport->then(
         200, known ? R"({"count":1,"certificates":[{"id":"found","fingerprint":")" + fingerprint + R"("}]})"
@@ -711,8 +711,8 @@ TEST_CASE("an answer with more certificates than any chain has is not read throu
   const std::string one = x509::certificate_to_pem(ca.certificate.der);
   std::string many;
   for (int i = 0; i < 101; ++i) many += one;
-  const Handout handout{Handout::Content::certificate, to_bytes(many), to_bytes(many)};
-  const Error error = error_of([&] { bench.provider().read(bench.call(), handout); });
+  const IssuedResult result{IssuedCertificate{to_bytes(many)}, to_bytes(many)};
+  const Error error = error_of([&] { bench.provider().read(bench.call(), result); });
   CHECK(error.kind() == ErrorKind::corrupt);
   CHECK(error.message().find("101 certificates") != std::string::npos);
 }

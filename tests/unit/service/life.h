@@ -38,7 +38,7 @@ class ScriptedProvider final : public workflow::Provider {
   }
   std::vector<std::string> check(const workflow::ProviderCall&) override { return objections; }
   workflow::SubmitAnswer submit(const workflow::ProviderCall& call) override {
-    calls.push_back("submit " + call.order.reason + " of " + call.order.predecessor->reference.str());
+    calls.push_back("submit " + call.order.revocation()->reason + " of " + call.order.predecessor()->reference.str());
     return next(submits);
   }
   workflow::LookUpAnswer look_up(const workflow::ProviderCall&) override {
@@ -54,7 +54,7 @@ class ScriptedProvider final : public workflow::Provider {
     calls.emplace_back("cancel");
     return workflow::CancelNotPossible{"there is none"};
   }
-  workflow::Issued read(const workflow::ProviderCall&, const workflow::Handout&) override { return {}; }
+  workflow::Issued read(const workflow::ProviderCall&, const workflow::IssuedResult&) override { return {}; }
   void confirm(const workflow::ProviderCall&, const workflow::Issued&) override {}
   std::vector<std::string> test() override { return {}; }
 
@@ -97,19 +97,19 @@ struct Life {
 
   workflow::Order first() {
     workflow::Order order = order_of("0A1B2C3D4E5F6G7H", clock.now());
-    order.key.selector = "www";
-    order.ask = R"({"subject":"CN=www.example.com"})";
+    test::wanted(order).key.selector = "www";
     return order;
   }
   // A request that exists, until its result is there to be checked.
   void hand_out(const workflow::Order& order) {
     using namespace workflow;
     Key key = key_of_test();
-    key.label = order.key.selector;
+    key.label = test::wanted(order).key.selector;
     key.spki = x509::spki_hash(x509::parse_certificate(der).spki());
-    key.cka_id = order.key.cka_id;
+    key.cka_id = test::wanted(order).key.cka_id;
     Step step = step_of(store->find(order.id).value(), KeyReady{key}, clock.now());
-    step.key = KeyRecord{order.token, key.label, key.cka_id, order.key.spec, key.spki, "active", clock.now()};
+    step.key =
+        KeyRecord{order.token(), key.label, key.cka_id, test::wanted(order).key.spec, key.spki, "active", clock.now()};
     store->commit({step});
     take(*store, order.id, CsrSigned{draft_of_test(clock.now()).csr}, clock.now());
     take(*store, order.id, DraftFrozen{draft_of_test(clock.now())}, clock.now());
@@ -118,7 +118,7 @@ struct Life {
     Report report;
     report.status = RequestStatus::handed_out;
     report.reference = ProviderReference{"ref-1"};
-    report.handout = Handout{Handout::Content::certificate, der, der};
+    report.result = IssuedResult{IssuedCertificate{der}, der};
     take(*store, order.id, SubmissionAnswered{1, report}, clock.now());
   }
   // A completed request with its certificate, which ends after `life`. `fingerprint`: where several are brought.
@@ -143,7 +143,8 @@ struct Life {
     Step verified = step_of(store->find(order.id).value(), Verified{record.fingerprint, {}}, clock.now());
     verified.certificate = record;
     store->commit({verified});
-    for (const auto& target : order.targets) take(*store, order.id, TargetInstalled{target.name}, clock.now());
+    for (const auto& target : test::wanted(order).targets)
+      take(*store, order.id, TargetInstalled{target.name}, clock.now());
     return store->certificate(record.fingerprint).value();
   }
   std::string status() { return store->certificate(hex(sha256(der))).value().status; }

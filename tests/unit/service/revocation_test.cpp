@@ -4,6 +4,7 @@
 #include "service/enroll.h"
 #include "service/renewal.h"
 #include "service/requests.h"
+#include "support/orders.h"
 #include "workflow/engine/engine.h"
 
 #include <catch2/catch.hpp>
@@ -165,7 +166,7 @@ TEST_CASE_METHOD(Fixture, "a renewal whose revocation came to nothing leaves one
   take(*store, renewal, DraftAccepted{}, clock.now());
   take(*store, renewal, AttemptStarted{1, "w", clock.now()}, clock.now());
   Report out = report(RequestStatus::handed_out);
-  out.handout = Handout{Handout::Content::certificate, der, der};
+  out.result = IssuedResult{IssuedCertificate{der}, der};
   take(*store, renewal, SubmissionAnswered{1, out}, clock.now());
   CertificateRecord newer = record;
   newer.fingerprint = std::string(64, 'b');
@@ -177,7 +178,8 @@ TEST_CASE_METHOD(Fixture, "a renewal whose revocation came to nothing leaves one
   // Revoked while it is being installed: it takes nobody's place then.
   const RequestId revocation =
       service::create_revocation(*store, newer, "superseded", "uid:ann", {}, clock.now(), Bytes(8, 78)).id;
-  for (const auto& target : first().targets) take(*store, renewal, TargetInstalled{target.name}, clock.now());
+  for (const auto& target : test::wanted(first()).targets)
+    take(*store, renewal, TargetInstalled{target.name}, clock.now());
   CHECK(state(renewal) == StateName::completed);
   CHECK(status() == "current");
   take(*store, revocation, CancelAsked{"after all not"}, clock.now());
@@ -188,7 +190,7 @@ TEST_CASE_METHOD(Fixture, "a renewal whose revocation came to nothing leaves one
 TEST_CASE_METHOD(Fixture, "an open order for a compromised key is named, and no new one is made for it") {
   Order other = first();
   other.id = RequestId{"0A9B2C3D4E5F6G7H"};
-  other.key = {KeyWish::Source::use, "id=00", "", ""};
+  test::wanted(other).key = {KeyWish::Source::use, "id=00", "", ""};
   create(*store, other);
   Key key = key_of_test();
   key.spki = record.spki;
@@ -257,8 +259,8 @@ TEST_CASE_METHOD(Fixture, "what begins a SHA-256 and the id of another certifica
   // "0a1b2c" begins the id of the first request.
   Order other = first();
   other.id = RequestId{"0A9B2C3D4E5F6G7H"};
-  other.key.selector = "other";
-  other.key.cka_id = "ee" + other.key.cka_id.substr(2);
+  test::wanted(other).key.selector = "other";
+  test::wanted(other).key.cka_id = "ee" + test::wanted(other).key.cka_id.substr(2);
   const auto alike = "0a1b2c" + std::string(58, 'f');
   bring(other, 24h * 90, alike);
   try {
@@ -275,7 +277,7 @@ TEST_CASE_METHOD(Fixture, "who revokes for keyCompromise is told of what else th
   CHECK(service::shares_key(*store, record).empty());
   Order other = first();
   other.id = RequestId{"0A9B2C3D4E5F6G7H"};
-  other.key = {KeyWish::Source::use, "id=00", "", first().key.cka_id};
+  test::wanted(other).key = {KeyWish::Source::use, "id=00", "", test::wanted(first()).key.cka_id};
   bring(other, 24h * 90, std::string(64, 'f'));
   service::RenewalWish wish;
   wish.created_by = "uid:ann";

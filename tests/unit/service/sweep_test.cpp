@@ -3,6 +3,7 @@
 #include "life.h"
 #include "service/certificates.h"
 #include "service/renewal.h"
+#include "support/orders.h"
 
 #include <fmt/core.h>
 
@@ -61,14 +62,14 @@ TEST_CASE_METHOD(Fixture, "a renewal is made when it is due, once, however many 
   CHECK(one.round(*store, clock.now()).renewals.empty());
   CHECK(open_requests() == 1);
   const auto order = store->find(made[0].request).value().order;
-  CHECK(order.kind == workflow::Kind::renew);
+  CHECK(order.kind() == workflow::Kind::renew);
   CHECK(order.created_by == "worker:w");
-  CHECK(order.targets == first().targets);
-  CHECK(order.ask == first().ask);
-  CHECK(order.key.source == workflow::KeyWish::Source::make);
-  CHECK(order.key.spec == x509::to_string(x509::key_spec_of(x509::parse_certificate(der).spki())));
-  CHECK(order.predecessor.value().certificate == hex(sha256(der)));
-  CHECK(order.predecessor.value().reference.str() == "ref-1");
+  CHECK(test::wanted(order).targets == test::wanted(first()).targets);
+  CHECK(test::wanted(order).content == test::wanted(first()).content);
+  CHECK(test::wanted(order).key.source == workflow::KeyWish::Source::make);
+  CHECK(test::wanted(order).key.spec == x509::to_string(x509::key_spec_of(x509::parse_certificate(der).spki())));
+  CHECK(order.predecessor()->certificate == hex(sha256(der)));
+  CHECK(order.predecessor()->reference.str() == "ref-1");
 }
 
 TEST_CASE_METHOD(Fixture, "a part of the life and hours are renewed in their time, and nothing without the setting") {
@@ -95,8 +96,8 @@ TEST_CASE_METHOD(Fixture, "the same key is kept where the profile says so") {
   REQUIRE(made.size() == 1);
   CHECK_FALSE(made[0].key);
   const auto order = store->find(made[0].request).value().order;
-  CHECK(order.key.source == workflow::KeyWish::Source::use);
-  CHECK(order.key.selector == "id=" + first().key.cka_id);
+  CHECK(test::wanted(order).key.source == workflow::KeyWish::Source::use);
+  CHECK(test::wanted(order).key.selector == "id=" + test::wanted(first()).key.cka_id);
 }
 
 TEST_CASE_METHOD(Fixture,
@@ -160,7 +161,7 @@ TEST_CASE_METHOD(Fixture, "after a wrong certificate, or one that may exist, the
   if (wrong) {
     Report report;
     report.status = RequestStatus::handed_out;
-    report.handout = Handout{Handout::Content::certificate, der, der};
+    report.result = IssuedResult{IssuedCertificate{der}, der};
     take(*store, id, SubmissionAnswered{1, report}, clock.now());
     take(*store, id, VerificationFailed{std::string(64, 'b'), {}}, clock.now());
   } else {
@@ -254,28 +255,29 @@ TEST_CASE_METHOD(Fixture, "the key of a renewal that brought nothing is used by 
     workflow::Key key = key_of_test();
     key.spki = SpkiHash{"ee"};
     auto ready = step_of(store->find(id).value(), workflow::KeyReady{key}, clock.now());
-    ready.key = workflow::KeyRecord{order.token, "www-20270126", made_id, order.key.spec, key.spki, "active", {}};
+    ready.key = workflow::KeyRecord{order.token(), "www-20270126", made_id, test::wanted(order).key.spec,
+                                    key.spki,      "active",       {}};
     store->commit({ready});
     take(*store, id, workflow::PreparationFailed{problem}, clock.now());
     clock.advance(kDay + 1s);
   };
   const auto one = s.round(*store, clock.now()).renewals;
   REQUIRE(one.size() == 1);
-  made_id = store->find(one[0].request).value().order.key.cka_id;
+  made_id = test::wanted(store->find(one[0].request).value().order).key.cka_id;
   fail(one[0].request, {"refused", "not today", ""});
   for (int day = 0; day < 3; ++day) {
     const auto next = s.round(*store, clock.now()).renewals;
     REQUIRE(next.size() == 1);
     CHECK(next[0].key == "www-20270126");
     const auto order = store->find(next[0].request).value().order;
-    CHECK(order.key.source == workflow::KeyWish::Source::use);
-    CHECK(order.key.selector == "id=" + made_id);
+    CHECK(test::wanted(order).key.source == workflow::KeyWish::Source::use);
+    CHECK(test::wanted(order).key.selector == "id=" + made_id);
     // A key that its token makes nothing good with is not taken once more.
     fail(next[0].request, {day < 2 ? "refused" : "corrupt", "no", ""});
   }
   const auto last = s.round(*store, clock.now()).renewals;
   REQUIRE(last.size() == 1);
-  CHECK(store->find(last[0].request).value().order.key.source == workflow::KeyWish::Source::make);
+  CHECK(test::wanted(store->find(last[0].request).value().order).key.source == workflow::KeyWish::Source::make);
 }
 
 TEST_CASE_METHOD(Fixture,
@@ -284,8 +286,8 @@ TEST_CASE_METHOD(Fixture,
   for (unsigned i = 0; i < service::Sweep::kMostRenewals + 3; ++i) {
     workflow::Order order = first();
     order.id = RequestId{fmt::format("0A1B2C3D4E5F6{:03}", i)};
-    order.key.selector = fmt::format("key{}", i);
-    order.key.cka_id = fmt::format("{:032x}", i);
+    test::wanted(order).key.selector = fmt::format("key{}", i);
+    test::wanted(order).key.cka_id = fmt::format("{:032x}", i);
     bring(order, kDay * 31 - 1s * i, fmt::format("{:064x}", i));
   }
   clock.advance(kDay * 25);
@@ -394,7 +396,7 @@ TEST_CASE_METHOD(Fixture, "the old key is retired when the overlap is over") {
   take(*store, order.id, AttemptStarted{1, "w", clock.now()}, clock.now());
   Report report;
   report.status = RequestStatus::handed_out;
-  report.handout = Handout{Handout::Content::certificate, der, der};
+  report.result = IssuedResult{IssuedCertificate{der}, der};
   take(*store, order.id, SubmissionAnswered{1, report}, clock.now());
   CertificateRecord next = record;
   next.fingerprint = hex(sha256(der));

@@ -62,7 +62,7 @@ class SlowWorld final : public BrokenWorld {
     Report retrieve(const ProviderCall&) override { return report.value_or(Report{}); }
     std::optional<Duration> server_ahead() const override { return ahead; }
     CancelAnswer cancel(const ProviderCall&) override { return CancelNotPossible{}; }
-    Issued read(const ProviderCall&, const Handout&) override { return {}; }
+    Issued read(const ProviderCall&, const IssuedResult&) override { return {}; }
     void confirm(const ProviderCall&, const Issued&) override {}
     std::vector<std::string> test() override { return {}; }
     int submitted = 0;
@@ -109,7 +109,7 @@ TEST_CASE("a result is kept with how far the provider's clock was from ours when
   world.counting->ahead = std::chrono::hours{2};
   world.counting->report = Report{};
   world.counting->report->status = RequestStatus::handed_out;
-  world.counting->report->handout = Handout{Handout::Content::certificate, {1}, {2}};
+  world.counting->report->result = IssuedResult{IssuedCertificate{{1}}, {2}};
   service::Effects effects(world);
   const auto clock_of = [&](const State& state, EffectName effect) {
     Claim claim;
@@ -117,10 +117,9 @@ TEST_CASE("a result is kept with how far the provider's clock was from ours when
     claim.effect = {effect, {}, 1, ""};
     const EffectOutcome outcome = effects.run(claim, Instant{}, std::chrono::seconds{1});
     REQUIRE(outcome.event);
-    if (const auto* out = std::get_if<HandedOut>(&*outcome.event)) return out->handout.clock_ahead;
-    const Report* report = report_of(*outcome.event);
-    REQUIRE(report != nullptr);
-    return report->handout.value_or(Handout{}).clock_ahead;
+    const auto* received = std::get_if<ResultReceived>(&*outcome.event);
+    REQUIRE(received != nullptr);
+    return received->result.clock_ahead;
   };
   CHECK(clock_of(LookingUp{}, EffectName::look_up) == std::chrono::hours{2});
   CHECK(clock_of(AwaitingApproval{}, EffectName::poll) == std::chrono::hours{2});
@@ -166,18 +165,18 @@ TEST_CASE("a process that cannot use a token or a provider fails no request") {
    private:
     ErrorKind kind_;
   };
-  const Dossier dossier{key_of_test(), draft_of_test(Instant{}), 0};
+  const PreparedRequest prepared{key_of_test(), draft_of_test(Instant{}), 0};
   for (const ErrorKind kind : {ErrorKind::not_found, ErrorKind::denied, ErrorKind::invalid_input}) {
     Unconfigured world(kind);
     service::Effects effects(world);
     for (const auto& [name, state] : std::vector<std::pair<EffectName, State>>{
              {EffectName::ensure_key, Preparing{}},
-             {EffectName::sign_csr, Preparing{dossier.key, {}, 0, ""}},
-             {EffectName::build_draft, Preparing{dossier.key, dossier.draft.csr, 0, ""}},
-             {EffectName::check_draft, Prepared{dossier}}}) {
+             {EffectName::sign_csr, Preparing{prepared.key, {}, 0, ""}},
+             {EffectName::build_draft, Preparing{prepared.key, prepared.draft.csr, 0, ""}},
+             {EffectName::check_draft, Prepared{prepared}}}) {
       Claim claim;
       claim.record.order = order_of("0A1B2C3D4E5F6G7H", Instant{});
-      claim.record.order.ask = x509::to_json(x509::RequestedContent{}).dump();
+      test::wanted(claim.record.order).content = {};
       claim.record.state = state;
       claim.effect = {name, {}, 0, ""};
       INFO(to_string(name));
@@ -206,7 +205,7 @@ TEST_CASE("what a provider fails with while it is asked about a draft ends no re
       Report poll(const ProviderCall&) override { return {}; }
       Report retrieve(const ProviderCall&) override { return {}; }
       CancelAnswer cancel(const ProviderCall&) override { return CancelNotPossible{}; }
-      Issued read(const ProviderCall&, const Handout&) override { return {}; }
+      Issued read(const ProviderCall&, const IssuedResult&) override { return {}; }
       void confirm(const ProviderCall&, const Issued&) override {}
       std::vector<std::string> test() override { return {}; }
       std::optional<Error> error;
@@ -216,14 +215,14 @@ TEST_CASE("what a provider fails with while it is asked about a draft ends no re
   };
   Asked world;
   service::Effects effects(world);
-  const Dossier dossier{key_of_test(), draft_of_test(Instant{}), 0};
+  const PreparedRequest prepared{key_of_test(), draft_of_test(Instant{}), 0};
   const auto outcome_of = [&](EffectName name, Error error) -> std::optional<EventBody> {
     world.thrower->error = std::move(error);
     Claim claim;
     claim.record.order = order_of("0A1B2C3D4E5F6G7H", Instant{});
-    claim.record.order.ask = x509::to_json(x509::RequestedContent{}).dump();
-    claim.record.state = name == EffectName::build_draft ? State{Preparing{dossier.key, dossier.draft.csr, 0, ""}}
-                                                         : State{Prepared{dossier}};
+    test::wanted(claim.record.order).content = {};
+    claim.record.state = name == EffectName::build_draft ? State{Preparing{prepared.key, prepared.draft.csr, 0, ""}}
+                                                         : State{Prepared{prepared}};
     claim.effect = {name, {}, 0, ""};
     try {
       return effects.run(claim, Instant{std::chrono::hours{1}}, std::chrono::seconds{1}).event;

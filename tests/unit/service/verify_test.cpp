@@ -1,6 +1,7 @@
 // What becomes of a certificate that came back, and of one that cannot be checked.
 #include "base/error.h"
 #include "service/effects.h"
+#include "support/orders.h"
 #include "support/software_signer.h"
 #include "unit/x509/test_authority.h"
 #include "x509/content/requested_content.h"
@@ -18,7 +19,7 @@ using namespace hsmbridge::workflow;
 namespace {
 
 // Gives out what the test put there.
-class HandedOutBy final : public Provider {
+class GivenBy final : public Provider {
  public:
   Issued issued;
   std::optional<ErrorKind> trouble;
@@ -45,12 +46,12 @@ class HandedOutBy final : public Provider {
   Report retrieve(const ProviderCall&) override {
     Report report;
     report.status = RequestStatus::handed_out;
-    report.handout = Handout{Handout::Content::certificate, Bytes{1}, Bytes{1}};
+    report.result = IssuedResult{IssuedCertificate{Bytes{1}}, Bytes{1}};
     return report;
   }
   std::optional<Duration> server_ahead() const override { return ahead; }
   CancelAnswer cancel(const ProviderCall&) override { return CancelNotPossible{""}; }
-  Issued read(const ProviderCall&, const Handout&) override {
+  Issued read(const ProviderCall&, const IssuedResult&) override {
     if (trouble) throw Error{*trouble, "its issuer cannot be asked"};
     return issued;
   }
@@ -76,7 +77,7 @@ class Answered final : public service::Dependencies {
   TestAuthority root{"CN=Root"};
   TestAuthority intermediate{"CN=Intermediate", root};
   SoftwareSigner key{"ec:P-256"};
-  std::shared_ptr<HandedOutBy> provider_ = std::make_shared<HandedOutBy>();
+  std::shared_ptr<GivenBy> provider_ = std::make_shared<GivenBy>();
   std::shared_ptr<TestToken> token_ = std::make_shared<TestToken>();
   std::vector<Bytes> trusted{root.certificate().der};
   std::optional<ErrorKind> no_anchors;
@@ -87,9 +88,9 @@ class Answered final : public service::Dependencies {
   Answered() {
     x509::RequestedContent ask;
     ask.content.subject = x509::Name::parse("CN=www.example.com");
-    claim.record.order.ask = x509::to_json(ask).dump();
+    test::wanted(claim.record.order).content = ask;
     Verifying state;
-    state.dossier.draft.csr = x509::create_csr(key, ask.content, x509::default_algorithm(key.spec()));
+    state.prepared.draft.csr = x509::create_csr(key, ask.content, x509::default_algorithm(key.spec()));
     claim.record.state = state;
     claim.effect = {EffectName::verify, {}, 0, ""};
     provider_->issued.certificate = intermediate.issue(key.subject_public_key_info(), ask.content).der;
@@ -120,7 +121,7 @@ class Answered final : public service::Dependencies {
 
 std::string why_unreadable(const EffectOutcome& outcome) {
   REQUIRE(outcome.event);
-  const auto* unreadable = std::get_if<HandoutUnreadable>(&*outcome.event);
+  const auto* unreadable = std::get_if<ResultUnreadable>(&*outcome.event);
   REQUIRE(unreadable != nullptr);
   return unreadable->why;
 }
@@ -129,13 +130,12 @@ std::string why_unreadable(const EffectOutcome& outcome) {
 
 TEST_CASE("a renewal that is answered with the certificate that was to be renewed is for a person") {
   Answered answered;
-  answered.claim.record.order.kind = Kind::renew;
-  answered.claim.record.order.predecessor =
-      Predecessor{hex(sha256(answered.provider_->issued.certificate)), {}, SpkiHash{}, "current", {}, ""};
+  test::make_renewal(answered.claim.record.order,
+                     {hex(sha256(answered.provider_->issued.certificate)), {}, SpkiHash{}, "current", {}, ""});
   const EffectOutcome outcome = answered.run();
   CHECK(why_unreadable(outcome).find("the very certificate that was to be renewed") != std::string::npos);
   CHECK_FALSE(outcome.certificate);
-  answered.claim.record.order.predecessor->certificate = std::string(64, '0');
+  test::predecessor_in(answered.claim.record.order).certificate = std::string(64, '0');
   CHECK(std::holds_alternative<Verified>(answered.run().event.value()));
 }
 
@@ -233,11 +233,10 @@ TEST_CASE("a provider that looks up is told what our store has as another reques
 
 TEST_CASE("a revocation needs no CSR for its draft") {
   Answered answered;
-  answered.claim.record.order.kind = Kind::revoke;
-  answered.claim.record.order.predecessor = Predecessor{};
-  answered.claim.record.order.predecessor->certificate = "c0ffee";
-  answered.claim.record.order.predecessor->der = answered.provider_->issued.certificate;
-  answered.claim.record.order.reason = "superseded";
+  Predecessor old;
+  old.certificate = "c0ffee";
+  old.der = answered.provider_->issued.certificate;
+  test::make_revocation(answered.claim.record.order, old, "superseded");
   answered.claim.record.state = Preparing{};
   answered.claim.effect = {EffectName::build_draft, {}, 0, ""};
   const EffectOutcome outcome = answered.run();
@@ -253,7 +252,7 @@ TEST_CASE("a CSR is not signed with an algorithm that its key cannot do") {
   Answered answered;
   x509::RequestedContent ask;
   ask.algorithm = "rsa-sha256";
-  answered.claim.record.order.ask = x509::to_json(ask).dump();
+  test::wanted(answered.claim.record.order).content = ask;
   answered.claim.record.state = Preparing{Key{}, {}, 0, ""};
   answered.claim.effect = {EffectName::sign_csr, {}, 0, ""};
   const EffectOutcome outcome = answered.run();
@@ -263,19 +262,13 @@ TEST_CASE("a CSR is not signed with an algorithm that its key cannot do") {
   CHECK(failed->problem.message.find("is not for a key of type") != std::string::npos);
 }
 
-TEST_CASE("an order that cannot be read any more lets no request wait for ever") {
-  Answered answered;
-  answered.claim.record.order.ask = "{}x";
-  why_unreadable(answered.run());
-}
-
 TEST_CASE("a key is not made for an algorithm that it cannot do") {
   Answered answered;
   x509::RequestedContent ask;
   ask.algorithm = "rsa-sha256";
   Order& order = answered.claim.record.order;
-  order.ask = x509::to_json(ask).dump();
-  order.key = {KeyWish::Source::make, "web", "ec:P-256", "00"};
+  test::wanted(order).content = ask;
+  test::wanted(order).key = {KeyWish::Source::make, "web", "ec:P-256", "00"};
   answered.claim.effect = {EffectName::ensure_key, {}, 0, ""};
   const EffectOutcome outcome = answered.run();
   REQUIRE(outcome.event);
@@ -285,7 +278,7 @@ TEST_CASE("a key is not made for an algorithm that it cannot do") {
 
 TEST_CASE("the issuer that a draft was made for is looked at, however many certificates come from outside") {
   Answered answered;
-  answered.state().dossier.draft.issuer = answered.intermediate.certificate().der;
+  answered.state().prepared.draft.issuer = answered.intermediate.certificate().der;
   x509::Content other;
   other.subject = x509::Name::parse("CN=Another CA");
   auto& chain = answered.provider_->issued.chain;
@@ -326,7 +319,7 @@ TEST_CASE("a deviation that a person accepted stops a certificate no more, and n
 TEST_CASE("a certificate whose first day has not come waits for it, unless something else is wrong with it") {
   Answered answered;
   answered.now = at("2025-12-30T00:00:00Z");
-  answered.state().handout.clock_ahead = std::chrono::hours{48};
+  answered.state().result.clock_ahead = std::chrono::hours{48};
   const EffectOutcome early = answered.run();
   const auto* waits = std::get_if<NotValidYet>(&early.event.value());
   REQUIRE(waits != nullptr);
@@ -364,14 +357,14 @@ TEST_CASE("a first day more than three days away is for a person, who may have i
 TEST_CASE("a renewal that begins before what it renews has ended is waited for, and one that leaves a gap is not") {
   Answered answered;  // it begins on 2026-01-01
   auto& order = answered.claim.record.order;
-  order.kind = Kind::renew;
+  test::make_renewal(order, {});
   const auto renews_until = [&](const char* end) {
     auto fields = answered.intermediate.fields_for({});
     fields.content.subject = x509::Name::parse("CN=www.example.com");
     fields.spki = answered.key.subject_public_key_info();
     fields.validity = {at("2025-01-01T00:00:00Z"), at(end)};
     const Bytes der = answered.intermediate.sign(x509::build_tbs_certificate(fields));
-    order.predecessor = Predecessor{hex(sha256(der)), der, SpkiHash{}, "current", {}, ""};
+    test::predecessor_in(order) = {hex(sha256(der)), der, SpkiHash{}, "current", {}, ""};
     return answered.run();
   };
   answered.now = at("2025-12-20T00:00:00Z");
@@ -397,7 +390,7 @@ TEST_CASE("a certificate that a person brought is read without its provider, wit
   // The provider's own reader would say that this is nothing of its.
   answered.provider_->trouble = ErrorKind::corrupt;
   const auto bring = [&](const Bytes& file) {
-    answered.state().handout = {Handout::Content::file, leaf, file};
+    answered.state().result = {BroughtCertificate{leaf}, file};
     return answered.run().event.value();
   };
   CHECK(std::holds_alternative<Verified>(bring(to_bytes(pem + issuer))));
@@ -411,12 +404,12 @@ TEST_CASE("a certificate that a person brought is read without its provider, wit
 TEST_CASE("a result that cannot be read is asked for again where the provider keeps it") {
   Answered answered;
   answered.provider_->trouble = ErrorKind::corrupt;
-  const auto still_there = [&] { return std::get<HandoutUnreadable>(answered.run().event.value()).still_there; };
+  const auto still_there = [&] { return std::get<ResultUnreadable>(answered.run().event.value()).still_there; };
   CHECK(still_there());
   answered.provider_->once = true;
   CHECK_FALSE(still_there());
   answered.provider_->once = false;
   // A signature that came whole and does not fit is the same one when it is asked for again.
-  answered.state().handout = {Handout::Content::signature, Bytes{1}, Bytes{1}};
+  answered.state().result = {IssuedSignature{Bytes{1}}, Bytes{1}};
   CHECK_FALSE(still_there());
 }

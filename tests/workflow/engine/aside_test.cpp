@@ -2,6 +2,7 @@
 #include "store/database.h"
 #include "support/engine_fixture.h"
 #include "support/failing_store.h"
+#include "support/orders.h"
 #include "support/said.h"
 
 #include <sys/stat.h>
@@ -153,7 +154,7 @@ TEST_CASE_METHOD(Fixture, "a running worker finds what another one kept") {
 TEST_CASE_METHOD(Fixture, "a kept answer of a damaged request is left alone and stops no other") {
   submit_while_the_store_is_held();
   Order other = order_of("0A1B2C3D4E5F6G7J", clock.now());
-  other.key.cka_id = "0f0e0d0c0b0a09080706050403020100";
+  test::wanted(other).key.cka_id = "0f0e0d0c0b0a09080706050403020100";
   create_ready_to_submit(*store, other);
   store::Database damage(folder / "store.db", 9s);
   damage.execute("UPDATE requests SET state_json = '{' WHERE id = '" + order.id.str() + "'");

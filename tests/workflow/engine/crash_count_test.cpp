@@ -143,7 +143,7 @@ TEST_CASE_METHOD(Fixture, "a worker that dies while it rings timers says nothing
 TEST_CASE_METHOD(Fixture, "a module that kills every worker pauses its lane and the other token's requests go on") {
   for (int i = 0; i < 6; ++i) create(*store, order_of("R" + std::to_string(i), clock.now()));
   Order healthy = order_of("HEALTHY", clock.now());
-  healthy.token = "other";
+  test::wanted(healthy).token = "other";
   create(*store, healthy);
   EngineOptions options = engine_options("w");
   options.lanes["token:other"] = 2;
@@ -156,7 +156,7 @@ TEST_CASE_METHOD(Fixture, "a module that kills every worker pauses its lane and 
   unsigned most_at_once = 0;
   std::mutex mutex;
   runner.instead[EffectName::ensure_key] = [&](const Claim& claim, Instant now, Duration) {
-    const bool web = claim.record.order.token == "web";
+    const bool web = claim.record.order.token() == "web";
     {
       const std::lock_guard lock(mutex);
       if (web) most_at_once = std::max(most_at_once, ++at_once);
@@ -190,7 +190,7 @@ TEST_CASE_METHOD(Fixture, "a module that kills every worker pauses its lane and 
 TEST_CASE_METHOD(Fixture, "deaths in several lanes are told apart by trying one lane after the other") {
   create(*store, order);
   Order other = order_of("OTHER", clock.now());
-  other.token = "other";
+  test::wanted(other).token = "other";
   create(*store, other);
   for (int death = 0; death < 2; ++death) claim_and_die({{"token:web", 2}, {"token:other", 2}});
   EngineOptions options = engine_options("w");

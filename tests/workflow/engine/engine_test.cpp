@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "support/engine_fixture.h"
 #include "support/failing_store.h"
+#include "support/orders.h"
 #include "support/said.h"
 #include "workflow/machine/backoff.h"
 
@@ -321,14 +322,14 @@ TEST_CASE_METHOD(Fixture, "an answer about another reference than the present on
 
 TEST_CASE_METHOD(Fixture, "a result that a person replaced is not judged by the check of the first one") {
   create_awaiting_approval(*store, order);
-  const Handout brought{Handout::Content::certificate, Bytes{4, 2}, {}};
+  const IssuedResult brought{IssuedCertificate{Bytes{4, 2}}, {}};
   unsigned checks = 0;
   runner.instead[EffectName::verify] = [&](const Claim& claim, Instant now, Duration) {
     if (++checks == 1) {
       take(*open(), order.id, ResolvedAsCertificate{brought}, now);
       return FakeRunner::outcome(VerificationFailed{"bad", {}});
     }
-    CHECK(std::get<Verifying>(claim.record.state).handout == brought);
+    CHECK(std::get<Verifying>(claim.record.state).result == brought);
     return runner.usual(claim, now);
   };
   auto worker = engine();
@@ -343,7 +344,7 @@ TEST_CASE_METHOD(Fixture, "a key that is made for a request that was cancelled m
   runner.instead[EffectName::ensure_key] = [&](const Claim& claim, Instant now, Duration) {
     take(*open(), order.id, CancelAsked{"changed my mind"}, now);
     EffectOutcome made = runner.usual(claim, now);
-    made.key = KeyRecord{"web", "web", order.key.cka_id, "ec:P-256", key_of_test().spki, "active", now};
+    made.key = KeyRecord{"web", "web", test::wanted(order).key.cka_id, "ec:P-256", key_of_test().spki, "active", now};
     return made;
   };
   settle(*engine());
@@ -471,10 +472,10 @@ TEST_CASE_METHOD(Fixture, "when the intent cannot be written nothing is sent") {
 }
 
 TEST_CASE_METHOD(Fixture, "an event whose commit only seemed to fail is not written twice") {
-  order.targets = {{"file:a", "/a"}};
+  test::wanted(order).targets = {{"file:a", "/a"}};
   create_awaiting_approval(*store, order);
-  Report report = runner.report(order.id, RequestStatus::handed_out);
-  take(*store, order.id, Reported{report}, clock.now());
+  const StatusReport report = runner.report(order.id, RequestStatus::handed_out);
+  take(*store, order.id, ResultReceived{0, report, {IssuedCertificate{{1}}, {2}}}, clock.now());
   take(*store, order.id, Verified{"ff", {}}, clock.now());
   runner.instead[EffectName::install] = [](const Claim& claim, Instant, Duration) {
     return FakeRunner::outcome(TargetFailed{claim.effect.target, {"unavailable", "no room", ""}});
@@ -553,7 +554,7 @@ TEST_CASE_METHOD(Fixture, "ten thousand waiting requests cost no thread each and
   for (int i = 0; i < kRequests; ++i) {
     Order one = order_of("R" + std::to_string(i), clock.now());
     AwaitingApproval waiting;
-    waiting.dossier = {key_of_test(), draft_of_test(clock.now()), 1};
+    waiting.prepared = {key_of_test(), draft_of_test(clock.now()), 1};
     waiting.submission = {1, ProviderReference{"ref-" + one.id.str()}, "", clock.now()};
     waiting.provider_status = "PENDING";
     store->create(one, {{clock.now(), "uid:ann", Created{one}}},

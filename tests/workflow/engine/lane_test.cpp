@@ -84,10 +84,10 @@ TEST_CASE_METHOD(Fixture, "requests wait for a lane that is down and go on toget
 
 TEST_CASE_METHOD(Fixture, "a lane that is down leaves the other lanes alone") {
   Order elsewhere = order_of("ELSEWHERE", clock.now());
-  elsewhere.token = "other";
+  test::wanted(elsewhere).token = "other";
   create(*store, elsewhere);
   runner.instead[EffectName::ensure_key] = [this](const Claim& claim, Instant now, Duration) -> EffectOutcome {
-    if (claim.record.order.token == "web") throw Error{ErrorKind::unavailable, "no token"}.with("lane", "down");
+    if (claim.record.order.token() == "web") throw Error{ErrorKind::unavailable, "no token"}.with("lane", "down");
     return runner.usual(claim, now);
   };
   EngineOptions options = engine_options("w");

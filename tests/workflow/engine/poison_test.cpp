@@ -4,6 +4,7 @@
 #include "support/failing_store.h"
 #include "support/fake_clock.h"
 #include "support/fake_runner.h"
+#include "support/orders.h"
 #include "support/temp_folder.h"
 #include "workflow/engine/engine.h"
 
@@ -26,7 +27,7 @@ struct Fixture {
   Order good = order_of("0A1B2C3D4E5F6G71", clock.now());
 
   Fixture() {
-    good.key.cka_id = "0f0e0d0c0b0a09080706050403020100";
+    test::wanted(good).key.cka_id = "0f0e0d0c0b0a09080706050403020100";
     create(*store, bad);
     create(*store, good);
   }

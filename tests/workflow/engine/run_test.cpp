@@ -92,14 +92,14 @@ TEST_CASE_METHOD(Fixture, "a sleeping engine notices what another process wrote"
 TEST_CASE_METHOD(Fixture, "a slow lane holds up no other") {
   runner.after_submit = RequestStatus::handed_out;
   Order slow = order_of("SLOW", clock.now());
-  slow.token = "slow";
+  test::wanted(slow).token = "slow";
   create(*store, slow);
   create(*store, order);
   std::mutex mutex;
   std::condition_variable changed;
   bool others_done = false;
   runner.instead[EffectName::ensure_key] = [&](const Claim& claim, Instant now, Duration) {
-    if (claim.record.order.token == "slow") {
+    if (claim.record.order.token() == "slow") {
       std::unique_lock lock(mutex);
       CHECK(changed.wait_for(lock, 60s, [&] { return others_done; }));
     }

@@ -49,7 +49,7 @@ const Effect& effect(const Decision& decision, EffectName name) {
 }
 
 Submitting planned(unsigned attempt = 1) {
-  return {dossier(attempt - 1), attempt, Submitting::Phase::planned, {}, {}, {}};
+  return {prepared(attempt - 1), attempt, Submitting::Phase::planned, {}, {}, {}};
 }
 
 using Names = std::vector<std::string>;
@@ -63,7 +63,7 @@ TEST_CASE("every pair of state and event obeys the table") {
     for (const State& state : every_state()) {
       for (const EventBody& body : every_event()) {
         const Rule* rule = rule_for(name_of(state), name_of(body));
-        INFO(to_string(wanted.kind) << ": " << to_string(name_of(state)) << " + " << to_string(name_of(body)));
+        INFO(to_string(wanted.kind()) << ": " << to_string(name_of(state)) << " + " << to_string(name_of(body)));
         const auto answer = ask(wanted, state, body);
         if (rule == nullptr) {
           REQUIRE(std::holds_alternative<Refusal>(answer));
@@ -116,12 +116,10 @@ TEST_CASE("the report of a provider is refused in no state that waits for the pr
   for (const State& state : every_state()) {
     if (std::find(std::begin(waiting), std::end(waiting), name_of(state)) == std::end(waiting)) continue;
     for (int i = 0; i <= static_cast<int>(RequestStatus::unrecognised); ++i) {
-      const Report one = report(static_cast<RequestStatus>(i));
+      const StatusReport one = report(static_cast<RequestStatus>(i));
       INFO(to_string(name_of(state)) << " + " << to_string(one.status));
       CHECK(std::holds_alternative<Decision>(ask(order(), state, Reported{one})));
-      Report empty = one;
-      empty.handout.reset();
-      CHECK(std::holds_alternative<Decision>(ask(order(), state, Reported{empty})));
+      CHECK(std::holds_alternative<Decision>(ask(order(), state, ResultReceived{0, one, issued()})));
     }
   }
 }
@@ -144,7 +142,7 @@ TEST_CASE("the plain way leads from a new request to a completed one") {
   step = go(one, step.next, SubmissionAnswered{1, report(RequestStatus::awaiting_approval)});
   CHECK(name_of(step.next) == StateName::awaiting_approval);
   CHECK(identities(step) == Names{"poll"});
-  step = go(one, step.next, Reported{report(RequestStatus::handed_out)});
+  step = go(one, step.next, received());
   CHECK(identities(step) == Names{"verify"});
   step = go(one, step.next, Verified{"c0ffee", {}});
   CHECK(identities(step) == Names{"install:token", "install:file:chain"});
@@ -252,15 +250,14 @@ TEST_CASE("a search that lags ten minutes is no reason for a second order") {
   }
   const Instant found = effect(decision, EffectName::look_up).due;
   CHECK(found <= kStart + 20min);
-  decision = step(decision.next, FoundAtProvider{1, report(RequestStatus::handed_out)}, found);
+  decision = step(decision.next, received(1), found);
   CHECK(name_of(decision.next) == StateName::verifying);
 }
 
 TEST_CASE("a revocation that did not take effect is not held up by a search that lags") {
   Timing timing = kTiming;
   timing.search_lag = 1h;
-  Order revoke = order();
-  revoke.kind = Kind::revoke;
+  const Order revoke = revocation();
   const auto step = [&](const State& state, Instant at) {
     return std::get<Decision>(decide(revoke, state, Event{at, "provider:tsb", AbsentAtProvider{1}}, timing));
   };
@@ -271,20 +268,20 @@ TEST_CASE("a revocation that did not take effect is not held up by a search that
 TEST_CASE("what a refused attempt told about the next one stays until something newer is told") {
   const Decision begun = go(order(), planned(), AttemptStarted{1, "host/1", kStart + 60s});
   const Decision told = go(order(), begun.next, SubmissionNotAccepted{1, problem(), {}, "other form"});
-  CHECK(std::get<Submitting>(told.next).dossier.remembered == "other form");
+  CHECK(std::get<Submitting>(told.next).prepared.remembered == "other form");
   const Decision second = go(order(), told.next, AttemptStarted{2, "host/1", kStart + 60s});
   const Decision busy = go(order(), second.next, SubmissionNotAccepted{2, problem(), {}});
-  CHECK(std::get<Submitting>(busy.next).dossier.remembered == "other form");
+  CHECK(std::get<Submitting>(busy.next).prepared.remembered == "other form");
   const Decision third = go(order(), busy.next, AttemptStarted{3, "host/1", kStart + 60s});
   const Decision lost = go(order(), third.next, AnswerLost{3, "cut"});
-  REQUIRE(dossier_of(lost.next) != nullptr);
-  CHECK(dossier_of(lost.next)->remembered == "other form");
+  REQUIRE(prepared_of(lost.next) != nullptr);
+  CHECK(prepared_of(lost.next)->remembered == "other form");
 }
 
 TEST_CASE("attempts that leave no trace are not followed by others for ever") {
   LookingUp lost = sample<LookingUp>();
   lost.submission.attempt = kTiming.most_lost;
-  lost.dossier.attempts_made = kTiming.most_lost;
+  lost.prepared.attempts_made = kTiming.most_lost;
   const Decision once = go(order(), lost, AbsentAtProvider{kTiming.most_lost}, kStart);
   const Decision twice = go(order(), once.next, AbsentAtProvider{kTiming.most_lost}, kStart + kTiming.settle);
   REQUIRE(name_of(twice.next) == StateName::unresolved);
@@ -302,7 +299,7 @@ TEST_CASE("an attempt that was not accepted is followed by the next number") {
   // Attempts that reached nobody are none that were refused.
   CHECK(name_of(go(order(), last, SubmissionNotAccepted{last.attempt, problem("conflict"), {}}).next) ==
         StateName::submitting);
-  last.dossier.refusals = kTiming.most_attempts - 1;
+  last.prepared.refusals = kTiming.most_attempts - 1;
   CHECK(name_of(go(order(), last, SubmissionNotAccepted{last.attempt, problem("conflict"), {}}).next) ==
         StateName::failed);
   CHECK(name_of(go(order(), last, SubmissionNotAccepted{last.attempt, problem("unavailable"), {}}).next) ==
@@ -356,7 +353,7 @@ TEST_CASE("cancel while a submission is under way waits for the answer and then 
   const Decision taken = go(order(), wished.next, SubmissionAnswered{1, report(RequestStatus::awaiting_approval)});
   CHECK(name_of(taken.next) == StateName::withdrawing);
   CHECK(identities(taken) == Names{"withdraw", "poll"});
-  const Decision issued = go(order(), wished.next, SubmissionAnswered{1, report(RequestStatus::handed_out)});
+  const Decision issued = go(order(), wished.next, received(1));
   CHECK(std::get<Verifying>(issued.next).late);
   CHECK(go(order(), wished.next, SubmissionNotAccepted{1, problem(), {}}).next == State(Cancelled{"uid:7", "no"}));
 
@@ -370,7 +367,7 @@ TEST_CASE("cancel while a submission is under way waits for the answer and then 
 TEST_CASE("a certificate that comes after the cancel is recorded and not installed") {
   const Decision asked = go(order(), sample<AwaitingApproval>(), CancelAsked{"no"});
   CHECK(identities(asked) == Names{"withdraw", "poll"});
-  const Decision raced = go(order(), asked.next, CancelAnswered{report(RequestStatus::handed_out)});
+  const Decision raced = go(order(), asked.next, received());
   CHECK(std::get<Verifying>(raced.next).late);
   const Decision done = go(order(), raced.next, Verified{"c0ffee", {}});
   CHECK(std::get<Completed>(done.next).late);
@@ -403,8 +400,7 @@ TEST_CASE("a reference that is gone twice an hour apart is unresolved and once i
 }
 
 TEST_CASE("a lost one-time result is unresolved and never another submission") {
-  Report done = report(RequestStatus::handed_out);
-  done.handout.reset();
+  const StatusReport done = report(RequestStatus::handed_out);
   const Decision lost = go(order(), sample<AwaitingApproval>(), Reported{done});
   CHECK(name_of(lost.next) == StateName::unresolved);
   CHECK(lost.effects.empty());
@@ -412,7 +408,7 @@ TEST_CASE("a lost one-time result is unresolved and never another submission") {
 }
 
 TEST_CASE("an unknown status is recorded and waiting goes on") {
-  Report odd = report(RequestStatus::unrecognised);
+  StatusReport odd = report(RequestStatus::unrecognised);
   odd.provider_status = "SNOOZED";
   const Decision kept = go(order(), sample<AwaitingApproval>(), Reported{odd});
   const auto& state = std::get<AwaitingApproval>(kept.next);
@@ -450,7 +446,7 @@ TEST_CASE("an attempt that sent nothing because the draft was outdated is follow
   approved.local_approvals = 1;
   Submitting begun = planned(2);
   begun.phase = Submitting::Phase::started;
-  begun.dossier.attempts_made = 2;
+  begun.prepared.attempts_made = 2;
   const SubmissionNotAccepted outdated{2, {"conflict", "the certificate in the draft ended", ""}, {}, {}, true};
   const Decision again = go(approved, begun, outdated);
   REQUIRE(name_of(again.next) == StateName::preparing);
@@ -480,7 +476,7 @@ TEST_CASE("an attempt that failed for our credentials does not count as a refusa
     state = go(order(), state, SubmissionNotAccepted{attempt, {"denied", "the API key is refused", ""}, {}}).next;
     REQUIRE(name_of(state) == StateName::submitting);
   }
-  CHECK(std::get<Submitting>(state).dossier.refusals == 0);
+  CHECK(std::get<Submitting>(state).prepared.refusals == 0);
 }
 
 TEST_CASE("a draft that nobody signed in time is withdrawn and what comes later is late") {
@@ -497,9 +493,9 @@ TEST_CASE("a draft that nobody signed in time is withdrawn and what comes later 
     CHECK(identities(old) == Names{"withdraw", "poll"});
     CHECK(std::get<Withdrawing>(old.next).wish.cause == WithdrawWish::Cause::draft_age);
     CHECK(name_of(go(aged, old.next, CancelAnswered{report(RequestStatus::cancelled)}).next) == StateName::expired);
-    CHECK(std::get<Verifying>(go(aged, old.next, Reported{report(RequestStatus::handed_out)}).next).late);
+    CHECK(std::get<Verifying>(go(aged, old.next, received()).next).late);
     // Signed in time after all, and the provider says so when it is asked to cancel: judged, as late.
-    CHECK(std::get<Verifying>(go(aged, old.next, CancelAnswered{report(RequestStatus::handed_out)}).next).late);
+    CHECK(std::get<Verifying>(go(aged, old.next, received()).next).late);
   }
   CHECK(identities(go(order(), sample<AwaitingApproval>(), Reported{report(RequestStatus::awaiting_issuance)})) ==
         Names{"poll"});
@@ -510,7 +506,7 @@ TEST_CASE("a sent CSR never grows too old") {
   aged.max_age = 24h;
   Submitting begun = planned();
   begun.phase = Submitting::Phase::started;
-  begun.dossier.draft.to_be_signed.clear();
+  begun.prepared.draft.to_be_signed.clear();
   const Decision taken = go(aged, begun, SubmissionAnswered{1, report(RequestStatus::awaiting_approval)}, kStart + 1h);
   CHECK(identities(taken) == Names{"poll"});
   const Decision approved = go(aged, taken.next, Reported{report(RequestStatus::awaiting_issuance)}, kStart + 2h);
@@ -521,7 +517,7 @@ TEST_CASE("a sent CSR never grows too old") {
 TEST_CASE("an approval for other bytes and a second one by the same person are refused") {
   Order two = order();
   two.local_approvals = 2;
-  const State waiting = AwaitingLocalApproval{dossier(), 2, {}};
+  const State waiting = AwaitingLocalApproval{prepared(), 2, {}};
   LocalApproval wrong = approval("alice");
   wrong.draft_digest = "00";
   CHECK_FALSE(refused(two, waiting, LocallyApproved{wrong}).empty());
@@ -531,7 +527,7 @@ TEST_CASE("an approval for other bytes and a second one by the same person are r
   CHECK(identities(enough) == Names{"submit:1"});
   two.wants_command = true;
   CHECK(name_of(go(two, one.next, LocallyApproved{approval("bob")}).next) == StateName::awaiting_command);
-  CHECK(name_of(go(two, AwaitingCommand{dossier()}, Commanded{}).next) == StateName::submitting);
+  CHECK(name_of(go(two, AwaitingCommand{prepared()}, Commanded{}).next) == StateName::submitting);
   CHECK(go(two, one.next, LocallyRejected{"bob", "no"}).next == State(Rejected{"bob", "no"}));
 }
 
@@ -557,13 +553,13 @@ TEST_CASE("a late answer is judged by the draft that its attempt sent") {
   Order aged = order();
   aged.max_age = 24h;
   const auto draft_when_brought = [&aged](const Decision& stuck) {
-    return std::get<Verifying>(go(aged, stuck.next, ResolvedAsCertificate{handout()}).next).dossier.draft;
+    return std::get<Verifying>(go(aged, stuck.next, ResolvedAsCertificate{issued()}).next).prepared.draft;
   };
   Submitting second = planned(2);
   const Decision anew = go(aged, second, DraftTooOld{25h});
   const auto& preparing = std::get<Preparing>(anew.next);
   REQUIRE(preparing.sent == SentDraft{draft(), 1});
-  const SubmissionAnswered late{1, report(RequestStatus::handed_out)};
+  const ResultReceived late = received(1);
   CHECK(draft_when_brought(go(aged, anew.next, late)) == draft());
 
   Draft fresh = draft();
@@ -573,18 +569,18 @@ TEST_CASE("a late answer is judged by the draft that its attempt sent") {
   CHECK(draft_when_brought(go(aged, frozen.next, late)) == draft());
   const Decision released = go(aged, frozen.next, DraftAccepted{});
   REQUIRE(identities(released) == Names{"submit:2", "draft_age"});
-  CHECK(std::get<Verifying>(go(aged, released.next, late).next).dossier.draft == draft());
+  CHECK(std::get<Verifying>(go(aged, released.next, late).next).prepared.draft == draft());
   const Decision begun = go(aged, released.next, AttemptStarted{2, "host/1", kStart + 60s});
   const Decision both = go(aged, begun.next, late);
   CHECK(draft_when_brought(both) == draft());
   // A person who names a reference says by it which of the two orders, and so which draft, counts.
   const Decision first_one = go(aged, both.next, ResolvedAsThere{ProviderReference("ref-1")});
-  CHECK(std::get<AwaitingApproval>(first_one.next).dossier.draft == draft());
+  CHECK(std::get<AwaitingApproval>(first_one.next).prepared.draft == draft());
   const Decision second_one = go(aged, both.next, ResolvedAsThere{ProviderReference("ref-2")});
-  CHECK(std::get<AwaitingApproval>(second_one.next).dossier.draft == fresh);
+  CHECK(std::get<AwaitingApproval>(second_one.next).prepared.draft == fresh);
   CHECK(std::get<AwaitingApproval>(second_one.next).submission.attempt == 2);
-  const SubmissionAnswered own{2, report(RequestStatus::handed_out)};
-  CHECK(std::get<Verifying>(go(aged, begun.next, own).next).dossier.draft == fresh);
+  const ResultReceived own = received(2);
+  CHECK(std::get<Verifying>(go(aged, begun.next, own).next).prepared.draft == fresh);
 
   // Nothing was ever sent: no certificate could be judged.
   Preparing first = sample<Preparing>();
@@ -594,11 +590,11 @@ TEST_CASE("a late answer is judged by the draft that its attempt sent") {
 
 TEST_CASE("an unresolved request takes no other attempt's answer for its own") {
   LookingUp second = sample<LookingUp>();
-  second.dossier.attempts_made = 2;
+  second.prepared.attempts_made = 2;
   second.submission = Submission{2, {}, {}, kStart};
   const Decision stuck = go(order(), second, LookUpInconclusive{2, "no search there"});
-  for (const EventBody& body : {EventBody{SubmissionAnswered{1, report(RequestStatus::awaiting_approval)}},
-                                EventBody{FoundAtProvider{1, report(RequestStatus::handed_out)}}}) {
+  for (const EventBody& body :
+       {EventBody{SubmissionAnswered{1, report(RequestStatus::awaiting_approval)}}, EventBody{received(1)}}) {
     const Decision kept = go(order(), stuck.next, body);
     REQUIRE(name_of(kept.next) == StateName::unresolved);
     const auto& state = std::get<Unresolved>(kept.next);
@@ -622,7 +618,7 @@ TEST_CASE("a late word that nothing was taken ends the doubt of the same attempt
   CHECK_FALSE(refused(order(), stuck.next, SubmissionNotAccepted{2, problem(), {}}).empty());
   CHECK_FALSE(refused(order(), sample<Unresolved>(), SubmissionRefused{1, problem("denied")}).empty());
   Unresolved taken = sample<Unresolved>();
-  taken.handout.reset();
+  taken.result.reset();
   CHECK_FALSE(refused(order(), taken, SubmissionNotAccepted{1, problem(), {}}).empty());
   LookingUp wished = sample<LookingUp>();
   wished.wish = wish();
@@ -635,16 +631,16 @@ TEST_CASE("a person resolves what nobody knows") {
   const Decision there = go(order(), stuck, ResolvedAsThere{ProviderReference("ref-9")});
   CHECK(std::get<AwaitingApproval>(there.next).submission.reference == ProviderReference("ref-9"));
   CHECK(effect(there, EffectName::poll).due == kStart);
-  CHECK(identities(go(order(), stuck, ResolvedAsCertificate{handout()})) == Names{"verify"});
+  CHECK(identities(go(order(), stuck, ResolvedAsCertificate{issued()})) == Names{"verify"});
   CHECK_FALSE(refused(order(), stuck, ResolvedAsAbsent{"looked"}).empty());
   const Decision checked_again = go(order(), stuck, LookUpAsked{});
   CHECK(identities(checked_again) == Names{"verify"});
-  CHECK(checked_again.next == State(Verifying{dossier(1), submission(), handout(), false}));
+  CHECK(checked_again.next == State(Verifying{prepared(1), submission(), issued(), false}));
   Unresolved given_up = sample<Unresolved>();
   given_up.wish = wish();
   CHECK(std::get<Verifying>(go(order(), given_up, LookUpAsked{}).next).late);
   Unresolved empty_handed = sample<Unresolved>();
-  empty_handed.handout.reset();
+  empty_handed.result.reset();
   const Decision look = go(order(), empty_handed, LookUpAsked{});
   CHECK(identities(look) == Names{"look_up:1"});
   CHECK(std::get<LookingUp>(look.next).why.find(empty_handed.submission.reference.str()) != std::string::npos);
@@ -656,14 +652,14 @@ TEST_CASE("a person resolves what nobody knows") {
 
 TEST_CASE("a submission that the provider had taken is not sent again because its search misses it") {
   Unresolved known = sample<Unresolved>();
-  known.handout.reset();
+  known.result.reset();
   const Decision look = go(order(), known, LookUpAsked{});
   const Decision once = go(order(), look.next, AbsentAtProvider{1});
   const Decision twice = go(order(), once.next, AbsentAtProvider{1}, kStart + kTiming.settle);
   REQUIRE(name_of(twice.next) == StateName::unresolved);
   CHECK(std::get<Unresolved>(twice.next).submission == known.submission);
   // Found again without a word on its reference or state: both are known still.
-  Report silent = report(RequestStatus::awaiting_approval);
+  StatusReport silent = report(RequestStatus::awaiting_approval);
   silent.reference = {};
   const Decision found = go(order(), look.next, FoundAtProvider{1, silent});
   CHECK(std::get<AwaitingApproval>(found.next).submission == known.submission);
@@ -673,7 +669,7 @@ TEST_CASE("a submission that the provider had taken is not sent again because it
 
 TEST_CASE("no number of an attempt is used twice whichever attempt was looked up") {
   LookingUp older = sample<LookingUp>();
-  older.dossier.attempts_made = 3;
+  older.prepared.attempts_made = 3;
   const Decision once = go(order(), older, AbsentAtProvider{1});
   CHECK(identities(go(order(), once.next, AbsentAtProvider{1}, kStart + kTiming.settle)) == Names{"submit:4"});
 }
@@ -686,12 +682,12 @@ TEST_CASE("a stored result leaves the state of an unresolved request for nothing
                                 EventBody{FoundAtProvider{1, report(RequestStatus::rejected)}}}) {
     const Decision kept = go(order(), holding, body);
     REQUIRE(name_of(kept.next) == StateName::unresolved);
-    CHECK(std::get<Unresolved>(kept.next).handout == handout());
+    CHECK(std::get<Unresolved>(kept.next).result == issued());
     CHECK(std::get<Unresolved>(kept.next).why.find("ref-1") != std::string::npos);
   }
   const Decision named = go(order(), holding, SubmissionAnswered{1, report(RequestStatus::awaiting_approval)});
   CHECK(std::get<Unresolved>(named.next).submission.reference == ProviderReference("ref-1"));
-  const Decision another = go(order(), holding, SubmissionAnswered{1, report(RequestStatus::handed_out)});
+  const Decision another = go(order(), holding, received(1));
   CHECK(name_of(another.next) == StateName::verifying);
 }
 
@@ -760,13 +756,13 @@ TEST_CASE("no word of a person takes a draft past the approvals that it needs") 
   Order approved = order();
   approved.local_approvals = 2;
   const SubmissionAnswered late{1, report(RequestStatus::awaiting_approval)};
-  const Decision both = go(approved, AwaitingLocalApproval{dossier(1), 2, {}}, late);
+  const Decision both = go(approved, AwaitingLocalApproval{prepared(1), 2, {}}, late);
   REQUIRE(name_of(both.next) == StateName::unresolved);
   const Decision again = go(approved, both.next, ResolvedAsAbsent{"looked"});
   CHECK(identities(again) == Names{"check_draft"});
   const Decision checked = go(approved, again.next, DraftAccepted{});
   CHECK(std::get<AwaitingLocalApproval>(checked.next).approvals.empty());
-  CHECK(std::get<AwaitingLocalApproval>(checked.next).dossier.attempts_made == 1);
+  CHECK(std::get<AwaitingLocalApproval>(checked.next).prepared.attempts_made == 1);
 }
 
 TEST_CASE("a request that its provider leaves hanging can be ended by a person") {
@@ -774,26 +770,26 @@ TEST_CASE("a request that its provider leaves hanging can be ended by a person")
                              State(sample<Verifying>())}) {
     INFO(to_string(name_of(state)));
     CHECK(go(order(), state, ResolvedAsAbandoned{"enough"}).next == State(Abandoned{"uid:7", "enough"}));
-    CHECK(identities(go(order(), state, ResolvedAsCertificate{handout()})) == Names{"verify"});
+    CHECK(identities(go(order(), state, ResolvedAsCertificate{issued()})) == Names{"verify"});
   }
-  CHECK(std::get<Verifying>(go(order(), sample<Withdrawing>(), ResolvedAsCertificate{handout()}).next).late);
+  CHECK(std::get<Verifying>(go(order(), sample<Withdrawing>(), ResolvedAsCertificate{issued()}).next).late);
 }
 
 TEST_CASE("what was given up stays late through a person's decision") {
   Verifying late = sample<Verifying>();
   late.late = true;
-  const Decision stuck = go(order(), late, HandoutUnreadable{"noise"});
-  const Decision brought = go(order(), stuck.next, ResolvedAsCertificate{handout()});
+  const Decision stuck = go(order(), late, ResultUnreadable{"noise"});
+  const Decision brought = go(order(), stuck.next, ResolvedAsCertificate{issued()});
   CHECK(std::get<Verifying>(brought.next).late);
   Unresolved empty_handed = std::get<Unresolved>(stuck.next);
-  empty_handed.handout.reset();
+  empty_handed.result.reset();
   CHECK(name_of(go(order(), empty_handed, ResolvedAsAbsent{"looked"}).next) == StateName::cancelled);
 }
 
 TEST_CASE("a wrong certificate is quarantined with all that is needed to judge it again") {
   const Verifying before = sample<Verifying>();
   const Decision wrong = go(order(), before, VerificationFailed{"bad", findings()});
-  CHECK(wrong.next == State(Quarantined{"bad", findings(), before.dossier, before.submission, before.handout,
+  CHECK(wrong.next == State(Quarantined{"bad", findings(), before.prepared, before.submission, before.result,
                                         before.late, before.accepted}));
   CHECK(wrong.effects.empty());
 }
@@ -809,8 +805,8 @@ TEST_CASE("a quarantined certificate is judged again with what a person accepted
   const Decision taken = go(order(), state, DeviationsAccepted{{"san-dropped", "subject-changed"}, "fine"});
   CHECK(identities(taken) == Names{"verify"});
   const auto& verifying = std::get<Verifying>(taken.next);
-  CHECK(verifying.handout == state.handout);
-  CHECK(verifying.dossier == state.dossier);
+  CHECK(verifying.result == state.result);
+  CHECK(verifying.prepared == state.prepared);
   CHECK(verifying.submission == state.submission);
   CHECK(verifying.late == state.late);
   CHECK(verifying.accepted == Names{"serial-not-positive", "san-dropped", "subject-changed"});
@@ -825,16 +821,16 @@ TEST_CASE("a quarantined or unreadable result is judged again when a person asks
   CHECK(std::get<Verifying>(again.next).accepted == Names{"serial-not-positive", "subject-changed"});
   CHECK(identities(again) == Names{"verify"});
   const Decision unread = go(order(), sample<Unresolved>(), JudgementAsked{{"subject-changed"}});
-  CHECK(std::get<Verifying>(unread.next).handout == handout());
+  CHECK(std::get<Verifying>(unread.next).result == issued());
   Unresolved nothing = sample<Unresolved>();
-  nothing.handout.reset();
+  nothing.result.reset();
   CHECK(refused(order(), nothing, JudgementAsked{}).find("--look-up") != std::string::npos);
 }
 
 TEST_CASE("a quarantined request takes another certificate for the one that is wrong, and can be given up") {
-  const Handout better{Handout::Content::file, Bytes{1}, Bytes{2}};
+  const IssuedResult better{BroughtCertificate{Bytes{1}}, Bytes{2}};
   const Decision brought = go(order(), sample<Quarantined>(), ResolvedAsCertificate{better});
-  CHECK(std::get<Verifying>(brought.next).handout == better);
+  CHECK(std::get<Verifying>(brought.next).result == better);
   // What was accepted about one certificate is not accepted about another.
   CHECK(std::get<Verifying>(brought.next).accepted.empty());
   CHECK(name_of(go(order(), sample<Quarantined>(), ResolvedAsAbandoned{"ordered elsewhere"}).next) ==
@@ -862,7 +858,7 @@ TEST_CASE("a certificate that is not valid yet waits for its first day and is ju
   fresh.not_yet.reset();
   const Decision early = go(order(), fresh, NotValidYet{not_yet()});
   CHECK(std::get<Verifying>(early.next).not_yet == not_yet());
-  CHECK(std::get<Verifying>(early.next).handout == handout());
+  CHECK(std::get<Verifying>(early.next).result == issued());
   CHECK(effect(early, EffectName::verify).due == not_yet().not_before);
   const Decision asked = go(order(), early.next, JudgementAsked{});
   CHECK(effect(asked, EffectName::verify).due == kStart);
@@ -871,28 +867,28 @@ TEST_CASE("a certificate that is not valid yet waits for its first day and is ju
 }
 
 TEST_CASE("a result that cannot be read is asked for again a few times where the provider keeps it") {
-  State state = Verifying{dossier(1), submission(), handout(), true};
+  State state = Verifying{prepared(1), submission(), issued(), true};
   Instant now = kStart;
   for (unsigned asked = 1; asked <= kTiming.most_unreadable; ++asked) {
-    const Decision again = go(order(), state, HandoutUnreadable{"noise", true}, now);
+    const Decision again = go(order(), state, ResultUnreadable{"noise", true}, now);
     const auto& retrieving = std::get<Retrieving>(again.next);
     CHECK(retrieving.unreadable == asked);
     CHECK(retrieving.late);
     CHECK(effect(again, EffectName::retrieve).due > now);
     now = effect(again, EffectName::retrieve).due;
-    state = go(order(), retrieving, HandedOut{handout(), "{}"}, now).next;
+    state = go(order(), retrieving, received(), now).next;
   }
-  const Decision person = go(order(), state, HandoutUnreadable{"noise", true}, now);
+  const Decision person = go(order(), state, ResultUnreadable{"noise", true}, now);
   const auto& unresolved = std::get<Unresolved>(person.next);
-  CHECK(unresolved.handout == handout());
+  CHECK(unresolved.result == issued());
   CHECK(unresolved.why.find("5 answers in a row") != std::string::npos);
   // Asked by a person, it begins again with what is stored.
   CHECK(std::get<Verifying>(go(order(), unresolved, LookUpAsked{}).next).unreadable == 0);
 }
 
 TEST_CASE("a result that is given once and cannot be read is kept for a person at once") {
-  const Decision unreadable = go(order(), Verifying{dossier(1), submission(), handout()}, HandoutUnreadable{"noise"});
-  CHECK(std::get<Unresolved>(unreadable.next).handout == handout());
+  const Decision unreadable = go(order(), Verifying{prepared(1), submission(), issued()}, ResultUnreadable{"noise"});
+  CHECK(std::get<Unresolved>(unreadable.next).result == issued());
   CHECK(std::get<Unresolved>(unreadable.next).why == "noise");
 }
 
@@ -957,24 +953,36 @@ TEST_CASE("the deadline is a timer while waiting and none once a certificate exi
   CHECK(effect(go(bounded, sample<LookingUp>(), FoundAtProvider{1, report(RequestStatus::awaiting_approval)}),
                EffectName::deadline)
             .due == kStart + 72h);
-  CHECK(identities(go(bounded, sample<AwaitingApproval>(), Reported{report(RequestStatus::handed_out)})) ==
-        Names{"verify"});
+  CHECK(identities(go(bounded, sample<AwaitingApproval>(), received())) == Names{"verify"});
   CHECK(identities(go(bounded, sample<AwaitingApproval>(), DeadlinePassed{})) == Names{"withdraw", "poll"});
+}
+
+TEST_CASE("a result that names no attempt is taken where a submission is known and nowhere else") {
+  for (const State& state : every_state()) {
+    INFO(to_string(name_of(state)));
+    const auto answer = ask(order(), state, received());
+    const auto* decision = std::get_if<Decision>(&answer);
+    const bool expected = submission_of(state) != nullptr && rule_for(name_of(state), EventName::result_received);
+    CHECK((decision != nullptr) == expected);
+    if (decision != nullptr) CHECK(name_of(decision->next) == StateName::verifying);
+  }
+  CHECK(refused(order(), planned(), received()).find("no result was asked for") == 0);
+  // Nor is one of another attempt taken for that which is fetched.
+  ResultReceived other = received(2);
+  other.report.reference = ProviderReference("ref-7");
+  CHECK(refused(order(), sample<Retrieving>(), other) == "it answers another attempt");
 }
 
 TEST_CASE("a poll that says the same is no event") {
   AwaitingApproval state = sample<AwaitingApproval>();
-  Report same = report(RequestStatus::awaiting_approval);
+  StatusReport same = report(RequestStatus::awaiting_approval);
   same.provider_status = state.provider_status;
   same.progress = state.progress;
   CHECK_FALSE(changes_something(state, same));
-  Report more = same;
+  StatusReport more = same;
   more.progress.approvers[1].decision = Approver::Decision::approved;
   CHECK(changes_something(state, more));
-  Report done = same;
-  done.handout = handout();
-  CHECK(changes_something(state, done));
-  Report gone = same;
+  StatusReport gone = same;
   gone.status = RequestStatus::gone;
   CHECK(changes_something(state, gone));
 }

@@ -74,7 +74,7 @@ TEST_CASE("an unresolved request names every way to resolve it and promises not 
   CHECK(text.what_happened.find("checks it again") != std::string::npos);
   CHECK(text.commands.front().find("--certificate FILE") != std::string::npos);
   Unresolved empty_handed = sample<Unresolved>();
-  empty_handed.handout.reset();
+  empty_handed.result.reset();
   CHECK(of(empty_handed).commands.size() == 5);
   CHECK(of(empty_handed).what_happened.starts_with("What happened cannot be known from here: "));
   CHECK(of(empty_handed).commands.front().find("--reference REFERENCE") != std::string::npos);

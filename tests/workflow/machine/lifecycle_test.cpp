@@ -77,6 +77,9 @@ TEST_CASE("a provider that speaks of a certificate has not said that it is revok
     CHECK(name_of(decision.next) == StateName::awaiting_approval);
     CHECK(decision.records.empty());
   }
+  const Decision result = go(revocation(), sample<AwaitingApproval>(), received());
+  CHECK(name_of(result.next) == StateName::awaiting_approval);
+  CHECK(result.records.empty());
   // And an enrolment is not done by a word alone.
   CHECK(name_of(go(order(), sample<AwaitingApproval>(), Reported{report(RequestStatus::done)}).next) ==
         StateName::unresolved);
@@ -87,7 +90,7 @@ TEST_CASE("making a revocation marks the certificate and a compromised key") {
                                            {Of::key, "ab12", {"active", "retired"}, "compromised"}};
   CHECK(begin(revocation(), Timing{}).records == expected);
   Order other = revocation();
-  other.reason = "superseded";
+  std::get<Revoke>(other.what).reason = "superseded";
   CHECK(begin(other, Timing{}).records.size() == 1);
   CHECK(begin(renewal(), Timing{}).records.empty());
   CHECK(begin(order(), Timing{}).records.empty());
@@ -104,7 +107,7 @@ TEST_CASE("every end of a request about a certificate leaves its record as the e
       {StateName::failed, "quarantined", ""},          {StateName::abandoned, "", ""},
   };
   Order revoke = revocation();
-  revoke.predecessor->status = "quarantined";
+  test::predecessor_in(revoke).status = "quarantined";
   for (const State& state : every_state()) {
     const auto row = std::find_if(rows.begin(), rows.end(), [&](const Row& one) { return one.end == name_of(state); });
     INFO(to_string(name_of(state)));
@@ -141,7 +144,7 @@ TEST_CASE("a person's word ends a revocation and nothing else") {
     CHECK(name_of(decision.next) == StateName::completed);
     CHECK(decision.records.at(0).to == "revoked");
     CHECK(refused(order(), state, ResolvedAsDone{"x"}).find("only a revocation") != std::string::npos);
-    CHECK(refused(revocation(), state, ResolvedAsCertificate{handout()}).find("brings no certificate") !=
+    CHECK(refused(revocation(), state, ResolvedAsCertificate{issued()}).find("brings no certificate") !=
           std::string::npos);
   }
 }
@@ -163,10 +166,10 @@ TEST_CASE("a revocation that its provider leaves hanging can be given up, and no
 TEST_CASE("a certificate has one open renewal and one open revocation") {
   Order other = renewal();
   other.id = RequestId("0000000000000000");
-  other.key.selector = "another";
+  test::wanted(other).key.selector = "another";
   CHECK(work_of(other) == work_of(renewal()));
   CHECK(work_of(revocation()) != work_of(renewal()));
-  other.predecessor->certificate = "beef";
+  test::predecessor_in(other).certificate = "beef";
   CHECK(work_of(other) != work_of(renewal()));
 }
 

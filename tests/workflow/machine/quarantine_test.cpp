@@ -51,21 +51,21 @@ TEST_CASE("what an older store left out of a quarantined request is found in its
   SECTION("handed out by a poll") {
     Story story = submitted();
     story.then(AttemptStarted{1, "w", kStart}).then(SubmissionAnswered{1, report(RequestStatus::awaiting_approval)});
-    story.then(Reported{report(RequestStatus::handed_out)}).then(VerificationFailed{"c0ffee", findings()});
+    story.then(received()).then(VerificationFailed{"c0ffee", findings()});
     check(story);
   }
   SECTION("found after a lost answer, at the second attempt, and fetched") {
     Story story = submitted();
     story.then(AttemptStarted{1, "w", kStart}).then(SubmissionNotAccepted{1, problem(), {}});
     story.then(AttemptStarted{2, "w", kStart}).then(AnswerLost{2, "x"});
-    story.then(FoundAtProvider{2, report(RequestStatus::ready)}).then(HandedOut{handout(), "{\"n\":1}"});
+    story.then(FoundAtProvider{2, report(RequestStatus::ready)}).then(received());
     story.then(VerificationFailed{"c0ffee", findings()});
     check(story);
   }
   SECTION("given up before it came") {
     Story story = submitted();
     story.then(AttemptStarted{1, "w", kStart}).then(SubmissionAnswered{1, report(RequestStatus::awaiting_approval)});
-    story.then(CancelAsked{"no more"}).then(CancelAnswered{report(RequestStatus::handed_out)});
+    story.then(CancelAsked{"no more"}).then(received());
     story.then(VerificationFailed{"c0ffee", findings()});
     CHECK(std::get<Quarantined>(story.state()).late);
     check(story);
@@ -74,7 +74,7 @@ TEST_CASE("what an older store left out of a quarantined request is found in its
     Story story = submitted();
     story.then(AttemptStarted{1, "w", kStart}).then(AnswerLost{1, "x"}).then(LookUpInconclusive{1, "cannot tell"});
     story.then(ResolvedAsThere{ProviderReference("ref-9")}).then(Reported{report(RequestStatus::ready)});
-    story.then(ResolvedAsCertificate{handout()}).then(VerificationFailed{"c0ffee", findings()});
+    story.then(ResolvedAsCertificate{issued()}).then(VerificationFailed{"c0ffee", findings()});
     check(story);
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "support/orders.h"
 #include "workflow/machine/decide.h"
 #include "workflow/machine/event.h"
 #include "workflow/machine/state.h"
@@ -19,10 +20,10 @@ inline Order order() {
   order.id = RequestId("0a1b2c3d4e5f6g7h");
   order.provider = "tsb";
   order.profile = "server";
-  order.token = "web";
-  order.key = KeyWish{KeyWish::Source::make, "web-2026", "ec:P-256", "000102030405060708090a0b0c0d0e0f"};
-  order.ask = R"({"subject":"CN=www.example.com"})";
-  order.targets = {InstallTarget{"token", ""}, InstallTarget{"file:chain", "/tmp/chain.pem"}};
+  order.what = Enroll{"web",
+                      {KeyWish::Source::make, "web-2026", "ec:P-256", "000102030405060708090a0b0c0d0e0f"},
+                      test::content_for("CN=www.example.com"),
+                      {{"token", ""}, {"file:chain", "/tmp/chain.pem"}}};
   order.created_at = kStart;
   order.created_by = "uid:0";
   return order;
@@ -33,17 +34,12 @@ inline Predecessor predecessor() {
 }
 inline Order renewal() {
   Order renewal = order();
-  renewal.kind = Kind::renew;
-  renewal.predecessor = predecessor();
+  test::make_renewal(renewal, predecessor());
   return renewal;
 }
 inline Order revocation() {
   Order revocation = order();
-  revocation.kind = Kind::revoke;
-  revocation.key = {};
-  revocation.targets.clear();
-  revocation.predecessor = predecessor();
-  revocation.reason = "keyCompromise";
+  test::make_revocation(revocation, predecessor(), "keyCompromise");
   return revocation;
 }
 inline std::vector<Order> every_order() {
@@ -56,14 +52,14 @@ inline Key key() {
 inline Draft draft() {
   return Draft{Bytes{1, 2, 3}, Bytes{4, 5}, "ecdsa-sha256", Bytes{6}, "CN=www.example.com", kStart, R"({"seat":"s"})"};
 }
-inline Dossier dossier(unsigned attempts = 0) {
-  return Dossier{key(), draft(), attempts};
+inline PreparedRequest prepared(unsigned attempts = 0) {
+  return PreparedRequest{key(), draft(), attempts};
 }
 inline Submission submission(unsigned attempt = 1) {
   return Submission{attempt, ProviderReference("ref-1"), R"({"step":1})", kStart};
 }
-inline Handout handout() {
-  return Handout{Handout::Content::signature, Bytes{9, 8}, Bytes{7}, 3s};
+inline IssuedResult issued() {
+  return IssuedResult{IssuedSignature{Bytes{9, 8}}, Bytes{7}, 3s};
 }
 inline Progress progress() {
   return Progress{{Approver{"alice", "k1", "ops", Approver::Decision::approved},
@@ -73,13 +69,16 @@ inline Progress progress() {
                   kStart + 24h,
                   "a note"};
 }
-inline Report report(RequestStatus standing) {
-  Report report;
-  report.status = standing;
+inline StatusReport report(RequestStatus status) {
+  StatusReport report;
+  report.status = status;
   report.provider_status = "WORD";
   report.reference = ProviderReference("ref-1");
-  if (standing == RequestStatus::handed_out) report.handout = handout();
   return report;
+}
+// The result of an attempt, or of the submission that was asked about (0).
+inline ResultReceived received(unsigned attempt = 0) {
+  return ResultReceived{attempt, report(RequestStatus::handed_out), issued()};
 }
 inline Problem problem(std::string kind = "unavailable") {
   return Problem{std::move(kind), "no route", "wait"};
@@ -105,47 +104,47 @@ inline Preparing sample() {
 }
 template <>
 inline Prepared sample() {
-  return {dossier()};
+  return {prepared()};
 }
 template <>
 inline AwaitingLocalApproval sample() {
-  return {dossier(), 2, {approval("carol")}};
+  return {prepared(), 2, {approval("carol")}};
 }
 template <>
 inline AwaitingCommand sample() {
-  return {dossier()};
+  return {prepared()};
 }
 template <>
 inline Submitting sample() {
-  return {dossier(1), 1, Submitting::Phase::started, kStart + 60s, {}, "earlier trouble"};
+  return {prepared(1), 1, Submitting::Phase::started, kStart + 60s, {}, "earlier trouble"};
 }
 template <>
 inline LookingUp sample() {
-  return {dossier(1), Submission{1, {}, {}, kStart}, "the connection died", {}, {}, kStart};
+  return {prepared(1), Submission{1, {}, {}, kStart}, "the connection died", {}, {}, kStart};
 }
 template <>
 inline AwaitingApproval sample() {
-  return {dossier(1), submission(), progress(), "PENDING", {}};
+  return {{prepared(1), submission(), progress(), "PENDING", {}}};
 }
 template <>
 inline AwaitingIssuance sample() {
-  return {dossier(1), submission(), {}, "APPROVED", kStart};
+  return {{prepared(1), submission(), {}, "APPROVED", kStart}};
 }
 template <>
 inline Withdrawing sample() {
-  return {dossier(1), submission(), wish(), Withdrawing::Cancel::accepted, "note", "PENDING", {}};
+  return {prepared(1), submission(), wish(), Withdrawing::Cancel::accepted, "note", "PENDING", {}};
 }
 template <>
 inline Retrieving sample() {
-  return {dossier(1), submission(), "ISSUED", false, 2};
+  return {prepared(1), submission(), "ISSUED", false, 2};
 }
 template <>
 inline Verifying sample() {
-  return {dossier(1), submission(), handout(), false, {"serial-not-positive"}, 1, not_yet()};
+  return {prepared(1), submission(), issued(), false, {"serial-not-positive"}, 1, not_yet()};
 }
 template <>
 inline Installing sample() {
-  return {dossier(1),
+  return {prepared(1),
           "c0ffee",
           {TargetState{{"token", ""}, TargetState::Stage::done, 0, {}},
            TargetState{{"file:chain", "/tmp/chain.pem"}, TargetState::Stage::failed, 2, "disk full"}},
@@ -153,7 +152,7 @@ inline Installing sample() {
 }
 template <>
 inline Unresolved sample() {
-  return {dossier(1), submission(), "nobody knows", handout()};
+  return {prepared(1), submission(), "nobody knows", issued()};
 }
 template <>
 inline Completed sample() {
@@ -179,9 +178,9 @@ template <>
 inline Quarantined sample() {
   return {"c0ffee",
           {Finding{"subject-changed", true, "the subject is CN=x"}},
-          dossier(1),
+          prepared(1),
           submission(),
-          handout(),
+          issued(),
           true,
           {"serial-not-positive"}};
 }
@@ -272,18 +271,17 @@ inline LookUpInconclusive sample() {
 }
 template <>
 inline Reported sample() {
-  Report full = report(RequestStatus::awaiting_approval);
+  StatusReport full = report(RequestStatus::awaiting_approval);
   full.message = "650 key";
   full.by = "bob";
   full.provider_state = "{}";
   full.progress = progress();
-  full.handout = handout();
   full.retry_after = 5s;
   return {full};
 }
 template <>
-inline HandedOut sample() {
-  return {handout(), "{}"};
+inline ResultReceived sample() {
+  return received();
 }
 template <>
 inline NothingHandedOut sample() {
@@ -298,7 +296,7 @@ inline VerificationFailed sample() {
   return {"c0ffee", findings()};
 }
 template <>
-inline HandoutUnreadable sample() {
+inline ResultUnreadable sample() {
   return {"not a signature", true};
 }
 template <>
@@ -335,7 +333,7 @@ inline ResolvedAsThere sample() {
 }
 template <>
 inline ResolvedAsCertificate sample() {
-  return {handout()};
+  return {issued()};
 }
 template <>
 inline ResolvedAsAbsent sample() {

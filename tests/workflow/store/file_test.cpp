@@ -405,7 +405,7 @@ TEST_CASE_METHOD(Fixture, "a full disk is unavailable and leaves nothing half-wr
       limit.rlim_cur = 60'000;
       ::setrlimit(RLIMIT_FSIZE, &limit);
       Order big = order_of("BIG", clock.now());
-      big.ask = std::string(200'000, 'x');
+      test::wanted(big).content.accept = {std::string(200'000, 'x')};
       try {
         create(*store, big);
         answer = 2;

@@ -315,9 +315,9 @@ TEST_CASE_METHOD(Version3, "requests of a store of version 3 go on after the mig
   CHECK(go("LOOKING-UP", FoundAtProvider{1, ready}) == StateName::retrieving);
   CHECK(go("AWAITING-APPROVAL", Reported{ready}) == StateName::retrieving);
   CHECK(go("RENEW", Reported{ready}) == StateName::retrieving);
-  const Handout handout{Handout::Content::certificate, Bytes{1}, Bytes{1}};
-  CHECK(go("AWAITING-APPROVAL", HandedOut{handout, ""}) == StateName::verifying);
-  CHECK(go("UNRESOLVED-HANDOUT", ResolvedAsCertificate{handout}) == StateName::verifying);
+  const IssuedResult result{IssuedCertificate{Bytes{1}}, Bytes{1}};
+  CHECK(go("AWAITING-APPROVAL", ResultReceived{0, {}, result}) == StateName::verifying);
+  CHECK(go("UNRESOLVED-HANDOUT", ResolvedAsCertificate{result}) == StateName::verifying);
   CHECK(go("INSTALLING", TargetInstalled{"file:/etc/ssl/www.pem"}) == StateName::completed);
   CHECK(go("REVOKE", CancelAsked{"not needed"}) == StateName::cancelled);
   create(*store, order_of("NEW", clock.now()));
@@ -384,8 +384,8 @@ TEST_CASE_METHOD(Version3, "a quarantined request of a store of version 3 can be
     CAPTURE(row[0]);
     const RequestId id{row[0]};
     const auto quarantined = std::get<Quarantined>(store->find(id)->state);
-    CHECK_FALSE(quarantined.dossier.draft.csr.empty());
-    CHECK_FALSE(quarantined.handout.result.empty());
+    CHECK_FALSE(quarantined.prepared.draft.csr.empty());
+    CHECK_FALSE(quarantined.result.octets().empty());
     // Ordered once more since, it is over as long as the other one is open.
     const bool repeated = row[0] == "QUARANTINED-REPEATED";
     CHECK(foreign_rows(file, "SELECT final FROM requests WHERE id = '" + row[0] + "'").at(0).at(0) ==

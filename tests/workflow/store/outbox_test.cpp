@@ -281,12 +281,9 @@ TEST_CASE_METHOD(Fixture, "an answer is stored without the lease") {
 }
 
 TEST_CASE_METHOD(Fixture, "the failures of one target do not put off the next try of another") {
-  order.targets = {{"token", ""}, {"file:a", "/a"}};
+  test::wanted(order).targets = {{"token", ""}, {"file:a", "/a"}};
   create_awaiting_approval(*store, order);
-  Report report;
-  report.status = RequestStatus::handed_out;
-  report.handout = Handout{};
-  take(*store, order.id, Reported{report}, clock.now());
+  take(*store, order.id, ResultReceived{}, clock.now());
   take(*store, order.id, Verified{"ff", {}}, clock.now());
   const auto fail = [&](const std::string& target, const std::string& lane) {
     const Claim held = claim(query("a", lane)).at(0);
@@ -308,12 +305,9 @@ TEST_CASE_METHOD(Fixture, "the failures of one target do not put off the next tr
 }
 
 TEST_CASE_METHOD(Fixture, "an effect that is being run and is still wanted stays as it is") {
-  order.targets = {{"token", ""}, {"file:a", "/a"}};
+  test::wanted(order).targets = {{"token", ""}, {"file:a", "/a"}};
   create_awaiting_approval(*store, order);
-  Report report;
-  report.status = RequestStatus::handed_out;
-  report.handout = Handout{};
-  take(*store, order.id, Reported{report}, clock.now());
+  take(*store, order.id, ResultReceived{}, clock.now());
   take(*store, order.id, Verified{"ff", {}}, clock.now());
   REQUIRE(identities() == std::vector<std::string>{"install:token", "install:file:a"});
   const Claim token = claim(query("a", "token:web")).at(0);

@@ -43,7 +43,7 @@ struct Fixture {
     record.stored_at = clock.now();
     record.reference = ProviderReference{"ref-1"};
     record.provider_state = R"({"id":7})";
-    if (order.predecessor) record.predecessor = order.predecessor->certificate;
+    if (const Predecessor* old = order.predecessor()) record.predecessor = old->certificate;
     return record;
   }
 
@@ -57,53 +57,51 @@ struct Fixture {
 
   // An order that is taken to Installing, with its certificate and key stored.
   void bring(const Order& order, const std::string& fingerprint, const std::string& spki) {
+    const Enroll& wanted = test::wanted(order);
     std::vector<Event> events{{order.created_at, order.created_by, Created{order}}};
-    if (order.key.source == KeyWish::Source::make) {
+    if (wanted.key.source == KeyWish::Source::make) {
       events.push_back({order.created_at, order.created_by,
-                        KeyPlanned{order.token, order.key.selector, order.key.cka_id, order.key.spec}});
+                        KeyPlanned{wanted.token, wanted.key.selector, wanted.key.cka_id, wanted.key.spec}});
     }
     store->create(order, events, begin(order, {}));
     Key key = key_of_test();
     key.spki = SpkiHash{spki};
-    key.cka_id = order.key.cka_id;
-    key.label = order.key.selector;
-    KeyRecord record{order.token, key.label, key.cka_id, order.key.spec, key.spki, "active", clock.now()};
+    key.cka_id = wanted.key.cka_id;
+    key.label = wanted.key.selector;
+    KeyRecord record{wanted.token, key.label, key.cka_id, wanted.key.spec, key.spki, "active", clock.now()};
     step(order.id, KeyReady{key}, {}, record);
     step(order.id, CsrSigned{draft_of_test(clock.now()).csr});
     step(order.id, DraftFrozen{draft_of_test(clock.now())});
     step(order.id, DraftAccepted{});
     step(order.id, AttemptStarted{1, "w", clock.now() + 60s});
-    Report report;
+    StatusReport report;
     report.status = RequestStatus::handed_out;
     report.reference = ProviderReference{"ref-1"};
-    report.handout = Handout{Handout::Content::certificate, {1}, {2}};
-    step(order.id, SubmissionAnswered{1, report});
+    step(order.id, ResultReceived{1, report, {IssuedCertificate{{1}}, {2}}});
     step(order.id, Verified{fingerprint, {}}, certificate_of(order, fingerprint, spki));
   }
   Order first() {
     Order order = order_of("0A1B2C3D4E5F6G7H", clock.now());
-    order.targets = {{"token", ""}, {"file:/x.pem", "/x.pem"}};
+    test::wanted(order).targets = {{"token", ""}, {"file:/x.pem", "/x.pem"}};
     return order;
   }
   Order about(Kind kind, const std::string& id, const std::string& fingerprint) {
     Order order = first();
     order.id = RequestId{id};
-    order.kind = kind;
-    order.key.selector = "key-" + id;
-    order.key.cka_id = "ff" + order.key.cka_id.substr(2);
+    test::wanted(order).key.selector = "key-" + id;
+    test::wanted(order).key.cka_id = "ff" + test::wanted(order).key.cka_id.substr(2);
     const CertificateRecord record = store->certificate(fingerprint).value();
-    order.predecessor =
-        Predecessor{fingerprint, record.der, record.spki, record.status, record.reference, record.provider_state};
+    const Predecessor old{fingerprint, record.der, record.spki, record.status, record.reference, record.provider_state};
     order.created_at = clock.now();
     if (kind == Kind::revoke) {
-      order.key = {};
-      order.targets.clear();
-      order.reason = "keyCompromise";
+      make_revocation(order, old, "keyCompromise");
+    } else {
+      make_renewal(order, old);
     }
     return order;
   }
   void install_all(const Order& order) {
-    for (const auto& target : order.targets) step(order.id, TargetInstalled{target.name});
+    for (const auto& target : test::wanted(order).targets) step(order.id, TargetInstalled{target.name});
   }
   std::string status(const std::string& fingerprint) { return store->certificate(fingerprint).value().status; }
   std::string key_status(const std::string& spki) {
@@ -295,7 +293,7 @@ TEST_CASE_METHOD(Fixture, "a key that an open request uses is not named, and is 
   // Enrolled again with the old key: first it is not known yet which one is meant, then it is.
   Order again = first();
   again.id = RequestId{"0A1B2C3D4E5F6G7N"};
-  again.key = {KeyWish::Source::use, "www", "", ""};
+  test::wanted(again).key = {KeyWish::Source::use, "www", "", ""};
   store->create(again, {{clock.now(), "uid:ann", Created{again}}}, begin(again, {}));
   CHECK(store->replaced_keys("server", completed).empty());
   Key key = key_of_test();
@@ -309,7 +307,7 @@ TEST_CASE_METHOD(Fixture, "a key that an open request uses is not named, and is 
 
   store->change_records({{Of::key, "5b01", {"active"}, "retired"}}, "worker:w", clock.now());
   again.id = RequestId{"0A1B2C3D4E5F6G7P"};
-  again.key = {KeyWish::Source::use, "id=00", "", first().key.cka_id};
+  test::wanted(again).key = {KeyWish::Source::use, "id=00", "", test::wanted(first()).key.cka_id};
   bring(again, "cc33", "5b01");
   CHECK(key_status("5b01") == "active");
   CHECK(facts("key-status") == Names{"active>retired", "retired>active"});
@@ -320,7 +318,7 @@ TEST_CASE_METHOD(Fixture, "a key that another certificate still uses is not name
   install_all(first());
   Order other = first();
   other.id = RequestId{"0A1B2C3D4E5F6G7N"};
-  other.key = {KeyWish::Source::use, "id=00", "", ""};
+  test::wanted(other).key = {KeyWish::Source::use, "id=00", "", ""};
   bring(other, "cc33", "5b01");
   const Order order = about(Kind::renew, "0A1B2C3D4E5F6G7J", "aa11");
   bring(order, "bb22", "5b02");
@@ -333,7 +331,7 @@ TEST_CASE_METHOD(Fixture, "a key that is used again keeps its kind and what is k
   store->change_records({{Of::key, "5b01", {}, "compromised"}}, "uid:ann", clock.now());
   Order again = first();
   again.id = RequestId{"0A1B2C3D4E5F6G7N"};
-  again.key = {KeyWish::Source::use, "id=00", "", first().key.cka_id};
+  test::wanted(again).key = {KeyWish::Source::use, "id=00", "", test::wanted(first()).key.cka_id};
   bring(again, "cc33", "5b01");
   KeyQuery query;
   query.spki = SpkiHash{"5b01"};
@@ -388,7 +386,7 @@ TEST_CASE_METHOD(Fixture, "a target is replaced once a later certificate is ther
   bring(second, "bb22", "5b02");
   CHECK_FALSE(store->replaced_at("aa11", "token"));
   Order third = about(Kind::renew, "0A1B2C3D4E5F6G7K", "bb22");
-  third.key.cka_id = "ee" + third.key.cka_id.substr(2);
+  test::wanted(third).key.cka_id = "ee" + test::wanted(third).key.cka_id.substr(2);
   bring(third, "cc33", "5b03");
   step(third.id, TargetInstalled{"token"});
   CHECK(store->replaced_at("aa11", "token"));
@@ -409,8 +407,8 @@ TEST_CASE_METHOD(Fixture, "certificates are asked for by key, without those in h
   CHECK(store->has_certificate(SpkiHash{"5b01"}));
   CHECK_FALSE(store->has_certificate(SpkiHash{"5b02"}));
   KeyQuery key;
-  key.token = first().token;
-  key.cka_id = first().key.cka_id;
+  key.token = first().token();
+  key.cka_id = test::wanted(first()).key.cka_id;
   CHECK(store->keys(key).size() == 1);
   key.cka_id = "00";
   CHECK(store->keys(key).empty());
@@ -457,8 +455,8 @@ TEST_CASE_METHOD(Fixture, "a certificate is said to be where nothing took its pl
   // Of another name, in the same file, and with the same key beside it, which is to keep both.
   Order other = first();
   other.id = RequestId{"0A1B2C3D4E5F6G7N"};
-  other.key = {KeyWish::Source::use, "id=00", "", first().key.cka_id};
-  other.targets = {{"token", "keep"}, {"file:/x.pem", "/x.pem"}, {"hook:a", "a"}};
+  test::wanted(other).key = {KeyWish::Source::use, "id=00", "", test::wanted(first()).key.cka_id};
+  test::wanted(other).targets = {{"token", "keep"}, {"file:/x.pem", "/x.pem"}, {"hook:a", "a"}};
   bring(other, "cc33", "5b01");
   install_all(other);
   CHECK(store->certificate("aa11").value().installed == Names{"token"});

@@ -45,7 +45,7 @@ TEST_CASE_METHOD(Fixture, "a created request is found again as it was given") {
   const std::vector<KeyRecord> keys = store->keys();
   REQUIRE(keys.size() == 1);
   CHECK(keys[0].status == "planned-at-random");
-  CHECK(keys[0].cka_id == order.key.cka_id);
+  CHECK(keys[0].cka_id == test::wanted(order).key.cka_id);
 }
 
 TEST_CASE_METHOD(Fixture, "a second request of the same id is a conflict and leaves the first alone") {
@@ -65,8 +65,8 @@ TEST_CASE_METHOD(Fixture, "a second request of the same id is a conflict and lea
 TEST_CASE_METHOD(Fixture,
                  "an order for work that an open request does is a conflict naming it and a final one is none") {
   Order second = order_of("0A1B2C3D4E5F6G7J", clock.now());
-  second.key = order.key;
-  second.ask = "{}";  // the same label in the same token: the same key, whatever it is for
+  test::wanted(second).key = test::wanted(order).key;
+  test::wanted(second).content = {};  // the same label in the same token: the same key, whatever it is for
   create(*store, order);
   CHECK(store->open_request_for(work_of(second)) == order.id);
   try {
@@ -182,7 +182,7 @@ TEST_CASE_METHOD(Fixture, "certificate and key come with their event or not at a
   create(*store, order);
   CertificateRecord certificate{"ff00",  {1, 2}, {{3}, {4, 5}}, order.id,          SpkiHash{"ab"}, "CN=a",
                                 "CN=ca", "01",   clock.now(),   clock.now() + 24h, "current",      clock.now()};
-  KeyRecord key{"web", "key", order.key.cka_id, "ec:P-256", SpkiHash{"ab12"}, "active", clock.now()};
+  KeyRecord key{"web", "key", test::wanted(order).key.cka_id, "ec:P-256", SpkiHash{"ab12"}, "active", clock.now()};
   Step step = step_of(record(), KeyReady{key_of_test()}, clock.now());
   step.certificate = certificate;
   step.key = key;
@@ -205,7 +205,7 @@ TEST_CASE_METHOD(Fixture, "certificate and key come with their event or not at a
 
 TEST_CASE_METHOD(Fixture, "a key's record learns what is new and forgets nothing") {
   create(*store, order);
-  const std::string id = order.key.cka_id;
+  const std::string id = test::wanted(order).key.cka_id;
   const auto put = [&](KeyRecord key) {
     Step step = step_of(record(), KeyPlanned{"web", "x", "00", "ec:P-256"}, clock.now());
     step.key = std::move(key);
@@ -249,7 +249,8 @@ TEST_CASE_METHOD(Fixture, "keys without a CKA_ID have a record each") {
 TEST_CASE_METHOD(Fixture, "a late answer is kept once with its leaf and its key") {
   create(*store, order);
   const LateAnswer late{order.id, Event{clock.now(), "worker:w", KeyReady{key_of_test()}}, "the request is Cancelled"};
-  const KeyRecord key{"web", "web", order.key.cka_id, "ec:P-256", SpkiHash{"ab12"}, "active", clock.now()};
+  const KeyRecord key{"web",    "web",      test::wanted(order).key.cka_id, "ec:P-256", SpkiHash{"ab12"},
+                      "active", clock.now()};
   const std::uint64_t leaves = store->tree_head().size();
   store->keep_late_answer(late, key);
   store->keep_late_answer(late, key);

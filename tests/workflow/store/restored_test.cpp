@@ -143,14 +143,11 @@ TEST_CASE_METHOD(Fixture, "a store taken back to a copy submits nothing until a 
 
 TEST_CASE_METHOD(Fixture, "a store taken back to a copy installs nothing until a person accepts that") {
   Order order = order_of("A", clock.now());
-  order.targets = {{"token", ""}, {"file:/a", "/a"}, {"hook:h", "h"}, {"provider:import", "import"}};
+  test::wanted(order).targets = {{"token", ""}, {"file:/a", "/a"}, {"hook:h", "h"}, {"provider:import", "import"}};
   {
     auto store = open();
     create_awaiting_approval(*store, order);
-    Report report;
-    report.status = RequestStatus::handed_out;
-    report.handout = Handout{};
-    take(*store, order.id, Reported{report}, clock.now());
+    take(*store, order.id, ResultReceived{}, clock.now());
     take(*store, order.id, Verified{"ff", {}}, clock.now());
     store->back_up(copy);
     create(*store, order_of("B", clock.now()));

@@ -218,12 +218,12 @@ workflow::KeyWish renewal_key(Renewing& how, const workflow::CertificateRecord& 
   const auto now = how.wiring.clock().now();
   if (how.new_label) {
     const auto spec = x509::key_spec_of(x509::parse_certificate(record.der).spki());
-    const auto plan = pkcs11::plan_key(*how.wiring.pkcs11_token(old.token), *how.new_label, spec);
+    const auto plan = pkcs11::plan_key(*how.wiring.pkcs11_token(old.token()), *how.new_label, spec);
     return service::new_key(record, plan.label, plan.id);
   }
   if (const auto unused = service::unused_key(how.store, record)) return service::same_key(*unused);
   const std::string label = key.label.empty() ? old.profile : key.label;
-  return service::new_key(record, how.labels.successor(old.token, label, now), random_bytes(kKeyIdOctets));
+  return service::new_key(record, how.labels.successor(old.token(), label, now), random_bytes(kKeyIdOctets));
 }
 
 // Everything that can be refused is refused before anything is written.
@@ -234,7 +234,7 @@ workflow::Order renew_one(Renewing& how, const workflow::CertificateRecord& reco
   how.wiring.provider(old.provider);
   how.wiring.anchors(old);
   service::refuse_profile(settings.profile(old.profile));
-  service::refuse_impossible_targets(old.targets, settings.token(old.token));
+  service::refuse_impossible_targets(workflow::enrolment_of(old).targets, settings.token(old.token()));
   service::RenewalWish wish;
   wish.created_by = service::actor_of_process();
   wish.key = renewal_key(how, record, old);

@@ -35,7 +35,7 @@ std::optional<RequestId> renewed_otherwise(workflow::Store& store, const workflo
   if (late.predecessor.empty()) return std::nullopt;
   for (const auto& other : store.requests_about(late.predecessor)) {
     const auto* completed = std::get_if<workflow::Completed>(&other.state);
-    if (completed == nullptr || completed->late || other.order.kind != workflow::Kind::renew) continue;
+    if (completed == nullptr || completed->late || other.order.kind() != workflow::Kind::renew) continue;
     if (completed->certificate != late.fingerprint) return other.order.id;
   }
   return std::nullopt;
@@ -115,7 +115,7 @@ void place_at(const Placing& placing, const workflow::InstallTarget& target) {
 std::vector<workflow::InstallTarget> targets_of(const Arguments& arguments, const workflow::Order& order) {
   std::vector<workflow::InstallTarget> targets;
   for (const auto& text : arguments.all("--to")) targets.push_back(service::install_target(text));
-  if (targets.empty()) targets = order.targets;
+  if (targets.empty()) targets = workflow::enrolment_of(order).targets;
   if (targets.empty()) {
     throw Error{ErrorKind::invalid_input, "the request that brought it named no place: say where, with --to TARGET"};
   }
@@ -140,7 +140,7 @@ ExitCode install(Invocation& invocation) {
   for (const auto& target : targets) {
     // A token that is not configured any more can still have its files installed.
     if (service::kind_of(target) == "token") {
-      service::refuse_impossible_targets({target}, wiring->settings().token(request.order.token));
+      service::refuse_impossible_targets({target}, wiring->settings().token(request.order.token()));
     }
   }
   Json rows = Json::array();

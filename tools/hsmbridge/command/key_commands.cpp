@@ -274,14 +274,15 @@ bool means(const workflow::KeyWish& wish, pkcs11::Token& token, const pkcs11::Ke
 
 bool uses(const workflow::Record& request, CommandContext& context, pkcs11::Token& token, const pkcs11::KeyInfo& key) {
   const workflow::Order& order = request.order;
-  if (!workflow::needs_key(order)) return false;
+  const auto* wanted = order.enrolment();
+  if (wanted == nullptr) return false;
   const auto* const ready = workflow::key_of(request.state);
-  const SpkiHash pinned = ready != nullptr && !ready->spki.empty() ? ready->spki : order.key.spki;
+  const SpkiHash pinned = ready != nullptr && !ready->spki.empty() ? ready->spki : wanted->key.spki;
   const auto possible = public_keys_of(key);
   if (!pinned.empty() && !possible.empty()) {
     return std::find(possible.begin(), possible.end(), pinned) != possible.end();
   }
-  return means(order.key, token, key) && may_be_token(context, order.token, token);
+  return means(wanted->key, token, key) && may_be_token(context, wanted->token, token);
 }
 
 // As far as the records know: a key of a token that another bridge uses is its own business.

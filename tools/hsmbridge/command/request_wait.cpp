@@ -161,7 +161,7 @@ std::vector<workflow::Record> records_of(workflow::Store& store, const std::vect
 void warn_of_left_out(Wiring& wiring, const std::vector<workflow::Record>& records, commandline::Output& output) {
   for (const auto& one : wiring.left_out()) {
     const bool needed = std::any_of(records.begin(), records.end(), [&](const workflow::Record& record) {
-      return one.lane == "token:" + record.order.token || one.lane == "provider:" + record.order.provider;
+      return one.lane == "token:" + record.order.token() || one.lane == "provider:" + record.order.provider;
     });
     if (needed) output.warning(fmt::format("this process cannot work with {}: {}", one.lane, one.why));
   }

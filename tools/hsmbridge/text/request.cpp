@@ -49,8 +49,10 @@ std::string targets_text(const workflow::State& state, const workflow::Order& or
     }
     return text;
   }
+  const auto* wanted = order.enrolment();
+  if (wanted == nullptr) return text;
   const auto* completed = std::get_if<workflow::Completed>(&state);
-  for (const auto& target : order.targets) {
+  for (const auto& target : wanted->targets) {
     std::string_view stage;
     if (completed != nullptr) {
       const auto& skipped = completed->skipped;
@@ -77,14 +79,14 @@ std::string findings_text(const workflow::State& state) {
 }
 
 bool revokes(const service::RequestView& view) {
-  return !workflow::needs_key(view.record.order);
+  return view.record.order.revocation() != nullptr;
 }
 
 // What a request is for, in one line.
 std::string for_text(const service::RequestView& view, const service::RequestRow& row) {
   if (revokes(view)) {
     return fmt::format("revocation of certificate {} ({}), reason {}", row.predecessor, row.what,
-                       view.record.order.reason);
+                       view.record.order.revocation()->reason);
   }
   if (row.kind == workflow::Kind::renew) {
     return fmt::format("renewal of certificate {} ({}), key {}", row.predecessor, row.what, row.key);
@@ -164,8 +166,8 @@ std::string show_text(const service::RequestView& view, Instant now) {
   fields.add("State", fmt::format("{} since {}", row.state, with_distance(view.record.changed_at, now)));
   if (row.kind != workflow::Kind::enroll) fields.add("Kind", std::string(workflow::to_string(row.kind)));
   fields.add("Names", safe(row.what));
-  if (order.predecessor) fields.add(revokes(view) ? "Revokes" : "Renews", order.predecessor->certificate);
-  fields.add("Reason", safe(order.reason));
+  if (const auto* old = order.predecessor()) fields.add(revokes(view) ? "Revokes" : "Renews", old->certificate);
+  if (const auto* revocation = order.revocation()) fields.add("Reason", safe(revocation->reason));
   fields.add("Provider", safe(order.provider + ", profile " + order.profile));
   if (!revokes(view)) fields.add("Key", safe(row.key));
   if (const auto* key = workflow::key_of(state); key != nullptr && !revokes(view)) {

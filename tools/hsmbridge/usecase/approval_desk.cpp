@@ -110,9 +110,9 @@ std::vector<std::string> misfits(const workflow::Record& record, const securosys
     found.push_back(fmt::format("its note names our request {}, which is for provider {} and not for {}", id,
                                 order.provider, provider));
   }
-  if (!workflow::needs_key(order)) {
+  if (order.enrolment() == nullptr) {
     found.push_back(
-        fmt::format("its note names our request {}, a {}, which asks for no signature", id, to_string(order.kind)));
+        fmt::format("its note names our request {}, a {}, which asks for no signature", id, to_string(order.kind())));
   }
   const auto* submission = workflow::submission_of(record.state);
   const auto* submitting = std::get_if<workflow::Submitting>(&record.state);

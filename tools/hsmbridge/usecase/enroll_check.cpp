@@ -71,9 +71,7 @@ ExitCode check_enrolment(Invocation& invocation, CommandContext& context, const 
   order.id = RequestId(std::string(16, '0'));
   order.provider = request.provider;
   order.profile = request.profile;
-  order.token = request.token;
-  order.key = request.key;
-  order.ask = x509::to_json(request.ask).dump();
+  order.what = workflow::Enroll{request.token, request.key, request.ask, {}};
   const auto now = wiring.clock().now();
   order.created_at = now;
   workflow::Draft draft;

@@ -101,9 +101,7 @@ std::map<std::string, CommandContext::OpenPlan> CommandContext::open_plans(const
                         std::find(labels.begin(), labels.end(), key.label) != labels.end();
     if (!wanted) continue;
     workflow::Order order;
-    order.token = token;
-    order.key.source = workflow::KeyWish::Source::make;
-    order.key.selector = key.label;
+    order.what = workflow::Enroll{token, {workflow::KeyWish::Source::make, key.label, {}, {}}, {}, {}};
     if (const auto open = memory->open_request_for(workflow::work_of(order))) {
       throw Error{ErrorKind::conflict,
                   fmt::format("request {} makes the key {} in token {}", open->str(), key.label, token)}

@@ -27,8 +27,8 @@ TEST_CASE("an answer lost after the commit is found by its key and nothing is se
   const LookUpAnswer answer = flow.provider().look_up(flow.lost_call());
   REQUIRE(std::holds_alternative<Found>(answer));
   const Report& report = std::get<Found>(answer).report;
-  REQUIRE(report.handout);
-  CHECK(flow.fatal_findings(*report.handout) == Words{});
+  REQUIRE(report.result);
+  CHECK(flow.fatal_findings(*report.result) == Words{});
   CHECK(flow.posts() == 1);
 }
 
@@ -118,8 +118,8 @@ TEST_CASE("a wrong certificate is fatal for the check") {
   flow.freeze();
   flow.rig.command("fault --kind wrong-certificate" + kAtPost);
   const Report report = flow.submit();
-  REQUIRE(report.handout);
-  const Words findings = flow.fatal_findings(*report.handout);
+  REQUIRE(report.result);
+  const Words findings = flow.fatal_findings(*report.result);
   CHECK(std::any_of(findings.begin(), findings.end(),
                     [](const std::string& one) { return one.starts_with("key-differs"); }));
 }
@@ -129,8 +129,8 @@ TEST_CASE("a wrong serial number beside a certificate is corrupt") {
   flow.freeze();
   flow.rig.command(R"(fault --kind set --members '{"serial_number":"0F6F"}')" + kAtPost);
   const Report report = flow.submit();
-  REQUIRE(report.handout);
-  CHECK_THROWS_WITH(flow.provider().read(flow.call(), *report.handout), Catch::Contains("under the serial number"));
+  REQUIRE(report.result);
+  CHECK_THROWS_WITH(flow.provider().read(flow.call(), *report.result), Catch::Contains("under the serial number"));
 }
 
 TEST_CASE("what was issued and asked is still there after a restart of the service") {

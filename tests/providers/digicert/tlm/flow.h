@@ -3,6 +3,7 @@
 #include "providers/digicert/provider.h"
 #include "providers/net_transport.h"
 #include "providers/securosys/test_ca.h"
+#include "support/orders.h"
 #include "support/running_rig.h"
 #include "x509/judge/check.h"
 #include "x509/objects/pem.h"
@@ -48,7 +49,7 @@ struct TlmFlow {
     options.api_key = [value] { return Secret(value); };
     order.id = RequestId("0123456789ABCDEF");
     order.provider = "tlm";
-    order.key.source = workflow::KeyWish::Source::make;
+    test::wanted(order).key.source = workflow::KeyWish::Source::make;
     ask = server_ask();
   }
 
@@ -65,7 +66,7 @@ struct TlmFlow {
   }
   // As the engine does: draft and check.
   std::vector<std::string> freeze() {
-    order.ask = x509::to_json(ask).dump();
+    test::wanted(order).content = ask;
     draft = {};
     draft.csr = csr_for(key, ask);
     draft.provider_state = provider().draft(order, draft.csr, clock.now()).provider_state;
@@ -120,8 +121,8 @@ struct TlmFlow {
     }
     return names;
   }
-  std::vector<std::string> fatal_findings(const workflow::Handout& handout) {
-    return fatal_findings(provider().read(call(), handout));
+  std::vector<std::string> fatal_findings(const workflow::IssuedResult& result) {
+    return fatal_findings(provider().read(call(), result));
   }
   std::size_t posts() const { return rig.count("POST /mpki/api/v1/certificate "); }
 

@@ -21,8 +21,8 @@ TEST_CASE("a certificate is issued at once in every form the service may choose"
   CHECK(flow.freeze() == Words{});
   const Report report = flow.submit();
   CHECK(report.status == RequestStatus::handed_out);
-  REQUIRE(report.handout);
-  CHECK(flow.fatal_findings(*report.handout) == Words{});
+  REQUIRE(report.result);
+  CHECK(flow.fatal_findings(*report.result) == Words{});
   CHECK(flow.rig.count("GET /mpki/api/v1/certificate/") == 1);
 }
 
@@ -33,8 +33,8 @@ TEST_CASE("a delivery as PKCS#7 is read, with and without its chain") {
   flow.settings.include_ca_chain = with_chain;
   CHECK(flow.freeze() == Words{});
   const Report report = flow.submit();
-  REQUIRE(report.handout);
-  const Issued issued = flow.provider().read(flow.call(), *report.handout);
+  REQUIRE(report.result);
+  const Issued issued = flow.provider().read(flow.call(), *report.result);
   CHECK(flow.fatal_findings(issued) == Words{});
   CHECK(issued.chain.size() == 2);
   CHECK(flow.rig.count("GET /mpki/api/v1/certificate/") == (with_chain ? 0 : 1));
@@ -46,8 +46,8 @@ TEST_CASE("a chain in the answer is read where the service puts it") {
   flow.settings.include_ca_chain = true;
   flow.freeze();
   const Report report = flow.submit();
-  REQUIRE(report.handout);
-  CHECK(flow.fatal_findings(*report.handout) == Words{});
+  REQUIRE(report.result);
+  CHECK(flow.fatal_findings(*report.result) == Words{});
   CHECK(flow.rig.count("GET /mpki/api/v1/certificate/") == 0);
 }
 
@@ -55,31 +55,30 @@ TEST_CASE("a certificate is found in whatever DigiCert puts around it") {
   TlmFlow flow;
   flow.freeze();
   const Report report = flow.submit();
-  REQUIRE(report.handout);
-  const Issued issued = flow.provider().read(flow.call(), *report.handout);
+  REQUIRE(report.result);
+  const Issued issued = flow.provider().read(flow.call(), *report.result);
   REQUIRE(issued.chain.size() == 2);
   for (const auto& [name, text] : test::odd_bundles(issued.certificate, issued.chain)) {
     CAPTURE(name);
-    Json body = Json::parse(as_text(report.handout->raw));
+    Json body = Json::parse(as_text(report.result->raw));
     body.set("certificate", text);
-    const Issued read =
-        flow.provider().read(flow.call(), {Handout::Content::certificate, to_bytes(text), to_bytes(body.dump())});
+    const Issued read = flow.provider().read(flow.call(), {IssuedCertificate{to_bytes(text)}, to_bytes(body.dump())});
     CHECK(read.certificate == issued.certificate);
     CHECK(flow.fatal_findings(read) == Words{});
   }
   // One CA certificate that cannot be read costs no other.
-  Json body = Json::parse(as_text(report.handout->raw));
+  Json body = Json::parse(as_text(report.result->raw));
   body.set("certificate", x509::certificate_to_pem(issued.certificate));
   body.set("ca_certs", Json::array({"bm90aGluZw==", x509::certificate_to_pem(issued.chain[0])}));
-  CHECK(flow.fatal_findings(Handout{Handout::Content::certificate, {}, to_bytes(body.dump())}) == Words{});
+  CHECK(flow.fatal_findings(IssuedResult{IssuedCertificate{{}}, to_bytes(body.dump())}) == Words{});
 }
 
 TEST_CASE("a chain that is missing beside the certificate is the one that the profile shows") {
   TlmFlow flow({"--formats", "missing"});
   flow.freeze();
   const Report report = flow.submit();
-  REQUIRE(report.handout);
-  const Issued issued = flow.provider().read(flow.call(), *report.handout);
+  REQUIRE(report.result);
+  const Issued issued = flow.provider().read(flow.call(), *report.result);
   CHECK(issued.chain.size() == 2);
   CHECK(flow.fatal_findings(issued) == Words{});
 }
@@ -89,13 +88,13 @@ TEST_CASE(
   TlmFlow flow({"--formats", "none"});
   flow.freeze();
   const Report report = flow.submit();
-  REQUIRE(report.handout);
-  const Issued issued = flow.provider().read(flow.call(), *report.handout);
+  REQUIRE(report.result);
+  const Issued issued = flow.provider().read(flow.call(), *report.result);
   CHECK(issued.chain.empty());
   CHECK(flow.fatal_findings(issued).size() == 1);
   flow.settings.chain = flow.rig.dir() + "/digicert-ca/issuing.pem";
   flow.made.reset();
-  CHECK(flow.fatal_findings(*report.handout) == Words{});
+  CHECK(flow.fatal_findings(*report.result) == Words{});
 }
 
 TEST_CASE("serial numbers keep their leading zeros and name the certificate") {
@@ -151,8 +150,8 @@ TEST_CASE("a request that fits a strict profile gets what it asked") {
   flow.ask.content.subject_alternative_names = {x509::GeneralName::parse("upn:anna@example.com")};
   CHECK(flow.freeze() == Words{});
   const Report report = flow.submit();
-  REQUIRE(report.handout);
-  CHECK(flow.fatal_findings(*report.handout) == Words{});
+  REQUIRE(report.result);
+  CHECK(flow.fatal_findings(*report.result) == Words{});
 }
 
 TEST_CASE("a duplicate is refused and is the CA's no") {

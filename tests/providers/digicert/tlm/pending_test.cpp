@@ -23,8 +23,8 @@ TEST_CASE("a request waits for its approval and then hands out the certificate, 
   for (int i = 0; i < 2; ++i) {
     const Report issued = flow.poll();
     CHECK(issued.status == RequestStatus::handed_out);
-    REQUIRE(issued.handout);
-    CHECK(flow.fatal_findings(*issued.handout) == Words{});
+    REQUIRE(issued.result);
+    CHECK(flow.fatal_findings(*issued.result) == Words{});
   }
 }
 

@@ -1,4 +1,5 @@
 #include "flow.h"
+#include "support/orders.h"
 
 #include <catch2/catch.hpp>
 
@@ -18,28 +19,31 @@ x509::Certificate then(TlmFlow& flow, Kind kind) {
   flow.freeze();
   const Report report = flow.submit();
   const x509::Certificate certificate =
-      x509::parse_certificate(flow.provider().read(flow.call(), *report.handout).certificate);
-  flow.order.kind = kind;
-  flow.order.predecessor = Predecessor{hex(sha256(certificate.der)), certificate.der, {}, "current", report.reference,
-                                       report.provider_state};
+      x509::parse_certificate(flow.provider().read(flow.call(), *report.result).certificate);
+  const Predecessor old{hex(sha256(certificate.der)), certificate.der, {}, "current", report.reference,
+                        report.provider_state};
+  if (kind == Kind::renew) {
+    test::make_renewal(flow.order, old);
+  } else {
+    test::make_revocation(flow.order, old, "");
+  }
   flow.submission = {};
   return certificate;
 }
 
 void then_revoke(TlmFlow& flow, const std::string& reason) {
   then(flow, Kind::revoke);
-  flow.order.reason = reason;
-  flow.order.ask.clear();
+  std::get<Revoke>(flow.order.what).reason = reason;
   flow.draft = {};
   flow.token_key = {};
 }
 
 std::string path_of(const TlmFlow& flow) {
-  return "/mpki/api/v1/certificate/" + pinned_from(flow.order.predecessor->provider_state).serial;
+  return "/mpki/api/v1/certificate/" + pinned_from(flow.order.predecessor()->provider_state).serial;
 }
 
 std::string thumbprint_of(const TlmFlow& flow) {
-  return "?thumbprint_sha256=" + upper(hex(sha256(flow.order.predecessor->der)));
+  return "?thumbprint_sha256=" + upper(hex(sha256(flow.order.predecessor()->der)));
 }
 
 }  // namespace
@@ -52,8 +56,8 @@ TEST_CASE("a certificate inside its window is renewed with a new key") {
   CHECK(flow.freeze() == Words{});
   const Report report = flow.submit();
   CHECK(report.message.find("renewal of") == 0);
-  REQUIRE(report.handout);
-  CHECK(flow.fatal_findings(*report.handout) == Words{});
+  REQUIRE(report.result);
+  CHECK(flow.fatal_findings(*report.result) == Words{});
   CHECK(flow.rig.count("POST " + path_of(flow) + "/renew" + thumbprint_of(flow) + " 200") == 1);
   CHECK(flow.posts() == 1);
 }
@@ -65,8 +69,8 @@ TEST_CASE("a certificate outside its window is ordered anew and the request says
   CHECK(flow.freeze() == Words{});
   const Report report = flow.submit();
   CHECK(report.message.find("a fresh request, since the renewal window opens on") == 0);
-  REQUIRE(report.handout);
-  CHECK(flow.fatal_findings(*report.handout) == Words{});
+  REQUIRE(report.result);
+  CHECK(flow.fatal_findings(*report.result) == Words{});
   CHECK(flow.posts() == 2);
 }
 
@@ -79,7 +83,7 @@ TEST_CASE("a renewal whose answer was lost is found, and the certificate it repl
   CHECK(std::holds_alternative<OutcomeUnknown>(flow.provider().submit(flow.call())));
   const LookUpAnswer answer = flow.provider().look_up(flow.lost_call());
   REQUIRE(std::holds_alternative<Found>(answer));
-  CHECK(flow.provider().read(flow.call(), *std::get<Found>(answer).report.handout).certificate != old.der);
+  CHECK(flow.provider().read(flow.call(), *std::get<Found>(answer).report.result).certificate != old.der);
 }
 
 TEST_CASE("a revocation takes effect, and a second one finds it done") {

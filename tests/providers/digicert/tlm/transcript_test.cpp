@@ -1,5 +1,6 @@
 #include "base/file.h"
 #include "flow.h"
+#include "support/orders.h"
 
 #include <catch2/catch.hpp>
 #include <map>
@@ -80,7 +81,7 @@ TEST_CASE("an order at once, its chain, details and revocation are the reference
   flow.freeze();
   const Report report = flow.submit();
   const std::string serial = pinned_from(report.provider_state).serial;
-  const Issued issued = flow.provider().read(flow.call(), *report.handout);
+  const Issued issued = flow.provider().read(flow.call(), *report.result);
   flow.submission.reference = ProviderReference("serial:" + serial);
   flow.poll();
   const std::string expected = profile_read(kAtOnce) +  //
@@ -94,10 +95,10 @@ TEST_CASE("an order at once, its chain, details and revocation are the reference
                                "GET /mpki/api/v1/certificate/$SERIAL 200\n";
   CHECK(transcript(flow, {{serial, "$SERIAL"}}) == expected);
 
-  flow.order.kind = Kind::revoke;
-  flow.order.reason = "keyCompromise";
-  flow.order.predecessor = Predecessor{hex(sha256(issued.certificate)), issued.certificate,   {}, "",
-                                       flow.submission.reference,       report.provider_state};
+  test::make_revocation(
+      flow.order,
+      {hex(sha256(issued.certificate)), issued.certificate, {}, "", flow.submission.reference, report.provider_state},
+      "keyCompromise");
   flow.submission = {};
   CHECK(flow.submit().status == RequestStatus::done);
   CHECK(transcript(flow, {{serial, "$SERIAL"}, {upper(hex(sha256(issued.certificate))), "$PRINT"}}) ==
@@ -160,10 +161,10 @@ TEST_CASE("a renewal, a test and a look-up are the reference's") {
   flow.freeze();
   const Report report = flow.submit();
   const std::string serial = pinned_from(report.provider_state).serial;
-  const Issued issued = flow.provider().read(flow.call(), *report.handout);
-  flow.order.kind = Kind::renew;
-  flow.order.predecessor =
-      Predecessor{hex(sha256(issued.certificate)), issued.certificate, {}, "", report.reference, report.provider_state};
+  const Issued issued = flow.provider().read(flow.call(), *report.result);
+  test::make_renewal(
+      flow.order,
+      {hex(sha256(issued.certificate)), issued.certificate, {}, "", report.reference, report.provider_state});
   flow.submission = {};
   flow.key = test::SoftwareSigner("ec:P-256");
   flow.freeze();

@@ -27,9 +27,9 @@ Issued issue(Flow& flow) {
   flow.approve(flow.alice, ours);
   flow.approve(flow.bob, {});
   const Report report = flow.poll();
-  REQUIRE(report.handout);
-  CHECK(report.handout->content == Handout::Content::certificate);
-  return flow.provider().read(flow.call(), *report.handout);
+  REQUIRE(report.result);
+  CHECK(std::holds_alternative<IssuedCertificate>(report.result->product));
+  return flow.provider().read(flow.call(), *report.result);
 }
 
 }  // namespace
@@ -100,8 +100,8 @@ TEST_CASE("a certificate for another key is read as it is for the check to find"
   flow.approve(flow.bob, {});
   flow.rig.command("fault --kind wrong-certificate --method GET --path /v1/request");
   const Report report = flow.poll();
-  REQUIRE(report.handout);
-  const Issued issued = flow.provider().read(flow.call(), *report.handout);
+  REQUIRE(report.result);
+  const Issued issued = flow.provider().read(flow.call(), *report.result);
   CHECK(x509::parse_certificate(issued.certificate).spki() != flow.key.subject_public_key_info());
 }
 
@@ -161,7 +161,7 @@ TEST_CASE("a certificate is found in whatever a TSB puts around it, and in a cha
   asked.anchors = {*flow.ca};
   for (const auto& [name, text] : test::odd_bundles(issued.certificate, {flow.ca->der})) {
     CAPTURE(name);
-    const Issued read = flow.provider().read(flow.call(), {Handout::Content::certificate, to_bytes(text), {}});
+    const Issued read = flow.provider().read(flow.call(), {IssuedCertificate{to_bytes(text)}, {}});
     CHECK(read.certificate == issued.certificate);
     for (const Bytes& der : read.chain) asked.intermediates.push_back(x509::parse_certificate(der));
     CHECK_FALSE(x509::check_answer(x509::parse_certificate(read.certificate), asked, flow.clock.now()).fatal());

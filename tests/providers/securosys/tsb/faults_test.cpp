@@ -66,8 +66,8 @@ TEST_CASE("an answer lost after the commit is found by the task reader and nothi
   flow.approve(flow.alice, {"ca-key", flow.draft.to_be_signed, flow.order.id.str(), {}});
   flow.approve(flow.bob, {});
   const Report report = flow.poll();
-  REQUIRE(report.handout);
-  CHECK_NOTHROW(flow.provider().read(flow.call(), *report.handout));
+  REQUIRE(report.result);
+  CHECK_NOTHROW(flow.provider().read(flow.call(), *report.result));
 }
 
 TEST_CASE("a server before 2.0.1 lists its tasks and a lost answer there ends with a person") {
@@ -168,11 +168,11 @@ TEST_CASE("a result given once is taken at the first look and its loss is told")
   flow.approve(flow.alice, {});
   flow.approve(flow.bob, {});
   const Report first = flow.poll();
-  REQUIRE(first.handout);
-  CHECK_NOTHROW(flow.provider().read(flow.call(), *first.handout));
+  REQUIRE(first.result);
+  CHECK_NOTHROW(flow.provider().read(flow.call(), *first.result));
   for (const Report& lost : {flow.poll(), flow.provider().retrieve(flow.call())}) {
     CHECK(lost.status == RequestStatus::handed_out);
-    CHECK_FALSE(lost.handout);
+    CHECK_FALSE(lost.result);
     CHECK(lost.message.find("hands out no result") != std::string::npos);
   }
 }

@@ -5,6 +5,7 @@
 #include "providers/securosys/approver.h"
 #include "providers/securosys/provider.h"
 #include "providers/securosys/test_ca.h"
+#include "support/orders.h"
 #include "support/running_rig.h"
 #include "x509/judge/check.h"
 #include "x509/objects/pem.h"
@@ -61,7 +62,7 @@ struct Flow {
     return *made;
   }
   void freeze() {
-    order.ask = x509::to_json(ask).dump();
+    test::wanted(order).content = ask;
     draft.csr = csr_for(key, ask);
     const workflow::ProviderDraft drafted = provider().draft(order, draft.csr, clock.now());
     draft.to_be_signed = drafted.to_be_signed;

@@ -36,8 +36,8 @@ TEST_CASE("two of three approvals bring the certificate that was asked for") {
   flow.approve(flow.carol, expected);
   report = flow.poll();
   CHECK(report.status == RequestStatus::handed_out);
-  REQUIRE(report.handout);
-  const Issued issued = flow.provider().read(flow.call(), *report.handout);
+  REQUIRE(report.result);
+  const Issued issued = flow.provider().read(flow.call(), *report.result);
 
   x509::Expectation asked;
   asked.spki = flow.key.subject_public_key_info();
@@ -119,8 +119,8 @@ TEST_CASE("a cancel that comes too late brings the result and deletes nothing") 
   flow.approve(flow.alice, {});
   flow.approve(flow.bob, {});
   const Report report = std::get<Report>(flow.provider().cancel(flow.call()));
-  REQUIRE(report.handout);
-  CHECK_NOTHROW(flow.provider().read(flow.call(), *report.handout));
+  REQUIRE(report.result);
+  CHECK_NOTHROW(flow.provider().read(flow.call(), *report.result));
   CHECK(flow.rig.count("DELETE /v1/request") == 0);
 }
 
@@ -168,8 +168,8 @@ TEST_CASE("each kind of key at the TSB signs what we assemble") {
   flow.approve(flow.alice, {});
   flow.approve(flow.carol, {});
   const Report report = flow.poll();
-  REQUIRE(report.handout);
-  const Issued issued = flow.provider().read(flow.call(), *report.handout);
+  REQUIRE(report.result);
+  const Issued issued = flow.provider().read(flow.call(), *report.result);
   CHECK(x509::signature_verifies(x509::parse_certificate(issued.certificate), flow.ca->spki()));
 }
 
@@ -182,6 +182,6 @@ TEST_CASE("a wrong signature from the HSM is no certificate") {
   flow.approve(flow.bob, {});
   flow.rig.command("fault --kind wrong-signature --method GET --path /v1/request");
   const Report report = flow.poll();
-  REQUIRE(report.handout);
-  CHECK_THROWS_AS(flow.provider().read(flow.call(), *report.handout), Error);
+  REQUIRE(report.result);
+  CHECK_THROWS_AS(flow.provider().read(flow.call(), *report.result), Error);
 }

@@ -55,8 +55,8 @@ TEST_CASE("a request goes through every status on its way") {
   }
   CHECK(seen == std::vector<std::string>{"NEW", "PENDING", "REQUESTED", "ISSUED"});
   const Report out = flow.retrieve();
-  REQUIRE(out.handout);
-  CHECK(flow.judged(*out.handout).findings.empty());
+  REQUIRE(out.result);
+  CHECK(flow.judged(*out.result).findings.empty());
 }
 
 TEST_CASE("approvers are shown until they have approved, from here too") {
@@ -78,7 +78,7 @@ TEST_CASE("approvers are shown until they have approved, from here too") {
     if (std::string(user) == "alice") CHECK(flow.poll().progress.quorum == "1 of 2 approvals");
   }
   CHECK(flow.poll().status == RequestStatus::ready);
-  CHECK(flow.retrieve().handout.has_value());
+  CHECK(flow.retrieve().result.has_value());
 }
 
 TEST_CASE("a final approver has the last word") {

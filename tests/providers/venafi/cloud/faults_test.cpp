@@ -40,8 +40,8 @@ TEST_CASE("a lost answer after the commit is found by its tag") {
   CHECK(report.status == RequestStatus::ready);
   flow.remember(report);
   const Report out = flow.retrieve();
-  REQUIRE(out.handout);
-  CHECK(flow.judged(*out.handout).findings.empty());
+  REQUIRE(out.result);
+  CHECK(flow.judged(*out.result).findings.empty());
   CHECK(flow.rig.count("POST /outagedetection/v1/certificaterequests 0") == 1);
 }
 
@@ -126,12 +126,12 @@ TEST_CASE("an inventory that is behind is waited for") {
   flow.submit();
   Report report = flow.retrieve();
   CHECK(report.status == RequestStatus::ready);
-  CHECK_FALSE(report.handout);
+  CHECK_FALSE(report.result);
   CHECK(says(report.message, "Unable to find Certificate"));
   flow.rig.command("clock --advance 31s");
   report = flow.retrieve();
   CHECK(says(report.message, "not signed by the CA yet"));
-  CHECK(flow.retrieve().handout.has_value());
+  CHECK(flow.retrieve().result.has_value());
 }
 
 TEST_CASE("issued without ids is recorded and asked again") {
@@ -140,7 +140,7 @@ TEST_CASE("issued without ids is recorded and asked again") {
   CHECK(flow.submit().status == RequestStatus::ready);
   CHECK(flow.retrieve().status == RequestStatus::ready);
   flow.knobs(R"({"without_ids":false})");
-  CHECK(flow.retrieve().handout.has_value());
+  CHECK(flow.retrieve().result.has_value());
 }
 
 TEST_CASE("a chain that is reversed or missing is put right") {
@@ -161,7 +161,7 @@ TEST_CASE("a certificate is found in whatever a server puts around it") {
   REQUIRE(issued.chain.size() == 2);
   for (const auto& [name, text] : test::odd_bundles(issued.certificate, issued.chain)) {
     CAPTURE(name);
-    const x509::Answer answer = flow.judged({Handout::Content::certificate, to_bytes(text), to_bytes(text)});
+    const x509::Answer answer = flow.judged({IssuedCertificate{to_bytes(text)}, to_bytes(text)});
     CHECK(flow.last->certificate == issued.certificate);
     CHECK(answer.findings.empty());
     CHECK(answer.chain.size() == 3);
@@ -169,8 +169,7 @@ TEST_CASE("a certificate is found in whatever a server puts around it") {
   // Which one is unreadable cannot be told where ours is not there.
   const std::string lost =
       x509::certificate_to_pem(issued.chain.front()) + x509::write_pem("CERTIFICATE", from_hex("300703050000000000"));
-  CHECK_THROWS_WITH(flow.judged({Handout::Content::certificate, to_bytes(lost), {}}),
-                    Catch::Contains("cannot be read whole"));
+  CHECK_THROWS_WITH(flow.judged({IssuedCertificate{to_bytes(lost)}, {}}), Catch::Contains("cannot be read whole"));
 }
 
 TEST_CASE("a certificate for another key is found out, from the authority or on the way") {
@@ -181,8 +180,8 @@ TEST_CASE("a certificate for another key is found out, from the authority or on 
   way.submit();
   way.rig.command("fault --kind wrong-certificate --method GET --path /outagedetection/v1/certificates");
   const Report out = way.retrieve();
-  REQUIRE(out.handout);
-  CHECK(way.judged(*out.handout).find("key-differs") != nullptr);
+  REQUIRE(out.result);
+  CHECK(way.judged(*out.result).find("key-differs") != nullptr);
 }
 
 TEST_CASE("a validity that is cut or ignored is found out") {

@@ -4,6 +4,7 @@
 #include "providers/net_transport.h"
 #include "providers/securosys/test_ca.h"
 #include "providers/venafi/provider.h"
+#include "support/orders.h"
 #include "support/running_rig.h"
 #include "x509/judge/check.h"
 #include "x509/objects/pem.h"
@@ -54,7 +55,7 @@ struct Flow {
     return {order, token_key, draft, attempt, &submission, clock.now(), std::chrono::seconds{20}};
   }
   void freeze() {
-    order.ask = x509::to_json(ask).dump();
+    test::wanted(order).content = ask;
     draft.csr = csr_for(key, ask);
     draft.built_at = clock.now();
     draft.provider_state.clear();
@@ -63,7 +64,7 @@ struct Flow {
   void draft_there() { draft.provider_state = provider().draft(order, draft.csr, clock.now()).provider_state; }
   // Checks and submits, and remembers, as the engine does.
   workflow::SubmitAnswer try_submit() {
-    if (workflow::needs_key(order) && draft.csr.empty()) freeze();
+    if (order.brings_certificate() && draft.csr.empty()) freeze();
     return provider().submit(call());
   }
   workflow::Report submit() {
@@ -88,8 +89,8 @@ struct Flow {
     return report;
   }
   // What the engine does with a certificate that was handed out.
-  x509::Answer judged(const workflow::Handout& handout) {
-    const workflow::Issued issued = provider().read(call(), handout);
+  x509::Answer judged(const workflow::IssuedResult& result) {
+    const workflow::Issued issued = provider().read(call(), result);
     x509::Expectation expected;
     expected.spki = key.subject_public_key_info();
     expected.content = ask.content;
@@ -104,16 +105,19 @@ struct Flow {
   x509::Answer issue() {
     submit();
     const workflow::Report report = retrieve();
-    if (!report.handout) throw std::runtime_error("nothing was handed out: " + report.message);
-    return judged(*report.handout);
+    if (!report.result) throw std::runtime_error("nothing was handed out: " + report.message);
+    return judged(*report.result);
   }
   // The next order, about the certificate that came last.
   void follow_up(workflow::Kind kind, const std::string& reason = "") {
-    order.kind = kind;
     order.id = RequestId(kind == workflow::Kind::renew ? "0123456789RENEWX" : "0123456789REVOKE");
-    order.reason = reason;
-    order.predecessor =
-        workflow::Predecessor{"f", last->certificate, {}, "current", submission.reference, submission.provider_state};
+    const workflow::Predecessor old{"f",       last->certificate,    {},
+                                    "current", submission.reference, submission.provider_state};
+    if (kind == workflow::Kind::renew) {
+      make_renewal(order, old);
+    } else {
+      make_revocation(order, old, reason);
+    }
     submission = {};
     draft = {};
   }

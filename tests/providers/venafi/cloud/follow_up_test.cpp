@@ -1,4 +1,5 @@
 #include "flow.h"
+#include "support/orders.h"
 
 #include <catch2/catch.hpp>
 
@@ -19,7 +20,7 @@ TEST_CASE("a renewal with a new key replaces the certificate there") {
   const auto client = flow.client(flow.key_of("ops"));
   CHECK(client->certificate(old, std::chrono::seconds{20})->version == "OLD");
   // A second renewal of the same one is refused before it is sent.
-  flow.order.predecessor->provider_state = to_text(State{"", {old}, "", "", {}});
+  test::predecessor_in(flow.order).provider_state = to_text(State{"", {old}, "", "", {}});
   const auto reasons = flow.provider().check(flow.call());
   REQUIRE(reasons.size() == 1);
   CHECK(reasons[0].find("was renewed there before") != std::string::npos);
@@ -43,7 +44,7 @@ TEST_CASE("a renewal of a certificate without a record is found by its fingerpri
   flow.issue();
   const std::string old = state_from(flow.submission.provider_state).certificates.front();
   flow.follow_up(Kind::renew);
-  flow.order.predecessor->provider_state.clear();
+  test::predecessor_in(flow.order).provider_state.clear();
   CHECK(flow.issue().findings.empty());
   CHECK(flow.client(flow.key_of("ops"))->certificate(old, std::chrono::seconds{20})->version == "OLD");
 }
@@ -115,7 +116,7 @@ TEST_CASE("a certificate that the service does not know cannot be revoked there"
   Flow flow;
   flow.issue();
   flow.follow_up(Kind::revoke, "superseded");
-  flow.order.predecessor->der = test::TestCa().certificate.der;
+  test::predecessor_in(flow.order).der = test::TestCa().certificate.der;
   const SubmitAnswer answer = flow.try_submit();
   CHECK(std::get<RefusedForGood>(answer).error.message().find("Certificate not found") != std::string::npos);
 }

@@ -1,4 +1,5 @@
 #include "flow.h"
+#include "support/orders.h"
 #include "x509/objects/spki.h"
 
 #include <catch2/catch.hpp>
@@ -136,7 +137,7 @@ TEST_CASE("a renewal and a revocation send what the reference says") {
   const std::string request = flow.submission.reference.str();
   std::size_t first = flow.rig.journal().size();
   flow.follow_up(Kind::renew);
-  flow.order.predecessor->provider_state.clear();
+  test::predecessor_in(flow.order).provider_state.clear();
   flow.key = test::SoftwareSigner("ec:P-256");
   flow.freeze();
   CHECK(flow.provider().check(flow.call()).empty());
@@ -145,8 +146,8 @@ TEST_CASE("a renewal and a revocation send what the reference says") {
 
   flow.follow_up(Kind::revoke, "superseded");
   first = flow.rig.journal().size();
-  flow.order.predecessor->reference = ProviderReference(request);
-  flow.order.predecessor->provider_state.clear();
+  test::predecessor_in(flow.order).reference = ProviderReference(request);
+  test::predecessor_in(flow.order).provider_state.clear();
   flow.submit();
   flow.poll();
   CHECK(check_transcript(flow, "revocation", first).at("request") == request);
