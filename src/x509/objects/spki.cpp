@@ -190,7 +190,7 @@ Bytes spki_from_rsa(ByteView modulus, ByteView exponent) {
 
 Bytes spki_from_ec(const KeySpec& curve, ByteView point) {
   const Curve* row = curve.type == KeyType::ec ? curve_of(curve.bits) : nullptr;
-  if (row == nullptr) throw Error{ErrorKind::invalid_input, to_string(curve) + " is no curve that is supported"};
+  if (row == nullptr) throw Error{ErrorKind::invalid_input, to_string(curve) + " is not a supported curve"};
   if (point.size() != 1 + 2 * ((curve.bits + 7) / 8) || point[0] != 4) {
     throw Error{ErrorKind::invalid_input, "not an uncompressed point of " + to_string(curve) + ": " + hex(point)};
   }
