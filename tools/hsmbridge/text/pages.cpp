@@ -7,7 +7,7 @@ namespace hsmbridge::cli {
 namespace {
 
 constexpr auto kFiles = std::to_array<std::pair<std::string_view, std::string_view>>({
-#include "pages.inc"
+#include "tools/hsmbridge/text/pages.inc"
 });
 
 Page page_of(std::string_view topic, std::string_view text) {
