@@ -207,7 +207,9 @@ std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, c
   auto state = std::make_unique<State>();
   state->key = with_proved_claim(token, find_key(*token, selector), journal, accepted);
   const KeyInfo& key = state->key;
-  if (!key.has_private || !key.spec || key.spec->type == x509::KeyType::ed25519) {
+  // libp11 knows RSA and EC keys.
+  const bool known = key.spec && (key.spec->type == x509::KeyType::rsa || key.spec->type == x509::KeyType::ec);
+  if (!key.has_private || !known) {
     throw Error{ErrorKind::invalid_input, fmt::format("key {} on token {} cannot authenticate a TLS client: it is {}",
                                                       key.name(), token->name(), candidate_text(key))}
         .hint("use an RSA or EC key whose private half is on the token");
@@ -226,9 +228,9 @@ std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, c
     // The newest one is not known to PKCS#11; with several the configuration must say which.
     const auto beside = certificates_of(*token, key);
     if (beside.size() != 1) {
-      throw Error{ErrorKind::invalid_input, fmt::format("{} certificates are beside key {} on token {}, one is needed",
+      throw Error{ErrorKind::invalid_input, fmt::format("{} certificates are next to key {} on token {}, one is needed",
                                                         beside.size(), key.name(), token->name())}
-          .hint("give the client certificate as a file, or put one beside the key: hsmbridge cert install");
+          .hint("give the client certificate as a file, or put one next to the key: hsmbridge cert install");
     }
     chain.push_back(beside.front().der);
   }

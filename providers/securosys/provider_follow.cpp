@@ -1,10 +1,10 @@
 #include "base/error.h"
 #include "base/log.h"
+#include "ca/issue.h"
 #include "providers/bundle.h"
 #include "providers/securosys/error_code.h"
 #include "providers/securosys/provider.h"
 #include "providers/securosys/provider_state.h"
-#include "providers/securosys/raw_signature.h"
 #include "x509/names/name.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/pem.h"
@@ -235,8 +235,12 @@ Issued SecurosysProvider::read(const ProviderCall& call, const IssuedResult& res
                             why_unreadable(result, call))};
   }
   Issued issued;
-  if (std::holds_alternative<IssuedSignature>(result.product)) {
-    issued.certificate = assemble(call.draft, result);
+  if (const auto* signature = std::get_if<IssuedSignature>(&result.product)) {
+    const Draft& draft = call.draft;
+    if (draft.to_be_signed.empty() || draft.issuer.empty()) {
+      throw Error{ErrorKind::corrupt, "a signature came, but the draft holds no TBSCertificate or no issuer"};
+    }
+    issued.certificate = ca::assemble(draft.to_be_signed, draft.algorithm, draft.issuer, signature->octets);
   } else {
     try {
       const Bytes spki = x509::parse_csr(call.draft.csr).spki;

@@ -76,7 +76,7 @@ workflow::Order order_after(const workflow::Order& brought_by, const std::string
   return order;
 }
 
-void refuse_open(workflow::Store& store, const workflow::CertificateRecord& record, workflow::Kind kind,
+void refuse_open(workflow::Requests& store, const workflow::CertificateRecord& record, workflow::Kind kind,
                  std::string_view what) {
   for (const auto& request : store.requests_about(record.fingerprint)) {
     if (request.order.kind() != kind || workflow::is_final(workflow::name_of(request.state))) continue;
@@ -102,7 +102,7 @@ std::string successor_label(const std::string& label, Instant now,
   return candidate;
 }
 
-workflow::KeyRecord key_of(workflow::Store& store, const workflow::CertificateRecord& record,
+workflow::KeyRecord key_of(workflow::Records& store, const workflow::CertificateRecord& record,
                            const workflow::Order& brought_by) {
   const auto& wanted = workflow::enrolment_of(brought_by);
   workflow::KeyQuery query;
@@ -117,7 +117,7 @@ workflow::KeyRecord key_of(workflow::Store& store, const workflow::CertificateRe
   return key;
 }
 
-workflow::Record request_of(workflow::Store& store, const workflow::CertificateRecord& record) {
+workflow::Record request_of(workflow::Requests& store, const workflow::CertificateRecord& record) {
   auto request = store.find(record.request);
   if (request) return std::move(*request);
   throw Error{ErrorKind::not_found, fmt::format("request {}, which brought certificate {}, cannot be read",
