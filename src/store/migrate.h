@@ -23,5 +23,6 @@ void migrate(const std::filesystem::path& file, Duration wait);
 
 // The steps, each in a file of its own. They write SQL of their own time and nothing that later versions change.
 void to_version_4(Database& database);
+void to_version_5(Database& database);
 
 }  // namespace hsmbridge::store

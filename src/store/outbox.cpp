@@ -264,7 +264,7 @@ void SqliteStore::claim_lane(const std::string& lane, unsigned places, const wor
         claim.effect = read_effect(row, 1);
         claim.failures = static_cast<unsigned>(row.integer(5));
         claim.crashes = static_cast<unsigned>(row.integer(6));
-        claim.record = read_record(row, 7);
+        claim.record = read_record(row, 7, *database_);
         claim.lease_until = lease_until;
         claims.push_back(std::move(claim));
       } catch (...) {

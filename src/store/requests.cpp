@@ -1,6 +1,7 @@
 #include "audit/leaf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "store/drafts.h"
 #include "store/rows.h"
 #include "store/sqlite_store.h"
 #include "workflow/machine/codec.h"
@@ -27,20 +28,21 @@ std::string installed_in(const workflow::State& state) {
 
 }  // namespace
 
-workflow::Record read_record(const Query& row, int first) {
+workflow::Record read_record(const Query& row, int first, Database& database) {
+  Drafts drafts(database);
   return in_row("request", [&] {
     return workflow::Record{workflow::order_from(Json::parse(row.text(first))),
-                            workflow::state_from(Json::parse(row.text(first + 1))), row.count(first + 2),
+                            workflow::state_from(Json::parse(row.text(first + 1)), &drafts), row.count(first + 2),
                             row.instant(first + 3)};
   });
 }
 
 // Columns as read_record reads them, then the id.
-std::vector<workflow::Record> read_records(Query& row) {
+std::vector<workflow::Record> read_records(Query& row, Database& database) {
   std::vector<workflow::Record> records;
   while (row.row()) {
     try {
-      records.push_back(read_record(row, 0));
+      records.push_back(read_record(row, 0, database));
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::corrupt) throw;
       // One damaged request must not hide all others.
@@ -74,6 +76,7 @@ void SqliteStore::create(const workflow::Order& order, const std::vector<workflo
   if (database_->query("SELECT 1 FROM requests WHERE id = ?").bind(order.id.str()).row()) {
     throw Error{ErrorKind::conflict, fmt::format("request {} exists already", order.id.str())};
   }
+  Drafts drafts(*database_);
   const std::string work = workflow::work_of(order);
   if (const auto open = open_request_for(work)) {
     throw Error{ErrorKind::conflict, fmt::format("request {} is open for the same work", open->str())}
@@ -88,7 +91,7 @@ void SqliteStore::create(const workflow::Order& order, const std::vector<workflo
           "changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
       .bind(order.id.str())
       .bind(to_json(order).dump())
-      .bind(to_json(begin.next).dump())
+      .bind(to_json(begin.next, &drafts).dump())
       .bind(to_string(state))
       .bind(std::int64_t{is_final(state)})
       .bind(work)
@@ -149,9 +152,10 @@ StepResult SqliteStore::apply(const workflow::Step& step) {
   const workflow::StateName after = name_of(step.decision.next);
   const std::uint64_t sequence = step.expected_sequence + 1;
   append_event(step.request, sequence, step.event, after);
+  Drafts drafts(*database_);
   database_
       ->query("UPDATE requests SET state_json = ?, state = ?, final = ?, sequence = ?, changed_at = ? WHERE id = ?")
-      .bind(to_json(step.decision.next).dump())
+      .bind(to_json(step.decision.next, &drafts).dump())
       .bind(to_string(after))
       .bind(std::int64_t{is_final(after)})
       .bind(static_cast<std::int64_t>(sequence))
@@ -191,7 +195,7 @@ std::optional<workflow::Record> SqliteStore::find(const RequestId& id) {
   Query row = database_->query(kSql.c_str());
   row.bind(id.str());
   if (!row.row()) return std::nullopt;
-  return read_record(row, 0);
+  return read_record(row, 0, *database_);
 }
 
 std::optional<RequestId> SqliteStore::open_request_for(const std::string& work) {
@@ -220,7 +224,7 @@ std::vector<workflow::Record> SqliteStore::list(const ListQuery& query) {
   row.bind(query.state ? to_string(*query.state) : std::string_view{})
       .bind(std::int64_t{query.open_only ? 0 : 1})
       .bind(std::int64_t{query.most});
-  return read_records(row);
+  return read_records(row, *database_);
 }
 
 std::vector<workflow::Record> SqliteStore::requests_about(const std::string& fingerprint) {
@@ -229,7 +233,7 @@ std::vector<workflow::Record> SqliteStore::requests_about(const std::string& fin
       kRecordColumns);
   Query row = database_->query(kSql.c_str());
   row.bind(fingerprint);
-  return read_records(row);
+  return read_records(row, *database_);
 }
 
 std::vector<workflow::JournalEntry> SqliteStore::history(const RequestId& id) {

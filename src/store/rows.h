@@ -20,10 +20,10 @@ auto in_row(const char* what, Read&& read) {
   }
 }
 
-// The columns order_json, state_json, sequence, changed_at, from `first` on.
-workflow::Record read_record(const Query& row, int first);
+// The columns order_json, state_json, sequence, changed_at, from `first` on, with the drafts that the state names.
+workflow::Record read_record(const Query& row, int first, Database& database);
 
 // Every row, the id in the column after those; one that is damaged is logged and left out.
-std::vector<workflow::Record> read_records(Query& row);
+std::vector<workflow::Record> read_records(Query& row, Database& database);
 
 }  // namespace hsmbridge::store

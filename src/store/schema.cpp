@@ -44,6 +44,12 @@ CREATE TABLE events (
   PRIMARY KEY (request, sequence)
 ) STRICT, WITHOUT ROWID;
 
+-- What drafts are made of, once each: states name them.
+CREATE TABLE drafts (
+  digest TEXT PRIMARY KEY,      -- SHA-256 of the octets, hex
+  octets BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Answers that their requests did not take any more.
 CREATE TABLE late_answers (
   position INTEGER PRIMARY KEY,
@@ -165,6 +171,13 @@ CREATE TRIGGER events_never_go BEFORE DELETE ON events BEGIN
 CREATE TRIGGER events_follow BEFORE INSERT ON events
   WHEN NEW.sequence <> (SELECT COALESCE(MAX(sequence), 0) + 1 FROM events WHERE request = NEW.request) BEGIN
   SELECT RAISE(ABORT, 'events follow each other'); END;
+CREATE TRIGGER drafts_stay BEFORE INSERT ON drafts
+  WHEN EXISTS (SELECT 1 FROM drafts WHERE digest = NEW.digest) BEGIN
+  SELECT RAISE(IGNORE); END;
+CREATE TRIGGER drafts_never_change BEFORE UPDATE ON drafts BEGIN
+  SELECT RAISE(ABORT, 'a draft is never changed'); END;
+CREATE TRIGGER drafts_never_go BEFORE DELETE ON drafts BEGIN
+  SELECT RAISE(ABORT, 'a draft is never deleted'); END;
 CREATE TRIGGER late_answers_never_change BEFORE UPDATE ON late_answers BEGIN
   SELECT RAISE(ABORT, 'an answer is never changed'); END;
 CREATE TRIGGER late_answers_never_go BEFORE DELETE ON late_answers BEGIN

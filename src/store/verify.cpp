@@ -46,6 +46,7 @@ class Verification {
       events_without_leaf();
       orders();
       states();
+      drafts();
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::corrupt) throw;
       fault(error.message());
@@ -187,6 +188,22 @@ class Verification {
       fault(fmt::format("request {} is {} in the list, and its journal or its state says otherwise ({})", row.text(0),
                         row.text(1), row.text(2)));
     }
+  }
+
+  // A draft is what people approved: its octets have their digest, and none that a state names is missing.
+  void drafts() {
+    if (depth_ != AuditDepth::whole) return;
+    Query row = database_.query("SELECT digest, octets FROM drafts ORDER BY digest");
+    while (row.row()) {
+      if (hex(sha256(row.blob(1))) == row.text(0)) continue;
+      fault(fmt::format("draft {} was changed: its octets do not have its digest", row.text(0)));
+    }
+    Query missing = database_.query(
+        "SELECT r.id, j.value FROM requests r, "
+        "json_tree(CASE WHEN json_valid(r.state_json) THEN r.state_json ELSE '{}' END) j "
+        "WHERE j.key IN ('digest', 'issuer_digest') AND j.value <> '' "
+        "AND NOT EXISTS (SELECT 1 FROM drafts d WHERE d.digest = j.value)");
+    while (missing.row()) fault(fmt::format("draft {} of request {} is missing", missing.text(1), missing.text(0)));
   }
 
   Database& database_;

@@ -133,11 +133,13 @@ Next from(const LookingUp& state, const Context& context) {
     return landed(context, state.prepared, updated(state.submission, *report), *report, state.wish);
   }
   if (const auto* answer = context.is<SubmissionNotAccepted>()) {
-    if (auto why = against_nothing_there(state.submission, answer->attempt); !why.empty()) return refuse(std::move(why));
+    if (auto why = against_nothing_there(state.submission, answer->attempt); !why.empty())
+      return refuse(std::move(why));
     return not_accepted(state.prepared, *answer, state.wish, context.timing);
   }
   if (const auto* answer = context.is<SubmissionRefused>()) {
-    if (auto why = against_nothing_there(state.submission, answer->attempt); !why.empty()) return refuse(std::move(why));
+    if (auto why = against_nothing_there(state.submission, answer->attempt); !why.empty())
+      return refuse(std::move(why));
     return failed(answer->problem);
   }
   if (const auto* answer = context.is<AbsentAtProvider>()) {
@@ -167,8 +169,8 @@ Next from(const Unresolved& state, const Context& context) {
     if (state.result) return State{Verifying{prepared, state.submission, *state.result, late}};
     std::string why = state.why;
     if (!state.submission.reference.empty()) why += fmt::format("; known as {}", state.submission.reference.str());
-    return State{
-        LookingUp{prepared, state.submission, std::move(why), {}, state.wish, std::max(context.at(), state.not_before)}};
+    return State{LookingUp{
+        prepared, state.submission, std::move(why), {}, state.wish, std::max(context.at(), state.not_before)}};
   }
   if (const auto* asked = context.is<JudgementAsked>()) {
     if (!state.result) return refuse("no certificate is stored that could be judged: have it looked for (--look-up)");

@@ -66,8 +66,7 @@ Next from(const Preparing& state, const Context& context) {
       return refuse("a draft cannot be frozen before its key is ready");
     }
     if (frozen->draft.csr != state.csr) return refuse("the draft is of another CSR than the signed one");
-    return State{
-        Prepared{PreparedRequest{state.key.value_or(Key{}), frozen->draft, state.attempts_made, state.sent}}};
+    return State{Prepared{PreparedRequest{state.key.value_or(Key{}), frozen->draft, state.attempts_made, state.sent}}};
   }
   if (const auto* problem = context.is<PreparationFailed>()) {
     return State{Failed{problem->problem.kind, problem->problem.message, problem->problem.hint}};

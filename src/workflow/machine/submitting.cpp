@@ -27,8 +27,8 @@ State failed(const Problem& problem) {
   return Failed{problem.kind, problem.message, problem.hint};
 }
 
-State not_accepted(const PreparedRequest& prepared, const SubmissionNotAccepted& answer, const std::optional<WithdrawWish>& wish,
-                   const Timing& timing) {
+State not_accepted(const PreparedRequest& prepared, const SubmissionNotAccepted& answer,
+                   const std::optional<WithdrawWish>& wish, const Timing& timing) {
   if (wish) return given_up(*wish);
   // A provider that cannot be reached, or does not take our credentials, is waited for (the request's deadline bounds
   // it); one that says no again and again is not.

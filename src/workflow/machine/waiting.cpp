@@ -42,8 +42,13 @@ Next from_waiting(const Waiting& state, const Context& context) {
     return refuse("a CSR was sent, which has no dates to grow old");
   }
   if (wants_to_end(context) || context.is<DraftTooOld>()) {
-    return State{Withdrawing{
-        state.prepared, state.submission, wish_of(context), Withdrawing::Cancel::wanted, {}, state.provider_status, {}}};
+    return State{Withdrawing{state.prepared,
+                             state.submission,
+                             wish_of(context),
+                             Withdrawing::Cancel::wanted,
+                             {},
+                             state.provider_status,
+                             {}}};
   }
   if (const auto* nothing = context.is<NothingHandedOut>()) {
     return State{Unresolved{state.prepared, state.submission, nothing->why, {}}};

@@ -133,3 +133,33 @@ TEST_CASE_METHOD(Log, "a start looks at the leaves since the last one, and notic
   tamper("leaves", "UPDATE leaves SET root = zeroblob(32) WHERE position = 17");
   CHECK(says(faults(Depth::news), "the log does not go on from leaf 17"));
 }
+
+TEST_CASE_METHOD(Log, "a draft that was changed or taken away is a fault, and its request cannot be read") {
+  {
+    auto store = open();
+    create_ready_to_submit(*store, order_of("D", clock.now()));
+  }
+  const std::string digest = draft_digest(draft_of_test(clock.now()));
+  const auto why = [&] {
+    try {
+      open()->find(RequestId{"D"});
+      return std::string("it was read");
+    } catch (const Error& error) {
+      CHECK(error.kind() == ErrorKind::corrupt);
+      return error.message();
+    }
+  };
+  CHECK(faults().empty());
+  CHECK(foreign_rows(file, "SELECT digest FROM drafts") == std::vector<std::vector<std::string>>{{digest}});
+  // Neither an update nor a replacement takes effect.
+  CHECK_FALSE(foreign(file, "UPDATE drafts SET octets = x'00'").empty());
+  CHECK(foreign(file, "INSERT OR REPLACE INTO drafts VALUES ('" + digest + "', x'00')").empty());
+  CHECK(faults().empty());
+  tamper("drafts", "UPDATE drafts SET octets = x'00'");
+  CHECK(faults() == std::vector<std::string>{"draft " + digest + " was changed: its octets do not have its digest"});
+  CHECK(why().find("the octets of draft " + digest + " are not those that were frozen") != std::string::npos);
+  tamper("drafts", "DELETE FROM drafts");
+  CHECK(says(faults(), "draft " + digest + " of request A is missing"));
+  CHECK(says(faults(), "draft " + digest + " of request D is missing"));
+  CHECK(why().find("draft " + digest + " is not in the store") != std::string::npos);
+}

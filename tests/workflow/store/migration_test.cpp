@@ -167,7 +167,7 @@ TEST_CASE_METHOD(Version3, "a store that an idle older program has open is left 
     CHECK(backups().empty());
   }
   open();
-  CHECK(version_of(file) == "4");
+  CHECK(version_of(file) == std::to_string(store::kSchemaVersion));
 }
 
 TEST_CASE_METHOD(Version3, "an older program that ends in time is waited for") {
@@ -192,7 +192,7 @@ TEST_CASE_METHOD(Version3, "an older program that ends in time is waited for") {
   int status = 0;
   REQUIRE(::waitpid(child, &status, 0) == child);
   CHECK(status == 0);
-  CHECK(version_of(file) == "4");
+  CHECK(version_of(file) == std::to_string(store::kSchemaVersion));
   ::close(at_the_lock[0]);
   ::close(at_the_lock[1]);
 }
@@ -204,7 +204,7 @@ TEST_CASE_METHOD(Version3, "the lease of an older program that is gone keeps no 
                             "', lease_until = 9000000000000000 WHERE id = 1")
               .empty());
   open();
-  CHECK(version_of(file) == "4");
+  CHECK(version_of(file) == std::to_string(store::kSchemaVersion));
 }
 
 TEST_CASE_METHOD(Version3, "an older program that begins within the migration does not get the store") {
@@ -213,7 +213,7 @@ TEST_CASE_METHOD(Version3, "an older program that begins within the migration do
   path = file.string();
   {
     const Watch watch([](const std::string& sql) {
-      if (sql != "PRAGMA user_version = 4") return;
+      if (sql != "PRAGMA user_version = " + std::to_string(store::kSchemaVersion)) return;
       const int status = in_child([] {
         sqlite3* other = nullptr;
         sqlite3_open(path.c_str(), &other);
@@ -224,7 +224,7 @@ TEST_CASE_METHOD(Version3, "an older program that begins within the migration do
     open();
   }
   CHECK(seen == SQLITE_BUSY);
-  CHECK(version_of(file) == "4");
+  CHECK(version_of(file) == std::to_string(store::kSchemaVersion));
 }
 
 TEST_CASE_METHOD(Version3, "whoever opens a store that another process migrates waits for that") {
@@ -269,7 +269,7 @@ TEST_CASE_METHOD(Version3, "a state that is not what the list says does not keep
                   "WHERE state = 'Quarantined'")
               .empty());
   open();
-  CHECK(version_of(file) == "4");
+  CHECK(version_of(file) == std::to_string(store::kSchemaVersion));
 }
 
 TEST_CASE_METHOD(Version3, "every request of a store of version 3 is there after the migration") {
@@ -538,7 +538,7 @@ TEST_CASE_METHOD(Version3, "whoever waits for a migration says which process kee
   int status = 0;
   REQUIRE(::waitpid(child, &status, 0) == child);
   CHECK(status == 0);
-  CHECK(version_of(file) == "4");
+  CHECK(version_of(file) == std::to_string(store::kSchemaVersion));
   for (const int end : {begin[0], begin[1], said[0]}) ::close(end);
 }
 
@@ -611,4 +611,33 @@ TEST_CASE_METHOD(Version3, "a store of version 3 that is opened for reading only
   } catch (const Error& error) {
     CHECK(error.kind() == ErrorKind::denied);
   }
+}
+
+TEST_CASE_METHOD(Version3, "the octets of drafts leave the states of a store of version 4, and nothing else does") {
+  const std::filesystem::path fourth = folder / "fourth.db";
+  REQUIRE(foreign(fourth, to_text(read_file(HSMBRIDGE_TEST_DATA "/store/version4.sql"))).empty());
+  REQUIRE(foreign(fourth, "PRAGMA journal_mode = WAL").empty());
+  const auto requests = foreign_rows(fourth, "SELECT id, order_json, state_json, state, sequence FROM requests");
+  const auto events = foreign_rows(fourth, "SELECT request, sequence, body FROM events");
+  auto store = SqliteStore::open(fourth, clock);
+  CHECK(version_of(fourth) == std::to_string(store::kSchemaVersion));
+  REQUIRE(store->list({}).size() == requests.size());
+  std::size_t with_draft = 0;
+  for (const auto& row : requests) {
+    CAPTURE(row[0]);
+    const auto record = store->find(RequestId{row[0]}).value();
+    CHECK(record.order == order_from(Json::parse(row[1])));
+    CHECK(record.state == state_from(Json::parse(row[2])));
+    CHECK(std::to_string(record.sequence) == row[4]);
+    CHECK(store->history(RequestId{row[0]}).size() == record.sequence);
+    const auto text = foreign_rows(fourth, "SELECT state_json FROM requests WHERE id = '" + row[0] + "'").at(0).at(0);
+    CHECK(text.find("to_be_signed") == std::string::npos);
+    if (draft_of(record.state) == nullptr) continue;
+    ++with_draft;
+    CHECK(text.find(draft_digest(*draft_of(record.state))) != std::string::npos);
+  }
+  CHECK(with_draft > 10);
+  // What was journalled stays as it was, octet by octet, and so does the log over it.
+  CHECK(foreign_rows(fourth, "SELECT request, sequence, body FROM events") == events);
+  CHECK(store->verify_audit(AuditDepth::whole).faults == std::vector<std::string>{});
 }
