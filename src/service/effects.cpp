@@ -207,7 +207,7 @@ EffectOutcome submit(Dependencies& world, const Claim& claim, Instant now, Durat
   }
   // Making the provider may have waited for a token or a file: what is left counts from the journalled deadline.
   if (claim.call_until) {
-    time_limit = std::min(time_limit, *claim.call_until - world.clock().since_boot());
+    time_limit = std::min(time_limit, claim.call_until->left());
     if (time_limit <= Duration::zero()) return outcome(too_late(claim));
   }
   try {

@@ -103,6 +103,7 @@ class FailingStore final : public workflow::Store {
     return write([&] { return store_->accept_restored(actor, at); });
   }
 
+  const workflow::LeaseClock& lease_clock() const override { return store_->lease_clock(); }
   std::map<std::string, workflow::LaneFacts> lanes() override { return store_->lanes(); }
   void lane_works(const std::string& lane) override {
     write([&] {

@@ -115,7 +115,7 @@ void Engine::Impl::start_once_only(std::vector<Claim> claims) {
   for (Claim& claim : claims) {
     const Instant now = clock_.now();
     const Duration limit = options_.limit_of(lane_of(claim.effect, claim.record.order));
-    claim.call_until = clock_.since_boot() + limit;
+    claim.call_until = Deadline(store_->lease_clock(), limit);
     const Event event{now, "worker:" + options_.worker,
                       AttemptStarted{claim.effect.attempt, options_.worker, now + limit}};
     auto decision = decide(claim.record.order, claim.record.state, event, timing_of(claim.record.order));
