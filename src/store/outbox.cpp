@@ -344,8 +344,16 @@ std::optional<Instant> SqliteStore::next_due(const workflow::ClaimQuery& query) 
   return next;
 }
 
-std::uint64_t SqliteStore::change_counter() {
-  return static_cast<std::uint64_t>(database_->pragma("data_version"));
+// A look is one read of a shared page. Being told of every write to the -wal would cost more, and come too early: what
+// is in it counts only once its index says so.
+bool SqliteStore::wait_for_change(workflow::Wakeup& wakeup, Duration longest) {
+  constexpr Duration kLook = std::chrono::milliseconds{500};
+  for (;;) {
+    const std::int64_t version = database_->pragma("data_version");
+    if (std::exchange(seen_version_, version) != version) return true;
+    if (longest <= Duration::zero() || wakeup.wait(std::min(longest, kLook))) return false;
+    longest -= kLook;
+  }
 }
 
 std::map<std::string, workflow::LaneFacts> SqliteStore::lanes() {

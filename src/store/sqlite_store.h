@@ -66,7 +66,7 @@ class SqliteStore final : public workflow::Store {
   void lane_works(const std::string& lane) override;
   Duration follow_clock(Instant now) override;
   std::optional<Instant> next_due(const workflow::ClaimQuery& query) override;
-  std::uint64_t change_counter() override;
+  bool wait_for_change(workflow::Wakeup& wakeup, Duration longest) override;
   std::size_t end_leases(const std::function<bool(const std::string& worker)>& gone) override;
   std::vector<workflow::Effect> effects(const RequestId& id) override;
   std::vector<workflow::EffectStatus> effect_status(const RequestId& id) override;
@@ -169,6 +169,7 @@ class SqliteStore final : public workflow::Store {
   const BootClock lease_clock_{clock_};
   const Access access_;
   const std::string boot_id_;
+  std::int64_t seen_version_ = 0;  // PRAGMA data_version, as last seen
 };
 
 }  // namespace hsmbridge::store

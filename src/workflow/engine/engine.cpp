@@ -14,7 +14,7 @@
 namespace hsmbridge::workflow {
 namespace {
 
-// How often a sleeper looks whether another process wrote something. A look is one read of a shared page.
+// How often a sleeper looks at the wall clock, and at calls that run past their deadlines.
 constexpr Duration kLook = std::chrono::milliseconds{500};
 // After a chore failed.
 constexpr Duration kChoreRetry = std::chrono::minutes{1};
@@ -248,13 +248,11 @@ bool Engine::Impl::step() {
   return did;
 }
 
-bool Engine::Impl::something_new() {
-  const std::uint64_t changes = store_->change_counter();
-  if (std::exchange(seen_changes_, changes) != changes) {
-    read_lanes();
-    ask_ = true;
-  }
-  return ask_;
+// True when somebody else wrote something.
+bool Engine::Impl::wait_for_change(Duration longest) {
+  if (!store_->wait_for_change(wakeup_, longest)) return false;
+  read_lanes();
+  return ask_ = true;
 }
 
 // Until something finished here, something was written elsewhere, or something is due.
@@ -269,9 +267,9 @@ void Engine::Impl::sleep() {
     Duration left = due ? *due - clock_.now() : kLook;
     if (pause_ends) left = std::min(left, *pause_ends - clock_.since_boot());
     if (left <= Duration::zero() || (options_.chore && chore_due_ && *chore_due_ <= clock_.since_boot())) return;
-    wakeup_.wait(std::min(left, kLook));
+    const bool changed = wait_for_change(std::min(left, kLook));
     collect();
-    if (stopping_ || !kept_.empty() || something_new()) return;
+    if (stopping_ || !kept_.empty() || changed) return;
     if (is_set_back() || (aside_due_ && *aside_due_ <= clock_.since_boot())) return;
   }
 }
@@ -284,7 +282,8 @@ void Engine::Impl::run(const std::function<bool(Store&)>& until) {
       collect();
       ask_ = commit_kept() || ask_;
       do_chore();
-      if (something_new() && until && until(*store_)) break;
+      wait_for_change(Duration::zero());
+      if (ask_ && until && until(*store_)) break;
       ask_ = false;
       if (!kept_.empty() || !claim_and_start()) {
         if (kept_.empty()) sleep();

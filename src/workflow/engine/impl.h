@@ -5,7 +5,7 @@
 #include "workflow/engine/engine.h"
 #include "workflow/engine/judgement.h"
 #include "workflow/engine/lane_pauses.h"
-#include "workflow/engine/wakeup.h"
+#include "workflow/ports/wakeup.h"
 
 #include <fmt/core.h>
 
@@ -95,7 +95,7 @@ class Engine::Impl {
   enum class Patience { none, some };
   void drain(Patience patience);
   void sleep();
-  bool something_new();
+  bool wait_for_change(Duration longest);
   void store_failed(const Error& error);
   void store_works();
 
@@ -117,10 +117,9 @@ class Engine::Impl {
   std::vector<Finished> kept_;         // answers that are not on disk yet
   std::vector<GiveBack> give_back_;    // claims that go back with the next claim
   std::optional<Duration> chore_due_;  // Clock::since_boot; none: at once
-  std::uint64_t seen_changes_ = 0;
-  bool ask_ = true;       // something was written since `until` was asked
-  bool failing_ = false;  // the store's last word
-  EffectPool pool_;       // last: its threads end first
+  bool ask_ = true;                    // something was written since `until` was asked
+  bool failing_ = false;               // the store's last word
+  EffectPool pool_;                    // last: its threads end first
 };
 
 }  // namespace hsmbridge::workflow

@@ -5,6 +5,7 @@
 #include "workflow/machine/record.h"
 #include "workflow/ports/lease_clock.h"
 #include "workflow/ports/records.h"
+#include "workflow/ports/wakeup.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -101,8 +102,9 @@ class Outbox {
   virtual Duration follow_clock(Instant now) = 0;
   // When the next effect of these lanes is due, or nothing.
   virtual std::optional<Instant> next_due(const ClaimQuery& query) = 0;
-  // Changes whenever another connection committed something (PRAGMA data_version).
-  virtual std::uint64_t change_counter() = 0;
+  // Sleeps until somebody else wrote something, `wakeup` is notified or, in real time, `longest` has passed. True when
+  // somebody else wrote something since the call before: then it returns at once.
+  virtual bool wait_for_change(Wakeup& wakeup, Duration longest) = 0;
 
   // Ends the leases of every holder that `gone` says is no more, so that a restart after a crash need not wait for them
   // to run out; what it had in hand counts as a crash, of the effect and of its lane. Safe even when `gone` errs: an
