@@ -1,6 +1,5 @@
 #pragma once
 
-#include "base/log.h"
 #include "workflow/engine/effect_pool.h"
 #include "workflow/engine/engine.h"
 #include "workflow/engine/judgement.h"
@@ -45,7 +44,7 @@ class Engine::Impl {
     try {
       drain(Patience::none);
     } catch (...) {
-      log::error(fmt::format("the store failed while stopping: {}", current_error().message()));
+      note(Gravity::error, fmt::format("the store failed while stopping: {}", current_error().message()));
     }
   }
 
@@ -63,6 +62,12 @@ class Engine::Impl {
     const auto found = options_.timing.find(order.provider);
     return found == options_.timing.end() ? kDefaults : found->second;
   }
+  using Gravity = EngineObserver::Gravity;
+  template <class... Wanted, class... Told>
+  void tell(void (EngineObserver::*what)(Wanted...), const Told&... told) const {
+    for (EngineObserver* const observer : options_.observers) (observer->*what)(told...);
+  }
+  void note(Gravity gravity, const std::string& sentence) const { tell(&EngineObserver::note, gravity, sentence); }
   OutcomePolicy judge() const { return {options_.worker, clock_.now()}; }
 
   ClaimQuery query();
@@ -90,7 +95,7 @@ class Engine::Impl {
   void keep_aside();
   void adopt_kept();
   void look_around();
-  void told(const Step& step);
+  void committed(const Step& step);
   void flush();
   enum class Patience { none, some };
   void drain(Patience patience);
