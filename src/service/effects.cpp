@@ -120,7 +120,7 @@ EffectOutcome sign_csr(Dependencies& world, const Claim& claim) {
   const auto* key = workflow::key_of(claim.record.state);
   if (key == nullptr) throw Error{ErrorKind::internal, "a CSR was asked before the key was ready"};
   const auto ask = x509::requested_content_from(Json::parse(order.ask));
-  const auto signer = token_of(world, order)->signer(*key);
+  const auto signer = token_of(world, order)->signer(*key, workflow::Purpose::csr);
   return outcome(workflow::CsrSigned{create_csr(*signer, ask)});
 }
 

@@ -83,7 +83,7 @@ class SlowWorld final : public BrokenWorld {
 class Beside final : public Token {
  public:
   Key ensure_key(const KeyWish&) override { return {}; }
-  std::unique_ptr<x509::Signer> signer(const Key&) override { return nullptr; }
+  std::unique_ptr<x509::Signer> signer(const Key&, Purpose) override { return nullptr; }
   void put_certificate(const Key&, ByteView, const std::vector<Bytes>& replaces) override { told = replaces; }
   std::vector<Bytes> told;
 };

@@ -66,7 +66,9 @@ class TestToken final : public Token {
     ++keys_made;
     return {};
   }
-  std::unique_ptr<x509::Signer> signer(const Key&) override { return std::make_unique<SoftwareSigner>("ec:P-256"); }
+  std::unique_ptr<x509::Signer> signer(const Key&, Purpose) override {
+    return std::make_unique<SoftwareSigner>("ec:P-256");
+  }
   void put_certificate(const Key&, ByteView, const std::vector<Bytes>&) override {}
 };
 

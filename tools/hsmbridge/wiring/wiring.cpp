@@ -258,7 +258,7 @@ std::shared_ptr<workflow::Token> Wiring::token(const std::string& name) {
   auto& token = workflow_tokens_[settings.name];
   if (!token) {
     token = std::make_shared<pkcs11::WorkflowToken>(
-        settings.name, [all, of = settings.name] { return all->open(of); }, use_journal(recorder(), "key-use", "csr"),
+        settings.name, [all, of = settings.name] { return all->open(of); }, recorder(),
         settings.deadline.value_or(kTokenDeadline), settings.sessions);
   }
   return token;
@@ -294,7 +294,7 @@ void Wiring::record(std::string_view kind, const Json& facts) {
 
 // Where no store is configured there is no audit log, and no request that a provider could work for either. A
 // `provider test` may still log in with a key: then it is said that this is written down nowhere.
-RecordFact Wiring::recorder() const {
+workflow::RecordFact Wiring::recorder() const {
   return [path = settings_->store.path, options = options_of(*settings_), clock = clock_, told = no_log_told_](
              std::string_view kind, const Json& facts) {
     if (!path) {

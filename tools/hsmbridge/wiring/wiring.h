@@ -90,7 +90,7 @@ class Wiring final : public service::Dependencies {
   // Throws when this process cannot work in that lane, or cannot tell in time: loading a module and making a provider
   // that opens a token may hang, so both are done on a thread that may be left behind.
   std::function<void()> lane_check(const std::string& lane);
-  RecordFact recorder() const;
+  workflow::RecordFact recorder() const;
   void tell_restored(store::SqliteStore& store);
   // Makes the provider at the first call. Owns what it uses.
   std::function<std::shared_ptr<workflow::Provider>()> provider_maker(const std::string& name);
