@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-// The configuration file as plain values (the example of README explains each key). Texts that belong to other layers
+// The configuration file as plain values (tools/hsmbridge/pages/configuration.md explains each key). Texts that belong to other layers
 // (names, usages, key kinds) are passed on as written: the owner parses them, and `section.error(key, …)` says where a
 // bad one stands.
 namespace hsmbridge::config {

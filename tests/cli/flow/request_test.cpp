@@ -172,44 +172,4 @@ TEST_CASE("a configuration without a store says what to add") {
   CHECK(listed.err.find("no store is configured") != std::string::npos);
 }
 
-TEST_CASE("the diagram in README is the one the program prints") {
-  const Cli cli;
-  const auto printed = cli.run({"request", "diagram"});
-  REQUIRE(printed.status == 0);
-  const auto readme = cli.other({"cat", std::string(HSMBRIDGE_SOURCE) + "/README.md"}).out;
-  const std::string fence = "```mermaid\n";
-  const auto begin = readme.find(fence);
-  REQUIRE(begin != std::string::npos);
-  const auto end = readme.find("```", begin + fence.size());
-  CHECK(readme.substr(begin + fence.size(), end - begin - fence.size()) == printed.out);
-  CHECK(cli.run({"request", "diagram", "--format", "graphviz"}).out.starts_with("digraph"));
-  CHECK(cli.run({"request", "diagram", "--format", "svg"}).status == 2);
-}
-
-TEST_CASE("the table of providers in README is the one the program prints") {
-  const Cli cli;
-  const auto printed = cli.run({"provider", "types", "--markdown"});
-  REQUIRE(printed.status == 0);
-  CHECK(printed.out.find("| securosys-tsb, mode raw-signature |") != std::string::npos);
-  const auto readme = cli.other({"cat", std::string(HSMBRIDGE_SOURCE) + "/README.md"}).out;
-  CHECK(readme.find("\n\n" + printed.out + "\n") != std::string::npos);
-}
-
-TEST_CASE("the configuration in README is one the program takes") {
-  const Cli cli;
-  const auto readme = cli.other({"cat", std::string(HSMBRIDGE_SOURCE) + "/README.md"}).out;
-  const std::string fence = "```yaml\n";
-  const auto begin = readme.find(fence);
-  REQUIRE(begin != std::string::npos);
-  const auto end = readme.find("```", begin + fence.size());
-  cli.write("readme.yaml", readme.substr(begin + fence.size(), end - begin - fence.size()));
-  for (const std::string name : {"alice", "bob", "carol"}) {
-    REQUIRE(cli.other({"openssl", "genpkey", "-algorithm", "ED25519", "-out", name + ".key"}).status == 0);
-    REQUIRE(cli.other({"openssl", "pkey", "-in", name + ".key", "-pubout", "-out", name + ".pem"}).status == 0);
-  }
-  const auto listed = cli.run({"--config", "readme.yaml", "provider", "list"});
-  INFO(listed.err);
-  CHECK(listed.status == 0);
-}
-
 }  // namespace hsmbridge::test

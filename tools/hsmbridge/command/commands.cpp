@@ -47,7 +47,7 @@ commandline::Program whole_program() {
           {"store", "the store: begin one, copy it, take up an older copy"},
           {"audit", "the audit log in the store"},
           {"doctor", "check configuration, secrets, modules, tokens and store"},
-          {"help", "help, manual page"},
+          {"help", "help on commands and topics, manual page"},
           {"completion", "completion for a shell"},
       },
       all_commands()};

@@ -18,7 +18,7 @@ struct CapabilityRow {
 constexpr CapabilityRow kCapabilities[] = {
     {"full_profile", &workflow::Capabilities::full_profile, "what the certificate says is ours, to the last extension",
      "names, usages, validity and serial are ours",
-     "the provider decides what the certificate says: see `accept:` in README"},
+     "the provider decides what the certificate says: see `accept:` in `hsmbridge help configuration`"},
     {"cancel", &workflow::Capabilities::cancel, "a request can be cancelled there", "a request can be cancelled there",
      "a request cannot be cancelled there"},
     {"shows_approvers", &workflow::Capabilities::shows_approvers, "who has approved and who has not is shown",
