@@ -1,6 +1,6 @@
 // What becomes of a certificate that came back, and of one that cannot be checked.
 #include "base/error.h"
-#include "service/effects.h"
+#include "service/effects/effects.h"
 #include "support/software_signer.h"
 #include "unit/x509/test_authority.h"
 #include "x509/content/requested_content.h"

@@ -3,7 +3,7 @@
 #include "pkcs11/keys/generate.h"
 #include "pkcs11/keys/keys.h"
 #include "pkcs11/keys/signer.h"
-#include "service/requests.h"
+#include "service/requests/requests.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/text/token.h"
 #include "tools/hsmbridge/usecase/key_birth.h"

@@ -4,7 +4,7 @@
 #include "base/trust.h"
 #include "pkcs11/keys/signer.h"
 #include "providers/securosys/meta_data_proof.h"
-#include "service/expectation.h"
+#include "service/effects/expectation.h"
 #include "tools/hsmbridge/wiring/securosys.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 #include "workflow/machine/state.h"

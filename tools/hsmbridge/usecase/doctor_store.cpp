@@ -1,4 +1,4 @@
-#include "service/requests.h"
+#include "service/requests/requests.h"
 #include "store/mark.h"
 #include "store/sqlite_store.h"
 #include "tools/hsmbridge/usecase/doctor.h"

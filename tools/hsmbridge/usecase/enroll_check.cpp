@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "pkcs11/keys/signer.h"
-#include "service/csr.h"
+#include "service/content/csr.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 #include "workflow/ports/provider.h"
 #include "x509/judge/advice.h"

@@ -1,7 +1,7 @@
 #include "tools/hsmbridge/wiring/command_context.h"
 
 #include "base/unicode.h"
-#include "service/requests.h"
+#include "service/requests/requests.h"
 #include "tools/hsmbridge/wiring/token_access.h"
 #include "workflow/machine/lifecycle.h"
 

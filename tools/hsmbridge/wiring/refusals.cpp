@@ -1,7 +1,7 @@
 #include "tools/hsmbridge/wiring/refusals.h"
 
 #include "base/error.h"
-#include "service/requests.h"
+#include "service/requests/requests.h"
 
 #include <fcntl.h>
 #include <unistd.h>

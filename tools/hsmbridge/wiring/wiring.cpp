@@ -6,7 +6,7 @@
 #include "pkcs11/token/module.h"
 #include "pkcs11/token/token_thread.h"
 #include "pkcs11/workflow_token.h"
-#include "service/requests.h"
+#include "service/requests/requests.h"
 #include "store/sqlite_store.h"
 #include "tools/hsmbridge/wiring/providers.h"
 #include "tools/hsmbridge/wiring/refusals.h"

@@ -3,7 +3,7 @@
 #include "config/settings.h"
 #include "pkcs11/token/token.h"
 #include "pkcs11/token/token_thread.h"
-#include "service/effects.h"
+#include "service/effects/effects.h"
 #include "store/sqlite_store.h"
 #include "tools/hsmbridge/wiring/providers.h"
 #include "workflow/engine/engine.h"

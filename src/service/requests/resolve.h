@@ -2,7 +2,7 @@
 
 #include "base/bytes.h"
 #include "config/settings.h"
-#include "service/effects.h"
+#include "service/effects/effects.h"
 #include "workflow/machine/event.h"
 #include "workflow/machine/order.h"
 #include "workflow/ports/store.h"

@@ -1,4 +1,4 @@
-#include "service/resolve.h"
+#include "service/requests/resolve.h"
 
 #include "base/error.h"
 #include "base/json.h"
