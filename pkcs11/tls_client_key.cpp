@@ -191,7 +191,9 @@ std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, c
                                                  std::vector<Bytes> chain) {
   auto state = std::make_unique<State>();
   const KeyInfo key = with_proved_claim(token, find_key(*token, selector), intent, record);
-  if (!key.has_private || !key.spec || key.spec->type == x509::KeyType::ed25519) {
+  // libp11 knows RSA and EC keys.
+  const bool known = key.spec && (key.spec->type == x509::KeyType::rsa || key.spec->type == x509::KeyType::ec);
+  if (!key.has_private || !known) {
     throw Error{ErrorKind::invalid_input, fmt::format("key {} on token {} cannot authenticate a TLS client: it is {}",
                                                       key.name(), token->name(), candidate_text(key))}
         .hint("use an RSA or EC key whose private half is on the token");

@@ -178,20 +178,16 @@ std::span<const Quirk> quirk_ladder() {
 
 std::vector<CK_MECHANISM_TYPE> allowed_mechanisms(x509::KeyType type, KeyUse use) {
   // The hashed ones too: other programs that may use the key ask for those, and they sign nothing that the raw do not.
-  switch (type) {
-    case x509::KeyType::rsa: {
-      std::vector<CK_MECHANISM_TYPE> allowed{
-          CKM_RSA_PKCS,        CKM_RSA_PKCS_PSS,        CKM_SHA256_RSA_PKCS,     CKM_SHA384_RSA_PKCS,
-          CKM_SHA512_RSA_PKCS, CKM_SHA256_RSA_PKCS_PSS, CKM_SHA384_RSA_PKCS_PSS, CKM_SHA512_RSA_PKCS_PSS};
-      if (use == KeyUse::tls_client) allowed.push_back(CKM_RSA_X_509);
-      return allowed;
-    }
-    case x509::KeyType::ec:
-      return {CKM_ECDSA, CKM_ECDSA_SHA256, CKM_ECDSA_SHA384, CKM_ECDSA_SHA512};
-    case x509::KeyType::ed25519:
-      return {CKM_EDDSA};
+  std::vector<CK_MECHANISM_TYPE> raw;
+  std::vector<CK_MECHANISM_TYPE> hashed;
+  for (const x509::SignatureAlgorithm& row : x509::signature_algorithms()) {
+    if (row.key_type != type) continue;
+    if (std::find(raw.begin(), raw.end(), row.token_mechanism) == raw.end()) raw.push_back(row.token_mechanism);
+    if (row.hashed_mechanism != 0) hashed.push_back(row.hashed_mechanism);
   }
-  return {};
+  raw.insert(raw.end(), hashed.begin(), hashed.end());
+  if (type == x509::KeyType::rsa && use == KeyUse::tls_client) raw.push_back(CKM_RSA_X_509);
+  return raw;
 }
 
 bool states(const Quirk& quirk, const ContractTerm& term) {

@@ -24,9 +24,6 @@ namespace hsmbridge::pkcs11 {
 namespace {
 
 using x509::KeySpec;
-using x509::KeyType;
-
-const Bytes kPublicExponent{1, 0, 1};  // 65537
 
 // How many of a batch are made before the token is searched for keys of the same names.
 constexpr std::size_t kConfirmedAtOnce = 64;
@@ -95,10 +92,10 @@ void refuse_taken_label(const Token& token, const Names& names, const std::strin
 }
 
 void refuse_unable_token(const Token& token, const KeySpec& spec) {
-  const CK_MECHANISM_TYPE wanted = generation_mechanism(spec.type);
+  const CK_MECHANISM_TYPE wanted = x509::key_kind(spec).token_generation;
   if (const auto row = token.mechanism(wanted)) {
-    // Ed25519 is given as 255 or 256 bits, and by some modules in octets: its only size is not compared.
-    if (spec.type == KeyType::ed25519) return;
+    // Ed25519 is given as 255 or 256 bits, and by some modules in octets: an only size is not compared.
+    if (x509::key_kind(spec).form == x509::PublicKeyForm::octets) return;
     if ((row->least_bits != 0 && spec.bits < row->least_bits) || (row->most_bits != 0 && spec.bits > row->most_bits)) {
       throw Error{ErrorKind::invalid_input, fmt::format("token {} makes keys of {} to {} bits, not {}", token.name(),
                                                         row->least_bits, row->most_bits, x509::to_string(spec))}
@@ -174,9 +171,8 @@ void refuse_wrong_key(const KeyPlan& plan, const KeyInfo& key) {
     throw Error{ErrorKind::corrupt, fmt::format("key id={} is {} labelled {}, planned was {} labelled {}", hex(plan.id),
                                                 key.type, key.label, x509::to_string(plan.spec), plan.label)};
   }
-  if (plan.spec.type != KeyType::rsa) return;
   const Bytes exponent = x509::rsa_exponent(key.spki);
-  if (exponent == kPublicExponent) return;
+  if (exponent.empty() || exponent == kPublicExponent) return;
   throw Error{ErrorKind::corrupt,
               fmt::format("key {} has the public exponent {}, asked was 65537 (010001)", plan.label, hex(exponent))};
 }

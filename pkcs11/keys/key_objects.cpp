@@ -49,22 +49,30 @@ std::string unknown_type(CK_KEY_TYPE type) {
   }
 }
 
+// How the public key of a type is shown; nothing for a type without a row.
+std::optional<x509::PublicKeyForm> form_of(CK_KEY_TYPE type) {
+  for (const x509::KeyKind& kind : x509::key_kinds()) {
+    if (kind.token_type == type) return kind.form;
+  }
+  return std::nullopt;
+}
+
 void read_public_value(const Session& session, Record& record) {
   try {
-    if (record.key_type == CKK_RSA) {
+    const auto form = form_of(record.key_type);
+    if (form == x509::PublicKeyForm::rsa) {
       constexpr std::array<CK_ATTRIBUTE_TYPE, 2> kTypes{CKA_MODULUS, CKA_PUBLIC_EXPONENT};
       const auto values = read_attributes(session, record.handle, kTypes);
       if (values[0] && values[1] && !values[0]->empty() && !values[1]->empty()) {
         record.spki = x509::spki_from_rsa(*values[0], *values[1]);
       }
-    } else if (record.key_type == CKK_EC || record.key_type == CKK_EC_EDWARDS) {
+    } else if (form) {
       record.params = read_attribute(session, record.handle, CKA_EC_PARAMS).value_or(Bytes{});
       const auto curve = curve_of(record.params);
       const auto point = curve ? read_attribute(session, record.handle, CKA_EC_POINT) : std::nullopt;
       const Bytes bare = point ? bare_point(*curve, *point) : Bytes{};
       if (!bare.empty()) {
-        record.spki =
-            curve->type == x509::KeyType::ed25519 ? x509::spki_from_ed25519(bare) : x509::spki_from_ec(*curve, bare);
+        record.spki = x509::spki_from(*curve, bare);
       }
     }
     // PKCS#11 v2.40 §4.4: the DER SPKI, also on private keys; many tokens know the attribute and leave it empty.
@@ -193,10 +201,7 @@ void settle(KeyObjects& key) {
 bool could_be_of(const Record& certificate, const Record& private_half) {
   try {
     const x509::KeySpec spec = x509::key_spec_of(certificate.spki);
-    const CK_KEY_TYPE type = spec.type == x509::KeyType::rsa  ? CKK_RSA
-                             : spec.type == x509::KeyType::ec ? CKK_EC
-                                                              : CKK_EC_EDWARDS;
-    if (private_half.key_type != type) return false;
+    if (private_half.key_type != x509::key_kind(spec).token_type) return false;
     return private_half.params.empty() || curve_of(private_half.params) == spec;
   } catch (const Error&) {
     return false;  // a kind without a row: the key could not be used

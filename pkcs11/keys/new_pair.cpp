@@ -14,10 +14,6 @@
 namespace hsmbridge::pkcs11 {
 namespace {
 
-using x509::KeyType;
-
-const Bytes kPublicExponent{1, 0, 1};  // 65537
-
 // The lengths of an id to try where the token refuses a longer one: a YubiHSM 2 keeps two octets.
 constexpr std::size_t kShorterIds[] = {8, 4, 2};
 
@@ -36,7 +32,7 @@ Templates templates(const KeyPlan& plan, const Quirk& quirk, const Bytes& curve_
   both.private_half.text(CKA_LABEL, plan.label).add(CKA_ID, plan.id);
   both.public_half.text(CKA_LABEL, plan.label).add(CKA_ID, plan.id);
   if (!quirk.public_usages) both.public_half.flag(CKA_TOKEN, CK_TRUE);
-  if (plan.spec.type == KeyType::rsa) {
+  if (x509::key_kind(plan.spec).form == x509::PublicKeyForm::rsa) {
     both.public_half.number(CKA_MODULUS_BITS, plan.spec.bits).add(CKA_PUBLIC_EXPONENT, kPublicExponent);
   } else {
     both.public_half.add(CKA_EC_PARAMS, curve_params);
@@ -55,7 +51,7 @@ Templates templates(const KeyPlan& plan, const Quirk& quirk, const Bytes& curve_
 CK_RV generate(const Session& session, const KeyPlan& plan, const Quirk& quirk, const Bytes& curve_params,
                NewPair& made) {
   Templates both = templates(plan, quirk, curve_params);
-  CK_MECHANISM mechanism{generation_mechanism(plan.spec.type), nullptr, 0};
+  CK_MECHANISM mechanism{x509::key_kind(plan.spec).token_generation, nullptr, 0};
   made.quirk = &quirk;
   made.id = plan.id;
   return session.functions().C_GenerateKeyPair(session.handle(), &mechanism, both.public_half.data(),
@@ -112,8 +108,7 @@ bool is_of_others(const Session& session, const KeyPlan& plan, const UnderId& un
 
 // Every template of the ladder under one id. Nothing when the token took none; `refusal` is then the first answer.
 std::optional<NewPair> climb_down(const Session& session, const KeyPlan& plan, CK_RV& refusal) {
-  std::vector<Bytes> spellings{ec_params(plan.spec)};
-  if (plan.spec.type == KeyType::ed25519) spellings.push_back(edwards25519_name());
+  const std::vector<Bytes> spellings = ec_params(plan.spec);
   refusal = CKR_OK;
   for (const Quirk& quirk : quirk_ladder()) {
     for (const Bytes& spelling : spellings) {
@@ -163,18 +158,6 @@ std::vector<Bytes> ids_to_try(const KeyPlan& plan, const std::set<Bytes>& in_use
 }
 
 }  // namespace
-
-CK_MECHANISM_TYPE generation_mechanism(KeyType type) {
-  switch (type) {
-    case KeyType::rsa:
-      return CKM_RSA_PKCS_KEY_PAIR_GEN;
-    case KeyType::ec:
-      return CKM_EC_KEY_PAIR_GEN;
-    case KeyType::ed25519:
-      return CKM_EC_EDWARDS_KEY_PAIR_GEN;
-  }
-  return CKM_VENDOR_DEFINED;
-}
 
 NewPair generate_pair(const Session& session, const KeyPlan& plan, const std::set<Bytes>& ids_in_use) {
   CK_RV first_refusal = CKR_OK;

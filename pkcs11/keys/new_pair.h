@@ -11,7 +11,7 @@
 // Making one key pair on the token, and what is left of it when that fails.
 namespace hsmbridge::pkcs11 {
 
-CK_MECHANISM_TYPE generation_mechanism(x509::KeyType type);
+inline const Bytes kPublicExponent{1, 0, 1};  // 65537: of every RSA key that is made
 
 // The two new objects. They are read back through these handles: a search for each of many keys would walk the token
 // as often (a search by id is a linear scan on SoftHSM).

@@ -6,14 +6,14 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace hsmbridge::pkcs11 {
 
-// CKA_EC_PARAMS of a curve of ours, as a generation template states it: the OID (PKCS#11 v2.40 mechanisms §2.3.3,
-// RFC 5480 §2.1.1, RFC 8410 §3).
-Bytes ec_params(const x509::KeySpec& spec);
-// The other spelling that v3.0 §2.3.7 allows for Ed25519 and some tokens want: PrintableString "edwards25519".
-Bytes edwards25519_name();
+// What CKA_EC_PARAMS of a curve may hold in a generation template. The first is the OID (PKCS#11 v2.40 mechanisms
+// §2.3.3, RFC 5480 §2.1.1, RFC 8410 §3); a key without parameters in its SPKI has its own, and v3.0 §2.3.7 allows, and
+// some tokens want, the name of its curve as a PrintableString.
+std::vector<Bytes> ec_params(const x509::KeySpec& spec);
 
 // The reverse: OID and PrintableString are both read. Nothing for a curve without a row.
 std::optional<x509::KeySpec> curve_of(ByteView params);

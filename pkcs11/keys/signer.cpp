@@ -26,20 +26,6 @@ using x509::SignatureAlgorithm;
 
 constexpr std::size_t kMostSignature = 2048;  // RSA with 16384 bits
 
-// Mechanisms that hash in the token, for tokens that have only those. The algorithm's own row names the raw one.
-// algorithm | mechanism
-struct HashedMechanism {
-  std::string_view algorithm;
-  CK_MECHANISM_TYPE mechanism;
-};
-constexpr HashedMechanism kHashed[] = {
-    {"rsa-sha256", CKM_SHA256_RSA_PKCS},         {"rsa-sha384", CKM_SHA384_RSA_PKCS},
-    {"rsa-sha512", CKM_SHA512_RSA_PKCS},         {"rsa-pss-sha256", CKM_SHA256_RSA_PKCS_PSS},
-    {"rsa-pss-sha384", CKM_SHA384_RSA_PKCS_PSS}, {"rsa-pss-sha512", CKM_SHA512_RSA_PKCS_PSS},
-    {"ecdsa-sha256", CKM_ECDSA_SHA256},          {"ecdsa-sha384", CKM_ECDSA_SHA384},
-    {"ecdsa-sha512", CKM_ECDSA_SHA512},
-};
-
 // digest | CKM_* | CKG_MGF1_* | salt length in octets (RFC 4055 §3.1: that of the hash)
 struct PssDigest {
   std::string_view digest;
@@ -59,13 +45,6 @@ struct Operation {
   Bytes input;
 };
 
-std::optional<CK_MECHANISM_TYPE> hashed_mechanism(const SignatureAlgorithm& algorithm) {
-  for (const HashedMechanism& row : kHashed) {
-    if (row.algorithm == algorithm.name) return row.mechanism;
-  }
-  return std::nullopt;
-}
-
 // FIPS 186-4 §6.4: ECDSA takes the leftmost bits of a digest that is longer than the order of the curve. Some tokens do
 // that, others refuse the digest with CKR_DATA_LEN_RANGE. The orders of our curves that are shorter than a digest have
 // a whole number of octets.
@@ -76,17 +55,18 @@ void cut_to_order(Bytes& digest, const KeySpec& curve) {
 
 Operation operation_for(const Token& token, const SignatureAlgorithm& algorithm, ByteView message) {
   Operation operation;
-  const auto hashed = hashed_mechanism(algorithm);
+  const CK_MECHANISM_TYPE hashed = algorithm.hashed_mechanism;
   if (token.can_sign_with(algorithm.token_mechanism)) {
     operation.mechanism = algorithm.token_mechanism;
     operation.input = x509::token_input(algorithm, message);
-  } else if (hashed && token.can_sign_with(*hashed)) {
-    operation.mechanism = *hashed;
+  } else if (hashed != 0 && token.can_sign_with(hashed)) {
+    operation.mechanism = hashed;
     operation.input.assign(message.begin(), message.end());
   } else {
-    throw Error{ErrorKind::invalid_input, fmt::format("token {} cannot sign {}: it has neither {}{}{}", token.name(),
-                                                      algorithm.name, mechanism_name(algorithm.token_mechanism),
-                                                      hashed ? " nor " : "", hashed ? mechanism_name(*hashed) : "")}
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("token {} cannot sign {}: it has neither {}{}{}", token.name(), algorithm.name,
+                            mechanism_name(algorithm.token_mechanism), hashed != 0 ? " nor " : "",
+                            hashed != 0 ? mechanism_name(hashed) : "")}
         .hint("choose another algorithm or token: hsmbridge token show lists the mechanisms");
   }
   if (algorithm.token_input == x509::TokenInput::pss_digest) {

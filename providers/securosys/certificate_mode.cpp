@@ -1,6 +1,7 @@
 #include "providers/securosys/certificate_mode.h"
 
 #include "base/error.h"
+#include "providers/securosys/algorithm_word.h"
 #include "providers/securosys/raw_signature.h"
 #include "x509/content/extensions.h"
 #include "x509/objects/pem.h"
@@ -71,15 +72,6 @@ constexpr auto kNames = std::to_array<NameRow>({
     {x509::GeneralNameKind::ip, "ip:", "IP"},
     {x509::GeneralNameKind::uri, "uri:", "URI"},
     {x509::GeneralNameKind::email, "email:", "EMAIL"},
-});
-// The names of java keytool's signature algorithms at the TSB's certificate endpoints: no PSS.
-constexpr auto kAlgorithms = std::to_array<std::string_view>({
-    "SHA256_WITH_RSA",
-    "SHA384_WITH_RSA",
-    "SHA512_WITH_RSA",
-    "SHA256_WITH_ECDSA",
-    "SHA384_WITH_ECDSA",
-    "SHA512_WITH_ECDSA",
 });
 
 std::string_view word_of(const auto& table, std::string_view oid) {
@@ -264,9 +256,9 @@ void check_algorithm(const Settings& settings, Generation generation, const std:
   try {
     const x509::SignatureAlgorithm& algorithm =
         issuer ? issuing_algorithm(settings, *issuer) : x509::signature_algorithm(settings.algorithm);
-    const bool known = std::find(kAlgorithms.begin(), kAlgorithms.end(), algorithm.tsb_name) != kAlgorithms.end() ||
-                       (generation == Generation::modern && algorithm.tsb_name == "EDDSA");
-    if (!known) reasons.always(fmt::format("the TSB issues no certificates with {}", algorithm.name));
+    if (!issues_certificates_with(algorithm.name, generation)) {
+      reasons.always(fmt::format("the TSB issues no certificates with {}", algorithm.name));
+    }
   } catch (const Error& error) {
     reasons.always(error.message());
   }

@@ -67,7 +67,7 @@ ProviderDraft SecurosysProvider::draft(const Order& order, ByteView csr, Instant
   if (settings_.mode == Mode::raw_signature) {
     const x509::Certificate signs = issuer(settings_.time_limit, Freshness::recent);
     expect_fit(settings_.name, ca::unfitness(path_above(signs, order), now));
-    return draft_to_be_signed(settings_, signs, order, csr, now);
+    return raw_draft(settings_, signs, order, csr, now);
   }
   ProviderDraft draft;
   if (issuer_file_) draft.issuer = *issuer_file_;
@@ -154,7 +154,7 @@ std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
   // What is signed will be verified with the certificate that it was drafted for.
   const x509::Certificate drafted = call.draft.issuer.empty() ? now : x509::parse_certificate(call.draft.issuer);
   const ca::Path above = path_above(drafted, call.order);
-  DraftFaults faults = check_to_be_signed(settings_, now, above, call);
+  ca::DraftFaults faults = check_raw_draft(now, above, call);
   const std::vector<ca::Unfitness> unfit = ca::unfitness(above, call.now);
   if (!faults.reasons.empty()) {
     for (const ca::Unfitness& one : unfit) faults.reasons.push_back(one.why);

@@ -1,10 +1,10 @@
 #include "base/error.h"
 #include "base/log.h"
+#include "ca/issue.h"
 #include "providers/bundle.h"
 #include "providers/securosys/error_code.h"
 #include "providers/securosys/provider.h"
 #include "providers/securosys/provider_state.h"
-#include "providers/securosys/raw_signature.h"
 #include "x509/names/name.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/pem.h"
@@ -243,7 +243,11 @@ Issued SecurosysProvider::read(const ProviderCall& call, const Handout& handout)
   }
   Issued issued;
   if (handout.content == Handout::Content::signature) {
-    issued.certificate = assemble(call.draft, handout);
+    const Draft& draft = call.draft;
+    if (draft.to_be_signed.empty() || draft.issuer.empty()) {
+      throw Error{ErrorKind::corrupt, "a signature came, but the draft holds no TBSCertificate or no issuer"};
+    }
+    issued.certificate = ca::assemble(draft.to_be_signed, draft.algorithm, draft.issuer, handout.result);
   } else {
     try {
       const Bytes spki = x509::parse_csr(call.draft.csr).spki;

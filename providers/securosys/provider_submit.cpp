@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "providers/securosys/algorithm_word.h"
 #include "providers/securosys/certificate_mode.h"
 #include "providers/securosys/provider.h"
 #include "providers/securosys/provider_state.h"
@@ -26,9 +27,9 @@ Secret SecurosysProvider::body(const ProviderCall& call) {
   std::string name;
   Secret inner;
   if (settings_.mode == Mode::raw_signature) {
-    const std::string_view algorithm = x509::signature_algorithm(call.draft.algorithm).tsb_name;
     name = "signRequest";
-    inner = inner_text(SignRequest{settings_.sign_key, key_password(), call.draft.to_be_signed, std::string(algorithm),
+    inner = inner_text(SignRequest{settings_.sign_key, key_password(), call.draft.to_be_signed,
+                                   std::string(algorithm_word(x509::signature_algorithm(call.draft.algorithm).name)),
                                    meta_data(call)});
   } else {
     CertificateSignRequest request =
@@ -38,7 +39,7 @@ Secret SecurosysProvider::body(const ProviderCall& call) {
     const x509::SignatureAlgorithm& algorithm =
         settings_.algorithm.empty() ? issuing_algorithm(settings_, issuer(call.time_limit / 4, Freshness::recent))
                                     : x509::signature_algorithm(settings_.algorithm);
-    request.algorithm = algorithm.tsb_name;
+    request.algorithm = algorithm_word(algorithm.name);
     request.meta_data = meta_data(call);
     name = "signCertificateRequest";
     inner = inner_text(request);
@@ -63,7 +64,7 @@ SubmitAnswer SecurosysProvider::submit(const ProviderCall& call) {
     // It was checked, and has waited since: for approvals here, or for the TSB.
     if (settings_.mode == Mode::raw_signature) {
       const x509::Validity validity = x509::parse_tbs_certificate(call.draft.to_be_signed).validity;
-      if (std::string why = outlived(validity, call.draft.built_at, call.now); !why.empty()) {
+      if (std::string why = ca::outlived(validity, call.draft.built_at, call.now); !why.empty()) {
         return NotAccepted{outdated_draft(std::move(why)), std::nullopt};
       }
     }

@@ -1,33 +1,17 @@
 #include "providers/securosys/raw_signature.h"
 
-#include "base/clock.h"
 #include "base/error.h"
-#include "ca/examine.h"
-#include "x509/judge/same_name.h"
-#include "x509/objects/csr.h"
-#include "x509/objects/spki.h"
+#include "providers/securosys/algorithm_word.h"
 
 #include <fmt/core.h>
 
-#include <algorithm>
-#include <utility>
+#include <optional>
 
 namespace hsmbridge::securosys {
 namespace {
 
 // Lengths in approvalToBeSigned have 16 bits, and one element there wraps the payload together with a time and a label.
 constexpr std::size_t kLongestPayload = 65'000;
-
-// A draft that waited is built again once this part of its life is over: half. What is signed before that still lives as
-// long as it waited, and longer than a last third, in which certificates are usually renewed; and a draft that is
-// built again costs the approvals that were given to it, so that less is no reason.
-constexpr int kPartOfLife = 2;
-
-x509::Content wanted(x509::Content content) {
-  content.challenge_password.reset();
-  content.subject_key_identifier.reset();
-  return content;
-}
 
 }  // namespace
 
@@ -42,128 +26,42 @@ x509::RequestedContent ask_of(const workflow::Order& order) {
 }
 
 const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, const x509::Certificate& issuer) {
-  const x509::KeySpec key = x509::key_spec_of(issuer.spki());
-  const x509::SignatureAlgorithm& algorithm =
-      settings.algorithm.empty() ? x509::default_algorithm(key) : x509::signature_algorithm(settings.algorithm);
-  if (algorithm.key_type != key.type) {
-    throw Error{ErrorKind::invalid_input, fmt::format("the algorithm {} does not fit the issuer's key ({})",
-                                                      algorithm.name, x509::to_string(key))}
-        .hint("change `algorithm` of this provider, or leave it out");
-  }
-  if (algorithm.tsb_name.empty()) {
+  const x509::SignatureAlgorithm& algorithm = ca::issuing_algorithm(settings.algorithm, issuer);
+  if (algorithm_word(algorithm.name).empty()) {
     throw Error{ErrorKind::invalid_input, fmt::format("the TSB cannot sign with {}", algorithm.name)}.hint(
         "change `algorithm` or `sign_key` of this provider");
   }
   return algorithm;
 }
 
-workflow::ProviderDraft draft_to_be_signed(const Settings& settings, const x509::Certificate& issuer,
-                                           const workflow::Order& order, ByteView csr_der, Instant now) {
-  const x509::Csr csr = x509::parse_csr(csr_der);
-  const x509::RequestedContent ask = ask_of(order);
-  if (!order.ask.empty()) {
-    const std::string difference = x509::difference(ask.content, csr.content);
-    if (!difference.empty()) {
-      throw Error{ErrorKind::refused, "the certificate request is not what the order asks for: " + difference};
-    }
-  }
-
-  x509::CertificateFields fields = x509::fields_for_issuer(issuer);
-  fields.authority_key_identifier = ca::authority_key_identifier(issuer);
-  fields.serial = x509::random_serial();
-  // Whole seconds are all that a certificate can carry. What begins before its issuer does not verify then.
-  const Instant start = std::max<Instant>(std::chrono::floor<std::chrono::seconds>(now - settings.backdate),
-                                          issuer.tbs.validity.not_before);
-  const Duration validity = ask.validity > Duration::zero() ? ask.validity : settings.validity;
-  fields.validity = {start, std::chrono::floor<std::chrono::seconds>(start + validity)};
-  if (fields.validity.not_after <= now) {
-    throw Error{
-        ErrorKind::invalid_input,
-        fmt::format("the certificate would have ended already ({}): provider {} dates it back by {}, and it is "
-                    "to be valid for {}",
-                    rfc3339(fields.validity.not_after), settings.name, spoken(settings.backdate), spoken(validity))}
-        .hint("make `backdate` of this provider shorter than that");
-  }
-  fields.spki = csr.spki;
-  fields.content = wanted(csr.content);
-  fields.algorithm = &issuing_algorithm(settings, issuer);
-
+workflow::ProviderDraft raw_draft(const Settings& settings, const x509::Certificate& issuer,
+                                  const workflow::Order& order, ByteView csr, Instant now) {
+  const x509::SignatureAlgorithm& algorithm = issuing_algorithm(settings, issuer);
+  const auto requested = order.ask.empty() ? std::nullopt : std::optional(ask_of(order));
   workflow::ProviderDraft draft;
-  draft.to_be_signed = x509::build_tbs_certificate(fields);
-  x509::prove_tbs_certificate(draft.to_be_signed, fields);
-  draft.algorithm = std::string(fields.algorithm->name);
+  draft.to_be_signed =
+      ca::draft_to_be_signed({algorithm, settings.validity, settings.backdate}, issuer, requested, csr, now);
+  draft.algorithm = std::string(algorithm.name);
   draft.issuer = issuer.der;
   return draft;
 }
 
-std::string outlived(const x509::Validity& validity, Instant built_at, Instant now) {
-  if (validity.not_after <= now) {
-    return fmt::format("the certificate in the draft ended {}: nobody could use it", rfc3339(validity.not_after));
-  }
-  // What lies before the draft was made is no part of it: `backdate` put it there.
-  const Instant begin = std::max(validity.not_before, built_at);
-  if ((now - begin) * kPartOfLife <= validity.not_after - begin) return {};
-  return fmt::format(
-      "the draft has waited since {}, and more than half of the time until its certificate ends ({}) is over",
-      rfc3339(std::chrono::floor<std::chrono::seconds>(begin)), rfc3339(validity.not_after));
-}
-
-DraftFaults check_to_be_signed(const Settings& settings, const x509::Certificate& issuer, const ca::Path& above,
-                               const workflow::ProviderCall& call) {
-  DraftFaults faults;
-  auto& [reasons, outdated] = faults;
+ca::DraftFaults check_raw_draft(const x509::Certificate& issuer, const ca::Path& above,
+                                const workflow::ProviderCall& call) {
+  using Csr = ca::Draft::Csr;
   const workflow::Draft& draft = call.draft;
   if (draft.to_be_signed.empty()) {
-    outdated.emplace_back("the draft holds no TBSCertificate (it was made for another mode)");
-    return faults;
+    return {.outdated = {"the draft holds no TBSCertificate (it was made for another mode)"}};
   }
+  ca::DraftFaults faults = ca::check_to_be_signed({draft.to_be_signed, draft.csr, draft.algorithm, draft.built_at,
+                                                   call.key.spki.empty() ? Csr::has_no_key_yet : Csr::is_signed},
+                                                  issuer, above, call.now);
   if (draft.to_be_signed.size() > kLongestPayload) {
-    reasons.push_back(fmt::format("the TBSCertificate has {} bytes; the HSM's approval format holds {}",
-                                  draft.to_be_signed.size(), kLongestPayload));
-  }
-  try {
-    const x509::TbsCertificate tbs = x509::parse_tbs_certificate(draft.to_be_signed);
-    const x509::Csr csr = x509::parse_csr(draft.csr);
-    if (tbs.spki != csr.spki) reasons.emplace_back("the draft is for another key than its certificate request");
-    // There is no key yet where somebody asks what would be said to a request.
-    if (!call.key.spki.empty() && !x509::signature_verifies(csr)) {
-      reasons.emplace_back("the certificate request is not signed by its own key");
-    }
-    if (const std::string difference = x509::difference(wanted(csr.content), wanted(tbs.content));
-        !difference.empty()) {
-      reasons.push_back("the draft differs from its certificate request: " + difference);
-    }
-    if (x509::likeness(issuer.subject(), tbs.issuer) > x509::Likeness::other_spelling) {
-      outdated.push_back(fmt::format("the draft names the issuer {}, the key {} has a certificate of {} now",
-                                     tbs.issuer.to_string(), settings.sign_key, issuer.subject().to_string()));
-    }
-    if (x509::signature_algorithm(draft.algorithm).key_type != x509::key_spec_of(issuer.spki()).type) {
-      outdated.push_back(fmt::format("the draft wants {}, which the issuer's key cannot do", draft.algorithm));
-    }
-    // A renewed certificate of the same key and name may sign the same bytes, where it fits into a chain with them.
-    if (!x509::same_key(above.authorities.front().spki(), issuer.spki())) {
-      outdated.emplace_back("the issuer has another key now than when the draft was made");
-    } else if (tbs.authority_key_identifier != ca::authority_key_identifier(issuer)) {
-      outdated.emplace_back(
-          "the issuer's certificate has another key identifier now than the draft names: nobody could chain to it");
-    }
-    if (std::string why = outlived(tbs.validity, draft.built_at, call.now); !why.empty()) {
-      outdated.push_back(std::move(why));
-    }
-    for (std::string& reason : ca::objections(tbs, above)) reasons.push_back(std::move(reason));
-  } catch (const Error& error) {
-    reasons.push_back("the draft cannot be read: " + error.message());
+    faults.reasons.insert(faults.reasons.begin(),
+                          fmt::format("the TBSCertificate has {} bytes; the HSM's approval format holds {}",
+                                      draft.to_be_signed.size(), kLongestPayload));
   }
   return faults;
-}
-
-Bytes assemble(const workflow::Draft& draft, const workflow::Handout& handout) {
-  if (draft.to_be_signed.empty() || draft.issuer.empty()) {
-    throw Error{ErrorKind::corrupt, "a signature came, but the draft holds no TBSCertificate or no issuer"};
-  }
-  const x509::Certificate issuer = x509::parse_certificate(draft.issuer);
-  return x509::assemble_certificate(draft.to_be_signed, x509::signature_algorithm(draft.algorithm), handout.result,
-                                    issuer.spki());
 }
 
 }  // namespace hsmbridge::securosys

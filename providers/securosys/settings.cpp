@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "providers/securosys/algorithm_word.h"
 #include "x509/objects/algorithm.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/pem_file.h"
@@ -142,7 +143,7 @@ void read_signing(Section& section, Settings& settings) {
   settings.algorithm = section.optional_text("algorithm").value_or("");
   if (!settings.algorithm.empty()) {
     try {
-      if (x509::signature_algorithm(settings.algorithm).tsb_name.empty()) {
+      if (algorithm_word(x509::signature_algorithm(settings.algorithm).name).empty()) {
         section.problem("algorithm", fmt::format("the TSB cannot sign with {}", settings.algorithm));
       }
     } catch (const Error& error) {

@@ -4,6 +4,8 @@
 #include "x509/objects/certificate.h"
 #include "x509/objects/spki.h"
 
+#include <algorithm>
+
 namespace hsmbridge::securosys {
 namespace {
 
@@ -40,15 +42,12 @@ ApproverAlgorithm approver_algorithm(const x509::Signer& signer) {
 }
 
 ApproverAlgorithm approver_algorithm(const Bytes& subject_public_key_info) {
-  switch (x509::key_spec_of(subject_public_key_info).type) {
-    case x509::KeyType::rsa:
-      return {&x509::signature_algorithm("rsa-sha256"), "SHA-256"};
-    case x509::KeyType::ec:
-      return {&x509::signature_algorithm("ecdsa-sha256"), "SHA-256"};
-    case x509::KeyType::ed25519:
-      break;
-  }
-  return {&x509::signature_algorithm("ed25519"), "EdDSA"};
+  // The first of its kind: with SHA-256, or with no digest of its own.
+  const x509::KeyType type = x509::key_spec_of(subject_public_key_info).type;
+  const auto rows = x509::signature_algorithms();
+  const auto row = std::find_if(rows.begin(), rows.end(), [&](const auto& entry) { return entry.key_type == type; });
+  if (row == rows.end()) throw Error{ErrorKind::internal, "a kind of key without an algorithm"};
+  return {&*row, row->digest.empty() ? "EdDSA" : "SHA-256"};
 }
 
 TimestampProver::TimestampProver(x509::Signer& signer, Identity identity, const Clock& clock)

@@ -199,6 +199,22 @@ void SqliteStore::end_runs_of(const std::string& worker) {
       .run();
 }
 
+std::size_t SqliteStore::end_leases(const std::function<bool(const std::string& worker)>& gone) {
+  std::vector<std::string> dead;
+  {
+    Query row = database_->query("SELECT DISTINCT owner FROM effects WHERE owner IS NOT NULL AND lease_boot = ?");
+    row.bind(boot_id_);
+    while (row.row()) {
+      if (gone(row.text(0))) dead.push_back(row.text(0));
+    }
+  }
+  if (dead.empty()) return 0;
+  Database::Write write(*database_);
+  for (const std::string& worker : dead) end_runs_of(worker);
+  write.commit();
+  return dead.size();
+}
+
 // The same where only the lease tells: a worker of another machine or another boot, or one that hangs.
 void SqliteStore::end_overdue_runs(const std::string& lane, const std::string& worker, Instant now) {
   if (!lane.starts_with("token:") && !lane.starts_with("provider:") && lane != "local") return;
@@ -326,6 +342,10 @@ std::optional<Instant> SqliteStore::next_due(const workflow::ClaimQuery& query) 
     }
   }
   return next;
+}
+
+std::uint64_t SqliteStore::change_counter() {
+  return static_cast<std::uint64_t>(database_->pragma("data_version"));
 }
 
 std::map<std::string, workflow::LaneFacts> SqliteStore::lanes() {

@@ -48,7 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fuzz::promise(answer.find(name) == nullptr, "a certificate answers what it says itself");
   }
   Expectation server;
-  server.spki = spki_from_ed25519(Bytes(32, 1));
+  server.spki = spki_from({KeyType::ed25519, 255}, Bytes(32, 1));
   server.content.subject = Name::parse("C=CH, O=Example, CN=www.example.com");
   server.content.subject_alternative_names = {GeneralName::parse("dns:www.example.com")};
   server.content.extended_key_usage = {parse_extended_key_usage("serverAuth")};

@@ -299,3 +299,37 @@ TEST_CASE("a proof is over a message that is no certificate and holds nonce and 
   CHECK(message.size() == 23 + 16 + 32);
   CHECK(message[0] != 0x30);
 }
+
+TEST_CASE("the numbers in the tables of keys and algorithms are those of the Cryptoki header") {
+  const auto kind = [](const char* name) { return x509::key_kind(x509::parse_key_spec(name)); };
+  const std::vector<std::pair<unsigned long, unsigned long>> rows = {
+      {kind("rsa:2048").token_type, CKK_RSA},       {kind("rsa:2048").token_generation, CKM_RSA_PKCS_KEY_PAIR_GEN},
+      {kind("ec:P-521").token_type, CKK_EC},        {kind("ec:P-521").token_generation, CKM_EC_KEY_PAIR_GEN},
+      {kind("ed25519").token_type, CKK_EC_EDWARDS}, {kind("ed25519").token_generation, CKM_EC_EDWARDS_KEY_PAIR_GEN},
+  };
+  for (const auto& [ours, cryptoki] : rows) CHECK(ours == cryptoki);
+
+  struct Row {
+    const char* name;
+    CK_MECHANISM_TYPE raw;
+    CK_MECHANISM_TYPE hashed;
+  };
+  const std::vector<Row> algorithms = {
+      {"ecdsa-sha256", CKM_ECDSA, CKM_ECDSA_SHA256},
+      {"ecdsa-sha384", CKM_ECDSA, CKM_ECDSA_SHA384},
+      {"ecdsa-sha512", CKM_ECDSA, CKM_ECDSA_SHA512},
+      {"rsa-sha256", CKM_RSA_PKCS, CKM_SHA256_RSA_PKCS},
+      {"rsa-sha384", CKM_RSA_PKCS, CKM_SHA384_RSA_PKCS},
+      {"rsa-sha512", CKM_RSA_PKCS, CKM_SHA512_RSA_PKCS},
+      {"rsa-pss-sha256", CKM_RSA_PKCS_PSS, CKM_SHA256_RSA_PKCS_PSS},
+      {"rsa-pss-sha384", CKM_RSA_PKCS_PSS, CKM_SHA384_RSA_PKCS_PSS},
+      {"rsa-pss-sha512", CKM_RSA_PKCS_PSS, CKM_SHA512_RSA_PKCS_PSS},
+      {"ed25519", CKM_EDDSA, 0},
+  };
+  REQUIRE(algorithms.size() == x509::signature_algorithms().size());
+  for (const Row& row : algorithms) {
+    CAPTURE(row.name);
+    CHECK(x509::signature_algorithm(row.name).token_mechanism == row.raw);
+    CHECK(x509::signature_algorithm(row.name).hashed_mechanism == row.hashed);
+  }
+}

@@ -11,84 +11,151 @@
 #include <array>
 #include <charconv>
 #include <cstddef>
+#include <optional>
+#include <vector>
 
 namespace hsmbridge::x509 {
 namespace {
 
-// PKCS#11 v2.40 mechanisms, CKM_EDDSA from v3.0. Plain numbers: no Cryptoki header belongs here.
-constexpr unsigned long kCkmRsaPkcs = 0x00000001;
-constexpr unsigned long kCkmRsaPkcsPss = 0x0000000D;
-constexpr unsigned long kCkmEcdsa = 0x00001041;
-constexpr unsigned long kCkmEddsa = 0x00001057;
+// Plain numbers: no Cryptoki header belongs here. A test of pkcs11 compares them with it.
+constexpr unsigned long kCkmRsaPkcs = 0x01;
+constexpr unsigned long kCkmRsaPkcsPss = 0x0D;
+constexpr unsigned long kCkmEcdsa = 0x1041;
+constexpr unsigned long kCkmEddsa = 0x1057;
 
-// name, key type, digest, mechanism, what the mechanism consumes, Securosys name
+constexpr const char* kRsaEncryption = "1.2.840.113549.1.1.1";  // RFC 8017 appendix A.1
+constexpr const char* kRsassaPss = "1.2.840.113549.1.1.10";
+constexpr const char* kEcPublicKey = "1.2.840.10045.2.1";  // RFC 5480 §2.1.1
+constexpr const char* kEd25519 = "1.3.101.112";            // RFC 8410 §3
+constexpr const char* kMgf1 = "1.2.840.113549.1.1.8";
+
+// As the members of KeyKind.
+constexpr std::array kKinds{
+    KeyKind{{KeyType::rsa, 0},
+            "rsa:",
+            "",
+            "RSA ",
+            PublicKeyForm::rsa,
+            kRsaEncryption,
+            "",
+            0,
+            "ssh-rsa",
+            "rsa-sha256",
+            "",
+            0x00,
+            0x00},
+    KeyKind{{KeyType::ec, 256},
+            "ec:P-256",
+            "ec:p256 ec:prime256v1 ec:secp256r1",
+            "EC P-256",
+            PublicKeyForm::point,
+            kEcPublicKey,
+            "1.2.840.10045.3.1.7",
+            65,
+            "ecdsa-sha2-nistp256",
+            "ecdsa-sha256",
+            "secp256r1",
+            0x03,
+            0x1040},
+    KeyKind{{KeyType::ec, 384},
+            "ec:P-384",
+            "ec:p384 ec:secp384r1",
+            "EC P-384",
+            PublicKeyForm::point,
+            kEcPublicKey,
+            "1.3.132.0.34",
+            97,
+            "ecdsa-sha2-nistp384",
+            "ecdsa-sha384",
+            "secp384r1",
+            0x03,
+            0x1040},
+    KeyKind{{KeyType::ec, 521},
+            "ec:P-521",
+            "ec:p521 ec:secp521r1",
+            "EC P-521",
+            PublicKeyForm::point,
+            kEcPublicKey,
+            "1.3.132.0.35",
+            133,
+            "ecdsa-sha2-nistp521",
+            "ecdsa-sha512",
+            "secp521r1",
+            0x03,
+            0x1040},
+    KeyKind{{KeyType::ed25519, 255},
+            "ed25519",
+            "",
+            "Ed25519",
+            PublicKeyForm::octets,
+            kEd25519,
+            "",
+            32,
+            "ssh-ed25519",
+            "ed25519",
+            "edwards25519",
+            0x40,
+            0x1055},
+};
+
+// name, key type, digest, OID, what the mechanism consumes, mechanism, the one that hashes in the token
 constexpr std::array kAlgorithms{
-    SignatureAlgorithm{"ecdsa-sha256", KeyType::ec, "SHA256", kCkmEcdsa, TokenInput::digest, "SHA256_WITH_ECDSA"},
-    SignatureAlgorithm{"ecdsa-sha384", KeyType::ec, "SHA384", kCkmEcdsa, TokenInput::digest, "SHA384_WITH_ECDSA"},
-    SignatureAlgorithm{"ecdsa-sha512", KeyType::ec, "SHA512", kCkmEcdsa, TokenInput::digest, "SHA512_WITH_ECDSA"},
-    SignatureAlgorithm{"rsa-sha256", KeyType::rsa, "SHA256", kCkmRsaPkcs, TokenInput::digest_info, "SHA256_WITH_RSA"},
-    SignatureAlgorithm{"rsa-sha384", KeyType::rsa, "SHA384", kCkmRsaPkcs, TokenInput::digest_info, "SHA384_WITH_RSA"},
-    SignatureAlgorithm{"rsa-sha512", KeyType::rsa, "SHA512", kCkmRsaPkcs, TokenInput::digest_info, "SHA512_WITH_RSA"},
-    SignatureAlgorithm{"rsa-pss-sha256", KeyType::rsa, "SHA256", kCkmRsaPkcsPss, TokenInput::pss_digest,
-                       "SHA256_WITH_RSA_PSS"},
-    SignatureAlgorithm{"rsa-pss-sha384", KeyType::rsa, "SHA384", kCkmRsaPkcsPss, TokenInput::pss_digest,
-                       "SHA384_WITH_RSA_PSS"},
-    SignatureAlgorithm{"rsa-pss-sha512", KeyType::rsa, "SHA512", kCkmRsaPkcsPss, TokenInput::pss_digest,
-                       "SHA512_WITH_RSA_PSS"},
-    SignatureAlgorithm{"ed25519", KeyType::ed25519, "", kCkmEddsa, TokenInput::message, "EDDSA"},
+    SignatureAlgorithm{"ecdsa-sha256", KeyType::ec, "SHA256", "1.2.840.10045.4.3.2", TokenInput::digest, kCkmEcdsa,
+                       0x1044},
+    SignatureAlgorithm{"ecdsa-sha384", KeyType::ec, "SHA384", "1.2.840.10045.4.3.3", TokenInput::digest, kCkmEcdsa,
+                       0x1045},
+    SignatureAlgorithm{"ecdsa-sha512", KeyType::ec, "SHA512", "1.2.840.10045.4.3.4", TokenInput::digest, kCkmEcdsa,
+                       0x1046},
+    SignatureAlgorithm{"rsa-sha256", KeyType::rsa, "SHA256", "1.2.840.113549.1.1.11", TokenInput::digest_info,
+                       kCkmRsaPkcs, 0x40},
+    SignatureAlgorithm{"rsa-sha384", KeyType::rsa, "SHA384", "1.2.840.113549.1.1.12", TokenInput::digest_info,
+                       kCkmRsaPkcs, 0x41},
+    SignatureAlgorithm{"rsa-sha512", KeyType::rsa, "SHA512", "1.2.840.113549.1.1.13", TokenInput::digest_info,
+                       kCkmRsaPkcs, 0x42},
+    SignatureAlgorithm{"rsa-pss-sha256", KeyType::rsa, "SHA256", kRsassaPss, TokenInput::pss_digest, kCkmRsaPkcsPss,
+                       0x43},
+    SignatureAlgorithm{"rsa-pss-sha384", KeyType::rsa, "SHA384", kRsassaPss, TokenInput::pss_digest, kCkmRsaPkcsPss,
+                       0x44},
+    SignatureAlgorithm{"rsa-pss-sha512", KeyType::rsa, "SHA512", kRsassaPss, TokenInput::pss_digest, kCkmRsaPkcsPss,
+                       0x45},
+    SignatureAlgorithm{"ed25519", KeyType::ed25519, "", kEd25519, TokenInput::message, kCkmEddsa, 0},
 };
 
-// The identifiers of each row, beside the table that callers see. Same order as kAlgorithms; walked together by a test.
-// signature OID (RFC 5758 §3.2, RFC 8017 appendix C, RFC 8410 §3), digest OID (NIST CSOR)
-struct Identifiers {
+// OpenSSL's name, OID (NIST CSOR), octets
+struct Digest {
   std::string_view name;
-  const char* signature;
-  const char* digest;
+  std::string_view oid;
+  std::size_t size;
 };
-constexpr std::array kIdentifiers{
-    Identifiers{"ecdsa-sha256", "1.2.840.10045.4.3.2", "2.16.840.1.101.3.4.2.1"},
-    Identifiers{"ecdsa-sha384", "1.2.840.10045.4.3.3", "2.16.840.1.101.3.4.2.2"},
-    Identifiers{"ecdsa-sha512", "1.2.840.10045.4.3.4", "2.16.840.1.101.3.4.2.3"},
-    Identifiers{"rsa-sha256", "1.2.840.113549.1.1.11", "2.16.840.1.101.3.4.2.1"},
-    Identifiers{"rsa-sha384", "1.2.840.113549.1.1.12", "2.16.840.1.101.3.4.2.2"},
-    Identifiers{"rsa-sha512", "1.2.840.113549.1.1.13", "2.16.840.1.101.3.4.2.3"},
-    Identifiers{"rsa-pss-sha256", "1.2.840.113549.1.1.10", "2.16.840.1.101.3.4.2.1"},
-    Identifiers{"rsa-pss-sha384", "1.2.840.113549.1.1.10", "2.16.840.1.101.3.4.2.2"},
-    Identifiers{"rsa-pss-sha512", "1.2.840.113549.1.1.10", "2.16.840.1.101.3.4.2.3"},
-    Identifiers{"ed25519", "1.3.101.112", ""},
+constexpr std::array kDigests{
+    Digest{"SHA256", "2.16.840.1.101.3.4.2.1", 32},
+    Digest{"SHA384", "2.16.840.1.101.3.4.2.2", 48},
+    Digest{"SHA512", "2.16.840.1.101.3.4.2.3", 64},
 };
-static_assert(kAlgorithms.size() == kIdentifiers.size());
 
-const Identifiers& identifiers(const SignatureAlgorithm& algorithm) {
-  for (const Identifiers& row : kIdentifiers) {
-    if (row.name == algorithm.name) return row;
-  }
-  throw Error{ErrorKind::internal, "signature algorithm without identifiers: " + std::string(algorithm.name)};
+const Digest& digest_row(const SignatureAlgorithm& algorithm) {
+  const auto* row = std::find_if(kDigests.begin(), kDigests.end(),
+                                 [&](const Digest& digest) { return digest.name == algorithm.digest; });
+  if (row == kDigests.end()) throw Error{ErrorKind::internal, "no hash of a signature: " + std::string(algorithm.name)};
+  return *row;
 }
 
 enum class Null { absent, present };
 enum class Trailer { omitted, stated };
 
-Bytes digest_identifier(const Identifiers& row, Null null) {
-  return der::sequence(der::oid(Oid(row.digest)), null == Null::present ? der::null() : Bytes{});
-}
-
-std::size_t digest_size(const SignatureAlgorithm& algorithm) {
-  if (algorithm.digest == "SHA256") return 32;
-  if (algorithm.digest == "SHA384") return 48;
-  return 64;
+Bytes digest_identifier(const SignatureAlgorithm& algorithm, Null null) {
+  return der::sequence(der::oid(Oid(digest_row(algorithm).oid)), null == Null::present ? der::null() : Bytes{});
 }
 
 Bytes pss_identifier(const SignatureAlgorithm& algorithm, Null hash_null, Null mgf_null, Trailer trailer) {
-  const Identifiers& row = identifiers(algorithm);
-  const Bytes mgf1 = der::sequence(der::oid(Oid("1.2.840.113549.1.1.8")), digest_identifier(row, mgf_null));
+  const Bytes mgf1 = der::sequence(der::oid(Oid(kMgf1)), digest_identifier(algorithm, mgf_null));
   const Bytes parameters = der::sequence(
-      der::constructed(der::context_constructed(0), digest_identifier(row, hash_null)),
+      der::constructed(der::context_constructed(0), digest_identifier(algorithm, hash_null)),
       der::constructed(der::context_constructed(1), mgf1),
-      der::constructed(der::context_constructed(2), der::integer(digest_size(algorithm))),
+      der::constructed(der::context_constructed(2), der::integer(digest_row(algorithm).size)),
       // trailerField is 1 by default: DER omits a default, some encoders state it.
       trailer == Trailer::stated ? der::constructed(der::context_constructed(3), der::integer(1)) : Bytes{});
-  return der::sequence(der::oid(Oid(row.signature)), parameters);
+  return der::sequence(der::oid(Oid(algorithm.oid)), parameters);
 }
 
 struct Encoding {
@@ -101,8 +168,8 @@ const std::vector<Encoding>& encodings() {
   static const std::vector<Encoding> all = [] {
     std::vector<Encoding> list;
     for (const SignatureAlgorithm& row : kAlgorithms) {
-      const Bytes bare = der::sequence(der::oid(Oid(identifiers(row).signature)));
-      const Bytes with_null = der::sequence(der::oid(Oid(identifiers(row).signature)), der::null());
+      const Bytes bare = der::sequence(der::oid(Oid(row.oid)));
+      const Bytes with_null = der::sequence(der::oid(Oid(row.oid)), der::null());
       if (row.token_input == TokenInput::pss_digest) {
         // RFC 4055 §2.1: NULL and absent parameters of a hash must both be accepted.
         for (const Null hash_null : {Null::present, Null::absent}) {
@@ -112,7 +179,7 @@ const std::vector<Encoding>& encodings() {
             }
           }
         }
-      } else if (row.key_type == KeyType::rsa) {
+      } else if (row.token_input == TokenInput::digest_info) {
         list.push_back({with_null, &row});
         list.push_back({bare, &row});  // RFC 4055 §5: must be accepted
       } else {
@@ -135,35 +202,49 @@ Bytes digest_of(const SignatureAlgorithm& algorithm, ByteView message) {
   return value;
 }
 
-// names of a curve (lower case), field bits
-struct CurveName {
-  std::string_view name;
-  unsigned bits;
-};
-constexpr std::array kCurveNames{
-    CurveName{"p-256", 256}, CurveName{"p256", 256},      CurveName{"prime256v1", 256}, CurveName{"secp256r1", 256},
-    CurveName{"p-384", 384}, CurveName{"p384", 384},      CurveName{"secp384r1", 384},  CurveName{"p-521", 521},
-    CurveName{"p521", 521},  CurveName{"secp521r1", 521},
-};
+std::string lower(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return result;
+}
+
+// The size that follows the name of a kind; nothing where it is none that is supported.
+std::optional<unsigned> rsa_bits(std::string_view digits) {
+  unsigned bits = 0;
+  const char* end = digits.data() + digits.size();
+  const auto [at, error] = std::from_chars(digits.data(), end, bits);
+  if (error != std::errc{} || at != end || bits < kLeastRsaBits || bits > kMostRsaBits || bits % 1024 != 0) {
+    return std::nullopt;
+  }
+  return bits;
+}
 
 }  // namespace
 
-KeySpec parse_key_spec(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  if (lower == "ed25519") return {KeyType::ed25519, 255};
-  if (lower.rfind("rsa:", 0) == 0) {
-    unsigned bits = 0;
-    const char* end = lower.data() + lower.size();
-    const auto [at, error] = std::from_chars(lower.data() + 4, end, bits);
-    if (error == std::errc{} && at == end && bits >= 2048 && bits <= 8192 && bits % 1024 == 0) {
-      return {KeyType::rsa, bits};
-    }
+std::span<const KeyKind> key_kinds() {
+  return kKinds;
+}
+
+const KeyKind& key_kind(const KeySpec& spec) {
+  for (const KeyKind& kind : kKinds) {
+    if (kind.spec.type == spec.type && (kind.spec.bits == 0 || kind.spec.bits == spec.bits)) return kind;
   }
-  if (lower.rfind("ec:", 0) == 0) {
-    for (const CurveName& curve : kCurveNames) {
-      if (lower.substr(3) == curve.name) return {KeyType::ec, curve.bits};
+  throw Error{ErrorKind::invalid_input,
+              "a key of " + std::to_string(spec.bits) + " bits of this type is not supported"};
+}
+
+KeySpec parse_key_spec(std::string_view text) {
+  const std::string wanted = lower(text);
+  for (const KeyKind& kind : kKinds) {
+    const std::string name = lower(kind.name);
+    if (kind.spec.bits == 0) {
+      if (wanted.rfind(name, 0) != 0) continue;
+      if (const auto bits = rsa_bits(std::string_view(wanted).substr(name.size()))) return {kind.spec.type, *bits};
+    } else if (wanted == name ||
+               (!wanted.empty() && wanted.find(' ') == std::string::npos &&
+                (" " + std::string(kind.other) + " ").find(" " + wanted + " ") != std::string::npos)) {
+      return kind.spec;
     }
   }
   throw Error{ErrorKind::invalid_input, "\"" + std::string(text) + "\" is no kind of key that is supported"}.hint(
@@ -172,15 +253,8 @@ KeySpec parse_key_spec(std::string_view text) {
 }
 
 std::string to_string(const KeySpec& spec) {
-  switch (spec.type) {
-    case KeyType::rsa:
-      return "rsa:" + std::to_string(spec.bits);
-    case KeyType::ec:
-      return "ec:P-" + std::to_string(spec.bits);
-    case KeyType::ed25519:
-      return "ed25519";
-  }
-  return "";
+  const KeyKind& kind = key_kind(spec);
+  return std::string(kind.name) + (kind.spec.bits == 0 ? std::to_string(spec.bits) : "");
 }
 
 std::span<const SignatureAlgorithm> signature_algorithms() {
@@ -198,17 +272,7 @@ const SignatureAlgorithm& signature_algorithm(std::string_view name) {
 }
 
 const SignatureAlgorithm& default_algorithm(const KeySpec& spec) {
-  switch (spec.type) {
-    case KeyType::rsa:
-      return signature_algorithm("rsa-sha256");
-    case KeyType::ec:
-      return signature_algorithm(spec.bits == 256   ? "ecdsa-sha256"
-                                 : spec.bits == 384 ? "ecdsa-sha384"
-                                                    : "ecdsa-sha512");
-    case KeyType::ed25519:
-      break;
-  }
-  return signature_algorithm("ed25519");
+  return signature_algorithm(key_kind(spec).usual);
 }
 
 Bytes algorithm_identifier(const SignatureAlgorithm& algorithm) {
@@ -235,11 +299,11 @@ Bytes token_input(const SignatureAlgorithm& algorithm, ByteView message) {
   const Bytes digest = digest_of(algorithm, message);
   if (algorithm.token_input != TokenInput::digest_info) return digest;
   // RFC 8017 §9.2 note 1: the hash identifier carries NULL here, always.
-  return der::sequence(digest_identifier(identifiers(algorithm), Null::present), der::octet_string(digest));
+  return der::sequence(digest_identifier(algorithm, Null::present), der::octet_string(digest));
 }
 
 Bytes signature_from_token(const SignatureAlgorithm& algorithm, const KeySpec& key, ByteView token_output) {
-  if (algorithm.key_type != KeyType::ec) return Bytes(token_output.begin(), token_output.end());
+  if (algorithm.token_input != TokenInput::digest) return Bytes(token_output.begin(), token_output.end());
   const std::size_t half = (key.bits + 7) / 8;
   if (token_output.size() != 2 * half) {
     throw Error{ErrorKind::corrupt, "the token answered an ECDSA signature of " + std::to_string(token_output.size()) +

@@ -2,7 +2,7 @@
 
 #include "base/bytes.h"
 
-#include <cstdint>
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +11,9 @@ namespace hsmbridge::x509 {
 
 enum class KeyType { rsa, ec, ed25519 };
 
+inline constexpr unsigned kLeastRsaBits = 2048;
+inline constexpr unsigned kMostRsaBits = 8192;
+
 // A kind of key as a user writes it: "rsa:3072", "ec:P-256", "ed25519".
 struct KeySpec {
   KeyType type = KeyType::ec;
@@ -18,6 +21,35 @@ struct KeySpec {
 
   bool operator==(const KeySpec&) const = default;
 };
+
+// What a subjectPublicKey holds, and what stands next to the OID in its AlgorithmIdentifier.
+enum class PublicKeyForm {
+  rsa,     // DER RSAPublicKey; NULL (RFC 3279 §2.3.1)
+  point,   // an uncompressed point 04||X||Y; the OID of its curve (RFC 5480 §2)
+  octets,  // the key's octets, always as many; nothing (RFC 8410 §3)
+};
+
+// One row of the table of kinds of keys. Everything that differs between kinds is a column here. The numbers are those
+// of PKCS#11 v2.40, for Ed25519 of v3.0.
+struct KeyKind {
+  KeySpec spec;            // 0 bits: any size that is supported
+  std::string_view name;   // as a user writes it, "ec:P-256"; the size follows where it is free: "rsa:"
+  std::string_view other;  // what is read too, lower case, with blanks between
+  std::string_view text;   // for people: "EC P-256", "RSA "
+  PublicKeyForm form;
+  std::string_view algorithm;      // OID in the SubjectPublicKeyInfo
+  std::string_view curve;          // OID of the curve (form point)
+  std::size_t octets;              // of the subjectPublicKey; 0 where it depends on the size
+  std::string_view ssh;            // RFC 4253 §6.6, RFC 5656 §3.1, RFC 8709 §4
+  std::string_view usual;          // the usual signature algorithm
+  std::string_view token_curve;    // the curve's name, which some tokens give instead of its OID; "" without a curve
+  unsigned long token_type;        // CKK_*
+  unsigned long token_generation;  // CKM_*, makes a pair
+};
+// All rows, in the order in which they are listed to a user.
+std::span<const KeyKind> key_kinds();
+// The row of a key. Throws invalid_input.
+const KeyKind& key_kind(const KeySpec& spec);
 
 // Throws invalid_input that lists what is supported: rsa:2048 to rsa:8192 in steps of 1024 (and 2048), ec:P-256,
 // ec:P-384, ec:P-521, ed25519.
@@ -36,10 +68,11 @@ enum class TokenInput {
 struct SignatureAlgorithm {
   std::string_view name;  // as a user writes it: "ecdsa-sha256", "rsa-sha256", "rsa-pss-sha256", "ed25519"
   KeyType key_type;
-  std::string_view digest;        // OpenSSL's name, "SHA256"; "" for Ed25519
-  unsigned long token_mechanism;  // CKM_* (PKCS#11 v2.40 mechanisms; Ed25519: v3.0)
+  std::string_view digest;  // OpenSSL's name, "SHA256"; "" for Ed25519
+  std::string_view oid;     // RFC 5758 §3.2, RFC 8017 appendix C, RFC 8410 §3
   TokenInput token_input;
-  std::string_view tsb_name;  // Securosys TSB enum, "SHA256_WITH_ECDSA"; "" when it has none
+  unsigned long token_mechanism;   // CKM_* (PKCS#11 v2.40 mechanisms; Ed25519: v3.0)
+  unsigned long hashed_mechanism;  // the one that hashes in the token, for tokens that have only that; 0 without one
 };
 
 // All rows, in the order in which they are listed to a user.

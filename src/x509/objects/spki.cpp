@@ -20,29 +20,6 @@
 namespace hsmbridge::x509 {
 namespace {
 
-constexpr const char* kRsaEncryption = "1.2.840.113549.1.1.1";  // RFC 8017 appendix A.1
-constexpr const char* kEcPublicKey = "1.2.840.10045.2.1";       // RFC 5480 §2.1.1
-constexpr const char* kEd25519 = "1.3.101.112";                 // RFC 8410 §3
-
-// field bits, OID (RFC 5480 §2.1.1.1), SSH name (RFC 5656 §10.1)
-struct Curve {
-  unsigned bits;
-  const char* oid;
-  const char* ssh;
-};
-constexpr std::array kCurves{
-    Curve{256, "1.2.840.10045.3.1.7", "nistp256"},
-    Curve{384, "1.3.132.0.34", "nistp384"},
-    Curve{521, "1.3.132.0.35", "nistp521"},
-};
-
-const Curve* curve_of(unsigned bits) {
-  for (const Curve& curve : kCurves) {
-    if (curve.bits == bits) return &curve;
-  }
-  return nullptr;
-}
-
 ByteView without_leading_zeros(ByteView number) {
   while (!number.empty() && number[0] == 0) number = number.subspan(1);
   return number;
@@ -65,6 +42,46 @@ struct Parts {
   throw Error{ErrorKind::invalid_input, "this public key is not supported: " + why};
 }
 
+constexpr std::uint8_t kUncompressed = 4;  // RFC 5480 §2.2
+
+std::string wrong_length(const KeyKind& kind, std::size_t octets) {
+  return "the public key of an " + std::string(kind.name) + " key has " + std::to_string(kind.octets) +
+         " octets, this one " + std::to_string(octets);
+}
+
+// Reads the curve from the parameters where the algorithm alone does not tell the kind.
+const KeyKind& kind_of(const Oid& algorithm, der::Reader& parameters) {
+  std::optional<Oid> curve;
+  for (const KeyKind& kind : key_kinds()) {
+    if (algorithm.dotted() != kind.algorithm) continue;
+    if (kind.curve.empty()) return kind;
+    if (!curve) curve = parameters.oid("EC parameters");
+    if (curve->dotted() == kind.curve) return kind;
+  }
+  refuse(curve ? "curve " + curve->name() : "algorithm " + algorithm.name());
+}
+
+void take_apart_rsa(Parts& parts) {
+  der::Reader key_outer(parts.bits);
+  der::Reader key = key_outer.enter(der::kSequence, "RSAPublicKey");
+  key_outer.expect_end("RSAPublicKey");
+  const ByteView modulus = key.integer("RSA modulus");
+  const ByteView exponent = key.integer("RSA exponent");
+  key.expect_end("RSAPublicKey");
+  if (modulus[0] >= 0x80 || exponent[0] >= 0x80) refuse("a negative RSA number");
+  parts.modulus = without_leading_zeros(modulus);
+  parts.exponent = without_leading_zeros(exponent);
+  parts.spec.bits = bit_length(modulus);
+  if (parts.spec.bits < kLeastRsaBits || parts.spec.bits > kMostRsaBits) {
+    refuse("RSA with " + std::to_string(parts.spec.bits) + " bits (2048 to 8192 are)");
+  }
+  // RFC 8017 §3.1: odd and at least 3. With 1 a signature is its own message, with 2 it is no RSA.
+  const bool tiny = parts.exponent.size() == 1 && parts.exponent[0] < 3;
+  if (parts.exponent.empty() || parts.exponent.size() > 8 || tiny || (parts.exponent.back() & 1U) == 0) {
+    refuse("its RSA exponent " + hex(exponent));
+  }
+}
+
 enum class Encoding { canonical, any };
 
 // The views point into `spki`.
@@ -77,49 +94,24 @@ Parts take_apart_spki(ByteView spki, Encoding wanted = Encoding::canonical) {
   parts.bits = sequence.octet_aligned_bits("subjectPublicKey");
   sequence.expect_end("SubjectPublicKeyInfo");
   const Oid oid = algorithm.oid("SubjectPublicKeyInfo algorithm");
-  if (oid.dotted() == kRsaEncryption) {
-    if (wanted == Encoding::canonical || !algorithm.at_end()) algorithm.expect(der::kNull, "rsaEncryption parameters");
-    algorithm.expect_end("rsaEncryption parameters");
-    der::Reader key_outer(parts.bits);
-    der::Reader key = key_outer.enter(der::kSequence, "RSAPublicKey");
-    key_outer.expect_end("RSAPublicKey");
-    const ByteView modulus = key.integer("RSA modulus");
-    const ByteView exponent = key.integer("RSA exponent");
-    key.expect_end("RSAPublicKey");
-    if (modulus[0] >= 0x80 || exponent[0] >= 0x80) refuse("a negative RSA number");
-    parts.modulus = without_leading_zeros(modulus);
-    parts.exponent = without_leading_zeros(exponent);
-    parts.spec = {KeyType::rsa, bit_length(modulus)};
-    if (parts.spec.bits < 2048 || parts.spec.bits > 8192) {
-      refuse("RSA with " + std::to_string(parts.spec.bits) + " bits (2048 to 8192 are)");
-    }
-    // RFC 8017 §3.1: odd and at least 3. With 1 a signature is its own message, with 2 it is no RSA.
-    const bool tiny = parts.exponent.size() == 1 && parts.exponent[0] < 3;
-    if (parts.exponent.empty() || parts.exponent.size() > 8 || tiny || (parts.exponent.back() & 1U) == 0) {
-      refuse("its RSA exponent " + hex(exponent));
-    }
-    return parts;
-  }
-  if (oid.dotted() == kEcPublicKey) {
-    const Oid curve_oid = algorithm.oid("EC parameters");
-    algorithm.expect_end("EC parameters");
-    for (const Curve& curve : kCurves) {
-      if (curve_oid.dotted() != curve.oid) continue;
-      parts.spec = {KeyType::ec, curve.bits};
-      if (parts.bits.size() != 1 + 2 * ((curve.bits + 7) / 8) || parts.bits[0] != 4) {
+  const KeyKind& kind = kind_of(oid, algorithm);
+  parts.spec = kind.spec;
+  switch (kind.form) {
+    case PublicKeyForm::rsa:
+      if (wanted == Encoding::canonical || !algorithm.at_end()) algorithm.expect(der::kNull, "RSA parameters");
+      take_apart_rsa(parts);
+      break;
+    case PublicKeyForm::point:
+      if (parts.bits.size() != kind.octets || parts.bits[0] != kUncompressed) {
         refuse("its EC point is not an uncompressed one of its curve");
       }
-      return parts;
-    }
-    refuse("curve " + curve_oid.name());
+      break;
+    case PublicKeyForm::octets:
+      if (parts.bits.size() != kind.octets) refuse(wrong_length(kind, parts.bits.size()));
+      break;
   }
-  if (oid.dotted() == kEd25519) {
-    algorithm.expect_end("Ed25519 parameters");
-    if (parts.bits.size() != 32) refuse("an Ed25519 key has 32 octets, this one " + std::to_string(parts.bits.size()));
-    parts.spec = {KeyType::ed25519, 255};
-    return parts;
-  }
-  refuse("algorithm " + oid.name());
+  algorithm.expect_end("SubjectPublicKeyInfo algorithm");
+  return parts;
 }
 
 Bytes number_of(const EVP_PKEY* key, const char* name, std::size_t octets) {
@@ -142,15 +134,15 @@ std::optional<Bytes> re_encoded_ec(ByteView spki) {
   take_openssl_errors();
   if (!read) return std::nullopt;
   const int nid = ::OBJ_txt2nid(group.data());
-  for (const Curve& curve : kCurves) {
-    if (::OBJ_txt2nid(curve.oid) != nid) continue;
-    Bytes point{4};
+  for (const KeyKind& kind : key_kinds()) {
+    if (kind.form != PublicKeyForm::point || ::OBJ_txt2nid(std::string(kind.curve).c_str()) != nid) continue;
+    Bytes point{kUncompressed};
     for (const char* name : {OSSL_PKEY_PARAM_EC_PUB_X, OSSL_PKEY_PARAM_EC_PUB_Y}) {
-      der::append(point, number_of(key.get(), name, (curve.bits + 7) / 8));
+      der::append(point, number_of(key.get(), name, kind.octets / 2));
     }
     take_openssl_errors();
-    if (point.size() != 1 + 2 * ((curve.bits + 7) / 8)) return std::nullopt;
-    return spki_from_ec({KeyType::ec, curve.bits}, point);
+    if (point.size() != kind.octets) return std::nullopt;
+    return spki_from(kind.spec, point);
   }
   return std::nullopt;
 }
@@ -158,7 +150,7 @@ std::optional<Bytes> re_encoded_ec(ByteView spki) {
 std::optional<Bytes> re_encoded(ByteView spki) {
   try {
     const Parts parts = take_apart_spki(spki, Encoding::any);
-    if (parts.spec.type == KeyType::rsa) return spki_from_rsa(parts.modulus, parts.exponent);
+    if (!parts.modulus.empty()) return spki_from_rsa(parts.modulus, parts.exponent);
   } catch (const Error&) {
     // an EC key, or none
   }
@@ -185,21 +177,30 @@ Bytes spki_from_rsa(ByteView modulus, ByteView exponent) {
     throw Error{ErrorKind::invalid_input, "an RSA key without a modulus or an exponent"};
   }
   const Bytes key = der::sequence(der::unsigned_integer(modulus), der::unsigned_integer(exponent));
-  return der::sequence(der::sequence(der::oid(Oid(kRsaEncryption)), der::null()), der::bit_string(key));
+  return der::sequence(der::sequence(der::oid(Oid(key_kind({KeyType::rsa, 0}).algorithm)), der::null()),
+                       der::bit_string(key));
 }
 
-Bytes spki_from_ec(const KeySpec& curve, ByteView point) {
-  const Curve* row = curve.type == KeyType::ec ? curve_of(curve.bits) : nullptr;
-  if (row == nullptr) throw Error{ErrorKind::invalid_input, to_string(curve) + " is no curve that is supported"};
-  if (point.size() != 1 + 2 * ((curve.bits + 7) / 8) || point[0] != 4) {
-    throw Error{ErrorKind::invalid_input, "not an uncompressed point of " + to_string(curve) + ": " + hex(point)};
+Bytes spki_from(const KeySpec& spec, ByteView octets) {
+  const KeyKind& kind = key_kind(spec);
+  if (kind.form == PublicKeyForm::rsa) throw Error{ErrorKind::internal, "an RSA key is made of two numbers"};
+  if (octets.size() != kind.octets) throw Error{ErrorKind::invalid_input, wrong_length(kind, octets.size())};
+  if (kind.form == PublicKeyForm::point && octets[0] != kUncompressed) {
+    throw Error{ErrorKind::invalid_input, "not an uncompressed point of " + to_string(spec) + ": " + hex(octets)};
   }
-  return der::sequence(der::sequence(der::oid(Oid(kEcPublicKey)), der::oid(Oid(row->oid))), der::bit_string(point));
+  const Bytes curve = kind.curve.empty() ? Bytes{} : der::oid(Oid(kind.curve));
+  return der::sequence(der::sequence(der::oid(Oid(kind.algorithm)), curve), der::bit_string(octets));
 }
 
-Bytes spki_from_ed25519(ByteView point) {
-  if (point.size() != 32) throw Error{ErrorKind::invalid_input, "an Ed25519 public key has 32 octets: " + hex(point)};
-  return der::sequence(der::sequence(der::oid(Oid(kEd25519))), der::bit_string(point));
+Bytes spki_of_nobody(const KeySpec& spec) {
+  const KeyKind& kind = key_kind(spec);
+  Bytes octets(kind.form == PublicKeyForm::rsa ? spec.bits / 8 : kind.octets, 1);
+  if (kind.form == PublicKeyForm::rsa) {
+    octets.front() = 0x80;
+    return spki_from_rsa(octets, Bytes{1, 0, 1});
+  }
+  if (kind.form == PublicKeyForm::point) octets.front() = kUncompressed;
+  return spki_from(spec, octets);
 }
 
 Bytes canonical_spki(ByteView spki) {
@@ -240,7 +241,7 @@ Bytes key_identifier(ByteView spki) {
 Bytes public_value(ByteView spki) {
   const Bytes canonical = canonical_spki(spki);
   const Parts parts = take_apart_spki(canonical);
-  const ByteView value = parts.spec.type == KeyType::rsa ? parts.modulus : parts.bits;
+  const ByteView value = parts.modulus.empty() ? parts.bits : parts.modulus;
   return Bytes(value.begin(), value.end());
 }
 
@@ -261,26 +262,20 @@ std::string spki_to_pem(ByteView spki) {
 std::string spki_to_ssh(ByteView spki) {
   const Bytes canonical = canonical_spki(spki);
   const Parts parts = take_apart_spki(canonical);
-  std::string type;
+  const KeyKind& kind = key_kind(parts.spec);
+  const std::string type(kind.ssh);
   Bytes blob;
-  switch (parts.spec.type) {
-    case KeyType::rsa:
-      type = "ssh-rsa";
-      put_ssh_string(blob, as_bytes(type));
+  put_ssh_string(blob, as_bytes(type));
+  switch (kind.form) {
+    case PublicKeyForm::rsa:
       put_ssh_number(blob, parts.exponent);
       put_ssh_number(blob, parts.modulus);
       break;
-    case KeyType::ec: {
-      const std::string curve = curve_of(parts.spec.bits)->ssh;
-      type = "ecdsa-sha2-" + curve;
-      put_ssh_string(blob, as_bytes(type));
-      put_ssh_string(blob, as_bytes(curve));
+    case PublicKeyForm::point:
+      put_ssh_string(blob, as_bytes(type.substr(type.rfind('-') + 1)));  // "nistp256"
       put_ssh_string(blob, parts.bits);
       break;
-    }
-    case KeyType::ed25519:
-      type = "ssh-ed25519";
-      put_ssh_string(blob, as_bytes(type));
+    case PublicKeyForm::octets:
       put_ssh_string(blob, parts.bits);
       break;
   }
@@ -290,14 +285,8 @@ std::string spki_to_ssh(ByteView spki) {
 std::string key_text(ByteView spki) {
   try {
     const KeySpec spec = key_spec_of(spki);
-    switch (spec.type) {
-      case KeyType::rsa:
-        return "RSA " + std::to_string(spec.bits);
-      case KeyType::ec:
-        return "EC P-" + std::to_string(spec.bits);
-      case KeyType::ed25519:
-        return "Ed25519";
-    }
+    const KeyKind& kind = key_kind(spec);
+    return std::string(kind.text) + (kind.spec.bits == 0 ? std::to_string(spec.bits) : "");
   } catch (const Error&) {
   }
   try {

@@ -10,10 +10,10 @@ namespace hsmbridge::x509 {
 
 // Builds the DER. `modulus` and `exponent` are unsigned big-endian integers (CKA_MODULUS, CKA_PUBLIC_EXPONENT).
 Bytes spki_from_rsa(ByteView modulus, ByteView exponent);
-// `point` is the uncompressed EC point 04||X||Y without an OCTET STRING around it (RFC 5480 §2.2).
-Bytes spki_from_ec(const KeySpec& curve, ByteView point);
-// `point` is the 32-octet public key (RFC 8410 §4).
-Bytes spki_from_ed25519(ByteView point);
+// Of any other kind of key: what its subjectPublicKey holds, a point without an OCTET STRING around it.
+Bytes spki_from(const KeySpec& spec, ByteView octets);
+// A public key of that kind that nobody has: enough for rules about kinds of keys.
+Bytes spki_of_nobody(const KeySpec& spec);
 
 // What follows reads a key in any encoding.
 // The key type and size. Throws invalid_input for a key this project has no row for, or for bytes that are no SPKI.

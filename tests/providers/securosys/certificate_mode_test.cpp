@@ -1,6 +1,7 @@
 #include "providers/securosys/certificate_mode.h"
 
 #include "base/error.h"
+#include "providers/securosys/algorithm_word.h"
 #include "test_ca.h"
 #include "x509/judge/check.h"
 
@@ -159,4 +160,15 @@ TEST_CASE("an algorithm that keytool has no name for is refused") {
   CHECK(one.check(Generation::modern).size() == 1);
   one.settings.algorithm = "ed25519";
   CHECK(one.check(Generation::modern).empty());
+}
+
+TEST_CASE("the TSB has a word for every algorithm of ours and issues without PSS") {
+  for (const x509::SignatureAlgorithm& row : x509::signature_algorithms()) {
+    CAPTURE(std::string(row.name));
+    CHECK_FALSE(algorithm_word(row.name).empty());
+    const bool pss = row.token_input == x509::TokenInput::pss_digest;
+    CHECK(issues_certificates_with(row.name, Generation::modern) == !pss);
+    CHECK(issues_certificates_with(row.name, Generation::classic) == (!pss && row.name != "ed25519"));
+  }
+  CHECK(algorithm_word("rsa-md5").empty());
 }

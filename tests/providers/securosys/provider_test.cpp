@@ -196,8 +196,7 @@ TEST_CASE("a draft never begins before its issuer and always names its key") {
   const x509::TbsCertificate clamped = x509::parse_tbs_certificate(bench.draft.to_be_signed);
   CHECK(clamped.validity.not_before == bench.ca.certificate.tbs.validity.not_before);
   without.tbs.content.subject_key_identifier.reset();
-  const ProviderDraft drafted =
-      draft_to_be_signed(bench.settings, without, bench.order, bench.draft.csr, bench.clock.now());
+  const ProviderDraft drafted = raw_draft(bench.settings, without, bench.order, bench.draft.csr, bench.clock.now());
   const auto identifier = x509::parse_tbs_certificate(drafted.to_be_signed).authority_key_identifier;
   REQUIRE(identifier);
   CHECK(identifier->size() == 20);

@@ -224,7 +224,7 @@ void ApprovalDesk::compare_with_store(const securosys::TaskView& task, Compariso
   // Approvers need not be able to change what they compare with.
   std::optional<workflow::Record> record;
   try {
-    record = context_.wiring()->store_to_read()->find(RequestId{id});
+    record = context_.wiring()->stores().open_to_read()->find(RequestId{id});
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found) throw;
     comparison.words = "nothing: " + error.message();

@@ -17,32 +17,12 @@ namespace {
 
 constexpr Duration kLimit = std::chrono::minutes{1};
 
-// A public key of that kind that nobody has: enough for rules about kinds of keys.
-Bytes placeholder_key(const x509::KeySpec& spec) {
-  switch (spec.type) {
-    case x509::KeyType::rsa: {
-      Bytes modulus(spec.bits / 8, 0);
-      modulus.front() = 0x80;
-      modulus.back() = 1;
-      return x509::spki_from_rsa(modulus, Bytes{1, 0, 1});
-    }
-    case x509::KeyType::ec: {
-      Bytes point(1 + std::size_t{2} * ((spec.bits + 7) / 8), 1);
-      point.front() = 4;
-      return x509::spki_from_ec(spec, point);
-    }
-    case x509::KeyType::ed25519:
-      break;
-  }
-  return x509::spki_from_ed25519(Bytes(32, 1));
-}
-
 // The CSR that the new key would sign, with a signature that is none.
 Bytes unsigned_csr(const service::NewRequest& request) {
   const auto spec = x509::parse_key_spec(request.key.spec);
   const auto& algorithm =
       request.ask.algorithm.empty() ? x509::default_algorithm(spec) : x509::signature_algorithm(request.ask.algorithm);
-  const auto info = x509::build_certification_request_info(placeholder_key(spec), request.ask.content);
+  const auto info = x509::build_certification_request_info(x509::spki_of_nobody(spec), request.ask.content);
   return x509::assemble(info, algorithm, Bytes(64, 0));
 }
 

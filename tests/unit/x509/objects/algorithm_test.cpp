@@ -18,6 +18,16 @@ TEST_CASE("Every algorithm is found again by its name and by its AlgorithmIdenti
   }
 }
 
+TEST_CASE("Every kind of key is read as it is written and signs with an algorithm of its own") {
+  for (const KeyKind& kind : key_kinds()) {
+    CAPTURE(std::string(kind.name));
+    const KeySpec spec{kind.spec.type, kind.spec.bits == 0 ? 3072 : kind.spec.bits};
+    CHECK(key_kind(spec).name == kind.name);
+    CHECK(parse_key_spec(to_string(spec)) == spec);
+    CHECK(default_algorithm(spec).key_type == spec.type);
+  }
+}
+
 TEST_CASE("AlgorithmIdentifiers are the bytes of their RFCs") {
   const struct {
     const char* name;
@@ -54,7 +64,9 @@ TEST_CASE("Kinds of keys are read as a user writes them") {
     CHECK(to_string(parse_key_spec(text)) == text);
   }
   CHECK(to_string(parse_key_spec("EC:secp384r1")) == "ec:P-384");
-  for (const char* text : {"", "rsa", "rsa:1024", "rsa:2049", "rsa:16384", "rsa:2048x", "ec:", "ec:P-192", "ed448"}) {
+  CHECK(to_string(parse_key_spec("ec:prime256v1")) == "ec:P-256");
+  for (const char* text : {"", "rsa", "rsa:1024", "rsa:2049", "rsa:16384", "rsa:2048x", "ec:", "ec:P-192", "ed448",
+                           "ec:p256 ec:prime256v1"}) {
     CHECK(refusal([&] { parse_key_spec(text); }) ==
           "\"" + std::string(text) + "\" is no kind of key that is supported");
   }

@@ -103,7 +103,7 @@ TEST_CASE("A key that is none makes no error but a signature that cannot be chec
   Csr csr = made_by_openssl({"-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"}, {"-sha256"});
   Bytes point(65, 1);
   point.front() = 4;
-  csr.spki = spki_from_ec({KeyType::ec, 256}, point);
+  csr.spki = spki_from({KeyType::ec, 256}, point);
   CHECK(check_signature(csr.parts, csr.spki).verdict == SignatureVerdict::cannot_be_checked);
   CHECK_FALSE(signature_verifies(csr));
   CHECK(contains(render(csr), ", cannot be checked here: the public key cannot be read"));

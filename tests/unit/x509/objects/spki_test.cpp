@@ -21,19 +21,16 @@ TEST_CASE("A public key built from its parts is the one that openssl writes") {
     const Bytes& spki = key.subject_public_key_info();
     CHECK(to_string(key_spec_of(spki)) == kind);
     const Bytes value = public_value(spki);
-    switch (key.spec().type) {
-      case KeyType::rsa:
-        CHECK(spki_from_rsa(value, from_hex("00010001")) == spki);
-        break;
-      case KeyType::ec:
-        CHECK(spki_from_ec(key.spec(), value) == spki);
-        break;
-      case KeyType::ed25519:
-        CHECK(spki_from_ed25519(value) == spki);
-        break;
-    }
+    const bool rsa = key_kind(key.spec()).form == PublicKeyForm::rsa;
+    CHECK((rsa ? spki_from_rsa(value, from_hex("00010001")) : spki_from(key.spec(), value)) == spki);
     CHECK(spki_from_pem(spki_to_pem(spki)) == spki);
     CHECK(spki_hash(spki).str() == hex(sha256(spki)));
+  }
+}
+
+TEST_CASE("A key that nobody has is of the kind that was asked for") {
+  for (const char* kind : {"rsa:2048", "rsa:8192", "ec:P-256", "ec:P-384", "ec:P-521", "ed25519"}) {
+    CHECK(to_string(key_spec_of(spki_of_nobody(parse_key_spec(kind)))) == kind);
   }
 }
 
@@ -65,8 +62,8 @@ TEST_CASE("Keys without a row are refused with what they are") {
   CHECK(hex(rsa_exponent(spki_from_rsa(Bytes(256, 0xFF), from_hex("03")))) == "03");
   CHECK(refusal([] { key_spec_of(spki_from_rsa(Bytes(128, 0xFF), from_hex("010001"))); }) ==
         "this public key is not supported: RSA with 1024 bits (2048 to 8192 are)");
-  CHECK(refusal([] { spki_from_ec(parse_key_spec("ec:P-256"), Bytes(64)); }) != "accepted");
-  CHECK(refusal([] { spki_from_ed25519(Bytes(31)); }) != "accepted");
+  CHECK(refusal([] { spki_from(parse_key_spec("ec:P-256"), Bytes(64)); }) != "accepted");
+  CHECK(refusal([] { spki_from(parse_key_spec("ed25519"), Bytes(31)); }) != "accepted");
 }
 
 TEST_CASE("An RSA-8192 request with PSS made by openssl is read and verifies") {

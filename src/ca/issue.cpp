@@ -1,0 +1,131 @@
+#include "ca/issue.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "ca/examine.h"
+#include "x509/judge/same_name.h"
+#include "x509/objects/csr.h"
+#include "x509/objects/spki.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace hsmbridge::ca {
+namespace {
+
+// A draft that waited is built again once this part of its life is over: half. What is signed before that still lives as
+// long as it waited, and longer than a last third, in which certificates are usually renewed; and a draft that is
+// built again costs the approvals that were given to it, so that less is no reason.
+constexpr int kPartOfLife = 2;
+
+// What the issuer does not take from a CSR.
+x509::Content wanted(x509::Content content) {
+  content.challenge_password.reset();
+  content.subject_key_identifier.reset();
+  return content;
+}
+
+}  // namespace
+
+const x509::SignatureAlgorithm& issuing_algorithm(std::string_view name, const x509::Certificate& issuer) {
+  const x509::KeySpec key = x509::key_spec_of(issuer.spki());
+  const x509::SignatureAlgorithm& algorithm =
+      name.empty() ? x509::default_algorithm(key) : x509::signature_algorithm(name);
+  if (algorithm.key_type != key.type) {
+    throw Error{ErrorKind::invalid_input, fmt::format("the algorithm {} does not fit the issuer's key ({})",
+                                                      algorithm.name, x509::to_string(key))}
+        .hint("change `algorithm` of this provider, or leave it out");
+  }
+  return algorithm;
+}
+
+Bytes draft_to_be_signed(const Terms& terms, const x509::Certificate& issuer,
+                         const std::optional<x509::RequestedContent>& requested, ByteView csr_der, Instant now) {
+  const x509::Csr csr = x509::parse_csr(csr_der);
+  if (requested) {
+    if (const std::string difference = x509::difference(requested->content, csr.content); !difference.empty()) {
+      throw Error{ErrorKind::refused, "the certificate request is not what the order asks for: " + difference};
+    }
+  }
+
+  x509::CertificateFields fields = x509::fields_for_issuer(issuer);
+  fields.authority_key_identifier = authority_key_identifier(issuer);
+  fields.serial = x509::random_serial();
+  // Whole seconds are all that a certificate can carry. What begins before its issuer does not verify then.
+  const Instant start =
+      std::max<Instant>(std::chrono::floor<std::chrono::seconds>(now - terms.backdate), issuer.tbs.validity.not_before);
+  const Duration validity = requested && requested->validity > Duration::zero() ? requested->validity : terms.validity;
+  fields.validity = {start, std::chrono::floor<std::chrono::seconds>(start + validity)};
+  if (fields.validity.not_after <= now) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("the certificate would have ended already ({}): it is dated back by {} and valid for {}",
+                            rfc3339(fields.validity.not_after), spoken(terms.backdate), spoken(validity))}
+        .hint("make `backdate` of this provider shorter than that");
+  }
+  fields.spki = csr.spki;
+  fields.content = wanted(csr.content);
+  fields.algorithm = &terms.algorithm;
+
+  Bytes to_be_signed = x509::build_tbs_certificate(fields);
+  x509::prove_tbs_certificate(to_be_signed, fields);
+  return to_be_signed;
+}
+
+std::string outlived(const x509::Validity& validity, Instant built_at, Instant now) {
+  if (validity.not_after <= now) {
+    return fmt::format("the certificate in the draft ended {}: nobody could use it", rfc3339(validity.not_after));
+  }
+  // What lies before the draft was made is no part of it: `backdate` put it there.
+  const Instant begin = std::max(validity.not_before, built_at);
+  if ((now - begin) * kPartOfLife <= validity.not_after - begin) return {};
+  return fmt::format(
+      "the draft has waited since {}, and more than half of the time until its certificate ends ({}) is over",
+      rfc3339(std::chrono::floor<std::chrono::seconds>(begin)), rfc3339(validity.not_after));
+}
+
+DraftFaults check_to_be_signed(const Draft& draft, const x509::Certificate& issuer, const Path& above, Instant now) {
+  DraftFaults faults;
+  auto& [reasons, outdated] = faults;
+  try {
+    const x509::TbsCertificate tbs = x509::parse_tbs_certificate(draft.to_be_signed);
+    const x509::Csr csr = x509::parse_csr(draft.csr);
+    if (tbs.spki != csr.spki) reasons.emplace_back("the draft is for another key than its certificate request");
+    if (draft.csr_state == Draft::Csr::is_signed && !x509::signature_verifies(csr)) {
+      reasons.emplace_back("the certificate request is not signed by its own key");
+    }
+    if (const std::string difference = x509::difference(wanted(csr.content), wanted(tbs.content));
+        !difference.empty()) {
+      reasons.push_back("the draft differs from its certificate request: " + difference);
+    }
+    if (x509::likeness(issuer.subject(), tbs.issuer) > x509::Likeness::other_spelling) {
+      outdated.push_back(fmt::format("the draft names the issuer {}, the signing key has a certificate of {} now",
+                                     tbs.issuer.to_string(), issuer.subject().to_string()));
+    }
+    if (x509::signature_algorithm(draft.algorithm).key_type != x509::key_spec_of(issuer.spki()).type) {
+      outdated.push_back(fmt::format("the draft wants {}, which the issuer's key cannot do", draft.algorithm));
+    }
+    // A renewed certificate of the same key and name may sign the same bytes, where it fits into a chain with them.
+    if (!x509::same_key(above.authorities.front().spki(), issuer.spki())) {
+      outdated.emplace_back("the issuer has another key now than when the draft was made");
+    } else if (tbs.authority_key_identifier != authority_key_identifier(issuer)) {
+      outdated.emplace_back(
+          "the issuer's certificate has another key identifier now than the draft names: nobody could chain to it");
+    }
+    if (std::string why = outlived(tbs.validity, draft.built_at, now); !why.empty()) {
+      outdated.push_back(std::move(why));
+    }
+    for (std::string& reason : objections(tbs, above)) reasons.push_back(std::move(reason));
+  } catch (const Error& error) {
+    reasons.push_back("the draft cannot be read: " + error.message());
+  }
+  return faults;
+}
+
+Bytes assemble(ByteView to_be_signed, std::string_view algorithm, ByteView issuer, ByteView signature) {
+  return x509::assemble_certificate(to_be_signed, x509::signature_algorithm(algorithm), signature,
+                                    x509::parse_certificate(issuer).spki());
+}
+
+}  // namespace hsmbridge::ca
