@@ -42,8 +42,8 @@ const config::PersonSettings& person_of(const config::Settings& settings, const 
   if (count == 1) return *found;
   if (count > 1) throw several.hint("say who you are: --as NAME");
   throw Error{ErrorKind::not_found,
-              name ? fmt::format("the configuration names no person {} with a token and a key", *name)
-                   : std::string("the configuration names no person with a token and a key")}
+              name ? fmt::format("the configuration has no person {} with a token and a key", *name)
+                   : std::string("the configuration has no person with a token and a key")}
       .hint("add  people: {NAME: {token: TOKEN, key: SELECTOR}}");
 }
 
