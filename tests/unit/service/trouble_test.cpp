@@ -2,9 +2,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "service/effects.h"
-#include "service/install.h"
-#include "service/requests.h"
+#include "service/effects/effects.h"
+#include "service/effects/install.h"
+#include "service/requests/requests.h"
 #include "store/sqlite_store.h"
 #include "support/fake_clock.h"
 #include "support/requests.h"
@@ -83,7 +83,7 @@ class SlowWorld final : public BrokenWorld {
 class Beside final : public Token {
  public:
   Key ensure_key(const KeyWish&) override { return {}; }
-  std::unique_ptr<x509::Signer> signer(const Key&) override { return nullptr; }
+  std::unique_ptr<x509::Signer> signer(const Key&, Purpose) override { return nullptr; }
   void put_certificate(const Key&, ByteView, const std::vector<Bytes>& replaces) override { told = replaces; }
   std::vector<Bytes> told;
 };
@@ -458,22 +458,23 @@ TEST_CASE("a file takes the place of a certificate of the same lineage or one th
 
 TEST_CASE("a submission is not begun past its journalled deadline however long its provider took to be made") {
   SlowWorld world;
+  const store::BootClock lease_clock(world.time);
   service::Effects effects(world);
   Claim claim;
   claim.record.state = Submitting{{}, 1, Submitting::Phase::started, {}, {}, {}};
   claim.effect = {EffectName::submit, {}, 1, ""};
-  claim.call_until = world.time.since_boot() + std::chrono::seconds{60};
+  claim.call_until = Deadline(lease_clock, std::chrono::seconds{60});
   world.takes = std::chrono::seconds{60};
   const EffectOutcome late = effects.run(claim, Instant{}, std::chrono::seconds{60});
   CHECK(std::holds_alternative<SubmissionNotAccepted>(late.event.value()));
   CHECK(world.counting->submitted == 0);
 
   world.takes = std::chrono::seconds{20};
-  claim.call_until = world.time.since_boot() + std::chrono::seconds{60};
+  claim.call_until = Deadline(lease_clock, std::chrono::seconds{60});
   effects.run(claim, Instant{}, std::chrono::seconds{60});
   CHECK(world.counting->submitted == 1);
   CHECK(world.counting->last_limit == std::chrono::seconds{40});
-  CHECK(world.counting->last_until == claim.call_until);
+  CHECK(world.counting->last_until == world.time.since_boot() + claim.call_until->left());
 }
 
 TEST_CASE("what is tried again and again says why") {

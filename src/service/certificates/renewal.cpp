@@ -1,0 +1,242 @@
+#include "service/certificates/renewal.h"
+
+#include "base/error.h"
+#include "service/certificates/certificates.h"
+#include "service/requests/enroll.h"
+#include "service/requests/request_id.h"
+#include "workflow/machine/lifecycle.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/spki.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace hsmbridge::service {
+
+namespace {
+
+namespace status = workflow::status;
+
+bool is_digits(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// The label without the date, and the number behind it, that an earlier renewal put there.
+std::string without_date(const std::string& label) {
+  constexpr std::size_t kDate = 8;
+  const auto cut = [](const std::string& text, const auto& fits) {
+    const auto dash = text.rfind('-');
+    if (dash == std::string::npos || dash == 0) return text;
+    return fits(std::string_view(text).substr(dash + 1)) ? text.substr(0, dash) : text;
+  };
+  const auto is_date = [](std::string_view part) { return part.size() == kDate && is_digits(part); };
+  const auto is_number = [](std::string_view part) { return part.size() <= 3 && is_digits(part); };
+  const std::string dated = cut(label, is_number);
+  const std::string base = cut(dated, is_date);
+  return base == dated ? cut(label, is_date) : base;
+}
+
+// Of a selector that same_key wrote; "" for any other.
+std::string id_in(const std::string& selector) {
+  constexpr std::string_view kId = "id=";
+  return selector.starts_with(kId) ? selector.substr(kId.size()) : std::string{};
+}
+
+// Whether it ended for what its key or its token did: another key is better then.
+bool blames_key(const workflow::State& state) {
+  const auto* failed = std::get_if<workflow::Failed>(&state);
+  if (failed == nullptr) return false;
+  for (const auto kind : {ErrorKind::corrupt, ErrorKind::not_found, ErrorKind::ambiguous, ErrorKind::conflict}) {
+    if (failed->error_kind == to_string(kind)) return true;
+  }
+  return false;
+}
+
+std::string date_of(Instant now) {
+  std::string text = rfc3339(now).substr(0, 10);
+  text.erase(std::remove(text.begin(), text.end(), '-'), text.end());
+  return text;
+}
+
+workflow::Predecessor predecessor_of(const workflow::CertificateRecord& record) {
+  return {record.fingerprint, record.der, record.spki, record.status, record.reference, record.provider_state};
+}
+
+// What both orders take over from the one that brought the certificate.
+workflow::Order order_after(const workflow::Order& brought_by, const std::string& created_by, Instant now,
+                            ByteView randomness) {
+  workflow::Order order;
+  order.id = request_id(now, randomness);
+  order.provider = brought_by.provider;
+  order.profile = brought_by.profile;
+  order.created_at = now;
+  order.created_by = created_by;
+  return order;
+}
+
+void refuse_open(workflow::Requests& store, const workflow::CertificateRecord& record, workflow::Kind kind,
+                 std::string_view what) {
+  for (const auto& request : store.requests_about(record.fingerprint)) {
+    if (request.order.kind() != kind || workflow::is_final(workflow::name_of(request.state))) continue;
+    const auto& id = request.order.id.str();
+    const bool quarantined = std::holds_alternative<workflow::Quarantined>(request.state);
+    throw Error{ErrorKind::conflict,
+                fmt::format("request {} already {} certificate {}", id, what, record.fingerprint.substr(0, 12))}
+        .with("request", id)
+        .hint(quarantined ? fmt::format("it brought a certificate that is not what was asked; what can be done: "
+                                        "hsmbridge request explain {}",
+                                        id)
+                          : fmt::format("go on with it: hsmbridge request wait {}", id));
+  }
+}
+
+}  // namespace
+
+std::string successor_label(const std::string& label, Instant now,
+                            const std::function<bool(const std::string&)>& taken) {
+  const std::string dated = without_date(label) + "-" + date_of(now);
+  std::string candidate = dated;
+  for (int number = 2; taken(candidate); ++number) candidate = fmt::format("{}-{}", dated, number);
+  return candidate;
+}
+
+workflow::KeyRecord key_of(workflow::Records& store, const workflow::CertificateRecord& record,
+                           const workflow::Order& brought_by) {
+  const auto& wanted = workflow::enrolment_of(brought_by);
+  workflow::KeyQuery query;
+  query.spki = record.spki;
+  query.token = wanted.token;
+  auto keys = store.keys(query);
+  if (!keys.empty()) return std::move(keys.front());
+  workflow::KeyRecord key;
+  key.token = wanted.token;
+  key.label = wanted.key.source == workflow::KeyWish::Source::make ? wanted.key.selector : "";
+  key.spki = record.spki;
+  return key;
+}
+
+workflow::Record request_of(workflow::Requests& store, const workflow::CertificateRecord& record) {
+  auto request = store.find(record.request);
+  if (request) return std::move(*request);
+  throw Error{ErrorKind::not_found, fmt::format("request {}, which brought certificate {}, cannot be read",
+                                                record.request.str(), record.fingerprint.substr(0, 12))};
+}
+
+workflow::KeyWish new_key(const workflow::CertificateRecord& record, const std::string& label, ByteView random) {
+  workflow::KeyWish wish;
+  wish.source = workflow::KeyWish::Source::make;
+  wish.selector = label;
+  wish.spec = x509::to_string(x509::key_spec_of(x509::parse_certificate(record.der).spki()));
+  wish.cka_id = hex(random);
+  return wish;
+}
+
+std::optional<workflow::KeyRecord> unused_key(workflow::Store& store, const workflow::CertificateRecord& record) {
+  const auto requests = store.requests_about(record.fingerprint);
+  // Newest first: the last one alone, which used again what an older one left.
+  const auto last = std::find_if(requests.begin(), requests.end(),
+                                 [](const auto& request) { return request.order.kind() == workflow::Kind::renew; });
+  if (last == requests.end() || !is_final(workflow::name_of(last->state)) || blames_key(last->state)) return {};
+  const auto& wanted = workflow::enrolment_of(last->order);
+  const auto& wish = wanted.key;
+  const std::string id = wish.source == workflow::KeyWish::Source::make ? wish.cka_id : id_in(wish.selector);
+  if (id.empty()) return {};
+  for (auto& key : store.keys({std::nullopt, wanted.token, std::nullopt, id})) {
+    const bool born = key.status == status::kActive && !key.spki.empty();
+    if (born && key.spki != record.spki && !store.has_certificate(key.spki)) return std::move(key);
+  }
+  return {};
+}
+
+void refuse_profile(const config::ProfileSettings& profile) {
+  if (profile.anchors.empty()) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("profile {} names no anchors: no certificate could be trusted", profile.name)}
+        .hint("add  anchors: [/path/to/ca.pem]  to the profile");
+  }
+  if (profile.approval.empty() && !profile.wants_command) return;
+  throw Error{ErrorKind::invalid_input,
+              fmt::format("profile {} wants {}, and this version has no command for it", profile.name,
+                          profile.wants_command ? "an operator's command" : "signed approvals at this bridge")}
+      .hint("let the provider's own approvers decide, or leave it out of the profile");
+}
+
+workflow::KeyWish same_key(const workflow::KeyRecord& key) {
+  const bool spent =
+      key.status == status::kRetired || key.status == status::kDestroyed || key.status == status::kCompromised;
+  if (spent || key.cka_id.empty()) {
+    throw Error{ErrorKind::refused, spent ? fmt::format("key {} in token {} is {}: no new certificate is asked for it",
+                                                        key.label, key.token, key.status)
+                                          : "the records do not know the key of this certificate"}
+        .hint("renew with a new key (leave --same-key out)");
+  }
+  workflow::KeyWish wish;
+  wish.source = workflow::KeyWish::Source::use;
+  wish.selector = "id=" + key.cka_id;
+  wish.spki = key.spki;  // what is renewed is for this key, whatever else has its id
+  return wish;
+}
+
+void refuse_renewal(workflow::Store& store, const workflow::CertificateRecord& record) {
+  const std::string name = record.fingerprint.substr(0, 12);
+  if (record.status == status::kQuarantined) {
+    throw Error{ErrorKind::refused,
+                fmt::format("certificate {} is quarantined: it does not answer its request, and another one like it "
+                            "would not either",
+                            name)}
+        .hint("make a new request with `hsmbridge enroll`");
+  }
+  for (const auto& request : store.requests_about(record.fingerprint)) {
+    const auto* completed = std::get_if<workflow::Completed>(&request.state);
+    if (request.order.kind() != workflow::Kind::renew || completed == nullptr || !replaced_it(store, request)) continue;
+    throw Error{ErrorKind::conflict, fmt::format("certificate {} was renewed by request {}: {} took its place", name,
+                                                 request.order.id.str(), completed->certificate.substr(0, 12))}
+        .with("request", request.order.id.str())
+        .hint(fmt::format("renew that one: hsmbridge cert renew {}", completed->certificate.substr(0, 12)));
+  }
+  refuse_open(store, record, workflow::Kind::renew, "renews");
+}
+
+workflow::Order create_renewal(workflow::Store& store, const workflow::CertificateRecord& record,
+                               const RenewalWish& wish, const workflow::Timing& timing, Instant now,
+                               ByteView randomness) {
+  refuse_renewal(store, record);
+  const workflow::Order old = request_of(store, record).order;
+  workflow::Order order = order_after(old, wish.created_by, now, randomness);
+  workflow::Renew renewal{workflow::enrolment_of(old), predecessor_of(record)};
+  const auto accepted = std::move(renewal.key.accept);
+  renewal.key = wish.key;
+  // What was accepted of the key when it got its certificate is accepted of it now.
+  if (renewal.key.source == workflow::KeyWish::Source::use) {
+    renewal.key.accept.insert(renewal.key.accept.end(), accepted.begin(), accepted.end());
+  }
+  order.what = std::move(renewal);
+  if (old.deadline) order.deadline = now + (*old.deadline - old.created_at);
+  order.max_age = old.max_age;
+  order.local_approvals = old.local_approvals;
+  order.wants_command = old.wants_command;
+  journal_order(store, order, timing);
+  return order;
+}
+
+workflow::Order create_revocation(workflow::Store& store, const workflow::CertificateRecord& record,
+                                  const std::string& reason, const std::string& created_by,
+                                  const workflow::Timing& timing, Instant now, ByteView randomness) {
+  const auto* row = workflow::revocation_reason(reason);
+  if (row == nullptr) throw Error{ErrorKind::internal, fmt::format("'{}' is no reason to revoke", reason)};
+  if (record.status == status::kRevoked) {
+    throw Error{ErrorKind::conflict, fmt::format("certificate {} is revoked", record.fingerprint.substr(0, 12))};
+  }
+  if (record.status == status::kHeld && reason == workflow::kCertificateHold) {
+    throw Error{ErrorKind::conflict, fmt::format("certificate {} is on hold", record.fingerprint.substr(0, 12))};
+  }
+  refuse_open(store, record, workflow::Kind::revoke, "revokes");
+  workflow::Order order = order_after(request_of(store, record).order, created_by, now, randomness);
+  order.what = workflow::Revoke{predecessor_of(record), std::string(row->name)};
+  journal_order(store, order, timing);
+  return order;
+}
+
+}  // namespace hsmbridge::service

@@ -1,0 +1,68 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "config/settings.h"
+#include "service/certificates/renewal.h"
+#include "workflow/ports/store.h"
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hsmbridge::service {
+
+// What time does to certificates and keys. A round asks the store a few questions that indexes answer, for all
+// certificates together: none of them has a thread, a timer or a connection of its own.
+// Several daemons may sweep one store: the same renewal is made once (Store::create), and a record is changed once.
+class Sweep {
+ public:
+  // The default of a profile's `overlap`.
+  static constexpr Duration kOverlap = std::chrono::hours{7 * 24};
+  static constexpr Duration kInterval = std::chrono::minutes{1};
+
+  // `settings` must outlive it. `actor`: in whose name orders are made and records changed ("worker:…"). `random`:
+  // so many random octets.
+  Sweep(const config::Settings& settings, std::string actor, std::function<Bytes(std::size_t)> random);
+
+  struct Made {
+    RequestId request;
+    std::string certificate;  // that it renews, SHA-256
+    std::string names;
+    std::optional<std::string> key;  // the label of its new key
+    Instant ends_at{};               // of the certificate that it renews
+  };
+  struct Result {
+    std::vector<Made> renewals;
+    std::vector<std::string> expired;  // SHA-256
+    std::vector<std::string> revived;  // SHA-256: marked as expired by a clock that was wrong
+    std::vector<workflow::KeyRecord> retired;
+    std::vector<std::string> troubles;  // one line each, once a day for each certificate
+  };
+  // At most so many renewals a round: a thousand that fall due together are not ordered in one minute.
+  static constexpr std::size_t kMostRenewals = 50;
+  // One round: ends what is past its end, makes the renewals that are due (those that end first come first), and once
+  // an hour retires the keys whose overlap is over. Never destroys anything. Throws what the store throws.
+  Result round(workflow::Store& store, Instant now);
+
+ private:
+  bool is_to_be_told(const std::string& about, Instant now);
+  void remind(workflow::Store& store, Instant now, Result& result);
+  void expire(workflow::Store& store, Instant now, Result& result);
+  // The label of the key that the wish names now; nothing when it is the one that the certificate has.
+  std::optional<std::string> choose_key(workflow::Store& store, const workflow::CertificateRecord& record,
+                                        const config::ProfileSettings& profile, Instant now, RenewalWish& wish);
+  void renew(workflow::Store& store, const config::ProfileSettings& profile, Instant now, Result& result);
+  std::optional<Made> renew_one(workflow::Store& store, const workflow::CertificateRecord& record,
+                                const config::ProfileSettings& profile, Instant now);
+  void retire(workflow::Records& store, const config::ProfileSettings& profile, Instant now, Result& result);
+
+  const config::Settings& settings_;
+  std::string actor_;
+  std::function<Bytes(std::size_t)> random_;
+  std::optional<Instant> retired_at_;
+  std::map<std::string, Instant> complained_;  // when a certificate's trouble was told
+};
+
+}  // namespace hsmbridge::service

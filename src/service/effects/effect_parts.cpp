@@ -1,0 +1,41 @@
+#include "service/effects/effect_parts.h"
+
+namespace hsmbridge::service {
+
+CallParts parts_of(const workflow::Claim& claim) {
+  const auto* key = workflow::key_of(claim.record.state);
+  const auto* draft = workflow::draft_of(claim.record.state);
+  if (key == nullptr || draft == nullptr) {
+    throw Error{ErrorKind::internal,
+                fmt::format("request {}: {} was asked in {}, which has no draft", claim.record.order.id.str(),
+                            to_string(claim.effect.name), to_string(workflow::name_of(claim.record.state)))};
+  }
+  const auto* submission = workflow::submission_of(claim.record.state);
+  return {*key, *draft, submission != nullptr && submission->is_known() ? submission : nullptr};
+}
+
+workflow::ProviderCall call_of(Dependencies& world, const workflow::Claim& claim, const CallParts& parts, Instant now,
+                               Duration time_limit) {
+  const auto attempt = claim.effect.attempt != 0                                       ? claim.effect.attempt
+                       : parts.submission != nullptr && parts.submission->attempt != 0 ? parts.submission->attempt
+                                                                                       : 1U;
+  const auto answers_another = [&world, &order = claim.record.order](ByteView der) {
+    const auto known = world.certificate(hex(sha256(der)));
+    return known.has_value() && known->request != order.id;
+  };
+  // The provider's clock is this machine's.
+  std::optional<Duration> call_until;
+  if (claim.call_until) call_until = world.clock().since_boot() + claim.call_until->left();
+  const auto* prepared = workflow::prepared_of(claim.record.state);
+  return {claim.record.order, parts.key,
+          parts.draft,        attempt,
+          parts.submission,   now,
+          time_limit,         call_until,
+          answers_another,    prepared == nullptr ? std::string{} : prepared->remembered};
+}
+
+std::shared_ptr<workflow::Provider> provider_of(Dependencies& world, const workflow::Order& order) {
+  return lane_usable("provider", order.provider, [&] { return world.provider(order.provider); });
+}
+
+}  // namespace hsmbridge::service

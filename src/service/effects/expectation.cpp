@@ -1,0 +1,23 @@
+#include "service/effects/expectation.h"
+
+#include "x509/content/requested_content.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/csr.h"
+
+namespace hsmbridge::service {
+
+x509::Expectation expectation_of(const workflow::Order& order, const workflow::Draft& draft) {
+  const auto& asked = workflow::enrolment_of(order).content;
+  x509::Expectation expected;
+  expected.spki = x509::parse_csr(draft.csr).spki;
+  expected.content = asked.content;
+  expected.accept = asked.accept;
+  if (!draft.to_be_signed.empty()) {
+    expected.validity = x509::parse_tbs_certificate(draft.to_be_signed).validity;
+  } else if (asked.validity > Duration::zero()) {
+    expected.lifetime = asked.validity;
+  }
+  return expected;
+}
+
+}  // namespace hsmbridge::service

@@ -1,0 +1,224 @@
+#include "service/requests/requests.h"
+
+#include "base/error.h"
+#include "service/requests/request_id.h"
+#include "workflow/machine/codec.h"
+#include "workflow/machine/rules.h"
+#include "x509/objects/certificate.h"
+
+#include <fmt/core.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <set>
+#include <utility>
+#include <variant>
+
+namespace hsmbridge::service {
+
+namespace {
+
+constexpr unsigned kMostCandidates = 10;
+
+Error no_such_request(const std::string& what) {
+  return Error{ErrorKind::not_found, fmt::format("there is no request {}", what)}.hint(
+      "`hsmbridge request list` shows the newest ones, and as many as you like with --most");
+}
+
+}  // namespace
+
+RequestId find_request(workflow::Requests& store, std::string_view typed) {
+  const auto prefix = request_prefix(typed);
+  const auto found = store.by_prefix(prefix, kMostCandidates + 1);
+  if (found.empty()) throw no_such_request(prefix);
+  if (found.size() == 1) return found.front();
+  Error error{ErrorKind::ambiguous,
+              fmt::format("{}{} requests begin with {}", found.size() > kMostCandidates ? "more than " : "",
+                          std::min<std::size_t>(found.size(), kMostCandidates), prefix)};
+  for (std::size_t i = 0; i < found.size() && i < kMostCandidates; ++i) {
+    const auto record = store.find(found[i]);
+    if (!record) continue;
+    const auto row = row_of(*record);
+    error.with("candidate", fmt::format("{} {} {}", row.id.str(), row.state, row.what));
+  }
+  throw error.hint("type more characters of the id");
+}
+
+RequestView view_request(workflow::Store& store, const RequestId& id, Instant now) {
+  auto record = store.find(id);
+  if (!record) throw no_such_request(id.str());
+  RequestView view;
+  view.record = std::move(*record);
+  view.history = store.history(id);
+  const auto statuses = store.effect_status(id);
+  for (const auto& status : statuses) view.effects.push_back(status.effect);
+  view.explanation = workflow::explain(view.record, view.history, view.effects, now);
+  // What is tried again and again for the same reason must not look like patience.
+  for (const auto& status : statuses) {
+    if (status.trouble.starts_with(workflow::kHeldBack)) {
+      view.explanation.next = fmt::format("Nothing: '{}' is {}.", status.effect.identity(), status.trouble);
+    } else if (!status.trouble.empty()) {
+      view.explanation.what_happened +=
+          fmt::format(" The last '{}' did not succeed{}: {}.", status.effect.identity(),
+                      status.failures == 0 ? "" : fmt::format(" ({} in a row)", status.failures), status.trouble);
+    }
+    if (status.crashes > 0) {
+      view.explanation.what_happened += fmt::format(
+          " {} of '{}' ended without an outcome: the worker was stopped or died meanwhile.",
+          status.crashes == 1 ? "One run" : fmt::format("{} runs", status.crashes), status.effect.identity());
+    }
+  }
+  view.late = store.late_answers(id);
+  for (const auto& answer : view.late) {
+    const auto detail = detail_of(answer.event.body);
+    view.explanation.what_happened += fmt::format(
+        " At {} an answer came that was not taken ({}): {}{}{}. It is kept: `hsmbridge request history {}`.",
+        rfc3339(std::chrono::floor<std::chrono::seconds>(answer.event.at)), answer.why,
+        workflow::to_string(workflow::name_of(answer.event.body)), detail.empty() ? "" : ", ", detail, id.str());
+  }
+  const auto fingerprint = fingerprint_of(view.record.state);
+  if (!fingerprint.empty()) view.certificate = store.certificate(fingerprint);
+  return view;
+}
+
+std::string names_of(const workflow::Order& order) {
+  try {
+    const auto* wanted = order.enrolment();
+    const auto content =
+        wanted != nullptr ? wanted->content.content : x509::parse_certificate(order.predecessor()->der).content();
+    std::string names;
+    for (const auto& name : content.subject_alternative_names) {
+      const auto value = name.text.starts_with("dns:") ? name.text.substr(4) : name.text;
+      names += (names.empty() ? "" : ", ") + value;
+    }
+    return names.empty() ? content.subject.to_string() : names;
+  } catch (const Error&) {
+    return "";  // a certificate that cannot be read is still revoked
+  }
+}
+
+RequestRow row_of(const workflow::Record& record) {
+  RequestRow row;
+  row.id = record.order.id;
+  const auto state = workflow::name_of(record.state);
+  row.state = std::string(workflow::to_string(state));
+  row.what = names_of(record.order);
+  const auto* key = workflow::key_of(record.state);
+  row.kind = record.order.kind();
+  // A revocation uses no key.
+  const auto* wanted = record.order.enrolment();
+  row.key = wanted == nullptr ? "-" : wanted->token + "/" + (key != nullptr ? key->label : wanted->key.selector);
+  if (const auto* old = record.order.predecessor()) row.predecessor = old->certificate.substr(0, 12);
+  row.provider = record.order.provider;
+  row.waits_for = std::string(workflow::waits_for(state));
+  row.created_at = record.order.created_at;
+  row.changed_at = record.changed_at;
+  return row;
+}
+
+std::string trouble_of(workflow::Outbox& store, const RequestId& id) {
+  for (const auto& status : store.effect_status(id)) {
+    if (!status.trouble.empty()) return status.trouble;
+  }
+  return {};
+}
+
+std::string fingerprint_of(const workflow::State& state) {
+  if (const auto* completed = std::get_if<workflow::Completed>(&state)) return completed->certificate;
+  if (const auto* installing = std::get_if<workflow::Installing>(&state)) return installing->certificate;
+  if (const auto* quarantined = std::get_if<workflow::Quarantined>(&state)) return quarantined->certificate;
+  return "";
+}
+
+workflow::Timing timing_of(const config::ProviderSettings& provider) {
+  workflow::Timing timing;
+  if (provider.settle) timing.settle = *provider.settle;
+  timing.search_lag = provider.search_lag;
+  if (provider.poll_first) timing.poll_first = *provider.poll_first;
+  if (provider.poll_longest) {
+    timing.poll_longest = *provider.poll_longest;
+    timing.withdraw_poll = std::min(timing.withdraw_poll, timing.poll_longest);
+  }
+  if (provider.most_attempts) timing.most_attempts = *provider.most_attempts;
+  if (timing.poll_longest < timing.poll_first) timing.poll_longest = timing.poll_first;
+  return timing;
+}
+
+workflow::Timing timing_for(const config::Settings& settings, const std::string& provider) {
+  for (const auto& candidate : settings.providers) {
+    if (candidate.name == provider) return timing_of(candidate);
+  }
+  return {};
+}
+
+workflow::Record append_event(workflow::Requests& store, const RequestId& id, const workflow::EventBody& body,
+                              const std::string& actor, Instant now, const workflow::Timing& timing) {
+  constexpr int kMostTries = 20;
+  for (int tries = 0; tries < kMostTries; ++tries) {
+    const auto record = store.find(id);
+    if (!record) throw no_such_request(id.str());
+    const workflow::Event event{now, actor, body};
+    auto verdict = workflow::decide(record->order, record->state, event, timing);
+    if (const auto* refusal = std::get_if<workflow::Refusal>(&verdict)) {
+      throw Error{ErrorKind::conflict, fmt::format("request {} is {}: {}", id.str(),
+                                                   workflow::to_string(workflow::name_of(record->state)), refusal->why)}
+          .hint(fmt::format("`hsmbridge request explain {}` says what can be done", id.str()));
+    }
+    workflow::Step step;
+    step.request = id;
+    step.expected_sequence = record->sequence;
+    step.event = event;
+    step.decision = std::get<workflow::Decision>(std::move(verdict));
+    if (store.commit({step}).at(0) == workflow::StepResult::committed) {
+      const auto after = store.find(id);
+      if (!after) throw Error{ErrorKind::corrupt, fmt::format("request {} vanished from the store", id.str())};
+      return *after;
+    }
+  }
+  throw Error{ErrorKind::unavailable, fmt::format("request {} changes too fast to append to it", id.str())}.hint(
+      "try again");
+}
+
+std::vector<workflow::KeyRecord> forgotten_plans(workflow::Store& store) {
+  std::vector<workflow::KeyRecord> plans;
+  for (auto& key : store.keys()) {
+    if (workflow::is_planned(key.status)) plans.push_back(std::move(key));
+  }
+  if (plans.empty()) return plans;
+  using Keys = std::set<std::pair<std::string, std::string>>;
+  const auto keys_of_requests = [&store](bool open_only) {
+    workflow::Store::ListQuery query;
+    query.open_only = open_only;
+    query.most = std::numeric_limits<unsigned>::max();
+    Keys keys;
+    for (const auto& record : store.list(query)) {
+      if (const auto* wanted = record.order.enrolment()) keys.emplace(wanted->token, wanted->key.cka_id);
+    }
+    return keys;
+  };
+  const Keys open = keys_of_requests(true);
+  const Keys all = keys_of_requests(false);
+  // A plan of no request is a command's own, which may be at work or will take it up again.
+  const auto is_wanted = [&](const auto& key) {
+    const std::pair id{key.token, key.cka_id};
+    return open.count(id) != 0 || all.count(id) == 0;
+  };
+  plans.erase(std::remove_if(plans.begin(), plans.end(), is_wanted), plans.end());
+  return plans;
+}
+
+std::string actor_of_process() {
+  const auto uid = ::getuid();
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, 4096> buffer{};
+  if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
+    return fmt::format("uid:{}", found->pw_name);
+  }
+  return fmt::format("uid:{}", uid);
+}
+
+}  // namespace hsmbridge::service

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "config/settings.h"
+#include "service/dependencies.h"
+#include "workflow/machine/event.h"
+#include "workflow/machine/order.h"
+#include "workflow/ports/store.h"
+
+#include <string>
+#include <vector>
+
+// What a person found for a request, proved before it is written down: a typing error must not end a request with
+// somebody else's certificate.
+namespace hsmbridge::service {
+
+// The reference under which the request's provider knows the certificate with that serial number (hex), after the
+// certificate was fetched and its key compared with the request's. Throws invalid_input where the provider looks
+// nothing up by a serial number, not_found when it has none of that number, conflict when that is for another key or
+// answered another request; and what calling the provider throws.
+ProviderReference proved_by_serial(Dependencies& world, const workflow::Record& record, const std::string& serial,
+                                   Instant now);
+
+// The certificate for the request's key in a file (see x509::certificates_in_any_form) that a person brought, with the
+// whole file as its evidence. Throws conflict when there is none or it answered another request, invalid_input when the file holds no
+// certificate.
+workflow::IssuedResult proved_certificate(Dependencies& world, const workflow::Record& record, ByteView file);
+
+// What a person accepts about a quarantined certificate. Throws invalid_input for a name that does not exist, refused
+// for one that can never be accepted, conflict when the certificate was revoked meanwhile. Whether these are all that
+// stop it is the machine's question.
+workflow::DeviationsAccepted proved_acceptance(Dependencies& world, const workflow::Record& record,
+                                               std::vector<std::string> findings, const std::string& reason);
+// What to judge a stored result again by: what its profile accepts in this configuration beyond the order. Throws
+// conflict when the certificate was revoked meanwhile.
+workflow::JudgementAsked proved_judgement(Dependencies& world, const workflow::Record& record,
+                                          const config::Settings& settings);
+
+}  // namespace hsmbridge::service
