@@ -34,10 +34,4 @@ auto read_answer(std::string_view whose, std::string_view what, std::string_view
   }
 }
 
-// A status that says something about the service and nothing about the request that was asked for: asked too often, or
-// a gateway that does not reach what is behind it.
-inline bool is_service_down(long status) {
-  return status == 429 || status == 502 || status == 503 || status == 504;
-}
-
 }  // namespace hsmbridge::providers

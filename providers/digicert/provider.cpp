@@ -21,8 +21,6 @@ namespace {
 
 // How long a profile that was read is taken for current while a request is submitted.
 constexpr Duration kProfileAge = std::chrono::minutes{10};
-// The same for who we are.
-constexpr Duration kAccountAge = std::chrono::minutes{1};
 
 }  // namespace
 
@@ -83,7 +81,11 @@ std::string common_name_of(const x509::Content& content) {
 }
 
 DigicertProvider::DigicertProvider(Settings settings, std::shared_ptr<Client> client, const Clock& clock)
-    : settings_(std::move(settings)), client_(std::move(client)), clock_(clock) {
+    : settings_(std::move(settings)),
+      client_(std::move(client)),
+      clock_(clock),
+      profile_(kProfileAge, clock),
+      shape_(kProfileAge, clock) {
   if (!settings_.chain) return;
   for (const Bytes& der : providers::chain_in_file(settings_.name, *settings_.chain)) {
     chain_.push_back(x509::parse_certificate(der));
@@ -105,11 +107,8 @@ Capabilities DigicertProvider::capabilities() const {
 }
 
 Profile DigicertProvider::profile(const std::string& id, Freshness freshness, Duration limit) {
-  {
-    const std::lock_guard lock(mutex_);
-    const bool current =
-        profile_ && lower(profile_->id) == lower(id) && clock_.since_boot() - profile_read_at_ < kProfileAge;
-    if (current && freshness == Freshness::any) return *profile_;
+  if (auto known = profile_.recent(); known && freshness == Freshness::any && lower(known->id) == lower(id)) {
+    return *known;
   }
   if (id.empty()) {
     throw Error{ErrorKind::invalid_input, fmt::format("provider {} names no `profile` to order under", settings_.name)}
@@ -119,9 +118,7 @@ Profile DigicertProvider::profile(const std::string& id, Freshness freshness, Du
   if (lower(read.id) != lower(id)) {
     throw Error{ErrorKind::corrupt, fmt::format("DigiCert was asked for profile {} and answered with {}", id, read.id)};
   }
-  const std::lock_guard lock(mutex_);
-  profile_ = read;
-  profile_read_at_ = clock_.since_boot();
+  profile_.keep(read);
   return read;
 }
 
@@ -137,30 +134,9 @@ void DigicertProvider::expect_usable(const Profile& profile) const {
                         settings_.name));
 }
 
-std::string DigicertProvider::account(Freshness freshness, Duration limit) {
-  {
-    const std::lock_guard lock(mutex_);
-    const bool current = account_ && clock_.since_boot() - account_read_at_ < kAccountAge;
-    if (current && freshness == Freshness::any) return *account_;
-  }
-  std::string read;
-  try {
-    read = x509::printable(client_->who_am_i(limit).account);
-  } catch (const Error& error) {
-    // Another part of DigiCert ONE, which a service user of this part alone may not see.
-    if (error.kind() == ErrorKind::unavailable || error.detail("http") == "401") throw;
-    log::debug(fmt::format("provider {}: who we are there is not shown: {}", settings_.name, error.message()));
-  }
-  const std::lock_guard lock(mutex_);
-  account_ = read;
-  account_read_at_ = clock_.since_boot();
-  return read;
-}
-
 std::optional<Profile> DigicertProvider::known_profile(const std::string& id) const {
-  const std::lock_guard lock(mutex_);
-  if (!profile_ || lower(profile_->id) != lower(id)) return std::nullopt;
-  return profile_;
+  std::optional<Profile> known = profile_.known();
+  return known && lower(known->id) == lower(id) ? known : std::nullopt;
 }
 
 Pinned DigicertProvider::pinned_for(const ProviderCall& call) const {
@@ -198,7 +174,7 @@ ProviderDraft DigicertProvider::draft(const Order& order, ByteView csr, Instant)
   expect_usable(now);
   pinned.issued_at_once = issues_at_once(now);
   draft.notes = notes(now, asked);
-  pinned.account = account(Freshness::read_now, settings_.time_limit);
+  pinned.account = client_->account(Duration::zero(), settings_.time_limit);
   draft.provider_state = to_text(pinned);
   return draft;
 }

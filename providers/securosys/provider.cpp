@@ -3,7 +3,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "providers/bundle.h"
-#include "providers/credential.h"
 #include "providers/securosys/raw_signature.h"
 #include "x509/objects/pem_file.h"
 #include "x509/objects/spki.h"
@@ -23,7 +22,11 @@ SecurosysProvider::SecurosysProvider(Settings settings, std::shared_ptr<Client> 
       keys_(std::move(keys)),
       clock_(clock),
       prompter_(std::move(prompter)),
-      anchors_(std::move(anchors)) {
+      anchors_(std::move(anchors)),
+      issuer_(kLearntAge, clock),
+      generation_(kLearntAge, clock),
+      attributes_(kLearntAge, clock),
+      attached_(kLearntAge, clock) {
   if (settings_.issuer) issuer_file_ = x509::certificate_in_file(*settings_.issuer, x509::Given::to_be_believed);
   if (settings_.chain) chain_ = providers::chain_in_file(settings_.name, *settings_.chain);
   if (settings_.task_reader && keys_.task_reader) {
@@ -56,19 +59,19 @@ Capabilities SecurosysProvider::capabilities() const {
 x509::Certificate SecurosysProvider::issuer(Duration limit, Freshness freshness) {
   if (issuer_file_) return x509::parse_certificate(*issuer_file_);
   if (freshness == Freshness::recent) {
-    if (auto known = recent(issuer_)) return *known;
+    if (auto known = issuer_.recent()) return *known;
   }
   x509::Certificate read = x509::parse_certificate(client_->certificate(settings_.sign_key, limit));
-  keep(issuer_, read);
+  issuer_.keep(read);
   return read;
 }
 
 Generation SecurosysProvider::generation(Duration limit) {
   if (settings_.generation) return *settings_.generation;
-  if (const auto known = recent(generation_)) return *known;
+  if (const auto known = generation_.recent()) return *known;
   try {
     const Generation learnt = generation_of(client_->version_info(limit).version);
-    keep(generation_, learnt);
+    generation_.keep(learnt);
     return learnt;
   } catch (Error& error) {
     if (error.kind() == ErrorKind::denied) {
@@ -81,12 +84,12 @@ Generation SecurosysProvider::generation(Duration limit) {
 // Never stands in the way: who may not read them knows less.
 std::optional<KeyAttributes> SecurosysProvider::attributes(Duration limit) {
   if (!client_->may_call(Endpoint::key_attributes)) return std::nullopt;
-  if (auto known = recent(attributes_)) return known;
+  if (auto known = attributes_.recent()) return known;
   try {
     KeyAttributes read = client_->key_attributes(settings_.sign_key, key_password(), limit);
     if (read.rule_use) approval::validate(*read.rule_use);
     // A key that is unblocked must not be called blocked for minutes.
-    if (!read.blocked) keep(attributes_, read);
+    if (!read.blocked) attributes_.keep(read);
     return read;
   } catch (const Error& error) {
     log::debug(fmt::format("provider {}: the attributes of key {} cannot be read: {}", settings_.name,

@@ -79,7 +79,33 @@ std::string bad_component(const ServiceError& error) {
   return text;
 }
 
+using Reader = std::optional<Refusal> (*)(long, std::string_view, std::string_view);
+
+template <Reader kRead>
+std::optional<providers::Refused> refusal_in(std::string_view what, const net::Response& answer) {
+  const std::optional<Refusal> refusal = kRead(answer.status, answer.content_type(), answer.body);
+  if (!refusal) return std::nullopt;
+  providers::Refused refused{service_error(what, answer.status, *refusal)};
+  // The gate looked at the credential and at nothing else: another one may pass.
+  if (answer.status == 401 || is_credential_refusal(*refusal)) {
+    refused.fate = providers::Refused::Fate::not_accepted;
+    refused.credential = "";
+  }
+  return refused;
+}
+
+constexpr providers::Dialect kDialect{"the service", &refusal_in<&refusal_from>};
+constexpr providers::Dialect kTokenDialect{"the token endpoint", &refusal_in<&token_refusal_from>};
+
 }  // namespace
+
+const providers::Dialect& dialect() {
+  return kDialect;
+}
+
+const providers::Dialect& token_dialect() {
+  return kTokenDialect;
+}
 
 std::span<const ErrorCode> error_codes() {
   return kErrorCodes;

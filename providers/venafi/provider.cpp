@@ -48,7 +48,7 @@ std::string aliases_text(const std::map<std::string, std::string>& templates) {
 }  // namespace
 
 VenafiProvider::VenafiProvider(Settings settings, std::shared_ptr<Client> client, const Clock& clock)
-    : settings_(std::move(settings)), client_(std::move(client)), clock_(clock) {}
+    : settings_(std::move(settings)), client_(std::move(client)), clock_(clock), place_(kPlaceAge, clock) {}
 
 Capabilities declared_capabilities() {
   Capabilities can;
@@ -106,33 +106,13 @@ VenafiProvider::Place VenafiProvider::find_place(Duration limit) {
 }
 
 VenafiProvider::Place VenafiProvider::place(Duration limit) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (place_ && clock_.since_boot() - place_read_at_ < kPlaceAge) return *place_;
-  }
+  if (auto known = place_.recent()) return std::move(*known);
   Place read = find_place(limit);
-  const std::lock_guard lock(mutex_);
-  place_ = read;
-  place_read_at_ = clock_.since_boot();
+  place_.keep(read);
   return read;
 }
 
 // ---- draft and check ------------------------------------------------------------------------------------------------
-
-std::string VenafiProvider::account(Freshness freshness, Duration limit) {
-  // A bearer token tells it without a call, and may be another account's after each renewal.
-  if (!client_->has_user_account()) return client_->account(limit);
-  {
-    const std::lock_guard lock(mutex_);
-    const bool current = account_ && clock_.since_boot() - account_read_at_ < kPlaceAge;
-    if (current && freshness == Freshness::any) return *account_;
-  }
-  std::string read = client_->account(limit);
-  const std::lock_guard lock(mutex_);
-  account_ = read;
-  account_read_at_ = clock_.since_boot();
-  return read;
-}
 
 ProviderDraft VenafiProvider::draft(const Order& order, ByteView csr, Instant) {
   if (order.kind != Kind::enroll && order.kind != Kind::renew && order.kind != Kind::revoke) {
@@ -143,7 +123,7 @@ ProviderDraft VenafiProvider::draft(const Order& order, ByteView csr, Instant) {
   ProviderDraft draft;
   if (order.kind == Kind::revoke) return draft;
   State state;
-  state.account = account(Freshness::read_now, settings_.time_limit);
+  state.account = client_->account(Duration::zero(), settings_.time_limit);
   draft.notes = notes(place(settings_.time_limit).rules, x509::parse_csr(csr).content);
   draft.provider_state = to_text(state);
   return draft;

@@ -40,18 +40,8 @@ SubmitAnswer VenafiProvider::submit_revocation(const ProviderCall& call) {
   } catch (const Error& error) {
     return RefusedForGood{error};
   }
-  RevocationVerdict verdict = [&]() -> RevocationVerdict {
-    try {
-      return client_->revoke(text, call.time_limit, call.call_until);
-    } catch (const Error& error) {
-      // Credentials are fetched before a byte leaves; a transport reports its own trouble without throwing.
-      if (error.kind() == ErrorKind::internal) return OutcomeUnknown{error.message()};
-      return NotAccepted{error, std::nullopt};
-    }
-  }();
-  if (auto* refused = std::get_if<RefusedForGood>(&verdict)) return std::move(*refused);
-  if (auto* again = std::get_if<NotAccepted>(&verdict)) return std::move(*again);
-  if (auto* unknown = std::get_if<OutcomeUnknown>(&verdict)) return std::move(*unknown);
+  RevocationVerdict verdict = client_->revoke(text, call.time_limit, call.call_until);
+  if (auto ended = providers::passed_on(verdict)) return std::move(*ended);
   const RevocationAnswer& answer = std::get<RevocationTaken>(verdict).answer;
   if (!is_about(answer, fingerprint)) {
     return OutcomeUnknown{fmt::format("the revocation of the certificate with the fingerprint {} was answered with {}",

@@ -12,6 +12,13 @@ namespace hsmbridge::venafi {
 
 using namespace workflow;
 
+namespace {
+
+// How long the service's word about whose an API key is is taken for current.
+constexpr Duration kAccountAge = std::chrono::minutes{1};
+
+}  // namespace
+
 SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
   if (call.order.kind == Kind::revoke) return submit_revocation(call);
   // Everything before the one POST: whatever fails here, nothing was sent. Only what is wrong with the order
@@ -34,7 +41,7 @@ SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
     drafted = state_from(call.draft.provider_state).account;
     if (!drafted.empty()) {
       // A search under another account would not see what this attempt orders.
-      if (const std::string now = account(Freshness::any, call.time_limit / 4); now != drafted) {
+      if (const std::string now = client_->account(kAccountAge, call.time_limit / 4); now != drafted) {
         return NotAccepted{
             Error{ErrorKind::unavailable,
                   fmt::format("provider {} has the credentials of {} now, and this request was drafted under those of "
@@ -51,18 +58,8 @@ SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
     return NotAccepted{error, std::nullopt};
   }
   const Duration left = call.time_limit - (clock_.since_boot() - begin);
-  Verdict verdict = [&]() -> Verdict {
-    try {
-      return client_->submit(text, drafted, left, call.call_until);
-    } catch (const Error& error) {
-      // Credentials are fetched before a byte leaves; a transport reports its own trouble without throwing.
-      if (error.kind() == ErrorKind::internal) return OutcomeUnknown{error.message()};
-      return NotAccepted{error, std::nullopt};
-    }
-  }();
-  if (auto* refused = std::get_if<RefusedForGood>(&verdict)) return std::move(*refused);
-  if (auto* again = std::get_if<NotAccepted>(&verdict)) return std::move(*again);
-  if (auto* unknown = std::get_if<OutcomeUnknown>(&verdict)) return std::move(*unknown);
+  Verdict verdict = client_->submit(text, drafted, left, call.call_until);
+  if (auto ended = providers::passed_on(verdict)) return std::move(*ended);
   return Accepted{report_with(std::get<Taken>(verdict).request, std::move(state))};
 }
 
@@ -82,11 +79,11 @@ LookUpAnswer VenafiProvider::look_up(const ProviderCall& call) {
   const std::string drafted = state_from(call.draft.provider_state).account;
   // A token that tells whose it is may be replaced by another account's at any time, and back.
   const bool tells = !drafted.empty() && !client_->has_user_account();
-  const std::string before = tells ? client_->account(call.time_limit / 4) : drafted;
+  const std::string before = tells ? client_->account(Duration::zero(), call.time_limit / 4) : drafted;
   LookedUp looked = look_up_request(*client_, {rest, here.application});
   if (looked.absent) {
     // Others may see less.
-    std::string now = drafted.empty() ? "" : account(Freshness::read_now, call.time_limit / 4);
+    std::string now = drafted.empty() ? "" : client_->account(Duration::zero(), call.time_limit / 4);
     if (before != drafted) now = before;
     if (!drafted.empty() && now == drafted) return Absent{};
     looked.why =
