@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "x509/names/name.h"
+#include "base/unicode.h"
 
 #include <fmt/core.h>
 
@@ -24,7 +24,7 @@ auto read_answer(std::string_view whose, std::string_view what, std::string_view
     json = Json::parse(body);
   } catch (const Error& error) {
     Error no_json(ErrorKind::unavailable, fmt::format("{}'s answer ({}) is no JSON: {}", whose, what, error.message()));
-    if (holds == Holds::facts) no_json.with("begins", x509::printable(body.substr(0, 60)));
+    if (holds == Holds::facts) no_json.with("begins", printable(body.substr(0, 60)));
     throw Error(std::move(no_json));
   }
   try {

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "workflow/machine/order.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/pem_file.h"
@@ -45,8 +46,7 @@ inline ByteView renewed_by(const workflow::Order& order) {
 inline std::vector<Bytes> handed_out(std::string_view whose, ByteView text, ByteView spki, ByteView renewed = {}) {
   x509::Bundle bundle = x509::read_bundle(text);
   if (bundle.skipped.empty()) return std::move(bundle.certificates);
-  std::string skipped;
-  for (const std::string& one : bundle.skipped) skipped += (skipped.empty() ? "" : "; ") + one;
+  const std::string skipped = joined(bundle.skipped, "; ");
   const bool ours = new_one(bundle.certificates, spki, renewed) != bundle.certificates.end();
   if (!spki.empty() && !ours) throw Error{ErrorKind::invalid_input, "it cannot be read whole: " + skipped};
   log::warning(fmt::format("of the certificates that {} handed out some are left out: {}", whose, skipped));

@@ -1,10 +1,8 @@
 #include "providers/verdict.h"
 
+#include "base/text.h"
+#include "base/unicode.h"
 #include "providers/credentials.h"
-#include "x509/names/name.h"
-
-#include <algorithm>
-#include <cctype>
 
 namespace hsmbridge::providers {
 namespace {
@@ -28,16 +26,15 @@ bool is_later(long status) {
 
 bool is_html(const net::Response& answer) {
   const std::size_t first = answer.body.find_first_not_of(" \t\r\n");
-  std::string type(answer.content_type());
-  std::transform(type.begin(), type.end(), type.begin(), [](unsigned char c) { return std::tolower(c); });
-  return type.find("html") != std::string::npos || (first != std::string::npos && answer.body[first] == '<');
+  return lower(answer.content_type()).find("html") != std::string::npos ||
+         (first != std::string::npos && answer.body[first] == '<');
 }
 
 std::string described(const net::Response& answer) {
   if (answer.body.empty()) return fmt::format("HTTP {} without a body", answer.status);
-  return fmt::format("HTTP {} with {}", answer.status,
-                     is_html(answer) ? std::string("an HTML page (of a proxy?)")
-                                     : "\"" + x509::printable(answer.body.substr(0, 60)) + "\"");
+  return fmt::format(
+      "HTTP {} with {}", answer.status,
+      is_html(answer) ? std::string("an HTML page (of a proxy?)") : "\"" + printable(answer.body.substr(0, 60)) + "\"");
 }
 
 Error retold(const Error& error, ErrorKind kind, std::string message) {

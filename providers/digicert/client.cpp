@@ -2,8 +2,9 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "net/url.h"
-#include "x509/names/name.h"
 
 #include <fmt/core.h>
 
@@ -72,7 +73,7 @@ WhoAmI Client::who_am_i(Duration limit) {
 std::string Client::account(Duration age, Duration limit) {
   return api_.asked_account(age, limit, [this](Duration left) -> std::string {
     try {
-      return x509::printable(who_am_i(left).account);
+      return printable(who_am_i(left).account);
     } catch (const Error& error) {
       // Another part of DigiCert ONE, which a service user of this part alone may not see.
       if (error.kind() == ErrorKind::unavailable || error.detail("http") == "401") throw;

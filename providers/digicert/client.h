@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/unicode.h"
 #include "providers/api_client.h"
 #include "providers/digicert/refusal.h"
 #include "providers/digicert/wire/wire.h"

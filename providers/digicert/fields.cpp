@@ -1,5 +1,7 @@
 #include "providers/digicert/fields.h"
 
+#include "base/text.h"
+
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -161,15 +163,13 @@ bool same_names(const x509::Content& a, const x509::Content& b) {
 
 std::optional<std::string_view> revocation_word(std::string_view reason) {
   for (const ReasonRow& row : kReasons) {
-    if (lower(row.name) == lower(reason)) return row.word;
+    if (equal_ignoring_case(row.name, reason)) return row.word;
   }
   return std::nullopt;
 }
 
 std::string revocation_reasons() {
-  std::string names;
-  for (const ReasonRow& row : kReasons) names += (names.empty() ? "" : ", ") + std::string(row.name);
-  return names;
+  return joined(kReasons, ", ", &ReasonRow::name);
 }
 
 }  // namespace hsmbridge::digicert

@@ -3,6 +3,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "providers/bundle.h"
 #include "providers/digicert/fields.h"
 #include "x509/names/name.h"
@@ -124,11 +126,10 @@ Profile DigicertProvider::profile(const std::string& id, Freshness freshness, Du
 
 void DigicertProvider::expect_usable(const Profile& profile) const {
   if (settings_.check == Settings::LocalCheck::none) return;
-  std::string why;
-  for (const std::string& obstacle : obstacles(profile)) why += (why.empty() ? "" : ", and ") + obstacle;
+  const std::string why = joined(obstacles(profile), ", and ");
   if (why.empty()) return;
   throw Error{ErrorKind::unavailable, fmt::format("the profile \"{}\" ({}) cannot be used now: {}",
-                                                  x509::printable(profile.name), x509::printable(profile.id), why)}
+                                                  printable(profile.name), printable(profile.id), why)}
       .hint(fmt::format("have it changed at DigiCert, or order under another one: `hsmbridge provider show {} "
                         "--profiles` lists those that can be used",
                         settings_.name));
@@ -223,15 +224,14 @@ void DigicertProvider::confirm(const ProviderCall&, const Issued&) {
 std::vector<std::string> DigicertProvider::test() {
   std::vector<std::string> learnt;
   const Duration limit = settings_.time_limit;
-  learnt.push_back(x509::printable(client_->hello(limit).substr(0, 100)));
+  learnt.push_back(printable(client_->hello(limit).substr(0, 100)));
   try {
     const WhoAmI who = client_->who_am_i(limit);
-    std::string roles;
-    for (const std::string& role : who.roles) roles += (roles.empty() ? "" : ", ") + role;
+    const std::string roles = joined(who.roles);
     learnt.push_back(
-        x509::printable(fmt::format("we are {}; roles: {}", who.name.empty() ? "a user without a name" : who.name,
-                                    roles.empty() ? "not told" : roles)
-                            .substr(0, 1000)));
+        printable(fmt::format("we are {}; roles: {}", who.name.empty() ? "a user without a name" : who.name,
+                              roles.empty() ? "not told" : roles)
+                      .substr(0, 1000)));
   } catch (const Error& error) {
     // Another part of DigiCert ONE, which a service user of this part alone may not see. A refused key is another
     // thing.

@@ -1,7 +1,8 @@
 #include "base/error.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "providers/digicert/fields.h"
 #include "providers/digicert/provider.h"
-#include "x509/names/name.h"
 
 #include <fmt/core.h>
 
@@ -72,7 +73,7 @@ std::optional<RequestStatus> final_word(const Error& error) {
 }
 
 std::string said(const CertificateAnswer& answer) {
-  return x509::printable(answer.message.substr(0, 500));
+  return printable(answer.message.substr(0, 500));
 }
 
 const Submission& submission_of(const ProviderCall& call) {
@@ -157,7 +158,7 @@ Report DigicertProvider::poll(const ProviderCall& call) {
     Client::Pickup picked = client_->pick_up(reference, pinned.profile, call.time_limit / 2);
     const CertificateAnswer& answer = picked.answer;
     report.retry_after = picked.retry_after;
-    report.provider_status = x509::printable(answer.status.substr(0, 100));
+    report.provider_status = printable(answer.status.substr(0, 100));
     report.message = said(answer);
     if (is_of_no_use(lower(answer.status)) && !answer.serial.empty()) {
       of_no_use(report, answer.serial, lower(answer.status));

@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "base/text.h"
 #include "providers/digicert/fields.h"
 #include "providers/digicert/provider.h"
 

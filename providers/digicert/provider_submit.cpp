@@ -1,4 +1,6 @@
 #include "base/error.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "providers/digicert/certificates.h"
 #include "providers/digicert/fields.h"
 #include "providers/digicert/provider.h"
@@ -113,7 +115,7 @@ Report DigicertProvider::report_of(Taken taken, const CertificateOrder& order, c
   report.message = note;
   if (answer.serial.empty()) {
     report.status = RequestStatus::awaiting_approval;
-    report.provider_status = answer.status.empty() ? "PENDING" : x509::printable(answer.status.substr(0, 100));
+    report.provider_status = answer.status.empty() ? "PENDING" : printable(answer.status.substr(0, 100));
     report.reference = ProviderReference(answer.request_id);
     report.progress.note =
         fmt::format("it waits for {}{}{}", what_is_awaited(&profile), note.empty() ? "" : "; ", note);

@@ -1,6 +1,7 @@
 #include "providers/digicert/refusal.h"
 
-#include "x509/names/name.h"
+#include "base/text.h"
+#include "base/unicode.h"
 
 #include <fmt/core.h>
 
@@ -64,8 +65,8 @@ std::optional<providers::Refused> refusal_in(std::string_view what, const net::R
   error.with("http", std::to_string(answer.status));
   if (!refusals.empty()) {
     const std::string& code = refusals.front().code;
-    error.with("code", code.empty() ? std::string(kNoCode) : x509::printable(code));
-    if (!refusals.front().field.empty()) error.with("field", x509::printable(refusals.front().field));
+    error.with("code", code.empty() ? std::string(kNoCode) : printable(code));
+    if (!refusals.front().field.empty()) error.with("field", printable(refusals.front().field));
     error.with("envelope", refusals.front().envelope == Refusal::Envelope::list ? "errors" : "error");
   }
   if (row != nullptr && kind == row->kind && !row->advice.empty()) error.hint(std::string(row->advice));

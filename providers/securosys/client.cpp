@@ -1,9 +1,9 @@
 #include "providers/securosys/client.h"
 
 #include "base/error.h"
+#include "base/unicode.h"
 #include "net/url.h"
 #include "providers/securosys/error_code.h"
-#include "x509/names/name.h"
 
 #include <fmt/core.h>
 
@@ -250,7 +250,7 @@ void Client::import_certificate(const std::string& label, ByteView certificate, 
   }();
   if (!imported.label.empty() && imported.label != label) {
     throw Error{ErrorKind::corrupt, fmt::format("{}: the certificate was meant for key {}, the TSB answers about {}",
-                                                what, label, x509::printable(imported.label))};
+                                                what, label, printable(imported.label))};
   }
   if (!imported.certificate.empty() && !equal(imported.certificate, certificate)) {
     throw Error{ErrorKind::corrupt,

@@ -1,7 +1,7 @@
 #include "providers/securosys/error_code.h"
 
+#include "base/unicode.h"
 #include "providers/securosys/wire/wire.h"
-#include "x509/names/name.h"
 
 #include <fmt/core.h>
 
@@ -172,10 +172,10 @@ Error business_error(std::string_view what, long http_status, int code, std::str
   const ErrorKind kind = row ? row->kind : http_status >= 500 ? unavailable : invalid_input;
   // Cut: it is journalled with every attempt.
   constexpr std::size_t kLongest = 1000;
-  const std::string words = x509::printable((message.empty() ? reason : message).substr(0, kLongest));
+  const std::string words = printable((message.empty() ? reason : message).substr(0, kLongest));
   Error error(kind, fmt::format("{}: the TSB answers {} ({})", what, words, code));
   error.with("errorCode", std::to_string(code));
-  if (!reason.empty()) error.with("reason", x509::printable(reason.substr(0, kLongest)));
+  if (!reason.empty()) error.with("reason", printable(reason.substr(0, kLongest)));
   error.with("http", std::to_string(http_status));
   if (row) error.hint(std::string(row->advice));
   return error;

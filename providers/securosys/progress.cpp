@@ -1,6 +1,7 @@
 #include "providers/securosys/progress.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "x509/objects/spki.h"
 
 #include <fmt/core.h>
@@ -36,12 +37,6 @@ SpkiHash hash_of(const std::string& key) {
   } catch (const Error&) {
     return {};
   }
-}
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string result;
-  for (const std::string& word : words) result += (result.empty() ? "" : ", ") + word;
-  return result;
 }
 
 // Collects approvers: those of the policy first and in its order, then whoever else is named.

@@ -1,7 +1,9 @@
 #include "providers/securosys/provider.h"
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "providers/bundle.h"
 #include "providers/securosys/raw_signature.h"
 #include "x509/objects/pem_file.h"
@@ -14,6 +16,36 @@
 namespace hsmbridge::securosys {
 
 using namespace workflow;
+
+Pinned pinned_from(const std::string& provider_state) {
+  if (provider_state.empty()) return {};
+  try {
+    const Json json = Json::parse(provider_state);
+    Pinned pinned;
+    if (const Json* policy = json.find("policy"); policy != nullptr) pinned.policy = approval::policy_from(*policy);
+    if (const std::string since = json.string_or("result_owed_since", ""); !since.empty()) {
+      pinned.result_owed_since = parse_rfc3339(since);
+    }
+    return pinned;
+  } catch (const Error& error) {
+    throw Error{ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message()};
+  }
+}
+
+std::string state_of(const Pinned& pinned) {
+  Json json = Json::object();
+  if (pinned.policy) json.set("policy", approval::to_json(*pinned.policy));
+  if (pinned.result_owed_since) json.set("result_owed_since", rfc3339(*pinned.result_owed_since));
+  return json.dump();
+}
+
+workflow::Handout unreadable_handout(std::string_view body) {
+  constexpr std::size_t kMostKept = 256U << 10U;
+  workflow::Handout kept;
+  kept.content = workflow::Handout::Content::signature;
+  kept.raw = to_bytes(body.substr(0, kMostKept));
+  return kept;
+}
 
 SecurosysProvider::SecurosysProvider(Settings settings, std::shared_ptr<Client> client, Keys keys, const Clock& clock,
                                      config::Prompter prompter, AnchorsOf anchors)
@@ -134,11 +166,8 @@ std::vector<std::string> SecurosysProvider::test() {
                        version.vendor.empty() ? "" : " of " + version.vendor,
                        generation_of(version.version) == Generation::modern ? "modern" : "classic");
   });
-  service("licence", [&] {
-    std::string flags;
-    for (const std::string& flag : client_->license_flags(limit)) flags += (flags.empty() ? "" : ", ") + flag;
-    return fmt::format("licence: {} (the HSM answers)", flags);
-  });
+  service("licence",
+          [&] { return fmt::format("licence: {} (the HSM answers)", joined(client_->license_flags(limit))); });
   const x509::Certificate certificate = x509::parse_certificate(client_->certificate(settings_.sign_key, limit));
   learnt.push_back(fmt::format("key {} issues as {} until {}", settings_.sign_key, certificate.subject().to_string(),
                                rfc3339(certificate.tbs.validity.not_after)));

@@ -1,11 +1,11 @@
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "ca/issue.h"
 #include "providers/bundle.h"
 #include "providers/securosys/error_code.h"
 #include "providers/securosys/provider.h"
-#include "providers/securosys/provider_state.h"
-#include "x509/names/name.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/pem.h"
 
@@ -30,12 +30,6 @@ const Submission& submission_of(const ProviderCall& call) {
   return *call.submission;
 }
 
-// UUIDs are compared without regard to letter case (RFC 4122 §3): a person may have typed one.
-bool same_id(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
-}
-
 std::optional<Instant> created(const Submission& submission) {
   return submission.submitted_at == Instant{} ? std::nullopt : std::optional(submission.submitted_at);
 }
@@ -47,7 +41,7 @@ constexpr std::size_t kMostMembers = 100;
 std::string why_unreadable(const Handout& handout, const ProviderCall& call) {
   try {
     const SignRequestStatus status = sign_request_status_from(as_text(handout.raw));
-    return fmt::format("it is about request {}, not {}", x509::printable(status.id),
+    return fmt::format("it is about request {}, not {}", printable(status.id),
                        call.submission == nullptr ? "ours" : call.submission->reference.str());
   } catch (const Error& error) {
     return error.message();
@@ -148,7 +142,8 @@ Report SecurosysProvider::status(const ProviderCall& call) {
     return report;
   }
   const SignRequestStatus& now = *answer.status;
-  const bool about_ours = same_id(now.id, submission.reference.str());
+  // UUIDs are compared without regard to letter case (RFC 4122 §3): a person may have typed one.
+  const bool about_ours = equal_ignoring_case(now.id, submission.reference.str());
   report.status = standing_of(now.status);
   report.provider_status = now.status;
   // Before anything that may fail or take time, and whatever status stands beside it: a result may be given only once.
@@ -160,7 +155,7 @@ Report SecurosysProvider::status(const ProviderCall& call) {
   }
   if (!about_ours) {
     throw Error{ErrorKind::corrupt, fmt::format("the TSB was asked about request {} and answered about {}",
-                                                submission.reference.str(), x509::printable(now.id))};
+                                                submission.reference.str(), printable(now.id))};
   }
   // Without a state of ours (a person resolved it by its reference) the policy as it is now must do.
   const std::optional<approval::Policy> pinned = submission.provider_state.empty()

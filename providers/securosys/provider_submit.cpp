@@ -2,7 +2,6 @@
 #include "providers/securosys/algorithm_word.h"
 #include "providers/securosys/certificate_mode.h"
 #include "providers/securosys/provider.h"
-#include "providers/securosys/provider_state.h"
 #include "providers/securosys/raw_signature.h"
 #include "x509/objects/csr.h"
 

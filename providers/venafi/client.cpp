@@ -1,6 +1,7 @@
 #include "providers/venafi/client.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "net/url.h"
 #include "providers/venafi/error_code.h"
 
@@ -43,12 +44,6 @@ ErrorKind kind_of(const std::vector<RevocationAnswer::Trouble>& troubles) {
   return ErrorKind::refused;
 }
 
-std::string words_of(const std::vector<RevocationAnswer::Trouble>& troubles) {
-  std::string text;
-  for (const auto& trouble : troubles) text += (text.empty() ? "" : "; ") + trouble.message;
-  return text;
-}
-
 // The service's own words of an error status that means "not there". Nothing for a proxy's 404.
 std::optional<std::string> own_words(const providers::Answer& answer) {
   const net::Response& response = *answer.response();
@@ -71,7 +66,7 @@ RevocationVerdict revocation_verdict(const providers::Answer& answer) {
     if (read.troubles.empty()) {
       throw Error{ErrorKind::corrupt, "the answer does not say what became of the revocation"};
     }
-    const std::string words = words_of(read.troubles);
+    const std::string words = joined(read.troubles, "; ", &RevocationAnswer::Trouble::message);
     if (read.present || !std::all_of(read.troubles.begin(), read.troubles.end(), is_refusal)) {
       throw Error{ErrorKind::corrupt, words};
     }

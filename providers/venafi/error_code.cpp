@@ -1,6 +1,7 @@
 #include "providers/venafi/error_code.h"
 
-#include "x509/names/name.h"
+#include "base/text.h"
+#include "base/unicode.h"
 
 #include <fmt/core.h>
 
@@ -49,7 +50,7 @@ constexpr auto kStatuses = std::to_array<StatusRow>({
 std::string text_of(const Json& json) {
   constexpr std::size_t kLongest = 200;
   const std::string text = json.is_string() ? json.as_string() : json.dump();
-  return x509::printable(text.substr(0, kLongest)) + (text.size() > kLongest ? "…" : "");
+  return printable(text.substr(0, kLongest)) + (text.size() > kLongest ? "…" : "");
 }
 
 // Lists in lists, as one: ["CN",["a",["b"]]] is CN, a, b. The depth was bounded when it was read.
@@ -62,12 +63,6 @@ void flatten(const Json& json, std::vector<std::string>& to) {
   for (const Json& item : json.as_array()) flatten(item, to);
 }
 
-std::string joined(const std::vector<std::string>& words, std::size_t from) {
-  std::string result;
-  for (std::size_t i = from; i < words.size(); ++i) result += (i == from ? "" : ", ") + words[i];
-  return result;
-}
-
 // args ["CN","x",["regex…"]]: one entry a bad component, with "" for one that the CSR leaves out.
 std::string bad_component(const ServiceError& error) {
   std::vector<std::string> words;
@@ -75,7 +70,7 @@ std::string bad_component(const ServiceError& error) {
   if (words.size() < 2) return error.message;
   std::string text = words[1].empty() ? fmt::format("{} is missing and must not be", words[0])
                                       : fmt::format("{} \"{}\" is not allowed", words[0], words[1]);
-  if (words.size() > 2) text += fmt::format(" (allowed: {})", joined(words, 2));
+  if (words.size() > 2) text += fmt::format(" (allowed: {})", joined(std::span(words).subspan(2)));
   return text;
 }
 
@@ -134,9 +129,7 @@ std::string spoken(const ServiceError& error) {
 }
 
 std::string spoken(const Refusal& refusal) {
-  std::string text;
-  for (const ServiceError& error : refusal.errors) text += (text.empty() ? "" : "; ") + spoken(error);
-  return text;
+  return joined(refusal.errors, "; ", [](const ServiceError& error) { return spoken(error); });
 }
 
 Error service_error(std::string_view what, long http_status, const Refusal& refusal) {

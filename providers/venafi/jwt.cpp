@@ -2,8 +2,8 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/unicode.h"
 #include "x509/asn1/der.h"
-#include "x509/names/name.h"
 #include "x509/objects/algorithm.h"
 #include "x509/objects/spki.h"
 
@@ -93,7 +93,7 @@ std::string subject_of(std::string_view jwt) {
     const std::string subject = json.string_or("sub", "");
     const std::string issuer = json.string_or("iss", "");
     if (subject.empty() || issuer.empty()) return "";
-    return x509::printable(fmt::format("{} of {}", subject, issuer).substr(0, 300));
+    return printable(fmt::format("{} of {}", subject, issuer).substr(0, 300));
   } catch (const Error&) {
     return "";
   }

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/unicode.h"
 #include "x509/objects/signer.h"
 
 #include <string>

@@ -3,10 +3,11 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "providers/venafi/look_up.h"
-#include "providers/venafi/predecessor.h"
 #include "providers/venafi/revocation.h"
-#include "x509/names/name.h"
+#include "providers/venafi/state.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/pem.h"
@@ -40,9 +41,8 @@ void keep_tags(const std::vector<std::string>& there, std::vector<std::string>& 
 }
 
 std::string aliases_text(const std::map<std::string, std::string>& templates) {
-  std::string text;
-  for (const auto& [alias, id] : templates) text += (text.empty() ? "" : ", ") + x509::printable(alias);
-  return text.empty() ? "none" : text;
+  if (templates.empty()) return "none";
+  return joined(templates, ", ", [](const auto& entry) { return printable(entry.first); });
 }
 
 }  // namespace
@@ -77,7 +77,7 @@ VenafiProvider::Place VenafiProvider::find_place(Duration limit) {
     }
     throw ZoneUnknown(
         Error{ErrorKind::invalid_input, fmt::format("the service has no issuing template \"{}\"; it has: {}",
-                                                    x509::printable(zone.alias), aliases_text(names))}
+                                                    printable(zone.alias), aliases_text(names))}
             .hint(fmt::format("correct `zone` of provider {}", settings_.name)));
   }
   ApplicationInfo application;
@@ -91,16 +91,16 @@ VenafiProvider::Place VenafiProvider::find_place(Duration limit) {
     throw ZoneUnknown(
         Error{ErrorKind::invalid_input,
               fmt::format("the service has no application \"{}\" that these credentials may use ({})",
-                          x509::printable(zone.application), error.message())}
+                          printable(zone.application), error.message())}
             .hint(fmt::format("correct `zone` of provider {}: 'Application\\Template alias'", settings_.name)));
   }
   const auto found = application.templates.find(zone.alias);
   if (found == application.templates.end()) {
-    throw ZoneUnknown(Error{ErrorKind::invalid_input,
-                            fmt::format("application \"{}\" has no issuing template with the alias \"{}\"; it has: {}",
-                                        x509::printable(zone.application), x509::printable(zone.alias),
-                                        aliases_text(application.templates))}
-                          .hint(fmt::format("correct `zone` of provider {}", settings_.name)));
+    throw ZoneUnknown(
+        Error{ErrorKind::invalid_input,
+              fmt::format("application \"{}\" has no issuing template with the alias \"{}\"; it has: {}",
+                          printable(zone.application), printable(zone.alias), aliases_text(application.templates))}
+            .hint(fmt::format("correct `zone` of provider {}", settings_.name)));
   }
   return {application.id, found->second, client_->issuing_template(zone.application, zone.alias, limit / 2)};
 }
@@ -137,7 +137,7 @@ std::string VenafiProvider::existing_certificate(const Predecessor& predecessor,
   if (const State state = state_of(predecessor); !state.certificates.empty()) return state.certificates.front();
   const std::string fingerprint = fingerprint_of(predecessor.der);
   for (const CertificateDetails& details : client_->certificates_with(fingerprint, limit)) {
-    if (same_id(details.fingerprint, fingerprint)) return details.id;
+    if (equal_ignoring_case(details.fingerprint, fingerprint)) return details.id;
   }
   return "";
 }
@@ -169,8 +169,8 @@ void VenafiProvider::check_renewal(const ProviderCall& call, std::vector<std::st
     reasons.push_back(fmt::format("the certificate {} was renewed there before: only its current version can be", id));
   }
   if (!details->status.empty() && details->status != "ACTIVE") {
-    reasons.push_back(fmt::format("the certificate {} is {} there: recover it, or enroll anew", id,
-                                  x509::printable(details->status)));
+    reasons.push_back(
+        fmt::format("the certificate {} is {} there: recover it, or enroll anew", id, printable(details->status)));
   }
 }
 

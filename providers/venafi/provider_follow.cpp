@@ -1,11 +1,11 @@
 // What becomes of a request of VenafiProvider, and its certificate.
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "providers/bundle.h"
 #include "providers/venafi/progress.h"
 #include "providers/venafi/provider.h"
-#include "providers/venafi/provider_report.h"
-#include "x509/names/name.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/pem.h"
@@ -53,10 +53,10 @@ void VenafiProvider::add_approvals(const std::string& id, Report& report, Durati
       report.progress.note = "the service does not say who must approve";
       return;
     }
-    if (!approval->entity.empty() && !same_id(approval->entity, id)) {
+    if (!approval->entity.empty() && !equal_ignoring_case(approval->entity, id)) {
       throw Error{ErrorKind::corrupt,
                   fmt::format("the service was asked about the approval of {} and answered about {}", id,
-                              x509::printable(approval->entity))};
+                              printable(approval->entity))};
     }
     report.progress = venafi::progress_of(*approval, settings_.people);
     if (report.status == RequestStatus::rejected) {

@@ -1,10 +1,11 @@
 // Revocation by VenafiProvider.
 #include "base/error.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "providers/venafi/look_up.h"
-#include "providers/venafi/predecessor.h"
 #include "providers/venafi/provider.h"
 #include "providers/venafi/revocation.h"
-#include "x509/names/name.h"
+#include "providers/venafi/state.h"
 
 #include <fmt/core.h>
 
@@ -16,7 +17,7 @@ namespace {
 using namespace workflow;
 
 bool is_about(const RevocationAnswer& answer, const std::string& fingerprint) {
-  return answer.fingerprint.empty() || same_id(answer.fingerprint, fingerprint);
+  return answer.fingerprint.empty() || equal_ignoring_case(answer.fingerprint, fingerprint);
 }
 
 }  // namespace
@@ -45,7 +46,7 @@ SubmitAnswer VenafiProvider::submit_revocation(const ProviderCall& call) {
   const RevocationAnswer& answer = std::get<RevocationTaken>(verdict).answer;
   if (!is_about(answer, fingerprint)) {
     return OutcomeUnknown{fmt::format("the revocation of the certificate with the fingerprint {} was answered with {}",
-                                      fingerprint, x509::printable(answer.fingerprint))};
+                                      fingerprint, printable(answer.fingerprint))};
   }
   Report report = venafi::report_of(answer);
   report.reference = ProviderReference(fingerprint);
@@ -65,7 +66,7 @@ Report VenafiProvider::revocation(const Order& order, Duration limit) {
     throw Error{ErrorKind::corrupt,
                 fmt::format("the service was asked about the certificate with the fingerprint {} and "
                             "answered about {}",
-                            fingerprint, x509::printable(answer.fingerprint))};
+                            fingerprint, printable(answer.fingerprint))};
   }
   Report report = venafi::report_of(answer);
   if (report.status == RequestStatus::done) return report;
@@ -73,7 +74,7 @@ Report VenafiProvider::revocation(const Order& order, Duration limit) {
   if (request.empty()) request = predecessor.reference.str();
   if (!request.empty()) {
     const Status status = client_->request(request, limit / 2);
-    if (status.request && same_id(status.request->id, request) && status.request->status == "REVOKED") {
+    if (status.request && equal_ignoring_case(status.request->id, request) && status.request->status == "REVOKED") {
       report.status = RequestStatus::done;
       report.provider_status = "REVOKED";
       report.message.clear();

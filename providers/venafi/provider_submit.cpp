@@ -1,8 +1,8 @@
 // Submission and its look-up by VenafiProvider.
 #include "base/error.h"
 #include "providers/venafi/look_up.h"
+#include "providers/venafi/progress.h"
 #include "providers/venafi/provider.h"
-#include "providers/venafi/provider_report.h"
 
 #include <fmt/core.h>
 

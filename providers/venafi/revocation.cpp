@@ -1,5 +1,6 @@
 #include "providers/venafi/revocation.h"
 
+#include "base/text.h"
 #include "x509/objects/certificate.h"
 
 #include <algorithm>
@@ -48,16 +49,11 @@ std::optional<std::string_view> reason_word(std::string_view rfc5280) {
 }
 
 std::string known_reasons() {
-  std::string words;
-  for (const ReasonRow& row : kReasons) words += (words.empty() ? "" : ", ") + std::string(row.rfc5280);
-  return words;
+  return joined(kReasons, ", ", &ReasonRow::rfc5280);
 }
 
 std::string fingerprint_of(ByteView certificate) {
-  std::string text = hex(x509::sha1_fingerprint(certificate));
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'a' && c <= 'f' ? static_cast<char>(c - 'a' + 'A') : c; });
-  return text;
+  return upper(hex(x509::sha1_fingerprint(certificate)));
 }
 
 workflow::Report report_of(const RevocationAnswer& answer) {

@@ -37,4 +37,19 @@ State state_from(std::string_view text) {
   return state;
 }
 
+const workflow::Predecessor& predecessor_of(const workflow::Order& order) {
+  if (!order.predecessor || order.predecessor->der.empty()) {
+    throw Error{ErrorKind::internal, "the order does not hold the certificate that it is about"};
+  }
+  return *order.predecessor;
+}
+
+State state_of(const workflow::Predecessor& predecessor) {
+  try {
+    return state_from(predecessor.provider_state);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 }  // namespace hsmbridge::venafi

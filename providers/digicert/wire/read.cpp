@@ -1,7 +1,8 @@
 #include "base/error.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "providers/answer.h"
 #include "providers/digicert/wire/wire.h"
-#include "x509/names/name.h"
 
 #include <fmt/core.h>
 
@@ -13,10 +14,6 @@ namespace hsmbridge::digicert {
 namespace {
 
 constexpr std::size_t kMostEntries = 10'000;
-
-char lower_char(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 
 template <class Read>
 auto reading(std::string_view what, std::string_view body, Read read) {
@@ -257,19 +254,6 @@ CertificateDetails details_of(const Json& json) {
 
 }  // namespace
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), lower_char);
-  return result;
-}
-
-std::string upper(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
-  return result;
-}
-
 std::vector<Refusal> refusals_from(std::string_view body) {
   std::vector<Refusal> found;
   try {
@@ -287,14 +271,13 @@ std::vector<Refusal> refusals_from(std::string_view body) {
 }
 
 std::string refusals_text(const std::vector<Refusal>& refusals) {
-  std::string text;
-  for (const Refusal& one : refusals) {
+  const std::string text = joined(refusals, ", ", [](const Refusal& one) {
     std::string said = one.message.empty() ? one.code : one.message;
     if (!one.field.empty()) said += fmt::format(" [{}]", one.field);
     if (!one.message.empty() && !one.code.empty()) said += fmt::format(" ({})", one.code);
-    text += (text.empty() ? "" : ", ") + said;
-  }
-  return x509::printable(text.substr(0, 1000));
+    return said;
+  });
+  return printable(text.substr(0, 1000));
 }
 
 Duration duration_of(const Term& term) {

@@ -1,7 +1,7 @@
 #include "providers/venafi/wire/fields.h"
 
 #include "base/error.h"
-#include "x509/names/name.h"
+#include "base/unicode.h"
 
 #include <fmt/core.h>
 
@@ -30,7 +30,7 @@ std::int64_t number_of(const Json& json, std::string_view name) {
 
 std::string shown(std::string_view words) {
   constexpr std::size_t kMost = 600;
-  std::string result = x509::printable(words.substr(0, kMost));
+  std::string result = printable(words.substr(0, kMost));
   if (words.size() > kMost) result += "…";
   return result;
 }

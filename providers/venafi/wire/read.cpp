@@ -1,8 +1,9 @@
 #include "base/error.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "providers/answer.h"
 #include "providers/venafi/wire/fields.h"
 #include "providers/venafi/wire/wire.h"
-#include "x509/names/name.h"
 
 #include <fmt/core.h>
 
@@ -182,7 +183,7 @@ std::string other_names(const Json& json) {
 CertificateRequest read_request(const Json& json) {
   CertificateRequest request;
   request.id = needed_id(json, "id");
-  request.status = x509::printable(text(json, "status").substr(0, 60));
+  request.status = printable(text(json, "status").substr(0, 60));
   request.certificate_ids = ids(json, "certificateIds");
   request.csr = text(json, "certificateSigningRequest");
   request.created = date(json, "creationDate");
@@ -271,11 +272,6 @@ std::optional<ApprovalRequest::Person> read_person(const Json& json) {
 }
 
 }  // namespace
-
-bool same_id(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
-}
 
 UserAccount user_account_from(std::string_view body) {
   return reading("user account", body, [](const Json& json) {
@@ -394,11 +390,9 @@ Token token_from(std::string_view body) {
   const auto read = [](const Json& json) {
     Token token;
     token.value = needed(json, "access_token");
-    std::string type = text(json, "token_type");
-    std::transform(type.begin(), type.end(), type.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    const std::string type = lower(text(json, "token_type"));
     if (!type.empty() && type != "bearer") {
-      throw Error{ErrorKind::corrupt, fmt::format("token_type is {}, not bearer", x509::printable(type))};
+      throw Error{ErrorKind::corrupt, fmt::format("token_type is {}, not bearer", printable(type))};
     }
     if (token.value.find_first_of("\r\n") != std::string::npos) {
       throw Error{ErrorKind::corrupt, "access_token has a line break"};
@@ -434,7 +428,7 @@ RevocationAnswer revocation_from(std::string_view body, std::string_view field) 
     answer.present = true;
     answer.fingerprint = text(*certificate, "fingerprint");
     if (const Json* revocation = member(*certificate, "revocation"); revocation != nullptr) {
-      answer.status = x509::printable(text(*revocation, "status").substr(0, 60));
+      answer.status = printable(text(*revocation, "status").substr(0, 60));
       answer.error = error_text(member(*revocation, "error"));
       if (const Json* details = member(*revocation, "approvalDetails"); details != nullptr) {
         if (std::string why = text(*details, "rejectionReason"); !why.empty()) {

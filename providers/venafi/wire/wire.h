@@ -16,9 +16,6 @@
 // corrupt naming it; no JSON at all is a proxy or a cut connection and throws unavailable.
 namespace hsmbridge::venafi {
 
-// UUIDs and fingerprints are compared without regard to letter case (RFC 9562 §4): a person may have typed one.
-bool same_id(std::string_view a, std::string_view b);
-
 // ---- errors ---------------------------------------------------------------------------------------------------------
 
 struct ServiceError {
