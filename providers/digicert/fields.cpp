@@ -1,6 +1,7 @@
 #include "providers/digicert/fields.h"
 
 #include "base/text.h"
+#include "providers/following.h"
 
 #include <fmt/core.h>
 
@@ -78,26 +79,17 @@ std::span<const SubjectField> subject_fields() {
   return subject_rows();
 }
 const SubjectField* subject_field(std::string_view name) {
-  for (const SubjectField& row : subject_rows()) {
-    if (row.name == name) return &row;
-  }
-  return nullptr;
+  return providers::row_with(subject_rows(), &SubjectField::name, name);
 }
 const SubjectField* subject_field(const x509::Oid& type) {
-  for (const SubjectField& row : subject_rows()) {
-    if (row.oid == type) return &row;
-  }
-  return nullptr;
+  return providers::row_with(subject_rows(), &SubjectField::oid, type);
 }
 
 std::span<const NameField> name_fields() {
   return kNames;
 }
 const NameField* name_field(std::string_view name) {
-  for (const NameField& row : kNames) {
-    if (row.name == name) return &row;
-  }
-  return nullptr;
+  return providers::row_with(kNames, &NameField::name, name);
 }
 const NameField* name_field(const x509::GeneralName& general_name) {
   for (const NameField& row : kNames) {

@@ -7,6 +7,7 @@
 #include "base/unicode.h"
 #include "providers/bundle.h"
 #include "providers/digicert/fields.h"
+#include "providers/following.h"
 #include "x509/names/name.h"
 #include "x509/objects/spki.h"
 
@@ -36,17 +37,13 @@ std::string to_text(const Pinned& pinned) {
 }
 
 Pinned pinned_from(const std::string& provider_state) {
-  if (provider_state.empty()) return {};
-  try {
-    const Json json = Json::parse(provider_state);
+  return providers::stored_state<Pinned>(provider_state, [](const Json& json) {
     Pinned pinned{json.string_or("profile", ""), json.string_or("seat", ""), json.string_or("serial", "")};
     pinned.issued_at_once = json.bool_or("issued_at_once", false);
     if (const Json* since = json.find("missing_since")) pinned.missing_since = parse_rfc3339(since->as_string());
     pinned.account = json.string_or("account", "");
     return pinned;
-  } catch (const Error& error) {
-    throw Error{ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message()};
-  }
+  });
 }
 
 std::string to_text(const Remembered& remembered) {

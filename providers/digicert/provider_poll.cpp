@@ -3,6 +3,7 @@
 #include "base/unicode.h"
 #include "providers/digicert/fields.h"
 #include "providers/digicert/provider.h"
+#include "providers/following.h"
 
 #include <fmt/core.h>
 
@@ -39,10 +40,8 @@ constexpr StatusRow kStatuses[] = {
     {"LOCKED", RequestStatus::failed},
 };
 RequestStatus standing_of(std::string_view status) {
-  for (const StatusRow& row : kStatuses) {
-    if (row.status == status) return row.standing;
-  }
-  return RequestStatus::unrecognised;
+  const StatusRow* row = providers::row_with(kStatuses, &StatusRow::status, status);
+  return row == nullptr ? RequestStatus::unrecognised : row->standing;
 }
 
 // A final word that comes as a refusal of the pick-up. The service's codes for it are shown nowhere: these words, alone
@@ -74,13 +73,6 @@ std::optional<RequestStatus> final_word(const Error& error) {
 
 std::string said(const CertificateAnswer& answer) {
   return printable(answer.message.substr(0, 500));
-}
-
-const Submission& submission_of(const ProviderCall& call) {
-  if (call.submission == nullptr || call.submission->reference.empty()) {
-    throw Error{ErrorKind::internal, "DigiCert was asked about a request without its reference"};
-  }
-  return *call.submission;
 }
 
 // The certificate exists and must not be installed; a suspended one may be resumed.
@@ -124,10 +116,7 @@ Report DigicertProvider::by_serial(const ProviderCall& call, const std::string& 
     return report;
   } catch (const Error& error) {
     if (!says_not_there(error)) throw;
-    report.status = RequestStatus::gone;
-    report.provider_status = "unknown there";
-    report.message = error.message();
-    return report;
+    return providers::unknown_there(error.message());
   }
 }
 
@@ -146,7 +135,7 @@ Handout handout_of(const std::string& certificate, const std::string& body) {
 
 Report DigicertProvider::poll(const ProviderCall& call) {
   if (call.order.kind == Kind::revoke) return revocation_standing(call);
-  const Submission& submission = submission_of(call);
+  const Submission& submission = providers::submission_of(call, "DigiCert");
   const std::string& reference = submission.reference.str();
   if (reference.starts_with(kSerialReference)) {
     return by_serial(call, reference.substr(kSerialReference.size()), call.time_limit);
@@ -198,9 +187,7 @@ Report DigicertProvider::poll(const ProviderCall& call) {
       return report;
     }
     if (!says_not_there(error)) throw;
-    report.status = RequestStatus::gone;
-    report.provider_status = "unknown there";
-    report.message = error.message();
+    report = providers::unknown_there(error.message());
   }
   // Gone: or picked up already by a poll whose answer was lost. The certificate would be there.
   try {

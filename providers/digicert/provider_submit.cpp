@@ -4,6 +4,7 @@
 #include "providers/digicert/certificates.h"
 #include "providers/digicert/fields.h"
 #include "providers/digicert/provider.h"
+#include "providers/following.h"
 #include "x509/objects/pem.h"
 
 #include <fmt/core.h>
@@ -200,14 +201,7 @@ SubmitAnswer DigicertProvider::submit(const ProviderCall& call) {
     if (!pinned.account.empty()) {
       // A search under another account would not see what this attempt orders.
       if (const std::string here = client_->account(kAccountAge, call.time_limit / 3); here != pinned.account) {
-        return NotAccepted{
-            Error{ErrorKind::unavailable,
-                  fmt::format("provider {} has the credentials of {} now, and this request was drafted under those of "
-                              "{}: nothing was sent",
-                              settings_.name, here.empty() ? "somebody whom DigiCert does not name" : here,
-                              pinned.account)}
-                .hint("give it those credentials again, or cancel the request and make a new one"),
-            std::nullopt};
+        return providers::under_other_account(settings_.name, here, pinned.account);
       }
     }
   } catch (const Error& error) {

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "base/unicode.h"
+#include "providers/following.h"
 
 #include <fmt/core.h>
 
@@ -36,11 +37,6 @@ constexpr StatusRow kStatuses[] = {
     {410, ErrorKind::not_found, ""},
     {422, ErrorKind::refused, ""},
 };
-const StatusRow* row_of(long status) {
-  const auto* row = std::find_if(std::begin(kStatuses), std::end(kStatuses),
-                                 [status](const StatusRow& one) { return one.status == status; });
-  return row == std::end(kStatuses) ? nullptr : row;
-}
 
 // The service's own word against the request itself, whatever the status.
 bool is_a_no(const std::vector<Refusal>& refusals) {
@@ -53,7 +49,7 @@ bool is_a_no(const std::vector<Refusal>& refusals) {
 std::optional<providers::Refused> refusal_in(std::string_view what, const net::Response& answer) {
   const std::vector<Refusal> refusals = refusals_from(answer.body);
   if (refusals.empty() && answer.status != 401) return std::nullopt;
-  const StatusRow* row = row_of(answer.status);
+  const StatusRow* row = providers::row_with(kStatuses, &StatusRow::status, answer.status);
   ErrorKind kind = row != nullptr ? row->kind : ErrorKind::invalid_input;
   if (kind == ErrorKind::invalid_input && is_a_no(refusals)) kind = ErrorKind::refused;
   const std::string said = refusals.empty() ? providers::described(answer)

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/unicode.h"
 #include "net/url.h"
+#include "providers/following.h"
 #include "providers/securosys/error_code.h"
 
 #include <fmt/core.h>
@@ -85,9 +86,7 @@ std::vector<providers::CredentialHeader> all_of(
 
 Role role_in(const ClientOptions& options, Endpoint endpoint) {
   if (const auto own = options.roles.find(endpoint); own != options.roles.end()) return own->second;
-  const auto* row = std::find_if(kEndpoints.begin(), kEndpoints.end(),
-                                 [&](const EndpointRow& one) { return one.endpoint == endpoint; });
-  return row == kEndpoints.end() ? Role::key_operation : row->role;
+  return providers::row_with(kEndpoints, &EndpointRow::endpoint, endpoint)->role;
 }
 
 // Nothing, or JSON that is no refusal.

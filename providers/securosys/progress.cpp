@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "providers/following.h"
 #include "x509/objects/spki.h"
 
 #include <fmt/core.h>
@@ -112,9 +113,8 @@ workflow::Progress progress_from(Roll& roll, RequestStatus standing, const Progr
 }  // namespace
 
 RequestStatus standing_of(std::string_view status) {
-  const auto row =
-      std::find_if(kStatuses.begin(), kStatuses.end(), [&](const StatusRow& entry) { return entry.status == status; });
-  return row == kStatuses.end() ? RequestStatus::unrecognised : row->standing;
+  const StatusRow* row = providers::row_with(kStatuses, &StatusRow::status, status);
+  return row == nullptr ? RequestStatus::unrecognised : row->standing;
 }
 
 workflow::Progress progress_of(const SignRequestStatus& status, const ProgressContext& context) {

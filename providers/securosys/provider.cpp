@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "providers/bundle.h"
+#include "providers/following.h"
 #include "providers/securosys/raw_signature.h"
 #include "x509/objects/pem_file.h"
 #include "x509/objects/spki.h"
@@ -18,18 +19,14 @@ namespace hsmbridge::securosys {
 using namespace workflow;
 
 Pinned pinned_from(const std::string& provider_state) {
-  if (provider_state.empty()) return {};
-  try {
-    const Json json = Json::parse(provider_state);
+  return providers::stored_state<Pinned>(provider_state, [](const Json& json) {
     Pinned pinned;
     if (const Json* policy = json.find("policy"); policy != nullptr) pinned.policy = approval::policy_from(*policy);
     if (const std::string since = json.string_or("result_owed_since", ""); !since.empty()) {
       pinned.result_owed_since = parse_rfc3339(since);
     }
     return pinned;
-  } catch (const Error& error) {
-    throw Error{ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message()};
-  }
+  });
 }
 
 std::string state_of(const Pinned& pinned) {

@@ -4,6 +4,7 @@
 #include "base/unicode.h"
 #include "ca/issue.h"
 #include "providers/bundle.h"
+#include "providers/following.h"
 #include "providers/securosys/error_code.h"
 #include "providers/securosys/provider.h"
 #include "x509/objects/csr.h"
@@ -22,13 +23,6 @@ namespace {
 
 // How long a server that executed a request may owe its result: another node of it may be slower.
 constexpr Duration kResultPatience = std::chrono::hours{1};
-
-const Submission& submission_of(const ProviderCall& call) {
-  if (call.submission == nullptr || call.submission->reference.empty()) {
-    throw Error{ErrorKind::internal, "the TSB was asked about a request without its signRequestId"};
-  }
-  return *call.submission;
-}
 
 std::optional<Instant> created(const Submission& submission) {
   return submission.submitted_at == Instant{} ? std::nullopt : std::optional(submission.submitted_at);
@@ -53,11 +47,9 @@ std::string why_unreadable(const Handout& handout, const ProviderCall& call) {
 bool refuses_for_good(const Error& error) {
   if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::internal) return false;
   if (!error.detail("no-handler").empty()) return true;  // this server has no such endpoint
-  const auto rows = error_codes();
-  const auto row = std::find_if(rows.begin(), rows.end(), [code = error.detail("errorCode")](const ErrorCode& entry) {
-    return std::to_string(entry.code) == code;
-  });
-  return row != rows.end() && row->repeating == Repeating::cannot_help;
+  const auto code = [](const ErrorCode& row) { return std::to_string(row.code); };
+  const ErrorCode* row = providers::row_with(error_codes(), code, error.detail("errorCode"));
+  return row != nullptr && row->repeating == Repeating::cannot_help;
 }
 
 }  // namespace
@@ -118,7 +110,7 @@ void SecurosysProvider::know_key_password() const {
 RequestAnswer SecurosysProvider::ask(const ProviderCall& call, std::optional<Report>& lost) {
   know_key_password();
   try {
-    RequestAnswer answer = client_->request(submission_of(call).reference.str(), call.time_limit);
+    RequestAnswer answer = client_->request(providers::submission_of(call, "the TSB").reference.str(), call.time_limit);
     if (answer.fault && !(lost = lost_result(*answer.fault, answer.body))) throw *answer.fault;
     return answer;
   } catch (const Error& error) {
@@ -128,19 +120,14 @@ RequestAnswer SecurosysProvider::ask(const ProviderCall& call, std::optional<Rep
 }
 
 Report SecurosysProvider::status(const ProviderCall& call) {
-  const Submission& submission = submission_of(call);
+  const Submission& submission = providers::submission_of(call, "the TSB");
   const Duration end = clock_.since_boot() + call.time_limit;
   std::optional<Report> lost;
   RequestAnswer answer = ask(call, lost);
   if (lost) return *lost;
+  if (!answer.status) return providers::unknown_there(answer.unknown_why);
   Report report;
   report.retry_after = answer.retry_after;
-  if (!answer.status) {
-    report.status = RequestStatus::gone;
-    report.provider_status = "unknown there";
-    report.message = answer.unknown_why;
-    return report;
-  }
   const SignRequestStatus& now = *answer.status;
   // UUIDs are compared without regard to letter case (RFC 4122 §3): a person may have typed one.
   const bool about_ours = equal_ignoring_case(now.id, submission.reference.str());
@@ -176,7 +163,7 @@ void SecurosysProvider::note_missing_result(Report& report, const ProviderCall& 
   report.message = fmt::format(
       "the TSB executed request {} and hands out no result{}: a server set to give results once gave it to somebody "
       "else, or the answer that carried it was lost",
-      submission_of(call).reference.str(), since.empty() ? "" : " since " + since);
+      providers::submission_of(call, "the TSB").reference.str(), since.empty() ? "" : " since " + since);
 }
 
 Report SecurosysProvider::poll(const ProviderCall& call) {
@@ -188,7 +175,7 @@ Report SecurosysProvider::poll(const ProviderCall& call) {
 Report SecurosysProvider::retrieve(const ProviderCall& call) {
   Report report = status(call);
   if (report.status != RequestStatus::ready) return report;
-  const Submission& submission = submission_of(call);
+  const Submission& submission = providers::submission_of(call, "the TSB");
   Pinned pinned = pinned_from(submission.provider_state);
   const bool overdue = pinned.result_owed_since && call.now - *pinned.result_owed_since >= kResultPatience;
   if (settings_.result_once || overdue) {
@@ -217,7 +204,7 @@ CancelAnswer SecurosysProvider::cancel(const ProviderCall& call) {
   if (before.status != RequestStatus::awaiting_approval && before.status != RequestStatus::awaiting_issuance)
     return before;
   try {
-    client_->delete_request(submission_of(call).reference.str(), (end - clock_.since_boot()) / 2);
+    client_->delete_request(providers::submission_of(call, "the TSB").reference.str(), (end - clock_.since_boot()) / 2);
   } catch (const Error& error) {
     // Unknown there since the look: the status below says so.
     if (error.detail("errorCode") != "651") {

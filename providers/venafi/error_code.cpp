@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "base/unicode.h"
+#include "providers/following.h"
 
 #include <fmt/core.h>
 
@@ -107,9 +108,7 @@ std::span<const ErrorCode> error_codes() {
 }
 
 const ErrorCode* find_error_code(std::int64_t code) {
-  const auto* row =
-      std::find_if(kErrorCodes.begin(), kErrorCodes.end(), [&](const ErrorCode& entry) { return entry.code == code; });
-  return row == kErrorCodes.end() ? nullptr : row;
+  return providers::row_with(kErrorCodes, &ErrorCode::code, code);
 }
 
 bool is_credential_refusal(const Refusal& refusal) {
@@ -135,9 +134,7 @@ std::string spoken(const Refusal& refusal) {
 Error service_error(std::string_view what, long http_status, const Refusal& refusal) {
   ErrorKind kind = ErrorKind::refused;
   std::string_view advice;
-  const auto* status =
-      std::find_if(kStatuses.begin(), kStatuses.end(), [&](const StatusRow& row) { return row.status == http_status; });
-  if (status != kStatuses.end()) {
+  if (const StatusRow* status = providers::row_with(kStatuses, &StatusRow::status, http_status)) {
     kind = status->kind;
     advice = status->advice;
   }

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/unicode.h"
+#include "providers/following.h"
 
 #include <fmt/core.h>
 
@@ -39,9 +40,7 @@ constexpr auto kStatuses = std::to_array<StatusRow>({
 });
 
 const StatusRow* row_of(std::string_view status) {
-  const auto* row =
-      std::find_if(kStatuses.begin(), kStatuses.end(), [&](const StatusRow& entry) { return entry.status == status; });
-  return row == kStatuses.end() ? nullptr : row;
+  return providers::row_with(kStatuses, &StatusRow::status, status);
 }
 
 std::string name_of(std::string_view id, const std::map<std::string, std::string>& people) {

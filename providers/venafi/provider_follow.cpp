@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "base/unicode.h"
 #include "providers/bundle.h"
+#include "providers/following.h"
 #include "providers/venafi/progress.h"
 #include "providers/venafi/provider.h"
 #include "x509/objects/certificate.h"
@@ -25,13 +26,6 @@ using namespace workflow;
 constexpr std::size_t kLongestChain = 10;
 // Of one answer. No chain is near it.
 constexpr std::size_t kMostCertificates = 100;
-
-const Submission& submission_of(const ProviderCall& call) {
-  if (call.submission == nullptr || call.submission->reference.empty()) {
-    throw Error{ErrorKind::internal, "the service was asked about a request without its id"};
-  }
-  return *call.submission;
-}
 
 // Where none has the key of our request: whichever issued no other.
 std::size_t leaf_by_issuers(const std::vector<x509::Certificate>& certificates) {
@@ -75,15 +69,9 @@ void VenafiProvider::add_approvals(const std::string& id, Report& report, Durati
 }
 
 Report VenafiProvider::status(const ProviderCall& call) {
-  const Submission& submission = submission_of(call);
+  const Submission& submission = providers::submission_of(call, "the service");
   const Status answer = client_->request(submission.reference.str(), call.time_limit / 2);
-  if (!answer.request) {
-    Report report;
-    report.status = RequestStatus::gone;
-    report.provider_status = "unknown there";
-    report.message = answer.unknown_why;
-    return report;
-  }
+  if (!answer.request) return providers::unknown_there(answer.unknown_why);
   const CertificateRequest& now = *answer.request;
   must_be_about(now, submission.reference);
   Report report = report_with(now, state_from(submission.provider_state));
@@ -116,7 +104,7 @@ Report VenafiProvider::not_there_yet(const ProviderCall& call, Report report, St
 }
 
 Report VenafiProvider::retrieve(const ProviderCall& call) {
-  const Submission& submission = submission_of(call);
+  const Submission& submission = providers::submission_of(call, "the service");
   State state = state_from(submission.provider_state);
   Report report;
   report.provider_status = "ISSUED";

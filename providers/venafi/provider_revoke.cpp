@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/unicode.h"
+#include "providers/following.h"
 #include "providers/venafi/look_up.h"
 #include "providers/venafi/provider.h"
 #include "providers/venafi/revocation.h"
@@ -82,12 +83,8 @@ Report VenafiProvider::revocation(const Order& order, Duration limit) {
       return report;
     }
   }
-  if (!answer.present) {
-    report.status = RequestStatus::gone;
-    report.provider_status = "unknown there";
-    report.message = "the service does not know the certificate with the fingerprint " + fingerprint;
-  }
-  return report;
+  if (answer.present) return report;
+  return providers::unknown_there("the service does not know the certificate with the fingerprint " + fingerprint);
 }
 
 LookUpAnswer VenafiProvider::look_up_revocation(const ProviderCall& call) {

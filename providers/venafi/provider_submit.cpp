@@ -1,5 +1,6 @@
 // Submission and its look-up by VenafiProvider.
 #include "base/error.h"
+#include "providers/following.h"
 #include "providers/venafi/look_up.h"
 #include "providers/venafi/progress.h"
 #include "providers/venafi/provider.h"
@@ -42,13 +43,7 @@ SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
     if (!drafted.empty()) {
       // A search under another account would not see what this attempt orders.
       if (const std::string now = client_->account(kAccountAge, call.time_limit / 4); now != drafted) {
-        return NotAccepted{
-            Error{ErrorKind::unavailable,
-                  fmt::format("provider {} has the credentials of {} now, and this request was drafted under those of "
-                              "{}: nothing was sent",
-                              settings_.name, now.empty() ? "somebody who is not named" : now, drafted)}
-                .hint("give it those credentials again, or cancel the request and make a new one"),
-            std::nullopt};
+        return providers::under_other_account(settings_.name, now, drafted);
       }
     }
   } catch (const ZoneUnknown& error) {

@@ -1,6 +1,7 @@
 #include "providers/venafi/revocation.h"
 
 #include "base/text.h"
+#include "providers/following.h"
 #include "x509/objects/certificate.h"
 
 #include <algorithm>
@@ -42,10 +43,8 @@ constexpr auto kStatuses = std::to_array<StatusRow>({
 
 std::optional<std::string_view> reason_word(std::string_view rfc5280) {
   if (rfc5280.empty()) return kReasons.front().word;
-  const auto* row =
-      std::find_if(kReasons.begin(), kReasons.end(), [&](const ReasonRow& entry) { return entry.rfc5280 == rfc5280; });
-  if (row == kReasons.end()) return std::nullopt;
-  return row->word;
+  const ReasonRow* row = providers::row_with(kReasons, &ReasonRow::rfc5280, rfc5280);
+  return row == nullptr ? std::nullopt : std::optional(row->word);
 }
 
 std::string known_reasons() {
@@ -71,10 +70,9 @@ workflow::Report report_of(const RevocationAnswer& answer) {
     report.progress.note = "the service shows no revocation for it yet";
     return report;
   }
-  const auto* row = std::find_if(kStatuses.begin(), kStatuses.end(),
-                                 [&](const StatusRow& entry) { return entry.status == answer.status; });
-  report.status = row == kStatuses.end() ? RequestStatus::unrecognised : row->standing;
-  if (row != kStatuses.end() && report.message.empty()) report.message = row->meaning;
+  const StatusRow* row = providers::row_with(kStatuses, &StatusRow::status, answer.status);
+  report.status = row == nullptr ? RequestStatus::unrecognised : row->standing;
+  if (row != nullptr && report.message.empty()) report.message = row->meaning;
   return report;
 }
 

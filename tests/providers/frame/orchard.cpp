@@ -4,9 +4,9 @@
 #include "net/url.h"
 #include "providers/answer.h"
 #include "providers/bundle.h"
+#include "providers/following.h"
 #include "x509/objects/csr.h"
 
-#include <algorithm>
 #include <array>
 
 namespace hsmbridge::orchard {
@@ -38,17 +38,11 @@ constexpr auto kStatuses = std::to_array<Status>({
     {"felled", RequestStatus::rejected},
 });
 
-template <class Row>
-const Row* row_of(const auto& table, std::string_view word) {
-  const Row* row = std::find_if(table.begin(), table.end(), [&](const Row& one) { return one.word == word; });
-  return row == table.end() ? nullptr : row;
-}
-
 std::optional<providers::Refused> refusal_in(std::string_view what, const net::Response& answer) {
   try {
     const Json json = Json::parse(answer.body);
     const std::string word = json.at("fault").as_string();
-    const Fault* row = row_of<Fault>(kFaults, word);
+    const Fault* row = providers::row_with(kFaults, &Fault::word, word);
     Error error(row != nullptr ? row->kind : ErrorKind::refused,
                 fmt::format("{}: the orchard says: {} ({})", what, json.string_or("text", ""), word));
     if (row != nullptr) error.hint(std::string(row->advice));
@@ -66,7 +60,8 @@ Report report_from(const Json& json) {
   Report report;
   report.reference = ProviderReference(json.at("order").as_string());
   report.provider_status = json.at("state").as_string();
-  if (const Status* row = row_of<Status>(kStatuses, report.provider_status)) report.status = row->means;
+  if (const Status* row = providers::row_with(kStatuses, &Status::word, report.provider_status))
+    report.status = row->means;
   return report;
 }
 
@@ -111,14 +106,15 @@ LookUpAnswer Orchard::look_up(const ProviderCall& call) {
 }
 
 Report Orchard::poll(const ProviderCall& call) {
-  const providers::Answer answer = get("/orders/" + call.submission->reference.str(), call.time_limit);
+  const providers::Answer answer =
+      get("/orders/" + providers::submission_of(call, "the orchard").reference.str(), call.time_limit);
   Report report = read_answer(answer.success().body, report_from);
   report.retry_after = answer.retry_after();
   return report;
 }
 
 Report Orchard::retrieve(const ProviderCall& call) {
-  const std::string& id = call.submission->reference.str();
+  const std::string& id = providers::submission_of(call, "the orchard").reference.str();
   const Bytes pem = to_bytes(get("/orders/" + id + "/certificate", call.time_limit).success().body);
   Report report;
   report.status = RequestStatus::handed_out;
