@@ -1,8 +1,8 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/unicode.h"
-#include "providers/answer.h"
 #include "providers/digicert/wire/wire.h"
+#include "providers/json_fields.h"
 
 #include <fmt/core.h>
 
@@ -100,16 +100,6 @@ std::string thumbprint_of(const Json& json) {
   std::string print = lower(loose_text(json, "thumbprint"));
   const bool is_one = print.size() == 64 && print.find_first_not_of("0123456789abcdef") == std::string::npos;
   return is_one ? print : "";
-}
-
-std::optional<Instant> instant_of(const Json& json, std::string_view name) {
-  std::string text = loose_text(json, name);
-  if (text.size() == 10) text += "T00:00:00Z";  // the OpenAPI calls it a date
-  try {
-    return text.empty() ? std::nullopt : std::optional<Instant>(parse_rfc3339(text));
-  } catch (const Error&) {
-    return std::nullopt;  // the certificate itself says when
-  }
 }
 
 std::optional<Refusal> refusal_in(const Json& json, Refusal::Envelope envelope) {
@@ -246,8 +236,8 @@ CertificateDetails details_of(const Json& json) {
   details.common_name = loose_text(json, "common_name");
   if (const Json* profile = json.find("profile")) details.profile = loose_text(*profile, "id");
   if (const Json* seat = json.find("seat")) details.seat = loose_text(*seat, "seat_id");
-  details.valid_from = instant_of(json, "valid_from");
-  details.valid_to = instant_of(json, "valid_to");
+  details.valid_from = providers::date(json, "valid_from");
+  details.valid_to = providers::date(json, "valid_to");
   if (const Json* revocation = json.find("revocation")) details.revocation_reason = loose_text(*revocation, "reason");
   return details;
 }

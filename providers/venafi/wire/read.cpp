@@ -1,8 +1,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/unicode.h"
-#include "providers/answer.h"
-#include "providers/venafi/wire/fields.h"
+#include "providers/json_fields.h"
 #include "providers/venafi/wire/wire.h"
 
 #include <fmt/core.h>
@@ -13,10 +12,16 @@
 namespace hsmbridge::venafi {
 namespace {
 
-// Longer lists than any account has: going through them must not take minutes.
-constexpr std::size_t kMostEntries = 10'000;
-
+using providers::date;
 using providers::Holds;
+using providers::list;
+using providers::list_of;
+using providers::member;
+using providers::number_of;
+using providers::shown;
+
+// Longer lists of names than any request has.
+constexpr std::size_t kMostEntries = 10'000;
 
 template <class Read>
 auto reading(std::string_view what, std::string_view body, Read read, Holds holds = Holds::facts) {
@@ -74,20 +79,6 @@ std::optional<bool> truth(const Json& json, std::string_view name) {
   throw Error{ErrorKind::corrupt, fmt::format("{}: true or false was expected", name)};
 }
 
-const Json::Array& list_of(const Json& json, std::string_view name) {
-  if (!json.is_array()) throw Error{ErrorKind::corrupt, fmt::format("{}: a list was expected", name)};
-  if (json.as_array().size() > kMostEntries) {
-    throw Error{ErrorKind::corrupt, fmt::format("{} has {} entries", name, json.as_array().size())};
-  }
-  return json.as_array();
-}
-
-const Json::Array& list(const Json& json, std::string_view name) {
-  static const Json::Array kNone;
-  const Json* found = member(json, name);
-  return found == nullptr ? kNone : list_of(*found, name);
-}
-
 Template::Expressions expressions(const Json& json, std::string_view name) {
   const Json* found = member(json, name);
   if (found == nullptr) return std::nullopt;
@@ -117,17 +108,6 @@ std::vector<std::string> ids(const Json& json, std::string_view name) {
     if (!item.is_null() && !(item.is_string() && item.as_string().empty())) result.push_back(id_of(item, name));
   }
   return result;
-}
-
-// "+0000" and "+00:00". A date that cannot be read is no reason to give up the answer that carries it.
-std::optional<Instant> date(const Json& json, std::string_view name) {
-  const Json* found = member(json, name);
-  if (found == nullptr || !found->is_string()) return std::nullopt;
-  try {
-    return parse_rfc3339(found->as_string());
-  } catch (const Error&) {
-    return std::nullopt;
-  }
 }
 
 // errorInformation and GraphQL's error: {"code","message","args" or "arguments","type"}, each of any type.

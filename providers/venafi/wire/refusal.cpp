@@ -1,10 +1,14 @@
 // The forms in which the service refuses.
 #include "base/error.h"
-#include "providers/venafi/wire/fields.h"
+#include "providers/json_fields.h"
 #include "providers/venafi/wire/wire.h"
 
 namespace hsmbridge::venafi {
 namespace {
+
+using providers::member;
+using providers::number_of;
+using providers::shown;
 
 std::vector<ServiceError> read_errors(const Json& json) {
   std::vector<ServiceError> errors;

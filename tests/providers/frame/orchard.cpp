@@ -2,7 +2,7 @@
 
 #include "base/json.h"
 #include "net/url.h"
-#include "providers/answer.h"
+#include "providers/json_fields.h"
 #include "providers/bundle.h"
 #include "providers/following.h"
 #include "x509/objects/csr.h"
