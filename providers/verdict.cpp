@@ -24,17 +24,16 @@ bool is_later(long status) {
 
 }  // namespace
 
-bool is_html(const net::Response& answer) {
-  const std::size_t first = answer.body.find_first_not_of(" \t\r\n");
-  return lower(answer.content_type()).find("html") != std::string::npos ||
-         (first != std::string::npos && answer.body[first] == '<');
+bool is_html(std::string_view content_type, std::string_view body) {
+  const std::size_t first = body.find_first_not_of(" \t\r\n");
+  return lower(content_type).find("html") != std::string::npos || (first != std::string::npos && body[first] == '<');
 }
 
 std::string described(const net::Response& answer) {
   if (answer.body.empty()) return fmt::format("HTTP {} without a body", answer.status);
-  return fmt::format(
-      "HTTP {} with {}", answer.status,
-      is_html(answer) ? std::string("an HTML page (of a proxy?)") : "\"" + printable(answer.body.substr(0, 60)) + "\"");
+  return fmt::format("HTTP {} with {}", answer.status,
+                     is_html(answer.content_type(), answer.body) ? std::string("an HTML page (of a proxy?)")
+                                                                 : "\"" + printable(answer.body.substr(0, 60)) + "\"");
 }
 
 Error retold(const Error& error, ErrorKind kind, std::string message) {

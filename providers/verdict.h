@@ -136,7 +136,7 @@ std::optional<workflow::SubmitAnswer> passed_on(Verdict& verdict) {
 }
 
 // Whether it is a web page, of a proxy or a login, where JSON or plain text should be.
-bool is_html(const net::Response& answer);
+bool is_html(std::string_view content_type, std::string_view body);
 // What came, in words: `HTTP 502 with an HTML page (of a proxy?)`.
 std::string described(const net::Response& answer);
 // The same facts and advice with another message and kind.

@@ -189,7 +189,7 @@ Contents Client::contents(const std::string& certificate, ChainOrder order, Dura
   if (answer.has_status(404) || answer.has_status(409)) {
     if (auto words = own_words(answer)) return {"", *words};
   }
-  if (answer.has_status(409) && !providers::is_html(*answer.response())) {
+  if (answer.has_status(409) && !providers::is_html(answer.response()->content_type(), answer.response()->body)) {
     return {"", "the authority has not signed it yet (HTTP 409)"};
   }
   return {answer.success().body, ""};

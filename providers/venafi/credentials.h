@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 // What opens the service: an API key or a bearer token, and where the next one comes from.
 namespace hsmbridge::venafi {
@@ -38,5 +39,11 @@ Access token_access(std::shared_ptr<net::Transport> transport, TokenOrder order,
 TokenOrder federated_order(std::string path, providers::SecretGetter jwt);
 // The signer is used by one thread at a time.
 TokenOrder service_account_order(std::shared_ptr<x509::Signer> signer, std::string client_id, const Clock& clock);
+
+// The claim `aud` is this text for every region, without https://.
+constexpr std::string_view kAudience = "api.venafi.cloud/v1/oauth/token/serviceaccount";
+// The JWT for POST /v1/oauth/token/serviceaccount: iss and sub are the account, jti is new each time. Throws as
+// providers::signed_jwt.
+std::string service_account_jwt(x509::Signer& signer, std::string_view client_id, Instant now, std::string_view jti);
 
 }  // namespace hsmbridge::venafi

@@ -121,7 +121,7 @@ Report VenafiProvider::retrieve(const ProviderCall& call) {
       client_->contents(state.certificates.front(), Client::ChainOrder::leaf_first, call.time_limit / 2);
   if (!contents.missing.empty()) return not_there_yet(call, std::move(report), std::move(state), contents.missing);
   if (contents.body.find("-----BEGIN CERTIFICATE-----") == std::string::npos) {
-    if (is_html("", contents.body)) {
+    if (providers::is_html("", contents.body)) {
       throw Error{ErrorKind::unavailable, "an HTML page (of a proxy?) came in place of the certificate"};
     }
     return not_there_yet(call, std::move(report), std::move(state),

@@ -1,7 +1,8 @@
 #include "../fuzzing.h"
+#include "providers/jose.h"
 #include "providers/venafi/client.h"
+#include "providers/venafi/credentials.h"
 #include "providers/venafi/error_code.h"
-#include "providers/venafi/jwt.h"
 #include "providers/venafi/progress.h"
 #include "providers/venafi/revocation.h"
 #include "providers/venafi/wire/wire.h"
@@ -39,7 +40,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   read([&] { token_from(body); });
   read([&] { report_of(revocation_from(body, "certificate")); });
   for (const long status : {200L, 400L, 401L}) token_refusal_from(status, "application/json", body);
-  subject_of(body);
+  providers::subject_of(body);
   longest_of_iso(body);
   for (const long status : {200L, 201L, 400L, 401L, 412L, 500L}) {
     const net::Response answer{status, {{"Content-Type", "application/json"}}, body};

@@ -2,9 +2,9 @@
 
 #include "base/json.h"
 #include "net/url.h"
-#include "providers/json_fields.h"
 #include "providers/bundle.h"
 #include "providers/following.h"
+#include "providers/json_fields.h"
 #include "x509/objects/csr.h"
 
 #include <array>

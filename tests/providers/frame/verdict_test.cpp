@@ -182,10 +182,10 @@ TEST_CASE("a decision passes by what its reader says, and is unknown where nobod
 }
 
 TEST_CASE("a page is told from a text by its type or its first character") {
-  CHECK(is_html(response(200, "x", "Text/HTML; charset=utf-8")));
-  CHECK(is_html(response(200, " \n<!DOCTYPE html>", "")));
-  CHECK_FALSE(is_html(response(200, "{\"a\":\"<html>\"}")));
-  CHECK_FALSE(is_html(response(200, "")));
+  CHECK(is_html("Text/HTML; charset=utf-8", "x"));
+  CHECK(is_html("", " \n<!DOCTYPE html>"));
+  CHECK_FALSE(is_html("application/json", "{\"a\":\"<html>\"}"));
+  CHECK_FALSE(is_html("", ""));
   CHECK(described(response(500, "")) == "HTTP 500 without a body");
   CHECK(described(response(500, "oh\nno", "text/plain")) == "HTTP 500 with \"oh\\x0Ano\"");
 }
