@@ -28,9 +28,6 @@ std::optional<Instant> created(const Submission& submission) {
   return submission.submitted_at == Instant{} ? std::nullopt : std::optional(submission.submitted_at);
 }
 
-// More certificates than any chain has.
-constexpr std::size_t kMostMembers = 100;
-
 // What is wrong with an answer that was kept, for the person who must read it.
 std::string why_unreadable(const Handout& handout, const ProviderCall& call) {
   try {
@@ -231,23 +228,8 @@ Issued SecurosysProvider::read(const ProviderCall& call, const Handout& handout)
     }
     issued.certificate = ca::assemble(draft.to_be_signed, draft.algorithm, draft.issuer, handout.result);
   } else {
-    try {
-      const Bytes spki = x509::parse_csr(call.draft.csr).spki;
-      const ByteView renewed = providers::renewed_by(call.order);
-      std::vector<Bytes> certificates = providers::handed_out("the TSB", handout.result, spki, renewed);
-      if (certificates.size() > kMostMembers) {
-        throw Error{ErrorKind::corrupt, fmt::format("it holds {} certificates", certificates.size())};
-      }
-      // The first, unless it is another's that goes before ours.
-      const auto ours = providers::new_or_renewed(certificates, spki, renewed);
-      if (ours != certificates.end()) {
-        std::swap(certificates.front(), certificates[static_cast<std::size_t>(ours - certificates.cbegin())]);
-      }
-      issued.certificate = std::move(certificates.front());
-      issued.chain.assign(certificates.begin() + 1, certificates.end());
-    } catch (const Error& error) {
-      throw Error{ErrorKind::corrupt, "the TSB's result is no certificate: " + error.message()};
-    }
+    const Bytes spki = x509::parse_csr(call.draft.csr).spki;
+    issued = providers::issued_from("the TSB", handout.result, spki, call.order);
   }
   if (!call.draft.issuer.empty()) {
     issued.chain.push_back(call.draft.issuer);

@@ -27,17 +27,6 @@ constexpr std::size_t kLongestChain = 10;
 // Of one answer. No chain is near it.
 constexpr std::size_t kMostCertificates = 100;
 
-// Where none has the key of our request: whichever issued no other.
-std::size_t leaf_by_issuers(const std::vector<x509::Certificate>& certificates) {
-  for (std::size_t i = 0; i < certificates.size(); ++i) {
-    const bool issues = std::any_of(certificates.begin(), certificates.end(), [&](const x509::Certificate& other) {
-      return &other != &certificates[i] && other.issuer() == certificates[i].subject();
-    });
-    if (!issues) return i;
-  }
-  return 0;
-}
-
 }  // namespace
 
 void VenafiProvider::add_approvals(const std::string& id, Report& report, Duration limit) {
@@ -146,26 +135,7 @@ CancelAnswer VenafiProvider::cancel(const ProviderCall& call) {
 
 Issued VenafiProvider::read(const ProviderCall& call, const Handout& handout) {
   const Bytes spki = x509::parse_csr(call.draft.csr).spki;
-  std::vector<x509::Certificate> certificates;
-  // Whatever order was asked for: root first was seen too.
-  std::size_t leaf = 0;
-  try {
-    const ByteView renewed = providers::renewed_by(call.order);
-    const std::vector<Bytes> ders = providers::handed_out("the service", handout.result, spki, renewed);
-    if (ders.size() > kMostCertificates) {
-      throw Error{ErrorKind::corrupt, fmt::format("it holds {} certificates, which no chain does", ders.size())};
-    }
-    for (const Bytes& der : ders) certificates.push_back(x509::parse_certificate(der));
-    const auto ours = providers::new_or_renewed(ders, spki, renewed);
-    leaf = ours != ders.end() ? static_cast<std::size_t>(ours - ders.begin()) : leaf_by_issuers(certificates);
-  } catch (const Error& error) {
-    throw Error{ErrorKind::corrupt, "what the service handed out is no certificate: " + error.message()};
-  }
-  Issued issued;
-  issued.certificate = certificates[leaf].der;
-  for (std::size_t i = 0; i < certificates.size(); ++i) {
-    if (i != leaf) issued.chain.push_back(certificates[i].der);
-  }
+  Issued issued = providers::issued_from("the service", handout.result, spki, call.order);
   if (!issued.chain.empty() || call.submission == nullptr) return issued;
   // It came without its chain: the request told the ids of the authorities' certificates.
   const State state = state_from(call.submission->provider_state);

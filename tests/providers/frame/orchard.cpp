@@ -127,14 +127,7 @@ CancelAnswer Orchard::cancel(const ProviderCall&) {
 }
 
 Issued Orchard::read(const ProviderCall& call, const Handout& handout) {
-  const Bytes spki = x509::parse_csr(call.draft.csr).spki;
-  std::vector<Bytes> all = providers::handed_out("the orchard", handout.result, spki);
-  const auto ours = providers::new_one(all, spki, providers::renewed_by(call.order));
-  if (ours == all.end()) throw Error{ErrorKind::corrupt, "the orchard's certificate is for another key"};
-  Issued issued{*ours, {}};
-  all.erase(ours);
-  issued.chain = std::move(all);
-  return issued;
+  return providers::issued_from("the orchard", handout.result, x509::parse_csr(call.draft.csr).spki, call.order);
 }
 
 std::vector<std::string> Orchard::test() {
