@@ -53,7 +53,7 @@ constexpr const char* kEndRun =
 Effect read_effect(const Query& row, int first) {
   return in_row("effect", [&] {
     const auto name = workflow::effect_name_from(row.text(first));
-    if (!name) throw Error{ErrorKind::corrupt, fmt::format("'{}' is no effect", row.text(first))};
+    if (!name) throw Error{ErrorKind::corrupt, fmt::format("'{}' is not a known effect", row.text(first))};
     return Effect{*name, row.instant(first + 1), static_cast<unsigned>(row.integer(first + 2)), row.text(first + 3)};
   });
 }

@@ -238,7 +238,7 @@ std::vector<workflow::JournalEntry> SqliteStore::history(const RequestId& id) {
   while (row.row()) {
     entries.push_back(in_row("event", [&] {
       const auto after = workflow::state_name_from(row.text(4));
-      if (!after) throw Error{ErrorKind::corrupt, fmt::format("'{}' is no state", row.text(4))};
+      if (!after) throw Error{ErrorKind::corrupt, fmt::format("'{}' is not a known state", row.text(4))};
       return workflow::JournalEntry{
           row.count(0),
           workflow::Event{row.instant(1), row.text(2), workflow::event_body_from(Json::parse(row.text(3)))}, *after};
