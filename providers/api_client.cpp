@@ -1,5 +1,7 @@
 #include "providers/api_client.h"
 
+#include "base/wipe.h"
+
 #include <algorithm>
 
 namespace hsmbridge::providers {
@@ -37,6 +39,7 @@ Answer ApiClient::call(net::Request request, Duration limit, const Terms& terms)
     std::vector<Secret> sent;
     net::Exchange exchange;
     try {
+      for (std::size_t i = plain; i < request.headers.size(); ++i) wipe(request.headers[i].second);
       request.headers.resize(plain);
       for (const CredentialHeader& header : headers) {
         const Credentials::Held held = header.credentials->current(end - clock_.since_boot());

@@ -98,7 +98,8 @@ RevocationVerdict revocation_verdict(const providers::Answer& answer) {
   }
   return answer.verdict<RevocationVerdict>([](const net::Response& success) -> RevocationVerdict {
     if (success.status == 204) return Revoked{};
-    if (providers::is_html(success.content_type(), success.body)) throw Error{ErrorKind::corrupt, "with an HTML page (of a proxy?)"};
+    if (providers::is_html(success.content_type(), success.body))
+      throw Error{ErrorKind::corrupt, "with an HTML page (of a proxy?)"};
     return RevocationTaken{fmt::format("HTTP {}", success.status)};
   });
 }

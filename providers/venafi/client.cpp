@@ -140,10 +140,9 @@ std::vector<std::string> Client::validate(const std::string& body, Duration limi
   if ((answer.has_status(400) || answer.has_status(412)) && answer.refused() &&
       answer.refused()->error.kind() != ErrorKind::denied) {
     const net::Response& response = *answer.response();
+    const auto refusal = refusal_from(response.status, response.content_type(), response.body);
     std::vector<std::string> objections;
-    for (const ServiceError& error : refusal_from(response.status, response.content_type(), response.body)->errors) {
-      objections.push_back(spoken(error));
-    }
+    for (const ServiceError& error : refusal->errors) objections.push_back(spoken(error));
     return objections;
   }
   check_validated(answer.success().body);

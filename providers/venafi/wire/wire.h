@@ -37,7 +37,6 @@ std::optional<Refusal> refusal_from(long status, std::string_view content_type, 
 // A token endpoint's refusal (RFC 6749 §5.2), {"error","error_description"}, or any of the above.
 std::optional<Refusal> token_refusal_from(long status, std::string_view content_type, std::string_view body);
 
-
 // ---- answers --------------------------------------------------------------------------------------------------------
 
 // GET /v1/useraccounts.
