@@ -191,13 +191,14 @@ workflow::SubmissionNotAccepted too_late(const Claim& claim) {
 // yet is explained with the provider's clock as it was then.
 template <class Said>
 EventBody heard(Said said, unsigned attempt, workflow::Report report, const workflow::Provider& provider) {
+  auto& status = static_cast<workflow::StatusReport&>(report);
   if (!report.result) {
-    said.report = std::move(report);
+    said.report = std::move(status);
     return said;
   }
   workflow::IssuedResult result = *std::move(report.result);
   if (!result.clock_ahead) result.clock_ahead = provider.server_ahead();
-  return workflow::ResultReceived{attempt, std::move(report), std::move(result)};
+  return workflow::ResultReceived{attempt, std::move(status), std::move(result)};
 }
 
 EffectOutcome submit(Dependencies& world, const Claim& claim, Instant now, Duration time_limit) {

@@ -45,8 +45,15 @@ constexpr bool is_waiting(RequestStatus status) {
          status == RequestStatus::unrecognised;
 }
 
+struct Report;
+
 // What a provider said about one request. A fact.
 struct StatusReport {
+  StatusReport() = default;
+  // Of a Report only by name: the result that it may hold must not be left behind unseen.
+  StatusReport(const Report&) = delete;
+  StatusReport& operator=(const Report&) = delete;
+
   RequestStatus status = RequestStatus::unrecognised;
   std::string provider_status;  // its own word: "PENDING"
   std::string message;          // code and reason as it gave them; "" for none

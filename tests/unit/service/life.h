@@ -115,11 +115,10 @@ struct Life {
     take(*store, order.id, DraftFrozen{draft_of_test(clock.now())}, clock.now());
     take(*store, order.id, DraftAccepted{}, clock.now());
     take(*store, order.id, AttemptStarted{1, "w", clock.now()}, clock.now());
-    Report report;
+    StatusReport report;
     report.status = RequestStatus::handed_out;
     report.reference = ProviderReference{"ref-1"};
-    report.result = IssuedResult{IssuedCertificate{der}, der};
-    take(*store, order.id, SubmissionAnswered{1, report}, clock.now());
+    take(*store, order.id, ResultReceived{1, report, {IssuedCertificate{der}, der}}, clock.now());
   }
   // A completed request with its certificate, which ends after `life`. `fingerprint`: where several are brought.
   workflow::CertificateRecord bring(const workflow::Order& order, Duration life, const std::string& fingerprint = "") {

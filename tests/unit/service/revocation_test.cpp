@@ -165,9 +165,7 @@ TEST_CASE_METHOD(Fixture, "a renewal whose revocation came to nothing leaves one
   take(*store, renewal, DraftFrozen{draft_of_test(clock.now())}, clock.now());
   take(*store, renewal, DraftAccepted{}, clock.now());
   take(*store, renewal, AttemptStarted{1, "w", clock.now()}, clock.now());
-  Report out = report(RequestStatus::handed_out);
-  out.result = IssuedResult{IssuedCertificate{der}, der};
-  take(*store, renewal, SubmissionAnswered{1, out}, clock.now());
+  take(*store, renewal, ResultReceived{1, {}, {IssuedCertificate{der}, der}}, clock.now());
   CertificateRecord newer = record;
   newer.fingerprint = std::string(64, 'b');
   newer.request = renewal;

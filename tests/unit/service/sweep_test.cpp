@@ -159,10 +159,9 @@ TEST_CASE_METHOD(Fixture, "after a wrong certificate, or one that may exist, the
   take(*store, id, DraftAccepted{}, clock.now());
   take(*store, id, AttemptStarted{1, "w", clock.now()}, clock.now());
   if (wrong) {
-    Report report;
+    StatusReport report;
     report.status = RequestStatus::handed_out;
-    report.result = IssuedResult{IssuedCertificate{der}, der};
-    take(*store, id, SubmissionAnswered{1, report}, clock.now());
+    take(*store, id, ResultReceived{1, report, {IssuedCertificate{der}, der}}, clock.now());
     take(*store, id, VerificationFailed{std::string(64, 'b'), {}}, clock.now());
   } else {
     take(*store, id, AnswerLost{1, "the connection died"}, clock.now());
@@ -394,10 +393,9 @@ TEST_CASE_METHOD(Fixture, "the old key is retired when the overlap is over") {
   take(*store, order.id, DraftFrozen{draft_of_test(clock.now())}, clock.now());
   take(*store, order.id, DraftAccepted{}, clock.now());
   take(*store, order.id, AttemptStarted{1, "w", clock.now()}, clock.now());
-  Report report;
+  StatusReport report;
   report.status = RequestStatus::handed_out;
-  report.result = IssuedResult{IssuedCertificate{der}, der};
-  take(*store, order.id, SubmissionAnswered{1, report}, clock.now());
+  take(*store, order.id, ResultReceived{1, report, {IssuedCertificate{der}, der}}, clock.now());
   CertificateRecord next = record;
   next.fingerprint = hex(sha256(der));
   next.request = order.id;

@@ -316,7 +316,7 @@ TEST_CASE_METHOD(Fixture, "an answer about another reference than the present on
   CHECK(state() == StateName::awaiting_approval);
   CHECK(submission_of(record().state)->reference == ProviderReference("another"));
   REQUIRE(store->late_answers(order.id).size() == 1);
-  CHECK(name_of(store->late_answers(order.id)[0].event.body) == EventName::reported);
+  CHECK(name_of(store->late_answers(order.id)[0].event.body) == EventName::result_received);
   CHECK_FALSE(store->effects(order.id).empty());
 }
 
