@@ -148,16 +148,6 @@ Answer Digicert::revoke(const Asked& asked) {
   return {204, ""};
 }
 
-Answer Digicert::resume(const Asked& asked) {
-  Certificate& certificate = find_certificate(asked);
-  if (certificate.status != "suspended") throw digicert_error(400, "invalid_state", "The certificate is not suspended");
-  certificate.status = "issued";
-  certificate.reason.clear();
-  certificate.revoked.reset();
-  keep(certificate);
-  return {204, ""};
-}
-
 Answer Digicert::search(const Asked& asked) {
   // Of what can be asked, valid_from, valid_to, aki and issuing_ca_serial_number are missing: how they compare is
   // written down nowhere.

@@ -61,7 +61,6 @@ const std::vector<Digicert::Route>& Digicert::routes() {
   // Longer paths with words before shorter ones with stars.
   static const std::vector<Route> table{
       {"GET", "/mpki/api/v1/hello", &Digicert::hello},
-      {"GET", "/mpki/api/v1/health/extensive", &Digicert::health},
       {"GET", "/account/api/v1/user/me", &Digicert::who_am_i},
       {"GET", "/mpki/api/v2/profile", &Digicert::list_profiles},
       {"GET", "/mpki/api/v1/profile", &Digicert::list_profiles},
@@ -74,22 +73,6 @@ const std::vector<Digicert::Route>& Digicert::routes() {
       {"GET", "/mpki/api/v1/certificate/{}/additional-formats", &Digicert::show_formats},
       {"POST", "/mpki/api/v1/certificate/{}/renew", &Digicert::renew},
       {"PUT", "/mpki/api/v1/certificate/{}/revoke", &Digicert::revoke},
-      {"DELETE", "/mpki/api/v1/certificate/{}/revoke", &Digicert::resume},
-      {"POST", "/mpki/api/v1/enrollment", &Digicert::enroll},
-      {"POST", "/mpki/api/v1/enrollment/redeem", &Digicert::redeem},
-      {"GET", "/mpki/api/v1/enrollment/{}", &Digicert::enrollment_of_code},
-      {"GET", "/mpki/api/v1/enrollment-details", &Digicert::list_enrollments},
-      {"GET", "/mpki/api/v1/enrollment-details/{}", &Digicert::show_enrollment},
-      {"GET", "/mpki/api/v1/audit-log", &Digicert::not_permitted},
-      {"GET", "/mpki/api/v1/audit-log/{}", &Digicert::not_permitted},
-      {"POST", "/mpki/api/v1/certificate-import", &Digicert::not_permitted},
-      {"POST", "/mpki/api/v1/certificate/escrow/approve/{}", &Digicert::approve_recovery},
-      {"GET", "/mpki/api/v1/certificate/escrow/recover/{}", &Digicert::recover},
-      {"POST", "/mpki/api/v1/seat", &Digicert::make_seat},
-      {"PUT", "/mpki/api/v1/seat/{}", &Digicert::change_seat},
-      {"GET", "/mpki/api/v1/seat-types", &Digicert::seat_types},
-      {"GET", "/mpki/api/v1/seat/{}", &Digicert::show_seat},
-      {"DELETE", "/mpki/api/v1/seat/{}", &Digicert::remove_seat},
   };
   return table;
 }
@@ -151,10 +134,6 @@ Answer Digicert::answer(const Call& call) {
 
 Answer Digicert::hello(const Asked&) {
   return {200, std::string(kHello), kText};
-}
-
-Answer Digicert::health(const Asked&) {
-  return {200, "UP", kText};
 }
 
 Answer Digicert::who_am_i(const Asked& asked) {
@@ -323,8 +302,6 @@ void Digicert::reset() {
   const std::lock_guard lock(mutex_);
   certificates_.clear();
   requests_.clear();
-  enrollments_.clear();
-  seats_.clear();
   advanced_ = std::chrono::seconds{0};
   state_.rewrite({});
 }

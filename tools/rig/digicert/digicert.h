@@ -45,9 +45,7 @@ struct DigicertOptions {
 };
 
 // DigiCert Trust Lifecycle Manager, simulated after its pages, its OpenAPI of 2022 and its own clients: profiles,
-// certificates (request, pick-up, details, formats, renewal, revocation, search), the user, seats, enrolments with a
-// code. Audit log and import answer as to a user without the role for them, escrow as to certificates without an
-// escrowed key. Certificates are real ones of its own two-level CA. What was made survives a restart. Thread rule:
+// certificates (request, pick-up, details, formats, renewal, revocation, search), the user. Certificates are real ones of its own two-level CA. What was made survives a restart. Thread rule:
 // every function may be called from any thread.
 class Digicert {
  public:
@@ -101,18 +99,6 @@ class Digicert {
     std::string message;
     std::string serial;
   };
-  struct Enrollment {
-    std::string id;
-    std::string code;
-    std::string profile;
-    std::string seat;
-    std::string email;
-    std::string status = "created";  // created, redeemed, locked
-    std::int64_t bad_attempts = 0;
-    Instant created;
-    Instant expires;
-    Json subject = Json::object();
-  };
   struct Asked {
     const Call& call;
     std::vector<std::string> captured;  // what stood in place of the stars of the route
@@ -131,7 +117,6 @@ class Digicert {
   Answer answer(const Call& call);
   std::string authenticated(const Call& call) const;
   Answer hello(const Asked& asked);
-  Answer health(const Asked& asked);
   Answer who_am_i(const Asked& asked);
   Answer list_profiles(const Asked& asked);
   Answer show_profile(const Asked& asked);
@@ -153,30 +138,11 @@ class Digicert {
   Answer show_certificate(const Asked& asked);
   Answer show_formats(const Asked& asked);
   Answer revoke(const Asked& asked);
-  Answer resume(const Asked& asked);
   Answer search(const Asked& asked);
   Json details_json(const Certificate& certificate) const;
   std::string status_of(const Certificate& certificate) const;
   std::string text_of(ByteView der) const;
   Certificate& find_certificate(const Asked& asked);
-  // digicert_enrollments.cpp
-  Answer enroll(const Asked& asked);
-  Answer redeem(const Asked& asked);
-  Answer list_enrollments(const Asked& asked);
-  Answer show_enrollment(const Asked& asked);
-  Answer enrollment_of_code(const Asked& asked);
-  Answer not_permitted(const Asked& asked);
-  Answer approve_recovery(const Asked& asked);
-  Answer recover(const Asked& asked);
-  std::string state_of(const Enrollment& enrollment) const;
-  Json details_json(const Enrollment& enrollment) const;
-  // digicert_seats.cpp
-  Answer make_seat(const Asked& asked);
-  Answer change_seat(const Asked& asked);
-  Answer show_seat(const Asked& asked);
-  Answer remove_seat(const Asked& asked);
-  Answer seat_types(const Asked& asked);
-
   const DigicertProfile& visible_profile(const std::string& id, const std::string& token) const;
   const DigicertProfile& usable_profile(const std::string& id, const std::string& token, std::string_view field) const;
   Request& open_request(const Json& body);
@@ -186,7 +152,6 @@ class Digicert {
 
   void keep(const Certificate& certificate);
   void keep(const Request& request);
-  void keep(const Enrollment& enrollment);
   void load(const Json& line);
   void load();
 
@@ -198,8 +163,6 @@ class Digicert {
   LineFile state_;
   std::vector<Certificate> certificates_;
   std::vector<Request> requests_;
-  std::vector<Enrollment> enrollments_;
-  std::vector<Json> seats_;
   std::chrono::seconds advanced_{0};
   std::size_t issued_ = 0;
 };

@@ -41,19 +41,6 @@ void Digicert::keep(const Request& request) {
                       {"names", order.names}})}}));
 }
 
-void Digicert::keep(const Enrollment& enrollment) {
-  state_.append(Json::object({{"enrollment", Json::object({{"id", enrollment.id},
-                                                           {"code", enrollment.code},
-                                                           {"profile", enrollment.profile},
-                                                           {"seat", enrollment.seat},
-                                                           {"email", enrollment.email},
-                                                           {"status", enrollment.status},
-                                                           {"bad_attempts", enrollment.bad_attempts},
-                                                           {"created", rfc3339(enrollment.created)},
-                                                           {"expires", rfc3339(enrollment.expires)},
-                                                           {"subject", enrollment.subject}})}}));
-}
-
 void Digicert::load() {
   for (const Json& line : LineFile::read(state_.path())) load(line);
   issued_ = certificates_.size();
@@ -70,16 +57,6 @@ void Digicert::load(const Json& line) {
     list.push_back(std::move(entry));
   };
   if (const Json* moved = line.find("advanced")) advanced_ = std::chrono::seconds{moved->as_integer()};
-  if (const Json* seat = line.find("seat")) {
-    const auto same = [&](const Json& one) { return one.at("seat_id") == seat->at("seat_id"); };
-    seats_.erase(std::remove_if(seats_.begin(), seats_.end(), same), seats_.end());
-    seats_.push_back(*seat);
-  }
-  if (const Json* id = line.find("seat_removed")) {
-    seats_.erase(std::remove_if(seats_.begin(), seats_.end(),
-                                [&](const Json& one) { return one.at("seat_id").as_string() == id->as_string(); }),
-                 seats_.end());
-  }
   if (const Json* json = line.find("certificate")) {
     Certificate one;
     one.serial = json->at("serial").as_string();
@@ -112,20 +89,6 @@ void Digicert::load(const Json& line) {
     one.order.subject = json->at("subject");
     one.order.names = json->at("names");
     put(requests_, std::move(one), &Request::id);
-  }
-  if (const Json* json = line.find("enrollment")) {
-    Enrollment one;
-    one.id = json->at("id").as_string();
-    one.code = json->at("code").as_string();
-    one.profile = json->at("profile").as_string();
-    one.seat = json->at("seat").as_string();
-    one.email = json->at("email").as_string();
-    one.status = json->at("status").as_string();
-    one.bad_attempts = json->at("bad_attempts").as_integer();
-    one.created = parse_rfc3339(json->at("created").as_string());
-    one.expires = parse_rfc3339(json->at("expires").as_string());
-    one.subject = json->at("subject");
-    put(enrollments_, std::move(one), &Enrollment::id);
   }
 }
 

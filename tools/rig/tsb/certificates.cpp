@@ -344,11 +344,4 @@ Answer Tsb::get_certificate(const Call&, const Parameters& parameters) {
   return {200, answer.dump()};
 }
 
-Answer Tsb::delete_certificate(const Call&, const Parameters& parameters) {
-  KeyRecord& key = find_key(parameters[0]);
-  key.certificate.clear();
-  save(key);
-  return {200, ""};
-}
-
 }  // namespace hsmbridge::rig

@@ -212,12 +212,6 @@ Answer Tsb::key_attributes(const Call& call, const Parameters&) {
   return {200, signed_attributes(key).dump()};
 }
 
-Answer Tsb::key_attributes_by_path(const Call&, const Parameters& parameters) {
-  const KeyRecord& key = find_key(parameters[0]);
-  check_password(key, "");  // this way carries none
-  return {200, signed_attributes(key).dump()};
-}
-
 void Tsb::remove_key(const std::string& label) {
   const KeyRecord& key = find_key(label);
   if (!key.attributes.bool_or("destroyable", false)) {

@@ -314,23 +314,4 @@ Answer Tsb::delete_request(const Call&, const Parameters& parameters) {
   return {200, ""};
 }
 
-Answer Tsb::filtered_requests(const Call& call, const Parameters&) {
-  const Json body = parse_body(call);
-  Validation validation;
-  Fields fields(body, "", validation);
-  const std::vector<std::string> wanted = fields.words_or_null(
-      "requestStatusList", {"PENDING", "APPROVED", "EXECUTED", "FAILED", "EXPIRED", "REJECTED", "CANCELLED"});
-  fields.done();
-  validation.raise();
-  std::map<std::int64_t, const RequestRecord*> ordered;
-  for (const auto& [id, request] : requests_) ordered[request.sequence] = &request;
-  Json list = Json::array();
-  for (const auto& [sequence, request] : ordered) {
-    const std::string_view status = to_string(request->status);
-    if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), status) == wanted.end()) continue;
-    list.push(Json::object({{"id", request->id}, {"status", status}}));
-  }
-  return {200, Json::object({{"requests", list}}).dump()};
-}
-
 }  // namespace hsmbridge::rig

@@ -63,7 +63,6 @@ const std::vector<Tsb::Route>& Tsb::routes() {
       {"GET", "/v1/key", kManagement, kBearer, &Tsb::list_keys},
       {"POST", "/v1/key/attributes", kManagement, kBearer, &Tsb::key_attributes},
       {"POST", "/v1/key/deleteKey", kManagement, kBearer, &Tsb::delete_key_by_body},
-      {"GET", "/v1/key/{}/attributes", kManagement, kBearer, &Tsb::key_attributes_by_path},
       {"DELETE", "/v1/key/{}", kManagement, kBearer, &Tsb::delete_key},
 
       {"POST", "/v1/certificate/synchronous/request", kOperation, kBearer, &Tsb::certificate_request_now},
@@ -74,13 +73,11 @@ const std::vector<Tsb::Route>& Tsb::routes() {
       {"POST", "/v1/certificate/sign", kOperation, kBearer, &Tsb::certificate_sign},
       {"POST", "/v1/certificate/import/plain", kOperation, kBearer, &Tsb::import_certificate},
       {"GET", "/v1/certificate/{}", kOperation, kBearer, &Tsb::get_certificate},
-      {"DELETE", "/v1/certificate/{}", kOperation, kBearer, &Tsb::delete_certificate},
 
       {"POST", "/v1/sign", kOperation, kBearer, &Tsb::sign},
       {"POST", "/v1/synchronousSign", kOperation, kBearer, &Tsb::sign_now},
       {"GET", "/v1/request/{}", kOperation, kBearer, &Tsb::get_request},
       {"DELETE", "/v1/request/{}", kOperation, kBearer, &Tsb::delete_request},
-      {"POST", "/v1/filteredRequests", kOperation, kBearer, &Tsb::filtered_requests},
 
       // The body proves who speaks; the bearer token is ignored here since 1.13.0.
       {"POST", "/v1/filteredSignApprovalTask", kApprover, kNoBearer, &Tsb::list_sign_tasks},

@@ -108,7 +108,6 @@ class Tsb {
   Answer create_key(const Call&, const Parameters&);
   Answer list_keys(const Call&, const Parameters&);
   Answer key_attributes(const Call&, const Parameters&);
-  Answer key_attributes_by_path(const Call&, const Parameters&);
   Answer delete_key(const Call&, const Parameters&);
   Answer delete_key_by_body(const Call&, const Parameters&);
   KeyRecord& find_key(const std::string& label);
@@ -126,7 +125,6 @@ class Tsb {
   Answer certificate_sign_now(const Call&, const Parameters&);
   Answer import_certificate(const Call&, const Parameters&);
   Answer get_certificate(const Call&, const Parameters&);
-  Answer delete_certificate(const Call&, const Parameters&);
   Answer certificate_operation(const Call&, RequestKind kind, bool at_once);
   Bytes build(const CertificateOrder& order, const KeyRecord& key, bool at_once) const;
 
@@ -135,7 +133,6 @@ class Tsb {
   Answer sign_now(const Call&, const Parameters&);
   Answer get_request(const Call&, const Parameters&);
   Answer delete_request(const Call&, const Parameters&);
-  Answer filtered_requests(const Call&, const Parameters&);
   struct NewRequest;
   Answer create_request(NewRequest request);
   void check_request_signature(const Json* signature, const std::string& original) const;

@@ -277,31 +277,6 @@ Answer Venafi::get_request(const Call&, const Caller&, const Parameters& paramet
   return {200, answer.dump()};
 }
 
-Answer Venafi::all_requests(const Call&, const Caller&, const Parameters&) {
-  Json list = Json::array();
-  for (const auto& [id, request] : requests_) list.push(to_json(request, false));
-  return {200,
-          Json::object({{"certificateRequests", list}, {"numFound", static_cast<std::int64_t>(list.as_array().size())}})
-              .dump()};
-}
-
-Answer Venafi::resubmit(const Call& call, const Caller&, const Parameters& parameters) {
-  CloudRequest& request = find_request(parameters[0]);
-  const Json body = body_of(call);
-  only(body, {"certificateIssuingTemplateId", "certificateOwnerUserId", "certificateUsageMetadata", "validityPeriod"});
-  if (request.status != "FAILED" && request.status != "REJECTED") {
-    throw refusal(412, 10707, "Only a failed request can be submitted again", Json::array({request.status}));
-  }
-  if (const std::string other = text_in(body, "certificateIssuingTemplateId"); !other.empty()) {
-    request.issuing_template = find_template(other).id;
-  }
-  if (const std::string validity = text_in(body, "validityPeriod"); !validity.empty()) request.validity = validity;
-  request.step = 0;
-  request.error.clear();
-  take_step(request);
-  return {200, to_json(request, false).dump()};
-}
-
 Answer Venafi::search_requests(const Call& call, const Caller&, const Parameters&) {
   const Json search = body_of(call);
   only(search, {"expression", "ordering", "paging"});

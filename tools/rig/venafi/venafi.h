@@ -118,8 +118,6 @@ class Venafi final : public Simulator {
   Answer create_request(const Call&, const Caller&, const Parameters&);
   Answer validate_request(const Call&, const Caller&, const Parameters&);
   Answer get_request(const Call&, const Caller&, const Parameters&);
-  Answer all_requests(const Call&, const Caller&, const Parameters&);
-  Answer resubmit(const Call&, const Caller&, const Parameters&);
   Answer search_requests(const Call&, const Caller&, const Parameters&);
   CloudRequest read_order(const Call& call, const Caller& caller);
   void check_rules(const CloudRequest& request, const TemplateRecord& rules) const;
