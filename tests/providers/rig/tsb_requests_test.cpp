@@ -16,7 +16,9 @@ std::string message(const rig::Answer& answer) {
 }
 
 Json public_key_of(Bench& bench, const std::string& label) {
-  return Json::parse(bench.post("/v1/key/attributes", Json::object({{"label", label}})).body).at("json").at("publicKey");
+  return Json::parse(bench.post("/v1/key/attributes", Json::object({{"label", label}})).body)
+      .at("json")
+      .at("publicKey");
 }
 
 }  // namespace

@@ -1,17 +1,16 @@
 #pragma once
 
-#include "base/clock.h"
 #include "base/json.h"
-#include "tools/rig/digicert/ca.h"
 #include "tools/rig/digicert/error.h"
 #include "tools/rig/digicert/fields.h"
 #include "tools/rig/digicert/profiles.h"
+#include "tools/rig/pki/authority.h"
 #include "tools/rig/server/line_file.h"
+#include "tools/rig/server/record.h"
 #include "tools/rig/server/simulator.h"
 
 #include <filesystem>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,8 +26,10 @@ struct DigicertApiKey {
 // Where sources disagree or are silent, each reading is a switch.
 struct DigicertOptions {
   std::filesystem::path dir;
-  std::vector<DigicertApiKey> api_keys;  // the first is the one that clients are given
-  bool client_certificates = false;      // the server demands them: then nobody needs an API key
+  // The first is the one that clients are given, to the second one a profile is bound; none: kept in
+  // DIR/digicert-api-keys.json.
+  std::vector<DigicertApiKey> api_keys;
+  bool client_certificates = false;  // the server demands them: then nobody needs an API key
   enum class Shape { real, tutorial, both } shape = Shape::both;
   DigicertEnvelope envelope = DigicertEnvelope::array;
   enum class WrongKey { json, text } wrong_key = WrongKey::json;
@@ -47,22 +48,20 @@ struct DigicertOptions {
 // DigiCert Trust Lifecycle Manager, simulated after its pages, its OpenAPI of 2022 and its own clients: profiles,
 // certificates (request, pick-up, details, formats, renewal, revocation, search), the user. Certificates are real ones of its own two-level CA. What was made survives a restart. Thread rule:
 // every function may be called from any thread.
-class Digicert {
+class Digicert final : public Simulator {
  public:
   Digicert(DigicertOptions options, const Clock& clock);
 
-  Answer handle(const Call& call);
+  Answer handle(const Call& call) override;
   // POST /rig/approve {"id", "by"} and POST /rig/reject {"id", "by", "reason"}; "id" may be left out when one request
   // waits.
-  std::optional<Answer> control(const std::string& what, const Json& body);
-  Json requests() const;
-  const DigicertCa& ca() const { return ca_; }
-  const std::vector<DigicertProfile>& profiles() const { return profiles_; }
-  const DigicertOptions& options() const { return options_; }
-  std::optional<Bytes> certificate_for_another_key(ByteView certificate);
-  void advance(std::chrono::seconds by);
-  std::chrono::seconds advanced() const;
-  void reset();
+  std::optional<Answer> control(const std::string& what, const Json& body) override;
+  Json requests() const override;
+  // "api_keys", "root" (the file with the root of what it issues) and "profiles".
+  Json about() const override;
+  std::string trouble() const override;
+  std::optional<Bytes> certificate_for_another_key(ByteView certificate) override;
+  void reset() override;
 
  private:
   // What a client ordered, whatever the shape.
@@ -88,6 +87,20 @@ class Digicert {
     std::optional<Instant> revoked;
     Json subject;
     Json names;
+
+    template <class Self, class Visit>
+    static void members(Self& self, Visit visit) {
+      visit("serial", self.serial);
+      visit("der", self.der);
+      visit("profile", self.profile);
+      visit("seat", self.seat);
+      visit("status", self.status);
+      visit("reason", self.reason);
+      visit("created", self.created);
+      visit("revoked", self.revoked);
+      visit("subject", self.subject);
+      visit("names", self.names);
+    }
   };
   struct Request {
     std::string id;
@@ -98,13 +111,31 @@ class Digicert {
     std::vector<std::string> approved_by;
     std::string message;
     std::string serial;
+
+    template <class Self, class Visit>
+    static void members(Self& self, Visit visit) {
+      visit("id", self.id);
+      visit("csr", self.csr);
+      visit("created", self.created);
+      visit("state", self.state);
+      visit("approved_by", self.approved_by);
+      visit("message", self.message);
+      visit("serial", self.serial);
+      visit("shape", self.order.shape);
+      visit("profile", self.order.profile);
+      visit("seat", self.order.seat);
+      visit("validity", self.order.validity);
+      visit("delivery_format", self.order.delivery_format);
+      visit("include_ca_chain", self.order.include_ca_chain);
+      visit("subject", self.order.subject);
+      visit("names", self.order.names);
+    }
   };
   struct Asked {
     const Call& call;
     std::vector<std::string> captured;  // what stood in place of the stars of the route
     std::string token;                  // id of the API token, "" for a client certificate
     Json body;
-    std::map<std::string, std::string, std::less<>> query;
   };
   struct Route {
     std::string_view method;
@@ -112,6 +143,11 @@ class Digicert {
     Answer (Digicert::*handler)(const Asked&);
   };
   static const std::vector<Route>& routes();
+  struct Page {
+    std::size_t offset;
+    std::size_t limit;
+  };
+  static Page page_of(const Call& call);
 
   // digicert.cpp
   Answer answer(const Call& call);
@@ -143,27 +179,24 @@ class Digicert {
   std::string status_of(const Certificate& certificate) const;
   std::string text_of(ByteView der) const;
   Certificate& find_certificate(const Asked& asked);
+  const DigicertProfile& profile_of(const std::string& id) const;  // which is known to be there
   const DigicertProfile& visible_profile(const std::string& id, const std::string& token) const;
   const DigicertProfile& usable_profile(const std::string& id, const std::string& token, std::string_view field) const;
   Request& open_request(const Json& body);
   std::string word(std::string_view word) const;  // in the letter case that the options want
-  Instant now() const;
-  static std::string new_id();  // a UUID
 
   void keep(const Certificate& certificate);
   void keep(const Request& request);
-  void load(const Json& line);
   void load();
+  void keep_advanced() override;
 
   const DigicertOptions options_;
-  const Clock& clock_;
-  const DigicertCa ca_;
+  const Authority ca_;
   std::vector<DigicertProfile> profiles_;
-  mutable std::mutex mutex_;  // guards everything below
+  // Guarded by mutex_, as everything below.
   LineFile state_;
   std::vector<Certificate> certificates_;
   std::vector<Request> requests_;
-  std::chrono::seconds advanced_{0};
   std::size_t issued_ = 0;
 };
 

@@ -1,7 +1,7 @@
+#include "tools/rig/pki/authority.h"
 #include "tools/rig/tsb/business_error.h"
 #include "tools/rig/tsb/fields.h"
 #include "tools/rig/tsb/json_text.h"
-#include "tools/rig/tsb/new_request.h"
 #include "tools/rig/tsb/signature_words.h"
 #include "tools/rig/tsb/tsb.h"
 
@@ -107,12 +107,6 @@ Error cannot_issue(std::string_view why) {
 
 Instant midnight(Instant time) {
   return std::chrono::floor<std::chrono::days>(time);
-}
-
-Bytes random_serial(std::size_t octets) {
-  Bytes serial = random_bytes(octets);
-  serial[0] = static_cast<std::uint8_t>((serial[0] & 0x3FU) | 0x40U);
-  return serial;
 }
 
 }  // namespace
