@@ -228,9 +228,9 @@ std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, c
     // The newest one is not known to PKCS#11; with several the configuration must say which.
     const auto beside = certificates_of(*token, key);
     if (beside.size() != 1) {
-      throw Error{ErrorKind::invalid_input, fmt::format("{} certificates are beside key {} on token {}, one is needed",
+      throw Error{ErrorKind::invalid_input, fmt::format("{} certificates are next to key {} on token {}, one is needed",
                                                         beside.size(), key.name(), token->name())}
-          .hint("give the client certificate as a file, or put one beside the key: hsmbridge cert install");
+          .hint("give the client certificate as a file, or put one next to the key: hsmbridge cert install");
     }
     chain.push_back(beside.front().der);
   }

@@ -1,8 +1,12 @@
 #include "providers/connection.h"
 
+#include "base/error.h"
 #include "config/key_flaw.h"
+#include "net/url.h"
 
 #include <fmt/core.h>
+
+#include <utility>
 
 namespace hsmbridge::providers {
 namespace {
@@ -70,6 +74,22 @@ Connection read_connection(const std::string& name, Section& section, UrlPath pa
   read_client_certificate(section, connection);
   connection.proxy = read_proxy(section);
   return connection;
+}
+
+std::shared_ptr<net::Transport> make_transport(const Connection& connection, net::TlsHook tls_hook) {
+  if (connection.client_key.has_value() != static_cast<bool>(tls_hook)) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("provider {}: a TLS client key in a token and its hook go together", connection.name)};
+  }
+  net::ClientOptions options;
+  options.ca_file = connection.ca;
+  options.tls_hook = std::move(tls_hook);
+  options.proxy = connection.proxy;
+  if (!connection.client_key) {
+    options.client_certificate = connection.client_cert;
+    options.client_key = connection.client_key_file;
+  }
+  return std::make_shared<net::HttpClient>(net::Url::parse(connection.url), std::move(options));
 }
 
 }  // namespace hsmbridge::providers

@@ -1,8 +1,10 @@
 #pragma once
 
 #include "config/document.h"
+#include "net/http_client.h"
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,5 +37,10 @@ enum class UrlPath { none, allowed };
 // Reads `url`, `ca`, `client_cert`, `client_key` and `proxy`. `api` names what is added to the URL, for the message to
 // somebody who typed it too ("/v1/…"). Problems go to the section.
 Connection read_connection(const std::string& name, config::Section& section, UrlPath path, std::string_view api);
+
+// The transport over the network to connection.url. `tls_hook` puts the client certificate and the token's key into the
+// TLS context; it is wanted exactly when connection.client_key is set. Throws invalid_input, not_found or denied for
+// files that cannot be used, and for a hook that is missing.
+std::shared_ptr<net::Transport> make_transport(const Connection& connection, net::TlsHook tls_hook);
 
 }  // namespace hsmbridge::providers

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
-#include "providers/transport.h"
+#include "net/transport.h"
 
 #include <mutex>
 #include <optional>
@@ -13,11 +13,12 @@ namespace hsmbridge::providers {
 // and late by the time that the answer took. Thread rule: any thread.
 class ServerClock {
  public:
-  void note(const Exchange& exchange, Instant now) {
-    const auto* answer = std::get_if<HttpAnswer>(&exchange);
-    if (answer == nullptr || !answer->date) return;
+  void note(const net::Exchange& exchange, Instant now) {
+    const auto* answer = std::get_if<net::Response>(&exchange);
+    const auto date = answer == nullptr ? std::nullopt : answer->date(now);
+    if (!date) return;
     const std::lock_guard lock(mutex_);
-    ahead_ = *answer->date - now;
+    ahead_ = *date - now;
   }
   // Nothing before the first answer that tells its time; negative where ours is ahead.
   std::optional<Duration> ahead() const {

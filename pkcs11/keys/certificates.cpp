@@ -87,7 +87,7 @@ CK_OBJECT_HANDLE create(const Session& session, const KeyInfo& key, ByteView der
   CK_OBJECT_HANDLE handle = 0;
   const CK_RV rv = session.functions().C_CreateObject(session.handle(), wanted.data(), wanted.size(), &handle);
   if (!takes_no_certificates(rv)) {
-    session.check(rv, "C_CreateObject", fmt::format("put the certificate beside key {}", key.name()));
+    session.check(rv, "C_CreateObject", fmt::format("put the certificate next to key {}", key.name()));
     return handle;
   }
   throw Error{ErrorKind::refused, fmt::format("token {} does not take the certificate of key {} ({})",
@@ -104,7 +104,7 @@ void destroy(const Session& session, CK_OBJECT_HANDLE handle) {
 
 void check_belongs(const KeyInfo& key, ByteView der) {
   const auto spki = spki_of_certificate(der);
-  if (!spki) throw Error{ErrorKind::invalid_input, "these bytes are no DER certificate"};
+  if (!spki) throw Error{ErrorKind::invalid_input, "not a valid DER certificate"};
   if (key.spki.empty() || *spki != key.spki) {
     throw Error{ErrorKind::invalid_input, fmt::format("the certificate is for another key than {}", key.name())}
         .with("key", candidate_text(key))
@@ -113,7 +113,7 @@ void check_belongs(const KeyInfo& key, ByteView der) {
   // Without an id nothing would say which key it belongs to.
   if (key.id.empty()) {
     throw Error{ErrorKind::invalid_input,
-                fmt::format("key {} has no CKA_ID, so no certificate can be put beside it", key.name())};
+                fmt::format("key {} has no CKA_ID, so a certificate cannot be put next to it", key.name())};
   }
 }
 
@@ -166,7 +166,7 @@ CertificatePlacement put_certificate(Token& token, const KeyInfo& key, ByteView 
       if (!is_there() && !is_there()) {
         destroy(session, *ours);
         throw Error{ErrorKind::corrupt,
-                    fmt::format("token {} gives back another certificate than the one put beside key {}: it was "
+                    fmt::format("token {} returns another certificate than the one put next to key {}: it was "
                                 "removed again, and what was there before stays",
                                 token.name(), key.name())};
       }

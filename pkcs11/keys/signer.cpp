@@ -246,7 +246,8 @@ Bytes TokenKey::sign_for(IntendedUse::Act act, ByteView message, const Signature
   throw Error{ErrorKind::corrupt, fmt::format("token {} answered a wrong signature with key {} ({}): it was not used",
                                               state_->token->name(), key.name(), algorithm.name)}
       .with("key", candidate_text(key))
-      .hint("either the token is faulty, or the public key beside the private half is not its own: hsmbridge key show");
+      .hint(
+          "either the token is faulty, or the public key next to the private half is not its own: hsmbridge key show");
 }
 
 Bytes proof_message(ByteView nonce, ByteView spki) {

@@ -70,7 +70,7 @@ std::filesystem::path FilePinRefusals::default_folder() {
   const char* const home = std::getenv("HOME");
   if (home == nullptr || *home != '/') {
     throw Error{ErrorKind::invalid_input,
-                "there is no place to remember refused PINs: neither XDG_STATE_HOME nor HOME "
+                "nowhere to remember refused PINs: neither XDG_STATE_HOME nor HOME "
                 "is set"}
         .hint("set HOME, or configure a store");
   }

@@ -62,7 +62,7 @@ TokenInfo slot_to_use(const std::vector<TokenInfo>& all, const NewToken& wanted,
     throw Error{ErrorKind::conflict,
                 fmt::format("the token {} in slot {} is initialised already", chosen->label, chosen->slot)}
         .with("candidate", chosen->uri)
-        .hint("initialising it again destroys every key on it: --force does it all the same");
+        .hint("initialising it again destroys every key on it: --force does it anyway");
   }
   return *chosen;
 }

@@ -81,7 +81,7 @@ std::vector<std::string> flag_names(CK_FLAGS flags, const FlagName (&table)[Coun
 void refuse_missing_file(const std::filesystem::path& path) {
   std::error_code ignored;
   if (path.has_parent_path() && !std::filesystem::exists(path, ignored)) {
-    throw Error{ErrorKind::not_found, fmt::format("there is no PKCS#11 module {}", path.string())}.hint(
+    throw Error{ErrorKind::not_found, fmt::format("PKCS#11 module {} does not exist", path.string())}.hint(
         "give the path of the vendor's library, for SoftHSM /usr/lib/softhsm/libsofthsm2.so");
   }
 }
@@ -101,7 +101,7 @@ CK_FUNCTION_LIST* load_functions(const std::filesystem::path& path) {
   void* const symbol = ::dlsym(library, "C_GetFunctionList");
   if (symbol == nullptr) {
     throw Error{ErrorKind::invalid_input,
-                fmt::format("{} is no PKCS#11 module: it exports no C_GetFunctionList", path.string())}
+                fmt::format("{} is not a PKCS#11 module: it does not export C_GetFunctionList", path.string())}
         .hint("check the module's path");
   }
   CK_C_GetFunctionList get_function_list = nullptr;

@@ -44,7 +44,7 @@ UriPtr parse(std::string_view text) {
           "remove pin-value and give the token a PIN source, for example pin: \"file:/etc/hsmbridge/web.pin\"");
     }
     throw Error{ErrorKind::invalid_input,
-                fmt::format("'{}' is no PKCS#11 URI: {}", text, ::p11_kit_uri_message(result))}
+                fmt::format("'{}' is not a valid PKCS#11 URI: {}", text, ::p11_kit_uri_message(result))}
         .hint("RFC 7512, for example pkcs11:token=web;object=web-2026 or pkcs11:token=web;id=%0a%01");
   }
   // The text is not repeated here: it may hold the PIN.
@@ -170,7 +170,7 @@ KeySelector KeySelector::parse(std::string_view text) {
     try {
       selector.id_ = from_hex(text.substr(3));
     } catch (Error& error) {
-      throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no key id: {}", text, error.message())}.hint(
+      throw Error{ErrorKind::invalid_input, fmt::format("'{}' is not a valid key id: {}", text, error.message())}.hint(
           "give the CKA_ID as hex, for example id=0a01; a label that begins with id= is named by a URI: "
           "pkcs11:object=…");
     }

@@ -37,7 +37,7 @@ std::string query_of(const SearchFilter& filter, std::size_t offset, std::size_t
 
 }  // namespace
 
-Client::Client(std::shared_ptr<Transport> transport, ClientOptions options, const Clock& clock)
+Client::Client(std::shared_ptr<net::Transport> transport, ClientOptions options, const Clock& clock)
     : transport_(std::move(transport)), options_(std::move(options)), clock_(clock) {}
 
 std::optional<Secret> Client::key() {
@@ -56,17 +56,17 @@ std::optional<Secret> Client::key_at_hand() {
   return key_;
 }
 
-Exchange Client::exchange(const Call& call, Duration limit) {
-  if (limit <= Duration::zero()) return NotSent{"the time limit was over before it was sent"};
-  HttpRequest request{call.method, call.path,      {{"Accept", "application/json"}}, call.body, call.repeat,
-                      limit,       call.call_until};
+net::Exchange Client::exchange(const Call& call, Duration limit) {
+  if (limit <= Duration::zero()) return net::NotSent{"the time limit was over before it was sent"};
+  net::Request request{call.method, call.path,      {{"Accept", "application/json"}}, call.body, call.repeat,
+                       limit,       call.call_until};
   if (!call.body.empty()) request.headers.emplace_back("Content-Type", "application/json");
   const std::optional<Secret> value = key();
   if (value) request.headers.emplace_back("x-api-key", std::string(value->reveal()));
-  Exchange result = transport_->send(request);
+  net::Exchange result = transport_->send(request);
   server_clock_.note(result, clock_.now());
   if (!value) return result;
-  const auto* answer = std::get_if<HttpAnswer>(&result);
+  const auto* answer = std::get_if<net::Response>(&result);
   if (answer != nullptr && answer->status == 401 && options_.reread) {
     // A refused key is read anew next time: somebody may have renewed it. Unless that has happened meanwhile.
     const std::lock_guard lock(mutex_);
@@ -77,7 +77,7 @@ Exchange Client::exchange(const Call& call, Duration limit) {
 
 std::string Client::body_of(const Call& call, Duration limit) {
   const std::string what = call.method + " " + call.path.substr(0, call.path.find('?'));
-  return success_of(what, exchange(call, limit)).body;
+  return success_of(what, exchange(call, limit), clock_.now()).body;
 }
 
 std::string Client::hello(Duration limit) {
@@ -119,29 +119,31 @@ Profile Client::profile(const std::string& id, Duration limit) {
 }
 
 Verdict Client::request_certificate(const std::string& body, const Once& once) {
-  const Call call{"POST", fmt::format("{}/certificate", kApi), body, HttpRequest::Repeat::never, once.until};
-  return classify_submission("POST " + call.path, exchange(call, once.limit));
+  const Call call{"POST", fmt::format("{}/certificate", kApi), body, net::Repeat::never, once.until};
+  return classify_submission("POST " + call.path, exchange(call, once.limit), clock_.now());
 }
 
 Verdict Client::renew(const std::string& serial, const std::string& thumbprint, const std::string& body,
                       const Once& once) {
-  const Call call{"POST", certificate_path(serial, "/renew", thumbprint), body, HttpRequest::Repeat::never, once.until};
-  return classify_submission("POST " + certificate_path(serial, "/renew", ""), exchange(call, once.limit));
+  const Call call{"POST", certificate_path(serial, "/renew", thumbprint), body, net::Repeat::never, once.until};
+  return classify_submission("POST " + certificate_path(serial, "/renew", ""), exchange(call, once.limit),
+                             clock_.now());
 }
 
 RevocationVerdict Client::revoke(const std::string& serial, const std::string& thumbprint, std::string_view reason,
                                  const Once& once) {
-  const Call call{"PUT", certificate_path(serial, "/revoke", thumbprint), revocation_text(reason),
-                  HttpRequest::Repeat::never, once.until};
-  return classify_revocation("PUT " + certificate_path(serial, "/revoke", ""), exchange(call, once.limit));
+  const Call call{"PUT", certificate_path(serial, "/revoke", thumbprint), revocation_text(reason), net::Repeat::never,
+                  once.until};
+  return classify_revocation("PUT " + certificate_path(serial, "/revoke", ""), exchange(call, once.limit),
+                             clock_.now());
 }
 
 Client::Pickup Client::pick_up(const std::string& request_id, const std::string& profile, Duration limit) {
   const Call call{"POST", fmt::format("{}/certificate-pickup/{}", kApi, net::percent_encode(request_id)),
-                  pickup_text(profile), HttpRequest::Repeat::never};
-  const Exchange result = exchange(call, limit);
-  const HttpAnswer& answer = success_of("POST " + call.path, result);
-  return {certificate_answer_from(answer.body), answer.body, answer.retry_after};
+                  pickup_text(profile), net::Repeat::never};
+  const net::Exchange result = exchange(call, limit);
+  const net::Response& answer = success_of("POST " + call.path, result, clock_.now());
+  return {certificate_answer_from(answer.body), answer.body, answer.retry_after(clock_.now())};
 }
 
 Client::Details Client::certificate(const std::string& serial, const std::string& thumbprint, Duration limit) {

@@ -2,10 +2,10 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
+#include "net/transport.h"
 #include "providers/digicert/submission.h"
 #include "providers/digicert/wire/wire.h"
 #include "providers/server_clock.h"
-#include "providers/transport.h"
 
 #include <functional>
 #include <memory>
@@ -45,7 +45,7 @@ struct SearchFilter {
 class Client {
  public:
   // The clock must outlive the client.
-  Client(std::shared_ptr<Transport> transport, ClientOptions options, const Clock& clock);
+  Client(std::shared_ptr<net::Transport> transport, ClientOptions options, const Clock& clock);
 
   // Reads the API key when it is not at hand, so that a call that is sent once does not fail over it. Throws what
   // reading it throws.
@@ -91,16 +91,16 @@ class Client {
     std::string method;
     std::string path;
     std::string body = {};
-    HttpRequest::Repeat repeat = HttpRequest::Repeat::allowed;
+    net::Repeat repeat = net::Repeat::allowed;
     std::optional<Duration> call_until = std::nullopt;
   };
-  Exchange exchange(const Call& call, Duration limit);
+  net::Exchange exchange(const Call& call, Duration limit);
   // The body of a repeatable call that succeeded.
   std::string body_of(const Call& call, Duration limit);
   std::optional<Secret> key();
   std::optional<Secret> key_at_hand();
 
-  const std::shared_ptr<Transport> transport_;
+  const std::shared_ptr<net::Transport> transport_;
   const ClientOptions options_;
   const Clock& clock_;
   providers::ServerClock server_clock_;

@@ -17,13 +17,13 @@ bool has(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
-bool is_html(const HttpAnswer& answer) {
+bool is_html(const net::Response& answer) {
   const std::size_t first = answer.body.find_first_not_of(" \t\r\n");
-  return has(lower(answer.content_type), "html") || (first != std::string::npos && answer.body[first] == '<');
+  return has(lower(answer.content_type()), "html") || (first != std::string::npos && answer.body[first] == '<');
 }
 
 // What came instead of the service's JSON, in words.
-std::string describe(const HttpAnswer& answer) {
+std::string describe(const net::Response& answer) {
   if (answer.body.empty()) return fmt::format("HTTP {} without a body", answer.status);
   return fmt::format("HTTP {} with {}", answer.status,
                      is_html(answer) ? std::string("an HTML page (of a proxy?)")
@@ -31,7 +31,7 @@ std::string describe(const HttpAnswer& answer) {
 }
 
 // What was said, in the service's own form or not.
-std::string said(const HttpAnswer& answer, const std::vector<Refusal>& refusals) {
+std::string said(const net::Response& answer, const std::vector<Refusal>& refusals) {
   return refusals.empty() ? describe(answer) : fmt::format("{}, HTTP {}", refusals_text(refusals), answer.status);
 }
 
@@ -69,7 +69,7 @@ bool is_a_no(const std::vector<Refusal>& refusals) {
   });
 }
 
-Error refusal_error(std::string_view what, const HttpAnswer& answer, const std::vector<Refusal>& refusals) {
+Error refusal_error(std::string_view what, const net::Response& answer, const std::vector<Refusal>& refusals) {
   const StatusRow* row = row_of(answer.status);
   ErrorKind kind = row != nullptr ? row->kind : ErrorKind::invalid_input;
   if (kind == ErrorKind::invalid_input && is_a_no(refusals)) kind = ErrorKind::refused;
@@ -88,17 +88,17 @@ Error refusal_error(std::string_view what, const HttpAnswer& answer, const std::
 
 // What all creating calls have in common; nothing: an answer that only the call itself can judge (a success).
 template <class Result>
-std::optional<Result> refused_or_unknown(std::string_view what, const Exchange& exchange) {
-  if (const auto* not_sent = std::get_if<NotSent>(&exchange)) {
+std::optional<Result> refused_or_unknown(std::string_view what, const net::Exchange& exchange, Instant now) {
+  if (const auto* not_sent = std::get_if<net::NotSent>(&exchange)) {
     return workflow::NotAccepted{
-        Error{ErrorKind::unavailable, fmt::format("{}: DigiCert cannot be reached: {}", what, not_sent->why)}.with(
+        Error{ErrorKind::unavailable, fmt::format("{}: DigiCert cannot be reached: {}", what, not_sent->spoken())}.with(
             "lane", "down"),
         {}};
   }
-  if (const auto* lost = std::get_if<AnswerLost>(&exchange)) {
+  if (const auto* lost = std::get_if<net::OutcomeUnknown>(&exchange)) {
     return workflow::OutcomeUnknown{fmt::format("{}: no complete answer came: {}", what, lost->why)};
   }
-  const auto& answer = std::get<HttpAnswer>(exchange);
+  const auto& answer = std::get<net::Response>(exchange);
   if (answer.status >= 200 && answer.status < 300) return std::nullopt;
   const std::vector<Refusal> refusals = refusals_from(answer.body);
   if (answer.status == 429) {
@@ -106,11 +106,11 @@ std::optional<Result> refused_or_unknown(std::string_view what, const Exchange& 
         Error{ErrorKind::unavailable, fmt::format("{}: DigiCert is asked too often (HTTP 429)", what)}
             .with("http", "429")
             .with("lane", "down"),
-        answer.retry_after};
+        answer.retry_after(now)};
   }
   if (answer.status == 401) {
     return workflow::NotAccepted{providers::about_credentials(refusal_error(what, answer, refusals)),
-                                 answer.retry_after};
+                                 answer.retry_after(now)};
   }
   const bool client_error = answer.status >= 400 && answer.status < 500 && answer.status != 408;
   if (client_error && !refusals.empty()) return workflow::RefusedForGood{refusal_error(what, answer, refusals)};
@@ -119,9 +119,9 @@ std::optional<Result> refused_or_unknown(std::string_view what, const Exchange& 
 
 }  // namespace
 
-Verdict classify_submission(std::string_view what, const Exchange& exchange) {
-  if (auto verdict = refused_or_unknown<Verdict>(what, exchange)) return std::move(*verdict);
-  const auto& answer = std::get<HttpAnswer>(exchange);
+Verdict classify_submission(std::string_view what, const net::Exchange& exchange, Instant now) {
+  if (auto verdict = refused_or_unknown<Verdict>(what, exchange, now)) return std::move(*verdict);
+  const auto& answer = std::get<net::Response>(exchange);
   if (answer.status > 202) return workflow::OutcomeUnknown{fmt::format("{}: {}", what, describe(answer))};
   try {
     CertificateAnswer read = certificate_answer_from(answer.body);
@@ -134,16 +134,16 @@ Verdict classify_submission(std::string_view what, const Exchange& exchange) {
   }
 }
 
-RevocationVerdict classify_revocation(std::string_view what, const Exchange& exchange) {
-  if (const auto* answer = std::get_if<HttpAnswer>(&exchange); answer != nullptr && answer->status >= 400) {
+RevocationVerdict classify_revocation(std::string_view what, const net::Exchange& exchange, Instant now) {
+  if (const auto* answer = std::get_if<net::Response>(&exchange); answer != nullptr && answer->status >= 400) {
     for (const Refusal& one : refusals_from(answer->body)) {
       // The service's own client knows this only by its words; the code is written down nowhere.
       if (has(lower(one.message), "already has been revoked")) return Revoked{one.message};
       if (answer->status < 500 && has(lower(one.message), "thumbprint_sha256")) return Collision{};
     }
   }
-  if (auto verdict = refused_or_unknown<RevocationVerdict>(what, exchange)) return std::move(*verdict);
-  const auto& answer = std::get<HttpAnswer>(exchange);
+  if (auto verdict = refused_or_unknown<RevocationVerdict>(what, exchange, now)) return std::move(*verdict);
+  const auto& answer = std::get<net::Response>(exchange);
   if (answer.status == 204) return Revoked{};
   if (is_html(answer)) return workflow::OutcomeUnknown{fmt::format("{}: {}", what, describe(answer))};
   return RevocationTaken{fmt::format("HTTP {}", answer.status)};
@@ -180,16 +180,16 @@ bool says_not_there(const Error& error) {
   return error.kind() == ErrorKind::not_found && !error.detail("code").empty();
 }
 
-const HttpAnswer& success_of(std::string_view what, const Exchange& exchange) {
-  if (const auto* not_sent = std::get_if<NotSent>(&exchange)) {
-    throw Error{ErrorKind::unavailable, fmt::format("{}: DigiCert cannot be reached: {}", what, not_sent->why)}.with(
-        "lane", "down");
+const net::Response& success_of(std::string_view what, const net::Exchange& exchange, Instant now) {
+  if (const auto* not_sent = std::get_if<net::NotSent>(&exchange)) {
+    throw Error{ErrorKind::unavailable, fmt::format("{}: DigiCert cannot be reached: {}", what, not_sent->spoken())}
+        .with("lane", "down");
   }
-  if (const auto* lost = std::get_if<AnswerLost>(&exchange)) {
+  if (const auto* lost = std::get_if<net::OutcomeUnknown>(&exchange)) {
     throw Error{ErrorKind::unavailable, fmt::format("{}: no complete answer came: {}", what, lost->why)};
   }
 
-  const auto& answer = std::get<HttpAnswer>(exchange);
+  const auto& answer = std::get<net::Response>(exchange);
   if (answer.status >= 200 && answer.status <= 202) return answer;
   const std::vector<Refusal> refusals = refusals_from(answer.body);
   const bool later = answer.status >= 500 || answer.status == 429 || answer.status == 408;
@@ -206,7 +206,7 @@ const HttpAnswer& success_of(std::string_view what, const Exchange& exchange) {
     }
     return other;
   }();
-  if (answer.retry_after) error.with("retry-after", duration_text(*answer.retry_after));
+  if (const auto wait = answer.retry_after(now)) error.with("retry-after", duration_text(*wait));
   if (providers::is_service_down(answer.status)) error.with("lane", "down");
   throw answer.status == 401 ? providers::about_credentials(std::move(error)) : error;
 }

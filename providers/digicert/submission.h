@@ -1,7 +1,7 @@
 #pragma once
 
+#include "net/transport.h"
 #include "providers/digicert/wire/wire.h"
-#include "providers/transport.h"
 #include "workflow/ports/provider.h"
 
 #include <string>
@@ -10,13 +10,6 @@
 
 // What the answer to a creating call means for the request (the one place where this provider decides it).
 namespace hsmbridge::digicert {
-
-using providers::AnswerLost;
-using providers::Exchange;
-using providers::HttpAnswer;
-using providers::HttpRequest;
-using providers::NotSent;
-using providers::Transport;
 
 struct Taken {
   CertificateAnswer answer;
@@ -32,7 +25,7 @@ using Verdict = std::variant<Taken, workflow::NotAccepted, workflow::RefusedForG
 // - Everything else (5xx even in the service's own form, 408, redirects, HTML, a cut or unreadable success, a time-out):
 //   unknown.
 // `what` names the call in messages. Does not throw.
-Verdict classify_submission(std::string_view what, const Exchange& exchange);
+Verdict classify_submission(std::string_view what, const net::Exchange& exchange, Instant now);
 
 struct Revoked {
   std::string message;  // "" for an ordinary 204
@@ -47,7 +40,7 @@ using RevocationVerdict = std::variant<Revoked, RevocationTaken, Collision, work
                                        workflow::RefusedForGood, workflow::OutcomeUnknown>;
 // The same for PUT …/revoke. 204 is done; so is "already has been revoked", in whatever status it comes. Another 2xx is
 // taken and its effect has yet to be seen.
-RevocationVerdict classify_revocation(std::string_view what, const Exchange& exchange);
+RevocationVerdict classify_revocation(std::string_view what, const net::Exchange& exchange, Instant now);
 
 // Whether a refusal of a request is about its form: which members, where. Then the other form may be tried, since a
 // complete 400 with a code of the service's own means that nothing was accepted (a gateway in front of it may say
@@ -66,7 +59,7 @@ bool refuses_only_the_renewal(const workflow::RefusedForGood& refused);
 // 429, 408, 5xx and pages of proxies (with the detail "retry-after" when one was given), `denied` for 401 and 403,
 // `not_found` for 404 and 410, `invalid_input` for other refusals in the service's own form. Details: "http", and
 // "code", "field" and "envelope" of the first refusal.
-const HttpAnswer& success_of(std::string_view what, const Exchange& exchange);
+const net::Response& success_of(std::string_view what, const net::Exchange& exchange, Instant now);
 // Whether such an Error is the service's own word that the thing does not exist. A web server's page is not.
 bool says_not_there(const Error& error);
 

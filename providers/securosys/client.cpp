@@ -53,8 +53,8 @@ constexpr auto kOlderFilters = std::to_array<const char*>({
     "/v1/filteredUnblockKeyApprovalTask",
 });
 
-bool is_refused_key(const Exchange& exchange) {
-  const auto* answer = std::get_if<HttpAnswer>(&exchange);
+bool is_refused_key(const net::Exchange& exchange) {
+  const auto* answer = std::get_if<net::Response>(&exchange);
   if (answer == nullptr || answer->status != 401) return false;
   const std::optional<Refusal> refusal = refusal_from(answer->body);
   return refusal && refusal->code == kWrongApiKey;
@@ -80,7 +80,7 @@ std::span<const EndpointRow> endpoints() {
   return kEndpoints;
 }
 
-Client::Client(std::shared_ptr<Transport> transport, ClientOptions options, const Clock& clock)
+Client::Client(std::shared_ptr<net::Transport> transport, ClientOptions options, const Clock& clock)
     : transport_(std::move(transport)), options_(std::move(options)), clock_(clock) {
   for (const auto& [role, sources] : options_.api_keys) {
     rings_[role] = KeyRing{sources, std::vector<std::optional<Secret>>(sources.size()), 0};
@@ -175,14 +175,14 @@ std::vector<Secret> Client::secrets_at_hand() {
   return secrets;
 }
 
-Exchange Client::exchange(const Call& call, Duration limit) {
+net::Exchange Client::exchange(const Call& call, Duration limit) {
   const Role role = role_of(call.endpoint);
   const Duration end = clock_.since_boot() + limit;
   for (;;) {
     const std::size_t index = current_key(role);
-    HttpRequest request{call.method,    call.path, {}, std::string(call.body), call.repeat, end - clock_.since_boot(),
-                        call.call_until};
-    if (request.time_limit <= Duration::zero()) return NotSent{"the time limit was over before it was sent"};
+    net::Request request{call.method,    call.path, {}, std::string(call.body), call.repeat, end - clock_.since_boot(),
+                         call.call_until};
+    if (request.time_limit <= Duration::zero()) return net::NotSent{"the time limit was over before it was sent"};
     // The vendor's own clients send it even with GET.
     request.headers.emplace_back("Content-Type", "application/json");
     if (const std::optional<Secret> value = key(role, index)) {
@@ -193,9 +193,9 @@ Exchange Client::exchange(const Call& call, Duration limit) {
     }
     request.secrets = secrets_at_hand();
 
-    Exchange result = transport_->send(request);
+    net::Exchange result = transport_->send(request);
     if (!is_refused_key(result)) {
-      if (const auto* answer = std::get_if<HttpAnswer>(&result)) {
+      if (const auto* answer = std::get_if<net::Response>(&result)) {
         note_taken(role, index);
         forget_refused_bearer(*answer);
       }
@@ -203,12 +203,12 @@ Exchange Client::exchange(const Call& call, Duration limit) {
     }
     const bool another = note_refused(role, index);
     // What creates something is one request in one attempt, whoever says that the first was refused at the gate.
-    if (!another || call.repeat == HttpRequest::Repeat::never) return result;
+    if (!another || call.repeat == net::Repeat::never) return result;
   }
 }
 
 // A refused token is read again next time: somebody may have renewed it.
-void Client::forget_refused_bearer(const HttpAnswer& answer) {
+void Client::forget_refused_bearer(const net::Response& answer) {
   if ((answer.status != 401 && answer.status != 400) || !options_.bearer_token) return;
   const std::optional<Refusal> refusal = refusal_from(answer.body);
   if (refusal && refusal->code != kWrongToken) return;
@@ -217,25 +217,25 @@ void Client::forget_refused_bearer(const HttpAnswer& answer) {
 }
 
 VersionInfo Client::version_info(Duration limit) {
-  const Exchange result = exchange({Endpoint::version_info, "GET", "/v1/versionInfo"}, limit);
-  return version_info_from(success_of("GET /v1/versionInfo", result).body);
+  const net::Exchange result = exchange({Endpoint::version_info, "GET", "/v1/versionInfo"}, limit);
+  return version_info_from(success_of("GET /v1/versionInfo", result, clock_.now()).body);
 }
 
 std::vector<std::string> Client::license_flags(Duration limit) {
-  const Exchange result = exchange({Endpoint::license_info, "GET", "/v1/licenseInfo"}, limit);
-  return license_flags_from(success_of("GET /v1/licenseInfo", result).body);
+  const net::Exchange result = exchange({Endpoint::license_info, "GET", "/v1/licenseInfo"}, limit);
+  return license_flags_from(success_of("GET /v1/licenseInfo", result, clock_.now()).body);
 }
 
 KeyAttributes Client::key_attributes(const std::string& label, const Secret& password, Duration limit) {
   leave_out(password);
   const Secret body = key_attributes_text(label, password);
-  const Exchange result = exchange({Endpoint::key_attributes, "POST", "/v1/key/attributes", body.reveal()}, limit);
-  return key_attributes_from(success_of("POST /v1/key/attributes", result).body);
+  const net::Exchange result = exchange({Endpoint::key_attributes, "POST", "/v1/key/attributes", body.reveal()}, limit);
+  return key_attributes_from(success_of("POST /v1/key/attributes", result, clock_.now()).body);
 }
 
 Bytes Client::certificate(const std::string& label, Duration limit) {
   const std::string path = "/v1/certificate/" + net::percent_encode(label);
-  const Exchange result = exchange({Endpoint::certificate, "GET", path}, limit);
+  const net::Exchange result = exchange({Endpoint::certificate, "GET", path}, limit);
   try {
     return certificate_from(success(Endpoint::certificate, "GET " + path, result).body);
   } catch (Error& error) {
@@ -249,8 +249,8 @@ Bytes Client::certificate(const std::string& label, Duration limit) {
 
 Verdict Client::submit(Endpoint endpoint, const std::string& path, std::string_view body, Duration limit,
                        std::optional<Duration> call_until) {
-  const Exchange result = exchange({endpoint, "POST", path, body, HttpRequest::Repeat::never, call_until}, limit);
-  Verdict verdict = classify_submission("POST " + path, result);
+  const net::Exchange result = exchange({endpoint, "POST", path, body, net::Repeat::never, call_until}, limit);
+  Verdict verdict = classify_submission("POST " + path, result, clock_.now());
   auto* again = std::get_if<workflow::NotAccepted>(&verdict);
   if (again != nullptr && is_refused_key(result) && another_key(role_of(endpoint))) {
     again->error.hint("the next attempt uses the next configured API key of this role");
@@ -271,9 +271,9 @@ bool Client::is_about_credentials(Endpoint endpoint, const Error& error) const {
           std::any_of(kKeyCodes.begin(), kKeyCodes.end(), [&](int one) { return code == std::to_string(one); }));
 }
 
-const HttpAnswer& Client::success(Endpoint endpoint, std::string_view what, const Exchange& exchange) const {
+const net::Response& Client::success(Endpoint endpoint, std::string_view what, const net::Exchange& exchange) const {
   try {
-    return success_of(what, exchange);
+    return success_of(what, exchange, clock_.now());
   } catch (const Error& error) {
     if (!is_about_credentials(endpoint, error)) throw;
     throw Error(providers::about_credentials(error));
@@ -290,16 +290,16 @@ Verdict Client::certificate_sign(std::string_view body, Duration limit, std::opt
 
 RequestAnswer Client::request(const std::string& id, Duration limit) {
   const std::string path = "/v1/request/" + net::percent_encode(id);
-  const Exchange result = exchange({Endpoint::request, "GET", path}, limit);
+  const net::Exchange result = exchange({Endpoint::request, "GET", path}, limit);
   RequestAnswer answer;
   try {
-    const HttpAnswer& taken = success(Endpoint::request, "GET " + path, result);
+    const net::Response& taken = success(Endpoint::request, "GET " + path, result);
     answer.body = taken.body;
-    answer.retry_after = taken.retry_after;
+    answer.retry_after = taken.retry_after(clock_.now());
   } catch (const Error& error) {
     const std::string_view code = error.detail("errorCode");
     if (code != std::to_string(kUnknownRequest) && code != std::to_string(kNoUuid)) throw;
-    return {std::nullopt, error.message(), std::nullopt, std::get<HttpAnswer>(result).body, std::nullopt};
+    return {std::nullopt, error.message(), std::nullopt, std::get<net::Response>(result).body, std::nullopt};
   }
   try {
     answer.status = sign_request_status_from(answer.body);
@@ -311,8 +311,8 @@ RequestAnswer Client::request(const std::string& id, Duration limit) {
 
 void Client::delete_request(const std::string& id, Duration limit) {
   const std::string path = "/v1/request/" + net::percent_encode(id);
-  const Exchange result = exchange({Endpoint::request_delete, "DELETE", path}, limit);
-  if (const auto* answer = std::get_if<HttpAnswer>(&result); answer != nullptr && answer->status == 204) return;
+  const net::Exchange result = exchange({Endpoint::request_delete, "DELETE", path}, limit);
+  if (const auto* answer = std::get_if<net::Response>(&result); answer != nullptr && answer->status == 204) return;
   success(Endpoint::request_delete, "DELETE " + path, result);
 }
 
@@ -320,9 +320,9 @@ void Client::import_certificate(const std::string& label, ByteView certificate, 
   const std::string what = "POST /v1/certificate/import/plain";
   // It overwrites without a question: the transport does not repeat it by itself. Whoever tries again after a lost
   // answer looks first at what is attached by then.
-  const Exchange result = exchange({Endpoint::certificate_import, "POST", "/v1/certificate/import/plain",
-                                    import_text(label, certificate), HttpRequest::Repeat::never},
-                                   limit);
+  const net::Exchange result = exchange({Endpoint::certificate_import, "POST", "/v1/certificate/import/plain",
+                                         import_text(label, certificate), net::Repeat::never},
+                                        limit);
   const Imported imported = [&] {
     try {
       return imported_from(success(Endpoint::certificate_import, what, result).body);
@@ -346,13 +346,14 @@ void Client::import_certificate(const std::string& label, ByteView certificate, 
 }
 
 std::vector<Task> Client::filtered(const std::string& path, const std::string& body, Duration limit) {
-  const Exchange result = exchange({Endpoint::tasks, "POST", path, body}, limit);
+  const net::Exchange result = exchange({Endpoint::tasks, "POST", path, body}, limit);
   try {
-    return tasks_from(success_of("POST " + path, result).body);
+    return tasks_from(success_of("POST " + path, result, clock_.now()).body);
   } catch (Error& error) {
-    const auto* answer = std::get_if<HttpAnswer>(&result);
-    if (error.detail("errorCode") == std::to_string(kTimestampOff) && answer != nullptr && answer->date) {
-      error.with("server-date", rfc3339(*answer->date));
+    const auto* answer = std::get_if<net::Response>(&result);
+    const auto date = answer == nullptr ? std::nullopt : answer->date(clock_.now());
+    if (date && error.detail("errorCode") == std::to_string(kTimestampOff)) {
+      error.with("server-date", rfc3339(*date));
     }
     throw;
   }
@@ -394,18 +395,16 @@ void Client::approve(const Approval& approval, Duration limit) {
   // Sending it twice does no harm, but the second answer would be 652 "no such task" and read like a failure.
   expect_decided(
       "POST /v1/approval",
-      exchange({Endpoint::approval, "POST", "/v1/approval", approval_text(approval), HttpRequest::Repeat::never},
-               limit),
-      "list the tasks again: the approval arrived when this task is gone");
+      exchange({Endpoint::approval, "POST", "/v1/approval", approval_text(approval), net::Repeat::never}, limit),
+      clock_.now(), "list the tasks again: the approval arrived when this task is gone");
 }
 
 void Client::reject(const TimestampProof& proof, const std::string& task_id, Duration limit) {
   const char* method = options_.reject_verb == ClientOptions::RejectVerb::patch_task ? "PATCH" : "DELETE";
   expect_decided(
       fmt::format("{} /v1/task", method),
-      exchange({Endpoint::task_reject, method, "/v1/task", reject_text(proof, task_id), HttpRequest::Repeat::never},
-               limit),
-      "list the tasks again: the rejection arrived when this task is gone");
+      exchange({Endpoint::task_reject, method, "/v1/task", reject_text(proof, task_id), net::Repeat::never}, limit),
+      clock_.now(), "list the tasks again: the rejection arrived when this task is gone");
 }
 
 }  // namespace hsmbridge::securosys

@@ -3,9 +3,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/secret.h"
+#include "net/transport.h"
 #include "providers/securosys/submission.h"
 #include "providers/securosys/wire/wire.h"
-#include "providers/transport.h"
 
 #include <atomic>
 #include <functional>
@@ -73,7 +73,7 @@ struct RequestAnswer {
 class Client {
  public:
   // The clock must outlive the client.
-  Client(std::shared_ptr<Transport> transport, ClientOptions options, const Clock& clock);
+  Client(std::shared_ptr<net::Transport> transport, ClientOptions options, const Clock& clock);
 
   VersionInfo version_info(Duration limit);
   std::vector<std::string> license_flags(Duration limit);
@@ -121,11 +121,11 @@ class Client {
     std::string method;
     std::string path;
     std::string_view body = {};  // may hold a password: the one copy is the request's, which is overwritten
-    HttpRequest::Repeat repeat = HttpRequest::Repeat::allowed;
+    net::Repeat repeat = net::Repeat::allowed;
     std::optional<Duration> call_until = std::nullopt;
   };
   Role role_of(Endpoint endpoint) const;
-  Exchange exchange(const Call& call, Duration limit);
+  net::Exchange exchange(const Call& call, Duration limit);
   Verdict submit(Endpoint endpoint, const std::string& path, std::string_view body, Duration limit,
                  std::optional<Duration> call_until);
   std::vector<Task> filtered(const std::string& path, const std::string& body, Duration limit);
@@ -138,12 +138,12 @@ class Client {
   bool another_key(Role role);
   bool is_about_credentials(Endpoint endpoint, const Error& error) const;
   // success_of, with an error about the credentials marked as such (providers::about_credentials).
-  const HttpAnswer& success(Endpoint endpoint, std::string_view what, const Exchange& exchange) const;
+  const net::Response& success(Endpoint endpoint, std::string_view what, const net::Exchange& exchange) const;
   std::optional<Secret> bearer();
-  void forget_refused_bearer(const HttpAnswer& answer);
+  void forget_refused_bearer(const net::Response& answer);
   std::vector<Secret> secrets_at_hand();
 
-  const std::shared_ptr<Transport> transport_;
+  const std::shared_ptr<net::Transport> transport_;
   const ClientOptions options_;
   const Clock& clock_;
   std::mutex mutex_;  // guards the three below

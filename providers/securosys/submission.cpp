@@ -9,14 +9,14 @@
 namespace hsmbridge::securosys {
 namespace {
 
-bool is_success(const HttpAnswer& answer) {
+bool is_success(const net::Response& answer) {
   return answer.status == 200 || answer.status == 201;
 }
 
 // What came instead of the TSB's JSON, in words.
-std::string describe(const HttpAnswer& answer) {
+std::string describe(const net::Response& answer) {
   if (answer.body.empty()) return fmt::format("HTTP {} without a body", answer.status);
-  const bool html = answer.content_type.find("html") != std::string::npos || answer.body.find("<html") < 200;
+  const bool html = answer.content_type().find("html") != std::string::npos || answer.body.find("<html") < 200;
   return fmt::format(
       "HTTP {} with {}", answer.status,
       html ? std::string("an HTML page (of a proxy?)") : "\"" + x509::printable(answer.body.substr(0, 60)) + "\"");
@@ -33,12 +33,12 @@ bool says_nothing(std::string_view body) {
   }
 }
 
-bool no_handler(const HttpAnswer& answer) {
+bool no_handler(const net::Response& answer) {
   return (answer.status == 404 || answer.status == 405 || answer.status == 406 || answer.status == 415) &&
          is_framework_error(answer.body, answer.status);
 }
 
-Error no_handler_error(std::string_view what, const HttpAnswer& answer) {
+Error no_handler_error(std::string_view what, const net::Response& answer) {
   return Error{ErrorKind::not_found, fmt::format("{}: this server has no such endpoint (HTTP {})", what, answer.status)}
       .with("http", std::to_string(answer.status))
       .with("no-handler", "yes")
@@ -47,18 +47,18 @@ Error no_handler_error(std::string_view what, const HttpAnswer& answer) {
 
 }  // namespace
 
-Verdict classify_submission(std::string_view what, const Exchange& exchange) {
-  if (const auto* not_sent = std::get_if<NotSent>(&exchange)) {
+Verdict classify_submission(std::string_view what, const net::Exchange& exchange, Instant now) {
+  if (const auto* not_sent = std::get_if<net::NotSent>(&exchange)) {
     return workflow::NotAccepted{
-        Error{ErrorKind::unavailable, fmt::format("{}: the TSB cannot be reached: {}", what, not_sent->why)}.with(
+        Error{ErrorKind::unavailable, fmt::format("{}: the TSB cannot be reached: {}", what, not_sent->spoken())}.with(
             "lane", "down"),
         {}};
   }
-  if (const auto* lost = std::get_if<AnswerLost>(&exchange)) {
+  if (const auto* lost = std::get_if<net::OutcomeUnknown>(&exchange)) {
     return workflow::OutcomeUnknown{fmt::format("{}: no complete answer came: {}", what, lost->why)};
   }
 
-  const auto& answer = std::get<HttpAnswer>(exchange);
+  const auto& answer = std::get<net::Response>(exchange);
   if (is_success(answer)) {
     try {
       return Taken{created_from(answer.body), answer.body, ""};
@@ -73,14 +73,14 @@ Verdict classify_submission(std::string_view what, const Exchange& exchange) {
         Error{ErrorKind::unavailable, fmt::format("{}: the TSB is asked too often (HTTP 429)", what)}
             .with("http", "429")
             .with("lane", "down"),
-        answer.retry_after};
+        answer.retry_after(now)};
   }
   const bool client_error = answer.status >= 400 && answer.status < 500 && answer.status != 408;
   if (client_error && refusal) {
     Error error = business_error(what, answer.status, refusal->code, refusal->reason, refusal->message);
     const ErrorCode* row = find_error_code(refusal->code);
     if (row != nullptr && row->repeating == Repeating::cannot_help) return workflow::RefusedForGood{std::move(error)};
-    return workflow::NotAccepted{std::move(error), answer.retry_after};
+    return workflow::NotAccepted{std::move(error), answer.retry_after(now)};
   }
   if (no_handler(answer)) return workflow::RefusedForGood{no_handler_error(what, answer)};
   if (refusal) {
@@ -91,14 +91,14 @@ Verdict classify_submission(std::string_view what, const Exchange& exchange) {
   return workflow::OutcomeUnknown{fmt::format("{}: {}", what, describe(answer))};
 }
 
-void expect_decided(std::string_view what, const Exchange& exchange, const std::string& look) {
+void expect_decided(std::string_view what, const net::Exchange& exchange, Instant now, const std::string& look) {
   const auto unknown = [&](const std::string& why) {
     return Error{ErrorKind::outcome_unknown, fmt::format("{}: {}", what, why)}.hint(look);
   };
-  if (const auto* lost = std::get_if<AnswerLost>(&exchange)) {
+  if (const auto* lost = std::get_if<net::OutcomeUnknown>(&exchange)) {
     throw unknown(fmt::format("no complete answer came: {}", lost->why));
   }
-  const auto* answer = std::get_if<HttpAnswer>(&exchange);
+  const auto* answer = std::get_if<net::Response>(&exchange);
   if (answer != nullptr && (answer->status == 200 || answer->status == 204)) {
     if (says_nothing(answer->body)) return;
     throw unknown(describe(*answer) + ", which is no answer of the TSB");
@@ -107,7 +107,7 @@ void expect_decided(std::string_view what, const Exchange& exchange, const std::
                      (answer->status >= 400 && answer->status < 500 && answer->status != 408 &&
                       (refusal_from(answer->body) || no_handler(*answer)));
   if (clear) {
-    success_of(what, exchange);
+    success_of(what, exchange, now);
     return;
   }
   const std::optional<Refusal> refusal = refusal_from(answer->body);
@@ -118,18 +118,18 @@ void expect_decided(std::string_view what, const Exchange& exchange, const std::
   throw error.hint(look);
 }
 
-const HttpAnswer& success_of(std::string_view what, const Exchange& exchange) {
-  if (const auto* not_sent = std::get_if<NotSent>(&exchange)) {
-    throw Error{ErrorKind::unavailable, fmt::format("{}: the TSB cannot be reached: {}", what, not_sent->why)}.with(
-        "lane", "down");
+const net::Response& success_of(std::string_view what, const net::Exchange& exchange, Instant now) {
+  if (const auto* not_sent = std::get_if<net::NotSent>(&exchange)) {
+    throw Error{ErrorKind::unavailable, fmt::format("{}: the TSB cannot be reached: {}", what, not_sent->spoken())}
+        .with("lane", "down");
   }
-  if (const auto* lost = std::get_if<AnswerLost>(&exchange)) {
+  if (const auto* lost = std::get_if<net::OutcomeUnknown>(&exchange)) {
     Error error(ErrorKind::unavailable, fmt::format("{}: no complete answer came: {}", what, lost->why));
     if (lost->too_large) error.with("too-large", "yes");
     throw error;
   }
 
-  const auto& answer = std::get<HttpAnswer>(exchange);
+  const auto& answer = std::get<net::Response>(exchange);
   if (is_success(answer)) return answer;
 
   const bool later = answer.status >= 500 || answer.status == 429 || answer.status == 408;
@@ -152,7 +152,7 @@ const HttpAnswer& success_of(std::string_view what, const Exchange& exchange) {
     }
     return fail(ErrorKind::unavailable);
   }();
-  if (answer.retry_after) error.with("retry-after", duration_text(*answer.retry_after));
+  if (const auto wait = answer.retry_after(now)) error.with("retry-after", duration_text(*wait));
   if (providers::is_service_down(answer.status)) error.with("lane", "down");
   throw error;
 }

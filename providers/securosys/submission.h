@@ -1,7 +1,7 @@
 #pragma once
 
+#include "net/transport.h"
 #include "providers/securosys/wire/wire.h"
-#include "providers/transport.h"
 #include "workflow/ports/provider.h"
 
 #include <string_view>
@@ -9,13 +9,6 @@
 
 // What the answer to a creating call means for the request (the one place where this provider decides it).
 namespace hsmbridge::securosys {
-
-using providers::AnswerLost;
-using providers::Exchange;
-using providers::HttpAnswer;
-using providers::HttpRequest;
-using providers::NotSent;
-using providers::Transport;
 
 struct Taken {
   Created created;
@@ -31,19 +24,19 @@ using Verdict = std::variant<Taken, workflow::NotAccepted, workflow::RefusedForG
 // - 200 or 201 with a readable body, or an unreadable one that holds a result: taken.
 // - Everything else (5xx even in the TSB's form, 408, redirects, HTML, a cut or unreadable success, a time-out):
 // unknown. `what` names the call in messages. Does not throw.
-Verdict classify_submission(std::string_view what, const Exchange& exchange);
+Verdict classify_submission(std::string_view what, const net::Exchange& exchange, Instant now);
 
 // The answer to a repeatable call when it is a success (200 or 201), else an Error: `unavailable` for transport
 // trouble, 429, 408, 5xx and pages of proxies (with the detail "retry-after" when one was given, "too-large" for an
 // answer that was not read to its end); a refusal in the TSB's form as its row says; a 404, 405, 406 or 415 of the
 // framework `not_found` with the detail "no-handler" and without "errorCode".
-const HttpAnswer& success_of(std::string_view what, const Exchange& exchange);
+const net::Response& success_of(std::string_view what, const net::Exchange& exchange, Instant now);
 
 // The answer to a decision that cannot be taken back (an approval, a rejection), whose success says nothing. Passes for
 // 200 or 204 with nothing in it, or JSON without an errorCode. `unavailable` when nothing left this machine and for
 // 429; a complete 4xx other than 408 in the TSB's own form as its row says. Everything else throws outcome_unknown with
 // `look` as its hint: a page of a proxy says nothing, and a 5xx may come after the decision was recorded, since the
 // last approval executes the request.
-void expect_decided(std::string_view what, const Exchange& exchange, const std::string& look);
+void expect_decided(std::string_view what, const net::Exchange& exchange, Instant now, const std::string& look);
 
 }  // namespace hsmbridge::securosys

@@ -33,7 +33,7 @@ struct Status {
 class Client {
  public:
   // The clock must outlive the client.
-  Client(std::shared_ptr<Transport> transport, std::shared_ptr<Credentials> credentials, const Clock& clock);
+  Client(std::shared_ptr<net::Transport> transport, std::shared_ptr<Credentials> credentials, const Clock& clock);
 
   // For API keys only: a service account's token is answered 403 or 500 there, whatever it may do elsewhere.
   UserAccount user_account(Duration limit);
@@ -81,15 +81,15 @@ class Client {
     std::string method;
     std::string path;
     std::string body = {};
-    HttpRequest::Repeat repeat = HttpRequest::Repeat::allowed;
+    net::Repeat repeat = net::Repeat::allowed;
     std::string accept = "application/json";
     std::optional<Duration> call_until = std::nullopt;
     std::string account = {};  // send it as this one or not at all; "": as anybody
   };
-  Exchange exchange(const Call& call, Duration limit);
+  net::Exchange exchange(const Call& call, Duration limit);
   void expect_account(const Credentials::Held& held, const std::string& account);
 
-  const std::shared_ptr<Transport> transport_;
+  const std::shared_ptr<net::Transport> transport_;
   const std::shared_ptr<Credentials> credentials_;
   const Clock& clock_;
   providers::ServerClock server_clock_;

@@ -64,7 +64,7 @@ constexpr Duration kMargin = std::chrono::minutes{2};
 
 class TokenCredentials final : public Credentials {
  public:
-  TokenCredentials(std::shared_ptr<providers::Transport> transport, TokenOrder order, const Clock& clock)
+  TokenCredentials(std::shared_ptr<net::Transport> transport, TokenOrder order, const Clock& clock)
       : transport_(std::move(transport)), order_(std::move(order)), clock_(clock) {}
 
   Kind kind() const override { return Kind::bearer; }
@@ -92,7 +92,7 @@ class TokenCredentials final : public Credentials {
     const std::string what = "POST " + order_.path;
     const Duration begin = clock_.since_boot();
     TokenOrder::Request made = providers::read_credential(order_.make);
-    HttpRequest request{"POST", order_.path, {}, std::move(made.body), HttpRequest::Repeat::never, {}};
+    net::Request request{"POST", order_.path, {}, std::move(made.body), net::Repeat::never, {}};
     // Making the JWT may have waited for the token that holds its key.
     limit -= clock_.since_boot() - begin;
     request.time_limit = limit;
@@ -104,10 +104,10 @@ class TokenCredentials final : public Credentials {
     // Its life began at the endpoint, at the earliest when it was asked for.
     const Duration asked = clock_.since_boot();
     request.secrets.emplace_back(request.body.substr(request.body.rfind('=') + 1));
-    const Exchange exchange = transport_->send(request);
+    const net::Exchange exchange = transport_->send(request);
     Token token;
     try {
-      token = token_from(token_success_of(what, exchange).body);
+      token = token_from(token_success_of(what, exchange, clock_.now()).body);
     } catch (const Error& error) {
       // RFC 6749 §5.2 refuses a client with 400 as well as with 401.
       if (error.kind() == ErrorKind::refused || error.kind() == ErrorKind::denied) {
@@ -122,7 +122,7 @@ class TokenCredentials final : public Credentials {
     account_ = std::move(made.account);
   }
 
-  const std::shared_ptr<providers::Transport> transport_;
+  const std::shared_ptr<net::Transport> transport_;
   const TokenOrder order_;
   const Clock& clock_;
   std::timed_mutex mutex_;  // held while a token is got: one at a time is enough for all
@@ -137,7 +137,7 @@ std::unique_ptr<Credentials> stored_credentials(Credentials::Kind kind, SecretGe
   return std::make_unique<StoredCredentials>(kind, std::move(source), reread);
 }
 
-std::unique_ptr<Credentials> token_credentials(std::shared_ptr<providers::Transport> transport, TokenOrder order,
+std::unique_ptr<Credentials> token_credentials(std::shared_ptr<net::Transport> transport, TokenOrder order,
                                                const Clock& clock) {
   return std::make_unique<TokenCredentials>(std::move(transport), std::move(order), clock);
 }

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
-#include "providers/transport.h"
+#include "net/transport.h"
 #include "x509/objects/signer.h"
 
 #include <chrono>
@@ -52,7 +52,7 @@ struct TokenOrder {
   std::string advice;  // what to compare when no token is given
 };
 // Bearer tokens, got when needed and renewed before they end. `clock` must outlive it.
-std::unique_ptr<Credentials> token_credentials(std::shared_ptr<providers::Transport> transport, TokenOrder order,
+std::unique_ptr<Credentials> token_credentials(std::shared_ptr<net::Transport> transport, TokenOrder order,
                                                const Clock& clock);
 TokenOrder federated_order(std::string path, SecretGetter jwt);
 // The signer is used by one thread at a time.

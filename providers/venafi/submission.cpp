@@ -19,46 +19,47 @@ using workflow::NotAccepted;
 using workflow::OutcomeUnknown;
 using workflow::RefusedForGood;
 
-bool is_success(const HttpAnswer& answer) {
+bool is_success(const net::Response& answer) {
   return answer.status >= 200 && answer.status <= 204;
 }
 
 // What came instead of the service's JSON, in words.
-std::string describe(const HttpAnswer& answer) {
+std::string describe(const net::Response& answer) {
   if (answer.body.empty()) return fmt::format("HTTP {} without a body", answer.status);
   return fmt::format("HTTP {} with {}", answer.status,
-                     is_html(answer.content_type, answer.body)
+                     is_html(answer.content_type(), answer.body)
                          ? std::string("an HTML page (of a proxy?)")
                          : "\"" + x509::printable(answer.body.substr(0, 60)) + "\"");
 }
 
 // Everything but a complete success, which is the caller's to read: nothing then.
 std::optional<std::variant<NotAccepted, RefusedForGood, OutcomeUnknown>> trouble_of(std::string_view what,
-                                                                                    const Exchange& exchange) {
-  if (const auto* not_sent = std::get_if<NotSent>(&exchange)) {
+                                                                                    const net::Exchange& exchange,
+                                                                                    Instant now) {
+  if (const auto* not_sent = std::get_if<net::NotSent>(&exchange)) {
     return NotAccepted{
-        Error{ErrorKind::unavailable, fmt::format("{}: the service cannot be reached: {}", what, not_sent->why)}.with(
-            "lane", "down"),
+        Error{ErrorKind::unavailable, fmt::format("{}: the service cannot be reached: {}", what, not_sent->spoken())}
+            .with("lane", "down"),
         {}};
   }
-  if (const auto* lost = std::get_if<AnswerLost>(&exchange)) {
+  if (const auto* lost = std::get_if<net::OutcomeUnknown>(&exchange)) {
     return OutcomeUnknown{fmt::format("{}: no complete answer came: {}", what, lost->why)};
   }
-  const auto& answer = std::get<HttpAnswer>(exchange);
+  const auto& answer = std::get<net::Response>(exchange);
   if (is_success(answer)) return std::nullopt;
   if (answer.status == 429) {
     return NotAccepted{Error{ErrorKind::unavailable, fmt::format("{}: the service is asked too often (HTTP 429)", what)}
                            .with("http", "429")
                            .with("lane", "down"),
-                       answer.retry_after};
+                       answer.retry_after(now)};
   }
-  const std::optional<Refusal> refusal = refusal_from(answer.status, answer.content_type, answer.body);
+  const std::optional<Refusal> refusal = refusal_from(answer.status, answer.content_type(), answer.body);
   const bool client_error = answer.status >= 400 && answer.status < 500 && answer.status != 408;
   if (client_error && refusal) {
     Error said = service_error(what, answer.status, *refusal);
     // The gate looked at the credential and at nothing else: another one may pass.
     if (answer.status == 401 || is_credential_refusal(*refusal)) {
-      return NotAccepted{providers::about_credentials(std::move(said)), answer.retry_after};
+      return NotAccepted{providers::about_credentials(std::move(said)), answer.retry_after(now)};
     }
     return RefusedForGood{std::move(said)};
   }
@@ -106,15 +107,15 @@ std::string words_of(const std::vector<RevocationAnswer::Trouble>& troubles) {
 
 using Reader = std::optional<Refusal> (*)(long, std::string_view, std::string_view);
 
-const HttpAnswer& success(std::string_view what, const Exchange& exchange, Reader refusal_in) {
-  if (const auto* not_sent = std::get_if<NotSent>(&exchange)) {
-    throw Error{ErrorKind::unavailable, fmt::format("{}: the service cannot be reached: {}", what, not_sent->why)}.with(
-        "lane", "down");
+const net::Response& success(std::string_view what, const net::Exchange& exchange, Instant now, Reader refusal_in) {
+  if (const auto* not_sent = std::get_if<net::NotSent>(&exchange)) {
+    throw Error{ErrorKind::unavailable, fmt::format("{}: the service cannot be reached: {}", what, not_sent->spoken())}
+        .with("lane", "down");
   }
-  if (const auto* lost = std::get_if<AnswerLost>(&exchange)) {
+  if (const auto* lost = std::get_if<net::OutcomeUnknown>(&exchange)) {
     throw Error{ErrorKind::unavailable, fmt::format("{}: no complete answer came: {}", what, lost->why)};
   }
-  const auto& answer = std::get<HttpAnswer>(exchange);
+  const auto& answer = std::get<net::Response>(exchange);
   if (is_success(answer)) return answer;
 
   const bool later = answer.status >= 500 || answer.status == 429 || answer.status == 408;
@@ -122,7 +123,7 @@ const HttpAnswer& success(std::string_view what, const Exchange& exchange, Reade
     return Error(kind, fmt::format("{}: {}", what, describe(answer))).with("http", std::to_string(answer.status));
   };
   Error error = [&] {
-    if (const std::optional<Refusal> refusal = refusal_in(answer.status, answer.content_type, answer.body)) {
+    if (const std::optional<Refusal> refusal = refusal_in(answer.status, answer.content_type(), answer.body)) {
       Error said = service_error(what, answer.status, *refusal);
       if (!later) return is_credential_refusal(*refusal) ? providers::about_credentials(std::move(said)) : said;
       // Whatever the code says: a server in trouble is asked again.
@@ -135,7 +136,7 @@ const HttpAnswer& success(std::string_view what, const Exchange& exchange, Reade
     }
     return fail(ErrorKind::unavailable);
   }();
-  if (answer.retry_after) error.with("retry-after", duration_text(*answer.retry_after));
+  if (const auto wait = answer.retry_after(now)) error.with("retry-after", duration_text(*wait));
   if (providers::is_service_down(answer.status)) error.with("lane", "down");
   if (answer.status == 401) error = providers::about_credentials(std::move(error));
   throw Error(std::move(error));
@@ -143,9 +144,9 @@ const HttpAnswer& success(std::string_view what, const Exchange& exchange, Reade
 
 }  // namespace
 
-Verdict classify_submission(std::string_view what, const Exchange& exchange) {
-  if (auto trouble = trouble_of(what, exchange)) return widened<Verdict>(std::move(*trouble));
-  const auto& answer = std::get<HttpAnswer>(exchange);
+Verdict classify_submission(std::string_view what, const net::Exchange& exchange, Instant now) {
+  if (auto trouble = trouble_of(what, exchange, now)) return widened<Verdict>(std::move(*trouble));
+  const auto& answer = std::get<net::Response>(exchange);
   try {
     return Taken{created_from(answer.body)};
   } catch (const Error& error) {
@@ -153,9 +154,9 @@ Verdict classify_submission(std::string_view what, const Exchange& exchange) {
   }
 }
 
-RevocationVerdict classify_revocation(std::string_view what, const Exchange& exchange) {
-  if (auto trouble = trouble_of(what, exchange)) return widened<RevocationVerdict>(std::move(*trouble));
-  const auto& http = std::get<HttpAnswer>(exchange);
+RevocationVerdict classify_revocation(std::string_view what, const net::Exchange& exchange, Instant now) {
+  if (auto trouble = trouble_of(what, exchange, now)) return widened<RevocationVerdict>(std::move(*trouble));
+  const auto& http = std::get<net::Response>(exchange);
   RevocationAnswer answer;
   try {
     answer = revocation_from(http.body, "revokeCertificate");
@@ -173,17 +174,17 @@ RevocationVerdict classify_revocation(std::string_view what, const Exchange& exc
   return RefusedForGood{Error(kind_of(answer.troubles), fmt::format("{}: the service says: {}", what, words))};
 }
 
-CertificateRequest decision_of(std::string_view what, const Exchange& exchange) {
+CertificateRequest decision_of(std::string_view what, const net::Exchange& exchange, Instant now) {
   const auto unknown = [](const std::string& why) {
     return Error{ErrorKind::outcome_unknown, why}.hint(
         "look at the request again before deciding once more: a decision is final there");
   };
-  if (auto trouble = trouble_of(what, exchange)) {
+  if (auto trouble = trouble_of(what, exchange, now)) {
     if (auto* not_accepted = std::get_if<NotAccepted>(&*trouble)) throw Error(std::move(not_accepted->error));
     if (auto* refused = std::get_if<RefusedForGood>(&*trouble)) throw Error(std::move(refused->error));
     throw unknown(std::get<OutcomeUnknown>(*trouble).why);
   }
-  const auto& answer = std::get<HttpAnswer>(exchange);
+  const auto& answer = std::get<net::Response>(exchange);
   try {
     return certificate_request_from(answer.body);
   } catch (const Error& error) {
@@ -191,12 +192,12 @@ CertificateRequest decision_of(std::string_view what, const Exchange& exchange) 
   }
 }
 
-const HttpAnswer& success_of(std::string_view what, const Exchange& exchange) {
-  return success(what, exchange, &refusal_from);
+const net::Response& success_of(std::string_view what, const net::Exchange& exchange, Instant now) {
+  return success(what, exchange, now, &refusal_from);
 }
 
-const HttpAnswer& token_success_of(std::string_view what, const Exchange& exchange) {
-  return success(what, exchange, &token_refusal_from);
+const net::Response& token_success_of(std::string_view what, const net::Exchange& exchange, Instant now) {
+  return success(what, exchange, now, &token_refusal_from);
 }
 
 }  // namespace hsmbridge::venafi

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "providers/transport.h"
+#include "net/transport.h"
 #include "providers/venafi/wire/wire.h"
 #include "workflow/ports/provider.h"
 
@@ -10,13 +10,6 @@
 
 // What the answer to a creating call means for the request (the one place where this provider decides it).
 namespace hsmbridge::venafi {
-
-using providers::AnswerLost;
-using providers::Exchange;
-using providers::HttpAnswer;
-using providers::HttpRequest;
-using providers::NotSent;
-using providers::Transport;
 
 struct Taken {
   CertificateRequest request;
@@ -31,7 +24,7 @@ using Verdict = std::variant<Taken, workflow::NotAccepted, workflow::RefusedForG
 // - 201, or another 2xx, with one readable request: taken. Only 201 was ever seen, but a reference is a reference.
 // - Everything else (5xx even in the service's form, 408, redirects, HTML, a cut or unreadable success, a time-out):
 //   unknown. `what` names the call in messages. Does not throw.
-Verdict classify_submission(std::string_view what, const Exchange& exchange);
+Verdict classify_submission(std::string_view what, const net::Exchange& exchange, Instant now);
 
 struct RevocationTaken {
   RevocationAnswer answer;
@@ -40,17 +33,17 @@ using RevocationVerdict =
     std::variant<RevocationTaken, workflow::NotAccepted, workflow::RefusedForGood, workflow::OutcomeUnknown>;
 // The same for the GraphQL mutation, whose troubles come as HTTP 200 with "errors": refused for good only where there
 // is no certificate and every error has a code that says so; with any other, or without a code, it may have happened.
-RevocationVerdict classify_revocation(std::string_view what, const Exchange& exchange);
+RevocationVerdict classify_revocation(std::string_view what, const net::Exchange& exchange, Instant now);
 
 // The answer to a decision about a request: the request as it stands then. Throws the refusal, unavailable when nothing
 // was decided for sure, and outcome_unknown for everything that is neither a refusal nor a readable success.
-CertificateRequest decision_of(std::string_view what, const Exchange& exchange);
+CertificateRequest decision_of(std::string_view what, const net::Exchange& exchange, Instant now);
 
 // The answer to a repeatable call when it is a success (200 to 204), else an Error: `unavailable` for transport
 // trouble, 429, 408, 5xx and pages of proxies (with the detail "retry-after" when one was given); a refusal in the
 // service's form as its row says; a foreign 404 `not_found`.
-const HttpAnswer& success_of(std::string_view what, const Exchange& exchange);
+const net::Response& success_of(std::string_view what, const net::Exchange& exchange, Instant now);
 // The same for a token endpoint.
-const HttpAnswer& token_success_of(std::string_view what, const Exchange& exchange);
+const net::Response& token_success_of(std::string_view what, const net::Exchange& exchange, Instant now);
 
 }  // namespace hsmbridge::venafi

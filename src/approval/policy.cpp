@@ -191,7 +191,7 @@ Policy policy_from(const Json& json) {
     for (const Json& group : alternative.at("groups").as_array()) {
       const std::int64_t quorum = group.at("quorum").as_integer();
       if (quorum < 1 || quorum > 1'000'000) {
-        throw Error{ErrorKind::invalid_input, fmt::format("approval policy: {} is no quorum", quorum)};
+        throw Error{ErrorKind::invalid_input, fmt::format("approval policy: {} is not a valid quorum", quorum)};
       }
       Group& to = read.groups.emplace_back(Group{group.at("name").as_string(), static_cast<unsigned>(quorum), {}});
       for (const Json& person : group.at("members").as_array()) {

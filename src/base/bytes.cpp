@@ -111,7 +111,7 @@ Bytes sha256(ByteView bytes) {
 Bytes random_bytes(std::size_t count) {
   Bytes bytes(count);
   if (RAND_bytes(bytes.data(), checked_int(count)) != 1) {
-    throw Error{ErrorKind::internal, "OpenSSL has no randomness to give"};
+    throw Error{ErrorKind::internal, "RAND_bytes failed"};
   }
   return bytes;
 }

@@ -59,7 +59,7 @@ Secret read_secret(int fd, const std::filesystem::path& path) {
     }
     if (size > kLongestSecret) {
       throw Error{ErrorKind::invalid_input,
-                  fmt::format("{} is larger than {} bytes: this is no secret", path.string(), kLongestSecret)};
+                  fmt::format("{} is larger than {} bytes: not a secret", path.string(), kLongestSecret)};
     }
   } catch (...) {
     OPENSSL_cleanse(text.data(), text.size());

@@ -28,7 +28,7 @@ bool is_credential_name(std::string_view name) {
 Error not_a_source(SecretUse use) {
   return Error{ErrorKind::invalid_input,
                fmt::format("is not the source of a secret: write env:NAME, file:PATH, credential:NAME{} or prompt; "
-                           "a secret itself never stands in a configuration",
+                           "a secret is never written in a configuration",
                            use == SecretUse::pin ? ", protected" : "")};
 }
 

@@ -208,7 +208,8 @@ std::optional<RenewBefore> read_renew_before(Section& section, const std::option
   try {
     before.time = parse_duration(*text);
   } catch (const Error&) {
-    section.problem("renew_before", fmt::format("'{}' is no time before the end: write 30d, 10h or 15%", *text));
+    section.problem("renew_before",
+                    fmt::format("'{}' is not a valid time before the end: write 30d, 10h or 15%", *text));
     return std::nullopt;
   }
   if (before.time <= Duration::zero()) section.problem("renew_before", "must be longer than nothing");
@@ -347,7 +348,7 @@ const Setting& named(const std::vector<Setting>& all, std::string_view name, std
   }
   if (name.empty() && all.size() == 1) return all.front();
   if (all.empty()) {
-    throw Error{ErrorKind::not_found, fmt::format("the configuration names no {}", what)}.hint(
+    throw Error{ErrorKind::not_found, fmt::format("the configuration has no {}", what)}.hint(
         fmt::format("add one under {}s:", what));
   }
   if (name.empty()) {
@@ -355,7 +356,7 @@ const Setting& named(const std::vector<Setting>& all, std::string_view name, std
     for (const Setting& one : all) error.with("candidate", one.name);
     throw error.hint(fmt::format("choose one, for example --{} {}", what, all.front().name));
   }
-  throw Error{ErrorKind::not_found, fmt::format("the configuration names no {} '{}'; it names: {}", what, name, names)};
+  throw Error{ErrorKind::not_found, fmt::format("the configuration has no {} '{}'; it names: {}", what, name, names)};
 }
 
 std::filesystem::path home_file() {

@@ -1,6 +1,7 @@
 // The one file that knows libcurl.
 #include "net/http_client.h"
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/trust.h"
@@ -279,7 +280,7 @@ NotSent not_sent(CURLcode code, const std::string& authority, const std::string&
 
 class HttpClient::Impl {
  public:
-  explicit Impl(ClientOptions options) : options_(std::move(options)) {
+  Impl(Url service, ClientOptions options) : service_(std::move(service)), options_(std::move(options)) {
     initialise_once();
     if (options_.ca_file) static_cast<void>(authorities());
     if (options_.client_certificate.has_value() != options_.client_key.has_value()) {
@@ -295,28 +296,27 @@ class HttpClient::Impl {
     }
   }
 
-  Exchange send(const Request& request, Repeat repeat) {
-    if (!request.url.starts_with("https://")) throw Error{ErrorKind::invalid_input, "a request goes to https only"};
+  Exchange carry(const Request& request) {
+    const std::string url = service_.at(request.path);
+    const std::string authority = authority_of(url);
     const List headers = header_list(request.headers);
-    Handle handle = repeat == Repeat::allowed ? borrow() : fresh();
+    Handle handle = request.repeat == Repeat::allowed ? borrow() : fresh();
     Transfer transfer;
     transfer.hook = &options_.tls_hook;
     transfer.largest_body = options_.largest_body;
     transfer.boot_deadline = deadline_of(request);
     if (past(transfer.boot_deadline)) {
-      return NotSent{fmt::format("the time for the call to {} was over before it was begun", authority_of(request.url)),
-                     ""};
+      return NotSent{fmt::format("the time for the call to {} was over before it was begun", authority), ""};
     }
     std::array<char, CURL_ERROR_SIZE> problem{};
     if (options_.ca_file) {
       try {
         transfer.authorities = authorities();
       } catch (const Error& error) {
-        return NotSent{fmt::format("the CA file for {} cannot be used: {}", authority_of(request.url), error.message()),
-                       error.hint()};
+        return NotSent{fmt::format("the CA file for {} cannot be used: {}", authority, error.message()), error.hint()};
       }
     }
-    prepare(handle.get(), request, repeat, headers.get(), transfer, problem.data());
+    prepare(handle.get(), request, url, headers.get(), transfer, problem.data());
 
     const auto start = std::chrono::steady_clock::now();
     current_transfer = &transfer;
@@ -327,19 +327,19 @@ class HttpClient::Impl {
 
     long status = 0;
     ::curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
-    log::debug(fmt::format("{} {}: {} in {}", request.method, without_query(request.url),
+    log::debug(fmt::format("{} {}: {} in {}", request.method, without_query(url),
                            code == CURLE_OK ? std::to_string(status) : ::curl_easy_strerror(code),
                            duration_text(took)));
     if (code == CURLE_OK) {
-      if (repeat == Repeat::allowed) give_back(std::move(handle));
+      if (request.repeat == Repeat::allowed) give_back(std::move(handle));
       Response response{status, std::move(transfer.headers), std::move(transfer.body)};
       if (ends_with_connection(response) && !transfer.closed_properly) {
-        return OutcomeUnknown{fmt::format("the connection to {} ended and did not say that the answer was complete",
-                                          authority_of(request.url))};
+        return OutcomeUnknown{
+            fmt::format("the connection to {} ended and did not say that the answer was complete", authority)};
       }
       return response;
     }
-    return failure(code, transfer, authority_of(request.url), detail_of(code, problem.data()), request.time_limit);
+    return failure(code, transfer, authority, detail_of(code, problem.data()), request.time_limit);
   }
 
  private:
@@ -365,12 +365,12 @@ class HttpClient::Impl {
     idle_.push_back(std::move(handle));
   }
 
-  void prepare(CURL* handle, const Request& request, Repeat repeat, curl_slist* headers, Transfer& transfer,
+  void prepare(CURL* handle, const Request& request, const std::string& url, curl_slist* headers, Transfer& transfer,
                char* problem) const {
     set(handle, CURLOPT_ERRORBUFFER, problem);
     set(handle, CURLOPT_NOSIGNAL, 1L);
     set(handle, CURLOPT_PROTOCOLS_STR, "https");
-    set(handle, CURLOPT_URL, request.url.c_str());
+    set(handle, CURLOPT_URL, url.c_str());
     set(handle, CURLOPT_PATH_AS_IS, 1L);
     set_method(handle, request);
     set(handle, CURLOPT_HTTPHEADER, headers);
@@ -378,7 +378,7 @@ class HttpClient::Impl {
     set(handle, CURLOPT_FOLLOWLOCATION, 0L);
     // One request, one connection, answers in order: what was sent and what was not stays a plain question.
     set(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-    if (repeat == Repeat::never) {
+    if (request.repeat == Repeat::never) {
       set(handle, CURLOPT_FRESH_CONNECT, 1L);
       set(handle, CURLOPT_FORBID_REUSE, 1L);
     }
@@ -457,26 +457,19 @@ class HttpClient::Impl {
     return OutcomeUnknown{fmt::format("the answer of {} was lost ({})", authority, detail)};
   }
 
+  const Url service_;
   ClientOptions options_;
   std::mutex mutex_;
   std::vector<Handle> idle_;
 };
 
-Request::~Request() {
-  wipe(body);
-  for (auto& [name, value] : headers) wipe(value);
-}
-
-HttpClient::HttpClient(ClientOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+HttpClient::HttpClient(Url service, ClientOptions options)
+    : impl_(std::make_unique<Impl>(std::move(service), std::move(options))) {}
 
 HttpClient::~HttpClient() = default;
 
-HttpClient::HttpClient(HttpClient&&) noexcept = default;
-
-HttpClient& HttpClient::operator=(HttpClient&&) noexcept = default;
-
-Exchange HttpClient::send(const Request& request, Repeat repeat) {
-  return impl_->send(request, repeat);
+Exchange HttpClient::carry(const Request& request) {
+  return impl_->carry(request);
 }
 
 }  // namespace hsmbridge::net

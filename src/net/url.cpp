@@ -41,9 +41,9 @@ bool is_path_character(char c) {
 
 unsigned parse_port(std::string_view text) {
   unsigned port = 0;
-  if (text.empty() || text.size() > 5) throw refused("the port is no number");
+  if (text.empty() || text.size() > 5) throw refused("the port is not a number");
   for (const char c : text) {
-    if (c < '0' || c > '9') throw refused("the port is no number");
+    if (c < '0' || c > '9') throw refused("the port is not a number");
     port = port * 10 + static_cast<unsigned>(c - '0');
   }
   if (port == 0 || port > 65535) throw refused("the port is beyond 1 to 65535");
@@ -57,7 +57,7 @@ Url Url::parse(std::string_view text) {
     throw refused("a URL holds printable ASCII only (a host name with other letters as its xn-- form)");
   }
   const std::size_t colon = text.find("://");
-  if (colon == std::string_view::npos) throw refused("this is no URL");
+  if (colon == std::string_view::npos) throw refused("not a valid URL");
   const std::string scheme = lower(text.substr(0, colon));
   if (scheme == "http") throw refused("plain http is refused: credentials and approvals travel here");
   if (scheme != "https") throw refused("the scheme is not https");
@@ -83,7 +83,8 @@ Url Url::parse(std::string_view text) {
   }
   if (host.starts_with('[') && host.ends_with(']') && host.size() > 4) {
     host = host.substr(1, host.size() - 2);
-    if (!std::all_of(host.begin(), host.end(), is_address_character)) throw refused("the host is no IPv6 address");
+    if (!std::all_of(host.begin(), host.end(), is_address_character))
+      throw refused("the host is not a valid IPv6 address");
   } else if (host.empty() || !std::all_of(host.begin(), host.end(), is_host_character)) {
     throw refused("the host is missing or holds a character that no host name has");
   }

@@ -159,7 +159,7 @@ workflow::CertificateRecord find_certificate(workflow::Store& store, std::string
   return certificate_of_request(store, typed, meaning);
 }
 
-bool replaced_it(workflow::Store& store, const workflow::Record& renewal) {
+bool replaced_it(workflow::Records& store, const workflow::Record& renewal) {
   const auto* completed = std::get_if<workflow::Completed>(&renewal.state);
   if (completed == nullptr || completed->late) return false;
   const auto successor = store.certificate(completed->certificate);

@@ -40,7 +40,7 @@ struct RenewalPlan {
 };
 // Whether this renewal's certificate took the place of the old one: it is not late, and not quarantined, revoked, about
 // to be revoked or on hold.
-bool replaced_it(workflow::Store& store, const workflow::Record& renewal);
+bool replaced_it(workflow::Records& store, const workflow::Record& renewal);
 // `profile`: of the request that brought it, null when it is not configured any more. A renewal that brought nothing is
 // not made again sooner than a day later, or an eighth of the time left then, whichever is shorter; after one that
 // ended in Abandoned, or while one is Quarantined, none is made by itself.

@@ -48,7 +48,7 @@ bool asks_the_same(const workflow::Order& one, const workflow::Order& other) {
 
 }  // namespace
 
-void refuse_duplicate(workflow::Store& store, const NewRequest& request) {
+void refuse_duplicate(workflow::Requests& store, const NewRequest& request) {
   const workflow::Order order = order_of(request);
   const auto open = store.open_request_for(workflow::work_of(order));
   if (!open) return;
@@ -100,7 +100,7 @@ std::optional<workflow::KeyRecord> left_over_key(workflow::Store& store, const N
   return std::nullopt;
 }
 
-void refuse_spent_key(workflow::Store& store, const std::string& token, const SpkiHash& spki) {
+void refuse_spent_key(workflow::Records& store, const std::string& token, const SpkiHash& spki) {
   if (spki.empty()) return;
   for (const auto& key : store.keys({spki, token, std::nullopt})) {
     if (key.status != workflow::status::kCompromised && key.status != workflow::status::kDestroyed) continue;

@@ -29,7 +29,7 @@ struct NewRequest {
 // Throws conflict with the detail "request", and with the detail "same-order" when that request asks for exactly this.
 // Cheap, and asked early for the sake of a clear message; that two processes never order the same work at once is the
 // store's promise (Store::create).
-void refuse_duplicate(workflow::Store& store, const NewRequest& request);
+void refuse_duplicate(workflow::Requests& store, const NewRequest& request);
 
 // The request that brought a certificate for this key (empty: a key that nobody knows) by the same words, where that
 // certificate is in use now: a command that is typed again orders nothing.
@@ -39,7 +39,7 @@ std::optional<RequestId> done_before(workflow::Store& store, const NewRequest& r
 // it: made for nothing else, it can be used.
 std::optional<workflow::KeyRecord> left_over_key(workflow::Store& store, const NewRequest& request);
 // Throws refused for a key that the records call compromised or destroyed.
-void refuse_spent_key(workflow::Store& store, const std::string& token, const SpkiHash& spki);
+void refuse_spent_key(workflow::Records& store, const std::string& token, const SpkiHash& spki);
 
 // Journals the order and, for a new key, its plan: from here on it is carried out, by this process or another one.
 // `randomness`: at least 7 octets. Throws conflict (see refuse_duplicate), invalid_input for content that contradicts

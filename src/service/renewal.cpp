@@ -78,7 +78,7 @@ workflow::Order order_about(const workflow::CertificateRecord& record, const wor
   return order;
 }
 
-void journal(workflow::Store& store, const workflow::Order& order, const workflow::Timing& timing) {
+void journal(workflow::Requests& store, const workflow::Order& order, const workflow::Timing& timing) {
   std::vector<workflow::Event> events{{order.created_at, order.created_by, workflow::Created{order}}};
   if (workflow::needs_key(order) && order.key.source == workflow::KeyWish::Source::make) {
     events.push_back({order.created_at, order.created_by,
@@ -87,7 +87,7 @@ void journal(workflow::Store& store, const workflow::Order& order, const workflo
   store.create(order, events, workflow::begin(order, timing));
 }
 
-void refuse_open(workflow::Store& store, const workflow::CertificateRecord& record, workflow::Kind kind,
+void refuse_open(workflow::Requests& store, const workflow::CertificateRecord& record, workflow::Kind kind,
                  std::string_view what) {
   for (const auto& request : store.requests_about(record.fingerprint)) {
     if (request.order.kind != kind || workflow::is_final(workflow::name_of(request.state))) continue;
@@ -113,7 +113,7 @@ std::string successor_label(const std::string& label, Instant now,
   return candidate;
 }
 
-workflow::KeyRecord key_of(workflow::Store& store, const workflow::CertificateRecord& record,
+workflow::KeyRecord key_of(workflow::Records& store, const workflow::CertificateRecord& record,
                            const workflow::Order& brought_by) {
   workflow::KeyQuery query;
   query.spki = record.spki;
@@ -127,7 +127,7 @@ workflow::KeyRecord key_of(workflow::Store& store, const workflow::CertificateRe
   return key;
 }
 
-workflow::Record request_of(workflow::Store& store, const workflow::CertificateRecord& record) {
+workflow::Record request_of(workflow::Requests& store, const workflow::CertificateRecord& record) {
   auto request = store.find(record.request);
   if (request) return std::move(*request);
   throw Error{ErrorKind::not_found, fmt::format("request {}, which brought certificate {}, cannot be read",

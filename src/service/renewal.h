@@ -18,11 +18,11 @@ std::string successor_label(const std::string& label, Instant now,
                             const std::function<bool(const std::string&)>& taken);
 
 // The key of a certificate as the records know it; its label at least, where only the order is left to tell.
-workflow::KeyRecord key_of(workflow::Store& store, const workflow::CertificateRecord& record,
+workflow::KeyRecord key_of(workflow::Records& store, const workflow::CertificateRecord& record,
                            const workflow::Order& brought_by);
 
 // The request that brought a certificate. Throws not_found.
-workflow::Record request_of(workflow::Store& store, const workflow::CertificateRecord& record);
+workflow::Record request_of(workflow::Requests& store, const workflow::CertificateRecord& record);
 
 // A new key of the old one's kind. `random`: 16 octets, its CKA_ID.
 workflow::KeyWish new_key(const workflow::CertificateRecord& record, const std::string& label, ByteView random);

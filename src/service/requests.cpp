@@ -30,7 +30,7 @@ Error no_such_request(const std::string& what) {
 
 }  // namespace
 
-RequestId find_request(workflow::Store& store, std::string_view typed) {
+RequestId find_request(workflow::Requests& store, std::string_view typed) {
   const auto prefix = request_prefix(typed);
   const auto found = store.by_prefix(prefix, kMostCandidates + 1);
   if (found.empty()) throw no_such_request(prefix);
@@ -117,7 +117,7 @@ RequestRow row_of(const workflow::Record& record) {
   return row;
 }
 
-std::string trouble_of(workflow::Store& store, const RequestId& id) {
+std::string trouble_of(workflow::Outbox& store, const RequestId& id) {
   for (const auto& status : store.effect_status(id)) {
     if (!status.trouble.empty()) return status.trouble;
   }
@@ -152,7 +152,7 @@ workflow::Timing timing_for(const config::Settings& settings, const std::string&
   return {};
 }
 
-workflow::Record append_event(workflow::Store& store, const RequestId& id, const workflow::EventBody& body,
+workflow::Record append_event(workflow::Requests& store, const RequestId& id, const workflow::EventBody& body,
                               const std::string& actor, Instant now, const workflow::Timing& timing) {
   constexpr int kMostTries = 20;
   for (int tries = 0; tries < kMostTries; ++tries) {

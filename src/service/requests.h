@@ -17,7 +17,7 @@ namespace hsmbridge::service {
 
 // The one request that a typed id or beginning of an id names (see request_prefix). Throws not_found, or ambiguous with
 // one "candidate" a request, newest first.
-RequestId find_request(workflow::Store& store, std::string_view typed);
+RequestId find_request(workflow::Requests& store, std::string_view typed);
 
 // One request with everything there is to say about it.
 struct RequestView {
@@ -47,7 +47,7 @@ struct RequestRow {
 };
 RequestRow row_of(const workflow::Record& record);
 // Why what the request wants to do did not succeed the last time; "" for nothing.
-std::string trouble_of(workflow::Store& store, const RequestId& id);
+std::string trouble_of(workflow::Outbox& store, const RequestId& id);
 
 // The certificate's fingerprint, wherever the state holds one; "" for none.
 std::string fingerprint_of(const workflow::State& state);
@@ -73,7 +73,7 @@ workflow::Timing timing_for(const config::Settings& settings, const std::string&
 
 // Appends what a person did to a request: reads, decides, commits, and again when another event came first.
 // Throws conflict with the machine's own words when the event is not for the state the request is in.
-workflow::Record append_event(workflow::Store& store, const RequestId& id, const workflow::EventBody& event,
+workflow::Record append_event(workflow::Requests& store, const RequestId& id, const workflow::EventBody& event,
                               const std::string& actor, Instant now, const workflow::Timing& timing);
 
 // "uid:alice": who runs this process; the number when the user has no name.

@@ -171,7 +171,7 @@ std::optional<Sweep::Made> Sweep::renew_one(workflow::Store& store, const workfl
   return Made{order.id, record.fingerprint, names_of(order), std::move(label), record.not_after};
 }
 
-void Sweep::retire(workflow::Store& store, const config::ProfileSettings& profile, Instant now, Result& result) {
+void Sweep::retire(workflow::Records& store, const config::ProfileSettings& profile, Instant now, Result& result) {
   const Duration overlap = profile.overlap.value_or(kOverlap);
   for (const auto& key : store.replaced_keys(profile.name, now - overlap)) {
     if (store.change_records({{Of::key, key.spki.str(), {status::kActive}, status::kRetired}}, actor_, now) > 0) {

@@ -56,7 +56,7 @@ class Sweep {
   void renew(workflow::Store& store, const config::ProfileSettings& profile, Instant now, Result& result);
   std::optional<Made> renew_one(workflow::Store& store, const workflow::CertificateRecord& record,
                                 const config::ProfileSettings& profile, Instant now);
-  void retire(workflow::Store& store, const config::ProfileSettings& profile, Instant now, Result& result);
+  void retire(workflow::Records& store, const config::ProfileSettings& profile, Instant now, Result& result);
 
   const config::Settings& settings_;
   std::string actor_;

@@ -39,7 +39,7 @@ constexpr Translation kTranslations[] = {
      "check the owner and mode of the file, of those next to it (-wal, -shm), and of its folder"},
     {SQLITE_PERM, ErrorKind::denied, "it may not be used", "check the owner and mode of the file and its folder"},
     {SQLITE_AUTH, ErrorKind::denied, "it may not be used", "check the owner and mode of the file and its folder"},
-    {SQLITE_NOTADB, ErrorKind::corrupt, "it is no SQLite database", "name another file, or restore a backup"},
+    {SQLITE_NOTADB, ErrorKind::corrupt, "not an SQLite database", "name another file, or restore a backup"},
     {SQLITE_CORRUPT, ErrorKind::corrupt, "it is damaged", "keep a copy of the file and restore a backup"},
     {SQLITE_CONSTRAINT, ErrorKind::conflict, "a rule of the store forbids it", ""},
 };

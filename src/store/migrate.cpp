@@ -167,7 +167,7 @@ void migrate(const std::filesystem::path& file, Duration wait) {
   const Turn turn(file);
   if (!turn.wait_for(LOCK_EX)) {
     throw Error{ErrorKind::unavailable,
-                fmt::format("{} for {}, and the store {} cannot be brought to version {} meanwhile", turn.holder(),
+                fmt::format("{} for {}, and the store {} cannot be migrated to version {} meanwhile", turn.holder(),
                             spoken(Turn::kLongest), file.string(), kSchemaVersion)}
         .hint("end that process unless it is an hsmbridge that still migrates a store; nothing was changed here");
   }

@@ -53,7 +53,7 @@ constexpr const char* kEndRun =
 Effect read_effect(const Query& row, int first) {
   return in_row("effect", [&] {
     const auto name = workflow::effect_name_from(row.text(first));
-    if (!name) throw Error{ErrorKind::corrupt, fmt::format("'{}' is no effect", row.text(first))};
+    if (!name) throw Error{ErrorKind::corrupt, fmt::format("'{}' is not a known effect", row.text(first))};
     return Effect{*name, row.instant(first + 1), static_cast<unsigned>(row.integer(first + 2)), row.text(first + 3)};
   });
 }
@@ -199,6 +199,22 @@ void SqliteStore::end_runs_of(const std::string& worker) {
       .run();
 }
 
+std::size_t SqliteStore::end_leases(const std::function<bool(const std::string& worker)>& gone) {
+  std::vector<std::string> dead;
+  {
+    Query row = database_->query("SELECT DISTINCT owner FROM effects WHERE owner IS NOT NULL AND lease_boot = ?");
+    row.bind(boot_id_);
+    while (row.row()) {
+      if (gone(row.text(0))) dead.push_back(row.text(0));
+    }
+  }
+  if (dead.empty()) return 0;
+  Database::Write write(*database_);
+  for (const std::string& worker : dead) end_runs_of(worker);
+  write.commit();
+  return dead.size();
+}
+
 // The same where only the lease tells: a worker of another machine or another boot, or one that hangs.
 void SqliteStore::end_overdue_runs(const std::string& lane, const std::string& worker, Instant now) {
   if (!lane.starts_with("token:") && !lane.starts_with("provider:") && lane != "local") return;
@@ -326,6 +342,10 @@ std::optional<Instant> SqliteStore::next_due(const workflow::ClaimQuery& query) 
     }
   }
   return next;
+}
+
+std::uint64_t SqliteStore::change_counter() {
+  return static_cast<std::uint64_t>(database_->pragma("data_version"));
 }
 
 std::map<std::string, workflow::LaneFacts> SqliteStore::lanes() {

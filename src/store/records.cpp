@@ -473,4 +473,13 @@ void SqliteStore::note_installed(const std::string& fingerprint, const workflow:
   write.commit();
 }
 
+void SqliteStore::record_key(const workflow::KeyRecord& key, const std::string& kind, const std::string& json,
+                             const std::string& actor, Instant at) {
+  const std::string leaf = audit::fact_leaf(kind, Json::parse(json), actor, at);
+  Database::Write write(*database_);
+  put(key);
+  append_leaf(leaf);
+  write.commit();
+}
+
 }  // namespace hsmbridge::store

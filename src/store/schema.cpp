@@ -289,7 +289,7 @@ std::unique_ptr<Database> open_current(const std::filesystem::path& file, Durati
     set_up_connection(*database);
     if (found == kSchemaVersion) return database;
     throw Error{ErrorKind::conflict,
-                found == 0 ? fmt::format("{} is empty: there is no store in it yet", file.string())
+                found == 0 ? fmt::format("{} is empty: it does not hold a store yet", file.string())
                            : fmt::format("the store {} is of version {} and is opened for reading only; this hsmbridge "
                                          "reads version {}",
                                          file.string(), found, kSchemaVersion)}

@@ -1,56 +1,10 @@
 #include "store/sqlite_store.h"
 
-#include "audit/leaf.h"
-#include "base/error.h"
-#include "base/log.h"
 #include "store/migrate.h"
-#include "store/rows.h"
-#include "workflow/machine/codec.h"
-#include "workflow/machine/lifecycle.h"
-
-#include <fmt/core.h>
 
 #include <utility>
 
 namespace hsmbridge::store {
-
-using workflow::StepResult;
-
-namespace {
-
-constexpr std::string_view kRecordColumns = "order_json, state_json, sequence, changed_at";
-
-// The certificate that a state with install targets is about.
-std::string installed_in(const workflow::State& state) {
-  if (const auto* installing = std::get_if<workflow::Installing>(&state)) return installing->certificate;
-  if (const auto* completed = std::get_if<workflow::Completed>(&state)) return completed->certificate;
-  return "";
-}
-
-}  // namespace
-
-workflow::Record read_record(const Query& row, int first) {
-  return in_row("request", [&] {
-    return workflow::Record{workflow::order_from(Json::parse(row.text(first))),
-                            workflow::state_from(Json::parse(row.text(first + 1))), row.count(first + 2),
-                            row.instant(first + 3)};
-  });
-}
-
-// Columns as read_record reads them, then the id.
-std::vector<workflow::Record> read_records(Query& row) {
-  std::vector<workflow::Record> records;
-  while (row.row()) {
-    try {
-      records.push_back(read_record(row, 0));
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::corrupt) throw;
-      // One damaged request must not hide all others.
-      log::error(fmt::format("request {} is not listed: {}", row.text(4), error.message()));
-    }
-  }
-  return records;
-}
 
 std::unique_ptr<SqliteStore> SqliteStore::open(const std::filesystem::path& file, const Clock& clock,
                                                const OpenOptions& options) {
@@ -58,217 +12,19 @@ std::unique_ptr<SqliteStore> SqliteStore::open(const std::filesystem::path& file
   auto making = make_file(file, missing);
   expect_usable(file, options.access);
   auto database = open_current(file, options.wait, options.access, missing, std::move(making));
-  std::unique_ptr<SqliteStore> store(
-      new SqliteStore(file, std::move(database), clock, options.boot_id.empty() ? running_boot_id() : options.boot_id));
+  std::unique_ptr<SqliteStore> store(new SqliteStore(file, std::move(database), clock, options));
   if (options.access == Access::read_write) store->look_at_mark();
   return store;
 }
 
 SqliteStore::SqliteStore(std::filesystem::path file, std::unique_ptr<Database> database, const Clock& clock,
-                         std::string boot_id)
-    : file_(std::move(file)), database_(std::move(database)), clock_(clock), boot_id_(std::move(boot_id)) {}
+                         OpenOptions options)
+    : file_(std::move(file)),
+      database_(std::move(database)),
+      clock_(clock),
+      access_(options.access),
+      boot_id_(options.boot_id.empty() ? running_boot_id() : std::move(options.boot_id)) {}
 
 SqliteStore::~SqliteStore() = default;
-
-void SqliteStore::append_event(const RequestId& request, std::uint64_t sequence, const workflow::Event& event,
-                               workflow::StateName after) {
-  const std::string body = to_json(event.body).dump();
-  const std::string_view name = to_string(name_of(event.body));
-  database_->query("INSERT INTO events (request, sequence, at, actor, event, body, after) VALUES (?, ?, ?, ?, ?, ?, ?)")
-      .bind(request.str())
-      .bind(static_cast<std::int64_t>(sequence))
-      .bind(event.at)
-      .bind(event.actor)
-      .bind(name)
-      .bind(body)
-      .bind(to_string(after))
-      .run();
-  append_leaf(audit::event_leaf(request.str(), sequence, name, body, event.actor, event.at));
-}
-
-void SqliteStore::create(const workflow::Order& order, const std::vector<workflow::Event>& events,
-                         const workflow::Decision& begin) {
-  if (events.empty()) throw Error{ErrorKind::internal, "a request begins with an event"};
-  const workflow::StateName state = name_of(begin.next);
-  Database::Write write(*database_);
-  if (database_->query("SELECT 1 FROM requests WHERE id = ?").bind(order.id.str()).row()) {
-    throw Error{ErrorKind::conflict, fmt::format("request {} exists already", order.id.str())};
-  }
-  const std::string work = workflow::work_of(order);
-  if (const auto open = open_request_for(work)) {
-    throw Error{ErrorKind::conflict, fmt::format("request {} is open for the same work", open->str())}
-        .with("request", open->str())
-        .hint(fmt::format("go on with it: hsmbridge request wait {}", open->str()));
-  }
-  if (order.predecessor) expect_unchanged(*order.predecessor);
-  database_
-      ->query(
-          "INSERT INTO requests (id, order_json, state_json, state, final, work, predecessor, sequence, created_at, "
-          "changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-      .bind(order.id.str())
-      .bind(to_json(order).dump())
-      .bind(to_json(begin.next).dump())
-      .bind(to_string(state))
-      .bind(std::int64_t{is_final(state)})
-      .bind(work)
-      .bind(order.predecessor ? order.predecessor->certificate : std::string{})
-      .bind(static_cast<std::int64_t>(events.size()))
-      .bind(order.created_at)
-      .bind(events.back().at)
-      .run();
-  std::uint64_t sequence = 0;
-  for (const workflow::Event& event : events) {
-    append_event(order.id, ++sequence, event, state);
-    // Known by name before it is made, so that no crash leaves a key that nobody looks for.
-    if (const auto* planned = std::get_if<workflow::KeyPlanned>(&event.body)) {
-      put(workflow::KeyRecord{planned->token, planned->label, planned->cka_id, planned->spec, SpkiHash{},
-                              workflow::status::kPlannedAtRandom, event.at});
-    }
-  }
-  for (const workflow::Effect& effect : begin.effects) add_effect(order.id, effect, order);
-  for (const workflow::StatusChange& change : begin.records) {
-    change_record(change, {order.created_by, order.created_at, order.id.str()});
-  }
-  write.commit();
-}
-
-std::vector<StepResult> SqliteStore::commit(const std::vector<workflow::Step>& steps) {
-  std::vector<StepResult> results;
-  if (steps.empty()) return results;
-  Database::Write write(*database_);
-  for (const workflow::Step& step : steps) results.push_back(apply(step));
-  write.commit();
-  return results;
-}
-
-void SqliteStore::refuse_second(const RequestId& request, const workflow::Order& order) {
-  const auto open = open_request_for(workflow::work_of(order));
-  if (!open || *open == request) return;
-  throw Error{ErrorKind::conflict, fmt::format("request {} is open for the same work", open->str())}
-      .with("request", open->str())
-      .hint(fmt::format("look at that one first: hsmbridge request explain {}", open->str()));
-}
-
-// Judged before anything is written, so that a step that is not taken leaves no trace in the transaction it shares.
-StepResult SqliteStore::apply(const workflow::Step& step) {
-  workflow::Order order;
-  bool was_over = false;
-  {
-    Query row = database_->query("SELECT sequence, order_json, final FROM requests WHERE id = ?");
-    row.bind(step.request.str());
-    if (!row.row() || row.count(0) != step.expected_sequence) return StepResult::stale;
-    order = in_row("request", [&] { return workflow::order_from(Json::parse(row.text(1))); });
-    was_over = row.integer(2) != 0;
-  }
-  // Only what an older version quarantined is over and can be taken up again.
-  if (was_over) refuse_second(step.request, order);
-  if (step.lease_of && (!step.finished_effect || !holds_lease(*step.finished_effect, step.request, *step.lease_of))) {
-    return StepResult::lease_lost;
-  }
-  const workflow::StateName after = name_of(step.decision.next);
-  const std::uint64_t sequence = step.expected_sequence + 1;
-  append_event(step.request, sequence, step.event, after);
-  database_
-      ->query("UPDATE requests SET state_json = ?, state = ?, final = ?, sequence = ?, changed_at = ? WHERE id = ?")
-      .bind(to_json(step.decision.next).dump())
-      .bind(to_string(after))
-      .bind(std::int64_t{is_final(after)})
-      .bind(static_cast<std::int64_t>(sequence))
-      .bind(step.event.at)
-      .bind(step.request.str())
-      .run();
-  replace_effects(step, order);
-  lease_until_due(step);
-  if (step.certificate) put(*step.certificate, order.profile);
-  if (step.key) put(*step.key);
-  follow(step, order);
-  return StepResult::committed;
-}
-
-// What a step means for the records.
-void SqliteStore::follow(const workflow::Step& step, const workflow::Order& order) {
-  if (const auto* done = std::get_if<workflow::TargetInstalled>(&step.event.body)) {
-    for (const workflow::InstallTarget& target : order.targets) {
-      if (target.name == done->target) add_installed(installed_in(step.decision.next), target);
-    }
-  }
-  const Cause cause{step.event.actor, step.event.at, step.request.str()};
-  // A key that was retired for its old certificate is needed again.
-  if (step.certificate && step.certificate->status == workflow::status::kCurrent) {
-    const workflow::StatusChange again{workflow::StatusChange::Of::key,
-                                       step.certificate->spki.str(),
-                                       {workflow::status::kRetired},
-                                       workflow::status::kActive};
-    change_record(again, cause);
-  }
-  for (const workflow::StatusChange& change : step.decision.records) change_record(change, cause);
-}
-
-std::uint64_t SqliteStore::change_counter() {
-  return static_cast<std::uint64_t>(database_->pragma("data_version"));
-}
-
-std::optional<workflow::Record> SqliteStore::find(const RequestId& id) {
-  static const std::string kSql = fmt::format("SELECT {} FROM requests WHERE id = ?", kRecordColumns);
-  Query row = database_->query(kSql.c_str());
-  row.bind(id.str());
-  if (!row.row()) return std::nullopt;
-  return read_record(row, 0);
-}
-
-std::optional<RequestId> SqliteStore::open_request_for(const std::string& work) {
-  Query row = database_->query("SELECT id FROM requests WHERE work = ? AND final = 0");
-  row.bind(work);
-  if (!row.row()) return std::nullopt;
-  return RequestId{row.text(0)};
-}
-
-std::vector<RequestId> SqliteStore::by_prefix(const std::string& prefix, unsigned most) {
-  // Ids are ASCII: everything that begins with the prefix sorts before prefix + DEL.
-  Query row =
-      database_->query("SELECT id FROM requests WHERE id >= ? AND id < ? ORDER BY created_at DESC, id DESC LIMIT ?");
-  row.bind(prefix).bind(prefix + '\x7f').bind(std::int64_t{most});
-  std::vector<RequestId> ids;
-  while (row.row()) ids.emplace_back(row.text(0));
-  return ids;
-}
-
-std::vector<workflow::Record> SqliteStore::list(const ListQuery& query) {
-  static const std::string kSql = fmt::format(
-      "SELECT {}, id FROM requests WHERE (?1 = '' OR state = ?1) AND final <= ?2 "
-      "ORDER BY created_at DESC, id DESC LIMIT ?3",
-      kRecordColumns);
-  Query row = database_->query(kSql.c_str());
-  row.bind(query.state ? to_string(*query.state) : std::string_view{})
-      .bind(std::int64_t{query.open_only ? 0 : 1})
-      .bind(std::int64_t{query.most});
-  return read_records(row);
-}
-
-std::vector<workflow::Record> SqliteStore::requests_about(const std::string& fingerprint) {
-  static const std::string kSql = fmt::format(
-      "SELECT {}, id FROM requests WHERE predecessor = ?1 AND predecessor <> '' ORDER BY created_at DESC, id DESC",
-      kRecordColumns);
-  Query row = database_->query(kSql.c_str());
-  row.bind(fingerprint);
-  return read_records(row);
-}
-
-std::vector<workflow::JournalEntry> SqliteStore::history(const RequestId& id) {
-  Query row =
-      database_->query("SELECT sequence, at, actor, body, after FROM events WHERE request = ? ORDER BY sequence");
-  row.bind(id.str());
-  std::vector<workflow::JournalEntry> entries;
-  while (row.row()) {
-    entries.push_back(in_row("event", [&] {
-      const auto after = workflow::state_name_from(row.text(4));
-      if (!after) throw Error{ErrorKind::corrupt, fmt::format("'{}' is no state", row.text(4))};
-      return workflow::JournalEntry{
-          row.count(0),
-          workflow::Event{row.instant(1), row.text(2), workflow::event_body_from(Json::parse(row.text(3)))}, *after};
-    }));
-  }
-  return entries;
-}
 
 }  // namespace hsmbridge::store

@@ -1,11 +1,9 @@
 #pragma once
 
-#include "audit/merkle.h"
 #include "base/clock.h"
 #include "store/database.h"
 #include "store/schema.h"
 #include "store/store_file.h"
-#include "store/verify.h"
 #include "workflow/ports/store.h"
 
 #include <filesystem>
@@ -25,21 +23,6 @@ struct OpenOptions {
   std::string boot_id;                       // "": the running kernel's; tests give another to play a reboot
 };
 
-// Whose PIN was refused, and from which source; the token layer's PinSubject in plain values.
-struct PinRefusal {
-  std::string token_serial;
-  unsigned long user_type = 1;  // CK_USER_TYPE
-  std::string source_hash;
-  Instant at{};
-  std::string reason;
-};
-
-struct Leaf {
-  std::uint64_t position = 0;
-  audit::Hash hash{};
-  std::string data;
-};
-
 // workflow::Store in one SQLite file in WAL mode with synchronous=FULL (https://sqlite.org/wal.html). Every function is
 // one transaction; writing ones are BEGIN IMMEDIATE. Every event and every fact brings its leaf of the audit log along.
 // Thread rule: one object a thread; any number of processes may share the file on one machine (not over a network file
@@ -53,94 +36,89 @@ class SqliteStore final : public workflow::Store {
                                            const OpenOptions& options = {});
   ~SqliteStore() override;
 
+  // Requests: requests.cpp
   void create(const workflow::Order& order, const std::vector<workflow::Event>& events,
               const workflow::Decision& begin) override;
   std::vector<workflow::StepResult> commit(const std::vector<workflow::Step>& steps) override;
+  std::optional<workflow::Record> find(const RequestId& id) override;
+  std::optional<RequestId> open_request_for(const std::string& work) override;
+  std::vector<RequestId> by_prefix(const std::string& prefix, unsigned most) override;
+  std::vector<workflow::Record> list(const ListQuery& query) override;
+  std::vector<workflow::JournalEntry> history(const RequestId& id) override;
+  std::vector<workflow::Record> requests_about(const std::string& fingerprint) override;
+  void keep_late_answer(const workflow::LateAnswer& answer, const std::optional<workflow::KeyRecord>& key) override;
+  std::vector<workflow::LateAnswer> late_answers(const RequestId& id) override;
+
+  // Outbox: outbox.cpp, aside.cpp
   std::vector<workflow::Claim> claim(const workflow::ClaimQuery& query, Instant now) override;
   std::map<std::string, workflow::LaneFacts> lanes() override;
   void lane_works(const std::string& lane) override;
   Duration follow_clock(Instant now) override;
   std::optional<Instant> next_due(const workflow::ClaimQuery& query) override;
   std::uint64_t change_counter() override;
-  std::optional<workflow::Record> find(const RequestId& id) override;
-  std::optional<RequestId> open_request_for(const std::string& work) override;
-  std::vector<RequestId> by_prefix(const std::string& prefix, unsigned most) override;
-  std::vector<workflow::Record> list(const ListQuery& query) override;  // newest first
-  std::vector<workflow::JournalEntry> history(const RequestId& id) override;
-  std::vector<workflow::Effect> effects(const RequestId& id) override;  // by due time
+  std::size_t end_leases(const std::function<bool(const std::string& worker)>& gone) override;
+  std::vector<workflow::Effect> effects(const RequestId& id) override;
   std::vector<workflow::EffectStatus> effect_status(const RequestId& id) override;
-  void keep_late_answer(const workflow::LateAnswer& answer, const std::optional<workflow::KeyRecord>& key) override;
-  std::vector<workflow::LateAnswer> late_answers(const RequestId& id) override;
   std::string keep_aside(const workflow::KeptAnswer& answer) override;
   std::vector<workflow::KeptAnswer> kept_aside() override;
   void forget_aside(const std::string& name) override;
+
+  // Records: records.cpp
+  using Records::certificates;
+  using Records::keys;
   std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) override;
-  using workflow::Store::certificates;
-  using workflow::Store::keys;
-  std::vector<workflow::CertificateRecord> certificates(const workflow::CertificateQuery& query) override;  // newest
-                                                                                                            // first
+  std::vector<workflow::CertificateRecord> certificates(const workflow::CertificateQuery& query) override;
   std::vector<std::string> past_their_end(Instant now) override;
   std::vector<workflow::CertificateRecord> not_past_their_end(Instant now) override;
   bool replaced_at(const std::string& fingerprint, const std::string& target) override;
-  std::vector<workflow::KeyRecord> keys(const workflow::KeyQuery& query) override;  // by token and label
+  std::vector<workflow::KeyRecord> keys(const workflow::KeyQuery& query) override;
   bool has_certificate(const SpkiHash& spki) override;
-  std::vector<workflow::Record> requests_about(const std::string& fingerprint) override;
   std::vector<workflow::KeyRecord> replaced_keys(const std::string& profile, Instant replaced_by) override;
   std::size_t change_records(const std::vector<workflow::StatusChange>& changes, const std::string& actor,
                              Instant at) override;
   void note_installed(const std::string& fingerprint, const workflow::InstallTarget& target, const std::string& actor,
                       Instant at) override;
-  void append_audit(const std::string& kind, const std::string& json, const std::string& actor, Instant at) override;
   void record_key(const workflow::KeyRecord& key, const std::string& kind, const std::string& json,
                   const std::string& actor, Instant at) override;
-  // A leaky bucket: a quarter of the minute's permissions may be taken at once, and no minute sees more than
-  // `per_minute`. 0 means no limit.
+
+  // AuditLog: audit_log.cpp
+  void append_audit(const std::string& kind, const std::string& json, const std::string& actor, Instant at) override;
+  audit::TreeHead tree_head() override;
+  std::vector<workflow::Leaf> leaves(std::uint64_t from, std::uint64_t most) override;
+  workflow::AuditReport verify_audit(workflow::AuditDepth depth) override;
+
+  // RateLimits: rate_limits.cpp
   std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) override;
 
-  // Ends the leases of every holder that `gone` says is no more, so that a restart after a crash need not wait for them
-  // to run out; what it had in hand counts as a crash, of the effect and of its lane. Safe even when `gone` errs: an
-  // attempt that was started is never started again, lease or not. Gives the number of holders; writes nothing when
-  // there is none.
-  std::size_t end_leases(const std::function<bool(const std::string& worker)>& gone);
-
-  // The memory of refused logins; each is durable when the function returns, and a leaf of the audit log.
-  void record_pin_refusal(const PinRefusal& refusal);
-  std::optional<PinRefusal> pin_refusal(const std::string& token_serial, unsigned long user_type,
-                                        const std::string& source_hash);
-  // True when there was one. `actor`: who allows another attempt.
+  // PinMemory: pin_memory.cpp
+  void record_pin_refusal(const workflow::PinRefusal& refusal) override;
+  std::optional<workflow::PinRefusal> pin_refusal(const std::string& token_serial, unsigned long user_type,
+                                                  const std::string& source_hash) override;
   bool clear_pin_refusal(const std::string& token_serial, unsigned long user_type, const std::string& source_hash,
-                         const std::string& actor, Instant at);
-  std::vector<PinRefusal> pin_refusals();
+                         const std::string& actor, Instant at) override;
+  std::vector<workflow::PinRefusal> pin_refusals() override;
 
-  // The audit log: its head as it is stored, and its leaves from `from` on, at most `most`.
-  audit::TreeHead tree_head();
-  std::vector<Leaf> leaves(std::uint64_t from, std::uint64_t most);
-  // Compares the log with itself and with the journal; verify.h says how. Depth::news also remembers how far it came.
-  AuditReport verify_audit(Depth depth);
+  // restored.cpp
+  std::optional<std::string> restored() override;
+  bool accept_restored(const std::string& actor, Instant at) override;
 
-  // Whether the store was found to be an older copy of itself (mark.h), and why that was thought. Until a person
-  // accepts it nothing is submitted or installed: what is planned here may have been done by the store that was lost.
-  std::optional<std::string> restored();
   // The look itself: what makes it an older copy, now.
   std::optional<std::string> older_than_its_mark();
-  // True when it was.
-  bool accept_restored(const std::string& actor, Instant at);
   // A whole copy of the store, next to which it goes on; backup.h.
   void back_up(const std::filesystem::path& copy);
-
   // How many writing transactions this object committed.
   std::uint64_t commits() const { return database_->commits(); }
 
  private:
-  SqliteStore(std::filesystem::path file, std::unique_ptr<Database> database, const Clock& clock, std::string boot_id);
+  SqliteStore(std::filesystem::path file, std::unique_ptr<Database> database, const Clock& clock, OpenOptions options);
 
-  // sqlite_store.cpp: requests and their journal.
+  // requests.cpp
   void append_event(const RequestId& request, std::uint64_t sequence, const workflow::Event& event,
                     workflow::StateName after);
   workflow::StepResult apply(const workflow::Step& step);
   // Throws conflict when another open request does the work of this one, which is over.
   void refuse_second(const RequestId& request, const workflow::Order& order);
-  // outbox.cpp: effects and leases.
+  // outbox.cpp
   bool holds_lease(std::int64_t effect_id, const RequestId& request, const std::string& worker);
   void add_effect(const RequestId& request, const workflow::Effect& effect, const workflow::Order& order);
   void replace_effects(const workflow::Step& step, const workflow::Order& order);
@@ -152,7 +130,7 @@ class SqliteStore final : public workflow::Store {
   void claim_lane(const std::string& lane, unsigned places, const workflow::ClaimQuery& query, Instant now,
                   std::vector<workflow::Claim>& claims);
   bool anything_due(const workflow::ClaimQuery& query, Instant now);
-  // records.cpp: certificates, keys.
+  // records.cpp
   void put(const workflow::CertificateRecord& certificate, const std::string& profile);
   void put(const workflow::KeyRecord& key);
   // Who changes records, when, and for which request ("" for none).
@@ -171,12 +149,13 @@ class SqliteStore final : public workflow::Store {
   void follow(const workflow::Step& step, const workflow::Order& order);
   // restored.cpp
   void look_at_mark();
-  // facts.cpp: leaves, PIN refusals, rates.
+  // audit_log.cpp
   void append_leaf(std::string_view data);
 
   const std::filesystem::path file_;
   std::unique_ptr<Database> database_;
   const Clock& clock_;
+  const Access access_;
   const std::string boot_id_;
 };
 

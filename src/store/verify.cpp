@@ -36,7 +36,7 @@ Triggers triggers_of(Database& database) {
 
 class Verification {
  public:
-  Verification(Database& database, Depth depth) : database_(database), depth_(depth) {}
+  Verification(Database& database, AuditDepth depth) : database_(database), depth_(depth) {}
 
   AuditReport run() {
     const Database::Read moment(database_);
@@ -82,7 +82,7 @@ class Verification {
 
   // Where to begin: everything before was in order once.
   audit::TreeHead beginning() {
-    if (depth_ == Depth::whole) return {};
+    if (depth_ == AuditDepth::whole) return {};
     audit::TreeHead verified = read_tree(database_, Head::verified);
     if (verified.size() == 0) return verified;
     Query leaf = database_.query("SELECT root FROM leaves WHERE position = ?");
@@ -157,7 +157,7 @@ class Verification {
   }
 
   void events_without_leaf() {
-    if (depth_ != Depth::whole) return;
+    if (depth_ != AuditDepth::whole) return;
     Query row = database_.query("SELECT count(*) FROM events");
     if (row.row() && row.count(0) != events_) {
       fault(fmt::format("the journal has {} events, and the log has leaves of {}", row.count(0), events_));
@@ -166,7 +166,7 @@ class Verification {
 
   // An order says what may be asked of a provider and what is run where: it is as it was journalled.
   void orders() {
-    if (depth_ != Depth::whole) return;
+    if (depth_ != AuditDepth::whole) return;
     Query row = database_.query(
         "SELECT r.id FROM requests r LEFT JOIN events e ON e.request = r.id AND e.sequence = 1 "
         "WHERE NOT json_valid(r.order_json) OR e.body IS NULL OR NOT json_valid(e.body) "
@@ -177,7 +177,7 @@ class Verification {
   }
 
   void states() {
-    if (depth_ != Depth::whole) return;
+    if (depth_ != AuditDepth::whole) return;
     Query row = database_.query(
         "SELECT r.id, r.state, COALESCE(e.after, 'nothing') FROM requests r LEFT JOIN events e ON e.request = r.id AND "
         "e.sequence = (SELECT MAX(sequence) FROM events WHERE request = r.id) "
@@ -190,7 +190,7 @@ class Verification {
   }
 
   Database& database_;
-  const Depth depth_;
+  const AuditDepth depth_;
   AuditReport report_;
   std::uint64_t events_ = 0;
   bool broken_ = false;
@@ -198,7 +198,7 @@ class Verification {
 
 }  // namespace
 
-AuditReport verify_audit(Database& database, Depth depth) {
+AuditReport verify_audit(Database& database, AuditDepth depth) {
   return Verification(database, depth).run();
 }
 

@@ -1,11 +1,7 @@
 #pragma once
 
-#include "audit/merkle.h"
 #include "store/database.h"
-
-#include <cstdint>
-#include <string>
-#include <vector>
+#include "workflow/ports/audit_log.h"
 
 // Whether the store still says what it was told. The program and its triggers only ever append; somebody with another
 // program can write anything. Each leaf's data is compared with its hash, and the tree over the hashes with the root
@@ -16,19 +12,10 @@
 // whose head was computed again to fit: only a head that is kept elsewhere tells that (`run` logs it).
 namespace hsmbridge::store {
 
-enum class Depth {
-  whole,
-  news,  // the leaves since the last check that found nothing wrong: what a start can afford
-};
-
-struct AuditReport {
-  audit::TreeHead head;             // of the leaves as they are
-  std::uint64_t checked = 0;        // leaves
-  std::vector<std::string> faults;  // a sentence each, the first ones
-  std::uint64_t faults_left_out = 0;
-};
+using workflow::AuditDepth;
+using workflow::AuditReport;
 
 // Reads only, within one transaction.
-AuditReport verify_audit(Database& database, Depth depth);
+AuditReport verify_audit(Database& database, AuditDepth depth);
 
 }  // namespace hsmbridge::store

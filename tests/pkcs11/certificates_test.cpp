@@ -122,8 +122,7 @@ TEST_CASE("bytes after a certificate make it none") {
   const KeyInfo key = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256})).key;
   Bytes certificate = ca.issue(key.spki, "web");
   certificate.push_back(0);
-  CHECK(error_of([&] { put_certificate(*token, key, certificate, {}); }).message() ==
-        "these bytes are no DER certificate");
+  CHECK(error_of([&] { put_certificate(*token, key, certificate, {}); }).message() == "not a valid DER certificate");
 }
 
 TEST_CASE("a certificate that reads back differently is removed and its predecessor stays") {

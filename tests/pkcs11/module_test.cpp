@@ -61,10 +61,10 @@ TEST_CASE("a module that hangs while it is initialised holds up no other module"
 TEST_CASE("a module that is not there is told apart from one that is no module") {
   const Error missing = error_of([] { Module::load("/nonexistent/module.so"); });
   CHECK(missing.kind() == ErrorKind::not_found);
-  CHECK(missing.message() == "there is no PKCS#11 module /nonexistent/module.so");
+  CHECK(missing.message() == "PKCS#11 module /nonexistent/module.so does not exist");
   const Error foreign = error_of([] { Module::load("libm.so.6"); });
   CHECK(foreign.kind() == ErrorKind::invalid_input);
-  CHECK(foreign.message() == "libm.so.6 is no PKCS#11 module: it exports no C_GetFunctionList");
+  CHECK(foreign.message() == "libm.so.6 is not a PKCS#11 module: it does not export C_GetFunctionList");
 }
 
 TEST_CASE("one path is one module") {

@@ -300,7 +300,7 @@ TEST_CASE("a TLS client key needs a certificate of its own") {
   const MadeKey made = make_key(*token, plan_key(*token, "client", {x509::KeyType::ec, 256}));
   const MadeKey other = make_key(*token, plan_key(*token, "other", {x509::KeyType::ec, 256}));
   CHECK(error_of([&] { open_tls_key(token, KeySelector::by_label("client")); }).message() ==
-        "0 certificates are beside key client on token web, one is needed");
+        "0 certificates are next to key client on token web, one is needed");
   CHECK(error_of([&] {
           open_tls_key(token, KeySelector::by_label("client"), {ca.issue(other.key.spki, "other")});
         }).message() == "the TLS client certificate is not for key client on token web");

@@ -75,6 +75,34 @@ class FailingStore final : public workflow::Store {
     return write([&] { return store_->take_permission(provider, per_minute, now); });
   }
 
+  std::size_t end_leases(const std::function<bool(const std::string& worker)>& gone) override {
+    return store_->end_leases(gone);
+  }
+  audit::TreeHead tree_head() override { return store_->tree_head(); }
+  std::vector<workflow::Leaf> leaves(std::uint64_t from, std::uint64_t most) override {
+    return store_->leaves(from, most);
+  }
+  workflow::AuditReport verify_audit(workflow::AuditDepth depth) override { return store_->verify_audit(depth); }
+  void record_pin_refusal(const workflow::PinRefusal& refusal) override {
+    write([&] {
+      store_->record_pin_refusal(refusal);
+      return 0;
+    });
+  }
+  std::optional<workflow::PinRefusal> pin_refusal(const std::string& token_serial, unsigned long user_type,
+                                                  const std::string& source_hash) override {
+    return store_->pin_refusal(token_serial, user_type, source_hash);
+  }
+  bool clear_pin_refusal(const std::string& token_serial, unsigned long user_type, const std::string& source_hash,
+                         const std::string& actor, Instant at) override {
+    return write([&] { return store_->clear_pin_refusal(token_serial, user_type, source_hash, actor, at); });
+  }
+  std::vector<workflow::PinRefusal> pin_refusals() override { return store_->pin_refusals(); }
+  std::optional<std::string> restored() override { return store_->restored(); }
+  bool accept_restored(const std::string& actor, Instant at) override {
+    return write([&] { return store_->accept_restored(actor, at); });
+  }
+
   std::map<std::string, workflow::LaneFacts> lanes() override { return store_->lanes(); }
   void lane_works(const std::string& lane) override {
     write([&] {

@@ -1,8 +1,9 @@
 #pragma once
 
 #include "base/error.h"
-#include "providers/transport.h"
+#include "net/transport.h"
 
+#include <ctime>
 #include <deque>
 #include <functional>
 #include <string>
@@ -11,18 +12,34 @@
 
 namespace hsmbridge::test {
 
+inline net::Response response(long status, std::string body, const std::string& type = "application/json",
+                              net::Headers more = {}) {
+  net::Headers headers{{"Content-Type", type}};
+  headers.insert(headers.end(), more.begin(), more.end());
+  return {status, std::move(headers), std::move(body)};
+}
+
+// The header Date, as a server writes it (RFC 9110 §5.6.7).
+inline std::pair<std::string, std::string> date_header(Instant at) {
+  const std::time_t seconds = std::chrono::duration_cast<std::chrono::seconds>(at.time_since_epoch()).count();
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  char text[64];
+  return {"Date", std::string(text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts))};
+}
+
 // Answers as the test says and remembers what was sent. One thread.
-class FakeTransport final : public providers::Transport {
+class FakeTransport final : public net::Transport {
  public:
-  using Answer = std::function<providers::Exchange(const providers::HttpRequest&)>;
+  using Answer = std::function<net::Exchange(const net::Request&)>;
 
   // The next answer.
-  FakeTransport& then(providers::Exchange exchange) {
-    answers.push_back([exchange = std::move(exchange)](const providers::HttpRequest&) { return exchange; });
+  FakeTransport& then(net::Exchange exchange) {
+    answers.push_back([exchange = std::move(exchange)](const net::Request&) { return exchange; });
     return *this;
   }
-  FakeTransport& then(long status, std::string body, std::string type = "application/json") {
-    return then(providers::HttpAnswer{status, std::move(type), std::move(body), {}, {}});
+  FakeTransport& then(long status, std::string body, const std::string& type = "application/json") {
+    return then(response(status, std::move(body), type));
   }
 
   // "POST /v1/sign" and so on, in order.
@@ -31,7 +48,7 @@ class FakeTransport final : public providers::Transport {
     for (const auto& request : sent) result.push_back(request.method + " " + request.path);
     return result;
   }
-  static std::string header(const providers::HttpRequest& request, const std::string& name) {
+  static std::string header(const net::Request& request, const std::string& name) {
     for (const auto& [key, value] : request.headers) {
       if (key == name) return value;
     }
@@ -39,10 +56,10 @@ class FakeTransport final : public providers::Transport {
   }
 
   std::deque<Answer> answers;
-  std::vector<providers::HttpRequest> sent;
+  std::vector<net::Request> sent;
 
  private:
-  providers::Exchange carry(const providers::HttpRequest& request) override {
+  net::Exchange carry(const net::Request& request) override {
     sent.push_back(request);
     if (answers.empty()) throw Error{ErrorKind::internal, "unexpected " + request.method + " " + request.path};
     Answer answer = std::move(answers.front());

@@ -48,7 +48,7 @@ std::string man_page(const Program& program) {
   page += fmt::format(".SH NAME\n{} \\- {}\n", program.name, program.what);
   page += fmt::format(".SH SYNOPSIS\n.B {}\n.I NOUN VERB\n[options]\n", program.name);
   page += fmt::format(".SH DESCRIPTION\n{}\n", program.description);
-  page += ".SH OPTIONS\nThey may stand anywhere.\n";
+  page += ".SH OPTIONS\nThey may be given anywhere.\n";
   options(page, program.options);
   page += ".SH COMMANDS\n";
   for (const Command& command : program.commands) {

@@ -20,7 +20,7 @@ std::string tag_text(std::uint8_t tag) {
 unsigned two_digits(ByteView text, std::size_t at, std::string_view what) {
   const unsigned high = static_cast<unsigned>(text[at]) - '0';
   const unsigned low = static_cast<unsigned>(text[at + 1]) - '0';
-  if (high > 9 || low > 9) refuse(what, "a time holds something that is no digit");
+  if (high > 9 || low > 9) refuse(what, "a time contains a character that is not a digit");
   return high * 10 + low;
 }
 
@@ -136,7 +136,7 @@ Instant Reader::time(std::string_view what) {
   const unsigned minute = two_digits(text, at + 6, what);
   const unsigned second = two_digits(text, at + 8, what);
   if (!date.ok() || hour > 23 || minute > 59 || second > 59) {
-    refuse(what, "\"" + to_text(text) + "\" is no time");
+    refuse(what, "\"" + to_text(text) + "\" is not a valid time");
   }
   return Instant(ch::sys_days(date).time_since_epoch() + ch::hours(hour) + ch::minutes(minute) + ch::seconds(second));
 }

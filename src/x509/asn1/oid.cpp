@@ -19,7 +19,7 @@ constexpr std::size_t kMostText = 4 * kMostContent;
   ::ERR_clear_error();
   throw Error{ErrorKind::invalid_input,
               "\"" + std::string(text.substr(0, kMostText)) +
-                  "\" is no object identifier (like 1.3.6.1.5.5.7.3.1) and no known name of one"};
+                  "\" is neither an object identifier (such as 1.3.6.1.5.5.7.3.1) nor a known name"};
 }
 
 ObjectPtr object_from_dotted(const std::string& dotted) {

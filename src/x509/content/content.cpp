@@ -83,7 +83,7 @@ void validate(const Content& content) {
   const bool ca = content.basic_constraints && content.basic_constraints->ca;
   if (content.key_usage) {
     if (content.key_usage->bits == 0) {
-      refuse("key usage", "it is asked for but names no usage (RFC 5280 section 4.2.1.3)");
+      refuse("key usage", "it is requested but does not name a usage (RFC 5280 section 4.2.1.3)");
     }
     if (content.key_usage->has(KeyUsage::key_cert_sign) && !ca) {
       refuse("key usage", "keyCertSign needs basic constraints CA:TRUE (RFC 5280 section 4.2.1.9)");
@@ -114,12 +114,12 @@ void validate(const Content& content) {
     }
     for (const std::string& uri : policy.cps_uris) {
       if (uri.empty() || !is_ascii(uri)) {
-        refuse("certificate policy " + policy.oid.dotted(), "\"" + printable(uri) + "\" is no URI in ASCII");
+        refuse("certificate policy " + policy.oid.dotted(), "\"" + printable(uri) + "\" is not a URI in ASCII");
       }
     }
   }
   for (const std::uint64_t feature : content.tls_features) {
-    if (feature > 65535) refuse("TLS feature", std::to_string(feature) + " is no number of a TLS extension");
+    if (feature > 65535) refuse("TLS feature", std::to_string(feature) + " is not the number of a TLS extension");
   }
   if (content.challenge_password) {
     const std::size_t characters = character_count(*content.challenge_password);

@@ -172,7 +172,8 @@ ChainResult build_chain(const Certificate& leaf, const std::vector<Certificate>&
   ChainResult again = attempt(leaf, path, anchors_above(signatures, leaf, path, anchors), at);
   if (again.anchored) return again;
   if (known.size() == kMostChain && intermediates.size() > kMostChain) {
-    result.why += " (of the certificates beside it only the first " + std::to_string(kMostChain) + " were looked at)";
+    result.why +=
+        " (of the certificates sent with it only the first " + std::to_string(kMostChain) + " were looked at)";
   }
   if (signatures.is_spent()) {
     result.why += " (too many of them have one name: after " + std::to_string(kMostSignatures) +

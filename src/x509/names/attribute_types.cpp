@@ -99,8 +99,8 @@ Oid parse_attribute_type(std::string_view text) {
       }
     }
     ::ERR_clear_error();  // gaps in the table of names
-    throw Error{ErrorKind::invalid_input, "subject: \"" + printable(text) + "\" is no type of attribute that is known"}
-        .hint("use a name like CN, O, OU, C, L, ST, DC, UID, serialNumber or emailAddress, or an OID like 2.5.4.97");
+    throw Error{ErrorKind::invalid_input, "subject: \"" + printable(text) + "\" is not a known attribute type"}.hint(
+        "use a name like CN, O, OU, C, L, ST, DC, UID, serialNumber or emailAddress, or an OID like 2.5.4.97");
   }
 }
 

@@ -51,10 +51,9 @@ void check_label(std::string_view label, std::string_view shown) {
     if (c == '*') {
       refuse(shown, "a wildcard is the whole leftmost label, with at least two labels after it, like *.example.com");
     }
-    if (c == '_') refuse(shown, "an underscore cannot stand in a host name (RFC 5280 section 4.2.1.6)");
+    if (c == '_') refuse(shown, "an underscore is not allowed in a host name (RFC 5280 section 4.2.1.6)");
     if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-')) {
-      refuse(shown,
-             "a label holds \"" + printable(std::string(1, c)) + "\"; letters, digits and hyphens may stand there");
+      refuse(shown, "a label holds \"" + printable(std::string(1, c)) + "\"; letters, digits and hyphens are allowed");
     }
   }
 }
@@ -71,7 +70,7 @@ std::string host_name(std::string_view name, Wildcard wildcard) {
   if (!is_utf8(name)) refuse(name, "it is not valid UTF-8");
   if (has_control(name)) refuse(name, "it holds a control character");
   if (name.find(':') != std::string_view::npos) {
-    refuse(name, "a colon cannot stand in a host name", "write an IPv6 address as ip:…, and leave out a port");
+    refuse(name, "a colon is not allowed in a host name", "write an IPv6 address as ip:…, and leave out a port");
   }
   std::string_view rest = name;
   std::string prefix;

@@ -60,7 +60,7 @@ std::string absolute_uri(std::string_view text) {
     const char c = text[i];
     const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     if (!letter && (i == 0 || !((c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.'))) {
-      refuse(text, "the part before the colon is no URI scheme");
+      refuse(text, "the part before the colon is not a URI scheme");
     }
   }
   for (std::size_t i = colon; i < text.size(); ++i) {
@@ -176,14 +176,14 @@ GeneralName parse_text(std::string_view text, Use use) {
       const std::string_view value = text.substr(colon + 1);
       if (!is_utf8(value)) refuse(text, "it is not valid UTF-8");
       if (has_control(value)) refuse(text, "it holds a control character");
-      if (value.empty() && use == Use::name) refuse(text, "nothing stands after the colon");
+      if (value.empty() && use == Use::name) refuse(text, "nothing follows the colon");
       return prefix.read(value, use);
     }
   }
   std::string prefixes;
   for (const Prefix& prefix : kPrefixes) prefixes += (prefixes.empty() ? "" : ", ") + std::string(prefix.text) + ":";
-  throw Error{ErrorKind::invalid_input, "\"" + printable(text.substr(0, 200)) + "\" is no alternative name"}.hint(
-      "begin it with one of " + prefixes + " for example dns:www.example.com");
+  throw Error{ErrorKind::invalid_input, "\"" + printable(text.substr(0, 200)) + "\" is not a valid alternative name"}
+      .hint("begin it with one of " + prefixes + " for example dns:www.example.com");
 }
 
 std::string shown_text(ByteView content) {

@@ -82,7 +82,7 @@ Bytes encode_value(const NameAttribute& attribute) {
       break;
   }
   if (attribute.string_type != StringType::utf8 && !is_ascii(attribute.value)) {
-    refuse("only ASCII characters can stand there", attribute.value);
+    refuse("only ASCII characters are allowed", attribute.value);
   }
   for (const StringTag& row : kStringTags) {
     if (row.type == attribute.string_type) return der::text(row.tag, attribute.value);
@@ -195,7 +195,7 @@ class NameReader {
     if (!take('=')) {
       if (type.empty()) refuse("an attribute (TYPE=value) is missing at position " + std::to_string(start + 1), text_);
       throw Error{ErrorKind::invalid_input,
-                  "subject \"" + printable(text_) + "\": \"" + printable(type) + "\" is no TYPE=value"}
+                  "subject \"" + printable(text_) + "\": \"" + printable(type) + "\" is not TYPE=value"}
           .hint("a comma, plus sign or slash inside a value is written with a backslash before it");
     }
     NameAttribute attribute;
@@ -245,7 +245,7 @@ class NameReader {
 
   void read_escape(std::string& value) {
     ++at_;
-    if (at_ == text_.size()) refuse("a backslash stands at the end", text_);
+    if (at_ == text_.size()) refuse("it ends with a backslash", text_);
     const int high = hex_digit(text_[at_]);
     const int low = at_ + 1 < text_.size() ? hex_digit(text_[at_ + 1]) : -1;
     if (high >= 0 && low >= 0) {
@@ -254,7 +254,7 @@ class NameReader {
     } else if (std::string_view(" \"#+,;<=>\\/").find(text_[at_]) != std::string_view::npos) {
       value.push_back(text_[at_++]);
     } else {
-      refuse("\"\\" + std::string(1, text_[at_]) + "\" is no escape", text_);
+      refuse("\"\\" + std::string(1, text_[at_]) + "\" is not a valid escape sequence", text_);
     }
   }
 
@@ -316,7 +316,7 @@ Name Name::from(std::vector<RelativeName> relative_names) {
     }
     std::sort(members.begin(), members.end());
     if (std::adjacent_find(members.begin(), members.end()) != members.end()) {
-      throw Error{ErrorKind::invalid_input, "subject: the same attribute stands twice in one relative name"};
+      throw Error{ErrorKind::invalid_input, "subject: the same attribute appears twice in one relative name"};
     }
     der::append(content, der::set_of(std::move(members)));
   }

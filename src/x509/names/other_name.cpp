@@ -73,7 +73,7 @@ Bytes encode(OtherNameType type, std::string_view value) {
       std::int64_t number = 0;
       const char* end = value.data() + value.size();
       const auto [at, error] = std::from_chars(value.data(), end, number);
-      if (error != std::errc{} || at != end) refuse(value, "it is no decimal number of 64 bits");
+      if (error != std::errc{} || at != end) refuse(value, "not a decimal number of 64 bits");
       return signed_integer(number);
     }
     case OtherNameType::oid:
@@ -161,7 +161,7 @@ Bytes other_name_from_text(std::string_view text) {
   }
   std::string names;
   for (const TypeName& row : kTypes) names += (names.empty() ? "" : ", ") + std::string(row.text);
-  refuse(text, "\"" + printable(type) + "\" is no type; these are: " + names);
+  refuse(text, "\"" + printable(type) + "\" is not a valid type; valid types: " + names);
 }
 
 std::string other_name_text(ByteView general_name) {

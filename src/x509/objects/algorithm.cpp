@@ -247,7 +247,7 @@ KeySpec parse_key_spec(std::string_view text) {
       return kind.spec;
     }
   }
-  throw Error{ErrorKind::invalid_input, "\"" + std::string(text) + "\" is no kind of key that is supported"}.hint(
+  throw Error{ErrorKind::invalid_input, "\"" + std::string(text) + "\" is not a supported key type"}.hint(
       "use rsa:2048, rsa:3072, rsa:4096, rsa:5120, rsa:6144, rsa:7168, rsa:8192, ec:P-256, ec:P-384, ec:P-521 or "
       "ed25519");
 }
@@ -267,8 +267,8 @@ const SignatureAlgorithm& signature_algorithm(std::string_view name) {
     if (row.name == name) return row;
     names += (names.empty() ? "" : ", ") + std::string(row.name);
   }
-  throw Error{ErrorKind::invalid_input, "\"" + std::string(name) + "\" is no signature algorithm that is supported"}
-      .hint("use one of " + names);
+  throw Error{ErrorKind::invalid_input, "\"" + std::string(name) + "\" is not a supported signature algorithm"}.hint(
+      "use one of " + names);
 }
 
 const SignatureAlgorithm& default_algorithm(const KeySpec& spec) {

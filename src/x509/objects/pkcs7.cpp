@@ -49,12 +49,12 @@ Bytes without_armour(ByteView file) {
 Pkcs7Ptr decoded(ByteView encoded) {
   const unsigned char* at = encoded.data();
   Pkcs7Ptr bundle(::d2i_PKCS7(nullptr, &at, static_cast<long>(encoded.size())));
-  if (!bundle) throw openssl_error(ErrorKind::invalid_input, "it is no PKCS#7 bundle");
+  if (!bundle) throw openssl_error(ErrorKind::invalid_input, "not a valid PKCS#7 bundle");
   if (at != encoded.data() + encoded.size()) {
     throw Error{ErrorKind::invalid_input, "something follows the PKCS#7 bundle"};
   }
   if (!PKCS7_type_is_signed(bundle.get()) || bundle->d.sign == nullptr) {
-    throw Error{ErrorKind::invalid_input, "the PKCS#7 bundle is no signed data, which is where certificates are"};
+    throw Error{ErrorKind::invalid_input, "the PKCS#7 bundle is not of type signed-data, which holds certificates"};
   }
   return bundle;
 }
@@ -96,7 +96,7 @@ Bytes pkcs7_bundle(const std::vector<Bytes>& certificates) {
   for (const Bytes& der : certificates) {
     const unsigned char* at = der.data();
     const X509Ptr certificate(::d2i_X509(nullptr, &at, static_cast<long>(der.size())));
-    if (!certificate) throw openssl_error(ErrorKind::invalid_input, "these bytes are no DER certificate");
+    if (!certificate) throw openssl_error(ErrorKind::invalid_input, "not a valid DER certificate");
     if (::PKCS7_add_certificate(bundle.get(), certificate.get()) != 1) {
       throw openssl_error(ErrorKind::internal, "a certificate could not be put into a PKCS#7 bundle");
     }

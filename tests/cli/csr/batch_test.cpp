@@ -78,7 +78,7 @@ TEST_CASE("each row of a batch gives one line and one bad row stops no other") {
   CHECK(made.status == 1);
   CHECK(made.out ==
         "line 2: ok      out/a.csr: O=Example, CN=x (dns:a.example.com)\n"
-        "line 3: failed  --san: \"nonsense\" is no alternative name\n"
+        "line 3: failed  --san: \"nonsense\" is not a valid alternative name\n"
         "line 4: ok      out/named.csr: O=Example, CN=x (dns:c.example.com, ip:192.0.2.1)\n"
         "line 5: failed  out/named.csr is the file of an earlier row\n");
   for (const char* file : {"out/a.csr", "out/named.csr"}) {

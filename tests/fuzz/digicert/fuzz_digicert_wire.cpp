@@ -37,10 +37,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   read([&] { certificates_in(body); });
   refusals_text(refusals_from(body));
   for (const long status : {200L, 201L, 204L, 400L, 401L, 404L, 500L}) {
-    const HttpAnswer answer{status, "application/json", body, {}, {}};
-    const Verdict verdict = classify_submission("POST /c", answer);
+    const net::Response answer{status, {{"Content-Type", "application/json"}}, body};
+    const Verdict verdict = classify_submission("POST /c", answer, {});
     if (const auto* refused = std::get_if<workflow::RefusedForGood>(&verdict)) refuses_the_form(*refused);
-    classify_revocation("PUT /r", answer);
+    classify_revocation("PUT /r", answer, {});
   }
   return 0;
 }

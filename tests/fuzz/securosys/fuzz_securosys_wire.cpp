@@ -31,7 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const Task& task : tasks_from(body)) view_of(task);
   });
   for (const long status : {200L, 400L, 404L, 500L}) {
-    classify_submission("POST /v1/sign", HttpAnswer{status, "application/json", body, {}, {}});
+    classify_submission("POST /v1/sign", net::Response{status, {{"Content-Type", "application/json"}}, body}, {});
   }
   return 0;
 }

@@ -42,14 +42,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   subject_of(body);
   longest_of_iso(body);
   for (const long status : {200L, 201L, 400L, 401L, 412L, 500L}) {
-    const HttpAnswer answer{status, "application/json", body, {}, {}};
-    const Verdict verdict = classify_submission("POST", answer);
+    const net::Response answer{status, {{"Content-Type", "application/json"}}, body};
+    const Verdict verdict = classify_submission("POST", answer, {});
     // A 4xx is never "unknown" when it is in a form that its reader takes for the service's own.
     if (status >= 400 && status < 500 && refusal_from(status, "application/json", body)) {
       fuzz::promise(!std::holds_alternative<workflow::OutcomeUnknown>(verdict), "a refusal is one");
     }
     if (status >= 500) fuzz::promise(std::holds_alternative<workflow::OutcomeUnknown>(verdict), "a 5xx is unknown");
-    classify_revocation("POST /graphql", answer);
+    classify_revocation("POST /graphql", answer, {});
   }
   return 0;
 }

@@ -10,7 +10,6 @@
 using namespace hsmbridge;
 using namespace hsmbridge::digicert;
 using namespace std::chrono_literals;
-using providers::HttpRequest;
 using test::FakeTransport;
 
 namespace {
@@ -26,7 +25,7 @@ struct Bench {
     if (!made) made = std::make_unique<Client>(transport, options, clock);
     return *made;
   }
-  const HttpRequest& sent(std::size_t i = 0) const { return transport->sent.at(i); }
+  const net::Request& sent(std::size_t i = 0) const { return transport->sent.at(i); }
   int reads = 0;
   test::FakeClock clock;
   std::shared_ptr<FakeTransport> transport = std::make_shared<FakeTransport>();
@@ -44,11 +43,11 @@ TEST_CASE("each endpoint is called as the reference shows it") {
     const char* answer;
     long status;
     std::function<void(Client&)> call;
-    HttpRequest::Repeat repeat;
+    net::Repeat repeat;
     const char* body;
   };
-  const auto allowed = HttpRequest::Repeat::allowed;
-  const auto never = HttpRequest::Repeat::never;
+  const auto allowed = net::Repeat::allowed;
+  const auto never = net::Repeat::never;
   const std::vector<Row> rows{
       {"GET /mpki/api/v1/hello", "Hello from DigiCert ONE - Trust Lifecycle Manager REST API!", 200,
        [](Client& c) { c.hello(5s); }, allowed, ""},
@@ -129,12 +128,12 @@ TEST_CASE("a person who typed the key is not asked again on a server's word") {
 
 TEST_CASE("the refusal of an older key does not drop the one that was read since") {
   Bench bench;
-  bench.transport->answers.push_back([&](const HttpRequest&) {
+  bench.transport->answers.push_back([&](const net::Request&) {
     // While this call is on its way, another is refused, and a third reads the new key.
     bench.transport->then(401, "Unauthorized", "text/plain").then(200, "{}");
     CHECK_THROWS_AS(bench.client().who_am_i(5s), Error);
     bench.client().who_am_i(5s);
-    return providers::HttpAnswer{401, "text/plain", "Unauthorized", {}, {}};
+    return test::response(401, "Unauthorized", "text/plain");
   });
   CHECK_THROWS_AS(bench.client().who_am_i(5s), Error);
   bench.transport->then(200, "{}");
@@ -184,6 +183,6 @@ TEST_CASE("a call whose time is over is not sent") {
 
 TEST_CASE("Retry-After beside a pending pick-up is kept") {
   Bench bench;
-  bench.transport->then(providers::HttpAnswer{200, "application/json", R"({"status":"PENDING"})", 30s, {}});
+  bench.transport->then(test::response(200, R"({"status":"PENDING"})", "application/json", {{"Retry-After", "30"}}));
   CHECK(bench.client().pick_up("r", "p", 5s).retry_after == Duration(30s));
 }

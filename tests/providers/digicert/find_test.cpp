@@ -201,9 +201,9 @@ TEST_CASE("a search that does not end in time is trouble that says so, and no an
   test::SoftwareSigner stranger("ec:P-256");
   const Json other = TlmBench::details(bench.issue_for(stranger.subject_public_key_info(), bench.ask.content));
   const std::string page = Json::object({{"total", 2}, {"items", Json::array({other})}}).dump();
-  bench.transport->answers.push_back([&](const providers::HttpRequest&) {
+  bench.transport->answers.push_back([&](const net::Request&) {
     bench.clock.advance(20s);
-    return providers::HttpAnswer{200, "application/json", page, {}, {}};
+    return test::response(200, page);
   });
   CHECK_THROWS_WITH(look(bench),
                     "the search among the certificates of seat ops@example.com did not end in time: 1 were read");

@@ -60,9 +60,12 @@ TEST_CASE("the catalogue marks what can be ordered and says why not") {
 TEST_CASE("how far the service's clock is ahead of ours is known from its last answer") {
   test::TlmBench bench;
   bench.freeze();
+  bench.clock.set_wall(parse_rfc3339("2026-06-01T12:00:00Z"));  // the header tells whole seconds
   CHECK_FALSE(bench.provider().server_ahead());
   const auto answer = [&](std::optional<Instant> date) {
-    bench.transport->then(providers::HttpAnswer{200, "application/json", test::tlm_profile().dump(), {}, date});
+    net::Headers headers;
+    if (date) headers.push_back(test::date_header(*date));
+    bench.transport->then(test::response(200, test::tlm_profile().dump(), "application/json", headers));
     bench.provider().check(bench.call());
     return bench.provider().server_ahead();
   };
@@ -70,7 +73,7 @@ TEST_CASE("how far the service's clock is ahead of ours is known from its last a
   // An answer without a date tells nothing new.
   CHECK(answer({}) == Duration(std::chrono::hours{1}));
   CHECK(answer(bench.clock.now() - std::chrono::minutes{10}) == -Duration(std::chrono::minutes{10}));
-  bench.transport->then(providers::NotSent{"no route"});
+  bench.transport->then(net::NotSent{"no route"});
   CHECK_THROWS_AS(bench.provider().check(bench.call()), Error);
   CHECK(bench.provider().server_ahead() == -Duration(std::chrono::minutes{10}));
 }

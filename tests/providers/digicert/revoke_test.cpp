@@ -82,7 +82,7 @@ TEST_CASE("a revocation that was only taken is not done until the certificate sa
 
 TEST_CASE("after a lost answer the certificate's own status tells") {
   Revocation bench;
-  bench.transport->then(providers::AnswerLost{"cut"});
+  bench.transport->then(net::OutcomeUnknown{"cut"});
   CHECK(std::holds_alternative<OutcomeUnknown>(bench.submit()));
   bench.transport->then(200, TlmBench::details(bench.certificate, "revoked").dump());
   const LookUpAnswer done = bench.provider().look_up(bench.call());

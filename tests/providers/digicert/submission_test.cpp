@@ -1,6 +1,7 @@
 #include "providers/digicert/submission.h"
 
 #include "answers.h"
+#include "support/fake_transport.h"
 
 #include <catch2/catch.hpp>
 
@@ -13,9 +14,7 @@ namespace {
 
 enum class Meaning { taken, not_accepted, refused, unknown };
 
-HttpAnswer answer(long status, std::string body, std::string type = "application/json") {
-  return {status, std::move(type), std::move(body), {}, {}};
-}
+using hsmbridge::test::response;
 
 const std::string kHtml = "<html><body>502 Bad Gateway</body></html>";
 const std::string kIssued = R"({"serial_number":"4099AB","certificate":"-----BEGIN"})";
@@ -26,57 +25,57 @@ TEST_CASE("each kind of answer to a certificate request means what the rule says
   const std::string own = test::tlm_error("invalid_input_field", "Wrong input or input format");
   struct Row {
     const char* what;
-    Exchange exchange;
+    net::Exchange exchange;
     Meaning meaning;
   };
   const std::vector<Row> rows{
-      {"no connection", NotSent{"connection refused"}, Meaning::not_accepted},
-      {"time-out", AnswerLost{"time-out"}, Meaning::unknown},
-      {"201 issued", answer(201, kIssued), Meaning::taken},
-      {"200 issued", answer(200, kIssued), Meaning::taken},
-      {"201 pending", answer(201, R"({"request_id":"r-1"})"), Meaning::taken},
-      {"202 pending with a number", answer(202, R"({"request_id":17})"), Meaning::taken},
-      {"201 with a serial alone", answer(201, R"({"serial_number":"4099AB"})"), Meaning::taken},
-      {"201 with nothing in it", answer(201, "{}"), Meaning::unknown},
-      {"201 empty", answer(201, ""), Meaning::unknown},
-      {"201 cut", answer(201, kIssued.substr(0, 20)), Meaning::unknown},
-      {"201 with HTML", answer(201, kHtml, "text/html"), Meaning::unknown},
-      {"204", answer(204, ""), Meaning::unknown},
-      {"302", answer(302, ""), Meaning::unknown},
-      {"400 in the own form", answer(400, own), Meaning::refused},
-      {"400 in the other own form", answer(400, R"({"error":{"code":"invalid_request","message":"no"}})"),
+      {"no connection", net::NotSent{"connection refused"}, Meaning::not_accepted},
+      {"time-out", net::OutcomeUnknown{"time-out"}, Meaning::unknown},
+      {"201 issued", response(201, kIssued), Meaning::taken},
+      {"200 issued", response(200, kIssued), Meaning::taken},
+      {"201 pending", response(201, R"({"request_id":"r-1"})"), Meaning::taken},
+      {"202 pending with a number", response(202, R"({"request_id":17})"), Meaning::taken},
+      {"201 with a serial alone", response(201, R"({"serial_number":"4099AB"})"), Meaning::taken},
+      {"201 with nothing in it", response(201, "{}"), Meaning::unknown},
+      {"201 empty", response(201, ""), Meaning::unknown},
+      {"201 cut", response(201, kIssued.substr(0, 20)), Meaning::unknown},
+      {"201 with HTML", response(201, kHtml, "text/html"), Meaning::unknown},
+      {"204", response(204, ""), Meaning::unknown},
+      {"302", response(302, ""), Meaning::unknown},
+      {"400 in the own form", response(400, own), Meaning::refused},
+      {"400 in the other own form", response(400, R"({"error":{"code":"invalid_request","message":"no"}})"),
        Meaning::refused},
-      {"400 with HTML", answer(400, kHtml, "text/html"), Meaning::unknown},
-      {"400 in a form of nobody", answer(400, R"({"message":"no"})"), Meaning::unknown},
-      {"401 in the own form", answer(401, test::tlm_error("AUTHORIZATION_ERROR", "No authentication data provided")),
+      {"400 with HTML", response(400, kHtml, "text/html"), Meaning::unknown},
+      {"400 in a form of nobody", response(400, R"({"message":"no"})"), Meaning::unknown},
+      {"401 in the own form", response(401, test::tlm_error("AUTHORIZATION_ERROR", "No authentication data provided")),
        Meaning::not_accepted},
-      {"401 in plain text", answer(401, "Unauthorized", "text/plain"), Meaning::not_accepted},
-      {"403", answer(403, test::tlm_error("no_access", "Not enough permissions")), Meaning::refused},
-      {"404 of a proxy", answer(404, kHtml, "text/html"), Meaning::unknown},
-      {"404 in the own form", answer(404, test::tlm_error("resource_not_found", "no")), Meaning::refused},
-      {"408 in the own form", answer(408, own), Meaning::unknown},
-      {"409", answer(409, test::tlm_error("duplicate_error", "exists")), Meaning::refused},
-      {"429", answer(429, ""), Meaning::not_accepted},
-      {"500 in the own form", answer(500, test::tlm_error("InternalServerError", "x")), Meaning::unknown},
-      {"502 with HTML", answer(502, kHtml, "text/html"), Meaning::unknown},
-      {"503", answer(503, ""), Meaning::unknown},
+      {"401 in plain text", response(401, "Unauthorized", "text/plain"), Meaning::not_accepted},
+      {"403", response(403, test::tlm_error("no_access", "Not enough permissions")), Meaning::refused},
+      {"404 of a proxy", response(404, kHtml, "text/html"), Meaning::unknown},
+      {"404 in the own form", response(404, test::tlm_error("resource_not_found", "no")), Meaning::refused},
+      {"408 in the own form", response(408, own), Meaning::unknown},
+      {"409", response(409, test::tlm_error("duplicate_error", "exists")), Meaning::refused},
+      {"429", response(429, ""), Meaning::not_accepted},
+      {"500 in the own form", response(500, test::tlm_error("InternalServerError", "x")), Meaning::unknown},
+      {"502 with HTML", response(502, kHtml, "text/html"), Meaning::unknown},
+      {"503", response(503, ""), Meaning::unknown},
   };
   for (const Row& row : rows) {
     CAPTURE(row.what);
-    CHECK(static_cast<Meaning>(classify_submission("POST /c", row.exchange).index()) == row.meaning);
+    CHECK(static_cast<Meaning>(classify_submission("POST /c", row.exchange, {}).index()) == row.meaning);
   }
 }
 
 TEST_CASE("a refusal says who refused what, and what to do") {
   const Verdict verdict =
-      classify_submission("POST /c", answer(403, test::tlm_error("no_access", "Not enough permissions")));
+      classify_submission("POST /c", response(403, test::tlm_error("no_access", "Not enough permissions")), {});
   const Error& error = std::get<RefusedForGood>(verdict).error;
   CHECK(error.kind() == ErrorKind::denied);
   CHECK(error.message() == "POST /c: DigiCert refuses: Not enough permissions (no_access), HTTP 403");
   CHECK(error.hint().find("EM_EPKI_USER") != std::string::npos);
   CHECK(error.detail("code") == "no_access");
 
-  const Verdict key = classify_submission("POST /c", answer(401, "Unauthorized", "text/plain"));
+  const Verdict key = classify_submission("POST /c", response(401, "Unauthorized", "text/plain"), {});
   CHECK(std::get<NotAccepted>(key).error.kind() == ErrorKind::denied);
   CHECK(std::get<NotAccepted>(key).error.message() ==
         "POST /c: DigiCert does not take our credentials: HTTP 401 with \"Unauthorized\"");
@@ -85,18 +84,17 @@ TEST_CASE("a refusal says who refused what, and what to do") {
 TEST_CASE("a duplicate is a no of the CA and not a fault of the input") {
   for (const long status : {400L, 409L}) {
     const Verdict verdict =
-        classify_submission("POST /c", answer(status, test::tlm_error("duplicate_error", "exists")));
+        classify_submission("POST /c", response(status, test::tlm_error("duplicate_error", "exists")), {});
     CHECK(std::get<RefusedForGood>(verdict).error.kind() == ErrorKind::refused);
   }
 }
 
 TEST_CASE("asked patience comes with the answer") {
-  HttpAnswer busy = answer(429, "");
-  busy.retry_after = 90s;
-  CHECK(std::get<NotAccepted>(classify_submission("POST /c", busy)).retry_after == Duration(90s));
+  net::Response busy = response(429, "", "application/json", {{"Retry-After", "90"}});
+  CHECK(std::get<NotAccepted>(classify_submission("POST /c", busy, {})).retry_after == Duration(90s));
   busy.status = 503;
   try {
-    success_of("GET /c", busy);
+    success_of("GET /c", busy, {});
     FAIL("it passed");
   } catch (const Error& error) {
     CHECK(error.kind() == ErrorKind::unavailable);
@@ -108,34 +106,35 @@ TEST_CASE("each kind of answer to a revocation means what the rule says") {
   enum class End { revoked, taken, collision, not_accepted, refused, unknown };
   struct Row {
     const char* what;
-    Exchange exchange;
+    net::Exchange exchange;
     End end;
   };
   const std::string collision = "Collision occurred! Please specify additional parameter: thumbprint_sha256";
   const std::vector<Row> rows{
-      {"204", answer(204, ""), End::revoked},
-      {"already", answer(400, test::tlm_error("invalid_state", "Certificate already has been revoked")), End::revoked},
-      {"already, with another status", answer(409, test::tlm_error("", "certificate already has been revoked")),
+      {"204", response(204, ""), End::revoked},
+      {"already", response(400, test::tlm_error("invalid_state", "Certificate already has been revoked")),
        End::revoked},
-      {"collision", answer(400, test::tlm_error("invalid_request", collision)), End::collision},
-      {"202", answer(202, "{}"), End::taken},
-      {"200 with HTML", answer(200, kHtml, "text/html"), End::unknown},
-      {"429", answer(429, ""), End::not_accepted},
-      {"401", answer(401, ""), End::not_accepted},
-      {"404", answer(404, test::tlm_error("resource_not_found", "no")), End::refused},
-      {"502", answer(502, kHtml, "text/html"), End::unknown},
-      {"lost", AnswerLost{"cut"}, End::unknown},
-      {"no connection", NotSent{"refused"}, End::not_accepted},
+      {"already, with another status", response(409, test::tlm_error("", "certificate already has been revoked")),
+       End::revoked},
+      {"collision", response(400, test::tlm_error("invalid_request", collision)), End::collision},
+      {"202", response(202, "{}"), End::taken},
+      {"200 with HTML", response(200, kHtml, "text/html"), End::unknown},
+      {"429", response(429, ""), End::not_accepted},
+      {"401", response(401, ""), End::not_accepted},
+      {"404", response(404, test::tlm_error("resource_not_found", "no")), End::refused},
+      {"502", response(502, kHtml, "text/html"), End::unknown},
+      {"lost", net::OutcomeUnknown{"cut"}, End::unknown},
+      {"no connection", net::NotSent{"refused"}, End::not_accepted},
   };
   for (const Row& row : rows) {
     CAPTURE(row.what);
-    CHECK(static_cast<End>(classify_revocation("PUT /r", row.exchange).index()) == row.end);
+    CHECK(static_cast<End>(classify_revocation("PUT /r", row.exchange, {}).index()) == row.end);
   }
 }
 
 TEST_CASE("only a 400 that names no value may be about the form") {
   const auto about_form = [](long status, const std::string& body) {
-    return refuses_the_form(std::get<RefusedForGood>(classify_submission("POST /c", answer(status, body))));
+    return refuses_the_form(std::get<RefusedForGood>(classify_submission("POST /c", response(status, body), {})));
   };
   CHECK(about_form(400, test::tlm_error("invalid_input_field", "Wrong input or input format")));
   CHECK(about_form(400, test::tlm_error("invalid_input_field", "Wrong input", "seat")));
@@ -151,7 +150,7 @@ TEST_CASE("only a 400 that names no value may be about the form") {
 
 TEST_CASE("a refusal of a renewal is about the renewal alone, or tells of a certificate that exists") {
   const auto refused = [](long status, const std::string& body) {
-    return std::get<RefusedForGood>(classify_submission("POST /c", answer(status, body)));
+    return std::get<RefusedForGood>(classify_submission("POST /c", response(status, body), {}));
   };
   CHECK(refuses_only_the_renewal(refused(400, test::tlm_error("invalid_state", "not within its window"))));
   for (const auto& [status, body] :
@@ -174,36 +173,36 @@ TEST_CASE("a refusal of a renewal is about the renewal alone, or tells of a cert
 }
 
 TEST_CASE("a repeatable call tells trouble from refusal") {
-  const auto kind = [](const Exchange& exchange) {
+  const auto kind = [](const net::Exchange& exchange) {
     try {
-      success_of("GET /c", exchange);
+      success_of("GET /c", exchange, {});
     } catch (const Error& error) {
       return error.kind();
     }
     return ErrorKind::internal;
   };
-  CHECK(success_of("GET /c", Exchange(answer(200, "{}"))).status == 200);
-  CHECK(kind(NotSent{"no"}) == ErrorKind::unavailable);
-  CHECK(kind(AnswerLost{"cut"}) == ErrorKind::unavailable);
-  CHECK(kind(answer(502, kHtml, "text/html")) == ErrorKind::unavailable);
-  CHECK(kind(answer(500, test::tlm_error("InternalServerError", "x"))) == ErrorKind::unavailable);
-  CHECK(kind(answer(401, "no", "text/plain")) == ErrorKind::denied);
-  CHECK(kind(answer(403, test::tlm_error("no_access", "no"))) == ErrorKind::denied);
-  const auto lane = [](const Exchange& exchange) {
+  CHECK(success_of("GET /c", net::Exchange(response(200, "{}")), {}).status == 200);
+  CHECK(kind(net::NotSent{"no"}) == ErrorKind::unavailable);
+  CHECK(kind(net::OutcomeUnknown{"cut"}) == ErrorKind::unavailable);
+  CHECK(kind(response(502, kHtml, "text/html")) == ErrorKind::unavailable);
+  CHECK(kind(response(500, test::tlm_error("InternalServerError", "x"))) == ErrorKind::unavailable);
+  CHECK(kind(response(401, "no", "text/plain")) == ErrorKind::denied);
+  CHECK(kind(response(403, test::tlm_error("no_access", "no"))) == ErrorKind::denied);
+  const auto lane = [](const net::Exchange& exchange) {
     try {
-      success_of("GET /c", exchange);
+      success_of("GET /c", exchange, {});
     } catch (const Error& error) {
       return std::string(error.detail("lane"));
     }
     return std::string("no error");
   };
   // A refused key is every request's trouble; what it may not see is one request's.
-  CHECK(lane(answer(401, "no", "text/plain")) == "down");
-  CHECK(lane(answer(403, test::tlm_error("no_access", "no"))) == "");
-  CHECK(lane(answer(404, test::tlm_error("resource_not_found", "no"))) == "");
-  CHECK(std::get<workflow::NotAccepted>(classify_submission("POST /c", answer(401, "no", "text/plain")))
+  CHECK(lane(response(401, "no", "text/plain")) == "down");
+  CHECK(lane(response(403, test::tlm_error("no_access", "no"))) == "");
+  CHECK(lane(response(404, test::tlm_error("resource_not_found", "no"))) == "");
+  CHECK(std::get<workflow::NotAccepted>(classify_submission("POST /c", response(401, "no", "text/plain"), {}))
             .error.detail("lane") == "down");
-  CHECK(kind(answer(404, test::tlm_error("resource_not_found", "no"))) == ErrorKind::not_found);
-  CHECK(kind(answer(404, kHtml, "text/html")) == ErrorKind::not_found);
-  CHECK(kind(answer(302, "")) == ErrorKind::unavailable);
+  CHECK(kind(response(404, test::tlm_error("resource_not_found", "no"))) == ErrorKind::not_found);
+  CHECK(kind(response(404, kHtml, "text/html")) == ErrorKind::not_found);
+  CHECK(kind(response(302, "")) == ErrorKind::unavailable);
 }

@@ -128,7 +128,7 @@ TEST_CASE("what was fixed while drafting counts, whatever the configuration says
   bench.made.reset();
   bench.then_profile();
   bench.then_me();
-  bench.transport->then(providers::AnswerLost{"cut"});
+  bench.transport->then(net::OutcomeUnknown{"cut"});
   CHECK(std::holds_alternative<OutcomeUnknown>(bench.submit()));
   CHECK(bench.transport->lines().at(2) == "GET /mpki/api/v2/profile/" + test::kTlmProfileId);
   CHECK(bench.sent_json(4).at("profile").at("id").as_string() == test::kTlmProfileId);
@@ -391,12 +391,10 @@ TEST_CASE("only a complete 400 in the own form is answered with another attempt 
   TlmBench bench;
   bench.freeze();
   struct Row {
-    providers::Exchange exchange;
+    net::Exchange exchange;
     std::size_t meaning;
   };
-  const auto answer = [](long status, const std::string& body) {
-    return providers::Exchange(providers::HttpAnswer{status, "application/json", body, {}, {}});
-  };
+  const auto answer = [](long status, const std::string& body) { return net::Exchange(test::response(status, body)); };
   const std::vector<Row> rows{
       {answer(400, "<html>"), 3},
       {answer(500, kWrongForm), 3},
@@ -405,8 +403,8 @@ TEST_CASE("only a complete 400 in the own form is answered with another attempt 
       {answer(429, kWrongForm), 1},
       {answer(403, test::tlm_error("no_access", "no")), 2},
       {answer(400, test::tlm_error("invalid_input_field", "missing", "attributes.subject.email")), 2},
-      {providers::AnswerLost{"cut"}, 3},
-      {providers::NotSent{"no"}, 1},
+      {net::OutcomeUnknown{"cut"}, 3},
+      {net::NotSent{"no"}, 1},
   };
   bench.then_profile();
   for (const Row& row : rows) {

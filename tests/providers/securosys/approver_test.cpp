@@ -261,7 +261,7 @@ TEST_CASE("an approver named by a certificate sends the certificate") {
   Approver approver(client, self.signer, Identity::certificate(self.signer, self.certificate.der), clock, 10s);
   transport->then(200, R"({"tasks":[)" + task_json("t1", to_be_approved("ca-key", some_tbs(ca))) + "]}").then(200, "");
   approver.send(approver.sign(approver.show("t1"), {}));
-  for (const HttpRequest& request : transport->sent) {
+  for (const net::Request& request : transport->sent) {
     CHECK(from_base64(Json::parse(request.body).at("approverCertificate").as_string()) == self.certificate.der);
   }
   test::SoftwareSigner other("ec:P-256");
@@ -321,7 +321,7 @@ TEST_CASE("a page that is too large is asked for in smaller ones and a huge task
   Desk desk;
   test::TestCa ca;
   const Bytes whole = to_be_approved("k", some_tbs(ca));
-  const AnswerLost too_large{"larger than 4194304 bytes", true};
+  const net::OutcomeUnknown too_large{"larger than 4194304 bytes", true};
   desk.transport
       ->then(too_large)  // 25
       .then(too_large)   // 5
@@ -338,7 +338,7 @@ TEST_CASE("a page that is too large is asked for in smaller ones and a huge task
   CHECK(views[1].fault.find("task number 2 of the listing is too large") != std::string::npos);
   CHECK(views[2].id == "t2");
   std::vector<std::string> pages;
-  for (const HttpRequest& request : desk.transport->sent) {
+  for (const net::Request& request : desk.transport->sent) {
     const Json paging = Json::parse(request.body).at("paging");
     pages.push_back(std::to_string(paging.at("pageNumber").as_integer()) + "/" +
                     std::to_string(paging.at("pageSize").as_integer()));
@@ -354,7 +354,7 @@ TEST_CASE("a page that is too large is asked for in smaller ones and a huge task
 
 TEST_CASE("a server that is too large for ever is not asked for ever") {
   Desk desk;
-  for (int i = 0; i < 20; ++i) desk.transport->then(AnswerLost{"larger than 4194304 bytes", true});
+  for (int i = 0; i < 20; ++i) desk.transport->then(net::OutcomeUnknown{"larger than 4194304 bytes", true});
   CHECK_THROWS_AS(desk.approver.list(), Error);
   CHECK(desk.transport->sent.size() == 8);
 }
@@ -403,11 +403,8 @@ TEST_CASE("a server that gives one page for ever is not asked for ever") {
 TEST_CASE("the time stamp lies a few seconds back and follows the server's clock when it is refused") {
   Desk desk;
   const auto off = [](const std::string& date) {
-    return HttpAnswer{400,
-                      "application/json",
-                      R"({"errorCode":404,"reason":"res.error.input.timestamp.off"})",
-                      {},
-                      parse_rfc3339(date)};
+    return test::response(400, R"({"errorCode":404,"reason":"res.error.input.timestamp.off"})", "application/json",
+                          {test::date_header(parse_rfc3339(date))});
   };
   desk.transport->then(off("2026-06-01T11:30:00Z")).then(200, R"({"tasks":[]})").then(200, R"({"tasks":[]})");
   desk.approver.list();
@@ -423,11 +420,9 @@ TEST_CASE("the time stamp lies a few seconds back and follows the server's clock
 
 TEST_CASE("a clock that the server never accepts is an error and not a loop") {
   Desk desk;
-  const HttpAnswer off{400,
-                       "application/json",
-                       R"({"errorCode":404,"reason":"res.error.input.timestamp.off"})",
-                       {},
-                       parse_rfc3339("2026-06-01T11:30:00Z")};
+  const net::Response off =
+      test::response(400, R"({"errorCode":404,"reason":"res.error.input.timestamp.off"})", "application/json",
+                     {test::date_header(parse_rfc3339("2026-06-01T11:30:00Z"))});
   desk.transport->then(off).then(off);
   CHECK_THROWS_AS(desk.approver.list(), Error);
   CHECK(desk.transport->sent.size() == 2);

@@ -87,7 +87,7 @@ TEST_CASE("only calls that create something are forbidden to go out twice") {
   rig.client().import_certificate("sub", from_hex("3000"), 1s);
   rig.client().delete_request("a", 1s);
   std::vector<bool> never;
-  for (const HttpRequest& request : rig.transport->sent) never.push_back(request.repeat == HttpRequest::Repeat::never);
+  for (const net::Request& request : rig.transport->sent) never.push_back(request.repeat == net::Repeat::never);
   CHECK(never == std::vector<bool>{true, true, false, true, true, true, false});
 }
 
@@ -135,11 +135,11 @@ TEST_CASE("an API key is read again when each one was refused since one was take
       return Secret(name);
     });
   }
-  const auto sign = [&](const Exchange& answer) {
+  const auto sign = [&](const net::Exchange& answer) {
     rig.transport->then(answer);
     return rig.client().sign("{}", 1s);
   };
-  const HttpAnswer taken{201, "application/json", R"({"signRequestId":"a"})", {}, {}};
+  const net::Response taken = test::response(201, R"({"signRequestId":"a"})");
   sign(tsb_refusal(401, 631));
   sign(taken);
   sign(tsb_refusal(401, 631));
@@ -206,7 +206,7 @@ TEST_CASE("a refused credential that every request needs pauses the provider, an
   rig.key(Role::key_operation, "ko");
   rig.key(Role::key_management, "km");
   rig.key(Role::service, "sv");
-  const auto lane_after = [&](const providers::Exchange& answer, auto call) {
+  const auto lane_after = [&](const net::Exchange& answer, auto call) {
     rig.transport->then(answer);
     try {
       call();
@@ -219,10 +219,10 @@ TEST_CASE("a refused credential that every request needs pauses the provider, an
   const auto version = [&] { rig.client().version_info(1s); };
   CHECK(lane_after(tsb_refusal(401, 631), request) == "down");
   CHECK(lane_after(tsb_refusal(400, 416), request) == "down");
-  CHECK(lane_after(HttpAnswer{401, "text/plain", "Unauthorized", {}, {}}, request) == "down");
+  CHECK(lane_after(test::response(401, "Unauthorized", "text/plain"), request) == "down");
   CHECK(lane_after(tsb_refusal(400, 617), request) == "down");
   CHECK(lane_after(tsb_refusal(403, 400), request) == "");
-  CHECK(lane_after(HttpAnswer{403, "text/plain", "Forbidden", {}, {}}, request) == "");
+  CHECK(lane_after(test::response(403, "Forbidden", "text/plain"), request) == "");
   CHECK(lane_after(tsb_refusal(401, 631), version) == "");
   rig.transport->then(tsb_refusal(401, 631));
   CHECK(std::get<workflow::NotAccepted>(rig.client().sign("{}", 1s)).error.detail("lane") == "down");
@@ -250,9 +250,9 @@ TEST_CASE("rolling over does not outlive the time limit") {
   Rig rig;
   rig.key(Role::key_operation, "old");
   rig.key(Role::key_operation, "new");
-  rig.transport->answers.push_back([&rig](const HttpRequest&) {
+  rig.transport->answers.push_back([&rig](const net::Request&) {
     rig.clock.advance(2s);
-    return HttpAnswer{401, "application/json", R"({"errorCode":631,"reason":"r","message":"m"})", {}, {}};
+    return test::response(401, R"({"errorCode":631,"reason":"r","message":"m"})");
   });
   const Verdict verdict = rig.client().sign("{}", 1s);
   CHECK(std::holds_alternative<workflow::NotAccepted>(verdict));
@@ -322,8 +322,8 @@ TEST_CASE("a task filter that the TSB itself refuses is not asked elsewhere") {
 TEST_CASE("a refused time stamp tells the server's time") {
   Rig rig;
   const Instant date = parse_rfc3339("2026-05-01T10:00:00Z");
-  rig.transport->then(
-      HttpAnswer{400, "application/json", R"({"errorCode":404,"reason":"res.error.input.timestamp.off"})", {}, date});
+  rig.transport->then(test::response(400, R"({"errorCode":404,"reason":"res.error.input.timestamp.off"})",
+                                     "application/json", {test::date_header(date)}));
   const Error error = error_of([&] { rig.client().tasks({}, {}, 1s); });
   CHECK(error.kind() == ErrorKind::unavailable);
   CHECK(error.detail("server-date") == "2026-05-01T10:00:00Z");
@@ -331,28 +331,28 @@ TEST_CASE("a refused time stamp tells the server's time") {
 
 TEST_CASE("an approval without a complete answer is told as such") {
   Rig rig;
-  rig.transport->then(AnswerLost{"cut"}).then(NotSent{"refused"}).then(tsb_refusal(404, 652));
+  rig.transport->then(net::OutcomeUnknown{"cut"}).then(net::NotSent{"refused"}).then(tsb_refusal(404, 652));
   CHECK(error_of([&] { rig.client().approve({}, 1s); }).kind() == ErrorKind::outcome_unknown);
   CHECK(error_of([&] { rig.client().approve({}, 1s); }).kind() == ErrorKind::unavailable);
   CHECK(error_of([&] { rig.client().approve({}, 1s); }).kind() == ErrorKind::not_found);
 }
 
 TEST_CASE("what is no clear answer to a decision is told as unknown") {
-  const std::vector<std::pair<Exchange, ErrorKind>> rows{
-      {HttpAnswer{200, "text/html", "<html>Please log in</html>", {}, {}}, ErrorKind::outcome_unknown},
-      {HttpAnswer{200, "application/json", R"({"errorCode":600})", {}, {}}, ErrorKind::outcome_unknown},
-      {HttpAnswer{201, "", "", {}, {}}, ErrorKind::outcome_unknown},
-      {HttpAnswer{202, "", "", {}, {}}, ErrorKind::outcome_unknown},
-      {HttpAnswer{302, "", "", {}, {}}, ErrorKind::outcome_unknown},
-      {HttpAnswer{401, "text/plain", "Unauthorized", {}, {}}, ErrorKind::outcome_unknown},
-      {HttpAnswer{404, "text/html", "<html>", {}, {}}, ErrorKind::outcome_unknown},
-      {HttpAnswer{408, "", "", {}, {}}, ErrorKind::outcome_unknown},
+  const std::vector<std::pair<net::Exchange, ErrorKind>> rows{
+      {test::response(200, "<html>Please log in</html>", "text/html"), ErrorKind::outcome_unknown},
+      {test::response(200, R"({"errorCode":600})"), ErrorKind::outcome_unknown},
+      {test::response(201, "", ""), ErrorKind::outcome_unknown},
+      {test::response(202, "", ""), ErrorKind::outcome_unknown},
+      {test::response(302, "", ""), ErrorKind::outcome_unknown},
+      {test::response(401, "Unauthorized", "text/plain"), ErrorKind::outcome_unknown},
+      {test::response(404, "<html>", "text/html"), ErrorKind::outcome_unknown},
+      {test::response(408, "", ""), ErrorKind::outcome_unknown},
       {tsb_refusal(408, 600), ErrorKind::outcome_unknown},
       // the last approval executes the request: it may be recorded although the execution failed
       {tsb_refusal(500, 701), ErrorKind::outcome_unknown},
-      {HttpAnswer{502, "text/html", "<html>", {}, {}}, ErrorKind::outcome_unknown},
-      {HttpAnswer{503, "", "", {}, {}}, ErrorKind::outcome_unknown},
-      {HttpAnswer{429, "", "", {}, {}}, ErrorKind::unavailable},
+      {test::response(502, "<html>", "text/html"), ErrorKind::outcome_unknown},
+      {test::response(503, "", ""), ErrorKind::outcome_unknown},
+      {test::response(429, "", ""), ErrorKind::unavailable},
       {tsb_refusal(400, 403), ErrorKind::denied},
   };
   for (const auto& [exchange, kind] : rows) {

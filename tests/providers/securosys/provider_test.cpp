@@ -552,7 +552,7 @@ TEST_CASE("an answer that can hold no result is asked for again though results a
 TEST_CASE("a result given once in an answer that is too large is told as lost at once") {
   Bench bench;
   bench.settings.result_once = true;
-  bench.transport->then(AnswerLost{"it was larger than 4 MiB", true}).then(AnswerLost{"cut", false});
+  bench.transport->then(net::OutcomeUnknown{"it was larger than 4 MiB", true}).then(net::OutcomeUnknown{"cut", false});
   const Report report = bench.provider().poll(bench.call());
   CHECK(report.status == RequestStatus::handed_out);
   CHECK_FALSE(report.handout);
@@ -839,19 +839,19 @@ TEST_CASE("a result that is met by a cancel is handed out and nothing is deleted
 }
 
 TEST_CASE("a cancel is impossible only when the TSB refuses it for good") {
-  const providers::Exchange no_endpoint = providers::HttpAnswer{
-      405, "application/json", R"({"timestamp":"t","status":405,"error":"Method Not Allowed","path":"/v1/x"})", {}, {}};
+  const net::Exchange no_endpoint =
+      test::response(405, R"({"timestamp":"t","status":405,"error":"Method Not Allowed","path":"/v1/x"})");
   for (const auto& answer : {tsb_refusal(403, 451), tsb_refusal(400, 400), no_endpoint}) {
     Bench bench;
     bench.transport->then(200, status_body("PENDING")).then(answer);
     CHECK(std::holds_alternative<CancelNotPossible>(bench.provider().cancel(bench.call())));
   }
-  const auto bare = [](long status) { return providers::HttpAnswer{status, "text/plain", "no", {}, {}}; };
+  const auto bare = [](long status) { return test::response(status, "no", "text/plain"); };
   // Credentials can be renewed, gateways come right again, a code without a row says nothing.
   for (const auto& answer :
        {tsb_refusal(401, 631), tsb_refusal(400, 617), tsb_refusal(400, 618), tsb_refusal(400, 406),
-        tsb_refusal(400, 416), tsb_refusal(400, 999), tsb_refusal(500, 701), providers::Exchange(bare(401)),
-        providers::Exchange(bare(403)), providers::Exchange(bare(404)), providers::Exchange(bare(502))}) {
+        tsb_refusal(400, 416), tsb_refusal(400, 999), tsb_refusal(500, 701), net::Exchange(bare(401)),
+        net::Exchange(bare(403)), net::Exchange(bare(404)), net::Exchange(bare(502))}) {
     Bench bench;
     bench.transport->then(200, status_body("PENDING")).then(answer);
     CHECK_THROWS_AS(bench.provider().cancel(bench.call()), Error);
@@ -974,7 +974,7 @@ TEST_CASE("a look-up that is refused ends with a person and trouble on the way i
 TEST_CASE("a look-up that waits for another one gives up in time") {
   Lost lost;
   std::optional<ErrorKind> second;
-  lost.transport->answers.push_back([&](const providers::HttpRequest&) {
+  lost.transport->answers.push_back([&](const net::Request&) {
     // Another thread looks for its own request meanwhile.
     std::thread other([&] {
       ProviderCall call = lost.call();
@@ -986,7 +986,7 @@ TEST_CASE("a look-up that waits for another one gives up in time") {
       }
     });
     other.join();
-    return providers::HttpAnswer{200, "application/json", R"({"tasks":[]})", {}, {}};
+    return test::response(200, R"({"tasks":[]})");
   });
   CHECK(std::holds_alternative<CannotTell>(lost.provider().look_up(lost.call())));
   CHECK(second == ErrorKind::unavailable);
@@ -998,9 +998,9 @@ TEST_CASE("a look-up has one time limit for everything it asks") {
   lost.options.api_keys[Role::key_management].push_back([] { return Secret("km"); });
   lost.made.reset();
   const auto slow = [&lost](Duration takes, long status, const std::string& body) {
-    lost.transport->answers.push_back([&lost, takes, status, body](const providers::HttpRequest&) {
+    lost.transport->answers.push_back([&lost, takes, status, body](const net::Request&) {
       lost.clock.advance(takes);
-      return providers::HttpAnswer{status, "application/json", body, {}, {}};
+      return test::response(status, body);
     });
   };
   // the key's attributes, which cannot be read and are asked for twice, then a page of tasks
@@ -1119,7 +1119,7 @@ TEST_CASE("a TSB without a certificate on its key still signs bytes") {
   CHECK(missing.waits_for().size() == 1);
   Bench away;
   away.freeze();
-  away.transport->then(NotSent{"no connection"});
+  away.transport->then(net::NotSent{"no connection"});
   CHECK_THROWS_AS(away.check(), Error);
   // and builds no certificates
   Bench builds(Mode::certificate);
@@ -1259,7 +1259,7 @@ TEST_CASE("an import that is tried again never overwrites a newer certificate") 
 
   // An older one is replaced; the answer is lost.
   bench.attached(older);
-  bench.transport->then(AnswerLost{"cut"});
+  bench.transport->then(net::OutcomeUnknown{"cut"});
   CHECK(kind() == ErrorKind::unavailable);
   // It had arrived: done.
   bench.attached(ours);

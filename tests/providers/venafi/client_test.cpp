@@ -140,16 +140,15 @@ TEST_CASE("a submission is sent once, and a refused token serves no other") {
   // The next attempt, with a token of its own.
   bench.token("B").transport->then(201, test::created_answer("NEW"));
   CHECK(std::holds_alternative<Taken>(client.submit("{}", "", kLimit, until)));
-  for (const auto& request : bench.transport->sent) CHECK(request.repeat == HttpRequest::Repeat::never);
+  for (const auto& request : bench.transport->sent) CHECK(request.repeat == net::Repeat::never);
   // Past the deadline that was journalled with the intent neither may leave.
   CHECK(bench.transport->sent.at(1).call_until == until);
   CHECK(bench.transport->sent.at(3).call_until == until);
 
-  for (const Exchange& trouble :
-       std::vector<Exchange>{providers::AnswerLost{"cut"}, providers::NotSent{"no route"},
-                             HttpAnswer{500, "application/json", test::errors_answer(1000, "x"), {}, {}},
-                             HttpAnswer{401, "text/html", test::kProxyPage, {}, {}}, HttpAnswer{403, "", "", {}, {}},
-                             HttpAnswer{408, "", "", {}, {}}, HttpAnswer{429, "", "", {}, {}}}) {
+  for (const net::Exchange& trouble : std::vector<net::Exchange>{
+           net::OutcomeUnknown{"cut"}, net::NotSent{"no route"}, test::response(500, test::errors_answer(1000, "x")),
+           test::response(401, test::kProxyPage, "text/html"), test::response(403, "", ""), test::response(408, "", ""),
+           test::response(429, "", "")}) {
     const std::size_t before = bench.transport->sent.size();
     bench.transport->then(trouble);
     CHECK_FALSE(std::holds_alternative<Taken>(client.submit("{}", "", kLimit)));
@@ -315,7 +314,7 @@ TEST_CASE("a service account's JWT is made anew for each token") {
   }
   CHECK(transport->sent.at(0).path == "/v1/oauth/token/serviceaccount");
   CHECK(transport->sent.at(0).body != transport->sent.at(2).body);
-  CHECK(transport->sent.at(0).repeat == HttpRequest::Repeat::never);
+  CHECK(transport->sent.at(0).repeat == net::Repeat::never);
 }
 
 TEST_CASE("contents are asked in the vendor's own order, and 404 and 409 mean not yet") {
@@ -341,28 +340,27 @@ TEST_CASE("contents are asked in the vendor's own order, and 404 and 409 mean no
 TEST_CASE("a decision whose answer was lost is not known, and is not sent twice") {
   Bench bench;
   Client client = bench.with_key();
-  const auto decide = [&](const Exchange& answer) {
+  const auto decide = [&](const net::Exchange& answer) {
     bench.transport->then(answer);
     const std::size_t before = bench.transport->sent.size();
     const ErrorKind kind = kind_of([&] { client.decide("r", Client::Decision::approve, "ok", kLimit); });
     CHECK(bench.transport->sent.size() == before + 1);
     return kind;
   };
-  for (const Exchange& unclear : std::vector<Exchange>{
-           providers::AnswerLost{"cut"}, HttpAnswer{502, "", "", {}, {}},
-           HttpAnswer{408, "application/json", test::errors_answer(1, "slow"), {}, {}}, HttpAnswer{302, "", "", {}, {}},
-           HttpAnswer{200, "text/html", test::kProxyPage, {}, {}}, HttpAnswer{200, "application/json", "{}", {}, {}}}) {
+  for (const net::Exchange& unclear : std::vector<net::Exchange>{
+           net::OutcomeUnknown{"cut"}, test::response(502, "", ""), test::response(408, test::errors_answer(1, "slow")),
+           test::response(302, "", ""), test::response(200, test::kProxyPage, "text/html"),
+           test::response(200, "{}", "application/json")}) {
     CHECK(decide(unclear) == ErrorKind::outcome_unknown);
   }
-  CHECK(decide(HttpAnswer{429, "", "", {}, {}}) == ErrorKind::unavailable);
-  CHECK(decide(providers::NotSent{"no route"}) == ErrorKind::unavailable);
-  CHECK(decide(HttpAnswer{403, "application/json", test::errors_answer(1002, "forbidden"), {}, {}}) ==
-        ErrorKind::denied);
+  CHECK(decide(test::response(429, "", "")) == ErrorKind::unavailable);
+  CHECK(decide(net::NotSent{"no route"}) == ErrorKind::unavailable);
+  CHECK(decide(test::response(403, test::errors_answer(1002, "forbidden"))) == ErrorKind::denied);
   bench.transport->then(200, test::request_json("PENDING").dump());
   CHECK(client.decide("r", Client::Decision::reject, "no", kLimit).status == "PENDING");
   CHECK(bench.transport->sent.back().path == "/v1/certificaterequests/r/approval/REJECT");
   CHECK(bench.transport->sent.back().body == R"({"reason":"no"})");
-  CHECK(bench.transport->sent.back().repeat == HttpRequest::Repeat::never);
+  CHECK(bench.transport->sent.back().repeat == net::Repeat::never);
 }
 
 TEST_CASE("a dry run's objections are told one by one") {
@@ -421,9 +419,9 @@ TEST_CASE("a credential that a refusal repeats is shown nowhere") {
 TEST_CASE("a token's life is counted from when it was asked for, however slow its endpoint is") {
   Bench bench;
   Client client = bench.with_tokens();
-  bench.transport->answers.push_back([&bench](const HttpRequest&) -> Exchange {
+  bench.transport->answers.push_back([&bench](const net::Request&) -> net::Exchange {
     bench.clock.advance(std::chrono::seconds{25});
-    return HttpAnswer{200, "application/json", R"({"access_token":"A","expires_in":40,"token_type":"bearer"})", {}, {}};
+    return test::response(200, R"({"access_token":"A","expires_in":40,"token_type":"bearer"})");
   });
   bench.transport->then(200, test::application_answer());
   client.application("x", kLimit);

@@ -194,9 +194,9 @@ TEST_CASE("a search that is cut, or contradicts itself, proves nothing") {
 
   Bench late;
   late.transport->then(200, page({document("a", late.after(1))}, 1));
-  late.transport->answers.push_back([&late](const providers::HttpRequest&) -> providers::Exchange {
+  late.transport->answers.push_back([&late](const net::Request&) -> net::Exchange {
     late.clock.advance(std::chrono::minutes{5});
-    return providers::HttpAnswer{200, "application/json", document("a", late.after(1)).dump(), {}, {}};
+    return test::response(200, document("a", late.after(1)).dump());
   });
   CHECK_FALSE(std::holds_alternative<Absent>(late.look()));
 
@@ -209,7 +209,7 @@ TEST_CASE("a service whose clock is behind ours is searched from an earlier time
   Bench bench;
   const Instant server = bench.clock.now() - std::chrono::hours{2};
   const auto then = [&](const std::string& body) {
-    bench.transport->then(providers::HttpAnswer{200, "application/json", body, {}, server});
+    bench.transport->then(test::response(200, body, "application/json", {test::date_header(server)}));
   };
   const std::string created = rfc3339(bench.draft.built_at - std::chrono::hours{2});
   then(page({}, 0));

@@ -60,7 +60,7 @@ TEST_CASE("a submission resolves the zone and sends exactly what the reference s
                               {"tags", Json::array({"team:web", "hsmbridge:0123456789ABCDEF-1"})},
                               {"apiClientInformation",
                                Json::object({{"type", "hsmbridge"}, {"identifier", "0123456789ABCDEF-1"}})}}));
-  CHECK(bench.transport->sent.back().repeat == providers::HttpRequest::Repeat::never);
+  CHECK(bench.transport->sent.back().repeat == net::Repeat::never);
 }
 
 TEST_CASE("a certificate that is issued at once pins its ids, and one without ids is recorded") {
@@ -183,7 +183,7 @@ TEST_CASE("what fails before the one POST is not accepted, or refused where repe
   CHECK(broken.transport->sent.empty());
 
   ProviderBench lost;
-  lost.zone().transport->then(providers::AnswerLost{"cut"});
+  lost.zone().transport->then(net::OutcomeUnknown{"cut"});
   CHECK(says(std::get<OutcomeUnknown>(lost.provider().submit(lost.call())).why, "no complete answer came"));
 }
 
@@ -457,7 +457,7 @@ TEST_CASE("a revocation goes by fingerprint and reason, and is not done when it 
   const Json variables = Json::parse(bench.transport->sent.back().body).at("variables");
   CHECK(variables.at("revocationReason").as_string() == "KEY_COMPROMISE");
   CHECK(variables.at("fingerprint").as_string() == report.reference.str());
-  CHECK(bench.transport->sent.back().repeat == providers::HttpRequest::Repeat::never);
+  CHECK(bench.transport->sent.back().repeat == net::Repeat::never);
   bench.submission.reference = report.reference;
 
   const std::string submitted = R"({"data":{"certificate":{"id":"c","revocation":{"status":"SUBMITTED"},)"

@@ -2,6 +2,7 @@
 
 #include "cloud_answers.h"
 #include "providers/venafi/error_code.h"
+#include "support/fake_transport.h"
 
 #include <catch2/catch.hpp>
 #include <set>
@@ -24,13 +25,11 @@ Means meaning(const Verdict& verdict) {
   return Means::taken;
 }
 
-HttpAnswer answer(long status, std::string body, std::string type = "application/json") {
-  return {status, std::move(type), std::move(body), {}, {}};
-}
+using hsmbridge::test::response;
 
 struct Row {
   const char* what;
-  Exchange exchange;
+  net::Exchange exchange;
   Means means;
 };
 
@@ -39,48 +38,49 @@ struct Row {
 TEST_CASE("every answer to a submission means what rule 3 of the design says") {
   const std::string refusal = test::errors_answer(10726, "bad", Json::array({"CN", "x"}));
   const std::vector<Row> rows{
-      {"issued at once", answer(201, test::created_answer("ISSUED")), Means::taken},
-      {"waits for approval", answer(201, test::created_answer("PENDING_APPROVAL")), Means::taken},
-      {"issued without ids", answer(201, R"({"certificateRequests":[{"id":"a","status":"ISSUED"}]})"), Means::taken},
-      {"another 2xx with a request", answer(202, test::created_answer("NEW")), Means::taken},
-      {"a success without a request", answer(201, R"({"certificateRequests":[]})"), Means::unknown},
-      {"a success that is cut", answer(201, R"({"certificateRequests":[{"id":"a")"), Means::unknown},
-      {"a success that is a page", answer(200, test::kProxyPage, "text/html"), Means::unknown},
-      {"400 in its own form", answer(400, test::errors_answer(1006, "unknown field")), Means::refused},
-      {"401 in plain text", answer(401, "Invalid api key", "text/plain"), Means::not_accepted},
-      {"412 about the key", answer(412, test::errors_answer(10501, "Unable to find api key")), Means::not_accepted},
-      {"401 of a proxy", answer(401, test::kProxyPage, "text/html"), Means::unknown},
-      {"403 in its own form", answer(403, test::errors_answer(1002, "forbidden")), Means::refused},
-      {"404 in its own form", answer(404, test::errors_answer(10051, "Unable to find")), Means::refused},
-      {"404 of somebody else", answer(404, "not found", "text/plain"), Means::unknown},
-      {"408", answer(408, refusal), Means::unknown},
-      {"409 in its own form", answer(409, test::errors_answer(10052, "duplicate")), Means::refused},
-      {"412 in its own form", answer(412, refusal), Means::refused},
-      {"412 without a body", answer(412, ""), Means::unknown},
-      {"412 with other JSON", answer(412, R"({"status":412})"), Means::unknown},
-      {"429 without a body", answer(429, ""), Means::not_accepted},
-      {"429 with a page", answer(429, test::kProxyPage, "text/html"), Means::not_accepted},
-      {"500 in its own form", answer(500, test::errors_answer(1000, "generic")), Means::unknown},
-      {"502 with a page", answer(502, test::kProxyPage, "text/html"), Means::unknown},
-      {"503", answer(503, ""), Means::unknown},
-      {"a redirect", answer(302, ""), Means::unknown},
-      {"nothing sent", providers::NotSent{"no route"}, Means::not_accepted},
-      {"no answer", providers::AnswerLost{"time limit"}, Means::unknown},
+      {"issued at once", response(201, test::created_answer("ISSUED")), Means::taken},
+      {"waits for approval", response(201, test::created_answer("PENDING_APPROVAL")), Means::taken},
+      {"issued without ids", response(201, R"({"certificateRequests":[{"id":"a","status":"ISSUED"}]})"), Means::taken},
+      {"another 2xx with a request", response(202, test::created_answer("NEW")), Means::taken},
+      {"a success without a request", response(201, R"({"certificateRequests":[]})"), Means::unknown},
+      {"a success that is cut", response(201, R"({"certificateRequests":[{"id":"a")"), Means::unknown},
+      {"a success that is a page", response(200, test::kProxyPage, "text/html"), Means::unknown},
+      {"400 in its own form", response(400, test::errors_answer(1006, "unknown field")), Means::refused},
+      {"401 in plain text", response(401, "Invalid api key", "text/plain"), Means::not_accepted},
+      {"412 about the key", response(412, test::errors_answer(10501, "Unable to find api key")), Means::not_accepted},
+      {"401 of a proxy", response(401, test::kProxyPage, "text/html"), Means::unknown},
+      {"403 in its own form", response(403, test::errors_answer(1002, "forbidden")), Means::refused},
+      {"404 in its own form", response(404, test::errors_answer(10051, "Unable to find")), Means::refused},
+      {"404 of somebody else", response(404, "not found", "text/plain"), Means::unknown},
+      {"408", response(408, refusal), Means::unknown},
+      {"409 in its own form", response(409, test::errors_answer(10052, "duplicate")), Means::refused},
+      {"412 in its own form", response(412, refusal), Means::refused},
+      {"412 without a body", response(412, ""), Means::unknown},
+      {"412 with other JSON", response(412, R"({"status":412})"), Means::unknown},
+      {"429 without a body", response(429, ""), Means::not_accepted},
+      {"429 with a page", response(429, test::kProxyPage, "text/html"), Means::not_accepted},
+      {"500 in its own form", response(500, test::errors_answer(1000, "generic")), Means::unknown},
+      {"502 with a page", response(502, test::kProxyPage, "text/html"), Means::unknown},
+      {"503", response(503, ""), Means::unknown},
+      {"a redirect", response(302, ""), Means::unknown},
+      {"nothing sent", net::NotSent{"no route"}, Means::not_accepted},
+      {"no answer", net::OutcomeUnknown{"time limit"}, Means::unknown},
   };
   for (const Row& row : rows) {
     INFO(row.what);
-    CHECK(meaning(classify_submission("POST", row.exchange)) == row.means);
+    CHECK(meaning(classify_submission("POST", row.exchange, {})) == row.means);
   }
 }
 
 TEST_CASE("429 passes on how long to wait") {
-  HttpAnswer busy = answer(429, "");
-  busy.retry_after = std::chrono::seconds{7};
-  CHECK(std::get<NotAccepted>(classify_submission("POST", busy)).retry_after == std::chrono::seconds{7});
+  const net::Response busy = response(429, "", "application/json", {{"Retry-After", "7"}});
+  CHECK(std::get<NotAccepted>(classify_submission("POST", busy, {})).retry_after == std::chrono::seconds{7});
 }
 
 TEST_CASE("a revocation's refusal comes as 200, and a failure behind the service is no refusal") {
-  const auto graphql = [](const std::string& body) { return meaning(classify_revocation("POST", answer(200, body))); };
+  const auto graphql = [](const std::string& body) {
+    return meaning(classify_revocation("POST", response(200, body), {}));
+  };
   CHECK(graphql(R"({"data":{"revokeCertificate":{"id":"1","revocation":{"status":"SUBMITTED"}}}})") == Means::taken);
   CHECK(graphql(R"({"data":{"revokeCertificate":{"id":"1","revocation":{"status":"FAILED"}}}})") == Means::taken);
   // The form in the service's reference: nothing says that it was not done.
@@ -100,14 +100,14 @@ TEST_CASE("a revocation's refusal comes as 200, and a failure behind the service
   CHECK(graphql(test::kProxyPage) == Means::unknown);
   const auto kind = [](const std::string& code) {
     const std::string body = R"({"errors":[{"message":"x","extensions":{"code":")" + code + R"("}}],"data":null})";
-    return std::get<RefusedForGood>(classify_revocation("POST", answer(200, body))).error.kind();
+    return std::get<RefusedForGood>(classify_revocation("POST", response(200, body), {})).error.kind();
   };
   CHECK(kind("FORBIDDEN") == ErrorKind::denied);
   CHECK(kind("NOT_FOUND") == ErrorKind::not_found);
   CHECK(kind("BAD_REQUEST") == ErrorKind::refused);
   CHECK(kind("UNAUTHENTICATED") == ErrorKind::denied);
-  CHECK(meaning(classify_revocation("POST", answer(401, "Invalid api key"))) == Means::not_accepted);
-  CHECK(meaning(classify_revocation("POST", answer(502, test::kProxyPage, "text/html"))) == Means::unknown);
+  CHECK(meaning(classify_revocation("POST", response(401, "Invalid api key"), {})) == Means::not_accepted);
+  CHECK(meaning(classify_revocation("POST", response(502, test::kProxyPage, "text/html"), {})) == Means::unknown);
 }
 
 TEST_CASE("a 412 names every bad component, its value and what is allowed, however deep its args are") {
@@ -115,7 +115,7 @@ TEST_CASE("a 412 names every bad component, its value and what is allowed, howev
       R"({"errors":[{"code":10726,"message":"m","args":["CN","x.example.org",[".*\\.vfidev\\.com"]]},)"
       R"({"code":10726,"message":"m","args":["O","",[["Venafi, Inc\\."],1]]},)"
       R"({"code":10726,"message":"only a message","args":"odd"}]})";
-  const auto verdict = classify_submission("POST x", answer(412, body));
+  const auto verdict = classify_submission("POST x", response(412, body), {});
   const Error& error = std::get<RefusedForGood>(verdict).error;
   CHECK(error.kind() == ErrorKind::refused);
   CHECK(error.message() ==
@@ -127,37 +127,36 @@ TEST_CASE("a 412 names every bad component, its value and what is allowed, howev
 TEST_CASE("an error that repeats a book is told in a few lines") {
   const std::string body =
       test::errors_answer(10726, "m", Json::array({"CN", std::string(100'000, 'x'), Json::array({"y"})}));
-  const auto verdict = classify_submission("POST x", answer(412, body));
+  const auto verdict = classify_submission("POST x", response(412, body), {});
   CHECK(std::get<RefusedForGood>(verdict).error.message().size() < 400);
 }
 
 TEST_CASE("a repeatable call's trouble says whether to try again") {
-  const auto kind = [](const Exchange& exchange) {
+  const auto kind = [](const net::Exchange& exchange) {
     try {
-      success_of("GET x", exchange);
+      success_of("GET x", exchange, {});
     } catch (const Error& error) {
       return error.kind();
     }
     return ErrorKind::internal;
   };
-  CHECK(success_of("GET x", answer(200, "{}")).status == 200);
-  CHECK(kind(answer(401, "Invalid api key")) == ErrorKind::denied);
-  CHECK(kind(answer(400, test::errors_answer(1004, "missing header"))) == ErrorKind::denied);
-  CHECK(kind(answer(412, test::errors_answer(10501, "Unable to find api key"))) == ErrorKind::denied);
-  CHECK(kind(answer(404, test::errors_answer(10051, "x"))) == ErrorKind::not_found);
-  CHECK(kind(answer(400, test::errors_answer(10055, "x"))) == ErrorKind::invalid_input);
-  CHECK(kind(answer(404, "nginx")) == ErrorKind::not_found);
-  CHECK(kind(answer(500, test::errors_answer(1002, "x"))) == ErrorKind::unavailable);
-  CHECK(kind(answer(502, test::kProxyPage, "text/html")) == ErrorKind::unavailable);
-  CHECK(kind(answer(429, "")) == ErrorKind::unavailable);
-  CHECK(kind(answer(302, "")) == ErrorKind::unavailable);
-  CHECK(kind(answer(407, test::kProxyPage, "text/html")) == ErrorKind::unavailable);
-  CHECK(kind(providers::NotSent{"x"}) == ErrorKind::unavailable);
-  CHECK(kind(providers::AnswerLost{"x"}) == ErrorKind::unavailable);
-  HttpAnswer busy = answer(503, test::kProxyPage, "text/html");
-  busy.retry_after = std::chrono::seconds{9};
+  CHECK(success_of("GET x", response(200, "{}"), {}).status == 200);
+  CHECK(kind(response(401, "Invalid api key")) == ErrorKind::denied);
+  CHECK(kind(response(400, test::errors_answer(1004, "missing header"))) == ErrorKind::denied);
+  CHECK(kind(response(412, test::errors_answer(10501, "Unable to find api key"))) == ErrorKind::denied);
+  CHECK(kind(response(404, test::errors_answer(10051, "x"))) == ErrorKind::not_found);
+  CHECK(kind(response(400, test::errors_answer(10055, "x"))) == ErrorKind::invalid_input);
+  CHECK(kind(response(404, "nginx")) == ErrorKind::not_found);
+  CHECK(kind(response(500, test::errors_answer(1002, "x"))) == ErrorKind::unavailable);
+  CHECK(kind(response(502, test::kProxyPage, "text/html")) == ErrorKind::unavailable);
+  CHECK(kind(response(429, "")) == ErrorKind::unavailable);
+  CHECK(kind(response(302, "")) == ErrorKind::unavailable);
+  CHECK(kind(response(407, test::kProxyPage, "text/html")) == ErrorKind::unavailable);
+  CHECK(kind(net::NotSent{"x"}) == ErrorKind::unavailable);
+  CHECK(kind(net::OutcomeUnknown{"x"}) == ErrorKind::unavailable);
+  const net::Response busy = response(503, test::kProxyPage, "text/html", {{"Retry-After", "9"}});
   try {
-    success_of("GET x", busy);
+    success_of("GET x", busy, {});
     FAIL("no error");
   } catch (const Error& error) {
     CHECK(error.detail("retry-after") == "9s");

@@ -55,7 +55,8 @@ TEST_CASE("an include along the arrows passes the layering check") {
   tree.add("src/base/json.cpp", "#include \"base/json.h\"\n#include <nlohmann/json.hpp>\n#include <openssl/evp.h>\n");
   tree.add("src/workflow/machine/decide.cpp",
            "#include \"workflow/machine/decide.h\"\n#include \"x509/objects/spki.h\"\n");
-  tree.add("src/service/enroll.cpp", "#include \"store/store.h\"\n#include \"workflow/engine/engine.h\"\n");
+  tree.add("src/service/enroll.cpp", "#include \"workflow/ports/store.h\"\n#include \"workflow/engine/engine.h\"\n");
+  tree.add("tools/hsmbridge/wiring/stores.cpp", "#include \"store/sqlite_store.h\"\n");
   tree.add("pkcs11/token.h", "#include <p11-kit/pkcs11.h>\n#include \"workflow/ports/token.h\"\n");
   tree.add("providers/securosys/client.cpp", "#include \"net/http_client.h\"\n#include \"config/document.h\"\n");
   tree.add("tools/hsmbridge/main.cpp",
@@ -107,6 +108,22 @@ TEST_CASE("an include from a lower room of a folder to a higher one is reported"
             "src/x509/names/a.cpp:2: src/x509: room names may not know room judge (\"x509/judge/check.h\")\n"
             "tools/rig/tsb/a.cpp:2: tools/rig: room tsb may not know room venafi (\"tools/rig/venafi/venafi.h\")\n",
             1));
+}
+
+TEST_CASE("a folder that only some rooms may know is kept from all others, below and above them") {
+  const Tree tree;
+  tree.add("src/service/a.cpp", "#include \"store/sqlite_store.h\"\n");
+  tree.add("tools/hsmbridge/command/a.cpp", "#include \"store/sqlite_store.h\"\n");
+  tree.add("tools/hsmbridge/main.cpp", "#include \"store/mark.h\"\n");
+  tree.add("tools/rig/tsb/a.cpp", "#include \"store/sqlite_store.h\"\n");
+  const auto said = [](const std::string& file, const std::string& header) {
+    return file + ":1: only tools/hsmbridge/wiring may know src/store (\"" + header + "\")\n";
+  };
+  CHECK(tree.check() == std::pair<std::string, int>(said("src/service/a.cpp", "store/sqlite_store.h") +
+                                                        said("tools/hsmbridge/command/a.cpp", "store/sqlite_store.h") +
+                                                        said("tools/hsmbridge/main.cpp", "store/mark.h") +
+                                                        said("tools/rig/tsb/a.cpp", "store/sqlite_store.h"),
+                                                    1));
 }
 
 TEST_CASE("a folder with too many sources is reported once") {

@@ -219,9 +219,9 @@ TEST_CASE("a secret that stands in the file is refused and not repeated") {
   CHECK(said ==
         "c.yaml:1:6: pin: is not the source of a secret: write env:NAME, file:PATH, credential:NAME, protected or "
         "prompt; "
-        "a secret itself never stands in a configuration\n"
+        "a secret is never written in a configuration\n"
         "c.yaml:2:17: keys: is not the source of a secret: write env:NAME, file:PATH, credential:NAME or prompt; "
-        "a secret itself never stands in a configuration\n"
+        "a secret is never written in a configuration\n"
         "c.yaml:3:8: other: 'protected' is for the PIN of a token only, since its own keypad asks for it");
 }
 

@@ -182,7 +182,7 @@ TEST_CASE("renewal and places of a certificate are read in every form") {
   b: {renew_before: soon, install: {on_renew: keep}}
   c: {renew_before: 0s, install: {files: [{path: /x, content: half, mode: "rw"}]}}
 )") == R"(c.yaml:2:21: profiles.a.renew_before: a part of the certificate's life is 1% to 66%
-c.yaml:3:21: profiles.b.renew_before: 'soon' is no time before the end: write 30d, 10h or 15%
+c.yaml:3:21: profiles.b.renew_before: 'soon' is not a valid time before the end: write 30d, 10h or 15%
 c.yaml:3:47: profiles.b.install.on_renew: belongs to token: true
 c.yaml:4:21: profiles.c.renew_before: must be longer than nothing
 c.yaml:4:63: profiles.c.install.files[1].content: 'half' is none of: full, leaf, chain, pkcs7
@@ -212,7 +212,7 @@ people:
 )") == R"(c.yaml:1:1: store: path is missing
 c.yaml:1:9: store.pth: unknown key (did you mean 'path'?)
 c.yaml:3:29: tokens.web.uri: must start with pkcs11: (RFC 7512)
-c.yaml:3:47: tokens.web.pin: is not the source of a secret: write env:NAME, file:PATH, credential:NAME, protected or prompt; a secret itself never stands in a configuration
+c.yaml:3:47: tokens.web.pin: is not the source of a secret: write env:NAME, file:PATH, credential:NAME, protected or prompt; a secret is never written in a configuration
 c.yaml:3:66: tokens.web.user_type: must be user, so or a vendor's number such as 0x80000001
 c.yaml:4:15: tokens.bad name: a name is made of letters, digits, '-', '_' and '.', and starts with neither '-' nor '.'
 c.yaml:4:36: tokens.bad name.uri: must not hold a PIN: use the key 'pin' with env:NAME, file:PATH, credential:NAME or prompt
@@ -266,7 +266,7 @@ TEST_CASE("a name that is not configured is refused with those that are") {
   const Settings settings = read(kExample);
   const Error unknown = thrown([&] { settings.token("wbe"); });
   CHECK(unknown.kind() == ErrorKind::not_found);
-  CHECK(unknown.message() == "the configuration names no token 'wbe'; it names: web, luna");
+  CHECK(unknown.message() == "the configuration has no token 'wbe'; it names: web, luna");
   const Error several = thrown([&] { settings.token(""); });
   CHECK(several.kind() == ErrorKind::ambiguous);
   CHECK(several.detail("candidate") == "web");

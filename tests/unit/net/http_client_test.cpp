@@ -1,5 +1,6 @@
 #include "net/http_client.h"
 
+#include "base/error.h"
 #include "base/json.h"
 #include "net/url.h"
 #include "support/tls_server.h"
@@ -9,6 +10,9 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -38,6 +42,45 @@ const KeyLog kKeyLog;
 
 constexpr const char* kNames = "IP:127.0.0.1,DNS:localhost";
 
+struct Call : Request {
+  std::string service;
+};
+Call get(const std::string& url) {
+  return {{"GET", "/v1/versionInfo", {}, "", Repeat::never, 20s}, url};
+}
+Call post(const std::string& url) {
+  return {{"POST",
+           "/v1/sign",
+           {{"Content-Type", "application/json"}, {"X-API-KEY", "hunter2"}},
+           "{\"a\":1}",
+           Repeat::never,
+           20s},
+          url};
+}
+
+// A client for each service that is called, all with the same options.
+class Client {
+ public:
+  explicit Client(ClientOptions options) : options_(std::move(options)) {}
+
+  Exchange send(Call call, Repeat repeat) {
+    call.repeat = repeat;
+    return to(call.service).send(call);
+  }
+
+ private:
+  HttpClient& to(const std::string& service) {
+    const std::lock_guard lock(mutex_);
+    auto& client = clients_[service];
+    if (!client) client = std::make_unique<HttpClient>(Url::parse(service), options_);
+    return *client;
+  }
+
+  const ClientOptions options_;
+  std::mutex mutex_;
+  std::map<std::string, std::unique_ptr<HttpClient>> clients_;
+};
+
 struct Fixture {
   TestAuthority authority;
   Identity identity = authority.issue("server", kNames);
@@ -52,15 +95,8 @@ struct Fixture {
     options.ca_file = authority.ca().certificate_file;
     return options;
   }
-  HttpClient client() const { return HttpClient(client_options()); }
+  Client client() const { return Client(client_options()); }
 };
-
-Request get(const std::string& url) {
-  return {"GET", url + "/v1/versionInfo", {}, "", 20s};
-}
-Request post(const std::string& url) {
-  return {"POST", url + "/v1/sign", {{"Content-Type", "application/json"}, {"X-API-KEY", "hunter2"}}, "{\"a\":1}", 20s};
-}
 
 template <class Expected>
 Expected expect(const Exchange& exchange) {
@@ -117,10 +153,11 @@ TEST_CASE("every method is sent with and without a body") {
       connection.answer(200, "{}");
     }
   });
-  HttpClient client = fixture.client();
+  Client client = fixture.client();
   for (const char* method : {"GET", "POST", "PUT", "PATCH", "DELETE"}) {
     for (const char* body : {"", "x"}) {
-      expect<Response>(client.send({method, server.url() + "/a%2F/../b", {}, body, 20s}, Repeat::never));
+      expect<Response>(
+          client.send({{method, "/a%2F/../b", {}, body, Repeat::never, 20s}, server.url()}, Repeat::never));
     }
   }
   CHECK(seen == std::vector<std::string>{"GET /a%2F/../b HTTP/1.1|", "GET /a%2F/../b HTTP/1.1|x",
@@ -133,7 +170,7 @@ TEST_CASE("every method is sent with and without a body") {
 TEST_CASE("an error status is an answer and not an error") {
   const Fixture fixture;
   const TlsServer server(fixture.server_options(), always(404, "{\"errorCode\":1}"));
-  HttpClient client = fixture.client();
+  Client client = fixture.client();
   CHECK(expect<Response>(client.send(get(server.url()), Repeat::allowed)).status == 404);
   CHECK(expect<Response>(client.send(post(server.url()), Repeat::never)).status == 404);
 }
@@ -163,7 +200,7 @@ TEST_CASE("interim answers are not the answer") {
 TEST_CASE("a connection is used again for calls that may be repeated and for no other") {
   const Fixture fixture;
   const TlsServer server(fixture.server_options(), always(200, "{}"));
-  HttpClient client = fixture.client();
+  Client client = fixture.client();
   for (int i = 0; i < 3; ++i) expect<Response>(client.send(get(server.url()), Repeat::allowed));
   CHECK(server.connections() == 1);
   for (int i = 0; i < 3; ++i) expect<Response>(client.send(post(server.url()), Repeat::never));
@@ -182,7 +219,7 @@ TEST_CASE("a server that reads a POST on a reused connection and closes sees exa
       connection.answer(200, "{}");
     }
   });
-  HttpClient client = fixture.client();
+  Client client = fixture.client();
   // A connection that could be reused lies ready.
   expect<Response>(client.send(get(server.url()), Repeat::allowed));
   const OutcomeUnknown unknown = expect<OutcomeUnknown>(client.send(post(server.url()), Repeat::never));
@@ -190,7 +227,7 @@ TEST_CASE("a server that reads a POST on a reused connection and closes sees exa
   CHECK_FALSE(contains(unknown.why, "hunter2"));
   // The trap is real: a call that may be repeated is repeated by libcurl on a reused connection.
   posts = 0;
-  HttpClient other = fixture.client();
+  Client other = fixture.client();
   expect<Response>(other.send(get(server.url()), Repeat::allowed));
   expect<OutcomeUnknown>(other.send(post(server.url()), Repeat::allowed));
   CHECK(posts == 2);
@@ -214,7 +251,7 @@ TEST_CASE("a cut body leaves the outcome unknown") {
 TEST_CASE("a server that goes away in the middle of our request leaves the outcome unknown and us alive") {
   const Fixture fixture;
   const TlsServer server(fixture.server_options(), [](ServerConnection&) {});
-  Request request = post(server.url());
+  Call request = post(server.url());
   request.body.assign(8U << 20U, 'x');
   expect<OutcomeUnknown>(fixture.client().send(request, Repeat::never));
 }
@@ -256,7 +293,7 @@ TEST_CASE("an answer at the limit is read and one octet more is not") {
   const Fixture fixture;
   ClientOptions options = fixture.client_options();
   options.largest_body = 1000;
-  HttpClient client(options);
+  Client client(options);
   const TlsServer fits(fixture.server_options(), always(200, std::string(1000, 'x')));
   CHECK(expect<Response>(client.send(get(fits.url()), Repeat::never)).body.size() == 1000);
   const TlsServer beyond(fixture.server_options(), always(200, std::string(1001, 'x')));
@@ -280,7 +317,7 @@ TEST_CASE("a server that does not answer in time leaves the outcome unknown") {
     connection.read_request();
     connection.hang();
   });
-  Request request = post(server.url());
+  Call request = post(server.url());
   request.time_limit = 300ms;
   const auto start = std::chrono::steady_clock::now();
   const OutcomeUnknown unknown = expect<OutcomeUnknown>(fixture.client().send(request, Repeat::never));
@@ -295,14 +332,14 @@ TEST_CASE("a call whose deadline passed before its first byte sends nothing, wha
     if (connection.read_request()) ++requests;
     connection.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
   });
-  Request request = post(server.url());
+  Call request = post(server.url());
   request.call_until = SystemClock().since_boot() - 1ms;
   expect<NotSent>(fixture.client().send(request, Repeat::never));
 
   // The thread is stuck after the call was begun, and before the connection stands.
   ClientOptions options = fixture.client_options();
   options.tls_hook = [](void*) { std::this_thread::sleep_for(400ms); };
-  HttpClient slow(std::move(options));
+  Client slow(std::move(options));
   request.call_until = SystemClock().since_boot() + 200ms;
   expect<NotSent>(slow.send(request, Repeat::never));
   CHECK(requests == 0);
@@ -318,7 +355,7 @@ TEST_CASE("a server that trickles its answer does not stretch the time limit") {
     connection.write("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
     for (int i = 0; i < 400 && connection.write("x"); ++i) std::this_thread::sleep_for(50ms);
   });
-  Request request = get(server.url());
+  Call request = get(server.url());
   request.time_limit = 400ms;
   const auto start = std::chrono::steady_clock::now();
   expect<OutcomeUnknown>(fixture.client().send(request, Repeat::never));
@@ -382,7 +419,7 @@ TEST_CASE("a CA file that others may write is refused when the client is made an
       connection.answer(200, "{}");
     }
   });
-  HttpClient client = fixture.client();
+  Client client = fixture.client();
   expect<Response>(client.send(post(server.url()), Repeat::never));
   REQUIRE(::chmod(file.c_str(), 0666) == 0);
   for (const Repeat repeat : {Repeat::never, Repeat::allowed}) {
@@ -390,7 +427,8 @@ TEST_CASE("a CA file that others may write is refused when the client is made an
     CHECK(contains(unsent.why, file.string() + " may be changed by everybody"));
     CHECK(unsent.hint == "chmod go-w " + file.string());
   }
-  CHECK_THROWS_WITH(fixture.client(), Catch::Contains("it says whom this program believes"));
+  CHECK_THROWS_WITH(HttpClient(Url::parse(server.url()), fixture.client_options()),
+                    Catch::Contains("it says whom this program believes"));
   REQUIRE(::chmod(file.c_str(), 0644) == 0);
   expect<Response>(client.send(post(server.url()), Repeat::allowed));
   CHECK(requests == 2);
@@ -399,7 +437,7 @@ TEST_CASE("a CA file that others may write is refused when the client is made an
 TEST_CASE("a CA file that is replaced counts from the next call on") {
   const Fixture fixture;
   const TlsServer server(fixture.server_options(), always(200, "{}"));
-  HttpClient client = fixture.client();
+  Client client = fixture.client();
   expect<Response>(client.send(post(server.url()), Repeat::never));
   const TestAuthority other("Other CA");
   std::filesystem::copy_file(other.ca().certificate_file, fixture.authority.ca().certificate_file,
@@ -410,7 +448,7 @@ TEST_CASE("a CA file that is replaced counts from the next call on") {
 TEST_CASE("without a CA of its own the client trusts the system and not this server") {
   const Fixture fixture;
   const TlsServer server(fixture.server_options(), always(200, "{}"));
-  expect<NotSent>(HttpClient(ClientOptions{}).send(post(server.url()), Repeat::never));
+  expect<NotSent>(Client(ClientOptions{}).send(post(server.url()), Repeat::never));
 }
 
 TEST_CASE("nothing is sent to a port that speaks no TLS") {
@@ -430,7 +468,7 @@ TEST_CASE("nothing is sent to a server that stays silent during the handshake") 
   const TlsServer server(TlsServerOptions{}, [](ServerConnection& connection) { connection.hang(); });
   ClientOptions options = fixture.client_options();
   options.connect_limit = 300ms;
-  HttpClient client(options);
+  Client client(options);
   const NotSent unsent = expect<NotSent>(client.send(post(server.url()), Repeat::never));
   CHECK(contains(unsent.why, "within 300 milliseconds"));
 }
@@ -458,7 +496,7 @@ TEST_CASE("a client certificate in files is shown to a server that demands one")
     ClientOptions client_options = fixture.client_options();
     client_options.client_certificate = identity.certificate_file;
     client_options.client_key = identity.key_file;
-    HttpClient client(client_options);
+    Client client(client_options);
     expect<Response>(client.send(post(server.url()), Repeat::never));
     expect<Response>(client.send(get(server.url()), Repeat::allowed));
     expect<Response>(client.send(get(server.url()), Repeat::allowed));
@@ -485,13 +523,13 @@ TEST_CASE("nothing happened where the server refuses our client certificate even
     ClientOptions client_options = fixture.client_options();
     client_options.client_certificate = stranger.certificate_file;
     client_options.client_key = stranger.key_file;
-    expect<NotSent>(HttpClient(client_options).send(post(server.url()), Repeat::never));
+    expect<NotSent>(Client(client_options).send(post(server.url()), Repeat::never));
     // Of a CA that only bears the right name.
     const TestAuthority forger;
     const Identity forged = forger.issue("forged", "");
     client_options.client_certificate = forged.certificate_file;
     client_options.client_key = forged.key_file;
-    expect<NotSent>(HttpClient(client_options).send(post(server.url()), Repeat::never));
+    expect<NotSent>(Client(client_options).send(post(server.url()), Repeat::never));
   }
   CHECK(requests == 0);
 }
@@ -507,10 +545,10 @@ TEST_CASE("a hook installs the client key and its exception comes out of the cal
     REQUIRE(::SSL_CTX_use_certificate(static_cast<SSL_CTX*>(context), identity.certificate.get()) == 1);
     REQUIRE(::SSL_CTX_use_PrivateKey(static_cast<SSL_CTX*>(context), identity.key.get()) == 1);
   };
-  expect<Response>(HttpClient(client_options).send(post(server.url()), Repeat::never));
+  expect<Response>(Client(client_options).send(post(server.url()), Repeat::never));
 
   client_options.tls_hook = [](void*) { throw Error{ErrorKind::denied, "wrong PIN"}; };
-  HttpClient failing(client_options);
+  Client failing(client_options);
   CHECK_THROWS_WITH(failing.send(post(server.url()), Repeat::never), "wrong PIN");
 }
 
@@ -535,7 +573,7 @@ TEST_CASE("a server that asks for the client's signature again gets none") {
       REQUIRE(::SSL_CTX_use_certificate(static_cast<SSL_CTX*>(context), identity.certificate.get()) == 1);
       REQUIRE(::SSL_CTX_use_PrivateKey(static_cast<SSL_CTX*>(context), identity.key.get()) == 1);
     };
-    const auto exchange = HttpClient(client_options).send(post(server.url()), Repeat::never);
+    const auto exchange = Client(client_options).send(post(server.url()), Repeat::never);
     if (version == TLS1_3_VERSION) expect<Response>(exchange);
     CHECK(asked == 1);
     CHECK(proved == 0);
@@ -546,7 +584,7 @@ TEST_CASE("options that cannot be used are refused when the client is made") {
   const Fixture fixture;
   const auto kind = [](const ClientOptions& options) {
     try {
-      const HttpClient client(options);
+      const HttpClient client(Url::parse("https://127.0.0.1"), options);
     } catch (const Error& error) {
       return error.kind();
     }
@@ -575,23 +613,23 @@ TEST_CASE("options that cannot be used are refused when the client is made") {
 
 TEST_CASE("a request that would break the rules of HTTP is refused and its value not repeated") {
   const Fixture fixture;
-  HttpClient client = fixture.client();
+  Client client = fixture.client();
   const auto refused = [&](const Request& request) {
     try {
-      client.send(request, Repeat::never);
+      client.send({request, "https://127.0.0.1"}, Repeat::never);
     } catch (const Error& error) {
       CHECK_FALSE(contains(error.message(), "hunter2"));
       return error.kind() == ErrorKind::invalid_input;
     }
     return false;
   };
-  CHECK(refused({"GET", "https://127.0.0.1/", {{"X-A", "hunter2\r\nX-B: c"}}, "", 1s}));
-  CHECK(refused({"GET", "https://127.0.0.1/", {{"X-A", std::string("hunter2\0", 8)}}, "", 1s}));
-  CHECK(refused({"GET", "https://127.0.0.1/", {{"X A", "b"}}, "", 1s}));
-  CHECK(refused({"GET", "https://127.0.0.1/", {{"", "b"}}, "", 1s}));
-  CHECK(refused({"TRACE", "https://127.0.0.1/", {}, "", 1s}));
-  CHECK(refused({"GET", "http://127.0.0.1/", {}, "", 1s}));
-  CHECK(refused({"GET", "file:///etc/passwd", {}, "", 1s}));
+  CHECK(refused({"GET", "/", {{"X-A", "hunter2\r\nX-B: c"}}, "", Repeat::never, 1s}));
+  CHECK(refused({"GET", "/", {{"X-A", std::string("hunter2\0", 8)}}, "", Repeat::never, 1s}));
+  CHECK(refused({"GET", "/", {{"X A", "b"}}, "", Repeat::never, 1s}));
+  CHECK(refused({"GET", "/", {{"", "b"}}, "", Repeat::never, 1s}));
+  CHECK(refused({"TRACE", "/", {}, "", Repeat::never, 1s}));
+  CHECK(refused({"GET", "http://127.0.0.1/", {}, "", Repeat::never, 1s}));
+  CHECK(refused({"GET", "file:///etc/passwd", {}, "", Repeat::never, 1s}));
 }
 
 TEST_CASE("a proxy is used when it is configured and never taken from the environment") {
@@ -612,7 +650,7 @@ TEST_CASE("a proxy is used when it is configured and never taken from the enviro
 
   ClientOptions options = fixture.client_options();
   options.proxy = address;
-  expect<NotSent>(HttpClient(options).send(post(server.url()), Repeat::never));
+  expect<NotSent>(Client(options).send(post(server.url()), Repeat::never));
   CHECK(proxy.connections() == 1);
   CHECK(asked.starts_with("CONNECT 127.0.0.1:" + std::to_string(server.port()) + " HTTP/1.1\r\n"));
   CHECK_FALSE(contains(asked, "hunter2"));
@@ -635,15 +673,16 @@ TEST_CASE("many threads send through one client at once") {
       connection.answer(200, "{\"body\":" + request->substr(request->find("\r\n\r\n") + 4) + "}");
     }
   });
-  HttpClient client = fixture.client();
+  Client client = fixture.client();
   std::atomic<int> good{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 10; ++i) {
         const int number = t * 100 + i;
-        const Exchange exchange = client.send({"POST", server.url() + "/", {}, std::to_string(number), 20s},
-                                              i % 2 == 0 ? Repeat::allowed : Repeat::never);
+        const Exchange exchange =
+            client.send({{"POST", "/", {}, std::to_string(number), Repeat::never, 20s}, server.url()},
+                        i % 2 == 0 ? Repeat::allowed : Repeat::never);
         const auto* response = std::get_if<Response>(&exchange);
         if (response != nullptr && Json::parse(response->body).at("body").as_integer() == number) ++good;
       }

@@ -34,7 +34,7 @@ struct Fixture : EngineFixture {
   }
   std::vector<std::string> late_answers() {
     std::vector<std::string> found;
-    for (const store::Leaf& leaf : store->leaves(0, 1000)) {
+    for (const workflow::Leaf& leaf : store->leaves(0, 1000)) {
       if (Json::parse(leaf.data).string_or("kind", "") == "late-answer") found.push_back(leaf.data);
     }
     return found;

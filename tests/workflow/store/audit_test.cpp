@@ -13,7 +13,7 @@
 using namespace hsmbridge;
 using namespace hsmbridge::test;
 using namespace hsmbridge::workflow;
-using store::Depth;
+using Depth = workflow::AuditDepth;
 using store::SqliteStore;
 
 namespace {
@@ -49,7 +49,7 @@ bool says(const std::vector<std::string>& faults, const std::string& words) {
 }  // namespace
 
 TEST_CASE_METHOD(Log, "a log that only this program wrote is in order") {
-  const store::AuditReport report = open()->verify_audit(Depth::whole);
+  const workflow::AuditReport report = open()->verify_audit(Depth::whole);
   CHECK(report.faults == std::vector<std::string>{});
   CHECK(report.checked == 17);
   CHECK(report.head.root() == open()->tree_head().root());
@@ -126,7 +126,7 @@ TEST_CASE_METHOD(Log, "a start looks at the leaves since the last one, and notic
   CHECK(open()->verify_audit(Depth::news).checked == 17);
   CHECK(open()->verify_audit(Depth::news).checked == 0);
   open()->append_audit("more", "{}", "uid:ann", clock.now());
-  const store::AuditReport news = open()->verify_audit(Depth::news);
+  const workflow::AuditReport news = open()->verify_audit(Depth::news);
   CHECK(news.checked == 1);
   CHECK(news.faults.empty());
   CHECK(news.head.root() == open()->verify_audit(Depth::whole).head.root());

@@ -9,8 +9,8 @@
 using namespace hsmbridge;
 using namespace hsmbridge::test;
 using namespace std::chrono_literals;
-using store::PinRefusal;
 using store::SqliteStore;
+using workflow::PinRefusal;
 
 namespace {
 

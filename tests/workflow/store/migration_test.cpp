@@ -413,14 +413,14 @@ TEST_CASE_METHOD(Version3, "the leaves of a store of version 3 get their roots")
   const auto leaves = store->leaves(0, 1'000'000);
   REQUIRE(leaves.size() == roots.size());
   REQUIRE(leaves.size() > 200);
-  for (const store::Leaf& leaf : leaves) {
+  for (const workflow::Leaf& leaf : leaves) {
     head.append(leaf.hash);
     CHECK(roots[leaf.position][0] == hex(head.root()));
   }
   CHECK(store->tree_head().root() == head.root());
   store->append_audit("after", "{}", "uid:ann", clock.now());
   CHECK(store->tree_head().size() == head.size() + 1);
-  CHECK(store->verify_audit(store::Depth::whole).faults == std::vector<std::string>{});
+  CHECK(store->verify_audit(workflow::AuditDepth::whole).faults == std::vector<std::string>{});
   CHECK_FALSE(store->restored());
 }
 

@@ -132,7 +132,7 @@ TEST_CASE_METHOD(Fixture, "the history replays every event with its actor and th
 
 TEST_CASE_METHOD(Fixture, "each event brings one leaf whose hash covers its data") {
   create_ready_to_submit(*store, order);
-  const std::vector<store::Leaf> leaves = store->leaves(0, 100);
+  const std::vector<workflow::Leaf> leaves = store->leaves(0, 100);
   REQUIRE(leaves.size() == 6);
   audit::TreeHead head;
   for (std::size_t i = 0; i < leaves.size(); ++i) {
@@ -148,7 +148,7 @@ TEST_CASE_METHOD(Fixture, "each event brings one leaf whose hash covers its data
 
 TEST_CASE_METHOD(Fixture, "a fact outside any request is a leaf alone") {
   store->append_audit("key-made", R"({"label":"web"})", "uid:ann", clock.now());
-  const std::vector<store::Leaf> leaves = store->leaves(0, 10);
+  const std::vector<workflow::Leaf> leaves = store->leaves(0, 10);
   REQUIRE(leaves.size() == 1);
   CHECK(Json::parse(leaves[0].data).at("fact").at("label").as_string() == "web");
 }

@@ -138,7 +138,7 @@ TEST_CASE_METHOD(Fixture, "a store taken back to a copy submits nothing until a 
   CHECK_FALSE(open()->restored());
   CHECK(due(*store));
   CHECK(claims(*store).size() == 2);
-  CHECK(store->verify_audit(store::Depth::whole).faults.empty());
+  CHECK(store->verify_audit(workflow::AuditDepth::whole).faults.empty());
 }
 
 TEST_CASE_METHOD(Fixture, "a store taken back to a copy installs nothing until a person accepts that") {

@@ -135,7 +135,7 @@ std::string status_words() {
 ExitCode list(Invocation& invocation) {
   const auto& arguments = invocation.arguments;
   const auto wiring = Wiring::open(invocation.config);
-  const auto store = wiring->store_to_look();
+  const auto store = wiring->stores().open_to_look();
   const auto now = wiring->clock().now();
   service::CertificateFilter filter;
   filter.all = arguments.has("--all");

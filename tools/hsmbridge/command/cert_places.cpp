@@ -128,7 +128,7 @@ ExitCode install(Invocation& invocation) {
   const auto record = service::find_certificate(*store, invocation.arguments.required("CERT"));
   const auto force = invocation.arguments.has("--force") ? Force::yes : Force::no;
   refuse_unfit(*store, record, force);
-  if (const auto why = force == Force::no ? wiring->restored() : std::nullopt) {
+  if (const auto why = force == Force::no ? store->restored() : std::nullopt) {
     throw Error{ErrorKind::refused, fmt::format("nothing was installed: the store is an older copy ({}), and a newer "
                                                 "certificate may be in the places of this one",
                                                 *why)}

@@ -106,7 +106,7 @@ std::unique_ptr<workflow::Store> store_that_is_there(CommandContext& context) {
   if (context.wiring() == nullptr) return nullptr;
   const auto& file = context.wiring()->settings().store.path;
   if (!file || !std::filesystem::exists(*file)) return nullptr;
-  return context.wiring()->store_to_look();
+  return context.wiring()->stores().open_to_look();
 }
 
 // Keys in this token that were made for requests that are over: nobody else would ever speak of them.

@@ -40,14 +40,14 @@ enum class Use { look, work };
 Named named_request(Invocation& invocation, Use use) {
   Named named;
   named.wiring = Wiring::open(invocation.config);
-  named.store = use == Use::look ? named.wiring->store_to_look() : named.wiring->store();
+  named.store = use == Use::look ? named.wiring->stores().open_to_look() : named.wiring->store();
   named.id = service::find_request(*named.store, invocation.arguments.required("ID"));
   return named;
 }
 
 ExitCode list(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
-  const auto store = wiring->store_to_look();
+  const auto store = wiring->stores().open_to_look();
   workflow::Store::ListQuery query;
   query.open_only = invocation.arguments.has("--open");
   query.most = static_cast<unsigned>(invocation.arguments.number("--most", 1, 1'000'000).value_or(100));

@@ -78,7 +78,7 @@ class Troubles {
     }
   }
   // A request that waits behind a lane that is down has its trouble too, although its own call was never made.
-  bool left_behind(workflow::Store& store, const workflow::Record& record) {
+  bool left_behind(workflow::Outbox& store, const workflow::Record& record) {
     const std::lock_guard lock(mutex_);
     if (lanes_.empty()) return false;
     for (const auto& effect : store.effects(record.order.id)) {
@@ -102,7 +102,7 @@ class Progress {
   Progress(commandline::Output& output, std::uint64_t from) : output_(output), shown_(from) {
     watched_ = !output.json() && (output.stderr_is_terminal() || output.verbosity() >= commandline::Verbosity::verbose);
   }
-  void show(workflow::Store& store, const workflow::Record& record) {
+  void show(workflow::Requests& store, const workflow::Record& record) {
     if (!watched_ || record.sequence == shown_) return;
     for (const auto& entry : store.history(record.order.id)) {
       if (entry.sequence > shown_) output_.note(history_line(entry));
@@ -147,7 +147,7 @@ bool reached(const workflow::State& state, Until until) {
 
 namespace {
 
-std::vector<workflow::Record> records_of(workflow::Store& store, const std::vector<RequestId>& ids) {
+std::vector<workflow::Record> records_of(workflow::Requests& store, const std::vector<RequestId>& ids) {
   std::vector<workflow::Record> records;
   for (const auto& id : ids) {
     auto record = store.find(id);

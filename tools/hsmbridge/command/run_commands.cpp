@@ -49,9 +49,8 @@ void announce(Wiring& wiring, const workflow::EngineOptions& options) {
 // The part of the log that is new since the last start, so that a start costs little; `audit verify` looks at all of
 // it. A fault is said and does not stop the daemon: whoever can write the store could stop every request with one
 // octet.
-void check_audit(Wiring& wiring) {
-  const auto store = wiring.store_itself({});
-  const auto report = store->verify_audit(store::Depth::news);
+void check_audit(workflow::AuditLog& log) {
+  const auto report = log.verify_audit(workflow::AuditDepth::news);
   for (const auto& fault : report.faults) log::error("audit log: " + commandline::safe(fault));
   if (!report.faults.empty()) log::error("somebody changed the store: see `hsmbridge audit verify`");
   log::info(fmt::format("audit log: {} entries, root {}", report.head.size(), hex(report.head.root())));
@@ -164,7 +163,7 @@ ExitCode run(Invocation& invocation) {
   if (invocation.output.verbosity() == commandline::Verbosity::normal) log::set_level(log::Level::verbose);
   StopSignals signals({SIGTERM, SIGINT, SIGHUP});
   Equipment equipment = read_configuration(invocation.config);
-  check_audit(*equipment.wiring);
+  check_audit(*equipment.store);
   workflow::Engine::LeftOver left;
   do {
     left.follow_up(work(equipment, signals));

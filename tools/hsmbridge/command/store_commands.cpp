@@ -1,13 +1,10 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "service/requests.h"
-#include "store/sqlite_store.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 
 #include <fmt/core.h>
-
-#include <filesystem>
 
 namespace hsmbridge::cli {
 
@@ -15,28 +12,19 @@ namespace {
 
 ExitCode init(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
-  store::OpenOptions options;
-  if (invocation.arguments.has("--start-over")) options.missing = store::Missing::start_over;
-  const auto& path = wiring->settings().store.path;
-  std::error_code ignored;
-  const bool there = path && std::filesystem::exists(*path, ignored) && std::filesystem::file_size(*path, ignored) > 0;
-  const auto store = wiring->store_itself(options);
-  if (there) {
-    throw Error{ErrorKind::conflict, fmt::format("the store {} exists already and was not touched", path->string())};
-  }
+  const bool is_gone = invocation.arguments.has("--start-over");
+  const auto store = wiring->stores().begin(is_gone ? Stores::Before::is_gone : Stores::Before::must_not_have_been);
+  const std::string path = wiring->settings().store.path->string();
   store->append_audit("store-begun", "{}", service::actor_of_process(), wiring->clock().now());
-  invocation.output.result("hsmbridge.store-init/1", Json::object({{"path", path->string()}}),
-                           fmt::format("a new store: {}\n", path->string()));
+  invocation.output.result("hsmbridge.store-init/1", Json::object({{"path", path}}),
+                           fmt::format("a new store: {}\n", path));
   return ExitCode::done;
 }
 
 ExitCode backup(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const std::string copy = invocation.arguments.required("FILE");
-  store::OpenOptions options;
-  options.access = store::Access::read_only;
-  const auto store = wiring->store_itself(options);
-  store->back_up(copy);
+  wiring->stores().back_up(copy);
   invocation.output.result("hsmbridge.store-backup/1", Json::object({{"path", copy}}),
                            fmt::format("a whole copy of the store: {}\n", commandline::safe(copy)));
   return ExitCode::done;
@@ -44,8 +32,7 @@ ExitCode backup(Invocation& invocation) {
 
 ExitCode accept_restored(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
-  const auto store = wiring->store_itself(wiring->store_options());
-  const bool was = store->accept_restored(service::actor_of_process(), wiring->clock().now());
+  const bool was = wiring->stores().accept_restored(service::actor_of_process());
   invocation.output.result("hsmbridge.store-accept-restored/1", Json::object({{"was_restored", was}}),
                            was ? "accepted: what is planned is submitted and installed from now on\n"
                                : "the store is not an older copy; nothing was held back\n");
@@ -54,9 +41,7 @@ ExitCode accept_restored(Invocation& invocation) {
 
 ExitCode verify(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
-  store::OpenOptions options;
-  options.access = store::Access::read_only;
-  const store::AuditReport report = wiring->store_itself(options)->verify_audit(store::Depth::whole);
+  const auto report = wiring->stores().open_to_examine()->verify_audit(workflow::AuditDepth::whole);
   const std::string root = hex(report.head.root());
   Json faults = Json::array();
   std::string text = fmt::format("{} entries, root {}\n", report.head.size(), root);

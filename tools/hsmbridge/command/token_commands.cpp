@@ -71,7 +71,7 @@ ExitCode list(Invocation& invocation) {
     }
     rows.push(std::move(row));
   }
-  if (table.empty()) invocation.output.note("the configuration names no token");
+  if (table.empty()) invocation.output.note("the configuration has no token");
   invocation.output.result("hsmbridge.token-list/1", Json::object({{"tokens", rows}}),
                            table.empty() ? "" : table.text());
   for (const auto& [name, error] : faults) invocation.output.note(fmt::format("{}: {}", name, error.message()));

@@ -42,8 +42,8 @@ const config::PersonSettings& person_of(const config::Settings& settings, const 
   if (count == 1) return *found;
   if (count > 1) throw several.hint("say who you are: --as NAME");
   throw Error{ErrorKind::not_found,
-              name ? fmt::format("the configuration names no person {} with a token and a key", *name)
-                   : std::string("the configuration names no person with a token and a key")}
+              name ? fmt::format("the configuration has no person {} with a token and a key", *name)
+                   : std::string("the configuration has no person with a token and a key")}
       .hint("add  people: {NAME: {token: TOKEN, key: SELECTOR}}");
 }
 
@@ -221,7 +221,7 @@ void ApprovalDesk::compare_with_store(const securosys::TaskView& task, Compariso
   // Approvers need not be able to change what they compare with.
   std::optional<workflow::Record> record;
   try {
-    record = context_.wiring()->store_to_read()->find(RequestId{id});
+    record = context_.wiring()->stores().open_to_read()->find(RequestId{id});
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found) throw;
     comparison.words = "nothing: " + error.message();

@@ -1,6 +1,4 @@
 #include "service/requests.h"
-#include "store/mark.h"
-#include "store/sqlite_store.h"
 #include "tools/hsmbridge/usecase/doctor.h"
 
 #include <fmt/core.h>
@@ -24,17 +22,10 @@ using Path = std::filesystem::path;
 // A commit needs room for its pages in the -wal, and a checkpoint for as much again.
 constexpr std::uint64_t kLeastRoom = 16U << 20U;
 
-// A check changes nothing, so a store of an older version is not migrated here.
-store::OpenOptions reading() {
-  store::OpenOptions options;
-  options.access = store::Access::read_only;
-  return options;
-}
-
 // A key that nobody waits for any more may be in the token.
 void examine_plans(std::vector<Finding>& findings, Wiring& wiring) {
   examine(findings, "store: planned keys", [&](Finding& finding) {
-    const auto store = wiring.store_itself(reading());
+    const auto store = wiring.stores().open_to_examine();
     for (const auto& key : service::forgotten_plans(*store)) {
       finding.health = Health::note;
       finding.what +=
@@ -47,17 +38,17 @@ void examine_plans(std::vector<Finding>& findings, Wiring& wiring) {
 }
 
 // Missing or empty.
-void examine_missing(const Path& path, const config::StoreSettings& settings, Finding& finding) {
+void examine_missing(const Path& path, Wiring& wiring, Finding& finding) {
   std::error_code ignored;
   const bool empty = std::filesystem::exists(path, ignored);
-  if (const auto mark = store::read_mark(path); mark && mark->size > 0) {
+  if (const auto entries = wiring.stores().entries_before()) {
     finding.health = Health::fault;
     finding.what = fmt::format("{} is {}, and a store with {} audit entries was here", path.string(),
-                               empty ? "empty" : "gone", mark->size);
+                               empty ? "empty" : "gone", *entries);
     finding.hint = "mount its disk or restore a backup; if it is gone for good: hsmbridge store init --start-over";
     return;
   }
-  if (settings.must_exist) {
+  if (wiring.settings().store.must_exist) {
     finding.health = Health::fault;
     finding.what = fmt::format("{} is {}, and the configuration says that it must be there", path.string(),
                                empty ? "empty" : "missing");
@@ -98,7 +89,7 @@ void examine_room(const Path& path, Finding& finding) {
 }
 
 void examine_audit(Wiring& wiring, Finding& finding) {
-  const auto report = wiring.store_itself(reading())->verify_audit(store::Depth::whole);
+  const auto report = wiring.stores().open_to_examine()->verify_audit(workflow::AuditDepth::whole);
   finding.what = fmt::format("in order, {} entries, root {}", report.head.size(), hex(report.head.root()));
   if (report.faults.empty()) return;
   finding.health = Health::fault;
@@ -122,14 +113,13 @@ std::vector<Finding> examine_store(Wiring& wiring) {
       return;
     }
     if (!std::filesystem::exists(*path, ignored) || std::filesystem::file_size(*path, ignored) == 0) {
-      return examine_missing(*path, wiring.settings().store, finding);
+      return examine_missing(*path, wiring, finding);
     }
     try {
-      const auto store = wiring.store_itself(reading());
+      const auto store = wiring.stores().open_to_examine();
       finding.what = fmt::format("opens, {}", path->string());
       opened = true;
-      const auto held = store->restored();
-      const auto older = held ? held : store->older_than_its_mark();
+      const auto older = store->restored();
       if (!older) return;
       finding.health = Health::fault;
       finding.what = fmt::format("{} is an older copy: {}; nothing is submitted or installed", path->string(), *older);

@@ -47,7 +47,7 @@ Matter matter_of(const workflow::Record& record) {
   return matter;
 }
 
-std::optional<RequestId> our_id(workflow::Store& store, const std::string& typed) {
+std::optional<RequestId> our_id(workflow::Requests& store, const std::string& typed) {
   try {
     return service::find_request(store, typed);
   } catch (const Error& error) {
@@ -65,7 +65,7 @@ bool same(const ProviderReference& a, const ProviderReference& b) {
 }
 
 // Whether it had that reference at some time: what has ended does not hold it any more.
-bool had(workflow::Store& store, const workflow::Record& record, const ProviderReference& reference) {
+bool had(workflow::Requests& store, const workflow::Record& record, const ProviderReference& reference) {
   const auto history = store.history(record.order.id);
   return std::any_of(history.begin(), history.end(), [&](const workflow::JournalEntry& entry) {
     const auto* report = workflow::report_of(entry.event.body);
@@ -74,8 +74,8 @@ bool had(workflow::Store& store, const workflow::Record& record, const ProviderR
 }
 
 // Ours by the provider's reference, whatever has become of it here; else somebody else's.
-Matter matter_of(workflow::Store& store, const std::string& provider, const ProviderReference& reference) {
-  workflow::Store::ListQuery all;
+Matter matter_of(workflow::Requests& store, const std::string& provider, const ProviderReference& reference) {
+  workflow::Requests::ListQuery all;
   all.most = std::numeric_limits<unsigned>::max();
   std::vector<workflow::Record> past;
   for (const auto& record : store.list(all)) {

@@ -20,7 +20,7 @@ std::optional<workflow::CertificateRecord> stored_certificate(Invocation& invoca
   const auto wiring = Wiring::open(invocation.config);
   if (!wiring->settings().store.path) return std::nullopt;
   try {
-    return service::find_certificate(*wiring->store_to_look(), name);
+    return service::find_certificate(*wiring->stores().open_to_look(), name);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found) throw;
     throw Error{ErrorKind::not_found, fmt::format("there is no file {}, and {}", name, error.message())}.hint(

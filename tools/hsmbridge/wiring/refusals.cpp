@@ -1,34 +1,27 @@
 #include "tools/hsmbridge/wiring/refusals.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "service/requests.h"
-
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <utility>
 
 namespace hsmbridge::cli {
 
-StorePinRefusals::StorePinRefusals(std::filesystem::path file, store::OpenOptions options)
-    : file_(std::move(file)), options_(std::move(options)) {}
+StorePinRefusals::StorePinRefusals(std::shared_ptr<Stores> stores, Access access)
+    : stores_(std::move(stores)), access_(access) {}
 
 StorePinRefusals::~StorePinRefusals() = default;
 
 pkcs11::PinRefusals* StorePinRefusals::files() {
-  const auto may = [this](int what) { return ::faccessat(AT_FDCWD, file_.c_str(), what, AT_EACCESS) == 0; };
-  if (!store_ && !files_ && may(R_OK) && !may(W_OK)) {
+  if (!store_ && !files_ && stores_->may_only_be_read()) {
     files_ = std::make_unique<pkcs11::FilePinRefusals>(pkcs11::FilePinRefusals::default_folder());
   }
   return files_.get();
 }
 
-store::SqliteStore& StorePinRefusals::store() {
-  if (!store_) {
-    store::OpenOptions options = options_;
-    if (files_) options.access = store::Access::read_only;
-    store_ = store::SqliteStore::open(file_, clock_, options);
-  }
+workflow::PinMemory& StorePinRefusals::store() {
+  if (!store_) store_ = files_ || access_ == Access::look ? stores_->open_to_examine() : stores_->open();
   return *store_;
 }
 
@@ -58,7 +51,7 @@ std::optional<pkcs11::PinRefusal> StorePinRefusals::refused(const pkcs11::PinSub
   } catch (const Error& error) {
     const bool nothing_there = error.kind() == ErrorKind::not_found || !error.detail("migrated").empty();
     // A store that may be read and cannot be (its -shm needs a process that has it open) has nothing to say to a reader.
-    if (own == nullptr && (options_.access == store::Access::read_write || !nothing_there)) throw;
+    if (own == nullptr && (access_ == Access::work || !nothing_there)) throw;
   }
   return worst;
 }
@@ -77,7 +70,7 @@ void StorePinRefusals::clear(const pkcs11::PinSubject& subject) {
   for (const auto& row : rows_for(subject)) {
     const pkcs11::PinSubject& there = row.refusal.subject;
     store().clear_pin_refusal(there.token_serial, there.user_type, row.source_hash, service::actor_of_process(),
-                              clock_.now());
+                              SystemClock().now());
   }
 }
 

@@ -1,10 +1,8 @@
 #pragma once
 
-#include "base/clock.h"
 #include "pkcs11/login/pin.h"
-#include "store/sqlite_store.h"
+#include "tools/hsmbridge/wiring/stores.h"
 
-#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -17,9 +15,9 @@ namespace hsmbridge::cli {
 // token, and what he could not write down would keep him from logging in.
 class StorePinRefusals final : public pkcs11::PinRefusals {
  public:
-  // Opens the store at the first use. Where that is for reading only, one that is missing or of an older version
-  // remembers nothing.
-  StorePinRefusals(std::filesystem::path file, store::OpenOptions options);
+  // Opens the store at the first use. Only to look, one that is missing or of an older version remembers nothing.
+  enum class Access { work, look };
+  StorePinRefusals(std::shared_ptr<Stores> stores, Access access);
   ~StorePinRefusals() override;
 
   std::optional<pkcs11::PinRefusal> refused(const pkcs11::PinSubject& subject) override;
@@ -29,18 +27,17 @@ class StorePinRefusals final : public pkcs11::PinRefusals {
  private:
   // Null where the store may be written, or is not there yet.
   pkcs11::PinRefusals* files();
-  store::SqliteStore& store();
+  workflow::PinMemory& store();
   struct Row {
     std::string source_hash;
     pkcs11::PinRefusal refusal;
   };
   std::vector<Row> rows_for(const pkcs11::PinSubject& subject);
 
-  const std::filesystem::path file_;
-  const store::OpenOptions options_;
-  const SystemClock clock_;  // its own: a login that hangs outlives whoever made this
+  const std::shared_ptr<Stores> stores_;
+  const Access access_;
   std::mutex mutex_;
-  std::unique_ptr<store::SqliteStore> store_;
+  std::unique_ptr<workflow::Store> store_;
   std::unique_ptr<pkcs11::FilePinRefusals> files_;
 };
 

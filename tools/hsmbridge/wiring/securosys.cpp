@@ -1,6 +1,5 @@
 #include "tools/hsmbridge/wiring/securosys.h"
 
-#include "providers/net_transport.h"
 #include "providers/securosys/provider.h"
 #include "tools/hsmbridge/wiring/keys.h"
 #include "tools/hsmbridge/wiring/prompt.h"
@@ -12,7 +11,7 @@ namespace hsmbridge::cli {
 SecurosysParts securosys_parts(const config::ProviderSettings& provider, const ProviderNeeds& needs) {
   SecurosysParts parts;
   parts.settings = securosys::read_settings(provider.name, provider.section);
-  auto transport = providers::make_transport(parts.settings, tls_hook(parts.settings, needs), needs.clock);
+  auto transport = providers::make_transport(parts.settings, tls_hook(parts.settings, needs));
   parts.client = std::make_shared<securosys::Client>(
       std::move(transport), securosys::client_options(parts.settings, terminal_prompter()), needs.clock);
   return parts;

@@ -1,6 +1,5 @@
 #include "tools/hsmbridge/wiring/venafi.h"
 
-#include "providers/net_transport.h"
 #include "providers/venafi/client.h"
 #include "providers/venafi/credentials.h"
 #include "providers/venafi/provider.h"
@@ -13,8 +12,6 @@
 
 namespace hsmbridge::cli {
 namespace {
-
-using providers::Transport;
 
 venafi::SecretGetter getter(const config::SecretSource& source, std::string what) {
   return [source, what = std::move(what)] { return source.fetch(terminal_prompter(), what); };
@@ -30,7 +27,7 @@ std::unique_ptr<venafi::Credentials> stored(venafi::Credentials::Kind kind, cons
 // The token endpoint of a federated account is an address of its own; where it lies below the service's, the client
 // certificate is for it too.
 std::unique_ptr<venafi::Credentials> federated(const venafi::Settings& settings,
-                                               const std::shared_ptr<Transport>& transport,
+                                               const std::shared_ptr<net::Transport>& transport,
                                                const ProviderNeeds& needs) {
   const std::string& url = settings.federated->token_url;
   auto jwt = getter(settings.federated->jwt, "the JWT of provider " + settings.name);
@@ -45,12 +42,12 @@ std::unique_ptr<venafi::Credentials> federated(const venafi::Settings& settings,
   connection.ca = settings.ca;
   connection.proxy = settings.proxy;
   return venafi::token_credentials(
-      providers::make_transport(connection, {}, needs.clock),
+      providers::make_transport(connection, {}),
       venafi::federated_order(path == std::string::npos ? "/" : url.substr(path), std::move(jwt)), needs.clock);
 }
 
 std::unique_ptr<venafi::Credentials> credentials(const venafi::Settings& settings,
-                                                 const std::shared_ptr<Transport>& transport,
+                                                 const std::shared_ptr<net::Transport>& transport,
                                                  const ProviderNeeds& needs) {
   using Kind = venafi::Credentials::Kind;
   if (settings.api_key) return stored(Kind::api_key, *settings.api_key, "the API key of provider " + settings.name);
@@ -70,7 +67,7 @@ std::unique_ptr<venafi::Credentials> credentials(const venafi::Settings& setting
 
 std::shared_ptr<workflow::Provider> make_venafi(const config::ProviderSettings& provider, const ProviderNeeds& needs) {
   venafi::Settings settings = venafi::read_settings(provider.name, provider.section);
-  std::shared_ptr<Transport> transport = providers::make_transport(settings, tls_hook(settings, needs), needs.clock);
+  std::shared_ptr<net::Transport> transport = providers::make_transport(settings, tls_hook(settings, needs));
   auto client = std::make_shared<venafi::Client>(transport, credentials(settings, transport, needs), needs.clock);
   return std::make_shared<venafi::VenafiProvider>(std::move(settings), std::move(client), needs.clock);
 }

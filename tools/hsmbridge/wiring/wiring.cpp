@@ -7,7 +7,6 @@
 #include "pkcs11/token/token_thread.h"
 #include "pkcs11/workflow_token.h"
 #include "service/requests.h"
-#include "store/sqlite_store.h"
 #include "tools/hsmbridge/wiring/providers.h"
 #include "tools/hsmbridge/wiring/refusals.h"
 #include "tools/hsmbridge/wiring/token_access.h"
@@ -100,12 +99,6 @@ void check_token(const config::TokenSettings& token) {
   token.pin->fetch({}, "the PIN of token " + token.name);
 }
 
-store::OpenOptions options_of(const config::Settings& settings) {
-  store::OpenOptions options;
-  if (settings.store.must_exist) options.missing = store::Missing::refuse;
-  return options;
-}
-
 void add_people(const config::Settings& settings, ProviderNeeds& needs) {
   for (const auto& person : settings.people) {
     try {
@@ -141,7 +134,9 @@ x509::Bundle read_anchors(const std::filesystem::path& file) {
 }
 
 Wiring::Wiring(config::Settings settings)
-    : settings_(std::make_shared<const config::Settings>(std::move(settings))), clock_(clock_of_process()) {}
+    : settings_(std::make_shared<const config::Settings>(std::move(settings))),
+      clock_(clock_of_process()),
+      stores_(std::make_shared<Stores>(settings_, *clock_)) {}
 
 Wiring::~Wiring() = default;
 
@@ -155,68 +150,16 @@ std::unique_ptr<Wiring> Wiring::open(const std::optional<std::filesystem::path>&
   return std::unique_ptr<Wiring>(new Wiring(config::read_settings(*file, provider_readers())));
 }
 
-std::unique_ptr<workflow::Store> Wiring::store() {
-  auto store = store_itself(store_options());
-  tell_restored(*store);
-  return store;
-}
-
-// Whoever looks at requests must know why none of them goes on; said once, since every question opens a store.
-void Wiring::tell_restored(store::SqliteStore& store) {
-  std::call_once(restored_told_, [&] {
-    if (const auto why = store.restored()) {
-      log::warning(fmt::format(
-          "the store is an older copy ({}): nothing is submitted or installed until `hsmbridge store accept-restored`",
-          *why));
-    }
-  });
-}
-
-std::optional<std::string> Wiring::restored() {
-  return store_itself(store_options())->restored();
-}
-
-store::OpenOptions Wiring::store_options() const {
-  return options_of(*settings_);
-}
-
-std::unique_ptr<store::SqliteStore> Wiring::store_itself(const store::OpenOptions& options) {
-  if (!settings_->store.path) {
-    throw Error{ErrorKind::invalid_input,
-                fmt::format("{}: no store is configured, and requests live in one", settings_->file.string())}
-        .hint("add  store: {path: /var/lib/hsmbridge/hsmbridge.db}");
-  }
-  return store::SqliteStore::open(*settings_->store.path, *clock_, options);
-}
-
-std::unique_ptr<workflow::Store> Wiring::store_to_read() {
-  store::OpenOptions options;
-  options.access = store::Access::read_only;
-  auto store = store_itself(options);
-  tell_restored(*store);
-  return store;
-}
-
-std::unique_ptr<workflow::Store> Wiring::store_to_look() {
-  const auto& path = settings_->store.path;
-  const bool may_only_read = path && ::faccessat(AT_FDCWD, path->c_str(), W_OK, AT_EACCESS) != 0 && errno == EACCES;
-  return may_only_read ? store_to_read() : store();
-}
-
 void Wiring::only_look_at_refusals() {
   const std::lock_guard lock(mutex_);
-  if (settings_->store.path) {
-    store::OpenOptions options;
-    options.access = store::Access::read_only;
-    refusals_ = std::make_shared<StorePinRefusals>(*settings_->store.path, options);
-  }
+  if (stores_->configured()) refusals_ = std::make_shared<StorePinRefusals>(stores_, StorePinRefusals::Access::look);
 }
 
 std::shared_ptr<pkcs11::PinRefusals> Wiring::refusals() {
   const std::lock_guard lock(mutex_);
   if (!refusals_) {
-    if (settings_->store.path) {
-      refusals_ = std::make_shared<StorePinRefusals>(*settings_->store.path, options_of(*settings_));
+    if (stores_->configured()) {
+      refusals_ = std::make_shared<StorePinRefusals>(stores_, StorePinRefusals::Access::work);
     } else {
       refusals_ = std::make_shared<pkcs11::FilePinRefusals>(pkcs11::FilePinRefusals::default_folder());
     }
@@ -295,14 +238,12 @@ void Wiring::record(std::string_view kind, const Json& facts) {
 // Where no store is configured there is no audit log, and no request that a provider could work for either. A
 // `provider test` may still log in with a key: then it is said that this is written down nowhere.
 RecordFact Wiring::recorder() const {
-  return [path = settings_->store.path, options = options_of(*settings_), clock = clock_, told = no_log_told_](
-             std::string_view kind, const Json& facts) {
-    if (!path) {
+  return [stores = stores_, clock = clock_, told = no_log_told_](std::string_view kind, const Json& facts) {
+    if (!stores->configured()) {
       std::call_once(*told, [] { log::warning("no store is configured, so this use of a key is in no audit log"); });
       return;
     }
-    store::SqliteStore::open(*path, *clock, options)
-        ->append_audit(std::string(kind), facts.dump(), service::actor_of_process(), clock->now());
+    stores->open()->append_audit(std::string(kind), facts.dump(), service::actor_of_process(), clock->now());
   };
 }
 
@@ -379,7 +320,7 @@ std::function<void()> Wiring::lane_check(const std::string& lane) {
 }
 
 workflow::EngineOptions Wiring::engine_options(const std::vector<RequestId>& only) {
-  if (settings_->store.path) store_itself(store_options())->end_leases(is_gone);
+  if (stores_->configured()) store()->end_leases(is_gone);
   workflow::EngineOptions options;
   options.worker = worker_name();
   options.only = only;

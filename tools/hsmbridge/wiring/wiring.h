@@ -4,8 +4,8 @@
 #include "pkcs11/token/token.h"
 #include "pkcs11/token/token_thread.h"
 #include "service/effects.h"
-#include "store/sqlite_store.h"
 #include "tools/hsmbridge/wiring/providers.h"
+#include "tools/hsmbridge/wiring/stores.h"
 #include "workflow/engine/engine.h"
 #include "workflow/ports/store.h"
 #include "x509/objects/pem.h"
@@ -37,15 +37,8 @@ class Wiring final : public service::Dependencies {
   const config::Settings& settings() const { return *settings_; }
   const Clock& clock() const override { return *clock_; }
 
-  // A new store object, for one thread. Throws invalid_input when no store is configured, and what opening it throws.
-  std::unique_ptr<workflow::Store> store();
-  // The same for commands about the store itself. store_options(): a missing one is made, or not, as configured.
-  std::unique_ptr<store::SqliteStore> store_itself(const store::OpenOptions& options);
-  store::OpenOptions store_options() const;
-  // The same for whoever may only look: nothing is made or changed, and functions that write throw denied.
-  std::unique_ptr<workflow::Store> store_to_read();
-  // The same for commands that only look, whoever runs them: as store() where this user may write it.
-  std::unique_ptr<workflow::Store> store_to_look();
+  Stores& stores() { return *stores_; }
+  std::unique_ptr<workflow::Store> store() { return stores_->open(); }
 
   std::shared_ptr<workflow::Provider> provider(const std::string& name) override;
   std::shared_ptr<workflow::Token> token(const std::string& name) override;
@@ -82,21 +75,16 @@ class Wiring final : public service::Dependencies {
   // that a module holds up may outlive this object.
   std::function<bool()> left_out_look();
 
-  // Why the store counts as an older copy of itself; nothing when it does not.
-  std::optional<std::string> restored();
-
  private:
   explicit Wiring(config::Settings settings);
   // Throws when this process cannot work in that lane, or cannot tell in time: loading a module and making a provider
   // that opens a token may hang, so both are done on a thread that may be left behind.
   std::function<void()> lane_check(const std::string& lane);
   RecordFact recorder() const;
-  void tell_restored(store::SqliteStore& store);
   // Makes the provider at the first call. Owns what it uses.
   std::function<std::shared_ptr<workflow::Provider>()> provider_maker(const std::string& name);
 
   const std::shared_ptr<const config::Settings> settings_;
-  std::once_flag restored_told_;
   // Shared with what may record later than this object lives.
   const std::shared_ptr<std::once_flag> no_log_told_ = std::make_shared<std::once_flag>();
   // A thing that is made once, at its first use, under a lock of its own: a token that hangs while it is opened holds
@@ -120,6 +108,7 @@ class Wiring final : public service::Dependencies {
   std::shared_ptr<Tokens> tokens();
 
   const Clock* const clock_;
+  const std::shared_ptr<Stores> stores_;
   std::mutex mutex_;  // of the maps and of what opens no token: never held over a call of a token
   std::map<std::string, std::shared_ptr<Once<workflow::Provider>>> providers_;
   std::map<std::string, std::shared_ptr<pkcs11::TokenThread>>

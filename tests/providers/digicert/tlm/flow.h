@@ -1,7 +1,7 @@
 #pragma once
 
+#include "providers/connection.h"
 #include "providers/digicert/provider.h"
-#include "providers/net_transport.h"
 #include "providers/securosys/test_ca.h"
 #include "support/running_rig.h"
 #include "x509/judge/check.h"
@@ -58,7 +58,7 @@ struct TlmFlow {
   }
   digicert::DigicertProvider& provider() {
     if (!made) {
-      auto client = std::make_shared<digicert::Client>(providers::make_transport(settings, {}, clock), options, clock);
+      auto client = std::make_shared<digicert::Client>(providers::make_transport(settings, {}), options, clock);
       made = std::make_unique<digicert::DigicertProvider>(settings, client, clock);
     }
     return *made;

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "pem_signer.h"
-#include "providers/net_transport.h"
+#include "providers/connection.h"
 #include "providers/securosys/approver.h"
 #include "providers/securosys/provider.h"
 #include "providers/securosys/test_ca.h"
@@ -51,7 +51,7 @@ struct Flow {
   }
   securosys::Client& client() {
     if (!made_client) {
-      made_client = std::make_shared<securosys::Client>(providers::make_transport(settings, {}, clock), options, clock);
+      made_client = std::make_shared<securosys::Client>(providers::make_transport(settings, {}), options, clock);
     }
     return *made_client;
   }

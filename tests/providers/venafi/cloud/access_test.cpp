@@ -19,9 +19,9 @@ std::string register_account(Flow& flow, const x509::Signer& signer) {
                                   {"scopes", Json::array({"certificate-issuance"})},
                                   {"credentialLifetime", 30},
                                   {"publicKey", x509::spki_to_pem(signer.subject_public_key_info())}});
-  providers::HttpRequest request{"POST", "/v1/serviceaccounts", {}, body.dump(), {}, std::chrono::seconds{20}};
+  net::Request request{"POST", "/v1/serviceaccounts", {}, body.dump(), {}, std::chrono::seconds{20}};
   request.headers = {{"tppl-api-key", flow.rig.api_key("ops")}, {"Content-Type", "application/json"}};
-  const auto answer = std::get<providers::HttpAnswer>(transport->send(request));
+  const auto answer = std::get<net::Response>(transport->send(request));
   return Json::parse(answer.body).at("id").as_string();
 }
 

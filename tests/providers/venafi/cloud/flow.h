@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/error.h"
-#include "providers/net_transport.h"
+#include "providers/connection.h"
 #include "providers/securosys/test_ca.h"
 #include "providers/venafi/provider.h"
 #include "support/running_rig.h"
@@ -37,7 +37,7 @@ struct Flow {
   std::shared_ptr<venafi::Client> client(std::shared_ptr<venafi::Credentials> with) {
     return std::make_shared<venafi::Client>(transport(), std::move(with), clock);
   }
-  std::shared_ptr<providers::Transport> transport() { return providers::make_transport(settings, {}, clock); }
+  std::shared_ptr<net::Transport> transport() { return providers::make_transport(settings, {}); }
   venafi::VenafiProvider& provider() {
     if (!made) {
       made =

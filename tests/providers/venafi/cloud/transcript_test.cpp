@@ -158,9 +158,9 @@ TEST_CASE("access tokens are asked for as the reference says") {
   const Json body = Json::object({{"name", "hsmbridge"},
                                   {"authenticationType", "rsaKey"},
                                   {"publicKey", x509::spki_to_pem(signer->subject_public_key_info())}});
-  providers::HttpRequest made{"POST", "/v1/serviceaccounts", {}, body.dump(), {}, std::chrono::seconds{20}};
+  net::Request made{"POST", "/v1/serviceaccounts", {}, body.dump(), {}, std::chrono::seconds{20}};
   made.headers = {{"tppl-api-key", built_in.rig.api_key("ops")}, {"Content-Type", "application/json"}};
-  const auto answer = std::get<providers::HttpAnswer>(built_in.transport()->send(made));
+  const auto answer = std::get<net::Response>(built_in.transport()->send(made));
   const std::string id = Json::parse(answer.body).at("id").as_string();
   built_in.use(
       token_credentials(built_in.transport(), service_account_order(signer, id, built_in.clock), built_in.clock));

@@ -53,13 +53,13 @@ TEST_CASE("A malformed subject is refused naming the part") {
     const char* text;
     const char* part;
   } rows[] = {
-      {"CN", "is no TYPE=value"},
+      {"CN", "is not TYPE=value"},
       {"CN=a,", "an attribute (TYPE=value) is missing"},
       {"CN=a,,O=b", "an attribute (TYPE=value) is missing"},
       {"CN=", "a value is missing after CN="},
       {"CN=a+", "an attribute (TYPE=value) is missing"},
-      {"O=Example, Inc", "\"Inc\" is no TYPE=value"},
-      {"nonsense=1", "\"nonsense\" is no type of attribute"},
+      {"O=Example, Inc", "\"Inc\" is not TYPE=value"},
+      {"nonsense=1", "\"nonsense\" is not a known attribute type"},
       {"CN=\xff", "it is not valid UTF-8"},
       {"CN=a\x1b[2J", "it holds a control character"},
       {"CN=\\0a", "it holds a control character"},
@@ -73,11 +73,11 @@ TEST_CASE("A malformed subject is refused naming the part") {
       {"DC=m\xc3\xbcller", "(IA5String)"},
       {"CN=\"a", "a double quote is not closed"},
       {"CN=\"a\"b", "something follows a closing double quote"},
-      {"CN=a\\", "a backslash stands at the end"},
-      {"CN=a\\q", "is no escape"},
+      {"CN=a\\", "it ends with a backslash"},
+      {"CN=a\\q", "is not a valid escape sequence"},
       {"CN=#04", "is not one DER element"},
       {"CN=0123456789012345678901234567890123456789012345678901234567890123456789", "CN has at most 64 characters"},
-      {"CN=a+CN=a", "the same attribute stands twice"},
+      {"CN=a+CN=a", "the same attribute appears twice"},
   };
   for (const auto& row : rows) {
     CAPTURE(row.text);

@@ -67,8 +67,7 @@ TEST_CASE("Kinds of keys are read as a user writes them") {
   CHECK(to_string(parse_key_spec("ec:prime256v1")) == "ec:P-256");
   for (const char* text : {"", "rsa", "rsa:1024", "rsa:2049", "rsa:16384", "rsa:2048x", "ec:", "ec:P-192", "ed448",
                            "ec:p256 ec:prime256v1"}) {
-    CHECK(refusal([&] { parse_key_spec(text); }) ==
-          "\"" + std::string(text) + "\" is no kind of key that is supported");
+    CHECK(refusal([&] { parse_key_spec(text); }) == "\"" + std::string(text) + "\" is not a supported key type");
   }
 }
 

@@ -241,7 +241,7 @@ TEST_CASE("Content that contradicts itself is refused before anything is signed"
       {"subject: neither", [](Content& c) { c.subject = Name(), c.subject_alternative_names.clear(); }},
       {"subject alternative name: dns:www.example.com is there twice",
        [](Content& c) { c.subject_alternative_names.push_back(c.subject_alternative_names[0]); }},
-      {"key usage: it is asked for but names no usage", [](Content& c) { c.key_usage = KeyUsages{}; }},
+      {"key usage: it is requested but does not name a usage", [](Content& c) { c.key_usage = KeyUsages{}; }},
       {"key usage: keyCertSign needs", [](Content& c) { c.key_usage = KeyUsages{KeyUsage::key_cert_sign}; }},
       {"basic constraints: a path length needs CA:TRUE",
        [](Content& c) {

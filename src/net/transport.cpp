@@ -1,21 +1,24 @@
-#include "providers/transport.h"
+#include "net/transport.h"
 
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/redact.h"
 #include "base/wipe.h"
+#include "net/http_date.h"
 
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <string_view>
 
-namespace hsmbridge::providers {
+namespace hsmbridge::net {
 namespace {
 
+char lower(char c) {
+  return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+}
+
 bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 bool is_harmless(std::string_view header) {
@@ -42,7 +45,7 @@ void add_authorization(std::string_view value, std::vector<Secret>& secrets) {
   }
 }
 
-std::vector<Secret> secrets_of(const HttpRequest& request) {
+std::vector<Secret> secrets_of(const Request& request) {
   std::vector<Secret> secrets = request.secrets;
   for (const auto& [name, value] : request.headers) {
     if (is_harmless(name)) continue;
@@ -54,25 +57,47 @@ std::vector<Secret> secrets_of(const HttpRequest& request) {
 
 }  // namespace
 
-HttpRequest::~HttpRequest() {
+Request::~Request() {
   wipe(body);
   for (auto& [name, value] : headers) wipe(value);
 }
 
-Exchange Transport::send(const HttpRequest& request) {
+std::optional<std::string_view> Response::header(std::string_view name) const {
+  for (const auto& [header, value] : headers) {
+    if (same_name(header, name)) return value;
+  }
+  return std::nullopt;
+}
+
+std::string_view Response::content_type() const {
+  return header("Content-Type").value_or("");
+}
+
+std::optional<Duration> Response::retry_after(Instant now) const {
+  const auto value = header("Retry-After");
+  return value ? parse_retry_after(*value, now) : std::nullopt;
+}
+
+std::optional<Instant> Response::date(Instant now) const {
+  const auto value = header("Date");
+  return value ? parse_http_date(*value, now) : std::nullopt;
+}
+
+Exchange Transport::send(const Request& request) {
   Exchange exchange = carry(request);
   const std::vector<Secret> secrets = secrets_of(request);
   if (secrets.empty()) return exchange;
-  if (auto* answer = std::get_if<HttpAnswer>(&exchange)) {
-    answer->body = redacted(answer->body, secrets);
-    answer->content_type = redacted(answer->content_type, secrets);
-  } else if (auto* lost = std::get_if<AnswerLost>(&exchange)) {
-    lost->why = redacted(lost->why, secrets);
+  if (auto* response = std::get_if<Response>(&exchange)) {
+    response->body = redacted(response->body, secrets);
+    for (auto& [name, value] : response->headers) value = redacted(value, secrets);
+  } else if (auto* unknown = std::get_if<OutcomeUnknown>(&exchange)) {
+    unknown->why = redacted(unknown->why, secrets);
   } else {
     auto& not_sent = std::get<NotSent>(exchange);
     not_sent.why = redacted(not_sent.why, secrets);
+    not_sent.hint = redacted(not_sent.hint, secrets);
   }
   return exchange;
 }
 
-}  // namespace hsmbridge::providers
+}  // namespace hsmbridge::net

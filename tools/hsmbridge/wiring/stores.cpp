@@ -1,0 +1,110 @@
+#include "tools/hsmbridge/wiring/stores.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "store/mark.h"
+#include "store/sqlite_store.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace hsmbridge::cli {
+
+namespace {
+
+store::OpenOptions reading() {
+  store::OpenOptions options;
+  options.access = store::Access::read_only;
+  return options;
+}
+
+}  // namespace
+
+Stores::Stores(std::shared_ptr<const config::Settings> settings, const Clock& clock)
+    : settings_(std::move(settings)), clock_(clock) {}
+
+const std::filesystem::path& Stores::path() const {
+  if (!configured()) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("{}: no store is configured, and requests live in one", settings_->file.string())}
+        .hint("add  store: {path: /var/lib/hsmbridge/hsmbridge.db}");
+  }
+  return *settings_->store.path;
+}
+
+store::OpenOptions Stores::options() const {
+  store::OpenOptions options;
+  if (settings_->store.must_exist) options.missing = store::Missing::refuse;
+  return options;
+}
+
+std::unique_ptr<store::SqliteStore> Stores::open(const store::OpenOptions& options) {
+  return store::SqliteStore::open(path(), clock_, options);
+}
+
+std::unique_ptr<workflow::Store> Stores::told(std::unique_ptr<workflow::Store> store) {
+  std::call_once(restored_told_, [&] {
+    if (const auto why = store->restored()) {
+      log::warning(fmt::format(
+          "the store is an older copy ({}): nothing is submitted or installed until `hsmbridge store accept-restored`",
+          *why));
+    }
+  });
+  return store;
+}
+
+std::unique_ptr<workflow::Store> Stores::open() {
+  return told(open(options()));
+}
+
+std::unique_ptr<workflow::Store> Stores::open_to_read() {
+  return told(open(reading()));
+}
+
+std::unique_ptr<workflow::Store> Stores::open_to_examine() {
+  return open(reading());
+}
+
+std::unique_ptr<workflow::Store> Stores::open_to_look() {
+  const bool may_only_read =
+      configured() && ::faccessat(AT_FDCWD, path().c_str(), W_OK, AT_EACCESS) != 0 && errno == EACCES;
+  return may_only_read ? open_to_read() : open();
+}
+
+bool Stores::may_only_be_read() const {
+  const auto may = [this](int what) { return ::faccessat(AT_FDCWD, path().c_str(), what, AT_EACCESS) == 0; };
+  return may(R_OK) && !may(W_OK);
+}
+
+std::unique_ptr<workflow::Store> Stores::begin(Before before) {
+  std::error_code ignored;
+  const bool there =
+      configured() && std::filesystem::exists(path(), ignored) && std::filesystem::file_size(path(), ignored) > 0;
+  store::OpenOptions options;
+  if (before == Before::is_gone) options.missing = store::Missing::start_over;
+  auto store = open(options);
+  if (there) {
+    throw Error{ErrorKind::conflict, fmt::format("the store {} exists already and was not touched", path().string())};
+  }
+  return store;
+}
+
+bool Stores::accept_restored(const std::string& actor) {
+  return open(options())->accept_restored(actor, clock_.now());
+}
+
+void Stores::back_up(const std::filesystem::path& copy) {
+  open(reading())->back_up(copy);
+}
+
+std::optional<std::uint64_t> Stores::entries_before() const {
+  const auto mark = store::read_mark(path());
+  return mark && mark->size > 0 ? std::optional(mark->size) : std::nullopt;
+}
+
+}  // namespace hsmbridge::cli
