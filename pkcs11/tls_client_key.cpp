@@ -140,19 +140,6 @@ void refuse_ed25519_on_token(Token& token) {
       .hint("keep the TLS client key on a token without Ed25519 keys, or give the client key as a file");
 }
 
-KeyStanding refuse_flaws_of(Token& token, const KeyInfo& key, const std::vector<std::string>& accepted) {
-  KeyStanding standing = reading(token.state(), [&](Session& session) {
-    const auto private_half = locate(session, key).private_half;
-    if (!private_half) {
-      throw Error{ErrorKind::not_found,
-                  fmt::format("the private half of key {} is not on token {} any more", key.label, token.name())};
-    }
-    return standing_of_key(session, *private_half);
-  });
-  refuse_flaws(standing, accepted, token, key);
-  return standing;
-}
-
 // What the handshake may ask of the key. libp11 0.4.12 pads RSA-PSS by itself and asks the token for raw RSA.
 enum class Padding { any, pkcs1_only };
 
@@ -190,10 +177,8 @@ x509::X509Ptr parse_certificate(ByteView der) {
 
 struct TlsClientKey::State {
   std::shared_ptr<Token> token;
-  KeyInfo key;
+  std::unique_ptr<TokenKey> key;
   std::vector<Bytes> chain;
-  UseJournal journal;
-  std::vector<std::string> accepted;
   Padding padding = Padding::any;
 };
 
@@ -202,11 +187,10 @@ TlsClientKey::TlsClientKey(std::unique_ptr<State> state) : state_(std::move(stat
 TlsClientKey::~TlsClientKey() = default;
 
 std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, const KeySelector& selector,
-                                                 UseJournal journal, std::vector<Bytes> chain,
-                                                 std::vector<std::string> accepted) {
+                                                 workflow::Intent intent, workflow::RecordFact record,
+                                                 std::vector<Bytes> chain) {
   auto state = std::make_unique<State>();
-  state->key = with_proved_claim(token, find_key(*token, selector), journal, accepted);
-  const KeyInfo& key = state->key;
+  const KeyInfo key = with_proved_claim(token, find_key(*token, selector), intent, record);
   // libp11 knows RSA and EC keys.
   const bool known = key.spec && (key.spec->type == x509::KeyType::rsa || key.spec->type == x509::KeyType::ec);
   if (!key.has_private || !known) {
@@ -223,7 +207,7 @@ std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, c
         .hint("use a key without CKA_ALWAYS_AUTHENTICATE");
   }
   refuse_ed25519_on_token(*token);
-  refuse_flaws_of(*token, key, accepted);
+  state->key = TokenKey::open(token, key, std::move(intent), std::move(record));
   if (chain.empty()) {
     // The newest one is not known to PKCS#11; with several the configuration must say which.
     const auto beside = certificates_of(*token, key);
@@ -241,8 +225,6 @@ std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, c
         .hint("the first certificate must be the client's own");
   }
   state->chain = std::move(chain);
-  state->journal = std::move(journal);
-  state->accepted = std::move(accepted);
   state->padding = padding_of(*token, key);
   state->token = std::move(token);
   return std::shared_ptr<TlsClientKey>(new TlsClientKey(std::move(state)));
@@ -255,15 +237,19 @@ void TlsClientKey::install(void* ssl_ctx) {
   // is never given a PIN; a token that wants no login gets a session of ours only.
   token.login();
   refuse_ed25519_on_token(token);
-  const KeyStanding standing = refuse_flaws_of(token, state_->key, state_->accepted);
-  state_->journal({IntendedUse::Act::handshake, token, state_->key, standing, "", ""});
+  state_->key->lend([&] { hand_over(context); });
+}
+
+void TlsClientKey::hand_over(SSL_CTX* context) {
+  Token& token = *state_->token;
+  const KeyInfo& info = state_->key->info();
   ModuleContext& module = context_of(token);
   const auto lock = lock_libp11(module, token);
   ::ERR_clear_error();
   load(module, token);
-  PKCS11_KEY* const found = key_in(token_in(module, token), token, state_->key);
+  PKCS11_KEY* const found = key_in(token_in(module, token), token, info);
   const x509::PkeyPtr key(::PKCS11_get_private_key(found));
-  if (!key) throw libp11_failed(token, fmt::format("use key {}", state_->key.name()));
+  if (!key) throw libp11_failed(token, fmt::format("use key {}", info.name()));
   if (::SSL_CTX_use_certificate(context, parse_certificate(state_->chain.front()).get()) != 1) {
     throw Error{ErrorKind::invalid_input,
                 fmt::format("OpenSSL refuses the TLS client certificate: {}", queued_errors())};
@@ -283,7 +269,7 @@ void TlsClientKey::install(void* ssl_ctx) {
   }
   if (::SSL_CTX_use_PrivateKey(context, key.get()) != 1 || ::SSL_CTX_check_private_key(context) != 1) {
     throw Error{ErrorKind::invalid_input,
-                fmt::format("OpenSSL refuses key {} for TLS: {}", state_->key.name(), queued_errors())};
+                fmt::format("OpenSSL refuses key {} for TLS: {}", info.name(), queued_errors())};
   }
 }
 

@@ -1,12 +1,14 @@
 #pragma once
 
 #include "base/bytes.h"
-#include "pkcs11/keys/intended_use.h"
 #include "pkcs11/keys/keys.h"
+#include "workflow/ports/key_use.h"
 
 #include <memory>
 #include <string>
 #include <vector>
+
+struct ssl_ctx_st;  // SSL_CTX of openssl/ssl.h
 
 namespace hsmbridge::pkcs11 {
 
@@ -17,15 +19,14 @@ class Token;
 // unloaded: doing so would end our sessions.
 class TlsClientKey {
  public:
-  // `chain`: the client certificate and its issuers as DER, leaf first; when empty, the certificate beside the key.
-  // `journal`: told of each handshake before OpenSSL gets the key, and of the proofs of a key whose public part only
-  // certificates tell.
-  // `accepted`: names of config::key_flaws(). Throws what find_key throws, refused for a key with another flaw, and
-  // invalid_input when the token holds an Ed25519 private key (libp11 0.4.12 then
+  // `chain`: the client certificate and its issuers as DER, leaf first; when empty, the certificate next to the key.
+  // `intent`: for Purpose::tls_client. Each handshake is written down before OpenSSL gets the key, and so are the
+  // proofs of a key whose public part only certificates tell.
+  // Throws what find_key throws, refused for a key with a flaw, and invalid_input when the token holds an Ed25519 private key (libp11 0.4.12 then
   // cannot use any key of it), when the key is not RSA or EC, or when no certificate for the key is there.
   static std::shared_ptr<TlsClientKey> open(std::shared_ptr<Token> token, const KeySelector& selector,
-                                            UseJournal journal, std::vector<Bytes> chain = {},
-                                            std::vector<std::string> accepted = {});
+                                            workflow::Intent intent, workflow::RecordFact record,
+                                            std::vector<Bytes> chain = {});
   ~TlsClientKey();
 
   // An RSA key that may not do raw RSA (the contract allows it to keys made for KeyUse::tls_client only) authenticates
@@ -39,6 +40,7 @@ class TlsClientKey {
  private:
   struct State;
   explicit TlsClientKey(std::unique_ptr<State> state);
+  void hand_over(ssl_ctx_st* context);
   std::unique_ptr<State> state_;
 };
 

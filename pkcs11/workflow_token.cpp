@@ -14,16 +14,16 @@ namespace hsmbridge::pkcs11 {
 
 // Shared with the work on the token's threads, which may outlive both its caller and the WorkflowToken.
 struct WorkflowToken::Shared {
-  Shared(std::string token_name, Open how_to_open, UseJournal uses, Duration limit, unsigned threads)
+  Shared(std::string token_name, Open how_to_open, workflow::RecordFact uses, Duration limit, unsigned threads)
       : name(std::move(token_name)),
         open(std::move(how_to_open)),
-        journal(std::move(uses)),
+        record(std::move(uses)),
         deadline(limit),
         thread(name, threads) {}
 
   std::string name;
   Open open;
-  UseJournal journal;
+  workflow::RecordFact record;
   Duration deadline;
   std::mutex mutex;
   std::shared_ptr<pkcs11::Token> opened;
@@ -75,6 +75,12 @@ workflow::Key key_of(const KeyInfo& info, bool made_here) {
   return key;
 }
 
+using workflow::Purpose;
+
+workflow::Intent intent_of(Purpose purpose, std::vector<std::string> accepted) {
+  return {purpose, std::string(row_of(purpose).word), Json::object(), std::move(accepted)};
+}
+
 // By CKA_ID, which is what a request stores; by its URI where the token gave the key none. Other keys may have that id
 // too: the pinned public key says which one is meant.
 KeySelector selector_of(const workflow::Key& key) {
@@ -111,8 +117,9 @@ class ThreadedSigner final : public x509::Signer {
 
 }  // namespace
 
-WorkflowToken::WorkflowToken(std::string name, Open open, UseJournal journal, Duration deadline, unsigned threads)
-    : shared_(std::make_shared<Shared>(std::move(name), std::move(open), std::move(journal), deadline, threads)) {}
+WorkflowToken::WorkflowToken(std::string name, Open open, workflow::RecordFact record, Duration deadline,
+                             unsigned threads)
+    : shared_(std::make_shared<Shared>(std::move(name), std::move(open), std::move(record), deadline, threads)) {}
 
 WorkflowToken::~WorkflowToken() = default;
 
@@ -127,8 +134,8 @@ workflow::Key WorkflowToken::ensure_key(const workflow::KeyWish& wish) {
       const auto selector = KeySelector::parse(wish.selector);
       const auto info = wish.spki.empty() ? find_key(*token, selector) : find_pinned(*token, selector, wish.spki);
       if (!wants_proof(info)) check_usable(info);
-      const auto opened = TokenKey::open(token, info, shared->journal, wish.accept);
-      const KeyStanding& standing = opened->standing();
+      const auto opened = TokenKey::open(token, info, intent_of(Purpose::csr, wish.accept), shared->record);
+      const KeyStanding standing = opened->standing();
       auto key = key_of(opened->info(), false);
       key.flaws = standing.flaws;
       key.not_shown = standing.not_shown;
@@ -139,10 +146,10 @@ workflow::Key WorkflowToken::ensure_key(const workflow::KeyWish& wish) {
   });
 }
 
-std::unique_ptr<x509::Signer> WorkflowToken::signer(const workflow::Key& key) {
-  auto opened = shared_->run([shared = shared_, key] {
-    return std::shared_ptr<TokenKey>(
-        TokenKey::open_pinned(shared->token(), selector_of(key), key.spki, shared->journal, key.flaws));
+std::unique_ptr<x509::Signer> WorkflowToken::signer(const workflow::Key& key, Purpose purpose) {
+  auto opened = shared_->run([shared = shared_, key, purpose] {
+    return std::shared_ptr<TokenKey>(TokenKey::open_pinned(shared->token(), selector_of(key), key.spki,
+                                                           intent_of(purpose, key.flaws), shared->record));
   });
   return std::make_unique<ThreadedSigner>(
       std::move(opened), [shared = shared_](std::function<Bytes()> work) { return shared->run(std::move(work)); });

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "pkcs11/keys/intended_use.h"
 #include "pkcs11/token/token.h"
 #include "pkcs11/token/token_thread.h"
+#include "workflow/ports/key_use.h"
 #include "workflow/ports/token.h"
 
 #include <functional>
@@ -19,12 +19,12 @@ class WorkflowToken final : public workflow::Token {
  public:
   using Open = std::function<std::shared_ptr<pkcs11::Token>()>;
   // `name`: the token's name in the configuration, for messages.
-  // `journal`: told of each use of a key, on a thread of the token.
-  WorkflowToken(std::string name, Open open, UseJournal journal, Duration deadline, unsigned threads);
+  // `record`: each use of a key is written down with it, on a thread of the token.
+  WorkflowToken(std::string name, Open open, workflow::RecordFact record, Duration deadline, unsigned threads);
   ~WorkflowToken() override;
 
   workflow::Key ensure_key(const workflow::KeyWish& wish) override;
-  std::unique_ptr<x509::Signer> signer(const workflow::Key& key) override;
+  std::unique_ptr<x509::Signer> signer(const workflow::Key& key, workflow::Purpose purpose) override;
   void put_certificate(const workflow::Key& key, ByteView certificate, const std::vector<Bytes>& replaces) override;
 
  private:

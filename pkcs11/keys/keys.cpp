@@ -1,5 +1,6 @@
 #include "pkcs11/keys/keys.h"
 
+#include "base/json_text.h"
 #include "pkcs11/keys/attribute_table.h"
 #include "pkcs11/keys/key_objects.h"
 #include "pkcs11/token/token.h"
@@ -80,6 +81,15 @@ std::string KeyInfo::name() const {
   UriParts parts;
   parts.object = label;
   return format_uri(parts);
+}
+
+Json facts_of(const Token& token, const KeyInfo& key) {
+  Json facts = Json::object({{"token", token.name()}});
+  set_text(facts, "label", key.label);
+  facts.set("id", hex(key.id));
+  facts.set("type", key.type);
+  facts.set("spki_sha256", key.spki_hash.str());
+  return facts;
 }
 
 KeyInfo find_key(Token& token, const KeySelector& selector) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "base/json.h"
 #include "base/strong.h"
 #include "pkcs11/token/uri.h"
 #include "x509/objects/algorithm.h"
@@ -41,6 +42,9 @@ struct KeyInfo {
   // label, else a URI with the label's octets, or the id where there is no label.
   std::string name() const;
 };
+
+// What every leaf of the audit log about a key says: token, label, id, type, SPKI hash.
+Json facts_of(const Token& token, const KeyInfo& key);
 
 // Every key of the token, logged in, in the token's order. Throws denied, unavailable.
 std::vector<KeyInfo> list_keys(Token& token);

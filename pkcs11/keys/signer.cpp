@@ -83,10 +83,10 @@ Operation operation_for(const Token& token, const SignatureAlgorithm& algorithm,
 struct TokenKey::State {
   std::shared_ptr<Token> token;
   KeyInfo key;
-  UseJournal journal;
-  std::vector<std::string> accepted;
+  workflow::Intent intent;
+  workflow::RecordFact record;
+  std::mutex mutex;  // guards what follows, and intent.words
   KeyStanding standing;
-  std::mutex mutex;  // guards handle and epoch
   CK_OBJECT_HANDLE handle = 0;
   unsigned long epoch = 0;
 
@@ -102,12 +102,36 @@ struct TokenKey::State {
                     fmt::format("the private half of key {} is not on token {} any more", key.name(), token->name())};
       }
       KeyStanding now_standing = standing_of_key(session, *found.private_half);
-      refuse_flaws(now_standing, accepted, *token, key);
-      if (epoch == 0) standing = std::move(now_standing);
+      if (!row_of(intent.purpose).any_flaw) refuse_flaws(now_standing, intent.accepted, *token, key);
+      standing = std::move(now_standing);
       handle = *found.private_half;
       epoch = now;
     }
     return handle;
+  }
+
+  enum class Look { when_the_login_is_new, always };
+  // First in the order of every use. While a signature runs, private_handle looks again where the login is lost.
+  void compare_with_contract(Look when) {
+    {
+      const std::lock_guard lock(mutex);
+      if (when == Look::always) epoch = 0;
+      if (epoch != 0 && epoch == token->state().epoch) return;
+    }
+    reading(token->state(), [&](Session& session) { return private_handle(session); });
+  }
+
+  void write_down(std::string_view leaf, std::string_view algorithm, const std::string& signed_sha256) {
+    Json facts = facts_of(*token, key);
+    {
+      const std::lock_guard lock(mutex);
+      facts.set("purpose", intent.words);
+      if (!algorithm.empty()) facts.set("algorithm", std::string(algorithm));
+      if (!signed_sha256.empty()) facts.set("signed_sha256", signed_sha256);
+      facts.set("flaws", Json(standing.flaws));
+    }
+    for (const auto& [name, value] : intent.more.as_object()) facts.set(name, value);
+    record(leaf, facts);
   }
 
   Bytes sign_in_token(const SignatureAlgorithm& algorithm, ByteView message) {
@@ -162,10 +186,10 @@ TokenKey::TokenKey(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 TokenKey::~TokenKey() = default;
 
-std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, KeyInfo key, UseJournal journal,
-                                         std::vector<std::string> accepted) {
-  if (!journal) throw Error{ErrorKind::internal, "a key is opened without a journal of its uses"};
-  if (wants_proof(key)) key = with_proved_claim(token, std::move(key), journal, accepted);
+std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, KeyInfo key, workflow::Intent intent,
+                                         workflow::RecordFact record) {
+  if (!record) throw Error{ErrorKind::internal, "a key is opened without a log of its uses"};
+  if (wants_proof(key)) key = with_proved_claim(token, std::move(key), intent, record);
   const auto refuse = [&](std::string_view why, std::string_view what_to_do) {
     throw Error{ErrorKind::invalid_input,
                 fmt::format("key {} on token {} cannot sign: {}", key.name(), token->name(), why)}
@@ -193,30 +217,31 @@ std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, KeyInfo k
   auto state = std::make_unique<State>();
   state->token = std::move(token);
   state->key = std::move(key);
-  state->journal = std::move(journal);
-  state->accepted = std::move(accepted);
-  reading(state->token->state(), [&](Session& session) { return state->private_handle(session); });
+  state->intent = std::move(intent);
+  state->record = std::move(record);
+  state->compare_with_contract(State::Look::always);
   return std::unique_ptr<TokenKey>(new TokenKey(std::move(state)));
 }
 
-std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, const KeySelector& selector, UseJournal journal,
-                                         std::vector<std::string> accepted) {
+std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, const KeySelector& selector,
+                                         workflow::Intent intent, workflow::RecordFact record) {
   KeyInfo key = find_key(*token, selector);
-  return open(std::move(token), std::move(key), std::move(journal), std::move(accepted));
+  return open(std::move(token), std::move(key), std::move(intent), std::move(record));
 }
 
 std::unique_ptr<TokenKey> TokenKey::open_pinned(std::shared_ptr<Token> token, const KeySelector& selector,
-                                                const SpkiHash& expected, UseJournal journal,
-                                                std::vector<std::string> accepted) {
+                                                const SpkiHash& expected, workflow::Intent intent,
+                                                workflow::RecordFact record) {
   KeyInfo key = find_pinned(*token, selector, expected);
-  return open(std::move(token), std::move(key), std::move(journal), std::move(accepted));
+  return open(std::move(token), std::move(key), std::move(intent), std::move(record));
 }
 
 const KeyInfo& TokenKey::info() const noexcept {
   return state_->key;
 }
 
-const KeyStanding& TokenKey::standing() const noexcept {
+KeyStanding TokenKey::standing() const {
+  const std::lock_guard lock(state_->mutex);
   return state_->standing;
 }
 
@@ -224,18 +249,36 @@ const Bytes& TokenKey::subject_public_key_info() const {
   return state_->key.spki;
 }
 
-Bytes TokenKey::sign(ByteView to_be_signed, const SignatureAlgorithm& algorithm) {
-  return sign_for(IntendedUse::Act::signature, to_be_signed, algorithm);
+void TokenKey::say(std::string words) {
+  const std::lock_guard lock(state_->mutex);
+  state_->intent.words = std::move(words);
 }
 
-Bytes TokenKey::sign_for(IntendedUse::Act act, ByteView message, const SignatureAlgorithm& algorithm) {
+Bytes TokenKey::sign(ByteView to_be_signed, const SignatureAlgorithm& algorithm) {
+  const workflow::PurposeRow& row = row_of(state_->intent.purpose);
+  Bytes signature = sign_for(row.intent, to_be_signed, algorithm);
+  if (!row.outcome.empty()) state_->write_down(row.outcome, algorithm.name, hex(sha256(to_be_signed)));
+  return signature;
+}
+
+void TokenKey::lend(const std::function<void()>& hand_over) {
+  if (state_->intent.purpose != workflow::Purpose::tls_client) {
+    throw Error{ErrorKind::internal, "a key is handed to OpenSSL for something else than TLS client authentication"};
+  }
+  state_->compare_with_contract(State::Look::always);
+  state_->write_down(row_of(state_->intent.purpose).intent, "", "");
+  hand_over();
+}
+
+Bytes TokenKey::sign_for(std::string_view leaf, ByteView message, const SignatureAlgorithm& algorithm) {
   const KeyInfo& key = state_->key;
   if (algorithm.key_type != key.spec->type) {
     throw Error{ErrorKind::invalid_input,
                 fmt::format("key {} is {} and cannot sign {}", key.name(), key.type, algorithm.name)}
         .hint(fmt::format("use {}", x509::default_algorithm(*key.spec).name));
   }
-  state_->journal({act, *state_->token, key, state_->standing, algorithm.name, hex(sha256(message))});
+  state_->compare_with_contract(State::Look::when_the_login_is_new);
+  state_->write_down(leaf, algorithm.name, hex(sha256(message)));
   const Bytes answer = state_->sign_in_token(algorithm, message);
   try {
     Bytes signature = x509::signature_from_token(algorithm, *key.spec, answer);
@@ -272,16 +315,16 @@ bool is_of_another_kind(CK_RV rv) {
   return rv == CKR_DATA_LEN_RANGE || rv == CKR_KEY_TYPE_INCONSISTENT || rv == CKR_KEY_SIZE_RANGE;
 }
 
-bool signs_as(const std::shared_ptr<Token>& token, KeyInfo supposed, const UseJournal& journal,
-              const std::vector<std::string>& accepted) {
-  const auto key = TokenKey::open(token, std::move(supposed), journal, accepted);
+bool signs_as(const std::shared_ptr<Token>& token, KeyInfo supposed, const workflow::Intent& intent,
+              const workflow::RecordFact& record) {
+  const auto key = TokenKey::open(token, std::move(supposed), intent, record);
   try {
     key->prove(random_bytes(32));
     return true;
   } catch (const TokenFailure& failure) {
     if (!is_of_another_kind(failure.code())) throw;
   } catch (const Error& error) {
-    // A signature that does not verify. A journal that is corrupt names no key.
+    // A signature that does not verify. A log that is corrupt names no key.
     if (error.kind() != ErrorKind::corrupt || error.detail("key").empty()) throw;
   }
   return false;
@@ -289,25 +332,25 @@ bool signs_as(const std::shared_ptr<Token>& token, KeyInfo supposed, const UseJo
 
 }  // namespace
 
-KeyInfo with_proved_claim(const std::shared_ptr<Token>& token, KeyInfo key, const UseJournal& journal,
-                          const std::vector<std::string>& accepted) {
+KeyInfo with_proved_claim(const std::shared_ptr<Token>& token, KeyInfo key, const workflow::Intent& intent,
+                          const workflow::RecordFact& record) {
   if (!wants_proof(key)) return key;
   for (const KeyInfo::Claim& claim : key.claims) {
     KeyInfo supposed = key;
     take_claim(supposed, claim.spki);
-    if (signs_as(token, supposed, journal, accepted)) return supposed;
+    if (signs_as(token, supposed, intent, record)) return supposed;
   }
   return key;
 }
 
-KeyProof TokenKey::prove(ByteView nonce) {
+workflow::KeyProof TokenKey::prove(ByteView nonce) {
   if (nonce.size() < 16) throw Error{ErrorKind::invalid_input, "a proof wants a nonce of at least 16 octets"};
   const SignatureAlgorithm& algorithm = x509::default_algorithm(*state_->key.spec);
-  KeyProof proof{.nonce = Bytes(nonce.begin(), nonce.end()),
-                 .message = proof_message(nonce, state_->key.spki),
-                 .signature = {},
-                 .algorithm = std::string(algorithm.name)};
-  proof.signature = sign_for(IntendedUse::Act::proof, proof.message, algorithm);
+  workflow::KeyProof proof{.nonce = Bytes(nonce.begin(), nonce.end()),
+                           .message = proof_message(nonce, state_->key.spki),
+                           .signature = {},
+                           .algorithm = std::string(algorithm.name)};
+  proof.signature = sign_for(workflow::kProofIntent, proof.message, algorithm);
   return proof;
 }
 

@@ -227,13 +227,14 @@ TEST_CASE("whoever opens a key that only certificates tell writes each proof dow
   const auto selector = KeySelector::by_label("web");
   UsesSeen seen;
   WorkflowToken workflow_token(
-      "web", [&] { return bare.mine.open(); }, seen.journal(), std::chrono::seconds{30}, 1);
+      "web", [&] { return bare.mine.open(); }, seen.log(), std::chrono::seconds{30}, 1);
   workflow::KeyWish wish;
   wish.source = workflow::KeyWish::Source::use;
   wish.selector = "web";
+  const workflow::Intent tls{workflow::Purpose::tls_client, "TLS", Json::object(), {}};
   const std::vector<std::function<void()>> doors{
-      [&] { TokenKey::open(bare.token, selector, seen.journal()); },
-      [&] { TlsClientKey::open(bare.token, selector, seen.journal(), {own}); },
+      [&] { TokenKey::open(bare.token, selector, for_csr(), seen.log()); },
+      [&] { TlsClientKey::open(bare.token, selector, tls, seen.log(), {own}); },
       [&] { workflow_token.ensure_key(wish); },
   };
   for (std::size_t i = 0; i < doors.size(); ++i) {
@@ -253,8 +254,8 @@ TEST_CASE("whoever opens a key that only certificates tell writes each proof dow
     CHECK_NOTHROW(doors[i]());
     CHECK(faults.calls("C_Sign") == signed_before + seen.uses.size());
     REQUIRE_FALSE(seen.uses.empty());
-    for (const auto& use : seen.uses) CHECK(use.act == IntendedUse::Act::proof);
-    CHECK(seen.uses.back().spki == bare.key.spki);
+    for (const auto& use : seen.uses) CHECK(use.kind == "key-prove");
+    CHECK(seen.uses.back().spki_sha256 == bare.key.spki_hash.str());
   }
 }
 
@@ -297,7 +298,7 @@ TEST_CASE("an imported key that only its certificate tells signs where its flaws
   CHECK(open_key(token, by_label, any_flaw())->info().spki == whole.spki);
 
   WorkflowToken workflow_token(
-      "web", [&] { return mine.open(); }, [](const IntendedUse&) {}, std::chrono::seconds{30}, 1);
+      "web", [&] { return mine.open(); }, forget_use, std::chrono::seconds{30}, 1);
   workflow::KeyWish wish;
   wish.source = workflow::KeyWish::Source::use;
   wish.selector = "web";

@@ -82,7 +82,7 @@ TEST_CASE("a key of every type is made under the whole contract and proves itsel
     CHECK(made.key.type == spec);
 
     const auto key = open_key(token, KeySelector::by_id(plan.id));
-    const KeyProof proof = key->prove(random_bytes(32));
+    const workflow::KeyProof proof = key->prove(random_bytes(32));
     CHECK(x509::verify(made.key.spki, x509::signature_algorithm(proof.algorithm), proof.message, proof.signature));
     CHECK(proof.message == proof_message(proof.nonce, made.key.spki));
   }

@@ -248,10 +248,10 @@ TEST_CASE("a pinned key is found among others of its id") {
 
   // As a request does, which stores the id.
   WorkflowToken workflow_token(
-      "web", [&] { return mine.open(); }, [](const IntendedUse&) {}, std::chrono::seconds{30}, 1);
+      "web", [&] { return mine.open(); }, forget_use, std::chrono::seconds{30}, 1);
   workflow::Key key{second.uri, second.label, hex(second.id), second.spki_hash, false};
   key.flaws = any_flaw();  // as a person accepted them
-  CHECK(workflow_token.signer(key)->subject_public_key_info() == second.spki);
+  CHECK(workflow_token.signer(key, workflow::Purpose::csr)->subject_public_key_info() == second.spki);
   OpensslCa ca;
   workflow_token.put_certificate(key, ca.issue(second.spki, "second"), {});
   CHECK(find_key(*token, KeySelector::parse("second")).has_certificate);

@@ -585,8 +585,7 @@ TEST_CASE("a PIN that cannot be had makes a request wait, and a command say exac
     return Secret(std::string(pin));
   });
   WorkflowToken token(
-      "web", [&] { return Token::open(access, mine.refusals); }, [](const IntendedUse&) {}, std::chrono::seconds{30},
-      1);
+      "web", [&] { return Token::open(access, mine.refusals); }, forget_use, std::chrono::seconds{30}, 1);
   const workflow::KeyWish wish{workflow::KeyWish::Source::make, "new", "ec:P-256", "0a0b"};
   for (const ErrorKind kind : {ErrorKind::not_found, ErrorKind::invalid_input, ErrorKind::denied}) {
     trouble = Error{kind, "no PIN today"}.hint("write it");
@@ -624,7 +623,7 @@ TEST_CASE("no answer to a login ends what waits for the token") {
   PrivateToken mine(Through::faulty_module);
   Faults faults;
   WorkflowToken token(
-      "web", [&] { return mine.open(); }, [](const IntendedUse&) {}, std::chrono::seconds{30}, 1);
+      "web", [&] { return mine.open(); }, forget_use, std::chrono::seconds{30}, 1);
   const workflow::KeyWish wish{workflow::KeyWish::Source::make, "new", "ec:P-256", "0a0b"};
   faults.fail("C_Login", code, 9);
   for (int i = 0; i < 4; ++i) {
@@ -643,8 +642,7 @@ TEST_CASE("the request goes on as soon as the PIN can be read") {
   auto access = mine.access();
   access.pin = PinSource::from("file:/run/web.pin", [&] { return Secret(std::string(pin)); });
   WorkflowToken token(
-      "web", [&] { return Token::open(access, mine.refusals); }, [](const IntendedUse&) {}, std::chrono::seconds{30},
-      1);
+      "web", [&] { return Token::open(access, mine.refusals); }, forget_use, std::chrono::seconds{30}, 1);
   const workflow::KeyWish wish{workflow::KeyWish::Source::make, "new", "ec:P-256", "0a0b"};
   CHECK(error_of([&] { token.ensure_key(wish); }).kind() == ErrorKind::unavailable);
   pin = PrivateToken::kPin;

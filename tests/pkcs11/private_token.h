@@ -37,37 +37,43 @@ class PrivateToken {
 // Every flaw of a key accepted, for keys that other programs made with whatever attributes they like.
 std::vector<std::string> any_flaw();
 
-// The doors of the library with a journal that keeps nothing, for tests of something else.
+// A key opened for a CSR, with a log that keeps nothing, for tests of something else.
+inline workflow::Intent for_csr(std::vector<std::string> accepted = {}) {
+  return {workflow::Purpose::csr, "csr", Json::object(), std::move(accepted)};
+}
+inline void forget_use(std::string_view, const Json&) {}
 inline std::unique_ptr<pkcs11::TokenKey> open_key(std::shared_ptr<pkcs11::Token> token, const pkcs11::KeySelector& key,
                                                   std::vector<std::string> accepted = {}) {
-  return pkcs11::TokenKey::open(
-      std::move(token), key, [](const pkcs11::IntendedUse&) {}, std::move(accepted));
+  return pkcs11::TokenKey::open(std::move(token), key, for_csr(std::move(accepted)), forget_use);
 }
 inline std::unique_ptr<pkcs11::TokenKey> open_key(std::shared_ptr<pkcs11::Token> token, pkcs11::KeyInfo key,
                                                   std::vector<std::string> accepted = {}) {
-  return pkcs11::TokenKey::open(
-      std::move(token), std::move(key), [](const pkcs11::IntendedUse&) {}, std::move(accepted));
+  return pkcs11::TokenKey::open(std::move(token), std::move(key), for_csr(std::move(accepted)), forget_use);
 }
 inline std::unique_ptr<pkcs11::TokenKey> open_pinned_key(std::shared_ptr<pkcs11::Token> token,
                                                          const pkcs11::KeySelector& key, const SpkiHash& expected,
                                                          std::vector<std::string> accepted = {}) {
-  return pkcs11::TokenKey::open_pinned(
-      std::move(token), key, expected, [](const pkcs11::IntendedUse&) {}, std::move(accepted));
+  return pkcs11::TokenKey::open_pinned(std::move(token), key, expected, for_csr(std::move(accepted)), forget_use);
 }
 
-// Keeps what was about to be used; or refuses, as an audit log that cannot be written.
+// Keeps the leaves about keys; or refuses, as an audit log that cannot be written.
 class UsesSeen {
  public:
   struct Use {
-    pkcs11::IntendedUse::Act act;
-    Bytes spki;
+    std::string kind;
+    std::string spki_sha256;
     std::string signed_sha256;
   };
-  pkcs11::UseJournal journal() {
-    return [this](const pkcs11::IntendedUse& use) {
+  workflow::RecordFact log() {
+    return [this](std::string_view kind, const Json& facts) {
       if (refusing) throw Error{ErrorKind::unavailable, "the audit log cannot be written"};
-      uses.push_back({use.act, use.key.spki, use.signed_sha256});
+      uses.push_back({std::string(kind), facts.at("spki_sha256").as_string(), facts.string_or("signed_sha256", "")});
     };
+  }
+  std::vector<std::string> kinds() const {
+    std::vector<std::string> kinds;
+    for (const Use& use : uses) kinds.push_back(use.kind);
+    return kinds;
   }
   std::vector<Use> uses;
   bool refusing = false;

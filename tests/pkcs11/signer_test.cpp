@@ -9,6 +9,8 @@
 #include <p11-kit/pkcs11.h>
 
 #include <catch2/catch.hpp>
+#include <iterator>
+#include <utility>
 
 using namespace hsmbridge;
 using namespace hsmbridge::pkcs11;
@@ -205,7 +207,7 @@ TEST_CASE("what cannot be written down is not signed, and what the token fails t
   const auto token = mine.open();
   const KeyInfo made = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256})).key;
   UsesSeen seen;
-  const auto key = TokenKey::open(token, made, seen.journal());
+  const auto key = TokenKey::open(token, made, for_csr(), seen.log());
   const auto& algorithm = x509::signature_algorithm("ecdsa-sha256");
   CHECK(seen.uses.empty());
   seen.refusing = true;
@@ -216,13 +218,77 @@ TEST_CASE("what cannot be written down is not signed, and what the token fails t
   faults.fail("C_Sign", CKR_FUNCTION_FAILED);
   CHECK(error_of([&] { key->sign(kMessage, algorithm); }).detail("ckr") == "CKR_FUNCTION_FAILED");
   REQUIRE(seen.uses.size() == 1);
-  CHECK(seen.uses.front().act == IntendedUse::Act::signature);
-  CHECK(seen.uses.front().spki == made.spki);
+  CHECK(seen.uses.front().kind == "key-use");
+  CHECK(seen.uses.front().spki_sha256 == made.spki_hash.str());
   CHECK(seen.uses.front().signed_sha256 == hex(sha256(kMessage)));
   key->prove(Bytes(16, 1));
   REQUIRE(seen.uses.size() == 2);
-  CHECK(seen.uses.back().act == IntendedUse::Act::proof);
-  CHECK(error_of([&] { TokenKey::open(token, made, nullptr); }).kind() == ErrorKind::internal);
+  CHECK(seen.uses.back().kind == "key-prove");
+  CHECK(error_of([&] { TokenKey::open(token, made, for_csr(), nullptr); }).kind() == ErrorKind::internal);
+}
+
+TEST_CASE("whatever a key is used for, the intent is on record before it signs and the outcome before anybody has it") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  const KeyInfo made = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256})).key;
+  const auto& algorithm = x509::signature_algorithm("ecdsa-sha256");
+  const std::vector<std::pair<workflow::Purpose, std::vector<std::string>>> leaves{
+      {workflow::Purpose::csr, {"key-use"}},
+      {workflow::Purpose::proof, {"key-prove"}},
+      {workflow::Purpose::approval, {"approver-key-use", "approver-key-used"}},
+      {workflow::Purpose::metadata, {"application-key-use", "application-key-used"}},
+      {workflow::Purpose::time_stamp, {"task-reader-key-use", "task-reader-key-used"}},
+      {workflow::Purpose::jwt, {"service-account-key-use", "service-account-key-used"}},
+      {workflow::Purpose::tls_client, {"client-key-use"}},
+  };
+  REQUIRE(leaves.size() == std::size(workflow::kPurposes));
+  for (const auto& [purpose, kinds] : leaves) {
+    INFO(kinds.front());
+    CHECK(workflow::row_of(purpose).purpose == purpose);
+    UsesSeen seen;
+    const auto key = TokenKey::open(token, made, {purpose, "a test", Json::object(), {}}, seen.log());
+    faults.fail("C_Sign", CKR_FUNCTION_FAILED);
+    CHECK_THROWS(key->sign(kMessage, algorithm));
+    CHECK(seen.kinds() == std::vector<std::string>{kinds.front()});
+    seen.uses.clear();
+    CHECK_FALSE(key->sign(kMessage, algorithm).empty());
+    CHECK(seen.kinds() == kinds);
+    for (const auto& use : seen.uses) CHECK(use.signed_sha256 == hex(sha256(kMessage)));
+  }
+}
+
+TEST_CASE("a key that shows a flaw after a new login neither signs nor is written down as about to") {
+  PrivateToken mine(Through::faulty_module);
+  Faults faults;
+  const auto token = mine.open();
+  const KeyInfo made = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256})).key;
+  const auto& algorithm = x509::signature_algorithm("ecdsa-sha256");
+  UsesSeen seen;
+  const auto key = TokenKey::open(token, made, for_csr(), seen.log());
+  const auto proof = TokenKey::open(token, made, {workflow::Purpose::proof, "proof", Json::object(), {}}, seen.log());
+  faults.show_flag(CKA_EXTRACTABLE, 1);
+  faults.log_out();
+  CHECK(list_keys(*token).size() == 1);
+  const unsigned before = faults.calls("C_SignInit");
+  const Error refused = error_of([&] { key->sign(kMessage, algorithm); });
+  CHECK(refused.kind() == ErrorKind::refused);
+  CHECK(refused.detail("flaws").find("key-extractable") != std::string::npos);
+  CHECK(faults.calls("C_SignInit") == before);
+  CHECK(seen.uses.empty());
+  // A proof certifies nothing: whatever may be wrong with the key, it says so.
+  CHECK_FALSE(proof->prove(Bytes(16, 1)).signature.empty());
+  CHECK(seen.kinds() == std::vector<std::string>{"key-prove"});
+}
+
+TEST_CASE("a key is handed to OpenSSL for TLS client authentication alone") {
+  PrivateToken mine;
+  const auto token = mine.open();
+  const KeyInfo made = make_key(*token, plan_key(*token, "web", {x509::KeyType::ec, 256})).key;
+  UsesSeen seen;
+  const auto key = TokenKey::open(token, made, for_csr(), seen.log());
+  CHECK(error_of([&] { key->lend([] { FAIL("the key was handed over"); }); }).kind() == ErrorKind::internal);
+  CHECK(seen.uses.empty());
 }
 
 TEST_CASE("a proof is over a message that is no certificate and holds nonce and key") {

@@ -133,10 +133,13 @@ std::optional<std::string> seen_by(DemandingServer& server, TlsClientKey* key) {
   return answer;
 }
 
+workflow::Intent for_tls(std::vector<std::string> accepted = {}) {
+  return {workflow::Purpose::tls_client, "TLS", Json::object(), std::move(accepted)};
+}
+
 std::shared_ptr<TlsClientKey> open_tls_key(std::shared_ptr<Token> token, const KeySelector& key,
                                            std::vector<Bytes> chain = {}, std::vector<std::string> accepted = {}) {
-  return TlsClientKey::open(
-      std::move(token), key, [](const IntendedUse&) {}, std::move(chain), std::move(accepted));
+  return TlsClientKey::open(std::move(token), key, for_tls(std::move(accepted)), forget_use, std::move(chain));
 }
 
 }  // namespace
@@ -147,8 +150,8 @@ TEST_CASE("a handshake that cannot be written down gets no key") {
   const auto token = mine.open();
   const MadeKey made = make_key(*token, plan_key(*token, "client", {x509::KeyType::ec, 256}));
   UsesSeen seen;
-  const auto key =
-      TlsClientKey::open(token, KeySelector::by_label("client"), seen.journal(), {ca.issue(made.key.spki, "client")});
+  const auto key = TlsClientKey::open(token, KeySelector::by_label("client"), for_tls(), seen.log(),
+                                      {ca.issue(made.key.spki, "client")});
   CHECK(seen.uses.empty());
   const Context context(::SSL_CTX_new(::TLS_client_method()));
   seen.refusing = true;
@@ -157,7 +160,7 @@ TEST_CASE("a handshake that cannot be written down gets no key") {
   seen.refusing = false;
   key->install(context.get());
   REQUIRE(seen.uses.size() == 1);
-  CHECK(seen.uses.front().act == IntendedUse::Act::handshake);
+  CHECK(seen.uses.front().kind == "client-key-use");
 }
 
 TEST_CASE("a token key authenticates a TLS client to a server that demands it and signs beside that") {

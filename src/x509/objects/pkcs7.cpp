@@ -127,4 +127,9 @@ std::vector<Bytes> certificates_of_bundle(ByteView file) {
   return {};
 }
 
+std::vector<Bytes> certificates_in_any_form(ByteView file) {
+  auto bundled = certificates_of_bundle(file);
+  return bundled.empty() ? read_certificates(file) : bundled;
+}
+
 }  // namespace hsmbridge::x509

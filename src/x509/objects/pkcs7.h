@@ -21,4 +21,7 @@ std::vector<Bytes> read_pkcs7_certificates(ByteView file);
 // with the label PKCS7. Empty for any other file.
 std::vector<Bytes> certificates_of_bundle(ByteView file);
 
+// Of a file that a person brought: PEM, one certificate in DER, or such a bundle. Throws invalid_input for any other.
+std::vector<Bytes> certificates_in_any_form(ByteView file);
+
 }  // namespace hsmbridge::x509

@@ -1,4 +1,4 @@
-#include "service/batch.h"
+#include "service/content/batch.h"
 
 #include "base/error.h"
 #include "support/cli/cli.h"

@@ -1,6 +1,6 @@
 // A file of many orders, from anybody: rows with their lines, or invalid_input.
 #include "../fuzzing.h"
-#include "service/batch.h"
+#include "service/content/batch.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace hsmbridge;

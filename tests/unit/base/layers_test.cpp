@@ -157,6 +157,25 @@ TEST_CASE("a heavy library outside its folder or in a header is reported") {
   }
 }
 
+TEST_CASE("a signature that does not go through the one door is reported") {
+  const Tree tree;
+  tree.add("pkcs11/keys/signer.cpp", "session.functions().C_Sign(session.handle(), data);\n");
+  tree.add("pkcs11/keys/objects.cpp", "// C_Sign( is for signer.cpp\nf->C_SignInit(h, m, key);\nf.C_UnwrapKey(h);\n");
+  tree.add("pkcs11/tls_client_key.cpp", "::PKCS11_get_private_key(key);\n");
+  tree.add("tools/rig/pki/a.cpp", "::PKCS11_get_private_key(key);\n");
+  tree.add("tests/pkcs11/a_test.cpp", "f->C_SignInit(h, m, key);\n");
+  tree.add("providers/venafi/a.cpp", "#include \"pkcs11/keys/signer.h\"\n");
+  const auto [said, status] = tree.check();
+  CHECK(status == 1);
+  CHECK(said.find("pkcs11/keys/objects.cpp:1") == std::string::npos);
+  CHECK(said.find("pkcs11/keys/objects.cpp:2: this call belongs to pkcs11/keys/signer.cpp alone") != std::string::npos);
+  CHECK(said.find("pkcs11/keys/objects.cpp:3: this call belongs to nobody") != std::string::npos);
+  CHECK(said.find("tools/rig/pki/a.cpp:1: this call belongs to pkcs11/tls_client_key.cpp alone") != std::string::npos);
+  CHECK(said.find("providers/venafi/a.cpp:1: <pkcs11/keys/signer.h> belongs to pkcs11") != std::string::npos);
+  CHECK(said.find("tests/") == std::string::npos);
+  CHECK(said.find("pkcs11/keys/signer.cpp:") == std::string::npos);
+}
+
 TEST_CASE("a tree without sources does not pass the layering check") {
   const Tree tree;
   CHECK(tree.check().second == 1);

@@ -1,7 +1,7 @@
 // What a file target may replace, and what not.
 #include "base/error.h"
 #include "base/file.h"
-#include "service/install.h"
+#include "service/effects/install.h"
 #include "support/temp_folder.h"
 #include "x509/objects/pem.h"
 #include "x509/objects/pkcs7.h"

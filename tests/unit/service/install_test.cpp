@@ -1,8 +1,8 @@
-#include "service/install.h"
+#include "service/effects/install.h"
 
 #include "base/error.h"
 #include "base/file.h"
-#include "service/hook.h"
+#include "service/effects/hook.h"
 #include "support/temp_folder.h"
 
 #include <fcntl.h>

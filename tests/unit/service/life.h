@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "service/effects.h"
+#include "service/effects/effects.h"
 #include "store/sqlite_store.h"
 #include "support/fake_clock.h"
 #include "support/requests.h"

@@ -1,7 +1,7 @@
-#include "service/renewal.h"
+#include "service/certificates/renewal.h"
 
 #include "base/error.h"
-#include "service/certificates.h"
+#include "service/certificates/certificates.h"
 
 #include <catch2/catch.hpp>
 #include <set>

@@ -1,4 +1,4 @@
-#include "service/request_id.h"
+#include "service/requests/request_id.h"
 
 #include "base/error.h"
 

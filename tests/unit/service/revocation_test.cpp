@@ -1,9 +1,9 @@
 // Revocations from the order to the record, through the engine and a provider that has them.
 #include "life.h"
-#include "service/certificates.h"
-#include "service/enroll.h"
-#include "service/renewal.h"
-#include "service/requests.h"
+#include "service/certificates/certificates.h"
+#include "service/certificates/renewal.h"
+#include "service/requests/enroll.h"
+#include "service/requests/requests.h"
 #include "workflow/engine/engine.h"
 
 #include <catch2/catch.hpp>

@@ -1,8 +1,8 @@
-#include "service/sweep.h"
+#include "service/certificates/sweep.h"
 
 #include "life.h"
-#include "service/certificates.h"
-#include "service/renewal.h"
+#include "service/certificates/certificates.h"
+#include "service/certificates/renewal.h"
 
 #include <fmt/core.h>
 

@@ -2,9 +2,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "service/effects.h"
-#include "service/install.h"
-#include "service/requests.h"
+#include "service/effects/effects.h"
+#include "service/effects/install.h"
+#include "service/requests/requests.h"
 #include "store/sqlite_store.h"
 #include "support/fake_clock.h"
 #include "support/requests.h"
@@ -83,7 +83,7 @@ class SlowWorld final : public BrokenWorld {
 class Beside final : public Token {
  public:
   Key ensure_key(const KeyWish&) override { return {}; }
-  std::unique_ptr<x509::Signer> signer(const Key&) override { return nullptr; }
+  std::unique_ptr<x509::Signer> signer(const Key&, Purpose) override { return nullptr; }
   void put_certificate(const Key&, ByteView, const std::vector<Bytes>& replaces) override { told = replaces; }
   std::vector<Bytes> told;
 };

@@ -1,6 +1,6 @@
 // What becomes of a certificate that came back, and of one that cannot be checked.
 #include "base/error.h"
-#include "service/effects.h"
+#include "service/effects/effects.h"
 #include "support/software_signer.h"
 #include "unit/x509/test_authority.h"
 #include "x509/content/requested_content.h"
@@ -66,7 +66,9 @@ class TestToken final : public Token {
     ++keys_made;
     return {};
   }
-  std::unique_ptr<x509::Signer> signer(const Key&) override { return std::make_unique<SoftwareSigner>("ec:P-256"); }
+  std::unique_ptr<x509::Signer> signer(const Key&, Purpose) override {
+    return std::make_unique<SoftwareSigner>("ec:P-256");
+  }
   void put_certificate(const Key&, ByteView, const std::vector<Bytes>&) override {}
 };
 

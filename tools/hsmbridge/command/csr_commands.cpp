@@ -1,5 +1,5 @@
 #include "base/file.h"
-#include "service/csr.h"
+#include "service/content/csr.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/usecase/csr_create.h"
 #include "tools/hsmbridge/wiring/command_context.h"

@@ -3,16 +3,15 @@
 #include "pkcs11/keys/generate.h"
 #include "pkcs11/keys/keys.h"
 #include "pkcs11/keys/signer.h"
-#include "service/csr.h"
-#include "service/enroll.h"
-#include "service/install.h"
-#include "service/renewal.h"
+#include "service/certificates/renewal.h"
+#include "service/content/csr.h"
+#include "service/effects/install.h"
+#include "service/requests/enroll.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/command/request_wait.h"
 #include "tools/hsmbridge/text/request.h"
 #include "tools/hsmbridge/usecase/ask_options.h"
 #include "tools/hsmbridge/usecase/enroll_check.h"
-#include "tools/hsmbridge/wiring/key_journal.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 #include "x509/judge/advice.h"
 #include "x509/objects/certificate.h"
@@ -65,10 +64,11 @@ void use_key(Wiring& wiring, workflow::Store& store, const std::string& selector
   const auto token = wiring.pkcs11_token(request.token);
   auto key = pkcs11::find_key(*token, pkcs11::KeySelector::parse(selector));
   if (key.spec) pkcs11::expect_to_sign(*token, service::algorithm_for(request.ask, *key.spec));
-  const auto journal = use_journal([&wiring](std::string_view kind, const Json& facts) { wiring.record(kind, facts); },
-                                   "key-use", "enroll");
-  key = pkcs11::TokenKey::open(token, key, journal, accept)->info();  // refused now, not when the request is there
-  if (key.name() != key.label) request.key.selector = key.uri;        // the journal holds UTF-8
+  // Refused now, not when the request is there.
+  key = pkcs11::TokenKey::open(token, key, {workflow::Purpose::csr, "enroll", Json::object(), accept},
+                               [&wiring](std::string_view kind, const Json& facts) { wiring.record(kind, facts); })
+            ->info();
+  if (key.name() != key.label) request.key.selector = key.uri;  // the journal holds UTF-8
   if (!key.id.empty()) request.key.selector = lasting_selector(*token, key);
   service::refuse_spent_key(store, request.token, key.spki_hash);
   service::refuse_duplicate(store, request);

@@ -1,10 +1,9 @@
 #include "base/file.h"
-#include "config/key_flaw.h"
 #include "pkcs11/keys/contract.h"
 #include "pkcs11/keys/generate.h"
 #include "pkcs11/keys/keys.h"
 #include "pkcs11/keys/signer.h"
-#include "service/requests.h"
+#include "service/requests/requests.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/text/token.h"
 #include "tools/hsmbridge/usecase/key_birth.h"
@@ -143,23 +142,15 @@ ExitCode list(Invocation& invocation) {
   return ExitCode::done;
 }
 
-// A proof certifies nothing: it is given for a key with any flaw.
-std::vector<std::string> any_flaw() {
-  std::vector<std::string> all;
-  for (const config::KeyFlaw& flaw : config::key_flaws()) all.emplace_back(flaw.name);
-  return all;
-}
-
 // Nothing but proofs.
-pkcs11::UseJournal proof_journal(CommandContext& context) {
-  return use_journal([&context](std::string_view kind, const Json& facts) { context.record(kind, facts); }, "key-use",
-                     "proof");
+workflow::Intent proof() {
+  return {workflow::Purpose::proof, "proof", Json::object(), {}};
 }
 
 // Where only certificates tell the key's public key: the one for which it signs.
 pkcs11::KeyInfo with_own_claim(CommandContext& context, const std::shared_ptr<pkcs11::Token>& token,
                                pkcs11::KeyInfo key) {
-  return pkcs11::with_proved_claim(token, std::move(key), proof_journal(context), any_flaw());
+  return pkcs11::with_proved_claim(token, std::move(key), proof(), context.recorder());
 }
 
 ExitCode show(Invocation& invocation) {
@@ -181,8 +172,8 @@ ExitCode show(Invocation& invocation) {
     text += "\nmade for TLS client authentication (--for tls-client): it may do raw RSA, and is judged by that\n";
   }
   if (invocation.arguments.has("--prove")) {
-    const auto signer = pkcs11::TokenKey::open(token, key, proof_journal(context), any_flaw());
-    const pkcs11::KeyProof proof = signer->prove(random_bytes(32));
+    const auto signer = pkcs11::TokenKey::open(token, key, proof(), context.recorder());
+    const workflow::KeyProof proof = signer->prove(random_bytes(32));
     object.set("proof", Json::object({{"algorithm", Json(proof.algorithm)},
                                       {"nonce", Json(hex(proof.nonce))},
                                       {"message", Json(hex(proof.message))},
@@ -327,12 +318,12 @@ ExitCode remove(Invocation& invocation) {
   }
   // Which certificates are its own only the key itself can say.
   if (certificates) key = with_own_claim(context, token, std::move(key));
-  context.record("key-destroy", key_facts(*token, key));
+  context.record("key-destroy", pkcs11::facts_of(*token, key));
   pkcs11::destroy_key(*token, key, certificates ? pkcs11::WithCertificates::destroy : pkcs11::WithCertificates::keep);
   if (key.id.empty()) {
-    context.record("key-destroyed", key_facts(*token, key));
+    context.record("key-destroyed", pkcs11::facts_of(*token, key));
   } else {
-    context.record_key("key-destroyed", key_facts(*token, key),
+    context.record_key("key-destroyed", pkcs11::facts_of(*token, key),
                        key_record(*token, key, "destroyed", context.clock().now()));
   }
   Json object = to_json(key);

@@ -1,6 +1,6 @@
 #include "base/error.h"
 #include "base/file.h"
-#include "service/resolve.h"
+#include "service/requests/resolve.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/command/request_wait.h"
 #include "tools/hsmbridge/command/run_signals.h"

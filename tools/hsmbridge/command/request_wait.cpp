@@ -1,7 +1,7 @@
 #include "tools/hsmbridge/command/request_wait.h"
 
 #include "base/error.h"
-#include "service/effects.h"
+#include "service/effects/effects.h"
 #include "tools/hsmbridge/command/run_signals.h"
 #include "tools/hsmbridge/text/request.h"
 #include "tools/hsmbridge/wiring/wiring.h"

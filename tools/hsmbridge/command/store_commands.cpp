@@ -1,6 +1,6 @@
 #include "base/bytes.h"
 #include "base/error.h"
-#include "service/requests.h"
+#include "service/requests/requests.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
-#include "service/requests.h"
+#include "service/requests/requests.h"
 #include "tools/commandline/exit_code.h"
 
 #include <string>

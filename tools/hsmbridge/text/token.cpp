@@ -1,7 +1,7 @@
 #include "tools/hsmbridge/text/token.h"
 
 #include "base/bytes.h"
-#include "base/unicode.h"
+#include "base/json_text.h"
 #include "tools/commandline/output.h"
 
 #include <fmt/format.h>
@@ -39,13 +39,6 @@ std::string shortened(const std::string& value) {
 }
 
 }  // namespace
-
-void set_text(Json& object, const std::string& name, const std::string& text) {
-  std::string escaped = escape_non_utf8(text);
-  const bool is_utf8 = escaped == text;
-  object.set(name, Json(std::move(escaped)));
-  if (!is_utf8) object.set(name + "_hex", Json(hex(as_bytes(text))));
-}
 
 Json to_json(const pkcs11::TokenInfo& info) {
   Json object = Json::object();

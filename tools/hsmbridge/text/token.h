@@ -11,8 +11,6 @@
 // Tokens and keys as a person and as a program read them.
 namespace hsmbridge::cli {
 
-// A text that somebody else's program wrote: escaped where it is not UTF-8, and then its octets as hex in NAME_hex too.
-void set_text(Json& object, const std::string& name, const std::string& text);
 Json to_json(const pkcs11::TokenInfo& info);
 Json to_json(const pkcs11::MechanismInfo& mechanism);
 std::string token_text(const pkcs11::TokenInfo& info);

@@ -4,7 +4,7 @@
 #include "base/trust.h"
 #include "pkcs11/keys/signer.h"
 #include "providers/securosys/meta_data_proof.h"
-#include "service/expectation.h"
+#include "service/effects/expectation.h"
 #include "tools/hsmbridge/wiring/securosys.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 #include "workflow/machine/state.h"
@@ -79,7 +79,8 @@ struct ApplicationKey {
   std::string unknown_why;
 };
 
-ApplicationKey application_key(const securosys::Settings& provider, Wiring& wiring, const RecordFact& record) {
+ApplicationKey application_key(const securosys::Settings& provider, Wiring& wiring,
+                               const workflow::RecordFact& record) {
   try {
     if (provider.application_public_key) {
       return {x509::key_of_person_in_file(*provider.application_public_key, x509::Given::to_be_believed), ""};
@@ -90,10 +91,11 @@ ApplicationKey application_key(const securosys::Settings& provider, Wiring& wiri
     if (token.pin && token.pin->kind() == config::SecretSource::Kind::prompt) {
       return {{}, "its PIN would have to be typed; name its public half as application_public_key"};
     }
-    const auto key = pkcs11::TokenKey::open(
-        wiring.pkcs11_token(token.name), pkcs11::KeySelector::parse(provider.application_key->key),
-        use_journal(record, "application-key-use", "telling whose notes are this bridge's"),
-        provider.application_key->accept);
+    const auto key = pkcs11::TokenKey::open(wiring.pkcs11_token(token.name),
+                                            pkcs11::KeySelector::parse(provider.application_key->key),
+                                            {workflow::Purpose::metadata, "telling whose notes are this bridge's",
+                                             Json::object(), provider.application_key->accept},
+                                            record);
     return {key->subject_public_key_info(), ""};
   } catch (const Error& error) {
     return {{}, error.message()};
@@ -156,10 +158,11 @@ ApprovalDesk::ApprovalDesk(Invocation& invocation) : context_(invocation), outpu
     throw Error{ErrorKind::invalid_input, fmt::format("provider {} is of type {}: its approvers decide there, not here",
                                                       provider.name, provider.type)};
   }
-  const RecordFact journal = [this](std::string_view kind, const Json& facts) { record(kind, facts); };
-  signer_ = std::make_unique<AuditedSigner>(wiring.pkcs11_token(*person.token), pkcs11::KeySelector::parse(*person.key),
-                                            person.accept_key, "approver-key", "listing approval tasks (a time stamp)",
-                                            journal, Json::object({{"person", person_}}));
+  const workflow::RecordFact journal = [this](std::string_view kind, const Json& facts) { record(kind, facts); };
+  signer_ = pkcs11::TokenKey::open(wiring.pkcs11_token(*person.token), pkcs11::KeySelector::parse(*person.key),
+                                   {workflow::Purpose::approval, "listing approval tasks (a time stamp)",
+                                    Json::object({{"person", person_}}), person.accept_key},
+                                   journal);
   auto parts = securosys_parts(provider, wiring.provider_needs());
   sign_key_ = parts.settings.sign_key;
   auto application = application_key(parts.settings, wiring, journal);
@@ -277,12 +280,12 @@ Comparison ApprovalDesk::compare(const securosys::TaskView& task, const std::opt
 }
 
 void ApprovalDesk::accept(const securosys::TaskView& task, const securosys::Expectation& expectation) {
-  signer_->purpose(fmt::format("approving task {} at {}, payload {}", task.id, provider_, task.payload_sha256));
+  signer_->say(fmt::format("approving task {} at {}, payload {}", task.id, provider_, task.payload_sha256));
   approver_->send(approver_->sign(task, expectation));
 }
 
 void ApprovalDesk::reject(const securosys::TaskView& task) {
-  signer_->purpose(
+  signer_->say(
       fmt::format("rejecting task {} at {}, payload {} (a time stamp)", task.id, provider_, task.payload_sha256));
   // The time stamp is often the one that listed the task a moment ago: then no use of the key tells of this decision.
   record("approval-rejection", Json::object({{"person", person_},

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "providers/securosys/approver.h"
-#include "tools/hsmbridge/wiring/audited_signer.h"
 #include "tools/hsmbridge/wiring/command_context.h"
 #include "tools/hsmbridge/wiring/invocation.h"
 
@@ -57,7 +56,7 @@ class ApprovalDesk {
   std::string sign_key_;
   std::optional<Bytes> application_key_;  // SPKI
   std::string application_unknown_;       // why it is not known although one is configured
-  std::unique_ptr<AuditedSigner> signer_;
+  std::unique_ptr<workflow::KeySigner> signer_;
   std::shared_ptr<securosys::Client> client_;
   std::unique_ptr<securosys::Approver> approver_;
 };

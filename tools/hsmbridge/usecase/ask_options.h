@@ -1,6 +1,6 @@
 #pragma once
 
-#include "service/ask.h"
+#include "service/content/ask.h"
 #include "tools/hsmbridge/wiring/invocation.h"
 
 #include <string>

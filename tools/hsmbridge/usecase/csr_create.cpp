@@ -6,12 +6,11 @@
 #include "pkcs11/keys/generate.h"
 #include "pkcs11/keys/keys.h"
 #include "pkcs11/keys/signer.h"
-#include "service/batch.h"
-#include "service/csr.h"
+#include "service/content/batch.h"
+#include "service/content/csr.h"
 #include "tools/hsmbridge/usecase/ask_options.h"
 #include "tools/hsmbridge/usecase/key_birth.h"
 #include "tools/hsmbridge/wiring/command_context.h"
-#include "tools/hsmbridge/wiring/key_journal.h"
 #include "tools/hsmbridge/wiring/prompt.h"
 #include "tools/hsmbridge/wiring/token_access.h"
 #include "x509/judge/advice.h"
@@ -30,7 +29,7 @@ namespace {
 
 using commandline::Option;
 
-constexpr const char* kKeyUse = "key-use";
+constexpr std::string_view kKeyUse = row_of(workflow::Purpose::csr).intent;
 
 // One CSR to make: from the options, or from a row over the options.
 struct Job {
@@ -112,10 +111,11 @@ Done carry_out(Run& run, const Job& job) {
       run.context.record_key(kind, facts, key_record(*run.token, done.key, "active", run.context.clock().now()));
     }
   };
-  const auto journal =
-      use_journal(write_down, kKeyUse, "csr", Json::object({{"subject", Json(done.ask.content.subject.to_string())}}));
-  const auto signer =
-      pkcs11::TokenKey::open(run.token, done.key, journal, service::accepted_of_key(run.profile, job.wishes));
+  const auto signer = pkcs11::TokenKey::open(
+      run.token, done.key,
+      {workflow::Purpose::csr, "csr", Json::object({{"subject", Json(done.ask.content.subject.to_string())}}),
+       service::accepted_of_key(run.profile, job.wishes)},
+      write_down);
   done.key = signer->info();
   done.der = service::create_csr(*signer, done.ask);
   if (!job.out.empty()) {

@@ -7,7 +7,7 @@
 #include "pkcs11/login/token_lock.h"
 #include "pkcs11/token/module.h"
 #include "pkcs11/token/token.h"
-#include "service/ask.h"
+#include "service/content/ask.h"
 #include "tools/hsmbridge/wiring/token_access.h"
 #include "x509/asn1/bounds.h"
 #include "x509/objects/algorithm.h"

@@ -1,4 +1,4 @@
-#include "service/requests.h"
+#include "service/requests/requests.h"
 #include "tools/hsmbridge/usecase/doctor.h"
 
 #include <fmt/core.h>

@@ -2,8 +2,7 @@
 
 #include "base/error.h"
 #include "pkcs11/keys/signer.h"
-#include "service/csr.h"
-#include "tools/hsmbridge/wiring/key_journal.h"
+#include "service/content/csr.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 #include "workflow/ports/provider.h"
 #include "x509/judge/advice.h"
@@ -28,11 +27,11 @@ Bytes unsigned_csr(const service::NewRequest& request) {
 }
 
 Bytes signed_csr(Wiring& wiring, CommandContext& context, const service::NewRequest& request) {
-  const auto signer = pkcs11::TokenKey::open(
-      wiring.pkcs11_token(request.token), pkcs11::KeySelector::parse(request.key.selector),
-      use_journal([&context](std::string_view kind, const Json& facts) { context.record(kind, facts); }, "key-use",
-                  "enroll --check", Json::object({{"subject", request.ask.content.subject.to_string()}})),
-      request.key.accept);
+  const auto signer =
+      pkcs11::TokenKey::open(wiring.pkcs11_token(request.token), pkcs11::KeySelector::parse(request.key.selector),
+                             {workflow::Purpose::csr, "enroll --check",
+                              Json::object({{"subject", request.ask.content.subject.to_string()}}), request.key.accept},
+                             context.recorder());
   return service::create_csr(*signer, request.ask);
 }
 

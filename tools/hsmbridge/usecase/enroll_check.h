@@ -1,6 +1,6 @@
 #pragma once
 
-#include "service/enroll.h"
+#include "service/requests/enroll.h"
 #include "tools/hsmbridge/wiring/command_context.h"
 #include "tools/hsmbridge/wiring/invocation.h"
 

@@ -47,7 +47,7 @@ void end_other_plan(CommandContext& context, const pkcs11::Token& token, std::sp
     if (plan.label != key.label || plan.id == key.id) continue;
     auto record = key_record(token, key, workflow::status::kRetired, context.clock().now());
     record.cka_id = hex(plan.id);
-    Json facts = key_facts(token, key);
+    Json facts = pkcs11::facts_of(token, key);
     facts.set("planned_id", Json(record.cka_id));
     context.record_key("key-plan-ended", facts, record);
   }
@@ -78,7 +78,7 @@ std::vector<pkcs11::MadeKey> make_keys(CommandContext& context, pkcs11::Token& t
   }
   std::size_t made = 0;
   const auto on_made = [&](const pkcs11::MadeKey& key) {
-    context.record_key("key-generated", key_facts(token, key.key),
+    context.record_key("key-generated", pkcs11::facts_of(token, key.key),
                        key_record(token, key.key, "active", context.clock().now()));
     end_other_plan(context, token, plans, key.key);
     ++made;

@@ -1,7 +1,7 @@
 #include "tools/hsmbridge/usecase/provider_decision.h"
 
 #include "base/error.h"
-#include "service/requests.h"
+#include "service/requests/requests.h"
 #include "tools/hsmbridge/wiring/command_context.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 #include "workflow/machine/state.h"

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "config/settings.h"
-#include "service/certificates.h"
+#include "service/certificates/certificates.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 
 #include <fmt/core.h>

@@ -1,8 +1,7 @@
 #include "tools/hsmbridge/wiring/command_context.h"
 
 #include "base/unicode.h"
-#include "service/requests.h"
-#include "tools/hsmbridge/text/token.h"
+#include "service/requests/requests.h"
 #include "tools/hsmbridge/wiring/token_access.h"
 #include "workflow/machine/lifecycle.h"
 
@@ -69,6 +68,10 @@ void CommandContext::record(std::string_view kind, const Json& facts) {
   }
   if (!said_no_log_) invocation_.output.note("hsmbridge: no store is configured, so this is in no audit log");
   said_no_log_ = true;
+}
+
+workflow::RecordFact CommandContext::recorder() {
+  return [this](std::string_view kind, const Json& facts) { record(kind, facts); };
 }
 
 void CommandContext::record_key(std::string_view kind, const Json& facts, const workflow::KeyRecord& key) {
@@ -159,15 +162,6 @@ workflow::KeyRecord key_record(const pkcs11::Token& token, const pkcs11::KeyInfo
   record.status = std::move(status);
   record.changed_at = at;
   return record;
-}
-
-Json key_facts(const pkcs11::Token& token, const pkcs11::KeyInfo& key) {
-  Json facts = Json::object({{"token", Json(token.name())}});
-  set_text(facts, "label", key.label);
-  facts.set("id", Json(hex(key.id)));
-  facts.set("type", Json(key.type));
-  facts.set("spki_sha256", Json(key.spki_hash.str()));
-  return facts;
 }
 
 }  // namespace hsmbridge::cli

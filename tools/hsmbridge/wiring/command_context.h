@@ -38,6 +38,8 @@ class CommandContext {
   // Appends a leaf to the audit log: durable when it returns, so that nothing leaves the process before. Without a
   // store it says so, once, on standard error. Throws unavailable: then nothing may be signed or destroyed.
   void record(std::string_view kind, const Json& facts);
+  // The same as a function, which this must outlive.
+  workflow::RecordFact recorder();
   // The same, and the key's record in the same commit.
   void record_key(std::string_view kind, const Json& facts, const workflow::KeyRecord& key);
   // A person saw the lane work ("token:web"): workers that leave it alone try it at once. Nothing without a
@@ -73,9 +75,7 @@ class CommandContext {
   std::shared_ptr<pkcs11::PinRefusals> refusals_;
 };
 
-// What every leaf about a key says: token, label, id, type, SPKI hash.
-Json key_facts(const pkcs11::Token& token, const pkcs11::KeyInfo& key);
-// Its record, with a status of workflow::KeyRecord.
+// The record of a key, with a status of workflow::KeyRecord.
 workflow::KeyRecord key_record(const pkcs11::Token& token, const pkcs11::KeyInfo& key, std::string status, Instant at);
 
 }  // namespace hsmbridge::cli

@@ -2,11 +2,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "pkcs11/keys/signer.h"
 #include "pkcs11/tls_client_key.h"
-#include "tools/hsmbridge/wiring/audited_signer.h"
-#include "tools/hsmbridge/wiring/key_journal.h"
 #include "x509/objects/pem_file.h"
 
 #include <utility>
@@ -35,23 +32,22 @@ class WaitingSigner final : public x509::Signer {
 
 }  // namespace
 
-std::shared_ptr<x509::Signer> signer_of(const providers::TokenKey& key, std::string kind, std::string purpose,
+std::shared_ptr<x509::Signer> signer_of(const providers::TokenKey& key, workflow::Purpose purpose, std::string words,
                                         const ProviderNeeds& needs) {
   return std::make_shared<WaitingSigner>(
-      std::make_shared<AuditedSigner>(needs.token(key.token), pkcs11::KeySelector::parse(key.key), key.accept,
-                                      std::move(kind), std::move(purpose), needs.record));
+      pkcs11::TokenKey::open(needs.token(key.token), pkcs11::KeySelector::parse(key.key),
+                             {purpose, std::move(words), Json::object(), key.accept}, needs.record));
 }
 
 net::TlsHook tls_hook(const providers::Connection& connection, const ProviderNeeds& needs) {
   if (!connection.client_key) return {};
   std::vector<Bytes> chain;
   if (connection.client_cert) chain = x509::certificates_in_file(*connection.client_cert, x509::Given::to_be_read);
-  // The handshake signs with it, inside the TLS library: what can be written down is that it is about to.
   auto key = pkcs11::TlsClientKey::open(needs.token(connection.client_key->token),
                                         pkcs11::KeySelector::parse(connection.client_key->key),
-                                        use_journal(needs.record, "client-key-use", "TLS client authentication",
-                                                    Json::object({{"provider", connection.name}})),
-                                        std::move(chain), connection.client_key->accept);
+                                        {workflow::Purpose::tls_client, "TLS client authentication",
+                                         Json::object({{"provider", connection.name}}), connection.client_key->accept},
+                                        needs.record, std::move(chain));
   return [key](void* ssl_ctx) {
     try {
       key->install(ssl_ctx);

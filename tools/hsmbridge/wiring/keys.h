@@ -11,8 +11,8 @@
 // Keys in tokens, for the providers that are configured with them. Every use is written down.
 namespace hsmbridge::cli {
 
-// `kind` and `purpose` as for AuditedSigner. Throws what opening the token and finding the key throw.
-std::shared_ptr<x509::Signer> signer_of(const providers::TokenKey& key, std::string kind, std::string purpose,
+// `words`: what the audit log calls the use. Throws what opening the token and finding the key throw.
+std::shared_ptr<x509::Signer> signer_of(const providers::TokenKey& key, workflow::Purpose purpose, std::string words,
                                         const ProviderNeeds& needs);
 
 // What puts the client certificate and the token's key into a TLS context; empty when the connection's key is in no

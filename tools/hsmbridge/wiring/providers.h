@@ -2,7 +2,7 @@
 
 #include "config/settings.h"
 #include "pkcs11/token/token.h"
-#include "tools/hsmbridge/wiring/key_journal.h"
+#include "workflow/ports/key_use.h"
 #include "workflow/ports/provider.h"
 
 #include <functional>
@@ -17,7 +17,7 @@ namespace hsmbridge::cli {
 struct ProviderNeeds {
   const Clock& clock;
   std::function<std::shared_ptr<pkcs11::Token>(const std::string& token)> token;
-  RecordFact record;  // every use of a key is written down
+  workflow::RecordFact record;  // every use of a key is written down
   // The trust anchors of an order's profile, DER.
   std::function<std::vector<Bytes>(const workflow::Order&)> anchors = {};
   std::vector<SpkiHash> people = {};            // the keys of everybody under `people:`, as far as the file names them

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "service/requests.h"
+#include "service/requests/requests.h"
 
 #include <utility>
 

@@ -22,13 +22,13 @@ std::shared_ptr<workflow::Provider> make_securosys(const config::ProviderSetting
   auto parts = securosys_parts(provider, needs);
   securosys::Keys keys;
   if (parts.settings.application_key) {
-    keys.application = signer_of(*parts.settings.application_key, "application-key",
+    keys.application = signer_of(*parts.settings.application_key, workflow::Purpose::metadata,
                                  "signing a submission at " + provider.name, needs);
   }
   keys.people = needs.people;
   keys.unread_people = needs.unread_people;
   if (parts.settings.task_reader) {
-    keys.task_reader = signer_of(parts.settings.task_reader->key, "task-reader-key",
+    keys.task_reader = signer_of(parts.settings.task_reader->key, workflow::Purpose::time_stamp,
                                  "looking a submission up at " + provider.name + " (a time stamp)", needs);
   }
   return std::make_shared<securosys::SecurosysProvider>(std::move(parts.settings), std::move(parts.client),

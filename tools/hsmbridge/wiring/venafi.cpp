@@ -56,7 +56,7 @@ std::unique_ptr<venafi::Credentials> credentials(const venafi::Settings& setting
   }
   if (settings.federated) return federated(settings, transport, needs);
   // Every JWT is a use of a key, and in the audit log.
-  auto signer = signer_of(settings.service_account->key, "service-account-key",
+  auto signer = signer_of(settings.service_account->key, workflow::Purpose::jwt,
                           "a JWT for an access token at " + settings.name, needs);
   return venafi::token_credentials(
       transport, venafi::service_account_order(std::move(signer), settings.service_account->client_id, needs.clock),

@@ -6,7 +6,7 @@
 #include "pkcs11/token/module.h"
 #include "pkcs11/token/token_thread.h"
 #include "pkcs11/workflow_token.h"
-#include "service/requests.h"
+#include "service/requests/requests.h"
 #include "tools/hsmbridge/wiring/providers.h"
 #include "tools/hsmbridge/wiring/refusals.h"
 #include "tools/hsmbridge/wiring/token_access.h"
@@ -201,7 +201,7 @@ std::shared_ptr<workflow::Token> Wiring::token(const std::string& name) {
   auto& token = workflow_tokens_[settings.name];
   if (!token) {
     token = std::make_shared<pkcs11::WorkflowToken>(
-        settings.name, [all, of = settings.name] { return all->open(of); }, use_journal(recorder(), "key-use", "csr"),
+        settings.name, [all, of = settings.name] { return all->open(of); }, recorder(),
         settings.deadline.value_or(kTokenDeadline), settings.sessions);
   }
   return token;
@@ -237,7 +237,7 @@ void Wiring::record(std::string_view kind, const Json& facts) {
 
 // Where no store is configured there is no audit log, and no request that a provider could work for either. A
 // `provider test` may still log in with a key: then it is said that this is written down nowhere.
-RecordFact Wiring::recorder() const {
+workflow::RecordFact Wiring::recorder() const {
   return [stores = stores_, clock = clock_, told = no_log_told_](std::string_view kind, const Json& facts) {
     if (!stores->configured()) {
       std::call_once(*told, [] { log::warning("no store is configured, so this use of a key is in no audit log"); });

@@ -3,7 +3,7 @@
 #include "config/settings.h"
 #include "pkcs11/token/token.h"
 #include "pkcs11/token/token_thread.h"
-#include "service/effects.h"
+#include "service/effects/effects.h"
 #include "tools/hsmbridge/wiring/providers.h"
 #include "tools/hsmbridge/wiring/stores.h"
 #include "workflow/engine/engine.h"
@@ -80,7 +80,7 @@ class Wiring final : public service::Dependencies {
   // Throws when this process cannot work in that lane, or cannot tell in time: loading a module and making a provider
   // that opens a token may hang, so both are done on a thread that may be left behind.
   std::function<void()> lane_check(const std::string& lane);
-  RecordFact recorder() const;
+  workflow::RecordFact recorder() const;
   // Makes the provider at the first call. Owns what it uses.
   std::function<std::shared_ptr<workflow::Provider>()> provider_maker(const std::string& name);
 

@@ -1,4 +1,4 @@
-#include "service/resolve.h"
+#include "service/requests/resolve.h"
 
 #include "base/error.h"
 #include "base/json.h"
@@ -7,7 +7,6 @@
 #include "x509/content/requested_content.h"
 #include "x509/judge/check.h"
 #include "x509/objects/certificate.h"
-#include "x509/objects/pem.h"
 #include "x509/objects/pkcs7.h"
 #include "x509/objects/spki.h"
 
@@ -119,7 +118,7 @@ ProviderReference proved_by_serial(Dependencies& world, const workflow::Record& 
 
 workflow::Handout proved_certificate(Dependencies& world, const workflow::Record& record, ByteView file) {
   const auto& key = key_of(record);
-  const auto ders = certificates_in(file);
+  const auto ders = x509::certificates_in_any_form(file);
   for (const auto& der : ders) {
     const auto certificate = x509::parse_certificate(der);
     if (!is_for(key, certificate)) continue;
@@ -127,11 +126,6 @@ workflow::Handout proved_certificate(Dependencies& world, const workflow::Record
     return {workflow::Handout::Content::file, der, Bytes(file.begin(), file.end())};
   }
   throw another_key(record, x509::parse_certificate(ders.front()));
-}
-
-std::vector<Bytes> certificates_in(ByteView file) {
-  auto bundled = x509::certificates_of_bundle(file);
-  return bundled.empty() ? x509::read_certificates(file) : bundled;
 }
 
 workflow::DeviationsAccepted proved_acceptance(Dependencies& world, const workflow::Record& record,

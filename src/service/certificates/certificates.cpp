@@ -1,8 +1,8 @@
-#include "service/certificates.h"
+#include "service/certificates/certificates.h"
 
 #include "base/error.h"
-#include "service/request_id.h"
-#include "service/requests.h"
+#include "service/requests/request_id.h"
+#include "service/requests/requests.h"
 #include "workflow/machine/lifecycle.h"
 
 #include <fmt/core.h>

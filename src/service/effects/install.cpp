@@ -1,9 +1,9 @@
-#include "service/install.h"
+#include "service/effects/install.h"
 
 #include "base/error.h"
 #include "base/json.h"
 #include "base/target_file.h"
-#include "service/hook.h"
+#include "service/effects/hook.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/pem.h"
 #include "x509/objects/pkcs7.h"

@@ -2,7 +2,7 @@
 
 #include "base/bytes.h"
 #include "config/settings.h"
-#include "service/renewal.h"
+#include "service/certificates/renewal.h"
 #include "workflow/ports/store.h"
 
 #include <functional>

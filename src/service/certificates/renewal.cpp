@@ -1,8 +1,8 @@
-#include "service/renewal.h"
+#include "service/certificates/renewal.h"
 
 #include "base/error.h"
-#include "service/certificates.h"
-#include "service/request_id.h"
+#include "service/certificates/certificates.h"
+#include "service/requests/request_id.h"
 #include "workflow/machine/lifecycle.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/spki.h"

@@ -1,7 +1,7 @@
-#include "service/requests.h"
+#include "service/requests/requests.h"
 
 #include "base/error.h"
-#include "service/request_id.h"
+#include "service/requests/request_id.h"
 #include "workflow/machine/codec.h"
 #include "workflow/machine/rules.h"
 #include "x509/content/requested_content.h"

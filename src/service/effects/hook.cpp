@@ -1,4 +1,4 @@
-#include "service/hook.h"
+#include "service/effects/hook.h"
 
 #include "base/descriptor.h"
 #include "base/error.h"

@@ -1,4 +1,4 @@
-#include "service/expectation.h"
+#include "service/effects/expectation.h"
 
 #include "base/json.h"
 #include "x509/content/requested_content.h"

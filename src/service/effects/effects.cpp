@@ -1,11 +1,11 @@
-#include "service/effects.h"
+#include "service/effects/effects.h"
 
 #include "base/error.h"
 #include "base/json.h"
-#include "service/csr.h"
-#include "service/effect_parts.h"
-#include "service/install.h"
-#include "service/verify.h"
+#include "service/content/csr.h"
+#include "service/effects/effect_parts.h"
+#include "service/effects/install.h"
+#include "service/effects/verify.h"
 #include "workflow/engine/lane_pauses.h"
 #include "workflow/machine/lifecycle.h"
 #include "x509/asn1/bounds.h"
@@ -120,7 +120,7 @@ EffectOutcome sign_csr(Dependencies& world, const Claim& claim) {
   const auto* key = workflow::key_of(claim.record.state);
   if (key == nullptr) throw Error{ErrorKind::internal, "a CSR was asked before the key was ready"};
   const auto ask = x509::requested_content_from(Json::parse(order.ask));
-  const auto signer = token_of(world, order)->signer(*key);
+  const auto signer = token_of(world, order)->signer(*key, workflow::Purpose::csr);
   return outcome(workflow::CsrSigned{create_csr(*signer, ask)});
 }
 

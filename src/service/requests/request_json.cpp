@@ -1,4 +1,4 @@
-#include "service/requests.h"
+#include "service/requests/requests.h"
 #include "workflow/machine/codec.h"
 
 #include <fmt/format.h>

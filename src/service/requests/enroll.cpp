@@ -1,9 +1,9 @@
-#include "service/enroll.h"
+#include "service/requests/enroll.h"
 
 #include "base/error.h"
 #include "base/json.h"
-#include "service/request_id.h"
-#include "service/requests.h"
+#include "service/requests/request_id.h"
+#include "service/requests/requests.h"
 #include "workflow/machine/lifecycle.h"
 
 #include <fmt/core.h>

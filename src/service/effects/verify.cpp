@@ -1,15 +1,15 @@
-#include "service/verify.h"
+#include "service/effects/verify.h"
 
 #include "base/error.h"
 #include "base/log.h"
-#include "service/effect_parts.h"
-#include "service/expectation.h"
-#include "service/resolve.h"
+#include "service/effects/effect_parts.h"
+#include "service/effects/expectation.h"
 #include "workflow/machine/lifecycle.h"
 #include "x509/asn1/bounds.h"
 #include "x509/judge/check.h"
 #include "x509/judge/render.h"
 #include "x509/objects/certificate.h"
+#include "x509/objects/pkcs7.h"
 #include "x509/objects/spki.h"
 
 #include <fmt/core.h>
@@ -74,7 +74,7 @@ workflow::Issued read_file_of_person(Dependencies& world, const workflow::Order&
                                      const workflow::Handout& handout) {
   workflow::Issued issued;
   issued.certificate = handout.result;
-  for (auto& der : certificates_in(handout.raw)) {
+  for (auto& der : x509::certificates_in_any_form(handout.raw)) {
     if (der != issued.certificate) issued.chain.push_back(std::move(der));
   }
   try {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "service/effects.h"
+#include "service/effects/effects.h"
 
 namespace hsmbridge::service {
 

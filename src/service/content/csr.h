@@ -2,8 +2,8 @@
 
 #include "base/bytes.h"
 #include "config/settings.h"
-#include "service/ask.h"
-#include "service/batch.h"
+#include "service/content/ask.h"
+#include "service/content/batch.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/signer.h"
 

@@ -1,4 +1,4 @@
-#include "service/effect_parts.h"
+#include "service/effects/effect_parts.h"
 
 namespace hsmbridge::service {
 

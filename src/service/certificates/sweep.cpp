@@ -1,10 +1,10 @@
-#include "service/sweep.h"
+#include "service/certificates/sweep.h"
 
 #include "base/error.h"
-#include "service/certificates.h"
-#include "service/install.h"
-#include "service/renewal.h"
-#include "service/requests.h"
+#include "service/certificates/certificates.h"
+#include "service/certificates/renewal.h"
+#include "service/effects/install.h"
+#include "service/requests/requests.h"
 #include "workflow/machine/lifecycle.h"
 
 #include <fmt/core.h>

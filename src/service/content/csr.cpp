@@ -1,4 +1,4 @@
-#include "service/csr.h"
+#include "service/content/csr.h"
 
 #include "base/error.h"
 #include "x509/judge/render.h"

@@ -2,7 +2,7 @@
 
 #include "base/bytes.h"
 #include "config/settings.h"
-#include "service/effects.h"
+#include "service/dependencies.h"
 #include "workflow/machine/event.h"
 #include "workflow/machine/order.h"
 #include "workflow/ports/store.h"
@@ -21,12 +21,10 @@ namespace hsmbridge::service {
 ProviderReference proved_by_serial(Dependencies& world, const workflow::Record& record, const std::string& serial,
                                    Instant now);
 
-// The certificate for the request's key in a file (see certificates_in) that a person brought, with the whole file as
+// The certificate for the request's key in a file (see x509::certificates_in_any_form) that a person brought, with the whole file as
 // its evidence. Throws conflict when there is none or it answered another request, invalid_input when the file holds no
 // certificate.
 workflow::Handout proved_certificate(Dependencies& world, const workflow::Record& record, ByteView file);
-// PEM, one certificate in DER, or a PKCS#7 bundle.
-std::vector<Bytes> certificates_in(ByteView file);
 
 // What a person accepts about a quarantined certificate. Throws invalid_input for a name that does not exist, refused
 // for one that can never be accepted, conflict when the certificate was revoked meanwhile. Whether these are all that

@@ -1,4 +1,4 @@
-#include "service/ask.h"
+#include "service/content/ask.h"
 
 #include "config/key_flaw.h"
 #include "x509/judge/check.h"

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/error.h"
-#include "service/effects.h"
+#include "service/effects/effects.h"
 #include "workflow/engine/lane_pauses.h"
 
 #include <fmt/core.h>

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "base/json.h"
+
+#include <string>
+
+namespace hsmbridge {
+
+// Sets a member to a text that somebody else's program wrote: escaped where it is not UTF-8, and then its octets as hex
+// in NAME_hex too.
+void set_text(Json& object, const std::string& name, const std::string& text);
+
+}  // namespace hsmbridge
