@@ -2,7 +2,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "tools/rig/server/letter_case.h"
 #include "tools/rig/server/uuid.h"
 
 #include <fmt/core.h>
@@ -158,7 +157,7 @@ const DigicertProfile& Digicert::profile_of(const std::string& id) const {
 
 const DigicertProfile& Digicert::visible_profile(const std::string& id, const std::string& token) const {
   for (const DigicertProfile& profile : profiles_) {
-    if (profile.id != lower_case(id)) continue;
+    if (profile.id != id) continue;
     const auto& tokens = profile.token_ids;
     if (!tokens.empty() && std::find(tokens.begin(), tokens.end(), token) == tokens.end()) break;
     return profile;
