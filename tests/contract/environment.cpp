@@ -5,7 +5,6 @@
 #include <fmt/core.h>
 
 #include <cstdlib>
-#include <iostream>
 
 namespace hsmbridge::contract {
 namespace {
@@ -28,9 +27,9 @@ std::string joined(const Needs& needs, const std::vector<std::string>& parts) {
   return text;
 }
 
-// tests/contract/CMakeLists.txt has the first words as SKIP_REGULAR_EXPRESSION.
-void say_skipped(const std::string& why) {
-  std::cout << "contract case skipped: " << why << std::endl;
+// tests/CMakeLists.txt has the first words as SKIP_REGULAR_EXPRESSION.
+void say_skipped(std::ostream& out, const std::string& why) {
+  out << "contract case skipped: " << why << std::endl;
 }
 
 }  // namespace
@@ -62,12 +61,12 @@ std::optional<Variables> variables_of(const Needs& needs) {
   return values;
 }
 
-std::optional<Variables> service_for(const Needs& needs, Ask ask) {
+std::optional<Variables> service_for(const Needs& needs, Ask ask, std::ostream& out) {
   auto values = variables_of(needs);
   if (!values) {
-    say_skipped("no service is named: set " + joined(needs, needs.needed));
+    say_skipped(out, "no service is named: set " + joined(needs, needs.needed));
   } else if (ask == Ask::makes_a_request && values->count(kMayOrder) == 0) {
-    say_skipped("it makes a request at the service: set " + name_of(needs, kMayOrder) + "=yes");
+    say_skipped(out, "it makes a request at the service: set " + name_of(needs, kMayOrder) + "=yes");
     return std::nullopt;
   }
   return values;

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,6 @@ std::optional<Variables> variables_of(const Needs& needs);
 enum class Ask { nothing_made, makes_a_request };
 // The variables, or nothing where the case is to be skipped; then it has said so, in the line that ctest knows. A case
 // that makes a request is skipped without MAY_ORDER too.
-std::optional<Variables> service_for(const Needs& needs, Ask ask);
+std::optional<Variables> service_for(const Needs& needs, Ask ask, std::ostream& out);
 
 }  // namespace hsmbridge::contract

@@ -270,8 +270,8 @@ TEST_CASE("a wrong certificate is for another key and from the same CA") {
 TEST_CASE("a wrong signature does not verify and a set fault changes the members it names") {
   Served served;
   served.make_key();
-  const Json key =
-      Json::parse(rig::call_server(served.client("keyManagementToken"), "GET", "/v1/key/ca/attributes", "").body);
+  const Json key = Json::parse(
+      rig::call_server(served.client("keyManagementToken"), "POST", "/v1/key/attributes", R"({"label":"ca"})").body);
   const Bytes public_key = from_base64(key.at("json").at("publicKey").as_string());
   const std::string path = "/v1/request/" + Json::parse(served.sign().body).at("signRequestId").as_string();
   const auto get = [&] {
