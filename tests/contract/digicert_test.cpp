@@ -35,7 +35,7 @@ struct Tlm : test::TlmRequest {
     return place;
   }
   void speak_with(const std::string& key) {
-    options.api_key = [key] { return Secret(key); };
+    options.get = [key] { return Secret(key); };
     made.reset();
   }
 

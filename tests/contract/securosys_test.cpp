@@ -38,7 +38,7 @@ struct Tsb : test::TsbRequest {
     const std::string key(read_secret_file(variables.at("KEY_FILE")).reveal());
     place->speak_with(key, key);
     if (const auto bearer = variables.find("BEARER_FILE"); bearer != variables.end()) {
-      place->options.bearer_token = [file = bearer->second] { return read_secret_file(file); };
+      place->options.bearer_token = {[file = bearer->second] { return read_secret_file(file); }};
     }
     return place;
   }

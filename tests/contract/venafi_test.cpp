@@ -34,8 +34,7 @@ struct Cloud : test::CloudRequest {
     return place;
   }
   void speak_with(const std::string& key) {
-    use(venafi::stored_credentials(
-        venafi::Credentials::Kind::api_key, [key] { return Secret(key); }, true));
+    use(venafi::stored_access(venafi::Access::Kind::api_key, {[key] { return Secret(key); }, true}));
   }
 
   std::unique_ptr<test::RunningRig> running;

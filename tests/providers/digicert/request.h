@@ -72,7 +72,7 @@ struct TlmRequest {
   SystemClock clock;
   SoftwareSigner key{"ec:P-256"};
   digicert::Settings settings;
-  digicert::ClientOptions options;
+  providers::Source options;
   x509::RequestedContent ask;
   workflow::Order order;
   workflow::Key token_key{"pkcs11:x", "web", "00", {}, true};

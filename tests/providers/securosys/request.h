@@ -20,7 +20,7 @@ struct TsbRequest {
   }
 
   void key_for(securosys::Role role, const std::string& value) {
-    options.api_keys[role].push_back([value] { return Secret(value); });
+    options.api_keys[role].push_back({[value] { return Secret(value); }});
   }
   securosys::Client& client() {
     if (!made_client) {

@@ -20,7 +20,7 @@ struct CloudRequest {
     ask.content.extended_key_usage.clear();
   }
 
-  std::shared_ptr<venafi::Client> client(std::shared_ptr<venafi::Credentials> with) {
+  std::shared_ptr<venafi::Client> client(venafi::Access with) {
     return std::make_shared<venafi::Client>(transport(), std::move(with), clock);
   }
   std::shared_ptr<net::Transport> transport() { return providers::make_transport(settings, {}); }
@@ -30,7 +30,7 @@ struct CloudRequest {
     }
     return *made;
   }
-  void use(std::shared_ptr<venafi::Credentials> other) {
+  void use(venafi::Access other) {
     credentials = std::move(other);
     made.reset();
   }
@@ -82,7 +82,7 @@ struct CloudRequest {
   workflow::Draft draft;
   workflow::Submission submission;
   unsigned attempt = 1;
-  std::shared_ptr<venafi::Credentials> credentials;
+  venafi::Access credentials;
   std::unique_ptr<venafi::VenafiProvider> made;
 };
 

@@ -41,7 +41,7 @@ struct TlmFlow : TlmRequest {
     settings.seat = "ops@example.com";
     use(profile);
     const std::string value = rig.api_key("service");
-    options.api_key = [value] { return Secret(value); };
+    options.get = [value] { return Secret(value); };
   }
 
   void use(Seeded profile) {

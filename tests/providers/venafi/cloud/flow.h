@@ -24,9 +24,9 @@ struct Flow : CloudRequest {
   }
 
   // ops orders; alice, bob and carol approve.
-  std::shared_ptr<venafi::Credentials> key_of(const std::string& user) {
-    return venafi::stored_credentials(
-        venafi::Credentials::Kind::api_key, [key = rig.api_key(user)] { return Secret(key); }, true);
+  venafi::Access key_of(const std::string& user) {
+    return venafi::stored_access(venafi::Access::Kind::api_key,
+                                 {[key = rig.api_key(user)] { return Secret(key); }, true});
   }
   // What the engine does with a certificate that was handed out.
   x509::Answer judged(const workflow::Handout& handout) {
