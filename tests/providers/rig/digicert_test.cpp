@@ -167,15 +167,13 @@ TEST_CASE("what was issued survives a restart, and a reset does not spare it") {
   CHECK(bench.service().requests().as_array().empty());
 }
 
-TEST_CASE("a suspended certificate can be resumed and a revoked one cannot") {
+TEST_CASE("a suspended certificate can be revoked, and once only") {
   Bench bench;
   const std::string serial = Json::parse(bench.post(bench.order()).body).at("serial_number").as_string();
   const std::string path = "/mpki/api/v1/certificate/" + serial + "/revoke";
   CHECK(bench.call("PUT", path, R"({"revocation_reason":"certificate_hold"})").status == 204);
-  CHECK(bench.call("DELETE", path).status == 204);
   CHECK(bench.call("PUT", path, R"({"revocation_reason":"no reason"})").status == 400);
   CHECK(bench.call("PUT", path, R"({"revocation_reason":"superseded"})").status == 204);
-  CHECK(bench.call("DELETE", path).status == 400);
   CHECK(Json::parse(bench.call("PUT", path, R"({"revocation_reason":"superseded"})").body)
             .at("errors")
             .as_array()
@@ -196,116 +194,6 @@ TEST_CASE("a search has pages, a total and strict parameters") {
   CHECK(Json::parse(search("seat_id=nobody").body).at("total").as_integer() == 0);
   CHECK(search("colour=blue").status == 400);
   CHECK(search("limit=many").status == 400);
-}
-
-TEST_CASE("seats are made, shown and removed") {
-  Bench bench;
-  CHECK(bench.call("POST", "/mpki/api/v1/seat", R"({"seat_id":"a","seat_type":{"id":"DEVICE_SEAT"}})").status == 201);
-  CHECK(bench.call("POST", "/mpki/api/v1/seat", R"({"seat_id":"a"})").status == 400);
-  CHECK(bench.call("GET", "/mpki/api/v1/seat/a").status == 200);
-  CHECK(bench.call("DELETE", "/mpki/api/v1/seat/a").status == 204);
-  bench.made.reset();
-  CHECK(bench.call("GET", "/mpki/api/v1/seat/a").status == 404);
-}
-
-namespace {
-
-// An enrolment for the profile with codes, and its answer.
-Json enrol(Bench& bench, const std::string& more = "") {
-  const Answer answer = bench.call("POST", "/mpki/api/v1/enrollment",
-                                   R"({"profile":{"id":"36f011b7-5fa1-4c6d-83f3-000000000013"},
-                                       "seat":{"seat_id":"anna@example.com","email":"anna@example.com"})" +
-                                       more + "}");
-  REQUIRE(answer.status == 201);
-  return Json::parse(answer.body);
-}
-Answer redeem(Bench& bench, const std::string& code, const std::string& seat = "anna@example.com") {
-  return bench.call("POST", "/mpki/api/v1/enrollment/redeem",
-                    Json::object({{"profile", Json::object({{"id", "36f011b7-5fa1-4c6d-83f3-000000000013"}})},
-                                  {"seat", Json::object({{"id", seat}})},
-                                  {"enrollment_code", code},
-                                  {"csr", bench.csr},
-                                  {"attributes", Json::parse(R"({"subject":{"common_name":"anna"}})")}})
-                        .dump());
-}
-
-}  // namespace
-
-TEST_CASE("an enrolment is made, shown and redeemed once, and survives a restart") {
-  Bench bench;
-  const Json made = enrol(bench, R"(,"enrollment_code":"SECRET-1")");
-  CHECK(made.at("status").as_string() == "created");
-  CHECK(made.at("number_of_bad_attempts").as_integer() == 0);
-  CHECK(made.at("enrollment_code").as_string() == "SECRET-1");
-  CHECK(parse_rfc3339(made.at("expiry_date_time").as_string()) -
-            parse_rfc3339(made.at("creation_date_time").as_string()) ==
-        std::chrono::hours{240});
-  bench.made.reset();
-  const std::string by_code = "/mpki/api/v1/enrollment/SECRET-1?seat_id=anna%40example.com";
-  const std::string id = Json::parse(bench.call("GET", by_code).body).at("id").as_string();
-  CHECK(Json::parse(bench.call("GET", "/mpki/api/v1/enrollment-details/" + id).body).at("status").as_string() ==
-        "created");
-  CHECK(redeem(bench, "wrong").status == 400);
-  CHECK(redeem(bench, "SECRET-1", "ben@example.com").status == 400);
-  const Answer redeemed = redeem(bench, "SECRET-1");
-  CHECK(redeemed.status == 200);
-  CHECK(Json::parse(redeemed.body).at("serial_number").as_string().size() == 40);
-  CHECK(redeem(bench, "SECRET-1").status == 400);
-  CHECK(Json::parse(bench.call("GET", "/mpki/api/v1/enrollment-details?status=REDEEM").body).as_array().size() == 1);
-  CHECK(Json::parse(bench.call("GET", "/mpki/api/v1/enrollment-details/?status=CREATED").body).as_array().empty());
-  CHECK(bench.call("GET", "/mpki/api/v1/enrollment-details/none").status == 404);
-  CHECK(bench.call("GET", "/mpki/api/v1/enrollment/SECRET-1?seat_id=nobody").status == 404);
-}
-
-TEST_CASE("an enrolment is locked by wrong codes and ends with its date") {
-  Bench bench;
-  const std::string code = enrol(bench).at("enrollment_code").as_string();
-  for (int i = 0; i < 5; ++i) CHECK(redeem(bench, "wrong").status == 400);
-  CHECK(redeem(bench, code).status == 400);
-  CHECK(Json::parse(bench.call("GET", "/mpki/api/v1/enrollment-details?status=LOCKED").body).as_array().size() == 1);
-  const std::string second = enrol(bench, R"(,"expiry_date":"2099-01-31")").at("enrollment_code").as_string();
-  CHECK(Json::parse(bench.call("GET", "/mpki/api/v1/enrollment/" + second + "?seat_id=anna%40example.com").body)
-            .at("expires_at")
-            .as_string()
-            .starts_with("2099-01-31"));
-  const std::string third = enrol(bench).at("enrollment_code").as_string();
-  bench.service().advance(std::chrono::hours{24 * 11});
-  CHECK(Json::parse(bench.call("GET", "/mpki/api/v1/enrollment/" + third + "?seat_id=anna%40example.com").body)
-            .at("status")
-            .as_string() == "expired");
-  CHECK(redeem(bench, third).status == 400);
-}
-
-TEST_CASE("enrolments are for profiles with codes, and such a profile issues nothing without one") {
-  Bench bench;
-  CHECK(field_of(bench.call("POST", "/mpki/api/v1/enrollment",
-                            R"({"profile":{"id":")" + kProfiles + R"(1"},"seat":{"seat_id":"a"}})")) == "profile.id");
-  CHECK(bench.post(bench.order("36f011b7-5fa1-4c6d-83f3-000000000013")).status == 400);
-  CHECK(bench
-            .call("POST", "/mpki/api/v1/enrollment",
-                  R"({"profile":{"id":"36f011b7-5fa1-4c6d-83f3-000000000013"},"seat":{"seat_id":"a"},
-                      "expiry_date":"yesterday"})")
-            .status == 400);
-}
-
-TEST_CASE("what the user has no role for, and escrow of keys that nobody escrowed, is refused as documented") {
-  Bench bench;
-  CHECK(code_of(bench.call("GET", "/mpki/api/v1/audit-log")) == "no_access");
-  CHECK(bench.call("GET", "/mpki/api/v1/audit-log/1").status == 403);
-  CHECK(bench.call("POST", "/mpki/api/v1/certificate-import", "{}").status == 403);
-  const std::string serial = Json::parse(bench.post(bench.order()).body).at("serial_number").as_string();
-  CHECK(bench.call("POST", "/mpki/api/v1/certificate/escrow/approve/" + serial).status == 422);
-  CHECK(bench.call("POST", "/mpki/api/v1/certificate/escrow/approve/AB").status == 404);
-  CHECK(bench.call("GET", "/mpki/api/v1/certificate/escrow/recover/" + serial).status == 404);
-}
-
-TEST_CASE("a seat is changed, and the change survives a restart") {
-  Bench bench;
-  CHECK(bench.call("PUT", "/mpki/api/v1/seat/a", R"({"seat_name":"x"})").status == 404);
-  bench.call("POST", "/mpki/api/v1/seat", R"({"seat_id":"a"})");
-  CHECK(bench.call("PUT", "/mpki/api/v1/seat/a", R"({"seat_name":"Anna"})").status == 204);
-  bench.made.reset();
-  CHECK(Json::parse(bench.call("GET", "/mpki/api/v1/seat/a").body).at("seat_name").as_string() == "Anna");
 }
 
 TEST_CASE("details of a certificate have the members of the service's own example") {

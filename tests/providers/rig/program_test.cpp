@@ -89,8 +89,9 @@ TEST_CASE("the commands set up a CA and break and journal a running simulator") 
   const std::string url = description.at("url").as_string();
   const auto key = [&](const char* role) { return description.at("api_keys").at(role).as_array()[0].as_string(); };
   const std::string curl = "curl -s --cacert " + dir + "/ca.pem -H 'Content-Type: application/json' -H 'X-API-KEY: ";
-  const Json attributes =
-      Json::parse(run_program(curl + key("keyManagementToken") + "' " + url + "/v1/key/ca-key/attributes").output);
+  const Json attributes = Json::parse(
+      run_program(curl + key("keyManagementToken") + "' -d '{\"label\":\"ca-key\"}' " + url + "/v1/key/attributes")
+          .output);
   const Json token_json = attributes.at("json").at("policy").at("ruleUse").at("tokens").as_array().at(0);
   CHECK(token_json.at("timelock").as_integer() == 60);
   CHECK(token_json.at("timeout").as_integer() == 86400);

@@ -1,11 +1,10 @@
-#include "tools/rig/tsb/server.h"
-
 #include "base/error.h"
 #include "providers/rig/bench.h"
 #include "tools/rig/command/https_client.h"
 #include "tools/rig/pki/certificates.h"
-#include "tools/rig/server/blackhole.h"
 #include "tools/rig/server/https_server.h"
+#include "tools/rig/server/simulator_server.h"
+#include "tools/rig/tsb/tsb.h"
 
 #include <signal.h>
 #include <sys/stat.h>
@@ -18,23 +17,34 @@ using namespace hsmbridge::test;
 
 namespace {
 
-// A server on TLS and a client for it.
+// A simulated TSB on TLS, with an API key a role where no client certificate is demanded.
+std::unique_ptr<rig::SimulatorServer> serve_tsb(const rig::SimulatorServerOptions& options) {
+  static const SystemClock clock;
+  rig::TsbOptions tsb;
+  tsb.dir = options.dir;
+  tsb.pki = rig::make_test_pki(options.dir);
+  if (!options.client_ca) tsb.api_keys = rig::kept_api_keys(options.dir / "tsb-api-keys.json");
+  return std::make_unique<rig::SimulatorServer>(options, std::make_shared<rig::Tsb>(std::move(tsb), clock));
+}
+
+// A server and a client for it.
 class Served {
  public:
-  explicit Served(rig::TsbServerOptions options = {}) {
-    options.tsb.dir = folder_ / "rig";
-    server_ = std::make_unique<rig::TsbServer>(std::move(options));
-  }
+  explicit Served(const std::optional<std::filesystem::path>& client_ca = std::nullopt)
+      : server_(serve_tsb({"tsb", folder_ / "rig", std::nullopt, client_ca})) {}
 
-  rig::TsbServer& server() { return *server_; }
+  rig::SimulatorServer& server() { return *server_; }
   const TempFolder& folder() const { return folder_; }
 
+  std::string api_key(const std::string& role) const {
+    return server_->description().at("api_keys").at(role).as_array().at(0).as_string();
+  }
   rig::ClientSettings client(const std::string& role) {
     rig::ClientSettings settings{server_->url(), server_->pki().ca, std::nullopt, std::nullopt, {}};
     if (role == "control") {
       settings.headers["X-Rig-Token"] = server_->description().at("control_token").as_string();
     } else if (!role.empty()) {
-      settings.headers["X-API-KEY"] = server_->api_keys().at(role).at(0);
+      settings.headers["X-API-KEY"] = api_key(role);
     }
     return settings;
   }
@@ -65,7 +75,7 @@ class Served {
 
  private:
   TempFolder folder_;
-  std::unique_ptr<rig::TsbServer> server_;
+  std::unique_ptr<rig::SimulatorServer> server_;
 };
 
 // True once it becomes so; false after ten seconds.
@@ -85,7 +95,7 @@ TEST_CASE("curl speaks to the simulator with the CA of its folder and not withou
   Served served;
   const std::string url = served.server().url();
   const std::string ca = served.server().pki().ca.string();
-  const std::string key = served.server().api_keys().at("serviceToken").at(0);
+  const std::string key = served.api_key("serviceToken");
   for (const std::string& host : {url, "https://localhost:" + url.substr(url.rfind(':') + 1)}) {
     CHECK(run_program("curl -sS --cacert " + ca + " -H 'X-API-KEY: " + key + "' " + host + "/v1/versionInfo").output ==
           R"({"Version":"2.2.0"})");
@@ -206,10 +216,10 @@ TEST_CASE("a truncated answer announces more than it sends") {
   served.fault(Json::object({{"kind", "truncate"}, {"path", "/v1/sign"}}));
   const std::string body = (served.folder() / "body.json").string();
   write_text(body, Bench::sign_body("ca", "SHA256_WITH_ECDSA", as_bytes("m")).dump());
-  const Finished curl = run_program("curl -s -i --cacert " + served.server().pki().ca.string() +
-                                    " -H 'Content-Type: application/json' -H 'X-API-KEY: " +
-                                    served.server().api_keys().at("keyOperationToken").at(0) + "' -d @" + body + " " +
-                                    served.server().url() + "/v1/sign");
+  const Finished curl =
+      run_program("curl -s -i --cacert " + served.server().pki().ca.string() +
+                  " -H 'Content-Type: application/json' -H 'X-API-KEY: " + served.api_key("keyOperationToken") +
+                  "' -d @" + body + " " + served.server().url() + "/v1/sign");
   CHECK((curl.status == 18 || curl.status == 56));
   CHECK(curl.output.substr(0, 12) == "HTTP/1.1 201");
   CHECK(curl.output.substr(curl.output.find("\r\n\r\n") + 4, 18) == R"({"signRequestId":")");
@@ -260,8 +270,8 @@ TEST_CASE("a wrong certificate is for another key and from the same CA") {
 TEST_CASE("a wrong signature does not verify and a set fault changes the members it names") {
   Served served;
   served.make_key();
-  const Json key =
-      Json::parse(rig::call_server(served.client("keyManagementToken"), "GET", "/v1/key/ca/attributes", "").body);
+  const Json key = Json::parse(
+      rig::call_server(served.client("keyManagementToken"), "POST", "/v1/key/attributes", R"({"label":"ca"})").body);
   const Bytes public_key = from_base64(key.at("json").at("publicKey").as_string());
   const std::string path = "/v1/request/" + Json::parse(served.sign().body).at("signRequestId").as_string();
   const auto get = [&] {
@@ -289,10 +299,7 @@ TEST_CASE("a server that demands client certificates lets in none without one") 
                         who + ".key -subj /CN=" + who + " -out " + dir + "/" + who + ".pem")
                 .status == 0);
   }
-  rig::TsbServerOptions options;
-  options.client_ca = pki / "good.pem";
-  options.api_key_use = rig::ApiKeyUse::none;
-  Served served(options);
+  Served served(pki / "good.pem");
   const auto curl = [&](const std::string& more) {
     return run_program("curl -s --cacert " + served.server().pki().ca.string() + " " + more + " " +
                        served.server().url() + "/v1/versionInfo");
@@ -321,38 +328,35 @@ TEST_CASE("a body arrives with PATCH and DELETE and a DELETE without one does no
   }
   const auto begin = std::chrono::steady_clock::now();
   CHECK(run_program("curl -s -o /dev/null -w '%{http_code}' -X DELETE --cacert " + served.server().pki().ca.string() +
-                    " -H 'X-API-KEY: " + served.server().api_keys().at("keyManagementToken").at(0) + "' " +
-                    served.server().url() + "/v1/key/none")
+                    " -H 'X-API-KEY: " + served.api_key("keyManagementToken") + "' " + served.server().url() +
+                    "/v1/key/none")
             .output == "404");
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds{5});
 }
 
 TEST_CASE("a restarted server keeps its address and its CA and its keys") {
   const TempFolder folder;
-  rig::TsbServerOptions options;
-  options.tsb.dir = folder.path();
+  const rig::SimulatorServerOptions options{"tsb", folder.path(), std::nullopt, std::nullopt};
   std::string url;
-  rig::ApiKeys keys;
+  std::string keys;
   Bytes ca;
   {
-    const rig::TsbServer server(options);
-    url = server.url();
-    keys = server.api_keys();
-    ca = read_file(server.pki().ca);
+    const auto server = serve_tsb(options);
+    url = server->url();
+    keys = server->description().at("api_keys").dump();
+    ca = read_file(server->pki().ca);
   }
-  const rig::TsbServer server(options);
-  CHECK(server.url() == url);
-  CHECK(server.api_keys() == keys);
-  CHECK(read_file(server.pki().ca) == ca);
+  const auto server = serve_tsb(options);
+  CHECK(server->url() == url);
+  CHECK(server->description().at("api_keys").dump() == keys);
+  CHECK(read_file(server->pki().ca) == ca);
 }
 
 TEST_CASE("a port that is taken is an error and not another port") {
   Served served;
   const TempFolder folder;
-  rig::TsbServerOptions options;
-  options.tsb.dir = folder.path();
-  options.port = static_cast<int>(served.server().description().at("port").as_integer());
-  CHECK_THROWS_AS(rig::TsbServer(options), Error);
+  const auto port = static_cast<int>(served.server().description().at("port").as_integer());
+  CHECK_THROWS_AS(serve_tsb({"tsb", folder.path(), port, std::nullopt}), Error);
 }
 
 TEST_CASE("many requests on one connection are answered") {
@@ -379,22 +383,4 @@ TEST_CASE("a server with an idle connection stops without waiting for it") {
   served.reset();
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds{5});
   ::pclose(client);
-}
-
-TEST_CASE("the blackhole answers the first request and swallows each POST") {
-  const TempFolder folder;
-  const rig::Blackhole blackhole({folder.path(), std::nullopt});
-  const std::string url = blackhole.url();
-  const Finished curl =
-      run_program("curl -s --cacert " + blackhole.ca().string() + " " + url + "/first --next -s --cacert " +
-                  blackhole.ca().string() + " -d x " + url + "/second");
-  CHECK(curl.status != 0);
-  CHECK(curl.output == "{}");
-  const Json::Array journal = blackhole.journal();
-  REQUIRE(journal.size() >= 2);
-  CHECK(journal[0].at("method").as_string() == "GET");
-  CHECK(journal[1].at("method").as_string() == "POST");
-  CHECK(journal[1].at("number_on_connection").as_integer() == 2);
-  // libcurl sends the POST again by itself when a reused connection dies: that is what this server is there to show.
-  for (std::size_t i = 2; i < journal.size(); ++i) CHECK(journal[i].at("number_on_connection").as_integer() == 1);
 }

@@ -16,7 +16,9 @@ std::string message(const rig::Answer& answer) {
 }
 
 Json public_key_of(Bench& bench, const std::string& label) {
-  return Json::parse(bench.send("GET", "/v1/key/" + label + "/attributes").body).at("json").at("publicKey");
+  return Json::parse(bench.post("/v1/key/attributes", Json::object({{"label", label}})).body)
+      .at("json")
+      .at("publicKey");
 }
 
 }  // namespace
@@ -92,21 +94,6 @@ TEST_CASE("deleting a key cancels its open requests") {
   CHECK(bench.send("DELETE", "/v1/key/ca").status == 200);
   CHECK(bench.status(id) == "CANCELLED");
   CHECK(bench.tasks(alice) == Json::array());
-}
-
-TEST_CASE("filtered requests are ids and statuses of the statuses asked for") {
-  Bench bench;
-  const Person alice("alice");
-  bench.make_key("ca", "EC", policy({token(0, 0, {group("g", 1, {&alice})})}));
-  const std::string first = bench.ask_signature("ca");
-  const std::string second = bench.ask_signature("ca");
-  bench.send("DELETE", "/v1/request/" + first);
-  const auto list = [&](const char* statuses) { return bench.send("POST", "/v1/filteredRequests", statuses).body; };
-  CHECK(list(R"({"requestStatusList":["PENDING","APPROVED"]})") ==
-        R"({"requests":[{"id":")" + second + R"(","status":"PENDING"}]})");
-  CHECK(list(R"({"requestStatusList":["CANCELLED"]})") ==
-        R"({"requests":[{"id":")" + first + R"(","status":"CANCELLED"}]})");
-  CHECK(list(R"({"requestStatusList":["FAILED"]})") == R"({"requests":[]})");
 }
 
 TEST_CASE("every algorithm signs so that its own verification agrees") {
@@ -379,7 +366,7 @@ TEST_CASE("the attributes of a key repeat its policy and are signed") {
   const Person alice("alice");
   const Json rules = policy({token(60, 600, {group("g", 1, {&alice})})});
   bench.make_key("ca", "EC", rules);
-  const Json answer = Json::parse(bench.send("GET", "/v1/key/ca/attributes").body);
+  const Json answer = Json::parse(bench.post("/v1/key/attributes", Json::object({{"label", "ca"}})).body);
   CHECK(answer.at("json").at("policy") == rules);
   CHECK(answer.at("json").at("label").as_string() == "ca");
   CHECK(answer.at("json").at("algorithmOid").as_string() == "1.2.840.10045.2.1");

@@ -1,9 +1,7 @@
 #include "base/clock.h"
 #include "tools/rig/command/commands.h"
 #include "tools/rig/command/serving.h"
-#include "tools/rig/digicert/server.h"
-
-#include <fmt/core.h>
+#include "tools/rig/digicert/digicert.h"
 
 namespace hsmbridge::rig {
 namespace {
@@ -21,13 +19,11 @@ Value choice(const Arguments& arguments, std::string_view flag,
   throw not_one_of(flag, word, words);
 }
 
-DigicertServerOptions digicert_options(const Arguments& arguments) {
+DigicertOptions digicert_options(const Arguments& arguments, const SimulatorServerOptions& server) {
   using Options = DigicertOptions;
-  DigicertServerOptions options;
-  options.port = port_of(arguments);
-  if (const auto file = arguments.text("--client-ca")) options.client_ca = *file;
-  Options& digicert = options.digicert;
-  digicert.dir = arguments.required("--dir");
+  Options digicert;
+  digicert.dir = server.dir;
+  digicert.client_certificates = server.client_ca.has_value();
   digicert.shape = choice<Options::Shape>(
       arguments, "--shape",
       {{"both", Options::Shape::both}, {"real", Options::Shape::real}, {"tutorial", Options::Shape::tutorial}});
@@ -60,18 +56,16 @@ DigicertServerOptions digicert_options(const Arguments& arguments) {
   }
   digicert.pending_retry_after = arguments.text_or("--retry-after", "");
   digicert.more_profiles = static_cast<std::size_t>(arguments.number("--more-profiles", 0, 10'000).value_or(0));
-  return options;
+  return digicert;
 }
 
 }  // namespace
 
 ExitCode serve_digicert(Invocation& invocation) {
-  DigicertServer server(digicert_options(invocation.arguments));
-  invocation.output.raw(fmt::format(
-      "simulated DigiCert Trust Lifecycle Manager at {}, CA {}, API keys and root in {}\n", server.server().url(),
-      server.server().pki().ca.string(), (server.server().pki().ca.parent_path() / "digicert.json").string()));
-  wait_for_signal();
-  return ExitCode::done;
+  const SystemClock clock;
+  const SimulatorServerOptions options = server_options("digicert", invocation.arguments);
+  const auto digicert = std::make_shared<Digicert>(digicert_options(invocation.arguments, options), clock);
+  return serve(invocation, options, digicert, "DigiCert Trust Lifecycle Manager", "API keys and root");
 }
 
 }  // namespace hsmbridge::rig

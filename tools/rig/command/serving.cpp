@@ -21,6 +21,24 @@ std::optional<int> port_of(const commandline::Arguments& arguments) {
   return static_cast<int>(*port);
 }
 
+SimulatorServerOptions server_options(std::string name, const commandline::Arguments& arguments) {
+  SimulatorServerOptions options{std::move(name), std::filesystem::absolute(arguments.required("--dir")),
+                                 port_of(arguments), std::nullopt};
+  if (const auto file = arguments.text("--client-ca")) options.client_ca = *file;
+  make_test_pki(options.dir);
+  return options;
+}
+
+commandline::ExitCode serve(commandline::Invocation& invocation, const SimulatorServerOptions& options,
+                            const std::shared_ptr<Simulator>& simulator, const std::string& what,
+                            const std::string& more) {
+  const SimulatorServer server(options, simulator);
+  invocation.output.raw(fmt::format("simulated {} at {}, CA {}, {} in {}\n", what, server.url(),
+                                    server.pki().ca.string(), more, (options.dir / (options.name + ".json")).string()));
+  wait_for_signal();
+  return commandline::ExitCode::done;
+}
+
 Error not_one_of(std::string_view flag, std::string_view value, std::string_view choices) {
   return Error{ErrorKind::invalid_input, fmt::format("{} is {}, not '{}'", flag, choices, value)};
 }

@@ -1,4 +1,5 @@
 #include "tools/rig/digicert/digicert.h"
+#include "tools/rig/server/letter_case.h"
 
 #include <fmt/core.h>
 
@@ -21,20 +22,8 @@ const std::vector<std::string>& reasons() {
   return words;
 }
 
-std::string upper_case(std::string text) {
-  for (char& c : text) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  }
-  return text;
-}
-
 std::string thumbprint(ByteView der) {
   return upper_case(hex(sha256(der)));
-}
-
-std::string value_of(const std::map<std::string, std::string, std::less<>>& query, std::string_view name) {
-  const auto found = query.find(name);
-  return found == query.end() ? "" : found->second;
 }
 
 std::string joined(const Json* values) {
@@ -58,7 +47,7 @@ std::string Digicert::text_of(ByteView der) const {
 
 Digicert::Certificate& Digicert::find_certificate(const Asked& asked) {
   const std::string serial = upper_case(asked.captured.at(0));
-  const std::string print = upper_case(value_of(asked.query, "thumbprint_sha256"));
+  const std::string print = upper_case(asked.call.query_value("thumbprint_sha256"));
   std::vector<Certificate*> found;
   for (Certificate& one : certificates_) {
     if (one.serial == serial && (print.empty() || print == thumbprint(one.der))) found.push_back(&one);
@@ -72,13 +61,12 @@ Digicert::Certificate& Digicert::find_certificate(const Asked& asked) {
 }
 
 Json Digicert::details_json(const Certificate& certificate) const {
-  const auto profile = std::find_if(profiles_.begin(), profiles_.end(),
-                                    [&](const DigicertProfile& one) { return one.id == certificate.profile; });
+  const Bytes key = certificate_public_key(certificate.der);
   Json subject = Json::object();
   // Arrays of a request are one text here.
   for (const auto& [name, values] : certificate.subject.as_object()) subject.set(name, joined(&values));
   Json json = Json::object(
-      {{"profile", Json::object({{"id", certificate.profile}, {"name", profile->name}})},
+      {{"profile", Json::object({{"id", certificate.profile}, {"name", profile_of(certificate.profile).name}})},
        {"seat", Json::object({{"seat_id", certificate.seat}})},
        {"business_unit", Json::object({{"id", kUnit}, {"name", kUnitName}})},
        {"account", Json::object({{"id", kAccount}})},
@@ -93,8 +81,8 @@ Json Digicert::details_json(const Certificate& certificate) const {
        {"valid_to", rfc3339(certificate_end(certificate.der))},
        {"template_name", "Private Server"},
        {"issuing_ca_name", kIssuingCaName},
-       {"key_size", std::int64_t{certificate_key(certificate.der).bits}},
-       {"signature_algorithm", certificate_key(certificate.der).type == CsrKey::Type::rsa ? "RSA" : "ECDSA"},
+       {"key_size", std::int64_t{public_key_bits(key)}},
+       {"signature_algorithm", public_key_type(key) == PublicKeyType::rsa ? "RSA" : "ECDSA"},
        {"subject", subject},
        {"cert_security_rating", "Secure"}});
   if (certificate.revoked) {
@@ -148,16 +136,6 @@ Answer Digicert::revoke(const Asked& asked) {
   return {204, ""};
 }
 
-Answer Digicert::resume(const Asked& asked) {
-  Certificate& certificate = find_certificate(asked);
-  if (certificate.status != "suspended") throw digicert_error(400, "invalid_state", "The certificate is not suspended");
-  certificate.status = "issued";
-  certificate.reason.clear();
-  certificate.revoked.reset();
-  keep(certificate);
-  return {204, ""};
-}
-
 Answer Digicert::search(const Asked& asked) {
   // Of what can be asked, valid_from, valid_to, aki and issuing_ca_serial_number are missing: how they compare is
   // written down nowhere.
@@ -165,27 +143,21 @@ Answer Digicert::search(const Asked& asked) {
       "seat_id",         "common_name", "status",     "profile_id",       "serial_number",      "thumbprint",
       "offset",          "limit",       "account_id", "business_unit_id", "business_unit_name", "issuing_ca_id",
       "issuing_ca_name", "seat_type_id"};
-  for (const auto& [name, value] : asked.query) {
+  for (const auto& [name, value] : asked.call.query()) {
     if (std::find(known.begin(), known.end(), name) == known.end()) throw wrong_input(name);
   }
-  const auto number = [&](std::string_view name, std::size_t fallback) {
-    const std::string text = value_of(asked.query, name);
-    if (text.find_first_not_of("0123456789") != std::string::npos || text.size() > 9) throw wrong_input(name);
-    return text.empty() ? fallback : std::stoul(text);
-  };
   const auto fits = [&](std::string_view name, const std::string& value) {
-    const std::string wanted = value_of(asked.query, name);
+    const std::string wanted = asked.call.query_value(name);
     return wanted.empty() || wanted == value;
   };
   const auto fits_hex = [&](std::string_view name, const std::string& value) {
-    const std::string wanted = upper_case(value_of(asked.query, name));
+    const std::string wanted = upper_case(asked.call.query_value(name));
     return wanted.empty() || wanted == value;
   };
-  const std::size_t offset = number("offset", 0);
-  const std::size_t limit = number("limit", 20);
+  const auto [offset, limit] = page_of(asked.call);
   std::vector<const Certificate*> found;
   for (const Certificate& one : certificates_) {
-    const std::string wanted = upper_case(value_of(asked.query, "status"));
+    const std::string wanted = upper_case(asked.call.query_value("status"));
     if (!wanted.empty() && wanted != upper_case(status_of(one))) continue;
     if (now() - one.created < options_.search_lag) continue;
     if (fits("seat_id", one.seat) && fits("common_name", joined(one.subject.find("common_name"))) &&

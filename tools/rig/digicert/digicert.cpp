@@ -1,8 +1,8 @@
 #include "tools/rig/digicert/digicert.h"
 
 #include "base/error.h"
-#include "base/log.h"
-#include "tools/rig/pki/certificates.h"
+#include "base/file.h"
+#include "tools/rig/server/uuid.h"
 
 #include <fmt/core.h>
 
@@ -34,23 +34,31 @@ bool accepts_json(const std::string& accept) {
   return false;
 }
 
-std::size_t number_of(const std::map<std::string, std::string, std::less<>>& query, std::string_view name,
-                      std::size_t fallback) {
-  const auto found = query.find(name);
-  if (found == query.end()) return fallback;
-  if (found->second.empty() || found->second.size() > 9 ||
-      found->second.find_first_not_of("0123456789") != std::string::npos) {
-    throw wrong_input(name);
+constexpr const char* kKeyNames[] = {"service", "other"};
+
+DigicertOptions with_api_keys(DigicertOptions options) {
+  if (!options.api_keys.empty()) return options;
+  const std::filesystem::path file = options.dir / "digicert-api-keys.json";
+  if (!std::filesystem::exists(file)) {
+    Json json = Json::object();
+    for (const char* name : kKeyNames) {
+      json.set(name, Json::object({{"id", new_uuid()}, {"key", hex(random_bytes(16)) + "_" + hex(random_bytes(32))}}));
+    }
+    write_file(file, as_bytes(json.pretty() + "\n"), FileMode::private_0600, Existing::refuse);
   }
-  return std::stoul(found->second);
+  const Json json = Json::parse(as_text(read_file(file)));
+  for (const char* name : kKeyNames) {
+    options.api_keys.push_back({json.at(name).at("id").as_string(), json.at(name).at("key").as_string()});
+  }
+  return options;
 }
 
 }  // namespace
 
 Digicert::Digicert(DigicertOptions options, const Clock& clock)
-    : options_(std::move(options)),
-      clock_(clock),
-      ca_(options_.dir),
+    : Simulator(clock),
+      options_(with_api_keys(std::move(options))),
+      ca_((options_.dir / "digicert-ca/").string(), "Rig Trust Lifecycle", "hsmbridge-rig", clock.now()),
       profiles_(
           seeded_profiles(options_.api_keys.size() > 1 ? options_.api_keys[1].id : "none", options_.more_profiles)),
       state_(options_.dir / "digicert-state.jsonl") {
@@ -58,38 +66,26 @@ Digicert::Digicert(DigicertOptions options, const Clock& clock)
 }
 
 const std::vector<Digicert::Route>& Digicert::routes() {
-  // Longer paths with words before shorter ones with stars.
+  // Method, path, handler, and what it follows:
+  //   S  dev.digicert.com, tutorial "Request a TLS certificate"    G  dev.digicert.com, "Make your first API call"
+  //   T  digicert/terraform-provider-digicert                      P  digicert/product-solutions (scripts)
+  //   F  fleetdm/fleet                                             K  Keyfactor/digicert-mpki-caplugin
+  //   O  DigiCert's OpenAPI of 2022
+  // Longer paths with words before shorter ones with placeholders.
   static const std::vector<Route> table{
-      {"GET", "/mpki/api/v1/hello", &Digicert::hello},
-      {"GET", "/mpki/api/v1/health/extensive", &Digicert::health},
-      {"GET", "/account/api/v1/user/me", &Digicert::who_am_i},
-      {"GET", "/mpki/api/v2/profile", &Digicert::list_profiles},
-      {"GET", "/mpki/api/v1/profile", &Digicert::list_profiles},
-      {"GET", "/mpki/api/v2/profile/{}", &Digicert::show_profile},
-      {"GET", "/mpki/api/v1/profile/{}", &Digicert::show_profile},
-      {"POST", "/mpki/api/v1/certificate", &Digicert::request_certificate},
-      {"POST", "/mpki/api/v1/certificate-pickup/{}", &Digicert::pick_up},
-      {"GET", "/mpki/api/v1/certificate-search", &Digicert::search},
-      {"GET", "/mpki/api/v1/certificate/{}", &Digicert::show_certificate},
-      {"GET", "/mpki/api/v1/certificate/{}/additional-formats", &Digicert::show_formats},
-      {"POST", "/mpki/api/v1/certificate/{}/renew", &Digicert::renew},
-      {"PUT", "/mpki/api/v1/certificate/{}/revoke", &Digicert::revoke},
-      {"DELETE", "/mpki/api/v1/certificate/{}/revoke", &Digicert::resume},
-      {"POST", "/mpki/api/v1/enrollment", &Digicert::enroll},
-      {"POST", "/mpki/api/v1/enrollment/redeem", &Digicert::redeem},
-      {"GET", "/mpki/api/v1/enrollment/{}", &Digicert::enrollment_of_code},
-      {"GET", "/mpki/api/v1/enrollment-details", &Digicert::list_enrollments},
-      {"GET", "/mpki/api/v1/enrollment-details/{}", &Digicert::show_enrollment},
-      {"GET", "/mpki/api/v1/audit-log", &Digicert::not_permitted},
-      {"GET", "/mpki/api/v1/audit-log/{}", &Digicert::not_permitted},
-      {"POST", "/mpki/api/v1/certificate-import", &Digicert::not_permitted},
-      {"POST", "/mpki/api/v1/certificate/escrow/approve/{}", &Digicert::approve_recovery},
-      {"GET", "/mpki/api/v1/certificate/escrow/recover/{}", &Digicert::recover},
-      {"POST", "/mpki/api/v1/seat", &Digicert::make_seat},
-      {"PUT", "/mpki/api/v1/seat/{}", &Digicert::change_seat},
-      {"GET", "/mpki/api/v1/seat-types", &Digicert::seat_types},
-      {"GET", "/mpki/api/v1/seat/{}", &Digicert::show_seat},
-      {"DELETE", "/mpki/api/v1/seat/{}", &Digicert::remove_seat},
+      {"GET", "/mpki/api/v1/hello", &Digicert::hello},                       // T, O
+      {"GET", "/account/api/v1/user/me", &Digicert::who_am_i},               // S, G
+      {"GET", "/mpki/api/v2/profile", &Digicert::list_profiles},             // S
+      {"GET", "/mpki/api/v1/profile", &Digicert::list_profiles},             // K, P, O
+      {"GET", "/mpki/api/v2/profile/{}", &Digicert::show_profile},           // T, F
+      {"GET", "/mpki/api/v1/profile/{}", &Digicert::show_profile},           // K, P, O
+      {"POST", "/mpki/api/v1/certificate", &Digicert::request_certificate},  // S, T, F, P, O
+      {"POST", "/mpki/api/v1/certificate-pickup/{}", &Digicert::pick_up},    // S, T
+      {"GET", "/mpki/api/v1/certificate-search", &Digicert::search},         // O; ours after a lost answer
+      {"GET", "/mpki/api/v1/certificate/{}", &Digicert::show_certificate},   // S, T, K, O
+      {"GET", "/mpki/api/v1/certificate/{}/additional-formats", &Digicert::show_formats},  // S
+      {"POST", "/mpki/api/v1/certificate/{}/renew", &Digicert::renew},                     // K, O
+      {"PUT", "/mpki/api/v1/certificate/{}/revoke", &Digicert::revoke},                    // T, K, O
   };
   return table;
 }
@@ -126,35 +122,24 @@ Answer Digicert::answer(const Call& call) {
   if (!accepts_json(call.header("accept"))) {
     throw digicert_error(406, "invalid_request", "Only application/json is served");
   }
-  const std::vector<std::string> path = call.segments();
-  bool known = false;
-  for (const Route& route : routes()) {
-    auto captured = match(route.path, path);
-    if (!captured) continue;
-    known = true;
-    if (route.method != call.method) continue;
-    Json body;
-    if (!call.body.empty()) {
-      try {
-        body = Json::parse(call.body);
-      } catch (const Error&) {
-        throw wrong_input("");
-      }
+  Routed<Route> to = find_route(routes(), call.method, call.segments());
+  if (to.route == nullptr && to.path_known) throw digicert_error(405, "invalid_request", "Method not allowed");
+  if (to.route == nullptr) throw digicert_error(404, "resource_not_found", "There is no such resource");
+  Json body;
+  if (!call.body.empty()) {
+    try {
+      body = Json::parse(call.body);
+    } catch (const Error&) {
+      throw wrong_input("");
     }
-    return (this->*route.handler)(Asked{call, std::move(*captured), token, std::move(body), call.query()});
   }
-  if (known) throw digicert_error(405, "invalid_request", "Method not allowed");
-  throw digicert_error(404, "resource_not_found", "There is no such resource");
+  return (this->*to.route->handler)(Asked{call, std::move(to.parameters), token, std::move(body)});
 }
 
 // ---- who and what ---------------------------------------------------------------------------------------------------
 
 Answer Digicert::hello(const Asked&) {
   return {200, std::string(kHello), kText};
-}
-
-Answer Digicert::health(const Asked&) {
-  return {200, "UP", kText};
 }
 
 Answer Digicert::who_am_i(const Asked& asked) {
@@ -166,9 +151,13 @@ Answer Digicert::who_am_i(const Asked& asked) {
                    .dump()};
 }
 
+const DigicertProfile& Digicert::profile_of(const std::string& id) const {
+  return *std::find_if(profiles_.begin(), profiles_.end(), [&](const DigicertProfile& one) { return one.id == id; });
+}
+
 const DigicertProfile& Digicert::visible_profile(const std::string& id, const std::string& token) const {
   for (const DigicertProfile& profile : profiles_) {
-    if (swapped_case(profile.id) != swapped_case(id)) continue;
+    if (profile.id != id) continue;
     const auto& tokens = profile.token_ids;
     if (!tokens.empty() && std::find(tokens.begin(), tokens.end(), token) == tokens.end()) break;
     return profile;
@@ -187,9 +176,17 @@ const DigicertProfile& Digicert::usable_profile(const std::string& id, const std
   return profile;
 }
 
+Digicert::Page Digicert::page_of(const Call& call) {
+  const auto number = [&](std::string_view name, std::size_t fallback) {
+    const std::string text = call.query_value(name);
+    if (text.find_first_not_of("0123456789") != std::string::npos || text.size() > 9) throw wrong_input(name);
+    return text.empty() ? fallback : std::stoul(text);
+  };
+  return {number("offset", 0), number("limit", 20)};
+}
+
 Answer Digicert::list_profiles(const Asked& asked) {
-  const std::size_t offset = number_of(asked.query, "offset", 0);
-  const std::size_t limit = number_of(asked.query, "limit", 20);
+  const auto [offset, limit] = page_of(asked.call);
   Json list = Json::array();
   // Every profile of the account, those bound to other tokens too.
   for (std::size_t i = offset; i < profiles_.size() && i < offset + limit; ++i) {
@@ -284,47 +281,33 @@ std::optional<Bytes> Digicert::certificate_for_another_key(ByteView certificate)
   const auto own = std::find_if(certificates_.begin(), certificates_.end(),
                                 [&](const Certificate& one) { return equal(one.der, certificate); });
   if (own == certificates_.end()) return std::nullopt;
-  CertificateContent content;
-  content.subject = {{"CN", "another key"}};
-  content.subject_public_key = SoftwareKey::generate("EC", 256).public_key();
-  content.serial = from_hex(own->serial);
-  content.not_before = now() - std::chrono::minutes{5};
-  content.not_after = now() + std::chrono::days{90};
-  content.key_usage = {"DIGITAL_SIGNATURE"};
-  return ca_.issue(std::move(content));
+  return ca_.for_another_key(certificate);
 }
 
 std::string Digicert::word(std::string_view text) const {
   return options_.words == DigicertOptions::Words::usual ? std::string(text) : swapped_case(text);
 }
 
-std::string Digicert::new_id() {
-  const std::string digits = hex(random_bytes(16));
-  return fmt::format("{}-{}-4{}-8{}-{}", digits.substr(0, 8), digits.substr(8, 4), digits.substr(13, 3),
-                     digits.substr(17, 3), digits.substr(20));
+Json Digicert::about() const {
+  Json keys = Json::object();
+  for (std::size_t i = 0; i < options_.api_keys.size() && i < std::size(kKeyNames); ++i) {
+    keys.set(kKeyNames[i], Json::array({options_.api_keys[i].key}));
+  }
+  Json profiles = Json::array();
+  for (const DigicertProfile& profile : profiles_) {
+    profiles.push(Json::object({{"id", profile.id}, {"name", profile.name}}));
+  }
+  return Json::object({{"api_keys", keys}, {"root", ca_.root_file().string()}, {"profiles", profiles}});
 }
 
-Instant Digicert::now() const {
-  return clock_.now() + advanced_;
-}
-
-void Digicert::advance(std::chrono::seconds by) {
-  const std::lock_guard lock(mutex_);
-  advanced_ += by;
-  state_.append(Json::object({{"advanced", static_cast<std::int64_t>(advanced_.count())}}));
-}
-
-std::chrono::seconds Digicert::advanced() const {
-  const std::lock_guard lock(mutex_);
-  return advanced_;
+std::string Digicert::trouble() const {
+  return digicert_error_body("InternalServerError", "Something went wrong", "", options_.envelope);
 }
 
 void Digicert::reset() {
   const std::lock_guard lock(mutex_);
   certificates_.clear();
   requests_.clear();
-  enrollments_.clear();
-  seats_.clear();
   advanced_ = std::chrono::seconds{0};
   state_.rewrite({});
 }

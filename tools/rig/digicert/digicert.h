@@ -1,17 +1,16 @@
 #pragma once
 
-#include "base/clock.h"
 #include "base/json.h"
-#include "tools/rig/digicert/ca.h"
 #include "tools/rig/digicert/error.h"
 #include "tools/rig/digicert/fields.h"
 #include "tools/rig/digicert/profiles.h"
+#include "tools/rig/pki/authority.h"
 #include "tools/rig/server/line_file.h"
+#include "tools/rig/server/record.h"
 #include "tools/rig/server/simulator.h"
 
 #include <filesystem>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,8 +26,10 @@ struct DigicertApiKey {
 // Where sources disagree or are silent, each reading is a switch.
 struct DigicertOptions {
   std::filesystem::path dir;
-  std::vector<DigicertApiKey> api_keys;  // the first is the one that clients are given
-  bool client_certificates = false;      // the server demands them: then nobody needs an API key
+  // The first is the one that clients are given, to the second one a profile is bound; none: kept in
+  // DIR/digicert-api-keys.json.
+  std::vector<DigicertApiKey> api_keys;
+  bool client_certificates = false;  // the server demands them: then nobody needs an API key
   enum class Shape { real, tutorial, both } shape = Shape::both;
   DigicertEnvelope envelope = DigicertEnvelope::array;
   enum class WrongKey { json, text } wrong_key = WrongKey::json;
@@ -45,26 +46,22 @@ struct DigicertOptions {
 };
 
 // DigiCert Trust Lifecycle Manager, simulated after its pages, its OpenAPI of 2022 and its own clients: profiles,
-// certificates (request, pick-up, details, formats, renewal, revocation, search), the user, seats, enrolments with a
-// code. Audit log and import answer as to a user without the role for them, escrow as to certificates without an
-// escrowed key. Certificates are real ones of its own two-level CA. What was made survives a restart. Thread rule:
+// certificates (request, pick-up, details, formats, renewal, revocation, search), the user. Certificates are real ones of its own two-level CA. What was made survives a restart. Thread rule:
 // every function may be called from any thread.
-class Digicert {
+class Digicert final : public Simulator {
  public:
   Digicert(DigicertOptions options, const Clock& clock);
 
-  Answer handle(const Call& call);
+  Answer handle(const Call& call) override;
   // POST /rig/approve {"id", "by"} and POST /rig/reject {"id", "by", "reason"}; "id" may be left out when one request
   // waits.
-  std::optional<Answer> control(const std::string& what, const Json& body);
-  Json requests() const;
-  const DigicertCa& ca() const { return ca_; }
-  const std::vector<DigicertProfile>& profiles() const { return profiles_; }
-  const DigicertOptions& options() const { return options_; }
-  std::optional<Bytes> certificate_for_another_key(ByteView certificate);
-  void advance(std::chrono::seconds by);
-  std::chrono::seconds advanced() const;
-  void reset();
+  std::optional<Answer> control(const std::string& what, const Json& body) override;
+  Json requests() const override;
+  // "api_keys", "root" (the file with the root of what it issues) and "profiles".
+  Json about() const override;
+  std::string trouble() const override;
+  std::optional<Bytes> certificate_for_another_key(ByteView certificate) override;
+  void reset() override;
 
  private:
   // What a client ordered, whatever the shape.
@@ -90,6 +87,20 @@ class Digicert {
     std::optional<Instant> revoked;
     Json subject;
     Json names;
+
+    template <class Self, class Visit>
+    static void members(Self& self, Visit visit) {
+      visit("serial", self.serial);
+      visit("der", self.der);
+      visit("profile", self.profile);
+      visit("seat", self.seat);
+      visit("status", self.status);
+      visit("reason", self.reason);
+      visit("created", self.created);
+      visit("revoked", self.revoked);
+      visit("subject", self.subject);
+      visit("names", self.names);
+    }
   };
   struct Request {
     std::string id;
@@ -100,25 +111,31 @@ class Digicert {
     std::vector<std::string> approved_by;
     std::string message;
     std::string serial;
-  };
-  struct Enrollment {
-    std::string id;
-    std::string code;
-    std::string profile;
-    std::string seat;
-    std::string email;
-    std::string status = "created";  // created, redeemed, locked
-    std::int64_t bad_attempts = 0;
-    Instant created;
-    Instant expires;
-    Json subject = Json::object();
+
+    template <class Self, class Visit>
+    static void members(Self& self, Visit visit) {
+      visit("id", self.id);
+      visit("csr", self.csr);
+      visit("created", self.created);
+      visit("state", self.state);
+      visit("approved_by", self.approved_by);
+      visit("message", self.message);
+      visit("serial", self.serial);
+      visit("shape", self.order.shape);
+      visit("profile", self.order.profile);
+      visit("seat", self.order.seat);
+      visit("validity", self.order.validity);
+      visit("delivery_format", self.order.delivery_format);
+      visit("include_ca_chain", self.order.include_ca_chain);
+      visit("subject", self.order.subject);
+      visit("names", self.order.names);
+    }
   };
   struct Asked {
     const Call& call;
     std::vector<std::string> captured;  // what stood in place of the stars of the route
     std::string token;                  // id of the API token, "" for a client certificate
     Json body;
-    std::map<std::string, std::string, std::less<>> query;
   };
   struct Route {
     std::string_view method;
@@ -126,12 +143,16 @@ class Digicert {
     Answer (Digicert::*handler)(const Asked&);
   };
   static const std::vector<Route>& routes();
+  struct Page {
+    std::size_t offset;
+    std::size_t limit;
+  };
+  static Page page_of(const Call& call);
 
   // digicert.cpp
   Answer answer(const Call& call);
   std::string authenticated(const Call& call) const;
   Answer hello(const Asked& asked);
-  Answer health(const Asked& asked);
   Answer who_am_i(const Asked& asked);
   Answer list_profiles(const Asked& asked);
   Answer show_profile(const Asked& asked);
@@ -153,54 +174,29 @@ class Digicert {
   Answer show_certificate(const Asked& asked);
   Answer show_formats(const Asked& asked);
   Answer revoke(const Asked& asked);
-  Answer resume(const Asked& asked);
   Answer search(const Asked& asked);
   Json details_json(const Certificate& certificate) const;
   std::string status_of(const Certificate& certificate) const;
   std::string text_of(ByteView der) const;
   Certificate& find_certificate(const Asked& asked);
-  // digicert_enrollments.cpp
-  Answer enroll(const Asked& asked);
-  Answer redeem(const Asked& asked);
-  Answer list_enrollments(const Asked& asked);
-  Answer show_enrollment(const Asked& asked);
-  Answer enrollment_of_code(const Asked& asked);
-  Answer not_permitted(const Asked& asked);
-  Answer approve_recovery(const Asked& asked);
-  Answer recover(const Asked& asked);
-  std::string state_of(const Enrollment& enrollment) const;
-  Json details_json(const Enrollment& enrollment) const;
-  // digicert_seats.cpp
-  Answer make_seat(const Asked& asked);
-  Answer change_seat(const Asked& asked);
-  Answer show_seat(const Asked& asked);
-  Answer remove_seat(const Asked& asked);
-  Answer seat_types(const Asked& asked);
-
+  const DigicertProfile& profile_of(const std::string& id) const;  // which is known to be there
   const DigicertProfile& visible_profile(const std::string& id, const std::string& token) const;
   const DigicertProfile& usable_profile(const std::string& id, const std::string& token, std::string_view field) const;
   Request& open_request(const Json& body);
   std::string word(std::string_view word) const;  // in the letter case that the options want
-  Instant now() const;
-  static std::string new_id();  // a UUID
 
   void keep(const Certificate& certificate);
   void keep(const Request& request);
-  void keep(const Enrollment& enrollment);
-  void load(const Json& line);
   void load();
+  void keep_advanced() override;
 
   const DigicertOptions options_;
-  const Clock& clock_;
-  const DigicertCa ca_;
+  const Authority ca_;
   std::vector<DigicertProfile> profiles_;
-  mutable std::mutex mutex_;  // guards everything below
+  // Guarded by mutex_, as everything below.
   LineFile state_;
   std::vector<Certificate> certificates_;
   std::vector<Request> requests_;
-  std::vector<Enrollment> enrollments_;
-  std::vector<Json> seats_;
-  std::chrono::seconds advanced_{0};
   std::size_t issued_ = 0;
 };
 

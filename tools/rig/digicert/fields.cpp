@@ -4,37 +4,28 @@
 
 namespace hsmbridge::rig {
 
-DigicertFields::DigicertFields(const Json& json, std::string path) : json_(json), path_(std::move(path)) {
+DigicertFields::DigicertFields(const Json& json, std::string path) : StrictFields(json, std::move(path)) {
   if (!json.is_object()) throw wrong_input(path_);
 }
 
-std::string DigicertFields::path_of(std::string_view name) const {
-  return path_.empty() ? std::string(name) : path_ + "." + std::string(name);
+void DigicertFields::wrong_type(const std::string& path) const {
+  throw wrong_input(path);
 }
 
-const Json* DigicertFields::member(std::string_view name) {
-  asked_.emplace(name);
-  const Json* found = json_.find(name);
-  return found == nullptr || found->is_null() ? nullptr : found;
-}
-
-std::optional<std::string> DigicertFields::text_or_null(std::string_view name) {
-  const Json* found = member(name);
-  if (found == nullptr) return std::nullopt;
-  if (!found->is_string()) throw wrong_input(path_of(name));
-  return found->as_string();
+void DigicertFields::unknown(const std::string& name) const {
+  throw digicert_error(400, "invalid_input_field", "Unrecognized field \"" + name + "\"", path_of(name));
 }
 
 std::string DigicertFields::text(std::string_view name) {
   const std::optional<std::string> value = text_or_null(name);
-  if (!value || value->empty()) throw wrong_input(path_of(name));
+  if (!value || value->empty()) wrong_type(path_of(name));
   return *value;
 }
 
 std::int64_t DigicertFields::number(std::string_view name) {
-  const Json* found = member(name);
-  if (found == nullptr || !found->is_integer()) throw wrong_input(path_of(name));
-  return found->as_integer();
+  const std::optional<std::int64_t> value = number_or_null(name);
+  if (!value) wrong_type(path_of(name));
+  return *value;
 }
 
 bool DigicertFields::flag(std::string_view name) {
@@ -65,14 +56,6 @@ std::vector<std::string> DigicertFields::one_or_more(std::string_view name) {
     values.push_back(element.as_string());
   }
   return values;
-}
-
-void DigicertFields::done() const {
-  for (const auto& [name, value] : json_.as_object()) {
-    if (asked_.find(name) == asked_.end()) {
-      throw digicert_error(400, "invalid_input_field", "Unrecognized field \"" + name + "\"", path_of(name));
-    }
-  }
 }
 
 }  // namespace hsmbridge::rig

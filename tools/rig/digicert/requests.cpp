@@ -1,5 +1,7 @@
 #include "base/log.h"
 #include "tools/rig/digicert/digicert.h"
+#include "tools/rig/server/letter_case.h"
+#include "tools/rig/server/uuid.h"
 
 #include <fmt/core.h>
 
@@ -22,13 +24,6 @@ constexpr Unit kUnits[] = {
     {"hours", std::chrono::hours{1}},
     {"minutes", std::chrono::minutes{1}},
 };
-
-std::string lower_case(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
 
 // The members of `json` that the table knows, each as a list of values, in the order of the request.
 template <class Row>
@@ -143,14 +138,16 @@ Digicert::Ordered Digicert::read_order(const Json& body) const {
 Bytes Digicert::checked_csr(const std::string& text, const DigicertProfile& profile, std::string_view field) const {
   const std::optional<Bytes> csr = read_csr(text);
   if (!csr || !csr_signature_is_good(*csr)) throw digicert_error(400, "invalid_input_field", "Invalid CSR", field);
-  const CsrKey key = csr_key(*csr);
+  const Bytes key = csr_public_key(*csr);
+  const PublicKeyType type = public_key_type(key);
+  const int key_bits = public_key_bits(key);
   bool fits = false;
   for (const std::string& size : profile.key_sizes) {
     const bool curve = size.substr(0, 2) == "P-";
     const int bits = std::stoi(curve ? size.substr(2) : size);
     const bool alone = profile.key_sizes.size() == 1;
-    if (curve && key.type == CsrKey::Type::ec) fits = fits || key.bits == bits;
-    if (!curve && key.type == CsrKey::Type::rsa) fits = fits || (alone ? key.bits >= bits : key.bits == bits);
+    if (curve && type == PublicKeyType::ec) fits = fits || key_bits == bits;
+    if (!curve && type == PublicKeyType::rsa) fits = fits || (alone ? key_bits >= bits : key_bits == bits);
   }
   if (!fits) {
     throw digicert_error(400, "invalid_input_field", "The profile does not allow the key size of the CSR", field);
@@ -215,9 +212,7 @@ Digicert::Certificate& Digicert::issue(const Ordered& order, const DigicertProfi
   content.extended_key_usage = profile.extended_key_usage;
 
   Certificate certificate;
-  certificate.serial = hex(content.serial);
-  std::transform(certificate.serial.begin(), certificate.serial.end(), certificate.serial.begin(),
-                 [](char c) { return c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c; });
+  certificate.serial = upper_case(hex(content.serial));
   try {
     certificate.der = ca_.issue(std::move(content));
   } catch (const Error& error) {
@@ -235,9 +230,8 @@ Digicert::Certificate& Digicert::issue(const Ordered& order, const DigicertProfi
 }
 
 Answer Digicert::issued_answer(int status, const Certificate& certificate, const Ordered& order) const {
-  const auto profile = std::find_if(profiles_.begin(), profiles_.end(),
-                                    [&](const DigicertProfile& one) { return one.id == certificate.profile; });
-  const std::string format = !order.delivery_format.empty() ? order.delivery_format : profile->delivery_format;
+  const DigicertProfile& profile = profile_of(certificate.profile);
+  const std::string format = !order.delivery_format.empty() ? order.delivery_format : profile.delivery_format;
   Json json = Json::object({{"serial_number", certificate.serial}, {"delivery_format", word(format)}});
   if (format == "pkcs7") {
     std::vector<Bytes> bundle{certificate.der};
@@ -276,7 +270,7 @@ Answer Digicert::request_certificate(const Asked& asked) {
 
   Request request;
   request.id = options_.request_ids == DigicertOptions::RequestIds::uuid
-                   ? new_id()
+                   ? new_uuid()
                    : std::to_string(100'000 + requests_.size() + 1);
   request.order = order;
   request.order.profile = profile.id;
@@ -295,19 +289,17 @@ Answer Digicert::request_certificate(const Asked& asked) {
 
 std::string Digicert::state_of(const Request& request) const {
   const bool open = request.state == "pending" || request.state == "pending_second_approval";
-  const auto profile = std::find_if(profiles_.begin(), profiles_.end(),
-                                    [&](const DigicertProfile& one) { return one.id == request.order.profile; });
-  if (open && now() - request.created > kDay * profile->enrollment_days) return "expired";
+  const DigicertProfile& profile = profile_of(request.order.profile);
+  if (open && now() - request.created > kDay * profile.enrollment_days) return "expired";
   return request.state;
 }
 
 // Issues what may be issued by now.
 void Digicert::settle(Request& request) {
   if (request.state != "approved" || !request.serial.empty()) return;
-  const auto profile = std::find_if(profiles_.begin(), profiles_.end(),
-                                    [&](const DigicertProfile& one) { return one.id == request.order.profile; });
-  if (!profile->connector.empty() && now() - request.created < options_.connector_delay) return;
-  request.serial = issue(request.order, *profile, request.csr).serial;
+  const DigicertProfile& profile = profile_of(request.order.profile);
+  if (!profile.connector.empty() && now() - request.created < options_.connector_delay) return;
+  request.serial = issue(request.order, profile, request.csr).serial;
   keep(request);
 }
 

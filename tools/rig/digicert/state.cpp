@@ -5,128 +5,41 @@
 
 // What the simulated DigiCert keeps over a restart: one JSON line a change, the last of a thing counts.
 namespace hsmbridge::rig {
+namespace {
+
+template <class Record>
+void put(std::vector<Record>& list, const Json& json, std::string Record::*id) {
+  Record record;
+  restore(json, record);
+  const auto same = std::find_if(list.begin(), list.end(), [&](const Record& one) { return one.*id == record.*id; });
+  if (same == list.end()) {
+    list.push_back(std::move(record));
+  } else {
+    *same = std::move(record);
+  }
+}
+
+}  // namespace
 
 void Digicert::keep(const Certificate& certificate) {
-  state_.append(Json::object(
-      {{"certificate", Json::object({{"serial", certificate.serial},
-                                     {"der", base64(certificate.der)},
-                                     {"profile", certificate.profile},
-                                     {"seat", certificate.seat},
-                                     {"status", certificate.status},
-                                     {"reason", certificate.reason},
-                                     {"created", rfc3339(certificate.created)},
-                                     {"revoked", certificate.revoked ? Json(rfc3339(*certificate.revoked)) : Json()},
-                                     {"subject", certificate.subject},
-                                     {"names", certificate.names}})}}));
+  state_.append(Json::object({{"certificate", kept(certificate)}}));
 }
 
 void Digicert::keep(const Request& request) {
-  const Ordered& order = request.order;
-  state_.append(Json::object(
-      {{"request",
-        Json::object({{"id", request.id},
-                      {"csr", base64(request.csr)},
-                      {"created", rfc3339(request.created)},
-                      {"state", request.state},
-                      {"approved_by", Json(request.approved_by)},
-                      {"message", request.message},
-                      {"serial", request.serial},
-                      {"shape", order.shape},
-                      {"profile", order.profile},
-                      {"seat", order.seat},
-                      {"validity", order.validity ? Json(static_cast<std::int64_t>(order.validity->count())) : Json()},
-                      {"delivery_format", order.delivery_format},
-                      {"include_ca_chain", order.include_ca_chain},
-                      {"subject", order.subject},
-                      {"names", order.names}})}}));
+  state_.append(Json::object({{"request", kept(request)}}));
 }
 
-void Digicert::keep(const Enrollment& enrollment) {
-  state_.append(Json::object({{"enrollment", Json::object({{"id", enrollment.id},
-                                                           {"code", enrollment.code},
-                                                           {"profile", enrollment.profile},
-                                                           {"seat", enrollment.seat},
-                                                           {"email", enrollment.email},
-                                                           {"status", enrollment.status},
-                                                           {"bad_attempts", enrollment.bad_attempts},
-                                                           {"created", rfc3339(enrollment.created)},
-                                                           {"expires", rfc3339(enrollment.expires)},
-                                                           {"subject", enrollment.subject}})}}));
+void Digicert::keep_advanced() {
+  state_.append(Json::object({{"advanced", kept(advanced_)}}));
 }
 
 void Digicert::load() {
-  for (const Json& line : LineFile::read(state_.path())) load(line);
+  for (const Json& line : LineFile::read(state_.path())) {
+    if (const Json* moved = line.find("advanced")) restore(*moved, advanced_);
+    if (const Json* json = line.find("certificate")) put(certificates_, *json, &Certificate::serial);
+    if (const Json* json = line.find("request")) put(requests_, *json, &Request::id);
+  }
   issued_ = certificates_.size();
-}
-
-void Digicert::load(const Json& line) {
-  const auto put = [](auto& list, auto entry, auto key) {
-    for (auto& one : list) {
-      if (one.*key == entry.*key) {
-        one = std::move(entry);
-        return;
-      }
-    }
-    list.push_back(std::move(entry));
-  };
-  if (const Json* moved = line.find("advanced")) advanced_ = std::chrono::seconds{moved->as_integer()};
-  if (const Json* seat = line.find("seat")) {
-    const auto same = [&](const Json& one) { return one.at("seat_id") == seat->at("seat_id"); };
-    seats_.erase(std::remove_if(seats_.begin(), seats_.end(), same), seats_.end());
-    seats_.push_back(*seat);
-  }
-  if (const Json* id = line.find("seat_removed")) {
-    seats_.erase(std::remove_if(seats_.begin(), seats_.end(),
-                                [&](const Json& one) { return one.at("seat_id").as_string() == id->as_string(); }),
-                 seats_.end());
-  }
-  if (const Json* json = line.find("certificate")) {
-    Certificate one;
-    one.serial = json->at("serial").as_string();
-    one.der = from_base64(json->at("der").as_string());
-    one.profile = json->at("profile").as_string();
-    one.seat = json->at("seat").as_string();
-    one.status = json->at("status").as_string();
-    one.reason = json->at("reason").as_string();
-    one.created = parse_rfc3339(json->at("created").as_string());
-    if (!json->at("revoked").is_null()) one.revoked = parse_rfc3339(json->at("revoked").as_string());
-    one.subject = json->at("subject");
-    one.names = json->at("names");
-    put(certificates_, std::move(one), &Certificate::serial);
-  }
-  if (const Json* json = line.find("request")) {
-    Request one;
-    one.id = json->at("id").as_string();
-    one.csr = from_base64(json->at("csr").as_string());
-    one.created = parse_rfc3339(json->at("created").as_string());
-    one.state = json->at("state").as_string();
-    for (const Json& name : json->at("approved_by").as_array()) one.approved_by.push_back(name.as_string());
-    one.message = json->at("message").as_string();
-    one.serial = json->at("serial").as_string();
-    one.order.shape = json->at("shape").as_string();
-    one.order.profile = json->at("profile").as_string();
-    one.order.seat = json->at("seat").as_string();
-    if (!json->at("validity").is_null()) one.order.validity = std::chrono::seconds{json->at("validity").as_integer()};
-    one.order.delivery_format = json->at("delivery_format").as_string();
-    one.order.include_ca_chain = json->at("include_ca_chain").as_bool();
-    one.order.subject = json->at("subject");
-    one.order.names = json->at("names");
-    put(requests_, std::move(one), &Request::id);
-  }
-  if (const Json* json = line.find("enrollment")) {
-    Enrollment one;
-    one.id = json->at("id").as_string();
-    one.code = json->at("code").as_string();
-    one.profile = json->at("profile").as_string();
-    one.seat = json->at("seat").as_string();
-    one.email = json->at("email").as_string();
-    one.status = json->at("status").as_string();
-    one.bad_attempts = json->at("bad_attempts").as_integer();
-    one.created = parse_rfc3339(json->at("created").as_string());
-    one.expires = parse_rfc3339(json->at("expires").as_string());
-    one.subject = json->at("subject");
-    put(enrollments_, std::move(one), &Enrollment::id);
-  }
 }
 
 }  // namespace hsmbridge::rig

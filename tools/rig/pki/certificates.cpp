@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs7.h>
 #include <openssl/rsa.h>
 
 #include <algorithm>
@@ -41,20 +42,13 @@ constexpr std::array<Usage, 7> kExtendedKeyUsages{{
 
 template <std::size_t N>
 std::string usage_value(const std::array<Usage, N>& table, const std::vector<std::string>& words) {
-  std::string value = "critical";
+  std::string value;
   for (const std::string& word : words) {
     const auto row = std::find_if(table.begin(), table.end(), [&](const Usage& usage) { return usage.word == word; });
     if (row == table.end()) throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no key usage", word)};
-    value += fmt::format(",{}", row->openssl);
+    value += fmt::format("{}{}", value.empty() ? "" : ",", row->openssl);
   }
   return value;
-}
-
-template <std::size_t N>
-std::vector<std::string_view> words_of(const std::array<Usage, N>& table) {
-  std::vector<std::string_view> words;
-  for (const Usage& usage : table) words.push_back(usage.word);
-  return words;
 }
 
 struct AttributeRow {
@@ -201,10 +195,11 @@ std::vector<ExtensionHandle> extensions_of(const CertificateContent& content, EV
   }
   if (!content.extended_key_usage.empty()) {
     extensions.push_back(
-        text_extension(NID_ext_key_usage, usage_value(kExtendedKeyUsages, content.extended_key_usage)));
+        text_extension(NID_ext_key_usage, (content.extended_key_usage_is_critical ? "critical," : "") +
+                                              usage_value(kExtendedKeyUsages, content.extended_key_usage)));
   }
   if (!content.key_usage.empty()) {
-    extensions.push_back(text_extension(NID_key_usage, usage_value(kKeyUsages, content.key_usage)));
+    extensions.push_back(text_extension(NID_key_usage, "critical," + usage_value(kKeyUsages, content.key_usage)));
   }
   if (!content.alternative_names.empty()) {
     extensions.push_back(text_extension(NID_subject_alt_name, alternative_names_value(content.alternative_names)));
@@ -213,12 +208,15 @@ std::vector<ExtensionHandle> extensions_of(const CertificateContent& content, EV
   return extensions;
 }
 
-void copy_extensions(ByteView csr_der, X509* certificate) {
-  const CsrHandle csr = decode_csr(csr_der);
+void copy_extensions(const CertificateContent& content, X509* certificate) {
+  const CsrHandle csr = decode_csr(content.copied_from_csr);
   STACK_OF(X509_EXTENSION)* requested = ::X509_REQ_get_extensions(csr.get());
   for (int i = 0; i < sk_X509_EXTENSION_num(requested); ++i) {
     X509_EXTENSION* extension = sk_X509_EXTENSION_value(requested, i);
-    if (::X509_get_ext_by_OBJ(certificate, ::X509_EXTENSION_get_object(extension), -1) < 0) {
+    const int nid = ::OBJ_obj2nid(::X509_EXTENSION_get_object(extension));
+    const bool wanted = content.copied == CertificateContent::Copied::all || nid == NID_subject_alt_name ||
+                        nid == NID_key_usage || nid == NID_ext_key_usage;
+    if (wanted && ::X509_get_ext_by_OBJ(certificate, ::X509_EXTENSION_get_object(extension), -1) < 0) {
       ::X509_add_ext(certificate, extension, -1);
     }
   }
@@ -243,6 +241,14 @@ DigestHandle signing_context(const SoftwareKey& key, const SignatureScheme& sche
 void set_time(ASN1_TIME* time, Instant instant) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(instant).time_since_epoch().count();
   must(::ASN1_TIME_set(time, static_cast<time_t>(seconds)) != nullptr, "cannot encode a time");
+}
+
+Instant instant_of(const ASN1_TIME* time) {
+  const std::unique_ptr<ASN1_TIME, Freed<::ASN1_TIME_free>> epoch(::ASN1_TIME_set(nullptr, 0));
+  int days = 0;
+  int seconds = 0;
+  must(::ASN1_TIME_diff(&days, &seconds, epoch.get(), time) == 1, "not a time");
+  return Instant{} + std::chrono::days{days} + std::chrono::seconds{seconds};
 }
 
 void append_length(Bytes& der, std::size_t length) {
@@ -276,20 +282,11 @@ DistinguishedName parse_name(std::string_view text) {
   }
 }
 
-const std::vector<std::string_view>& key_usage_words() {
-  static const std::vector<std::string_view> words = words_of(kKeyUsages);
-  return words;
-}
-
-const std::vector<std::string_view>& extended_key_usage_words() {
-  static const std::vector<std::string_view> words = words_of(kExtendedKeyUsages);
-  return words;
-}
-
 Bytes certificate_to_be_signed(const CertificateContent& content, const SoftwareKey& issuer_key,
                                const SignatureScheme& scheme) {
   const CertificateHandle certificate(::X509_new());
-  const NameHandle subject = build_name(content.subject);
+  const NameHandle subject =
+      content.subject_name.empty() ? build_name(content.subject) : decode_name(content.subject_name);
   const NameHandle issuer =
       content.issuer_name.empty() ? build_name(content.subject) : decode_name(content.issuer_name);
   const KeyHandle subject_key = decode_public_key(content.subject_public_key);
@@ -306,7 +303,7 @@ Bytes certificate_to_be_signed(const CertificateContent& content, const Software
   for (const ExtensionHandle& extension : extensions_of(content, subject_key.get())) {
     must(::X509_add_ext(certificate.get(), extension.get(), -1) == 1, "cannot add an extension");
   }
-  if (!content.copied_from_csr.empty()) copy_extensions(content.copied_from_csr, certificate.get());
+  if (!content.copied_from_csr.empty()) copy_extensions(content, certificate.get());
   // Signing is the only public way to have OpenSSL put the AlgorithmIdentifier into the to-be-signed part. This
   // signature is thrown away: the one that counts is made after the approvals.
   must(::X509_sign_ctx(certificate.get(), signing_context(issuer_key, scheme).get()) > 0, "cannot sign");
@@ -383,6 +380,11 @@ Bytes csr_public_key(ByteView csr) {
   return der_of(::X509_REQ_get_X509_PUBKEY(decoded.get()), ::i2d_X509_PUBKEY);
 }
 
+Bytes csr_subject(ByteView csr) {
+  const CsrHandle decoded = decode_csr(csr);
+  return der_of(::X509_REQ_get_subject_name(decoded.get()), ::i2d_X509_NAME);
+}
+
 bool csr_signature_is_good(ByteView csr) {
   const CsrHandle decoded = decode_csr(csr);
   EVP_PKEY* key = ::X509_REQ_get0_pubkey(decoded.get());
@@ -412,6 +414,21 @@ Bytes certificate_public_key(ByteView certificate) {
   return der_of(::X509_get_X509_PUBKEY(decoded.get()), ::i2d_X509_PUBKEY);
 }
 
+Bytes certificate_serial(ByteView certificate) {
+  const CertificateHandle decoded = decode_certificate(certificate);
+  const ASN1_INTEGER* serial = ::X509_get0_serialNumber(decoded.get());
+  const unsigned char* data = ::ASN1_STRING_get0_data(serial);
+  return {data, data + ::ASN1_STRING_length(serial)};
+}
+
+Instant certificate_begin(ByteView certificate) {
+  return instant_of(::X509_get0_notBefore(decode_certificate(certificate).get()));
+}
+
+Instant certificate_end(ByteView certificate) {
+  return instant_of(::X509_get0_notAfter(decode_certificate(certificate).get()));
+}
+
 Bytes certificate_subject(ByteView certificate) {
   const CertificateHandle decoded = decode_certificate(certificate);
   return der_of(::X509_get_subject_name(decoded.get()), ::i2d_X509_NAME);
@@ -428,6 +445,28 @@ Bytes certificate_key_identifier(ByteView certificate) {
   if (identifier == nullptr) return identifier_of(::X509_get0_pubkey(decoded.get()));
   const unsigned char* data = ::ASN1_STRING_get0_data(identifier);
   return {data, data + ::ASN1_STRING_length(identifier)};
+}
+
+Bytes for_another_key(ByteView certificate, const SoftwareKey& issuer_key, const SignatureScheme& scheme) {
+  const CertificateHandle decoded = decode_certificate(certificate);
+  const SoftwareKey other = SoftwareKey::generate("EC", 256);
+  must(::X509_set_pubkey(decoded.get(), other.handle()) == 1 &&
+           ::X509_sign_ctx(decoded.get(), signing_context(issuer_key, scheme).get()) > 0,
+       "cannot sign");
+  return der_of(decoded.get(), ::i2d_X509);
+}
+
+Bytes pkcs7_bundle(const std::vector<Bytes>& certificates) {
+  const std::unique_ptr<PKCS7, Freed<::PKCS7_free>> bundle(::PKCS7_new());
+  must(bundle != nullptr && ::PKCS7_set_type(bundle.get(), NID_pkcs7_signed) == 1 &&
+           ::PKCS7_content_new(bundle.get(), NID_pkcs7_data) == 1,
+       "cannot make a PKCS#7 bundle");
+  // Certificates only: no content, as `openssl crl2pkcs7 -nocrl` makes it.
+  ::PKCS7_set_detached(bundle.get(), 1);
+  for (const Bytes& der : certificates) {
+    must(::PKCS7_add_certificate(bundle.get(), decode_certificate(der).get()) == 1, "cannot add a certificate");
+  }
+  return der_of(bundle.get(), ::i2d_PKCS7);
 }
 
 std::string to_pem(std::string_view label, ByteView der, PemLayout layout) {

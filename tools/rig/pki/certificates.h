@@ -28,6 +28,7 @@ struct SubjectAlternativeName {
 // What a certificate or a CSR of the simulated TSB says. Extensions that are empty or false are left out.
 struct CertificateContent {
   DistinguishedName subject;
+  Bytes subject_name;        // DER Name in place of `subject`; empty: none
   Bytes issuer_name;         // DER of the issuer's Name; empty: self-issued
   Bytes subject_public_key;  // DER SubjectPublicKeyInfo
   Bytes serial;              // big-endian, without sign; empty is 0
@@ -35,16 +36,14 @@ struct CertificateContent {
   Instant not_after;
   std::vector<std::string> key_usage;           // the TSB's words: KEY_CERT_SIGN
   std::vector<std::string> extended_key_usage;  // the TSB's words: SERVER_AUTH
+  bool extended_key_usage_is_critical = true;
   enum class BasicConstraints { absent, ca, ca_critical } basic_constraints = BasicConstraints::absent;
   bool subject_key_identifier = true;
   Bytes authority_key_identifier;  // the issuer's key identifier; empty: no AKI
   std::vector<SubjectAlternativeName> alternative_names;
-  Bytes copied_from_csr;  // DER CSR whose requested extensions are copied; empty: none
+  Bytes copied_from_csr;  // DER CSR whose requested extensions are copied, unless they are there; empty: none
+  enum class Copied { all, names_and_usages } copied = Copied::all;
 };
-
-// The words of the TSB's enumerations, in the order of the bits of KeyUsage and of its documentation.
-const std::vector<std::string_view>& key_usage_words();
-const std::vector<std::string_view>& extended_key_usage_words();
 
 // DER TBSCertificate. `issuer_key` decides the signature algorithm's parameters only; nothing signed with it is kept.
 // Throws invalid_input when a value cannot be encoded.
@@ -61,16 +60,25 @@ Bytes issue(const CertificateContent& content, const SoftwareKey& issuer_key, co
 // is none.
 std::optional<Bytes> read_csr(std::string_view text);
 Bytes csr_public_key(ByteView csr);
+Bytes csr_subject(ByteView csr);  // DER Name
 bool csr_signature_is_good(ByteView csr);
 
 // DER of the only certificate in `pem`. Throws invalid_input.
 Bytes certificate_from_pem(std::string_view pem);
 bool is_certificate(ByteView der);
 Bytes certificate_public_key(ByteView certificate);
+Bytes certificate_serial(ByteView certificate);  // big-endian, without sign
+Instant certificate_begin(ByteView certificate);
+Instant certificate_end(ByteView certificate);
 Bytes certificate_subject(ByteView certificate);  // DER Name
 Bytes certificate_issuer(ByteView certificate);   // DER Name
 // Its subjectKeyIdentifier, or SHA-1 of the public key's bits when it has none.
 Bytes certificate_key_identifier(ByteView certificate);
+// What `certificate` says, for a key that nobody has, signed by the issuer again.
+Bytes for_another_key(ByteView certificate, const SoftwareKey& issuer_key, const SignatureScheme& scheme);
+
+// A certs-only PKCS#7 bundle (SignedData without a signer), DER.
+Bytes pkcs7_bundle(const std::vector<Bytes>& certificates);
 
 enum class PemLayout {
   lines,        // 64 columns and a newline at the end

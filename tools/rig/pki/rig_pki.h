@@ -15,7 +15,7 @@ struct TestPki {
   std::filesystem::path task_reader_key;  // tls/task-reader-key.pem
 };
 
-// Makes what is missing in the folder; an existing CA stays, so that clients keep trusting it.
+// Makes the folder and what is missing in it; an existing CA stays, so that clients keep trusting it.
 TestPki make_test_pki(const std::filesystem::path& dir);
 
 }  // namespace hsmbridge::rig

@@ -3,11 +3,14 @@
 #include "tools/rig/pki/openssl_handles.h"
 
 #include <fmt/core.h>
+#include <openssl/ecdsa.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
 namespace hsmbridge::rig {
 namespace {
+
+using EcdsaHandle = std::unique_ptr<ECDSA_SIG, Freed<::ECDSA_SIG_free>>;
 
 KeyHandle decode_public_key(ByteView der) {
   const unsigned char* cursor = der.data();
@@ -97,6 +100,30 @@ PublicKeyType public_key_type(ByteView public_key) {
   if (::EVP_PKEY_is_a(key.get(), "EC") == 1) return PublicKeyType::ec;
   if (::EVP_PKEY_is_a(key.get(), "ED25519") == 1) return PublicKeyType::ed25519;
   return PublicKeyType::other;
+}
+
+int public_key_bits(ByteView public_key) {
+  return ::EVP_PKEY_get_bits(decode_public_key(public_key).get());
+}
+
+Bytes raw_ecdsa(ByteView der, std::size_t octets) {
+  const unsigned char* cursor = der.data();
+  const EcdsaHandle signature(::d2i_ECDSA_SIG(nullptr, &cursor, static_cast<long>(der.size())));
+  const auto half = static_cast<int>(octets);
+  Bytes raw(2 * octets);
+  must(signature != nullptr && ::BN_bn2binpad(::ECDSA_SIG_get0_r(signature.get()), raw.data(), half) == half &&
+           ::BN_bn2binpad(::ECDSA_SIG_get0_s(signature.get()), raw.data() + octets, half) == half,
+       "not an ECDSA signature");
+  return raw;
+}
+
+Bytes der_ecdsa(ByteView raw) {
+  const EcdsaHandle signature(::ECDSA_SIG_new());
+  const auto half = static_cast<int>(raw.size() / 2);
+  must(signature != nullptr && ::ECDSA_SIG_set0(signature.get(), ::BN_bin2bn(raw.data(), half, nullptr),
+                                                ::BN_bin2bn(raw.data() + half, half, nullptr)) == 1,
+       "not an ECDSA signature");
+  return der_of(signature.get(), ::i2d_ECDSA_SIG);
 }
 
 Bytes public_key_from_pem(std::string_view pem) {

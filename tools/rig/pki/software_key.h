@@ -46,10 +46,15 @@ class SoftwareKey {
 enum class PublicKeyType { rsa, ec, ed25519, other };
 // Throws invalid_input when the DER is no SubjectPublicKeyInfo.
 PublicKeyType public_key_type(ByteView public_key);
+int public_key_bits(ByteView public_key);
 // DER from a "PUBLIC KEY" PEM. Throws invalid_input.
 Bytes public_key_from_pem(std::string_view pem);
 // With PKCS#1 v1.5 for RSA, DER for EC, pure EdDSA for Ed25519 (where `digest` is not used): how approvers and
 // applications sign. `digest` is OpenSSL's name. A malformed signature is false; throws invalid_input for a broken key.
 bool verify_signature(ByteView public_key, std::string_view digest, ByteView message, ByteView signature);
+
+// An ECDSA signature as r and s, each of `octets` octets (RFC 7518 §3.4), and back to the DER of X.509.
+Bytes raw_ecdsa(ByteView der, std::size_t octets);
+Bytes der_ecdsa(ByteView raw);
 
 }  // namespace hsmbridge::rig

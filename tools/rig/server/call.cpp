@@ -61,6 +61,12 @@ std::map<std::string, std::string, std::less<>> Call::query() const {
   return values;
 }
 
+std::string Call::query_value(std::string_view name) const {
+  const auto values = query();
+  const auto found = values.find(name);
+  return found == values.end() ? "" : found->second;
+}
+
 std::string Call::header(std::string_view name) const {
   const auto found = headers.find(name);
   return found == headers.end() ? "" : found->second;

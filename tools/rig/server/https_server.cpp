@@ -1,6 +1,7 @@
 #include "tools/rig/server/https_server.h"
 
 #include "base/error.h"
+#include "tools/rig/server/letter_case.h"
 
 #include <fmt/core.h>
 #include <httplib.h>
@@ -8,7 +9,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <cctype>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -49,7 +49,6 @@ class Connections {
 struct ConnectionNote {
   Connections* all = nullptr;
   int socket = -1;
-  int requests = 0;
 };
 
 void free_note(void*, void* value, CRYPTO_EX_DATA*, int, long, void*) noexcept {
@@ -72,7 +71,7 @@ int connections_index() {
 void on_handshake(const SSL* ssl, int where, int) noexcept {
   if ((where & SSL_CB_HANDSHAKE_DONE) == 0 || ::SSL_get_ex_data(ssl, note_index()) != nullptr) return;
   auto* all = static_cast<Connections*>(::SSL_CTX_get_ex_data(::SSL_get_SSL_CTX(ssl), connections_index()));
-  auto* note = new ConnectionNote{all, ::SSL_get_fd(ssl), 0};
+  auto* note = new ConnectionNote{all, ::SSL_get_fd(ssl)};
   ::SSL_set_ex_data(const_cast<SSL*>(ssl), note_index(), note);
   all->add(note->socket);
 }
@@ -94,23 +93,16 @@ bool set_up(SSL_CTX& context, const HttpsSettings& settings, Connections& connec
          ::SSL_CTX_load_verify_locations(&context, settings.own_ca.c_str(), nullptr) == 1;
 }
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
-Call call_from(const httplib::Request& request, const ConnectionNote* note) {
+Call call_from(const httplib::Request& request) {
   Call call;
   call.method = request.method;
   call.target = request.target;
   for (const auto& [name, value] : request.headers) {
     // cpp-httplib adds these four itself.
     if (name == "REMOTE_ADDR" || name == "REMOTE_PORT" || name == "LOCAL_ADDR" || name == "LOCAL_PORT") continue;
-    call.headers.insert_or_assign(lower(name), value);
+    call.headers.insert_or_assign(lower_case(name), value);
   }
   call.body = request.body;
-  if (note != nullptr) call.number_on_connection = note->requests;
   return call;
 }
 
@@ -171,10 +163,8 @@ class HttpsServer::Inside {
 
  private:
   void deliver(const httplib::Request& request, httplib::Response& response) {
-    auto* note = static_cast<ConnectionNote*>(::SSL_get_ex_data(request.ssl, note_index()));
-    if (note != nullptr) ++note->requests;
     const int socket = ::SSL_get_fd(request.ssl);
-    Outcome outcome = handler_(call_from(request, note));
+    Outcome outcome = handler_(call_from(request));
     response.status = outcome.answer.status;
     for (const auto& [name, value] : outcome.answer.headers) response.set_header(name, value);
     if (outcome.delivery == Delivery::nothing) {

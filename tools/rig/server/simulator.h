@@ -1,10 +1,12 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "tools/rig/server/call.h"
 
 #include <chrono>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -14,7 +16,12 @@ namespace hsmbridge::rig {
 // business. Thread rule: every function may be called from any thread.
 class Simulator {
  public:
+  // The clock outlives it.
+  explicit Simulator(const Clock& clock) : clock_(clock) {}
   virtual ~Simulator() = default;
+  Simulator(const Simulator&) = delete;
+  Simulator& operator=(const Simulator&) = delete;
+
   // Never throws: an error of the caller or of ours is an answer.
   virtual Answer handle(const Call& call) = 0;
   // A control call beside those of every simulator: "POST /rig/certify". Nothing: it has no such control. May throw:
@@ -29,10 +36,27 @@ class Simulator {
   // A certificate like `certificate` (DER) for another key, of the same issuer if it is ours.
   virtual std::optional<Bytes> certificate_for_another_key(ByteView certificate) = 0;
   // Time for everything but the clients' clocks.
-  virtual void advance(std::chrono::seconds by) = 0;
-  virtual std::chrono::seconds advanced() const = 0;
+  void advance(std::chrono::seconds by) {
+    const std::lock_guard lock(mutex_);
+    advanced_ += by;
+    keep_advanced();
+  }
+  std::chrono::seconds advanced() const {
+    const std::lock_guard lock(mutex_);
+    return advanced_;
+  }
   // Forgets everything that clients made.
   virtual void reset() = 0;
+
+ protected:
+  // With the lock held, as whatever an implementation holds.
+  Instant now() const { return clock_.now() + advanced_; }
+  // Called with the lock held when the time was moved: for those that remember it over a restart.
+  virtual void keep_advanced() {}
+
+  const Clock& clock_;
+  mutable std::mutex mutex_;
+  std::chrono::seconds advanced_{0};
 };
 
 }  // namespace hsmbridge::rig

@@ -66,7 +66,7 @@ class SimulatorServer::Inside {
   Inside(const SimulatorServerOptions& options, std::shared_ptr<Simulator> simulator)
       : name_(options.name),
         dir_(std::filesystem::absolute(options.dir)),
-        pki_(prepare(dir_)),
+        pki_(make_test_pki(dir_)),
         journal_(dir_ / (name_ + "-journal.jsonl")),
         simulator_(std::move(simulator)) {
     control_token_ = hex(random_bytes(24));
@@ -87,7 +87,6 @@ class SimulatorServer::Inside {
   const std::string& url() const { return url_; }
   const TestPki& pki() const { return pki_; }
   const Json& description() const { return description_; }
-  Faults& faults() { return faults_; }
   Json::Array journal() const { return LineFile::read(journal_.path()); }
 
  private:
@@ -339,11 +338,6 @@ class SimulatorServer::Inside {
   Json description_;
 };
 
-TestPki SimulatorServer::prepare(const std::filesystem::path& dir) {
-  std::filesystem::create_directories(dir);
-  return make_test_pki(dir);
-}
-
 SimulatorServer::SimulatorServer(const SimulatorServerOptions& options, std::shared_ptr<Simulator> simulator)
     : inside_(std::make_unique<Inside>(options, std::move(simulator))) {}
 SimulatorServer::~SimulatorServer() = default;
@@ -355,9 +349,6 @@ const TestPki& SimulatorServer::pki() const {
 }
 const Json& SimulatorServer::description() const {
   return inside_->description();
-}
-Faults& SimulatorServer::faults() {
-  return inside_->faults();
 }
 Json::Array SimulatorServer::journal() const {
   return inside_->journal();

@@ -28,9 +28,6 @@ struct SimulatorServerOptions {
 // GET /rig/journal; GET /rig/requests; POST /rig/reset; and what the simulator itself adds.
 class SimulatorServer {
  public:
-  // The files of the test CA in the folder; made when they are missing.
-  static TestPki prepare(const std::filesystem::path& dir);
-
   // Serves when the constructor returns. Throws invalid_input, denied, unavailable.
   SimulatorServer(const SimulatorServerOptions& options, std::shared_ptr<Simulator> simulator);
   // Stops.
@@ -42,8 +39,6 @@ class SimulatorServer {
   const TestPki& pki() const;
   // The whole of NAME.json.
   const Json& description() const;
-  // For tests in the same process.
-  Faults& faults();
   // Every line of the journal.
   Json::Array journal() const;
 

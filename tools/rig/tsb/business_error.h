@@ -13,7 +13,7 @@ Error business_error(int code, std::string message);
 // The number in such an Error, 0 when it is none.
 int business_code(const Error& error);
 
-// "res.error.key.not.existent" for 650 and so on: every code that is published. "res.error.general" for an unknown one.
+// "res.error.key.not.existent" for 650 and so on: every code that it says. "res.error.general" for another.
 std::string_view reason_of(int code);
 // The HTTP status the TSB gives to a code: by its first digits, except 631 and 416 (the API key), which are 401.
 int http_status_of(int code);

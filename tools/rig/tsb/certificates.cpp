@@ -1,7 +1,7 @@
+#include "tools/rig/pki/authority.h"
 #include "tools/rig/tsb/business_error.h"
 #include "tools/rig/tsb/fields.h"
 #include "tools/rig/tsb/json_text.h"
-#include "tools/rig/tsb/new_request.h"
 #include "tools/rig/tsb/signature_words.h"
 #include "tools/rig/tsb/tsb.h"
 
@@ -107,12 +107,6 @@ Error cannot_issue(std::string_view why) {
 
 Instant midnight(Instant time) {
   return std::chrono::floor<std::chrono::days>(time);
-}
-
-Bytes random_serial(std::size_t octets) {
-  Bytes serial = random_bytes(octets);
-  serial[0] = static_cast<std::uint8_t>((serial[0] & 0x3FU) | 0x40U);
-  return serial;
 }
 
 }  // namespace
@@ -342,13 +336,6 @@ Answer Tsb::get_certificate(const Call&, const Parameters& parameters) {
       {{"label", key.label}, {"certificate", to_pem("CERTIFICATE", key.certificate, PemLayout::single_line)}});
   if (options_.generation == Generation::v2_5) answer.set("rawCertificate", base64(key.certificate));
   return {200, answer.dump()};
-}
-
-Answer Tsb::delete_certificate(const Call&, const Parameters& parameters) {
-  KeyRecord& key = find_key(parameters[0]);
-  key.certificate.clear();
-  save(key);
-  return {200, ""};
 }
 
 }  // namespace hsmbridge::rig

@@ -1,6 +1,7 @@
 // What only a rig can do to a TSB: no endpoint of the real one.
 #include "base/error.h"
-#include "tools/rig/pki/certificates.h"
+#include "tools/rig/pki/authority.h"
+#include "tools/rig/tsb/business_error.h"
 #include "tools/rig/tsb/tsb.h"
 
 #include <fmt/core.h>
@@ -8,22 +9,39 @@
 namespace hsmbridge::rig {
 namespace {
 
-SignatureScheme usual_scheme(const SoftwareKey& key) {
-  switch (public_key_type(key.public_key())) {
-    case PublicKeyType::ed25519:
-      return {"", SignatureScheme::Padding::pkcs1};
-    default:
-      return {"SHA256", SignatureScheme::Padding::pkcs1};
-  }
+SignatureScheme scheme_of(const SoftwareKey& key) {
+  return public_key_type(key.public_key()) == PublicKeyType::ed25519 ? SignatureScheme{} : usual_scheme();
 }
 
-Bytes positive_serial(std::size_t octets) {
-  Bytes serial = random_bytes(octets);
-  serial[0] = static_cast<std::uint8_t>((serial[0] & 0x3FU) | 0x40U);
-  return serial;
-}
+constexpr int kNoSuchKey = 650;
 
 }  // namespace
+
+std::optional<Answer> Tsb::control(const std::string& what, const Json& body) {
+  try {
+    if (what == "POST /rig/clock") {
+      if (const Json* seconds = body.find("approver_skew_seconds")) skew(std::chrono::seconds{seconds->as_integer()});
+      return Answer{200, "{}"};
+    }
+    if (what == "POST /rig/certify") {
+      const Bytes certificate = certify(body.at("label").as_string(), body.at("subject").as_string(),
+                                        std::chrono::days{static_cast<int>(body.integer_or("days", 3650))});
+      return Answer{201, Json::object({{"certificate", to_pem("CERTIFICATE", certificate, PemLayout::lines)}}).dump()};
+    }
+    if (what == "POST /rig/block") {
+      set_blocked(body.at("label").as_string(), body.at("blocked").as_bool());
+      return Answer{200, "{}"};
+    }
+  } catch (const Error& error) {
+    if (business_code(error) != kNoSuchKey) throw;
+    throw Error{ErrorKind::not_found, error.message()};
+  }
+  return std::nullopt;
+}
+
+std::string Tsb::trouble() const {
+  return business_body(701, "Error in the HSM");
+}
 
 void Tsb::set_blocked(const std::string& label, bool blocked) {
   const std::lock_guard lock(mutex_);
@@ -35,15 +53,8 @@ void Tsb::set_blocked(const std::string& label, bool blocked) {
 Bytes Tsb::certify(const std::string& label, const std::string& subject, std::chrono::days validity) {
   const std::lock_guard lock(mutex_);
   KeyRecord& key = find_key(label);
-  CertificateContent content;
-  content.subject = parse_name(subject);
-  content.subject_public_key = key.key->public_key();
-  content.serial = positive_serial(16);
-  content.not_before = now() - std::chrono::minutes{5};
-  content.not_after = now() + validity;
-  content.key_usage = {"KEY_CERT_SIGN", "CRL_SIGN"};
-  content.basic_constraints = CertificateContent::BasicConstraints::ca_critical;
-  key.certificate = issue(content, *key.key, usual_scheme(*key.key));
+  const CertificateContent content = authority_for(subject, *key.key, now(), validity);
+  key.certificate = issue(content, *key.key, scheme_of(*key.key));
   save(key);
   return key.certificate;
 }
@@ -55,8 +66,8 @@ Json Tsb::requests() const {
   Json list = Json::array();
   for (const auto& [sequence, request] : ordered) {
     Json view = status_of(*request, true);
-    const Json kept = to_json(*request);
-    for (const char* name : {"kind", "key_label", "created", "payload", "body"}) view.set(name, kept.at(name));
+    const Json record = kept(*request);
+    for (const char* name : {"kind", "key_label", "created", "payload", "body"}) view.set(name, record.at(name));
     list.push(std::move(view));
   }
   return list;
@@ -67,15 +78,7 @@ std::optional<Bytes> Tsb::certificate_for_another_key(ByteView certificate) {
   const Bytes issuer = certificate_issuer(certificate);
   for (const auto& [label, key] : keys_) {
     if (key.certificate.empty() || certificate_subject(key.certificate) != issuer) continue;
-    CertificateContent content;
-    content.subject = parse_name("CN=Somebody else");
-    content.issuer_name = issuer;
-    content.subject_public_key = SoftwareKey::generate("EC", 256).public_key();
-    content.serial = positive_serial(16);
-    content.not_before = now() - std::chrono::minutes{5};
-    content.not_after = now() + std::chrono::days{90};
-    content.authority_key_identifier = certificate_key_identifier(key.certificate);
-    return issue(content, *key.key, usual_scheme(*key.key));
+    return for_another_key(certificate, *key.key, scheme_of(*key.key));
   }
   return std::nullopt;
 }

@@ -26,22 +26,20 @@ void Validation::raise() const {
 }
 
 Fields::Fields(const Json& json, std::string path, Validation& validation)
-    : json_(json), path_(std::move(path)), validation_(validation) {
+    : StrictFields(json, std::move(path)), validation_(validation) {
   if (!json.is_object()) throw cannot_parse();
 }
 
-std::string Fields::path_of(std::string_view name) const {
-  return path_.empty() ? std::string(name) : fmt::format("{}.{}", path_, name);
+void Fields::wrong_type(const std::string&) const {
+  throw cannot_parse();
+}
+
+void Fields::unknown(const std::string&) const {
+  throw cannot_parse();
 }
 
 void Fields::complain(std::string_view name, std::string_view what) {
   validation_.complain(fmt::format("'{}' {}", path_of(name), what));
-}
-
-const Json* Fields::member(std::string_view name) {
-  asked_.emplace(name);
-  const Json* found = json_.find(name);
-  return found == nullptr || found->is_null() ? nullptr : found;
 }
 
 const Json* Fields::required_member(std::string_view name) {
@@ -50,37 +48,16 @@ const Json* Fields::required_member(std::string_view name) {
   return found;
 }
 
-std::optional<std::string> Fields::text_or_null(std::string_view name) {
-  const Json* found = member(name);
-  if (found == nullptr) return std::nullopt;
-  if (!found->is_string()) throw cannot_parse();
-  return found->as_string();
-}
-
 std::string Fields::text(std::string_view name) {
   const std::optional<std::string> value = text_or_null(name);
   if (!value || value->empty()) complain(name, "must not be empty");
   return value.value_or("");
 }
 
-std::optional<bool> Fields::flag_or_null(std::string_view name) {
-  const Json* found = member(name);
-  if (found == nullptr) return std::nullopt;
-  if (!found->is_bool()) throw cannot_parse();
-  return found->as_bool();
-}
-
 bool Fields::flag(std::string_view name) {
   const std::optional<bool> value = flag_or_null(name);
   if (!value) complain(name, "must not be null");
   return value.value_or(false);
-}
-
-std::optional<std::int64_t> Fields::number_or_null(std::string_view name) {
-  const Json* found = member(name);
-  if (found == nullptr) return std::nullopt;
-  if (!found->is_integer()) throw cannot_parse();
-  return found->as_integer();
 }
 
 std::int64_t Fields::number(std::string_view name) {
@@ -155,12 +132,6 @@ std::string Fields::password_or_null(std::string_view name) {
     password += character;
   }
   return password;
-}
-
-void Fields::done() const {
-  for (const Json::Member& member : json_.as_object()) {
-    if (asked_.find(member.first) == asked_.end()) throw cannot_parse();
-  }
 }
 
 }  // namespace hsmbridge::rig

@@ -4,10 +4,10 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "tools/rig/server/call.h"
+#include "tools/rig/server/fields.h"
 
 #include <initializer_list>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,21 +28,17 @@ class Validation {
   std::string first_;
 };
 
-// Reads one JSON object of a request strictly: each member is asked for by name, and `done` refuses what was not asked
-// for. Wrong types and unknown members throw business error 600 at once; empty or malformed values go to the
-// Validation, named by their dotted path. Throws business error 600 in the constructor when `json` is no object.
-class Fields {
+// A strict reader whose complaints are the TSB's. Wrong types and unknown members throw business error 600 at once; empty
+// or malformed values go to the Validation, named by their dotted path.
+class Fields final : public StrictFields {
  public:
+  // Throws business error 600 when `json` is no object.
   Fields(const Json& json, std::string path, Validation& validation);
 
   // The value, or "" after a complaint.
   std::string text(std::string_view name);
-  // Null and absent are nullopt.
-  std::optional<std::string> text_or_null(std::string_view name);
   bool flag(std::string_view name);
-  std::optional<bool> flag_or_null(std::string_view name);
   std::int64_t number(std::string_view name);
-  std::optional<std::int64_t> number_or_null(std::string_view name);
   // Base64 with padding.
   Bytes base64_bytes(std::string_view name);
   std::optional<Bytes> base64_or_null(std::string_view name);
@@ -52,26 +48,19 @@ class Fields {
   std::vector<std::string> words_or_null(std::string_view name, std::initializer_list<std::string_view> values);
   // A password: a string, or an array of strings of one character; null and absent are "".
   std::string password_or_null(std::string_view name);
-  // A member of any kind, which the caller reads; null pointer when absent or null.
-  const Json* member(std::string_view name);
-  // The same, with a complaint when it is missing.
+  // `member` with a complaint when it is missing.
   const Json* required_member(std::string_view name);
 
-  std::string path_of(std::string_view name) const;
   void complain(std::string_view name, std::string_view what);
   Validation& validation() { return validation_; }
 
-  // Every member was asked for, or business error 600.
-  void done() const;
-
  private:
+  [[noreturn]] void wrong_type(const std::string& path) const override;
+  [[noreturn]] void unknown(const std::string& name) const override;
   void check_word(const std::string& value, std::initializer_list<std::string_view> values,
                   std::string_view name) const;
 
-  const Json& json_;
-  std::string path_;
   Validation& validation_;
-  std::set<std::string, std::less<>> asked_;
 };
 
 // What the TSB says to a body with an unknown field, a wrong type or broken JSON.

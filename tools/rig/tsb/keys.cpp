@@ -1,4 +1,5 @@
 #include "base/file.h"
+#include "tools/rig/server/uuid.h"
 #include "tools/rig/tsb/business_error.h"
 #include "tools/rig/tsb/fields.h"
 #include "tools/rig/tsb/tsb.h"
@@ -199,7 +200,8 @@ Json Tsb::signed_attributes(const KeyRecord& key) const {
       {{"xml", xml}, {"json", json}, {"xmlSignature", base64(signature)}, {"attestationKeyName", "attestation-key"}});
 }
 
-Answer Tsb::key_attributes(const Call& call, const Parameters&) {
+// Of a body that names a key and shows its password.
+const KeyRecord& Tsb::key_in(const Call& call) {
   Validation validation;
   const Json body = parse_body(call);
   Fields fields(body, "", validation);
@@ -209,13 +211,11 @@ Answer Tsb::key_attributes(const Call& call, const Parameters&) {
   validation.raise();
   const KeyRecord& key = find_key(label);
   check_password(key, password);
-  return {200, signed_attributes(key).dump()};
+  return key;
 }
 
-Answer Tsb::key_attributes_by_path(const Call&, const Parameters& parameters) {
-  const KeyRecord& key = find_key(parameters[0]);
-  check_password(key, "");  // this way carries none
-  return {200, signed_attributes(key).dump()};
+Answer Tsb::key_attributes(const Call& call, const Parameters&) {
+  return {200, signed_attributes(key_in(call)).dump()};
 }
 
 void Tsb::remove_key(const std::string& label) {
@@ -238,15 +238,7 @@ Answer Tsb::delete_key(const Call&, const Parameters& parameters) {
 }
 
 Answer Tsb::delete_key_by_body(const Call& call, const Parameters&) {
-  Validation validation;
-  const Json body = parse_body(call);
-  Fields fields(body, "", validation);
-  const std::string label = fields.text("label");
-  const std::string password = fields.password_or_null("password");
-  fields.done();
-  validation.raise();
-  check_password(find_key(label), password);
-  remove_key(label);
+  remove_key(std::string(key_in(call).label));
   return {200, ""};
 }
 

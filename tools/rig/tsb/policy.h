@@ -5,8 +5,10 @@
 #include "base/json.h"
 #include "tools/rig/tsb/fields.h"
 
+#include <array>
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <vector>
 
 // Who must approve the use of a simulated key. Tokens are ORed, the groups of a token are ANDed, a group needs `quorum`
@@ -14,6 +16,10 @@
 namespace hsmbridge::rig {
 
 enum class ApproverForm { public_key, certificate };
+inline constexpr std::array<std::string_view, 2> kApproverForms{"public_key", "certificate"};
+inline const auto& words_of(ApproverForm) {
+  return kApproverForms;
+}
 
 struct Approver {
   ApproverForm form = ApproverForm::public_key;

@@ -4,8 +4,10 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "tools/rig/pki/software_key.h"
+#include "tools/rig/server/record.h"
 #include "tools/rig/tsb/policy.h"
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,22 +31,57 @@ struct KeyRecord {
   Rule rule;    // policy.ruleUse
   bool blocked = false;
   Instant created;
-  Bytes certificate;  // DER; empty: none attached
-  std::shared_ptr<const SoftwareKey> key;
+  Bytes certificate;                       // DER; empty: none attached
+  std::shared_ptr<const SoftwareKey> key;  // in a file of its own
+
+  template <class Self, class Visit>
+  static void members(Self& self, Visit visit) {
+    visit("label", self.label);
+    visit("id", self.id);
+    visit("uuid", self.uuid);
+    visit("algorithm", self.algorithm);
+    visit("bits", self.bits);
+    visit("algorithm_oid", self.algorithm_oid);
+    visit("curve_oid", self.curve_oid);
+    visit("password", self.password);
+    visit("attributes", self.attributes);
+    visit("policy", self.policy);
+    visit("blocked", self.blocked);
+    visit("created", self.created);
+    visit("certificate", self.certificate);
+  }
 };
 
 enum class RequestKind { sign, csr, certificate, self_signed };
 enum class RequestStatus { pending, approved, executed, failed, expired, rejected, cancelled };
 
-// "PENDING" and so on, and back; the words of the API.
+inline constexpr std::array<std::string_view, 4> kRequestKinds{"sign", "csr", "certificate", "self_signed"};
+inline const auto& words_of(RequestKind) {
+  return kRequestKinds;
+}
+// The words of the API.
+inline constexpr std::array<std::string_view, 7> kRequestStatuses{"PENDING", "APPROVED", "EXECUTED", "FAILED",
+                                                                  "EXPIRED", "REJECTED", "CANCELLED"};
+inline const auto& words_of(RequestStatus) {
+  return kRequestStatuses;
+}
 std::string_view to_string(RequestStatus status);
-std::optional<RequestStatus> request_status(std::string_view word);
 bool is_open(RequestStatus status);
 
 struct TaskRecord {
   std::string id;
   Approver approver;
   std::optional<Instant> last_fetched;
+
+  template <class Self, class Visit>
+  static void members(Self& self, Visit visit) {
+    visit("id", self.id);
+    visit("form", self.approver.form);
+    visit("name", self.approver.name);
+    visit("value", self.approver.value);
+    visit("public_key", self.approver.public_key);
+    visit("last_fetched", self.last_fetched);
+  }
 };
 
 struct RequestRecord {
@@ -69,12 +106,28 @@ struct RequestRecord {
 
   // The inner object of `body`.
   const Json& inner() const;
-};
 
-// For the state file. The private key is not in it: it has a file of its own.
-Json to_json(const KeyRecord& key);
-KeyRecord key_from_json(const Json& json);
-Json to_json(const RequestRecord& request);
-RequestRecord request_from_json(const Json& json);
+  template <class Self, class Visit>
+  static void members(Self& self, Visit visit) {
+    visit("id", self.id);
+    visit("sequence", self.sequence);
+    visit("kind", self.kind);
+    visit("key_label", self.key_label);
+    visit("payload", self.payload);
+    visit("algorithm", self.algorithm);
+    visit("signature_type", self.signature_type);
+    visit("body", self.body);
+    visit("original", self.original);
+    visit("approval_bytes", self.approval_bytes);
+    visit("created", self.created);
+    visit("status", self.status);
+    visit("executed", self.executed);
+    visit("result", self.result);
+    visit("handed_out", self.handed_out);
+    visit("approved", self.approved);
+    visit("rejected", self.rejected);
+    visit("tasks", self.tasks);
+  }
+};
 
 }  // namespace hsmbridge::rig

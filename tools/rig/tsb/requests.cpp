@@ -1,13 +1,11 @@
-#include "tools/rig/pki/openssl_handles.h"
+#include "tools/rig/server/uuid.h"
 #include "tools/rig/tsb/business_error.h"
 #include "tools/rig/tsb/fields.h"
 #include "tools/rig/tsb/json_text.h"
-#include "tools/rig/tsb/new_request.h"
 #include "tools/rig/tsb/signature_words.h"
 #include "tools/rig/tsb/tsb.h"
 
 #include <fmt/core.h>
-#include <openssl/ecdsa.h>
 
 #include <algorithm>
 
@@ -16,34 +14,10 @@ namespace {
 
 constexpr std::string_view kTimestampKeyName = "timestamp-key";
 
-bool is_uuid(std::string_view text) {
-  if (text.size() != 36) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    const bool digit =
-        (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f') || (text[i] >= 'A' && text[i] <= 'F');
-    if (dash ? text[i] != '-' : !digit) return false;
-  }
-  return true;
-}
-
-// r and s, each as long as the field, from DER.
-Bytes raw_ecdsa(ByteView der, int bits) {
-  const unsigned char* cursor = der.data();
-  const std::unique_ptr<ECDSA_SIG, Freed<::ECDSA_SIG_free>> signature(
-      ::d2i_ECDSA_SIG(nullptr, &cursor, static_cast<long>(der.size())));
-  const int size = (bits + 7) / 8;
-  Bytes raw(static_cast<std::size_t>(size) * 2);
-  must(signature != nullptr && ::BN_bn2binpad(::ECDSA_SIG_get0_r(signature.get()), raw.data(), size) == size &&
-           ::BN_bn2binpad(::ECDSA_SIG_get0_s(signature.get()), raw.data() + size, size) == size,
-       "not an ECDSA signature");
-  return raw;
-}
-
-Json base64_list(const std::vector<Bytes>& keys) {
-  Json list = Json::array();
-  for (const Bytes& key : keys) list.push(base64(key));
-  return list;
+Bytes signed_by(const KeyRecord& key, const std::string& algorithm, const std::string& type, ByteView payload) {
+  Bytes signature = key.key->sign(find_signature_word(algorithm)->scheme(), payload);
+  const std::size_t field = (static_cast<std::size_t>(key.bits) + 7) / 8;
+  return type == "RAW" && key.algorithm == "EC" ? raw_ecdsa(signature, field) : signature;
 }
 
 std::string seconds_text(Instant time) {
@@ -165,9 +139,7 @@ Answer Tsb::sign_now(const Call& call, const Parameters&) {
     throw business_error(
         701, "The key operation failed with an authorization error. The provided approvals might be insufficient.");
   }
-  const SignatureWord* word = find_signature_word(order.algorithm);
-  Bytes value = key.key->sign(word->scheme(), order.payload);
-  if (order.signature_type == "RAW" && key.algorithm == "EC") value = raw_ecdsa(value, key.bits);
+  const Bytes value = signed_by(key, order.algorithm, order.signature_type, order.payload);
   return {200, Json::object({{"signature", base64(value)}}).dump()};
 }
 
@@ -227,10 +199,9 @@ void Tsb::execute(RequestRecord& request, KeyRecord& key) {
     return;
   }
   const SignatureScheme scheme = find_signature_word(request.algorithm)->scheme();
-  Bytes signature = key.key->sign(scheme, request.payload);
+  const Bytes signature = signed_by(key, request.algorithm, request.signature_type, request.payload);
   switch (request.kind) {
     case RequestKind::sign:
-      if (request.signature_type == "RAW" && key.algorithm == "EC") signature = raw_ecdsa(signature, key.bits);
       request.result = base64(signature);
       break;
     case RequestKind::csr:
@@ -283,15 +254,15 @@ Json Tsb::status_of(const RequestRecord& request, bool with_result) const {
   Json waiting = Json::array();
   const auto key = keys_.find(request.key_label);
   if (is_open(request.status) && key != keys_.end()) {
-    waiting = base64_list(
-        judge(key->second.rule, request.created, now(), request.approved, request.rejected).could_still_approve);
+    waiting =
+        kept(judge(key->second.rule, request.created, now(), request.approved, request.rejected).could_still_approve);
   }
   return Json::object({{"id", request.id},
                        {"status", to_string(request.status)},
                        {"executionTime", request.executed ? Json(seconds_text(*request.executed)) : Json()},
-                       {"approvedBy", base64_list(request.approved)},
+                       {"approvedBy", kept(request.approved)},
                        {"notYetApprovedBy", waiting},
-                       {"rejectedBy", base64_list(request.rejected)},
+                       {"rejectedBy", kept(request.rejected)},
                        {"result", with_result && request.result ? Json(*request.result) : Json()}});
 }
 
@@ -312,25 +283,6 @@ Answer Tsb::delete_request(const Call&, const Parameters& parameters) {
   RequestRecord& request = find_request(parameters[0]);
   if (is_open(request.status)) finish(request, RequestStatus::cancelled);
   return {200, ""};
-}
-
-Answer Tsb::filtered_requests(const Call& call, const Parameters&) {
-  const Json body = parse_body(call);
-  Validation validation;
-  Fields fields(body, "", validation);
-  const std::vector<std::string> wanted = fields.words_or_null(
-      "requestStatusList", {"PENDING", "APPROVED", "EXECUTED", "FAILED", "EXPIRED", "REJECTED", "CANCELLED"});
-  fields.done();
-  validation.raise();
-  std::map<std::int64_t, const RequestRecord*> ordered;
-  for (const auto& [id, request] : requests_) ordered[request.sequence] = &request;
-  Json list = Json::array();
-  for (const auto& [sequence, request] : ordered) {
-    const std::string_view status = to_string(request->status);
-    if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), status) == wanted.end()) continue;
-    list.push(Json::object({{"id", request->id}, {"status", status}}));
-  }
-  return {200, Json::object({{"requests", list}}).dump()};
 }
 
 }  // namespace hsmbridge::rig

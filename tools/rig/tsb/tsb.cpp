@@ -3,9 +3,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "tools/rig/pki/authority.h"
 #include "tools/rig/tsb/business_error.h"
 #include "tools/rig/tsb/fields.h"
-#include "tools/rig/tsb/route.h"
 
 #include <fmt/core.h>
 
@@ -30,6 +30,12 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) {
   return difference == 0;
 }
 
+Json to_json(const ApiKeys& keys) {
+  Json json = Json::object();
+  for (const auto& [role, values] : keys) json.set(role, Json(values));
+  return json;
+}
+
 }  // namespace
 
 const std::vector<std::string>& api_key_roles() {
@@ -50,69 +56,84 @@ ApiKeys read_api_keys(const Json& json) {
   return keys;
 }
 
+ApiKeys kept_api_keys(const std::filesystem::path& file) {
+  if (std::filesystem::exists(file)) return read_api_keys(Json::parse(as_text(read_file(file))));
+  ApiKeys keys;
+  for (const std::string& role : api_key_roles()) keys[role] = {"tsb-x-token_" + hex(random_bytes(24))};
+  write_file(file, as_bytes(to_json(keys).pretty() + "\n"), FileMode::private_0600, Existing::refuse);
+  return keys;
+}
+
 const std::vector<Tsb::Route>& Tsb::routes() {
   constexpr auto kBearer = Route::Bearer::needed;
   constexpr auto kNoBearer = Route::Bearer::ignored;
-  // Method, path, role of the API key, bearer token, handler. A fixed segment stands before a placeholder.
+  // Method, path, role of the API key, bearer token, handler, and what it follows:
+  //   D   docs.securosys.com, TSB tutorials and release notes     PY  its Python sample of a signature with approvals
+  //   GO  securosys-com/tsb-client-go                             FB  securosys-com/fireblocks-external-key-store
+  //   KSS securosys-com/keycloak-securosys-simple-sign-provider   VLT securosys-com/hcvault-plugin-secrets-engine
+  // A fixed segment stands before a placeholder.
   static const std::vector<Route> table{
-      {"GET", "/v1/versionInfo", kService, kBearer, &Tsb::version_info},
-      {"GET", "/v1/licenseInfo", kService, kBearer, &Tsb::license_info},
-      {"GET", "/v1/keystore/statistics", kService, kBearer, &Tsb::keystore_statistics},
+      {"GET", "/v1/versionInfo", kService, kBearer, &Tsb::version_info},                 // D
+      {"GET", "/v1/licenseInfo", kService, kBearer, &Tsb::license_info},                 // D
+      {"GET", "/v1/keystore/statistics", kService, kBearer, &Tsb::keystore_statistics},  // GO
 
-      {"POST", "/v1/key", kManagement, kBearer, &Tsb::create_key},
-      {"GET", "/v1/key", kManagement, kBearer, &Tsb::list_keys},
-      {"POST", "/v1/key/attributes", kManagement, kBearer, &Tsb::key_attributes},
-      {"POST", "/v1/key/deleteKey", kManagement, kBearer, &Tsb::delete_key_by_body},
-      {"GET", "/v1/key/{}/attributes", kManagement, kBearer, &Tsb::key_attributes_by_path},
-      {"DELETE", "/v1/key/{}", kManagement, kBearer, &Tsb::delete_key},
+      {"POST", "/v1/key", kManagement, kBearer, &Tsb::create_key},                    // PY, FB
+      {"GET", "/v1/key", kManagement, kBearer, &Tsb::list_keys},                      // GO
+      {"POST", "/v1/key/attributes", kManagement, kBearer, &Tsb::key_attributes},     // D, GO
+      {"POST", "/v1/key/deleteKey", kManagement, kBearer, &Tsb::delete_key_by_body},  // KSS
+      {"DELETE", "/v1/key/{}", kManagement, kBearer, &Tsb::delete_key},               // FB
 
-      {"POST", "/v1/certificate/synchronous/request", kOperation, kBearer, &Tsb::certificate_request_now},
-      {"POST", "/v1/certificate/synchronous/selfsign", kOperation, kBearer, &Tsb::self_sign_now},
-      {"POST", "/v1/certificate/synchronous/sign", kOperation, kBearer, &Tsb::certificate_sign_now},
-      {"POST", "/v1/certificate/request", kOperation, kBearer, &Tsb::certificate_request},
-      {"POST", "/v1/certificate/selfsign", kOperation, kBearer, &Tsb::self_sign},
-      {"POST", "/v1/certificate/sign", kOperation, kBearer, &Tsb::certificate_sign},
-      {"POST", "/v1/certificate/import/plain", kOperation, kBearer, &Tsb::import_certificate},
-      {"GET", "/v1/certificate/{}", kOperation, kBearer, &Tsb::get_certificate},
-      {"DELETE", "/v1/certificate/{}", kOperation, kBearer, &Tsb::delete_certificate},
+      {"POST", "/v1/certificate/synchronous/request", kOperation, kBearer, &Tsb::certificate_request_now},  // KSS
+      {"POST", "/v1/certificate/synchronous/selfsign", kOperation, kBearer, &Tsb::self_sign_now},           // KSS
+      {"POST", "/v1/certificate/synchronous/sign", kOperation, kBearer, &Tsb::certificate_sign_now},        // KSS, FB
+      {"POST", "/v1/certificate/request", kOperation, kBearer, &Tsb::certificate_request},                  // D
+      {"POST", "/v1/certificate/selfsign", kOperation, kBearer, &Tsb::self_sign},                           // D
+      {"POST", "/v1/certificate/sign", kOperation, kBearer, &Tsb::certificate_sign},                        // D
+      {"POST", "/v1/certificate/import/plain", kOperation, kBearer, &Tsb::import_certificate},              // D, GO
+      {"GET", "/v1/certificate/{}", kOperation, kBearer, &Tsb::get_certificate},                            // D
 
-      {"POST", "/v1/sign", kOperation, kBearer, &Tsb::sign},
-      {"POST", "/v1/synchronousSign", kOperation, kBearer, &Tsb::sign_now},
-      {"GET", "/v1/request/{}", kOperation, kBearer, &Tsb::get_request},
-      {"DELETE", "/v1/request/{}", kOperation, kBearer, &Tsb::delete_request},
-      {"POST", "/v1/filteredRequests", kOperation, kBearer, &Tsb::filtered_requests},
+      {"POST", "/v1/sign", kOperation, kBearer, &Tsb::sign},                    // D, PY
+      {"POST", "/v1/synchronousSign", kOperation, kBearer, &Tsb::sign_now},     // D
+      {"GET", "/v1/request/{}", kOperation, kBearer, &Tsb::get_request},        // D, PY, GO
+      {"DELETE", "/v1/request/{}", kOperation, kBearer, &Tsb::delete_request},  // GO
 
       // The body proves who speaks; the bearer token is ignored here since 1.13.0.
-      {"POST", "/v1/filteredSignApprovalTask", kApprover, kNoBearer, &Tsb::list_sign_tasks},
-      {"POST", "/v1/filteredAllApprovalTask", kApprover, kNoBearer, &Tsb::list_all_tasks},
-      {"POST", "/v1/filteredDecryptApprovalTask", kApprover, kNoBearer, &Tsb::list_no_tasks},
-      {"POST", "/v1/filteredUnwrapKeyApprovalTask", kApprover, kNoBearer, &Tsb::list_no_tasks},
-      {"POST", "/v1/filteredBlockKeyApprovalTask", kApprover, kNoBearer, &Tsb::list_no_tasks},
-      {"POST", "/v1/filteredUnblockKeyApprovalTask", kApprover, kNoBearer, &Tsb::list_no_tasks},
-      {"POST", "/v1/filteredModifyKeyApprovalTask", kApprover, kNoBearer, &Tsb::list_no_tasks},
-      {"POST", "/v1/approval", kApprover, kNoBearer, &Tsb::approve},
-      {"PATCH", "/v1/task", kApprover, kNoBearer, &Tsb::reject},
-      {"DELETE", "/v1/task", kApprover, kNoBearer, &Tsb::reject},
+      {"POST", "/v1/filteredSignApprovalTask", kApprover, kNoBearer, &Tsb::list_sign_tasks},      // D, PY
+      {"POST", "/v1/filteredAllApprovalTask", kApprover, kNoBearer, &Tsb::list_all_tasks},        // D
+      {"POST", "/v1/filteredDecryptApprovalTask", kApprover, kNoBearer, &Tsb::list_no_tasks},     // VLT
+      {"POST", "/v1/filteredUnwrapKeyApprovalTask", kApprover, kNoBearer, &Tsb::list_no_tasks},   // VLT
+      {"POST", "/v1/filteredBlockKeyApprovalTask", kApprover, kNoBearer, &Tsb::list_no_tasks},    // VLT
+      {"POST", "/v1/filteredUnblockKeyApprovalTask", kApprover, kNoBearer, &Tsb::list_no_tasks},  // VLT
+      {"POST", "/v1/filteredModifyKeyApprovalTask", kApprover, kNoBearer, &Tsb::list_no_tasks},   // VLT
+      {"POST", "/v1/approval", kApprover, kNoBearer, &Tsb::approve},                              // D, PY
+      {"PATCH", "/v1/task", kApprover, kNoBearer, &Tsb::reject},                                  // D
+      {"DELETE", "/v1/task", kApprover, kNoBearer, &Tsb::reject},                                 // D
   };
   return table;
 }
 
 Tsb::Tsb(TsbOptions options, const Clock& clock)
-    : options_(std::move(options)),
-      clock_(clock),
+    : Simulator(clock),
+      options_(std::move(options)),
       state_(options_.dir / "tsb-state.jsonl"),
       timestamp_key_(load_or_make_key("timestamp-key")),
       attestation_key_(load_or_make_key("attestation-key")) {
+  if (options_.pki) {
+    options_.timestamp_signers.push_back(certificate_from_pem(as_text(read_file(options_.pki->task_reader))));
+  }
   // Later lines replace earlier ones: the file is the history of every key and request.
   for (const Json& line : LineFile::read(state_.path())) {
     const auto& [what, value] = line.as_object().front();
     if (what == "key") {
-      KeyRecord key = key_from_json(value);
+      KeyRecord key;
+      restore(value, key);
+      if (!key.policy.is_null()) key.rule = stored_rule(key.policy);
       keys_.insert_or_assign(key.label, std::move(key));
     } else if (what == "key_removed") {
       keys_.erase(value.as_string());
     } else if (what == "request") {
-      RequestRecord request = request_from_json(value);
+      RequestRecord request;
+      restore(value, request);
       requests_.insert_or_assign(request.id, std::move(request));
     } else if (what == "advanced_seconds") {
       advanced_ = std::chrono::seconds{value.as_integer()};
@@ -124,12 +145,12 @@ Tsb::Tsb(TsbOptions options, const Clock& clock)
   for (auto& [label, key] : keys_) {
     const Bytes pem = read_file(key_file(key.uuid));
     key.key = std::make_shared<const SoftwareKey>(SoftwareKey::from_pem(as_text(pem)));
-    lines.push_back(Json::object({{"key", to_json(key)}}));
+    lines.push_back(Json::object({{"key", kept(key)}}));
   }
   for (const auto& [id, request] : requests_) {
     next_sequence_ = std::max(next_sequence_, request.sequence + 1);
     for (const TaskRecord& task : request.tasks) request_of_task_[task.id] = id;
-    lines.push_back(Json::object({{"request", to_json(request)}}));
+    lines.push_back(Json::object({{"request", kept(request)}}));
   }
   state_.rewrite(lines);
   last_cleanup_ = last_execution_ = now();
@@ -141,25 +162,9 @@ std::filesystem::path Tsb::key_file(const std::string& name) const {
 
 SoftwareKey Tsb::load_or_make_key(const std::string& name) {
   const std::filesystem::path path = key_file(name);
-  if (std::filesystem::exists(path)) return SoftwareKey::from_pem(as_text(read_file(path)));
   std::filesystem::create_directories(path.parent_path());
   std::filesystem::permissions(path.parent_path(), std::filesystem::perms::owner_all);
-  SoftwareKey key = SoftwareKey::generate("EC", 256);
-  write_file(path, as_bytes(key.to_pem()), FileMode::private_0600, Existing::refuse);
-  return key;
-}
-
-Instant Tsb::now() const {
-  return clock_.now() + advanced_;
-}
-
-std::string Tsb::new_uuid() const {
-  Bytes octets = random_bytes(16);
-  octets[6] = static_cast<std::uint8_t>((octets[6] & 0x0FU) | 0x40U);  // RFC 4122 §4.4: version 4
-  octets[8] = static_cast<std::uint8_t>((octets[8] & 0x3FU) | 0x80U);
-  const std::string text = hex(octets);
-  return fmt::format("{}-{}-{}-{}-{}", text.substr(0, 8), text.substr(8, 4), text.substr(12, 4), text.substr(16, 4),
-                     text.substr(20));
+  return kept_key(path);
 }
 
 void Tsb::check_credentials(const Call& call, const Route& route) const {
@@ -201,28 +206,23 @@ std::optional<Generation> generation_from(std::string_view word) {
 }
 
 Answer Tsb::dispatch(const Call& call) {
-  const std::vector<std::string> segments = call.segments();
-  bool path_known = false;
-  for (const Route& route : routes()) {
-    const std::optional<Parameters> parameters = match(route.path, segments);
-    if (!parameters) continue;
-    path_known = true;
-    if (route.method != call.method) continue;
-    check_credentials(call, route);
-    if (!call.body.empty()) {
-      const std::string type = call.header("content-type");
-      if (type.substr(0, type.find(';')) != "application/json") {
-        return {415, spring_body(415, call.path(), rfc3339(clock_.now()))};
-      }
-    }
-    // Making an RSA key takes long and must not hold up everybody else: that handler locks for itself.
-    if (route.handler == &Tsb::create_key) return create_key(call, *parameters);
-    const std::lock_guard lock(mutex_);
-    run_due_jobs();
-    return (this->*route.handler)(call, *parameters);
+  const Routed<Route> to = find_route(routes(), call.method, call.segments());
+  if (to.route == nullptr) {
+    const int status = to.path_known ? 405 : 404;
+    return {status, spring_body(status, call.path(), rfc3339(clock_.now()))};
   }
-  const int status = path_known ? 405 : 404;
-  return {status, spring_body(status, call.path(), rfc3339(clock_.now()))};
+  check_credentials(call, *to.route);
+  if (!call.body.empty()) {
+    const std::string type = call.header("content-type");
+    if (type.substr(0, type.find(';')) != "application/json") {
+      return {415, spring_body(415, call.path(), rfc3339(clock_.now()))};
+    }
+  }
+  // Making an RSA key takes long and must not hold up everybody else: that handler locks for itself.
+  if (to.route->handler == &Tsb::create_key) return create_key(call, to.parameters);
+  const std::lock_guard lock(mutex_);
+  run_due_jobs();
+  return (this->*to.route->handler)(call, to.parameters);
 }
 
 Answer Tsb::handle(const Call& call) {
@@ -238,20 +238,23 @@ Answer Tsb::handle(const Call& call) {
   }
 }
 
-void Tsb::advance(std::chrono::seconds by) {
-  const std::lock_guard lock(mutex_);
-  advanced_ += by;
+void Tsb::keep_advanced() {
   state_.append(Json::object({{"advanced_seconds", static_cast<std::int64_t>(advanced_.count())}}));
+}
+
+Json Tsb::about() const {
+  Json json = Json::object(
+      {{"generation", to_string(options_.generation)}, {"api_keys", to_json(options_.api_keys.value_or(ApiKeys{}))}});
+  if (options_.pki) {
+    json.set("task_reader", Json::object({{"certificate", options_.pki->task_reader.string()},
+                                          {"key", options_.pki->task_reader_key.string()}}));
+  }
+  return json;
 }
 
 void Tsb::skew(std::chrono::seconds approver_clock) {
   const std::lock_guard lock(mutex_);
   skew_ = approver_clock;
-}
-
-std::chrono::seconds Tsb::advanced() const {
-  const std::lock_guard lock(mutex_);
-  return advanced_;
 }
 
 void Tsb::run_due_jobs() {
@@ -275,11 +278,11 @@ void Tsb::run_due_jobs() {
 }
 
 void Tsb::save(const RequestRecord& request) {
-  state_.append(Json::object({{"request", to_json(request)}}));
+  state_.append(Json::object({{"request", kept(request)}}));
 }
 
 void Tsb::save(const KeyRecord& key) {
-  state_.append(Json::object({{"key", to_json(key)}}));
+  state_.append(Json::object({{"key", kept(key)}}));
 }
 
 Answer Tsb::version_info(const Call&, const Parameters&) {

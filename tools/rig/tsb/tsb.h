@@ -5,19 +5,19 @@
 #include "base/json.h"
 #include "base/secret.h"
 #include "tools/rig/pki/certificates.h"
+#include "tools/rig/pki/rig_pki.h"
 #include "tools/rig/pki/software_key.h"
 #include "tools/rig/server/call.h"
 #include "tools/rig/server/line_file.h"
+#include "tools/rig/server/simulator.h"
 #include "tools/rig/tsb/approval_bytes.h"
 #include "tools/rig/tsb/policy.h"
 #include "tools/rig/tsb/records.h"
 
-#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,6 +45,8 @@ using ApiKeys = std::map<std::string, std::vector<std::string>>;
 const std::vector<std::string>& api_key_roles();
 // Reads {"keyOperationToken": ["…"], …}. Throws invalid_input for another role or type.
 ApiKeys read_api_keys(const Json& json);
+// One a role, kept in the file (mode 0600).
+ApiKeys kept_api_keys(const std::filesystem::path& file);
 
 struct TsbOptions {
   std::filesystem::path dir;  // state, keys; must exist
@@ -58,46 +60,54 @@ struct TsbOptions {
   std::chrono::seconds cleanup_interval{300};
   std::vector<Bytes> timestamp_signers;  // DER certificates that may list everybody's tasks
   std::vector<Bytes> request_signers;    // DER public keys; when there are any, each request must be signed by one
+  std::optional<TestPki> pki;            // its task reader may list everybody's tasks too, and is told to clients
 };
 
 // The Securosys Transaction Security Broker, simulated: keys with policies, certificates, requests, approvals. HTTP in,
-// HTTP out; whatever carries it is somebody else's business, as are faults and the journal.
-// Keys and requests survive a restart (tsb-state.jsonl and tsb-keys/ in the folder).
-// Thread rule: every function may be called from any thread.
-class Tsb {
+// HTTP out. Keys and requests survive a restart (tsb-state.jsonl and tsb-keys/ in the folder).
+// Control calls: POST /rig/clock {"approver_skew_seconds"}: the server's clock against which approvers' timestamps are
+// judged; POST /rig/certify {"label", "subject", "days"}: attaches a self-signed CA certificate to a key, whatever its
+// policy; POST /rig/block {"label", "blocked"}.
+class Tsb final : public Simulator {
  public:
   // Reads the folder. Throws invalid_input or corrupt when what is there cannot be read.
   Tsb(TsbOptions options, const Clock& clock);
 
-  // Never throws: an error of the caller or of ours is an answer.
-  Answer handle(const Call& call);
+  Answer handle(const Call& call) override;
+  std::optional<Answer> control(const std::string& what, const Json& body) override;
+  Json requests() const override;
+  // "generation", "api_keys" and "task_reader".
+  Json about() const override;
+  std::string trouble() const override;
+  std::optional<Bytes> certificate_for_another_key(ByteView certificate) override;
+  // Removes the files of the keys too.
+  void reset() override;
 
   // What only a rig can do.
-  void advance(std::chrono::seconds by);  // time for policies, certificates and jobs; not for approvers' clocks
   void skew(std::chrono::seconds approver_clock);  // the server's clock against which approvers' timestamps are judged
-  std::chrono::seconds advanced() const;
   void set_blocked(const std::string& label, bool blocked);
   // Attaches a self-signed CA certificate to a key, whatever its policy, and returns the DER. `subject` as in
   // parse_name. Throws not_found.
   Bytes certify(const std::string& label, const std::string& subject, std::chrono::days validity);
-  // All requests in order of creation: id, kind, key, status, times, what was asked.
-  Json requests() const;
-  // A certificate like `certificate` (DER) for another key, signed by the same CA key if we have it.
-  std::optional<Bytes> certificate_for_another_key(ByteView certificate);
-  // Forgets requests and keys, and removes their files.
-  void reset();
 
  private:
-  struct Route;
   using Parameters = std::vector<std::string>;
+  struct Route {
+    enum class Bearer { needed, ignored };
+
+    std::string_view method;
+    std::string_view path;  // "{}" stands for one segment
+    std::string_view role;  // whose API key opens it
+    Bearer bearer;
+    Answer (Tsb::*handler)(const Call&, const Parameters&);
+  };
   static const std::vector<Route>& routes();
   struct Approving;  // who speaks in a body that proves possession of an approver's key
   struct CertificateOrder;
 
   Answer dispatch(const Call& call);
   void check_credentials(const Call& call, const Route& route) const;
-  Instant now() const;
-  std::string new_uuid() const;
+  void keep_advanced() override;
 
   // tsb_service.cpp
   Answer version_info(const Call&, const Parameters&);
@@ -108,7 +118,6 @@ class Tsb {
   Answer create_key(const Call&, const Parameters&);
   Answer list_keys(const Call&, const Parameters&);
   Answer key_attributes(const Call&, const Parameters&);
-  Answer key_attributes_by_path(const Call&, const Parameters&);
   Answer delete_key(const Call&, const Parameters&);
   Answer delete_key_by_body(const Call&, const Parameters&);
   KeyRecord& find_key(const std::string& label);
@@ -116,6 +125,7 @@ class Tsb {
   std::string key_xml(const KeyRecord& key) const;
   Json signed_attributes(const KeyRecord& key) const;
   void remove_key(const std::string& label);
+  const KeyRecord& key_in(const Call& call);
 
   // tsb_certificates.cpp
   Answer certificate_request(const Call&, const Parameters&);
@@ -126,7 +136,6 @@ class Tsb {
   Answer certificate_sign_now(const Call&, const Parameters&);
   Answer import_certificate(const Call&, const Parameters&);
   Answer get_certificate(const Call&, const Parameters&);
-  Answer delete_certificate(const Call&, const Parameters&);
   Answer certificate_operation(const Call&, RequestKind kind, bool at_once);
   Bytes build(const CertificateOrder& order, const KeyRecord& key, bool at_once) const;
 
@@ -135,8 +144,16 @@ class Tsb {
   Answer sign_now(const Call&, const Parameters&);
   Answer get_request(const Call&, const Parameters&);
   Answer delete_request(const Call&, const Parameters&);
-  Answer filtered_requests(const Call&, const Parameters&);
-  struct NewRequest;
+  // A request that was read and found good, before it becomes a record.
+  struct NewRequest {
+    RequestKind kind = RequestKind::sign;
+    KeyRecord& key;
+    Bytes payload;
+    std::string algorithm;
+    std::string signature_type;
+    Json body;
+    std::string original;
+  };
   Answer create_request(NewRequest request);
   void check_request_signature(const Json* signature, const std::string& original) const;
   void make_approval_bytes(RequestRecord& request, const KeyRecord& key) const;
@@ -165,8 +182,6 @@ class Tsb {
   SoftwareKey load_or_make_key(const std::string& name);
 
   TsbOptions options_;
-  const Clock& clock_;
-  mutable std::mutex mutex_;
   LineFile state_;
   SoftwareKey timestamp_key_;
   SoftwareKey attestation_key_;
@@ -174,7 +189,6 @@ class Tsb {
   std::map<std::string, RequestRecord> requests_;
   std::map<std::string, std::string> request_of_task_;
   std::int64_t next_sequence_ = 1;
-  std::chrono::seconds advanced_{0};
   std::chrono::seconds skew_{0};
   Instant last_cleanup_;
   Instant last_execution_;

@@ -1,11 +1,9 @@
 // Who may call: API keys, and tokens of service accounts.
 #include "base/error.h"
 #include "base/file.h"
-#include "tools/rig/pki/openssl_handles.h"
 #include "tools/rig/venafi/venafi.h"
 
 #include <fmt/core.h>
-#include <openssl/ecdsa.h>
 
 #include <algorithm>
 #include <array>
@@ -32,27 +30,6 @@ std::string to_base64url(ByteView bytes) {
   std::replace(text.begin(), text.end(), '+', '-');
   std::replace(text.begin(), text.end(), '/', '_');
   return text;
-}
-
-// r||s of RFC 7518 §3.4 as the DER that OpenSSL verifies.
-Bytes der_signature(ByteView plain) {
-  const std::unique_ptr<ECDSA_SIG, Freed<::ECDSA_SIG_free>> signature(::ECDSA_SIG_new());
-  const auto half = static_cast<int>(plain.size() / 2);
-  must(signature != nullptr && ::ECDSA_SIG_set0(signature.get(), ::BN_bin2bn(plain.data(), half, nullptr),
-                                                ::BN_bin2bn(plain.data() + half, half, nullptr)) == 1,
-       "not a signature");
-  return der_of(signature.get(), ::i2d_ECDSA_SIG);
-}
-
-Bytes plain_signature(ByteView der, int half) {
-  const unsigned char* cursor = der.data();
-  const std::unique_ptr<ECDSA_SIG, Freed<::ECDSA_SIG_free>> signature(
-      ::d2i_ECDSA_SIG(nullptr, &cursor, static_cast<long>(der.size())));
-  must(signature != nullptr, "not a signature");
-  Bytes plain(static_cast<std::size_t>(2 * half));
-  ::BN_bn2binpad(::ECDSA_SIG_get0_r(signature.get()), plain.data(), half);
-  ::BN_bn2binpad(::ECDSA_SIG_get0_s(signature.get()), plain.data() + half, half);
-  return plain;
 }
 
 struct JwtAlgorithm {
@@ -96,7 +73,7 @@ bool is_signed_by(const Jwt& jwt, const Bytes& public_key) {
                                  [&](const JwtAlgorithm& entry) { return entry.name == name; });
   if (row == kAlgorithms.end() || public_key_type(public_key) != row->type) return false;
   if (row->signature != 0 && jwt.signature.size() != row->signature) return false;
-  const Bytes signature = row->type == PublicKeyType::ec ? der_signature(jwt.signature) : jwt.signature;
+  const Bytes signature = row->type == PublicKeyType::ec ? der_ecdsa(jwt.signature) : jwt.signature;
   return verify_signature(public_key, row->digest, as_bytes(jwt.signed_part), signature);
 }
 
@@ -247,7 +224,7 @@ std::string Venafi::own_jwt(const std::string& subject) {
                                     {"exp", static_cast<std::int64_t>(seconds + 7200)}});
   const std::string part = to_base64url(as_bytes(header.dump())) + "." + to_base64url(as_bytes(claims.dump()));
   const Bytes signature = identity_provider_->sign({"SHA256", SignatureScheme::Padding::pkcs1}, as_bytes(part));
-  return part + "." + to_base64url(plain_signature(signature, 32));
+  return part + "." + to_base64url(raw_ecdsa(signature, 32));
 }
 
 Answer Venafi::user_account(const Call&, const Caller& caller, const Parameters&) {

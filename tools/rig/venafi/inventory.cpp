@@ -2,51 +2,26 @@
 #include "base/error.h"
 #include "tools/rig/pki/certificates.h"
 #include "tools/rig/pki/openssl_handles.h"
+#include "tools/rig/server/letter_case.h"
 #include "tools/rig/venafi/venafi.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <utility>
 
 namespace hsmbridge::rig::venafi {
 namespace {
 
-std::string upper_hex(ByteView bytes) {
-  std::string text = hex(bytes);
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(::toupper(c)); });
-  return text;
-}
-
 std::string fingerprint_of(ByteView der) {
   Bytes digest(20);
   must(::EVP_Digest(der.data(), der.size(), digest.data(), nullptr, ::EVP_sha1(), nullptr) == 1, "no SHA-1");
-  return upper_hex(digest);
+  return upper_case(hex(digest));
 }
 
 std::string pem_of(const Bytes& der) {
   return to_pem("CERTIFICATE", der, PemLayout::lines);
-}
-
-std::string query_value(const Call& call, const std::string& name) {
-  const std::size_t mark = call.target.find('?');
-  if (mark == std::string::npos) return "";
-  const std::string query = "&" + call.target.substr(mark + 1) + "&";
-  const std::size_t at = query.find("&" + name + "=");
-  if (at == std::string::npos) return "";
-  const std::size_t begin = at + name.size() + 2;
-  return query.substr(begin, query.find('&', begin) - begin);
-}
-
-std::string serial_of(ByteView der) {
-  const unsigned char* cursor = der.data();
-  const CertificateHandle certificate(::d2i_X509(nullptr, &cursor, static_cast<long>(der.size())));
-  must(certificate != nullptr, "not a certificate");
-  const ASN1_INTEGER* serial = ::X509_get0_serialNumber(certificate.get());
-  return upper_hex(ByteView(::ASN1_STRING_get0_data(serial), static_cast<std::size_t>(::ASN1_STRING_length(serial))));
 }
 
 int strength_of(const CsrFacts& csr) {
@@ -123,16 +98,17 @@ Answer Venafi::contents(const Call& call, const Caller&, const Parameters& param
     --knobs_.not_signed;
     throw refusal(409, 10060, "The certificate is not signed by the CA yet");
   }
-  const std::string format = query_value(call, "format");
+  const std::string format = call.query_value("format");
   if (format == "DER") return {200, to_text(certificate.der), "application/octet-stream"};
   if (!format.empty() && format != "PEM") throw refusal(400, 1006, "Invalid or missing request parameters");
-  std::string order = query_value(call, "chainOrder");
+  std::string order = call.query_value("chainOrder");
   if (knobs_.chain == Knobs::Chain::reversed) order = "ROOT_FIRST";
   if (knobs_.chain == Knobs::Chain::missing || certificate.request.empty()) order = "EE_ONLY";
   const std::string leaf = pem_of(certificate.der);
   if (order == "EE_ONLY") return {200, leaf, "text/plain"};
-  if (order == "ROOT_FIRST") return {200, pem_of(ca_.root()) + pem_of(ca_.issuing()) + leaf, "text/plain"};
-  return {200, leaf + pem_of(ca_.issuing()) + pem_of(ca_.root()), "text/plain"};
+  if (order == "ROOT_FIRST")
+    return {200, pem_of(ca_.chain().back()) + pem_of(ca_.chain().front()) + leaf, "text/plain"};
+  return {200, leaf + pem_of(ca_.chain().front()) + pem_of(ca_.chain().back()), "text/plain"};
 }
 
 Json Venafi::to_json(const CloudCertificate& certificate) const {
@@ -140,7 +116,7 @@ Json Venafi::to_json(const CloudCertificate& certificate) const {
                             {"companyId", company_},
                             {"managedCertificateId", certificate.id},
                             {"fingerprint", fingerprint_of(certificate.der)},
-                            {"serialNumber", serial_of(certificate.der)},
+                            {"serialNumber", upper_case(hex(certificate_serial(certificate.der)))},
                             {"selfSigned", false},
                             {"certificateStatus", certificate.status},
                             {"versionType", certificate.version},

@@ -40,7 +40,7 @@ struct TemplateRecord {
   std::map<std::string, std::vector<std::string>> names;    // "dNSName" -> expressions
   std::vector<int> rsa_lengths{2048, 3072, 4096};
   std::vector<std::string> curves{"P256", "P384", "P521", "ED25519"};
-  std::vector<std::string> extended_usages;
+  std::vector<std::string> extended_usages;  // words of certificates.h, in place of those of the CSR
   Script script;
 };
 

@@ -1,6 +1,7 @@
 // Certificate requests of the simulated service: what is taken, and how it goes on.
 #include "base/error.h"
 #include "tools/rig/pki/certificates.h"
+#include "tools/rig/server/letter_case.h"
 #include "tools/rig/venafi/venafi.h"
 
 #include <fmt/core.h>
@@ -185,11 +186,7 @@ Answer Venafi::validate_request(const Call& call, const Caller& caller, const Pa
 
 CloudRequest& Venafi::find_request(const std::string& id) {
   must_be_uuid(id);
-  // In any letter case.
-  std::string lower = id;
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c; });
-  const auto found = requests_.find(lower);
+  const auto found = requests_.find(lower_case(id));
   if (found == requests_.end()) throw unknown_id("CertificateRequest", id);
   reject_overdue(found->second);
   return found->second;
@@ -226,9 +223,18 @@ void Venafi::issue(CloudRequest& request) {
   certificate.not_before = Instant{std::chrono::floor<std::chrono::seconds>(now())} - std::chrono::minutes{1};
   certificate.not_after = certificate.not_before + validity - std::chrono::seconds{1};
   certificate.available_at = now() + knobs_.inventory_lag;
-  using Key = Ca::Order::Key;
-  certificate.der = ca_.issue({request.csr.der, certificate.not_before, certificate.not_after, rules.extended_usages,
-                               knobs_.wrong_key ? Key::another : Key::of_the_csr});
+  CertificateContent content;
+  content.subject_name = csr_subject(request.csr.der);
+  content.subject_public_key =
+      knobs_.wrong_key ? SoftwareKey::generate("EC", 256).public_key() : request.csr.public_key;
+  content.serial = random_serial();
+  content.not_before = certificate.not_before;
+  content.not_after = certificate.not_after;
+  content.extended_key_usage = rules.extended_usages;
+  content.extended_key_usage_is_critical = false;
+  content.copied_from_csr = request.csr.der;
+  content.copied = CertificateContent::Copied::names_and_usages;
+  certificate.der = ca_.issue(std::move(content));
   request.certificates = {certificate.id, issuing_id_, root_id_};
   if (!request.existing_certificate.empty()) certificates_.at(request.existing_certificate).version = "OLD";
   certificates_[certificate.id] = std::move(certificate);
@@ -275,31 +281,6 @@ Answer Venafi::get_request(const Call&, const Caller&, const Parameters& paramet
   CloudCertificate& certificate = certificates_.at(request.certificates.front());
   look_at_revocation(certificate);
   return {200, answer.dump()};
-}
-
-Answer Venafi::all_requests(const Call&, const Caller&, const Parameters&) {
-  Json list = Json::array();
-  for (const auto& [id, request] : requests_) list.push(to_json(request, false));
-  return {200,
-          Json::object({{"certificateRequests", list}, {"numFound", static_cast<std::int64_t>(list.as_array().size())}})
-              .dump()};
-}
-
-Answer Venafi::resubmit(const Call& call, const Caller&, const Parameters& parameters) {
-  CloudRequest& request = find_request(parameters[0]);
-  const Json body = body_of(call);
-  only(body, {"certificateIssuingTemplateId", "certificateOwnerUserId", "certificateUsageMetadata", "validityPeriod"});
-  if (request.status != "FAILED" && request.status != "REJECTED") {
-    throw refusal(412, 10707, "Only a failed request can be submitted again", Json::array({request.status}));
-  }
-  if (const std::string other = text_in(body, "certificateIssuingTemplateId"); !other.empty()) {
-    request.issuing_template = find_template(other).id;
-  }
-  if (const std::string validity = text_in(body, "validityPeriod"); !validity.empty()) request.validity = validity;
-  request.step = 0;
-  request.error.clear();
-  take_step(request);
-  return {200, to_json(request, false).dump()};
 }
 
 Answer Venafi::search_requests(const Call& call, const Caller&, const Parameters&) {

@@ -90,7 +90,7 @@ std::vector<TemplateRecord> all() {
       record.reason = "the CA account is disabled";
     }
     if (record.name == "Hours") record.authority = "ZTPKI";
-    if (record.name == "ServerAndClient") record.extended_usages = {"SERVER", "CLIENT"};
+    if (record.name == "ServerAndClient") record.extended_usages = {"SERVER_AUTH", "CLIENT_AUTH"};
   }
   return records;
 }
@@ -122,6 +122,8 @@ Json Venafi::to_json(const TemplateRecord& record) const {
     keys.push(Json::object({{"keyType", "RSA"}, {"keyLengths", lengths}}));
   }
   if (!record.curves.empty()) keys.push(Json::object({{"keyType", "EC"}, {"keyCurves", Json(record.curves)}}));
+  Json usages = Json::array();
+  for (const std::string& usage : record.extended_usages) usages.push(usage.substr(0, usage.find('_')));
   const Json product = Json::object({{"certificateAuthority", record.authority},
                                      {"productName", "Default Product"},
                                      {"productTypes", Json::array({"SSL"})},
@@ -149,7 +151,7 @@ Json Venafi::to_json(const TemplateRecord& record) const {
                        {"sanUniformResourceIdentifierRegexes", list_of(record.names, "uniformResourceIdentifier")},
                        {"keyTypes", keys},
                        {"keyReuse", record.key_reuse},
-                       {"extendedKeyUsageValues", Json(record.extended_usages)},
+                       {"extendedKeyUsageValues", usages},
                        {"recommendedSettings", Json::object({{"keyReuse", record.key_reuse}})},
                        {"csrUploadAllowed", record.csr_upload_allowed},
                        {"keyGeneratedByVenafiAllowed", false}});

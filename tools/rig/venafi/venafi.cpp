@@ -11,10 +11,6 @@
 namespace hsmbridge::rig::venafi {
 namespace {
 
-bool flag(const Json& json, std::string_view name, bool now) {
-  return json.bool_or(name, now);
-}
-
 template <class Value>
 void set_word(const Json& json, std::string_view name, Value& value,
               std::initializer_list<std::pair<std::string_view, Value>> words) {
@@ -31,53 +27,49 @@ void set_word(const Json& json, std::string_view name, Value& value,
 
 }  // namespace
 
-Venafi::Venafi(const std::filesystem::path& dir, const Clock& clock) : dir_(dir), clock_(clock), ca_(dir, clock.now()) {
+Venafi::Venafi(const std::filesystem::path& dir, const Clock& clock)
+    : Simulator(clock),
+      dir_(dir),
+      ca_((dir / "venafi-").string(), "Simulated", "Simulated Certificate Manager", clock.now()) {
   load_credentials();
   make_templates();
   reset();
 }
 
 const std::vector<Venafi::Route>& Venafi::routes() {
+  // Method, path, handler, and what it follows:
+  //   G   Venafi/vcert               OA  Venafi's OpenAPI "Certificate Manager, SaaS"
+  //   DOC docs.venafi.cloud          VCP maelvls/vcpctl
+  //   GQL the GraphQL schema in Venafi/vcert
+  // Method, path, handler, and what it follows:
+  //   G    Venafi/vcert, its GraphQL schema included     OA  Venafi's OpenAPI "Certificate Manager, SaaS"
+  //   DOC  docs.venafi.cloud                             VCP maelvls/vcpctl
   // A fixed segment stands before a placeholder.
   static const std::vector<Route> table{
-      {"GET", "/v1/useraccounts", &Venafi::user_account},
-      {"POST", "/v1/serviceaccounts", &Venafi::make_service_account},
-      {"GET", "/v1/users/{}", &Venafi::user_by_id},
-      {"GET", "/v1/teams", &Venafi::all_teams},
-      {"GET", "/v1/certificateauthorities/{}/accounts", &Venafi::ca_accounts},
-      {"GET", "/v1/certificateauthorities/{}/accounts/{}", &Venafi::ca_account},
-      {"GET", "/outagedetection/v1/applications/name/{}", &Venafi::application_by_name},
-      {"GET", "/outagedetection/v1/applications/{}/certificateissuingtemplates/{}", &Venafi::template_of_application},
-      {"GET", "/v1/certificateissuingtemplates", &Venafi::all_templates},
-      {"GET", "/v1/certificateissuingtemplates/{}", &Venafi::template_by_id},
-      {"POST", "/outagedetection/v1/certificaterequests", &Venafi::create_request},
-      {"GET", "/outagedetection/v1/certificaterequests", &Venafi::all_requests},
-      {"POST", "/outagedetection/v1/certificaterequests/validation", &Venafi::validate_request},
-      {"GET", "/outagedetection/v1/certificaterequests/{}", &Venafi::get_request},
-      {"POST", "/outagedetection/v1/certificaterequests/{}/resubmission", &Venafi::resubmit},
-      {"POST", "/outagedetection/v1/certificaterequestssearch", &Venafi::search_requests},
-      {"GET", "/v1/certificaterequests/approvalrequests/{}", &Venafi::approval_request},
-      {"POST", "/v1/certificaterequests/{}/approval/{}", &Venafi::decide},
-      {"GET", "/outagedetection/v1/certificates/{}/contents", &Venafi::contents},
-      {"POST", "/outagedetection/v1/certificates/retirement", &Venafi::retire},
-      {"GET", "/outagedetection/v1/certificates/{}", &Venafi::certificate},
-      {"POST", "/outagedetection/v1/certificatesearch", &Venafi::search_certificates},
-      {"POST", "/graphql", &Venafi::graphql},
+      {"GET", "/v1/useraccounts", &Venafi::user_account},                                 // G, OA
+      {"POST", "/v1/serviceaccounts", &Venafi::make_service_account},                     // DOC, VCP
+      {"GET", "/v1/users/{}", &Venafi::user_by_id},                                       // G
+      {"GET", "/v1/teams", &Venafi::all_teams},                                           // G
+      {"GET", "/v1/certificateauthorities/{}/accounts", &Venafi::ca_accounts},            // G
+      {"GET", "/v1/certificateauthorities/{}/accounts/{}", &Venafi::ca_account},          // G
+      {"GET", "/outagedetection/v1/applications/name/{}", &Venafi::application_by_name},  // G
+      {"GET", "/outagedetection/v1/applications/{}/certificateissuingtemplates/{}",
+       &Venafi::template_of_application},                                                         // G
+      {"GET", "/v1/certificateissuingtemplates", &Venafi::all_templates},                         // OA
+      {"GET", "/v1/certificateissuingtemplates/{}", &Venafi::template_by_id},                     // OA
+      {"POST", "/outagedetection/v1/certificaterequests", &Venafi::create_request},               // G, DOC
+      {"POST", "/outagedetection/v1/certificaterequests/validation", &Venafi::validate_request},  // OA
+      {"GET", "/outagedetection/v1/certificaterequests/{}", &Venafi::get_request},                // G, DOC
+      {"POST", "/outagedetection/v1/certificaterequestssearch", &Venafi::search_requests},        // OA, DOC
+      {"GET", "/v1/certificaterequests/approvalrequests/{}", &Venafi::approval_request},          // OA
+      {"POST", "/v1/certificaterequests/{}/approval/{}", &Venafi::decide},                        // OA
+      {"GET", "/outagedetection/v1/certificates/{}/contents", &Venafi::contents},                 // G
+      {"POST", "/outagedetection/v1/certificates/retirement", &Venafi::retire},                   // G
+      {"GET", "/outagedetection/v1/certificates/{}", &Venafi::certificate},                       // G, OA
+      {"POST", "/outagedetection/v1/certificatesearch", &Venafi::search_certificates},            // G, DOC
+      {"POST", "/graphql", &Venafi::graphql},                                                     // G
   };
   return table;
-}
-
-Instant Venafi::now() const {
-  return clock_.now() + advanced_;
-}
-
-std::string Venafi::new_uuid() {
-  Bytes octets = random_bytes(16);
-  octets[6] = static_cast<std::uint8_t>((octets[6] & 0x0FU) | 0x40U);  // RFC 9562 §5.4
-  octets[8] = static_cast<std::uint8_t>((octets[8] & 0x3FU) | 0x80U);
-  const std::string text = hex(octets);
-  return fmt::format("{}-{}-{}-{}-{}", text.substr(0, 8), text.substr(8, 4), text.substr(12, 4), text.substr(16, 4),
-                     text.substr(20));
 }
 
 std::string Venafi::date(Instant instant) const {
@@ -97,11 +89,8 @@ Answer Venafi::dispatch(Call call) {
     return federated_token(call, tenant->front());
   }
   const Caller caller = caller_of(call, ngts);
-  for (const Route& route : routes()) {
-    if (route.method != call.method) continue;
-    if (const std::optional<Parameters> parameters = match(route.path, segments)) {
-      return (this->*route.handler)(call, caller, *parameters);
-    }
+  if (const Routed<Route> to = find_route(routes(), call.method, segments); to.route != nullptr) {
+    return (this->*to.route->handler)(call, caller, to.parameters);
   }
   return {404, "<html><body><h1>404 Not Found</h1></body></html>", "text/html"};
 }
@@ -152,11 +141,11 @@ void Venafi::set_knobs(const Json& json) {
   next.inventory_lag = std::chrono::seconds{json.integer_or("inventory_lag_seconds", next.inventory_lag.count())};
   next.not_signed = static_cast<int>(json.integer_or("not_signed", next.not_signed));
   next.token_lifetime = std::chrono::seconds{json.integer_or("token_seconds", next.token_lifetime.count())};
-  next.nested_args = flag(json, "nested_args", next.nested_args);
-  next.wrong_key = flag(json, "wrong_key", next.wrong_key);
-  next.without_ids = flag(json, "without_ids", next.without_ids);
-  next.drops_tags = flag(json, "drops_tags", next.drops_tags);
-  next.hides_requests = flag(json, "hides_requests", next.hides_requests);
+  next.nested_args = json.bool_or("nested_args", next.nested_args);
+  next.wrong_key = json.bool_or("wrong_key", next.wrong_key);
+  next.without_ids = json.bool_or("without_ids", next.without_ids);
+  next.drops_tags = json.bool_or("drops_tags", next.drops_tags);
+  next.hides_requests = json.bool_or("hides_requests", next.hides_requests);
   set_word(json, "dates", next.dates_with_colon, {{"+00:00", true}, {"+0000", false}});
   set_word(
       json, "chain", next.chain,
@@ -202,16 +191,6 @@ std::optional<Bytes> Venafi::certificate_for_another_key(ByteView certificate) {
   return ca_.for_another_key(certificate);
 }
 
-void Venafi::advance(std::chrono::seconds by) {
-  const std::lock_guard lock(mutex_);
-  advanced_ += by;
-}
-
-std::chrono::seconds Venafi::advanced() const {
-  const std::lock_guard lock(mutex_);
-  return advanced_;
-}
-
 void Venafi::reset() {
   const std::lock_guard lock(mutex_);
   requests_.clear();
@@ -220,7 +199,7 @@ void Venafi::reset() {
   knobs_ = {};
   root_id_ = new_uuid();
   issuing_id_ = new_uuid();
-  for (const auto& [id, der] : {std::pair{root_id_, ca_.root()}, std::pair{issuing_id_, ca_.issuing()}}) {
+  for (const auto& [id, der] : {std::pair{issuing_id_, ca_.chain().front()}, std::pair{root_id_, ca_.chain().back()}}) {
     CloudCertificate record;
     record.id = id;
     record.der = der;
@@ -275,11 +254,7 @@ std::string text_in(const Json& json, std::string_view name) {
 }
 
 void must_be_uuid(const std::string& id) {
-  const bool good = id.size() == 36 && id[8] == '-' && id[13] == '-' && id[18] == '-' && id[23] == '-' &&
-                    std::all_of(id.begin(), id.end(), [](char c) {
-                      return c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-                    });
-  if (!good) throw refusal(400, 10055, fmt::format("Invalid UUID string: {}", id), Json::array({id}));
+  if (!is_uuid(id)) throw refusal(400, 10055, fmt::format("Invalid UUID string: {}", id), Json::array({id}));
 }
 
 }  // namespace hsmbridge::rig::venafi

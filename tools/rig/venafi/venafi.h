@@ -3,17 +3,17 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "tools/rig/pki/authority.h"
 #include "tools/rig/pki/software_key.h"
 #include "tools/rig/server/call.h"
 #include "tools/rig/server/simulator.h"
-#include "tools/rig/venafi/ca.h"
+#include "tools/rig/server/uuid.h"
 #include "tools/rig/venafi/records.h"
 
 #include <chrono>
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -42,12 +42,10 @@ class Venafi final : public Simulator {
   Json about() const override;
   std::string trouble() const override;
   std::optional<Bytes> certificate_for_another_key(ByteView certificate) override;
-  void advance(std::chrono::seconds by) override;
-  std::chrono::seconds advanced() const override;
   void reset() override;
 
   const std::string& api_key() const { return users_.at("ops").api_key; }
-  const Ca& ca() const { return ca_; }
+  const Authority& ca() const { return ca_; }
   // {"inventory_lag_seconds", "not_signed", "nested_args", "dates": "+0000" | "+00:00", "token_seconds", "wrong_key",
   // "chain": "as-asked" | "reversed" | "missing", "validity": "kept" | "clipped" | "ignored", "without_ids",
   // "drops_tags", "hides_requests"}; what is left out stays. Throws invalid_input.
@@ -77,12 +75,14 @@ class Venafi final : public Simulator {
     bool person = false;  // an API key
   };
   using Parameters = std::vector<std::string>;
-  struct Route;
+  struct Route {
+    std::string_view method;
+    std::string_view path;  // "{}" stands for one segment
+    Answer (Venafi::*handler)(const Call&, const Caller&, const Parameters&);
+  };
   static const std::vector<Route>& routes();
 
   Answer dispatch(Call call);
-  Instant now() const;
-  static std::string new_uuid();
   std::string date(Instant instant) const;
 
   // venafi_access.cpp
@@ -118,8 +118,6 @@ class Venafi final : public Simulator {
   Answer create_request(const Call&, const Caller&, const Parameters&);
   Answer validate_request(const Call&, const Caller&, const Parameters&);
   Answer get_request(const Call&, const Caller&, const Parameters&);
-  Answer all_requests(const Call&, const Caller&, const Parameters&);
-  Answer resubmit(const Call&, const Caller&, const Parameters&);
   Answer search_requests(const Call&, const Caller&, const Parameters&);
   CloudRequest read_order(const Call& call, const Caller& caller);
   void check_rules(const CloudRequest& request, const TemplateRecord& rules) const;
@@ -151,8 +149,6 @@ class Venafi final : public Simulator {
   CloudCertificate& find_certificate(const std::string& id);
 
   const std::filesystem::path dir_;
-  const Clock& clock_;
-  mutable std::mutex mutex_;
   std::string company_;
   const std::string ca_account_ = new_uuid();
   const std::string ca_product_ = new_uuid();
@@ -161,7 +157,7 @@ class Venafi final : public Simulator {
   std::map<std::string, AccessToken> tokens_;
   std::set<std::string> used_jtis_;
   std::optional<SoftwareKey> identity_provider_;
-  Ca ca_;
+  Authority ca_;
   std::string root_id_;
   std::string issuing_id_;
   std::vector<ApplicationRecord> applications_;
@@ -170,14 +166,6 @@ class Venafi final : public Simulator {
   std::map<std::string, CloudCertificate> certificates_;
   Knobs knobs_;
   std::int64_t next_sequence_ = 1;
-  std::chrono::seconds advanced_{0};
-};
-
-// A row of the table of endpoints.
-struct Venafi::Route {
-  std::string_view method;
-  std::string_view path;  // "{}" stands for one segment
-  Answer (Venafi::*handler)(const Call&, const Caller&, const Parameters&);
 };
 
 // A refusal in the service's own form, thrown by handlers. `args` as the service writes them.

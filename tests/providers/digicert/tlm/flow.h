@@ -1,14 +1,10 @@
 #pragma once
 
-#include "providers/connection.h"
-#include "providers/digicert/provider.h"
-#include "providers/securosys/test_ca.h"
-#include "support/orders.h"
+#include "providers/digicert/request.h"
 #include "support/running_rig.h"
 #include "x509/judge/check.h"
 #include "x509/objects/pem.h"
 
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -37,74 +33,21 @@ inline std::string seeded_id(Seeded which) {
 }
 
 // One request against a running simulator.
-struct TlmFlow {
+struct TlmFlow : TlmRequest {
   explicit TlmFlow(const std::vector<std::string>& rig_words = {}, Seeded profile = Seeded::at_once)
       : rig(rig_words, "digicert") {
-    settings.name = "tlm";
     settings.url = rig.about().at("url").as_string();
     settings.ca = rig.about().at("ca").as_string();
     settings.seat = "ops@example.com";
     use(profile);
     const std::string value = rig.api_key("service");
     options.get = [value] { return Secret(value); };
-    order.id = RequestId("0123456789ABCDEF");
-    order.provider = "tlm";
-    test::wanted(order).key.source = workflow::KeyWish::Source::make;
-    ask = server_ask();
   }
 
   void use(Seeded profile) {
     settings.profile = seeded_id(profile);
     made.reset();
   }
-  digicert::DigicertProvider& provider() {
-    if (!made) {
-      auto client = std::make_shared<digicert::Client>(providers::make_transport(settings, {}), options, clock);
-      made = std::make_unique<digicert::DigicertProvider>(settings, client, clock);
-    }
-    return *made;
-  }
-  // As the engine does: draft and check.
-  std::vector<std::string> freeze() {
-    test::wanted(order).content = ask;
-    draft = {};
-    draft.csr = csr_for(key, ask);
-    draft.provider_state = provider().draft(order, draft.csr, clock.now()).provider_state;
-    draft.built_at = clock.now();
-    return provider().check(call());
-  }
-  workflow::ProviderCall call() {
-    workflow::ProviderCall call{order, token_key, draft, attempt, &submission, clock.now(), std::chrono::seconds{20}};
-    call.remembered = remembered;
-    return call;
-  }
-  workflow::ProviderCall lost_call() {
-    workflow::ProviderCall without = call();
-    without.submission = nullptr;
-    return without;
-  }
-  // Attempts until one is taken or refused for good, as the engine does: what a refused one tells is for the next one.
-  workflow::SubmitAnswer attempts() {
-    attempt = 1;
-    remembered.clear();
-    workflow::SubmitAnswer answer = provider().submit(call());
-    for (; std::holds_alternative<workflow::NotAccepted>(answer) && attempt < 3; answer = provider().submit(call())) {
-      remembered = std::get<workflow::NotAccepted>(answer).remember;
-      ++attempt;
-    }
-    return answer;
-  }
-  workflow::Report submit() {
-    const workflow::SubmitAnswer answer = attempts();
-    remember(std::get<workflow::Accepted>(answer).report);
-    return std::get<workflow::Accepted>(answer).report;
-  }
-  void remember(const workflow::Report& report) {
-    if (!report.reference.empty()) submission.reference = report.reference;
-    if (!report.provider_state.empty()) submission.provider_state = report.provider_state;
-    submission.submitted_at = clock.now();
-  }
-  workflow::Report poll() { return provider().poll(call()); }
   // The certificate as it would be judged: findings that are fatal.
   std::vector<std::string> fatal_findings(const workflow::Issued& issued) {
     x509::Expectation expected;
@@ -126,19 +69,7 @@ struct TlmFlow {
   }
   std::size_t posts() const { return rig.count("POST /mpki/api/v1/certificate "); }
 
-  SystemClock clock;
   RunningRig rig;
-  SoftwareSigner key{"ec:P-256"};
-  digicert::Settings settings;
-  providers::Source options;
-  x509::RequestedContent ask;
-  workflow::Order order;
-  workflow::Key token_key{"pkcs11:x", "web", "00", {}, true};
-  workflow::Draft draft;
-  workflow::Submission submission;
-  unsigned attempt = 1;
-  std::string remembered;
-  std::unique_ptr<digicert::DigicertProvider> made;
 };
 
 }  // namespace hsmbridge::test

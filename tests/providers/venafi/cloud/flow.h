@@ -1,10 +1,7 @@
 #pragma once
 
 #include "base/error.h"
-#include "providers/connection.h"
-#include "providers/securosys/test_ca.h"
-#include "providers/venafi/provider.h"
-#include "support/orders.h"
+#include "providers/venafi/request.h"
 #include "support/running_rig.h"
 #include "x509/judge/check.h"
 #include "x509/objects/pem.h"
@@ -18,75 +15,18 @@
 namespace hsmbridge::test {
 
 // One request against a running simulator of Venafi, through our provider.
-struct Flow {
+struct Flow : CloudRequest {
   explicit Flow(const std::string& alias = "Default") {
-    settings.name = "cloud";
     settings.url = rig.about().at("url").as_string();
     settings.ca = rig.about().at("ca").as_string();
     settings.zone = {"Payments", alias};
-    order.id = RequestId("0123456789ABCDEF");
-    order.provider = "cloud";
-    order.created_at = clock.now();
-    ask.content.extended_key_usage.clear();
+    credentials = key_of("ops");
   }
 
   // ops orders; alice, bob and carol approve.
   venafi::Access key_of(const std::string& user) {
     return venafi::stored_access(venafi::Access::Kind::api_key,
                                  {[key = rig.api_key(user)] { return Secret(key); }, true});
-  }
-  std::shared_ptr<venafi::Client> client(venafi::Access with) {
-    return std::make_shared<venafi::Client>(transport(), std::move(with), clock);
-  }
-  std::shared_ptr<net::Transport> transport() { return providers::make_transport(settings, {}); }
-  venafi::VenafiProvider& provider() {
-    if (!made) {
-      made = std::make_unique<venafi::VenafiProvider>(
-          settings, client(credentials.credentials ? credentials : key_of("ops")), clock);
-    }
-    return *made;
-  }
-  void use(venafi::Access other) {
-    credentials = std::move(other);
-    made.reset();
-  }
-
-  workflow::ProviderCall call() {
-    return {order, token_key, draft, attempt, &submission, clock.now(), std::chrono::seconds{20}};
-  }
-  void freeze() {
-    test::wanted(order).content = ask;
-    draft.csr = csr_for(key, ask);
-    draft.built_at = clock.now();
-    draft.provider_state.clear();
-  }
-  // What the engine has drafted beside the CSR: who orders.
-  void draft_there() { draft.provider_state = provider().draft(order, draft.csr, clock.now()).provider_state; }
-  // Checks and submits, and remembers, as the engine does.
-  workflow::SubmitAnswer try_submit() {
-    if (order.brings_certificate() && draft.csr.empty()) freeze();
-    return provider().submit(call());
-  }
-  workflow::Report submit() {
-    const workflow::SubmitAnswer answer = try_submit();
-    const workflow::Report& report = std::get<workflow::Accepted>(answer).report;
-    remember(report);
-    submission.submitted_at = clock.now();
-    return report;
-  }
-  void remember(const workflow::Report& report) {
-    if (!report.reference.empty()) submission.reference = report.reference;
-    if (!report.provider_state.empty()) submission.provider_state = report.provider_state;
-  }
-  workflow::Report poll() {
-    workflow::Report report = provider().poll(call());
-    remember(report);
-    return report;
-  }
-  workflow::Report retrieve() {
-    workflow::Report report = provider().retrieve(call());
-    remember(report);
-    return report;
   }
   // What the engine does with a certificate that was handed out.
   x509::Answer judged(const workflow::IssuedResult& result) {
@@ -123,18 +63,7 @@ struct Flow {
   }
   void knobs(const std::string& json) { rig.command("venafi set --knobs '" + json + "'"); }
 
-  SystemClock clock;
   RunningRig rig{{}, "venafi"};
-  SoftwareSigner key{"ec:P-256"};
-  venafi::Settings settings;
-  x509::RequestedContent ask = server_ask();
-  workflow::Order order;
-  workflow::Key token_key{"pkcs11:x", "web", "00", {}, true};
-  workflow::Draft draft;
-  workflow::Submission submission;
-  unsigned attempt = 1;
-  venafi::Access credentials;
-  std::unique_ptr<venafi::VenafiProvider> made;
   std::optional<workflow::Issued> last;
 };
 
