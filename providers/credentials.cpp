@@ -107,6 +107,12 @@ class StoredCredentials final : public Credentials {
 
 }  // namespace
 
+Error retold(const Error& error, ErrorKind kind, std::string message) {
+  Error result(kind, std::move(message));
+  for (const auto& [name, value] : error.details()) result.with(name, value);
+  return std::move(result.hint(error.hint()));
+}
+
 Error about_credentials(Error error) {
   if (workflow::says_lane_is_down(error)) return error;
   return error.with(std::string(workflow::kLaneDetail), std::string(workflow::kLaneDown));
