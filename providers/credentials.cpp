@@ -38,7 +38,7 @@ class StoredCredentials final : public Credentials {
     refused_ = 0;
     forget();
     if (slots_.size() > 1) return false;
-    // A source that gives another one each time is not asked for ever.
+    // A source that gives another one each time is not asked indefinitely.
     if (std::exchange(renewed_, false) || !refused.source.reread) return false;
     try {
       read(refused);

@@ -307,7 +307,7 @@ void Client::reject(const TimestampProof& proof, const std::string& task_id, Dur
 void Client::decide(Endpoint endpoint, net::Request request, Duration limit, const std::string& look) {
   call(endpoint, std::move(request), limit).decided(look, [](const net::Response& success) {
     if ((success.status == 200 || success.status == 204) && says_nothing(success.body)) return;
-    throw Error{ErrorKind::corrupt, fmt::format("it is no answer of the TSB: {}", providers::described(success))};
+    throw Error{ErrorKind::corrupt, fmt::format("it is not an answer of the TSB: {}", providers::described(success))};
   });
 }
 
