@@ -142,6 +142,10 @@ class FailingStore final : public workflow::Store {
   bool replaced_at(const std::string& fingerprint, const std::string& target) override {
     return store_->replaced_at(fingerprint, target);
   }
+  bool is_issuer(const std::string& fingerprint) override { return store_->is_issuer(fingerprint); }
+  std::vector<workflow::Record> by_reference(const std::string& provider, const ProviderReference& reference) override {
+    return store_->by_reference(provider, reference);
+  }
   bool has_certificate(const SpkiHash& spki) override { return store_->has_certificate(spki); }
   std::vector<workflow::KeyRecord> keys(const workflow::KeyQuery& query) override { return store_->keys(query); }
   std::vector<workflow::Record> requests_about(const std::string& fingerprint) override {
