@@ -49,10 +49,10 @@ enum class LoginAttempt {
   retry,
 };
 
+using workflow::AttemptState;
 using workflow::may_be_same;
 using workflow::PinRefusal;
 using workflow::PinStanding;
-using workflow::AttemptState;
 using workflow::PinSubject;
 using workflow::worse;
 

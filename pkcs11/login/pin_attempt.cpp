@@ -139,7 +139,7 @@ void PinAttempt::begin(const PinEvidence& evidence) {
 
 void PinAttempt::write_down(const AttemptState& after) {
   const AttemptState open = after.unclear == 0 ? AttemptState{PinStanding::attempt_open}
-                                           : AttemptState{PinStanding::second_open, after.reason, after.unclear};
+                                               : AttemptState{PinStanding::second_open, after.reason, after.unclear};
   try {
     refusals_.record({.subject = same_pin_.front(), .at = clock_.now(), .state = open});
   } catch (...) {
@@ -240,8 +240,8 @@ void PinAttempt::failed(TokenFailure failure, const PinEvidence& evidence) {
   const bool first = unclear_before_.unclear == 0;
   const bool third = unclear_before_.unclear == 2;
   const AttemptState state = counted ? AttemptState{PinStanding::refused, fmt::format("{}{}", code, kCounted)}
-                         : first ? AttemptState{PinStanding::refused, code}
-                                 : refused_after(code, unclear_before_);
+                             : first ? AttemptState{PinStanding::refused, code}
+                                     : refused_after(code, unclear_before_);
   Error refused{
       ErrorKind::denied,
       counted ? fmt::format("{}; the token counts a wrong PIN since, so it is not tried again", failure.message())
