@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-// How a store of an older version becomes one of this version: one row a step, one transaction a step.
+// How a store of an older version becomes one of this version: one row a step, all steps in one transaction.
 namespace hsmbridge::store {
 
 inline constexpr int kOldestVersion = 3;  // that can be migrated

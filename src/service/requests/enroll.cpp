@@ -90,12 +90,12 @@ std::optional<workflow::KeyRecord> left_over_key(workflow::Store& store, const N
   for (auto& key : store.keys({std::nullopt, request.token, label})) {
     const bool is_the_kind = key.status == workflow::status::kActive && key.spec == request.key.spec;
     if (!is_the_kind || key.spki.empty() || store.has_certificate(key.spki)) continue;
-    workflow::Store::ListQuery every;
-    every.most = std::numeric_limits<unsigned>::max();
-    for (const auto& record : store.list(every)) {
+    workflow::Requests::ListQuery for_it;
+    for_it.token = key.token;
+    for_it.cka_id = key.cka_id;
+    for (const auto& record : store.list(for_it)) {
       const auto* wanted = record.order.enrolment();
-      const bool made_it = wanted != nullptr && wanted->key.source == workflow::KeyWish::Source::make &&
-                           wanted->token == key.token && wanted->key.cka_id == key.cka_id;
+      const bool made_it = wanted != nullptr && wanted->key.source == workflow::KeyWish::Source::make;
       if (made_it && workflow::is_final(workflow::name_of(record.state))) return std::move(key);
     }
   }

@@ -3,6 +3,7 @@
 #include "providers/connection.h"
 #include "providers/securosys/provider.h"
 #include "providers/securosys/test_ca.h"
+#include "support/orders.h"
 
 #include <memory>
 #include <string>
