@@ -7,13 +7,8 @@
 #include "x509/content/requested_content.h"
 
 #include <fmt/core.h>
-#include <pwd.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <limits>
-#include <set>
 #include <utility>
 #include <variant>
 
@@ -178,43 +173,6 @@ workflow::Record append_event(workflow::Requests& store, const RequestId& id, co
   }
   throw Error{ErrorKind::unavailable, fmt::format("request {} changes too fast to append to it", id.str())}.hint(
       "try again");
-}
-
-std::vector<workflow::KeyRecord> forgotten_plans(workflow::Store& store) {
-  std::vector<workflow::KeyRecord> plans;
-  for (auto& key : store.keys()) {
-    if (workflow::is_planned(key.status)) plans.push_back(std::move(key));
-  }
-  if (plans.empty()) return plans;
-  using Keys = std::set<std::pair<std::string, std::string>>;
-  const auto keys_of_requests = [&store](bool open_only) {
-    workflow::Store::ListQuery query;
-    query.open_only = open_only;
-    query.most = std::numeric_limits<unsigned>::max();
-    Keys keys;
-    for (const auto& record : store.list(query)) keys.emplace(record.order.token, record.order.key.cka_id);
-    return keys;
-  };
-  const Keys open = keys_of_requests(true);
-  const Keys all = keys_of_requests(false);
-  // A plan of no request is a command's own, which may be at work or will take it up again.
-  const auto is_wanted = [&](const auto& key) {
-    const std::pair id{key.token, key.cka_id};
-    return open.count(id) != 0 || all.count(id) == 0;
-  };
-  plans.erase(std::remove_if(plans.begin(), plans.end(), is_wanted), plans.end());
-  return plans;
-}
-
-std::string actor_of_process() {
-  const auto uid = ::getuid();
-  passwd entry{};
-  passwd* found = nullptr;
-  std::array<char, 4096> buffer{};
-  if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
-    return fmt::format("uid:{}", found->pw_name);
-  }
-  return fmt::format("uid:{}", uid);
 }
 
 }  // namespace hsmbridge::service

@@ -1,8 +1,6 @@
 #include "tools/hsmbridge/command/cert_life.h"
 
 #include "base/error.h"
-#include "pkcs11/keys/generate.h"
-#include "pkcs11/keys/keys.h"
 #include "service/certificates/certificates.h"
 #include "service/certificates/renewal.h"
 #include "service/effects/install.h"
@@ -18,6 +16,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <span>
 #include <utility>
 
 namespace hsmbridge::cli {
@@ -181,7 +180,7 @@ class Labels {
     auto& on_token = by_token_[token];
     if (!on_token) {
       on_token.emplace();
-      for (const auto& key : pkcs11::list_keys(*wiring_.pkcs11_token(token))) on_token->insert(key.label);
+      for (const auto& key : wiring_.key_ring(token)->list()) on_token->insert(key.label);
     }
     return service::successor_label(label, now, [&](const std::string& candidate) {
       return on_token->count(candidate) != 0 || !store_.keys({std::nullopt, token, candidate}).empty();
@@ -218,7 +217,7 @@ workflow::KeyWish renewal_key(Renewing& how, const workflow::CertificateRecord& 
   const auto now = how.wiring.clock().now();
   if (how.new_label) {
     const auto spec = x509::key_spec_of(x509::parse_certificate(record.der).spki());
-    const auto plan = pkcs11::plan_key(*how.wiring.pkcs11_token(old.token), *how.new_label, spec);
+    const auto plan = how.wiring.key_ring(old.token)->plan(std::span(&*how.new_label, 1), spec, {}).front();
     return service::new_key(record, plan.label, plan.id);
   }
   if (const auto unused = service::unused_key(how.store, record)) return service::same_key(*unused);
@@ -236,7 +235,7 @@ workflow::Order renew_one(Renewing& how, const workflow::CertificateRecord& reco
   service::refuse_profile(settings.profile(old.profile));
   service::refuse_impossible_targets(old.targets, settings.token(old.token));
   service::RenewalWish wish;
-  wish.created_by = service::actor_of_process();
+  wish.created_by = how.wiring.actor().name;
   wish.key = renewal_key(how, record, old);
   wish.key.accept = settings.profile(old.profile).accept_key;
   return service::create_renewal(how.store, record, wish, service::timing_for(settings, old.provider),
@@ -435,7 +434,7 @@ ExitCode revoke(Invocation& invocation) {
       throw Error{ErrorKind::refused, "nothing was revoked"};
     }
   }
-  const auto order = service::create_revocation(*store, record, std::string(reason.name), service::actor_of_process(),
+  const auto order = service::create_revocation(*store, record, std::string(reason.name), wiring->actor().name,
                                                 service::timing_for(wiring->settings(), old.provider),
                                                 wiring->clock().now(), random_bytes(kRequestRandomness));
   return finish(invocation, *wiring, *store, order.id, pace);

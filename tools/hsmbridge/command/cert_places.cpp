@@ -109,7 +109,7 @@ void place_at(const Placing& placing, const workflow::InstallTarget& target) {
                         Json::object({{"certificate", placing.record.fingerprint}, {"target", target.name}}));
   service::install_certificate(placing.wiring, {placing.request.order, key, none, &submission, attempt_by_hand(now)},
                                target, placing.record, now, kTimeLimit);
-  placing.store.note_installed(placing.record.fingerprint, target, service::actor_of_process(), now);
+  placing.store.note_installed(placing.record.fingerprint, target, placing.wiring.actor().name, now);
 }
 
 std::vector<workflow::InstallTarget> targets_of(const Arguments& arguments, const workflow::Order& order) {
@@ -169,7 +169,7 @@ ExitCode install(Invocation& invocation) {
     store->change_records(
         {{StatusChange::Of::certificate, record.fingerprint, {status::kLate}, status::kCurrent},
          {StatusChange::Of::certificate, record.predecessor, {status::kCurrent}, status::kSuperseded}},
-        service::actor_of_process(), wiring->clock().now());
+        wiring->actor().name, wiring->clock().now());
   }
   const auto name = record.fingerprint.substr(0, 12);
   text += trouble ? fmt::format("next: hsmbridge cert install {}\n", name)

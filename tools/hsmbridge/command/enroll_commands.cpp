@@ -1,8 +1,5 @@
 #include "base/error.h"
 #include "base/file.h"
-#include "pkcs11/keys/generate.h"
-#include "pkcs11/keys/keys.h"
-#include "pkcs11/keys/signer.h"
 #include "service/certificates/renewal.h"
 #include "service/content/csr.h"
 #include "service/effects/install.h"
@@ -20,6 +17,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 namespace hsmbridge::cli {
@@ -41,9 +39,9 @@ struct Wanted {
 
 // What names the key from here on: its id, so that another key of that label that appears later changes nothing; its
 // URI, id and label together, where another key has that id too.
-std::string lasting_selector(pkcs11::Token& token, const pkcs11::KeyInfo& key) {
-  const bool alone = pkcs11::match_keys(token, pkcs11::KeySelector::by_id(key.id)).size() == 1;
-  return alone ? "id=" + hex(key.id) : key.uri;
+std::string lasting_selector(workflow::KeyRing& ring, const workflow::KeyInfo& key) {
+  std::string by_id = "id=" + hex(key.id);
+  return ring.match(by_id).size() == 1 ? by_id : key.uri;
 }
 
 // Ordered before by the same words, and its certificate is in use: whoever types them again learns that, and nothing is
@@ -61,15 +59,13 @@ void use_key(Wiring& wiring, workflow::Store& store, const std::string& selector
   request.key = {};
   request.key.selector = selector;
   request.key.accept = accept;
-  const auto token = wiring.pkcs11_token(request.token);
-  auto key = pkcs11::find_key(*token, pkcs11::KeySelector::parse(selector));
-  if (key.spec) pkcs11::expect_to_sign(*token, service::algorithm_for(request.ask, *key.spec));
+  const auto ring = wiring.key_ring(request.token);
+  auto key = ring->find(selector);
+  if (key.spec) ring->expect_to_sign(service::algorithm_for(request.ask, *key.spec));
   // Refused now, not when the request is there.
-  key = pkcs11::TokenKey::open(token, key, {workflow::Purpose::csr, "enroll", Json::object(), accept},
-                               [&wiring](std::string_view kind, const Json& facts) { wiring.record(kind, facts); })
-            ->info();
-  if (key.name() != key.label) request.key.selector = key.uri;  // the journal holds UTF-8
-  if (!key.id.empty()) request.key.selector = lasting_selector(*token, key);
+  key = ring->signer(key, {workflow::Purpose::csr, "enroll", Json::object(), accept}, wiring.recorder()).key;
+  if (key.name != key.label) request.key.selector = key.uri;  // the journal holds UTF-8
+  if (!key.id.empty()) request.key.selector = lasting_selector(*ring, key);
   service::refuse_spent_key(store, request.token, key.spki_hash);
   service::refuse_duplicate(store, request);
   refuse_done(wiring, store, request, key.spki_hash);
@@ -86,10 +82,10 @@ void make_key(Wiring& wiring, workflow::Store& store, const std::string& label, 
     refuse_done(wiring, store, request, key.spki);
   }
   const auto& algorithm = service::algorithm_for(request.ask, spec);
-  const auto token = wiring.pkcs11_token(request.token);
-  pkcs11::expect_to_sign(*token, algorithm);
+  const auto ring = wiring.key_ring(request.token);
+  ring->expect_to_sign(algorithm);
   try {
-    request.key.cka_id = hex(pkcs11::plan_key(*token, label, spec).id);
+    request.key.cka_id = hex(ring->plan(std::span(&label, 1), spec, {}).front().id);
   } catch (const Error& error) {
     const auto left = error.kind() == ErrorKind::conflict ? service::left_over_key(store, request) : std::nullopt;
     if (!left) throw;
@@ -112,7 +108,7 @@ service::NewRequest resolve(Wiring& wiring, workflow::Store& store, const Wanted
   request.max_age = profile.max_age;
   // Nobody could give them: the request would wait for ever.
   service::refuse_profile(profile);
-  request.created_by = service::actor_of_process();
+  request.created_by = wiring.actor().name;
   workflow::Order order;
   order.profile = profile.name;
   wiring.anchors(order);  // unreadable ones are refused now, not when the certificate is there
@@ -205,13 +201,7 @@ ExitCode enroll_many(Invocation& invocation, Wiring& wiring, const Wanted& typed
   const auto file = invocation.arguments.required("--from");
   auto columns = service::ask_columns();
   columns.insert(columns.end(), {"provider", "profile", "token", "new-key", "spec", "key", "install"});
-  const auto rows = [&] {
-    try {
-      return service::read_batch(as_text(read_file(file)), columns);
-    } catch (Error& error) {
-      throw error.prefix(file);
-    }
-  }();
+  const auto rows = service::rows_in(file, columns);
   const auto store = wiring.store();
   struct Made {
     unsigned line;

@@ -249,7 +249,7 @@ ExitCode cancel(Invocation& invocation) {
   auto named = named_request(invocation, Use::work);
   const auto record = named.store->find(named.id);
   service::append_event(*named.store, named.id, workflow::CancelAsked{invocation.arguments.text_or("--reason", "")},
-                        service::actor_of_process(), named.wiring->clock().now(),
+                        named.wiring->actor().name, named.wiring->clock().now(),
                         service::timing_for(named.wiring->settings(), record->order.provider));
   const auto code = finish(invocation, named);
   // Cancelling is what was asked: it is done when it is final, and pending while the provider's word is awaited.
@@ -308,7 +308,7 @@ ExitCode resolve(Invocation& invocation) {
   auto named = named_request(invocation, Use::work);
   const auto record = named.store->find(named.id);
   if (!event) event = proved_resolution(invocation.arguments, named, *record);
-  service::append_event(*named.store, named.id, *event, service::actor_of_process(), named.wiring->clock().now(),
+  service::append_event(*named.store, named.id, *event, named.wiring->actor().name, named.wiring->clock().now(),
                         service::timing_for(named.wiring->settings(), record->order.provider));
   const auto code = finish(invocation, named);
   return code == ExitCode::refused ? ExitCode::done : code;

@@ -76,7 +76,7 @@ Equipment read_configuration(const std::optional<std::filesystem::path>& config)
   const auto& file = equipment.wiring->settings().file;
   equipment.store->append_audit(
       "configuration-read", Json::object({{"file", file.string()}, {"sha256", hex(sha256(read_file(file)))}}).dump(),
-      service::actor_of_process(), equipment.wiring->clock().now());
+      equipment.wiring->actor().name, equipment.wiring->clock().now());
   return equipment;
 }
 

@@ -1,7 +1,6 @@
 #include "tools/hsmbridge/usecase/enroll_check.h"
 
 #include "base/error.h"
-#include "pkcs11/keys/signer.h"
 #include "service/content/csr.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 #include "workflow/ports/provider.h"
@@ -27,12 +26,13 @@ Bytes unsigned_csr(const service::NewRequest& request) {
 }
 
 Bytes signed_csr(Wiring& wiring, CommandContext& context, const service::NewRequest& request) {
-  const auto signer =
-      pkcs11::TokenKey::open(wiring.pkcs11_token(request.token), pkcs11::KeySelector::parse(request.key.selector),
-                             {workflow::Purpose::csr, "enroll --check",
-                              Json::object({{"subject", request.ask.content.subject.to_string()}}), request.key.accept},
-                             context.recorder());
-  return service::create_csr(*signer, request.ask);
+  const auto ring = wiring.key_ring(request.token);
+  const auto opened =
+      ring->signer(ring->find(request.key.selector),
+                   {workflow::Purpose::csr, "enroll --check",
+                    Json::object({{"subject", request.ask.content.subject.to_string()}}), request.key.accept},
+                   context.log().recorder());
+  return service::create_csr(*opened.signer, request.ask);
 }
 
 std::string lines(const std::string& title, const std::vector<std::string>& reasons) {

@@ -202,7 +202,7 @@ ExitCode decide_by_account(Invocation& invocation, bool approve) {
     Json facts = Json::object(
         {{"provider", name}, {"reference", matter.reference.str()}, {"decision", verb}, {"reason", reason}});
     if (!outcome.empty()) facts.set("outcome", outcome);
-    context.record(outcome.empty() ? "provider-decision" : "provider-decision-answered", facts);
+    context.log().record(outcome.empty() ? "provider-decision" : "provider-decision-answered", facts);
   };
   leaf("");
   try {

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "service/requests/requests.h"
+#include "tools/hsmbridge/wiring/process.h"
 
 #include <utility>
 
@@ -69,7 +69,7 @@ void StorePinRefusals::clear(const pkcs11::PinSubject& subject) {
   // Asked first: clearing what is not there must not write, since every good login comes here.
   for (const auto& row : rows_for(subject)) {
     const pkcs11::PinSubject& there = row.refusal.subject;
-    store().clear_pin_refusal(there.token_serial, there.user_type, row.source_hash, service::actor_of_process(),
+    store().clear_pin_refusal(there.token_serial, there.user_type, row.source_hash, actor_of_process().name,
                               SystemClock().now());
   }
 }

@@ -3,10 +3,12 @@
 #include "config/settings.h"
 #include "pkcs11/token/token.h"
 #include "pkcs11/token/token_thread.h"
+#include "service/actor.h"
 #include "service/effects/effects.h"
 #include "tools/hsmbridge/wiring/providers.h"
 #include "tools/hsmbridge/wiring/stores.h"
 #include "workflow/engine/engine.h"
+#include "workflow/ports/key_ring.h"
 #include "workflow/ports/store.h"
 #include "x509/objects/pem.h"
 
@@ -36,6 +38,8 @@ class Wiring final : public service::Dependencies {
 
   const config::Settings& settings() const { return *settings_; }
   const Clock& clock() const override { return *clock_; }
+  // Who runs this process.
+  const service::Actor& actor() const { return actor_; }
 
   Stores& stores() { return *stores_; }
   std::unique_ptr<workflow::Store> store() { return stores_->open(); }
@@ -50,6 +54,8 @@ class Wiring final : public service::Dependencies {
 
   // The token itself, for what the workflow does not do: planning a key, an approver's signature. Opened once.
   std::shared_ptr<pkcs11::Token> pkcs11_token(const std::string& name);
+  // Its keys.
+  std::unique_ptr<workflow::KeyRing> key_ring(const std::string& name);
   // From now on the memory of refused PINs is read alone: where it cannot be read nothing is known. To be called before
   // a token is opened.
   void only_look_at_refusals();
@@ -58,6 +64,7 @@ class Wiring final : public service::Dependencies {
 
   // Appends a leaf to the audit log; durable when it returns.
   void record(std::string_view kind, const Json& facts);
+  workflow::RecordFact recorder() const;
 
   // What a provider, or an approver at one, is put together from.
   ProviderNeeds provider_needs();
@@ -80,7 +87,6 @@ class Wiring final : public service::Dependencies {
   // Throws when this process cannot work in that lane, or cannot tell in time: loading a module and making a provider
   // that opens a token may hang, so both are done on a thread that may be left behind.
   std::function<void()> lane_check(const std::string& lane);
-  workflow::RecordFact recorder() const;
   // Makes the provider at the first call. Owns what it uses.
   std::function<std::shared_ptr<workflow::Provider>()> provider_maker(const std::string& name);
 
@@ -108,6 +114,7 @@ class Wiring final : public service::Dependencies {
   std::shared_ptr<Tokens> tokens();
 
   const Clock* const clock_;
+  const service::Actor actor_;
   const std::shared_ptr<Stores> stores_;
   std::mutex mutex_;  // of the maps and of what opens no token: never held over a call of a token
   std::map<std::string, std::shared_ptr<Once<workflow::Provider>>> providers_;
