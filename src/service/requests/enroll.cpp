@@ -26,7 +26,15 @@ void check_targets(const std::vector<workflow::InstallTarget>& targets) {
   }
 }
 
-// The part of the order that says what is wanted; when and until when comes later.
+// Whether the same words ordered both. When they were made, by whom, and until when they are waited for is no part.
+bool asks_the_same(const workflow::Order& one, const workflow::Order& other) {
+  return one.kind == other.kind && one.provider == other.provider && one.profile == other.profile &&
+         one.token == other.token && one.key.source == other.key.source && one.key.selector == other.key.selector &&
+         one.key.spec == other.key.spec && one.ask == other.ask && one.targets == other.targets;
+}
+
+}  // namespace
+
 workflow::Order order_of(const NewRequest& request) {
   workflow::Order order;
   order.kind = workflow::Kind::enroll;
@@ -38,15 +46,6 @@ workflow::Order order_of(const NewRequest& request) {
   order.targets = request.targets;
   return order;
 }
-
-// Whether the same words ordered both. When they were made, by whom, and until when they are waited for is no part.
-bool asks_the_same(const workflow::Order& one, const workflow::Order& other) {
-  return one.kind == other.kind && one.provider == other.provider && one.profile == other.profile &&
-         one.token == other.token && one.key.source == other.key.source && one.key.selector == other.key.selector &&
-         one.key.spec == other.key.spec && one.ask == other.ask && one.targets == other.targets;
-}
-
-}  // namespace
 
 void refuse_duplicate(workflow::Requests& store, const NewRequest& request) {
   const workflow::Order order = order_of(request);
@@ -98,6 +97,19 @@ std::optional<workflow::KeyRecord> left_over_key(workflow::Store& store, const N
     }
   }
   return std::nullopt;
+}
+
+void refuse_profile(const config::ProfileSettings& profile) {
+  if (profile.anchors.empty()) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("profile {} names no anchors: no certificate could be trusted", profile.name)}
+        .hint("add  anchors: [/path/to/ca.pem]  to the profile");
+  }
+  if (profile.approval.empty() && !profile.wants_command) return;
+  throw Error{ErrorKind::invalid_input,
+              fmt::format("profile {} wants {}, and this version has no command for it", profile.name,
+                          profile.wants_command ? "an operator's command" : "signed approvals at this bridge")}
+      .hint("let the provider's own approvers decide, or leave it out of the profile");
 }
 
 void refuse_spent_key(workflow::Records& store, const std::string& token, const SpkiHash& spki) {

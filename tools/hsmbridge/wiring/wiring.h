@@ -3,7 +3,7 @@
 #include "config/settings.h"
 #include "pkcs11/token/token.h"
 #include "pkcs11/token/token_thread.h"
-#include "service/actor.h"
+#include "service/bridge.h"
 #include "service/effects/effects.h"
 #include "tools/hsmbridge/wiring/providers.h"
 #include "tools/hsmbridge/wiring/stores.h"
@@ -29,17 +29,16 @@ namespace hsmbridge::cli {
 // The one place that introduces configuration, store, tokens and providers to each other. Everything is opened when it
 // is first needed: a `request list` logs in nowhere.
 // Thread rule: every function may be called from any thread, except settings(), whose sections are for one.
-class Wiring final : public service::Dependencies {
+class Wiring final : public service::Bridge {
  public:
   // Reads the configuration: `config` as given with --config, else where find_file looks. Throws not_found when there
   // is none, invalid_input with every problem in it.
   static std::unique_ptr<Wiring> open(const std::optional<std::filesystem::path>& config);
   ~Wiring() override;
 
-  const config::Settings& settings() const { return *settings_; }
+  const config::Settings& settings() const override { return *settings_; }
   const Clock& clock() const override { return *clock_; }
-  // Who runs this process.
-  const service::Actor& actor() const { return actor_; }
+  const service::Actor& actor() const override { return actor_; }
 
   Stores& stores() { return *stores_; }
   std::unique_ptr<workflow::Store> store() { return stores_->open(); }
@@ -51,11 +50,11 @@ class Wiring final : public service::Dependencies {
   bool replaced_at(const std::string& fingerprint, const std::string& target) override;
   bool is_issuer(const std::string& fingerprint) override;
   std::vector<std::string> hook_of(const std::string& profile) override;
+  std::unique_ptr<workflow::KeyRing> key_ring(const std::string& name) override;
+  workflow::RecordFact recorder() const override;
 
   // The token itself, for what the workflow does not do: planning a key, an approver's signature. Opened once.
   std::shared_ptr<pkcs11::Token> pkcs11_token(const std::string& name);
-  // Its keys.
-  std::unique_ptr<workflow::KeyRing> key_ring(const std::string& name);
   // From now on the memory of refused PINs is read alone: where it cannot be read nothing is known. To be called before
   // a token is opened.
   void only_look_at_refusals();
@@ -64,7 +63,6 @@ class Wiring final : public service::Dependencies {
 
   // Appends a leaf to the audit log; durable when it returns.
   void record(std::string_view kind, const Json& facts);
-  workflow::RecordFact recorder() const;
 
   // What a provider, or an approver at one, is put together from.
   ProviderNeeds provider_needs();
