@@ -74,7 +74,7 @@ bool SqliteStore::holds_lease(std::int64_t effect_id, const RequestId& request, 
       .bind(request.str())
       .bind(worker)
       .bind(boot_id_)
-      .bind(clock_.since_boot())
+      .bind(lease_clock_.now())
       .row();
 }
 
@@ -100,7 +100,7 @@ void SqliteStore::replace_effects(const workflow::Step& step, const workflow::Or
   {
     Query row = database_->query(
         "SELECT id, identity, owner IS NOT NULL AND lease_boot = ? AND lease_until > ? FROM effects WHERE request = ?");
-    row.bind(boot_id_).bind(clock_.since_boot()).bind(step.request.str());
+    row.bind(boot_id_).bind(lease_clock_.now()).bind(step.request.str());
     while (row.row()) {
       const std::int64_t id = row.integer(0);
       std::string identity = row.text(1);
@@ -130,7 +130,7 @@ void SqliteStore::lease_until_due(const workflow::Step& step) {
             "UPDATE effects SET owner = ?, lease_until = ?, lease_boot = ?, set_at = ? "
             "WHERE request = ? AND identity = ?")
         .bind(owner)
-        .bind(clock_.since_boot() + time)
+        .bind(lease_clock_.now() + time)
         .bind(boot_id_)
         .bind(step.event.at)  // what `due` was decided by, so that the wait can be told from the two
         .bind(step.request.str())
@@ -160,7 +160,7 @@ bool SqliteStore::anything_due(const workflow::ClaimQuery& query, Instant now) {
                                   .bind(lane.first)
                                   .bind(now)
                                   .bind(boot_id_)
-                                  .bind(clock_.since_boot())
+                                  .bind(lease_clock_.now())
                                   .bind(only_of(query))
                                   .row();
   });
@@ -223,7 +223,7 @@ void SqliteStore::end_overdue_runs(const std::string& lane, const std::string& w
     Query row = database_->query(
         "SELECT id FROM effects WHERE lane = ? AND owner IS NOT NULL AND (lease_boot <> ? OR lease_until <= ?) "
         "AND owner NOT IN (?, ?, ?)");
-    row.bind(lane).bind(boot_id_).bind(clock_.since_boot());
+    row.bind(lane).bind(boot_id_).bind(lease_clock_.now());
     row.bind(worker).bind(kSettleTime).bind(kUnreadable);
     while (row.row()) runs.push_back(row.integer(0));
   }
@@ -238,7 +238,7 @@ void SqliteStore::settle_anew(const std::string& lane) {
       ->query("UPDATE effects SET lease_until = ?1 + " HSMBRIDGE_WAIT
               ", lease_boot = ?2 "
               "WHERE lane = ?3 AND owner = ?4 AND (lease_boot <> ?2 OR lease_until > ?1 + " HSMBRIDGE_WAIT ")")
-      .bind(clock_.since_boot())
+      .bind(lease_clock_.now())
       .bind(boot_id_)
       .bind(lane)
       .bind(kSettleTime)
@@ -250,7 +250,7 @@ void SqliteStore::claim_lane(const std::string& lane, unsigned places, const wor
   end_overdue_runs(lane, query.worker, now);
   settle_anew(lane);
   const std::size_t first = claims.size();
-  const Duration boot_now = clock_.since_boot();
+  const Duration boot_now = lease_clock_.now();
   const Duration lease_until = boot_now + query.lease_in(lane);
   std::vector<std::int64_t> unreadable;
   {
@@ -265,7 +265,7 @@ void SqliteStore::claim_lane(const std::string& lane, unsigned places, const wor
         claim.failures = static_cast<unsigned>(row.integer(5));
         claim.crashes = static_cast<unsigned>(row.integer(6));
         claim.record = read_record(row, 7);
-        claim.lease_until = lease_until;
+        claim.lease = {lease_clock_, query.lease_in(lane)};
         claims.push_back(std::move(claim));
       } catch (...) {
         const Error error = current_error();
@@ -321,7 +321,7 @@ std::vector<workflow::Claim> SqliteStore::claim(const workflow::ClaimQuery& quer
 
 std::optional<Instant> SqliteStore::next_due(const workflow::ClaimQuery& query) {
   const std::string only = only_of(query);
-  const Duration boot_now = clock_.since_boot();
+  const Duration boot_now = lease_clock_.now();
   std::optional<Instant> next;
   const auto take = [&next](Instant due) { next = next ? std::min(*next, due) : due; };
   for (const auto& [lane, places] : query.lanes) {
@@ -344,8 +344,16 @@ std::optional<Instant> SqliteStore::next_due(const workflow::ClaimQuery& query) 
   return next;
 }
 
-std::uint64_t SqliteStore::change_counter() {
-  return static_cast<std::uint64_t>(database_->pragma("data_version"));
+// A look is one read of a shared page. Being told of every write to the -wal would cost more, and come too early: what
+// is in it counts only once its index says so.
+bool SqliteStore::wait_for_change(workflow::Wakeup& wakeup, Duration longest) {
+  constexpr Duration kLook = std::chrono::milliseconds{500};
+  for (;;) {
+    const std::int64_t version = database_->pragma("data_version");
+    if (std::exchange(seen_version_, version) != version) return true;
+    if (longest <= Duration::zero() || wakeup.wait(std::min(longest, kLook))) return false;
+    longest -= kLook;
+  }
 }
 
 std::map<std::string, workflow::LaneFacts> SqliteStore::lanes() {
@@ -373,7 +381,7 @@ Duration SqliteStore::follow_clock(Instant now) {
     Query row = database_->query(
         "SELECT DISTINCT lane FROM effects "
         "WHERE owner = ?3 AND (lease_boot <> ?2 OR lease_until > ?1 + " HSMBRIDGE_WAIT ")");
-    row.bind(clock_.since_boot()).bind(boot_id_).bind(kSettleTime);
+    row.bind(lease_clock_.now()).bind(boot_id_).bind(kSettleTime);
     while (row.row()) lanes.push_back(row.text(0));
   }
   if (!lanes.empty()) {
@@ -416,7 +424,7 @@ std::vector<workflow::EffectStatus> SqliteStore::effect_status(const RequestId& 
       " ELSE MIN(lease_until - ?2, " HSMBRIDGE_WAIT
       ") END "
       "FROM effects WHERE request = ?5 ORDER BY due, id");
-  row.bind(boot_id_).bind(clock_.since_boot()).bind(kSettleTime).bind(kUnreadable).bind(id.str());
+  row.bind(boot_id_).bind(lease_clock_.now()).bind(kSettleTime).bind(kUnreadable).bind(id.str());
   const std::optional<std::string> older = restored();
   const Instant now = clock_.now();
   std::vector<workflow::EffectStatus> effects;

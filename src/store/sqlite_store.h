@@ -16,6 +16,16 @@
 
 namespace hsmbridge::store {
 
+// CLOCK_BOOTTIME: one boot of one machine; what another boot leased is void (effects.lease_boot).
+class BootClock final : public workflow::LeaseClock {
+ public:
+  explicit BootClock(const Clock& clock) : clock_(clock) {}
+  Duration now() const override { return clock_.since_boot(); }
+
+ private:
+  const Clock& clock_;
+};
+
 struct OpenOptions {
   Missing missing = Missing::create;
   Access access = Access::read_write;        // read_only: nothing is made, and every function that writes throws denied
@@ -51,11 +61,12 @@ class SqliteStore final : public workflow::Store {
 
   // Outbox: outbox.cpp, aside.cpp
   std::vector<workflow::Claim> claim(const workflow::ClaimQuery& query, Instant now) override;
+  const workflow::LeaseClock& lease_clock() const override { return lease_clock_; }
   std::map<std::string, workflow::LaneFacts> lanes() override;
   void lane_works(const std::string& lane) override;
   Duration follow_clock(Instant now) override;
   std::optional<Instant> next_due(const workflow::ClaimQuery& query) override;
-  std::uint64_t change_counter() override;
+  bool wait_for_change(workflow::Wakeup& wakeup, Duration longest) override;
   std::size_t end_leases(const std::function<bool(const std::string& worker)>& gone) override;
   std::vector<workflow::Effect> effects(const RequestId& id) override;
   std::vector<workflow::EffectStatus> effect_status(const RequestId& id) override;
@@ -155,8 +166,10 @@ class SqliteStore final : public workflow::Store {
   const std::filesystem::path file_;
   std::unique_ptr<Database> database_;
   const Clock& clock_;
+  const BootClock lease_clock_{clock_};
   const Access access_;
   const std::string boot_id_;
+  std::int64_t seen_version_ = 0;  // PRAGMA data_version, as last seen
 };
 
 }  // namespace hsmbridge::store

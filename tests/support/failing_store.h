@@ -103,6 +103,7 @@ class FailingStore final : public workflow::Store {
     return write([&] { return store_->accept_restored(actor, at); });
   }
 
+  const workflow::LeaseClock& lease_clock() const override { return store_->lease_clock(); }
   std::map<std::string, workflow::LaneFacts> lanes() override { return store_->lanes(); }
   void lane_works(const std::string& lane) override {
     write([&] {
@@ -112,7 +113,9 @@ class FailingStore final : public workflow::Store {
   }
   Duration follow_clock(Instant now) override { return store_->follow_clock(now); }
   std::optional<Instant> next_due(const workflow::ClaimQuery& query) override { return store_->next_due(query); }
-  std::uint64_t change_counter() override { return store_->change_counter(); }
+  bool wait_for_change(workflow::Wakeup& wakeup, Duration longest) override {
+    return store_->wait_for_change(wakeup, longest);
+  }
   std::optional<workflow::Record> find(const RequestId& id) override { return store_->find(id); }
   std::optional<RequestId> open_request_for(const std::string& work) override { return store_->open_request_for(work); }
   std::vector<RequestId> by_prefix(const std::string& prefix, unsigned most) override {

@@ -128,6 +128,8 @@ inline workflow::EngineOptions engine_options(const std::string& worker) {
   workflow::EngineOptions options;
   options.worker = worker;
   options.lanes = {{"provider:tsb", 4}, {"token:web", 2}, {"local", 2}};
+  static workflow::EngineLog log;
+  options.observers = {&log};
   return options;
 }
 

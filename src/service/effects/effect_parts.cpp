@@ -36,11 +36,14 @@ workflow::ProviderCall call_of(Dependencies& world, const workflow::Claim& claim
     const auto known = world.certificate(hex(sha256(der)));
     return known.has_value() && known->request != order.id;
   };
+  // The provider's clock is this machine's.
+  std::optional<Duration> call_until;
+  if (claim.call_until) call_until = world.clock().since_boot() + claim.call_until->left();
   const auto* dossier = workflow::dossier_of(claim.record.state);
   return {claim.record.order, parts.key,
           parts.draft,        attempt,
           parts.submission,   now,
-          time_limit,         claim.call_until,
+          time_limit,         call_until,
           answers_another,    dossier == nullptr ? std::string{} : dossier->remembered};
 }
 

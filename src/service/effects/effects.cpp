@@ -202,7 +202,7 @@ EffectOutcome submit(Dependencies& world, const Claim& claim, Instant now, Durat
   }
   // Making the provider may have waited for a token or a file: what is left counts from the journalled deadline.
   if (claim.call_until) {
-    time_limit = std::min(time_limit, *claim.call_until - world.clock().since_boot());
+    time_limit = std::min(time_limit, claim.call_until->left());
     if (time_limit <= Duration::zero()) return outcome(too_late(claim));
   }
   try {
@@ -424,8 +424,6 @@ Retry consequence_of(workflow::EffectName effect, const Error& error) {
   return Retry::again;
 }
 
-Effects::Effects(Dependencies& world, TroubleListener on_trouble) : world_(world), on_trouble_(std::move(on_trouble)) {}
-
 EffectOutcome Effects::dispatch(const Claim& claim, Instant now, Duration time_limit) {
   switch (claim.effect.name) {
     case EffectName::ensure_key:
@@ -466,7 +464,6 @@ EffectOutcome Effects::run(const Claim& claim, Instant now, Duration time_limit)
     if (!workflow::says_lane_is_down(error) && consequence_of(claim.effect.name, error) == Retry::give_up) {
       if (auto event = surrender(claim, error)) return outcome(std::move(*event));
     }
-    if (on_trouble_) on_trouble_(claim, error);
     throw error;
   }
 }

@@ -6,7 +6,6 @@
 #include "workflow/ports/provider.h"
 #include "workflow/ports/token.h"
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,20 +38,15 @@ struct Installation {
 void install_certificate(Dependencies& world, const Installation& of, const workflow::InstallTarget& target,
                          const workflow::CertificateRecord& record, Instant now, Duration time_limit);
 
-// Told of everything that went wrong and is tried again: the daemon logs it, `--wait` shows it.
-// Thread rule: called from effect threads.
-using TroubleListener = std::function<void(const workflow::Claim&, const Error&)>;
-
 // The runner of the real world. See workflow::EffectRunner for the contract.
 class Effects final : public workflow::EffectRunner {
  public:
-  Effects(Dependencies& world, TroubleListener on_trouble = {});
+  explicit Effects(Dependencies& world) : world_(world) {}
   workflow::EffectOutcome run(const workflow::Claim& claim, Instant now, Duration time_limit) override;
 
  private:
   workflow::EffectOutcome dispatch(const workflow::Claim& claim, Instant now, Duration time_limit);
   Dependencies& world_;
-  TroubleListener on_trouble_;
 };
 
 }  // namespace hsmbridge::service

@@ -69,16 +69,15 @@ bool is_fault_of_one(const Error& error) {
 
 void Engine::Impl::collect() {
   for (Finished& one : pool_.take()) {
+    tell(&EngineObserver::finished, one.work.claim, one.error ? &*one.error : nullptr);
     note_lane(one);
     kept_.push_back(std::move(one));
   }
-  for (const std::string& what : pool_.overdue()) log::warning(what);
+  for (const std::string& what : pool_.overdue()) note(Gravity::warning, what);
 }
 
-void Engine::Impl::told(const Step& step) {
-  log::debug(fmt::format("request {}: {}, now {}", step.request.str(), to_string(name_of(step.event.body)),
-                         to_string(name_of(step.decision.next))));
-  if (options_.happened) options_.happened(step.request, step.event);
+void Engine::Impl::committed(const Step& step) {
+  tell(&EngineObserver::committed, step.request, step.event, name_of(step.decision.next));
 }
 
 // The event is in the journal already: a commit that seemed to fail was on disk all the same.
@@ -153,8 +152,8 @@ void Engine::Impl::give_up_storing(Finished& finished, const Error& error) {
   finished.aside.clear();
   const Claim& claim = finished.work.claim;
   const std::string words = precious_words(finished);
-  log::error(fmt::format("request {}: what {} brought cannot be stored: {}{}{}", claim.record.order.id.str(),
-                         claim.effect.identity(), error.message(), words.empty() ? "" : "; it was ", words));
+  note(Gravity::error, fmt::format("request {}: what {} brought cannot be stored: {}{}{}", claim.record.order.id.str(),
+                                   claim.effect.identity(), error.message(), words.empty() ? "" : "; it was ", words));
   give_back_.push_back(judge().failed(claim, error.message(), std::nullopt, timing_of(claim.record.order)));
 }
 
@@ -196,6 +195,11 @@ bool Engine::Impl::commit_once(std::vector<bool>& done) {
     Verdict verdict;
     try {
       verdict = judge().of(one, timing_of(one.work.claim.record.order));
+      if (verdict.failed) tell(&EngineObserver::failed, one.work.claim, *one.error);
+      if (verdict.not_taken) {
+        tell(&EngineObserver::not_taken, one.work.claim.record.order.id, verdict.not_taken->first,
+             verdict.not_taken->second);
+      }
     } catch (...) {
       // What one answer makes impossible (its text, its size) is that request's trouble.
       give_up_storing(one, current_error());
@@ -216,7 +220,7 @@ bool Engine::Impl::commit_once(std::vector<bool>& done) {
     for (std::size_t s = 0; s < steps.size(); ++s) {
       if (results[s] != StepResult::committed) continue;
       done[kept_of[s]] = true;
-      told(steps[s]);
+      committed(steps[s]);
     }
     for (std::size_t s = 0; s < steps.size(); ++s) {
       if (done[kept_of[s]]) continue;

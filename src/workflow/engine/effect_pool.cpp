@@ -82,10 +82,9 @@ Finished EffectPool::run(Work work) {
   finished.work = std::move(work);
   const Claim& claim = finished.work.claim;
   failpoint("engine.before-run");
-  // Asked of the clock that is never set back, and as late as can be: between the claim and here the process may have
+  // Asked of a clock that is never set back, and as late as can be: between the claim and here the process may have
   // been stopped for an hour, and the effect may be another worker's by now.
-  const Duration until = claim.call_until.value_or(claim.lease_until);
-  const Duration left = std::min(finished.work.time_limit, until - clock_.since_boot());
+  const Duration left = std::min(finished.work.time_limit, claim.call_until.value_or(claim.lease).left());
   if (left <= Duration::zero()) {
     finished.begun = false;
   } else {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "workflow/engine/engine.h"
-#include "workflow/engine/wakeup.h"
+#include "workflow/ports/wakeup.h"
 
 #include <condition_variable>
 #include <cstddef>

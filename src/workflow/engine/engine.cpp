@@ -1,7 +1,6 @@
 #include "workflow/engine/engine.h"
 
 #include "base/failpoint.h"
-#include "base/log.h"
 #include "workflow/engine/impl.h"
 #include "workflow/machine/backoff.h"
 
@@ -14,7 +13,7 @@
 namespace hsmbridge::workflow {
 namespace {
 
-// How often a sleeper looks whether another process wrote something. A look is one read of a shared page.
+// How often a sleeper looks at the wall clock, and at calls that run past their deadlines.
 constexpr Duration kLook = std::chrono::milliseconds{500};
 // After a chore failed.
 constexpr Duration kChoreRetry = std::chrono::minutes{1};
@@ -54,6 +53,7 @@ bool Engine::Impl::claim_and_start() {
   give_back_.clear();
   if (claims.empty()) return false;
   failpoint("engine.after-claim");
+  for (const Claim& claim : claims) tell(&EngineObserver::claimed, claim);
 
   std::vector<Claim> once_only;
   std::size_t i = 0;
@@ -115,12 +115,12 @@ void Engine::Impl::start_once_only(std::vector<Claim> claims) {
   for (Claim& claim : claims) {
     const Instant now = clock_.now();
     const Duration limit = options_.limit_of(lane_of(claim.effect, claim.record.order));
-    claim.call_until = clock_.since_boot() + limit;
+    claim.call_until = Deadline(store_->lease_clock(), limit);
     const Event event{now, "worker:" + options_.worker,
                       AttemptStarted{claim.effect.attempt, options_.worker, now + limit}};
     auto decision = decide(claim.record.order, claim.record.state, event, timing_of(claim.record.order));
     if (const auto* refusal = std::get_if<Refusal>(&decision)) {
-      log::warning(fmt::format("request {}: {}", claim.record.order.id.str(), refusal->why));
+      tell(&EngineObserver::not_taken, claim.record.order.id, name_of(event.body), refusal->why);
       give_back_.push_back(judge().failed(claim, refusal->why, std::nullopt, timing_of(claim.record.order)));
       continue;
     }
@@ -152,8 +152,8 @@ void Engine::Impl::start_once_only(std::vector<Claim> claims) {
       throw;
     }
     if (decided.size() == 1) {
-      log::error(fmt::format("request {}: attempt {} cannot be begun: {}", steps[0].request.str(),
-                             decided[0].effect.attempt, error.message()));
+      note(Gravity::error, fmt::format("request {}: attempt {} cannot be begun: {}", steps[0].request.str(),
+                                       decided[0].effect.attempt, error.message()));
       const Timing& timing = timing_of(decided[0].record.order);
       give_back_.push_back(judge().failed(decided[0], error.message(), std::nullopt, timing));
       return;
@@ -173,7 +173,7 @@ void Engine::Impl::start_once_only(std::vector<Claim> claims) {
   }
   failpoint("engine.after-start");
   for (std::size_t i = 0; i < decided.size(); ++i) {
-    if (results[i] == StepResult::committed) told(steps[i]);
+    if (results[i] == StepResult::committed) committed(steps[i]);
   }
   for (std::size_t i = 0; i < decided.size(); ++i) {
     Claim& claim = decided[i];
@@ -191,6 +191,7 @@ void Engine::Impl::start_once_only(std::vector<Claim> claims) {
 void Engine::Impl::start(Claim claim) {
   const std::string lane = lane_of(claim.effect, claim.record.order);
   unsigned& taken = taken_[lane];
+  tell(&EngineObserver::started, claim);
   pool_.start({std::move(claim), lane, options_.limit_of(lane)});
   ++taken;
 }
@@ -198,15 +199,11 @@ void Engine::Impl::start(Claim claim) {
 // ---- the rounds -----------------------------------------------------------------------------------------------------
 
 void Engine::Impl::store_failed(const Error& error) {
-  if (!failing_) {
-    log::error(fmt::format("nothing new is begun until the store works again: {}", error.message()));
-  }
-  failing_ = true;
+  if (!std::exchange(failing_, true)) tell(&EngineObserver::store_failed, error);
 }
 
 void Engine::Impl::store_works() {
-  if (failing_) log::warning("the store works again");
-  failing_ = false;
+  if (std::exchange(failing_, false)) tell(&EngineObserver::store_works);
 }
 
 void Engine::Impl::do_chore() {
@@ -220,7 +217,7 @@ void Engine::Impl::do_chore() {
     const Error error = trouble_in_flight();
     if (worth_waiting_for(error)) throw;
     // Requests are worked on all the same.
-    log::error(error.message());
+    note(Gravity::error, error.message());
     chore_due_ = now + kChoreRetry;
   }
 }
@@ -248,13 +245,11 @@ bool Engine::Impl::step() {
   return did;
 }
 
-bool Engine::Impl::something_new() {
-  const std::uint64_t changes = store_->change_counter();
-  if (std::exchange(seen_changes_, changes) != changes) {
-    read_lanes();
-    ask_ = true;
-  }
-  return ask_;
+// True when somebody else wrote something.
+bool Engine::Impl::wait_for_change(Duration longest) {
+  if (!store_->wait_for_change(wakeup_, longest)) return false;
+  read_lanes();
+  return ask_ = true;
 }
 
 // Until something finished here, something was written elsewhere, or something is due.
@@ -269,9 +264,9 @@ void Engine::Impl::sleep() {
     Duration left = due ? *due - clock_.now() : kLook;
     if (pause_ends) left = std::min(left, *pause_ends - clock_.since_boot());
     if (left <= Duration::zero() || (options_.chore && chore_due_ && *chore_due_ <= clock_.since_boot())) return;
-    wakeup_.wait(std::min(left, kLook));
+    const bool changed = wait_for_change(std::min(left, kLook));
     collect();
-    if (stopping_ || !kept_.empty() || something_new()) return;
+    if (stopping_ || !kept_.empty() || changed) return;
     if (is_set_back() || (aside_due_ && *aside_due_ <= clock_.since_boot())) return;
   }
 }
@@ -284,7 +279,8 @@ void Engine::Impl::run(const std::function<bool(Store&)>& until) {
       collect();
       ask_ = commit_kept() || ask_;
       do_chore();
-      if (something_new() && until && until(*store_)) break;
+      wait_for_change(Duration::zero());
+      if (ask_ && until && until(*store_)) break;
       ask_ = false;
       if (!kept_.empty() || !claim_and_start()) {
         if (kept_.empty()) sleep();
@@ -333,10 +329,11 @@ void Engine::Impl::drain(Patience patience) {
                                           one.work.claim.record.order.id.str());
     if (!one.aside.empty()) {
       ++left_over_.kept;
-      log::error(fmt::format("{} could not be stored: {} next to the store keeps it until it is", which, one.aside));
+      note(Gravity::error,
+           fmt::format("{} could not be stored: {} next to the store keeps it until it is", which, one.aside));
     } else {
       left_over_.lost += words.empty() ? 0 : 1;
-      log::error(fmt::format("{} could not be stored{}{}", which, words.empty() ? "" : "; it was ", words));
+      note(Gravity::error, fmt::format("{} could not be stored{}{}", which, words.empty() ? "" : "; it was ", words));
     }
   }
   kept_.clear();

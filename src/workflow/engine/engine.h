@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "workflow/engine/observer.h"
 #include "workflow/machine/decide.h"
 #include "workflow/ports/store.h"
 
@@ -50,10 +51,7 @@ struct EngineOptions {
   // and again after the time it gave, whatever somebody does to the wall clock meanwhile. Short: it works on the store
   // alone.
   std::function<Duration(Store&)> chore;
-  // Told by the engine's own thread when a lane goes down, and why, and (null) when it works again.
-  std::function<void(const std::string& lane, const Error* why)> lane_news;
-  // Told by the engine's own thread of every event of an effect once it is on disk.
-  std::function<void(const RequestId& id, const Event& event)> happened;
+  std::vector<EngineObserver*> observers;  // must outlive the engine
 
   Duration limit_of(const std::string& lane) const {
     const auto own = limits.find(lane);

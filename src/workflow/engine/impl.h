@@ -1,11 +1,10 @@
 #pragma once
 
-#include "base/log.h"
 #include "workflow/engine/effect_pool.h"
 #include "workflow/engine/engine.h"
 #include "workflow/engine/judgement.h"
 #include "workflow/engine/lane_pauses.h"
-#include "workflow/engine/wakeup.h"
+#include "workflow/ports/wakeup.h"
 
 #include <fmt/core.h>
 
@@ -45,7 +44,7 @@ class Engine::Impl {
     try {
       drain(Patience::none);
     } catch (...) {
-      log::error(fmt::format("the store failed while stopping: {}", current_error().message()));
+      note(Gravity::error, fmt::format("the store failed while stopping: {}", current_error().message()));
     }
   }
 
@@ -63,6 +62,12 @@ class Engine::Impl {
     const auto found = options_.timing.find(order.provider);
     return found == options_.timing.end() ? kDefaults : found->second;
   }
+  using Gravity = EngineObserver::Gravity;
+  template <class... Wanted, class... Told>
+  void tell(void (EngineObserver::*what)(Wanted...), const Told&... told) const {
+    for (EngineObserver* const observer : options_.observers) (observer->*what)(told...);
+  }
+  void note(Gravity gravity, const std::string& sentence) const { tell(&EngineObserver::note, gravity, sentence); }
   OutcomePolicy judge() const { return {options_.worker, clock_.now()}; }
 
   ClaimQuery query();
@@ -90,12 +95,12 @@ class Engine::Impl {
   void keep_aside();
   void adopt_kept();
   void look_around();
-  void told(const Step& step);
+  void committed(const Step& step);
   void flush();
   enum class Patience { none, some };
   void drain(Patience patience);
   void sleep();
-  bool something_new();
+  bool wait_for_change(Duration longest);
   void store_failed(const Error& error);
   void store_works();
 
@@ -117,10 +122,9 @@ class Engine::Impl {
   std::vector<Finished> kept_;         // answers that are not on disk yet
   std::vector<GiveBack> give_back_;    // claims that go back with the next claim
   std::optional<Duration> chore_due_;  // Clock::since_boot; none: at once
-  std::uint64_t seen_changes_ = 0;
-  bool ask_ = true;       // something was written since `until` was asked
-  bool failing_ = false;  // the store's last word
-  EffectPool pool_;       // last: its threads end first
+  bool ask_ = true;                    // something was written since `until` was asked
+  bool failing_ = false;               // the store's last word
+  EffectPool pool_;                    // last: its threads end first
 };
 
 }  // namespace hsmbridge::workflow

@@ -1,6 +1,5 @@
 #include "workflow/engine/judgement.h"
 
-#include "base/log.h"
 #include "workflow/engine/engine.h"
 #include "workflow/machine/backoff.h"
 #include "workflow/machine/codec.h"
@@ -88,8 +87,7 @@ GiveBack OutcomePolicy::failed(const Claim& claim, const Error& error, std::opti
   if (until.empty()) return back;
   try {
     back.due = std::min(back.due, std::max(now_, parse_rfc3339(until)));
-  } catch (const Error&) {
-    log::debug("not a time: " + until);
+  } catch (const Error&) {  // not a time
   }
   return back;
 }
@@ -122,8 +120,7 @@ Verdict OutcomePolicy::of(const Finished& finished, const Timing& timing) const 
     } else if (finished.error && finished.waits_for_lane) {
       verdict.back = waiting(claim, with_hint(*finished.error));
     } else if (finished.error) {
-      log::warning(fmt::format("{} of request {}: {}", claim.effect.identity(), record.order.id.str(),
-                               finished.error->message()));
+      verdict.failed = true;
       verdict.back = failed(claim, *finished.error, patience_asked(finished), timing);
     } else {
       verdict.back = quiet(claim, finished.outcome.retry_after, timing);
@@ -139,8 +136,7 @@ Verdict OutcomePolicy::of(const Finished& finished, const Timing& timing) const 
   Event event{finished.at, finished.outcome.actor.empty() ? "worker:" + worker_ : finished.outcome.actor, *body};
   auto decided = decide(record.order, record.state, event, timing);
   if (const auto* refusal = std::get_if<Refusal>(&decided)) {
-    log::warning(fmt::format("request {}: {} changes nothing: {}", record.order.id.str(), to_string(name_of(*body)),
-                             refusal->why));
+    verdict.not_taken = {name_of(*body), refusal->why};
     if (brings_something(*body)) {
       verdict.late = LateAnswer{record.order.id, std::move(event), refusal->why};
       verdict.key = finished.outcome.key;

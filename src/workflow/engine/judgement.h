@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace hsmbridge::workflow {
 
@@ -16,6 +17,9 @@ struct Verdict {
   std::optional<GiveBack> back;
   std::optional<LateAnswer> late;
   std::optional<KeyRecord> key;  // with `late`
+  // What is to be told of it: the run failed by itself, or its event was not taken, and why.
+  bool failed = false;
+  std::optional<std::pair<EventName, std::string>> not_taken = std::nullopt;
 };
 
 // What must not be lost, whatever state its request is in by now: it names something at the provider, is what the

@@ -45,9 +45,7 @@ void Engine::Impl::note_lane(Finished& finished) {
       const auto came = pauses_.works(lane);
       (came == LanePauses::Came::as_ever ? answered_ : back_).insert(lane);
       if (came != LanePauses::Came::back) return;
-      log::warning(fmt::format("{} works again", spoken_lane(lane)));
-      if (options_.lane_news) options_.lane_news(lane, nullptr);
-      return;
+      return tell(&EngineObserver::lane_works, lane);
     }
     case LaneWord::down:
       break;
@@ -56,10 +54,7 @@ void Engine::Impl::note_lane(Finished& finished) {
   const auto down =
       pauses_.down(lane, finished.work.claim.record.order.id.str(), patience_asked(finished), clock_.since_boot());
   finished.waits_for_lane = down.blame == LanePauses::Blame::lane;
-  if (!down.news) return;
-  log::warning(fmt::format("waiting for {}: {}{}{}; its requests go on when it works again", spoken_lane(lane),
-                           why.message(), why.hint().empty() ? "" : "; ", why.hint()));
-  if (options_.lane_news) options_.lane_news(lane, &why);
+  if (down.news) tell(&EngineObserver::lane_down, lane, why);
 }
 
 // Lanes in which workers died before, each after the others: the one that killed them is tried last, and what is tried
@@ -84,8 +79,7 @@ void Engine::Impl::suspect_deadly_lanes() {
         ErrorKind::unavailable,
         fmt::format("{} workers died with a call of {} in hand: it is tried again in {}, one call at a time", deaths,
                     spoken_lane(lane), spoken(left))};
-    log::warning(why.message());
-    if (options_.lane_news) options_.lane_news(lane, &why);
+    tell(&EngineObserver::lane_down, lane, why);
   }
 }
 
@@ -127,11 +121,11 @@ void Engine::Impl::watch_clock() {
   if (first || back >= kSetBack) {
     const Duration ahead = store_->follow_clock(clock_.now());
     started_at_ = std::min(started_at_, clock_.now());
-    if (!first) log::warning(fmt::format("the clock of this machine was set back by {}", spoken(back)));
+    if (!first) note(Gravity::warning, fmt::format("the clock of this machine was set back by {}", spoken(back)));
     if (ahead > Duration::zero()) {
-      log::warning(
-          fmt::format("steps were planned by a clock that was {} ahead of this one: they are due so much sooner now",
-                      spoken(ahead)));
+      note(Gravity::warning,
+           fmt::format("steps were planned by a clock that was {} ahead of this one: they are due so much sooner now",
+                       spoken(ahead)));
     }
   }
   wall_ = wall;
@@ -153,8 +147,9 @@ void Engine::Impl::keep_aside() {
                               Event{one.at, actor.empty() ? "worker:" + options_.worker : actor, *one.outcome.event},
                               one.outcome.key});
     } catch (...) {
-      log::error(fmt::format("the answer to {} of request {} cannot be kept next to the store either: {}",
-                             claim.effect.identity(), claim.record.order.id.str(), current_error().message()));
+      note(Gravity::error,
+           fmt::format("the answer to {} of request {} cannot be kept next to the store either: {}",
+                       claim.effect.identity(), claim.record.order.id.str(), current_error().message()));
     }
   }
 }
@@ -176,20 +171,21 @@ void Engine::Impl::adopt_kept() {
     } catch (...) {
       const Error error = trouble_in_flight();
       if (!is_fault_of_one(error)) throw;
-      log::error(fmt::format("{} is kept for request {}, which cannot be read: {}", kept.name, kept.request.str(),
-                             error.message()));
+      note(Gravity::error, fmt::format("{} is kept for request {}, which cannot be read: {}", kept.name,
+                                       kept.request.str(), error.message()));
       continue;
     }
     if (!record) {
-      log::error(fmt::format("{} is kept for request {}, which is not in this store", kept.name, kept.request.str()));
+      note(Gravity::error,
+           fmt::format("{} is kept for request {}, which is not in this store", kept.name, kept.request.str()));
       continue;
     }
     if (written) {
       store_->forget_aside(kept.name);
       continue;
     }
-    log::warning(fmt::format("request {}: the answer to {} was kept in {} and is stored now", kept.request.str(),
-                             kept.effect.identity(), kept.name));
+    note(Gravity::warning, fmt::format("request {}: the answer to {} was kept in {} and is stored now",
+                                       kept.request.str(), kept.effect.identity(), kept.name));
     Finished finished;
     finished.work.claim.effect_id = kept.effect_id;
     finished.work.claim.effect = std::move(kept.effect);

@@ -3,7 +3,9 @@
 #include "base/clock.h"
 #include "workflow/machine/effect.h"
 #include "workflow/machine/record.h"
+#include "workflow/ports/lease_clock.h"
 #include "workflow/ports/records.h"
+#include "workflow/ports/wakeup.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -24,10 +26,10 @@ struct Claim {
   // Runs that ended without an outcome since the last one that went well: the worker died or was stopped, or its lease
   // ended. No failures: nobody knows what they would have said.
   unsigned crashes = 0;
-  Duration lease_until{};  // Clock::since_boot; whoever works past it may not be alone
-  // Clock::since_boot, set by the engine for a once-only call: its hard deadline, journalled with the intent. Past it
-  // the call is not begun.
-  std::optional<Duration> call_until = std::nullopt;
+  Deadline lease;  // whoever works past it may not be alone
+  // Set by the engine for a once-only call: its hard deadline, journalled with the intent. Past it the call is not
+  // begun.
+  std::optional<Deadline> call_until = std::nullopt;
 };
 
 // A claim given back without an event.
@@ -90,6 +92,7 @@ class Outbox {
   // Takes due effects, oldest first, at most the free places of each lane (the lane "timer:NAME" holds the timers of
   // the requests of provider NAME). Writes nothing when nothing is due and nothing is given back.
   virtual std::vector<Claim> claim(const ClaimQuery& query, Instant now) = 0;
+  virtual const LeaseClock& lease_clock() const = 0;
   // Lanes with something to know.
   virtual std::map<std::string, LaneFacts> lanes() = 0;
   // A call of the lane came through after deaths or a pause: no deaths any more, and the others are told.
@@ -99,8 +102,9 @@ class Outbox {
   virtual Duration follow_clock(Instant now) = 0;
   // When the next effect of these lanes is due, or nothing.
   virtual std::optional<Instant> next_due(const ClaimQuery& query) = 0;
-  // Changes whenever another connection committed something (PRAGMA data_version).
-  virtual std::uint64_t change_counter() = 0;
+  // Sleeps until somebody else wrote something, `wakeup` is notified or, in real time, `longest` has passed. True when
+  // somebody else wrote something since the call before: then it returns at once.
+  virtual bool wait_for_change(Wakeup& wakeup, Duration longest) = 0;
 
   // Ends the leases of every holder that `gone` says is no more, so that a restart after a crash need not wait for them
   // to run out; what it had in hand counts as a crash, of the effect and of its lane. Safe even when `gone` errs: an

@@ -15,7 +15,7 @@ namespace hsmbridge::workflow {
 // One step of one request, committed whole or not at all: event, audit leaf, new state, effects. The effects of the
 // decision replace all of the request, except that a wanted one of equal identity whose lease holds, and that is not
 // the finished one, stays as it is. With AttemptStarted the timer answer_overdue is leased until the call's hard
-// deadline on CLOCK_BOOTTIME, so that a wall clock set forward cannot declare a call lost that is still being made; a
+// deadline by the store's LeaseClock, so that a wall clock set forward cannot declare a call lost that is still being made; a
 // look-up that waits for the settle time is leased the same way.
 struct Step {
   RequestId request;

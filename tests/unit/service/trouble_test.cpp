@@ -459,22 +459,23 @@ TEST_CASE("a file takes the place of a certificate of the same lineage or one th
 
 TEST_CASE("a submission is not begun past its journalled deadline however long its provider took to be made") {
   SlowWorld world;
+  const store::BootClock lease_clock(world.time);
   service::Effects effects(world);
   Claim claim;
   claim.record.state = Submitting{{}, 1, Submitting::Phase::started, {}, {}, {}};
   claim.effect = {EffectName::submit, {}, 1, ""};
-  claim.call_until = world.time.since_boot() + std::chrono::seconds{60};
+  claim.call_until = Deadline(lease_clock, std::chrono::seconds{60});
   world.takes = std::chrono::seconds{60};
   const EffectOutcome late = effects.run(claim, Instant{}, std::chrono::seconds{60});
   CHECK(std::holds_alternative<SubmissionNotAccepted>(late.event.value()));
   CHECK(world.counting->submitted == 0);
 
   world.takes = std::chrono::seconds{20};
-  claim.call_until = world.time.since_boot() + std::chrono::seconds{60};
+  claim.call_until = Deadline(lease_clock, std::chrono::seconds{60});
   effects.run(claim, Instant{}, std::chrono::seconds{60});
   CHECK(world.counting->submitted == 1);
   CHECK(world.counting->last_limit == std::chrono::seconds{40});
-  CHECK(world.counting->last_until == claim.call_until);
+  CHECK(world.counting->last_until == world.time.since_boot() + claim.call_until->left());
 }
 
 TEST_CASE("what is tried again and again says why") {

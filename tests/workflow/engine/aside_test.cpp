@@ -63,16 +63,22 @@ TEST_CASE_METHOD(Fixture, "an answer that the store does not take is kept next t
   REQUIRE(::stat(kept()[0].c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0600);
 
-  std::vector<std::string> told;
+  struct Watcher final : EngineObserver {
+    explicit Watcher(Fixture& of) : fixture(of) {}
+    void committed(const RequestId&, const Event& event, StateName now) override {
+      told.emplace_back(to_string(name_of(event.body)));
+      CHECK(now == StateName::awaiting_approval);
+      CHECK(fixture.state() == now);  // on disk when it is told
+    }
+    Fixture& fixture;
+    std::vector<std::string> told;
+  } watcher(*this);
   EngineOptions options = engine_options("next");
-  options.happened = [&](const RequestId&, const Event& event) {
-    told.emplace_back(to_string(name_of(event.body)));
-    CHECK(state() == StateName::awaiting_approval);  // on disk when it is told
-  };
+  options.observers.push_back(&watcher);
   Engine next(open(), runner, clock, options);
   REQUIRE(next.step());
   CHECK(state() == StateName::awaiting_approval);
-  CHECK(told == std::vector<std::string>{"SubmissionAnswered"});
+  CHECK(watcher.told == std::vector<std::string>{"SubmissionAnswered"});
   CHECK(submission_of(store->find(order.id)->state)->reference == ProviderReference("ref-" + order.id.str()));
   CHECK(kept().empty());
   CHECK(runner.submissions(order.id) == 1);

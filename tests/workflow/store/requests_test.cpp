@@ -8,6 +8,7 @@
 
 #include <catch2/catch.hpp>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace hsmbridge;
@@ -263,11 +264,18 @@ TEST_CASE_METHOD(Fixture, "a late answer is kept once with its leaf and its key"
   CHECK(store->late_answers(RequestId{"OTHER"}).empty());
 }
 
-TEST_CASE_METHOD(Fixture, "the change counter moves for the commits of others only") {
+TEST_CASE_METHOD(Fixture, "a wait for a change ends with a commit of others, a wake-up or its time") {
   auto other = SqliteStore::open(folder / "store.db", clock);
-  const std::uint64_t before = store->change_counter();
+  Wakeup wakeup;
+  store->wait_for_change(wakeup, 0ms);  // what was there before
   create(*store, order);
-  CHECK(store->change_counter() == before);
+  CHECK_FALSE(store->wait_for_change(wakeup, 10ms));
   create(*other, order_of("OTHER", clock.now()));
-  CHECK(store->change_counter() != before);
+  CHECK(store->wait_for_change(wakeup, 1h));
+  CHECK_FALSE(store->wait_for_change(wakeup, 0ms));
+  wakeup.notify();
+  CHECK_FALSE(store->wait_for_change(wakeup, 1h));
+  std::thread somebody([&] { create(*other, order_of("MEANWHILE", clock.now())); });
+  CHECK(store->wait_for_change(wakeup, 1h));
+  somebody.join();
 }

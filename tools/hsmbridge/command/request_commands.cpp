@@ -16,7 +16,6 @@
 
 #include <chrono>
 #include <csignal>
-#include <thread>
 
 namespace hsmbridge::cli {
 
@@ -230,15 +229,13 @@ ExitCode watch(Invocation& invocation) {
   View view(invocation, named);
   if (view.live()) invocation.output.raw("\x1b[2J");
   view.draw();
-  auto counter = named.store->change_counter();
   auto drawn = std::chrono::steady_clock::now();
+  workflow::Wakeup nobody;
   while (!reached(view.state(), Until::settled) && signals.received() == 0) {
-    std::this_thread::sleep_for(kLook);
-    const auto now = named.store->change_counter();
+    const bool changed = named.store->wait_for_change(nobody, kLook);
     // On a terminal once a second as well: it shows how long ago.
     const bool old = view.live() && std::chrono::steady_clock::now() - drawn > std::chrono::seconds(1);
-    if (now == counter && !old) continue;
-    counter = now;
+    if (!changed && !old) continue;
     drawn = std::chrono::steady_clock::now();
     view.draw();
   }

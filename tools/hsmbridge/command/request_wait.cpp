@@ -58,29 +58,20 @@ class TimeLimit {
   std::thread thread_;
 };
 
-// The last trouble of each request, as the effect threads met it, and of each lane that is down.
-class Troubles {
+// The last trouble of each request and of each lane that is down. All of it on the engine's thread, or after its end.
+class Troubles final : public workflow::EngineObserver {
  public:
-  void met(const RequestId& id, const Error& error) {
-    const std::lock_guard lock(mutex_);
-    last_.insert_or_assign(id.str(), error);
+  void finished(const workflow::Claim& claim, const Error* trouble) override {
+    if (trouble != nullptr) last_.insert_or_assign(claim.record.order.id.str(), *trouble);
   }
-  std::optional<Error> of(const RequestId& id) {
-    const std::lock_guard lock(mutex_);
+  void lane_down(const std::string& lane, const Error& why) override { lanes_.insert_or_assign(lane, why); }
+  void lane_works(const std::string& lane) override { lanes_.erase(lane); }
+  std::optional<Error> of(const RequestId& id) const {
     const auto found = last_.find(id.str());
     return found == last_.end() ? std::nullopt : std::optional(found->second);
   }
-  void lane(const std::string& lane, const Error* why) {
-    const std::lock_guard lock(mutex_);
-    if (why == nullptr) {
-      lanes_.erase(lane);
-    } else {
-      lanes_.insert_or_assign(lane, *why);
-    }
-  }
   // A request that waits behind a lane that is down has its trouble too, although its own call was never made.
   bool left_behind(workflow::Outbox& store, const workflow::Record& record) {
-    const std::lock_guard lock(mutex_);
     if (lanes_.empty()) return false;
     for (const auto& effect : store.effects(record.order.id)) {
       const auto found = lanes_.find(workflow::lane_of(effect, record.order));
@@ -92,7 +83,6 @@ class Troubles {
   }
 
  private:
-  std::mutex mutex_;
   std::map<std::string, Error> last_;
   std::map<std::string, Error> lanes_;
 };
@@ -184,12 +174,11 @@ std::vector<Waited> drive_requests(Wiring& wiring, const std::vector<RequestId>&
   std::optional<Progress> progress;
   if (before.size() == 1) progress.emplace(output, before.front().sequence);
   if (!open.empty()) {
-    service::Effects effects(wiring, [&troubles](const workflow::Claim& claim, const Error& error) {
-      troubles.met(claim.record.order.id, error);
-    });
+    service::Effects effects(wiring);
+    workflow::EngineLog log;
     StopSignals signals({SIGINT, SIGTERM});
     auto options = wiring.engine_options(open);
-    options.lane_news = [&troubles](const std::string& lane, const Error* why) { troubles.lane(lane, why); };
+    options.observers = {&log, &troubles};
     workflow::Engine engine(wiring.store(), effects, wiring.clock(), std::move(options));
     warn_of_left_out(wiring, before, output);
     signals.target(engine);

@@ -26,15 +26,18 @@ namespace hsmbridge::cli {
 
 namespace {
 
-// One line an event that an effect brought, when it is on disk.
-void tell_event(const RequestId& id, const workflow::Event& event) {
-  if (const auto* started = std::get_if<workflow::AttemptStarted>(&event.body)) {
-    return log::info(fmt::format("{} submit:{} begins", id.str(), started->attempt));
+// What the engine says of itself, and one line an event that an effect brought.
+class DaemonLog final : public workflow::EngineLog {
+ public:
+  void committed(const RequestId& id, const workflow::Event& event, workflow::StateName) override {
+    if (const auto* started = std::get_if<workflow::AttemptStarted>(&event.body)) {
+      return log::info(fmt::format("{} submit:{} begins", id.str(), started->attempt));
+    }
+    const auto detail = service::detail_of(event.body);
+    log::info(fmt::format("{} {}{}{}", id.str(), workflow::to_string(workflow::name_of(event.body)),
+                          detail.empty() ? "" : ": ", commandline::safe(detail)));
   }
-  const auto detail = service::detail_of(event.body);
-  log::info(fmt::format("{} {}{}{}", id.str(), workflow::to_string(workflow::name_of(event.body)),
-                        detail.empty() ? "" : ": ", commandline::safe(detail)));
-}
+};
 
 void announce(Wiring& wiring, const workflow::EngineOptions& options) {
   std::string lanes;
@@ -126,8 +129,8 @@ workflow::Engine::LeftOver work(Equipment& equipment, StopSignals& signals) {
   auto& wiring = *equipment.wiring;
   announce(wiring, equipment.options);
   equipment.options.chore = sweeping(wiring, equipment.options.worker);
-  equipment.options.happened = tell_event;
-  // The engine says what fails and, once, that a lane is down.
+  DaemonLog log;
+  equipment.options.observers = {&log};
   service::Effects effects(wiring);
   workflow::Engine engine(std::move(equipment.store), effects, wiring.clock(), std::move(equipment.options));
   signals.target(engine);

@@ -1,4 +1,4 @@
-#include "workflow/engine/wakeup.h"
+#include "workflow/ports/wakeup.h"
 
 #include "base/error.h"
 
@@ -30,12 +30,12 @@ void Wakeup::notify() noexcept {
   errno = saved;
 }
 
-void Wakeup::wait(Duration longest) noexcept {
+bool Wakeup::wait(Duration longest) noexcept {
   pollfd ready{fd_, POLLIN, 0};
   constexpr Duration::rep kDay = 86'400'000;
   ::poll(&ready, 1, static_cast<int>(std::clamp(longest.count(), Duration::rep{0}, kDay)));
   std::uint64_t count = 0;
-  [[maybe_unused]] const ssize_t drained = ::read(fd_, &count, sizeof count);
+  return ::read(fd_, &count, sizeof count) > 0;
 }
 
 }  // namespace hsmbridge::workflow

@@ -14,8 +14,8 @@ class Wakeup {
 
   // Any thread, and signal handlers. A call while nobody sleeps wakes the next sleep at once.
   void notify() noexcept;
-  // Sleeps until notify() or, in real time, `longest`; a signal may end it early.
-  void wait(Duration longest) noexcept;
+  // Sleeps until notify() or, in real time, `longest`; a signal may end it early. Whether it was notified.
+  bool wait(Duration longest) noexcept;
 
  private:
   int fd_;
