@@ -6,6 +6,7 @@
 #include "tools/hsmbridge/command/request_wait.h"
 #include "tools/hsmbridge/text/request.h"
 #include "tools/hsmbridge/wiring/wiring.h"
+#include "views/certificates.h"
 #include "workflow/machine/lifecycle.h"
 
 #include <fmt/core.h>
@@ -140,16 +141,9 @@ ExitCode list(Invocation& invocation) {
   }
   if (const auto text = arguments.text("--expiring")) filter.ends_by = time_from(*text, now);
   const auto list = service::list_certificates(*store, wiring->settings(), filter, now);
-  Json rows = Json::array();
-  bool any_due = false;
-  for (const auto& row : list.rows) {
-    rows.push(service::to_json(row));
-    any_due = any_due || (row.renewal.due && *row.renewal.due <= now);
-  }
-  invocation.output.result(
-      "hsmbridge.cert-list/1",
-      Json::object({{"certificates", rows}, {"left_out", static_cast<std::int64_t>(list.left_out)}}),
-      list_text(list, now));
+  const bool any_due = std::any_of(list.rows.begin(), list.rows.end(),
+                                   [&](const auto& row) { return row.renewal.due && *row.renewal.due <= now; });
+  invocation.output.result("hsmbridge.cert-list/1", views::certificates(list), list_text(list, now));
   if (list.left_out > 0) {
     invocation.output.note(
         fmt::format("and {} that are superseded, revoked or expired: hsmbridge cert list --all", list.left_out));
