@@ -1,8 +1,8 @@
 #include "base/error.h"
 #include "service/requests/enrolment.h"
+#include "tools/hsmbridge/command/ask_options.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/command/request_wait.h"
-#include "tools/hsmbridge/usecase/ask_options.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 #include "views/requests.h"
 
