@@ -87,11 +87,12 @@ void offer_decision(service::RequestView& view, const config::Settings& settings
   if (!std::holds_alternative<workflow::AwaitingApproval>(view.record.state)) return;
   const auto& order = view.record.order;
   for (const auto& provider : settings.providers) {
-    if (provider.name != order.provider || !provider_type(provider).ways.front().decides_here) continue;
-    const bool by_key = provider.type == "securosys-tsb";
+    const auto approvers = provider_type(provider).approvers;
+    if (provider.name != order.provider || approvers == Approvers::there) continue;
     view.explanation.commands.push_back(
-        by_key ? "hsmbridge approval list --as NAME"
-               : fmt::format("hsmbridge approval accept --provider {} {}", order.provider, order.id.str()));
+        approvers == Approvers::with_a_key
+            ? "hsmbridge approval list --as NAME"
+            : fmt::format("hsmbridge approval accept --provider {} {}", order.provider, order.id.str()));
   }
 }
 

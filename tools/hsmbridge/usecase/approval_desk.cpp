@@ -153,7 +153,7 @@ ApprovalDesk::ApprovalDesk(Invocation& invocation) : context_(invocation), outpu
   const auto typed = invocation.arguments.text("--provider");
   const auto& provider = settings.provider(typed ? *typed : person.provider.value_or(""));
   provider_ = provider.name;
-  if (provider.type != "securosys-tsb") {
+  if (provider_type(provider).approvers != Approvers::with_a_key) {
     throw Error{ErrorKind::invalid_input, fmt::format("provider {} is of type {}: its approvers decide there, not here",
                                                       provider.name, provider.type)};
   }

@@ -151,7 +151,7 @@ bool decides_by_account(Invocation& invocation) {
   const auto name = invocation.arguments.text("--provider");
   if (!name || invocation.arguments.has("--as")) return false;
   const auto wiring = Wiring::open(invocation.config);
-  return wiring->settings().provider(*name).type != "securosys-tsb";
+  return provider_type(wiring->settings().provider(*name)).approvers != Approvers::with_a_key;
 }
 
 ExitCode decide_by_account(Invocation& invocation, bool approve) {
