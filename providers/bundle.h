@@ -2,7 +2,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "workflow/machine/order.h"
+#include "base/text.h"
+#include "workflow/ports/provider.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/pem_file.h"
 #include "x509/objects/spki.h"
@@ -45,12 +46,43 @@ inline ByteView renewed_by(const workflow::Order& order) {
 inline std::vector<Bytes> handed_out(std::string_view whose, ByteView text, ByteView spki, ByteView renewed = {}) {
   x509::Bundle bundle = x509::read_bundle(text);
   if (bundle.skipped.empty()) return std::move(bundle.certificates);
-  std::string skipped;
-  for (const std::string& one : bundle.skipped) skipped += (skipped.empty() ? "" : "; ") + one;
+  const std::string skipped = joined(bundle.skipped, "; ");
   const bool ours = new_one(bundle.certificates, spki, renewed) != bundle.certificates.end();
   if (!spki.empty() && !ours) throw Error{ErrorKind::invalid_input, "it cannot be read whole: " + skipped};
   log::warning(fmt::format("of the certificates that {} handed out some are left out: {}", whose, skipped));
   return std::move(bundle.certificates);
+}
+
+// The certificate for the key `spki` that `whose` handed out, whatever its place (root first was seen too), and what came
+// with it. Where none has that key: whichever issued no other, so that the check of it says what came. Throws corrupt.
+inline workflow::Issued issued_from(std::string_view whose, ByteView text, ByteView spki,
+                                    const workflow::Order& order) {
+  constexpr std::size_t kMost = 100;  // no chain is near it
+  try {
+    const ByteView renewed = renewed_by(order);
+    std::vector<Bytes> ders = handed_out(whose, text, spki, renewed);
+    if (ders.size() > kMost) {
+      throw Error{ErrorKind::corrupt, fmt::format("it holds {} certificates, which no chain does", ders.size())};
+    }
+    auto leaf = new_or_renewed(ders, spki, renewed);
+    if (leaf == ders.end()) {
+      std::vector<x509::Certificate> all;
+      for (const Bytes& der : ders) all.push_back(x509::parse_certificate(der));
+      const auto issues_none = [&](const x509::Certificate& one) {
+        return std::none_of(all.begin(), all.end(), [&](const x509::Certificate& other) {
+          return &other != &one && other.issuer() == one.subject();
+        });
+      };
+      const auto found = std::find_if(all.begin(), all.end(), issues_none);
+      leaf = ders.begin() + (found == all.end() ? 0 : found - all.begin());
+    }
+    workflow::Issued issued{*leaf, {}};
+    ders.erase(leaf);
+    issued.chain = std::move(ders);
+    return issued;
+  } catch (const Error& error) {
+    throw Error{ErrorKind::corrupt, fmt::format("what {} handed out is no certificate: {}", whose, error.message())};
+  }
 }
 
 // A file of CA certificates that the configuration names.

@@ -76,6 +76,11 @@ Connection read_connection(const std::string& name, Section& section, UrlPath pa
   return connection;
 }
 
+Source source_of(const config::SecretSource& source, const config::Prompter& prompter, std::string what) {
+  return {[source, prompter, what = std::move(what)] { return source.fetch(prompter, what); },
+          source.kind() != config::SecretSource::Kind::prompt};
+}
+
 std::shared_ptr<net::Transport> make_transport(const Connection& connection, net::TlsHook tls_hook) {
   if (connection.client_key.has_value() != static_cast<bool>(tls_hook)) {
     throw Error{ErrorKind::invalid_input,

@@ -1,7 +1,9 @@
 #pragma once
 
 #include "config/document.h"
+#include "config/secret_source.h"
 #include "net/http_client.h"
+#include "providers/credentials.h"
 
 #include <filesystem>
 #include <memory>
@@ -37,6 +39,10 @@ enum class UrlPath { none, allowed };
 // Reads `url`, `ca`, `client_cert`, `client_key` and `proxy`. `api` names what is added to the URL, for the message to
 // somebody who typed it too ("/v1/…"). Problems go to the section.
 Connection read_connection(const std::string& name, config::Section& section, UrlPath path, std::string_view api);
+
+// The source of one of a provider's credentials. `what` for the question where a person is asked ("the API key of
+// provider tlm").
+Source source_of(const config::SecretSource& source, const config::Prompter& prompter, std::string what);
 
 // The transport over the network to connection.url. `tls_hook` puts the client certificate and the token's key into the
 // TLS context; it is wanted exactly when connection.client_key is set. Throws invalid_input, not_found or denied for

@@ -1,8 +1,10 @@
 #include "providers/digicert/client.h"
 
 #include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "net/url.h"
-#include "providers/credential.h"
 
 #include <fmt/core.h>
 
@@ -18,11 +20,11 @@ constexpr std::string_view kApi = "/mpki/api/v1";
 constexpr std::size_t kProfilesPerPage = 20;
 constexpr std::size_t kMostPages = 500;
 
-// "/certificate/{serial}{more}", with the thumbprint where one is given.
-std::string certificate_path(const std::string& serial, std::string_view more, const std::string& thumbprint) {
-  std::string path = fmt::format("{}/certificate/{}{}", kApi, net::percent_encode(serial), more);
-  if (!thumbprint.empty()) path += "?thumbprint_sha256=" + upper(thumbprint);
-  return path;
+std::string certificate_path(const std::string& serial, std::string_view more = "") {
+  return fmt::format("{}/certificate/{}{}", kApi, net::percent_encode(serial), more);
+}
+std::string thumbprint_query(const std::string& thumbprint) {
+  return thumbprint.empty() ? std::string{} : "?thumbprint_sha256=" + upper(thumbprint);
 }
 
 std::string query_of(const SearchFilter& filter, std::size_t offset, std::size_t most) {
@@ -37,51 +39,25 @@ std::string query_of(const SearchFilter& filter, std::size_t offset, std::size_t
 
 }  // namespace
 
-Client::Client(std::shared_ptr<net::Transport> transport, ClientOptions options, const Clock& clock)
-    : transport_(std::move(transport)), options_(std::move(options)), clock_(clock) {}
+Client::Client(std::shared_ptr<net::Transport> transport, const providers::Source& api_key, const Clock& clock)
+    : api_(std::move(transport), dialect(),
+           api_key.get
+               ? std::vector<providers::CredentialHeader>{{"x-api-key", "", providers::stored_credentials({api_key})}}
+               : std::vector<providers::CredentialHeader>{},
+           clock) {}
 
-std::optional<Secret> Client::key() {
-  if (!options_.api_key) return std::nullopt;
-  if (auto known = key_at_hand()) return known;
-  const std::lock_guard asking(asking_);
-  if (auto known = key_at_hand()) return known;
-  Secret read = providers::read_credential(options_.api_key);
-  const std::lock_guard lock(mutex_);
-  key_ = read;
-  return read;
+std::string Client::get(std::string path, Duration limit) {
+  return api_.call({"GET", std::move(path), {}, "", net::Repeat::allowed}, limit).success().body;
 }
 
-std::optional<Secret> Client::key_at_hand() {
-  const std::lock_guard lock(mutex_);
-  return key_;
-}
-
-net::Exchange Client::exchange(const Call& call, Duration limit) {
-  if (limit <= Duration::zero()) return net::NotSent{"the time limit was over before it was sent"};
-  net::Request request{call.method, call.path,      {{"Accept", "application/json"}}, call.body, call.repeat,
-                       limit,       call.call_until};
-  if (!call.body.empty()) request.headers.emplace_back("Content-Type", "application/json");
-  const std::optional<Secret> value = key();
-  if (value) request.headers.emplace_back("x-api-key", std::string(value->reveal()));
-  net::Exchange result = transport_->send(request);
-  server_clock_.note(result, clock_.now());
-  if (!value) return result;
-  const auto* answer = std::get_if<net::Response>(&result);
-  if (answer != nullptr && answer->status == 401 && options_.reread) {
-    // A refused key is read anew next time: somebody may have renewed it. Unless that has happened meanwhile.
-    const std::lock_guard lock(mutex_);
-    if (key_ && key_->reveal() == value->reveal()) key_.reset();
-  }
-  return result;
-}
-
-std::string Client::body_of(const Call& call, Duration limit) {
-  const std::string what = call.method + " " + call.path.substr(0, call.path.find('?'));
-  return success_of(what, exchange(call, limit), clock_.now()).body;
+providers::Answer Client::once(std::string method, const std::string& path, const std::string& query, std::string body,
+                               const Once& once) {
+  return api_.call({std::move(method), path + query, {}, std::move(body), net::Repeat::never, {}, once.until},
+                   once.limit, {.account = once.account});
 }
 
 std::string Client::hello(Duration limit) {
-  std::string body = body_of({"GET", fmt::format("{}/hello", kApi)}, limit);
+  std::string body = get(fmt::format("{}/hello", kApi), limit);
   // The product was renamed and its greeting with it: only the beginning is alike.
   if (!body.starts_with("Hello from DigiCert ONE")) {
     throw Error{ErrorKind::unavailable, "GET /mpki/api/v1/hello: whoever answers there is not DigiCert ONE"}.hint(
@@ -91,18 +67,31 @@ std::string Client::hello(Duration limit) {
 }
 
 WhoAmI Client::who_am_i(Duration limit) {
-  return who_am_i_from(body_of({"GET", "/account/api/v1/user/me"}, limit));
+  return who_am_i_from(get("/account/api/v1/user/me", limit));
+}
+
+std::string Client::account(Duration age, Duration limit) {
+  return api_.asked_account(age, limit, [this](Duration left) -> std::string {
+    try {
+      return printable(who_am_i(left).account);
+    } catch (const Error& error) {
+      // Another part of DigiCert ONE, which a service user of this part alone may not see.
+      if (error.kind() == ErrorKind::unavailable || error.detail("http") == "401") throw;
+      log::debug("who we are at DigiCert is not shown: " + error.message());
+      return "";
+    }
+  });
 }
 
 std::vector<Profile> Client::profiles(Duration limit) {
-  const Duration end = clock_.since_boot() + limit;
+  const Duration end = clock().since_boot() + limit;
   std::vector<Profile> all;
   std::set<std::string> seen;
   std::size_t offset = 0;
   for (std::size_t page = 0; page < kMostPages; ++page) {
     // v2: v1 leaves out profiles of public S/MIME templates.
     const std::string path = fmt::format("/mpki/api/v2/profile?offset={}&limit={}", offset, kProfilesPerPage);
-    ProfilePage read = profiles_from(body_of({"GET", path}, end - clock_.since_boot()));
+    ProfilePage read = profiles_from(get(path, end - clock().since_boot()));
     const std::size_t before = all.size();
     for (Profile& one : read.profiles) {
       if (seen.insert(lower(one.id)).second) all.push_back(std::move(one));
@@ -115,49 +104,44 @@ std::vector<Profile> Client::profiles(Duration limit) {
 }
 
 Profile Client::profile(const std::string& id, Duration limit) {
-  return profile_from(body_of({"GET", "/mpki/api/v2/profile/" + net::percent_encode(id)}, limit));
+  return profile_from(get("/mpki/api/v2/profile/" + net::percent_encode(id), limit));
 }
 
-Verdict Client::request_certificate(const std::string& body, const Once& once) {
-  const Call call{"POST", fmt::format("{}/certificate", kApi), body, net::Repeat::never, once.until};
-  return classify_submission("POST " + call.path, exchange(call, once.limit), clock_.now());
+Verdict Client::request_certificate(const std::string& body, const Once& bounds) {
+  return submission_verdict(once("POST", fmt::format("{}/certificate", kApi), "", body, bounds));
 }
 
 Verdict Client::renew(const std::string& serial, const std::string& thumbprint, const std::string& body,
-                      const Once& once) {
-  const Call call{"POST", certificate_path(serial, "/renew", thumbprint), body, net::Repeat::never, once.until};
-  return classify_submission("POST " + certificate_path(serial, "/renew", ""), exchange(call, once.limit),
-                             clock_.now());
+                      const Once& bounds) {
+  return submission_verdict(
+      once("POST", certificate_path(serial, "/renew"), thumbprint_query(thumbprint), body, bounds));
 }
 
 RevocationVerdict Client::revoke(const std::string& serial, const std::string& thumbprint, std::string_view reason,
-                                 const Once& once) {
-  const Call call{"PUT", certificate_path(serial, "/revoke", thumbprint), revocation_text(reason), net::Repeat::never,
-                  once.until};
-  return classify_revocation("PUT " + certificate_path(serial, "/revoke", ""), exchange(call, once.limit),
-                             clock_.now());
+                                 const Once& bounds) {
+  return revocation_verdict(
+      once("PUT", certificate_path(serial, "/revoke"), thumbprint_query(thumbprint), revocation_text(reason), bounds));
 }
 
 Client::Pickup Client::pick_up(const std::string& request_id, const std::string& profile, Duration limit) {
-  const Call call{"POST", fmt::format("{}/certificate-pickup/{}", kApi, net::percent_encode(request_id)),
-                  pickup_text(profile), net::Repeat::never};
-  const net::Exchange result = exchange(call, limit);
-  const net::Response& answer = success_of("POST " + call.path, result, clock_.now());
-  return {certificate_answer_from(answer.body), answer.body, answer.retry_after(clock_.now())};
+  const providers::Answer answer =
+      once("POST", fmt::format("{}/certificate-pickup/{}", kApi, net::percent_encode(request_id)), "",
+           pickup_text(profile), {limit});
+  const std::string& body = answer.success().body;
+  return {certificate_answer_from(body), body, answer.retry_after()};
 }
 
 Client::Details Client::certificate(const std::string& serial, const std::string& thumbprint, Duration limit) {
-  std::string body = body_of({"GET", certificate_path(serial, "", thumbprint)}, limit);
+  std::string body = get(certificate_path(serial) + thumbprint_query(thumbprint), limit);
   return {certificate_details_from(body), std::move(body)};
 }
 
 AdditionalFormats Client::additional_formats(const std::string& serial, Duration limit) {
-  return additional_formats_from(body_of({"GET", certificate_path(serial, "/additional-formats", "")}, limit));
+  return additional_formats_from(get(certificate_path(serial, "/additional-formats"), limit));
 }
 
 SearchPage Client::search(const SearchFilter& filter, std::size_t offset, std::size_t most, Duration limit) {
-  return search_page_from(
-      body_of({"GET", fmt::format("{}/certificate-search?{}", kApi, query_of(filter, offset, most))}, limit));
+  return search_page_from(get(fmt::format("{}/certificate-search?{}", kApi, query_of(filter, offset, most)), limit));
 }
 
 }  // namespace hsmbridge::digicert

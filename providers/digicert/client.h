@@ -1,15 +1,12 @@
 #pragma once
 
 #include "base/clock.h"
-#include "base/secret.h"
-#include "net/transport.h"
-#include "providers/digicert/submission.h"
+#include "base/unicode.h"
+#include "providers/api_client.h"
+#include "providers/digicert/refusal.h"
 #include "providers/digicert/wire/wire.h"
-#include "providers/server_clock.h"
 
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,20 +14,13 @@
 
 namespace hsmbridge::digicert {
 
-// Gives a secret when it is needed, so that a rotated file needs no restart. Throws what reading it throws.
-using SecretGetter = std::function<Secret()>;
-
-struct ClientOptions {
-  SecretGetter api_key;  // may be empty: a TLS client certificate speaks for us, and no x-api-key is sent
-  // A refused key is read anew for the next call. False where a person was asked: then the refusal stands.
-  bool reread = true;
-};
-
 // The bounds of a call that is sent once.
 struct Once {
   Duration limit{};
   // ProviderCall::call_until: on CLOCK_BOOTTIME; past it nothing is sent.
   std::optional<Duration> until = std::nullopt;
+  // Of Client::account: under this one or not at all; "": under any.
+  std::string account = {};
 };
 
 struct SearchFilter {
@@ -40,30 +30,30 @@ struct SearchFilter {
 };
 
 // The REST interface of Trust Lifecycle Manager, one function an endpoint. `limit` bounds a whole call. Functions that
-// are not submissions throw what success_of throws, and corrupt for a success of another shape. Thread rule: may be
-// called from several threads at once.
+// are not submissions throw what Answer::success throws, and corrupt for a success of another shape. Thread rule: may
+// be called from several threads at once.
 class Client {
  public:
-  // The clock must outlive the client.
-  Client(std::shared_ptr<net::Transport> transport, ClientOptions options, const Clock& clock);
-
-  // Reads the API key when it is not at hand, so that a call that is sent once does not fail over it. Throws what
-  // reading it throws.
-  void fetch_key() { key(); }
+  // The clock must outlive the client. `api_key` may be empty: a TLS client certificate speaks for us then, and no
+  // x-api-key is sent.
+  Client(std::shared_ptr<net::Transport> transport, const providers::Source& api_key, const Clock& clock);
 
   std::string hello(Duration limit);
   WhoAmI who_am_i(Duration limit);
+  // WhoAmI::account, printable, asked no longer ago than `age` and of the API key that is used now; "" when it is not
+  // shown to us. Throws unavailable, and denied for a refused key.
+  std::string account(Duration age, Duration limit);
   // Every page.
   std::vector<Profile> profiles(Duration limit);
   Profile profile(const std::string& id, Duration limit);
 
   // Sent once. `body` as siblings_text, nested_text or renewal_text made it.
-  Verdict request_certificate(const std::string& body, const Once& once);
+  Verdict request_certificate(const std::string& body, const Once& bounds);
   // `thumbprint` is the SHA-256 of the certificate in hex, or "".
-  Verdict renew(const std::string& serial, const std::string& thumbprint, const std::string& body, const Once& once);
+  Verdict renew(const std::string& serial, const std::string& thumbprint, const std::string& body, const Once& bounds);
   // Sent once.
   RevocationVerdict revoke(const std::string& serial, const std::string& thumbprint, std::string_view reason,
-                           const Once& once);
+                           const Once& bounds);
 
   struct Pickup {
     CertificateAnswer answer;
@@ -83,30 +73,15 @@ class Client {
   AdditionalFormats additional_formats(const std::string& serial, Duration limit);
   SearchPage search(const SearchFilter& filter, std::size_t offset, std::size_t most, Duration limit);
 
-  const Clock& clock() const { return clock_; }
-  std::optional<Duration> server_ahead() const { return server_clock_.ahead(); }
+  const Clock& clock() const { return api_.clock(); }
+  std::optional<Duration> server_ahead() const { return api_.server_ahead(); }
 
  private:
-  struct Call {
-    std::string method;
-    std::string path;
-    std::string body = {};
-    net::Repeat repeat = net::Repeat::allowed;
-    std::optional<Duration> call_until = std::nullopt;
-  };
-  net::Exchange exchange(const Call& call, Duration limit);
-  // The body of a repeatable call that succeeded.
-  std::string body_of(const Call& call, Duration limit);
-  std::optional<Secret> key();
-  std::optional<Secret> key_at_hand();
+  std::string get(std::string path, Duration limit);
+  providers::Answer once(std::string method, const std::string& path, const std::string& query, std::string body,
+                         const Once& once);
 
-  const std::shared_ptr<net::Transport> transport_;
-  const ClientOptions options_;
-  const Clock& clock_;
-  providers::ServerClock server_clock_;
-  std::mutex asking_;  // held while the key is got: one at a time is enough for all that have none
-  std::mutex mutex_;   // guards the one below
-  std::optional<Secret> key_;
+  providers::ApiClient api_;
 };
 
 }  // namespace hsmbridge::digicert

@@ -1,5 +1,8 @@
 #include "providers/digicert/fields.h"
 
+#include "base/text.h"
+#include "providers/following.h"
+
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -76,26 +79,17 @@ std::span<const SubjectField> subject_fields() {
   return subject_rows();
 }
 const SubjectField* subject_field(std::string_view name) {
-  for (const SubjectField& row : subject_rows()) {
-    if (row.name == name) return &row;
-  }
-  return nullptr;
+  return providers::row_with(subject_rows(), &SubjectField::name, name);
 }
 const SubjectField* subject_field(const x509::Oid& type) {
-  for (const SubjectField& row : subject_rows()) {
-    if (row.oid == type) return &row;
-  }
-  return nullptr;
+  return providers::row_with(subject_rows(), &SubjectField::oid, type);
 }
 
 std::span<const NameField> name_fields() {
   return kNames;
 }
 const NameField* name_field(std::string_view name) {
-  for (const NameField& row : kNames) {
-    if (row.name == name) return &row;
-  }
-  return nullptr;
+  return providers::row_with(kNames, &NameField::name, name);
 }
 const NameField* name_field(const x509::GeneralName& general_name) {
   for (const NameField& row : kNames) {
@@ -161,15 +155,13 @@ bool same_names(const x509::Content& a, const x509::Content& b) {
 
 std::optional<std::string_view> revocation_word(std::string_view reason) {
   for (const ReasonRow& row : kReasons) {
-    if (lower(row.name) == lower(reason)) return row.word;
+    if (equal_ignoring_case(row.name, reason)) return row.word;
   }
   return std::nullopt;
 }
 
 std::string revocation_reasons() {
-  std::string names;
-  for (const ReasonRow& row : kReasons) names += (names.empty() ? "" : ", ") + std::string(row.name);
-  return names;
+  return joined(kReasons, ", ", &ReasonRow::name);
 }
 
 }  // namespace hsmbridge::digicert

@@ -1,9 +1,10 @@
 #include "providers/digicert/profile_rules.h"
 
 #include "base/error.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "providers/digicert/fields.h"
 #include "x509/asn1/oid.h"
-#include "x509/names/name.h"
 
 #include <fmt/core.h>
 
@@ -14,18 +15,12 @@ namespace {
 
 using Strings = std::vector<std::string>;
 
-std::string joined(const Strings& texts) {
-  std::string text;
-  for (const std::string& one : texts) text += (text.empty() ? "" : ", ") + one;
-  return text;
-}
-
 // "clientAuth"; what is not an OID, printable.
 std::string usage_name(const std::string& text) {
   try {
     return x509::Oid::parse(text).name();
   } catch (const Error&) {
-    return x509::printable(text.substr(0, 60));
+    return printable(text.substr(0, 60));
   }
 }
 
@@ -257,7 +252,7 @@ std::vector<std::string> notes(const Profile& profile, const x509::Content& aske
     added.push_back(usage_name(text));
   }
   if (added.empty()) return {};
-  return {fmt::format("the profile \"{}\" issues {} too", x509::printable(profile.name), joined(added))};
+  return {fmt::format("the profile \"{}\" issues {} too", printable(profile.name), joined(added))};
 }
 
 bool issues_at_once(const Profile& profile) {

@@ -3,8 +3,11 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "providers/bundle.h"
 #include "providers/digicert/fields.h"
+#include "providers/following.h"
 #include "x509/names/name.h"
 #include "x509/objects/spki.h"
 
@@ -21,8 +24,6 @@ namespace {
 
 // How long a profile that was read is taken for current while a request is submitted.
 constexpr Duration kProfileAge = std::chrono::minutes{10};
-// The same for who we are.
-constexpr Duration kAccountAge = std::chrono::minutes{1};
 
 }  // namespace
 
@@ -36,17 +37,13 @@ std::string to_text(const Pinned& pinned) {
 }
 
 Pinned pinned_from(const std::string& provider_state) {
-  if (provider_state.empty()) return {};
-  try {
-    const Json json = Json::parse(provider_state);
+  return providers::stored_state<Pinned>(provider_state, [](const Json& json) {
     Pinned pinned{json.string_or("profile", ""), json.string_or("seat", ""), json.string_or("serial", "")};
     pinned.issued_at_once = json.bool_or("issued_at_once", false);
     if (const Json* since = json.find("missing_since")) pinned.missing_since = parse_rfc3339(since->as_string());
     pinned.account = json.string_or("account", "");
     return pinned;
-  } catch (const Error& error) {
-    throw Error{ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message()};
-  }
+  });
 }
 
 std::string to_text(const Remembered& remembered) {
@@ -83,7 +80,11 @@ std::string common_name_of(const x509::Content& content) {
 }
 
 DigicertProvider::DigicertProvider(Settings settings, std::shared_ptr<Client> client, const Clock& clock)
-    : settings_(std::move(settings)), client_(std::move(client)), clock_(clock) {
+    : settings_(std::move(settings)),
+      client_(std::move(client)),
+      clock_(clock),
+      profile_(kProfileAge, clock),
+      shape_(kProfileAge, clock) {
   if (!settings_.chain) return;
   for (const Bytes& der : providers::chain_in_file(settings_.name, *settings_.chain)) {
     chain_.push_back(x509::parse_certificate(der));
@@ -105,11 +106,8 @@ Capabilities DigicertProvider::capabilities() const {
 }
 
 Profile DigicertProvider::profile(const std::string& id, Freshness freshness, Duration limit) {
-  {
-    const std::lock_guard lock(mutex_);
-    const bool current =
-        profile_ && lower(profile_->id) == lower(id) && clock_.since_boot() - profile_read_at_ < kProfileAge;
-    if (current && freshness == Freshness::any) return *profile_;
+  if (auto known = profile_.recent(); known && freshness == Freshness::any && lower(known->id) == lower(id)) {
+    return *known;
   }
   if (id.empty()) {
     throw Error{ErrorKind::invalid_input, fmt::format("provider {} names no `profile` to order under", settings_.name)}
@@ -119,48 +117,24 @@ Profile DigicertProvider::profile(const std::string& id, Freshness freshness, Du
   if (lower(read.id) != lower(id)) {
     throw Error{ErrorKind::corrupt, fmt::format("DigiCert was asked for profile {} and answered with {}", id, read.id)};
   }
-  const std::lock_guard lock(mutex_);
-  profile_ = read;
-  profile_read_at_ = clock_.since_boot();
+  profile_.keep(read);
   return read;
 }
 
 void DigicertProvider::expect_usable(const Profile& profile) const {
   if (settings_.check == Settings::LocalCheck::none) return;
-  std::string why;
-  for (const std::string& obstacle : obstacles(profile)) why += (why.empty() ? "" : ", and ") + obstacle;
+  const std::string why = joined(obstacles(profile), ", and ");
   if (why.empty()) return;
   throw Error{ErrorKind::unavailable, fmt::format("the profile \"{}\" ({}) cannot be used now: {}",
-                                                  x509::printable(profile.name), x509::printable(profile.id), why)}
+                                                  printable(profile.name), printable(profile.id), why)}
       .hint(fmt::format("have it changed at DigiCert, or order under another one: `hsmbridge provider show {} "
                         "--profiles` lists those that can be used",
                         settings_.name));
 }
 
-std::string DigicertProvider::account(Freshness freshness, Duration limit) {
-  {
-    const std::lock_guard lock(mutex_);
-    const bool current = account_ && clock_.since_boot() - account_read_at_ < kAccountAge;
-    if (current && freshness == Freshness::any) return *account_;
-  }
-  std::string read;
-  try {
-    read = x509::printable(client_->who_am_i(limit).account);
-  } catch (const Error& error) {
-    // Another part of DigiCert ONE, which a service user of this part alone may not see.
-    if (error.kind() == ErrorKind::unavailable || error.detail("http") == "401") throw;
-    log::debug(fmt::format("provider {}: who we are there is not shown: {}", settings_.name, error.message()));
-  }
-  const std::lock_guard lock(mutex_);
-  account_ = read;
-  account_read_at_ = clock_.since_boot();
-  return read;
-}
-
 std::optional<Profile> DigicertProvider::known_profile(const std::string& id) const {
-  const std::lock_guard lock(mutex_);
-  if (!profile_ || lower(profile_->id) != lower(id)) return std::nullopt;
-  return profile_;
+  std::optional<Profile> known = profile_.known();
+  return known && lower(known->id) == lower(id) ? known : std::nullopt;
 }
 
 Pinned DigicertProvider::pinned_for(const ProviderCall& call) const {
@@ -198,7 +172,7 @@ ProviderDraft DigicertProvider::draft(const Order& order, ByteView csr, Instant)
   expect_usable(now);
   pinned.issued_at_once = issues_at_once(now);
   draft.notes = notes(now, asked);
-  pinned.account = account(Freshness::read_now, settings_.time_limit);
+  pinned.account = client_->account(Duration::zero(), settings_.time_limit);
   draft.provider_state = to_text(pinned);
   return draft;
 }
@@ -247,15 +221,14 @@ void DigicertProvider::confirm(const ProviderCall&, const Issued&) {
 std::vector<std::string> DigicertProvider::test() {
   std::vector<std::string> learnt;
   const Duration limit = settings_.time_limit;
-  learnt.push_back(x509::printable(client_->hello(limit).substr(0, 100)));
+  learnt.push_back(printable(client_->hello(limit).substr(0, 100)));
   try {
     const WhoAmI who = client_->who_am_i(limit);
-    std::string roles;
-    for (const std::string& role : who.roles) roles += (roles.empty() ? "" : ", ") + role;
+    const std::string roles = joined(who.roles);
     learnt.push_back(
-        x509::printable(fmt::format("we are {}; roles: {}", who.name.empty() ? "a user without a name" : who.name,
-                                    roles.empty() ? "not told" : roles)
-                            .substr(0, 1000)));
+        printable(fmt::format("we are {}; roles: {}", who.name.empty() ? "a user without a name" : who.name,
+                              roles.empty() ? "not told" : roles)
+                      .substr(0, 1000)));
   } catch (const Error& error) {
     // Another part of DigiCert ONE, which a service user of this part alone may not see. A refused key is another
     // thing.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "providers/cached.h"
 #include "providers/digicert/client.h"
 #include "providers/digicert/profile_rules.h"
 #include "providers/digicert/settings.h"
@@ -10,7 +11,6 @@
 #include "x509/objects/csr.h"
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -90,8 +90,6 @@ class DigicertProvider final : public workflow::Provider,
   Profile profile(const std::string& id, Freshness freshness, Duration limit);
   // Throws unavailable while nothing can be ordered under it.
   void expect_usable(const Profile& profile) const;
-  // WhoAmI::account; "" when it is not shown to us. Throws unavailable, and denied for a refused key.
-  std::string account(Freshness freshness, Duration limit);
   // As it was read last, if it was.
   std::optional<Profile> known_profile(const std::string& id) const;
   // Under what and for whom this request is, or was, ordered.
@@ -137,12 +135,8 @@ class DigicertProvider final : public workflow::Provider,
   const Clock& clock_;
   std::vector<x509::Certificate> chain_;
 
-  mutable std::mutex mutex_;  // guards what was learnt from the service
-  std::optional<Profile> profile_;
-  Duration profile_read_at_{};
-  std::optional<std::string> account_;
-  Duration account_read_at_{};
-  std::optional<Shape> shape_;
+  providers::Cached<Profile> profile_;
+  providers::Cached<Shape> shape_;  // which of the two is understood: known once and for all
 };
 
 // A certificate as text, with the body that brought it.

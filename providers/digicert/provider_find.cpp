@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "providers/digicert/certificates.h"
 #include "providers/digicert/fields.h"
 #include "providers/digicert/provider.h"
@@ -225,7 +226,7 @@ LookUpAnswer DigicertProvider::look_up_certificate(const ProviderCall& call) {
         "/account/api/v1/user/me), so that nobody knows whether this search was made under the same account; {}",
         kByHand)};
   }
-  if (const std::string here = account(Freshness::read_now, left()); here != pinned.account) {
+  if (const std::string here = client_->account(Duration::zero(), left()); here != pinned.account) {
     return CannotTell{
         fmt::format("no certificate with this key is shown to {}, which proves nothing: it was ordered by {}; {}",
                     here.empty() ? "somebody whom DigiCert does not name" : here, pinned.account, kByHand)};

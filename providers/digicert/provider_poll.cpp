@@ -1,7 +1,9 @@
 #include "base/error.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "providers/digicert/fields.h"
 #include "providers/digicert/provider.h"
-#include "x509/names/name.h"
+#include "providers/following.h"
 
 #include <fmt/core.h>
 
@@ -38,10 +40,8 @@ constexpr StatusRow kStatuses[] = {
     {"LOCKED", RequestStatus::failed},
 };
 RequestStatus standing_of(std::string_view status) {
-  for (const StatusRow& row : kStatuses) {
-    if (row.status == status) return row.standing;
-  }
-  return RequestStatus::unrecognised;
+  const StatusRow* row = providers::row_with(kStatuses, &StatusRow::status, status);
+  return row == nullptr ? RequestStatus::unrecognised : row->standing;
 }
 
 // A final word that comes as a refusal of the pick-up. The service's codes for it are shown nowhere: these words, alone
@@ -72,14 +72,7 @@ std::optional<RequestStatus> final_word(const Error& error) {
 }
 
 std::string said(const CertificateAnswer& answer) {
-  return x509::printable(answer.message.substr(0, 500));
-}
-
-const Submission& submission_of(const ProviderCall& call) {
-  if (call.submission == nullptr || call.submission->reference.empty()) {
-    throw Error{ErrorKind::internal, "DigiCert was asked about a request without its reference"};
-  }
-  return *call.submission;
+  return printable(answer.message.substr(0, 500));
 }
 
 // The certificate exists and must not be installed; a suspended one may be resumed.
@@ -123,10 +116,7 @@ Report DigicertProvider::by_serial(const ProviderCall& call, const std::string& 
     return report;
   } catch (const Error& error) {
     if (!says_not_there(error)) throw;
-    report.status = RequestStatus::gone;
-    report.provider_status = "unknown there";
-    report.message = error.message();
-    return report;
+    return providers::unknown_there(error.message());
   }
 }
 
@@ -145,7 +135,7 @@ Handout handout_of(const std::string& certificate, const std::string& body) {
 
 Report DigicertProvider::poll(const ProviderCall& call) {
   if (call.order.kind == Kind::revoke) return revocation_standing(call);
-  const Submission& submission = submission_of(call);
+  const Submission& submission = providers::submission_of(call, "DigiCert");
   const std::string& reference = submission.reference.str();
   if (reference.starts_with(kSerialReference)) {
     return by_serial(call, reference.substr(kSerialReference.size()), call.time_limit);
@@ -157,7 +147,7 @@ Report DigicertProvider::poll(const ProviderCall& call) {
     Client::Pickup picked = client_->pick_up(reference, pinned.profile, call.time_limit / 2);
     const CertificateAnswer& answer = picked.answer;
     report.retry_after = picked.retry_after;
-    report.provider_status = x509::printable(answer.status.substr(0, 100));
+    report.provider_status = printable(answer.status.substr(0, 100));
     report.message = said(answer);
     if (is_of_no_use(lower(answer.status)) && !answer.serial.empty()) {
       of_no_use(report, answer.serial, lower(answer.status));
@@ -197,9 +187,7 @@ Report DigicertProvider::poll(const ProviderCall& call) {
       return report;
     }
     if (!says_not_there(error)) throw;
-    report.status = RequestStatus::gone;
-    report.provider_status = "unknown there";
-    report.message = error.message();
+    report = providers::unknown_there(error.message());
   }
   // Gone: or picked up already by a poll whose answer was lost. The certificate would be there.
   try {

@@ -1,6 +1,8 @@
 #include "base/error.h"
+#include "base/text.h"
 #include "providers/digicert/fields.h"
 #include "providers/digicert/provider.h"
+#include "providers/following.h"
 
 #include <fmt/core.h>
 
@@ -108,11 +110,7 @@ Report DigicertProvider::revocation_standing(const ProviderCall& call) {
     found = client_->certificate(target.serial, "", call.time_limit / 2);
   } catch (const Error& error) {
     if (says_not_there(error)) {
-      Report report;
-      report.status = RequestStatus::gone;
-      report.provider_status = "unknown there";
-      report.message = error.message();
-      return report;
+      return providers::unknown_there(error.message());
     }
     if (!is_collision(error)) throw;
     found = client_->certificate(target.serial, target.thumbprint, call.time_limit / 2);

@@ -1,7 +1,10 @@
 #include "base/error.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "providers/digicert/certificates.h"
 #include "providers/digicert/fields.h"
 #include "providers/digicert/provider.h"
+#include "providers/following.h"
 #include "x509/objects/pem.h"
 
 #include <fmt/core.h>
@@ -16,6 +19,8 @@ namespace {
 
 // What a renewal window is when the profile does not tell (OpenAPI: default 30).
 constexpr std::int64_t kUsualRenewalDays = 30;
+// How long the service's word about who we are is taken for current.
+constexpr Duration kAccountAge = std::chrono::minutes{1};
 
 // An error before anything was sent, as the answer of an attempt. It is for good where the order itself cannot be sent,
 // or the service says so in its own words; a proxy's page passes.
@@ -45,17 +50,9 @@ SubmitAnswer after_earlier(const ProviderCall& call, SubmitAnswer answer) {
 // Refused, and another way of sending it may be taken: by the next attempt, for this one has made its request.
 SubmitAnswer another_way(const ProviderCall& call, const Error& refusal, std::string_view next, Remembered remembered) {
   if (!may_have_arrived(call, remembered.refused)) remembered.refused = call.attempt;
-  Error error(refusal.kind(), fmt::format("{}; the next attempt sends {}", refusal.message(), next));
-  for (const auto& [name, value] : refusal.details()) error.with(name, value);
-  return NotAccepted{std::move(error.hint(refusal.hint())), std::nullopt, to_text(remembered)};
-}
-
-template <class Answer>
-std::optional<SubmitAnswer> passed_on(Answer& verdict) {
-  if (auto* refused = std::get_if<RefusedForGood>(&verdict)) return std::move(*refused);
-  if (auto* again = std::get_if<NotAccepted>(&verdict)) return std::move(*again);
-  if (auto* unknown = std::get_if<OutcomeUnknown>(&verdict)) return std::move(*unknown);
-  return std::nullopt;
+  return NotAccepted{
+      providers::retold(refusal, refusal.kind(), fmt::format("{}; the next attempt sends {}", refusal.message(), next)),
+      std::nullopt, to_text(remembered)};
 }
 
 }  // namespace
@@ -119,7 +116,7 @@ Report DigicertProvider::report_of(Taken taken, const CertificateOrder& order, c
   report.message = note;
   if (answer.serial.empty()) {
     report.status = RequestStatus::awaiting_approval;
-    report.provider_status = answer.status.empty() ? "PENDING" : x509::printable(answer.status.substr(0, 100));
+    report.provider_status = answer.status.empty() ? "PENDING" : printable(answer.status.substr(0, 100));
     report.reference = ProviderReference(answer.request_id);
     report.progress.note =
         fmt::format("it waits for {}{}{}", what_is_awaited(&profile), note.empty() ? "" : "; ", note);
@@ -148,7 +145,7 @@ SubmitAnswer DigicertProvider::renew(const ProviderCall& call, const Certificate
   // earlier attempt the reason may be that attempt.
   const bool only_this =
       refused != nullptr && !may_have_arrived(call, remembered.refused) && refuses_only_the_renewal(*refused);
-  if (!only_this) return after_earlier(call, *passed_on(verdict));
+  if (!only_this) return after_earlier(call, *providers::passed_on(verdict));
   const Error refusal = refused->error;
   remembered.renewal = refusal.message();
   return another_way(call, refusal, "a fresh request", std::move(remembered));
@@ -160,10 +157,7 @@ SubmitAnswer DigicertProvider::renew(const ProviderCall& call, const Certificate
 SubmitAnswer DigicertProvider::request(const ProviderCall& call, const CertificateOrder& order, const Profile& profile,
                                        const std::string& note, const Once& once) {
   Remembered remembered = remembered_from(call.remembered);
-  const std::optional<Shape> certain = [this] {
-    const std::lock_guard lock(mutex_);
-    return settings_.shape ? settings_.shape : shape_;
-  }();
+  const std::optional<Shape> certain = settings_.shape ? settings_.shape : shape_.known();
   const bool other = !certain && !remembered.usual_form.empty();
   const Shape shape = certain.value_or(other ? Shape::nested : Shape::siblings);
   Verdict verdict =
@@ -178,20 +172,16 @@ SubmitAnswer DigicertProvider::request(const ProviderCall& call, const Certifica
   if (about_form) {
     // Neither form helps, so it was about something else: the complaint about the usual form is the useful one.
     const std::string& complaint = refused->error.message();
-    Error error(refused->error.kind(),
-                remembered.usual_form + (complaint == remembered.usual_form
-                                             ? std::string("; the other form of a request is refused alike")
-                                             : "; the other form of a request: " + complaint));
-    for (const auto& [name, value] : refused->error.details()) error.with(name, value);
-    return RefusedForGood{std::move(error.hint(refused->error.hint()))};
+    return RefusedForGood{
+        providers::retold(refused->error, refused->error.kind(),
+                          remembered.usual_form + (complaint == remembered.usual_form
+                                                       ? std::string("; the other form of a request is refused alike")
+                                                       : "; the other form of a request: " + complaint))};
   }
   // A 403 may come before the body is looked at; a 400 about a value tells that the form was read.
   const bool read = refused != nullptr && refused->error.detail("http") == "400" && has_own_code(refused->error);
-  if (read || std::holds_alternative<Taken>(verdict)) {
-    const std::lock_guard lock(mutex_);
-    shape_ = shape;
-  }
-  if (auto answer = passed_on(verdict)) return after_earlier(call, std::move(*answer));
+  if (read || std::holds_alternative<Taken>(verdict)) shape_.keep(shape);
+  if (auto answer = providers::passed_on(verdict)) return after_earlier(call, std::move(*answer));
   return Accepted{report_of(std::move(std::get<Taken>(verdict)), order, profile, note)};
 }
 
@@ -201,37 +191,25 @@ SubmitAnswer DigicertProvider::submit(const ProviderCall& call) {
   Profile now;
   CertificateOrder order;
   std::optional<RenewalPlan> plan;
-  // Everything before the first POST, the key to send with it included: whatever fails here, nothing was sent.
+  // Everything before the first POST: whatever fails here, nothing was sent.
+  Pinned pinned;
   try {
-    client_->fetch_key();
-  } catch (const Error& error) {
-    return NotAccepted{error, std::nullopt};
-  }
-  try {
-    const Pinned pinned = pinned_for(call);
+    pinned = pinned_for(call);
     now = profile(pinned.profile, Freshness::any, call.time_limit / 3);
     order = order_for(call, pinned, now);
     if (call.order.kind == Kind::renew) plan = plan_renewal(call, pinned, now);
     if (!pinned.account.empty()) {
       // A search under another account would not see what this attempt orders.
-      if (const std::string here = account(Freshness::any, call.time_limit / 3); here != pinned.account) {
-        return NotAccepted{
-            Error{ErrorKind::unavailable,
-                  fmt::format("provider {} has the credentials of {} now, and this request was drafted under those of "
-                              "{}: nothing was sent",
-                              settings_.name, here.empty() ? "somebody whom DigiCert does not name" : here,
-                              pinned.account)}
-                .hint("give it those credentials again, or cancel the request and make a new one"),
-            std::nullopt};
+      if (const std::string here = client_->account(kAccountAge, call.time_limit / 3); here != pinned.account) {
+        return providers::under_other_account(settings_.name, here, pinned.account);
       }
     }
-    client_->fetch_key();  // again: the profile's call may have found it refused
   } catch (const Error& error) {
     return not_sent(error);
   }
   // From the POST on: what goes wrong now may have gone wrong after something was accepted.
   try {
-    const Once once{end - clock_.since_boot(), call.call_until};
+    const Once once{end - clock_.since_boot(), call.call_until, pinned.account};
     if (plan && !plan->serial.empty()) return renew(call, order, *plan, now, once);
     return request(call, order, now, plan ? "a fresh request, since " + plan->why_not : std::string{}, once);
   } catch (const Error& error) {

@@ -80,15 +80,9 @@ Settings read_settings(const std::string& name, config::Section section) {
   return settings;
 }
 
-ClientOptions client_options(const Settings& settings, const config::Prompter& prompter) {
-  ClientOptions options;
-  if (settings.api_key) {
-    options.reread = settings.api_key->kind() != config::SecretSource::Kind::prompt;
-    options.api_key = [source = *settings.api_key, prompter, what = "the API key of provider " + settings.name] {
-      return source.fetch(prompter, what);
-    };
-  }
-  return options;
+providers::Source api_key_of(const Settings& settings, const config::Prompter& prompter) {
+  if (!settings.api_key) return {};
+  return providers::source_of(*settings.api_key, prompter, "the API key of provider " + settings.name);
 }
 
 bool wants_common_name(const Settings& settings) {

@@ -39,7 +39,7 @@ struct Settings : providers::Connection {
 Settings read_settings(const std::string& name, config::Section section);
 
 // The options of a client for these settings. `prompter` as for SecretSource::fetch; may be empty.
-ClientOptions client_options(const Settings& settings, const config::Prompter& prompter);
+providers::Source api_key_of(const Settings& settings, const config::Prompter& prompter);
 
 // Whether the seat is made of the request's common name.
 bool wants_common_name(const Settings& settings);

@@ -1,6 +1,7 @@
 #include "providers/securosys/approval_bytes.h"
 
 #include "base/error.h"
+#include "base/unicode.h"
 #include "x509/asn1/der.h"
 #include "x509/names/name.h"
 
@@ -97,7 +98,7 @@ class List {
 std::string label(List& list, std::string_view name) {
   const ByteView data = list.expect(kLabel, name);
   std::string text = to_text(data);
-  if (!x509::is_utf8(text) || x509::printable(text) != text) {
+  if (!x509::is_utf8(text) || printable(text) != text) {
     refuse(list.data_offset(), fmt::format("{} is no printable UTF-8", name));
   }
   return text;

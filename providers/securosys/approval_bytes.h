@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/unicode.h"
 
 #include <optional>
 #include <string>

@@ -1,6 +1,7 @@
 #include "providers/securosys/approver.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "base/unicode.h"
 #include "providers/securosys/task_walk.h"
 #include "x509/judge/render.h"
@@ -66,10 +67,7 @@ std::string foreign_letters_of(const x509::TbsCertificate& tbs) {
 }
 
 std::string title_of(const x509::TbsCertificate& tbs) {
-  std::string names;
-  for (const x509::GeneralName& name : tbs.content.subject_alternative_names) {
-    names += (names.empty() ? "" : ", ") + name.text;
-  }
+  const std::string names = joined(tbs.content.subject_alternative_names, ", ", &x509::GeneralName::text);
   const bool authority = tbs.content.basic_constraints && tbs.content.basic_constraints->ca;
   return fmt::format("{} for {}{}, until {}{}", authority ? "CA certificate" : "certificate",
                      tbs.content.subject.empty() ? "(no subject)" : tbs.content.subject.to_string(),
@@ -100,7 +98,7 @@ TaskView view_of(const Task& task) {
   view.approver_public_key = task.approver_public_key;
   view.shown_payload = task.payload;
   if (task.meta_data) {
-    view.meta_text = x509::printable(as_text(*task.meta_data));
+    view.meta_text = printable(as_text(*task.meta_data));
     view.meta_data = meta_data_from(*task.meta_data);
     view.note = SignedMetaData{*task.meta_data, task.meta_data_signature};
   }
@@ -165,7 +163,7 @@ std::vector<std::string> objections(const TaskView& task, const Expectation& exp
       const auto named = certificate->content.subject.find(x509::oids::kCommonName);
       if (asked != named) {
         found.push_back(fmt::format("its common name is \"{}\", and our request asked for \"{}\"",
-                                    x509::printable(named.value_or("")), x509::printable(asked.value_or(""))));
+                                    printable(named.value_or("")), printable(asked.value_or(""))));
       }
     }
   }
@@ -174,13 +172,13 @@ std::vector<std::string> objections(const TaskView& task, const Expectation& exp
   }
   if (task.meta_data && !task.meta_data->payload_sha256.empty() &&
       task.meta_data->payload_sha256 != task.payload_sha256) {
-    found.push_back(fmt::format("its metaData was made for other bytes (SHA-256 {})",
-                                x509::printable(task.meta_data->payload_sha256)));
+    found.push_back(
+        fmt::format("its metaData was made for other bytes (SHA-256 {})", printable(task.meta_data->payload_sha256)));
   }
   if (expectation.payload_sha256) {
     if (*expectation.payload_sha256 != task.payload_sha256) {
       found.push_back(fmt::format("the payload has the SHA-256 {}, not {}", task.payload_sha256,
-                                  x509::printable(*expectation.payload_sha256)));
+                                  printable(*expectation.payload_sha256)));
     }
   } else if (const auto* neither = std::get_if<x509::NotToBeSigned>(&task.content)) {
     found.push_back(

@@ -1,6 +1,7 @@
 #include "providers/securosys/certificate_mode.h"
 
 #include "base/error.h"
+#include "providers/following.h"
 #include "providers/securosys/algorithm_word.h"
 #include "providers/securosys/raw_signature.h"
 #include "x509/content/extensions.h"
@@ -75,8 +76,8 @@ constexpr auto kNames = std::to_array<NameRow>({
 });
 
 std::string_view word_of(const auto& table, std::string_view oid) {
-  const auto row = std::find_if(table.begin(), table.end(), [&](const OidRow& entry) { return entry.oid == oid; });
-  return row == table.end() ? std::string_view() : row->word;
+  const OidRow* row = providers::row_with(table, &OidRow::oid, oid);
+  return row == nullptr ? std::string_view() : row->word;
 }
 
 // A value that the TSB's unescaped DN text would carry as it is.

@@ -4,18 +4,17 @@
 #include "base/error.h"
 #include "base/secret.h"
 #include "net/transport.h"
-#include "providers/securosys/submission.h"
+#include "providers/api_client.h"
 #include "providers/securosys/wire/wire.h"
 
 #include <atomic>
-#include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace hsmbridge::securosys {
@@ -45,17 +44,24 @@ struct EndpointRow {
 };
 std::span<const EndpointRow> endpoints();
 
-// Gives a secret when it is needed, so that a rotated file needs no restart. Throws what reading it throws.
-using SecretGetter = std::function<Secret()>;
-
 struct ClientOptions {
   // When one is refused (HTTP 401, errorCode 631) the next takes its place, after the last the first again.
-  std::map<Role, std::vector<SecretGetter>> api_keys;
-  SecretGetter bearer_token;                          // may be empty
+  std::map<Role, std::vector<providers::Source>> api_keys;
+  std::optional<providers::Source> bearer_token;
   std::map<Endpoint, Role> roles;                     // where it differs from the table
   enum class RejectVerb { delete_task, patch_task };  // release notes 1.14.2 say PATCH, older texts DELETE
   RejectVerb reject_verb = RejectVerb::delete_task;
 };
+
+// A creating call that was accepted.
+struct Taken {
+  Created created;
+  std::string body;   // as it came
+  std::string fault;  // why a result in it cannot be read: it comes once, so the body is all there is; "": it was read
+};
+using Verdict = std::variant<Taken, workflow::NotAccepted, workflow::RefusedForGood, workflow::OutcomeUnknown>;
+// Taken: a readable success, or an unreadable one that holds a result.
+Verdict submission_verdict(const providers::Answer& answer);
 
 // The answer to GET /v1/request/{id}.
 struct RequestAnswer {
@@ -66,10 +72,9 @@ struct RequestAnswer {
   std::optional<Duration> retry_after;
 };
 
-// The TSB's REST interface, one function an endpoint. `limit` bounds a whole call. One that may be repeated is sent
-// again with the next API key when the first is refused; every other one is one request, and the next call uses the
-// next key. Functions that are not submissions throw what success_of throws, and corrupt for a success of another
-// shape. Thread rule: may be called from several threads at once.
+// The TSB's REST interface, one function an endpoint. `limit` bounds a whole call. Functions that are not submissions
+// throw what Answer::success throws, and corrupt for a success of another shape. Thread rule: may be called from
+// several threads at once.
 class Client {
  public:
   // The clock must outlive the client.
@@ -105,51 +110,22 @@ class Client {
   bool may_call(Endpoint endpoint) const;
   // What the server knows of us besides the credentials (a key's password): taken out of every later answer too, as a
   // server may repeat it when it carries a request out.
-  void leave_out(const Secret& secret);
+  void leave_out(const Secret& secret) { api_.leave_out(secret); }
 
-  const Clock& clock() const { return clock_; }
+  const Clock& clock() const { return api_.clock(); }
 
  private:
-  struct KeyRing {
-    std::vector<SecretGetter> sources;
-    std::vector<std::optional<Secret>> read;
-    std::size_t current = 0;
-    std::size_t refused = 0;  // one after the other, since one was taken
-  };
-  struct Call {
-    Endpoint endpoint;
-    std::string method;
-    std::string path;
-    std::string_view body = {};  // may hold a password: the one copy is the request's, which is overwritten
-    net::Repeat repeat = net::Repeat::allowed;
-    std::optional<Duration> call_until = std::nullopt;
-  };
   Role role_of(Endpoint endpoint) const;
-  net::Exchange exchange(const Call& call, Duration limit);
+  providers::Answer call(Endpoint endpoint, net::Request request, Duration limit);
   Verdict submit(Endpoint endpoint, const std::string& path, std::string_view body, Duration limit,
                  std::optional<Duration> call_until);
+  void decide(Endpoint endpoint, net::Request request, Duration limit, const std::string& look);
   std::vector<Task> filtered(const std::string& path, const std::string& body, Duration limit);
-  std::optional<Secret> key(Role role, std::size_t index);
-  std::size_t current_key(Role role);
-  // Whether there is a key that was not refused.
-  bool note_refused(Role role, std::size_t index);
-  void note_taken(Role role, std::size_t index);
-  // Whether the last was refused and another one takes its place.
-  bool another_key(Role role);
-  bool is_about_credentials(Endpoint endpoint, const Error& error) const;
-  // success_of, with an error about the credentials marked as such (providers::about_credentials).
-  const net::Response& success(Endpoint endpoint, std::string_view what, const net::Exchange& exchange) const;
-  std::optional<Secret> bearer();
-  void forget_refused_bearer(const net::Response& answer);
-  std::vector<Secret> secrets_at_hand();
 
-  const std::shared_ptr<net::Transport> transport_;
   const ClientOptions options_;
-  const Clock& clock_;
-  std::mutex mutex_;  // guards the three below
-  std::map<Role, KeyRing> rings_;
-  std::optional<Secret> bearer_;
-  std::vector<Secret> left_out_;  // the latest last
+  // The headers of a call, by the role of its endpoint.
+  const std::map<Role, std::vector<providers::CredentialHeader>> headers_;
+  providers::ApiClient api_;
   std::atomic<bool> old_filters_{false};
 };
 

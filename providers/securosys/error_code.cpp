@@ -1,6 +1,7 @@
 #include "providers/securosys/error_code.h"
 
-#include "x509/names/name.h"
+#include "base/unicode.h"
+#include "providers/securosys/wire/wire.h"
 
 #include <fmt/core.h>
 
@@ -43,7 +44,8 @@ constexpr auto kTable = std::to_array<ErrorCode>({
      "the clocks differ: the TSB takes no time stamp from its future; set this machine's clock"},
     {405, "timestamp.signer.not.allowed", denied, cannot_help,
      "the task_reader certificate is not among the TSB's allowed timestamp signing certificates"},
-    {406, "missing.access.token", denied, when_renewed, "this TSB wants a bearer token: configure `bearer_token`"},
+    {406, "missing.access.token", denied, with_another_token,
+     "this TSB wants a bearer token: configure `bearer_token`"},
     {407, "parsing.key", invalid_input, cannot_help, "the public key sent is not in a form the TSB reads"},
     {408, "reading.pem", invalid_input, cannot_help, "the PEM text sent could not be read by the TSB"},
     {409, "parsing.certificate", invalid_input, cannot_help, "the certificate sent could not be read by the TSB"},
@@ -55,7 +57,8 @@ constexpr auto kTable = std::to_array<ErrorCode>({
     {414, "approver.not.onboarded", conflict, cannot_help, "the approver must finish the onboarding first"},
     {415, "request.signer.not.allowed", denied, cannot_help,
      "this TSB wants requests signed by a listed application key: configure `application_key` and `request_signature`"},
-    {416, "missing.api.key", denied, when_renewed, "this TSB wants an API key for this endpoint: configure `api_key`"},
+    {416, "missing.api.key", denied, with_another_key,
+     "this TSB wants an API key for this endpoint: configure `api_key`"},
     {450, "client.subscription", denied, cannot_help, "the subscription does not cover this; ask Securosys"},
     {451, "client.endpoint.not.licensed", denied, cannot_help,
      "the TSB's licence does not cover this endpoint (TSB_ENGINE for approvals, REST_API for synchronous calls)"},
@@ -80,8 +83,9 @@ constexpr auto kTable = std::to_array<ErrorCode>({
     {614, "operation.forbidden.for.key", denied, cannot_help, "the key's attributes or policy forbid this operation"},
     {615, "data.object.already.existing", conflict, cannot_help, "choose another label"},
     {616, "data.object.invalid.value", invalid_input, cannot_help, kBug},
-    {617, "invalid.access.token", denied, when_renewed, "the bearer token is refused: renew `bearer_token`"},
-    {618, "insufficient.login.information", denied, when_renewed, "check `bearer_token`: it does not name a partition"},
+    {617, "invalid.access.token", denied, with_another_token, "the bearer token is refused: renew `bearer_token`"},
+    {618, "insufficient.login.information", denied, with_another_token,
+     "check `bearer_token`: it does not name a partition"},
     {619, "invalid.number.range", invalid_input, cannot_help, kBug},
     {620, "key.password.mismatch", denied, cannot_help, "the signing key has another password: check `key_password`"},
     {621, "invalid.json", invalid_input, cannot_help, kBug},
@@ -94,7 +98,7 @@ constexpr auto kTable = std::to_array<ErrorCode>({
     {628, "csr.invalid.format", invalid_input, cannot_help, "the TSB cannot read this certificate request"},
     {629, "unsupported.cipher", invalid_input, cannot_help, kBug},
     {630, "invalid.address.on.non.ska.key", invalid_input, cannot_help, kBug},
-    {631, "invalid.api.key", denied, when_renewed,
+    {631, "invalid.api.key", denied, with_another_key,
      "every configured API key of this role is refused: renew `api_keys`"},
     {632, "approver.already.existing", conflict, cannot_help, "choose another approver name"},
     {633, "input.no.value.for.approver.mgmt", invalid_input, cannot_help, kBug},
@@ -114,7 +118,42 @@ constexpr auto kTable = std::to_array<ErrorCode>({
     {704, "file.not.found", unavailable, may_help, kServer},
 });
 
+bool no_handler(const net::Response& answer) {
+  return (answer.status == 404 || answer.status == 405 || answer.status == 406 || answer.status == 415) &&
+         is_framework_error(answer.body, answer.status);
+}
+
+std::optional<providers::Refused> refusal_in(std::string_view what, const net::Response& answer) {
+  using Fate = providers::Refused::Fate;
+  if (const std::optional<Refusal> refusal = refusal_from(answer.body)) {
+    Error error = business_error(what, answer.status, refusal->code, refusal->reason, refusal->message);
+    if (answer.status >= 500) {
+      error = providers::retold(error, error.kind(), fmt::format("{}, HTTP {}", error.message(), answer.status));
+    }
+    const ErrorCode* row = find_error_code(refusal->code);
+    const Repeating repeating = row == nullptr ? may_help : row->repeating;
+    providers::Refused refused{std::move(error), repeating == cannot_help ? Fate::for_good : Fate::not_accepted};
+    if (repeating == with_another_key) refused.credential = kKeyHeader;
+    if (repeating == with_another_token) refused.credential = kTokenHeader;
+    return refused;
+  }
+  if (!no_handler(answer)) return std::nullopt;
+  return providers::Refused{
+      Error{ErrorKind::not_found, fmt::format("{}: this server has no such endpoint (HTTP {})", what, answer.status)}
+          .with("http", std::to_string(answer.status))
+          .with("no-handler", "yes")
+          .hint("check `url` and the version of the TSB")};
+}
+
+// A 202 was never seen, and would say that nothing is known yet. No Accept: what its handlers offer differs, and one that offers something else would answer 406. Its own clients send
+// a Content-Type even with GET.
+constexpr providers::Dialect kDialect{"the TSB", &refusal_in, 201, "", true};
+
 }  // namespace
+
+const providers::Dialect& dialect() {
+  return kDialect;
+}
 
 std::span<const ErrorCode> error_codes() {
   return kTable;
@@ -133,10 +172,10 @@ Error business_error(std::string_view what, long http_status, int code, std::str
   const ErrorKind kind = row ? row->kind : http_status >= 500 ? unavailable : invalid_input;
   // Cut: it is journalled with every attempt.
   constexpr std::size_t kLongest = 1000;
-  const std::string words = x509::printable((message.empty() ? reason : message).substr(0, kLongest));
+  const std::string words = printable((message.empty() ? reason : message).substr(0, kLongest));
   Error error(kind, fmt::format("{}: the TSB answers {} ({})", what, words, code));
   error.with("errorCode", std::to_string(code));
-  if (!reason.empty()) error.with("reason", x509::printable(reason.substr(0, kLongest)));
+  if (!reason.empty()) error.with("reason", printable(reason.substr(0, kLongest)));
   error.with("http", std::to_string(http_status));
   if (row) error.hint(std::string(row->advice));
   return error;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "providers/verdict.h"
 
 #include <span>
 #include <string>
@@ -11,9 +12,13 @@
 // 400).
 namespace hsmbridge::securosys {
 
-// Whether sending the same again, unchanged, may succeed: by itself; never; or once somebody renewed the credentials,
-// which are read anew for every attempt (a key that was born for the request is not thrown away for an expired token).
-enum class Repeating { may_help, cannot_help, when_renewed };
+// Whether sending the same again, unchanged, may succeed: as it is; never; or with another API key or bearer token,
+// which are read again when they are refused (a key that was born for the request is not thrown away for an expired
+// token).
+enum class Repeating { may_help, cannot_help, with_another_key, with_another_token };
+
+inline constexpr std::string_view kKeyHeader = "X-API-KEY";
+inline constexpr std::string_view kTokenHeader = "Authorization";
 
 struct ErrorCode {
   int code;
@@ -32,5 +37,11 @@ const ErrorCode* find_error_code(int code);
 // the row's advice as hint. `what` says what we were doing ("GET /v1/request/…").
 Error business_error(std::string_view what, long http_status, int code, std::string_view reason,
                      std::string_view message);
+
+// - A refusal in the TSB's own form: not accepted or refused for good, by the code's row. An error of business_error;
+//   from 500 on, where nothing is known, its message says the HTTP status too.
+// - A 404, 405, 406 or 415 in the form of the server's framework means that no handler saw the request: refused for
+//   good; `not_found` with the detail "no-handler" and without "errorCode".
+const providers::Dialect& dialect();
 
 }  // namespace hsmbridge::securosys

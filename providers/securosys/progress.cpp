@@ -1,6 +1,8 @@
 #include "providers/securosys/progress.h"
 
 #include "base/error.h"
+#include "base/text.h"
+#include "providers/following.h"
 #include "x509/objects/spki.h"
 
 #include <fmt/core.h>
@@ -36,12 +38,6 @@ SpkiHash hash_of(const std::string& key) {
   } catch (const Error&) {
     return {};
   }
-}
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string result;
-  for (const std::string& word : words) result += (result.empty() ? "" : ", ") + word;
-  return result;
 }
 
 // Collects approvers: those of the policy first and in its order, then whoever else is named.
@@ -117,9 +113,8 @@ workflow::Progress progress_from(Roll& roll, RequestStatus standing, const Progr
 }  // namespace
 
 RequestStatus standing_of(std::string_view status) {
-  const auto row =
-      std::find_if(kStatuses.begin(), kStatuses.end(), [&](const StatusRow& entry) { return entry.status == status; });
-  return row == kStatuses.end() ? RequestStatus::unrecognised : row->standing;
+  const StatusRow* row = providers::row_with(kStatuses, &StatusRow::status, status);
+  return row == nullptr ? RequestStatus::unrecognised : row->standing;
 }
 
 workflow::Progress progress_of(const SignRequestStatus& status, const ProgressContext& context) {

@@ -1,9 +1,11 @@
 #include "providers/securosys/provider.h"
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "providers/bundle.h"
-#include "providers/credential.h"
+#include "providers/following.h"
 #include "providers/securosys/raw_signature.h"
 #include "x509/objects/pem_file.h"
 #include "x509/objects/spki.h"
@@ -16,6 +18,32 @@ namespace hsmbridge::securosys {
 
 using namespace workflow;
 
+Pinned pinned_from(const std::string& provider_state) {
+  return providers::stored_state<Pinned>(provider_state, [](const Json& json) {
+    Pinned pinned;
+    if (const Json* policy = json.find("policy"); policy != nullptr) pinned.policy = approval::policy_from(*policy);
+    if (const std::string since = json.string_or("result_owed_since", ""); !since.empty()) {
+      pinned.result_owed_since = parse_rfc3339(since);
+    }
+    return pinned;
+  });
+}
+
+std::string state_of(const Pinned& pinned) {
+  Json json = Json::object();
+  if (pinned.policy) json.set("policy", approval::to_json(*pinned.policy));
+  if (pinned.result_owed_since) json.set("result_owed_since", rfc3339(*pinned.result_owed_since));
+  return json.dump();
+}
+
+workflow::Handout unreadable_handout(std::string_view body) {
+  constexpr std::size_t kMostKept = 256U << 10U;
+  workflow::Handout kept;
+  kept.content = workflow::Handout::Content::signature;
+  kept.raw = to_bytes(body.substr(0, kMostKept));
+  return kept;
+}
+
 SecurosysProvider::SecurosysProvider(Settings settings, std::shared_ptr<Client> client, Keys keys, const Clock& clock,
                                      config::Prompter prompter, AnchorsOf anchors)
     : settings_(std::move(settings)),
@@ -23,7 +51,11 @@ SecurosysProvider::SecurosysProvider(Settings settings, std::shared_ptr<Client> 
       keys_(std::move(keys)),
       clock_(clock),
       prompter_(std::move(prompter)),
-      anchors_(std::move(anchors)) {
+      anchors_(std::move(anchors)),
+      issuer_(kLearntAge, clock),
+      generation_(kLearntAge, clock),
+      attributes_(kLearntAge, clock),
+      attached_(kLearntAge, clock) {
   if (settings_.issuer) issuer_file_ = x509::certificate_in_file(*settings_.issuer, x509::Given::to_be_believed);
   if (settings_.chain) chain_ = providers::chain_in_file(settings_.name, *settings_.chain);
   if (settings_.task_reader && keys_.task_reader) {
@@ -56,19 +88,19 @@ Capabilities SecurosysProvider::capabilities() const {
 x509::Certificate SecurosysProvider::issuer(Duration limit, Freshness freshness) {
   if (issuer_file_) return x509::parse_certificate(*issuer_file_);
   if (freshness == Freshness::recent) {
-    if (auto known = recent(issuer_)) return *known;
+    if (auto known = issuer_.recent()) return *known;
   }
   x509::Certificate read = x509::parse_certificate(client_->certificate(settings_.sign_key, limit));
-  keep(issuer_, read);
+  issuer_.keep(read);
   return read;
 }
 
 Generation SecurosysProvider::generation(Duration limit) {
   if (settings_.generation) return *settings_.generation;
-  if (const auto known = recent(generation_)) return *known;
+  if (const auto known = generation_.recent()) return *known;
   try {
     const Generation learnt = generation_of(client_->version_info(limit).version);
-    keep(generation_, learnt);
+    generation_.keep(learnt);
     return learnt;
   } catch (Error& error) {
     if (error.kind() == ErrorKind::denied) {
@@ -81,12 +113,12 @@ Generation SecurosysProvider::generation(Duration limit) {
 // Never stands in the way: who may not read them knows less.
 std::optional<KeyAttributes> SecurosysProvider::attributes(Duration limit) {
   if (!client_->may_call(Endpoint::key_attributes)) return std::nullopt;
-  if (auto known = recent(attributes_)) return known;
+  if (auto known = attributes_.recent()) return known;
   try {
     KeyAttributes read = client_->key_attributes(settings_.sign_key, key_password(), limit);
     if (read.rule_use) approval::validate(*read.rule_use);
     // A key that is unblocked must not be called blocked for minutes.
-    if (!read.blocked) keep(attributes_, read);
+    if (!read.blocked) attributes_.keep(read);
     return read;
   } catch (const Error& error) {
     log::debug(fmt::format("provider {}: the attributes of key {} cannot be read: {}", settings_.name,
@@ -131,11 +163,8 @@ std::vector<std::string> SecurosysProvider::test() {
                        version.vendor.empty() ? "" : " of " + version.vendor,
                        generation_of(version.version) == Generation::modern ? "modern" : "classic");
   });
-  service("licence", [&] {
-    std::string flags;
-    for (const std::string& flag : client_->license_flags(limit)) flags += (flags.empty() ? "" : ", ") + flag;
-    return fmt::format("licence: {} (the HSM answers)", flags);
-  });
+  service("licence",
+          [&] { return fmt::format("licence: {} (the HSM answers)", joined(client_->license_flags(limit))); });
   const x509::Certificate certificate = x509::parse_certificate(client_->certificate(settings_.sign_key, limit));
   learnt.push_back(fmt::format("key {} issues as {} until {}", settings_.sign_key, certificate.subject().to_string(),
                                rfc3339(certificate.tbs.validity.not_after)));

@@ -3,6 +3,7 @@
 #include "approval/policy.h"
 #include "base/clock.h"
 #include "ca/path.h"
+#include "providers/cached.h"
 #include "providers/securosys/client.h"
 #include "providers/securosys/progress.h"
 #include "providers/securosys/settings.h"
@@ -66,16 +67,6 @@ class SecurosysProvider final : public workflow::Provider {
 
  private:
   // What was learnt from the server, and when.
-  template <class Value>
-  struct Learnt {
-    std::optional<Value> value;
-    Duration at{};
-  };
-  template <class Value>
-  std::optional<Value> recent(const Learnt<Value>& learnt);
-  template <class Value>
-  void keep(Learnt<Value>& learnt, Value value);
-
   enum class Freshness { recent, now };
   x509::Certificate issuer(Duration limit, Freshness freshness);
   Generation generation(Duration limit);
@@ -121,29 +112,26 @@ class SecurosysProvider final : public workflow::Provider {
   std::optional<Bytes> issuer_file_;
   std::vector<Bytes> chain_;
 
-  std::mutex mutex_;  // guards what was learnt from the server
-  Learnt<x509::Certificate> issuer_;
-  Learnt<Generation> generation_;
-  Learnt<KeyAttributes> attributes_;
-  Learnt<x509::Certificate> attached_;  // and found to be of the configured issuer
-  std::mutex application_mutex_;        // held while the application key signs
-  std::timed_mutex reader_mutex_;       // held while the task reader works, which may be a whole look-up
+  providers::Cached<x509::Certificate> issuer_;
+  providers::Cached<Generation> generation_;
+  providers::Cached<KeyAttributes> attributes_;
+  providers::Cached<x509::Certificate> attached_;  // and found to be of the configured issuer
+  std::mutex application_mutex_;                   // held while the application key signs
+  std::timed_mutex reader_mutex_;                  // held while the task reader works, which may be a whole look-up
   std::optional<TimestampProver> reader_;
 };
 
-// ---- what is learnt from the server ---------------------------------------------------------------------------------
+// What provider_state holds.
+struct Pinned {
+  std::optional<approval::Policy> policy;
+  std::optional<Instant> result_owed_since;
+};
+// Throws corrupt. "" is a request that has none.
+Pinned pinned_from(const std::string& provider_state);
+std::string state_of(const Pinned& pinned);
 
-template <class Value>
-std::optional<Value> SecurosysProvider::recent(const Learnt<Value>& learnt) {
-  const std::lock_guard lock(mutex_);
-  if (!learnt.value || clock_.since_boot() - learnt.at >= kLearntAge) return std::nullopt;
-  return learnt.value;
-}
-
-template <class Value>
-void SecurosysProvider::keep(Learnt<Value>& learnt, Value value) {
-  const std::lock_guard lock(mutex_);
-  learnt = {std::move(value), clock_.since_boot()};
-}
+// An answer with a result that is about something else, or does not say what it is about, or that cannot be read: kept
+// as it came, its first 256 KiB at most, and no certificate is made of it.
+workflow::Handout unreadable_handout(std::string_view body);
 
 }  // namespace hsmbridge::securosys

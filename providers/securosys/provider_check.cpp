@@ -101,7 +101,7 @@ std::vector<std::string> SecurosysProvider::signing_key_objections(Duration limi
     reasons.push_back(fmt::format("the key {} is blocked at the TSB: it signs nothing until it is unblocked there",
                                   settings_.sign_key));
   }
-  if (!issuer_file_ || recent(attached_)) return reasons;
+  if (!issuer_file_ || attached_.recent()) return reasons;
   const auto there = attached(limit, reasons);
   if (!there) return reasons;
   const x509::Certificate ours = x509::parse_certificate(*issuer_file_);
@@ -118,7 +118,7 @@ std::vector<std::string> SecurosysProvider::signing_key_objections(Duration limi
         settings_.sign_key, there->subject().to_string(), ours.subject().to_string(),
         likeness == x509::Likeness::other_order ? " (the same fields in another order, which is another name)" : ""));
   } else {
-    keep(attached_, *there);
+    attached_.keep(*there);
   }
   return reasons;
 }
@@ -144,7 +144,7 @@ std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
     if (issuer_file_) {
       signs = x509::parse_certificate(*issuer_file_);
     } else if ((signs = attached(limit, waits_for))) {
-      keep(issuer_, *signs);
+      issuer_.keep(*signs);
     }
     return or_wait(check_certificate_request(settings_, generation(limit), ask_of(call.order),
                                              x509::parse_csr(call.draft.csr), signs),

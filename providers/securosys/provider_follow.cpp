@@ -1,11 +1,12 @@
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "ca/issue.h"
 #include "providers/bundle.h"
+#include "providers/following.h"
 #include "providers/securosys/error_code.h"
 #include "providers/securosys/provider.h"
-#include "providers/securosys/provider_state.h"
-#include "x509/names/name.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/pem.h"
 
@@ -23,31 +24,15 @@ namespace {
 // How long a server that executed a request may owe its result: another node of it may be slower.
 constexpr Duration kResultPatience = std::chrono::hours{1};
 
-const Submission& submission_of(const ProviderCall& call) {
-  if (call.submission == nullptr || call.submission->reference.empty()) {
-    throw Error{ErrorKind::internal, "the TSB was asked about a request without its signRequestId"};
-  }
-  return *call.submission;
-}
-
-// UUIDs are compared without regard to letter case (RFC 4122 §3): a person may have typed one.
-bool same_id(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
-}
-
 std::optional<Instant> created(const Submission& submission) {
   return submission.submitted_at == Instant{} ? std::nullopt : std::optional(submission.submitted_at);
 }
-
-// More certificates than any chain has.
-constexpr std::size_t kMostMembers = 100;
 
 // What is wrong with an answer that was kept, for the person who must read it.
 std::string why_unreadable(const Handout& handout, const ProviderCall& call) {
   try {
     const SignRequestStatus status = sign_request_status_from(as_text(handout.raw));
-    return fmt::format("it is about request {}, not {}", x509::printable(status.id),
+    return fmt::format("it is about request {}, not {}", printable(status.id),
                        call.submission == nullptr ? "ours" : call.submission->reference.str());
   } catch (const Error& error) {
     return error.message();
@@ -59,11 +44,9 @@ std::string why_unreadable(const Handout& handout, const ProviderCall& call) {
 bool refuses_for_good(const Error& error) {
   if (error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::internal) return false;
   if (!error.detail("no-handler").empty()) return true;  // this server has no such endpoint
-  const auto rows = error_codes();
-  const auto row = std::find_if(rows.begin(), rows.end(), [code = error.detail("errorCode")](const ErrorCode& entry) {
-    return std::to_string(entry.code) == code;
-  });
-  return row != rows.end() && row->repeating == Repeating::cannot_help;
+  const auto code = [](const ErrorCode& row) { return std::to_string(row.code); };
+  const ErrorCode* row = providers::row_with(error_codes(), code, error.detail("errorCode"));
+  return row != nullptr && row->repeating == Repeating::cannot_help;
 }
 
 }  // namespace
@@ -124,7 +107,7 @@ void SecurosysProvider::know_key_password() const {
 RequestAnswer SecurosysProvider::ask(const ProviderCall& call, std::optional<Report>& lost) {
   know_key_password();
   try {
-    RequestAnswer answer = client_->request(submission_of(call).reference.str(), call.time_limit);
+    RequestAnswer answer = client_->request(providers::submission_of(call, "the TSB").reference.str(), call.time_limit);
     if (answer.fault && !(lost = lost_result(*answer.fault, answer.body))) throw *answer.fault;
     return answer;
   } catch (const Error& error) {
@@ -134,21 +117,17 @@ RequestAnswer SecurosysProvider::ask(const ProviderCall& call, std::optional<Rep
 }
 
 Report SecurosysProvider::status(const ProviderCall& call) {
-  const Submission& submission = submission_of(call);
+  const Submission& submission = providers::submission_of(call, "the TSB");
   const Duration end = clock_.since_boot() + call.time_limit;
   std::optional<Report> lost;
   RequestAnswer answer = ask(call, lost);
   if (lost) return *lost;
+  if (!answer.status) return providers::unknown_there(answer.unknown_why);
   Report report;
   report.retry_after = answer.retry_after;
-  if (!answer.status) {
-    report.status = RequestStatus::gone;
-    report.provider_status = "unknown there";
-    report.message = answer.unknown_why;
-    return report;
-  }
   const SignRequestStatus& now = *answer.status;
-  const bool about_ours = same_id(now.id, submission.reference.str());
+  // UUIDs are compared without regard to letter case (RFC 4122 §3): a person may have typed one.
+  const bool about_ours = equal_ignoring_case(now.id, submission.reference.str());
   report.status = standing_of(now.status);
   report.provider_status = now.status;
   // Before anything that may fail or take time, and whatever status stands beside it: a result may be given only once.
@@ -160,7 +139,7 @@ Report SecurosysProvider::status(const ProviderCall& call) {
   }
   if (!about_ours) {
     throw Error{ErrorKind::corrupt, fmt::format("the TSB was asked about request {} and answered about {}",
-                                                submission.reference.str(), x509::printable(now.id))};
+                                                submission.reference.str(), printable(now.id))};
   }
   // Without a state of ours (a person resolved it by its reference) the policy as it is now must do.
   const std::optional<approval::Policy> pinned = submission.provider_state.empty()
@@ -181,7 +160,7 @@ void SecurosysProvider::note_missing_result(Report& report, const ProviderCall& 
   report.message = fmt::format(
       "the TSB executed request {} and hands out no result{}: a server set to give results once gave it to somebody "
       "else, or the answer that carried it was lost",
-      submission_of(call).reference.str(), since.empty() ? "" : " since " + since);
+      providers::submission_of(call, "the TSB").reference.str(), since.empty() ? "" : " since " + since);
 }
 
 Report SecurosysProvider::poll(const ProviderCall& call) {
@@ -193,7 +172,7 @@ Report SecurosysProvider::poll(const ProviderCall& call) {
 Report SecurosysProvider::retrieve(const ProviderCall& call) {
   Report report = status(call);
   if (report.status != RequestStatus::ready) return report;
-  const Submission& submission = submission_of(call);
+  const Submission& submission = providers::submission_of(call, "the TSB");
   Pinned pinned = pinned_from(submission.provider_state);
   const bool overdue = pinned.result_owed_since && call.now - *pinned.result_owed_since >= kResultPatience;
   if (settings_.result_once || overdue) {
@@ -222,7 +201,7 @@ CancelAnswer SecurosysProvider::cancel(const ProviderCall& call) {
   if (before.status != RequestStatus::awaiting_approval && before.status != RequestStatus::awaiting_issuance)
     return before;
   try {
-    client_->delete_request(submission_of(call).reference.str(), (end - clock_.since_boot()) / 2);
+    client_->delete_request(providers::submission_of(call, "the TSB").reference.str(), (end - clock_.since_boot()) / 2);
   } catch (const Error& error) {
     // Unknown there since the look: the status below says so.
     if (error.detail("errorCode") != "651") {
@@ -249,23 +228,8 @@ Issued SecurosysProvider::read(const ProviderCall& call, const Handout& handout)
     }
     issued.certificate = ca::assemble(draft.to_be_signed, draft.algorithm, draft.issuer, handout.result);
   } else {
-    try {
-      const Bytes spki = x509::parse_csr(call.draft.csr).spki;
-      const ByteView renewed = providers::renewed_by(call.order);
-      std::vector<Bytes> certificates = providers::handed_out("the TSB", handout.result, spki, renewed);
-      if (certificates.size() > kMostMembers) {
-        throw Error{ErrorKind::corrupt, fmt::format("it holds {} certificates", certificates.size())};
-      }
-      // The first, unless it is another's that goes before ours.
-      const auto ours = providers::new_or_renewed(certificates, spki, renewed);
-      if (ours != certificates.end()) {
-        std::swap(certificates.front(), certificates[static_cast<std::size_t>(ours - certificates.cbegin())]);
-      }
-      issued.certificate = std::move(certificates.front());
-      issued.chain.assign(certificates.begin() + 1, certificates.end());
-    } catch (const Error& error) {
-      throw Error{ErrorKind::corrupt, "the TSB's result is no certificate: " + error.message()};
-    }
+    const Bytes spki = x509::parse_csr(call.draft.csr).spki;
+    issued = providers::issued_from("the TSB", handout.result, spki, call.order);
   }
   if (!call.draft.issuer.empty()) {
     issued.chain.push_back(call.draft.issuer);

@@ -2,7 +2,6 @@
 #include "providers/securosys/approval_bytes.h"
 #include "providers/securosys/meta_data_proof.h"
 #include "providers/securosys/provider.h"
-#include "providers/securosys/provider_state.h"
 #include "providers/securosys/task_walk.h"
 #include "x509/objects/crl.h"
 #include "x509/objects/csr.h"

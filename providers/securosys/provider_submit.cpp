@@ -2,7 +2,6 @@
 #include "providers/securosys/algorithm_word.h"
 #include "providers/securosys/certificate_mode.h"
 #include "providers/securosys/provider.h"
-#include "providers/securosys/provider_state.h"
 #include "providers/securosys/raw_signature.h"
 #include "x509/objects/csr.h"
 
@@ -77,19 +76,10 @@ SubmitAnswer SecurosysProvider::submit(const ProviderCall& call) {
   }
   const Duration left = call.time_limit - (clock_.since_boot() - begin);
 
-  Verdict verdict = [&]() -> Verdict {
-    try {
-      return settings_.mode == Mode::raw_signature ? client_->sign(text.reveal(), left, call.call_until)
-                                                   : client_->certificate_sign(text.reveal(), left, call.call_until);
-    } catch (const Error& error) {
-      // Secrets are fetched before a byte leaves; a transport reports its own trouble without throwing.
-      if (error.kind() == ErrorKind::internal) return OutcomeUnknown{error.message()};
-      return NotAccepted{error, std::nullopt};
-    }
-  }();
-  if (auto* refused = std::get_if<RefusedForGood>(&verdict)) return std::move(*refused);
-  if (auto* again = std::get_if<NotAccepted>(&verdict)) return std::move(*again);
-  if (auto* unknown = std::get_if<OutcomeUnknown>(&verdict)) return std::move(*unknown);
+  Verdict verdict = settings_.mode == Mode::raw_signature
+                        ? client_->sign(text.reveal(), left, call.call_until)
+                        : client_->certificate_sign(text.reveal(), left, call.call_until);
+  if (auto ended = providers::passed_on(verdict)) return std::move(*ended);
 
   Taken& taken = std::get<Taken>(verdict);
   Report report;

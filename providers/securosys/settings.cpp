@@ -192,18 +192,14 @@ Settings read_settings(const std::string& name, config::Section section) {
 ClientOptions client_options(const Settings& settings, const config::Prompter& prompter) {
   ClientOptions options;
   for (const auto& [role, sources] : settings.api_keys) {
+    const std::string what = fmt::format("the {} API key of provider {}", to_string(role), settings.name);
     for (const config::SecretSource& source : sources) {
-      options.api_keys[role].push_back(
-          [source, prompter, what = fmt::format("the {} API key of provider {}", to_string(role), settings.name)] {
-            return source.fetch(prompter, what);
-          });
+      options.api_keys[role].push_back(providers::source_of(source, prompter, what));
     }
   }
   if (settings.bearer_token) {
-    options.bearer_token = [source = *settings.bearer_token, prompter,
-                            what = "the bearer token of provider " + settings.name] {
-      return source.fetch(prompter, what);
-    };
+    options.bearer_token =
+        providers::source_of(*settings.bearer_token, prompter, "the bearer token of provider " + settings.name);
   }
   options.roles = settings.roles;
   options.reject_verb = settings.reject_verb;

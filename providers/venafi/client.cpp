@@ -1,11 +1,14 @@
 #include "providers/venafi/client.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "net/url.h"
 #include "providers/venafi/error_code.h"
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 namespace hsmbridge::venafi {
@@ -14,210 +17,203 @@ namespace {
 const std::string kRequests = "/outagedetection/v1/certificaterequests";
 const std::string kCertificates = "/outagedetection/v1/certificates/";
 
-// A 401 of the service's own gate. A proxy's page is none: a new credential would not help there.
-bool is_refused_credential(const net::Exchange& exchange) {
-  const auto* answer = std::get_if<net::Response>(&exchange);
-  return answer != nullptr && answer->status == 401 &&
-         refusal_from(answer->status, answer->content_type(), answer->body).has_value();
+// Codes with which a GraphQL server refuses what it was asked before anything is done. An error of any other code, or
+// of none (the service's reference shows none), may come from a part behind it that had done its work by then.
+constexpr auto kRefusals = std::to_array<std::string_view>({
+    "BAD_REQUEST",
+    "BAD_USER_INPUT",
+    "FORBIDDEN",
+    "GRAPHQL_PARSE_FAILED",
+    "GRAPHQL_VALIDATION_FAILED",
+    "NOT_FOUND",
+    "UNAUTHENTICATED",
+    "UNAUTHORIZED",
+});
+
+bool is_refusal(const RevocationAnswer::Trouble& trouble) {
+  return std::find(kRefusals.begin(), kRefusals.end(), trouble.code) != kRefusals.end();
 }
 
-bool has_status(const net::Exchange& exchange, long status) {
-  const auto* answer = std::get_if<net::Response>(&exchange);
-  return answer != nullptr && answer->status == status;
+ErrorKind kind_of(const std::vector<RevocationAnswer::Trouble>& troubles) {
+  for (const auto& trouble : troubles) {
+    if (trouble.code == "UNAUTHENTICATED" || trouble.code == "UNAUTHORIZED" || trouble.code == "FORBIDDEN") {
+      return ErrorKind::denied;
+    }
+    if (trouble.code == "NOT_FOUND") return ErrorKind::not_found;
+  }
+  return ErrorKind::refused;
 }
 
 // The service's own words of an error status that means "not there". Nothing for a proxy's 404.
-std::optional<std::string> own_words(const net::Exchange& exchange) {
-  const auto& answer = std::get<net::Response>(exchange);
-  const auto refusal = refusal_from(answer.status, answer.content_type(), answer.body);
+std::optional<std::string> own_words(const providers::Answer& answer) {
+  const net::Response& response = *answer.response();
+  const auto refusal = refusal_from(response.status, response.content_type(), response.body);
   if (!refusal) return std::nullopt;
   return spoken(*refusal);
 }
 
 }  // namespace
 
-Client::Client(std::shared_ptr<net::Transport> transport, std::shared_ptr<Credentials> credentials, const Clock& clock)
-    : transport_(std::move(transport)), credentials_(std::move(credentials)), clock_(clock) {}
-
-net::Exchange Client::exchange(const Call& call, Duration limit) {
-  const Duration end = clock_.since_boot() + limit;
-  for (bool again = false;; again = true) {
-    net::Request request{call.method, call.path, {}, call.body, call.repeat, {}, call.call_until};
-    const Credentials::Held held = credentials_->current(end - clock_.since_boot());
-    const Secret& secret = held.secret;
-    if (!call.account.empty()) expect_account(held, call.account);
-    request.time_limit = end - clock_.since_boot();
-    if (request.time_limit <= Duration::zero()) return net::NotSent{"the time limit was over before it was sent"};
-    request.headers.emplace_back("Accept", call.accept);
-    if (!call.body.empty()) request.headers.emplace_back("Content-Type", "application/json");
-    request.headers.emplace_back("User-Agent", "hsmbridge/" HSMBRIDGE_VERSION);
-    if (credentials_->kind() == Credentials::Kind::api_key) {
-      request.headers.emplace_back("tppl-api-key", std::string(secret.reveal()));
-    } else {
-      request.headers.emplace_back("Authorization", "Bearer " + std::string(secret.reveal()));
-    }
-    net::Exchange result = transport_->send(request);
-    server_clock_.note(result, clock_.now());
-    if (again || !is_refused_credential(result) || !credentials_->replace(secret)) return result;
-    // What creates something is not sent twice in one attempt, whoever said that the first was refused.
-    if (call.repeat == net::Repeat::never) return result;
-  }
+Verdict submission_verdict(const providers::Answer& answer) {
+  return answer.verdict<Verdict>(
+      [](const net::Response& success) -> Verdict { return Taken{created_from(success.body)}; });
 }
 
-// The credentials may have been replaced by another account's since the account was asked for.
-void Client::expect_account(const Credentials::Held& held, const std::string& account) {
-  std::string now = held.account;
-  if (has_user_account()) {
-    const std::lock_guard lock(mutex_);
-    now = api_key_ && api_key_->secret.reveal() == held.secret.reveal() ? api_key_->account : std::string{};
-  }
-  if (now == account) return;
-  throw Error{ErrorKind::unavailable,
-              fmt::format("the credentials are {} now, and were those of {} when that was looked at: nothing was sent",
-                          now.empty() ? "other ones" : "those of " + now, account)};
+RevocationVerdict revocation_verdict(const providers::Answer& answer) {
+  return answer.verdict<RevocationVerdict>([](const net::Response& success) -> RevocationVerdict {
+    RevocationAnswer read = revocation_from(success.body, "revokeCertificate");
+    if (read.present && !read.status.empty()) return RevocationTaken{std::move(read)};
+    if (read.troubles.empty()) {
+      throw Error{ErrorKind::corrupt, "the answer does not say what became of the revocation"};
+    }
+    const std::string words = joined(read.troubles, "; ", &RevocationAnswer::Trouble::message);
+    if (read.present || !std::all_of(read.troubles.begin(), read.troubles.end(), is_refusal)) {
+      throw Error{ErrorKind::corrupt, words};
+    }
+    return workflow::RefusedForGood{Error{kind_of(read.troubles), "the service says: " + words}};
+  });
+}
+
+Client::Client(std::shared_ptr<net::Transport> transport, const Access& access, const Clock& clock)
+    : kind_(access.kind),
+      api_(std::move(transport), dialect(),
+           {access.kind == Access::Kind::api_key
+                ? providers::CredentialHeader{"tppl-api-key", "", access.credentials}
+                : providers::CredentialHeader{"Authorization", "Bearer ", access.credentials}},
+           clock) {}
+
+providers::Answer Client::get(std::string path, Duration limit) {
+  return api_.call({"GET", std::move(path), {}, "", net::Repeat::allowed}, limit);
+}
+
+providers::Answer Client::post(std::string path, std::string body, Duration limit) {
+  return api_.call({"POST", std::move(path), {}, std::move(body), net::Repeat::allowed}, limit);
+}
+
+providers::Answer Client::once(std::string path, std::string body, Duration limit, std::optional<Duration> call_until,
+                               providers::Terms terms) {
+  return api_.call({"POST", std::move(path), {}, std::move(body), net::Repeat::never, {}, call_until}, limit, terms);
 }
 
 UserAccount Client::user_account(Duration limit) {
-  const Duration end = clock_.since_boot() + limit;
-  const Secret asked = credentials_->current(limit).secret;
-  const net::Exchange result = exchange({"GET", "/v1/useraccounts"}, end - clock_.since_boot());
-  UserAccount account = user_account_from(success_of("GET /v1/useraccounts", result, clock_.now()).body);
-  // One that was replaced meanwhile is nobody's until it is asked for again.
-  const bool same = credentials_->current(end - clock_.since_boot()).secret.reveal() == asked.reveal();
-  const std::lock_guard lock(mutex_);
-  api_key_ = same ? std::optional(Credentials::Held{asked, account.ids}) : std::nullopt;
-  return account;
+  return user_account_from(get("/v1/useraccounts", limit).success().body);
 }
 
-std::string Client::account(Duration limit) {
-  if (!has_user_account()) return credentials_->current(limit).account;
-  try {
-    return user_account(limit).ids;
-  } catch (const Error& error) {
-    if (error.kind() == ErrorKind::unavailable || error.detail("http") == "401") throw;
-    return "";
-  }
+std::string Client::account(Duration age, Duration limit) {
+  if (!has_user_account()) return api_.told_account(limit);
+  return api_.asked_account(age, limit, [this](Duration left) -> std::string {
+    try {
+      return user_account(left).ids;
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::unavailable || error.detail("http") == "401") throw;
+      return "";
+    }
+  });
 }
 
 ApplicationInfo Client::application(const std::string& name, Duration limit) {
-  const std::string path = "/outagedetection/v1/applications/name/" + net::percent_encode(name);
-  const net::Exchange result = exchange({"GET", path}, limit);
-  return application_from(success_of("GET " + path, result, clock_.now()).body);
+  return application_from(
+      get("/outagedetection/v1/applications/name/" + net::percent_encode(name), limit).success().body);
 }
 
 Template Client::issuing_template(const std::string& application, const std::string& alias, Duration limit) {
-  const std::string path = "/outagedetection/v1/applications/" + net::percent_encode(application) +
-                           "/certificateissuingtemplates/" + net::percent_encode(alias);
-  const net::Exchange result = exchange({"GET", path}, limit);
-  return template_from(success_of("GET " + path, result, clock_.now()).body);
+  return template_from(get("/outagedetection/v1/applications/" + net::percent_encode(application) +
+                               "/certificateissuingtemplates/" + net::percent_encode(alias),
+                           limit)
+                           .success()
+                           .body);
 }
 
 std::vector<Template> Client::issuing_templates(Duration limit) {
-  const std::string path = "/v1/certificateissuingtemplates";
-  const net::Exchange result = exchange({"GET", path}, limit);
-  return templates_from(success_of("GET " + path, result, clock_.now()).body);
+  return templates_from(get("/v1/certificateissuingtemplates", limit).success().body);
 }
 
 Verdict Client::submit(const std::string& body, const std::string& account, Duration limit,
                        std::optional<Duration> call_until) {
-  return classify_submission(
-      "POST " + kRequests,
-      exchange({"POST", kRequests, body, net::Repeat::never, "application/json", call_until, account}, limit),
-      clock_.now());
+  return submission_verdict(once(kRequests, body, limit, call_until, {.account = account}));
 }
 
 std::vector<std::string> Client::validate(const std::string& body, Duration limit) {
-  const std::string path = kRequests + "/validation";
-  const net::Exchange result = exchange({"POST", path, body}, limit);
-  const auto* answer = std::get_if<net::Response>(&result);
-  // An objection to the request is 400 or 412; anything else is trouble of another kind.
-  if (answer != nullptr && (answer->status == 400 || answer->status == 412)) {
-    const auto refusal = refusal_from(answer->status, answer->content_type(), answer->body);
-    // A refused credential comes with these two as well, and says nothing about the request.
-    if (refusal && service_error(path, answer->status, *refusal).kind() != ErrorKind::denied) {
-      std::vector<std::string> objections;
-      for (const ServiceError& error : refusal->errors) objections.push_back(spoken(error));
-      return objections;
-    }
+  const providers::Answer answer = post(kRequests + "/validation", body, limit);
+  // An objection to the request is 400 or 412; anything else is trouble of another kind. A refused credential comes
+  // with these two as well, and says nothing about the request.
+  if ((answer.has_status(400) || answer.has_status(412)) && answer.refused() &&
+      answer.refused()->error.kind() != ErrorKind::denied) {
+    const net::Response& response = *answer.response();
+    const auto refusal = refusal_from(response.status, response.content_type(), response.body);
+    std::vector<std::string> objections;
+    for (const ServiceError& error : refusal->errors) objections.push_back(spoken(error));
+    return objections;
   }
-  check_validated(success_of("POST " + path, result, clock_.now()).body);
+  check_validated(answer.success().body);
   return {};
 }
 
 Status Client::request(const std::string& id, Duration limit) {
-  const std::string path = kRequests + "/" + net::percent_encode(id);
-  const net::Exchange result = exchange({"GET", path}, limit);
-  if (has_status(result, 404)) {
-    if (auto words = own_words(result)) return {std::nullopt, *words, std::nullopt};
+  const providers::Answer answer = get(kRequests + "/" + net::percent_encode(id), limit);
+  if (answer.has_status(404)) {
+    if (auto words = own_words(answer)) return {std::nullopt, *words, std::nullopt};
   }
-  const net::Response& answer = success_of("GET " + path, result, clock_.now());
-  CertificateRequest request = certificate_request_from(answer.body);
-  return {std::move(request), "", answer.retry_after(clock_.now())};
+  return {certificate_request_from(answer.success().body), "", answer.retry_after()};
 }
 
 SearchPage Client::search_requests(const RequestSearch& search, Duration limit) {
-  const std::string path = "/outagedetection/v1/certificaterequestssearch";
-  const net::Exchange result = exchange({"POST", path, text_of(search)}, limit);
-  const net::Response& answer = success_of("POST " + path, result, clock_.now());
-  SearchPage page = search_page_from(answer.body);
-  page.server_clock = answer.date(clock_.now());
+  const providers::Answer answer = post("/outagedetection/v1/certificaterequestssearch", text_of(search), limit);
+  SearchPage page = search_page_from(answer.success().body);
+  page.server_clock = answer.date();
   return page;
 }
 
 std::optional<ApprovalRequest> Client::approval(const std::string& id, Duration limit) {
-  const std::string path = "/v1/certificaterequests/approvalrequests/" + net::percent_encode(id);
-  const net::Exchange result = exchange({"GET", path}, limit);
-  if (has_status(result, 404) && own_words(result)) return std::nullopt;
-  return approval_request_from(success_of("GET " + path, result, clock_.now()).body);
+  const providers::Answer answer = get("/v1/certificaterequests/approvalrequests/" + net::percent_encode(id), limit);
+  if (answer.has_status(404) && answer.refused()) return std::nullopt;
+  return approval_request_from(answer.success().body);
 }
 
 CertificateRequest Client::decide(const std::string& id, Decision decision, std::string_view reason, Duration limit) {
   const std::string path = "/v1/certificaterequests/" + net::percent_encode(id) + "/approval/" +
                            (decision == Decision::approve ? "APPROVE" : "REJECT");
-  return decision_of("POST " + path, exchange({"POST", path, reason_text(reason), net::Repeat::never}, limit),
-                     clock_.now());
+  return once(path, reason_text(reason), limit)
+      .decided("look at the request again before deciding once more: a decision is final there",
+               [](const net::Response& success) { return certificate_request_from(success.body); });
 }
 
 Contents Client::contents(const std::string& certificate, ChainOrder order, Duration limit) {
   const std::string path = kCertificates + net::percent_encode(certificate) +
                            "/contents?chainOrder=" + (order == ChainOrder::leaf_first ? "EE_FIRST" : "EE_ONLY") +
                            "&format=PEM";
-  const net::Exchange result = exchange({"GET", path, {}, net::Repeat::allowed, "*/*"}, limit);
+  const providers::Answer answer = api_.call({"GET", path, {{"Accept", "*/*"}}, "", net::Repeat::allowed}, limit);
   // 404 also comes for seconds after a request says ISSUED: the inventory is behind. 409: the authority has not signed.
   // The second is in no list of the service's answers, so its form is not known.
-  if (has_status(result, 404) || has_status(result, 409)) {
-    if (auto words = own_words(result)) return {"", *words};
+  if (answer.has_status(404) || answer.has_status(409)) {
+    if (auto words = own_words(answer)) return {"", *words};
   }
-  if (const auto* answer = std::get_if<net::Response>(&result);
-      answer != nullptr && answer->status == 409 && !is_html(answer->content_type(), answer->body)) {
+  if (answer.has_status(409) && !providers::is_html(answer.response()->content_type(), answer.response()->body)) {
     return {"", "the authority has not signed it yet (HTTP 409)"};
   }
-  return {success_of("GET " + path, result, clock_.now()).body, ""};
+  return {answer.success().body, ""};
 }
 
 std::optional<CertificateDetails> Client::certificate(const std::string& id, Duration limit) {
-  const std::string path = kCertificates + net::percent_encode(id);
-  const net::Exchange result = exchange({"GET", path}, limit);
-  if (has_status(result, 404) && own_words(result)) return std::nullopt;
-  return certificate_details_from(success_of("GET " + path, result, clock_.now()).body);
+  const providers::Answer answer = get(kCertificates + net::percent_encode(id), limit);
+  if (answer.has_status(404) && answer.refused()) return std::nullopt;
+  return certificate_details_from(answer.success().body);
 }
 
 std::vector<CertificateDetails> Client::certificates_with(const std::string& fingerprint, Duration limit) {
-  const std::string path = "/outagedetection/v1/certificatesearch";
-  const net::Exchange result = exchange({"POST", path, certificate_search_text(fingerprint)}, limit);
-  return certificate_search_from(success_of("POST " + path, result, clock_.now()).body);
+  return certificate_search_from(
+      post("/outagedetection/v1/certificatesearch", certificate_search_text(fingerprint), limit).success().body);
 }
 
 RevocationVerdict Client::revoke(const std::string& body, Duration limit, std::optional<Duration> call_until) {
-  return classify_revocation(
-      "POST /graphql (revokeCertificate)",
-      exchange({"POST", "/graphql", body, net::Repeat::never, "application/json", call_until}, limit), clock_.now());
+  return revocation_verdict(once("/graphql", body, limit, call_until, {.name = "POST /graphql (revokeCertificate)"}));
 }
 
 RevocationAnswer Client::revocation(const std::string& fingerprint, Duration limit) {
   const std::string what = "POST /graphql (certificate)";
-  const net::Exchange result = exchange({"POST", "/graphql", revocation_query_text(fingerprint)}, limit);
-  RevocationAnswer answer = revocation_from(success_of(what, result, clock_.now()).body, "certificate");
+  const providers::Answer asked = api_.call(
+      {"POST", "/graphql", {}, revocation_query_text(fingerprint), net::Repeat::allowed}, limit, {.name = what});
+  RevocationAnswer answer = revocation_from(asked.success().body, "certificate");
   // A part of the answer may be missing because of it: no status is no word about the revocation then.
   if (!answer.troubles.empty() && answer.status.empty() && !answer.listed) {
     throw Error{ErrorKind::unavailable, fmt::format("{}: the service says: {}", what, answer.troubles.front().message)};

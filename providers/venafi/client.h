@@ -1,19 +1,34 @@
 #pragma once
 
 #include "base/clock.h"
-#include "providers/server_clock.h"
+#include "providers/api_client.h"
 #include "providers/venafi/credentials.h"
-#include "providers/venafi/submission.h"
 #include "providers/venafi/wire/wire.h"
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace hsmbridge::venafi {
+
+struct Taken {
+  CertificateRequest request;
+};
+// Taken: 201, or another success, with one readable request. Only 201 was ever seen, but a reference is a reference.
+using Verdict = std::variant<Taken, workflow::NotAccepted, workflow::RefusedForGood, workflow::OutcomeUnknown>;
+Verdict submission_verdict(const providers::Answer& answer);
+
+struct RevocationTaken {
+  RevocationAnswer answer;
+};
+using RevocationVerdict =
+    std::variant<RevocationTaken, workflow::NotAccepted, workflow::RefusedForGood, workflow::OutcomeUnknown>;
+// The troubles of the GraphQL mutation come as HTTP 200 with "errors": refused for good only where there is no
+// certificate and every error has a code that says so; with any other, or without a code, it may have happened.
+RevocationVerdict revocation_verdict(const providers::Answer& answer);
 
 // What GET …/certificates/{id}/contents brought.
 struct Contents {
@@ -28,28 +43,27 @@ struct Status {
 };
 
 // The service's REST interface and its GraphQL, one function an endpoint. `limit` bounds a whole call, getting a token
-// included. Functions that are not submissions throw what success_of throws, and corrupt for a success of another
+// included. Functions that are not submissions throw what Answer::success throws, and corrupt for a success of another
 // shape. Thread rule: may be called from several threads at once.
 class Client {
  public:
   // The clock must outlive the client.
-  Client(std::shared_ptr<net::Transport> transport, std::shared_ptr<Credentials> credentials, const Clock& clock);
+  Client(std::shared_ptr<net::Transport> transport, const Access& access, const Clock& clock);
 
   // For API keys only: a service account's token is answered 403 or 500 there, whatever it may do elsewhere.
   UserAccount user_account(Duration limit);
   // Whose orders a search shows, in a text that is the same whenever it is; "" when neither the credentials nor the
-  // service tell. Throws unavailable, and denied for a refused credential.
-  std::string account(Duration limit);
-  bool has_user_account() const { return credentials_->kind() == Credentials::Kind::api_key; }
+  // service tell. An API key's is asked for, no longer ago than `age`. Throws unavailable, and denied for a refused
+  // credential.
+  std::string account(Duration age, Duration limit);
+  bool has_user_account() const { return kind_ == Access::Kind::api_key; }
 
   ApplicationInfo application(const std::string& name, Duration limit);
   Template issuing_template(const std::string& application, const std::string& alias, Duration limit);
   std::vector<Template> issuing_templates(Duration limit);
 
-  // Sent once: a second sending happens only with another credential after a complete 401, whose gate does nothing
-  // else. `body` as text_of made it. `call_until`: on CLOCK_BOOTTIME; past it nothing is sent.
-  // `account`: of `account()`, and it must still be the one that orders when the request is sent; "" for any. Throws
-  // unavailable, with nothing sent, where it is not.
+  // Sent once. `body` as text_of made it. `call_until`: on CLOCK_BOOTTIME; past it nothing is sent. `account`: of
+  // `account()`, and it must still be the one that orders when the request is sent, or nothing is; "" for any.
   Verdict submit(const std::string& body, const std::string& account, Duration limit,
                  std::optional<Duration> call_until = std::nullopt);
   // The service's own judgement of such a body; creates nothing. Every objection; empty when it would be taken.
@@ -60,7 +74,7 @@ class Client {
   // Nothing where no approval was asked.
   std::optional<ApprovalRequest> approval(const std::string& id, Duration limit);
   enum class Decision { approve, reject };
-  // Irrevocable there. The request as it stands then. Throws as decision_of.
+  // Irrevocable there. The request as it is then. Throws as Answer::decided.
   CertificateRequest decide(const std::string& id, Decision decision, std::string_view reason, Duration limit);
 
   enum class ChainOrder { leaf_first, leaf_only };
@@ -73,28 +87,17 @@ class Client {
   // Throws unavailable when GraphQL answers with errors and without what became of the revocation.
   RevocationAnswer revocation(const std::string& fingerprint, Duration limit);
 
-  const Clock& clock() const { return clock_; }
-  std::optional<Duration> server_ahead() const { return server_clock_.ahead(); }
+  const Clock& clock() const { return api_.clock(); }
+  std::optional<Duration> server_ahead() const { return api_.server_ahead(); }
 
  private:
-  struct Call {
-    std::string method;
-    std::string path;
-    std::string body = {};
-    net::Repeat repeat = net::Repeat::allowed;
-    std::string accept = "application/json";
-    std::optional<Duration> call_until = std::nullopt;
-    std::string account = {};  // send it as this one or not at all; "": as anybody
-  };
-  net::Exchange exchange(const Call& call, Duration limit);
-  void expect_account(const Credentials::Held& held, const std::string& account);
+  providers::Answer get(std::string path, Duration limit);
+  providers::Answer post(std::string path, std::string body, Duration limit);
+  providers::Answer once(std::string path, std::string body, Duration limit, std::optional<Duration> call_until = {},
+                         providers::Terms terms = {});
 
-  const std::shared_ptr<net::Transport> transport_;
-  const std::shared_ptr<Credentials> credentials_;
-  const Clock& clock_;
-  providers::ServerClock server_clock_;
-  std::mutex mutex_;
-  std::optional<Credentials::Held> api_key_;  // whose an API key is, as the service said last
+  const Access::Kind kind_;
+  providers::ApiClient api_;
 };
 
 }  // namespace hsmbridge::venafi

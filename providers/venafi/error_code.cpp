@@ -1,6 +1,8 @@
 #include "providers/venafi/error_code.h"
 
-#include "x509/names/name.h"
+#include "base/text.h"
+#include "base/unicode.h"
+#include "providers/following.h"
 
 #include <fmt/core.h>
 
@@ -49,7 +51,7 @@ constexpr auto kStatuses = std::to_array<StatusRow>({
 std::string text_of(const Json& json) {
   constexpr std::size_t kLongest = 200;
   const std::string text = json.is_string() ? json.as_string() : json.dump();
-  return x509::printable(text.substr(0, kLongest)) + (text.size() > kLongest ? "…" : "");
+  return printable(text.substr(0, kLongest)) + (text.size() > kLongest ? "…" : "");
 }
 
 // Lists in lists, as one: ["CN",["a",["b"]]] is CN, a, b. The depth was bounded when it was read.
@@ -62,12 +64,6 @@ void flatten(const Json& json, std::vector<std::string>& to) {
   for (const Json& item : json.as_array()) flatten(item, to);
 }
 
-std::string joined(const std::vector<std::string>& words, std::size_t from) {
-  std::string result;
-  for (std::size_t i = from; i < words.size(); ++i) result += (i == from ? "" : ", ") + words[i];
-  return result;
-}
-
 // args ["CN","x",["regex…"]]: one entry a bad component, with "" for one that the CSR leaves out.
 std::string bad_component(const ServiceError& error) {
   std::vector<std::string> words;
@@ -75,20 +71,44 @@ std::string bad_component(const ServiceError& error) {
   if (words.size() < 2) return error.message;
   std::string text = words[1].empty() ? fmt::format("{} is missing and must not be", words[0])
                                       : fmt::format("{} \"{}\" is not allowed", words[0], words[1]);
-  if (words.size() > 2) text += fmt::format(" (allowed: {})", joined(words, 2));
+  if (words.size() > 2) text += fmt::format(" (allowed: {})", joined(std::span(words).subspan(2)));
   return text;
 }
 
+using Reader = std::optional<Refusal> (*)(long, std::string_view, std::string_view);
+
+template <Reader kRead>
+std::optional<providers::Refused> refusal_in(std::string_view what, const net::Response& answer) {
+  const std::optional<Refusal> refusal = kRead(answer.status, answer.content_type(), answer.body);
+  if (!refusal) return std::nullopt;
+  providers::Refused refused{service_error(what, answer.status, *refusal)};
+  // The gate looked at the credential and at nothing else: another one may pass.
+  if (answer.status == 401 || is_credential_refusal(*refusal)) {
+    refused.fate = providers::Refused::Fate::not_accepted;
+    refused.credential = "";
+  }
+  return refused;
+}
+
+constexpr providers::Dialect kDialect{"the service", &refusal_in<&refusal_from>};
+constexpr providers::Dialect kTokenDialect{"the token endpoint", &refusal_in<&token_refusal_from>};
+
 }  // namespace
+
+const providers::Dialect& dialect() {
+  return kDialect;
+}
+
+const providers::Dialect& token_dialect() {
+  return kTokenDialect;
+}
 
 std::span<const ErrorCode> error_codes() {
   return kErrorCodes;
 }
 
 const ErrorCode* find_error_code(std::int64_t code) {
-  const auto* row =
-      std::find_if(kErrorCodes.begin(), kErrorCodes.end(), [&](const ErrorCode& entry) { return entry.code == code; });
-  return row == kErrorCodes.end() ? nullptr : row;
+  return providers::row_with(kErrorCodes, &ErrorCode::code, code);
 }
 
 bool is_credential_refusal(const Refusal& refusal) {
@@ -108,17 +128,13 @@ std::string spoken(const ServiceError& error) {
 }
 
 std::string spoken(const Refusal& refusal) {
-  std::string text;
-  for (const ServiceError& error : refusal.errors) text += (text.empty() ? "" : "; ") + spoken(error);
-  return text;
+  return joined(refusal.errors, "; ", [](const ServiceError& error) { return spoken(error); });
 }
 
 Error service_error(std::string_view what, long http_status, const Refusal& refusal) {
   ErrorKind kind = ErrorKind::refused;
   std::string_view advice;
-  const auto* status =
-      std::find_if(kStatuses.begin(), kStatuses.end(), [&](const StatusRow& row) { return row.status == http_status; });
-  if (status != kStatuses.end()) {
+  if (const StatusRow* status = providers::row_with(kStatuses, &StatusRow::status, http_status)) {
     kind = status->kind;
     advice = status->advice;
   }

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "providers/venafi/wire/wire.h"
+#include "providers/verdict.h"
 
 #include <cstdint>
 #include <optional>
@@ -34,5 +35,12 @@ std::string spoken(const Refusal& refusal);
 // The Error for a refusal: every entry in its message, with the details "code" (each) and "http". The kind is that of
 // the first code with a row, else by the status. `what` says what we were doing.
 Error service_error(std::string_view what, long http_status, const Refusal& refusal);
+
+// - A refusal of our credential (401 in the service's own form, plain text included, or one of the codes for it): not
+//   accepted. It may be in the middle of a rotation.
+// - Any other refusal in the service's own form is for good: none of them goes away by sending the same again.
+const providers::Dialect& dialect();
+// The same of a token endpoint.
+const providers::Dialect& token_dialect();
 
 }  // namespace hsmbridge::venafi

@@ -1,6 +1,7 @@
 #include "providers/venafi/look_up.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "x509/objects/pem.h"
 
 #include <fmt/core.h>
@@ -184,9 +185,8 @@ class Finder {
       answer_.found = std::move(ours.front());
       return true;
     }
-    std::string ids;
-    for (const CertificateRequest& one : ours) ids += (ids.empty() ? "" : ", ") + one.id;
-    give_up(fmt::format("{} requests there could be this one: {}", ours.size(), ids));
+    give_up(fmt::format("{} requests there could be this one: {}", ours.size(),
+                        joined(ours, ", ", &CertificateRequest::id)));
     return true;
   }
 

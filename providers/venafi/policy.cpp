@@ -1,6 +1,8 @@
 #include "providers/venafi/policy.h"
 
 #include "base/error.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "x509/names/name.h"
 #include "x509/objects/algorithm.h"
 #include "x509/objects/spki.h"
@@ -70,12 +72,6 @@ constexpr auto kUsages = std::to_array<UsageRow>({
     {"CLIENT", "1.3.6.1.5.5.7.3.2"},
 });
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string result;
-  for (const std::string& word : words) result += (result.empty() ? "" : ", ") + x509::printable(word);
-  return result;
-}
-
 // As many as a person reads in a message; `provider show --policy` shows all.
 std::string allowed(const Template::Expressions& list) {
   constexpr std::size_t kMost = 20;
@@ -84,7 +80,7 @@ std::string allowed(const Template::Expressions& list) {
   std::string text = "allowed: ";
   for (std::size_t i = 0; i < std::min(list->size(), kMost); ++i) {
     const std::string& word = (*list)[i];
-    text += (i == 0 ? "" : ", ") + x509::printable(word.substr(0, kLongest)) + (word.size() > kLongest ? "…" : "");
+    text += (i == 0 ? "" : ", ") + printable(word.substr(0, kLongest)) + (word.size() > kLongest ? "…" : "");
   }
   if (list->size() > kMost) text += fmt::format(" and {} more", list->size() - kMost);
   return text;
@@ -103,7 +99,7 @@ class Violations {
   void value(std::string_view component, std::string_view value, const Template::Expressions& list) {
     if (list && passes(*list, value) != Passes::no) return;
     add(value.empty() ? fmt::format("{} is missing; {}", component, allowed(list))
-                      : fmt::format("{} \"{}\": {}", component, x509::printable(value), allowed(list)));
+                      : fmt::format("{} \"{}\": {}", component, printable(value), allowed(list)));
   }
   std::vector<std::string> take() { return std::move(reasons_); }
 
@@ -154,7 +150,7 @@ std::string key_types_text(const Template& rules) {
     for (const std::int64_t length : rule.lengths) words.push_back(fmt::format("{} {}", rule.type, length));
     for (const std::string& curve : rule.curves) words.push_back(fmt::format("{} {}", rule.type, curve));
   }
-  return joined(words);
+  return joined(words, ", ", printable);
 }
 
 bool allows(const KeyTypeRule& rule, const x509::KeySpec& spec) {
@@ -223,7 +219,7 @@ void check_usages(const Template& rules, const x509::Content& content, Violation
   if (!lost.empty()) {
     found.add_unless_accepted(kUsageChanged, fmt::format("extended key usage {} would be lost: the template writes {} "
                                                          "into every certificate",
-                                                         lost, joined(rules.extended_usages)));
+                                                         lost, joined(rules.extended_usages, ", ", printable)));
   }
 }
 
@@ -251,15 +247,14 @@ Passes passes(const std::vector<std::string>& expressions, std::string_view valu
 std::vector<std::string> obstacles(const Template& rules) {
   std::vector<std::string> found;
   if (!rules.status.empty() && rules.status != "AVAILABLE") {
-    found.push_back(fmt::format("the issuing template {} is {}{}", x509::printable(rules.name),
-                                x509::printable(rules.status),
-                                rules.reason.empty() ? "" : ": " + x509::printable(rules.reason)));
+    found.push_back(fmt::format("the issuing template {} is {}{}", printable(rules.name), printable(rules.status),
+                                rules.reason.empty() ? "" : ": " + printable(rules.reason)));
   }
   if (rules.csr_upload_allowed == false) {
     found.push_back(
         fmt::format("the issuing template {} takes no CSRs made elsewhere (csrUploadAllowed is false), and a key "
                     "in a token has no other: its owner must allow them",
-                    x509::printable(rules.name)));
+                    printable(rules.name)));
   }
   return found;
 }
@@ -278,12 +273,14 @@ std::vector<std::string> violations(const Template& rules, const PolicyQuestion&
 std::vector<std::string> notes(const Template& rules, const x509::Content& asked) {
   const std::string added = without(usages_of(rules), asked.extended_key_usage);
   if (added.empty()) return {};
-  return {fmt::format("the issuing template {} issues {} too", x509::printable(rules.name), added)};
+  return {fmt::format("the issuing template {} issues {} too", printable(rules.name), added)};
 }
 
 workflow::Facts policy_facts(const Template& rules) {
   const auto list = [](const Template::Expressions& words) {
-    return !words ? std::string("not stated") : words->empty() ? std::string("none allowed") : joined(*words);
+    return !words           ? std::string("not stated")
+           : words->empty() ? std::string("none allowed")
+                            : joined(*words, ", ", printable);
   };
   const auto yes = [](const std::optional<bool>& stated, const char* when, const char* when_not) {
     return std::string(!stated ? "not stated" : *stated ? when : when_not);
@@ -302,7 +299,8 @@ workflow::Facts policy_facts(const Template& rules) {
     facts.emplace_back(fmt::format("Subject {}", row.component), list(rules.*row.list));
   }
   for (const NameRow& row : kNames) facts.emplace_back(std::string(row.component), list(rules.*row.list));
-  if (!rules.extended_usages.empty()) facts.emplace_back("Extended key usage", joined(rules.extended_usages));
+  if (!rules.extended_usages.empty())
+    facts.emplace_back("Extended key usage", joined(rules.extended_usages, ", ", printable));
   return facts;
 }
 

@@ -1,6 +1,9 @@
 #include "providers/venafi/progress.h"
 
-#include "x509/names/name.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "base/unicode.h"
+#include "providers/following.h"
 
 #include <fmt/core.h>
 
@@ -37,16 +40,11 @@ constexpr auto kStatuses = std::to_array<StatusRow>({
 });
 
 const StatusRow* row_of(std::string_view status) {
-  const auto* row =
-      std::find_if(kStatuses.begin(), kStatuses.end(), [&](const StatusRow& entry) { return entry.status == status; });
-  return row == kStatuses.end() ? nullptr : row;
+  return providers::row_with(kStatuses, &StatusRow::status, status);
 }
 
 std::string name_of(std::string_view id, const std::map<std::string, std::string>& people) {
-  std::string lower(id);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  const auto name = people.find(lower);
+  const auto name = people.find(lower(id));
   return name == people.end() ? "" : name->second;
 }
 
@@ -54,7 +52,7 @@ std::string name_of(std::string_view id, const std::map<std::string, std::string
 std::string called(std::string_view id, const std::map<std::string, std::string>& people,
                    std::string_view kind = "user") {
   const std::string name = name_of(id, people);
-  return name.empty() ? fmt::format("{} {}", kind, x509::printable(id)) : name;
+  return name.empty() ? fmt::format("{} {}", kind, printable(id)) : name;
 }
 
 Approver::Decision decision_of(std::string_view status) {
@@ -124,7 +122,7 @@ Refused refused_by(const ApprovalRequest& approval, const std::map<std::string, 
   for (const auto& outcome : approval.outcomes) {
     if (outcome.status != "REJECTED") continue;
     if (!outcome.user.empty()) refused.by += (refused.by.empty() ? "" : ", ") + called(outcome.user, people);
-    if (!outcome.reason.empty()) refused.why += (refused.why.empty() ? "" : "; ") + x509::printable(outcome.reason);
+    if (!outcome.reason.empty()) refused.why += (refused.why.empty() ? "" : "; ") + printable(outcome.reason);
   }
   refused.expired = refused.by.empty() && approval.status == "EXPIRED";
   if (refused.expired) refused.why = "nobody approved it in time";
@@ -141,6 +139,32 @@ workflow::Report report_of(const CertificateRequest& request) {
     report.message = "issued, but the service does not say yet which certificate it is";
   }
   return report;
+}
+
+workflow::Report report_with(const CertificateRequest& request, State state) {
+  workflow::Report report = report_of(request);
+  report.reference = ProviderReference(request.id);
+  state.request = request.id;
+  if (!request.certificate_ids.empty()) state.certificates = request.certificate_ids;
+  // The leaf's and those of its chain; kept with the request.
+  constexpr std::size_t kMostIds = 20;
+  if (state.certificates.size() > kMostIds) state.certificates.resize(kMostIds);
+  constexpr std::size_t kLongestText = 1000;
+  if (report.message.size() > kLongestText) {
+    report.message = printable(report.message.substr(0, kLongestText)) + "…";
+  }
+  if (report.provider_status.size() > 100) {
+    report.provider_status = printable(report.provider_status.substr(0, 100));
+  }
+  report.provider_state = to_text(state);
+  return report;
+}
+
+void must_be_about(const CertificateRequest& request, const ProviderReference& reference) {
+  if (!equal_ignoring_case(request.id, reference.str())) {
+    throw Error{ErrorKind::corrupt, fmt::format("the service was asked about request {} and answered about {}",
+                                                reference.str(), printable(request.id))};
+  }
 }
 
 }  // namespace hsmbridge::venafi

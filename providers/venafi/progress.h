@@ -1,5 +1,6 @@
 #pragma once
 
+#include "providers/venafi/state.h"
 #include "providers/venafi/wire/wire.h"
 #include "workflow/machine/report.h"
 
@@ -29,5 +30,11 @@ Refused refused_by(const ApprovalRequest& approval, const std::map<std::string, 
 
 // A report without reference and provider_state.
 workflow::Report report_of(const CertificateRequest& request);
+
+// What the service says of a request, with its id as the reference and `state` brought up to date.
+workflow::Report report_with(const CertificateRequest& request, State state);
+
+// Throws corrupt when the service answered about another request than the one that it was asked about.
+void must_be_about(const CertificateRequest& request, const ProviderReference& reference);
 
 }  // namespace hsmbridge::venafi

@@ -3,10 +3,11 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "providers/venafi/look_up.h"
-#include "providers/venafi/predecessor.h"
 #include "providers/venafi/revocation.h"
-#include "x509/names/name.h"
+#include "providers/venafi/state.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/pem.h"
@@ -40,15 +41,14 @@ void keep_tags(const std::vector<std::string>& there, std::vector<std::string>& 
 }
 
 std::string aliases_text(const std::map<std::string, std::string>& templates) {
-  std::string text;
-  for (const auto& [alias, id] : templates) text += (text.empty() ? "" : ", ") + x509::printable(alias);
-  return text.empty() ? "none" : text;
+  if (templates.empty()) return "none";
+  return joined(templates, ", ", [](const auto& entry) { return printable(entry.first); });
 }
 
 }  // namespace
 
 VenafiProvider::VenafiProvider(Settings settings, std::shared_ptr<Client> client, const Clock& clock)
-    : settings_(std::move(settings)), client_(std::move(client)), clock_(clock) {}
+    : settings_(std::move(settings)), client_(std::move(client)), clock_(clock), place_(kPlaceAge, clock) {}
 
 Capabilities declared_capabilities() {
   Capabilities can;
@@ -77,7 +77,7 @@ VenafiProvider::Place VenafiProvider::find_place(Duration limit) {
     }
     throw ZoneUnknown(
         Error{ErrorKind::invalid_input, fmt::format("the service has no issuing template \"{}\"; it has: {}",
-                                                    x509::printable(zone.alias), aliases_text(names))}
+                                                    printable(zone.alias), aliases_text(names))}
             .hint(fmt::format("correct `zone` of provider {}", settings_.name)));
   }
   ApplicationInfo application;
@@ -91,48 +91,28 @@ VenafiProvider::Place VenafiProvider::find_place(Duration limit) {
     throw ZoneUnknown(
         Error{ErrorKind::invalid_input,
               fmt::format("the service has no application \"{}\" that these credentials may use ({})",
-                          x509::printable(zone.application), error.message())}
+                          printable(zone.application), error.message())}
             .hint(fmt::format("correct `zone` of provider {}: 'Application\\Template alias'", settings_.name)));
   }
   const auto found = application.templates.find(zone.alias);
   if (found == application.templates.end()) {
-    throw ZoneUnknown(Error{ErrorKind::invalid_input,
-                            fmt::format("application \"{}\" has no issuing template with the alias \"{}\"; it has: {}",
-                                        x509::printable(zone.application), x509::printable(zone.alias),
-                                        aliases_text(application.templates))}
-                          .hint(fmt::format("correct `zone` of provider {}", settings_.name)));
+    throw ZoneUnknown(
+        Error{ErrorKind::invalid_input,
+              fmt::format("application \"{}\" has no issuing template with the alias \"{}\"; it has: {}",
+                          printable(zone.application), printable(zone.alias), aliases_text(application.templates))}
+            .hint(fmt::format("correct `zone` of provider {}", settings_.name)));
   }
   return {application.id, found->second, client_->issuing_template(zone.application, zone.alias, limit / 2)};
 }
 
 VenafiProvider::Place VenafiProvider::place(Duration limit) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (place_ && clock_.since_boot() - place_read_at_ < kPlaceAge) return *place_;
-  }
+  if (auto known = place_.recent()) return std::move(*known);
   Place read = find_place(limit);
-  const std::lock_guard lock(mutex_);
-  place_ = read;
-  place_read_at_ = clock_.since_boot();
+  place_.keep(read);
   return read;
 }
 
 // ---- draft and check ------------------------------------------------------------------------------------------------
-
-std::string VenafiProvider::account(Freshness freshness, Duration limit) {
-  // A bearer token tells it without a call, and may be another account's after each renewal.
-  if (!client_->has_user_account()) return client_->account(limit);
-  {
-    const std::lock_guard lock(mutex_);
-    const bool current = account_ && clock_.since_boot() - account_read_at_ < kPlaceAge;
-    if (current && freshness == Freshness::any) return *account_;
-  }
-  std::string read = client_->account(limit);
-  const std::lock_guard lock(mutex_);
-  account_ = read;
-  account_read_at_ = clock_.since_boot();
-  return read;
-}
 
 ProviderDraft VenafiProvider::draft(const Order& order, ByteView csr, Instant) {
   if (order.kind != Kind::enroll && order.kind != Kind::renew && order.kind != Kind::revoke) {
@@ -143,7 +123,7 @@ ProviderDraft VenafiProvider::draft(const Order& order, ByteView csr, Instant) {
   ProviderDraft draft;
   if (order.kind == Kind::revoke) return draft;
   State state;
-  state.account = account(Freshness::read_now, settings_.time_limit);
+  state.account = client_->account(Duration::zero(), settings_.time_limit);
   draft.notes = notes(place(settings_.time_limit).rules, x509::parse_csr(csr).content);
   draft.provider_state = to_text(state);
   return draft;
@@ -157,7 +137,7 @@ std::string VenafiProvider::existing_certificate(const Predecessor& predecessor,
   if (const State state = state_of(predecessor); !state.certificates.empty()) return state.certificates.front();
   const std::string fingerprint = fingerprint_of(predecessor.der);
   for (const CertificateDetails& details : client_->certificates_with(fingerprint, limit)) {
-    if (same_id(details.fingerprint, fingerprint)) return details.id;
+    if (equal_ignoring_case(details.fingerprint, fingerprint)) return details.id;
   }
   return "";
 }
@@ -189,8 +169,8 @@ void VenafiProvider::check_renewal(const ProviderCall& call, std::vector<std::st
     reasons.push_back(fmt::format("the certificate {} was renewed there before: only its current version can be", id));
   }
   if (!details->status.empty() && details->status != "ACTIVE") {
-    reasons.push_back(fmt::format("the certificate {} is {} there: recover it, or enroll anew", id,
-                                  x509::printable(details->status)));
+    reasons.push_back(
+        fmt::format("the certificate {} is {} there: recover it, or enroll anew", id, printable(details->status)));
   }
 }
 

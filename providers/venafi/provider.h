@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "providers/cached.h"
 #include "providers/venafi/client.h"
 #include "providers/venafi/policy.h"
 #include "providers/venafi/settings.h"
@@ -69,9 +70,6 @@ class VenafiProvider final : public workflow::Provider,
     std::string issuing_template;
     Template rules;
   };
-  // Client::account.
-  enum class Freshness { any, read_now };
-  std::string account(Freshness freshness, Duration limit);
   // Throws ZoneUnknown when the service itself says that there is none.
   Place place(Duration limit);
   Place find_place(Duration limit);
@@ -102,11 +100,7 @@ class VenafiProvider final : public workflow::Provider,
   const std::shared_ptr<Client> client_;
   const Clock& clock_;
 
-  std::mutex mutex_;  // guards what was learnt from the service
-  std::optional<Place> place_;
-  Duration place_read_at_{};
-  std::optional<std::string> account_;
-  Duration account_read_at_{};
+  providers::Cached<Place> place_;
 };
 
 }  // namespace hsmbridge::venafi

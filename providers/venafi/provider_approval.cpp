@@ -1,11 +1,11 @@
 // Decisions about requests by VenafiProvider's account.
 #include "base/error.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "providers/venafi/progress.h"
 #include "providers/venafi/provider.h"
-#include "providers/venafi/provider_report.h"
 #include "x509/judge/same_name.h"
 #include "x509/names/general_name.h"
-#include "x509/names/name.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/pem.h"
 #include "x509/objects/spki.h"
@@ -77,9 +77,8 @@ std::string other_than_csr(const CertificateRequest& request) {
       if (name.text.starts_with(prefix)) ours.push_back(key_of(prefix, name.text.substr(prefix.size())));
     }
     if (sorted(std::move(theirs)) == sorted(std::move(ours))) continue;
-    std::string text;
-    for (const std::string& name : there) text += (text.empty() ? "" : ", ") + name;
-    return fmt::format("its {} names are not the CSR's: {}", type, text.empty() ? "none" : x509::printable(text));
+    const std::string text = joined(there);
+    return fmt::format("its {} names are not the CSR's: {}", type, text.empty() ? "none" : printable(text));
   }
   return "";
 }
@@ -90,16 +89,13 @@ std::string asked_for(const CertificateRequest& request) {
   std::string text;
   try {
     const x509::Csr csr = x509::parse_csr(x509::read_csr(as_bytes(request.csr)));
-    std::string names;
-    for (const x509::GeneralName& name : csr.content.subject_alternative_names) {
-      names += (names.empty() ? "" : ", ") + name.text;
-    }
+    const std::string names = joined(csr.content.subject_alternative_names, ", ", &x509::GeneralName::text);
     text = fmt::format("{} ({}), {} key", csr.content.subject.to_string(), names.empty() ? "no names" : names,
                        x509::key_text(csr.spki));
   } catch (const Error&) {
-    text = x509::printable(request.subject);
+    text = printable(request.subject);
   }
-  if (!request.validity.empty()) text += ", validity " + x509::printable(request.validity.substr(0, 60));
+  if (!request.validity.empty()) text += ", validity " + printable(request.validity.substr(0, 60));
   if (const std::string other = other_than_csr(request); !other.empty()) text += "; ATTENTION: " + other;
   return text;
 }
@@ -161,9 +157,9 @@ void VenafiProvider::decide(const ProviderReference& reference, Decision decisio
   const CertificateRequest now = client_->decide(
       reference.str(), decision == Decision::approve ? Client::Decision::approve : Client::Decision::reject, reason,
       limit / 2);
-  if (!same_id(now.id, reference.str())) {
+  if (!equal_ignoring_case(now.id, reference.str())) {
     throw Error{ErrorKind::outcome_unknown, fmt::format("a decision about request {} was answered with request {}",
-                                                        reference.str(), x509::printable(now.id))}
+                                                        reference.str(), printable(now.id))}
         .hint("look at both before deciding once more: a decision is final there");
   }
   must_be_decided(now, decision);

@@ -1,11 +1,12 @@
 // What becomes of a request of VenafiProvider, and its certificate.
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "providers/bundle.h"
+#include "providers/following.h"
 #include "providers/venafi/progress.h"
 #include "providers/venafi/provider.h"
-#include "providers/venafi/provider_report.h"
-#include "x509/names/name.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/pem.h"
@@ -26,24 +27,6 @@ constexpr std::size_t kLongestChain = 10;
 // Of one answer. No chain is near it.
 constexpr std::size_t kMostCertificates = 100;
 
-const Submission& submission_of(const ProviderCall& call) {
-  if (call.submission == nullptr || call.submission->reference.empty()) {
-    throw Error{ErrorKind::internal, "the service was asked about a request without its id"};
-  }
-  return *call.submission;
-}
-
-// Where none has the key of our request: whichever issued no other.
-std::size_t leaf_by_issuers(const std::vector<x509::Certificate>& certificates) {
-  for (std::size_t i = 0; i < certificates.size(); ++i) {
-    const bool issues = std::any_of(certificates.begin(), certificates.end(), [&](const x509::Certificate& other) {
-      return &other != &certificates[i] && other.issuer() == certificates[i].subject();
-    });
-    if (!issues) return i;
-  }
-  return 0;
-}
-
 }  // namespace
 
 void VenafiProvider::add_approvals(const std::string& id, Report& report, Duration limit) {
@@ -53,10 +36,10 @@ void VenafiProvider::add_approvals(const std::string& id, Report& report, Durati
       report.progress.note = "the service does not say who must approve";
       return;
     }
-    if (!approval->entity.empty() && !same_id(approval->entity, id)) {
+    if (!approval->entity.empty() && !equal_ignoring_case(approval->entity, id)) {
       throw Error{ErrorKind::corrupt,
                   fmt::format("the service was asked about the approval of {} and answered about {}", id,
-                              x509::printable(approval->entity))};
+                              printable(approval->entity))};
     }
     report.progress = venafi::progress_of(*approval, settings_.people);
     if (report.status == RequestStatus::rejected) {
@@ -75,15 +58,9 @@ void VenafiProvider::add_approvals(const std::string& id, Report& report, Durati
 }
 
 Report VenafiProvider::status(const ProviderCall& call) {
-  const Submission& submission = submission_of(call);
+  const Submission& submission = providers::submission_of(call, "the service");
   const Status answer = client_->request(submission.reference.str(), call.time_limit / 2);
-  if (!answer.request) {
-    Report report;
-    report.status = RequestStatus::gone;
-    report.provider_status = "unknown there";
-    report.message = answer.unknown_why;
-    return report;
-  }
+  if (!answer.request) return providers::unknown_there(answer.unknown_why);
   const CertificateRequest& now = *answer.request;
   must_be_about(now, submission.reference);
   Report report = report_with(now, state_from(submission.provider_state));
@@ -116,7 +93,7 @@ Report VenafiProvider::not_there_yet(const ProviderCall& call, Report report, St
 }
 
 Report VenafiProvider::retrieve(const ProviderCall& call) {
-  const Submission& submission = submission_of(call);
+  const Submission& submission = providers::submission_of(call, "the service");
   State state = state_from(submission.provider_state);
   Report report;
   report.provider_status = "ISSUED";
@@ -133,7 +110,7 @@ Report VenafiProvider::retrieve(const ProviderCall& call) {
       client_->contents(state.certificates.front(), Client::ChainOrder::leaf_first, call.time_limit / 2);
   if (!contents.missing.empty()) return not_there_yet(call, std::move(report), std::move(state), contents.missing);
   if (contents.body.find("-----BEGIN CERTIFICATE-----") == std::string::npos) {
-    if (is_html("", contents.body)) {
+    if (providers::is_html("", contents.body)) {
       throw Error{ErrorKind::unavailable, "an HTML page (of a proxy?) came in place of the certificate"};
     }
     return not_there_yet(call, std::move(report), std::move(state),
@@ -158,26 +135,7 @@ CancelAnswer VenafiProvider::cancel(const ProviderCall& call) {
 
 Issued VenafiProvider::read(const ProviderCall& call, const Handout& handout) {
   const Bytes spki = x509::parse_csr(call.draft.csr).spki;
-  std::vector<x509::Certificate> certificates;
-  // Whatever order was asked for: root first was seen too.
-  std::size_t leaf = 0;
-  try {
-    const ByteView renewed = providers::renewed_by(call.order);
-    const std::vector<Bytes> ders = providers::handed_out("the service", handout.result, spki, renewed);
-    if (ders.size() > kMostCertificates) {
-      throw Error{ErrorKind::corrupt, fmt::format("it holds {} certificates, which no chain does", ders.size())};
-    }
-    for (const Bytes& der : ders) certificates.push_back(x509::parse_certificate(der));
-    const auto ours = providers::new_or_renewed(ders, spki, renewed);
-    leaf = ours != ders.end() ? static_cast<std::size_t>(ours - ders.begin()) : leaf_by_issuers(certificates);
-  } catch (const Error& error) {
-    throw Error{ErrorKind::corrupt, "what the service handed out is no certificate: " + error.message()};
-  }
-  Issued issued;
-  issued.certificate = certificates[leaf].der;
-  for (std::size_t i = 0; i < certificates.size(); ++i) {
-    if (i != leaf) issued.chain.push_back(certificates[i].der);
-  }
+  Issued issued = providers::issued_from("the service", handout.result, spki, call.order);
   if (!issued.chain.empty() || call.submission == nullptr) return issued;
   // It came without its chain: the request told the ids of the authorities' certificates.
   const State state = state_from(call.submission->provider_state);

@@ -1,10 +1,12 @@
 // Revocation by VenafiProvider.
 #include "base/error.h"
+#include "base/text.h"
+#include "base/unicode.h"
+#include "providers/following.h"
 #include "providers/venafi/look_up.h"
-#include "providers/venafi/predecessor.h"
 #include "providers/venafi/provider.h"
 #include "providers/venafi/revocation.h"
-#include "x509/names/name.h"
+#include "providers/venafi/state.h"
 
 #include <fmt/core.h>
 
@@ -16,7 +18,7 @@ namespace {
 using namespace workflow;
 
 bool is_about(const RevocationAnswer& answer, const std::string& fingerprint) {
-  return answer.fingerprint.empty() || same_id(answer.fingerprint, fingerprint);
+  return answer.fingerprint.empty() || equal_ignoring_case(answer.fingerprint, fingerprint);
 }
 
 }  // namespace
@@ -40,22 +42,12 @@ SubmitAnswer VenafiProvider::submit_revocation(const ProviderCall& call) {
   } catch (const Error& error) {
     return RefusedForGood{error};
   }
-  RevocationVerdict verdict = [&]() -> RevocationVerdict {
-    try {
-      return client_->revoke(text, call.time_limit, call.call_until);
-    } catch (const Error& error) {
-      // Credentials are fetched before a byte leaves; a transport reports its own trouble without throwing.
-      if (error.kind() == ErrorKind::internal) return OutcomeUnknown{error.message()};
-      return NotAccepted{error, std::nullopt};
-    }
-  }();
-  if (auto* refused = std::get_if<RefusedForGood>(&verdict)) return std::move(*refused);
-  if (auto* again = std::get_if<NotAccepted>(&verdict)) return std::move(*again);
-  if (auto* unknown = std::get_if<OutcomeUnknown>(&verdict)) return std::move(*unknown);
+  RevocationVerdict verdict = client_->revoke(text, call.time_limit, call.call_until);
+  if (auto ended = providers::passed_on(verdict)) return std::move(*ended);
   const RevocationAnswer& answer = std::get<RevocationTaken>(verdict).answer;
   if (!is_about(answer, fingerprint)) {
     return OutcomeUnknown{fmt::format("the revocation of the certificate with the fingerprint {} was answered with {}",
-                                      fingerprint, x509::printable(answer.fingerprint))};
+                                      fingerprint, printable(answer.fingerprint))};
   }
   Report report = venafi::report_of(answer);
   report.reference = ProviderReference(fingerprint);
@@ -75,7 +67,7 @@ Report VenafiProvider::revocation(const Order& order, Duration limit) {
     throw Error{ErrorKind::corrupt,
                 fmt::format("the service was asked about the certificate with the fingerprint {} and "
                             "answered about {}",
-                            fingerprint, x509::printable(answer.fingerprint))};
+                            fingerprint, printable(answer.fingerprint))};
   }
   Report report = venafi::report_of(answer);
   if (report.status == RequestStatus::done) return report;
@@ -83,7 +75,7 @@ Report VenafiProvider::revocation(const Order& order, Duration limit) {
   if (request.empty()) request = predecessor.reference.str();
   if (!request.empty()) {
     const Status status = client_->request(request, limit / 2);
-    if (status.request && same_id(status.request->id, request) && status.request->status == "REVOKED") {
+    if (status.request && equal_ignoring_case(status.request->id, request) && status.request->status == "REVOKED") {
       report.status = RequestStatus::done;
       report.provider_status = "REVOKED";
       report.message.clear();
@@ -91,12 +83,8 @@ Report VenafiProvider::revocation(const Order& order, Duration limit) {
       return report;
     }
   }
-  if (!answer.present) {
-    report.status = RequestStatus::gone;
-    report.provider_status = "unknown there";
-    report.message = "the service does not know the certificate with the fingerprint " + fingerprint;
-  }
-  return report;
+  if (answer.present) return report;
+  return providers::unknown_there("the service does not know the certificate with the fingerprint " + fingerprint);
 }
 
 LookUpAnswer VenafiProvider::look_up_revocation(const ProviderCall& call) {

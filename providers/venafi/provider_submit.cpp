@@ -1,8 +1,9 @@
 // Submission and its look-up by VenafiProvider.
 #include "base/error.h"
+#include "providers/following.h"
 #include "providers/venafi/look_up.h"
+#include "providers/venafi/progress.h"
 #include "providers/venafi/provider.h"
-#include "providers/venafi/provider_report.h"
 
 #include <fmt/core.h>
 
@@ -11,6 +12,13 @@
 namespace hsmbridge::venafi {
 
 using namespace workflow;
+
+namespace {
+
+// How long the service's word about whose an API key is is taken for current.
+constexpr Duration kAccountAge = std::chrono::minutes{1};
+
+}  // namespace
 
 SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
   if (call.order.kind == Kind::revoke) return submit_revocation(call);
@@ -34,14 +42,8 @@ SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
     drafted = state_from(call.draft.provider_state).account;
     if (!drafted.empty()) {
       // A search under another account would not see what this attempt orders.
-      if (const std::string now = account(Freshness::any, call.time_limit / 4); now != drafted) {
-        return NotAccepted{
-            Error{ErrorKind::unavailable,
-                  fmt::format("provider {} has the credentials of {} now, and this request was drafted under those of "
-                              "{}: nothing was sent",
-                              settings_.name, now.empty() ? "somebody who is not named" : now, drafted)}
-                .hint("give it those credentials again, or cancel the request and make a new one"),
-            std::nullopt};
+      if (const std::string now = client_->account(kAccountAge, call.time_limit / 4); now != drafted) {
+        return providers::under_other_account(settings_.name, now, drafted);
       }
     }
   } catch (const ZoneUnknown& error) {
@@ -51,18 +53,8 @@ SubmitAnswer VenafiProvider::submit(const ProviderCall& call) {
     return NotAccepted{error, std::nullopt};
   }
   const Duration left = call.time_limit - (clock_.since_boot() - begin);
-  Verdict verdict = [&]() -> Verdict {
-    try {
-      return client_->submit(text, drafted, left, call.call_until);
-    } catch (const Error& error) {
-      // Credentials are fetched before a byte leaves; a transport reports its own trouble without throwing.
-      if (error.kind() == ErrorKind::internal) return OutcomeUnknown{error.message()};
-      return NotAccepted{error, std::nullopt};
-    }
-  }();
-  if (auto* refused = std::get_if<RefusedForGood>(&verdict)) return std::move(*refused);
-  if (auto* again = std::get_if<NotAccepted>(&verdict)) return std::move(*again);
-  if (auto* unknown = std::get_if<OutcomeUnknown>(&verdict)) return std::move(*unknown);
+  Verdict verdict = client_->submit(text, drafted, left, call.call_until);
+  if (auto ended = providers::passed_on(verdict)) return std::move(*ended);
   return Accepted{report_with(std::get<Taken>(verdict).request, std::move(state))};
 }
 
@@ -82,11 +74,11 @@ LookUpAnswer VenafiProvider::look_up(const ProviderCall& call) {
   const std::string drafted = state_from(call.draft.provider_state).account;
   // A token that tells whose it is may be replaced by another account's at any time, and back.
   const bool tells = !drafted.empty() && !client_->has_user_account();
-  const std::string before = tells ? client_->account(call.time_limit / 4) : drafted;
+  const std::string before = tells ? client_->account(Duration::zero(), call.time_limit / 4) : drafted;
   LookedUp looked = look_up_request(*client_, {rest, here.application});
   if (looked.absent) {
     // Others may see less.
-    std::string now = drafted.empty() ? "" : account(Freshness::read_now, call.time_limit / 4);
+    std::string now = drafted.empty() ? "" : client_->account(Duration::zero(), call.time_limit / 4);
     if (before != drafted) now = before;
     if (!drafted.empty() && now == drafted) return Absent{};
     looked.why =

@@ -1,5 +1,7 @@
 #include "providers/venafi/revocation.h"
 
+#include "base/text.h"
+#include "providers/following.h"
 #include "x509/objects/certificate.h"
 
 #include <algorithm>
@@ -41,23 +43,16 @@ constexpr auto kStatuses = std::to_array<StatusRow>({
 
 std::optional<std::string_view> reason_word(std::string_view rfc5280) {
   if (rfc5280.empty()) return kReasons.front().word;
-  const auto* row =
-      std::find_if(kReasons.begin(), kReasons.end(), [&](const ReasonRow& entry) { return entry.rfc5280 == rfc5280; });
-  if (row == kReasons.end()) return std::nullopt;
-  return row->word;
+  const ReasonRow* row = providers::row_with(kReasons, &ReasonRow::rfc5280, rfc5280);
+  return row == nullptr ? std::nullopt : std::optional(row->word);
 }
 
 std::string known_reasons() {
-  std::string words;
-  for (const ReasonRow& row : kReasons) words += (words.empty() ? "" : ", ") + std::string(row.rfc5280);
-  return words;
+  return joined(kReasons, ", ", &ReasonRow::rfc5280);
 }
 
 std::string fingerprint_of(ByteView certificate) {
-  std::string text = hex(x509::sha1_fingerprint(certificate));
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'a' && c <= 'f' ? static_cast<char>(c - 'a' + 'A') : c; });
-  return text;
+  return upper(hex(x509::sha1_fingerprint(certificate)));
 }
 
 workflow::Report report_of(const RevocationAnswer& answer) {
@@ -75,10 +70,9 @@ workflow::Report report_of(const RevocationAnswer& answer) {
     report.progress.note = "the service shows no revocation for it yet";
     return report;
   }
-  const auto* row = std::find_if(kStatuses.begin(), kStatuses.end(),
-                                 [&](const StatusRow& entry) { return entry.status == answer.status; });
-  report.status = row == kStatuses.end() ? RequestStatus::unrecognised : row->standing;
-  if (row != kStatuses.end() && report.message.empty()) report.message = row->meaning;
+  const StatusRow* row = providers::row_with(kStatuses, &StatusRow::status, answer.status);
+  report.status = row == nullptr ? RequestStatus::unrecognised : row->standing;
+  if (row != nullptr && report.message.empty()) report.message = row->meaning;
   return report;
 }
 

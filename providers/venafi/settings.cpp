@@ -1,6 +1,8 @@
 #include "providers/venafi/settings.h"
 
 #include "base/error.h"
+#include "base/text.h"
+#include "base/unicode.h"
 
 #include <fmt/core.h>
 
@@ -81,13 +83,37 @@ void read_tags(Section& section, Settings& settings) {
 
 void read_people(Section& section, Settings& settings) {
   for (auto& [name, id] : section.named_texts("approvers")) {
-    std::transform(id.begin(), id.end(), id.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    settings.people[id] = name;
+    settings.people[lower(id)] = name;
   }
 }
 
+// A backslash is the one character that YAML's double quotes read in their own way.
+constexpr std::string_view kForm = "write it as 'Application\\Template alias', in single quotes";
+
+Error wrong(std::string_view text, std::string_view what) {
+  return Error{ErrorKind::invalid_input, fmt::format("the zone \"{}\" {}: {}", printable(text), what, kForm)};
+}
+
 }  // namespace
+
+std::string Zone::text() const {
+  return application.empty() ? alias : application + "\\" + alias;
+}
+
+Zone parse_zone(std::string_view text, Application application) {
+  const auto backslashes = std::count(text.begin(), text.end(), '\\');
+  if (backslashes == 0) {
+    if (application == Application::required) throw wrong(text, "has no backslash");
+    if (text.empty()) throw wrong(text, "is empty");
+    return {"", std::string(text)};
+  }
+  if (backslashes > 1) throw wrong(text, fmt::format("has {} backslashes", backslashes));
+  const std::size_t at = text.find('\\');
+  Zone zone{std::string(text.substr(0, at)), std::string(text.substr(at + 1))};
+  if (zone.application.empty()) throw wrong(text, "names no application");
+  if (zone.alias.empty()) throw wrong(text, "names no template alias");
+  return zone;
+}
 
 Settings read_settings(const std::string& name, config::Section section) {
   Settings settings;

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "config/document.h"
 #include "providers/connection.h"
-#include "providers/venafi/zone.h"
 
 #include <map>
 #include <optional>
@@ -11,6 +10,20 @@
 #include <vector>
 
 namespace hsmbridge::venafi {
+
+// Where a request belongs: 'Application\Template alias', as vcert writes it. The alias is the application's own name
+// for an issuing template. On an NGTS service the alias stands alone: `application` is empty then.
+struct Zone {
+  std::string application;
+  std::string alias;
+
+  std::string text() const;
+  bool operator==(const Zone&) const = default;
+};
+
+enum class Application { required, optional };
+// Throws invalid_input that says what is wrong and how it is written.
+Zone parse_zone(std::string_view text, Application application);
 
 // A built-in service account: its JWT is signed by a key in a token, so that no shared secret lies on a disk.
 struct ServiceAccount {

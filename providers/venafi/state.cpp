@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "providers/following.h"
 
 namespace hsmbridge::venafi {
 
@@ -17,10 +18,8 @@ std::string to_text(const State& state) {
 }
 
 State state_from(std::string_view text) {
-  State state;
-  if (text.empty()) return state;
-  try {
-    const Json json = Json::parse(text);
+  return providers::stored_state<State>(text, [](const Json& json) {
+    State state;
     state.request = json.string_or("request", "");
     if (const Json* certificates = json.find("certificates"); certificates != nullptr) {
       for (const Json& id : certificates->as_array()) state.certificates.push_back(id.as_string());
@@ -31,10 +30,23 @@ State state_from(std::string_view text) {
       state.missing_since = parse_rfc3339(since);
     }
     state.account = json.string_or("account", "");
-  } catch (const Error& error) {
-    throw Error{ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message()};
+    return state;
+  });
+}
+
+const workflow::Predecessor& predecessor_of(const workflow::Order& order) {
+  if (!order.predecessor || order.predecessor->der.empty()) {
+    throw Error{ErrorKind::internal, "the order does not hold the certificate that it is about"};
   }
-  return state;
+  return *order.predecessor;
+}
+
+State state_of(const workflow::Predecessor& predecessor) {
+  try {
+    return state_from(predecessor.provider_state);
+  } catch (const Error&) {
+    return {};
+  }
 }
 
 }  // namespace hsmbridge::venafi

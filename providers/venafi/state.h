@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "workflow/machine/order.h"
 
 #include <optional>
 #include <string>
@@ -25,5 +26,10 @@ struct State {
 std::string to_text(const State& state);
 // Throws corrupt.
 State state_from(std::string_view text);
+
+// The certificate that a renewal or a revocation is about. Throws internal when the order holds none.
+const workflow::Predecessor& predecessor_of(const workflow::Order& order);
+// What this provider stored of it. Empty where that is another provider's, since a certificate may move between them.
+State state_of(const workflow::Predecessor& predecessor);
 
 }  // namespace hsmbridge::venafi

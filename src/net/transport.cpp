@@ -3,28 +3,20 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/redact.h"
+#include "base/text.h"
 #include "base/wipe.h"
 #include "net/http_date.h"
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 namespace hsmbridge::net {
 namespace {
 
-char lower(char c) {
-  return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-}
-
-bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
-}
-
 bool is_harmless(std::string_view header) {
   constexpr std::array<std::string_view, 3> kHarmless{"Accept", "Content-Type", "User-Agent"};
   return std::any_of(kHarmless.begin(), kHarmless.end(),
-                     [&](std::string_view name) { return same_name(header, name); });
+                     [&](std::string_view name) { return equal_ignoring_case(header, name); });
 }
 
 // The secret of "Bearer SECRET"; of "Basic BASE64" also the password in it (RFC 7617 §2).
@@ -33,7 +25,7 @@ void add_authorization(std::string_view value, std::vector<Secret>& secrets) {
   if (space == std::string_view::npos) return;
   const std::string_view credentials = value.substr(space + 1);
   secrets.emplace_back(std::string(credentials));
-  if (!same_name(value.substr(0, space), "Basic")) return;
+  if (!equal_ignoring_case(value.substr(0, space), "Basic")) return;
   try {
     const Bytes decoded = from_base64(credentials);
     const std::string_view pair = as_text(decoded);
@@ -50,7 +42,8 @@ std::vector<Secret> secrets_of(const Request& request) {
   for (const auto& [name, value] : request.headers) {
     if (is_harmless(name)) continue;
     secrets.emplace_back(value);
-    if (same_name(name, "Authorization") || same_name(name, "Proxy-Authorization")) add_authorization(value, secrets);
+    if (equal_ignoring_case(name, "Authorization") || equal_ignoring_case(name, "Proxy-Authorization"))
+      add_authorization(value, secrets);
   }
   return secrets;
 }
@@ -64,7 +57,7 @@ Request::~Request() {
 
 std::optional<std::string_view> Response::header(std::string_view name) const {
   for (const auto& [header, value] : headers) {
-    if (same_name(header, name)) return value;
+    if (equal_ignoring_case(header, name)) return value;
   }
   return std::nullopt;
 }

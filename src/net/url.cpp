@@ -1,6 +1,7 @@
 #include "net/url.h"
 
 #include "base/error.h"
+#include "base/text.h"
 
 #include <fmt/core.h>
 
@@ -24,13 +25,6 @@ bool is_host_character(char c) {
 
 bool is_address_character(char c) {
   return std::isxdigit(static_cast<unsigned char>(c)) != 0 || c == ':' || c == '.';
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
 }
 
 // What RFC 3986 §3.3 and §3.4 allow in a path and a query, the percent sign included.

@@ -1,7 +1,8 @@
 #include "base/error.h"
-#include "providers/answer.h"
+#include "base/text.h"
+#include "base/unicode.h"
 #include "providers/digicert/wire/wire.h"
-#include "x509/names/name.h"
+#include "providers/json_fields.h"
 
 #include <fmt/core.h>
 
@@ -13,10 +14,6 @@ namespace hsmbridge::digicert {
 namespace {
 
 constexpr std::size_t kMostEntries = 10'000;
-
-char lower_char(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 
 template <class Read>
 auto reading(std::string_view what, std::string_view body, Read read) {
@@ -103,16 +100,6 @@ std::string thumbprint_of(const Json& json) {
   std::string print = lower(loose_text(json, "thumbprint"));
   const bool is_one = print.size() == 64 && print.find_first_not_of("0123456789abcdef") == std::string::npos;
   return is_one ? print : "";
-}
-
-std::optional<Instant> instant_of(const Json& json, std::string_view name) {
-  std::string text = loose_text(json, name);
-  if (text.size() == 10) text += "T00:00:00Z";  // the OpenAPI calls it a date
-  try {
-    return text.empty() ? std::nullopt : std::optional<Instant>(parse_rfc3339(text));
-  } catch (const Error&) {
-    return std::nullopt;  // the certificate itself says when
-  }
 }
 
 std::optional<Refusal> refusal_in(const Json& json, Refusal::Envelope envelope) {
@@ -249,26 +236,13 @@ CertificateDetails details_of(const Json& json) {
   details.common_name = loose_text(json, "common_name");
   if (const Json* profile = json.find("profile")) details.profile = loose_text(*profile, "id");
   if (const Json* seat = json.find("seat")) details.seat = loose_text(*seat, "seat_id");
-  details.valid_from = instant_of(json, "valid_from");
-  details.valid_to = instant_of(json, "valid_to");
+  details.valid_from = providers::date(json, "valid_from");
+  details.valid_to = providers::date(json, "valid_to");
   if (const Json* revocation = json.find("revocation")) details.revocation_reason = loose_text(*revocation, "reason");
   return details;
 }
 
 }  // namespace
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), lower_char);
-  return result;
-}
-
-std::string upper(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
-  return result;
-}
 
 std::vector<Refusal> refusals_from(std::string_view body) {
   std::vector<Refusal> found;
@@ -287,14 +261,13 @@ std::vector<Refusal> refusals_from(std::string_view body) {
 }
 
 std::string refusals_text(const std::vector<Refusal>& refusals) {
-  std::string text;
-  for (const Refusal& one : refusals) {
+  const std::string text = joined(refusals, ", ", [](const Refusal& one) {
     std::string said = one.message.empty() ? one.code : one.message;
     if (!one.field.empty()) said += fmt::format(" [{}]", one.field);
     if (!one.message.empty() && !one.code.empty()) said += fmt::format(" ({})", one.code);
-    text += (text.empty() ? "" : ", ") + said;
-  }
-  return x509::printable(text.substr(0, 1000));
+    return said;
+  });
+  return printable(text.substr(0, 1000));
 }
 
 Duration duration_of(const Term& term) {

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/unicode.h"
 #include "x509/objects/serial.h"
 
 #include <cstdint>
@@ -160,7 +161,4 @@ std::string revocation_text(std::string_view reason);
 // whole octets, without the sign octet.
 std::string serial_text(ByteView integer);
 using x509::same_serial;
-std::string lower(std::string_view text);
-std::string upper(std::string_view text);
-
 }  // namespace hsmbridge::digicert

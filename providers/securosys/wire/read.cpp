@@ -1,5 +1,5 @@
 #include "base/error.h"
-#include "providers/answer.h"
+#include "providers/json_fields.h"
 #include "providers/securosys/wire/wire.h"
 #include "x509/names/name.h"
 #include "x509/objects/certificate.h"
@@ -28,16 +28,7 @@ std::string text_or_empty(const Json& json, std::string_view name) {
 
 std::vector<std::string> texts(const Json& json, std::string_view name) {
   std::vector<std::string> result;
-  const Json* list = json.find(name);
-  if (list == nullptr || list->is_null()) return result;
-  try {
-    if (list->as_array().size() > kMostPeople) {
-      throw Error{ErrorKind::corrupt, fmt::format("{} entries", list->as_array().size())};
-    }
-    for (const Json& item : list->as_array()) result.push_back(item.as_string());
-  } catch (const Error& error) {
-    throw Error{ErrorKind::corrupt, fmt::format("{}: {}", name, error.message())};
-  }
+  for (const Json& item : providers::list(json, name, kMostPeople)) result.push_back(item.as_string());
   return result;
 }
 
@@ -89,8 +80,8 @@ approval::Alternative alternative_from(const Json& json) {
   alternative.name = text_or_empty(json, "name");
   alternative.timelock = seconds_from(json, "timelock");
   alternative.timeout = seconds_from(json, "timeout");
-  const Json* groups = json.find("groups");
-  if (groups == nullptr || groups->is_null()) return alternative;
+  const Json* groups = providers::member(json, "groups");
+  if (groups == nullptr) return alternative;
   for (const Json& group : groups->as_array()) {
     const std::int64_t quorum = group.at("quorum").as_integer();
     approval::Group read;
@@ -109,8 +100,8 @@ approval::Policy rule_from(const Json* rule) {
     policy.alternatives.emplace_back();
     return policy;
   }
-  const Json* tokens = rule->find("tokens");
-  if (tokens == nullptr || tokens->is_null()) return policy;
+  const Json* tokens = providers::member(*rule, "tokens");
+  if (tokens == nullptr) return policy;
   std::size_t people = 0;
   for (const Json& token : tokens->as_array()) {
     policy.alternatives.push_back(alternative_from(token));
@@ -148,8 +139,8 @@ Task task_from(const Json& item) {
 
 // A result that is no text is kept as the JSON it is: reading it will say what is wrong with it.
 std::optional<std::string> result_from(const Json& json) {
-  const Json* result = json.find("result");
-  if (result == nullptr || result->is_null()) return std::nullopt;
+  const Json* result = providers::member(json, "result");
+  if (result == nullptr) return std::nullopt;
   std::string text = result->is_string() ? result->as_string() : result->dump();
   if (text.empty()) return std::nullopt;
   return text;

@@ -1,8 +1,8 @@
 #include "base/error.h"
-#include "providers/answer.h"
-#include "providers/venafi/wire/fields.h"
+#include "base/text.h"
+#include "base/unicode.h"
+#include "providers/json_fields.h"
 #include "providers/venafi/wire/wire.h"
-#include "x509/names/name.h"
 
 #include <fmt/core.h>
 
@@ -12,10 +12,16 @@
 namespace hsmbridge::venafi {
 namespace {
 
-// Longer lists than any account has: going through them must not take minutes.
-constexpr std::size_t kMostEntries = 10'000;
-
+using providers::date;
 using providers::Holds;
+using providers::list;
+using providers::list_of;
+using providers::member;
+using providers::number_of;
+using providers::shown;
+
+// Longer lists of names than any request has.
+constexpr std::size_t kMostEntries = 10'000;
 
 template <class Read>
 auto reading(std::string_view what, std::string_view body, Read read, Holds holds = Holds::facts) {
@@ -73,20 +79,6 @@ std::optional<bool> truth(const Json& json, std::string_view name) {
   throw Error{ErrorKind::corrupt, fmt::format("{}: true or false was expected", name)};
 }
 
-const Json::Array& list_of(const Json& json, std::string_view name) {
-  if (!json.is_array()) throw Error{ErrorKind::corrupt, fmt::format("{}: a list was expected", name)};
-  if (json.as_array().size() > kMostEntries) {
-    throw Error{ErrorKind::corrupt, fmt::format("{} has {} entries", name, json.as_array().size())};
-  }
-  return json.as_array();
-}
-
-const Json::Array& list(const Json& json, std::string_view name) {
-  static const Json::Array kNone;
-  const Json* found = member(json, name);
-  return found == nullptr ? kNone : list_of(*found, name);
-}
-
 Template::Expressions expressions(const Json& json, std::string_view name) {
   const Json* found = member(json, name);
   if (found == nullptr) return std::nullopt;
@@ -116,17 +108,6 @@ std::vector<std::string> ids(const Json& json, std::string_view name) {
     if (!item.is_null() && !(item.is_string() && item.as_string().empty())) result.push_back(id_of(item, name));
   }
   return result;
-}
-
-// "+0000" and "+00:00". A date that cannot be read is no reason to give up the answer that carries it.
-std::optional<Instant> date(const Json& json, std::string_view name) {
-  const Json* found = member(json, name);
-  if (found == nullptr || !found->is_string()) return std::nullopt;
-  try {
-    return parse_rfc3339(found->as_string());
-  } catch (const Error&) {
-    return std::nullopt;
-  }
 }
 
 // errorInformation and GraphQL's error: {"code","message","args" or "arguments","type"}, each of any type.
@@ -182,7 +163,7 @@ std::string other_names(const Json& json) {
 CertificateRequest read_request(const Json& json) {
   CertificateRequest request;
   request.id = needed_id(json, "id");
-  request.status = x509::printable(text(json, "status").substr(0, 60));
+  request.status = printable(text(json, "status").substr(0, 60));
   request.certificate_ids = ids(json, "certificateIds");
   request.csr = text(json, "certificateSigningRequest");
   request.created = date(json, "creationDate");
@@ -271,11 +252,6 @@ std::optional<ApprovalRequest::Person> read_person(const Json& json) {
 }
 
 }  // namespace
-
-bool same_id(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
-}
 
 UserAccount user_account_from(std::string_view body) {
   return reading("user account", body, [](const Json& json) {
@@ -394,11 +370,9 @@ Token token_from(std::string_view body) {
   const auto read = [](const Json& json) {
     Token token;
     token.value = needed(json, "access_token");
-    std::string type = text(json, "token_type");
-    std::transform(type.begin(), type.end(), type.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+    const std::string type = lower(text(json, "token_type"));
     if (!type.empty() && type != "bearer") {
-      throw Error{ErrorKind::corrupt, fmt::format("token_type is {}, not bearer", x509::printable(type))};
+      throw Error{ErrorKind::corrupt, fmt::format("token_type is {}, not bearer", printable(type))};
     }
     if (token.value.find_first_of("\r\n") != std::string::npos) {
       throw Error{ErrorKind::corrupt, "access_token has a line break"};
@@ -434,7 +408,7 @@ RevocationAnswer revocation_from(std::string_view body, std::string_view field) 
     answer.present = true;
     answer.fingerprint = text(*certificate, "fingerprint");
     if (const Json* revocation = member(*certificate, "revocation"); revocation != nullptr) {
-      answer.status = x509::printable(text(*revocation, "status").substr(0, 60));
+      answer.status = printable(text(*revocation, "status").substr(0, 60));
       answer.error = error_text(member(*revocation, "error"));
       if (const Json* details = member(*revocation, "approvalDetails"); details != nullptr) {
         if (std::string why = text(*details, "rejectionReason"); !why.empty()) {

@@ -1,10 +1,15 @@
 // The forms in which the service refuses.
 #include "base/error.h"
-#include "providers/venafi/wire/fields.h"
+#include "providers/json_fields.h"
 #include "providers/venafi/wire/wire.h"
+#include "providers/verdict.h"
 
 namespace hsmbridge::venafi {
 namespace {
+
+using providers::member;
+using providers::number_of;
+using providers::shown;
 
 std::vector<ServiceError> read_errors(const Json& json) {
   std::vector<ServiceError> errors;
@@ -53,11 +58,6 @@ std::optional<Json> json_of(std::string_view body) {
 
 }  // namespace
 
-bool is_html(std::string_view content_type, std::string_view body) {
-  const std::size_t begin = body.find_first_not_of(" \t\r\n");
-  return content_type.find("html") != std::string_view::npos || (begin != std::string_view::npos && body[begin] == '<');
-}
-
 std::optional<Refusal> refusal_from(long status, std::string_view content_type, std::string_view body) {
   if (const std::optional<Json> json = json_of(body)) {
     if (std::vector<ServiceError> errors = read_errors(*json); !errors.empty()) return Refusal{std::move(errors)};
@@ -65,7 +65,7 @@ std::optional<Refusal> refusal_from(long status, std::string_view content_type, 
   }
   // Whoever says 401 looked at the credentials and did nothing else; what it says of an expired token is nowhere
   // documented, so any form will do that is no page of a proxy.
-  if (status == 401 && !is_html(content_type, body)) {
+  if (status == 401 && !providers::is_html(content_type, body)) {
     std::string words = shown(body.substr(0, 200));
     while (!words.empty() && (words.back() == ' ' || words.back() == '\n')) words.pop_back();
     return Refusal{{{0, words.empty() ? "not authenticated" : words, {}}}};

@@ -16,9 +16,6 @@
 // corrupt naming it; no JSON at all is a proxy or a cut connection and throws unavailable.
 namespace hsmbridge::venafi {
 
-// UUIDs and fingerprints are compared without regard to letter case (RFC 9562 §4): a person may have typed one.
-bool same_id(std::string_view a, std::string_view b);
-
 // ---- errors ---------------------------------------------------------------------------------------------------------
 
 struct ServiceError {
@@ -39,9 +36,6 @@ struct Refusal {
 std::optional<Refusal> refusal_from(long status, std::string_view content_type, std::string_view body);
 // A token endpoint's refusal (RFC 6749 §5.2), {"error","error_description"}, or any of the above.
 std::optional<Refusal> token_refusal_from(long status, std::string_view content_type, std::string_view body);
-
-// Whether this is a page for people: what a proxy says.
-bool is_html(std::string_view content_type, std::string_view body);
 
 // ---- answers --------------------------------------------------------------------------------------------------------
 

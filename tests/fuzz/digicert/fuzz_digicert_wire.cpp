@@ -1,7 +1,7 @@
 #include "../fuzzing.h"
 #include "providers/digicert/certificates.h"
 #include "providers/digicert/profile_rules.h"
-#include "providers/digicert/submission.h"
+#include "providers/digicert/refusal.h"
 
 using namespace hsmbridge;
 using namespace hsmbridge::digicert;
@@ -38,9 +38,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   refusals_text(refusals_from(body));
   for (const long status : {200L, 201L, 204L, 400L, 401L, 404L, 500L}) {
     const net::Response answer{status, {{"Content-Type", "application/json"}}, body};
-    const Verdict verdict = classify_submission("POST /c", answer, {});
+    const Verdict verdict = submission_verdict({dialect(), "POST /c", answer, Instant{}});
     if (const auto* refused = std::get_if<workflow::RefusedForGood>(&verdict)) refuses_the_form(*refused);
-    classify_revocation("PUT /r", answer, {});
+    revocation_verdict({dialect(), "PUT /r", answer, Instant{}});
   }
   return 0;
 }

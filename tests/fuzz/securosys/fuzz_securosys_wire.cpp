@@ -1,6 +1,7 @@
 #include "../fuzzing.h"
 #include "providers/securosys/approver.h"
-#include "providers/securosys/submission.h"
+#include "providers/securosys/client.h"
+#include "providers/securosys/error_code.h"
 #include "providers/securosys/wire/wire.h"
 
 using namespace hsmbridge;
@@ -31,7 +32,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const Task& task : tasks_from(body)) view_of(task);
   });
   for (const long status : {200L, 400L, 404L, 500L}) {
-    classify_submission("POST /v1/sign", net::Response{status, {{"Content-Type", "application/json"}}, body}, {});
+    submission_verdict(
+        {dialect(), "POST /v1/sign", net::Response{status, {{"Content-Type", "application/json"}}, body}, Instant{}});
   }
   return 0;
 }

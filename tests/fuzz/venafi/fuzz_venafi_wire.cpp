@@ -1,9 +1,10 @@
 #include "../fuzzing.h"
+#include "providers/jose.h"
+#include "providers/venafi/client.h"
+#include "providers/venafi/credentials.h"
 #include "providers/venafi/error_code.h"
-#include "providers/venafi/jwt.h"
 #include "providers/venafi/progress.h"
 #include "providers/venafi/revocation.h"
-#include "providers/venafi/submission.h"
 #include "providers/venafi/wire/wire.h"
 
 using namespace hsmbridge;
@@ -39,17 +40,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   read([&] { token_from(body); });
   read([&] { report_of(revocation_from(body, "certificate")); });
   for (const long status : {200L, 400L, 401L}) token_refusal_from(status, "application/json", body);
-  subject_of(body);
+  providers::subject_of(body);
   longest_of_iso(body);
   for (const long status : {200L, 201L, 400L, 401L, 412L, 500L}) {
     const net::Response answer{status, {{"Content-Type", "application/json"}}, body};
-    const Verdict verdict = classify_submission("POST", answer, {});
+    const Verdict verdict = submission_verdict({dialect(), "POST", answer, Instant{}});
     // A 4xx is never "unknown" when it is in a form that its reader takes for the service's own.
     if (status >= 400 && status < 500 && refusal_from(status, "application/json", body)) {
       fuzz::promise(!std::holds_alternative<workflow::OutcomeUnknown>(verdict), "a refusal is one");
     }
     if (status >= 500) fuzz::promise(std::holds_alternative<workflow::OutcomeUnknown>(verdict), "a 5xx is unknown");
-    classify_revocation("POST /graphql", answer, {});
+    revocation_verdict({dialect(), "POST /graphql", answer, Instant{}});
   }
   return 0;
 }

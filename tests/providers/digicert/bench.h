@@ -90,7 +90,7 @@ struct TlmBench {
   SoftwareSigner key{"ec:P-256"};
   std::shared_ptr<FakeTransport> transport = std::make_shared<FakeTransport>();
   digicert::Settings settings;
-  digicert::ClientOptions options;
+  providers::Source options;
   x509::RequestedContent ask;
   workflow::Order order;
   workflow::Key token_key{"pkcs11:x", "web", "00", {}, true};

@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "base/text.h"
 #include "bench.h"
 
 #include <catch2/catch.hpp>

@@ -54,10 +54,10 @@ TEST_CASE("little is enough for a DigiCert provider") {
   CHECK(settings.delivery_format.empty());
   CHECK(settings.validity == Settings::Validity::as_asked);
   CHECK(settings.check == Settings::LocalCheck::profile);
-  CHECK(static_cast<bool>(client_options(settings, {}).api_key));
-  CHECK(client_options(settings, {}).reread);
-  CHECK_FALSE(client_options(read(folder, "    url: https://one.digicert.com/\n    api_key: prompt\n    seat: s\n"), {})
-                  .reread);
+  CHECK(static_cast<bool>(api_key_of(settings, {}).get));
+  CHECK(api_key_of(settings, {}).reread);
+  CHECK_FALSE(
+      api_key_of(read(folder, "    url: https://one.digicert.com/\n    api_key: prompt\n    seat: s\n"), {}).reread);
 }
 
 TEST_CASE("everything that a DigiCert provider can be told is read") {
@@ -112,7 +112,7 @@ TEST_CASE("a client certificate alone needs the host that asks for it") {
                            "\n    client_cert: c.pem\n    client_key: {token: web, key: tls}\n";
   CHECK(has(problems(folder, "    url: https://one.digicert.com\n" + rest), "clientauth."));
   const Settings settings = read(folder, "    url: https://clientauth.one.digicert.com\n" + rest);
-  CHECK_FALSE(static_cast<bool>(client_options(settings, {}).api_key));
+  CHECK_FALSE(static_cast<bool>(api_key_of(settings, {}).get));
   CHECK_NOTHROW(read(folder, "    url: https://tlm.example\n" + rest));
   CHECK(read(folder, "    url: https://tlm.example\n    api_key: env:K\n    seat: a\n").profile.empty());
   CHECK(has(problems(folder, "    url: https://tlm.example\n    seat: a\n    profile: " + std::string(kProfile) + "\n"),

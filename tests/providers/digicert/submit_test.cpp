@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "base/text.h"
 #include "bench.h"
 
 #include <algorithm>
@@ -176,7 +177,7 @@ TEST_CASE("the deadline that was journalled goes with every request that creates
 
 TEST_CASE("an API key that the service quotes is in no message") {
   TlmBench bench;
-  bench.options.api_key = [] { return Secret("c0ffee_secret"); };
+  bench.options.get = [] { return Secret("c0ffee_secret"); };
   bench.freeze();
   bench.then_profile();
   const auto [status, body, type] = GENERATE(table<long, std::string, std::string>(
@@ -471,12 +472,12 @@ TEST_CASE("a gateway's 400 lets no second request out") {
 
 TEST_CASE("a secret that cannot be read leaves nothing behind") {
   TlmBench bench;
-  bench.options.api_key = []() -> Secret { throw Error{ErrorKind::denied, "others may read it"}; };
+  bench.options.get = []() -> Secret { throw Error{ErrorKind::denied, "others may read it"}; };
   bench.freeze();
   const SubmitAnswer answer = bench.submit();
   CHECK(std::get<NotAccepted>(answer).error.message() == "others may read it");
   bench.made.reset();
-  bench.options.api_key = []() -> Secret { throw Error{ErrorKind::not_found, "there is no such file"}; };
+  bench.options.get = []() -> Secret { throw Error{ErrorKind::not_found, "there is no such file"}; };
   CHECK(std::holds_alternative<NotAccepted>(bench.submit()));
 }
 

@@ -22,7 +22,7 @@ struct Rig {
   std::unique_ptr<Client> made;
 
   void key(Role role, const std::string& value) {
-    options.api_keys[role].push_back([value] { return Secret(value); });
+    options.api_keys[role].push_back({[value] { return Secret(value); }});
   }
   Client& client() {
     if (!made) made = std::make_unique<Client>(transport, options, clock);
@@ -117,7 +117,7 @@ TEST_CASE("what creates something is one request, and the next one uses the next
   REQUIRE(rig.transport->sent.size() == 1);
   const Error& error = std::get<workflow::NotAccepted>(first).error;
   CHECK(error.detail("errorCode") == "631");
-  CHECK(error.hint() == "the next attempt uses the next configured API key of this role");
+  CHECK(error.hint() == "the next attempt uses another configured credential");
   CHECK(std::holds_alternative<Taken>(rig.client().sign("{}", 1s)));
   CHECK(std::holds_alternative<Taken>(rig.client().certificate_sign("{}", 1s)));
   REQUIRE(rig.transport->sent.size() == 3);
@@ -130,10 +130,10 @@ TEST_CASE("an API key is read again when each one was refused since one was take
   Rig rig;
   int reads = 0;
   for (const std::string name : {"a", "b"}) {
-    rig.options.api_keys[Role::key_operation].push_back([&reads, name] {
+    rig.options.api_keys[Role::key_operation].push_back({[&reads, name] {
       ++reads;
       return Secret(name);
-    });
+    }});
   }
   const auto sign = [&](const net::Exchange& answer) {
     rig.transport->then(answer);
@@ -157,7 +157,7 @@ TEST_CASE("no answer keeps a secret that the server was told in this or an earli
   Rig rig;
   rig.key(Role::key_operation, "key-operation-0123456789");
   rig.key(Role::key_management, "key-management-0123456789");
-  rig.options.bearer_token = [] { return Secret("bearer-0123456789"); };
+  rig.options.bearer_token = {[] { return Secret("bearer-0123456789"); }};
   const std::string echo = R"("message":"key-operation-0123456789 key-management-0123456789 bearer-0123456789 )"
                            R"(Pass-of-the-key [\"P\",\"a\",\"s\",\"s\",\"-\",\"o\",\"f\",\"-\",\"t\")"
                            R"(,\"h\",\"e\",\"-\",\"k\",\"e\",\"y\"]")";
@@ -181,7 +181,7 @@ TEST_CASE("no answer keeps a secret that the server was told in this or an earli
 TEST_CASE("when every API key is refused the call is denied and the next reads them anew") {
   Rig rig;
   int reads = 0;
-  rig.options.api_keys[Role::key_operation].push_back([&reads] { return Secret("key" + std::to_string(++reads)); });
+  rig.options.api_keys[Role::key_operation].push_back({[&reads] { return Secret("key" + std::to_string(++reads)); }});
   rig.transport->then(tsb_refusal(401, 631)).then(200, R"({"id":"a","status":"PENDING"})");
   const Verdict verdict = rig.client().sign("{}", 1s);
   // Somebody may renew it: the request, and the key born for it, must not end.
@@ -230,7 +230,7 @@ TEST_CASE("a refused credential that every request needs pauses the provider, an
 
 TEST_CASE("a bearer token goes with every call") {
   Rig rig;
-  rig.options.bearer_token = [] { return Secret("jwt"); };
+  rig.options.bearer_token = {[] { return Secret("jwt"); }};
   rig.transport->then(200, R"({"Version":"2.5.1"})");
   rig.client().version_info(1s);
   CHECK(FakeTransport::header(rig.transport->sent[0], "Authorization") == "Bearer jwt");
@@ -239,10 +239,11 @@ TEST_CASE("a bearer token goes with every call") {
 
 TEST_CASE("a secret that cannot be read sends nothing") {
   Rig rig;
-  rig.options.api_keys[Role::key_operation].push_back([]() -> Secret {
+  rig.options.api_keys[Role::key_operation].push_back({[]() -> Secret {
     throw Error{ErrorKind::denied, "others may read it"};
-  });
-  CHECK(error_of([&] { rig.client().sign("{}", 1s); }).kind() == ErrorKind::denied);
+  }});
+  CHECK(std::get<workflow::NotAccepted>(rig.client().sign("{}", 1s)).error.kind() == ErrorKind::denied);
+  CHECK(error_of([&] { rig.client().request("a", 1s); }).kind() == ErrorKind::denied);
   CHECK(rig.transport->sent.empty());
 }
 

@@ -43,7 +43,7 @@ struct Bench {
     ask = test::server_ask();
     submission.reference = ProviderReference(kId);
     submission.submitted_at = clock.now();
-    options.api_keys[Role::key_operation].push_back([] { return Secret("ko"); });
+    options.api_keys[Role::key_operation].push_back({[] { return Secret("ko"); }});
   }
 
   SecurosysProvider& provider() {
@@ -437,7 +437,7 @@ TEST_CASE("the application key signs metaData and the request when configured") 
 TEST_CASE("a submission whose secret cannot be read was not accepted and nothing was sent") {
   Bench bench;
   bench.options.api_keys[Role::key_operation].clear();
-  bench.options.api_keys[Role::key_operation].push_back([]() -> Secret { throw Error{ErrorKind::denied, "no"}; });
+  bench.options.api_keys[Role::key_operation].push_back({[]() -> Secret { throw Error{ErrorKind::denied, "no"}; }});
   bench.freeze();
   CHECK(std::holds_alternative<NotAccepted>(bench.provider().submit(bench.call())));
   CHECK(bench.transport->sent.empty());
@@ -495,7 +495,7 @@ TEST_CASE("an answer with a result is kept whole though it is not about this req
 
 TEST_CASE("a result is taken with any status word and before anything else is asked") {
   Bench bench;
-  bench.options.api_keys[Role::key_management].push_back([] { return Secret("km"); });
+  bench.options.api_keys[Role::key_management].push_back({[] { return Secret("km"); }});
   bench.submission.provider_state.clear();
   for (const char* status : {"EXECUTED", "COMPLETED", "APPROVED", "PENDING", "FAILED"}) {
     CAPTURE(status);
@@ -654,7 +654,7 @@ TEST_CASE("a list entry that is no key is kept as one without") {
 TEST_CASE("the policy is read from the key where a key-management key is given") {
   Bench bench;
   test::SoftwareSigner anna("ec:P-256");
-  bench.options.api_keys[Role::key_management].push_back([] { return Secret("km"); });
+  bench.options.api_keys[Role::key_management].push_back({[] { return Secret("km"); }});
   bench.freeze();
   bench.transport
       ->then(200, R"({"json":{"label":"ca-key","policy":{"ruleUse":{"tokens":[{"timelock":0,"timeout":600,"groups":[)"
@@ -668,7 +668,7 @@ TEST_CASE("the policy is read from the key where a key-management key is given")
 
 TEST_CASE("a policy that may not be read does not stop a submission") {
   Bench bench;
-  bench.options.api_keys[Role::key_management].push_back([] { return Secret("km"); });
+  bench.options.api_keys[Role::key_management].push_back({[] { return Secret("km"); }});
   bench.freeze();
   bench.transport->then(tsb_refusal(500, 701)).then(201, std::string(R"({"signRequestId":")") + kId + "\"}");
   CHECK(std::get<Accepted>(bench.provider().submit(bench.call())).report.progress.quorum == "quorum unknown");
@@ -995,7 +995,7 @@ TEST_CASE("a look-up that waits for another one gives up in time") {
 
 TEST_CASE("a look-up has one time limit for everything it asks") {
   Lost lost;
-  lost.options.api_keys[Role::key_management].push_back([] { return Secret("km"); });
+  lost.options.api_keys[Role::key_management].push_back({[] { return Secret("km"); }});
   lost.made.reset();
   const auto slow = [&lost](Duration takes, long status, const std::string& body) {
     lost.transport->answers.push_back([&lost, takes, status, body](const net::Request&) {
@@ -1040,7 +1040,7 @@ TEST_CASE("an approver's key is not used for looking") {
   CHECK(lost.cannot_tell().find("key of an approver") != std::string::npos);
   CHECK(lost.transport->sent.empty());
   lost.attached(lost.ca.certificate);
-  lost.options.api_keys[Role::service].push_back([] { return Secret("sv"); });
+  lost.options.api_keys[Role::service].push_back({[] { return Secret("sv"); }});
   lost.made.reset();
   lost.transport->answers.clear();
   lost.transport->then(200, R"({"Version":"2.5.1"})").then(200, R"({"clientFlags":[]})");
@@ -1132,7 +1132,7 @@ TEST_CASE("a TSB without a certificate on its key still signs bytes") {
 
 TEST_CASE("a blocked signing key is told before anybody approves") {
   Bench bench;
-  bench.options.api_keys[Role::key_management].push_back([] { return Secret("km"); });
+  bench.options.api_keys[Role::key_management].push_back({[] { return Secret("km"); }});
   bench.freeze();
   const auto attributes = [&](bool blocked) {
     bench.transport->then(200,
@@ -1200,7 +1200,7 @@ TEST_CASE("nothing is imported over the CA's certificate or to another key") {
 
   Bench other;
   other.settings.import_label = "sub";
-  other.options.api_keys[Role::key_management].push_back([] { return Secret("km"); });
+  other.options.api_keys[Role::key_management].push_back({[] { return Secret("km"); }});
   const auto key = [&](const Bytes& spki) {
     other.transport->then(200, R"({"json":{"label":"sub","publicKey":")" + base64(spki) + R"(","policy":null}})");
   };
@@ -1315,7 +1315,7 @@ TEST_CASE("a renewed certificate of the issuer stands for the drafted one only w
 
 TEST_CASE("a test says what was learnt") {
   Bench bench;
-  bench.options.api_keys[Role::service].push_back([] { return Secret("sv"); });
+  bench.options.api_keys[Role::service].push_back({[] { return Secret("sv"); }});
   bench.transport->then(200, R"({"Version":"2.5.1","Vendor":"Securosys SA"})")
       .then(200, R"({"clientFlags":["REST_API","TSB_ENGINE"]})")
       .then(200, Json::object({{"certificate", x509::certificate_to_pem(bench.ca.certificate.der)}}).dump());

@@ -19,16 +19,12 @@ constexpr Duration kLimit = std::chrono::seconds{30};
 struct Bench {
   // A key that somebody may replace.
   Client with_key(bool reread = true) {
-    return {transport,
-            stored_credentials(
-                Credentials::Kind::api_key, [this] { return ++reads, Secret(key); }, reread),
-            clock};
+    return {transport, stored_access(Access::Kind::api_key, {[this] { return ++reads, Secret(key); }, reread}), clock};
   }
   Client with_tokens() {
-    return {
-        transport,
-        token_credentials(transport, federated_order("/v1/oauth2/v2.0/c/token", [] { return Secret("jwt"); }), clock),
-        clock};
+    return {transport,
+            token_access(transport, federated_order("/v1/oauth2/v2.0/c/token", [] { return Secret("jwt"); }), clock),
+            clock};
   }
   Bench& token(const std::string& value, int seconds = 900) {
     transport->then(200, R"({"access_token":")" + value + R"(","expires_in":)" + std::to_string(seconds) +
@@ -180,21 +176,14 @@ TEST_CASE("a token endpoint that refuses says so as denied, and nothing is sent 
   Bench bench;
   Client client = bench.with_tokens();
   bench.transport->then(400, R"({"error":"invalid_client","error_description":"token_signature_verification_error"})");
-  try {
-    client.submit("{}", "", kLimit);
-    FAIL("no error");
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::denied);
-    CHECK(error.message().find("token_signature_verification_error") != std::string::npos);
-    CHECK(error.hint().find("jwksURI") != std::string::npos);
-  }
+  const Verdict refused = client.submit("{}", "", kLimit);
+  const Error& error = std::get<workflow::NotAccepted>(refused).error;
+  CHECK(error.kind() == ErrorKind::denied);
+  CHECK(error.message().find("token_signature_verification_error") != std::string::npos);
+  CHECK(error.hint().find("jwksURI") != std::string::npos);
   bench.transport->then(502, test::kProxyPage, "text/html");
-  try {
-    client.submit("{}", "", kLimit);
-    FAIL("no error");
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::unavailable);
-  }
+  const Verdict unreachable = client.submit("{}", "", kLimit);
+  CHECK(std::get<workflow::NotAccepted>(unreachable).error.kind() == ErrorKind::unavailable);
   CHECK(bench.transport->sent.size() == 2);
 }
 
@@ -206,21 +195,20 @@ TEST_CASE("whose a token is does not change with the JWT that the next one will 
     return "e30." + base64(as_bytes(claims)) + ".c2ln";
   };
   std::string jwt = jwt_of("ann");
-  Client client(transport, token_credentials(transport, federated_order("/t", [&] { return Secret(jwt); }), clock),
-                clock);
+  Client client(transport, token_access(transport, federated_order("/t", [&] { return Secret(jwt); }), clock), clock);
   const auto token = [&](const char* value) {
     transport->then(200, std::string(R"({"access_token":")") + value + R"(","expires_in":900,"token_type":"bearer"})");
   };
   token("A");
-  CHECK(client.account(kLimit) == "ann of https://ci.example at /t");
+  CHECK(client.account(Duration::zero(), kLimit) == "ann of https://ci.example at /t");
   jwt = jwt_of("ben");
-  CHECK(client.account(kLimit) == "ann of https://ci.example at /t");
+  CHECK(client.account(Duration::zero(), kLimit) == "ann of https://ci.example at /t");
   transport->then(200, test::application_answer());
   client.application("x", kLimit);
   CHECK(FakeTransport::header(transport->sent.back(), "Authorization") == "Bearer A");
   clock.advance(std::chrono::hours{1});
   token("B");
-  CHECK(client.account(kLimit) == "ben of https://ci.example at /t");
+  CHECK(client.account(Duration::zero(), kLimit) == "ben of https://ci.example at /t");
   CHECK(transport->sent.size() == 3);
 }
 
@@ -232,15 +220,15 @@ TEST_CASE("an order goes out under the account that was looked at or not at all"
     return "e30." + base64(as_bytes(claims)) + ".c2ln";
   };
   std::string jwt = jwt_of("ann");
-  Client client(transport, token_credentials(transport, federated_order("/t", [&] { return Secret(jwt); }), clock),
-                clock);
+  Client client(transport, token_access(transport, federated_order("/t", [&] { return Secret(jwt); }), clock), clock);
   transport->then(200, R"({"access_token":"A","expires_in":900,"token_type":"bearer"})");
-  const std::string ann = client.account(kLimit);
+  const std::string ann = client.account(Duration::zero(), kLimit);
   // The token is over before the POST, and the next one is got with another account's JWT.
   jwt = jwt_of("ben");
   clock.advance(std::chrono::hours{1});
   transport->then(200, R"({"access_token":"B","expires_in":900,"token_type":"bearer"})");
-  const Error error = error_of([&] { client.submit("{}", ann, kLimit); });
+  const Verdict verdict = client.submit("{}", ann, kLimit);
+  const Error& error = std::get<workflow::NotAccepted>(verdict).error;
   CHECK(error.kind() == ErrorKind::unavailable);
   CHECK(error.message().find("those of ben of https://ci.example at /t now, and were those of ann") !=
         std::string::npos);
@@ -256,15 +244,16 @@ TEST_CASE("an API key that was replaced since its account was asked for orders n
     return std::string(R"({"user":{"id":")") + user + R"(","username":"a@x.com"},"company":{"id":"c-1"}})";
   };
   bench.transport->then(200, me("u-1"));
-  const std::string first = client.account(kLimit);
+  const std::string first = client.account(Duration::zero(), kLimit);
   bench.key = "second";
   bench.transport->then(401, "Invalid api key", "text/plain").then(200, test::application_answer());
   client.application("x", kLimit);
   const std::size_t before = bench.transport->sent.size();
-  CHECK(kind_of([&] { client.submit("{}", first, kLimit); }) == ErrorKind::unavailable);
+  const Verdict verdict = client.submit("{}", first, kLimit);
+  CHECK(std::get<workflow::NotAccepted>(verdict).error.kind() == ErrorKind::unavailable);
   CHECK(bench.transport->sent.size() == before);
   bench.transport->then(200, me("u-2")).then(201, test::created_answer("NEW"));
-  CHECK(std::holds_alternative<Taken>(client.submit("{}", client.account(kLimit), kLimit)));
+  CHECK(std::holds_alternative<Taken>(client.submit("{}", client.account(Duration::zero(), kLimit), kLimit)));
 }
 
 TEST_CASE("a refused credential pauses the lane of its provider, what it may not see or do does not") {
@@ -288,13 +277,9 @@ TEST_CASE("a refused credential pauses the lane of its provider, what it may not
   Client federated = tokens.with_tokens();
   tokens.transport->then(401, R"({"error":"invalid_client"})");
   CHECK(error_of([&] { federated.request(test::kRequestId, kLimit); }).detail("lane") == "down");
-  Client gone(bench.transport,
-              stored_credentials(
-                  Credentials::Kind::api_key,
-                  []() -> Secret {
-                    throw Error{ErrorKind::invalid_input, "file:cloud.key is empty"};
-                  },
-                  true),
+  Client gone(bench.transport, stored_access(Access::Kind::api_key, {[]() -> Secret {
+                                               throw Error{ErrorKind::invalid_input, "file:cloud.key is empty"};
+                                             }}),
               bench.clock);
   const Error unread = error_of([&] { gone.request(test::kRequestId, kLimit); });
   CHECK(unread.detail("lane") == "down");
@@ -305,7 +290,7 @@ TEST_CASE("a service account's JWT is made anew for each token") {
   test::FakeClock clock;
   auto transport = std::make_shared<FakeTransport>();
   auto signer = std::make_shared<test::SoftwareSigner>("ec:P-256");
-  Client client(transport, token_credentials(transport, service_account_order(signer, "id", clock), clock), clock);
+  Client client(transport, token_access(transport, service_account_order(signer, "id", clock), clock), clock);
   for (int i = 0; i < 2; ++i) {
     transport->then(201, R"({"access_token":"t","expires_in":900,"token_type":"bearer"})");
     transport->then(200, test::application_answer());
@@ -403,7 +388,7 @@ TEST_CASE("a credential that a refusal repeats is shown nowhere") {
   Bench tokens;
   Client bearer(
       tokens.transport,
-      token_credentials(tokens.transport, federated_order("/t", [] { return Secret("the-long-jwt"); }), tokens.clock),
+      token_access(tokens.transport, federated_order("/t", [] { return Secret("the-long-jwt"); }), tokens.clock),
       tokens.clock);
   tokens.transport->then(400, R"({"error":"invalid_client","error_description":"not good: the-long-jwt"})");
   const Error jwt = error_of([&] { bearer.application("x", kLimit); });

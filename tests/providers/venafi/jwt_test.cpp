@@ -1,7 +1,7 @@
-#include "providers/venafi/jwt.h"
-
 #include "base/error.h"
 #include "base/json.h"
+#include "providers/jose.h"
+#include "providers/venafi/credentials.h"
 #include "support/software_signer.h"
 
 #include <openssl/ecdsa.h>
@@ -74,8 +74,8 @@ TEST_CASE("a service account's JWT is verified by OpenSSL for every kind of key"
     SoftwareSigner signer(row.key);
     // Many, since r or s may begin with zero octets.
     for (int i = 0; i < (std::string(row.key) == "rsa:2048" ? 2 : 40); ++i) {
-      const Parts parts = parts_of(
-          service_account_jwt(signer, "client", parse_rfc3339("2026-11-26T12:00:00.9Z"), uuid_v4(random_bytes(16))));
+      const Parts parts = parts_of(service_account_jwt(signer, "client", parse_rfc3339("2026-11-26T12:00:00.9Z"),
+                                                       providers::uuid_v4(random_bytes(16))));
       CHECK(parts.header.at("alg").as_string() == row.alg);
       REQUIRE(parts.signature.size() == row.octets);
       REQUIRE(openssl_verifies(signer.subject_public_key_info(), row.digest, parts.signed_part, parts.signature));
@@ -109,23 +109,24 @@ TEST_CASE("a key that the service takes no JWT from is refused before it signs")
 }
 
 TEST_CASE("a UUID of version 4 has its version and its variant") {
-  CHECK(uuid_v4(Bytes(16, 0)) == "00000000-0000-4000-8000-000000000000");
-  CHECK(uuid_v4(Bytes(16, 0xFF)) == "ffffffff-ffff-4fff-bfff-ffffffffffff");
-  CHECK(uuid_v4(random_bytes(16)) != uuid_v4(random_bytes(16)));
+  CHECK(providers::uuid_v4(Bytes(16, 0)) == "00000000-0000-4000-8000-000000000000");
+  CHECK(providers::uuid_v4(Bytes(16, 0xFF)) == "ffffffff-ffff-4fff-bfff-ffffffffffff");
+  CHECK(providers::uuid_v4(random_bytes(16)) != providers::uuid_v4(random_bytes(16)));
 }
 
 TEST_CASE("base64url has no padding and no characters that a URL reads") {
-  CHECK(base64url(Bytes{0xFB, 0xFF}) == "-_8");
-  CHECK(base64url(Bytes{}).empty());
+  CHECK(providers::base64url(Bytes{0xFB, 0xFF}) == "-_8");
+  CHECK(providers::base64url(Bytes{}).empty());
 }
 
 TEST_CASE("a token tells whose it is only where it is a JWT that names both") {
-  const auto jwt = [](const std::string& claims) { return "e30." + base64url(as_bytes(claims)) + ".c2ln"; };
-  CHECK(subject_of(jwt(R"({"iss":"https://idp.example","sub":"bridge","exp":1})")) == "bridge of https://idp.example");
-  CHECK(subject_of(jwt("{\"iss\":\"i\\u001b\",\"sub\":\"s\"}")).find('\x1b') == std::string::npos);
+  const auto jwt = [](const std::string& claims) { return "e30." + providers::base64url(as_bytes(claims)) + ".c2ln"; };
+  CHECK(providers::subject_of(jwt(R"({"iss":"https://idp.example","sub":"bridge","exp":1})")) ==
+        "bridge of https://idp.example");
+  CHECK(providers::subject_of(jwt("{\"iss\":\"i\\u001b\",\"sub\":\"s\"}")).find('\x1b') == std::string::npos);
   for (const std::string& other : {std::string{}, std::string{"opaque"}, std::string{"a.b"}, std::string{"a.b.c"},
                                    jwt("[]"), jwt(R"({"iss":"i"})"), jwt(R"({"iss":"i","sub":7})")}) {
     CAPTURE(other);
-    CHECK(subject_of(other).empty());
+    CHECK(providers::subject_of(other).empty());
   }
 }

@@ -29,11 +29,8 @@ struct ProviderBench {
   }
   venafi::VenafiProvider& provider() {
     if (!made) {
-      auto client =
-          std::make_shared<venafi::Client>(transport,
-                                           venafi::stored_credentials(
-                                               venafi::Credentials::Kind::api_key, [] { return Secret("key"); }, true),
-                                           clock);
+      auto client = std::make_shared<venafi::Client>(
+          transport, venafi::stored_access(venafi::Access::Kind::api_key, {[] { return Secret("key"); }, true}), clock);
       made = std::make_unique<venafi::VenafiProvider>(settings, client, clock);
     }
     return *made;

@@ -1,6 +1,5 @@
-#include "providers/venafi/zone.h"
-
 #include "base/error.h"
+#include "providers/venafi/settings.h"
 
 #include <catch2/catch.hpp>
 

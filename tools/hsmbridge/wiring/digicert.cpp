@@ -12,8 +12,8 @@ std::shared_ptr<workflow::Provider> make_digicert(const config::ProviderSettings
                                                   const ProviderNeeds& needs) {
   auto settings = digicert::read_settings(provider.name, provider.section);
   auto transport = providers::make_transport(settings, tls_hook(settings, needs));
-  auto client = std::make_shared<digicert::Client>(
-      std::move(transport), digicert::client_options(settings, terminal_prompter()), needs.clock);
+  auto client = std::make_shared<digicert::Client>(std::move(transport),
+                                                   digicert::api_key_of(settings, terminal_prompter()), needs.clock);
   return std::make_shared<digicert::DigicertProvider>(std::move(settings), std::move(client), needs.clock);
 }
 

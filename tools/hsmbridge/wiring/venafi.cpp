@@ -13,27 +13,16 @@
 namespace hsmbridge::cli {
 namespace {
 
-venafi::SecretGetter getter(const config::SecretSource& source, std::string what) {
-  return [source, what = std::move(what)] { return source.fetch(terminal_prompter(), what); };
-}
-
-std::unique_ptr<venafi::Credentials> stored(venafi::Credentials::Kind kind, const config::SecretSource& source,
-                                            std::string what) {
-  // A person who was asked once is not asked again by a server.
-  const bool reread = source.kind() != config::SecretSource::Kind::prompt;
-  return venafi::stored_credentials(kind, getter(source, std::move(what)), reread);
-}
-
 // The token endpoint of a federated account is an address of its own; where it lies below the service's, the client
 // certificate is for it too.
-std::unique_ptr<venafi::Credentials> federated(const venafi::Settings& settings,
-                                               const std::shared_ptr<net::Transport>& transport,
-                                               const ProviderNeeds& needs) {
+venafi::Access federated(const venafi::Settings& settings, const std::shared_ptr<net::Transport>& transport,
+                         const ProviderNeeds& needs) {
   const std::string& url = settings.federated->token_url;
-  auto jwt = getter(settings.federated->jwt, "the JWT of provider " + settings.name);
+  auto jwt =
+      providers::source_of(settings.federated->jwt, terminal_prompter(), "the JWT of provider " + settings.name).get;
   if (url.starts_with(settings.url + "/")) {
-    return venafi::token_credentials(
-        transport, venafi::federated_order(url.substr(settings.url.size()), std::move(jwt)), needs.clock);
+    return venafi::token_access(transport, venafi::federated_order(url.substr(settings.url.size()), std::move(jwt)),
+                                needs.clock);
   }
   const std::size_t path = url.find('/', std::string("https://").size());
   providers::Connection connection;
@@ -41,15 +30,17 @@ std::unique_ptr<venafi::Credentials> federated(const venafi::Settings& settings,
   connection.url = url.substr(0, path);
   connection.ca = settings.ca;
   connection.proxy = settings.proxy;
-  return venafi::token_credentials(
+  return venafi::token_access(
       providers::make_transport(connection, {}),
       venafi::federated_order(path == std::string::npos ? "/" : url.substr(path), std::move(jwt)), needs.clock);
 }
 
-std::unique_ptr<venafi::Credentials> credentials(const venafi::Settings& settings,
-                                                 const std::shared_ptr<net::Transport>& transport,
-                                                 const ProviderNeeds& needs) {
-  using Kind = venafi::Credentials::Kind;
+venafi::Access access(const venafi::Settings& settings, const std::shared_ptr<net::Transport>& transport,
+                      const ProviderNeeds& needs) {
+  using Kind = venafi::Access::Kind;
+  const auto stored = [](Kind kind, const config::SecretSource& source, std::string what) {
+    return venafi::stored_access(kind, providers::source_of(source, terminal_prompter(), std::move(what)));
+  };
   if (settings.api_key) return stored(Kind::api_key, *settings.api_key, "the API key of provider " + settings.name);
   if (settings.access_token) {
     return stored(Kind::bearer, *settings.access_token, "the access token of provider " + settings.name);
@@ -58,7 +49,7 @@ std::unique_ptr<venafi::Credentials> credentials(const venafi::Settings& setting
   // Every JWT is a use of a key, and in the audit log.
   auto signer = signer_of(settings.service_account->key, workflow::Purpose::jwt,
                           "a JWT for an access token at " + settings.name, needs);
-  return venafi::token_credentials(
+  return venafi::token_access(
       transport, venafi::service_account_order(std::move(signer), settings.service_account->client_id, needs.clock),
       needs.clock);
 }
@@ -68,7 +59,7 @@ std::unique_ptr<venafi::Credentials> credentials(const venafi::Settings& setting
 std::shared_ptr<workflow::Provider> make_venafi(const config::ProviderSettings& provider, const ProviderNeeds& needs) {
   venafi::Settings settings = venafi::read_settings(provider.name, provider.section);
   std::shared_ptr<net::Transport> transport = providers::make_transport(settings, tls_hook(settings, needs));
-  auto client = std::make_shared<venafi::Client>(transport, credentials(settings, transport, needs), needs.clock);
+  auto client = std::make_shared<venafi::Client>(transport, access(settings, transport, needs), needs.clock);
   return std::make_shared<venafi::VenafiProvider>(std::move(settings), std::move(client), needs.clock);
 }
 

@@ -45,7 +45,7 @@ struct TlmFlow {
     settings.seat = "ops@example.com";
     use(profile);
     const std::string value = rig.api_key("service");
-    options.api_key = [value] { return Secret(value); };
+    options.get = [value] { return Secret(value); };
     order.id = RequestId("0123456789ABCDEF");
     order.provider = "tlm";
     order.key.source = workflow::KeyWish::Source::make;
@@ -129,7 +129,7 @@ struct TlmFlow {
   RunningRig rig;
   SoftwareSigner key{"ec:P-256"};
   digicert::Settings settings;
-  digicert::ClientOptions options;
+  providers::Source options;
   x509::RequestedContent ask;
   workflow::Order order;
   workflow::Key token_key{"pkcs11:x", "web", "00", {}, true};

@@ -183,7 +183,7 @@ TEST_CASE("a provider test tells the user, the roles and the profile") {
 TEST_CASE("a wrong API key is told in one sentence, in both forms of the answer") {
   const auto words = GENERATE(as<Words>{}, Words{"--wrong-key", "text"}, Words{"--wrong-key", "json"});
   TlmFlow flow(words);
-  flow.options.api_key = [] { return Secret("wrong"); };
+  flow.options.get = [] { return Secret("wrong"); };
   try {
     flow.freeze();
     FAIL("it passed");
@@ -206,7 +206,7 @@ TEST_CASE("a server that demands a client certificate needs no API key") {
                        ">/dev/null 2>&1 && chmod 600 me.key")
                           .c_str()) == 0);
   TlmFlow flow({"--client-ca", dir + "/ca.pem"});
-  flow.options.api_key = {};
+  flow.options.get = {};
   CHECK_THROWS_AS(flow.freeze(), Error);
   flow.settings.client_cert = dir + "/me.pem";
   flow.settings.client_key_file = dir + "/me.key";

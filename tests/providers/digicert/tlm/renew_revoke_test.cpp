@@ -1,3 +1,4 @@
+#include "base/text.h"
 #include "flow.h"
 
 #include <catch2/catch.hpp>

@@ -1,4 +1,5 @@
 #include "base/file.h"
+#include "base/text.h"
 #include "flow.h"
 
 #include <catch2/catch.hpp>

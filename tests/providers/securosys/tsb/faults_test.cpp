@@ -21,13 +21,12 @@ void use_task_reader(Flow& flow) {
 TEST_CASE("a refused API key makes room for the next, and each attempt is one request") {
   Flow flow;
   auto& keys = flow.options.api_keys[Role::key_operation];
-  keys.insert(keys.begin(), [] { return Secret("tsb-x-token_old"); });
+  keys.insert(keys.begin(), providers::Source{[] { return Secret("tsb-x-token_old"); }});
   flow.make_ca();
   flow.settings.issuer = flow.rig.dir() + "/ca-key.pem";
   flow.freeze();
   const SubmitAnswer refused = flow.provider().submit(flow.call());
-  CHECK(std::get<NotAccepted>(refused).error.hint() ==
-        "the next attempt uses the next configured API key of this role");
+  CHECK(std::get<NotAccepted>(refused).error.hint() == "the next attempt uses another configured credential");
   CHECK(flow.rig.count("POST /v1/sign") == 1);
   flow.submit();
   std::vector<std::string> posts;
@@ -42,7 +41,7 @@ TEST_CASE("with no good API key the submission is denied and another attempt may
   Flow flow;
   flow.make_ca();
   flow.settings.issuer = flow.rig.dir() + "/ca-key.pem";
-  flow.options.api_keys[Role::key_operation] = {[] { return Secret("wrong"); }};
+  flow.options.api_keys[Role::key_operation] = {providers::Source{[] { return Secret("wrong"); }}};
   flow.freeze();
   const SubmitAnswer answer = flow.provider().submit(flow.call());
   CHECK(std::get<NotAccepted>(answer).error.kind() == ErrorKind::denied);
@@ -235,7 +234,7 @@ TEST_CASE("a bearer token is demanded and given") {
   flow.freeze();
   const SubmitAnswer without = flow.provider().submit(flow.call());
   CHECK(std::get<NotAccepted>(without).error.detail("errorCode") == "406");
-  flow.options.bearer_token = [] { return Secret("some.jwt.token"); };
+  flow.options.bearer_token = providers::Source{[] { return Secret("some.jwt.token"); }};
   flow.made.reset();
   flow.made_client.reset();
   // The token is taken: what is missing now is the key.

@@ -47,7 +47,7 @@ struct Flow {
   std::map<std::string, SoftwareSigner*> people() { return {{"alice", &alice}, {"bob", &bob}, {"carol", &carol}}; }
 
   void key_for(securosys::Role role, const std::string& value) {
-    options.api_keys[role].push_back([value] { return Secret(value); });
+    options.api_keys[role].push_back({[value] { return Secret(value); }});
   }
   securosys::Client& client() {
     if (!made_client) {

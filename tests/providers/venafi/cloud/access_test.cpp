@@ -25,8 +25,8 @@ std::string register_account(Flow& flow, const x509::Signer& signer) {
   return Json::parse(answer.body).at("id").as_string();
 }
 
-std::shared_ptr<Credentials> service_account(Flow& flow, std::shared_ptr<x509::Signer> signer, const std::string& id) {
-  return token_credentials(flow.transport(), service_account_order(std::move(signer), id, flow.clock), flow.clock);
+Access service_account(Flow& flow, std::shared_ptr<x509::Signer> signer, const std::string& id) {
+  return token_access(flow.transport(), service_account_order(std::move(signer), id, flow.clock), flow.clock);
 }
 
 Error error_of(Flow& flow) {
@@ -102,8 +102,7 @@ TEST_CASE("short tokens are renewed in time") {
 
 TEST_CASE("a wrong API key is denied in plain words and never tried twice") {
   Flow flow;
-  flow.use(stored_credentials(
-      Credentials::Kind::api_key, [] { return Secret("no-such-key"); }, true));
+  flow.use(stored_access(Access::Kind::api_key, {[] { return Secret("no-such-key"); }, true}));
   const Error error = error_of(flow);
   CHECK(error.kind() == ErrorKind::denied);
   CHECK(error.message().find("Invalid api key") != std::string::npos);
@@ -112,8 +111,7 @@ TEST_CASE("a wrong API key is denied in plain words and never tried twice") {
 
 TEST_CASE("an access token that is not one is denied") {
   Flow flow;
-  flow.use(stored_credentials(
-      Credentials::Kind::bearer, [] { return Secret("stale"); }, true));
+  flow.use(stored_access(Access::Kind::bearer, {[] { return Secret("stale"); }, true}));
   CHECK(error_of(flow).kind() == ErrorKind::denied);
   CHECK(flow.provider().capabilities().revoke);
 }

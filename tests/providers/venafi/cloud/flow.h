@@ -30,22 +30,22 @@ struct Flow {
   }
 
   // ops orders; alice, bob and carol approve.
-  std::shared_ptr<venafi::Credentials> key_of(const std::string& user) {
-    return venafi::stored_credentials(
-        venafi::Credentials::Kind::api_key, [key = rig.api_key(user)] { return Secret(key); }, true);
+  venafi::Access key_of(const std::string& user) {
+    return venafi::stored_access(venafi::Access::Kind::api_key,
+                                 {[key = rig.api_key(user)] { return Secret(key); }, true});
   }
-  std::shared_ptr<venafi::Client> client(std::shared_ptr<venafi::Credentials> with) {
+  std::shared_ptr<venafi::Client> client(venafi::Access with) {
     return std::make_shared<venafi::Client>(transport(), std::move(with), clock);
   }
   std::shared_ptr<net::Transport> transport() { return providers::make_transport(settings, {}); }
   venafi::VenafiProvider& provider() {
     if (!made) {
-      made =
-          std::make_unique<venafi::VenafiProvider>(settings, client(credentials ? credentials : key_of("ops")), clock);
+      made = std::make_unique<venafi::VenafiProvider>(
+          settings, client(credentials.credentials ? credentials : key_of("ops")), clock);
     }
     return *made;
   }
-  void use(std::shared_ptr<venafi::Credentials> other) {
+  void use(venafi::Access other) {
     credentials = std::move(other);
     made.reset();
   }
@@ -129,7 +129,7 @@ struct Flow {
   workflow::Draft draft;
   workflow::Submission submission;
   unsigned attempt = 1;
-  std::shared_ptr<venafi::Credentials> credentials;
+  venafi::Access credentials;
   std::unique_ptr<venafi::VenafiProvider> made;
   std::optional<workflow::Issued> last;
 };

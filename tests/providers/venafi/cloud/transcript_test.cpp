@@ -162,8 +162,7 @@ TEST_CASE("access tokens are asked for as the reference says") {
   made.headers = {{"tppl-api-key", built_in.rig.api_key("ops")}, {"Content-Type", "application/json"}};
   const auto answer = std::get<net::Response>(built_in.transport()->send(made));
   const std::string id = Json::parse(answer.body).at("id").as_string();
-  built_in.use(
-      token_credentials(built_in.transport(), service_account_order(signer, id, built_in.clock), built_in.clock));
+  built_in.use(token_access(built_in.transport(), service_account_order(signer, id, built_in.clock), built_in.clock));
   built_in.freeze();
   CHECK(built_in.provider().check(built_in.call()).empty());
   check_transcript(built_in, "service-account", 1);
@@ -172,14 +171,14 @@ TEST_CASE("access tokens are asked for as the reference says") {
   const std::string company = federated.rig.about().at("company").as_string();
   const std::string jwt = federated.rig.folder().path().string() + "/jwt";
   federated.rig.command("venafi jwt --out " + jwt);
-  federated.use(token_credentials(federated.transport(),
-                                  federated_order("/v1/oauth2/v2.0/" + company + "/token",
-                                                  [jwt] {
-                                                    std::string text = to_text(read_file(jwt));
-                                                    while (text.back() == '\n') text.pop_back();
-                                                    return Secret(text);
-                                                  }),
-                                  federated.clock));
+  federated.use(token_access(federated.transport(),
+                             federated_order("/v1/oauth2/v2.0/" + company + "/token",
+                                             [jwt] {
+                                               std::string text = to_text(read_file(jwt));
+                                               while (text.back() == '\n') text.pop_back();
+                                               return Secret(text);
+                                             }),
+                             federated.clock));
   federated.freeze();
   CHECK(federated.provider().check(federated.call()).empty());
   CHECK(check_transcript(federated, "federated").at("company") == company);

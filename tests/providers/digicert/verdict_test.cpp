@@ -1,6 +1,5 @@
-#include "providers/digicert/submission.h"
-
 #include "answers.h"
+#include "providers/digicert/refusal.h"
 #include "support/fake_transport.h"
 
 #include <catch2/catch.hpp>
@@ -11,6 +10,19 @@ using namespace hsmbridge::workflow;
 using namespace std::chrono_literals;
 
 namespace {
+
+providers::Answer answer(const char* what, const net::Exchange& exchange) {
+  return {dialect(), what, exchange, Instant{}};
+}
+Verdict submitted(const char* what, const net::Exchange& exchange) {
+  return submission_verdict(answer(what, exchange));
+}
+RevocationVerdict revoked(const char* what, const net::Exchange& exchange) {
+  return revocation_verdict(answer(what, exchange));
+}
+void success_of(const char* what, const net::Exchange& exchange) {
+  answer(what, exchange).success();
+}
 
 enum class Meaning { taken, not_accepted, refused, unknown };
 
@@ -62,20 +74,19 @@ TEST_CASE("each kind of answer to a certificate request means what the rule says
   };
   for (const Row& row : rows) {
     CAPTURE(row.what);
-    CHECK(static_cast<Meaning>(classify_submission("POST /c", row.exchange, {}).index()) == row.meaning);
+    CHECK(static_cast<Meaning>(submitted("POST /c", row.exchange).index()) == row.meaning);
   }
 }
 
 TEST_CASE("a refusal says who refused what, and what to do") {
-  const Verdict verdict =
-      classify_submission("POST /c", response(403, test::tlm_error("no_access", "Not enough permissions")), {});
+  const Verdict verdict = submitted("POST /c", response(403, test::tlm_error("no_access", "Not enough permissions")));
   const Error& error = std::get<RefusedForGood>(verdict).error;
   CHECK(error.kind() == ErrorKind::denied);
   CHECK(error.message() == "POST /c: DigiCert refuses: Not enough permissions (no_access), HTTP 403");
   CHECK(error.hint().find("EM_EPKI_USER") != std::string::npos);
   CHECK(error.detail("code") == "no_access");
 
-  const Verdict key = classify_submission("POST /c", response(401, "Unauthorized", "text/plain"), {});
+  const Verdict key = submitted("POST /c", response(401, "Unauthorized", "text/plain"));
   CHECK(std::get<NotAccepted>(key).error.kind() == ErrorKind::denied);
   CHECK(std::get<NotAccepted>(key).error.message() ==
         "POST /c: DigiCert does not take our credentials: HTTP 401 with \"Unauthorized\"");
@@ -83,18 +94,17 @@ TEST_CASE("a refusal says who refused what, and what to do") {
 
 TEST_CASE("a duplicate is a no of the CA and not a fault of the input") {
   for (const long status : {400L, 409L}) {
-    const Verdict verdict =
-        classify_submission("POST /c", response(status, test::tlm_error("duplicate_error", "exists")), {});
+    const Verdict verdict = submitted("POST /c", response(status, test::tlm_error("duplicate_error", "exists")));
     CHECK(std::get<RefusedForGood>(verdict).error.kind() == ErrorKind::refused);
   }
 }
 
 TEST_CASE("asked patience comes with the answer") {
   net::Response busy = response(429, "", "application/json", {{"Retry-After", "90"}});
-  CHECK(std::get<NotAccepted>(classify_submission("POST /c", busy, {})).retry_after == Duration(90s));
+  CHECK(std::get<NotAccepted>(submitted("POST /c", busy)).retry_after == Duration(90s));
   busy.status = 503;
   try {
-    success_of("GET /c", busy, {});
+    success_of("GET /c", busy);
     FAIL("it passed");
   } catch (const Error& error) {
     CHECK(error.kind() == ErrorKind::unavailable);
@@ -128,13 +138,13 @@ TEST_CASE("each kind of answer to a revocation means what the rule says") {
   };
   for (const Row& row : rows) {
     CAPTURE(row.what);
-    CHECK(static_cast<End>(classify_revocation("PUT /r", row.exchange, {}).index()) == row.end);
+    CHECK(static_cast<End>(revoked("PUT /r", row.exchange).index()) == row.end);
   }
 }
 
 TEST_CASE("only a 400 that names no value may be about the form") {
   const auto about_form = [](long status, const std::string& body) {
-    return refuses_the_form(std::get<RefusedForGood>(classify_submission("POST /c", response(status, body), {})));
+    return refuses_the_form(std::get<RefusedForGood>(submitted("POST /c", response(status, body))));
   };
   CHECK(about_form(400, test::tlm_error("invalid_input_field", "Wrong input or input format")));
   CHECK(about_form(400, test::tlm_error("invalid_input_field", "Wrong input", "seat")));
@@ -150,7 +160,7 @@ TEST_CASE("only a 400 that names no value may be about the form") {
 
 TEST_CASE("a refusal of a renewal is about the renewal alone, or tells of a certificate that exists") {
   const auto refused = [](long status, const std::string& body) {
-    return std::get<RefusedForGood>(classify_submission("POST /c", response(status, body), {}));
+    return std::get<RefusedForGood>(submitted("POST /c", response(status, body)));
   };
   CHECK(refuses_only_the_renewal(refused(400, test::tlm_error("invalid_state", "not within its window"))));
   for (const auto& [status, body] :
@@ -175,13 +185,13 @@ TEST_CASE("a refusal of a renewal is about the renewal alone, or tells of a cert
 TEST_CASE("a repeatable call tells trouble from refusal") {
   const auto kind = [](const net::Exchange& exchange) {
     try {
-      success_of("GET /c", exchange, {});
+      success_of("GET /c", exchange);
     } catch (const Error& error) {
       return error.kind();
     }
     return ErrorKind::internal;
   };
-  CHECK(success_of("GET /c", net::Exchange(response(200, "{}")), {}).status == 200);
+  CHECK_NOTHROW(success_of("GET /c", net::Exchange(response(200, "{}"))));
   CHECK(kind(net::NotSent{"no"}) == ErrorKind::unavailable);
   CHECK(kind(net::OutcomeUnknown{"cut"}) == ErrorKind::unavailable);
   CHECK(kind(response(502, kHtml, "text/html")) == ErrorKind::unavailable);
@@ -190,7 +200,7 @@ TEST_CASE("a repeatable call tells trouble from refusal") {
   CHECK(kind(response(403, test::tlm_error("no_access", "no"))) == ErrorKind::denied);
   const auto lane = [](const net::Exchange& exchange) {
     try {
-      success_of("GET /c", exchange, {});
+      success_of("GET /c", exchange);
     } catch (const Error& error) {
       return std::string(error.detail("lane"));
     }
@@ -200,8 +210,8 @@ TEST_CASE("a repeatable call tells trouble from refusal") {
   CHECK(lane(response(401, "no", "text/plain")) == "down");
   CHECK(lane(response(403, test::tlm_error("no_access", "no"))) == "");
   CHECK(lane(response(404, test::tlm_error("resource_not_found", "no"))) == "");
-  CHECK(std::get<workflow::NotAccepted>(classify_submission("POST /c", response(401, "no", "text/plain"), {}))
-            .error.detail("lane") == "down");
+  CHECK(std::get<workflow::NotAccepted>(submitted("POST /c", response(401, "no", "text/plain"))).error.detail("lane") ==
+        "down");
   CHECK(kind(response(404, test::tlm_error("resource_not_found", "no"))) == ErrorKind::not_found);
   CHECK(kind(response(404, kHtml, "text/html")) == ErrorKind::not_found);
   CHECK(kind(response(302, "")) == ErrorKind::unavailable);

@@ -1,5 +1,4 @@
-#include "providers/securosys/submission.h"
-
+#include "providers/securosys/client.h"
 #include "providers/securosys/error_code.h"
 #include "support/fake_transport.h"
 
@@ -11,10 +10,20 @@ using namespace std::chrono_literals;
 
 namespace {
 
+providers::Answer answer(const char* what, const net::Exchange& exchange) {
+  return {dialect(), what, exchange, Instant{}};
+}
+Verdict submitted(const char* what, const net::Exchange& exchange) {
+  return submission_verdict(answer(what, exchange));
+}
+void success_of(const char* what, const net::Exchange& exchange) {
+  answer(what, exchange).success();
+}
+
 enum class Meaning { taken, not_accepted, refused, unknown };
 
 Meaning meaning_of(const net::Exchange& exchange) {
-  return static_cast<Meaning>(classify_submission("POST /v1/sign", exchange, {}).index());
+  return static_cast<Meaning>(submitted("POST /v1/sign", exchange).index());
 }
 using hsmbridge::test::response;
 std::string refusal(int code) {
@@ -88,22 +97,22 @@ TEST_CASE("every error code sent with a 4xx is told apart by its row") {
 
 TEST_CASE("a refusal carries code and reason and asked patience") {
   const net::Response busy = response(429, "", "application/json", {{"Retry-After", "7"}});
-  const Verdict verdict = classify_submission("POST /v1/sign", busy, {});
+  const Verdict verdict = submitted("POST /v1/sign", busy);
   CHECK(std::get<workflow::NotAccepted>(verdict).retry_after == Duration(7s));
 
-  const Verdict refused = classify_submission("POST /v1/sign", response(400, refusal(620)), {});
+  const Verdict refused = submitted("POST /v1/sign", response(400, refusal(620)));
   const Error& error = std::get<workflow::RefusedForGood>(refused).error;
   CHECK(error.kind() == ErrorKind::denied);
   CHECK(error.detail("errorCode") == "620");
 
-  const Verdict lost = classify_submission("POST /v1/sign", response(502, "<html>no</html>", "text/html"), {});
+  const Verdict lost = submitted("POST /v1/sign", response(502, "<html>no</html>", "text/html"));
   CHECK(std::get<workflow::OutcomeUnknown>(lost).why == "POST /v1/sign: HTTP 502 with an HTML page (of a proxy?)");
 }
 
 TEST_CASE("a repeatable call says what may be tried again") {
   const auto kind = [](const net::Exchange& exchange) {
     try {
-      success_of("GET /v1/request/x", exchange, {});
+      success_of("GET /v1/request/x", exchange);
     } catch (const Error& error) {
       return std::string(to_string(error.kind()));
     }
@@ -128,7 +137,7 @@ TEST_CASE("a repeatable call says what may be tried again") {
 TEST_CASE("asked patience of a repeatable call is a detail of its error") {
   const net::Response busy = response(503, "", "application/json", {{"Retry-After", "90"}});
   try {
-    success_of("GET /v1/request/x", busy, {});
+    success_of("GET /v1/request/x", busy);
     FAIL("it passed");
   } catch (const Error& error) {
     CHECK(error.kind() == ErrorKind::unavailable);

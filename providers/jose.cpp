@@ -1,9 +1,9 @@
-#include "providers/venafi/jwt.h"
+#include "providers/jose.h"
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/unicode.h"
 #include "x509/asn1/der.h"
-#include "x509/names/name.h"
 #include "x509/objects/algorithm.h"
 #include "x509/objects/spki.h"
 
@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <array>
 
-namespace hsmbridge::venafi {
+namespace hsmbridge::providers {
 namespace {
 
 // RFC 7518 §3.1: its name, the kind of key, the name of our own table.
@@ -29,17 +29,14 @@ constexpr auto kAlgorithms = std::to_array<Row>({
     {"ES512", x509::KeyType::ec, 521, "ecdsa-sha512"},
 });
 
-// Long enough for a clock that is a little behind, short enough to be worth nothing when it leaks.
-constexpr std::chrono::seconds kLifetime{300};
-
 const Row& row_of(const x509::KeySpec& spec) {
   const auto* row = std::find_if(kAlgorithms.begin(), kAlgorithms.end(), [&](const Row& entry) {
     return entry.type == spec.type && (entry.bits == 0 || entry.bits == spec.bits);
   });
   if (row == kAlgorithms.end()) {
     throw Error{ErrorKind::invalid_input,
-                fmt::format("the service takes no JWT signed by a key of kind {}", x509::to_string(spec))}
-        .hint("use an RSA, P-256, P-384 or P-521 key for `service_account`");
+                fmt::format("a JWT cannot be signed by a key of kind {}", x509::to_string(spec))}
+        .hint("use an RSA, P-256, P-384 or P-521 key");
   }
   return *row;
 }
@@ -93,27 +90,20 @@ std::string subject_of(std::string_view jwt) {
     const std::string subject = json.string_or("sub", "");
     const std::string issuer = json.string_or("iss", "");
     if (subject.empty() || issuer.empty()) return "";
-    return x509::printable(fmt::format("{} of {}", subject, issuer).substr(0, 300));
+    return printable(fmt::format("{} of {}", subject, issuer).substr(0, 300));
   } catch (const Error&) {
     return "";
   }
 }
 
-std::string service_account_jwt(x509::Signer& signer, std::string_view client_id, Instant now, std::string_view jti) {
+std::string signed_jwt(x509::Signer& signer, const Json& claims) {
   const x509::KeySpec spec = x509::key_spec_of(signer.subject_public_key_info());
   const Row& row = row_of(spec);
-  const auto issued = std::chrono::floor<std::chrono::seconds>(now).time_since_epoch();
   const Json header = Json::object({{"alg", row.alg}, {"typ", "JWT"}});
-  const Json claims = Json::object({{"iss", client_id},
-                                    {"sub", client_id},
-                                    {"aud", kAudience},
-                                    {"iat", static_cast<std::int64_t>(issued.count())},
-                                    {"exp", static_cast<std::int64_t>((issued + kLifetime).count())},
-                                    {"jti", jti}});
   const std::string signed_part = base64url(as_bytes(header.dump())) + "." + base64url(as_bytes(claims.dump()));
   Bytes signature = signer.sign(as_bytes(signed_part), x509::signature_algorithm(row.algorithm));
   if (row.type == x509::KeyType::ec) signature = plain_signature(signature, spec.bits);
   return signed_part + "." + base64url(signature);
 }
 
-}  // namespace hsmbridge::venafi
+}  // namespace hsmbridge::providers

@@ -1,0 +1,66 @@
+#pragma once
+
+#include "base/error.h"
+#include "base/json.h"
+#include "workflow/ports/provider.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <functional>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <utility>
+
+// What every provider does to follow a request that it has submitted. Thread rule: plain functions.
+namespace hsmbridge::providers {
+
+// What `whose` ("the TSB") is asked about. Throws internal where nothing is known of it.
+inline const workflow::Submission& submission_of(const workflow::ProviderCall& call, std::string_view whose) {
+  if (call.submission == nullptr || call.submission->reference.empty()) {
+    throw Error{ErrorKind::internal, fmt::format("{} was asked about a request without its reference", whose)};
+  }
+  return *call.submission;
+}
+
+// The service does not know it (any more).
+inline workflow::Report unknown_there(std::string why) {
+  workflow::Report report;
+  report.status = workflow::RequestStatus::gone;
+  report.provider_status = "unknown there";
+  report.message = std::move(why);
+  return report;
+}
+
+// What a provider wrote as its state; nothing of it for "". Throws corrupt.
+template <class State, class Read>
+State stored_state(std::string_view text, Read read) {
+  if (text.empty()) return {};
+  try {
+    return read(Json::parse(text));
+  } catch (const Error& error) {
+    throw Error{ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message()};
+  }
+}
+
+// A search under another account would not see what an attempt orders: nothing is sent then.
+inline workflow::NotAccepted under_other_account(std::string_view provider, std::string_view here,
+                                                 std::string_view drafted) {
+  return {Error{ErrorKind::unavailable,
+                fmt::format("provider {} has the credentials of {} now, and this request was drafted under those of "
+                            "{}: nothing was sent",
+                            provider, here.empty() ? "somebody whom the service does not name" : here, drafted)}
+              .hint("give it those credentials again, or cancel the request and make a new one"),
+          std::nullopt};
+}
+
+// The row of a table whose `column` is `value`; null where there is none.
+template <class Table, class Column, class Value>
+auto row_with(const Table& table, Column column, const Value& value) {
+  const auto row = std::find_if(std::begin(table), std::end(table),
+                                [&](const auto& one) { return std::invoke(column, one) == value; });
+  return row == std::end(table) ? nullptr : &*row;
+}
+
+}  // namespace hsmbridge::providers

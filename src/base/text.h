@@ -1,0 +1,29 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+// Small things done with texts. Pure functions.
+namespace hsmbridge {
+
+// ASCII letters in one case; every other octet as it is.
+std::string lower(std::string_view text);
+std::string upper(std::string_view text);
+// The same but for the case of ASCII letters.
+bool equal_ignoring_case(std::string_view a, std::string_view b);
+
+// "a, b, c": what `text` says of each.
+template <class List, class Text = std::identity>
+std::string joined(const List& list, std::string_view between = ", ", Text text = {}) {
+  std::string result;
+  bool first = true;
+  for (const auto& one : list) {
+    if (!first) result += between;
+    first = false;
+    result += std::invoke(text, one);
+  }
+  return result;
+}
+
+}  // namespace hsmbridge

@@ -1,0 +1,138 @@
+#include "orchard.h"
+
+#include "base/json.h"
+#include "net/url.h"
+#include "providers/bundle.h"
+#include "providers/following.h"
+#include "providers/json_fields.h"
+#include "x509/objects/csr.h"
+
+#include <array>
+
+namespace hsmbridge::orchard {
+namespace {
+
+using namespace workflow;
+using Fate = providers::Refused::Fate;
+
+struct Fault {
+  std::string_view word;
+  ErrorKind kind;
+  Fate fate;
+  std::string_view advice;
+};
+constexpr auto kFaults = std::to_array<Fault>({
+    {"bad-token", ErrorKind::denied, Fate::not_accepted, "renew `token`"},
+    {"full", ErrorKind::unavailable, Fate::not_accepted, "wait for room"},
+    {"bad-csr", ErrorKind::invalid_input, Fate::for_good, "the service cannot read this CSR"},
+    {"unknown", ErrorKind::not_found, Fate::for_good, ""},
+});
+
+struct Status {
+  std::string_view word;
+  RequestStatus means;
+};
+constexpr auto kStatuses = std::to_array<Status>({
+    {"waiting", RequestStatus::awaiting_approval},
+    {"grown", RequestStatus::ready},
+    {"felled", RequestStatus::rejected},
+});
+
+std::optional<providers::Refused> refusal_in(std::string_view what, const net::Response& answer) {
+  try {
+    const Json json = Json::parse(answer.body);
+    const std::string word = json.at("fault").as_string();
+    const Fault* row = providers::row_with(kFaults, &Fault::word, word);
+    Error error(row != nullptr ? row->kind : ErrorKind::refused,
+                fmt::format("{}: the orchard says: {} ({})", what, json.string_or("text", ""), word));
+    if (row != nullptr) error.hint(std::string(row->advice));
+    providers::Refused refused{std::move(error), row != nullptr ? row->fate : Fate::for_good};
+    if (word == "bad-token") refused.credential = "";
+    return refused;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+constexpr providers::Dialect kDialect{"the orchard", &refusal_in};
+
+Report report_from(const Json& json) {
+  Report report;
+  report.reference = ProviderReference(json.at("order").as_string());
+  report.provider_status = json.at("state").as_string();
+  if (const Status* row = providers::row_with(kStatuses, &Status::word, report.provider_status))
+    report.status = row->means;
+  return report;
+}
+
+template <class Read>
+auto read_answer(std::string_view body, Read read) {
+  return providers::read_answer("the orchard", "order", body, read);
+}
+
+std::string tag_of(const ProviderCall& call) {
+  return fmt::format("{}-{}", call.order.id.str(), call.attempt);
+}
+
+}  // namespace
+
+const providers::Dialect& dialect() {
+  return kDialect;
+}
+
+Orchard::Orchard(std::shared_ptr<net::Transport> transport, providers::Source token, const Clock& clock)
+    : api_(std::move(transport), kDialect,
+           {{"Authorization", "Bearer ", providers::stored_credentials({std::move(token)})}}, clock) {}
+
+providers::Answer Orchard::get(std::string path, Duration limit) {
+  return api_.call({"GET", std::move(path), {}, "", net::Repeat::allowed}, limit);
+}
+
+SubmitAnswer Orchard::submit(const ProviderCall& call) {
+  const Json body = Json::object({{"csr", x509::csr_to_pem(call.draft.csr)}, {"tag", tag_of(call)}});
+  return api_.call({"POST", "/orders", {}, body.dump(), net::Repeat::never, {}, call.call_until}, call.time_limit)
+      .verdict<SubmitAnswer>([](const net::Response& success) -> SubmitAnswer {
+        return Accepted{read_answer(success.body, report_from)};
+      });
+}
+
+LookUpAnswer Orchard::look_up(const ProviderCall& call) {
+  const providers::Answer answer = get("/orders?tag=" + net::percent_encode(tag_of(call)), call.time_limit);
+  return read_answer(answer.success().body, [](const Json& json) -> LookUpAnswer {
+    const Json::Array& orders = json.at("orders").as_array();
+    if (orders.empty()) return Absent{};
+    return Found{report_from(orders.front())};
+  });
+}
+
+Report Orchard::poll(const ProviderCall& call) {
+  const providers::Answer answer =
+      get("/orders/" + providers::submission_of(call, "the orchard").reference.str(), call.time_limit);
+  Report report = read_answer(answer.success().body, report_from);
+  report.retry_after = answer.retry_after();
+  return report;
+}
+
+Report Orchard::retrieve(const ProviderCall& call) {
+  const std::string& id = providers::submission_of(call, "the orchard").reference.str();
+  const Bytes pem = to_bytes(get("/orders/" + id + "/certificate", call.time_limit).success().body);
+  Report report;
+  report.status = RequestStatus::handed_out;
+  report.handout = Handout{Handout::Content::certificate, pem, pem};
+  return report;
+}
+
+CancelAnswer Orchard::cancel(const ProviderCall&) {
+  return CancelNotPossible{"the orchard has no call for it"};
+}
+
+Issued Orchard::read(const ProviderCall& call, const Handout& handout) {
+  return providers::issued_from("the orchard", handout.result, x509::parse_csr(call.draft.csr).spki, call.order);
+}
+
+std::vector<std::string> Orchard::test() {
+  get("/orders?tag=none", std::chrono::seconds{30}).success();
+  return {"the orchard answers"};
+}
+
+}  // namespace hsmbridge::orchard
