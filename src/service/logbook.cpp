@@ -21,7 +21,10 @@ Logbook::Logbook(std::function<std::unique_ptr<workflow::Store>()> open, Actor a
 Logbook::~Logbook() = default;
 
 workflow::Store* Logbook::store() {
-  if (const auto open = std::exchange(open_, nullptr)) store_ = open();
+  if (open_) {
+    store_ = open_();  // when it throws it is asked again: a store that cannot be opened is not one that is not there
+    open_ = nullptr;
+  }
   return store_.get();
 }
 

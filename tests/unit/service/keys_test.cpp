@@ -100,6 +100,27 @@ TEST_CASE_METHOD(Keys, "of many CSRs one that fails stops nobody else's and the 
   CHECK(ring.logins == 1);
 }
 
+TEST_CASE_METHOD(Keys, "while the store cannot be opened nothing is signed, however often it is asked") {
+  auto book = log();
+  service::make_keys(ring, book, of({"web"}));
+  bool broken = true;
+  service::Logbook failing{[&]() -> std::unique_ptr<workflow::Store> {
+                             if (broken) throw Error{ErrorKind::unavailable, "the disk is full"};
+                             return store::SqliteStore::open(folder / "store.db", clock);
+                           },
+                           service::Actor{"uid:alice", "operating system", {}}, clock, [this] { ++said; }};
+  service::NewCsr typed;
+  typed.wishes.names = {"dns:www.example.com"};
+  const auto rows = service::read_batch("key,out\nweb,1\nweb,2\nweb,3\n", service::csr_columns());
+  std::vector<bool> made;
+  service::make_csrs(ring, failing, rows, typed, {}, folder.path().string(), [&](const service::CsrRow& row) {
+    made.push_back(row.made.has_value());
+    broken = made.size() < 2;
+  });
+  CHECK(made == std::vector<bool>{false, false, true});
+  CHECK(said == 0);
+}
+
 TEST_CASE_METHOD(Keys, "a key that an open request means is not destroyed, and one that nobody needs is") {
   auto book = log();
   service::make_keys(ring, book, of({"www", "other"}));
