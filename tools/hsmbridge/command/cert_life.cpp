@@ -7,7 +7,6 @@
 #include "tools/hsmbridge/text/request.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 #include "views/certificates.h"
-#include "workflow/machine/lifecycle.h"
 
 #include <fmt/core.h>
 

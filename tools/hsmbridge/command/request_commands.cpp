@@ -8,7 +8,6 @@
 #include "tools/hsmbridge/wiring/providers.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 #include "workflow/machine/rules.h"
-#include "x509/objects/pem.h"
 
 #include <fmt/core.h>
 #include <sys/ioctl.h>
