@@ -122,7 +122,7 @@ PKCS11_KEY* key_in(PKCS11_TOKEN* libp11_token, const Token& token, const KeyInfo
       return candidate;
     }
   }
-  throw libp11_failed(token, fmt::format("find key {}", key.name()));
+  throw libp11_failed(token, fmt::format("find key {}", key.name));
 }
 
 void refuse_ed25519_on_token(Token& token) {
@@ -150,7 +150,7 @@ Padding padding_of(Token& token, const KeyInfo& key) {
     const auto private_half = locate(session, key).private_half;
     if (!private_half) {
       throw Error{ErrorKind::not_found,
-                  fmt::format("the private half of key {} is not on token {} any more", key.name(), token.name())};
+                  fmt::format("the private half of key {} is not on token {} any more", key.name, token.name())};
     }
     const auto allowed = read_attribute(session, *private_half, CKA_ALLOWED_MECHANISMS);
     if (!allowed || allowed->empty()) return Padding::any;
@@ -195,7 +195,7 @@ std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, c
   const bool known = key.spec && (key.spec->type == x509::KeyType::rsa || key.spec->type == x509::KeyType::ec);
   if (!key.has_private || !known) {
     throw Error{ErrorKind::invalid_input, fmt::format("key {} on token {} cannot authenticate a TLS client: it is {}",
-                                                      key.name(), token->name(), candidate_text(key))}
+                                                      key.name, token->name(), candidate_text(key))}
         .hint("use an RSA or EC key whose private half is on the token");
   }
   if (key.always_authenticate) {
@@ -203,7 +203,7 @@ std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, c
         ErrorKind::invalid_input,
         fmt::format("key {} on token {} wants its PIN for every signature (CKA_ALWAYS_AUTHENTICATE), which a TLS "
                     "handshake cannot give",
-                    key.name(), token->name())}
+                    key.name, token->name())}
         .hint("use a key without CKA_ALWAYS_AUTHENTICATE");
   }
   refuse_ed25519_on_token(*token);
@@ -213,7 +213,7 @@ std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, c
     const auto beside = certificates_of(*token, key);
     if (beside.size() != 1) {
       throw Error{ErrorKind::invalid_input, fmt::format("{} certificates are next to key {} on token {}, one is needed",
-                                                        beside.size(), key.name(), token->name())}
+                                                        beside.size(), key.name, token->name())}
           .hint("give the client certificate as a file, or put one next to the key: hsmbridge cert install");
     }
     chain.push_back(beside.front().der);
@@ -221,7 +221,7 @@ std::shared_ptr<TlsClientKey> TlsClientKey::open(std::shared_ptr<Token> token, c
   const auto spki = spki_of_certificate(chain.front());
   if (!spki || *spki != key.spki) {
     throw Error{ErrorKind::invalid_input,
-                fmt::format("the TLS client certificate is not for key {} on token {}", key.name(), token->name())}
+                fmt::format("the TLS client certificate is not for key {} on token {}", key.name, token->name())}
         .hint("the first certificate must be the client's own");
   }
   state->chain = std::move(chain);
@@ -249,7 +249,7 @@ void TlsClientKey::hand_over(SSL_CTX* context) {
   load(module, token);
   PKCS11_KEY* const found = key_in(token_in(module, token), token, info);
   const x509::PkeyPtr key(::PKCS11_get_private_key(found));
-  if (!key) throw libp11_failed(token, fmt::format("use key {}", info.name()));
+  if (!key) throw libp11_failed(token, fmt::format("use key {}", info.name));
   if (::SSL_CTX_use_certificate(context, parse_certificate(state_->chain.front()).get()) != 1) {
     throw Error{ErrorKind::invalid_input,
                 fmt::format("OpenSSL refuses the TLS client certificate: {}", queued_errors())};
@@ -269,7 +269,7 @@ void TlsClientKey::hand_over(SSL_CTX* context) {
   }
   if (::SSL_CTX_use_PrivateKey(context, key.get()) != 1 || ::SSL_CTX_check_private_key(context) != 1) {
     throw Error{ErrorKind::invalid_input,
-                fmt::format("OpenSSL refuses key {} for TLS: {}", info.name(), queued_errors())};
+                fmt::format("OpenSSL refuses key {} for TLS: {}", info.name, queued_errors())};
   }
 }
 

@@ -89,10 +89,10 @@ KeySelector selector_of(const workflow::Key& key) {
 
 void check_usable(const KeyInfo& info) {
   if (!info.has_private) {
-    throw Error{ErrorKind::not_found, "key " + info.name() + ": its private half is not on the token"};
+    throw Error{ErrorKind::not_found, "key " + info.name + ": its private half is not on the token"};
   }
   if (info.spki.empty()) {
-    throw Error{ErrorKind::not_found, "key " + info.name() + ": the token shows no public half of it"}.hint(
+    throw Error{ErrorKind::not_found, "key " + info.name + ": the token shows no public half of it"}.hint(
         "put the public key or a certificate of it on the token, with the same CKA_ID");
   }
 }

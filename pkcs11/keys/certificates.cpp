@@ -87,11 +87,11 @@ CK_OBJECT_HANDLE create(const Session& session, const KeyInfo& key, ByteView der
   CK_OBJECT_HANDLE handle = 0;
   const CK_RV rv = session.functions().C_CreateObject(session.handle(), wanted.data(), wanted.size(), &handle);
   if (!takes_no_certificates(rv)) {
-    session.check(rv, "C_CreateObject", fmt::format("put the certificate next to key {}", key.name()));
+    session.check(rv, "C_CreateObject", fmt::format("put the certificate next to key {}", key.name));
     return handle;
   }
   throw Error{ErrorKind::refused, fmt::format("token {} does not take the certificate of key {} ({})",
-                                              session.token().access.name, key.name(), return_code_name(rv))}
+                                              session.token().access.name, key.name, return_code_name(rv))}
       .with("ckr", return_code_name(rv))
       .hint("if it takes none at all, declare `certificates: false` for the token and install into a file");
 }
@@ -106,14 +106,14 @@ void check_belongs(const KeyInfo& key, ByteView der) {
   const auto spki = spki_of_certificate(der);
   if (!spki) throw Error{ErrorKind::invalid_input, "not a valid DER certificate"};
   if (key.spki.empty() || *spki != key.spki) {
-    throw Error{ErrorKind::invalid_input, fmt::format("the certificate is for another key than {}", key.name())}
+    throw Error{ErrorKind::invalid_input, fmt::format("the certificate is for another key than {}", key.name)}
         .with("key", candidate_text(key))
         .hint("name the key that the certificate was asked for");
   }
   // Without an id nothing would say which key it belongs to.
   if (key.id.empty()) {
     throw Error{ErrorKind::invalid_input,
-                fmt::format("key {} has no CKA_ID, so a certificate cannot be put next to it", key.name())};
+                fmt::format("key {} has no CKA_ID, so a certificate cannot be put next to it", key.name)};
   }
 }
 
@@ -168,7 +168,7 @@ CertificatePlacement put_certificate(Token& token, const KeyInfo& key, ByteView 
         throw Error{ErrorKind::corrupt,
                     fmt::format("token {} returns another certificate than the one put next to key {}: it was "
                                 "removed again, and what was there before stays",
-                                token.name(), key.name())};
+                                token.name(), key.name)};
       }
       placement.outcome = CertificatePlacement::Outcome::written;
     }

@@ -129,45 +129,6 @@ ContractRow mechanisms_row(const Session& session, const KeyObjects& key, KeyUse
 
 }  // namespace
 
-std::string_view to_string(KeyUse use) {
-  return use == KeyUse::sign ? "sign" : "tls-client";
-}
-
-KeyUse parse_key_use(std::string_view text) {
-  for (const KeyUse use : {KeyUse::sign, KeyUse::tls_client}) {
-    if (text == to_string(use)) return use;
-  }
-  throw Error{ErrorKind::invalid_input, fmt::format("a key is not made for \"{}\"", text)}.hint("sign or tls-client");
-}
-
-std::string_view to_string(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::held:
-      return "held";
-    case Verdict::wish_not_granted:
-      return "wish not granted";
-    case Verdict::not_shown:
-      return "not shown";
-    case Verdict::violated:
-      return "violated";
-  }
-  return "";
-}
-
-bool ContractReport::violated() const {
-  return std::any_of(rows.begin(), rows.end(), [](const ContractRow& row) { return row.verdict == Verdict::violated; });
-}
-
-std::string ContractReport::violations() const {
-  std::string text;
-  for (const ContractRow& row : rows) {
-    if (row.verdict != Verdict::violated) continue;
-    if (!text.empty()) text += '\n';
-    text += fmt::format("{} {}: asked {}, found {}", row.half, row.attribute, row.asked, row.found);
-  }
-  return text;
-}
-
 std::span<const ContractTerm> contract_terms() {
   return kTerms;
 }
@@ -259,7 +220,7 @@ void refuse_flaws(const KeyStanding& standing, const std::vector<std::string>& a
   }
   if (names.empty()) return;
   throw Error{ErrorKind::refused,
-              fmt::format("key {} on token {} is not used: it {} ({})", key.name(), token.name(), meanings, names)}
+              fmt::format("key {} on token {} is not used: it {} ({})", key.name, token.name(), meanings, names)}
       .with("key", candidate_text(key))
       .with("flaws", names)
       .hint(fmt::format(

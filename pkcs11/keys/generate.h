@@ -11,28 +11,11 @@
 
 namespace hsmbridge::pkcs11 {
 
-// The octets of an id that this program chooses.
-inline constexpr std::size_t kIdOctets = 16;
-
-// A key before it is born: what the caller journals before make_key. The id is 16 random bytes, so a crash between the
-// two leaves something that can be looked for.
-struct KeyPlan {
-  std::string label;
-  Bytes id;
-  x509::KeySpec spec;
-  KeyUse use = KeyUse::sign;
-  // A random id is there to find the key again: a token that keeps fewer octets, or gives an id of its own, is obeyed,
-  // and KeyInfo::id says what the key's is. One that a person chose is kept as it is, or the key is not made.
-  enum class IdFrom { random, chosen } id_from = IdFrom::random;
-
-  bool operator==(const KeyPlan&) const = default;
-};
-
-struct MadeKey {
-  KeyInfo key;
-  ContractReport contract;
-  enum class Origin { generated, adopted } origin = Origin::generated;  // adopted: it was made before a crash
-};
+using workflow::KeyMade;
+using workflow::KeyPlan;
+using workflow::KeysDue;
+using workflow::kIdOctets;
+using workflow::MadeKey;
 
 // Checks that label and id are free and that the token can make such a key. Throws conflict naming both ids, and
 // invalid_input for a mechanism or size that the token does not have, or a label that could be taken for another kind
@@ -55,12 +38,6 @@ std::vector<KeyPlan> plan_keys(Token& token, std::span<const std::string> labels
 // than one pair under the id is a conflict. From the search to the read-back the token's LockedWork::making_keys lock
 // is held; throws unavailable when another process holds it for longer than TokenAccess::making_wait.
 MadeKey make_key(Token& token, const KeyPlan& plan);
-// Told of each key as soon as it is certain to stay, also when a later one of the batch fails. It must not use the
-// token. An error of its own ends the batch; the key stays and is found again by its plan.
-using KeyMade = std::function<void(const MadeKey&)>;
-// Told, under the lock, of the plans that are next: a few dozen, or the rest of those. It must not use the token. What
-// it throws ends the batch: the place to refuse a plan that somebody else carried out while this one waited.
-using KeysDue = std::function<void(std::span<const KeyPlan>)>;
 // Many at once, a few dozen or a few seconds under one lock, with a scan of the token before and after each such part.
 // Stops at the first that fails; those made before it stay and are found again by their plans.
 std::vector<MadeKey> make_keys(Token& token, std::span<const KeyPlan> plans, const KeyMade& on_made = {},

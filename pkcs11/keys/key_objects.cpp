@@ -5,6 +5,7 @@
 #include "pkcs11/keys/public_key.h"
 #include "pkcs11/token/module_state.h"
 #include "pkcs11/token/uri_match.h"
+#include "x509/asn1/unicode.h"
 #include "x509/objects/spki.h"
 
 #include <fmt/core.h>
@@ -165,6 +166,18 @@ Pairing find_public_half(const Record& half, Records& records) {
   return {nullptr, false};
 }
 
+std::string name_of(const KeyInfo& key) {
+  const std::string& label = key.label;
+  const Bytes& id = key.id;
+  const bool as_it_is = !label.empty() && !x509::has_control(label) && label.front() != ' ' && label.back() != ' ' &&
+                        !label.starts_with("id=") && !label.starts_with("pkcs11:");
+  if (as_it_is) return label;
+  if (label.empty()) return id.empty() ? key.uri : "id=" + hex(id);
+  UriParts parts;
+  parts.object = label;
+  return format_uri(parts);
+}
+
 std::string key_uri(const TokenState& token, const KeyInfo& key) {
   UriParts parts = token.uri_parts();
   parts.id = key.id;
@@ -248,6 +261,7 @@ KeyObjects make_key_objects(const Session& session, const Record* private_half, 
     }
   }
   key.info.uri = key_uri(session.token(), key.info);
+  key.info.name = name_of(key.info);
   return key;
 }
 
@@ -406,12 +420,12 @@ KeyObjects locate(const Session& session, const KeyInfo& info) {
     another = true;
   }
   if (another) {
-    throw Error{ErrorKind::conflict, fmt::format("key {} is another key now: its public key changed", info.name())}
+    throw Error{ErrorKind::conflict, fmt::format("key {} is another key now: its public key changed", info.name)}
         .with("id", hex(info.id))
         .with("expected_spki", info.spki_hash.str());
   }
   throw Error{ErrorKind::not_found,
-              fmt::format("key {} is not on token {} any more", info.name(), session.token().access.name)}
+              fmt::format("key {} is not on token {} any more", info.name, session.token().access.name)}
       .with("id", hex(info.id));
 }
 
@@ -421,7 +435,7 @@ std::string candidate_text(const KeyInfo& key) {
   if (!key.has_private) text += " (public half only)";
   if (!key.has_public) text += " (private half only)";
   // A label that does not read as it is must be typed in another way.
-  if (!key.label.empty() && key.name() != key.label) text += ' ' + key.uri;
+  if (!key.label.empty() && key.name != key.label) text += ' ' + key.uri;
   return text;
 }
 

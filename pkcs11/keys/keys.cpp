@@ -1,10 +1,8 @@
 #include "pkcs11/keys/keys.h"
 
-#include "base/json_text.h"
 #include "pkcs11/keys/attribute_table.h"
 #include "pkcs11/keys/key_objects.h"
 #include "pkcs11/token/token.h"
-#include "x509/asn1/unicode.h"
 #include "x509/objects/spki.h"
 
 #include <fmt/core.h>
@@ -73,25 +71,6 @@ std::vector<KeyInfo> match_keys(Token& token, const KeySelector& selector) {
   return reading(token.state(), [&](Session& session) { return infos(matching_keys(session, selector)); });
 }
 
-std::string KeyInfo::name() const {
-  const bool as_it_is = !label.empty() && !x509::has_control(label) && label.front() != ' ' && label.back() != ' ' &&
-                        !label.starts_with("id=") && !label.starts_with("pkcs11:");
-  if (as_it_is) return label;
-  if (label.empty()) return id.empty() ? uri : "id=" + hex(id);
-  UriParts parts;
-  parts.object = label;
-  return format_uri(parts);
-}
-
-Json facts_of(const Token& token, const KeyInfo& key) {
-  Json facts = Json::object({{"token", token.name()}});
-  set_text(facts, "label", key.label);
-  facts.set("id", hex(key.id));
-  facts.set("type", key.type);
-  facts.set("spki_sha256", key.spki_hash.str());
-  return facts;
-}
-
 KeyInfo find_key(Token& token, const KeySelector& selector) {
   std::vector<KeyInfo> matches = match_keys(token, selector);
   if (matches.size() == 1) return std::move(matches.front());
@@ -120,7 +99,7 @@ KeyInfo find_pinned(Token& token, const KeySelector& selector, const SpkiHash& e
     throw Error{ErrorKind::not_found,
                 fmt::format("token {} shows no public key of {} now, so that nothing says whether "
                             "it is the one pinned",
-                            token.name(), hidden->name())}
+                            token.name(), hidden->name)}
         .with("expected_spki", expected.str())
         .with("candidate", candidate_text(*hidden))
         .hint("put the public key or a certificate of it on the token, with the same CKA_ID");
@@ -155,7 +134,7 @@ void destroy_key(Token& token, const KeyInfo& key, WithCertificates certificates
     const auto destroy = [&](CK_OBJECT_HANDLE handle) {
       const CK_RV rv = session.functions().C_DestroyObject(session.handle(), handle);
       if (rv == CKR_OBJECT_HANDLE_INVALID && session.is_last_try()) return;
-      session.check(rv, "C_DestroyObject", fmt::format("destroy key {}", key.name()));
+      session.check(rv, "C_DestroyObject", fmt::format("destroy key {}", key.name));
     };
     const auto objects = still_there();
     if (!objects) return true;
@@ -167,7 +146,7 @@ void destroy_key(Token& token, const KeyInfo& key, WithCertificates certificates
     }
     if (!still_there()) return true;
     throw Error{ErrorKind::corrupt,
-                fmt::format("token {} says that key {} is destroyed, and still holds it", token.name(), key.name())};
+                fmt::format("token {} says that key {} is destroyed, and still holds it", token.name(), key.name)};
   });
 }
 

@@ -99,7 +99,7 @@ struct TokenKey::State {
       const KeyObjects found = locate(session, key);
       if (!found.private_half) {
         throw Error{ErrorKind::not_found,
-                    fmt::format("the private half of key {} is not on token {} any more", key.name(), token->name())};
+                    fmt::format("the private half of key {} is not on token {} any more", key.name, token->name())};
       }
       KeyStanding now_standing = standing_of_key(session, *found.private_half);
       if (!row_of(intent.purpose).any_flaw) refuse_flaws(now_standing, intent.accepted, *token, key);
@@ -122,7 +122,7 @@ struct TokenKey::State {
   }
 
   void write_down(std::string_view leaf, std::string_view algorithm, const std::string& signed_sha256) {
-    Json facts = facts_of(*token, key);
+    Json facts = workflow::facts_of(token->name(), key);
     {
       const std::lock_guard lock(mutex);
       facts.set("purpose", intent.words);
@@ -144,7 +144,7 @@ struct TokenKey::State {
   }
 
   Bytes sign_once(Session& session, Operation& operation) {
-    const std::string doing = fmt::format("sign with key {}", key.name());
+    const std::string doing = fmt::format("sign with key {}", key.name);
     CK_MECHANISM mechanism{operation.mechanism, operation.pss ? &*operation.pss : nullptr,
                            operation.pss ? sizeof *operation.pss : 0UL};
     session.check(session.functions().C_SignInit(session.handle(), &mechanism, private_handle(session)), "C_SignInit",
@@ -192,7 +192,7 @@ std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, KeyInfo k
   if (wants_proof(key)) key = with_proved_claim(token, std::move(key), intent, record);
   const auto refuse = [&](std::string_view why, std::string_view what_to_do) {
     throw Error{ErrorKind::invalid_input,
-                fmt::format("key {} on token {} cannot sign: {}", key.name(), token->name(), why)}
+                fmt::format("key {} on token {} cannot sign: {}", key.name, token->name(), why)}
         .with("key", candidate_text(key))
         .hint(std::string(what_to_do));
   };
@@ -274,7 +274,7 @@ Bytes TokenKey::sign_for(std::string_view leaf, ByteView message, const Signatur
   const KeyInfo& key = state_->key;
   if (algorithm.key_type != key.spec->type) {
     throw Error{ErrorKind::invalid_input,
-                fmt::format("key {} is {} and cannot sign {}", key.name(), key.type, algorithm.name)}
+                fmt::format("key {} is {} and cannot sign {}", key.name, key.type, algorithm.name)}
         .hint(fmt::format("use {}", x509::default_algorithm(*key.spec).name));
   }
   state_->compare_with_contract(State::Look::when_the_login_is_new);
@@ -287,7 +287,7 @@ Bytes TokenKey::sign_for(std::string_view leaf, ByteView message, const Signatur
     if (error.kind() != ErrorKind::corrupt) throw;
   }
   throw Error{ErrorKind::corrupt, fmt::format("token {} answered a wrong signature with key {} ({}): it was not used",
-                                              state_->token->name(), key.name(), algorithm.name)}
+                                              state_->token->name(), key.name, algorithm.name)}
       .with("key", candidate_text(key))
       .hint(
           "either the token is faulty, or the public key next to the private half is not its own: hsmbridge key show");

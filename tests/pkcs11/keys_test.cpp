@@ -205,9 +205,9 @@ TEST_CASE("what is printed for a key selects exactly that key whatever its label
     const auto by_uri = match_keys(*token, KeySelector::parse(key.uri));
     REQUIRE(by_uri.size() == 1);
     CHECK(by_uri.front().spki == key.spki);
-    CHECK_FALSE(x509::has_control(key.name()));
+    CHECK_FALSE(x509::has_control(key.name));
     // The labels above are all different; of the keys without one, the id may be another's too.
-    const auto by_name = match_keys(*token, KeySelector::parse(key.name()));
+    const auto by_name = match_keys(*token, KeySelector::parse(key.name));
     const bool own_name = !key.label.empty() || key.id != Bytes{1, 1};
     if (own_name) REQUIRE(by_name.size() == 1);
     CHECK(std::any_of(by_name.begin(), by_name.end(), [&](const KeyInfo& one) { return one.spki == key.spki; }));

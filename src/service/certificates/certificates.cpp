@@ -310,32 +310,4 @@ CertificateList list_certificates(workflow::Store& store, const config::Settings
   return list;
 }
 
-Json to_json(const CertificateRow& row) {
-  const auto& record = row.record;
-  Json json = Json::object({{"sha256", record.fingerprint},
-                            {"status", record.status},
-                            {"names", row.names},
-                            {"subject", record.subject},
-                            {"issuer", record.issuer},
-                            {"serial", record.serial},
-                            {"not_before", rfc3339(record.not_before)},
-                            {"not_after", rfc3339(record.not_after)},
-                            {"provider", row.provider},
-                            {"profile", row.profile},
-                            {"token", row.token},
-                            {"key", row.key},
-                            {"key_status", row.key_status},
-                            {"spki", record.spki.str()},
-                            {"request", record.request.str()},
-                            {"installed", Json(record.installed)}});
-  if (!record.predecessor.empty()) json.set("renews", record.predecessor);
-  const auto& renewal = row.renewal;
-  if (renewal.due) json.set("renewal_due", rfc3339(*renewal.due));
-  if (renewal.open) json.set("renewal_request", renewal.open->str());
-  if (renewal.failed) json.set("failed_renewal", renewal.failed->str());
-  if (!renewal.trouble.empty()) json.set("renewal_trouble", renewal.trouble);
-  if (renewal.done) json.set("renewed_by", renewal.done->str());
-  return json;
-}
-
 }  // namespace hsmbridge::service

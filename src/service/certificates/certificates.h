@@ -1,6 +1,5 @@
 #pragma once
 
-#include "base/json.h"
 #include "config/settings.h"
 #include "workflow/ports/store.h"
 
@@ -61,7 +60,6 @@ std::vector<std::string> shares_key(workflow::Store& store, const workflow::Cert
 
 CertificateRow row_of(workflow::Store& store, const workflow::CertificateRecord& record,
                       const config::Settings& settings, Instant now);
-Json to_json(const CertificateRow& row);
 
 // Which certificates to list; those that end first come first.
 struct CertificateFilter {

@@ -2,8 +2,10 @@
 
 #include "base/error.h"
 #include "service/certificates/certificates.h"
+#include "service/effects/install.h"
 #include "service/requests/enroll.h"
 #include "service/requests/request_id.h"
+#include "service/requests/requests.h"
 #include "workflow/machine/lifecycle.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/spki.h"
@@ -11,6 +13,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 namespace hsmbridge::service {
@@ -150,19 +153,6 @@ std::optional<workflow::KeyRecord> unused_key(workflow::Store& store, const work
   return {};
 }
 
-void refuse_profile(const config::ProfileSettings& profile) {
-  if (profile.anchors.empty()) {
-    throw Error{ErrorKind::invalid_input,
-                fmt::format("profile {} names no anchors: no certificate could be trusted", profile.name)}
-        .hint("add  anchors: [/path/to/ca.pem]  to the profile");
-  }
-  if (profile.approval.empty() && !profile.wants_command) return;
-  throw Error{ErrorKind::invalid_input,
-              fmt::format("profile {} wants {}, and this version has no command for it", profile.name,
-                          profile.wants_command ? "an operator's command" : "signed approvals at this bridge")}
-      .hint("let the provider's own approvers decide, or leave it out of the profile");
-}
-
 workflow::KeyWish same_key(const workflow::KeyRecord& key) {
   const bool spent =
       key.status == status::kRetired || key.status == status::kDestroyed || key.status == status::kCompromised;
@@ -237,6 +227,105 @@ workflow::Order create_revocation(workflow::Store& store, const workflow::Certif
   order.what = workflow::Revoke{predecessor_of(record), std::string(row->name)};
   journal_order(store, order, timing);
   return order;
+}
+
+namespace {
+
+// The key that a renewal is for.
+Renewal with_key(workflow::Store& store, const workflow::CertificateRecord& record, RenewalNeeds& needs,
+                 const RenewalKey& wanted, const config::ProfileSettings& profile, const workflow::Order& old,
+                 Instant now) {
+  constexpr std::size_t kIdOctets = 16;
+  Renewal renewal;
+  workflow::KeyWish& wish = renewal.order.what.emplace<workflow::Renew>().key;
+  if (wanted.same && profile.renew_key == config::RenewKey::always_make) {
+    throw Error{ErrorKind::refused, fmt::format("profile {} wants a new key for each renewal", old.profile)}.hint(
+        "leave --same-key out, or change renew_key: always-new in the profile");
+  }
+  const auto key = key_of(store, record, old);
+  if (wanted.same || (profile.renew_key == config::RenewKey::same && !wanted.new_label)) {
+    wish = same_key(key);
+    return renewal;
+  }
+  if (wanted.new_label) {
+    const auto spec = x509::key_spec_of(x509::parse_certificate(record.der).spki());
+    const auto plan = needs.key_ring(old.token())->plan(std::span(&*wanted.new_label, 1), spec, {}).front();
+    wish = new_key(record, plan.label, plan.id);
+  } else if (const auto unused = unused_key(store, record)) {
+    // A provider that refuses every day must not fill the token with keys.
+    wish = same_key(*unused);
+    renewal.key = unused->label;
+    return renewal;
+  } else {
+    const auto [labels, unasked] = needs.labels.try_emplace(old.token());
+    if (unasked && needs.key_ring) {
+      for (const auto& one : needs.key_ring(old.token())->list()) labels->second.insert(one.label);
+    }
+    const auto taken = [&, &on_token = labels->second](const std::string& label) {
+      return on_token.count(label) != 0 || !store.keys({std::nullopt, old.token(), label}).empty();
+    };
+    wish = new_key(record, successor_label(key.label.empty() ? old.profile : key.label, now, taken),
+                   needs.random(kIdOctets));
+  }
+  renewal.key = wish.selector;
+  return renewal;
+}
+
+}  // namespace
+
+Renewal renew(workflow::Store& store, const workflow::CertificateRecord& record, RenewalNeeds& needs,
+              const RenewalKey& wanted, Instant now) {
+  constexpr std::size_t kRequestRandomness = 8;
+  refuse_renewal(store, record);
+  const auto old = request_of(store, record).order;
+  const auto& profile = needs.settings.profile(old.profile);
+  needs.settings.provider(old.provider);
+  refuse_profile(profile);
+  refuse_impossible_targets(workflow::enrolment_of(old).targets, needs.settings.token(old.token()));
+  needs.expect_usable(old);
+  Renewal renewal = with_key(store, record, needs, wanted, profile, old, now);
+  RenewalWish wish{workflow::enrolment_of(renewal.order).key, needs.created_by};
+  wish.key.accept = profile.accept_key;
+  renewal.order = create_renewal(store, record, wish, timing_for(needs.settings, old.provider), now,
+                                 needs.random(kRequestRandomness));
+  return renewal;
+}
+
+std::vector<workflow::CertificateRecord> to_renew(workflow::Store& store, const config::Settings& settings, Which which,
+                                                  Instant now) {
+  CertificateFilter filter;
+  filter.statuses = {status::kCurrent};
+  std::vector<workflow::CertificateRecord> records;
+  for (auto& row : list_certificates(store, settings, filter, now).rows) {
+    if (row.renewal.open || row.renewal.done) continue;
+    const auto* profile = profile_named(settings, row.profile);
+    const bool due = profile != nullptr && profile->renew_before && !row.renewal.by_hand &&
+                     renewal_start(row.record, *profile->renew_before) <= now;
+    if (which == Which::all || due) records.push_back(std::move(row.record));
+  }
+  return records;
+}
+
+void refuse_revocation(Bridge& bridge, const workflow::CertificateRecord& record, const std::string& provider,
+                       std::string_view reason) {
+  const std::string name = record.fingerprint.substr(0, 12);
+  if (record.status == status::kRevoked) {
+    throw Error{ErrorKind::conflict, fmt::format("certificate {} is revoked already", name)};
+  }
+  const std::string& type = bridge.settings().provider(provider).type;
+  const auto capabilities = bridge.provider(provider)->capabilities();
+  if (!capabilities.revoke) {
+    throw Error{ErrorKind::refused,
+                fmt::format("provider {} ({}) revokes nothing: certificate {} stays as it is", provider, type, name)}
+        .hint(fmt::format(
+            "have serial {} of '{}' revoked where that CA takes revocations{}", record.serial, record.issuer,
+            record.status == status::kCurrent ? fmt::format("; `hsmbridge cert renew {}` replaces it here", name)
+                                              : ""));
+  }
+  if (reason == workflow::kCertificateHold && !capabilities.revoke_hold) {
+    throw Error{ErrorKind::refused, fmt::format("provider {} ({}) puts nothing on hold", provider, type)}.hint(
+        "choose another reason, or do nothing: a revocation cannot be taken back");
+  }
 }
 
 }  // namespace hsmbridge::service

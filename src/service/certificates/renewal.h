@@ -2,12 +2,20 @@
 
 #include "base/bytes.h"
 #include "config/settings.h"
+#include "service/bridge.h"
 #include "workflow/machine/decide.h"
+#include "workflow/ports/key_ring.h"
 #include "workflow/ports/store.h"
 
+#include <cstddef>
 #include <functional>
+#include <map>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
 // Orders about a certificate that is there: its renewal, its revocation.
 namespace hsmbridge::service {
@@ -33,10 +41,6 @@ std::optional<workflow::KeyRecord> unused_key(workflow::Store& store, const work
 // know.
 workflow::KeyWish same_key(const workflow::KeyRecord& key);
 
-// Throws invalid_input for a profile that wants what nobody could give a request (see `enroll`), or whose certificates
-// nobody could trust.
-void refuse_profile(const config::ProfileSettings& profile);
-
 struct RenewalWish {
   workflow::KeyWish key;
   std::string created_by;
@@ -51,10 +55,49 @@ workflow::Order create_renewal(workflow::Store& store, const workflow::Certifica
 // What create_renewal refuses, for a clear word before a key is planned.
 void refuse_renewal(workflow::Store& store, const workflow::CertificateRecord& record);
 
+// What a renewal needs beside the store.
+struct RenewalNeeds {
+  const config::Settings& settings;
+  std::string created_by;
+  // Throws when the renewal could not be carried out: its trust anchors cannot be read, say.
+  std::function<void(const workflow::Order& old)> expect_usable;
+  // So many random octets.
+  std::function<Bytes(std::size_t)> random;
+  // The keys of a token, for labels that the records do not know. Empty for the daemon, which no token may hold up: a
+  // label that is taken makes its request fail, and the next one takes another label.
+  std::function<std::unique_ptr<workflow::KeyRing>(const std::string& token)> key_ring = {};
+  // The labels of the tokens that were asked: once each, however many certificates are renewed.
+  std::map<std::string, std::set<std::string>> labels = {};
+};
+// What somebody wants of the key; nothing of it: what the profile says.
+struct RenewalKey {
+  bool same = false;
+  std::optional<std::string> new_label = {};
+};
+struct Renewal {
+  workflow::Order order;
+  std::optional<std::string> key;  // the label of its new key; nothing when it is the one that the certificate has
+};
+// Renews a certificate: everything that can be refused is refused before anything is written. Throws what
+// create_renewal throws, refused for the same key where the profile wants a new one each time, and what the needs
+// throw.
+Renewal renew(workflow::Store& store, const workflow::CertificateRecord& record, RenewalNeeds& needs,
+              const RenewalKey& wanted, Instant now);
+// The certificates in use of which no renewal is open or done; with Which::due those whose renewal is due. Who asks
+// does not wait for the pause after a failure.
+enum class Which { due, all };
+std::vector<workflow::CertificateRecord> to_renew(workflow::Store& store, const config::Settings& settings, Which which,
+                                                  Instant now);
+
 // Journals the order to revoke, for a reason of workflow::revocation_reasons(). Throws conflict for a certificate that
 // is revoked or whose revocation is open (with the detail "request").
 workflow::Order create_revocation(workflow::Store& store, const workflow::CertificateRecord& record,
                                   const std::string& reason, const std::string& created_by,
                                   const workflow::Timing& timing, Instant now, ByteView randomness);
+
+// What speaks against a revocation before anything is written. Throws conflict for a certificate that is revoked, and
+// refused where its provider does not support revocation, or certificateHold.
+void refuse_revocation(Bridge& bridge, const workflow::CertificateRecord& record, const std::string& provider,
+                       std::string_view reason);
 
 }  // namespace hsmbridge::service

@@ -3,7 +3,6 @@
 #include "base/error.h"
 #include "service/certificates/certificates.h"
 #include "service/certificates/renewal.h"
-#include "service/effects/install.h"
 #include "service/requests/requests.h"
 #include "workflow/machine/lifecycle.h"
 
@@ -22,8 +21,6 @@ using Of = workflow::StatusChange::Of;
 constexpr Duration kRetireInterval = std::chrono::hours{1};
 constexpr Duration kTellAgain = std::chrono::hours{24};
 constexpr Duration kRevivable = std::chrono::hours{24};
-constexpr std::size_t kIdOctets = 16;
-constexpr std::size_t kRequestRandomness = 8;
 
 workflow::CertificateQuery due_query(const config::ProfileSettings& profile, Instant now) {
   workflow::CertificateQuery query;
@@ -50,8 +47,12 @@ std::string unused_for(const workflow::State& state, Instant now) {
 
 }  // namespace
 
-Sweep::Sweep(const config::Settings& settings, std::string actor, std::function<Bytes(std::size_t)> random)
-    : settings_(settings), actor_(std::move(actor)), random_(std::move(random)) {}
+Sweep::Sweep(const config::Settings& settings, std::string actor, std::function<Bytes(std::size_t)> random,
+             std::function<void(const workflow::Order&)> expect_usable)
+    : settings_(settings),
+      actor_(std::move(actor)),
+      random_(std::move(random)),
+      expect_usable_(std::move(expect_usable)) {}
 
 Sweep::Result Sweep::round(workflow::Store& store, Instant now) {
   Result result;
@@ -131,44 +132,14 @@ void Sweep::remind(workflow::Store& store, Instant now, Result& result) {
   }
 }
 
-std::optional<std::string> Sweep::choose_key(workflow::Store& store, const workflow::CertificateRecord& record,
-                                             const config::ProfileSettings& profile, Instant now, RenewalWish& wish) {
-  const workflow::Order old = request_of(store, record).order;
-  const workflow::KeyRecord key = key_of(store, record, old);
-  if (profile.renew_key == config::RenewKey::same) {
-    wish.key = same_key(key);
-    return std::nullopt;
-  }
-  // A provider that refuses every day must not fill the token with keys.
-  if (const auto unused = unused_key(store, record)) {
-    wish.key = same_key(*unused);
-    return unused->label;
-  }
-  const std::string label = key.label.empty() ? profile.name : key.label;
-  // A key of that label that the records do not know makes the request fail; the next one takes another label.
-  const auto taken = [&](const std::string& candidate) {
-    return !store.keys({std::nullopt, old.token(), candidate}).empty();
-  };
-  wish.key = new_key(record, successor_label(label, now, taken), random_(kIdOctets));
-  return wish.key.selector;
-}
-
 std::optional<Sweep::Made> Sweep::renew_one(workflow::Store& store, const workflow::CertificateRecord& record,
                                             const config::ProfileSettings& profile, Instant now) {
   const RenewalPlan plan = plan_renewal(store, record, &profile, now);
   if (!plan.trouble.empty()) throw Error{ErrorKind::refused, plan.trouble};
   if (!plan.due || *plan.due > now) return std::nullopt;
-  const workflow::Order old = request_of(store, record).order;
-  settings_.provider(old.provider);
-  refuse_profile(profile);
-  refuse_impossible_targets(workflow::enrolment_of(old).targets, settings_.token(old.token()));
-  RenewalWish wish;
-  wish.created_by = actor_;
-  auto label = choose_key(store, record, profile, now, wish);
-  wish.key.accept = profile.accept_key;
-  const workflow::Order order =
-      create_renewal(store, record, wish, timing_for(settings_, old.provider), now, random_(kRequestRandomness));
-  return Made{order.id, record.fingerprint, names_of(order), std::move(label), record.not_after};
+  RenewalNeeds needs{settings_, actor_, expect_usable_, random_};
+  const Renewal made = service::renew(store, record, needs, {}, now);
+  return Made{made.order.id, record.fingerprint, names_of(made.order), made.key, record.not_after};
 }
 
 void Sweep::retire(workflow::Records& store, const config::ProfileSettings& profile, Instant now, Result& result) {

@@ -23,8 +23,9 @@ class Sweep {
   static constexpr Duration kInterval = std::chrono::minutes{1};
 
   // `settings` must outlive it. `actor`: in whose name orders are made and records changed ("worker:…"). `random`:
-  // so many random octets.
-  Sweep(const config::Settings& settings, std::string actor, std::function<Bytes(std::size_t)> random);
+  // so many random octets. `expect_usable`: see RenewalNeeds; what it throws is a trouble of that renewal.
+  Sweep(const config::Settings& settings, std::string actor, std::function<Bytes(std::size_t)> random,
+        std::function<void(const workflow::Order&)> expect_usable);
 
   struct Made {
     RequestId request;
@@ -50,9 +51,6 @@ class Sweep {
   bool is_to_be_told(const std::string& about, Instant now);
   void remind(workflow::Store& store, Instant now, Result& result);
   void expire(workflow::Store& store, Instant now, Result& result);
-  // The label of the key that the wish names now; nothing when it is the one that the certificate has.
-  std::optional<std::string> choose_key(workflow::Store& store, const workflow::CertificateRecord& record,
-                                        const config::ProfileSettings& profile, Instant now, RenewalWish& wish);
   void renew(workflow::Store& store, const config::ProfileSettings& profile, Instant now, Result& result);
   std::optional<Made> renew_one(workflow::Store& store, const workflow::CertificateRecord& record,
                                 const config::ProfileSettings& profile, Instant now);
@@ -61,6 +59,7 @@ class Sweep {
   const config::Settings& settings_;
   std::string actor_;
   std::function<Bytes(std::size_t)> random_;
+  std::function<void(const workflow::Order&)> expect_usable_;
   std::optional<Instant> retired_at_;
   std::map<std::string, Instant> complained_;  // when a certificate's trouble was told
 };

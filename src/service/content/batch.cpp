@@ -1,6 +1,7 @@
 #include "service/content/batch.h"
 
 #include "base/error.h"
+#include "base/file.h"
 
 #include <fmt/format.h>
 
@@ -157,6 +158,15 @@ std::vector<BatchRow> read_batch(std::string_view text, const std::vector<std::s
   auto rows = text[first] == '{' ? rows_of_json(text, columns) : rows_of_csv(text, columns);
   if (rows.empty()) throw Error{ErrorKind::invalid_input, "the file has column names and no row"};
   return rows;
+}
+
+std::vector<BatchRow> rows_in(const std::string& file, const std::vector<std::string>& columns) {
+  const Bytes content = read_file(file);
+  try {
+    return read_batch(as_text(content), columns);
+  } catch (Error& error) {
+    throw error.prefix(file);
+  }
 }
 
 }  // namespace hsmbridge::service

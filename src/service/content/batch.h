@@ -27,5 +27,7 @@ struct BatchRow {
 // is told by the first character. "_" and "-" mean the same in a column's name.
 // Throws invalid_input naming the line: nothing of a file that is only half understood may be carried out.
 std::vector<BatchRow> read_batch(std::string_view text, const std::vector<std::string>& columns);
+// The same of a file, which every error names; throws what read_file throws too.
+std::vector<BatchRow> rows_in(const std::string& file, const std::vector<std::string>& columns);
 
 }  // namespace hsmbridge::service

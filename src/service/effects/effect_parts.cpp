@@ -1,5 +1,7 @@
 #include "service/effects/effect_parts.h"
 
+#include <utility>
+
 namespace hsmbridge::service {
 
 CallParts parts_of(const workflow::Claim& claim) {
@@ -12,6 +14,17 @@ CallParts parts_of(const workflow::Claim& claim) {
   }
   const auto* submission = workflow::submission_of(claim.record.state);
   return {*key, *draft, submission != nullptr && submission->is_known() ? submission : nullptr};
+}
+
+workflow::Draft draft_of(Bytes csr, workflow::ProviderDraft added, Instant now) {
+  workflow::Draft draft;
+  draft.csr = std::move(csr);
+  draft.to_be_signed = std::move(added.to_be_signed);
+  draft.algorithm = std::move(added.algorithm);
+  draft.issuer = std::move(added.issuer);
+  draft.provider_state = std::move(added.provider_state);
+  draft.built_at = now;
+  return draft;
 }
 
 workflow::ProviderCall call_of(Dependencies& world, const workflow::Claim& claim, const CallParts& parts, Instant now,

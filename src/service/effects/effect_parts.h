@@ -28,6 +28,8 @@ struct CallParts {
   const workflow::Submission* submission;
 };
 CallParts parts_of(const workflow::Claim& claim);
+// A draft as the provider completes it for this CSR (DER); without a summary.
+workflow::Draft draft_of(Bytes csr, workflow::ProviderDraft added, Instant now);
 workflow::ProviderCall call_of(Dependencies& world, const workflow::Claim& claim, const CallParts& parts, Instant now,
                                Duration time_limit);
 

@@ -130,21 +130,16 @@ EffectOutcome build_draft(Dependencies& world, const Claim& claim, Instant now) 
   const auto& order = claim.record.order;
   if (const auto* revocation = order.revocation()) return draft_revocation(*revocation, now);
   const auto* preparing = std::get_if<workflow::Preparing>(&claim.record.state);
-  workflow::Draft draft;
   if (preparing == nullptr || !preparing->key || preparing->csr.empty()) {
     throw Error{ErrorKind::internal, "a draft was asked before its CSR was signed"};
   }
-  draft.csr = preparing->csr;
-  auto added = provider_of(world, order)->draft(order, draft.csr, now);
-  draft.to_be_signed = std::move(added.to_be_signed);
-  draft.algorithm = std::move(added.algorithm);
-  draft.issuer = std::move(added.issuer);
-  draft.provider_state = std::move(added.provider_state);
+  auto added = provider_of(world, order)->draft(order, preparing->csr, now);
+  const auto notes = std::move(added.notes);
+  auto draft = draft_of(preparing->csr, std::move(added), now);
   const auto csr = x509::parse_csr(draft.csr);
   draft.summary = summary_of(order, *preparing->key, csr);
   for (const auto& note : x509::advice(csr.content)) draft.summary += "; " + note;
-  for (const auto& note : added.notes) draft.summary += "; " + note;
-  draft.built_at = now;
+  for (const auto& note : notes) draft.summary += "; " + note;
   return outcome(workflow::DraftFrozen{std::move(draft)});
 }
 

@@ -26,15 +26,6 @@ void check_targets(const std::vector<workflow::InstallTarget>& targets) {
   }
 }
 
-// The part of the order that says what is wanted; when and until when comes later.
-workflow::Order order_of(const NewRequest& request) {
-  workflow::Order order;
-  order.provider = request.provider;
-  order.profile = request.profile;
-  order.what = workflow::Enroll{request.token, request.key, request.ask, request.targets};
-  return order;
-}
-
 // Whether both ask for the same certificate there, whichever key it is for.
 bool is_like(const workflow::Order& one, const workflow::Order& other) {
   const auto* first = one.enrolment();
@@ -52,6 +43,14 @@ bool asks_the_same(const workflow::Order& one, const workflow::Order& other) {
 }
 
 }  // namespace
+
+workflow::Order order_of(const NewRequest& request) {
+  workflow::Order order;
+  order.provider = request.provider;
+  order.profile = request.profile;
+  order.what = workflow::Enroll{request.token, request.key, request.ask, request.targets};
+  return order;
+}
 
 void refuse_duplicate(workflow::Requests& store, const NewRequest& request) {
   const workflow::Order order = order_of(request);
@@ -100,6 +99,19 @@ std::optional<workflow::KeyRecord> left_over_key(workflow::Store& store, const N
     }
   }
   return std::nullopt;
+}
+
+void refuse_profile(const config::ProfileSettings& profile) {
+  if (profile.anchors.empty()) {
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("profile {} names no anchors: no certificate could be trusted", profile.name)}
+        .hint("add  anchors: [/path/to/ca.pem]  to the profile");
+  }
+  if (profile.approval.empty() && !profile.wants_command) return;
+  throw Error{ErrorKind::invalid_input,
+              fmt::format("profile {} wants {}, and this version has no command for it", profile.name,
+                          profile.wants_command ? "an operator's command" : "signed approvals at this bridge")}
+      .hint("let the provider's own approvers decide, or leave it out of the profile");
 }
 
 void refuse_spent_key(workflow::Records& store, const std::string& token, const SpkiHash& spki) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "config/settings.h"
 #include "workflow/machine/decide.h"
 #include "workflow/ports/store.h"
 #include "x509/content/requested_content.h"
@@ -24,6 +25,9 @@ struct NewRequest {
   std::string created_by;  // "uid:alice"
 };
 
+// The part of the order that says what is wanted; when and until when comes later.
+workflow::Order order_of(const NewRequest& request);
+
 // Refuses a request that is there already: an open one that makes the same key in the same token, or asks the same
 // certificate for the same key at the same provider. Typing a command twice must never order twice.
 // Throws conflict with the detail "request", and with the detail "same-order" when that request asks for exactly this.
@@ -38,6 +42,9 @@ std::optional<RequestId> done_before(workflow::Store& store, const NewRequest& r
 // The key of the label that this request is to make one under, where a request that ended without a certificate made
 // it: made for nothing else, it can be used.
 std::optional<workflow::KeyRecord> left_over_key(workflow::Store& store, const NewRequest& request);
+// Throws invalid_input for a profile that wants what nobody could give a request (no command gives it), or whose certificates
+// nobody could trust.
+void refuse_profile(const config::ProfileSettings& profile);
 // Throws refused for a key that the records call compromised or destroyed.
 void refuse_spent_key(workflow::Records& store, const std::string& token, const SpkiHash& spki);
 

@@ -7,13 +7,8 @@
 #include "x509/objects/certificate.h"
 
 #include <fmt/core.h>
-#include <pwd.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <limits>
-#include <set>
 #include <utility>
 #include <variant>
 
@@ -180,34 +175,6 @@ workflow::Record append_event(workflow::Requests& store, const RequestId& id, co
   }
   throw Error{ErrorKind::unavailable, fmt::format("request {} changes too fast to append to it", id.str())}.hint(
       "try again");
-}
-
-std::vector<workflow::KeyRecord> forgotten_plans(workflow::Store& store) {
-  workflow::KeyQuery planned;
-  planned.statuses = {workflow::status::kPlanned, workflow::status::kPlannedAtRandom, workflow::status::kPlannedById};
-  auto plans = store.keys(planned);
-  // A plan of no request is a command's own, which may be at work or will take it up again.
-  std::erase_if(plans, [&store](const workflow::KeyRecord& key) {
-    workflow::Requests::ListQuery query;
-    query.token = key.token;
-    query.cka_id = key.cka_id;
-    const auto requests = store.list(query);
-    return requests.empty() || std::any_of(requests.begin(), requests.end(), [](const workflow::Record& request) {
-             return !workflow::is_final(workflow::name_of(request.state));
-           });
-  });
-  return plans;
-}
-
-std::string actor_of_process() {
-  const auto uid = ::getuid();
-  passwd entry{};
-  passwd* found = nullptr;
-  std::array<char, 4096> buffer{};
-  if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
-    return fmt::format("uid:{}", found->pw_name);
-  }
-  return fmt::format("uid:{}", uid);
 }
 
 }  // namespace hsmbridge::service

@@ -63,10 +63,6 @@ Json to_json(const workflow::Explanation& explanation);
 // there is nothing to add.
 std::string detail_of(const workflow::EventBody& body);
 
-// Keys that were planned for requests that are over, and of which nobody has said whether they were made: a process
-// died while the token made one, and the request was cancelled before another looked.
-std::vector<workflow::KeyRecord> forgotten_plans(workflow::Store& store);
-
 // The times of a provider as configured; the defaults where it is not configured any more.
 workflow::Timing timing_of(const config::ProviderSettings& provider);
 workflow::Timing timing_for(const config::Settings& settings, const std::string& provider);
@@ -75,8 +71,5 @@ workflow::Timing timing_for(const config::Settings& settings, const std::string&
 // Throws conflict with the machine's own words when the event is not for the state the request is in.
 workflow::Record append_event(workflow::Requests& store, const RequestId& id, const workflow::EventBody& event,
                               const std::string& actor, Instant now, const workflow::Timing& timing);
-
-// "uid:alice": who runs this process; the number when the user has no name.
-std::string actor_of_process();
 
 }  // namespace hsmbridge::service

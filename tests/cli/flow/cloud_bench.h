@@ -21,10 +21,9 @@ struct CloudBench {
   void configure(const std::string& alias, const std::string& credential, const std::string& zone = "",
                  const std::string& more = "", const std::string& root = "") {
     cli.configure(
-        "store: {path: " + (cli / "hsmbridge.db").string() + "}\n" +
-        "providers:\n  cloud:\n    type: venafi-tls-protect-cloud\n    url: " + rig.about().at("url").as_string() +
-        "\n    ca: " + rig.about().at("ca").as_string() + "\n    " + credential + "\n    zone: '" +
-        (zone.empty() ? "Payments\\" + alias : zone) +
+        "store: {path: " + (cli / "hsmbridge.db").string() + "}\n" + "providers:\n  cloud:\n    type: " + type +
+        "\n    url: " + rig.about().at("url").as_string() + "\n    ca: " + rig.about().at("ca").as_string() + "\n    " +
+        credential + "\n    zone: '" + (zone.empty() ? "Payments\\" + alias : zone) +
         "'\n    poll_first: 200ms\n    poll_longest: 500ms\n    settle: 1s\n    search_lag: 2s\n"
         "profiles:\n  server:\n    provider: cloud\n    token: web\n    key: \"ec:P-256\"\n"
         "    subject: {C: CH, O: Example}\n    usage: [digitalSignature]\n    validity: 30d\n"
@@ -44,6 +43,7 @@ struct CloudBench {
   // The audit log, as its leaves were written.
   std::string leaves() { return cli.other({"sqlite3", "hsmbridge.db", "SELECT CAST(data AS TEXT) FROM leaves"}).out; }
 
+  std::string type = "venafi-tls-protect-cloud";
   RunningRig rig{{}, "venafi"};
   Cli cli;
 };

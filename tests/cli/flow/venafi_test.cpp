@@ -23,6 +23,12 @@ TEST_CASE("a request at Venafi waits for its approvers, and they can decide from
   REQUIRE(asked.status == 3);
   const auto id = Bench::id_in(asked);
   CHECK(says(bench.cli.run({"request", "wait", id, "--timeout", "2s"}), "0 of 2 approvals"));
+  // Under each of its two names.
+  for (const char* type : {"cyberark-certificate-manager", "venafi-tls-protect-cloud"}) {
+    bench.type = type;
+    bench.configure("Approval", bench.key_of_ops());
+    CHECK(says(bench.cli.run({"request", "explain", id}), "hsmbridge approval accept --provider cloud " + id));
+  }
   for (const char* user : {"alice", "bob"}) {
     const auto key = bench.cli.write(std::string(user) + ".key", bench.rig.api_key(user) + "\n");
     bench.configure("Approval", "api_key: \"file:" + key.string() + "\"");

@@ -157,6 +157,23 @@ TEST_CASE("a heavy library outside its folder or in a header is reported") {
   }
 }
 
+TEST_CASE("a command that goes past the use cases is reported") {
+  const Tree tree;
+  tree.add("tools/hsmbridge/command/key_commands.cpp",
+           "#include \"service/keys/keys.h\"\n#include \"views/keys.h\"\n#include \"pkcs11/keys/keys.h\"\n"
+           "#include \"x509/objects/csr.h\"\n#include \"workflow/ports/store.h\"\n");
+  tree.add("tools/hsmbridge/wiring/keys.cpp", "#include \"pkcs11/keys/keys.h\"\n");
+  CHECK(tree.check() ==
+        std::pair<std::string, int>(
+            "tools/hsmbridge/command/key_commands.cpp:3: tools/hsmbridge/command may not know pkcs11 "
+            "(\"pkcs11/keys/keys.h\")\n"
+            "tools/hsmbridge/command/key_commands.cpp:4: tools/hsmbridge/command may not know src/x509 "
+            "(\"x509/objects/csr.h\")\n"
+            "tools/hsmbridge/command/key_commands.cpp:5: tools/hsmbridge/command may not know src/workflow "
+            "(\"workflow/ports/store.h\")\n",
+            1));
+}
+
 TEST_CASE("a signature that does not go through the one door is reported") {
   const Tree tree;
   tree.add("pkcs11/keys/signer.cpp", "session.functions().C_Sign(session.handle(), data);\n");

@@ -1,7 +1,8 @@
+#include "base/error.h"
 #include "base/file.h"
+#include "service/certificates/certificates.h"
 #include "tools/hsmbridge/command/cert_life.h"
 #include "tools/hsmbridge/command/commands.h"
-#include "tools/hsmbridge/usecase/request_certificate.h"
 #include "tools/hsmbridge/wiring/command_context.h"
 #include "x509/judge/chain.h"
 #include "x509/judge/check.h"
@@ -12,6 +13,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <utility>
 
@@ -32,6 +35,24 @@ std::vector<x509::Certificate> read(const std::string& file) {
     }
   }
   return certificates;
+}
+
+// The stored certificate that service::find_certificate finds under this name; nothing when it can be no such name, or
+// no store is configured.
+std::optional<workflow::CertificateRecord> stored_certificate(Invocation& invocation, const std::string& name) {
+  constexpr std::size_t kLeast = 4;
+  const auto fits = [](unsigned char c) { return std::isalnum(c) != 0 || c == ':'; };
+  if (name.size() < kLeast || !std::all_of(name.begin(), name.end(), fits)) return std::nullopt;
+  if (!config::find_file(invocation.config)) return std::nullopt;
+  const auto wiring = Wiring::open(invocation.config);
+  if (!wiring->settings().store.path) return std::nullopt;
+  try {
+    return service::find_certificate(*wiring->stores().open_to_look(), name);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    throw Error{ErrorKind::not_found, fmt::format("there is no file {}, and {}", name, error.message())}.hint(
+        error.hint());
+  }
 }
 
 // A file, or a certificate of the store by its SHA-256, as `request` names it.

@@ -1,23 +1,16 @@
 #include "tools/hsmbridge/command/cert_life.h"
 
 #include "base/error.h"
-#include "pkcs11/keys/generate.h"
-#include "pkcs11/keys/keys.h"
 #include "service/certificates/certificates.h"
 #include "service/certificates/renewal.h"
-#include "service/effects/install.h"
 #include "tools/hsmbridge/command/request_wait.h"
 #include "tools/hsmbridge/text/request.h"
 #include "tools/hsmbridge/wiring/wiring.h"
-#include "workflow/machine/lifecycle.h"
-#include "x509/objects/certificate.h"
-#include "x509/objects/spki.h"
+#include "views/certificates.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <map>
-#include <set>
 #include <utility>
 
 namespace hsmbridge::cli {
@@ -31,7 +24,6 @@ using commandline::Times;
 
 constexpr std::size_t kShownDigits = 12;
 constexpr std::size_t kLeastWithYes = 8;
-constexpr std::size_t kKeyIdOctets = 16;
 constexpr std::size_t kRequestRandomness = 8;
 
 const Positional kCertificate{"CERT", "the beginning of its SHA-256, or the request that brought it"};
@@ -148,16 +140,9 @@ ExitCode list(Invocation& invocation) {
   }
   if (const auto text = arguments.text("--expiring")) filter.ends_by = time_from(*text, now);
   const auto list = service::list_certificates(*store, wiring->settings(), filter, now);
-  Json rows = Json::array();
-  bool any_due = false;
-  for (const auto& row : list.rows) {
-    rows.push(service::to_json(row));
-    any_due = any_due || (row.renewal.due && *row.renewal.due <= now);
-  }
-  invocation.output.result(
-      "hsmbridge.cert-list/1",
-      Json::object({{"certificates", rows}, {"left_out", static_cast<std::int64_t>(list.left_out)}}),
-      list_text(list, now));
+  const bool any_due = std::any_of(list.rows.begin(), list.rows.end(),
+                                   [&](const auto& row) { return row.renewal.due && *row.renewal.due <= now; });
+  invocation.output.result("hsmbridge.cert-list/1", views::certificates(list), list_text(list, now));
   if (list.left_out > 0) {
     invocation.output.note(
         fmt::format("and {} that are superseded, revoked or expired: hsmbridge cert list --all", list.left_out));
@@ -172,178 +157,43 @@ ExitCode list(Invocation& invocation) {
 
 // ---- renew ----------------------------------------------------------------------------------------------------------
 
-// The labels that are taken in each token: those on it, and those that the records know.
-class Labels {
- public:
-  Labels(Wiring& wiring, workflow::Store& store) : wiring_(wiring), store_(store) {}
-
-  std::string successor(const std::string& token, const std::string& label, Instant now) {
-    auto& on_token = by_token_[token];
-    if (!on_token) {
-      on_token.emplace();
-      for (const auto& key : pkcs11::list_keys(*wiring_.pkcs11_token(token))) on_token->insert(key.label);
-    }
-    return service::successor_label(label, now, [&](const std::string& candidate) {
-      return on_token->count(candidate) != 0 || !store_.keys({std::nullopt, token, candidate}).empty();
-    });
-  }
-
- private:
-  Wiring& wiring_;
-  workflow::Store& store_;
-  std::map<std::string, std::optional<std::set<std::string>>> by_token_;
-};
-
-struct Renewing {
-  Wiring& wiring;
-  workflow::Store& store;
-  Labels labels;
-  bool same_key = false;
-  std::optional<std::string> new_label;
-};
-
-config::RenewKey renew_key_of(const config::Settings& settings, const std::string& profile) {
-  const auto* found = service::profile_named(settings, profile);
-  return found == nullptr ? config::RenewKey::make : found->renew_key;
+// A person learns now what would hold the request up: the provider is opened, and the token looked at.
+service::RenewalNeeds needs_of(Wiring& wiring) {
+  return {wiring.settings(), wiring.actor().name,
+          [&wiring](const workflow::Order& old) {
+            wiring.provider(old.provider);
+            wiring.anchors(old);
+          },
+          random_bytes, [&wiring](const std::string& token) { return wiring.key_ring(token); }};
 }
 
-workflow::KeyWish renewal_key(Renewing& how, const workflow::CertificateRecord& record, const workflow::Order& old) {
-  const auto rule = renew_key_of(how.wiring.settings(), old.profile);
-  if (how.same_key && rule == config::RenewKey::always_make) {
-    throw Error{ErrorKind::refused, fmt::format("profile {} wants a new key for each renewal", old.profile)}.hint(
-        "leave --same-key out, or change renew_key: always-new in the profile");
-  }
-  const auto key = service::key_of(how.store, record, old);
-  if (how.same_key || (rule == config::RenewKey::same && !how.new_label)) return service::same_key(key);
-  const auto now = how.wiring.clock().now();
-  if (how.new_label) {
-    const auto spec = x509::key_spec_of(x509::parse_certificate(record.der).spki());
-    const auto plan = pkcs11::plan_key(*how.wiring.pkcs11_token(old.token()), *how.new_label, spec);
-    return service::new_key(record, plan.label, plan.id);
-  }
-  if (const auto unused = service::unused_key(how.store, record)) return service::same_key(*unused);
-  const std::string label = key.label.empty() ? old.profile : key.label;
-  return service::new_key(record, how.labels.successor(old.token(), label, now), random_bytes(kKeyIdOctets));
-}
-
-// Everything that can be refused is refused before anything is written.
-workflow::Order renew_one(Renewing& how, const workflow::CertificateRecord& record) {
-  const auto& settings = how.wiring.settings();
-  service::refuse_renewal(how.store, record);
-  const auto old = service::request_of(how.store, record).order;
-  how.wiring.provider(old.provider);
-  how.wiring.anchors(old);
-  service::refuse_profile(settings.profile(old.profile));
-  service::refuse_impossible_targets(workflow::enrolment_of(old).targets, settings.token(old.token()));
-  service::RenewalWish wish;
-  wish.created_by = service::actor_of_process();
-  wish.key = renewal_key(how, record, old);
-  wish.key.accept = settings.profile(old.profile).accept_key;
-  return service::create_renewal(how.store, record, wish, service::timing_for(settings, old.provider),
-                                 how.wiring.clock().now(), random_bytes(kRequestRandomness));
-}
-
-// Those that are in use; with `only_due` those whose renewal is due.
-std::vector<workflow::CertificateRecord> many(Renewing& how, bool only_due) {
-  service::CertificateFilter filter;
-  filter.statuses = {workflow::status::kCurrent};
-  const auto now = how.wiring.clock().now();
-  std::vector<workflow::CertificateRecord> records;
-  for (auto& row : service::list_certificates(how.store, how.wiring.settings(), filter, now).rows) {
-    if (row.renewal.open || row.renewal.done) continue;
-    // Who types it does not wait for the pause after a failure.
-    const auto* profile = service::profile_named(how.wiring.settings(), row.profile);
-    const bool due = profile != nullptr && profile->renew_before &&
-                     service::renewal_start(row.record, *profile->renew_before) <= now;
-    if (!only_due || (due && !row.renewal.by_hand)) records.push_back(std::move(row.record));
-  }
-  return records;
-}
-
-struct Pace {
-  bool queue = false;
-  Until until = Until::at_rest;
-  std::optional<Duration> timeout;
-};
-
-Pace pace_of(const Arguments& arguments) {
-  if (arguments.has("--timeout") && !arguments.has("--wait")) {
-    throw Error{ErrorKind::invalid_input, "--timeout belongs to --wait"};
-  }
-  if (arguments.has("--wait") && arguments.has("--queue")) {
-    throw Error{ErrorKind::invalid_input, "--wait and --queue contradict each other"};
-  }
-  Pace pace;
-  pace.queue = arguments.has("--queue");
-  pace.until = arguments.has("--wait") ? Until::settled : Until::at_rest;
-  if (const auto text = arguments.text("--timeout")) pace.timeout = parse_duration(*text);
-  return pace;
-}
-
-// One result line a certificate; one that fails stops nobody else's.
-ExitCode renew_many(Invocation& invocation, Renewing& how, const Pace& pace, bool only_due) {
-  struct Made {
-    std::string certificate;
-    RequestId id;
-  };
-  std::vector<Made> made;
-  bool failed = false;
-  const auto records = many(how, only_due);
+ExitCode renew_many(Invocation& invocation, Wiring& wiring, workflow::Store& store, const service::RenewalKey& key,
+                    const Pace& pace, service::Which which) {
+  const auto now = wiring.clock().now();
+  const auto records = service::to_renew(store, wiring.settings(), which, now);
   // Those that are due were asked for by their profile; all of them only by who types it.
-  if (!only_due && !records.empty() && !invocation.arguments.has("--yes")) {
+  if (which == service::Which::all && !records.empty() && !invocation.arguments.has("--yes")) {
     const auto question = fmt::format("Order {} certificate{}, one for each that is in use?", records.size(),
                                       records.size() == 1 ? "" : "s");
     if (!commandline::confirm(invocation.output, question, "give --yes to renew all without being asked")) {
       throw Error{ErrorKind::refused, "nothing was renewed"};
     }
   }
+  ManyRequests many(invocation.output, "hsmbridge.cert-renew-row/1");
+  auto needs = needs_of(wiring);
   for (const auto& record : records) {
-    try {
-      made.push_back({short_name(record), renew_one(how, record).id});
-    } catch (...) {
-      const auto error = current_error();
-      failed = true;
-      invocation.output.result(
-          "hsmbridge.cert-renew-row/1",
-          Json::object({{"certificate", record.fingerprint},
-                        {"error", Json::object({{"kind", to_string(error.kind())}, {"message", error.message()}})}}),
-          fmt::format("{}: failed  {}\n", short_name(record), safe(error.message())));
-    }
+    many.make(short_name(record), "certificate", record.fingerprint,
+              [&] { return service::renew(store, record, needs, key, now).order.id; });
   }
-  std::vector<RequestId> ids;
-  for (const auto& one : made) ids.push_back(one.id);
-  if (!pace.queue && !ids.empty()) drive(invocation.output, how.wiring, ids, pace.until, pace.timeout);
-  auto worst = ExitCode::done;
-  for (const auto& one : made) {
-    const auto view = service::view_request(how.store, one.id, how.wiring.clock().now());
-    auto json = service::to_json(service::row_of(view.record));
-    invocation.output.result("hsmbridge.cert-renew-row/1", json,
-                             fmt::format("{}: {}  {}  {}\n", one.certificate, one.id.str(),
-                                         workflow::to_string(workflow::name_of(view.record.state)),
-                                         safe(service::row_of(view.record).what)));
-    const auto code = exit_code_of(view.record.state);
-    if (code == ExitCode::pending) {
-      worst = worst == ExitCode::done ? code : worst;
-    } else if (code != ExitCode::done) {
-      failed = true;
-    }
-  }
-  if (records.empty()) {
-    invocation.output.note(only_due ? "no renewal is due: hsmbridge cert list says when one is"
-                                    : "there is no certificate to renew: hsmbridge cert list --all");
-  } else {
+  const auto code = many.finish(wiring, store, pace, false);
+  if (!records.empty()) {
     invocation.output.note("next: hsmbridge request list --open");
+  } else {
+    invocation.output.note(which == service::Which::due
+                               ? "no renewal is due: hsmbridge cert list says when one is"
+                               : "there is no certificate to renew: hsmbridge cert list --all");
   }
-  return failed ? ExitCode::failed : worst;
-}
-
-// The end of every command that made a request.
-ExitCode finish(Invocation& invocation, Wiring& wiring, workflow::Store& store, const RequestId& id, const Pace& pace) {
-  if (!pace.queue) drive(invocation.output, wiring, {id}, pace.until, pace.timeout);
-  const auto now = wiring.clock().now();
-  const auto view = service::view_request(store, id, now);
-  invocation.output.result("hsmbridge.request/1", service::to_json(view), outcome_text(view, now));
-  return exit_code_of(view.record.state);
+  return code;
 }
 
 ExitCode renew(Invocation& invocation) {
@@ -361,10 +211,14 @@ ExitCode renew(Invocation& invocation) {
   }
   const auto wiring = Wiring::open(invocation.config);
   const auto store = wiring->store();
-  Renewing how{*wiring, *store, Labels(*wiring, *store), arguments.has("--same-key"), arguments.text("--new-key")};
-  if (!certificate) return renew_many(invocation, how, pace, due);
-  const auto order = renew_one(how, service::find_certificate(*store, *certificate));
-  return finish(invocation, *wiring, *store, order.id, pace);
+  const service::RenewalKey key{arguments.has("--same-key"), arguments.text("--new-key")};
+  if (!certificate) {
+    return renew_many(invocation, *wiring, *store, key, pace, due ? service::Which::due : service::Which::all);
+  }
+  auto needs = needs_of(*wiring);
+  const auto renewal =
+      service::renew(*store, service::find_certificate(*store, *certificate), needs, key, wiring->clock().now());
+  return finish(invocation.output, *wiring, *store, renewal.order.id, pace);
 }
 
 // ---- revoke ---------------------------------------------------------------------------------------------------------
@@ -387,25 +241,6 @@ const workflow::RevocationReason& reason_of(const Arguments& arguments) {
   return *row;
 }
 
-void refuse_unable(Wiring& wiring, const workflow::CertificateRecord& record, const std::string& provider,
-                   const workflow::RevocationReason& reason) {
-  const auto& settings = wiring.settings().provider(provider);
-  const auto capabilities = wiring.provider(settings.name)->capabilities();
-  if (!capabilities.revoke) {
-    throw Error{ErrorKind::refused, fmt::format("provider {} ({}) revokes nothing: certificate {} stays as it is",
-                                                settings.name, settings.type, short_name(record))}
-        .hint(fmt::format("have serial {} of '{}' revoked where that CA takes revocations{}", record.serial,
-                          record.issuer,
-                          record.status == workflow::status::kCurrent
-                              ? fmt::format("; `hsmbridge cert renew {}` replaces it here", short_name(record))
-                              : ""));
-  }
-  if (reason.name == workflow::kCertificateHold && !capabilities.revoke_hold) {
-    throw Error{ErrorKind::refused, fmt::format("provider {} ({}) puts nothing on hold", settings.name, settings.type)}
-        .hint("choose another reason, or do nothing: a revocation is for ever");
-  }
-}
-
 ExitCode revoke(Invocation& invocation) {
   const auto& arguments = invocation.arguments;
   const auto pace = pace_of(arguments);
@@ -414,9 +249,6 @@ ExitCode revoke(Invocation& invocation) {
   const auto store = wiring->store();
   const auto& typed = arguments.required("CERT");
   const auto record = service::find_certificate(*store, typed, service::Meaning::brought);
-  if (record.status == workflow::status::kRevoked) {
-    throw Error{ErrorKind::conflict, fmt::format("certificate {} is revoked already", short_name(record))};
-  }
   // Nobody looks at what is named, and a slip of the finger may name another one.
   if (arguments.has("--yes") && typed.size() < kLeastWithYes) {
     throw Error{ErrorKind::invalid_input,
@@ -424,7 +256,7 @@ ExitCode revoke(Invocation& invocation) {
         .hint("`hsmbridge cert list` shows 12; or leave --yes out and be asked");
   }
   const auto old = service::request_of(*store, record).order;
-  refuse_unable(*wiring, record, old.provider, reason);
+  service::refuse_revocation(*wiring, record, old.provider, reason.name);
   if (reason.name == workflow::kKeyCompromise) {
     for (const auto& words : service::shares_key(*store, record)) invocation.output.warning(safe(words));
   }
@@ -435,10 +267,10 @@ ExitCode revoke(Invocation& invocation) {
       throw Error{ErrorKind::refused, "nothing was revoked"};
     }
   }
-  const auto order = service::create_revocation(*store, record, std::string(reason.name), service::actor_of_process(),
+  const auto order = service::create_revocation(*store, record, std::string(reason.name), wiring->actor().name,
                                                 service::timing_for(wiring->settings(), old.provider),
                                                 wiring->clock().now(), random_bytes(kRequestRandomness));
-  return finish(invocation, *wiring, *store, order.id, pace);
+  return finish(invocation.output, *wiring, *store, order.id, pace);
 }
 
 const std::vector<ExitCode> kOutcomes{ExitCode::failed, ExitCode::pending, ExitCode::refused, ExitCode::unavailable,

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "service/certificates/certificates.h"
 #include "tools/hsmbridge/wiring/invocation.h"
-#include "workflow/ports/store.h"
 
 #include <string>
 #include <vector>

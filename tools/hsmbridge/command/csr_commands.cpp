@@ -1,13 +1,22 @@
 #include "base/file.h"
+#include "config/key_flaw.h"
+#include "config/secret_source.h"
 #include "service/content/csr.h"
+#include "service/keys/new_csr.h"
+#include "tools/hsmbridge/command/ask_options.h"
 #include "tools/hsmbridge/command/commands.h"
-#include "tools/hsmbridge/usecase/csr_create.h"
 #include "tools/hsmbridge/wiring/command_context.h"
+#include "tools/hsmbridge/wiring/prompt.h"
+#include "tools/hsmbridge/wiring/token_access.h"
+#include "views/keys.h"
 #include "x509/judge/advice.h"
 #include "x509/judge/render.h"
 #include "x509/objects/pem.h"
 
 #include <fmt/core.h>
+
+#include <filesystem>
+#include <utility>
 
 namespace hsmbridge::cli {
 
@@ -59,6 +68,154 @@ ExitCode check(Invocation& invocation) {
       Json::object({{"file", Json(file)}, {"ok", Json(faults.empty())}, {"faults", rows}, {"notes", Json(notes)}}),
       text);
   return faults.empty() ? ExitCode::done : ExitCode::failed;
+}
+
+// ---- create ---------------------------------------------------------------------------------------------------------
+
+std::string summary_of(const x509::Content& content) {
+  std::string names;
+  for (const x509::GeneralName& name : content.subject_alternative_names) {
+    names += (names.empty() ? "" : ", ") + name.text;
+  }
+  if (content.subject.empty()) return names;
+  return content.subject.to_string() + (names.empty() ? "" : " (" + names + ")");
+}
+
+service::NewCsr wanted_of(const Arguments& arguments) {
+  service::NewCsr wanted;
+  wanted.key = arguments.text_or("--key", "");
+  wanted.new_key = arguments.text_or("--new-key", "");
+  wanted.spec = arguments.text_or("--spec", "");
+  wanted.out = arguments.text_or("--out", "");
+  wanted.wishes = content_wishes(arguments);
+  wanted.wishes.accept = arguments.all("--accept");
+  for (const std::string& name : wanted.wishes.accept) {
+    if (config::is_key_flaw(name)) continue;
+    throw Error{ErrorKind::invalid_input, fmt::format("\"{}\" is not a flaw of a key that can be accepted", name)}.hint(
+        "hsmbridge key show names the flaws of a key");
+  }
+  if (const auto source = arguments.text("--challenge-password")) {
+    const auto password = config::SecretSource::parse(*source, config::SecretUse::any, std::filesystem::current_path());
+    wanted.wishes.challenge_password =
+        std::string(password.fetch(terminal_prompter(), "the challenge password").reveal());
+  }
+  return wanted;
+}
+
+service::CsrRun run_of(const Arguments& arguments, const CommandContext& context) {
+  service::CsrRun run;
+  const std::string form = arguments.text_or("--form", "pem");
+  if (form != "pem" && form != "der") {
+    throw Error{ErrorKind::invalid_input, fmt::format("there is no form \"{}\"", form)}.hint("pem or der");
+  }
+  if (form == "der") run.form = service::CsrForm::der;
+  if (arguments.has("--force")) run.existing = Existing::replace;
+  if (const auto name = arguments.text("--profile")) run.profile = &context.profile(*name);
+  if (const auto like = arguments.text("--like")) run.like = like_content(*like);
+  return run;
+}
+
+ExitCode create_one(Output& output, CommandContext& context, const service::NewCsr& wanted,
+                    const service::CsrRun& run) {
+  const auto ring = context.key_ring(run.profile != nullptr ? run.profile->token : std::nullopt);
+  const bool der = run.form == service::CsrForm::der;
+  if (wanted.out.empty() && der && output.stdout_is_terminal() && !output.json()) {
+    throw Error{ErrorKind::invalid_input, "DER is not for a terminal"}.hint("give --out FILE");
+  }
+  const auto made = service::make_csr(*ring, context.log(), wanted, run);
+  for (const std::string& sentence : x509::advice(made.ask.content)) output.warning(sentence);
+  if (made.key_made) {
+    output.note(fmt::format("made key {} ({}, id {}) in token {}", made.key.label, made.key.type, hex(made.key.id),
+                            ring->token()));
+  }
+  if (wanted.out.empty() && !output.json()) {
+    output.raw(der ? to_text(made.der) : x509::csr_to_pem(made.der));
+    return ExitCode::done;
+  }
+  output.result(
+      "hsmbridge.csr-create/1", views::csr(ring->token(), wanted, made),
+      fmt::format("{}: {}\n", commandline::safe(wanted.out), commandline::safe(summary_of(made.ask.content))));
+  if (!output.json()) output.note(fmt::format("next: hsmbridge csr show {}", shell_word(wanted.out)));
+  return ExitCode::done;
+}
+
+// One result line a row, as it happens.
+ExitCode create_many(Invocation& invocation, CommandContext& context, const service::NewCsr& typed,
+                     const service::CsrRun& run) {
+  const Arguments& arguments = invocation.arguments;
+  Output& output = invocation.output;
+  const std::string file = arguments.required("--from");
+  if (!typed.out.empty()) {
+    throw Error{ErrorKind::invalid_input, "--out is for one CSR"}.hint("a column out, and --out-directory DIRECTORY");
+  }
+  const auto ring = context.key_ring(run.profile != nullptr ? run.profile->token : std::nullopt);
+  std::size_t made = 0;
+  std::size_t failed = 0;
+  const auto tell = [&](const service::CsrRow& row) {
+    ++(row.made ? made : failed);
+    output.result("hsmbridge.csr-row/1", views::csr_row(ring->token(), row),
+                  row.made ? fmt::format("line {}: ok      {}: {}\n", row.line, commandline::safe(row.wanted.out),
+                                         commandline::safe(summary_of(row.made->ask.content)))
+                           : fmt::format("line {}: failed  {}\n", row.line, commandline::safe(row.error->message())));
+  };
+  service::make_csrs(*ring, context.log(), service::rows_in(file, service::csr_columns()), typed, run,
+                     arguments.text_or("--out-directory", ""), tell);
+  output.note(fmt::format("{} of {} made", made, made + failed));
+  return failed == 0 ? ExitCode::done : ExitCode::failed;
+}
+
+ExitCode create(Invocation& invocation) {
+  CommandContext context(invocation);
+  const auto run = run_of(invocation.arguments, context);
+  const auto wanted = wanted_of(invocation.arguments);
+  if (invocation.arguments.has("--from")) return create_many(invocation, context, wanted, run);
+  service::refuse_csr(wanted, run);
+  return create_one(invocation.output, context, wanted, run);
+}
+
+Command csr_create_command() {
+  std::vector<commandline::Option> options = {
+      {"--key", "KEY", "the key: its label, id=HEX, or RFC 7512 URI"},
+      {"--new-key", "LABEL", "make this key first"},
+      {"--spec", "KIND", "of the new key: ec:P-256 (default), ed25519, rsa:3072, …"},
+      {"--accept", "FLAW", "use the key although it has this flaw: see key show", commandline::Times::many},
+  };
+  const std::vector<commandline::Option> models = {
+      {"--challenge-password", "SOURCE", "env:NAME or file:PATH; readable by whoever reads the CSR"},
+      {"--profile", "NAME", "start from this profile of the configuration"},
+      {"--like", "FILE", "start from what this certificate or CSR says"},
+  };
+  for (const auto& more : {content_options(), models, token_options()}) {
+    options.insert(options.end(), more.begin(), more.end());
+  }
+  const std::vector<commandline::Option> files = {
+      {"--out", "FILE", "write it there (mode 0644), else to standard output"},
+      {"--form", "FORM", "pem (default) or der"},
+      {"--force", "", "replace the file"},
+      {"--from", "FILE", "many: CSV or JSON lines with these options as columns"},
+      {"--out-directory", "DIRECTORY", "with --from: where the files go"},
+  };
+  options.insert(options.end(), files.begin(), files.end());
+  return {
+      "csr",
+      "create",
+      "Make a certificate request, signed by a key in the token",
+      std::move(options),
+      {},
+      create,
+      {ExitCode::failed, ExitCode::refused, ExitCode::unavailable},
+      "What is typed replaces what the profile says, and that what --like says; a\n"
+      "profile's alternative names are added to those typed. The result is read back\n"
+      "and compared with what was asked, and its signature verified, before it leaves.\n"
+      "\n"
+      "  hsmbridge csr create --new-key web --san dns:www.example.com --out web.csr\n"
+      "  hsmbridge csr create --key ca --subject 'C=CH, O=Example, CN=Issuing CA 2'\n"
+      "    --ca --path-length 0 --usage keyCertSign --usage crlSign --out ca.csr\n"
+      "\n"
+      "Columns of --from: key, new-key, spec, out, and the options above without their\n"
+      "dashes; several values of a CSV cell are parted by \"|\". A row replaces what is\n"
+      "typed. Each row gives one line; when one failed the exit code is 1.\n",
+  };
 }
 
 }  // namespace

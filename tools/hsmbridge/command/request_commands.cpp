@@ -8,7 +8,6 @@
 #include "tools/hsmbridge/wiring/providers.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 #include "workflow/machine/rules.h"
-#include "x509/objects/pem.h"
 
 #include <fmt/core.h>
 #include <sys/ioctl.h>
@@ -87,11 +86,12 @@ void offer_decision(service::RequestView& view, const config::Settings& settings
   if (!std::holds_alternative<workflow::AwaitingApproval>(view.record.state)) return;
   const auto& order = view.record.order;
   for (const auto& provider : settings.providers) {
-    if (provider.name != order.provider || !provider_type(provider).ways.front().decides_here) continue;
-    const bool by_key = provider.type == "securosys-tsb";
+    const auto approvers = provider_type(provider).approvers;
+    if (provider.name != order.provider || approvers == Approvers::there) continue;
     view.explanation.commands.push_back(
-        by_key ? "hsmbridge approval list --as NAME"
-               : fmt::format("hsmbridge approval accept --provider {} {}", order.provider, order.id.str()));
+        approvers == Approvers::with_a_key
+            ? "hsmbridge approval list --as NAME"
+            : fmt::format("hsmbridge approval accept --provider {} {}", order.provider, order.id.str()));
   }
 }
 
@@ -246,7 +246,7 @@ ExitCode cancel(Invocation& invocation) {
   auto named = named_request(invocation, Use::work);
   const auto record = named.store->find(named.id);
   service::append_event(*named.store, named.id, workflow::CancelAsked{invocation.arguments.text_or("--reason", "")},
-                        service::actor_of_process(), named.wiring->clock().now(),
+                        named.wiring->actor().name, named.wiring->clock().now(),
                         service::timing_for(named.wiring->settings(), record->order.provider));
   const auto code = finish(invocation, named);
   // Cancelling is what was asked: it is done when it is final, and pending while the provider's word is awaited.
@@ -305,7 +305,7 @@ ExitCode resolve(Invocation& invocation) {
   auto named = named_request(invocation, Use::work);
   const auto record = named.store->find(named.id);
   if (!event) event = proved_resolution(invocation.arguments, named, *record);
-  service::append_event(*named.store, named.id, *event, service::actor_of_process(), named.wiring->clock().now(),
+  service::append_event(*named.store, named.id, *event, named.wiring->actor().name, named.wiring->clock().now(),
                         service::timing_for(named.wiring->settings(), record->order.provider));
   const auto code = finish(invocation, named);
   return code == ExitCode::refused ? ExitCode::done : code;

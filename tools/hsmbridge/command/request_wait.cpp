@@ -5,6 +5,7 @@
 #include "tools/hsmbridge/command/run_signals.h"
 #include "tools/hsmbridge/text/request.h"
 #include "tools/hsmbridge/wiring/wiring.h"
+#include "views/error.h"
 #include "workflow/engine/engine.h"
 
 #include <fmt/core.h>
@@ -218,6 +219,63 @@ void drive(commandline::Output& output, Wiring& wiring, const std::vector<Reques
     output.warning(waited.trouble->message() + "; it is tried again by `hsmbridge request wait " +
                    waited.record.order.id.str() + "` or `hsmbridge run`");
   }
+}
+
+Pace pace_of(const Arguments& arguments) {
+  if (arguments.has("--timeout") && !arguments.has("--wait")) {
+    throw Error{ErrorKind::invalid_input, "--timeout belongs to --wait"};
+  }
+  if (arguments.has("--wait") && arguments.has("--queue")) {
+    throw Error{ErrorKind::invalid_input, "--wait and --queue contradict each other"};
+  }
+  Pace pace;
+  pace.queue = arguments.has("--queue");
+  pace.until = arguments.has("--wait") ? Until::settled : Until::at_rest;
+  if (const auto text = arguments.text("--timeout")) pace.timeout = parse_duration(*text);
+  return pace;
+}
+
+commandline::ExitCode finish(commandline::Output& output, Wiring& wiring, workflow::Store& store, const RequestId& id,
+                             const Pace& pace) {
+  if (!pace.queue) drive(output, wiring, {id}, pace.until, pace.timeout);
+  const auto now = wiring.clock().now();
+  const auto view = service::view_request(store, id, now);
+  output.result("hsmbridge.request/1", service::to_json(view), outcome_text(view, now));
+  return exit_code_of(view.record.state);
+}
+
+void ManyRequests::make(const std::string& name, const std::string& key, const Json& value,
+                        const std::function<RequestId()>& make) {
+  try {
+    made_.push_back({name, key, value, make()});
+  } catch (...) {
+    const auto error = current_error();
+    failed_ = true;
+    output_.result(schema_, Json::object({{key, value}, {"error", views::error(error)}}),
+                   fmt::format("{}: failed  {}\n", name, commandline::safe(error.message())));
+  }
+}
+
+commandline::ExitCode ManyRequests::finish(Wiring& wiring, workflow::Store& store, const Pace& pace, bool repeats) {
+  std::vector<RequestId> ids;
+  for (const auto& one : made_) ids.push_back(one.id);
+  if (!pace.queue && !ids.empty()) drive(output_, wiring, ids, pace.until, pace.timeout);
+  auto worst = ExitCode::done;
+  for (const auto& one : made_) {
+    const auto view = service::view_request(store, one.id, wiring.clock().now());
+    const auto row = service::row_of(view.record);
+    auto json = service::to_json(row);
+    if (repeats) json.set(one.key, one.value);
+    output_.result(schema_, json,
+                   fmt::format("{}: {}  {}  {}\n", one.name, row.id.str(), row.state, commandline::safe(row.what)));
+    const auto code = exit_code_of(view.record.state);
+    if (code == ExitCode::pending) {
+      worst = worst == ExitCode::done ? code : worst;
+    } else if (code != ExitCode::done) {
+      failed_ = true;
+    }
+  }
+  return failed_ ? ExitCode::failed : worst;
 }
 
 }  // namespace hsmbridge::cli

@@ -3,9 +3,13 @@
 #include "base/clock.h"
 #include "service/requests/requests.h"
 #include "tools/commandline/output.h"
+#include "tools/hsmbridge/wiring/invocation.h"
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace hsmbridge::cli {
@@ -40,5 +44,41 @@ void drive(commandline::Output& output, Wiring& wiring, const std::vector<Reques
 
 // Whether the request is where it was driven to.
 bool reached(const workflow::State& state, Until until);
+
+// How far one command takes its requests: --queue, --wait, --timeout.
+struct Pace {
+  bool queue = false;  // written down only
+  Until until = Until::at_rest;
+  std::optional<Duration> timeout;
+};
+// Throws invalid_input where they contradict each other.
+Pace pace_of(const Arguments& arguments);
+
+// The end of every command that made a request: works on it and shows it.
+commandline::ExitCode finish(commandline::Output& output, Wiring& wiring, workflow::Store& store, const RequestId& id,
+                             const Pace& pace);
+
+// A command about many: one result line each. All are written down before any is worked on, and worked on together; one
+// that fails stops nobody else's, and one interruption ends the waiting for all.
+class ManyRequests {
+ public:
+  ManyRequests(commandline::Output& output, std::string schema) : output_(output), schema_(std::move(schema)) {}
+  // `name`: what the line begins with; `key` and `value`: what the JSON of a failure says of it. `make` gives the
+  // request.
+  void make(const std::string& name, const std::string& key, const Json& value, const std::function<RequestId()>& make);
+  // With `key` and `value` in the JSON of those that were made too, where `repeats`.
+  commandline::ExitCode finish(Wiring& wiring, workflow::Store& store, const Pace& pace, bool repeats);
+
+ private:
+  struct Made {
+    std::string name, key;
+    Json value;
+    RequestId id;
+  };
+  commandline::Output& output_;
+  const std::string schema_;
+  std::vector<Made> made_;
+  bool failed_ = false;
+};
 
 }  // namespace hsmbridge::cli

@@ -79,7 +79,7 @@ Equipment read_configuration(const std::optional<std::filesystem::path>& config)
   const auto& file = equipment.wiring->settings().file;
   equipment.store->append_audit(
       "configuration-read", Json::object({{"file", file.string()}, {"sha256", hex(sha256(read_file(file)))}}).dump(),
-      service::actor_of_process(), equipment.wiring->clock().now());
+      equipment.wiring->actor().name, equipment.wiring->clock().now());
   return equipment;
 }
 
@@ -108,8 +108,15 @@ void tell(const service::Sweep::Result& result, Instant now) {
 
 // Renewals, ends and retirements, between the requests.
 std::function<Duration(workflow::Store&)> sweeping(Wiring& wiring, const std::string& worker) {
-  auto sweep = std::make_shared<service::Sweep>(wiring.settings(), "worker:" + worker,
-                                                [](std::size_t count) { return random_bytes(count); });
+  auto sweep = std::make_shared<service::Sweep>(wiring.settings(), "worker:" + worker, random_bytes,
+                                                [&wiring](const workflow::Order& old) {
+                                                  try {
+                                                    wiring.anchors(old);
+                                                  } catch (const Error& error) {
+                                                    // Told once a day: the round goes on to the next certificate.
+                                                    throw Error{ErrorKind::refused, error.message()}.hint(error.hint());
+                                                  }
+                                                });
   return [&wiring, sweep](workflow::Store& store) {
     const auto now = wiring.clock().now();
     tell(sweep->round(store, now), now);

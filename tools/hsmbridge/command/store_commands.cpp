@@ -15,7 +15,7 @@ ExitCode init(Invocation& invocation) {
   const bool is_gone = invocation.arguments.has("--start-over");
   const auto store = wiring->stores().begin(is_gone ? Stores::Before::is_gone : Stores::Before::must_not_have_been);
   const std::string path = wiring->settings().store.path->string();
-  store->append_audit("store-begun", "{}", service::actor_of_process(), wiring->clock().now());
+  store->append_audit("store-begun", "{}", wiring->actor().name, wiring->clock().now());
   invocation.output.result("hsmbridge.store-init/1", Json::object({{"path", path}}),
                            fmt::format("a new store: {}\n", path));
   return ExitCode::done;
@@ -32,7 +32,7 @@ ExitCode backup(Invocation& invocation) {
 
 ExitCode accept_restored(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
-  const bool was = wiring->stores().accept_restored(service::actor_of_process());
+  const bool was = wiring->stores().accept_restored(wiring->actor().name);
   invocation.output.result("hsmbridge.store-accept-restored/1", Json::object({{"was_restored", was}}),
                            was ? "accepted: what is planned is submitted and installed from now on\n"
                                : "the store is not an older copy; nothing was held back\n");

@@ -147,9 +147,9 @@ ExitCode init(Invocation& invocation) {
   const pkcs11::TokenInfo info = pkcs11::initialize_token(
       *module, wanted, destroy ? pkcs11::Reinitialize::destroy_everything : pkcs11::Reinitialize::refuse,
       *context.refusals());
-  context.record("token-initialized", Json::object({{"label", Json(info.label)},
-                                                    {"serial", Json(info.serial)},
-                                                    {"module", Json(module->info().path.string())}}));
+  context.log().record("token-initialized", Json::object({{"label", Json(info.label)},
+                                                          {"serial", Json(info.serial)},
+                                                          {"module", Json(module->info().path.string())}}));
   invocation.output.result("hsmbridge.token/1", to_json(info), token_text(info));
   invocation.output.note(fmt::format("next: hsmbridge key generate --module {} --token {} --pin {} --label NAME",
                                      module->info().path.string(), info.label, user_source));
@@ -159,7 +159,7 @@ ExitCode init(Invocation& invocation) {
 // An approver may be allowed to read the store and nothing more, and the token is his own.
 void record_retry(CommandContext& context, commandline::Output& output, const std::string& token) {
   try {
-    context.record("token-login-retry", Json::object({{"token", Json(token)}}));
+    context.log().record("token-login-retry", Json::object({{"token", Json(token)}}));
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::denied) throw;
     output.note(fmt::format("hsmbridge: this is in no audit log: {}", commandline::safe(error.message())));
@@ -172,7 +172,7 @@ ExitCode login(Invocation& invocation) {
   const bool retry = invocation.arguments.has("--retry");
   if (retry) record_retry(context, invocation.output, token->name());
   token->login(retry ? pkcs11::LoginAttempt::retry : pkcs11::LoginAttempt::unless_refused);
-  context.lane_works("token:" + token->name());
+  context.log().lane_works("token:" + token->name());
   const pkcs11::TokenInfo info = token->info();
   invocation.output.result(
       "hsmbridge.token-login/1",

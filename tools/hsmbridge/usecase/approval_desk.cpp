@@ -2,7 +2,6 @@
 
 #include "base/error.h"
 #include "base/trust.h"
-#include "pkcs11/keys/signer.h"
 #include "providers/securosys/approver.h"
 #include "service/effects/expectation.h"
 #include "tools/hsmbridge/wiring/securosys.h"
@@ -91,12 +90,12 @@ ApplicationKey application_key(const securosys::Settings& provider, Wiring& wiri
     if (token.pin && token.pin->kind() == config::SecretSource::Kind::prompt) {
       return {{}, "its PIN would have to be typed; name its public half as application_public_key"};
     }
-    const auto key = pkcs11::TokenKey::open(wiring.pkcs11_token(token.name),
-                                            pkcs11::KeySelector::parse(provider.application_key->key),
-                                            {workflow::Purpose::metadata, "telling whose notes are this bridge's",
-                                             Json::object(), provider.application_key->accept},
-                                            record);
-    return {key->subject_public_key_info(), ""};
+    const auto ring = wiring.key_ring(token.name);
+    const auto opened = ring->signer(ring->find(provider.application_key->key),
+                                     {workflow::Purpose::metadata, "telling whose notes are this bridge's",
+                                      Json::object(), provider.application_key->accept},
+                                     record);
+    return {opened.key.spki, ""};
   } catch (const Error& error) {
     return {{}, error.message()};
   }
@@ -154,15 +153,17 @@ ApprovalDesk::ApprovalDesk(Invocation& invocation) : context_(invocation), outpu
   const auto typed = invocation.arguments.text("--provider");
   const auto& provider = settings.provider(typed ? *typed : person.provider.value_or(""));
   provider_ = provider.name;
-  if (provider.type != "securosys-tsb") {
+  if (provider_type(provider).approvers != Approvers::with_a_key) {
     throw Error{ErrorKind::invalid_input, fmt::format("provider {} is of type {}: its approvers decide there, not here",
                                                       provider.name, provider.type)};
   }
   const workflow::RecordFact journal = [this](std::string_view kind, const Json& facts) { record(kind, facts); };
-  signer_ = pkcs11::TokenKey::open(wiring.pkcs11_token(*person.token), pkcs11::KeySelector::parse(*person.key),
-                                   {workflow::Purpose::approval, "listing approval tasks (a time stamp)",
-                                    Json::object({{"person", person_}}), person.accept_key},
-                                   journal);
+  const auto ring = wiring.key_ring(*person.token);
+  signer_ = ring->signer(ring->find(*person.key),
+                         {workflow::Purpose::approval, "listing approval tasks (a time stamp)",
+                          Json::object({{"person", person_}}), person.accept_key},
+                         journal)
+                .signer;
   auto parts = securosys_parts(provider, wiring.provider_needs());
   sign_key_ = parts.settings.sign_key;
   auto application = application_key(parts.settings, wiring, journal);
@@ -178,7 +179,7 @@ ApprovalDesk::~ApprovalDesk() = default;
 // An approver may be allowed to read the bridge's store and nothing more.
 void ApprovalDesk::record(std::string_view kind, const Json& facts) {
   try {
-    context_.record(kind, facts);
+    context_.log().record(kind, facts);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::denied) throw;
     if (!said_no_log_) {

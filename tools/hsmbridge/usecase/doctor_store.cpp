@@ -1,4 +1,4 @@
-#include "service/requests/requests.h"
+#include "service/keys/keys.h"
 #include "tools/hsmbridge/usecase/doctor.h"
 
 #include <fmt/core.h>

@@ -131,7 +131,7 @@ bool decides_by_account(Invocation& invocation) {
   const auto name = invocation.arguments.text("--provider");
   if (!name || invocation.arguments.has("--as")) return false;
   const auto wiring = Wiring::open(invocation.config);
-  return wiring->settings().provider(*name).type != "securosys-tsb";
+  return provider_type(wiring->settings().provider(*name)).approvers != Approvers::with_a_key;
 }
 
 ExitCode decide_by_account(Invocation& invocation, bool approve) {
@@ -182,7 +182,7 @@ ExitCode decide_by_account(Invocation& invocation, bool approve) {
     Json facts = Json::object(
         {{"provider", name}, {"reference", matter.reference.str()}, {"decision", verb}, {"reason", reason}});
     if (!outcome.empty()) facts.set("outcome", outcome);
-    context.record(outcome.empty() ? "provider-decision" : "provider-decision-answered", facts);
+    context.log().record(outcome.empty() ? "provider-decision" : "provider-decision-answered", facts);
   };
   leaf("");
   try {

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "pkcs11/keys/signer.h"
+#include "pkcs11/key_ring.h"
 #include "pkcs11/tls_client_key.h"
 #include "x509/objects/pem_file.h"
 
@@ -34,9 +34,10 @@ class WaitingSigner final : public x509::Signer {
 
 std::shared_ptr<x509::Signer> signer_of(const providers::TokenKey& key, workflow::Purpose purpose, std::string words,
                                         const ProviderNeeds& needs) {
-  return std::make_shared<WaitingSigner>(
-      pkcs11::TokenKey::open(needs.token(key.token), pkcs11::KeySelector::parse(key.key),
-                             {purpose, std::move(words), Json::object(), key.accept}, needs.record));
+  const auto ring = pkcs11::key_ring(needs.token(key.token));
+  auto opened =
+      ring->signer(ring->find(key.key), {purpose, std::move(words), Json::object(), key.accept}, needs.record);
+  return std::make_shared<WaitingSigner>(std::move(opened.signer));
 }
 
 net::TlsHook tls_hook(const providers::Connection& connection, const ProviderNeeds& needs) {

@@ -1,10 +1,13 @@
 #include "tools/hsmbridge/wiring/process.h"
 
 #include <fcntl.h>
+#include <fmt/core.h>
+#include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -30,6 +33,15 @@ void settle_process() noexcept {
     cores.rlim_cur = 0;
     ::setrlimit(RLIMIT_CORE, &cores);
   }
+}
+
+service::Actor actor_of_process() {
+  const auto uid = ::getuid();
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, 4096> buffer{};
+  const bool named = ::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr;
+  return {named ? fmt::format("uid:{}", found->pw_name) : fmt::format("uid:{}", uid), "operating system", {}};
 }
 
 }  // namespace hsmbridge::cli

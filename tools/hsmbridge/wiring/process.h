@@ -1,5 +1,7 @@
 #pragma once
 
+#include "service/actor.h"
+
 namespace hsmbridge::cli {
 
 // The first thing that the program does: what it inherits from whoever started it must not change what it does, and
@@ -10,5 +12,8 @@ namespace hsmbridge::cli {
 //  - No core file, and no ptrace(2) by another process of the same user (PR_SET_DUMPABLE).
 // Exits with 1 when /dev/null cannot be opened.
 void settle_process() noexcept;
+
+// Who runs this process, as the operating system knows it: "uid:alice", the number when the user has no name.
+service::Actor actor_of_process();
 
 }  // namespace hsmbridge::cli

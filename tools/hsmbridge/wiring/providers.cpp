@@ -43,7 +43,7 @@ ProviderType venafi_type(std::string name, std::vector<ProviderWay> ways) {
           [](const std::string& provider, config::Section section) {
             return config::ProviderFacts{venafi::read_settings(provider, std::move(section)).search_lag};
           },
-          make_venafi, std::move(ways)};
+          make_venafi, std::move(ways), Approvers::with_our_account};
 }
 
 }  // namespace
@@ -66,7 +66,8 @@ const std::vector<ProviderType>& provider_types() {
        },
        make_securosys,
        {securosys_way("securosys-tsb, mode raw-signature", securosys::Mode::raw_signature),
-        securosys_way("securosys-tsb, mode certificate", securosys::Mode::certificate)}},
+        securosys_way("securosys-tsb, mode certificate", securosys::Mode::certificate)},
+       Approvers::with_a_key},
       venafi_type(std::string(venafi::kType),
                   {way<venafi::VenafiProvider>(fmt::format("{} or {}", venafi::kType, venafi::kTypeToday),
                                                venafi::declared_capabilities())}),

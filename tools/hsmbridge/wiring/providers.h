@@ -34,6 +34,13 @@ struct ProviderWay {
   bool decides_here = false;    // approvers decide with `approval accept` and `reject`
 };
 
+// Where those decide who must approve at a provider.
+enum class Approvers {
+  there,             // at its own pages, not here
+  with_a_key,        // here, each with a key of his own
+  with_our_account,  // here, by the account that the provider was configured with
+};
+
 // The registry: one row a type of provider.
 struct ProviderType {
   std::string type;  // as `type:` names it
@@ -41,6 +48,7 @@ struct ProviderType {
   config::ProviderReader check;
   std::function<std::shared_ptr<workflow::Provider>(const config::ProviderSettings&, const ProviderNeeds&)> make;
   std::vector<ProviderWay> ways;
+  Approvers approvers = Approvers::there;
 };
 const std::vector<ProviderType>& provider_types();
 // The row of a configured provider. Throws invalid_input.

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "service/requests/requests.h"
+#include "tools/hsmbridge/wiring/process.h"
 
 #include <utility>
 
@@ -49,7 +49,7 @@ void StorePinRefusals::record(const pkcs11::PinRefusal& refusal) {
 void StorePinRefusals::clear(const pkcs11::PinSubject& subject) {
   const std::lock_guard lock(mutex_);
   if (auto* const own = files()) return own->clear(subject);
-  store().clear_pin(subject, service::actor_of_process(), SystemClock().now());
+  store().clear_pin(subject, actor_of_process().name, SystemClock().now());
 }
 
 }  // namespace hsmbridge::cli

@@ -3,10 +3,12 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/trust.h"
+#include "pkcs11/key_ring.h"
 #include "pkcs11/token/module.h"
 #include "pkcs11/token/token_thread.h"
 #include "pkcs11/workflow_token.h"
 #include "service/requests/requests.h"
+#include "tools/hsmbridge/wiring/process.h"
 #include "tools/hsmbridge/wiring/providers.h"
 #include "tools/hsmbridge/wiring/refusals.h"
 #include "tools/hsmbridge/wiring/token_access.h"
@@ -136,6 +138,7 @@ x509::Bundle read_anchors(const std::filesystem::path& file) {
 Wiring::Wiring(config::Settings settings)
     : settings_(std::make_shared<const config::Settings>(std::move(settings))),
       clock_(clock_of_process()),
+      actor_(actor_of_process()),
       stores_(std::make_shared<Stores>(settings_, *clock_)) {}
 
 Wiring::~Wiring() = default;
@@ -194,6 +197,10 @@ std::shared_ptr<pkcs11::Token> Wiring::pkcs11_token(const std::string& name) {
   return tokens()->open(settings_->token(name).name);
 }
 
+std::unique_ptr<workflow::KeyRing> Wiring::key_ring(const std::string& name) {
+  return pkcs11::key_ring(pkcs11_token(name));
+}
+
 std::shared_ptr<workflow::Token> Wiring::token(const std::string& name) {
   const auto& settings = settings_->token(name);
   const auto all = tokens();
@@ -238,12 +245,13 @@ void Wiring::record(std::string_view kind, const Json& facts) {
 // Where no store is configured there is no audit log, and no request that a provider could work for either. A
 // `provider test` may still log in with a key: then it is said that this is written down nowhere.
 workflow::RecordFact Wiring::recorder() const {
-  return [stores = stores_, clock = clock_, told = no_log_told_](std::string_view kind, const Json& facts) {
+  return [stores = stores_, clock = clock_, actor = actor_.name, told = no_log_told_](std::string_view kind,
+                                                                                      const Json& facts) {
     if (!stores->configured()) {
       std::call_once(*told, [] { log::warning("no store is configured, so this use of a key is in no audit log"); });
       return;
     }
-    stores->lent().append_audit(std::string(kind), facts.dump(), service::actor_of_process(), clock->now());
+    stores->open()->append_audit(std::string(kind), facts.dump(), actor, clock->now());
   };
 }
 

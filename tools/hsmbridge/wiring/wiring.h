@@ -3,10 +3,12 @@
 #include "config/settings.h"
 #include "pkcs11/token/token.h"
 #include "pkcs11/token/token_thread.h"
+#include "service/bridge.h"
 #include "service/effects/effects.h"
 #include "tools/hsmbridge/wiring/providers.h"
 #include "tools/hsmbridge/wiring/stores.h"
 #include "workflow/engine/engine.h"
+#include "workflow/ports/key_ring.h"
 #include "workflow/ports/store.h"
 #include "x509/objects/pem.h"
 
@@ -27,15 +29,16 @@ namespace hsmbridge::cli {
 // The one place that introduces configuration, store, tokens and providers to each other. Everything is opened when it
 // is first needed: a `request list` logs in nowhere.
 // Thread rule: every function may be called from any thread, except settings(), whose sections are for one.
-class Wiring final : public service::Dependencies {
+class Wiring final : public service::Bridge {
  public:
   // Reads the configuration: `config` as given with --config, else where find_file looks. Throws not_found when there
   // is none, invalid_input with every problem in it.
   static std::unique_ptr<Wiring> open(const std::optional<std::filesystem::path>& config);
   ~Wiring() override;
 
-  const config::Settings& settings() const { return *settings_; }
+  const config::Settings& settings() const override { return *settings_; }
   const Clock& clock() const override { return *clock_; }
+  const service::Actor& actor() const override { return actor_; }
 
   Stores& stores() { return *stores_; }
   std::unique_ptr<workflow::Store> store() { return stores_->open(); }
@@ -45,6 +48,8 @@ class Wiring final : public service::Dependencies {
   std::vector<Bytes> anchors(const workflow::Order& order) override;
   workflow::Records& records() override { return stores_->lent(); }
   std::vector<std::string> hook_of(const std::string& profile) override;
+  std::unique_ptr<workflow::KeyRing> key_ring(const std::string& name) override;
+  workflow::RecordFact recorder() const override;
 
   // The token itself, for what the workflow does not do: planning a key, an approver's signature. Opened once.
   std::shared_ptr<pkcs11::Token> pkcs11_token(const std::string& name);
@@ -78,7 +83,6 @@ class Wiring final : public service::Dependencies {
   // Throws when this process cannot work in that lane, or cannot tell in time: loading a module and making a provider
   // that opens a token may hang, so both are done on a thread that may be left behind.
   std::function<void()> lane_check(const std::string& lane);
-  workflow::RecordFact recorder() const;
   // Makes the provider at the first call. Owns what it uses.
   std::function<std::shared_ptr<workflow::Provider>()> provider_maker(const std::string& name);
 
@@ -106,6 +110,7 @@ class Wiring final : public service::Dependencies {
   std::shared_ptr<Tokens> tokens();
 
   const Clock* const clock_;
+  const service::Actor actor_;
   const std::shared_ptr<Stores> stores_;
   std::mutex mutex_;  // of the maps and of what opens no token: never held over a call of a token
   std::map<std::string, std::shared_ptr<Once<workflow::Provider>>> providers_;

@@ -1,4 +1,4 @@
-#include "tools/hsmbridge/usecase/ask_options.h"
+#include "tools/hsmbridge/command/ask_options.h"
 
 #include "base/clock.h"
 #include "base/file.h"

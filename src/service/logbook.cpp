@@ -1,0 +1,148 @@
+#include "service/logbook.h"
+
+#include "base/error.h"
+#include "base/unicode.h"
+#include "workflow/machine/lifecycle.h"
+#include "x509/objects/algorithm.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace hsmbridge::service {
+
+namespace status = workflow::status;
+
+Logbook::Logbook(std::function<std::unique_ptr<workflow::Store>()> open, Actor actor, const Clock& clock,
+                 std::function<void()> nowhere)
+    : open_(std::move(open)), actor_(std::move(actor)), clock_(clock), nowhere_(std::move(nowhere)) {}
+
+Logbook::~Logbook() = default;
+
+workflow::Store* Logbook::store() {
+  if (open_) {
+    store_ = open_();  // when it throws it is asked again: a store that cannot be opened is not one that is not there
+    open_ = nullptr;
+  }
+  return store_.get();
+}
+
+void Logbook::record(std::string_view kind, const Json& facts) {
+  if (workflow::Store* log = store()) {
+    log->append_audit(std::string(kind), facts.dump(), actor_.name, now());
+  } else if (const auto say = std::exchange(nowhere_, nullptr)) {
+    say();
+  }
+}
+
+workflow::RecordFact Logbook::recorder() {
+  return [this](std::string_view kind, const Json& facts) { record(kind, facts); };
+}
+
+void Logbook::record_key(std::string_view kind, const Json& facts, const workflow::KeyRecord& key) {
+  if (workflow::Store* log = store()) {
+    log->record_key(key, std::string(kind), facts.dump(), actor_.name, now());
+  } else {
+    record(kind, facts);  // which says that it is nowhere
+  }
+}
+
+void Logbook::record_key(std::string_view kind, const std::string& token, const workflow::KeyInfo& key,
+                         std::string_view status) {
+  record_key(kind, workflow::facts_of(token, key), record_of(token, key, status, now()));
+}
+
+workflow::RecordFact Logbook::recorder_of_use(const std::string& token, const workflow::KeyInfo& key) {
+  return [this, token, key](std::string_view kind, const Json& facts) {
+    if (kind != workflow::kProofIntent && is_planned(token, key.id)) {
+      record_key(kind, facts, record_of(token, key, status::kActive, now()));
+    } else {
+      record(kind, facts);
+    }
+  };
+}
+
+void Logbook::lane_works(const std::string& lane) {
+  try {
+    if (workflow::Store* const memory = store()) memory->lane_works(lane);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::denied) throw;  // a store that this user may only read: workers find out later
+  }
+}
+
+std::map<std::string, Logbook::OpenPlan> Logbook::open_plans(const std::string& token,
+                                                             std::span<const std::string> labels,
+                                                             const x509::KeySpec& spec,
+                                                             const std::optional<Bytes>& chosen) {
+  std::map<std::string, OpenPlan> plans;
+  workflow::Store* const memory = store();
+  if (memory == nullptr) return plans;
+  std::map<std::string, Instant> newest;
+  workflow::KeyQuery planned;
+  planned.statuses = {status::kPlanned, status::kPlannedAtRandom, status::kPlannedById};
+  for (const workflow::KeyRecord& key : memory->keys(planned)) {
+    const bool wanted = key.token == token && key.spec == x509::to_string(spec) &&
+                        std::find(labels.begin(), labels.end(), key.label) != labels.end();
+    if (!wanted) continue;
+    workflow::Order order;
+    order.what = workflow::Enroll{token, {workflow::KeyWish::Source::make, key.label, {}, {}}, {}, {}};
+    if (const auto open = memory->open_request_for(workflow::work_of(order))) {
+      throw Error{ErrorKind::conflict,
+                  fmt::format("request {} makes the key {} in token {}", open->str(), key.label, token)}
+          .with("request", open->str())
+          .hint(fmt::format("let it finish (hsmbridge request wait {}), or choose another label", open->str()));
+    }
+    const bool counts = chosen ? key.cka_id == hex(*chosen) : key.status != status::kPlannedById;
+    const auto known = newest.find(key.label);
+    if (!counts || (known != newest.end() && known->second > key.changed_at)) continue;
+    newest[key.label] = key.changed_at;
+    plans[key.label] = {from_hex(key.cka_id), key.status == status::kPlannedAtRandom};
+  }
+  return plans;
+}
+
+bool Logbook::is_planned(const std::string& token, const Bytes& id) {
+  workflow::Store* const memory = store();
+  if (memory == nullptr || id.empty()) return false;
+  const auto keys = memory->keys();
+  return std::any_of(keys.begin(), keys.end(), [&, wanted = hex(id)](const workflow::KeyRecord& key) {
+    return key.token == token && key.cka_id == wanted && workflow::is_planned(key.status);
+  });
+}
+
+void Logbook::expect_planned(const std::string& token, std::span<const workflow::KeyPlan> plans) {
+  workflow::Store* const memory = store();
+  if (memory == nullptr) return;
+  std::map<std::string, std::string> known;  // status by id
+  for (const workflow::KeyRecord& key : memory->keys()) {
+    if (key.token == token) known[key.cka_id] = key.status;
+  }
+  for (const workflow::KeyPlan& plan : plans) {
+    const auto& now_is = known[hex(plan.id)];
+    if (workflow::is_planned(now_is)) continue;
+    if (plan.id_from == workflow::KeyPlan::IdFrom::chosen && !now_is.empty() && now_is != status::kActive) {
+      throw Error{ErrorKind::conflict,
+                  fmt::format("id {} was used in token {} before, for a key that is {}", hex(plan.id), token, now_is)}
+          .hint("choose another id: what is written down about that key stays");
+    }
+    throw Error{ErrorKind::conflict, fmt::format("key {} was made meanwhile in token {}", plan.label, token)}
+        .with("id", hex(plan.id))
+        .hint("another process made it: use that key, or choose another label");
+  }
+}
+
+workflow::KeyRecord record_of(const std::string& token, const workflow::KeyInfo& key, std::string_view status,
+                              Instant at) {
+  workflow::KeyRecord record;
+  record.token = token;
+  record.label = escape_non_utf8(key.label);
+  record.cka_id = hex(key.id);
+  record.spec = key.type;
+  record.spki = key.spki_hash;
+  record.status = std::string(status);
+  record.changed_at = at;
+  return record;
+}
+
+}  // namespace hsmbridge::service

@@ -1,0 +1,202 @@
+#include "service/requests/enrolment.h"
+
+#include "base/error.h"
+#include "service/content/csr.h"
+#include "service/effects/effect_parts.h"
+#include "service/effects/install.h"
+#include "service/requests/requests.h"
+#include "x509/judge/advice.h"
+#include "x509/objects/signed_object.h"
+#include "x509/objects/spki.h"
+
+#include <fmt/core.h>
+
+#include <span>
+#include <utility>
+
+namespace hsmbridge::service {
+
+namespace {
+
+constexpr Duration kLimit = std::chrono::minutes{1};
+
+// What names the key from here on: its id, so that another key of that label that appears later changes nothing; its
+// URI, id and label together, where another key has that id too.
+std::string lasting_selector(workflow::KeyRing& ring, const workflow::KeyInfo& key) {
+  std::string by_id = "id=" + hex(key.id);
+  return ring.match(by_id).size() == 1 ? by_id : key.uri;
+}
+
+// Ordered before by the same words, and its certificate is in use: whoever types them again learns that, and nothing is
+// ordered twice.
+void refuse_done(Bridge& bridge, workflow::Store& store, const NewRequest& request, const SpkiHash& spki) {
+  const auto done = done_before(store, request, spki, bridge.clock().now());
+  if (!done) return;
+  throw Error{ErrorKind::conflict, fmt::format("request {} brought the certificate for exactly this", done->str())}
+      .with("done-by", done->str())
+      .hint("for another one: hsmbridge cert renew");
+}
+
+void use_key(Bridge& bridge, workflow::Store& store, const std::string& selector,
+             const std::vector<std::string>& accept, NewRequest& request) {
+  request.key = {};
+  request.key.selector = selector;
+  request.key.accept = accept;
+  const auto ring = bridge.key_ring(request.token);
+  auto key = ring->find(selector);
+  if (key.spec) ring->expect_to_sign(algorithm_for(request.ask, *key.spec));
+  // Refused now, not when the request is there.
+  key = ring->signer(key, {workflow::Purpose::csr, "enroll", Json::object(), accept}, bridge.recorder()).key;
+  if (key.name != key.label) request.key.selector = key.uri;  // the journal holds UTF-8
+  if (!key.id.empty()) request.key.selector = lasting_selector(*ring, key);
+  refuse_spent_key(store, request.token, key.spki_hash);
+  refuse_duplicate(store, request);
+  refuse_done(bridge, store, request, key.spki_hash);
+}
+
+void make_key(Bridge& bridge, workflow::Store& store, const std::string& label, const x509::KeySpec& spec,
+              NewRequest& request) {
+  request.key = {};
+  request.key.source = workflow::KeyWish::Source::make;
+  request.key.selector = label;
+  request.key.spec = x509::to_string(spec);
+  refuse_duplicate(store, request);
+  for (const auto& key : store.keys({std::nullopt, request.token, label})) {
+    refuse_done(bridge, store, request, key.spki);
+  }
+  const auto& algorithm = algorithm_for(request.ask, spec);
+  const auto ring = bridge.key_ring(request.token);
+  ring->expect_to_sign(algorithm);
+  try {
+    request.key.cka_id = hex(ring->plan(std::span(&label, 1), spec, {}).front().id);
+  } catch (const Error& error) {
+    const auto left = error.kind() == ErrorKind::conflict ? left_over_key(store, request) : std::nullopt;
+    if (!left) throw;
+    use_key(bridge, store, "id=" + left->cka_id, {}, request);
+  }
+}
+
+// The CSR that the new key would sign, with a signature that is none.
+Bytes unsigned_csr(const NewRequest& request) {
+  const auto spec = x509::parse_key_spec(request.key.spec);
+  const auto& algorithm =
+      request.ask.algorithm.empty() ? x509::default_algorithm(spec) : x509::signature_algorithm(request.ask.algorithm);
+  const auto info = x509::build_certification_request_info(x509::spki_of_nobody(spec), request.ask.content);
+  return x509::assemble(info, algorithm, Bytes(64, 0));
+}
+
+Bytes signed_csr(Bridge& bridge, const NewRequest& request) {
+  const auto ring = bridge.key_ring(request.token);
+  const auto opened =
+      ring->signer(ring->find(request.key.selector),
+                   {workflow::Purpose::csr, "enroll --check",
+                    Json::object({{"subject", request.ask.content.subject.to_string()}}), request.key.accept},
+                   bridge.recorder());
+  return create_csr(*opened.signer, request.ask);
+}
+
+}  // namespace
+
+std::vector<std::string> enrolment_columns() {
+  auto columns = ask_columns();
+  columns.insert(columns.end(), {"provider", "profile", "token", "new-key", "spec", "key", "install"});
+  return columns;
+}
+
+NewEnrolment enrolment_of(const BatchRow& row, NewEnrolment wanted) {
+  const auto text = [&](std::string_view column, std::optional<std::string>& to) {
+    if (row.has(column)) to = row.text_or(column, "");
+  };
+  text("provider", wanted.provider);
+  text("profile", wanted.profile);
+  text("token", wanted.token);
+  if (row.has("key")) wanted.new_key.reset();
+  if (row.has("new-key")) wanted.key.reset();
+  text("new-key", wanted.new_key);
+  text("spec", wanted.spec);
+  text("key", wanted.key);
+  for (const auto& target : row.all("install")) wanted.install.push_back(target);
+  wanted.wishes = wishes_of(row, std::move(wanted.wishes));
+  return wanted;
+}
+
+NewRequest resolve(Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted) {
+  const auto& settings = bridge.settings();
+  const auto& profile = settings.profile(wanted.profile.value_or(""));
+  NewRequest request;
+  request.profile = profile.name;
+  request.provider = settings.provider(wanted.provider ? *wanted.provider : profile.provider.value_or("")).name;
+  request.token = settings.token(wanted.token ? *wanted.token : profile.token.value_or("")).name;
+  request.ask = build_ask(wanted.like ? &*wanted.like : nullptr, &profile, wanted.wishes);
+  request.targets = install_targets(profile, wanted.install);
+  refuse_impossible_targets(request.targets, settings.token(request.token));
+  request.deadline = wanted.deadline ? wanted.deadline : profile.deadline;
+  request.max_age = profile.max_age;
+  // Nobody could give them: the request would wait for ever.
+  refuse_profile(profile);
+  request.created_by = bridge.actor().name;
+  workflow::Order order;
+  order.profile = profile.name;
+  bridge.anchors(order);  // unreadable ones are refused now, not when the certificate is there
+  bridge.provider(request.provider);
+
+  if (wanted.new_key.has_value() == wanted.key.has_value()) {
+    throw Error{ErrorKind::invalid_input, "name the key: --new-key LABEL for one to be made, or --key SELECTOR"};
+  }
+  if (wanted.new_key) {
+    make_key(bridge, store, *wanted.new_key,
+             x509::parse_key_spec(wanted.spec ? *wanted.spec : profile.key.value_or("ec:P-256")), request);
+  } else {
+    if (wanted.spec) throw Error{ErrorKind::invalid_input, "--spec belongs to --new-key: the other key exists"};
+    use_key(bridge, store, *wanted.key, accepted_of_key(&profile, wanted.wishes), request);
+  }
+  return request;
+}
+
+Enrolment enroll(Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted) {
+  try {
+    const auto request = resolve(bridge, store, wanted);
+    Enrolment made;
+    made.uses_left_over_key = wanted.new_key && request.key.source == workflow::KeyWish::Source::use;
+    made.id = create_request(store, request, timing_for(bridge.settings(), request.provider), bridge.clock().now(),
+                             random_bytes(8))
+                  .id;
+    made.advice = x509::advice(request.ask.content);
+    return made;
+  } catch (const Error& error) {
+    const std::string open(error.detail("same-order"));
+    const std::string done(error.detail("done-by"));
+    if (error.kind() != ErrorKind::conflict || (open.empty() && done.empty())) throw;
+    return {
+        RequestId{open.empty() ? done : open}, open.empty() ? Enrolment::How::done : Enrolment::How::open, false, {}};
+  }
+}
+
+EnrolmentCheck check_enrolment(Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted) {
+  const NewRequest request = resolve(bridge, store, wanted);
+  const bool made = request.key.source == workflow::KeyWish::Source::make;
+  const auto now = bridge.clock().now();
+  workflow::Order order = order_of(request);
+  order.id = RequestId(std::string(16, '0'));
+  order.created_at = now;
+  Bytes csr = made ? unsigned_csr(request) : signed_csr(bridge, request);
+  const auto provider = bridge.provider(request.provider);
+  auto added = provider->draft(order, csr, now);
+  EnrolmentCheck check{
+      request.provider, request.profile, {}, {}, x509::advice(request.ask.content), "the provider has no dry run"};
+  check.notes.insert(check.notes.end(), added.notes.begin(), added.notes.end());
+  const workflow::Draft draft = draft_of(std::move(csr), std::move(added), now);
+  const workflow::Key key;
+  const workflow::ProviderCall call{order, key, draft, 1, nullptr, now, kLimit};
+  check.reasons = provider->check(call);
+  auto* service = dynamic_cast<workflow::DryRun*>(provider.get());
+  if (service != nullptr && made) {
+    check.dry_run = "its dry run wants a signed CSR: name a key that is there with --key";
+  } else if (service != nullptr) {
+    check.objections = service->dry_run(call);
+    check.dry_run = check.objections.empty() ? "its dry run accepts the request" : "its dry run refuses the request";
+  }
+  return check;
+}
+
+}  // namespace hsmbridge::service

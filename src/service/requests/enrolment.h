@@ -1,0 +1,57 @@
+#pragma once
+
+#include "service/bridge.h"
+#include "service/content/ask.h"
+#include "service/content/batch.h"
+#include "service/requests/enroll.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+// Getting a certificate for a key in a token: what was typed, everything that can be refused before anything is
+// written, and the request. Orders that are complete already are for enroll.h.
+namespace hsmbridge::service {
+
+// What one enrolment asks for: what was typed, or a row of a batch. What is left out comes from the profile.
+struct NewEnrolment {
+  std::optional<std::string> provider, profile, token;
+  std::optional<std::string> new_key, spec, key;  // one of the two keys
+  AskWishes wishes;
+  std::optional<x509::Content> like;
+  std::vector<std::string> install;
+  std::optional<Duration> deadline;
+};
+// The columns of a batch, and what a row says over what was typed.
+std::vector<std::string> enrolment_columns();
+NewEnrolment enrolment_of(const BatchRow& row, NewEnrolment typed);
+
+// Everything that can be refused is refused here: names, the key, the PIN, provider, trust anchors. A key that is there
+// may sign proofs. Throws conflict with the detail "same-order" or "done-by" where the same words ordered before.
+NewRequest resolve(Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted);
+
+struct Enrolment {
+  RequestId id;
+  enum class How {
+    ordered,  // now
+    open,     // the same words ordered it before: nothing is ordered again
+    done,     // likewise, and its certificate is in use
+  } how = How::ordered;
+  bool uses_left_over_key = false;  // the new key is there: made for a request that ended without a certificate
+  std::vector<std::string> advice;  // what is odd about a server's names, a sentence each
+};
+Enrolment enroll(Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted);
+
+// What would speak against an enrolment, found without making or ordering anything.
+struct EnrolmentCheck {
+  std::string provider, profile;
+  std::vector<std::string> reasons;     // why the provider cannot carry it
+  std::vector<std::string> objections;  // of its dry run
+  std::vector<std::string> notes;
+  std::string dry_run;  // what became of the dry run
+};
+// A key that is there signs the CSR for it; for a key to be made a CSR without a signature stands in, and the dry run
+// is left out.
+EnrolmentCheck check_enrolment(Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted);
+
+}  // namespace hsmbridge::service
