@@ -294,11 +294,20 @@ void refuse_in_use(CommandContext& context, pkcs11::Token& token, const pkcs11::
       }
     }
   }
-  workflow::Store::ListQuery open;
-  open.open_only = true;
-  open.most = 1'000'000;
-  for (const auto& request : store->list(open)) {
-    if (uses(request, context, token, key)) refuse(fmt::format("request {}, which is open", request.order.id.str()));
+  // And those whose key is not known yet; all of them where nothing says which public key this is.
+  std::vector<std::optional<SpkiHash>> possible{std::nullopt};
+  if (const auto known = public_keys_of(key); !known.empty()) {
+    possible.assign(known.begin(), known.end());
+    possible.emplace_back(SpkiHash{});
+  }
+  for (const auto& spki : possible) {
+    workflow::Requests::ListQuery open;
+    open.open_only = true;
+    open.most = 1'000'000;
+    open.spki = spki;
+    for (const auto& request : store->list(open)) {
+      if (uses(request, context, token, key)) refuse(fmt::format("request {}, which is open", request.order.id.str()));
+    }
   }
 }
 

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/trust.h"
 #include "pkcs11/keys/signer.h"
-#include "providers/securosys/meta_data_proof.h"
+#include "providers/securosys/approver.h"
 #include "service/effects/expectation.h"
 #include "tools/hsmbridge/wiring/securosys.h"
 #include "tools/hsmbridge/wiring/wiring.h"

@@ -43,9 +43,7 @@ class Wiring final : public service::Dependencies {
   std::shared_ptr<workflow::Provider> provider(const std::string& name) override;
   std::shared_ptr<workflow::Token> token(const std::string& name) override;
   std::vector<Bytes> anchors(const workflow::Order& order) override;
-  std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) override;
-  bool replaced_at(const std::string& fingerprint, const std::string& target) override;
-  bool is_issuer(const std::string& fingerprint) override;
+  workflow::Records& records() override { return stores_->lent(); }
   std::vector<std::string> hook_of(const std::string& profile) override;
 
   // The token itself, for what the workflow does not do: planning a key, an approver's signature. Opened once.
