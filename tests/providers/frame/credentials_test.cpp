@@ -115,7 +115,7 @@ TEST_CASE("whose a secret is stays with it and goes with it") {
 
 TEST_CASE("a secret that cannot be read pauses the lane only where every request needs it") {
   const Source gone{[]() -> Secret { throw Error{ErrorKind::invalid_input, "file:key is empty"}; }};
-  const auto error = [&](NeededBy needed) {
+  const auto said = [&](NeededBy needed) {
     try {
       stored_credentials({gone}, needed)->current(std::chrono::seconds{1});
     } catch (const Error& error) {
@@ -123,6 +123,6 @@ TEST_CASE("a secret that cannot be read pauses the lane only where every request
     }
     return std::string("no error");
   };
-  CHECK(error(NeededBy::every_request) == "unavailable down");
-  CHECK(error(NeededBy::some_calls) == "invalid_input ");
+  CHECK(said(NeededBy::every_request) == "unavailable down");
+  CHECK(said(NeededBy::some_calls) == "invalid_input ");
 }
