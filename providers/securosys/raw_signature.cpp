@@ -40,7 +40,7 @@ ca::DraftFaults check_raw_draft(const x509::Certificate& issuer, const ca::Path&
   using Csr = ca::Draft::Csr;
   const workflow::Draft& draft = call.draft;
   if (draft.to_be_signed.empty()) {
-    return {.outdated = {"the draft holds no TBSCertificate (it was made for another mode)"}};
+    return {.reasons = {}, .outdated = {"the draft holds no TBSCertificate (it was made for another mode)"}};
   }
   ca::DraftFaults faults = ca::check_to_be_signed({draft.to_be_signed, draft.csr, draft.algorithm, draft.built_at,
                                                    call.key.spki.empty() ? Csr::has_no_key_yet : Csr::is_signed},

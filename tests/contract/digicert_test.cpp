@@ -34,8 +34,8 @@ struct Tlm : test::TlmRequest {
     place->speak_with(std::string(read_secret_file(variables.at("KEY_FILE")).reveal()));
     return place;
   }
-  void speak_with(const std::string& key) {
-    options.get = [key] { return Secret(key); };
+  void speak_with(const std::string& value) {
+    options.get = [value] { return Secret(value); };
     made.reset();
   }
 

@@ -33,8 +33,8 @@ struct Cloud : test::CloudRequest {
     place->speak_with(std::string(read_secret_file(variables.at("KEY_FILE")).reveal()));
     return place;
   }
-  void speak_with(const std::string& key) {
-    use(venafi::stored_access(venafi::Access::Kind::api_key, {[key] { return Secret(key); }, true}));
+  void speak_with(const std::string& value) {
+    use(venafi::stored_access(venafi::Access::Kind::api_key, {[value] { return Secret(value); }, true}));
   }
 
   std::unique_ptr<test::RunningRig> running;
