@@ -81,7 +81,7 @@ inline workflow::Issued issued_from(std::string_view whose, ByteView text, ByteV
     issued.chain = std::move(ders);
     return issued;
   } catch (const Error& error) {
-    throw Error{ErrorKind::corrupt, fmt::format("what {} handed out is no certificate: {}", whose, error.message())};
+    throw Error{ErrorKind::corrupt, fmt::format("what {} handed out is not a certificate: {}", whose, error.message())};
   }
 }
 

@@ -38,7 +38,7 @@ class StoredCredentials final : public Credentials {
     refused_ = 0;
     forget();
     if (slots_.size() > 1) return false;
-    // A source that gives another one each time is not asked for ever.
+    // A source that gives another one each time is not asked indefinitely.
     if (std::exchange(renewed_, false) || !refused.source.reread) return false;
     try {
       read(refused);
@@ -106,6 +106,12 @@ class StoredCredentials final : public Credentials {
 };
 
 }  // namespace
+
+Error retold(const Error& error, ErrorKind kind, std::string message) {
+  Error result(kind, std::move(message));
+  for (const auto& [name, value] : error.details()) result.with(name, value);
+  return std::move(result.hint(error.hint()));
+}
 
 Error about_credentials(Error error) {
   if (workflow::says_lane_is_down(error)) return error;

@@ -36,12 +36,6 @@ std::string described(const net::Response& answer) {
                                                                  : "\"" + printable(answer.body.substr(0, 60)) + "\"");
 }
 
-Error retold(const Error& error, ErrorKind kind, std::string message) {
-  Error result(kind, std::move(message));
-  for (const auto& [name, value] : error.details()) result.with(name, value);
-  return std::move(result.hint(error.hint()));
-}
-
 Answer::Answer(const Dialect& dialect, std::string what, net::Exchange exchange, Instant now, Credential credential)
     : dialect_(&dialect), what_(std::move(what)), came_(net::OutcomeUnknown{}), now_(now), credential_(credential) {
   if (auto* not_sent = std::get_if<net::NotSent>(&exchange)) {

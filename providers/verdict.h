@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "net/transport.h"
+#include "providers/credentials.h"
 #include "workflow/ports/provider.h"
 
 #include <fmt/core.h>
@@ -139,7 +140,5 @@ std::optional<workflow::SubmitAnswer> passed_on(Verdict& verdict) {
 bool is_html(std::string_view content_type, std::string_view body);
 // What came, in words: `HTTP 502 with an HTML page (of a proxy?)`.
 std::string described(const net::Response& answer);
-// The same facts and advice with another message and kind.
-Error retold(const Error& error, ErrorKind kind, std::string message);
 
 }  // namespace hsmbridge::providers

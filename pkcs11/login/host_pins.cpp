@@ -142,25 +142,26 @@ HostPins::Page HostPins::read_page(const std::filesystem::path& file, unsigned u
       page.records.push_back({.id = one.at("id").as_string(),
                               .refusal = {.subject = subject_from(token_serial, one),
                                           .at = parse_rfc3339(one.at("at").as_string()),
-                                          .reason = by ? bounded(reason) : reason,
+                                          .state = AttemptState::from_words(by ? bounded(reason) : reason),
                                           .recorded_by = by}});
     }
     if (by && user != kRoot) return page;  // what follows counts for its own user, and of root's
     for (const Json& one : json.at("allowed").as_array()) page.allowed.insert(one.as_string());
     for (const Json& one : json.at("cleared").as_array()) {
       page.cleared.push_back(
-          {.subject = subject_from(token_serial, one), .at = parse_rfc3339(one.at("at").as_string()), .reason = ""});
+          {.subject = subject_from(token_serial, one), .at = parse_rfc3339(one.at("at").as_string())});
     }
     for (const Json& one : json.at("shows_wrong_pins").as_array()) page.shows_wrong_pins.insert(one.as_string());
   } catch (const Error&) {
     // When in doubt no attempt is spent: a refusal of every PIN of that token, until a person allows another attempt.
     page = {};
     for (const UserType type : {kSecurityOfficer, kUser, kContextSpecific}) {
-      page.records.push_back({.id = hex(sha256(as_bytes(*text))),
-                              .refusal = {.subject = {.token_serial = token_serial, .user_type = type},
-                                          .at = {},
-                                          .reason = fmt::format("unreadable record {}", file.string()),
-                                          .recorded_by = by}});
+      page.records.push_back(
+          {.id = hex(sha256(as_bytes(*text))),
+           .refusal = {.subject = {.token_serial = token_serial, .user_type = type},
+                       .at = {},
+                       .state = {PinStanding::refused, fmt::format("unreadable record {}", file.string())},
+                       .recorded_by = by}});
     }
   }
   return page;
@@ -190,7 +191,7 @@ Json HostPins::to_json(const std::string& token_serial, const Page& page) {
   for (const Record& one : page.records) {
     Json json = json_of(one.refusal);
     json.set("id", one.id);
-    json.set("reason", one.refusal.reason);
+    json.set("reason", one.refusal.state.words());
     records.push(std::move(json));
   }
   Json allowed = Json(Json::Array{});
@@ -318,7 +319,7 @@ void HostPins::clear(const PinSubject& subject) {
   own.allowed.insert(others.begin(), others.end());
   std::erase_if(own.allowed, [&](const std::string& allowance) { return !there.contains(allowance); });
   std::erase_if(own.cleared, [&](const PinRefusal& one) { return one.subject == subject; });
-  own.cleared.push_back({.subject = subject, .at = SystemClock().now(), .reason = ""});
+  own.cleared.push_back({.subject = subject, .at = SystemClock().now()});
   write_page(subject.token_serial, own);
 }
 

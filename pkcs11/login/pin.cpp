@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <tuple>
 #include <utility>
 
 namespace hsmbridge::pkcs11 {
@@ -27,19 +26,6 @@ PinSource PinSource::protected_path() {
 
 PinSource PinSource::from(std::string name, std::function<Secret()> read) {
   return {.kind = Kind::secret, .name = std::move(name), .read = std::move(read)};
-}
-
-bool may_be_same(const PinSubject& one, const PinSubject& other) {
-  return one.token_serial == other.token_serial && one.user_type == other.user_type &&
-         (one.distinction == other.distinction || one.distinction.empty() || other.distinction.empty());
-}
-
-std::optional<PinRefusal> worse(std::optional<PinRefusal> one, std::optional<PinRefusal> other) {
-  if (!one || !other) return one ? one : other;
-  const auto rank = [](const PinRefusal& refusal) {
-    return std::tuple(standing_of(refusal), !refusal.recorded_by, refusal.at);
-  };
-  return rank(*other) > rank(*one) ? other : one;
 }
 
 std::optional<PinRefusal> MemoryPinRefusals::refused(const PinSubject& subject) {
@@ -94,13 +80,15 @@ std::vector<FilePinRefusals::Entry> FilePinRefusals::entries_for(const PinSubjec
                       .user_type = static_cast<UserType>(json.at("user_type").as_integer()),
                       .distinction = json.find("distinction") != nullptr ? json.at("distinction").as_string() : ""},
           .at = parse_rfc3339(json.at("at").as_string()),
-          .reason = json.at("reason").as_string()};
+          .state = AttemptState::from_words(json.at("reason").as_string())};
       if (may_be_same(refusal.subject, subject)) entries.push_back({file->path(), std::move(refusal)});
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::not_found) continue;  // cleared meanwhile
       entries.push_back(
           {file->path(),
-           {.subject = subject, .at = {}, .reason = fmt::format("unreadable record {}", file->path().string())}});
+           {.subject = subject,
+            .at = {},
+            .state = {PinStanding::refused, fmt::format("unreadable record {}", file->path().string())}}});
     }
   }
   if (failed && failed != std::errc::no_such_file_or_directory) {
@@ -124,7 +112,7 @@ void FilePinRefusals::record(const PinRefusal& refusal) {
                                   {"user_type", static_cast<std::uint64_t>(refusal.subject.user_type)},
                                   {"distinction", refusal.subject.distinction},
                                   {"at", rfc3339(refusal.at)},
-                                  {"reason", refusal.reason}});
+                                  {"reason", refusal.state.words()}});
   write_file(file_of(refusal.subject), as_bytes(json.pretty() + "\n"), FileMode::private_0600, Existing::replace);
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
+#include "workflow/ports/pin_memory.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -48,40 +49,12 @@ enum class LoginAttempt {
   retry,
 };
 
-// Which PIN of which token: what a refusal is remembered for. Not where the PIN came from: a token counts wrong PINs
-// and does not ask which file they were in.
-struct PinSubject {
-  std::string token_serial;  // serialNumber of CK_TOKEN_INFO, padding cut
-  UserType user_type = kUser;
-  // What tells the token from others of the same serial number, "label web" or "slot 5"; empty while it is the only
-  // one.
-  std::string distinction = {};
-
-  bool operator==(const PinSubject&) const = default;
-};
-// Whether both may mean the same PIN. When one of them does not say what tells it from others, they may.
-bool may_be_same(const PinSubject& one, const PinSubject& other);
-
-struct PinRefusal {
-  PinSubject subject;
-  Instant at{};
-  // "CKR_PIN_INCORRECT", or how an attempt stands that is no refusal yet: see PinStanding.
-  std::string reason;
-  // The user of this host who wrote it down, when that is neither this process's user nor unknown.
-  std::optional<unsigned> recorded_by = {};
-};
-
-// What a record of the memory means, read from its reason. In the order of how bad it is.
-enum class PinStanding {
-  attempt_open,  // "open": a PIN is being tried; found by somebody else under the login lock, its process was killed
-  unclear,       // "unclear: CKR_DEVICE_ERROR": one attempt ended so, and another one is allowed
-  second_open,   // "open after CKR_DEVICE_ERROR": that other one is being made
-  refused,       // anything else: not tried again
-};
-PinStanding standing_of(const PinRefusal& refusal);
-// The worse of two records. Of two that are equally bad one's own, so that no other user's record hides what one knows
-// about one's own attempts; else the newer one.
-std::optional<PinRefusal> worse(std::optional<PinRefusal> one, std::optional<PinRefusal> other);
+using workflow::AttemptState;
+using workflow::may_be_same;
+using workflow::PinRefusal;
+using workflow::PinStanding;
+using workflow::PinSubject;
+using workflow::worse;
 
 // A memory of refused logins: a wrong PIN is tried once. It is asked and written before each attempt, and written again
 // before a refusal is reported. Implemented by the store and by files in the user's own folder, which outlive a restart

@@ -12,12 +12,7 @@
 namespace hsmbridge::pkcs11 {
 namespace {
 
-constexpr std::string_view kOpen = "open";
-constexpr std::string_view kOpenAfter = "open after ";
-constexpr std::string_view kUnclear = "unclear: ";
-constexpr std::string_view kAfter = " after ";
 constexpr std::string_view kCutShort = "an attempt cut short";
-constexpr std::string_view kAgain = " again";
 constexpr std::string_view kCounted = "; the token counts a wrong PIN";
 // From the second attempt in a row without a clear answer to the third, when something speaks for the PIN.
 constexpr Duration kPause{10'000};
@@ -33,34 +28,19 @@ MemoryPinRefusals& unrecorded() {
   return *refusals;
 }
 
-// Whether what an attempt comes after are two attempts without a clear answer.
-bool is_second(std::string_view core) {
-  return core.ends_with(kAgain);
+// What a second attempt without a clear answer comes after.
+AttemptState before_it(const AttemptState& state) {
+  if (state.standing == PinStanding::attempt_open) return {PinStanding::unclear, std::string(kCutShort), 1};
+  // A refusal counts itself too.
+  const unsigned unclear = state.standing == PinStanding::refused ? state.unclear - 1 : state.unclear;
+  return {PinStanding::unclear, state.reason, unclear == 2 ? 2U : 1U};
 }
 
-// What a second attempt without a clear answer comes after.
-std::string core_of(const PinRefusal& before) {
-  switch (standing_of(before)) {
-    case PinStanding::attempt_open:
-      return std::string(kCutShort);
-    case PinStanding::second_open:
-      return before.reason.substr(kOpenAfter.size());
-    case PinStanding::unclear:
-      return before.reason.substr(kUnclear.size());
-    case PinStanding::refused:
-      break;
-  }
-  return before.reason;
+AttemptState refused_after(std::string_view answer, const AttemptState& before) {
+  return {PinStanding::refused, fmt::format("{} after {}", answer, before.answers()), before.unclear + 1};
 }
 
 }  // namespace
-
-PinStanding standing_of(const PinRefusal& refusal) {
-  if (refusal.reason == kOpen) return PinStanding::attempt_open;
-  if (refusal.reason.starts_with(kOpenAfter)) return PinStanding::second_open;
-  if (refusal.reason.starts_with(kUnclear)) return PinStanding::unclear;
-  return PinStanding::refused;
-}
 
 PinAttempt::PinAttempt(PinRefusals& refusals, const Clock& clock, std::vector<PinSubject> same_pin, Words words)
     : refusals_(refusals), clock_(clock), same_pin_(std::move(same_pin)), words_(std::move(words)) {}
@@ -70,7 +50,7 @@ std::optional<PinRefusal> PinAttempt::worst() const {
   for (const PinSubject& subject : same_pin_) {
     for (PinRefusals* const memory : {&refusals_, static_cast<PinRefusals*>(&unrecorded())}) {
       const auto found = memory->refused(subject);
-      if (found && (!worst || standing_of(*found) > standing_of(*worst))) worst = found;
+      if (found && (!worst || found->state.standing > worst->state.standing)) worst = found;
     }
   }
   return worst;
@@ -81,16 +61,17 @@ std::string PinAttempt::pin() const {
 }
 
 void PinAttempt::refuse(const PinRefusal& before) const {
-  const bool in_a_row = before.reason.find(kAfter) != std::string::npos;
+  const std::string words = before.state.words();
   std::string message =
-      in_a_row ? fmt::format(
-                     "{} was tried {} in a row without a clear answer, the last time at {} ({}); that may mean "
-                     "a wrong PIN, and it is not tried again",
-                     pin(), is_second(before.reason) ? "three times" : "twice", rfc3339(before.at), before.reason)
-               : fmt::format("{} was refused at {} ({}); it is not tried again, whatever its source", pin(),
-                             rfc3339(before.at), before.reason);
+      before.state.unclear > 0
+          ? fmt::format(
+                "{} was tried {} in a row without a clear answer, the last time at {} ({}); that may mean "
+                "a wrong PIN, and it is not tried again",
+                pin(), before.state.unclear > 2 ? "three times" : "twice", rfc3339(before.at), words)
+          : fmt::format("{} was refused at {} ({}); it is not tried again, whatever its source", pin(),
+                        rfc3339(before.at), words);
   if (before.at == Instant{}) {  // nobody knows when: its record cannot be read
-    message = fmt::format("{} is not tried, since a record about it cannot be read ({})", pin(), before.reason);
+    message = fmt::format("{} is not tried, since a record about it cannot be read ({})", pin(), words);
     if (before.recorded_by) message += fmt::format("; the record is of uid {} on this host", *before.recorded_by);
   } else if (before.recorded_by) {
     message += fmt::format("; uid {} on this host tried it", *before.recorded_by);
@@ -98,14 +79,14 @@ void PinAttempt::refuse(const PinRefusal& before) const {
   throw Error{ErrorKind::denied, std::move(message)}
       .with("token", words_.uri)
       .with("pin_source", words_.source)
-      .with("reason", before.reason)
+      .with("reason", words)
       .with(std::string(kLane), std::string(kLaneDown))
       .hint(words_.next);
 }
 
 void PinAttempt::refuse_if_refused_before() const {
   const auto before = worst();
-  if (before && standing_of(*before) == PinStanding::refused) refuse(*before);
+  if (before && before->state.standing == PinStanding::refused) refuse(*before);
 }
 
 void PinAttempt::forget() const {
@@ -116,18 +97,16 @@ void PinAttempt::forget() const {
 }
 
 void PinAttempt::begin(const PinEvidence& evidence) {
-  unclear_before_.clear();
+  unclear_before_ = {};
   recorded_before_ = refusals_.own(same_pin_.front());
   if (auto before = worst()) {
-    const PinStanding standing = standing_of(*before);
+    const PinStanding standing = before->state.standing;
     if (standing == PinStanding::refused) refuse(*before);
-    const std::string core = core_of(*before);
-    const std::string last = standing != PinStanding::unclear ? std::string(kCutShort)
-                             : is_second(core)                ? core.substr(0, core.size() - kAgain.size())
-                                                              : core;
-    const bool third = standing == PinStanding::second_open && is_second(core);
+    const AttemptState core = before_it(before->state);
+    const std::string last = standing == PinStanding::unclear ? core.reason : std::string(kCutShort);
+    const bool third = standing == PinStanding::second_open && core.unclear == 2;
     if (evidence.excuses() && !third) {
-      const bool second = standing == PinStanding::second_open || is_second(core);
+      const bool second = standing == PinStanding::second_open || core.unclear == 2;
       const Instant next = before->at + kPause;
       if (second && clock_.now() < next && clock_.now() >= before->at) {
         throw Error{ErrorKind::unavailable,
@@ -140,11 +119,13 @@ void PinAttempt::begin(const PinEvidence& evidence) {
       log::warning(fmt::format(
           "the last login to {} had no clear answer ({}); {}, so it is made again", words_.token, last,
           evidence.was_right ? "this PIN has logged in before" : "the token counts wrong PINs and has counted none"));
-      unclear_before_ = second && !is_second(core) ? fmt::format("{}{}", core, kAgain) : core;
+      unclear_before_ = core;
+      if (second) unclear_before_.unclear = 2;
     } else if (evidence.wrong_pin_counted || standing == PinStanding::second_open) {
       before->subject = same_pin_.front();
-      before->reason = standing == PinStanding::second_open ? fmt::format("{}{}{}", last, kAfter, core)
-                                                            : fmt::format("{}{}", last, kCounted);
+      before->state = standing == PinStanding::second_open
+                          ? refused_after(last, core)
+                          : AttemptState{PinStanding::refused, fmt::format("{}{}", last, kCounted)};
       // One's own is written down as the refusal it is, so that everybody sees it without the lock. Another user's is
       // his to write down: it must not outlive his record of it.
       if (!before->recorded_by) refusals_.record(*before);
@@ -153,12 +134,14 @@ void PinAttempt::begin(const PinEvidence& evidence) {
       unclear_before_ = core;
     }
   }
-  write_down(unclear_before_.empty() ? std::string(kOpen) : fmt::format("{}{}", kOpenAfter, unclear_before_));
+  write_down(unclear_before_);
 }
 
-void PinAttempt::write_down(std::string attempt) {
+void PinAttempt::write_down(const AttemptState& after) {
+  const AttemptState open = after.unclear == 0 ? AttemptState{PinStanding::attempt_open}
+                                               : AttemptState{PinStanding::second_open, after.reason, after.unclear};
   try {
-    refusals_.record({.subject = same_pin_.front(), .at = clock_.now(), .reason = std::move(attempt)});
+    refusals_.record({.subject = same_pin_.front(), .at = clock_.now(), .state = open});
   } catch (...) {
     Error error = current_error();
     error.with("not_recorded", error.message());
@@ -170,11 +153,11 @@ void PinAttempt::write_down(std::string attempt) {
 }
 
 void PinAttempt::begin_again() {
-  unclear_before_.clear();
+  unclear_before_ = {};
   recorded_before_ = refusals_.own(same_pin_.front());
   const auto before = worst();
   // Cut short, it is the second in a row: what was refused before stays refused.
-  write_down(before ? fmt::format("{}{}", kOpenAfter, core_of(*before)) : std::string(kOpen));
+  write_down(before ? before_it(before->state) : AttemptState{});
   again_ = true;
 }
 
@@ -198,7 +181,7 @@ void PinAttempt::not_judged() noexcept {
   try {
     if (recorded_before_) {
       // Under our own subject, which says what attempt it replaces.
-      refusals_.record({.subject = same_pin_.front(), .at = recorded_before_->at, .reason = recorded_before_->reason});
+      refusals_.record({.subject = same_pin_.front(), .at = recorded_before_->at, .state = recorded_before_->state});
     } else {
       refusals_.take_back(same_pin_.front());
     }
@@ -207,8 +190,8 @@ void PinAttempt::not_judged() noexcept {
   }
 }
 
-void PinAttempt::record(const std::string& reason, Error& failure) const {
-  const PinRefusal refusal{.subject = same_pin_.front(), .at = clock_.now(), .reason = reason};
+void PinAttempt::record(const AttemptState& state, Error& failure) const {
+  const PinRefusal refusal{.subject = same_pin_.front(), .at = clock_.now(), .state = state};
   try {
     refusals_.record(refusal);
     if (again_) forget_others();
@@ -226,14 +209,14 @@ void PinAttempt::failed(TokenFailure failure, const PinEvidence& evidence) {
   failure.once_only().with("token", words_.uri).with(std::string(kLane), std::string(kLaneDown));
   // A module may use such a code for a wrong PIN: the token's own count is believed before it. Where a refusal is put
   // back, no attempt follows anyway.
-  const bool refused_before = recorded_before_ && standing_of(*recorded_before_) == PinStanding::refused;
+  const bool refused_before = recorded_before_ && recorded_before_->state.standing == PinStanding::refused;
   const bool not_looked_at = about == AboutPin::not_judged && (!evidence.wrong_pin_counted || refused_before);
   if (not_looked_at || (evidence.typed_at_token && is_cancelled(failure.code()))) {
     not_judged();
     throw failure;
   }
   if (about == AboutPin::wrong) {
-    record(code, failure);
+    record({PinStanding::refused, code}, failure);
     failure.hint(fmt::format("{}{} from {} is not tried again; {}",
                              words_.oddity.empty() ? "" : fmt::format("look at it: {}; ", words_.oddity), pin(),
                              words_.source,
@@ -244,8 +227,8 @@ void PinAttempt::failed(TokenFailure failure, const PinEvidence& evidence) {
   }
   const bool counted = (about == AboutPin::unclear || about == AboutPin::not_judged) && evidence.wrong_pin_counted;
   if (about == AboutPin::unclear && !counted &&
-      (unclear_before_.empty() || (evidence.excuses() && !is_second(unclear_before_)))) {
-    record(fmt::format("{}{}{}", kUnclear, code, unclear_before_.empty() ? "" : kAgain), failure);
+      (unclear_before_.unclear == 0 || (evidence.excuses() && unclear_before_.unclear == 1))) {
+    record({PinStanding::unclear, code, unclear_before_.unclear == 0 ? 1U : 2U}, failure);
     failure.hint(
         evidence.excuses()
             ? "look at the HSM, its connection and the module's own log; the login is made again"
@@ -254,21 +237,22 @@ void PinAttempt::failed(TokenFailure failure, const PinEvidence& evidence) {
                           pin(), words_.next));
     throw failure;
   }
-  const std::string reason = counted                   ? fmt::format("{}{}", code, kCounted)
-                             : unclear_before_.empty() ? code
-                                                       : fmt::format("{}{}{}", code, kAfter, unclear_before_);
+  const bool first = unclear_before_.unclear == 0;
+  const bool third = unclear_before_.unclear == 2;
+  const AttemptState state = counted ? AttemptState{PinStanding::refused, fmt::format("{}{}", code, kCounted)}
+                             : first ? AttemptState{PinStanding::refused, code}
+                                     : refused_after(code, unclear_before_);
   Error refused{
       ErrorKind::denied,
       counted ? fmt::format("{}; the token counts a wrong PIN since, so it is not tried again", failure.message())
-      : unclear_before_.empty()
-          ? fmt::format("{}; modules report a wrong PIN so, and it is not tried again", failure.message())
-          : fmt::format(
-                "{}; it is the {} attempt in a row without a clear answer, {} {}; that may mean a wrong PIN, and "
-                "it is not tried again",
-                failure.message(), is_second(unclear_before_) ? "third" : "second",
-                is_second(unclear_before_) ? "before it came" : "the first was", unclear_before_)};
+      : first ? fmt::format("{}; modules report a wrong PIN so, and it is not tried again", failure.message())
+              : fmt::format(
+                    "{}; it is the {} attempt in a row without a clear answer, {} {}; that may mean a wrong PIN, and "
+                    "it is not tried again",
+                    failure.message(), third ? "third" : "second", third ? "before it came" : "the first was",
+                    unclear_before_.answers())};
   for (const auto& [name, value] : failure.details()) refused.with(name, value);
-  record(reason, refused);
+  record(state, refused);
   throw refused.hint(words_.next);
 }
 

@@ -82,9 +82,10 @@ class PinAttempt {
   std::optional<PinRefusal> worst() const;
   // What was remembered under the other subjects is not true any more.
   void forget_others() const;
-  void write_down(std::string attempt);
+  // Writes down that an attempt is made after those.
+  void write_down(const AttemptState& after);
   [[noreturn]] void refuse(const PinRefusal& before) const;
-  void record(const std::string& reason, Error& failure) const;
+  void record(const AttemptState& state, Error& failure) const;
 
   PinRefusals& refusals_;
   const Clock& clock_;
@@ -92,7 +93,7 @@ class PinAttempt {
   Words words_;
   std::optional<PinRefusal> recorded_before_;  // by this user, under the first subject
   bool again_ = false;                         // begun by begin_again
-  std::string unclear_before_;                 // the code of an attempt before this one without a clear answer
+  AttemptState unclear_before_;  // the attempts before this one without a clear answer; `unclear`: how many
 };
 
 }  // namespace hsmbridge::pkcs11

@@ -279,4 +279,14 @@ void Approver::reject(const std::string& task_id) {
   prover_.with_proof([&](const TimestampProof& proof) { client_.reject(proof, task_id, limit_); });
 }
 
+bool meta_data_signed_by(const SignedMetaData& meta_data, const Bytes& application_key) {
+  if (!meta_data.signature) return false;
+  try {
+    return x509::verify(application_key, *approver_algorithm(application_key).algorithm, meta_data.octets,
+                        *meta_data.signature);
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 }  // namespace hsmbridge::securosys

@@ -61,7 +61,7 @@ net::Request post(std::string path, std::string_view body, net::Repeat repeat) {
 std::map<Role, std::vector<providers::CredentialHeader>> headers_of(const ClientOptions& options, Role orders) {
   const auto bearer = options.bearer_token ? providers::stored_credentials({*options.bearer_token}) : nullptr;
   std::map<Role, std::vector<providers::CredentialHeader>> headers;
-  for (const Role role : {Role::key_operation, Role::key_management, Role::approver, Role::service}) {
+  for (const auto& [role, name] : kRoles) {
     std::vector<providers::CredentialHeader>& list = headers[role];
     if (const auto keys = options.api_keys.find(role); keys != options.api_keys.end() && !keys->second.empty()) {
       const auto needed = role == orders ? providers::NeededBy::every_request : providers::NeededBy::some_calls;
@@ -103,17 +103,7 @@ bool says_nothing(std::string_view body) {
 }  // namespace
 
 std::string_view to_string(Role role) {
-  switch (role) {
-    case Role::key_operation:
-      return "key_operation";
-    case Role::key_management:
-      return "key_management";
-    case Role::approver:
-      return "approver";
-    case Role::service:
-      break;
-  }
-  return "service";
+  return providers::row_with(kRoles, &RoleRow::role, role)->name;
 }
 
 std::span<const EndpointRow> endpoints() {
@@ -317,7 +307,7 @@ void Client::reject(const TimestampProof& proof, const std::string& task_id, Dur
 void Client::decide(Endpoint endpoint, net::Request request, Duration limit, const std::string& look) {
   call(endpoint, std::move(request), limit).decided(look, [](const net::Response& success) {
     if ((success.status == 200 || success.status == 204) && says_nothing(success.body)) return;
-    throw Error{ErrorKind::corrupt, fmt::format("it is no answer of the TSB: {}", providers::described(success))};
+    throw Error{ErrorKind::corrupt, fmt::format("it is not an answer of the TSB: {}", providers::described(success))};
   });
 }
 

@@ -21,6 +21,14 @@ namespace hsmbridge::securosys {
 
 // An API key has one role, and each endpoint wants one.
 enum class Role { key_operation, key_management, approver, service };
+struct RoleRow {
+  Role role;
+  std::string_view name;  // as the configuration names it
+};
+inline constexpr RoleRow kRoles[] = {{Role::key_operation, "key_operation"},
+                                     {Role::key_management, "key_management"},
+                                     {Role::approver, "approver"},
+                                     {Role::service, "service"}};
 std::string_view to_string(Role role);
 
 enum class Endpoint {

@@ -1,6 +1,6 @@
 #include "base/error.h"
 #include "providers/securosys/approval_bytes.h"
-#include "providers/securosys/meta_data_proof.h"
+#include "providers/securosys/approver.h"
 #include "providers/securosys/provider.h"
 #include "providers/securosys/task_walk.h"
 #include "x509/objects/crl.h"

@@ -19,16 +19,11 @@ namespace {
 using config::Section;
 using providers::read_token_key;
 
-const Section::Choices<Role> kRoles{{"key_operation", Role::key_operation},
-                                    {"key_management", Role::key_management},
-                                    {"approver", Role::approver},
-                                    {"service", Role::service}};
-
 void read_api_keys(Section& section, Settings& settings) {
   // `api_key:` is short for the one role that everybody needs.
   if (auto one = section.optional_secret("api_key")) settings.api_keys[Role::key_operation].push_back(*one);
   if (auto keys = section.section("api_keys")) {
-    for (const auto& [word, role] : kRoles) {
+    for (const auto& [role, word] : kRoles) {
       for (config::SecretSource& source : keys->secrets(word)) settings.api_keys[role].push_back(std::move(source));
     }
     keys->finish();
@@ -39,8 +34,10 @@ void read_api_keys(Section& section, Settings& settings) {
 void read_roles(Section& section, Settings& settings) {
   auto roles = section.section("roles");
   if (!roles) return;
+  Section::Choices<Role> choices;
+  for (const auto& [role, word] : kRoles) choices.emplace_back(word, role);
   for (const EndpointRow& row : endpoints()) {
-    if (auto role = roles->optional_choice(row.name, kRoles)) settings.roles[row.endpoint] = *role;
+    if (auto role = roles->optional_choice(row.name, choices)) settings.roles[row.endpoint] = *role;
   }
   roles->finish();
 }

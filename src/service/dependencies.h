@@ -3,11 +3,10 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "workflow/ports/provider.h"
-#include "workflow/ports/store.h"
+#include "workflow/ports/records.h"
 #include "workflow/ports/token.h"
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,12 +22,8 @@ class Dependencies {
   virtual std::shared_ptr<workflow::Token> token(const std::string& name) = 0;
   // The certificates that the certificate of this order must chain to (DER).
   virtual std::vector<Bytes> anchors(const workflow::Order& order) = 0;
-  // A stored certificate by its fingerprint, for installing it.
-  virtual std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) = 0;
-  // Whether one that renews it, or a later one, was put at that target.
-  virtual bool replaced_at(const std::string& fingerprint, const std::string& target) = 0;
-  // Whether a certificate stands in the chain of a stored one, by its fingerprint.
-  virtual bool is_issuer(const std::string& fingerprint) = 0;
+  // The store's, lent to the thread that asks.
+  virtual workflow::Records& records() = 0;
   // The program (argv) that this process's own configuration runs for certificates of a profile; empty for none. An
   // order in the store names one too, and whoever can write the store could name any.
   virtual std::vector<std::string> hook_of(const std::string& profile) = 0;

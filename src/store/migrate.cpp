@@ -38,6 +38,7 @@ struct Migration {
 
 constexpr Migration kMigrations[] = {
     {3, 4, to_version_4},
+    {4, 5, to_version_5},
 };
 static_assert(std::begin(kMigrations)->from == kOldestVersion && std::rbegin(kMigrations)->to == kSchemaVersion);
 
@@ -184,16 +185,15 @@ void migrate(const std::filesystem::path& file, Duration wait) {
   if (first == kSchemaVersion) return;
   set_up_connection(*database);
   Backup backup(*database, file, first);
+  Database::Write write(*database);
   for (const Migration& migration : kMigrations) {
-    if (migration.from < first) continue;
-    Database::Write write(*database);
-    migration.step(*database);
-    database->execute(fmt::format("PRAGMA user_version = {}", migration.to));
-    begin_mark(file);
-    write.commit();
-    // From the first step on the copy is the only place where the older version is.
-    backup.keep();
+    if (migration.from >= first) migration.step(*database);
   }
+  database->execute(fmt::format("PRAGMA user_version = {}", kSchemaVersion));
+  begin_mark(file);
+  write.commit();
+  // From now on the copy is the only place where the older version is.
+  backup.keep();
   log::warning(fmt::format("the store {} is of version {} now; a copy of it as it was, of version {}, is {}",
                            file.string(), kSchemaVersion, first, backup.path().string()));
 }

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <string>
 
-// How a store of an older version becomes one of this version: one row a step, one transaction a step.
+// How a store of an older version becomes one of this version: one row a step, all steps in one transaction.
 namespace hsmbridge::store {
 
 inline constexpr int kOldestVersion = 3;  // that can be migrated
@@ -23,5 +23,6 @@ void migrate(const std::filesystem::path& file, Duration wait);
 
 // The steps, each in a file of its own. They write SQL of their own time and nothing that later versions change.
 void to_version_4(Database& database);
+void to_version_5(Database& database);
 
 }  // namespace hsmbridge::store

@@ -1,88 +1,115 @@
 #include "audit/leaf.h"
+#include "base/error.h"
 #include "base/json.h"
+#include "store/rows.h"
 #include "store/sqlite_store.h"
+
+#include <fmt/core.h>
+
+#include <array>
+#include <string_view>
+#include <utility>
 
 namespace hsmbridge::store {
 
 using workflow::PinRefusal;
+using workflow::PinStanding;
+using workflow::PinSubject;
 
 namespace {
 
-Json refusal_fact(const std::string& token_serial, unsigned long user_type, const std::string& source_hash) {
-  return Json::object({{"token_serial", token_serial},
-                       {"user_type", static_cast<std::int64_t>(user_type)},
-                       {"source_sha256", source_hash}});
+constexpr std::array<std::pair<PinStanding, std::string_view>, 4> kStandings{{
+    {PinStanding::attempt_open, "open"},
+    {PinStanding::unclear, "unclear"},
+    {PinStanding::second_open, "second-open"},
+    {PinStanding::refused, "refused"},
+}};
+
+std::string_view word(PinStanding standing) {
+  return kStandings.at(static_cast<std::size_t>(standing)).second;
 }
 
-// A login that is under way is written down before the PIN is sent (pkcs11/login/pin.h says how), and most end well a
-// moment later: that is no fact for an auditor. Its end is one, when it is a refusal or unclear.
-bool attempt_open(const std::string& reason) {
-  return reason == "open" || reason.starts_with("open after ");
+PinStanding standing_from(std::string_view text) {
+  for (const auto& [standing, word] : kStandings) {
+    if (word == text) return standing;
+  }
+  throw Error{ErrorKind::corrupt, fmt::format("'{}' is not the standing of a login", text)};
 }
 
-PinRefusal read_refusal(const Query& row) {
-  return {row.text(0), static_cast<unsigned long>(row.integer(1)), row.text(2), row.instant(3), row.text(4)};
+Json fact_of(const PinSubject& subject) {
+  return Json::object({{"token_serial", subject.token_serial},
+                       {"user_type", static_cast<std::int64_t>(subject.user_type)},
+                       {"distinction", subject.distinction}});
 }
 
 }  // namespace
 
-void SqliteStore::record_pin_refusal(const PinRefusal& refusal) {
-  Json fact = refusal_fact(refusal.token_serial, refusal.user_type, refusal.source_hash);
-  fact.set("reason", refusal.reason);
-  Database::Write write(*database_);
-  database_
-      ->query(
-          "INSERT INTO pin_refusals (token_serial, user_type, source_hash, at, reason) VALUES (?, ?, ?, ?, ?) "
-          "ON CONFLICT (token_serial, user_type, source_hash) DO UPDATE SET at = excluded.at, reason = excluded.reason")
-      .bind(refusal.token_serial)
-      .bind(static_cast<std::int64_t>(refusal.user_type))
-      .bind(refusal.source_hash)
+void put_pin(Database& database, const PinRefusal& refusal) {
+  database
+      .query(
+          "INSERT OR REPLACE INTO pin_attempts (token_serial, user_type, distinction, at, standing, reason, unclear) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?)")
+      .bind(refusal.subject.token_serial)
+      .bind(static_cast<std::int64_t>(refusal.subject.user_type))
+      .bind(refusal.subject.distinction)
       .bind(refusal.at)
-      .bind(refusal.reason)
+      .bind(word(refusal.state.standing))
+      .bind(refusal.state.reason)
+      .bind(std::int64_t{refusal.state.unclear})
       .run();
-  if (!attempt_open(refusal.reason)) {
-    append_leaf(audit::fact_leaf("pin-refused", fact, "token:" + refusal.token_serial, refusal.at));
-  }
-  write.commit();
 }
 
-std::optional<PinRefusal> SqliteStore::pin_refusal(const std::string& token_serial, unsigned long user_type,
-                                                   const std::string& source_hash) {
+std::vector<PinRefusal> SqliteStore::pins_of(const PinSubject& subject) {
   Query row = database_->query(
-      "SELECT token_serial, user_type, source_hash, at, reason FROM pin_refusals "
-      "WHERE token_serial = ? AND user_type = ? AND source_hash = ?");
-  row.bind(token_serial).bind(static_cast<std::int64_t>(user_type)).bind(source_hash);
-  if (!row.row()) return std::nullopt;
-  return read_refusal(row);
+      "SELECT distinction, at, standing, reason, unclear FROM pin_attempts WHERE token_serial = ? AND user_type = ?");
+  row.bind(subject.token_serial).bind(static_cast<std::int64_t>(subject.user_type));
+  std::vector<PinRefusal> found;
+  while (row.row()) {
+    PinRefusal refusal{.subject = {subject.token_serial, subject.user_type, row.text(0)},
+                       .at = row.instant(1),
+                       .state = {standing_from(row.text(2)), row.text(3), static_cast<unsigned>(row.integer(4))}};
+    if (workflow::may_be_same(refusal.subject, subject)) found.push_back(std::move(refusal));
+  }
+  return found;
 }
 
-bool SqliteStore::clear_pin_refusal(const std::string& token_serial, unsigned long user_type,
-                                    const std::string& source_hash, const std::string& actor, Instant at) {
-  // A successful login asks this every time: it must not write when there is nothing to forget.
-  const std::optional<PinRefusal> before = pin_refusal(token_serial, user_type, source_hash);
-  if (!before) return false;
+std::optional<PinRefusal> SqliteStore::pin_refused(const PinSubject& subject) {
+  std::optional<PinRefusal> worst;
+  for (PinRefusal& refusal : pins_of(subject)) worst = workflow::worse(std::move(worst), std::move(refusal));
+  return worst;
+}
+
+// A login that is under way is written down before the PIN is sent, and most end well a moment later: that is no fact
+// for an auditor. Its end is one, when it is a refusal or unclear.
+void SqliteStore::record_pin(const PinRefusal& refusal) {
   Database::Write write(*database_);
-  const int changed =
-      database_->query("DELETE FROM pin_refusals WHERE token_serial = ? AND user_type = ? AND source_hash = ?")
-          .bind(token_serial)
-          .bind(static_cast<std::int64_t>(user_type))
-          .bind(source_hash)
-          .run();
-  if (changed == 0) return false;
-  if (before->reason != "open") {
-    append_leaf(audit::fact_leaf("pin-refusal-cleared", refusal_fact(token_serial, user_type, source_hash), actor, at));
+  put_pin(*database_, refusal);
+  const PinStanding standing = refusal.state.standing;
+  if (standing == PinStanding::refused || standing == PinStanding::unclear) {
+    Json fact = fact_of(refusal.subject);
+    fact.set("reason", refusal.state.words());
+    append_leaf(audit::fact_leaf("pin-refused", fact, "token:" + refusal.subject.token_serial, refusal.at));
   }
   write.commit();
-  return true;
 }
 
-std::vector<PinRefusal> SqliteStore::pin_refusals() {
-  Query row = database_->query(
-      "SELECT token_serial, user_type, source_hash, at, reason FROM pin_refusals "
-      "ORDER BY token_serial, user_type, source_hash");
-  std::vector<PinRefusal> refusals;
-  while (row.row()) refusals.push_back(read_refusal(row));
-  return refusals;
+bool SqliteStore::clear_pin(const PinSubject& subject, const std::string& actor, Instant at) {
+  // A successful login asks this every time: it must not write when there is nothing to forget.
+  if (pins_of(subject).empty()) return false;
+  Database::Write write(*database_);
+  const std::vector<PinRefusal> forgotten = pins_of(subject);
+  for (const PinRefusal& refusal : forgotten) {
+    const PinSubject& there = refusal.subject;
+    database_->query("DELETE FROM pin_attempts WHERE token_serial = ? AND user_type = ? AND distinction = ?")
+        .bind(there.token_serial)
+        .bind(static_cast<std::int64_t>(there.user_type))
+        .bind(there.distinction)
+        .run();
+    if (refusal.state.standing == PinStanding::attempt_open) continue;
+    append_leaf(audit::fact_leaf("pin-refusal-cleared", fact_of(there), actor, at));
+  }
+  write.commit();
+  return !forgotten.empty();
 }
 
 }  // namespace hsmbridge::store

@@ -26,7 +26,7 @@ constexpr std::string_view kColumns =
     "fingerprint, der, chain, request, spki, subject, issuer, serial, not_before, not_after, status, stored_at, "
     "reference, provider_state, predecessor, installed";
 
-enum class Lookup { one, by_end, by_prefix, by_request, by_key, any };
+enum class Lookup { one, by_end, by_prefix, by_request, by_key, ending, any };
 
 // The text of a look-up, the same one every time. by_end is the sweep's question: one status of one profile, answered
 // by the index certificates_by_end.
@@ -43,7 +43,8 @@ const char* sql_of(Lookup lookup) {
           "fingerprint >= ?1 AND fingerprint < ?1 || 'g' ORDER BY fingerprint LIMIT ?2",
           "request = ?1 ORDER BY stored_at DESC, fingerprint LIMIT ?2",
           "spki = ?1 ORDER BY stored_at DESC, fingerprint LIMIT ?2",
-          "not_after <= ?1 ORDER BY stored_at DESC, fingerprint LIMIT ?2"}) {
+          "not_after <= ?1 ORDER BY stored_at DESC, fingerprint LIMIT ?2",
+          "1 ORDER BY stored_at DESC, fingerprint LIMIT ?1"}) {
       all.push_back(fmt::format("SELECT {} FROM certificates WHERE {}", kColumns, condition));
     }
     return all;
@@ -56,7 +57,8 @@ Lookup lookup_of(const CertificateQuery& query) {
   if (query.profile && query.statuses.size() == 1) return Lookup::by_end;
   if (!query.prefix.empty()) return Lookup::by_prefix;
   if (query.request) return Lookup::by_request;
-  return query.spki ? Lookup::by_key : Lookup::any;
+  if (query.spki) return Lookup::by_key;
+  return query.ends_by ? Lookup::ending : Lookup::any;
 }
 
 std::vector<std::string> read_texts(const std::string& json) {
@@ -176,6 +178,15 @@ void SqliteStore::put(const CertificateRecord& certificate, const std::string& p
       .bind(certificate.predecessor)
       .bind(profile)
       .run();
+  for (const Bytes& der : certificate.chain) put_issuer(*database_, der);
+}
+
+void put_issuer(Database& database, ByteView der) {
+  database.query("INSERT OR IGNORE INTO issuers (fingerprint) VALUES (?)").bind(hex(sha256(der))).run();
+}
+
+bool SqliteStore::is_issuer(const std::string& fingerprint) {
+  return database_->query("SELECT 1 FROM issuers WHERE fingerprint = ?").bind(fingerprint).row();
 }
 
 // Only what is newly known changes a record: a key that is used again keeps the kind that it was made with, its first
@@ -229,7 +240,7 @@ std::vector<CertificateRecord> SqliteStore::certificates(const CertificateQuery&
     row.bind(query.request->str());
   } else if (lookup == Lookup::by_key) {
     row.bind(query.spki->str());
-  } else {
+  } else if (lookup == Lookup::ending) {
     row.bind(end);
   }
   row.bind(std::int64_t{query.most});
@@ -283,12 +294,25 @@ std::vector<KeyRecord> SqliteStore::keys(const KeyQuery& query) {
       "SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys WHERE cka_id = ?1 "
       "AND token = ?2 AND (?3 = '' OR label = ?3)";
   if (query.cka_id && (!query.token || query.spki)) throw Error{ErrorKind::internal, "an id belongs to a token"};
+  std::vector<KeyRecord> records;
+  if (!query.statuses.empty()) {
+    if (query.cka_id || query.spki || query.token || query.label) {
+      throw Error{ErrorKind::internal, "keys are not asked for by status and another condition"};
+    }
+    for (const std::string& status : query.statuses) {
+      Query row = database_->query(
+          "SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys WHERE status = ? "
+          "ORDER BY token, label, cka_id");
+      row.bind(status);
+      while (row.row()) records.push_back(read_key(row));
+    }
+    return records;
+  }
   const bool by_label = query.token && query.label;
   Query row = database_->query(query.cka_id ? kWithId : query.spki ? kWithSpki : by_label ? kWithLabel : kAll);
   if (query.cka_id) row.bind(*query.cka_id);
   if (query.spki) row.bind(query.spki->str());
   row.bind(query.token.value_or("")).bind(query.label.value_or(""));
-  std::vector<KeyRecord> records;
   while (row.row()) records.push_back(read_key(row));
   return records;
 }
@@ -308,9 +332,10 @@ std::vector<KeyRecord> SqliteStore::replaced_keys(const std::string& profile, In
       "AND s.status <> 'late' AND s.status <> 'quarantined' "
       "AND r.state = 'Completed' AND r.changed_at <= ?2 AND k.status = 'active' "
       // An open request is for that key, or may be: it is to use one in that token and has not looked yet which.
-      "AND NOT EXISTS (SELECT 1 FROM requests o WHERE o.final = 0 AND (instr(o.state_json, k.spki) > 0 "
-      "OR o.state = 'Preparing' AND json_extract(o.order_json, '$.kind') <> 'revoke' "
-      "AND json_extract(o.order_json, '$.key.source') = 'use' AND json_extract(o.order_json, '$.token') = k.token)) "
+      "AND NOT EXISTS (SELECT 1 FROM requests o WHERE o.final = 0 AND o.spki = k.spki) "
+      "AND NOT EXISTS (SELECT 1 FROM requests o WHERE o.final = 0 AND o.spki = '' AND o.token = k.token "
+      "AND o.state = 'Preparing' AND json_extract(o.order_json, '$.kind') <> 'revoke' "
+      "AND json_extract(o.order_json, '$.key.source') = 'use') "
       "AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.spki = p.spki "
       "AND c.status IN ('current', 'revoking', 'held', 'late'))");
   row.bind(profile).bind(replaced_by);

@@ -35,6 +35,24 @@ workflow::Record read_record(const Query& row, int first) {
   });
 }
 
+const SpkiHash& key_in(const workflow::Order& order, const workflow::State& state) {
+  const workflow::Key* const key = workflow::key_of(state);
+  return key != nullptr && !key->spki.empty() ? key->spki : order.key.spki;
+}
+
+void put_references(Database& database, const workflow::Order& order, const workflow::EventBody& body) {
+  const auto put = [&](const ProviderReference& reference) {
+    if (reference.empty()) return;
+    database.query("INSERT OR IGNORE INTO provider_references (provider, reference, request) VALUES (?, lower(?), ?)")
+        .bind(order.provider)
+        .bind(reference.str())
+        .bind(order.id.str())
+        .run();
+  };
+  if (const auto* report = workflow::report_of(body)) put(report->reference);
+  if (const auto* there = std::get_if<workflow::ResolvedAsThere>(&body)) put(there->reference);
+}
+
 // Columns as read_record reads them, then the id.
 std::vector<workflow::Record> read_records(Query& row) {
   std::vector<workflow::Record> records;
@@ -84,7 +102,7 @@ void SqliteStore::create(const workflow::Order& order, const std::vector<workflo
   database_
       ->query(
           "INSERT INTO requests (id, order_json, state_json, state, final, work, predecessor, sequence, created_at, "
-          "changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+          "changed_at, token, cka_id, spki) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
       .bind(order.id.str())
       .bind(to_json(order).dump())
       .bind(to_json(begin.next).dump())
@@ -95,6 +113,9 @@ void SqliteStore::create(const workflow::Order& order, const std::vector<workflo
       .bind(static_cast<std::int64_t>(events.size()))
       .bind(order.created_at)
       .bind(events.back().at)
+      .bind(order.token)
+      .bind(order.key.cka_id)
+      .bind(key_in(order, begin.next).str())
       .run();
   std::uint64_t sequence = 0;
   for (const workflow::Event& event : events) {
@@ -149,14 +170,18 @@ StepResult SqliteStore::apply(const workflow::Step& step) {
   const std::uint64_t sequence = step.expected_sequence + 1;
   append_event(step.request, sequence, step.event, after);
   database_
-      ->query("UPDATE requests SET state_json = ?, state = ?, final = ?, sequence = ?, changed_at = ? WHERE id = ?")
+      ->query(
+          "UPDATE requests SET state_json = ?, state = ?, final = ?, sequence = ?, changed_at = ?, spki = ? WHERE id = "
+          "?")
       .bind(to_json(step.decision.next).dump())
       .bind(to_string(after))
       .bind(std::int64_t{is_final(after)})
       .bind(static_cast<std::int64_t>(sequence))
       .bind(step.event.at)
+      .bind(key_in(order, step.decision.next).str())
       .bind(step.request.str())
       .run();
+  put_references(*database_, order, step.event.body);
   replace_effects(step, order);
   lease_until_due(step);
   if (step.certificate) put(*step.certificate, order.profile);
@@ -210,14 +235,38 @@ std::vector<RequestId> SqliteStore::by_prefix(const std::string& prefix, unsigne
 }
 
 std::vector<workflow::Record> SqliteStore::list(const ListQuery& query) {
+  static const auto sql = [](std::string_view condition) {
+    return fmt::format(
+        "SELECT {}, id FROM requests WHERE {} AND final <= ?1 ORDER BY created_at DESC, id DESC LIMIT ?2",
+        kRecordColumns, condition);
+  };
+  static const std::string kAny = sql("(?3 = '' OR state = ?3)");
+  static const std::string kForKey = sql("final = 0 AND spki = ?3");
+  static const std::string kByKeyId = sql("token = ?3 AND cka_id = ?4");
+  if ((query.spki && !query.open_only) || query.token.has_value() != query.cka_id.has_value() ||
+      (query.state && (query.spki || query.token)) || (query.spki && query.token)) {
+    throw Error{ErrorKind::internal, "requests are not asked for by these together"};
+  }
+  Query row = database_->query((query.spki ? kForKey : query.token ? kByKeyId : kAny).c_str());
+  row.bind(std::int64_t{query.open_only ? 0 : 1}).bind(std::int64_t{query.most});
+  if (query.spki) {
+    row.bind(query.spki->str());
+  } else if (query.token) {
+    row.bind(*query.token).bind(*query.cka_id);
+  } else {
+    row.bind(query.state ? to_string(*query.state) : std::string_view{});
+  }
+  return read_records(row);
+}
+
+std::vector<workflow::Record> SqliteStore::by_reference(const std::string& provider,
+                                                        const ProviderReference& reference) {
   static const std::string kSql = fmt::format(
-      "SELECT {}, id FROM requests WHERE (?1 = '' OR state = ?1) AND final <= ?2 "
-      "ORDER BY created_at DESC, id DESC LIMIT ?3",
+      "SELECT {}, id FROM provider_references p JOIN requests r ON r.id = p.request "
+      "WHERE p.provider = ? AND p.reference = lower(?) ORDER BY created_at DESC, id DESC",
       kRecordColumns);
   Query row = database_->query(kSql.c_str());
-  row.bind(query.state ? to_string(*query.state) : std::string_view{})
-      .bind(std::int64_t{query.open_only ? 0 : 1})
-      .bind(std::int64_t{query.most});
+  row.bind(provider).bind(reference.str());
   return read_records(row);
 }
 
@@ -266,6 +315,7 @@ void SqliteStore::keep_late_answer(const workflow::LateAnswer& answer, const std
       .bind(text)
       .bind(answer.why)
       .run();
+  if (const auto record = find(answer.request)) put_references(*database_, record->order, answer.event.body);
   append_leaf(audit::fact_leaf("late-answer",
                                Json::object({{"request", answer.request.str()}, {"answer", body}, {"why", answer.why}}),
                                answer.event.actor, answer.event.at));

@@ -23,6 +23,15 @@ auto in_row(const char* what, Read&& read) {
 // The columns order_json, state_json, sequence, changed_at, from `first` on.
 workflow::Record read_record(const Query& row, int first);
 
+// The key of a request, as far as it is known in that state; else empty.
+const SpkiHash& key_in(const workflow::Order& order, const workflow::State& state);
+// The references by which the provider knows a request, as an event tells them.
+void put_references(Database& database, const workflow::Order& order, const workflow::EventBody& body);
+// That this certificate (DER) is in the chain of a stored one.
+void put_issuer(Database& database, ByteView der);
+// The row of an attempt with a PIN, in place of the one of its subject.
+void put_pin(Database& database, const workflow::PinRefusal& refusal);
+
 // Every row, the id in the column after those; one that is damaged is logged and left out.
 std::vector<workflow::Record> read_records(Query& row);
 

@@ -26,11 +26,16 @@ CREATE TABLE requests (
   predecessor TEXT NOT NULL,    -- the certificate that it renews or revokes; '' for none
   sequence   INTEGER NOT NULL,  -- of the last event: the compare-and-set value
   created_at INTEGER NOT NULL,
-  changed_at INTEGER NOT NULL
+  changed_at INTEGER NOT NULL,
+  token      TEXT NOT NULL DEFAULT '',  -- of its key, and the CKA_ID that it is to be made under
+  cka_id     TEXT NOT NULL DEFAULT '',
+  spki       TEXT NOT NULL DEFAULT ''   -- of its key; '' while it is not known which
 ) STRICT;
 CREATE INDEX requests_by_age ON requests(created_at);
 CREATE UNIQUE INDEX requests_same_work ON requests(work) WHERE final = 0;
 CREATE INDEX requests_open ON requests(created_at) WHERE final = 0;
+CREATE INDEX requests_open_for_key ON requests(spki) WHERE final = 0;
+CREATE INDEX requests_by_key_id ON requests(token, cka_id);
 CREATE INDEX requests_about ON requests(predecessor, created_at) WHERE predecessor <> '';
 
 CREATE TABLE events (
@@ -42,6 +47,14 @@ CREATE TABLE events (
   body     TEXT NOT NULL,
   after    TEXT NOT NULL,       -- the state's name after it
   PRIMARY KEY (request, sequence)
+) STRICT, WITHOUT ROWID;
+
+-- What providers know requests by, or knew: lower case.
+CREATE TABLE provider_references (
+  provider  TEXT NOT NULL,
+  reference TEXT NOT NULL,
+  request   TEXT NOT NULL REFERENCES requests(id),
+  PRIMARY KEY (provider, reference, request)
 ) STRICT, WITHOUT ROWID;
 
 -- Answers that their requests did not take any more.
@@ -110,6 +123,9 @@ CREATE INDEX certificates_renewed ON certificates(predecessor) WHERE predecessor
 -- What the sweep asks once a minute: answered from the index alone.
 CREATE INDEX certificates_by_end ON certificates(status, profile, not_after, not_before);
 CREATE INDEX certificates_past ON certificates(status, not_after);
+CREATE INDEX certificates_ending ON certificates(not_after);
+-- What was in the chain of one of them: SHA-256, hex.
+CREATE TABLE issuers (fingerprint TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 
 CREATE TABLE keys (
   token      TEXT NOT NULL,
@@ -123,6 +139,7 @@ CREATE TABLE keys (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX keys_by_spki ON keys(spki);
 CREATE INDEX keys_by_label ON keys(token, label);
+CREATE INDEX keys_by_status ON keys(status);
 
 CREATE TABLE leaves (
   position INTEGER PRIMARY KEY, -- from 0, without a gap
@@ -143,13 +160,15 @@ CREATE TABLE restored (
   why  TEXT NOT NULL
 ) STRICT;
 
-CREATE TABLE pin_refusals (
+CREATE TABLE pin_attempts (
   token_serial TEXT NOT NULL,
   user_type    INTEGER NOT NULL,
-  source_hash  TEXT NOT NULL,
+  distinction  TEXT NOT NULL,    -- what tells the token from others of its serial number; '' while it is the only one
   at           INTEGER NOT NULL,
+  standing     TEXT NOT NULL,    -- 'open', 'unclear', 'second-open', 'refused': workflow/ports/pin_memory.h
   reason       TEXT NOT NULL,
-  PRIMARY KEY (token_serial, user_type, source_hash)
+  unclear      INTEGER NOT NULL, -- attempts in a row without a clear answer
+  PRIMARY KEY (token_serial, user_type, distinction)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE rates (

@@ -55,6 +55,7 @@ class SqliteStore final : public workflow::Store {
   std::vector<RequestId> by_prefix(const std::string& prefix, unsigned most) override;
   std::vector<workflow::Record> list(const ListQuery& query) override;
   std::vector<workflow::JournalEntry> history(const RequestId& id) override;
+  std::vector<workflow::Record> by_reference(const std::string& provider, const ProviderReference& reference) override;
   std::vector<workflow::Record> requests_about(const std::string& fingerprint) override;
   void keep_late_answer(const workflow::LateAnswer& answer, const std::optional<workflow::KeyRecord>& key) override;
   std::vector<workflow::LateAnswer> late_answers(const RequestId& id) override;
@@ -83,6 +84,7 @@ class SqliteStore final : public workflow::Store {
   std::vector<workflow::CertificateRecord> not_past_their_end(Instant now) override;
   bool replaced_at(const std::string& fingerprint, const std::string& target) override;
   std::vector<workflow::KeyRecord> keys(const workflow::KeyQuery& query) override;
+  bool is_issuer(const std::string& fingerprint) override;
   bool has_certificate(const SpkiHash& spki) override;
   std::vector<workflow::KeyRecord> replaced_keys(const std::string& profile, Instant replaced_by) override;
   std::size_t change_records(const std::vector<workflow::StatusChange>& changes, const std::string& actor,
@@ -102,12 +104,9 @@ class SqliteStore final : public workflow::Store {
   std::optional<Instant> take_permission(const std::string& provider, unsigned per_minute, Instant now) override;
 
   // PinMemory: pin_memory.cpp
-  void record_pin_refusal(const workflow::PinRefusal& refusal) override;
-  std::optional<workflow::PinRefusal> pin_refusal(const std::string& token_serial, unsigned long user_type,
-                                                  const std::string& source_hash) override;
-  bool clear_pin_refusal(const std::string& token_serial, unsigned long user_type, const std::string& source_hash,
-                         const std::string& actor, Instant at) override;
-  std::vector<workflow::PinRefusal> pin_refusals() override;
+  std::optional<workflow::PinRefusal> pin_refused(const workflow::PinSubject& subject) override;
+  void record_pin(const workflow::PinRefusal& refusal) override;
+  bool clear_pin(const workflow::PinSubject& subject, const std::string& actor, Instant at) override;
 
   // restored.cpp
   std::optional<std::string> restored() override;
@@ -160,6 +159,8 @@ class SqliteStore final : public workflow::Store {
   void follow(const workflow::Step& step, const workflow::Order& order);
   // restored.cpp
   void look_at_mark();
+  // pin_memory.cpp
+  std::vector<workflow::PinRefusal> pins_of(const workflow::PinSubject& subject);
   // audit_log.cpp
   void append_leaf(std::string_view data);
 

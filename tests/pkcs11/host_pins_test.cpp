@@ -55,8 +55,9 @@ class Host {
 };
 
 const PinSubject kSubject{.token_serial = "ab12", .user_type = kUser};
-const PinRefusal kRefusal{
-    .subject = kSubject, .at = parse_rfc3339("2026-11-23T15:42:07Z"), .reason = "CKR_PIN_INCORRECT"};
+const PinRefusal kRefusal{.subject = kSubject,
+                          .at = parse_rfc3339("2026-11-23T15:42:07Z"),
+                          .state = AttemptState::from_words("CKR_PIN_INCORRECT")};
 
 HostPins pins() {
   return HostPins(std::make_shared<MemoryPinRefusals>());
@@ -94,7 +95,7 @@ TEST_CASE("a refusal that one user wrote down counts for every other and says wh
   const auto seen = Host::as(kBob, [] { return pins().refused(kSubject); });
   REQUIRE(seen.has_value());
   CHECK(seen->at == kRefusal.at);
-  CHECK(seen->reason == "CKR_PIN_INCORRECT");
+  CHECK(seen->state.words() == "CKR_PIN_INCORRECT");
   CHECK(seen->recorded_by == kAnn);
   CHECK_FALSE(Host::as(kAnn, [] { return pins().refused(kSubject)->recorded_by; }).has_value());
   PinSubject other = kSubject;
@@ -268,11 +269,11 @@ TEST_CASE("nothing that another user writes makes one's own page longer than it 
   const Host host;
   SECTION("a long id and a long reason") {
     forge(host, std::string(69'350, 'a'), std::string(69'350, 'b'));
-    CHECK(Host::as(kBob, [] { return pins().refused(kSubject); })->reason == std::string(200, 'b'));
+    CHECK(Host::as(kBob, [] { return pins().refused(kSubject); })->state.words() == std::string(200, 'b'));
   }
   SECTION("a reason that is cut within a character") {
     forge(host, "a", std::string(199, 'b') + "\u00fc");
-    CHECK(Host::as(kBob, [] { return pins().refused(kSubject); })->reason == std::string(199, 'b'));
+    CHECK(Host::as(kBob, [] { return pins().refused(kSubject); })->state.words() == std::string(199, 'b'));
   }
   SECTION("many records") {
     Host::as(kEve, [&] {
@@ -287,13 +288,13 @@ TEST_CASE("nothing that another user writes makes one's own page longer than it 
                           R"(], "allowed": [], "cleared": [], "shows_wrong_pins": []})"),
                  FileMode::public_0644, Existing::refuse);
     });
-    CHECK(Host::as(kBob, [] { return pins().refused(kSubject); })->reason.starts_with("unreadable record "));
+    CHECK(Host::as(kBob, [] { return pins().refused(kSubject); })->state.words().starts_with("unreadable record "));
   }
   SECTION("a page without an end") {
     Host::as(kEve, [&] {
       write_file(host.page(kEve), as_bytes(std::string(2'000'000, ' ')), FileMode::public_0644, Existing::refuse);
     });
-    CHECK(Host::as(kBob, [] { return pins().refused(kSubject); })->reason.starts_with("unreadable record "));
+    CHECK(Host::as(kBob, [] { return pins().refused(kSubject); })->state.words().starts_with("unreadable record "));
   }
   REQUIRE(Host::as(kBob, [] { return pins().refused(kSubject); }).has_value());
   Host::as(kBob, [] { pins().clear(kSubject); });
@@ -338,10 +339,10 @@ TEST_CASE("another user's record never becomes one's own") {
 TEST_CASE("another user's record does not hide how one's own attempts stand") {
   const Host host;
   PinRefusal mine = kRefusal;
-  mine.reason = "unclear: CKR_DEVICE_ERROR again";
+  mine.state = AttemptState::from_words("unclear: CKR_DEVICE_ERROR again");
   Host::as(kBob, [&] { pins().record(mine); });
   forge(host, "a", "unclear: CKR_DEVICE_ERROR");  // a second later
-  CHECK(Host::as(kBob, [] { return pins().refused(kSubject); })->reason == mine.reason);
+  CHECK(Host::as(kBob, [] { return pins().refused(kSubject); })->state.words() == mine.state.words());
 }
 
 TEST_CASE("what a retry replaced is there again when its PIN was not judged, unless root allowed it") {

@@ -48,8 +48,8 @@ TEST_CASE("a refusal is recorded before the error is reported") {
   const auto token = Token::open(mine.access("000000"), memory);
   CHECK(error_of([&] { token->login(); }).kind() == ErrorKind::denied);
   REQUIRE(memory->recorded.size() == 2);
-  CHECK(memory->recorded[0].reason == "open");
-  CHECK(memory->recorded[1].reason == "CKR_PIN_INCORRECT");
+  CHECK(memory->recorded[0].state.words() == "open");
+  CHECK(memory->recorded[1].state.words() == "CKR_PIN_INCORRECT");
   for (const PinRefusal& recorded : memory->recorded) {
     CHECK(recorded.subject.token_serial == mine.serial);
     CHECK(recorded.subject.user_type == kUser);
@@ -60,7 +60,7 @@ TEST_CASE("a refusal that cannot be recorded stops this process all the same") {
   struct Broken final : PinRefusals {
     std::optional<PinRefusal> refused(const PinSubject&) override { return std::nullopt; }
     void record(const PinRefusal& refusal) override {
-      if (standing_of(refusal) == PinStanding::refused) throw Error{ErrorKind::unavailable, "the disk is full"};
+      if (refusal.state.standing == PinStanding::refused) throw Error{ErrorKind::unavailable, "the disk is full"};
     }
     void clear(const PinSubject&) override {}
   };
@@ -183,7 +183,7 @@ TEST_CASE("a retry that fails before its attempt forgets nothing") {
   auto access = mine.access("000000");
   access.key_pin = PinSource::from("env:KEY_PIN", [] { return Secret("000000"); });
   const PinSubject key_subject{.token_serial = mine.serial, .user_type = kContextSpecific};
-  mine.refusals->record({.subject = key_subject, .at = {}, .reason = "CKR_PIN_INCORRECT"});
+  mine.refusals->record({.subject = key_subject, .at = {}, .state = AttemptState::from_words("CKR_PIN_INCORRECT")});
   const auto wrong = Token::open(access, mine.refusals);
   CHECK(error_of([&] { wrong->login(); }).kind() == ErrorKind::denied);
   REQUIRE(faults.calls("C_Login") == 1);
@@ -226,7 +226,7 @@ TEST_CASE("a retry that fails before its attempt forgets nothing") {
       explicit Full(PinRefusals& to) : memory(to) {}
       std::optional<PinRefusal> refused(const PinSubject& subject) override { return memory.refused(subject); }
       void record(const PinRefusal& refusal) override {
-        if (refusal.reason.starts_with("open")) throw Error{ErrorKind::unavailable, "the disk is full"};
+        if (refusal.state.words().starts_with("open")) throw Error{ErrorKind::unavailable, "the disk is full"};
         memory.record(refusal);
       }
       void clear(const PinSubject& subject) override { memory.clear(subject); }
@@ -268,7 +268,7 @@ TEST_CASE("one login that a kill cut short allows another and two do not") {
     explicit Killed(FilePinRefusals& to) : files(to) {}
     std::optional<PinRefusal> refused(const PinSubject& subject) override { return files.refused(subject); }
     void record(const PinRefusal& refusal) override {
-      if (standing_of(refusal) == PinStanding::refused) throw Kill{};
+      if (refusal.state.standing == PinStanding::refused) throw Kill{};
       files.record(refusal);
     }
     void clear(const PinSubject& subject) override { files.clear(subject); }
@@ -323,7 +323,7 @@ TEST_CASE("a retry on a token that wants no login allows the PIN for one signatu
   Faults faults;
   faults.without_token_flags(CKF_LOGIN_REQUIRED);
   const PinSubject subject{.token_serial = mine.serial, .user_type = kContextSpecific};
-  mine.refusals->record({.subject = subject, .at = {}, .reason = "CKR_PIN_INCORRECT"});
+  mine.refusals->record({.subject = subject, .at = {}, .state = AttemptState::from_words("CKR_PIN_INCORRECT")});
   const auto token = mine.open();
   token->login();
   CHECK(mine.refusals->refused(subject).has_value());
@@ -397,7 +397,7 @@ TEST_CASE("what speaks for a PIN buys one attempt more and no other") {
   const auto a_minute_ago = [&](const std::string& reason) {
     token->state().refusals->record({.subject = {.token_serial = mine.serial, .user_type = kUser},
                                      .at = SystemClock().now() - Duration{60'000},
-                                     .reason = reason});
+                                     .state = AttemptState::from_words(reason)});
   };
   SECTION("of answers that are not clear") {
     faults.fail("C_Login", CKR_GENERAL_ERROR, 50);
@@ -441,7 +441,9 @@ TEST_CASE("an unclear answer after which the token counts a wrong PIN is a refus
     CHECK(faults.calls("C_Login") == 1);
   }
   SECTION("when nobody saw it come") {
-    mine.refusals->record({.subject = {.token_serial = mine.serial, .user_type = kUser}, .at = {}, .reason = "open"});
+    mine.refusals->record({.subject = {.token_serial = mine.serial, .user_type = kUser},
+                           .at = {},
+                           .state = AttemptState::from_words("open")});
     faults.token_flags(CKF_USER_PIN_COUNT_LOW);
     CHECK(error_of([&] { mine.open()->login(); }).detail("reason") ==
           "an attempt cut short; the token counts a wrong PIN");
@@ -455,7 +457,7 @@ TEST_CASE("a token that counts wrong PINs and has counted none excuses logins th
   const auto cut_short_twice = [&] {
     mine.refusals->record({.subject = {.token_serial = mine.serial, .user_type = kUser},
                            .at = {},
-                           .reason = "open after an attempt cut short"});
+                           .state = AttemptState::from_words("open after an attempt cut short")});
   };
   // Of a token that never showed the flag its absence says nothing.
   cut_short_twice();
@@ -468,7 +470,7 @@ TEST_CASE("a token that counts wrong PINs and has counted none excuses logins th
   cut_short_twice();
   mine.refusals->record({.subject = {.token_serial = mine.serial, .user_type = kUser},
                          .at = SystemClock().now() - Duration{60'000},
-                         .reason = "open after an attempt cut short"});
+                         .state = AttemptState::from_words("open after an attempt cut short")});
   auto other = mine.access();  // in a process that has not logged in yet
   const auto token = Token::open(other, mine.refusals);
   CHECK_NOTHROW(token->login());
@@ -478,8 +480,9 @@ TEST_CASE("a login cut short and an unclear one together are two in a row") {
   PrivateToken mine(Through::faulty_module);
   Faults faults;
   const auto token = mine.open();
-  mine.refusals->record(
-      {.subject = {.token_serial = mine.serial, .user_type = kContextSpecific}, .at = {}, .reason = "open"});
+  mine.refusals->record({.subject = {.token_serial = mine.serial, .user_type = kContextSpecific},
+                         .at = {},
+                         .state = AttemptState::from_words("open")});
   faults.fail("C_Login", CKR_GENERAL_ERROR);
   CHECK(error_of([&] { token->login(); }).kind() == ErrorKind::denied);
   CHECK(error_of([&] { token->login(); }).detail("reason") == "CKR_GENERAL_ERROR after an attempt cut short");

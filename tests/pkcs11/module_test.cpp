@@ -220,7 +220,9 @@ TEST_CASE("a token that is initialised again forgets its own refusals and no oth
     for (const char* const label : {"web", "other"}) {
       if (user == kSecurityOfficer && label == std::string("web")) continue;
       HostPins(mine.refusals)
-          .record({.subject = {"0000", user, std::string("label ") + label}, .at = {}, .reason = "CKR_PIN_INCORRECT"});
+          .record({.subject = {"0000", user, std::string("label ") + label},
+                   .at = {},
+                   .state = AttemptState::from_words("CKR_PIN_INCORRECT")});
     }
   }
   initialize_token(

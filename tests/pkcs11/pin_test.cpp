@@ -22,11 +22,11 @@ TEST_CASE("a refusal written by one memory of files is read by another") {
   FilePinRefusals two(folder.path() / "a/b");
   CHECK_FALSE(two.refused(kSubject).has_value());
   const Instant at = parse_rfc3339("2026-11-23T15:42:07Z");
-  one.record({.subject = kSubject, .at = at, .reason = "CKR_PIN_INCORRECT"});
+  one.record({.subject = kSubject, .at = at, .state = AttemptState::from_words("CKR_PIN_INCORRECT")});
   const auto refusal = two.refused(kSubject);
   REQUIRE(refusal.has_value());
   CHECK(refusal->at == at);
-  CHECK(refusal->reason == "CKR_PIN_INCORRECT");
+  CHECK(refusal->state.words() == "CKR_PIN_INCORRECT");
   PinSubject other = kSubject;
   other.user_type = kSecurityOfficer;
   CHECK_FALSE(two.refused(other).has_value());
@@ -38,7 +38,7 @@ TEST_CASE("a refusal written by one memory of files is read by another") {
 TEST_CASE("a record of a refusal that cannot be read counts as a refusal") {
   const TempFolder folder;
   FilePinRefusals memory(folder.path());
-  memory.record({.subject = kSubject, .at = {}, .reason = "CKR_PIN_INCORRECT"});
+  memory.record({.subject = kSubject, .at = {}, .state = AttemptState::from_words("CKR_PIN_INCORRECT")});
   for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
     write_file(entry.path(), as_bytes("{"), FileMode::private_0600, Existing::replace);
   }
@@ -53,7 +53,7 @@ TEST_CASE("a refusal counts for every token that may be the same one") {
     return PinSubject{.token_serial = "0000", .user_type = kUser, .distinction = distinction};
   };
   for (PinRefusals* const refusals : {static_cast<PinRefusals*>(&files), static_cast<PinRefusals*>(&memory)}) {
-    refusals->record({.subject = of("slot 1"), .at = {}, .reason = "CKR_PIN_INCORRECT"});
+    refusals->record({.subject = of("slot 1"), .at = {}, .state = AttemptState::from_words("CKR_PIN_INCORRECT")});
     CHECK(refusals->refused(of("slot 1")).has_value());
     CHECK_FALSE(refusals->refused(of("slot 2")).has_value());
     CHECK(refusals->refused(of("")).has_value());  // the other one is not there now
@@ -71,7 +71,7 @@ TEST_CASE("a file that names the source of a refused PIN counts for every source
              FileMode::private_0600, Existing::refuse);
   FilePinRefusals memory(folder.path());
   REQUIRE(memory.refused(kSubject).has_value());
-  CHECK(memory.refused(kSubject)->reason == "CKR_PIN_INCORRECT");
+  CHECK(memory.refused(kSubject)->state.words() == "CKR_PIN_INCORRECT");
   memory.clear(kSubject);
   CHECK_FALSE(memory.refused(kSubject).has_value());
 }

@@ -83,21 +83,18 @@ class FailingStore final : public workflow::Store {
     return store_->leaves(from, most);
   }
   workflow::AuditReport verify_audit(workflow::AuditDepth depth) override { return store_->verify_audit(depth); }
-  void record_pin_refusal(const workflow::PinRefusal& refusal) override {
+  std::optional<workflow::PinRefusal> pin_refused(const workflow::PinSubject& subject) override {
+    return store_->pin_refused(subject);
+  }
+  void record_pin(const workflow::PinRefusal& refusal) override {
     write([&] {
-      store_->record_pin_refusal(refusal);
+      store_->record_pin(refusal);
       return 0;
     });
   }
-  std::optional<workflow::PinRefusal> pin_refusal(const std::string& token_serial, unsigned long user_type,
-                                                  const std::string& source_hash) override {
-    return store_->pin_refusal(token_serial, user_type, source_hash);
+  bool clear_pin(const workflow::PinSubject& subject, const std::string& actor, Instant at) override {
+    return write([&] { return store_->clear_pin(subject, actor, at); });
   }
-  bool clear_pin_refusal(const std::string& token_serial, unsigned long user_type, const std::string& source_hash,
-                         const std::string& actor, Instant at) override {
-    return write([&] { return store_->clear_pin_refusal(token_serial, user_type, source_hash, actor, at); });
-  }
-  std::vector<workflow::PinRefusal> pin_refusals() override { return store_->pin_refusals(); }
   std::optional<std::string> restored() override { return store_->restored(); }
   bool accept_restored(const std::string& actor, Instant at) override {
     return write([&] { return store_->accept_restored(actor, at); });
@@ -144,6 +141,10 @@ class FailingStore final : public workflow::Store {
   }
   bool replaced_at(const std::string& fingerprint, const std::string& target) override {
     return store_->replaced_at(fingerprint, target);
+  }
+  bool is_issuer(const std::string& fingerprint) override { return store_->is_issuer(fingerprint); }
+  std::vector<workflow::Record> by_reference(const std::string& provider, const ProviderReference& reference) override {
+    return store_->by_reference(provider, reference);
   }
   bool has_certificate(const SpkiHash& spki) override { return store_->has_certificate(spki); }
   std::vector<workflow::KeyRecord> keys(const workflow::KeyQuery& query) override { return store_->keys(query); }

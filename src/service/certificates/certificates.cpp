@@ -236,10 +236,16 @@ std::vector<std::string> shares_key(workflow::Store& store, const workflow::Cert
                                 other.fingerprint.substr(0, 12), other.status, other.fingerprint.substr(0, 12)));
   }
   // Renewals of it that keep its key, and orders for that key by any other name.
-  workflow::Store::ListQuery open;
-  open.open_only = true;
-  open.most = std::numeric_limits<unsigned>::max();
-  for (const auto& request : store.list(open)) {
+  std::vector<workflow::Record> requests;
+  for (const SpkiHash& spki : {record.spki, SpkiHash{}}) {
+    workflow::Requests::ListQuery open;
+    open.open_only = true;
+    open.most = std::numeric_limits<unsigned>::max();
+    open.spki = spki;
+    auto found = store.list(open);
+    std::move(found.begin(), found.end(), std::back_inserter(requests));
+  }
+  for (const auto& request : requests) {
     const auto& order = request.order;
     const bool renews = order.kind == workflow::Kind::renew && order.predecessor &&
                         order.predecessor->certificate == record.fingerprint;

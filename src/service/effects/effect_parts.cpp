@@ -33,7 +33,7 @@ workflow::ProviderCall call_of(Dependencies& world, const workflow::Claim& claim
                        : parts.submission != nullptr && parts.submission->attempt != 0 ? parts.submission->attempt
                                                                                        : 1U;
   const auto answers_another = [&world, &order = claim.record.order](ByteView der) {
-    const auto known = world.certificate(hex(sha256(der)));
+    const auto known = world.records().certificate(hex(sha256(der)));
     return known.has_value() && known->request != order.id;
   };
   // The provider's clock is this machine's.

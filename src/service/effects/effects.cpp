@@ -299,7 +299,7 @@ EffectOutcome install(Dependencies& world, const Claim& claim, Instant now, Dura
     throw Error{ErrorKind::internal,
                 fmt::format("request {} has no install target {}", order.id.str(), claim.effect.target)};
   }
-  const auto record = world.certificate(installing->certificate);
+  const auto record = world.records().certificate(installing->certificate);
   if (!record) {
     throw Error{ErrorKind::corrupt, fmt::format("the certificate {} is not in the store", installing->certificate)};
   }
@@ -311,7 +311,7 @@ EffectOutcome install(Dependencies& world, const Claim& claim, Instant now, Dura
                                                                             record->fingerprint.substr(0, 12), unfit)});
   }
   // A place that took long to answer: what is newer may be there by now.
-  if (world.replaced_at(record->fingerprint, target->target.name)) {
+  if (world.records().replaced_at(record->fingerprint, target->target.name)) {
     return outcome(workflow::TargetSkipped{target->target.name, "the certificate that took its place is there"});
   }
   refuse_foreign_hook(target->target, order.profile, world.hook_of(order.profile));
@@ -356,7 +356,7 @@ std::vector<workflow::CertificateRecord> ancestors_of(Dependencies& world, const
   std::vector<workflow::CertificateRecord> older;
   std::string next = record.predecessor;
   while (!next.empty() && older.size() < kMost) {
-    auto found = world.certificate(next);
+    auto found = world.records().certificate(next);
     if (!found) break;
     next = found->predecessor;
     older.push_back(std::move(*found));
@@ -378,7 +378,7 @@ bool is_renewed_by(Dependencies& world, const std::string& fingerprint, const wo
 
 // What a certificate that stands in a file is to the one that shall take its place.
 Present standing_of(Dependencies& world, const std::string& fingerprint, const workflow::CertificateRecord& record) {
-  const auto found = world.certificate(fingerprint);
+  const auto found = world.records().certificate(fingerprint);
   if (!found) return Present::unknown;
   namespace status = workflow::status;
   for (const auto* over : {status::kSuperseded, status::kExpired, status::kRevoked}) {
@@ -401,7 +401,7 @@ void install_certificate(Dependencies& world, const Installation& of, const work
   } else if (kind == "file") {
     install_file(target, record,
                  {[&](const std::string& fingerprint) { return standing_of(world, fingerprint, record); },
-                  [&world](const std::string& fingerprint) { return world.is_issuer(fingerprint); }});
+                  [&world](const std::string& fingerprint) { return world.records().is_issuer(fingerprint); }});
   } else if (kind == "hook") {
     install_hook(target, record, {of.order.id, of.attempt, of.order.token, of.key.uri}, time_limit);
   } else {

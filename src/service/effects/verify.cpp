@@ -224,7 +224,7 @@ EffectOutcome verify(Dependencies& world, const Claim& claim, Instant now, Durat
                                 : workflow::status::kCurrent;
   // A certificate that is here already, as the answer to another request, keeps its own record, and answers nothing
   // else: it may be one that was replaced or revoked since.
-  const auto known = world.certificate(record.fingerprint);
+  const auto known = world.records().certificate(record.fingerprint);
   const bool answers_another = known && known->request != order.id;
   if (answers_another && !fatal) {
     return outcome(workflow::HandoutUnreadable{

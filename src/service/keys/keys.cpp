@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
-#include <set>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -157,28 +157,19 @@ KeyInfo public_key(KeyRing& ring, Logbook& log, const std::string& selector) {
 }
 
 std::vector<workflow::KeyRecord> forgotten_plans(workflow::Store& store) {
-  std::vector<workflow::KeyRecord> plans;
-  for (auto& key : store.keys()) {
-    if (workflow::is_planned(key.status)) plans.push_back(std::move(key));
-  }
-  if (plans.empty()) return plans;
-  using Keys = std::set<std::pair<std::string, std::string>>;
-  const auto keys_of_requests = [&store](bool open_only) {
-    workflow::Store::ListQuery query;
-    query.open_only = open_only;
-    query.most = std::numeric_limits<unsigned>::max();
-    Keys keys;
-    for (const auto& record : store.list(query)) keys.emplace(record.order.token, record.order.key.cka_id);
-    return keys;
-  };
-  const Keys open = keys_of_requests(true);
-  const Keys all = keys_of_requests(false);
+  workflow::KeyQuery planned;
+  planned.statuses = {status::kPlanned, status::kPlannedAtRandom, status::kPlannedById};
+  auto plans = store.keys(planned);
   // A plan of no request is a command's own, which may be at work or will take it up again.
-  const auto is_wanted = [&](const auto& key) {
-    const std::pair id{key.token, key.cka_id};
-    return open.count(id) != 0 || all.count(id) == 0;
-  };
-  plans.erase(std::remove_if(plans.begin(), plans.end(), is_wanted), plans.end());
+  std::erase_if(plans, [&store](const workflow::KeyRecord& key) {
+    workflow::Requests::ListQuery query;
+    query.token = key.token;
+    query.cka_id = key.cka_id;
+    const auto requests = store.list(query);
+    return requests.empty() || std::any_of(requests.begin(), requests.end(), [](const workflow::Record& request) {
+             return !workflow::is_final(workflow::name_of(request.state));
+           });
+  });
   return plans;
 }
 
@@ -210,11 +201,20 @@ void refuse_in_use(workflow::Store& store, KeyRing& ring, const KeyInfo& key, co
       }
     }
   }
-  workflow::Store::ListQuery open;
-  open.open_only = true;
-  open.most = std::numeric_limits<unsigned>::max();
-  for (const auto& request : store.list(open)) {
-    if (uses(request, ring, key, same)) refuse(fmt::format("request {}, which is open", request.order.id.str()));
+  // And those whose key is not known yet; all of them where nothing says which public key this is.
+  std::vector<std::optional<SpkiHash>> possible{std::nullopt};
+  if (const auto known = public_keys_of(key); !known.empty()) {
+    possible.assign(known.begin(), known.end());
+    possible.emplace_back(SpkiHash{});
+  }
+  for (const auto& spki : possible) {
+    workflow::Requests::ListQuery open;
+    open.open_only = true;
+    open.most = std::numeric_limits<unsigned>::max();
+    open.spki = spki;
+    for (const auto& request : store.list(open)) {
+      if (uses(request, ring, key, same)) refuse(fmt::format("request {}, which is open", request.order.id.str()));
+    }
   }
 }
 

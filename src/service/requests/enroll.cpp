@@ -88,11 +88,11 @@ std::optional<workflow::KeyRecord> left_over_key(workflow::Store& store, const N
   for (auto& key : store.keys({std::nullopt, request.token, label})) {
     const bool is_the_kind = key.status == workflow::status::kActive && key.spec == request.key.spec;
     if (!is_the_kind || key.spki.empty() || store.has_certificate(key.spki)) continue;
-    workflow::Store::ListQuery every;
-    every.most = std::numeric_limits<unsigned>::max();
-    for (const auto& record : store.list(every)) {
-      const bool made_it = record.order.key.source == workflow::KeyWish::Source::make &&
-                           record.order.token == key.token && record.order.key.cka_id == key.cka_id;
+    workflow::Requests::ListQuery for_it;
+    for_it.token = key.token;
+    for_it.cka_id = key.cka_id;
+    for (const auto& record : store.list(for_it)) {
+      const bool made_it = record.order.key.source == workflow::KeyWish::Source::make;
       if (made_it && workflow::is_final(workflow::name_of(record.state))) return std::move(key);
     }
   }

@@ -49,7 +49,7 @@ Error another_key(const workflow::Record& record, const x509::Certificate& certi
 
 // What answered another request is no answer to this one, though it may be for the same key.
 void refuse_known(Dependencies& world, const workflow::Record& record, const x509::Certificate& certificate) {
-  const auto known = world.certificate(hex(sha256(certificate.der)));
+  const auto known = world.records().certificate(hex(sha256(certificate.der)));
   if (!known || known->request == record.order.id) return;
   throw Error{ErrorKind::conflict, fmt::format("certificate {} is that of request {}: nothing was changed",
                                                described(certificate), known->request.str())};
@@ -67,7 +67,7 @@ bool is_own_finding(const workflow::Record& record, const std::string& name) {
 // What was revoked since is not taken into use, whatever a person thinks of its content.
 void refuse_spent(Dependencies& world, const workflow::Record& record) {
   const auto* quarantined = std::get_if<workflow::Quarantined>(&record.state);
-  const auto known = quarantined == nullptr ? std::nullopt : world.certificate(quarantined->certificate);
+  const auto known = quarantined == nullptr ? std::nullopt : world.records().certificate(quarantined->certificate);
   if (!known || known->status == workflow::status::kQuarantined) return;
   throw Error{ErrorKind::conflict, fmt::format("certificate {} is {}: it is not taken into use",
                                                known->fingerprint.substr(0, 12), known->status)}

@@ -60,6 +60,7 @@ struct KeyQuery {
   std::optional<SpkiHash> spki;
   std::optional<std::string> token, label;
   std::optional<std::string> cka_id = std::nullopt;  // with its token only
+  std::vector<std::string> statuses = {};            // one of these; empty: any. Without other conditions only
 };
 
 // The records of certificates and keys, which outlive their requests. Rules of all ports: store.h.
@@ -77,6 +78,8 @@ class Records {
   virtual std::vector<CertificateRecord> not_past_their_end(Instant now) = 0;
   // Whether a certificate that renews this one, or one that renews that, was put at this target.
   virtual bool replaced_at(const std::string& fingerprint, const std::string& target) = 0;
+  // Whether a certificate is in the chain of one that was stored, now or before, by its SHA-256 in hex.
+  virtual bool is_issuer(const std::string& fingerprint) = 0;
   // By token and label.
   virtual std::vector<KeyRecord> keys(const KeyQuery& query) = 0;
   std::vector<KeyRecord> keys() { return keys(KeyQuery{}); }

@@ -63,10 +63,17 @@ class Requests {
     std::optional<StateName> state;
     bool open_only = false;
     unsigned most = 1000;
+    // Those for the key of this public key; empty: for one that is not known yet. With open_only.
+    std::optional<SpkiHash> spki = std::nullopt;
+    // Those whose key is, or was to be made, under this id of that token.
+    std::optional<std::string> token = std::nullopt, cka_id = std::nullopt;
   };
   // Newest first.
   virtual std::vector<Record> list(const ListQuery& query) = 0;
   virtual std::vector<JournalEntry> history(const RequestId& id) = 0;
+  // Those that the provider knows, or knew at some time, by this reference, without regard to the case of letters.
+  // Newest first.
+  virtual std::vector<Record> by_reference(const std::string& provider, const ProviderReference& reference) = 0;
   // The renewals and revocations of this certificate, newest first.
   virtual std::vector<Record> requests_about(const std::string& fingerprint) = 0;
   // Durable, with an audit leaf and the key's record; once, however often the same answer is brought.

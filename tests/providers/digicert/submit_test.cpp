@@ -117,6 +117,27 @@ TEST_CASE("an account that is not shown is not pinned, and nothing is sent under
   CHECK(accepted(bench.submit()).status == RequestStatus::handed_out);
 }
 
+TEST_CASE("a key that was read again since its user was asked for orders nothing for another user") {
+  TlmBench bench;
+  int reads = 0;
+  bench.options.get = [&reads] { return Secret("key-" + std::to_string(++reads)); };
+  bench.account = "user u-1, account a-1";
+  bench.freeze();
+  bench.then_profile();
+  bench.then_me();
+  bench.transport->then(429, "");
+  CHECK(std::holds_alternative<NotAccepted>(bench.submit()));
+  // Another call finds the key refused. By now the file holds somebody else's.
+  bench.transport->then(401, "Unauthorized", "text/plain").then(404, test::tlm_error("resource_not_found", "no"));
+  bench.provider().find_by_serial(bench.call(), "0A");
+  // Who we are was asked a moment ago, but not of this key.
+  bench.then_me("U-2");
+  const SubmitAnswer answer = bench.submit();
+  CHECK(std::get<NotAccepted>(answer).error.message().find("the credentials of user u-2, account a-1 now") !=
+        std::string::npos);
+  CHECK(bench.transport->lines().back() == "GET /account/api/v1/user/me");
+}
+
 TEST_CASE("what was fixed while drafting counts, whatever the configuration says by then") {
   TlmBench bench;
   bench.freeze();

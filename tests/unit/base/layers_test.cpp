@@ -193,6 +193,22 @@ TEST_CASE("a signature that does not go through the one door is reported") {
   CHECK(said.find("pkcs11/keys/signer.cpp:") == std::string::npos);
 }
 
+TEST_CASE("a provider that speaks HTTP past the frame is told") {
+  const Tree tree;
+  tree.add("providers/api_client.cpp", "answer = transport_->send(request);\n");
+  tree.add("providers/connection.cpp", "return std::make_shared<net::HttpClient>(url, options);\n");
+  tree.add("providers/venafi/a.cpp", "transport->send(request);\n");
+  tree.add("tools/hsmbridge/wiring/a.cpp", "net::HttpClient client(url, {});\n");
+  const auto [said, status] = tree.check();
+  CHECK(status == 1);
+  CHECK(said.find("providers/venafi/a.cpp:1: this call belongs to providers/api_client.cpp alone") !=
+        std::string::npos);
+  CHECK(said.find("tools/hsmbridge/wiring/a.cpp:1: this call belongs to providers/connection.cpp alone") !=
+        std::string::npos);
+  CHECK(said.find("providers/api_client.cpp:") == std::string::npos);
+  CHECK(said.find("providers/connection.cpp:") == std::string::npos);
+}
+
 TEST_CASE("a tree without sources does not pass the layering check") {
   const Tree tree;
   CHECK(tree.check().second == 1);

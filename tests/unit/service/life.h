@@ -5,6 +5,7 @@
 #include "service/effects/effects.h"
 #include "store/sqlite_store.h"
 #include "support/fake_clock.h"
+#include "support/memory/memory_store.h"
 #include "support/requests.h"
 #include "support/temp_folder.h"
 #include "x509/objects/certificate.h"
@@ -77,14 +78,13 @@ class ScriptedWorld final : public service::Dependencies {
     throw Error{ErrorKind::unavailable, "there is no token " + name};
   }
   std::vector<Bytes> anchors(const workflow::Order&) override { return {}; }
-  std::optional<workflow::CertificateRecord> certificate(const std::string&) override { return std::nullopt; }
-  bool replaced_at(const std::string&, const std::string&) override { return false; }
-  bool is_issuer(const std::string&) override { return false; }
+  workflow::Records& records() override { return store_; }
   std::vector<std::string> hook_of(const std::string&) override { return {}; }
   const Clock& clock() const override { return clock_; }
 
  private:
   const Clock& clock_;
+  MemoryStore store_{clock_};
 };
 
 struct Life {

@@ -7,6 +7,7 @@
 #include "service/requests/requests.h"
 #include "store/sqlite_store.h"
 #include "support/fake_clock.h"
+#include "support/memory/memory_store.h"
 #include "support/requests.h"
 #include "support/temp_folder.h"
 #include "x509/content/requested_content.h"
@@ -31,12 +32,19 @@ class BrokenWorld : public service::Dependencies {
   }
   std::shared_ptr<Token> token(const std::string&) override { throw Error{ErrorKind::unavailable, "no token"}; }
   std::vector<Bytes> anchors(const Order&) override { return {}; }
-  std::optional<CertificateRecord> certificate(const std::string&) override { return std::nullopt; }
-  bool replaced_at(const std::string&, const std::string&) override { return false; }
-  bool is_issuer(const std::string&) override { return false; }
+  Records& records() override { return store; }
   std::vector<std::string> hook_of(const std::string&) override { return hook; }
   const Clock& clock() const override { return time; }
+  // A record "ff" of this status.
+  void store_ff(const std::string& status = "current") {
+    CertificateRecord record;
+    record.fingerprint = "ff";
+    record.der = {0x30, 0x00};
+    record.status = status;
+    store.put(record);
+  }
   FakeClock time;
+  MemoryStore store{time};
   std::vector<std::string> hook;  // of every profile
 };
 
@@ -92,14 +100,7 @@ class Beside final : public Token {
 class Lineage final : public BrokenWorld {
  public:
   std::shared_ptr<Token> token(const std::string&) override { return beside; }
-  std::optional<CertificateRecord> certificate(const std::string& fingerprint) override {
-    for (const auto& record : records) {
-      if (record.fingerprint == fingerprint) return record;
-    }
-    return std::nullopt;
-  }
   std::shared_ptr<Beside> beside = std::make_shared<Beside>();
-  std::vector<CertificateRecord> records;
 };
 
 }  // namespace
@@ -247,15 +248,8 @@ TEST_CASE("what a provider fails with while it is asked about a draft ends no re
 }
 
 TEST_CASE("no two runs of a hook have the same attempt, whatever ended the ones before") {
-  class Stored final : public BrokenWorld {
-   public:
-    std::optional<CertificateRecord> certificate(const std::string&) override {
-      CertificateRecord record;
-      record.der = {0x30, 0x00};
-      return record;
-    }
-  };
-  Stored world;
+  BrokenWorld world;
+  world.store_ff();
   service::Effects effects(world);
   // Three runs failed and were journalled; two more were stopped, or died with their process.
   const auto run = [&](const std::string& command) {
@@ -279,11 +273,8 @@ TEST_CASE("no two runs of a hook have the same attempt, whatever ended the ones 
 
 TEST_CASE("a program that only the order names is not run") {
   const TempFolder folder;
-  class Stored final : public BrokenWorld {
-   public:
-    std::optional<CertificateRecord> certificate(const std::string&) override { return CertificateRecord{}; }
-  };
-  Stored world;
+  BrokenWorld world;
+  world.store_ff();
   service::Effects effects(world);
   const auto run = [&](const std::vector<std::string>& argv) {
     const std::string hook = "hook:" + Json(argv).dump();
@@ -309,21 +300,15 @@ TEST_CASE("a program that only the order names is not run") {
 }
 
 TEST_CASE("a place where a newer certificate was put is not given the older one back") {
-  class Late final : public BrokenWorld {
-   public:
-    std::optional<CertificateRecord> certificate(const std::string&) override {
-      CertificateRecord record;
-      record.fingerprint = "ff";
-      record.der = {0x30, 0x00};
-      return record;
-    }
-    bool replaced_at(const std::string& fingerprint, const std::string& target) override {
-      return fingerprint == "ff" && target.starts_with("hook:");
-    }
-  };
-  Late world;
+  BrokenWorld world;
   service::Effects effects(world);
   const std::string hook = R"(hook:["false"])";
+  world.store_ff();
+  CertificateRecord newer;
+  newer.fingerprint = "fa";
+  newer.predecessor = "ff";
+  newer.installed = {hook};
+  world.store.put(newer);
   Claim claim;
   claim.record.order = order_of("0A1B2C3D4E5F6G7H", Instant{});
   claim.record.state = Installing{{key_of_test(), draft_of_test(Instant{}), 1},
@@ -337,23 +322,12 @@ TEST_CASE("a place where a newer certificate was put is not given the older one 
 }
 
 TEST_CASE("a certificate that is revoked while a place is waited for does not go there") {
-  class Revoked final : public BrokenWorld {
-   public:
-    std::optional<CertificateRecord> certificate(const std::string&) override {
-      CertificateRecord record;
-      record.fingerprint = "ff";
-      record.der = {0x30, 0x00};
-      record.status = status;
-      return record;
-    }
-    std::string status;
-  };
-  Revoked world;
+  BrokenWorld world;
   world.hook = {"true"};
   service::Effects effects(world);
   const std::string hook = R"(hook:["true"])";
   const auto run = [&](const std::string& status) {
-    world.status = status;
+    world.store_ff(status);
     Claim claim;
     claim.record.order = order_of("0A1B2C3D4E5F6G7H", Instant{});
     claim.record.state = Installing{{key_of_test(), draft_of_test(Instant{}), 1},
@@ -378,10 +352,10 @@ TEST_CASE("a token is told to remove what the certificate renews and nothing els
     record.fingerprint = fingerprint;
     record.der = to_bytes("der of " + fingerprint);
     record.predecessor = predecessor;
-    world.records.push_back(record);
+    world.store.put(record);
     return record;
   };
-  const auto first = add("aa", "");
+  auto first = add("aa", "");
   const auto second = add("bb", "aa");
   const auto third = add("cc", "bb");
   add("dd", "");
@@ -397,7 +371,8 @@ TEST_CASE("a token is told to remove what the certificate renews and nothing els
   CHECK(told_for(third, "token") == std::vector<Bytes>{second.der, first.der});
   CHECK(told_for(third, "token:keep").empty());
   // A damaged store whose records go round in a circle is left too.
-  world.records.front().predecessor = "cc";
+  first.predecessor = "cc";
+  world.store.put(first);
   CHECK(told_for(third, "token").size() <= 100);
 }
 
@@ -424,7 +399,7 @@ TEST_CASE("a file takes the place of a certificate of the same lineage or one th
   const auto replaced = [&] {
     write_file(path, as_bytes(x509::certificate_to_pem(there.der)), FileMode::public_0644, Existing::replace);
     Lineage world;
-    world.records = {there, between, fresh};
+    for (const auto& record : {there, between, fresh}) world.store.put(record);
     try {
       service::install_certificate(world, {order, key, draft}, service::install_target("file:leaf:" + path.string()),
                                    fresh, Instant{}, std::chrono::seconds{1});

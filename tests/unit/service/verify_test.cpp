@@ -1,6 +1,7 @@
 // What becomes of a certificate that came back, and of one that cannot be checked.
 #include "base/error.h"
 #include "service/effects/effects.h"
+#include "support/memory/memory_store.h"
 #include "support/software_signer.h"
 #include "unit/x509/test_authority.h"
 #include "x509/content/requested_content.h"
@@ -82,7 +83,6 @@ class Answered final : public service::Dependencies {
   std::shared_ptr<TestToken> token_ = std::make_shared<TestToken>();
   std::vector<Bytes> trusted{root.certificate().der};
   std::optional<ErrorKind> no_anchors;
-  std::optional<CertificateRecord> stored;
   Instant now = at("2026-02-01T00:00:00Z");
   Claim claim;
 
@@ -107,17 +107,20 @@ class Answered final : public service::Dependencies {
     if (no_anchors) throw Error{*no_anchors, "no such profile"};
     return trusted;
   }
-  std::optional<CertificateRecord> certificate(const std::string& fingerprint) override {
-    if (!stored || stored->fingerprint != fingerprint) return std::nullopt;
-    return stored;
+  Records& records() override { return store_; }
+  // What the provider issues is in the store already, as the answer to that request.
+  void store_as_answer_to(const std::string& request) {
+    CertificateRecord record;
+    record.fingerprint = hex(sha256(provider_->issued.certificate));
+    record.request = RequestId(request);
+    store_.put(record);
   }
-  bool replaced_at(const std::string&, const std::string&) override { return false; }
-  bool is_issuer(const std::string&) override { return false; }
   std::vector<std::string> hook_of(const std::string&) override { return {}; }
   const Clock& clock() const override { return clock_; }
 
  private:
   SystemClock clock_;
+  MemoryStore store_{clock_};
 };
 
 std::string why_unreadable(const EffectOutcome& outcome) {
@@ -151,13 +154,11 @@ TEST_CASE("a certificate as asked is verified") {
 TEST_CASE("a certificate that answered another request answers no other") {
   Answered answered;
   answered.claim.record.order.id = RequestId("MINE");
-  answered.stored.emplace();
-  answered.stored->fingerprint = hex(sha256(answered.provider_->issued.certificate));
-  answered.stored->request = RequestId("ANOTHER");
+  answered.store_as_answer_to("ANOTHER");
   const EffectOutcome outcome = answered.run();
   CHECK(why_unreadable(outcome).find("the certificate of request ANOTHER") != std::string::npos);
   CHECK_FALSE(outcome.certificate);
-  answered.stored->request = RequestId("MINE");
+  answered.store_as_answer_to("MINE");
   CHECK(std::holds_alternative<Verified>(answered.run().event.value()));
 }
 
@@ -225,11 +226,9 @@ TEST_CASE("a provider that looks up is told what our store has as another reques
   answered.claim.effect = {EffectName::look_up, {}, 1, ""};
   const auto is_found = [&] { return std::holds_alternative<FoundAtProvider>(*answered.run().event); };
   CHECK(is_found());
-  answered.stored.emplace();
-  answered.stored->fingerprint = hex(sha256(answered.provider_->issued.certificate));
-  answered.stored->request = RequestId("MINE");
+  answered.store_as_answer_to("MINE");
   CHECK(is_found());
-  answered.stored->request = RequestId("ANOTHER");
+  answered.store_as_answer_to("ANOTHER");
   CHECK_FALSE(is_found());
 }
 

@@ -3,6 +3,7 @@
 #include "base/descriptor.h"
 #include "base/file.h"
 #include "foreign.h"
+#include "store/schema.h"
 #include "store/sqlite_store.h"
 #include "support/fake_clock.h"
 #include "support/requests.h"
@@ -23,6 +24,7 @@
 #include <catch2/catch.hpp>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,9 +42,9 @@ struct Version3 {
   FakeClock clock;
   std::filesystem::path file = folder / "store.db";
 
-  Version3() { make(file); }
-  static void make(const std::filesystem::path& path) {
-    REQUIRE(foreign(path, to_text(read_file(HSMBRIDGE_TEST_DATA "/store/version3.sql"))).empty());
+  explicit Version3(const std::string& version = "3") { make(file, version); }
+  static void make(const std::filesystem::path& path, const std::string& version = "3") {
+    REQUIRE(foreign(path, to_text(read_file(HSMBRIDGE_TEST_DATA "/store/version" + version + ".sql"))).empty());
     REQUIRE(foreign(path, "PRAGMA journal_mode = WAL").empty());
   }
   std::unique_ptr<SqliteStore> open(const std::string& boot = {}) {
@@ -75,6 +77,10 @@ struct Version3 {
     REQUIRE(::waitpid(child, &status, 0) == child);
     return status;
   }
+};
+
+struct Version4 : Version3 {
+  Version4() : Version3("4") {}
 };
 
 std::string version_of(const std::filesystem::path& file) {
@@ -167,7 +173,7 @@ TEST_CASE_METHOD(Version3, "a store that an idle older program has open is left 
     CHECK(backups().empty());
   }
   open();
-  CHECK(version_of(file) == "4");
+  CHECK(version_of(file) == std::to_string(store::kSchemaVersion));
 }
 
 TEST_CASE_METHOD(Version3, "an older program that ends in time is waited for") {
@@ -192,7 +198,7 @@ TEST_CASE_METHOD(Version3, "an older program that ends in time is waited for") {
   int status = 0;
   REQUIRE(::waitpid(child, &status, 0) == child);
   CHECK(status == 0);
-  CHECK(version_of(file) == "4");
+  CHECK(version_of(file) == std::to_string(store::kSchemaVersion));
   ::close(at_the_lock[0]);
   ::close(at_the_lock[1]);
 }
@@ -204,7 +210,7 @@ TEST_CASE_METHOD(Version3, "the lease of an older program that is gone keeps no 
                             "', lease_until = 9000000000000000 WHERE id = 1")
               .empty());
   open();
-  CHECK(version_of(file) == "4");
+  CHECK(version_of(file) == std::to_string(store::kSchemaVersion));
 }
 
 TEST_CASE_METHOD(Version3, "an older program that begins within the migration does not get the store") {
@@ -213,7 +219,7 @@ TEST_CASE_METHOD(Version3, "an older program that begins within the migration do
   path = file.string();
   {
     const Watch watch([](const std::string& sql) {
-      if (sql != "PRAGMA user_version = 4") return;
+      if (sql != "PRAGMA user_version = " + std::to_string(store::kSchemaVersion)) return;
       const int status = in_child([] {
         sqlite3* other = nullptr;
         sqlite3_open(path.c_str(), &other);
@@ -224,7 +230,7 @@ TEST_CASE_METHOD(Version3, "an older program that begins within the migration do
     open();
   }
   CHECK(seen == SQLITE_BUSY);
-  CHECK(version_of(file) == "4");
+  CHECK(version_of(file) == std::to_string(store::kSchemaVersion));
 }
 
 TEST_CASE_METHOD(Version3, "whoever opens a store that another process migrates waits for that") {
@@ -269,7 +275,7 @@ TEST_CASE_METHOD(Version3, "a state that is not what the list says does not keep
                   "WHERE state = 'Quarantined'")
               .empty());
   open();
-  CHECK(version_of(file) == "4");
+  CHECK(version_of(file) == std::to_string(store::kSchemaVersion));
 }
 
 TEST_CASE_METHOD(Version3, "every request of a store of version 3 is there after the migration") {
@@ -538,7 +544,7 @@ TEST_CASE_METHOD(Version3, "whoever waits for a migration says which process kee
   int status = 0;
   REQUIRE(::waitpid(child, &status, 0) == child);
   CHECK(status == 0);
-  CHECK(version_of(file) == "4");
+  CHECK(version_of(file) == std::to_string(store::kSchemaVersion));
   for (const int end : {begin[0], begin[1], said[0]}) ::close(end);
 }
 
@@ -611,4 +617,74 @@ TEST_CASE_METHOD(Version3, "a store of version 3 that is opened for reading only
   } catch (const Error& error) {
     CHECK(error.kind() == ErrorKind::denied);
   }
+}
+
+TEST_CASE_METHOD(Version4, "a migrated store of version 4 has the tables, indexes and triggers of a new one") {
+  open();
+  const std::filesystem::path fresh = folder / "fresh.db";
+  SqliteStore::open(fresh, clock);
+  CHECK(schema_of(file) == schema_of(fresh));
+  CHECK(foreign_rows(file, "PRAGMA integrity_check") == std::vector<std::vector<std::string>>{{"ok"}});
+  CHECK(foreign_rows(file, "PRAGMA foreign_key_check").empty());
+}
+
+TEST_CASE_METHOD(Version4, "the requests of a store of version 4 are found by key and by reference, and go on") {
+  auto store = open();
+  const auto ids = [](const std::vector<Record>& records) {
+    std::set<std::string> all;
+    for (const Record& record : records) all.insert(record.order.id.str());
+    return all;
+  };
+  std::set<std::string> with_key, without_key;
+  for (const Record& record : store->list({})) {
+    CHECK_FALSE(store->history(record.order.id).empty());
+    if (is_final(name_of(record.state))) continue;
+    const Key* const key = key_of(record.state);
+    (key == nullptr ? without_key : with_key).insert(record.order.id.str());
+  }
+  Requests::ListQuery query;
+  query.open_only = true;
+  query.spki = key_of_test().spki;
+  CHECK(ids(store->list(query)) == with_key);
+  query.spki = SpkiHash{};
+  CHECK(ids(store->list(query)) == without_key);
+  CHECK(with_key.size() > 10);
+  CHECK(without_key.size() > 1);
+  Requests::ListQuery made;
+  made.token = "web";
+  made.cka_id = order_of("X", clock.now()).key.cka_id;
+  CHECK(ids(store->list(made)).size() > 20);
+
+  for (const char* id : {"AWAITING-APPROVAL", "COMPLETED", "REJECTED", "WITHDRAWING"}) {
+    const auto found = store->by_reference("tsb", ProviderReference{std::string("REF-") + id});
+    CHECK(ids(found) == std::set<std::string>{id});
+  }
+  clock.advance(24h * 365);
+  Report rejected;
+  rejected.status = RequestStatus::rejected;
+  take(*store, RequestId{"AWAITING-APPROVAL"}, Reported{rejected}, clock.now());
+  CHECK(name_of(store->find(RequestId{"AWAITING-APPROVAL"})->state) == StateName::rejected);
+  CHECK(store->verify_audit(AuditDepth::whole).faults == std::vector<std::string>{});
+}
+
+TEST_CASE_METHOD(Version4, "the chains of a store of version 4 say who is an issuer") {
+  auto store = open();
+  CHECK(store->is_issuer(hex(sha256(Bytes{0x30, 1, 1}))));
+  CHECK(store->is_issuer(hex(sha256(Bytes{0x30, 1, 2}))));
+  CHECK_FALSE(store->is_issuer(hex(sha256(as_bytes("COMPLETED")))));
+}
+
+TEST_CASE_METHOD(Version4, "what a store of version 4 says of PINs is known, of every source and in every word") {
+  const auto before = foreign_rows(file, "SELECT token_serial, reason FROM pin_refusals ORDER BY token_serial");
+  REQUIRE(before.size() == 10);
+  auto store = open();
+  for (const auto& row : before) {
+    const auto found = store->pin_refused({row[0], 1, row[0] == "0003" ? "label web" : "slot 7"});
+    REQUIRE(found);
+    CHECK(found->state.words() == row[1]);
+    CHECK(found->subject.distinction == (row[0] == "0003" ? "label web" : ""));
+  }
+  CHECK(store->pin_refused({"0004", 1, ""})->state.standing == PinStanding::second_open);
+  CHECK(store->pin_refused({"0008", 1, ""})->state.unclear == 3);
+  CHECK_FALSE(store->pin_refused({"0003", 1, "label other"}));
 }

@@ -1,8 +1,7 @@
 // Effects, leases and their replacement.
+#include "any_store.h"
 #include "store/sqlite_store.h"
-#include "support/fake_clock.h"
 #include "support/requests.h"
-#include "support/temp_folder.h"
 
 #include <catch2/catch.hpp>
 #include <string>
@@ -16,10 +15,8 @@ using store::SqliteStore;
 
 namespace {
 
-struct Fixture {
-  TempFolder folder;
-  FakeClock clock;
-  std::unique_ptr<SqliteStore> store = SqliteStore::open(folder / "store.db", clock);
+struct Fixture : AnyStore {
+  using AnyStore::AnyStore;
   Order order = order_of("0A1B2C3D4E5F6G7H", clock.now());
 
   Record record() { return store->find(order.id).value(); }
@@ -36,6 +33,11 @@ struct Fixture {
     return query;
   }
   std::vector<Claim> claim(const ClaimQuery& query) { return store->claim(query, clock.now()); }
+};
+
+// What counts from the boot of a machine is SQLite's alone.
+struct OfBoots : Fixture {
+  OfBoots() : Fixture("SQLite") {}
 };
 
 }  // namespace
@@ -67,7 +69,7 @@ TEST_CASE_METHOD(Fixture, "a wall clock set forward does not end a lease") {
   CHECK(claim(query("b")).empty());
 }
 
-TEST_CASE_METHOD(Fixture, "a lease of another boot is void") {
+TEST_CASE_METHOD(OfBoots, "a lease of another boot is void") {
   create_ready_to_submit(*store, order);
   REQUIRE(claim(query("a")).size() == 1);
   store::OpenOptions rebooted;
@@ -84,9 +86,9 @@ TEST_CASE_METHOD(Fixture, "the claims of a worker that is gone are free at once 
   const std::vector<Claim> living = claim(query("living", "provider:tsb", 1));
   REQUIRE(dead.size() == 1);
   REQUIRE(living.size() == 1);
-  const std::uint64_t commits = store->commits();
+  const std::uint64_t before = commits();
   CHECK(store->end_leases([](const std::string&) { return false; }) == 0);
-  CHECK(store->commits() == commits);
+  CHECK(commits() == before);
   CHECK(store->end_leases([](const std::string& worker) { return worker == "dead"; }) == 1);
   const std::vector<Claim> again = claim(query("next"));
   REQUIRE(again.size() == 1);
@@ -126,19 +128,19 @@ TEST_CASE_METHOD(Fixture, "a claim for one request leaves the others alone") {
 
 TEST_CASE_METHOD(Fixture, "a claim that finds nothing writes nothing") {
   create_awaiting_approval(*store, order);
-  const std::uint64_t before = store->commits();
+  const std::uint64_t before = commits();
   CHECK(claim(query("a")).empty());
-  CHECK(store->commits() == before);
+  CHECK(commits() == before);
 }
 
 TEST_CASE_METHOD(Fixture, "claims are given back in the transaction of the next claim") {
   create_ready_to_submit(*store, order);
   const Claim held = claim(query("a")).at(0);
-  const std::uint64_t before = store->commits();
+  const std::uint64_t before = commits();
   ClaimQuery next = query("a");
   next.give_back = {{held.effect_id, clock.now() + 10s, "no route"}};
   CHECK(claim(next).empty());
-  CHECK(store->commits() == before + 1);
+  CHECK(commits() == before + 1);
   std::vector<EffectStatus> waiting = store->effect_status(order.id);
   REQUIRE(waiting.size() == 1);
   CHECK(waiting[0].effect.due == clock.now() + 10s);
@@ -216,7 +218,7 @@ TEST_CASE_METHOD(Fixture, "a wall clock set forward hastens no look-up") {
   CHECK(claim(query("b")).size() == 1);
 }
 
-TEST_CASE_METHOD(Fixture,
+TEST_CASE_METHOD(OfBoots,
                  "a look-up that waits for its settle time says when it is made and that nobody makes it now") {
   create_ready_to_submit(*store, order);
   take(*store, order.id, AttemptStarted{1, "a", clock.now() + 60s}, clock.now());
@@ -241,7 +243,7 @@ TEST_CASE_METHOD(Fixture,
   CHECK(status().running);
 }
 
-TEST_CASE_METHOD(Fixture, "an answer that is stored late does not shorten the settle time after a boot") {
+TEST_CASE_METHOD(OfBoots, "an answer that is stored late does not shorten the settle time after a boot") {
   create_ready_to_submit(*store, order);
   const Instant begun = clock.now();
   take(*store, order.id, AttemptStarted{1, "a", begun + 60s}, begun);

@@ -1,11 +1,10 @@
 // The life of certificate and key records.
+#include "any_store.h"
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "foreign.h"
-#include "store/sqlite_store.h"
-#include "support/fake_clock.h"
 #include "support/requests.h"
-#include "support/temp_folder.h"
 
 #include <catch2/catch.hpp>
 #include <string>
@@ -15,17 +14,14 @@ using namespace hsmbridge;
 using namespace hsmbridge::test;
 using namespace hsmbridge::workflow;
 using namespace std::chrono_literals;
-using store::SqliteStore;
 
 namespace {
 
 using Of = StatusChange::Of;
 using Names = std::vector<std::string>;
 
-struct Fixture {
-  TempFolder folder;
-  FakeClock clock;
-  std::unique_ptr<SqliteStore> store = SqliteStore::open(folder / "store.db", clock);
+struct Fixture : AnyStore {
+  using AnyStore::AnyStore;
 
   CertificateRecord certificate_of(const Order& order, const std::string& fingerprint, const std::string& spki) {
     CertificateRecord record;
@@ -124,6 +120,11 @@ struct Fixture {
   }
 };
 
+// What another program can do to a file.
+struct OnDisk : Fixture {
+  OnDisk() : Fixture("SQLite") {}
+};
+
 }  // namespace
 
 TEST_CASE_METHOD(Fixture, "a certificate is found as it was stored, with what its provider knows it by") {
@@ -197,11 +198,11 @@ TEST_CASE_METHOD(Fixture, "a second open revocation of one certificate is a conf
 
 TEST_CASE_METHOD(Fixture, "records are changed outside requests only from where they are said to be") {
   bring(first(), "aa11", "5b01");
-  const auto before = store->commits();
+  const auto before = commits();
   CHECK(store->change_records({{Of::certificate, "aa11", {"late"}, "expired"}}, "worker:w", clock.now()) == 0);
   CHECK(store->change_records({{Of::certificate, "cc33", {}, "expired"}}, "worker:w", clock.now()) == 0);
   CHECK(store->change_records({}, "worker:w", clock.now()) == 0);
-  CHECK(store->commits() == before);
+  CHECK(commits() == before);
   CHECK(store->change_records({{Of::certificate, "aa11", {"current"}, "expired"}}, "worker:w", clock.now()) == 1);
   CHECK(store->change_records({{Of::certificate, "aa11", {"current"}, "expired"}}, "worker:w", clock.now()) == 0);
   CHECK(status("aa11") == "expired");
@@ -434,7 +435,7 @@ TEST_CASE_METHOD(Fixture, "certificates are asked for by key, without those in h
   CHECK(store->not_past_their_end(clock.now() + 24h * 91).empty());
 }
 
-TEST_CASE_METHOD(Fixture, "a damaged certificate hides no other one, and none is changed or deleted") {
+TEST_CASE_METHOD(OnDisk, "a damaged certificate hides no other one, and none is changed or deleted") {
   bring(first(), "aa11", "5b01");
   install_all(first());
   const Order renewal = about(Kind::renew, "0A1B2C3D4E5F6G7J", "aa11");
@@ -467,4 +468,102 @@ TEST_CASE_METHOD(Fixture, "a certificate is said to be where nothing took its pl
   store->note_installed("aa11", {"token", ""}, "uid:ann", clock.now());
   CHECK(store->certificate("aa11").value().installed == Names{"token", "hook:a"});
   CHECK(store->certificate("cc33").value().installed == Names{"file:/x.pem", "hook:a"});
+}
+
+TEST_CASE_METHOD(Fixture, "what was in a chain is an issuer, and stays one when a better chain is stored") {
+  bring(first(), "aa11", "5b01");
+  const auto sha256_of = [](const Bytes& der) { return hex(sha256(der)); };
+  const Bytes before{0x30, 0x01, 0x00};
+  CHECK(store->is_issuer(sha256_of(before)));
+  CHECK_FALSE(store->is_issuer("aa11"));
+  CHECK_FALSE(store->is_issuer(""));
+  CertificateRecord again = store->certificate("aa11").value();
+  again.chain = {Bytes{0x30, 0x02}};
+  Order other = first();
+  other.id = RequestId{"0A1B2C3D4E5F6G7N"};
+  other.key = {KeyWish::Source::use, "id=00", "", first().key.cka_id};
+  bring(other, "cc33", "5b01");
+  step(other.id, TargetInstalled{"token"}, again);
+  CHECK(store->is_issuer(sha256_of(Bytes{0x30, 0x02})));
+  CHECK(store->is_issuer(sha256_of(before)));
+}
+
+TEST_CASE_METHOD(Fixture, "keys are asked for by what became of them") {
+  bring(first(), "aa11", "5b01");
+  const KeyRecord planned{"web", "next", "a1", "ec:P-256", SpkiHash{}, "planned-at-random", clock.now()};
+  store->record_key(planned, "key-planned", "{}", "uid:ann", clock.now());
+  const auto labels = [&](std::vector<std::string> statuses) {
+    KeyQuery query;
+    query.statuses = std::move(statuses);
+    Names all;
+    for (const KeyRecord& key : store->keys(query)) all.push_back(key.label);
+    return all;
+  };
+  CHECK(labels({"active"}) == Names{first().key.selector});
+  CHECK(labels({"planned-at-random"}) == Names{"next"});
+  CHECK(labels({"planned", "retired"}).empty());
+}
+
+TEST_CASE_METHOD(Fixture, "requests are asked for by the key that they use or are to make") {
+  bring(first(), "aa11", "5b01");
+  const auto ids = [&](const Requests::ListQuery& query) {
+    Names all;
+    for (const Record& record : store->list(query)) all.push_back(record.order.id.str());
+    return all;
+  };
+  const auto open_for = [&](const std::string& spki) {
+    Requests::ListQuery query;
+    query.open_only = true;
+    query.spki = SpkiHash{spki};
+    return ids(query);
+  };
+  CHECK(open_for("5b01") == Names{"0A1B2C3D4E5F6G7H"});
+  CHECK(open_for("5b02").empty());
+  CHECK(open_for("").empty());
+  Order named = first();
+  named.id = RequestId{"0A1B2C3D4E5F6G7N"};
+  named.key = {KeyWish::Source::use, "www", "", ""};
+  store->create(named, {{clock.now(), "uid:ann", Created{named}}}, begin(named, {}));
+  CHECK(open_for("") == Names{"0A1B2C3D4E5F6G7N"});
+  Key key = key_of_test();
+  key.spki = SpkiHash{"5b01"};
+  step(named.id, KeyReady{key});
+  CHECK(open_for("").empty());
+  CHECK(open_for("5b01").size() == 2);
+  install_all(first());
+  CHECK(open_for("5b01") == Names{"0A1B2C3D4E5F6G7N"});
+
+  Requests::ListQuery made;
+  made.token = first().token;
+  made.cka_id = first().key.cka_id;
+  CHECK(ids(made) == Names{"0A1B2C3D4E5F6G7H"});
+  made.open_only = true;
+  CHECK(ids(made).empty());
+  made.open_only = false;
+  made.cka_id = "00";
+  CHECK(ids(made).empty());
+}
+
+TEST_CASE_METHOD(Fixture, "a request is found by every reference that its provider gave, in any letter case") {
+  bring(first(), "aa11", "5b01");
+  const auto found = [&](const std::string& provider, const std::string& reference) {
+    Names all;
+    for (const Record& record : store->by_reference(provider, ProviderReference{reference})) {
+      all.push_back(record.order.id.str());
+    }
+    return all;
+  };
+  const Names it{"0A1B2C3D4E5F6G7H"};
+  CHECK(found("tsb", "ref-1") == it);
+  CHECK(found("tsb", "REF-1") == it);
+  CHECK(found("tsb", "ref-2").empty());
+  CHECK(found("other", "ref-1").empty());
+  CHECK(found("tsb", "").empty());
+  install_all(first());
+  Report late;
+  late.status = RequestStatus::awaiting_approval;
+  late.reference = ProviderReference{"ref-2"};
+  store->keep_late_answer({first().id, {clock.now(), "worker:w", SubmissionAnswered{2, late}}, "it is over"}, {});
+  CHECK(found("tsb", "ref-1") == it);
+  CHECK(found("tsb", "ref-2") == it);
 }

@@ -1,10 +1,8 @@
 // Requests, their journal and the compare-and-set.
 #include "support/requests.h"
 
+#include "any_store.h"
 #include "base/json.h"
-#include "store/sqlite_store.h"
-#include "support/fake_clock.h"
-#include "support/temp_folder.h"
 
 #include <catch2/catch.hpp>
 #include <string>
@@ -15,14 +13,11 @@ using namespace hsmbridge;
 using namespace hsmbridge::test;
 using namespace hsmbridge::workflow;
 using namespace std::chrono_literals;
-using store::SqliteStore;
 
 namespace {
 
-struct Fixture {
-  TempFolder folder;
-  FakeClock clock;
-  std::unique_ptr<SqliteStore> store = SqliteStore::open(folder / "store.db", clock);
+struct Fixture : AnyStore {
+  using AnyStore::AnyStore;
   Order order = order_of("0A1B2C3D4E5F6G7H", clock.now());
 
   Record record() { return store->find(order.id).value(); }
@@ -103,9 +98,9 @@ TEST_CASE_METHOD(Fixture, "steps of many requests share one transaction") {
     create(*store, one);
     steps.push_back(step_of(store->find(one.id).value(), KeyReady{key_of_test()}, clock.now()));
   }
-  const std::uint64_t before = store->commits();
+  const std::uint64_t before = commits();
   CHECK(store->commit(steps) == std::vector<StepResult>(20, StepResult::committed));
-  CHECK(store->commits() == before + 1);
+  CHECK(commits() == before + 1);
 }
 
 TEST_CASE_METHOD(Fixture, "a step for a request that does not exist is stale") {
@@ -265,7 +260,7 @@ TEST_CASE_METHOD(Fixture, "a late answer is kept once with its leaf and its key"
 }
 
 TEST_CASE_METHOD(Fixture, "a wait for a change ends with a commit of others, a wake-up or its time") {
-  auto other = SqliteStore::open(folder / "store.db", clock);
+  auto other = open();
   Wakeup wakeup;
   store->wait_for_change(wakeup, 0ms);  // what was there before
   create(*store, order);

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/trust.h"
-#include "providers/securosys/meta_data_proof.h"
+#include "providers/securosys/approver.h"
 #include "service/effects/expectation.h"
 #include "tools/hsmbridge/wiring/securosys.h"
 #include "tools/hsmbridge/wiring/wiring.h"

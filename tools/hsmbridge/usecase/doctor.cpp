@@ -44,10 +44,10 @@ void examine_refusal(const config::TokenSettings& settings, const pkcs11::Token&
   if (!settings.pin) return;
   const auto refusal = token.remembered_pin();
   if (!refusal) return;
-  const bool refused = pkcs11::standing_of(*refusal) == pkcs11::PinStanding::refused;
+  const bool refused = refusal->state.standing == pkcs11::PinStanding::refused;
   finding.health = refused ? Health::fault : Health::note;
   finding.what = fmt::format("a PIN was {} at {} ({}){}{}", refused ? "refused" : "tried without a clear answer",
-                             rfc3339(refusal->at), refusal->reason,
+                             rfc3339(refusal->at), refusal->state.words(),
                              refusal->recorded_by ? fmt::format(" by uid {}", *refusal->recorded_by) : "",
                              refused ? " and none is tried again" : "");
   if (refused) {

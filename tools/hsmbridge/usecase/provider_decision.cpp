@@ -10,7 +10,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <limits>
 #include <vector>
 
 namespace hsmbridge::cli {
@@ -64,38 +63,19 @@ bool same(const ProviderReference& a, const ProviderReference& b) {
   return std::equal(x.begin(), x.end(), y.begin(), y.end(), [&](char c, char d) { return lower(c) == lower(d); });
 }
 
-// Whether it had that reference at some time: what has ended does not hold it any more.
-bool had(workflow::Requests& store, const workflow::Record& record, const ProviderReference& reference) {
-  const auto history = store.history(record.order.id);
-  return std::any_of(history.begin(), history.end(), [&](const workflow::JournalEntry& entry) {
-    const auto* report = workflow::report_of(entry.event.body);
-    return report != nullptr && same(report->reference, reference);
-  });
-}
-
 // Ours by the provider's reference, whatever has become of it here; else somebody else's.
-Matter matter_of(workflow::Requests& store, const std::string& provider, const ProviderReference& reference) {
-  workflow::Requests::ListQuery all;
-  all.most = std::numeric_limits<unsigned>::max();
-  std::vector<workflow::Record> past;
-  for (const auto& record : store.list(all)) {
-    if (record.order.provider != provider) continue;
+Matter matter_of(workflow::Requests& requests, const std::string& provider, const ProviderReference& reference) {
+  Matter matter{reference, "", {}, ""};
+  for (const auto& record : requests.by_reference(provider, reference)) {
     const auto* submission = workflow::submission_of(record.state);
-    if (submission == nullptr || submission->reference.empty()) {
-      past.push_back(record);
-    } else if (same(submission->reference, reference)) {
-      return matter_of(record);
-    }
+    const bool waits = submission != nullptr && !submission->reference.empty();
+    if (waits && same(submission->reference, reference)) return matter_of(record);
+    // What has ended does not hold it any more.
+    if (waits || !matter.given_up.empty()) continue;
+    matter.given_up = fmt::format("request {} is not waited for here: it is {}", record.order.id.str(),
+                                  workflow::to_string(workflow::name_of(record.state)));
   }
-  for (const auto& record : past) {
-    if (!had(store, record, reference)) continue;
-    return {reference,
-            "",
-            {},
-            fmt::format("request {} is not waited for here: it is {}", record.order.id.str(),
-                        workflow::to_string(workflow::name_of(record.state)))};
-  }
-  return {reference, "", {}, ""};
+  return matter;
 }
 
 // A request of this bridge by the beginning of its id or by the provider's own, else somebody else's. `authority` tells

@@ -5,8 +5,6 @@
 
 #include <memory>
 #include <mutex>
-#include <string>
-#include <vector>
 
 namespace hsmbridge::cli {
 
@@ -28,11 +26,6 @@ class StorePinRefusals final : public pkcs11::PinRefusals {
   // Null where the store may be written, or is not there yet.
   pkcs11::PinRefusals* files();
   workflow::PinMemory& store();
-  struct Row {
-    std::string source_hash;
-    pkcs11::PinRefusal refusal;
-  };
-  std::vector<Row> rows_for(const pkcs11::PinSubject& subject);
 
   const std::shared_ptr<Stores> stores_;
   const Access access_;

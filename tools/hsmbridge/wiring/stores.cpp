@@ -76,6 +76,16 @@ std::unique_ptr<workflow::Store> Stores::open_to_look() {
   return may_only_read ? open_to_read() : open();
 }
 
+workflow::Store& Stores::lent() {
+  std::unique_ptr<workflow::Store>* mine = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    mine = &lent_[std::this_thread::get_id()];
+  }
+  if (!*mine) *mine = open();
+  return **mine;
+}
+
 bool Stores::may_only_be_read() const {
   const auto may = [this](int what) { return ::faccessat(AT_FDCWD, path().c_str(), what, AT_EACCESS) == 0; };
   return may(R_OK) && !may(W_OK);

@@ -6,9 +6,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <thread>
 
 namespace hsmbridge::store {
 class SqliteStore;
@@ -37,6 +39,9 @@ class Stores {
   // For commands that only look, whoever runs them: as open() where this user may write it.
   std::unique_ptr<workflow::Store> open_to_look();
 
+  // The calling thread's own, opened at its first question and kept for its next ones.
+  workflow::Store& lent();
+
   // A new one, also where the configuration says that one must be there. Throws conflict when one is there.
   enum class Before { must_not_have_been, is_gone };
   std::unique_ptr<workflow::Store> begin(Before before);
@@ -56,6 +61,8 @@ class Stores {
   const std::shared_ptr<const config::Settings> settings_;
   const Clock& clock_;
   std::once_flag restored_told_;
+  std::mutex mutex_;
+  std::map<std::thread::id, std::unique_ptr<workflow::Store>> lent_;  // an id comes again when its thread has ended
 };
 
 }  // namespace hsmbridge::cli

@@ -251,7 +251,7 @@ workflow::RecordFact Wiring::recorder() const {
       std::call_once(*told, [] { log::warning("no store is configured, so this use of a key is in no audit log"); });
       return;
     }
-    stores->open()->append_audit(std::string(kind), facts.dump(), actor, clock->now());
+    stores->lent().append_audit(std::string(kind), facts.dump(), actor, clock->now());
   };
 }
 
@@ -287,27 +287,11 @@ std::vector<Bytes> Wiring::anchors(const workflow::Order& order) {
   return anchors;
 }
 
-std::optional<workflow::CertificateRecord> Wiring::certificate(const std::string& fingerprint) {
-  return store()->certificate(fingerprint);
-}
-
-bool Wiring::replaced_at(const std::string& fingerprint, const std::string& target) {
-  return store()->replaced_at(fingerprint, target);
-}
-
 std::vector<std::string> Wiring::hook_of(const std::string& profile) {
   for (const auto& one : settings_->profiles) {
     if (one.name == profile) return one.install.hook;
   }
   return {};
-}
-
-bool Wiring::is_issuer(const std::string& fingerprint) {
-  const auto records = store()->certificates();
-  return std::any_of(records.begin(), records.end(), [&fingerprint](const workflow::CertificateRecord& record) {
-    return std::any_of(record.chain.begin(), record.chain.end(),
-                       [&fingerprint](const Bytes& der) { return hex(sha256(der)) == fingerprint; });
-  });
 }
 
 std::function<void()> Wiring::lane_check(const std::string& lane) {

@@ -46,9 +46,7 @@ class Wiring final : public service::Bridge {
   std::shared_ptr<workflow::Provider> provider(const std::string& name) override;
   std::shared_ptr<workflow::Token> token(const std::string& name) override;
   std::vector<Bytes> anchors(const workflow::Order& order) override;
-  std::optional<workflow::CertificateRecord> certificate(const std::string& fingerprint) override;
-  bool replaced_at(const std::string& fingerprint, const std::string& target) override;
-  bool is_issuer(const std::string& fingerprint) override;
+  workflow::Records& records() override { return stores_->lent(); }
   std::vector<std::string> hook_of(const std::string& profile) override;
   std::unique_ptr<workflow::KeyRing> key_ring(const std::string& name) override;
   workflow::RecordFact recorder() const override;

@@ -1,0 +1,124 @@
+#include "base/json.h"
+#include "base/log.h"
+#include "store/migrate.h"
+#include "store/rows.h"
+#include "workflow/machine/codec.h"
+#include "workflow/ports/pin_memory.h"
+
+#include <fmt/core.h>
+
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace hsmbridge::store {
+namespace {
+
+// What cannot be read is left out: it is asked for by other ways as before.
+template <class Read>
+void if_readable(const std::string& what, Read&& read) {
+  try {
+    read();
+  } catch (const Error& error) {
+    log::warning(fmt::format("{} cannot be read and is left out of the new indexes: {}", what, error.message()));
+  }
+}
+
+// The key of each request in columns of its own, and what its provider has known it by.
+void index_requests(Database& database) {
+  database.execute(R"sql(
+ALTER TABLE requests ADD COLUMN token TEXT NOT NULL DEFAULT '';
+ALTER TABLE requests ADD COLUMN cka_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE requests ADD COLUMN spki TEXT NOT NULL DEFAULT '';
+CREATE INDEX requests_open_for_key ON requests(spki) WHERE final = 0;
+CREATE INDEX requests_by_key_id ON requests(token, cka_id);
+CREATE TABLE provider_references (
+  provider  TEXT NOT NULL,
+  reference TEXT NOT NULL,
+  request   TEXT NOT NULL REFERENCES requests(id),
+  PRIMARY KEY (provider, reference, request)
+) STRICT, WITHOUT ROWID;
+)sql");
+  std::vector<std::tuple<std::string, std::string, std::string>> requests;
+  {
+    Query row = database.query("SELECT id, order_json, state_json FROM requests ORDER BY id");
+    while (row.row()) requests.emplace_back(row.text(0), row.text(1), row.text(2));
+  }
+  for (const auto& [id, order_json, state_json] : requests) {
+    if_readable("request " + id, [&, &id = id, &order_json = order_json, &state_json = state_json] {
+      const workflow::Order order = workflow::order_from(Json::parse(order_json));
+      const workflow::State state = workflow::state_from(Json::parse(state_json));
+      database.query("UPDATE requests SET token = ?, cka_id = ?, spki = ? WHERE id = ?")
+          .bind(order.token)
+          .bind(order.key.cka_id)
+          .bind(key_in(order, state).str())
+          .bind(id)
+          .run();
+      Query event = database.query(
+          "SELECT body FROM events WHERE request = ?1 UNION ALL "
+          "SELECT body FROM late_answers WHERE request = ?1");
+      event.bind(id);
+      while (event.row()) put_references(database, order, workflow::event_body_from(Json::parse(event.text(0))));
+    });
+  }
+}
+
+void index_certificates(Database& database) {
+  database.execute(R"sql(
+CREATE INDEX certificates_ending ON certificates(not_after);
+CREATE TABLE issuers (fingerprint TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+)sql");
+  Query row = database.query("SELECT fingerprint, chain FROM certificates");
+  while (row.row()) {
+    if_readable("the chain of certificate " + row.text(0), [&] {
+      const Json chain = Json::parse(row.text(1));
+      for (const Json& der : chain.as_array()) put_issuer(database, from_base64(der.as_string()));
+    });
+  }
+}
+
+// How a login stands was an English sentence. Rows of programs before that one hold the SHA-256 of the source's name
+// in place of what tells a token from others: they count for every source, and for each token of that serial number.
+void type_pin_attempts(Database& database) {
+  database.execute(R"sql(
+CREATE TABLE pin_attempts (
+  token_serial TEXT NOT NULL,
+  user_type    INTEGER NOT NULL,
+  distinction  TEXT NOT NULL,
+  at           INTEGER NOT NULL,
+  standing     TEXT NOT NULL,
+  reason       TEXT NOT NULL,
+  unclear      INTEGER NOT NULL,
+  PRIMARY KEY (token_serial, user_type, distinction)
+) STRICT, WITHOUT ROWID;
+)sql");
+  constexpr std::size_t kHexOfHash = 64;
+  std::map<std::tuple<std::string, std::int64_t, std::string>, std::optional<workflow::PinRefusal>> worst;
+  {
+    Query row = database.query("SELECT token_serial, user_type, source_hash, at, reason FROM pin_refusals");
+    while (row.row()) {
+      const std::string distinction = row.text(2).size() == kHexOfHash ? "" : row.text(2);
+      auto& one = worst[{row.text(0), row.integer(1), distinction}];
+      one = workflow::worse(
+          std::move(one),
+          workflow::PinRefusal{.subject = {row.text(0), static_cast<unsigned long>(row.integer(1)), distinction},
+                               .at = row.instant(3),
+                               .state = workflow::AttemptState::from_words(row.text(4))});
+    }
+  }
+  for (const auto& [subject, refusal] : worst) put_pin(database, *refusal);
+  database.forget_statements();
+  database.execute("DROP TABLE pin_refusals");
+}
+
+}  // namespace
+
+void to_version_5(Database& database) {
+  index_requests(database);
+  index_certificates(database);
+  database.execute("CREATE INDEX keys_by_status ON keys(status)");
+  type_pin_attempts(database);
+}
+
+}  // namespace hsmbridge::store
