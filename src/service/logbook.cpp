@@ -105,21 +105,17 @@ std::map<std::string, Logbook::OpenPlan> Logbook::open_plans(const std::string& 
 bool Logbook::is_planned(const std::string& token, const Bytes& id) {
   workflow::Store* const memory = store();
   if (memory == nullptr || id.empty()) return false;
-  const auto keys = memory->keys();
-  return std::any_of(keys.begin(), keys.end(), [&, wanted = hex(id)](const workflow::KeyRecord& key) {
-    return key.token == token && key.cka_id == wanted && workflow::is_planned(key.status);
-  });
+  const auto keys = memory->keys({std::nullopt, token, std::nullopt, hex(id)});
+  return std::any_of(keys.begin(), keys.end(),
+                     [](const workflow::KeyRecord& key) { return workflow::is_planned(key.status); });
 }
 
 void Logbook::expect_planned(const std::string& token, std::span<const workflow::KeyPlan> plans) {
   workflow::Store* const memory = store();
   if (memory == nullptr) return;
-  std::map<std::string, std::string> known;  // status by id
-  for (const workflow::KeyRecord& key : memory->keys()) {
-    if (key.token == token) known[key.cka_id] = key.status;
-  }
   for (const workflow::KeyPlan& plan : plans) {
-    const auto& now_is = known[hex(plan.id)];
+    const auto known = memory->keys({std::nullopt, token, std::nullopt, hex(plan.id)});
+    const std::string now_is = known.empty() ? "" : known.front().status;
     if (workflow::is_planned(now_is)) continue;
     if (plan.id_from == workflow::KeyPlan::IdFrom::chosen && !now_is.empty() && now_is != status::kActive) {
       throw Error{ErrorKind::conflict,

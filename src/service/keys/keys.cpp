@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
-#include <set>
+#include <optional>
 #include <span>
 #include <utility>
 

@@ -251,7 +251,7 @@ workflow::RecordFact Wiring::recorder() const {
       std::call_once(*told, [] { log::warning("no store is configured, so this use of a key is in no audit log"); });
       return;
     }
-    stores->open()->append_audit(std::string(kind), facts.dump(), actor, clock->now());
+    stores->lent().append_audit(std::string(kind), facts.dump(), actor, clock->now());
   };
 }
 
