@@ -176,8 +176,10 @@ TEST_CASE_METHOD(Fixture, "a renewal whose revocation came to nothing leaves one
   // Revoked while it is being installed: it takes nobody's place then.
   const RequestId revocation =
       service::create_revocation(*store, newer, "superseded", "uid:ann", {}, clock.now(), Bytes(8, 78)).id;
-  for (const auto& target : test::wanted(first()).targets)
+  const Order ordered = first();
+  for (const auto& target : test::wanted(ordered).targets) {
     take(*store, renewal, TargetInstalled{target.name}, clock.now());
+  }
   CHECK(state(renewal) == StateName::completed);
   CHECK(status() == "current");
   take(*store, revocation, CancelAsked{"after all not"}, clock.now());

@@ -416,7 +416,7 @@ TEST_CASE_METHOD(Fixture, "an engine that ends while its store fails says what i
 TEST_CASE_METHOD(Fixture, "a result that comes for a finished request is kept as a fact") {
   create_awaiting_approval(*store, order);
   runner.instead[EffectName::poll] = [&](const Claim& claim, Instant now, Duration) {
-    Report rejected;
+    StatusReport rejected;
     rejected.status = RequestStatus::rejected;
     rejected.by = "bob";
     take(*open(), order.id, Reported{rejected}, now);

@@ -314,7 +314,7 @@ TEST_CASE_METHOD(Version3, "requests of a store of version 3 go on after the mig
   CHECK(go("PREPARING", KeyReady{key_of_test()}) == StateName::preparing);
   CHECK(go("SUBMITTING", AttemptStarted{1, "worker", clock.now() + 1min}) == StateName::submitting);
   CHECK(go("AWAITING-COMMAND", Commanded{}) == StateName::submitting);
-  Report ready;
+  StatusReport ready;
   ready.status = RequestStatus::ready;
   ready.reference = ProviderReference{"found"};
   ready.provider_status = "ISSUED";

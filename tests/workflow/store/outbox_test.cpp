@@ -273,7 +273,7 @@ TEST_CASE_METHOD(Fixture, "an answer is stored without the lease") {
   const Claim held = claim(query("a")).at(0);
   take(*store, order.id, AttemptStarted{1, "a", clock.now() + 60s}, clock.now());
   clock.advance(1h);
-  Report report;
+  StatusReport report;
   report.status = RequestStatus::awaiting_approval;
   report.reference = ProviderReference{"ref"};
   Step answer = step_of(record(), SubmissionAnswered{1, report}, clock.now());

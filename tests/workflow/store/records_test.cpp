@@ -172,7 +172,7 @@ TEST_CASE_METHOD(Fixture, "a revocation marks at once, restores when it ends oth
   step(order.id, DraftFrozen{draft});
   step(order.id, DraftAccepted{});
   step(order.id, AttemptStarted{1, "w", clock.now() + 60s});
-  Report report;
+  StatusReport report;
   report.status = RequestStatus::done;
   step(order.id, SubmissionAnswered{1, report});
   CHECK(status("aa11") == "revoked");
