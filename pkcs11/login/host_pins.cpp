@@ -149,7 +149,7 @@ HostPins::Page HostPins::read_page(const std::filesystem::path& file, unsigned u
     for (const Json& one : json.at("allowed").as_array()) page.allowed.insert(one.as_string());
     for (const Json& one : json.at("cleared").as_array()) {
       page.cleared.push_back(
-          {.subject = subject_from(token_serial, one), .at = parse_rfc3339(one.at("at").as_string())});
+          {.subject = subject_from(token_serial, one), .at = parse_rfc3339(one.at("at").as_string()), .state = {}});
     }
     for (const Json& one : json.at("shows_wrong_pins").as_array()) page.shows_wrong_pins.insert(one.as_string());
   } catch (const Error&) {
@@ -319,7 +319,7 @@ void HostPins::clear(const PinSubject& subject) {
   own.allowed.insert(others.begin(), others.end());
   std::erase_if(own.allowed, [&](const std::string& allowance) { return !there.contains(allowance); });
   std::erase_if(own.cleared, [&](const PinRefusal& one) { return one.subject == subject; });
-  own.cleared.push_back({.subject = subject, .at = SystemClock().now()});
+  own.cleared.push_back({.subject = subject, .at = SystemClock().now(), .state = {}});
   write_page(subject.token_serial, own);
 }
 

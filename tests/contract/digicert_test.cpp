@@ -77,10 +77,10 @@ CONTRACT_CASE(Tlm, Ask::nothing_made, "DigiCert finds nothing for a key that nob
 CONTRACT_CASE(Tlm, Ask::makes_a_request, "DigiCert hands out a certificate for our key, or a reference that it knows") {
   REQUIRE(place.freeze().empty());
   Report report = place.submit();
-  if (!report.handout) report = place.poll();
+  if (!report.result) report = place.poll();
   CHECK(report.status != RequestStatus::gone);
-  if (report.handout) {
-    const Issued issued = place.provider().read(place.call(), *report.handout);
+  if (report.result) {
+    const Issued issued = place.provider().read(place.call(), *report.result);
     CHECK(x509::parse_certificate(issued.certificate).spki() == place.key.subject_public_key_info());
   } else {
     CHECK_FALSE(place.submission.reference.empty());

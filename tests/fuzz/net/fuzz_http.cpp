@@ -1,6 +1,7 @@
 // The texts that HTTP carries: dates, waiting times, addresses. A pure function either reads one or says no.
 #include "base/bytes.h"
-#include "net/http_client.h"
+#include "base/clock.h"
+#include "base/error.h"
 #include "net/http_date.h"
 #include "net/url.h"
 

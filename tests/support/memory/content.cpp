@@ -26,7 +26,7 @@ void MemoryStore::Transaction::append(Content::Request& request, const Event& ev
 }
 
 void MemoryStore::Transaction::note_references(Content::Request& request, const EventBody& body) {
-  if (const Report* report = report_of(body)) request.references.insert(lower(report->reference.str()));
+  if (const StatusReport* report = report_of(body)) request.references.insert(lower(report->reference.str()));
   if (const auto* there = std::get_if<ResolvedAsThere>(&body)) request.references.insert(lower(there->reference.str()));
 }
 
@@ -136,7 +136,7 @@ void MemoryStore::Transaction::lease_until_due(const Step& step) {
   if (const auto* started = std::get_if<AttemptStarted>(&step.event.body)) {
     lease({EffectName::answer_overdue, {}, started->attempt, {}}, started->worker, started->answer_by - step.event.at);
   }
-  const Report* report = report_of(step.event.body);
+  const StatusReport* report = report_of(step.event.body);
   const bool gone = report != nullptr && report->status == RequestStatus::gone;
   if (!gone && !std::holds_alternative<AnswerLost>(step.event.body) &&
       !std::holds_alternative<AbsentAtProvider>(step.event.body)) {

@@ -140,7 +140,8 @@ void MemoryStore::keep_late_answer(const LateAnswer& answer, const std::optional
       if (known.event.at == answer.event.at && to_json(known.event.body).dump() == body.dump()) return 0;
     }
     request.late.push_back(answer);
-    if (const Report* report = report_of(answer.event.body)) request.references.insert(lower(report->reference.str()));
+    if (const StatusReport* report = report_of(answer.event.body))
+      request.references.insert(lower(report->reference.str()));
     all.leaf(audit::fact_leaf("late-answer",
                               Json::object({{"request", answer.request.str()}, {"answer", body}, {"why", answer.why}}),
                               answer.event.actor, answer.event.at));

@@ -16,7 +16,7 @@ namespace {
 struct Desk {
   Entity root{authority("CN=Root")};
   SoftwareSigner key{"ec:P-256"};
-  x509::RequestedContent requested{.content = contents()};
+  x509::RequestedContent requested{contents(), {}, {}, {}};
   Bytes csr = x509::create_csr(key, contents(), x509::signature_algorithm("ecdsa-sha256"));
   ca::Terms terms{x509::signature_algorithm("ecdsa-sha256"), 24h * 90};
 

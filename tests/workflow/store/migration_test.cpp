@@ -681,7 +681,7 @@ TEST_CASE_METHOD(Version4, "the requests of a store of version 4 are found by ke
   CHECK(without_key.size() > 1);
   Requests::ListQuery made;
   made.token = "web";
-  made.cka_id = order_of("X", clock.now()).key.cka_id;
+  made.cka_id = wanted(order_of("X", clock.now())).key.cka_id;
   CHECK(ids(store->list(made)).size() > 20);
 
   for (const char* id : {"AWAITING-APPROVAL", "COMPLETED", "REJECTED", "WITHDRAWING"}) {
@@ -689,7 +689,7 @@ TEST_CASE_METHOD(Version4, "the requests of a store of version 4 are found by ke
     CHECK(ids(found) == std::set<std::string>{id});
   }
   clock.advance(24h * 365);
-  Report rejected;
+  StatusReport rejected;
   rejected.status = RequestStatus::rejected;
   take(*store, RequestId{"AWAITING-APPROVAL"}, Reported{rejected}, clock.now());
   CHECK(name_of(store->find(RequestId{"AWAITING-APPROVAL"})->state) == StateName::rejected);

@@ -479,7 +479,7 @@ TEST_CASE_METHOD(Fixture, "what was in a chain is an issuer, and stays one when 
   again.chain = {Bytes{0x30, 0x02}};
   Order other = first();
   other.id = RequestId{"0A1B2C3D4E5F6G7N"};
-  other.key = {KeyWish::Source::use, "id=00", "", first().key.cka_id};
+  wanted(other).key = {KeyWish::Source::use, "id=00", "", wanted(first()).key.cka_id};
   bring(other, "cc33", "5b01");
   step(other.id, TargetInstalled{"token"}, again);
   CHECK(store->is_issuer(sha256_of(Bytes{0x30, 0x02})));
@@ -497,7 +497,7 @@ TEST_CASE_METHOD(Fixture, "keys are asked for by what became of them") {
     for (const KeyRecord& key : store->keys(query)) all.push_back(key.label);
     return all;
   };
-  CHECK(labels({"active"}) == Names{first().key.selector});
+  CHECK(labels({"active"}) == Names{wanted(first()).key.selector});
   CHECK(labels({"planned-at-random"}) == Names{"next"});
   CHECK(labels({"planned", "retired"}).empty());
 }
@@ -520,7 +520,7 @@ TEST_CASE_METHOD(Fixture, "requests are asked for by the key that they use or ar
   CHECK(open_for("").empty());
   Order named = first();
   named.id = RequestId{"0A1B2C3D4E5F6G7N"};
-  named.key = {KeyWish::Source::use, "www", "", ""};
+  wanted(named).key = {KeyWish::Source::use, "www", "", ""};
   store->create(named, {{clock.now(), "uid:ann", Created{named}}}, begin(named, {}));
   CHECK(open_for("") == Names{"0A1B2C3D4E5F6G7N"});
   Key key = key_of_test();
@@ -532,8 +532,8 @@ TEST_CASE_METHOD(Fixture, "requests are asked for by the key that they use or ar
   CHECK(open_for("5b01") == Names{"0A1B2C3D4E5F6G7N"});
 
   Requests::ListQuery made;
-  made.token = first().token;
-  made.cka_id = first().key.cka_id;
+  made.token = first().token();
+  made.cka_id = wanted(first()).key.cka_id;
   CHECK(ids(made) == Names{"0A1B2C3D4E5F6G7H"});
   made.open_only = true;
   CHECK(ids(made).empty());
@@ -558,7 +558,7 @@ TEST_CASE_METHOD(Fixture, "a request is found by every reference that its provid
   CHECK(found("other", "ref-1").empty());
   CHECK(found("tsb", "").empty());
   install_all(first());
-  Report late;
+  StatusReport late;
   late.status = RequestStatus::awaiting_approval;
   late.reference = ProviderReference{"ref-2"};
   store->keep_late_answer({first().id, {clock.now(), "worker:w", SubmissionAnswered{2, late}}, "it is over"}, {});
