@@ -229,6 +229,12 @@ Database::Write::~Write() {
   ::sqlite3_exec(database_.sqlite_->getHandle(), "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
+void Database::Write::expect_open() const {
+  if (::sqlite3_get_autocommit(database_.sqlite_->getHandle()) == 0) return;
+  throw Error{ErrorKind::unavailable, fmt::format("store {}: the transaction was taken back", database_.file_)}.hint(
+      "see what was logged before, and whether the disk is full");
+}
+
 void Database::Write::commit() {
   failpoint("store.before-commit");
   database_.execute("COMMIT");

@@ -103,6 +103,8 @@ class Database {
     Write(const Write&) = delete;
     Write& operator=(const Write&) = delete;
     void commit();
+    // Throws unavailable when SQLite has taken the transaction back by itself: what follows would be written at once.
+    void expect_open() const;
 
    private:
     Database& database_;

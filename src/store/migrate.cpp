@@ -190,6 +190,7 @@ void migrate(const std::filesystem::path& file, Duration wait) {
   for (const Migration& migration : kMigrations) {
     if (migration.from >= first) migration.step(*database);
   }
+  write.expect_open();
   database->execute(fmt::format("PRAGMA user_version = {}", kSchemaVersion));
   begin_mark(file);
   write.commit();

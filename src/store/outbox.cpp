@@ -250,6 +250,8 @@ void SqliteStore::claim_lane(const std::string& lane, unsigned places, const wor
   end_overdue_runs(lane, query.worker, now);
   settle_anew(lane);
   const std::size_t first = claims.size();
+  // Begun before the rows are read: no worker may believe in a lease longer than the store does.
+  const workflow::Deadline until{lease_clock_, query.lease_in(lane)};
   const Duration boot_now = lease_clock_.now();
   const Duration lease_until = boot_now + query.lease_in(lane);
   std::vector<std::int64_t> unreadable;
@@ -265,7 +267,7 @@ void SqliteStore::claim_lane(const std::string& lane, unsigned places, const wor
         claim.failures = static_cast<unsigned>(row.integer(5));
         claim.crashes = static_cast<unsigned>(row.integer(6));
         claim.record = read_record(row, 7, *database_);
-        claim.lease = {lease_clock_, query.lease_in(lane)};
+        claim.lease = until;
         claims.push_back(std::move(claim));
       } catch (...) {
         const Error error = current_error();

@@ -324,7 +324,13 @@ void SqliteStore::keep_late_answer(const workflow::LateAnswer& answer, const std
       .bind(text)
       .bind(answer.why)
       .run();
-  if (const auto record = find(answer.request)) put_references(*database_, record->order, answer.event.body);
+  try {
+    if (const auto record = find(answer.request)) put_references(*database_, record->order, answer.event.body);
+  } catch (const Error& error) {
+    // The answer is kept whatever became of its request's row; only the index lacks its reference then.
+    if (error.kind() != ErrorKind::corrupt || !error.detail("sqlite").empty()) throw;
+    log::warning(fmt::format("request {} cannot be read: {}", answer.request.str(), error.message()));
+  }
   append_leaf(audit::fact_leaf("late-answer",
                                Json::object({{"request", answer.request.str()}, {"answer", body}, {"why", answer.why}}),
                                answer.event.actor, answer.event.at));

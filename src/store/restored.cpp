@@ -62,7 +62,15 @@ std::optional<std::string> SqliteStore::restored() {
   Query row = database_->query("SELECT why FROM restored");
   if (row.row()) return row.text(0);
   // A reader cannot write it down, and sees it before the next worker does.
-  return access_ == Access::read_only ? older_than_its_mark() : std::nullopt;
+  if (access_ != Access::read_only) return std::nullopt;
+  try {
+    return older_than_its_mark();
+  } catch (const Error& error) {
+    // As above: a damaged log is no older copy, and may be looked at.
+    if (error.kind() != ErrorKind::corrupt) throw;
+    log::error(fmt::format("store {}: {}; {}", file_.string(), error.message(), error.hint()));
+    return std::nullopt;
+  }
 }
 
 bool SqliteStore::accept_restored(const std::string& actor, Instant at) {

@@ -212,7 +212,8 @@ CREATE TRIGGER certificates_never_change BEFORE UPDATE OF fingerprint, der, requ
   BEGIN SELECT RAISE(ABORT, 'a certificate is never changed'); END;
 CREATE TRIGGER certificates_never_go BEFORE DELETE ON certificates BEGIN
   SELECT RAISE(ABORT, 'a certificate is never deleted'); END;
-CREATE TRIGGER orders_never_change BEFORE UPDATE OF id, order_json, work, predecessor, created_at ON requests BEGIN
+CREATE TRIGGER orders_never_change BEFORE UPDATE OF id, order_json, work, predecessor, created_at, token, cka_id
+  ON requests BEGIN
   SELECT RAISE(ABORT, 'an order is never changed'); END;
 CREATE TRIGGER requests_never_go BEFORE DELETE ON requests BEGIN
   SELECT RAISE(ABORT, 'a request is never deleted'); END;

@@ -171,7 +171,11 @@ class Verification {
     Query row = database_.query(
         "SELECT r.id FROM requests r LEFT JOIN events e ON e.request = r.id AND e.sequence = 1 "
         "WHERE NOT json_valid(r.order_json) OR e.body IS NULL OR NOT json_valid(e.body) "
-        "OR json_extract(e.body, '$.order') IS NOT json(r.order_json)");
+        "OR json_extract(e.body, '$.order') IS NOT json(r.order_json) "
+        // The columns by which a key's requests are found.
+        "OR (json_extract(r.order_json, '$.kind') <> 'revoke' "
+        "AND (r.token IS NOT coalesce(json_extract(r.order_json, '$.token'), '') "
+        "OR r.cka_id IS NOT coalesce(json_extract(r.order_json, '$.key.cka_id'), '')))");
     while (row.row()) {
       fault(fmt::format("the order of request {} is not the one that its journal begins with", row.text(0)));
     }

@@ -10,6 +10,7 @@
 #include <fmt/core.h>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -17,6 +18,13 @@
 
 namespace hsmbridge::store {
 namespace {
+
+// Whether a text cannot be read, which another try would not change. Trouble of the database itself (a full disk, a bad
+// block) must end the whole migration: SQLite may have taken the transaction back already.
+bool is_unreadable(const Error& error) {
+  const bool kind = error.kind() == ErrorKind::corrupt || error.kind() == ErrorKind::invalid_input;
+  return kind && error.detail("sqlite").empty();
+}
 
 // Version 4 wrote the octets of a draft anew into each state that had it.
 void shelve_drafts(Database& database) {
@@ -47,7 +55,7 @@ CREATE TRIGGER drafts_never_go BEFORE DELETE ON drafts BEGIN
           .bind(id)
           .run();
     } catch (const Error& error) {
-      if (error.kind() != ErrorKind::corrupt && error.kind() != ErrorKind::invalid_input) throw;
+      if (!is_unreadable(error)) throw;
       log::warning(fmt::format("the state of request {} stays as it is: {}", id, error.message()));
     }
   }
@@ -59,6 +67,7 @@ void if_readable(const std::string& what, Read&& read) {
   try {
     read();
   } catch (const Error& error) {
+    if (!is_unreadable(error)) throw;
     log::warning(fmt::format("{} cannot be read and is left out of the new indexes: {}", what, error.message()));
   }
 }
@@ -84,22 +93,39 @@ CREATE TABLE provider_references (
     while (row.row()) requests.emplace_back(row.text(0), row.text(1), row.text(2));
   }
   for (const auto& [id, order_json, state_json] : requests) {
-    if_readable("request " + id, [&, &id = id, &order_json = order_json, &state_json = state_json] {
-      const workflow::Order order = workflow::order_from(Json::parse(order_json));
-      const workflow::State state = workflow::state_from(Json::parse(state_json));
-      database.query("UPDATE requests SET token = ?, cka_id = ?, spki = ? WHERE id = ?")
-          .bind(order.token())
-          .bind(order.enrolment() != nullptr ? order.enrolment()->key.cka_id : std::string{})
-          .bind(key_in(order, state).str())
-          .bind(id)
-          .run();
+    std::optional<workflow::Order> order;
+    if_readable("the order of request " + id,
+                [&, &text = order_json] { order = workflow::order_from(Json::parse(text)); });
+    if (!order) continue;
+    // A state that cannot be read leaves what the order says of the key.
+    workflow::State state = workflow::Preparing{};
+    if_readable("the state of request " + id,
+                [&, &text = state_json] { state = workflow::state_from(Json::parse(text)); });
+    database.query("UPDATE requests SET token = ?, cka_id = ?, spki = ? WHERE id = ?")
+        .bind(order->token())
+        .bind(order->enrolment() != nullptr ? order->enrolment()->key.cka_id : std::string{})
+        .bind(key_in(*order, state).str())
+        .bind(id)
+        .run();
+    std::vector<std::string> events;
+    {
       Query event = database.query(
           "SELECT body FROM events WHERE request = ?1 UNION ALL "
           "SELECT body FROM late_answers WHERE request = ?1");
       event.bind(id);
-      while (event.row()) put_references(database, order, workflow::event_body_from(Json::parse(event.text(0))));
-    });
+      while (event.row()) events.push_back(event.text(0));
+    }
+    for (const std::string& text : events) {
+      if_readable("an event of request " + id,
+                  [&] { put_references(database, *order, workflow::event_body_from(Json::parse(text))); });
+    }
   }
+  database.execute(R"sql(
+DROP TRIGGER orders_never_change;
+CREATE TRIGGER orders_never_change BEFORE UPDATE OF id, order_json, work, predecessor, created_at, token, cka_id
+  ON requests BEGIN
+  SELECT RAISE(ABORT, 'an order is never changed'); END;
+)sql");
 }
 
 void index_certificates(Database& database) {

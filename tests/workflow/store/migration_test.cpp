@@ -696,6 +696,19 @@ TEST_CASE_METHOD(Version4, "the requests of a store of version 4 are found by ke
   CHECK(store->verify_audit(AuditDepth::whole).faults == std::vector<std::string>{});
 }
 
+TEST_CASE_METHOD(Version4, "a request of which a part cannot be read is found by its other parts after the migration") {
+  REQUIRE(foreign(file, "UPDATE requests SET state_json = '{\"state\":\"x\"}' WHERE id = 'AWAITING-APPROVAL'").empty());
+  REQUIRE(foreign(file, "DROP TRIGGER events_never_change").empty());
+  REQUIRE(foreign(file, "UPDATE events SET body = '{}' WHERE request = 'COMPLETED' AND sequence = 2").empty());
+  auto store = open();
+  const auto row = foreign_rows(file, "SELECT token, cka_id FROM requests WHERE id = 'AWAITING-APPROVAL'").at(0);
+  CHECK(row.at(0) == "web");
+  CHECK_FALSE(row.at(1).empty());
+  CHECK(foreign_rows(file, "SELECT reference FROM provider_references WHERE request = 'AWAITING-APPROVAL'").size() ==
+        1);
+  CHECK(foreign_rows(file, "SELECT reference FROM provider_references WHERE request = 'COMPLETED'").size() == 1);
+}
+
 TEST_CASE_METHOD(Version4, "the chains of a store of version 4 say who is an issuer") {
   auto store = open();
   CHECK(store->is_issuer(hex(sha256(Bytes{0x30, 1, 1}))));
