@@ -138,14 +138,20 @@ void Engine::Impl::keep_aside() {
     if (!one.aside.empty() || precious_words(one).empty()) continue;
     const Claim& claim = one.work.claim;
     const std::string& actor = one.outcome.actor;
+    EventBody body = *one.outcome.event;
+    // By then the request may wait for another submission.
+    auto* const result = std::get_if<ResultReceived>(&body);
+    const Submission* const submission = submission_of(claim.record.state);
+    if (result != nullptr && result->report.reference.empty() && submission != nullptr) {
+      result->report.reference = submission->reference;
+    }
     try {
-      one.aside =
-          store_->keep_aside({{},
-                              claim.effect_id,
-                              claim.effect,
-                              claim.record.order.id,
-                              Event{one.at, actor.empty() ? "worker:" + options_.worker : actor, *one.outcome.event},
-                              one.outcome.key});
+      one.aside = store_->keep_aside({{},
+                                      claim.effect_id,
+                                      claim.effect,
+                                      claim.record.order.id,
+                                      Event{one.at, actor.empty() ? "worker:" + options_.worker : actor, body},
+                                      one.outcome.key});
     } catch (...) {
       note(Gravity::error,
            fmt::format("the answer to {} of request {} cannot be kept next to the store either: {}",
@@ -153,6 +159,24 @@ void Engine::Impl::keep_aside() {
     }
   }
 }
+
+namespace {
+
+// A result that names no attempt is of the submission that was asked about when it came.
+bool is_result_of_another(const KeptAnswer& kept, const State& state) {
+  const auto* result = std::get_if<ResultReceived>(&kept.event.body);
+  if (result == nullptr || result->attempt != 0) return false;
+  const Submission* const submission = submission_of(state);
+  const ProviderReference& reference = result->report.reference;
+  if (!reference.empty()) {
+    return submission != nullptr && !submission->reference.empty() && submission->reference != reference;
+  }
+  // Files of older programs do not say whose it is: fetched for one that has moved on since.
+  return kept.effect.name == EffectName::retrieve && !std::holds_alternative<Retrieving>(state) &&
+         !std::holds_alternative<Unresolved>(state);
+}
+
+}  // namespace
 
 // What a process that is no more could not store.
 void Engine::Impl::adopt_kept() {
@@ -181,6 +205,13 @@ void Engine::Impl::adopt_kept() {
       continue;
     }
     if (written) {
+      store_->forget_aside(kept.name);
+      continue;
+    }
+    if (is_result_of_another(kept, record->state)) {
+      store_->keep_late_answer(
+          {kept.request, kept.event, "it is the result of another submission than the one that is waited for"},
+          kept.key);
       store_->forget_aside(kept.name);
       continue;
     }
