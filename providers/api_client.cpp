@@ -7,6 +7,8 @@
 namespace hsmbridge::providers {
 namespace {
 
+constexpr unsigned kMostRounds = 8;  // more credentials than anybody has configured for one purpose
+
 void expect_account(const Credentials::Held& held, const std::string& account) {
   if (account.empty() || held.account == account) return;
   throw Error{ErrorKind::unavailable,
@@ -35,7 +37,7 @@ Answer ApiClient::call(net::Request request, Duration limit, const Terms& terms)
   const std::vector<CredentialHeader>& headers = terms.credentials == nullptr ? credentials_ : *terms.credentials;
   const std::size_t plain = request.headers.size();
   const std::vector<Secret> own = request.secrets;
-  for (;;) {
+  for (unsigned round = 1;; ++round) {
     std::vector<Secret> sent;
     net::Exchange exchange;
     try {
@@ -77,7 +79,8 @@ Answer ApiClient::call(net::Request request, Duration limit, const Terms& terms)
         used.taken(sent[i]);
       }
     }
-    if (!another) return answer;
+    // Other threads' calls may give another one each time: this one is not made for ever.
+    if (!another || round == kMostRounds) return answer;
     // What creates something is one request in one attempt, whoever says that the first was refused at the gate.
     if (request.repeat == net::Repeat::never) {
       answer.means(Answer::Credential::another_next);

@@ -31,7 +31,7 @@ class StoredCredentials final : public Credentials {
     const std::lock_guard lock(mutex_);
     Slot& refused = slots_.at(current_);
     // Several threads may meet the same refused one: only the first moves on.
-    if (refused.read && !same(*refused.read, used)) return true;
+    if (!refused.read || !same(*refused.read, used)) return true;
     current_ = (current_ + 1) % slots_.size();
     if (++refused_ < slots_.size()) return true;
     // All of them: read again, since somebody may have renewed them.

@@ -47,6 +47,8 @@ Answer::Answer(const Dialect& dialect, std::string what, net::Exchange exchange,
   } else {
     auto& answer = std::get<net::Response>(exchange);
     if (!is_success(dialect, answer)) refused_ = dialect.refusal_in(what_, answer);
+    // A service in trouble is not believed about credentials.
+    if (refused_ && (answer.status < 400 || is_later(answer.status))) refused_->credential.reset();
     came_ = std::move(answer);
   }
 }
@@ -107,7 +109,9 @@ const net::Response& Answer::success() const {
   Error error = [&] {
     if (refused_ && status >= 400) {
       Error said = refusal();
-      return is_later(status) ? retold(said, ErrorKind::unavailable, said.message()) : said;
+      // The next call goes out with another one: nothing is decided by this one's.
+      const bool again = refused_->credential && credential_ == Credential::another_next;
+      return again || is_later(status) ? retold(said, ErrorKind::unavailable, said.message()) : said;
     }
     const auto foreign = [&](ErrorKind kind) {
       return Error(kind, fmt::format("{}: {}", what_, described(answer))).with("http", std::to_string(status));

@@ -73,6 +73,7 @@ class Answer {
   const net::Response* response() const { return std::get_if<net::Response>(&came_); }
   // What the service said against it in its own form, and nothing for a success.
   const std::optional<Refused>& refused() const { return refused_; }
+  Credential meaning() const { return credential_; }
   void means(Credential credential) { credential_ = credential; }
   bool has_status(long status) const { return response() != nullptr && response()->status == status; }
   // Retry-After and Date of the answer.

@@ -46,7 +46,9 @@ Report found_as(Pinned pinned, const std::string& serial, ByteView certificate) 
 
 // A search by name and status may be refused or misunderstood where one of the whole seat is not.
 bool is_about_the_filter(const Error& error) {
-  return error.kind() == ErrorKind::invalid_input || error.kind() == ErrorKind::corrupt;
+  // A page of something before the service (a filter for web traffic) may dislike the words of the search too.
+  return error.kind() == ErrorKind::invalid_input || error.kind() == ErrorKind::corrupt ||
+         error.detail("http") == "400";
 }
 
 // Whether the key was born for this very order: then no certificate for it can be older than the order.
@@ -159,7 +161,9 @@ LookUpAnswer DigicertProvider::look_up(const ProviderCall& call) {
     return look_up_certificate(call);
   } catch (const Error& error) {
     // Trouble passes, and a refused key may be renewed. A search that we may not make will not be allowed by itself.
-    if (error.kind() == ErrorKind::unavailable || error.detail("http") == "401") throw;
+    const std::string_view http = error.detail("http");
+    const bool foreign_no = http == "400" || http == "409" || http == "410" || http == "422";
+    if ((error.kind() == ErrorKind::unavailable && !foreign_no) || http == "401") throw;
     return CannotTell{fmt::format("the search for it failed: {}; {}", error.message(), kByHand)};
   }
 }

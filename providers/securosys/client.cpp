@@ -140,10 +140,14 @@ Role Client::role_of(Endpoint endpoint) const {
 providers::Answer Client::call(Endpoint endpoint, net::Request request, Duration limit) {
   const Role role = role_of(endpoint);
   const bool orders = role == role_of(Endpoint::request);
-  return api_.call(
-      std::move(request), limit,
-      {.credentials = &headers_.at(role),
-       .refused = orders ? providers::Answer::Credential::of_all : providers::Answer::Credential::of_this_call});
+  using Credential = providers::Answer::Credential;
+  providers::Answer answer =
+      api_.call(std::move(request), limit,
+                {.credentials = &headers_.at(role), .refused = orders ? Credential::of_all : Credential::of_this_call});
+  // The bearer token goes with the calls of every role.
+  const bool token = answer.refused() && answer.refused()->credential == kTokenHeader;
+  if (token && answer.meaning() == Credential::of_this_call) answer.means(Credential::of_all);
+  return answer;
 }
 
 VersionInfo Client::version_info(Duration limit) {

@@ -76,13 +76,26 @@ std::optional<Instant> Response::date(Instant now) const {
   return value ? parse_http_date(*value, now) : std::nullopt;
 }
 
+namespace {
+
+// A date, or a number of seconds: what is read of these headers tells no secret, also where a secret is as short.
+bool is_time(const std::string& name, const std::string& value) {
+  const Instant any{};
+  if (lower(name) == "date") return parse_http_date(value, any).has_value();
+  return lower(name) == "retry-after" && parse_retry_after(value, any).has_value();
+}
+
+}  // namespace
+
 Exchange Transport::send(const Request& request) {
   Exchange exchange = carry(request);
   const std::vector<Secret> secrets = secrets_of(request);
   if (secrets.empty()) return exchange;
   if (auto* response = std::get_if<Response>(&exchange)) {
     response->body = redacted(response->body, secrets);
-    for (auto& [name, value] : response->headers) value = redacted(value, secrets);
+    for (auto& [name, value] : response->headers) {
+      if (!is_time(name, value)) value = redacted(value, secrets);
+    }
   } else if (auto* unknown = std::get_if<OutcomeUnknown>(&exchange)) {
     unknown->why = redacted(unknown->why, secrets);
   } else {

@@ -67,6 +67,16 @@ TEST_CASE("the next one takes the place of a refused one, and after the last all
   CHECK(first.reads == 2);
 }
 
+TEST_CASE("two calls whose credential was refused move on to the next one once, also before it was read") {
+  Vault first{"a"};
+  Vault second{"b"};
+  const auto credentials = stored_credentials({first.source(), second.source()});
+  CHECK(now(*credentials) == "a");
+  CHECK(credentials->replace(Secret("a")));
+  CHECK(credentials->replace(Secret("a")));
+  CHECK(now(*credentials) == "b");
+}
+
 TEST_CASE("who was asked for a secret is not asked again on a server's word") {
   Vault one{"typed"};
   const auto alone = stored_credentials({one.source(false)});
