@@ -139,7 +139,7 @@ struct TokenKey::State {
     if (operation.mechanism == CKM_ECDSA) cut_to_order(operation.input, *key.spec);
     if (key.always_authenticate) expect_login_for_one_signature(token->state());
     const auto use = key.always_authenticate ? UsageGate::Use::alone : UsageGate::Use::shared;
-    return with_session(token->state(), Access::read, Needs::login, RequestedContent::when_idle, use,
+    return with_session(token->state(), Access::read, Needs::login, Ask::when_idle, use,
                         [&](Session& session) { return sign_once(session, operation); });
   }
 
@@ -255,7 +255,12 @@ void TokenKey::say(std::string words) {
 }
 
 Bytes TokenKey::sign(ByteView to_be_signed, const SignatureAlgorithm& algorithm) {
-  const workflow::PurposeRow& row = row_of(state_->intent.purpose);
+  const workflow::Purpose purpose = state_->intent.purpose;
+  if (purpose == workflow::Purpose::proof || purpose == workflow::Purpose::tls_client) {
+    throw Error{ErrorKind::internal,
+                "a key that was opened for a proof or for TLS client authentication signs nothing else"};
+  }
+  const workflow::PurposeRow& row = row_of(purpose);
   Bytes signature = sign_for(row.intent, to_be_signed, algorithm);
   if (!row.outcome.empty()) state_->write_down(row.outcome, algorithm.name, hex(sha256(to_be_signed)));
   return signature;

@@ -19,14 +19,14 @@ bool is_logged_in(CK_STATE state) {
 
 }  // namespace
 
-Session::Session(TokenState& token, Access access, Needs needs, RequestedContent ask, unsigned attempt)
+Session::Session(TokenState& token, Access access, Needs needs, Ask ask, unsigned attempt)
     : token_(token), last_try_(attempt >= kMostTries) {
   token_.module->state().refuse_in_child();
   take_or_open(access);
   try {
     const bool rested = token_.clock.since_boot() - session_.since > kRested;
     const bool needs_login = needs == Needs::login && token_.login_required;
-    if (ask == RequestedContent::always || rested || (needs_login && !token_.logged_in)) {
+    if (ask == Ask::always || rested || (needs_login && !token_.logged_in)) {
       CK_SESSION_INFO info{};
       check(functions().C_GetSessionInfo(handle(), &info), "C_GetSessionInfo", "use a session");
       if (needs_login && !is_logged_in(info.state)) {

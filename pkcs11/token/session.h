@@ -17,12 +17,12 @@ enum class Access { read, write };
 enum class Needs { nothing, login };
 // Whether the token is asked about the session before it is used. A search in a session whose login was taken away
 // finds no private object and reports no error, so searches ask; C_Sign reports it, so signatures do not.
-enum class RequestedContent { always, when_idle };
+enum class Ask { always, when_idle };
 
 // A session of the token's pool, for as long as this object lives. Not to be nested on one thread.
 class Session {
  public:
-  Session(TokenState& token, Access access, Needs needs, RequestedContent ask, unsigned attempt = kMostTries);
+  Session(TokenState& token, Access access, Needs needs, Ask ask, unsigned attempt = kMostTries);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -60,7 +60,7 @@ void name_token(const TokenState& token, Error& error);
 // Runs `work(session)` and runs it again as the class of a failure allows. `work` must be repeatable: each try looks
 // its handles up anew, or checks their epoch.
 template <class Work>
-auto with_session(TokenState& token, Access access, Needs needs, RequestedContent ask, UsageGate::Use use, Work work) {
+auto with_session(TokenState& token, Access access, Needs needs, Ask ask, UsageGate::Use use, Work work) {
   using Result = std::invoke_result_t<Work&, Session&>;
   for (unsigned attempt = 1;; ++attempt) {
     try {
@@ -81,14 +81,12 @@ auto with_session(TokenState& token, Access access, Needs needs, RequestedConten
 
 template <class Work>
 auto reading(TokenState& token, Work work) {
-  return with_session(token, Access::read, Needs::login, RequestedContent::always, UsageGate::Use::shared,
-                      std::move(work));
+  return with_session(token, Access::read, Needs::login, Ask::always, UsageGate::Use::shared, std::move(work));
 }
 
 template <class Work>
 auto writing(TokenState& token, Work work) {
-  return with_session(token, Access::write, Needs::login, RequestedContent::always, UsageGate::Use::shared,
-                      std::move(work));
+  return with_session(token, Access::write, Needs::login, Ask::always, UsageGate::Use::shared, std::move(work));
 }
 
 }  // namespace hsmbridge::pkcs11

@@ -267,16 +267,15 @@ std::vector<MechanismInfo> Token::mechanisms() const {
 }
 
 void Token::login(LoginAttempt attempt) {
-  with_session(*state_, Access::read, Needs::nothing, RequestedContent::always, UsageGate::Use::shared,
-               [&](Session& session) {
-                 if (state_->login_required) {
-                   log_in(*state_, session.handle(), attempt);
-                 } else if (attempt == LoginAttempt::retry) {
-                   // No login tries a PIN here; a signature with an always-authenticate key does.
-                   allow_signature_pin(*state_);
-                 }
-                 return true;
-               });
+  with_session(*state_, Access::read, Needs::nothing, Ask::always, UsageGate::Use::shared, [&](Session& session) {
+    if (state_->login_required) {
+      log_in(*state_, session.handle(), attempt);
+    } else if (attempt == LoginAttempt::retry) {
+      // No login tries a PIN here; a signature with an always-authenticate key does.
+      allow_signature_pin(*state_);
+    }
+    return true;
+  });
 }
 
 std::optional<PinRefusal> Token::remembered_pin() const {
@@ -291,13 +290,12 @@ Error for_a_waiting_request(const Error& error) {
 }
 
 bool Token::logged_in() const {
-  return with_session(*state_, Access::read, Needs::nothing, RequestedContent::always, UsageGate::Use::shared,
-                      [](Session& session) {
-                        CK_SESSION_INFO info{};
-                        session.check(session.functions().C_GetSessionInfo(session.handle(), &info), "C_GetSessionInfo",
-                                      "ask for the login");
-                        return info.state != CKS_RO_PUBLIC_SESSION && info.state != CKS_RW_PUBLIC_SESSION;
-                      });
+  return with_session(*state_, Access::read, Needs::nothing, Ask::always, UsageGate::Use::shared, [](Session& session) {
+    CK_SESSION_INFO info{};
+    session.check(session.functions().C_GetSessionInfo(session.handle(), &info), "C_GetSessionInfo",
+                  "ask for the login");
+    return info.state != CKS_RO_PUBLIC_SESSION && info.state != CKS_RW_PUBLIC_SESSION;
+  });
 }
 
 }  // namespace hsmbridge::pkcs11

@@ -161,7 +161,7 @@ TEST_CASE("a pool whose sessions are all busy says so after its wait") {
   Faults faults;
   KeyOnToken on(1);
   on.token->state().access.session_wait = Duration{50};
-  const Session held(on.token->state(), Access::read, Needs::login, RequestedContent::when_idle);
+  const Session held(on.token->state(), Access::read, Needs::login, Ask::when_idle);
   const Error error = error_of([&] { list_keys(*on.token); });
   CHECK(error.kind() == ErrorKind::unavailable);
   CHECK(error.message() == "all 1 sessions of token web are busy");

@@ -72,11 +72,12 @@ MadeCsr make_csr(workflow::KeyRing& ring, Logbook& log, const NewCsr& wanted, co
   } else {
     made.key = ring.find(wanted.key);
   }
-  auto opened =
-      ring.signer(made.key,
-                  {workflow::Purpose::csr, "csr", Json::object({{"subject", made.ask.content.subject.to_string()}}),
-                   accepted_of_key(run.profile, wanted.wishes)},
-                  log.recorder_of_use(ring.token(), made.key));
+  const workflow::Intent intent{workflow::Purpose::csr, "csr",
+                                Json::object({{"subject", made.ask.content.subject.to_string()}}),
+                                accepted_of_key(run.profile, wanted.wishes)};
+  // Identified first: a planned key becomes a record with its public key, or never gets one.
+  made.key = ring.identify(std::move(made.key), intent, log.recorder());
+  auto opened = ring.signer(made.key, intent, log.recorder_of_use(ring.token(), made.key));
   made.key = std::move(opened.key);
   made.der = create_csr(*opened.signer, made.ask);
   if (!wanted.out.empty()) {
