@@ -306,12 +306,15 @@ std::vector<workflow::CertificateRecord> to_renew(workflow::Store& store, const 
   return records;
 }
 
+void refuse_revoked(const workflow::CertificateRecord& record) {
+  if (record.status != status::kRevoked) return;
+  throw Error{ErrorKind::conflict, fmt::format("certificate {} is revoked already", record.fingerprint.substr(0, 12))};
+}
+
 void refuse_revocation(Bridge& bridge, const workflow::CertificateRecord& record, const std::string& provider,
                        std::string_view reason) {
   const std::string name = record.fingerprint.substr(0, 12);
-  if (record.status == status::kRevoked) {
-    throw Error{ErrorKind::conflict, fmt::format("certificate {} is revoked already", name)};
-  }
+  refuse_revoked(record);
   const std::string& type = bridge.settings().provider(provider).type;
   const auto capabilities = bridge.provider(provider)->capabilities();
   if (!capabilities.revoke) {

@@ -95,6 +95,8 @@ workflow::Order create_revocation(workflow::Store& store, const workflow::Certif
                                   const std::string& reason, const std::string& created_by,
                                   const workflow::Timing& timing, Instant now, ByteView randomness);
 
+// Throws conflict for a certificate that is revoked.
+void refuse_revoked(const workflow::CertificateRecord& record);
 // What speaks against a revocation before anything is written. Throws conflict for a certificate that is revoked, and
 // refused where its provider does not support revocation, or certificateHold.
 void refuse_revocation(Bridge& bridge, const workflow::CertificateRecord& record, const std::string& provider,

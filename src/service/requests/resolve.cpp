@@ -140,7 +140,13 @@ workflow::DeviationsAccepted proved_acceptance(Dependencies& world, const workfl
 workflow::JudgementAsked proved_judgement(Dependencies& world, const workflow::Record& record,
                                           const config::Settings& settings) {
   refuse_spent(world, record);
-  const auto ordered = workflow::enrolment_of(record.order).content.accept;
+  const workflow::Enroll* const wanted = record.order.enrolment();
+  if (wanted == nullptr) {
+    throw Error{ErrorKind::conflict,
+                fmt::format("request {} brings no certificate that could be judged again", record.order.id.str())}
+        .hint(fmt::format("see what it waits for: hsmbridge request explain {}", record.order.id.str()));
+  }
+  const auto& ordered = wanted->content.accept;
   workflow::JudgementAsked asked;
   for (const auto& profile : settings.profiles) {
     if (profile.name != record.order.profile) continue;

@@ -108,7 +108,7 @@ Instant time_from(const std::string& text, Instant now) {
   try {
     return now + parse_duration(text);
   } catch (const Error&) {
-    // Retry it is a time.
+    // Then it is a time.
   }
   try {
     return parse_rfc3339(text.size() == 10 ? text + "T23:59:59Z" : text);
@@ -169,8 +169,7 @@ service::RenewalNeeds needs_of(Wiring& wiring) {
 
 ExitCode renew_many(Invocation& invocation, Wiring& wiring, workflow::Store& store, const service::RenewalKey& key,
                     const Pace& pace, service::Which which) {
-  const auto now = wiring.clock().now();
-  const auto records = service::to_renew(store, wiring.settings(), which, now);
+  const auto records = service::to_renew(store, wiring.settings(), which, wiring.clock().now());
   // Those that are due were asked for by their profile; all of them only by who types it.
   if (which == service::Which::all && !records.empty() && !invocation.arguments.has("--yes")) {
     const auto question = fmt::format("Order {} certificate{}, one for each that is in use?", records.size(),
@@ -183,7 +182,7 @@ ExitCode renew_many(Invocation& invocation, Wiring& wiring, workflow::Store& sto
   auto needs = needs_of(wiring);
   for (const auto& record : records) {
     many.make(short_name(record), "certificate", record.fingerprint,
-              [&] { return service::renew(store, record, needs, key, now).order.id; });
+              [&] { return service::renew(store, record, needs, key, wiring.clock().now()).order.id; });
   }
   const auto code = many.finish(wiring, store, pace, false);
   if (!records.empty()) {
@@ -249,6 +248,7 @@ ExitCode revoke(Invocation& invocation) {
   const auto store = wiring->store();
   const auto& typed = arguments.required("CERT");
   const auto record = service::find_certificate(*store, typed, service::Meaning::brought);
+  service::refuse_revoked(record);
   // Nobody looks at what is named, and a slip of the finger may name another one.
   if (arguments.has("--yes") && typed.size() < kLeastWithYes) {
     throw Error{ErrorKind::invalid_input,

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -21,6 +22,13 @@ store::OpenOptions reading() {
   store::OpenOptions options;
   options.access = store::Access::read_only;
   return options;
+}
+
+// Which file is there; nothing where none is.
+std::optional<std::pair<dev_t, ino_t>> file_at(const std::filesystem::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  return std::pair(status.st_dev, status.st_ino);
 }
 
 }  // namespace
@@ -77,13 +85,17 @@ std::unique_ptr<workflow::Store> Stores::open_to_look() {
 }
 
 workflow::Store& Stores::lent() {
-  std::unique_ptr<workflow::Store>* mine = nullptr;
+  Lent* mine = nullptr;
   {
     const std::lock_guard lock(mutex_);
     mine = &lent_[std::this_thread::get_id()];
   }
-  if (!*mine) *mine = open();
-  return **mine;
+  if (!mine->store || file_at(path()) != mine->file) {
+    mine->store.reset();
+    mine->store = open();
+    mine->file = file_at(path()).value_or(std::pair<dev_t, ino_t>{});
+  }
+  return *mine->store;
 }
 
 bool Stores::may_only_be_read() const {

@@ -4,6 +4,8 @@
 #include "config/settings.h"
 #include "workflow/ports/store.h"
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -11,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
 namespace hsmbridge::store {
 class SqliteStore;
@@ -39,7 +42,8 @@ class Stores {
   // For commands that only look, whoever runs them: as open() where this user may write it.
   std::unique_ptr<workflow::Store> open_to_look();
 
-  // The calling thread's own, opened at its first question and kept for its next ones.
+  // The calling thread's own, opened at its first question and kept for its next ones, while the file at its path is
+  // the one that was opened: a use of a key must not be written down in a file that is not the store any more.
   workflow::Store& lent();
 
   // A new one, also where the configuration says that one must be there. Throws conflict when one is there.
@@ -62,7 +66,11 @@ class Stores {
   const Clock& clock_;
   std::once_flag restored_told_;
   std::mutex mutex_;
-  std::map<std::thread::id, std::unique_ptr<workflow::Store>> lent_;  // an id comes again when its thread has ended
+  struct Lent {
+    std::unique_ptr<workflow::Store> store;
+    std::pair<dev_t, ino_t> file{};
+  };
+  std::map<std::thread::id, Lent> lent_;  // an id comes again when its thread has ended
 };
 
 }  // namespace hsmbridge::cli
