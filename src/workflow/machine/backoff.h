@@ -1,8 +1,8 @@
 #pragma once
 
 #include "base/clock.h"
-#include "workflow/machine/decide.h"
 #include "workflow/machine/order.h"
+#include "workflow/machine/timing.h"
 
 #include <optional>
 

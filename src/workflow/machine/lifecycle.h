@@ -9,7 +9,7 @@
 #include <vector>
 
 // The life of certificate and key records, as far as requests rule it. Pure. What time alone does to them (the end of a
-// certificate, the end of an overlap) is service/sweep.h's.
+// certificate, the end of an overlap) is service/certificates/sweep.h's.
 namespace hsmbridge::workflow {
 
 // The words of CertificateRecord::status and KeyRecord::status.

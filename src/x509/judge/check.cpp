@@ -2,7 +2,7 @@
 
 #include "x509/judge/chain.h"
 #include "x509/judge/check_content.h"
-#include "x509/judge/judge.h"
+#include "x509/judge/finding_collector.h"
 #include "x509/objects/spki.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "x509/content/content.h"
-#include "x509/judge/judge.h"
+#include "x509/judge/finding_collector.h"
 
 namespace hsmbridge::x509 {
 

@@ -5,7 +5,7 @@
 #include "unit/x509/other_program.h"
 #include "x509/asn1/der.h"
 #include "x509/content/extensions.h"
-#include "x509/judge/judge.h"
+#include "x509/judge/finding_collector.h"
 #include "x509/objects/csr.h"
 
 #include <sys/resource.h>

@@ -1,4 +1,4 @@
-#include "x509/judge/judge.h"
+#include "x509/judge/finding_collector.h"
 
 #include "base/error.h"
 
