@@ -21,8 +21,8 @@ namespace hsmbridge::service {
 // is remembered. Thread rule: one thread at a time.
 class Logbook {
  public:
-  // `open`: gives the store, null where none is configured; called when it is first needed, and again while it throws. `nowhere`: called
-  // once, when something is to be written down and there is no store.
+  // `open`: gives the store, null where none is configured; called when it is first needed, and again while it throws.
+  // `nowhere`: called once, when something is to be written down and there is no store.
   Logbook(std::function<std::unique_ptr<workflow::Store>()> open, Actor actor, const Clock& clock,
           std::function<void()> nowhere);
   ~Logbook();

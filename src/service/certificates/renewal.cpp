@@ -282,7 +282,7 @@ Renewal renew(workflow::Store& store, const workflow::CertificateRecord& record,
   needs.settings.provider(old.provider);
   refuse_profile(profile);
   refuse_impossible_targets(workflow::enrolment_of(old).targets, needs.settings.token(old.token()));
-  needs.expect_usable(old);
+  if (needs.expect_usable) needs.expect_usable(old);
   Renewal renewal = with_key(store, record, needs, wanted, profile, old, now);
   RenewalWish wish{workflow::enrolment_of(renewal.order).key, needs.created_by};
   wish.key.accept = profile.accept_key;

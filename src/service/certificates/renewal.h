@@ -59,12 +59,14 @@ void refuse_renewal(workflow::Store& store, const workflow::CertificateRecord& r
 struct RenewalNeeds {
   const config::Settings& settings;
   std::string created_by;
-  // Throws when the renewal could not be carried out: its trust anchors cannot be read, say.
-  std::function<void(const workflow::Order& old)> expect_usable;
   // So many random octets.
   std::function<Bytes(std::size_t)> random;
-  // The keys of a token, for labels that the records do not know. Empty for the daemon, which no token may hold up: a
-  // label that is taken makes its request fail, and the next one takes another label.
+  // The rest is for a person, who learns now what would hold the request up. Empty for the daemon, which no file,
+  // provider or token may hold up: the request waits for what cannot be used, and the one after a label that is taken
+  // takes another.
+  // Throws when the renewal could not be carried out: its trust anchors cannot be read, say.
+  std::function<void(const workflow::Order& old)> expect_usable = {};
+  // The keys of a token, for labels that the records do not know.
   std::function<std::unique_ptr<workflow::KeyRing>(const std::string& token)> key_ring = {};
   // The labels of the tokens that were asked: once each, however many certificates are renewed.
   std::map<std::string, std::set<std::string>> labels = {};

@@ -47,12 +47,8 @@ std::string unused_for(const workflow::State& state, Instant now) {
 
 }  // namespace
 
-Sweep::Sweep(const config::Settings& settings, std::string actor, std::function<Bytes(std::size_t)> random,
-             std::function<void(const workflow::Order&)> expect_usable)
-    : settings_(settings),
-      actor_(std::move(actor)),
-      random_(std::move(random)),
-      expect_usable_(std::move(expect_usable)) {}
+Sweep::Sweep(const config::Settings& settings, std::string actor, std::function<Bytes(std::size_t)> random)
+    : settings_(settings), actor_(std::move(actor)), random_(std::move(random)) {}
 
 Sweep::Result Sweep::round(workflow::Store& store, Instant now) {
   Result result;
@@ -96,7 +92,7 @@ void Sweep::renew(workflow::Store& store, const config::ProfileSettings& profile
       const bool too_late = !error.detail("request").empty() || !error.detail("status").empty();
       if (error.kind() == ErrorKind::conflict && too_late) continue;
       if (!is_to_be_told(record.fingerprint, now)) continue;
-      result.troubles.push_back(fmt::format("certificate {} ({}) is not renewed by itself: {}",
+      result.troubles.push_back(fmt::format("certificate {} ({}) is not renewed automatically: {}",
                                             record.fingerprint.substr(0, 12), record.subject, error.message()));
     }
   }
@@ -137,7 +133,7 @@ std::optional<Sweep::Made> Sweep::renew_one(workflow::Store& store, const workfl
   const RenewalPlan plan = plan_renewal(store, record, &profile, now);
   if (!plan.trouble.empty()) throw Error{ErrorKind::refused, plan.trouble};
   if (!plan.due || *plan.due > now) return std::nullopt;
-  RenewalNeeds needs{settings_, actor_, expect_usable_, random_};
+  RenewalNeeds needs{settings_, actor_, random_};
   const Renewal made = service::renew(store, record, needs, {}, now);
   return Made{made.order.id, record.fingerprint, names_of(made.order), made.key, record.not_after};
 }

@@ -23,9 +23,8 @@ class Sweep {
   static constexpr Duration kInterval = std::chrono::minutes{1};
 
   // `settings` must outlive it. `actor`: in whose name orders are made and records changed ("worker:…"). `random`:
-  // so many random octets. `expect_usable`: see RenewalNeeds; what it throws is a trouble of that renewal.
-  Sweep(const config::Settings& settings, std::string actor, std::function<Bytes(std::size_t)> random,
-        std::function<void(const workflow::Order&)> expect_usable);
+  // so many random octets.
+  Sweep(const config::Settings& settings, std::string actor, std::function<Bytes(std::size_t)> random);
 
   struct Made {
     RequestId request;
@@ -59,7 +58,6 @@ class Sweep {
   const config::Settings& settings_;
   std::string actor_;
   std::function<Bytes(std::size_t)> random_;
-  std::function<void(const workflow::Order&)> expect_usable_;
   std::optional<Instant> retired_at_;
   std::map<std::string, Instant> complained_;  // when a certificate's trouble was told
 };

@@ -20,8 +20,7 @@ constexpr Duration kDay = 24h;
 struct Fixture : Life {
   config::Settings settings;
   unsigned char octet = 0;
-  std::string made_id;   // CKA_ID
-  std::string unusable;  // why no renewal could be carried out
+  std::string made_id;  // CKA_ID
 
   Fixture() {
     config::TokenSettings token;
@@ -38,10 +37,7 @@ struct Fixture : Life {
   }
   config::ProfileSettings& profile() { return settings.profiles.front(); }
   service::Sweep sweep() {
-    return {settings, "worker:w", [this](std::size_t count) { return Bytes(count, ++octet); },
-            [this](const workflow::Order&) {
-              if (!unusable.empty()) throw Error{ErrorKind::refused, unusable};
-            }};
+    return {settings, "worker:w", [this](std::size_t count) { return Bytes(count, ++octet); }};
   }
   std::size_t open_requests() {
     workflow::Store::ListQuery query;
@@ -364,22 +360,6 @@ TEST_CASE_METHOD(Fixture, "nothing is ordered for a profile whose certificates n
   REQUIRE(troubles.size() == 1);
   CHECK(troubles[0].find("profile server names no anchors") != std::string::npos);
   CHECK(open_requests() == 0);
-}
-
-TEST_CASE_METHOD(Fixture,
-                 "nothing is ordered while the trust anchors cannot be read, and the renewal is made once they can") {
-  bring(first(), kDay * 90);
-  service::Sweep s = sweep();
-  clock.advance(kDay * 61);
-  unusable = "trust anchors /etc/ca.pem cannot be read";
-  const auto held = s.round(*store, clock.now());
-  CHECK(held.renewals.empty());
-  REQUIRE(held.troubles.size() == 1);
-  CHECK(held.troubles.front().find(unusable) != std::string::npos);
-  CHECK(s.round(*store, clock.now()).troubles.empty());
-  CHECK(open_requests() == 0);
-  unusable.clear();
-  CHECK(s.round(*store, clock.now()).renewals.size() == 1);
 }
 
 TEST_CASE_METHOD(Fixture, "what cannot be renewed is told once a day and holds up nothing") {

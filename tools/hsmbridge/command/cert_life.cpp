@@ -159,12 +159,12 @@ ExitCode list(Invocation& invocation) {
 
 // A person learns now what would hold the request up: the provider is opened, and the token looked at.
 service::RenewalNeeds needs_of(Wiring& wiring) {
-  return {wiring.settings(), wiring.actor().name,
+  return {wiring.settings(), wiring.actor().name, random_bytes,
           [&wiring](const workflow::Order& old) {
             wiring.provider(old.provider);
             wiring.anchors(old);
           },
-          random_bytes, [&wiring](const std::string& token) { return wiring.key_ring(token); }};
+          [&wiring](const std::string& token) { return wiring.key_ring(token); }};
 }
 
 ExitCode renew_many(Invocation& invocation, Wiring& wiring, workflow::Store& store, const service::RenewalKey& key,
@@ -319,7 +319,7 @@ std::vector<Command> certificate_life_commands() {
        {},
        list,
        {ExitCode::failed},
-       "What ends first comes first. RENEWAL says when `hsmbridge run` renews it by itself\n"
+       "What ends first comes first. RENEWAL says when `hsmbridge run` renews it automatically\n"
        "(`renew_before` of its profile), `by ID` while a request does, `again` after one that\n"
        "brought nothing, `by hand` where the profile leaves it to `cert renew`, `no profile`\n"
        "where the profile of its request is not in the configuration any more.\n"},

@@ -108,10 +108,7 @@ void tell(const service::Sweep::Result& result, Instant now) {
 
 // Renewals, ends and retirements, between the requests.
 std::function<Duration(workflow::Store&)> sweeping(Wiring& wiring, const std::string& worker) {
-  auto sweep = std::make_shared<service::Sweep>(wiring.settings(), "worker:" + worker, random_bytes,
-                                                // Its request waits for a provider or anchors that cannot be used
-                                                // now; looking at them here could hold every other request up.
-                                                [](const workflow::Order&) {});
+  auto sweep = std::make_shared<service::Sweep>(wiring.settings(), "worker:" + worker, random_bytes);
   return [&wiring, sweep](workflow::Store& store) {
     const auto now = wiring.clock().now();
     tell(sweep->round(store, now), now);

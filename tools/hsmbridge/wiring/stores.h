@@ -43,7 +43,8 @@ class Stores {
   std::unique_ptr<workflow::Store> open_to_look();
 
   // The calling thread's own, opened at its first question and kept for its next ones, while the file at its path is
-  // the one that was opened: a use of a key must not be written down in a file that is not the store any more.
+  // the one that was opened: a use of a key must not be written down in a file that is not the store any more. Good
+  // until the thread asks again.
   workflow::Store& lent();
 
   // A new one, also where the configuration says that one must be there. Throws conflict when one is there.
