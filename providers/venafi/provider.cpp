@@ -148,7 +148,7 @@ void VenafiProvider::check_renewal(const ProviderCall& call, std::vector<std::st
   if (!details) {
     reasons.push_back(
         fmt::format("the service does not know the certificate {} that is to be renewed any more: enroll "
-                    "anew instead",
+                    "again instead",
                     id));
     return;
   }
@@ -157,7 +157,7 @@ void VenafiProvider::check_renewal(const ProviderCall& call, std::vector<std::st
   }
   if (!details->status.empty() && details->status != "ACTIVE") {
     reasons.push_back(
-        fmt::format("the certificate {} is {} there: recover it, or enroll anew", id, printable(details->status)));
+        fmt::format("the certificate {} is {} there: recover it, or enroll again", id, printable(details->status)));
   }
 }
 

@@ -114,7 +114,7 @@ struct ProfileSettings {
   std::optional<Duration> validity;
   std::optional<Duration> max_age;          // from draft to signature (workflow::Order::max_age)
   std::optional<Duration> deadline;         // from creation to the end of waiting
-  std::optional<RenewBefore> renew_before;  // nothing: it is not renewed by itself
+  std::optional<RenewBefore> renew_before;  // nothing: it is not renewed automatically
   RenewKey renew_key = RenewKey::make;
   std::optional<Duration> overlap;             // from an installed renewal to the retirement of the old key
   std::vector<std::string> accept;             // deviations by name

@@ -137,7 +137,7 @@ class Explainer {
 
   void tell(const Preparing& state) {
     say(state.again.empty() ? "The request was made; nothing has left this machine."
-                            : fmt::format("It is prepared anew because {}.", state.again));
+                            : fmt::format("It is prepared again because {}.", state.again));
     if (revokes()) {
       next_by(EffectName::build_draft, fmt::format("writes down what is asked of {}", provider()));
     } else if (state.key && state.csr.empty()) {
@@ -173,14 +173,14 @@ class Explainer {
   }
   void draft_age() {
     if (const Effect* effect = effect_named(effects_, EffectName::draft_age)) {
-      text_.next += fmt::format(" The draft grows too old {}; it is then built anew and every approval is void.",
+      text_.next += fmt::format(" The draft grows too old {}; it is then built again and every approval is void.",
                                 on_the(effect->due, now_));
     }
   }
   void tell(const Submitting& state) {
     if (state.phase == Submitting::Phase::started) {
       say(fmt::format("Attempt {} was begun and its answer is not known yet.", state.attempt));
-      text_.next = fmt::format("Without an answer the bridge asks {} for it {}; it never sends it again by itself.",
+      text_.next = fmt::format("Without an answer the bridge asks {} for it {}; it never sends it again automatically.",
                                provider(), on_the(state.answer_by, now_));
       if (state.wish) text_.next += " As soon as the answer is known it is withdrawn.";
       offer(command(id(), "wait"));
@@ -236,7 +236,7 @@ class Explainer {
     text_.until = text_.until ? std::min(*text_.until, effect->due) : effect->due;
     text_.next += fmt::format(
         " The draft grows too old {}: what is not known here to be signed by then is withdrawn. A result that the "
-        "provider has by then all the same is checked and recorded as late, not installed.",
+        "provider has by then is checked nevertheless and recorded as late, not installed.",
         on_the(effect->due, now_));
   }
   void tell(const AwaitingProvider& state) {
@@ -259,7 +259,7 @@ class Explainer {
       text_.what_happened += fmt::format(" It cannot be cancelled there: {}.", state.cancel_note);
     }
     next_by(EffectName::poll, "asks for the final word");
-    text_.next += revokes() ? " A revocation that takes effect all the same is recorded."
+    text_.next += revokes() ? " A revocation that takes effect anyway is recorded."
                             : " A certificate that comes late is recorded, not installed.";
   }
   void tell(const Retrieving& state) {
@@ -317,7 +317,7 @@ class Explainer {
     if (!state.submission.reference.empty()) {
       text_.awaited += fmt::format(" for {}", state.submission.reference.str());
     }
-    text_.next = "Nothing until a person decides. Nothing is sent again by itself.";
+    text_.next = "Nothing until a person decides. Nothing is sent again automatically.";
     if (state.wish) text_.what_happened += given_up(*state.wish) + " Found, it is withdrawn.";
     if (!state.result) offer(command(id(), "resolve", "--reference REFERENCE"));
     offer(command(id(), "resolve", revokes() ? "--done --reason TEXT" : "--certificate FILE"));

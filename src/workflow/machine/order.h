@@ -105,7 +105,7 @@ struct Order {
   Instant created_at{};
   std::string created_by;           // who asked, "uid:NAME" of the process or what an API knows
   std::optional<Instant> deadline;  // after it the request is withdrawn
-  // From draft to signature. An older draft is built anew while nothing was sent, and withdrawn at the provider later:
+  // From draft to signature. An older draft is built again while nothing was sent, and withdrawn at the provider later:
   // its dates are frozen in it.
   std::optional<Duration> max_age;
   unsigned local_approvals = 0;  // signed approvals wanted at this bridge before anything is sent

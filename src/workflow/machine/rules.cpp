@@ -45,7 +45,7 @@ constexpr std::string_view kJudgedAgain =
     "a person asks to judge the stored certificate again, with what its profile accepts today";
 constexpr std::string_view kAnswerAfterAll = "the answer to an attempt that was given up came after all";
 constexpr std::string_view kLost = "the result was handed out once and is lost";
-constexpr std::string_view kTooOld = "the draft grew too old: built anew, approvals void";
+constexpr std::string_view kTooOld = "the draft grew too old: it is built again and approvals are void";
 constexpr std::string_view kWishWaits = "the wish waits for the answer";
 constexpr std::string_view kWithdrawn = "it exists at the provider: withdrawn there";
 
@@ -88,7 +88,7 @@ constexpr Row kRows[] = {
     {to(S::submitting), E::submission_refused, to(S::failed, S::rejected),
      "nothing happened there, and repeating cannot help"},
     {to(S::submitting), E::answer_lost, to(S::looking_up), "it may have happened: look before repeating"},
-    {to(S::submitting), E::draft_too_old, to(S::preparing), "not begun, and the draft grew too old: built anew"},
+    {to(S::submitting), E::draft_too_old, to(S::preparing), "not begun, and the draft grew too old: it is built again"},
     {to(S::submitting), E::cancel_asked, to(S::cancelled, S::submitting),
      "cancelled at once while planned; once begun the wish waits for the answer"},
     {to(S::submitting), E::deadline_passed, to(S::expired, S::submitting),
@@ -111,7 +111,7 @@ constexpr Row kRows[] = {
     {to(S::looking_up), E::resolved_as_absent, kVouchedAbsent,
      "a person vouches that it is not there, once the lost call cannot be under way any more"},
     {to(S::unresolved), E::resolved_as_absent, kVouchedAbsent,
-     "a person vouches that it is not there: the next attempt, approved anew where approvals are wanted"},
+     "a person vouches that it is not there: the next attempt, approved again where approvals are wanted"},
     {to(S::unresolved), E::judgement_asked, to(S::verifying), kJudgedAgain},
     {to(S::unresolved), E::look_up_asked, to(S::looking_up, S::verifying),
      "a person asks to look once more: at the provider, or at the result where one is stored"},

@@ -38,7 +38,7 @@ struct Preparing {
   std::optional<Key> key;  // set once it is in the token
   Bytes csr;               // DER, empty until it is signed
   unsigned attempts_made = 0;
-  std::string again;  // why a draft is built anew ("the draft was older than 7d"), "" the first time
+  std::string again;  // why a draft is built again ("the draft was older than 7d"), "" the first time
   std::optional<SentDraft> sent = std::nullopt;
   bool operator==(const Preparing&) const = default;
 };

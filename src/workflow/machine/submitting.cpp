@@ -55,7 +55,7 @@ Next from(const Submitting& state, const Context& context) {
     }
     // The timer may come late; the rule may not: nothing is sent that is older than its profile allows.
     if (context.order.max_age && context.at() - state.prepared.draft.built_at > *context.order.max_age) {
-      return refuse("the draft is older than its profile allows: it is built anew");
+      return refuse("the draft is older than its profile allows: it is built again");
     }
     Submitting next = state;
     next.phase = Submitting::Phase::started;

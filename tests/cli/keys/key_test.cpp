@@ -347,7 +347,7 @@ TEST_CASE("at a terminal the answer of a person decides and anything but yes des
   for (const std::string& word : cli.on("web", {"key", "delete", "a"})) command += " " + word;
   const auto no = cli.other({"script", "-qec", command, "/dev/null"}, "no\n");
   CHECK(no.status == 4);
-  CHECK(no.out.find("Destroy this key in token web for ever? [yes/NO]") != std::string::npos);
+  CHECK(no.out.find("Destroy this key in token web permanently? [yes/NO]") != std::string::npos);
   CHECK(no.out.find("hsmbridge: not confirmed, nothing was destroyed") != std::string::npos);
   CHECK(the_keys(cli).as_array().size() == 1);
   CHECK(cli.other({"script", "-qec", command, "/dev/null"}, "yes\n").status == 0);

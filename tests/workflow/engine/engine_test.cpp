@@ -274,7 +274,7 @@ TEST_CASE_METHOD(Fixture, "a deadline withdraws what was submitted") {
   CHECK(state() == StateName::expired);
 }
 
-TEST_CASE_METHOD(Fixture, "a draft that grew too old is built anew and never sent") {
+TEST_CASE_METHOD(Fixture, "a draft that grew too old is built again and never sent") {
   order.max_age = 1h;
   order.wants_command = true;
   create(*store, order);

@@ -417,7 +417,7 @@ TEST_CASE("an unknown status is recorded and waiting goes on") {
   CHECK(identities(kept) == Names{"poll"});
 }
 
-TEST_CASE("a draft grown too old is built anew and approvals are void") {
+TEST_CASE("a draft grown too old is built again and approvals are void") {
   Order aged = order();
   aged.max_age = 24h;
   aged.local_approvals = 2;

@@ -172,7 +172,7 @@ ExitCode remove(Invocation& invocation) {
   }
   const bool certificates = arguments.has("--with-certificates");
   if (!arguments.has("--yes")) {
-    const std::string question = fmt::format("{}Destroy this key{} in token {} for ever?", key_text(key),
+    const std::string question = fmt::format("{}Destroy this key{} in token {} permanently?", key_text(key),
                                              certificates ? " and its certificates" : "", ring->token());
     if (!commandline::confirm(invocation.output, question, "give --yes to destroy it without being asked")) {
       throw Error{ErrorKind::refused, "not confirmed, nothing was destroyed"};
