@@ -1,9 +1,13 @@
-#include "base/error.h"
+#include "service/approvals/approvals.h"
 #include "tools/hsmbridge/command/commands.h"
-#include "tools/hsmbridge/usecase/approval_desk.h"
-#include "tools/hsmbridge/usecase/provider_decision.h"
+#include "tools/hsmbridge/text/approval.h"
+#include "tools/hsmbridge/wiring/approvals.h"
+#include "views/approvals.h"
 
 #include <fmt/core.h>
+
+#include <memory>
+#include <optional>
 
 namespace hsmbridge::cli {
 
@@ -23,95 +27,61 @@ const Option kSha256{
     "only these bytes, by their SHA-256; demanded where they are no certificate or CRL, and with --yes where they "
     "are not those of a request of this bridge"};
 
-Json to_json(const securosys::TaskView& task) {
-  Json json = Json::object({{"task", task.id},
-                            {"title", task.title},
-                            {"key_label", task.approval.key_label},
-                            {"payload_sha256", task.payload_sha256}});
-  // What cannot be read asks for nothing that could be named.
-  if (task.fault.empty()) {
-    json.set("operation", "sign");
-  } else {
-    json.set("fault", task.fault);
-  }
-  if (task.approval.stamp) json.set("hsm_time", rfc3339(task.approval.stamp->at));
-  if (task.meta_data) json.set("request", task.meta_data->request);
-  return json;
+std::vector<Option> with_desk(std::vector<Option> rows) {
+  std::vector<Option> all = {
+      {"--as", "NAME", "which person of the configuration approves; may be left out when there is one"},
+      {"--provider", "NAME", "which provider; else the person's, or the only one"}};
+  all.insert(all.end(), rows.begin(), rows.end());
+  return all;
 }
 
-Json to_json(const securosys::TaskView& task, const Comparison& comparison) {
-  Json json = to_json(task);
-  json.set("text", task.text);
-  json.set("meta_data", task.meta_text);
-  if (!comparison.note_signature.empty()) json.set("meta_data_signed", comparison.note_signature);
-  json.set("compared_with", comparison.words);
-  json.set("objections", Json(comparison.objections));
-  json.set("deviations", Json(comparison.deviations));
-  return json;
-}
+// The approver that the options name, and what this bridge knows.
+struct Desk {
+  explicit Desk(Invocation& invocation)
+      : context(invocation),
+        approvals(approvals_of(context, invocation.output, invocation.arguments.text("--as"),
+                               invocation.arguments.text("--provider"))),
+        desk(
+            *approvals,
+            [this] {
+              return context.wiring()->stores().configured() ? context.wiring()->stores().open_to_read() : nullptr;
+            },
+            context.clock()) {}
+
+  // "alice", or "our account".
+  std::string who() const { return approvals->approver().empty() ? "our account" : approvals->approver(); }
+  // How a command names the approver: "--as alice", "--provider cloud".
+  std::string options() const {
+    return approvals->approver().empty() ? "--provider " + approvals->provider() : "--as " + approvals->approver();
+  }
+
+  CommandContext context;
+  std::unique_ptr<workflow::Approvals> approvals;
+  service::ApprovalDesk desk;
+};
 
 ExitCode list(Invocation& invocation) {
-  ApprovalDesk desk(invocation);
-  commandline::Table table({"TASK", "KEY", "ASKED (UTC)", "WHAT"});
-  Json json = Json::array();
-  for (const auto& task : desk.list()) {
-    const auto asked = task.approval.stamp ? rfc3339(task.approval.stamp->at) : std::string("unknown");
-    table.row({task.id.substr(0, 8), task.approval.key_label, asked, task.fault.empty() ? task.title : task.fault});
-    json.push(to_json(task));
-  }
-  const auto text =
-      table.empty() ? fmt::format("{} has nothing to decide at {}\n", desk.person(), desk.provider()) : table.text();
-  invocation.output.result("hsmbridge.approval-list/1",
-                           Json::object({{"person", desk.person()}, {"provider", desk.provider()}, {"tasks", json}}),
-                           text);
+  Desk desk(invocation);
+  const auto tasks = desk.desk.list();
+  const auto text = tasks.empty()
+                        ? fmt::format("{} has nothing to decide at {}\n", desk.who(), desk.approvals->provider())
+                        : tasks_text(tasks);
+  invocation.output.result("hsmbridge.approval-list/1", views::approvals(*desk.approvals, tasks), text);
   return ExitCode::done;
 }
 
-std::string indented(const std::string& text) {
-  std::string result;
-  std::size_t begin = 0;
-  while (begin < text.size()) {
-    const auto end = std::min(text.find('\n', begin), text.size());
-    result += "  " + text.substr(begin, end - begin) + "\n";
-    begin = end + 1;
-  }
-  return result;
-}
-
-std::string task_text(const securosys::TaskView& task, const Comparison& comparison) {
-  commandline::Fields fields;
-  fields.add("Task", task.id);
-  fields.add("What", safe(task.title));
-  if (task.fault.empty()) {
-    fields.add("Signing key", safe(task.approval.key_label));
-    fields.add("Operation", "sign");
-  }
-  if (task.approval.stamp) fields.add("Asked", rfc3339(task.approval.stamp->at) + " by the HSM's clock");
-  fields.add("SHA-256", task.payload_sha256);
-  fields.add("Compared", safe(comparison.words));
-  if (!task.meta_text.empty()) fields.add("Note", safe(task.meta_text) + "\n(not covered by your signature)");
-  if (!comparison.note_signature.empty()) {
-    fields.add("Note signed", "by the application key: " + safe(comparison.note_signature));
-  }
-  std::string text = fields.text();
-  if (!task.text.empty()) text += "What will be signed says:\n" + indented(task.text);
-  for (const auto& deviation : comparison.deviations) text += "differs:   " + safe(deviation) + "\n";
-  for (const auto& objection : comparison.objections) text += "OBJECTION: " + safe(objection) + "\n";
-  return text;
-}
-
 ExitCode show(Invocation& invocation) {
-  ApprovalDesk desk(invocation);
-  const auto task = desk.find(invocation.arguments.required("TASK"));
-  const auto comparison = desk.compare(task, std::nullopt);
-  auto text = task_text(task, comparison);
-  if (comparison.objections.empty()) {
+  Desk desk(invocation);
+  const auto view = desk.desk.show(invocation.arguments.required("TASK"), std::nullopt);
+  auto text = task_text(view);
+  if (view.objections.empty()) {
+    text += fmt::format("next: hsmbridge approval accept {} {}", desk.options(), safe(short_id(view.task)));
     // With the hash, what is accepted is what was shown here, whatever the server says by then.
-    text += fmt::format("next: hsmbridge approval accept --as {} {} --sha256 {}\n", desk.person(),
-                        safe(task.id.substr(0, 8)), task.payload_sha256);
+    if (!view.task.payload_sha256.empty()) text += " --sha256 " + view.task.payload_sha256;
+    text += "\n";
   }
-  invocation.output.result("hsmbridge.approval/1", to_json(task, comparison), text);
-  return comparison.objections.empty() ? ExitCode::done : ExitCode::refused;
+  invocation.output.result("hsmbridge.approval/1", views::approval(view), text);
+  return view.objections.empty() ? ExitCode::done : ExitCode::refused;
 }
 
 bool agreed(Invocation& invocation, const std::string& question) {
@@ -119,64 +89,38 @@ bool agreed(Invocation& invocation, const std::string& question) {
   return commandline::confirm(invocation.output, question, "look at it with `approval show`, then give --yes");
 }
 
-ExitCode accept(Invocation& invocation) {
-  if (decides_by_account(invocation)) return decide_by_account(invocation, true);
-  ApprovalDesk desk(invocation);
-  const auto task = desk.find(invocation.arguments.required("TASK"));
-  const auto comparison = desk.compare(task, invocation.arguments.text("--sha256"));
-  if (!comparison.objections.empty()) {
-    Error error{ErrorKind::refused, fmt::format("task {} is not approved: {}", task.id, comparison.objections.front())};
-    for (const auto& objection : comparison.objections) error.with("objection", objection);
-    throw error.hint("ask whoever made the request; `approval reject` refuses it");
-  }
-  // Nobody looks at the question then. What a server shows may be another thing a moment later, so somebody must have
-  // said which bytes: our own request, or whoever typed the hash.
-  if (invocation.arguments.has("--yes") && !invocation.arguments.has("--sha256") &&
-      !comparison.expectation.to_be_signed) {
-    throw Error{ErrorKind::refused,
-                fmt::format("task {} is not approved: --yes without --sha256 is for the exact bytes of a request of "
-                            "this bridge, and what is known of these is {}",
-                            task.id, comparison.words)}
-        .with("payload_sha256", task.payload_sha256)
-        .hint(fmt::format("look at it with `hsmbridge approval show --as {} {}`, then give the --sha256 that it shows",
-                          desk.person(), task.id.substr(0, 8)));
-  }
-  // Everything is part of the question, also with --quiet and --json; what is signed is what was shown.
-  if (!agreed(invocation,
-              fmt::format("{}{} approves: {}?", task_text(task, comparison), desk.person(), safe(task.title)))) {
-    invocation.output.note("nothing was signed");
-    return ExitCode::refused;
-  }
-  desk.accept(task, comparison.expectation);
-  Json json = to_json(task, comparison);
-  json.set("decision", "approved");
-  json.set("person", desk.person());
-  invocation.output.result("hsmbridge.approval-decision/1", json,
-                           fmt::format("{} approved: {}\n", desk.person(), safe(task.title)));
+ExitCode decided(Invocation& invocation, const Desk& desk, const service::ApprovalView& view, const char* decision) {
+  invocation.output.result(
+      "hsmbridge.approval-decision/1",
+      views::approval_decision(*desk.approvals, view, decision, invocation.arguments.text_or("--reason", "")),
+      fmt::format("{} {}: {}\n", desk.who(), decision, safe(title_of(view.task))));
   return ExitCode::done;
 }
 
-ExitCode reject(Invocation& invocation) {
-  if (decides_by_account(invocation)) return decide_by_account(invocation, false);
-  ApprovalDesk desk(invocation);
-  const auto task = desk.find(invocation.arguments.required("TASK"));
-  if (!agreed(invocation, fmt::format("{} refuses: {}?", desk.person(), safe(task.title)))) {
+ExitCode accept(Invocation& invocation) {
+  Desk desk(invocation);
+  const auto& arguments = invocation.arguments;
+  const auto view = desk.desk.show(arguments.required("TASK"), arguments.text("--sha256"));
+  desk.desk.expect_approvable(view, arguments.has("--yes") ? service::Seen::by_nobody : service::Seen::by_a_person);
+  // Everything is part of the question, also with --quiet and --json; what is approved is what was shown.
+  if (!agreed(invocation,
+              fmt::format("{}{} approves for good: {}?", task_text(view), desk.who(), safe(title_of(view.task))))) {
     invocation.output.note("nothing was decided");
     return ExitCode::refused;
   }
-  desk.reject(task);
-  Json json = to_json(task);
-  json.set("decision", "rejected");
-  json.set("person", desk.person());
-  invocation.output.result("hsmbridge.approval-decision/1", json,
-                           fmt::format("{} refused: {}\n", desk.person(), safe(task.title)));
-  return ExitCode::done;
+  desk.desk.approve(view, arguments.text_or("--reason", ""));
+  return decided(invocation, desk, view, "approved");
 }
 
-std::vector<Option> with_desk(std::vector<Option> rows) {
-  auto all = desk_options();
-  all.insert(all.end(), rows.begin(), rows.end());
-  return all;
+ExitCode reject(Invocation& invocation) {
+  Desk desk(invocation);
+  const auto view = desk.desk.find(invocation.arguments.required("TASK"));
+  if (!agreed(invocation, fmt::format("{} rejects for good: {}?", desk.who(), safe(title_of(view.task))))) {
+    invocation.output.note("nothing was decided");
+    return ExitCode::refused;
+  }
+  desk.desk.reject(view, invocation.arguments.text_or("--reason", ""));
+  return decided(invocation, desk, view, "rejected");
 }
 
 }  // namespace

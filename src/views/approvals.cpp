@@ -1,0 +1,74 @@
+#include "views/approvals.h"
+
+namespace hsmbridge::views {
+
+namespace {
+
+std::string word(workflow::Approver::Decision decision) {
+  switch (decision) {
+    case workflow::Approver::Decision::approved:
+      return "approved";
+    case workflow::Approver::Decision::rejected:
+      return "rejected";
+    case workflow::Approver::Decision::pending:
+      break;
+  }
+  return "pending";
+}
+
+Json task_json(const workflow::ApprovalTask& task) {
+  Json json = Json::object({{"task", task.id},
+                            {"title", task.title},
+                            {"key_label", task.key_label},
+                            {"payload_sha256", task.payload_sha256}});
+  // What cannot be read asks for nothing that could be named.
+  if (!task.fault.empty()) {
+    json.set("fault", task.fault);
+  } else if (!task.payload_sha256.empty()) {
+    json.set("operation", "sign");
+  }
+  if (task.asked_at) json.set("hsm_time", rfc3339(*task.asked_at));
+  if (task.origin) json.set("request", task.origin->request);
+  if (!task.status.empty()) {
+    json.set("status", task.status);
+    json.set("quorum", task.progress.quorum);
+    Json people = Json::array();
+    for (const auto& person : task.progress.approvers) {
+      people.push(Json::object(
+          {{"name", person.name.empty() ? person.key : person.name}, {"decision", word(person.decision)}}));
+    }
+    json.set("approvers", people);
+  }
+  return json;
+}
+
+}  // namespace
+
+Json approvals(const workflow::Approvals& of, const std::vector<workflow::ApprovalTask>& tasks) {
+  Json rows = Json::array();
+  for (const auto& task : tasks) rows.push(task_json(task));
+  return Json::object({{"person", of.approver()}, {"provider", of.provider()}, {"tasks", rows}});
+}
+
+Json approval(const service::ApprovalView& view) {
+  Json json = task_json(view.task);
+  json.set("text", view.task.text);
+  json.set("meta_data", view.task.note);
+  if (!view.task.note_signed.empty()) json.set("meta_data_signed", view.task.note_signed);
+  json.set("compared_with", view.compared);
+  json.set("objections", Json(view.objections));
+  json.set("deviations", Json(view.deviations));
+  return json;
+}
+
+Json approval_decision(const workflow::Approvals& by, const service::ApprovalView& view, const std::string& decision,
+                       const std::string& reason) {
+  Json json = approval(view);
+  json.set("decision", decision);
+  json.set("person", by.approver());
+  json.set("provider", by.provider());
+  if (!reason.empty()) json.set("reason", reason);
+  return json;
+}
+
+}  // namespace hsmbridge::views

@@ -1,0 +1,94 @@
+#include "tools/hsmbridge/text/approval.h"
+
+#include "base/clock.h"
+#include "tools/commandline/output.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <string_view>
+
+namespace hsmbridge::cli {
+
+namespace {
+
+using commandline::safe;
+
+std::string indented(const std::string& text) {
+  std::string result;
+  std::size_t begin = 0;
+  while (begin < text.size()) {
+    const auto end = std::min(text.find('\n', begin), text.size());
+    result += "  " + text.substr(begin, end - begin) + "\n";
+    begin = end + 1;
+  }
+  return result;
+}
+
+std::string_view word(workflow::Approver::Decision decision) {
+  switch (decision) {
+    case workflow::Approver::Decision::approved:
+      return "approved";
+    case workflow::Approver::Decision::rejected:
+      return "rejected";
+    case workflow::Approver::Decision::pending:
+      break;
+  }
+  return "not decided";
+}
+
+std::string people_text(const workflow::Progress& progress) {
+  std::string people;
+  for (const auto& approver : progress.approvers) {
+    people += fmt::format("{}{}: {}", people.empty() ? "" : "\n",
+                          safe(approver.name.empty() ? approver.key : approver.name), word(approver.decision));
+  }
+  return people;
+}
+
+}  // namespace
+
+std::string title_of(const workflow::ApprovalTask& task) {
+  return !task.title.empty() ? task.title : task.fault.empty() ? task.id : task.fault;
+}
+
+std::string short_id(const workflow::ApprovalTask& task) {
+  // A provider's own id is asked about whole.
+  return task.payload_sha256.empty() ? task.origin ? task.origin->request : task.id : task.id.substr(0, 8);
+}
+
+std::string tasks_text(const std::vector<workflow::ApprovalTask>& tasks) {
+  commandline::Table table({"TASK", "KEY", "ASKED (UTC)", "WHAT"});
+  for (const auto& task : tasks) {
+    const auto asked = task.asked_at ? rfc3339(*task.asked_at) : std::string("unknown");
+    table.row({short_id(task), task.key_label, asked, task.fault.empty() ? title_of(task) : task.fault});
+  }
+  return table.text();
+}
+
+std::string task_text(const service::ApprovalView& view) {
+  const auto& task = view.task;
+  commandline::Fields fields;
+  fields.add("Task", safe(task.id));
+  fields.add("What", safe(task.title));
+  if (task.fault.empty() && !task.payload_sha256.empty()) {
+    fields.add("Signing key", safe(task.key_label));
+    fields.add("Operation", "sign");
+  }
+  if (task.asked_at) fields.add("Asked", rfc3339(*task.asked_at) + " by the HSM's clock");
+  fields.add("SHA-256", task.payload_sha256);
+  fields.add("Status", safe(task.status));
+  fields.add("Compared", safe(view.compared));
+  fields.add("Quorum", safe(task.progress.quorum));
+  fields.add("Approvers", people_text(task.progress));
+  fields.add("Remark", safe(task.progress.note));
+  if (!task.note.empty()) fields.add("Note", safe(task.note) + "\n(not covered by your signature)");
+  if (!task.note_signed.empty()) fields.add("Note signed", "by the application key: " + safe(task.note_signed));
+  std::string text = fields.text();
+  if (!task.text.empty()) text += "What will be signed says:\n" + indented(task.text);
+  for (const auto& deviation : view.deviations) text += "differs:   " + safe(deviation) + "\n";
+  for (const auto& objection : view.objections) text += "OBJECTION: " + safe(objection) + "\n";
+  return text;
+}
+
+}  // namespace hsmbridge::cli
