@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "workflow/ports/pin_memory.h"
+#include "workflow/ports/token_device.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -42,14 +43,8 @@ struct PinSource {
 // where nobody is): none was tried. Its value is the source's name.
 inline constexpr std::string_view kNoPinFrom = "no_pin_from";
 
-enum class LoginAttempt {
-  unless_refused,  // throws denied without an attempt when a PIN of the token was refused before
-  // A person said so (`token login --retry`): one attempt is made, whose answer replaces the refusal. On a token that
-  // wants no login the refusal of the PIN for one signature is forgotten.
-  retry,
-};
-
 using workflow::AttemptState;
+using workflow::LoginAttempt;
 using workflow::may_be_same;
 using workflow::PinRefusal;
 using workflow::PinStanding;

@@ -143,22 +143,6 @@ void ModuleState::initialize() {
   }
 }
 
-std::string_view to_string(PinState state) {
-  switch (state) {
-    case PinState::fine:
-      return "fine";
-    case PinState::not_set:
-      return "not set";
-    case PinState::count_low:
-      return "a wrong PIN was entered";
-    case PinState::final_try:
-      return "one attempt left";
-    case PinState::locked:
-      return "locked";
-  }
-  return "";
-}
-
 PinState pin_state(CK_FLAGS flags, UserType user) {
   const bool officer = user == kSecurityOfficer;
   if ((flags & (officer ? CKF_SO_PIN_LOCKED : CKF_USER_PIN_LOCKED)) != 0) return PinState::locked;

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "base/error.h"
-#include "base/secret.h"
 #include "pkcs11/login/pin.h"
+#include "workflow/ports/token_device.h"
 
 #include <filesystem>
 #include <memory>
@@ -12,55 +12,13 @@
 
 namespace hsmbridge::pkcs11 {
 
-// What C_GetInfo says.
-struct ModuleInfo {
-  std::filesystem::path path;
-  std::string description;
-  std::string manufacturer;
-  std::string library_version;   // "2.6"
-  std::string cryptoki_version;  // "2.40"
-};
-
-// What the token says of one PIN (PKCS#11 v2.40 §3.2, CK_TOKEN_INFO flags).
-enum class PinState {
-  fine,
-  not_set,    // CKF_USER_PIN_INITIALIZED is not set
-  count_low,  // a wrong PIN was entered since the last good one
-  final_try,  // one more wrong PIN locks the token: this program does not spend it
-  locked,
-};
-std::string_view to_string(PinState state);
-
-struct MechanismInfo {
-  unsigned long type = 0;
-  std::string name;  // "CKM_ECDSA", or "0x80001234" for one without a name here
-  unsigned long least_bits = 0;
-  unsigned long most_bits = 0;
-  std::vector<std::string> flags;  // "hw", "sign", "generate_key_pair"
-};
-
-struct TokenInfo {
-  unsigned long slot = 0;
-  std::string slot_description;
-  std::string label;
-  std::string manufacturer;
-  std::string model;
-  std::string serial;
-  std::string hardware_version;
-  std::string firmware_version;
-  std::vector<std::string> flags;  // "login_required", "protected_authentication_path", "write_protected", …
-  bool initialized = false;
-  bool write_protected = false;
-  bool protected_authentication_path = false;
-  bool login_required = false;
-  PinState user_pin = PinState::fine;
-  PinState so_pin = PinState::fine;
-  unsigned long most_sessions = 0;  // 0: no limit or not told
-  // RFC 7512, all four token attributes. With the slot too where the module has another token of which the four are
-  // true, so that it always selects this token and no other. It is therefore the token's identity: locks and the memory
-  // of refused PINs are kept under it.
-  std::string uri;
-};
+using workflow::LoginAttempt;
+using workflow::MechanismInfo;
+using workflow::ModuleInfo;
+using workflow::NewToken;
+using workflow::PinState;
+using workflow::Reinitialize;
+using workflow::TokenInfo;
 
 struct ModuleState;
 
@@ -90,24 +48,7 @@ class Module {
   std::unique_ptr<ModuleState> state_;
 };
 
-enum class Reinitialize { refuse, destroy_everything };
-
-struct NewToken {
-  std::string label;  // at most 32 bytes of UTF-8
-  Secret so_pin;
-  Secret user_pin;
-  // Which slot: a number, or the first slot with an uninitialised token. For an initialised token it must be given.
-  std::optional<unsigned long> slot;
-  // What a person saw in that slot and agreed to lose: another token there is refused (conflict).
-  std::optional<TokenInfo> confirmed = std::nullopt;
-  std::string so_pin_source = "so-pin";  // its name, for messages
-  // A person allowed one more attempt with the SO PIN though one was refused.
-  LoginAttempt so_pin_again = LoginAttempt::unless_refused;
-};
-
-// C_InitToken, then the user PIN set by the security officer. Refused (conflict) on an initialised token, or when a
-// token of that label is there, unless Reinitialize::destroy_everything: that destroys every key on it. A wrong SO PIN
-// is recorded and never retried. Gives the token as it is now.
+// See workflow::TokenModule.
 TokenInfo initialize_token(const Module& module, const NewToken& wanted, Reinitialize existing, PinRefusals& refusals);
 
 }  // namespace hsmbridge::pkcs11

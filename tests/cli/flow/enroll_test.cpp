@@ -125,7 +125,7 @@ TEST_CASE("trust anchors that are no certificates are refused before anything is
   bench.cli().write(file, good.substr(0, at) + "anchors: [" + (bench / "key.der").string() + good.substr(end));
   const auto refused = bench.run(enroll("web-2026"));
   CHECK(refused.status == 2);
-  CHECK(refused.err.find("trust anchors " + (bench / "key.der").string()) != std::string::npos);
+  CHECK(refused.err.find((bench / "key.der").string()) != std::string::npos);
   CHECK(bench.objects("web-2026").private_keys == 0);
   CHECK(bench.run({"request", "list"}).out == "no requests\n");
   const auto doctor = bench.run({"doctor"});

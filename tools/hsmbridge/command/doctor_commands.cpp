@@ -1,5 +1,7 @@
+#include "service/doctor/doctor.h"
 #include "tools/hsmbridge/command/commands.h"
-#include "tools/hsmbridge/usecase/doctor.h"
+#include "tools/hsmbridge/wiring/wiring.h"
+#include "views/doctor.h"
 
 #include <fmt/core.h>
 
@@ -8,6 +10,8 @@
 namespace hsmbridge::cli {
 
 namespace {
+
+using service::Health;
 
 std::string_view word(Health health) {
   switch (health) {
@@ -21,51 +25,49 @@ std::string_view word(Health health) {
   return "";
 }
 
+std::string text_of(const service::Check& check) {
+  std::string what;
+  std::string_view rest = check.what;
+  for (std::size_t end = 0; end != std::string_view::npos; rest.remove_prefix(end + 1)) {
+    end = rest.find('\n');
+    what += (what.empty() ? "" : "\n         ") + commandline::safe(rest.substr(0, end));
+    if (end == std::string_view::npos) break;
+  }
+  auto text = fmt::format("{:<7}{}: {}\n", word(check.health), check.subject, what);
+  if (!check.hint.empty()) text += fmt::format("         → {}\n", commandline::safe(check.hint));
+  return text;
+}
+
 ExitCode doctor(Invocation& invocation) {
-  std::vector<Finding> findings;
-  const auto add = [&](std::vector<Finding> more) { findings.insert(findings.end(), more.begin(), more.end()); };
+  std::vector<service::Check> checks;
   std::unique_ptr<Wiring> wiring;
   try {
     wiring = Wiring::open(invocation.config);
-    findings.push_back({"configuration", Health::ok, wiring->settings().file.string(), ""});
+    checks.push_back({"configuration", Health::ok, wiring->settings().file.string(), ""});
   } catch (const Error& error) {
-    findings.push_back({"configuration", Health::fault, error.message(), error.hint()});
+    checks.push_back({"configuration", Health::fault, error.message(), error.hint()});
   }
-  const SystemClock clock;
-  findings.push_back(examine_clock(clock));
+  checks.push_back(service::examine_clock(SystemClock()));
   if (wiring != nullptr) {
-    const DoctorLogin login = invocation.arguments.has("--login") ? DoctorLogin::once : DoctorLogin::never;
-    const config::Settings& settings = wiring->settings();
+    using service::DoctorLogin;
+    const auto login = invocation.arguments.has("--login") ? DoctorLogin::once : DoctorLogin::never;
     // A login is written down before the PIN is sent.
     if (login == DoctorLogin::never) wiring->only_look_at_refusals();
-    add(examine_store(*wiring));
-    for (const auto& token : settings.tokens) add(examine_token(*wiring, token, login));
-    for (const auto& provider : settings.providers) add(examine_provider(provider));
-    for (const auto& person : settings.people) add(examine_person(person));
-    for (const auto& profile : settings.profiles) add(examine_profile(settings, profile));
+    auto& stores = wiring->stores();
+    for (auto& check : service::examine(
+             *wiring, {[&stores] { return stores.open_to_examine(); }, [&stores] { return stores.entries_before(); }},
+             login)) {
+      checks.push_back(std::move(check));
+    }
   }
-
-  Json rows = Json(Json::Array{});
   std::string text;
   std::size_t faults = 0;
-  for (const Finding& finding : findings) {
-    if (finding.health == Health::fault) ++faults;
-    rows.push(Json::object({{"subject", Json(finding.subject)},
-                            {"health", Json(finding.health == Health::fault ? "fault" : word(finding.health))},
-                            {"what", Json(finding.what)},
-                            {"hint", Json(finding.hint)}}));
-    std::string_view rest = finding.what;
-    std::string what;
-    for (std::size_t end = 0; end != std::string_view::npos; rest.remove_prefix(end + 1)) {
-      end = rest.find('\n');
-      what += (what.empty() ? "" : "\n         ") + commandline::safe(rest.substr(0, end));
-      if (end == std::string_view::npos) break;
-    }
-    text += fmt::format("{:<7}{}: {}\n", word(finding.health), finding.subject, what);
-    if (!finding.hint.empty()) text += fmt::format("         → {}\n", commandline::safe(finding.hint));
+  for (const auto& check : checks) {
+    if (check.health == Health::fault) ++faults;
+    text += text_of(check);
   }
-  invocation.output.result("hsmbridge.doctor/1", Json::object({{"ok", Json(faults == 0)}, {"checks", rows}}), text);
-  if (faults != 0) invocation.output.note(fmt::format("{} of {} checks found a fault", faults, findings.size()));
+  invocation.output.result("hsmbridge.doctor/1", views::checks(checks), text);
+  if (faults != 0) invocation.output.note(fmt::format("{} of {} checks found a fault", faults, checks.size()));
   return faults == 0 ? ExitCode::done : ExitCode::failed;
 }
 

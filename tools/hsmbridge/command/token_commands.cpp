@@ -1,12 +1,13 @@
 #include "config/secret_source.h"
-#include "pkcs11/token/module.h"
+#include "service/tokens/tokens.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/text/token.h"
 #include "tools/hsmbridge/wiring/command_context.h"
 #include "tools/hsmbridge/wiring/prompt.h"
 #include "tools/hsmbridge/wiring/token_access.h"
+#include "views/tokens.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -21,86 +22,63 @@ using commandline::Positional;
 using commandline::Table;
 using commandline::Times;
 
-// "SoftHSM slot ID 0x1c9b" and the like say nothing beside a label.
-std::string state_of(const pkcs11::TokenInfo& info) {
-  if (!info.initialized) return "not initialised";
-  return std::string(pkcs11::to_string(info.user_pin));
+std::string state_of(const workflow::TokenInfo& info) {
+  return info.initialized ? std::string(workflow::to_string(info.user_pin)) : "not initialised";
 }
 
-ExitCode list_module(Invocation& invocation) {
-  const auto module = pkcs11::Module::load(std::filesystem::absolute(invocation.arguments.required("--module")));
+ExitCode list_module(Invocation& invocation, CommandContext& context) {
+  const auto module = context.token_module(invocation.arguments.required("--module"));
   Table table({"TOKEN", "SLOT", "SERIAL", "MODEL", "USER PIN"});
-  Json rows = Json(Json::Array{});
   std::vector<Error> unread;
-  for (const pkcs11::TokenInfo& info : module->tokens(unread)) {
+  const auto tokens = module->tokens(unread);
+  for (const auto& info : tokens) {
     table.row(
         {info.initialized ? info.label : "-", std::to_string(info.slot), info.serial, info.model, state_of(info)});
-    rows.push(to_json(info));
   }
-  const pkcs11::ModuleInfo about = module->info();
+  const auto about = module->info();
   if (table.empty()) invocation.output.note(fmt::format("{} shows no token", about.path.string()));
-  invocation.output.result(
-      "hsmbridge.token-list/1",
-      Json::object({{"module", Json(about.path.string())}, {"description", Json(about.description)}, {"tokens", rows}}),
-      table.empty() ? "" : table.text());
+  invocation.output.result("hsmbridge.token-list/1", views::tokens(about, tokens), table.empty() ? "" : table.text());
   for (const Error& error : unread) invocation.output.warning(error.message());
   return ExitCode::done;
 }
 
 ExitCode list(Invocation& invocation) {
-  if (names_module(invocation.arguments)) return list_module(invocation);
   CommandContext context(invocation);
+  if (names_module(invocation.arguments)) return list_module(invocation, context);
   if (context.wiring() == nullptr) {
     throw Error{ErrorKind::invalid_input, "there is no configuration to take the tokens from"}.hint(
         "--config FILE, or --module PATH to see the tokens of one module");
   }
+  const auto tokens = service::list_tokens(*context.wiring());
   Table table({"NAME", "TOKEN", "SERIAL", "MODEL", "USER PIN"});
-  Json rows = Json(Json::Array{});
-  std::vector<std::pair<std::string, Error>> faults;
-  for (const config::TokenSettings& settings : context.wiring()->settings().tokens) {
-    Json row = Json::object({{"name", Json(settings.name)}, {"module", Json(settings.module.string())}});
-    try {
-      const pkcs11::TokenInfo info = context.wiring()->pkcs11_token(settings.name)->info();
-      table.row({settings.name, info.label, info.serial, info.model, state_of(info)});
-      row.set("token", to_json(info));
-    } catch (...) {
-      const Error error = current_error();
-      table.row({settings.name, "-", "", "", std::string(to_string(error.kind()))});
-      row.set("error", Json::object({{"kind", Json(to_string(error.kind()))}, {"message", Json(error.message())}}));
-      faults.emplace_back(settings.name, error);
+  for (const auto& token : tokens) {
+    if (token.info) {
+      table.row({token.name, token.info->label, token.info->serial, token.info->model, state_of(*token.info)});
+    } else {
+      table.row({token.name, "-", "", "", std::string(to_string(token.error->kind()))});
     }
-    rows.push(std::move(row));
   }
   if (table.empty()) invocation.output.note("the configuration has no token");
-  invocation.output.result("hsmbridge.token-list/1", Json::object({{"tokens", rows}}),
-                           table.empty() ? "" : table.text());
-  for (const auto& [name, error] : faults) invocation.output.note(fmt::format("{}: {}", name, error.message()));
+  invocation.output.result("hsmbridge.token-list/1", views::tokens(tokens), table.empty() ? "" : table.text());
+  for (const auto& token : tokens) {
+    if (token.error) invocation.output.note(fmt::format("{}: {}", token.name, token.error->message()));
+  }
   return ExitCode::done;
 }
 
 ExitCode show(Invocation& invocation) {
   CommandContext context(invocation);
-  const auto token = context.token(invocation.arguments.text("TOKEN"));
-  const pkcs11::TokenInfo info = token->info();
-  Json object = to_json(info);
-  object.set("name", Json(token->name()));
-  object.set("module", Json(token->access().module.string()));
-  Json mechanisms = Json(Json::Array{});
-  for (const pkcs11::MechanismInfo& row : token->mechanisms()) mechanisms.push(to_json(row));
-  object.set("mechanisms", std::move(mechanisms));
-  std::string text = token_text(info);
+  const auto view = service::view_token(*context.token_device(invocation.arguments.text("TOKEN")));
+  std::string text = token_text(view.info) + "\n";
   if (invocation.arguments.has("--mechanisms")) {
-    text += "\n" + mechanisms_text(token->mechanisms());
+    text += mechanisms_text(view.mechanisms);
   } else {
-    std::string names;
-    for (const x509::SignatureAlgorithm& row : x509::signature_algorithms()) {
-      if (token->can_sign_with(row.token_mechanism)) names += (names.empty() ? "" : ", ") + std::string(row.name);
-    }
+    const auto names = fmt::format("{}", fmt::join(view.signs, ", "));
     commandline::Fields fields;
     fields.add("Signs", commandline::wrapped(names.empty() ? "nothing that this program knows" : names, 64, 0));
-    text += "\n" + fields.text();
+    text += fields.text();
   }
-  invocation.output.result("hsmbridge.token/1", object, text);
+  invocation.output.result("hsmbridge.token/1", views::token(view), text);
   return ExitCode::done;
 }
 
@@ -112,24 +90,17 @@ Secret secret_of(const Arguments& arguments, std::string_view option, std::strin
   return source.fetch(terminal_prompter(), what);
 }
 
-pkcs11::TokenInfo token_in_slot(const pkcs11::Module& module, unsigned long slot) {
-  for (const pkcs11::TokenInfo& info : module.tokens()) {
-    if (info.slot == slot) return info;
-  }
-  throw Error{ErrorKind::not_found, fmt::format("slot {} holds no token", slot)}.hint(
-      "hsmbridge token list shows the slots");
-}
-
 ExitCode init(Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
-  const auto module = pkcs11::Module::load(std::filesystem::absolute(arguments.required("--module")));
-  pkcs11::NewToken wanted;
+  CommandContext context(invocation);
+  const auto module = context.token_module(arguments.required("--module"));
+  workflow::NewToken wanted;
   wanted.label = arguments.required("--label");
   if (const auto slot = arguments.number("--slot", 0, 0x7FFFFFFFFFFFFFFF)) {
     wanted.slot = static_cast<unsigned long>(*slot);
   }
   const bool destroy = arguments.has("--destroy-everything");
-  if (destroy && wanted.slot) wanted.confirmed = token_in_slot(*module, *wanted.slot);
+  if (destroy && wanted.slot) wanted.confirmed = service::token_in_slot(*module, *wanted.slot);
   if (destroy && !arguments.has("--yes")) {
     if (!wanted.slot) throw Error{ErrorKind::invalid_input, "--destroy-everything wants --slot"};
     const std::string label = wanted.confirmed->initialized ? wanted.confirmed->label : "(not initialised)";
@@ -139,46 +110,33 @@ ExitCode init(Invocation& invocation) {
       throw Error{ErrorKind::refused, "not confirmed, nothing was changed"};
     }
   }
-  if (arguments.has("--retry")) wanted.so_pin_again = pkcs11::LoginAttempt::retry;
+  if (arguments.has("--retry")) wanted.so_pin_again = workflow::LoginAttempt::retry;
   std::string user_source;
   wanted.so_pin = secret_of(arguments, "--so-pin", "the new token's SO PIN", wanted.so_pin_source);
   wanted.user_pin = secret_of(arguments, "--pin", "the new token's user PIN", user_source);
-  CommandContext context(invocation);
-  const pkcs11::TokenInfo info = pkcs11::initialize_token(
-      *module, wanted, destroy ? pkcs11::Reinitialize::destroy_everything : pkcs11::Reinitialize::refuse,
-      *context.refusals());
-  context.log().record("token-initialized", Json::object({{"label", Json(info.label)},
-                                                          {"serial", Json(info.serial)},
-                                                          {"module", Json(module->info().path.string())}}));
-  invocation.output.result("hsmbridge.token/1", to_json(info), token_text(info));
+  using workflow::Reinitialize;
+  const auto info = service::initialize_token(*module, context.log(), wanted,
+                                              destroy ? Reinitialize::destroy_everything : Reinitialize::refuse);
+  invocation.output.result("hsmbridge.token/1", views::token(info), token_text(info));
   invocation.output.note(fmt::format("next: hsmbridge key generate --module {} --token {} --pin {} --label NAME",
                                      module->info().path.string(), info.label, user_source));
   return ExitCode::done;
 }
 
-// An approver may be allowed to read the store and nothing more, and the token is his own.
-void record_retry(CommandContext& context, commandline::Output& output, const std::string& token) {
-  try {
-    context.log().record("token-login-retry", Json::object({{"token", Json(token)}}));
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::denied) throw;
-    output.note(fmt::format("hsmbridge: this is in no audit log: {}", commandline::safe(error.message())));
-  }
-}
-
 ExitCode login(Invocation& invocation) {
   CommandContext context(invocation);
-  const auto token = context.token(invocation.arguments.text("TOKEN"));
-  const bool retry = invocation.arguments.has("--retry");
-  if (retry) record_retry(context, invocation.output, token->name());
-  token->login(retry ? pkcs11::LoginAttempt::retry : pkcs11::LoginAttempt::unless_refused);
-  context.log().lane_works("token:" + token->name());
-  const pkcs11::TokenInfo info = token->info();
-  invocation.output.result(
-      "hsmbridge.token-login/1",
-      Json::object({{"token", Json(info.label)}, {"uri", Json(info.uri)}, {"logged_in", Json(info.login_required)}}),
-      info.login_required ? fmt::format("logged in to token {}: the PIN is right\n", commandline::safe(info.label))
-                          : fmt::format("token {} wants no login\n", commandline::safe(info.label)));
+  using workflow::LoginAttempt;
+  const auto info =
+      service::log_in(*context.token_device(invocation.arguments.text("TOKEN")), context.log(),
+                      invocation.arguments.has("--retry") ? LoginAttempt::retry : LoginAttempt::unless_refused,
+                      [&](const Error& error) {
+                        invocation.output.note(
+                            fmt::format("hsmbridge: this is in no audit log: {}", commandline::safe(error.message())));
+                      });
+  invocation.output.result("hsmbridge.token-login/1", views::token_login(info),
+                           info.login_required
+                               ? fmt::format("logged in to token {}: the PIN is right\n", commandline::safe(info.label))
+                               : fmt::format("token {} wants no login\n", commandline::safe(info.label)));
   return ExitCode::done;
 }
 

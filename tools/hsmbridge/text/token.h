@@ -1,17 +1,14 @@
 #pragma once
 
-#include "base/json.h"
-#include "pkcs11/token/module.h"
+#include "workflow/ports/token_device.h"
 
 #include <string>
 #include <vector>
 
-// Tokens as a person and as a program read them.
+// Tokens as a person reads them.
 namespace hsmbridge::cli {
 
-Json to_json(const pkcs11::TokenInfo& info);
-Json to_json(const pkcs11::MechanismInfo& mechanism);
-std::string token_text(const pkcs11::TokenInfo& info);
-std::string mechanisms_text(const std::vector<pkcs11::MechanismInfo>& mechanisms);
+std::string token_text(const workflow::TokenInfo& info);
+std::string mechanisms_text(const std::vector<workflow::MechanismInfo>& mechanisms);
 
 }  // namespace hsmbridge::cli

@@ -1,6 +1,7 @@
 #include "tools/hsmbridge/wiring/command_context.h"
 
 #include "pkcs11/key_ring.h"
+#include "pkcs11/token_device.h"
 #include "tools/hsmbridge/wiring/process.h"
 #include "tools/hsmbridge/wiring/token_access.h"
 
@@ -55,6 +56,14 @@ std::shared_ptr<pkcs11::PinRefusals> CommandContext::refusals() {
     refusals_ = std::make_shared<pkcs11::FilePinRefusals>(pkcs11::FilePinRefusals::default_folder());
   }
   return refusals_;
+}
+
+std::unique_ptr<workflow::TokenDevice> CommandContext::token_device(const std::optional<std::string>& name) {
+  return pkcs11::token_device(token(name));
+}
+
+std::unique_ptr<workflow::TokenModule> CommandContext::token_module(const std::string& file) {
+  return pkcs11::token_module(std::filesystem::absolute(file), refusals());
 }
 
 std::unique_ptr<workflow::KeyRing> CommandContext::key_ring(const std::optional<std::string>& name) {

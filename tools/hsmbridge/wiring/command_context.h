@@ -6,6 +6,7 @@
 #include "tools/hsmbridge/wiring/invocation.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 #include "workflow/ports/key_ring.h"
+#include "workflow/ports/token_device.h"
 
 #include <memory>
 #include <optional>
@@ -27,12 +28,11 @@ class CommandContext {
 
   // The token that the options name: --module, else the configuration's token `name`, else --token, else the only one
   // there is. Not logged in. Throws what Token::open throws, invalid_input when nothing names a token.
-  std::shared_ptr<pkcs11::Token> token(const std::optional<std::string>& name = std::nullopt);
-  // The store's memory of refused PINs, or the files' when there is no store.
-  std::shared_ptr<pkcs11::PinRefusals> refusals();
-
-  // Its keys: the same token.
+  std::unique_ptr<workflow::TokenDevice> token_device(const std::optional<std::string>& name = std::nullopt);
+  // Its keys.
   std::unique_ptr<workflow::KeyRing> key_ring(const std::optional<std::string>& name = std::nullopt);
+  // The module in that file. Throws what loading it throws.
+  std::unique_ptr<workflow::TokenModule> token_module(const std::string& file);
   // Whether the configuration's token `name` may be the one of the ring, which can have another name here (--module).
   // Also when it cannot be asked: a key is not destroyed by mistake.
   bool may_be_token(const std::string& name, workflow::KeyRing& ring);
@@ -45,6 +45,10 @@ class CommandContext {
   const Clock& clock() const { return clock_; }
 
  private:
+  std::shared_ptr<pkcs11::Token> token(const std::optional<std::string>& name);
+  // The store's memory of refused PINs, or the files' when there is no store.
+  std::shared_ptr<pkcs11::PinRefusals> refusals();
+
   Invocation& invocation_;
   std::unique_ptr<Wiring> wiring_;
   SystemClock clock_;

@@ -6,6 +6,7 @@
 #include "pkcs11/key_ring.h"
 #include "pkcs11/token/module.h"
 #include "pkcs11/token/token_thread.h"
+#include "pkcs11/token_device.h"
 #include "pkcs11/workflow_token.h"
 #include "service/requests/requests.h"
 #include "tools/hsmbridge/wiring/process.h"
@@ -118,22 +119,13 @@ void add_people(const config::Settings& settings, ProviderNeeds& needs) {
 std::vector<Bytes> anchors_of(const config::Settings& settings, const std::string& profile) {
   std::vector<Bytes> anchors;
   for (const auto& file : settings.profile(profile).anchors) {
-    auto bundle = read_anchors(file);
+    auto bundle = x509::bundle_in_file(file, x509::Given::to_be_believed);
     for (auto& der : bundle.certificates) anchors.push_back(std::move(der));
   }
   return anchors;
 }
 
 }  // namespace
-
-x509::Bundle read_anchors(const std::filesystem::path& file) {
-  const Bytes content = read_trusted(file, kBelieved);
-  try {
-    return x509::read_bundle(content);
-  } catch (Error& error) {
-    throw error.prefix(fmt::format("trust anchors {}", file.string()));
-  }
-}
 
 Wiring::Wiring(config::Settings settings)
     : settings_(std::make_shared<const config::Settings>(std::move(settings))),
@@ -195,6 +187,14 @@ std::shared_ptr<Wiring::Tokens> Wiring::tokens() {
 
 std::shared_ptr<pkcs11::Token> Wiring::pkcs11_token(const std::string& name) {
   return tokens()->open(settings_->token(name).name);
+}
+
+std::unique_ptr<workflow::TokenDevice> Wiring::token_device(const std::string& name) {
+  return pkcs11::token_device(pkcs11_token(name));
+}
+
+std::unique_ptr<workflow::TokenModule> Wiring::token_module(const std::filesystem::path& path) {
+  return pkcs11::token_module(path, refusals());
 }
 
 std::unique_ptr<workflow::KeyRing> Wiring::key_ring(const std::string& name) {
@@ -276,7 +276,7 @@ ProviderNeeds Wiring::provider_needs() {
 std::vector<Bytes> Wiring::anchors(const workflow::Order& order) {
   std::vector<Bytes> anchors;
   for (const auto& file : settings_->profile(order.profile).anchors) {
-    auto bundle = read_anchors(file);
+    auto bundle = x509::bundle_in_file(file, x509::Given::to_be_believed);
     for (auto& der : bundle.certificates) anchors.push_back(std::move(der));
     const std::lock_guard lock(mutex_);
     for (const auto& skipped : bundle.skipped) {

@@ -10,7 +10,6 @@
 #include "workflow/engine/engine.h"
 #include "workflow/ports/key_ring.h"
 #include "workflow/ports/store.h"
-#include "x509/objects/pem.h"
 
 #include <filesystem>
 #include <functional>
@@ -49,6 +48,8 @@ class Wiring final : public service::Bridge {
   workflow::Records& records() override { return stores_->lent(); }
   std::vector<std::string> hook_of(const std::string& profile) override;
   std::unique_ptr<workflow::KeyRing> key_ring(const std::string& name) override;
+  std::unique_ptr<workflow::TokenDevice> token_device(const std::string& name) override;
+  std::unique_ptr<workflow::TokenModule> token_module(const std::filesystem::path& path) override;
   workflow::RecordFact recorder() const override;
 
   // The token itself, for what the workflow does not do: planning a key, an approver's signature. Opened once.
@@ -122,9 +123,5 @@ class Wiring final : public service::Bridge {
   std::vector<LeftOut> left_out_;
   std::set<std::string> told_;  // what was said once about trust anchors
 };
-
-// The usable certificates of a file of trust anchors, and what of it is left out. Throws what reading the file throws,
-// and invalid_input naming it when nothing in it is usable.
-x509::Bundle read_anchors(const std::filesystem::path& file);
 
 }  // namespace hsmbridge::cli
