@@ -1,7 +1,9 @@
-#include "base/error.h"
+#include "service/providers/providers.h"
 #include "tools/hsmbridge/command/commands.h"
-#include "tools/hsmbridge/usecase/provider_abilities.h"
-#include "tools/hsmbridge/wiring/wiring.h"
+#include "tools/hsmbridge/text/provider.h"
+#include "tools/hsmbridge/wiring/command_context.h"
+#include "tools/hsmbridge/wiring/providers.h"
+#include "views/providers.h"
 
 #include <fmt/core.h>
 
@@ -10,135 +12,88 @@ namespace hsmbridge::cli {
 namespace {
 
 using commandline::Positional;
-
-std::string profiles_of(const config::Settings& settings, const std::string& provider) {
-  std::string names;
-  for (const auto& profile : settings.profiles) {
-    if (profile.provider == provider) names += (names.empty() ? "" : ", ") + profile.name;
-  }
-  return names;
-}
+using commandline::safe;
 
 ExitCode list(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
+  const auto& settings = wiring->settings();
   commandline::Table table({"NAME", "TYPE", "CALLS AT ONCE", "PROFILES"});
-  Json json = Json::array();
-  for (const auto& provider : wiring->settings().providers) {
-    const auto profiles = profiles_of(wiring->settings(), provider.name);
-    table.row({provider.name, provider.type, std::to_string(provider.concurrency), profiles});
-    json.push(Json::object({{"name", provider.name},
-                            {"type", provider.type},
-                            {"concurrency", static_cast<std::int64_t>(provider.concurrency)}}));
+  for (const auto& provider : settings.providers) {
+    table.row({provider.name, provider.type, std::to_string(provider.concurrency),
+               service::profiles_at(settings, provider.name)});
   }
-  invocation.output.result("hsmbridge.provider-list/1", Json::object({{"providers", json}}),
+  invocation.output.result("hsmbridge.provider-list/1", views::providers(settings),
                            table.empty() ? "no providers are configured\n" : table.text());
   return ExitCode::done;
 }
 
-// How long a person waits for a list.
-constexpr Duration kCatalogueLimit = std::chrono::minutes{2};
+void add(commandline::Fields& fields, const workflow::Facts& facts) {
+  for (const auto& [name, value] : facts) fields.add(safe(name), safe(value));
+}
 
 // What can be ordered there: --profiles.
-ExitCode show_profiles(Invocation& invocation, const config::ProviderSettings& settings, workflow::Provider& provider) {
-  auto* catalogue = dynamic_cast<workflow::ProfileCatalogue*>(&provider);
-  if (catalogue == nullptr) {
-    throw Error{ErrorKind::invalid_input, fmt::format("a provider of type {} has no list of profiles", settings.type)};
-  }
+ExitCode show_profiles(Invocation& invocation, Wiring& wiring, const std::string& name) {
+  const auto entries = service::provider_profiles(wiring, name);
   std::string text;
-  Json json = Json::array();
-  for (const auto& entry : catalogue->profiles(settings.time_limit.value_or(kCatalogueLimit))) {
+  for (const auto& entry : entries) {
     commandline::Fields fields;
-    fields.add("Profile", commandline::safe(entry.name));
-    fields.add("Id", commandline::safe(entry.id));
+    fields.add("Profile", safe(entry.name));
+    fields.add("Id", safe(entry.id));
     fields.add("Usable", entry.obstacles.empty() ? "yes" : "no");
     std::string obstacles;
-    for (const auto& one : entry.obstacles) obstacles += (obstacles.empty() ? "" : "\n") + commandline::safe(one);
+    for (const auto& one : entry.obstacles) obstacles += (obstacles.empty() ? "" : "\n") + safe(one);
     fields.add("Because", obstacles);
-    Json facts = Json::object();
-    for (const auto& [name, value] : entry.facts) {
-      fields.add(commandline::safe(name), commandline::safe(value));
-      facts.set(name, value);
-    }
+    add(fields, entry.facts);
     text += (text.empty() ? "" : "\n") + fields.text();
-    json.push(Json::object({{"id", entry.id},
-                            {"name", entry.name},
-                            {"usable", entry.obstacles.empty()},
-                            {"obstacles", Json(entry.obstacles)},
-                            {"facts", facts}}));
   }
-  invocation.output.result("hsmbridge.provider-profiles/1", Json::object({{"name", settings.name}, {"profiles", json}}),
+  invocation.output.result("hsmbridge.provider-profiles/1", views::provider_profiles(name, entries),
                            text.empty() ? "no profile is shown to us there\n" : text);
   return ExitCode::done;
 }
 
 // The rules that a request must keep there: --policy.
-ExitCode show_policy(Invocation& invocation, const config::ProviderSettings& settings, workflow::Provider& provider) {
-  auto* source = dynamic_cast<workflow::PolicySource*>(&provider);
-  if (source == nullptr) {
-    throw Error{ErrorKind::invalid_input, fmt::format("a provider of type {} tells no policy", settings.type)};
-  }
+ExitCode show_policy(Invocation& invocation, Wiring& wiring, const std::string& name) {
+  const auto facts = service::provider_policy(wiring, name);
   commandline::Fields fields;
-  Json facts = Json::object();
-  for (const auto& [name, value] : source->policy(settings.time_limit.value_or(std::chrono::minutes{1}))) {
-    fields.add(commandline::safe(name), commandline::safe(value));
-    facts.set(name, value);
-  }
-  invocation.output.result("hsmbridge.provider-policy/1", Json::object({{"name", settings.name}, {"policy", facts}}),
-                           fields.text());
+  add(fields, facts);
+  invocation.output.result("hsmbridge.provider-policy/1", views::provider_policy(name, facts), fields.text());
   return ExitCode::done;
 }
 
 ExitCode show(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto& settings = wiring->settings().provider(invocation.arguments.text_or("NAME", ""));
-  if (invocation.arguments.has("--profiles")) {
-    return show_profiles(invocation, settings, *wiring->provider(settings.name));
-  }
-  if (invocation.arguments.has("--policy")) {
-    return show_policy(invocation, settings, *wiring->provider(settings.name));
-  }
-  const auto capabilities = wiring->provider(settings.name)->capabilities();
+  if (invocation.arguments.has("--profiles")) return show_profiles(invocation, *wiring, settings.name);
+  if (invocation.arguments.has("--policy")) return show_policy(invocation, *wiring, settings.name);
+  const auto can = wiring->provider(settings.name)->capabilities();
   commandline::Fields fields;
-  fields.add("Provider", commandline::safe(settings.name));
+  fields.add("Provider", safe(settings.name));
   fields.add("Type", settings.type);
   fields.add("Calls at once", std::to_string(settings.concurrency));
   if (settings.calls_per_minute) fields.add("Calls a minute", std::to_string(*settings.calls_per_minute));
-  fields.add("Profiles", commandline::safe(profiles_of(wiring->settings(), settings.name)));
-  Json json = Json::object({{"name", settings.name}, {"type", settings.type}});
-  json.set("capabilities", abilities_json(capabilities));
-  fields.add("What it does", abilities_text(capabilities));
-  invocation.output.result("hsmbridge.provider/1", json, fields.text());
+  fields.add("Profiles", safe(service::profiles_at(wiring->settings(), settings.name)));
+  fields.add("What it does", abilities_text(can));
+  invocation.output.result("hsmbridge.provider/1", views::provider(settings, can), fields.text());
   return ExitCode::done;
 }
 
 ExitCode types(Invocation& invocation) {
-  std::vector<ProviderWay> ways;
+  std::vector<service::ProviderWay> ways;
   for (const auto& type : provider_types()) ways.insert(ways.end(), type.ways.begin(), type.ways.end());
-  invocation.output.result("hsmbridge.provider-types/1", ways_json(ways),
+  invocation.output.result("hsmbridge.provider-types/1", views::provider_types(ways),
                            invocation.arguments.has("--markdown") ? ways_markdown(ways) : ways_text(ways));
   return ExitCode::done;
 }
 
-// Clocks differ by less where both are kept right.
-constexpr Duration kOrdinary = std::chrono::minutes{3};
-
 ExitCode test(Invocation& invocation) {
-  const auto wiring = Wiring::open(invocation.config);
-  const auto& settings = wiring->settings().provider(invocation.arguments.text_or("NAME", ""));
-  const auto provider = wiring->provider(settings.name);
-  auto lines = provider->test();
-  if (const auto ahead = provider->server_ahead(); ahead && (*ahead > kOrdinary || *ahead < -kOrdinary)) {
-    lines.push_back(fmt::format(
-        "its clock is {} {} of ours: set this machine's clock right, or a certificate that was "
-        "just issued is taken for not valid yet",
-        spoken(*ahead < Duration::zero() ? -*ahead : *ahead), *ahead < Duration::zero() ? "behind" : "ahead"));
-  }
-  if (wiring->settings().store.path) wiring->store()->lane_works("provider:" + settings.name);
+  CommandContext context(invocation);
+  auto& wiring = context.configured();
+  const auto name = wiring.settings().provider(invocation.arguments.text_or("NAME", "")).name;
+  const auto lines = service::test_provider(wiring, context.log(), name);
   std::string text;
-  for (const auto& line : lines) text += commandline::safe(line) + "\n";
-  invocation.output.result(
-      "hsmbridge.provider-test/1", Json::object({{"name", settings.name}, {"learnt", Json(lines)}}),
-      text + fmt::format("{} answers and takes our credentials\n", commandline::safe(settings.name)));
+  for (const auto& line : lines) text += safe(line) + "\n";
+  invocation.output.result("hsmbridge.provider-test/1", Json::object({{"name", name}, {"learnt", Json(lines)}}),
+                           text + fmt::format("{} answers and takes our credentials\n", safe(name)));
   return ExitCode::done;
 }
 

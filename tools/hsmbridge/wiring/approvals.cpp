@@ -130,11 +130,7 @@ std::unique_ptr<workflow::Approvals> with_a_key(Wiring& wiring, const config::Pe
 std::unique_ptr<workflow::Approvals> approvals_of(CommandContext& context, commandline::Output& output,
                                                   const std::optional<std::string>& person,
                                                   const std::optional<std::string>& provider) {
-  if (context.wiring() == nullptr) {
-    throw Error{ErrorKind::not_found, "there is no configuration, and approving needs one"}.hint(
-        "name it with --config FILE or HSMBRIDGE_CONFIG");
-  }
-  auto& wiring = *context.wiring();
+  auto& wiring = context.configured();
   const auto& settings = wiring.settings();
   if (provider && !person && provider_type(settings.provider(*provider)).approvers != Approvers::with_a_key) {
     return std::make_unique<service::AccountApprovals>(

@@ -24,12 +24,13 @@ CommandContext::CommandContext(Invocation& invocation)
 
 CommandContext::~CommandContext() = default;
 
+Wiring& CommandContext::configured() const {
+  if (wiring_ == nullptr) Wiring::open(invocation_.config);  // says what is missing
+  return *wiring_;
+}
+
 const config::ProfileSettings& CommandContext::profile(const std::string& name) const {
-  if (wiring_ == nullptr) {
-    throw Error{ErrorKind::invalid_input, fmt::format("profile {} needs a configuration and there is none", name)}.hint(
-        "name it with --config FILE, or put it at ~/.config/hsmbridge/hsmbridge.yaml");
-  }
-  return wiring_->settings().profile(name);
+  return configured().settings().profile(name);
 }
 
 std::shared_ptr<pkcs11::Token> CommandContext::token(const std::optional<std::string>& name) {

@@ -23,6 +23,8 @@ class CommandContext {
 
   // Null when there is no configuration file and none was named.
   Wiring* wiring() const { return wiring_.get(); }
+  // The same, for whatever needs one. Throws not_found when there is no configuration.
+  Wiring& configured() const;
   // The profile of that name. Throws not_found, invalid_input when there is no configuration.
   const config::ProfileSettings& profile(const std::string& name) const;
 

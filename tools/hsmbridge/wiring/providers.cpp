@@ -21,8 +21,8 @@ namespace hsmbridge::cli {
 namespace {
 
 template <class Provider>
-ProviderWay way(std::string name, const workflow::Capabilities& can) {
-  ProviderWay way{std::move(name), can};
+service::ProviderWay way(std::string name, const workflow::Capabilities& can) {
+  service::ProviderWay way{std::move(name), can};
   way.lists_profiles = std::is_base_of_v<workflow::ProfileCatalogue, Provider>;
   way.tells_policy = std::is_base_of_v<workflow::PolicySource, Provider>;
   way.dry_run = std::is_base_of_v<workflow::DryRun, Provider>;
@@ -31,14 +31,14 @@ ProviderWay way(std::string name, const workflow::Capabilities& can) {
 }
 
 // Its approvers sign with keys of their own (providers/securosys/approver.h), not with the account of the provider.
-ProviderWay securosys_way(std::string name, securosys::Mode mode) {
-  ProviderWay made = way<securosys::SecurosysProvider>(std::move(name), securosys::capabilities_of(mode));
+service::ProviderWay securosys_way(std::string name, securosys::Mode mode) {
+  auto made = way<securosys::SecurosysProvider>(std::move(name), securosys::capabilities_of(mode));
   made.decides_here = true;
   return made;
 }
 
 // Under each of its two names; the ways are told once.
-ProviderType venafi_type(std::string name, std::vector<ProviderWay> ways) {
+ProviderType venafi_type(std::string name, std::vector<service::ProviderWay> ways) {
   return {std::move(name),
           [](const std::string& provider, config::Section section) {
             return config::ProviderFacts{venafi::read_settings(provider, std::move(section)).search_lag};

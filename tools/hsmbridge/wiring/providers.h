@@ -2,6 +2,7 @@
 
 #include "config/settings.h"
 #include "pkcs11/token/token.h"
+#include "service/providers/abilities.h"
 #include "workflow/ports/key_use.h"
 #include "workflow/ports/provider.h"
 
@@ -24,16 +25,6 @@ struct ProviderNeeds {
   std::vector<std::string> unread_people = {};  // who is named by a file that cannot be read, and why
 };
 
-// What a type of provider can do in one of its ways of working.
-struct ProviderWay {
-  std::string name;  // "securosys-tsb, mode raw-signature"
-  workflow::Capabilities can;
-  bool lists_profiles = false;  // provider show --profiles
-  bool tells_policy = false;    // provider show --policy
-  bool dry_run = false;         // enroll --check asks it too
-  bool decides_here = false;    // approvers decide with `approval accept` and `reject`
-};
-
 // Where those decide who must approve at a provider.
 enum class Approvers {
   there,             // at its own pages, not here
@@ -47,7 +38,7 @@ struct ProviderType {
   // Reads the provider's own keys while the configuration is read, so that all problems are reported together.
   config::ProviderReader check;
   std::function<std::shared_ptr<workflow::Provider>(const config::ProviderSettings&, const ProviderNeeds&)> make;
-  std::vector<ProviderWay> ways;
+  std::vector<service::ProviderWay> ways;
   Approvers approvers = Approvers::there;
 };
 const std::vector<ProviderType>& provider_types();

@@ -1,12 +1,22 @@
-#include "tools/hsmbridge/usecase/provider_abilities.h"
+#pragma once
 
-#include "tools/commandline/output.h"
+#include "workflow/ports/provider.h"
 
-#include <fmt/core.h>
+#include <string>
+#include <string_view>
 
-namespace hsmbridge::cli {
+// What providers can do, in words.
+namespace hsmbridge::service {
 
-namespace {
+// What a type of provider can do in one of its ways of working.
+struct ProviderWay {
+  std::string name;  // "securosys-tsb, mode raw-signature"
+  workflow::Capabilities can;
+  bool lists_profiles = false;  // provider show --profiles
+  bool tells_policy = false;    // provider show --policy
+  bool dry_run = false;         // enroll --check asks it too
+  bool decides_here = false;    // approvers decide with `approval accept` and `reject`
+};
 
 struct CapabilityRow {
   std::string_view name;
@@ -15,7 +25,7 @@ struct CapabilityRow {
   std::string_view yes;
   std::string_view no;  // empty: nothing that a user has to know
 };
-constexpr CapabilityRow kCapabilities[] = {
+inline constexpr CapabilityRow kCapabilities[] = {
     {"full_profile", &workflow::Capabilities::full_profile, "what the certificate says is ours, to the last extension",
      "names, usages, validity and serial are ours",
      "the provider decides what the certificate says: see `accept:` in `hsmbridge help configuration`"},
@@ -48,7 +58,7 @@ struct ExtraRow {
   bool ProviderWay::*member;
   std::string_view title;
 };
-constexpr ExtraRow kExtras[] = {
+inline constexpr ExtraRow kExtras[] = {
     {"decides_here", &ProviderWay::decides_here,
      "its approvers can decide here (`approval accept`, `approval reject`)"},
     {"lists_profiles", &ProviderWay::lists_profiles, "what can be ordered is listed (`provider show --profiles`)"},
@@ -56,76 +66,4 @@ constexpr ExtraRow kExtras[] = {
     {"dry_run", &ProviderWay::dry_run, "it judges a request without making one (`enroll --check`)"},
 };
 
-// A field's value beside the longest name, "What it does:", within 80 columns; what goes on is indented.
-std::string wrapped_line(std::string_view text) {
-  constexpr std::size_t kWidth = 80 - 15;
-  constexpr std::size_t kGoesOn = 2;
-  return commandline::wrapped(text, kWidth - kGoesOn, kGoesOn);
-}
-
-std::string_view word(bool yes) {
-  return yes ? "yes" : "no";
-}
-
-}  // namespace
-
-std::string abilities_text(const workflow::Capabilities& can) {
-  std::string lines;
-  for (const auto& row : kCapabilities) {
-    const auto words = can.*row.member ? row.yes : row.no;
-    if (!words.empty()) lines += (lines.empty() ? "" : "\n") + wrapped_line(words);
-  }
-  return lines;
-}
-
-Json abilities_json(const workflow::Capabilities& can) {
-  Json able = Json::object();
-  for (const auto& row : kCapabilities) able.set(std::string(row.name), can.*row.member);
-  return able;
-}
-
-std::string ways_text(const std::vector<ProviderWay>& ways) {
-  std::string text;
-  for (const auto& way : ways) {
-    std::string lines;
-    for (const auto& row : kExtras) {
-      if (way.*row.member) lines += wrapped_line(row.title) + "\n";
-    }
-    lines += abilities_text(way.can);
-    commandline::Fields fields;
-    fields.add("Type", way.name);
-    fields.add("What it does", lines);
-    text += (text.empty() ? "" : "\n") + fields.text();
-  }
-  return text;
-}
-
-std::string ways_markdown(const std::vector<ProviderWay>& ways) {
-  std::string text = "| |";
-  std::string rule = "|---|";
-  for (const auto& way : ways) {
-    text += fmt::format(" {} |", way.name);
-    rule += "---|";
-  }
-  text += "\n" + rule + "\n";
-  const auto row = [&](std::string_view title, const auto& has) {
-    text += fmt::format("| {} |", title);
-    for (const auto& way : ways) text += fmt::format(" {} |", word(has(way)));
-    text += "\n";
-  };
-  for (const auto& one : kCapabilities) row(one.title, [&](const ProviderWay& way) { return way.can.*one.member; });
-  for (const auto& one : kExtras) row(one.title, [&](const ProviderWay& way) { return way.*one.member; });
-  return text;
-}
-
-Json ways_json(const std::vector<ProviderWay>& ways) {
-  Json list = Json::array();
-  for (const auto& way : ways) {
-    Json able = abilities_json(way.can);
-    for (const auto& row : kExtras) able.set(std::string(row.name), way.*row.member);
-    list.push(Json::object({{"type", way.name}, {"capabilities", able}}));
-  }
-  return Json::object({{"types", list}});
-}
-
-}  // namespace hsmbridge::cli
+}  // namespace hsmbridge::service
