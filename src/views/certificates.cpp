@@ -1,5 +1,7 @@
 #include "views/certificates.h"
 
+#include "x509/judge/render.h"
+
 #include <cstdint>
 #include <utility>
 
@@ -51,6 +53,28 @@ Json placed(const std::string& fingerprint, const std::vector<service::Placed>& 
     rows.push(std::move(row));
   }
   return Json::object({{"certificate", fingerprint}, {"targets", std::move(rows)}});
+}
+
+Json certificate(const x509::Certificate& certificate, const std::string& file,
+                 const workflow::CertificateRecord* record) {
+  Json row = x509::to_json(certificate);
+  row.set("file", file);
+  if (record != nullptr) {
+    row.set("status", record->status);
+    row.set("request", record->request.str());
+    row.set("installed", Json(record->installed));
+  }
+  return row;
+}
+
+Json verified_certificate(const std::string& file, const service::VerifiedCertificate& verified) {
+  Json rows = Json::array();
+  for (const auto& finding : verified.findings) {
+    rows.push(Json::object({{"name", finding.name},
+                            {"fatal", finding.severity == x509::Severity::fatal},
+                            {"explanation", finding.explanation}}));
+  }
+  return Json::object({{"file", file}, {"ok", verified.ok}, {"findings", rows}, {"chain", Json(verified.chain)}});
 }
 
 }  // namespace hsmbridge::views

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "service/certificates/certificates.h"
+#include "service/certificates/files.h"
 #include "service/certificates/placing.h"
 
 #include <string>
@@ -12,6 +13,11 @@ namespace hsmbridge::views {
 
 // hsmbridge.cert-list/1
 Json certificates(const service::CertificateList& list);
+// A row of hsmbridge.cert-show/1; `record`: what the store knows of it, or null.
+Json certificate(const x509::Certificate& certificate, const std::string& file,
+                 const workflow::CertificateRecord* record);
+// hsmbridge.cert-verify/1
+Json verified_certificate(const std::string& file, const service::VerifiedCertificate& verified);
 // hsmbridge.cert-install/1
 Json placed(const std::string& fingerprint, const std::vector<service::Placed>& placed);
 

@@ -1,8 +1,12 @@
 #include "service/content/csr.h"
 
 #include "base/error.h"
+#include "base/file.h"
+#include "x509/judge/advice.h"
 #include "x509/judge/render.h"
 #include "x509/objects/algorithm.h"
+#include "x509/objects/certificate.h"
+#include "x509/objects/pem.h"
 #include "x509/objects/spki.h"
 
 #include <fmt/core.h>
@@ -135,6 +139,27 @@ Bytes create_csr(x509::Signer& signer, const x509::RequestedContent& ask) {
   return x509::create_csr(signer, ask.content, algorithm_for(ask, key));
 }
 
+x509::Csr csr_in(const std::string& file) {
+  const Bytes bytes = read_file(file);  // names the file in its errors
+  try {
+    return x509::parse_csr(x509::read_csr(bytes));
+  } catch (Error& error) {
+    throw error.prefix(file);
+  }
+}
+
+x509::Content content_in(const std::string& file) {
+  const Bytes bytes = read_file(file);
+  try {
+    if (as_text(bytes).find("CERTIFICATE REQUEST-----") != std::string_view::npos) {
+      return x509::parse_csr(x509::read_csr(bytes)).content;
+    }
+    return x509::parse_certificate(x509::read_certificate(bytes)).content();
+  } catch (Error& error) {
+    throw error.prefix(file);
+  }
+}
+
 std::vector<CsrFault> check_csr(const x509::Csr& csr, const config::ProfileSettings* profile) {
   Faults faults;
   std::optional<x509::KeySpec> key;
@@ -170,6 +195,17 @@ std::vector<CsrFault> check_csr(const x509::Csr& csr, const config::ProfileSetti
   }
   compare_content(faults, profile_content(*profile), csr.content);
   return faults.take();
+}
+
+CsrCheck check_csr_in(const std::string& file, const config::ProfileSettings* profile) {
+  const auto csr = csr_in(file);
+  return {check_csr(csr, profile), x509::advice(csr.content)};
+}
+
+std::string signature_flaw(const x509::Csr& csr) {
+  const auto check = x509::check_signature(csr.parts, csr.spki);
+  if (check.verdict == x509::SignatureVerdict::does_not_verify) return "its signature does not verify";
+  return check.why.empty() ? "" : "its signature " + x509::to_string(check);
 }
 
 const std::vector<std::string>& ask_columns() {

@@ -20,6 +20,11 @@ const x509::SignatureAlgorithm& algorithm_for(const x509::RequestedContent& ask,
 // algorithm is not for that key, the content contradicts itself), and what the signer throws.
 Bytes create_csr(x509::Signer& signer, const x509::RequestedContent& ask);
 
+// The CSR in a PEM or DER file. Throws invalid_input naming it, and what reading it throws.
+x509::Csr csr_in(const std::string& file);
+// What the certificate or CSR in a file says, as a model for another one. Throws likewise.
+x509::Content content_in(const std::string& file);
+
 struct CsrFault {
   std::string name;         // "signature", "key", "subject", "extended_key_usage", …
   std::string explanation;  // what is asked and what was found, in one line
@@ -30,6 +35,15 @@ struct CsrFault {
 // its alternative names too; a field that the profile leaves out may be anything, except CA:TRUE.
 // Throws invalid_input for a profile that cannot be read.
 std::vector<CsrFault> check_csr(const x509::Csr& csr, const config::ProfileSettings* profile);
+
+// Everything there is to say against the CSR in a file, and what is odd about a server's names, a sentence each.
+struct CsrCheck {
+  std::vector<CsrFault> faults;
+  std::vector<std::string> notes;
+};
+CsrCheck check_csr_in(const std::string& file, const config::ProfileSettings* profile);
+// Why its signature does not prove its key; "" where it does.
+std::string signature_flaw(const x509::Csr& csr);
 
 // The columns of a batch that speak about content, named like the options of `csr create`.
 const std::vector<std::string>& ask_columns();

@@ -2,6 +2,7 @@
 
 #include "service/content/csr.h"
 #include "service/keys/keys.h"
+#include "x509/judge/advice.h"
 #include "x509/objects/pem.h"
 
 #include <fmt/core.h>
@@ -59,6 +60,7 @@ void refuse_csr(const NewCsr& wanted, const CsrRun& run) {
 MadeCsr make_csr(workflow::KeyRing& ring, Logbook& log, const NewCsr& wanted, const CsrRun& run) {
   MadeCsr made;
   made.ask = ask_of(wanted, run);
+  made.advice = x509::advice(made.ask.content);
   if (!wanted.out.empty() && run.existing == Existing::refuse && std::filesystem::exists(wanted.out)) {
     throw Error{ErrorKind::conflict, fmt::format("{} exists already, nothing was done", wanted.out)}.hint(
         "name another file, or give --force to replace it");

@@ -38,6 +38,7 @@ struct MadeCsr {
   bool key_made = false;
   Bytes der;
   x509::RequestedContent ask;
+  std::vector<std::string> advice;  // what is odd about a server's names, a sentence each
 };
 
 // What can be refused without a token: a malformed name is the user's to correct whether the token is there or not.

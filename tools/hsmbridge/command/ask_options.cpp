@@ -1,13 +1,8 @@
 #include "tools/hsmbridge/command/ask_options.h"
 
 #include "base/clock.h"
-#include "base/file.h"
-#include "x509/objects/certificate.h"
-#include "x509/objects/csr.h"
-#include "x509/objects/pem.h"
 
 #include <string>
-#include <string_view>
 
 namespace hsmbridge::cli {
 
@@ -62,18 +57,6 @@ service::AskWishes order_wishes(const Arguments& arguments) {
   if (const auto validity = arguments.text("--validity")) wishes.validity = parse_duration(*validity);
   wishes.accept = arguments.all("--accept");
   return wishes;
-}
-
-x509::Content like_content(const std::string& file) {
-  const Bytes bytes = read_file(file);
-  try {
-    if (as_text(bytes).find("CERTIFICATE REQUEST-----") != std::string_view::npos) {
-      return x509::parse_csr(x509::read_csr(bytes)).content;
-    }
-    return x509::parse_certificate(x509::read_certificate(bytes)).content();
-  } catch (Error& error) {
-    throw error.prefix(file);
-  }
 }
 
 }  // namespace hsmbridge::cli

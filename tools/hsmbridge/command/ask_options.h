@@ -18,7 +18,4 @@ service::AskWishes content_wishes(const Arguments& arguments);
 std::vector<commandline::Option> order_options();
 service::AskWishes order_wishes(const Arguments& arguments);
 
-// The content of the certificate or CSR in `file` (`--like FILE`). Throws invalid_input, and what read_file throws.
-x509::Content like_content(const std::string& file);
-
 }  // namespace hsmbridge::cli

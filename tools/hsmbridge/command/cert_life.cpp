@@ -281,11 +281,8 @@ const Option kQueue{"--queue", "", "only write it down: `hsmbridge run` does all
 
 }  // namespace
 
-std::string record_text(Invocation& invocation, const workflow::CertificateRecord& record) {
-  const auto wiring = Wiring::open(invocation.config);
-  const auto store = wiring->store();
-  const auto now = wiring->clock().now();
-  const auto row = service::row_of(*store, record, wiring->settings(), now);
+std::string record_text(const service::CertificateRow& row, Instant now) {
+  const auto& record = row.record;
   commandline::Fields fields;
   fields.add("Status", record.status);
   fields.add("Brought by",

@@ -13,6 +13,6 @@ std::vector<Command> certificate_life_commands();
 std::vector<Command> certificate_place_commands();
 
 // What the records say about one certificate, beside what it says itself: status, request, places, renewal.
-std::string record_text(Invocation& invocation, const workflow::CertificateRecord& record);
+std::string record_text(const service::CertificateRow& row, Instant now);
 
 }  // namespace hsmbridge::cli

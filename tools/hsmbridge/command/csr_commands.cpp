@@ -1,17 +1,15 @@
-#include "base/file.h"
+#include "base/bytes.h"
 #include "config/key_flaw.h"
 #include "config/secret_source.h"
 #include "service/content/csr.h"
 #include "service/keys/new_csr.h"
 #include "tools/hsmbridge/command/ask_options.h"
 #include "tools/hsmbridge/command/commands.h"
+#include "tools/hsmbridge/text/csr.h"
 #include "tools/hsmbridge/wiring/command_context.h"
 #include "tools/hsmbridge/wiring/prompt.h"
 #include "tools/hsmbridge/wiring/token_access.h"
-#include "views/keys.h"
-#include "x509/judge/advice.h"
-#include "x509/judge/render.h"
-#include "x509/objects/pem.h"
+#include "views/csr.h"
 
 #include <fmt/core.h>
 
@@ -22,25 +20,12 @@ namespace hsmbridge::cli {
 
 namespace {
 
-x509::Csr read(const std::string& file) {
-  try {
-    return x509::parse_csr(x509::read_csr(read_file(file)));
-  } catch (Error& error) {
-    // read_file names the file already.
-    if (error.kind() == ErrorKind::invalid_input) error.prefix(file);
-    throw;
-  }
-}
+using commandline::safe;
 
 ExitCode show(Invocation& invocation) {
-  const x509::Csr csr = read(invocation.arguments.required("FILE"));
-  invocation.output.result("hsmbridge.csr/1", x509::to_json(csr), x509::render(csr));
-  const x509::SignatureCheck check = x509::check_signature(csr.parts, csr.spki);
-  if (check.verdict == x509::SignatureVerdict::does_not_verify) {
-    invocation.output.warning("its signature does not verify");
-  } else if (!check.why.empty()) {
-    invocation.output.warning("its signature " + x509::to_string(check));
-  }
+  const auto csr = service::csr_in(invocation.arguments.required("FILE"));
+  invocation.output.result("hsmbridge.csr/1", views::csr(csr), csr_text(csr));
+  if (const auto why = service::signature_flaw(csr); !why.empty()) invocation.output.warning(why);
   return ExitCode::done;
 }
 
@@ -52,34 +37,16 @@ ExitCode check(Invocation& invocation) {
     context.emplace(invocation);
     profile = &context->profile(*name);
   }
-  const x509::Csr csr = read(file);
-  const auto faults = service::check_csr(csr, profile);
-  const auto notes = x509::advice(csr.content);
-  Json rows = Json(Json::Array{});
+  const auto checked = service::check_csr_in(file, profile);
   std::string text;
-  for (const service::CsrFault& fault : faults) {
-    rows.push(Json::object({{"name", Json(fault.name)}, {"explanation", Json(fault.explanation)}}));
-    text += fmt::format("{}: {}\n", fault.name, commandline::safe(fault.explanation));
-  }
-  if (faults.empty()) text = fmt::format("{}: no fault found\n", commandline::safe(file));
-  for (const std::string& note : notes) text += fmt::format("note: {}\n", commandline::safe(note));
-  invocation.output.result(
-      "hsmbridge.csr-check/1",
-      Json::object({{"file", Json(file)}, {"ok", Json(faults.empty())}, {"faults", rows}, {"notes", Json(notes)}}),
-      text);
-  return faults.empty() ? ExitCode::done : ExitCode::failed;
+  for (const auto& fault : checked.faults) text += fmt::format("{}: {}\n", fault.name, safe(fault.explanation));
+  if (checked.faults.empty()) text = fmt::format("{}: no fault found\n", safe(file));
+  for (const auto& note : checked.notes) text += fmt::format("note: {}\n", safe(note));
+  invocation.output.result("hsmbridge.csr-check/1", views::csr_check(file, checked), text);
+  return checked.faults.empty() ? ExitCode::done : ExitCode::failed;
 }
 
 // ---- create ---------------------------------------------------------------------------------------------------------
-
-std::string summary_of(const x509::Content& content) {
-  std::string names;
-  for (const x509::GeneralName& name : content.subject_alternative_names) {
-    names += (names.empty() ? "" : ", ") + name.text;
-  }
-  if (content.subject.empty()) return names;
-  return content.subject.to_string() + (names.empty() ? "" : " (" + names + ")");
-}
 
 service::NewCsr wanted_of(const Arguments& arguments) {
   service::NewCsr wanted;
@@ -111,7 +78,7 @@ service::CsrRun run_of(const Arguments& arguments, const CommandContext& context
   if (form == "der") run.form = service::CsrForm::der;
   if (arguments.has("--force")) run.existing = Existing::replace;
   if (const auto name = arguments.text("--profile")) run.profile = &context.profile(*name);
-  if (const auto like = arguments.text("--like")) run.like = like_content(*like);
+  if (const auto like = arguments.text("--like")) run.like = service::content_in(*like);
   return run;
 }
 
@@ -123,18 +90,17 @@ ExitCode create_one(Output& output, CommandContext& context, const service::NewC
     throw Error{ErrorKind::invalid_input, "DER is not for a terminal"}.hint("give --out FILE");
   }
   const auto made = service::make_csr(*ring, context.log(), wanted, run);
-  for (const std::string& sentence : x509::advice(made.ask.content)) output.warning(sentence);
+  for (const std::string& sentence : made.advice) output.warning(sentence);
   if (made.key_made) {
     output.note(fmt::format("made key {} ({}, id {}) in token {}", made.key.label, made.key.type, hex(made.key.id),
                             ring->token()));
   }
   if (wanted.out.empty() && !output.json()) {
-    output.raw(der ? to_text(made.der) : x509::csr_to_pem(made.der));
+    output.raw(der ? to_text(made.der) : csr_pem(made.der));
     return ExitCode::done;
   }
-  output.result(
-      "hsmbridge.csr-create/1", views::csr(ring->token(), wanted, made),
-      fmt::format("{}: {}\n", commandline::safe(wanted.out), commandline::safe(summary_of(made.ask.content))));
+  output.result("hsmbridge.csr-create/1", views::csr(ring->token(), wanted, made),
+                fmt::format("{}: {}\n", safe(wanted.out), safe(summary_of(made.ask.content))));
   if (!output.json()) output.note(fmt::format("next: hsmbridge csr show {}", shell_word(wanted.out)));
   return ExitCode::done;
 }
@@ -154,9 +120,9 @@ ExitCode create_many(Invocation& invocation, CommandContext& context, const serv
   const auto tell = [&](const service::CsrRow& row) {
     ++(row.made ? made : failed);
     output.result("hsmbridge.csr-row/1", views::csr_row(ring->token(), row),
-                  row.made ? fmt::format("line {}: ok      {}: {}\n", row.line, commandline::safe(row.wanted.out),
-                                         commandline::safe(summary_of(row.made->ask.content)))
-                           : fmt::format("line {}: failed  {}\n", row.line, commandline::safe(row.error->message())));
+                  row.made ? fmt::format("line {}: ok      {}: {}\n", row.line, safe(row.wanted.out),
+                                         safe(summary_of(row.made->ask.content)))
+                           : fmt::format("line {}: failed  {}\n", row.line, safe(row.error->message())));
   };
   service::make_csrs(*ring, context.log(), service::rows_in(file, service::csr_columns()), typed, run,
                      arguments.text_or("--out-directory", ""), tell);

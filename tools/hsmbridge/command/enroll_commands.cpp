@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "service/content/csr.h"
 #include "service/requests/enrolment.h"
 #include "tools/hsmbridge/command/ask_options.h"
 #include "tools/hsmbridge/command/commands.h"
@@ -48,7 +49,7 @@ service::NewEnrolment wanted_of(const Arguments& arguments) {
   wanted.key = arguments.text("--key");
   wanted.wishes = order_wishes(arguments);
   if (const auto like = arguments.text("--like")) {
-    wanted.like = like_content(*like);
+    wanted.like = service::content_in(*like);
   }
   wanted.install = arguments.all("--install");
   if (const auto deadline = arguments.text("--deadline")) wanted.deadline = parse_duration(*deadline);
