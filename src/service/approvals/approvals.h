@@ -49,6 +49,7 @@ class ApprovalDesk {
   void reject(const ApprovalView& view, const std::string& reason);
 
  private:
+  std::unique_ptr<workflow::Store> store_if_any() const;
   bool by_account() const { return approvals_.approver().empty(); }
   workflow::ApprovalTask task_of(const std::string& typed);
   void compare(ApprovalView& view);

@@ -21,7 +21,7 @@ void add_anchors(x509::Expectation& expected, const std::string& file, x509::Giv
                  std::vector<std::string>& skipped) {
   const auto bundle = x509::bundle_in_file(file, given);
   for (const Bytes& der : bundle.certificates) expected.anchors.push_back(x509::parse_certificate(der));
-  for (const auto& why : bundle.skipped) skipped.push_back(fmt::format("{}: {}", file, why));
+  for (const auto& why : bundle.skipped) skipped.push_back(fmt::format("{}: left out: {}", file, why));
 }
 
 // The answer to a CSR: everything that a request would judge before it installs.

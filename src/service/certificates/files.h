@@ -30,7 +30,7 @@ struct VerifiedCertificate {
   std::string subject;
   std::vector<x509::Finding> findings;
   std::vector<std::string> chain;    // subjects, from the certificate's own to the anchor's
-  std::vector<std::string> skipped;  // what of the anchors' files could not be used, "file: why"
+  std::vector<std::string> skipped;  // what of the anchors' files could not be used, "file: left out: why"
   bool ok = false;                   // no finding is fatal
 };
 // Everything that a request would judge before it installs; without a CSR the chain alone, without anchors the request

@@ -121,6 +121,41 @@ std::string trouble_of(workflow::Outbox& store, const RequestId& id) {
   return {};
 }
 
+std::vector<RequestRow> list_requests(workflow::Store& store, const RequestFilter& filter) {
+  workflow::Store::ListQuery query;
+  query.open_only = filter.open_only;
+  query.most = filter.most;
+  if (filter.state) {
+    query.state = workflow::state_name_from(*filter.state);
+    if (!query.state) {
+      std::string names;
+      for (std::size_t i = 0; i < workflow::kStateCount; ++i) {
+        names += fmt::format("{}{}", i == 0 ? "" : ", ", workflow::to_string(static_cast<workflow::StateName>(i)));
+      }
+      throw Error{ErrorKind::invalid_input, fmt::format("there is no state '{}'", *filter.state)}.hint("the states: " +
+                                                                                                       names);
+    }
+  }
+  std::vector<RequestRow> rows;
+  for (const auto& record : store.list(query)) {
+    rows.push_back(row_of(record));
+    if (!workflow::is_final(workflow::name_of(record.state))) {
+      rows.back().trouble = trouble_of(store, record.order.id);
+    }
+  }
+  return rows;
+}
+
+RequestHistory history_of(workflow::Store& store, const RequestId& id) {
+  return {id, store.history(id), store.late_answers(id)};
+}
+
+std::string state_diagram(const std::string& format) {
+  if (format == "mermaid") return workflow::mermaid();
+  if (format == "graphviz") return workflow::graphviz();
+  throw Error{ErrorKind::invalid_input, fmt::format("--format is mermaid or graphviz, not '{}'", format)};
+}
+
 std::string fingerprint_of(const workflow::State& state) {
   if (const auto* completed = std::get_if<workflow::Completed>(&state)) return completed->certificate;
   if (const auto* installing = std::get_if<workflow::Installing>(&state)) return installing->certificate;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "base/json.h"
 #include "config/settings.h"
 #include "workflow/machine/decide.h"
 #include "workflow/machine/explain.h"
@@ -49,16 +48,28 @@ RequestRow row_of(const workflow::Record& record);
 // Why what the request wants to do did not succeed the last time; "" for nothing.
 std::string trouble_of(workflow::Outbox& store, const RequestId& id);
 
+// Which requests to list.
+struct RequestFilter {
+  bool open_only = false;
+  std::optional<std::string> state;  // a name of a state; throws invalid_input naming those that there are
+  unsigned most = 100;
+};
+// Newest first, each that is not final with its trouble.
+std::vector<RequestRow> list_requests(workflow::Store& store, const RequestFilter& filter);
+
+// Everything that happened to a request.
+struct RequestHistory {
+  RequestId id;
+  std::vector<workflow::JournalEntry> events;
+  std::vector<workflow::LateAnswer> late;
+};
+RequestHistory history_of(workflow::Store& store, const RequestId& id);
+
 // The certificate's fingerprint, wherever the state holds one; "" for none.
 std::string fingerprint_of(const workflow::State& state);
 // What the order asks for, in one line: the names, else the subject.
 std::string names_of(const workflow::Order& order);
 
-Json to_json(const RequestRow& row);
-Json to_json(const RequestView& view);
-Json to_json(const workflow::JournalEntry& entry);
-Json to_json(const workflow::LateAnswer& answer);
-Json to_json(const workflow::Explanation& explanation);
 // One line on what an event says beyond its name: "2 of 3 in group ops: alice approved", an error, a reference; "" when
 // there is nothing to add.
 std::string detail_of(const workflow::EventBody& body);
@@ -66,6 +77,9 @@ std::string detail_of(const workflow::EventBody& body);
 // The times of a provider as configured; the defaults where it is not configured any more.
 workflow::Timing timing_of(const config::ProviderSettings& provider);
 workflow::Timing timing_for(const config::Settings& settings, const std::string& provider);
+
+// The states and what leads from one to another, as a drawing: `format` is mermaid or graphviz. Throws invalid_input.
+std::string state_diagram(const std::string& format);
 
 // Appends what a person did to a request: reads, decides, commits, and again when another event came first.
 // Throws conflict with the machine's own words when the event is not for the state the request is in.

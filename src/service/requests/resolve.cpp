@@ -1,6 +1,7 @@
 #include "service/requests/resolve.h"
 
 #include "base/error.h"
+#include "service/requests/requests.h"
 #include "workflow/machine/lifecycle.h"
 #include "workflow/ports/provider.h"
 #include "x509/judge/check.h"
@@ -155,6 +156,68 @@ workflow::JudgementAsked proved_judgement(Dependencies& world, const workflow::R
     }
   }
   return asked;
+}
+
+namespace {
+
+// What of a resolution needs no proof; nothing where it is one that does.
+std::optional<workflow::EventBody> plain_event(const Resolution& resolution) {
+  std::vector<workflow::EventBody> given;
+  const auto& reason = resolution.reason;
+  if (resolution.reference) {
+    given.emplace_back(workflow::ResolvedAsThere{ProviderReference{*resolution.reference}});
+  }
+  if (resolution.not_there) given.emplace_back(workflow::ResolvedAsAbsent{reason});
+  if (resolution.abandon) given.emplace_back(workflow::ResolvedAsAbandoned{reason});
+  if (resolution.look_up) given.emplace_back(workflow::LookUpAsked{});
+  if (resolution.done) given.emplace_back(workflow::ResolvedAsDone{reason});
+  if (resolution.skip_target) given.emplace_back(workflow::TargetSkipped{*resolution.skip_target, reason});
+  const std::size_t proved = (resolution.serial ? 1U : 0U) + (resolution.certificate ? 1U : 0U) +
+                             (resolution.accept.empty() ? 0U : 1U) + (resolution.judge_again ? 1U : 0U);
+  if (given.size() + proved != 1) {
+    throw Error{ErrorKind::invalid_input,
+                "say how it is resolved, with exactly one of: --accept, --judge-again, --reference, --serial, "
+                "--certificate, --not-there, --abandon, --look-up, --skip-target, --done"};
+  }
+  const bool gives_up = resolution.abandon || resolution.skip_target || resolution.done;
+  if ((gives_up || resolution.not_there || !resolution.accept.empty()) && reason.empty()) {
+    throw Error{ErrorKind::invalid_input, "this decision stays in the journal under your name: give --reason"};
+  }
+  if (given.empty()) return std::nullopt;
+  return given.front();
+}
+
+// What a person found is compared with the request before it is written down.
+workflow::EventBody proved_event(Bridge& bridge, const workflow::Record& record, const Resolution& resolution) {
+  if (!resolution.accept.empty()) {
+    return proved_acceptance(bridge, record, resolution.accept, resolution.reason);
+  }
+  if (resolution.judge_again) return proved_judgement(bridge, record, bridge.settings());
+  if (resolution.certificate) {
+    return workflow::ResolvedAsCertificate{proved_certificate(bridge, record, *resolution.certificate)};
+  }
+  return workflow::ResolvedAsThere{proved_by_serial(bridge, record, *resolution.serial, bridge.clock().now()), true};
+}
+
+workflow::Record append(Bridge& bridge, workflow::Store& store, const workflow::Record& record,
+                        const workflow::EventBody& event) {
+  return append_event(store, record.order.id, event, bridge.actor().name, bridge.clock().now(),
+                      timing_for(bridge.settings(), record.order.provider));
+}
+
+}  // namespace
+
+workflow::Record resolve_request(Bridge& bridge, workflow::Store& store, const RequestId& id,
+                                 const Resolution& resolution) {
+  auto event = plain_event(resolution);
+  const auto record = *store.find(id);
+  if (!event) event = proved_event(bridge, record, resolution);
+  return append(bridge, store, record, *event);
+}
+
+workflow::Record cancel_request(Bridge& bridge, workflow::Store& store, const RequestId& id,
+                                const std::string& reason) {
+  return append(bridge, store, *store.find(id), workflow::CancelAsked{reason});
 }
 
 }  // namespace hsmbridge::service

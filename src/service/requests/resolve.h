@@ -2,11 +2,12 @@
 
 #include "base/bytes.h"
 #include "config/settings.h"
-#include "service/dependencies.h"
+#include "service/bridge.h"
 #include "workflow/machine/event.h"
 #include "workflow/machine/order.h"
 #include "workflow/ports/store.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,5 +36,26 @@ workflow::DeviationsAccepted proved_acceptance(Dependencies& world, const workfl
 // conflict when the certificate was revoked meanwhile.
 workflow::JudgementAsked proved_judgement(Dependencies& world, const workflow::Record& record,
                                           const config::Settings& settings);
+
+// How a person ends, or goes on with, a request that waits for a decision: exactly one of these.
+struct Resolution {
+  std::vector<std::string> accept;         // findings of a quarantined certificate
+  bool judge_again = false;                // by what its profile accepts now
+  std::optional<std::string> reference;    // the provider has it, under this
+  std::optional<std::string> serial;       // the provider issued the certificate of this serial number (hex)
+  std::optional<Bytes> certificate;        // the file with it
+  bool not_there = false;                  // the provider does not have it: it is submitted again
+  bool abandon = false;                    // given up for good
+  bool look_up = false;                    // the provider is asked once more
+  std::optional<std::string> skip_target;  // of the installation
+  bool done = false;                       // a person did what was missing
+  std::string reason;                      // stays in the journal; demanded where something is given up or accepted
+};
+// Proves what can be proved, then writes it down in the actor's name. Throws invalid_input where not exactly one is
+// given or the reason is missing, what proving throws, and conflict when the request does not wait for such a decision.
+workflow::Record resolve_request(Bridge& bridge, workflow::Store& store, const RequestId& id,
+                                 const Resolution& resolution);
+// Asks for a request to be cancelled, in the actor's name. Throws conflict where it is too late.
+workflow::Record cancel_request(Bridge& bridge, workflow::Store& store, const RequestId& id, const std::string& reason);
 
 }  // namespace hsmbridge::service

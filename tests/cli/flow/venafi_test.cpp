@@ -44,6 +44,28 @@ TEST_CASE("a request at Venafi waits for its approvers, and they can decide from
   CHECK(done.status == 0);
 }
 
+TEST_CASE("what waits for our account at Venafi is listed, shown and compared before it is decided") {
+  CloudBench bench("Approval");
+  const auto none = bench.cli.run({"approval", "list", "--provider", "cloud"});
+  CHECK(none.out == "our account has nothing to decide at cloud\n");
+  const auto id = Bench::id_in(bench.enroll({}));
+  CHECK(says(bench.cli.run({"approval", "list", "--provider", "cloud"}), id));
+  const auto listed = bench.cli.run({"--json", "approval", "list", "--provider", "cloud"}).json();
+  const auto& task = listed.at("tasks").as_array().at(0);
+  CHECK(task.at("request").as_string() == id);
+  CHECK(task.at("status").as_string() == "PENDING_APPROVAL");
+  CHECK(task.find("operation") == nullptr);
+  for (const auto& name : {id, task.at("task").as_string()}) {
+    const auto shown = bench.cli.run({"approval", "show", "--provider", "cloud", name});
+    INFO(shown.out << shown.err);
+    CHECK(shown.status == 0);
+    CHECK(says(shown, "it holds the CSR that we sent"));
+    CHECK(says(shown, "next: hsmbridge approval accept --provider cloud " + id));
+  }
+  // A provider whose approvers decide with keys of their own is asked as one of them.
+  CHECK(bench.cli.run({"approval", "list", "--provider", "cloud", "--as", "alice"}).status == 1);
+}
+
 TEST_CASE("a rejection at Venafi is exit 4 with who and why") {
   CloudBench bench("Approval");
   const auto id = Bench::id_in(bench.enroll({}));

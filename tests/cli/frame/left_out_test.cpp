@@ -1,5 +1,5 @@
 #include "support/cli/cli.h"
-#include "tools/hsmbridge/wiring/left_out_watch.h"
+#include "service/work/left_out_watch.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 
 #include <atomic>
@@ -18,14 +18,14 @@ TEST_CASE("what is left out is looked at again and again and found once") {
   std::atomic<int> looks{0};
   std::atomic<int> found{0};
   {
-    const cli::LeftOutWatch watch([&looks] { return ++looks == 3; }, [&found] { ++found; }, 1ms);
+    const service::LeftOutWatch watch([&looks] { return ++looks == 3; }, [&found] { ++found; }, 1ms);
     while (found == 0) std::this_thread::yield();
   }
   CHECK(looks == 3);
   CHECK(found == 1);
   const auto start = std::chrono::steady_clock::now();
   {
-    const cli::LeftOutWatch idle([] { return true; }, [] {}, 1h);
+    const service::LeftOutWatch idle([] { return true; }, [] {}, 1h);
   }
   CHECK(std::chrono::steady_clock::now() - start < 10s);
 }
@@ -38,7 +38,7 @@ TEST_CASE("the end of a watch does not wait for a look that hangs") {
   {
     // Gone with the look, when its thread ends.
     const std::shared_ptr<void> end(nullptr, [&gone](void*) { gone.set_value(); });
-    const cli::LeftOutWatch watch(
+    const service::LeftOutWatch watch(
         [&, end] {
           looking.set_value();
           answer.get_future().wait();

@@ -114,14 +114,14 @@ TEST_CASE("a folder that only some rooms may know is kept from all others, below
   const Tree tree;
   tree.add("src/service/a.cpp", "#include \"store/sqlite_store.h\"\n");
   tree.add("tools/hsmbridge/main.cpp", "#include \"store/mark.h\"\n");
-  tree.add("tools/hsmbridge/usecase/a.cpp", "#include \"store/sqlite_store.h\"\n");
+  tree.add("tools/hsmbridge/text/a.cpp", "#include \"store/sqlite_store.h\"\n");
   tree.add("tools/rig/tsb/a.cpp", "#include \"store/sqlite_store.h\"\n");
   const auto said = [](const std::string& file, const std::string& header) {
     return file + ":1: only tools/hsmbridge/wiring may know src/store (\"" + header + "\")\n";
   };
   CHECK(tree.check() == std::pair<std::string, int>(said("src/service/a.cpp", "store/sqlite_store.h") +
                                                         said("tools/hsmbridge/main.cpp", "store/mark.h") +
-                                                        said("tools/hsmbridge/usecase/a.cpp", "store/sqlite_store.h") +
+                                                        said("tools/hsmbridge/text/a.cpp", "store/sqlite_store.h") +
                                                         said("tools/rig/tsb/a.cpp", "store/sqlite_store.h"),
                                                     1));
 }

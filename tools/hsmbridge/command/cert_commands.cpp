@@ -63,7 +63,7 @@ ExitCode verify(Invocation& invocation) {
   question.accept = arguments.all("--accept");
   const auto verified = service::verify_certificate(question);
   for (const auto& skipped : verified.skipped) {
-    invocation.output.warning("left out: " + commandline::safe(skipped));
+    invocation.output.warning(commandline::safe(skipped));
   }
   invocation.output.result("hsmbridge.cert-verify/1", views::verified_certificate(question.file, verified),
                            verified_text(verified, question.csr.has_value()));

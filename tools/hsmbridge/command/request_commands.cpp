@@ -7,7 +7,7 @@
 #include "tools/hsmbridge/text/request.h"
 #include "tools/hsmbridge/wiring/providers.h"
 #include "tools/hsmbridge/wiring/wiring.h"
-#include "workflow/machine/rules.h"
+#include "views/requests.h"
 
 #include <fmt/core.h>
 #include <sys/ioctl.h>
@@ -45,31 +45,12 @@ Named named_request(Invocation& invocation, Use use) {
 
 ExitCode list(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
-  const auto store = wiring->stores().open_to_look();
-  workflow::Store::ListQuery query;
-  query.open_only = invocation.arguments.has("--open");
-  query.most = static_cast<unsigned>(invocation.arguments.number("--most", 1, 1'000'000).value_or(100));
-  if (const auto word = invocation.arguments.text("--state")) {
-    query.state = workflow::state_name_from(*word);
-    if (!query.state) {
-      std::string names;
-      for (std::size_t i = 0; i < workflow::kStateCount; ++i) {
-        names += fmt::format("{}{}", i == 0 ? "" : ", ", workflow::to_string(static_cast<workflow::StateName>(i)));
-      }
-      throw Error{ErrorKind::invalid_input, fmt::format("there is no state '{}'", *word)}.hint("the states: " + names);
-    }
-  }
-  const auto now = wiring->clock().now();
-  std::vector<service::RequestRow> rows;
-  Json json = Json::array();
-  for (const auto& record : store->list(query)) {
-    rows.push_back(service::row_of(record));
-    if (!workflow::is_final(workflow::name_of(record.state))) {
-      rows.back().trouble = service::trouble_of(*store, record.order.id);
-    }
-    json.push(service::to_json(rows.back()));
-  }
-  invocation.output.result("hsmbridge.request-list/1", Json::object({{"requests", json}}), list_text(rows, now));
+  service::RequestFilter filter;
+  filter.open_only = invocation.arguments.has("--open");
+  filter.state = invocation.arguments.text("--state");
+  filter.most = static_cast<unsigned>(invocation.arguments.number("--most", 1, 1'000'000).value_or(filter.most));
+  const auto rows = service::list_requests(*wiring->stores().open_to_look(), filter);
+  invocation.output.result("hsmbridge.request-list/1", views::requests(rows), list_text(rows, wiring->clock().now()));
   return ExitCode::done;
 }
 
@@ -77,7 +58,7 @@ ExitCode show(Invocation& invocation) {
   const auto named = named_request(invocation, Use::look);
   const auto now = named.wiring->clock().now();
   const auto view = service::view_request(*named.store, named.id, now);
-  invocation.output.result("hsmbridge.request/1", service::to_json(view), show_text(view, now));
+  invocation.output.result("hsmbridge.request/1", views::request(view), show_text(view, now));
   return ExitCode::done;
 }
 
@@ -100,23 +81,15 @@ ExitCode explain(Invocation& invocation) {
   const auto now = named.wiring->clock().now();
   auto view = service::view_request(*named.store, named.id, now);
   offer_decision(view, named.wiring->settings());
-  Json json = service::to_json(service::row_of(view.record));
-  json.set("explanation", service::to_json(view.explanation));
-  invocation.output.result("hsmbridge.request-explanation/1", json, explain_text(view, now));
+  invocation.output.result("hsmbridge.request-explanation/1", views::explanation(view), explain_text(view, now));
   return ExitCode::done;
 }
 
 ExitCode history(Invocation& invocation) {
   const auto named = named_request(invocation, Use::look);
-  const auto entries = named.store->history(named.id);
-  Json json = Json::array();
-  for (const auto& entry : entries) json.push(service::to_json(entry));
-  const auto late = named.store->late_answers(named.id);
-  Json late_json = Json::array();
-  for (const auto& answer : late) late_json.push(service::to_json(answer));
-  invocation.output.result("hsmbridge.request-history/1",
-                           Json::object({{"id", named.id.str()}, {"events", json}, {"late_answers", late_json}}),
-                           history_text(entries, late));
+  const auto history = service::history_of(*named.store, named.id);
+  invocation.output.result("hsmbridge.request-history/1", views::history(history),
+                           history_text(history.events, history.late));
   return ExitCode::done;
 }
 
@@ -124,18 +97,16 @@ ExitCode history(Invocation& invocation) {
 ExitCode finish(Invocation& invocation, Named& named) {
   const auto now = named.wiring->clock().now();
   const auto view = service::view_request(*named.store, named.id, now);
-  invocation.output.result("hsmbridge.request/1", service::to_json(view), outcome_text(view, now));
+  invocation.output.result("hsmbridge.request/1", views::request(view), outcome_text(view, now));
   return exit_code_of(view.record.state);
 }
 
 ExitCode wait(Invocation& invocation) {
   auto named = named_request(invocation, Use::work);
-  std::optional<Duration> timeout;
-  if (const auto text = invocation.arguments.text("--timeout")) timeout = parse_duration(*text);
-  const auto waited = drive_request(*named.wiring, named.id, Until::settled, timeout, invocation.output);
-  if (waited.trouble && !reached(waited.record.state, Until::settled)) {
-    invocation.output.warning(waited.trouble->message() + " (tried again by the next `request wait` or `run`)");
-  }
+  Pace pace;
+  pace.until = service::Until::settled;
+  if (const auto text = invocation.arguments.text("--timeout")) pace.timeout = parse_duration(*text);
+  drive(invocation.output, *named.wiring, {named.id}, pace);
   return finish(invocation, named);
 }
 
@@ -210,7 +181,7 @@ class View {
   void lines(const service::RequestView& view) {
     for (const auto& entry : view.history) {
       if (entry.sequence <= shown_ && shown_any_) continue;
-      output_.result("hsmbridge.request-event/1", service::to_json(entry), history_line(entry) + "\n");
+      output_.result("hsmbridge.request-event/1", views::event(entry), history_line(entry) + "\n");
       shown_ = entry.sequence;
       shown_any_ = true;
     }
@@ -231,7 +202,7 @@ ExitCode watch(Invocation& invocation) {
   view.draw();
   auto drawn = std::chrono::steady_clock::now();
   workflow::Wakeup nobody;
-  while (!reached(view.state(), Until::settled) && signals.received() == 0) {
+  while (!service::reached(view.state(), service::Until::settled) && signals.received() == 0) {
     const bool changed = named.store->wait_for_change(nobody, kLook);
     // On a terminal once a second as well: it shows how long ago.
     const bool old = view.live() && std::chrono::steady_clock::now() - drawn > std::chrono::seconds(1);
@@ -244,79 +215,35 @@ ExitCode watch(Invocation& invocation) {
 
 ExitCode cancel(Invocation& invocation) {
   auto named = named_request(invocation, Use::work);
-  const auto record = named.store->find(named.id);
-  service::append_event(*named.store, named.id, workflow::CancelAsked{invocation.arguments.text_or("--reason", "")},
-                        named.wiring->actor().name, named.wiring->clock().now(),
-                        service::timing_for(named.wiring->settings(), record->order.provider));
+  service::cancel_request(*named.wiring, *named.store, named.id, invocation.arguments.text_or("--reason", ""));
   const auto code = finish(invocation, named);
   // Cancelling is what was asked: it is done when it is final, and pending while the provider's word is awaited.
   return code == ExitCode::refused ? ExitCode::done : code;
 }
 
-// What of a resolution stands on the command line alone.
-std::optional<workflow::EventBody> plain_resolution(const Arguments& arguments) {
-  std::vector<workflow::EventBody> given;
-  const auto reason = arguments.text_or("--reason", "");
-  if (const auto reference = arguments.text("--reference")) {
-    given.emplace_back(workflow::ResolvedAsThere{ProviderReference{*reference}});
-  }
-  if (arguments.has("--not-there")) given.emplace_back(workflow::ResolvedAsAbsent{reason});
-  if (arguments.has("--abandon")) given.emplace_back(workflow::ResolvedAsAbandoned{reason});
-  if (arguments.has("--look-up")) given.emplace_back(workflow::LookUpAsked{});
-  if (arguments.has("--done")) given.emplace_back(workflow::ResolvedAsDone{reason});
-  if (const auto target = arguments.text("--skip-target")) {
-    given.emplace_back(workflow::TargetSkipped{*target, reason});
-  }
-  std::size_t proved = 0;
-  for (const auto* option : {"--serial", "--certificate", "--accept", "--judge-again"}) {
-    if (arguments.has(option)) ++proved;
-  }
-  if (given.size() + proved != 1) {
-    throw Error{ErrorKind::invalid_input,
-                "say how it is resolved, with exactly one of: --accept, --judge-again, --reference, --serial, "
-                "--certificate, --not-there, --abandon, --look-up, --skip-target, --done"};
-  }
-  const bool gives_up = arguments.has("--abandon") || arguments.has("--skip-target") || arguments.has("--done");
-  if ((gives_up || arguments.has("--not-there") || arguments.has("--accept")) && reason.empty()) {
-    throw Error{ErrorKind::invalid_input, "this decision stays in the journal under your name: give --reason"};
-  }
-  if (given.empty()) return std::nullopt;
-  return given.front();
-}
-
-// What a person found is compared with the request before it is written down.
-workflow::EventBody proved_resolution(const Arguments& arguments, Named& named, const workflow::Record& record) {
-  if (arguments.has("--accept")) {
-    return service::proved_acceptance(*named.wiring, record, arguments.all("--accept"), arguments.required("--reason"));
-  }
-  if (arguments.has("--judge-again")) {
-    return service::proved_judgement(*named.wiring, record, named.wiring->settings());
-  }
-  if (const auto file = arguments.text("--certificate")) {
-    return workflow::ResolvedAsCertificate{service::proved_certificate(*named.wiring, record, read_file(*file))};
-  }
-  return workflow::ResolvedAsThere{
-      service::proved_by_serial(*named.wiring, record, arguments.required("--serial"), named.wiring->clock().now()),
-      true};
-}
-
 ExitCode resolve(Invocation& invocation) {
-  auto event = plain_resolution(invocation.arguments);
+  const auto& arguments = invocation.arguments;
+  service::Resolution resolution;
+  resolution.accept = arguments.all("--accept");
+  resolution.judge_again = arguments.has("--judge-again");
+  resolution.reference = arguments.text("--reference");
+  resolution.serial = arguments.text("--serial");
+  if (const auto file = arguments.text("--certificate")) resolution.certificate = read_file(*file);
+  resolution.not_there = arguments.has("--not-there");
+  resolution.abandon = arguments.has("--abandon");
+  resolution.look_up = arguments.has("--look-up");
+  resolution.skip_target = arguments.text("--skip-target");
+  resolution.done = arguments.has("--done");
+  resolution.reason = arguments.text_or("--reason", "");
   auto named = named_request(invocation, Use::work);
-  const auto record = named.store->find(named.id);
-  if (!event) event = proved_resolution(invocation.arguments, named, *record);
-  service::append_event(*named.store, named.id, *event, named.wiring->actor().name, named.wiring->clock().now(),
-                        service::timing_for(named.wiring->settings(), record->order.provider));
+  service::resolve_request(*named.wiring, *named.store, named.id, resolution);
   const auto code = finish(invocation, named);
   return code == ExitCode::refused ? ExitCode::done : code;
 }
 
 ExitCode diagram(Invocation& invocation) {
   const auto format = invocation.arguments.text_or("--format", "mermaid");
-  if (format != "mermaid" && format != "graphviz") {
-    throw Error{ErrorKind::invalid_input, fmt::format("--format is mermaid or graphviz, not '{}'", format)};
-  }
-  const auto text = format == "mermaid" ? workflow::mermaid() : workflow::graphviz();
+  const auto text = service::state_diagram(format);
   invocation.output.result("hsmbridge.diagram/1", Json::object({{"format", format}, {"text", text}}), text);
   return ExitCode::done;
 }

@@ -1,24 +1,15 @@
-#include "base/bytes.h"
 #include "base/error.h"
-#include "base/file.h"
-#include "base/json.h"
 #include "base/log.h"
-#include "service/certificates/sweep.h"
-#include "service/effects/effects.h"
-#include "service/requests/requests.h"
+#include "service/work/daemon.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/command/run_signals.h"
-#include "tools/hsmbridge/wiring/left_out_watch.h"
 #include "tools/hsmbridge/wiring/wiring.h"
-#include "workflow/engine/engine.h"
 
 #include <fmt/core.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
-#include <functional>
-#include <memory>
 #include <optional>
 #include <utility>
 
@@ -26,123 +17,16 @@ namespace hsmbridge::cli {
 
 namespace {
 
-// What the engine says of itself, and one line an event that an effect brought.
-class DaemonLog final : public workflow::EngineLog {
- public:
-  void committed(const RequestId& id, const workflow::Event& event, workflow::StateName) override {
-    if (const auto* started = std::get_if<workflow::AttemptStarted>(&event.body)) {
-      return log::info(fmt::format("{} submit:{} begins", id.str(), started->attempt));
-    }
-    const auto detail = service::detail_of(event.body);
-    log::info(fmt::format("{} {}{}{}", id.str(), workflow::to_string(workflow::name_of(event.body)),
-                          detail.empty() ? "" : ": ", commandline::safe(detail)));
-  }
-};
-
-void announce(Wiring& wiring, const workflow::EngineOptions& options) {
-  std::string lanes;
-  for (const auto& [lane, places] : options.lanes) {
-    if (lane != "local") lanes += fmt::format("{}{}", lanes.empty() ? "" : ", ", lane);
-  }
-  log::info(fmt::format("{} works with {}, for {}", options.worker, wiring.settings().file.string(),
-                        lanes.empty() ? "nothing" : lanes));
-  for (const auto& one : wiring.left_out()) log::warning(fmt::format("not for {}: {}", one.lane, one.why));
-}
-
-// The part of the log that is new since the last start, so that a start costs little; `audit verify` looks at all of
-// it. A fault is said and does not stop the daemon: whoever can write the store could stop every request with one
-// octet.
-void check_audit(workflow::AuditLog& log) {
-  const auto report = log.verify_audit(workflow::AuditDepth::news);
-  for (const auto& fault : report.faults) log::error("audit log: " + commandline::safe(fault));
-  if (!report.faults.empty()) log::error("somebody changed the store: see `hsmbridge audit verify`");
-  log::info(fmt::format("audit log: {} entries, root {}", report.head.size(), hex(report.head.root())));
-}
-
-// What one engine works with. Made whole before the one before it is let go: a configuration whose store, or whose
-// file, cannot be used is not taken, and the requests are not left alone for it.
-struct Equipment {
-  std::unique_ptr<Wiring> wiring;
-  workflow::EngineOptions options;
-  std::unique_ptr<workflow::Store> store;
-};
-
-void equip(Equipment& equipment) {
-  equipment.options = equipment.wiring->engine_options({});
-  equipment.store = equipment.wiring->store();
-}
-
-Equipment read_configuration(const std::optional<std::filesystem::path>& config) {
-  Equipment equipment;
-  equipment.wiring = Wiring::open(config);
-  equip(equipment);
-  const auto& file = equipment.wiring->settings().file;
-  equipment.store->append_audit(
-      "configuration-read", Json::object({{"file", file.string()}, {"sha256", hex(sha256(read_file(file)))}}).dump(),
-      equipment.wiring->actor().name, equipment.wiring->clock().now());
-  return equipment;
-}
-
-// What the sweep did, one line each.
-void tell(const service::Sweep::Result& result, Instant now) {
-  for (const auto& made : result.renewals) {
-    log::info(fmt::format("{} renews certificate {} ({}), which ends in {}{}", made.request.str(),
-                          made.certificate.substr(0, 12), commandline::safe(made.names), spoken(made.ends_at - now),
-                          made.key ? ", with the new key " + commandline::safe(*made.key) : ", with the same key"));
-  }
-  for (const auto& fingerprint : result.expired) {
-    log::info(fmt::format("certificate {} is past its end: expired", fingerprint.substr(0, 12)));
-  }
-  for (const auto& fingerprint : result.revived) {
-    log::warning(
-        fmt::format("certificate {} is not past its end after all: was the clock wrong?", fingerprint.substr(0, 12)));
-  }
-  for (const auto& key : result.retired) {
-    log::info(
-        fmt::format("key {} in token {} is retired: its certificate was replaced and the overlap is over (the key "
-                    "stays in the token)",
-                    commandline::safe(key.label), key.token));
-  }
-  for (const auto& trouble : result.troubles) log::warning(commandline::safe(trouble));
-}
-
-// Renewals, ends and retirements, between the requests.
-std::function<Duration(workflow::Store&)> sweeping(Wiring& wiring, const std::string& worker) {
-  auto sweep = std::make_shared<service::Sweep>(wiring.settings(), "worker:" + worker, random_bytes);
-  return [&wiring, sweep](workflow::Store& store) {
-    const auto now = wiring.clock().now();
-    tell(sweep->round(store, now), now);
-    return service::Sweep::kInterval;
-  };
-}
-
-// Until a signal, or until something that was left out can be used. Gives what could not be stored.
-workflow::Engine::LeftOver work(Equipment& equipment, StopSignals& signals) {
-  auto& wiring = *equipment.wiring;
-  announce(wiring, equipment.options);
-  equipment.options.chore = sweeping(wiring, equipment.options.worker);
-  DaemonLog log;
-  equipment.options.observers = {&log};
-  service::Effects effects(wiring);
-  workflow::Engine engine(std::move(equipment.store), effects, wiring.clock(), std::move(equipment.options));
-  signals.target(engine);
-  {
-    const LeftOutWatch watch(wiring.left_out_look(), [&engine] { engine.stop(); });
-    engine.run();
-  }
-  signals.target(nullptr, nullptr);
-  return engine.left_over();
-}
-
 // What the next engine works with; false when the process is to end. A store that worked a moment ago may fail now, on
 // a full disk: it is tried until it works.
-bool equip_next(Equipment& equipment, StopSignals& signals, const std::optional<std::filesystem::path>& config) {
+bool equip_next(service::Equipment& equipment, StopSignals& signals,
+                const std::optional<std::filesystem::path>& config) {
   for (bool said = false;;) {
     if (signals.received() == SIGHUP) {
       signals.forget_hangup();
       log::info("SIGHUP: reading the configuration again");
       try {
-        equipment = read_configuration(config);
+        equipment = service::equipped(Wiring::open(config));
         return true;
       } catch (const Error& error) {
         // A daemon that dies of a typing mistake on SIGHUP would leave every request alone.
@@ -152,7 +36,7 @@ bool equip_next(Equipment& equipment, StopSignals& signals, const std::optional<
     }
     if (signals.received() != 0 && signals.received() != SIGHUP) return false;
     try {
-      equip(equipment);
+      service::equip(equipment);
       return true;
     } catch (const Error& error) {
       if (!std::exchange(said, true)) log::error(error.message() + " (tried again every second)");
@@ -164,11 +48,12 @@ bool equip_next(Equipment& equipment, StopSignals& signals, const std::optional<
 ExitCode run(Invocation& invocation) {
   if (invocation.output.verbosity() == commandline::Verbosity::normal) log::set_level(log::Level::verbose);
   StopSignals signals({SIGTERM, SIGINT, SIGHUP});
-  Equipment equipment = read_configuration(invocation.config);
-  check_audit(*equipment.store);
+  auto equipment = service::equipped(Wiring::open(invocation.config));
+  service::check_audit(*equipment.store);
   workflow::Engine::LeftOver left;
   do {
-    left.follow_up(work(equipment, signals));
+    left.follow_up(
+        service::work(equipment, [&](StopSignals::Stop stop, void* context) { signals.target(stop, context); }));
   } while (equip_next(equipment, signals, invocation.config));
   if (left.lost > 0) {
     log::error(

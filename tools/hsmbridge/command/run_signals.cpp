@@ -1,7 +1,6 @@
 #include "tools/hsmbridge/command/run_signals.h"
 
 #include "tools/hsmbridge/wiring/prompt.h"
-#include "workflow/engine/engine.h"
 
 #include <atomic>
 #include <thread>
@@ -61,10 +60,6 @@ void StopSignals::target(Stop stop, void* context) {
   g_context.store(context);
   g_stop.store(stop);
   if (stop != nullptr && g_received.load() != 0) stop(context);
-}
-
-void StopSignals::target(workflow::Engine& engine) {
-  target([](void* context) noexcept { static_cast<workflow::Engine*>(context)->stop(); }, &engine);
 }
 
 int StopSignals::received() const {

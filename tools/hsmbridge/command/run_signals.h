@@ -4,13 +4,9 @@
 #include <initializer_list>
 #include <vector>
 
-namespace hsmbridge::workflow {
-class Engine;
-}
-
 namespace hsmbridge::cli {
 
-// While it lives, these signals stop an engine instead of ending the process: the handler sets a flag and calls
+// While it lives, these signals stop the work instead of ending the process: the handler sets a flag and calls
 // `stop(context)`, which must be async-signal-safe. A question at the terminal is given up. A second SIGINT ends the
 // process at once: nothing is lost by that. One at a time a process; made and destroyed by the main thread, before any
 // other thread runs.
@@ -24,7 +20,6 @@ class StopSignals {
 
   // Whom to stop from now on; calls it at once when a signal came already. Null: nobody.
   void target(Stop stop, void* context);
-  void target(workflow::Engine& engine);
   // The signal that came, or 0; one that ends the process stays, whatever comes after it.
   int received() const;
   // Forgets a SIGHUP, and nothing else that came meanwhile.

@@ -317,7 +317,7 @@ workflow::EngineOptions Wiring::engine_options(const std::vector<RequestId>& onl
   options.worker = worker_name();
   options.only = only;
   options.lanes["local"] = kLocalPlaces;
-  std::vector<LeftOut> left_out;
+  std::vector<service::LeftOut> left_out;
   const auto work_in = [&](const std::string& lane, unsigned places, std::optional<Duration> limit) {
     try {
       lane_check(lane)();
@@ -340,7 +340,7 @@ workflow::EngineOptions Wiring::engine_options(const std::vector<RequestId>& onl
   return options;
 }
 
-std::vector<Wiring::LeftOut> Wiring::left_out() {
+std::vector<service::LeftOut> Wiring::left_out() {
   const std::lock_guard lock(mutex_);
   return left_out_;
 }

@@ -3,11 +3,9 @@
 #include "config/settings.h"
 #include "pkcs11/token/token.h"
 #include "pkcs11/token/token_thread.h"
-#include "service/bridge.h"
-#include "service/effects/effects.h"
+#include "service/work/workplace.h"
 #include "tools/hsmbridge/wiring/providers.h"
 #include "tools/hsmbridge/wiring/stores.h"
-#include "workflow/engine/engine.h"
 #include "workflow/ports/key_ring.h"
 #include "workflow/ports/store.h"
 
@@ -28,7 +26,7 @@ namespace hsmbridge::cli {
 // The one place that introduces configuration, store, tokens and providers to each other. Everything is opened when it
 // is first needed: a `request list` logs in nowhere.
 // Thread rule: every function may be called from any thread, except settings(), whose sections are for one.
-class Wiring final : public service::Bridge {
+class Wiring final : public service::Workplace {
  public:
   // Reads the configuration: `config` as given with --config, else where find_file looks. Throws not_found when there
   // is none, invalid_input with every problem in it.
@@ -40,7 +38,7 @@ class Wiring final : public service::Bridge {
   const service::Actor& actor() const override { return actor_; }
 
   Stores& stores() { return *stores_; }
-  std::unique_ptr<workflow::Store> store() { return stores_->open(); }
+  std::unique_ptr<workflow::Store> store() override { return stores_->open(); }
 
   std::shared_ptr<workflow::Provider> provider(const std::string& name) override;
   std::shared_ptr<workflow::Token> token(const std::string& name) override;
@@ -66,18 +64,9 @@ class Wiring final : public service::Bridge {
   // What a provider, or an approver at one, is put together from.
   ProviderNeeds provider_needs();
 
-  // What the engine of this process may do: the lanes of the tokens and providers that it can use (a token whose module
-  // or PIN this process cannot read belongs to another one), their limits and times.
-  workflow::EngineOptions engine_options(const std::vector<RequestId>& only);
-  // A token or provider that this process does not work for, and why. Found by engine_options.
-  struct LeftOut {
-    std::string lane;  // "token:web"
-    std::string why;
-  };
-  std::vector<LeftOut> left_out();
-  // Whether one of them could be used now: engine_options gives its lane then. The function owns what it uses: a look
-  // that a module holds up may outlive this object.
-  std::function<bool()> left_out_look();
+  workflow::EngineOptions engine_options(const std::vector<RequestId>& only) override;
+  std::vector<service::LeftOut> left_out() override;
+  std::function<bool()> left_out_look() override;
 
  private:
   explicit Wiring(config::Settings settings);
@@ -120,7 +109,7 @@ class Wiring final : public service::Bridge {
   std::map<std::string, std::shared_ptr<workflow::Token>> workflow_tokens_;
   std::shared_ptr<Tokens> tokens_;
   std::shared_ptr<pkcs11::PinRefusals> refusals_;
-  std::vector<LeftOut> left_out_;
+  std::vector<service::LeftOut> left_out_;
   std::set<std::string> told_;  // what was said once about trust anchors
 };
 

@@ -1,11 +1,11 @@
-#include "tools/hsmbridge/wiring/left_out_watch.h"
+#include "service/work/left_out_watch.h"
 
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <utility>
 
-namespace hsmbridge::cli {
+namespace hsmbridge::service {
 
 // Shared with the thread.
 struct LeftOutWatch::State {
@@ -48,4 +48,4 @@ LeftOutWatch::~LeftOutWatch() {
   }
 }
 
-}  // namespace hsmbridge::cli
+}  // namespace hsmbridge::service

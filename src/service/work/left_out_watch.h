@@ -6,7 +6,7 @@
 #include <memory>
 #include <thread>
 
-namespace hsmbridge::cli {
+namespace hsmbridge::service {
 
 // Asks `look` soon, and then more and more seldom, up to `every`, whether a token or provider that was left out can be
 // used, and calls `found`, once, when it says so. On a thread of its own: a module that hangs must hold up no request,
@@ -25,4 +25,4 @@ class LeftOutWatch {
   std::thread thread_;
 };
 
-}  // namespace hsmbridge::cli
+}  // namespace hsmbridge::service

@@ -1,11 +1,9 @@
 #include "service/requests/requests.h"
-#include "workflow/machine/codec.h"
 
 #include <fmt/format.h>
 
 #include <variant>
 
-// How requests are written for --json, and what an event says in one line.
 namespace hsmbridge::service {
 
 namespace {
@@ -48,10 +46,6 @@ std::string of(const std::vector<workflow::Finding>& findings) {
 
 std::string with_findings(const std::string& certificate, const std::vector<workflow::Finding>& findings) {
   return "certificate " + certificate.substr(0, 16) + (findings.empty() ? "" : ", " + of(findings));
-}
-
-Json to_json_of(const workflow::Effect& effect) {
-  return Json::object({{"effect", effect.identity()}, {"due", rfc3339(effect.due)}});
 }
 
 }  // namespace
@@ -126,73 +120,6 @@ std::string detail_of(const workflow::EventBody& body) {
           },
       },
       body);
-}
-
-Json to_json(const RequestRow& row) {
-  Json json = Json::object({{"id", row.id.str()},
-                            {"kind", workflow::to_string(row.kind)},
-                            {"state", row.state},
-                            {"names", row.what},
-                            {"key", row.key},
-                            {"provider", row.provider},
-                            {"waits_for", row.waits_for},
-                            {"created_at", rfc3339(row.created_at)},
-                            {"changed_at", rfc3339(row.changed_at)}});
-  if (!row.trouble.empty()) json.set("trouble", row.trouble);
-  return json;
-}
-
-Json to_json(const workflow::JournalEntry& entry) {
-  return Json::object({{"sequence", static_cast<std::int64_t>(entry.sequence)},
-                       {"at", rfc3339(entry.event.at)},
-                       {"actor", entry.event.actor},
-                       {"event", workflow::to_string(workflow::name_of(entry.event.body))},
-                       {"state", workflow::to_string(entry.after)},
-                       {"detail", detail_of(entry.event.body)},
-                       {"body", workflow::to_json(entry.event.body)}});
-}
-
-Json to_json(const workflow::LateAnswer& answer) {
-  return Json::object({{"at", rfc3339(answer.event.at)},
-                       {"actor", answer.event.actor},
-                       {"event", workflow::to_string(workflow::name_of(answer.event.body))},
-                       {"detail", detail_of(answer.event.body)},
-                       {"body", workflow::to_json(answer.event.body)},
-                       {"not_taken", answer.why}});
-}
-
-Json to_json(const workflow::Explanation& explanation) {
-  Json json = Json::object({{"what_happened", explanation.what_happened}, {"awaited", explanation.awaited}});
-  if (explanation.since) json.set("since", rfc3339(*explanation.since));
-  if (explanation.until) json.set("until", rfc3339(*explanation.until));
-  json.set("approvers", Json(explanation.approvers));
-  json.set("next", explanation.next);
-  json.set("commands", Json(explanation.commands));
-  return json;
-}
-
-Json to_json(const RequestView& view) {
-  Json json = to_json(row_of(view.record));
-  json.set("sequence", static_cast<std::int64_t>(view.record.sequence));
-  json.set("order", workflow::to_json(view.record.order));
-  json.set("current", workflow::to_json(view.record.state));
-  json.set("explanation", to_json(view.explanation));
-  Json effects = Json::array();
-  for (const auto& effect : view.effects) effects.push(to_json_of(effect));
-  json.set("effects", effects);
-  Json late = Json::array();
-  for (const auto& answer : view.late) late.push(to_json(answer));
-  json.set("late_answers", late);
-  if (view.certificate) {
-    json.set("certificate", Json::object({{"sha256", view.certificate->fingerprint},
-                                          {"subject", view.certificate->subject},
-                                          {"issuer", view.certificate->issuer},
-                                          {"serial", view.certificate->serial},
-                                          {"not_before", rfc3339(view.certificate->not_before)},
-                                          {"not_after", rfc3339(view.certificate->not_after)},
-                                          {"status", view.certificate->status}}));
-  }
-  return json;
 }
 
 }  // namespace hsmbridge::service
