@@ -1,7 +1,6 @@
 #pragma once
 
 #include "config/settings.h"
-#include "service/actor.h"
 #include "service/dependencies.h"
 #include "workflow/ports/key_ring.h"
 #include "workflow/ports/token_device.h"
@@ -17,8 +16,6 @@ namespace hsmbridge::service {
 class Bridge : public Dependencies {
  public:
   virtual const config::Settings& settings() const = 0;
-  // Who asks: whoever runs this process.
-  virtual const Actor& actor() const = 0;
   // Throws not_found when the configuration does not name the token, and what opening it throws.
   virtual std::unique_ptr<workflow::KeyRing> key_ring(const std::string& token) = 0;
   virtual std::unique_ptr<workflow::TokenDevice> token_device(const std::string& token) = 0;

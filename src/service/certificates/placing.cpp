@@ -61,6 +61,7 @@ workflow::Key key_for(workflow::Store& store, const workflow::CertificateRecord&
 }
 
 struct Placing {
+  const Actor& actor;
   Bridge& bridge;
   workflow::Store& store;
   const workflow::CertificateRecord& record;
@@ -95,7 +96,7 @@ void place_at(const Placing& placing, const workflow::InstallTarget& target) {
                             Json::object({{"certificate", placing.record.fingerprint}, {"target", target.name}}));
   install_certificate(placing.bridge, {placing.request.order, key, none, &submission, attempt_by_hand(now)}, target,
                       placing.record, now, kTimeLimit);
-  placing.store.note_installed(placing.record.fingerprint, target, placing.bridge.actor().name, now);
+  placing.store.note_installed(placing.record.fingerprint, target, placing.actor.name, now);
 }
 
 std::vector<workflow::InstallTarget> targets_of(const std::vector<std::string>& typed, const workflow::Order& order) {
@@ -110,8 +111,9 @@ std::vector<workflow::InstallTarget> targets_of(const std::vector<std::string>& 
 
 }  // namespace
 
-std::vector<Placed> place_certificate(Bridge& bridge, workflow::Store& store, const workflow::CertificateRecord& record,
-                                      const std::vector<std::string>& typed, Force force) {
+std::vector<Placed> place_certificate(const Actor& actor, Bridge& bridge, workflow::Store& store,
+                                      const workflow::CertificateRecord& record, const std::vector<std::string>& typed,
+                                      Force force) {
   refuse_unfit(store, record, force);
   if (const auto why = force == Force::no ? store.restored() : std::nullopt) {
     throw Error{ErrorKind::refused, fmt::format("nothing was installed: the store is an older copy ({}), and a newer "
@@ -132,7 +134,7 @@ std::vector<Placed> place_certificate(Bridge& bridge, workflow::Store& store, co
   for (const auto& target : targets) {
     placed.push_back({target, std::nullopt});
     try {
-      place_at({bridge, store, record, request, force, !typed.empty()}, target);
+      place_at({actor, bridge, store, record, request, force, !typed.empty()}, target);
     } catch (...) {
       placed.back().trouble = current_error();
       everywhere = false;
@@ -143,7 +145,7 @@ std::vector<Placed> place_certificate(Bridge& bridge, workflow::Store& store, co
     using workflow::StatusChange;
     store.change_records({{StatusChange::Of::certificate, record.fingerprint, {status::kLate}, status::kCurrent},
                           {StatusChange::Of::certificate, record.predecessor, {status::kCurrent}, status::kSuperseded}},
-                         bridge.actor().name, bridge.clock().now());
+                         actor.name, bridge.clock().now());
   }
   return placed;
 }

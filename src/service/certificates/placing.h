@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "service/actor.h"
 #include "service/bridge.h"
 #include "service/effects/install.h"
 #include "workflow/ports/store.h"
@@ -22,8 +23,9 @@ struct Placed {
 // all places of its request: one place that was typed may be for a look only, and the other certificate serves on.
 // Throws refused, without Force::yes, for a certificate that is over or whose predecessor was renewed otherwise, and
 // from a store that is an older copy; refused in any case for one that is quarantined, revoked or on hold.
-std::vector<Placed> place_certificate(Bridge& bridge, workflow::Store& store, const workflow::CertificateRecord& record,
-                                      const std::vector<std::string>& typed, Force force);
+std::vector<Placed> place_certificate(const Actor& actor, Bridge& bridge, workflow::Store& store,
+                                      const workflow::CertificateRecord& record, const std::vector<std::string>& typed,
+                                      Force force);
 
 enum class CertificateForm { pem, der, pkcs7 };
 // Throws not_found where nothing of it is selected, invalid_input for several certificates in DER.

@@ -211,9 +211,9 @@ workflow::Order create_renewal(workflow::Store& store, const workflow::Certifica
   return order;
 }
 
-workflow::Order create_revocation(workflow::Store& store, const workflow::CertificateRecord& record,
-                                  const std::string& reason, const std::string& created_by,
-                                  const workflow::Timing& timing, Instant now, ByteView randomness) {
+workflow::Order create_revocation(const Actor& actor, workflow::Store& store, const workflow::CertificateRecord& record,
+                                  const std::string& reason, const workflow::Timing& timing, Instant now,
+                                  ByteView randomness) {
   const auto* row = workflow::revocation_reason(reason);
   if (row == nullptr) throw Error{ErrorKind::internal, fmt::format("'{}' is no reason to revoke", reason)};
   if (record.status == status::kRevoked) {
@@ -223,7 +223,7 @@ workflow::Order create_revocation(workflow::Store& store, const workflow::Certif
     throw Error{ErrorKind::conflict, fmt::format("certificate {} is on hold", record.fingerprint.substr(0, 12))};
   }
   refuse_open(store, record, workflow::Kind::revoke, "revokes");
-  workflow::Order order = order_after(request_of(store, record).order, created_by, now, randomness);
+  workflow::Order order = order_after(request_of(store, record).order, actor.name, now, randomness);
   order.what = workflow::Revoke{predecessor_of(record), std::string(row->name)};
   journal_order(store, order, timing);
   return order;
@@ -273,8 +273,8 @@ Renewal with_key(workflow::Store& store, const workflow::CertificateRecord& reco
 
 }  // namespace
 
-Renewal renew(workflow::Store& store, const workflow::CertificateRecord& record, RenewalNeeds& needs,
-              const RenewalKey& wanted, Instant now) {
+Renewal renew(const Actor& actor, workflow::Store& store, const workflow::CertificateRecord& record,
+              RenewalNeeds& needs, const RenewalKey& wanted, Instant now) {
   constexpr std::size_t kRequestRandomness = 8;
   refuse_renewal(store, record);
   const auto old = request_of(store, record).order;
@@ -284,7 +284,7 @@ Renewal renew(workflow::Store& store, const workflow::CertificateRecord& record,
   refuse_impossible_targets(workflow::enrolment_of(old).targets, needs.settings.token(old.token()));
   if (needs.expect_usable) needs.expect_usable(old);
   Renewal renewal = with_key(store, record, needs, wanted, profile, old, now);
-  RenewalWish wish{workflow::enrolment_of(renewal.order).key, needs.created_by};
+  RenewalWish wish{workflow::enrolment_of(renewal.order).key, actor.name};
   wish.key.accept = profile.accept_key;
   renewal.order = create_renewal(store, record, wish, timing_for(needs.settings, old.provider), now,
                                  needs.random(kRequestRandomness));

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "config/settings.h"
+#include "service/actor.h"
 #include "service/bridge.h"
 #include "workflow/machine/decide.h"
 #include "workflow/ports/key_ring.h"
@@ -58,7 +59,6 @@ void refuse_renewal(workflow::Store& store, const workflow::CertificateRecord& r
 // What a renewal needs beside the store.
 struct RenewalNeeds {
   const config::Settings& settings;
-  std::string created_by;
   // So many random octets.
   std::function<Bytes(std::size_t)> random;
   // The rest is for a person, who learns now what would hold the request up. Empty for the daemon, which no file,
@@ -83,8 +83,8 @@ struct Renewal {
 // Renews a certificate: everything that can be refused is refused before anything is written. Throws what
 // create_renewal throws, refused for the same key where the profile wants a new one each time, and what the needs
 // throw.
-Renewal renew(workflow::Store& store, const workflow::CertificateRecord& record, RenewalNeeds& needs,
-              const RenewalKey& wanted, Instant now);
+Renewal renew(const Actor& actor, workflow::Store& store, const workflow::CertificateRecord& record,
+              RenewalNeeds& needs, const RenewalKey& wanted, Instant now);
 // The certificates in use of which no renewal is open or done; with Which::due those whose renewal is due. Who asks
 // does not wait for the pause after a failure.
 enum class Which { due, all };
@@ -93,9 +93,9 @@ std::vector<workflow::CertificateRecord> to_renew(workflow::Store& store, const 
 
 // Journals the order to revoke, for a reason of workflow::revocation_reasons(). Throws conflict for a certificate that
 // is revoked or whose revocation is open (with the detail "request").
-workflow::Order create_revocation(workflow::Store& store, const workflow::CertificateRecord& record,
-                                  const std::string& reason, const std::string& created_by,
-                                  const workflow::Timing& timing, Instant now, ByteView randomness);
+workflow::Order create_revocation(const Actor& actor, workflow::Store& store, const workflow::CertificateRecord& record,
+                                  const std::string& reason, const workflow::Timing& timing, Instant now,
+                                  ByteView randomness);
 
 // Throws conflict for a certificate that is revoked.
 void refuse_revoked(const workflow::CertificateRecord& record);

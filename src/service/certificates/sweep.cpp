@@ -47,7 +47,7 @@ std::string unused_for(const workflow::State& state, Instant now) {
 
 }  // namespace
 
-Sweep::Sweep(const config::Settings& settings, std::string actor, std::function<Bytes(std::size_t)> random)
+Sweep::Sweep(const config::Settings& settings, Actor actor, std::function<Bytes(std::size_t)> random)
     : settings_(settings), actor_(std::move(actor)), random_(std::move(random)) {}
 
 Sweep::Result Sweep::round(workflow::Store& store, Instant now) {
@@ -67,7 +67,7 @@ void Sweep::expire(workflow::Store& store, Instant now, Result& result) {
   for (const std::string& fingerprint : store.past_their_end(now)) {
     const workflow::StatusChange change{
         Of::certificate, fingerprint, {status::kCurrent, status::kSuperseded, status::kLate}, status::kExpired};
-    if (store.change_records({change}, actor_, now) > 0) result.expired.push_back(fingerprint);
+    if (store.change_records({change}, actor_.name, now) > 0) result.expired.push_back(fingerprint);
   }
   // A clock that was years ahead for a minute must not end the life of every certificate.
   // Only well before its end: of two daemons whose clocks differ, one would end what the other revives.
@@ -77,7 +77,7 @@ void Sweep::expire(workflow::Store& store, Instant now, Result& result) {
     const bool late = completed != nullptr && completed->late;
     const workflow::StatusChange change{
         Of::certificate, record.fingerprint, {status::kExpired}, late ? status::kLate : status::kCurrent};
-    if (store.change_records({change}, actor_, now) > 0) result.revived.push_back(record.fingerprint);
+    if (store.change_records({change}, actor_.name, now) > 0) result.revived.push_back(record.fingerprint);
   }
 }
 
@@ -133,15 +133,15 @@ std::optional<Sweep::Made> Sweep::renew_one(workflow::Store& store, const workfl
   const RenewalPlan plan = plan_renewal(store, record, &profile, now);
   if (!plan.trouble.empty()) throw Error{ErrorKind::refused, plan.trouble};
   if (!plan.due || *plan.due > now) return std::nullopt;
-  RenewalNeeds needs{settings_, actor_, random_};
-  const Renewal made = service::renew(store, record, needs, {}, now);
+  RenewalNeeds needs{settings_, random_};
+  const Renewal made = service::renew(actor_, store, record, needs, {}, now);
   return Made{made.order.id, record.fingerprint, names_of(made.order), made.key, record.not_after};
 }
 
 void Sweep::retire(workflow::Records& store, const config::ProfileSettings& profile, Instant now, Result& result) {
   const Duration overlap = profile.overlap.value_or(kOverlap);
   for (const auto& key : store.replaced_keys(profile.name, now - overlap)) {
-    if (store.change_records({{Of::key, key.spki.str(), {status::kActive}, status::kRetired}}, actor_, now) > 0) {
+    if (store.change_records({{Of::key, key.spki.str(), {status::kActive}, status::kRetired}}, actor_.name, now) > 0) {
       result.retired.push_back(key);
     }
   }

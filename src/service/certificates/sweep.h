@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "config/settings.h"
+#include "service/actor.h"
 #include "service/certificates/renewal.h"
 #include "workflow/ports/store.h"
 
@@ -24,7 +25,7 @@ class Sweep {
 
   // `settings` must outlive it. `actor`: in whose name orders are made and records changed ("worker:…"). `random`:
   // so many random octets.
-  Sweep(const config::Settings& settings, std::string actor, std::function<Bytes(std::size_t)> random);
+  Sweep(const config::Settings& settings, Actor actor, std::function<Bytes(std::size_t)> random);
 
   struct Made {
     RequestId request;
@@ -56,7 +57,7 @@ class Sweep {
   void retire(workflow::Records& store, const config::ProfileSettings& profile, Instant now, Result& result);
 
   const config::Settings& settings_;
-  std::string actor_;
+  Actor actor_;
   std::function<Bytes(std::size_t)> random_;
   std::optional<Instant> retired_at_;
   std::map<std::string, Instant> complained_;  // when a certificate's trouble was told

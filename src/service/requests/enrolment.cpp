@@ -120,7 +120,7 @@ NewEnrolment enrolment_of(const BatchRow& row, NewEnrolment wanted) {
   return wanted;
 }
 
-NewRequest resolve(Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted) {
+NewRequest resolve(const Actor& actor, Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted) {
   const auto& settings = bridge.settings();
   const auto& profile = settings.profile(wanted.profile.value_or(""));
   NewRequest request;
@@ -134,7 +134,7 @@ NewRequest resolve(Bridge& bridge, workflow::Store& store, const NewEnrolment& w
   request.max_age = profile.max_age;
   // Nobody could give them: the request would wait for ever.
   refuse_profile(profile);
-  request.created_by = bridge.actor().name;
+  request.created_by = actor.name;
   workflow::Order order;
   order.profile = profile.name;
   bridge.anchors(order);  // unreadable ones are refused now, not when the certificate is there
@@ -153,9 +153,9 @@ NewRequest resolve(Bridge& bridge, workflow::Store& store, const NewEnrolment& w
   return request;
 }
 
-Enrolment enroll(Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted) {
+Enrolment enroll(const Actor& actor, Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted) {
   try {
-    const auto request = resolve(bridge, store, wanted);
+    const auto request = resolve(actor, bridge, store, wanted);
     Enrolment made;
     made.uses_left_over_key = wanted.new_key && request.key.source == workflow::KeyWish::Source::use;
     made.id = create_request(store, request, timing_for(bridge.settings(), request.provider), bridge.clock().now(),
@@ -172,8 +172,8 @@ Enrolment enroll(Bridge& bridge, workflow::Store& store, const NewEnrolment& wan
   }
 }
 
-EnrolmentCheck check_enrolment(Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted) {
-  const NewRequest request = resolve(bridge, store, wanted);
+EnrolmentCheck check_enrolment(const Actor& actor, Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted) {
+  const NewRequest request = resolve(actor, bridge, store, wanted);
   const bool made = request.key.source == workflow::KeyWish::Source::make;
   const auto now = bridge.clock().now();
   workflow::Order order = order_of(request);

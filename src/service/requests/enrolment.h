@@ -1,5 +1,6 @@
 #pragma once
 
+#include "service/actor.h"
 #include "service/bridge.h"
 #include "service/content/ask.h"
 #include "service/content/batch.h"
@@ -28,7 +29,7 @@ NewEnrolment enrolment_of(const BatchRow& row, NewEnrolment typed);
 
 // Everything that can be refused is refused here: names, the key, the PIN, provider, trust anchors. A key that is there
 // may sign proofs. Throws conflict with the detail "same-order" or "done-by" where the same words ordered before.
-NewRequest resolve(Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted);
+NewRequest resolve(const Actor& actor, Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted);
 
 struct Enrolment {
   RequestId id;
@@ -40,7 +41,7 @@ struct Enrolment {
   bool uses_left_over_key = false;  // the new key is there: made for a request that ended without a certificate
   std::vector<std::string> advice;  // what is odd about a server's names, a sentence each
 };
-Enrolment enroll(Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted);
+Enrolment enroll(const Actor& actor, Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted);
 
 // What would speak against an enrolment, found without making or ordering anything.
 struct EnrolmentCheck {
@@ -52,6 +53,6 @@ struct EnrolmentCheck {
 };
 // A key that is there signs the CSR for it; for a key to be made a CSR without a signature stands in, and the dry run
 // is left out.
-EnrolmentCheck check_enrolment(Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted);
+EnrolmentCheck check_enrolment(const Actor& actor, Bridge& bridge, workflow::Store& store, const NewEnrolment& wanted);
 
 }  // namespace hsmbridge::service

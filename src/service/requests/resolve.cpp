@@ -199,25 +199,25 @@ workflow::EventBody proved_event(Bridge& bridge, const workflow::Record& record,
   return workflow::ResolvedAsThere{proved_by_serial(bridge, record, *resolution.serial, bridge.clock().now()), true};
 }
 
-workflow::Record append(Bridge& bridge, workflow::Store& store, const workflow::Record& record,
+workflow::Record append(const Actor& actor, Bridge& bridge, workflow::Store& store, const workflow::Record& record,
                         const workflow::EventBody& event) {
-  return append_event(store, record.order.id, event, bridge.actor().name, bridge.clock().now(),
+  return append_event(store, record.order.id, event, actor.name, bridge.clock().now(),
                       timing_for(bridge.settings(), record.order.provider));
 }
 
 }  // namespace
 
-workflow::Record resolve_request(Bridge& bridge, workflow::Store& store, const RequestId& id,
+workflow::Record resolve_request(const Actor& actor, Bridge& bridge, workflow::Store& store, const RequestId& id,
                                  const Resolution& resolution) {
   auto event = plain_event(resolution);
   const auto record = *store.find(id);
   if (!event) event = proved_event(bridge, record, resolution);
-  return append(bridge, store, record, *event);
+  return append(actor, bridge, store, record, *event);
 }
 
-workflow::Record cancel_request(Bridge& bridge, workflow::Store& store, const RequestId& id,
+workflow::Record cancel_request(const Actor& actor, Bridge& bridge, workflow::Store& store, const RequestId& id,
                                 const std::string& reason) {
-  return append(bridge, store, *store.find(id), workflow::CancelAsked{reason});
+  return append(actor, bridge, store, *store.find(id), workflow::CancelAsked{reason});
 }
 
 }  // namespace hsmbridge::service

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "config/settings.h"
+#include "service/actor.h"
 #include "service/bridge.h"
 #include "workflow/machine/event.h"
 #include "workflow/machine/order.h"
@@ -53,9 +54,10 @@ struct Resolution {
 };
 // Proves what can be proved, then writes it down in the actor's name. Throws invalid_input where not exactly one is
 // given or the reason is missing, what proving throws, and conflict when the request does not wait for such a decision.
-workflow::Record resolve_request(Bridge& bridge, workflow::Store& store, const RequestId& id,
+workflow::Record resolve_request(const Actor& actor, Bridge& bridge, workflow::Store& store, const RequestId& id,
                                  const Resolution& resolution);
 // Asks for a request to be cancelled, in the actor's name. Throws conflict where it is too late.
-workflow::Record cancel_request(Bridge& bridge, workflow::Store& store, const RequestId& id, const std::string& reason);
+workflow::Record cancel_request(const Actor& actor, Bridge& bridge, workflow::Store& store, const RequestId& id,
+                                const std::string& reason);
 
 }  // namespace hsmbridge::service

@@ -66,7 +66,7 @@ void tell(const Sweep::Result& result, Instant now) {
 
 // Renewals, ends and retirements, between the requests.
 std::function<Duration(workflow::Store&)> sweeping(Workplace& place, const std::string& worker) {
-  auto sweep = std::make_shared<Sweep>(place.settings(), "worker:" + worker, random_bytes);
+  auto sweep = std::make_shared<Sweep>(place.settings(), Actor{"worker:" + worker, "process", {}}, random_bytes);
   return [&place, sweep](workflow::Store& store) {
     const auto now = place.clock().now();
     tell(sweep->round(store, now), now);

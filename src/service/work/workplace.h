@@ -1,5 +1,6 @@
 #pragma once
 
+#include "service/actor.h"
 #include "service/bridge.h"
 #include "workflow/engine/engine.h"
 
@@ -19,6 +20,7 @@ struct LeftOut {
 // What a process that works on requests needs.
 class Workplace : public Bridge {
  public:
+  virtual const Actor& actor() const = 0;  // whoever runs this process
   // A connection of its own.
   virtual std::unique_ptr<workflow::Store> store() = 0;
   // What the engine of this process may do: the lanes of the tokens and providers that it can use (a token whose module

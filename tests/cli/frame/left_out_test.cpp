@@ -1,5 +1,5 @@
-#include "support/cli/cli.h"
 #include "service/work/left_out_watch.h"
+#include "support/cli/cli.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 
 #include <atomic>

@@ -37,7 +37,8 @@ struct Fixture : Life {
   }
   config::ProfileSettings& profile() { return settings.profiles.front(); }
   service::Sweep sweep() {
-    return {settings, "worker:w", [this](std::size_t count) { return Bytes(count, ++octet); }};
+    return {settings, service::Actor{"worker:w", "process", {}},
+            [this](std::size_t count) { return Bytes(count, ++octet); }};
   }
   std::size_t open_requests() {
     workflow::Store::ListQuery query;

@@ -159,7 +159,7 @@ ExitCode list(Invocation& invocation) {
 
 // A person learns now what would hold the request up: the provider is opened, and the token looked at.
 service::RenewalNeeds needs_of(Wiring& wiring) {
-  return {wiring.settings(), wiring.actor().name, random_bytes,
+  return {wiring.settings(), random_bytes,
           [&wiring](const workflow::Order& old) {
             wiring.provider(old.provider);
             wiring.anchors(old);
@@ -182,7 +182,7 @@ ExitCode renew_many(Invocation& invocation, Wiring& wiring, workflow::Store& sto
   auto needs = needs_of(wiring);
   for (const auto& record : records) {
     many.make(short_name(record), "certificate", record.fingerprint,
-              [&] { return service::renew(store, record, needs, key, wiring.clock().now()).order.id; });
+              [&] { return service::renew(wiring.actor(), store, record, needs, key, wiring.clock().now()).order.id; });
   }
   const auto code = many.finish(wiring, store, pace, false);
   if (!records.empty()) {
@@ -215,8 +215,8 @@ ExitCode renew(Invocation& invocation) {
     return renew_many(invocation, *wiring, *store, key, pace, due ? service::Which::due : service::Which::all);
   }
   auto needs = needs_of(*wiring);
-  const auto renewal =
-      service::renew(*store, service::find_certificate(*store, *certificate), needs, key, wiring->clock().now());
+  const auto renewal = service::renew(wiring->actor(), *store, service::find_certificate(*store, *certificate), needs,
+                                      key, wiring->clock().now());
   return finish(invocation.output, *wiring, *store, renewal.order.id, pace);
 }
 
@@ -267,7 +267,7 @@ ExitCode revoke(Invocation& invocation) {
       throw Error{ErrorKind::refused, "nothing was revoked"};
     }
   }
-  const auto order = service::create_revocation(*store, record, std::string(reason.name), wiring->actor().name,
+  const auto order = service::create_revocation(wiring->actor(), *store, record, std::string(reason.name),
                                                 service::timing_for(wiring->settings(), old.provider),
                                                 wiring->clock().now(), random_bytes(kRequestRandomness));
   return finish(invocation.output, *wiring, *store, order.id, pace);

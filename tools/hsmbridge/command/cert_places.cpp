@@ -27,7 +27,7 @@ ExitCode install(Invocation& invocation) {
   const auto wiring = Wiring::open(invocation.config);
   const auto store = wiring->store();
   const auto record = service::find_certificate(*store, arguments.required("CERT"));
-  const auto placed = service::place_certificate(*wiring, *store, record, arguments.all("--to"),
+  const auto placed = service::place_certificate(wiring->actor(), *wiring, *store, record, arguments.all("--to"),
                                                  arguments.has("--force") ? service::Force::yes : service::Force::no);
   std::string text;
   const Error* trouble = nullptr;

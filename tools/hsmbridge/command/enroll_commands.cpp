@@ -20,7 +20,7 @@ using commandline::Times;
 
 // Orders it, or finds the request that the same words ordered before.
 RequestId order_once(Output& output, Wiring& wiring, workflow::Store& store, const service::NewEnrolment& wanted) {
-  const auto made = service::enroll(wiring, store, wanted);
+  const auto made = service::enroll(wiring.actor(), wiring, store, wanted);
   switch (made.how) {
     case service::Enrolment::How::ordered:
       break;
@@ -77,7 +77,7 @@ ExitCode check(Invocation& invocation) {
   }
   const auto wiring = Wiring::open(invocation.config);
   const auto store = wiring->store();
-  const auto check = service::check_enrolment(*wiring, *store, wanted_of(invocation.arguments));
+  const auto check = service::check_enrolment(wiring->actor(), *wiring, *store, wanted_of(invocation.arguments));
   const bool good = check.reasons.empty() && check.objections.empty();
   std::string text;
   const auto add = [&](const std::string& title, const std::vector<std::string>& lines) {

@@ -215,7 +215,8 @@ ExitCode watch(Invocation& invocation) {
 
 ExitCode cancel(Invocation& invocation) {
   auto named = named_request(invocation, Use::work);
-  service::cancel_request(*named.wiring, *named.store, named.id, invocation.arguments.text_or("--reason", ""));
+  service::cancel_request(named.wiring->actor(), *named.wiring, *named.store, named.id,
+                          invocation.arguments.text_or("--reason", ""));
   const auto code = finish(invocation, named);
   // Cancelling is what was asked: it is done when it is final, and pending while the provider's word is awaited.
   return code == ExitCode::refused ? ExitCode::done : code;
@@ -236,7 +237,7 @@ ExitCode resolve(Invocation& invocation) {
   resolution.done = arguments.has("--done");
   resolution.reason = arguments.text_or("--reason", "");
   auto named = named_request(invocation, Use::work);
-  service::resolve_request(*named.wiring, *named.store, named.id, resolution);
+  service::resolve_request(named.wiring->actor(), *named.wiring, *named.store, named.id, resolution);
   const auto code = finish(invocation, named);
   return code == ExitCode::refused ? ExitCode::done : code;
 }
