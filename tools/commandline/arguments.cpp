@@ -51,7 +51,7 @@ std::optional<long> Arguments::number(std::string_view name, long least, long mo
   const auto [end, failure] = std::from_chars(given->data(), given->data() + given->size(), value);
   if (failure != std::errc{} || end != given->data() + given->size() || value < least || value > most) {
     throw Error{ErrorKind::invalid_input,
-                fmt::format("{} wants a whole number from {} to {}, not \"{}\"", name, least, most, safe(*given))};
+                fmt::format("{} must be a whole number from {} to {}, not \"{}\"", name, least, most, safe(*given))};
   }
   return value;
 }

@@ -131,7 +131,7 @@ void Output::report(const Error& error) {
 
 bool confirm(Output& output, std::string_view question, std::string_view without_terminal) {
   if (::isatty(STDIN_FILENO) != 1 || !output.stderr_is_terminal()) {
-    throw Error{ErrorKind::refused, "nobody is at a terminal to confirm this, so nothing was done"}.hint(
+    throw Error{ErrorKind::refused, "there is no terminal to confirm this, so nothing was done"}.hint(
         std::string(without_terminal));
   }
   write_out(stderr, fmt::format("{} [yes/NO] ", printable_lines(question)));

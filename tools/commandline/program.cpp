@@ -170,7 +170,8 @@ class Parser {
         if (joined) throw Error{ErrorKind::invalid_input, fmt::format("{} takes no value", name)}.hint(usage());
       } else if (!joined) {
         if (i + 1 == words.size() || find(words[i + 1]) != nullptr) {
-          throw Error{ErrorKind::invalid_input, fmt::format("{} wants a value: {}", name, option->value)}.hint(usage());
+          throw Error{ErrorKind::invalid_input, fmt::format("{} requires a value: {}", name, option->value)}.hint(
+              usage());
         }
         in_order_.emplace_back(name, words[++i]);
       } else {
@@ -265,7 +266,7 @@ int run_found(const Program& program, Words words) {
       return 0;
     }
     throw Error{ErrorKind::invalid_input,
-                words.noun.empty() ? "no command was given" : fmt::format("{} wants a verb", words.noun)}
+                words.noun.empty() ? "no command was given" : fmt::format("{} requires a verb", words.noun)}
         .hint(words.noun.empty() ? fmt::format("{} --help lists them", program.name)
                                  : fmt::format("{} {} --help lists what there is", program.name, words.noun));
   }

@@ -181,7 +181,7 @@ void ApprovalDesk::compare(ApprovalView& view) {
   const auto state = workflow::to_string(workflow::name_of(record->state));
   if (is_over(record->state)) {
     expectation.known.push_back(
-        fmt::format("our request {} is {} here: nothing shall be issued for it any more", id.str(), state));
+        fmt::format("our request {} is {} here: nothing may be issued for it now", id.str(), state));
   }
   const auto* draft = workflow::draft_of(record->state);
   if (draft == nullptr) {
@@ -189,7 +189,7 @@ void ApprovalDesk::compare(ApprovalView& view) {
     return;
   }
   expectation.request = id.str();
-  std::string how = ", whose certificate the provider builds: its content against what was asked";
+  std::string how = ", whose certificate the provider builds: its content was compared with the request";
   if (draft->to_be_signed.empty()) {
     expectation.content = expectation_of(record->order, *draft);
   } else {

@@ -100,7 +100,7 @@ void refuse_other_meaning(workflow::Store& store, const workflow::CertificateRec
       if (brought.fingerprint != record.fingerprint) meant.push_back(std::move(brought));
     }
   }
-  if (meant.size() > 1) refuse_ambiguous(meant, fmt::format("{}, or were brought by a request whose id does", typed));
+  if (meant.size() > 1) refuse_ambiguous(meant, fmt::format("{}, or were issued for a request whose id does", typed));
 }
 
 bool is_open(const workflow::Record& record) {

@@ -104,7 +104,8 @@ std::vector<workflow::InstallTarget> targets_of(const std::vector<std::string>& 
   for (const auto& text : typed) targets.push_back(install_target(text));
   if (targets.empty()) targets = workflow::enrolment_of(order).targets;
   if (targets.empty()) {
-    throw Error{ErrorKind::invalid_input, "the request that brought it named no place: say where, with --to TARGET"};
+    throw Error{ErrorKind::invalid_input,
+                "the request that issued it has no install target: name one with --to TARGET"};
   }
   return targets;
 }

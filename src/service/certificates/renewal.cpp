@@ -157,9 +157,10 @@ workflow::KeyWish same_key(const workflow::KeyRecord& key) {
   const bool spent =
       key.status == status::kRetired || key.status == status::kDestroyed || key.status == status::kCompromised;
   if (spent || key.cka_id.empty()) {
-    throw Error{ErrorKind::refused, spent ? fmt::format("key {} in token {} is {}: no new certificate is asked for it",
-                                                        key.label, key.token, key.status)
-                                          : "the records do not know the key of this certificate"}
+    throw Error{ErrorKind::refused,
+                spent ? fmt::format("key {} in token {} is {}: no new certificate is requested for it", key.label,
+                                    key.token, key.status)
+                      : "the records do not know the key of this certificate"}
         .hint("renew with a new key (leave --same-key out)");
   }
   workflow::KeyWish wish;
@@ -215,7 +216,7 @@ workflow::Order create_revocation(const Actor& actor, workflow::Store& store, co
                                   const std::string& reason, const workflow::Timing& timing, Instant now,
                                   ByteView randomness) {
   const auto* row = workflow::revocation_reason(reason);
-  if (row == nullptr) throw Error{ErrorKind::internal, fmt::format("'{}' is no reason to revoke", reason)};
+  if (row == nullptr) throw Error{ErrorKind::internal, fmt::format("'{}' is not a revocation reason", reason)};
   if (record.status == status::kRevoked) {
     throw Error{ErrorKind::conflict, fmt::format("certificate {} is revoked", record.fingerprint.substr(0, 12))};
   }
@@ -239,7 +240,7 @@ Renewal with_key(workflow::Store& store, const workflow::CertificateRecord& reco
   Renewal renewal;
   workflow::KeyWish& wish = renewal.order.what.emplace<workflow::Renew>().key;
   if (wanted.same && profile.renew_key == config::RenewKey::always_make) {
-    throw Error{ErrorKind::refused, fmt::format("profile {} wants a new key for each renewal", old.profile)}.hint(
+    throw Error{ErrorKind::refused, fmt::format("profile {} requires a new key for each renewal", old.profile)}.hint(
         "leave --same-key out, or change renew_key: always-new in the profile");
   }
   const auto key = key_of(store, record, old);

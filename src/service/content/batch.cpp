@@ -51,7 +51,7 @@ std::vector<CsvLine> read_csv(std::string_view text) {
         }
         ++at;
         if (at < text.size() && text[at] != ',' && text[at] != '\n' && text[at] != '\r') {
-          throw bad(line, "something stands after a closing quote");
+          throw bad(line, "unexpected text after a closing quote");
         }
       } else {
         while (at < text.size() && text[at] != ',' && text[at] != '\n') {
@@ -145,7 +145,7 @@ std::string BatchRow::text_or(std::string_view column, std::string_view fallback
   const auto found = values.find(column);
   if (found == values.end()) return std::string(fallback);
   if (found->second.size() != 1) {
-    throw Error{ErrorKind::invalid_input, fmt::format("column {} takes one value", column)};
+    throw Error{ErrorKind::invalid_input, fmt::format("column {} must have one value", column)};
   }
   return found->second.front();
 }

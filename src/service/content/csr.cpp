@@ -118,7 +118,7 @@ bool truth(const BatchRow& row, std::string_view column, bool typed) {
   const std::string text = row.text_or(column, typed ? "true" : "false");
   if (text == "true" || text == "yes" || text == "1") return true;
   if (text == "false" || text == "no" || text == "0") return false;
-  throw Error{ErrorKind::invalid_input, fmt::format("column {} takes true or false, not \"{}\"", column, text)};
+  throw Error{ErrorKind::invalid_input, fmt::format("column {} must be true or false, not \"{}\"", column, text)};
 }
 
 }  // namespace
@@ -236,7 +236,7 @@ AskWishes wishes_of(const BatchRow& row, AskWishes wishes) {
     unsigned value = 0;
     const auto [end, failure] = std::from_chars(given.data(), given.data() + given.size(), value);
     if (failure != std::errc{} || end != given.data() + given.size()) {
-      throw Error{ErrorKind::invalid_input, fmt::format("column path-length takes a number, not \"{}\"", given)};
+      throw Error{ErrorKind::invalid_input, fmt::format("column path-length must be a number, not \"{}\"", given)};
     }
     wishes.path_length = value;
   }

@@ -25,7 +25,7 @@ void examine_secret(std::vector<Check>& checks, const std::string& subject, cons
     using Kind = config::SecretSource::Kind;
     check.what = source.name();
     if (source.kind() == Kind::prompt) {
-      check.what = "asked for when it is needed";
+      check.what = "prompted for when it is needed";
     } else if (source.kind() == Kind::protected_path) {
       check.what = "the token's own PIN pad asks";
     } else {
@@ -148,7 +148,7 @@ std::vector<Check> examine_token(Bridge& bridge, const config::TokenSettings& se
   if (login == DoctorLogin::once) {
     examine(checks, name + ": login", [&](Check& check) {
       token->login(workflow::LoginAttempt::unless_refused);
-      check.what = token->info().login_required ? "the PIN is right" : "the token wants none";
+      check.what = token->info().login_required ? "the PIN is right" : "the token requires none";
     });
   }
   return checks;

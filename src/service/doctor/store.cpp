@@ -42,9 +42,9 @@ void examine_missing(const Path& path, const Bridge& bridge, const ExaminedStore
   const bool empty = std::filesystem::exists(path, ignored);
   if (const auto entries = store.entries_before()) {
     check.health = Health::fault;
-    check.what = fmt::format("{} is {}, and a store with {} audit entries was here", path.string(),
+    check.what = fmt::format("{} is {}, and there was a store with {} audit entries", path.string(),
                              empty ? "empty" : "gone", *entries);
-    check.hint = "mount its disk or restore a backup; if it is gone for good: hsmbridge store init --start-over";
+    check.hint = "mount its disk or restore a backup; if it is lost: hsmbridge store init --start-over";
     return;
   }
   if (bridge.settings().store.must_exist) {
@@ -94,7 +94,7 @@ void examine_audit(const ExaminedStore& store, Check& check) {
   check.health = Health::fault;
   check.what.clear();
   for (const std::string& fault : report.faults) check.what += (check.what.empty() ? "" : "\n") + fault;
-  check.hint = "somebody changed the store, or its disk did: keep a copy of it, then restore a backup";
+  check.hint = "the store was changed by another program, or its disk is failing: keep a copy, then restore a backup";
 }
 
 }  // namespace

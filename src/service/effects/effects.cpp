@@ -164,7 +164,7 @@ EffectOutcome check_draft(Dependencies& world, const Claim& claim, Instant now, 
   }
   if (reasons.empty()) return outcome(workflow::DraftAccepted{});
   std::string message = revokes != nullptr ? fmt::format("{} cannot carry this revocation", order.provider)
-                                           : fmt::format("{} cannot carry this request as profile {} wants it",
+                                           : fmt::format("{} cannot carry out this request as profile {} requires",
                                                          order.provider, order.profile);
   for (const auto& reason : reasons) message += "\n  - " + reason;
   return outcome(workflow::DraftRefused{

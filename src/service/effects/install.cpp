@@ -217,7 +217,7 @@ workflow::InstallTarget install_target(std::string_view text) {
   } else if (kind == "hook") {
     hook_argv(target.detail);
   } else if (text != "token" && text != "provider:import") {
-    throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no install target", text)}.hint(
+    throw Error{ErrorKind::invalid_input, fmt::format("'{}' is not an install target", text)}.hint(
         "there are: token, token:keep, file:PATH, file:leaf:PATH, file:chain:PATH, file:{\"path\":\"/x\",…}, "
         "hook:[\"/path/program\",\"argument\"], provider:import");
   }
@@ -255,7 +255,7 @@ void refuse_impossible_targets(const std::vector<workflow::InstallTarget>& targe
   for (const auto& target : targets) {
     if (kind_of(target) != "token") continue;
     throw Error{ErrorKind::refused, fmt::format("token {} is declared to store no certificates (certificates: false), "
-                                                "and this one is to be put beside its key",
+                                                "and this one is to be stored next to its key",
                                                 token.name)}
         .hint("leave token out of the profile's install: and install into a file");
   }

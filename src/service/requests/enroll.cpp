@@ -109,7 +109,7 @@ void refuse_profile(const config::ProfileSettings& profile) {
   }
   if (profile.approval.empty() && !profile.wants_command) return;
   throw Error{ErrorKind::invalid_input,
-              fmt::format("profile {} wants {}, and this version has no command for it", profile.name,
+              fmt::format("profile {} requires {}, which this version does not support", profile.name,
                           profile.wants_command ? "an operator's command" : "signed approvals at this bridge")}
       .hint("let the provider's own approvers decide, or leave it out of the profile");
 }
@@ -118,8 +118,8 @@ void refuse_spent_key(workflow::Records& store, const std::string& token, const 
   if (spki.empty()) return;
   for (const auto& key : store.keys({spki, token, std::nullopt})) {
     if (key.status != workflow::status::kCompromised && key.status != workflow::status::kDestroyed) continue;
-    throw Error{ErrorKind::refused, fmt::format("key {} in token {} is {}: no certificate is asked for it", key.label,
-                                                key.token, key.status)}
+    throw Error{ErrorKind::refused, fmt::format("key {} in token {} is {}: no certificate is requested for it",
+                                                key.label, key.token, key.status)}
         .hint("make a new key: --new-key LABEL");
   }
 }

@@ -191,7 +191,7 @@ EnrolmentCheck check_enrolment(const Actor& actor, Bridge& bridge, workflow::Sto
   check.reasons = provider->check(call);
   auto* service = dynamic_cast<workflow::DryRun*>(provider.get());
   if (service != nullptr && made) {
-    check.dry_run = "its dry run wants a signed CSR: name a key that is there with --key";
+    check.dry_run = "its dry run requires a signed CSR: name an existing key with --key";
   } else if (service != nullptr) {
     check.objections = service->dry_run(call);
     check.dry_run = check.objections.empty() ? "its dry run accepts the request" : "its dry run refuses the request";

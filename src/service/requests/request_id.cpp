@@ -45,14 +45,14 @@ std::string request_prefix(std::string_view typed) {
     if (c == 'I' || c == 'L') c = '1';
     if (c == 'O') c = '0';
     if (kAlphabet.find(c) == std::string_view::npos) {
-      throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no request id", typed)}.hint(
+      throw Error{ErrorKind::invalid_input, fmt::format("'{}' is not a request id", typed)}.hint(
           "`hsmbridge request list` shows the ids");
     }
     result.push_back(c);
   }
   if (result.empty() || result.size() > kLength) {
     throw Error{ErrorKind::invalid_input,
-                fmt::format("'{}' is no request id: it has 1 to {} characters", typed, kLength)}
+                fmt::format("'{}' is not a request id: it has 1 to {} characters", typed, kLength)}
         .hint("`hsmbridge request list` shows the ids");
   }
   return result;

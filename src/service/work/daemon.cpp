@@ -82,7 +82,7 @@ std::function<Duration(workflow::Store&)> sweeping(Workplace& place, const std::
 void check_audit(workflow::AuditLog& log) {
   const auto report = log.verify_audit(workflow::AuditDepth::news);
   for (const auto& fault : report.faults) log::error("audit log: " + printable(fault));
-  if (!report.faults.empty()) log::error("somebody changed the store: see `hsmbridge audit verify`");
+  if (!report.faults.empty()) log::error("the store was changed by another program: see `hsmbridge audit verify`");
   log::info(fmt::format("audit log: {} entries, root {}", report.head.size(), hex(report.head.root())));
 }
 

@@ -55,7 +55,7 @@ TEST_CASE("a batch that is only half understood is refused with its line") {
   CHECK(refusal("key,colour\na,b\n") == "line 1: there is no column \"colour\"");
   CHECK(refusal("key,san\na\n") == "line 2: 1 cells under 2 columns");
   CHECK(refusal("key\n\"a\n") == "line 2: a quoted cell is not closed");
-  CHECK(refusal("key\n\"a\"b\n") == "line 2: something stands after a closing quote");
+  CHECK(refusal("key\n\"a\"b\n") == "line 2: unexpected text after a closing quote");
   CHECK(refusal("key\na\"b\n") == "line 2: a quote stands inside a cell that does not begin with one");
   CHECK(refusal("{\"key\":\"a\"}\n{\"kee\":\"b\"}\n") == "line 2: there is no column \"kee\"");
   CHECK(refusal("{\"key\":{}}\n") == "line 1: \"key\" is neither a text, a number nor a list");

@@ -26,7 +26,7 @@ std::string last_line(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("the main job ends with a certificate beside its key that other programs accept") {
+TEST_CASE("the main job ends with a certificate next to its key that other programs accept") {
   BenchOptions options;
   Bench bench(options);
   const auto file = (bench / "web.pem").string();

@@ -100,7 +100,7 @@ TEST_CASE_METHOD(SlowOrder, "an answer that was lost before a reload is in the e
   wait_until_said(id + " AnswerLost");  // the engine after the reload is at work
   daemon.signal(SIGTERM);
   CHECK(daemon.wait() == 1);
-  CHECK(bench.cli().read("said").find("the store took no answer any more, and 1 of them are in this log alone") !=
+  CHECK(bench.cli().read("said").find("the store no longer took answers, and 1 of them are only in this log") !=
         std::string::npos);
   CHECK(kept() == 0);
 }

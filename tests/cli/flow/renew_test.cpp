@@ -138,7 +138,7 @@ TEST_CASE("the same key may be kept, a label may be chosen, and a profile may fo
   const auto old = enrolled(bench, "web");
   const auto refused = bench.run({"cert", "renew", old, "--same-key"});
   CHECK(refused.status == 4);
-  CHECK(refused.err.find("wants a new key for each renewal") != std::string::npos);
+  CHECK(refused.err.find("requires a new key for each renewal") != std::string::npos);
   CHECK(bench.run({"cert", "renew", old, "--same-key", "--new-key", "x"}).status == 2);
   const auto named = bench.run({"--json", "cert", "renew", old, "--new-key", "next", "--wait"});
   INFO(named.err);

@@ -7,7 +7,7 @@
 #include <string>
 
 namespace hsmbridge::test {
-TEST_CASE("the main job with Venafi ends with a certificate beside its key") {
+TEST_CASE("the main job with Venafi ends with a certificate next to its key") {
   CloudBench bench;
   const auto done = bench.enroll();
   INFO(done.out << done.err);

@@ -188,7 +188,7 @@ TEST_CASE("many keys are made with one command") {
   CHECK(cli.run(cli.on("web", {"key", "show", "web-3"})).status == 0);
   const auto wrong = cli.run(cli.on("web", {"key", "generate", "--label", "x", "--count", "none"}));
   CHECK(wrong.status == 2);
-  CHECK(wrong.err == "hsmbridge: --count wants a whole number from 1 to 10000, not \"none\"\n");
+  CHECK(wrong.err == "hsmbridge: --count must be a whole number from 1 to 10000, not \"none\"\n");
 }
 
 TEST_CASE("two keys of one label are refused by name with both ids and each is usable by its id") {

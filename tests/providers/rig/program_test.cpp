@@ -154,9 +154,9 @@ TEST_CASE("what is wrong on the command line is said in one sentence with exit c
   fails("dance", "there is no command \"dance\"");
   fails("serve tsb", "--dir DIR is missing");
   fails("serve tsb --dirt x", "serve tsb has no option --dirt");
-  fails("serve tsb --dir", "--dir wants a value: DIR");
+  fails("serve tsb --dir", "--dir requires a value: DIR");
   fails("serve tsb --dir " + dir + " --generation 9", "--generation is 2.0, 2.2 or 2.5, not '9'");
-  fails("serve tsb --dir " + dir + " --port x", "--port wants a whole number from 0 to 65535, not \"x\"");
+  fails("serve tsb --dir " + dir + " --port x", "--port must be a whole number from 0 to 65535, not \"x\"");
   CHECK(rig_command("clock --dir " + dir + "/none --advance 1h").status == 1);
   CHECK(rig_command("--help").status == 0);
   CHECK(rig_command("serve tsb --help").output.find("--allow-short-times") != std::string::npos);

@@ -21,11 +21,11 @@ using commandline::Times;
 
 const Positional kTask{"TASK", "the task, or the beginning of its id"};
 const Option kReason{"--reason", "TEXT", "told to the provider, where its approvers decide by their account"};
-const Option kYes{"--yes", "", "do not ask; demanded where there is no terminal"};
+const Option kYes{"--yes", "", "do not ask; required without a terminal"};
 const Option kSha256{
     "--sha256", "HEX",
-    "only these bytes, by their SHA-256; demanded where they are no certificate or CRL, and with --yes where they "
-    "are not those of a request of this bridge"};
+    "only these bytes, by their SHA-256; required where they are not a certificate or CRL, and with --yes where "
+    "they are not those of a request of this bridge"};
 
 std::vector<Option> with_desk(std::vector<Option> rows) {
   std::vector<Option> all = {
@@ -104,7 +104,7 @@ ExitCode accept(Invocation& invocation) {
   desk.desk.expect_approvable(view, arguments.has("--yes") ? service::Seen::by_nobody : service::Seen::by_a_person);
   // Everything is part of the question, also with --quiet and --json; what is approved is what was shown.
   if (!agreed(invocation,
-              fmt::format("{}{} approves for good: {}?", task_text(view), desk.who(), safe(title_of(view.task))))) {
+              fmt::format("{}{} approves irrevocably: {}?", task_text(view), desk.who(), safe(title_of(view.task))))) {
     invocation.output.note("nothing was decided");
     return ExitCode::refused;
   }
@@ -115,7 +115,7 @@ ExitCode accept(Invocation& invocation) {
 ExitCode reject(Invocation& invocation) {
   Desk desk(invocation);
   const auto view = desk.desk.find(invocation.arguments.required("TASK"));
-  if (!agreed(invocation, fmt::format("{} rejects for good: {}?", desk.who(), safe(title_of(view.task))))) {
+  if (!agreed(invocation, fmt::format("{} rejects irrevocably: {}?", desk.who(), safe(title_of(view.task))))) {
     invocation.output.note("nothing was decided");
     return ExitCode::refused;
   }
@@ -145,12 +145,11 @@ std::vector<Command> approval_commands() {
        {kTask},
        accept,
        exits,
-       "Refused, whatever was typed, when the bytes, the key's label, the operation, the server's own copy or our own\n"
-       "request do not agree.\n"
-       "With --provider NAME of a provider whose approvers decide by their account (Venafi), TASK is a request of "
-       "ours\n"
-       "or the provider's own id; what is decided is shown first.\n"},
-      {"approval", "reject", "Refuse one task", with_desk({kReason, kYes}), {kTask}, reject, exits, ""},
+       "Refused, whatever was typed, when the bytes, the key's label, the server's own copy\n"
+       "and our own request do not agree.\n"
+       "With --provider NAME where approvers decide by their account (Venafi), TASK is one of\n"
+       "our requests or the provider's own id.\n"},
+      {"approval", "reject", "Reject one task", with_desk({kReason, kYes}), {kTask}, reject, exits, ""},
   };
 }
 

@@ -15,7 +15,7 @@ std::vector<commandline::Option> content_options() {
       {"--usage", "NAME", "key usage: digitalSignature, keyCertSign, …", Times::many},
       {"--extended-usage", "NAME", "serverAuth, clientAuth, codeSigning, …, or an OID", Times::many},
       {"--ca", "", "ask for a CA certificate (basic constraints CA:TRUE)"},
-      {"--path-length", "N", "how many CAs may stand below it"},
+      {"--path-length", "N", "how many CAs may be below it"},
       {"--name-permit", "KIND:BASE", "name constraints: dns:example.com, ip:10.0.0.0/8, …", Times::many},
       {"--name-exclude", "KIND:BASE", "likewise", Times::many},
       {"--policy", "OID", "certificate policy, also OID;cps:URI or OID;notice:TEXT", Times::many},
@@ -48,7 +48,7 @@ service::AskWishes content_wishes(const Arguments& arguments) {
 std::vector<commandline::Option> order_options() {
   return {
       {"--validity", "DURATION", "from issue to expiry, for example 90d"},
-      {"--accept", "NAME", "a deviation that is accepted, beside the profile's", commandline::Times::many},
+      {"--accept", "NAME", "a deviation to accept in addition to the profile's", commandline::Times::many},
   };
 }
 

@@ -86,7 +86,7 @@ std::vector<Command> file_commands() {
        "Verify a certificate against its request, trust anchors or both",
        {{"--csr", "FILE", "the request that it must answer"},
         {"--anchor", "FILE", "a certificate at which its chain must end", Times::many},
-        {"--chain", "FILE", "intermediates, beside those in the file itself", Times::many},
+        {"--chain", "FILE", "intermediates, in addition to those in the file", Times::many},
         {"--profile", "NAME", "anchors, accepted deviations and validity of this profile"},
         {"--accept", "NAME", "a deviation that is reported only", Times::many},
         {"--at", "TIME", "the time at which it must be valid (RFC 3339), else now"}},

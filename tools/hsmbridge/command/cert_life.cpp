@@ -303,9 +303,10 @@ std::string record_text(const service::CertificateRow& row, Instant now) {
 std::vector<Command> certificate_life_commands() {
   // The rows keep views.
   static const std::string kStatusHelp = "only these: " + status_words();
-  static const std::string kReasons = "Reasons (RFC 5280, 5.3.1):\n" + reasons_text() +
-                                      "A provider without revocation is told before anything is written. A revocation\n"
-                                      "that the provider has only taken note of is pending (exit 3), not done.\n";
+  static const std::string kReasons =
+      "Reasons (RFC 5280, 5.3.1):\n" + reasons_text() +
+      "A provider that does not support revocation is refused before anything is written. A revocation\n"
+      "that the provider has only taken note of is pending (exit 3), not done.\n";
   return {
       {"cert",
        "list",
@@ -322,7 +323,7 @@ std::vector<Command> certificate_life_commands() {
        "where the profile of its request is not in the configuration any more.\n"},
       {"cert",
        "renew",
-       "Renew certificates: the same request once more, by default for a new key",
+       "Renew certificates: the same request again, by default with a new key",
        {{"--due", "", "every certificate whose renewal is due"},
         {"--all", "", "every current certificate"},
         {"--same-key", "", "for the key that it has"},

@@ -25,11 +25,11 @@ commandline::Program whole_program() {
       "keys born in a PKCS#11 token, certificates brought to them",
       "The private key is made in a PKCS#11 token and stays there. hsmbridge signs the certificate\n"
       "request in the token, submits it to a certificate provider, waits for the people who must approve, checks the\n"
-      "certificate that comes back, and puts it beside the key.",
+      "certificate that is issued, and stores it next to the key.",
       {
           {"--config", "FILE", "the configuration file (else $HSMBRIDGE_CONFIG, ~/.config and /etc are tried)"},
           {"--json", "", "results and errors as JSON"},
-          {"-q", "", "no remarks beside result and error"},
+          {"-q", "", "print only results and errors"},
           {"-v", "", "say what is being done; twice: in detail", commandline::Times::many},
           {"--help", "", "this text (also -h)"},
           {"--version", "", "the version"},
@@ -44,7 +44,7 @@ commandline::Program whole_program() {
           {"approval", "what waits for an approver's signature"},
           {"provider", "certificate providers"},
           {"run", "the daemon"},
-          {"store", "the store: begin one, copy it, take up an older copy"},
+          {"store", "the store: create it, back it up, accept an older copy"},
           {"audit", "the audit log in the store"},
           {"doctor", "check configuration, secrets, modules, tokens and store"},
           {"help", "help on commands and topics, manual page"},

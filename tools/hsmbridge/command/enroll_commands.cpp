@@ -107,8 +107,8 @@ ExitCode enroll(Invocation& invocation) {
 std::vector<Option> options() {
   std::vector<Option> rows{
       {"--provider", "NAME", "who issues; else the profile's"},
-      {"--profile", "NAME", "what the certificate shall be; may be left out when there is one"},
-      {"--token", "NAME", "where the key is or shall be; else the profile's"},
+      {"--profile", "NAME", "what to order; may be left out when there is only one"},
+      {"--token", "NAME", "the key's token; else the profile's"},
       {"--new-key", "LABEL", "make this key in the token"},
       {"--spec", "KIND", "with --new-key: ec:P-256, ec:P-384, ec:P-521, rsa:3072, ed25519; else the profile's"},
       {"--key", "SELECTOR", "use this key: its label, id=HEX or a pkcs11: URI"},
@@ -137,7 +137,7 @@ std::vector<Command> enroll_commands() {
            {ExitCode::failed, ExitCode::pending, ExitCode::refused, ExitCode::unavailable, ExitCode::unresolved},
            "  hsmbridge enroll --provider tsb --profile server --new-key web-2026 \\\n"
            "      --san dns:www.example.com --wait\n"
-           "Without --wait it comes back as soon as somebody else must act (exit 3, the\n"
+           "Without --wait it returns as soon as someone else must act (exit 3, the\n"
            "request id on standard output); `request wait ID`, `run` or a later day carry\n"
            "on. Typing it again goes on with the open request, or says that it is done: nothing\n"
            "is ordered twice.\n"}};

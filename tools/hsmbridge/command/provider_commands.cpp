@@ -93,7 +93,7 @@ ExitCode test(Invocation& invocation) {
   std::string text;
   for (const auto& line : lines) text += safe(line) + "\n";
   invocation.output.result("hsmbridge.provider-test/1", Json::object({{"name", name}, {"learnt", Json(lines)}}),
-                           text + fmt::format("{} answers and takes our credentials\n", safe(name)));
+                           text + fmt::format("{} answers and accepts our credentials\n", safe(name)));
   return ExitCode::done;
 }
 

@@ -57,12 +57,12 @@ ExitCode run(Invocation& invocation) {
   } while (equip_next(equipment, signals, invocation.config));
   if (left.lost > 0) {
     log::error(
-        fmt::format("stopped; the store took no answer any more, and {} of them are in this log alone", left.lost));
+        fmt::format("stopped; the store no longer took answers, and {} of them are only in this log", left.lost));
     return ExitCode::failed;
   }
   if (left.kept > 0) {
     log::error(
-        fmt::format("stopped; the store took no answer any more: {} next to it, which the next process that works "
+        fmt::format("stopped; the store no longer took answers: {} next to it, which the next process that works "
                     "on it stores",
                     left.kept == 1 ? "one is kept" : fmt::format("{} are kept", left.kept)));
     return ExitCode::unavailable;

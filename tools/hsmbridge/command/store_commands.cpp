@@ -59,8 +59,7 @@ ExitCode verify(Invocation& invocation) {
                                          {"faults_left_out", static_cast<std::int64_t>(report.faults_left_out)}}),
                            text);
   if (report.faults.empty()) return ExitCode::done;
-  invocation.output.note(
-      "somebody changed the store with another program, or the disk did: keep a copy of it as evidence");
+  invocation.output.note("the store was changed by another program, or its disk is failing: keep a copy as evidence");
   return ExitCode::failed;
 }
 

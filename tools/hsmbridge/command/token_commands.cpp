@@ -102,7 +102,7 @@ ExitCode init(Invocation& invocation) {
   const bool destroy = arguments.has("--destroy-everything");
   if (destroy && wanted.slot) wanted.confirmed = service::token_in_slot(*module, *wanted.slot);
   if (destroy && !arguments.has("--yes")) {
-    if (!wanted.slot) throw Error{ErrorKind::invalid_input, "--destroy-everything wants --slot"};
+    if (!wanted.slot) throw Error{ErrorKind::invalid_input, "--destroy-everything requires --slot"};
     const std::string label = wanted.confirmed->initialized ? wanted.confirmed->label : "(not initialised)";
     if (!commandline::confirm(invocation.output,
                               fmt::format("Destroy every key on token {} in slot {}?", label, *wanted.slot),
@@ -136,7 +136,7 @@ ExitCode login(Invocation& invocation) {
   invocation.output.result("hsmbridge.token-login/1", views::token_login(info),
                            info.login_required
                                ? fmt::format("logged in to token {}: the PIN is right\n", commandline::safe(info.label))
-                               : fmt::format("token {} wants no login\n", commandline::safe(info.label)));
+                               : fmt::format("token {} requires no login\n", commandline::safe(info.label)));
   return ExitCode::done;
 }
 
@@ -176,7 +176,7 @@ std::vector<Command> token_commands() {
         {"--slot", "NUMBER", "which slot; else the first empty one"},
         {"--destroy-everything", "", "initialise a token that holds keys: they are lost"},
         {"--yes", "", "do not ask before destroying"},
-        {"--retry", "", "try an SO PIN once more though one was refused"}},
+        {"--retry", "", "try an SO PIN again although one was refused"}},
        {},
        init,
        {ExitCode::failed, ExitCode::refused, ExitCode::unavailable},
@@ -184,7 +184,7 @@ std::vector<Command> token_commands() {
       {"token",
        "login",
        "Prove once that the PIN is right",
-       with({{"--retry", "", "try the PIN once more though one was refused"}}, token_options()),
+       with({{"--retry", "", "try the PIN again although one was refused"}}, token_options()),
        {named},
        login,
        {ExitCode::failed, ExitCode::refused, ExitCode::unavailable},

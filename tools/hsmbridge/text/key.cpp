@@ -52,7 +52,7 @@ std::string key_text(const workflow::KeyInfo& key) {
   fields.add("Has", halves_text(key));
   fields.add("SPKI SHA-256", key.spki_hash.str());
   fields.add("URI", key.uri);
-  if (key.always_authenticate) fields.add("PIN", "asked for each signature (CKA_ALWAYS_AUTHENTICATE)");
+  if (key.always_authenticate) fields.add("PIN", "required for each signature (CKA_ALWAYS_AUTHENTICATE)");
   if (!key.claims.empty()) {
     std::vector<std::string> labels;
     for (const auto& claim : key.claims) labels.push_back(claim.certificate);

@@ -77,8 +77,8 @@ void find_application_key(const securosys::Settings& provider, Wiring& wiring, c
     }
     const auto ring = wiring.key_ring(token.name);
     const auto opened = ring->signer(ring->find(provider.application_key->key),
-                                     {workflow::Purpose::metadata, "telling whose notes are this bridge's",
-                                      Json::object(), provider.application_key->accept},
+                                     {workflow::Purpose::metadata, "identifying this bridge's notes", Json::object(),
+                                      provider.application_key->accept},
                                      record);
     parts.application_key = opened.key.spki;
   } catch (const Error& error) {

@@ -58,7 +58,7 @@ class SilentTerminal {
   SilentTerminal() : file_(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)) {
     if (file_ < 0 || ::tcgetattr(file_, &before_silence.mode) != 0) {
       if (file_ >= 0) ::close(file_);
-      throw Error{ErrorKind::denied, "a secret must be asked for and there is no terminal"}.hint(
+      throw Error{ErrorKind::denied, "a secret must be typed and there is no terminal"}.hint(
           "name another source: env:NAME, file:PATH or credential:NAME");
     }
     static const int registered = std::atexit(put_echo_back);
