@@ -87,7 +87,7 @@ TEST_CASE("errors come in the envelope that was chosen") {
   const Json error = Json::parse(bench.call("GET", "/mpki/api/v2/profile/none").body).at("error");
   CHECK(error.at("code").as_string() == "no_access");
   Bench plain;
-  plain.options.wrong_key = DigicertOptions::WrongKey::text;
+  plain.options.wrong_key = DigicertWrongKey::text;
   CHECK(plain.call("GET", "/mpki/api/v1/hello", "", "wrong").body == "Unauthorized");
 }
 
@@ -119,11 +119,11 @@ TEST_CASE("both shapes of a request are strict, and each can be switched off") {
   odd.set("attributes", Json::parse(R"({"subject":{"common_name":"x","favourite":"y"}})"));
   CHECK(field_of(bench.post(odd)) == "attributes.subject.favourite");
 
-  bench.options.shape = DigicertOptions::Shape::real;
+  bench.options.shape = DigicertShape::real;
   bench.made.reset();
   CHECK(bench.post(real).status == 201);
   CHECK(code_of(bench.post(tutorial)) == "invalid_input_field");
-  bench.options.shape = DigicertOptions::Shape::tutorial;
+  bench.options.shape = DigicertShape::tutorial;
   bench.made.reset();
   CHECK(bench.post(tutorial).status == 201);
   CHECK(bench.post(real).status == 400);

@@ -21,16 +21,9 @@ TsbOptions tsb_options(const Arguments& arguments, const std::filesystem::path& 
   TsbOptions tsb;
   tsb.dir = dir;
   tsb.pki = make_test_pki(dir);
-  const std::string generation = arguments.text_or("--generation", "2.2");
-  const std::optional<Generation> known = generation_from(generation);
-  if (!known) throw not_one_of("--generation", generation, "2.0, 2.2 or 2.5");
-  tsb.generation = *known;
-  const std::string style =
-      arguments.text_or("--certificates", tsb.generation == Generation::v2_5 ? "complete" : "documented");
-  if (style != "documented" && style != "complete") {
-    throw not_one_of("--certificates", style, "documented or complete");
-  }
-  tsb.certificates = style == "documented" ? CertificateStyle::as_documented : CertificateStyle::complete;
+  choose(arguments, "--generation", tsb.generation);
+  if (tsb.generation == Generation::v2_5) tsb.certificates = CertificateStyle::complete;
+  choose(arguments, "--certificates", tsb.certificates);
 
   const std::string keys = arguments.text_or("--api-keys", "default");
   if (keys == "default") {
@@ -42,9 +35,7 @@ TsbOptions tsb_options(const Arguments& arguments, const std::filesystem::path& 
 
   if (arguments.has("--allow-short-times")) tsb.times = TimeGranularity::seconds;
   if (arguments.has("--fetch-once")) tsb.hand_out = ResultHandOut::once;
-  if (const auto time = arguments.text("--cleanup-interval")) {
-    tsb.cleanup_interval = std::chrono::duration_cast<std::chrono::seconds>(parse_duration(*time));
-  }
+  set_time(arguments, "--cleanup-interval", tsb.cleanup_interval);
   for (const std::string& file : arguments.all("--task-reader")) {
     tsb.timestamp_signers.push_back(certificate_from_pem(text_of(file)));
   }

@@ -1,5 +1,7 @@
 #include "tools/rig/command/serving.h"
 
+#include "base/text.h"
+
 #include <fmt/core.h>
 
 #include <csignal>
@@ -39,8 +41,15 @@ commandline::ExitCode serve(commandline::Invocation& invocation, const Simulator
   return commandline::ExitCode::done;
 }
 
-Error not_one_of(std::string_view flag, std::string_view value, std::string_view choices) {
-  return Error{ErrorKind::invalid_input, fmt::format("{} is {}, not '{}'", flag, choices, value)};
+void set_time(const commandline::Arguments& arguments, std::string_view option, std::chrono::seconds& value) {
+  const auto time = arguments.text(option);
+  if (time) value = std::chrono::duration_cast<std::chrono::seconds>(parse_duration(*time));
+}
+
+Error not_one_of(std::string_view option, std::string_view value, std::vector<std::string_view> choices) {
+  const std::string_view last = choices.back();
+  choices.pop_back();
+  return Error{ErrorKind::invalid_input, fmt::format("{} is {} or {}, not '{}'", option, joined(choices), last, value)};
 }
 
 }  // namespace hsmbridge::rig

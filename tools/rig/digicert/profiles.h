@@ -35,8 +35,8 @@ struct DigicertProfile {
   std::vector<std::string> token_ids;  // bound to these API tokens; empty: to none
   std::vector<DigicertFieldRule> subject;
   std::vector<DigicertFieldRule> names;
-  std::vector<std::string> key_usage = {"DIGITAL_SIGNATURE"};
-  std::vector<std::string> extended_key_usage = {"SERVER_AUTH"};
+  std::string key_usage = "digitalSignature";  // as in x509v3_config(5)
+  std::string extended_key_usage = "serverAuth";
   std::vector<std::string> told_usages;  // OIDs of extended_key_usage that the profile shows as its own
 
   bool needs_approval() const { return dual_approval || authentication_method == "manual_approval"; }

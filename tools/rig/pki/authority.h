@@ -9,9 +9,6 @@
 
 namespace hsmbridge::rig {
 
-// P-256 with SHA-256: how every authority of the rig signs.
-const SignatureScheme& usual_scheme();
-
 // A positive serial number.
 Bytes random_serial(std::size_t octets = 16);
 // A certificate's content for a key: `name` as in parse_name, a serial, valid from an hour ago.

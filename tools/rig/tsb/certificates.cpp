@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <tuple>
 
 namespace hsmbridge::rig {
 
@@ -22,31 +23,51 @@ struct Tsb::CertificateOrder {
   std::optional<std::int64_t> validity;  // days
   bool certificate_authority = false;
   std::string csr_text;
-  Bytes csr;
-  std::vector<std::string> key_usage;
-  std::vector<std::string> extended_key_usage;
+  Csr csr;
+  std::string key_usage;  // value of the extension; "": none
+  std::string extended_key_usage;
   bool copy_extensions = false;
   std::vector<SubjectAlternativeName> alternative_names;
 };
 
 namespace {
 
-struct InnerName {
-  RequestKind kind;
-  std::string_view name;
-};
+std::string inner_name(RequestKind kind) {
+  return kind == RequestKind::csr           ? "csrSignRequest"
+         : kind == RequestKind::self_signed ? "selfSignCertificateRequest"
+                                            : "signCertificateRequest";
+}
 
-constexpr std::array<InnerName, 3> kInnerNames{{
-    {RequestKind::csr, "csrSignRequest"},
-    {RequestKind::self_signed, "selfSignCertificateRequest"},
-    {RequestKind::certificate, "signCertificateRequest"},
-}};
+// The API's word, OpenSSL's.
+using Usages = std::vector<std::pair<std::string_view, std::string_view>>;
+const Usages kKeyUsages{{"DIGITAL_SIGNATURE", "digitalSignature"},
+                        {"CONTENT_COMMITMENT", "nonRepudiation"},
+                        {"KEY_ENCIPHERMENT", "keyEncipherment"},
+                        {"DATA_ENCIPHERMENT", "dataEncipherment"},
+                        {"KEY_AGREEMENT", "keyAgreement"},
+                        {"KEY_CERT_SIGN", "keyCertSign"},
+                        {"CRL_SIGN", "cRLSign"},
+                        {"ENCIPHER_ONLY", "encipherOnly"},
+                        {"DECIPHER_ONLY", "decipherOnly"}};
+const Usages kExtendedKeyUsages{{"ANY_EXTENDED_KEY_USAGE", "anyExtendedKeyUsage"},
+                                {"SERVER_AUTH", "serverAuth"},
+                                {"CLIENT_AUTH", "clientAuth"},
+                                {"CODE_SIGNING", "codeSigning"},
+                                {"EMAIL_PROTECTION", "emailProtection"},
+                                {"TIME_STAMPING", "timeStamping"},
+                                {"OCSP_SIGNING", "OCSPSigning"}};
 
-std::string_view inner_name(RequestKind kind) {
-  for (const InnerName& row : kInnerNames) {
-    if (row.kind == kind) return row.name;
+// The member's words as the value of an extension, "" for none.
+std::string read_usages(Fields& fields, std::string_view name, const Usages& usages) {
+  std::vector<std::string_view> known;
+  for (const auto& [word, openssl] : usages) known.push_back(word);
+  std::string value;
+  for (const std::string& one : fields.words(name, known)) {
+    for (const auto& [word, openssl] : usages) {
+      if (word == one) value += fmt::format("{}{}", value.empty() ? "critical," : ",", openssl);
+    }
   }
-  return {};
+  return value;
 }
 
 struct NameAttribute {
@@ -94,6 +115,7 @@ std::vector<SubjectAlternativeName> read_alternative_names(const Json& json, con
     Fields fields(element, path, validation);
     SubjectAlternativeName name;
     name.type = fields.word("sanType", {"DNS", "IP", "URI", "EMAIL", "OTHERNAME"});
+    if (name.type == "EMAIL") name.type = "email";
     name.value = fields.text("sanValue");
     fields.done();
     names.push_back(std::move(name));
@@ -111,32 +133,27 @@ Instant midnight(Instant time) {
 
 }  // namespace
 
-Answer Tsb::certificate_operation(const Call& call, RequestKind kind, bool at_once) {
+Answer Tsb::certificate_operation(const Asked& asked, RequestKind kind, bool at_once) {
   const bool is_new = options_.generation == Generation::v2_5;
-  const Json body = parse_body(call);
   Validation validation;
-  const Json* inner = &body;
+  const Json* inner = &asked.body;
   const Json* signature = nullptr;
   if (!at_once) {
-    Fields outer(body, "", validation);
+    Fields outer(asked.body, "", validation);
     inner = outer.required_member(inner_name(kind));
     signature = outer.member("requestSignature");
     outer.done();
     validation.raise();
   }
 
-  Fields fields(*inner, at_once ? "" : std::string(inner_name(kind)), validation);
+  Fields fields(*inner, at_once ? "" : inner_name(kind), validation);
   CertificateOrder order;
   order.kind = kind;
   order.key = fields.text("signKeyName");
-  order.password = fields.password_or_null("keyPassword");
+  order.password = password_in(fields, "keyPassword");
   order.algorithm = fields.text("signatureAlgorithm");
-  order.key_usage = fields.words_or_null(
-      "keyUsage", {"DIGITAL_SIGNATURE", "CONTENT_COMMITMENT", "KEY_ENCIPHERMENT", "DATA_ENCIPHERMENT", "KEY_AGREEMENT",
-                   "KEY_CERT_SIGN", "CRL_SIGN", "ENCIPHER_ONLY", "DECIPHER_ONLY"});
-  order.extended_key_usage =
-      fields.words_or_null("extendedKeyUsage", {"ANY_EXTENDED_KEY_USAGE", "SERVER_AUTH", "CLIENT_AUTH", "CODE_SIGNING",
-                                                "EMAIL_PROTECTION", "TIME_STAMPING", "OCSP_SIGNING"});
+  order.key_usage = read_usages(fields, "keyUsage", kKeyUsages);
+  order.extended_key_usage = read_usages(fields, "extendedKeyUsage", kExtendedKeyUsages);
   if (!at_once) {
     fields.base64_or_null("metaData");
     fields.base64_or_null("metaDataSignature");
@@ -186,19 +203,15 @@ Answer Tsb::certificate_operation(const Call& call, RequestKind kind, bool at_on
   // CSRs are the exception that takes the wide enumeration, when they wait for approvals.
   const SignatureWord* word = find_signature_word(order.algorithm);
   const bool wide = kind == RequestKind::csr && !at_once;
-  if (!order.algorithm.empty() &&
-      (wide ? !is_signature_word(order.algorithm)
-            : word == nullptr || !word->certificates || (order.algorithm == "EDDSA" && !is_new))) {
-    const std::string field = at_once ? "signatureAlgorithm" : std::string(inner_name(kind));
-    throw business_error(600, fmt::format("Value '{}' is not valid for field {}", order.algorithm, field));
+  const bool usual = word != nullptr && word->certificates && (order.algorithm != "EDDSA" || is_new);
+  if (!order.algorithm.empty() && !usual && (!wide || word == nullptr)) {
+    validation.wrong_word(at_once ? "signatureAlgorithm" : inner_name(kind), order.algorithm);
   }
   validation.raise();
 
-  const std::string original = at_once ? "" : compact_member(call.body, inner_name(kind));
+  const std::string original = at_once ? "" : compact_member(asked.call.body, inner_name(kind));
   if (!at_once) check_request_signature(signature, original);
-  KeyRecord& key = find_key(order.key);
-  check_password(key, order.password);
-  if (key.blocked) throw business_error(701, "The key operation failed as the key is blocked");
+  KeyRecord& key = usable_key(order.key, order.password);
   if (kind == RequestKind::certificate) {
     if (key.certificate.empty()) {
       throw business_error(402, fmt::format("Key with name '{}' does not have a valid signing-certificate, so key "
@@ -207,9 +220,9 @@ Answer Tsb::certificate_operation(const Call& call, RequestKind kind, bool at_on
                                             "request again.",
                                             key.label));
     }
-    const std::optional<Bytes> csr = read_csr(order.csr_text);
+    const std::optional<Csr> csr = read_csr(order.csr_text);
     if (!csr) throw business_error(628, "The certificate signing request has an invalid format.");
-    if (!csr_signature_is_good(*csr)) throw cannot_issue("Signature not match");
+    if (!csr->signature_is_good) throw cannot_issue("Signature not match");
     order.csr = *csr;
   }
   if (word == nullptr || word->key_type != public_key_type(key.key->public_key())) {
@@ -224,13 +237,10 @@ Answer Tsb::certificate_operation(const Call& call, RequestKind kind, bool at_on
     throw cannot_issue(error.message());
   }
   if (!at_once) {
-    return create_request({kind, key, std::move(to_be_signed), order.algorithm, "DER", body, original});
+    return create_request({kind, key, std::move(to_be_signed), order.algorithm, "DER", asked.body, original});
   }
 
-  if (judge(key.rule, now(), now(), {}, {}).state != RuleState::met) {
-    throw business_error(
-        701, "The key operation failed with an authorization error. The provided approvals might be insufficient.");
-  }
+  check_free(key);
   const Bytes der = assemble(to_be_signed, *key.key, word->scheme(), key.key->sign(word->scheme(), to_be_signed));
   if (kind == RequestKind::csr) {
     if (key.certificate.empty()) {
@@ -241,15 +251,15 @@ Answer Tsb::certificate_operation(const Call& call, RequestKind kind, bool at_on
       key.certificate = assemble(inside, *key.key, word->scheme(), key.key->sign(word->scheme(), inside));
       save(key);
     }
-    const std::string pem = to_pem("NEW CERTIFICATE REQUEST", der, PemLayout::lines);
-    return {200, Json::object({{"label", key.label}, {"certificateSigningRequest", pem}}).dump()};
+    const std::string pem = to_pem("NEW CERTIFICATE REQUEST", der);
+    return {200, Json::object({{"label", key.label}, {"certificateSigningRequest", pem}})};
   }
   if (kind == RequestKind::self_signed) {
     key.certificate = der;
     save(key);
   }
   const std::string pem = to_pem("CERTIFICATE", der, PemLayout::single_line);
-  return {200, Json::object({{"label", key.label}, {"certificate", pem}}).dump()};
+  return {200, Json::object({{"label", key.label}, {"certificate", pem}})};
 }
 
 Bytes Tsb::build(const CertificateOrder& order, const KeyRecord& key, bool at_once) const {
@@ -259,10 +269,15 @@ Bytes Tsb::build(const CertificateOrder& order, const KeyRecord& key, bool at_on
   const bool common_name_only = documented && order.kind != RequestKind::csr;
   content.subject = parse_name(common_name_only ? "CN=" + order.common_name : order.name);
   content.subject_public_key = key.key->public_key();
-  if (order.kind == RequestKind::csr) {
-    content.key_usage = order.key_usage;
-    content.extended_key_usage = order.extended_key_usage;
+  const auto add_extensions = [&] {
+    if (!order.extended_key_usage.empty()) {
+      content.extensions.emplace_back("extendedKeyUsage", order.extended_key_usage);
+    }
+    if (!order.key_usage.empty()) content.extensions.emplace_back("keyUsage", order.key_usage);
     content.alternative_names = order.alternative_names;
+  };
+  if (order.kind == RequestKind::csr) {
+    add_extensions();
     return csr_to_be_signed(content, *key.key, scheme);
   }
 
@@ -278,64 +293,64 @@ Bytes Tsb::build(const CertificateOrder& order, const KeyRecord& key, bool at_on
     content.serial = random_serial(4);
   }
   if (self_signed || !documented) {
-    content.key_usage = order.key_usage;
-    content.extended_key_usage = order.extended_key_usage;
-    if (order.certificate_authority) content.basic_constraints = CertificateContent::BasicConstraints::ca;
-    content.alternative_names = order.alternative_names;
+    if (order.certificate_authority) content.extensions.emplace_back("basicConstraints", "CA:TRUE");
+    add_extensions();
   }
   if (!self_signed) {
-    content.subject_public_key = csr_public_key(order.csr);
-    content.issuer_name = certificate_subject(key.certificate);
-    content.authority_key_identifier = certificate_key_identifier(key.certificate);
-    if (order.copy_extensions && !documented) content.copied_from_csr = order.csr;
+    content.subject_public_key = order.csr.public_key;
+    content.issuer = key.certificate;
+    if (order.copy_extensions && !documented) content.copied_from_csr = order.csr.der;
   }
   return certificate_to_be_signed(content, *key.key, scheme);
 }
 
-Answer Tsb::certificate_request(const Call& call, const Parameters&) {
-  return certificate_operation(call, RequestKind::csr, false);
+Answer Tsb::certificate_request(const Asked& asked) {
+  return certificate_operation(asked, RequestKind::csr, false);
 }
-Answer Tsb::certificate_request_now(const Call& call, const Parameters&) {
-  return certificate_operation(call, RequestKind::csr, true);
+Answer Tsb::certificate_request_now(const Asked& asked) {
+  return certificate_operation(asked, RequestKind::csr, true);
 }
-Answer Tsb::self_sign(const Call& call, const Parameters&) {
-  return certificate_operation(call, RequestKind::self_signed, false);
+Answer Tsb::self_sign(const Asked& asked) {
+  return certificate_operation(asked, RequestKind::self_signed, false);
 }
-Answer Tsb::self_sign_now(const Call& call, const Parameters&) {
-  return certificate_operation(call, RequestKind::self_signed, true);
+Answer Tsb::self_sign_now(const Asked& asked) {
+  return certificate_operation(asked, RequestKind::self_signed, true);
 }
-Answer Tsb::certificate_sign(const Call& call, const Parameters&) {
-  return certificate_operation(call, RequestKind::certificate, false);
+Answer Tsb::certificate_sign(const Asked& asked) {
+  return certificate_operation(asked, RequestKind::certificate, false);
 }
-Answer Tsb::certificate_sign_now(const Call& call, const Parameters&) {
-  return certificate_operation(call, RequestKind::certificate, true);
+Answer Tsb::certificate_sign_now(const Asked& asked) {
+  return certificate_operation(asked, RequestKind::certificate, true);
 }
 
-Answer Tsb::import_certificate(const Call& call, const Parameters&) {
-  const Json body = parse_body(call);
+Answer Tsb::import_certificate(const Asked& asked) {
   Validation validation;
-  Fields fields(body, "", validation);
+  Fields fields(asked.body, "", validation);
   const std::string label = fields.text("label");
   const Bytes certificate = fields.base64_bytes("certificate");
   fields.done();
   validation.raise();
   KeyRecord& key = find_key(label);
-  if (!is_certificate(certificate)) throw business_error(402, "Could not read certificate.");
+  try {
+    read_certificate(certificate);
+  } catch (const Error&) {
+    throw business_error(402, "Could not read certificate.");
+  }
   // As the real one: whatever is attached is overwritten, and nobody asks whose certificate it is.
   key.certificate = certificate;
   save(key);
-  return get_certificate(call, {label});
+  return get_certificate({asked.call, {label}});
 }
 
-Answer Tsb::get_certificate(const Call&, const Parameters& parameters) {
-  const KeyRecord& key = find_key(parameters[0]);
+Answer Tsb::get_certificate(const Asked& asked) {
+  const KeyRecord& key = find_key(asked.captured[0]);
   if (key.certificate.empty()) {
     throw business_error(402, fmt::format("Key with name '{}' does not have a valid certificate attached.", key.label));
   }
   Json answer = Json::object(
       {{"label", key.label}, {"certificate", to_pem("CERTIFICATE", key.certificate, PemLayout::single_line)}});
   if (options_.generation == Generation::v2_5) answer.set("rawCertificate", base64(key.certificate));
-  return {200, answer.dump()};
+  return {200, answer};
 }
 
 }  // namespace hsmbridge::rig

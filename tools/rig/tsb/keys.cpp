@@ -11,7 +11,7 @@
 namespace hsmbridge::rig {
 namespace {
 
-const std::initializer_list<std::string_view> kAlgorithms{
+const std::vector<std::string_view> kAlgorithms{
     "EC",   "ED",         "RSA",       "DSA",       "BLS",       "ISS", "AES",        "ChaCha20",   "Camellia",
     "TDEA", "HMACSHA256", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "LMS", "ML-KEM-512", "ML-KEM-768", "ML-KEM-1024"};
 
@@ -113,11 +113,8 @@ Error key_exists() {
 }  // namespace
 
 KeyRecord& Tsb::find_key(const std::string& label) {
-  const auto found = keys_.find(label);
-  if (found == keys_.end()) {
-    throw business_error(650, fmt::format("A key with the name '{}' does not exist.", label));
-  }
-  return found->second;
+  if (KeyRecord* found = keys_.find(label)) return *found;
+  throw business_error(650, fmt::format("A key with the name '{}' does not exist.", label));
 }
 
 void Tsb::check_password(const KeyRecord& key, const std::string& password) const {
@@ -126,15 +123,26 @@ void Tsb::check_password(const KeyRecord& key, const std::string& password) cons
   }
 }
 
-Answer Tsb::create_key(const Call& call, const Parameters&) {
-  const Json body = parse_body(call);
+KeyRecord& Tsb::usable_key(const std::string& label, const std::string& password) {
+  KeyRecord& key = find_key(label);
+  check_password(key, password);
+  if (key.blocked) throw business_error(701, "The key operation failed as the key is blocked");
+  return key;
+}
+
+void Tsb::check_free(const KeyRecord& key) const {
+  if (judge(key.rule, now(), now(), {}, {}).state == RuleState::met) return;
+  throw business_error(
+      701, "The key operation failed with an authorization error. The provided approvals might be insufficient.");
+}
+
+Answer Tsb::create_key(const Asked& asked) {
   Validation validation;
-  Fields fields(body, "", validation);
+  Fields fields(asked.body, "", validation);
   KeyRecord key;
   key.label = fields.text("label");
-  key.password = fields.password_or_null("password");
-  const std::optional<std::string> id = fields.text_or_null("id");
-  if (id) key.id = *id;
+  key.password = password_in(fields, "password");
+  if (const auto id = fields.text_or_null("id")) key.id = *id;
   choose_algorithm(fields, key);
   fields.member("addressFormat");
   const Json* attributes = fields.required_member("attributes");
@@ -148,24 +156,23 @@ Answer Tsb::create_key(const Call& call, const Parameters&) {
   key.attributes = read_attributes(*attributes, policy != nullptr, validation);
   {
     const std::lock_guard lock(mutex_);
-    if (keys_.find(key.label) != keys_.end()) throw key_exists();
+    if (keys_.find(key.label) != nullptr) throw key_exists();
     key.created = now();
   }
   key.uuid = new_uuid();
   key.key = std::make_shared<const SoftwareKey>(SoftwareKey::generate(key.algorithm, key.bits));
 
   const std::lock_guard lock(mutex_);
-  if (keys_.find(key.label) != keys_.end()) throw key_exists();
+  if (keys_.find(key.label) != nullptr) throw key_exists();
   write_file(key_file(key.uuid), as_bytes(key.key->to_pem()), FileMode::private_0600, Existing::refuse);
   save(key);
-  const KeyRecord& kept = keys_.emplace(key.label, key).first->second;
-  return {201, signed_attributes(kept).dump()};
+  return {201, signed_attributes(keys_.put(std::move(key)))};
 }
 
-Answer Tsb::list_keys(const Call&, const Parameters&) {
+Answer Tsb::list_keys(const Asked&) {
   Json labels = Json::array();
-  for (const auto& [label, key] : keys_) labels.push(label);
-  return {200, labels.dump()};
+  for (const KeyRecord& key : keys_) labels.push(key.label);
+  return {200, labels};
 }
 
 std::string Tsb::key_xml(const KeyRecord& key) const {
@@ -195,18 +202,17 @@ Json Tsb::signed_attributes(const KeyRecord& key) const {
                                   {"addressTruncated", Json()},
                                   {"attributes", key.attributes},
                                   {"policy", policy}});
-  const Bytes signature = attestation_key_.sign({"SHA256", SignatureScheme::Padding::pkcs1}, as_bytes(xml));
+  const Bytes signature = attestation_key_.sign({}, as_bytes(xml));
   return Json::object(
       {{"xml", xml}, {"json", json}, {"xmlSignature", base64(signature)}, {"attestationKeyName", "attestation-key"}});
 }
 
 // Of a body that names a key and shows its password.
-const KeyRecord& Tsb::key_in(const Call& call) {
+const KeyRecord& Tsb::key_in(const Json& body) {
   Validation validation;
-  const Json body = parse_body(call);
   Fields fields(body, "", validation);
   const std::string label = fields.text("label");
-  const std::string password = fields.password_or_null("password");
+  const std::string password = password_in(fields, "password");
   fields.done();
   validation.raise();
   const KeyRecord& key = find_key(label);
@@ -214,8 +220,8 @@ const KeyRecord& Tsb::key_in(const Call& call) {
   return key;
 }
 
-Answer Tsb::key_attributes(const Call& call, const Parameters&) {
-  return {200, signed_attributes(key_in(call)).dump()};
+Answer Tsb::key_attributes(const Asked& asked) {
+  return {200, signed_attributes(key_in(asked.body))};
 }
 
 void Tsb::remove_key(const std::string& label) {
@@ -223,22 +229,22 @@ void Tsb::remove_key(const std::string& label) {
   if (!key.attributes.bool_or("destroyable", false)) {
     throw business_error(614, fmt::format("The key '{}' is not destroyable.", label));
   }
-  for (auto& [id, request] : requests_) {
+  for (RequestRecord& request : requests_) {
     if (request.key_label == label && is_open(request.status)) finish(request, RequestStatus::cancelled);
   }
   std::filesystem::remove(key_file(key.uuid));
-  state_.append(Json::object({{"key_removed", label}}));
+  keep("key_removed", label);
   keys_.erase(label);
 }
 
-Answer Tsb::delete_key(const Call&, const Parameters& parameters) {
-  check_password(find_key(parameters[0]), "");
-  remove_key(parameters[0]);
+Answer Tsb::delete_key(const Asked& asked) {
+  check_password(find_key(asked.captured[0]), "");
+  remove_key(asked.captured[0]);
   return {200, ""};
 }
 
-Answer Tsb::delete_key_by_body(const Call& call, const Parameters&) {
-  remove_key(std::string(key_in(call).label));
+Answer Tsb::delete_key_by_body(const Asked& asked) {
+  remove_key(std::string(key_in(asked.body).label));
   return {200, ""};
 }
 

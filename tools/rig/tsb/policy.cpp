@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "tools/rig/pki/certificates.h"
 #include "tools/rig/pki/software_key.h"
+#include "tools/rig/server/call.h"
 #include "tools/rig/tsb/business_error.h"
 
 #include <fmt/core.h>
@@ -34,12 +35,12 @@ Approver read_approver(const Json& json, const std::string& path, Validation& va
   approver.form = type == "certificate" ? ApproverForm::certificate : ApproverForm::public_key;
   try {
     approver.public_key =
-        approver.form == ApproverForm::certificate ? certificate_public_key(approver.value) : approver.value;
+        approver.form == ApproverForm::certificate ? read_certificate(approver.value).public_key : approver.value;
     if (public_key_type(approver.public_key) == PublicKeyType::other) {
       throw business_error(601, "Unsupported approver key type.");
     }
   } catch (const Error& error) {
-    if (business_code(error) != 0) throw;
+    if (answer_in(error)) throw;
     throw approver.form == ApproverForm::certificate ? business_error(409, "Could not parse the certificate.")
                                                      : business_error(407, "Could not parse the public key.");
   }
@@ -179,7 +180,7 @@ RuleVerdict judge(const Rule& rule, Instant created, Instant now, const std::vec
   }
   bool met = false;
   bool locked = false;
-  bool possible = rule.tokens.empty();  // a rule without tokens waits for ever
+  bool possible = rule.tokens.empty();  // a rule without tokens waits indefinitely
   bool refused = false;
   for (const PolicyToken& token : rule.tokens) {
     if (token.timeout.count() != 0 && now > created + token.timeout) continue;

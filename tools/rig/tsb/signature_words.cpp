@@ -4,7 +4,6 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <array>
 
 namespace hsmbridge::rig {
@@ -16,19 +15,17 @@ constexpr auto kRsa = PublicKeyType::rsa;
 constexpr auto kEc = PublicKeyType::ec;
 
 // Word, key type, digest, padding, usable for certificates.
-constexpr std::array<SignatureWord, 18> kWords{{
+constexpr std::array<SignatureWord, 16> kWords{{
     {"SHA1_WITH_RSA", kRsa, "SHA1", kPkcs1, false},
     {"SHA224_WITH_RSA", kRsa, "SHA224", kPkcs1, true},
     {"SHA256_WITH_RSA", kRsa, "SHA256", kPkcs1, true},
     {"SHA384_WITH_RSA", kRsa, "SHA384", kPkcs1, true},
     {"SHA512_WITH_RSA", kRsa, "SHA512", kPkcs1, true},
-    {"NONE_WITH_RSA", kRsa, "", kPkcs1, false},
     {"SHA1_WITH_RSA_PSS", kRsa, "SHA1", kPss, false},
     {"SHA224_WITH_RSA_PSS", kRsa, "SHA224", kPss, false},
     {"SHA256_WITH_RSA_PSS", kRsa, "SHA256", kPss, false},
     {"SHA384_WITH_RSA_PSS", kRsa, "SHA384", kPss, false},
     {"SHA512_WITH_RSA_PSS", kRsa, "SHA512", kPss, false},
-    {"NONE_WITH_ECDSA", kEc, "", kPkcs1, false},
     {"SHA1_WITH_ECDSA", kEc, "SHA1", kPkcs1, false},
     {"SHA224_WITH_ECDSA", kEc, "SHA224", kPkcs1, false},
     {"SHA256_WITH_ECDSA", kEc, "SHA256", kPkcs1, true},
@@ -36,35 +33,6 @@ constexpr std::array<SignatureWord, 18> kWords{{
     {"SHA512_WITH_ECDSA", kEc, "SHA512", kPkcs1, true},
     {"EDDSA", PublicKeyType::ed25519, "", kPkcs1, true},
 }};
-
-// In the API's enumeration, beyond this HSM.
-constexpr auto kOtherWords = std::to_array<std::string_view>({"NONESHA1_WITH_RSA",
-                                                              "NONESHA224_WITH_RSA",
-                                                              "NONESHA256_WITH_RSA",
-                                                              "NONESHA384_WITH_RSA",
-                                                              "NONESHA512_WITH_RSA",
-                                                              "NONE_WITH_DSA",
-                                                              "SHA1_WITH_DSA",
-                                                              "SHA224_WITH_DSA",
-                                                              "SHA256_WITH_DSA",
-                                                              "SHA384_WITH_DSA",
-                                                              "SHA512_WITH_DSA",
-                                                              "SHA3224_WITH_ECDSA",
-                                                              "SHA3256_WITH_ECDSA",
-                                                              "SHA3384_WITH_ECDSA",
-                                                              "SHA3512_WITH_ECDSA",
-                                                              "SHA256_WITH_ECDSA_DETERMINISTIC",
-                                                              "KECCAK224_WITH_ECDSA",
-                                                              "KECCAK256_WITH_ECDSA",
-                                                              "KECCAK384_WITH_ECDSA",
-                                                              "KECCAK512_WITH_ECDSA",
-                                                              "DOUBLE_SHA256_WITH_ECDSA",
-                                                              "ISS_KERL",
-                                                              "BLS",
-                                                              "DILITHIUM",
-                                                              "SPHINCS_PLUS",
-                                                              "KYBER",
-                                                              "NONE_WITH_RSA_PSS"});
 
 struct DigestRow {
   std::string_view word;
@@ -88,11 +56,6 @@ const SignatureWord* find_signature_word(std::string_view word) {
     if (row.word == word) return &row;
   }
   return nullptr;
-}
-
-bool is_signature_word(std::string_view word) {
-  return find_signature_word(word) != nullptr ||
-         std::find(kOtherWords.begin(), kOtherWords.end(), word) != kOtherWords.end();
 }
 
 std::string digest_of(std::string_view word, std::string_view field) {

@@ -14,14 +14,14 @@ Json Venafi::ca_account_json(const std::string& authority) const {
   return Json::object({{"account", account}, {"productOptions", Json::array({product})}});
 }
 
-Answer Venafi::ca_account(const Call&, const Caller&, const Parameters& parameters) {
-  must_be_uuid(parameters[1]);
-  if (parameters[1] != ca_account_) throw unknown_id("CertificateAuthorityAccount", parameters[1]);
-  return {200, ca_account_json(parameters[0]).dump()};
+Answer Venafi::ca_account(const Asked& asked) {
+  must_be_uuid(asked.captured[1]);
+  if (asked.captured[1] != ca_account_) throw unknown_id("CertificateAuthorityAccount", asked.captured[1]);
+  return {200, ca_account_json(asked.captured[0])};
 }
 
-Answer Venafi::ca_accounts(const Call&, const Caller&, const Parameters& parameters) {
-  return {200, Json::object({{"accounts", Json::array({ca_account_json(parameters[0])})}}).dump()};
+Answer Venafi::ca_accounts(const Asked& asked) {
+  return {200, Json::object({{"accounts", Json::array({ca_account_json(asked.captured[0])})}})};
 }
 
 Json Venafi::to_json(const User& user) const {
@@ -34,16 +34,16 @@ Json Venafi::to_json(const User& user) const {
                        {"creationDate", date(now() - std::chrono::hours{24})}});
 }
 
-Answer Venafi::user_by_id(const Call&, const Caller&, const Parameters& parameters) {
-  must_be_uuid(parameters[0]);
+Answer Venafi::user_by_id(const Asked& asked) {
+  must_be_uuid(asked.captured[0]);
   for (const auto& [name, user] : users_) {
-    if (user.id == parameters[0]) return {200, to_json(user).dump()};
+    if (user.id == asked.captured[0]) return {200, to_json(user)};
   }
-  throw unknown_id("User", parameters[0]);
+  throw unknown_id("User", asked.captured[0]);
 }
 
-Answer Venafi::all_teams(const Call&, const Caller&, const Parameters&) {
-  return {200, Json::object({{"teams", Json::array()}}).dump()};
+Answer Venafi::all_teams(const Asked&) {
+  return {200, Json::object({{"teams", Json::array()}})};
 }
 
 }  // namespace hsmbridge::rig::venafi

@@ -90,14 +90,9 @@ std::vector<TemplateRecord> all() {
       record.reason = "the CA account is disabled";
     }
     if (record.name == "Hours") record.authority = "ZTPKI";
-    if (record.name == "ServerAndClient") record.extended_usages = {"SERVER_AUTH", "CLIENT_AUTH"};
+    if (record.name == "ServerAndClient") record.extended_usages = {"SERVER", "CLIENT"};
   }
   return records;
-}
-
-Json list_of(const std::map<std::string, Texts>& lists, const std::string& name) {
-  const auto found = lists.find(name);
-  return found == lists.end() ? Json::array() : Json(found->second);
 }
 
 }  // namespace
@@ -122,39 +117,38 @@ Json Venafi::to_json(const TemplateRecord& record) const {
     keys.push(Json::object({{"keyType", "RSA"}, {"keyLengths", lengths}}));
   }
   if (!record.curves.empty()) keys.push(Json::object({{"keyType", "EC"}, {"keyCurves", Json(record.curves)}}));
-  Json usages = Json::array();
-  for (const std::string& usage : record.extended_usages) usages.push(usage.substr(0, usage.find('_')));
   const Json product = Json::object({{"certificateAuthority", record.authority},
                                      {"productName", "Default Product"},
                                      {"productTypes", Json::array({"SSL"})},
                                      {"validityPeriod", record.validity}});
-  return Json::object({{"id", record.id},
-                       {"companyId", company_},
-                       {"name", record.name},
-                       {"certificateAuthority", record.authority},
-                       {"certificateAuthorityAccountId", ca_account_},
-                       {"certificateAuthorityProductOptionId", ca_product_},
-                       {"status", record.status},
-                       {"reason", record.reason},
-                       {"product", product},
-                       {"validityPeriod", record.validity},
-                       {"subjectCNRegexes", list_of(record.subject, "CN")},
-                       {"subjectORegexes", list_of(record.subject, "O")},
-                       {"subjectOURegexes", list_of(record.subject, "OU")},
-                       {"subjectLRegexes", list_of(record.subject, "L")},
-                       {"subjectSTRegexes", list_of(record.subject, "ST")},
-                       {"subjectCValues", list_of(record.subject, "C")},
-                       {"sanRegexes", list_of(record.names, "dNSName")},
-                       {"sanDnsNameRegexes", list_of(record.names, "dNSName")},
-                       {"sanRfc822NameRegexes", list_of(record.names, "rfc822Name")},
-                       {"sanIpAddressRegexes", list_of(record.names, "iPAddress")},
-                       {"sanUniformResourceIdentifierRegexes", list_of(record.names, "uniformResourceIdentifier")},
-                       {"keyTypes", keys},
-                       {"keyReuse", record.key_reuse},
-                       {"extendedKeyUsageValues", usages},
-                       {"recommendedSettings", Json::object({{"keyReuse", record.key_reuse}})},
-                       {"csrUploadAllowed", record.csr_upload_allowed},
-                       {"keyGeneratedByVenafiAllowed", false}});
+  return Json::object(
+      {{"id", record.id},
+       {"companyId", company_},
+       {"name", record.name},
+       {"certificateAuthority", record.authority},
+       {"certificateAuthorityAccountId", ca_account_},
+       {"certificateAuthorityProductOptionId", ca_product_},
+       {"status", record.status},
+       {"reason", record.reason},
+       {"product", product},
+       {"validityPeriod", record.validity},
+       {"subjectCNRegexes", Json(list_in(record.subject, "CN"))},
+       {"subjectORegexes", Json(list_in(record.subject, "O"))},
+       {"subjectOURegexes", Json(list_in(record.subject, "OU"))},
+       {"subjectLRegexes", Json(list_in(record.subject, "L"))},
+       {"subjectSTRegexes", Json(list_in(record.subject, "ST"))},
+       {"subjectCValues", Json(list_in(record.subject, "C"))},
+       {"sanRegexes", Json(list_in(record.names, "dNSName"))},
+       {"sanDnsNameRegexes", Json(list_in(record.names, "dNSName"))},
+       {"sanRfc822NameRegexes", Json(list_in(record.names, "rfc822Name"))},
+       {"sanIpAddressRegexes", Json(list_in(record.names, "iPAddress"))},
+       {"sanUniformResourceIdentifierRegexes", Json(list_in(record.names, "uniformResourceIdentifier"))},
+       {"keyTypes", keys},
+       {"keyReuse", record.key_reuse},
+       {"extendedKeyUsageValues", Json(record.extended_usages)},
+       {"recommendedSettings", Json::object({{"keyReuse", record.key_reuse}})},
+       {"csrUploadAllowed", record.csr_upload_allowed},
+       {"keyGeneratedByVenafiAllowed", false}});
 }
 
 TemplateRecord& Venafi::find_template(const std::string& id) {
@@ -172,9 +166,9 @@ ApplicationRecord& Venafi::find_application(const std::string& id) {
   return *found;
 }
 
-Answer Venafi::application_by_name(const Call&, const Caller&, const Parameters& parameters) {
+Answer Venafi::application_by_name(const Asked& asked) {
   for (const ApplicationRecord& application : applications_) {
-    if (application.name != parameters[0]) continue;
+    if (application.name != asked.captured[0]) continue;
     Json aliases = Json::object();
     for (const auto& [alias, id] : application.templates) aliases.set(alias, id);
     const Json owner = Json::object({{"ownerId", users_.at("ops").id}, {"ownerType", "USER"}});
@@ -188,35 +182,34 @@ Answer Venafi::application_by_name(const Call&, const Caller&, const Parameters&
                                {"ports", Json::array()},
                                {"certificateIssuingTemplateAliasIdMap", aliases},
                                {"creationDate", date(now())},
-                               {"modificationDate", date(now())}})
-                     .dump()};
+                               {"modificationDate", date(now())}})};
   }
-  throw unknown_id("Application", parameters[0]);
+  throw unknown_id("Application", asked.captured[0]);
 }
 
-Answer Venafi::template_of_application(const Call&, const Caller&, const Parameters& parameters) {
+Answer Venafi::template_of_application(const Asked& asked) {
   for (const ApplicationRecord& application : applications_) {
-    if (application.name != parameters[0]) continue;
-    const auto alias = application.templates.find(parameters[1]);
+    if (application.name != asked.captured[0]) continue;
+    const auto alias = application.templates.find(asked.captured[1]);
     if (alias == application.templates.end()) break;
-    return {200, to_json(templates_.at(alias->second)).dump()};
+    return {200, to_json(templates_.at(alias->second))};
   }
   // The two names the wrong way round, as reported of the real one.
   throw refusal(
       404, 20216,
       fmt::format("No certificate issuing template with alias {} has been assigned to application with name {}",
-                  parameters[0], parameters[1]),
-      Json::array({parameters[0], parameters[1]}));
+                  asked.captured[0], asked.captured[1]),
+      Json::array({asked.captured[0], asked.captured[1]}));
 }
 
-Answer Venafi::template_by_id(const Call&, const Caller&, const Parameters& parameters) {
-  return {200, to_json(find_template(parameters[0])).dump()};
+Answer Venafi::template_by_id(const Asked& asked) {
+  return {200, to_json(find_template(asked.captured[0]))};
 }
 
-Answer Venafi::all_templates(const Call&, const Caller&, const Parameters&) {
+Answer Venafi::all_templates(const Asked&) {
   Json list = Json::array();
   for (const auto& [id, record] : templates_) list.push(to_json(record));
-  return {200, Json::object({{"certificateIssuingTemplates", list}}).dump()};
+  return {200, Json::object({{"certificateIssuingTemplates", list}})};
 }
 
 }  // namespace hsmbridge::rig::venafi
