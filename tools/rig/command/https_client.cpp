@@ -16,7 +16,8 @@ int loopback_port(const std::string& url) {
   if (url.substr(0, kStart.size()) == kStart) {
     std::from_chars(url.data() + kStart.size(), url.data() + url.size(), port);
   }
-  if (port <= 0 || port > 65535) throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no URL of a rig", url)};
+  if (port <= 0 || port > 65535)
+    throw Error{ErrorKind::invalid_input, fmt::format("'{}' is not the URL of a rig", url)};
   return port;
 }
 

@@ -15,8 +15,8 @@ std::string RunningSimulator::name_in(const std::filesystem::path& dir) {
   for (const char* name : {"tsb", "digicert", "venafi"}) {
     if (!std::filesystem::exists(dir / (std::string(name) + ".json"))) continue;
     if (!found.empty()) {
-      throw Error{ErrorKind::ambiguous, fmt::format("{} is the folder of several simulators", dir.string())}.hint(
-          "give each a folder of its own");
+      throw Error{ErrorKind::ambiguous, fmt::format("{} is the folder of more than one simulator", dir.string())}.hint(
+          "give each simulator its own folder");
     }
     found = name;
   }

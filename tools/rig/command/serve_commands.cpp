@@ -1,20 +1,71 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "tools/rig/command/commands.h"
-#include "tools/rig/command/serving.h"
+#include "tools/rig/digicert/digicert.h"
 #include "tools/rig/pki/certificates.h"
 #include "tools/rig/pki/software_key.h"
+#include "tools/rig/server/record.h"
+#include "tools/rig/server/simulator_server.h"
 #include "tools/rig/tsb/tsb.h"
 #include "tools/rig/venafi/venafi.h"
 
 #include <fmt/core.h>
+
+#include <algorithm>
+#include <csignal>
 
 namespace hsmbridge::rig {
 namespace {
 
 std::string text_of(const std::string& path) {
   return to_text(read_file(path));
+}
+
+// Sets `value` to the word of the option; one that was left out changes nothing. Throws invalid_input.
+template <class Value>
+void choose(const Arguments& arguments, std::string_view option, Value& value) {
+  const auto word = arguments.text(option);
+  if (!word) return;
+  const auto& words = words_of(value);
+  if (std::find(words.begin(), words.end(), *word) == words.end()) {
+    const std::vector<std::string_view> but_last(words.begin(), words.end() - 1);
+    throw Error{ErrorKind::invalid_input,
+                fmt::format("{} is {} or {}, not '{}'", option, joined(but_last), words.back(), *word)};
+  }
+  restore(Json(*word), value);
+}
+
+void set_time(const Arguments& arguments, std::string_view option, std::chrono::seconds& value) {
+  const auto time = arguments.text(option);
+  if (time) value = std::chrono::duration_cast<std::chrono::seconds>(parse_duration(*time));
+}
+
+// Where it serves: NAME, --dir (made, with the test CA), --port, --client-ca.
+SimulatorServerOptions server_options(std::string name, const Arguments& arguments) {
+  SimulatorServerOptions options{std::move(name), std::filesystem::absolute(arguments.required("--dir")), std::nullopt,
+                                 std::nullopt};
+  const long port = arguments.number("--port", 0, 65535).value_or(0);
+  if (port != 0) options.port = static_cast<int>(port);
+  if (const auto file = arguments.text("--client-ca")) options.client_ca = *file;
+  make_test_pki(options.dir);
+  return options;
+}
+
+// Serves and says where, with what else `more` has to say, until a signal comes.
+ExitCode serve(Invocation& invocation, const SimulatorServerOptions& options,
+               const std::shared_ptr<Simulator>& simulator, const std::string& what, const std::string& more) {
+  const SimulatorServer server(options, simulator);
+  invocation.output.raw(fmt::format("simulated {} at {}, CA {}, {} in {}\n", what, server.url(),
+                                    server.pki().ca.string(), more, (options.dir / (options.name + ".json")).string()));
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  int number = 0;
+  sigwait(&signals, &number);
+  return ExitCode::done;
 }
 
 TsbOptions tsb_options(const Arguments& arguments, const std::filesystem::path& dir) {
@@ -24,7 +75,6 @@ TsbOptions tsb_options(const Arguments& arguments, const std::filesystem::path& 
   choose(arguments, "--generation", tsb.generation);
   if (tsb.generation == Generation::v2_5) tsb.certificates = CertificateStyle::complete;
   choose(arguments, "--certificates", tsb.certificates);
-
   const std::string keys = arguments.text_or("--api-keys", "default");
   if (keys == "default") {
     tsb.api_keys = kept_api_keys(dir / "tsb-api-keys.json");
@@ -32,7 +82,6 @@ TsbOptions tsb_options(const Arguments& arguments, const std::filesystem::path& 
     tsb.api_keys = read_api_keys(Json::parse(text_of(keys)));
   }
   if (const auto file = arguments.text("--bearer")) tsb.bearer = read_secret_file(*file);
-
   if (arguments.has("--allow-short-times")) tsb.times = TimeGranularity::seconds;
   if (arguments.has("--fetch-once")) tsb.hand_out = ResultHandOut::once;
   set_time(arguments, "--cleanup-interval", tsb.cleanup_interval);
@@ -45,6 +94,26 @@ TsbOptions tsb_options(const Arguments& arguments, const std::filesystem::path& 
   return tsb;
 }
 
+DigicertOptions digicert_options(const Arguments& arguments, const SimulatorServerOptions& server) {
+  DigicertOptions digicert;
+  digicert.dir = server.dir;
+  digicert.client_certificates = server.client_ca.has_value();
+  choose(arguments, "--shape", digicert.shape);
+  choose(arguments, "--errors", digicert.envelope);
+  choose(arguments, "--wrong-key", digicert.wrong_key);
+  choose(arguments, "--certificates", digicert.certificate_text);
+  choose(arguments, "--chain", digicert.chain_in);
+  choose(arguments, "--formats", digicert.formats);
+  choose(arguments, "--rejection", digicert.rejection_as);
+  choose(arguments, "--request-ids", digicert.request_ids);
+  choose(arguments, "--words", digicert.words);
+  set_time(arguments, "--connector-delay", digicert.connector_delay);
+  set_time(arguments, "--search-lag", digicert.search_lag);
+  digicert.pending_retry_after = arguments.text_or("--retry-after", "");
+  digicert.more_profiles = static_cast<std::size_t>(arguments.number("--more-profiles", 0, 10'000).value_or(0));
+  return digicert;
+}
+
 }  // namespace
 
 ExitCode serve_tsb(Invocation& invocation) {
@@ -52,6 +121,13 @@ ExitCode serve_tsb(Invocation& invocation) {
   const SimulatorServerOptions options = server_options("tsb", invocation.arguments);
   const auto tsb = std::make_shared<Tsb>(tsb_options(invocation.arguments, options.dir), clock);
   return serve(invocation, options, tsb, "Securosys TSB", "keys and tokens");
+}
+
+ExitCode serve_digicert(Invocation& invocation) {
+  const SystemClock clock;
+  const SimulatorServerOptions options = server_options("digicert", invocation.arguments);
+  const auto digicert = std::make_shared<Digicert>(digicert_options(invocation.arguments, options), clock);
+  return serve(invocation, options, digicert, "DigiCert Trust Lifecycle Manager", "API keys and root");
 }
 
 ExitCode serve_venafi(Invocation& invocation) {
