@@ -189,16 +189,6 @@ TEST_CASE("the simulated Venafi issues certificates that lead to its own root") 
             Json::object({{"field", "fingerprint"}, {"operator", "MATCH"}, {"value", details.at("fingerprint")}})}}),
       200);
   CHECK(found.at("count").as_integer() == 1);
-  CHECK(cloud
-            .call("POST", "/outagedetection/v1/certificates/retirement",
-                  Json::object({{"certificateIds", Json::array({id})}}), 200)
-            .at("count")
-            .as_integer() == 1);
-  CHECK(cloud
-            .call("POST", "/outagedetection/v1/certificates/retirement",
-                  Json::object({{"certificateIds", Json::array({id})}}), 200)
-            .at("count")
-            .as_integer() == 0);
 }
 
 TEST_CASE("the simulated Venafi keeps its keys and its CA over a restart, and forgets requests") {
@@ -223,21 +213,4 @@ TEST_CASE("the simulated Venafi rejects automatically what nobody approved in ti
   CHECK(cloud.call("GET", kRequests + "/" + id, {}, 200).at("status").as_string() == "REJECTED_APPROVAL");
   CHECK(cloud.call("GET", approval, {}, 200).at("status").as_string() == "EXPIRED");
   cloud.call("POST", "/v1/certificaterequests/" + id + "/approval/APPROVE", Json::object({{"reason", ""}}), 412, "bob");
-}
-
-TEST_CASE("the simulated Venafi tells what a client that shows a policy asks for") {
-  Cloud cloud;
-  const Json rules =
-      cloud.call("GET", "/outagedetection/v1/applications/Payments/certificateissuingtemplates/Default", {}, 200);
-  const std::string accounts = "/v1/certificateauthorities/BUILTIN/accounts";
-  const Json account =
-      cloud.call("GET", accounts + "/" + rules.at("certificateAuthorityAccountId").as_string(), {}, 200);
-  CHECK(account.at("account").at("certificateAuthority").as_string() == "BUILTIN");
-  CHECK(account.at("productOptions").as_array().at(0).at("id") == rules.at("certificateAuthorityProductOptionId"));
-  CHECK(cloud.call("GET", accounts, {}, 200).at("accounts").as_array().at(0) == account);
-  const Json application = cloud.call("GET", "/outagedetection/v1/applications/name/Payments", {}, 200);
-  const Json owner = application.at("ownerIdsAndTypes").as_array().at(0).at("ownerId");
-  CHECK(cloud.call("GET", "/v1/users/" + owner.as_string(), {}, 200).at("username").as_string() == "ops@example.com");
-  CHECK(cloud.call("GET", "/v1/teams", {}, 200).at("teams").as_array().empty());
-  CHECK(Cloud::code(cloud.call("GET", "/v1/users/ee8ae040-b19e-11eb-a502-139659b036ff", {}, 404)) == 10051);
 }

@@ -6,7 +6,6 @@
 #include "tools/rig/digicert/digicert.h"
 #include "tools/rig/pki/certificates.h"
 #include "tools/rig/pki/software_key.h"
-#include "tools/rig/server/record.h"
 #include "tools/rig/server/simulator_server.h"
 #include "tools/rig/tsb/tsb.h"
 #include "tools/rig/venafi/venafi.h"
@@ -23,18 +22,20 @@ std::string text_of(const std::string& path) {
   return to_text(read_file(path));
 }
 
-// Sets `value` to the word of the option; one that was left out changes nothing. Throws invalid_input.
+// Sets `value` to the word of the option, of those in the order of its enumeration; one that was left out changes
+// nothing. Throws invalid_input.
 template <class Value>
-void choose(const Arguments& arguments, std::string_view option, Value& value) {
+void choose(const Arguments& arguments, std::string_view option, Value& value,
+            const std::vector<std::string_view>& words) {
   const auto word = arguments.text(option);
   if (!word) return;
-  const auto& words = words_of(value);
-  if (std::find(words.begin(), words.end(), *word) == words.end()) {
+  const auto found = std::find(words.begin(), words.end(), *word);
+  if (found == words.end()) {
     const std::vector<std::string_view> but_last(words.begin(), words.end() - 1);
     throw Error{ErrorKind::invalid_input,
                 fmt::format("{} is {} or {}, not '{}'", option, joined(but_last), words.back(), *word)};
   }
-  restore(Json(*word), value);
+  value = static_cast<Value>(found - words.begin());
 }
 
 void set_time(const Arguments& arguments, std::string_view option, std::chrono::seconds& value) {
@@ -72,9 +73,9 @@ TsbOptions tsb_options(const Arguments& arguments, const std::filesystem::path& 
   TsbOptions tsb;
   tsb.dir = dir;
   tsb.pki = make_test_pki(dir);
-  choose(arguments, "--generation", tsb.generation);
+  choose(arguments, "--generation", tsb.generation, {kGenerations.begin(), kGenerations.end()});
   if (tsb.generation == Generation::v2_5) tsb.certificates = CertificateStyle::complete;
-  choose(arguments, "--certificates", tsb.certificates);
+  choose(arguments, "--certificates", tsb.certificates, {"documented", "complete"});
   const std::string keys = arguments.text_or("--api-keys", "default");
   if (keys == "default") {
     tsb.api_keys = kept_api_keys(dir / "tsb-api-keys.json");
@@ -98,15 +99,15 @@ DigicertOptions digicert_options(const Arguments& arguments, const SimulatorServ
   DigicertOptions digicert;
   digicert.dir = server.dir;
   digicert.client_certificates = server.client_ca.has_value();
-  choose(arguments, "--shape", digicert.shape);
-  choose(arguments, "--errors", digicert.envelope);
-  choose(arguments, "--wrong-key", digicert.wrong_key);
-  choose(arguments, "--certificates", digicert.certificate_text);
-  choose(arguments, "--chain", digicert.chain_in);
-  choose(arguments, "--formats", digicert.formats);
-  choose(arguments, "--rejection", digicert.rejection_as);
-  choose(arguments, "--request-ids", digicert.request_ids);
-  choose(arguments, "--words", digicert.words);
+  choose(arguments, "--shape", digicert.shape, {"both", "real", "tutorial"});
+  choose(arguments, "--errors", digicert.envelope, {"array", "object"});
+  choose(arguments, "--wrong-key", digicert.wrong_key, {"json", "text"});
+  choose(arguments, "--certificates", digicert.certificate_text, {"pem", "base64"});
+  choose(arguments, "--chain", digicert.chain_in, {"ca_certs", "certificate"});
+  choose(arguments, "--formats", digicert.formats, {"ordered", "reversed", "without-root", "missing", "none"});
+  choose(arguments, "--rejection", digicert.rejection_as, {"status", "error"});
+  choose(arguments, "--request-ids", digicert.request_ids, {"uuid", "number"});
+  choose(arguments, "--words", digicert.words, {"usual", "other"});
   set_time(arguments, "--connector-delay", digicert.connector_delay);
   set_time(arguments, "--search-lag", digicert.search_lag);
   digicert.pending_retry_after = arguments.text_or("--retry-after", "");

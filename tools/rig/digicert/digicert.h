@@ -32,34 +32,6 @@ enum class DigicertFormats { ordered, reversed, without_root, missing, none };
 enum class DigicertRejection { status, error };
 enum class DigicertIds { uuid, number };
 enum class DigicertWords { usual, other };  // other: enumerations in the other letter case
-using OptionWords = std::vector<std::string_view>;
-inline OptionWords words_of(DigicertShape) {
-  return {"both", "real", "tutorial"};
-}
-inline OptionWords words_of(DigicertEnvelope) {
-  return {"array", "object"};
-}
-inline OptionWords words_of(DigicertWrongKey) {
-  return {"json", "text"};
-}
-inline OptionWords words_of(DigicertText) {
-  return {"pem", "base64"};
-}
-inline OptionWords words_of(DigicertChain) {
-  return {"ca_certs", "certificate"};
-}
-inline OptionWords words_of(DigicertFormats) {
-  return {"ordered", "reversed", "without-root", "missing", "none"};
-}
-inline OptionWords words_of(DigicertRejection) {
-  return {"status", "error"};
-}
-inline OptionWords words_of(DigicertIds) {
-  return {"uuid", "number"};
-}
-inline OptionWords words_of(DigicertWords) {
-  return {"usual", "other"};
-}
 
 struct DigicertOptions {
   std::filesystem::path dir;

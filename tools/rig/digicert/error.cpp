@@ -15,20 +15,9 @@ Error wrong_input(std::string_view field) {
   return digicert_error(400, "invalid_input_field", "Wrong input or input format", field);
 }
 
-void InputErrors::wrong_type(const std::string& path) {
-  throw wrong_input(path);
-}
-
-void InputErrors::unknown(const std::string& path, const std::string& name) {
-  throw digicert_error(400, "invalid_input_field", "Unrecognized field \"" + name + "\"", path);
-}
-
-void InputErrors::wrong_word(const std::string& path, const std::string&) {
-  throw wrong_input(path);
-}
-
-void InputErrors::bad_value(const std::string& path, std::string_view) {
-  throw wrong_input(path);
+void InputErrors::say(Flaw flaw, const std::string& path, std::string_view what) {
+  if (flaw != Flaw::unknown) throw wrong_input(path);
+  throw digicert_error(400, "invalid_input_field", "Unrecognized field \"" + std::string(what) + "\"", path);
 }
 
 }  // namespace hsmbridge::rig

@@ -17,10 +17,7 @@ Error wrong_input(std::string_view field);
 // What DigiCert says of a body: everything wrong is 400 invalid_input_field with the dotted path of the member.
 class InputErrors final : public Complaints {
  public:
-  [[noreturn]] void wrong_type(const std::string& path) override;
-  [[noreturn]] void unknown(const std::string& path, const std::string& name) override;
-  [[noreturn]] void wrong_word(const std::string& path, const std::string& word) override;
-  void bad_value(const std::string& path, std::string_view what) override;
+  void say(Flaw flaw, const std::string& path, std::string_view what) override;
 };
 
 }  // namespace hsmbridge::rig

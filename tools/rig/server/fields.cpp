@@ -15,7 +15,7 @@ bool holds(const std::vector<std::string_view>& values, const std::string& word)
 
 Fields::Fields(const Json& json, std::string path, Complaints& complaints)
     : json_(json), path_(std::move(path)), complaints_(complaints) {
-  if (!json.is_object()) complaints_.wrong_type(path_);
+  if (!json.is_object()) complaints_.say(Flaw::wrong_type, path_, "");
 }
 
 std::string Fields::path_of(std::string_view name) const {
@@ -37,7 +37,7 @@ const Json* Fields::required_member(std::string_view name) {
 std::optional<std::string> Fields::text_or_null(std::string_view name) {
   const Json* found = member(name);
   if (found == nullptr) return std::nullopt;
-  if (!found->is_string()) complaints_.wrong_type(path_of(name));
+  if (!found->is_string()) complaints_.say(Flaw::wrong_type, path_of(name), "");
   return found->as_string();
 }
 
@@ -50,7 +50,7 @@ std::string Fields::text(std::string_view name) {
 std::optional<std::int64_t> Fields::number_or_null(std::string_view name) {
   const Json* found = member(name);
   if (found == nullptr) return std::nullopt;
-  if (!found->is_integer()) complaints_.wrong_type(path_of(name));
+  if (!found->is_integer()) complaints_.say(Flaw::wrong_type, path_of(name), "");
   return found->as_integer();
 }
 
@@ -61,7 +61,7 @@ std::int64_t Fields::number(std::string_view name) {
 std::optional<bool> Fields::flag_or_null(std::string_view name) {
   const Json* found = member(name);
   if (found == nullptr) return std::nullopt;
-  if (!found->is_bool()) complaints_.wrong_type(path_of(name));
+  if (!found->is_bool()) complaints_.say(Flaw::wrong_type, path_of(name), "");
   return found->as_bool();
 }
 
@@ -88,7 +88,7 @@ Bytes Fields::base64_bytes(std::string_view name) {
 
 std::optional<std::string> Fields::word_or_null(std::string_view name, const std::vector<std::string_view>& values) {
   std::optional<std::string> value = text_or_null(name);
-  if (value && !holds(values, *value)) complaints_.wrong_word(path_of(name), *value);
+  if (value && !holds(values, *value)) complaints_.say(Flaw::wrong_word, path_of(name), *value);
   return value;
 }
 
@@ -99,7 +99,7 @@ std::string Fields::word(std::string_view name, const std::vector<std::string_vi
 std::vector<std::string> Fields::words(std::string_view name, const std::vector<std::string_view>& values) {
   std::vector<std::string> words = texts(name);
   for (const std::string& word : words) {
-    if (!holds(values, word)) complaints_.wrong_word(path_of(name), word);
+    if (!holds(values, word)) complaints_.say(Flaw::wrong_word, path_of(name), word);
   }
   return words;
 }
@@ -108,9 +108,9 @@ std::vector<std::string> Fields::texts(std::string_view name) {
   std::vector<std::string> values;
   const Json* found = member(name);
   if (found == nullptr) return values;
-  if (!found->is_array()) complaints_.wrong_type(path_of(name));
+  if (!found->is_array()) complaints_.say(Flaw::wrong_type, path_of(name), "");
   for (const Json& element : found->as_array()) {
-    if (!element.is_string()) complaints_.wrong_type(path_of(name));
+    if (!element.is_string()) complaints_.say(Flaw::wrong_type, path_of(name), "");
     values.push_back(element.as_string());
   }
   return values;
@@ -118,7 +118,7 @@ std::vector<std::string> Fields::texts(std::string_view name) {
 
 void Fields::done() const {
   for (const auto& [name, value] : json_.as_object()) {
-    if (asked_.find(name) == asked_.end()) complaints_.unknown(path_of(name), name);
+    if (asked_.find(name) == asked_.end()) complaints_.say(Flaw::unknown, path_of(name), name);
   }
 }
 

@@ -13,16 +13,18 @@
 
 namespace hsmbridge::rig {
 
-// What a service says of a body. Those of a value may return; then the value counts as empty.
+enum class Flaw {
+  wrong_type,
+  unknown,     // `what` is its name
+  wrong_word,  // `what` is none of the words it may be
+  bad_value,   // `what` says why: "must not be empty"
+};
+// What a service says of a member of a body; `path` is dotted, from the top. Throws, except that a bad value may be
+// noted: then it counts as empty.
 class Complaints {
  public:
   virtual ~Complaints() = default;
-  // `path` is dotted, from the top of the body.
-  [[noreturn]] virtual void wrong_type(const std::string& path) = 0;
-  [[noreturn]] virtual void unknown(const std::string& path, const std::string& name) = 0;
-  // A word that is none of those it may be.
-  [[noreturn]] virtual void wrong_word(const std::string& path, const std::string& word) = 0;
-  virtual void bad_value(const std::string& path, std::string_view what) = 0;  // "must not be empty"
+  virtual void say(Flaw flaw, const std::string& path, std::string_view what) = 0;
 };
 
 // Reads one JSON object of a request strictly: each member is asked for by name, and `done` refuses what was not asked
@@ -49,7 +51,7 @@ class Fields {
   std::vector<std::string> words(std::string_view name, const std::vector<std::string_view>& values);
   std::vector<std::string> texts(std::string_view name);
 
-  void complain(std::string_view name, std::string_view what) { complaints_.bad_value(path_of(name), what); }
+  void complain(std::string_view name, std::string_view what) { complaints_.say(Flaw::bad_value, path_of(name), what); }
   std::string path_of(std::string_view name) const;
   void done() const;
 

@@ -125,7 +125,7 @@ class HttpsServer::Inside {
     server_.new_task_queue = [] { return new httplib::ThreadPool(kConnections); };
     server_.set_tcp_nodelay(true);
     server_.set_keep_alive_max_count(1'000'000'000);
-    server_.set_keep_alive_timeout(settings.keep_alive_seconds);
+    server_.set_keep_alive_timeout(20);
     server_.set_read_timeout(30);
     server_.set_write_timeout(30);
     server_.set_payload_max_length(kLargestBody);

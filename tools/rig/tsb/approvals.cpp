@@ -189,8 +189,8 @@ Answer Tsb::list_tasks(const Asked& asked, TaskFilter filter) {
   fields.done();
   const Paging paging = read_paging(paging_json, validation);
   validation.raise();
-  Approving speaker{proof.approver, false};
-  speaker.everybody = speaks_for_everybody(proof, clock_.now() + skew_, options_.timestamp_signers);
+  const Approving speaker{proof.approver,
+                          speaks_for_everybody(proof, clock_.now() + skew_, options_.timestamp_signers)};
 
   std::vector<FoundTask> found;
   if (filter != TaskFilter::none) {
@@ -281,8 +281,8 @@ Answer Tsb::reject(const Asked& asked) {
   const TimestampProof proof = read_proof(fields);
   fields.done();
   validation.raise();
-  Approving speaker{proof.approver, false};
-  speaker.everybody = speaks_for_everybody(proof, clock_.now() + skew_, options_.timestamp_signers);
+  const Approving speaker{proof.approver,
+                          speaks_for_everybody(proof, clock_.now() + skew_, options_.timestamp_signers)};
 
   const FoundTask found = find_task(id);
   // Listing for everybody is allowed to a timestamp signer; refusing for everybody is not.

@@ -13,21 +13,14 @@ Error cannot_parse() {
   return business_error(600, "Invalid request. Cannot parse json string");
 }
 
-void Validation::wrong_type(const std::string&) {
-  throw cannot_parse();
-}
-
-void Validation::unknown(const std::string&, const std::string&) {
-  throw cannot_parse();
-}
-
-void Validation::wrong_word(const std::string& path, const std::string& word) {
+void Validation::say(Flaw flaw, const std::string& path, std::string_view what) {
+  if (flaw == Flaw::bad_value) {
+    if (first_.empty()) first_ = fmt::format("'{}' {}", path, what);
+    return;
+  }
+  if (flaw != Flaw::wrong_word) throw cannot_parse();
   // The TSB names the first element of the path only.
-  throw business_error(600, fmt::format("Value '{}' is not valid for field {}", word, path.substr(0, path.find('.'))));
-}
-
-void Validation::bad_value(const std::string& path, std::string_view what) {
-  if (first_.empty()) first_ = fmt::format("'{}' {}", path, what);
+  throw business_error(600, fmt::format("Value '{}' is not valid for field {}", what, path.substr(0, path.find('.'))));
 }
 
 void Validation::raise() const {

@@ -12,10 +12,7 @@ namespace hsmbridge::rig {
 // is merely empty, and of those only the first. So values are complained of once the whole body was read.
 class Validation final : public Complaints {
  public:
-  [[noreturn]] void wrong_type(const std::string& path) override;
-  [[noreturn]] void unknown(const std::string& path, const std::string& name) override;
-  [[noreturn]] void wrong_word(const std::string& path, const std::string& word) override;
-  void bad_value(const std::string& path, std::string_view what) override;
+  void say(Flaw flaw, const std::string& path, std::string_view what) override;
   // Throws business error 600 with the first complaint.
   void raise() const;
 

@@ -15,29 +15,23 @@ const std::vector<std::string_view> kAlgorithms{
     "EC",   "ED",         "RSA",       "DSA",       "BLS",       "ISS", "AES",        "ChaCha20",   "Camellia",
     "TDEA", "HMACSHA256", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "LMS", "ML-KEM-512", "ML-KEM-768", "ML-KEM-1024"};
 
-struct CurveRow {
-  std::string_view oid;
+struct KeyKind {
   std::string_view algorithm;
+  std::string_view oid;
+  std::string_view curve;  // its OID, "" for none
   int bits;
 };
 
-// OID of the curve, algorithm, bits.
-constexpr std::array<CurveRow, 4> kCurves{{
-    {"1.2.840.10045.3.1.7", "EC", 256},
-    {"1.3.132.0.34", "EC", 384},
-    {"1.3.132.0.35", "EC", 521},
-    {"1.3.101.112", "ED", 255},
-}};
-
-struct AlgorithmRow {
-  std::string_view algorithm;
-  std::string_view oid;
-};
-
-constexpr std::array<AlgorithmRow, 3> kAlgorithmOids{{
-    {"RSA", "1.2.840.113549.1.1.1"},
-    {"EC", "1.2.840.10045.2.1"},
-    {"ED", "1.3.101.112"},
+// Algorithm, its OID, OID of the curve, bits.
+constexpr std::array<KeyKind, 8> kKinds{{
+    {"RSA", "1.2.840.113549.1.1.1", "", 2048},
+    {"RSA", "1.2.840.113549.1.1.1", "", 3072},
+    {"RSA", "1.2.840.113549.1.1.1", "", 4096},
+    {"RSA", "1.2.840.113549.1.1.1", "", 8192},
+    {"EC", "1.2.840.10045.2.1", "1.2.840.10045.3.1.7", 256},
+    {"EC", "1.2.840.10045.2.1", "1.3.132.0.34", 384},
+    {"EC", "1.2.840.10045.2.1", "1.3.132.0.35", 521},
+    {"ED", "1.3.101.112", "1.3.101.112", 255},
 }};
 
 // The `attributes` of a key, with the defaults filled in.
@@ -79,31 +73,23 @@ void choose_algorithm(Fields& fields, KeyRecord& key) {
   const std::string oid = fields.text_or_null("algorithmOid").value_or("");
   key.curve_oid = fields.text_or_null("curveOid").value_or("");
   const std::int64_t size = fields.number_or_null("keySize").value_or(0);
-  if (key.algorithm.empty()) {
-    for (const AlgorithmRow& row : kAlgorithmOids) {
-      if (row.oid == oid) key.algorithm = row.algorithm;
-    }
-  }
-  if (key.algorithm.empty()) {
-    fields.complain("algorithm", "must not be empty");
+  const bool rsa = key.algorithm == "RSA" || (key.algorithm.empty() && oid == kKinds.front().oid);
+  bool known = false;
+  for (const KeyKind& kind : kKinds) {
+    if (key.algorithm.empty() ? kind.oid != oid : kind.algorithm != key.algorithm) continue;
+    known = true;
+    if (rsa ? kind.bits != size : kind.curve != key.curve_oid) continue;
+    key.algorithm = kind.algorithm;
+    key.algorithm_oid = kind.oid;
+    key.bits = kind.bits;
     return;
   }
-  if (key.algorithm == "RSA") {
-    if (size != 2048 && size != 3072 && size != 4096 && size != 8192) {
-      throw business_error(603, fmt::format("The key size {} is not supported for RSA.", size));
-    }
-    key.bits = static_cast<int>(size);
-  } else if (key.algorithm == "EC" || key.algorithm == "ED") {
-    for (const CurveRow& row : kCurves) {
-      if (row.oid == key.curve_oid && row.algorithm == key.algorithm) key.bits = row.bits;
-    }
-    if (key.bits == 0) throw business_error(611, fmt::format("The curve '{}' is not supported.", key.curve_oid));
-  } else {
+  if (known && rsa) throw business_error(603, fmt::format("The key size {} is not supported for RSA.", size));
+  if (known) throw business_error(611, fmt::format("The curve '{}' is not supported.", key.curve_oid));
+  if (!key.algorithm.empty()) {
     throw business_error(611, fmt::format("The rig makes RSA, EC and ED keys, not {}.", key.algorithm));
   }
-  for (const AlgorithmRow& row : kAlgorithmOids) {
-    if (row.algorithm == key.algorithm) key.algorithm_oid = row.oid;
-  }
+  fields.complain("algorithm", "must not be empty");
 }
 
 Error key_exists() {
@@ -128,12 +114,6 @@ KeyRecord& Tsb::usable_key(const std::string& label, const std::string& password
   check_password(key, password);
   if (key.blocked) throw business_error(701, "The key operation failed as the key is blocked");
   return key;
-}
-
-void Tsb::check_free(const KeyRecord& key) const {
-  if (judge(key.rule, now(), now(), {}, {}).state == RuleState::met) return;
-  throw business_error(
-      701, "The key operation failed with an authorization error. The provided approvals might be insufficient.");
 }
 
 Answer Tsb::create_key(const Asked& asked) {
@@ -207,21 +187,16 @@ Json Tsb::signed_attributes(const KeyRecord& key) const {
       {{"xml", xml}, {"json", json}, {"xmlSignature", base64(signature)}, {"attestationKeyName", "attestation-key"}});
 }
 
-// Of a body that names a key and shows its password.
-const KeyRecord& Tsb::key_in(const Json& body) {
+Answer Tsb::key_attributes(const Asked& asked) {
   Validation validation;
-  Fields fields(body, "", validation);
+  Fields fields(asked.body, "", validation);
   const std::string label = fields.text("label");
   const std::string password = password_in(fields, "password");
   fields.done();
   validation.raise();
   const KeyRecord& key = find_key(label);
   check_password(key, password);
-  return key;
-}
-
-Answer Tsb::key_attributes(const Asked& asked) {
-  return {200, signed_attributes(key_in(asked.body))};
+  return {200, signed_attributes(key)};
 }
 
 void Tsb::remove_key(const std::string& label) {
@@ -240,11 +215,6 @@ void Tsb::remove_key(const std::string& label) {
 Answer Tsb::delete_key(const Asked& asked) {
   check_password(find_key(asked.captured[0]), "");
   remove_key(asked.captured[0]);
-  return {200, ""};
-}
-
-Answer Tsb::delete_key_by_body(const Asked& asked) {
-  remove_key(std::string(key_in(asked.body).label));
   return {200, ""};
 }
 

@@ -13,9 +13,16 @@
 namespace hsmbridge::rig {
 namespace {
 
-const Json::Array& array_of(const Json& json) {
-  if (!json.is_array()) throw cannot_parse();
-  return json.as_array();
+// What `read` makes of each element of the member, with its path; none when there is no member.
+template <class Read>
+auto read_list(Fields& fields, const Json* list, std::string_view name, Read read) {
+  std::vector<decltype(read(*list, std::string()))> values;
+  if (list == nullptr) return values;
+  if (!list->is_array()) throw cannot_parse();
+  for (const Json& element : list->as_array()) {
+    values.push_back(read(element, fmt::format("{}[{}]", fields.path_of(name), values.size())));
+  }
+  return values;
 }
 
 Approver read_approver(const Json& json, const std::string& path, Validation& validation) {
@@ -55,10 +62,9 @@ ApprovalGroup read_group(const Json& json, const std::string& path, Validation& 
   const Json* approvals = fields.required_member("approvals");
   fields.done();
   if (approvals == nullptr) return group;
-  std::size_t index = 0;
-  for (const Json& approval : array_of(*approvals)) {
-    group.approvers.push_back(read_approver(approval, fmt::format("{}.approvals[{}]", path, index++), validation));
-  }
+  group.approvers = read_list(fields, approvals, "approvals", [&](const Json& one, const std::string& at) {
+    return read_approver(one, at, validation);
+  });
   if (group.approvers.empty()) throw business_error(401, "Group does not contain any approval");
   if (group.quorum < 1 || group.quorum > static_cast<std::int64_t>(group.approvers.size())) {
     fields.complain("quorum", "must be between 1 and the number of approvals");
@@ -83,11 +89,8 @@ PolicyToken read_token(const Json& json, const std::string& path, TimeGranularit
   token.timeout = read_time(fields, "timeout", granularity);
   const Json* groups = fields.member("groups");
   fields.done();
-  if (groups == nullptr) return token;
-  std::size_t index = 0;
-  for (const Json& group : array_of(*groups)) {
-    token.groups.push_back(read_group(group, fmt::format("{}.groups[{}]", path, index++), validation));
-  }
+  token.groups = read_list(fields, groups, "groups",
+                           [&](const Json& one, const std::string& at) { return read_group(one, at, validation); });
   return token;
 }
 
@@ -98,11 +101,9 @@ Rule read_rule(const Json* json, const std::string& path, TimeGranularity granul
   const Json* tokens = fields.member("tokens");
   fields.done();
   rule.always = false;
-  if (tokens == nullptr) return rule;
-  std::size_t index = 0;
-  for (const Json& token : array_of(*tokens)) {
-    rule.tokens.push_back(read_token(token, fmt::format("{}.tokens[{}]", path, index++), granularity, validation));
-  }
+  rule.tokens = read_list(fields, tokens, "tokens", [&](const Json& one, const std::string& at) {
+    return read_token(one, at, granularity, validation);
+  });
   return rule;
 }
 

@@ -24,50 +24,6 @@ std::string seconds_text(Instant time) {
   return rfc3339(std::chrono::floor<std::chrono::seconds>(time));
 }
 
-struct SignOrder {
-  std::string key;
-  std::string password;
-  Bytes payload;
-  std::string algorithm;
-  std::string signature_type;
-};
-
-// `signRequest`, synchronous or not.
-SignOrder read_sign_order(const Json& json, bool at_once, Validation& validation) {
-  Fields fields(json, "signRequest", validation);
-  SignOrder order;
-  order.payload = fields.base64_bytes("payload");
-  fields.word_or_null("payloadType", {"UNSPECIFIED", "ISO_20022", "PDF", "BTC", "ETH", "HEX"});
-  order.key = fields.text("signKeyName");
-  order.password = password_in(fields, "keyPassword");
-  fields.base64_or_null("metaData");
-  fields.base64_or_null("metaDataSignature");
-  order.algorithm = fields.text("signatureAlgorithm");
-  order.signature_type = fields.word_or_null("signatureType", {"DER", "ETH", "RAW"}).value_or("DER");
-  if (at_once) {
-    // The rig reads no signed approvals: with a policy, they are insufficient.
-    fields.member("signedApprovals");
-  }
-  fields.done();
-  if (!order.algorithm.empty() && find_signature_word(order.algorithm) == nullptr) {
-    throw business_error(600, fmt::format("Value '{}' is not valid for field signRequest", order.algorithm));
-  }
-  return order;
-}
-
-void check_algorithm(const SignOrder& order, const KeyRecord& key) {
-  if (!key.attributes.bool_or("sign", false)) {
-    throw business_error(614, fmt::format("The key '{}' must not sign.", key.label));
-  }
-  const SignatureWord* word = find_signature_word(order.algorithm);
-  if (word == nullptr || word->key_type != public_key_type(key.key->public_key())) {
-    throw business_error(
-        607, fmt::format("The signature algorithm '{}' is not supported by the key '{}'.", order.algorithm, key.label));
-  }
-  if (order.signature_type == "ETH") throw business_error(611, "The rig does not make ETH signatures.");
-  if (order.payload.size() > kLargestPayload) throw business_error(612, "The payload is too long.");
-}
-
 }  // namespace
 
 void Tsb::check_request_signature(const Json* signature, const std::string& original) const {
@@ -90,37 +46,45 @@ void Tsb::check_request_signature(const Json* signature, const std::string& orig
   require_signature(public_key, digest, as_bytes(original), value);
 }
 
-Answer Tsb::sign(const Asked& asked) {
-  Validation validation;
-  Fields fields(asked.body, "", validation);
-  const Json* inner = fields.required_member("signRequest");
-  const Json* signature = fields.member("requestSignature");
-  fields.done();
+Tsb::Inner Tsb::inner_of(const Asked& asked, const std::string& name, Validation& validation) const {
+  Fields outer(asked.body, "", validation);
+  const Json* inner = outer.required_member(name);
+  const Json* signature = outer.member("requestSignature");
+  outer.done();
   validation.raise();
-  const SignOrder order = read_sign_order(*inner, false, validation);
-  validation.raise();
-  const std::string original = compact_member(asked.call.body, "signRequest");
-  check_request_signature(signature, original);
-  KeyRecord& key = usable_key(order.key, order.password);
-  check_algorithm(order, key);
-  return create_request(
-      {RequestKind::sign, key, order.payload, order.algorithm, order.signature_type, asked.body, original});
+  Inner found{*inner, compact_member(asked.call.body, name)};
+  check_request_signature(signature, found.text);
+  return found;
 }
 
-Answer Tsb::sign_now(const Asked& asked) {
+Answer Tsb::sign(const Asked& asked) {
   Validation validation;
-  Fields fields(asked.body, "", validation);
-  const Json* inner = fields.required_member("signRequest");
-  fields.member("signedApprovals");
+  const Inner inner = inner_of(asked, "signRequest", validation);
+  Fields fields(inner.json, "signRequest", validation);
+  RequestRecord request;
+  request.payload = fields.base64_bytes("payload");
+  fields.word_or_null("payloadType", {"UNSPECIFIED", "ISO_20022", "PDF", "BTC", "ETH", "HEX"});
+  const std::string label = fields.text("signKeyName");
+  const std::string password = password_in(fields, "keyPassword");
+  fields.base64_or_null("metaData");
+  fields.base64_or_null("metaDataSignature");
+  request.algorithm = fields.text("signatureAlgorithm");
+  request.signature_type = fields.word_or_null("signatureType", {"DER", "ETH", "RAW"}).value_or("DER");
   fields.done();
+  const SignatureWord* word = find_signature_word(request.algorithm);
+  if (!request.algorithm.empty() && word == nullptr) validation.say(Flaw::wrong_word, "signRequest", request.algorithm);
   validation.raise();
-  const SignOrder order = read_sign_order(*inner, true, validation);
-  validation.raise();
-  KeyRecord& key = usable_key(order.key, order.password);
-  check_algorithm(order, key);
-  check_free(key);
-  const Bytes value = signed_by(key, order.algorithm, order.signature_type, order.payload);
-  return {200, Json::object({{"signature", base64(value)}})};
+  const KeyRecord& key = usable_key(label, password);
+  if (!key.attributes.bool_or("sign", false)) {
+    throw business_error(614, fmt::format("The key '{}' must not sign.", key.label));
+  }
+  if (word->key_type != public_key_type(key.key->public_key())) {
+    throw business_error(607, fmt::format("The signature algorithm '{}' is not supported by the key '{}'.",
+                                          request.algorithm, key.label));
+  }
+  if (request.signature_type == "ETH") throw business_error(611, "The rig does not make ETH signatures.");
+  if (request.payload.size() > kLargestPayload) throw business_error(612, "The payload is too long.");
+  return create_request(std::move(request), key, asked, inner.text);
 }
 
 void Tsb::make_approval_bytes(RequestRecord& request, const KeyRecord& key) const {
@@ -144,19 +108,14 @@ void Tsb::make_approval_bytes(RequestRecord& request, const KeyRecord& key) cons
   request.approval_bytes = encode(approval);
 }
 
-Answer Tsb::create_request(NewRequest made) {
-  RequestRecord request;
+Answer Tsb::create_request(RequestRecord request, const KeyRecord& key, const Asked& asked, std::string original) {
   request.id = new_uuid();
-  request.kind = made.kind;
-  request.key_label = made.key.label;
-  request.payload = std::move(made.payload);
-  request.algorithm = std::move(made.algorithm);
-  request.signature_type = std::move(made.signature_type);
-  request.body = std::move(made.body);
-  request.original = std::move(made.original);
+  request.key_label = key.label;
+  request.body = asked.body;
+  request.original = std::move(original);
   request.created = now();
-  make_approval_bytes(request, made.key);
-  for (const Approver& approver : approvers_of(made.key.rule)) {
+  make_approval_bytes(request, key);
+  for (const Approver& approver : approvers_of(key.rule)) {
     request.tasks.push_back({new_uuid(), approver, std::nullopt});
   }
   RequestRecord& added = requests_.put(std::move(request));

@@ -65,30 +65,24 @@ const std::vector<Tsb::Route>& Tsb::routes() {
   // Method, path, handler, role of the API key, and what it follows:
   //   D   docs.securosys.com, TSB tutorials and release notes     PY  its Python sample of a signature with approvals
   //   GO  securosys-com/tsb-client-go                             FB  securosys-com/fireblocks-external-key-store
-  //   KSS securosys-com/keycloak-securosys-simple-sign-provider   VLT securosys-com/hcvault-plugin-secrets-engine
+  //   VLT securosys-com/hcvault-plugin-secrets-engine
   // A fixed segment stands before a placeholder.
   static const std::vector<Route> table{
-      {"GET", "/v1/versionInfo", &Tsb::version_info, kService},                 // D
-      {"GET", "/v1/licenseInfo", &Tsb::license_info, kService},                 // D
-      {"GET", "/v1/keystore/statistics", &Tsb::keystore_statistics, kService},  // GO
+      {"GET", "/v1/versionInfo", &Tsb::version_info, kService},  // D
+      {"GET", "/v1/licenseInfo", &Tsb::license_info, kService},  // D
 
-      {"POST", "/v1/key", &Tsb::create_key, kManagement},                    // PY, FB
-      {"GET", "/v1/key", &Tsb::list_keys, kManagement},                      // GO
-      {"POST", "/v1/key/attributes", &Tsb::key_attributes, kManagement},     // D, GO
-      {"POST", "/v1/key/deleteKey", &Tsb::delete_key_by_body, kManagement},  // KSS
-      {"DELETE", "/v1/key/{}", &Tsb::delete_key, kManagement},               // FB
+      {"POST", "/v1/key", &Tsb::create_key, kManagement},                 // PY, FB
+      {"GET", "/v1/key", &Tsb::list_keys, kManagement},                   // GO
+      {"POST", "/v1/key/attributes", &Tsb::key_attributes, kManagement},  // D, GO
+      {"DELETE", "/v1/key/{}", &Tsb::delete_key, kManagement},            // FB
 
-      {"POST", "/v1/certificate/synchronous/request", &Tsb::certificate_request_now, kOperation},  // KSS
-      {"POST", "/v1/certificate/synchronous/selfsign", &Tsb::self_sign_now, kOperation},           // KSS
-      {"POST", "/v1/certificate/synchronous/sign", &Tsb::certificate_sign_now, kOperation},        // KSS, FB
-      {"POST", "/v1/certificate/request", &Tsb::certificate_request, kOperation},                  // D
-      {"POST", "/v1/certificate/selfsign", &Tsb::self_sign, kOperation},                           // D
-      {"POST", "/v1/certificate/sign", &Tsb::certificate_sign, kOperation},                        // D
-      {"POST", "/v1/certificate/import/plain", &Tsb::import_certificate, kOperation},              // D, GO
-      {"GET", "/v1/certificate/{}", &Tsb::get_certificate, kOperation},                            // D
+      {"POST", "/v1/certificate/request", &Tsb::certificate_request, kOperation},      // D
+      {"POST", "/v1/certificate/selfsign", &Tsb::self_sign, kOperation},               // D
+      {"POST", "/v1/certificate/sign", &Tsb::certificate_sign, kOperation},            // D
+      {"POST", "/v1/certificate/import/plain", &Tsb::import_certificate, kOperation},  // D, GO
+      {"GET", "/v1/certificate/{}", &Tsb::get_certificate, kOperation},                // D
 
       {"POST", "/v1/sign", &Tsb::sign, kOperation},                    // D, PY
-      {"POST", "/v1/synchronousSign", &Tsb::sign_now, kOperation},     // D
       {"GET", "/v1/request/{}", &Tsb::get_request, kOperation},        // D, PY, GO
       {"DELETE", "/v1/request/{}", &Tsb::delete_request, kOperation},  // GO
 
@@ -218,16 +212,6 @@ Answer Tsb::version_info(const Asked&) {
 
 Answer Tsb::license_info(const Asked&) {
   return {200, R"({"clientFlags":["KEY_AUTH","REST_API","TSB_ENGINE"]})"};
-}
-
-Answer Tsb::keystore_statistics(const Asked&) {
-  const std::string text = fmt::format(
-      "user RIG, private keys {0}, public keys {0}, secret keys 0, certificates {1}, used size {2} bytes, "
-      "max size 104857600 bytes",
-      keys_.size(),
-      std::count_if(keys_.begin(), keys_.end(), [](const KeyRecord& key) { return !key.certificate.empty(); }),
-      keys_.size() * 4096);
-  return {200, Json::object({{"keyStoreStatistics", text}})};
 }
 
 }  // namespace hsmbridge::rig

@@ -38,10 +38,6 @@ enum class CertificateStyle {
   as_documented,  // serial 0, 90 days, CN only, requested usages absent: what the vendor's published samples show
   complete,       // random serial, validity, subject, usages, basic constraints and SAN as asked
 };
-inline constexpr std::array<std::string_view, 2> kCertificateStyles{"documented", "complete"};
-inline const auto& words_of(CertificateStyle) {
-  return kCertificateStyles;
-}
 enum class ResultHandOut { always, once };
 
 // The roles of API keys, by the names of the server's configuration: "keyManagementToken" and so on.
@@ -104,53 +100,41 @@ class Tsb final : public Simulator {
   // tsb.cpp
   Answer version_info(const Asked&);
   Answer license_info(const Asked&);
-  Answer keystore_statistics(const Asked&);
 
   // keys.cpp
   Answer create_key(const Asked&);
   Answer list_keys(const Asked&);
   Answer key_attributes(const Asked&);
   Answer delete_key(const Asked&);
-  Answer delete_key_by_body(const Asked&);
   KeyRecord& find_key(const std::string& label);
   void check_password(const KeyRecord& key, const std::string& password) const;
   // Not blocked, and of that password.
   KeyRecord& usable_key(const std::string& label, const std::string& password);
-  // That nobody need approve its use.
-  void check_free(const KeyRecord& key) const;
   std::string key_xml(const KeyRecord& key) const;
   Json signed_attributes(const KeyRecord& key) const;
   void remove_key(const std::string& label);
-  const KeyRecord& key_in(const Json& body);
 
   // certificates.cpp
   Answer certificate_request(const Asked&);
-  Answer certificate_request_now(const Asked&);
   Answer self_sign(const Asked&);
-  Answer self_sign_now(const Asked&);
   Answer certificate_sign(const Asked&);
-  Answer certificate_sign_now(const Asked&);
   Answer import_certificate(const Asked&);
   Answer get_certificate(const Asked&);
-  Answer certificate_operation(const Asked&, RequestKind kind, bool at_once);
-  Bytes build(const CertificateOrder& order, const KeyRecord& key, bool at_once) const;
+  Answer certificate_operation(const Asked&, RequestKind kind);
+  Bytes build(const CertificateOrder& order, RequestKind kind, const KeyRecord& key,
+              const SignatureScheme& scheme) const;
 
   // requests.cpp
   Answer sign(const Asked&);
-  Answer sign_now(const Asked&);
   Answer get_request(const Asked&);
   Answer delete_request(const Asked&);
-  // A request that was read and found good, before it becomes a record.
-  struct NewRequest {
-    RequestKind kind = RequestKind::sign;
-    KeyRecord& key;
-    Bytes payload;
-    std::string algorithm;
-    std::string signature_type;
-    Json body;
-    std::string original;
+  // What is asked for, and its text as it came: the application signs it.
+  struct Inner {
+    const Json& json;
+    std::string text;
   };
-  Answer create_request(NewRequest request);
+  Inner inner_of(const Asked& asked, const std::string& name, Validation& validation) const;
+  Answer create_request(RequestRecord request, const KeyRecord& key, const Asked& asked, std::string original);
   void check_request_signature(const Json* signature, const std::string& original) const;
   void make_approval_bytes(RequestRecord& request, const KeyRecord& key) const;
   RequestRecord& find_request(const std::string& id);

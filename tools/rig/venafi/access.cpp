@@ -209,7 +209,14 @@ Answer Venafi::user_account(const Asked& asked) {
                   Json::array({asked.caller.name}));
   }
   const Instant since = now() - std::chrono::hours{24};
-  const Json user = to_json(users_.at(asked.caller.name));
+  const User& caller = users_.at(asked.caller.name);
+  const Json user = Json::object({{"username", caller.name + "@example.com"},
+                                  {"id", caller.id},
+                                  {"companyId", company_},
+                                  {"userType", "EXTERNAL"},
+                                  {"userAccountType", "API"},
+                                  {"userStatus", "ACTIVE"},
+                                  {"creationDate", date(since)}});
   const Json company = Json::object({{"id", company_},
                                      {"companyType", "TPP_CUSTOMER"},
                                      {"active", true},

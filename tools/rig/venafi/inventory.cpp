@@ -1,4 +1,4 @@
-// The inventory of the simulated service: certificates, their contents, retirement, and revocation by GraphQL.
+// The inventory of the simulated service: certificates, their contents, and revocation by GraphQL.
 #include "base/error.h"
 #include "base/text.h"
 #include "tools/rig/pki/certificates.h"
@@ -141,22 +141,6 @@ Answer Venafi::search_certificates(const Asked& asked) {
   }
   const Hits hits = search(asked, std::move(documents));
   return {200, Json::object({{"count", hits.count}, {"certificates", hits.page}})};
-}
-
-Answer Venafi::retire(const Asked& asked) {
-  const Json body = body_of(asked, {"certificateIds", "addToBlocklist"});
-  Json retired = Json::array();
-  if (const Json* ids = body.find("certificateIds"); ids != nullptr && ids->is_array()) {
-    for (const Json& id : ids->as_array()) {
-      CloudCertificate* found = certificates_.find(id.as_string());
-      // What it does not know it leaves out, and says 200.
-      if (found == nullptr || found->status != "ACTIVE") continue;
-      found->status = "RETIRED";
-      retired.push(to_json(*found));
-    }
-  }
-  return {200,
-          Json::object({{"count", static_cast<std::int64_t>(retired.as_array().size())}, {"certificates", retired}})};
 }
 
 void Venafi::finish_revocation(CloudCertificate& certificate) {

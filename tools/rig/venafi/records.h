@@ -19,12 +19,12 @@ constexpr int kAutoRejectionDays = 7;
 
 // How requests for a template go.
 struct Script {
-  std::vector<std::string> before;     // statuses, one a look at the request, the first at creation
-  std::string end = "ISSUED";          // then this one
-  std::string error;                   // errorInformation's message at the end
-  std::vector<std::string> approvers;  // user names; empty: nobody is asked
+  std::vector<std::string> before = {};     // statuses, one a look at the request, the first at creation
+  std::string end = "ISSUED";               // then this one
+  std::string error = "";                   // errorInformation's message at the end
+  std::vector<std::string> approvers = {};  // user names; empty: nobody is asked
   unsigned required = 0;
-  std::string final_approver;  // a user name, "" for none
+  std::string final_approver = "";  // a user name, "" for none
   enum class Revocation { at_once, slow, approval, fails } revocation = Revocation::at_once;
 };
 

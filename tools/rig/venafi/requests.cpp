@@ -51,6 +51,15 @@ void set_if(Json& json, const char* name, const std::string& value) {
   if (!value.empty()) json.set(name, value);
 }
 
+// What a request shows of its CSR.
+void set_csr(Json& json, const CsrFacts& csr) {
+  json.set("subjectDN", csr.subject_dn);
+  json.set("keyType", csr.key_type);
+  if (csr.key_length != 0) json.set("keyLength", csr.key_length);
+  set_if(json, "keyCurve", csr.key_curve);
+  json.set("subjectAlternativeNamesByType", names_json(csr));
+}
+
 }  // namespace
 
 Json names_json(const CsrFacts& csr) {
@@ -166,11 +175,8 @@ Answer Venafi::create_request(const Asked& asked) {
 
 Answer Venafi::validate_request(const Asked& asked) {
   const CloudRequest request = read_order(asked);
-  Json valid = Json::object({{"subjectDN", request.csr.subject_dn}, {"keyType", request.csr.key_type}});
-  if (request.csr.key_length != 0) valid.set("keyLength", request.csr.key_length);
-  set_if(valid, "keyCurve", request.csr.key_curve);
-  valid.set("publicKeyHash", hex(sha256(request.csr.public_key)));
-  valid.set("subjectAlternativeNamesByType", names_json(request.csr));
+  Json valid = Json::object({{"publicKeyHash", hex(sha256(request.csr.public_key))}});
+  set_csr(valid, request.csr);
   return {201, valid};
 }
 
@@ -249,11 +255,7 @@ Json Venafi::to_json(const CloudRequest& request, bool document) const {
     json.set("certificateSigningRequest", request.csr_pem);
     if (!request.client.is_null()) json.set("apiClientInformation", request.client);
   }
-  json.set("subjectDN", request.csr.subject_dn);
-  json.set("keyType", request.csr.key_type);
-  if (request.csr.key_length != 0) json.set("keyLength", request.csr.key_length);
-  set_if(json, "keyCurve", request.csr.key_curve);
-  json.set("subjectAlternativeNamesByType", names_json(request.csr));
+  set_csr(json, request.csr);
   set_if(json, "validityPeriod", request.validity);
   if (!request.tags.empty() && !knobs_.drops_tags) json.set("tags", Json(request.tags));
   if (!request.error.empty()) {

@@ -39,48 +39,25 @@ TemplateRecord strict_template() {
   return record;
 }
 
-Script ending(const std::string& status, const std::string& error) {
-  Script script;
-  script.before = {"REQUESTED"};
-  script.end = status;
-  script.error = error;
-  return script;
-}
-
-Script approved_by(Texts approvers, unsigned required, const std::string& final_approver) {
-  Script script;
-  script.approvers = std::move(approvers);
-  script.required = required;
-  script.final_approver = final_approver;
-  return script;
-}
-
-Script revoked(Script::Revocation how) {
-  Script script;
-  script.revocation = how;
-  return script;
-}
-
 // Alias, template. The name of a template is its alias here; on an NGTS service it is all there is.
 std::vector<TemplateRecord> all() {
-  Script slow;
-  slow.before = {"NEW", "PENDING", "REQUESTED"};
+  using Revocation = Script::Revocation;
   std::vector<TemplateRecord> records{
-      open_template("Default", {}),                                       // issued at once
-      strict_template(),                                                  // has rules worth breaking
-      open_template("Slow", slow),                                        // through every status on the way
-      open_template("Approval", approved_by({"alice", "bob"}, 2, "")),    // both must
-      open_template("Final", approved_by({"alice", "bob"}, 1, "carol")),  // one of them, then carol
-      open_template("Refused", ending("REJECTED", "the CA refused it")),
-      open_template("Failing", ending("FAILED", "the CA cannot be reached")),
-      open_template("Cancelled", ending("CANCELLED", "")),
-      open_template("Deleted", ending("DELETED", "")),
+      open_template("Default", {}),  // issued at once
+      strict_template(),             // has rules worth breaking
+      open_template("Slow", {.before = {"NEW", "PENDING", "REQUESTED"}}),
+      open_template("Approval", {.approvers = {"alice", "bob"}, .required = 2}),
+      open_template("Final", {.approvers = {"alice", "bob"}, .required = 1, .final_approver = "carol"}),
+      open_template("Refused", {.before = {"REQUESTED"}, .end = "REJECTED", .error = "the CA refused it"}),
+      open_template("Failing", {.before = {"REQUESTED"}, .end = "FAILED", .error = "the CA cannot be reached"}),
+      open_template("Cancelled", {.before = {"REQUESTED"}, .end = "CANCELLED"}),
+      open_template("Deleted", {.before = {"REQUESTED"}, .end = "DELETED"}),
       open_template("NoUpload", {}),
       open_template("Unavailable", {}),
       open_template("Hours", {}),  // ignores hours without a word
-      open_template("SlowRevoke", revoked(Script::Revocation::slow)),
-      open_template("RevokeApproval", revoked(Script::Revocation::approval)),
-      open_template("RevokeFailing", revoked(Script::Revocation::fails)),
+      open_template("SlowRevoke", {.revocation = Revocation::slow}),
+      open_template("RevokeApproval", {.revocation = Revocation::approval}),
+      open_template("RevokeFailing", {.revocation = Revocation::fails}),
       open_template("ServerAndClient", {}),  // writes its own usages
   };
   for (TemplateRecord& record : records) {

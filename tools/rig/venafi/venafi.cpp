@@ -25,10 +25,6 @@ const std::vector<Venafi::Route>& Venafi::routes() {
   static const std::vector<Route> table{
       {"GET", "/v1/useraccounts", &Venafi::user_account},                                 // G, OA
       {"POST", "/v1/serviceaccounts", &Venafi::make_service_account},                     // DOC, VCP
-      {"GET", "/v1/users/{}", &Venafi::user_by_id},                                       // G
-      {"GET", "/v1/teams", &Venafi::all_teams},                                           // G
-      {"GET", "/v1/certificateauthorities/{}/accounts", &Venafi::ca_accounts},            // G
-      {"GET", "/v1/certificateauthorities/{}/accounts/{}", &Venafi::ca_account},          // G
       {"GET", "/outagedetection/v1/applications/name/{}", &Venafi::application_by_name},  // G
       {"GET", "/outagedetection/v1/applications/{}/certificateissuingtemplates/{}",
        &Venafi::template_of_application},                                                         // G
@@ -41,7 +37,6 @@ const std::vector<Venafi::Route>& Venafi::routes() {
       {"GET", "/v1/certificaterequests/approvalrequests/{}", &Venafi::approval_request},          // OA
       {"POST", "/v1/certificaterequests/{}/approval/{}", &Venafi::decide},                        // OA
       {"GET", "/outagedetection/v1/certificates/{}/contents", &Venafi::contents},                 // G
-      {"POST", "/outagedetection/v1/certificates/retirement", &Venafi::retire},                   // G
       {"GET", "/outagedetection/v1/certificates/{}", &Venafi::certificate},                       // G, OA
       {"POST", "/outagedetection/v1/certificatesearch", &Venafi::search_certificates},            // G, DOC
       {"POST", "/graphql", &Venafi::graphql},                                                     // G

@@ -80,14 +80,6 @@ class Venafi final : public Simulator {
   std::string own_jwt(const std::string& subject);
   void load_credentials();
 
-  // accounts.cpp
-  Answer ca_account(const Asked&);
-  Answer ca_accounts(const Asked&);
-  Answer user_by_id(const Asked&);
-  Answer all_teams(const Asked&);
-  Json ca_account_json(const std::string& authority) const;
-  Json to_json(const User& user) const;
-
   // templates.cpp
   void make_templates();
   Answer application_by_name(const Asked&);
@@ -123,7 +115,6 @@ class Venafi final : public Simulator {
   Answer contents(const Asked&);
   Answer certificate(const Asked&);
   Answer search_certificates(const Asked&);
-  Answer retire(const Asked&);
   Answer graphql(const Asked&);
   Json revoke(const Json& variables);
   CloudCertificate* by_fingerprint(const std::string& fingerprint);
