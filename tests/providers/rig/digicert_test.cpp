@@ -6,6 +6,7 @@
 #include "tools/rig/pki/software_key.h"
 
 #include <catch2/catch.hpp>
+#include <fstream>
 #include <optional>
 
 using namespace hsmbridge;
@@ -165,6 +166,19 @@ TEST_CASE("what was issued survives a restart, and a reset does not spare it") {
   bench.service().reset();
   CHECK(bench.call("GET", "/mpki/api/v1/certificate/" + serial).status == 404);
   CHECK(bench.service().requests().as_array().empty());
+}
+
+TEST_CASE("what is issued after a torn last line of the state survives a restart too") {
+  Bench bench;
+  const auto issue = [&] { return Json::parse(bench.post(bench.order()).body).at("serial_number").as_string(); };
+  const std::string before = issue();
+  bench.made.reset();
+  std::ofstream(bench.folder / "digicert-state.jsonl", std::ios::app) << R"({"certificate":{"serial":"A)";
+  const std::string after = issue();
+  bench.made.reset();
+  for (const std::string& serial : {before, after}) {
+    CHECK(bench.call("GET", "/mpki/api/v1/certificate/" + serial).status == 200);
+  }
 }
 
 TEST_CASE("a suspended certificate can be revoked, and once only") {

@@ -40,7 +40,7 @@ class Served {
     return server_->description().at("api_keys").at(role).as_array().at(0).as_string();
   }
   rig::ClientSettings client(const std::string& role) {
-    rig::ClientSettings settings{server_->url(), server_->pki().ca, std::nullopt, std::nullopt, {}};
+    rig::ClientSettings settings{server_->url(), server_->pki().ca};
     if (role == "control") {
       settings.headers["X-Rig-Token"] = server_->description().at("control_token").as_string();
     } else if (!role.empty()) {

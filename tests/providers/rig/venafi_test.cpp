@@ -1,6 +1,7 @@
 #include "tools/rig/venafi/venafi.h"
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/json.h"
 #include "support/temp_folder.h"
 #include "tools/rig/pki/certificates.h"
@@ -213,4 +214,19 @@ TEST_CASE("the simulated Venafi rejects automatically what nobody approved in ti
   CHECK(cloud.call("GET", kRequests + "/" + id, {}, 200).at("status").as_string() == "REJECTED_APPROVAL");
   CHECK(cloud.call("GET", approval, {}, 200).at("status").as_string() == "EXPIRED");
   cloud.call("POST", "/v1/certificaterequests/" + id + "/approval/APPROVE", Json::object({{"reason", ""}}), 412, "bob");
+}
+
+TEST_CASE("a knob of the simulated Venafi that does not exist is refused, and then none is turned") {
+  Cloud cloud;
+  for (const char* bad : {R"({"wrong_key":true,"volume":11})", R"({"wrong_key":true,"chain":"backwards"})"}) {
+    CHECK_THROWS_AS(cloud.service.control("POST /rig/knobs", Json::parse(bad)), Error);
+  }
+  const auto key_of = [&] {
+    const std::string id = cloud.submit("Default").at("certificateIds").as_array().at(0).as_string();
+    cloud.call("GET", "/outagedetection/v1/certificates/" + id + "/contents?format=PEM", {}, 200);
+    return read_certificate(certificate_from_pem(cloud.last.body)).public_key;
+  };
+  CHECK(key_of() == cloud.key.public_key());
+  REQUIRE(cloud.service.control("POST /rig/knobs", Json::parse(R"({"wrong_key":true})")));
+  CHECK(key_of() != cloud.key.public_key());
 }

@@ -110,7 +110,7 @@ std::vector<Command> all_commands() {
                 "drops_tags, "
                 "hides_requests"},
                {"--expire-tokens", "", "end every access token that was given"}}),
-      command("venafi", "jwt", "write a JWT of the rig's own identity provider, for external_jwt beside a token_url",
+      command("venafi", "jwt", "write a JWT of the rig's own identity provider, for external_jwt with a token_url",
               write_jwt,
               {kDir,
                {"--out", "FILE", "where to; replaced when it is there", Times::required},

@@ -21,7 +21,7 @@ std::string RunningSimulator::name_in(const std::filesystem::path& dir) {
     found = name;
   }
   if (found.empty()) {
-    throw Error{ErrorKind::not_found, fmt::format("no simulator has run in {}", dir.string())}.hint(
+    throw Error{ErrorKind::not_found, fmt::format("no simulator has been started in {}", dir.string())}.hint(
         fmt::format("start one, for example with 'hsmbridge-rig serve tsb --dir {}'", dir.string()));
   }
   return found;

@@ -114,8 +114,7 @@ Answer Digicert::show_formats(const Asked& asked) {
 
 Answer Digicert::revoke(const Asked& asked) {
   Certificate& certificate = find_certificate(asked);
-  InputErrors errors;
-  Fields fields(asked.body, "", errors);
+  Fields fields(asked.body, "", input_errors());
   const std::string reason = fields.word("revocation_reason", kReasons);
   fields.done();
   if (certificate.status == "revoked") {

@@ -1,7 +1,6 @@
 #include "tools/rig/digicert/digicert.h"
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "tools/rig/server/uuid.h"
 
@@ -27,15 +26,13 @@ constexpr const char* kKeyNames[] = {"service", "other"};
 
 DigicertOptions with_api_keys(DigicertOptions options) {
   if (!options.api_keys.empty()) return options;
-  const std::filesystem::path file = options.dir / "digicert-api-keys.json";
-  if (!std::filesystem::exists(file)) {
-    Json json = Json::object();
+  const Json json = kept_json(options.dir / "digicert-api-keys.json", [] {
+    Json made = Json::object();
     for (const char* name : kKeyNames) {
-      json.set(name, Json::object({{"id", new_uuid()}, {"key", hex(random_bytes(16)) + "_" + hex(random_bytes(32))}}));
+      made.set(name, Json::object({{"id", new_uuid()}, {"key", hex(random_bytes(16)) + "_" + hex(random_bytes(32))}}));
     }
-    write_file(file, as_bytes(json.pretty() + "\n"), FileMode::private_0600, Existing::refuse);
-  }
-  const Json json = Json::parse(as_text(read_file(file)));
+    return made;
+  });
   for (const char* name : kKeyNames) {
     options.api_keys.push_back({json.at(name).at("id").as_string(), json.at(name).at("key").as_string()});
   }
@@ -162,7 +159,7 @@ const DigicertProfile& Digicert::usable_profile(const std::string& id, const std
   return profile;
 }
 
-Digicert::Page Digicert::page_of(const Call& call) {
+std::pair<std::size_t, std::size_t> Digicert::page_of(const Call& call) {
   const auto number = [&](std::string_view name, std::size_t fallback) {
     const std::string text = call.query_value(name);
     if (text.find_first_not_of("0123456789") != std::string::npos || text.size() > 9) throw wrong_input(name);

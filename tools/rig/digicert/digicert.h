@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace hsmbridge::rig {
@@ -50,7 +51,7 @@ struct DigicertOptions {
   DigicertWords words = DigicertWords::usual;
   std::chrono::seconds connector_delay{20};  // how long the Microsoft CA takes
   std::chrono::seconds search_lag{0};        // how long a search does not show what was issued
-  std::string pending_retry_after;           // Retry-After beside PENDING
+  std::string pending_retry_after;           // Retry-After of a PENDING answer
   std::size_t more_profiles = 0;
 };
 
@@ -125,11 +126,8 @@ class Digicert final : public Simulator {
   };
   using Route = Endpoint<Digicert>;
   static const std::vector<Route>& routes();
-  struct Page {
-    std::size_t offset;
-    std::size_t limit;
-  };
-  static Page page_of(const Call& call);
+  // Offset and limit.
+  static std::pair<std::size_t, std::size_t> page_of(const Call& call);
 
   // digicert.cpp
   Answer answer(const Call& call) override;
@@ -152,7 +150,7 @@ class Digicert final : public Simulator {
   Certificate& issue(const Ordered& order, const DigicertProfile& profile, const Bytes& public_key);
   std::string state_of(const Request& request) const;
   void settle(Request& request);
-  Answer issued_answer(int status, const Certificate& certificate, const Ordered& order) const;
+  Json issued_json(const Certificate& certificate, const Ordered& order) const;
   // certificates.cpp
   Answer show_certificate(const Asked& asked);
   Answer show_formats(const Asked& asked);

@@ -15,9 +15,15 @@ Error wrong_input(std::string_view field) {
   return digicert_error(400, "invalid_input_field", "Wrong input or input format", field);
 }
 
-void InputErrors::say(Flaw flaw, const std::string& path, std::string_view what) {
-  if (flaw != Flaw::unknown) throw wrong_input(path);
-  throw digicert_error(400, "invalid_input_field", "Unrecognized field \"" + std::string(what) + "\"", path);
+Complaints& input_errors() {
+  class InputErrors final : public Complaints {
+    void say(Flaw flaw, const std::string& path, std::string_view what) override {
+      if (flaw != Flaw::unknown) throw wrong_input(path);
+      throw digicert_error(400, "invalid_input_field", "Unrecognized field \"" + std::string(what) + "\"", path);
+    }
+  };
+  static InputErrors errors;
+  return errors;
 }
 
 }  // namespace hsmbridge::rig

@@ -15,9 +15,6 @@ Error digicert_error(int status, std::string_view code, std::string_view message
 Error wrong_input(std::string_view field);
 
 // What DigiCert says of a body: everything wrong is 400 invalid_input_field with the dotted path of the member.
-class InputErrors final : public Complaints {
- public:
-  void say(Flaw flaw, const std::string& path, std::string_view what) override;
-};
+Complaints& input_errors();
 
 }  // namespace hsmbridge::rig

@@ -21,7 +21,7 @@ DigicertProfile server_profile(std::size_t number, std::string name) {
   for (const DigicertFieldName& field : digicert_subject_names()) {
     profile.subject.push_back({std::string(field.name), field.name == "common_name", ""});
   }
-  for (const DigicertNameKind& kind : digicert_name_kinds()) {
+  for (const DigicertFieldName& kind : digicert_name_kinds()) {
     profile.names.push_back({std::string(kind.name), false, ""});
   }
   return profile;
@@ -89,8 +89,8 @@ const std::vector<DigicertFieldName>& digicert_subject_names() {
   return names;
 }
 
-const std::vector<DigicertNameKind>& digicert_name_kinds() {
-  static const std::vector<DigicertNameKind> kinds{
+const std::vector<DigicertFieldName>& digicert_name_kinds() {
+  static const std::vector<DigicertFieldName> kinds{
       {"dns_names", "DNS", ""},
       {"ip_addresses", "IP", ""},
       {"emails", "email", ""},

@@ -26,11 +26,9 @@ constexpr Unit kUnits[] = {
 };
 
 // The members of `json` that the table knows, each as a list of values, in the order of the request.
-template <class Row>
-Json read_values(const Json& json, const std::string& path, const std::vector<Row>& table) {
-  InputErrors errors;
-  Fields fields(json, path, errors);
-  for (const Row& row : table) fields.member(row.name);
+Json read_values(const Json& json, const std::string& path, const std::vector<DigicertFieldName>& table) {
+  Fields fields(json, path, input_errors());
+  for (const DigicertFieldName& row : table) fields.member(row.name);
   fields.done();
   Json values = Json::object();
   for (const auto& [name, value] : json.as_object()) {
@@ -75,8 +73,7 @@ void check_fields(const std::vector<DigicertFieldRule>& rules, const Json& value
 
 void Digicert::read_terms(Fields& fields, Ordered& order) const {
   if (const Json* validity = fields.member("validity")) {
-    InputErrors errors;
-    Fields term(*validity, fields.path_of("validity"), errors);
+    Fields term(*validity, fields.path_of("validity"), input_errors());
     const std::string unit = lower(term.text("unit"));
     const std::int64_t duration = term.number("duration");
     term.done();
@@ -95,13 +92,12 @@ void Digicert::read_terms(Fields& fields, Ordered& order) const {
 }
 
 void Digicert::read_attributes(const Json& json, const std::string& path, Ordered& order) const {
-  InputErrors errors;
-  Fields attributes(json, path, errors);
+  Fields attributes(json, path, input_errors());
   if (const Json* subject = attributes.member("subject")) {
     order.subject = read_values(*subject, path + ".subject", digicert_subject_names());
   }
   if (const Json* extensions = attributes.member("extensions")) {
-    Fields fields(*extensions, path + ".extensions", errors);
+    Fields fields(*extensions, path + ".extensions", input_errors());
     if (const Json* names = fields.member("san")) {
       order.names = read_values(*names, path + ".extensions.san", digicert_name_kinds());
     }
@@ -113,9 +109,8 @@ void Digicert::read_attributes(const Json& json, const std::string& path, Ordere
 // Both shapes are strict: what is not in its place is an unknown field.
 Digicert::Ordered Digicert::read_order(const Json& body) const {
   using Shape = DigicertShape;
-  InputErrors errors;
-  Fields top(body, "", errors);
-  Fields inner(*top.required_member("profile"), "profile", errors);
+  Fields top(body, "", input_errors());
+  Fields inner(*top.required_member("profile"), "profile", input_errors());
   Ordered order;
   order.profile = inner.text("id");
   const bool tutorial = inner.member("csr") != nullptr || inner.member("seat") != nullptr;
@@ -125,7 +120,7 @@ Digicert::Ordered Digicert::read_order(const Json& body) const {
   if (!tutorial && options_.shape == Shape::tutorial) throw wrong_input("profile.seat");
 
   Fields& fields = tutorial ? inner : top;
-  Fields whose(*fields.required_member("seat"), fields.path_of("seat"), errors);
+  Fields whose(*fields.required_member("seat"), fields.path_of("seat"), input_errors());
   order.seat = whose.text(tutorial ? "id" : "seat_id");
   whose.text_or_null("email");
   whose.text_or_null("seat_name");
@@ -191,21 +186,19 @@ Digicert::Certificate& Digicert::issue(const Ordered& order, const DigicertProfi
       if (row.name == name) content.subject.insert(content.subject.begin(), {std::string(row.openssl), value});
     }
   };
+  Json fixed = Json::object();
+  for (const DigicertFieldRule& rule : profile.subject) {
+    if (!rule.fixed.empty()) fixed.set(rule.name, rule.fixed);
+  }
   for (const auto& [name, values] : order.subject.as_object()) {
-    const auto rule = std::find_if(profile.subject.begin(), profile.subject.end(),
-                                   [&n = name](const auto& one) { return one.name == n; });
-    if (rule != profile.subject.end() && !rule->fixed.empty()) continue;
+    if (fixed.find(name) != nullptr) continue;
     for (const Json& value : values.as_array()) add(name, value.as_string());
   }
-  for (const DigicertFieldRule& rule : profile.subject) {
-    if (!rule.fixed.empty()) add(rule.name, rule.fixed);
-  }
-  for (const auto& [name, values] : order.names.as_object()) {
-    for (const DigicertNameKind& kind : digicert_name_kinds()) {
-      if (kind.name != name) continue;
-      for (const Json& value : values.as_array()) {
-        content.alternative_names.push_back({std::string(kind.type), std::string(kind.before) + value.as_string()});
-      }
+  for (const auto& [name, value] : fixed.as_object()) add(name, value.as_string());
+  for (const DigicertFieldName& kind : digicert_name_kinds()) {
+    const Json* values = order.names.find(kind.name);
+    for (const Json& value : values == nullptr ? Json::Array{} : values->as_array()) {
+      content.alternative_names.push_back({std::string(kind.openssl), std::string(kind.before) + value.as_string()});
     }
   }
   content.subject_public_key = public_key;
@@ -235,7 +228,7 @@ Digicert::Certificate& Digicert::issue(const Ordered& order, const DigicertProfi
   return certificates_.put(std::move(certificate));
 }
 
-Answer Digicert::issued_answer(int status, const Certificate& certificate, const Ordered& order) const {
+Json Digicert::issued_json(const Certificate& certificate, const Ordered& order) const {
   const DigicertProfile& profile = profile_of(certificate.profile);
   const std::string format = !order.delivery_format.empty() ? order.delivery_format : profile.delivery_format;
   Json json = Json::object({{"serial_number", certificate.serial}, {"delivery_format", word(format)}});
@@ -244,7 +237,7 @@ Answer Digicert::issued_answer(int status, const Certificate& certificate, const
     if (order.include_ca_chain) bundle.insert(bundle.end(), ca_.chain().begin(), ca_.chain().end());
     const Bytes der = pkcs7_bundle(bundle);
     json.set("certificate", options_.certificate_text == DigicertText::base64 ? base64(der) : to_pem("PKCS7", der));
-    return {status, json};
+    return json;
   }
   std::string text = text_of(certificate.der);
   Json above = Json::array();
@@ -259,7 +252,7 @@ Answer Digicert::issued_answer(int status, const Certificate& certificate, const
   }
   json.set("certificate", text);
   if (!above.as_array().empty()) json.set("ca_certs", above);
-  return {status, json};
+  return json;
 }
 
 Answer Digicert::request_certificate(const Asked& asked) {
@@ -269,7 +262,7 @@ Answer Digicert::request_certificate(const Asked& asked) {
   const Csr csr = checked_csr(order.csr, profile, csr_field);
   check_attributes(order, profile);
   check_duplicate(order, profile);
-  if (profile.issues_at_once()) return issued_answer(201, issue(order, profile, csr.public_key), order);
+  if (profile.issues_at_once()) return {201, issued_json(issue(order, profile, csr.public_key), order)};
 
   Request request;
   request.id = options_.request_ids == DigicertIds::uuid ? new_uuid() : std::to_string(100'000 + requests_.size() + 1);
@@ -303,9 +296,8 @@ void Digicert::settle(Request& request) {
 }
 
 Answer Digicert::pick_up(const Asked& asked) {
-  InputErrors errors;
-  Fields top(asked.body, "", errors);
-  Fields inner(*top.required_member("profile"), "profile", errors);
+  Fields top(asked.body, "", input_errors());
+  Fields inner(*top.required_member("profile"), "profile", input_errors());
   const std::string profile_id = inner.text("id");
   inner.done();
   top.done();
@@ -316,11 +308,9 @@ Answer Digicert::pick_up(const Asked& asked) {
   }
   settle(*found);
   if (!found->serial.empty()) {
-    Answer answer = issued_answer(200, *certificates_.find(found->serial), found->order);
-    Json json = Json::parse(answer.body);
+    Json json = issued_json(*certificates_.find(found->serial), found->order);
     json.set("status", word("ISSUED"));
-    answer.body = json.dump();
-    return answer;
+    return {200, json};
   }
   const std::string state = state_of(*found);
   if (state == "rejected" || state == "expired") {
@@ -340,8 +330,7 @@ Answer Digicert::pick_up(const Asked& asked) {
 Answer Digicert::renew(const Asked& asked) {
   const Certificate old = find_certificate(asked);
   const DigicertProfile& profile = usable_profile(old.profile, asked.caller.id, "profile");
-  InputErrors errors;
-  Fields fields(asked.body, "", errors);
+  Fields fields(asked.body, "", input_errors());
   Ordered order;
   order.shape = "renewal";
   order.profile = old.profile;
@@ -359,7 +348,7 @@ Answer Digicert::renew(const Asked& asked) {
     throw digicert_error(400, "invalid_state", "The certificate is not within its renewal window");
   }
   const Csr csr = checked_csr(order.csr, profile, "csr");
-  return issued_answer(200, issue(order, profile, csr.public_key), order);
+  return {200, issued_json(issue(order, profile, csr.public_key), order)};
 }
 
 }  // namespace hsmbridge::rig

@@ -43,6 +43,13 @@ SoftwareKey kept_key(const std::filesystem::path& file) {
   return key;
 }
 
+Json kept_json(const std::filesystem::path& file, const std::function<Json()>& make) {
+  if (!std::filesystem::exists(file)) {
+    write_file(file, as_bytes(make().pretty() + "\n"), FileMode::private_0600, Existing::refuse);
+  }
+  return Json::parse(as_text(read_file(file)));
+}
+
 void write_certificate(const std::filesystem::path& file, ByteView der) {
   write_file(file, as_bytes(to_pem("CERTIFICATE", der)), FileMode::public_0644, Existing::replace);
 }

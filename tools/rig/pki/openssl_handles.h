@@ -80,10 +80,4 @@ inline BioHandle memory_bio(std::string_view text) {
   return bio;
 }
 
-inline std::string bio_text(BIO* bio) {
-  char* data = nullptr;
-  const long size = ::BIO_get_mem_data(bio, &data);
-  return {data, static_cast<std::size_t>(size)};
-}
-
 }  // namespace hsmbridge::rig

@@ -36,7 +36,7 @@ void make_leaf(const Leaf& leaf, const Bytes& ca, const SoftwareKey& ca_key, Ins
 }  // namespace
 
 TestPki make_test_pki(const std::filesystem::path& dir) {
-  // A folder of their own: certificates of simulated keys are written beside ca.pem under names that users choose.
+  // A folder of their own: certificates of simulated keys are written next to ca.pem under names that users choose.
   const std::filesystem::path tls = dir / "tls";
   std::filesystem::create_directories(tls);
   const TestPki pki{dir / "ca.pem",          tls / "server.pem",      tls / "server-key.pem",     tls / "control.pem",

@@ -61,7 +61,9 @@ std::string SoftwareKey::to_pem() const {
   const BioHandle bio(::BIO_new(::BIO_s_mem()));
   must(::PEM_write_bio_PKCS8PrivateKey(bio.get(), key_.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1,
        "cannot write the key");
-  return bio_text(bio.get());
+  char* data = nullptr;
+  const long size = ::BIO_get_mem_data(bio.get(), &data);
+  return {data, static_cast<std::size_t>(size)};
 }
 
 Bytes SoftwareKey::public_key() const {

@@ -127,7 +127,8 @@ void change(const Json& json, T& value) {
   record::each_member(value, [&known](const char* name, auto&) { known.push_back(name); });
   for (const auto& [name, member] : json.as_object()) {
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    throw Error{ErrorKind::invalid_input, "there is no '" + name + "'"}.hint("known are " + joined(known));
+    throw Error{ErrorKind::invalid_input, "'" + name + "' is not a known member"}.hint("known members: " +
+                                                                                       joined(known));
   }
 }
 

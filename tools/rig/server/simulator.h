@@ -15,8 +15,11 @@
 
 namespace hsmbridge::rig {
 
-// One simulated service, HTTP in, HTTP out. Whatever carries it, faults and the journal are a SimulatorServer's
-// business. Thread rule: every function may be called from any thread.
+// One simulated service, HTTP in, HTTP out. A call finds its row in the service's table of Endpoints (call.h); the handler
+// reads the body with Fields that complain in the service's words (fields.h), changes Records (record.h) and keeps each
+// change, or throws a refusal, which is the answer. Faults, the journal and what carries it all are a SimulatorServer's
+// business. Nothing of the product but src/base is used: what shares a reader with it proves nothing about it.
+// Thread rule: every function may be called from any thread.
 class Simulator {
  public:
   virtual ~Simulator() = default;
@@ -57,8 +60,9 @@ class Simulator {
   Instant now() const { return clock_.now() + advanced_; }
   // Writes one change, when there is a file.
   void keep(const std::string& what, Json value);
-  // Takes the lines that were kept, those about the time excepted: {"request": {…}}.
+  // What was kept, oldest first, for the constructors of those who keep: {"request": {…}}. Takes the time from it.
   Json::Array kept_lines();
+  // Empties the file, and time was never moved.
   void forget_all();
 
   const Clock& clock_;

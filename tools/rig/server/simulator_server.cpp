@@ -92,7 +92,7 @@ void SimulatorServer::listen(const SimulatorServerOptions& options) {
   HttpsSettings settings{pki_.server, pki_.server_key, pki_.ca, options.client_ca, options.port};
   const auto handler = [this](const Call& call) { return answer(call); };
   if (!options.port && std::filesystem::exists(file)) {
-    // The address of the last run, so that a restart is no change for clients; if somebody else has it, any.
+    // The address of the last run, so that clients notice no restart; any other if that one is taken.
     try {
       settings.port = static_cast<int>(Json::parse(as_text(read_file(file))).at("port").as_integer());
       std::filesystem::remove(file);
@@ -287,7 +287,7 @@ Answer SimulatorServer::control_action(const Call& call, const std::string& path
     return {200, "{}"};
   }
   if (const auto own = simulator_->control(what, body)) return {200, *own};
-  return {404, R"({"message":"the rig has no such control"})"};
+  return {404, R"({"message":"unknown control call"})"};
 }
 
 }  // namespace hsmbridge::rig

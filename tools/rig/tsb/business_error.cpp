@@ -52,19 +52,6 @@ constexpr std::array<Row, 29> kReasons{{
     {701, 500, "in.hsm"},
 }};
 
-std::string_view status_phrase(int status) {
-  switch (status) {
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 415:
-      return "Unsupported Media Type";
-    default:
-      return "Internal Server Error";
-  }
-}
-
 }  // namespace
 
 Error business_error(int code, std::string message) {
@@ -86,7 +73,9 @@ void require_signature(const Bytes& public_key, const std::string& digest, ByteV
 }
 
 Error spring_error(int status, std::string_view path, std::string_view timestamp) {
-  const std::string_view phrase = status_phrase(status);
+  const std::string_view phrase = status == 404   ? "Not Found"
+                                  : status == 405 ? "Method Not Allowed"
+                                                  : "Unsupported Media Type";
   return refusal(
       std::string(phrase),
       {status, Json::object({{"timestamp", timestamp}, {"status", status}, {"error", phrase}, {"path", path}})});

@@ -1,7 +1,6 @@
 #include "tools/rig/pki/authority.h"
 #include "tools/rig/tsb/business_error.h"
 #include "tools/rig/tsb/fields.h"
-#include "tools/rig/tsb/json_text.h"
 #include "tools/rig/tsb/signature_words.h"
 #include "tools/rig/tsb/tsb.h"
 

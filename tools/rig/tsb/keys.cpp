@@ -37,34 +37,32 @@ constexpr std::array<KeyKind, 8> kKinds{{
 // The `attributes` of a key, with the defaults filled in.
 Json read_attributes(const Json& json, bool has_policy, Validation& validation) {
   Fields fields(json, "attributes", validation);
-  const bool decrypt = fields.flag("decrypt");
-  const bool sign = fields.flag("sign");
-  const bool unwrap = fields.flag("unwrap");
+  Json attributes = Json::object({{"ekaSign", Json()}});
+  bool useful = false;
+  for (const char* name : {"decrypt", "sign", "unwrap"}) {
+    const bool set = fields.flag(name);
+    useful = useful || set;
+    attributes.set(name, set);
+  }
   for (const char* ignored : {"encrypt", "verify", "wrap", "bip32", "slip10"}) fields.flag_or_null(ignored);
-  const bool derive = fields.flag_or_null("derive").value_or(false);
-  const bool extractable = fields.flag_or_null("extractable").value_or(false);
-  const bool modifiable = fields.flag_or_null("modifiable").value_or(true);
-  const bool destroyable = fields.flag_or_null("destroyable").value_or(false);
-  const bool sensitive = fields.flag_or_null("sensitive").value_or(true);
-  const bool copyable = fields.flag_or_null("copyable").value_or(false);
+  for (const auto& [name, usual] : {std::pair{"derive", false},
+                                    {"extractable", false},
+                                    {"modifiable", true},
+                                    {"destroyable", false},
+                                    {"sensitive", true},
+                                    {"copyable", false}}) {
+    attributes.set(name, fields.flag_or_null(name).value_or(usual));
+  }
   fields.done();
   validation.raise();
-  if (!decrypt && !sign && !unwrap) {
+  if (!useful) {
     throw business_error(606, "At least one of the attributes 'decrypt', 'sign' and 'unwrap' must be true.");
   }
+  const bool extractable = attributes.at("extractable").as_bool();
   if (extractable && has_policy) throw business_error(606, "A key with a policy must not be extractable.");
-  return Json::object({{"decrypt", decrypt},
-                       {"sign", sign},
-                       {"ekaSign", Json()},
-                       {"unwrap", unwrap},
-                       {"derive", derive},
-                       {"sensitive", sensitive},
-                       {"alwaysSensitive", sensitive},
-                       {"extractable", extractable},
-                       {"neverExtractable", !extractable},
-                       {"modifiable", modifiable},
-                       {"copyable", copyable},
-                       {"destroyable", destroyable}});
+  attributes.set("neverExtractable", !extractable);
+  attributes.set("alwaysSensitive", attributes.at("sensitive"));
+  return attributes;
 }
 
 // Algorithm, curve and size of a new key, from the members that may name them.
@@ -87,13 +85,9 @@ void choose_algorithm(Fields& fields, KeyRecord& key) {
   if (known && rsa) throw business_error(603, fmt::format("The key size {} is not supported for RSA.", size));
   if (known) throw business_error(611, fmt::format("The curve '{}' is not supported.", key.curve_oid));
   if (!key.algorithm.empty()) {
-    throw business_error(611, fmt::format("The rig makes RSA, EC and ED keys, not {}.", key.algorithm));
+    throw business_error(611, fmt::format("The rig supports RSA, EC and ED keys, not {}.", key.algorithm));
   }
   fields.complain("algorithm", "must not be empty");
-}
-
-Error key_exists() {
-  return business_error(608, "Could not create key. The key name is already in use.");
 }
 
 }  // namespace
@@ -134,16 +128,13 @@ Answer Tsb::create_key(const Asked& asked) {
   }
   validation.raise();
   key.attributes = read_attributes(*attributes, policy != nullptr, validation);
-  {
-    const std::lock_guard lock(mutex_);
-    if (keys_.find(key.label) != nullptr) throw key_exists();
-    key.created = now();
-  }
   key.uuid = new_uuid();
   key.key = std::make_shared<const SoftwareKey>(SoftwareKey::generate(key.algorithm, key.bits));
 
   const std::lock_guard lock(mutex_);
-  if (keys_.find(key.label) != nullptr) throw key_exists();
+  if (keys_.find(key.label) != nullptr)
+    throw business_error(608, "Could not create key. The key name is already in use.");
+  key.created = now();
   write_file(key_file(key.uuid), as_bytes(key.key->to_pem()), FileMode::private_0600, Existing::refuse);
   save(key);
   return {201, signed_attributes(keys_.put(std::move(key)))};

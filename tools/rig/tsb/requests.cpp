@@ -1,7 +1,6 @@
 #include "tools/rig/server/uuid.h"
 #include "tools/rig/tsb/business_error.h"
 #include "tools/rig/tsb/fields.h"
-#include "tools/rig/tsb/json_text.h"
 #include "tools/rig/tsb/signature_words.h"
 #include "tools/rig/tsb/tsb.h"
 
@@ -22,6 +21,55 @@ Bytes signed_by(const KeyRecord& key, const std::string& algorithm, const std::s
 
 std::string seconds_text(Instant time) {
   return rfc3339(std::chrono::floor<std::chrono::seconds>(time));
+}
+
+// The index after the string that begins at `at`.
+std::size_t end_of_string(std::string_view json, std::size_t at) {
+  for (++at; at < json.size() && json[at] != '"'; ++at) {
+    if (json[at] == '\\') ++at;
+  }
+  return at + 1;
+}
+
+std::string compact(std::string_view json) {
+  std::string text;
+  for (std::size_t at = 0; at < json.size();) {
+    if (json[at] == '"') {
+      const std::size_t end = end_of_string(json, at);
+      text += json.substr(at, end - at);
+      at = end;
+    } else {
+      if (std::string_view(" \t\r\n").find(json[at]) == std::string_view::npos) text += json[at];
+      ++at;
+    }
+  }
+  return text;
+}
+
+// The index after the value that begins at `at`: the comma or brace that ends it.
+std::size_t end_of_value(std::string_view json, std::size_t at) {
+  for (int depth = 0; at < json.size(); ++at) {
+    const char c = json[at];
+    if (c == '"') at = end_of_string(json, at) - 1;
+    if (c == '{' || c == '[') ++depth;
+    if (depth == 0 && (c == ',' || c == '}' || c == ']')) return at;
+    if (c == '}' || c == ']') --depth;
+  }
+  return at;
+}
+
+// The text of the member `name` of the object `json`, without white space between tokens, everything else as it was
+// sent: what an application signs as `requestSignature`. `json` must be well-formed. "" when there is no such member.
+std::string compact_member(std::string_view json, std::string_view name) {
+  const std::string text = compact(json);
+  const std::string_view all = text;
+  for (std::size_t at = 1; at < all.size() && all[at] == '"';) {
+    const std::size_t colon = end_of_string(all, at);
+    const std::size_t end = end_of_value(all, colon + 1);
+    if (all.substr(at + 1, colon - at - 2) == name) return std::string(all.substr(colon + 1, end - colon - 1));
+    at = end + 1;
+  }
+  return {};
 }
 
 }  // namespace
@@ -82,7 +130,7 @@ Answer Tsb::sign(const Asked& asked) {
     throw business_error(607, fmt::format("The signature algorithm '{}' is not supported by the key '{}'.",
                                           request.algorithm, key.label));
   }
-  if (request.signature_type == "ETH") throw business_error(611, "The rig does not make ETH signatures.");
+  if (request.signature_type == "ETH") throw business_error(611, "The rig does not support ETH signatures.");
   if (request.payload.size() > kLargestPayload) throw business_error(612, "The payload is too long.");
   return create_request(std::move(request), key, asked, inner.text);
 }

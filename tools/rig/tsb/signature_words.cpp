@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <utility>
 
 namespace hsmbridge::rig {
 namespace {
@@ -34,20 +35,16 @@ constexpr std::array<SignatureWord, 16> kWords{{
     {"EDDSA", PublicKeyType::ed25519, "", kPkcs1, true},
 }};
 
-struct DigestRow {
-  std::string_view word;
-  std::string_view openssl;
-};
-
-constexpr std::array<DigestRow, 9> kDigests{{{"SHA-224", "SHA224"},
-                                             {"SHA-256", "SHA256"},
-                                             {"SHA-384", "SHA384"},
-                                             {"SHA-512", "SHA512"},
-                                             {"SHA3-224", "SHA3-224"},
-                                             {"SHA3-256", "SHA3-256"},
-                                             {"SHA3-384", "SHA3-384"},
-                                             {"SHA3-512", "SHA3-512"},
-                                             {"EdDSA", ""}}};
+// The API's word, OpenSSL's.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kDigests{{{"SHA-224", "SHA224"},
+                                                                                 {"SHA-256", "SHA256"},
+                                                                                 {"SHA-384", "SHA384"},
+                                                                                 {"SHA-512", "SHA512"},
+                                                                                 {"SHA3-224", "SHA3-224"},
+                                                                                 {"SHA3-256", "SHA3-256"},
+                                                                                 {"SHA3-384", "SHA3-384"},
+                                                                                 {"SHA3-512", "SHA3-512"},
+                                                                                 {"EdDSA", ""}}};
 
 }  // namespace
 
@@ -59,8 +56,8 @@ const SignatureWord* find_signature_word(std::string_view word) {
 }
 
 std::string digest_of(std::string_view word, std::string_view field) {
-  for (const DigestRow& row : kDigests) {
-    if (row.word == word) return std::string(row.openssl);
+  for (const auto& [api, openssl] : kDigests) {
+    if (api == word) return std::string(openssl);
   }
   throw business_error(600, fmt::format("Value '{}' is not valid for field {}", word, field));
 }

@@ -54,11 +54,11 @@ ApiKeys read_api_keys(const Json& json) {
 }
 
 ApiKeys kept_api_keys(const std::filesystem::path& file) {
-  if (std::filesystem::exists(file)) return read_api_keys(Json::parse(as_text(read_file(file))));
-  ApiKeys keys;
-  for (const std::string_view role : kRoles) keys[std::string(role)] = {"tsb-x-token_" + hex(random_bytes(24))};
-  write_file(file, as_bytes(to_json(keys).pretty() + "\n"), FileMode::private_0600, Existing::refuse);
-  return keys;
+  return read_api_keys(kept_json(file, [] {
+    ApiKeys keys;
+    for (const std::string_view role : kRoles) keys[std::string(role)] = {"tsb-x-token_" + hex(random_bytes(24))};
+    return to_json(keys);
+  }));
 }
 
 const std::vector<Tsb::Route>& Tsb::routes() {
@@ -205,9 +205,8 @@ void Tsb::run_due_jobs() {
 }
 
 Answer Tsb::version_info(const Asked&) {
-  if (options_.generation == Generation::v2_0) return {200, R"({"Version":"2.0.0"})"};
-  if (options_.generation == Generation::v2_2) return {200, R"({"Version":"2.2.0"})"};
-  return {200, R"({"Version":"2.5.1","Vendor":"Securosys SA"})"};
+  if (options_.generation == Generation::v2_5) return {200, R"({"Version":"2.5.1","Vendor":"Securosys SA"})"};
+  return {200, Json::object({{"Version", kept(options_.generation).as_string() + ".0"}})};
 }
 
 Answer Tsb::license_info(const Asked&) {

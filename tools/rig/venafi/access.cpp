@@ -1,6 +1,5 @@
 // Who may call: API keys, and tokens of service accounts.
 #include "base/error.h"
-#include "base/file.h"
 #include "tools/rig/venafi/venafi.h"
 
 #include <fmt/core.h>
@@ -84,22 +83,18 @@ Answer oauth_error(const std::string& error, const std::string& description) {
 }  // namespace
 
 void Venafi::load_credentials() {
-  const std::filesystem::path file = dir_ / "venafi-credentials.json";
-  const auto id = [] { return new_uuid(); };
-  if (!std::filesystem::exists(file)) {
-    Json made = Json::object({{"company", id()}, {"idp", SoftwareKey::generate("EC", 256).to_pem()}});
-    for (const char* name : {"ops", "alice", "bob", "carol"}) {
-      made.set(name, Json::object({{"id", id()}, {"api_key", id()}}));
-    }
-    write_file(file, as_bytes(made.pretty() + "\n"), FileMode::private_0600, Existing::refuse);
-  }
-  const Json read = Json::parse(as_text(read_file(file)));
+  const std::initializer_list<const char*> names{"ops", "alice", "bob", "carol"};
+  const Json read = kept_json(dir_ / "venafi-credentials.json", [&] {
+    Json made = Json::object({{"company", new_uuid()}, {"idp", SoftwareKey::generate("EC", 256).to_pem()}});
+    for (const char* name : names) made.set(name, Json::object({{"id", new_uuid()}, {"api_key", new_uuid()}}));
+    return made;
+  });
   company_ = read.at("company").as_string();
   identity_provider_ = SoftwareKey::from_pem(read.at("idp").as_string());
-  for (const char* name : {"ops", "alice", "bob", "carol"}) {
+  for (const char* name : names) {
     users_[name] = {read.at(name).at("id").as_string(), name, read.at(name).at("api_key").as_string()};
   }
-  accounts_["federated"] = {id(), "federated", {}, "hsmbridge", "https://idp.test"};
+  accounts_["federated"] = {new_uuid(), "federated", {}, "hsmbridge", "https://idp.test"};
 }
 
 Caller Venafi::caller_of(const Call& call, bool bearer_only) {

@@ -73,11 +73,10 @@ Json revocation_json(const CloudCertificate& certificate) {
 }  // namespace
 
 CloudCertificate& Venafi::find_certificate(const std::string& id) {
-  must_be_uuid(id);
-  CloudCertificate* found = certificates_.find(id);
+  CloudCertificate& certificate = found_in(certificates_, "Certificate", id);
   // The inventory is behind: what was just issued is not there yet.
-  if (found == nullptr || found->available_at > now()) throw unknown_id("Certificate", id);
-  return *found;
+  if (certificate.available_at > now()) throw unknown_id("Certificate", id);
+  return certificate;
 }
 
 CloudCertificate* Venafi::by_fingerprint(const std::string& fingerprint) {

@@ -84,9 +84,12 @@ CloudRequest Venafi::read_order(const Asked& asked) {
   request.application = text_in(body, "applicationId");
   request.issuing_template = text_in(body, "certificateIssuingTemplateId");
   if (!ngts || !request.application.empty()) {
-    const ApplicationRecord& application = find_application(request.application);
+    must_be_uuid(request.application);
+    const auto application = std::find_if(applications_.begin(), applications_.end(),
+                                          [&](const ApplicationRecord& one) { return one.id == request.application; });
+    if (application == applications_.end()) throw unknown_id("Application", request.application);
     const TemplateRecord& chosen = find_template(request.issuing_template);
-    const bool assigned = std::any_of(application.templates.begin(), application.templates.end(),
+    const bool assigned = std::any_of(application->templates.begin(), application->templates.end(),
                                       [&](const auto& alias) { return alias.second == chosen.id; });
     if (!assigned) throw refusal(412, 20216, "No certificate issuing template with that id has been assigned");
   }
@@ -147,12 +150,11 @@ void Venafi::check_rules(const CloudRequest& request, const TemplateRecord& rule
     errors.push_back(error_entry(10704, "Key type or size is not allowed", Json::array({request.csr.key_type})));
   }
   if (!request.existing_certificate.empty()) {
-    const CloudCertificate* old = certificates_.find(request.existing_certificate);
-    if (old == nullptr) throw unknown_id("Certificate", request.existing_certificate);
-    if (old->version != "CURRENT") {
+    const CloudCertificate& old = found_in(certificates_, "Certificate", request.existing_certificate);
+    if (old.version != "CURRENT") {
       errors.push_back(error_entry(10705, "Only the current version of a certificate can be renewed", Json::array()));
     }
-    if (!rules.key_reuse && read_certificate(old->der).public_key == request.csr.public_key) {
+    if (!rules.key_reuse && read_certificate(old.der).public_key == request.csr.public_key) {
       errors.push_back(error_entry(10706, "Key reuse is not allowed", Json::array()));
     }
   }
@@ -181,11 +183,9 @@ Answer Venafi::validate_request(const Asked& asked) {
 }
 
 CloudRequest& Venafi::find_request(const std::string& id) {
-  must_be_uuid(id);
-  CloudRequest* found = requests_.find(lower(id));
-  if (found == nullptr) throw unknown_id("CertificateRequest", id);
-  reject_overdue(*found);
-  return *found;
+  CloudRequest& request = found_in(requests_, "CertificateRequest", lower(id));
+  reject_overdue(request);
+  return request;
 }
 
 void Venafi::set_status(CloudRequest& request, const std::string& status) {

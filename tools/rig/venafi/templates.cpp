@@ -79,11 +79,12 @@ void Venafi::make_templates() {
   for (TemplateRecord& record : all()) {
     record.id = new_uuid();
     payments.templates[record.name] = record.id;
-    templates_[record.id] = std::move(record);
+    templates_.put(std::move(record));
   }
   // A second one, so that a template of another application exists.
   ApplicationRecord other{new_uuid(), "Mail Relay", {{"Default", payments.templates["Default"]}}};
-  applications_ = {std::move(payments), std::move(other)};
+  applications_.put(std::move(payments));
+  applications_.put(std::move(other));
 }
 
 Json Venafi::to_json(const TemplateRecord& record) const {
@@ -129,54 +130,41 @@ Json Venafi::to_json(const TemplateRecord& record) const {
 }
 
 TemplateRecord& Venafi::find_template(const std::string& id) {
-  must_be_uuid(id);
-  const auto found = templates_.find(id);
-  if (found == templates_.end()) throw unknown_id("CertificateIssuingTemplate", id);
-  return found->second;
-}
-
-ApplicationRecord& Venafi::find_application(const std::string& id) {
-  must_be_uuid(id);
-  const auto found = std::find_if(applications_.begin(), applications_.end(),
-                                  [&](const ApplicationRecord& application) { return application.id == id; });
-  if (found == applications_.end()) throw unknown_id("Application", id);
-  return *found;
+  return found_in(templates_, "CertificateIssuingTemplate", id);
 }
 
 Answer Venafi::application_by_name(const Asked& asked) {
-  for (const ApplicationRecord& application : applications_) {
-    if (application.name != asked.captured[0]) continue;
-    Json aliases = Json::object();
-    for (const auto& [alias, id] : application.templates) aliases.set(alias, id);
-    const Json owner = Json::object({{"ownerId", users_.at("ops").id}, {"ownerType", "USER"}});
-    return {200, Json::object({{"id", application.id},
-                               {"companyId", company_},
-                               {"name", application.name},
-                               {"description", ""},
-                               {"ownerIdsAndTypes", Json::array({owner})},
-                               {"fullyQualifiedDomainNames", Json::array()},
-                               {"ipRanges", Json::array()},
-                               {"ports", Json::array()},
-                               {"certificateIssuingTemplateAliasIdMap", aliases},
-                               {"creationDate", date(now())},
-                               {"modificationDate", date(now())}})};
-  }
-  throw unknown_id("Application", asked.captured[0]);
+  const ApplicationRecord* application = applications_.find(asked.captured[0]);
+  if (application == nullptr) throw unknown_id("Application", asked.captured[0]);
+  Json aliases = Json::object();
+  for (const auto& [alias, id] : application->templates) aliases.set(alias, id);
+  const Json owner = Json::object({{"ownerId", users_.at("ops").id}, {"ownerType", "USER"}});
+  return {200, Json::object({{"id", application->id},
+                             {"companyId", company_},
+                             {"name", application->name},
+                             {"description", ""},
+                             {"ownerIdsAndTypes", Json::array({owner})},
+                             {"fullyQualifiedDomainNames", Json::array()},
+                             {"ipRanges", Json::array()},
+                             {"ports", Json::array()},
+                             {"certificateIssuingTemplateAliasIdMap", aliases},
+                             {"creationDate", date(now())},
+                             {"modificationDate", date(now())}})};
 }
 
 Answer Venafi::template_of_application(const Asked& asked) {
-  for (const ApplicationRecord& application : applications_) {
-    if (application.name != asked.captured[0]) continue;
-    const auto alias = application.templates.find(asked.captured[1]);
-    if (alias == application.templates.end()) break;
-    return {200, to_json(templates_.at(alias->second))};
+  const std::string& name = asked.captured[0];
+  const std::string& alias = asked.captured[1];
+  if (const ApplicationRecord* application = applications_.find(name)) {
+    const auto found = application->templates.find(alias);
+    if (found != application->templates.end()) return {200, to_json(find_template(found->second))};
   }
   // The two names the wrong way round, as reported of the real one.
   throw refusal(
       404, 20216,
-      fmt::format("No certificate issuing template with alias {} has been assigned to application with name {}",
-                  asked.captured[0], asked.captured[1]),
-      Json::array({asked.captured[0], asked.captured[1]}));
+      fmt::format("No certificate issuing template with alias {} has been assigned to application with name {}", name,
+                  alias),
+      Json::array({name, alias}));
 }
 
 Answer Venafi::template_by_id(const Asked& asked) {
@@ -185,7 +173,7 @@ Answer Venafi::template_by_id(const Asked& asked) {
 
 Answer Venafi::all_templates(const Asked&) {
   Json list = Json::array();
-  for (const auto& [id, record] : templates_) list.push(to_json(record));
+  for (const TemplateRecord& record : templates_) list.push(to_json(record));
   return {200, Json::object({{"certificateIssuingTemplates", list}})};
 }
 

@@ -88,7 +88,6 @@ class Venafi final : public Simulator {
   Answer all_templates(const Asked&);
   Json to_json(const TemplateRecord& record) const;
   TemplateRecord& find_template(const std::string& id);
-  ApplicationRecord& find_application(const std::string& id);
 
   // requests.cpp
   Answer create_request(const Asked&);
@@ -135,8 +134,8 @@ class Venafi final : public Simulator {
   Authority ca_;
   std::string root_id_;
   std::string issuing_id_;
-  std::vector<ApplicationRecord> applications_;
-  std::map<std::string, TemplateRecord> templates_;
+  Records<ApplicationRecord, &ApplicationRecord::name> applications_;
+  Records<TemplateRecord, &TemplateRecord::id> templates_;
   Records<CloudRequest, &CloudRequest::id> requests_;
   Records<CloudCertificate, &CloudCertificate::id> certificates_;
   Knobs knobs_;
@@ -156,8 +155,15 @@ void only(const Json& json, const std::vector<std::string_view>& known);
 std::string text_in(const Json& json, std::string_view name);
 // subjectAlternativeNamesByType: a list for each of the nine kinds.
 Json names_json(const CsrFacts& csr);
-// Refuses what is no UUID (10055).
+// Refuses what is not a UUID (10055).
 void must_be_uuid(const std::string& id);
+// The record of that id. Refuses one that there is not (10051).
+template <class Records>
+auto& found_in(Records& records, const char* type, const std::string& id) {
+  must_be_uuid(id);
+  if (auto* found = records.find(id)) return *found;
+  throw unknown_id(type, id);
+}
 
 // The documents that match the "expression" of a search, in its "ordering", cut by its "paging", and how many match.
 // Refuses an operator or a field that it does not have.
