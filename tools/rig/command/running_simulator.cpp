@@ -46,7 +46,7 @@ Json RunningSimulator::control(const std::string& method, const std::string& pat
   const Answer answer = call("X-Rig-Token", description_.at("control_token").as_string(), method, path, body);
   Json json = Json::parse(answer.body);
   if (answer.status >= 300) {
-    throw Error{ErrorKind::refused, json.is_object() ? json.string_or("message", answer.body) : answer.body};
+    throw Error{ErrorKind::refused, json.string_or("message", answer.body)}.hint(json.string_or("hint", ""));
   }
   return json;
 }

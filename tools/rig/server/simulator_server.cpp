@@ -257,7 +257,7 @@ Answer SimulatorServer::control(const Call& call, const std::string& path) {
                        : error.kind() == ErrorKind::internal  ? 500
                        : error.kind() == ErrorKind::not_found ? 404
                                                               : 400;
-    return {status, Json::object({{"message", error.message()}})};
+    return {status, Json::object({{"message", error.message()}, {"hint", error.hint()}})};
   }
 }
 
@@ -287,7 +287,7 @@ Answer SimulatorServer::control_action(const Call& call, const std::string& path
     return {200, "{}"};
   }
   if (const auto own = simulator_->control(what, body)) return {200, *own};
-  return {404, R"({"message":"unknown control call"})"};
+  throw Error{ErrorKind::not_found, fmt::format("the {} simulator does not support {}", name_, what)};
 }
 
 }  // namespace hsmbridge::rig
