@@ -6,6 +6,7 @@
 #include "tools/rig/pki/software_key.h"
 
 #include <catch2/catch.hpp>
+#include <fstream>
 #include <optional>
 
 using namespace hsmbridge;
@@ -87,7 +88,7 @@ TEST_CASE("errors come in the envelope that was chosen") {
   const Json error = Json::parse(bench.call("GET", "/mpki/api/v2/profile/none").body).at("error");
   CHECK(error.at("code").as_string() == "no_access");
   Bench plain;
-  plain.options.wrong_key = DigicertOptions::WrongKey::text;
+  plain.options.wrong_key = DigicertWrongKey::text;
   CHECK(plain.call("GET", "/mpki/api/v1/hello", "", "wrong").body == "Unauthorized");
 }
 
@@ -119,11 +120,11 @@ TEST_CASE("both shapes of a request are strict, and each can be switched off") {
   odd.set("attributes", Json::parse(R"({"subject":{"common_name":"x","favourite":"y"}})"));
   CHECK(field_of(bench.post(odd)) == "attributes.subject.favourite");
 
-  bench.options.shape = DigicertOptions::Shape::real;
+  bench.options.shape = DigicertShape::real;
   bench.made.reset();
   CHECK(bench.post(real).status == 201);
   CHECK(code_of(bench.post(tutorial)) == "invalid_input_field");
-  bench.options.shape = DigicertOptions::Shape::tutorial;
+  bench.options.shape = DigicertShape::tutorial;
   bench.made.reset();
   CHECK(bench.post(tutorial).status == 201);
   CHECK(bench.post(real).status == 400);
@@ -165,6 +166,19 @@ TEST_CASE("what was issued survives a restart, and a reset does not spare it") {
   bench.service().reset();
   CHECK(bench.call("GET", "/mpki/api/v1/certificate/" + serial).status == 404);
   CHECK(bench.service().requests().as_array().empty());
+}
+
+TEST_CASE("what is issued after a torn last line of the state survives a restart too") {
+  Bench bench;
+  const auto issue = [&] { return Json::parse(bench.post(bench.order()).body).at("serial_number").as_string(); };
+  const std::string before = issue();
+  bench.made.reset();
+  std::ofstream(bench.folder / "digicert-state.jsonl", std::ios::app) << R"({"certificate":{"serial":"A)";
+  const std::string after = issue();
+  bench.made.reset();
+  for (const std::string& serial : {before, after}) {
+    CHECK(bench.call("GET", "/mpki/api/v1/certificate/" + serial).status == 200);
+  }
 }
 
 TEST_CASE("a suspended certificate can be revoked, and once only") {

@@ -1,4 +1,5 @@
 #include "providers/rig/bench.h"
+#include "providers/securosys/approval_bytes.h"
 #include "tools/rig/pki/certificates.h"
 #include "tools/rig/tsb/approval_bytes.h"
 
@@ -152,7 +153,15 @@ TEST_CASE("an approval over other bytes is refused and stays open") {
   bench.make_key("ca", "EC", policy({token(0, 3600, {group("g", 1, {&board.alice})})}));
   const std::string id = bench.ask_signature("ca");
   const Json task = bench.tasks(board.alice).as_array().at(0);
-  const rig::ApprovalBytes original = rig::decode_approval(from_base64(task.at("approvalToBeSigned").as_string()));
+  // As an approver's own client reads it, written again by the simulator's encoder.
+  const securosys::ApprovalBytes read =
+      securosys::parse_approval_to_be_signed(from_base64(task.at("approvalToBeSigned").as_string()));
+  rig::ApprovalBytes original;
+  original.label = read.key_label;
+  original.payload = read.payload;
+  original.timestamp = rig::ApprovalTimestamp{
+      read.payload, static_cast<std::uint64_t>(read.stamp->at.time_since_epoch() / std::chrono::seconds{1}),
+      read.stamp->clock_key, read.stamp->signature};
 
   const auto send = [&](const rig::ApprovalBytes& approval) {
     Json changed = task;

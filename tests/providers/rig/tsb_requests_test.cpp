@@ -131,24 +131,6 @@ TEST_CASE("a PSS signature is one that openssl verifies") {
   CHECK(openssl.output == "Verified OK\n");
 }
 
-TEST_CASE("a synchronous signature needs no approvals or is refused by the HSM") {
-  Bench bench;
-  const Person alice("alice");
-  bench.make_key("free", "EC", Json());
-  bench.make_key("ca", "EC", policy({token(0, 0, {group("g", 1, {&alice})})}));
-  const auto body = [](const char* key) {
-    const Json order = Bench::sign_body(key, "SHA256_WITH_ECDSA", as_bytes("m"));
-    return Json::object({{"signRequest", order.at("signRequest")}});
-  };
-  const rig::Answer good = bench.post("/v1/synchronousSign", body("free"));
-  CHECK(good.status == 200);
-  CHECK(rig::verify_signature(from_base64(public_key_of(bench, "free").as_string()), "SHA256", as_bytes("m"),
-                              from_base64(Json::parse(good.body).at("signature").as_string())));
-  const rig::Answer bad = bench.post("/v1/synchronousSign", body("ca"));
-  CHECK(bad.status == 500);
-  CHECK(error_code(bad) == 701);
-}
-
 TEST_CASE("a request signature is over the compact text of the inner object") {
   const Person application("application", "RSA", 2048);
   const Person stranger("stranger");

@@ -12,9 +12,8 @@ commandline::Program whole_program();
 
 // serve_commands.cpp. They run until SIGTERM or SIGINT, which must be blocked in every thread of the process before.
 ExitCode serve_tsb(Invocation& invocation);
-ExitCode serve_venafi(Invocation& invocation);
-// serve_digicert.cpp, likewise
 ExitCode serve_digicert(Invocation& invocation);
+ExitCode serve_venafi(Invocation& invocation);
 // control_commands.cpp: they speak to a running simulator.
 ExitCode set_fault(Invocation& invocation);
 ExitCode list_faults(Invocation& invocation);

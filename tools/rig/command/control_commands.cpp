@@ -5,6 +5,7 @@
 #include "tools/rig/command/running_simulator.h"
 #include "tools/rig/server/line_file.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace hsmbridge::rig {
@@ -38,20 +39,20 @@ ExitCode set_fault(Invocation& invocation) {
     control(invocation, "DELETE", "/rig/faults");
     return ExitCode::done;
   }
-  Json fault = Json::object({{"kind", arguments.required("--kind")}});
-  for (const auto& [flag, member] :
-       {std::pair{"--method", "method"}, std::pair{"--path", "path"}, std::pair{"--retry-after", "retry_after"}}) {
-    if (const auto value = arguments.text(flag)) fault.set(member, *value);
-  }
-  for (const auto& [flag, member] : {std::pair{"--after", "after"}, std::pair{"--times", "times"},
-                                     std::pair{"--status", "status"}, std::pair{"--bytes", "bytes"}}) {
-    if (const auto value = arguments.number(flag, 0, kMost)) fault.set(member, static_cast<std::int64_t>(*value));
-  }
-  for (const auto& [flag, member] : {std::pair{"--body", "body"}, std::pair{"--members", "members"}}) {
-    if (const auto value = arguments.text(flag)) fault.set(member, Json::parse(*value));
-  }
-  if (const auto wait = arguments.text("--wait")) {
-    fault.set("ms", static_cast<std::int64_t>(parse_duration(*wait).count()));
+  if (!arguments.has("--kind")) throw Error{ErrorKind::invalid_input, "--kind or --clear is missing"};
+  Json fault = Json::object();
+  for (const auto& [flag, text] : arguments.in_order()) {
+    std::string member = flag.substr(2);
+    std::replace(member.begin(), member.end(), '-', '_');
+    if (flag == "--wait") {
+      fault.set("ms", static_cast<std::int64_t>(parse_duration(text).count()));
+    } else if (flag == "--after" || flag == "--times" || flag == "--status" || flag == "--bytes") {
+      fault.set(member, static_cast<std::int64_t>(*arguments.number(flag, 0, kMost)));
+    } else if (flag == "--body" || flag == "--members") {
+      fault.set(member, Json::parse(text));
+    } else if (flag != "--dir") {
+      fault.set(member, text);
+    }
   }
   invocation.output.raw(control(invocation, "POST", "/rig/faults", fault).dump() + "\n");
   return ExitCode::done;

@@ -7,7 +7,7 @@
 
 #include <fmt/core.h>
 
-#include <array>
+#include <charconv>
 #include <limits>
 
 namespace hsmbridge::rig {
@@ -36,13 +36,9 @@ Json read_approver(const std::string& text) {
 }
 
 std::int64_t whole_number(const std::string& flag, const std::string& text) {
-  try {
-    std::size_t used = 0;
-    const std::int64_t value = std::stoll(text, &used);
-    if (used == text.size() && value > 0) return value;
-  } catch (const std::exception&) {
-    // falls through to the same complaint
-  }
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size() && value > 0) return value;
   throw Error{ErrorKind::invalid_input, fmt::format("{} needs a whole number above 0, not '{}'", flag, text)};
 }
 
@@ -102,34 +98,20 @@ Json policy_from(const Arguments& arguments) {
                        {"keyStatus", Json::object({{"blocked", false}})}});
 }
 
-struct Curve {
-  std::string_view name;
-  std::string_view oid;
-};
-
-constexpr std::array<Curve, 3> kCurves{{
-    {"P-256", "1.2.840.10045.3.1.7"},
-    {"P-384", "1.3.132.0.34"},
-    {"P-521", "1.3.132.0.35"},
-}};
-
 void set_algorithm(Json& body, const Arguments& arguments) {
   const std::string algorithm = arguments.text_or("--algorithm", "EC");
+  const std::string curve = arguments.text_or("--curve", "P-256");
   body.set("algorithm", algorithm);
   if (algorithm == "RSA") {
     body.set("keySize", static_cast<std::int64_t>(arguments.number("--key-size", 1, 1 << 20).value_or(3072)));
   } else if (algorithm == "ED") {
     body.set("curveOid", "1.3.101.112");
-  } else if (algorithm == "EC") {
-    const std::string name = arguments.text_or("--curve", "P-256");
-    for (const Curve& curve : kCurves) {
-      if (curve.name == name) body.set("curveOid", curve.oid);
-    }
-    if (body.find("curveOid") == nullptr) {
-      throw Error{ErrorKind::invalid_input, fmt::format("--curve is P-256, P-384 or P-521, not '{}'", name)};
-    }
-  } else {
+  } else if (algorithm != "EC") {
     throw Error{ErrorKind::invalid_input, fmt::format("--algorithm is EC, RSA or ED, not '{}'", algorithm)};
+  } else if (curve != "P-256" && curve != "P-384" && curve != "P-521") {
+    throw Error{ErrorKind::invalid_input, fmt::format("--curve is P-256, P-384 or P-521, not '{}'", curve)};
+  } else {
+    body.set("curveOid", curve == "P-256" ? "1.2.840.10045.3.1.7" : curve == "P-384" ? "1.3.132.0.34" : "1.3.132.0.35");
   }
 }
 
@@ -158,7 +140,7 @@ ExitCode create_ca(Invocation& invocation) {
   body.set("policy", policy_from(arguments));
   const Answer made = tsb.api("keyManagementToken", "POST", "/v1/key", body);
   if (made.status != 201) {
-    throw Error{ErrorKind::refused, fmt::format("the TSB did not make the key: HTTP {}, {}", made.status, made.body)};
+    throw Error{ErrorKind::refused, fmt::format("the TSB did not create the key: HTTP {}, {}", made.status, made.body)};
   }
 
   const Json order =

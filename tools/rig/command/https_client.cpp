@@ -16,7 +16,8 @@ int loopback_port(const std::string& url) {
   if (url.substr(0, kStart.size()) == kStart) {
     std::from_chars(url.data() + kStart.size(), url.data() + url.size(), port);
   }
-  if (port <= 0 || port > 65535) throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no URL of a rig", url)};
+  if (port <= 0 || port > 65535)
+    throw Error{ErrorKind::invalid_input, fmt::format("'{}' is not the URL of a rig", url)};
   return port;
 }
 
@@ -25,9 +26,7 @@ int loopback_port(const std::string& url) {
 Answer call_server(const ClientSettings& settings, const std::string& method, const std::string& path,
                    const std::string& body) {
   const int port = loopback_port(settings.url);
-  const std::string certificate = settings.certificate.value_or("").string();
-  const std::string key = settings.key.value_or("").string();
-  httplib::SSLClient client("127.0.0.1", port, certificate, key);
+  httplib::SSLClient client("127.0.0.1", port, settings.certificate, settings.key);
   client.set_ca_cert_path(settings.ca.c_str());
   client.enable_server_certificate_verification(true);
   client.set_read_timeout(60);
@@ -45,12 +44,9 @@ Answer call_server(const ClientSettings& settings, const std::string& method, co
   if (!result) {
     throw Error{ErrorKind::unavailable,
                 fmt::format("{} does not answer: {}", settings.url, httplib::to_string(result.error()))}
-        .hint("start it with 'hsmbridge-rig serve tsb --dir DIR'");
+        .hint("start it with 'hsmbridge-rig serve SERVICE --dir DIR'");
   }
-  Answer answer;
-  answer.status = result->status;
-  answer.body = result->body;
-  answer.content_type = result->get_header_value("Content-Type");
+  Answer answer{result->status, result->body, result->get_header_value("Content-Type")};
   for (const auto& [name, value] : result->headers) answer.headers.insert_or_assign(name, value);
   return answer;
 }

@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <map>
-#include <optional>
 #include <string>
 
 namespace hsmbridge::rig {
@@ -12,9 +11,9 @@ namespace hsmbridge::rig {
 struct ClientSettings {
   std::string url;  // https://127.0.0.1:PORT
   std::filesystem::path ca;
-  std::optional<std::filesystem::path> certificate;  // for a server that demands one
-  std::optional<std::filesystem::path> key;
-  std::map<std::string, std::string> headers;
+  std::filesystem::path certificate = {};  // for a server that demands one
+  std::filesystem::path key = {};
+  std::map<std::string, std::string> headers = {};
 };
 
 // One request to a server of this rig, on a connection of its own. Only https on a loopback address is spoken to:

@@ -15,13 +15,13 @@ std::string RunningSimulator::name_in(const std::filesystem::path& dir) {
   for (const char* name : {"tsb", "digicert", "venafi"}) {
     if (!std::filesystem::exists(dir / (std::string(name) + ".json"))) continue;
     if (!found.empty()) {
-      throw Error{ErrorKind::ambiguous, fmt::format("{} is the folder of several simulators", dir.string())}.hint(
-          "give each a folder of its own");
+      throw Error{ErrorKind::ambiguous, fmt::format("{} is the folder of more than one simulator", dir.string())}.hint(
+          "give each simulator its own folder");
     }
     found = name;
   }
   if (found.empty()) {
-    throw Error{ErrorKind::not_found, fmt::format("no simulator has run in {}", dir.string())}.hint(
+    throw Error{ErrorKind::not_found, fmt::format("no simulator has been started in {}", dir.string())}.hint(
         fmt::format("start one, for example with 'hsmbridge-rig serve tsb --dir {}'", dir.string()));
   }
   return found;
@@ -46,7 +46,7 @@ Json RunningSimulator::control(const std::string& method, const std::string& pat
   const Answer answer = call("X-Rig-Token", description_.at("control_token").as_string(), method, path, body);
   Json json = Json::parse(answer.body);
   if (answer.status >= 300) {
-    throw Error{ErrorKind::refused, json.is_object() ? json.string_or("message", answer.body) : answer.body};
+    throw Error{ErrorKind::refused, json.string_or("message", answer.body)}.hint(json.string_or("hint", ""));
   }
   return json;
 }

@@ -16,7 +16,7 @@ class RunningSimulator {
   // "tsb": which service of the folder has run last. Throws as the constructor does.
   static std::string name_in(const std::filesystem::path& dir);
 
-  // The control plane. Throws refused when the answer is no success, unavailable when there is none.
+  // The control plane. Throws refused when the answer is not a success, unavailable when there is none.
   Json control(const std::string& method, const std::string& path, const Json& body);
   // The own API of a TSB, with the API key of `role`.
   Answer api(const std::string& role, const std::string& method, const std::string& path, const Json& body);

@@ -1,7 +1,7 @@
 #include "tools/rig/digicert/digicert.h"
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/text.h"
 #include "tools/rig/server/uuid.h"
 
 #include <fmt/core.h>
@@ -13,18 +13,6 @@ namespace {
 
 constexpr std::string_view kHello = "Hello from DigiCert ONE - Trust Lifecycle Manager REST API!";
 constexpr const char* kText = "text/plain;charset=utf-8";
-
-std::string swapped_case(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'a' && c <= 'z') {
-      c = static_cast<char>(c - 'a' + 'A');
-    } else if (c >= 'A' && c <= 'Z') {
-      c = static_cast<char>(c - 'A' + 'a');
-    }
-  }
-  return result;
-}
 
 bool accepts_json(const std::string& accept) {
   if (accept.empty()) return true;
@@ -38,15 +26,13 @@ constexpr const char* kKeyNames[] = {"service", "other"};
 
 DigicertOptions with_api_keys(DigicertOptions options) {
   if (!options.api_keys.empty()) return options;
-  const std::filesystem::path file = options.dir / "digicert-api-keys.json";
-  if (!std::filesystem::exists(file)) {
-    Json json = Json::object();
+  const Json json = kept_json(options.dir / "digicert-api-keys.json", [] {
+    Json made = Json::object();
     for (const char* name : kKeyNames) {
-      json.set(name, Json::object({{"id", new_uuid()}, {"key", hex(random_bytes(16)) + "_" + hex(random_bytes(32))}}));
+      made.set(name, Json::object({{"id", new_uuid()}, {"key", hex(random_bytes(16)) + "_" + hex(random_bytes(32))}}));
     }
-    write_file(file, as_bytes(json.pretty() + "\n"), FileMode::private_0600, Existing::refuse);
-  }
-  const Json json = Json::parse(as_text(read_file(file)));
+    return made;
+  });
   for (const char* name : kKeyNames) {
     options.api_keys.push_back({json.at(name).at("id").as_string(), json.at(name).at("key").as_string()});
   }
@@ -56,13 +42,15 @@ DigicertOptions with_api_keys(DigicertOptions options) {
 }  // namespace
 
 Digicert::Digicert(DigicertOptions options, const Clock& clock)
-    : Simulator(clock),
+    : Simulator(clock, options.dir / "digicert-state.jsonl"),
       options_(with_api_keys(std::move(options))),
       ca_((options_.dir / "digicert-ca/").string(), "Rig Trust Lifecycle", "hsmbridge-rig", clock.now()),
       profiles_(
-          seeded_profiles(options_.api_keys.size() > 1 ? options_.api_keys[1].id : "none", options_.more_profiles)),
-      state_(options_.dir / "digicert-state.jsonl") {
-  load();
+          seeded_profiles(options_.api_keys.size() > 1 ? options_.api_keys[1].id : "none", options_.more_profiles)) {
+  for (const Json& line : kept_lines()) {
+    certificates_.read(line, "certificate");
+    requests_.read(line, "request");
+  }
 }
 
 const std::vector<Digicert::Route>& Digicert::routes() {
@@ -92,17 +80,12 @@ const std::vector<Digicert::Route>& Digicert::routes() {
 
 // ---- the way of a request: credentials, Accept, path, JSON, handler -------------------------------------------------
 
-Answer Digicert::handle(const Call& call) {
-  const std::lock_guard lock(mutex_);
-  try {
-    return answer(call);
-  } catch (...) {
-    const Error error = current_error();
-    if (error.detail("status") == "401" && options_.wrong_key == DigicertOptions::WrongKey::text) {
-      return {401, "Unauthorized", "text/plain"};
-    }
-    return digicert_error_answer(error, options_.envelope);
-  }
+Answer Digicert::worded(Answer refused) const {
+  if (refused.status == 401 && options_.wrong_key == DigicertWrongKey::text) return {401, "Unauthorized", "text/plain"};
+  if (options_.envelope == DigicertEnvelope::array) return refused;
+  const Json entry = Json::parse(refused.body).at("errors").as_array().front();
+  return {refused.status,
+          Json::object({{"error", Json::object({{"code", entry.at("code")}, {"message", entry.at("message")}})}})};
 }
 
 std::string Digicert::authenticated(const Call& call) const {
@@ -118,13 +101,14 @@ std::string Digicert::authenticated(const Call& call) const {
 }
 
 Answer Digicert::answer(const Call& call) {
+  const std::lock_guard lock(mutex_);
   const std::string token = authenticated(call);
   if (!accepts_json(call.header("accept"))) {
     throw digicert_error(406, "invalid_request", "Only application/json is served");
   }
-  Routed<Route> to = find_route(routes(), call.method, call.segments());
-  if (to.route == nullptr && to.path_known) throw digicert_error(405, "invalid_request", "Method not allowed");
-  if (to.route == nullptr) throw digicert_error(404, "resource_not_found", "There is no such resource");
+  Found<Digicert> to = find_endpoint(routes(), call.method, call.segments());
+  if (to.endpoint == nullptr && to.path_known) throw digicert_error(405, "invalid_request", "Method not allowed");
+  if (to.endpoint == nullptr) throw digicert_error(404, "resource_not_found", "There is no such resource");
   Json body;
   if (!call.body.empty()) {
     try {
@@ -133,7 +117,7 @@ Answer Digicert::answer(const Call& call) {
       throw wrong_input("");
     }
   }
-  return (this->*to.route->handler)(Asked{call, std::move(to.parameters), token, std::move(body)});
+  return (this->*to.endpoint->handler)({call, std::move(to.captured), {token}, std::move(body)});
 }
 
 // ---- who and what ---------------------------------------------------------------------------------------------------
@@ -143,12 +127,11 @@ Answer Digicert::hello(const Asked&) {
 }
 
 Answer Digicert::who_am_i(const Asked& asked) {
-  return {200, Json::object({{"id", asked.token.empty() ? "d0c9f8a1-6d4e-4a3b-9a63-6f1b1f0a2c11" : asked.token},
+  return {200, Json::object({{"id", asked.caller.id.empty() ? "d0c9f8a1-6d4e-4a3b-9a63-6f1b1f0a2c11" : asked.caller.id},
                              {"email", "bridge@example.com"},
                              {"name", "hsmbridge service user"},
                              {"type", "service_user"},
-                             {"roles", Json::array({"EM_EPKI_USER_&_CERT_MANAGER"})}})
-                   .dump()};
+                             {"roles", Json::array({"EM_EPKI_USER_&_CERT_MANAGER"})}})};
 }
 
 const DigicertProfile& Digicert::profile_of(const std::string& id) const {
@@ -176,7 +159,7 @@ const DigicertProfile& Digicert::usable_profile(const std::string& id, const std
   return profile;
 }
 
-Digicert::Page Digicert::page_of(const Call& call) {
+std::pair<std::size_t, std::size_t> Digicert::page_of(const Call& call) {
   const auto number = [&](std::string_view name, std::size_t fallback) {
     const std::string text = call.query_value(name);
     if (text.find_first_not_of("0123456789") != std::string::npos || text.size() > 9) throw wrong_input(name);
@@ -192,16 +175,16 @@ Answer Digicert::list_profiles(const Asked& asked) {
   for (std::size_t i = offset; i < profiles_.size() && i < offset + limit; ++i) {
     list.push(digicert_profile_json(profiles_[i], {}));
   }
-  return {200, list.dump()};
+  return {200, list};
 }
 
 Answer Digicert::show_profile(const Asked& asked) {
   std::vector<std::string> chain;
   for (const Bytes& der : ca_.chain()) {
-    if (options_.formats == DigicertOptions::Formats::none) break;
-    chain.push_back(to_pem("CERTIFICATE", der, PemLayout::lines));
+    if (options_.formats == DigicertFormats::none) break;
+    chain.push_back(to_pem("CERTIFICATE", der));
   }
-  return {200, digicert_profile_json(visible_profile(asked.captured.at(0), asked.token), chain).dump()};
+  return {200, digicert_profile_json(visible_profile(asked.captured.at(0), asked.caller.id), chain)};
 }
 
 // ---- the rig's own controls -----------------------------------------------------------------------------------------
@@ -217,37 +200,33 @@ Digicert::Request& Digicert::open_request(const Json& body) {
     }
     if (waits && (id.empty() || request.id == id)) open.push_back(&request);
   }
-  if (open.empty()) throw Error{ErrorKind::not_found, id.empty() ? "no request waits" : "there is no request " + id};
+  if (open.empty())
+    throw Error{ErrorKind::not_found, id.empty() ? "no request is waiting for approval" : "there is no request " + id};
   if (open.size() > 1) {
-    throw Error{ErrorKind::ambiguous, fmt::format("{} requests wait: name one with --id", open.size())};
+    throw Error{ErrorKind::ambiguous, fmt::format("{} requests are waiting; name one with --id", open.size())};
   }
   return *open.front();
 }
 
-std::optional<Answer> Digicert::control(const std::string& what, const Json& body) {
+std::optional<Json> Digicert::control(const std::string& what, const Json& body) {
   const std::lock_guard lock(mutex_);
-  if (what == "POST /rig/approve") {
-    Request& request = open_request(body);
+  if (what != "POST /rig/approve" && what != "POST /rig/reject") return std::nullopt;
+  Request& request = open_request(body);
+  if (what == "POST /rig/reject") {
+    request.state = "rejected";
+    request.message = body.string_or("reason", "Rejected by an administrator");
+  } else {
     const std::string by = body.string_or("by", request.approved_by.empty() ? "admin1" : "admin2");
     if (std::find(request.approved_by.begin(), request.approved_by.end(), by) != request.approved_by.end()) {
       throw Error{ErrorKind::conflict, by + " has approved already"};
     }
     request.approved_by.push_back(by);
-    const DigicertProfile& profile = visible_profile(request.order.profile, options_.api_keys.front().id);
-    const std::size_t needed = profile.dual_approval ? 2 : 1;
+    const std::size_t needed = profile_of(request.order.profile).dual_approval ? 2 : 1;
     request.state = request.approved_by.size() < needed ? "pending_second_approval" : "approved";
     settle(request);
-    keep(request);
-    return Answer{200, Json::object({{"id", request.id}, {"state", request.state}}).dump()};
   }
-  if (what == "POST /rig/reject") {
-    Request& request = open_request(body);
-    request.state = "rejected";
-    request.message = body.string_or("reason", "Rejected by an administrator");
-    keep(request);
-    return Answer{200, Json::object({{"id", request.id}, {"state", request.state}}).dump()};
-  }
-  return std::nullopt;
+  save(request);
+  return Json::object({{"id", request.id}, {"state", request.state}});
 }
 
 Json Digicert::requests() const {
@@ -278,14 +257,14 @@ Json Digicert::requests() const {
 
 std::optional<Bytes> Digicert::certificate_for_another_key(ByteView certificate) {
   const std::lock_guard lock(mutex_);
-  const auto own = std::find_if(certificates_.begin(), certificates_.end(),
+  const bool ours = std::any_of(certificates_.begin(), certificates_.end(),
                                 [&](const Certificate& one) { return equal(one.der, certificate); });
-  if (own == certificates_.end()) return std::nullopt;
+  if (!ours) return std::nullopt;
   return ca_.for_another_key(certificate);
 }
 
 std::string Digicert::word(std::string_view text) const {
-  return options_.words == DigicertOptions::Words::usual ? std::string(text) : swapped_case(text);
+  return options_.words == DigicertWords::usual ? std::string(text) : (text == lower(text) ? upper(text) : lower(text));
 }
 
 Json Digicert::about() const {
@@ -301,15 +280,14 @@ Json Digicert::about() const {
 }
 
 std::string Digicert::trouble() const {
-  return digicert_error_body("InternalServerError", "Something went wrong", "", options_.envelope);
+  return worded(*answer_in(digicert_error(500, "InternalServerError", "Something went wrong"))).body;
 }
 
 void Digicert::reset() {
   const std::lock_guard lock(mutex_);
   certificates_.clear();
   requests_.clear();
-  advanced_ = std::chrono::seconds{0};
-  state_.rewrite({});
+  forget_all();
 }
 
 }  // namespace hsmbridge::rig

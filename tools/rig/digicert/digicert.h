@@ -2,11 +2,8 @@
 
 #include "base/json.h"
 #include "tools/rig/digicert/error.h"
-#include "tools/rig/digicert/fields.h"
 #include "tools/rig/digicert/profiles.h"
 #include "tools/rig/pki/authority.h"
-#include "tools/rig/server/line_file.h"
-#include "tools/rig/server/record.h"
 #include "tools/rig/server/simulator.h"
 
 #include <filesystem>
@@ -14,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace hsmbridge::rig {
@@ -23,39 +21,51 @@ struct DigicertApiKey {
   std::string key;  // what x-api-key carries
 };
 
-// Where sources disagree or are silent, each reading is a switch.
+// Where sources disagree or are silent, each reading is a switch; its words are those of the command line.
+enum class DigicertShape { both, real, tutorial };
+// {"errors":[{"code","message","field"}]} as its pages and clients show, or {"error":{"code","message"}} as two of its
+// texts describe.
+enum class DigicertEnvelope { array, object };
+enum class DigicertWrongKey { json, text };
+enum class DigicertText { pem, base64 };
+enum class DigicertChain { ca_certs, certificate };
+enum class DigicertFormats { ordered, reversed, without_root, missing, none };
+enum class DigicertRejection { status, error };
+enum class DigicertIds { uuid, number };
+enum class DigicertWords { usual, other };  // other: enumerations in the other letter case
+
 struct DigicertOptions {
   std::filesystem::path dir;
   // The first is the one that clients are given, to the second one a profile is bound; none: kept in
   // DIR/digicert-api-keys.json.
   std::vector<DigicertApiKey> api_keys;
   bool client_certificates = false;  // the server demands them: then nobody needs an API key
-  enum class Shape { real, tutorial, both } shape = Shape::both;
+  DigicertShape shape = DigicertShape::both;
   DigicertEnvelope envelope = DigicertEnvelope::array;
-  enum class WrongKey { json, text } wrong_key = WrongKey::json;
-  enum class CertificateText { pem, base64 } certificate_text = CertificateText::pem;
-  enum class ChainIn { certificate, ca_certs } chain_in = ChainIn::ca_certs;
-  enum class Formats { ordered, reversed, without_root, missing, none } formats = Formats::ordered;
-  enum class RejectionAs { status, error } rejection_as = RejectionAs::status;
-  enum class RequestIds { uuid, number } request_ids = RequestIds::uuid;
-  enum class Words { usual, other } words = Words::usual;  // other: enumerations in the other letter case
-  std::chrono::seconds connector_delay{20};                // how long the Microsoft CA takes
-  std::chrono::seconds search_lag{0};                      // how long a search does not show what was issued
-  std::string pending_retry_after;                         // Retry-After beside PENDING
+  DigicertWrongKey wrong_key = DigicertWrongKey::json;
+  DigicertText certificate_text = DigicertText::pem;
+  DigicertChain chain_in = DigicertChain::ca_certs;
+  DigicertFormats formats = DigicertFormats::ordered;
+  DigicertRejection rejection_as = DigicertRejection::status;
+  DigicertIds request_ids = DigicertIds::uuid;
+  DigicertWords words = DigicertWords::usual;
+  std::chrono::seconds connector_delay{20};  // how long the Microsoft CA takes
+  std::chrono::seconds search_lag{0};        // how long a search does not show what was issued
+  std::string pending_retry_after;           // Retry-After of a PENDING answer
   std::size_t more_profiles = 0;
 };
 
 // DigiCert Trust Lifecycle Manager, simulated after its pages, its OpenAPI of 2022 and its own clients: profiles,
-// certificates (request, pick-up, details, formats, renewal, revocation, search), the user. Certificates are real ones of its own two-level CA. What was made survives a restart. Thread rule:
-// every function may be called from any thread.
+// certificates (request, pick-up, details, formats, renewal, revocation, search), the user. Certificates are real ones
+// of its own two-level CA. What was made survives a restart.
+// Thread rule: every function may be called from any thread.
 class Digicert final : public Simulator {
  public:
   Digicert(DigicertOptions options, const Clock& clock);
 
-  Answer handle(const Call& call) override;
   // POST /rig/approve {"id", "by"} and POST /rig/reject {"id", "by", "reason"}; "id" may be left out when one request
   // waits.
-  std::optional<Answer> control(const std::string& what, const Json& body) override;
+  std::optional<Json> control(const std::string& what, const Json& body) override;
   Json requests() const override;
   // "api_keys", "root" (the file with the root of what it issues) and "profiles".
   Json about() const override;
@@ -90,22 +100,15 @@ class Digicert final : public Simulator {
 
     template <class Self, class Visit>
     static void members(Self& self, Visit visit) {
-      visit("serial", self.serial);
-      visit("der", self.der);
-      visit("profile", self.profile);
-      visit("seat", self.seat);
-      visit("status", self.status);
-      visit("reason", self.reason);
-      visit("created", self.created);
-      visit("revoked", self.revoked);
-      visit("subject", self.subject);
-      visit("names", self.names);
+      visit("serial", self.serial, "der", self.der, "profile", self.profile, "seat", self.seat, "status", self.status,
+            "reason", self.reason, "created", self.created, "revoked", self.revoked, "subject", self.subject, "names",
+            self.names);
     }
   };
   struct Request {
     std::string id;
     Ordered order;
-    Bytes csr;
+    Bytes public_key;
     Instant created;
     std::string state = "pending";  // pending, pending_second_approval, approved, rejected
     std::vector<std::string> approved_by;
@@ -114,63 +117,41 @@ class Digicert final : public Simulator {
 
     template <class Self, class Visit>
     static void members(Self& self, Visit visit) {
-      visit("id", self.id);
-      visit("csr", self.csr);
-      visit("created", self.created);
-      visit("state", self.state);
-      visit("approved_by", self.approved_by);
-      visit("message", self.message);
-      visit("serial", self.serial);
-      visit("shape", self.order.shape);
-      visit("profile", self.order.profile);
-      visit("seat", self.order.seat);
-      visit("validity", self.order.validity);
-      visit("delivery_format", self.order.delivery_format);
-      visit("include_ca_chain", self.order.include_ca_chain);
-      visit("subject", self.order.subject);
-      visit("names", self.order.names);
+      visit("id", self.id, "public_key", self.public_key, "created", self.created, "state", self.state, "approved_by",
+            self.approved_by, "message", self.message, "serial", self.serial, "shape", self.order.shape, "profile",
+            self.order.profile, "seat", self.order.seat, "validity", self.order.validity, "delivery_format",
+            self.order.delivery_format, "include_ca_chain", self.order.include_ca_chain, "subject", self.order.subject,
+            "names", self.order.names);
     }
   };
-  struct Asked {
-    const Call& call;
-    std::vector<std::string> captured;  // what stood in place of the stars of the route
-    std::string token;                  // id of the API token, "" for a client certificate
-    Json body;
-  };
-  struct Route {
-    std::string_view method;
-    std::string_view path;
-    Answer (Digicert::*handler)(const Asked&);
-  };
+  using Route = Endpoint<Digicert>;
   static const std::vector<Route>& routes();
-  struct Page {
-    std::size_t offset;
-    std::size_t limit;
-  };
-  static Page page_of(const Call& call);
+  // Offset and limit.
+  static std::pair<std::size_t, std::size_t> page_of(const Call& call);
 
   // digicert.cpp
-  Answer answer(const Call& call);
+  Answer answer(const Call& call) override;
+  Answer worded(Answer refused) const override;
   std::string authenticated(const Call& call) const;
   Answer hello(const Asked& asked);
   Answer who_am_i(const Asked& asked);
   Answer list_profiles(const Asked& asked);
   Answer show_profile(const Asked& asked);
-  // digicert_requests.cpp
+  // requests.cpp
   Answer request_certificate(const Asked& asked);
   Answer pick_up(const Asked& asked);
   Answer renew(const Asked& asked);
   Ordered read_order(const Json& body) const;
   void read_attributes(const Json& json, const std::string& path, Ordered& order) const;
-  void read_terms(DigicertFields& fields, Ordered& order) const;
-  Bytes checked_csr(const std::string& text, const DigicertProfile& profile, std::string_view field) const;
+  void read_terms(Fields& fields, Ordered& order) const;
+  Csr checked_csr(const std::string& text, const DigicertProfile& profile, std::string_view field) const;
   void check_attributes(const Ordered& order, const DigicertProfile& profile) const;
   void check_duplicate(const Ordered& order, const DigicertProfile& profile) const;
-  Certificate& issue(const Ordered& order, const DigicertProfile& profile, const Bytes& csr);
+  Certificate& issue(const Ordered& order, const DigicertProfile& profile, const Bytes& public_key);
   std::string state_of(const Request& request) const;
   void settle(Request& request);
-  Answer issued_answer(int status, const Certificate& certificate, const Ordered& order) const;
-  // digicert_certificates.cpp
+  Json issued_json(const Certificate& certificate, const Ordered& order) const;
+  // certificates.cpp
   Answer show_certificate(const Asked& asked);
   Answer show_formats(const Asked& asked);
   Answer revoke(const Asked& asked);
@@ -185,19 +166,15 @@ class Digicert final : public Simulator {
   Request& open_request(const Json& body);
   std::string word(std::string_view word) const;  // in the letter case that the options want
 
-  void keep(const Certificate& certificate);
-  void keep(const Request& request);
-  void load();
-  void keep_advanced() override;
+  void save(const Certificate& certificate) { keep("certificate", kept(certificate)); }
+  void save(const Request& request) { keep("request", kept(request)); }
 
   const DigicertOptions options_;
   const Authority ca_;
   std::vector<DigicertProfile> profiles_;
   // Guarded by mutex_, as everything below.
-  LineFile state_;
-  std::vector<Certificate> certificates_;
-  std::vector<Request> requests_;
-  std::size_t issued_ = 0;
+  Records<Certificate, &Certificate::serial> certificates_;
+  Records<Request, &Request::id> requests_;
 };
 
 }  // namespace hsmbridge::rig

@@ -7,6 +7,8 @@
 namespace hsmbridge::rig {
 namespace {
 
+const std::vector<std::string> kUsualKeys{"2048", "3072", "4096", "P-256", "P-384", "P-521"};
+
 std::string profile_id(std::size_t number) {
   return fmt::format("36f011b7-5fa1-4c6d-83f3-{:012}", number);
 }
@@ -19,7 +21,7 @@ DigicertProfile server_profile(std::size_t number, std::string name) {
   for (const DigicertFieldName& field : digicert_subject_names()) {
     profile.subject.push_back({std::string(field.name), field.name == "common_name", ""});
   }
-  for (const DigicertNameKind& kind : digicert_name_kinds()) {
+  for (const DigicertFieldName& kind : digicert_name_kinds()) {
     profile.names.push_back({std::string(kind.name), false, ""});
   }
   return profile;
@@ -87,11 +89,11 @@ const std::vector<DigicertFieldName>& digicert_subject_names() {
   return names;
 }
 
-const std::vector<DigicertNameKind>& digicert_name_kinds() {
-  static const std::vector<DigicertNameKind> kinds{
+const std::vector<DigicertFieldName>& digicert_name_kinds() {
+  static const std::vector<DigicertFieldName> kinds{
       {"dns_names", "DNS", ""},
       {"ip_addresses", "IP", ""},
-      {"emails", "EMAIL", ""},
+      {"emails", "email", ""},
       {"uris", "URI", ""},
       {"user_principal_names", "otherName", "1.3.6.1.4.1.311.20.2.3;UTF8:"},
       {"registered_ids", "RID", ""},
@@ -106,25 +108,25 @@ std::vector<DigicertProfile> seeded_profiles(const std::string& other_token, std
     return profiles.back();
   };
   // 1: any RSA from 2048 and the usual curves, at once
-  add("Server, at once").key_sizes = {"2048", "3072", "4096", "P-256", "P-384", "P-521"};
+  add("Server, at once").key_sizes = kUsualKeys;
   // 2
   DigicertProfile& pkcs7 = add("Server, at once, PKCS#7");
-  pkcs7.key_sizes = {"2048", "3072", "4096", "P-256", "P-384", "P-521"};
+  pkcs7.key_sizes = kUsualKeys;
   pkcs7.delivery_format = "pkcs7";
   // 3
   DigicertProfile& manual = add("Server, after an approval");
-  manual.key_sizes = {"2048", "3072", "4096", "P-256", "P-384", "P-521"};
+  manual.key_sizes = kUsualKeys;
   manual.authentication_method = "manual_approval";
   // 4
   DigicertProfile& dual = add("Server, after two approvals");
-  dual.key_sizes = {"2048", "3072", "4096", "P-256", "P-384", "P-521"};
+  dual.key_sizes = kUsualKeys;
   dual.authentication_method = "manual_approval";
   dual.dual_approval = true;
   // 5
   add("Server, of another API token").token_ids = {other_token};
   // 6
   DigicertProfile& once = add("Server, no duplicates");
-  once.key_sizes = {"2048", "3072", "4096", "P-256", "P-384", "P-521"};
+  once.key_sizes = kUsualKeys;
   once.duplicates_allowed = false;
   // 7
   add("Server, P-256 only").key_sizes = {"P-256"};
@@ -134,7 +136,7 @@ std::vector<DigicertProfile> seeded_profiles(const std::string& other_token, std
   add("Server, by SCEP").enrollment_method = "scep";
   // 10
   DigicertProfile& connector = add("Domain Controller, of a Microsoft CA");
-  connector.key_sizes = {"2048", "3072", "4096", "P-256", "P-384", "P-521"};
+  connector.key_sizes = kUsualKeys;
   connector.connector = "914bfbc2-b2e2-11ef-a370-fe7b3e6ed6dd";
   // 11: what most requests break
   DigicertProfile& strict = add("User, with a principal name and a fixed organization");
@@ -142,19 +144,19 @@ std::vector<DigicertProfile> seeded_profiles(const std::string& other_token, std
   strict.override_validity = false;
   strict.subject = {{"common_name", true, ""}, {"organization_name", true, "Example AG"}, {"country", true, ""}};
   strict.names = {{"user_principal_names", true, ""}, {"emails", false, ""}};
-  strict.extended_key_usage = {"CLIENT_AUTH"};
+  strict.extended_key_usage = "clientAuth";
   // 12: least RSA 3072, alone
   add("Server, RSA from 3072").key_sizes = {"3072"};
   // 13: not by POST /certificate, only by POST /enrollment and its redemption
   DigicertProfile& code = add("Device, by an enrollment code");
-  code.key_sizes = {"2048", "3072", "4096", "P-256", "P-384", "P-521"};
+  code.key_sizes = kUsualKeys;
   code.enrollment_method = "csr";
   code.authentication_method = "enrollment_code";
   // 14: adds what templates of commercial CAs add
   DigicertProfile& commercial = add("Server, as commercial templates issue");
-  commercial.key_sizes = {"2048", "3072", "4096", "P-256", "P-384", "P-521"};
-  commercial.key_usage = {"DIGITAL_SIGNATURE", "KEY_ENCIPHERMENT"};
-  commercial.extended_key_usage = {"SERVER_AUTH", "CLIENT_AUTH"};
+  commercial.key_sizes = kUsualKeys;
+  commercial.key_usage = "digitalSignature,keyEncipherment";
+  commercial.extended_key_usage = "serverAuth,clientAuth";
   commercial.told_usages = {"1.3.6.1.5.5.7.3.2"};
   for (std::size_t i = 0; i < more; ++i) add(fmt::format("Old profile {}", i + 1)).status = "Deleted";
   return profiles;

@@ -35,8 +35,8 @@ struct DigicertProfile {
   std::vector<std::string> token_ids;  // bound to these API tokens; empty: to none
   std::vector<DigicertFieldRule> subject;
   std::vector<DigicertFieldRule> names;
-  std::vector<std::string> key_usage = {"DIGITAL_SIGNATURE"};
-  std::vector<std::string> extended_key_usage = {"SERVER_AUTH"};
+  std::string key_usage = "digitalSignature";  // as in x509v3_config(5)
+  std::string extended_key_usage = "serverAuth";
   std::vector<std::string> told_usages;  // OIDs of extended_key_usage that the profile shows as its own
 
   bool needs_approval() const { return dual_approval || authentication_method == "manual_approval"; }
@@ -47,19 +47,14 @@ struct DigicertProfile {
 // id of the API token that one of them is bound to.
 std::vector<DigicertProfile> seeded_profiles(const std::string& other_token, std::size_t more);
 
-// Subject fields as requests name them, with OpenSSL's name of the attribute; alternative names with the word of
-// certificates.h and what stands before the value.
+// A subject field, or a kind of alternative name, as requests name it; OpenSSL's word; what stands before the value.
 struct DigicertFieldName {
   std::string_view name;
   std::string_view openssl;
+  std::string_view before = "";
 };
 const std::vector<DigicertFieldName>& digicert_subject_names();
-struct DigicertNameKind {
-  std::string_view name;
-  std::string_view type;
-  std::string_view before;
-};
-const std::vector<DigicertNameKind>& digicert_name_kinds();
+const std::vector<DigicertFieldName>& digicert_name_kinds();
 
 // As GET /profile/{id} shows it. `issuer_chain`: PEM, the issuing CA first.
 Json digicert_profile_json(const DigicertProfile& profile, const std::vector<std::string>& issuer_chain);

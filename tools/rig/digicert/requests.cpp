@@ -1,6 +1,6 @@
 #include "base/log.h"
+#include "base/text.h"
 #include "tools/rig/digicert/digicert.h"
-#include "tools/rig/server/letter_case.h"
 #include "tools/rig/server/uuid.h"
 
 #include <fmt/core.h>
@@ -26,17 +26,26 @@ constexpr Unit kUnits[] = {
 };
 
 // The members of `json` that the table knows, each as a list of values, in the order of the request.
-template <class Row>
-Json read_values(const Json& json, const std::string& path, const std::vector<Row>& table) {
-  DigicertFields fields(json, path);
-  for (const Row& row : table) fields.member(row.name);
+Json read_values(const Json& json, const std::string& path, const std::vector<DigicertFieldName>& table) {
+  Fields fields(json, path, input_errors());
+  for (const DigicertFieldName& row : table) fields.member(row.name);
   fields.done();
   Json values = Json::object();
   for (const auto& [name, value] : json.as_object()) {
-    const std::vector<std::string> list = fields.one_or_more(name);
-    if (!list.empty()) values.set(name, Json(list));
+    if (value.is_string()) {
+      values.set(name, Json::array({value}));
+    } else if (const std::vector<std::string> list = fields.texts(name); !list.empty()) {
+      values.set(name, Json(list));
+    }
   }
   return values;
+}
+
+// One working script sends "true".
+bool read_flag(Fields& fields, std::string_view name) {
+  const Json* found = fields.member(name);
+  if (found == nullptr || !found->is_string()) return fields.flag_or_null(name).value_or(false);
+  return fields.word(name, {"true", "false"}) == "true";
 }
 
 std::string first_value(const Json& values, std::string_view name) {
@@ -62,10 +71,10 @@ void check_fields(const std::vector<DigicertFieldRule>& rules, const Json& value
 
 // ---- reading --------------------------------------------------------------------------------------------------------
 
-void Digicert::read_terms(DigicertFields& fields, Ordered& order) const {
+void Digicert::read_terms(Fields& fields, Ordered& order) const {
   if (const Json* validity = fields.member("validity")) {
-    DigicertFields term(*validity, fields.path_of("validity"));
-    const std::string unit = lower_case(term.text("unit"));
+    Fields term(*validity, fields.path_of("validity"), input_errors());
+    const std::string unit = lower(term.text("unit"));
     const std::int64_t duration = term.number("duration");
     term.done();
     const auto* row =
@@ -75,20 +84,20 @@ void Digicert::read_terms(DigicertFields& fields, Ordered& order) const {
     }
     order.validity = row->length * duration;
   }
-  order.delivery_format = lower_case(fields.text_or_null("delivery_format").value_or(""));
+  order.delivery_format = lower(fields.text_or_null("delivery_format").value_or(""));
   if (!order.delivery_format.empty() && order.delivery_format != "x509" && order.delivery_format != "pkcs7") {
     throw wrong_input(fields.path_of("delivery_format"));
   }
-  order.include_ca_chain = fields.flag("include_ca_chain");
+  order.include_ca_chain = read_flag(fields, "include_ca_chain");
 }
 
 void Digicert::read_attributes(const Json& json, const std::string& path, Ordered& order) const {
-  DigicertFields attributes(json, path);
+  Fields attributes(json, path, input_errors());
   if (const Json* subject = attributes.member("subject")) {
     order.subject = read_values(*subject, path + ".subject", digicert_subject_names());
   }
   if (const Json* extensions = attributes.member("extensions")) {
-    DigicertFields fields(*extensions, path + ".extensions");
+    Fields fields(*extensions, path + ".extensions", input_errors());
     if (const Json* names = fields.member("san")) {
       order.names = read_values(*names, path + ".extensions.san", digicert_name_kinds());
     }
@@ -99,11 +108,9 @@ void Digicert::read_attributes(const Json& json, const std::string& path, Ordere
 
 // Both shapes are strict: what is not in its place is an unknown field.
 Digicert::Ordered Digicert::read_order(const Json& body) const {
-  using Shape = DigicertOptions::Shape;
-  DigicertFields top(body, "");
-  const Json* profile = top.member("profile");
-  if (profile == nullptr) throw wrong_input("profile");
-  DigicertFields inner(*profile, "profile");
+  using Shape = DigicertShape;
+  Fields top(body, "", input_errors());
+  Fields inner(*top.required_member("profile"), "profile", input_errors());
   Ordered order;
   order.profile = inner.text("id");
   const bool tutorial = inner.member("csr") != nullptr || inner.member("seat") != nullptr;
@@ -112,16 +119,12 @@ Digicert::Ordered Digicert::read_order(const Json& body) const {
   if (tutorial && options_.shape == Shape::real) throw wrong_input("seat");
   if (!tutorial && options_.shape == Shape::tutorial) throw wrong_input("profile.seat");
 
-  DigicertFields& fields = tutorial ? inner : top;
-  if (const Json* seat = fields.member("seat")) {
-    DigicertFields whose(*seat, fields.path_of("seat"));
-    order.seat = whose.text(tutorial ? "id" : "seat_id");
-    whose.text_or_null("email");
-    whose.text_or_null("seat_name");
-    whose.done();
-  } else {
-    throw wrong_input(fields.path_of("seat"));
-  }
+  Fields& fields = tutorial ? inner : top;
+  Fields whose(*fields.required_member("seat"), fields.path_of("seat"), input_errors());
+  order.seat = whose.text(tutorial ? "id" : "seat_id");
+  whose.text_or_null("email");
+  whose.text_or_null("seat_name");
+  whose.done();
   order.csr = fields.text("csr");
   read_terms(fields, order);
   if (const Json* attributes = fields.member("attributes")) {
@@ -135,12 +138,11 @@ Digicert::Ordered Digicert::read_order(const Json& body) const {
 
 // ---- checking -------------------------------------------------------------------------------------------------------
 
-Bytes Digicert::checked_csr(const std::string& text, const DigicertProfile& profile, std::string_view field) const {
-  const std::optional<Bytes> csr = read_csr(text);
-  if (!csr || !csr_signature_is_good(*csr)) throw digicert_error(400, "invalid_input_field", "Invalid CSR", field);
-  const Bytes key = csr_public_key(*csr);
-  const PublicKeyType type = public_key_type(key);
-  const int key_bits = public_key_bits(key);
+Csr Digicert::checked_csr(const std::string& text, const DigicertProfile& profile, std::string_view field) const {
+  const std::optional<Csr> csr = read_csr(text);
+  if (!csr || !csr->signature_is_good) throw digicert_error(400, "invalid_input_field", "Invalid CSR", field);
+  const PublicKeyType type = public_key_type(csr->public_key);
+  const int key_bits = public_key_bits(csr->public_key);
   bool fits = false;
   for (const std::string& size : profile.key_sizes) {
     const bool curve = size.substr(0, 2) == "P-";
@@ -176,7 +178,7 @@ void Digicert::check_duplicate(const Ordered& order, const DigicertProfile& prof
 
 // ---- issuing --------------------------------------------------------------------------------------------------------
 
-Digicert::Certificate& Digicert::issue(const Ordered& order, const DigicertProfile& profile, const Bytes& csr) {
+Digicert::Certificate& Digicert::issue(const Ordered& order, const DigicertProfile& profile, const Bytes& public_key) {
   CertificateContent content;
   const auto add = [&content](std::string_view name, const std::string& value) {
     for (const DigicertFieldName& row : digicert_subject_names()) {
@@ -184,35 +186,34 @@ Digicert::Certificate& Digicert::issue(const Ordered& order, const DigicertProfi
       if (row.name == name) content.subject.insert(content.subject.begin(), {std::string(row.openssl), value});
     }
   };
+  Json fixed = Json::object();
+  for (const DigicertFieldRule& rule : profile.subject) {
+    if (!rule.fixed.empty()) fixed.set(rule.name, rule.fixed);
+  }
   for (const auto& [name, values] : order.subject.as_object()) {
-    const auto rule = std::find_if(profile.subject.begin(), profile.subject.end(),
-                                   [&n = name](const auto& one) { return one.name == n; });
-    if (rule != profile.subject.end() && !rule->fixed.empty()) continue;
+    if (fixed.find(name) != nullptr) continue;
     for (const Json& value : values.as_array()) add(name, value.as_string());
   }
-  for (const DigicertFieldRule& rule : profile.subject) {
-    if (!rule.fixed.empty()) add(rule.name, rule.fixed);
-  }
-  for (const auto& [name, values] : order.names.as_object()) {
-    for (const DigicertNameKind& kind : digicert_name_kinds()) {
-      if (kind.name != name) continue;
-      for (const Json& value : values.as_array()) {
-        content.alternative_names.push_back({std::string(kind.type), std::string(kind.before) + value.as_string()});
-      }
+  for (const auto& [name, value] : fixed.as_object()) add(name, value.as_string());
+  for (const DigicertFieldName& kind : digicert_name_kinds()) {
+    const Json* values = order.names.find(kind.name);
+    for (const Json& value : values == nullptr ? Json::Array{} : values->as_array()) {
+      content.alternative_names.push_back({std::string(kind.openssl), std::string(kind.before) + value.as_string()});
     }
   }
-  content.subject_public_key = csr_public_key(csr);
-  // Every second number begins with a zero: 40 digits all the same.
+  content.subject_public_key = public_key;
+  // Every second number begins with a zero: 40 digits anyway.
   content.serial = random_bytes(20);
-  content.serial[0] = static_cast<std::uint8_t>(issued_ % 2 == 0 ? 0x0FU : (content.serial[0] & 0x3FU) | 0x40U);
+  content.serial[0] =
+      static_cast<std::uint8_t>(certificates_.size() % 2 == 0 ? 0x0FU : (content.serial[0] & 0x3FU) | 0x40U);
   content.not_before = now();
   const std::chrono::seconds own = kDay * profile.validity_days;
   content.not_after = content.not_before + (profile.override_validity ? order.validity.value_or(own) : own);
-  content.key_usage = profile.key_usage;
-  content.extended_key_usage = profile.extended_key_usage;
+  content.extensions = {{"extendedKeyUsage", "critical," + profile.extended_key_usage},
+                        {"keyUsage", "critical," + profile.key_usage}};
 
   Certificate certificate;
-  certificate.serial = upper_case(hex(content.serial));
+  certificate.serial = upper(hex(content.serial));
   try {
     certificate.der = ca_.issue(std::move(content));
   } catch (const Error& error) {
@@ -223,13 +224,11 @@ Digicert::Certificate& Digicert::issue(const Ordered& order, const DigicertProfi
   certificate.created = now();
   certificate.subject = order.subject;
   certificate.names = order.names;
-  ++issued_;
-  certificates_.push_back(std::move(certificate));
-  keep(certificates_.back());
-  return certificates_.back();
+  save(certificate);
+  return certificates_.put(std::move(certificate));
 }
 
-Answer Digicert::issued_answer(int status, const Certificate& certificate, const Ordered& order) const {
+Json Digicert::issued_json(const Certificate& certificate, const Ordered& order) const {
   const DigicertProfile& profile = profile_of(certificate.profile);
   const std::string format = !order.delivery_format.empty() ? order.delivery_format : profile.delivery_format;
   Json json = Json::object({{"serial_number", certificate.serial}, {"delivery_format", word(format)}});
@@ -237,18 +236,15 @@ Answer Digicert::issued_answer(int status, const Certificate& certificate, const
     std::vector<Bytes> bundle{certificate.der};
     if (order.include_ca_chain) bundle.insert(bundle.end(), ca_.chain().begin(), ca_.chain().end());
     const Bytes der = pkcs7_bundle(bundle);
-    json.set("certificate", options_.certificate_text == DigicertOptions::CertificateText::base64
-                                ? base64(der)
-                                : to_pem("PKCS7", der, PemLayout::lines));
-    return {status, json.dump()};
+    json.set("certificate", options_.certificate_text == DigicertText::base64 ? base64(der) : to_pem("PKCS7", der));
+    return json;
   }
   std::string text = text_of(certificate.der);
   Json above = Json::array();
   for (const Bytes& der : ca_.chain()) {
     if (!order.include_ca_chain) break;
     // Bare base64 cannot hold several.
-    if (options_.chain_in == DigicertOptions::ChainIn::certificate &&
-        options_.certificate_text == DigicertOptions::CertificateText::pem) {
+    if (options_.chain_in == DigicertChain::certificate && options_.certificate_text == DigicertText::pem) {
       text += text_of(der);
     } else {
       above.push(Json::object({{"pem", text_of(der)}}));
@@ -256,33 +252,29 @@ Answer Digicert::issued_answer(int status, const Certificate& certificate, const
   }
   json.set("certificate", text);
   if (!above.as_array().empty()) json.set("ca_certs", above);
-  return {status, json.dump()};
+  return json;
 }
 
 Answer Digicert::request_certificate(const Asked& asked) {
   const Ordered order = read_order(asked.body);
-  const DigicertProfile& profile = usable_profile(order.profile, asked.token, "profile.id");
+  const DigicertProfile& profile = usable_profile(order.profile, asked.caller.id, "profile.id");
   const std::string csr_field = order.shape == "tutorial" ? "profile.csr" : "csr";
-  const Bytes csr = checked_csr(order.csr, profile, csr_field);
+  const Csr csr = checked_csr(order.csr, profile, csr_field);
   check_attributes(order, profile);
   check_duplicate(order, profile);
-  if (profile.issues_at_once()) return issued_answer(201, issue(order, profile, csr), order);
+  if (profile.issues_at_once()) return {201, issued_json(issue(order, profile, csr.public_key), order)};
 
   Request request;
-  request.id = options_.request_ids == DigicertOptions::RequestIds::uuid
-                   ? new_uuid()
-                   : std::to_string(100'000 + requests_.size() + 1);
+  request.id = options_.request_ids == DigicertIds::uuid ? new_uuid() : std::to_string(100'000 + requests_.size() + 1);
   request.order = order;
   request.order.profile = profile.id;
-  request.csr = csr;
+  request.public_key = csr.public_key;
   request.created = now();
   if (!profile.needs_approval()) request.state = "approved";
-  requests_.push_back(std::move(request));
-  keep(requests_.back());
-  const std::string& id = requests_.back().id;
-  const Json shown =
-      options_.request_ids == DigicertOptions::RequestIds::uuid ? Json(id) : Json(std::int64_t{std::stoll(id)});
-  return {201, Json::object({{"request_id", shown}, {"status", word("PENDING")}}).dump()};
+  save(request);
+  const std::string id = requests_.put(std::move(request)).id;
+  const Json shown = options_.request_ids == DigicertIds::uuid ? Json(id) : Json(std::int64_t{std::stoll(id)});
+  return {201, Json::object({{"request_id", shown}, {"status", word("PENDING")}})};
 }
 
 // ---- pending requests -----------------------------------------------------------------------------------------------
@@ -299,45 +291,36 @@ void Digicert::settle(Request& request) {
   if (request.state != "approved" || !request.serial.empty()) return;
   const DigicertProfile& profile = profile_of(request.order.profile);
   if (!profile.connector.empty() && now() - request.created < options_.connector_delay) return;
-  request.serial = issue(request.order, profile, request.csr).serial;
-  keep(request);
+  request.serial = issue(request.order, profile, request.public_key).serial;
+  save(request);
 }
 
 Answer Digicert::pick_up(const Asked& asked) {
-  DigicertFields top(asked.body, "");
-  const Json* whose = top.member("profile");
-  if (whose == nullptr) throw wrong_input("profile");
-  DigicertFields inner(*whose, "profile");
+  Fields top(asked.body, "", input_errors());
+  Fields inner(*top.required_member("profile"), "profile", input_errors());
   const std::string profile_id = inner.text("id");
   inner.done();
   top.done();
-  const DigicertProfile& profile = visible_profile(profile_id, asked.token);
-  const auto found = std::find_if(requests_.begin(), requests_.end(),
-                                  [&](const Request& one) { return one.id == asked.captured.at(0); });
-  if (found == requests_.end() || found->order.profile != profile.id) {
+  const DigicertProfile& profile = visible_profile(profile_id, asked.caller.id);
+  Request* found = requests_.find(asked.captured.at(0));
+  if (found == nullptr || found->order.profile != profile.id) {
     throw digicert_error(404, "resource_not_found", "There is no such request");
   }
   settle(*found);
   if (!found->serial.empty()) {
-    const auto certificate = std::find_if(certificates_.begin(), certificates_.end(),
-                                          [&](const Certificate& one) { return one.serial == found->serial; });
-    Answer answer = issued_answer(200, *certificate, found->order);
-    Json json = Json::parse(answer.body);
+    Json json = issued_json(*certificates_.find(found->serial), found->order);
     json.set("status", word("ISSUED"));
-    answer.body = json.dump();
-    return answer;
+    return {200, json};
   }
   const std::string state = state_of(*found);
   if (state == "rejected" || state == "expired") {
     const std::string message = state == "rejected" ? found->message : "The request expired before it was approved";
-    if (options_.rejection_as == DigicertOptions::RejectionAs::error) {
+    if (options_.rejection_as == DigicertRejection::error) {
       throw digicert_error(400, "request_" + state, message);
     }
-    return {
-        200,
-        Json::object({{"status", word(state == "rejected" ? "REJECTED" : "EXPIRED")}, {"message", message}}).dump()};
+    return {200, Json::object({{"status", word(state == "rejected" ? "REJECTED" : "EXPIRED")}, {"message", message}})};
   }
-  Answer answer{200, Json::object({{"status", word("PENDING")}, {"request_id", found->id}}).dump()};
+  Answer answer{200, Json::object({{"status", word("PENDING")}, {"request_id", found->id}})};
   if (!options_.pending_retry_after.empty()) answer.headers["Retry-After"] = options_.pending_retry_after;
   return answer;
 }
@@ -346,8 +329,8 @@ Answer Digicert::pick_up(const Asked& asked) {
 
 Answer Digicert::renew(const Asked& asked) {
   const Certificate old = find_certificate(asked);
-  const DigicertProfile& profile = usable_profile(old.profile, asked.token, "profile");
-  DigicertFields fields(asked.body, "");
+  const DigicertProfile& profile = usable_profile(old.profile, asked.caller.id, "profile");
+  Fields fields(asked.body, "", input_errors());
   Ordered order;
   order.shape = "renewal";
   order.profile = old.profile;
@@ -361,12 +344,11 @@ Answer Digicert::renew(const Asked& asked) {
     throw digicert_error(400, "invalid_request", "Certificates of this profile cannot be renewed by this call");
   }
   if (status_of(old) != "issued") throw digicert_error(400, "invalid_state", "The certificate is " + status_of(old));
-  const Instant end = certificate_end(old.der);
-  if (now() < end - kDay * profile.renewal_days) {
+  if (now() < read_certificate(old.der).end - kDay * profile.renewal_days) {
     throw digicert_error(400, "invalid_state", "The certificate is not within its renewal window");
   }
-  const Bytes csr = checked_csr(order.csr, profile, "csr");
-  return issued_answer(200, issue(order, profile, csr), order);
+  const Csr csr = checked_csr(order.csr, profile, "csr");
+  return {200, issued_json(issue(order, profile, csr.public_key), order)};
 }
 
 }  // namespace hsmbridge::rig

@@ -12,11 +12,6 @@ std::string in_folder(std::string stem) {
 
 }  // namespace
 
-const SignatureScheme& usual_scheme() {
-  static const SignatureScheme scheme{"SHA256", SignatureScheme::Padding::pkcs1};
-  return scheme;
-}
-
 Bytes random_serial(std::size_t octets) {
   Bytes serial = random_bytes(octets);
   serial[0] = static_cast<std::uint8_t>((serial[0] & 0x3FU) | 0x40U);
@@ -37,8 +32,7 @@ CertificateContent content_for(const std::string& name, const SoftwareKey& key, 
 CertificateContent authority_for(const std::string& name, const SoftwareKey& key, Instant now,
                                  std::chrono::days validity) {
   CertificateContent content = content_for(name, key, now, validity);
-  content.key_usage = {"KEY_CERT_SIGN", "CRL_SIGN"};
-  content.basic_constraints = CertificateContent::BasicConstraints::ca_critical;
+  content.extensions = {{"basicConstraints", "critical,CA:TRUE"}, {"keyUsage", "critical,keyCertSign,cRLSign"}};
   return content;
 }
 
@@ -49,8 +43,15 @@ SoftwareKey kept_key(const std::filesystem::path& file) {
   return key;
 }
 
+Json kept_json(const std::filesystem::path& file, const std::function<Json()>& make) {
+  if (!std::filesystem::exists(file)) {
+    write_file(file, as_bytes(make().pretty() + "\n"), FileMode::private_0600, Existing::refuse);
+  }
+  return Json::parse(as_text(read_file(file)));
+}
+
 void write_certificate(const std::filesystem::path& file, ByteView der) {
-  write_file(file, as_bytes(to_pem("CERTIFICATE", der, PemLayout::lines)), FileMode::public_0644, Existing::replace);
+  write_file(file, as_bytes(to_pem("CERTIFICATE", der)), FileMode::public_0644, Existing::replace);
 }
 
 Authority::Authority(std::string stem, const std::string& name, const std::string& organization, Instant now)
@@ -59,15 +60,13 @@ Authority::Authority(std::string stem, const std::string& name, const std::strin
   // Written last.
   if (!std::filesystem::exists(issuing_file)) {
     const SoftwareKey root_key = kept_key(stem_ + "root-key.pem");
-    const Bytes root =
-        rig::issue(authority_for("CN=" + name + " Root, O=" + organization, root_key, now, std::chrono::days{7300}),
-                   root_key, usual_scheme());
+    const Bytes root = rig::issue(
+        authority_for("CN=" + name + " Root, O=" + organization, root_key, now, std::chrono::days{7300}), root_key);
     write_certificate(root_file(), root);
     CertificateContent content =
         authority_for("CN=" + name + " Issuing CA, O=" + organization, issuing_key_, now, std::chrono::days{3650});
-    content.issuer_name = certificate_subject(root);
-    content.authority_key_identifier = certificate_key_identifier(root);
-    write_certificate(issuing_file, rig::issue(content, root_key, usual_scheme()));
+    content.issuer = root;
+    write_certificate(issuing_file, rig::issue(content, root_key));
   }
   for (const std::filesystem::path& file : {issuing_file, root_file()}) {
     chain_.push_back(certificate_from_pem(as_text(read_file(file))));
@@ -75,13 +74,12 @@ Authority::Authority(std::string stem, const std::string& name, const std::strin
 }
 
 Bytes Authority::issue(CertificateContent content) const {
-  content.issuer_name = certificate_subject(chain_.front());
-  content.authority_key_identifier = certificate_key_identifier(chain_.front());
-  return rig::issue(content, issuing_key_, usual_scheme());
+  content.issuer = chain_.front();
+  return rig::issue(content, issuing_key_);
 }
 
 Bytes Authority::for_another_key(ByteView certificate) const {
-  return rig::for_another_key(certificate, issuing_key_, usual_scheme());
+  return rig::for_another_key(certificate, issuing_key_);
 }
 
 }  // namespace hsmbridge::rig

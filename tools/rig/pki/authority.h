@@ -1,16 +1,15 @@
 #pragma once
 
+#include "base/json.h"
 #include "tools/rig/pki/certificates.h"
 #include "tools/rig/pki/software_key.h"
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
 namespace hsmbridge::rig {
-
-// P-256 with SHA-256: how every authority of the rig signs.
-const SignatureScheme& usual_scheme();
 
 // A positive serial number.
 Bytes random_serial(std::size_t octets = 16);
@@ -23,6 +22,8 @@ CertificateContent authority_for(const std::string& name, const SoftwareKey& key
 
 // The key of a file (mode 0600), made when it is missing.
 SoftwareKey kept_key(const std::filesystem::path& file);
+// The JSON of a file (mode 0600), made when it is missing: credentials that clients are given.
+Json kept_json(const std::filesystem::path& file, const std::function<Json()>& make);
 void write_certificate(const std::filesystem::path& file, ByteView der);
 
 // A simulated service's authority: a root and one issuing CA under it, kept in files so that what was issued stays good

@@ -1,11 +1,11 @@
 #include "tools/rig/pki/certificates.h"
 
+#include "base/text.h"
 #include "tools/rig/pki/openssl_handles.h"
 
 #include <fmt/core.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs7.h>
-#include <openssl/rsa.h>
 
 #include <algorithm>
 #include <array>
@@ -13,72 +13,32 @@
 namespace hsmbridge::rig {
 namespace {
 
-struct Usage {
-  std::string_view word;     // the TSB's
-  std::string_view openssl;  // what X509V3_EXT_conf_nid reads
-};
-
-constexpr std::array<Usage, 9> kKeyUsages{{
-    {"DIGITAL_SIGNATURE", "digitalSignature"},
-    {"CONTENT_COMMITMENT", "nonRepudiation"},
-    {"KEY_ENCIPHERMENT", "keyEncipherment"},
-    {"DATA_ENCIPHERMENT", "dataEncipherment"},
-    {"KEY_AGREEMENT", "keyAgreement"},
-    {"KEY_CERT_SIGN", "keyCertSign"},
-    {"CRL_SIGN", "cRLSign"},
-    {"ENCIPHER_ONLY", "encipherOnly"},
-    {"DECIPHER_ONLY", "decipherOnly"},
-}};
-
-constexpr std::array<Usage, 7> kExtendedKeyUsages{{
-    {"ANY_EXTENDED_KEY_USAGE", "anyExtendedKeyUsage"},
-    {"SERVER_AUTH", "serverAuth"},
-    {"CLIENT_AUTH", "clientAuth"},
-    {"CODE_SIGNING", "codeSigning"},
-    {"EMAIL_PROTECTION", "emailProtection"},
-    {"TIME_STAMPING", "timeStamping"},
-    {"OCSP_SIGNING", "OCSPSigning"},
-}};
-
-template <std::size_t N>
-std::string usage_value(const std::array<Usage, N>& table, const std::vector<std::string>& words) {
-  std::string value;
-  for (const std::string& word : words) {
-    const auto row = std::find_if(table.begin(), table.end(), [&](const Usage& usage) { return usage.word == word; });
-    if (row == table.end()) throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no key usage", word)};
-    value += fmt::format("{}{}", value.empty() ? "" : ",", row->openssl);
-  }
-  return value;
-}
-
-struct AttributeRow {
-  std::string_view word;  // keytool's
-  int nid;
-};
-
-// Attribute types in names: keytool's word, OpenSSL's number.
-constexpr std::array<AttributeRow, 12> kAttributes{{
-    {"CN", NID_commonName},
-    {"OU", NID_organizationalUnitName},
-    {"O", NID_organizationName},
-    {"L", NID_localityName},
-    {"ST", NID_stateOrProvinceName},
-    {"C", NID_countryName},
-    {"EMAILADDRESS", NID_pkcs9_emailAddress},
-    {"T", NID_title},
-    {"surname", NID_surname},
-    {"givenname", NID_givenName},
-    {"initials", NID_initials},
-    {"generation", NID_generationQualifier},
+// Attribute types in names that keytool calls otherwise than OpenSSL: its word, OpenSSL's.
+constexpr std::array<std::pair<std::string_view, const char*>, 4> kAttributes{{
+    {"EMAILADDRESS", "emailAddress"},
+    {"T", "title"},
+    {"givenname", "givenName"},
+    {"generation", "generationQualifier"},
 }};
 
 int nid_of(const std::string& type) {
-  for (const AttributeRow& row : kAttributes) {
-    if (row.word == type) return row.nid;
+  const char* name = type.c_str();
+  for (const auto& [word, openssl] : kAttributes) {
+    if (word == type) name = openssl;
   }
-  const int nid = ::OBJ_txt2nid(type.c_str());
-  if (nid == NID_undef) throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no attribute of a name", type)};
+  const int nid = ::OBJ_txt2nid(name);
+  if (nid == NID_undef) throw Error{ErrorKind::invalid_input, fmt::format("'{}' is not a name attribute", type)};
   return nid;
+}
+
+void append_element(Bytes& out, int tag, ByteView content) {
+  const int constructed = tag == V_ASN1_SEQUENCE ? 1 : 0;
+  const int size = static_cast<int>(content.size());
+  Bytes element(static_cast<std::size_t>(::ASN1_object_size(constructed, size, tag)));
+  unsigned char* cursor = element.data();
+  ::ASN1_put_object(&cursor, constructed, size, tag, V_ASN1_UNIVERSAL);
+  std::copy(content.begin(), content.end(), cursor);
+  out.insert(out.end(), element.begin(), element.end());
 }
 
 // X.680 §41.4 PrintableString.
@@ -103,113 +63,38 @@ NameHandle build_name(const DistinguishedName& name) {
   return built;
 }
 
-NameHandle decode_name(ByteView der) {
-  const unsigned char* cursor = der.data();
-  NameHandle name(::d2i_X509_NAME(nullptr, &cursor, static_cast<long>(der.size())));
-  must(name != nullptr, "not a Name");
-  return name;
-}
-
 CertificateHandle decode_certificate(ByteView der) {
-  const unsigned char* cursor = der.data();
-  CertificateHandle certificate(::d2i_X509(nullptr, &cursor, static_cast<long>(der.size())));
-  if (certificate == nullptr || cursor != der.data() + der.size()) throw openssl_error("not a certificate");
-  return certificate;
+  return decoded<CertificateHandle, ::d2i_X509>(der, "not a certificate");
 }
 
-CsrHandle decode_csr(ByteView der) {
-  const unsigned char* cursor = der.data();
-  CsrHandle csr(::d2i_X509_REQ(nullptr, &cursor, static_cast<long>(der.size())));
-  if (csr == nullptr || cursor != der.data() + der.size()) throw openssl_error("not a certificate request");
-  return csr;
-}
-
-KeyHandle decode_public_key(ByteView der) {
-  const unsigned char* cursor = der.data();
-  KeyHandle key(::d2i_PUBKEY(nullptr, &cursor, static_cast<long>(der.size())));
-  must(key != nullptr, "not a public key");
-  return key;
-}
-
-ExtensionHandle text_extension(int nid, const std::string& value) {
-  ExtensionHandle extension(::X509V3_EXT_conf_nid(nullptr, nullptr, nid, value.c_str()));
-  must(extension != nullptr, fmt::format("extension value '{}' refused", value));
+ExtensionHandle extension_of(X509V3_CTX& context, const std::string& name, const std::string& value) {
+  ExtensionHandle extension(::X509V3_EXT_nconf(nullptr, &context, name.c_str(), value.c_str()));
+  must(extension != nullptr, fmt::format("the value '{}' of the extension {} is not valid", value, name));
   return extension;
 }
 
-std::string alternative_names_value(const std::vector<SubjectAlternativeName>& names) {
-  std::string value;
-  for (const SubjectAlternativeName& name : names) {
-    const std::string_view prefix = name.type == "EMAIL" ? "email" : std::string_view(name.type);
-    // The text form takes a comma as the end of a name.
-    if (name.value.find(',') != std::string::npos) {
-      throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no alternative name", name.value)};
-    }
-    value += fmt::format("{}{}:{}", value.empty() ? "" : ",", prefix, name.value);
-  }
-  return value;
-}
-
-ExtensionHandle key_identifier_extension(const Bytes& identifier) {
-  std::string text;
-  for (const std::uint8_t octet : identifier) text += fmt::format("{}{:02X}", text.empty() ? "" : ":", octet);
-  return text_extension(NID_subject_key_identifier, text);
-}
-
-ExtensionHandle authority_extension(const Bytes& identifier) {
-  const std::unique_ptr<AUTHORITY_KEYID, Freed<::AUTHORITY_KEYID_free>> authority(::AUTHORITY_KEYID_new());
-  authority->keyid = ::ASN1_OCTET_STRING_new();
-  must(::ASN1_OCTET_STRING_set(authority->keyid, identifier.data(), static_cast<int>(identifier.size())) == 1,
-       "out of memory");
-  ExtensionHandle extension(::X509V3_EXT_i2d(NID_authority_key_identifier, 0, authority.get()));
-  must(extension != nullptr, "cannot build the authority key identifier");
-  return extension;
-}
-
-// RFC 5280 §4.2.1.2 method (1).
-Bytes identifier_of(EVP_PKEY* key) {
-  const std::unique_ptr<X509_PUBKEY, Freed<::X509_PUBKEY_free>> holder([&] {
-    X509_PUBKEY* made = nullptr;
-    ::X509_PUBKEY_set(&made, key);
-    return made;
-  }());
-  const unsigned char* bits = nullptr;
-  int size = 0;
-  must(holder != nullptr && ::X509_PUBKEY_get0_param(nullptr, &bits, &size, nullptr, holder.get()) == 1,
-       "cannot read the public key");
-  Bytes digest(20);
-  must(::EVP_Digest(bits, static_cast<std::size_t>(size), digest.data(), nullptr, ::EVP_sha1(), nullptr) == 1,
-       "SHA-1 is not available");
-  return digest;
-}
-
-std::vector<ExtensionHandle> extensions_of(const CertificateContent& content, EVP_PKEY* subject_key) {
+// For a certificate, or for a CSR when `certificate` is null.
+std::vector<ExtensionHandle> extensions_of(const CertificateContent& content, X509* certificate, X509_REQ* csr) {
+  const CertificateHandle issuer = content.issuer.empty() ? nullptr : decode_certificate(content.issuer);
+  X509V3_CTX context{};
+  ::X509V3_set_ctx(&context, issuer.get(), certificate, csr, nullptr, 0);
   std::vector<ExtensionHandle> extensions;
-  if (!content.authority_key_identifier.empty()) {
-    extensions.push_back(authority_extension(content.authority_key_identifier));
-  }
-  using Constraints = CertificateContent::BasicConstraints;
-  if (content.basic_constraints != Constraints::absent) {
-    const bool critical = content.basic_constraints == Constraints::ca_critical;
-    extensions.push_back(text_extension(NID_basic_constraints, critical ? "critical,CA:TRUE" : "CA:TRUE"));
-  }
-  if (!content.extended_key_usage.empty()) {
-    extensions.push_back(
-        text_extension(NID_ext_key_usage, (content.extended_key_usage_is_critical ? "critical," : "") +
-                                              usage_value(kExtendedKeyUsages, content.extended_key_usage)));
-  }
-  if (!content.key_usage.empty()) {
-    extensions.push_back(text_extension(NID_key_usage, "critical," + usage_value(kKeyUsages, content.key_usage)));
-  }
+  if (issuer != nullptr) extensions.push_back(extension_of(context, "authorityKeyIdentifier", "keyid,issuer"));
+  for (const auto& [name, value] : content.extensions) extensions.push_back(extension_of(context, name, value));
   if (!content.alternative_names.empty()) {
-    extensions.push_back(text_extension(NID_subject_alt_name, alternative_names_value(content.alternative_names)));
+    const auto text = [](const SubjectAlternativeName& name) {
+      // The text form takes a comma as the end of a name.
+      if (name.value.find(',') == std::string::npos) return name.type + ":" + name.value;
+      throw Error{ErrorKind::invalid_input, fmt::format("'{}' is not a valid alternative name", name.value)};
+    };
+    extensions.push_back(extension_of(context, "subjectAltName", joined(content.alternative_names, ",", text)));
   }
-  if (content.subject_key_identifier) extensions.push_back(key_identifier_extension(identifier_of(subject_key)));
+  extensions.push_back(extension_of(context, "subjectKeyIdentifier", "hash"));
   return extensions;
 }
 
 void copy_extensions(const CertificateContent& content, X509* certificate) {
-  const CsrHandle csr = decode_csr(content.copied_from_csr);
+  const auto csr = decoded<CsrHandle, ::d2i_X509_REQ>(content.copied_from_csr, "not a certificate request");
   STACK_OF(X509_EXTENSION)* requested = ::X509_REQ_get_extensions(csr.get());
   for (int i = 0; i < sk_X509_EXTENSION_num(requested); ++i) {
     X509_EXTENSION* extension = sk_X509_EXTENSION_value(requested, i);
@@ -223,21 +108,6 @@ void copy_extensions(const CertificateContent& content, X509* certificate) {
   sk_X509_EXTENSION_pop_free(requested, ::X509_EXTENSION_free);
 }
 
-// A digest context ready to sign ASN.1 with the scheme; it also carries the AlgorithmIdentifier.
-DigestHandle signing_context(const SoftwareKey& key, const SignatureScheme& scheme) {
-  DigestHandle digest(::EVP_MD_CTX_new());
-  EVP_PKEY_CTX* context = nullptr;
-  must(::EVP_DigestSignInit_ex(digest.get(), &context, scheme.digest.empty() ? nullptr : scheme.digest.c_str(), nullptr,
-                               nullptr, key.handle(), nullptr) == 1,
-       "cannot sign");
-  if (scheme.padding == SignatureScheme::Padding::pss) {
-    must(::EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) > 0 &&
-             ::EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) > 0,
-         "PSS needs an RSA key");
-  }
-  return digest;
-}
-
 void set_time(ASN1_TIME* time, Instant instant) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(instant).time_since_epoch().count();
   must(::ASN1_TIME_set(time, static_cast<time_t>(seconds)) != nullptr, "cannot encode a time");
@@ -249,19 +119,6 @@ Instant instant_of(const ASN1_TIME* time) {
   int seconds = 0;
   must(::ASN1_TIME_diff(&days, &seconds, epoch.get(), time) == 1, "not a time");
   return Instant{} + std::chrono::days{days} + std::chrono::seconds{seconds};
-}
-
-void append_length(Bytes& der, std::size_t length) {
-  if (length < 0x80) {
-    der.push_back(static_cast<std::uint8_t>(length));
-    return;
-  }
-  Bytes octets;
-  for (std::size_t rest = length; rest != 0; rest >>= 8U) {
-    octets.insert(octets.begin(), static_cast<std::uint8_t>(rest));
-  }
-  der.push_back(static_cast<std::uint8_t>(0x80U | octets.size()));
-  der.insert(der.end(), octets.begin(), octets.end());
 }
 
 }  // namespace
@@ -285,28 +142,29 @@ DistinguishedName parse_name(std::string_view text) {
 Bytes certificate_to_be_signed(const CertificateContent& content, const SoftwareKey& issuer_key,
                                const SignatureScheme& scheme) {
   const CertificateHandle certificate(::X509_new());
-  const NameHandle subject =
-      content.subject_name.empty() ? build_name(content.subject) : decode_name(content.subject_name);
-  const NameHandle issuer =
-      content.issuer_name.empty() ? build_name(content.subject) : decode_name(content.issuer_name);
+  const NameHandle subject = content.subject_name.empty()
+                                 ? build_name(content.subject)
+                                 : decoded<NameHandle, ::d2i_X509_NAME>(content.subject_name, "not a Name");
+  const CertificateHandle issuer = content.issuer.empty() ? nullptr : decode_certificate(content.issuer);
   const KeyHandle subject_key = decode_public_key(content.subject_public_key);
   const std::unique_ptr<BIGNUM, Freed<::BN_free>> serial(
       ::BN_bin2bn(content.serial.data(), static_cast<int>(content.serial.size()), nullptr));
   must(::X509_set_version(certificate.get(), X509_VERSION_3) == 1 &&
            ::BN_to_ASN1_INTEGER(serial.get(), ::X509_get_serialNumber(certificate.get())) != nullptr &&
            ::X509_set_subject_name(certificate.get(), subject.get()) == 1 &&
-           ::X509_set_issuer_name(certificate.get(), issuer.get()) == 1 &&
+           ::X509_set_issuer_name(certificate.get(),
+                                  issuer == nullptr ? subject.get() : ::X509_get_subject_name(issuer.get())) == 1 &&
            ::X509_set_pubkey(certificate.get(), subject_key.get()) == 1,
        "cannot build the certificate");
   set_time(::X509_getm_notBefore(certificate.get()), content.not_before);
   set_time(::X509_getm_notAfter(certificate.get()), content.not_after);
-  for (const ExtensionHandle& extension : extensions_of(content, subject_key.get())) {
+  for (const ExtensionHandle& extension : extensions_of(content, certificate.get(), nullptr)) {
     must(::X509_add_ext(certificate.get(), extension.get(), -1) == 1, "cannot add an extension");
   }
   if (!content.copied_from_csr.empty()) copy_extensions(content, certificate.get());
   // Signing is the only public way to have OpenSSL put the AlgorithmIdentifier into the to-be-signed part. This
   // signature is thrown away: the one that counts is made after the approvals.
-  must(::X509_sign_ctx(certificate.get(), signing_context(issuer_key, scheme).get()) > 0, "cannot sign");
+  must(::X509_sign_ctx(certificate.get(), signing_context(issuer_key.handle(), scheme).get()) > 0, "cannot sign");
   return der_of(certificate.get(), ::i2d_re_X509_tbs);
 }
 
@@ -317,12 +175,12 @@ Bytes csr_to_be_signed(const CertificateContent& content, const SoftwareKey& key
            ::X509_REQ_set_subject_name(csr.get(), subject.get()) == 1 &&
            ::X509_REQ_set_pubkey(csr.get(), key.handle()) == 1,
        "cannot build the certificate request");
-  const std::vector<ExtensionHandle> extensions = extensions_of(content, key.handle());
+  const std::vector<ExtensionHandle> extensions = extensions_of(content, nullptr, csr.get());
   STACK_OF(X509_EXTENSION)* stack = sk_X509_EXTENSION_new_null();
   for (const ExtensionHandle& extension : extensions) sk_X509_EXTENSION_push(stack, extension.get());
   const bool added = ::X509_REQ_add_extensions(csr.get(), stack) == 1;
   sk_X509_EXTENSION_free(stack);
-  must(added && ::X509_REQ_sign_ctx(csr.get(), signing_context(key, scheme).get()) > 0, "cannot sign");
+  must(added && ::X509_REQ_sign_ctx(csr.get(), signing_context(key.handle(), scheme).get()) > 0, "cannot sign");
   return der_of(csr.get(), ::i2d_re_X509_REQ_tbs);
 }
 
@@ -332,19 +190,17 @@ Bytes assemble(ByteView to_be_signed, const SoftwareKey& key, const SignatureSch
   const std::unique_ptr<ASN1_BIT_STRING, Freed<::ASN1_BIT_STRING_free>> unused(::ASN1_BIT_STRING_new());
   const std::unique_ptr<ASN1_INTEGER, Freed<::ASN1_INTEGER_free>> zero(::ASN1_INTEGER_new());
   must(::ASN1_item_sign_ctx(ASN1_ITEM_rptr(ASN1_INTEGER), algorithm.get(), nullptr, unused.get(), zero.get(),
-                            signing_context(key, scheme).get()) > 0,
+                            signing_context(key.handle(), scheme).get()) > 0,
        "cannot sign");
   const Bytes identifier = der_of(algorithm.get(), ::i2d_X509_ALGOR);
 
   Bytes content(to_be_signed.begin(), to_be_signed.end());
   content.insert(content.end(), identifier.begin(), identifier.end());
-  content.push_back(0x03);
-  append_length(content, signature.size() + 1);
-  content.push_back(0);
-  content.insert(content.end(), signature.begin(), signature.end());
-  Bytes der{0x30};
-  append_length(der, content.size());
-  der.insert(der.end(), content.begin(), content.end());
+  Bytes bits{0};  // unused ones
+  bits.insert(bits.end(), signature.begin(), signature.end());
+  append_element(content, V_ASN1_BIT_STRING, bits);
+  Bytes der;
+  append_element(der, V_ASN1_SEQUENCE, content);
   return der;
 }
 
@@ -353,44 +209,31 @@ Bytes issue(const CertificateContent& content, const SoftwareKey& issuer_key, co
   return assemble(to_be_signed, issuer_key, scheme, issuer_key.sign(scheme, to_be_signed));
 }
 
-std::optional<Bytes> read_csr(std::string_view text) {
-  std::string base64_text;
+std::optional<Csr> read_csr(std::string_view text) {
   const std::size_t armour = text.find("-----BEGIN ");
   if (armour != std::string_view::npos) {
-    const std::size_t begin = text.find("CERTIFICATE REQUEST-----", armour);
+    constexpr std::string_view kTail = "CERTIFICATE REQUEST-----";
+    const std::size_t begin = text.find(kTail, armour);
     const std::size_t end = text.find("-----END ", armour);
     if (begin == std::string_view::npos || end == std::string_view::npos || end < begin) return std::nullopt;
-    constexpr std::size_t kArmourTail = std::string_view("CERTIFICATE REQUEST-----").size();
-    text = text.substr(begin + kArmourTail, end - begin - kArmourTail);
+    text = text.substr(begin + kTail.size(), end - begin - kTail.size());
   }
+  std::string base64_text;
   for (const char c : text) {
     if (c != '\n' && c != '\r' && c != ' ') base64_text += c;
   }
   try {
-    Bytes der = from_base64(base64_text);
-    decode_csr(der);
-    return der;
+    Csr csr{from_base64(base64_text), {}, {}};
+    const auto handle = decoded<CsrHandle, ::d2i_X509_REQ>(csr.der, "not a certificate request");
+    csr.public_key = der_of(::X509_REQ_get_X509_PUBKEY(handle.get()), ::i2d_X509_PUBKEY);
+    csr.subject = der_of(::X509_REQ_get_subject_name(handle.get()), ::i2d_X509_NAME);
+    EVP_PKEY* key = ::X509_REQ_get0_pubkey(handle.get());
+    csr.signature_is_good = key != nullptr && ::X509_REQ_verify(handle.get(), key) == 1;
+    ::ERR_clear_error();
+    return csr;
   } catch (const Error&) {
     return std::nullopt;
   }
-}
-
-Bytes csr_public_key(ByteView csr) {
-  const CsrHandle decoded = decode_csr(csr);
-  return der_of(::X509_REQ_get_X509_PUBKEY(decoded.get()), ::i2d_X509_PUBKEY);
-}
-
-Bytes csr_subject(ByteView csr) {
-  const CsrHandle decoded = decode_csr(csr);
-  return der_of(::X509_REQ_get_subject_name(decoded.get()), ::i2d_X509_NAME);
-}
-
-bool csr_signature_is_good(ByteView csr) {
-  const CsrHandle decoded = decode_csr(csr);
-  EVP_PKEY* key = ::X509_REQ_get0_pubkey(decoded.get());
-  const bool good = key != nullptr && ::X509_REQ_verify(decoded.get(), key) == 1;
-  ::ERR_clear_error();
-  return good;
 }
 
 Bytes certificate_from_pem(std::string_view pem) {
@@ -400,60 +243,25 @@ Bytes certificate_from_pem(std::string_view pem) {
   return der_of(certificate.get(), ::i2d_X509);
 }
 
-bool is_certificate(ByteView der) {
-  try {
-    decode_certificate(der);
-    return true;
-  } catch (const Error&) {
-    return false;
-  }
+CertificateFacts read_certificate(ByteView certificate) {
+  const CertificateHandle handle = decode_certificate(certificate);
+  const ASN1_INTEGER* serial = ::X509_get0_serialNumber(handle.get());
+  const unsigned char* octets = ::ASN1_STRING_get0_data(serial);
+  return {der_of(::X509_get_X509_PUBKEY(handle.get()), ::i2d_X509_PUBKEY),
+          {octets, octets + ::ASN1_STRING_length(serial)},
+          instant_of(::X509_get0_notBefore(handle.get())),
+          instant_of(::X509_get0_notAfter(handle.get())),
+          der_of(::X509_get_subject_name(handle.get()), ::i2d_X509_NAME),
+          der_of(::X509_get_issuer_name(handle.get()), ::i2d_X509_NAME)};
 }
 
-Bytes certificate_public_key(ByteView certificate) {
-  const CertificateHandle decoded = decode_certificate(certificate);
-  return der_of(::X509_get_X509_PUBKEY(decoded.get()), ::i2d_X509_PUBKEY);
-}
-
-Bytes certificate_serial(ByteView certificate) {
-  const CertificateHandle decoded = decode_certificate(certificate);
-  const ASN1_INTEGER* serial = ::X509_get0_serialNumber(decoded.get());
-  const unsigned char* data = ::ASN1_STRING_get0_data(serial);
-  return {data, data + ::ASN1_STRING_length(serial)};
-}
-
-Instant certificate_begin(ByteView certificate) {
-  return instant_of(::X509_get0_notBefore(decode_certificate(certificate).get()));
-}
-
-Instant certificate_end(ByteView certificate) {
-  return instant_of(::X509_get0_notAfter(decode_certificate(certificate).get()));
-}
-
-Bytes certificate_subject(ByteView certificate) {
-  const CertificateHandle decoded = decode_certificate(certificate);
-  return der_of(::X509_get_subject_name(decoded.get()), ::i2d_X509_NAME);
-}
-
-Bytes certificate_issuer(ByteView certificate) {
-  const CertificateHandle decoded = decode_certificate(certificate);
-  return der_of(::X509_get_issuer_name(decoded.get()), ::i2d_X509_NAME);
-}
-
-Bytes certificate_key_identifier(ByteView certificate) {
-  const CertificateHandle decoded = decode_certificate(certificate);
-  const ASN1_OCTET_STRING* identifier = ::X509_get0_subject_key_id(decoded.get());
-  if (identifier == nullptr) return identifier_of(::X509_get0_pubkey(decoded.get()));
-  const unsigned char* data = ::ASN1_STRING_get0_data(identifier);
-  return {data, data + ::ASN1_STRING_length(identifier)};
-}
-
-Bytes for_another_key(ByteView certificate, const SoftwareKey& issuer_key, const SignatureScheme& scheme) {
-  const CertificateHandle decoded = decode_certificate(certificate);
+Bytes for_another_key(ByteView certificate, const SoftwareKey& issuer_key) {
+  const CertificateHandle changed = decode_certificate(certificate);
   const SoftwareKey other = SoftwareKey::generate("EC", 256);
-  must(::X509_set_pubkey(decoded.get(), other.handle()) == 1 &&
-           ::X509_sign_ctx(decoded.get(), signing_context(issuer_key, scheme).get()) > 0,
+  must(::X509_set_pubkey(changed.get(), other.handle()) == 1 &&
+           ::X509_sign_ctx(changed.get(), signing_context(issuer_key.handle(), {}).get()) > 0,
        "cannot sign");
-  return der_of(decoded.get(), ::i2d_X509);
+  return der_of(changed.get(), ::i2d_X509);
 }
 
 Bytes pkcs7_bundle(const std::vector<Bytes>& certificates) {

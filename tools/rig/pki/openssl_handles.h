@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "tools/rig/pki/software_key.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -26,7 +27,6 @@ struct Freed {
 
 using BioHandle = std::unique_ptr<BIO, Freed<::BIO_free_all>>;
 using DigestHandle = std::unique_ptr<EVP_MD_CTX, Freed<::EVP_MD_CTX_free>>;
-using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Freed<::EVP_PKEY_CTX_free>>;
 using KeyHandle = std::unique_ptr<EVP_PKEY, Freed<::EVP_PKEY_free>>;
 using CertificateHandle = std::unique_ptr<X509, Freed<::X509_free>>;
 using CsrHandle = std::unique_ptr<X509_REQ, Freed<::X509_REQ_free>>;
@@ -60,16 +60,24 @@ Bytes der_of(T* structure, Encode encode) {
   return der;
 }
 
+// What d2i reads, which must be all of the bytes.
+template <class Handle, auto Decode>
+Handle decoded(ByteView der, std::string_view otherwise) {
+  const unsigned char* cursor = der.data();
+  Handle handle(Decode(nullptr, &cursor, static_cast<long>(der.size())));
+  must(handle != nullptr && cursor == der.data() + der.size(), otherwise);
+  return handle;
+}
+
+// software_key.cpp
+KeyHandle decode_public_key(ByteView der);
+// Ready to sign with the scheme; OpenSSL takes the AlgorithmIdentifier from it too.
+DigestHandle signing_context(EVP_PKEY* key, const SignatureScheme& scheme);
+
 inline BioHandle memory_bio(std::string_view text) {
   BioHandle bio(::BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
   must(bio != nullptr, "out of memory");
   return bio;
-}
-
-inline std::string bio_text(BIO* bio) {
-  char* data = nullptr;
-  const long size = ::BIO_get_mem_data(bio, &data);
-  return {data, static_cast<std::size_t>(size)};
 }
 
 }  // namespace hsmbridge::rig

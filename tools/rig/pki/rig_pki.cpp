@@ -19,24 +19,24 @@ struct Leaf {
   std::filesystem::path certificate;
   std::filesystem::path key;
   std::string name;
-  std::vector<std::string> extended_key_usage = {};
+  std::string extended_key_usage = "";
   std::vector<SubjectAlternativeName> names = {};
 };
 
 void make_leaf(const Leaf& leaf, const Bytes& ca, const SoftwareKey& ca_key, Instant now) {
   CertificateContent content = content_for("CN=" + leaf.name, kept_key(leaf.key), now, kLeafLife);
-  content.issuer_name = certificate_subject(ca);
-  content.authority_key_identifier = certificate_key_identifier(ca);
-  content.key_usage = {"DIGITAL_SIGNATURE"};
-  content.extended_key_usage = leaf.extended_key_usage;
+  content.issuer = ca;
+  if (!leaf.extended_key_usage.empty())
+    content.extensions = {{"extendedKeyUsage", "critical," + leaf.extended_key_usage}};
+  content.extensions.emplace_back("keyUsage", "critical,digitalSignature");
   content.alternative_names = leaf.names;
-  write_certificate(leaf.certificate, issue(content, ca_key, usual_scheme()));
+  write_certificate(leaf.certificate, issue(content, ca_key));
 }
 
 }  // namespace
 
 TestPki make_test_pki(const std::filesystem::path& dir) {
-  // A folder of their own: certificates of simulated keys are written beside ca.pem under names that users choose.
+  // A folder of their own: certificates of simulated keys are written next to ca.pem under names that users choose.
   const std::filesystem::path tls = dir / "tls";
   std::filesystem::create_directories(tls);
   const TestPki pki{dir / "ca.pem",          tls / "server.pem",      tls / "server-key.pem",     tls / "control.pem",
@@ -47,16 +47,16 @@ TestPki make_test_pki(const std::filesystem::path& dir) {
   const SoftwareKey ca_key = kept_key(ca_key_file);
   if (!ca_there) {
     const auto content = authority_for("CN=hsmbridge-rig test CA", ca_key, now, std::chrono::days{3650});
-    write_certificate(pki.ca, issue(content, ca_key, usual_scheme()));
+    write_certificate(pki.ca, issue(content, ca_key));
   }
   const Bytes ca = certificate_from_pem(as_text(read_file(pki.ca)));
   make_leaf({pki.server,
              pki.server_key,
              "localhost",
-             {"SERVER_AUTH"},
+             "serverAuth",
              {{"DNS", "localhost"}, {"IP", "127.0.0.1"}, {"IP", "::1"}}},
             ca, ca_key, now);
-  make_leaf({pki.control, pki.control_key, "hsmbridge-rig control", {"CLIENT_AUTH"}}, ca, ca_key, now);
+  make_leaf({pki.control, pki.control_key, "hsmbridge-rig control", "clientAuth"}, ca, ca_key, now);
   // Stays what it was: clients have it in their configuration.
   if (!both_there(pki.task_reader, pki.task_reader_key)) {
     make_leaf({pki.task_reader, pki.task_reader_key, "hsmbridge-rig task reader"}, ca, ca_key, now);

@@ -12,33 +12,24 @@ namespace {
 
 using EcdsaHandle = std::unique_ptr<ECDSA_SIG, Freed<::ECDSA_SIG_free>>;
 
-KeyHandle decode_public_key(ByteView der) {
-  const unsigned char* cursor = der.data();
-  KeyHandle key(::d2i_PUBKEY(nullptr, &cursor, static_cast<long>(der.size())));
-  if (key == nullptr || cursor != der.data() + der.size()) throw openssl_error("not a SubjectPublicKeyInfo");
-  return key;
-}
-
-void set_padding(EVP_PKEY_CTX* context, const SignatureScheme& scheme) {
-  if (scheme.padding != SignatureScheme::Padding::pss) return;
-  must(::EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) > 0, "PSS needs an RSA key");
-  must(::EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) > 0, "PSS salt length refused");
-}
-
-// A payload that is already the hash (NONE_WITH_…): the private operation alone.
-Bytes sign_hash(EVP_PKEY* key, const SignatureScheme& scheme, ByteView hash) {
-  const KeyContext context(::EVP_PKEY_CTX_new(key, nullptr));
-  must(context != nullptr && ::EVP_PKEY_sign_init(context.get()) > 0, "cannot sign");
-  set_padding(context.get(), scheme);
-  std::size_t size = 0;
-  must(::EVP_PKEY_sign(context.get(), nullptr, &size, hash.data(), hash.size()) > 0, "cannot sign");
-  Bytes signature(size);
-  must(::EVP_PKEY_sign(context.get(), signature.data(), &size, hash.data(), hash.size()) > 0, "cannot sign");
-  signature.resize(size);
-  return signature;
-}
-
 }  // namespace
+
+KeyHandle decode_public_key(ByteView der) {
+  return decoded<KeyHandle, ::d2i_PUBKEY>(der, "not a SubjectPublicKeyInfo");
+}
+
+DigestHandle signing_context(EVP_PKEY* key, const SignatureScheme& scheme) {
+  DigestHandle digest(::EVP_MD_CTX_new());
+  EVP_PKEY_CTX* context = nullptr;  // owned by the digest
+  const char* name = ::EVP_PKEY_is_a(key, "ED25519") == 1 ? nullptr : scheme.digest.c_str();
+  must(::EVP_DigestSignInit_ex(digest.get(), &context, name, nullptr, nullptr, key, nullptr) == 1, "cannot sign");
+  if (scheme.padding == SignatureScheme::Padding::pss) {
+    must(::EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) > 0 &&
+             ::EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) > 0,
+         "PSS needs an RSA key");
+  }
+  return digest;
+}
 
 void SoftwareKey::Free::operator()(evp_pkey_st* key) const {
   ::EVP_PKEY_free(key);
@@ -53,7 +44,7 @@ SoftwareKey SoftwareKey::generate(std::string_view algorithm, int bits) {
   } else if (algorithm == "ED") {
     key = ::EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
   } else {
-    throw Error{ErrorKind::invalid_input, fmt::format("the rig makes no {} keys of {} bits", algorithm, bits)};
+    throw Error{ErrorKind::invalid_input, fmt::format("the rig does not support {} keys of {} bits", algorithm, bits)};
   }
   must(key != nullptr, "key generation failed");
   return SoftwareKey(key);
@@ -70,7 +61,9 @@ std::string SoftwareKey::to_pem() const {
   const BioHandle bio(::BIO_new(::BIO_s_mem()));
   must(::PEM_write_bio_PKCS8PrivateKey(bio.get(), key_.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1,
        "cannot write the key");
-  return bio_text(bio.get());
+  char* data = nullptr;
+  const long size = ::BIO_get_mem_data(bio.get(), &data);
+  return {data, static_cast<std::size_t>(size)};
 }
 
 Bytes SoftwareKey::public_key() const {
@@ -78,14 +71,7 @@ Bytes SoftwareKey::public_key() const {
 }
 
 Bytes SoftwareKey::sign(const SignatureScheme& scheme, ByteView message) const {
-  const bool ed25519 = ::EVP_PKEY_is_a(key_.get(), "ED25519") == 1;
-  if (scheme.digest.empty() && !ed25519) return sign_hash(key_.get(), scheme, message);
-  const DigestHandle digest(::EVP_MD_CTX_new());
-  EVP_PKEY_CTX* context = nullptr;  // owned by the digest
-  must(::EVP_DigestSignInit_ex(digest.get(), &context, ed25519 ? nullptr : scheme.digest.c_str(), nullptr, nullptr,
-                               key_.get(), nullptr) == 1,
-       "cannot sign");
-  set_padding(context, scheme);
+  const DigestHandle digest = signing_context(key_.get(), scheme);
   std::size_t size = 0;
   must(::EVP_DigestSign(digest.get(), nullptr, &size, message.data(), message.size()) == 1, "cannot sign");
   Bytes signature(size);

@@ -14,12 +14,12 @@ namespace hsmbridge::rig {
 // How a signature is made, in words of OpenSSL.
 struct SignatureScheme {
   enum class Padding { pkcs1, pss };  // RSA only; PSS has MGF1 with the same hash and a salt as long as the hash
-  std::string digest;                 // "SHA256"; "" for Ed25519, and for a payload that is a hash already
+  std::string digest = "SHA256";      // not used for Ed25519
   Padding padding = Padding::pkcs1;
 };
 
 // A key of the simulated HSM, of the test CA or of a simulated approver: it lives in memory and in a file of mode 0600,
-// which is what makes this a rig and no HSM.
+// which is what makes this a rig and not an HSM.
 class SoftwareKey {
  public:
   // "RSA" with `bits` 2048 to 8192, "EC" with 256, 384 or 521, "ED" (Ed25519). Throws invalid_input on another.
@@ -44,7 +44,7 @@ class SoftwareKey {
 };
 
 enum class PublicKeyType { rsa, ec, ed25519, other };
-// Throws invalid_input when the DER is no SubjectPublicKeyInfo.
+// Throws invalid_input when the DER is not a SubjectPublicKeyInfo.
 PublicKeyType public_key_type(ByteView public_key);
 int public_key_bits(ByteView public_key);
 // DER from a "PUBLIC KEY" PEM. Throws invalid_input.

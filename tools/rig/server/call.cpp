@@ -45,20 +45,9 @@ std::vector<std::string> Call::segments() const {
   return parts;
 }
 
-std::map<std::string, std::string, std::less<>> Call::query() const {
-  std::map<std::string, std::string, std::less<>> values;
+Words Call::query() const {
   const std::size_t mark = target.find('?');
-  if (mark == std::string::npos) return values;
-  std::string_view rest = std::string_view(target).substr(mark + 1);
-  while (!rest.empty()) {
-    const std::string_view pair = rest.substr(0, rest.find('&'));
-    rest.remove_prefix(std::min(pair.size() + 1, rest.size()));
-    const std::size_t equals = pair.find('=');
-    if (pair.empty()) continue;
-    values[percent_decoded(pair.substr(0, equals))] =
-        equals == std::string_view::npos ? "" : percent_decoded(pair.substr(equals + 1));
-  }
-  return values;
+  return mark == std::string::npos ? Words{} : form_values(std::string_view(target).substr(mark + 1));
 }
 
 std::string Call::query_value(std::string_view name) const {
@@ -70,6 +59,32 @@ std::string Call::query_value(std::string_view name) const {
 std::string Call::header(std::string_view name) const {
   const auto found = headers.find(name);
   return found == headers.end() ? "" : found->second;
+}
+
+Words form_values(std::string_view text) {
+  Words values;
+  while (!text.empty()) {
+    const std::string_view pair = text.substr(0, text.find('&'));
+    text.remove_prefix(std::min(pair.size() + 1, text.size()));
+    const std::size_t equals = std::min(pair.find('='), pair.size());
+    if (!pair.empty()) {
+      values[percent_decoded(pair.substr(0, equals))] = percent_decoded(pair.substr(std::min(equals + 1, pair.size())));
+    }
+  }
+  return values;
+}
+
+Error refusal(std::string message, const Answer& answer) {
+  return Error{ErrorKind::refused, std::move(message)}
+      .with("status", std::to_string(answer.status))
+      .with("body", answer.body)
+      .with("type", answer.content_type);
+}
+
+std::optional<Answer> answer_in(const Error& error) {
+  const std::string status(error.detail("status"));
+  if (status.empty()) return std::nullopt;
+  return Answer{std::stoi(status), std::string(error.detail("body")), std::string(error.detail("type"))};
 }
 
 std::optional<std::vector<std::string>> match(std::string_view pattern, const std::vector<std::string>& segments) {

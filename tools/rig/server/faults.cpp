@@ -1,56 +1,21 @@
 #include "tools/rig/server/faults.h"
 
 #include "base/error.h"
-
-#include <fmt/core.h>
-
-#include <algorithm>
+#include "tools/rig/server/record.h"
 
 namespace hsmbridge::rig {
 
-const std::vector<std::string>& fault_kind_words() {
-  // In the order of FaultKind.
-  static const std::vector<std::string> words{"status",          "html",       "delay",
-                                              "drop-before",     "drop-after", "commit-late",
-                                              "truncate",        "huge",       "wrong-certificate",
-                                              "wrong-signature", "set"};
-  return words;
-}
-
 Fault read_fault(const Json& json) {
-  for (const Json::Member& member : json.as_object()) {
-    static const std::vector<std::string> known{"kind", "method",      "path", "after", "times",  "status",
-                                                "body", "retry_after", "ms",   "bytes", "members"};
-    if (std::find(known.begin(), known.end(), member.first) == known.end()) {
-      throw Error{ErrorKind::invalid_input, fmt::format("a fault has no '{}'", member.first)};
-    }
-  }
+  json.at("kind");
   Fault fault;
-  const std::string& word = json.at("kind").as_string();
-  const auto& words = fault_kind_words();
-  const auto kind = std::find(words.begin(), words.end(), word);
-  if (kind == words.end()) {
-    throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no kind of fault", word)}.hint(
-        "one of status, html, delay, drop-before, drop-after, commit-late, truncate, huge, wrong-certificate, "
-        "wrong-signature, set");
+  change(json, fault);
+  if (fault.status == 0) {
+    fault.status = fault.kind == FaultKind::html ? 502 : fault.retry_after.empty() ? 500 : 503;
   }
-  fault.kind = static_cast<FaultKind>(kind - words.begin());
-  fault.method = json.string_or("method", "");
-  fault.path_prefix = json.string_or("path", "");
-  fault.after = json.integer_or("after", 0);
-  fault.times = json.integer_or("times", 1);
-  fault.retry_after = json.string_or("retry_after", "");
-  fault.status = static_cast<int>(json.integer_or("status", fault.kind == FaultKind::html ? 502
-                                                            : fault.retry_after.empty()   ? 500
-                                                                                          : 503));
-  if (const Json* body = json.find("body"); body != nullptr && !body->is_null()) fault.body = body->dump();
-  fault.wait = std::chrono::milliseconds{json.integer_or("ms", 1000)};
-  fault.bytes = static_cast<std::size_t>(json.integer_or("bytes", std::int64_t{50} << 20U));
-  if (const Json* members = json.find("members"); members != nullptr) fault.members = *members;
-  if (fault.kind == FaultKind::set && !fault.members.is_object()) {
+  if (fault.kind == FaultKind::set && !fault.answer_members.is_object()) {
     throw Error{ErrorKind::invalid_input, "the fault 'set' needs 'members', an object"};
   }
-  if (fault.status < 200 || fault.status > 599 || fault.after < 0 || fault.times < 0 || fault.wait.count() < 0) {
+  if (fault.status < 200 || fault.status > 599 || fault.after < 0 || fault.times < 0 || fault.ms < 0) {
     throw Error{ErrorKind::invalid_input, "a number of the fault is out of range"};
   }
   return fault;
@@ -73,7 +38,7 @@ Json Faults::list() const {
   Json list = Json::array();
   for (const Fault& fault : faults_) {
     list.push(Json::object({{"id", fault.id},
-                            {"kind", fault_kind_words()[static_cast<std::size_t>(fault.kind)]},
+                            {"kind", kept(fault.kind)},
                             {"method", fault.method},
                             {"path", fault.path_prefix},
                             {"after", fault.after},

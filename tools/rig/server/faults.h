@@ -2,10 +2,12 @@
 
 #include "base/json.h"
 
-#include <chrono>
+#include <array>
+#include <cstdint>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hsmbridge::rig {
@@ -31,18 +33,31 @@ struct Fault {
   std::int64_t after = 0;   // so many matching requests are left alone first
   std::int64_t times = 1;   // then so many are hit; 0: all
   FaultKind kind = FaultKind::status;
-  int status = 500;
-  std::string body;         // JSON text; "": an error of the TSB
+  int status = 0;           // 0: what `kind` and `retry_after` suggest
+  Json body;                // null: the service's own words for trouble
   std::string retry_after;  // seconds or an HTTP-date
-  std::chrono::milliseconds wait{0};
+  std::int64_t ms = 1000;
   std::size_t bytes = std::size_t{50} << 20U;
-  Json members;
+  Json answer_members;
   std::int64_t seen = 0;
   std::int64_t hit = 0;
+
+  template <class Self, class Visit>
+  static void members(Self& self, Visit visit) {
+    visit("kind", self.kind, "method", self.method, "path", self.path_prefix, "after", self.after, "times", self.times,
+          "status", self.status, "body", self.body, "retry_after", self.retry_after, "ms", self.ms, "bytes", self.bytes,
+          "members", self.answer_members);
+  }
 };
 
-// "drop-after" and so on, for the command line and the control plane.
-const std::vector<std::string>& fault_kind_words();
+inline constexpr std::array<std::string_view, 11> kFaultKinds{"status",          "html",       "delay",
+                                                              "drop-before",     "drop-after", "commit-late",
+                                                              "truncate",        "huge",       "wrong-certificate",
+                                                              "wrong-signature", "set"};
+inline const auto& words_of(FaultKind) {
+  return kFaultKinds;
+}
+
 // Reads {"kind", "method", "path", "after", "times", "status", "body", "retry_after", "ms", "bytes", "members"}; only
 // "kind" must be there. Throws invalid_input for anything else.
 Fault read_fault(const Json& json);

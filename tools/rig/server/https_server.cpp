@@ -1,7 +1,7 @@
 #include "tools/rig/server/https_server.h"
 
 #include "base/error.h"
-#include "tools/rig/server/letter_case.h"
+#include "base/text.h"
 
 #include <fmt/core.h>
 #include <httplib.h>
@@ -100,7 +100,7 @@ Call call_from(const httplib::Request& request) {
   for (const auto& [name, value] : request.headers) {
     // cpp-httplib adds these four itself.
     if (name == "REMOTE_ADDR" || name == "REMOTE_PORT" || name == "LOCAL_ADDR" || name == "LOCAL_PORT") continue;
-    call.headers.insert_or_assign(lower_case(name), value);
+    call.headers.insert_or_assign(lower(name), value);
   }
   call.body = request.body;
   return call;
@@ -114,7 +114,7 @@ class HttpsServer::Inside {
       : handler_(std::move(handler)),
         server_([&](SSL_CTX& context) { return set_up(context, settings, connections_); }) {
     if (!server_.is_valid()) {
-      throw Error{ErrorKind::invalid_input, fmt::format("the TLS files {} and {} cannot be used",
+      throw Error{ErrorKind::invalid_input, fmt::format("the TLS files {} and {} are not usable",
                                                         settings.certificate.string(), settings.key.string())};
     }
     // cpp-httplib's own choice, SO_REUSEPORT, lets two servers take one port and share its connections by chance.
@@ -125,7 +125,7 @@ class HttpsServer::Inside {
     server_.new_task_queue = [] { return new httplib::ThreadPool(kConnections); };
     server_.set_tcp_nodelay(true);
     server_.set_keep_alive_max_count(1'000'000'000);
-    server_.set_keep_alive_timeout(settings.keep_alive_seconds);
+    server_.set_keep_alive_timeout(20);
     server_.set_read_timeout(30);
     server_.set_write_timeout(30);
     server_.set_payload_max_length(kLargestBody);
@@ -146,7 +146,8 @@ class HttpsServer::Inside {
       port_ = server_.bind_to_any_port("127.0.0.1");
     }
     if (port_ <= 0) {
-      throw Error{ErrorKind::unavailable, fmt::format("port {} of 127.0.0.1 cannot be had", settings.port.value_or(0))};
+      throw Error{ErrorKind::unavailable,
+                  fmt::format("port {} of 127.0.0.1 is not available", settings.port.value_or(0))};
     }
     thread_ = std::thread([this] { server_.listen_after_bind(); });
     // stop() before the listening loop runs would be lost.

@@ -25,10 +25,9 @@ struct Outcome {
 struct HttpsSettings {
   std::filesystem::path certificate;               // PEM, the server's first
   std::filesystem::path key;                       // PEM
-  std::filesystem::path own_ca;                    // PEM; clients with its certificates are let in beside client_ca
+  std::filesystem::path own_ca;                    // PEM; clients with its certificates are let in besides client_ca
   std::optional<std::filesystem::path> client_ca;  // PEM; set: every client must show a certificate
   std::optional<int> port;                         // none: a free one
-  int keep_alive_seconds = 20;
 };
 
 // An HTTPS server on 127.0.0.1 (TLS 1.2 and newer), a thread a connection. The handler is called from many threads and

@@ -3,9 +3,7 @@
 #include "base/json.h"
 
 #include <filesystem>
-#include <functional>
 #include <mutex>
-#include <string_view>
 
 namespace hsmbridge::rig {
 

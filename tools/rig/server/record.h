@@ -2,25 +2,42 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/json.h"
+#include "base/text.h"
 
+#include <algorithm>
 #include <chrono>
+#include <list>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 // What a simulator keeps over a restart, as JSON. A record lists its members once for both ways:
-//   template <class Self, class Visit> static void members(Self& self, Visit visit) { visit("id", self.id); … }
+//   template <class Self, class Visit> static void members(Self& self, Visit visit) { visit("id", self.id, …); }
 // An enumeration has `words_of`, its words in the order of its values.
 namespace hsmbridge::rig {
 namespace record {
 
 struct Nothing {
-  template <class T>
-  void operator()(const char*, T&) const {}
+  template <class... T>
+  void operator()(T&&...) const {}
 };
+// Calls `each` with every name and its member.
+template <class Each>
+void in_pairs(Each&&) {}
+template <class Each, class T, class... Rest>
+void in_pairs(Each&& each, const char* name, T& member, Rest&... rest) {
+  each(name, member);
+  in_pairs(each, rest...);
+}
+template <class T, class Each>
+void each_member(T& value, Each each) {
+  std::remove_const_t<T>::members(value, [&each](auto&&... pairs) { in_pairs(each, pairs...); });
+}
 template <class T>
 concept HasMembers = requires(T& value) {
   T::members(value, Nothing{});
@@ -58,7 +75,7 @@ Json kept(const T& value) {
     return list;
   } else if constexpr (record::HasMembers<const T>) {
     Json json = Json::object();
-    T::members(value, [&json](const char* name, const auto& member) { json.set(name, kept(member)); });
+    record::each_member(value, [&json](const char* name, const auto& member) { json.set(name, kept(member)); });
     return json;
   } else {
     return value;
@@ -83,9 +100,11 @@ void restore(const Json& json, T& value) {
     value = std::chrono::seconds{json.as_integer()};
   } else if constexpr (record::HasWords<T>) {
     const auto& words = words_of(value);
-    for (std::size_t i = 0; i < words.size(); ++i) {
-      if (words[i] == json.as_string()) value = static_cast<T>(i);
+    const auto word = std::find(words.begin(), words.end(), json.as_string());
+    if (word == words.end()) {
+      throw Error{ErrorKind::invalid_input, "'" + json.as_string() + "' is not one of " + joined(words)};
     }
+    value = static_cast<T>(word - words.begin());
   } else if constexpr (record::is_optional<T>) {
     value.reset();
     if (!json.is_null()) restore(json, value.emplace());
@@ -93,8 +112,63 @@ void restore(const Json& json, T& value) {
     value.clear();
     for (const Json& element : json.as_array()) restore(element, value.emplace_back());
   } else {
-    T::members(value, [&json](const char* name, auto& member) { restore(json.at(name), member); });
+    // What was kept by an older rig may lack some.
+    record::each_member(value, [&json](const char* name, auto& member) {
+      if (const Json* found = json.find(name)) restore(*found, member);
+    });
   }
 }
+
+// Sets the members that `json` names; the others stay. Throws invalid_input for a member that does not exist.
+template <class T>
+void change(const Json& json, T& value) {
+  restore(json, value);
+  std::vector<std::string_view> known;
+  record::each_member(value, [&known](const char* name, auto&) { known.push_back(name); });
+  for (const auto& [name, member] : json.as_object()) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    throw Error{ErrorKind::invalid_input, "'" + name + "' is not a known member"}.hint("known members: " +
+                                                                                       joined(known));
+  }
+}
+
+// Records in the order of their creation, each found by its id.
+template <class T, auto Id>
+class Records {
+ public:
+  // Null pointer when there is none.
+  T* find(std::string_view id) { return const_cast<T*>(std::as_const(*this).find(id)); }
+  const T* find(std::string_view id) const {
+    const auto found = std::find_if(all_.begin(), all_.end(), [&](const T& one) { return one.*Id == id; });
+    return found == all_.end() ? nullptr : &*found;
+  }
+  // In place of the one of its id, if there is one. The reference holds until the record is erased.
+  T& put(T record) {
+    if (T* same = find(record.*Id)) return *same = std::move(record);
+    return all_.emplace_back(std::move(record));
+  }
+  void erase(std::string_view id) {
+    all_.remove_if([&](const T& one) { return one.*Id == id; });
+  }
+  void clear() { all_.clear(); }
+  std::size_t size() const { return all_.size(); }
+  auto begin() { return all_.begin(); }
+  auto end() { return all_.end(); }
+  auto begin() const { return all_.begin(); }
+  auto end() const { return all_.end(); }
+
+  // Takes what was kept of `what`: {"request": {…}}, {"request_removed": id}.
+  void read(const Json& line, const std::string& what) {
+    if (const Json* kept = line.find(what)) {
+      T record;
+      restore(*kept, record);
+      put(std::move(record));
+    }
+    if (const Json* gone = line.find(what + "_removed")) erase(gone->as_string());
+  }
+
+ private:
+  std::list<T> all_;
+};
 
 }  // namespace hsmbridge::rig

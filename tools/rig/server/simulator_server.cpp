@@ -4,17 +4,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "tools/rig/pki/certificates.h"
-#include "tools/rig/server/https_server.h"
-#include "tools/rig/server/line_file.h"
 
 #include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <condition_variable>
-#include <list>
-#include <mutex>
-#include <thread>
 
 namespace hsmbridge::rig {
 namespace {
@@ -59,299 +53,241 @@ Json journal_body(const std::string& body) {
   }
 }
 
+std::string wrong_signature(const std::string& value) {
+  try {
+    Bytes signature = from_base64(value);
+    // The last octet belongs to s, or to the RSA block: the encoding stays well-formed.
+    if (!signature.empty()) signature.back() = static_cast<std::uint8_t>(signature.back() ^ 1U);
+    return base64(signature);
+  } catch (const Error&) {
+    return value;
+  }
+}
+
 }  // namespace
 
-class SimulatorServer::Inside {
- public:
-  Inside(const SimulatorServerOptions& options, std::shared_ptr<Simulator> simulator)
-      : name_(options.name),
-        dir_(std::filesystem::absolute(options.dir)),
-        pki_(make_test_pki(dir_)),
-        journal_(dir_ / (name_ + "-journal.jsonl")),
-        simulator_(std::move(simulator)) {
-    control_token_ = hex(random_bytes(24));
-    listen(options);
-    describe();
+SimulatorServer::SimulatorServer(const SimulatorServerOptions& options, std::shared_ptr<Simulator> simulator)
+    : name_(options.name),
+      dir_(std::filesystem::absolute(options.dir)),
+      pki_(make_test_pki(dir_)),
+      journal_(dir_ / (name_ + "-journal.jsonl")),
+      simulator_(std::move(simulator)),
+      control_token_(hex(random_bytes(24))) {
+  listen(options);
+  describe();
+}
+
+SimulatorServer::~SimulatorServer() {
+  {
+    const std::lock_guard lock(late_mutex_);
+    stopping_ = true;
   }
+  late_wake_.notify_all();
+  server_.reset();
+  for (std::thread& thread : late_) thread.join();
+}
 
-  ~Inside() {
-    {
-      const std::lock_guard lock(late_mutex_);
-      stopping_ = true;
-    }
-    late_wake_.notify_all();
-    server_.reset();
-    for (std::thread& thread : late_) thread.join();
-  }
-
-  const std::string& url() const { return url_; }
-  const TestPki& pki() const { return pki_; }
-  const Json& description() const { return description_; }
-  Json::Array journal() const { return LineFile::read(journal_.path()); }
-
- private:
-  void listen(const SimulatorServerOptions& options) {
-    const std::filesystem::path file = dir_ / (name_ + ".json");
-    HttpsSettings settings{pki_.server, pki_.server_key, pki_.ca, options.client_ca, options.port};
-    const auto handler = [this](const Call& call) { return answer(call); };
-    if (!options.port && std::filesystem::exists(file)) {
-      // The address of the last run, so that a restart is no change for clients; if somebody else has it, any.
-      try {
-        settings.port = static_cast<int>(Json::parse(as_text(read_file(file))).at("port").as_integer());
-        std::filesystem::remove(file);
-        server_ = std::make_unique<HttpsServer>(settings, handler);
-      } catch (const Error&) {
-        settings.port.reset();
-      }
-    }
-    std::filesystem::remove(file);
-    if (server_ == nullptr) server_ = std::make_unique<HttpsServer>(settings, handler);
-    url_ = fmt::format("https://127.0.0.1:{}", server_->port());
-  }
-
-  void describe() {
-    description_ = Json::object({{"url", url_},
-                                 {"ca", pki_.ca.string()},
-                                 {"pid", static_cast<std::int64_t>(::getpid())},
-                                 {"port", server_->port()},
-                                 {"control_token", control_token_},
-                                 {"control_certificate", pki_.control.string()},
-                                 {"control_key", pki_.control_key.string()},
-                                 {"journal", journal_.path().string()}});
-    const Json own = simulator_->about();
-    for (const auto& [member, value] : own.as_object()) description_.set(member, value);
-    write_file(dir_ / (name_ + ".json"), as_bytes(description_.pretty() + "\n"), FileMode::private_0600,
-               Existing::replace);
-  }
-
-  Outcome answer(const Call& call) {
-    const std::string path = call.path();
-    if (path.substr(0, 5) == "/rig/") return {control(call, path)};
-    const std::optional<Fault> fault = faults_.take(call.method, path);
-    Outcome outcome = fault ? faulty(call, *fault) : Outcome{simulator_->handle(call)};
-    note(call, outcome.delivery == Delivery::nothing ? 0 : outcome.answer.status,
-         fault ? fault_kind_words()[static_cast<std::size_t>(fault->kind)] : "");
-    return outcome;
-  }
-
-  void note(const Call& call, int status, const std::string& fault) {
-    Json headers = Json::object();
-    for (const auto& [name, value] : call.headers) {
-      const bool opens = name == "authorization" || name == "x-api-key" || name == "tppl-api-key" || name == "cookie";
-      headers.set(name, opens ? "(left out)" : value);
-    }
+void SimulatorServer::listen(const SimulatorServerOptions& options) {
+  const std::filesystem::path file = dir_ / (name_ + ".json");
+  HttpsSettings settings{pki_.server, pki_.server_key, pki_.ca, options.client_ca, options.port};
+  const auto handler = [this](const Call& call) { return answer(call); };
+  if (!options.port && std::filesystem::exists(file)) {
+    // The address of the last run, so that clients notice no restart; any other if that one is taken.
     try {
-      journal_.append(Json::object({{"time", rfc3339(clock_.now())},
-                                    {"method", call.method},
-                                    {"path", call.target},
-                                    {"headers", headers},
-                                    {"body", journal_body(call.body)},
-                                    {"status", status},
-                                    {"fault", fault.empty() ? Json() : Json(fault)}}));
-    } catch (...) {
-      log::error(fmt::format("the journal cannot be written: {}", current_error().message()));
-    }
-  }
-
-  Outcome faulty(const Call& call, const Fault& fault) {
-    switch (fault.kind) {
-      case FaultKind::status:
-      case FaultKind::html: {
-        Outcome outcome;
-        outcome.answer.status = fault.status;
-        outcome.answer.body = !fault.body.empty() ? fault.body : simulator_->trouble();
-        if (fault.kind == FaultKind::html) {
-          outcome.answer.body = kHtml;
-          outcome.answer.content_type = "text/html";
-        }
-        if (!fault.retry_after.empty()) outcome.answer.headers["Retry-After"] = fault.retry_after;
-        return outcome;
-      }
-      case FaultKind::delay:
-        wait(fault.wait);
-        return {simulator_->handle(call)};
-      case FaultKind::drop_before:
-        return {{}, Delivery::nothing};
-      case FaultKind::drop_after:
-        return {simulator_->handle(call), Delivery::nothing};
-      case FaultKind::commit_late: {
-        const std::lock_guard lock(late_mutex_);
-        late_.emplace_back([this, call, time = fault.wait] {
-          wait(time);
-          simulator_->handle(call);
-        });
-        return {{}, Delivery::nothing};
-      }
-      case FaultKind::truncate:
-        return {simulator_->handle(call), Delivery::truncated};
-      case FaultKind::huge: {
-        Outcome outcome{simulator_->handle(call)};
-        outcome.padding = fault.bytes - std::min(fault.bytes, outcome.answer.body.size());
-        return outcome;
-      }
-      case FaultKind::wrong_certificate:
-      case FaultKind::wrong_signature:
-      case FaultKind::set:
-        return {changed(simulator_->handle(call), fault)};
-    }
-    return {};
-  }
-
-  // The answer with another certificate, another signature, or other members. An answer that has nothing to change
-  // stays as it is.
-  Answer changed(Answer answer, const Fault& fault) {
-    if (fault.kind == FaultKind::wrong_certificate && answer.body.substr(0, kBegin.size()) == kBegin) {
-      answer.body = wrong_first_certificate(answer.body);
-      return answer;
-    }
-    Json body;
-    try {
-      body = Json::parse(answer.body);
+      settings.port = static_cast<int>(Json::parse(as_text(read_file(file))).at("port").as_integer());
+      std::filesystem::remove(file);
+      server_ = std::make_unique<HttpsServer>(settings, handler);
     } catch (const Error&) {
-      return answer;
+      settings.port.reset();
     }
-    if (!body.is_object()) return answer;
-    if (fault.kind == FaultKind::set) {
-      for (const auto& [name, value] : fault.members.as_object()) body.set(name, value);
-    } else {
-      for (const char* name : {"result", "certificate", "rawCertificate", "signature"}) {
-        const Json* member = body.find(name);
-        if (member == nullptr || !member->is_string() || member->as_string() == "true") continue;
-        const std::string value = member->as_string();
-        if (fault.kind == FaultKind::wrong_certificate) {
-          body.set(name, wrong_certificate(value));
-        } else {
-          body.set(name, wrong_signature(value));
-        }
+  }
+  std::filesystem::remove(file);
+  if (server_ == nullptr) server_ = std::make_unique<HttpsServer>(settings, handler);
+  url_ = fmt::format("https://127.0.0.1:{}", server_->port());
+}
+
+void SimulatorServer::describe() {
+  description_ = Json::object({{"url", url_},
+                               {"ca", pki_.ca.string()},
+                               {"pid", static_cast<std::int64_t>(::getpid())},
+                               {"port", server_->port()},
+                               {"control_token", control_token_},
+                               {"control_certificate", pki_.control.string()},
+                               {"control_key", pki_.control_key.string()},
+                               {"journal", journal_.path().string()}});
+  const Json own = simulator_->about();
+  for (const auto& [member, value] : own.as_object()) description_.set(member, value);
+  write_file(dir_ / (name_ + ".json"), as_bytes(description_.pretty() + "\n"), FileMode::private_0600,
+             Existing::replace);
+}
+
+Outcome SimulatorServer::answer(const Call& call) {
+  const std::string path = call.path();
+  if (path.substr(0, 5) == "/rig/") return {control(call, path)};
+  const std::optional<Fault> fault = faults_.take(call.method, path);
+  Outcome outcome = fault ? faulty(call, *fault) : Outcome{simulator_->handle(call)};
+  note(call, outcome.delivery == Delivery::nothing ? 0 : outcome.answer.status, fault ? kept(fault->kind) : Json());
+  return outcome;
+}
+
+void SimulatorServer::note(const Call& call, int status, const Json& fault) {
+  Json headers = Json::object();
+  for (const auto& [name, value] : call.headers) {
+    const bool opens = name == "authorization" || name == "x-api-key" || name == "tppl-api-key" || name == "cookie";
+    headers.set(name, opens ? "(left out)" : value);
+  }
+  try {
+    journal_.append(Json::object({{"time", rfc3339(clock_.now())},
+                                  {"method", call.method},
+                                  {"path", call.target},
+                                  {"headers", headers},
+                                  {"body", journal_body(call.body)},
+                                  {"status", status},
+                                  {"fault", fault}}));
+  } catch (...) {
+    log::error(fmt::format("cannot write the journal: {}", current_error().message()));
+  }
+}
+
+Outcome SimulatorServer::faulty(const Call& call, const Fault& fault) {
+  switch (fault.kind) {
+    case FaultKind::status:
+    case FaultKind::html: {
+      Outcome outcome;
+      outcome.answer.status = fault.status;
+      outcome.answer.body = fault.body.is_null() ? simulator_->trouble() : fault.body.dump();
+      if (fault.kind == FaultKind::html) {
+        outcome.answer.body = kHtml;
+        outcome.answer.content_type = "text/html";
       }
+      if (!fault.retry_after.empty()) outcome.answer.headers["Retry-After"] = fault.retry_after;
+      return outcome;
     }
-    answer.body = body.dump();
+    case FaultKind::delay:
+      wait(std::chrono::milliseconds{fault.ms});
+      return {simulator_->handle(call)};
+    case FaultKind::drop_before:
+      return {{}, Delivery::nothing};
+    case FaultKind::drop_after:
+      return {simulator_->handle(call), Delivery::nothing};
+    case FaultKind::commit_late: {
+      const std::lock_guard lock(late_mutex_);
+      late_.emplace_back([this, call, time = std::chrono::milliseconds{fault.ms}] {
+        wait(time);
+        simulator_->handle(call);
+      });
+      return {{}, Delivery::nothing};
+    }
+    case FaultKind::truncate:
+      return {simulator_->handle(call), Delivery::truncated};
+    case FaultKind::huge: {
+      Outcome outcome{simulator_->handle(call)};
+      outcome.padding = fault.bytes - std::min(fault.bytes, outcome.answer.body.size());
+      return outcome;
+    }
+    case FaultKind::wrong_certificate:
+    case FaultKind::wrong_signature:
+    case FaultKind::set:
+      return {changed(simulator_->handle(call), fault)};
+  }
+  return {};
+}
+
+// The answer with another certificate, another signature, or other members. An answer that has nothing to change
+// stays as it is.
+Answer SimulatorServer::changed(Answer answer, const Fault& fault) {
+  if (fault.kind == FaultKind::wrong_certificate && answer.body.substr(0, kBegin.size()) == kBegin) {
+    answer.body = wrong_certificate(answer.body);
     return answer;
   }
-
-  // A body that is PEM text: the first block is the one that counts.
-  std::string wrong_first_certificate(const std::string& body) {
-    const std::size_t end = body.find(kEnd);
-    if (end == std::string::npos) return body;
-    try {
-      const std::string first = body.substr(0, end + kEnd.size());
-      const std::optional<Bytes> other = simulator_->certificate_for_another_key(certificate_from_single_line(first));
-      if (!other) return body;
-      return to_pem("CERTIFICATE", *other, PemLayout::lines) + body.substr(std::min(first.size() + 1, body.size()));
-    } catch (const Error&) {
-      return body;
+  Json body;
+  try {
+    body = Json::parse(answer.body);
+  } catch (const Error&) {
+    return answer;
+  }
+  if (!body.is_object()) return answer;
+  if (fault.kind == FaultKind::set) {
+    for (const auto& [name, value] : fault.answer_members.as_object()) body.set(name, value);
+  } else {
+    for (const char* name : {"result", "certificate", "rawCertificate", "signature"}) {
+      const Json* member = body.find(name);
+      if (member == nullptr || !member->is_string() || member->as_string() == "true") continue;
+      const std::string value = member->as_string();
+      body.set(name, fault.kind == FaultKind::wrong_certificate ? wrong_certificate(value) : wrong_signature(value));
     }
   }
-
-  std::string wrong_certificate(const std::string& value) {
-    const bool pem = value.substr(0, kBegin.size()) == kBegin;
-    try {
-      const Bytes der = pem ? certificate_from_single_line(value) : from_base64(value);
-      const std::optional<Bytes> other = simulator_->certificate_for_another_key(der);
-      if (!other) return value;
-      return pem ? to_pem("CERTIFICATE", *other, PemLayout::single_line) : base64(*other);
-    } catch (const Error&) {
-      return value;
-    }
-  }
-
-  static Bytes certificate_from_single_line(const std::string& pem) {
-    std::string text = pem.substr(kBegin.size(), pem.find("-----END") - kBegin.size());
-    text.erase(std::remove(text.begin(), text.end(), '\n'), text.end());
-    return from_base64(text);
-  }
-
-  static std::string wrong_signature(const std::string& value) {
-    try {
-      Bytes signature = from_base64(value);
-      // The last octet belongs to s, or to the RSA block: the encoding stays well-formed.
-      if (!signature.empty()) signature.back() = static_cast<std::uint8_t>(signature.back() ^ 1U);
-      return base64(signature);
-    } catch (const Error&) {
-      return value;
-    }
-  }
-
-  // Ends early when the server stops.
-  void wait(std::chrono::milliseconds time) {
-    std::unique_lock lock(late_mutex_);
-    late_wake_.wait_for(lock, time, [this] { return stopping_; });
-  }
-
-  Answer control(const Call& call, const std::string& path) {
-    if (call.header("x-rig-token") != control_token_) {
-      return {403, R"({"message":"the header X-Rig-Token does not hold the control token"})"};
-    }
-    try {
-      return control_action(call, path);
-    } catch (...) {
-      const Error error = current_error();
-      const int status = error.kind() == ErrorKind::internal ? 500 : error.kind() == ErrorKind::not_found ? 404 : 400;
-      return {status, Json::object({{"message", error.message()}}).dump()};
-    }
-  }
-
-  Answer control_action(const Call& call, const std::string& path) {
-    const std::string what = call.method + " " + path;
-    const Json body = call.body.empty() ? Json::object() : Json::parse(call.body);
-    if (what == "POST /rig/faults") return {201, Json::object({{"id", faults_.add(read_fault(body))}}).dump()};
-    if (what == "GET /rig/faults") return {200, faults_.list().dump()};
-    if (what == "DELETE /rig/faults") {
-      faults_.clear();
-      return {200, "{}"};
-    }
-    if (what == "POST /rig/clock") {
-      if (const auto seconds = body.integer_or("advance_seconds", 0); seconds != 0) {
-        simulator_->advance(std::chrono::seconds{seconds});
-      }
-      simulator_->control(what, body);
-      return {200, Json::object({{"now", rfc3339(clock_.now() + simulator_->advanced())},
-                                 {"advanced_seconds", static_cast<std::int64_t>(simulator_->advanced().count())}})
-                       .dump()};
-    }
-    if (what == "GET /rig/journal") return {200, Json(journal()).dump()};
-    if (what == "GET /rig/requests") return {200, simulator_->requests().dump()};
-    if (what == "POST /rig/reset") {
-      simulator_->reset();
-      faults_.clear();
-      journal_.rewrite({});
-      return {200, "{}"};
-    }
-    if (auto own = simulator_->control(what, body)) return std::move(*own);
-    return {404, R"({"message":"the rig has no such control"})"};
-  }
-
-  std::string name_;
-  std::filesystem::path dir_;
-  TestPki pki_;
-  LineFile journal_;
-  std::shared_ptr<Simulator> simulator_;
-  std::string control_token_;
-  SystemClock clock_;
-  Faults faults_;
-  std::mutex late_mutex_;
-  std::condition_variable late_wake_;
-  bool stopping_ = false;
-  std::list<std::thread> late_;
-  std::unique_ptr<HttpsServer> server_;
-  std::string url_;
-  Json description_;
-};
-
-SimulatorServer::SimulatorServer(const SimulatorServerOptions& options, std::shared_ptr<Simulator> simulator)
-    : inside_(std::make_unique<Inside>(options, std::move(simulator))) {}
-SimulatorServer::~SimulatorServer() = default;
-const std::string& SimulatorServer::url() const {
-  return inside_->url();
+  answer.body = body.dump();
+  return answer;
 }
-const TestPki& SimulatorServer::pki() const {
-  return inside_->pki();
+
+// Base64, or PEM of which the first block counts, on lines as they were.
+std::string SimulatorServer::wrong_certificate(const std::string& text) {
+  const bool pem = text.substr(0, kBegin.size()) == kBegin;
+  const std::size_t end = pem ? text.find(kEnd) : text.size();
+  try {
+    std::string der = pem ? text.substr(kBegin.size(), end - kBegin.size()) : text;
+    const bool lines = std::count(der.begin(), der.end(), '\n') > 2;
+    der.erase(std::remove(der.begin(), der.end(), '\n'), der.end());
+    const std::optional<Bytes> other = simulator_->certificate_for_another_key(from_base64(der));
+    if (!other) return text;
+    if (!pem) return base64(*other);
+    const std::string rest = text.substr(std::min(end + kEnd.size() + (lines ? 1 : 0), text.size()));
+    return to_pem("CERTIFICATE", *other, lines ? PemLayout::lines : PemLayout::single_line) + rest;
+  } catch (const Error&) {
+    return text;
+  }
 }
-const Json& SimulatorServer::description() const {
-  return inside_->description();
+
+void SimulatorServer::wait(std::chrono::milliseconds time) {
+  std::unique_lock lock(late_mutex_);
+  late_wake_.wait_for(lock, time, [this] { return stopping_; });
 }
-Json::Array SimulatorServer::journal() const {
-  return inside_->journal();
+
+Answer SimulatorServer::control(const Call& call, const std::string& path) {
+  if (call.header("x-rig-token") != control_token_) {
+    return {403, R"({"message":"the header X-Rig-Token does not hold the control token"})"};
+  }
+  try {
+    return control_action(call, path);
+  } catch (...) {
+    const Error error = current_error();
+    const std::optional<Answer> refused = answer_in(error);
+    const int status = refused                                ? refused->status
+                       : error.kind() == ErrorKind::internal  ? 500
+                       : error.kind() == ErrorKind::not_found ? 404
+                                                              : 400;
+    return {status, Json::object({{"message", error.message()}, {"hint", error.hint()}})};
+  }
+}
+
+Answer SimulatorServer::control_action(const Call& call, const std::string& path) {
+  const std::string what = call.method + " " + path;
+  const Json body = call.body.empty() ? Json::object() : Json::parse(call.body);
+  if (what == "POST /rig/faults") return {201, Json::object({{"id", faults_.add(read_fault(body))}})};
+  if (what == "GET /rig/faults") return {200, faults_.list()};
+  if (what == "DELETE /rig/faults") {
+    faults_.clear();
+    return {200, "{}"};
+  }
+  if (what == "POST /rig/clock") {
+    if (const auto seconds = body.integer_or("advance_seconds", 0); seconds != 0) {
+      simulator_->advance(std::chrono::seconds{seconds});
+    }
+    simulator_->control(what, body);
+    return {200, Json::object({{"now", rfc3339(clock_.now() + simulator_->advanced())},
+                               {"advanced_seconds", static_cast<std::int64_t>(simulator_->advanced().count())}})};
+  }
+  if (what == "GET /rig/journal") return {200, Json(journal())};
+  if (what == "GET /rig/requests") return {200, simulator_->requests()};
+  if (what == "POST /rig/reset") {
+    simulator_->reset();
+    faults_.clear();
+    journal_.rewrite({});
+    return {200, "{}"};
+  }
+  if (const auto own = simulator_->control(what, body)) return {200, *own};
+  throw Error{ErrorKind::not_found, fmt::format("the {} simulator does not support {}", name_, what)};
 }
 
 }  // namespace hsmbridge::rig

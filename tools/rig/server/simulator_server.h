@@ -3,12 +3,19 @@
 #include "base/json.h"
 #include "tools/rig/pki/rig_pki.h"
 #include "tools/rig/server/faults.h"
+#include "tools/rig/server/https_server.h"
+#include "tools/rig/server/line_file.h"
 #include "tools/rig/server/simulator.h"
 
+#include <chrono>
+#include <condition_variable>
 #include <filesystem>
+#include <list>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 
 namespace hsmbridge::rig {
 
@@ -35,16 +42,42 @@ class SimulatorServer {
   SimulatorServer(const SimulatorServer&) = delete;
   SimulatorServer& operator=(const SimulatorServer&) = delete;
 
-  const std::string& url() const;
-  const TestPki& pki() const;
+  const std::string& url() const { return url_; }
+  const TestPki& pki() const { return pki_; }
   // The whole of NAME.json.
-  const Json& description() const;
+  const Json& description() const { return description_; }
   // Every line of the journal.
-  Json::Array journal() const;
+  Json::Array journal() const { return LineFile::read(journal_.path()); }
 
  private:
-  class Inside;
-  std::unique_ptr<Inside> inside_;
+  void listen(const SimulatorServerOptions& options);
+  void describe();
+  // Called by many threads.
+  Outcome answer(const Call& call);
+  Outcome faulty(const Call& call, const Fault& fault);
+  Answer changed(Answer answer, const Fault& fault);
+  std::string wrong_certificate(const std::string& text);
+  void note(const Call& call, int status, const Json& fault);
+  // Ends early when the server stops.
+  void wait(std::chrono::milliseconds time);
+  Answer control(const Call& call, const std::string& path);
+  Answer control_action(const Call& call, const std::string& path);
+
+  const std::string name_;
+  const std::filesystem::path dir_;
+  const TestPki pki_;
+  LineFile journal_;
+  const std::shared_ptr<Simulator> simulator_;
+  const std::string control_token_;
+  const SystemClock clock_;
+  Faults faults_;
+  std::mutex late_mutex_;
+  std::condition_variable late_wake_;
+  bool stopping_ = false;
+  std::list<std::thread> late_;
+  std::unique_ptr<HttpsServer> server_;
+  std::string url_;
+  Json description_;
 };
 
 }  // namespace hsmbridge::rig

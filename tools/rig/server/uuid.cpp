@@ -2,6 +2,8 @@
 
 #include "base/bytes.h"
 
+#include <regex>
+
 namespace hsmbridge::rig {
 
 std::string new_uuid() {
@@ -14,14 +16,8 @@ std::string new_uuid() {
 }
 
 bool is_uuid(std::string_view text) {
-  if (text.size() != 36) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    const bool digit =
-        (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f') || (text[i] >= 'A' && text[i] <= 'F');
-    if (dash ? text[i] != '-' : !digit) return false;
-  }
-  return true;
+  static const std::regex form("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}");
+  return std::regex_match(text.begin(), text.end(), form);
 }
 
 }  // namespace hsmbridge::rig

@@ -20,12 +20,6 @@ Bytes little_endian(std::uint64_t value, std::size_t octets) {
   return bytes;
 }
 
-std::uint64_t number(ByteView bytes) {
-  std::uint64_t value = 0;
-  for (std::size_t i = bytes.size(); i-- > 0;) value = value << 8U | bytes[i];
-  return value;
-}
-
 void append(Bytes& out, ByteView more) {
   out.insert(out.end(), more.begin(), more.end());
 }
@@ -42,42 +36,6 @@ Bytes as_list(const Bytes& elements) {
   Bytes list = little_endian(elements.size(), 4);
   append(list, elements);
   return list;
-}
-
-Error malformed() {
-  return Error{ErrorKind::invalid_input, "the approval is malformed"};
-}
-
-class ListReader {
- public:
-  explicit ListReader(ByteView list) {
-    if (list.size() < 4 || number(list.first(4)) != list.size() - 4) throw malformed();
-    rest_ = list.subspan(4);
-  }
-
-  bool next_is(Type type) const { return rest_.size() >= 4 && number(rest_.first(2)) == type; }
-  ByteView take(Type type) {
-    if (!next_is(type)) throw malformed();
-    const std::size_t size = static_cast<std::size_t>(number(rest_.subspan(2, 2)));
-    const std::size_t padded = (size + 3) / 4 * 4;
-    if (rest_.size() < 4 + padded) throw malformed();
-    for (const std::uint8_t octet : rest_.subspan(4 + size, padded - size)) {
-      if (octet != 0) throw malformed();
-    }
-    const ByteView data = rest_.subspan(4, size);
-    rest_ = rest_.subspan(4 + padded);
-    return data;
-  }
-  void end() const {
-    if (!rest_.empty()) throw malformed();
-  }
-
- private:
-  ByteView rest_;
-};
-
-Bytes copy(ByteView bytes) {
-  return {bytes.begin(), bytes.end()};
 }
 
 }  // namespace
@@ -113,30 +71,6 @@ Bytes encode(const ApprovalBytes& approval) {
   }
   append_element(elements, kPayload, approval.payload);
   return as_list(elements);
-}
-
-ApprovalBytes decode_approval(ByteView bytes) {
-  ListReader reader(bytes);
-  ApprovalBytes approval;
-  const ByteView operation = reader.take(kOperation);
-  if (operation.size() != 4) throw malformed();
-  approval.operation = static_cast<std::uint32_t>(number(operation));
-  approval.label = to_text(reader.take(kLabel));
-  if (reader.next_is(kTimestamp)) {
-    ListReader inner(reader.take(kTimestamp));
-    ApprovalTimestamp timestamp;
-    timestamp.payload = copy(inner.take(kPayload));
-    const ByteView seconds = inner.take(kSeconds);
-    if (seconds.size() != 8) throw malformed();
-    timestamp.seconds = number(seconds);
-    timestamp.key_name = to_text(inner.take(kLabel));
-    inner.end();
-    timestamp.signature = copy(reader.take(kSignature));
-    approval.timestamp = std::move(timestamp);
-  }
-  approval.payload = copy(reader.take(kPayload));
-  reader.end();
-  return approval;
 }
 
 }  // namespace hsmbridge::rig

@@ -10,6 +10,8 @@
 // u16 type, u16 length, data, zero padding to a multiple of four; a list is its u32 length and its elements.
 //   0x003B operation (u32)  0x1002 key label  [0x1054 time stamp  0x1056 signature of it]  0x1057 payload
 // The time stamp's data is itself a list: 0x1057 the payload again, 0x0107 seconds (u64), 0x1002 name of the time key.
+// Written here on purpose a second time, and read by the approver in providers/securosys: neither can hide a mistake of
+// the other.
 namespace hsmbridge::rig {
 
 struct ApprovalTimestamp {
@@ -17,8 +19,6 @@ struct ApprovalTimestamp {
   std::uint64_t seconds = 0;  // since 1970
   std::string key_name;       // of the HSM's time-stamp key
   Bytes signature;            // DER SEQUENCE{ AlgorithmIdentifier ecdsa-with-SHA256 with NULL, BIT STRING }
-
-  bool operator==(const ApprovalTimestamp&) const = default;
 };
 
 struct ApprovalBytes {
@@ -26,8 +26,6 @@ struct ApprovalBytes {
   std::string label;
   std::optional<ApprovalTimestamp> timestamp;  // absent when the rule has no times
   Bytes payload;
-
-  bool operator==(const ApprovalBytes&) const = default;
 };
 
 // The largest payload that fits the 16-bit lengths, with a time stamp around it.
@@ -40,7 +38,5 @@ Bytes timestamp_signature(ByteView ecdsa_signature);
 
 // Throws invalid_input when something does not fit its length field.
 Bytes encode(const ApprovalBytes& approval);
-// Strict: throws invalid_input on other elements, another order, wrong lengths or padding that is not zero.
-ApprovalBytes decode_approval(ByteView bytes);
 
 }  // namespace hsmbridge::rig

@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <regex>
 
 namespace hsmbridge::rig {
 
@@ -28,7 +29,7 @@ constexpr std::chrono::seconds kYoungestTimestamp{0};
 
 Bytes key_of_certificate(const Bytes& certificate) {
   try {
-    return certificate_public_key(certificate);
+    return read_certificate(certificate).public_key;
   } catch (const Error&) {
     throw business_error(409, "Could not parse the certificate.");
   }
@@ -40,16 +41,6 @@ std::optional<Approver> read_approver(Fields& fields) {
   if (certificate) return Approver{ApproverForm::certificate, "", *certificate, {}};
   if (key) return Approver{ApproverForm::public_key, "", *key, *key};
   return std::nullopt;
-}
-
-void require_signature(const Bytes& public_key, const std::string& digest, ByteView message, ByteView signature) {
-  bool good = false;
-  try {
-    good = verify_signature(public_key, digest, message, signature);
-  } catch (const Error&) {
-    throw business_error(407, "Could not parse the public key.");
-  }
-  if (!good) throw business_error(403, "The signature is not valid.");
 }
 
 // The inner object's name in level 3, by kind: the async body under one of the vendor's names.
@@ -85,22 +76,15 @@ TimestampProof read_proof(Fields& fields) {
   return proof;
 }
 
-// YYYY-MM-DDThh:mm:ss[.fff](Z|±hh:mm); seconds and the colon in the offset are needed.
-bool is_timestamp(std::string_view text) {
-  if (text.size() < 20 || text[10] != 'T') return false;
-  if (text.back() == 'Z') return true;
-  return text.size() >= 25 && text[text.size() - 3] == ':' &&
-         (text[text.size() - 6] == '+' || text[text.size() - 6] == '-');
-}
-
 Instant timestamp_of(const TimestampProof& proof) {
-  const auto refuse = [] { return business_error(600, "'timestamp' is not a valid ISO-8601 timestamp"); };
-  if (!is_timestamp(proof.text)) throw refuse();
+  // Seconds and the colon in the offset are needed.
+  static const std::regex form(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))");
   try {
-    return parse_rfc3339(proof.text);
+    if (std::regex_match(proof.text, form)) return parse_rfc3339(proof.text);
   } catch (const Error&) {
-    throw refuse();
+    // falls through to the same refusal
   }
+  throw business_error(600, "'timestamp' is not a valid ISO-8601 timestamp");
 }
 
 // Checks the proof that the speaker holds the key. `server` is the clock that approvers are judged by.
@@ -148,19 +132,6 @@ Paging read_paging(const Json* json, Validation& validation) {
   return paging;
 }
 
-struct FoundTask {
-  RequestRecord* request;
-  TaskRecord* task;
-};
-
-void sort_tasks(std::vector<FoundTask>& found, const std::string& order) {
-  const bool by_fetch = order.substr(0, 4) == "LAST";
-  std::stable_sort(found.begin(), found.end(), [by_fetch](const FoundTask& a, const FoundTask& b) {
-    return by_fetch ? a.task->last_fetched < b.task->last_fetched : a.request->sequence < b.request->sequence;
-  });
-  if (order.substr(order.size() - 4) == "DESC") std::reverse(found.begin(), found.end());
-}
-
 }  // namespace
 
 Json Tsb::task_view(const RequestRecord& request, const TaskRecord& task, int level) {
@@ -181,15 +152,13 @@ Json Tsb::task_view(const RequestRecord& request, const TaskRecord& task, int le
     view.set("requestBase64", base64(as_bytes(request.original)));
     view.set(std::string(level_three_name(request.kind)), request.body);
   }
-  const ApprovalBytes approval = decode_approval(request.approval_bytes);
-  if (level >= 4 && approval.timestamp) {
-    const Bytes list = timestamp_list(*approval.timestamp);
+  if (level >= 4 && !request.timestamp.empty()) {
     // The inner BIT STRING without the AlgorithmIdentifier in front: 2 + 14 + 3 octets.
-    const ByteView bare = ByteView(approval.timestamp->signature).subspan(19);
-    view.set("timestamp", base64(list));
+    const ByteView bare = ByteView(request.timestamp_signature).subspan(19);
+    view.set("timestamp", base64(request.timestamp));
     view.set("timestampSignature", base64(bare));
     view.set("timestampSignatureAlgorithm", "SHA256_WITH_ECDSA");
-    view.set("timestampSignatureWithAlgorithm", base64(approval.timestamp->signature));
+    view.set("timestampSignatureWithAlgorithm", base64(request.timestamp_signature));
   }
   if (level >= 5) {
     const Json attributes = signed_attributes(find_key(request.key_label));
@@ -200,28 +169,26 @@ Json Tsb::task_view(const RequestRecord& request, const TaskRecord& task, int le
   return view;
 }
 
-Answer Tsb::list_tasks(const Call& call, TaskFilter filter) {
-  const Json body = parse_body(call);
+Answer Tsb::list_tasks(const Asked& asked, TaskFilter filter) {
   Validation validation;
-  Fields fields(body, "", validation);
+  Fields fields(asked.body, "", validation);
   const TimestampProof proof = read_proof(fields);
   const std::optional<std::string> id = fields.text_or_null("id");
   const std::optional<std::string> request_id = fields.text_or_null("requestId");
   const bool before_2_0_1 = options_.generation == Generation::v2_0;
-  const std::string level_word =
-      (before_2_0_1 ? fields.word_or_null("detailLevel", {"level1", "level2", "level3", "level4", "level5"})
-                    : fields.word_or_null("detailLevel", {"level1", "level2", "level3", "level4", "level5", "level6"}))
-          .value_or("level1");
+  std::vector<std::string_view> levels{"level1", "level2", "level3", "level4", "level5"};
+  if (!before_2_0_1) levels.push_back("level6");
+  const std::string level_word = fields.word_or_null("detailLevel", levels).value_or("level1");
   const Json* paging_json = fields.member("paging");
   fields.done();
   const Paging paging = read_paging(paging_json, validation);
   validation.raise();
-  Approving speaker{proof.approver, false};
-  speaker.everybody = speaks_for_everybody(proof, clock_.now() + skew_, options_.timestamp_signers);
+  const Approving speaker{proof.approver,
+                          speaks_for_everybody(proof, clock_.now() + skew_, options_.timestamp_signers)};
 
   std::vector<FoundTask> found;
   if (filter != TaskFilter::none) {
-    for (auto& [key, request] : requests_) {
+    for (RequestRecord& request : requests_) {
       // Before there was a filter for all kinds, this one served for everything that signs.
       if (filter == TaskFilter::sign && request.kind != RequestKind::sign && !before_2_0_1) continue;
       if (!id && request_id && *request_id != request.id) continue;
@@ -231,43 +198,52 @@ Answer Tsb::list_tasks(const Call& call, TaskFilter filter) {
     }
   }
   if (id && found.empty()) throw business_error(652, fmt::format("A task with the id '{}' does not exist.", *id));
-  sort_tasks(found, paging.order);
+  if (paging.order.substr(0, 4) == "LAST") {
+    std::stable_sort(found.begin(), found.end(), [](const FoundTask& a, const FoundTask& b) {
+      return a.task->last_fetched < b.task->last_fetched;
+    });
+  }
+  if (paging.order.substr(paging.order.size() - 4) == "DESC") std::reverse(found.begin(), found.end());
   Json tasks = Json::array();
   const auto begin = static_cast<std::size_t>(paging.page) * static_cast<std::size_t>(paging.size);
   for (std::size_t i = begin; i < std::min(found.size(), begin + static_cast<std::size_t>(paging.size)); ++i) {
     found[i].task->last_fetched = now();
     tasks.push(task_view(*found[i].request, *found[i].task, level_word.back() - '0'));
   }
-  return {200, Json::object({{"tasks", tasks}}).dump()};
+  return {200, Json::object({{"tasks", tasks}})};
 }
 
-Answer Tsb::list_sign_tasks(const Call& call, const Parameters&) {
-  return list_tasks(call, TaskFilter::sign);
+Answer Tsb::list_sign_tasks(const Asked& asked) {
+  return list_tasks(asked, TaskFilter::sign);
 }
-Answer Tsb::list_all_tasks(const Call& call, const Parameters&) {
-  if (options_.generation == Generation::v2_0) return {404, spring_body(404, call.path(), rfc3339(clock_.now()))};
-  return list_tasks(call, TaskFilter::all);
-}
-Answer Tsb::list_no_tasks(const Call& call, const Parameters&) {
-  return list_tasks(call, TaskFilter::none);
-}
-
-std::pair<RequestRecord*, std::size_t> Tsb::find_task(const std::string& id) {
-  const auto owner = request_of_task_.find(id);
-  if (owner == request_of_task_.end()) {
-    throw business_error(652, fmt::format("A task with the id '{}' does not exist.", id));
+Answer Tsb::list_all_tasks(const Asked& asked) {
+  if (options_.generation == Generation::v2_0) {
+    throw spring_error(404, asked.call.path(), rfc3339(clock_.now()));
   }
-  RequestRecord& request = requests_.at(owner->second);
-  for (std::size_t i = 0; i < request.tasks.size(); ++i) {
-    if (request.tasks[i].id == id) return {&request, i};
-  }
-  throw Error{ErrorKind::internal, "a task is listed but not there"};
+  return list_tasks(asked, TaskFilter::all);
+}
+Answer Tsb::list_no_tasks(const Asked& asked) {
+  return list_tasks(asked, TaskFilter::none);
 }
 
-Answer Tsb::approve(const Call& call, const Parameters&) {
-  const Json body = parse_body(call);
+Tsb::FoundTask Tsb::find_task(const std::string& id) {
+  for (RequestRecord& request : requests_) {
+    for (TaskRecord& task : request.tasks) {
+      if (task.id == id) return {&request, &task};
+    }
+  }
+  throw business_error(652, fmt::format("A task with the id '{}' does not exist.", id));
+}
+
+void Tsb::decide(FoundTask found, std::vector<Bytes> RequestRecord::*list) {
+  (found.request->*list).push_back(found.task->approver.public_key);
+  std::erase_if(found.request->tasks, [id = found.task->id](const TaskRecord& task) { return task.id == id; });
+  settle(*found.request);
+}
+
+Answer Tsb::approve(const Asked& asked) {
   Validation validation;
-  Fields fields(body, "", validation);
+  Fields fields(asked.body, "", validation);
   const std::string id = fields.text("id");
   const Bytes bytes = fields.base64_bytes("approvalToBeSigned");
   const Bytes signature = fields.base64_bytes("signature");
@@ -278,48 +254,36 @@ Answer Tsb::approve(const Call& call, const Parameters&) {
   validation.raise();
   const std::string digest = digest_of(digest_word, "approvalDigestAlgorithm");
 
-  const auto [request, index] = find_task(id);
-  const Approver owner = request->tasks[index].approver;
+  const FoundTask found = find_task(id);
+  const Approver& owner = found.task->approver;
   if (approver->form != owner.form || approver->value != owner.value) {
     throw business_error(403, "The task belongs to another approver.");
   }
   require_signature(owner.public_key, digest, bytes, signature);
-  ApprovalBytes approval;
-  try {
-    approval = decode_approval(bytes);
-  } catch (const Error&) {
-    throw business_error(612, "The approval cannot be read.");
+  // A client may build the bytes itself: there is one way to write them, and the HSM's time stamp only exists here.
+  if (bytes != found.request->approval_bytes) {
+    throw business_error(612, "The approval is for another operation, key or payload.");
   }
-  // A client may build the bytes itself, so they are compared by meaning; the HSM's time stamp only exists here.
-  const ApprovalBytes expected = decode_approval(request->approval_bytes);
-  if (approval != expected) throw business_error(612, "The approval is for another operation, key or payload.");
-
-  request->approved.push_back(owner.public_key);
-  request_of_task_.erase(id);
-  request->tasks.erase(request->tasks.begin() + static_cast<std::ptrdiff_t>(index));
-  settle(*request);
+  decide(found, &RequestRecord::approved);
   return {200, ""};
 }
 
-Answer Tsb::reject(const Call& call, const Parameters&) {
-  const Json body = parse_body(call);
+Answer Tsb::reject(const Asked& asked) {
   Validation validation;
-  Fields fields(body, "", validation);
+  Fields fields(asked.body, "", validation);
   const std::string id = fields.text("id");
   const TimestampProof proof = read_proof(fields);
   fields.done();
   validation.raise();
-  Approving speaker{proof.approver, false};
-  speaker.everybody = speaks_for_everybody(proof, clock_.now() + skew_, options_.timestamp_signers);
+  const Approving speaker{proof.approver,
+                          speaks_for_everybody(proof, clock_.now() + skew_, options_.timestamp_signers)};
 
-  const auto [request, index] = find_task(id);
-  const Approver owner = request->tasks[index].approver;
+  const FoundTask found = find_task(id);
   // Listing for everybody is allowed to a timestamp signer; refusing for everybody is not.
-  if (speaker.everybody || !speaker.is(owner)) throw business_error(403, "The task belongs to another approver.");
-  request->rejected.push_back(owner.public_key);
-  request_of_task_.erase(id);
-  request->tasks.erase(request->tasks.begin() + static_cast<std::ptrdiff_t>(index));
-  settle(*request);
+  if (speaker.everybody || !speaker.is(found.task->approver)) {
+    throw business_error(403, "The task belongs to another approver.");
+  }
+  decide(found, &RequestRecord::rejected);
   return {200, ""};
 }
 

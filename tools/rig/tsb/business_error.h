@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/bytes.h"
 #include "base/error.h"
 
 #include <string>
@@ -7,20 +8,13 @@
 
 namespace hsmbridge::rig {
 
-// An error of the TSB as its clients see it: {"errorCode", "reason", "message"}. It travels as an Error of kind
-// `refused` whose detail "errorCode" is the number; the server turns it into the body and the HTTP status.
+// A refusal as the TSB's clients see it: {"errorCode", "reason", "message"}, with the HTTP status that the TSB gives to
+// the code.
 Error business_error(int code, std::string message);
-// The number in such an Error, 0 when it is none.
-int business_code(const Error& error);
-
-// "res.error.key.not.existent" for 650 and so on: every code that it says. "res.error.general" for another.
-std::string_view reason_of(int code);
-// The HTTP status the TSB gives to a code: by its first digits, except 631 and 416 (the API key), which are 401.
-int http_status_of(int code);
-
-// The body, compact JSON.
-std::string business_body(int code, std::string_view message);
-// Spring's default body for what never reaches the TSB's own code: unknown path, wrong verb, wrong media type.
-std::string spring_body(int status, std::string_view path, std::string_view timestamp);
+// Spring's default body, for what never reaches the TSB's own code: unknown path (404), wrong verb (405), wrong
+// media type (415).
+Error spring_error(int status, std::string_view path, std::string_view timestamp);
+// Throws 407 for a key that cannot be read, 403 for a signature that is not its own. `digest` as in verify_signature.
+void require_signature(const Bytes& public_key, const std::string& digest, ByteView message, ByteView signature);
 
 }  // namespace hsmbridge::rig

@@ -1,61 +1,72 @@
 #include "tools/rig/pki/authority.h"
 #include "tools/rig/tsb/business_error.h"
 #include "tools/rig/tsb/fields.h"
-#include "tools/rig/tsb/json_text.h"
 #include "tools/rig/tsb/signature_words.h"
 #include "tools/rig/tsb/tsb.h"
 
 #include <fmt/core.h>
 
 #include <array>
+#include <tuple>
 
 namespace hsmbridge::rig {
 
-// What a certificate endpoint was asked for; both server generations, synchronous or not.
+// What a certificate endpoint was asked for; both server generations.
 struct Tsb::CertificateOrder {
-  RequestKind kind = RequestKind::certificate;
-  std::string key;
-  std::string password;
-  std::string algorithm;
   std::string name;  // as keytool takes it, not escaped: "CN=…,O=…"
   std::string common_name;
   std::optional<std::int64_t> validity;  // days
   bool certificate_authority = false;
-  std::string csr_text;
-  Bytes csr;
-  std::vector<std::string> key_usage;
-  std::vector<std::string> extended_key_usage;
+  Csr csr;
+  std::string key_usage;  // value of the extension; "": none
+  std::string extended_key_usage;
   bool copy_extensions = false;
   std::vector<SubjectAlternativeName> alternative_names;
 };
 
 namespace {
 
-struct InnerName {
-  RequestKind kind;
-  std::string_view name;
-};
-
-constexpr std::array<InnerName, 3> kInnerNames{{
-    {RequestKind::csr, "csrSignRequest"},
-    {RequestKind::self_signed, "selfSignCertificateRequest"},
-    {RequestKind::certificate, "signCertificateRequest"},
-}};
-
-std::string_view inner_name(RequestKind kind) {
-  for (const InnerName& row : kInnerNames) {
-    if (row.kind == kind) return row.name;
-  }
-  return {};
+std::string inner_name(RequestKind kind) {
+  return kind == RequestKind::csr           ? "csrSignRequest"
+         : kind == RequestKind::self_signed ? "selfSignCertificateRequest"
+                                            : "signCertificateRequest";
 }
 
-struct NameAttribute {
-  std::string_view field;
-  std::string_view type;  // keytool's; "": accepted and ignored
-};
+// The API's word, OpenSSL's.
+using Usages = std::vector<std::pair<std::string_view, std::string_view>>;
+const Usages kKeyUsages{{"DIGITAL_SIGNATURE", "digitalSignature"},
+                        {"CONTENT_COMMITMENT", "nonRepudiation"},
+                        {"KEY_ENCIPHERMENT", "keyEncipherment"},
+                        {"DATA_ENCIPHERMENT", "dataEncipherment"},
+                        {"KEY_AGREEMENT", "keyAgreement"},
+                        {"KEY_CERT_SIGN", "keyCertSign"},
+                        {"CRL_SIGN", "cRLSign"},
+                        {"ENCIPHER_ONLY", "encipherOnly"},
+                        {"DECIPHER_ONLY", "decipherOnly"}};
+const Usages kExtendedKeyUsages{{"ANY_EXTENDED_KEY_USAGE", "anyExtendedKeyUsage"},
+                                {"SERVER_AUTH", "serverAuth"},
+                                {"CLIENT_AUTH", "clientAuth"},
+                                {"CODE_SIGNING", "codeSigning"},
+                                {"EMAIL_PROTECTION", "emailProtection"},
+                                {"TIME_STAMPING", "timeStamping"},
+                                {"OCSP_SIGNING", "OCSPSigning"}};
 
-// standardCertificateAttributes in the order in which the server writes the name.
-constexpr std::array<NameAttribute, 14> kNameAttributes{{
+// The member's words as the value of an extension, "" for none.
+std::string read_usages(Fields& fields, std::string_view name, const Usages& usages) {
+  std::vector<std::string_view> known;
+  for (const auto& [word, openssl] : usages) known.push_back(word);
+  std::string value;
+  for (const std::string& one : fields.words(name, known)) {
+    for (const auto& [word, openssl] : usages) {
+      if (word == one) value += fmt::format("{}{}", value.empty() ? "critical," : ",", openssl);
+    }
+  }
+  return value;
+}
+
+// standardCertificateAttributes in the order in which the server writes the name: the API's word, keytool's; "": accepted
+// and ignored.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kNameAttributes{{
     {"commonName", "CN"},
     {"organizationUnitName", "OU"},
     {"organizationName", "O"},
@@ -77,10 +88,10 @@ std::pair<std::string, std::string> read_name(const Json& json, const std::strin
   Fields fields(json, path, validation);
   std::string name;
   const std::string common_name = fields.text("commonName");
-  for (const NameAttribute& attribute : kNameAttributes) {
-    const std::optional<std::string> value = fields.text_or_null(attribute.field);
-    if (!value || value->empty() || attribute.type.empty()) continue;
-    name += fmt::format("{}{}={}", name.empty() ? "" : ",", attribute.type, *value);
+  for (const auto& [field, type] : kNameAttributes) {
+    const std::optional<std::string> value = fields.text_or_null(field);
+    if (!value || value->empty() || type.empty()) continue;
+    name += fmt::format("{}{}={}", name.empty() ? "" : ",", type, *value);
   }
   fields.done();
   return {name, common_name};
@@ -94,6 +105,7 @@ std::vector<SubjectAlternativeName> read_alternative_names(const Json& json, con
     Fields fields(element, path, validation);
     SubjectAlternativeName name;
     name.type = fields.word("sanType", {"DNS", "IP", "URI", "EMAIL", "OTHERNAME"});
+    if (name.type == "EMAIL") name.type = "email";
     name.value = fields.text("sanValue");
     fields.done();
     names.push_back(std::move(name));
@@ -105,42 +117,22 @@ Error cannot_issue(std::string_view why) {
   return business_error(701, fmt::format("Could not issue certificate: {}", why));
 }
 
-Instant midnight(Instant time) {
-  return std::chrono::floor<std::chrono::days>(time);
-}
-
 }  // namespace
 
-Answer Tsb::certificate_operation(const Call& call, RequestKind kind, bool at_once) {
+Answer Tsb::certificate_operation(const Asked& asked, RequestKind kind) {
   const bool is_new = options_.generation == Generation::v2_5;
-  const Json body = parse_body(call);
+  const std::string name = inner_name(kind);
   Validation validation;
-  const Json* inner = &body;
-  const Json* signature = nullptr;
-  if (!at_once) {
-    Fields outer(body, "", validation);
-    inner = outer.required_member(inner_name(kind));
-    signature = outer.member("requestSignature");
-    outer.done();
-    validation.raise();
-  }
-
-  Fields fields(*inner, at_once ? "" : std::string(inner_name(kind)), validation);
+  const Inner inner = inner_of(asked, name, validation);
+  Fields fields(inner.json, name, validation);
   CertificateOrder order;
-  order.kind = kind;
-  order.key = fields.text("signKeyName");
-  order.password = fields.password_or_null("keyPassword");
-  order.algorithm = fields.text("signatureAlgorithm");
-  order.key_usage = fields.words_or_null(
-      "keyUsage", {"DIGITAL_SIGNATURE", "CONTENT_COMMITMENT", "KEY_ENCIPHERMENT", "DATA_ENCIPHERMENT", "KEY_AGREEMENT",
-                   "KEY_CERT_SIGN", "CRL_SIGN", "ENCIPHER_ONLY", "DECIPHER_ONLY"});
-  order.extended_key_usage =
-      fields.words_or_null("extendedKeyUsage", {"ANY_EXTENDED_KEY_USAGE", "SERVER_AUTH", "CLIENT_AUTH", "CODE_SIGNING",
-                                                "EMAIL_PROTECTION", "TIME_STAMPING", "OCSP_SIGNING"});
-  if (!at_once) {
-    fields.base64_or_null("metaData");
-    fields.base64_or_null("metaDataSignature");
-  }
+  const std::string label = fields.text("signKeyName");
+  const std::string password = password_in(fields, "keyPassword");
+  const std::string algorithm = fields.text("signatureAlgorithm");
+  order.key_usage = read_usages(fields, "keyUsage", kKeyUsages);
+  order.extended_key_usage = read_usages(fields, "extendedKeyUsage", kExtendedKeyUsages);
+  fields.base64_or_null("metaData");
+  fields.base64_or_null("metaDataSignature");
 
   // Which members name the subject and the validity depends on the endpoint and on the server's generation.
   const bool takes_attributes = kind == RequestKind::csr || is_new;
@@ -162,17 +154,15 @@ Answer Tsb::certificate_operation(const Call& call, RequestKind kind, bool at_on
     }
     if (order.name.empty()) fields.complain("commonName", "must not be empty");
   }
-  const bool validity_needed = kind == RequestKind::self_signed || (kind == RequestKind::csr && !is_new) ||
-                               (kind == RequestKind::certificate && is_new && at_once);
-  const bool validity_known = validity_needed || (is_new && !(kind == RequestKind::csr && at_once));
-  if (validity_needed) {
+  if (kind == RequestKind::self_signed || (kind == RequestKind::csr && !is_new)) {
     order.validity = fields.number("validity");
-  } else if (validity_known) {
+  } else if (is_new) {
     order.validity = fields.number_or_null("validity");
   }
   if (order.validity && *order.validity < 1) fields.complain("validity", "must be greater than or equal to 1");
+  std::string csr_text;
   if (kind == RequestKind::certificate) {
-    order.csr_text = fields.text("certificateSigningRequest");
+    csr_text = fields.text("certificateSigningRequest");
     if (is_new) {
       order.copy_extensions = fields.word_or_null("copyExtensions", {"NO_COPY", "COPY"}).value_or("NO_COPY") == "COPY";
     }
@@ -183,22 +173,15 @@ Answer Tsb::certificate_operation(const Call& call, RequestKind kind, bool at_on
     }
   }
   fields.done();
-  // CSRs are the exception that takes the wide enumeration, when they wait for approvals.
-  const SignatureWord* word = find_signature_word(order.algorithm);
-  const bool wide = kind == RequestKind::csr && !at_once;
-  if (!order.algorithm.empty() &&
-      (wide ? !is_signature_word(order.algorithm)
-            : word == nullptr || !word->certificates || (order.algorithm == "EDDSA" && !is_new))) {
-    const std::string field = at_once ? "signatureAlgorithm" : std::string(inner_name(kind));
-    throw business_error(600, fmt::format("Value '{}' is not valid for field {}", order.algorithm, field));
+  // CSRs are the exception that takes the wide enumeration.
+  const SignatureWord* word = find_signature_word(algorithm);
+  const bool usual = word != nullptr && word->certificates && (algorithm != "EDDSA" || is_new);
+  if (!algorithm.empty() && !usual && (kind != RequestKind::csr || word == nullptr)) {
+    validation.say(Flaw::wrong_word, name, algorithm);
   }
   validation.raise();
 
-  const std::string original = at_once ? "" : compact_member(call.body, inner_name(kind));
-  if (!at_once) check_request_signature(signature, original);
-  KeyRecord& key = find_key(order.key);
-  check_password(key, order.password);
-  if (key.blocked) throw business_error(701, "The key operation failed as the key is blocked");
+  const KeyRecord& key = usable_key(label, password);
   if (kind == RequestKind::certificate) {
     if (key.certificate.empty()) {
       throw business_error(402, fmt::format("Key with name '{}' does not have a valid signing-certificate, so key "
@@ -207,135 +190,95 @@ Answer Tsb::certificate_operation(const Call& call, RequestKind kind, bool at_on
                                             "request again.",
                                             key.label));
     }
-    const std::optional<Bytes> csr = read_csr(order.csr_text);
+    const std::optional<Csr> csr = read_csr(csr_text);
     if (!csr) throw business_error(628, "The certificate signing request has an invalid format.");
-    if (!csr_signature_is_good(*csr)) throw cannot_issue("Signature not match");
+    if (!csr->signature_is_good) throw cannot_issue("Signature not match");
     order.csr = *csr;
   }
-  if (word == nullptr || word->key_type != public_key_type(key.key->public_key())) {
+  if (word->key_type != public_key_type(key.key->public_key())) {
     throw cannot_issue("The signature Algorithm is not valid for this key type.");
   }
 
-  Bytes to_be_signed;
+  RequestRecord request;
+  request.kind = kind;
+  request.algorithm = algorithm;
+  request.signature_type = "DER";
   try {
-    to_be_signed = build(order, key, at_once);
+    request.payload = build(order, kind, key, word->scheme());
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::invalid_input) throw;
     throw cannot_issue(error.message());
   }
-  if (!at_once) {
-    return create_request({kind, key, std::move(to_be_signed), order.algorithm, "DER", body, original});
-  }
-
-  if (judge(key.rule, now(), now(), {}, {}).state != RuleState::met) {
-    throw business_error(
-        701, "The key operation failed with an authorization error. The provided approvals might be insufficient.");
-  }
-  const Bytes der = assemble(to_be_signed, *key.key, word->scheme(), key.key->sign(word->scheme(), to_be_signed));
-  if (kind == RequestKind::csr) {
-    if (key.certificate.empty()) {
-      // A known side effect of the real one: keytool cannot make a CSR without a certificate on the key.
-      CertificateOrder side = order;
-      side.kind = RequestKind::self_signed;
-      const Bytes inside = build(side, key, true);
-      key.certificate = assemble(inside, *key.key, word->scheme(), key.key->sign(word->scheme(), inside));
-      save(key);
-    }
-    const std::string pem = to_pem("NEW CERTIFICATE REQUEST", der, PemLayout::lines);
-    return {200, Json::object({{"label", key.label}, {"certificateSigningRequest", pem}}).dump()};
-  }
-  if (kind == RequestKind::self_signed) {
-    key.certificate = der;
-    save(key);
-  }
-  const std::string pem = to_pem("CERTIFICATE", der, PemLayout::single_line);
-  return {200, Json::object({{"label", key.label}, {"certificate", pem}}).dump()};
+  return create_request(std::move(request), key, asked, inner.text);
 }
 
-Bytes Tsb::build(const CertificateOrder& order, const KeyRecord& key, bool at_once) const {
-  const SignatureScheme scheme = find_signature_word(order.algorithm)->scheme();
+Bytes Tsb::build(const CertificateOrder& order, RequestKind kind, const KeyRecord& key,
+                 const SignatureScheme& scheme) const {
   const bool documented = options_.certificates == CertificateStyle::as_documented;
+  const bool self_signed = kind == RequestKind::self_signed;
   CertificateContent content;
-  const bool common_name_only = documented && order.kind != RequestKind::csr;
-  content.subject = parse_name(common_name_only ? "CN=" + order.common_name : order.name);
+  content.subject = parse_name(documented && kind != RequestKind::csr ? "CN=" + order.common_name : order.name);
   content.subject_public_key = key.key->public_key();
-  if (order.kind == RequestKind::csr) {
-    content.key_usage = order.key_usage;
-    content.extended_key_usage = order.extended_key_usage;
+  if (self_signed || kind == RequestKind::csr || !documented) {
+    if (order.certificate_authority) content.extensions.emplace_back("basicConstraints", "CA:TRUE");
+    if (!order.extended_key_usage.empty())
+      content.extensions.emplace_back("extendedKeyUsage", order.extended_key_usage);
+    if (!order.key_usage.empty()) content.extensions.emplace_back("keyUsage", order.key_usage);
     content.alternative_names = order.alternative_names;
-    return csr_to_be_signed(content, *key.key, scheme);
   }
+  if (kind == RequestKind::csr) return csr_to_be_signed(content, *key.key, scheme);
 
   // Dates and serials are those of the vendor's published certificates: fixed when the request comes, before anybody
   // approves.
-  const bool self_signed = order.kind == RequestKind::self_signed;
-  content.not_before = documented && (self_signed || !at_once) ? midnight(now()) : now();
-  const std::int64_t usual_days = documented && at_once && !self_signed ? 3650 : 90;
-  content.not_after = content.not_before + std::chrono::days{order.validity.value_or(usual_days)};
-  if (!documented) {
-    content.serial = random_serial(8);
-  } else if (!self_signed && at_once) {
-    content.serial = random_serial(4);
-  }
-  if (self_signed || !documented) {
-    content.key_usage = order.key_usage;
-    content.extended_key_usage = order.extended_key_usage;
-    if (order.certificate_authority) content.basic_constraints = CertificateContent::BasicConstraints::ca;
-    content.alternative_names = order.alternative_names;
-  }
+  content.not_before = documented ? std::chrono::floor<std::chrono::days>(now()) : now();
+  content.not_after = content.not_before + std::chrono::days{order.validity.value_or(90)};
+  if (!documented) content.serial = random_serial(8);
   if (!self_signed) {
-    content.subject_public_key = csr_public_key(order.csr);
-    content.issuer_name = certificate_subject(key.certificate);
-    content.authority_key_identifier = certificate_key_identifier(key.certificate);
-    if (order.copy_extensions && !documented) content.copied_from_csr = order.csr;
+    content.subject_public_key = order.csr.public_key;
+    content.issuer = key.certificate;
+    if (order.copy_extensions && !documented) content.copied_from_csr = order.csr.der;
   }
   return certificate_to_be_signed(content, *key.key, scheme);
 }
 
-Answer Tsb::certificate_request(const Call& call, const Parameters&) {
-  return certificate_operation(call, RequestKind::csr, false);
+Answer Tsb::certificate_request(const Asked& asked) {
+  return certificate_operation(asked, RequestKind::csr);
 }
-Answer Tsb::certificate_request_now(const Call& call, const Parameters&) {
-  return certificate_operation(call, RequestKind::csr, true);
+Answer Tsb::self_sign(const Asked& asked) {
+  return certificate_operation(asked, RequestKind::self_signed);
 }
-Answer Tsb::self_sign(const Call& call, const Parameters&) {
-  return certificate_operation(call, RequestKind::self_signed, false);
-}
-Answer Tsb::self_sign_now(const Call& call, const Parameters&) {
-  return certificate_operation(call, RequestKind::self_signed, true);
-}
-Answer Tsb::certificate_sign(const Call& call, const Parameters&) {
-  return certificate_operation(call, RequestKind::certificate, false);
-}
-Answer Tsb::certificate_sign_now(const Call& call, const Parameters&) {
-  return certificate_operation(call, RequestKind::certificate, true);
+Answer Tsb::certificate_sign(const Asked& asked) {
+  return certificate_operation(asked, RequestKind::certificate);
 }
 
-Answer Tsb::import_certificate(const Call& call, const Parameters&) {
-  const Json body = parse_body(call);
+Answer Tsb::import_certificate(const Asked& asked) {
   Validation validation;
-  Fields fields(body, "", validation);
+  Fields fields(asked.body, "", validation);
   const std::string label = fields.text("label");
   const Bytes certificate = fields.base64_bytes("certificate");
   fields.done();
   validation.raise();
   KeyRecord& key = find_key(label);
-  if (!is_certificate(certificate)) throw business_error(402, "Could not read certificate.");
+  try {
+    read_certificate(certificate);
+  } catch (const Error&) {
+    throw business_error(402, "Could not read certificate.");
+  }
   // As the real one: whatever is attached is overwritten, and nobody asks whose certificate it is.
   key.certificate = certificate;
   save(key);
-  return get_certificate(call, {label});
+  return get_certificate({asked.call, {label}});
 }
 
-Answer Tsb::get_certificate(const Call&, const Parameters& parameters) {
-  const KeyRecord& key = find_key(parameters[0]);
+Answer Tsb::get_certificate(const Asked& asked) {
+  const KeyRecord& key = find_key(asked.captured[0]);
   if (key.certificate.empty()) {
     throw business_error(402, fmt::format("Key with name '{}' does not have a valid certificate attached.", key.label));
   }
   Json answer = Json::object(
       {{"label", key.label}, {"certificate", to_pem("CERTIFICATE", key.certificate, PemLayout::single_line)}});
   if (options_.generation == Generation::v2_5) answer.set("rawCertificate", base64(key.certificate));
-  return {200, answer.dump()};
+  return {200, answer};
 }
 
 }  // namespace hsmbridge::rig

@@ -11,66 +11,58 @@
 namespace hsmbridge::rig {
 namespace {
 
-const std::initializer_list<std::string_view> kAlgorithms{
+const std::vector<std::string_view> kAlgorithms{
     "EC",   "ED",         "RSA",       "DSA",       "BLS",       "ISS", "AES",        "ChaCha20",   "Camellia",
     "TDEA", "HMACSHA256", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87", "LMS", "ML-KEM-512", "ML-KEM-768", "ML-KEM-1024"};
 
-struct CurveRow {
-  std::string_view oid;
+struct KeyKind {
   std::string_view algorithm;
+  std::string_view oid;
+  std::string_view curve;  // its OID, "" for none
   int bits;
 };
 
-// OID of the curve, algorithm, bits.
-constexpr std::array<CurveRow, 4> kCurves{{
-    {"1.2.840.10045.3.1.7", "EC", 256},
-    {"1.3.132.0.34", "EC", 384},
-    {"1.3.132.0.35", "EC", 521},
-    {"1.3.101.112", "ED", 255},
-}};
-
-struct AlgorithmRow {
-  std::string_view algorithm;
-  std::string_view oid;
-};
-
-constexpr std::array<AlgorithmRow, 3> kAlgorithmOids{{
-    {"RSA", "1.2.840.113549.1.1.1"},
-    {"EC", "1.2.840.10045.2.1"},
-    {"ED", "1.3.101.112"},
+// Algorithm, its OID, OID of the curve, bits.
+constexpr std::array<KeyKind, 8> kKinds{{
+    {"RSA", "1.2.840.113549.1.1.1", "", 2048},
+    {"RSA", "1.2.840.113549.1.1.1", "", 3072},
+    {"RSA", "1.2.840.113549.1.1.1", "", 4096},
+    {"RSA", "1.2.840.113549.1.1.1", "", 8192},
+    {"EC", "1.2.840.10045.2.1", "1.2.840.10045.3.1.7", 256},
+    {"EC", "1.2.840.10045.2.1", "1.3.132.0.34", 384},
+    {"EC", "1.2.840.10045.2.1", "1.3.132.0.35", 521},
+    {"ED", "1.3.101.112", "1.3.101.112", 255},
 }};
 
 // The `attributes` of a key, with the defaults filled in.
 Json read_attributes(const Json& json, bool has_policy, Validation& validation) {
   Fields fields(json, "attributes", validation);
-  const bool decrypt = fields.flag("decrypt");
-  const bool sign = fields.flag("sign");
-  const bool unwrap = fields.flag("unwrap");
+  Json attributes = Json::object({{"ekaSign", Json()}});
+  bool useful = false;
+  for (const char* name : {"decrypt", "sign", "unwrap"}) {
+    const bool set = fields.flag(name);
+    useful = useful || set;
+    attributes.set(name, set);
+  }
   for (const char* ignored : {"encrypt", "verify", "wrap", "bip32", "slip10"}) fields.flag_or_null(ignored);
-  const bool derive = fields.flag_or_null("derive").value_or(false);
-  const bool extractable = fields.flag_or_null("extractable").value_or(false);
-  const bool modifiable = fields.flag_or_null("modifiable").value_or(true);
-  const bool destroyable = fields.flag_or_null("destroyable").value_or(false);
-  const bool sensitive = fields.flag_or_null("sensitive").value_or(true);
-  const bool copyable = fields.flag_or_null("copyable").value_or(false);
+  for (const auto& [name, usual] : {std::pair{"derive", false},
+                                    {"extractable", false},
+                                    {"modifiable", true},
+                                    {"destroyable", false},
+                                    {"sensitive", true},
+                                    {"copyable", false}}) {
+    attributes.set(name, fields.flag_or_null(name).value_or(usual));
+  }
   fields.done();
   validation.raise();
-  if (!decrypt && !sign && !unwrap) {
+  if (!useful) {
     throw business_error(606, "At least one of the attributes 'decrypt', 'sign' and 'unwrap' must be true.");
   }
+  const bool extractable = attributes.at("extractable").as_bool();
   if (extractable && has_policy) throw business_error(606, "A key with a policy must not be extractable.");
-  return Json::object({{"decrypt", decrypt},
-                       {"sign", sign},
-                       {"ekaSign", Json()},
-                       {"unwrap", unwrap},
-                       {"derive", derive},
-                       {"sensitive", sensitive},
-                       {"alwaysSensitive", sensitive},
-                       {"extractable", extractable},
-                       {"neverExtractable", !extractable},
-                       {"modifiable", modifiable},
-                       {"copyable", copyable},
-                       {"destroyable", destroyable}});
+  attributes.set("neverExtractable", !extractable);
+  attributes.set("alwaysSensitive", attributes.at("sensitive"));
+  return attributes;
 }
 
 // Algorithm, curve and size of a new key, from the members that may name them.
@@ -79,45 +71,30 @@ void choose_algorithm(Fields& fields, KeyRecord& key) {
   const std::string oid = fields.text_or_null("algorithmOid").value_or("");
   key.curve_oid = fields.text_or_null("curveOid").value_or("");
   const std::int64_t size = fields.number_or_null("keySize").value_or(0);
-  if (key.algorithm.empty()) {
-    for (const AlgorithmRow& row : kAlgorithmOids) {
-      if (row.oid == oid) key.algorithm = row.algorithm;
-    }
-  }
-  if (key.algorithm.empty()) {
-    fields.complain("algorithm", "must not be empty");
+  const bool rsa = key.algorithm == "RSA" || (key.algorithm.empty() && oid == kKinds.front().oid);
+  bool known = false;
+  for (const KeyKind& kind : kKinds) {
+    if (key.algorithm.empty() ? kind.oid != oid : kind.algorithm != key.algorithm) continue;
+    known = true;
+    if (rsa ? kind.bits != size : kind.curve != key.curve_oid) continue;
+    key.algorithm = kind.algorithm;
+    key.algorithm_oid = kind.oid;
+    key.bits = kind.bits;
     return;
   }
-  if (key.algorithm == "RSA") {
-    if (size != 2048 && size != 3072 && size != 4096 && size != 8192) {
-      throw business_error(603, fmt::format("The key size {} is not supported for RSA.", size));
-    }
-    key.bits = static_cast<int>(size);
-  } else if (key.algorithm == "EC" || key.algorithm == "ED") {
-    for (const CurveRow& row : kCurves) {
-      if (row.oid == key.curve_oid && row.algorithm == key.algorithm) key.bits = row.bits;
-    }
-    if (key.bits == 0) throw business_error(611, fmt::format("The curve '{}' is not supported.", key.curve_oid));
-  } else {
-    throw business_error(611, fmt::format("The rig makes RSA, EC and ED keys, not {}.", key.algorithm));
+  if (known && rsa) throw business_error(603, fmt::format("The key size {} is not supported for RSA.", size));
+  if (known) throw business_error(611, fmt::format("The curve '{}' is not supported.", key.curve_oid));
+  if (!key.algorithm.empty()) {
+    throw business_error(611, fmt::format("The rig supports RSA, EC and ED keys, not {}.", key.algorithm));
   }
-  for (const AlgorithmRow& row : kAlgorithmOids) {
-    if (row.algorithm == key.algorithm) key.algorithm_oid = row.oid;
-  }
-}
-
-Error key_exists() {
-  return business_error(608, "Could not create key. The key name is already in use.");
+  fields.complain("algorithm", "must not be empty");
 }
 
 }  // namespace
 
 KeyRecord& Tsb::find_key(const std::string& label) {
-  const auto found = keys_.find(label);
-  if (found == keys_.end()) {
-    throw business_error(650, fmt::format("A key with the name '{}' does not exist.", label));
-  }
-  return found->second;
+  if (KeyRecord* found = keys_.find(label)) return *found;
+  throw business_error(650, fmt::format("A key with the name '{}' does not exist.", label));
 }
 
 void Tsb::check_password(const KeyRecord& key, const std::string& password) const {
@@ -126,15 +103,20 @@ void Tsb::check_password(const KeyRecord& key, const std::string& password) cons
   }
 }
 
-Answer Tsb::create_key(const Call& call, const Parameters&) {
-  const Json body = parse_body(call);
+KeyRecord& Tsb::usable_key(const std::string& label, const std::string& password) {
+  KeyRecord& key = find_key(label);
+  check_password(key, password);
+  if (key.blocked) throw business_error(701, "The key operation failed as the key is blocked");
+  return key;
+}
+
+Answer Tsb::create_key(const Asked& asked) {
   Validation validation;
-  Fields fields(body, "", validation);
+  Fields fields(asked.body, "", validation);
   KeyRecord key;
   key.label = fields.text("label");
-  key.password = fields.password_or_null("password");
-  const std::optional<std::string> id = fields.text_or_null("id");
-  if (id) key.id = *id;
+  key.password = password_in(fields, "password");
+  if (const auto id = fields.text_or_null("id")) key.id = *id;
   choose_algorithm(fields, key);
   fields.member("addressFormat");
   const Json* attributes = fields.required_member("attributes");
@@ -146,26 +128,22 @@ Answer Tsb::create_key(const Call& call, const Parameters&) {
   }
   validation.raise();
   key.attributes = read_attributes(*attributes, policy != nullptr, validation);
-  {
-    const std::lock_guard lock(mutex_);
-    if (keys_.find(key.label) != keys_.end()) throw key_exists();
-    key.created = now();
-  }
   key.uuid = new_uuid();
   key.key = std::make_shared<const SoftwareKey>(SoftwareKey::generate(key.algorithm, key.bits));
 
   const std::lock_guard lock(mutex_);
-  if (keys_.find(key.label) != keys_.end()) throw key_exists();
+  if (keys_.find(key.label) != nullptr)
+    throw business_error(608, "Could not create key. The key name is already in use.");
+  key.created = now();
   write_file(key_file(key.uuid), as_bytes(key.key->to_pem()), FileMode::private_0600, Existing::refuse);
   save(key);
-  const KeyRecord& kept = keys_.emplace(key.label, key).first->second;
-  return {201, signed_attributes(kept).dump()};
+  return {201, signed_attributes(keys_.put(std::move(key)))};
 }
 
-Answer Tsb::list_keys(const Call&, const Parameters&) {
+Answer Tsb::list_keys(const Asked&) {
   Json labels = Json::array();
-  for (const auto& [label, key] : keys_) labels.push(label);
-  return {200, labels.dump()};
+  for (const KeyRecord& key : keys_) labels.push(key.label);
+  return {200, labels};
 }
 
 std::string Tsb::key_xml(const KeyRecord& key) const {
@@ -195,27 +173,21 @@ Json Tsb::signed_attributes(const KeyRecord& key) const {
                                   {"addressTruncated", Json()},
                                   {"attributes", key.attributes},
                                   {"policy", policy}});
-  const Bytes signature = attestation_key_.sign({"SHA256", SignatureScheme::Padding::pkcs1}, as_bytes(xml));
+  const Bytes signature = attestation_key_.sign({}, as_bytes(xml));
   return Json::object(
       {{"xml", xml}, {"json", json}, {"xmlSignature", base64(signature)}, {"attestationKeyName", "attestation-key"}});
 }
 
-// Of a body that names a key and shows its password.
-const KeyRecord& Tsb::key_in(const Call& call) {
+Answer Tsb::key_attributes(const Asked& asked) {
   Validation validation;
-  const Json body = parse_body(call);
-  Fields fields(body, "", validation);
+  Fields fields(asked.body, "", validation);
   const std::string label = fields.text("label");
-  const std::string password = fields.password_or_null("password");
+  const std::string password = password_in(fields, "password");
   fields.done();
   validation.raise();
   const KeyRecord& key = find_key(label);
   check_password(key, password);
-  return key;
-}
-
-Answer Tsb::key_attributes(const Call& call, const Parameters&) {
-  return {200, signed_attributes(key_in(call)).dump()};
+  return {200, signed_attributes(key)};
 }
 
 void Tsb::remove_key(const std::string& label) {
@@ -223,22 +195,17 @@ void Tsb::remove_key(const std::string& label) {
   if (!key.attributes.bool_or("destroyable", false)) {
     throw business_error(614, fmt::format("The key '{}' is not destroyable.", label));
   }
-  for (auto& [id, request] : requests_) {
+  for (RequestRecord& request : requests_) {
     if (request.key_label == label && is_open(request.status)) finish(request, RequestStatus::cancelled);
   }
   std::filesystem::remove(key_file(key.uuid));
-  state_.append(Json::object({{"key_removed", label}}));
+  keep("key_removed", label);
   keys_.erase(label);
 }
 
-Answer Tsb::delete_key(const Call&, const Parameters& parameters) {
-  check_password(find_key(parameters[0]), "");
-  remove_key(parameters[0]);
-  return {200, ""};
-}
-
-Answer Tsb::delete_key_by_body(const Call& call, const Parameters&) {
-  remove_key(std::string(key_in(call).label));
+Answer Tsb::delete_key(const Asked& asked) {
+  check_password(find_key(asked.captured[0]), "");
+  remove_key(asked.captured[0]);
   return {200, ""};
 }
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "tools/rig/pki/certificates.h"
 #include "tools/rig/pki/software_key.h"
+#include "tools/rig/server/call.h"
 #include "tools/rig/tsb/business_error.h"
 
 #include <fmt/core.h>
@@ -12,9 +13,16 @@
 namespace hsmbridge::rig {
 namespace {
 
-const Json::Array& array_of(const Json& json) {
-  if (!json.is_array()) throw cannot_parse();
-  return json.as_array();
+// What `read` makes of each element of the member, with its path; none when there is no member.
+template <class Read>
+auto read_list(Fields& fields, const Json* list, std::string_view name, Read read) {
+  std::vector<decltype(read(*list, std::string()))> values;
+  if (list == nullptr) return values;
+  if (!list->is_array()) throw cannot_parse();
+  for (const Json& element : list->as_array()) {
+    values.push_back(read(element, fmt::format("{}[{}]", fields.path_of(name), values.size())));
+  }
+  return values;
 }
 
 Approver read_approver(const Json& json, const std::string& path, Validation& validation) {
@@ -34,12 +42,12 @@ Approver read_approver(const Json& json, const std::string& path, Validation& va
   approver.form = type == "certificate" ? ApproverForm::certificate : ApproverForm::public_key;
   try {
     approver.public_key =
-        approver.form == ApproverForm::certificate ? certificate_public_key(approver.value) : approver.value;
+        approver.form == ApproverForm::certificate ? read_certificate(approver.value).public_key : approver.value;
     if (public_key_type(approver.public_key) == PublicKeyType::other) {
       throw business_error(601, "Unsupported approver key type.");
     }
   } catch (const Error& error) {
-    if (business_code(error) != 0) throw;
+    if (answer_in(error)) throw;
     throw approver.form == ApproverForm::certificate ? business_error(409, "Could not parse the certificate.")
                                                      : business_error(407, "Could not parse the public key.");
   }
@@ -54,10 +62,9 @@ ApprovalGroup read_group(const Json& json, const std::string& path, Validation& 
   const Json* approvals = fields.required_member("approvals");
   fields.done();
   if (approvals == nullptr) return group;
-  std::size_t index = 0;
-  for (const Json& approval : array_of(*approvals)) {
-    group.approvers.push_back(read_approver(approval, fmt::format("{}.approvals[{}]", path, index++), validation));
-  }
+  group.approvers = read_list(fields, approvals, "approvals", [&](const Json& one, const std::string& at) {
+    return read_approver(one, at, validation);
+  });
   if (group.approvers.empty()) throw business_error(401, "Group does not contain any approval");
   if (group.quorum < 1 || group.quorum > static_cast<std::int64_t>(group.approvers.size())) {
     fields.complain("quorum", "must be between 1 and the number of approvals");
@@ -82,11 +89,8 @@ PolicyToken read_token(const Json& json, const std::string& path, TimeGranularit
   token.timeout = read_time(fields, "timeout", granularity);
   const Json* groups = fields.member("groups");
   fields.done();
-  if (groups == nullptr) return token;
-  std::size_t index = 0;
-  for (const Json& group : array_of(*groups)) {
-    token.groups.push_back(read_group(group, fmt::format("{}.groups[{}]", path, index++), validation));
-  }
+  token.groups = read_list(fields, groups, "groups",
+                           [&](const Json& one, const std::string& at) { return read_group(one, at, validation); });
   return token;
 }
 
@@ -97,11 +101,9 @@ Rule read_rule(const Json* json, const std::string& path, TimeGranularity granul
   const Json* tokens = fields.member("tokens");
   fields.done();
   rule.always = false;
-  if (tokens == nullptr) return rule;
-  std::size_t index = 0;
-  for (const Json& token : array_of(*tokens)) {
-    rule.tokens.push_back(read_token(token, fmt::format("{}.tokens[{}]", path, index++), granularity, validation));
-  }
+  rule.tokens = read_list(fields, tokens, "tokens", [&](const Json& one, const std::string& at) {
+    return read_token(one, at, granularity, validation);
+  });
   return rule;
 }
 
@@ -179,7 +181,7 @@ RuleVerdict judge(const Rule& rule, Instant created, Instant now, const std::vec
   }
   bool met = false;
   bool locked = false;
-  bool possible = rule.tokens.empty();  // a rule without tokens waits for ever
+  bool possible = rule.tokens.empty();  // a rule without tokens waits indefinitely
   bool refused = false;
   for (const PolicyToken& token : rule.tokens) {
     if (token.timeout.count() != 0 && now > created + token.timeout) continue;

@@ -27,7 +27,7 @@ struct KeyRecord {
   std::string curve_oid;  // "" for RSA
   std::string password;
   Json attributes;
-  Json policy;  // null: no SKA key
+  Json policy;  // null: not an SKA key
   Rule rule;    // policy.ruleUse
   bool blocked = false;
   Instant created;
@@ -36,19 +36,10 @@ struct KeyRecord {
 
   template <class Self, class Visit>
   static void members(Self& self, Visit visit) {
-    visit("label", self.label);
-    visit("id", self.id);
-    visit("uuid", self.uuid);
-    visit("algorithm", self.algorithm);
-    visit("bits", self.bits);
-    visit("algorithm_oid", self.algorithm_oid);
-    visit("curve_oid", self.curve_oid);
-    visit("password", self.password);
-    visit("attributes", self.attributes);
-    visit("policy", self.policy);
-    visit("blocked", self.blocked);
-    visit("created", self.created);
-    visit("certificate", self.certificate);
+    visit("label", self.label, "id", self.id, "uuid", self.uuid, "algorithm", self.algorithm, "bits", self.bits,
+          "algorithm_oid", self.algorithm_oid, "curve_oid", self.curve_oid, "password", self.password, "attributes",
+          self.attributes, "policy", self.policy, "blocked", self.blocked, "created", self.created, "certificate",
+          self.certificate);
   }
 };
 
@@ -65,8 +56,9 @@ inline constexpr std::array<std::string_view, 7> kRequestStatuses{"PENDING", "AP
 inline const auto& words_of(RequestStatus) {
   return kRequestStatuses;
 }
-std::string_view to_string(RequestStatus status);
-bool is_open(RequestStatus status);
+inline bool is_open(RequestStatus status) {
+  return status == RequestStatus::pending || status == RequestStatus::approved;
+}
 
 struct TaskRecord {
   std::string id;
@@ -75,18 +67,13 @@ struct TaskRecord {
 
   template <class Self, class Visit>
   static void members(Self& self, Visit visit) {
-    visit("id", self.id);
-    visit("form", self.approver.form);
-    visit("name", self.approver.name);
-    visit("value", self.approver.value);
-    visit("public_key", self.approver.public_key);
-    visit("last_fetched", self.last_fetched);
+    visit("id", self.id, "form", self.approver.form, "name", self.approver.name, "value", self.approver.value,
+          "public_key", self.approver.public_key, "last_fetched", self.last_fetched);
   }
 };
 
 struct RequestRecord {
   std::string id;
-  std::int64_t sequence = 0;  // in order of creation
   RequestKind kind = RequestKind::sign;
   std::string key_label;
   Bytes payload;  // what the HSM signs: the payload of /v1/sign, or the to-be-signed DER built when the request came
@@ -95,6 +82,8 @@ struct RequestRecord {
   Json body;             // as received
   std::string original;  // the inner object as compact JSON text
   Bytes approval_bytes;  // approvalToBeSigned
+  Bytes timestamp;       // the time stamp in it, as the HSM signs it; empty: none
+  Bytes timestamp_signature;
   Instant created;
   RequestStatus status = RequestStatus::pending;
   std::optional<Instant> executed;
@@ -105,28 +94,19 @@ struct RequestRecord {
   std::vector<TaskRecord> tasks;
 
   // The inner object of `body`.
-  const Json& inner() const;
+  const Json& inner() const {
+    const Json::Object& members = body.as_object();
+    return members.front().first == "requestSignature" ? members.at(1).second : members.front().second;
+  }
 
   template <class Self, class Visit>
   static void members(Self& self, Visit visit) {
-    visit("id", self.id);
-    visit("sequence", self.sequence);
-    visit("kind", self.kind);
-    visit("key_label", self.key_label);
-    visit("payload", self.payload);
-    visit("algorithm", self.algorithm);
-    visit("signature_type", self.signature_type);
-    visit("body", self.body);
-    visit("original", self.original);
-    visit("approval_bytes", self.approval_bytes);
-    visit("created", self.created);
-    visit("status", self.status);
-    visit("executed", self.executed);
-    visit("result", self.result);
-    visit("handed_out", self.handed_out);
-    visit("approved", self.approved);
-    visit("rejected", self.rejected);
-    visit("tasks", self.tasks);
+    visit("id", self.id, "kind", self.kind, "key_label", self.key_label, "payload", self.payload, "algorithm",
+          self.algorithm, "signature_type", self.signature_type, "body", self.body, "original", self.original,
+          "approval_bytes", self.approval_bytes, "timestamp", self.timestamp, "timestamp_signature",
+          self.timestamp_signature, "created", self.created, "status", self.status, "executed", self.executed, "result",
+          self.result, "handed_out", self.handed_out, "approved", self.approved, "rejected", self.rejected, "tasks",
+          self.tasks);
   }
 };
 

@@ -1,7 +1,6 @@
 #include "tools/rig/server/uuid.h"
 #include "tools/rig/tsb/business_error.h"
 #include "tools/rig/tsb/fields.h"
-#include "tools/rig/tsb/json_text.h"
 #include "tools/rig/tsb/signature_words.h"
 #include "tools/rig/tsb/tsb.h"
 
@@ -24,53 +23,53 @@ std::string seconds_text(Instant time) {
   return rfc3339(std::chrono::floor<std::chrono::seconds>(time));
 }
 
-struct SignOrder {
-  std::string key;
-  std::string password;
-  Bytes payload;
-  std::string algorithm;
-  std::string signature_type;
-  bool has_approvals = false;
-};
-
-// `signRequest`, synchronous or not.
-SignOrder read_sign_order(const Json& json, bool at_once, Validation& validation) {
-  Fields fields(json, "signRequest", validation);
-  SignOrder order;
-  order.payload = fields.base64_bytes("payload");
-  fields.word_or_null("payloadType", {"UNSPECIFIED", "ISO_20022", "PDF", "BTC", "ETH", "HEX"});
-  order.key = fields.text("signKeyName");
-  order.password = fields.password_or_null("keyPassword");
-  fields.base64_or_null("metaData");
-  fields.base64_or_null("metaDataSignature");
-  order.algorithm = fields.text("signatureAlgorithm");
-  order.signature_type = fields.word_or_null("signatureType", {"DER", "ETH", "RAW"}).value_or("DER");
-  if (at_once) {
-    const Json* approvals = fields.member("signedApprovals");
-    order.has_approvals = approvals != nullptr && approvals->is_array() && !approvals->as_array().empty();
+// The index after the string that begins at `at`.
+std::size_t end_of_string(std::string_view json, std::size_t at) {
+  for (++at; at < json.size() && json[at] != '"'; ++at) {
+    if (json[at] == '\\') ++at;
   }
-  fields.done();
-  if (!order.algorithm.empty() && !is_signature_word(order.algorithm)) {
-    throw business_error(600, fmt::format("Value '{}' is not valid for field signRequest", order.algorithm));
-  }
-  return order;
+  return at + 1;
 }
 
-void check_algorithm(const SignOrder& order, const KeyRecord& key) {
-  if (!key.attributes.bool_or("sign", false)) {
-    throw business_error(614, fmt::format("The key '{}' must not sign.", key.label));
+std::string compact(std::string_view json) {
+  std::string text;
+  for (std::size_t at = 0; at < json.size();) {
+    if (json[at] == '"') {
+      const std::size_t end = end_of_string(json, at);
+      text += json.substr(at, end - at);
+      at = end;
+    } else {
+      if (std::string_view(" \t\r\n").find(json[at]) == std::string_view::npos) text += json[at];
+      ++at;
+    }
   }
-  const SignatureWord* word = find_signature_word(order.algorithm);
-  if (word == nullptr || word->key_type != public_key_type(key.key->public_key())) {
-    throw business_error(
-        607, fmt::format("The signature algorithm '{}' is not supported by the key '{}'.", order.algorithm, key.label));
-  }
-  if (order.signature_type == "ETH") throw business_error(611, "The rig does not make ETH signatures.");
-  if (order.payload.size() > kLargestPayload) throw business_error(612, "The payload is too long.");
+  return text;
 }
 
-Error blocked_key() {
-  return business_error(701, "The key operation failed as the key is blocked");
+// The index after the value that begins at `at`: the comma or brace that ends it.
+std::size_t end_of_value(std::string_view json, std::size_t at) {
+  for (int depth = 0; at < json.size(); ++at) {
+    const char c = json[at];
+    if (c == '"') at = end_of_string(json, at) - 1;
+    if (c == '{' || c == '[') ++depth;
+    if (depth == 0 && (c == ',' || c == '}' || c == ']')) return at;
+    if (c == '}' || c == ']') --depth;
+  }
+  return at;
+}
+
+// The text of the member `name` of the object `json`, without white space between tokens, everything else as it was
+// sent: what an application signs as `requestSignature`. `json` must be well-formed. "" when there is no such member.
+std::string compact_member(std::string_view json, std::string_view name) {
+  const std::string text = compact(json);
+  const std::string_view all = text;
+  for (std::size_t at = 1; at < all.size() && all[at] == '"';) {
+    const std::size_t colon = end_of_string(all, at);
+    const std::size_t end = end_of_value(all, colon + 1);
+    if (all.substr(at + 1, colon - at - 2) == name) return std::string(all.substr(colon + 1, end - colon - 1));
+    at = end + 1;
+  }
+  return {};
 }
 
 }  // namespace
@@ -92,55 +91,48 @@ void Tsb::check_request_signature(const Json* signature, const std::string& orig
                                                      public_key) == options_.request_signers.end()) {
     throw not_allowed();
   }
-  bool good = false;
-  try {
-    good = verify_signature(public_key, digest, as_bytes(original), value);
-  } catch (const Error&) {
-    throw business_error(407, "Could not parse the public key.");
-  }
-  if (!good) throw business_error(403, "The signature of the request is not valid.");
+  require_signature(public_key, digest, as_bytes(original), value);
 }
 
-Answer Tsb::sign(const Call& call, const Parameters&) {
-  const Json body = parse_body(call);
-  Validation validation;
-  Fields fields(body, "", validation);
-  const Json* inner = fields.required_member("signRequest");
-  const Json* signature = fields.member("requestSignature");
-  fields.done();
+Tsb::Inner Tsb::inner_of(const Asked& asked, const std::string& name, Validation& validation) const {
+  Fields outer(asked.body, "", validation);
+  const Json* inner = outer.required_member(name);
+  const Json* signature = outer.member("requestSignature");
+  outer.done();
   validation.raise();
-  const SignOrder order = read_sign_order(*inner, false, validation);
-  validation.raise();
-  const std::string original = compact_member(call.body, "signRequest");
-  check_request_signature(signature, original);
-  KeyRecord& key = find_key(order.key);
-  check_password(key, order.password);
-  if (key.blocked) throw blocked_key();
-  check_algorithm(order, key);
-  return create_request({RequestKind::sign, key, order.payload, order.algorithm, order.signature_type, body, original});
+  Inner found{*inner, compact_member(asked.call.body, name)};
+  check_request_signature(signature, found.text);
+  return found;
 }
 
-Answer Tsb::sign_now(const Call& call, const Parameters&) {
-  const Json body = parse_body(call);
+Answer Tsb::sign(const Asked& asked) {
   Validation validation;
-  Fields fields(body, "", validation);
-  const Json* inner = fields.required_member("signRequest");
-  const Json* approvals = fields.member("signedApprovals");
+  const Inner inner = inner_of(asked, "signRequest", validation);
+  Fields fields(inner.json, "signRequest", validation);
+  RequestRecord request;
+  request.payload = fields.base64_bytes("payload");
+  fields.word_or_null("payloadType", {"UNSPECIFIED", "ISO_20022", "PDF", "BTC", "ETH", "HEX"});
+  const std::string label = fields.text("signKeyName");
+  const std::string password = password_in(fields, "keyPassword");
+  fields.base64_or_null("metaData");
+  fields.base64_or_null("metaDataSignature");
+  request.algorithm = fields.text("signatureAlgorithm");
+  request.signature_type = fields.word_or_null("signatureType", {"DER", "ETH", "RAW"}).value_or("DER");
   fields.done();
+  const SignatureWord* word = find_signature_word(request.algorithm);
+  if (!request.algorithm.empty() && word == nullptr) validation.say(Flaw::wrong_word, "signRequest", request.algorithm);
   validation.raise();
-  const SignOrder order = read_sign_order(*inner, true, validation);
-  validation.raise();
-  static_cast<void>(approvals);  // the rig reads no signed approval blobs: with a policy, they are insufficient
-  KeyRecord& key = find_key(order.key);
-  check_password(key, order.password);
-  if (key.blocked) throw blocked_key();
-  check_algorithm(order, key);
-  if (judge(key.rule, now(), now(), {}, {}).state != RuleState::met) {
-    throw business_error(
-        701, "The key operation failed with an authorization error. The provided approvals might be insufficient.");
+  const KeyRecord& key = usable_key(label, password);
+  if (!key.attributes.bool_or("sign", false)) {
+    throw business_error(614, fmt::format("The key '{}' must not sign.", key.label));
   }
-  const Bytes value = signed_by(key, order.algorithm, order.signature_type, order.payload);
-  return {200, Json::object({{"signature", base64(value)}}).dump()};
+  if (word->key_type != public_key_type(key.key->public_key())) {
+    throw business_error(607, fmt::format("The signature algorithm '{}' is not supported by the key '{}'.",
+                                          request.algorithm, key.label));
+  }
+  if (request.signature_type == "ETH") throw business_error(611, "The rig does not support ETH signatures.");
+  if (request.payload.size() > kLargestPayload) throw business_error(612, "The payload is too long.");
+  return create_request(std::move(request), key, asked, inner.text);
 }
 
 void Tsb::make_approval_bytes(RequestRecord& request, const KeyRecord& key) const {
@@ -156,38 +148,31 @@ void Tsb::make_approval_bytes(RequestRecord& request, const KeyRecord& key) cons
     timestamp.seconds = static_cast<std::uint64_t>(
         std::chrono::floor<std::chrono::seconds>(request.created).time_since_epoch().count());
     timestamp.key_name = kTimestampKeyName;
-    timestamp.signature = timestamp_signature(
-        timestamp_key_.sign({"SHA256", SignatureScheme::Padding::pkcs1}, timestamp_list(timestamp)));
+    request.timestamp = timestamp_list(timestamp);
+    request.timestamp_signature = timestamp_signature(timestamp_key_.sign({}, request.timestamp));
+    timestamp.signature = request.timestamp_signature;
     approval.timestamp = std::move(timestamp);
   }
   request.approval_bytes = encode(approval);
 }
 
-Answer Tsb::create_request(NewRequest made) {
-  RequestRecord request;
+Answer Tsb::create_request(RequestRecord request, const KeyRecord& key, const Asked& asked, std::string original) {
   request.id = new_uuid();
-  request.sequence = next_sequence_++;
-  request.kind = made.kind;
-  request.key_label = made.key.label;
-  request.payload = std::move(made.payload);
-  request.algorithm = std::move(made.algorithm);
-  request.signature_type = std::move(made.signature_type);
-  request.body = std::move(made.body);
-  request.original = std::move(made.original);
+  request.key_label = key.label;
+  request.body = asked.body;
+  request.original = std::move(original);
   request.created = now();
-  make_approval_bytes(request, made.key);
-  for (const Approver& approver : approvers_of(made.key.rule)) {
+  make_approval_bytes(request, key);
+  for (const Approver& approver : approvers_of(key.rule)) {
     request.tasks.push_back({new_uuid(), approver, std::nullopt});
-    request_of_task_[request.tasks.back().id] = request.id;
   }
-  RequestRecord& kept = requests_.emplace(request.id, std::move(request)).first->second;
-  settle(kept);
-  return {201, Json::object({{"signRequestId", kept.id}}).dump()};
+  RequestRecord& added = requests_.put(std::move(request));
+  settle(added);
+  return {201, Json::object({{"signRequestId", added.id}})};
 }
 
 void Tsb::finish(RequestRecord& request, RequestStatus status) {
   request.status = status;
-  for (const TaskRecord& task : request.tasks) request_of_task_.erase(task.id);
   request.tasks.clear();
   save(request);
 }
@@ -205,8 +190,7 @@ void Tsb::execute(RequestRecord& request, KeyRecord& key) {
       request.result = base64(signature);
       break;
     case RequestKind::csr:
-      request.result =
-          to_pem("NEW CERTIFICATE REQUEST", assemble(request.payload, *key.key, scheme, signature), PemLayout::lines);
+      request.result = to_pem("NEW CERTIFICATE REQUEST", assemble(request.payload, *key.key, scheme, signature));
       break;
     case RequestKind::certificate:
       request.result =
@@ -243,22 +227,18 @@ void Tsb::settle(RequestRecord& request) {
 
 RequestRecord& Tsb::find_request(const std::string& id) {
   if (!is_uuid(id)) throw business_error(609, fmt::format("'{}' is not a valid UUID.", id));
-  const auto found = requests_.find(id);
-  if (found == requests_.end()) {
-    throw business_error(651, fmt::format("A request with the id '{}' does not exist.", id));
-  }
-  return found->second;
+  if (RequestRecord* found = requests_.find(id)) return *found;
+  throw business_error(651, fmt::format("A request with the id '{}' does not exist.", id));
 }
 
 Json Tsb::status_of(const RequestRecord& request, bool with_result) const {
   Json waiting = Json::array();
-  const auto key = keys_.find(request.key_label);
-  if (is_open(request.status) && key != keys_.end()) {
-    waiting =
-        kept(judge(key->second.rule, request.created, now(), request.approved, request.rejected).could_still_approve);
+  const KeyRecord* key = keys_.find(request.key_label);
+  if (is_open(request.status) && key != nullptr) {
+    waiting = kept(judge(key->rule, request.created, now(), request.approved, request.rejected).could_still_approve);
   }
   return Json::object({{"id", request.id},
-                       {"status", to_string(request.status)},
+                       {"status", kept(request.status)},
                        {"executionTime", request.executed ? Json(seconds_text(*request.executed)) : Json()},
                        {"approvedBy", kept(request.approved)},
                        {"notYetApprovedBy", waiting},
@@ -266,8 +246,8 @@ Json Tsb::status_of(const RequestRecord& request, bool with_result) const {
                        {"result", with_result && request.result ? Json(*request.result) : Json()}});
 }
 
-Answer Tsb::get_request(const Call&, const Parameters& parameters) {
-  RequestRecord& request = find_request(parameters[0]);
+Answer Tsb::get_request(const Asked& asked) {
+  RequestRecord& request = find_request(asked.captured[0]);
   // As at the real one, asking is what executes a request whose timelock is over.
   if (request.status == RequestStatus::approved) settle(request);
   const bool gone = options_.hand_out == ResultHandOut::once && request.handed_out;
@@ -276,11 +256,11 @@ Answer Tsb::get_request(const Call&, const Parameters& parameters) {
     request.handed_out = true;
     save(request);
   }
-  return {200, view.dump()};
+  return {200, view};
 }
 
-Answer Tsb::delete_request(const Call&, const Parameters& parameters) {
-  RequestRecord& request = find_request(parameters[0]);
+Answer Tsb::delete_request(const Asked& asked) {
+  RequestRecord& request = find_request(asked.captured[0]);
   if (is_open(request.status)) finish(request, RequestStatus::cancelled);
   return {200, ""};
 }

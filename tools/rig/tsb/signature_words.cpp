@@ -4,8 +4,8 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <array>
+#include <utility>
 
 namespace hsmbridge::rig {
 namespace {
@@ -16,19 +16,17 @@ constexpr auto kRsa = PublicKeyType::rsa;
 constexpr auto kEc = PublicKeyType::ec;
 
 // Word, key type, digest, padding, usable for certificates.
-constexpr std::array<SignatureWord, 18> kWords{{
+constexpr std::array<SignatureWord, 16> kWords{{
     {"SHA1_WITH_RSA", kRsa, "SHA1", kPkcs1, false},
     {"SHA224_WITH_RSA", kRsa, "SHA224", kPkcs1, true},
     {"SHA256_WITH_RSA", kRsa, "SHA256", kPkcs1, true},
     {"SHA384_WITH_RSA", kRsa, "SHA384", kPkcs1, true},
     {"SHA512_WITH_RSA", kRsa, "SHA512", kPkcs1, true},
-    {"NONE_WITH_RSA", kRsa, "", kPkcs1, false},
     {"SHA1_WITH_RSA_PSS", kRsa, "SHA1", kPss, false},
     {"SHA224_WITH_RSA_PSS", kRsa, "SHA224", kPss, false},
     {"SHA256_WITH_RSA_PSS", kRsa, "SHA256", kPss, false},
     {"SHA384_WITH_RSA_PSS", kRsa, "SHA384", kPss, false},
     {"SHA512_WITH_RSA_PSS", kRsa, "SHA512", kPss, false},
-    {"NONE_WITH_ECDSA", kEc, "", kPkcs1, false},
     {"SHA1_WITH_ECDSA", kEc, "SHA1", kPkcs1, false},
     {"SHA224_WITH_ECDSA", kEc, "SHA224", kPkcs1, false},
     {"SHA256_WITH_ECDSA", kEc, "SHA256", kPkcs1, true},
@@ -37,49 +35,16 @@ constexpr std::array<SignatureWord, 18> kWords{{
     {"EDDSA", PublicKeyType::ed25519, "", kPkcs1, true},
 }};
 
-// In the API's enumeration, beyond this HSM.
-constexpr auto kOtherWords = std::to_array<std::string_view>({"NONESHA1_WITH_RSA",
-                                                              "NONESHA224_WITH_RSA",
-                                                              "NONESHA256_WITH_RSA",
-                                                              "NONESHA384_WITH_RSA",
-                                                              "NONESHA512_WITH_RSA",
-                                                              "NONE_WITH_DSA",
-                                                              "SHA1_WITH_DSA",
-                                                              "SHA224_WITH_DSA",
-                                                              "SHA256_WITH_DSA",
-                                                              "SHA384_WITH_DSA",
-                                                              "SHA512_WITH_DSA",
-                                                              "SHA3224_WITH_ECDSA",
-                                                              "SHA3256_WITH_ECDSA",
-                                                              "SHA3384_WITH_ECDSA",
-                                                              "SHA3512_WITH_ECDSA",
-                                                              "SHA256_WITH_ECDSA_DETERMINISTIC",
-                                                              "KECCAK224_WITH_ECDSA",
-                                                              "KECCAK256_WITH_ECDSA",
-                                                              "KECCAK384_WITH_ECDSA",
-                                                              "KECCAK512_WITH_ECDSA",
-                                                              "DOUBLE_SHA256_WITH_ECDSA",
-                                                              "ISS_KERL",
-                                                              "BLS",
-                                                              "DILITHIUM",
-                                                              "SPHINCS_PLUS",
-                                                              "KYBER",
-                                                              "NONE_WITH_RSA_PSS"});
-
-struct DigestRow {
-  std::string_view word;
-  std::string_view openssl;
-};
-
-constexpr std::array<DigestRow, 9> kDigests{{{"SHA-224", "SHA224"},
-                                             {"SHA-256", "SHA256"},
-                                             {"SHA-384", "SHA384"},
-                                             {"SHA-512", "SHA512"},
-                                             {"SHA3-224", "SHA3-224"},
-                                             {"SHA3-256", "SHA3-256"},
-                                             {"SHA3-384", "SHA3-384"},
-                                             {"SHA3-512", "SHA3-512"},
-                                             {"EdDSA", ""}}};
+// The API's word, OpenSSL's.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kDigests{{{"SHA-224", "SHA224"},
+                                                                                 {"SHA-256", "SHA256"},
+                                                                                 {"SHA-384", "SHA384"},
+                                                                                 {"SHA-512", "SHA512"},
+                                                                                 {"SHA3-224", "SHA3-224"},
+                                                                                 {"SHA3-256", "SHA3-256"},
+                                                                                 {"SHA3-384", "SHA3-384"},
+                                                                                 {"SHA3-512", "SHA3-512"},
+                                                                                 {"EdDSA", ""}}};
 
 }  // namespace
 
@@ -90,14 +55,9 @@ const SignatureWord* find_signature_word(std::string_view word) {
   return nullptr;
 }
 
-bool is_signature_word(std::string_view word) {
-  return find_signature_word(word) != nullptr ||
-         std::find(kOtherWords.begin(), kOtherWords.end(), word) != kOtherWords.end();
-}
-
 std::string digest_of(std::string_view word, std::string_view field) {
-  for (const DigestRow& row : kDigests) {
-    if (row.word == word) return std::string(row.openssl);
+  for (const auto& [api, openssl] : kDigests) {
+    if (api == word) return std::string(openssl);
   }
   throw business_error(600, fmt::format("Value '{}' is not valid for field {}", word, field));
 }

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/log.h"
+#include "base/text.h"
 #include "tools/rig/pki/authority.h"
 #include "tools/rig/tsb/business_error.h"
 #include "tools/rig/tsb/fields.h"
@@ -36,20 +36,17 @@ Json to_json(const ApiKeys& keys) {
   return json;
 }
 
-}  // namespace
+constexpr std::array<std::string_view, 5> kRoles{kManagement, kOperation, kApprover, kService,
+                                                 "approverKeyManagementToken"};
 
-const std::vector<std::string>& api_key_roles() {
-  static const std::vector<std::string> roles{"keyManagementToken", "keyOperationToken", "approverToken",
-                                              "serviceToken", "approverKeyManagementToken"};
-  return roles;
-}
+}  // namespace
 
 ApiKeys read_api_keys(const Json& json) {
   ApiKeys keys;
   for (const auto& [role, values] : json.as_object()) {
-    const auto& roles = api_key_roles();
-    if (std::find(roles.begin(), roles.end(), role) == roles.end()) {
-      throw Error{ErrorKind::invalid_input, fmt::format("'{}' is no role of an API key", role)};
+    if (std::find(kRoles.begin(), kRoles.end(), role) == kRoles.end()) {
+      throw Error{ErrorKind::invalid_input, fmt::format("'{}' is not a role of an API key", role)}.hint("roles are " +
+                                                                                                        joined(kRoles));
     }
     for (const Json& value : values.as_array()) keys[role].push_back(value.as_string());
   }
@@ -57,102 +54,70 @@ ApiKeys read_api_keys(const Json& json) {
 }
 
 ApiKeys kept_api_keys(const std::filesystem::path& file) {
-  if (std::filesystem::exists(file)) return read_api_keys(Json::parse(as_text(read_file(file))));
-  ApiKeys keys;
-  for (const std::string& role : api_key_roles()) keys[role] = {"tsb-x-token_" + hex(random_bytes(24))};
-  write_file(file, as_bytes(to_json(keys).pretty() + "\n"), FileMode::private_0600, Existing::refuse);
-  return keys;
+  return read_api_keys(kept_json(file, [] {
+    ApiKeys keys;
+    for (const std::string_view role : kRoles) keys[std::string(role)] = {"tsb-x-token_" + hex(random_bytes(24))};
+    return to_json(keys);
+  }));
 }
 
 const std::vector<Tsb::Route>& Tsb::routes() {
-  constexpr auto kBearer = Route::Bearer::needed;
-  constexpr auto kNoBearer = Route::Bearer::ignored;
-  // Method, path, role of the API key, bearer token, handler, and what it follows:
+  // Method, path, handler, role of the API key, and what it follows:
   //   D   docs.securosys.com, TSB tutorials and release notes     PY  its Python sample of a signature with approvals
   //   GO  securosys-com/tsb-client-go                             FB  securosys-com/fireblocks-external-key-store
-  //   KSS securosys-com/keycloak-securosys-simple-sign-provider   VLT securosys-com/hcvault-plugin-secrets-engine
+  //   VLT securosys-com/hcvault-plugin-secrets-engine
   // A fixed segment stands before a placeholder.
   static const std::vector<Route> table{
-      {"GET", "/v1/versionInfo", kService, kBearer, &Tsb::version_info},                 // D
-      {"GET", "/v1/licenseInfo", kService, kBearer, &Tsb::license_info},                 // D
-      {"GET", "/v1/keystore/statistics", kService, kBearer, &Tsb::keystore_statistics},  // GO
+      {"GET", "/v1/versionInfo", &Tsb::version_info, kService},  // D
+      {"GET", "/v1/licenseInfo", &Tsb::license_info, kService},  // D
 
-      {"POST", "/v1/key", kManagement, kBearer, &Tsb::create_key},                    // PY, FB
-      {"GET", "/v1/key", kManagement, kBearer, &Tsb::list_keys},                      // GO
-      {"POST", "/v1/key/attributes", kManagement, kBearer, &Tsb::key_attributes},     // D, GO
-      {"POST", "/v1/key/deleteKey", kManagement, kBearer, &Tsb::delete_key_by_body},  // KSS
-      {"DELETE", "/v1/key/{}", kManagement, kBearer, &Tsb::delete_key},               // FB
+      {"POST", "/v1/key", &Tsb::create_key, kManagement},                 // PY, FB
+      {"GET", "/v1/key", &Tsb::list_keys, kManagement},                   // GO
+      {"POST", "/v1/key/attributes", &Tsb::key_attributes, kManagement},  // D, GO
+      {"DELETE", "/v1/key/{}", &Tsb::delete_key, kManagement},            // FB
 
-      {"POST", "/v1/certificate/synchronous/request", kOperation, kBearer, &Tsb::certificate_request_now},  // KSS
-      {"POST", "/v1/certificate/synchronous/selfsign", kOperation, kBearer, &Tsb::self_sign_now},           // KSS
-      {"POST", "/v1/certificate/synchronous/sign", kOperation, kBearer, &Tsb::certificate_sign_now},        // KSS, FB
-      {"POST", "/v1/certificate/request", kOperation, kBearer, &Tsb::certificate_request},                  // D
-      {"POST", "/v1/certificate/selfsign", kOperation, kBearer, &Tsb::self_sign},                           // D
-      {"POST", "/v1/certificate/sign", kOperation, kBearer, &Tsb::certificate_sign},                        // D
-      {"POST", "/v1/certificate/import/plain", kOperation, kBearer, &Tsb::import_certificate},              // D, GO
-      {"GET", "/v1/certificate/{}", kOperation, kBearer, &Tsb::get_certificate},                            // D
+      {"POST", "/v1/certificate/request", &Tsb::certificate_request, kOperation},      // D
+      {"POST", "/v1/certificate/selfsign", &Tsb::self_sign, kOperation},               // D
+      {"POST", "/v1/certificate/sign", &Tsb::certificate_sign, kOperation},            // D
+      {"POST", "/v1/certificate/import/plain", &Tsb::import_certificate, kOperation},  // D, GO
+      {"GET", "/v1/certificate/{}", &Tsb::get_certificate, kOperation},                // D
 
-      {"POST", "/v1/sign", kOperation, kBearer, &Tsb::sign},                    // D, PY
-      {"POST", "/v1/synchronousSign", kOperation, kBearer, &Tsb::sign_now},     // D
-      {"GET", "/v1/request/{}", kOperation, kBearer, &Tsb::get_request},        // D, PY, GO
-      {"DELETE", "/v1/request/{}", kOperation, kBearer, &Tsb::delete_request},  // GO
+      {"POST", "/v1/sign", &Tsb::sign, kOperation},                    // D, PY
+      {"GET", "/v1/request/{}", &Tsb::get_request, kOperation},        // D, PY, GO
+      {"DELETE", "/v1/request/{}", &Tsb::delete_request, kOperation},  // GO
 
-      // The body proves who speaks; the bearer token is ignored here since 1.13.0.
-      {"POST", "/v1/filteredSignApprovalTask", kApprover, kNoBearer, &Tsb::list_sign_tasks},      // D, PY
-      {"POST", "/v1/filteredAllApprovalTask", kApprover, kNoBearer, &Tsb::list_all_tasks},        // D
-      {"POST", "/v1/filteredDecryptApprovalTask", kApprover, kNoBearer, &Tsb::list_no_tasks},     // VLT
-      {"POST", "/v1/filteredUnwrapKeyApprovalTask", kApprover, kNoBearer, &Tsb::list_no_tasks},   // VLT
-      {"POST", "/v1/filteredBlockKeyApprovalTask", kApprover, kNoBearer, &Tsb::list_no_tasks},    // VLT
-      {"POST", "/v1/filteredUnblockKeyApprovalTask", kApprover, kNoBearer, &Tsb::list_no_tasks},  // VLT
-      {"POST", "/v1/filteredModifyKeyApprovalTask", kApprover, kNoBearer, &Tsb::list_no_tasks},   // VLT
-      {"POST", "/v1/approval", kApprover, kNoBearer, &Tsb::approve},                              // D, PY
-      {"PATCH", "/v1/task", kApprover, kNoBearer, &Tsb::reject},                                  // D
-      {"DELETE", "/v1/task", kApprover, kNoBearer, &Tsb::reject},                                 // D
+      // The body proves who speaks.
+      {"POST", "/v1/filteredSignApprovalTask", &Tsb::list_sign_tasks, kApprover},      // D, PY
+      {"POST", "/v1/filteredAllApprovalTask", &Tsb::list_all_tasks, kApprover},        // D
+      {"POST", "/v1/filteredDecryptApprovalTask", &Tsb::list_no_tasks, kApprover},     // VLT
+      {"POST", "/v1/filteredUnwrapKeyApprovalTask", &Tsb::list_no_tasks, kApprover},   // VLT
+      {"POST", "/v1/filteredBlockKeyApprovalTask", &Tsb::list_no_tasks, kApprover},    // VLT
+      {"POST", "/v1/filteredUnblockKeyApprovalTask", &Tsb::list_no_tasks, kApprover},  // VLT
+      {"POST", "/v1/filteredModifyKeyApprovalTask", &Tsb::list_no_tasks, kApprover},   // VLT
+      {"POST", "/v1/approval", &Tsb::approve, kApprover},                              // D, PY
+      {"PATCH", "/v1/task", &Tsb::reject, kApprover},                                  // D
+      {"DELETE", "/v1/task", &Tsb::reject, kApprover},                                 // D
   };
   return table;
 }
 
 Tsb::Tsb(TsbOptions options, const Clock& clock)
-    : Simulator(clock),
+    : Simulator(clock, options.dir / "tsb-state.jsonl"),
       options_(std::move(options)),
-      state_(options_.dir / "tsb-state.jsonl"),
       timestamp_key_(load_or_make_key("timestamp-key")),
       attestation_key_(load_or_make_key("attestation-key")) {
   if (options_.pki) {
     options_.timestamp_signers.push_back(certificate_from_pem(as_text(read_file(options_.pki->task_reader))));
   }
-  // Later lines replace earlier ones: the file is the history of every key and request.
-  for (const Json& line : LineFile::read(state_.path())) {
-    const auto& [what, value] = line.as_object().front();
-    if (what == "key") {
-      KeyRecord key;
-      restore(value, key);
-      if (!key.policy.is_null()) key.rule = stored_rule(key.policy);
-      keys_.insert_or_assign(key.label, std::move(key));
-    } else if (what == "key_removed") {
-      keys_.erase(value.as_string());
-    } else if (what == "request") {
-      RequestRecord request;
-      restore(value, request);
-      requests_.insert_or_assign(request.id, std::move(request));
-    } else if (what == "advanced_seconds") {
-      advanced_ = std::chrono::seconds{value.as_integer()};
-    } else {
-      throw Error{ErrorKind::corrupt, fmt::format("{} holds an unknown line '{}'", state_.path().string(), what)};
-    }
+  for (const Json& line : kept_lines()) {
+    keys_.read(line, "key");
+    requests_.read(line, "request");
   }
-  Json::Array lines{Json::object({{"advanced_seconds", static_cast<std::int64_t>(advanced_.count())}})};
-  for (auto& [label, key] : keys_) {
+  for (KeyRecord& key : keys_) {
+    if (!key.policy.is_null()) key.rule = stored_rule(key.policy);
     const Bytes pem = read_file(key_file(key.uuid));
     key.key = std::make_shared<const SoftwareKey>(SoftwareKey::from_pem(as_text(pem)));
-    lines.push_back(Json::object({{"key", kept(key)}}));
   }
-  for (const auto& [id, request] : requests_) {
-    next_sequence_ = std::max(next_sequence_, request.sequence + 1);
-    for (const TaskRecord& task : request.tasks) request_of_task_[task.id] = id;
-    lines.push_back(Json::object({{"request", kept(request)}}));
-  }
-  state_.rewrite(lines);
   last_cleanup_ = last_execution_ = now();
 }
 
@@ -177,7 +142,8 @@ void Tsb::check_credentials(const Call& call, const Route& route) const {
                                    [&](const std::string& key) { return equal_in_constant_time(key, given); });
     if (!known) throw business_error(631, "Invalid API key.");
   }
-  if (!options_.bearer.empty() && route.bearer == Route::Bearer::needed) {
+  // Ignored at approvers' endpoints since 1.13.0.
+  if (!options_.bearer.empty() && route.role != kApprover) {
     const std::string given = call.header("authorization");
     if (given.empty()) throw business_error(406, "Missing access token.");
     if (!equal_in_constant_time(given, fmt::format("Bearer {}", options_.bearer.reveal()))) {
@@ -186,65 +152,31 @@ void Tsb::check_credentials(const Call& call, const Route& route) const {
   }
 }
 
-std::string_view to_string(Generation generation) {
-  switch (generation) {
-    case Generation::v2_0:
-      return "2.0";
-    case Generation::v2_2:
-      return "2.2";
-    case Generation::v2_5:
-      break;
-  }
-  return "2.5";
-}
-
-std::optional<Generation> generation_from(std::string_view word) {
-  for (const Generation generation : {Generation::v2_0, Generation::v2_2, Generation::v2_5}) {
-    if (word == to_string(generation)) return generation;
-  }
-  return std::nullopt;
-}
-
-Answer Tsb::dispatch(const Call& call) {
-  const Routed<Route> to = find_route(routes(), call.method, call.segments());
-  if (to.route == nullptr) {
-    const int status = to.path_known ? 405 : 404;
-    return {status, spring_body(status, call.path(), rfc3339(clock_.now()))};
-  }
-  check_credentials(call, *to.route);
+Answer Tsb::answer(const Call& call) {
+  const Found<Tsb> to = find_endpoint(routes(), call.method, call.segments());
+  const auto refused = [&](int status) { return spring_error(status, call.path(), rfc3339(clock_.now())); };
+  if (to.endpoint == nullptr) throw refused(to.path_known ? 405 : 404);
+  check_credentials(call, *to.endpoint);
+  Asked asked{call, to.captured};
   if (!call.body.empty()) {
     const std::string type = call.header("content-type");
-    if (type.substr(0, type.find(';')) != "application/json") {
-      return {415, spring_body(415, call.path(), rfc3339(clock_.now()))};
+    if (type.substr(0, type.find(';')) != "application/json") throw refused(415);
+    try {
+      asked.body = Json::parse(call.body);
+    } catch (const Error&) {
+      throw cannot_parse();
     }
   }
   // Making an RSA key takes long and must not hold up everybody else: that handler locks for itself.
-  if (to.route->handler == &Tsb::create_key) return create_key(call, to.parameters);
+  if (to.endpoint->handler == &Tsb::create_key) return create_key(asked);
   const std::lock_guard lock(mutex_);
   run_due_jobs();
-  return (this->*to.route->handler)(call, to.parameters);
-}
-
-Answer Tsb::handle(const Call& call) {
-  try {
-    return dispatch(call);
-  } catch (...) {
-    const Error error = current_error();
-    if (const int code = business_code(error); code != 0) {
-      return {http_status_of(code), business_body(code, error.message())};
-    }
-    log::error(fmt::format("{} {}: {}", call.method, call.path(), error.message()));
-    return {500, Json::object({{"message", "Internal server error"}}).dump()};
-  }
-}
-
-void Tsb::keep_advanced() {
-  state_.append(Json::object({{"advanced_seconds", static_cast<std::int64_t>(advanced_.count())}}));
+  return (this->*to.endpoint->handler)(asked);
 }
 
 Json Tsb::about() const {
   Json json = Json::object(
-      {{"generation", to_string(options_.generation)}, {"api_keys", to_json(options_.api_keys.value_or(ApiKeys{}))}});
+      {{"generation", kept(options_.generation)}, {"api_keys", to_json(options_.api_keys.value_or(ApiKeys{}))}});
   if (options_.pki) {
     json.set("task_reader", Json::object({{"certificate", options_.pki->task_reader.string()},
                                           {"key", options_.pki->task_reader_key.string()}}));
@@ -252,57 +184,33 @@ Json Tsb::about() const {
   return json;
 }
 
-void Tsb::skew(std::chrono::seconds approver_clock) {
-  const std::lock_guard lock(mutex_);
-  skew_ = approver_clock;
-}
-
 void Tsb::run_due_jobs() {
   const Instant time = now();
   if (time - last_execution_ >= kExecutionInterval) {
     last_execution_ = time;
-    for (auto& [id, request] : requests_) {
+    for (RequestRecord& request : requests_) {
       if (request.status == RequestStatus::approved) settle(request);
     }
   }
   if (time - last_cleanup_ >= options_.cleanup_interval) {
     last_cleanup_ = time;
-    for (auto& [id, request] : requests_) {
+    for (RequestRecord& request : requests_) {
       if (!is_open(request.status)) continue;
-      const auto key = keys_.find(request.key_label);
-      if (key == keys_.end()) continue;
-      const RuleVerdict verdict = judge(key->second.rule, request.created, time, request.approved, request.rejected);
+      const KeyRecord* key = keys_.find(request.key_label);
+      if (key == nullptr) continue;
+      const RuleVerdict verdict = judge(key->rule, request.created, time, request.approved, request.rejected);
       if (verdict.state == RuleState::expired) finish(request, RequestStatus::expired);
     }
   }
 }
 
-void Tsb::save(const RequestRecord& request) {
-  state_.append(Json::object({{"request", kept(request)}}));
+Answer Tsb::version_info(const Asked&) {
+  if (options_.generation == Generation::v2_5) return {200, R"({"Version":"2.5.1","Vendor":"Securosys SA"})"};
+  return {200, Json::object({{"Version", kept(options_.generation).as_string() + ".0"}})};
 }
 
-void Tsb::save(const KeyRecord& key) {
-  state_.append(Json::object({{"key", kept(key)}}));
-}
-
-Answer Tsb::version_info(const Call&, const Parameters&) {
-  if (options_.generation == Generation::v2_0) return {200, R"({"Version":"2.0.0"})"};
-  if (options_.generation == Generation::v2_2) return {200, R"({"Version":"2.2.0"})"};
-  return {200, R"({"Version":"2.5.1","Vendor":"Securosys SA"})"};
-}
-
-Answer Tsb::license_info(const Call&, const Parameters&) {
+Answer Tsb::license_info(const Asked&) {
   return {200, R"({"clientFlags":["KEY_AUTH","REST_API","TSB_ENGINE"]})"};
-}
-
-Answer Tsb::keystore_statistics(const Call&, const Parameters&) {
-  const std::string text = fmt::format(
-      "user RIG, private keys {0}, public keys {0}, secret keys 0, certificates {1}, used size {2} bytes, "
-      "max size 104857600 bytes",
-      keys_.size(),
-      std::count_if(keys_.begin(), keys_.end(), [](const auto& key) { return !key.second.certificate.empty(); }),
-      keys_.size() * 4096);
-  return {200, Json::object({{"keyStoreStatistics", text}}).dump()};
 }
 
 }  // namespace hsmbridge::rig

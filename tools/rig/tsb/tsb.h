@@ -8,12 +8,12 @@
 #include "tools/rig/pki/rig_pki.h"
 #include "tools/rig/pki/software_key.h"
 #include "tools/rig/server/call.h"
-#include "tools/rig/server/line_file.h"
 #include "tools/rig/server/simulator.h"
 #include "tools/rig/tsb/approval_bytes.h"
 #include "tools/rig/tsb/policy.h"
 #include "tools/rig/tsb/records.h"
 
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <map>
@@ -30,9 +30,10 @@ enum class Generation {
   v2_2,
   v2_5,
 };
-// "2.0", "2.2", "2.5"
-std::string_view to_string(Generation generation);
-std::optional<Generation> generation_from(std::string_view word);
+inline constexpr std::array<std::string_view, 3> kGenerations{"2.0", "2.2", "2.5"};
+inline const auto& words_of(Generation) {
+  return kGenerations;
+}
 enum class CertificateStyle {
   as_documented,  // serial 0, 90 days, CN only, requested usages absent: what the vendor's published samples show
   complete,       // random serial, validity, subject, usages, basic constraints and SAN as asked
@@ -41,8 +42,6 @@ enum class ResultHandOut { always, once };
 
 // The roles of API keys, by the names of the server's configuration: "keyManagementToken" and so on.
 using ApiKeys = std::map<std::string, std::vector<std::string>>;
-// The five names.
-const std::vector<std::string>& api_key_roles();
 // Reads {"keyOperationToken": ["…"], …}. Throws invalid_input for another role or type.
 ApiKeys read_api_keys(const Json& json);
 // One a role, kept in the file (mode 0600).
@@ -73,8 +72,7 @@ class Tsb final : public Simulator {
   // Reads the folder. Throws invalid_input or corrupt when what is there cannot be read.
   Tsb(TsbOptions options, const Clock& clock);
 
-  Answer handle(const Call& call) override;
-  std::optional<Answer> control(const std::string& what, const Json& body) override;
+  std::optional<Json> control(const std::string& what, const Json& body) override;
   Json requests() const override;
   // "generation", "api_keys" and "task_reader".
   Json about() const override;
@@ -91,70 +89,52 @@ class Tsb final : public Simulator {
   Bytes certify(const std::string& label, const std::string& subject, std::chrono::days validity);
 
  private:
-  using Parameters = std::vector<std::string>;
-  struct Route {
-    enum class Bearer { needed, ignored };
-
-    std::string_view method;
-    std::string_view path;  // "{}" stands for one segment
-    std::string_view role;  // whose API key opens it
-    Bearer bearer;
-    Answer (Tsb::*handler)(const Call&, const Parameters&);
-  };
+  using Route = Endpoint<Tsb>;
   static const std::vector<Route>& routes();
   struct Approving;  // who speaks in a body that proves possession of an approver's key
   struct CertificateOrder;
 
-  Answer dispatch(const Call& call);
+  Answer answer(const Call& call) override;
   void check_credentials(const Call& call, const Route& route) const;
-  void keep_advanced() override;
 
-  // tsb_service.cpp
-  Answer version_info(const Call&, const Parameters&);
-  Answer license_info(const Call&, const Parameters&);
-  Answer keystore_statistics(const Call&, const Parameters&);
+  // tsb.cpp
+  Answer version_info(const Asked&);
+  Answer license_info(const Asked&);
 
-  // tsb_keys.cpp
-  Answer create_key(const Call&, const Parameters&);
-  Answer list_keys(const Call&, const Parameters&);
-  Answer key_attributes(const Call&, const Parameters&);
-  Answer delete_key(const Call&, const Parameters&);
-  Answer delete_key_by_body(const Call&, const Parameters&);
+  // keys.cpp
+  Answer create_key(const Asked&);
+  Answer list_keys(const Asked&);
+  Answer key_attributes(const Asked&);
+  Answer delete_key(const Asked&);
   KeyRecord& find_key(const std::string& label);
   void check_password(const KeyRecord& key, const std::string& password) const;
+  // Not blocked, and of that password.
+  KeyRecord& usable_key(const std::string& label, const std::string& password);
   std::string key_xml(const KeyRecord& key) const;
   Json signed_attributes(const KeyRecord& key) const;
   void remove_key(const std::string& label);
-  const KeyRecord& key_in(const Call& call);
 
-  // tsb_certificates.cpp
-  Answer certificate_request(const Call&, const Parameters&);
-  Answer certificate_request_now(const Call&, const Parameters&);
-  Answer self_sign(const Call&, const Parameters&);
-  Answer self_sign_now(const Call&, const Parameters&);
-  Answer certificate_sign(const Call&, const Parameters&);
-  Answer certificate_sign_now(const Call&, const Parameters&);
-  Answer import_certificate(const Call&, const Parameters&);
-  Answer get_certificate(const Call&, const Parameters&);
-  Answer certificate_operation(const Call&, RequestKind kind, bool at_once);
-  Bytes build(const CertificateOrder& order, const KeyRecord& key, bool at_once) const;
+  // certificates.cpp
+  Answer certificate_request(const Asked&);
+  Answer self_sign(const Asked&);
+  Answer certificate_sign(const Asked&);
+  Answer import_certificate(const Asked&);
+  Answer get_certificate(const Asked&);
+  Answer certificate_operation(const Asked&, RequestKind kind);
+  Bytes build(const CertificateOrder& order, RequestKind kind, const KeyRecord& key,
+              const SignatureScheme& scheme) const;
 
-  // tsb_requests.cpp
-  Answer sign(const Call&, const Parameters&);
-  Answer sign_now(const Call&, const Parameters&);
-  Answer get_request(const Call&, const Parameters&);
-  Answer delete_request(const Call&, const Parameters&);
-  // A request that was read and found good, before it becomes a record.
-  struct NewRequest {
-    RequestKind kind = RequestKind::sign;
-    KeyRecord& key;
-    Bytes payload;
-    std::string algorithm;
-    std::string signature_type;
-    Json body;
-    std::string original;
+  // requests.cpp
+  Answer sign(const Asked&);
+  Answer get_request(const Asked&);
+  Answer delete_request(const Asked&);
+  // What is asked for, and its text as it came: the application signs it.
+  struct Inner {
+    const Json& json;
+    std::string text;
   };
-  Answer create_request(NewRequest request);
+  Inner inner_of(const Asked& asked, const std::string& name, Validation& validation) const;
+  Answer create_request(RequestRecord request, const KeyRecord& key, const Asked& asked, std::string original);
   void check_request_signature(const Json* signature, const std::string& original) const;
   void make_approval_bytes(RequestRecord& request, const KeyRecord& key) const;
   RequestRecord& find_request(const std::string& id);
@@ -164,31 +144,34 @@ class Tsb final : public Simulator {
   void finish(RequestRecord& request, RequestStatus status);
   void run_due_jobs();
   Json status_of(const RequestRecord& request, bool with_result) const;
-  void save(const RequestRecord& request);
-  void save(const KeyRecord& key);
+  void save(const RequestRecord& request) { keep("request", kept(request)); }
+  void save(const KeyRecord& key) { keep("key", kept(key)); }
 
-  // tsb_approvals.cpp
-  Answer list_sign_tasks(const Call&, const Parameters&);
-  Answer list_all_tasks(const Call&, const Parameters&);
-  Answer list_no_tasks(const Call&, const Parameters&);
-  Answer approve(const Call&, const Parameters&);
-  Answer reject(const Call&, const Parameters&);
+  // approvals.cpp
+  Answer list_sign_tasks(const Asked&);
+  Answer list_all_tasks(const Asked&);
+  Answer list_no_tasks(const Asked&);
+  Answer approve(const Asked&);
+  Answer reject(const Asked&);
   enum class TaskFilter { sign, all, none };
-  Answer list_tasks(const Call&, TaskFilter filter);
-  std::pair<RequestRecord*, std::size_t> find_task(const std::string& id);
+  Answer list_tasks(const Asked&, TaskFilter filter);
+  struct FoundTask {
+    RequestRecord* request;
+    TaskRecord* task;
+  };
+  // Throws business error 652.
+  FoundTask find_task(const std::string& id);
+  void decide(FoundTask found, std::vector<Bytes> RequestRecord::*list);
   Json task_view(const RequestRecord& request, const TaskRecord& task, int level);
 
   std::filesystem::path key_file(const std::string& name) const;
   SoftwareKey load_or_make_key(const std::string& name);
 
   TsbOptions options_;
-  LineFile state_;
   SoftwareKey timestamp_key_;
   SoftwareKey attestation_key_;
-  std::map<std::string, KeyRecord> keys_;
-  std::map<std::string, RequestRecord> requests_;
-  std::map<std::string, std::string> request_of_task_;
-  std::int64_t next_sequence_ = 1;
+  Records<KeyRecord, &KeyRecord::label> keys_;
+  Records<RequestRecord, &RequestRecord::id> requests_;
   std::chrono::seconds skew_{0};
   Instant last_cleanup_;
   Instant last_execution_;

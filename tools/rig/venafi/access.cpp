@@ -1,6 +1,5 @@
 // Who may call: API keys, and tokens of service accounts.
 #include "base/error.h"
-#include "base/file.h"
 #include "tools/rig/venafi/venafi.h"
 
 #include <fmt/core.h>
@@ -77,64 +76,39 @@ bool is_signed_by(const Jwt& jwt, const Bytes& public_key) {
   return verify_signature(public_key, row->digest, as_bytes(jwt.signed_part), signature);
 }
 
-// application/x-www-form-urlencoded
-std::map<std::string, std::string> form_of(const std::string& body) {
-  std::map<std::string, std::string> form;
-  std::size_t begin = 0;
-  while (begin < body.size()) {
-    const std::size_t end = std::min(body.find('&', begin), body.size());
-    const std::string part = body.substr(begin, end - begin);
-    const std::size_t equals = std::min(part.find('='), part.size());
-    Call decoder;  // its path decodes percent signs
-    decoder.target = "/" + (equals < part.size() ? part.substr(equals + 1) : "");
-    const auto segments = decoder.segments();
-    form[part.substr(0, equals)] = segments.empty() ? "" : segments.front();
-    begin = end + 1;
-  }
-  return form;
-}
-
 Answer oauth_error(const std::string& error, const std::string& description) {
-  return {400, Json::object({{"error", error}, {"error_description", description}}).dump()};
+  return {400, Json::object({{"error", error}, {"error_description", description}})};
 }
 
 }  // namespace
 
 void Venafi::load_credentials() {
-  const std::filesystem::path file = dir_ / "venafi-credentials.json";
-  const auto id = [] { return new_uuid(); };
-  if (!std::filesystem::exists(file)) {
-    Json made = Json::object({{"company", id()}, {"idp", SoftwareKey::generate("EC", 256).to_pem()}});
-    for (const char* name : {"ops", "alice", "bob", "carol"}) {
-      made.set(name, Json::object({{"id", id()}, {"api_key", id()}}));
-    }
-    write_file(file, as_bytes(made.pretty() + "\n"), FileMode::private_0600, Existing::refuse);
-  }
-  const Json read = Json::parse(as_text(read_file(file)));
+  const std::initializer_list<const char*> names{"ops", "alice", "bob", "carol"};
+  const Json read = kept_json(dir_ / "venafi-credentials.json", [&] {
+    Json made = Json::object({{"company", new_uuid()}, {"idp", SoftwareKey::generate("EC", 256).to_pem()}});
+    for (const char* name : names) made.set(name, Json::object({{"id", new_uuid()}, {"api_key", new_uuid()}}));
+    return made;
+  });
   company_ = read.at("company").as_string();
   identity_provider_ = SoftwareKey::from_pem(read.at("idp").as_string());
-  for (const char* name : {"ops", "alice", "bob", "carol"}) {
+  for (const char* name : names) {
     users_[name] = {read.at(name).at("id").as_string(), name, read.at(name).at("api_key").as_string()};
   }
-  accounts_["federated"] = {id(), "federated", {}, "hsmbridge", "https://idp.test"};
+  accounts_["federated"] = {new_uuid(), "federated", {}, "hsmbridge", "https://idp.test"};
 }
 
-Venafi::Caller Venafi::caller_of(const Call& call, bool bearer_only) {
+Caller Venafi::caller_of(const Call& call, bool bearer_only) {
   const std::string bearer = call.header("authorization");
   // Where both are sent the key is not looked at.
   if (bearer.substr(0, 7) == "Bearer ") {
     const auto token = tokens_.find(bearer.substr(7));
     if (token == tokens_.end() || token->second.until <= now()) {
       if (bearer_only) {
-        const Json body = Json::object({{"_error", Json::object({{"code", "IAM_401"},
-                                                                 {"message", "Invalid Request Token."},
-                                                                 {"_request_id", new_uuid()}})}});
-        throw Error{ErrorKind::denied, "token"}.with("status", "401").with("body", body.dump());
+        const Json error =
+            Json::object({{"code", "IAM_401"}, {"message", "Invalid Request Token."}, {"_request_id", new_uuid()}});
+        throw rig::refusal("token", {401, Json::object({{"_error", error}})});
       }
-      throw Error{ErrorKind::denied, "token"}
-          .with("status", "401")
-          .with("body", "Access token expired or invalid")
-          .with("type", "text/plain");
+      throw rig::refusal("token", {401, "Access token expired or invalid", "text/plain"});
     }
     return {token->second.account, token->second.account, false};
   }
@@ -146,10 +120,7 @@ Venafi::Caller Venafi::caller_of(const Call& call, bool bearer_only) {
   for (const auto& [name, user] : users_) {
     if (user.api_key == key) return {user.id, name, true};
   }
-  throw Error{ErrorKind::denied, "key"}
-      .with("status", "401")
-      .with("body", "Invalid api key")
-      .with("type", "text/plain");
+  throw rig::refusal("key", {401, "Invalid api key", "text/plain"});
 }
 
 Answer Venafi::give_token(const std::string& account) {
@@ -157,8 +128,7 @@ Answer Venafi::give_token(const std::string& account) {
   tokens_[token] = {account, now() + knobs_.token_lifetime};
   return {200, Json::object({{"access_token", token},
                              {"expires_in", static_cast<std::int64_t>(knobs_.token_lifetime.count())},
-                             {"token_type", "bearer"}})
-                   .dump()};
+                             {"token_type", "bearer"}})};
 }
 
 // What is wrong with the claims, "" for nothing.
@@ -176,13 +146,13 @@ std::string Venafi::check_jwt(const Json& claims, const ServiceAccount& account,
 }
 
 Answer Venafi::service_account_token(const Call& call) {
-  auto form = form_of(call.body);
+  auto form = form_values(call.body);
   if (call.header("content-type").substr(0, 33) != "application/x-www-form-urlencoded" ||
       form["grant_type"] != "urn:ietf:params:oauth:grant-type:jwt-bearer") {
     return oauth_error("unsupported_grant_type", "grant_type is not supported");
   }
   const std::optional<Jwt> jwt = read_jwt(form["assertion"]);
-  if (!jwt) return oauth_error("invalid_request", "the assertion is no JWT");
+  if (!jwt) return oauth_error("invalid_request", "the assertion is not a JWT");
   const auto account = accounts_.find(jwt->claims.string_or("iss", ""));
   if (account == accounts_.end() || account->second.public_key.empty() ||
       jwt->claims.string_or("sub", "") != account->first) {
@@ -197,7 +167,7 @@ Answer Venafi::service_account_token(const Call& call) {
 }
 
 Answer Venafi::federated_token(const Call& call, const std::string& company) {
-  auto form = form_of(call.body);
+  auto form = form_values(call.body);
   if (company != company_) return oauth_error("invalid_client", "unknown tenant");
   if (form["grant_type"] != "client_credentials" ||
       form["client_assertion_type"] != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer") {
@@ -223,49 +193,55 @@ std::string Venafi::own_jwt(const std::string& subject) {
                                     {"iat", static_cast<std::int64_t>(seconds)},
                                     {"exp", static_cast<std::int64_t>(seconds + 7200)}});
   const std::string part = to_base64url(as_bytes(header.dump())) + "." + to_base64url(as_bytes(claims.dump()));
-  const Bytes signature = identity_provider_->sign({"SHA256", SignatureScheme::Padding::pkcs1}, as_bytes(part));
+  const Bytes signature = identity_provider_->sign({}, as_bytes(part));
   return part + "." + to_base64url(raw_ecdsa(signature, 32));
 }
 
-Answer Venafi::user_account(const Call&, const Caller& caller, const Parameters&) {
-  if (!caller.person) {
+Answer Venafi::user_account(const Asked& asked) {
+  if (!asked.caller.person) {
     // As the real one: a service account has no user.
-    throw refusal(500, 1000, fmt::format("Unable to find user for username {}", caller.name),
-                  Json::array({caller.name}));
+    throw refusal(500, 1000, fmt::format("Unable to find user for username {}", asked.caller.name),
+                  Json::array({asked.caller.name}));
   }
   const Instant since = now() - std::chrono::hours{24};
-  const Json user = to_json(users_.at(caller.name));
+  const User& caller = users_.at(asked.caller.name);
+  const Json user = Json::object({{"username", caller.name + "@example.com"},
+                                  {"id", caller.id},
+                                  {"companyId", company_},
+                                  {"userType", "EXTERNAL"},
+                                  {"userAccountType", "API"},
+                                  {"userStatus", "ACTIVE"},
+                                  {"creationDate", date(since)}});
   const Json company = Json::object({{"id", company_},
                                      {"companyType", "TPP_CUSTOMER"},
                                      {"active", true},
                                      {"creationDate", date(since)},
                                      {"domains", Json::array({"example.com"})},
                                      {"urlPrefix", "example"}});
-  const Json key = Json::object({{"username", caller.name + "@example.com"},
+  const Json key = Json::object({{"username", asked.caller.name + "@example.com"},
                                  {"apiVersion", "ALL"},
                                  {"apiKeyStatus", "ACTIVE"},
                                  {"creationDate", date(since)},
                                  {"validityStartDate", date(since)},
                                  {"validityEndDate", date(since + std::chrono::hours{24 * 365})}});
-  return {200, Json::object({{"user", user}, {"company", company}, {"apiKey", key}}).dump()};
+  return {200, Json::object({{"user", user}, {"company", company}, {"apiKey", key}})};
 }
 
-Answer Venafi::make_service_account(const Call& call, const Caller& caller, const Parameters&) {
-  if (!caller.person) throw refusal(403, 1002, "Forbidden");
-  const Json body = body_of(call);
-  only(body, {"name", "owner", "authenticationType", "scopes", "applications", "credentialLifetime", "publicKey",
-              "subject", "audience", "issuerURL", "jwksURI"});
+Answer Venafi::make_service_account(const Asked& asked) {
+  if (!asked.caller.person) throw refusal(403, 1002, "Forbidden");
+  const Json body = body_of(asked, {"name", "owner", "authenticationType", "scopes", "applications",
+                                    "credentialLifetime", "publicKey", "subject", "audience", "issuerURL", "jwksURI"});
   if (text_in(body, "authenticationType") != "rsaKey" || text_in(body, "publicKey").empty()) {
-    throw refusal(400, 1006, "Invalid or missing request parameters", Json::array({"publicKey"}));
+    throw wrong_parameters(Json::array({"publicKey"}));
   }
   ServiceAccount account{new_uuid(), text_in(body, "name"), {}, "", ""};
   try {
     account.public_key = public_key_from_pem(text_in(body, "publicKey"));
   } catch (const Error& error) {
-    throw refusal(400, 1006, "Invalid or missing request parameters", Json::array({error.message()}));
+    throw wrong_parameters(Json::array({error.message()}));
   }
   accounts_[account.id] = account;
-  return {200, Json::object({{"id", account.id}}).dump()};
+  return {200, Json::object({{"id", account.id}})};
 }
 
 }  // namespace hsmbridge::rig::venafi

@@ -12,7 +12,7 @@ namespace {
 
 bool has_decided(const CloudRequest& request, const std::string& user) {
   return std::any_of(request.outcomes.begin(), request.outcomes.end(),
-                     [&](const Outcome& outcome) { return outcome.user == user; });
+                     [&](const Decision& outcome) { return outcome.user == user; });
 }
 
 std::string approval_status(const CloudRequest& request) {
@@ -29,8 +29,8 @@ const Venafi::User& Venafi::user_named(const std::string& name) const {
   return user->second;
 }
 
-Answer Venafi::approval_request(const Call&, const Caller&, const Parameters& parameters) {
-  const CloudRequest& request = find_request(parameters[0]);
+Answer Venafi::approval_request(const Asked& asked) {
+  const CloudRequest& request = find_request(asked.captured[0]);
   const Script& script = find_template(request.issuing_template).script;
   if (script.approvers.empty()) throw unknown_id("ApprovalRequest", request.id);
   Json approvers = Json::array();
@@ -38,7 +38,7 @@ Answer Venafi::approval_request(const Call&, const Caller&, const Parameters& pa
     approvers.push(Json::object({{"id", user_named(name).id}, {"type", "USER"}}));
   }
   Json outcomes = Json::array();
-  for (const Outcome& outcome : request.outcomes) {
+  for (const Decision& outcome : request.outcomes) {
     outcomes.push(Json::object({{"userId", outcome.user},
                                 {"status", outcome.status},
                                 {"reason", outcome.reason},
@@ -58,7 +58,7 @@ Answer Venafi::approval_request(const Call&, const Caller&, const Parameters& pa
   if (!script.final_approver.empty()) {
     answer.set("finalApprover", Json::object({{"id", user_named(script.final_approver).id}, {"type", "USER"}}));
   }
-  return {200, answer.dump()};
+  return {200, answer};
 }
 
 void Venafi::reject_overdue(CloudRequest& request) {
@@ -72,7 +72,7 @@ void Venafi::decide(CloudRequest& request, const User& by, bool approve, const s
   const Script& script = find_template(request.issuing_template).script;
   const bool last = request.status == "PENDING_FINAL_APPROVAL";
   if (request.status != "PENDING_APPROVAL" && !last) {
-    throw refusal(412, 10708, "The request waits for no approval", Json::array({request.status}));
+    throw refusal(412, 10708, "The request is not waiting for an approval", Json::array({request.status}));
   }
   const bool may = last
                        ? script.final_approver == by.name
@@ -92,42 +92,41 @@ void Venafi::decide(CloudRequest& request, const User& by, bool approve, const s
   take_step(request);
 }
 
-Answer Venafi::decide(const Call& call, const Caller& caller, const Parameters& parameters) {
-  CloudRequest& request = find_request(parameters[0]);
-  const std::string& word = parameters[1];
-  if (word != "APPROVE" && word != "REJECT") throw refusal(400, 1006, "Invalid or missing request parameters");
-  const Json body = body_of(call);
-  only(body, {"reason"});
-  if (!caller.person) throw refusal(403, 1002, "Forbidden");
-  decide(request, user_named(caller.name), word == "APPROVE", text_in(body, "reason"));
-  return {200, to_json(request, false).dump()};
+Answer Venafi::decide(const Asked& asked) {
+  CloudRequest& request = find_request(asked.captured[0]);
+  const std::string& word = asked.captured[1];
+  if (word != "APPROVE" && word != "REJECT") throw wrong_parameters();
+  const Json body = body_of(asked, {"reason"});
+  if (!asked.caller.person) throw refusal(403, 1002, "Forbidden");
+  decide(request, user_named(asked.caller.name), word == "APPROVE", text_in(body, "reason"));
+  return {200, to_json(request, false)};
 }
 
 // {"id", "by", "reason"}: of a request, or the fingerprint of a certificate whose revocation waits. Without "by" the
 // next who may.
-Answer Venafi::control_decision(const Json& body, bool approve) {
+Json Venafi::control_decision(const Json& body, bool approve) {
   const std::string id = body.at("id").as_string();
   const std::string reason = body.string_or("reason", "");
   if (CloudCertificate* certificate = by_fingerprint(id); certificate != nullptr) {
     if (!certificate->revocation || certificate->revocation->status != "PENDING_APPROVAL") {
-      throw Error{ErrorKind::invalid_input, "no revocation of it waits for approval"};
+      throw Error{ErrorKind::invalid_input, "no revocation of this certificate is waiting for approval"};
     }
     certificate->revocation->status = approve ? "SUBMITTED" : "REJECTED_APPROVAL";
     certificate->revocation->rejection = approve ? "" : reason;
-    return {200, "{}"};
+    return Json::object();
   }
-  const auto found = requests_.find(id);
-  if (found == requests_.end()) throw Error{ErrorKind::not_found, fmt::format("there is no request '{}'", id)};
-  CloudRequest& request = found->second;
+  CloudRequest* found = requests_.find(id);
+  if (found == nullptr) throw Error{ErrorKind::not_found, fmt::format("there is no request '{}'", id)};
+  CloudRequest& request = *found;
   const Script& script = find_template(request.issuing_template).script;
   std::string by = body.string_or("by", "");
   if (by.empty() && request.status == "PENDING_FINAL_APPROVAL") by = script.final_approver;
   for (const std::string& name : script.approvers) {
     if (by.empty() && !has_decided(request, user_named(name).id)) by = name;
   }
-  if (by.empty()) throw Error{ErrorKind::invalid_input, "nobody is left to decide about it"};
+  if (by.empty()) throw Error{ErrorKind::invalid_input, "nobody is left who could decide about this request"};
   decide(request, user_named(by), approve, reason);
-  return {200, Json::object({{"status", request.status}, {"by", by}}).dump()};
+  return Json::object({{"status", request.status}, {"by", by}});
 }
 
 }  // namespace hsmbridge::rig::venafi

@@ -1,29 +1,13 @@
 #include "tools/rig/venafi/csr.h"
 
+#include "base/text.h"
 #include "tools/rig/pki/certificates.h"
 #include "tools/rig/pki/openssl_handles.h"
 
 #include <fmt/core.h>
-#include <openssl/ec.h>
-
-#include <array>
 
 namespace hsmbridge::rig::venafi {
 namespace {
-
-struct Attribute {
-  int nid;
-  const char* name;
-  const char* lower;
-};
-constexpr std::array<Attribute, 6> kAttributes{{
-    {NID_commonName, "CN", "cn"},
-    {NID_organizationalUnitName, "OU", "ou"},
-    {NID_organizationName, "O", "o"},
-    {NID_localityName, "L", "l"},
-    {NID_stateOrProvinceName, "ST", "st"},
-    {NID_countryName, "C", "c"},
-}};
 
 std::string utf8(const ASN1_STRING* value) {
   unsigned char* text = nullptr;
@@ -35,12 +19,12 @@ std::string utf8(const ASN1_STRING* value) {
 }
 
 void read_subject(X509_NAME* name, CsrFacts& facts) {
-  for (const Attribute& row : kAttributes) {
-    for (int at = ::X509_NAME_get_index_by_NID(name, row.nid, -1); at >= 0;
-         at = ::X509_NAME_get_index_by_NID(name, row.nid, at)) {
+  for (const char* type : {"CN", "OU", "O", "L", "ST", "C"}) {
+    const int nid = ::OBJ_sn2nid(type);
+    for (int at = -1; (at = ::X509_NAME_get_index_by_NID(name, nid, at)) >= 0;) {
       const std::string value = utf8(::X509_NAME_ENTRY_get_data(::X509_NAME_get_entry(name, at)));
-      facts.subject[row.name].push_back(value);
-      facts.subject_dn += fmt::format("{}{}={}", facts.subject_dn.empty() ? "" : ",", row.lower, value);
+      facts.subject[type].push_back(value);
+      facts.subject_dn += fmt::format("{}{}={}", facts.subject_dn.empty() ? "" : ",", lower(type), value);
     }
   }
 }
@@ -61,21 +45,15 @@ void read_names(X509_REQ* csr, CsrFacts& facts) {
   auto* names = static_cast<GENERAL_NAMES*>(::X509V3_get_d2i(extensions, NID_subject_alt_name, nullptr, nullptr));
   for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
-    switch (name->type) {
-      case GEN_DNS:
-        facts.names.emplace_back("dNSName", utf8(name->d.dNSName));
-        break;
-      case GEN_EMAIL:
-        facts.names.emplace_back("rfc822Name", utf8(name->d.rfc822Name));
-        break;
-      case GEN_URI:
-        facts.names.emplace_back("uniformResourceIdentifier", utf8(name->d.uniformResourceIdentifier));
-        break;
-      case GEN_IPADD:
-        facts.names.emplace_back("iPAddress", ip_text(name->d.iPAddress));
-        break;
-      default:
-        facts.names.emplace_back("otherName", "");
+    if (name->type == GEN_IPADD) {
+      facts.names.emplace_back("iPAddress", ip_text(name->d.iPAddress));
+    } else if (name->type == GEN_DNS || name->type == GEN_EMAIL || name->type == GEN_URI) {
+      const char* kind = name->type == GEN_DNS     ? "dNSName"
+                         : name->type == GEN_EMAIL ? "rfc822Name"
+                                                   : "uniformResourceIdentifier";
+      facts.names.emplace_back(kind, utf8(name->d.ia5));
+    } else {
+      facts.names.emplace_back("otherName", "");
     }
   }
   ::GENERAL_NAMES_free(names);
@@ -100,24 +78,18 @@ void read_key(EVP_PKEY* key, CsrFacts& facts) {
 }  // namespace
 
 std::optional<CsrFacts> read_csr_facts(std::string_view pem) {
-  try {
-    if (pem.find("CERTIFICATE REQUEST-----") == std::string_view::npos) return std::nullopt;
-    const std::optional<Bytes> der = read_csr(pem);
-    if (!der || !csr_signature_is_good(*der)) return std::nullopt;
-    const unsigned char* cursor = der->data();
-    const CsrHandle csr(::d2i_X509_REQ(nullptr, &cursor, static_cast<long>(der->size())));
-    must(csr != nullptr, "not a certificate request");
-    CsrFacts facts;
-    facts.der = *der;
-    facts.public_key = csr_public_key(*der);
-    read_subject(::X509_REQ_get_subject_name(csr.get()), facts);
-    read_names(csr.get(), facts);
-    read_key(::X509_REQ_get0_pubkey(csr.get()), facts);
-    return facts;
-  } catch (const Error&) {
-    ::ERR_clear_error();
-    return std::nullopt;
-  }
+  if (pem.find("CERTIFICATE REQUEST-----") == std::string_view::npos) return std::nullopt;
+  const std::optional<Csr> csr = read_csr(pem);
+  if (!csr || !csr->signature_is_good) return std::nullopt;
+  const auto handle = decoded<CsrHandle, ::d2i_X509_REQ>(csr->der, "not a certificate request");
+  CsrFacts facts;
+  facts.der = csr->der;
+  facts.public_key = csr->public_key;
+  facts.subject_name = csr->subject;
+  read_subject(::X509_REQ_get_subject_name(handle.get()), facts);
+  read_names(handle.get(), facts);
+  read_key(::X509_REQ_get0_pubkey(handle.get()), facts);
+  return facts;
 }
 
 }  // namespace hsmbridge::rig::venafi

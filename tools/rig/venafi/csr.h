@@ -15,6 +15,7 @@ namespace hsmbridge::rig::venafi {
 struct CsrFacts {
   Bytes der;
   Bytes public_key;                                         // DER SubjectPublicKeyInfo
+  Bytes subject_name;                                       // DER Name
   std::map<std::string, std::vector<std::string>> subject;  // by "CN", "O", "OU", "L", "ST", "C"
   std::string subject_dn;                                   // "cn=…,o=…,c=…", as the service writes it
   std::vector<std::pair<std::string, std::string>> names;   // "dNSName", "iPAddress", "rfc822Name", …
@@ -23,7 +24,7 @@ struct CsrFacts {
   std::string key_curve;                                    // "P256", "ED25519"
 };
 
-// Nothing when it is no CSR in PEM, or its own signature is bad: a signer in a token is most likely to fail there.
+// Nothing when it is not a CSR in PEM, or its own signature is bad: a signer in a token is most likely to fail there.
 std::optional<CsrFacts> read_csr_facts(std::string_view pem);
 
 }  // namespace hsmbridge::rig::venafi

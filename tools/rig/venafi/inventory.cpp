@@ -1,8 +1,8 @@
-// The inventory of the simulated service: certificates, their contents, retirement, and revocation by GraphQL.
+// The inventory of the simulated service: certificates, their contents, and revocation by GraphQL.
 #include "base/error.h"
+#include "base/text.h"
 #include "tools/rig/pki/certificates.h"
 #include "tools/rig/pki/openssl_handles.h"
-#include "tools/rig/server/letter_case.h"
 #include "tools/rig/venafi/venafi.h"
 
 #include <fmt/core.h>
@@ -17,11 +17,7 @@ namespace {
 std::string fingerprint_of(ByteView der) {
   Bytes digest(20);
   must(::EVP_Digest(der.data(), der.size(), digest.data(), nullptr, ::EVP_sha1(), nullptr) == 1, "no SHA-1");
-  return upper_case(hex(digest));
-}
-
-std::string pem_of(const Bytes& der) {
-  return to_pem("CERTIFICATE", der, PemLayout::lines);
+  return upper(hex(digest));
 }
 
 int strength_of(const CsrFacts& csr) {
@@ -31,10 +27,7 @@ int strength_of(const CsrFacts& csr) {
 
 // What an inventory knows of the subject and the key: a client that renews builds its next CSR from it.
 void set_subject(Json& json, const CsrFacts& csr) {
-  const auto values = [&](const char* name) {
-    const auto found = csr.subject.find(name);
-    return found == csr.subject.end() ? std::vector<std::string>{} : found->second;
-  };
+  const auto values = [&](const char* name) { return list_in(csr.subject, name); };
   const std::vector<std::string> common = values("CN");
   json.set("certificateName", common.empty() ? "" : common.front());
   json.set("subjectDN", csr.subject_dn);
@@ -57,10 +50,12 @@ void set_subject(Json& json, const CsrFacts& csr) {
 constexpr std::array<std::string_view, 5> kReasons{"UNSPECIFIED", "KEY_COMPROMISE", "AFFILIATION_CHANGED", "SUPERSEDED",
                                                    "CESSATION_OF_OPERATION"};
 
-Json graphql_error(const std::string& message, const char* code) {
-  return Json::object(
-      {{"errors", Json::array({Json::object({{"message", message}, {"extensions", Json::object({{"code", code}})}})})},
-       {"data", Json()}});
+// With "data" null, or without when the call itself was not understood.
+Json graphql_error(const std::string& message, const char* code, bool understood = true) {
+  const Json error = Json::object({{"message", message}, {"extensions", Json::object({{"code", code}})}});
+  Json json = Json::object({{"errors", Json::array({error})}});
+  if (understood) json.set("data", Json());
+  return json;
 }
 
 Json revocation_json(const CloudCertificate& certificate) {
@@ -78,37 +73,38 @@ Json revocation_json(const CloudCertificate& certificate) {
 }  // namespace
 
 CloudCertificate& Venafi::find_certificate(const std::string& id) {
-  must_be_uuid(id);
-  const auto found = certificates_.find(id);
+  CloudCertificate& certificate = found_in(certificates_, "Certificate", id);
   // The inventory is behind: what was just issued is not there yet.
-  if (found == certificates_.end() || found->second.available_at > now()) throw unknown_id("Certificate", id);
-  return found->second;
+  if (certificate.available_at > now()) throw unknown_id("Certificate", id);
+  return certificate;
 }
 
 CloudCertificate* Venafi::by_fingerprint(const std::string& fingerprint) {
-  for (auto& [id, certificate] : certificates_) {
+  for (CloudCertificate& certificate : certificates_) {
     if (!certificate.request.empty() && fingerprint_of(certificate.der) == fingerprint) return &certificate;
   }
   return nullptr;
 }
 
-Answer Venafi::contents(const Call& call, const Caller&, const Parameters& parameters) {
-  const CloudCertificate& certificate = find_certificate(parameters[0]);
+Answer Venafi::contents(const Asked& asked) {
+  const CloudCertificate& certificate = find_certificate(asked.captured[0]);
   if (knobs_.not_signed > 0) {
     --knobs_.not_signed;
     throw refusal(409, 10060, "The certificate is not signed by the CA yet");
   }
-  const std::string format = call.query_value("format");
+  const std::string format = asked.call.query_value("format");
   if (format == "DER") return {200, to_text(certificate.der), "application/octet-stream"};
-  if (!format.empty() && format != "PEM") throw refusal(400, 1006, "Invalid or missing request parameters");
-  std::string order = call.query_value("chainOrder");
+  if (!format.empty() && format != "PEM") throw wrong_parameters();
+  std::string order = asked.call.query_value("chainOrder");
   if (knobs_.chain == Knobs::Chain::reversed) order = "ROOT_FIRST";
   if (knobs_.chain == Knobs::Chain::missing || certificate.request.empty()) order = "EE_ONLY";
-  const std::string leaf = pem_of(certificate.der);
+  const std::string leaf = to_pem("CERTIFICATE", certificate.der);
   if (order == "EE_ONLY") return {200, leaf, "text/plain"};
   if (order == "ROOT_FIRST")
-    return {200, pem_of(ca_.chain().back()) + pem_of(ca_.chain().front()) + leaf, "text/plain"};
-  return {200, leaf + pem_of(ca_.chain().front()) + pem_of(ca_.chain().back()), "text/plain"};
+    return {200, to_pem("CERTIFICATE", ca_.chain().back()) + to_pem("CERTIFICATE", ca_.chain().front()) + leaf,
+            "text/plain"};
+  return {200, leaf + to_pem("CERTIFICATE", ca_.chain().front()) + to_pem("CERTIFICATE", ca_.chain().back()),
+          "text/plain"};
 }
 
 Json Venafi::to_json(const CloudCertificate& certificate) const {
@@ -116,7 +112,7 @@ Json Venafi::to_json(const CloudCertificate& certificate) const {
                             {"companyId", company_},
                             {"managedCertificateId", certificate.id},
                             {"fingerprint", fingerprint_of(certificate.der)},
-                            {"serialNumber", upper_case(hex(certificate_serial(certificate.der)))},
+                            {"serialNumber", upper(hex(read_certificate(certificate.der).serial))},
                             {"selfSigned", false},
                             {"certificateStatus", certificate.status},
                             {"versionType", certificate.version},
@@ -124,59 +120,31 @@ Json Venafi::to_json(const CloudCertificate& certificate) const {
                             {"validityEnd", date(certificate.not_after)},
                             {"issuerCertificateIds", Json::array({issuing_id_, root_id_})},
                             {"instances", Json::array()}});
-  const auto request = requests_.find(certificate.request);
-  if (request != requests_.end()) {
+  if (const CloudRequest* request = requests_.find(certificate.request)) {
     json.set("certificateRequestId", certificate.request);
-    set_subject(json, request->second.csr);
-    json.set("applicationIds",
-             request->second.application.empty() ? Json::array() : Json::array({request->second.application}));
-    if (!knobs_.drops_tags) json.set("tags", Json(request->second.tags));
+    set_subject(json, request->csr);
+    json.set("applicationIds", request->application.empty() ? Json::array() : Json::array({request->application}));
+    if (!knobs_.drops_tags) json.set("tags", Json(request->tags));
   }
   return json;
 }
 
-Answer Venafi::certificate(const Call&, const Caller&, const Parameters& parameters) {
-  return {200, to_json(find_certificate(parameters[0])).dump()};
+Answer Venafi::certificate(const Asked& asked) {
+  return {200, to_json(find_certificate(asked.captured[0]))};
 }
 
-Answer Venafi::search_certificates(const Call& call, const Caller&, const Parameters&) {
-  const Json search = body_of(call);
-  only(search, {"expression", "ordering", "paging"});
-  Json::Array found;
-  for (const auto& [id, certificate] : certificates_) {
-    if (certificate.request.empty() || certificate.available_at > now()) continue;
-    Json document = to_json(certificate);
-    const Json* expression = search.find("expression");
-    if (expression == nullptr || expression->is_null() || matches(*expression, document)) {
-      found.push_back(std::move(document));
-    }
+Answer Venafi::search_certificates(const Asked& asked) {
+  Json::Array documents;
+  for (const CloudCertificate& certificate : certificates_) {
+    if (!certificate.request.empty() && certificate.available_at <= now()) documents.push_back(to_json(certificate));
   }
-  const auto count = static_cast<std::int64_t>(found.size());
-  return {200, Json::object({{"count", count}, {"certificates", Json(page_of(search, std::move(found)))}}).dump()};
-}
-
-Answer Venafi::retire(const Call& call, const Caller&, const Parameters&) {
-  const Json body = body_of(call);
-  only(body, {"certificateIds", "addToBlocklist"});
-  Json retired = Json::array();
-  if (const Json* ids = body.find("certificateIds"); ids != nullptr && ids->is_array()) {
-    for (const Json& id : ids->as_array()) {
-      const auto found = certificates_.find(id.as_string());
-      // What it does not know it leaves out, and says 200.
-      if (found == certificates_.end() || found->second.status != "ACTIVE") continue;
-      found->second.status = "RETIRED";
-      retired.push(to_json(found->second));
-    }
-  }
-  return {200,
-          Json::object({{"count", static_cast<std::int64_t>(retired.as_array().size())}, {"certificates", retired}})
-              .dump()};
+  const Hits hits = search(asked, std::move(documents));
+  return {200, Json::object({{"count", hits.count}, {"certificates", hits.page}})};
 }
 
 void Venafi::finish_revocation(CloudCertificate& certificate) {
   certificate.revocation->done = true;
-  const auto request = requests_.find(certificate.request);
-  if (request != requests_.end()) set_status(request->second, "REVOKED");
+  if (CloudRequest* request = requests_.find(certificate.request)) set_status(*request, "REVOKED");
 }
 
 // The authority works while nobody looks; here each look is a step.
@@ -194,19 +162,15 @@ Json Venafi::revoke(const Json& variables) {
   CloudCertificate* certificate = by_fingerprint(text_in(variables, "fingerprint"));
   const std::string reason = text_in(variables, "revocationReason");
   if (std::find(kReasons.begin(), kReasons.end(), reason) == kReasons.end()) {
-    return Json::object(
-        {{"errors",
-          Json::array({Json::object({{"message", fmt::format("Value '{}' is not in enum RevocationReason", reason)},
-                                     {"extensions", Json::object({{"code", "BAD_USER_INPUT"}})}})})}});
+    return graphql_error(fmt::format("Value '{}' is not in enum RevocationReason", reason), "BAD_USER_INPUT", false);
   }
   if (certificate == nullptr) return graphql_error("Certificate not found", "NOT_FOUND");
   if (certificate->revocation && certificate->revocation->done) {
     return graphql_error("Certificate is already revoked", "BAD_REQUEST");
   }
   using How = Script::Revocation;
-  const auto request = requests_.find(certificate->request);
-  const How how =
-      request == requests_.end() ? How::at_once : find_template(request->second.issuing_template).script.revocation;
+  const CloudRequest* request = requests_.find(certificate->request);
+  const How how = request == nullptr ? How::at_once : find_template(request->issuing_template).script.revocation;
   Revocation revocation{"SUBMITTED", reason, text_in(variables, "revocationComment"), "", "", 0, false};
   if (how == How::slow) revocation.looks_left = 3;
   if (how == How::approval) revocation.status = "PENDING_APPROVAL";
@@ -221,17 +185,16 @@ Json Venafi::revoke(const Json& variables) {
   return Json::object({{"data", Json::object({{"revokeCertificate", answer}})}});
 }
 
-Answer Venafi::graphql(const Call& call, const Caller&, const Parameters&) {
-  const Json body = body_of(call);
-  only(body, {"operationName", "query", "variables"});
+Answer Venafi::graphql(const Asked& asked) {
+  const Json body = body_of(asked, {"operationName", "query", "variables"});
   const std::string query = text_in(body, "query");
   const Json* variables = body.find("variables");
   if (variables == nullptr || !variables->is_object()) {
-    throw refusal(400, 1006, "Invalid or missing request parameters");
+    throw wrong_parameters();
   }
-  if (query.find("revokeCertificate(") != std::string::npos) return {200, revoke(*variables).dump()};
+  if (query.find("revokeCertificate(") != std::string::npos) return {200, revoke(*variables)};
   if (query.find("certificate(") == std::string::npos) {
-    return {200, graphql_error("Cannot query that field", "GRAPHQL_VALIDATION_FAILED").dump()};
+    return {200, graphql_error("Cannot query that field", "GRAPHQL_VALIDATION_FAILED")};
   }
   only(*variables, {"fingerprint"});
   CloudCertificate* certificate = by_fingerprint(text_in(*variables, "fingerprint"));
@@ -241,7 +204,7 @@ Answer Venafi::graphql(const Call& call, const Caller&, const Parameters&) {
                                     {"fingerprint", fingerprint_of(certificate->der)},
                                     {"revocation", revocation_json(*certificate)},
                                     {"globalRevocation", Json::object({{"status", listed}})}});
-  return {200, Json::object({{"data", Json::object({{"certificate", answer}})}}).dump()};
+  return {200, Json::object({{"data", Json::object({{"certificate", answer}})}})};
 }
 
 }  // namespace hsmbridge::rig::venafi

@@ -1,7 +1,7 @@
 // Certificate requests of the simulated service: what is taken, and how it goes on.
 #include "base/error.h"
+#include "base/text.h"
 #include "tools/rig/pki/certificates.h"
-#include "tools/rig/server/letter_case.h"
 #include "tools/rig/venafi/venafi.h"
 
 #include <fmt/core.h>
@@ -25,13 +25,6 @@ bool passes(const std::vector<std::string>& expressions, const std::string& valu
                      [&](const std::string& expression) { return std::regex_match(value, std::regex(expression)); });
 }
 
-const std::vector<std::string>& list_in(const std::map<std::string, std::vector<std::string>>& lists,
-                                        const std::string& name) {
-  static const std::vector<std::string> kNone;
-  const auto found = lists.find(name);
-  return found == lists.end() ? kNone : found->second;
-}
-
 // "P90D", "P1DT12H0M0S", "PT12H". Zero for another text.
 std::chrono::seconds iso_seconds(const std::string& text) {
   static const std::regex form(R"(P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?)");
@@ -49,13 +42,22 @@ std::vector<std::string> tags_in(const Json& body) {
   std::vector<std::string> tags;
   const Json* list = body.find("tags");
   if (list == nullptr || list->is_null()) return tags;
-  if (!list->is_array()) throw refusal(400, 1006, "Invalid or missing request parameters", Json::array({"tags"}));
+  if (!list->is_array()) throw wrong_parameters(Json::array({"tags"}));
   for (const Json& tag : list->as_array()) tags.push_back(tag.as_string());
   return tags;
 }
 
 void set_if(Json& json, const char* name, const std::string& value) {
   if (!value.empty()) json.set(name, value);
+}
+
+// What a request shows of its CSR.
+void set_csr(Json& json, const CsrFacts& csr) {
+  json.set("subjectDN", csr.subject_dn);
+  json.set("keyType", csr.key_type);
+  if (csr.key_length != 0) json.set("keyLength", csr.key_length);
+  set_if(json, "keyCurve", csr.key_curve);
+  json.set("subjectAlternativeNamesByType", names_json(csr));
 }
 
 }  // namespace
@@ -72,19 +74,22 @@ Json names_json(const CsrFacts& csr) {
   return json;
 }
 
-CloudRequest Venafi::read_order(const Call& call, const Caller& caller) {
-  const Json body = body_of(call);
-  only(body, {"applicationId", "certificateIssuingTemplateId", "isVaaSGenerated", "certificateSigningRequest",
+CloudRequest Venafi::read_order(const Asked& asked) {
+  const Json body = body_of(
+      asked, {"applicationId", "certificateIssuingTemplateId", "isVaaSGenerated", "certificateSigningRequest",
               "reuseCSR", "existingCertificateId", "validityPeriod", "certificateOwnerUserId", "apiClientInformation",
               "certificateUsageMetadata", "tags", "customAttributes", "csrAttributes", "applicationServerTypeId"});
-  const bool ngts = call.segments().front() == "ngts";
+  const bool ngts = asked.call.segments().front() == "ngts";
   CloudRequest request;
   request.application = text_in(body, "applicationId");
   request.issuing_template = text_in(body, "certificateIssuingTemplateId");
   if (!ngts || !request.application.empty()) {
-    const ApplicationRecord& application = find_application(request.application);
+    must_be_uuid(request.application);
+    const auto application = std::find_if(applications_.begin(), applications_.end(),
+                                          [&](const ApplicationRecord& one) { return one.id == request.application; });
+    if (application == applications_.end()) throw unknown_id("Application", request.application);
     const TemplateRecord& chosen = find_template(request.issuing_template);
-    const bool assigned = std::any_of(application.templates.begin(), application.templates.end(),
+    const bool assigned = std::any_of(application->templates.begin(), application->templates.end(),
                                       [&](const auto& alias) { return alias.second == chosen.id; });
     if (!assigned) throw refusal(412, 20216, "No certificate issuing template with that id has been assigned");
   }
@@ -103,12 +108,12 @@ CloudRequest Venafi::read_order(const Call& call, const Caller& caller) {
   request.csr = *csr;
   request.validity = text_in(body, "validityPeriod");
   if (!request.validity.empty() && iso_seconds(request.validity).count() == 0) {
-    throw refusal(400, 1006, "Invalid or missing request parameters", Json::array({"validityPeriod"}));
+    throw wrong_parameters(Json::array({"validityPeriod"}));
   }
   request.tags = tags_in(body);
   if (const Json* client = body.find("apiClientInformation"); client != nullptr) request.client = *client;
   if (const Json* usage = body.find("certificateUsageMetadata"); usage != nullptr) request.usage_metadata = *usage;
-  request.owner = caller.user;
+  request.owner = asked.caller.id;
   check_rules(request, find_template(request.issuing_template));
   return request;
 }
@@ -128,9 +133,8 @@ void Venafi::check_rules(const CloudRequest& request, const TemplateRecord& rule
   }
   if (!rules.csr_upload_allowed) errors.push_back(error_entry(10703, "Uploading a CSR is not allowed", Json::array()));
   for (const char* component : kComponents) {
-    const auto found = request.csr.subject.find(component);
-    const std::vector<std::string> values =
-        found == request.csr.subject.end() ? std::vector<std::string>{""} : found->second;
+    std::vector<std::string> values = list_in(request.csr.subject, component);
+    if (values.empty()) values = {""};
     for (const std::string& value : values) {
       if (!passes(list_in(rules.subject, component), value)) bad(component, value, list_in(rules.subject, component));
     }
@@ -146,21 +150,19 @@ void Venafi::check_rules(const CloudRequest& request, const TemplateRecord& rule
     errors.push_back(error_entry(10704, "Key type or size is not allowed", Json::array({request.csr.key_type})));
   }
   if (!request.existing_certificate.empty()) {
-    const auto old = certificates_.find(request.existing_certificate);
-    if (old == certificates_.end()) throw unknown_id("Certificate", request.existing_certificate);
-    if (old->second.version != "CURRENT") {
+    const CloudCertificate& old = found_in(certificates_, "Certificate", request.existing_certificate);
+    if (old.version != "CURRENT") {
       errors.push_back(error_entry(10705, "Only the current version of a certificate can be renewed", Json::array()));
     }
-    if (!rules.key_reuse && certificate_public_key(old->second.der) == request.csr.public_key) {
+    if (!rules.key_reuse && read_certificate(old.der).public_key == request.csr.public_key) {
       errors.push_back(error_entry(10706, "Key reuse is not allowed", Json::array()));
     }
   }
   if (!errors.empty()) throw refusal(412, std::move(errors));
 }
 
-Answer Venafi::create_request(const Call& call, const Caller& caller, const Parameters&) {
-  CloudRequest request = read_order(call, caller);
-  request.sequence = next_sequence_++;
+Answer Venafi::create_request(const Asked& asked) {
+  CloudRequest request = read_order(asked);
   request.id = new_uuid();
   request.created = now();
   const Script& script = find_template(request.issuing_template).script;
@@ -169,27 +171,21 @@ Answer Venafi::create_request(const Call& call, const Caller& caller, const Para
   } else {
     take_step(request);
   }
-  const std::string id = request.id;
-  requests_[id] = std::move(request);
-  return {201, Json::object({{"certificateRequests", Json::array({to_json(requests_.at(id), false)})}}).dump()};
+  const CloudRequest& added = requests_.put(std::move(request));
+  return {201, Json::object({{"certificateRequests", Json::array({to_json(added, false)})}})};
 }
 
-Answer Venafi::validate_request(const Call& call, const Caller& caller, const Parameters&) {
-  const CloudRequest request = read_order(call, caller);
-  Json valid = Json::object({{"subjectDN", request.csr.subject_dn}, {"keyType", request.csr.key_type}});
-  if (request.csr.key_length != 0) valid.set("keyLength", request.csr.key_length);
-  set_if(valid, "keyCurve", request.csr.key_curve);
-  valid.set("publicKeyHash", hex(sha256(request.csr.public_key)));
-  valid.set("subjectAlternativeNamesByType", names_json(request.csr));
-  return {201, valid.dump()};
+Answer Venafi::validate_request(const Asked& asked) {
+  const CloudRequest request = read_order(asked);
+  Json valid = Json::object({{"publicKeyHash", hex(sha256(request.csr.public_key))}});
+  set_csr(valid, request.csr);
+  return {201, valid};
 }
 
 CloudRequest& Venafi::find_request(const std::string& id) {
-  must_be_uuid(id);
-  const auto found = requests_.find(lower_case(id));
-  if (found == requests_.end()) throw unknown_id("CertificateRequest", id);
-  reject_overdue(found->second);
-  return found->second;
+  CloudRequest& request = found_in(requests_, "CertificateRequest", lower(id));
+  reject_overdue(request);
+  return request;
 }
 
 void Venafi::set_status(CloudRequest& request, const std::string& status) {
@@ -224,20 +220,22 @@ void Venafi::issue(CloudRequest& request) {
   certificate.not_after = certificate.not_before + validity - std::chrono::seconds{1};
   certificate.available_at = now() + knobs_.inventory_lag;
   CertificateContent content;
-  content.subject_name = csr_subject(request.csr.der);
+  content.subject_name = request.csr.subject_name;
   content.subject_public_key =
       knobs_.wrong_key ? SoftwareKey::generate("EC", 256).public_key() : request.csr.public_key;
   content.serial = random_serial();
   content.not_before = certificate.not_before;
   content.not_after = certificate.not_after;
-  content.extended_key_usage = rules.extended_usages;
-  content.extended_key_usage_is_critical = false;
+  if (!rules.extended_usages.empty()) {
+    const auto usage = [](const std::string& word) { return lower(word) + "Auth"; };
+    content.extensions = {{"extendedKeyUsage", joined(rules.extended_usages, ",", usage)}};
+  }
   content.copied_from_csr = request.csr.der;
   content.copied = CertificateContent::Copied::names_and_usages;
   certificate.der = ca_.issue(std::move(content));
   request.certificates = {certificate.id, issuing_id_, root_id_};
-  if (!request.existing_certificate.empty()) certificates_.at(request.existing_certificate).version = "OLD";
-  certificates_[certificate.id] = std::move(certificate);
+  if (!request.existing_certificate.empty()) certificates_.find(request.existing_certificate)->version = "OLD";
+  certificates_.put(std::move(certificate));
 }
 
 Json Venafi::to_json(const CloudRequest& request, bool document) const {
@@ -257,11 +255,7 @@ Json Venafi::to_json(const CloudRequest& request, bool document) const {
     json.set("certificateSigningRequest", request.csr_pem);
     if (!request.client.is_null()) json.set("apiClientInformation", request.client);
   }
-  json.set("subjectDN", request.csr.subject_dn);
-  json.set("keyType", request.csr.key_type);
-  if (request.csr.key_length != 0) json.set("keyLength", request.csr.key_length);
-  set_if(json, "keyCurve", request.csr.key_curve);
-  json.set("subjectAlternativeNamesByType", names_json(request.csr));
+  set_csr(json, request.csr);
   set_if(json, "validityPeriod", request.validity);
   if (!request.tags.empty() && !knobs_.drops_tags) json.set("tags", Json(request.tags));
   if (!request.error.empty()) {
@@ -271,38 +265,25 @@ Json Venafi::to_json(const CloudRequest& request, bool document) const {
   return json;
 }
 
-Answer Venafi::get_request(const Call&, const Caller&, const Parameters& parameters) {
-  CloudRequest& request = find_request(parameters[0]);
+Answer Venafi::get_request(const Asked& asked) {
+  CloudRequest& request = find_request(asked.captured[0]);
   Json answer = to_json(request, false);
   // A look at a request moves it on, so that tests need no clock: the next one sees the next status.
   static const std::vector<std::string_view> moving{"NEW", "PENDING", "REQUESTED"};
   if (std::find(moving.begin(), moving.end(), request.status) != moving.end()) take_step(request);
-  if (request.certificates.empty()) return {200, answer.dump()};
-  CloudCertificate& certificate = certificates_.at(request.certificates.front());
-  look_at_revocation(certificate);
-  return {200, answer.dump()};
+  if (request.certificates.empty()) return {200, answer};
+  look_at_revocation(*certificates_.find(request.certificates.front()));
+  return {200, answer};
 }
 
-Answer Venafi::search_requests(const Call& call, const Caller&, const Parameters&) {
-  const Json search = body_of(call);
-  only(search, {"expression", "ordering", "paging"});
-  Json::Array found;
-  std::map<std::int64_t, const CloudRequest*> ordered;
-  for (auto& [id, request] : requests_) {
+Answer Venafi::search_requests(const Asked& asked) {
+  Json::Array documents;
+  for (CloudRequest& request : requests_) {
     reject_overdue(request);
-    ordered[request.sequence] = &request;
+    if (!knobs_.hides_requests) documents.push_back(to_json(request, true));
   }
-  for (const auto& [sequence, request] : ordered) {
-    Json document = to_json(*request, true);
-    if (knobs_.hides_requests) continue;
-    const Json* expression = search.find("expression");
-    if (expression == nullptr || expression->is_null() || matches(*expression, document)) {
-      found.push_back(std::move(document));
-    }
-  }
-  const auto count = static_cast<std::int64_t>(found.size());
-  return {200,
-          Json::object({{"certificateRequests", Json(page_of(search, std::move(found)))}, {"numFound", count}}).dump()};
+  const Hits hits = search(asked, std::move(documents));
+  return {200, Json::object({{"certificateRequests", hits.page}, {"numFound", hits.count}})};
 }
 
 }  // namespace hsmbridge::rig::venafi

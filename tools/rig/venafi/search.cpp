@@ -58,17 +58,15 @@ bool holds(const std::string& operation, const std::string& field, const std::st
   if (operation == "GTE") return compared(field, value, asked) >= 0;
   if (operation == "MATCH") return std::regex_match(value, std::regex(asked));
   if (operation == "FIND") return std::regex_search(value, std::regex(asked));
-  throw refusal(400, 1006, "Invalid or missing request parameters", Json::array({"operator", operation}));
+  throw wrong_parameters(Json::array({"operator", operation}));
 }
-
-}  // namespace
 
 bool matches(const Json& expression, const Json& document) {
   const std::string operation = text_in(expression, "operator");
   if (operation == "AND" || operation == "OR" || operation == "NOT") {
     const Json* operands = expression.find("operands");
     if (operands == nullptr || !operands->is_array()) {
-      throw refusal(400, 1006, "Invalid or missing request parameters", Json::array({"operands"}));
+      throw wrong_parameters(Json::array({"operands"}));
     }
     const auto& all = operands->as_array();
     const auto one = [&](const Json& operand) { return matches(operand, document); };
@@ -78,7 +76,7 @@ bool matches(const Json& expression, const Json& document) {
   }
   const std::string field = text_in(expression, "field");
   if (std::find(fields().begin(), fields().end(), field) == fields().end()) {
-    throw refusal(400, 1006, "Invalid or missing request parameters", Json::array({"field", field}));
+    throw wrong_parameters(Json::array({"field", field}));
   }
   const std::vector<std::string> values = values_of(document.find(field == "appstackIds" ? "applicationIds" : field));
   if (operation == "IN") {
@@ -88,12 +86,19 @@ bool matches(const Json& expression, const Json& document) {
     });
   }
   const std::vector<std::string> asked = values_of(expression.find("value"));
-  if (asked.size() != 1) throw refusal(400, 1006, "Invalid or missing request parameters", Json::array({"value"}));
+  if (asked.size() != 1) throw wrong_parameters(Json::array({"value"}));
   return std::any_of(values.begin(), values.end(),
                      [&](const std::string& value) { return holds(operation, field, value, asked.front()); });
 }
 
-Json::Array page_of(const Json& search, Json::Array documents) {
+}  // namespace
+
+Hits search(const Asked& asked, Json::Array documents) {
+  const Json search = body_of(asked, {"expression", "ordering", "paging"});
+  const Json* expression = search.find("expression");
+  if (expression != nullptr && !expression->is_null()) {
+    std::erase_if(documents, [&](const Json& document) { return !matches(*expression, document); });
+  }
   if (const Json* ordering = search.find("ordering"); ordering != nullptr && !ordering->is_null()) {
     if (const Json* orders = ordering->find("orders"); orders != nullptr && !orders->as_array().empty()) {
       const std::string field = text_in(orders->as_array().front(), "field");
@@ -113,9 +118,9 @@ Json::Array page_of(const Json& search, Json::Array documents) {
   }
   const std::size_t begin = std::min(number * size, documents.size());
   const std::size_t end = std::min(begin + size, documents.size());
-  Json::Array page(std::make_move_iterator(documents.begin() + static_cast<std::ptrdiff_t>(begin)),
-                   std::make_move_iterator(documents.begin() + static_cast<std::ptrdiff_t>(end)));
-  return page;
+  const Json::Array page(documents.begin() + static_cast<std::ptrdiff_t>(begin),
+                         documents.begin() + static_cast<std::ptrdiff_t>(end));
+  return {Json(page), static_cast<std::int64_t>(documents.size())};
 }
 
 }  // namespace hsmbridge::rig::venafi

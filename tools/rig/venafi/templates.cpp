@@ -39,48 +39,25 @@ TemplateRecord strict_template() {
   return record;
 }
 
-Script ending(const std::string& status, const std::string& error) {
-  Script script;
-  script.before = {"REQUESTED"};
-  script.end = status;
-  script.error = error;
-  return script;
-}
-
-Script approved_by(Texts approvers, unsigned required, const std::string& final_approver) {
-  Script script;
-  script.approvers = std::move(approvers);
-  script.required = required;
-  script.final_approver = final_approver;
-  return script;
-}
-
-Script revoked(Script::Revocation how) {
-  Script script;
-  script.revocation = how;
-  return script;
-}
-
 // Alias, template. The name of a template is its alias here; on an NGTS service it is all there is.
 std::vector<TemplateRecord> all() {
-  Script slow;
-  slow.before = {"NEW", "PENDING", "REQUESTED"};
+  using Revocation = Script::Revocation;
   std::vector<TemplateRecord> records{
-      open_template("Default", {}),                                       // issued at once
-      strict_template(),                                                  // has rules worth breaking
-      open_template("Slow", slow),                                        // through every status on the way
-      open_template("Approval", approved_by({"alice", "bob"}, 2, "")),    // both must
-      open_template("Final", approved_by({"alice", "bob"}, 1, "carol")),  // one of them, then carol
-      open_template("Refused", ending("REJECTED", "the CA refused it")),
-      open_template("Failing", ending("FAILED", "the CA cannot be reached")),
-      open_template("Cancelled", ending("CANCELLED", "")),
-      open_template("Deleted", ending("DELETED", "")),
+      open_template("Default", {}),  // issued at once
+      strict_template(),             // has rules worth breaking
+      open_template("Slow", {.before = {"NEW", "PENDING", "REQUESTED"}}),
+      open_template("Approval", {.approvers = {"alice", "bob"}, .required = 2}),
+      open_template("Final", {.approvers = {"alice", "bob"}, .required = 1, .final_approver = "carol"}),
+      open_template("Refused", {.before = {"REQUESTED"}, .end = "REJECTED", .error = "the CA refused it"}),
+      open_template("Failing", {.before = {"REQUESTED"}, .end = "FAILED", .error = "the CA cannot be reached"}),
+      open_template("Cancelled", {.before = {"REQUESTED"}, .end = "CANCELLED"}),
+      open_template("Deleted", {.before = {"REQUESTED"}, .end = "DELETED"}),
       open_template("NoUpload", {}),
       open_template("Unavailable", {}),
       open_template("Hours", {}),  // ignores hours without a word
-      open_template("SlowRevoke", revoked(Script::Revocation::slow)),
-      open_template("RevokeApproval", revoked(Script::Revocation::approval)),
-      open_template("RevokeFailing", revoked(Script::Revocation::fails)),
+      open_template("SlowRevoke", {.revocation = Revocation::slow}),
+      open_template("RevokeApproval", {.revocation = Revocation::approval}),
+      open_template("RevokeFailing", {.revocation = Revocation::fails}),
       open_template("ServerAndClient", {}),  // writes its own usages
   };
   for (TemplateRecord& record : records) {
@@ -90,14 +67,9 @@ std::vector<TemplateRecord> all() {
       record.reason = "the CA account is disabled";
     }
     if (record.name == "Hours") record.authority = "ZTPKI";
-    if (record.name == "ServerAndClient") record.extended_usages = {"SERVER_AUTH", "CLIENT_AUTH"};
+    if (record.name == "ServerAndClient") record.extended_usages = {"SERVER", "CLIENT"};
   }
   return records;
-}
-
-Json list_of(const std::map<std::string, Texts>& lists, const std::string& name) {
-  const auto found = lists.find(name);
-  return found == lists.end() ? Json::array() : Json(found->second);
 }
 
 }  // namespace
@@ -107,11 +79,12 @@ void Venafi::make_templates() {
   for (TemplateRecord& record : all()) {
     record.id = new_uuid();
     payments.templates[record.name] = record.id;
-    templates_[record.id] = std::move(record);
+    templates_.put(std::move(record));
   }
   // A second one, so that a template of another application exists.
   ApplicationRecord other{new_uuid(), "Mail Relay", {{"Default", payments.templates["Default"]}}};
-  applications_ = {std::move(payments), std::move(other)};
+  applications_.put(std::move(payments));
+  applications_.put(std::move(other));
 }
 
 Json Venafi::to_json(const TemplateRecord& record) const {
@@ -122,101 +95,86 @@ Json Venafi::to_json(const TemplateRecord& record) const {
     keys.push(Json::object({{"keyType", "RSA"}, {"keyLengths", lengths}}));
   }
   if (!record.curves.empty()) keys.push(Json::object({{"keyType", "EC"}, {"keyCurves", Json(record.curves)}}));
-  Json usages = Json::array();
-  for (const std::string& usage : record.extended_usages) usages.push(usage.substr(0, usage.find('_')));
   const Json product = Json::object({{"certificateAuthority", record.authority},
                                      {"productName", "Default Product"},
                                      {"productTypes", Json::array({"SSL"})},
                                      {"validityPeriod", record.validity}});
-  return Json::object({{"id", record.id},
-                       {"companyId", company_},
-                       {"name", record.name},
-                       {"certificateAuthority", record.authority},
-                       {"certificateAuthorityAccountId", ca_account_},
-                       {"certificateAuthorityProductOptionId", ca_product_},
-                       {"status", record.status},
-                       {"reason", record.reason},
-                       {"product", product},
-                       {"validityPeriod", record.validity},
-                       {"subjectCNRegexes", list_of(record.subject, "CN")},
-                       {"subjectORegexes", list_of(record.subject, "O")},
-                       {"subjectOURegexes", list_of(record.subject, "OU")},
-                       {"subjectLRegexes", list_of(record.subject, "L")},
-                       {"subjectSTRegexes", list_of(record.subject, "ST")},
-                       {"subjectCValues", list_of(record.subject, "C")},
-                       {"sanRegexes", list_of(record.names, "dNSName")},
-                       {"sanDnsNameRegexes", list_of(record.names, "dNSName")},
-                       {"sanRfc822NameRegexes", list_of(record.names, "rfc822Name")},
-                       {"sanIpAddressRegexes", list_of(record.names, "iPAddress")},
-                       {"sanUniformResourceIdentifierRegexes", list_of(record.names, "uniformResourceIdentifier")},
-                       {"keyTypes", keys},
-                       {"keyReuse", record.key_reuse},
-                       {"extendedKeyUsageValues", usages},
-                       {"recommendedSettings", Json::object({{"keyReuse", record.key_reuse}})},
-                       {"csrUploadAllowed", record.csr_upload_allowed},
-                       {"keyGeneratedByVenafiAllowed", false}});
+  return Json::object(
+      {{"id", record.id},
+       {"companyId", company_},
+       {"name", record.name},
+       {"certificateAuthority", record.authority},
+       {"certificateAuthorityAccountId", ca_account_},
+       {"certificateAuthorityProductOptionId", ca_product_},
+       {"status", record.status},
+       {"reason", record.reason},
+       {"product", product},
+       {"validityPeriod", record.validity},
+       {"subjectCNRegexes", Json(list_in(record.subject, "CN"))},
+       {"subjectORegexes", Json(list_in(record.subject, "O"))},
+       {"subjectOURegexes", Json(list_in(record.subject, "OU"))},
+       {"subjectLRegexes", Json(list_in(record.subject, "L"))},
+       {"subjectSTRegexes", Json(list_in(record.subject, "ST"))},
+       {"subjectCValues", Json(list_in(record.subject, "C"))},
+       {"sanRegexes", Json(list_in(record.names, "dNSName"))},
+       {"sanDnsNameRegexes", Json(list_in(record.names, "dNSName"))},
+       {"sanRfc822NameRegexes", Json(list_in(record.names, "rfc822Name"))},
+       {"sanIpAddressRegexes", Json(list_in(record.names, "iPAddress"))},
+       {"sanUniformResourceIdentifierRegexes", Json(list_in(record.names, "uniformResourceIdentifier"))},
+       {"keyTypes", keys},
+       {"keyReuse", record.key_reuse},
+       {"extendedKeyUsageValues", Json(record.extended_usages)},
+       {"recommendedSettings", Json::object({{"keyReuse", record.key_reuse}})},
+       {"csrUploadAllowed", record.csr_upload_allowed},
+       {"keyGeneratedByVenafiAllowed", false}});
 }
 
 TemplateRecord& Venafi::find_template(const std::string& id) {
-  must_be_uuid(id);
-  const auto found = templates_.find(id);
-  if (found == templates_.end()) throw unknown_id("CertificateIssuingTemplate", id);
-  return found->second;
+  return found_in(templates_, "CertificateIssuingTemplate", id);
 }
 
-ApplicationRecord& Venafi::find_application(const std::string& id) {
-  must_be_uuid(id);
-  const auto found = std::find_if(applications_.begin(), applications_.end(),
-                                  [&](const ApplicationRecord& application) { return application.id == id; });
-  if (found == applications_.end()) throw unknown_id("Application", id);
-  return *found;
+Answer Venafi::application_by_name(const Asked& asked) {
+  const ApplicationRecord* application = applications_.find(asked.captured[0]);
+  if (application == nullptr) throw unknown_id("Application", asked.captured[0]);
+  Json aliases = Json::object();
+  for (const auto& [alias, id] : application->templates) aliases.set(alias, id);
+  const Json owner = Json::object({{"ownerId", users_.at("ops").id}, {"ownerType", "USER"}});
+  return {200, Json::object({{"id", application->id},
+                             {"companyId", company_},
+                             {"name", application->name},
+                             {"description", ""},
+                             {"ownerIdsAndTypes", Json::array({owner})},
+                             {"fullyQualifiedDomainNames", Json::array()},
+                             {"ipRanges", Json::array()},
+                             {"ports", Json::array()},
+                             {"certificateIssuingTemplateAliasIdMap", aliases},
+                             {"creationDate", date(now())},
+                             {"modificationDate", date(now())}})};
 }
 
-Answer Venafi::application_by_name(const Call&, const Caller&, const Parameters& parameters) {
-  for (const ApplicationRecord& application : applications_) {
-    if (application.name != parameters[0]) continue;
-    Json aliases = Json::object();
-    for (const auto& [alias, id] : application.templates) aliases.set(alias, id);
-    const Json owner = Json::object({{"ownerId", users_.at("ops").id}, {"ownerType", "USER"}});
-    return {200, Json::object({{"id", application.id},
-                               {"companyId", company_},
-                               {"name", application.name},
-                               {"description", ""},
-                               {"ownerIdsAndTypes", Json::array({owner})},
-                               {"fullyQualifiedDomainNames", Json::array()},
-                               {"ipRanges", Json::array()},
-                               {"ports", Json::array()},
-                               {"certificateIssuingTemplateAliasIdMap", aliases},
-                               {"creationDate", date(now())},
-                               {"modificationDate", date(now())}})
-                     .dump()};
-  }
-  throw unknown_id("Application", parameters[0]);
-}
-
-Answer Venafi::template_of_application(const Call&, const Caller&, const Parameters& parameters) {
-  for (const ApplicationRecord& application : applications_) {
-    if (application.name != parameters[0]) continue;
-    const auto alias = application.templates.find(parameters[1]);
-    if (alias == application.templates.end()) break;
-    return {200, to_json(templates_.at(alias->second)).dump()};
+Answer Venafi::template_of_application(const Asked& asked) {
+  const std::string& name = asked.captured[0];
+  const std::string& alias = asked.captured[1];
+  if (const ApplicationRecord* application = applications_.find(name)) {
+    const auto found = application->templates.find(alias);
+    if (found != application->templates.end()) return {200, to_json(find_template(found->second))};
   }
   // The two names the wrong way round, as reported of the real one.
   throw refusal(
       404, 20216,
-      fmt::format("No certificate issuing template with alias {} has been assigned to application with name {}",
-                  parameters[0], parameters[1]),
-      Json::array({parameters[0], parameters[1]}));
+      fmt::format("No certificate issuing template with alias {} has been assigned to application with name {}", name,
+                  alias),
+      Json::array({name, alias}));
 }
 
-Answer Venafi::template_by_id(const Call&, const Caller&, const Parameters& parameters) {
-  return {200, to_json(find_template(parameters[0])).dump()};
+Answer Venafi::template_by_id(const Asked& asked) {
+  return {200, to_json(find_template(asked.captured[0]))};
 }
 
-Answer Venafi::all_templates(const Call&, const Caller&, const Parameters&) {
+Answer Venafi::all_templates(const Asked&) {
   Json list = Json::array();
-  for (const auto& [id, record] : templates_) list.push(to_json(record));
-  return {200, Json::object({{"certificateIssuingTemplates", list}}).dump()};
+  for (const TemplateRecord& record : templates_) list.push(to_json(record));
+  return {200, Json::object({{"certificateIssuingTemplates", list}})};
 }
 
 }  // namespace hsmbridge::rig::venafi

@@ -26,7 +26,7 @@ namespace hsmbridge::rig::venafi {
 // requests with approvals, an inventory, revocation by GraphQL. HTTP in, HTTP out.
 //
 // There is one company with the users ops (who orders), alice, bob and carol (who approve), each with an API key, and
-// the application Payments, whose issuing templates each go another way: see venafi_templates.cpp. Below /ngts the same
+// the application Payments, whose issuing templates each go another way: see templates.cpp. Below /ngts the same
 // is served as an NGTS edition: no applications, bearer tokens only.
 // Tolerant of what Go clients send ("tags":null, empty objects), strict about unknown fields.
 // Control calls: POST /rig/approve and /rig/reject {"id", "by", "reason"}; POST /rig/knobs {…}; POST
@@ -36,8 +36,7 @@ class Venafi final : public Simulator {
   // `dir` must exist: the CA, the credentials.
   Venafi(const std::filesystem::path& dir, const Clock& clock);
 
-  Answer handle(const Call& call) override;
-  std::optional<Answer> control(const std::string& what, const Json& body) override;
+  std::optional<Json> control(const std::string& what, const Json& body) override;
   Json requests() const override;
   Json about() const override;
   std::string trouble() const override;
@@ -46,10 +45,6 @@ class Venafi final : public Simulator {
 
   const std::string& api_key() const { return users_.at("ops").api_key; }
   const Authority& ca() const { return ca_; }
-  // {"inventory_lag_seconds", "not_signed", "nested_args", "dates": "+0000" | "+00:00", "token_seconds", "wrong_key",
-  // "chain": "as-asked" | "reversed" | "missing", "validity": "kept" | "clipped" | "ignored", "without_ids",
-  // "drops_tags", "hides_requests"}; what is left out stays. Throws invalid_input.
-  void set_knobs(const Json& json);
 
  private:
   struct User {
@@ -68,58 +63,38 @@ class Venafi final : public Simulator {
     std::string account;
     Instant until;
   };
-  // Who calls.
-  struct Caller {
-    std::string user;  // its id; of a service account too
-    std::string name;
-    bool person = false;  // an API key
-  };
-  using Parameters = std::vector<std::string>;
-  struct Route {
-    std::string_view method;
-    std::string_view path;  // "{}" stands for one segment
-    Answer (Venafi::*handler)(const Call&, const Caller&, const Parameters&);
-  };
+  using Route = Endpoint<Venafi>;
   static const std::vector<Route>& routes();
 
-  Answer dispatch(Call call);
+  Answer answer(const Call& call) override;
   std::string date(Instant instant) const;
 
-  // venafi_access.cpp
+  // access.cpp
   Caller caller_of(const Call& call, bool bearer_only);
   Answer service_account_token(const Call&);
   Answer federated_token(const Call&, const std::string& company);
   Answer give_token(const std::string& account);
   std::string check_jwt(const Json& claims, const ServiceAccount& account, const std::string& audience);
-  Answer user_account(const Call&, const Caller&, const Parameters&);
-  Answer make_service_account(const Call&, const Caller&, const Parameters&);
+  Answer user_account(const Asked&);
+  Answer make_service_account(const Asked&);
   std::string own_jwt(const std::string& subject);
   void load_credentials();
 
-  // venafi_accounts.cpp
-  Answer ca_account(const Call&, const Caller&, const Parameters&);
-  Answer ca_accounts(const Call&, const Caller&, const Parameters&);
-  Answer user_by_id(const Call&, const Caller&, const Parameters&);
-  Answer all_teams(const Call&, const Caller&, const Parameters&);
-  Json ca_account_json(const std::string& authority) const;
-  Json to_json(const User& user) const;
-
-  // venafi_templates.cpp
+  // templates.cpp
   void make_templates();
-  Answer application_by_name(const Call&, const Caller&, const Parameters&);
-  Answer template_of_application(const Call&, const Caller&, const Parameters&);
-  Answer template_by_id(const Call&, const Caller&, const Parameters&);
-  Answer all_templates(const Call&, const Caller&, const Parameters&);
+  Answer application_by_name(const Asked&);
+  Answer template_of_application(const Asked&);
+  Answer template_by_id(const Asked&);
+  Answer all_templates(const Asked&);
   Json to_json(const TemplateRecord& record) const;
   TemplateRecord& find_template(const std::string& id);
-  ApplicationRecord& find_application(const std::string& id);
 
-  // venafi_requests.cpp
-  Answer create_request(const Call&, const Caller&, const Parameters&);
-  Answer validate_request(const Call&, const Caller&, const Parameters&);
-  Answer get_request(const Call&, const Caller&, const Parameters&);
-  Answer search_requests(const Call&, const Caller&, const Parameters&);
-  CloudRequest read_order(const Call& call, const Caller& caller);
+  // requests.cpp
+  Answer create_request(const Asked&);
+  Answer validate_request(const Asked&);
+  Answer get_request(const Asked&);
+  Answer search_requests(const Asked&);
+  CloudRequest read_order(const Asked& asked);
   void check_rules(const CloudRequest& request, const TemplateRecord& rules) const;
   CloudRequest& find_request(const std::string& id);
   void take_step(CloudRequest& request);
@@ -127,20 +102,19 @@ class Venafi final : public Simulator {
   void issue(CloudRequest& request);
   Json to_json(const CloudRequest& request, bool document) const;
 
-  // venafi_approvals.cpp
-  Answer approval_request(const Call&, const Caller&, const Parameters&);
-  Answer decide(const Call&, const Caller&, const Parameters&);
+  // approvals.cpp
+  Answer approval_request(const Asked&);
+  Answer decide(const Asked&);
   void decide(CloudRequest& request, const User& by, bool approve, const std::string& reason);
   void reject_overdue(CloudRequest& request);
-  Answer control_decision(const Json& body, bool approve);
+  Json control_decision(const Json& body, bool approve);
   const User& user_named(const std::string& name) const;
 
-  // venafi_inventory.cpp
-  Answer contents(const Call&, const Caller&, const Parameters&);
-  Answer certificate(const Call&, const Caller&, const Parameters&);
-  Answer search_certificates(const Call&, const Caller&, const Parameters&);
-  Answer retire(const Call&, const Caller&, const Parameters&);
-  Answer graphql(const Call&, const Caller&, const Parameters&);
+  // inventory.cpp
+  Answer contents(const Asked&);
+  Answer certificate(const Asked&);
+  Answer search_certificates(const Asked&);
+  Answer graphql(const Asked&);
   Json revoke(const Json& variables);
   CloudCertificate* by_fingerprint(const std::string& fingerprint);
   void look_at_revocation(CloudCertificate& certificate);
@@ -160,34 +134,45 @@ class Venafi final : public Simulator {
   Authority ca_;
   std::string root_id_;
   std::string issuing_id_;
-  std::vector<ApplicationRecord> applications_;
-  std::map<std::string, TemplateRecord> templates_;
-  std::map<std::string, CloudRequest> requests_;
-  std::map<std::string, CloudCertificate> certificates_;
+  Records<ApplicationRecord, &ApplicationRecord::name> applications_;
+  Records<TemplateRecord, &TemplateRecord::id> templates_;
+  Records<CloudRequest, &CloudRequest::id> requests_;
+  Records<CloudCertificate, &CloudCertificate::id> certificates_;
   Knobs knobs_;
-  std::int64_t next_sequence_ = 1;
 };
 
-// A refusal in the service's own form, thrown by handlers. `args` as the service writes them.
+// A refusal in the service's own form. `args` as the service writes them.
 Error refusal(int status, int code, const std::string& message, Json args = Json::array());
+// 1006, what is wrong in a body.
+Error wrong_parameters(Json args = Json::array());
 Error refusal(int status, Json::Array errors);
 Json error_entry(int code, const std::string& message, Json args);
 Error unknown_id(const std::string& type, const std::string& id);
-// The body of a call as one object. Throws 10006.
-Json body_of(const Call& call);
-// Refuses every member that is not in `known` (1006).
+// The body of a call, one object without members that are not in `known`. Throws 10006, 1006.
+Json body_of(const Asked& asked, const std::vector<std::string_view>& known);
 void only(const Json& json, const std::vector<std::string_view>& known);
 // A member's text, "" when it is absent or null. Another type is refused.
 std::string text_in(const Json& json, std::string_view name);
 // subjectAlternativeNamesByType: a list for each of the nine kinds.
 Json names_json(const CsrFacts& csr);
-// Refuses what is no UUID (10055).
+// Refuses what is not a UUID (10055).
 void must_be_uuid(const std::string& id);
+// The record of that id. Refuses one that there is not (10051).
+template <class Records>
+auto& found_in(Records& records, const char* type, const std::string& id) {
+  must_be_uuid(id);
+  if (auto* found = records.find(id)) return *found;
+  throw unknown_id(type, id);
+}
 
-// Whether a document matches the "expression" of a search. Throws a refusal for an operator or a field that it does not
-// have.
-bool matches(const Json& expression, const Json& document);
-// Orders by "ordering", cuts by "paging".
-Json::Array page_of(const Json& search, Json::Array documents);
+// The documents that match the "expression" of a search, in its "ordering", cut by its "paging", and how many match.
+// Refuses an operator or a field that it does not have.
+struct Hits {
+  Json page;
+  std::int64_t count;
+};
+Hits search(const Asked& asked, Json::Array documents);
+// A list of `name`, empty when there is none.
+std::vector<std::string> list_in(const std::map<std::string, std::vector<std::string>>& lists, const std::string& name);
 
 }  // namespace hsmbridge::rig::venafi
