@@ -46,6 +46,11 @@ Pinned pinned_from(const std::string& provider_state) {
   });
 }
 
+std::string known_serial(const Pinned& pinned, const x509::Certificate& certificate) {
+  std::string serial = serial_text(certificate.serial());
+  return same_serial(pinned.serial, serial) ? pinned.serial : serial;
+}
+
 std::string to_text(const Remembered& remembered) {
   return Json::object({{"usual_form", remembered.usual_form},
                        {"renewal", remembered.renewal},
@@ -77,10 +82,7 @@ DigicertProvider::DigicertProvider(Settings settings, std::shared_ptr<Client> cl
       clock_(clock),
       profile_(kProfileAge, clock),
       shape_(kProfileAge, clock) {
-  if (!settings_.chain) return;
-  for (const Bytes& der : providers::chain_in_file(settings_.name, *settings_.chain)) {
-    chain_.push_back(x509::parse_certificate(der));
-  }
+  if (settings_.chain) chain_ = providers::parsed(providers::chain_in_file(settings_.name, *settings_.chain));
 }
 
 Capabilities capabilities_of(Issues issues) {

@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "providers/bundle.h"
 #include "providers/digicert/certificates.h"
 #include "providers/digicert/fields.h"
 #include "providers/digicert/provider.h"
@@ -101,8 +102,7 @@ DigicertProvider::Search DigicertProvider::search(const ProviderCall& call, cons
       if (++asked_for > kMostAskedFor) throw Error{ErrorKind::corrupt, "too many items come without their certificate"};
       text = client_->certificate(details.serial, details.thumbprint, left()).details.certificate;
     }
-    std::vector<x509::Certificate> all;
-    for (const Bytes& der : certificates_in(text)) all.push_back(x509::parse_certificate(der));
+    std::vector<x509::Certificate> all = providers::parsed(certificates_in(text));
     x509::Certificate certificate = std::move(all[leaf_among(all, spki, details.serial)]);
     if (!same_serial(serial_text(certificate.serial()), details.serial)) {
       throw Error{ErrorKind::corrupt, "none of its certificates has its number"};

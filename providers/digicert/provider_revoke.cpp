@@ -24,10 +24,7 @@ Target target_of(const Order& order) {
     throw Error{ErrorKind::invalid_input, "the certificate to revoke is not at hand"};
   }
   const Predecessor& old = *order.predecessor();
-  const std::string serial = serial_text(x509::parse_certificate(old.der).serial());
-  // The service's own spelling of the number where we know it.
-  const std::string known = pinned_from(old.provider_state).serial;
-  return {same_serial(known, serial) ? known : serial, hex(sha256(old.der))};
+  return {known_serial(pinned_from(old.provider_state), x509::parse_certificate(old.der)), hex(sha256(old.der))};
 }
 
 Report done(std::string status, std::string message, const Target& target) {

@@ -104,8 +104,7 @@ DigicertProvider::RenewalPlan DigicertProvider::plan_renewal(const ProviderCall&
   const Instant begin = end - std::chrono::hours{24 * profile.renewal_days.value_or(kUsualRenewalDays)};
   if (call.now < begin) return {"", "", fmt::format("the renewal window opens on {}", rfc3339(begin))};
   if (call.now > end) return {"", "", fmt::format("the old one expired on {}", rfc3339(end))};
-  const std::string serial = serial_text(certificate.serial());
-  return {same_serial(then.serial, serial) ? then.serial : serial, hex(sha256(old.der)), ""};
+  return {known_serial(then, certificate), hex(sha256(old.der)), ""};
 }
 
 Report DigicertProvider::report_of(Taken taken, const CertificateOrder& order, const Profile& profile,

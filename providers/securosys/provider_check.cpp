@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "ca/examine.h"
+#include "providers/bundle.h"
 #include "providers/securosys/certificate_mode.h"
 #include "providers/securosys/provider.h"
 #include "providers/securosys/raw_signature.h"
@@ -19,17 +20,12 @@
 namespace hsmbridge::securosys {
 
 using namespace workflow;
+using providers::parsed;
 
 namespace {
 
 // These files are read once, and a request is worked on by whichever process holds it.
 constexpr std::string_view kReadAgain = "if a daemon runs, then send it SIGHUP (kill -HUP): it reads its files once";
-
-std::vector<x509::Certificate> parsed(const std::vector<Bytes>& ders) {
-  std::vector<x509::Certificate> certificates;
-  for (const Bytes& der : ders) certificates.push_back(x509::parse_certificate(der));
-  return certificates;
-}
 
 std::string lines(std::string title, const std::vector<std::string>& reasons) {
   for (const std::string& reason : reasons) title += "\n  - " + reason;

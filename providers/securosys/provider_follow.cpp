@@ -207,7 +207,7 @@ CancelAnswer SecurosysProvider::cancel(const ProviderCall& call) {
   return status(part);
 }
 
-Issued SecurosysProvider::read(const ProviderCall& call, const IssuedResult& result) {
+Issued SecurosysProvider::certificate_in(const ProviderCall& call, const IssuedResult& result) const {
   if (result.octets().empty()) {
     throw Error{ErrorKind::corrupt,
                 fmt::format("the TSB's answer that held a result cannot be used: {}; what came is kept",
@@ -224,13 +224,14 @@ Issued SecurosysProvider::read(const ProviderCall& call, const IssuedResult& res
     const Bytes spki = x509::parse_csr(call.draft.csr).spki;
     issued = providers::issued_from("the TSB", result.octets(), spki, call.order);
   }
-  if (!call.draft.issuer.empty()) {
-    issued.chain.push_back(call.draft.issuer);
-  } else if (settings_.mode == Mode::certificate) {
-    issued.chain.push_back(issuer(call.time_limit, Freshness::recent).der);
-  }
+  if (!call.draft.issuer.empty()) issued.chain.push_back(call.draft.issuer);
   issued.chain.insert(issued.chain.end(), chain_.begin(), chain_.end());
   return issued;
+}
+
+std::vector<Bytes> SecurosysProvider::issuers_for(const ProviderCall& call, const Issued&) {
+  if (!call.draft.issuer.empty() || settings_.mode != Mode::certificate) return {};
+  return {issuer(call.time_limit, Freshness::recent).der};
 }
 
 }  // namespace hsmbridge::securosys

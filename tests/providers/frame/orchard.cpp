@@ -126,7 +126,7 @@ CancelAnswer Orchard::cancel(const ProviderCall&) {
   return CancelNotPossible{"the orchard has no call for it"};
 }
 
-Issued Orchard::read(const ProviderCall& call, const IssuedResult& result) {
+Issued Orchard::certificate_in(const ProviderCall& call, const IssuedResult& result) const {
   return providers::issued_from("the orchard", result.octets(), x509::parse_csr(call.draft.csr).spki, call.order);
 }
 

@@ -486,7 +486,7 @@ TEST_CASE("an answer with a result is kept whole though it is not about this req
     CHECK(report.result->raw == to_bytes(body));
     // No certificate is made of it: it ends with a person, the bytes at hand.
     try {
-      bench.provider().read(bench.call(), *report.result);
+      issued_by(bench.provider(), bench.call(), *report.result);
       FAIL("it was read");
     } catch (const Error& error) {
       CHECK(error.kind() == ErrorKind::corrupt);
@@ -530,7 +530,7 @@ TEST_CASE("a result given once is kept raw when its answer cannot be read") {
     CHECK(report.result->octets().empty());
     CHECK_FALSE(report.message.empty());
     CHECK(bench.provider().retrieve(bench.call()).result == report.result);
-    CHECK_THROWS_WITH(bench.provider().read(bench.call(), *report.result), Catch::Contains("what came is kept"));
+    CHECK_THROWS_WITH(issued_by(bench.provider(), bench.call(), *report.result), Catch::Contains("what came is kept"));
     // Where a result may be asked for again, it is.
     Bench always;
     always.transport->then(200, body);
@@ -694,7 +694,7 @@ TEST_CASE("the signature that comes back is assembled into a certificate that an
   CHECK(report.result->raw == to_bytes(body));
   CHECK(std::holds_alternative<IssuedSignature>(report.result->product));
 
-  const Issued issued = bench.provider().read(bench.call(), *report.result);
+  const Issued issued = issued_by(bench.provider(), bench.call(), *report.result);
   const x509::Certificate certificate = x509::parse_certificate(issued.certificate);
   CHECK(x509::signature_verifies(certificate, bench.ca.certificate.spki()));
   CHECK(issued.chain == std::vector<Bytes>{bench.ca.certificate.der});
@@ -735,7 +735,7 @@ TEST_CASE("the certificate that is renewed is not taken for the new one, though 
   const std::string authority = x509::certificate_to_pem(bench.ca.certificate.der);
   test::make_renewal(bench.order, {"f", old, {}, "current", {}, ""});
   const auto read = [&](const std::string& bundle) {
-    return bench.provider().read(bench.call(), {IssuedCertificate{to_bytes(bundle)}, {}}).certificate;
+    return issued_by(bench.provider(), bench.call(), {IssuedCertificate{to_bytes(bundle)}, {}}).certificate;
   };
   CHECK(read(x509::certificate_to_pem(old) + authority + x509::certificate_to_pem(fresh)) == fresh);
   CHECK(read(authority + x509::certificate_to_pem(old)) == old);
@@ -746,9 +746,9 @@ TEST_CASE("a signature by another key is no certificate") {
   bench.freeze();
   test::TestCa other;
   IssuedResult result{IssuedSignature{other.sign(bench.draft.to_be_signed, "ecdsa-sha256")}, {}};
-  CHECK_THROWS_AS(bench.provider().read(bench.call(), result), Error);
+  CHECK_THROWS_AS(issued_by(bench.provider(), bench.call(), result), Error);
   result.product = IssuedSignature{to_bytes("not a signature")};
-  CHECK_THROWS_AS(bench.provider().read(bench.call(), result), Error);
+  CHECK_THROWS_AS(issued_by(bench.provider(), bench.call(), result), Error);
 }
 
 TEST_CASE("a result given once that nobody kept is told truthfully") {

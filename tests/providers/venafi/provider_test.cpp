@@ -334,17 +334,17 @@ TEST_CASE("the leaf is found in a bundle of any order by our key") {
   const std::string authority = x509::certificate_to_pem(ca.certificate.der);
   for (const std::string& bundle :
        {x509::certificate_to_pem(leaf) + authority, authority + x509::certificate_to_pem(leaf)}) {
-    const Issued issued = bench.provider().read(bench.call(), {IssuedCertificate{to_bytes(bundle)}, {}});
+    const Issued issued = issued_by(bench.provider(), bench.call(), {IssuedCertificate{to_bytes(bundle)}, {}});
     CHECK(issued.certificate == leaf);
     CHECK(issued.chain == std::vector<Bytes>{ca.certificate.der});
   }
   // With another key: still a leaf, which the check of the certificate then refuses.
   const Bytes other = bench.certificate(ca, test::SoftwareSigner("ec:P-256").subject_public_key_info());
-  const Issued wrong = bench.provider().read(
-      bench.call(), {IssuedCertificate{to_bytes(authority + x509::certificate_to_pem(other))}, {}});
+  const Issued wrong = issued_by(bench.provider(), bench.call(),
+                                 {IssuedCertificate{to_bytes(authority + x509::certificate_to_pem(other))}, {}});
   CHECK(wrong.certificate == other);
   CHECK(error_of([&] {
-          bench.provider().read(bench.call(), {IssuedCertificate{to_bytes("-----BEGIN CERTIFICATE-----")}, {}});
+          issued_by(bench.provider(), bench.call(), {IssuedCertificate{to_bytes("-----BEGIN CERTIFICATE-----")}, {}});
         }).kind() == ErrorKind::corrupt);
 }
 
@@ -355,7 +355,7 @@ TEST_CASE("the certificate that is renewed is not taken for the new one, though 
   bench.replaces("");
   const std::string renewed = x509::certificate_to_pem(test::predecessor_in(bench.order).der);
   const auto read = [&](const std::string& bundle) {
-    return bench.provider().read(bench.call(), {IssuedCertificate{to_bytes(bundle)}, {}}).certificate;
+    return issued_by(bench.provider(), bench.call(), {IssuedCertificate{to_bytes(bundle)}, {}}).certificate;
   };
   CHECK(read(renewed + x509::certificate_to_pem(leaf)) == leaf);
   CHECK(read(x509::certificate_to_pem(leaf) + renewed) == leaf);
@@ -373,11 +373,11 @@ TEST_CASE("a chain that did not come is fetched by the ids that the request told
   bench.submission.provider_state = to_text(State{test::kRequestId, {test::kCertificateId, "i", "r"}, "a", "t", {}});
   bench.transport->then(200, x509::certificate_to_pem(ca.certificate.der), "text/plain");
   bench.transport->then(404, test::errors_answer(10051, "x"));
-  CHECK(bench.provider().read(bench.call(), result).chain == std::vector<Bytes>{ca.certificate.der});
+  CHECK(issued_by(bench.provider(), bench.call(), result).chain == std::vector<Bytes>{ca.certificate.der});
   CHECK(bench.transport->lines().front() ==
         "GET /outagedetection/v1/certificates/i/contents?chainOrder=EE_ONLY&format=PEM");
   bench.transport->then(503, "");
-  CHECK(error_of([&] { bench.provider().read(bench.call(), result); }).kind() == ErrorKind::unavailable);
+  CHECK(error_of([&] { issued_by(bench.provider(), bench.call(), result); }).kind() == ErrorKind::unavailable);
 }
 
 TEST_CASE("a request cannot be cancelled, and that is said in plain words") {
@@ -712,7 +712,7 @@ TEST_CASE("an answer with more certificates than any chain has is not read throu
   std::string many;
   for (int i = 0; i < 101; ++i) many += one;
   const IssuedResult result{IssuedCertificate{to_bytes(many)}, to_bytes(many)};
-  const Error error = error_of([&] { bench.provider().read(bench.call(), result); });
+  const Error error = error_of([&] { issued_by(bench.provider(), bench.call(), result); });
   CHECK(error.kind() == ErrorKind::corrupt);
   CHECK(error.message().find("101 certificates") != std::string::npos);
 }
