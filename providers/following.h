@@ -2,13 +2,16 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "providers/json_fields.h"
 #include "workflow/ports/provider.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <functional>
+#include <initializer_list>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,12 +36,25 @@ inline workflow::Report unknown_there(std::string why) {
   return report;
 }
 
-// What a provider wrote as its state; nothing of it for "". Throws corrupt.
+// What a provider stores of a request: members without those that say nothing.
+inline std::string stored(std::initializer_list<Json::Member> members) {
+  Json json = Json::object();
+  for (const auto& [name, value] : members) {
+    if (!value.is_null() && value != Json("") && value != Json(false) && value != Json::array()) json.set(name, value);
+  }
+  return json.dump();
+}
+inline Json stored(const std::optional<Instant>& instant) {
+  return instant ? Json(rfc3339(*instant)) : Json();
+}
+
+// What `read` (Members -> State) makes of it; nothing of "". Throws corrupt.
 template <class State, class Read>
 State stored_state(std::string_view text, Read read) {
   if (text.empty()) return {};
   try {
-    return read(Json::parse(text));
+    const Json json = Json::parse(text);
+    return read(Members(json, Types::exact));
   } catch (const Error& error) {
     throw Error{ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message()};
   }

@@ -28,21 +28,19 @@ constexpr Duration kProfileAge = std::chrono::minutes{10};
 }  // namespace
 
 std::string to_text(const Pinned& pinned) {
-  Json json = Json::object({{"profile", pinned.profile}, {"seat", pinned.seat}});
-  if (!pinned.serial.empty()) json.set("serial", pinned.serial);
-  if (pinned.issued_at_once) json.set("issued_at_once", true);
-  if (pinned.missing_since) json.set("missing_since", rfc3339(*pinned.missing_since));
-  if (!pinned.account.empty()) json.set("account", pinned.account);
-  return json.dump();
+  return providers::stored({{"profile", pinned.profile},
+                            {"seat", pinned.seat},
+                            {"serial", pinned.serial},
+                            {"issued_at_once", pinned.issued_at_once},
+                            {"missing_since", providers::stored(pinned.missing_since)},
+                            {"account", pinned.account}});
 }
 
 Pinned pinned_from(const std::string& provider_state) {
-  return providers::stored_state<Pinned>(provider_state, [](const Json& json) {
-    Pinned pinned{json.string_or("profile", ""), json.string_or("seat", ""), json.string_or("serial", "")};
-    pinned.issued_at_once = json.bool_or("issued_at_once", false);
-    if (const Json* since = json.find("missing_since")) pinned.missing_since = parse_rfc3339(since->as_string());
-    pinned.account = json.string_or("account", "");
-    return pinned;
+  return providers::stored_state<Pinned>(provider_state, [](const providers::Members& in) {
+    return Pinned{in.text("profile"),       in.text("seat"),
+                  in.text("serial"),        in.truth("issued_at_once").value_or(false),
+                  in.date("missing_since"), in.text("account")};
   });
 }
 
@@ -52,19 +50,18 @@ std::string known_serial(const Pinned& pinned, const x509::Certificate& certific
 }
 
 std::string to_text(const Remembered& remembered) {
-  return Json::object({{"usual_form", remembered.usual_form},
-                       {"renewal", remembered.renewal},
-                       {"refused", static_cast<std::int64_t>(remembered.refused)}})
-      .dump();
+  return providers::stored({{"usual_form", remembered.usual_form},
+                            {"renewal", remembered.renewal},
+                            {"refused", static_cast<std::int64_t>(remembered.refused)}});
 }
 
 Remembered remembered_from(const std::string& text) {
-  if (text.empty()) return {};
   try {
-    const Json json = Json::parse(text);
-    const std::int64_t refused = json.at("refused").as_integer();
-    return {json.at("usual_form").as_string(), json.at("renewal").as_string(),
-            static_cast<unsigned>(std::clamp<std::int64_t>(refused, 0, 1'000))};
+    return providers::stored_state<Remembered>(text, [](const providers::Members& in) {
+      const std::int64_t refused = in.json().at("refused").as_integer();
+      return Remembered{in.text("usual_form"), in.text("renewal"),
+                        static_cast<unsigned>(std::clamp<std::int64_t>(refused, 0, 1'000))};
+    });
   } catch (const Error& error) {
     // The order is sent as if for the first time: at worst it is refused once more.
     log::debug("what was remembered of a refused attempt cannot be read: " + error.message());

@@ -19,21 +19,16 @@ namespace hsmbridge::securosys {
 using namespace workflow;
 
 Pinned pinned_from(const std::string& provider_state) {
-  return providers::stored_state<Pinned>(provider_state, [](const Json& json) {
-    Pinned pinned;
-    if (const Json* policy = json.find("policy"); policy != nullptr) pinned.policy = approval::policy_from(*policy);
-    if (const std::string since = json.string_or("result_owed_since", ""); !since.empty()) {
-      pinned.result_owed_since = parse_rfc3339(since);
-    }
+  return providers::stored_state<Pinned>(provider_state, [](const providers::Members& in) {
+    Pinned pinned{std::nullopt, in.date("result_owed_since")};
+    if (const Json* policy = in.find("policy")) pinned.policy = approval::policy_from(*policy);
     return pinned;
   });
 }
 
 std::string state_of(const Pinned& pinned) {
-  Json json = Json::object();
-  if (pinned.policy) json.set("policy", approval::to_json(*pinned.policy));
-  if (pinned.result_owed_since) json.set("result_owed_since", rfc3339(*pinned.result_owed_since));
-  return json.dump();
+  return providers::stored({{"policy", pinned.policy ? approval::to_json(*pinned.policy) : Json()},
+                            {"result_owed_since", providers::stored(pinned.result_owed_since)}});
 }
 
 workflow::IssuedResult unreadable_result(std::string_view body) {

@@ -55,7 +55,6 @@ Created created_from(std::string_view body);
 struct SignRequestStatus {
   std::string id;
   std::string status;                    // its own word
-  std::string execution_time;            // as given, "" for none
   std::vector<std::string> approved_by;  // base64 SPKI, also for certificate approvers
   std::vector<std::string> not_yet_approved_by;
   std::vector<std::string> rejected_by;

@@ -51,7 +51,6 @@ UserAccount user_account_from(std::string_view body);
 // GET …/applications/name/{name}.
 struct ApplicationInfo {
   std::string id;
-  std::string name;
   std::map<std::string, std::string> templates;  // alias -> template id
 };
 ApplicationInfo application_from(std::string_view body);
@@ -143,7 +142,6 @@ ApprovalRequest approval_request_from(std::string_view body);
 // GET …/certificates/{id}, and the elements of a certificate search.
 struct CertificateDetails {
   std::string id;
-  std::string request;  // certificateRequestId
   std::string fingerprint;
   std::string status;   // "ACTIVE", "RETIRED", "DELETED"
   std::string version;  // "CURRENT", "OLD"

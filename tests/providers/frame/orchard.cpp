@@ -14,6 +14,7 @@ namespace {
 
 using namespace workflow;
 using Fate = providers::Refused::Fate;
+using providers::Members;
 
 struct Fault {
   std::string_view word;
@@ -56,10 +57,10 @@ std::optional<providers::Refused> refusal_in(std::string_view what, const net::R
 
 constexpr providers::Dialect kDialect{"the orchard", &refusal_in};
 
-Report report_from(const Json& json) {
+Report report_from(const Members& in) {
   Report report;
-  report.reference = ProviderReference(json.at("order").as_string());
-  report.provider_status = json.at("state").as_string();
+  report.reference = ProviderReference(in.needed("order"));
+  report.provider_status = in.needed("state");
   if (const Status* row = providers::row_with(kStatuses, &Status::word, report.provider_status))
     report.status = row->means;
   return report;
@@ -67,7 +68,7 @@ Report report_from(const Json& json) {
 
 template <class Read>
 auto read_answer(std::string_view body, Read read) {
-  return providers::read_answer("the orchard", "order", body, read);
+  return providers::read_answer("the orchard", "order", body, providers::Types::exact, read);
 }
 
 std::string tag_of(const ProviderCall& call) {
@@ -98,10 +99,11 @@ SubmitAnswer Orchard::submit(const ProviderCall& call) {
 
 LookUpAnswer Orchard::look_up(const ProviderCall& call) {
   const providers::Answer answer = get("/orders?tag=" + net::percent_encode(tag_of(call)), call.time_limit);
-  return read_answer(answer.success().body, [](const Json& json) -> LookUpAnswer {
-    const Json::Array& orders = json.at("orders").as_array();
+  return read_answer(answer.success().body, [](const Members& in) -> LookUpAnswer {
+    in.json().at("orders");
+    const std::vector<Report> orders = in.each("orders", report_from);
     if (orders.empty()) return Absent{};
-    return Found{report_from(orders.front())};
+    return Found{orders.front()};
   });
 }
 

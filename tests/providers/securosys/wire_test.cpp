@@ -104,7 +104,6 @@ TEST_CASE("the tutorial's answer is read with its certificate on one line") {
   const SignRequestStatus status = sign_request_status_from(as_text(body));
   CHECK(status.id == "9dd448e1-6d34-4b98-a05b-3ec006d99fef");
   CHECK(status.status == "EXECUTED");
-  CHECK(status.execution_time == "2024-01-23T11:43:43Z");
   CHECK(status.approved_by.size() == 1);
   CHECK(status.not_yet_approved_by.empty());
   REQUIRE(status.result);
