@@ -1,5 +1,6 @@
 #include "providers/api_client.h"
 
+#include "base/log.h"
 #include "base/wipe.h"
 
 #include <algorithm>
@@ -89,6 +90,16 @@ Answer ApiClient::call(net::Request request, Duration limit, const Terms& terms)
   }
 }
 
+Answer ApiClient::post(std::string path, std::string body, Duration limit, const Terms& terms) {
+  return call({"POST", std::move(path), {}, std::move(body), net::Repeat::allowed}, limit, terms);
+}
+
+Answer ApiClient::once(std::string method, std::string path, std::string body, Duration limit,
+                       std::optional<Duration> call_until, const Terms& terms) {
+  return call({std::move(method), std::move(path), {}, std::move(body), net::Repeat::never, {}, call_until}, limit,
+              terms);
+}
+
 std::string ApiClient::told_account(Duration limit) const {
   return credentials_.empty() ? std::string{} : credentials_.front().credentials->current(limit).account;
 }
@@ -103,7 +114,15 @@ std::string ApiClient::asked_account(Duration age, Duration limit, const std::fu
     const bool current = account_ && begin - account_asked_at_ < age && (!held || held->account == *account_);
     if (current) return *account_;
   }
-  const std::string said = ask(limit - (clock_.since_boot() - begin));
+  const std::string said = [&]() -> std::string {
+    try {
+      return ask(limit - (clock_.since_boot() - begin));
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::unavailable || error.detail("http") == "401") throw;
+      log::debug(fmt::format("who we are at {} is not shown: {}", dialect_.service, error.message()));
+      return "";
+    }
+  }();
   if (held) credentials_.front().credentials->belongs_to(held->secret, said);
   const std::lock_guard lock(mutex_);
   account_ = said;

@@ -78,8 +78,7 @@ class Client {
 
  private:
   std::string get(std::string path, Duration limit);
-  providers::Answer once(std::string method, const std::string& path, const std::string& query, std::string body,
-                         const Once& once);
+  providers::Answer once(std::string method, std::string path, std::string body, const Once& bounds);
 
   providers::ApiClient api_;
 };

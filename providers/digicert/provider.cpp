@@ -83,12 +83,8 @@ DigicertProvider::DigicertProvider(Settings settings, std::shared_ptr<Client> cl
 }
 
 Capabilities capabilities_of(Issues issues) {
-  Capabilities can;
-  can.complete_look_up = issues == Issues::at_once;
-  can.renew = true;
-  can.revoke = true;
   // revoke_hold stays false: the service suspends, and our store has no record that could be resumed or revoked later.
-  return can;
+  return {.complete_look_up = issues == Issues::at_once, .renew = true, .revoke = true};
 }
 
 Capabilities DigicertProvider::capabilities() const {

@@ -96,9 +96,7 @@ SubmitAnswer DigicertProvider::revoke(const ProviderCall& call) {
                                          target.serial, target.thumbprint)}
                               .hint("revoke it in the console of Trust Lifecycle Manager")};
   }
-  if (auto* refused = std::get_if<RefusedForGood>(&verdict)) return std::move(*refused);
-  if (auto* again = std::get_if<NotAccepted>(&verdict)) return std::move(*again);
-  return std::move(std::get<OutcomeUnknown>(verdict));
+  return *providers::passed_on(verdict);
 }
 
 // The status of the certificate is the truth about its revocation, whatever became of the call.

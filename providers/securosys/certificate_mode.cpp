@@ -2,8 +2,7 @@
 
 #include "base/error.h"
 #include "providers/following.h"
-#include "providers/securosys/algorithm_word.h"
-#include "providers/securosys/raw_signature.h"
+#include "providers/securosys/signing.h"
 #include "x509/content/extensions.h"
 #include "x509/objects/pem.h"
 

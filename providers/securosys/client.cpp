@@ -181,19 +181,11 @@ Bytes Client::certificate(const std::string& label, Duration limit) {
   }
 }
 
-Verdict Client::submit(Endpoint endpoint, const std::string& path, std::string_view body, Duration limit,
-                       std::optional<Duration> call_until) {
-  net::Request request = post(path, body, net::Repeat::never);
+Verdict Client::submit(Creates what, std::string_view body, Duration limit, std::optional<Duration> call_until) {
+  const bool signs = what == Creates::signature;
+  net::Request request = post(signs ? "/v1/sign" : "/v1/certificate/sign", body, net::Repeat::never);
   request.call_until = call_until;
-  return submission_verdict(call(endpoint, std::move(request), limit));
-}
-
-Verdict Client::sign(std::string_view body, Duration limit, std::optional<Duration> call_until) {
-  return submit(Endpoint::sign, "/v1/sign", body, limit, call_until);
-}
-
-Verdict Client::certificate_sign(std::string_view body, Duration limit, std::optional<Duration> call_until) {
-  return submit(Endpoint::certificate_sign, "/v1/certificate/sign", body, limit, call_until);
+  return submission_verdict(call(signs ? Endpoint::sign : Endpoint::certificate_sign, std::move(request), limit));
 }
 
 RequestAnswer Client::request(const std::string& id, Duration limit) {

@@ -67,7 +67,7 @@ struct Taken {
   std::string body;   // as it came
   std::string fault;  // why a result in it cannot be read: it comes once, so the body is all there is; "": it was read
 };
-using Verdict = std::variant<Taken, workflow::NotAccepted, workflow::RefusedForGood, workflow::OutcomeUnknown>;
+using Verdict = providers::VerdictOf<Taken>;
 // Taken: a readable success, or an unreadable one that holds a result.
 Verdict submission_verdict(const providers::Answer& answer);
 
@@ -95,8 +95,9 @@ class Client {
 
   // `body` as outer_text made it. Sent once, whatever comes back.
   // `call_until`: on CLOCK_BOOTTIME; past it nothing is sent.
-  Verdict sign(std::string_view body, Duration limit, std::optional<Duration> call_until = std::nullopt);
-  Verdict certificate_sign(std::string_view body, Duration limit, std::optional<Duration> call_until = std::nullopt);
+  enum class Creates { signature, certificate };
+  Verdict submit(Creates what, std::string_view body, Duration limit,
+                 std::optional<Duration> call_until = std::nullopt);
 
   // Only with an id that is ours: a GET may execute a request and consume its result.
   RequestAnswer request(const std::string& id, Duration limit);
@@ -125,8 +126,6 @@ class Client {
  private:
   Role role_of(Endpoint endpoint) const;
   providers::Answer call(Endpoint endpoint, net::Request request, Duration limit);
-  Verdict submit(Endpoint endpoint, const std::string& path, std::string_view body, Duration limit,
-                 std::optional<Duration> call_until);
   void decide(Endpoint endpoint, net::Request request, Duration limit, const std::string& look);
   std::vector<Task> filtered(const std::string& path, const std::string& body, Duration limit);
 

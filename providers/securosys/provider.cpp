@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "providers/bundle.h"
 #include "providers/following.h"
-#include "providers/securosys/raw_signature.h"
+#include "providers/securosys/signing.h"
 #include "x509/objects/pem_file.h"
 #include "x509/objects/spki.h"
 
@@ -60,12 +60,7 @@ SecurosysProvider::SecurosysProvider(Settings settings, std::shared_ptr<Client> 
 }
 
 Capabilities capabilities_of(Mode mode) {
-  Capabilities can;
-  can.cancel = true;
-  can.shows_approvers = true;
-  can.shows_quorum = true;
-  can.full_profile = mode == Mode::raw_signature;
-  return can;
+  return {.cancel = true, .shows_approvers = true, .shows_quorum = true, .full_profile = mode == Mode::raw_signature};
 }
 
 Capabilities SecurosysProvider::capabilities() const {

@@ -4,7 +4,7 @@
 #include "providers/bundle.h"
 #include "providers/securosys/certificate_mode.h"
 #include "providers/securosys/provider.h"
-#include "providers/securosys/raw_signature.h"
+#include "providers/securosys/signing.h"
 #include "x509/judge/chain.h"
 #include "x509/judge/same_name.h"
 #include "x509/objects/csr.h"

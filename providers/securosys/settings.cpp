@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "providers/securosys/algorithm_word.h"
+#include "providers/securosys/signing.h"
 #include "x509/objects/algorithm.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/pem_file.h"

@@ -5,8 +5,8 @@
 #include "providers/cached.h"
 #include "providers/venafi/client.h"
 #include "providers/venafi/policy.h"
+#include "providers/venafi/progress.h"
 #include "providers/venafi/settings.h"
-#include "providers/venafi/state.h"
 #include "workflow/ports/provider.h"
 
 #include <memory>

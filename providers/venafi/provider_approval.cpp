@@ -154,9 +154,7 @@ void VenafiProvider::decide(const ProviderReference& reference, Decision decisio
           "reject it, or have somebody approve it who sees all of it in the service's own console");
     }
   }
-  const CertificateRequest now = client_->decide(
-      reference.str(), decision == Decision::approve ? Client::Decision::approve : Client::Decision::reject, reason,
-      limit / 2);
+  const CertificateRequest now = client_->decide(reference.str(), decision, reason, limit / 2);
   if (!equal_ignoring_case(now.id, reference.str())) {
     throw Error{ErrorKind::outcome_unknown, fmt::format("a decision about request {} was answered with request {}",
                                                         reference.str(), printable(now.id))}

@@ -4,9 +4,8 @@
 #include "base/unicode.h"
 #include "providers/following.h"
 #include "providers/venafi/look_up.h"
+#include "providers/venafi/progress.h"
 #include "providers/venafi/provider.h"
-#include "providers/venafi/revocation.h"
-#include "providers/venafi/state.h"
 
 #include <fmt/core.h>
 

@@ -85,20 +85,16 @@ Orchard::Orchard(std::shared_ptr<net::Transport> transport, providers::Source to
     : api_(std::move(transport), kDialect,
            {{"Authorization", "Bearer ", providers::stored_credentials({std::move(token)})}}, clock) {}
 
-providers::Answer Orchard::get(std::string path, Duration limit) {
-  return api_.call({"GET", std::move(path), {}, "", net::Repeat::allowed}, limit);
-}
-
 SubmitAnswer Orchard::submit(const ProviderCall& call) {
   const Json body = Json::object({{"csr", x509::csr_to_pem(call.draft.csr)}, {"tag", tag_of(call)}});
-  return api_.call({"POST", "/orders", {}, body.dump(), net::Repeat::never, {}, call.call_until}, call.time_limit)
+  return api_.once("POST", "/orders", body.dump(), call.time_limit, call.call_until)
       .verdict<SubmitAnswer>([](const net::Response& success) -> SubmitAnswer {
         return Accepted{read_answer(success.body, report_from)};
       });
 }
 
 LookUpAnswer Orchard::look_up(const ProviderCall& call) {
-  const providers::Answer answer = get("/orders?tag=" + net::percent_encode(tag_of(call)), call.time_limit);
+  const providers::Answer answer = api_.get("/orders?tag=" + net::percent_encode(tag_of(call)), call.time_limit);
   return read_answer(answer.success().body, [](const Members& in) -> LookUpAnswer {
     in.json().at("orders");
     const std::vector<Report> orders = in.each("orders", report_from);
@@ -109,7 +105,7 @@ LookUpAnswer Orchard::look_up(const ProviderCall& call) {
 
 Report Orchard::poll(const ProviderCall& call) {
   const providers::Answer answer =
-      get("/orders/" + providers::submission_of(call, "the orchard").reference.str(), call.time_limit);
+      api_.get("/orders/" + providers::submission_of(call, "the orchard").reference.str(), call.time_limit);
   Report report = read_answer(answer.success().body, report_from);
   report.retry_after = answer.retry_after();
   return report;
@@ -117,7 +113,7 @@ Report Orchard::poll(const ProviderCall& call) {
 
 Report Orchard::retrieve(const ProviderCall& call) {
   const std::string& id = providers::submission_of(call, "the orchard").reference.str();
-  const Bytes pem = to_bytes(get("/orders/" + id + "/certificate", call.time_limit).success().body);
+  const Bytes pem = to_bytes(api_.get("/orders/" + id + "/certificate", call.time_limit).success().body);
   Report report;
   report.status = RequestStatus::handed_out;
   report.result = IssuedResult{IssuedCertificate{pem}, pem};
@@ -133,7 +129,7 @@ Issued Orchard::certificate_in(const ProviderCall& call, const IssuedResult& res
 }
 
 std::vector<std::string> Orchard::test() {
-  get("/orders?tag=none", std::chrono::seconds{30}).success();
+  api_.get("/orders?tag=none", std::chrono::seconds{30}).success();
   return {"the orchard answers"};
 }
 

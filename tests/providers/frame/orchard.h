@@ -29,8 +29,6 @@ class Orchard final : public workflow::Provider {
   std::vector<std::string> test() override;
 
  private:
-  providers::Answer get(std::string path, Duration limit);
-
   providers::ApiClient api_;
 };
 

@@ -3,7 +3,7 @@
 #include "approval_sample.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "providers/securosys/raw_signature.h"
+#include "providers/securosys/signing.h"
 #include "support/fake_clock.h"
 #include "support/fake_transport.h"
 #include "support/orders.h"

@@ -1,7 +1,6 @@
 #include "providers/venafi/progress.h"
 
 #include "cloud_answers.h"
-#include "providers/venafi/revocation.h"
 
 #include <catch2/catch.hpp>
 

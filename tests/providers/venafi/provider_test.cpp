@@ -1,6 +1,6 @@
 #include "base/error.h"
 #include "provider_bench.h"
-#include "providers/venafi/revocation.h"
+#include "providers/venafi/progress.h"
 #include "support/orders.h"
 
 #include <catch2/catch.hpp>
