@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -50,6 +51,12 @@ class TokenCredentials final : public providers::Credentials {
 
   void taken(const Secret&) override { replaced_ = false; }
 
+  // The tokens before this one too: an answer that was on its way may repeat one.
+  std::vector<Secret> known() override {
+    const std::lock_guard lock(known_mutex_);
+    return {known_.begin(), known_.end()};
+  }
+
  private:
   void get(Duration limit) {
     const Duration begin = clock_.since_boot();
@@ -79,6 +86,10 @@ class TokenCredentials final : public providers::Credentials {
     renew_at_ = asked + lifetime - std::min(kMargin, lifetime / 4);
     token_ = Secret(std::move(token.value));
     account_ = std::move(made.account);
+    constexpr std::size_t kMostKnown = 4;
+    const std::lock_guard lock(known_mutex_);
+    known_.push_back(*token_);
+    if (known_.size() > kMostKnown) known_.pop_front();
   }
 
   providers::ApiClient endpoint_;
@@ -89,6 +100,8 @@ class TokenCredentials final : public providers::Credentials {
   std::string account_;  // of token_
   Duration renew_at_{};
   std::atomic<bool> replaced_{false};  // since one was taken
+  std::mutex known_mutex_;             // not the one above: nobody waits here for a token
+  std::deque<Secret> known_;           // the latest last
 };
 
 }  // namespace

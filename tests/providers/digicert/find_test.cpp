@@ -362,7 +362,7 @@ TEST_CASE("trouble while looking up is trouble, and a search that is not allowed
   TlmBench bench;
   bench.account = kUs;
   bench.freeze();
-  bench.transport->then(502, "<html>", "text/html").then(401, "no", "text/plain");
+  bench.transport->then(502, "<html>", "text/html").then(401, test::tlm_error("AUTHORIZATION_ERROR", "no"));
   CHECK_THROWS_AS(look(bench), Error);
   CHECK_THROWS_AS(look(bench), Error);
   bench.transport->then(403, test::tlm_error("no_access", "Not enough permissions"));

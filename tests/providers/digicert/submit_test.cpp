@@ -127,7 +127,8 @@ TEST_CASE("a key that was read again since its user was asked for orders nothing
   bench.transport->then(429, "");
   CHECK(std::holds_alternative<NotAccepted>(bench.submit()));
   // Another call finds the key refused. By now the file holds somebody else's.
-  bench.transport->then(401, "Unauthorized", "text/plain").then(404, test::tlm_error("resource_not_found", "no"));
+  bench.transport->then(401, test::tlm_error("AUTHORIZATION_ERROR", "no"))
+      .then(404, test::tlm_error("resource_not_found", "no"));
   bench.provider().find_by_serial(bench.call(), "0A");
   // Who we are was asked a moment ago, but not of this key.
   bench.then_me("U-2");
@@ -453,7 +454,9 @@ TEST_CASE("a forced shape is the only one that is sent") {
 TEST_CASE("a profile that cannot be read before the submission leaves nothing behind") {
   TlmBench bench;
   bench.freeze();
-  bench.transport->then(503, "").then(403, test::tlm_error("no_access", "no")).then(401, "no", "text/plain");
+  bench.transport->then(503, "")
+      .then(403, test::tlm_error("no_access", "no"))
+      .then(401, test::tlm_error("AUTHORIZATION_ERROR", "no"));
   CHECK(std::holds_alternative<NotAccepted>(bench.submit()));
   CHECK(std::holds_alternative<RefusedForGood>(bench.submit()));
   CHECK(std::holds_alternative<NotAccepted>(bench.submit()));

@@ -61,7 +61,8 @@ TEST_CASE("each kind of answer to a certificate request means what the rule says
       {"400 in a form of nobody", response(400, R"({"message":"no"})"), Meaning::unknown},
       {"401 in the own form", response(401, test::tlm_error("AUTHORIZATION_ERROR", "No authentication data provided")),
        Meaning::not_accepted},
-      {"401 in plain text", response(401, "Unauthorized", "text/plain"), Meaning::not_accepted},
+      {"401 in plain text", response(401, "Unauthorized", "text/plain"), Meaning::unknown},
+      {"401 of a proxy", response(401, kHtml, "text/html"), Meaning::unknown},
       {"403", response(403, test::tlm_error("no_access", "Not enough permissions")), Meaning::refused},
       {"404 of a proxy", response(404, kHtml, "text/html"), Meaning::unknown},
       {"404 in the own form", response(404, test::tlm_error("resource_not_found", "no")), Meaning::refused},
@@ -86,10 +87,10 @@ TEST_CASE("a refusal says who refused what, and what to do") {
   CHECK(error.hint().find("EM_EPKI_USER") != std::string::npos);
   CHECK(error.detail("code") == "no_access");
 
-  const Verdict key = submitted("POST /c", response(401, "Unauthorized", "text/plain"));
+  const Verdict key = submitted("POST /c", response(401, test::tlm_error("AUTHORIZATION_ERROR", "no")));
   CHECK(std::get<NotAccepted>(key).error.kind() == ErrorKind::denied);
   CHECK(std::get<NotAccepted>(key).error.message() ==
-        "POST /c: DigiCert does not take our credentials: HTTP 401 with \"Unauthorized\"");
+        "POST /c: DigiCert does not accept our credentials: no (AUTHORIZATION_ERROR), HTTP 401");
 }
 
 TEST_CASE("a duplicate is a no of the CA and not a fault of the input") {
@@ -130,7 +131,8 @@ TEST_CASE("each kind of answer to a revocation means what the rule says") {
       {"202", response(202, "{}"), End::taken},
       {"200 with HTML", response(200, kHtml, "text/html"), End::unknown},
       {"429", response(429, ""), End::not_accepted},
-      {"401", response(401, ""), End::not_accepted},
+      {"401", response(401, test::tlm_error("AUTHORIZATION_ERROR", "no")), End::not_accepted},
+      {"401 of a proxy", response(401, kHtml, "text/html"), End::unknown},
       {"404", response(404, test::tlm_error("resource_not_found", "no")), End::refused},
       {"502", response(502, kHtml, "text/html"), End::unknown},
       {"lost", net::OutcomeUnknown{"cut"}, End::unknown},
@@ -196,7 +198,8 @@ TEST_CASE("a repeatable call tells trouble from refusal") {
   CHECK(kind(net::OutcomeUnknown{"cut"}) == ErrorKind::unavailable);
   CHECK(kind(response(502, kHtml, "text/html")) == ErrorKind::unavailable);
   CHECK(kind(response(500, test::tlm_error("InternalServerError", "x"))) == ErrorKind::unavailable);
-  CHECK(kind(response(401, "no", "text/plain")) == ErrorKind::denied);
+  CHECK(kind(response(401, test::tlm_error("AUTHORIZATION_ERROR", "no"))) == ErrorKind::denied);
+  CHECK(kind(response(401, kHtml, "text/html")) == ErrorKind::denied);
   CHECK(kind(response(403, test::tlm_error("no_access", "no"))) == ErrorKind::denied);
   const auto lane = [](const net::Exchange& exchange) {
     try {
@@ -207,11 +210,12 @@ TEST_CASE("a repeatable call tells trouble from refusal") {
     return std::string("no error");
   };
   // A refused key is every request's trouble; what it may not see is one request's.
-  CHECK(lane(response(401, "no", "text/plain")) == "down");
+  CHECK(lane(response(401, test::tlm_error("AUTHORIZATION_ERROR", "no"))) == "down");
   CHECK(lane(response(403, test::tlm_error("no_access", "no"))) == "");
   CHECK(lane(response(404, test::tlm_error("resource_not_found", "no"))) == "");
-  CHECK(std::get<workflow::NotAccepted>(submitted("POST /c", response(401, "no", "text/plain"))).error.detail("lane") ==
-        "down");
+  CHECK(
+      std::get<workflow::NotAccepted>(submitted("POST /c", response(401, test::tlm_error("AUTHORIZATION_ERROR", "no"))))
+          .error.detail("lane") == "down");
   CHECK(kind(response(404, test::tlm_error("resource_not_found", "no"))) == ErrorKind::not_found);
   CHECK(kind(response(404, kHtml, "text/html")) == ErrorKind::not_found);
   CHECK(kind(response(302, "")) == ErrorKind::unavailable);

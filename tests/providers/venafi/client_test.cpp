@@ -399,6 +399,19 @@ TEST_CASE("a credential that a refusal repeats is shown nowhere") {
     tokens.transport->then(200, body);
     CHECK(shown(error_of([&] { bearer.application("x", kLimit); })).find("the-long-token") == std::string::npos);
   }
+  for (const long status : {207L, 400L, 401L, 404L, 502L}) {
+    tokens.transport->then(status, "access_token=the-long-token", "text/plain");
+    CHECK(shown(error_of([&] { bearer.application("x", kLimit); })).find("the-long-token") == std::string::npos);
+  }
+}
+
+TEST_CASE("a token stays out of every text when another one has taken its place") {
+  Bench bench;
+  Client client = bench.with_tokens();
+  bench.token("the-first-token").transport->then(401, "expired", "text/plain");
+  bench.token("the-second-token").transport->then(502, "the-second-token the-first-token", "text/plain");
+  const std::string said = shown(error_of([&] { client.application("x", kLimit); }));
+  CHECK(said.find("(left out) (left out)") != std::string::npos);
 }
 
 TEST_CASE("a token's life is counted from when it was asked for, however slow its endpoint is") {
