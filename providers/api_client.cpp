@@ -12,9 +12,10 @@ constexpr unsigned kMostRounds = 8;  // more credentials than anybody has config
 
 void expect_account(const Credentials::Held& held, const std::string& account) {
   if (account.empty() || held.account == account) return;
-  throw Error{ErrorKind::unavailable,
-              fmt::format("the credentials are {} now, and were those of {} when that was looked at: nothing was sent",
-                          held.account.empty() ? "other ones" : "those of " + held.account, account)};
+  throw Error{
+      ErrorKind::unavailable,
+      fmt::format("the credentials are {} now, and were those of {} when the account was read: nothing was sent",
+                  held.account.empty() ? "other ones" : "those of " + held.account, account)};
 }
 
 }  // namespace
@@ -80,7 +81,7 @@ Answer ApiClient::call(net::Request request, Duration limit, const Terms& terms)
         used.taken(sent[i]);
       }
     }
-    // Other threads' calls may give another one each time: this one is not made for ever.
+    // Other threads' calls may give another one each time: this one is not repeated indefinitely.
     if (!another || round == kMostRounds) return answer;
     // What creates something is one request in one attempt, whoever says that the first was refused at the gate.
     if (request.repeat == net::Repeat::never) {

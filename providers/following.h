@@ -71,6 +71,20 @@ inline workflow::NotAccepted under_other_account(std::string_view provider, std:
           std::nullopt};
 }
 
+// Why a search as `here` that finds nothing does not prove that `drafted` ordered nothing: others may see less. "" where
+// it does.
+inline std::string seen_by_another(std::string_view service, std::string_view here, std::string_view drafted) {
+  if (drafted.empty()) {
+    return fmt::format(
+        "{} did not tell who ordered it, so it is not known whether this search was made under the same "
+        "account",
+        service);
+  }
+  if (here == drafted) return "";
+  return fmt::format("it was ordered by {}, and this search was made by {}", drafted,
+                     here.empty() ? "somebody whom the service does not name" : here);
+}
+
 // The row of a table whose `column` is `value`; null where there is none.
 template <class Table, class Column, class Value>
 auto row_with(const Table& table, Column column, const Value& value) {

@@ -7,8 +7,6 @@
 #include "providers/json_fields.h"
 #include "workflow/ports/provider.h"
 
-#include <fmt/core.h>
-
 #include <optional>
 #include <string>
 #include <string_view>

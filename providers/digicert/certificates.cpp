@@ -3,7 +3,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "providers/bundle.h"
-#include "x509/objects/pem.h"
 #include "x509/objects/pkcs7.h"
 #include "x509/objects/spki.h"
 
@@ -45,7 +44,7 @@ std::vector<Bytes> certificates_in(std::string_view text) {
     if (found.size() > kMostCertificates) throw Error{ErrorKind::corrupt, "it holds far too many certificates"};
     return found;
   } catch (const Error& error) {
-    throw Error{ErrorKind::corrupt, "what DigiCert handed out is no certificate: " + error.message()};
+    throw Error{ErrorKind::corrupt, "what DigiCert handed out is not a certificate: " + error.message()};
   }
 }
 

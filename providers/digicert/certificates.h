@@ -2,11 +2,9 @@
 
 #include "base/bytes.h"
 #include "providers/digicert/wire/wire.h"
-#include "workflow/ports/provider.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/signature_budget.h"
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -7,7 +7,6 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <set>
 
 namespace hsmbridge::digicert {
@@ -58,7 +57,7 @@ std::string Client::hello(Duration limit) {
   std::string body = get(fmt::format("{}/hello", kApi), limit);
   // The product was renamed and its greeting with it: only the beginning is alike.
   if (!body.starts_with("Hello from DigiCert ONE")) {
-    throw Error{ErrorKind::unavailable, "GET /mpki/api/v1/hello: whoever answers there is not DigiCert ONE"}.hint(
+    throw Error{ErrorKind::unavailable, "GET /mpki/api/v1/hello: the answer is not from DigiCert ONE"}.hint(
         "check `url`");
   }
   return body;

@@ -1,7 +1,6 @@
 #include "providers/digicert/provider.h"
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/unicode.h"
@@ -9,6 +8,7 @@
 #include "providers/digicert/fields.h"
 #include "providers/following.h"
 #include "x509/names/name.h"
+#include "x509/objects/csr.h"
 #include "x509/objects/spki.h"
 
 #include <fmt/core.h>
@@ -146,7 +146,7 @@ ProviderDraft DigicertProvider::draft(const Order& order, ByteView csr, Instant)
   // The service builds the certificate: nothing is frozen beyond the CSR but under what and for whom it is ordered.
   const x509::Content asked = x509::parse_csr(csr).content;
   const std::string common_name = common_name_of(asked);
-  // A seat that wants a common name where there is none is a complaint of check(), beside all the others.
+  // A seat that wants a common name where there is none is a complaint of check(), together with all the others.
   const bool has_seat = !common_name.empty() || !wants_common_name(settings_);
   ProviderDraft draft;
   Pinned pinned{settings_.profile, has_seat ? seat_for(settings_, common_name) : "", ""};
@@ -183,7 +183,7 @@ std::vector<std::string> DigicertProvider::check(const ProviderCall& call) {
 // ---- cancel, confirm ------------------------------------------------------------------------------------------------
 
 CancelAnswer DigicertProvider::cancel(const ProviderCall& call) {
-  const std::string what = call.order.kind() == Kind::revoke ? std::string("a revocation that was asked for")
+  const std::string what = call.order.kind() == Kind::revoke ? std::string("a revocation that was requested")
                            : call.submission != nullptr && !call.submission->reference.empty()
                                ? "request " + call.submission->reference.str()
                                : std::string("a pending request");

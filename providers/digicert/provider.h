@@ -6,9 +6,7 @@
 #include "providers/digicert/profile_rules.h"
 #include "providers/digicert/settings.h"
 #include "workflow/ports/provider.h"
-#include "x509/content/requested_content.h"
 #include "x509/objects/certificate.h"
-#include "x509/objects/csr.h"
 
 #include <memory>
 #include <optional>
@@ -104,7 +102,7 @@ class DigicertProvider final : public workflow::Provider,
   // Serial number to renew, or why it is to be a fresh request.
   struct RenewalPlan {
     std::string serial;
-    std::string thumbprint;  // SHA-256 in hex, beside every serial number
+    std::string thumbprint;  // SHA-256 in hex, sent with every serial number
     std::string why_not;
   };
   workflow::SubmitAnswer renew(const workflow::ProviderCall& call, const CertificateOrder& order,

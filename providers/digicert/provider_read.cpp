@@ -69,7 +69,7 @@ std::vector<x509::Certificate> DigicertProvider::issuers_from(IssuersIn where, c
     return parsed(ders);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::unavailable) throw;
-    log::warning(fmt::format("provider {}: the chain of {} {} cannot be had: {}", settings_.name,
+    log::warning(fmt::format("provider {}: the chain of {} {} could not be fetched: {}", settings_.name,
                              where == IssuersIn::formats ? "certificate" : "profile", name, error.message()));
     return {};
   }

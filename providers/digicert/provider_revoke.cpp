@@ -21,7 +21,7 @@ struct Target {
 
 Target target_of(const Order& order) {
   if (!order.predecessor() || order.predecessor()->der.empty()) {
-    throw Error{ErrorKind::invalid_input, "the certificate to revoke is not at hand"};
+    throw Error{ErrorKind::invalid_input, "the certificate to revoke is not known"};
   }
   const Predecessor& old = *order.predecessor();
   return {known_serial(pinned_from(old.provider_state), x509::parse_certificate(old.der)), hex(sha256(old.der))};
@@ -51,7 +51,7 @@ bool is_revoked(const Order& order, const std::string& status) {
 std::vector<std::string> DigicertProvider::check_revocation(const ProviderCall& call) const {
   std::vector<std::string> problems;
   if (!revocation_word(call.order.revocation()->reason)) {
-    problems.push_back(fmt::format("DigiCert knows no revocation for the reason \"{}\"; it knows {}",
+    problems.push_back(fmt::format("DigiCert does not support the revocation reason \"{}\"; it supports {}",
                                    call.order.revocation()->reason, revocation_reasons()));
   }
   try {
@@ -68,7 +68,7 @@ SubmitAnswer DigicertProvider::revoke(const ProviderCall& call) {
   try {
     target = target_of(call.order);
     if (!word)
-      throw Error{ErrorKind::invalid_input, "the reason \"" + call.order.revocation()->reason + "\" revokes nothing"};
+      throw Error{ErrorKind::invalid_input, "the reason \"" + call.order.revocation()->reason + "\" is not supported"};
   } catch (const Error& error) {
     return RefusedForGood{error};
   }

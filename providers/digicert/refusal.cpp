@@ -25,7 +25,7 @@ struct StatusRow {
 // What a complete refusal of that HTTP status lets the caller do. The status counts, not the code: two vocabularies of
 // codes are in use, and no source ties one to a status.
 constexpr StatusRow kStatuses[] = {
-    {400, ErrorKind::invalid_input, "`hsmbridge provider show NAME --profiles` shows what the profile wants"},
+    {400, ErrorKind::invalid_input, "`hsmbridge provider show NAME --profiles` shows what the profile requires"},
     {401, ErrorKind::denied,
      "give `api_key` a valid API token of a service user of this DigiCert ONE account; tokens of the demo and the "
      "production system are not interchangeable"},

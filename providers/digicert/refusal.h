@@ -4,7 +4,6 @@
 #include "providers/verdict.h"
 
 #include <string>
-#include <variant>
 
 // How Trust Lifecycle Manager refuses, and what that means.
 namespace hsmbridge::digicert {

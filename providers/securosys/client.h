@@ -14,7 +14,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 namespace hsmbridge::securosys {
@@ -75,7 +74,7 @@ Verdict submission_verdict(const providers::Answer& answer);
 struct RequestAnswer {
   std::optional<SignRequestStatus> status;  // nothing: the TSB does not know the id (any more), or `fault`
   std::string unknown_why;                  // its words, when it does not know the id
-  std::optional<Error> fault;               // why its 200 cannot be read; a result may be in `body` all the same
+  std::optional<Error> fault;               // why its 200 cannot be read; a result may be in `body` nevertheless
   std::string body;                         // exactly as it came
   std::optional<Duration> retry_after;
 };

@@ -97,7 +97,7 @@ Generation SecurosysProvider::generation(Duration limit) {
   }
 }
 
-// Never stands in the way: who may not read them knows less.
+// Never an obstacle: whoever may not read them knows less.
 std::optional<KeyAttributes> SecurosysProvider::attributes(Duration limit) {
   if (!client_->may_call(Endpoint::key_attributes)) return std::nullopt;
   if (auto known = attributes_.recent()) return known;
@@ -156,7 +156,7 @@ std::vector<std::string> SecurosysProvider::test() {
   learnt.push_back(fmt::format("key {} issues as {} until {}", settings_.sign_key, certificate.subject().to_string(),
                                rfc3339(certificate.tbs.validity.not_after)));
   if (issuer_file_ && !x509::same_key(x509::parse_certificate(*issuer_file_).spki(), certificate.spki())) {
-    throw Error{ErrorKind::conflict, fmt::format("the certificate of key {} at the TSB is of another key than the "
+    throw Error{ErrorKind::conflict, fmt::format("the certificate of key {} at the TSB is for another key than the "
                                                  "configured issuer",
                                                  settings_.sign_key)}
         .hint("correct `issuer` or `sign_key`");

@@ -8,7 +8,6 @@
 #include "providers/securosys/error_code.h"
 #include "providers/securosys/provider.h"
 #include "x509/objects/csr.h"
-#include "x509/objects/pem.h"
 
 #include <fmt/core.h>
 
@@ -68,7 +67,7 @@ Progress SecurosysProvider::progress_without_asking(const SignRequestStatus& now
     if (!submission.provider_state.empty()) pinned = pinned_from(submission.provider_state).policy;
     return progress_of(now, {pinned, settings_.names, created(submission)});
   } catch (const Error&) {
-    return {};  // what stands beside a result never costs it
+    return {};  // an error in the other members must not lose the result
   }
 }
 
@@ -123,7 +122,7 @@ Report SecurosysProvider::status(const ProviderCall& call) {
   const bool about_ours = equal_ignoring_case(now.id, submission.reference.str());
   report.status = standing_of(now.status);
   report.provider_status = now.status;
-  // Before anything that may fail or take time, and whatever status stands beside it: a result may be given only once.
+  // Before anything that may fail or take time, and whatever its status: a result may be given only once.
   if (now.result) {
     report.status = RequestStatus::handed_out;
     report.result = about_ours ? result_of(*now.result, std::move(answer.body)) : unreadable_result(answer.body);

@@ -3,7 +3,6 @@
 #include "ca/issue.h"
 #include "providers/securosys/settings.h"
 #include "workflow/ports/provider.h"
-#include "x509/content/requested_content.h"
 #include "x509/objects/certificate.h"
 
 #include <string_view>

@@ -8,8 +8,6 @@
 #include "providers/venafi/error_code.h"
 #include "providers/venafi/wire/wire.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
 #include <atomic>
 #include <deque>
@@ -78,7 +76,7 @@ class TokenCredentials final : public providers::Credentials {
       // RFC 6749 §5.2 refuses a client with 400 as well as with 401.
       if (error.kind() == ErrorKind::refused || error.kind() == ErrorKind::denied) {
         throw providers::about_credentials(
-            Error{ErrorKind::denied, "no access token is given: " + error.message()}.hint(order_.advice));
+            Error{ErrorKind::denied, "the service issued no access token: " + error.message()}.hint(order_.advice));
       }
       throw;
     }

@@ -69,7 +69,7 @@ std::string bad_component(const ServiceError& error) {
   std::vector<std::string> words;
   flatten(error.args, words);
   if (words.size() < 2) return error.message;
-  std::string text = words[1].empty() ? fmt::format("{} is missing and must not be", words[0])
+  std::string text = words[1].empty() ? fmt::format("{} is missing and is required", words[0])
                                       : fmt::format("{} \"{}\" is not allowed", words[0], words[1]);
   if (words.size() > 2) text += fmt::format(" (allowed: {})", joined(std::span(words).subspan(2)));
   return text;
@@ -98,7 +98,7 @@ Error service_error(std::string_view what, long http_status, const Refusal& refu
   // In 401 it is the credential that is judged, not the call.
   Error result(kind,
                http_status == 401
-                   ? fmt::format("the service does not take our credential: {} ({}, HTTP 401)", spoken(refusal), what)
+                   ? fmt::format("the service does not accept our credential: {} ({}, HTTP 401)", spoken(refusal), what)
                    : fmt::format("{}: the service says: {} (HTTP {})", what, spoken(refusal), http_status));
   result.with("http", std::to_string(http_status));
   for (const ServiceError& error : refusal.errors) {
@@ -150,7 +150,7 @@ std::string spoken(const ServiceError& error) {
   std::string text = error.message;
   if (error.code == kBadComponent) text = bad_component(error);
   // The service has been seen to swap the two names in this sentence.
-  if (error.code == kNotAssigned) text += " (it may name the two the wrong way round)";
+  if (error.code == kNotAssigned) text += " (it may name the two in the wrong order)";
   if (text.empty()) text = "no reason given";
   if (error.code != 0) text += fmt::format(" [{}]", error.code);
   return text;

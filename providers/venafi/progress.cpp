@@ -29,7 +29,7 @@ constexpr auto kStatuses = std::to_array<StatusRow>({
     {"PENDING", RequestStatus::awaiting_issuance, false, ""},
     {"PENDING_APPROVAL", RequestStatus::awaiting_approval, true, ""},
     {"PENDING_FINAL_APPROVAL", RequestStatus::awaiting_approval, true, ""},
-    {"REJECTED_APPROVAL", RequestStatus::rejected, true, "an approver refused it, or nobody approved it in time"},
+    {"REJECTED_APPROVAL", RequestStatus::rejected, true, "an approver rejected it, or the time for approval expired"},
     {"REQUESTED", RequestStatus::awaiting_issuance, false, ""},
     {"ISSUED", RequestStatus::ready, false, ""},
     {"REJECTED", RequestStatus::rejected, false, "the certificate authority refused it"},
@@ -88,7 +88,7 @@ constexpr auto kRevocations = std::to_array<StatusRow>({
     {"SUBMITTED", RequestStatus::awaiting_issuance, false, "handed to the certificate authority"},
     {"PENDING_APPROVAL", RequestStatus::awaiting_approval, false, ""},
     {"PENDING_FINAL_APPROVAL", RequestStatus::awaiting_approval, false, ""},
-    {"REJECTED_APPROVAL", RequestStatus::rejected, false, "an approver refused it, or nobody approved it in time"},
+    {"REJECTED_APPROVAL", RequestStatus::rejected, false, "an approver rejected it, or the time for approval expired"},
     {"FAILED", RequestStatus::failed, false, ""},
 });
 
@@ -181,7 +181,7 @@ Refused refused_by(const ApprovalRequest& approval, const std::map<std::string, 
     if (!outcome.reason.empty()) refused.why += (refused.why.empty() ? "" : "; ") + printable(outcome.reason);
   }
   refused.expired = refused.by.empty() && approval.status == "EXPIRED";
-  if (refused.expired) refused.why = "nobody approved it in time";
+  if (refused.expired) refused.why = "the time for approval expired";
   return refused;
 }
 

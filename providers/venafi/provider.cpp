@@ -1,7 +1,6 @@
 #include "providers/venafi/provider.h"
 
 #include "base/error.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/unicode.h"
@@ -158,7 +157,7 @@ std::vector<std::string> VenafiProvider::check(const ProviderCall& call) {
   if (call.order.kind() == Kind::revoke) {
     predecessor_of(call.order);
     if (reason_word(call.order.revocation()->reason)) return {};
-    return {fmt::format("the service has no word for the revocation reason \"{}\"; it has: {}",
+    return {fmt::format("the service does not support the revocation reason \"{}\"; it supports: {}",
                         call.order.revocation()->reason, known_reasons())};
   }
   const Place here = place(call.time_limit / 2);

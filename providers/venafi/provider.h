@@ -10,7 +10,6 @@
 #include "workflow/ports/provider.h"
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>

@@ -7,10 +7,8 @@
 #include "providers/following.h"
 #include "providers/venafi/progress.h"
 #include "providers/venafi/provider.h"
-#include "x509/objects/certificate.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/pem.h"
-#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 

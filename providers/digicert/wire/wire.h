@@ -2,8 +2,6 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
-#include "base/json.h"
-#include "base/unicode.h"
 #include "x509/objects/serial.h"
 
 #include <cstdint>
@@ -20,7 +18,7 @@ namespace hsmbridge::digicert {
 
 // One entry of an error envelope.
 struct Refusal {
-  std::string code;  // two vocabularies exist: "AUTHORIZATION_ERROR" beside "no_access"
+  std::string code;  // two vocabularies exist: "AUTHORIZATION_ERROR" and "no_access"
   std::string message;
   std::string field;  // "" mostly
   enum class Envelope { list, single } envelope = Envelope::list;
@@ -142,7 +140,7 @@ struct CertificateOrder {
   std::vector<AttributeValues> names;
   std::vector<std::string> tags;
 };
-// Everything beside `profile`, the seat as seat.seat_id: what working clients and the OpenAPI show.
+// Everything next to `profile`, the seat as seat.seat_id: what working clients and the OpenAPI show.
 std::string siblings_text(const CertificateOrder& order);
 // Everything inside `profile`, the seat as seat.id: the tutorial pages.
 std::string nested_text(const CertificateOrder& order);

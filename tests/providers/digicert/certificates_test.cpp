@@ -106,7 +106,7 @@ TEST_CASE("a chain is put in order, without duplicates, and nothing of it is los
   CHECK_FALSE(chain_from(chain.leaf, {}, signatures).reaches_a_root);
 }
 
-TEST_CASE("an issuer of the right name and another key is no link") {
+TEST_CASE("an issuer of the right name and another key is not a link") {
   const Chain chain;
   test::TestAuthority impostor("CN=Issuing");
   x509::SignatureBudget signatures;

@@ -213,7 +213,7 @@ TEST_CASE("a list of profiles that does not page is read once") {
 TEST_CASE("another server that answers hello is told") {
   Bench bench;
   bench.transport->then(200, "Hello from nginx", "text/plain");
-  CHECK_THROWS_WITH(bench.client().hello(5s), Catch::Contains("not DigiCert ONE"));
+  CHECK_THROWS_WITH(bench.client().hello(5s), Catch::Contains("not from DigiCert ONE"));
 }
 
 TEST_CASE("a call whose time is over is not sent") {

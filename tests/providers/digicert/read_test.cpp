@@ -58,7 +58,7 @@ TEST_CASE("a chain in the answer is enough when it reaches a root") {
   CHECK(bench.transport->sent.empty());
 }
 
-TEST_CASE("a missing chain is no reason to lose the certificate, and a busy service is one to wait") {
+TEST_CASE("a certificate is kept without its chain, and a busy service is waited for") {
   TlmPending bench;
   const x509::Certificate leaf = bench.issue();
   const std::string no_profile = test::tlm_error("no_access", "Not enough permissions");
@@ -74,7 +74,7 @@ TEST_CASE("a missing chain is no reason to lose the certificate, and a busy serv
   }
 }
 
-TEST_CASE("a chain that is missing beside the certificate is taken from the profile's issuer") {
+TEST_CASE("a missing chain is taken from the profile's issuer") {
   TlmPending bench;
   bench.submission.provider_state = to_text(Pinned{test::kTlmProfileId, "ops@example.com", ""});
   const x509::Certificate leaf = bench.issue();
@@ -123,7 +123,7 @@ TEST_CASE("a certificate that a person brought is read without the service's fra
   CHECK(issued_by(bench.provider(), bench.call(), brought).certificate == leaf.der);
 }
 
-TEST_CASE("the certificate that was to be replaced is no renewal") {
+TEST_CASE("the certificate that was to be replaced is not taken for its renewal") {
   TlmPending bench;
   const x509::Certificate old = bench.issue();
   test::make_renewal(bench.order, {"", old.der, {}, {}, {}, {}});

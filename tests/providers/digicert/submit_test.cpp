@@ -562,7 +562,7 @@ TEST_CASE("where no renewal is possible a fresh request is made and says why") {
   }
   SECTION("other names") {
     bench.ask.content.subject_alternative_names.push_back(x509::GeneralName::parse("dns:more.example.com"));
-    is_fresh("the new certificate shall say something else than the old one");
+    is_fresh("the new certificate is to have other names than the old one");
   }
   SECTION("another profile") {
     test::predecessor_in(bench.order).provider_state = to_text(Pinned{"other", "s", ""});
@@ -578,11 +578,11 @@ TEST_CASE("where no renewal is possible a fresh request is made and says why") {
   }
   SECTION("an approval is wanted") {
     profile.set("enable_dual_admin_approval", true);
-    is_fresh("the profile does not issue at once, and then DigiCert renews nothing");
+    is_fresh("the profile does not issue at once, and DigiCert renews only under profiles that do");
   }
   SECTION("nothing to renew") {
     test::predecessor_in(bench.order) = {};
-    is_fresh("the certificate it replaces is not at hand");
+    is_fresh("the certificate it replaces is not known");
   }
 }
 

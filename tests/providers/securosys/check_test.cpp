@@ -95,7 +95,7 @@ TEST_CASE("a wrong issuer file is found before anybody approves and asked about 
   bench.attached(other.certificate);
   const std::vector<std::string> reasons = bench.waits_for();
   REQUIRE(reasons.size() == 1);
-  CHECK(reasons[0].find("is of another key than the configured issuer") != std::string::npos);
+  CHECK(reasons[0].find("is for another key than the configured issuer") != std::string::npos);
 
   // right
   bench.attached(bench.ca.certificate);

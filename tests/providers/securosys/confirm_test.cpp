@@ -32,7 +32,7 @@ TEST_CASE("nothing is imported over the CA's certificate or to another key") {
   CHECK_NOTHROW(other.provider().confirm(other.call(), {other.ca.certificate.der, {}}));
 }
 
-TEST_CASE("the certificate is imported beside the key that the label names") {
+TEST_CASE("the certificate is imported to the key that the label names") {
   TsbBench bench;
   bench.settings.import_label = "sub-{key}";
   bench.transport->then(tsb_refusal(400, 402))

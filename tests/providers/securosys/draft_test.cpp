@@ -168,7 +168,7 @@ TEST_CASE("no draft is made whose certificate has ended already") {
   CHECK_NOTHROW(bench.freeze());
 }
 
-TEST_CASE("the issuer is asked for when no file names it and anew before anything is submitted") {
+TEST_CASE("the issuer is fetched when no file names it, and again before a submission") {
   TsbBench bench;
   bench.settings.issuer.reset();
   bench.attached(bench.ca.certificate);
@@ -182,7 +182,7 @@ TEST_CASE("the issuer is asked for when no file names it and anew before anythin
   CHECK(bench.transport->lines() == std::vector<std::string>(3, "GET /v1/certificate/ca-key"));
 }
 
-TEST_CASE("a renewed certificate of the issuer stands for the drafted one only where both fit") {
+TEST_CASE("a renewed certificate of the issuer replaces the drafted one only where both fit") {
   TsbBench bench;
   bench.settings.issuer.reset();
   bench.attached(renewed(bench.ca, "2030-01-01T00:00:00Z"));

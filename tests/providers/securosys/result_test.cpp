@@ -169,7 +169,7 @@ TEST_CASE("the certificate that is renewed is not taken for the new one, though 
   CHECK(read(authority + x509::certificate_to_pem(old)) == old);
 }
 
-TEST_CASE("a signature by another key is no certificate") {
+TEST_CASE("a signature by another key makes no valid certificate") {
   TsbBench bench;
   bench.freeze();
   test::TestCa other;

@@ -6,7 +6,7 @@ using namespace hsmbridge::test;
 using namespace hsmbridge::workflow;
 using namespace std::chrono_literals;
 
-TEST_CASE("every status has its standing") {
+TEST_CASE("every status maps to a request status") {
   const std::vector<std::pair<std::string, RequestStatus>> rows{
       {"PENDING", RequestStatus::awaiting_approval},
       {"APPROVED", RequestStatus::awaiting_issuance},
@@ -82,7 +82,7 @@ TEST_CASE("who rejected is named") {
   CHECK(report.status == RequestStatus::rejected);
 }
 
-TEST_CASE("a list entry that is no key is kept as one without") {
+TEST_CASE("a list entry that is not a key is kept as one without") {
   TsbBench bench;
   bench.transport->then(200, std::string(R"({"id":")") + kId + R"(","status":"PENDING","approvedBy":["???"]})");
   const Progress progress = bench.provider().poll(bench.call()).progress;

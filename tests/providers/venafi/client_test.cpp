@@ -152,7 +152,7 @@ TEST_CASE("a submission is sent once, and a refused token serves no other") {
   }
 }
 
-TEST_CASE("a refused API key is read anew, and tried again only when it is another") {
+TEST_CASE("a refused API key is read again, and tried again only when it differs") {
   Bench bench;
   Client client = bench.with_key();
   bench.transport->then(401, "Invalid api key", "text/plain");
@@ -286,7 +286,7 @@ TEST_CASE("a refused credential pauses the lane of its provider, what it may not
   CHECK(unread.kind() == ErrorKind::unavailable);
 }
 
-TEST_CASE("a service account's JWT is made anew for each token") {
+TEST_CASE("a new service account JWT is made for each token") {
   test::FakeClock clock;
   auto transport = std::make_shared<FakeTransport>();
   auto signer = std::make_shared<test::SoftwareSigner>("ec:P-256");
@@ -359,7 +359,7 @@ TEST_CASE("a dry run's objections are told one by one") {
   CHECK_THROWS_AS(client.validate("{}", kLimit), Error);
 }
 
-TEST_CASE("a dry run that judged nothing is no approval") {
+TEST_CASE("a dry run that judged nothing does not count as accepted") {
   Bench bench;
   Client client = bench.with_key();
   const auto kind = [&](long status, const std::string& body, const std::string& type = "application/json") {

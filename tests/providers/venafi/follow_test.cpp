@@ -65,7 +65,7 @@ TEST_CASE("the approvers of another request are not shown, and nobody in time is
   bench.transport->then(200, approvals("EXPIRED", R"({"userId":"u1","status":"APPROVED"})"));
   const Report late = bench.provider().poll(bench.call());
   CHECK(late.status == RequestStatus::expired);
-  CHECK(late.message == "nobody approved it in time");
+  CHECK(late.message == "the time for approval expired");
 }
 
 TEST_CASE("a request that the service does not know is gone, a proxy's 404 is not its word") {
@@ -118,7 +118,7 @@ TEST_CASE("the inventory may be behind for a while, and then a person looks") {
   CHECK(says(report.message, "not in the service's inventory"));
 }
 
-TEST_CASE("an answer without a certificate is no certificate") {
+TEST_CASE("an answer without a certificate is not taken for one") {
   ProviderBench bench;
   bench.submission.reference = ProviderReference(test::kRequestId);
   bench.submission.provider_state = to_text(State{test::kRequestId, {test::kCertificateId}, "a", "t", {}});

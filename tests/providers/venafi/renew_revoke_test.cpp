@@ -47,7 +47,7 @@ TEST_CASE("what cannot be renewed there is said before anything is sent") {
   bench.zone(rules).transport->then(200, R"({"id":"c","versionType":"OLD","certificateStatus":"RETIRED"})");
   const auto reasons = bench.provider().check(bench.call());
   REQUIRE(reasons.size() == 3);
-  CHECK(says(reasons[0], "wants a new key at each renewal"));
+  CHECK(says(reasons[0], "requires a new key at each renewal"));
   CHECK(says(reasons[1], "was renewed there before"));
   CHECK(says(reasons[2], "is RETIRED there"));
   bench.transport->then(404, test::errors_answer(10051, "x"));
@@ -114,12 +114,12 @@ TEST_CASE("a reason without a word there is refused before anything is sent") {
   bench.revokes("cACompromise");
   const auto reasons = bench.provider().check(bench.call());
   REQUIRE(reasons.size() == 1);
-  CHECK(says(reasons[0], "no word for the revocation reason \"cACompromise\""));
+  CHECK(says(reasons[0], "does not support the revocation reason \"cACompromise\""));
   CHECK(std::get<RefusedForGood>(bench.provider().submit(bench.call())).error.kind() == ErrorKind::refused);
   CHECK(bench.transport->sent.empty());
 }
 
-TEST_CASE("a revocation that fails, waits or is refused is told as such") {
+TEST_CASE("a revocation that fails, waits or is rejected is reported as such") {
   ProviderBench bench;
   bench.revokes("superseded");
   bench.submission.reference = ProviderReference("AB");

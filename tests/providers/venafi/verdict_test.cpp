@@ -67,7 +67,7 @@ TEST_CASE("429 passes on how long to wait") {
   CHECK(std::get<NotAccepted>(submitted(busy)).retry_after == std::chrono::seconds{7});
 }
 
-TEST_CASE("a revocation's refusal comes as 200, and a failure behind the service is no refusal") {
+TEST_CASE("a revocation's refusal comes as 200, and a failure behind the service is not a refusal") {
   const auto graphql = [](const std::string& body) { return meaning_of(revoked(response(200, body))); };
   CHECK(graphql(R"({"data":{"revokeCertificate":{"id":"1","revocation":{"status":"SUBMITTED"}}}})") == Means::taken);
   CHECK(graphql(R"({"data":{"revokeCertificate":{"id":"1","revocation":{"status":"FAILED"}}}})") == Means::taken);
@@ -108,7 +108,7 @@ TEST_CASE("a 412 names every bad component, its value and what is allowed, howev
   CHECK(error.kind() == ErrorKind::refused);
   CHECK(error.message() ==
         R"(POST x: the service says: CN "x.example.org" is not allowed (allowed: .*\.vfidev\.com) [10726]; )"
-        R"(O is missing and must not be (allowed: Venafi, Inc\., 1) [10726]; only a message [10726] (HTTP 412))");
+        R"(O is missing and is required (allowed: Venafi, Inc\., 1) [10726]; only a message [10726] (HTTP 412))");
   CHECK_FALSE(error.hint().empty());
 }
 
