@@ -1,5 +1,6 @@
 #include "providers/api_client.h"
 
+#include "base/log.h"
 #include "base/wipe.h"
 
 #include <algorithm>
@@ -11,9 +12,10 @@ constexpr unsigned kMostRounds = 8;  // more credentials than anybody has config
 
 void expect_account(const Credentials::Held& held, const std::string& account) {
   if (account.empty() || held.account == account) return;
-  throw Error{ErrorKind::unavailable,
-              fmt::format("the credentials are {} now, and were those of {} when that was looked at: nothing was sent",
-                          held.account.empty() ? "other ones" : "those of " + held.account, account)};
+  throw Error{
+      ErrorKind::unavailable,
+      fmt::format("the credentials are {} now, and were those of {} when the account was read: nothing was sent",
+                  held.account.empty() ? "other ones" : "those of " + held.account, account)};
 }
 
 }  // namespace
@@ -79,7 +81,7 @@ Answer ApiClient::call(net::Request request, Duration limit, const Terms& terms)
         used.taken(sent[i]);
       }
     }
-    // Other threads' calls may give another one each time: this one is not made for ever.
+    // Other threads' calls may give another one each time: this one is not repeated indefinitely.
     if (!another || round == kMostRounds) return answer;
     // What creates something is one request in one attempt, whoever says that the first was refused at the gate.
     if (request.repeat == net::Repeat::never) {
@@ -87,6 +89,16 @@ Answer ApiClient::call(net::Request request, Duration limit, const Terms& terms)
       return answer;
     }
   }
+}
+
+Answer ApiClient::post(std::string path, std::string body, Duration limit, const Terms& terms) {
+  return call({"POST", std::move(path), {}, std::move(body), net::Repeat::allowed}, limit, terms);
+}
+
+Answer ApiClient::once(std::string method, std::string path, std::string body, Duration limit,
+                       std::optional<Duration> call_until, const Terms& terms) {
+  return call({std::move(method), std::move(path), {}, std::move(body), net::Repeat::never, {}, call_until}, limit,
+              terms);
 }
 
 std::string ApiClient::told_account(Duration limit) const {
@@ -103,7 +115,15 @@ std::string ApiClient::asked_account(Duration age, Duration limit, const std::fu
     const bool current = account_ && begin - account_asked_at_ < age && (!held || held->account == *account_);
     if (current) return *account_;
   }
-  const std::string said = ask(limit - (clock_.since_boot() - begin));
+  const std::string said = [&]() -> std::string {
+    try {
+      return ask(limit - (clock_.since_boot() - begin));
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::unavailable || error.detail("http") == "401") throw;
+      log::debug(fmt::format("who we are at {} is not shown: {}", dialect_.service, error.message()));
+      return "";
+    }
+  }();
   if (held) credentials_.front().credentials->belongs_to(held->secret, said);
   const std::lock_guard lock(mutex_);
   account_ = said;

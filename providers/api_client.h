@@ -45,10 +45,20 @@ class ApiClient {
   // and a call that is made once was not accepted then.
   Answer call(net::Request request, Duration limit, const Terms& terms = {});
 
+  // A call that may be repeated.
+  Answer get(std::string path, Duration limit) {
+    return call({"GET", std::move(path), {}, "", net::Repeat::allowed}, limit);
+  }
+  Answer post(std::string path, std::string body, Duration limit, const Terms& terms = {});
+  // One that is made once: `call_until` as of net::Request.
+  Answer once(std::string method, std::string path, std::string body, Duration limit,
+              std::optional<Duration> call_until = std::nullopt, const Terms& terms = {});
+
   // Whose the credentials in use are, as they tell themselves; "" else. Throws what getting them throws.
   std::string told_account(Duration limit) const;
   // The same as the service says, asked by `ask` (Duration -> std::string, by `call`), or as it said no longer ago than
-  // `age`, of the same credentials. It is kept with the credential, for Terms::account to be compared with.
+  // `age`, of the same credentials; "" where they may not see it. It is kept with the credential, for Terms::account to
+  // be compared with.
   std::string asked_account(Duration age, Duration limit, const std::function<std::string(Duration)>& ask);
 
   // What the server knows of us besides the credentials: taken out of every later answer too, as a server may repeat

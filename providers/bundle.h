@@ -35,6 +35,13 @@ inline std::vector<Bytes>::const_iterator new_or_renewed(const std::vector<Bytes
   return found != ders.end() ? found : new_one(ders, spki, {});
 }
 
+// Throws invalid_input.
+inline std::vector<x509::Certificate> parsed(const std::vector<Bytes>& ders) {
+  std::vector<x509::Certificate> certificates;
+  for (const Bytes& der : ders) certificates.push_back(x509::parse_certificate(der));
+  return certificates;
+}
+
 // What `new_one` calls renewed.
 inline ByteView renewed_by(const workflow::Order& order) {
   return order.predecessor() ? ByteView(order.predecessor()->der) : ByteView{};
@@ -66,8 +73,7 @@ inline workflow::Issued issued_from(std::string_view whose, ByteView text, ByteV
     }
     auto leaf = new_or_renewed(ders, spki, renewed);
     if (leaf == ders.end()) {
-      std::vector<x509::Certificate> all;
-      for (const Bytes& der : ders) all.push_back(x509::parse_certificate(der));
+      const std::vector<x509::Certificate> all = parsed(ders);
       const auto issues_none = [&](const x509::Certificate& one) {
         return std::none_of(all.begin(), all.end(), [&](const x509::Certificate& other) {
           return &other != &one && other.issuer() == one.subject();

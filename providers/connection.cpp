@@ -41,9 +41,9 @@ void read_client_certificate(Section& section, Connection& connection) {
   }
   const bool has_key = connection.client_key || connection.client_key_file;
   if (connection.client_cert && !has_key) {
-    section.problem("client_cert", "wants a client_key: a file, or {token: NAME, key: SELECTOR}");
+    section.problem("client_cert", "needs a client_key: a file, or {token: NAME, key: SELECTOR}");
   }
-  if (!connection.client_cert && has_key) section.problem("client_key", "wants a client_cert");
+  if (!connection.client_cert && has_key) section.problem("client_key", "needs a client_cert");
 }
 
 std::optional<std::string> read_proxy(Section& section) {

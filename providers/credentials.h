@@ -8,8 +8,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 // What opens a service: API keys and bearer tokens. Where they come from, when they are read again, which one takes the

@@ -2,13 +2,16 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "providers/json_fields.h"
 #include "workflow/ports/provider.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <functional>
+#include <initializer_list>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,12 +36,25 @@ inline workflow::Report unknown_there(std::string why) {
   return report;
 }
 
-// What a provider wrote as its state; nothing of it for "". Throws corrupt.
+// What a provider stores of a request: members without those that say nothing.
+inline std::string stored(std::initializer_list<Json::Member> members) {
+  Json json = Json::object();
+  for (const auto& [name, value] : members) {
+    if (!value.is_null() && value != Json("") && value != Json(false) && value != Json::array()) json.set(name, value);
+  }
+  return json.dump();
+}
+inline Json stored(const std::optional<Instant>& instant) {
+  return instant ? Json(rfc3339(*instant)) : Json();
+}
+
+// What `read` (Members -> State) makes of it; nothing of "". Throws corrupt.
 template <class State, class Read>
 State stored_state(std::string_view text, Read read) {
   if (text.empty()) return {};
   try {
-    return read(Json::parse(text));
+    const Json json = Json::parse(text);
+    return read(Members(json, Types::exact));
   } catch (const Error& error) {
     throw Error{ErrorKind::corrupt, "the stored state of this provider cannot be read: " + error.message()};
   }
@@ -53,6 +69,20 @@ inline workflow::NotAccepted under_other_account(std::string_view provider, std:
                             provider, here.empty() ? "somebody whom the service does not name" : here, drafted)}
               .hint("give it those credentials again, or cancel the request and make a new one"),
           std::nullopt};
+}
+
+// Why a search as `here` that finds nothing does not prove that `drafted` ordered nothing: others may see less. "" where
+// it does.
+inline std::string seen_by_another(std::string_view service, std::string_view here, std::string_view drafted) {
+  if (drafted.empty()) {
+    return fmt::format(
+        "{} did not tell who ordered it, so it is not known whether this search was made under the same "
+        "account",
+        service);
+  }
+  if (here == drafted) return "";
+  return fmt::format("it was ordered by {}, and this search was made by {}", drafted,
+                     here.empty() ? "somebody whom the service does not name" : here);
 }
 
 // The row of a table whose `column` is `value`; null where there is none.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -11,44 +12,99 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
-// What every provider does with a JSON answer: reading it as one, and its members whose form services take lightly.
-// Thread rule: plain functions.
+// What every provider does with a JSON answer: reading it as one, and its members, whose form services take lightly.
+// Thread rule: values and plain functions.
 namespace hsmbridge::providers {
 
 // What an answer may hold: its beginning may be shown, or not even that.
 enum class Holds { facts, secrets };
 
-// Runs a reader of a JSON answer of `whose` ("the TSB"). No JSON at all is a proxy or a cut connection, so the service
-// may be fine later: throws unavailable. JSON of another shape is corrupt, with `what` the answer is called.
+// How a service keeps to the types of its members.
+enum class Types {
+  exact,  // another type than expected throws corrupt
+  words,  // numbers and truth values for texts, and texts for them, are taken; anything else throws corrupt
+  loose,  // whole numbers for texts, and texts for numbers and truth values; anything else counts as absent
+};
+
+enum class Form {
+  plain,
+  lower,
+  upper,
+  line,  // a status: printable, 60 octets at most
+  id,    // goes into paths and the journal: 1 to 200 printable ASCII characters without blanks, else corrupt
+};
+
+// The members of an object, each named by its path from the outside in, "revocation.status"; "a|b" is a, or b where a is
+// absent. What is null or not there is absent: an empty text, nothing, no entries. Refers to the JSON. Everything throws
+// corrupt naming the path for what `types` does not let pass.
+class Members {
+ public:
+  Members(const Json& json, Types types) : json_(json), types_(types) {}
+
+  const Json& json() const { return json_; }
+  const Json* find(std::string_view path) const;
+  Members inside(const Json& json) const { return {json, types_}; }
+
+  // Of "a|b" the first that is not empty.
+  std::string text(std::string_view path, Form form = Form::plain) const;
+  // Throws corrupt where it is absent or empty.
+  std::string needed(std::string_view path, Form form = Form::plain) const;
+  std::optional<std::int64_t> number(std::string_view path) const;
+  std::optional<bool> truth(std::string_view path) const;
+  // RFC 3339, or a date alone. What cannot be read counts as absent, but with Types::exact.
+  std::optional<Instant> date(std::string_view path) const;
+  // Of base64; nothing for an empty text too.
+  std::optional<Bytes> octets(std::string_view path) const;
+  // Those of a list, without nulls; ids without empty texts too.
+  std::vector<std::string> texts(std::string_view path, Form form = Form::plain) const;
+  std::vector<std::int64_t> numbers(std::string_view path) const;
+  // Those that are texts in JSON too: others may be anybody's.
+  std::vector<std::string> only_texts(std::string_view path) const;
+  // At most so many: going through them must not take minutes.
+  const Json::Array& list(std::string_view path, std::size_t most = 10'000) const;
+  // A value that is not a member by a path; nothing where it counts as absent. `path` for messages.
+  std::optional<std::string> word(const Json& value, std::string_view path, Form form = Form::plain) const;
+  // What `read` (Members -> T) makes of each entry.
+  template <class Read>
+  auto each(std::string_view path, Read read) const {
+    std::vector<decltype(read(*this))> result;
+    for (const Json& entry : list(path)) result.push_back(read(inside(entry)));
+    return result;
+  }
+
+ private:
+  std::optional<std::int64_t> whole(const Json& value, std::string_view path) const;
+  std::nullopt_t other(std::string_view path, std::string_view expected) const;
+
+  const Json& json_;
+  const Types types_;
+};
+
+// Runs a reader (Members -> T) of a JSON answer of `whose` ("the TSB"). Anything but JSON is a proxy or a cut
+// connection, so the service may be fine later: throws unavailable. JSON of another shape is corrupt, with `what` the
+// answer is called.
 template <class Read>
-auto read_answer(std::string_view whose, std::string_view what, std::string_view body, Read read,
+auto read_answer(std::string_view whose, std::string_view what, std::string_view body, Types types, Read read,
                  Holds holds = Holds::facts) {
   Json json;
   try {
     json = Json::parse(body);
   } catch (const Error& error) {
-    Error no_json(ErrorKind::unavailable, fmt::format("{}'s answer ({}) is no JSON: {}", whose, what, error.message()));
+    Error no_json(ErrorKind::unavailable,
+                  fmt::format("the answer of {} ({}) is not JSON: {}", whose, what, error.message()));
     if (holds == Holds::facts) no_json.with("begins", printable(body.substr(0, 60)));
     throw Error(std::move(no_json));
   }
   try {
-    return read(json);
+    return read(Members(json, types));
   } catch (const Error& error) {
-    throw Error{ErrorKind::corrupt, fmt::format("{}'s answer ({}) cannot be read: {}", whose, what, error.message())};
+    throw Error{ErrorKind::corrupt,
+                fmt::format("the answer of {} ({}) cannot be read: {}", whose, what, error.message())};
   }
 }
 
-// A member that is there and not null.
-const Json* member(const Json& json, std::string_view name);
-// A number, or a text that is one. Throws corrupt naming the member.
-std::int64_t number_of(const Json& json, std::string_view name);
-// The entries of a list; none where it is absent or null. Throws corrupt for anything else, and for more than `most`:
-// going through them must not take minutes.
-const Json::Array& list(const Json& json, std::string_view name, std::size_t most = 10'000);
-const Json::Array& list_of(const Json& json, std::string_view name, std::size_t most = 10'000);
-// A time of RFC 3339 or a date alone. Nothing for what cannot be read: that is no reason to give up the answer.
-std::optional<Instant> date(const Json& json, std::string_view name);
 // What may be said in a message: never more than a screen.
 std::string shown(std::string_view words);
 

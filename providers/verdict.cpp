@@ -29,11 +29,13 @@ bool is_html(std::string_view content_type, std::string_view body) {
   return lower(content_type).find("html") != std::string::npos || (first != std::string::npos && body[first] == '<');
 }
 
-std::string described(const net::Response& answer) {
-  if (answer.body.empty()) return fmt::format("HTTP {} without a body", answer.status);
-  return fmt::format("HTTP {} with {}", answer.status,
-                     is_html(answer.content_type(), answer.body) ? std::string("an HTML page (of a proxy?)")
-                                                                 : "\"" + printable(answer.body.substr(0, 60)) + "\"");
+std::string described(const net::Response& answer, Holds holds) {
+  const std::string_view body = answer.body;
+  return fmt::format("HTTP {} {}", answer.status,
+                     body.empty()                           ? "without a body"
+                     : is_html(answer.content_type(), body) ? "with an HTML page (of a proxy?)"
+                     : holds == Holds::secrets              ? "with a body that is not shown"
+                                                            : "with \"" + printable(body.substr(0, 60)) + "\"");
 }
 
 Answer::Answer(const Dialect& dialect, std::string what, net::Exchange exchange, Instant now, Credential credential)
@@ -90,7 +92,7 @@ std::optional<Trouble> Answer::trouble() const {
             .with("lane", "down"),
         retry_after()};
   }
-  if (!refused_) return workflow::OutcomeUnknown{fmt::format("{}: {}", what_, described(answer))};
+  if (!refused_) return workflow::OutcomeUnknown{fmt::format("{}: {}", what_, described(answer, dialect_->holds))};
   if (answer.status < 400 || is_later(answer.status)) return workflow::OutcomeUnknown{refused_->error.message()};
   if (refused_->fate == Refused::Fate::for_good) return workflow::RefusedForGood{refusal()};
   return workflow::NotAccepted{refusal(), retry_after()};
@@ -114,7 +116,8 @@ const net::Response& Answer::success() const {
       return again || is_later(status) ? retold(said, ErrorKind::unavailable, said.message()) : said;
     }
     const auto foreign = [&](ErrorKind kind) {
-      return Error(kind, fmt::format("{}: {}", what_, described(answer))).with("http", std::to_string(status));
+      return Error(kind, fmt::format("{}: {}", what_, described(answer, dialect_->holds)))
+          .with("http", std::to_string(status));
     };
     if (status == 404 || status == 405) {
       return foreign(ErrorKind::not_found)

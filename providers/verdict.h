@@ -4,9 +4,8 @@
 #include "base/error.h"
 #include "net/transport.h"
 #include "providers/credentials.h"
+#include "providers/json_fields.h"
 #include "workflow/ports/provider.h"
-
-#include <fmt/core.h>
 
 #include <optional>
 #include <string>
@@ -51,9 +50,14 @@ struct Dialect {
   long last_success = 204;                       // a success is 200 to this status
   std::string_view accept = "application/json";  // what every call says it takes; "" for nothing
   bool always_typed = false;                     // Content-Type even without a body
+  Holds holds = Holds::facts;                    // secrets: nothing of an answer in another form is shown
 };
 
 using Trouble = std::variant<workflow::NotAccepted, workflow::RefusedForGood, workflow::OutcomeUnknown>;
+
+// The same where the answer to a call that is made once brings one of `Taken`.
+template <class... Taken>
+using VerdictOf = std::variant<Taken..., workflow::NotAccepted, workflow::RefusedForGood, workflow::OutcomeUnknown>;
 
 class Answer {
  public:
@@ -140,6 +144,6 @@ std::optional<workflow::SubmitAnswer> passed_on(Verdict& verdict) {
 // Whether it is a web page, of a proxy or a login, where JSON or plain text should be.
 bool is_html(std::string_view content_type, std::string_view body);
 // What came, in words: `HTTP 502 with an HTML page (of a proxy?)`.
-std::string described(const net::Response& answer);
+std::string described(const net::Response& answer, Holds holds = Holds::facts);
 
 }  // namespace hsmbridge::providers

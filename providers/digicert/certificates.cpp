@@ -3,7 +3,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "providers/bundle.h"
-#include "x509/objects/pem.h"
 #include "x509/objects/pkcs7.h"
 #include "x509/objects/spki.h"
 
@@ -37,25 +36,6 @@ std::vector<Bytes> read_any(std::string_view text) {
   return in_base64(text);
 }
 
-// The certificates above the leaf as far as the links hold, in order; each index of the pool at most once.
-std::vector<std::size_t> path_from(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool,
-                                   x509::SignatureBudget& signatures) {
-  std::vector<std::size_t> path;
-  const x509::Certificate* at = &leaf;
-  while (!(at->issuer() == at->subject())) {
-    const auto issues_it = [&](std::size_t i) {
-      return std::find(path.begin(), path.end(), i) == path.end() && pool[i].der != at->der &&
-             signatures.issued(pool[i], *at);
-    };
-    std::size_t next = 0;
-    while (next < pool.size() && !issues_it(next)) ++next;
-    if (next == pool.size()) break;
-    path.push_back(next);
-    at = &pool[next];
-  }
-  return path;
-}
-
 }  // namespace
 
 std::vector<Bytes> certificates_in(std::string_view text) {
@@ -64,7 +44,7 @@ std::vector<Bytes> certificates_in(std::string_view text) {
     if (found.size() > kMostCertificates) throw Error{ErrorKind::corrupt, "it holds far too many certificates"};
     return found;
   } catch (const Error& error) {
-    throw Error{ErrorKind::corrupt, "what DigiCert handed out is no certificate: " + error.message()};
+    throw Error{ErrorKind::corrupt, "what DigiCert handed out is not a certificate: " + error.message()};
   }
 }
 
@@ -100,22 +80,26 @@ std::size_t leaf_among(const std::vector<x509::Certificate>& certificates, ByteV
   return at == certificates.size() ? 0 : at;
 }
 
-std::vector<Bytes> chain_from(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool,
-                              x509::SignatureBudget& signatures) {
-  std::vector<Bytes> chain;
-  const auto add = [&](const x509::Certificate& one) {
-    if (one.der != leaf.der && std::find(chain.begin(), chain.end(), one.der) == chain.end()) chain.push_back(one.der);
+SortedChain chain_from(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool,
+                       x509::SignatureBudget& signatures) {
+  SortedChain chain;
+  const auto add = [&, &all = chain.certificates](const x509::Certificate& one) {
+    if (one.der != leaf.der && std::find(all.begin(), all.end(), one.der) == all.end()) all.push_back(one.der);
   };
-  for (const std::size_t i : path_from(leaf, pool, signatures)) add(pool[i]);
+  const x509::Certificate* at = &leaf;
+  while (!(at->issuer() == at->subject())) {
+    const auto next = std::find_if(pool.begin(), pool.end(), [&](const x509::Certificate& one) {
+      const bool known =
+          std::find(chain.certificates.begin(), chain.certificates.end(), one.der) != chain.certificates.end();
+      return !known && one.der != leaf.der && signatures.issued(one, *at);
+    });
+    if (next == pool.end()) break;
+    add(*next);
+    at = &*next;
+  }
+  chain.reaches_a_root = at->issuer() == at->subject();
   for (const x509::Certificate& one : pool) add(one);
   return chain;
-}
-
-bool reaches_a_root(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool,
-                    x509::SignatureBudget& signatures) {
-  const std::vector<std::size_t> path = path_from(leaf, pool, signatures);
-  const x509::Certificate& last = path.empty() ? leaf : pool[path.back()];
-  return last.issuer() == last.subject();
 }
 
 }  // namespace hsmbridge::digicert

@@ -2,11 +2,9 @@
 
 #include "base/bytes.h"
 #include "providers/digicert/wire/wire.h"
-#include "workflow/ports/provider.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/signature_budget.h"
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,13 +26,13 @@ std::vector<Bytes> issuers_in(const std::vector<std::string>& texts);
 // a set and says nothing by its order.
 std::size_t leaf_among(const std::vector<x509::Certificate>& certificates, ByteView spki, std::string_view serial);
 
-// The path from the leaf upwards through the pool, each link checked by its signature as far as the budget goes; what
-// does not belong to the path follows it, so that nothing that was given is lost. Duplicates and the leaf itself are
-// left out.
-std::vector<Bytes> chain_from(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool,
-                              x509::SignatureBudget& signatures);
-// Whether the path from the leaf through the pool ends in a self-signed certificate.
-bool reaches_a_root(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool,
-                    x509::SignatureBudget& signatures);
+struct SortedChain {
+  // The path from the leaf upwards, each link checked by its signature as far as the budget goes; what does not belong
+  // to the path follows it, so that nothing that was given is lost. No duplicates, and not the leaf.
+  std::vector<Bytes> certificates;
+  bool reaches_a_root = false;  // the path ends in a self-signed certificate
+};
+SortedChain chain_from(const x509::Certificate& leaf, const std::vector<x509::Certificate>& pool,
+                       x509::SignatureBudget& signatures);
 
 }  // namespace hsmbridge::digicert

@@ -1,14 +1,12 @@
 #include "providers/digicert/client.h"
 
 #include "base/error.h"
-#include "base/log.h"
 #include "base/text.h"
 #include "base/unicode.h"
 #include "net/url.h"
 
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <set>
 
 namespace hsmbridge::digicert {
@@ -47,20 +45,19 @@ Client::Client(std::shared_ptr<net::Transport> transport, const providers::Sourc
            clock) {}
 
 std::string Client::get(std::string path, Duration limit) {
-  return api_.call({"GET", std::move(path), {}, "", net::Repeat::allowed}, limit).success().body;
+  return api_.get(std::move(path), limit).success().body;
 }
 
-providers::Answer Client::once(std::string method, const std::string& path, const std::string& query, std::string body,
-                               const Once& once) {
-  return api_.call({std::move(method), path + query, {}, std::move(body), net::Repeat::never, {}, once.until},
-                   once.limit, {.account = once.account});
+providers::Answer Client::once(std::string method, std::string path, std::string body, const Once& bounds) {
+  return api_.once(std::move(method), std::move(path), std::move(body), bounds.limit, bounds.until,
+                   {.account = bounds.account});
 }
 
 std::string Client::hello(Duration limit) {
   std::string body = get(fmt::format("{}/hello", kApi), limit);
   // The product was renamed and its greeting with it: only the beginning is alike.
   if (!body.starts_with("Hello from DigiCert ONE")) {
-    throw Error{ErrorKind::unavailable, "GET /mpki/api/v1/hello: whoever answers there is not DigiCert ONE"}.hint(
+    throw Error{ErrorKind::unavailable, "GET /mpki/api/v1/hello: the answer is not from DigiCert ONE"}.hint(
         "check `url`");
   }
   return body;
@@ -71,16 +68,8 @@ WhoAmI Client::who_am_i(Duration limit) {
 }
 
 std::string Client::account(Duration age, Duration limit) {
-  return api_.asked_account(age, limit, [this](Duration left) -> std::string {
-    try {
-      return printable(who_am_i(left).account);
-    } catch (const Error& error) {
-      // Another part of DigiCert ONE, which a service user of this part alone may not see.
-      if (error.kind() == ErrorKind::unavailable || error.detail("http") == "401") throw;
-      log::debug("who we are at DigiCert is not shown: " + error.message());
-      return "";
-    }
-  });
+  // Another part of DigiCert ONE, which a service user of this part alone may not see.
+  return api_.asked_account(age, limit, [this](Duration left) { return printable(who_am_i(left).account); });
 }
 
 std::vector<Profile> Client::profiles(Duration limit) {
@@ -108,25 +97,25 @@ Profile Client::profile(const std::string& id, Duration limit) {
 }
 
 Verdict Client::request_certificate(const std::string& body, const Once& bounds) {
-  return submission_verdict(once("POST", fmt::format("{}/certificate", kApi), "", body, bounds));
+  return submission_verdict(once("POST", fmt::format("{}/certificate", kApi), body, bounds));
 }
 
 Verdict Client::renew(const std::string& serial, const std::string& thumbprint, const std::string& body,
                       const Once& bounds) {
   return submission_verdict(
-      once("POST", certificate_path(serial, "/renew"), thumbprint_query(thumbprint), body, bounds));
+      once("POST", certificate_path(serial, "/renew") + thumbprint_query(thumbprint), body, bounds));
 }
 
 RevocationVerdict Client::revoke(const std::string& serial, const std::string& thumbprint, std::string_view reason,
                                  const Once& bounds) {
   return revocation_verdict(
-      once("PUT", certificate_path(serial, "/revoke"), thumbprint_query(thumbprint), revocation_text(reason), bounds));
+      once("PUT", certificate_path(serial, "/revoke") + thumbprint_query(thumbprint), revocation_text(reason), bounds));
 }
 
 Client::Pickup Client::pick_up(const std::string& request_id, const std::string& profile, Duration limit) {
   const providers::Answer answer =
-      once("POST", fmt::format("{}/certificate-pickup/{}", kApi, net::percent_encode(request_id)), "",
-           pickup_text(profile), {limit});
+      once("POST", fmt::format("{}/certificate-pickup/{}", kApi, net::percent_encode(request_id)), pickup_text(profile),
+           {limit});
   const std::string& body = answer.success().body;
   return {certificate_answer_from(body), body, answer.retry_after()};
 }

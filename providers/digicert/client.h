@@ -1,7 +1,6 @@
 #pragma once
 
 #include "base/clock.h"
-#include "base/unicode.h"
 #include "providers/api_client.h"
 #include "providers/digicert/refusal.h"
 #include "providers/digicert/wire/wire.h"
@@ -61,7 +60,7 @@ class Client {
     std::optional<Duration> retry_after;
   };
   // A POST that is repeated as a poll. Whether a second pick-up works after the first that brought the certificate is
-  // not known, so the bytes never go out twice by themselves.
+  // not known, so the bytes are never sent twice automatically.
   Pickup pick_up(const std::string& request_id, const std::string& profile, Duration limit);
 
   struct Details {
@@ -78,8 +77,7 @@ class Client {
 
  private:
   std::string get(std::string path, Duration limit);
-  providers::Answer once(std::string method, const std::string& path, const std::string& query, std::string body,
-                         const Once& once);
+  providers::Answer once(std::string method, std::string path, std::string body, const Once& bounds);
 
   providers::ApiClient api_;
 };

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "providers/following.h"
+#include "providers/objections.h"
 
 #include <fmt/core.h>
 
@@ -75,9 +76,6 @@ void add(std::vector<AttributeValues>& values, std::string_view name, Form form,
 
 }  // namespace
 
-std::span<const SubjectField> subject_fields() {
-  return subject_rows();
-}
 const SubjectField* subject_field(std::string_view name) {
   return providers::row_with(subject_rows(), &SubjectField::name, name);
 }
@@ -85,9 +83,6 @@ const SubjectField* subject_field(const x509::Oid& type) {
   return providers::row_with(subject_rows(), &SubjectField::oid, type);
 }
 
-std::span<const NameField> name_fields() {
-  return kNames;
-}
 const NameField* name_field(std::string_view name) {
   return providers::row_with(kNames, &NameField::name, name);
 }
@@ -100,10 +95,8 @@ const NameField* name_field(const x509::GeneralName& general_name) {
 
 std::vector<AttributeValues> subject_values(const x509::Name& subject) {
   std::vector<AttributeValues> values;
-  for (const x509::RelativeName& relative : subject.relative_names()) {
-    for (const x509::NameAttribute& attribute : relative) {
-      if (const SubjectField* row = subject_field(attribute.type)) add(values, row->name, row->form, attribute.value);
-    }
+  for (const x509::NameAttribute& attribute : providers::attributes_of(subject)) {
+    if (const SubjectField* row = subject_field(attribute.type)) add(values, row->name, row->form, attribute.value);
   }
   return values;
 }
@@ -118,23 +111,15 @@ std::vector<AttributeValues> name_values(const std::vector<x509::GeneralName>& n
   return values;
 }
 
-bool accepts(const x509::RequestedContent& ask, std::string_view finding) {
-  return std::find(ask.accept.begin(), ask.accept.end(), finding) != ask.accept.end();
-}
-
 std::vector<std::string> what_cannot_be_carried(const x509::RequestedContent& ask) {
   std::vector<std::string> problems;
-  const auto check = [&](const x509::NameAttribute& attribute) {
-    if (subject_field(attribute.type) != nullptr && attribute.string_type != x509::StringType::other) return;
+  for (const x509::NameAttribute& attribute : providers::attributes_of(ask.content.subject)) {
+    if (providers::accepts(ask, "subject-changed")) break;
+    if (subject_field(attribute.type) != nullptr && attribute.string_type != x509::StringType::other) continue;
     problems.push_back(
         fmt::format("the subject has {}, for which a DigiCert request has no field (accept: "
                     "subject-changed)",
                     attribute.type.name()));
-  };
-  if (!accepts(ask, "subject-changed")) {
-    for (const x509::RelativeName& relative : ask.content.subject.relative_names()) {
-      for (const x509::NameAttribute& attribute : relative) check(attribute);
-    }
   }
   for (const x509::GeneralName& name : ask.content.subject_alternative_names) {
     if (name_field(name) == nullptr) {

@@ -4,7 +4,6 @@
 #include "x509/content/requested_content.h"
 
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,7 +16,6 @@ struct SubjectField {
   x509::Oid oid;
   AttributeValues::Form form;  // an array in the OpenAPI's example, or a string
 };
-std::span<const SubjectField> subject_fields();
 // Null for a name or type without a row.
 const SubjectField* subject_field(std::string_view name);
 const SubjectField* subject_field(const x509::Oid& type);
@@ -26,7 +24,6 @@ struct NameField {
   std::string_view name;    // "dns_names"
   std::string_view prefix;  // of x509::GeneralName's text: "dns:"
 };
-std::span<const NameField> name_fields();
 const NameField* name_field(std::string_view name);
 const NameField* name_field(const x509::GeneralName& general_name);
 
@@ -35,8 +32,6 @@ std::vector<AttributeValues> subject_values(const x509::Name& subject);
 std::vector<AttributeValues> name_values(const std::vector<x509::GeneralName>& names);
 // One sentence each; what the ask accepts by name is left out.
 std::vector<std::string> what_cannot_be_carried(const x509::RequestedContent& ask);
-// Whether the profile of the configuration accepts that deviation.
-bool accepts(const x509::RequestedContent& ask, std::string_view finding);
 
 // Whether both say the same subject (as text) and the same alternative names, in whatever order.
 bool same_names(const x509::Content& a, const x509::Content& b);

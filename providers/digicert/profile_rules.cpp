@@ -4,6 +4,8 @@
 #include "base/text.h"
 #include "base/unicode.h"
 #include "providers/digicert/fields.h"
+#include "providers/following.h"
+#include "providers/objections.h"
 #include "x509/asn1/oid.h"
 
 #include <fmt/core.h>
@@ -13,6 +15,7 @@
 namespace hsmbridge::digicert {
 namespace {
 
+using providers::accepts;
 using Strings = std::vector<std::string>;
 
 // "clientAuth"; what is not an OID, printable.
@@ -69,16 +72,10 @@ void check_key(Strings& problems, const Profile& profile, const x509::KeySpec& k
 // ---- fields ---------------------------------------------------------------------------------------------------------
 
 const AttributeValues* find(const std::vector<AttributeValues>& values, std::string_view name) {
-  for (const AttributeValues& one : values) {
-    if (one.name == name) return &one;
-  }
-  return nullptr;
+  return providers::row_with(values, &AttributeValues::name, name);
 }
 const ProfileAttribute* find(const std::vector<ProfileAttribute>& attributes, std::string_view type) {
-  for (const ProfileAttribute& one : attributes) {
-    if (one.type == type) return &one;
-  }
-  return nullptr;
+  return providers::row_with(attributes, &ProfileAttribute::type, type);
 }
 
 void check_mandatory(Strings& problems, const std::vector<ProfileAttribute>& wanted,
@@ -91,15 +88,6 @@ void check_mandatory(Strings& problems, const std::vector<ProfileAttribute>& wan
         known(attribute.type)
             ? fmt::format("the profile demands {} {}, and the request has none", kind, attribute.type)
             : fmt::format("the profile demands {} {}, which this version cannot send", kind, attribute.type));
-  }
-}
-
-void check_multiple(Strings& problems, const ProfileAttribute& rule, const AttributeValues& value,
-                    std::string_view kind) {
-  // Alternative names are lists by nature: `multiple` false there may only be about the enrolment form.
-  if (kind == "subject field" && !rule.multiple && value.values.size() > 1) {
-    problems.push_back(
-        fmt::format("the profile allows one {} {}, the request has {}", kind, value.name, value.values.size()));
   }
 }
 
@@ -121,7 +109,11 @@ void check_subject(Strings& problems, const Profile& profile, const x509::Reques
                       "subject-changed)",
                       value.name, *rule->fixed, joined(value.values)));
     }
-    check_multiple(problems, *rule, value, "subject field");
+    // Not of alternative names: they are lists by nature, and `multiple` there may only be about the enrolment form.
+    if (!rule->multiple && value.values.size() > 1) {
+      problems.push_back(
+          fmt::format("the profile allows one subject field {}, the request has {}", value.name, value.values.size()));
+    }
   }
   for (const ProfileAttribute& rule : profile.subject) {
     if (rule.fixed && find(given, rule.type) == nullptr) {
@@ -168,7 +160,7 @@ void check_validity(Strings& problems, const Profile& profile, const Settings& s
   const bool sent = settings.validity == Settings::Validity::as_asked && profile.validity_may_be_asked;
   if (sent) {
     if (!term_of(ask.validity)) {
-      problems.push_back(fmt::format("a validity of {} is no whole number of minutes", duration_text(ask.validity)));
+      problems.push_back(fmt::format("a validity of {} is not a whole number of minutes", duration_text(ask.validity)));
     }
     return;
   }

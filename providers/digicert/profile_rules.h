@@ -22,7 +22,7 @@ workflow::Facts facts(const Profile& profile);
 std::vector<std::string> violations(const Profile& profile, const Settings& settings, const x509::RequestedContent& ask,
                                     const x509::KeySpec& key);
 
-// What it is known to write into a certificate beside what is asked: no reason against it.
+// What it is known to write into a certificate in addition to what is asked: not an objection.
 std::vector<std::string> notes(const Profile& profile, const x509::Content& asked);
 
 // Whether the service answers a request under it with the certificate, always: rest_api with third_party_app, no second

@@ -1,7 +1,6 @@
 #include "providers/digicert/provider.h"
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/unicode.h"
@@ -9,6 +8,7 @@
 #include "providers/digicert/fields.h"
 #include "providers/following.h"
 #include "x509/names/name.h"
+#include "x509/objects/csr.h"
 #include "x509/objects/spki.h"
 
 #include <fmt/core.h>
@@ -28,38 +28,40 @@ constexpr Duration kProfileAge = std::chrono::minutes{10};
 }  // namespace
 
 std::string to_text(const Pinned& pinned) {
-  Json json = Json::object({{"profile", pinned.profile}, {"seat", pinned.seat}});
-  if (!pinned.serial.empty()) json.set("serial", pinned.serial);
-  if (pinned.issued_at_once) json.set("issued_at_once", true);
-  if (pinned.missing_since) json.set("missing_since", rfc3339(*pinned.missing_since));
-  if (!pinned.account.empty()) json.set("account", pinned.account);
-  return json.dump();
+  return providers::stored({{"profile", pinned.profile},
+                            {"seat", pinned.seat},
+                            {"serial", pinned.serial},
+                            {"issued_at_once", pinned.issued_at_once},
+                            {"missing_since", providers::stored(pinned.missing_since)},
+                            {"account", pinned.account}});
 }
 
 Pinned pinned_from(const std::string& provider_state) {
-  return providers::stored_state<Pinned>(provider_state, [](const Json& json) {
-    Pinned pinned{json.string_or("profile", ""), json.string_or("seat", ""), json.string_or("serial", "")};
-    pinned.issued_at_once = json.bool_or("issued_at_once", false);
-    if (const Json* since = json.find("missing_since")) pinned.missing_since = parse_rfc3339(since->as_string());
-    pinned.account = json.string_or("account", "");
-    return pinned;
+  return providers::stored_state<Pinned>(provider_state, [](const providers::Members& in) {
+    return Pinned{in.text("profile"),       in.text("seat"),
+                  in.text("serial"),        in.truth("issued_at_once").value_or(false),
+                  in.date("missing_since"), in.text("account")};
   });
 }
 
+std::string known_serial(const Pinned& pinned, const x509::Certificate& certificate) {
+  std::string serial = serial_text(certificate.serial());
+  return same_serial(pinned.serial, serial) ? pinned.serial : serial;
+}
+
 std::string to_text(const Remembered& remembered) {
-  return Json::object({{"usual_form", remembered.usual_form},
-                       {"renewal", remembered.renewal},
-                       {"refused", static_cast<std::int64_t>(remembered.refused)}})
-      .dump();
+  return providers::stored({{"usual_form", remembered.usual_form},
+                            {"renewal", remembered.renewal},
+                            {"refused", static_cast<std::int64_t>(remembered.refused)}});
 }
 
 Remembered remembered_from(const std::string& text) {
-  if (text.empty()) return {};
   try {
-    const Json json = Json::parse(text);
-    const std::int64_t refused = json.at("refused").as_integer();
-    return {json.at("usual_form").as_string(), json.at("renewal").as_string(),
-            static_cast<unsigned>(std::clamp<std::int64_t>(refused, 0, 1'000))};
+    return providers::stored_state<Remembered>(text, [](const providers::Members& in) {
+      const std::int64_t refused = in.json().at("refused").as_integer();
+      return Remembered{in.text("usual_form"), in.text("renewal"),
+                        static_cast<unsigned>(std::clamp<std::int64_t>(refused, 0, 1'000))};
+    });
   } catch (const Error& error) {
     // The order is sent as if for the first time: at worst it is refused once more.
     log::debug("what was remembered of a refused attempt cannot be read: " + error.message());
@@ -77,19 +79,12 @@ DigicertProvider::DigicertProvider(Settings settings, std::shared_ptr<Client> cl
       clock_(clock),
       profile_(kProfileAge, clock),
       shape_(kProfileAge, clock) {
-  if (!settings_.chain) return;
-  for (const Bytes& der : providers::chain_in_file(settings_.name, *settings_.chain)) {
-    chain_.push_back(x509::parse_certificate(der));
-  }
+  if (settings_.chain) chain_ = providers::parsed(providers::chain_in_file(settings_.name, *settings_.chain));
 }
 
 Capabilities capabilities_of(Issues issues) {
-  Capabilities can;
-  can.complete_look_up = issues == Issues::at_once;
-  can.renew = true;
-  can.revoke = true;
   // revoke_hold stays false: the service suspends, and our store has no record that could be resumed or revoked later.
-  return can;
+  return {.complete_look_up = issues == Issues::at_once, .renew = true, .revoke = true};
 }
 
 Capabilities DigicertProvider::capabilities() const {
@@ -151,7 +146,7 @@ ProviderDraft DigicertProvider::draft(const Order& order, ByteView csr, Instant)
   // The service builds the certificate: nothing is frozen beyond the CSR but under what and for whom it is ordered.
   const x509::Content asked = x509::parse_csr(csr).content;
   const std::string common_name = common_name_of(asked);
-  // A seat that wants a common name where there is none is a complaint of check(), beside all the others.
+  // A seat that wants a common name where there is none is a complaint of check(), together with all the others.
   const bool has_seat = !common_name.empty() || !wants_common_name(settings_);
   ProviderDraft draft;
   Pinned pinned{settings_.profile, has_seat ? seat_for(settings_, common_name) : "", ""};
@@ -188,7 +183,7 @@ std::vector<std::string> DigicertProvider::check(const ProviderCall& call) {
 // ---- cancel, confirm ------------------------------------------------------------------------------------------------
 
 CancelAnswer DigicertProvider::cancel(const ProviderCall& call) {
-  const std::string what = call.order.kind() == Kind::revoke ? std::string("a revocation that was asked for")
+  const std::string what = call.order.kind() == Kind::revoke ? std::string("a revocation that was requested")
                            : call.submission != nullptr && !call.submission->reference.empty()
                                ? "request " + call.submission->reference.str()
                                : std::string("a pending request");

@@ -6,9 +6,7 @@
 #include "providers/digicert/profile_rules.h"
 #include "providers/digicert/settings.h"
 #include "workflow/ports/provider.h"
-#include "x509/content/requested_content.h"
 #include "x509/objects/certificate.h"
-#include "x509/objects/csr.h"
 
 #include <memory>
 #include <optional>
@@ -36,6 +34,8 @@ struct Pinned {
 std::string to_text(const Pinned& pinned);
 // Empty fields for "". Throws corrupt.
 Pinned pinned_from(const std::string& provider_state);
+// The certificate's serial number, in the service's own spelling where that is known.
+std::string known_serial(const Pinned& pinned, const x509::Certificate& certificate);
 
 // What a refused attempt told about how to send the next one (ProviderCall::remembered).
 struct Remembered {
@@ -77,7 +77,9 @@ class DigicertProvider final : public workflow::Provider,
   // There is no such call.
   workflow::CancelAnswer cancel(const workflow::ProviderCall& call) override;
   std::vector<Bytes> issuers() const override;
-  workflow::Issued read(const workflow::ProviderCall& call, const workflow::IssuedResult& result) override;
+  workflow::Issued certificate_in(const workflow::ProviderCall& call,
+                                  const workflow::IssuedResult& result) const override;
+  std::vector<Bytes> issuers_for(const workflow::ProviderCall& call, const workflow::Issued& issued) override;
   void confirm(const workflow::ProviderCall& call, const workflow::Issued& issued) override;
   std::vector<std::string> test() override;
   std::optional<Duration> server_ahead() const override { return client_->server_ahead(); }
@@ -100,7 +102,7 @@ class DigicertProvider final : public workflow::Provider,
   // Serial number to renew, or why it is to be a fresh request.
   struct RenewalPlan {
     std::string serial;
-    std::string thumbprint;  // SHA-256 in hex, beside every serial number
+    std::string thumbprint;  // SHA-256 in hex, sent with every serial number
     std::string why_not;
   };
   workflow::SubmitAnswer renew(const workflow::ProviderCall& call, const CertificateOrder& order,

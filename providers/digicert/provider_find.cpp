@@ -1,9 +1,11 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "providers/bundle.h"
 #include "providers/digicert/certificates.h"
 #include "providers/digicert/fields.h"
 #include "providers/digicert/provider.h"
+#include "providers/following.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/spki.h"
 
@@ -101,8 +103,7 @@ DigicertProvider::Search DigicertProvider::search(const ProviderCall& call, cons
       if (++asked_for > kMostAskedFor) throw Error{ErrorKind::corrupt, "too many items come without their certificate"};
       text = client_->certificate(details.serial, details.thumbprint, left()).details.certificate;
     }
-    std::vector<x509::Certificate> all;
-    for (const Bytes& der : certificates_in(text)) all.push_back(x509::parse_certificate(der));
+    std::vector<x509::Certificate> all = providers::parsed(certificates_in(text));
     x509::Certificate certificate = std::move(all[leaf_among(all, spki, details.serial)]);
     if (!same_serial(serial_text(certificate.serial()), details.serial)) {
       throw Error{ErrorKind::corrupt, "none of its certificates has its number"};
@@ -160,7 +161,7 @@ LookUpAnswer DigicertProvider::look_up(const ProviderCall& call) {
   try {
     return look_up_certificate(call);
   } catch (const Error& error) {
-    // Trouble passes, and a refused key may be renewed. A search that we may not make will not be allowed by itself.
+    // Trouble passes, and a refused key may be renewed. A search that we may not make will not be allowed automatically.
     const std::string_view http = error.detail("http");
     const bool foreign_no = http == "400" || http == "409" || http == "410" || http == "422";
     if ((error.kind() == ErrorKind::unavailable && !foreign_no) || http == "401") throw;
@@ -180,60 +181,53 @@ LookUpAnswer DigicertProvider::look_up_certificate(const ProviderCall& call) {
   const Pinned pinned = pinned_for(call);
   const Profile now = profile(pinned.profile, Freshness::read_now, left() / 4);
   // The whole seat, whatever its status and name: the service may build the common name otherwise than we asked, and a
-  // certificate that was revoked since is one all the same.
+  // revoked certificate is one too.
   const Search found = search(call, {pinned.seat, "", ""}, left());
   if (found.ours.size() == 1 && found.ambiguous.empty() && found.complete &&
       found.ours.front().details.status == "issued") {
     return Found{found_as(pinned, found.ours.front().details.serial, found.ours.front().certificate.der)};
   }
+  const auto cannot_tell = [](const std::string& why) { return CannotTell{fmt::format("{}; {}", why, kByHand)}; };
   if (!found.ours.empty() || !found.ambiguous.empty()) {
-    std::string list;
+    std::vector<std::string> list;
     for (const auto* matches : {&found.ours, &found.ambiguous}) {
       for (const Search::Match& one : *matches) {
-        list += fmt::format("{}{} ({}, from {})", list.empty() ? "" : ", ", one.details.serial, one.details.status,
-                            rfc3339(one.certificate.tbs.validity.not_before));
+        list.push_back(fmt::format("{} ({}, from {})", one.details.serial, one.details.status,
+                                   rfc3339(one.certificate.tbs.validity.not_before)));
       }
     }
-    return CannotTell{
-        fmt::format("certificates with this key are there, and which of them answers this request, if any, "
-                    "is not certain: {}; {}",
-                    list, kByHand)};
+    return cannot_tell(
+        "certificates with this key are there, and which of them answers this request, if any, is not "
+        "certain: " +
+        joined(list));
   }
   if (!found.complete) {
-    return CannotTell{fmt::format("DigiCert's search for the certificates of seat {} could not be read completely; {}",
-                                  pinned.seat, kByHand)};
+    return cannot_tell(
+        fmt::format("DigiCert's search for the certificates of seat {} could not be read completely", pinned.seat));
   }
+  const std::string nothing = "no certificate with this key is there, which proves nothing: ";
   if (!issues_at_once(now)) {
-    return CannotTell{
-        fmt::format("no certificate with this key is there, which proves nothing: the profile \"{}\" issues "
-                    "after {}, and DigiCert has no search for pending requests; {}",
-                    now.name, what_is_awaited(&now), kByHand)};
+    return cannot_tell(nothing + fmt::format("the profile \"{}\" issues after {}, and DigiCert has no search for "
+                                             "pending requests",
+                                             now.name, what_is_awaited(&now)));
   }
   if (!pinned.issued_at_once) {
-    return CannotTell{
-        fmt::format("no certificate with this key is there, which proves nothing: it is not known that the profile "
-                    "\"{}\" issued at once when this was ordered, and DigiCert has no search for pending requests; {}",
-                    now.name, kByHand)};
+    return cannot_tell(nothing + fmt::format("it is not known that the profile \"{}\" issued at once when this was "
+                                             "ordered, and DigiCert has no search for pending requests",
+                                             now.name));
   }
   const unsigned refused = remembered_from(call.remembered).refused;
   // An earlier attempt's certificate may be what this one was refused for as a duplicate, and not be in the index yet.
   if (call.attempt > 1 + refused && !now.duplicates_allowed.value_or(false)) {
-    return CannotTell{fmt::format(
-        "no certificate with this key is there, and it was ordered {} times under the profile \"{}\", which "
-        "may refuse duplicates of one that the search does not show yet; {}",
-        call.attempt, now.name, kByHand)};
+    return cannot_tell(
+        fmt::format("no certificate with this key is there, and it was ordered {} times under the "
+                    "profile \"{}\", which may refuse duplicates of one that the search does not show "
+                    "yet",
+                    call.attempt, now.name));
   }
-  // Others may see less.
-  if (pinned.account.empty()) {
-    return CannotTell{fmt::format(
-        "no certificate with this key is there, which proves nothing: DigiCert did not tell who ordered it (GET "
-        "/account/api/v1/user/me), so that nobody knows whether this search was made under the same account; {}",
-        kByHand)};
-  }
-  if (const std::string here = client_->account(Duration::zero(), left()); here != pinned.account) {
-    return CannotTell{
-        fmt::format("no certificate with this key is shown to {}, which proves nothing: it was ordered by {}; {}",
-                    here.empty() ? "somebody whom DigiCert does not name" : here, pinned.account, kByHand)};
+  const std::string here = pinned.account.empty() ? "" : client_->account(Duration::zero(), left());
+  if (const std::string why = providers::seen_by_another("DigiCert", here, pinned.account); !why.empty()) {
+    return cannot_tell(nothing + why);
   }
   return Absent{};
 }

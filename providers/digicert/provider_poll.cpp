@@ -174,7 +174,7 @@ Report DigicertProvider::poll(const ProviderCall& call) {
     if (report.status == RequestStatus::awaiting_approval) {
       report.progress.note = fmt::format("it waits for {}", what_is_awaited(known ? &*known : nullptr));
     }
-    // "ISSUED" with nothing beside it is recorded and waited on: it is no certificate, and no refusal either.
+    // "ISSUED" without a certificate is recorded and waited on: it is neither a certificate nor a refusal.
     if (report.status == RequestStatus::unrecognised) {
       report.progress.note = fmt::format("DigiCert says '{}' and gives no certificate", report.provider_status);
     }

@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "base/log.h"
+#include "providers/bundle.h"
 #include "providers/digicert/certificates.h"
 #include "providers/digicert/provider.h"
 #include "x509/objects/csr.h"
@@ -37,13 +38,11 @@ std::vector<x509::Certificate> parsed(const std::vector<Bytes>& ders) {
   if (ders.size() > kMostCertificates) {
     throw Error{ErrorKind::corrupt, fmt::format("DigiCert handed out {} certificates for one", ders.size())};
   }
-  std::vector<x509::Certificate> certificates;
   try {
-    for (const Bytes& der : ders) certificates.push_back(x509::parse_certificate(der));
+    return providers::parsed(ders);
   } catch (const Error& error) {
     throw Error{ErrorKind::corrupt, "a certificate that DigiCert handed out cannot be read: " + error.message()};
   }
-  return certificates;
 }
 
 template <class T>
@@ -70,7 +69,7 @@ std::vector<x509::Certificate> DigicertProvider::issuers_from(IssuersIn where, c
     return parsed(ders);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::unavailable) throw;
-    log::warning(fmt::format("provider {}: the chain of {} {} cannot be had: {}", settings_.name,
+    log::warning(fmt::format("provider {}: the chain of {} {} could not be fetched: {}", settings_.name,
                              where == IssuersIn::formats ? "certificate" : "profile", name, error.message()));
     return {};
   }
@@ -82,7 +81,7 @@ std::vector<Bytes> DigicertProvider::issuers() const {
   return ders;
 }
 
-Issued DigicertProvider::read(const ProviderCall& call, const IssuedResult& result) {
+Issued DigicertProvider::certificate_in(const ProviderCall& call, const IssuedResult& result) const {
   const CertificateAnswer answer = answer_in(result);
   std::vector<x509::Certificate> all = parsed(certificates_of(answer));
   const Bytes spki = call.draft.csr.empty() ? Bytes{} : x509::parse_csr(call.draft.csr).spki;
@@ -100,12 +99,24 @@ Issued DigicertProvider::read(const ProviderCall& call, const IssuedResult& resu
   }
   append(all, chain_);
   x509::SignatureBudget signatures;
-  const auto complete = [&](IssuersIn where, const std::string& name) {
-    if (!reaches_a_root(leaf, all, signatures)) append(all, issuers_from(where, name, call.time_limit / 2));
-  };
-  complete(IssuersIn::formats, answer.serial.empty() ? serial : answer.serial);
-  complete(IssuersIn::profile, pinned_for(call).profile);
-  return {leaf.der, chain_from(leaf, all, signatures)};
+  return {leaf.der, chain_from(leaf, all, signatures).certificates};
+}
+
+std::vector<Bytes> DigicertProvider::issuers_for(const ProviderCall& call, const Issued& issued) {
+  const x509::Certificate leaf = x509::parse_certificate(issued.certificate);
+  std::vector<x509::Certificate> all = providers::parsed(issued.chain);
+  const Pinned pinned = pinned_for(call);
+  x509::SignatureBudget signatures;
+  for (const auto& [where, name] :
+       {std::pair{IssuersIn::formats, known_serial(pinned, leaf)}, std::pair{IssuersIn::profile, pinned.profile}}) {
+    if (chain_from(leaf, all, signatures).reaches_a_root) break;
+    append(all, issuers_from(where, name, call.time_limit / 2));
+  }
+  std::vector<Bytes> found = chain_from(leaf, all, signatures).certificates;
+  std::erase_if(found, [&](const Bytes& der) {
+    return std::find(issued.chain.begin(), issued.chain.end(), der) != issued.chain.end();
+  });
+  return found;
 }
 
 }  // namespace hsmbridge::digicert

@@ -21,13 +21,10 @@ struct Target {
 
 Target target_of(const Order& order) {
   if (!order.predecessor() || order.predecessor()->der.empty()) {
-    throw Error{ErrorKind::invalid_input, "the certificate to revoke is not at hand"};
+    throw Error{ErrorKind::invalid_input, "the certificate to revoke is not known"};
   }
   const Predecessor& old = *order.predecessor();
-  const std::string serial = serial_text(x509::parse_certificate(old.der).serial());
-  // The service's own spelling of the number where we know it.
-  const std::string known = pinned_from(old.provider_state).serial;
-  return {same_serial(known, serial) ? known : serial, hex(sha256(old.der))};
+  return {known_serial(pinned_from(old.provider_state), x509::parse_certificate(old.der)), hex(sha256(old.der))};
 }
 
 Report done(std::string status, std::string message, const Target& target) {
@@ -54,7 +51,7 @@ bool is_revoked(const Order& order, const std::string& status) {
 std::vector<std::string> DigicertProvider::check_revocation(const ProviderCall& call) const {
   std::vector<std::string> problems;
   if (!revocation_word(call.order.revocation()->reason)) {
-    problems.push_back(fmt::format("DigiCert knows no revocation for the reason \"{}\"; it knows {}",
+    problems.push_back(fmt::format("DigiCert does not support the revocation reason \"{}\"; it supports {}",
                                    call.order.revocation()->reason, revocation_reasons()));
   }
   try {
@@ -71,7 +68,7 @@ SubmitAnswer DigicertProvider::revoke(const ProviderCall& call) {
   try {
     target = target_of(call.order);
     if (!word)
-      throw Error{ErrorKind::invalid_input, "the reason \"" + call.order.revocation()->reason + "\" revokes nothing"};
+      throw Error{ErrorKind::invalid_input, "the reason \"" + call.order.revocation()->reason + "\" is not supported"};
   } catch (const Error& error) {
     return RefusedForGood{error};
   }
@@ -99,9 +96,7 @@ SubmitAnswer DigicertProvider::revoke(const ProviderCall& call) {
                                          target.serial, target.thumbprint)}
                               .hint("revoke it in the console of Trust Lifecycle Manager")};
   }
-  if (auto* refused = std::get_if<RefusedForGood>(&verdict)) return std::move(*refused);
-  if (auto* again = std::get_if<NotAccepted>(&verdict)) return std::move(*again);
-  return std::move(std::get<OutcomeUnknown>(verdict));
+  return *providers::passed_on(verdict);
 }
 
 // The status of the certificate is the truth about its revocation, whatever became of the call.

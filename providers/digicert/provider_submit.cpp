@@ -9,8 +9,6 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
-
 namespace hsmbridge::digicert {
 
 using namespace workflow;
@@ -76,7 +74,7 @@ CertificateOrder DigicertProvider::order_for(const ProviderCall& call, const Pin
 DigicertProvider::RenewalPlan DigicertProvider::plan_renewal(const ProviderCall& call, const Pinned& now,
                                                              const Profile& profile) const {
   if (!call.order.predecessor() || call.order.predecessor()->der.empty()) {
-    return {"", "", "the certificate it replaces is not at hand"};
+    return {"", "", "the certificate it replaces is not known"};
   }
   if (const std::string refused = remembered_from(call.remembered).renewal; !refused.empty()) {
     return {"", "", "DigiCert refused the renewal: " + refused};
@@ -86,7 +84,7 @@ DigicertProvider::RenewalPlan DigicertProvider::plan_renewal(const ProviderCall&
   const Pinned then = pinned_from(old.provider_state);
   // The renewal's body has no attributes: the service repeats what the old certificate says.
   if (!same_names(enrolment_of(call.order).content.content, certificate.content())) {
-    return {"", "", "the new certificate shall say something else than the old one"};
+    return {"", "", "the new certificate is to have other names than the old one"};
   }
   if (lower(then.profile) != lower(now.profile)) {
     return {"", "",
@@ -99,13 +97,13 @@ DigicertProvider::RenewalPlan DigicertProvider::plan_renewal(const ProviderCall&
             then.seat.empty() ? "it is not known for which seat the old one was issued"
                               : "the old one was issued for another seat"};
   }
-  if (!issues_at_once(profile)) return {"", "", "the profile does not issue at once, and then DigiCert renews nothing"};
+  if (!issues_at_once(profile))
+    return {"", "", "the profile does not issue at once, and DigiCert renews only under profiles that do"};
   const Instant end = certificate.tbs.validity.not_after;
   const Instant begin = end - std::chrono::hours{24 * profile.renewal_days.value_or(kUsualRenewalDays)};
   if (call.now < begin) return {"", "", fmt::format("the renewal window opens on {}", rfc3339(begin))};
   if (call.now > end) return {"", "", fmt::format("the old one expired on {}", rfc3339(end))};
-  const std::string serial = serial_text(certificate.serial());
-  return {same_serial(then.serial, serial) ? then.serial : serial, hex(sha256(old.der)), ""};
+  return {known_serial(then, certificate), hex(sha256(old.der)), ""};
 }
 
 Report DigicertProvider::report_of(Taken taken, const CertificateOrder& order, const Profile& profile,
@@ -172,11 +170,11 @@ SubmitAnswer DigicertProvider::request(const ProviderCall& call, const Certifica
   if (about_form) {
     // Neither form helps, so it was about something else: the complaint about the usual form is the useful one.
     const std::string& complaint = refused->error.message();
-    return RefusedForGood{
-        providers::retold(refused->error, refused->error.kind(),
-                          remembered.usual_form + (complaint == remembered.usual_form
-                                                       ? std::string("; the other form of a request is refused alike")
-                                                       : "; the other form of a request: " + complaint))};
+    return RefusedForGood{providers::retold(
+        refused->error, refused->error.kind(),
+        remembered.usual_form + (complaint == remembered.usual_form
+                                     ? std::string("; the other form of a request is refused in the same way")
+                                     : "; the other form of a request: " + complaint))};
   }
   // A 403 may come before the body is looked at; a 400 about a value tells that the form was read.
   const bool read = refused != nullptr && refused->error.detail("http") == "400" && has_own_code(refused->error);

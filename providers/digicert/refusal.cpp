@@ -25,7 +25,7 @@ struct StatusRow {
 // What a complete refusal of that HTTP status lets the caller do. The status counts, not the code: two vocabularies of
 // codes are in use, and no source ties one to a status.
 constexpr StatusRow kStatuses[] = {
-    {400, ErrorKind::invalid_input, "`hsmbridge provider show NAME --profiles` shows what the profile wants"},
+    {400, ErrorKind::invalid_input, "`hsmbridge provider show NAME --profiles` shows what the profile requires"},
     {401, ErrorKind::denied,
      "give `api_key` a valid API token of a service user of this DigiCert ONE account; tokens of the demo and the "
      "production system are not interchangeable"},
@@ -48,23 +48,19 @@ bool is_a_no(const std::vector<Refusal>& refusals) {
 
 std::optional<providers::Refused> refusal_in(std::string_view what, const net::Response& answer) {
   const std::vector<Refusal> refusals = refusals_from(answer.body);
-  if (refusals.empty() && answer.status != 401) return std::nullopt;
+  if (refusals.empty()) return std::nullopt;
   const StatusRow* row = providers::row_with(kStatuses, &StatusRow::status, answer.status);
   ErrorKind kind = row != nullptr ? row->kind : ErrorKind::invalid_input;
   if (kind == ErrorKind::invalid_input && is_a_no(refusals)) kind = ErrorKind::refused;
-  const std::string said = refusals.empty() ? providers::described(answer)
-                                            : fmt::format("{}, HTTP {}", refusals_text(refusals), answer.status);
-  const std::string_view verb = answer.status == 401   ? "DigiCert does not take our credentials"
+  const std::string_view verb = answer.status == 401   ? "DigiCert does not accept our credentials"
                                 : answer.status >= 500 ? "DigiCert says"
                                                        : "DigiCert refuses";
-  Error error(kind, fmt::format("{}: {}: {}", what, verb, said));
+  Error error(kind, fmt::format("{}: {}: {}, HTTP {}", what, verb, refusals_text(refusals), answer.status));
   error.with("http", std::to_string(answer.status));
-  if (!refusals.empty()) {
-    const std::string& code = refusals.front().code;
-    error.with("code", code.empty() ? std::string(kNoCode) : printable(code));
-    if (!refusals.front().field.empty()) error.with("field", printable(refusals.front().field));
-    error.with("envelope", refusals.front().envelope == Refusal::Envelope::list ? "errors" : "error");
-  }
+  const Refusal& first = refusals.front();
+  error.with("code", first.code.empty() ? std::string(kNoCode) : printable(first.code));
+  if (!first.field.empty()) error.with("field", printable(first.field));
+  error.with("envelope", first.envelope == Refusal::Envelope::list ? "errors" : "error");
   if (row != nullptr && kind == row->kind && !row->advice.empty()) error.hint(std::string(row->advice));
   if (answer.status != 401) return providers::Refused{std::move(error)};
   return providers::Refused{std::move(error), providers::Refused::Fate::not_accepted, ""};

@@ -4,12 +4,12 @@
 #include "providers/verdict.h"
 
 #include <string>
-#include <variant>
 
 // How Trust Lifecycle Manager refuses, and what that means.
 namespace hsmbridge::digicert {
 
-// - 401, whatever its body, is about the credentials: no handler saw the request.
+// - 401 in the service's own form is about the credentials: no handler saw the request. In any other form it is a
+//   proxy's, which tells nothing about the request or the key.
 // - Any other refusal in the service's own form is for good. Its kind is that of the HTTP status: `denied` for 403,
 //   `not_found` for 404 and 410, `invalid_input` for 400; `refused` where its words are a no to the request itself.
 // Details: "http", and "code", "field" and "envelope" of the first refusal.
@@ -34,7 +34,7 @@ struct Taken {
   CertificateAnswer answer;
   std::string body;  // exactly as it came
 };
-using Verdict = std::variant<Taken, workflow::NotAccepted, workflow::RefusedForGood, workflow::OutcomeUnknown>;
+using Verdict = providers::VerdictOf<Taken>;
 // Taken: a success that names a certificate or a request. (201 is what the sources show for both; a renewal answers
 // 200.)
 Verdict submission_verdict(const providers::Answer& answer);
@@ -48,8 +48,7 @@ struct RevocationTaken {
 // The serial number is in the account more than once, and the service did not tell them apart by the SHA-256
 // thumbprint: nothing was revoked.
 struct Collision {};
-using RevocationVerdict = std::variant<Revoked, RevocationTaken, Collision, workflow::NotAccepted,
-                                       workflow::RefusedForGood, workflow::OutcomeUnknown>;
+using RevocationVerdict = providers::VerdictOf<Revoked, RevocationTaken, Collision>;
 // 204 is done; so is "already has been revoked", in whatever status it comes. Another success is taken and its effect
 // has yet to be seen.
 RevocationVerdict revocation_verdict(const providers::Answer& answer);

@@ -4,8 +4,6 @@
 
 #include <fmt/core.h>
 
-#include <utility>
-
 namespace hsmbridge::digicert {
 namespace {
 

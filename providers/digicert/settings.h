@@ -14,7 +14,7 @@ namespace hsmbridge::digicert {
 
 using providers::TokenKey;
 
-// How a certificate request is written. Every working client sends its parts beside `profile`; the vendor's tutorial
+// How a certificate request is written. Every working client sends its parts next to `profile`; the vendor's tutorial
 // pages put them inside.
 enum class Shape { siblings, nested };
 

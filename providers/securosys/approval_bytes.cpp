@@ -8,7 +8,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 
 namespace hsmbridge::securosys {
@@ -99,7 +98,7 @@ std::string label(List& list, std::string_view name) {
   const ByteView data = list.expect(kLabel, name);
   std::string text = to_text(data);
   if (!x509::is_utf8(text) || printable(text) != text) {
-    refuse(list.data_offset(), fmt::format("{} is no printable UTF-8", name));
+    refuse(list.data_offset(), fmt::format("{} is not printable UTF-8", name));
   }
   return text;
 }
@@ -130,7 +129,7 @@ ApprovalStamp timestamp(List& list, Bytes& payload) {
   const ByteView seconds = inner.expect(kSecondsSinceEpoch, "SecondsSinceEpoch");
   if (seconds.size() != 8) refuse(time_offset, fmt::format("SecondsSinceEpoch has {} bytes, not 8", seconds.size()));
   const std::uint64_t since_epoch = little_endian(seconds);
-  if (since_epoch > kLastSecond) refuse(time_offset, fmt::format("{} is no time of this era", since_epoch));
+  if (since_epoch > kLastSecond) refuse(time_offset, fmt::format("{} is not a valid time", since_epoch));
   ApprovalStamp stamp;
   stamp.at = Instant(std::chrono::seconds(static_cast<std::int64_t>(since_epoch)));
   stamp.clock_key = label(inner, "the label of the timestamp key");

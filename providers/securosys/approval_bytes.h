@@ -2,7 +2,6 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
-#include "base/unicode.h"
 
 #include <optional>
 #include <string>

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/unicode.h"
+#include "providers/objections.h"
 #include "providers/securosys/task_walk.h"
 #include "x509/judge/render.h"
 #include "x509/names/name.h"
@@ -36,10 +37,8 @@ void mark(std::string& marks, std::string_view what, std::string_view text) {
 }
 
 void mark_name(std::string& marks, std::string_view before, const x509::Name& name) {
-  for (const x509::RelativeName& relative : name.relative_names()) {
-    for (const x509::NameAttribute& attribute : relative) {
-      mark(marks, fmt::format("{}{}", before, attribute.type.name()), attribute.value);
-    }
+  for (const x509::NameAttribute& attribute : providers::attributes_of(name)) {
+    mark(marks, fmt::format("{}{}", before, attribute.type.name()), attribute.value);
   }
 }
 
@@ -119,12 +118,11 @@ TaskView view_of(const Task& task) {
 }
 
 std::vector<std::string> objections(const TaskView& task, const Expectation& expectation, const Bytes& approver_spki) {
-  if (!task.fault.empty()) {
-    std::vector<std::string> all = expectation.known;
-    all.push_back(task.fault);
-    return all;
-  }
   std::vector<std::string> found = expectation.known;
+  if (!task.fault.empty()) {
+    found.push_back(task.fault);
+    return found;
+  }
   const Bytes& payload = task.approval.payload;
   if (task.shown_payload && !equal(*task.shown_payload, payload)) {
     found.emplace_back("the payload that the server shows is not the one in the bytes to be signed");
@@ -148,13 +146,12 @@ std::vector<std::string> objections(const TaskView& task, const Expectation& exp
   if (expectation.certificate) {
     const auto* certificate = std::get_if<x509::TbsCertificate>(&task.content);
     if (certificate == nullptr) {
-      found.emplace_back("it is no certificate, and our request asked for one");
+      found.emplace_back("it is not a certificate, and our request is for one");
     } else {
       for (const x509::Finding& finding :
            x509::check_to_be_signed(*certificate, *expectation.certificate, expectation.at)) {
         if (finding.severity == x509::Severity::fatal) {
-          found.push_back(
-              fmt::format("it is not what our request asked for: {}: {}", finding.name, finding.explanation));
+          found.push_back(fmt::format("it differs from our request: {}: {}", finding.name, finding.explanation));
         }
       }
       // The TSB carries the common name as it was asked, whatever else of a subject it drops: that a profile accepts
@@ -162,7 +159,7 @@ std::vector<std::string> objections(const TaskView& task, const Expectation& exp
       const auto asked = expectation.certificate->content.subject.find(x509::oids::kCommonName);
       const auto named = certificate->content.subject.find(x509::oids::kCommonName);
       if (asked != named) {
-        found.push_back(fmt::format("its common name is \"{}\", and our request asked for \"{}\"",
+        found.push_back(fmt::format("its common name is \"{}\", and our request is for \"{}\"",
                                     printable(named.value_or("")), printable(asked.value_or(""))));
       }
     }
@@ -222,13 +219,13 @@ std::vector<TaskView> Approver::list() {
                                    });
   if (extent == Extent::cut) {
     Task more;
-    more.fault = fmt::format("the listing was cut after {} tasks: there may be more than these", views.size());
+    more.fault = fmt::format("the listing was cut after {} tasks: there may be more", views.size());
     views.push_back(view_of(more));
   }
   return views;
 }
 
-// With what comes beside the bytes; without it where that is too large, so that the task can still be refused.
+// With what comes with the bytes; without it where that is too large, so that the task can still be refused.
 std::vector<Task> Approver::fetch(const std::string& task_id) {
   std::string why;
   try {
@@ -238,7 +235,7 @@ std::vector<Task> Approver::fetch(const std::string& task_id) {
     why = error.message();
   }
   std::vector<Task> tasks = page({task_id, kBytesOnly, 0, 1});
-  for (Task& task : tasks) task.fault = "what comes beside its bytes is too large to be read: " + why;
+  for (Task& task : tasks) task.fault = "what comes with its bytes is too large to be read: " + why;
   return tasks;
 }
 

@@ -27,7 +27,7 @@ struct TaskView {
   std::string meta_text;               // metaData as it came, escaped; NOT covered by the approver's signature
   std::optional<MetaData> meta_data;   // the same when a bridge like this one wrote it
   std::optional<SignedMetaData> note;  // the same as octets, with the signature that came with them
-  std::optional<Bytes> shown_payload;  // the server's own copy beside the bytes to be signed
+  std::optional<Bytes> shown_payload;  // the server's own copy next to the bytes to be signed
   std::string approver_public_key;     // whose task it is, base64; "" when the server does not say
 };
 
@@ -59,7 +59,7 @@ class Approver {
   // `identity` in the form in which the policy names this approver. `limit` bounds each call.
   Approver(Client& client, x509::Signer& signer, Identity identity, const Clock& clock, Duration limit);
 
-  // Every open task of this approver, oldest first: the bytes to be signed and what they say, nothing beside them. One
+  // Every open task of this approver, oldest first: the bytes to be signed and what they say, nothing else. One
   // signature by the approver's key (over a time stamp).
   std::vector<TaskView> list();
   // One task with its metaData and the server's own copy of the payload. Throws not_found.

@@ -2,8 +2,8 @@
 
 #include "base/error.h"
 #include "providers/following.h"
-#include "providers/securosys/algorithm_word.h"
-#include "providers/securosys/raw_signature.h"
+#include "providers/objections.h"
+#include "providers/securosys/signing.h"
 #include "x509/content/extensions.h"
 #include "x509/objects/pem.h"
 
@@ -14,6 +14,9 @@
 
 namespace hsmbridge::securosys {
 namespace {
+
+using providers::attributes_of;
+using providers::Objections;
 
 constexpr Duration kDay = std::chrono::hours{24};
 constexpr Duration kClassicValidity = 90 * kDay;
@@ -91,41 +94,22 @@ bool is_plain(std::string_view value) {
 
 std::vector<std::string> common_names(const x509::Name& subject) {
   std::vector<std::string> result;
-  for (const x509::RelativeName& relative : subject.relative_names()) {
-    for (const x509::NameAttribute& attribute : relative) {
-      if (attribute.type == x509::oids::kCommonName) result.push_back(attribute.value);
-    }
+  for (const x509::NameAttribute& attribute : attributes_of(subject)) {
+    if (attribute.type == x509::oids::kCommonName) result.push_back(attribute.value);
   }
   return result;
 }
 
-// Collects reasons; a droppable thing is one only when the profile does not accept it.
-class Reasons {
- public:
-  explicit Reasons(const x509::RequestedContent& ask) : ask_(ask) {}
-  void always(std::string reason) { reasons_.push_back(std::move(reason)); }
-  void unless_accepted(std::string_view name, const std::string& reason) {
-    if (std::find(ask_.accept.begin(), ask_.accept.end(), name) == ask_.accept.end()) {
-      reasons_.push_back(fmt::format("{} (a profile may accept it: {})", reason, name));
-    }
-  }
-  std::vector<std::string> take() { return std::move(reasons_); }
-
- private:
-  const x509::RequestedContent& ask_;
-  std::vector<std::string> reasons_;
-};
-
-void check_subject(Generation generation, const x509::Name& subject, Reasons& reasons) {
+void check_subject(Generation generation, const x509::Name& subject, Objections& reasons) {
   const std::vector<std::string> names = common_names(subject);
   if (names.size() != 1) {
-    reasons.always(fmt::format("the TSB wants exactly one common name; the subject \"{}\" has {}", subject.to_string(),
-                               names.size()));
+    reasons.add(fmt::format("the TSB requires exactly one common name; the subject \"{}\" has {}", subject.to_string(),
+                            names.size()));
   }
   if (generation == Generation::classic) {
     for (const std::string& name : names) {
       if (!is_plain(name)) {
-        reasons.always(
+        reasons.add(
             fmt::format("the common name \"{}\" has characters that the TSB would read as a name's syntax", name));
       }
     }
@@ -139,29 +123,27 @@ void check_subject(Generation generation, const x509::Name& subject, Reasons& re
   std::size_t last = 0;
   bool moved = false;
   std::vector<std::string_view> seen;
-  for (const x509::RelativeName& relative : subject.relative_names()) {
-    if (relative.size() != 1) moved = true;
-    for (const x509::NameAttribute& attribute : relative) {
-      const auto row = std::find_if(kAttributes.begin(), kAttributes.end(),
-                                    [&](const OidRow& entry) { return entry.oid == attribute.type.dotted(); });
-      if (row == kAttributes.end()) {
-        reasons.unless_accepted(accepted::kSubject,
-                                fmt::format("the TSB does not carry {} in a subject", attribute.type.name()));
-        continue;
-      }
-      if (!is_plain(attribute.value)) {
-        reasons.always(fmt::format("{} \"{}\" has characters that the TSB would read as a name's syntax",
-                                   attribute.type.name(), attribute.value));
-      }
-      if (std::find(seen.begin(), seen.end(), row->oid) != seen.end()) {
-        reasons.unless_accepted(accepted::kSubject,
-                                fmt::format("the TSB carries one {} in a subject", attribute.type.name()));
-      }
-      seen.push_back(row->oid);
-      const auto index = static_cast<std::size_t>(row - kAttributes.begin());
-      if (index < last) moved = true;
-      last = index;
+  for (const x509::RelativeName& relative : subject.relative_names()) moved = moved || relative.size() != 1;
+  for (const x509::NameAttribute& attribute : attributes_of(subject)) {
+    const auto row = std::find_if(kAttributes.begin(), kAttributes.end(),
+                                  [&](const OidRow& entry) { return entry.oid == attribute.type.dotted(); });
+    if (row == kAttributes.end()) {
+      reasons.unless_accepted(accepted::kSubject,
+                              fmt::format("the TSB does not carry {} in a subject", attribute.type.name()));
+      continue;
     }
+    if (!is_plain(attribute.value)) {
+      reasons.add(fmt::format("{} \"{}\" has characters that the TSB would read as a name's syntax",
+                              attribute.type.name(), attribute.value));
+    }
+    if (std::find(seen.begin(), seen.end(), row->oid) != seen.end()) {
+      reasons.unless_accepted(accepted::kSubject,
+                              fmt::format("the TSB carries one {} in a subject", attribute.type.name()));
+    }
+    seen.push_back(row->oid);
+    const auto index = static_cast<std::size_t>(row - kAttributes.begin());
+    moved = moved || index < last;
+    last = index;
   }
   if (moved) {
     reasons.unless_accepted(
@@ -170,7 +152,7 @@ void check_subject(Generation generation, const x509::Name& subject, Reasons& re
   }
 }
 
-void check_names(Generation generation, const x509::Content& content, Reasons& reasons) {
+void check_names(Generation generation, const x509::Content& content, Objections& reasons) {
   std::string dropped;
   std::size_t carried = 0;
   for (const x509::GeneralName& name : content.subject_alternative_names) {
@@ -186,13 +168,13 @@ void check_names(Generation generation, const x509::Content& content, Reasons& r
   const std::string reason = "the TSB does not carry the alternative names " + dropped;
   // A certificate for half of the names is never the answer to a request.
   if (carried > 0) {
-    reasons.always(reason);
+    reasons.add(reason);
   } else {
     reasons.unless_accepted(accepted::kAlternativeNames, reason);
   }
 }
 
-void check_usages(Generation generation, const x509::Content& content, Reasons& reasons) {
+void check_usages(Generation generation, const x509::Content& content, Objections& reasons) {
   if (generation == Generation::classic) {
     if (content.key_usage) {
       reasons.unless_accepted(accepted::kUsage, fmt::format("the TSB may leave out the key usage ({})",
@@ -210,7 +192,7 @@ void check_usages(Generation generation, const x509::Content& content, Reasons& 
   }
 }
 
-void check_other(Generation generation, const x509::Content& content, Reasons& reasons) {
+void check_other(Generation generation, const x509::Content& content, Objections& reasons) {
   if (content.basic_constraints) {
     if (content.basic_constraints->path_length) {
       reasons.unless_accepted(accepted::kConstraints, fmt::format("the TSB does not carry a path length ({})",
@@ -237,7 +219,7 @@ void check_other(Generation generation, const x509::Content& content, Reasons& r
   }
 }
 
-void check_validity(Generation generation, Duration asked, Reasons& reasons) {
+void check_validity(Generation generation, Duration asked, Objections& reasons) {
   if (generation == Generation::classic) {
     if (asked > Duration::zero() && asked != kClassicValidity) {
       reasons.unless_accepted(asked > kClassicValidity ? accepted::kShorter : accepted::kLonger,
@@ -247,21 +229,21 @@ void check_validity(Generation generation, Duration asked, Reasons& reasons) {
     return;
   }
   if (asked % kDay != Duration::zero()) {
-    reasons.always(fmt::format("the TSB counts validity in whole days, not {}", duration_text(asked)));
+    reasons.add(fmt::format("the TSB counts validity in whole days, not {}", duration_text(asked)));
   }
 }
 
 void check_algorithm(const Settings& settings, Generation generation, const std::optional<x509::Certificate>& issuer,
-                     Reasons& reasons) {
+                     Objections& reasons) {
   if (!issuer && settings.algorithm.empty()) return;
   try {
     const x509::SignatureAlgorithm& algorithm =
         issuer ? issuing_algorithm(settings, *issuer) : x509::signature_algorithm(settings.algorithm);
     if (!issues_certificates_with(algorithm.name, generation)) {
-      reasons.always(fmt::format("the TSB issues no certificates with {}", algorithm.name));
+      reasons.add(fmt::format("the TSB issues no certificates with {}", algorithm.name));
     }
   } catch (const Error& error) {
-    reasons.always(error.message());
+    reasons.add(error.message());
   }
 }
 
@@ -270,7 +252,7 @@ void check_algorithm(const Settings& settings, Generation generation, const std:
 std::vector<std::string> check_certificate_request(const Settings& settings, Generation generation,
                                                    const x509::RequestedContent& ask, const x509::Csr& csr,
                                                    const std::optional<x509::Certificate>& issuer) {
-  Reasons reasons(ask);
+  Objections reasons(ask);
   check_subject(generation, csr.content.subject, reasons);
   check_names(generation, csr.content, reasons);
   check_usages(generation, csr.content, reasons);
@@ -303,15 +285,13 @@ CertificateSignRequest certificate_sign_request(Generation generation, const x50
   if (generation == Generation::classic) return request;
 
   CertificateSignRequest::Modern modern;
-  for (const x509::RelativeName& relative : csr.content.subject.relative_names()) {
-    for (const x509::NameAttribute& attribute : relative) {
-      if (const std::string_view word = word_of(kAttributes, attribute.type.dotted()); !word.empty()) {
-        if (!is_plain(attribute.value)) {
-          throw Error{ErrorKind::invalid_input, fmt::format("the TSB cannot carry the value \"{}\"", attribute.value)};
-        }
-        modern.attributes.emplace_back(word, attribute.value);
-      }
+  for (const x509::NameAttribute& attribute : attributes_of(csr.content.subject)) {
+    const std::string_view word = word_of(kAttributes, attribute.type.dotted());
+    if (word.empty()) continue;
+    if (!is_plain(attribute.value)) {
+      throw Error{ErrorKind::invalid_input, fmt::format("the TSB cannot carry the value \"{}\"", attribute.value)};
     }
+    modern.attributes.emplace_back(word, attribute.value);
   }
   for (const x509::GeneralName& name : csr.content.subject_alternative_names) {
     for (const NameRow& row : kNames) {

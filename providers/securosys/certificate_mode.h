@@ -2,7 +2,6 @@
 
 #include "providers/securosys/settings.h"
 #include "providers/securosys/wire/wire.h"
-#include "workflow/ports/provider.h"
 #include "x509/content/requested_content.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/csr.h"

@@ -33,7 +33,7 @@ constexpr auto kEndpoints = std::to_array<EndpointRow>({
 constexpr int kTimestampOff = 404;
 constexpr int kUnknownRequest = 651;
 constexpr int kUnknownTask = 652;
-// What it means depends on the call: nothing is attached to the key, or what was sent is no certificate.
+// What it means depends on the call: nothing is attached to the key, or what was sent is not a certificate.
 constexpr std::string_view kInvalidCertificate = "402";
 constexpr int kNoUuid = 609;
 
@@ -89,7 +89,7 @@ Role role_in(const ClientOptions& options, Endpoint endpoint) {
   return providers::row_with(kEndpoints, &EndpointRow::endpoint, endpoint)->role;
 }
 
-// Nothing, or JSON that is no refusal.
+// Nothing, or JSON that is not a refusal.
 bool says_nothing(std::string_view body) {
   if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return true;
   try {
@@ -181,19 +181,11 @@ Bytes Client::certificate(const std::string& label, Duration limit) {
   }
 }
 
-Verdict Client::submit(Endpoint endpoint, const std::string& path, std::string_view body, Duration limit,
-                       std::optional<Duration> call_until) {
-  net::Request request = post(path, body, net::Repeat::never);
+Verdict Client::submit(Creates what, std::string_view body, Duration limit, std::optional<Duration> call_until) {
+  const bool signs = what == Creates::signature;
+  net::Request request = post(signs ? "/v1/sign" : "/v1/certificate/sign", body, net::Repeat::never);
   request.call_until = call_until;
-  return submission_verdict(call(endpoint, std::move(request), limit));
-}
-
-Verdict Client::sign(std::string_view body, Duration limit, std::optional<Duration> call_until) {
-  return submit(Endpoint::sign, "/v1/sign", body, limit, call_until);
-}
-
-Verdict Client::certificate_sign(std::string_view body, Duration limit, std::optional<Duration> call_until) {
-  return submit(Endpoint::certificate_sign, "/v1/certificate/sign", body, limit, call_until);
+  return submission_verdict(call(signs ? Endpoint::sign : Endpoint::certificate_sign, std::move(request), limit));
 }
 
 RequestAnswer Client::request(const std::string& id, Duration limit) {
@@ -224,7 +216,7 @@ void Client::delete_request(const std::string& id, Duration limit) {
 
 void Client::import_certificate(const std::string& label, ByteView certificate, Duration limit) {
   const std::string what = "POST /v1/certificate/import/plain";
-  // It overwrites without a question: the transport does not repeat it by itself. Whoever tries again after a lost
+  // It overwrites without a question: the transport does not repeat it automatically. Whoever tries again after a lost
   // answer looks first at what is attached by then.
   const providers::Answer answer =
       call(Endpoint::certificate_import,

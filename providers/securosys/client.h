@@ -14,7 +14,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 namespace hsmbridge::securosys {
@@ -67,7 +66,7 @@ struct Taken {
   std::string body;   // as it came
   std::string fault;  // why a result in it cannot be read: it comes once, so the body is all there is; "": it was read
 };
-using Verdict = std::variant<Taken, workflow::NotAccepted, workflow::RefusedForGood, workflow::OutcomeUnknown>;
+using Verdict = providers::VerdictOf<Taken>;
 // Taken: a readable success, or an unreadable one that holds a result.
 Verdict submission_verdict(const providers::Answer& answer);
 
@@ -75,7 +74,7 @@ Verdict submission_verdict(const providers::Answer& answer);
 struct RequestAnswer {
   std::optional<SignRequestStatus> status;  // nothing: the TSB does not know the id (any more), or `fault`
   std::string unknown_why;                  // its words, when it does not know the id
-  std::optional<Error> fault;               // why its 200 cannot be read; a result may be in `body` all the same
+  std::optional<Error> fault;               // why its 200 cannot be read; a result may be in `body` nevertheless
   std::string body;                         // exactly as it came
   std::optional<Duration> retry_after;
 };
@@ -95,8 +94,9 @@ class Client {
 
   // `body` as outer_text made it. Sent once, whatever comes back.
   // `call_until`: on CLOCK_BOOTTIME; past it nothing is sent.
-  Verdict sign(std::string_view body, Duration limit, std::optional<Duration> call_until = std::nullopt);
-  Verdict certificate_sign(std::string_view body, Duration limit, std::optional<Duration> call_until = std::nullopt);
+  enum class Creates { signature, certificate };
+  Verdict submit(Creates what, std::string_view body, Duration limit,
+                 std::optional<Duration> call_until = std::nullopt);
 
   // Only with an id that is ours: a GET may execute a request and consume its result.
   RequestAnswer request(const std::string& id, Duration limit);
@@ -125,8 +125,6 @@ class Client {
  private:
   Role role_of(Endpoint endpoint) const;
   providers::Answer call(Endpoint endpoint, net::Request request, Duration limit);
-  Verdict submit(Endpoint endpoint, const std::string& path, std::string_view body, Duration limit,
-                 std::optional<Duration> call_until);
   void decide(Endpoint endpoint, net::Request request, Duration limit, const std::string& look);
   std::vector<Task> filtered(const std::string& path, const std::string& body, Duration limit);
 

@@ -4,7 +4,6 @@
 #include "providers/verdict.h"
 
 #include <span>
-#include <string>
 #include <string_view>
 
 // What a Securosys TSB says when it refuses: {"errorCode":650,"reason":"res.error.key.not.existent","message":"…"}.

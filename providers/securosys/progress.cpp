@@ -5,8 +5,6 @@
 #include "providers/following.h"
 #include "x509/objects/spki.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
 #include <array>
 
@@ -31,7 +29,7 @@ constexpr auto kStatuses = std::to_array<StatusRow>({
     {"CANCELLED", RequestStatus::cancelled},
 });
 
-// base64 SPKI -> its hash; "" for a text that is no base64.
+// base64 SPKI -> its hash; "" for a text that is not base64.
 SpkiHash hash_of(const std::string& key) {
   try {
     return x509::spki_hash(from_base64(key));

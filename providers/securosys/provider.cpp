@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "providers/bundle.h"
 #include "providers/following.h"
-#include "providers/securosys/raw_signature.h"
+#include "providers/securosys/signing.h"
 #include "x509/objects/pem_file.h"
 #include "x509/objects/spki.h"
 
@@ -19,21 +19,16 @@ namespace hsmbridge::securosys {
 using namespace workflow;
 
 Pinned pinned_from(const std::string& provider_state) {
-  return providers::stored_state<Pinned>(provider_state, [](const Json& json) {
-    Pinned pinned;
-    if (const Json* policy = json.find("policy"); policy != nullptr) pinned.policy = approval::policy_from(*policy);
-    if (const std::string since = json.string_or("result_owed_since", ""); !since.empty()) {
-      pinned.result_owed_since = parse_rfc3339(since);
-    }
+  return providers::stored_state<Pinned>(provider_state, [](const providers::Members& in) {
+    Pinned pinned{std::nullopt, in.date("result_owed_since")};
+    if (const Json* policy = in.find("policy")) pinned.policy = approval::policy_from(*policy);
     return pinned;
   });
 }
 
 std::string state_of(const Pinned& pinned) {
-  Json json = Json::object();
-  if (pinned.policy) json.set("policy", approval::to_json(*pinned.policy));
-  if (pinned.result_owed_since) json.set("result_owed_since", rfc3339(*pinned.result_owed_since));
-  return json.dump();
+  return providers::stored({{"policy", pinned.policy ? approval::to_json(*pinned.policy) : Json()},
+                            {"result_owed_since", providers::stored(pinned.result_owed_since)}});
 }
 
 workflow::IssuedResult unreadable_result(std::string_view body) {
@@ -65,12 +60,7 @@ SecurosysProvider::SecurosysProvider(Settings settings, std::shared_ptr<Client> 
 }
 
 Capabilities capabilities_of(Mode mode) {
-  Capabilities can;
-  can.cancel = true;
-  can.shows_approvers = true;
-  can.shows_quorum = true;
-  can.full_profile = mode == Mode::raw_signature;
-  return can;
+  return {.cancel = true, .shows_approvers = true, .shows_quorum = true, .full_profile = mode == Mode::raw_signature};
 }
 
 Capabilities SecurosysProvider::capabilities() const {
@@ -107,7 +97,7 @@ Generation SecurosysProvider::generation(Duration limit) {
   }
 }
 
-// Never stands in the way: who may not read them knows less.
+// Never an obstacle: whoever may not read them knows less.
 std::optional<KeyAttributes> SecurosysProvider::attributes(Duration limit) {
   if (!client_->may_call(Endpoint::key_attributes)) return std::nullopt;
   if (auto known = attributes_.recent()) return known;
@@ -166,7 +156,7 @@ std::vector<std::string> SecurosysProvider::test() {
   learnt.push_back(fmt::format("key {} issues as {} until {}", settings_.sign_key, certificate.subject().to_string(),
                                rfc3339(certificate.tbs.validity.not_after)));
   if (issuer_file_ && !x509::same_key(x509::parse_certificate(*issuer_file_).spki(), certificate.spki())) {
-    throw Error{ErrorKind::conflict, fmt::format("the certificate of key {} at the TSB is of another key than the "
+    throw Error{ErrorKind::conflict, fmt::format("the certificate of key {} at the TSB is for another key than the "
                                                  "configured issuer",
                                                  settings_.sign_key)}
         .hint("correct `issuer` or `sign_key`");

@@ -18,7 +18,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace hsmbridge::securosys {
@@ -61,7 +60,9 @@ class SecurosysProvider final : public workflow::Provider {
   workflow::Report retrieve(const workflow::ProviderCall& call) override;
   workflow::CancelAnswer cancel(const workflow::ProviderCall& call) override;
   std::vector<Bytes> issuers() const override { return chain_; }
-  workflow::Issued read(const workflow::ProviderCall& call, const workflow::IssuedResult& result) override;
+  workflow::Issued certificate_in(const workflow::ProviderCall& call,
+                                  const workflow::IssuedResult& result) const override;
+  std::vector<Bytes> issuers_for(const workflow::ProviderCall& call, const workflow::Issued& issued) override;
   void confirm(const workflow::ProviderCall& call, const workflow::Issued& issued) override;
   std::vector<std::string> test() override;
 

@@ -1,9 +1,10 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "ca/examine.h"
+#include "providers/bundle.h"
 #include "providers/securosys/certificate_mode.h"
 #include "providers/securosys/provider.h"
-#include "providers/securosys/raw_signature.h"
+#include "providers/securosys/signing.h"
 #include "x509/judge/chain.h"
 #include "x509/judge/same_name.h"
 #include "x509/objects/csr.h"
@@ -19,17 +20,12 @@
 namespace hsmbridge::securosys {
 
 using namespace workflow;
+using providers::parsed;
 
 namespace {
 
 // These files are read once, and a request is worked on by whichever process holds it.
 constexpr std::string_view kReadAgain = "if a daemon runs, then send it SIGHUP (kill -HUP): it reads its files once";
-
-std::vector<x509::Certificate> parsed(const std::vector<Bytes>& ders) {
-  std::vector<x509::Certificate> certificates;
-  for (const Bytes& der : ders) certificates.push_back(x509::parse_certificate(der));
-  return certificates;
-}
 
 std::string lines(std::string title, const std::vector<std::string>& reasons) {
   for (const std::string& reason : reasons) title += "\n  - " + reason;
@@ -61,8 +57,7 @@ ca::Path SecurosysProvider::path_above(const x509::Certificate& signs, const Ord
 
 ProviderDraft SecurosysProvider::draft(const Order& order, ByteView csr, Instant now) {
   if (order.kind() != Kind::enroll && order.kind() != Kind::renew) {
-    throw Error{ErrorKind::refused,
-                fmt::format("provider {} issues certificates and does nothing else", settings_.name)};
+    throw Error{ErrorKind::refused, fmt::format("provider {} only issues certificates", settings_.name)};
   }
   if (settings_.mode == Mode::raw_signature) {
     const x509::Certificate signs = issuer(settings_.time_limit, Freshness::recent);
@@ -98,7 +93,7 @@ std::optional<x509::Certificate> SecurosysProvider::attached(Duration limit, std
 std::vector<std::string> SecurosysProvider::signing_key_objections(Duration limit) {
   std::vector<std::string> reasons;
   if (const auto known = attributes(limit); known && known->blocked) {
-    reasons.push_back(fmt::format("the key {} is blocked at the TSB: it signs nothing until it is unblocked there",
+    reasons.push_back(fmt::format("the key {} is blocked at the TSB: it cannot sign until it is unblocked there",
                                   settings_.sign_key));
   }
   if (!issuer_file_ || attached_.recent()) return reasons;
@@ -107,7 +102,7 @@ std::vector<std::string> SecurosysProvider::signing_key_objections(Duration limi
   const x509::Certificate ours = x509::parse_certificate(*issuer_file_);
   if (!x509::same_key(there->spki(), ours.spki())) {
     reasons.push_back(
-        fmt::format("the certificate of key {} at the TSB ({}) is of another key than the configured "
+        fmt::format("the certificate of key {} at the TSB ({}) is for another key than the configured "
                     "issuer ({}): correct `issuer` or `sign_key`",
                     settings_.sign_key, there->subject().to_string(), ours.subject().to_string()));
   } else if (const auto likeness = x509::likeness(ours.subject(), there->subject());
@@ -180,11 +175,12 @@ std::vector<std::string> SecurosysProvider::check(const ProviderCall& call) {
 std::vector<std::string> SecurosysProvider::or_wait(std::vector<std::string> reasons,
                                                     std::vector<std::string> waits_for) const {
   if (reasons.empty() && !waits_for.empty()) {
-    throw Error{ErrorKind::unavailable,
-                lines(fmt::format("provider {} cannot carry requests as it is configured and set up at the TSB now:",
-                                  settings_.name),
-                      waits_for)}
-        .hint(fmt::format("correct that, and the request goes on; if the configuration or its files changed: {}",
+    throw Error{
+        ErrorKind::unavailable,
+        lines(fmt::format("provider {} cannot submit requests with its present configuration and set-up at the TSB:",
+                          settings_.name),
+              waits_for)}
+        .hint(fmt::format("correct that, and the request continues; if the configuration or its files changed: {}",
                           kReadAgain));
   }
   for (std::string& one : waits_for) reasons.push_back(std::move(one));

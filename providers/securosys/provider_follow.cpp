@@ -8,7 +8,6 @@
 #include "providers/securosys/error_code.h"
 #include "providers/securosys/provider.h"
 #include "x509/objects/csr.h"
-#include "x509/objects/pem.h"
 
 #include <fmt/core.h>
 
@@ -68,7 +67,7 @@ Progress SecurosysProvider::progress_without_asking(const SignRequestStatus& now
     if (!submission.provider_state.empty()) pinned = pinned_from(submission.provider_state).policy;
     return progress_of(now, {pinned, settings_.names, created(submission)});
   } catch (const Error&) {
-    return {};  // what stands beside a result never costs it
+    return {};  // an error in the other members must not lose the result
   }
 }
 
@@ -123,7 +122,7 @@ Report SecurosysProvider::status(const ProviderCall& call) {
   const bool about_ours = equal_ignoring_case(now.id, submission.reference.str());
   report.status = standing_of(now.status);
   report.provider_status = now.status;
-  // Before anything that may fail or take time, and whatever status stands beside it: a result may be given only once.
+  // Before anything that may fail or take time, and whatever its status: a result may be given only once.
   if (now.result) {
     report.status = RequestStatus::handed_out;
     report.result = about_ours ? result_of(*now.result, std::move(answer.body)) : unreadable_result(answer.body);
@@ -207,7 +206,7 @@ CancelAnswer SecurosysProvider::cancel(const ProviderCall& call) {
   return status(part);
 }
 
-Issued SecurosysProvider::read(const ProviderCall& call, const IssuedResult& result) {
+Issued SecurosysProvider::certificate_in(const ProviderCall& call, const IssuedResult& result) const {
   if (result.octets().empty()) {
     throw Error{ErrorKind::corrupt,
                 fmt::format("the TSB's answer that held a result cannot be used: {}; what came is kept",
@@ -224,13 +223,14 @@ Issued SecurosysProvider::read(const ProviderCall& call, const IssuedResult& res
     const Bytes spki = x509::parse_csr(call.draft.csr).spki;
     issued = providers::issued_from("the TSB", result.octets(), spki, call.order);
   }
-  if (!call.draft.issuer.empty()) {
-    issued.chain.push_back(call.draft.issuer);
-  } else if (settings_.mode == Mode::certificate) {
-    issued.chain.push_back(issuer(call.time_limit, Freshness::recent).der);
-  }
+  if (!call.draft.issuer.empty()) issued.chain.push_back(call.draft.issuer);
   issued.chain.insert(issued.chain.end(), chain_.begin(), chain_.end());
   return issued;
+}
+
+std::vector<Bytes> SecurosysProvider::issuers_for(const ProviderCall& call, const Issued&) {
+  if (!call.draft.issuer.empty() || settings_.mode != Mode::certificate) return {};
+  return {issuer(call.time_limit, Freshness::recent).der};
 }
 
 }  // namespace hsmbridge::securosys

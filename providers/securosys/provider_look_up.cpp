@@ -20,7 +20,7 @@ using namespace workflow;
 
 namespace {
 
-// What a task's approval would sign; nothing when it is no signature, or cannot be read.
+// What a task's approval would sign; nothing when it is not a signature, or cannot be read.
 std::optional<Bytes> payload_of(const Task& task) {
   if (!task.fault.empty()) return std::nullopt;
   try {

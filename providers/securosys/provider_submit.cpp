@@ -1,8 +1,7 @@
 #include "base/error.h"
-#include "providers/securosys/algorithm_word.h"
 #include "providers/securosys/certificate_mode.h"
 #include "providers/securosys/provider.h"
-#include "providers/securosys/raw_signature.h"
+#include "providers/securosys/signing.h"
 #include "x509/objects/csr.h"
 
 #include <utility>
@@ -76,9 +75,9 @@ SubmitAnswer SecurosysProvider::submit(const ProviderCall& call) {
   }
   const Duration left = call.time_limit - (clock_.since_boot() - begin);
 
-  Verdict verdict = settings_.mode == Mode::raw_signature
-                        ? client_->sign(text.reveal(), left, call.call_until)
-                        : client_->certificate_sign(text.reveal(), left, call.call_until);
+  Verdict verdict =
+      client_->submit(settings_.mode == Mode::raw_signature ? Client::Creates::signature : Client::Creates::certificate,
+                      text.reveal(), left, call.call_until);
   if (auto ended = providers::passed_on(verdict)) return std::move(*ended);
 
   Taken& taken = std::get<Taken>(verdict);

@@ -1,16 +1,13 @@
 #include "providers/securosys/settings.h"
 
 #include "base/error.h"
-#include "base/file.h"
-#include "providers/securosys/algorithm_word.h"
+#include "providers/securosys/signing.h"
 #include "x509/objects/algorithm.h"
-#include "x509/objects/certificate.h"
 #include "x509/objects/pem_file.h"
 #include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <utility>
 
 namespace hsmbridge::securosys {
@@ -176,7 +173,7 @@ Settings read_settings(const std::string& name, config::Section section) {
   settings.application_public_key = section.optional_file("application_public_key");
   settings.request_signature = section.optional_boolean("request_signature").value_or(false);
   if (settings.request_signature && !settings.application_key) {
-    section.problem("request_signature", "wants an application_key: {token: NAME, key: SELECTOR}");
+    section.problem("request_signature", "needs an application_key: {token: NAME, key: SELECTOR}");
   }
   read_policy(section, settings);
   read_names(section, settings);

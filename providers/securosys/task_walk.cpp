@@ -14,7 +14,7 @@ namespace {
 // Each size divides the one before, so that a smaller page begins or ends where the larger one would have.
 constexpr unsigned kPageSize = 25;
 constexpr unsigned kShrink = 5;
-// A server that never gives a short page must not keep us for ever.
+// A server that never gives a short page must not keep us indefinitely.
 constexpr unsigned kMostPages = 2000;
 constexpr std::size_t kMostTasks = 10'000;
 // Then it is the server, not a task.

@@ -14,7 +14,7 @@ enum class Walk { on, stop };
 enum class Extent {
   whole,
   stopped,  // `visit` had enough
-  cut,      // the server gives one page for ever, or there are more tasks than are read: not all were seen
+  cut,      // the server gives one page indefinitely, or there are more tasks than are read: not all were seen
 };
 
 // Every task once, until `visit` has enough: each that is open when the walk begins and when it ends is seen, though

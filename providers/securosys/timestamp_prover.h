@@ -32,7 +32,7 @@ ApproverAlgorithm approver_algorithm(const x509::Signer& signer);
 // Makes time stamps that the server takes. It refuses those from its future (tolerance zero) and those older than ten
 // minutes, so they are back-dated a few seconds, and moved when the server's own clock is known to differ, by a day at
 // most.
-// Signs anew only when the last proof is older than a minute: a signature may cost a person a touch of a card.
+// Signs again only when the last proof is older than a minute: a signature may cost a person a touch of a card.
 // Thread rule: one thread at a time.
 class TimestampProver {
  public:

@@ -82,59 +82,39 @@ Client::Client(std::shared_ptr<net::Transport> transport, const Access& access, 
                 : providers::CredentialHeader{"Authorization", "Bearer ", access.credentials}},
            clock) {}
 
-providers::Answer Client::get(std::string path, Duration limit) {
-  return api_.call({"GET", std::move(path), {}, "", net::Repeat::allowed}, limit);
-}
-
-providers::Answer Client::post(std::string path, std::string body, Duration limit) {
-  return api_.call({"POST", std::move(path), {}, std::move(body), net::Repeat::allowed}, limit);
-}
-
-providers::Answer Client::once(std::string path, std::string body, Duration limit, std::optional<Duration> call_until,
-                               providers::Terms terms) {
-  return api_.call({"POST", std::move(path), {}, std::move(body), net::Repeat::never, {}, call_until}, limit, terms);
-}
-
 UserAccount Client::user_account(Duration limit) {
-  return user_account_from(get("/v1/useraccounts", limit).success().body);
+  return user_account_from(api_.get("/v1/useraccounts", limit).success().body);
 }
 
 std::string Client::account(Duration age, Duration limit) {
   if (!has_user_account()) return api_.told_account(limit);
-  return api_.asked_account(age, limit, [this](Duration left) -> std::string {
-    try {
-      return user_account(left).ids;
-    } catch (const Error& error) {
-      if (error.kind() == ErrorKind::unavailable || error.detail("http") == "401") throw;
-      return "";
-    }
-  });
+  return api_.asked_account(age, limit, [this](Duration left) { return user_account(left).ids; });
 }
 
 ApplicationInfo Client::application(const std::string& name, Duration limit) {
   return application_from(
-      get("/outagedetection/v1/applications/name/" + net::percent_encode(name), limit).success().body);
+      api_.get("/outagedetection/v1/applications/name/" + net::percent_encode(name), limit).success().body);
 }
 
 Template Client::issuing_template(const std::string& application, const std::string& alias, Duration limit) {
-  return template_from(get("/outagedetection/v1/applications/" + net::percent_encode(application) +
-                               "/certificateissuingtemplates/" + net::percent_encode(alias),
-                           limit)
+  return template_from(api_.get("/outagedetection/v1/applications/" + net::percent_encode(application) +
+                                    "/certificateissuingtemplates/" + net::percent_encode(alias),
+                                limit)
                            .success()
                            .body);
 }
 
 std::vector<Template> Client::issuing_templates(Duration limit) {
-  return templates_from(get("/v1/certificateissuingtemplates", limit).success().body);
+  return templates_from(api_.get("/v1/certificateissuingtemplates", limit).success().body);
 }
 
 Verdict Client::submit(const std::string& body, const std::string& account, Duration limit,
                        std::optional<Duration> call_until) {
-  return submission_verdict(once(kRequests, body, limit, call_until, {.account = account}));
+  return submission_verdict(api_.once("POST", kRequests, body, limit, call_until, {.account = account}));
 }
 
 std::vector<std::string> Client::validate(const std::string& body, Duration limit) {
-  const providers::Answer answer = post(kRequests + "/validation", body, limit);
+  const providers::Answer answer = api_.post(kRequests + "/validation", body, limit);
   // An objection to the request is 400 or 412; anything else is trouble of another kind. A refused credential comes
   // with these two as well, and says nothing about the request.
   if ((answer.has_status(400) || answer.has_status(412)) && answer.refused() &&
@@ -150,7 +130,7 @@ std::vector<std::string> Client::validate(const std::string& body, Duration limi
 }
 
 Status Client::request(const std::string& id, Duration limit) {
-  const providers::Answer answer = get(kRequests + "/" + net::percent_encode(id), limit);
+  const providers::Answer answer = api_.get(kRequests + "/" + net::percent_encode(id), limit);
   if (answer.has_status(404)) {
     if (auto words = own_words(answer)) return {std::nullopt, *words, std::nullopt};
   }
@@ -158,14 +138,15 @@ Status Client::request(const std::string& id, Duration limit) {
 }
 
 SearchPage Client::search_requests(const RequestSearch& search, Duration limit) {
-  const providers::Answer answer = post("/outagedetection/v1/certificaterequestssearch", text_of(search), limit);
+  const providers::Answer answer = api_.post("/outagedetection/v1/certificaterequestssearch", text_of(search), limit);
   SearchPage page = search_page_from(answer.success().body);
   page.server_clock = answer.date();
   return page;
 }
 
 std::optional<ApprovalRequest> Client::approval(const std::string& id, Duration limit) {
-  const providers::Answer answer = get("/v1/certificaterequests/approvalrequests/" + net::percent_encode(id), limit);
+  const providers::Answer answer =
+      api_.get("/v1/certificaterequests/approvalrequests/" + net::percent_encode(id), limit);
   if (answer.has_status(404) && answer.refused()) return std::nullopt;
   return approval_request_from(answer.success().body);
 }
@@ -173,7 +154,7 @@ std::optional<ApprovalRequest> Client::approval(const std::string& id, Duration 
 CertificateRequest Client::decide(const std::string& id, Decision decision, std::string_view reason, Duration limit) {
   const std::string path = "/v1/certificaterequests/" + net::percent_encode(id) + "/approval/" +
                            (decision == Decision::approve ? "APPROVE" : "REJECT");
-  return once(path, reason_text(reason), limit)
+  return api_.once("POST", path, reason_text(reason), limit)
       .decided("look at the request again before deciding once more: a decision is final there",
                [](const net::Response& success) { return certificate_request_from(success.body); });
 }
@@ -195,24 +176,24 @@ Contents Client::contents(const std::string& certificate, ChainOrder order, Dura
 }
 
 std::optional<CertificateDetails> Client::certificate(const std::string& id, Duration limit) {
-  const providers::Answer answer = get(kCertificates + net::percent_encode(id), limit);
+  const providers::Answer answer = api_.get(kCertificates + net::percent_encode(id), limit);
   if (answer.has_status(404) && answer.refused()) return std::nullopt;
   return certificate_details_from(answer.success().body);
 }
 
 std::vector<CertificateDetails> Client::certificates_with(const std::string& fingerprint, Duration limit) {
   return certificate_search_from(
-      post("/outagedetection/v1/certificatesearch", certificate_search_text(fingerprint), limit).success().body);
+      api_.post("/outagedetection/v1/certificatesearch", certificate_search_text(fingerprint), limit).success().body);
 }
 
 RevocationVerdict Client::revoke(const std::string& body, Duration limit, std::optional<Duration> call_until) {
-  return revocation_verdict(once("/graphql", body, limit, call_until, {.name = "POST /graphql (revokeCertificate)"}));
+  return revocation_verdict(
+      api_.once("POST", "/graphql", body, limit, call_until, {.name = "POST /graphql (revokeCertificate)"}));
 }
 
 RevocationAnswer Client::revocation(const std::string& fingerprint, Duration limit) {
   const std::string what = "POST /graphql (certificate)";
-  const providers::Answer asked = api_.call(
-      {"POST", "/graphql", {}, revocation_query_text(fingerprint), net::Repeat::allowed}, limit, {.name = what});
+  const providers::Answer asked = api_.post("/graphql", revocation_query_text(fingerprint), limit, {.name = what});
   RevocationAnswer answer = revocation_from(asked.success().body, "certificate");
   // A part of the answer may be missing because of it: no status is no word about the revocation then.
   if (!answer.troubles.empty() && answer.status.empty() && !answer.listed) {

@@ -9,7 +9,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 namespace hsmbridge::venafi {
@@ -18,14 +17,13 @@ struct Taken {
   CertificateRequest request;
 };
 // Taken: 201, or another success, with one readable request. Only 201 was ever seen, but a reference is a reference.
-using Verdict = std::variant<Taken, workflow::NotAccepted, workflow::RefusedForGood, workflow::OutcomeUnknown>;
+using Verdict = providers::VerdictOf<Taken>;
 Verdict submission_verdict(const providers::Answer& answer);
 
 struct RevocationTaken {
   RevocationAnswer answer;
 };
-using RevocationVerdict =
-    std::variant<RevocationTaken, workflow::NotAccepted, workflow::RefusedForGood, workflow::OutcomeUnknown>;
+using RevocationVerdict = providers::VerdictOf<RevocationTaken>;
 // The troubles of the GraphQL mutation come as HTTP 200 with "errors": refused for good only where there is no
 // certificate and every error has a code that says so; with any other, or without a code, it may have happened.
 RevocationVerdict revocation_verdict(const providers::Answer& answer);
@@ -73,7 +71,7 @@ class Client {
   SearchPage search_requests(const RequestSearch& search, Duration limit);
   // Nothing where no approval was asked.
   std::optional<ApprovalRequest> approval(const std::string& id, Duration limit);
-  enum class Decision { approve, reject };
+  using Decision = workflow::ApprovalAuthority::Decision;
   // Irrevocable there. The request as it is then. Throws as Answer::decided.
   CertificateRequest decide(const std::string& id, Decision decision, std::string_view reason, Duration limit);
 
@@ -91,11 +89,6 @@ class Client {
   std::optional<Duration> server_ahead() const { return api_.server_ahead(); }
 
  private:
-  providers::Answer get(std::string path, Duration limit);
-  providers::Answer post(std::string path, std::string body, Duration limit);
-  providers::Answer once(std::string path, std::string body, Duration limit, std::optional<Duration> call_until = {},
-                         providers::Terms terms = {});
-
   const Access::Kind kind_;
   providers::ApiClient api_;
 };

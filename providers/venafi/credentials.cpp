@@ -8,10 +8,9 @@
 #include "providers/venafi/error_code.h"
 #include "providers/venafi/wire/wire.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -50,6 +49,12 @@ class TokenCredentials final : public providers::Credentials {
 
   void taken(const Secret&) override { replaced_ = false; }
 
+  // The tokens before this one too: an answer that was on its way may repeat one.
+  std::vector<Secret> known() override {
+    const std::lock_guard lock(known_mutex_);
+    return {known_.begin(), known_.end()};
+  }
+
  private:
   void get(Duration limit) {
     const Duration begin = clock_.since_boot();
@@ -71,7 +76,7 @@ class TokenCredentials final : public providers::Credentials {
       // RFC 6749 §5.2 refuses a client with 400 as well as with 401.
       if (error.kind() == ErrorKind::refused || error.kind() == ErrorKind::denied) {
         throw providers::about_credentials(
-            Error{ErrorKind::denied, "no access token is given: " + error.message()}.hint(order_.advice));
+            Error{ErrorKind::denied, "the service issued no access token: " + error.message()}.hint(order_.advice));
       }
       throw;
     }
@@ -79,6 +84,10 @@ class TokenCredentials final : public providers::Credentials {
     renew_at_ = asked + lifetime - std::min(kMargin, lifetime / 4);
     token_ = Secret(std::move(token.value));
     account_ = std::move(made.account);
+    constexpr std::size_t kMostKnown = 4;
+    const std::lock_guard lock(known_mutex_);
+    known_.push_back(*token_);
+    if (known_.size() > kMostKnown) known_.pop_front();
   }
 
   providers::ApiClient endpoint_;
@@ -89,6 +98,8 @@ class TokenCredentials final : public providers::Credentials {
   std::string account_;  // of token_
   Duration renew_at_{};
   std::atomic<bool> replaced_{false};  // since one was taken
+  std::mutex known_mutex_;             // not the one above: nobody waits here for a token
+  std::deque<Secret> known_;           // the latest last
 };
 
 }  // namespace

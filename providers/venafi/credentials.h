@@ -30,7 +30,7 @@ struct TokenOrder {
     std::string account;  // of the token that is given for this JWT: Credentials::Held::account
   };
   std::string path;  // on the transport
-  // Made anew each time, since a JWT is good for one use.
+  // Made again each time, since a JWT is good for one use.
   std::function<Request()> make;
   std::string advice;  // what to compare when no token is given
 };

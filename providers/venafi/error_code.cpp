@@ -69,66 +69,16 @@ std::string bad_component(const ServiceError& error) {
   std::vector<std::string> words;
   flatten(error.args, words);
   if (words.size() < 2) return error.message;
-  std::string text = words[1].empty() ? fmt::format("{} is missing and must not be", words[0])
+  std::string text = words[1].empty() ? fmt::format("{} is missing and is required", words[0])
                                       : fmt::format("{} \"{}\" is not allowed", words[0], words[1]);
   if (words.size() > 2) text += fmt::format(" (allowed: {})", joined(std::span(words).subspan(2)));
   return text;
-}
-
-using Reader = std::optional<Refusal> (*)(long, std::string_view, std::string_view);
-
-template <Reader kRead>
-std::optional<providers::Refused> refusal_in(std::string_view what, const net::Response& answer) {
-  const std::optional<Refusal> refusal = kRead(answer.status, answer.content_type(), answer.body);
-  if (!refusal) return std::nullopt;
-  providers::Refused refused{service_error(what, answer.status, *refusal)};
-  // The gate looked at the credential and at nothing else: another one may pass.
-  if (answer.status == 401 || is_credential_refusal(*refusal)) {
-    refused.fate = providers::Refused::Fate::not_accepted;
-    refused.credential = "";
-  }
-  return refused;
-}
-
-constexpr providers::Dialect kDialect{"the service", &refusal_in<&refusal_from>};
-constexpr providers::Dialect kTokenDialect{"the token endpoint", &refusal_in<&token_refusal_from>};
-
-}  // namespace
-
-const providers::Dialect& dialect() {
-  return kDialect;
-}
-
-const providers::Dialect& token_dialect() {
-  return kTokenDialect;
-}
-
-std::span<const ErrorCode> error_codes() {
-  return kErrorCodes;
-}
-
-const ErrorCode* find_error_code(std::int64_t code) {
-  return providers::row_with(kErrorCodes, &ErrorCode::code, code);
 }
 
 bool is_credential_refusal(const Refusal& refusal) {
   return std::any_of(refusal.errors.begin(), refusal.errors.end(), [](const ServiceError& error) {
     return error.code == kNoCredential || error.code == kUnknownKey;
   });
-}
-
-std::string spoken(const ServiceError& error) {
-  std::string text = error.message;
-  if (error.code == kBadComponent) text = bad_component(error);
-  // The service has been seen to swap the two names in this sentence.
-  if (error.code == kNotAssigned) text += " (it may name the two the wrong way round)";
-  if (text.empty()) text = "no reason given";
-  if (error.code != 0) text += fmt::format(" [{}]", error.code);
-  return text;
-}
-
-std::string spoken(const Refusal& refusal) {
-  return joined(refusal.errors, "; ", [](const ServiceError& error) { return spoken(error); });
 }
 
 Error service_error(std::string_view what, long http_status, const Refusal& refusal) {
@@ -148,7 +98,7 @@ Error service_error(std::string_view what, long http_status, const Refusal& refu
   // In 401 it is the credential that is judged, not the call.
   Error result(kind,
                http_status == 401
-                   ? fmt::format("the service does not take our credential: {} ({}, HTTP 401)", spoken(refusal), what)
+                   ? fmt::format("the service does not accept our credential: {} ({}, HTTP 401)", spoken(refusal), what)
                    : fmt::format("{}: the service says: {} (HTTP {})", what, spoken(refusal), http_status));
   result.with("http", std::to_string(http_status));
   for (const ServiceError& error : refusal.errors) {
@@ -156,6 +106,58 @@ Error service_error(std::string_view what, long http_status, const Refusal& refu
   }
   if (!advice.empty()) result.hint(std::string(advice));
   return result;
+}
+
+using Reader = std::optional<Refusal> (*)(long, std::string_view, std::string_view);
+
+template <Reader kRead>
+std::optional<providers::Refused> refusal_in(std::string_view what, const net::Response& answer) {
+  const std::optional<Refusal> refusal = kRead(answer.status, answer.content_type(), answer.body);
+  if (!refusal) return std::nullopt;
+  providers::Refused refused{service_error(what, answer.status, *refusal)};
+  // The gate looked at the credential and at nothing else: another one may pass.
+  if (answer.status == 401 || is_credential_refusal(*refusal)) {
+    refused.fate = providers::Refused::Fate::not_accepted;
+    refused.credential = "";
+  }
+  return refused;
+}
+
+constexpr providers::Dialect kDialect{"the service", &refusal_in<&refusal_from>};
+constexpr providers::Dialect kTokenDialect{.service = "the token endpoint",
+                                           .refusal_in = &refusal_in<&token_refusal_from>,
+                                           .holds = providers::Holds::secrets};
+
+}  // namespace
+
+const providers::Dialect& dialect() {
+  return kDialect;
+}
+
+const providers::Dialect& token_dialect() {
+  return kTokenDialect;
+}
+
+std::span<const ErrorCode> error_codes() {
+  return kErrorCodes;
+}
+
+const ErrorCode* find_error_code(std::int64_t code) {
+  return providers::row_with(kErrorCodes, &ErrorCode::code, code);
+}
+
+std::string spoken(const ServiceError& error) {
+  std::string text = error.message;
+  if (error.code == kBadComponent) text = bad_component(error);
+  // The service has been seen to swap the two names in this sentence.
+  if (error.code == kNotAssigned) text += " (it may name the two in the wrong order)";
+  if (text.empty()) text = "no reason given";
+  if (error.code != 0) text += fmt::format(" [{}]", error.code);
+  return text;
+}
+
+std::string spoken(const Refusal& refusal) {
+  return joined(refusal.errors, "; ", [](const ServiceError& error) { return spoken(error); });
 }
 
 }  // namespace hsmbridge::venafi

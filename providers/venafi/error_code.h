@@ -5,7 +5,6 @@
 #include "providers/verdict.h"
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,18 +23,13 @@ std::span<const ErrorCode> error_codes();
 // Null for a code without a row.
 const ErrorCode* find_error_code(std::int64_t code);
 
-// Whether it says that our credential is missing or unknown: nothing else was looked at then.
-bool is_credential_refusal(const Refusal& refusal);
-
 // One error as a sentence: 10726 names the component, the value and what is allowed, whatever its args look like.
 std::string spoken(const ServiceError& error);
 // All of them, one after another.
 std::string spoken(const Refusal& refusal);
 
-// The Error for a refusal: every entry in its message, with the details "code" (each) and "http". The kind is that of
-// the first code with a row, else by the status. `what` says what we were doing.
-Error service_error(std::string_view what, long http_status, const Refusal& refusal);
-
+// A refusal's Error has every entry in its message, with the details "code" (each) and "http". The kind is that of the
+// first code with a row, else by the status.
 // - A refusal of our credential (401 in the service's own form, plain text included, or one of the codes for it): not
 //   accepted. It may be in the middle of a rotation.
 // - Any other refusal in the service's own form is for good: none of them goes away by sending the same again.

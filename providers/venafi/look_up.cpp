@@ -75,7 +75,7 @@ class Finder {
     if (!unclear_.empty()) {
       give_up(unclear_);
     } else if (made_ > now_) {
-      give_up(fmt::format("it is not found, and our clock was set back since it was made at {}: it proves nothing",
+      give_up(fmt::format("it is not found, which proves nothing: our clock was set back since it was made at {}",
                           rfc3339(made_)));
     } else {
       answer_.absent = true;
@@ -200,7 +200,7 @@ class Finder {
     Status status = client_.request(id, left());
     looked_at_.insert(id);
     if (!status.request) {
-      unclear(id, "is in the service's search, and not there when it is asked for");
+      unclear(id, "appears in the service's search but cannot be fetched");
       return true;
     }
     const Whose mark = by_tag == Whose::nobody ? whose_by_client(*status.request, sought_.call) : by_tag;

@@ -6,7 +6,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 // Finds a submission whose answer was lost.
 namespace hsmbridge::venafi {

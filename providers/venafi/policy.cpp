@@ -1,8 +1,8 @@
 #include "providers/venafi/policy.h"
 
-#include "base/error.h"
 #include "base/text.h"
 #include "base/unicode.h"
+#include "providers/objections.h"
 #include "x509/names/name.h"
 #include "x509/objects/algorithm.h"
 #include "x509/objects/spki.h"
@@ -86,41 +86,27 @@ std::string allowed(const Template::Expressions& list) {
   return text;
 }
 
-class Violations {
+class Violations : public providers::Objections {
  public:
-  explicit Violations(const x509::RequestedContent& ask) : ask_(ask) {}
-  void add(std::string reason) { reasons_.push_back(std::move(reason)); }
-  void add_unless_accepted(std::string_view name, const std::string& reason) {
-    if (std::find(ask_.accept.begin(), ask_.accept.end(), name) == ask_.accept.end()) {
-      reasons_.push_back(fmt::format("{} (a profile may accept it: {})", reason, name));
-    }
-  }
+  using Objections::Objections;
   // One value of one component. A value that nobody here can judge is left to the service.
   void value(std::string_view component, std::string_view value, const Template::Expressions& list) {
     if (list && passes(*list, value) != Passes::no) return;
     add(value.empty() ? fmt::format("{} is missing; {}", component, allowed(list))
                       : fmt::format("{} \"{}\": {}", component, printable(value), allowed(list)));
   }
-  std::vector<std::string> take() { return std::move(reasons_); }
-
- private:
-  const x509::RequestedContent& ask_;
-  std::vector<std::string> reasons_;
 };
 
 void check_subject(const Template& rules, const x509::Name& subject, Violations& found) {
   for (const SubjectRow& row : kSubject) {
     const Template::Expressions& list = rules.*row.list;
     bool present = false;
-    for (const x509::RelativeName& relative : subject.relative_names()) {
-      for (const x509::NameAttribute& attribute : relative) {
-        if (attribute.type.dotted() == row.oid) {
-          present = true;
-          // Country codes are literals by the field's name, and expressions in the vendor's own client.
-          const bool literal = list && std::find(list->begin(), list->end(), attribute.value) != list->end();
-          if (!literal) found.value(fmt::format("subject {}", row.component), attribute.value, list);
-        }
-      }
+    for (const x509::NameAttribute& attribute : providers::attributes_of(subject)) {
+      if (attribute.type.dotted() != row.oid) continue;
+      present = true;
+      // Country codes are literals by the field's name, and expressions in the vendor's own client.
+      const bool literal = list && std::find(list->begin(), list->end(), attribute.value) != list->end();
+      if (!literal) found.value(fmt::format("subject {}", row.component), attribute.value, list);
     }
     // An absent attribute is judged as the empty text. Where the template states no rule at all, there is none to
     // break.
@@ -172,7 +158,7 @@ void check_key(const Template& rules, const PolicyQuestion& question, Violations
                                                            [&](const KeyTypeRule& rule) { return allows(rule, spec); });
   if (!good) found.add(fmt::format("key {}: allowed: {}", x509::to_string(spec), key_types_text(rules)));
   if (question.predecessor_spki && *question.predecessor_spki == question.csr.spki && rules.key_reuse == false) {
-    found.add("the key is that of the certificate it replaces: the template wants a new key at each renewal");
+    found.add("the key is that of the certificate it replaces: the template requires a new key at each renewal");
   }
 }
 
@@ -185,7 +171,7 @@ void check_validity(const Template& rules, const PolicyQuestion& question, Viola
   const auto longest = longest_of_iso(rules.validity);
   // Whether the service would shorten it or refuse it is documented nowhere.
   if (longest && question.validity > *longest) {
-    found.add_unless_accepted(
+    found.unless_accepted(
         kShorter, fmt::format("validity {}: at most {}", duration_text(question.validity), duration_text(*longest)));
   }
 }
@@ -217,9 +203,9 @@ void check_usages(const Template& rules, const x509::Content& content, Violation
   if (rules.extended_usages.empty()) return;
   const std::string lost = without(content.extended_key_usage, usages_of(rules));
   if (!lost.empty()) {
-    found.add_unless_accepted(kUsageChanged, fmt::format("extended key usage {} would be lost: the template writes {} "
-                                                         "into every certificate",
-                                                         lost, joined(rules.extended_usages, ", ", printable)));
+    found.unless_accepted(kUsageChanged, fmt::format("extended key usage {} would be lost: the template writes {} "
+                                                     "into every certificate",
+                                                     lost, joined(rules.extended_usages, ", ", printable)));
   }
 }
 
@@ -251,10 +237,10 @@ std::vector<std::string> obstacles(const Template& rules) {
                                 rules.reason.empty() ? "" : ": " + printable(rules.reason)));
   }
   if (rules.csr_upload_allowed == false) {
-    found.push_back(
-        fmt::format("the issuing template {} takes no CSRs made elsewhere (csrUploadAllowed is false), and a key "
-                    "in a token has no other: its owner must allow them",
-                    printable(rules.name)));
+    found.push_back(fmt::format(
+        "the issuing template {} does not accept CSRs made elsewhere (csrUploadAllowed is false), and a key "
+        "in a token has no other: its owner must allow them",
+        printable(rules.name)));
   }
   return found;
 }

@@ -30,7 +30,7 @@ struct PolicyQuestion {
 // allowed. Empty when there is none.
 std::vector<std::string> violations(const Template& rules, const PolicyQuestion& question);
 
-// What the template is known to write into a certificate beside what is asked: no reason against it.
+// What the template is known to write into a certificate in addition to what is asked: not an objection.
 std::vector<std::string> notes(const Template& rules, const x509::Content& asked);
 
 // Those that hold for every request: the template is not available, or takes no CSRs from here.

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "base/unicode.h"
 #include "providers/following.h"
+#include "x509/objects/certificate.h"
 
 #include <fmt/core.h>
 
@@ -28,7 +29,7 @@ constexpr auto kStatuses = std::to_array<StatusRow>({
     {"PENDING", RequestStatus::awaiting_issuance, false, ""},
     {"PENDING_APPROVAL", RequestStatus::awaiting_approval, true, ""},
     {"PENDING_FINAL_APPROVAL", RequestStatus::awaiting_approval, true, ""},
-    {"REJECTED_APPROVAL", RequestStatus::rejected, true, "an approver refused it, or nobody approved it in time"},
+    {"REJECTED_APPROVAL", RequestStatus::rejected, true, "an approver rejected it, or the time for approval expired"},
     {"REQUESTED", RequestStatus::awaiting_issuance, false, ""},
     {"ISSUED", RequestStatus::ready, false, ""},
     {"REJECTED", RequestStatus::rejected, false, "the certificate authority refused it"},
@@ -68,7 +69,62 @@ void add(std::vector<Approver>& to, const ApprovalRequest::Person& person, std::
       {called(person.id, people, team ? "team" : "user"), person.id, std::move(group), Approver::Decision::pending});
 }
 
+struct ReasonRow {
+  std::string_view rfc5280;
+  std::string_view word;
+};
+// The service's whole enumeration. cACompromise, certificateHold, removeFromCRL, privilegeWithdrawn and aACompromise
+// have no word there: a wrong one would be a wrong statement in a public list.
+constexpr auto kReasons = std::to_array<ReasonRow>({
+    {"unspecified", "UNSPECIFIED"},
+    {"keyCompromise", "KEY_COMPROMISE"},
+    {"affiliationChanged", "AFFILIATION_CHANGED"},
+    {"superseded", "SUPERSEDED"},
+    {"cessationOfOperation", "CESSATION_OF_OPERATION"},
+});
+
+// Of a revocation.
+constexpr auto kRevocations = std::to_array<StatusRow>({
+    {"SUBMITTED", RequestStatus::awaiting_issuance, false, "handed to the certificate authority"},
+    {"PENDING_APPROVAL", RequestStatus::awaiting_approval, false, ""},
+    {"PENDING_FINAL_APPROVAL", RequestStatus::awaiting_approval, false, ""},
+    {"REJECTED_APPROVAL", RequestStatus::rejected, false, "an approver rejected it, or the time for approval expired"},
+    {"FAILED", RequestStatus::failed, false, ""},
+});
+
 }  // namespace
+
+std::string to_text(const State& state) {
+  return providers::stored({{"request", state.request},
+                            {"certificates", state.certificates},
+                            {"application", state.application},
+                            {"template", state.issuing_template},
+                            {"missing_since", providers::stored(state.missing_since)},
+                            {"account", state.account}});
+}
+
+State state_from(std::string_view text) {
+  return providers::stored_state<State>(text, [](const providers::Members& in) {
+    return State{in.text("request"),  in.texts("certificates"), in.text("application"),
+                 in.text("template"), in.date("missing_since"), in.text("account")};
+  });
+}
+
+const workflow::Predecessor& predecessor_of(const workflow::Order& order) {
+  const workflow::Predecessor* predecessor = order.predecessor();
+  if (predecessor == nullptr || predecessor->der.empty()) {
+    throw Error{ErrorKind::internal, "the order does not hold the certificate that it is about"};
+  }
+  return *predecessor;
+}
+
+State state_of(const workflow::Predecessor& predecessor) {
+  try {
+    return state_from(predecessor.provider_state);
+  } catch (const Error&) {
+    return {};
+  }
+}
 
 RequestStatus standing_of(std::string_view status) {
   const StatusRow* row = row_of(status);
@@ -125,7 +181,7 @@ Refused refused_by(const ApprovalRequest& approval, const std::map<std::string, 
     if (!outcome.reason.empty()) refused.why += (refused.why.empty() ? "" : "; ") + printable(outcome.reason);
   }
   refused.expired = refused.by.empty() && approval.status == "EXPIRED";
-  if (refused.expired) refused.why = "nobody approved it in time";
+  if (refused.expired) refused.why = "the time for approval expired";
   return refused;
 }
 
@@ -165,6 +221,41 @@ void must_be_about(const CertificateRequest& request, const ProviderReference& r
     throw Error{ErrorKind::corrupt, fmt::format("the service was asked about request {} and answered about {}",
                                                 reference.str(), printable(request.id))};
   }
+}
+
+std::optional<std::string_view> reason_word(std::string_view rfc5280) {
+  if (rfc5280.empty()) return kReasons.front().word;
+  const ReasonRow* row = providers::row_with(kReasons, &ReasonRow::rfc5280, rfc5280);
+  return row == nullptr ? std::nullopt : std::optional(row->word);
+}
+
+std::string known_reasons() {
+  return joined(kReasons, ", ", &ReasonRow::rfc5280);
+}
+
+std::string fingerprint_of(ByteView certificate) {
+  return upper(hex(x509::sha1_fingerprint(certificate)));
+}
+
+workflow::Report report_of(const RevocationAnswer& answer) {
+  workflow::Report report;
+  if (answer.listed) {
+    report.status = RequestStatus::done;
+    report.provider_status = "REVOKED";
+    report.message = "the issuer's revocation list names it";
+    return report;
+  }
+  report.provider_status = answer.status;
+  report.message = answer.error;
+  if (answer.status.empty()) {
+    report.status = RequestStatus::awaiting_issuance;
+    report.progress.note = "the service shows no revocation for it yet";
+    return report;
+  }
+  const StatusRow* row = providers::row_with(kRevocations, &StatusRow::status, answer.status);
+  report.status = row == nullptr ? RequestStatus::unrecognised : row->standing;
+  if (row != nullptr && report.message.empty()) report.message = row->meaning;
+  return report;
 }
 
 }  // namespace hsmbridge::venafi

@@ -1,13 +1,11 @@
 #include "providers/venafi/provider.h"
 
 #include "base/error.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/unicode.h"
 #include "providers/venafi/look_up.h"
-#include "providers/venafi/revocation.h"
-#include "providers/venafi/state.h"
+#include "providers/venafi/progress.h"
 #include "x509/objects/certificate.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/pem.h"
@@ -43,13 +41,7 @@ VenafiProvider::VenafiProvider(Settings settings, std::shared_ptr<Client> client
     : settings_(std::move(settings)), client_(std::move(client)), clock_(clock), place_(kPlaceAge, clock) {}
 
 Capabilities declared_capabilities() {
-  Capabilities can;
-  can.complete_look_up = true;
-  can.shows_approvers = true;
-  can.shows_quorum = true;
-  can.renew = true;
-  can.revoke = true;
-  return can;
+  return {.complete_look_up = true, .shows_approvers = true, .shows_quorum = true, .renew = true, .revoke = true};
 }
 
 Capabilities VenafiProvider::capabilities() const {
@@ -165,7 +157,7 @@ std::vector<std::string> VenafiProvider::check(const ProviderCall& call) {
   if (call.order.kind() == Kind::revoke) {
     predecessor_of(call.order);
     if (reason_word(call.order.revocation()->reason)) return {};
-    return {fmt::format("the service has no word for the revocation reason \"{}\"; it has: {}",
+    return {fmt::format("the service does not support the revocation reason \"{}\"; it supports: {}",
                         call.order.revocation()->reason, known_reasons())};
   }
   const Place here = place(call.time_limit / 2);

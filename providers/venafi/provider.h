@@ -5,12 +5,11 @@
 #include "providers/cached.h"
 #include "providers/venafi/client.h"
 #include "providers/venafi/policy.h"
+#include "providers/venafi/progress.h"
 #include "providers/venafi/settings.h"
-#include "providers/venafi/state.h"
 #include "workflow/ports/provider.h"
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -51,7 +50,9 @@ class VenafiProvider final : public workflow::Provider,
   workflow::Report retrieve(const workflow::ProviderCall& call) override;
   // Never possible: the service has no call for it.
   workflow::CancelAnswer cancel(const workflow::ProviderCall& call) override;
-  workflow::Issued read(const workflow::ProviderCall& call, const workflow::IssuedResult& result) override;
+  workflow::Issued certificate_in(const workflow::ProviderCall& call,
+                                  const workflow::IssuedResult& result) const override;
+  std::vector<Bytes> issuers_for(const workflow::ProviderCall& call, const workflow::Issued& issued) override;
   // Nothing is wanted: what the service issued is in its inventory.
   void confirm(const workflow::ProviderCall&, const workflow::Issued&) override {}
   std::vector<std::string> test() override;

@@ -57,7 +57,8 @@ std::vector<std::string> sorted(std::vector<std::string> keys) {
 
 // How the names that would be certified differ from the CSR's, or why nobody can tell; "" when they do not.
 std::string other_than_csr(const CertificateRequest& request) {
-  if (!request.other_names.empty()) return "other names than the CSR's are asked for: " + request.other_names;
+  if (!request.other_names.empty())
+    return "the request asks for names that differ from the CSR's: " + request.other_names;
   std::optional<x509::Csr> csr;
   try {
     csr = x509::parse_csr(x509::read_csr(as_bytes(request.csr)));
@@ -128,7 +129,7 @@ Report VenafiProvider::standing(const ProviderReference& reference, ByteView csr
   Report report = venafi::report_of(*answer.request);
   report.reference = ProviderReference(answer.request->id);
   add_approvals(answer.request->id, report, limit / 2);
-  // What the service says of an error stands beside what is asked for, and never in its place.
+  // What the service says of an error is added to what is requested, and never replaces it.
   if (!report.message.empty()) {
     report.progress.note += (report.progress.note.empty() ? "" : "; ") + ("the service says: " + report.message);
   }
@@ -154,9 +155,7 @@ void VenafiProvider::decide(const ProviderReference& reference, Decision decisio
           "reject it, or have somebody approve it who sees all of it in the service's own console");
     }
   }
-  const CertificateRequest now = client_->decide(
-      reference.str(), decision == Decision::approve ? Client::Decision::approve : Client::Decision::reject, reason,
-      limit / 2);
+  const CertificateRequest now = client_->decide(reference.str(), decision, reason, limit / 2);
   if (!equal_ignoring_case(now.id, reference.str())) {
     throw Error{ErrorKind::outcome_unknown, fmt::format("a decision about request {} was answered with request {}",
                                                         reference.str(), printable(now.id))}

@@ -7,10 +7,8 @@
 #include "providers/following.h"
 #include "providers/venafi/progress.h"
 #include "providers/venafi/provider.h"
-#include "x509/objects/certificate.h"
 #include "x509/objects/csr.h"
 #include "x509/objects/pem.h"
-#include "x509/objects/spki.h"
 
 #include <fmt/core.h>
 
@@ -133,11 +131,15 @@ CancelAnswer VenafiProvider::cancel(const ProviderCall& call) {
       "is checked and kept, and not installed"};
 }
 
-Issued VenafiProvider::read(const ProviderCall& call, const IssuedResult& result) {
+Issued VenafiProvider::certificate_in(const ProviderCall& call, const IssuedResult& result) const {
   const Bytes spki = x509::parse_csr(call.draft.csr).spki;
-  Issued issued = providers::issued_from("the service", result.octets(), spki, call.order);
-  if (!issued.chain.empty() || call.submission == nullptr) return issued;
-  // It came without its chain: the request told the ids of the authorities' certificates.
+  return providers::issued_from("the service", result.octets(), spki, call.order);
+}
+
+// It came without its chain: the request told the ids of the authorities' certificates.
+std::vector<Bytes> VenafiProvider::issuers_for(const ProviderCall& call, const Issued& issued) {
+  std::vector<Bytes> issuers;
+  if (!issued.chain.empty() || call.submission == nullptr) return issuers;
   const State state = state_from(call.submission->provider_state);
   const std::size_t end = std::min(state.certificates.size(), kLongestChain);
   for (std::size_t i = 1; i < end; ++i) {
@@ -146,14 +148,14 @@ Issued VenafiProvider::read(const ProviderCall& call, const IssuedResult& result
                                                   call.time_limit / static_cast<int>(end));
       if (!contents.missing.empty()) continue;
       for (Bytes& der : x509::read_certificates(as_bytes(contents.body))) {
-        if (issued.chain.size() < kMostCertificates) issued.chain.push_back(std::move(der));
+        if (issuers.size() < kMostCertificates) issuers.push_back(std::move(der));
       }
     } catch (const Error& error) {
       // Worth another try; anything else leaves the check of the chain to say what is missing.
       if (error.kind() == ErrorKind::unavailable) throw;
     }
   }
-  return issued;
+  return issuers;
 }
 
 }  // namespace hsmbridge::venafi

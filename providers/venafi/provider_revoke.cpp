@@ -4,9 +4,8 @@
 #include "base/unicode.h"
 #include "providers/following.h"
 #include "providers/venafi/look_up.h"
+#include "providers/venafi/progress.h"
 #include "providers/venafi/provider.h"
-#include "providers/venafi/revocation.h"
-#include "providers/venafi/state.h"
 
 #include <fmt/core.h>
 
@@ -32,7 +31,7 @@ SubmitAnswer VenafiProvider::submit_revocation(const ProviderCall& call) {
     const auto reason = reason_word(call.order.revocation()->reason);
     if (!reason) {
       throw Error{ErrorKind::refused,
-                  fmt::format("the service has no word for the revocation reason \"{}\"; it has: {}",
+                  fmt::format("the service does not support the revocation reason \"{}\"; it supports: {}",
                               call.order.revocation()->reason, known_reasons())};
     }
     fingerprint = fingerprint_of(predecessor.der);

@@ -77,16 +77,11 @@ LookUpAnswer VenafiProvider::look_up(const ProviderCall& call) {
   const std::string before = tells ? client_->account(Duration::zero(), call.time_limit / 4) : drafted;
   LookedUp looked = look_up_request(*client_, {rest, here.application});
   if (looked.absent) {
-    // Others may see less.
     std::string now = drafted.empty() ? "" : client_->account(Duration::zero(), call.time_limit / 4);
     if (before != drafted) now = before;
-    if (!drafted.empty() && now == drafted) return Absent{};
-    looked.why =
-        drafted.empty()
-            ? "it is not found, which proves nothing: neither the service nor its credentials told who ordered "
-              "it, so that nobody knows whether this search was made under the same account"
-            : fmt::format("it is not shown to {}, which proves nothing: it was ordered by {}",
-                          now.empty() ? "somebody who is not named" : now, drafted);
+    const std::string why = providers::seen_by_another("the service", now, drafted);
+    if (why.empty()) return Absent{};
+    looked.why = "it is not found, which proves nothing: " + why;
   }
   if (!looked.found) {
     return CannotTell{

@@ -23,8 +23,8 @@ void read_federated(Section& section, Settings& settings) {
   if (url && url->find_first_of("?#@ ") != std::string::npos) {
     section.problem("token_url", "is https://HOST[:PORT]/PATH, without a query");
   }
-  if (url && !jwt) section.problem("token_url", "wants an external_jwt: where the identity provider leaves its JWT");
-  if (jwt && !url) section.problem("external_jwt", "wants a token_url: it stands on the service account's page");
+  if (url && !jwt) section.problem("token_url", "needs an external_jwt: where the identity provider leaves its JWT");
+  if (jwt && !url) section.problem("external_jwt", "needs a token_url, as shown on the service account's page");
   if (url && jwt) settings.federated = Federated{*url, *jwt};
 }
 
@@ -49,10 +49,12 @@ void read_credentials(Section& section, Settings& settings) {
   const bool federated = section.has("token_url") || section.has("external_jwt");
   const int ways = int{settings.api_key.has_value()} + int{settings.access_token.has_value()} + int{federated} +
                    int{settings.service_account.has_value()};
-  if (ways == 0) section.problem("api_key", fmt::format("is missing; one credential is wanted: {}", kCredentials));
+  if (ways == 0)
+    section.problem("api_key", fmt::format("is missing; exactly one credential is required: {}", kCredentials));
   if (ways > 1) {
-    section.problem(settings.api_key ? "api_key" : "access_token",
-                    fmt::format("stands beside another credential; exactly one is wanted: {}", kCredentials));
+    section.problem(
+        settings.api_key ? "api_key" : "access_token",
+        fmt::format("is given in addition to another credential; exactly one is required: {}", kCredentials));
   }
 }
 

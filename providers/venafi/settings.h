@@ -47,7 +47,7 @@ struct Settings : providers::Connection {
   std::optional<ServiceAccount> service_account;
 
   Zone zone;
-  std::vector<std::string> tags;              // "name" or "name:value", beside the one that marks a request as ours
+  std::vector<std::string> tags;              // "name" or "name:value", next to the one that marks a request as ours
   std::optional<Duration> validity;           // when the order states none; absent: the template's
   std::map<std::string, std::string> people;  // names of approvers by their ids
   Duration inventory_lag =

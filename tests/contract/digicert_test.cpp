@@ -80,7 +80,7 @@ CONTRACT_CASE(Tlm, Ask::makes_a_request, "DigiCert hands out a certificate for o
   if (!report.result) report = place.poll();
   CHECK(report.status != RequestStatus::gone);
   if (report.result) {
-    const Issued issued = place.provider().read(place.call(), *report.result);
+    const Issued issued = issued_by(place.provider(), place.call(), *report.result);
     CHECK(x509::parse_certificate(issued.certificate).spki() == place.key.subject_public_key_info());
   } else {
     CHECK_FALSE(place.submission.reference.empty());

@@ -13,100 +13,81 @@
 namespace hsmbridge::digicert {
 namespace {
 
-constexpr std::size_t kMostEntries = 10'000;
+using providers::Form;
+using providers::Members;
+using Strings = std::vector<std::string>;
 
 template <class Read>
 auto reading(std::string_view what, std::string_view body, Read read) {
-  return providers::read_answer("DigiCert", what, body, read);
-}
-
-// A string, or a whole number as its digits; "" when absent, null or of another type.
-std::string loose_text(const Json& json, std::string_view name) {
-  const Json* member = json.find(name);
-  if (member == nullptr) return "";
-  if (member->is_string()) return member->as_string();
-  if (member->is_integer()) return std::to_string(member->as_integer());
-  return "";
-}
-
-// true, "true" or "True"; absent is false. One working script sends such a string, so a server may answer one.
-bool loose_flag(const Json& json, std::string_view name) {
-  const Json* member = json.find(name);
-  if (member == nullptr) return false;
-  if (member->is_bool()) return member->as_bool();
-  return member->is_string() && lower(member->as_string()) == "true";
+  return providers::read_answer("DigiCert", what, body, providers::Types::loose, read);
 }
 
 // What keeps a request waiting is there unless it is plainly said not to be: absent, null, false, "false", 0 or "".
-bool may_be_set(const Json& json, std::string_view name) {
-  const Json* member = json.find(name);
-  if (member == nullptr || member->is_null()) return false;
-  if (member->is_bool()) return member->as_bool();
-  if (member->is_integer()) return member->as_integer() != 0;
-  if (member->is_string()) return !member->as_string().empty() && lower(member->as_string()) != "false";
-  return true;
+bool may_be_set(const Members& in, std::string_view path) {
+  const Json* found = in.find(path);
+  if (found == nullptr) return false;
+  if (const auto said = in.truth(path)) return *said;
+  return *found != Json(0) && *found != Json("");
 }
 
-std::optional<std::int64_t> loose_number(const Json& json, std::string_view name) {
-  const std::string text = loose_text(json, name);
-  if (text.empty() || text.size() > 9 || text.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
-  return std::stoll(text);
+// Of days and of entries: nothing for what no program counts to.
+std::optional<std::int64_t> count(const Members& in, std::string_view path) {
+  const auto found = in.number(path);
+  return found && *found >= 0 && *found <= 999'999'999 ? found : std::nullopt;
 }
 
-const Json::Array& elements(const Json* member) {
-  static const Json::Array none;
-  if (member == nullptr || !member->is_array()) return none;
-  if (member->as_array().size() > kMostEntries) throw Error{ErrorKind::corrupt, "a list with too many entries"};
-  return member->as_array();
-}
-const Json::Array& elements(const Json& json, std::string_view name) {
-  return elements(json.find(name));
+void add(Strings& to, std::string text) {
+  if (!text.empty()) to.push_back(std::move(text));
 }
 
-// The member of a path of objects, null when some step is not there.
-const Json* inside(const Json& json, std::initializer_list<std::string_view> path) {
-  const Json* at = &json;
-  for (const std::string_view step : path) {
-    at = at->find(step);
-    if (at == nullptr) return nullptr;
+// Of a list of texts, or of objects that hold one.
+Strings texts_of(const Members& in, std::string_view path, std::string_view member) {
+  Strings result;
+  for (const Json& entry : in.list(path)) {
+    add(result, entry.is_string() ? entry.as_string() : in.inside(entry).text(member));
   }
-  return at;
+  return result;
 }
 
-// ---- checked texts --------------------------------------------------------------------------------------------------
-
-// The id becomes part of a path (percent-encoded), of the journal and of what a person sees. Its form is written down
-// nowhere, so anything printable is one.
-std::string request_id_of(const Json& json) {
-  const std::string id = loose_text(json, "request_id");
-  const bool plain = std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c <= '~'; });
-  if (id.size() > 200 || !plain) throw Error{ErrorKind::corrupt, "its request_id is no id"};
-  return id;
+// One odd entry must not hide the others.
+template <class Read>
+auto readable(const Members& in, const Json& entries, Read read) {
+  constexpr std::size_t kMost = 10'000;
+  std::vector<decltype(read(in))> result;
+  if (entries.as_array().size() > kMost) throw Error{ErrorKind::corrupt, "a list with too many entries"};
+  for (const Json& entry : entries.as_array()) {
+    try {
+      result.push_back(read(in.inside(entry)));
+    } catch (const Error&) {
+      // The caller tells by their number that one is missing.
+    }
+  }
+  return result;
 }
 
 // In capitals, as DigiCert writes it in paths and in what it shows.
-std::string serial_of(const Json& json) {
-  const std::string text = loose_text(json, "serial_number");
-  if (text.empty()) return text;
+std::string serial_of(const Members& in) {
+  const std::string text = in.text("serial_number");
   try {
-    return upper(x509::parse_serial(text));
+    return text.empty() ? text : upper(x509::parse_serial(text));
   } catch (const Error&) {
     throw Error{ErrorKind::corrupt, "its serial_number is not a hexadecimal number"};
   }
 }
 
-// A SHA-256 in hex, which goes into a URL; anything else (a README of the vendor says SHA-1) is none.
-std::string thumbprint_of(const Json& json) {
-  std::string print = lower(loose_text(json, "thumbprint"));
+// A SHA-256 in hex, which goes into a URL; anything else (a README of the vendor says SHA-1) is left out.
+std::string thumbprint_of(const Members& in) {
+  std::string print = in.text("thumbprint", Form::lower);
   const bool is_one = print.size() == 64 && print.find_first_not_of("0123456789abcdef") == std::string::npos;
   return is_one ? print : "";
 }
 
-std::optional<Refusal> refusal_in(const Json& json, Refusal::Envelope envelope) {
-  if (!json.is_object()) return std::nullopt;
-  Refusal refusal{loose_text(json, "code"), loose_text(json, "message"), loose_text(json, "field"), envelope};
-  if (refusal.code.empty() && refusal.message.empty()) return std::nullopt;
-  return refusal;
+bool says_nothing(const Refusal& one) {
+  return one.code.empty() && one.message.empty();
+}
+
+Refusal refusal_of(const Members& in, Refusal::Envelope envelope) {
+  return {in.text("code"), in.text("message"), in.text("field"), envelope};
 }
 
 // ---- profiles -------------------------------------------------------------------------------------------------------
@@ -119,22 +100,21 @@ bool is_from_elsewhere(const std::string& source) {
   return std::find(std::begin(kElsewhere), std::end(kElsewhere), source) != std::end(kElsewhere);
 }
 
-ProfileAttribute attribute_from(const Json& json) {
+ProfileAttribute attribute_of(const Members& in) {
   ProfileAttribute attribute;
-  attribute.type = lower(loose_text(json, "type"));
-  attribute.mandatory = loose_flag(json, "mandatory");
-  attribute.multiple = loose_flag(json, "multiple");
+  attribute.type = in.text("type", Form::lower);
+  attribute.mandatory = in.truth("mandatory").value_or(false);
+  attribute.multiple = in.truth("multiple").value_or(false);
   bool named = false;
   bool by_request = false;
   for (const std::string_view spelling : {"sources", "source"}) {
-    for (const Json& entry : elements(json, spelling)) {
-      const std::string source = lower(loose_text(entry, "source"));
+    for (const Json& entry : in.list(spelling)) {
+      const Members from = in.inside(entry);
+      const std::string source = from.text("source", Form::lower);
       if (source.empty()) continue;
       named = true;
       by_request = by_request || !is_from_elsewhere(source);
-      if (source != "fixed_value") continue;
-      attribute.fixed = loose_text(entry, "value");
-      if (attribute.fixed->empty()) attribute.fixed = loose_text(entry, "custom_value");
+      if (source == "fixed_value") attribute.fixed = from.text("value|custom_value");
     }
   }
   attribute.given_by_request = !named || by_request;
@@ -142,104 +122,102 @@ ProfileAttribute attribute_from(const Json& json) {
   return attribute;
 }
 
-std::vector<ProfileAttribute> attributes_from(const Json* list) {
-  std::vector<ProfileAttribute> attributes;
-  for (const Json& entry : elements(list)) {
-    ProfileAttribute attribute = attribute_from(entry);
-    if (!attribute.type.empty()) attributes.push_back(std::move(attribute));
-  }
+std::vector<ProfileAttribute> attributes_of(const Members& in, std::string_view path) {
+  std::vector<ProfileAttribute> attributes = in.each(path, attribute_of);
+  std::erase_if(attributes, [](const ProfileAttribute& one) { return one.type.empty(); });
   return attributes;
 }
 
-void read_key_sizes(const Json& json, Profile& profile) {
-  const auto add = [&profile](std::string size) {
-    if (size.empty()) return;
-    auto& sizes = profile.key_sizes;
-    if (std::find(sizes.begin(), sizes.end(), size) == sizes.end()) sizes.push_back(std::move(size));
-  };
-  const auto add_list = [&](const Json* list) {
-    for (const Json& entry : elements(list)) {
-      add(entry.is_integer() ? std::to_string(entry.as_integer()) : entry.is_string() ? entry.as_string() : "");
+Strings key_sizes_of(const Members& in) {
+  Strings sizes;
+  for (const std::string_view path : {"allowed_key_sizes", "private_key_attributes.key_sizes"}) {
+    for (std::string& size : in.texts(path)) {
+      if (std::find(sizes.begin(), sizes.end(), size) == sizes.end()) add(sizes, std::move(size));
     }
-  };
-  add_list(json.find("allowed_key_sizes"));
-  add_list(inside(json, {"private_key_attributes", "key_sizes"}));
-  if (profile.key_sizes.empty()) {
-    if (const Json* attributes = json.find("private_key_attributes")) add(loose_text(*attributes, "key_size"));
   }
+  if (sizes.empty()) add(sizes, in.text("private_key_attributes.key_size"));
+  return sizes;
 }
 
-void read_certificate_rules(const Json& json, Profile& profile) {
-  profile.subject = attributes_from(inside(json, {"certificate", "subject", "attributes"}));
-  profile.names = attributes_from(inside(json, {"certificate", "extensions", "san", "attributes"}));
-  const Json* extensions = inside(json, {"certificate", "extensions"});
-  for (const Json& usage : elements(json, "custom_extended_key_usages")) {
-    if (usage.is_string()) profile.extended_usages.push_back(usage.as_string());
-  }
-  profile.tells_extensions = extensions != nullptr && extensions->is_object();
-  if (const Json* validity = inside(json, {"certificate", "validity"}); validity != nullptr && validity->is_object()) {
-    Term term{lower(loose_text(*validity, "unit")), loose_number(*validity, "duration").value_or(0)};
-    if (duration_of(term) > Duration::zero()) profile.validity = term;
-  }
-  const Json* issuer = inside(json, {"certificate", "issuer"});
-  if (issuer == nullptr) return;
-  const auto add = [&profile](std::string text) {
-    if (!text.empty()) profile.issuer_chain.push_back(std::move(text));
-  };
-  add(loose_text(*issuer, "certificate"));
-  for (const Json& above : elements(*issuer, "chain")) add(loose_text(above, "certificate"));
+std::optional<Term> validity_of(const Members& in) {
+  Term term{in.text("certificate.validity.unit", Form::lower), count(in, "certificate.validity.duration").value_or(0)};
+  return duration_of(term) > Duration::zero() ? std::optional(std::move(term)) : std::nullopt;
 }
 
-Profile profile_of(const Json& json) {
-  Profile profile;
-  profile.id = json.at("id").as_string();
-  if (profile.id.empty()) throw Error{ErrorKind::corrupt, "its id is empty"};
-  profile.name = loose_text(json, "name");
-  profile.status = loose_text(json, "status");
-  profile.enrollment_method = lower(loose_text(json, "enrollment_method"));
-  profile.authentication_method = lower(loose_text(json, "authentication_method"));
-  profile.signature_algorithm = loose_text(json, "signature_algorithm");
-  profile.delivery_format = lower(loose_text(json, "certificate_delivery_format"));
-  if (profile.delivery_format.empty()) profile.delivery_format = lower(loose_text(json, "cert_delivery_format"));
-  if (const Json* made_of = json.find("template")) {
-    profile.template_name = loose_text(*made_of, "name");
-    profile.trust_type = lower(loose_text(*made_of, "trust_type"));
-  }
-  profile.connector = loose_text(json, "connector_id");
-  if (profile.connector.empty() && may_be_set(json, "connector_id")) profile.connector = "(unreadable)";
-  profile.dual_approval = may_be_set(json, "enable_dual_admin_approval");
-  profile.validity_may_be_asked = loose_flag(json, "override_cert_validity_via_api");
-  if (const Json* policy = json.find("duplicate_cert_policy"); policy != nullptr && policy->is_bool()) {
-    profile.duplicates_allowed = policy->as_bool();
-  }
-  profile.renewal_days = loose_number(json, "renewal_period_days");
-  if (!profile.renewal_days) profile.renewal_days = loose_number(json, "renewal_window_days");
-  profile.bound_to_tokens = loose_flag(json, "api_token_binding_enabled");
-  for (const Json& id : elements(json, "api_token_ids")) {
-    if (id.is_string()) profile.token_ids.push_back(id.as_string());
-  }
-  if (const std::string one = loose_text(json, "api_token_id"); !one.empty()) profile.token_ids.push_back(one);
-  read_key_sizes(json, profile);
-  read_certificate_rules(json, profile);
+Strings issuer_chain_of(const Members& in) {
+  Strings chain;
+  add(chain, in.text("certificate.issuer.certificate"));
+  for (const Json& above : in.list("certificate.issuer.chain")) add(chain, in.inside(above).text("certificate"));
+  return chain;
+}
+
+Profile profile_of(const Members& in) {
+  const Json* extensions = in.find("certificate.extensions");
+  Profile profile{
+      .id = in.needed("id"),
+      .name = in.text("name"),
+      .status = in.text("status"),
+      .enrollment_method = in.text("enrollment_method", Form::lower),
+      .authentication_method = in.text("authentication_method", Form::lower),
+      .delivery_format = in.text("certificate_delivery_format|cert_delivery_format", Form::lower),
+      .template_name = in.text("template.name"),
+      .trust_type = in.text("template.trust_type", Form::lower),
+      .connector = in.text("connector_id"),
+      .dual_approval = may_be_set(in, "enable_dual_admin_approval"),
+      .validity_may_be_asked = in.truth("override_cert_validity_via_api").value_or(false),
+      .duplicates_allowed = in.truth("duplicate_cert_policy"),
+      .renewal_days = count(in, "renewal_period_days|renewal_window_days"),
+      .bound_to_tokens = in.truth("api_token_binding_enabled").value_or(false),
+      .token_ids = in.only_texts("api_token_ids"),
+      .key_sizes = key_sizes_of(in),
+      .validity = validity_of(in),
+      .subject = attributes_of(in, "certificate.subject.attributes"),
+      .names = attributes_of(in, "certificate.extensions.san.attributes"),
+      .extended_usages = in.only_texts("custom_extended_key_usages"),
+      .tells_extensions = extensions != nullptr && extensions->is_object(),
+      .issuer_chain = issuer_chain_of(in),
+  };
+  if (profile.connector.empty() && may_be_set(in, "connector_id")) profile.connector = "(unreadable)";
+  add(profile.token_ids, in.text("api_token_id"));
   return profile;
 }
 
-// ---- certificates ---------------------------------------------------------------------------------------------------
+// ---- certificates and the user --------------------------------------------------------------------------------------
 
-CertificateDetails details_of(const Json& json) {
-  CertificateDetails details;
-  details.serial = serial_of(json);
+CertificateDetails details_of(const Members& in) {
+  CertificateDetails details{
+      .serial = serial_of(in),
+      .status = in.text("status", Form::lower),
+      .certificate = in.text("certificate"),
+      .thumbprint = thumbprint_of(in),
+      .revocation_reason = in.text("revocation.reason"),
+  };
   if (details.serial.empty()) throw Error{ErrorKind::corrupt, "it has no serial_number"};
-  details.status = lower(loose_text(json, "status"));
-  details.certificate = loose_text(json, "certificate");
-  details.thumbprint = thumbprint_of(json);
-  details.common_name = loose_text(json, "common_name");
-  if (const Json* profile = json.find("profile")) details.profile = loose_text(*profile, "id");
-  if (const Json* seat = json.find("seat")) details.seat = loose_text(*seat, "seat_id");
-  details.valid_from = providers::date(json, "valid_from");
-  details.valid_to = providers::date(json, "valid_to");
-  if (const Json* revocation = json.find("revocation")) details.revocation_reason = loose_text(*revocation, "reason");
   return details;
+}
+
+// The service's pages show the roles of its answer and not its other members: every place is looked at in which one of
+// its objects elsewhere names an account or a unit.
+std::string account_text(const std::string& user, const Members& in) {
+  std::set<std::string> places;
+  const auto note = [&](std::string_view kind, std::initializer_list<std::string_view> ids,
+                        std::initializer_list<std::string_view> lists) {
+    Strings found;
+    for (const std::string_view path : ids) add(found, in.text(path));
+    for (const std::string_view path : lists) {
+      for (std::string& id : texts_of(in, path, "id")) add(found, std::move(id));
+    }
+    for (const std::string& id : found) places.insert(fmt::format("{} {}", kind, id));
+  };
+  note("account", {"account_id", "primary_account_id", "account.id"}, {"accounts", "account_ids"});
+  note("business unit", {"business_unit_id", "business_unit.id"}, {"business_units", "business_unit_ids"});
+  std::string text = "user " + user;
+  for (const std::string& place : places) text += ", " + place;
+  text = lower(text);
+  // It is read by people and kept with every request.
+  constexpr std::size_t kLongest = 300;
+  if (text.size() <= kLongest) return text;
+  return text.substr(0, kLongest) + "… (" + hex(sha256(as_bytes(text))) + ")";
 }
 
 }  // namespace
@@ -248,15 +226,16 @@ std::vector<Refusal> refusals_from(std::string_view body) {
   std::vector<Refusal> found;
   try {
     const Json json = Json::parse(body);
-    for (const Json& entry : elements(json, "errors")) {
-      if (auto refusal = refusal_in(entry, Refusal::Envelope::list)) found.push_back(std::move(*refusal));
-    }
-    if (const Json* one = json.find("error"); found.empty() && one != nullptr) {
-      if (auto refusal = refusal_in(*one, Refusal::Envelope::single)) found.push_back(std::move(*refusal));
+    const Members in(json, providers::Types::loose);
+    found = in.each("errors", [](const Members& one) { return refusal_of(one, Refusal::Envelope::list); });
+    std::erase_if(found, says_nothing);
+    if (const Json* one = in.find("error"); one != nullptr && found.empty()) {
+      found.push_back(refusal_of(in.inside(*one), Refusal::Envelope::single));
     }
   } catch (const Error&) {
-    // no JSON, or far too much of it
+    // not JSON, or far too much of it
   }
+  std::erase_if(found, says_nothing);
   return found;
 }
 
@@ -279,7 +258,7 @@ Duration duration_of(const Term& term) {
                                                                  {"minutes", std::chrono::minutes{1}}};
   if (term.duration < 0 || term.duration > 100'000'000) return {};
   for (const auto& [unit, length] : kUnits) {
-    // "day" beside "days"
+    // "day" as well as "days"
     if (term.unit == unit || term.unit + "s" == unit) {
       const Duration most = hours{24 * 366 * 200};
       return term.duration > most / length ? Duration{} : term.duration * length;
@@ -289,125 +268,55 @@ Duration duration_of(const Term& term) {
 }
 
 Profile profile_from(std::string_view body) {
-  return reading("profile", body, [](const Json& json) { return profile_of(json); });
+  return reading("profile", body, profile_of);
 }
 
 ProfilePage profiles_from(std::string_view body) {
-  return reading("list of profiles", body, [](const Json& json) {
-    ProfilePage page;
-    page.entries = json.as_array().size();
-    for (const Json& entry : elements(&json)) {
-      try {
-        page.profiles.push_back(profile_of(entry));
-      } catch (const Error&) {
-        // One odd profile must not hide the others.
-      }
-    }
-    return page;
+  return reading("list of profiles", body, [](const Members& in) {
+    return ProfilePage{readable(in, in.json(), profile_of), in.json().as_array().size()};
   });
 }
 
 CertificateAnswer certificate_answer_from(std::string_view body) {
-  return reading("to a certificate request", body, [](const Json& json) {
-    json.as_object();
-    CertificateAnswer answer;
-    answer.serial = serial_of(json);
-    answer.certificate = loose_text(json, "certificate");
-    answer.status = upper(loose_text(json, "status"));
-    answer.message = loose_text(json, "message");
-    answer.delivery_format = lower(loose_text(json, "delivery_format"));
-    for (const Json& above : elements(json, "ca_certs")) {
-      std::string text = above.is_string() ? above.as_string() : loose_text(above, "pem");
-      if (text.empty()) text = loose_text(above, "certificate");
-      if (!text.empty()) answer.ca_certs.push_back(std::move(text));
-    }
-    answer.request_id = request_id_of(json);
-    return answer;
+  return reading("to a certificate request", body, [](const Members& in) {
+    in.json().as_object();
+    return CertificateAnswer{
+        .request_id = in.text("request_id", Form::id),
+        .serial = serial_of(in),
+        .status = in.text("status", Form::upper),
+        .message = in.text("message"),
+        .certificate = in.text("certificate"),
+        .ca_certs = texts_of(in, "ca_certs", "pem|certificate"),
+    };
   });
 }
 
 CertificateDetails certificate_details_from(std::string_view body) {
-  return reading("certificate details", body, [](const Json& json) { return details_of(json); });
+  return reading("certificate details", body, details_of);
 }
 
 SearchPage search_page_from(std::string_view body) {
-  return reading("certificate search", body, [](const Json& json) {
-    SearchPage page;
-    page.total = loose_number(json, "total");
-    const Json& items = json.at("items");
-    page.entries = items.is_null() ? 0 : items.as_array().size();
-    for (const Json& item : elements(&items)) {
-      try {
-        page.items.push_back(details_of(item));
-      } catch (const Error&) {
-        // Counted in `entries`: whoever must see all of them sees that one is missing.
-      }
-    }
-    return page;
+  return reading("certificate search", body, [](const Members& in) {
+    const Json& items = in.json().at("items").is_null() ? Json::array() : in.json().at("items");
+    return SearchPage{count(in, "total"), readable(in, items, details_of), items.as_array().size()};
   });
 }
 
 AdditionalFormats additional_formats_from(std::string_view body) {
-  return reading("additional formats", body, [](const Json& json) {
-    AdditionalFormats formats;
-    json.as_object();
-    formats.pkcs7 = loose_text(json, "pkcs7");
-    for (const Json& entry : elements(json, "x509_cert_chain")) {
-      std::string blob = loose_text(entry, "cert_blob");
-      if (!blob.empty()) formats.chain.push_back(std::move(blob));
-    }
-    return formats;
+  return reading("additional formats", body, [](const Members& in) {
+    in.json().as_object();
+    return AdditionalFormats{in.text("pkcs7"), texts_of(in, "x509_cert_chain", "cert_blob")};
   });
 }
 
-namespace {
-
-// The service's pages show the roles of its answer and not its other members: every place is looked at in which one of
-// its objects elsewhere names an account or a unit.
-std::string account_text(std::string user, const Json& json) {
-  std::set<std::string> places;
-  const auto add = [&places](std::string_view kind, const std::string& id) {
-    if (!id.empty()) places.insert(std::string(kind) + " " + id);
-  };
-  const auto id_of = [](const Json& entry) { return entry.is_object() ? loose_text(entry, "id") : std::string{}; };
-  for (const std::string_view name : {"account_id", "primary_account_id"}) add("account", loose_text(json, name));
-  add("business unit", loose_text(json, "business_unit_id"));
-  if (const Json* account = json.find("account")) add("account", id_of(*account));
-  if (const Json* unit = json.find("business_unit")) add("business unit", id_of(*unit));
-  const auto add_list = [&](std::string_view kind, std::string_view name) {
-    for (const Json& entry : elements(json, name)) add(kind, entry.is_string() ? entry.as_string() : id_of(entry));
-  };
-  add_list("account", "accounts");
-  add_list("account", "account_ids");
-  add_list("business unit", "business_units");
-  add_list("business unit", "business_unit_ids");
-  std::string text = "user " + std::move(user);
-  for (const std::string& place : places) text += ", " + place;
-  text = lower(text);
-  // It is read by people and kept with every request.
-  constexpr std::size_t kLongest = 300;
-  if (text.size() <= kLongest) return text;
-  return text.substr(0, kLongest) + "… (" + hex(sha256(as_bytes(text))) + ")";
-}
-
-}  // namespace
-
 WhoAmI who_am_i_from(std::string_view body) {
-  return reading("user", body, [](const Json& json) {
-    WhoAmI who;
-    for (const std::string_view name : {"name", "friendly_name", "username", "email", "id"}) {
-      if (who.name.empty()) who.name = loose_text(json, name);
+  return reading("user", body, [](const Members& in) {
+    WhoAmI who{in.text("name|friendly_name|username|email|id"), {}, {}};
+    for (const std::string_view path : {"roles", "user_roles"}) {
+      for (std::string& role : texts_of(in, path, "name|id")) who.roles.push_back(std::move(role));
     }
-    for (const std::string_view list : {"roles", "user_roles"}) {
-      for (const Json& role : elements(json, list)) {
-        std::string text = role.is_string() ? role.as_string() : loose_text(role, "name");
-        if (text.empty()) text = loose_text(role, "id");
-        if (!text.empty()) who.roles.push_back(std::move(text));
-      }
-    }
-    std::string user = loose_text(json, "id");
-    if (user.empty()) user = who.name;
-    if (!user.empty()) who.account = account_text(std::move(user), json);
+    const std::string user = in.text("id|name|friendly_name|username|email");
+    if (!user.empty()) who.account = account_text(user, in);
     return who;
   });
 }

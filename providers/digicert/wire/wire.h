@@ -2,8 +2,6 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
-#include "base/json.h"
-#include "base/unicode.h"
 #include "x509/objects/serial.h"
 
 #include <cstdint>
@@ -15,12 +13,12 @@
 // The JSON of DigiCert Trust Lifecycle Manager as structs. Pages, its OpenAPI of 2022 and its own clients disagree in
 // places; every reader takes each form that one of them shows: letter case of enumerations, number or string, PEM or
 // base64. Unknown members are ignored: the service grows.
-// Readers throw `unavailable` for a body that is no JSON (a proxy's page) and `corrupt` for JSON of another shape.
+// Readers throw `unavailable` for a body that is not JSON (a proxy's page) and `corrupt` for JSON of another shape.
 namespace hsmbridge::digicert {
 
 // One entry of an error envelope.
 struct Refusal {
-  std::string code;  // two vocabularies exist: "AUTHORIZATION_ERROR" beside "no_access"
+  std::string code;  // two vocabularies exist: "AUTHORIZATION_ERROR" and "no_access"
   std::string message;
   std::string field;  // "" mostly
   enum class Envelope { list, single } envelope = Envelope::list;
@@ -52,8 +50,7 @@ struct Profile {
   std::string status;
   std::string enrollment_method;      // lower case
   std::string authentication_method;  // lower case
-  std::string signature_algorithm;
-  std::string delivery_format;  // lower case, of the two contradictory fields the certificate_ one
+  std::string delivery_format;        // lower case, of the two contradictory fields the certificate_ one
   std::string template_name;
   std::string trust_type;  // of the template, lower case: "private"; "" when not told
   std::string connector;   // id of a connector (a Microsoft CA); "" for none
@@ -85,7 +82,6 @@ struct CertificateAnswer {
   std::string serial;      // hex as it came, leading zeros kept; "" while pending
   std::string status;      // upper case, "" when not told
   std::string message;
-  std::string delivery_format;
   std::string certificate;            // PEM (one block or several), PKCS#7 or base64
   std::vector<std::string> ca_certs;  // PEM or base64
   bool issued() const { return !serial.empty() && !certificate.empty(); }
@@ -98,11 +94,6 @@ struct CertificateDetails {
   std::string status;       // lower case: issued, revoked, expired, suspended
   std::string certificate;  // PEM or base64; "" when it is not told
   std::string thumbprint;   // SHA-256, lower-case hex; "" when it is not told
-  std::string common_name;
-  std::string profile;
-  std::string seat;
-  std::optional<Instant> valid_from;
-  std::optional<Instant> valid_to;
   std::string revocation_reason;
 };
 CertificateDetails certificate_details_from(std::string_view body);
@@ -149,7 +140,7 @@ struct CertificateOrder {
   std::vector<AttributeValues> names;
   std::vector<std::string> tags;
 };
-// Everything beside `profile`, the seat as seat.seat_id: what working clients and the OpenAPI show.
+// Everything next to `profile`, the seat as seat.seat_id: what working clients and the OpenAPI show.
 std::string siblings_text(const CertificateOrder& order);
 // Everything inside `profile`, the seat as seat.id: the tutorial pages.
 std::string nested_text(const CertificateOrder& order);

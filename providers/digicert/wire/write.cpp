@@ -1,3 +1,4 @@
+#include "base/json.h"
 #include "providers/digicert/wire/wire.h"
 
 namespace hsmbridge::digicert {

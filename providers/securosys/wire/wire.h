@@ -2,7 +2,6 @@
 
 #include "approval/policy.h"
 #include "base/bytes.h"
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/secret.h"
 
@@ -51,18 +50,17 @@ struct Created {
 Created created_from(std::string_view body);
 
 // GET /v1/request/{id}. Beside a result everything else is read as far as it goes and may be empty: a result may be
-// handed out only once, so that no fault beside it throws it away.
+// handed out only once, so that a fault in the other members must not lose it.
 struct SignRequestStatus {
   std::string id;
   std::string status;                    // its own word
-  std::string execution_time;            // as given, "" for none
   std::vector<std::string> approved_by;  // base64 SPKI, also for certificate approvers
   std::vector<std::string> not_yet_approved_by;
   std::vector<std::string> rejected_by;
   std::optional<std::string> result;  // nothing for null, absent or ""
 };
 SignRequestStatus sign_request_status_from(std::string_view body);
-// Whether something that may be a result stands in a body that no reader of JSON takes: one of these members with a
+// Whether something that may be a result is in a body that no reader of JSON takes: one of these members with a
 // value that is neither null nor "". Not in a page of HTML.
 bool may_hold_any_of(std::initializer_list<std::string_view> members, std::string_view body);
 
@@ -104,7 +102,7 @@ std::vector<Task> tasks_from(std::string_view body);
 // a password with characters outside the Basic Multilingual Plane or broken UTF-8.
 Json key_password(const Secret& password);
 
-// What is shown to approvers beside the bytes they sign; not covered by their signature.
+// What is shown to approvers next to the bytes they sign; not covered by their signature.
 struct MetaData {
   std::string summary;
   std::string payload_sha256;  // hex, of the TBSCertificate; "" when the TSB builds it

@@ -3,6 +3,7 @@
 #include "base/unicode.h"
 #include "providers/json_fields.h"
 #include "providers/venafi/wire/wire.h"
+#include "providers/verdict.h"
 
 #include <fmt/core.h>
 
@@ -12,277 +13,232 @@
 namespace hsmbridge::venafi {
 namespace {
 
-using providers::date;
-using providers::Holds;
-using providers::list;
-using providers::list_of;
-using providers::member;
-using providers::number_of;
+using providers::Form;
+using providers::Members;
 using providers::shown;
 
-// Longer lists of names than any request has.
-constexpr std::size_t kMostEntries = 10'000;
-
 template <class Read>
-auto reading(std::string_view what, std::string_view body, Read read, Holds holds = Holds::facts) {
-  return providers::read_answer("the service", what, body, read, holds);
+auto reading(std::string_view what, std::string_view body, Read read,
+             providers::Holds holds = providers::Holds::facts) {
+  return providers::read_answer("the service", what, body, providers::Types::words, read, holds);
 }
 
-// A text, or a number or truth value as one.
-std::string word_of(const Json& json, std::string_view name) {
-  if (json.is_string()) return json.as_string();
-  if (json.is_number() || json.is_bool()) return json.dump();
-  throw Error{ErrorKind::corrupt, fmt::format("{}: a text was expected", name)};
-}
-
-std::string text(const Json& json, std::string_view name) {
-  const Json* found = member(json, name);
-  return found == nullptr ? "" : word_of(*found, name);
-}
-
-std::string needed(const Json& json, std::string_view name) {
-  std::string found = text(json, name);
-  if (found.empty()) throw Error{ErrorKind::corrupt, fmt::format("{} is missing", name)};
-  return found;
-}
-
-// An id is kept, shown and put into paths: it is one word of a sensible length, whatever else it is.
-std::string id_of(const Json& json, std::string_view name) {
-  constexpr std::size_t kLongest = 200;
-  std::string id = word_of(json, name);
-  const bool one_word = std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < '\x7f'; });
-  if (id.empty() || id.size() > kLongest || !one_word) {
-    throw Error{ErrorKind::corrupt, fmt::format("{} is no id", name)};
-  }
-  return id;
-}
-
-std::string needed_id(const Json& json, std::string_view name) {
-  const Json* found = member(json, name);
-  if (found == nullptr) throw Error{ErrorKind::corrupt, fmt::format("{} is missing", name)};
-  return id_of(*found, name);
-}
-
-std::optional<std::int64_t> number(const Json& json, std::string_view name) {
-  const Json* found = member(json, name);
-  if (found == nullptr) return std::nullopt;
-  return number_of(*found, name);
-}
-
-std::optional<bool> truth(const Json& json, std::string_view name) {
-  const Json* found = member(json, name);
-  if (found == nullptr) return std::nullopt;
-  if (found->is_bool()) return found->as_bool();
-  if (found->is_string() && (found->as_string() == "true" || found->as_string() == "false")) {
-    return found->as_string() == "true";
-  }
-  throw Error{ErrorKind::corrupt, fmt::format("{}: true or false was expected", name)};
-}
-
-Template::Expressions expressions(const Json& json, std::string_view name) {
-  const Json* found = member(json, name);
-  if (found == nullptr) return std::nullopt;
-  std::vector<std::string> result;
-  for (const Json& item : list_of(*found, name)) {
-    if (!item.is_null()) result.push_back(word_of(item, name));
-  }
-  return result;
-}
-
-std::vector<std::string> texts(const Json& json, std::string_view name) {
-  return expressions(json, name).value_or(std::vector<std::string>{});
-}
-
-// Those that are texts: what else a list of tags may hold one day is none of ours.
-std::vector<std::string> only_texts(const Json& json, std::string_view name) {
-  std::vector<std::string> result;
-  for (const Json& item : list(json, name)) {
-    if (item.is_string()) result.push_back(item.as_string());
-  }
-  return result;
-}
-
-std::vector<std::string> ids(const Json& json, std::string_view name) {
-  std::vector<std::string> result;
-  for (const Json& item : list(json, name)) {
-    if (!item.is_null() && !(item.is_string() && item.as_string().empty())) result.push_back(id_of(item, name));
-  }
-  return result;
+std::string in_words(const Json* json) {
+  return json == nullptr ? "" : json->is_string() ? json->as_string() : json->dump();
 }
 
 // errorInformation and GraphQL's error: {"code","message","args" or "arguments","type"}, each of any type.
-std::string error_text(const Json* json) {
-  if (json == nullptr || json->is_null()) return "";
-  if (!json->is_object()) return shown(json->is_string() ? json->as_string() : json->dump());
-  std::string result;
-  const Json* message = member(*json, "message");
-  if (message != nullptr) result = message->is_string() ? message->as_string() : message->dump();
+std::string error_text(const Members& in, std::string_view path) {
+  const Json* json = in.find(path);
+  if (json == nullptr || !json->is_object()) return shown(in_words(json));
+  const Members error = in.inside(*json);
+  std::vector<std::string> words;
+  if (std::string message = in_words(error.find("message")); !message.empty()) words.push_back(std::move(message));
   for (const char* name : {"args", "arguments"}) {
-    const Json* args = member(*json, name);
-    if (args == nullptr || (args->is_array() && args->as_array().empty())) continue;
-    result += (result.empty() ? "" : " ") + args->dump();
+    const Json* args = error.find(name);
+    if (args != nullptr && !(args->is_array() && args->as_array().empty())) words.push_back(args->dump());
   }
-  const Json* code = member(*json, "code");
+  const Json* code = error.find("code");
   if (code != nullptr && (code->is_number() || code->is_string())) {
-    result +=
-        fmt::format("{}(code {})", result.empty() ? "" : " ", code->is_string() ? code->as_string() : code->dump());
+    words.push_back(fmt::format("(code {})", in_words(code)));
   }
-  return shown(result);
+  return shown(joined(words, " "));
 }
 
 // subjectAlternativeNamesByType. A value of an unknown shape is kept as it is written: it counts as a name.
-std::optional<std::map<std::string, std::vector<std::string>>> names_by_type(const Json& json) {
-  const Json* types = member(json, "subjectAlternativeNamesByType");
+std::optional<std::map<std::string, std::vector<std::string>>> names_by_type(const Members& in) {
+  constexpr std::size_t kMostNames = 10'000;
+  const Json* types = in.find("subjectAlternativeNamesByType");
   if (types == nullptr || !types->is_object()) return std::nullopt;
   std::map<std::string, std::vector<std::string>> names;
   for (const auto& [type, values] : types->as_object()) {
     if (!values.is_array()) continue;
     for (const Json& value : values.as_array()) {
-      if (names[type].size() == kMostEntries) break;
-      names[type].push_back(value.is_string() ? value.as_string() : value.dump());
+      if (names[type].size() == kMostNames) break;
+      names[type].push_back(in_words(&value));
     }
   }
   return names;
 }
 
 // {"dnsNames":[…],"overwriteSans":true}. Anything that is not plainly empty counts.
-std::string other_names(const Json& json) {
-  const Json* attributes = member(json, "customAttributesInformation");
-  if (attributes == nullptr) attributes = member(json, "customAttributes");
+std::string other_names(const Members& in) {
+  const Json* attributes = in.find("customAttributesInformation|customAttributes");
   if (attributes == nullptr) return "";
   if (!attributes->is_object()) return shown(attributes->dump());
-  std::string result;
+  std::vector<std::string> names;
   for (const auto& [name, value] : attributes->as_object()) {
     const bool empty =
         value.is_null() || (value.is_array() && value.as_array().empty()) || (value.is_bool() && !value.as_bool());
-    if (!empty) result += fmt::format("{}{} {}", result.empty() ? "" : ", ", name, value.dump());
+    if (!empty) names.push_back(fmt::format("{} {}", name, value.dump()));
   }
-  return shown(result);
+  return shown(joined(names));
 }
 
-CertificateRequest read_request(const Json& json) {
-  CertificateRequest request;
-  request.id = needed_id(json, "id");
-  request.status = printable(text(json, "status").substr(0, 60));
-  request.certificate_ids = ids(json, "certificateIds");
-  request.csr = text(json, "certificateSigningRequest");
-  request.created = date(json, "creationDate");
-  request.applications = texts(json, "applicationIds");
-  if (std::string one = text(json, "applicationId"); !one.empty()) request.applications.push_back(std::move(one));
-  request.tags = only_texts(json, "tags");
-  if (const Json* client = member(json, "apiClientInformation"); client != nullptr) {
-    request.client_type = text(*client, "type");
-    request.client_identifier = text(*client, "identifier");
+CertificateRequest read_request(const Members& in) {
+  CertificateRequest request{
+      .id = in.needed("id", Form::id),
+      .status = in.text("status", Form::line),
+      .certificate_ids = in.texts("certificateIds", Form::id),
+      .csr = in.text("certificateSigningRequest"),
+      .created = in.date("creationDate"),
+      .applications = in.texts("applicationIds"),
+      .tags = in.only_texts("tags"),
+      .client_type = in.text("apiClientInformation.type"),
+      .client_identifier = in.text("apiClientInformation.identifier"),
+      .subject = in.text("subjectDN"),
+      .names = names_by_type(in),
+      .other_names = other_names(in),
+      .validity = {},
+      .error = error_text(in, "errorInformation"),
+  };
+  if (std::string one = in.text("applicationId"); !one.empty()) request.applications.push_back(std::move(one));
+  if (const Json* term = in.find("validityPeriod"); term != nullptr && term->is_string()) {
+    request.validity = term->as_string();
   }
-  request.subject = text(json, "subjectDN");
-  request.names = names_by_type(json);
-  request.other_names = other_names(json);
-  if (const Json* validity = member(json, "validityPeriod"); validity != nullptr && validity->is_string()) {
-    request.validity = validity->as_string();
-  }
-  request.error = error_text(member(json, "errorInformation"));
   return request;
 }
 
-KeyTypeRule read_key_type(const Json& json) {
-  KeyTypeRule rule;
-  rule.type = text(json, "keyType");
-  for (const Json& length : list(json, "keyLengths")) rule.lengths.push_back(number_of(length, "keyLengths"));
-  rule.curves = texts(json, "keyCurves");
-  return rule;
+KeyTypeRule read_key_type(const Members& in) {
+  return {in.text("keyType"), in.numbers("keyLengths"), in.texts("keyCurves")};
 }
 
-Template read_template(const Json& json) {
-  Template result;
-  result.id = needed_id(json, "id");
-  result.name = text(json, "name");
-  result.authority = text(json, "certificateAuthority");
-  result.status = text(json, "status");
-  result.reason = text(json, "reason");
-  result.validity = text(json, "validityPeriod");
-  if (const Json* product = member(json, "product"); product != nullptr) {
-    result.product = text(*product, "productName");
-    // The template's own field is the older one.
-    if (std::string own = text(*product, "validityPeriod"); !own.empty()) result.validity = std::move(own);
-    if (result.authority.empty()) result.authority = text(*product, "certificateAuthority");
-  }
-  result.csr_upload_allowed = truth(json, "csrUploadAllowed");
-  result.key_reuse = truth(json, "keyReuse");
-  result.common_name = expressions(json, "subjectCNRegexes");
-  result.organization = expressions(json, "subjectORegexes");
-  result.unit = expressions(json, "subjectOURegexes");
-  result.state = expressions(json, "subjectSTRegexes");
-  result.locality = expressions(json, "subjectLRegexes");
-  result.country = expressions(json, "subjectCValues");
-  result.dns = expressions(json, "sanRegexes");
+Template::Expressions expressions(const Members& in, std::string_view path) {
+  return in.find(path) == nullptr ? std::nullopt : std::optional(in.texts(path));
+}
+
+Template read_template(const Members& in) {
+  Template result{
+      .id = in.needed("id", Form::id),
+      .name = in.text("name"),
+      .authority = in.text("certificateAuthority|product.certificateAuthority"),
+      .status = in.text("status"),
+      .reason = in.text("reason"),
+      .product = in.text("product.productName"),
+      // The template's own field is the older one.
+      .validity = in.text("product.validityPeriod|validityPeriod"),
+      .csr_upload_allowed = in.truth("csrUploadAllowed"),
+      .key_reuse = in.truth("keyReuse"),
+      .common_name = expressions(in, "subjectCNRegexes"),
+      .organization = expressions(in, "subjectORegexes"),
+      .unit = expressions(in, "subjectOURegexes"),
+      .state = expressions(in, "subjectSTRegexes"),
+      .locality = expressions(in, "subjectLRegexes"),
+      .country = expressions(in, "subjectCValues"),
+      .dns = expressions(in, "sanRegexes|sanDnsNameRegexes"),
+      .email = expressions(in, "sanRfc822NameRegexes"),
+      .ip = expressions(in, "sanIpAddressRegexes"),
+      .uri = expressions(in, "sanUniformResourceIdentifierRegexes"),
+      .key_types = in.each("keyTypes", read_key_type),
+      .extended_usages = in.texts("extendedKeyUsageValues"),
+  };
   // Newer answers carry it under a second name too.
-  if (auto newer = expressions(json, "sanDnsNameRegexes")) {
-    if (!result.dns) result.dns.emplace();
-    for (std::string& one : *newer) {
-      if (std::find(result.dns->begin(), result.dns->end(), one) == result.dns->end()) {
-        result.dns->push_back(std::move(one));
-      }
+  for (std::string& one : in.texts("sanDnsNameRegexes")) {
+    if (std::find(result.dns->begin(), result.dns->end(), one) == result.dns->end()) {
+      result.dns->push_back(std::move(one));
     }
   }
-  result.email = expressions(json, "sanRfc822NameRegexes");
-  result.ip = expressions(json, "sanIpAddressRegexes");
-  result.uri = expressions(json, "sanUniformResourceIdentifierRegexes");
-  for (const Json& item : list(json, "keyTypes")) result.key_types.push_back(read_key_type(item));
-  result.extended_usages = texts(json, "extendedKeyUsageValues");
   return result;
 }
 
-CertificateDetails read_details(const Json& json) {
-  CertificateDetails details;
-  details.id = needed_id(json, "id");
-  details.request = text(json, "certificateRequestId");
-  details.fingerprint = text(json, "fingerprint");
-  details.status = text(json, "certificateStatus");
-  details.version = text(json, "versionType");
-  details.tags = only_texts(json, "tags");
-  return details;
+CertificateDetails read_details(const Members& in) {
+  return {
+      .id = in.needed("id", Form::id),
+      .fingerprint = in.text("fingerprint"),
+      .status = in.text("certificateStatus"),
+      .version = in.text("versionType"),
+      .tags = in.only_texts("tags"),
+  };
 }
 
-std::optional<ApprovalRequest::Person> read_person(const Json& json) {
-  if (json.is_string()) return ApprovalRequest::Person{json.as_string(), "USER"};
-  if (!json.is_object()) return std::nullopt;
-  ApprovalRequest::Person person{text(json, "id"), text(json, "type")};
-  if (person.id.empty()) return std::nullopt;
-  return person;
+std::optional<ApprovalRequest::Person> read_person(const Members& in, const Json* json) {
+  if (json == nullptr) return std::nullopt;
+  if (json->is_string()) return ApprovalRequest::Person{json->as_string(), "USER"};
+  if (!json->is_object()) return std::nullopt;
+  ApprovalRequest::Person person{in.inside(*json).text("id"), in.inside(*json).text("type")};
+  return person.id.empty() ? std::nullopt : std::optional(std::move(person));
+}
+
+RevocationAnswer::Trouble read_trouble(const Members& in) {
+  const Json* message = in.find("message");
+  const Json* code = in.find("extensions.code|extensions.classification");
+  return {
+      .message = shown(message != nullptr && message->is_string() ? message->as_string() : in.json().dump()),
+      .code = code != nullptr && code->is_string() ? code->as_string() : "",
+  };
+}
+
+// ---- refusals -------------------------------------------------------------------------------------------------------
+
+// What a body says in one of the service's forms; empty for another.
+std::vector<ServiceError> errors_in(std::string_view body, bool of_token_endpoint) {
+  std::vector<ServiceError> errors;
+  try {
+    const Json json = Json::parse(body);
+    const Members in(json, providers::Types::loose);
+    if (std::string word = in.text("error"); of_token_endpoint && !word.empty()) {
+      const std::string more = in.text("error_description");
+      return {{0, shown(more.empty() ? word : word + ": " + more), {}}};
+    }
+    for (const Json& entry : in.list("errors")) {
+      if (errors.size() == 50) break;
+      const Members one = in.inside(entry);
+      const Json* args = one.find("args");
+      ServiceError error{one.number("code").value_or(0), shown(in_words(one.find("message"))),
+                         args == nullptr ? Json() : *args};
+      if (error.code != 0 || !error.message.empty()) errors.push_back(std::move(error));
+    }
+    if (!errors.empty()) return errors;
+    const std::string code = in.text("_error.code");
+    std::string words = in.text("_error.message");
+    if (!code.empty()) words += fmt::format("{}({})", words.empty() ? "" : " ", code);
+    if (!words.empty()) errors.push_back({0, shown(words), {}});
+  } catch (const Error&) {
+    // Not JSON: the caller looks at the other forms.
+  }
+  return errors;
 }
 
 }  // namespace
 
+std::optional<Refusal> refusal_from(long status, std::string_view content_type, std::string_view body) {
+  if (auto errors = errors_in(body, false); !errors.empty()) return Refusal{std::move(errors)};
+  // Whoever says 401 looked at the credentials and did nothing else; what it says of an expired token is nowhere
+  // documented, so any form will do that is not a page of a proxy.
+  if (status != 401 || providers::is_html(content_type, body)) return std::nullopt;
+  std::string words = shown(body.substr(0, 200));
+  while (!words.empty() && (words.back() == ' ' || words.back() == '\n')) words.pop_back();
+  return Refusal{{{0, words.empty() ? "not authenticated" : words, {}}}};
+}
+
+std::optional<Refusal> token_refusal_from(long status, std::string_view content_type, std::string_view body) {
+  if (auto errors = errors_in(body, true); !errors.empty()) return Refusal{std::move(errors)};
+  // What else the endpoint says is not shown: it may be a token.
+  return refusal_from(status, content_type, providers::is_html("", body) ? body : "");
+}
+
 UserAccount user_account_from(std::string_view body) {
-  return reading("user account", body, [](const Json& json) {
-    UserAccount account;
-    std::string user_id;
-    std::string company_id;
-    if (const Json* user = member(json, "user"); user != nullptr) {
-      account.username = text(*user, "username");
-      user_id = text(*user, "id");
-    }
-    if (const Json* company = member(json, "company"); company != nullptr) {
-      company_id = text(*company, "id");
-      account.company = text(*company, "urlPrefix");
-      if (account.company.empty()) account.company = company_id;
-    }
-    if (!user_id.empty() && !company_id.empty()) account.ids = fmt::format("user {}, company {}", user_id, company_id);
-    if (const Json* key = member(json, "apiKey"); key != nullptr) account.valid_until = date(*key, "validityEndDate");
-    return account;
+  return reading("user account", body, [](const Members& in) {
+    const std::string user = in.text("user.id");
+    const std::string company = in.text("company.id");
+    return UserAccount{
+        .username = in.text("user.username"),
+        .company = in.text("company.urlPrefix|company.id"),
+        .ids = user.empty() || company.empty() ? "" : fmt::format("user {}, company {}", user, company),
+        .valid_until = in.date("apiKey.validityEndDate"),
+    };
   });
 }
 
 ApplicationInfo application_from(std::string_view body) {
-  return reading("application", body, [](const Json& json) {
-    ApplicationInfo application{needed_id(json, "id"), text(json, "name"), {}};
-    if (const Json* map = member(json, "certificateIssuingTemplateAliasIdMap"); map != nullptr) {
-      if (!map->is_object()) {
-        throw Error{ErrorKind::corrupt, "certificateIssuingTemplateAliasIdMap: an object was expected"};
-      }
-      for (const auto& [alias, id] : map->as_object()) {
-        if (!id.is_null()) application.templates[alias] = id_of(id, "certificateIssuingTemplateAliasIdMap");
-      }
+  constexpr std::string_view kTemplates = "certificateIssuingTemplateAliasIdMap";
+  return reading("application", body, [&](const Members& in) {
+    ApplicationInfo application{in.needed("id", Form::id), {}};
+    const Json* map = in.find(kTemplates);
+    if (map == nullptr) return application;
+    if (!map->is_object()) throw Error{ErrorKind::corrupt, fmt::format("{}: an object was expected", kTemplates)};
+    for (const auto& [alias, id] : map->as_object()) {
+      if (!id.is_null()) application.templates[alias] = *in.word(id, kTemplates, Form::id);
     }
     return application;
   });
@@ -293,11 +249,8 @@ Template template_from(std::string_view body) {
 }
 
 std::vector<Template> templates_from(std::string_view body) {
-  return reading("issuing templates", body, [](const Json& json) {
-    std::vector<Template> result;
-    for (const Json& item : list(json, "certificateIssuingTemplates")) result.push_back(read_template(item));
-    return result;
-  });
+  return reading("issuing templates", body,
+                 [](const Members& in) { return in.each("certificateIssuingTemplates", read_template); });
 }
 
 CertificateRequest certificate_request_from(std::string_view body) {
@@ -305,51 +258,48 @@ CertificateRequest certificate_request_from(std::string_view body) {
 }
 
 CertificateRequest created_from(std::string_view body) {
-  return reading("new certificate request", body, [](const Json& json) {
-    const Json::Array& all = list(json, "certificateRequests");
-    if (all.size() != 1) {
-      throw Error{ErrorKind::corrupt, fmt::format("certificateRequests has {} entries, not one", all.size())};
-    }
-    return read_request(all.front());
+  return reading("new certificate request", body, [](const Members& in) {
+    auto all = in.each("certificateRequests", read_request);
+    if (all.size() == 1) return std::move(all.front());
+    throw Error{ErrorKind::corrupt, fmt::format("certificateRequests has {} entries, not one", all.size())};
   });
 }
 
 void check_validated(std::string_view body) {
-  reading("dry run", body, [](const Json& json) {
+  reading("dry run", body, [](const Members& in) {
     // {"subjectDN","keyType",…}: what the service made of the CSR. Anything else has judged nothing.
-    if (!json.is_object() || (member(json, "subjectDN") == nullptr && member(json, "keyType") == nullptr)) {
-      throw Error{ErrorKind::corrupt, "it does not tell what was validated"};
+    if (in.find("subjectDN|keyType") == nullptr) {
+      throw Error{ErrorKind::corrupt, "it does not say what was validated"};
     }
   });
 }
 
 SearchPage search_page_from(std::string_view body) {
-  return reading("search for requests", body, [](const Json& json) {
-    SearchPage page;
-    if (member(json, "certificateRequests") == nullptr) {
-      throw Error{ErrorKind::corrupt, "certificateRequests is missing"};
-    }
-    for (const Json& item : list(json, "certificateRequests")) page.requests.push_back(read_request(item));
-    page.found = number(json, "numFound");
-    return page;
+  return reading("search for requests", body, [](const Members& in) {
+    if (in.find("certificateRequests") == nullptr) throw Error{ErrorKind::corrupt, "certificateRequests is missing"};
+    return SearchPage{in.each("certificateRequests", read_request), in.number("numFound"), {}};
   });
 }
 
 ApprovalRequest approval_request_from(std::string_view body) {
-  return reading("approval request", body, [](const Json& json) {
-    ApprovalRequest approval;
-    approval.entity = text(json, "entityId");
-    approval.status = text(json, "status");
-    approval.required = number(json, "requiredApprovalsCount").value_or(0);
-    for (const Json& item : list(json, "approvers")) {
-      if (auto person = read_person(item)) approval.approvers.push_back(std::move(*person));
+  return reading("approval request", body, [](const Members& in) {
+    ApprovalRequest approval{
+        .entity = in.text("entityId"),
+        .status = in.text("status"),
+        .required = in.number("requiredApprovalsCount").value_or(0),
+        .approvers = {},
+        .final_approver = read_person(in, in.find("finalApprover")),
+        .outcomes =
+            in.each("approversOutcome",
+                    [](const Members& one) {
+                      return ApprovalRequest::Outcome{one.text("userId"), one.text("status"), one.text("reason")};
+                    }),
+        .rejected_after_days = in.number("autoRejectionThreshold"),
+        .created = in.date("creationDate"),
+    };
+    for (const Json& item : in.list("approvers")) {
+      if (auto person = read_person(in, &item)) approval.approvers.push_back(std::move(*person));
     }
-    if (const Json* last = member(json, "finalApprover"); last != nullptr) approval.final_approver = read_person(*last);
-    for (const Json& item : list(json, "approversOutcome")) {
-      approval.outcomes.push_back({text(item, "userId"), text(item, "status"), text(item, "reason")});
-    }
-    approval.rejected_after_days = number(json, "autoRejectionThreshold");
-    approval.created = date(json, "creationDate");
     return approval;
   });
 }
@@ -359,66 +309,46 @@ CertificateDetails certificate_details_from(std::string_view body) {
 }
 
 std::vector<CertificateDetails> certificate_search_from(std::string_view body) {
-  return reading("search for certificates", body, [](const Json& json) {
-    std::vector<CertificateDetails> result;
-    for (const Json& item : list(json, "certificates")) result.push_back(read_details(item));
-    return result;
-  });
+  return reading("search for certificates", body,
+                 [](const Members& in) { return in.each("certificates", read_details); });
 }
 
 Token token_from(std::string_view body) {
-  const auto read = [](const Json& json) {
-    Token token;
-    token.value = needed(json, "access_token");
-    const std::string type = lower(text(json, "token_type"));
+  const auto read = [](const Members& in) {
+    Token token{in.needed("access_token"), {}};
+    const std::string type = in.text("token_type", Form::lower);
     if (!type.empty() && type != "bearer") {
       throw Error{ErrorKind::corrupt, fmt::format("token_type is {}, not bearer", printable(type))};
     }
     if (token.value.find_first_of("\r\n") != std::string::npos) {
       throw Error{ErrorKind::corrupt, "access_token has a line break"};
     }
-    if (const auto seconds = number(json, "expires_in"); seconds && *seconds > 0) {
+    if (const auto seconds = in.number("expires_in"); seconds && *seconds > 0) {
       token.lifetime = std::chrono::seconds{std::min<std::int64_t>(*seconds, 86400)};
     }
     return token;
   };
-  return reading("token", body, read, Holds::secrets);
+  return reading("token", body, read, providers::Holds::secrets);
 }
 
 RevocationAnswer revocation_from(std::string_view body, std::string_view field) {
-  return reading("revocation", body, [&](const Json& json) {
+  return reading("revocation", body, [&](const Members& in) {
     RevocationAnswer answer;
-    const Json* data = member(json, "data");
-    for (const Json& entry : list(json, "errors")) {
-      RevocationAnswer::Trouble trouble;
-      const Json* message = member(entry, "message");
-      trouble.message = shown(message != nullptr && message->is_string() ? message->as_string() : entry.dump());
-      if (const Json* more = member(entry, "extensions"); more != nullptr) {
-        const Json* code = member(*more, "code");
-        if (code == nullptr) code = member(*more, "classification");
-        if (code != nullptr && code->is_string()) trouble.code = code->as_string();
-      }
-      answer.troubles.push_back(std::move(trouble));
-    }
-    if (json.find("data") == nullptr && answer.troubles.empty()) {
+    answer.troubles = in.each("errors", read_trouble);
+    if (in.json().find("data") == nullptr && answer.troubles.empty()) {
       throw Error{ErrorKind::corrupt, "it has neither data nor errors"};
     }
-    const Json* certificate = data == nullptr ? nullptr : member(*data, field);
+    const Json* certificate = in.find(fmt::format("data.{}", field));
     if (certificate == nullptr) return answer;
+    const Members shown_there = in.inside(*certificate);
     answer.present = true;
-    answer.fingerprint = text(*certificate, "fingerprint");
-    if (const Json* revocation = member(*certificate, "revocation"); revocation != nullptr) {
-      answer.status = printable(text(*revocation, "status").substr(0, 60));
-      answer.error = error_text(member(*revocation, "error"));
-      if (const Json* details = member(*revocation, "approvalDetails"); details != nullptr) {
-        if (std::string why = text(*details, "rejectionReason"); !why.empty()) {
-          answer.error += (answer.error.empty() ? "" : "; ") + shown(why);
-        }
-      }
+    answer.fingerprint = shown_there.text("fingerprint");
+    answer.status = shown_there.text("revocation.status", Form::line);
+    answer.error = error_text(shown_there, "revocation.error");
+    if (const std::string why = shown_there.text("revocation.approvalDetails.rejectionReason"); !why.empty()) {
+      answer.error += (answer.error.empty() ? "" : "; ") + shown(why);
     }
-    if (const Json* global = member(*certificate, "globalRevocation"); global != nullptr) {
-      answer.listed = text(*global, "status") == "REVOKED";
-    }
+    answer.listed = shown_there.text("globalRevocation.status") == "REVOKED";
     return answer;
   });
 }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/json.h"
 
@@ -28,7 +27,7 @@ struct ServiceError {
 struct Refusal {
   std::vector<ServiceError> errors;
 };
-// What an answer that is no success says, when it is in one of the service's own forms:
+// What an answer other than a success says, when it is in one of the service's own forms:
 //   {"errors":[{"code","message","args"}]}     the service itself
 //   {"_error":{"code":"IAM_401","message"}}    the gateway of an NGTS service
 //   401 with plain text, "Invalid api key"     the gate that looks at credentials
@@ -51,7 +50,6 @@ UserAccount user_account_from(std::string_view body);
 // GET …/applications/name/{name}.
 struct ApplicationInfo {
   std::string id;
-  std::string name;
   std::map<std::string, std::string> templates;  // alias -> template id
 };
 ApplicationInfo application_from(std::string_view body);
@@ -143,7 +141,6 @@ ApprovalRequest approval_request_from(std::string_view body);
 // GET …/certificates/{id}, and the elements of a certificate search.
 struct CertificateDetails {
   std::string id;
-  std::string request;  // certificateRequestId
   std::string fingerprint;
   std::string status;   // "ACTIVE", "RETIRED", "DELETED"
   std::string version;  // "CURRENT", "OLD"

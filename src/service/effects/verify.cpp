@@ -170,7 +170,8 @@ EffectOutcome verify(Dependencies& world, const Claim& claim, Instant now, Durat
   try {
     issued = std::holds_alternative<workflow::BroughtCertificate>(received.product)
                  ? read_file_of_person(world, order, received)
-                 : provider_of(world, order)->read(call_of(world, claim, parts_of(claim), now, time_limit), received);
+                 : workflow::issued_by(*provider_of(world, order),
+                                       call_of(world, claim, parts_of(claim), now, time_limit), received);
     certificate = x509::parse_certificate(issued.certificate);
   } catch (const Error& error) {
     if (!is_of_the_content(error)) throw;

@@ -108,7 +108,7 @@ ProviderReference proved_by_serial(Dependencies& world, const workflow::Record& 
         gone ? fmt::format("provider {} knows no certificate {}: nothing was changed", order.provider, serial)
              : fmt::format("{}: nothing was changed", report.message.empty() ? report.progress.note : report.message)};
   }
-  const auto issued = provider->read(call, *report.result);
+  const auto issued = provider->certificate_in(call, *report.result);
   const auto certificate = x509::parse_certificate(issued.certificate);
   if (!is_for(key, certificate)) throw another_key(record, certificate);
   refuse_known(world, record, certificate);

@@ -136,9 +136,13 @@ class Provider {
   virtual Report poll(const ProviderCall& call) = 0;
   virtual Report retrieve(const ProviderCall& call) = 0;
   virtual CancelAnswer cancel(const ProviderCall& call) = 0;
-  // Makes the certificate of what came back (assembles a signature, reads PEM, fetches a chain). Throws corrupt
-  // when no certificate can be made of it.
-  virtual Issued read(const ProviderCall& call, const IssuedResult& result) = 0;
+  // Makes the certificate of what came back (assembles a signature, reads PEM), with the chain that came with it or is
+  // configured. Asks nobody: a stored result can be read again at any time. Throws corrupt when no certificate can be
+  // made of it.
+  virtual Issued certificate_in(const ProviderCall& call, const IssuedResult& result) const = 0;
+  // The certificates of issuers (DER) that are missing from such a chain, asked of the service as far as it gives them.
+  // Throws unavailable when another try may bring them.
+  virtual std::vector<Bytes> issuers_for(const ProviderCall&, const Issued&) { return {}; }
   // The certificates of CAs that its configuration gives for building chains (DER): for a certificate that a person
   // brought. Asks nobody.
   virtual std::vector<Bytes> issuers() const { return {}; }
@@ -150,6 +154,13 @@ class Provider {
   // Nothing where it has not told. A certificate that is not valid yet is explained with it.
   virtual std::optional<Duration> server_ahead() const { return std::nullopt; }
 };
+
+// Both: the certificate of a result with its chain, as far as it can be had. Throws what they throw.
+inline Issued issued_by(Provider& provider, const ProviderCall& call, const IssuedResult& result) {
+  Issued issued = provider.certificate_in(call, result);
+  for (Bytes& der : provider.issuers_for(call, issued)) issued.chain.push_back(std::move(der));
+  return issued;
+}
 
 // What only some providers have: a Provider that has it is also one of these (dynamic_cast). Thread rule and errors as
 // for Provider's repeatable calls: each blocks and keeps to its limit.

@@ -4,7 +4,6 @@
 #include "providers/venafi/credentials.h"
 #include "providers/venafi/error_code.h"
 #include "providers/venafi/progress.h"
-#include "providers/venafi/revocation.h"
 #include "providers/venafi/wire/wire.h"
 
 using namespace hsmbridge;

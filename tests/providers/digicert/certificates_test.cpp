@@ -98,19 +98,19 @@ TEST_CASE("a chain is put in order, without duplicates, and nothing of it is los
   const std::vector<x509::Certificate> pool{stranger.certificate(), chain.root.certificate(), chain.leaf,
                                             chain.issuing.certificate(), chain.root.certificate()};
   x509::SignatureBudget signatures;
-  CHECK(chain_from(chain.leaf, pool, signatures) ==
+  CHECK(chain_from(chain.leaf, pool, signatures).certificates ==
         std::vector<Bytes>{chain.issuing.certificate().der, chain.root.certificate().der, stranger.certificate().der});
-  CHECK(reaches_a_root(chain.leaf, pool, signatures));
-  CHECK(reaches_a_root(chain.leaf, chain.above(), signatures));
-  CHECK_FALSE(reaches_a_root(chain.leaf, {chain.issuing.certificate()}, signatures));
-  CHECK_FALSE(reaches_a_root(chain.leaf, {}, signatures));
+  CHECK(chain_from(chain.leaf, pool, signatures).reaches_a_root);
+  CHECK(chain_from(chain.leaf, chain.above(), signatures).reaches_a_root);
+  CHECK_FALSE(chain_from(chain.leaf, {chain.issuing.certificate()}, signatures).reaches_a_root);
+  CHECK_FALSE(chain_from(chain.leaf, {}, signatures).reaches_a_root);
 }
 
-TEST_CASE("an issuer of the right name and another key is no link") {
+TEST_CASE("an issuer of the right name and another key is not a link") {
   const Chain chain;
   test::TestAuthority impostor("CN=Issuing");
   x509::SignatureBudget signatures;
-  CHECK_FALSE(reaches_a_root(chain.leaf, {impostor.certificate(), chain.root.certificate()}, signatures));
+  CHECK_FALSE(chain_from(chain.leaf, {impostor.certificate(), chain.root.certificate()}, signatures).reaches_a_root);
 }
 
 TEST_CASE("of an answer full of certificates with two names only so many signatures are checked, and none is lost") {
@@ -125,9 +125,9 @@ TEST_CASE("of an answer full of certificates with two names only so many signatu
   std::vector<x509::Certificate> pool;
   for (const auto& one : path) pool.push_back(one.certificate());
   x509::SignatureBudget signatures;
-  CHECK_FALSE(reaches_a_root(leaf, pool, signatures));
-  CHECK_FALSE(reaches_a_root(leaf, pool, signatures));
-  std::vector<Bytes> chain = chain_from(leaf, pool, signatures);
+  CHECK_FALSE(chain_from(leaf, pool, signatures).reaches_a_root);
+  CHECK_FALSE(chain_from(leaf, pool, signatures).reaches_a_root);
+  std::vector<Bytes> chain = chain_from(leaf, pool, signatures).certificates;
   CHECK(signatures.is_spent());
   std::vector<Bytes> given;
   for (const auto& one : pool) given.push_back(one.der);
@@ -139,6 +139,6 @@ TEST_CASE("of an answer full of certificates with two names only so many signatu
 TEST_CASE("an honest chain takes one signature a link") {
   const Chain chain;
   x509::SignatureBudget signatures;
-  CHECK(reaches_a_root(chain.leaf, chain.above(), signatures));
+  CHECK(chain_from(chain.leaf, chain.above(), signatures).reaches_a_root);
   CHECK(signatures.left() == x509::kMostSignatures - 2);
 }

@@ -109,14 +109,14 @@ TEST_CASE("with a client certificate alone no key is sent") {
 
 TEST_CASE("a refused key is read again, and another one tried where the call may be repeated") {
   Bench bench;
-  bench.transport->then(401, "Unauthorized", "text/plain").then(200, "{}");
+  bench.transport->then(401, test::tlm_error("AUTHORIZATION_ERROR", "no")).then(200, "{}");
   bench.client().who_am_i(5s);
   CHECK(FakeTransport::header(bench.sent(1), "x-api-key") == "key-2");
 
-  bench.transport->then(401, "Unauthorized", "text/plain").then(201, R"({"request_id":"r"})");
+  bench.transport->then(401, test::tlm_error("AUTHORIZATION_ERROR", "no")).then(201, R"({"request_id":"r"})");
   const Verdict refused = bench.client().request_certificate("{}", {5s});
   CHECK(bench.transport->sent.size() == 3);
-  CHECK(std::get<workflow::NotAccepted>(refused).error.message().find("does not take our credentials") !=
+  CHECK(std::get<workflow::NotAccepted>(refused).error.message().find("does not accept our credentials") !=
         std::string::npos);
   CHECK(std::holds_alternative<Taken>(bench.client().request_certificate("{}", {5s})));
   CHECK(FakeTransport::header(bench.sent(3), "x-api-key") == "key-3");
@@ -125,8 +125,8 @@ TEST_CASE("a refused key is read again, and another one tried where the call may
 TEST_CASE("a key that was read again and is still the same is not sent twice") {
   Bench bench;
   bench.options.get = [&bench] { return ++bench.reads, Secret("the-key"); };
-  bench.transport->then(401, "Unauthorized", "text/plain").then(200, "{}");
-  CHECK_THROWS_WITH(bench.client().who_am_i(5s), Catch::Contains("does not take our credentials"));
+  bench.transport->then(401, test::tlm_error("AUTHORIZATION_ERROR", "no")).then(200, "{}");
+  CHECK_THROWS_WITH(bench.client().who_am_i(5s), Catch::Contains("does not accept our credentials"));
   CHECK(bench.transport->sent.size() == 1);
   CHECK(bench.reads == 2);
 }
@@ -140,7 +140,7 @@ TEST_CASE("an order goes out under the account whose key was looked at or not at
   CHECK(bench.client().account(1min, 5s) == ann);  // not asked again
   CHECK(bench.transport->sent.size() == 1);
   // The key is refused, and somebody else's is in the file by now.
-  bench.transport->then(401, "Unauthorized", "text/plain").then(200, R"({"id":"p"})");
+  bench.transport->then(401, test::tlm_error("AUTHORIZATION_ERROR", "no")).then(200, R"({"id":"p"})");
   bench.client().profile("p", 5s);
   CHECK(FakeTransport::header(bench.sent(2), "x-api-key") == "key-2");
   const Once once{5s, std::nullopt, ann};
@@ -161,7 +161,7 @@ TEST_CASE("an order goes out under the account whose key was looked at or not at
 TEST_CASE("a person who typed the key is not asked again on a server's word") {
   Bench bench;
   bench.options.reread = false;
-  bench.transport->then(401, "Unauthorized", "text/plain").then(200, "{}");
+  bench.transport->then(401, test::tlm_error("AUTHORIZATION_ERROR", "no")).then(200, "{}");
   CHECK_THROWS_AS(bench.client().who_am_i(5s), Error);
   bench.client().who_am_i(5s);
   CHECK(FakeTransport::header(bench.sent(1), "x-api-key") == "key-1");
@@ -172,10 +172,10 @@ TEST_CASE("the refusal of an older key does not drop the one that was read since
   Bench bench;
   bench.transport->answers.push_back([&](const net::Request&) {
     // While this call is on its way, another is refused and reads the new key.
-    bench.transport->then(401, "Unauthorized", "text/plain").then(200, "{}");
+    bench.transport->then(401, test::tlm_error("AUTHORIZATION_ERROR", "no")).then(200, "{}");
     bench.client().who_am_i(5s);
     bench.transport->then(200, "{}");
-    return test::response(401, "Unauthorized", "text/plain");
+    return test::response(401, test::tlm_error("AUTHORIZATION_ERROR", "no"));
   });
   bench.client().who_am_i(5s);
   REQUIRE(bench.transport->sent.size() == 4);
@@ -213,7 +213,7 @@ TEST_CASE("a list of profiles that does not page is read once") {
 TEST_CASE("another server that answers hello is told") {
   Bench bench;
   bench.transport->then(200, "Hello from nginx", "text/plain");
-  CHECK_THROWS_WITH(bench.client().hello(5s), Catch::Contains("not DigiCert ONE"));
+  CHECK_THROWS_WITH(bench.client().hello(5s), Catch::Contains("not from DigiCert ONE"));
 }
 
 TEST_CASE("a call whose time is over is not sent") {

@@ -144,7 +144,7 @@ TEST_CASE("the validity is asked where the profile lets it be asked") {
   bench.ask.validity = 45min;
   CHECK(term()->unit == "minutes");
   bench.ask.validity = 90s;
-  CHECK(bench.violations() == Strings{"a validity of 1m30s is no whole number of minutes"});
+  CHECK(bench.violations() == Strings{"a validity of 1m30s is not a whole number of minutes"});
   bench.ask.validity = 90 * 24h;
   bench.settings.validity = Settings::Validity::of_profile;
   CHECK_FALSE(term());

@@ -40,7 +40,8 @@ TEST_CASE("a test survives a user page that is not shown, and no unusable profil
   } catch (const Error& error) {
     CHECK(error.detail("because") == "its enrollment method is est, not rest_api");
   }
-  bench.transport->then(200, "Hello from DigiCert ONE", "text/plain").then(401, "no", "text/plain");
+  bench.transport->then(200, "Hello from DigiCert ONE", "text/plain")
+      .then(401, test::tlm_error("AUTHORIZATION_ERROR", "no"));
   CHECK_THROWS_WITH(bench.provider().test(), Catch::Contains("credentials"));
 }
 

@@ -1,9 +1,7 @@
 #pragma once
 
-#include "providers/connection.h"
 #include "providers/digicert/provider.h"
-#include "providers/securosys/test_ca.h"
-#include "support/orders.h"
+#include "providers/provider_request.h"
 
 #include <memory>
 #include <string>
@@ -12,13 +10,10 @@
 namespace hsmbridge::test {
 
 // One request to DigiCert through our provider, wherever `settings` and `options` say that the service is.
-struct TlmRequest {
-  TlmRequest() {
+struct TlmRequest : ProviderRequest {
+  TlmRequest() : ProviderRequest("tlm") {
     settings.name = "tlm";
-    order.id = RequestId("0123456789ABCDEF");
-    order.provider = "tlm";
     wanted(order).key.source = workflow::KeyWish::Source::make;
-    ask = server_ask();
   }
 
   digicert::DigicertProvider& provider() {
@@ -30,15 +25,13 @@ struct TlmRequest {
   }
   // As the engine does: draft and check.
   std::vector<std::string> freeze() {
-    wanted(order).content = ask;
     draft = {};
-    draft.csr = csr_for(key, ask);
+    sign_csr();
     draft.provider_state = provider().draft(order, draft.csr, clock.now()).provider_state;
-    draft.built_at = clock.now();
     return provider().check(call());
   }
   workflow::ProviderCall call() {
-    workflow::ProviderCall call{order, token_key, draft, attempt, &submission, clock.now(), std::chrono::seconds{20}};
+    workflow::ProviderCall call = ProviderRequest::call();
     call.remembered = remembered;
     return call;
   }
@@ -60,26 +53,13 @@ struct TlmRequest {
   }
   workflow::Report submit() {
     const workflow::SubmitAnswer answer = attempts();
-    remember(std::get<workflow::Accepted>(answer).report);
+    remember_submission(std::get<workflow::Accepted>(answer).report);
     return std::get<workflow::Accepted>(answer).report;
-  }
-  void remember(const workflow::Report& report) {
-    if (!report.reference.empty()) submission.reference = report.reference;
-    if (!report.provider_state.empty()) submission.provider_state = report.provider_state;
-    submission.submitted_at = clock.now();
   }
   workflow::Report poll() { return provider().poll(call()); }
 
-  SystemClock clock;
-  SoftwareSigner key{"ec:P-256"};
   digicert::Settings settings;
   providers::Source options;
-  x509::RequestedContent ask;
-  workflow::Order order;
-  workflow::Key token_key{"pkcs11:x", "web", "00", {}, true};
-  workflow::Draft draft;
-  workflow::Submission submission;
-  unsigned attempt = 1;
   std::string remembered;
   std::unique_ptr<digicert::DigicertProvider> made;
 };

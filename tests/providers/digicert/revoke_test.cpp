@@ -114,7 +114,7 @@ TEST_CASE("a hold is done when the certificate is suspended") {
   CHECK(std::holds_alternative<Absent>(bench.provider().look_up(bench.call())));
 }
 
-TEST_CASE("a reason that revokes nothing and a certificate that is not at hand are refused before anything is sent") {
+TEST_CASE("a reason that revokes nothing and a certificate that is not known are refused before anything is sent") {
   Revocation bench;
   std::get<Revoke>(bench.order.what).reason = "removeFromCRL";
   test::predecessor_in(bench.order).der.clear();
@@ -125,7 +125,9 @@ TEST_CASE("a reason that revokes nothing and a certificate that is not at hand a
 
 TEST_CASE("an unknown certificate is refused for good and a busy service is not") {
   Revocation bench;
-  bench.transport->then(404, test::tlm_error("resource_not_found", "no")).then(429, "").then(401, "");
+  bench.transport->then(404, test::tlm_error("resource_not_found", "no"))
+      .then(429, "")
+      .then(401, test::tlm_error("AUTHORIZATION_ERROR", "no"));
   const SubmitAnswer unknown = bench.submit();
   CHECK(std::get<RefusedForGood>(unknown).error.kind() == ErrorKind::not_found);
   CHECK(std::holds_alternative<NotAccepted>(bench.submit()));

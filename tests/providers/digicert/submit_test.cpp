@@ -127,7 +127,8 @@ TEST_CASE("a key that was read again since its user was asked for orders nothing
   bench.transport->then(429, "");
   CHECK(std::holds_alternative<NotAccepted>(bench.submit()));
   // Another call finds the key refused. By now the file holds somebody else's.
-  bench.transport->then(401, "Unauthorized", "text/plain").then(404, test::tlm_error("resource_not_found", "no"));
+  bench.transport->then(401, test::tlm_error("AUTHORIZATION_ERROR", "no"))
+      .then(404, test::tlm_error("resource_not_found", "no"));
   bench.provider().find_by_serial(bench.call(), "0A");
   // Who we are was asked a moment ago, but not of this key.
   bench.then_me("U-2");
@@ -319,7 +320,7 @@ TEST_CASE("a serial number without its certificate is fetched") {
   CHECK(bench.transport->lines().back() == "GET /mpki/api/v1/certificate/" + TlmBench::serial(certificate));
   bench.settings.chain.reset();
   bench.transport->then(404, test::tlm_error("resource_not_found", "no"));
-  CHECK(bench.provider().read(bench.call(), *fetched.result).certificate == certificate.der);
+  CHECK(issued_by(bench.provider(), bench.call(), *fetched.result).certificate == certificate.der);
 }
 
 TEST_CASE("an attempt sends one request: the other shape is the next attempt's, also after a restart") {
@@ -453,7 +454,9 @@ TEST_CASE("a forced shape is the only one that is sent") {
 TEST_CASE("a profile that cannot be read before the submission leaves nothing behind") {
   TlmBench bench;
   bench.freeze();
-  bench.transport->then(503, "").then(403, test::tlm_error("no_access", "no")).then(401, "no", "text/plain");
+  bench.transport->then(503, "")
+      .then(403, test::tlm_error("no_access", "no"))
+      .then(401, test::tlm_error("AUTHORIZATION_ERROR", "no"));
   CHECK(std::holds_alternative<NotAccepted>(bench.submit()));
   CHECK(std::holds_alternative<RefusedForGood>(bench.submit()));
   CHECK(std::holds_alternative<NotAccepted>(bench.submit()));
@@ -559,7 +562,7 @@ TEST_CASE("where no renewal is possible a fresh request is made and says why") {
   }
   SECTION("other names") {
     bench.ask.content.subject_alternative_names.push_back(x509::GeneralName::parse("dns:more.example.com"));
-    is_fresh("the new certificate shall say something else than the old one");
+    is_fresh("the new certificate is to have other names than the old one");
   }
   SECTION("another profile") {
     test::predecessor_in(bench.order).provider_state = to_text(Pinned{"other", "s", ""});
@@ -575,11 +578,11 @@ TEST_CASE("where no renewal is possible a fresh request is made and says why") {
   }
   SECTION("an approval is wanted") {
     profile.set("enable_dual_admin_approval", true);
-    is_fresh("the profile does not issue at once, and then DigiCert renews nothing");
+    is_fresh("the profile does not issue at once, and DigiCert renews only under profiles that do");
   }
   SECTION("nothing to renew") {
     test::predecessor_in(bench.order) = {};
-    is_fresh("the certificate it replaces is not at hand");
+    is_fresh("the certificate it replaces is not known");
   }
 }
 

@@ -76,7 +76,7 @@ TEST_CASE("a repeatable call is made again with another credential, one that is 
   CHECK(bench.header(3, "Authorization") == "Bearer third-0123456789");
 }
 
-TEST_CASE("a credential that cannot be had sends nothing, and is not accepted rather than unknown") {
+TEST_CASE("a credential that could not be fetched sends nothing, and is not accepted rather than unknown") {
   auto transport = std::make_shared<FakeTransport>();
   const test::FakeClock clock;
   const auto gone = stored_credentials({{[]() -> Secret { throw Error{ErrorKind::denied, "others may read it"}; }}});
@@ -128,7 +128,7 @@ TEST_CASE("an order goes out under the account that was looked at or not at all"
   const Error error = refused(bench.post({.account = account}));
   CHECK(error.kind() == ErrorKind::unavailable);
   CHECK(error.message() ==
-        "the credentials are other ones now, and were those of account 1 when that was looked at: "
+        "the credentials are other ones now, and were those of account 1 when the account was read: "
         "nothing was sent");
   CHECK(bench.transport->sent.size() == 3);
   // What was said of the other ones is not believed of these, however fresh it is.

@@ -14,6 +14,7 @@ namespace {
 
 using namespace workflow;
 using Fate = providers::Refused::Fate;
+using providers::Members;
 
 struct Fault {
   std::string_view word;
@@ -56,10 +57,10 @@ std::optional<providers::Refused> refusal_in(std::string_view what, const net::R
 
 constexpr providers::Dialect kDialect{"the orchard", &refusal_in};
 
-Report report_from(const Json& json) {
+Report report_from(const Members& in) {
   Report report;
-  report.reference = ProviderReference(json.at("order").as_string());
-  report.provider_status = json.at("state").as_string();
+  report.reference = ProviderReference(in.needed("order"));
+  report.provider_status = in.needed("state");
   if (const Status* row = providers::row_with(kStatuses, &Status::word, report.provider_status))
     report.status = row->means;
   return report;
@@ -67,7 +68,7 @@ Report report_from(const Json& json) {
 
 template <class Read>
 auto read_answer(std::string_view body, Read read) {
-  return providers::read_answer("the orchard", "order", body, read);
+  return providers::read_answer("the orchard", "order", body, providers::Types::exact, read);
 }
 
 std::string tag_of(const ProviderCall& call) {
@@ -84,30 +85,27 @@ Orchard::Orchard(std::shared_ptr<net::Transport> transport, providers::Source to
     : api_(std::move(transport), kDialect,
            {{"Authorization", "Bearer ", providers::stored_credentials({std::move(token)})}}, clock) {}
 
-providers::Answer Orchard::get(std::string path, Duration limit) {
-  return api_.call({"GET", std::move(path), {}, "", net::Repeat::allowed}, limit);
-}
-
 SubmitAnswer Orchard::submit(const ProviderCall& call) {
   const Json body = Json::object({{"csr", x509::csr_to_pem(call.draft.csr)}, {"tag", tag_of(call)}});
-  return api_.call({"POST", "/orders", {}, body.dump(), net::Repeat::never, {}, call.call_until}, call.time_limit)
+  return api_.once("POST", "/orders", body.dump(), call.time_limit, call.call_until)
       .verdict<SubmitAnswer>([](const net::Response& success) -> SubmitAnswer {
         return Accepted{read_answer(success.body, report_from)};
       });
 }
 
 LookUpAnswer Orchard::look_up(const ProviderCall& call) {
-  const providers::Answer answer = get("/orders?tag=" + net::percent_encode(tag_of(call)), call.time_limit);
-  return read_answer(answer.success().body, [](const Json& json) -> LookUpAnswer {
-    const Json::Array& orders = json.at("orders").as_array();
+  const providers::Answer answer = api_.get("/orders?tag=" + net::percent_encode(tag_of(call)), call.time_limit);
+  return read_answer(answer.success().body, [](const Members& in) -> LookUpAnswer {
+    in.json().at("orders");
+    const std::vector<Report> orders = in.each("orders", report_from);
     if (orders.empty()) return Absent{};
-    return Found{report_from(orders.front())};
+    return Found{orders.front()};
   });
 }
 
 Report Orchard::poll(const ProviderCall& call) {
   const providers::Answer answer =
-      get("/orders/" + providers::submission_of(call, "the orchard").reference.str(), call.time_limit);
+      api_.get("/orders/" + providers::submission_of(call, "the orchard").reference.str(), call.time_limit);
   Report report = read_answer(answer.success().body, report_from);
   report.retry_after = answer.retry_after();
   return report;
@@ -115,7 +113,7 @@ Report Orchard::poll(const ProviderCall& call) {
 
 Report Orchard::retrieve(const ProviderCall& call) {
   const std::string& id = providers::submission_of(call, "the orchard").reference.str();
-  const Bytes pem = to_bytes(get("/orders/" + id + "/certificate", call.time_limit).success().body);
+  const Bytes pem = to_bytes(api_.get("/orders/" + id + "/certificate", call.time_limit).success().body);
   Report report;
   report.status = RequestStatus::handed_out;
   report.result = IssuedResult{IssuedCertificate{pem}, pem};
@@ -126,12 +124,12 @@ CancelAnswer Orchard::cancel(const ProviderCall&) {
   return CancelNotPossible{"the orchard has no call for it"};
 }
 
-Issued Orchard::read(const ProviderCall& call, const IssuedResult& result) {
+Issued Orchard::certificate_in(const ProviderCall& call, const IssuedResult& result) const {
   return providers::issued_from("the orchard", result.octets(), x509::parse_csr(call.draft.csr).spki, call.order);
 }
 
 std::vector<std::string> Orchard::test() {
-  get("/orders?tag=none", std::chrono::seconds{30}).success();
+  api_.get("/orders?tag=none", std::chrono::seconds{30}).success();
   return {"the orchard answers"};
 }
 

@@ -23,13 +23,12 @@ class Orchard final : public workflow::Provider {
   workflow::Report poll(const workflow::ProviderCall& call) override;
   workflow::Report retrieve(const workflow::ProviderCall& call) override;
   workflow::CancelAnswer cancel(const workflow::ProviderCall&) override;
-  workflow::Issued read(const workflow::ProviderCall& call, const workflow::IssuedResult& result) override;
+  workflow::Issued certificate_in(const workflow::ProviderCall& call,
+                                  const workflow::IssuedResult& result) const override;
   void confirm(const workflow::ProviderCall&, const workflow::Issued&) override {}
   std::vector<std::string> test() override;
 
  private:
-  providers::Answer get(std::string path, Duration limit);
-
   providers::ApiClient api_;
 };
 

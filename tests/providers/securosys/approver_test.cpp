@@ -174,7 +174,7 @@ TEST_CASE("a certificate that the TSB builds must say what our request asked") {
   const std::vector<std::string> against = objections(view, ours, desk.signer.subject_public_key_info());
   CAPTURE(against);
   REQUIRE(against.size() == 4);
-  CHECK(against[3] == "its common name is \"evil\", and our request asked for \"www.example.com\"");
+  CHECK(against[3] == "its common name is \"evil\", and our request is for \"www.example.com\"");
   for (const char* finding : {"ca-unrequested", "subject-changed", "common-name-changed"}) {
     CHECK(std::count_if(against.begin(), against.end(),
                         [&](const std::string& reason) { return reason.find(finding) != std::string::npos; }) == 1);
@@ -187,7 +187,7 @@ TEST_CASE("a certificate that the TSB builds must say what our request asked") {
   ours.certificate->spki = desk.signer.subject_public_key_info();
   CHECK(refusal_of(desk, desk.shown(to_be_approved("ca-key", tbs)), ours).find("key-differs") != std::string::npos);
   CHECK(refusal_of(desk, desk.shown(to_be_approved("ca-key", to_bytes("no certificate"))), ours)
-            .find("it is no certificate, and our request asked for one") != std::string::npos);
+            .find("it is not a certificate, and our request is for one") != std::string::npos);
 }
 
 TEST_CASE("a certificate that has ended before it is signed is not approved") {
@@ -352,7 +352,7 @@ TEST_CASE("a page that is too large is asked for in smaller ones and a huge task
   CHECK_FALSE(refusal_of(desk, view, {}).empty());
 }
 
-TEST_CASE("a server that is too large for ever is not asked for ever") {
+TEST_CASE("a server that is too large for ever is not asked indefinitely") {
   Desk desk;
   for (int i = 0; i < 20; ++i) desk.transport->then(net::OutcomeUnknown{"larger than 4194304 bytes", true});
   CHECK_THROWS_AS(desk.approver.list(), Error);
@@ -387,7 +387,7 @@ TEST_CASE("letters that may look like others are marked in the title wherever a 
   CHECK(marks() == "[NOT ASCII, in notice: U+0455]");
 }
 
-TEST_CASE("a server that gives one page for ever is not asked for ever") {
+TEST_CASE("a server that gives one page indefinitely is not asked indefinitely") {
   Desk desk;
   test::TestCa ca;
   const Bytes whole = to_be_approved("k", some_tbs(ca));
@@ -396,7 +396,7 @@ TEST_CASE("a server that gives one page for ever is not asked for ever") {
   for (int i = 0; i < 3; ++i) desk.transport->then(200, R"({"tasks":[)" + page + "]}");
   const std::vector<TaskView> views = desk.approver.list();
   REQUIRE(views.size() == 26);
-  CHECK(views[25].fault == "the listing was cut after 25 tasks: there may be more than these");
+  CHECK(views[25].fault == "the listing was cut after 25 tasks: there may be more");
   CHECK(desk.transport->sent.size() == 2);
 }
 

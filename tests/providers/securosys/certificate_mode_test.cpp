@@ -1,7 +1,7 @@
 #include "providers/securosys/certificate_mode.h"
 
 #include "base/error.h"
-#include "providers/securosys/algorithm_word.h"
+#include "providers/securosys/signing.h"
 #include "test_ca.h"
 #include "x509/judge/check.h"
 

@@ -56,7 +56,7 @@ TEST_CASE("each endpoint is called with the key of its role") {
       .then(200, R"({"tasks":[]})")
       .then(tsb_refusal(400, 402));
   rig.client().version_info(1s);
-  rig.client().sign("{}", 1s);
+  rig.client().submit(Client::Creates::signature, "{}", 1s);
   rig.client().request("a", 1s);
   rig.client().tasks({}, {}, 1s);
   CHECK_THROWS_AS(rig.client().certificate("ca/key", 1s), Error);
@@ -79,8 +79,8 @@ TEST_CASE("only calls that create something are forbidden to go out twice") {
       .then(200, "")
       .then(200, R"({"label":"sub","certificate":"MAA="})")
       .then(200, "");
-  rig.client().sign("{}", 1s);
-  rig.client().certificate_sign("{}", 1s);
+  rig.client().submit(Client::Creates::signature, "{}", 1s);
+  rig.client().submit(Client::Creates::certificate, "{}", 1s);
   rig.client().request("a", 1s);
   rig.client().approve({}, 1s);
   rig.client().reject({}, "t", 1s);
@@ -113,13 +113,13 @@ TEST_CASE("what creates something is one request, and the next one uses the next
   rig.transport->then(tsb_refusal(401, 631))
       .then(201, R"({"signRequestId":"a"})")
       .then(201, R"({"signRequestId":"b"})");
-  const Verdict first = rig.client().sign("{}", 1s);
+  const Verdict first = rig.client().submit(Client::Creates::signature, "{}", 1s);
   REQUIRE(rig.transport->sent.size() == 1);
   const Error& error = std::get<workflow::NotAccepted>(first).error;
   CHECK(error.detail("errorCode") == "631");
   CHECK(error.hint() == "the next attempt uses another configured credential");
-  CHECK(std::holds_alternative<Taken>(rig.client().sign("{}", 1s)));
-  CHECK(std::holds_alternative<Taken>(rig.client().certificate_sign("{}", 1s)));
+  CHECK(std::holds_alternative<Taken>(rig.client().submit(Client::Creates::signature, "{}", 1s)));
+  CHECK(std::holds_alternative<Taken>(rig.client().submit(Client::Creates::certificate, "{}", 1s)));
   REQUIRE(rig.transport->sent.size() == 3);
   CHECK(rig.key_of(0) == "old");
   CHECK(rig.key_of(1) == "new");
@@ -137,7 +137,7 @@ TEST_CASE("an API key is read again when each one was refused since one was take
   }
   const auto sign = [&](const net::Exchange& answer) {
     rig.transport->then(answer);
-    return rig.client().sign("{}", 1s);
+    return rig.client().submit(Client::Creates::signature, "{}", 1s);
   };
   const net::Response taken = test::response(201, R"({"signRequestId":"a"})");
   sign(tsb_refusal(401, 631));
@@ -165,7 +165,7 @@ TEST_CASE("no answer keeps a secret that the server was told in this or an earli
       .then(403, R"({"errorCode":620,)" + echo + "}")
       .then(200, R"({"id":"a","status":"PENDING",)" + echo + "}");
   rig.client().key_attributes("ca", Secret("Pass-of-the-key"), 1s);
-  const Verdict refused = rig.client().sign("{}", 1s);
+  const Verdict refused = rig.client().submit(Client::Creates::signature, "{}", 1s);
   const std::string words = std::get<workflow::RefusedForGood>(refused).error.message();
   const std::string kept = rig.client().request("a", 1s).body;
   for (const std::string& text : {words, kept}) {
@@ -183,7 +183,7 @@ TEST_CASE("when every API key is refused the call is denied and the next reads t
   int reads = 0;
   rig.options.api_keys[Role::key_operation].push_back({[&reads] { return Secret("key" + std::to_string(++reads)); }});
   rig.transport->then(tsb_refusal(401, 631)).then(200, R"({"id":"a","status":"PENDING"})");
-  const Verdict verdict = rig.client().sign("{}", 1s);
+  const Verdict verdict = rig.client().submit(Client::Creates::signature, "{}", 1s);
   // Somebody may renew it: the request, and the key born for it, must not end.
   CHECK(std::get<workflow::NotAccepted>(verdict).error.kind() == ErrorKind::denied);
   CHECK(rig.transport->sent.size() == 1);
@@ -196,7 +196,7 @@ TEST_CASE("a 401 without the code of a wrong key moves nothing on") {
   rig.key(Role::key_operation, "one");
   rig.key(Role::key_operation, "two");
   rig.transport->then(401, "Unauthorized", "text/plain");
-  const Verdict verdict = rig.client().sign("{}", 1s);
+  const Verdict verdict = rig.client().submit(Client::Creates::signature, "{}", 1s);
   CHECK(std::holds_alternative<workflow::OutcomeUnknown>(verdict));
   CHECK(rig.transport->sent.size() == 1);
 }
@@ -225,7 +225,9 @@ TEST_CASE("a refused credential that every request needs pauses the provider, an
   CHECK(lane_after(test::response(403, "Forbidden", "text/plain"), request) == "");
   CHECK(lane_after(tsb_refusal(401, 631), version) == "");
   rig.transport->then(tsb_refusal(401, 631));
-  CHECK(std::get<workflow::NotAccepted>(rig.client().sign("{}", 1s)).error.detail("lane") == "down");
+  CHECK(
+      std::get<workflow::NotAccepted>(rig.client().submit(Client::Creates::signature, "{}", 1s)).error.detail("lane") ==
+      "down");
 }
 
 TEST_CASE("a bearer token goes with every call") {
@@ -242,7 +244,8 @@ TEST_CASE("a secret that cannot be read sends nothing") {
   rig.options.api_keys[Role::key_operation].push_back({[]() -> Secret {
     throw Error{ErrorKind::denied, "others may read it"};
   }});
-  CHECK(std::get<workflow::NotAccepted>(rig.client().sign("{}", 1s)).error.kind() == ErrorKind::denied);
+  CHECK(std::get<workflow::NotAccepted>(rig.client().submit(Client::Creates::signature, "{}", 1s)).error.kind() ==
+        ErrorKind::denied);
   CHECK(error_of([&] { rig.client().request("a", 1s); }).kind() == ErrorKind::denied);
   CHECK(rig.transport->sent.empty());
 }
@@ -255,7 +258,7 @@ TEST_CASE("rolling over does not outlive the time limit") {
     rig.clock.advance(2s);
     return test::response(401, R"({"errorCode":631,"reason":"r","message":"m"})");
   });
-  const Verdict verdict = rig.client().sign("{}", 1s);
+  const Verdict verdict = rig.client().submit(Client::Creates::signature, "{}", 1s);
   CHECK(std::holds_alternative<workflow::NotAccepted>(verdict));
   CHECK(rig.transport->sent.size() == 1);
   CHECK(rig.transport->sent[0].time_limit == Duration(1s));
@@ -397,7 +400,7 @@ TEST_CASE("what a missing certificate means depends on the call") {
   CHECK(error_of([&] { rig.client().certificate("ca", 1s); }).hint().find("`issuer`") != std::string::npos);
   CHECK(error_of([&] { rig.client().import_certificate("sub", {}, 1s); }).hint().find("`import_label`") !=
         std::string::npos);
-  const Verdict verdict = rig.client().certificate_sign("{}", 1s);
+  const Verdict verdict = rig.client().submit(Client::Creates::certificate, "{}", 1s);
   CHECK(std::get<workflow::RefusedForGood>(verdict).error.hint().find("attach a CA certificate") == 0);
 }
 

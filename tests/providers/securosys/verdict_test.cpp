@@ -1,6 +1,6 @@
+#include "providers/meanings.h"
 #include "providers/securosys/client.h"
 #include "providers/securosys/error_code.h"
-#include "support/fake_transport.h"
 
 #include <catch2/catch.hpp>
 
@@ -10,22 +10,14 @@ using namespace std::chrono_literals;
 
 namespace {
 
-providers::Answer answer(const char* what, const net::Exchange& exchange) {
-  return {dialect(), what, exchange, Instant{}};
-}
-Verdict submitted(const char* what, const net::Exchange& exchange) {
-  return submission_verdict(answer(what, exchange));
-}
-void success_of(const char* what, const net::Exchange& exchange) {
-  answer(what, exchange).success();
-}
+using test::kind_of_trouble;
+using test::Meaning;
+using test::meaning_of;
+using test::response;
 
-enum class Meaning { taken, not_accepted, refused, unknown };
-
-Meaning meaning_of(const net::Exchange& exchange) {
-  return static_cast<Meaning>(submitted("POST /v1/sign", exchange).index());
+Verdict submitted(const net::Exchange& exchange) {
+  return submission_verdict({dialect(), "POST /v1/sign", exchange, Instant{}});
 }
-using hsmbridge::test::response;
 std::string refusal(int code) {
   return R"({"errorCode":)" + std::to_string(code) + R"(,"reason":"res.error.some","message":"Some text."})";
 }
@@ -37,12 +29,7 @@ TEST_CASE("each kind of answer to a submission means what the rule says") {
   const std::string html = "<html><body>502 Bad Gateway</body></html>";
   const std::string spring =
       R"({"timestamp":"2026-01-01T00:00:00Z","status":404,"error":"Not Found","path":"/v1/sign"})";
-  struct Row {
-    const char* what;
-    net::Exchange exchange;
-    Meaning meaning;
-  };
-  const std::vector<Row> rows{
+  const std::vector<test::AnswerRow> rows{
       {"no connection", net::NotSent{"connection refused"}, Meaning::not_accepted},
       {"time-out", net::OutcomeUnknown{"time-out"}, Meaning::unknown},
       {"201 with an id", response(201, id), Meaning::taken},
@@ -80,67 +67,53 @@ TEST_CASE("each kind of answer to a submission means what the rule says") {
       {"503", response(503, ""), Meaning::unknown},
       {"400 with a text for a code", response(400, R"({"errorCode":"600"})"), Meaning::unknown},
   };
-  for (const Row& row : rows) {
-    CAPTURE(row.what);
-    CHECK(meaning_of(row.exchange) == row.meaning);
-  }
+  check_meanings(rows, submitted);
 }
 
 TEST_CASE("every error code sent with a 4xx is told apart by its row") {
   for (const ErrorCode& row : error_codes()) {
     CAPTURE(row.code);
-    CHECK(meaning_of(response(400, refusal(row.code))) ==
+    CHECK(meaning_of(submitted(response(400, refusal(row.code)))) ==
           (row.repeating == Repeating::cannot_help ? Meaning::refused : Meaning::not_accepted));
-    CHECK(meaning_of(response(500, refusal(row.code))) == Meaning::unknown);
+    CHECK(meaning_of(submitted(response(500, refusal(row.code)))) == Meaning::unknown);
   }
 }
 
 TEST_CASE("a refusal carries code and reason and asked patience") {
   const net::Response busy = response(429, "", "application/json", {{"Retry-After", "7"}});
-  const Verdict verdict = submitted("POST /v1/sign", busy);
+  const Verdict verdict = submitted(busy);
   CHECK(std::get<workflow::NotAccepted>(verdict).retry_after == Duration(7s));
 
-  const Verdict refused = submitted("POST /v1/sign", response(400, refusal(620)));
+  const Verdict refused = submitted(response(400, refusal(620)));
   const Error& error = std::get<workflow::RefusedForGood>(refused).error;
   CHECK(error.kind() == ErrorKind::denied);
   CHECK(error.detail("errorCode") == "620");
 
-  const Verdict lost = submitted("POST /v1/sign", response(502, "<html>no</html>", "text/html"));
+  const Verdict lost = submitted(response(502, "<html>no</html>", "text/html"));
   CHECK(std::get<workflow::OutcomeUnknown>(lost).why == "POST /v1/sign: HTTP 502 with an HTML page (of a proxy?)");
 }
 
 TEST_CASE("a repeatable call says what may be tried again") {
-  const auto kind = [](const net::Exchange& exchange) {
-    try {
-      success_of("GET /v1/request/x", exchange);
-    } catch (const Error& error) {
-      return std::string(to_string(error.kind()));
-    }
-    return std::string("success");
-  };
-  CHECK(kind(response(200, "{}")) == "success");
-  CHECK(kind(response(201, "{}")) == "success");
-  CHECK(kind(net::NotSent{"x"}) == "unavailable");
-  CHECK(kind(net::OutcomeUnknown{"x"}) == "unavailable");
-  CHECK(kind(response(502, "<html>", "text/html")) == "unavailable");
-  CHECK(kind(response(500, refusal(701))) == "unavailable");
-  CHECK(kind(response(500, refusal(500))) == "unavailable");
-  CHECK(kind(response(429, refusal(600))) == "unavailable");
-  CHECK(kind(response(404, refusal(650))) == "not_found");
-  CHECK(kind(response(400, refusal(600))) == "invalid_input");
-  CHECK(kind(response(401, refusal(631))) == "denied");
-  CHECK(kind(response(401, "no", "text/plain")) == "denied");
-  CHECK(kind(response(404, "<html>", "text/html")) == "not_found");
-  CHECK(kind(response(302, "")) == "unavailable");
+  const auto kind = [](const net::Exchange& exchange) { return kind_of_trouble(dialect(), exchange); };
+  CHECK(kind(response(200, "{}")) == ErrorKind::internal);
+  CHECK(kind(response(201, "{}")) == ErrorKind::internal);
+  CHECK(kind(net::NotSent{"x"}) == ErrorKind::unavailable);
+  CHECK(kind(net::OutcomeUnknown{"x"}) == ErrorKind::unavailable);
+  CHECK(kind(response(502, "<html>", "text/html")) == ErrorKind::unavailable);
+  CHECK(kind(response(500, refusal(701))) == ErrorKind::unavailable);
+  CHECK(kind(response(500, refusal(500))) == ErrorKind::unavailable);
+  CHECK(kind(response(429, refusal(600))) == ErrorKind::unavailable);
+  CHECK(kind(response(404, refusal(650))) == ErrorKind::not_found);
+  CHECK(kind(response(400, refusal(600))) == ErrorKind::invalid_input);
+  CHECK(kind(response(401, refusal(631))) == ErrorKind::denied);
+  CHECK(kind(response(401, "no", "text/plain")) == ErrorKind::denied);
+  CHECK(kind(response(404, "<html>", "text/html")) == ErrorKind::not_found);
+  CHECK(kind(response(302, "")) == ErrorKind::unavailable);
 }
 
 TEST_CASE("asked patience of a repeatable call is a detail of its error") {
   const net::Response busy = response(503, "", "application/json", {{"Retry-After", "90"}});
-  try {
-    success_of("GET /v1/request/x", busy);
-    FAIL("it passed");
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::unavailable);
-    CHECK(error.detail("retry-after") == "1m30s");
-  }
+  const Error error = test::trouble_of(dialect(), busy).value();
+  CHECK(error.kind() == ErrorKind::unavailable);
+  CHECK(error.detail("retry-after") == "1m30s");
 }

@@ -152,7 +152,7 @@ TEST_CASE("a submission is sent once, and a refused token serves no other") {
   }
 }
 
-TEST_CASE("a refused API key is read anew, and tried again only when it is another") {
+TEST_CASE("a refused API key is read again, and tried again only when it differs") {
   Bench bench;
   Client client = bench.with_key();
   bench.transport->then(401, "Invalid api key", "text/plain");
@@ -286,7 +286,7 @@ TEST_CASE("a refused credential pauses the lane of its provider, what it may not
   CHECK(unread.kind() == ErrorKind::unavailable);
 }
 
-TEST_CASE("a service account's JWT is made anew for each token") {
+TEST_CASE("a new service account JWT is made for each token") {
   test::FakeClock clock;
   auto transport = std::make_shared<FakeTransport>();
   auto signer = std::make_shared<test::SoftwareSigner>("ec:P-256");
@@ -359,7 +359,7 @@ TEST_CASE("a dry run's objections are told one by one") {
   CHECK_THROWS_AS(client.validate("{}", kLimit), Error);
 }
 
-TEST_CASE("a dry run that judged nothing is no approval") {
+TEST_CASE("a dry run that judged nothing does not count as accepted") {
   Bench bench;
   Client client = bench.with_key();
   const auto kind = [&](long status, const std::string& body, const std::string& type = "application/json") {
@@ -399,6 +399,19 @@ TEST_CASE("a credential that a refusal repeats is shown nowhere") {
     tokens.transport->then(200, body);
     CHECK(shown(error_of([&] { bearer.application("x", kLimit); })).find("the-long-token") == std::string::npos);
   }
+  for (const long status : {207L, 400L, 401L, 404L, 502L}) {
+    tokens.transport->then(status, "access_token=the-long-token", "text/plain");
+    CHECK(shown(error_of([&] { bearer.application("x", kLimit); })).find("the-long-token") == std::string::npos);
+  }
+}
+
+TEST_CASE("a token stays out of every text when another one has taken its place") {
+  Bench bench;
+  Client client = bench.with_tokens();
+  bench.token("the-first-token").transport->then(401, "expired", "text/plain");
+  bench.token("the-second-token").transport->then(502, "the-second-token the-first-token", "text/plain");
+  const std::string said = shown(error_of([&] { client.application("x", kLimit); }));
+  CHECK(said.find("(left out) (left out)") != std::string::npos);
 }
 
 TEST_CASE("a token's life is counted from when it was asked for, however slow its endpoint is") {

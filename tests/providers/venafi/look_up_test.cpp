@@ -114,10 +114,10 @@ TEST_CASE("a search proves nothing under another account than the one that order
   const std::string us = "user u-1, company c-1";
   CHECK(std::holds_alternative<Absent>(look(us, kMe)));
   CHECK(says(look("user u-9, company c-1", kMe),
-             "not shown to user u-1, company c-1, which proves nothing: it was "
-             "ordered by user u-9, company c-1"));
-  CHECK(says(look(us, test::errors_answer(1002, "forbidden"), 403), "somebody who is not named"));
-  CHECK(says(look("", ""), "told who ordered it"));
+             "not found, which proves nothing: it was ordered by user u-9, company c-1, and this search was made by "
+             "user u-1, company c-1"));
+  CHECK(says(look(us, test::errors_answer(1002, "forbidden"), 403), "somebody whom the service does not name"));
+  CHECK(says(look("", ""), "did not tell who ordered it"));
 }
 
 TEST_CASE("last year's request of the same bytes is not this one") {
@@ -246,13 +246,13 @@ TEST_CASE("a full page is not the last one, whatever the service counts") {
   CHECK(std::get<Found>(bench.look()).report.reference.str() == "ours");
 }
 
-TEST_CASE("what is in the search and cannot be compared is no proof of absence") {
+TEST_CASE("a certificate that cannot be compared leaves absence unproven") {
   const std::string unknown = test::errors_answer(10051, "Unable to find CertificateRequest");
   for (const std::vector<std::string>& tags : {std::vector<std::string>{kTag}, std::vector<std::string>{}}) {
     Bench gone;
     gone.transport->then(200, page({document("a", gone.after(1), tags)}, 1)).then(404, unknown);
     gone.transport->then(200, page({document("a", gone.after(1), tags)}, 1));
-    CHECK(says(gone.look(), "not there when it is asked for"));
+    CHECK(says(gone.look(), "cannot be fetched"));
   }
   Bench hidden;
   hidden.transport->then(200, page({document("a", hidden.after(1))}, 1));

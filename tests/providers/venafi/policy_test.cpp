@@ -126,7 +126,7 @@ TEST_CASE("a template that is unavailable, or takes no CSRs from outside, says s
   const Lines lines = closed.violations();
   REQUIRE(lines.size() == 2);
   CHECK(lines[0] == "the issuing template Test Certs is UNAVAILABLE: CA account disabled");
-  CHECK(lines[1].find("takes no CSRs made elsewhere (csrUploadAllowed is false)") != std::string::npos);
+  CHECK(lines[1].find("does not accept CSRs made elsewhere (csrUploadAllowed is false)") != std::string::npos);
 }
 
 TEST_CASE("every kind of key is found in a template's list") {

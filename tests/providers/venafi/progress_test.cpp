@@ -1,7 +1,6 @@
 #include "providers/venafi/progress.h"
 
 #include "cloud_answers.h"
-#include "providers/venafi/revocation.h"
 
 #include <catch2/catch.hpp>
 
@@ -10,7 +9,7 @@ using namespace hsmbridge::venafi;
 using workflow::Approver;
 using workflow::RequestStatus;
 
-TEST_CASE("all twelve statuses have a standing, and the final ones are final") {
+TEST_CASE("all twelve statuses map to a request status, and the final ones are final") {
   struct Row {
     const char* status;
     RequestStatus standing;
@@ -62,7 +61,7 @@ TEST_CASE("who refused, and why, is told") {
   const Refused refused = refused_by(approval, {{"u1", "alice"}});
   CHECK(refused.by == "alice");
   CHECK(refused.why == "not our domain");
-  CHECK(refused_by(approval_request_from(R"({"status":"EXPIRED"})"), {}).why == "nobody approved it in time");
+  CHECK(refused_by(approval_request_from(R"({"status":"EXPIRED"})"), {}).why == "the time for approval expired");
   CHECK(progress_of(approval_request_from(R"({"status":"PENDING_APPROVAL"})"), {}).quorum == "quorum unknown");
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/error.h"
 #include "cloud_answers.h"
 #include "providers/securosys/test_ca.h"
 #include "providers/venafi/provider.h"
@@ -8,6 +9,7 @@
 #include "support/orders.h"
 #include "x509/objects/pem.h"
 
+#include <catch2/catch.hpp>
 #include <memory>
 #include <string>
 
@@ -83,5 +85,29 @@ struct ProviderBench {
   unsigned attempt = 1;
   std::unique_ptr<venafi::VenafiProvider> made;
 };
+
+inline const std::string kRequestPath = "/outagedetection/v1/certificaterequests/" + kRequestId;
+inline const std::string kApprovalPath = "/v1/certificaterequests/approvalrequests/" + kRequestId;
+
+template <class Call>
+Error error_of(Call call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error;
+  }
+  return {ErrorKind::internal, "no error"};
+}
+
+inline bool says(const std::string& text, const std::string& part) {
+  INFO(text);
+  return text.find(part) != std::string::npos;
+}
+
+inline std::string approvals(const std::string& status, const std::string& outcome,
+                             const std::string& entity = kRequestId) {
+  return R"({"id":"a","entityId":")" + entity + R"(","requiredApprovalsCount":1,"status":")" + status +
+         R"(","approvers":[{"id":"u1","type":"USER"}],"approversOutcome":[)" + outcome + "]}";
+}
 
 }  // namespace hsmbridge::test

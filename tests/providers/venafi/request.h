@@ -1,9 +1,7 @@
 #pragma once
 
-#include "providers/connection.h"
-#include "providers/securosys/test_ca.h"
+#include "providers/provider_request.h"
 #include "providers/venafi/provider.h"
-#include "support/orders.h"
 
 #include <memory>
 #include <string>
@@ -12,11 +10,9 @@
 namespace hsmbridge::test {
 
 // One request to Venafi through our provider, wherever `settings` and `credentials` say that the service is.
-struct CloudRequest {
-  CloudRequest() {
+struct CloudRequest : ProviderRequest {
+  CloudRequest() : ProviderRequest("cloud") {
     settings.name = "cloud";
-    order.id = RequestId("0123456789ABCDEF");
-    order.provider = "cloud";
     order.created_at = clock.now();
     ask.content.extended_key_usage.clear();
   }
@@ -36,13 +32,8 @@ struct CloudRequest {
     made.reset();
   }
 
-  workflow::ProviderCall call() {
-    return {order, token_key, draft, attempt, &submission, clock.now(), std::chrono::seconds{20}};
-  }
   void freeze() {
-    wanted(order).content = ask;
-    draft.csr = csr_for(key, ask);
-    draft.built_at = clock.now();
+    sign_csr();
     draft.provider_state.clear();
   }
   // What the engine has drafted beside the CSR: who orders.
@@ -55,13 +46,8 @@ struct CloudRequest {
   workflow::Report submit() {
     const workflow::SubmitAnswer answer = try_submit();
     const workflow::Report& report = std::get<workflow::Accepted>(answer).report;
-    remember(report);
-    submission.submitted_at = clock.now();
+    remember_submission(report);
     return report;
-  }
-  void remember(const workflow::Report& report) {
-    if (!report.reference.empty()) submission.reference = report.reference;
-    if (!report.provider_state.empty()) submission.provider_state = report.provider_state;
   }
   workflow::Report poll() {
     workflow::Report report = provider().poll(call());
@@ -74,15 +60,7 @@ struct CloudRequest {
     return report;
   }
 
-  SystemClock clock;
-  SoftwareSigner key{"ec:P-256"};
   venafi::Settings settings;
-  x509::RequestedContent ask = server_ask();
-  workflow::Order order;
-  workflow::Key token_key{"pkcs11:x", "web", "00", {}, true};
-  workflow::Draft draft;
-  workflow::Submission submission;
-  unsigned attempt = 1;
   venafi::Access credentials;
   std::unique_ptr<venafi::VenafiProvider> made;
 };

@@ -68,13 +68,13 @@ TEST_CASE("everything of Venafi's settings is read") {
 }
 
 TEST_CASE("exactly one credential is wanted") {
-  CHECK(says(problem(kUrl + kZone), "one credential is wanted"));
-  CHECK(says(problem(kUrl + kZone + "  api_key: env:A\n  access_token: env:B\n"), "exactly one is wanted"));
+  CHECK(says(problem(kUrl + kZone), "exactly one credential is required"));
+  CHECK(says(problem(kUrl + kZone + "  api_key: env:A\n  access_token: env:B\n"), "exactly one is required"));
   CHECK(says(problem(kUrl + kZone + "  api_key: env:A\n  service_account: {client_id: a, key: {token: t, key: k}}\n"),
-             "exactly one is wanted"));
+             "exactly one is required"));
   CHECK(says(problem(kUrl + kZone + "  token_url: https://api.venafi.cloud/v1/oauth2/v2.0/x/token\n"),
-             "wants an external_jwt"));
-  CHECK(says(problem(kUrl + kZone + "  external_jwt: env:J\n"), "wants a token_url"));
+             "needs an external_jwt"));
+  CHECK(says(problem(kUrl + kZone + "  external_jwt: env:J\n"), "needs a token_url"));
   CHECK(says(problem(kUrl + kZone + "  token_url: http://x/y\n  external_jwt: env:J\n"), "must start with https://"));
   CHECK(says(problem(kUrl + kZone + "  service_account: {client_id: a}\n"), "of the key that signs the JWT"));
   const Settings federated = settings_of(

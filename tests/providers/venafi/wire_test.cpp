@@ -198,7 +198,7 @@ TEST_CASE("an id is one word, and what is kept of a status is short") {
   CHECK(certificate_request_from(json.dump()).status.size() == 60);
 }
 
-TEST_CASE("tags that are no texts are none of ours") {
+TEST_CASE("tags that are not texts are ignored") {
   Json json = test::request_json("NEW");
   json.set("tags", Json::parse(R"([{"key":"env"},"team",7,null])"));
   CHECK(certificate_request_from(json.dump()).tags == std::vector<std::string>{"team"});

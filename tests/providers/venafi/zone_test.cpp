@@ -33,7 +33,7 @@ TEST_CASE("a zone without a backslash, or with several, or with an empty part is
   CHECK(refusal("Payments\\").find("names no template alias") != std::string::npos);
 }
 
-TEST_CASE("where a service has no applications the alias stands alone") {
+TEST_CASE("where a service has no applications the zone is the alias alone") {
   CHECK(parse_zone("Default", Application::optional) == Zone{"", "Default"});
   CHECK(parse_zone("Default", Application::optional).text() == "Default");
   CHECK(refusal("", Application::optional).find("is empty") != std::string::npos);

@@ -55,7 +55,9 @@ class ScriptedProvider final : public workflow::Provider {
     calls.emplace_back("cancel");
     return workflow::CancelNotPossible{"there is none"};
   }
-  workflow::Issued read(const workflow::ProviderCall&, const workflow::IssuedResult&) override { return {}; }
+  workflow::Issued certificate_in(const workflow::ProviderCall&, const workflow::IssuedResult&) const override {
+    return {};
+  }
   void confirm(const workflow::ProviderCall&, const workflow::Issued&) override {}
   std::vector<std::string> test() override { return {}; }
 

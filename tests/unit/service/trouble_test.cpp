@@ -70,7 +70,7 @@ class SlowWorld final : public BrokenWorld {
     Report retrieve(const ProviderCall&) override { return report.value_or(Report{}); }
     std::optional<Duration> server_ahead() const override { return ahead; }
     CancelAnswer cancel(const ProviderCall&) override { return CancelNotPossible{}; }
-    Issued read(const ProviderCall&, const IssuedResult&) override { return {}; }
+    Issued certificate_in(const ProviderCall&, const IssuedResult&) const override { return {}; }
     void confirm(const ProviderCall&, const Issued&) override {}
     std::vector<std::string> test() override { return {}; }
     int submitted = 0;
@@ -206,7 +206,7 @@ TEST_CASE("what a provider fails with while it is asked about a draft ends no re
       Report poll(const ProviderCall&) override { return {}; }
       Report retrieve(const ProviderCall&) override { return {}; }
       CancelAnswer cancel(const ProviderCall&) override { return CancelNotPossible{}; }
-      Issued read(const ProviderCall&, const IssuedResult&) override { return {}; }
+      Issued certificate_in(const ProviderCall&, const IssuedResult&) const override { return {}; }
       void confirm(const ProviderCall&, const Issued&) override {}
       std::vector<std::string> test() override { return {}; }
       std::optional<Error> error;

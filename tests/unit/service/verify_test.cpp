@@ -26,6 +26,8 @@ class GivenBy final : public Provider {
   std::optional<ErrorKind> trouble;
   bool once = false;  // a result is handed out once only
   std::vector<Bytes> own_chain;
+  std::vector<Bytes> fetched;  // what issuers_for brings
+  std::optional<ErrorKind> no_issuers;
   std::optional<Duration> ahead;  // its clock
 
   std::string_view type() const override { return "test"; }
@@ -52,9 +54,13 @@ class GivenBy final : public Provider {
   }
   std::optional<Duration> server_ahead() const override { return ahead; }
   CancelAnswer cancel(const ProviderCall&) override { return CancelNotPossible{""}; }
-  Issued read(const ProviderCall&, const IssuedResult&) override {
+  Issued certificate_in(const ProviderCall&, const IssuedResult&) const override {
     if (trouble) throw Error{*trouble, "its issuer cannot be asked"};
     return issued;
+  }
+  std::vector<Bytes> issuers_for(const ProviderCall&, const Issued&) override {
+    if (no_issuers) throw Error{*no_issuers, "the issuers cannot be asked for"};
+    return fetched;
   }
   void confirm(const ProviderCall&, const Issued&) override {}
   std::vector<std::string> test() override { return {}; }
@@ -217,7 +223,18 @@ TEST_CASE("trouble of this process or this hour spoils no result") {
     Answered answered;
     answered.provider_->trouble = kind;
     CHECK_THROWS_AS(answered.run(), Error);
+    answered.provider_->trouble.reset();
+    answered.provider_->no_issuers = kind;
+    CHECK_THROWS_AS(answered.run(), Error);
   }
+}
+
+TEST_CASE("issuers that did not come with the certificate are asked for") {
+  Answered answered;
+  answered.provider_->fetched = std::exchange(answered.provider_->issued.chain, {});
+  CHECK(std::holds_alternative<Verified>(*answered.run().event));
+  answered.provider_->fetched.clear();
+  CHECK(std::holds_alternative<VerificationFailed>(*answered.run().event));
 }
 
 TEST_CASE("a provider that looks up is told what our store has as another request's answer") {

@@ -130,7 +130,8 @@ TEST_CASE("a wrong serial number beside a certificate is corrupt") {
   flow.rig.command(R"(fault --kind set --members '{"serial_number":"0F6F"}')" + kAtPost);
   const Report report = flow.submit();
   REQUIRE(report.result);
-  CHECK_THROWS_WITH(flow.provider().read(flow.call(), *report.result), Catch::Contains("under the serial number"));
+  CHECK_THROWS_WITH(issued_by(flow.provider(), flow.call(), *report.result),
+                    Catch::Contains("under the serial number"));
 }
 
 TEST_CASE("what was issued and asked is still there after a restart of the service") {

@@ -65,7 +65,7 @@ struct TlmFlow : TlmRequest {
     return names;
   }
   std::vector<std::string> fatal_findings(const workflow::IssuedResult& result) {
-    return fatal_findings(provider().read(call(), result));
+    return fatal_findings(issued_by(provider(), call(), result));
   }
   std::size_t posts() const { return rig.count("POST /mpki/api/v1/certificate "); }
 

@@ -20,7 +20,7 @@ x509::Certificate then(TlmFlow& flow, Kind kind) {
   flow.freeze();
   const Report report = flow.submit();
   const x509::Certificate certificate =
-      x509::parse_certificate(flow.provider().read(flow.call(), *report.result).certificate);
+      x509::parse_certificate(issued_by(flow.provider(), flow.call(), *report.result).certificate);
   const Predecessor old{hex(sha256(certificate.der)), certificate.der, {}, "current", report.reference,
                         report.provider_state};
   if (kind == Kind::renew) {
@@ -84,7 +84,7 @@ TEST_CASE("a renewal whose answer was lost is found, and the certificate it repl
   CHECK(std::holds_alternative<OutcomeUnknown>(flow.provider().submit(flow.call())));
   const LookUpAnswer answer = flow.provider().look_up(flow.lost_call());
   REQUIRE(std::holds_alternative<Found>(answer));
-  CHECK(flow.provider().read(flow.call(), *std::get<Found>(answer).report.result).certificate != old.der);
+  CHECK(issued_by(flow.provider(), flow.call(), *std::get<Found>(answer).report.result).certificate != old.der);
 }
 
 TEST_CASE("a revocation takes effect, and a second one finds it done") {

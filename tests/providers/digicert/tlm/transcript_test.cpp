@@ -82,7 +82,7 @@ TEST_CASE("an order at once, its chain, details and revocation are the reference
   flow.freeze();
   const Report report = flow.submit();
   const std::string serial = pinned_from(report.provider_state).serial;
-  const Issued issued = flow.provider().read(flow.call(), *report.result);
+  const Issued issued = issued_by(flow.provider(), flow.call(), *report.result);
   flow.submission.reference = ProviderReference("serial:" + serial);
   flow.poll();
   const std::string expected = profile_read(kAtOnce) +  //
@@ -162,7 +162,7 @@ TEST_CASE("a renewal, a test and a look-up are the reference's") {
   flow.freeze();
   const Report report = flow.submit();
   const std::string serial = pinned_from(report.provider_state).serial;
-  const Issued issued = flow.provider().read(flow.call(), *report.result);
+  const Issued issued = issued_by(flow.provider(), flow.call(), *report.result);
   test::make_renewal(
       flow.order,
       {hex(sha256(issued.certificate)), issued.certificate, {}, "", report.reference, report.provider_state});

@@ -29,7 +29,7 @@ Issued issue(Flow& flow) {
   const Report report = flow.poll();
   REQUIRE(report.result);
   CHECK(std::holds_alternative<IssuedCertificate>(report.result->product));
-  return flow.provider().read(flow.call(), *report.result);
+  return issued_by(flow.provider(), flow.call(), *report.result);
 }
 
 }  // namespace
@@ -101,7 +101,7 @@ TEST_CASE("a certificate for another key is read as it is for the check to find"
   flow.rig.command("fault --kind wrong-certificate --method GET --path /v1/request");
   const Report report = flow.poll();
   REQUIRE(report.result);
-  const Issued issued = flow.provider().read(flow.call(), *report.result);
+  const Issued issued = issued_by(flow.provider(), flow.call(), *report.result);
   CHECK(x509::parse_certificate(issued.certificate).spki() != flow.key.subject_public_key_info());
 }
 
@@ -161,7 +161,7 @@ TEST_CASE("a certificate is found in whatever a TSB puts around it, and in a cha
   asked.anchors = {*flow.ca};
   for (const auto& [name, text] : test::odd_bundles(issued.certificate, {flow.ca->der})) {
     CAPTURE(name);
-    const Issued read = flow.provider().read(flow.call(), {IssuedCertificate{to_bytes(text)}, {}});
+    const Issued read = issued_by(flow.provider(), flow.call(), {IssuedCertificate{to_bytes(text)}, {}});
     CHECK(read.certificate == issued.certificate);
     for (const Bytes& der : read.chain) asked.intermediates.push_back(x509::parse_certificate(der));
     CHECK_FALSE(x509::check_answer(x509::parse_certificate(read.certificate), asked, flow.clock.now()).fatal());

@@ -66,7 +66,7 @@ TEST_CASE("an answer lost after the commit is found by the task reader and nothi
   flow.approve(flow.bob, {});
   const Report report = flow.poll();
   REQUIRE(report.result);
-  CHECK_NOTHROW(flow.provider().read(flow.call(), *report.result));
+  CHECK_NOTHROW(issued_by(flow.provider(), flow.call(), *report.result));
 }
 
 TEST_CASE("a server before 2.0.1 lists its tasks and a lost answer there ends with a person") {
@@ -168,7 +168,7 @@ TEST_CASE("a result given once is taken at the first look and its loss is told")
   flow.approve(flow.bob, {});
   const Report first = flow.poll();
   REQUIRE(first.result);
-  CHECK_NOTHROW(flow.provider().read(flow.call(), *first.result));
+  CHECK_NOTHROW(issued_by(flow.provider(), flow.call(), *first.result));
   for (const Report& lost : {flow.poll(), flow.provider().retrieve(flow.call())}) {
     CHECK(lost.status == RequestStatus::handed_out);
     CHECK_FALSE(lost.result);

@@ -37,7 +37,7 @@ TEST_CASE("two of three approvals bring the certificate that was asked for") {
   report = flow.poll();
   CHECK(report.status == RequestStatus::handed_out);
   REQUIRE(report.result);
-  const Issued issued = flow.provider().read(flow.call(), *report.result);
+  const Issued issued = issued_by(flow.provider(), flow.call(), *report.result);
 
   x509::Expectation asked;
   asked.spki = flow.key.subject_public_key_info();
@@ -120,7 +120,7 @@ TEST_CASE("a cancel that comes too late brings the result and deletes nothing") 
   flow.approve(flow.bob, {});
   const Report report = std::get<Report>(flow.provider().cancel(flow.call()));
   REQUIRE(report.result);
-  CHECK_NOTHROW(flow.provider().read(flow.call(), *report.result));
+  CHECK_NOTHROW(issued_by(flow.provider(), flow.call(), *report.result));
   CHECK(flow.rig.count("DELETE /v1/request") == 0);
 }
 
@@ -169,7 +169,7 @@ TEST_CASE("each kind of key at the TSB signs what we assemble") {
   flow.approve(flow.carol, {});
   const Report report = flow.poll();
   REQUIRE(report.result);
-  const Issued issued = flow.provider().read(flow.call(), *report.result);
+  const Issued issued = issued_by(flow.provider(), flow.call(), *report.result);
   CHECK(x509::signature_verifies(x509::parse_certificate(issued.certificate), flow.ca->spki()));
 }
 
@@ -183,5 +183,5 @@ TEST_CASE("a wrong signature from the HSM is no certificate") {
   flow.rig.command("fault --kind wrong-signature --method GET --path /v1/request");
   const Report report = flow.poll();
   REQUIRE(report.result);
-  CHECK_THROWS_AS(flow.provider().read(flow.call(), *report.result), Error);
+  CHECK_THROWS_AS(issued_by(flow.provider(), flow.call(), *report.result), Error);
 }

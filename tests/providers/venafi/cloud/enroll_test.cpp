@@ -109,7 +109,7 @@ TEST_CASE("a request that nobody approves in time expires") {
   const Report report = flow.poll();
   CHECK(report.status == RequestStatus::expired);
   CHECK(report.provider_status == "REJECTED_APPROVAL");
-  CHECK(report.message == "nobody approved it in time");
+  CHECK(report.message == "the time for approval expired");
 }
 
 TEST_CASE("nobody approves his own request, and a decision is final") {
@@ -155,12 +155,12 @@ TEST_CASE("what the service would refuse is refused here, all of it, and the ser
     flow.knobs(nested ? R"({"nested_args":true})" : R"({"nested_args":false})");
     const auto objections = flow.provider().dry_run(flow.call());
     REQUIRE(objections.size() == 2);
-    CHECK(says(objections[0], "ST is missing and must not be (allowed: Zurich"));
+    CHECK(says(objections[0], "ST is missing and is required (allowed: Zurich"));
     CHECK(says(objections[1], "iPAddress \"192.0.2.1\" is not allowed"));
     const SubmitAnswer answer = flow.provider().submit(flow.call());
     const Error& error = std::get<RefusedForGood>(answer).error;
     CHECK(error.kind() == ErrorKind::refused);
-    CHECK(says(error.message(), "ST is missing and must not be"));
+    CHECK(says(error.message(), "ST is missing and is required"));
     CHECK(says(error.message(), "192.0.2.1"));
   }
   CHECK(Json::parse(flow.rig.about().dump()).find("zones") != nullptr);
@@ -168,7 +168,7 @@ TEST_CASE("what the service would refuse is refused here, all of it, and the ser
 
 TEST_CASE("a template that cannot be used says why") {
   for (const auto& [alias, words] :
-       {std::pair{"NoUpload", "takes no CSRs made elsewhere"},
+       {std::pair{"NoUpload", "does not accept CSRs made elsewhere"},
         std::pair{"Unavailable", "is UNAVAILABLE: the CA account is disabled"}, std::pair{"Hours", ""}}) {
     Flow flow(alias);
     if (std::string(alias) == "Hours") flow.ask.validity = std::chrono::hours{36};

@@ -30,7 +30,7 @@ struct Flow : CloudRequest {
   }
   // What the engine does with a certificate that was handed out.
   x509::Answer judged(const workflow::IssuedResult& result) {
-    const workflow::Issued issued = provider().read(call(), result);
+    const workflow::Issued issued = issued_by(provider(), call(), result);
     x509::Expectation expected;
     expected.spki = key.subject_public_key_info();
     expected.content = ask.content;

@@ -35,7 +35,7 @@ TEST_CASE("a renewal with the same key is refused where the template wants a new
   flow.freeze();
   const auto reasons = flow.provider().check(flow.call());
   REQUIRE(reasons.size() == 1);
-  CHECK(reasons[0].find("wants a new key") != std::string::npos);
+  CHECK(reasons[0].find("requires a new key") != std::string::npos);
   CHECK(std::holds_alternative<RefusedForGood>(flow.try_submit()));
 }
 

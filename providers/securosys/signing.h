@@ -3,12 +3,19 @@
 #include "ca/issue.h"
 #include "providers/securosys/settings.h"
 #include "workflow/ports/provider.h"
-#include "x509/content/requested_content.h"
 #include "x509/objects/certificate.h"
 
-// mode: raw-signature. The TBSCertificate is built here, by the issuing core; the TSB only signs it, as the payload of
-// POST /v1/sign.
+#include <string_view>
+
+// What the TSB signs with (its `signatureAlgorithm`), and what it is given in mode: raw-signature. There the
+// TBSCertificate is built here, by the issuing core; the TSB only signs it, as the payload of POST /v1/sign.
 namespace hsmbridge::securosys {
+
+// "SHA256_WITH_ECDSA" for "ecdsa-sha256"; "" for an algorithm that the TSB cannot sign with.
+std::string_view algorithm_word(std::string_view name);
+
+// Whether the TSB's certificate endpoints take it: they know java keytool's names, without PSS.
+bool issues_certificates_with(std::string_view name, Generation generation);
 
 // The algorithm of ca::issuing_algorithm, where the TSB has a name for it. Throws invalid_input.
 const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, const x509::Certificate& issuer);

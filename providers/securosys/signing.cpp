@@ -1,19 +1,49 @@
-#include "providers/securosys/raw_signature.h"
+#include "providers/securosys/signing.h"
 
 #include "base/error.h"
-#include "providers/securosys/algorithm_word.h"
+#include "providers/following.h"
 
 #include <fmt/core.h>
 
+#include <array>
 #include <optional>
 
 namespace hsmbridge::securosys {
 namespace {
 
+// our name | the TSB's | the oldest generation whose certificate endpoints take it
+struct AlgorithmRow {
+  std::string_view name;
+  std::string_view word;
+  std::optional<Generation> certificates = std::nullopt;
+};
+constexpr auto kAlgorithms = std::to_array<AlgorithmRow>({
+    {"ecdsa-sha256", "SHA256_WITH_ECDSA", Generation::classic},
+    {"ecdsa-sha384", "SHA384_WITH_ECDSA", Generation::classic},
+    {"ecdsa-sha512", "SHA512_WITH_ECDSA", Generation::classic},
+    {"rsa-sha256", "SHA256_WITH_RSA", Generation::classic},
+    {"rsa-sha384", "SHA384_WITH_RSA", Generation::classic},
+    {"rsa-sha512", "SHA512_WITH_RSA", Generation::classic},
+    {"rsa-pss-sha256", "SHA256_WITH_RSA_PSS"},
+    {"rsa-pss-sha384", "SHA384_WITH_RSA_PSS"},
+    {"rsa-pss-sha512", "SHA512_WITH_RSA_PSS"},
+    {"ed25519", "EDDSA", Generation::modern},
+});
+
 // Lengths in approvalToBeSigned have 16 bits, and one element there wraps the payload together with a time and a label.
 constexpr std::size_t kLongestPayload = 65'000;
 
 }  // namespace
+
+std::string_view algorithm_word(std::string_view name) {
+  const AlgorithmRow* row = providers::row_with(kAlgorithms, &AlgorithmRow::name, name);
+  return row == nullptr ? std::string_view() : row->word;
+}
+
+bool issues_certificates_with(std::string_view name, Generation generation) {
+  const AlgorithmRow* row = providers::row_with(kAlgorithms, &AlgorithmRow::name, name);
+  return row != nullptr && row->certificates && *row->certificates <= generation;
+}
 
 const x509::SignatureAlgorithm& issuing_algorithm(const Settings& settings, const x509::Certificate& issuer) {
   const x509::SignatureAlgorithm& algorithm = ca::issuing_algorithm(settings.algorithm, issuer);

@@ -1,0 +1,107 @@
+#include "provider_bench.h"
+#include "x509/objects/verify.h"
+
+using namespace hsmbridge;
+using namespace hsmbridge::securosys;
+using namespace hsmbridge::test;
+using namespace hsmbridge::workflow;
+using namespace std::chrono_literals;
+
+TEST_CASE("a submission hands its deadline to the transport") {
+  TsbBench bench;
+  bench.freeze();
+  bench.transport->then(201, R"({"signRequestId":")" + std::string(kId) + "\"}");
+  ProviderCall call = bench.call();
+  call.call_until = bench.clock.since_boot() + 3s;
+  REQUIRE(std::holds_alternative<Accepted>(bench.provider().submit(call)));
+  CHECK(bench.transport->sent.back().call_until == call.call_until);
+}
+
+TEST_CASE("a submission carries the frozen bytes and a mark that finds it again") {
+  TsbBench bench;
+  bench.freeze();
+  bench.transport->then(201, std::string(R"({"signRequestId":")") + kId + "\"}");
+  const SubmitAnswer answer = bench.provider().submit(bench.call());
+  const Report& report = std::get<Accepted>(answer).report;
+  CHECK(report.status == RequestStatus::awaiting_approval);
+  CHECK(report.reference == ProviderReference(kId));
+  CHECK(report.progress.quorum == "quorum unknown");
+
+  CHECK(bench.transport->lines() == std::vector<std::string>{"POST /v1/sign"});
+  const Json sent = sent_json(bench, 0).at("signRequest");
+  CHECK(from_base64(sent.at("payload").as_string()) == bench.draft.to_be_signed);
+  CHECK(sent.at("signatureAlgorithm").as_string() == "SHA256_WITH_ECDSA");
+  const auto meta = meta_data_from(from_base64(sent.at("metaData").as_string()));
+  REQUIRE(meta);
+  CHECK(meta->request == "0123456789ABCDEF");
+  CHECK(meta->attempt == 1);
+  CHECK(meta->payload_sha256 == hex(sha256(bench.draft.to_be_signed)));
+  CHECK(meta->summary == "certificate for www");
+}
+
+TEST_CASE("the application key signs metaData and the request when configured") {
+  TsbBench bench;
+  auto application = std::make_shared<test::SoftwareSigner>("rsa:2048");
+  bench.keys.application = application;
+  bench.settings.request_signature = true;
+  bench.freeze();
+  bench.transport->then(201, std::string(R"({"signRequestId":")") + kId + "\"}");
+  CHECK(std::holds_alternative<Accepted>(bench.provider().submit(bench.call())));
+  const std::string& body = bench.transport->sent[0].body;
+  const Json sent = Json::parse(body);
+  const Json& inner = sent.at("signRequest");
+  const auto& rsa = x509::signature_algorithm("rsa-sha256");
+  CHECK(x509::verify(application->subject_public_key_info(), rsa, from_base64(inner.at("metaData").as_string()),
+                     from_base64(inner.at("metaDataSignature").as_string())));
+  // the signature covers the inner object's characters as they stand in the body
+  const std::size_t begin = body.find("{\"payload\"");
+  const std::size_t end = body.find(",\"requestSignature\"");
+  CHECK(x509::verify(application->subject_public_key_info(), rsa, as_bytes(body.substr(begin, end - begin)),
+                     from_base64(sent.at("requestSignature").at("signature").as_string())));
+}
+
+TEST_CASE("a submission whose secret cannot be read was not accepted and nothing was sent") {
+  TsbBench bench;
+  bench.options.api_keys[Role::key_operation].clear();
+  bench.options.api_keys[Role::key_operation].push_back({[]() -> Secret { throw Error{ErrorKind::denied, "no"}; }});
+  bench.freeze();
+  CHECK(std::holds_alternative<NotAccepted>(bench.provider().submit(bench.call())));
+  CHECK(bench.transport->sent.empty());
+}
+
+TEST_CASE("a result that comes at once in an answer that cannot be read is kept raw") {
+  TsbBench bench;
+  bench.freeze();
+  const std::string body = R"({"signature":"c2lnbmF0dXJl","signature":"c2lnbmF0dXJl"})";
+  bench.transport->then(201, body).then(201, "<html>").then(201, R"({"a":1,"a":2})");
+  const SubmitAnswer answer = bench.provider().submit(bench.call());
+  const Report& report = std::get<Accepted>(answer).report;
+  CHECK(report.status == RequestStatus::handed_out);
+  REQUIRE(report.result);
+  CHECK(report.result->raw == to_bytes(body));
+  CHECK(std::holds_alternative<OutcomeUnknown>(bench.provider().submit(bench.call())));
+  CHECK(std::holds_alternative<OutcomeUnknown>(bench.provider().submit(bench.call())));
+}
+
+TEST_CASE("the policy is read from the key where a key-management key is given") {
+  TsbBench bench;
+  test::SoftwareSigner anna("ec:P-256");
+  bench.options.api_keys[Role::key_management].push_back({[] { return Secret("km"); }});
+  bench.freeze();
+  bench.transport
+      ->then(200, R"({"json":{"label":"ca-key","policy":{"ruleUse":{"tokens":[{"timelock":0,"timeout":600,"groups":[)"
+                  R"({"name":"ops","quorum":1,"approvals":[{"type":"public_key","name":"anna","value":")" +
+                      base64(anna.subject_public_key_info()) + R"("}]}]}]}}}})")
+      .then(201, std::string(R"({"signRequestId":")") + kId + "\"}");
+  const Report report = std::get<Accepted>(bench.provider().submit(bench.call())).report;
+  CHECK(report.progress.quorum == "1 of 1 in group ops");
+  CHECK(bench.transport->lines() == std::vector<std::string>{"POST /v1/key/attributes", "POST /v1/sign"});
+}
+
+TEST_CASE("a policy that may not be read does not stop a submission") {
+  TsbBench bench;
+  bench.options.api_keys[Role::key_management].push_back({[] { return Secret("km"); }});
+  bench.freeze();
+  bench.transport->then(tsb_refusal(500, 701)).then(201, std::string(R"({"signRequestId":")") + kId + "\"}");
+  CHECK(std::get<Accepted>(bench.provider().submit(bench.call())).report.progress.quorum == "quorum unknown");
+}
