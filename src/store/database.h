@@ -107,6 +107,8 @@ class Query {
       member = blob(column);
     } else if constexpr (std::is_same_v<T, Instant>) {
       member = instant(column);
+    } else if constexpr (std::is_same_v<T, bool>) {
+      member = integer(column) != 0;
     } else if constexpr (std::is_integral_v<T>) {
       member = static_cast<T>(integer(column));
     } else {

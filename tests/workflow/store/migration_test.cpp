@@ -412,6 +412,34 @@ TEST_CASE_METHOD(Version3, "a quarantined request of a store of version 3 can be
   }
 }
 
+TEST_CASE_METHOD(Version3, "the work that an older program wrote down is compared as it is stored") {
+  open();
+  // As if that program had described the content of the order in other words.
+  REQUIRE(foreign(file,
+                  "DROP TRIGGER orders_never_change; UPDATE requests SET work = 'in other words' WHERE work = "
+                  "(SELECT work FROM requests WHERE id = 'QUARANTINED-REPEATED')")
+              .empty());
+  auto store = open();
+  try {
+    take(*store, RequestId{"QUARANTINED-REPEATED"}, JudgementAsked{}, clock.now());
+    FAIL("two requests do the same work");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::conflict);
+  }
+}
+
+TEST_CASE_METHOD(Version3, "a late answer that an older program kept is not kept a second time") {
+  auto store = open();
+  const auto kept = store->late_answers(RequestId{"CANCELLED"});
+  REQUIRE(kept.size() == 1);
+  const std::string written = workflow::to_json(kept[0].event.body).dump();
+  REQUIRE(foreign_rows(file, "SELECT body FROM late_answers").at(0).at(0) != written);
+  const std::uint64_t leaves = store->tree_head().size();
+  store->keep_late_answer(kept[0], std::nullopt);
+  CHECK(store->late_answers(RequestId{"CANCELLED"}).size() == 1);
+  CHECK(store->tree_head().size() == leaves);
+}
+
 TEST_CASE_METHOD(Version3, "the leaves of a store of version 3 get their roots") {
   auto store = open();
   audit::TreeHead head;
