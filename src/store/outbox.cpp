@@ -60,9 +60,7 @@ Effect read_effect(const Query& row, int first) {
 
 // The requests that the query is about as a JSON array, for json_each; empty for all.
 std::string only_of(const workflow::ClaimQuery& query) {
-  Json ids = Json::array();
-  for (const RequestId& id : query.only) ids.push(id.str());
-  return ids.dump();
+  return Json::list(query.only, &RequestId::str).dump();
 }
 
 }  // namespace
