@@ -37,7 +37,7 @@ struct WorkflowToken::Shared {
     } catch (const Error& error) {
       // Whatever keeps the token from being opened (it is not in its slot, its module cannot be loaded, two tokens
       // match) says nothing about the request.
-      Error later = not_now(error);
+      Error later = error.restated(ErrorKind::unavailable, error.message());
       if (later.detail("lane").empty()) later.with("lane", "down");
       throw later;
     }
@@ -53,13 +53,6 @@ struct WorkflowToken::Shared {
     } catch (const Error& error) {
       throw for_a_waiting_request(error);
     }
-  }
-
- private:
-  static Error not_now(const Error& error) {
-    Error later{ErrorKind::unavailable, error.message()};
-    for (const auto& [what, value] : error.details()) later.with(what, value);
-    return later.hint(error.hint());
   }
 };
 

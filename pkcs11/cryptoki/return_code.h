@@ -32,9 +32,21 @@ struct ReturnCode {
   std::string_view name;     // "CKR_PIN_INCORRECT"
   std::string_view meaning;  // "the PIN is wrong"
   ErrorKind kind;
-  Recovery recovery;
+  Recovery recovery = Recovery::give_up;
   std::string_view hint;  // what to do next, or ""
   AboutPin about_pin = AboutPin::unclear;
+
+  template <class... Unusual>
+  constexpr ReturnCode(unsigned long number, std::string_view ckr, std::string_view means, ErrorKind of,
+                       Unusual... unusual)
+      : code(number), name(ckr), meaning(means), kind(of) {
+    (set(unusual), ...);
+  }
+
+ private:
+  constexpr void set(Recovery value) { recovery = value; }
+  constexpr void set(std::string_view value) { hint = value; }
+  constexpr void set(AboutPin value) { about_pin = value; }
 };
 
 std::span<const ReturnCode> return_codes();

@@ -200,9 +200,8 @@ Error with_fate(const Error& wrong, const KeyPlan& plan, Fate fate) {
                                  : fate == Fate::left
                                      ? "it is not used, and was left on the token"
                                      : "it was made by an earlier run, is not used and was left on the token";
-  Error error{wrong.kind(), fmt::format("{}: {}", wrong.message(), words)};
-  for (const auto& [name, value] : wrong.details()) error.with(name, value);
-  if (!wrong.hint().empty()) return std::move(error).hint(wrong.hint());
+  Error error = wrong.restated(wrong.kind(), fmt::format("{}: {}", wrong.message(), words));
+  if (!wrong.hint().empty()) return error;
   if (fate == Fate::destroyed) {
     return std::move(error).hint("this token does not keep the key contract and must not hold such keys");
   }

@@ -1,5 +1,6 @@
 #include "pkcs11/keys/signer.h"
 
+#include "base/text.h"
 #include "base/unicode.h"
 #include "pkcs11/cryptoki/mechanism_name.h"
 #include "pkcs11/keys/contract_table.h"
@@ -202,10 +203,8 @@ std::unique_ptr<TokenKey> TokenKey::open(std::shared_ptr<Token> token, KeyInfo k
            "remove the public key that is not its own");
   }
   if (key.spki.empty() && !key.claims.empty()) {
-    std::string certificates;
-    for (const KeyInfo::Claim& claim : key.claims) {
-      certificates += fmt::format("{}\"{}\"", certificates.empty() ? "" : ", ", printable(claim.certificate));
-    }
+    const std::string certificates =
+        joined(key.claims, ", ", [](const KeyInfo::Claim& claim) { return '"' + printable(claim.certificate) + '"'; });
     refuse(fmt::format("the token shows no public half, and no certificate under its CKA_ID is its own ({})",
                        certificates),
            "put the public key or the key's own certificate next to it, with the same CKA_ID");

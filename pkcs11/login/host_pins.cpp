@@ -187,24 +187,15 @@ HostPins::Pages HostPins::read_pages(const std::string& token_serial) {
 }
 
 Json HostPins::to_json(const std::string& token_serial, const Page& page) {
-  Json records = Json(Json::Array{});
-  for (const Record& one : page.records) {
+  const auto record_json = [](const Record& one) {
     Json json = json_of(one.refusal);
-    json.set("id", one.id);
-    json.set("reason", one.refusal.state.words());
-    records.push(std::move(json));
-  }
-  Json allowed = Json(Json::Array{});
-  for (const std::string& id : page.allowed) allowed.push(Json(id));
-  Json cleared = Json(Json::Array{});
-  for (const PinRefusal& one : page.cleared) cleared.push(json_of(one));
-  Json showing = Json(Json::Array{});
-  for (const std::string& distinction : page.shows_wrong_pins) showing.push(Json(distinction));
+    return json.set("id", one.id).set("reason", one.refusal.state.words());
+  };
   return Json::object({{"token_serial", well_formed(token_serial)},
-                       {"records", std::move(records)},
-                       {"allowed", std::move(allowed)},
-                       {"cleared", std::move(cleared)},
-                       {"shows_wrong_pins", std::move(showing)}});
+                       {"records", Json::list(page.records, record_json)},
+                       {"allowed", Json::list(page.allowed)},
+                       {"cleared", Json::list(page.cleared, json_of)},
+                       {"shows_wrong_pins", Json::list(page.shows_wrong_pins)}});
 }
 
 void HostPins::write_page(const std::string& token_serial, const Page& page) {

@@ -51,10 +51,12 @@ Error not_one_token(const TokenAccess& access, const std::vector<TokenInfo>& fou
   }
   if (!all.unread.empty()) {
     // What could not be read may be the one that is looked for.
-    Error error{ErrorKind::unavailable, fmt::format("no token of {} that answers matches {}; {}",
-                                                    access.module.string(), access.uri, all.unread.front().message())};
-    for (const auto& [name, value] : all.unread.front().details()) error.with(name, value);
-    return std::move(error).with("lane", "down").hint("look at the HSM and its connection, then try again");
+    const Error& unread = all.unread.front();
+    return unread
+        .restated(ErrorKind::unavailable, fmt::format("no token of {} that answers matches {}; {}",
+                                                      access.module.string(), access.uri, unread.message()))
+        .with("lane", "down")
+        .hint("look at the HSM and its connection, then try again");
   }
   Error error{ErrorKind::not_found, fmt::format("no token of {} matches {}", access.module.string(), access.uri)};
   bool blank = false;
@@ -284,9 +286,7 @@ std::optional<PinRefusal> Token::remembered_pin() const {
 
 Error for_a_waiting_request(const Error& error) {
   if (error.kind() == ErrorKind::unavailable || error.detail(kLane) != kLaneDown) return error;
-  Error later{ErrorKind::unavailable, error.message()};
-  for (const auto& [what, value] : error.details()) later.with(what, value);
-  return later.hint(error.hint());
+  return error.restated(ErrorKind::unavailable, error.message());
 }
 
 bool Token::logged_in() const {

@@ -1,6 +1,7 @@
 #include "pkcs11/token/uri.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "pkcs11/token/uri_match.h"
 
 #include <fmt/core.h>
@@ -20,9 +21,7 @@ struct FreeUri {
 using UriPtr = std::unique_ptr<P11KitUri, FreeUri>;
 
 bool speaks_of_pin(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return lower.find("pin-value") != std::string::npos;
+  return lower(text).find("pin-value") != std::string::npos;
 }
 
 // p11-kit takes such a field for one that was not given, which would match every token.
@@ -111,8 +110,7 @@ std::string percent(ByteView octets, bool all) {
   std::string text;
   for (const std::uint8_t octet : octets) {
     const char c = static_cast<char>(octet);
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       kPlain.find(c) != std::string_view::npos;
+    const bool plain = is_letter_or_digit(c) || kPlain.find(c) != std::string_view::npos;
     if (plain && !all) {
       text += c;
     } else {

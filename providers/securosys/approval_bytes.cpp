@@ -97,7 +97,7 @@ class List {
 std::string label(List& list, std::string_view name) {
   const ByteView data = list.expect(kLabel, name);
   std::string text = to_text(data);
-  if (!x509::is_utf8(text) || printable(text) != text) {
+  if (!is_utf8(text) || printable(text) != text) {
     refuse(list.data_offset(), fmt::format("{} is not printable UTF-8", name));
   }
   return text;

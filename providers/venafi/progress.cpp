@@ -234,7 +234,7 @@ std::string known_reasons() {
 }
 
 std::string fingerprint_of(ByteView certificate) {
-  return upper(hex(x509::sha1_fingerprint(certificate)));
+  return upper(hex(sha1(certificate)));
 }
 
 workflow::Report report_of(const RevocationAnswer& answer) {

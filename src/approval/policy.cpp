@@ -1,6 +1,7 @@
 #include "approval/policy.h"
 
 #include "base/error.h"
+#include "base/text.h"
 
 #include <fmt/core.h>
 
@@ -40,16 +41,6 @@ bool completable(const Alternative& alternative, const Decisions& decisions) {
 
 bool over(const Alternative& alternative, Duration age) {
   return alternative.timeout > Duration::zero() && age >= alternative.timeout;
-}
-
-template <class Items, class Text>
-std::string joined(const Items& items, std::string_view separator, Text text) {
-  std::string result;
-  for (const auto& item : items) {
-    if (!result.empty()) result += separator;
-    result += text(item);
-  }
-  return result;
 }
 
 void check(const Alternative& alternative) {
@@ -162,23 +153,20 @@ std::vector<Member> members(const Policy& policy) {
 }
 
 Json to_json(const Policy& policy) {
-  Json alternatives = Json::array();
-  for (const Alternative& alternative : policy.alternatives) {
-    Json groups = Json::array();
-    for (const Group& group : alternative.groups) {
-      Json people = Json::array();
-      for (const Person& person : group.members) {
-        people.push(Json::object({{"name", person.name}, {"key", person.key.str()}}));
-      }
-      groups.push(Json::object(
-          {{"name", group.name}, {"quorum", static_cast<std::int64_t>(group.quorum)}, {"members", people}}));
-    }
-    alternatives.push(Json::object({{"name", alternative.name},
-                                    {"timelock", duration_text(alternative.timelock)},
-                                    {"timeout", duration_text(alternative.timeout)},
-                                    {"groups", groups}}));
-  }
-  return Json::object({{"alternatives", alternatives}});
+  const auto person_json = [](const Person& person) {
+    return Json::object({{"name", person.name}, {"key", person.key.str()}});
+  };
+  const auto group_json = [&](const Group& group) {
+    return Json::object({{"name", group.name},
+                         {"quorum", static_cast<std::int64_t>(group.quorum)},
+                         {"members", Json::list(group.members, person_json)}});
+  };
+  return Json::object({{"alternatives", Json::list(policy.alternatives, [&](const Alternative& alternative) {
+                          return Json::object({{"name", alternative.name},
+                                               {"timelock", duration_text(alternative.timelock)},
+                                               {"timeout", duration_text(alternative.timeout)},
+                                               {"groups", Json::list(alternative.groups, group_json)}});
+                        })}});
 }
 
 Policy policy_from(const Json& json) {

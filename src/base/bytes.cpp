@@ -1,6 +1,7 @@
 #include "base/bytes.h"
 
 #include "base/error.h"
+#include "base/text.h"
 
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -11,15 +12,8 @@
 namespace hsmbridge {
 namespace {
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 bool is_base64_digit(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' || c == '/';
+  return is_letter_or_digit(c) || c == '+' || c == '/';
 }
 
 int checked_int(std::size_t size) {
@@ -100,12 +94,24 @@ bool equal(ByteView a, ByteView b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end());
 }
 
-Bytes sha256(ByteView bytes) {
-  Bytes digest(32);
-  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1) {
-    throw Error{ErrorKind::internal, "SHA-256 failed in OpenSSL"};
+namespace {
+
+Bytes digest_of(ByteView bytes, const EVP_MD* algorithm) {
+  Bytes digest(static_cast<std::size_t>(EVP_MD_get_size(algorithm)));
+  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, algorithm, nullptr) != 1) {
+    throw Error{ErrorKind::internal, std::string(EVP_MD_get0_name(algorithm)) + " failed in OpenSSL"};
   }
   return digest;
+}
+
+}  // namespace
+
+Bytes sha256(ByteView bytes) {
+  return digest_of(bytes, EVP_sha256());
+}
+
+Bytes sha1(ByteView bytes) {
+  return digest_of(bytes, EVP_sha1());
 }
 
 Bytes random_bytes(std::size_t count) {

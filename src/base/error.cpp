@@ -71,6 +71,13 @@ std::string_view Error::detail(std::string_view name) const noexcept {
   return {};
 }
 
+Error Error::restated(ErrorKind kind, std::string message) const {
+  Error other(kind, std::move(message));
+  other.hint_ = hint_;
+  other.details_ = details_;
+  return other;
+}
+
 Error current_error() {
   try {
     throw;

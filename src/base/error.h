@@ -42,6 +42,8 @@ class Error : public std::exception {
   Error&& hint(std::string what_to_do) &&;
   // Puts "context: " before the message, as an Error travels up to a caller who knows more.
   Error& prefix(std::string_view context) &;
+  // Another kind or message, with the same details and hint.
+  Error restated(ErrorKind kind, std::string message) const;
 
   ErrorKind kind() const noexcept { return kind_; }
   const std::string& message() const noexcept { return message_; }
@@ -57,6 +59,16 @@ class Error : public std::exception {
   std::string hint_;
   std::vector<std::pair<std::string, std::string>> details_;
 };
+
+// Runs `work`, and puts "context: " before the message of an Error that it throws.
+template <class Work>
+auto prefixed(std::string_view context, Work work) {
+  try {
+    return work();
+  } catch (Error& error) {
+    throw error.prefix(context);
+  }
+}
 
 // The exception in flight as an Error: itself, or `internal` with its what(). Call inside a catch block only.
 Error current_error();

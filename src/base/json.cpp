@@ -195,6 +195,11 @@ const Json::Array& Json::as_array() const {
   return std::get<Array>(value_);
 }
 
+std::vector<std::string> Json::as_strings() const {
+  std::vector<std::string> texts;
+  for (const Json& element : as_array()) texts.push_back(element.as_string());
+  return texts;
+}
 const Json::Object& Json::as_object() const {
   if (!is_object()) throw wrong_type("an object", *this);
   return std::get<Object>(value_);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -38,6 +39,14 @@ class Json {
   static Json object(std::initializer_list<Member> members = {}) { return Json(Object(members)); }
   static Json array(std::initializer_list<Json> values = {}) { return Json(Array(values)); }
 
+  // An array of what `element` makes of each value.
+  template <class List, class Element = std::identity>
+  static Json list(const List& values, Element element = {}) {
+    Array array;
+    for (const auto& value : values) array.emplace_back(std::invoke(element, value));
+    return Json(std::move(array));
+  }
+
   // Throws invalid_input with the position when `text` is not one JSON value.
   static Json parse(std::string_view text);
   // Compact text, or indented by two spaces a level; an octet that is not UTF-8 becomes \xHH (RFC 8259 §8.1).
@@ -59,6 +68,8 @@ class Json {
   const std::string& as_string() const;
   const Array& as_array() const;
   const Object& as_object() const;
+  // An array of strings.
+  std::vector<std::string> as_strings() const;
 
   // A member of an object: null pointer when this is no object or has none of that name.
   const Json* find(std::string_view name) const noexcept;

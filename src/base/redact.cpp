@@ -1,6 +1,7 @@
 #include "base/redact.h"
 
 #include "base/bytes.h"
+#include "base/text.h"
 #include "base/unicode.h"
 
 #include <algorithm>
@@ -48,20 +49,13 @@ bool starts(std::string_view text, std::size_t at, std::string_view what) {
   return at <= text.size() && text.substr(at).starts_with(what);
 }
 
-int digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 // `count` hex digits at `at`.
 std::optional<unsigned> hex_at(std::string_view text, std::size_t at, std::size_t count) {
   if (at > text.size() || text.size() - at < count) return std::nullopt;
   unsigned value = 0;
   for (const char c : text.substr(at, count)) {
-    if (digit(c) < 0) return std::nullopt;
-    value = value * 16 + static_cast<unsigned>(digit(c));
+    if (hex_digit(c) < 0) return std::nullopt;
+    value = value * 16 + static_cast<unsigned>(hex_digit(c));
   }
   return value;
 }
@@ -145,7 +139,7 @@ Reference html_reference(std::string_view text, std::size_t at, Encoded encoded)
   const std::size_t begin = at;
   char32_t number = 0;
   for (; at < text.size() && at - begin <= kMostDigits; ++at) {
-    const int value = digit(text[at]);
+    const int value = hex_digit(text[at]);
     if (value < 0 || (!is_hex && value > 9)) {
       return at > begin && text[at] == ';' ? Reference{number, at + 1} : Reference{};
     }
@@ -205,7 +199,7 @@ std::size_t after_comma(std::string_view text, std::size_t at) {
 }
 
 bool is_word(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+  return is_letter_or_digit(c) || c == '_';
 }
 
 // A password of digits may be equal to a number of the answer, or to some in a row: JSON stays JSON.

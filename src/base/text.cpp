@@ -14,6 +14,20 @@ char upper_case(char c) {
 
 }  // namespace
 
+bool is_letter(char c) {
+  return lower_case(c) >= 'a' && lower_case(c) <= 'z';
+}
+
+bool is_letter_or_digit(char c) {
+  return is_letter(c) || (c >= '0' && c <= '9');
+}
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char letter = lower_case(c);
+  return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
+}
+
 std::string lower(std::string_view text) {
   std::string result(text);
   std::transform(result.begin(), result.end(), result.begin(), lower_case);

@@ -7,6 +7,12 @@
 // Small things done with texts. Pure functions.
 namespace hsmbridge {
 
+// Of ASCII.
+bool is_letter(char c);
+bool is_letter_or_digit(char c);
+// 0 to 15 for a hex digit of either case, else -1.
+int hex_digit(char c);
+
 // ASCII letters in one case; every other octet as it is.
 std::string lower(std::string_view text);
 std::string upper(std::string_view text);

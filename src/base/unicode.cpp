@@ -70,6 +70,13 @@ std::optional<char32_t> next_code_point(std::string_view text, std::size_t& at) 
   return value;
 }
 
+bool is_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    if (!next_code_point(text, at)) return false;
+  }
+  return true;
+}
+
 bool is_control(char32_t code_point) {
   return std::any_of(kHidden.begin(), kHidden.end(),
                      [code_point](Range range) { return code_point >= range.first && code_point <= range.last; });

@@ -11,6 +11,8 @@ namespace hsmbridge {
 // 10FFFF; RFC 3629 §4).
 std::optional<char32_t> next_code_point(std::string_view text, std::size_t& at);
 
+bool is_utf8(std::string_view text);
+
 // What must not reach a person's eyes as it is: controls, which a terminal may obey, and characters that show nothing,
 // hide others or reorder what stands around them, so that two different texts look alike.
 bool is_control(char32_t code_point);

@@ -1,5 +1,6 @@
 #include "ca/examine.h"
 
+#include "base/text.h"
 #include "ca/name_constraints.h"
 #include "x509/asn1/der.h"
 #include "x509/judge/same_name.h"
@@ -98,8 +99,7 @@ class Examination {
       return std::find(limits.begin(), limits.end(), usage) != limits.end();
     };
     if (limits.empty() || has(kAnyUsage)) return;
-    std::string allowed;
-    for (const x509::Oid& usage : limits) allowed += (allowed.empty() ? "" : ", ") + usage.name();
+    const std::string allowed = joined(limits, ", ", &x509::Oid::name);
     for (const x509::Oid& usage : certificate_.content.extended_key_usage) {
       if (usage != kOcspSigning && !has(usage)) {
         add(fmt::format("{} does not permit the extended key usage {} below it (it permits {})", who_, usage.name(),

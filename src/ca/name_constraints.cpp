@@ -1,6 +1,7 @@
 #include "ca/name_constraints.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "x509/asn1/der.h"
 #include "x509/judge/same_name.h"
 
@@ -224,7 +225,7 @@ std::vector<Named> names_of(const x509::Content& content) {
     for (const x509::NameAttribute& attribute : relative) {
       if (attribute.type == x509::oids::kEmailAddress) {
         names.push_back({text_name(GeneralNameKind::email, attribute.value),
-                         "the mail address " + x509::printable(attribute.value) + " in the subject"});
+                         "the mail address " + printable(attribute.value) + " in the subject"});
       }
       if (attribute.type == x509::oids::kCommonName && !has_dns && looks_like_dns(attribute.value)) {
         names.push_back({text_name(GeneralNameKind::dns, attribute.value), "the common name " + attribute.value});
@@ -243,9 +244,7 @@ std::vector<const GeneralName*> of_kind(const std::vector<GeneralName>& bases, G
 }
 
 std::string quoted(const std::vector<const GeneralName*>& bases) {
-  std::string text;
-  for (const GeneralName* base : bases) text += (text.empty() ? "" : ", ") + base->text;
-  return text;
+  return joined(bases, ", ", &GeneralName::text);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "config/document.h"
 
 #include "base/file_io.h"
+#include "base/text.h"
 #include "base/trust.h"
 #include "config/node.h"
 #include "config/paths.h"
@@ -15,15 +16,6 @@ namespace hsmbridge::config {
 namespace {
 
 constexpr std::size_t kLargestFile = 1U << 20U;
-
-std::string joined(const std::vector<std::string_view>& words) {
-  std::string text;
-  for (const std::string_view word : words) {
-    if (!text.empty()) text += ", ";
-    text += word;
-  }
-  return text;
-}
 
 // Edits (insert, delete, replace) that make one word of the other: for "did you mean".
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -261,10 +253,6 @@ std::string Section::text(std::string_view key) {
 
 std::int64_t Section::integer(std::string_view key, std::int64_t least, std::int64_t most) {
   return number(key, least, most, Absent::problem).value_or(least);
-}
-
-Duration Section::duration(std::string_view key) {
-  return period(key, Absent::problem).value_or(Duration{});
 }
 
 SecretSource Section::secret(std::string_view key, SecretUse use) {

@@ -70,7 +70,6 @@ class Section {
   // A key that must be there and not be empty; its absence is a problem at the section's own line.
   std::string text(std::string_view key);
   std::int64_t integer(std::string_view key, std::int64_t least, std::int64_t most);
-  Duration duration(std::string_view key);
   SecretSource secret(std::string_view key, SecretUse use = SecretUse::any);
   // A path, made absolute against the folder of the file; a leading "~/" is the home folder.
   std::filesystem::path file(std::string_view key);

@@ -1,5 +1,6 @@
 #include "config/key_flaw.h"
 
+#include "base/text.h"
 #include "config/document.h"
 
 #include <fmt/core.h>
@@ -53,9 +54,8 @@ std::vector<std::string> read_key_flaws(Section& section) {
   auto accepted = section.texts("accept");
   for (const std::string& name : accepted) {
     if (is_key_flaw(name)) continue;
-    std::string names;
-    for (const KeyFlaw& flaw : kFlaws) names += fmt::format("{}{}", names.empty() ? "" : ", ", flaw.name);
-    section.problem("accept", fmt::format("names what may be accepted of a key: {}", names));
+    section.problem("accept",
+                    fmt::format("names what may be accepted of a key: {}", joined(kFlaws, ", ", &KeyFlaw::name)));
   }
   return accepted;
 }

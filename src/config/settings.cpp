@@ -1,6 +1,7 @@
 #include "config/settings.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "config/key_flaw.h"
 #include "config/paths.h"
 
@@ -24,10 +25,7 @@ std::optional<unsigned> optional_count(Section& section, std::string_view key, s
 
 // A name that people type on a command line and that stands in messages and file names.
 void check_name(Section& parent, const std::string& name) {
-  const auto fine = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-           c == '.';
-  };
+  const auto fine = [](char c) { return is_letter_or_digit(c) || c == '-' || c == '_' || c == '.'; };
   if (!std::all_of(name.begin(), name.end(), fine) || name.front() == '-' || name.front() == '.') {
     parent.problem(name, "a name is made of letters, digits, '-', '_' and '.', and starts with neither '-' nor '.'");
   }
@@ -107,9 +105,8 @@ ProviderSettings read_provider(const std::string& name, Section& section,
   if (readers.empty() || provider.type.empty()) return provider;
   const auto reader = readers.find(provider.type);
   if (reader == readers.end()) {
-    std::string types;
-    for (const auto& [type, unused] : readers) types += (types.empty() ? "" : ", ") + type;
-    section.problem("type", fmt::format("'{}' is none of: {}", provider.type, types));
+    section.problem("type", fmt::format("'{}' is none of: {}", provider.type,
+                                        joined(readers, ", ", [](const auto& row) { return row.first; })));
     return provider;
   }
   try {
@@ -133,34 +130,25 @@ std::string escaped(std::string_view value) {
 }
 
 std::string relative_name(const std::vector<std::pair<std::string, std::string>>& attributes) {
-  std::string text;
-  for (const auto& [type, value] : attributes) {
-    text += fmt::format("{}{}={}", text.empty() ? "" : "+", type, escaped(value));
-  }
-  return text;
+  return joined(attributes, "+", [](const auto& one) { return one.first + "=" + escaped(one.second); });
 }
 
 // A text as x509 reads names; or a mapping, one relative name an entry; or a list of mappings, where an attribute may
 // repeat and a mapping of several entries is one multi-valued relative name.
 std::string read_subject(Section& section) {
   switch (section.shape("subject")) {
-    case Section::Shape::mapping: {
-      std::string text;
-      for (const auto& attribute : section.named_texts("subject")) {
-        text += (text.empty() ? "" : ", ") + relative_name({attribute});
-      }
-      return text;
-    }
+    case Section::Shape::mapping:
+      return joined(section.named_texts("subject"), ", ", [](const auto& one) { return relative_name({one}); });
     case Section::Shape::list: {
-      std::string text;
+      std::vector<std::string> names;
       for (Section& relative : section.sections("subject")) {
         std::vector<std::pair<std::string, std::string>> attributes;
         for (const std::string& type : relative.keys()) {
           if (auto value = relative.optional_text(type)) attributes.emplace_back(type, std::move(*value));
         }
-        text += (text.empty() ? "" : ", ") + relative_name(attributes);
+        names.push_back(relative_name(attributes));
       }
-      return text;
+      return joined(names);
     }
     default:
       return section.optional_text("subject").value_or("");
@@ -341,11 +329,10 @@ void refuse_audit(Section& root) {
 
 template <class Setting>
 const Setting& named(const std::vector<Setting>& all, std::string_view name, std::string_view what) {
-  std::string names;
   for (const Setting& one : all) {
     if (one.name == name) return one;
-    names += (names.empty() ? "" : ", ") + one.name;
   }
+  const std::string names = joined(all, ", ", &Setting::name);
   if (name.empty() && all.size() == 1) return all.front();
   if (all.empty()) {
     throw Error{ErrorKind::not_found, fmt::format("the configuration has no {}", what)}.hint(

@@ -109,8 +109,7 @@ std::string percent_encode(std::string_view text) {
   std::string result;
   for (const char c : text) {
     const auto octet = static_cast<unsigned char>(c);
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (letter || c == '-' || c == '_' || c == '~' || (c == '.' && !dots)) {
+    if (is_letter_or_digit(c) || c == '-' || c == '_' || c == '~' || (c == '.' && !dots)) {
       result += c;
     } else {
       result += '%';

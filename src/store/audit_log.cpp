@@ -21,12 +21,8 @@ void SqliteStore::append_leaf(std::string_view data) {
     }
   }
   head.append(hash);
-  database_->query("INSERT INTO leaves (position, hash, data, root) VALUES (?, ?, ?, ?)")
-      .bind(static_cast<std::int64_t>(head.size() - 1))
-      .bind(ByteView(hash))
-      .bind(as_bytes(data))
-      .bind(ByteView(head.root()))
-      .run();
+  database_->run("INSERT INTO leaves (position, hash, data, root) VALUES (?, ?, ?, ?)", head.size() - 1, hash,
+                 as_bytes(data), head.root());
   write_tree(*database_, Head::last, head);
   database_->after_commit([file = file_, mark = Mark{head.size(), head.root()}] { write_mark(file, mark); });
 }
@@ -53,8 +49,8 @@ AuditReport SqliteStore::verify_audit(AuditDepth depth) {
 }
 
 std::vector<workflow::Leaf> SqliteStore::leaves(std::uint64_t from, std::uint64_t most) {
-  Query row = database_->query("SELECT position, hash, data FROM leaves WHERE position >= ? ORDER BY position LIMIT ?");
-  row.bind(static_cast<std::int64_t>(from)).bind(static_cast<std::int64_t>(most));
+  Query row = database_->query("SELECT position, hash, data FROM leaves WHERE position >= ? ORDER BY position LIMIT ?",
+                               from, most);
   std::vector<workflow::Leaf> leaves;
   while (row.row()) leaves.push_back({row.count(0), read_hash(row, 1), to_text(row.blob(2))});
   return leaves;

@@ -87,30 +87,20 @@ Query::~Query() {
   }
 }
 
-Query& Query::bind(std::int64_t value) {
+void Query::bind_value(std::int64_t value) {
   guarded(file_, [&] { statement_.bind(next_++, value); });
-  return *this;
 }
-Query& Query::bind(std::string_view text) {
+void Query::bind_value(std::string_view text) {
   guarded(file_, [&] { statement_.bind(next_++, std::string(text)); });
-  return *this;
 }
-Query& Query::bind(ByteView blob) {
+void Query::bind_value(ByteView blob) {
   // A null pointer would be bound as NULL, not as the empty blob.
   static constexpr std::uint8_t kNothing = 0;
   const void* data = blob.empty() ? &kNothing : blob.data();
   guarded(file_, [&] { statement_.bind(next_++, data, static_cast<int>(blob.size())); });
-  return *this;
 }
-Query& Query::bind(Instant instant) {
-  return bind(static_cast<std::int64_t>(instant.time_since_epoch().count()));
-}
-Query& Query::bind(Duration duration) {
-  return bind(static_cast<std::int64_t>(duration.count()));
-}
-Query& Query::bind_null() {
+void Query::bind_value(std::nullptr_t) {
   guarded(file_, [&] { statement_.bind(next_++); });
-  return *this;
 }
 
 bool Query::row() {
@@ -143,6 +133,13 @@ Instant Query::instant(int column) const {
   return Instant{Duration{integer(column)}};
 }
 
+std::vector<std::string> Query::texts() {
+  return all([](const Query& row) { return row.text(0); });
+}
+std::vector<std::int64_t> Query::integers() {
+  return all([](const Query& row) { return row.integer(0); });
+}
+
 Database::Database(const std::filesystem::path& file, Duration wait, Access access)
     : file_(file.string()), wait_(wait) {
   const int mode = access == Access::read_only ? SQLite::OPEN_READONLY : SQLite::OPEN_READWRITE;
@@ -167,12 +164,12 @@ int Database::busy(void* self, int times) noexcept {
   return 1;
 }
 
-Query Database::query(const char* sql) {
+SQLite::Statement& Database::prepared(const char* sql) {
   auto& statement = statements_[sql];
   if (!statement) {
     statement = guarded(file_, [&] { return std::make_unique<SQLite::Statement>(*sqlite_, sql); });
   }
-  return {*statement, file_};
+  return *statement;
 }
 
 void Database::execute(const std::string& sql) {

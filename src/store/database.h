@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -10,8 +11,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace SQLite {
 class Database;
@@ -22,21 +25,26 @@ class Statement;
 // long; denied: read-only; corrupt; conflict: a constraint; internal). Thread rule: one Database a thread.
 namespace hsmbridge::store {
 
-// One use of a prepared statement: bind in order, then run() or row() until false. Given back for the next use at the
-// end of its life.
+// One use of a prepared statement, its parameters bound in order: run() it, or read while row() gives one. Given back
+// for the next use at the end of its life.
+// Bound and read as columns are texts and ids as they are, octets, numbers and bools, times in milliseconds (an Instant
+// since 1970 UTC), and an optional that is empty, or nullptr, as NULL.
 class Query {
  public:
-  Query(SQLite::Statement& statement, const std::string& file) : statement_(statement), file_(file) {}
+  template <class... Values>
+  Query(SQLite::Statement& statement, const std::string& file, const Values&... values)
+      : statement_(statement), file_(file) {
+    bind(values...);
+  }
   ~Query();
   Query(const Query&) = delete;
   Query& operator=(const Query&) = delete;
 
-  Query& bind(std::int64_t value);
-  Query& bind(std::string_view text);
-  Query& bind(ByteView blob);
-  Query& bind(Instant instant);  // milliseconds since 1970 UTC
-  Query& bind(Duration duration);
-  Query& bind_null();
+  // Those behind what is bound already.
+  template <class... Values>
+  void bind(const Values&... values) {
+    (bind_one(values), ...);
+  }
 
   // Moves to the next row; false when there is none.
   bool row();
@@ -50,8 +58,64 @@ class Query {
   std::string text(int column) const;
   Bytes blob(int column) const;
   Instant instant(int column) const;
+  // As many columns as there are members, from `first` on.
+  template <class... Members>
+  void into(int first, Members&... members) const {
+    (read_one(first++, members), ...);
+  }
+  // What `read` makes of every row that is left.
+  template <class Read>
+  auto all(Read read) {
+    std::vector<std::invoke_result_t<Read, const Query&>> rows;
+    while (row()) rows.push_back(read(*this));
+    return rows;
+  }
+  // Their first columns.
+  std::vector<std::string> texts();
+  std::vector<std::int64_t> integers();
 
  private:
+  void bind_value(std::int64_t value);
+  void bind_value(std::string_view text);
+  void bind_value(ByteView blob);
+  void bind_value(std::nullptr_t);
+  template <class T>
+  void bind_one(const T& value) {
+    if constexpr (requires { value.has_value(); }) {
+      value ? bind_one(*value) : bind_value(nullptr);
+    } else if constexpr (std::is_same_v<T, Instant>) {
+      bind_value(std::int64_t{value.time_since_epoch().count()});
+    } else if constexpr (std::is_same_v<T, Duration>) {
+      bind_value(std::int64_t{value.count()});
+    } else if constexpr (std::is_integral_v<T>) {
+      bind_value(static_cast<std::int64_t>(value));
+    } else if constexpr (requires { value.str(); }) {
+      bind_value(std::string_view(value.str()));
+    } else if constexpr (std::is_convertible_v<const T&, std::string_view>) {
+      bind_value(std::string_view(value));
+    } else if constexpr (std::is_same_v<T, std::nullptr_t>) {
+      bind_value(value);
+    } else {
+      bind_value(ByteView(value));
+    }
+  }
+  template <class T>
+  void read_one(int column, T& member) const {
+    if constexpr (std::is_same_v<T, std::string>) {
+      member = text(column);
+    } else if constexpr (std::is_same_v<T, Bytes>) {
+      member = blob(column);
+    } else if constexpr (std::is_same_v<T, Instant>) {
+      member = instant(column);
+    } else if constexpr (std::is_same_v<T, bool>) {
+      member = integer(column) != 0;
+    } else if constexpr (std::is_integral_v<T>) {
+      member = static_cast<T>(integer(column));
+    } else {
+      member = T{text(column)};
+    }
+  }
+
   SQLite::Statement& statement_;
   const std::string& file_;
   int next_ = 1;
@@ -69,7 +133,15 @@ class Database {
   Database& operator=(const Database&) = delete;
 
   // The statement of that text, prepared once. `sql` must be a literal: it is found again by its address.
-  Query query(const char* sql);
+  template <class... Values>
+  Query query(const char* sql, const Values&... values) {
+    return Query(prepared(sql), file_, values...);
+  }
+  // The same for a statement that gives no row; the number of rows it changed.
+  template <class... Values>
+  int run(const char* sql, const Values&... values) {
+    return query(sql, values...).run();
+  }
   // One or more statements, with no result.
   void execute(const std::string& sql);
   std::int64_t pragma(const std::string& name);
@@ -117,6 +189,8 @@ class Database {
   const std::string& file() const { return file_; }
 
  private:
+  SQLite::Statement& prepared(const char* sql);
+
   const std::string file_;
   std::unique_ptr<SQLite::Database> sqlite_;
   std::unordered_map<const char*, std::unique_ptr<SQLite::Statement>> statements_;

@@ -15,11 +15,10 @@ class Drafts final : public workflow::DraftShelf {
   explicit Drafts(Database& database) : database_(database) {}
   void keep(const std::string& digest, ByteView octets) override {
     // A row that is there stays as it is (the trigger drafts_stay).
-    database_.query("INSERT INTO drafts (digest, octets) VALUES (?, ?)").bind(digest).bind(octets).run();
+    database_.run("INSERT INTO drafts (digest, octets) VALUES (?, ?)", digest, octets);
   }
   Bytes octets(const std::string& digest) override {
-    Query row = database_.query("SELECT octets FROM drafts WHERE digest = ?");
-    row.bind(digest);
+    Query row = database_.query("SELECT octets FROM drafts WHERE digest = ?", digest);
     if (row.row()) return row.blob(0);
     throw Error{ErrorKind::corrupt, "draft " + digest + " is not in the store"}.hint(
         "see `hsmbridge audit verify`; then restore a backup");

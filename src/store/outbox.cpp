@@ -60,38 +60,24 @@ Effect read_effect(const Query& row, int first) {
 
 // The requests that the query is about as a JSON array, for json_each; empty for all.
 std::string only_of(const workflow::ClaimQuery& query) {
-  Json ids = Json::array();
-  for (const RequestId& id : query.only) ids.push(id.str());
-  return ids.dump();
+  return Json::list(query.only, &RequestId::str).dump();
 }
 
 }  // namespace
 
 bool SqliteStore::holds_lease(std::int64_t effect_id, const RequestId& request, const std::string& worker) {
   return database_
-      ->query("SELECT 1 FROM effects WHERE id = ? AND request = ? AND owner = ? AND lease_boot = ? AND lease_until > ?")
-      .bind(effect_id)
-      .bind(request.str())
-      .bind(worker)
-      .bind(boot_id_)
-      .bind(lease_clock_.now())
+      ->query("SELECT 1 FROM effects WHERE id = ? AND request = ? AND owner = ? AND lease_boot = ? AND lease_until > ?",
+              effect_id, request, worker, boot_id_, lease_clock_.now())
       .row();
 }
 
 void SqliteStore::add_effect(const RequestId& request, const Effect& effect, const workflow::Order& order) {
-  database_
-      ->query(
-          "INSERT INTO effects (request, identity, name, attempt, target, lane, due, set_at) "
-          "VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
-      .bind(request.str())
-      .bind(effect.identity())
-      .bind(to_string(effect.name))
-      .bind(std::int64_t{effect.attempt})
-      .bind(effect.target)
-      .bind(workflow::lane_of(effect, order))
-      .bind(effect.due)
-      .bind(clock_.now())
-      .run();
+  database_->run(
+      "INSERT INTO effects (request, identity, name, attempt, target, lane, due, set_at) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      request, effect.identity(), to_string(effect.name), effect.attempt, effect.target,
+      workflow::lane_of(effect, order), effect.due, clock_.now());
 }
 
 void SqliteStore::replace_effects(const workflow::Step& step, const workflow::Order& order) {
@@ -99,8 +85,8 @@ void SqliteStore::replace_effects(const workflow::Step& step, const workflow::Or
   std::vector<std::string> kept;
   {
     Query row = database_->query(
-        "SELECT id, identity, owner IS NOT NULL AND lease_boot = ? AND lease_until > ? FROM effects WHERE request = ?");
-    row.bind(boot_id_).bind(lease_clock_.now()).bind(step.request.str());
+        "SELECT id, identity, owner IS NOT NULL AND lease_boot = ? AND lease_until > ? FROM effects WHERE request = ?",
+        boot_id_, lease_clock_.now(), step.request);
     while (row.row()) {
       const std::int64_t id = row.integer(0);
       std::string identity = row.text(1);
@@ -115,7 +101,7 @@ void SqliteStore::replace_effects(const workflow::Step& step, const workflow::Or
       }
     }
   }
-  for (const std::int64_t id : dropped) database_->query("DELETE FROM effects WHERE id = ?").bind(id).run();
+  for (const std::int64_t id : dropped) database_->run("DELETE FROM effects WHERE id = ?", id);
   for (const Effect& effect : step.decision.effects) {
     if (std::find(kept.begin(), kept.end(), effect.identity()) == kept.end()) add_effect(step.request, effect, order);
   }
@@ -125,17 +111,10 @@ void SqliteStore::replace_effects(const workflow::Step& step, const workflow::Or
 // forward must not declare a call lost that is still being made, nor make two absences of one moment.
 void SqliteStore::lease_until_due(const workflow::Step& step) {
   const auto lease = [&](const Effect& effect, const std::string& owner, Duration time) {
-    database_
-        ->query(
-            "UPDATE effects SET owner = ?, lease_until = ?, lease_boot = ?, set_at = ? "
-            "WHERE request = ? AND identity = ?")
-        .bind(owner)
-        .bind(lease_clock_.now() + time)
-        .bind(boot_id_)
-        .bind(step.event.at)  // what `due` was decided by, so that the wait can be told from the two
-        .bind(step.request.str())
-        .bind(effect.identity())
-        .run();
+    // set_at: what `due` was decided by, so that the wait can be told from the two.
+    database_->run(
+        "UPDATE effects SET owner = ?, lease_until = ?, lease_boot = ?, set_at = ? WHERE request = ? AND identity = ?",
+        owner, lease_clock_.now() + time, boot_id_, step.event.at, step.request, effect.identity());
   };
   if (const auto* started = std::get_if<workflow::AttemptStarted>(&step.event.body)) {
     lease({workflow::EffectName::answer_overdue, {}, started->attempt, {}}, started->worker,
@@ -156,24 +135,16 @@ void SqliteStore::lease_until_due(const workflow::Step& step) {
 
 bool SqliteStore::anything_due(const workflow::ClaimQuery& query, Instant now) {
   return std::any_of(query.lanes.begin(), query.lanes.end(), [&](const auto& lane) {
-    return lane.second > 0 && database_->query(kAnythingDue)
-                                  .bind(lane.first)
-                                  .bind(now)
-                                  .bind(boot_id_)
-                                  .bind(lease_clock_.now())
-                                  .bind(only_of(query))
-                                  .row();
+    return lane.second > 0 &&
+           database_->query(kAnythingDue, lane.first, now, boot_id_, lease_clock_.now(), only_of(query)).row();
   });
 }
 
 void SqliteStore::note_death(const std::string& lane) {
-  database_
-      ->query(
-          "INSERT INTO lanes (lane, deaths, died_at) VALUES (?, 1, ?) "
-          "ON CONFLICT (lane) DO UPDATE SET deaths = deaths + 1, died_at = excluded.died_at")
-      .bind(lane)
-      .bind(clock_.now())
-      .run();
+  database_->run(
+      "INSERT INTO lanes (lane, deaths, died_at) VALUES (?, 1, ?) "
+      "ON CONFLICT (lane) DO UPDATE SET deaths = deaths + 1, died_at = excluded.died_at",
+      lane, clock_.now());
 }
 
 // The runs of a worker that is no more, counted, and its lanes. An attempt that it had begun left a timer behind.
@@ -182,8 +153,7 @@ void SqliteStore::end_runs_of(const std::string& worker) {
   std::set<std::string> lanes;
   {
     // The timer of an attempt was set before it is due; one that was claimed to ring was set again when it was.
-    Query row = database_->query("SELECT id, name, lane, set_at < due FROM effects WHERE owner = ?");
-    row.bind(worker);
+    Query row = database_->query("SELECT id, name, lane, set_at < due FROM effects WHERE owner = ?", worker);
     while (row.row()) {
       const bool begun = row.text(1) == to_string(workflow::EffectName::answer_overdue) && row.integer(3) != 0;
       const std::string lane = row.text(2);
@@ -192,22 +162,16 @@ void SqliteStore::end_runs_of(const std::string& worker) {
       if (lane.starts_with("token:") || lane.starts_with("provider:")) lanes.insert(lane);
     }
   }
-  for (const std::int64_t id : runs) database_->query(kEndRun).bind(id).bind(clock_.now()).run();
+  for (const std::int64_t id : runs) database_->run(kEndRun, id, clock_.now());
   for (const std::string& lane : lanes) note_death(lane);
-  database_->query("UPDATE effects SET owner = NULL, lease_until = NULL, lease_boot = NULL WHERE owner = ?")
-      .bind(worker)
-      .run();
+  database_->run("UPDATE effects SET owner = NULL, lease_until = NULL, lease_boot = NULL WHERE owner = ?", worker);
 }
 
 std::size_t SqliteStore::end_leases(const std::function<bool(const std::string& worker)>& gone) {
-  std::vector<std::string> dead;
-  {
-    Query row = database_->query("SELECT DISTINCT owner FROM effects WHERE owner IS NOT NULL AND lease_boot = ?");
-    row.bind(boot_id_);
-    while (row.row()) {
-      if (gone(row.text(0))) dead.push_back(row.text(0));
-    }
-  }
+  std::vector<std::string> dead =
+      database_->query("SELECT DISTINCT owner FROM effects WHERE owner IS NOT NULL AND lease_boot = ?", boot_id_)
+          .texts();
+  std::erase_if(dead, std::not_fn(gone));
   if (dead.empty()) return 0;
   Database::Write write(*database_);
   for (const std::string& worker : dead) end_runs_of(worker);
@@ -218,31 +182,24 @@ std::size_t SqliteStore::end_leases(const std::function<bool(const std::string& 
 // The same where only the lease tells: a worker of another machine or another boot, or one that hangs.
 void SqliteStore::end_overdue_runs(const std::string& lane, const std::string& worker, Instant now) {
   if (!lane.starts_with("token:") && !lane.starts_with("provider:") && lane != "local") return;
-  std::vector<std::int64_t> runs;
-  {
-    Query row = database_->query(
-        "SELECT id FROM effects WHERE lane = ? AND owner IS NOT NULL AND (lease_boot <> ? OR lease_until <= ?) "
-        "AND owner NOT IN (?, ?, ?)");
-    row.bind(lane).bind(boot_id_).bind(lease_clock_.now());
-    row.bind(worker).bind(kSettleTime).bind(kUnreadable);
-    while (row.row()) runs.push_back(row.integer(0));
-  }
-  for (const std::int64_t id : runs) database_->query(kEndRun).bind(id).bind(now).run();
+  const std::vector<std::int64_t> runs =
+      database_
+          ->query(
+              "SELECT id FROM effects WHERE lane = ? AND owner IS NOT NULL AND (lease_boot <> ? OR lease_until <= ?) "
+              "AND owner NOT IN (?, ?, ?)",
+              lane, boot_id_, lease_clock_.now(), worker, kSettleTime, kUnreadable)
+          .integers();
+  for (const std::int64_t id : runs) database_->run(kEndRun, id, now);
   if (!runs.empty() && lane != "local") note_death(lane);
 }
 
 // A lease that only makes time pass is void after a boot, and how much of it had passed is not known: all of it again.
 // None lasts longer than what it is for: the first programs of version 4 made some of many years.
 void SqliteStore::settle_anew(const std::string& lane) {
-  database_
-      ->query("UPDATE effects SET lease_until = ?1 + " HSMBRIDGE_WAIT
-              ", lease_boot = ?2 "
-              "WHERE lane = ?3 AND owner = ?4 AND (lease_boot <> ?2 OR lease_until > ?1 + " HSMBRIDGE_WAIT ")")
-      .bind(lease_clock_.now())
-      .bind(boot_id_)
-      .bind(lane)
-      .bind(kSettleTime)
-      .run();
+  database_->run("UPDATE effects SET lease_until = ?1 + " HSMBRIDGE_WAIT
+                 ", lease_boot = ?2 "
+                 "WHERE lane = ?3 AND owner = ?4 AND (lease_boot <> ?2 OR lease_until > ?1 + " HSMBRIDGE_WAIT ")",
+                 lease_clock_.now(), boot_id_, lane, kSettleTime);
 }
 
 void SqliteStore::claim_lane(const std::string& lane, unsigned places, const workflow::ClaimQuery& query, Instant now,
@@ -256,9 +213,7 @@ void SqliteStore::claim_lane(const std::string& lane, unsigned places, const wor
   const Duration lease_until = boot_now + query.lease_in(lane);
   std::vector<std::int64_t> unreadable;
   {
-    Query row = database_->query(kClaimLane);
-    row.bind(lane).bind(now).bind(boot_id_).bind(boot_now);
-    row.bind(only_of(query)).bind(std::int64_t{places});
+    Query row = database_->query(kClaimLane, lane, now, boot_id_, boot_now, only_of(query), places);
     while (row.row()) {
       try {
         workflow::Claim claim;
@@ -281,18 +236,14 @@ void SqliteStore::claim_lane(const std::string& lane, unsigned places, const wor
     }
   }
   const auto lease = [&](std::int64_t id, const std::string& owner) {
-    database_->query("UPDATE effects SET owner = ?, lease_until = ?, lease_boot = ? WHERE id = ?")
-        .bind(owner)
-        .bind(lease_until)
-        .bind(boot_id_)
-        .bind(id)
-        .run();
+    database_->run("UPDATE effects SET owner = ?, lease_until = ?, lease_boot = ? WHERE id = ?", owner, lease_until,
+                   boot_id_, id);
   };
   for (std::size_t i = first; i < claims.size(); ++i) {
     const workflow::Claim& claim = claims[i];
     lease(claim.effect_id, query.worker);
     if (workflow::is_timer(claim.effect.name)) {
-      database_->query("UPDATE effects SET set_at = ? WHERE id = ?").bind(now).bind(claim.effect_id).run();
+      database_->run("UPDATE effects SET set_at = ? WHERE id = ?", now, claim.effect_id);
     }
   }
   for (const std::int64_t id : unreadable) lease(id, kUnreadable);
@@ -303,16 +254,14 @@ std::vector<workflow::Claim> SqliteStore::claim(const workflow::ClaimQuery& quer
   if (query.give_back.empty() && !anything_due(query, now)) return claims;
   Database::Write write(*database_);
   for (const workflow::GiveBack& back : query.give_back) {
-    Query update = database_->query(
+    database_->run(
         "UPDATE effects SET owner = NULL, lease_until = NULL, lease_boot = NULL, due = COALESCE(?1, due), "
         "set_at = CASE WHEN ?1 IS NULL THEN set_at ELSE ?6 END, "
         "trouble = COALESCE(?2, trouble), crashes = CASE WHEN ?2 = '' THEN 0 ELSE crashes END, "
         "runs = CASE WHEN ?2 = '' THEN 0 WHEN ?2 IS NULL OR ?5 THEN runs ELSE runs + 1 END "
-        "WHERE id = ?3 AND owner = ?4");
-    back.due == Instant{} ? update.bind_null() : update.bind(back.due);
-    back.trouble ? update.bind(*back.trouble) : update.bind_null();
-    update.bind(back.effect_id).bind(query.worker);
-    update.bind(std::int64_t{back.counts == workflow::GiveBack::Counts::no}).bind(now).run();
+        "WHERE id = ?3 AND owner = ?4",
+        back.due == Instant{} ? std::nullopt : std::optional(back.due), back.trouble, back.effect_id, query.worker,
+        back.counts == workflow::GiveBack::Counts::no, now);
   }
   for (const auto& [lane, places] : query.lanes) {
     if (places > 0) claim_lane(lane, places, query, now, claims);
@@ -330,14 +279,14 @@ std::optional<Instant> SqliteStore::next_due(const workflow::ClaimQuery& query) 
     if (places == 0) continue;
     Query free =
         database_->query("SELECT due FROM effects WHERE lane = ?1 AND owner IS NULL " HSMBRIDGE_NOT_HELD
-                         "AND (?2 = '[]' OR request IN (SELECT value FROM json_each(?2))) ORDER BY due LIMIT 1");
-    free.bind(lane).bind(only);
+                         "AND (?2 = '[]' OR request IN (SELECT value FROM json_each(?2))) ORDER BY due LIMIT 1",
+                         lane, only);
     if (free.row()) take(free.instant(0));
     Query leased = database_->query(
         "SELECT due, lease_boot, lease_until FROM effects "
         "WHERE lane = ?1 AND owner IS NOT NULL " HSMBRIDGE_NOT_HELD
-        "AND (?2 = '[]' OR request IN (SELECT value FROM json_each(?2)))");
-    leased.bind(lane).bind(only);
+        "AND (?2 = '[]' OR request IN (SELECT value FROM json_each(?2)))",
+        lane, only);
     while (leased.row()) {
       const Duration left = leased.text(1) == boot_id_ ? Duration{leased.integer(2)} - boot_now : Duration{0};
       take(left > Duration{0} ? std::max(leased.instant(0), clock_.now() + left) : leased.instant(0));
@@ -367,25 +316,22 @@ std::map<std::string, workflow::LaneFacts> SqliteStore::lanes() {
 
 void SqliteStore::lane_works(const std::string& lane) {
   Database::Write write(*database_);
-  database_
-      ->query(
-          "INSERT INTO lanes (lane, came_back) VALUES (?, 1) "
-          "ON CONFLICT (lane) DO UPDATE SET deaths = 0, came_back = came_back + 1")
-      .bind(lane)
-      .run();
+  database_->run(
+      "INSERT INTO lanes (lane, came_back) VALUES (?, 1) "
+      "ON CONFLICT (lane) DO UPDATE SET deaths = 0, came_back = came_back + 1",
+      lane);
   write.commit();
 }
 
 Duration SqliteStore::follow_clock(Instant now) {
   // A lane whose only lease lasts too long has nothing due, and no claim would look at it.
-  std::vector<std::string> lanes;
-  {
-    Query row = database_->query(
-        "SELECT DISTINCT lane FROM effects "
-        "WHERE owner = ?3 AND (lease_boot <> ?2 OR lease_until > ?1 + " HSMBRIDGE_WAIT ")");
-    row.bind(lease_clock_.now()).bind(boot_id_).bind(kSettleTime);
-    while (row.row()) lanes.push_back(row.text(0));
-  }
+  const std::vector<std::string> lanes =
+      database_
+          ->query(
+              "SELECT DISTINCT lane FROM effects "
+              "WHERE owner = ?3 AND (lease_boot <> ?2 OR lease_until > ?1 + " HSMBRIDGE_WAIT ")",
+              lease_clock_.now(), boot_id_, kSettleTime)
+          .texts();
   if (!lanes.empty()) {
     Database::Write write(*database_);
     for (const std::string& lane : lanes) settle_anew(lane);
@@ -400,13 +346,10 @@ Duration SqliteStore::follow_clock(Instant now) {
   const Duration most = ahead();
   if (most <= kTolerance) return Duration::zero();
   Database::Write write(*database_);
-  database_
-      ->query(
-          "UPDATE effects SET due = due - (set_at - ?1), set_at = ?1 "
-          "WHERE set_at > ?2 AND name NOT IN ('deadline', 'draft_age')")
-      .bind(now)
-      .bind(now + kTolerance)
-      .run();
+  database_->run(
+      "UPDATE effects SET due = due - (set_at - ?1), set_at = ?1 "
+      "WHERE set_at > ?2 AND name NOT IN ('deadline', 'draft_age')",
+      now, now + kTolerance);
   write.commit();
   return most;
 }
@@ -425,8 +368,8 @@ std::vector<workflow::EffectStatus> SqliteStore::effect_status(const RequestId& 
       "CASE WHEN owner IS NOT ?3 THEN 0 WHEN lease_boot <> ?1 THEN " HSMBRIDGE_WAIT
       " ELSE MIN(lease_until - ?2, " HSMBRIDGE_WAIT
       ") END "
-      "FROM effects WHERE request = ?5 ORDER BY due, id");
-  row.bind(boot_id_).bind(lease_clock_.now()).bind(kSettleTime).bind(kUnreadable).bind(id.str());
+      "FROM effects WHERE request = ?5 ORDER BY due, id",
+      boot_id_, lease_clock_.now(), kSettleTime, kUnreadable, id);
   const std::optional<std::string> older = restored();
   const Instant now = clock_.now();
   std::vector<workflow::EffectStatus> effects;
@@ -435,18 +378,12 @@ std::vector<workflow::EffectStatus> SqliteStore::effect_status(const RequestId& 
                        static_cast<unsigned>(row.integer(6)), row.text(7)});
     Effect& effect = effects.back().effect;
     if (const Duration left{row.integer(8)}; left > Duration::zero()) effect.due = std::max(effect.due, now + left);
-    if (!older) continue;
-    if (effect.name == workflow::EffectName::submit) {
-      effects.back().trouble = fmt::format(
-          "{}the store is an older copy ({}); look whether the provider has this request, then `hsmbridge store "
-          "accept-restored` lets it go",
-          workflow::kHeldBack, *older);
-    } else if (effect.name == workflow::EffectName::install) {
-      effects.back().trouble = fmt::format(
-          "{}the store is an older copy ({}); look whether a newer certificate is in that place, then `hsmbridge store "
-          "accept-restored` lets it go",
-          workflow::kHeldBack, *older);
-    }
+    const bool submits = effect.name == workflow::EffectName::submit;
+    if (!older || (!submits && effect.name != workflow::EffectName::install)) continue;
+    effects.back().trouble = fmt::format(
+        "{}the store is an older copy ({}); look whether {}, then `hsmbridge store accept-restored` lets it go",
+        workflow::kHeldBack, *older,
+        submits ? "the provider has this request" : "a newer certificate is in that place");
   }
   std::stable_sort(effects.begin(), effects.end(),
                    [](const auto& one, const auto& other) { return one.effect.due < other.effect.due; });

@@ -45,24 +45,17 @@ Json fact_of(const PinSubject& subject) {
 }  // namespace
 
 void put_pin(Database& database, const PinRefusal& refusal) {
-  database
-      .query(
-          "INSERT OR REPLACE INTO pin_attempts (token_serial, user_type, distinction, at, standing, reason, unclear) "
-          "VALUES (?, ?, ?, ?, ?, ?, ?)")
-      .bind(refusal.subject.token_serial)
-      .bind(static_cast<std::int64_t>(refusal.subject.user_type))
-      .bind(refusal.subject.distinction)
-      .bind(refusal.at)
-      .bind(word(refusal.state.standing))
-      .bind(refusal.state.reason)
-      .bind(std::int64_t{refusal.state.unclear})
-      .run();
+  database.run(
+      "INSERT OR REPLACE INTO pin_attempts (token_serial, user_type, distinction, at, standing, reason, unclear) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?)",
+      refusal.subject.token_serial, refusal.subject.user_type, refusal.subject.distinction, refusal.at,
+      word(refusal.state.standing), refusal.state.reason, refusal.state.unclear);
 }
 
 std::vector<PinRefusal> SqliteStore::pins_of(const PinSubject& subject) {
   Query row = database_->query(
-      "SELECT distinction, at, standing, reason, unclear FROM pin_attempts WHERE token_serial = ? AND user_type = ?");
-  row.bind(subject.token_serial).bind(static_cast<std::int64_t>(subject.user_type));
+      "SELECT distinction, at, standing, reason, unclear FROM pin_attempts WHERE token_serial = ? AND user_type = ?",
+      subject.token_serial, subject.user_type);
   std::vector<PinRefusal> found;
   while (row.row()) {
     PinRefusal refusal{.subject = {subject.token_serial, subject.user_type, row.text(0)},
@@ -100,11 +93,8 @@ bool SqliteStore::clear_pin(const PinSubject& subject, const std::string& actor,
   const std::vector<PinRefusal> forgotten = pins_of(subject);
   for (const PinRefusal& refusal : forgotten) {
     const PinSubject& there = refusal.subject;
-    database_->query("DELETE FROM pin_attempts WHERE token_serial = ? AND user_type = ? AND distinction = ?")
-        .bind(there.token_serial)
-        .bind(static_cast<std::int64_t>(there.user_type))
-        .bind(there.distinction)
-        .run();
+    database_->run("DELETE FROM pin_attempts WHERE token_serial = ? AND user_type = ? AND distinction = ?",
+                   there.token_serial, there.user_type, there.distinction);
     if (refusal.state.standing == PinStanding::attempt_open) continue;
     append_leaf(audit::fact_leaf("pin-refusal-cleared", fact_of(there), actor, at));
   }

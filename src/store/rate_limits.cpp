@@ -15,18 +15,14 @@ std::optional<Instant> SqliteStore::take_permission(const std::string& provider,
   const Duration bucket = interval * burst;
 
   const auto full_at = [&] {
-    Query row = database_->query("SELECT full_at FROM rates WHERE provider = ?");
-    row.bind(provider);
+    Query row = database_->query("SELECT full_at FROM rates WHERE provider = ?", provider);
     return row.row() ? std::max(row.instant(0), now) : now;
   };
   const auto write_down = [&](Instant full) {
-    database_
-        ->query(
-            "INSERT INTO rates (provider, full_at) VALUES (?, ?) "
-            "ON CONFLICT (provider) DO UPDATE SET full_at = excluded.full_at")
-        .bind(provider)
-        .bind(full)
-        .run();
+    database_->run(
+        "INSERT INTO rates (provider, full_at) VALUES (?, ?) "
+        "ON CONFLICT (provider) DO UPDATE SET full_at = excluded.full_at",
+        provider, full);
   };
   // None is used up for longer than that. A clock that was set back must not stop a provider until it has caught up:
   // what it left behind is cut once, and written down, or it would be cut again at each question and never be over.

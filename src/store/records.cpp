@@ -22,71 +22,23 @@ using workflow::StatusChange;
 
 namespace {
 
-constexpr std::string_view kColumns =
-    "fingerprint, der, chain, request, spki, subject, issuer, serial, not_before, not_after, status, stored_at, "
-    "reference, provider_state, predecessor, installed";
-
-enum class Lookup { one, by_end, by_prefix, by_request, by_key, ending, any };
-
-// The text of a look-up, the same one every time. by_end is the sweep's question: one status of one profile, answered
-// by the index certificates_by_end.
-const char* sql_of(Lookup lookup) {
-  static const auto kSql = [] {
-    std::vector<std::string> all;
-    for (const std::string_view condition :
-         {"fingerprint = ?1",
-          "status = ?1 AND profile = ?2 AND not_after <= ?3 "
-          "AND (?4 = 0 OR (not_after - ?5) * 100 <= ?4 * (not_after - not_before)) "
-          "AND (?6 = 0 OR NOT EXISTS (SELECT 1 FROM requests r WHERE r.predecessor = fingerprint "
-          "AND r.predecessor <> '' AND r.final = 0)) "
-          "ORDER BY not_after, fingerprint LIMIT ?7",
-          "fingerprint >= ?1 AND fingerprint < ?1 || 'g' ORDER BY fingerprint LIMIT ?2",
-          "request = ?1 ORDER BY stored_at DESC, fingerprint LIMIT ?2",
-          "spki = ?1 ORDER BY stored_at DESC, fingerprint LIMIT ?2",
-          "not_after <= ?1 ORDER BY stored_at DESC, fingerprint LIMIT ?2",
-          "1 ORDER BY stored_at DESC, fingerprint LIMIT ?1"}) {
-      all.push_back(fmt::format("SELECT {} FROM certificates WHERE {}", kColumns, condition));
-    }
-    return all;
-  }();
-  return kSql[static_cast<std::size_t>(lookup)].c_str();
-}
-
-// Conditions that are not in the text are looked at afterwards (matches).
-Lookup lookup_of(const CertificateQuery& query) {
-  if (query.profile && query.statuses.size() == 1) return Lookup::by_end;
-  if (!query.prefix.empty()) return Lookup::by_prefix;
-  if (query.request) return Lookup::by_request;
-  if (query.spki) return Lookup::by_key;
-  return query.ends_by ? Lookup::ending : Lookup::any;
-}
-
-std::vector<std::string> read_texts(const std::string& json) {
-  std::vector<std::string> texts;
-  const Json array = Json::parse(json);
-  for (const Json& text : array.as_array()) texts.push_back(text.as_string());
-  return texts;
-}
+#define HSMBRIDGE_CERTIFICATES                                                                              \
+  "SELECT fingerprint, der, chain, request, spki, subject, issuer, serial, not_before, not_after, status, " \
+  "stored_at, reference, provider_state, predecessor, installed FROM certificates WHERE "
+#define HSMBRIDGE_KEY_COLUMNS "k.token, k.label, k.cka_id, k.spec, k.spki, k.status, k.changed_at "
+#define HSMBRIDGE_KEYS "SELECT " HSMBRIDGE_KEY_COLUMNS "FROM keys k WHERE "
 
 CertificateRecord read_certificate(const Query& row) {
   return in_row("certificate", [&] {
     CertificateRecord record;
-    record.fingerprint = row.text(0);
-    record.der = row.blob(1);
-    for (const std::string& certificate : read_texts(row.text(2))) record.chain.push_back(from_base64(certificate));
-    record.request = RequestId{row.text(3)};
-    record.spki = SpkiHash{row.text(4)};
-    record.subject = row.text(5);
-    record.issuer = row.text(6);
-    record.serial = row.text(7);
-    record.not_before = row.instant(8);
-    record.not_after = row.instant(9);
-    record.status = row.text(10);
-    record.stored_at = row.instant(11);
-    record.reference = ProviderReference{row.text(12)};
-    record.provider_state = row.text(13);
-    record.predecessor = row.text(14);
-    record.installed = read_texts(row.text(15));
+    std::string chain;
+    std::string installed;
+    row.into(0, record.fingerprint, record.der, chain, record.request, record.spki, record.subject, record.issuer,
+             record.serial, record.not_before, record.not_after, record.status, record.stored_at, record.reference,
+             record.provider_state, record.predecessor, installed);
+    for (const std::string& certificate : Json::parse(chain).as_strings())
+      record.chain.push_back(from_base64(certificate));
+    record.installed = Json::parse(installed).as_strings();
     return record;
   });
 }
@@ -111,13 +63,12 @@ constexpr std::string_view kBySpki = "spki:";
 std::string stored_id(const KeyRecord& key) {
   return key.cka_id.empty() && !key.spki.empty() ? std::string(kBySpki) + key.spki.str() : key.cka_id;
 }
-std::string read_id(const std::string& stored) {
-  return stored.starts_with(kBySpki) ? std::string{} : stored;
-}
 
 KeyRecord read_key(const Query& row) {
-  return {row.text(0),           row.text(1), read_id(row.text(2)), row.text(3),
-          SpkiHash{row.text(4)}, row.text(5), row.instant(6)};
+  KeyRecord key;
+  row.into(0, key.token, key.label, key.cka_id, key.spec, key.spki, key.status, key.changed_at);
+  if (key.cka_id.starts_with(kBySpki)) key.cka_id.clear();
+  return key;
 }
 
 // What no index answers.
@@ -149,199 +100,181 @@ Holds holds(const workflow::InstallTarget& target) {
 
 // The same certificate may be verified again (after a crash, or handed in by a person): the newest word counts.
 void SqliteStore::put(const CertificateRecord& certificate, const std::string& profile) {
-  Json::Array chain;
-  for (const Bytes& der : certificate.chain) chain.emplace_back(base64(der));
-  database_
-      ->query(
-          "INSERT INTO certificates (fingerprint, der, chain, request, spki, subject, issuer, serial, not_before, "
-          "not_after, status, stored_at, reference, provider_state, predecessor, profile) "
-          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-          // What was revoked or has ended since is not current because it was judged once more.
-          "ON CONFLICT (fingerprint) DO UPDATE SET chain = excluded.chain, "
-          "status = CASE WHEN certificates.status IN ('revoking', 'revoked', 'held', 'expired') "
-          "THEN certificates.status ELSE excluded.status END, "
-          "reference = excluded.reference, provider_state = excluded.provider_state")
-      .bind(certificate.fingerprint)
-      .bind(ByteView(certificate.der))
-      .bind(Json(std::move(chain)).dump())
-      .bind(certificate.request.str())
-      .bind(certificate.spki.str())
-      .bind(certificate.subject)
-      .bind(certificate.issuer)
-      .bind(certificate.serial)
-      .bind(certificate.not_before)
-      .bind(certificate.not_after)
-      .bind(certificate.status)
-      .bind(certificate.stored_at)
-      .bind(certificate.reference.str())
-      .bind(certificate.provider_state)
-      .bind(certificate.predecessor)
-      .bind(profile)
-      .run();
+  database_->run(
+      "INSERT INTO certificates (fingerprint, der, chain, request, spki, subject, issuer, serial, not_before, "
+      "not_after, status, stored_at, reference, provider_state, predecessor, profile) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+      // What was revoked or has ended since is not current because it was judged once more.
+      "ON CONFLICT (fingerprint) DO UPDATE SET chain = excluded.chain, "
+      "status = CASE WHEN certificates.status IN ('revoking', 'revoked', 'held', 'expired') "
+      "THEN certificates.status ELSE excluded.status END, "
+      "reference = excluded.reference, provider_state = excluded.provider_state",
+      certificate.fingerprint, certificate.der, Json::list(certificate.chain, base64).dump(), certificate.request,
+      certificate.spki, certificate.subject, certificate.issuer, certificate.serial, certificate.not_before,
+      certificate.not_after, certificate.status, certificate.stored_at, certificate.reference,
+      certificate.provider_state, certificate.predecessor, profile);
   for (const Bytes& der : certificate.chain) put_issuer(*database_, der);
 }
 
 void put_issuer(Database& database, ByteView der) {
-  database.query("INSERT OR IGNORE INTO issuers (fingerprint) VALUES (?)").bind(hex(sha256(der))).run();
+  database.run("INSERT OR IGNORE INTO issuers (fingerprint) VALUES (?)", hex(sha256(der)));
 }
 
 bool SqliteStore::is_issuer(const std::string& fingerprint) {
-  return database_->query("SELECT 1 FROM issuers WHERE fingerprint = ?").bind(fingerprint).row();
+  return database_->query("SELECT 1 FROM issuers WHERE fingerprint = ?", fingerprint).row();
 }
 
 // Only what is newly known changes a record: a key that is used again keeps the kind that it was made with, its first
 // public key stays the pinned one, a plan never undoes a birth, and what is retired, destroyed or compromised is not
 // revived by being found in a token.
 void SqliteStore::put(const KeyRecord& key) {
-  database_
-      ->query(
-          "INSERT INTO keys (token, cka_id, label, spec, spki, status, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?) "
-          "ON CONFLICT (token, cka_id) DO UPDATE SET "
-          "label = CASE WHEN excluded.label = '' THEN keys.label ELSE excluded.label END, "
-          "spec = CASE WHEN excluded.spec = '' THEN keys.spec ELSE excluded.spec END, "
-          "spki = CASE WHEN keys.spki = '' THEN excluded.spki ELSE keys.spki END, "
-          "status = CASE WHEN excluded.status LIKE 'planned%' "
-          "OR keys.status IN ('retired', 'destroyed', 'compromised') AND excluded.status = 'active' "
-          "THEN keys.status ELSE excluded.status END, "
-          "changed_at = CASE WHEN excluded.status LIKE 'planned%' OR excluded.status = keys.status "
-          "THEN keys.changed_at ELSE excluded.changed_at END")
-      .bind(key.token)
-      .bind(stored_id(key))
-      .bind(key.label)
-      .bind(key.spec)
-      .bind(key.spki.str())
-      .bind(key.status)
-      .bind(key.changed_at)
-      .run();
+  database_->run(
+      "INSERT INTO keys (token, cka_id, label, spec, spki, status, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?) "
+      "ON CONFLICT (token, cka_id) DO UPDATE SET "
+      "label = CASE WHEN excluded.label = '' THEN keys.label ELSE excluded.label END, "
+      "spec = CASE WHEN excluded.spec = '' THEN keys.spec ELSE excluded.spec END, "
+      "spki = CASE WHEN keys.spki = '' THEN excluded.spki ELSE keys.spki END, "
+      "status = CASE WHEN excluded.status LIKE 'planned%' "
+      "OR keys.status IN ('retired', 'destroyed', 'compromised') AND excluded.status = 'active' "
+      "THEN keys.status ELSE excluded.status END, "
+      "changed_at = CASE WHEN excluded.status LIKE 'planned%' OR excluded.status = keys.status "
+      "THEN keys.changed_at ELSE excluded.changed_at END",
+      key.token, stored_id(key), key.label, key.spec, key.spki, key.status, key.changed_at);
 }
 
 std::optional<CertificateRecord> SqliteStore::certificate(const std::string& fingerprint) {
-  Query row = database_->query(sql_of(Lookup::one));
-  row.bind(fingerprint);
+  Query row = database_->query(HSMBRIDGE_CERTIFICATES "fingerprint = ?1", fingerprint);
   if (!row.row()) return std::nullopt;
   return read_certificate(row);
 }
 
+// Each question has an index; what it does not answer is looked at afterwards (matches).
 std::vector<CertificateRecord> SqliteStore::certificates(const CertificateQuery& query) {
-  const std::int64_t end =
-      query.ends_by ? query.ends_by->time_since_epoch().count() : std::numeric_limits<std::int64_t>::max();
-  const Lookup lookup = lookup_of(query);
-  if (lookup != Lookup::by_end && (query.profile || query.life_left || query.without_request)) {
+  const bool of_profile = query.profile && query.statuses.size() == 1;
+  if (!of_profile && (query.profile || query.life_left || query.without_request)) {
     throw Error{ErrorKind::internal, "certificates of a profile are asked for by one status"};
   }
-  Query row = database_->query(sql_of(lookup));
-  if (lookup == Lookup::by_end) {
-    const auto left = query.life_left.value_or(CertificateQuery::LifeLeft{});
-    row.bind(query.statuses.front()).bind(*query.profile).bind(end).bind(std::int64_t{left.percent}).bind(left.now);
-    row.bind(std::int64_t{query.without_request});
-  } else if (lookup == Lookup::by_prefix) {
-    row.bind(query.prefix);
-  } else if (lookup == Lookup::by_request) {
-    row.bind(query.request->str());
-  } else if (lookup == Lookup::by_key) {
-    row.bind(query.spki->str());
-  } else if (lookup == Lookup::ending) {
-    row.bind(end);
-  }
-  row.bind(std::int64_t{query.most});
+  const auto ask = [&]() -> Query {
+    // The sweep's question.
+    if (of_profile) {
+      const auto left = query.life_left.value_or(CertificateQuery::LifeLeft{});
+      return database_->query(HSMBRIDGE_CERTIFICATES
+                              "status = ?1 AND profile = ?2 AND not_after <= ?3 "
+                              "AND (?4 = 0 OR (not_after - ?5) * 100 <= ?4 * (not_after - not_before)) "
+                              "AND (?6 = 0 OR NOT EXISTS (SELECT 1 FROM requests r WHERE r.predecessor = fingerprint "
+                              "AND r.predecessor <> '' AND r.final = 0)) ORDER BY not_after, fingerprint LIMIT ?7",
+                              query.statuses.front(), *query.profile, query.ends_by.value_or(Instant::max()),
+                              left.percent, left.now, query.without_request, query.most);
+    }
+    if (!query.prefix.empty()) {
+      return database_->query(HSMBRIDGE_CERTIFICATES
+                              "fingerprint >= ?1 AND fingerprint < ?1 || 'g' ORDER BY fingerprint LIMIT ?2",
+                              query.prefix, query.most);
+    }
+    if (query.request) {
+      return database_->query(HSMBRIDGE_CERTIFICATES "request = ?1 ORDER BY stored_at DESC, fingerprint LIMIT ?2",
+                              *query.request, query.most);
+    }
+    if (query.spki) {
+      return database_->query(HSMBRIDGE_CERTIFICATES "spki = ?1 ORDER BY stored_at DESC, fingerprint LIMIT ?2",
+                              *query.spki, query.most);
+    }
+    if (query.ends_by) {
+      return database_->query(HSMBRIDGE_CERTIFICATES "not_after <= ?1 ORDER BY stored_at DESC, fingerprint LIMIT ?2",
+                              *query.ends_by, query.most);
+    }
+    return database_->query(HSMBRIDGE_CERTIFICATES "1 ORDER BY stored_at DESC, fingerprint LIMIT ?1", query.most);
+  };
+  Query row = ask();
   std::vector<CertificateRecord> records = read_certificates(row);
   std::erase_if(records, [&query](const CertificateRecord& record) { return !matches(record, query); });
   return records;
 }
 
 std::vector<std::string> SqliteStore::past_their_end(Instant now) {
-  Query row = database_->query(
-      "SELECT fingerprint FROM certificates WHERE status IN ('current', 'superseded', 'late') AND not_after < ? "
-      "ORDER BY fingerprint");
-  row.bind(now);
-  std::vector<std::string> fingerprints;
-  while (row.row()) fingerprints.push_back(row.text(0));
-  return fingerprints;
+  return database_
+      ->query(
+          "SELECT fingerprint FROM certificates WHERE status IN ('current', 'superseded', 'late') AND not_after < ? "
+          "ORDER BY fingerprint",
+          now)
+      .texts();
 }
 
 std::vector<CertificateRecord> SqliteStore::not_past_their_end(Instant now) {
-  static const std::string kSql =
-      fmt::format("SELECT {} FROM certificates WHERE status = 'expired' AND not_after >= ?", kColumns);
-  Query row = database_->query(kSql.c_str());
-  row.bind(now);
+  Query row = database_->query(HSMBRIDGE_CERTIFICATES "status = 'expired' AND not_after >= ?", now);
   return read_certificates(row);
 }
 
 bool SqliteStore::replaced_at(const std::string& fingerprint, const std::string& target) {
   // A renewal of a renewal may have been put there first. Whatever a damaged store says, this ends.
   constexpr int kMostSteps = 100;
-  Query row = database_->query(
-      "WITH RECURSIVE later(fingerprint, installed, step) AS ("
-      "SELECT fingerprint, installed, 1 FROM certificates WHERE predecessor = ?1 AND predecessor <> '' "
-      "UNION SELECT c.fingerprint, c.installed, l.step + 1 FROM certificates c JOIN later l "
-      "ON c.predecessor = l.fingerprint AND c.predecessor <> '' WHERE l.step < ?3) "
-      "SELECT 1 FROM later, json_each(later.installed) WHERE json_each.value = ?2 LIMIT 1");
-  row.bind(fingerprint).bind(target).bind(std::int64_t{kMostSteps});
-  return row.row();
+  return database_
+      ->query(
+          "WITH RECURSIVE later(fingerprint, installed, step) AS ("
+          "SELECT fingerprint, installed, 1 FROM certificates WHERE predecessor = ?1 AND predecessor <> '' "
+          "UNION SELECT c.fingerprint, c.installed, l.step + 1 FROM certificates c JOIN later l "
+          "ON c.predecessor = l.fingerprint AND c.predecessor <> '' WHERE l.step < ?3) "
+          "SELECT 1 FROM later, json_each(later.installed) WHERE json_each.value = ?2 LIMIT 1",
+          fingerprint, target, kMostSteps)
+      .row();
 }
 
 std::vector<KeyRecord> SqliteStore::keys(const KeyQuery& query) {
-  constexpr const char* kWithSpki =
-      "SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys WHERE spki = ?1 "
-      "AND (?2 = '' OR token = ?2) AND (?3 = '' OR label = ?3) ORDER BY token, label, cka_id";
-  constexpr const char* kWithLabel =
-      "SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys WHERE token = ?1 AND label = ?2 "
-      "ORDER BY cka_id";
-  constexpr const char* kAll =
-      "SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys WHERE (?1 = '' OR token = ?1) "
-      "AND (?2 = '' OR label = ?2) ORDER BY token, label, cka_id";
-  constexpr const char* kWithId =
-      "SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys WHERE cka_id = ?1 "
-      "AND token = ?2 AND (?3 = '' OR label = ?3)";
   if (query.cka_id && (!query.token || query.spki)) throw Error{ErrorKind::internal, "an id belongs to a token"};
-  std::vector<KeyRecord> records;
-  if (!query.statuses.empty()) {
-    if (query.cka_id || query.spki || query.token || query.label) {
-      throw Error{ErrorKind::internal, "keys are not asked for by status and another condition"};
-    }
-    for (const std::string& status : query.statuses) {
-      Query row = database_->query(
-          "SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys WHERE status = ? "
-          "ORDER BY token, label, cka_id");
-      row.bind(status);
-      while (row.row()) records.push_back(read_key(row));
-    }
-    return records;
+  if (!query.statuses.empty() && (query.cka_id || query.spki || query.token || query.label)) {
+    throw Error{ErrorKind::internal, "keys are not asked for by status and another condition"};
   }
-  const bool by_label = query.token && query.label;
-  Query row = database_->query(query.cka_id ? kWithId : query.spki ? kWithSpki : by_label ? kWithLabel : kAll);
-  if (query.cka_id) row.bind(*query.cka_id);
-  if (query.spki) row.bind(query.spki->str());
-  row.bind(query.token.value_or("")).bind(query.label.value_or(""));
-  while (row.row()) records.push_back(read_key(row));
-  return records;
+  std::vector<KeyRecord> records;
+  for (const std::string& status : query.statuses) {
+    const auto more = database_->query(HSMBRIDGE_KEYS "status = ? ORDER BY token, label, cka_id", status).all(read_key);
+    records.insert(records.end(), more.begin(), more.end());
+  }
+  if (!query.statuses.empty()) return records;
+  const std::string token = query.token.value_or("");
+  const std::string label = query.label.value_or("");
+  if (query.cka_id) {
+    return database_
+        ->query(HSMBRIDGE_KEYS "cka_id = ?1 AND token = ?2 AND (?3 = '' OR label = ?3)", *query.cka_id, token, label)
+        .all(read_key);
+  }
+  if (query.spki) {
+    return database_
+        ->query(HSMBRIDGE_KEYS
+                "spki = ?1 AND (?2 = '' OR token = ?2) AND (?3 = '' OR label = ?3) ORDER BY token, label, cka_id",
+                *query.spki, token, label)
+        .all(read_key);
+  }
+  if (query.token && query.label) {
+    return database_->query(HSMBRIDGE_KEYS "token = ?1 AND label = ?2 ORDER BY cka_id", token, label).all(read_key);
+  }
+  return database_
+      ->query(HSMBRIDGE_KEYS "(?1 = '' OR token = ?1) AND (?2 = '' OR label = ?2) ORDER BY token, label, cka_id", token,
+              label)
+      .all(read_key);
 }
 
 bool SqliteStore::has_certificate(const SpkiHash& spki) {
-  Query row = database_->query("SELECT 1 FROM certificates WHERE spki = ? LIMIT 1");
-  row.bind(spki.str());
-  return row.row();
+  return database_->query("SELECT 1 FROM certificates WHERE spki = ? LIMIT 1", spki).row();
 }
 
 std::vector<KeyRecord> SqliteStore::replaced_keys(const std::string& profile, Instant replaced_by) {
-  Query row = database_->query(
-      "SELECT DISTINCT k.token, k.label, k.cka_id, k.spec, k.spki, k.status, k.changed_at "
-      "FROM certificates p JOIN certificates s ON s.predecessor = p.fingerprint AND s.predecessor <> '' "
-      "JOIN requests r ON r.id = s.request JOIN keys k ON k.spki = p.spki "
-      "WHERE p.status IN ('superseded', 'revoked', 'expired') AND p.profile = ?1 AND s.spki <> p.spki "
-      "AND s.status <> 'late' AND s.status <> 'quarantined' "
-      "AND r.state = 'Completed' AND r.changed_at <= ?2 AND k.status = 'active' "
-      // An open request is for that key, or may be: it is to use one in that token and has not looked yet which.
-      "AND NOT EXISTS (SELECT 1 FROM requests o WHERE o.final = 0 AND o.spki = k.spki) "
-      "AND NOT EXISTS (SELECT 1 FROM requests o WHERE o.final = 0 AND o.spki = '' AND o.token = k.token "
-      "AND o.state = 'Preparing' AND json_extract(o.order_json, '$.kind') <> 'revoke' "
-      "AND json_extract(o.order_json, '$.key.source') = 'use') "
-      "AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.spki = p.spki "
-      "AND c.status IN ('current', 'revoking', 'held', 'late'))");
-  row.bind(profile).bind(replaced_by);
-  std::vector<KeyRecord> records;
-  while (row.row()) records.push_back(read_key(row));
-  return records;
+  return database_
+      ->query(
+          "SELECT DISTINCT " HSMBRIDGE_KEY_COLUMNS
+          "FROM certificates p JOIN certificates s ON s.predecessor = p.fingerprint AND s.predecessor <> '' "
+          "JOIN requests r ON r.id = s.request JOIN keys k ON k.spki = p.spki "
+          "WHERE p.status IN ('superseded', 'revoked', 'expired') AND p.profile = ?1 AND s.spki <> p.spki "
+          "AND s.status <> 'late' AND s.status <> 'quarantined' "
+          "AND r.state = 'Completed' AND r.changed_at <= ?2 AND k.status = 'active' "
+          // An open request is for that key, or may be: it is to use one in that token and has not looked yet which.
+          "AND NOT EXISTS (SELECT 1 FROM requests o WHERE o.final = 0 AND o.spki = k.spki) "
+          "AND NOT EXISTS (SELECT 1 FROM requests o WHERE o.final = 0 AND o.spki = '' AND o.token = k.token "
+          "AND o.state = 'Preparing' AND json_extract(o.order_json, '$.kind') <> 'revoke' "
+          "AND json_extract(o.order_json, '$.key.source') = 'use') "
+          "AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.spki = p.spki "
+          "AND c.status IN ('current', 'revoking', 'held', 'late'))",
+          profile, replaced_by)
+      .all(read_key);
 }
 
 // ---- what becomes of them -------------------------------------------------------------------------------------------
@@ -349,30 +282,32 @@ std::vector<KeyRecord> SqliteStore::replaced_keys(const std::string& profile, In
 // What an order is about may have changed between the look that led to it and this transaction: a certificate that was
 // renewed meanwhile is not renewed once more, and a revocation that fails puts back what it was.
 void SqliteStore::expect_unchanged(const workflow::Predecessor& predecessor) {
-  Query row = database_->query("SELECT status FROM certificates WHERE fingerprint = ?");
-  row.bind(predecessor.certificate);
+  Query row = database_->query("SELECT status FROM certificates WHERE fingerprint = ?", predecessor.certificate);
   if (!row.row() || row.text(0) == predecessor.status) return;
-  throw Error{ErrorKind::conflict, fmt::format("certificate {} is {} now: somebody else was quicker",
-                                               predecessor.certificate.substr(0, 12), row.text(0))}
+  throw Error{ErrorKind::conflict,
+              fmt::format("certificate {} was changed concurrently by another process and is now {}",
+                          predecessor.certificate.substr(0, 12), row.text(0))}
       .with("status", row.text(0))
       .hint(fmt::format("hsmbridge cert show {}", predecessor.certificate.substr(0, 12)));
 }
 
 // By a certificate that is in all its places and fit to be there.
 bool SqliteStore::was_replaced(const std::string& fingerprint) {
-  Query row = database_->query(
-      "SELECT 1 FROM certificates s JOIN requests r ON r.id = s.request WHERE s.predecessor = ?1 "
-      "AND s.predecessor <> '' AND s.status NOT IN ('late', 'quarantined', 'revoking', 'revoked', 'held') AND r.state "
-      "= 'Completed'");
-  row.bind(fingerprint);
-  return row.row();
+  return database_
+      ->query(
+          "SELECT 1 FROM certificates s JOIN requests r ON r.id = s.request WHERE s.predecessor = ?1 "
+          "AND s.predecessor <> '' AND s.status NOT IN ('late', 'quarantined', 'revoking', 'revoked', 'held') AND "
+          "r.state "
+          "= 'Completed'",
+          fingerprint)
+      .row();
 }
 
 bool SqliteStore::would_change(const StatusChange& change) {
   Query row = database_->query(
       "SELECT status FROM certificates WHERE ?1 = 'certificate' AND fingerprint = ?2 "
-      "UNION ALL SELECT status FROM keys WHERE ?1 = 'key' AND spki = ?2");
-  row.bind(change.of == StatusChange::Of::key ? "key" : "certificate").bind(change.id);
+      "UNION ALL SELECT status FROM keys WHERE ?1 = 'key' AND spki = ?2",
+      change.of == StatusChange::Of::key ? "key" : "certificate", change.id);
   while (row.row()) {
     if (applies(change, row.text(0))) return true;
   }
@@ -386,8 +321,7 @@ std::size_t SqliteStore::change_record(const StatusChange& change, const Cause& 
 std::size_t SqliteStore::change_certificate(const StatusChange& change, const Cause& cause) {
   std::string before;
   {
-    Query row = database_->query("SELECT status FROM certificates WHERE fingerprint = ?");
-    row.bind(change.id);
+    Query row = database_->query("SELECT status FROM certificates WHERE fingerprint = ?", change.id);
     if (!row.row()) return 0;
     before = row.text(0);
   }
@@ -396,7 +330,7 @@ std::size_t SqliteStore::change_certificate(const StatusChange& change, const Ca
   if (change.to == workflow::status::kSuperseded && !was_replaced(change.id)) return 0;
   const bool replaced = change.to == workflow::status::kCurrent && was_replaced(change.id);
   const std::string to = replaced ? workflow::status::kSuperseded : change.to;
-  database_->query("UPDATE certificates SET status = ? WHERE fingerprint = ?").bind(to).bind(change.id).run();
+  database_->run("UPDATE certificates SET status = ? WHERE fingerprint = ?", to, change.id);
   Json fact = Json::object({{"certificate", change.id}, {"from", before}, {"to", to}});
   if (!cause.request.empty()) fact.set("request", cause.request);
   append_leaf(audit::fact_leaf("certificate-status", fact, cause.actor, cause.at));
@@ -415,22 +349,12 @@ std::size_t SqliteStore::change_certificate(const StatusChange& change, const Ca
 }
 
 std::size_t SqliteStore::change_keys(const StatusChange& change, const Cause& cause) {
-  std::vector<KeyRecord> keys;
-  {
-    Query row =
-        database_->query("SELECT token, label, cka_id, spec, spki, status, changed_at FROM keys WHERE spki = ?");
-    row.bind(change.id);
-    while (row.row()) keys.push_back(read_key(row));
-  }
+  const std::vector<KeyRecord> keys = database_->query(HSMBRIDGE_KEYS "spki = ?", change.id).all(read_key);
   std::size_t changed = 0;
   for (const KeyRecord& key : keys) {
     if (!applies(change, key.status)) continue;
-    database_->query("UPDATE keys SET status = ?, changed_at = ? WHERE token = ? AND cka_id = ?")
-        .bind(change.to)
-        .bind(cause.at)
-        .bind(key.token)
-        .bind(stored_id(key))
-        .run();
+    database_->run("UPDATE keys SET status = ?, changed_at = ? WHERE token = ? AND cka_id = ?", change.to, cause.at,
+                   key.token, stored_id(key));
     Json fact = Json::object({{"token", key.token},
                               {"label", key.label},
                               {"cka_id", key.cka_id},
@@ -461,10 +385,7 @@ void SqliteStore::add_installed(const std::string& fingerprint, const workflow::
   const std::optional<CertificateRecord> record = certificate(fingerprint);
   if (!record) return;
   const auto write = [this](const std::string& id, const std::vector<std::string>& targets) {
-    database_->query("UPDATE certificates SET installed = ? WHERE fingerprint = ?")
-        .bind(Json(targets).dump())
-        .bind(id)
-        .run();
+    database_->run("UPDATE certificates SET installed = ? WHERE fingerprint = ?", Json(targets).dump(), id);
   };
   if (std::find(record->installed.begin(), record->installed.end(), target.name) == record->installed.end()) {
     std::vector<std::string> targets = record->installed;
@@ -477,11 +398,9 @@ void SqliteStore::add_installed(const std::string& fingerprint, const workflow::
   {
     Query row = database_->query(
         "SELECT fingerprint, installed FROM certificates WHERE fingerprint <> ?1 AND (?2 = '' OR spki = ?2) "
-        "AND instr(installed, ?3) > 0");
-    row.bind(fingerprint);
-    row.bind(place == Holds::one ? std::string{} : record->spki.str());
-    row.bind(Json(target.name).dump());
-    while (row.row()) others.emplace_back(row.text(0), read_texts(row.text(1)));
+        "AND instr(installed, ?3) > 0",
+        fingerprint, place == Holds::one ? std::string{} : record->spki.str(), Json(target.name).dump());
+    while (row.row()) others.emplace_back(row.text(0), Json::parse(row.text(1)).as_strings());
   }
   for (auto& [other, targets] : others) {
     targets.erase(std::remove(targets.begin(), targets.end(), target.name), targets.end());

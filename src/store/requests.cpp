@@ -48,11 +48,8 @@ const SpkiHash& key_in(const workflow::Order& order, const workflow::State& stat
 void put_references(Database& database, const workflow::Order& order, const workflow::EventBody& body) {
   const auto put = [&](const ProviderReference& reference) {
     if (reference.empty()) return;
-    database.query("INSERT OR IGNORE INTO provider_references (provider, reference, request) VALUES (?, lower(?), ?)")
-        .bind(order.provider)
-        .bind(reference.str())
-        .bind(order.id.str())
-        .run();
+    database.run("INSERT OR IGNORE INTO provider_references (provider, reference, request) VALUES (?, lower(?), ?)",
+                 order.provider, reference, order.id);
   };
   if (const auto* report = workflow::report_of(body)) put(report->reference);
   if (const auto* there = std::get_if<workflow::ResolvedAsThere>(&body)) put(there->reference);
@@ -77,15 +74,8 @@ void SqliteStore::append_event(const RequestId& request, std::uint64_t sequence,
                                workflow::StateName after) {
   const std::string body = to_json(event.body).dump();
   const std::string_view name = to_string(name_of(event.body));
-  database_->query("INSERT INTO events (request, sequence, at, actor, event, body, after) VALUES (?, ?, ?, ?, ?, ?, ?)")
-      .bind(request.str())
-      .bind(static_cast<std::int64_t>(sequence))
-      .bind(event.at)
-      .bind(event.actor)
-      .bind(name)
-      .bind(body)
-      .bind(to_string(after))
-      .run();
+  database_->run("INSERT INTO events (request, sequence, at, actor, event, body, after) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                 request, sequence, event.at, event.actor, name, body, to_string(after));
   append_leaf(audit::event_leaf(request.str(), sequence, name, body, event.actor, event.at));
 }
 
@@ -94,7 +84,7 @@ void SqliteStore::create(const workflow::Order& order, const std::vector<workflo
   if (events.empty()) throw Error{ErrorKind::internal, "a request begins with an event"};
   const workflow::StateName state = name_of(begin.next);
   Database::Write write(*database_);
-  if (database_->query("SELECT 1 FROM requests WHERE id = ?").bind(order.id.str()).row()) {
+  if (database_->query("SELECT 1 FROM requests WHERE id = ?", order.id).row()) {
     throw Error{ErrorKind::conflict, fmt::format("request {} exists already", order.id.str())};
   }
   Drafts drafts(*database_);
@@ -106,24 +96,13 @@ void SqliteStore::create(const workflow::Order& order, const std::vector<workflo
   }
   const workflow::Predecessor* predecessor = order.predecessor();
   if (predecessor != nullptr) expect_unchanged(*predecessor);
-  database_
-      ->query(
-          "INSERT INTO requests (id, order_json, state_json, state, final, work, predecessor, sequence, created_at, "
-          "changed_at, token, cka_id, spki) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-      .bind(order.id.str())
-      .bind(to_json(order).dump())
-      .bind(to_json(begin.next, &drafts).dump())
-      .bind(to_string(state))
-      .bind(std::int64_t{is_final(state)})
-      .bind(work)
-      .bind(predecessor == nullptr ? std::string{} : predecessor->certificate)
-      .bind(static_cast<std::int64_t>(events.size()))
-      .bind(order.created_at)
-      .bind(events.back().at)
-      .bind(order.token())
-      .bind(order.enrolment() != nullptr ? order.enrolment()->key.cka_id : std::string{})
-      .bind(key_in(order, begin.next).str())
-      .run();
+  database_->run(
+      "INSERT INTO requests (id, order_json, state_json, state, final, work, predecessor, sequence, created_at, "
+      "changed_at, token, cka_id, spki) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      order.id, to_json(order).dump(), to_json(begin.next, &drafts).dump(), to_string(state), is_final(state), work,
+      predecessor == nullptr ? std::string{} : predecessor->certificate, events.size(), order.created_at,
+      events.back().at, order.token(), order.enrolment() != nullptr ? order.enrolment()->key.cka_id : std::string{},
+      key_in(order, begin.next).str());
   std::uint64_t sequence = 0;
   for (const workflow::Event& event : events) {
     append_event(order.id, ++sequence, event, state);
@@ -149,8 +128,8 @@ std::vector<StepResult> SqliteStore::commit(const std::vector<workflow::Step>& s
   return results;
 }
 
-void SqliteStore::refuse_second(const RequestId& request, const workflow::Order& order) {
-  const auto open = open_request_for(workflow::work_of(order));
+void SqliteStore::refuse_second(const RequestId& request, const std::string& work) {
+  const auto open = open_request_for(work);
   if (!open || *open == request) return;
   throw Error{ErrorKind::conflict, fmt::format("request {} is open for the same work", open->str())}
       .with("request", open->str())
@@ -161,15 +140,15 @@ void SqliteStore::refuse_second(const RequestId& request, const workflow::Order&
 StepResult SqliteStore::apply(const workflow::Step& step) {
   workflow::Order order;
   bool was_over = false;
+  std::string work;
   {
-    Query row = database_->query("SELECT sequence, order_json, final FROM requests WHERE id = ?");
-    row.bind(step.request.str());
+    Query row = database_->query("SELECT sequence, order_json, final, work FROM requests WHERE id = ?", step.request);
     if (!row.row() || row.count(0) != step.expected_sequence) return StepResult::stale;
     order = in_row("request", [&] { return workflow::order_from(Json::parse(row.text(1))); });
-    was_over = row.integer(2) != 0;
+    row.into(2, was_over, work);
   }
   // Only what an older version quarantined is over and can be taken up again.
-  if (was_over) refuse_second(step.request, order);
+  if (was_over) refuse_second(step.request, work);
   if (step.lease_of && (!step.finished_effect || !holds_lease(*step.finished_effect, step.request, *step.lease_of))) {
     return StepResult::lease_lost;
   }
@@ -177,18 +156,11 @@ StepResult SqliteStore::apply(const workflow::Step& step) {
   const std::uint64_t sequence = step.expected_sequence + 1;
   append_event(step.request, sequence, step.event, after);
   Drafts drafts(*database_);
-  database_
-      ->query(
-          "UPDATE requests SET state_json = ?, state = ?, final = ?, sequence = ?, changed_at = ?, spki = ? WHERE id = "
-          "?")
-      .bind(to_json(step.decision.next, &drafts).dump())
-      .bind(to_string(after))
-      .bind(std::int64_t{is_final(after)})
-      .bind(static_cast<std::int64_t>(sequence))
-      .bind(step.event.at)
-      .bind(key_in(order, step.decision.next).str())
-      .bind(step.request.str())
-      .run();
+  database_->run(
+      "UPDATE requests SET state_json = ?, state = ?, final = ?, sequence = ?, changed_at = ?, spki = ? WHERE id = "
+      "?",
+      to_json(step.decision.next, &drafts).dump(), to_string(after), is_final(after), sequence, step.event.at,
+      key_in(order, step.decision.next).str(), step.request);
   put_references(*database_, order, step.event.body);
   replace_effects(step, order);
   lease_until_due(step);
@@ -220,27 +192,23 @@ void SqliteStore::follow(const workflow::Step& step, const workflow::Order& orde
 
 std::optional<workflow::Record> SqliteStore::find(const RequestId& id) {
   static const std::string kSql = fmt::format("SELECT {} FROM requests WHERE id = ?", kRecordColumns);
-  Query row = database_->query(kSql.c_str());
-  row.bind(id.str());
+  Query row = database_->query(kSql.c_str(), id);
   if (!row.row()) return std::nullopt;
   return read_record(row, 0, *database_);
 }
 
 std::optional<RequestId> SqliteStore::open_request_for(const std::string& work) {
-  Query row = database_->query("SELECT id FROM requests WHERE work = ? AND final = 0");
-  row.bind(work);
+  Query row = database_->query("SELECT id FROM requests WHERE work = ? AND final = 0", work);
   if (!row.row()) return std::nullopt;
   return RequestId{row.text(0)};
 }
 
 std::vector<RequestId> SqliteStore::by_prefix(const std::string& prefix, unsigned most) {
   // Ids are ASCII: everything that begins with the prefix sorts before prefix + DEL.
-  Query row =
-      database_->query("SELECT id FROM requests WHERE id >= ? AND id < ? ORDER BY created_at DESC, id DESC LIMIT ?");
-  row.bind(prefix).bind(prefix + '\x7f').bind(std::int64_t{most});
-  std::vector<RequestId> ids;
-  while (row.row()) ids.emplace_back(row.text(0));
-  return ids;
+  return database_
+      ->query("SELECT id FROM requests WHERE id >= ? AND id < ? ORDER BY created_at DESC, id DESC LIMIT ?", prefix,
+              prefix + '\x7f', most)
+      .all([](const Query& row) { return RequestId{row.text(0)}; });
 }
 
 std::vector<workflow::Record> SqliteStore::list(const ListQuery& query) {
@@ -256,12 +224,12 @@ std::vector<workflow::Record> SqliteStore::list(const ListQuery& query) {
       (query.state && (query.spki || query.token)) || (query.spki && query.token)) {
     throw Error{ErrorKind::internal, "requests are not asked for by these together"};
   }
-  Query row = database_->query((query.spki ? kForKey : query.token ? kByKeyId : kAny).c_str());
-  row.bind(std::int64_t{query.open_only ? 0 : 1}).bind(std::int64_t{query.most});
+  const std::string& wanted = query.spki ? kForKey : query.token ? kByKeyId : kAny;
+  Query row = database_->query(wanted.c_str(), !query.open_only, query.most);
   if (query.spki) {
-    row.bind(query.spki->str());
+    row.bind(*query.spki);
   } else if (query.token) {
-    row.bind(*query.token).bind(*query.cka_id);
+    row.bind(*query.token, *query.cka_id);
   } else {
     row.bind(query.state ? to_string(*query.state) : std::string_view{});
   }
@@ -274,8 +242,7 @@ std::vector<workflow::Record> SqliteStore::by_reference(const std::string& provi
       "SELECT {}, id FROM provider_references p JOIN requests r ON r.id = p.request "
       "WHERE p.provider = ? AND p.reference = lower(?) ORDER BY created_at DESC, id DESC",
       kRecordColumns);
-  Query row = database_->query(kSql.c_str());
-  row.bind(provider).bind(reference.str());
+  Query row = database_->query(kSql.c_str(), provider, reference);
   return read_records(row, *database_);
 }
 
@@ -283,47 +250,53 @@ std::vector<workflow::Record> SqliteStore::requests_about(const std::string& fin
   static const std::string kSql = fmt::format(
       "SELECT {}, id FROM requests WHERE predecessor = ?1 AND predecessor <> '' ORDER BY created_at DESC, id DESC",
       kRecordColumns);
-  Query row = database_->query(kSql.c_str());
-  row.bind(fingerprint);
+  Query row = database_->query(kSql.c_str(), fingerprint);
   return read_records(row, *database_);
 }
 
-std::vector<workflow::JournalEntry> SqliteStore::history(const RequestId& id) {
-  Query row =
-      database_->query("SELECT sequence, at, actor, body, after FROM events WHERE request = ? ORDER BY sequence");
-  row.bind(id.str());
-  std::vector<workflow::JournalEntry> entries;
-  while (row.row()) {
-    entries.push_back(in_row("event", [&] {
+std::vector<workflow::JournalEntry> read_history(Database& database, const RequestId& id) {
+  const auto read = [](const Query& row) {
+    return in_row("event", [&] {
       const auto after = workflow::state_name_from(row.text(4));
       if (!after) throw Error{ErrorKind::corrupt, fmt::format("'{}' is not a known state", row.text(4))};
       return workflow::JournalEntry{
-          row.count(0),
-          workflow::Event{row.instant(1), row.text(2), workflow::event_body_from(Json::parse(row.text(3)))}, *after};
-    }));
-  }
-  return entries;
+          row.count(0), {row.instant(1), row.text(2), workflow::event_body_from(Json::parse(row.text(3)))}, *after};
+    });
+  };
+  return database.query("SELECT sequence, at, actor, body, after FROM events WHERE request = ? ORDER BY sequence", id)
+      .all(read);
 }
+
+std::vector<workflow::JournalEntry> SqliteStore::history(const RequestId& id) {
+  return read_history(*database_, id);
+}
+
+namespace {
+
+// An answer as this program would write it, or "" when it cannot be read.
+std::string in_todays_words(const std::string& body) {
+  try {
+    return to_json(workflow::event_body_from(Json::parse(body))).dump();
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+}  // namespace
 
 void SqliteStore::keep_late_answer(const workflow::LateAnswer& answer, const std::optional<workflow::KeyRecord>& key) {
   const Json body = to_json(answer.event.body);
   const std::string text = body.dump();
   Database::Write write(*database_);
-  // A commit that only seemed to fail is repeated by whoever holds the answer.
-  if (database_->query("SELECT 1 FROM late_answers WHERE request = ? AND at = ? AND body = ?")
-          .bind(answer.request.str())
-          .bind(answer.event.at)
-          .bind(text)
-          .row()) {
-    return;
+  // A commit that only seemed to fail is repeated by whoever holds the answer, who may be a newer program: the same
+  // answer reads the same, however it was written.
+  for (const std::string& known :
+       database_->query("SELECT body FROM late_answers WHERE request = ? AND at = ?", answer.request, answer.event.at)
+           .texts()) {
+    if (known == text || in_todays_words(known) == text) return;
   }
-  database_->query("INSERT INTO late_answers (request, at, actor, body, why) VALUES (?, ?, ?, ?, ?)")
-      .bind(answer.request.str())
-      .bind(answer.event.at)
-      .bind(answer.event.actor)
-      .bind(text)
-      .bind(answer.why)
-      .run();
+  database_->run("INSERT INTO late_answers (request, at, actor, body, why) VALUES (?, ?, ?, ?, ?)", answer.request,
+                 answer.event.at, answer.event.actor, text, answer.why);
   try {
     if (const auto record = find(answer.request)) put_references(*database_, record->order, answer.event.body);
   } catch (const Error& error) {
@@ -339,17 +312,14 @@ void SqliteStore::keep_late_answer(const workflow::LateAnswer& answer, const std
 }
 
 std::vector<workflow::LateAnswer> SqliteStore::late_answers(const RequestId& id) {
-  Query row = database_->query("SELECT at, actor, body, why FROM late_answers WHERE request = ? ORDER BY position");
-  row.bind(id.str());
-  std::vector<workflow::LateAnswer> answers;
-  while (row.row()) {
-    answers.push_back(in_row("late answer", [&] {
+  const auto read = [&id](const Query& row) {
+    return in_row("late answer", [&] {
       return workflow::LateAnswer{
-          id, workflow::Event{row.instant(0), row.text(1), workflow::event_body_from(Json::parse(row.text(2)))},
-          row.text(3)};
-    }));
-  }
-  return answers;
+          id, {row.instant(0), row.text(1), workflow::event_body_from(Json::parse(row.text(2)))}, row.text(3)};
+    });
+  };
+  return database_->query("SELECT at, actor, body, why FROM late_answers WHERE request = ? ORDER BY position", id)
+      .all(read);
 }
 
 }  // namespace hsmbridge::store

@@ -33,8 +33,7 @@ std::optional<std::string> SqliteStore::older_than_its_mark() {
   if (mark->size > head.size()) {
     return fmt::format("it has {} audit entries, and {} had been written", head.size(), mark->size);
   }
-  Query leaf = database_->query("SELECT root FROM leaves WHERE position = ?");
-  leaf.bind(static_cast<std::int64_t>(mark->size - 1));
+  Query leaf = database_->query("SELECT root FROM leaves WHERE position = ?", mark->size - 1);
   if (leaf.row() && read_hash(leaf, 0) == mark->root) return std::nullopt;
   return fmt::format("its audit entry {} is not the one that had been written", mark->size - 1);
 }
@@ -47,7 +46,7 @@ void SqliteStore::look_at_mark() {
     const auto why = older_than_its_mark();
     if (!why) return;
     const Instant now = clock_.now();
-    database_->query("INSERT OR IGNORE INTO restored (only, at, why) VALUES (1, ?, ?)").bind(now).bind(*why).run();
+    database_->run("INSERT OR IGNORE INTO restored (only, at, why) VALUES (1, ?, ?)", now, *why);
     append_leaf(audit::fact_leaf("store-restored", Json::object({{"why", *why}}), "hsmbridge", now));
     write.commit();
   } catch (const Error& error) {
@@ -75,7 +74,7 @@ std::optional<std::string> SqliteStore::restored() {
 
 bool SqliteStore::accept_restored(const std::string& actor, Instant at) {
   Database::Write write(*database_);
-  if (database_->query("DELETE FROM restored").run() == 0) return false;
+  if (database_->run("DELETE FROM restored") == 0) return false;
   append_leaf(audit::fact_leaf("restored-store-accepted", Json::object({}), actor, at));
   write.commit();
   return true;

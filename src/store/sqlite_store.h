@@ -126,8 +126,9 @@ class SqliteStore final : public workflow::Store {
   void append_event(const RequestId& request, std::uint64_t sequence, const workflow::Event& event,
                     workflow::StateName after);
   workflow::StepResult apply(const workflow::Step& step);
-  // Throws conflict when another open request does the work of this one, which is over.
-  void refuse_second(const RequestId& request, const workflow::Order& order);
+  // Throws conflict when another open request does the work of this one, which is over. `work` is what was stored when
+  // it was made: another program may have written the order in other words.
+  void refuse_second(const RequestId& request, const std::string& work);
   // outbox.cpp
   bool holds_lease(std::int64_t effect_id, const RequestId& request, const std::string& worker);
   void add_effect(const RequestId& request, const workflow::Effect& effect, const workflow::Order& order);

@@ -28,8 +28,7 @@ std::string_view word(Head which) {
 }  // namespace
 
 audit::TreeHead read_tree(Database& database, Head which) {
-  Query row = database.query("SELECT size, subtrees FROM tree_heads WHERE which = ?");
-  row.bind(word(which));
+  Query row = database.query("SELECT size, subtrees FROM tree_heads WHERE which = ?", word(which));
   if (!row.row()) return {};
   const Bytes stored = row.blob(1);
   std::vector<audit::Hash> subtrees(stored.size() / sizeof(audit::Hash));
@@ -48,11 +47,8 @@ audit::TreeHead read_tree(Database& database, Head which) {
 void write_tree(Database& database, Head which, const audit::TreeHead& head) {
   Bytes subtrees;
   for (const audit::Hash& hash : head.subtrees()) subtrees.insert(subtrees.end(), hash.begin(), hash.end());
-  database.query("INSERT OR REPLACE INTO tree_heads (which, size, subtrees) VALUES (?, ?, ?)")
-      .bind(word(which))
-      .bind(static_cast<std::int64_t>(head.size()))
-      .bind(ByteView(subtrees))
-      .run();
+  database.run("INSERT OR REPLACE INTO tree_heads (which, size, subtrees) VALUES (?, ?, ?)", word(which), head.size(),
+               subtrees);
 }
 
 }  // namespace hsmbridge::store

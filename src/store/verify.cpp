@@ -86,8 +86,7 @@ class Verification {
     if (depth_ == AuditDepth::whole) return {};
     audit::TreeHead verified = read_tree(database_, Head::verified);
     if (verified.size() == 0) return verified;
-    Query leaf = database_.query("SELECT root FROM leaves WHERE position = ?");
-    leaf.bind(static_cast<std::int64_t>(verified.size() - 1));
+    Query leaf = database_.query("SELECT root FROM leaves WHERE position = ?", verified.size() - 1);
     if (leaf.row() && read_hash(leaf, 0) == verified.root()) return verified;
     fault(fmt::format("the log does not go on from leaf {}, up to which it was in order before", verified.size() - 1));
     return {};
@@ -95,8 +94,8 @@ class Verification {
 
   void leaves() {
     audit::TreeHead head = beginning();
-    Query row = database_.query("SELECT position, hash, data, root FROM leaves WHERE position >= ? ORDER BY position");
-    row.bind(static_cast<std::int64_t>(head.size()));
+    Query row = database_.query("SELECT position, hash, data, root FROM leaves WHERE position >= ? ORDER BY position",
+                                head.size());
     while (row.row()) {
       const std::uint64_t position = row.count(0);
       if (position != head.size()) {
@@ -145,8 +144,8 @@ class Verification {
     }
     const std::string id = request->as_string();
     const std::int64_t number = sequence->as_integer();
-    Query row = database_.query("SELECT event, body, actor, at FROM events WHERE request = ? AND sequence = ?");
-    row.bind(id).bind(number);
+    Query row =
+        database_.query("SELECT event, body, actor, at FROM events WHERE request = ? AND sequence = ?", id, number);
     if (!row.row()) {
       fault(fmt::format("leaf {} is about event {} of request {}, which is gone", position, number, id));
     } else if (audit::event_leaf(id, static_cast<std::uint64_t>(number), row.text(0), row.text(1), row.text(2),

@@ -45,12 +45,8 @@ CREATE TABLE restored (
     while (old.row()) {
       const audit::Hash hash = read_hash(old, 1);
       head.append(hash);
-      database.query("INSERT INTO leaves (position, hash, data, root) VALUES (?, ?, ?, ?)")
-          .bind(old.integer(0))
-          .bind(ByteView(hash))
-          .bind(old.blob(2))
-          .bind(ByteView(head.root()))
-          .run();
+      database.run("INSERT INTO leaves (position, hash, data, root) VALUES (?, ?, ?, ?)", old.integer(0), hash,
+                   old.blob(2), head.root());
     }
   }
   write_tree(database, Head::last, head);
@@ -67,47 +63,28 @@ CREATE TRIGGER leaves_follow BEFORE INSERT ON leaves
 )sql");
 }
 
-std::vector<workflow::JournalEntry> history_of(Database& database, const std::string& id) {
-  std::vector<workflow::JournalEntry> history;
-  Query event =
-      database.query("SELECT sequence, at, actor, body, after FROM events WHERE request = ? ORDER BY sequence");
-  event.bind(id);
-  while (event.row()) {
-    history.push_back({event.count(0),
-                       {event.instant(1), event.text(2), workflow::event_body_from(Json::parse(event.text(3)))},
-                       workflow::state_name_from(event.text(4)).value_or(workflow::StateName::preparing)});
-  }
-  return history;
-}
-
 // Version 3 ended a request whose certificate was quarantined and kept neither key nor draft in its state. Its journal
 // has them, so it is open again, unless the same work was ordered once more since.
 void reopen_quarantined(Database& database) {
-  std::vector<std::pair<std::string, std::string>> quarantined;
-  {
-    Query row = database.query("SELECT id, state_json FROM requests WHERE state = 'Quarantined' ORDER BY id");
-    while (row.row()) quarantined.emplace_back(row.text(0), row.text(1));
-  }
+  const auto quarantined = database.query("SELECT id, state_json FROM requests WHERE state = 'Quarantined' ORDER BY id")
+                               .all([](const Query& row) { return std::pair(row.text(0), row.text(1)); });
   for (const auto& [id, state_json] : quarantined) {
     workflow::Quarantined whole;
     try {
       const workflow::State state = workflow::state_from(Json::parse(state_json));
       const auto* bare = std::get_if<workflow::Quarantined>(&state);
       if (bare == nullptr) throw Error{ErrorKind::corrupt, "its state is another one than the list says"};
-      whole = workflow::completed_from(*bare, history_of(database, id));
+      whole = workflow::completed_from(*bare, read_history(database, RequestId{id}));
       if (whole == *bare) continue;
     } catch (const Error& error) {
       log::warning(fmt::format("request {} stays quarantined: its journal cannot be read: {}", id, error.message()));
       continue;
     }
-    database
-        .query(
-            "UPDATE requests SET state_json = ?1, final = EXISTS (SELECT 1 FROM requests o WHERE o.work = "
-            "requests.work "
-            "AND o.id <> requests.id AND (o.final = 0 OR o.created_at > requests.created_at)) WHERE id = ?2")
-        .bind(workflow::to_json(workflow::State(std::move(whole))).dump())
-        .bind(id)
-        .run();
+    database.run(
+        "UPDATE requests SET state_json = ?1, final = EXISTS (SELECT 1 FROM requests o WHERE o.work = "
+        "requests.work "
+        "AND o.id <> requests.id AND (o.final = 0 OR o.created_at > requests.created_at)) WHERE id = ?2",
+        workflow::to_json(workflow::State(std::move(whole))).dump(), id);
   }
 }
 

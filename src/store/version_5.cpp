@@ -41,19 +41,14 @@ CREATE TRIGGER drafts_never_change BEFORE UPDATE ON drafts BEGIN
 CREATE TRIGGER drafts_never_go BEFORE DELETE ON drafts BEGIN
   SELECT RAISE(ABORT, 'a draft is never deleted'); END;
 )sql");
-  std::vector<std::pair<std::string, std::string>> states;
-  {
-    Query row = database.query("SELECT id, state_json FROM requests ORDER BY id");
-    while (row.row()) states.emplace_back(row.text(0), row.text(1));
-  }
+  const auto states = database.query("SELECT id, state_json FROM requests ORDER BY id").all([](const Query& row) {
+    return std::pair(row.text(0), row.text(1));
+  });
   Drafts drafts(database);
   for (const auto& [id, text] : states) {
     try {
       const workflow::State state = workflow::state_from(Json::parse(text));
-      database.query("UPDATE requests SET state_json = ? WHERE id = ?")
-          .bind(workflow::to_json(state, &drafts).dump())
-          .bind(id)
-          .run();
+      database.run("UPDATE requests SET state_json = ? WHERE id = ?", workflow::to_json(state, &drafts).dump(), id);
     } catch (const Error& error) {
       if (!is_unreadable(error)) throw;
       log::warning(fmt::format("the state of request {} stays as it is: {}", id, error.message()));
@@ -87,11 +82,10 @@ CREATE TABLE provider_references (
   PRIMARY KEY (provider, reference, request)
 ) STRICT, WITHOUT ROWID;
 )sql");
-  std::vector<std::tuple<std::string, std::string, std::string>> requests;
-  {
-    Query row = database.query("SELECT id, order_json, state_json FROM requests ORDER BY id");
-    while (row.row()) requests.emplace_back(row.text(0), row.text(1), row.text(2));
-  }
+  const auto requests =
+      database.query("SELECT id, order_json, state_json FROM requests ORDER BY id").all([](const Query& row) {
+        return std::tuple(row.text(0), row.text(1), row.text(2));
+      });
   for (const auto& [id, order_json, state_json] : requests) {
     std::optional<workflow::Order> order;
     if_readable("the order of request " + id,
@@ -101,20 +95,15 @@ CREATE TABLE provider_references (
     workflow::State state = workflow::Preparing{};
     if_readable("the state of request " + id,
                 [&, &text = state_json] { state = workflow::state_from(Json::parse(text)); });
-    database.query("UPDATE requests SET token = ?, cka_id = ?, spki = ? WHERE id = ?")
-        .bind(order->token())
-        .bind(order->enrolment() != nullptr ? order->enrolment()->key.cka_id : std::string{})
-        .bind(key_in(*order, state).str())
-        .bind(id)
-        .run();
-    std::vector<std::string> events;
-    {
-      Query event = database.query(
-          "SELECT body FROM events WHERE request = ?1 UNION ALL "
-          "SELECT body FROM late_answers WHERE request = ?1");
-      event.bind(id);
-      while (event.row()) events.push_back(event.text(0));
-    }
+    database.run("UPDATE requests SET token = ?, cka_id = ?, spki = ? WHERE id = ?", order->token(),
+                 order->enrolment() != nullptr ? order->enrolment()->key.cka_id : std::string{},
+                 key_in(*order, state).str(), id);
+    const std::vector<std::string> events = database
+                                                .query(
+                                                    "SELECT body FROM events WHERE request = ?1 UNION ALL "
+                                                    "SELECT body FROM late_answers WHERE request = ?1",
+                                                    id)
+                                                .texts();
     for (const std::string& text : events) {
       if_readable("an event of request " + id,
                   [&] { put_references(database, *order, workflow::event_body_from(Json::parse(text))); });

@@ -359,6 +359,19 @@ TEST_CASE("what a retry replaced is there again when its PIN was not judged, unl
   });
 }
 
+TEST_CASE("a retry after three unclear answers says once that one of them came again") {
+  const Host host;
+  PinRefusal third = kRefusal;
+  third.state = AttemptState::from_words("CKR_DEVICE_ERROR after CKR_GENERAL_ERROR again");
+  Host::as(kBob, [&] {
+    HostPins memory = pins();
+    memory.record(third);
+    PinAttempt again = attempt(memory);
+    again.begin_again();
+    CHECK(memory.refused(kSubject)->state.words() == "open after CKR_DEVICE_ERROR after CKR_GENERAL_ERROR again");
+  });
+}
+
 TEST_CASE("a page that cannot be opened is not taken for one that is not there") {
   const Host host;
   Host::as(kAnn, [] { pins().record(kRefusal); });

@@ -40,7 +40,7 @@ void set_proof(Json& json, const TimestampProof& proof) {
 Json key_password(const Secret& password) {
   if (password.empty()) return {};
   const std::string_view text = password.reveal();
-  if (!x509::is_utf8(text)) throw Error{ErrorKind::invalid_input, "the key password is not UTF-8"};
+  if (!is_utf8(text)) throw Error{ErrorKind::invalid_input, "the key password is not UTF-8"};
   Json characters = Json::array();
   for (std::size_t at = 0; at < text.size();) {
     const auto first = static_cast<unsigned char>(text[at]);

@@ -148,7 +148,7 @@ std::string last_words(std::string output) {
   while (!output.empty() && (output.back() == '\n' || output.back() == '\r' || output.back() == ' ')) output.pop_back();
   output.erase(0, output.find_last_of('\n') + 1);
   if (output.size() > kShownOutput) output.erase(0, output.size() - kShownOutput);
-  return output.empty() ? "" : ": " + x509::printable(output);
+  return output.empty() ? "" : ": " + printable(output);
 }
 
 // The process of a hook, from its start to the moment in which its exit status is known.

@@ -1,4 +1,5 @@
 // The machine as a picture. Each edge is a pair of states; the events that lead along it are its label.
+#include "base/text.h"
 #include "workflow/machine/rules.h"
 
 #include <fmt/core.h>
@@ -32,15 +33,6 @@ std::vector<Edge> edges() {
     }
   }
   return all;
-}
-
-std::string joined(const std::vector<std::string_view>& words, std::string_view separator) {
-  std::string text;
-  for (const std::string_view word : words) {
-    if (!text.empty()) text += separator;
-    text += word;
-  }
-  return text;
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "workflow/machine/lifecycle.h"
 
-#include <algorithm>
-#include <cctype>
+#include "base/text.h"
 
 namespace hsmbridge::workflow {
 namespace {
@@ -25,12 +24,6 @@ constexpr RevocationReason kReasons[] = {
     {"aACompromise", 10, "somebody else may have the attribute authority's key"},
 };
 
-bool same_word(std::string_view one, std::string_view other) {
-  const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
-  return one.size() == other.size() &&
-         std::equal(one.begin(), one.end(), other.begin(), [&](char a, char b) { return lower(a) == lower(b); });
-}
-
 }  // namespace
 
 bool is_planned(std::string_view key_status) {
@@ -47,7 +40,7 @@ std::span<const RevocationReason> revocation_reasons() {
 
 const RevocationReason* revocation_reason(std::string_view name) {
   for (const RevocationReason& row : kReasons) {
-    if (same_word(row.name, name)) return &row;
+    if (equal_ignoring_case(row.name, name)) return &row;
   }
   return nullptr;
 }

@@ -27,7 +27,8 @@ bool may_be_same(const PinSubject& one, const PinSubject& other) {
 }
 
 std::string AttemptState::answers() const {
-  return fmt::format("{}{}", reason, unclear == 2 ? kAgain : "");
+  // The reason of a refusal that a person overrode may say it already.
+  return fmt::format("{}{}", reason, unclear == 2 && !reason.ends_with(kAgain) ? kAgain : "");
 }
 
 std::string AttemptState::words() const {

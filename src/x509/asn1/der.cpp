@@ -148,6 +148,13 @@ Element only(ByteView bytes, std::string_view what) {
   return element;
 }
 
+Reader inside(ByteView bytes, std::uint8_t tag, std::string_view what) {
+  Reader outer(bytes);
+  Reader content = outer.enter(tag, what);
+  outer.expect_end(what);
+  return content;
+}
+
 Bytes element(std::uint8_t tag, ByteView content) {
   Bytes der;
   der.reserve(content.size() + 6);

@@ -87,6 +87,8 @@ class Reader {
 
 // The only element in `bytes`; anything after it is refused.
 Element only(ByteView bytes, std::string_view what);
+// A reader of its content; it must have that tag.
+Reader inside(ByteView bytes, std::uint8_t tag, std::string_view what);
 
 // Writers return complete elements.
 Bytes element(std::uint8_t tag, ByteView content);

@@ -1,6 +1,7 @@
 #include "x509/asn1/oid.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "x509/asn1/openssl_error.h"
 #include "x509/asn1/openssl_ptr.h"
 
@@ -41,20 +42,12 @@ std::string dotted_text(const ASN1_OBJECT* object) {
   return text;
 }
 
-bool starts_with_word(std::string_view text, std::string_view lower_case) {
-  if (text.size() < lower_case.size()) return false;
-  for (std::size_t i = 0; i < lower_case.size(); ++i) {
-    const char c = text[i];
-    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) != lower_case[i]) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 Oid Oid::parse(std::string_view text) {
   std::string_view rest = text;
-  if (starts_with_word(rest, "oid.") || starts_with_word(rest, "oid:")) rest.remove_prefix(4);
+  const std::string prefix = lower(rest.substr(0, 4));
+  if (prefix == "oid." || prefix == "oid:") rest.remove_prefix(4);
   if (rest.empty() || rest.size() > kMostText || rest.find('\0') != std::string_view::npos) refuse(text);
   if (rest.front() >= '0' && rest.front() <= '9') {
     // Through OpenSSL and back, so that 1.02.3 and 1.2.3 are one.

@@ -1,5 +1,7 @@
 #include "x509/asn1/unicode.h"
 
+#include "base/text.h"
+
 namespace hsmbridge::x509 {
 namespace {
 
@@ -107,8 +109,8 @@ std::optional<Bytes> latin1_from_utf8(std::string_view text) {
 
 bool is_printable_string(std::string_view text) {
   for (const char c : text) {
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (!letter && (c == '\0' || std::string_view(" '()+,-./:=?").find(c) == std::string_view::npos)) return false;
+    if (!is_letter_or_digit(c) && (c == '\0' || std::string_view(" '()+,-./:=?").find(c) == std::string_view::npos))
+      return false;
   }
   return true;
 }

@@ -1,7 +1,9 @@
 #include "x509/content/content.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "x509/asn1/unicode.h"
+#include "x509/content/extensions.h"
 
 #include <algorithm>
 #include <set>
@@ -47,12 +49,10 @@ std::string list_differs(std::string_view field, const std::vector<Item>& asked,
 
 std::string constraints_text(const std::optional<NameConstraints>& constraints) {
   if (!constraints) return "nothing";
-  std::string text;
-  for (const GeneralName& base : constraints->permitted) {
-    text += (text.empty() ? "" : ", ") + ("permitted " + base.text);
-  }
-  for (const GeneralName& base : constraints->excluded) text += (text.empty() ? "" : ", ") + ("excluded " + base.text);
-  return text;
+  std::vector<std::string> texts;
+  for (const GeneralName& base : constraints->permitted) texts.push_back("permitted " + base.text);
+  for (const GeneralName& base : constraints->excluded) texts.push_back("excluded " + base.text);
+  return joined(texts);
 }
 
 std::string extension_text(const Extension& extension) {
@@ -68,11 +68,7 @@ void validate(const Content& content) {
   // Names of a certificate that is taken as a model were only read so far.
   content.subject.check();
   for (const GeneralName& name : content.subject_alternative_names) {
-    try {
-      name.check();
-    } catch (Error& error) {
-      throw error.prefix("subject alternative name");
-    }
+    prefixed("subject alternative name", [&] { name.check(); });
   }
   refuse_duplicates("subject alternative name", content.subject_alternative_names,
                     [](const GeneralName& name) { return name.text; });
@@ -157,23 +153,11 @@ std::string difference(const Content& asked, const Content& found) {
   if (asked.challenge_password != found.challenge_password) note("challenge password: another one than asked");
   if (!text.empty()) return text;
 
-  const auto mark = [&note](std::string_view field, bool present, bool a, bool b) {
-    if (present) note(differs(field, a, b, yes_no));
-  };
-  const bool san_critical = asked.critical.subject_alternative_names || asked.subject.empty();
-  mark("subject alternative names", !asked.subject_alternative_names.empty(), san_critical,
-       found.critical.subject_alternative_names);
-  mark("key usage", asked.key_usage.has_value(), asked.critical.key_usage, found.critical.key_usage);
-  mark("extended key usage", !asked.extended_key_usage.empty(), asked.critical.extended_key_usage,
-       found.critical.extended_key_usage);
-  mark("basic constraints", asked.basic_constraints.has_value(), asked.critical.basic_constraints,
-       found.critical.basic_constraints);
-  mark("name constraints", asked.name_constraints.has_value(), asked.critical.name_constraints,
-       found.critical.name_constraints);
-  mark("certificate policies", !asked.policies.empty(), asked.critical.policies, found.critical.policies);
-  mark("TLS features", !asked.tls_features.empty(), asked.critical.tls_features, found.critical.tls_features);
-  mark("subject key identifier", asked.subject_key_identifier.has_value(), asked.critical.subject_key_identifier,
-       found.critical.subject_key_identifier);
+  for (const ContentExtension& row : content_extensions()) {
+    if (row.present(asked)) {
+      note(differs(row.text, marked_critical(asked, row), found.critical.*row.critical, yes_no));
+    }
+  }
   return text;
 }
 

@@ -33,6 +33,7 @@ struct KeyUsages {
 
   KeyUsages() = default;
   KeyUsages(std::initializer_list<KeyUsage> usages);
+  std::vector<KeyUsage> all() const;  // those in the set, by their numbers
   bool has(KeyUsage usage) const { return ((bits >> static_cast<unsigned>(usage)) & 1U) != 0; }
   void add(KeyUsage usage) { bits = static_cast<std::uint16_t>(bits | (1U << static_cast<unsigned>(usage))); }
   bool operator==(const KeyUsages&) const = default;

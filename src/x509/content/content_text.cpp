@@ -1,9 +1,11 @@
 #include "base/error.h"
+#include "base/text.h"
 #include "x509/asn1/der.h"
 #include "x509/asn1/unicode.h"
 #include "x509/content/content.h"
 #include "x509/content/extensions.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -13,14 +15,6 @@ namespace {
 
 [[noreturn]] void refuse(std::string_view what, std::string_view text, const std::string& why) {
   throw Error{ErrorKind::invalid_input, std::string(what) + " \"" + printable(text.substr(0, 200)) + "\": " + why};
-}
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
 }
 
 std::optional<std::uint64_t> number(std::string_view text) {
@@ -66,9 +60,9 @@ constexpr std::array kPurposes{
 
 // Extensions that have a field in Content, or that only an issuer writes.
 bool has_field(const Oid& oid) {
-  return oid == oids::kSubjectKeyIdentifier || oid == oids::kKeyUsage || oid == oids::kSubjectAltName ||
-         oid == oids::kBasicConstraints || oid == oids::kNameConstraints || oid == oids::kCertificatePolicies ||
-         oid == oids::kExtendedKeyUsage || oid == oids::kTlsFeature || oid == oids::kAuthorityKeyIdentifier;
+  const auto rows = content_extensions();
+  return oid == oids::kAuthorityKeyIdentifier ||
+         std::any_of(rows.begin(), rows.end(), [&](const ContentExtension& row) { return *row.oid == oid; });
 }
 
 }  // namespace
@@ -77,16 +71,22 @@ KeyUsages::KeyUsages(std::initializer_list<KeyUsage> usages) {
   for (const KeyUsage usage : usages) add(usage);
 }
 
-KeyUsage parse_key_usage(std::string_view text) {
-  const std::string lower = lower_case(text);
-  std::string names;
+std::vector<KeyUsage> KeyUsages::all() const {
+  std::vector<KeyUsage> usages;
   for (const UsageName& row : kUsages) {
-    if (lower == lower_case(row.name)) return row.usage;
-    names += (names.empty() ? "" : ", ") + std::string(row.name);
+    if (has(row.usage)) usages.push_back(row.usage);
   }
-  if (lower == "contentcommitment") return KeyUsage::content_commitment;
+  return usages;
+}
+
+KeyUsage parse_key_usage(std::string_view text) {
+  const std::string word = lower(text);
+  for (const UsageName& row : kUsages) {
+    if (word == lower(row.name)) return row.usage;
+  }
+  if (word == "contentcommitment") return KeyUsage::content_commitment;
   throw Error{ErrorKind::invalid_input, "key usage \"" + printable(text.substr(0, 200)) + "\" does not exist"}.hint(
-      "use one of " + names);
+      "use one of " + joined(kUsages, ", ", &UsageName::name));
 }
 
 std::string_view to_string(KeyUsage usage) {
@@ -97,17 +97,13 @@ std::string_view to_string(KeyUsage usage) {
 }
 
 std::string to_string(KeyUsages usages) {
-  std::string text;
-  for (const UsageName& row : kUsages) {
-    if (usages.has(row.usage)) text += (text.empty() ? "" : ", ") + std::string(row.name);
-  }
-  return text.empty() ? "none" : text;
+  return usages.bits == 0 ? "none" : joined(usages.all(), ", ", [](KeyUsage usage) { return to_string(usage); });
 }
 
 Oid parse_extended_key_usage(std::string_view text) {
-  const std::string lower = lower_case(text);
+  const std::string word = lower(text);
   for (const PurposeName& row : kPurposes) {
-    if (lower == row.name) return Oid(row.oid);
+    if (word == row.name) return Oid(row.oid);
   }
   try {
     return Oid::parse(text);
@@ -118,8 +114,8 @@ Oid parse_extended_key_usage(std::string_view text) {
 }
 
 BasicConstraints parse_basic_constraints(std::string_view text) {
-  const std::string lower = lower_case(text);
-  std::string_view rest = lower;
+  const std::string word = lower(text);
+  std::string_view rest = word;
   BasicConstraints constraints;
   if (rest.rfind("ca:true", 0) == 0) {
     constraints.ca = true;
@@ -150,16 +146,13 @@ std::string to_string(const BasicConstraints& constraints) {
 
 void add_name_constraint(NameConstraints& constraints, std::string_view text) {
   const std::size_t end = text.find_first_of(";:");
-  const std::string kind = lower_case(text.substr(0, end));
+  const std::string kind = lower(text.substr(0, end));
   if (end == std::string_view::npos || (kind != "permitted" && kind != "excluded")) {
     refuse("name constraint", text, "it is like permitted;dns:example.com or excluded;ip:10.0.0.0/8");
   }
-  try {
-    GeneralName base = GeneralName::parse_constraint(text.substr(end + 1));
-    (kind == "permitted" ? constraints.permitted : constraints.excluded).push_back(std::move(base));
-  } catch (Error& error) {
-    throw error.prefix("name constraint");
-  }
+  (kind == "permitted" ? constraints.permitted : constraints.excluded).push_back(prefixed("name constraint", [&] {
+    return GeneralName::parse_constraint(text.substr(end + 1));
+  }));
 }
 
 Policy parse_policy(std::string_view text) {
@@ -170,19 +163,10 @@ Policy parse_policy(std::string_view text) {
     std::size_t end = rest.find(';');
     std::string_view part = rest.substr(0, end);
     if (first) {
-      try {
-        policy.oid = Oid::parse(part);
-      } catch (Error& error) {
-        throw error.prefix("certificate policy");
-      }
+      policy.oid = prefixed("certificate policy", [&] { return Oid::parse(part); });
     } else if (part.rfind("cps:", 0) == 0) {
-      const GeneralName uri = [&] {
-        try {
-          return GeneralName::parse("uri:" + std::string(part.substr(4)));
-        } catch (Error& error) {
-          throw error.prefix("certificate policy");
-        }
-      }();
+      const GeneralName uri =
+          prefixed("certificate policy", [&] { return GeneralName::parse("uri:" + std::string(part.substr(4))); });
       policy.cps_uris.push_back(uri.text.substr(4));
     } else if (part.rfind("notice:", 0) == 0) {
       // A notice is free text: it runs to the end, semicolons included.
@@ -221,9 +205,9 @@ std::string to_string(const Policy& policy) {
 }
 
 std::uint64_t parse_tls_feature(std::string_view text) {
-  const std::string lower = lower_case(text);
-  if (lower == "status_request") return 5;
-  if (lower == "status_request_v2") return 17;
+  const std::string word = lower(text);
+  if (word == "status_request") return 5;
+  if (word == "status_request_v2") return 17;
   const auto value = number(text);
   if (!value || *value > 65535) {
     refuse("TLS feature", text, "use status_request, status_request_v2 or a number to 65535");
@@ -236,7 +220,7 @@ Extension parse_extension(std::string_view text) {
   const std::size_t colon = text.find(':');
   if (colon == std::string_view::npos) refuse("extension", text, "it is OID:hex or OID:critical:hex");
   std::string_view value = text.substr(colon + 1);
-  if (lower_case(value.substr(0, 9)) == "critical:") {
+  if (lower(value.substr(0, 9)) == "critical:") {
     extension.critical = true;
     value.remove_prefix(9);
   }

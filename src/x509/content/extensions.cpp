@@ -5,6 +5,7 @@
 #include "x509/asn1/der.h"
 #include "x509/content/policies.h"
 
+#include <functional>
 #include <set>
 #include <string>
 
@@ -17,12 +18,6 @@ constexpr const char* kCaIssuers = "1.3.6.1.5.5.7.48.2";
 void refuse_more(const std::vector<GeneralName>& names) {
   if (names.size() < kMostNames) return;
   throw Error{ErrorKind::invalid_input, "more than " + std::to_string(kMostNames) + " names, which are not read"};
-}
-
-Bytes encode_general_names(const std::vector<GeneralName>& names) {
-  Bytes content;
-  for (const GeneralName& name : names) der::append(content, name.der);
-  return der::element(der::kSequence, content);
 }
 
 std::vector<GeneralName> decode_general_names(ByteView value, std::string_view what) {
@@ -67,9 +62,7 @@ Bytes encode_basic_constraints(const BasicConstraints& constraints) {
 }
 
 BasicConstraints decode_basic_constraints(ByteView value) {
-  der::Reader outer(value);
-  der::Reader sequence = outer.enter(der::kSequence, "BasicConstraints");
-  outer.expect_end("BasicConstraints");
+  der::Reader sequence = der::inside(value, der::kSequence, "BasicConstraints");
   BasicConstraints constraints;
   // A stated FALSE is not DER, but common enough to be read.
   if (sequence.peek() == der::kBoolean) constraints.ca = sequence.boolean("cA");
@@ -95,61 +88,88 @@ KeyUsages decode_key_usage(ByteView value) {
 
 template <class Item, class Read>
 std::vector<Item> decode_list(ByteView value, std::string_view what, Read read) {
-  der::Reader outer(value);
-  der::Reader sequence = outer.enter(der::kSequence, what);
-  outer.expect_end(what);
+  der::Reader sequence = der::inside(value, der::kSequence, what);
   std::vector<Item> list;
   while (!sequence.at_end()) list.push_back(read(sequence));
   if (list.empty()) throw Error{ErrorKind::invalid_input, std::string(what) + ": an empty list"};
   return list;
 }
 
-Extension make(const Oid& oid, bool critical, Bytes value) {
-  return Extension{oid, critical, std::move(value)};
+NameConstraints decode_name_constraints(ByteView value) {
+  der::Reader sequence = der::inside(value, der::kSequence, "NameConstraints");
+  NameConstraints constraints;
+  constraints.permitted = decode_subtrees(sequence, 0);
+  constraints.excluded = decode_subtrees(sequence, 1);
+  sequence.expect_end("NameConstraints");
+  return constraints;
 }
 
+Bytes decode_octets(ByteView value) {
+  const der::Element element = der::only(value, "SubjectKeyIdentifier");
+  if (element.tag != der::kOctetString) throw Error{ErrorKind::invalid_input, "no OCTET STRING"};
+  return to_bytes(element.content);
+}
+
+template <class List, class Encode>
+Bytes encode_list(const List& list, Encode encode) {
+  Bytes content;
+  for (const auto& item : list) der::append(content, encode(item));
+  return der::element(der::kSequence, content);
+}
+
+using C = Content;
+using Critical = Content::Critical;
+
+// In the order in which they are written; the subject's key identifier after those without a field.
+constexpr ContentExtension kFields[] = {
+    {&oids::kBasicConstraints, "basic constraints", &Critical::basic_constraints,
+     [](const C& c) { return c.basic_constraints.has_value(); },
+     [](const C& c) { return encode_basic_constraints(*c.basic_constraints); },
+     [](C& c, ByteView value) { c.basic_constraints = decode_basic_constraints(value); }},
+    {&oids::kKeyUsage, "key usage", &Critical::key_usage, [](const C& c) { return c.key_usage.has_value(); },
+     [](const C& c) { return der::named_bits(c.key_usage->bits); },
+     [](C& c, ByteView value) { c.key_usage = decode_key_usage(value); }},
+    {&oids::kExtendedKeyUsage, "extended key usage", &Critical::extended_key_usage,
+     [](const C& c) { return !c.extended_key_usage.empty(); },
+     [](const C& c) { return encode_list(c.extended_key_usage, der::oid); },
+     [](C& c, ByteView value) {
+       c.extended_key_usage =
+           decode_list<Oid>(value, "ExtKeyUsageSyntax", [](der::Reader& reader) { return reader.oid("KeyPurposeId"); });
+     }},
+    {&oids::kSubjectAltName, "subject alternative names", &Critical::subject_alternative_names,
+     [](const C& c) { return !c.subject_alternative_names.empty(); },
+     [](const C& c) { return encode_list(c.subject_alternative_names, std::mem_fn(&GeneralName::der)); },
+     [](C& c, ByteView value) { c.subject_alternative_names = decode_general_names(value, "SubjectAltName"); }},
+    {&oids::kNameConstraints, "name constraints", &Critical::name_constraints,
+     [](const C& c) { return c.name_constraints.has_value(); },
+     [](const C& c) {
+       return der::sequence(encode_subtrees(0, c.name_constraints->permitted),
+                            encode_subtrees(1, c.name_constraints->excluded));
+     },
+     [](C& c, ByteView value) { c.name_constraints = decode_name_constraints(value); }},
+    {&oids::kCertificatePolicies, "certificate policies", &Critical::policies,
+     [](const C& c) { return !c.policies.empty(); }, [](const C& c) { return encode_list(c.policies, encode_policy); },
+     [](C& c, ByteView value) { c.policies = decode_list<Policy>(value, "CertificatePolicies", decode_policy); }},
+    {&oids::kTlsFeature, "TLS features", &Critical::tls_features, [](const C& c) { return !c.tls_features.empty(); },
+     [](const C& c) { return encode_list(c.tls_features, der::integer); },
+     [](C& c, ByteView value) {
+       c.tls_features = decode_list<std::uint64_t>(
+           value, "TLS feature", [](der::Reader& reader) { return reader.small_integer("TLS feature"); });
+     }},
+    {&oids::kSubjectKeyIdentifier, "subject key identifier", &Critical::subject_key_identifier,
+     [](const C& c) { return c.subject_key_identifier.has_value(); },
+     [](const C& c) { return der::octet_string(*c.subject_key_identifier); },
+     [](C& c, ByteView value) { c.subject_key_identifier = decode_octets(value); }},
+};
+
 void apply(Content& content, const Extension& extension) {
-  const Oid& oid = extension.oid;
-  const ByteView value = extension.value;
-  Content::Critical& critical = content.critical;
-  if (oid == oids::kSubjectAltName) {
-    content.subject_alternative_names = decode_general_names(value, "SubjectAltName");
-    critical.subject_alternative_names = extension.critical;
-  } else if (oid == oids::kKeyUsage) {
-    content.key_usage = decode_key_usage(value);
-    critical.key_usage = extension.critical;
-  } else if (oid == oids::kExtendedKeyUsage) {
-    content.extended_key_usage =
-        decode_list<Oid>(value, "ExtKeyUsageSyntax", [](der::Reader& reader) { return reader.oid("KeyPurposeId"); });
-    critical.extended_key_usage = extension.critical;
-  } else if (oid == oids::kBasicConstraints) {
-    content.basic_constraints = decode_basic_constraints(value);
-    critical.basic_constraints = extension.critical;
-  } else if (oid == oids::kNameConstraints) {
-    der::Reader outer(value);
-    der::Reader sequence = outer.enter(der::kSequence, "NameConstraints");
-    outer.expect_end("NameConstraints");
-    NameConstraints constraints;
-    constraints.permitted = decode_subtrees(sequence, 0);
-    constraints.excluded = decode_subtrees(sequence, 1);
-    sequence.expect_end("NameConstraints");
-    content.name_constraints = std::move(constraints);
-    critical.name_constraints = extension.critical;
-  } else if (oid == oids::kCertificatePolicies) {
-    content.policies = decode_list<Policy>(value, "CertificatePolicies", decode_policy);
-    critical.policies = extension.critical;
-  } else if (oid == oids::kTlsFeature) {
-    content.tls_features = decode_list<std::uint64_t>(
-        value, "TLS feature", [](der::Reader& reader) { return reader.small_integer("TLS feature"); });
-    critical.tls_features = extension.critical;
-  } else if (oid == oids::kSubjectKeyIdentifier) {
-    const der::Element element = der::only(value, "SubjectKeyIdentifier");
-    if (element.tag != der::kOctetString) throw Error{ErrorKind::invalid_input, "no OCTET STRING"};
-    content.subject_key_identifier = Bytes(element.content.begin(), element.content.end());
-    critical.subject_key_identifier = extension.critical;
-  } else {
-    content.other_extensions.push_back(extension);
+  for (const ContentExtension& row : kFields) {
+    if (*row.oid != extension.oid) continue;
+    row.decode(content, extension.value);
+    content.critical.*row.critical = extension.critical;
+    return;
   }
+  content.other_extensions.push_back(extension);
 }
 
 Bytes uri_name(const std::string& uri) {
@@ -158,44 +178,21 @@ Bytes uri_name(const std::string& uri) {
 
 }  // namespace
 
+std::span<const ContentExtension> content_extensions() {
+  return kFields;
+}
+
+bool marked_critical(const Content& content, const ContentExtension& row) {
+  return content.critical.*row.critical || (*row.oid == oids::kSubjectAltName && content.subject.empty());
+}
+
 std::vector<Extension> extensions_of(const Content& content) {
   std::vector<Extension> list;
-  const Content::Critical& critical = content.critical;
-  if (content.basic_constraints) {
-    list.push_back(make(oids::kBasicConstraints, critical.basic_constraints,
-                        encode_basic_constraints(*content.basic_constraints)));
-  }
-  if (content.key_usage) {
-    list.push_back(make(oids::kKeyUsage, critical.key_usage, der::named_bits(content.key_usage->bits)));
-  }
-  if (!content.extended_key_usage.empty()) {
-    Bytes purposes;
-    for (const Oid& oid : content.extended_key_usage) der::append(purposes, der::oid(oid));
-    list.push_back(make(oids::kExtendedKeyUsage, critical.extended_key_usage, der::element(der::kSequence, purposes)));
-  }
-  if (!content.subject_alternative_names.empty()) {
-    list.push_back(make(oids::kSubjectAltName, critical.subject_alternative_names || content.subject.empty(),
-                        encode_general_names(content.subject_alternative_names)));
-  }
-  if (content.name_constraints) {
-    list.push_back(make(oids::kNameConstraints, critical.name_constraints,
-                        der::sequence(encode_subtrees(0, content.name_constraints->permitted),
-                                      encode_subtrees(1, content.name_constraints->excluded))));
-  }
-  if (!content.policies.empty()) {
-    Bytes policies;
-    for (const Policy& policy : content.policies) der::append(policies, encode_policy(policy));
-    list.push_back(make(oids::kCertificatePolicies, critical.policies, der::element(der::kSequence, policies)));
-  }
-  if (!content.tls_features.empty()) {
-    Bytes features;
-    for (const std::uint64_t feature : content.tls_features) der::append(features, der::integer(feature));
-    list.push_back(make(oids::kTlsFeature, critical.tls_features, der::element(der::kSequence, features)));
-  }
-  list.insert(list.end(), content.other_extensions.begin(), content.other_extensions.end());
-  if (content.subject_key_identifier) {
-    list.push_back(make(oids::kSubjectKeyIdentifier, critical.subject_key_identifier,
-                        der::octet_string(*content.subject_key_identifier)));
+  for (const ContentExtension& row : kFields) {
+    if (*row.oid == oids::kSubjectKeyIdentifier) {
+      list.insert(list.end(), content.other_extensions.begin(), content.other_extensions.end());
+    }
+    if (row.present(content)) list.push_back({*row.oid, marked_critical(content, row), row.encode(content)});
   }
   return list;
 }
@@ -210,9 +207,7 @@ Bytes encode_extensions(const std::vector<Extension>& extensions) {
 }
 
 std::vector<Extension> decode_extensions(ByteView der) {
-  der::Reader outer(der);
-  der::Reader sequence = outer.enter(der::kSequence, "Extensions");
-  outer.expect_end("Extensions");
+  der::Reader sequence = der::inside(der, der::kSequence, "Extensions");
   std::vector<Extension> list;
   std::set<Oid> seen;
   while (!sequence.at_end()) {
@@ -233,22 +228,16 @@ std::vector<Extension> decode_extensions(ByteView der) {
 
 void apply_extensions(Content& content, const std::vector<Extension>& extensions) {
   for (const Extension& extension : extensions) {
-    try {
-      apply(content, extension);
-    } catch (Error& error) {
-      throw error.prefix("extension " + extension.oid.name());
-    }
+    prefixed("extension " + extension.oid.name(), [&] { apply(content, extension); });
   }
 }
 
 Extension authority_key_identifier(ByteView key_identifier) {
-  return make(oids::kAuthorityKeyIdentifier, false, der::sequence(der::element(der::context(0), key_identifier)));
+  return {oids::kAuthorityKeyIdentifier, false, der::sequence(der::element(der::context(0), key_identifier))};
 }
 
 std::optional<Bytes> key_identifier_of_authority(ByteView value) {
-  der::Reader outer(value);
-  der::Reader sequence = outer.enter(der::kSequence, "AuthorityKeyIdentifier");
-  outer.expect_end("AuthorityKeyIdentifier");
+  der::Reader sequence = der::inside(value, der::kSequence, "AuthorityKeyIdentifier");
   const auto identifier = sequence.optional(der::context(0), "keyIdentifier");
   sequence.optional(der::context_constructed(1), "authorityCertIssuer");
   sequence.optional(der::context(2), "authorityCertSerialNumber");
@@ -264,7 +253,7 @@ Extension crl_distribution_points(const std::vector<std::string>& uris) {
     der::append(points, der::sequence(der::constructed(der::context_constructed(0),
                                                        der::constructed(der::context_constructed(0), uri_name(uri)))));
   }
-  return make(oids::kCrlDistributionPoints, false, der::element(der::kSequence, points));
+  return {oids::kCrlDistributionPoints, false, der::element(der::kSequence, points)};
 }
 
 Extension authority_info_access(const std::vector<std::string>& ocsp_uris,
@@ -276,7 +265,7 @@ Extension authority_info_access(const std::vector<std::string>& ocsp_uris,
   for (const std::string& uri : issuer_uris) {
     der::append(descriptions, der::sequence(der::oid(Oid(kCaIssuers)), uri_name(uri)));
   }
-  return make(oids::kAuthorityInfoAccess, false, der::element(der::kSequence, descriptions));
+  return {oids::kAuthorityInfoAccess, false, der::element(der::kSequence, descriptions)};
 }
 
 }  // namespace hsmbridge::x509

@@ -4,6 +4,9 @@
 #include "x509/content/content.h"
 
 #include <optional>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 // Content as X.509 extensions (RFC 5280 §4.2) and back.
@@ -24,6 +27,19 @@ inline const Oid kExtendedKeyUsage{"2.5.29.37"};
 inline const Oid kAuthorityInfoAccess{"1.3.6.1.5.5.7.1.1"};
 inline const Oid kTlsFeature{"1.3.6.1.5.5.7.1.24"};
 }  // namespace oids
+
+// An extension that has a field of its own in Content.
+struct ContentExtension {
+  const Oid* oid;
+  std::string_view text;  // "subject alternative names"
+  bool Content::Critical::*critical;
+  bool (*present)(const Content& content);
+  Bytes (*encode)(const Content& content);           // of one that is present
+  void (*decode)(Content& content, ByteView value);  // throws invalid_input
+};
+std::span<const ContentExtension> content_extensions();
+// Whether it is written as critical: as the content says, and alternative names beside an empty subject always.
+bool marked_critical(const Content& content, const ContentExtension& row);
 
 // The extensions of `content` in a fixed order, as Extension values. Empty when it asks for none.
 std::vector<Extension> extensions_of(const Content& content);

@@ -10,26 +10,26 @@ namespace hsmbridge::x509 {
 
 namespace {
 
-constexpr std::array<std::string_view, 16> kMembers{"subject",
-                                                    "subject_der",
-                                                    "names",
-                                                    "key_usage",
-                                                    "extended_key_usage",
-                                                    "basic_constraints",
-                                                    "name_constraints",
-                                                    "policies",
-                                                    "tls_features",
-                                                    "subject_key_identifier",
-                                                    "extensions",
-                                                    "challenge_password",
-                                                    "critical",
-                                                    "validity",
-                                                    "algorithm",
-                                                    "accept"};
+constexpr std::string_view kMembers[] = {"subject",
+                                         "subject_der",
+                                         "names",
+                                         "key_usage",
+                                         "extended_key_usage",
+                                         "basic_constraints",
+                                         "name_constraints",
+                                         "policies",
+                                         "tls_features",
+                                         "subject_key_identifier",
+                                         "extensions",
+                                         "challenge_password",
+                                         "critical",
+                                         "validity",
+                                         "algorithm",
+                                         "accept"};
 
 void check_members(const Json& json) {
   for (const auto& [name, value] : json.as_object()) {
-    if (std::find(kMembers.begin(), kMembers.end(), name) == kMembers.end()) {
+    if (std::find(std::begin(kMembers), std::end(kMembers), name) == std::end(kMembers)) {
       throw Error{ErrorKind::invalid_input, "an order asks for \"" + name + "\", which this version does not know"}
           .hint("it was written by a newer hsmbridge: use that one");
     }
@@ -37,9 +37,9 @@ void check_members(const Json& json) {
 }
 
 Json names_json(const std::vector<GeneralName>& names) {
-  Json json = Json::array();
-  for (const auto& name : names) json.push(Json::object({{"text", name.text}, {"der", base64(name.der)}}));
-  return json;
+  return Json::list(names, [](const auto& name) {
+    return Json::object({{"text", name.text}, {"der", base64(name.der)}});
+  });
 }
 
 Bytes der_of(const Json& json) {
@@ -53,23 +53,21 @@ const Json::Array& elements(const Json& json, std::string_view name) {
 }
 
 Json policy_json(const Policy& policy) {
-  Json notices = Json::array();
-  for (const auto& notice : policy.user_notices) {
-    Json numbers = Json::array();
-    for (const auto number : notice.notice_numbers) numbers.push(Json(number));
-    notices.push(
-        Json::object({{"text", notice.explicit_text}, {"organization", notice.organization}, {"numbers", numbers}}));
-  }
-  Json others = Json::array();
-  for (const auto& other : policy.other_qualifiers) others.push(base64(other));
-  return Json::object(
-      {{"oid", policy.oid.dotted()}, {"cps", Json(policy.cps_uris)}, {"notices", notices}, {"others", others}});
+  const Json notices = Json::list(policy.user_notices, [](const UserNotice& notice) {
+    return Json::object({{"text", notice.explicit_text},
+                         {"organization", notice.organization},
+                         {"numbers", Json::list(notice.notice_numbers)}});
+  });
+  return Json::object({{"oid", policy.oid.dotted()},
+                       {"cps", Json(policy.cps_uris)},
+                       {"notices", notices},
+                       {"others", Json::list(policy.other_qualifiers, base64)}});
 }
 
 Policy policy_from(const Json& json) {
   Policy policy;
   policy.oid = Oid::parse(json.at("oid").as_string());
-  for (const auto& uri : elements(json, "cps")) policy.cps_uris.push_back(uri.as_string());
+  if (const auto* uris = json.find("cps")) policy.cps_uris = uris->as_strings();
   for (const auto& element : elements(json, "notices")) {
     UserNotice notice{element.string_or("text", ""), element.string_or("organization", ""), {}};
     for (const auto& number : elements(element, "numbers")) {
@@ -103,9 +101,7 @@ void write_content(Json& json, const Content& content) {
   if (!content.subject_alternative_names.empty()) json.set("names", names_json(content.subject_alternative_names));
   if (content.key_usage) json.set("key_usage", static_cast<std::int64_t>(content.key_usage->bits));
   if (!content.extended_key_usage.empty()) {
-    Json usages = Json::array();
-    for (const auto& usage : content.extended_key_usage) usages.push(usage.dotted());
-    json.set("extended_key_usage", usages);
+    json.set("extended_key_usage", Json::list(content.extended_key_usage, &Oid::dotted));
   }
   if (content.basic_constraints) {
     Json constraints = Json::object({{"ca", content.basic_constraints->ca}});
@@ -118,24 +114,13 @@ void write_content(Json& json, const Content& content) {
     json.set("name_constraints", Json::object({{"permitted", names_json(content.name_constraints->permitted)},
                                                {"excluded", names_json(content.name_constraints->excluded)}}));
   }
-  if (!content.policies.empty()) {
-    Json policies = Json::array();
-    for (const auto& policy : content.policies) policies.push(policy_json(policy));
-    json.set("policies", policies);
-  }
-  if (!content.tls_features.empty()) {
-    Json features = Json::array();
-    for (const auto feature : content.tls_features) features.push(Json(feature));
-    json.set("tls_features", features);
-  }
+  if (!content.policies.empty()) json.set("policies", Json::list(content.policies, policy_json));
+  if (!content.tls_features.empty()) json.set("tls_features", Json::list(content.tls_features));
   if (content.subject_key_identifier) json.set("subject_key_identifier", hex(*content.subject_key_identifier));
   if (!content.other_extensions.empty()) {
-    Json extensions = Json::array();
-    for (const auto& extension : content.other_extensions) {
-      extensions.push(Json::object(
-          {{"oid", extension.oid.dotted()}, {"critical", extension.critical}, {"der", base64(extension.value)}}));
-    }
-    json.set("extensions", extensions);
+    json.set("extensions", Json::list(content.other_extensions, [](const Extension& one) {
+               return Json::object({{"oid", one.oid.dotted()}, {"critical", one.critical}, {"der", base64(one.value)}});
+             }));
   }
   if (content.challenge_password) json.set("challenge_password", *content.challenge_password);
   Json critical = Json::object();
@@ -209,7 +194,7 @@ RequestedContent requested_content_from(const Json& json) {
   ask.content = read_content(json);
   if (const auto* validity = json.find("validity")) ask.validity = parse_duration(validity->as_string());
   ask.algorithm = json.string_or("algorithm", "");
-  for (const auto& name : elements(json, "accept")) ask.accept.push_back(name.as_string());
+  if (const auto* accept = json.find("accept")) ask.accept = accept->as_strings();
   return ask;
 }
 

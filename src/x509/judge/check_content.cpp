@@ -144,9 +144,8 @@ void check_added(FindingCollector& judge, const std::string& field, const Items&
 
 Items items_of(const std::optional<KeyUsages>& usages) {
   Items items;
-  for (unsigned bit = 0; usages && bit <= static_cast<unsigned>(KeyUsage::decipher_only); ++bit) {
-    const auto usage = static_cast<KeyUsage>(bit);
-    if (usages->has(usage)) items[std::to_string(bit)] = std::string(to_string(usage));
+  for (const KeyUsage usage : usages.value_or(KeyUsages{}).all()) {
+    items[std::to_string(static_cast<unsigned>(usage))] = to_string(usage);
   }
   return items;
 }
@@ -375,46 +374,36 @@ void check_others(FindingCollector& judge, const Content& asked, const Content& 
   }
 }
 
+// RFC 5280 §4.2.1.3, §4.2.1.9, §4.2.1.10: what binds a CA is critical, else old software is not bound by it.
+bool binds_a_ca(const Oid& oid) {
+  return oid == oids::kKeyUsage || oid == oids::kBasicConstraints || oid == oids::kNameConstraints;
+}
+
+// Usages and basic constraints are critical as a rule, and every program knows them.
+bool may_be_unknown(const Oid& oid) {
+  return oid == oids::kNameConstraints || oid == oids::kCertificatePolicies || oid == oids::kTlsFeature;
+}
+
 void check_criticality(FindingCollector& judge, const Content& asked, const Content& found) {
-  const auto compare = [&judge](const char* field, bool both, bool a, bool b) {
-    if (both && a != b) {
-      judge.note("criticality-changed", std::string(field) + (b ? " became critical" : " is not critical any more"));
+  for (const ContentExtension& row : content_extensions()) {
+    const std::string field(row.text);
+    const bool is_critical = found.critical.*row.critical;
+    if (!row.present(found) || *row.oid == oids::kSubjectKeyIdentifier) continue;
+    if (!row.present(asked)) {
+      if (is_critical && may_be_unknown(*row.oid)) {
+        judge.note("critical-extension-added", "not asked, found critical " + field);
+      }
+      continue;
     }
-  };
-  // RFC 5280 §4.2.1.3, §4.2.1.9, §4.2.1.10: what binds a CA is critical, else old software is not bound by it.
-  const bool ca = asks_for_ca(found);
-  const auto compare_constraint = [&](const char* field, bool both, bool a, bool b) {
-    if (ca && both && a && !b) {
-      judge.note("criticality-lost", std::string(field) + " of a CA: asked as critical, found not critical");
+    // RFC 5280 §4.2.1.6: beside an empty subject alternative names are critical, whatever was asked.
+    const bool names = *row.oid == oids::kSubjectAltName && found.subject.empty();
+    if ((asked.critical.*row.critical || names) == is_critical) continue;
+    if (asks_for_ca(found) && !is_critical && binds_a_ca(*row.oid)) {
+      judge.note("criticality-lost", field + " of a CA: asked as critical, found not critical");
     } else {
-      compare(field, both, a, b);
+      judge.note("criticality-changed", field + (is_critical ? " became critical" : " is not critical any more"));
     }
-  };
-  // Usages and basic constraints are critical as a rule, and every program knows them.
-  const auto added = [&judge](const char* field, bool there, bool critical) {
-    if (there && critical) {
-      judge.note("critical-extension-added", std::string("not asked, found critical ") + field);
-    }
-  };
-  added("name constraints", !asked.name_constraints && found.name_constraints, found.critical.name_constraints);
-  added("certificate policies", asked.policies.empty() && !found.policies.empty(), found.critical.policies);
-  added("TLS features", asked.tls_features.empty() && !found.tls_features.empty(), found.critical.tls_features);
-  // RFC 5280 §4.2.1.6: beside an empty subject they are critical, whatever was asked.
-  compare("subject alternative names",
-          !asked.subject_alternative_names.empty() && !found.subject_alternative_names.empty(),
-          asked.critical.subject_alternative_names || found.subject.empty(), found.critical.subject_alternative_names);
-  compare_constraint("key usage", asked.key_usage && found.key_usage, asked.critical.key_usage,
-                     found.critical.key_usage);
-  compare("extended key usage", !asked.extended_key_usage.empty() && !found.extended_key_usage.empty(),
-          asked.critical.extended_key_usage, found.critical.extended_key_usage);
-  compare_constraint("basic constraints", asked.basic_constraints && found.basic_constraints,
-                     asked.critical.basic_constraints, found.critical.basic_constraints);
-  compare_constraint("name constraints", asked.name_constraints && found.name_constraints,
-                     asked.critical.name_constraints, found.critical.name_constraints);
-  compare("certificate policies", !asked.policies.empty() && !found.policies.empty(), asked.critical.policies,
-          found.critical.policies);
-  compare("TLS features", !asked.tls_features.empty() && !found.tls_features.empty(), asked.critical.tls_features,
-          found.critical.tls_features);
+  }
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
 #include "x509/judge/findings.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "x509/asn1/bounds.h"
 #include "x509/names/name.h"
 
 #include <array>
+#include <vector>
 
 namespace hsmbridge::x509 {
 namespace {
@@ -130,15 +132,15 @@ std::span<const FindingKind> finding_kinds() {
 }
 
 const FindingKind& finding_kind(std::string_view name) {
-  std::string names;
+  std::vector<std::string_view> names;
   for (const FindingKind& kind : kKinds) {
     if (kind.name == name) return kind;
-    if (kind.acceptable) names += (names.empty() ? "" : ", ") + std::string(kind.name);
+    if (kind.acceptable) names.push_back(kind.name);
   }
   if (const OldName* old = old_name(name)) return old->kind;
   throw Error{ErrorKind::invalid_input,
               "\"" + printable(bounded(name, 60)) + "\" is not a finding of the certificate check"}
-      .hint("these can be accepted: " + names);
+      .hint("these can be accepted: " + joined(names));
 }
 
 std::span<const std::string_view> accepted_by(std::string_view name) {

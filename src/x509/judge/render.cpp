@@ -1,6 +1,7 @@
 #include "x509/judge/render.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "x509/asn1/der.h"
 #include "x509/content/extensions.h"
 #include "x509/objects/spki.h"
@@ -17,17 +18,6 @@ void line(std::string& to, std::string_view field, const std::string& value) {
 
 std::string mark(bool critical) {
   return critical ? " (critical)" : "";
-}
-
-template <class List, class Text>
-std::string joined(const List& list, Text text) {
-  std::string all;
-  for (const auto& item : list) all += (all.empty() ? "" : ", ") + text(item);
-  return all;
-}
-
-std::string base_text(const GeneralName& base) {
-  return base.text;
 }
 
 // Extensions that Content has no place for: they are shown as they stand.
@@ -65,22 +55,16 @@ void render_authority(std::string& text, const std::vector<Extension>& extension
 }
 
 Json names_json(const std::vector<GeneralName>& names) {
-  Json list = Json::array();
-  for (const GeneralName& name : names) list.push(name.text);
-  return list;
-}
-
-Json extension_json(const Extension& extension) {
-  return Json::object({{"oid", extension.oid.dotted()},
-                       {"name", extension.oid.name()},
-                       {"critical", extension.critical},
-                       {"value", hex(extension.value)}});
+  return Json::list(names, &GeneralName::text);
 }
 
 Json extensions_json(const std::vector<Extension>& extensions) {
-  Json list = Json::array();
-  for (const Extension& extension : extensions) list.push(extension_json(extension));
-  return list;
+  return Json::list(extensions, [](const Extension& extension) {
+    return Json::object({{"oid", extension.oid.dotted()},
+                         {"name", extension.oid.name()},
+                         {"critical", extension.critical},
+                         {"value", hex(extension.value)}});
+  });
 }
 
 // Numbers of other people's certificates may not fit a JSON integer of ours.
@@ -108,23 +92,24 @@ std::string render(const Content& content) {
   if (content.key_usage) line(text, "Key usage" + mark(critical.key_usage), to_string(*content.key_usage));
   if (!content.extended_key_usage.empty()) {
     line(text, "Extended key usage" + mark(critical.extended_key_usage),
-         joined(content.extended_key_usage, [](const Oid& oid) { return oid.name(); }));
+         joined(content.extended_key_usage, ", ", &Oid::name));
   }
   if (content.name_constraints) {
     if (!content.name_constraints->permitted.empty()) {
       line(text, "Permitted names" + mark(critical.name_constraints),
-           joined(content.name_constraints->permitted, base_text));
+           joined(content.name_constraints->permitted, ", ", &GeneralName::text));
     }
     if (!content.name_constraints->excluded.empty()) {
       line(text, "Excluded names" + mark(critical.name_constraints),
-           joined(content.name_constraints->excluded, base_text));
+           joined(content.name_constraints->excluded, ", ", &GeneralName::text));
     }
   }
   for (const Policy& policy : content.policies) {
     line(text, "Certificate policy" + mark(critical.policies), to_string(policy));
   }
   if (!content.tls_features.empty()) {
-    line(text, "TLS features" + mark(critical.tls_features), joined(content.tls_features, [](std::uint64_t feature) {
+    line(text, "TLS features" + mark(critical.tls_features),
+         joined(content.tls_features, ", ", [](std::uint64_t feature) {
            return feature == 5    ? std::string("status_request")
                   : feature == 17 ? std::string("status_request_v2")
                                   : std::to_string(feature);
@@ -201,17 +186,10 @@ Json to_json(const Content& content) {
                             {"subject_der", hex(content.subject.der())},
                             {"subject_alternative_names", names_json(content.subject_alternative_names)}});
   if (content.key_usage) {
-    Json usages = Json::array();
-    for (unsigned bit = 0; bit <= 8; ++bit) {
-      const KeyUsage usage = static_cast<KeyUsage>(bit);
-      if (content.key_usage->has(usage)) usages.push(to_string(usage));
-    }
-    json.set("key_usage", std::move(usages));
+    json.set("key_usage", Json::list(content.key_usage->all(), [](KeyUsage usage) { return to_string(usage); }));
   }
   if (!content.extended_key_usage.empty()) {
-    Json purposes = Json::array();
-    for (const Oid& oid : content.extended_key_usage) purposes.push(oid.name());
-    json.set("extended_key_usage", std::move(purposes));
+    json.set("extended_key_usage", Json::list(content.extended_key_usage, &Oid::name));
   }
   if (content.basic_constraints) {
     Json constraints = Json::object({{"ca", content.basic_constraints->ca}});
@@ -225,15 +203,9 @@ Json to_json(const Content& content) {
                                                {"excluded", names_json(content.name_constraints->excluded)}}));
   }
   if (!content.policies.empty()) {
-    Json policies = Json::array();
-    for (const Policy& policy : content.policies) policies.push(to_string(policy));
-    json.set("policies", std::move(policies));
+    json.set("policies", Json::list(content.policies, [](const Policy& policy) { return to_string(policy); }));
   }
-  if (!content.tls_features.empty()) {
-    Json features = Json::array();
-    for (const std::uint64_t feature : content.tls_features) features.push(number_json(feature));
-    json.set("tls_features", std::move(features));
-  }
+  if (!content.tls_features.empty()) json.set("tls_features", Json::list(content.tls_features, number_json));
   if (content.subject_key_identifier) json.set("subject_key_identifier", hex(*content.subject_key_identifier));
   if (!content.other_extensions.empty()) json.set("other_extensions", extensions_json(content.other_extensions));
   if (content.challenge_password) json.set("challenge_password", *content.challenge_password);
@@ -276,17 +248,15 @@ Json to_json(const Certificate& certificate) {
 }
 
 Json to_json(const TbsCertList& list) {
-  Json revoked = Json::array();
-  for (const RevokedCertificate& one : list.revoked) {
-    Json entry = Json::object({{"serial", serial_text(one.serial)}, {"revoked_at", rfc3339(one.revoked_at)}});
-    if (one.reason) entry.set("reason", kReasons[*one.reason]);
-    revoked.push(std::move(entry));
-  }
   Json json = Json::object({{"issuer", list.issuer.to_string()}, {"this_update", rfc3339(list.this_update)}});
   if (list.next_update) json.set("next_update", rfc3339(*list.next_update));
   if (list.number) json.set("number", serial_text(*list.number));
   json.set("extensions", extensions_json(list.extensions));
-  json.set("revoked", std::move(revoked));
+  json.set("revoked", Json::list(list.revoked, [](const RevokedCertificate& one) {
+             Json entry = Json::object({{"serial", serial_text(one.serial)}, {"revoked_at", rfc3339(one.revoked_at)}});
+             if (one.reason) entry.set("reason", kReasons[*one.reason]);
+             return entry;
+           }));
   return json;
 }
 

@@ -1,6 +1,7 @@
 #include "x509/names/attribute_types.h"
 
 #include "base/error.h"
+#include "base/text.h"
 
 #include <openssl/err.h>
 #include <openssl/objects.h>
@@ -51,22 +52,10 @@ constexpr std::array kRows{
     Row{"jurisdictionC", "jurisdictioncountryname", "1.3.6.1.4.1.311.60.2.1.3", Value::printable, 0, 2},
 };
 
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool same_word(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (lower(a[i]) != lower(b[i])) return false;
-  }
-  return true;
-}
-
 bool is_among(std::string_view word, std::string_view words) {
   while (!words.empty()) {
     const std::size_t end = words.find(' ');
-    if (same_word(word, words.substr(0, end))) return true;
+    if (equal_ignoring_case(word, words.substr(0, end))) return true;
     words = end == std::string_view::npos ? std::string_view{} : words.substr(end + 1);
   }
   return false;
@@ -83,7 +72,7 @@ const Row* row_of(const Oid& type) {
 
 Oid parse_attribute_type(std::string_view text) {
   for (const Row& row : kRows) {
-    if (same_word(text, row.text) || is_among(text, row.aliases)) return Oid(row.oid);
+    if (equal_ignoring_case(text, row.text) || is_among(text, row.aliases)) return Oid(row.oid);
   }
   try {
     return Oid::parse(text);
@@ -93,7 +82,8 @@ Oid parse_attribute_type(std::string_view text) {
     for (int nid = 1; nid < end; ++nid) {
       const char* shorter = ::OBJ_nid2sn(nid);
       const char* longer = ::OBJ_nid2ln(nid);
-      if ((shorter != nullptr && same_word(text, shorter)) || (longer != nullptr && same_word(text, longer))) {
+      if ((shorter != nullptr && equal_ignoring_case(text, shorter)) ||
+          (longer != nullptr && equal_ignoring_case(text, longer))) {
         ::ERR_clear_error();
         return Oid::parse(shorter);
       }

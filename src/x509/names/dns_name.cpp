@@ -1,6 +1,7 @@
 #include "x509/names/dns_name.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "x509/asn1/unicode.h"
 #include "x509/names/name.h"
 
@@ -16,14 +17,6 @@ namespace {
   Error error{ErrorKind::invalid_input, "DNS name \"" + printable(name) + "\": " + why};
   if (!hint.empty()) error.hint(hint);
   throw error;
-}
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
 }
 
 struct Idn2Deleter {
@@ -78,7 +71,7 @@ std::string host_name(std::string_view name, Wildcard wildcard) {
     prefix = "*.";
     rest.remove_prefix(2);
   }
-  std::string ascii = lower_case(rest);
+  std::string ascii = lower(rest);
   // Plain host names need no IDNA, which refuses some that are in use (two hyphens in places 3 and 4).
   if (!is_ascii(ascii) || ascii.rfind("xn--", 0) == 0 || ascii.find(".xn--") != std::string::npos) {
     ascii = to_a_labels(rest, name);

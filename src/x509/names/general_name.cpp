@@ -1,6 +1,7 @@
 #include "x509/names/general_name.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "x509/asn1/der.h"
 #include "x509/asn1/unicode.h"
 #include "x509/names/dns_name.h"
@@ -32,7 +33,6 @@ std::string mailbox(std::string_view text) {
   const std::string_view inside = quoted ? local.substr(1, local.size() - 2) : local;
   for (std::size_t i = 0; i < inside.size(); ++i) {
     const char c = inside[i];
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
     if (quoted) {
       if (c == '\\' && i + 1 < inside.size() && inside[i + 1] >= ' ' && inside[i + 1] <= '~') {
         ++i;
@@ -40,7 +40,8 @@ std::string mailbox(std::string_view text) {
         refuse(text, "malformed quoted text before the @");
       }
     } else if (c == '.' ? (i == 0 || i + 1 == inside.size() || inside[i - 1] == '.')
-                        : !letter && std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) == std::string_view::npos) {
+                        : !is_letter_or_digit(c) &&
+                              std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) == std::string_view::npos) {
       refuse(text, "malformed before the @ (RFC 5321 section 4.1.2)");
     }
   }
@@ -49,28 +50,24 @@ std::string mailbox(std::string_view text) {
 
 // RFC 3986: scheme, colon, something; only its characters, percent signs with two digits after them.
 std::string absolute_uri(std::string_view text) {
-  const auto is_hex = [](char c) {
-    return std::string_view("0123456789abcdefABCDEF").find(c) != std::string_view::npos;
-  };
   const std::size_t colon = text.find(':');
   if (colon == std::string_view::npos || colon == 0 || colon + 1 == text.size()) {
     refuse(text, "a URI is absolute, like https://example.com/");
   }
   for (std::size_t i = 0; i < colon; ++i) {
     const char c = text[i];
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    if (!letter && (i == 0 || !((c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.'))) {
+    if (!is_letter(c) && (i == 0 || !((c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.'))) {
       refuse(text, "the part before the colon is not a URI scheme");
     }
   }
   for (std::size_t i = colon; i < text.size(); ++i) {
     const char c = text[i];
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
     if (c == '%') {
-      if (i + 2 >= text.size() || !is_hex(text[i + 1]) || !is_hex(text[i + 2])) {
+      if (i + 2 >= text.size() || hex_digit(text[i + 1]) < 0 || hex_digit(text[i + 2]) < 0) {
         refuse(text, "a percent sign is not followed by two hex digits");
       }
-    } else if (!letter && (c == '\0' || std::string_view("-._~:/?#[]@!$&'()*+,;=").find(c) == std::string_view::npos)) {
+    } else if (!is_letter_or_digit(c) &&
+               (c == '\0' || std::string_view("-._~:/?#[]@!$&'()*+,;=").find(c) == std::string_view::npos)) {
       refuse(text, "it holds a character that must be percent-encoded (RFC 3986)");
     }
   }
@@ -160,19 +157,11 @@ constexpr std::array kPrefixes{
     Prefix{"rid", from_registered_id},
 };
 
-bool same_word(std::string_view a, std::string_view lower_case) {
-  if (a.size() != lower_case.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if ((a[i] >= 'A' && a[i] <= 'Z' ? static_cast<char>(a[i] - 'A' + 'a') : a[i]) != lower_case[i]) return false;
-  }
-  return true;
-}
-
 GeneralName parse_text(std::string_view text, Use use) {
   const std::size_t colon = text.find(':');
   if (colon != std::string_view::npos) {
     for (const Prefix& prefix : kPrefixes) {
-      if (!same_word(text.substr(0, colon), prefix.text)) continue;
+      if (!equal_ignoring_case(text.substr(0, colon), prefix.text)) continue;
       const std::string_view value = text.substr(colon + 1);
       if (!is_utf8(value)) refuse(text, "it is not valid UTF-8");
       if (has_control(value)) refuse(text, "it holds a control character");
@@ -180,8 +169,8 @@ GeneralName parse_text(std::string_view text, Use use) {
       return prefix.read(value, use);
     }
   }
-  std::string prefixes;
-  for (const Prefix& prefix : kPrefixes) prefixes += (prefixes.empty() ? "" : ", ") + std::string(prefix.text) + ":";
+  const std::string prefixes =
+      joined(kPrefixes, ", ", [](const Prefix& prefix) { return std::string(prefix.text) + ":"; });
   throw Error{ErrorKind::invalid_input, "\"" + printable(text.substr(0, 200)) + "\" is not a valid alternative name"}
       .hint("begin it with one of " + prefixes + " for example dns:www.example.com");
 }
@@ -284,10 +273,6 @@ void GeneralName::check() const {
     default:
       break;
   }
-}
-
-std::string dns_a_labels(std::string_view name) {
-  return host_name(name, Wildcard::allowed);
 }
 
 }  // namespace hsmbridge::x509

@@ -56,7 +56,4 @@ struct GeneralName {
   bool operator==(const GeneralName& other) const { return der == other.der; }
 };
 
-// A DNS name as it stands in a certificate: A-labels, lower case as IDNA maps it. Throws invalid_input naming it.
-std::string dns_a_labels(std::string_view name);
-
 }  // namespace hsmbridge::x509

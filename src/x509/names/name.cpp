@@ -1,6 +1,7 @@
 #include "x509/names/name.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "x509/asn1/der.h"
 #include "x509/asn1/unicode.h"
 #include "x509/names/attribute_types.h"
@@ -135,20 +136,11 @@ NameAttribute checked(NameAttribute attribute) {
     if (!is_ascii(attribute.value)) refuse(name + " takes only ASCII characters (IA5String)", part);
   }
   if (rule.exactly == 2) {
-    for (const char c : attribute.value) {
-      if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'))) {
-        refuse("a country is two letters (ISO 3166), for example C=CH", part);
-      }
+    if (!std::all_of(attribute.value.begin(), attribute.value.end(), is_letter)) {
+      refuse("a country is two letters (ISO 3166), for example C=CH", part);
     }
   }
   return attribute;
-}
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
 }
 
 // Reads the text form. `at_` moves through the text once.
@@ -325,9 +317,7 @@ Name Name::from(std::vector<RelativeName> relative_names) {
 
 Name Name::from_der(ByteView der) {
   Name name;
-  der::Reader outer(der);
-  der::Reader sequence = outer.enter(der::kSequence, "Name");
-  outer.expect_end("Name");
+  der::Reader sequence = der::inside(der, der::kSequence, "Name");
   while (!sequence.at_end()) {
     der::Reader set = sequence.enter(der::kSet, "RelativeDistinguishedName");
     RelativeName relative_name;
@@ -386,30 +376,6 @@ bool Name::same_text(const Name& other) const {
   return std::equal(relative_names_.begin(), relative_names_.end(), other.relative_names_.begin(),
                     other.relative_names_.end(),
                     [&texts](const RelativeName& a, const RelativeName& b) { return texts(a) == texts(b); });
-}
-
-std::string printable(std::string_view text) {
-  std::string shown;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t start = at;
-    const auto c = next_code_point(text, at);
-    if (!c) at = start + 1;
-    if (c && !is_control(*c)) {
-      shown += text.substr(start, at - start);
-    } else {
-      for (const char octet : text.substr(start, at - start)) {
-        shown += "\\x" + hex(as_bytes(std::string_view(&octet, 1)));
-      }
-    }
-  }
-  return shown;
-}
-
-bool is_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    if (!next_code_point(text, at)) return false;
-  }
-  return true;
 }
 
 }  // namespace hsmbridge::x509

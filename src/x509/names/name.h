@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "base/unicode.h"
 #include "x509/asn1/oid.h"
 
 #include <optional>
@@ -73,9 +74,5 @@ namespace oids {
 inline const Oid kCommonName{"2.5.4.3"};
 inline const Oid kEmailAddress{"1.2.840.113549.1.9.1"};
 }  // namespace oids
-
-// `text` with control characters and invalid UTF-8 as \xHH, for showing values that others wrote.
-std::string printable(std::string_view text);
-bool is_utf8(std::string_view text);
 
 }  // namespace hsmbridge::x509

@@ -1,6 +1,7 @@
 #include "x509/names/other_name.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "x509/asn1/der.h"
 #include "x509/asn1/unicode.h"
 #include "x509/names/name.h"
@@ -159,15 +160,12 @@ Bytes other_name_from_text(std::string_view text) {
       return other_name_der(Oid::parse(text.substr(0, semicolon)), row.type, text.substr(colon + 1));
     }
   }
-  std::string names;
-  for (const TypeName& row : kTypes) names += (names.empty() ? "" : ", ") + std::string(row.text);
-  refuse(text, "\"" + printable(type) + "\" is not a valid type; valid types: " + names);
+  refuse(text,
+         "\"" + printable(type) + "\" is not a valid type; valid types: " + joined(kTypes, ", ", &TypeName::text));
 }
 
 std::string other_name_text(ByteView general_name) {
-  der::Reader outer(general_name);
-  der::Reader sequence = outer.enter(der::context_constructed(0), "otherName");
-  outer.expect_end("otherName");
+  der::Reader sequence = der::inside(general_name, der::context_constructed(0), "otherName");
   const Oid type_id = sequence.oid("otherName type-id");
   der::Reader tagged = sequence.enter(der::context_constructed(0), "otherName value");
   sequence.expect_end("otherName");

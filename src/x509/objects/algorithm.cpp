@@ -1,6 +1,7 @@
 #include "x509/objects/algorithm.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "x509/asn1/der.h"
 #include "x509/asn1/oid.h"
 #include "x509/asn1/openssl_error.h"
@@ -202,13 +203,6 @@ Bytes digest_of(const SignatureAlgorithm& algorithm, ByteView message) {
   return value;
 }
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return result;
-}
-
 // The size that follows the name of a kind; nothing where it is none that is supported.
 std::optional<unsigned> rsa_bits(std::string_view digits) {
   unsigned bits = 0;
@@ -262,13 +256,11 @@ std::span<const SignatureAlgorithm> signature_algorithms() {
 }
 
 const SignatureAlgorithm& signature_algorithm(std::string_view name) {
-  std::string names;
   for (const SignatureAlgorithm& row : kAlgorithms) {
     if (row.name == name) return row;
-    names += (names.empty() ? "" : ", ") + std::string(row.name);
   }
   throw Error{ErrorKind::invalid_input, "\"" + std::string(name) + "\" is not a supported signature algorithm"}.hint(
-      "use one of " + names);
+      "use one of " + joined(kAlgorithms, ", ", &SignatureAlgorithm::name));
 }
 
 const SignatureAlgorithm& default_algorithm(const KeySpec& spec) {

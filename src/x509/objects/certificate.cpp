@@ -3,21 +3,14 @@
 #include "base/error.h"
 #include "x509/asn1/bounds.h"
 #include "x509/asn1/der.h"
-#include "x509/asn1/openssl_error.h"
 #include "x509/content/extensions.h"
 #include "x509/objects/spki.h"
 #include "x509/objects/verify.h"
-
-#include <openssl/evp.h>
 
 #include <string>
 
 namespace hsmbridge::x509 {
 namespace {
-
-Bytes copy(ByteView bytes) {
-  return Bytes(bytes.begin(), bytes.end());
-}
 
 void refuse_too_long(ByteView der) {
   if (der.size() <= kMostCertificate) return;
@@ -28,10 +21,8 @@ void refuse_too_long(ByteView der) {
 TbsCertificate decode_tbs(ByteView der) {
   refuse_too_long(der);
   TbsCertificate tbs;
-  tbs.der = copy(der);
-  der::Reader outer(der);
-  der::Reader fields = outer.enter(der::kSequence, "TBSCertificate");
-  outer.expect_end("TBSCertificate");
+  tbs.der = to_bytes(der);
+  der::Reader fields = der::inside(der, der::kSequence, "TBSCertificate");
   tbs.version = 1;
   if (const auto version = fields.optional(der::context_constructed(0), "version")) {
     der::Reader reader(version->content);
@@ -42,15 +33,15 @@ TbsCertificate decode_tbs(ByteView der) {
     }
     tbs.version = static_cast<unsigned>(number) + 1;
   }
-  tbs.serial = copy(fields.integer("serialNumber"));
-  tbs.signature_algorithm = copy(fields.expect(der::kSequence, "signature").whole);
+  tbs.serial = to_bytes(fields.integer("serialNumber"));
+  tbs.signature_algorithm = to_bytes(fields.expect(der::kSequence, "signature").whole);
   tbs.issuer = Name::from_der(fields.expect(der::kSequence, "issuer").whole);
   der::Reader validity = fields.enter(der::kSequence, "validity");
   tbs.validity.not_before = validity.time("notBefore");
   tbs.validity.not_after = validity.time("notAfter");
   validity.expect_end("validity");
   tbs.content.subject = Name::from_der(fields.expect(der::kSequence, "subject").whole);
-  tbs.spki = copy(fields.expect(der::kSequence, "subjectPublicKeyInfo").whole);
+  tbs.spki = to_bytes(fields.expect(der::kSequence, "subjectPublicKeyInfo").whole);
   for (const unsigned number : {1U, 2U}) {
     if (fields.optional(der::context(number), "unique identifier")) tbs.has_unique_identifiers = true;
   }
@@ -135,30 +126,20 @@ bool only_issuer_gives(const Oid& oid) {
 }
 
 TbsCertificate parse_tbs_certificate(ByteView der) {
-  try {
-    return decode_tbs(der);
-  } catch (Error& error) {
-    throw error.prefix("TBSCertificate");
-  }
+  return prefixed("TBSCertificate", [&] { return decode_tbs(der); });
 }
 
 Certificate parse_certificate(ByteView der) {
   Certificate certificate;
-  try {
-    refuse_too_long(der);
-  } catch (Error& error) {
-    throw error.prefix("certificate");
-  }
+  prefixed("certificate", [&] { refuse_too_long(der); });
   certificate.parts = take_apart(der, "Certificate");
-  certificate.der = copy(der);
-  try {
+  certificate.der = to_bytes(der);
+  prefixed("certificate", [&] {
     certificate.tbs = decode_tbs(certificate.parts.to_be_signed);
     if (certificate.tbs.signature_algorithm != certificate.parts.signature_algorithm) {
       throw Error{ErrorKind::invalid_input, "the two signature algorithms differ (RFC 5280 section 4.1.1.2)"};
     }
-  } catch (Error& error) {
-    throw error.prefix("certificate");
-  }
+  });
   return certificate;
 }
 
@@ -240,29 +221,19 @@ Bytes assemble_certificate(ByteView tbs, const SignatureAlgorithm& algorithm, By
   return der;
 }
 
-Bytes sha1_fingerprint(ByteView certificate) {
-  Bytes value(20);
-  unsigned length = 0;
-  if (::EVP_Digest(certificate.data(), certificate.size(), value.data(), &length, ::EVP_sha1(), nullptr) != 1 ||
-      length != 20) {
-    throw openssl_error(ErrorKind::internal, "hashing with SHA-1");
-  }
-  return value;
-}
-
 Bytes random_serial() {
   for (;;) {
     Bytes octets = random_bytes(20);
     octets[0] = static_cast<std::uint8_t>(octets[0] & 0x7FU);  // positive in two's complement
     const Bytes integer = der::unsigned_integer(octets);
     const ByteView content = der::only(integer, "serial number").content;
-    if (serial_sign(content) == SerialSign::positive) return copy(content);
+    if (serial_sign(content) == SerialSign::positive) return to_bytes(content);
   }
 }
 
 std::string serial_text(ByteView serial) {
   if (serial_sign(serial) == SerialSign::negative) {
-    Bytes magnitude = copy(serial);
+    Bytes magnitude = to_bytes(serial);
     unsigned carry = 1;
     for (std::size_t i = magnitude.size(); i-- > 0;) {
       const unsigned sum = static_cast<unsigned>(static_cast<std::uint8_t>(~magnitude[i])) + carry;

@@ -75,9 +75,6 @@ void prove_tbs_certificate(ByteView tbs, const CertificateFields& fields);
 // verify with the issuer's key. Returns DER. Throws corrupt.
 Bytes assemble_certificate(ByteView tbs, const SignatureAlgorithm& algorithm, ByteView signature, ByteView issuer_spki);
 
-// SHA-1 of the certificate's DER, 20 octets: how some services name a certificate. No security rests on it.
-Bytes sha1_fingerprint(ByteView certificate);
-
 // A serial of 159 random bits, positive, 20 octets at most (RFC 5280 §4.1.2.2), as INTEGER content octets.
 Bytes random_serial();
 // Lower-case hex without leading zero octet, "00" for zero, with "-" in front when negative.

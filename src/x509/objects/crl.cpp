@@ -9,14 +9,10 @@
 namespace hsmbridge::x509 {
 namespace {
 
-Bytes copy(ByteView bytes) {
-  return Bytes(bytes.begin(), bytes.end());
-}
-
 RevokedCertificate decode_entry(der::Reader& list) {
   der::Reader entry = list.enter(der::kSequence, "revoked certificate");
   RevokedCertificate revoked;
-  revoked.serial = copy(entry.integer("revoked serial number"));
+  revoked.serial = to_bytes(entry.integer("revoked serial number"));
   revoked.revoked_at = entry.time("revocation date");
   if (!entry.at_end()) {
     revoked.extensions = decode_extensions(entry.expect(der::kSequence, "crlEntryExtensions").whole);
@@ -35,16 +31,14 @@ RevokedCertificate decode_entry(der::Reader& list) {
 
 TbsCertList decode_list(ByteView der) {
   TbsCertList tbs;
-  tbs.der = copy(der);
-  der::Reader outer(der);
-  der::Reader fields = outer.enter(der::kSequence, "TBSCertList");
-  outer.expect_end("TBSCertList");
+  tbs.der = to_bytes(der);
+  der::Reader fields = der::inside(der, der::kSequence, "TBSCertList");
   tbs.version = 1;
   if (fields.peek() == der::kInteger) {
     if (fields.small_integer("version") != 1) throw Error{ErrorKind::invalid_input, "version: it is not known"};
     tbs.version = 2;
   }
-  tbs.signature_algorithm = copy(fields.expect(der::kSequence, "signature").whole);
+  tbs.signature_algorithm = to_bytes(fields.expect(der::kSequence, "signature").whole);
   tbs.issuer = Name::from_der(fields.expect(der::kSequence, "issuer").whole);
   tbs.this_update = fields.time("thisUpdate");
   if (fields.peek() == der::kUtcTime || fields.peek() == der::kGeneralizedTime) {
@@ -64,7 +58,7 @@ TbsCertList decode_list(ByteView der) {
       tbs.authority_key_identifier = key_identifier_of_authority(extension.value);
     } else if (extension.oid == oids::kCrlNumber) {
       der::Reader number(extension.value);
-      tbs.number = copy(number.integer("cRLNumber"));
+      tbs.number = to_bytes(number.integer("cRLNumber"));
       number.expect_end("cRLNumber");
     }
   }
@@ -74,17 +68,13 @@ TbsCertList decode_list(ByteView der) {
 }  // namespace
 
 TbsCertList parse_tbs_cert_list(ByteView der) {
-  try {
-    return decode_list(der);
-  } catch (Error& error) {
-    throw error.prefix("TBSCertList");
-  }
+  return prefixed("TBSCertList", [&] { return decode_list(der); });
 }
 
 CertificateList parse_crl(ByteView der) {
   CertificateList list;
   list.parts = take_apart(der, "CertificateList");
-  list.der = copy(der);
+  list.der = to_bytes(der);
   list.tbs = parse_tbs_cert_list(list.parts.to_be_signed);
   if (list.tbs.signature_algorithm != list.parts.signature_algorithm) {
     throw Error{ErrorKind::invalid_input, "CRL: the two signature algorithms differ (RFC 5280 section 5.1.1.2)"};

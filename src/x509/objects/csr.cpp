@@ -95,9 +95,7 @@ void decode_attributes(Csr& csr, der::Reader attributes) {
 }
 
 void decode_information(Csr& csr) {
-  der::Reader outer(csr.parts.to_be_signed);
-  der::Reader information = outer.enter(der::kSequence, "CertificationRequestInfo");
-  outer.expect_end("CertificationRequestInfo");
+  der::Reader information = der::inside(csr.parts.to_be_signed, der::kSequence, "CertificationRequestInfo");
   if (const auto version = information.small_integer("request version"); version != 0) {
     throw Error{ErrorKind::invalid_input, "request version " + std::to_string(version) + " is not known"};
   }
@@ -167,11 +165,7 @@ Csr parse_csr(ByteView der) {
   }
   csr.parts = take_apart(der, "CertificationRequest");
   csr.der.assign(der.begin(), der.end());
-  try {
-    decode_information(csr);
-  } catch (Error& error) {
-    throw error.prefix("certificate request");
-  }
+  prefixed("certificate request", [&] { decode_information(csr); });
   return csr;
 }
 

@@ -1,6 +1,7 @@
 #include "x509/objects/pem.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "x509/asn1/bounds.h"
 #include "x509/asn1/der.h"
 #include "x509/names/name.h"
@@ -172,25 +173,20 @@ class Scanner {
 };
 
 PemBlock decoded(const Armour& armour) {
-  const std::string place = "line " + std::to_string(armour.line);
   const std::string spoken = "PEM block " + shown(armour.label);
-  try {
+  return prefixed("line " + std::to_string(armour.line), [&] {
     if (!armour.trouble.empty()) refuse(armour.trouble);
     if (armour.body.find(':') != std::string::npos) {
       // RFC 7468 §2: encapsulated headers (RFC 1421) are not part of the format.
       refuse(spoken + " has header lines, which are not read");
     }
     PemBlock block{armour.label, {}, armour.line};
-    try {
+    prefixed(spoken, [&] {
       block.der = from_base64(armour.body);
       der::only(block.der, spoken);
-    } catch (Error& error) {
-      throw error.prefix(spoken);
-    }
+    });
     return block;
-  } catch (Error& error) {
-    throw error.prefix(place);
-  }
+  });
 }
 
 // A DER file may hold the letters of a PEM header in a string: its own frame decides first.
@@ -214,16 +210,16 @@ std::vector<Bytes> read_kind(ByteView file, std::string_view wanted, std::string
   const auto blocks = scanner.read();
   if (blocks.empty()) refuse("neither PEM nor DER: " + std::string(spoken) + " was expected");
   std::vector<Bytes> found;
-  std::string others;
+  std::vector<std::string> others;
   for (const Armour& armour : blocks) {
     PemBlock block = decoded(armour);
     if (block.label == wanted || (!other_name.empty() && block.label == other_name)) {
       found.push_back(std::move(block.der));
     } else {
-      others += (others.empty() ? "" : ", ") + shown(block.label);
+      others.push_back(shown(block.label));
     }
   }
-  if (found.empty()) refuse(std::string(spoken) + " was expected, the file holds " + others);
+  if (found.empty()) refuse(std::string(spoken) + " was expected, the file holds " + joined(others));
   return found;
 }
 
@@ -290,11 +286,7 @@ Bundle read_bundle(ByteView file) {
                ", which is not read as a certificate");
       }
       PemBlock block = decoded(armour);
-      try {
-        parse_certificate(block.der);
-      } catch (Error& error) {
-        throw error.prefix("line " + std::to_string(armour.line));
-      }
+      prefixed("line " + std::to_string(armour.line), [&] { parse_certificate(block.der); });
       bundle.certificates.push_back(std::move(block.der));
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::invalid_input) throw;

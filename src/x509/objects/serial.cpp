@@ -1,6 +1,7 @@
 #include "x509/objects/serial.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "x509/asn1/bounds.h"
 #include "x509/names/name.h"
 #include "x509/objects/certificate.h"
@@ -16,14 +17,6 @@ constexpr std::size_t kMostText = 200;
 
 bool is_between(char c) {
   return c == ':' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
 }
 
 // What is left of "serial=…", "Serial Number: …" and "… (0x…)".

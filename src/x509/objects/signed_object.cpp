@@ -27,9 +27,7 @@ Bytes assemble(ByteView to_be_signed, const SignatureAlgorithm& algorithm, ByteV
 }
 
 SignedObject take_apart(ByteView der, std::string_view what) {
-  der::Reader outer(der);
-  der::Reader sequence = outer.enter(der::kSequence, what);
-  outer.expect_end(what);
+  der::Reader sequence = der::inside(der, der::kSequence, what);
   const ByteView to_be_signed = sequence.expect(der::kSequence, what).whole;
   const ByteView algorithm = sequence.expect(der::kSequence, what).whole;
   const ByteView signature = sequence.octet_aligned_bits(what);

@@ -62,9 +62,7 @@ const KeyKind& kind_of(const Oid& algorithm, der::Reader& parameters) {
 }
 
 void take_apart_rsa(Parts& parts) {
-  der::Reader key_outer(parts.bits);
-  der::Reader key = key_outer.enter(der::kSequence, "RSAPublicKey");
-  key_outer.expect_end("RSAPublicKey");
+  der::Reader key = der::inside(parts.bits, der::kSequence, "RSAPublicKey");
   const ByteView modulus = key.integer("RSA modulus");
   const ByteView exponent = key.integer("RSA exponent");
   key.expect_end("RSAPublicKey");
@@ -86,9 +84,7 @@ enum class Encoding { canonical, any };
 
 // The views point into `spki`.
 Parts take_apart_spki(ByteView spki, Encoding wanted = Encoding::canonical) {
-  der::Reader outer(spki);
-  der::Reader sequence = outer.enter(der::kSequence, "SubjectPublicKeyInfo");
-  outer.expect_end("SubjectPublicKeyInfo");
+  der::Reader sequence = der::inside(spki, der::kSequence, "SubjectPublicKeyInfo");
   der::Reader algorithm = sequence.enter(der::kSequence, "SubjectPublicKeyInfo algorithm");
   Parts parts;
   parts.bits = sequence.octet_aligned_bits("subjectPublicKey");
@@ -225,34 +221,16 @@ SpkiHash spki_hash(ByteView spki) {
 }
 
 Bytes key_identifier(ByteView spki) {
-  der::Reader outer(spki);
-  der::Reader sequence = outer.enter(der::kSequence, "SubjectPublicKeyInfo");
-  outer.expect_end("SubjectPublicKeyInfo");
+  der::Reader sequence = der::inside(spki, der::kSequence, "SubjectPublicKeyInfo");
   sequence.expect(der::kSequence, "SubjectPublicKeyInfo algorithm");
   const ByteView bits = sequence.octet_aligned_bits("subjectPublicKey");
-  Bytes value(20);
-  unsigned length = 0;
-  if (::EVP_Digest(bits.data(), bits.size(), value.data(), &length, ::EVP_sha1(), nullptr) != 1 || length != 20) {
-    throw openssl_error(ErrorKind::internal, "hashing with SHA-1");
-  }
-  return value;
-}
-
-Bytes public_value(ByteView spki) {
-  const Bytes canonical = canonical_spki(spki);
-  const Parts parts = take_apart_spki(canonical);
-  const ByteView value = parts.modulus.empty() ? parts.bits : parts.modulus;
-  return Bytes(value.begin(), value.end());
+  return sha1(bits);
 }
 
 Bytes rsa_exponent(ByteView spki) {
   const Bytes canonical = canonical_spki(spki);
   const Parts parts = take_apart_spki(canonical);
   return Bytes(parts.exponent.begin(), parts.exponent.end());
-}
-
-Bytes spki_from_pem(std::string_view pem) {
-  return read_public_key(as_bytes(pem));
 }
 
 std::string spki_to_pem(ByteView spki) {

@@ -27,12 +27,9 @@ bool same_key(ByteView one, ByteView other);
 SpkiHash spki_hash(ByteView spki);
 // RFC 5280 §4.2.1.2 method (1): SHA-1 of the subjectPublicKey BIT STRING's octets, 20 octets.
 Bytes key_identifier(ByteView spki);
-// RSA only: the modulus as unsigned big-endian; EC and Ed25519: the public point. For comparing halves of a key pair.
-Bytes public_value(ByteView spki);
 // The public exponent of an RSA key as unsigned big-endian, 65537 being 010001; empty for another key.
 Bytes rsa_exponent(ByteView spki);
 
-Bytes spki_from_pem(std::string_view pem);
 std::string spki_to_pem(ByteView spki);
 // One line for authorized_keys: "ssh-rsa AAAA…", "ecdsa-sha2-nistp256 …", "ssh-ed25519 …" (RFC 4253 §6.6, RFC 5656
 // §3.1, RFC 8709 §4), without a comment.

@@ -61,7 +61,7 @@ sub: {a: 1}
   CHECK(root.text("quoted") == "true");
   CHECK(root.integer("number", 1, 10) == 4);
   CHECK(root.optional_integer("negative", -20, 0) == -12);
-  CHECK(root.duration("time") == 36h);
+  CHECK(root.optional_duration("time") == 36h);
   CHECK(root.optional_boolean("yes") == true);
   CHECK(root.optional_boolean("no") == false);
   CHECK(root.texts("list") == std::vector<std::string>{"a", "b", "3"});

@@ -20,10 +20,13 @@ TEST_CASE("A public key built from its parts is the one that openssl writes") {
     test::SoftwareSigner key(kind);
     const Bytes& spki = key.subject_public_key_info();
     CHECK(to_string(key_spec_of(spki)) == kind);
-    const Bytes value = public_value(spki);
+    der::Reader info = der::inside(spki, der::kSequence, "SubjectPublicKeyInfo");
+    info.expect(der::kSequence, "algorithm");
+    ByteView value = info.octet_aligned_bits("subjectPublicKey");
     const bool rsa = key_kind(key.spec()).form == PublicKeyForm::rsa;
+    if (rsa) value = der::inside(value, der::kSequence, "RSAPublicKey").integer("modulus");
     CHECK((rsa ? spki_from_rsa(value, from_hex("00010001")) : spki_from(key.spec(), value)) == spki);
-    CHECK(spki_from_pem(spki_to_pem(spki)) == spki);
+    CHECK(read_public_key(as_bytes(spki_to_pem(spki))) == spki);
     CHECK(spki_hash(spki).str() == hex(sha256(spki)));
   }
 }
@@ -109,7 +112,6 @@ TEST_CASE("A key in another encoding is the same key with the same hash") {
       CHECK(canonical_spki(other) == spki);
       CHECK(spki_hash(other) == spki_hash(spki));
       CHECK(key_spec_of(other) == key_spec_of(spki));
-      CHECK(public_value(other) == public_value(spki));
     }
   }
 }
