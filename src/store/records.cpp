@@ -28,13 +28,6 @@ namespace {
 #define HSMBRIDGE_KEY_COLUMNS "k.token, k.label, k.cka_id, k.spec, k.spki, k.status, k.changed_at "
 #define HSMBRIDGE_KEYS "SELECT " HSMBRIDGE_KEY_COLUMNS "FROM keys k WHERE "
 
-std::vector<std::string> read_texts(const std::string& json) {
-  std::vector<std::string> texts;
-  const Json array = Json::parse(json);
-  for (const Json& text : array.as_array()) texts.push_back(text.as_string());
-  return texts;
-}
-
 CertificateRecord read_certificate(const Query& row) {
   return in_row("certificate", [&] {
     CertificateRecord record;
@@ -43,8 +36,9 @@ CertificateRecord read_certificate(const Query& row) {
     row.into(0, record.fingerprint, record.der, chain, record.request, record.spki, record.subject, record.issuer,
              record.serial, record.not_before, record.not_after, record.status, record.stored_at, record.reference,
              record.provider_state, record.predecessor, installed);
-    for (const std::string& certificate : read_texts(chain)) record.chain.push_back(from_base64(certificate));
-    record.installed = read_texts(installed);
+    for (const std::string& certificate : Json::parse(chain).as_strings())
+      record.chain.push_back(from_base64(certificate));
+    record.installed = Json::parse(installed).as_strings();
     return record;
   });
 }
@@ -106,8 +100,6 @@ Holds holds(const workflow::InstallTarget& target) {
 
 // The same certificate may be verified again (after a crash, or handed in by a person): the newest word counts.
 void SqliteStore::put(const CertificateRecord& certificate, const std::string& profile) {
-  Json::Array chain;
-  for (const Bytes& der : certificate.chain) chain.emplace_back(base64(der));
   database_->run(
       "INSERT INTO certificates (fingerprint, der, chain, request, spki, subject, issuer, serial, not_before, "
       "not_after, status, stored_at, reference, provider_state, predecessor, profile) "
@@ -117,10 +109,10 @@ void SqliteStore::put(const CertificateRecord& certificate, const std::string& p
       "status = CASE WHEN certificates.status IN ('revoking', 'revoked', 'held', 'expired') "
       "THEN certificates.status ELSE excluded.status END, "
       "reference = excluded.reference, provider_state = excluded.provider_state",
-      certificate.fingerprint, certificate.der, Json(std::move(chain)).dump(), certificate.request, certificate.spki,
-      certificate.subject, certificate.issuer, certificate.serial, certificate.not_before, certificate.not_after,
-      certificate.status, certificate.stored_at, certificate.reference, certificate.provider_state,
-      certificate.predecessor, profile);
+      certificate.fingerprint, certificate.der, Json::list(certificate.chain, base64).dump(), certificate.request,
+      certificate.spki, certificate.subject, certificate.issuer, certificate.serial, certificate.not_before,
+      certificate.not_after, certificate.status, certificate.stored_at, certificate.reference,
+      certificate.provider_state, certificate.predecessor, profile);
   for (const Bytes& der : certificate.chain) put_issuer(*database_, der);
 }
 
@@ -292,8 +284,9 @@ std::vector<KeyRecord> SqliteStore::replaced_keys(const std::string& profile, In
 void SqliteStore::expect_unchanged(const workflow::Predecessor& predecessor) {
   Query row = database_->query("SELECT status FROM certificates WHERE fingerprint = ?", predecessor.certificate);
   if (!row.row() || row.text(0) == predecessor.status) return;
-  throw Error{ErrorKind::conflict, fmt::format("certificate {} is {} now: somebody else was quicker",
-                                               predecessor.certificate.substr(0, 12), row.text(0))}
+  throw Error{ErrorKind::conflict,
+              fmt::format("certificate {} was changed concurrently by another process and is now {}",
+                          predecessor.certificate.substr(0, 12), row.text(0))}
       .with("status", row.text(0))
       .hint(fmt::format("hsmbridge cert show {}", predecessor.certificate.substr(0, 12)));
 }
@@ -407,7 +400,7 @@ void SqliteStore::add_installed(const std::string& fingerprint, const workflow::
         "SELECT fingerprint, installed FROM certificates WHERE fingerprint <> ?1 AND (?2 = '' OR spki = ?2) "
         "AND instr(installed, ?3) > 0",
         fingerprint, place == Holds::one ? std::string{} : record->spki.str(), Json(target.name).dump());
-    while (row.row()) others.emplace_back(row.text(0), read_texts(row.text(1)));
+    while (row.row()) others.emplace_back(row.text(0), Json::parse(row.text(1)).as_strings());
   }
   for (auto& [other, targets] : others) {
     targets.erase(std::remove(targets.begin(), targets.end(), target.name), targets.end());

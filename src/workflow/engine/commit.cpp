@@ -152,7 +152,7 @@ void Engine::Impl::give_up_storing(Finished& finished, const Error& error) {
   finished.aside.clear();
   const Claim& claim = finished.work.claim;
   const std::string words = precious_words(finished);
-  note(Gravity::error, fmt::format("request {}: what {} brought cannot be stored: {}{}{}", claim.record.order.id.str(),
+  note(Gravity::error, fmt::format("request {}: the result of {} cannot be stored: {}{}{}", claim.record.order.id.str(),
                                    claim.effect.identity(), error.message(), words.empty() ? "" : "; it was ", words));
   give_back_.push_back(judge().failed(claim, error.message(), std::nullopt, timing_of(claim.record.order)));
 }
@@ -174,7 +174,7 @@ bool Engine::Impl::read_again(Finished& finished, const Step& step) {
   if (!fresh || is_written(step)) return false;
   if (!is_about_the_same(claim.effect.name, claim.record, *fresh)) {
     if (!precious_words(finished).empty()) {
-      const LateAnswer late{step.request, step.event, "it is about what the request does not hold any more"};
+      const LateAnswer late{step.request, step.event, "it is about something that the request no longer holds"};
       store_->keep_late_answer(late, finished.outcome.key);
     }
     // Where the present one wants the same effect, it is still to be carried out.

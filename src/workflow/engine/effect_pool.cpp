@@ -48,7 +48,7 @@ void EffectPool::start(Work work) {
     lane.waiting.pop_back();
     unbegun.begun = false;
     unbegun.error =
-        Error{ErrorKind::unavailable, fmt::format("no thread could be made for it: {}", reason.what())}.hint(
+        Error{ErrorKind::unavailable, fmt::format("no thread could be started for it: {}", reason.what())}.hint(
             "look at the limits on threads and memory of this process and its user (ulimit -u, TasksMax, MemoryMax)");
     unbegun.at = clock_.now();
     running_.erase(id);

@@ -152,7 +152,7 @@ void Engine::Impl::start_once_only(std::vector<Claim> claims) {
       throw;
     }
     if (decided.size() == 1) {
-      note(Gravity::error, fmt::format("request {}: attempt {} cannot be begun: {}", steps[0].request.str(),
+      note(Gravity::error, fmt::format("request {}: attempt {} cannot be started: {}", steps[0].request.str(),
                                        decided[0].effect.attempt, error.message()));
       const Timing& timing = timing_of(decided[0].record.order);
       give_back_.push_back(judge().failed(decided[0], error.message(), std::nullopt, timing));

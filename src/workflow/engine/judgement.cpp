@@ -21,18 +21,16 @@ std::optional<EventBody> event_of(const Finished& finished, const Timing& timing
   if (effect.name == EffectName::look_up && finished.begun && finished.error && !finished.waits_for_lane &&
       failures >= timing.most_failed_look_ups) {
     // A person who can look elsewhere must learn of it, and may have the look-up tried again.
-    return LookUpInconclusive{
-        effect.attempt, fmt::format("{} look-ups in a row failed, the last: {}", failures, finished.error->message())};
+    return LookUpInconclusive{effect.attempt, fmt::format("{} look-ups in a row failed; the last error: {}", failures,
+                                                          finished.error->message())};
   }
   if (!is_once_only(effect.name)) return std::nullopt;
   if (!finished.begun) {
-    Problem problem{std::string(to_string(ErrorKind::unavailable)),
-                    "the call was not begun before its deadline was over", ""};
+    Problem problem{std::string(to_string(ErrorKind::unavailable)), "the call was not started before its deadline", ""};
     if (finished.error) problem = {problem.kind, finished.error->message(), finished.error->hint()};
     return SubmissionNotAccepted{effect.attempt, std::move(problem), std::nullopt};
   }
-  return AnswerLost{effect.attempt,
-                    finished.error ? finished.error->message() : "the call ended without saying what became of it"};
+  return AnswerLost{effect.attempt, finished.error ? finished.error->message() : "the call ended without an answer"};
 }
 
 bool brings_something(const EventBody& body) {
@@ -172,7 +170,7 @@ Finished OutcomePolicy::ring(Claim claim) const {
   finished.at = now_;
   switch (claim.effect.name) {
     case EffectName::answer_overdue:
-      finished.outcome.event = AnswerLost{claim.effect.attempt, "no answer came before the deadline of the call"};
+      finished.outcome.event = AnswerLost{claim.effect.attempt, "no answer arrived before the deadline of the call"};
       break;
     case EffectName::draft_age: {
       const Draft* draft = draft_of(claim.record.state);

@@ -21,7 +21,7 @@ void EngineLog::not_taken(const RequestId& id, EventName event, const std::strin
 }
 
 void EngineLog::lane_down(const std::string& lane, const Error& why) {
-  log::warning(fmt::format("waiting for {}: {}{}{}; its requests go on when it works again", spoken_lane(lane),
+  log::warning(fmt::format("waiting for {}: {}{}{}; its requests continue when it works again", spoken_lane(lane),
                            why.message(), why.hint().empty() ? "" : "; ", why.hint()));
 }
 
@@ -30,7 +30,7 @@ void EngineLog::lane_works(const std::string& lane) {
 }
 
 void EngineLog::store_failed(const Error& why) {
-  log::error(fmt::format("nothing new is begun until the store works again: {}", why.message()));
+  log::error(fmt::format("nothing new is started until the store works again: {}", why.message()));
 }
 
 void EngineLog::store_works() {

@@ -75,10 +75,9 @@ void Engine::Impl::suspect_deadly_lanes() {
     const Duration left = std::clamp(died_at + pause - now, Duration::zero(), pause);
     pauses_.suspect(lane, left, clock_.since_boot());
     if (left == Duration::zero()) continue;
-    const Error why{
-        ErrorKind::unavailable,
-        fmt::format("{} workers died with a call of {} in hand: it is tried again in {}, one call at a time", deaths,
-                    spoken_lane(lane), spoken(left))};
+    const Error why{ErrorKind::unavailable,
+                    fmt::format("{} workers died during a call of {}: it is tried again in {}, one call at a time",
+                                deaths, spoken_lane(lane), spoken(left))};
     tell(&EngineObserver::lane_down, lane, why);
   }
 }
@@ -124,7 +123,7 @@ void Engine::Impl::watch_clock() {
     if (!first) note(Gravity::warning, fmt::format("the clock of this machine was set back by {}", spoken(back)));
     if (ahead > Duration::zero()) {
       note(Gravity::warning,
-           fmt::format("steps were planned by a clock that was {} ahead of this one: they are due so much sooner now",
+           fmt::format("steps were planned by a clock that was {} ahead of this one: they are due that much sooner now",
                        spoken(ahead)));
     }
   }
@@ -210,8 +209,7 @@ void Engine::Impl::adopt_kept() {
     }
     if (is_result_of_another(kept, record->state)) {
       store_->keep_late_answer(
-          {kept.request, kept.event, "it is the result of another submission than the one that is waited for"},
-          kept.key);
+          {kept.request, kept.event, "it is the result of another submission than the awaited one"}, kept.key);
       store_->forget_aside(kept.name);
       continue;
     }

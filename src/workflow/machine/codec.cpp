@@ -183,10 +183,10 @@ constexpr Instant kLatest = Instant{std::chrono::sys_days{std::chrono::year{1000
 
 // What stands for the members of a list that are left out.
 Finding rest_of(const std::vector<Finding>&, std::size_t left_out) {
-  return {"more", false, fmt::format("{} findings more are not listed", left_out)};
+  return {"more", false, fmt::format("{} more findings are not listed", left_out)};
 }
 Approver rest_of(const std::vector<Approver>&, std::size_t left_out) {
-  return {fmt::format("{} approvers more, who are not listed", left_out), "", "", Approver::Decision::pending};
+  return {fmt::format("{} more approvers, who are not listed", left_out), "", "", Approver::Decision::pending};
 }
 
 // Cut again, it stays as it is: a state is written once more with each event.
@@ -264,9 +264,7 @@ class Writer {
   }
   template <class T>
   Json written(const std::vector<T>& values) requires(!std::is_same_v<T, std::uint8_t>) {
-    Json array = Json::array();
-    for (const T& value : values) array.push(written(value));
-    return array;
+    return Json::list(values, [this](const T& value) { return written(value); });
   }
   template <class T>
   Json object(const T& value) {
@@ -340,7 +338,7 @@ class Reader {
     } else if constexpr (std::is_same_v<T, unsigned>) {
       const std::int64_t number = json.as_integer();
       if (number < 0 || number > std::numeric_limits<unsigned>::max()) {
-        throw Error{ErrorKind::corrupt, fmt::format("{} is no count", number)};
+        throw Error{ErrorKind::corrupt, fmt::format("{} is not a valid count", number)};
       }
       value = static_cast<unsigned>(number);
     } else if constexpr (std::is_same_v<T, Bytes>) {

@@ -23,21 +23,21 @@ constexpr PersonsAct kPersonsActs[] = {
     {EventName::deviations_accepted, "there is no quarantined certificate that could be accepted"},
     {EventName::resolved_as_there, "a reference cannot be given"},
     {EventName::resolved_as_certificate, "a certificate cannot be given"},
-    {EventName::resolved_as_absent, "nobody needs to vouch that it is not at the provider"},
-    {EventName::resolved_as_abandoned, "it cannot be given up: 'request cancel' is for that"},
-    {EventName::resolved_as_done, "nobody needs to vouch that it is done"},
-    {EventName::target_skipped, "there is no installation to give up"},
+    {EventName::resolved_as_absent, "it cannot be confirmed as absent at the provider"},
+    {EventName::resolved_as_abandoned, "it cannot be abandoned: use 'request cancel'"},
+    {EventName::resolved_as_done, "it cannot be confirmed as done"},
+    {EventName::target_skipped, "there is no installation to skip"},
     {EventName::locally_approved, "there is nothing to approve here"},
     {EventName::locally_rejected, "there is nothing to reject here"},
     {EventName::commanded, "there is nothing to command"},
 };
 
 std::string not_for_this_state(StateName state, EventName event) {
-  if (is_final(state)) return fmt::format("the request is {}: nothing changes it any more", to_string(state));
+  if (is_final(state)) return fmt::format("the request is {}, which is final", to_string(state));
   if (event == EventName::cancel_asked) {
     switch (state) {
       case StateName::withdrawing:
-        return "it is being withdrawn already";
+        return "it is already being withdrawn";
       case StateName::unresolved:
         return "whether it exists at the provider is not known: decide with 'request resolve' first";
       case StateName::retrieving:
@@ -50,14 +50,14 @@ std::string not_for_this_state(StateName state, EventName event) {
   for (const PersonsAct& act : kPersonsActs) {
     if (act.event == event) return fmt::format("{} while it is {}", act.not_now, to_string(state));
   }
-  return fmt::format("{} is not for a request that is {}", to_string(event), to_string(state));
+  return fmt::format("{} does not apply to a request that is {}", to_string(event), to_string(state));
 }
 
 // What a person may say depends on what was asked for.
 std::optional<std::string_view> not_for_this_kind(const Order& order, const Context& context) {
-  if (context.is<ResolvedAsCertificate>() && !order.brings_certificate()) return "a revocation brings no certificate";
+  if (context.is<ResolvedAsCertificate>() && !order.brings_certificate()) return "a revocation has no certificate";
   if (context.is<ResolvedAsDone>() && order.brings_certificate()) {
-    return "only a revocation is done by a word alone: bring the certificate, or its reference";
+    return "only a revocation can be confirmed as done: supply the certificate, or its reference";
   }
   return std::nullopt;
 }
@@ -66,12 +66,12 @@ Next next_state(const State& state, const Context& context) {
   // A result that names no attempt is of the submission that the state knows.
   const auto* received = context.is<ResultReceived>();
   if (received != nullptr && received->attempt == 0 && submission_of(state) == nullptr) {
-    return refuse("no result was asked for");
+    return refuse("no result was requested");
   }
   return std::visit(
       [&context](const auto& here) -> Next {
         if constexpr (requires { from(here, context); }) return from(here, context);
-        return refuse("nothing final is left again");
+        return refuse("a final status does not change");
       },
       state);
 }
@@ -102,7 +102,7 @@ Decision begin(const Order& order, const Timing& timing) {
   const Context context{order, created, timing};
   State state = Preparing{};
   std::vector<Effect> effects = wanted_effects(state, context);
-  return Decision{std::move(state), std::move(effects), "a request is made", record_changes_at_begin(order)};
+  return Decision{std::move(state), std::move(effects), "the request is created", record_changes_at_begin(order)};
 }
 
 bool changes_something(const State& state, const StatusReport& report) {

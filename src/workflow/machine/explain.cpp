@@ -1,6 +1,7 @@
 #include "workflow/machine/explain.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "workflow/machine/rules.h"
 #include "x509/judge/check.h"
 
@@ -102,9 +103,10 @@ class Explainer {
   // "asks the provider again in 5 minutes, at …", or that no worker has it in hand.
   void next_by(EffectName name, std::string_view what) {
     const Effect* effect = effect_named(effects_, name);
-    text_.next = effect == nullptr ? fmt::format("The bridge {}; a worker has it in hand right now.", what)
-                                   : fmt::format("The bridge {} {} (as long as a worker runs: 'hsmbridge run').", what,
-                                                 on_the(effect->due, now_));
+    text_.next = effect == nullptr
+                     ? fmt::format("The bridge {}; a worker is doing it now.", what)
+                     : fmt::format("The bridge {} {}, provided that a worker is running ('hsmbridge run').", what,
+                                   on_the(effect->due, now_));
   }
   void waiting_commands() {
     offer(command(id(), "wait"));
@@ -136,24 +138,24 @@ class Explainer {
   }
 
   void tell(const Preparing& state) {
-    say(state.again.empty() ? "The request was made; nothing has left this machine."
-                            : fmt::format("It is prepared again because {}.", state.again));
+    say(state.again.empty() ? "The request was created; nothing has left this machine."
+                            : fmt::format("It is being prepared again: {}.", state.again));
     if (revokes()) {
-      next_by(EffectName::build_draft, fmt::format("writes down what is asked of {}", provider()));
+      next_by(EffectName::build_draft, fmt::format("writes down what is requested from {}", provider()));
     } else if (state.key && state.csr.empty()) {
       next_by(EffectName::sign_csr, "signs the CSR in the token");
     } else if (state.key) {
-      next_by(EffectName::build_draft, fmt::format("has {} build the draft and freezes it", provider()));
+      next_by(EffectName::build_draft, fmt::format("builds the draft for {} and freezes it", provider()));
     } else {
       const bool makes = enrolment_of(record_.order).key.source == KeyWish::Source::make;
-      next_by(EffectName::ensure_key, makes ? "makes the key in the token" : "finds the key in the token");
+      next_by(EffectName::ensure_key, makes ? "generates the key in the token" : "finds the key in the token");
     }
     waiting_commands();
   }
   void tell(const Prepared&) {
-    say(revokes() ? "What is asked is written down; nothing has left this machine."
-                  : "Key and draft are ready and proved; nothing has left this machine.");
-    next_by(EffectName::check_draft, "checks the draft against policy and what the provider can carry");
+    say(revokes() ? "What is requested is written down; nothing has left this machine."
+                  : "Key and draft are ready and verified; nothing has left this machine.");
+    next_by(EffectName::check_draft, "checks the draft against the policy and against what the provider can carry");
     waiting_commands();
   }
   void tell(const AwaitingLocalApproval& state) {
@@ -166,23 +168,24 @@ class Explainer {
     offer(command(id(), "cancel", "--reason TEXT"));
   }
   void tell(const AwaitingCommand&) {
-    say("The draft is frozen; this profile wants an operator's direct command before anything is signed.");
+    say("The draft is frozen; this profile requires an operator's direct command before anything is signed.");
     text_.next = "Nothing until that command is given.";
     draft_age();
     offer(command(id(), "cancel", "--reason TEXT"));
   }
   void draft_age() {
     if (const Effect* effect = effect_named(effects_, EffectName::draft_age)) {
-      text_.next += fmt::format(" The draft grows too old {}; it is then built again and every approval is void.",
+      text_.next += fmt::format(" The draft becomes too old {}; it is then built again, and every approval is void.",
                                 on_the(effect->due, now_));
     }
   }
   void tell(const Submitting& state) {
     if (state.phase == Submitting::Phase::started) {
-      say(fmt::format("Attempt {} was begun and its answer is not known yet.", state.attempt));
-      text_.next = fmt::format("Without an answer the bridge asks {} for it {}; it never sends it again automatically.",
-                               provider(), on_the(state.answer_by, now_));
-      if (state.wish) text_.next += " As soon as the answer is known it is withdrawn.";
+      say(fmt::format("Attempt {} was started and its answer is not known yet.", state.attempt));
+      text_.next =
+          fmt::format("If no answer comes, the bridge asks {} about it {}; it is never sent again automatically.",
+                      provider(), on_the(state.answer_by, now_));
+      if (state.wish) text_.next += " As soon as the answer is known, it is withdrawn.";
       offer(command(id(), "wait"));
       return;
     }
@@ -193,14 +196,14 @@ class Explainer {
     waiting_commands();
   }
   void tell(const LookingUp& state) {
-    say(fmt::format("Attempt {} was sent, or may have been, and its answer was lost: {}.", state.submission.attempt,
+    say(fmt::format("Attempt {} was sent or may have been sent, and its answer was lost: {}.", state.submission.attempt,
                     state.why));
-    next_by(EffectName::look_up, fmt::format("looks for it at {}", provider()));
+    next_by(EffectName::look_up, fmt::format("looks it up at {}", provider()));
     if (state.first_absent) {
       text_.next +=
-          " It was not found so far; it is sent again only when it is still not found once the provider's search "
-          "cannot "
-          "lag behind any more.";
+          " It has not been found so far; it is sent again only if it is still not found once the provider's search "
+          "can "
+          "no longer lag behind.";
     }
     offer(command(id(), "wait"));
     offer(command(id(), "resolve", "--reference REFERENCE"));
@@ -209,8 +212,8 @@ class Explainer {
     offer(command(id(), "resolve", "--abandon --reason TEXT"));
   }
   void where(const Submission& submission, const std::string& status) {
-    say(fmt::format("{} took it as {}{}.", provider(), submission.reference.str(),
-                    status.empty() ? "" : fmt::format(" and says {}", status)));
+    say(fmt::format("{} accepted it as {}{}.", provider(), submission.reference.str(),
+                    status.empty() ? "" : fmt::format(" and reports {}", status)));
     text_.what_happened[0] = 'P';
   }
   static std::string given_up(const WithdrawWish& wish) {
@@ -218,7 +221,7 @@ class Explainer {
       case WithdrawWish::Cause::deadline:
         return " The request's deadline passed.";
       case WithdrawWish::Cause::draft_age:
-        return fmt::format(" It is given up: {}.", wish.reason);
+        return fmt::format(" It is being withdrawn: {}.", wish.reason);
       case WithdrawWish::Cause::cancel:
         break;
     }
@@ -226,8 +229,8 @@ class Explainer {
   }
   void gone(const std::optional<Instant>& gone_since) {
     if (!gone_since) return;
-    text_.what_happened +=
-        fmt::format(" Since {} it says that it does not know it; it is asked once more.", rfc3339(*gone_since));
+    text_.what_happened += fmt::format(
+        " Since {} the provider has said that it does not know it; it is asked once more.", rfc3339(*gone_since));
   }
   // A draft is frozen with its dates: signed too late it would be another certificate than the one that was approved.
   void signed_in_time() {
@@ -235,8 +238,8 @@ class Explainer {
     if (effect == nullptr) return;
     text_.until = text_.until ? std::min(*text_.until, effect->due) : effect->due;
     text_.next += fmt::format(
-        " The draft grows too old {}: what is not known here to be signed by then is withdrawn. A result that the "
-        "provider has by then is checked nevertheless and recorded as late, not installed.",
+        " The draft becomes too old {}: unless it is known here to be signed by then, it is withdrawn. A result that "
+        "the provider has by then is still checked; it is recorded as late and not installed.",
         on_the(effect->due, now_));
   }
   void tell(const AwaitingProvider& state) {
@@ -256,15 +259,16 @@ class Explainer {
       return next_by(EffectName::withdraw, "asks the provider to cancel it");
     }
     if (state.cancel == Withdrawing::Cancel::impossible) {
-      text_.what_happened += fmt::format(" It cannot be cancelled there: {}.", state.cancel_note);
+      text_.what_happened += fmt::format(" The provider cannot cancel it: {}.", state.cancel_note);
     }
-    next_by(EffectName::poll, "asks for the final word");
+    next_by(EffectName::poll, "asks for the final status");
     text_.next += revokes() ? " A revocation that takes effect anyway is recorded."
-                            : " A certificate that comes late is recorded, not installed.";
+                            : " A certificate that arrives late is recorded, not installed.";
   }
   void tell(const Retrieving& state) {
     if (state.unreadable > 0) {
-      say(fmt::format("No certificate could be made of what {} handed out: {}.", provider(), state.provider_status));
+      say(fmt::format("The result from {} does not hold a readable certificate: {}.", provider(),
+                      state.provider_status));
       next_by(EffectName::retrieve, "asks for it again");
     } else {
       where(state.submission, state.provider_status);
@@ -273,14 +277,15 @@ class Explainer {
     stuck_commands();
   }
   void tell(const Verifying& state) {
-    say(state.late ? "A result came after we had given up; it is stored." : "The result is here and stored.");
+    say(state.late ? "A result arrived after the request had been given up; it is stored."
+                   : "The result has arrived and is stored.");
     if (state.not_yet) return not_yet(*state.not_yet);
     next_by(EffectName::verify, "checks it against the request");
     stuck_commands();
   }
   void not_yet(const NotYet& early) {
-    say(fmt::format("Certificate {} is as it should be, but not valid before {}{}.", early.certificate.substr(0, 16),
-                    rfc3339(early.not_before),
+    say(fmt::format("Certificate {} matches the request, but it is not valid before {}{}.",
+                    early.certificate.substr(0, 16), rfc3339(early.not_before),
                     early.not_before > now_ ? fmt::format(" (in {})", spoken(early.not_before - now_)) : ""));
     const Duration ahead = early.clock_ahead.value_or(Duration::zero());
     text_.what_happened +=
@@ -294,36 +299,35 @@ class Explainer {
   }
   void tell(const Installing& state) {
     say(fmt::format("Certificate {} was issued and checked.", state.certificate.substr(0, 16)));
-    std::string open;
+    std::vector<std::string> open;
     for (const TargetState& target : state.targets) {
       if (is_over(target.stage)) continue;
-      if (!open.empty()) open += ", ";
-      open += target.target.name;
+      open.push_back(target.target.name);
       if (target.stage == TargetState::Stage::failed) {
-        open +=
+        open.back() +=
             fmt::format(" (failed {} time{}: {})", target.failures, target.failures == 1 ? "" : "s", target.last_error);
       }
     }
-    text_.awaited = "installation at " + open;
+    text_.awaited = "installation at " + joined(open);
     next_by(EffectName::install, "installs it");
     offer(command(id(), "wait"));
     offer(command(id(), "resolve", "--skip-target NAME --reason TEXT"));
     offer("hsmbridge cert show " + state.certificate.substr(0, 16));
   }
   void tell(const Unresolved& state) {
-    say(fmt::format("{}: {}.", state.result ? "What came cannot be used" : "What happened cannot be known from here",
+    say(fmt::format("{}: {}.", state.result ? "The result cannot be used" : "What happened cannot be known from here",
                     state.why));
-    text_.awaited = fmt::format("a person who looks at {}", provider());
+    text_.awaited = fmt::format("a person who looks it up at {}", provider());
     if (!state.submission.reference.empty()) {
       text_.awaited += fmt::format(" for {}", state.submission.reference.str());
     }
     text_.next = "Nothing until a person decides. Nothing is sent again automatically.";
-    if (state.wish) text_.what_happened += given_up(*state.wish) + " Found, it is withdrawn.";
+    if (state.wish) text_.what_happened += given_up(*state.wish) + " If it is found, it is withdrawn.";
     if (!state.result) offer(command(id(), "resolve", "--reference REFERENCE"));
     offer(command(id(), "resolve", revokes() ? "--done --reason TEXT" : "--certificate FILE"));
     offer(command(id(), "resolve", "--look-up"));
     if (state.result) {
-      text_.what_happened += " It is stored; looking once more checks it again.";
+      text_.what_happened += " It is stored; another look checks it again.";
       offer(command(id(), "resolve", "--reference REFERENCE"));
     } else {
       offer(command(id(), "resolve", "--not-there --reason TEXT"));
@@ -339,20 +343,19 @@ class Explainer {
                         record_.order.revocation()->reason));
       return offer("hsmbridge cert list --status revoked");
     }
-    ended(
-        state.late
-            ? fmt::format("Certificate {} came after we had given up. It was checked and recorded, not installed; "
-                          "revoke it if it is not wanted.",
-                          state.certificate.substr(0, 16))
-            : fmt::format("Certificate {} was issued, checked and put in its place.", state.certificate.substr(0, 16)));
+    ended(state.late
+              ? fmt::format("Certificate {} arrived after the request had been given up. It was checked and recorded, "
+                            "not installed; revoke it if it is not wanted.",
+                            state.certificate.substr(0, 16))
+              : fmt::format("Certificate {} was issued, checked and installed.", state.certificate.substr(0, 16)));
     for (const std::string& target : state.skipped) {
-      text_.what_happened += fmt::format(" It is not at {}: that was given up.", target);
+      text_.what_happened += fmt::format(" It was not installed at {}: that target was skipped.", target);
     }
-    if (!state.findings.empty()) text_.what_happened += " It differs from what was asked, as the profile allows:";
+    if (!state.findings.empty()) text_.what_happened += " It differs from what was requested, as the profile allows:";
     if (record_.order.kind() == Kind::renew) {
       text_.what_happened +=
-          state.late ? fmt::format(" The certificate that it was to replace, {}, is still in use.", predecessor())
-                     : fmt::format(" It takes the place of {}.", predecessor());
+          state.late ? fmt::format(" The certificate that it was meant to replace, {}, is still in use.", predecessor())
+                     : fmt::format(" It replaces {}.", predecessor());
     }
     findings(state.findings);
     if (state.late) {
@@ -361,12 +364,12 @@ class Explainer {
     offer("hsmbridge cert show " + state.certificate.substr(0, 12));
   }
   void tell(const Rejected& state) {
-    ended(fmt::format("{} said no{}.", state.by.empty() ? "Somebody at the provider" : state.by,
+    ended(fmt::format("{} rejected it{}.", state.by.empty() ? "Somebody at the provider" : state.by,
                       state.reason.empty() ? "" : ": " + state.reason));
     still_valid();
   }
   void tell(const Expired& state) {
-    ended(fmt::format("Time ran out: {}.", state.what));
+    ended(fmt::format("A deadline passed: {}.", state.what));
     still_valid();
   }
   void tell(const Cancelled& state) {
@@ -381,7 +384,7 @@ class Explainer {
   }
   void tell(const Quarantined& state) {
     const std::string certificate = state.certificate.substr(0, 12);
-    say(fmt::format("Certificate {} does not answer the request. It is kept and was not installed:",
+    say(fmt::format("Certificate {} does not match the request. It is kept and was not installed:",
                     state.certificate.substr(0, 16)));
     std::string accept;
     std::string never;
@@ -396,14 +399,15 @@ class Explainer {
     text_.awaited = fmt::format("a person who decides about certificate {}", certificate);
     text_.next = "Nothing until a person decides; nothing is ordered again.";
     if (never.empty()) {
-      text_.next += " Accepted by name, it is used as it is.";
+      text_.next += " If these are accepted by name, it is used as it is.";
       offer(command(id(), "resolve", accept + "--reason TEXT"));
     } else {
       text_.next += fmt::format(" It can never be used with: {}.", never);
     }
     text_.next +=
-        " After a chain or anchors file or this machine's clock was mended, or the profile's accept list extended, it "
-        "is judged again.";
+        " Once a chain or anchors file or this machine's clock is corrected, or the profile's accept list extended, "
+        "have "
+        "it checked again.";
     offer(command(id(), "resolve", "--judge-again"));
     offer(command(id(), "resolve", "--certificate FILE"));
     offer(command(id(), "resolve", "--abandon --reason TEXT"));
@@ -411,10 +415,11 @@ class Explainer {
     offer("hsmbridge cert show " + certificate);
   }
   void tell(const Abandoned& state) {
-    ended(fmt::format("{} gave it up{}.", state.by, state.reason.empty() ? "" : ": " + state.reason));
+    ended(fmt::format("{} abandoned it{}.", state.by, state.reason.empty() ? "" : ": " + state.reason));
     if (!revokes() || predecessor().empty()) return still_valid();
     text_.what_happened += fmt::format(
-        " It may have taken effect: certificate {} stays 'revoking' until another revocation is done.", predecessor());
+        " It may have taken effect: certificate {} keeps the status 'revoking' until another revocation is done.",
+        predecessor());
     offer_revocation();
   }
 

@@ -29,7 +29,7 @@ Next absent_after_all(const PreparedRequest& prepared, const Submission& submiss
                       const std::optional<WithdrawWish>& wish, const Context& context) {
   if (wish) return given_up(*wish);
   if (prepared.draft.csr.empty() && context.order.traits().needs_key) {
-    return refuse("its draft is gone: make a new request");
+    return refuse("its draft is gone: create a new request");
   }
   const unsigned made = std::max(submission.attempt, prepared.attempts_made);
   // A draft that was built again may have come here before anybody approved it.
@@ -38,7 +38,7 @@ Next absent_after_all(const PreparedRequest& prepared, const Submission& submiss
     again.prepared.attempts_made = made;
     return State{std::move(again)};
   }
-  return planned(prepared, made + 1, "a person vouched that the attempt before is not at the provider");
+  return planned(prepared, made + 1, "a person confirmed that the previous attempt is not at the provider");
 }
 
 // Said once, it may be that the search does not show it yet. Said again after the longest time that may take, of a
@@ -62,7 +62,7 @@ Next absent(const LookingUp& state, const Context& context) {
     return State{std::move(next)};
   }
   if (state.submission.is_known()) {
-    return unresolved(fmt::format("the provider had taken {}, and its search does not show it any more; {}",
+    return unresolved(fmt::format("the provider had accepted {}, and its search no longer shows it; {}",
                                   named(state.submission), state.why));
   }
   if (state.wish) return given_up(*state.wish);
@@ -72,19 +72,19 @@ Next absent(const LookingUp& state, const Context& context) {
     return unresolved(
         fmt::format("{} attempts were made, and the provider shows none of them; the last one: {}", made, state.why));
   }
-  return planned(state.prepared, made + 1, "the attempt before is provably not at the provider");
+  return planned(state.prepared, made + 1, "the previous attempt is provably not at the provider");
 }
 
 // The same attempt said in so many words that it left nothing there. Not believed where something speaks against it.
 std::string against_nothing_there(const Submission& submission, unsigned attempt) {
   if (attempt != submission.attempt) return "that attempt is over";
-  if (submission.is_known()) return "the provider took that attempt: " + named(submission);
+  if (submission.is_known()) return "the provider accepted that attempt: " + named(submission);
   return {};
 }
 std::string against_nothing_there(const Unresolved& state, unsigned attempt) {
   if (auto why = against_nothing_there(state.submission, attempt); !why.empty()) return why;
   if (state.result) return "a result is stored: it was there";
-  if (attempt < state.prepared.attempts_made) return "a later attempt was begun";
+  if (attempt < state.prepared.attempts_made) return "a later attempt was started";
   return {};
 }
 
@@ -101,7 +101,7 @@ Next with_another(const Unresolved& state, const Answer& answer) {
   Unresolved next = state;
   const Submission other{answer.attempt, answer.report.reference, answer.report.provider_state,
                          state.submission.submitted_at};
-  next.why += fmt::format("; another answer came, to {}: {}", named(other), spoken_status(answer.report));
+  next.why += fmt::format("; another answer arrived, to {}: {}", named(other), spoken_status(answer.report));
   const bool knows_more = answer.result != nullptr || (!state.submission.is_known() && other.is_known());
   if (!state.result && knows_more) {
     next.why += fmt::format("; {} may exist too", named(state.submission));
@@ -155,7 +155,7 @@ Next from(const LookingUp& state, const Context& context) {
                             state.wish,
                             state.not_before}};
   }
-  if (state.wish) return refuse("it is to be withdrawn already, as soon as the provider's answer is known");
+  if (state.wish) return refuse("it will already be withdrawn as soon as the provider's answer is known");
   LookingUp next = state;
   next.wish = wish_of(context);
   return State{std::move(next)};
@@ -173,7 +173,7 @@ Next from(const Unresolved& state, const Context& context) {
         prepared, state.submission, std::move(why), {}, state.wish, std::max(context.at(), state.not_before)}};
   }
   if (const auto* asked = context.is<JudgementAsked>()) {
-    if (!state.result) return refuse("no certificate is stored that could be judged: have it looked for (--look-up)");
+    if (!state.result) return refuse("no certificate is stored that could be checked: have it looked up (--look-up)");
     return State{Verifying{prepared, state.submission, *state.result, late, asked->accept}};
   }
   if (const auto* there = context.is<ResolvedAsThere>()) {
@@ -185,7 +185,8 @@ Next from(const Unresolved& state, const Context& context) {
   }
   if (is_word_of_a_person(context)) return at_any_time(prepared, state.submission, late, context);
   if (context.is<ResolvedAsAbsent>()) {
-    if (state.result) return refuse("a result is stored: it was there. Bring the certificate, or abandon it");
+    if (state.result)
+      return refuse("a result is stored, so it was there: supply the certificate, or abandon the request");
     if (context.at() < state.not_before) return may_be_under_way(state.not_before);
     return absent_after_all(prepared, state.submission, state.wish, context);
   }
@@ -198,14 +199,14 @@ Next from(const Unresolved& state, const Context& context) {
     return failed(answer->problem);
   }
   const StatusReport* report = report_of(context.event.body);
-  if (report == nullptr) return refuse("nobody asked for that now");
+  if (report == nullptr) return refuse("no such answer is expected now");
   if (const auto another = answer_to_another(context, state.submission)) return with_another(state, *another);
   if (context.is<Reported>()) return refuse("a person decides now");
   // Nothing takes a stored result out of the state but another result.
   if (state.result && result_in(context) == nullptr) {
     Unresolved next = state;
     next.submission = updated(next.submission, *report);
-    next.why += fmt::format("; another answer came: {} {}", report->reference.str(), spoken_status(*report));
+    next.why += fmt::format("; another answer arrived: {} {}", report->reference.str(), spoken_status(*report));
     return State{std::move(next)};
   }
   return landed(context, prepared, updated(state.submission, *report), *report, state.wish);

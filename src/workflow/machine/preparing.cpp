@@ -47,7 +47,7 @@ Next from(const Preparing& state, const Context& context) {
   if (const auto* ready = context.is<KeyReady>()) {
     // Two workers may have carried out one plan. The first key counts: a draft may have been signed with it already.
     if (state.key && *state.key != ready->key) {
-      return refuse(fmt::format("its key is ready already: {} (SPKI {}), not {} (SPKI {})", state.key->uri,
+      return refuse(fmt::format("its key is already {} (SPKI {}), not {} (SPKI {})", state.key->uri,
                                 state.key->spki.str(), ready->key.uri, ready->key.spki.str()));
     }
     Preparing next = state;
@@ -56,7 +56,7 @@ Next from(const Preparing& state, const Context& context) {
   }
   if (const auto* signed_csr = context.is<CsrSigned>()) {
     if (!state.key) return refuse("a CSR cannot be signed before its key is ready");
-    if (!state.csr.empty() && state.csr != signed_csr->csr) return refuse("its CSR is signed already");
+    if (!state.csr.empty() && state.csr != signed_csr->csr) return refuse("its CSR is already signed");
     Preparing next = state;
     next.csr = signed_csr->csr;
     return State{std::move(next)};
@@ -65,14 +65,14 @@ Next from(const Preparing& state, const Context& context) {
     if (!state.key && context.order.traits().needs_key) {
       return refuse("a draft cannot be frozen before its key is ready");
     }
-    if (frozen->draft.csr != state.csr) return refuse("the draft is of another CSR than the signed one");
+    if (frozen->draft.csr != state.csr) return refuse("the draft is for another CSR than the signed one");
     return State{Prepared{PreparedRequest{state.key.value_or(Key{}), frozen->draft, state.attempts_made, state.sent}}};
   }
   if (const auto* problem = context.is<PreparationFailed>()) {
     return State{Failed{problem->problem.kind, problem->problem.message, problem->problem.hint}};
   }
   if (const auto answer = answer_of(context)) {
-    if (!state.sent) return refuse(fmt::format("attempt {} was never begun", answer->attempt));
+    if (!state.sent) return refuse(fmt::format("attempt {} was never started", answer->attempt));
     return two_orders(PreparedRequest{state.key.value_or(Key{}), state.sent->draft, state.attempts_made, state.sent},
                       *answer, "a new draft was being prepared", context.at());
   }

@@ -89,7 +89,7 @@ Next from(const Quarantined& state, const Context& context) {
     return at_any_time(state.prepared, state.submission, state.late, context);
   }
   if (state.prepared.draft.csr.empty()) {
-    return refuse("what it asked for is not in its record, which an older version wrote: it can only be given up");
+    return refuse("its record, written by an older version, does not say what was requested: it can only be abandoned");
   }
   if (context.is<ResolvedAsCertificate>()) return at_any_time(state.prepared, state.submission, state.late, context);
   if (const auto* asked = context.is<JudgementAsked>()) {
@@ -102,14 +102,15 @@ Next from(const Quarantined& state, const Context& context) {
     if (one.fatal && !contains(fatal, one.name)) fatal.push_back(one.name);
   }
   for (const std::string& name : taken->findings) {
-    if (!contains(fatal, name)) return refuse(fmt::format("nothing about its certificate is called {}", name));
+    if (!contains(fatal, name)) return refuse(fmt::format("its certificate has no finding called {}", name));
   }
   fatal.erase(std::remove_if(fatal.begin(), fatal.end(),
                              [&](const std::string& name) { return contains(taken->findings, name); }),
               fatal.end());
   if (!fatal.empty()) {
-    return refuse(fmt::format("every deviation that stops its certificate must be accepted by name; left: {}",
-                              fmt::join(fatal, ", ")));
+    return refuse(
+        fmt::format("every deviation that stops its certificate must be accepted by name; not yet accepted: {}",
+                    fmt::join(fatal, ", ")));
   }
   return judged_again(state.prepared, state.submission, state.result, state.late,
                       joined(state.accepted, taken->findings));
@@ -120,8 +121,8 @@ Next from(const Installing& state, const Context& context) {
   const std::string& name = target_named_in(context);
   const auto target = std::find_if(next.targets.begin(), next.targets.end(),
                                    [&name](const TargetState& one) { return one.target.name == name; });
-  if (target == next.targets.end()) return refuse(fmt::format("there is no target '{}'", name));
-  if (is_over(target->stage)) return refuse(fmt::format("'{}' is done or given up already", name));
+  if (target == next.targets.end()) return refuse(fmt::format("there is no install target '{}'", name));
+  if (is_over(target->stage)) return refuse(fmt::format("'{}' is already done or skipped", name));
   if (const auto* trouble = context.is<TargetFailed>()) {
     target->stage = TargetState::Stage::failed;
     target->failures = std::max(target->failures + 1, trouble->attempt);

@@ -37,7 +37,7 @@ State not_accepted(const PreparedRequest& prepared, const SubmissionNotAccepted&
   const unsigned refusals = prepared.refusals + (out_of_reach ? 0 : 1);
   if (refusals >= timing.most_attempts) {
     return Failed{answer.problem.kind,
-                  fmt::format("{} attempts were not accepted, the last: {}", refusals, answer.problem.message),
+                  fmt::format("{} attempts were not accepted; the last answer: {}", refusals, answer.problem.message),
                   answer.problem.hint};
   }
   PreparedRequest next = prepared;
@@ -51,11 +51,11 @@ Next from(const Submitting& state, const Context& context) {
   const bool started = state.phase == Submitting::Phase::started;
   if (const auto* begun = context.is<AttemptStarted>()) {
     if (started || begun->attempt != state.attempt) {
-      return refuse(fmt::format("attempt {} was begun before: it is never begun again", begun->attempt));
+      return refuse(fmt::format("attempt {} was started before; it is never started again", begun->attempt));
     }
     // The timer may come late; the rule may not: nothing is sent that is older than its profile allows.
     if (context.order.max_age && context.at() - state.prepared.draft.built_at > *context.order.max_age) {
-      return refuse("the draft is older than its profile allows: it is built again");
+      return refuse("the draft is older than its profile allows; it is built again");
     }
     Submitting next = state;
     next.phase = Submitting::Phase::started;
@@ -66,7 +66,7 @@ Next from(const Submitting& state, const Context& context) {
   }
   if (const auto answer = answer_of(context)) {
     if (answer->attempt > state.attempt || (answer->attempt == state.attempt && !started)) {
-      return refuse(fmt::format("attempt {} was never begun", answer->attempt));
+      return refuse(fmt::format("attempt {} was never started", answer->attempt));
     }
     if (answer->attempt < state.attempt && started) {
       return two_orders(state.prepared, *answer, fmt::format("attempt {} is under way", state.attempt), context.at(),
@@ -98,7 +98,7 @@ Next from(const Submitting& state, const Context& context) {
   }
   if (started) {
     if (!wants_to_end(context)) return refuse("a submission is under way");
-    if (state.wish) return refuse("it is to be withdrawn already, as soon as the provider's answer is known");
+    if (state.wish) return refuse("it will already be withdrawn as soon as the provider's answer is known");
     Submitting next = state;
     next.wish = wish_of(context);
     return State{std::move(next)};

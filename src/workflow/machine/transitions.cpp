@@ -42,7 +42,7 @@ WithdrawWish wish_of(const Context& context) {
   }
   if (const auto* old = context.is<DraftTooOld>()) {
     return WithdrawWish{WithdrawWish::Cause::draft_age, context.event.actor,
-                        fmt::format("the draft was {} old and not signed: its profile allows {}", spoken(old->age),
+                        fmt::format("the draft was {} old and not signed; its profile allows {}", spoken(old->age),
                                     spoken(context.order.max_age.value_or(old->age)))};
   }
   return WithdrawWish{WithdrawWish::Cause::deadline, context.event.actor, "the request's own deadline passed"};
@@ -50,7 +50,7 @@ WithdrawWish wish_of(const Context& context) {
 
 std::optional<WithdrawWish> given_up_before(bool late) {
   if (!late) return std::nullopt;
-  return WithdrawWish{WithdrawWish::Cause::cancel, "an earlier wish", "it had been given up before"};
+  return WithdrawWish{WithdrawWish::Cause::cancel, "an earlier request to cancel", "it had been given up before"};
 }
 
 State revoked(const Order& order, const PreparedRequest& prepared) {
@@ -132,8 +132,8 @@ State landed(const Context& context, PreparedRequest prepared, Submission submis
       [[fallthrough]];
     case RequestStatus::handed_out:
       return unresolved(
-          "the provider says it is done but handed out nothing (results that are given once are gone after the first "
-          "look): " +
+          "the provider reports it as done but gave out no result (a result that is given out once is gone after the "
+          "first look): " +
           spoken_status(report));
     case RequestStatus::ready:
       return Retrieving{std::move(prepared), std::move(submission), report.provider_status, wish.has_value()};
@@ -145,16 +145,17 @@ State landed(const Context& context, PreparedRequest prepared, Submission submis
       if (wish) return given_up(*wish);
       return Cancelled{report.by.empty() ? "the provider" : report.by, spoken_status(report)};
     case RequestStatus::failed:
-      return Failed{std::string(to_string(ErrorKind::refused)), "the provider failed it: " + spoken_status(report), {}};
+      return Failed{
+          std::string(to_string(ErrorKind::refused)), "it failed at the provider: " + spoken_status(report), {}};
     case RequestStatus::gone:
-      return unresolved("the provider took it and does not know it");
+      return unresolved("the provider accepted it and does not know it");
     case RequestStatus::awaiting_approval:
     case RequestStatus::awaiting_issuance:
     case RequestStatus::unrecognised:
       break;
   }
   if (!submission.is_known()) {
-    return unresolved("the provider took it without giving a reference to ask for: " + spoken_status(report));
+    return unresolved("the provider accepted it without a reference to ask about: " + spoken_status(report));
   }
   if (wish) {
     return Withdrawing{

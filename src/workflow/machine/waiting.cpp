@@ -34,12 +34,12 @@ template <class Waiting>
 Next from_waiting(const Waiting& state, const Context& context) {
   if (is_word_of_a_person(context)) {
     if (context.order.brings_certificate()) {
-      return refuse("the provider has it in hand: cancel it, which withdraws it there");
+      return refuse("the provider is working on it: cancel it, which withdraws it there");
     }
     return at_any_time(state.prepared, state.submission, false, context);
   }
   if (context.is<DraftTooOld>() && state.prepared.draft.to_be_signed.empty()) {
-    return refuse("a CSR was sent, which has no dates to grow old");
+    return refuse("a CSR was sent, which has no dates that could become too old");
   }
   if (wants_to_end(context) || context.is<DraftTooOld>()) {
     return State{Withdrawing{state.prepared,
@@ -54,7 +54,7 @@ Next from_waiting(const Waiting& state, const Context& context) {
     return State{Unresolved{state.prepared, state.submission, nothing->why, {}}};
   }
   const StatusReport* report = report_of(context.event.body);
-  if (report == nullptr) return refuse("nobody asked for that now");
+  if (report == nullptr) return refuse("no such answer is expected now");
   if (const auto another = answer_to_another(context, state.submission)) {
     return two_orders(state.prepared, *another, named(state.submission) + " was being waited for", context.at());
   }
@@ -64,7 +64,7 @@ Next from_waiting(const Waiting& state, const Context& context) {
         state, context,
         Unresolved{state.prepared,
                    state.submission,
-                   fmt::format("the provider does not know {} any more, asked twice", state.submission.reference.str()),
+                   fmt::format("the provider no longer knows {} (asked twice)", state.submission.reference.str()),
                    {}});
   }
   if (without_result && report->status == RequestStatus::unrecognised) return still(state, *report);
@@ -92,7 +92,7 @@ Next from(const Withdrawing& state, const Context& context) {
     return State{Unresolved{state.prepared, state.submission, nothing->why, {}, state.wish}};
   }
   const StatusReport* report = report_of(context.event.body);
-  if (report == nullptr) return refuse("nobody asked for that now");
+  if (report == nullptr) return refuse("no such answer is expected now");
   if (const auto another = answer_to_another(context, state.submission)) {
     return two_orders(state.prepared, *another, named(state.submission) + " was being waited for", context.at(),
                       state.wish);
@@ -112,8 +112,7 @@ Next from(const Withdrawing& state, const Context& context) {
             ? given_up(state.wish)
             : State{Unresolved{state.prepared,
                                state.submission,
-                               fmt::format("it was to be withdrawn, and the provider does not know {} "
-                                           "any more, asked twice",
+                               fmt::format("it was to be withdrawn, and the provider no longer knows {} (asked twice)",
                                            state.submission.reference.str()),
                                {},
                                state.wish}});
@@ -128,8 +127,8 @@ Next from(const Retrieving& state, const Context& context) {
   }
   if (is_word_of_a_person(context)) return at_any_time(state.prepared, state.submission, state.late, context);
   const StatusReport* report = report_of(context.event.body);
-  if (report == nullptr) return refuse("nobody asked for that now");
-  if (answer_to_another(context, state.submission)) return refuse("it answers another attempt");
+  if (report == nullptr) return refuse("no such answer is expected now");
+  if (answer_to_another(context, state.submission)) return refuse("it is the answer to another attempt");
   if (const IssuedResult* result = result_in(context)) {
     return State{
         Verifying{state.prepared, updated(state.submission, *report), *result, state.late, {}, state.unreadable}};
@@ -137,7 +136,7 @@ Next from(const Retrieving& state, const Context& context) {
   if (!is_waiting(report->status) && report->status != RequestStatus::ready && report->status != RequestStatus::done) {
     return State{Unresolved{state.prepared,
                             updated(state.submission, *report),
-                            "the provider had said that the certificate is ready, and now says " +
+                            "the provider had reported the certificate as ready, and now reports " +
                                 std::string(to_string(report->status)) + " (" + spoken_status(*report) + ")",
                             {},
                             given_up_before(state.late)}};

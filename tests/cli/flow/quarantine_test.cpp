@@ -48,7 +48,7 @@ TEST_CASE("a named person accepts a quarantined certificate with a reason, and i
   CHECK(says(never, "key-differs can never be accepted"));
   const auto unknown = bench.cli.run({"request", "resolve", id, "--accept", "subject-changed", "--reason", "x"});
   CHECK(unknown.status == 1);
-  CHECK(says(unknown, "nothing about its certificate is called subject-changed"));
+  CHECK(says(unknown, "its certificate has no finding called subject-changed"));
   CHECK(state_of(bench, id) == "Quarantined");
 
   const auto taken =

@@ -120,7 +120,7 @@ TEST_CASE("a renewal makes a new key, takes the places of the old certificate an
   CHECK(bench.cli().other({"openssl", "verify", "-CAfile", "rig/ca-key.pem", "web.pem"}).out == "web.pem: OK\n");
 
   CHECK(explained(bench, id).find("renewal of certificate " + old.substr(0, 12)) != std::string::npos);
-  CHECK(explained(bench, id).find("takes the place of " + old.substr(0, 12)) != std::string::npos);
+  CHECK(explained(bench, id).find("It replaces " + old.substr(0, 12)) != std::string::npos);
   CHECK(bench.run({"request", "list"}).out.find("renew www.example.com") != std::string::npos);
 
   const auto again = bench.run({"cert", "renew", old.substr(0, 10)});

@@ -161,7 +161,7 @@ TEMPLATE_TEST_CASE("at every provider: cancel takes back what can be taken back,
     CHECK(wait(*service, id, "2s").status == 3);
     const auto told = service->cli().run({"request", "explain", id});
     INFO(told.out);
-    CHECK(unwrapped(told.out).find("It cannot be cancelled there") != std::string::npos);
+    CHECK(unwrapped(told.out).find("The provider cannot cancel it") != std::string::npos);
     service->reject(id);
   }
   const auto ended = wait(*service, id);

@@ -105,7 +105,7 @@ TEST_CASE_METHOD(Fixture, "a rejected revocation leaves the certificate as it wa
   work();
   CHECK(state(id) == StateName::rejected);
   CHECK(status() == "current");
-  CHECK(explained(id).find("bob said no") != std::string::npos);
+  CHECK(explained(id).find("bob rejected it") != std::string::npos);
   CHECK(explained(id).find("was not revoked") != std::string::npos);
 }
 

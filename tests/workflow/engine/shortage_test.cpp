@@ -61,7 +61,7 @@ TEST_CASE_METHOD(Fixture, "an effect for which no thread can be made says so, an
   {
     const NoThreads shortage;
     worker.step();
-    CHECK(status().trouble.find("no thread could be made for it") == 0);
+    CHECK(status().trouble.find("no thread could be started for it") == 0);
     CHECK(status().trouble.find("TasksMax") != std::string::npos);
     CHECK(status().failures == 1);
     CHECK(status().effect.due > clock.now());
@@ -85,7 +85,7 @@ TEST_CASE_METHOD(Fixture, "a submission for which no thread can be made is not a
   }
   const auto answer = std::get<SubmissionNotAccepted>(store->history(order.id).back().event.body);
   CHECK(answer.problem.kind == "unavailable");
-  CHECK(answer.problem.message.find("no thread could be made for it") == 0);
+  CHECK(answer.problem.message.find("no thread could be started for it") == 0);
   CHECK(status().effect.identity() == "submit:2");
   CHECK(status().effect.due > clock.now());
   CHECK(runner.calls().empty());

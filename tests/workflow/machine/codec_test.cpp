@@ -257,7 +257,7 @@ TEST_CASE("the words of a server and the findings about a certificate are cut be
   CHECK(written.dump().size() < 10'000);
   const State once = state_from(written);
   CHECK(std::get<Quarantined>(once).findings.size() == 51);
-  CHECK(std::get<Quarantined>(once).findings.back().explanation == "999950 findings more are not listed");
+  CHECK(std::get<Quarantined>(once).findings.back().explanation == "999950 more findings are not listed");
   CHECK(to_json(once) == written);
 
   AwaitingApproval waiting = samples::sample<AwaitingApproval>();

@@ -70,7 +70,7 @@ TEST_CASE("an unresolved request names every way to resolve it and promises not 
   const Explanation text = of(sample<Unresolved>());
   CHECK(text.next.find("Nothing is sent again") != std::string::npos);
   CHECK(text.commands.size() == 4);  // not --not-there: a result is stored
-  CHECK(text.what_happened.starts_with("What came cannot be used: "));
+  CHECK(text.what_happened.starts_with("The result cannot be used: "));
   CHECK(text.what_happened.find("checks it again") != std::string::npos);
   CHECK(text.commands.front().find("--certificate FILE") != std::string::npos);
   Unresolved empty_handed = sample<Unresolved>();

@@ -144,7 +144,7 @@ TEST_CASE("a person's word ends a revocation and nothing else") {
     CHECK(name_of(decision.next) == StateName::completed);
     CHECK(decision.records.at(0).to == "revoked");
     CHECK(refused(order(), state, ResolvedAsDone{"x"}).find("only a revocation") != std::string::npos);
-    CHECK(refused(revocation(), state, ResolvedAsCertificate{issued()}).find("brings no certificate") !=
+    CHECK(refused(revocation(), state, ResolvedAsCertificate{issued()}).find("has no certificate") !=
           std::string::npos);
   }
 }
