@@ -1,0 +1,78 @@
+// Before anything is sent.
+#include "deciding.h"
+
+using namespace hsmbridge;
+using namespace hsmbridge::workflow;
+using namespace hsmbridge::workflow::samples;
+
+TEST_CASE("a second key made under the same plan does not replace the first") {
+  Preparing ready = sample<Preparing>();
+  Key second = key();
+  second.spki = SpkiHash("cd34");
+  CHECK(refused(order(), ready, KeyReady{second}).find("cd34") != std::string::npos);
+  CHECK(std::get<Preparing>(go(order(), ready, KeyReady{key()}).next).key == key());
+  ready.key.reset();
+  CHECK(std::get<Preparing>(go(order(), ready, KeyReady{second}).next).key == second);
+}
+
+TEST_CASE("a draft is frozen over the CSR that was signed and over no other") {
+  Preparing unsigned_yet = sample<Preparing>();
+  unsigned_yet.csr.clear();
+  CHECK_FALSE(refused(order(), unsigned_yet, DraftFrozen{draft()}).empty());
+  Preparing other = sample<Preparing>();
+  other.csr = {9};
+  CHECK_FALSE(refused(order(), other, DraftFrozen{draft()}).empty());
+  unsigned_yet.key.reset();
+  CHECK_FALSE(refused(order(), unsigned_yet, CsrSigned{draft().csr}).empty());
+  // Nor does a second signature over it take the place of the first.
+  CHECK_FALSE(refused(order(), sample<Preparing>(), CsrSigned{{9}}).empty());
+}
+
+TEST_CASE("cancel before anything was sent is cancelled at once") {
+  for (const State& state : {State(sample<Preparing>()), State(sample<Prepared>()), State(sample<AwaitingCommand>()),
+                             State(sample<AwaitingLocalApproval>()), State(planned())}) {
+    CHECK(go(order(), state, CancelAsked{"no"}).next == State(Cancelled{"uid:7", "no"}));
+    CHECK(name_of(go(order(), state, DeadlinePassed{}).next) == StateName::expired);
+  }
+}
+
+TEST_CASE("a draft grown too old is built again and approvals are void") {
+  Order aged = order();
+  aged.max_age = 24h;
+  aged.local_approvals = 2;
+  const Decision waiting = go(aged, sample<Prepared>(), DraftAccepted{});
+  CHECK(identities(waiting) == Names{"draft_age"});
+  CHECK(effect(waiting, EffectName::draft_age).due == kStart + 24h);
+  const Decision one = go(aged, waiting.next, LocallyApproved{approval("alice")});
+  CHECK(name_of(one.next) == StateName::awaiting_local_approval);
+  const Decision anew = go(aged, one.next, DraftTooOld{25h});
+  CHECK(identities(anew) == Names{"sign_csr"});
+  CHECK(std::get<Preparing>(anew.next).key == key());
+
+  CHECK_FALSE(refused(aged, planned(), AttemptStarted{1, "host/1", kStart + 26h}, kStart + 25h).empty());
+  CHECK_FALSE(refused(aged, sample<Submitting>(), DraftTooOld{25h}).empty());
+}
+
+TEST_CASE("a draft that its provider would not make like this any more is built again after a pause") {
+  const Decision again = go(order(), sample<Prepared>(), DraftTooOld{1s, "the issuer has another key now"});
+  CHECK(identities(again) == Names{"sign_csr"});
+  CHECK(std::get<Preparing>(again.next).again == "the issuer has another key now");
+  CHECK(effect(again, EffectName::sign_csr).due > kStart);
+}
+
+TEST_CASE("an approval for other bytes and a second one by the same person are refused") {
+  Order two = order();
+  two.local_approvals = 2;
+  const State waiting = AwaitingLocalApproval{prepared(), 2, {}};
+  LocalApproval wrong = approval("alice");
+  wrong.draft_digest = "00";
+  CHECK_FALSE(refused(two, waiting, LocallyApproved{wrong}).empty());
+  const Decision one = go(two, waiting, LocallyApproved{approval("alice")});
+  CHECK_FALSE(refused(two, one.next, LocallyApproved{approval("alice")}).empty());
+  const Decision enough = go(two, one.next, LocallyApproved{approval("bob")});
+  CHECK(identities(enough) == Names{"submit:1"});
+  two.wants_command = true;
+  CHECK(name_of(go(two, one.next, LocallyApproved{approval("bob")}).next) == StateName::awaiting_command);
+  CHECK(name_of(go(two, AwaitingCommand{prepared()}, Commanded{}).next) == StateName::submitting);
+  CHECK(go(two, one.next, LocallyRejected{"bob", "no"}).next == State(Rejected{"bob", "no"}));
+}
