@@ -95,7 +95,7 @@ TEST_CASE("an approval at DigiCert is waited for and explained") {
   const auto id = desk.id();
   const auto explained = desk.cli.run({"request", "explain", id});
   INFO(explained.out);
-  CHECK(words(explained).find("says PENDING; it waits for an approval by an administrator.") != std::string::npos);
+  CHECK(words(explained).find("reports PENDING; it waits for an approval by an administrator.") != std::string::npos);
   desk.rig.command("digicert approve");
   const auto done = desk.cli.run({"request", "wait", id, "--timeout", "30s"});
   INFO(done.out << done.err);
