@@ -174,16 +174,26 @@ ContractReport compare_with_contract(const Session& session, const KeyObjects& k
   ContractReport report;
   report.use = use;
   if (quirk != nullptr) report.quirk = quirk->name;
-  for (const ContractTerm& term : kTerms) {
-    const auto object = term.half == kPrivate ? key.private_half : key.public_half;
+  for (const Half half : {kPrivate, kPublic}) {
+    const auto object = half == kPrivate ? key.private_half : key.public_half;
     if (!object) continue;
-    const auto value = read_attribute(session, *object, term.attribute);
-    const auto found = value ? flag_of(*value) : std::nullopt;
-    report.rows.push_back({.half = half_text(term.half),
-                           .attribute = std::string(attribute_row(term.attribute)->name),
-                           .asked = flag_text(term.value),
-                           .found = flag_text(found),
-                           .verdict = verdict_of(term, found, quirk != nullptr && states(*quirk, term))});
+    std::vector<const ContractTerm*> terms;
+    std::vector<CK_ATTRIBUTE_TYPE> types;
+    for (const ContractTerm& term : kTerms) {
+      if (term.half != half) continue;
+      terms.push_back(&term);
+      types.push_back(term.attribute);
+    }
+    const auto values = read_attributes(session, *object, types);
+    for (std::size_t i = 0; i < terms.size(); ++i) {
+      const ContractTerm& term = *terms[i];
+      const auto found = values[i] ? flag_of(*values[i]) : std::nullopt;
+      report.rows.push_back({.half = half_text(half),
+                             .attribute = std::string(attribute_row(term.attribute)->name),
+                             .asked = flag_text(term.value),
+                             .found = flag_text(found),
+                             .verdict = verdict_of(term, found, quirk != nullptr && states(*quirk, term))});
+    }
   }
   if (key.private_half && key.info.spec) report.rows.push_back(mechanisms_row(session, key, use));
   return report;

@@ -58,32 +58,45 @@ std::optional<x509::PublicKeyForm> form_of(CK_KEY_TYPE type) {
   return std::nullopt;
 }
 
-void read_public_value(const Session& session, Record& record) {
+// What tells which key an object is, whether it may be used, and its public value: one call a key. CKA_VALUE is not
+// among them: of a private key it is the key.
+constexpr std::array<CK_ATTRIBUTE_TYPE, 10> kKeyAttributes{
+    CKA_CLASS,           CKA_LABEL,     CKA_ID,       CKA_KEY_TYPE,        CKA_MODULUS,
+    CKA_PUBLIC_EXPONENT, CKA_EC_PARAMS, CKA_EC_POINT, CKA_PUBLIC_KEY_INFO, CKA_ALWAYS_AUTHENTICATE};
+
+class Values {
+ public:
+  Values(const Session& session, CK_OBJECT_HANDLE handle) : values_(read_attributes(session, handle, kKeyAttributes)) {}
+  // Empty where it is not shown.
+  const Bytes& of(CK_ATTRIBUTE_TYPE type) const {
+    static const Bytes nothing;
+    const auto at = std::find(kKeyAttributes.begin(), kKeyAttributes.end(), type) - kKeyAttributes.begin();
+    const auto& value = values_[static_cast<std::size_t>(at)];
+    return value ? *value : nothing;
+  }
+
+ private:
+  std::vector<std::optional<Bytes>> values_;
+};
+
+void take_public_value(const Values& values, Record& record) {
   try {
     const auto form = form_of(record.key_type);
     if (form == x509::PublicKeyForm::rsa) {
-      constexpr std::array<CK_ATTRIBUTE_TYPE, 2> kTypes{CKA_MODULUS, CKA_PUBLIC_EXPONENT};
-      const auto values = read_attributes(session, record.handle, kTypes);
-      if (values[0] && values[1] && !values[0]->empty() && !values[1]->empty()) {
-        record.spki = x509::spki_from_rsa(*values[0], *values[1]);
-      }
+      const Bytes& modulus = values.of(CKA_MODULUS);
+      const Bytes& exponent = values.of(CKA_PUBLIC_EXPONENT);
+      if (!modulus.empty() && !exponent.empty()) record.spki = x509::spki_from_rsa(modulus, exponent);
     } else if (form) {
-      record.params = read_attribute(session, record.handle, CKA_EC_PARAMS).value_or(Bytes{});
+      record.params = values.of(CKA_EC_PARAMS);
       const auto curve = curve_of(record.params);
-      const auto point = curve ? read_attribute(session, record.handle, CKA_EC_POINT) : std::nullopt;
-      const Bytes bare = point ? bare_point(*curve, *point) : Bytes{};
-      if (!bare.empty()) {
-        record.spki = x509::spki_from(*curve, bare);
-      }
+      const Bytes& point = values.of(CKA_EC_POINT);
+      const Bytes bare = curve && !point.empty() ? bare_point(*curve, point) : Bytes{};
+      if (!bare.empty()) record.spki = x509::spki_from(*curve, bare);
     }
     // PKCS#11 v2.40 §4.4: the DER SPKI, also on private keys; many tokens know the attribute and leave it empty.
-    if (record.spki.empty()) {
-      const auto told = read_attribute(session, record.handle, CKA_PUBLIC_KEY_INFO);
-      if (told && !told->empty()) record.spki = x509::canonical_spki(*told);
-    }
+    const Bytes& told = values.of(CKA_PUBLIC_KEY_INFO);
+    if (record.spki.empty() && !told.empty()) record.spki = x509::canonical_spki(told);
     if (!record.spki.empty()) record.type_text = x509::to_string(x509::key_spec_of(record.spki));
-  } catch (const TokenFailure&) {
-    throw;
   } catch (const Error&) {
     // A key of a size or curve without a row is listed, and cannot be used.
     record.spki.clear();
@@ -91,15 +104,14 @@ void read_public_value(const Session& session, Record& record) {
 }
 
 std::optional<Record> read_record(const Session& session, CK_OBJECT_HANDLE handle) {
-  constexpr std::array<CK_ATTRIBUTE_TYPE, 3> kCommon{CKA_CLASS, CKA_LABEL, CKA_ID};
-  const auto common = read_attributes(session, handle, kCommon);
-  const auto object_class = common[0] ? number_of(*common[0]) : std::nullopt;
+  const Values values(session, handle);
+  const auto object_class = number_of(values.of(CKA_CLASS));
   if (!object_class) return std::nullopt;
   Record record;
   record.handle = handle;
   record.object_class = *object_class;
-  record.label = to_text(common[1].value_or(Bytes{}));
-  record.id = common[2].value_or(Bytes{});
+  record.label = to_text(values.of(CKA_LABEL));
+  record.id = values.of(CKA_ID);
   if (record.object_class == CKO_CERTIFICATE) {
     const auto der = read_attribute(session, handle, CKA_VALUE);
     if (der) record.spki = spki_of_certificate(*der).value_or(Bytes{});
@@ -107,14 +119,11 @@ std::optional<Record> read_record(const Session& session, CK_OBJECT_HANDLE handl
     return record;
   }
   if (record.object_class != CKO_PRIVATE_KEY && record.object_class != CKO_PUBLIC_KEY) return std::nullopt;
-
-  const auto type = read_attribute(session, handle, CKA_KEY_TYPE);
-  record.key_type = type ? number_of(*type).value_or(CKK_VENDOR_DEFINED) : CKK_VENDOR_DEFINED;
+  record.key_type = number_of(values.of(CKA_KEY_TYPE)).value_or(CKK_VENDOR_DEFINED);
   record.type_text = unknown_type(record.key_type);
-  read_public_value(session, record);
+  take_public_value(values, record);
   if (record.object_class == CKO_PRIVATE_KEY) {
-    const auto always = read_attribute(session, handle, CKA_ALWAYS_AUTHENTICATE);
-    record.always_authenticate = always && flag_of(*always).value_or(false);
+    record.always_authenticate = flag_of(values.of(CKA_ALWAYS_AUTHENTICATE)).value_or(false);
   }
   return record;
 }
@@ -314,15 +323,23 @@ void take_claim(KeyInfo& key, const Bytes& spki) {
   std::erase_if(key.claims, [&](const KeyInfo::Claim& claim) { return claim.spki == spki; });
 }
 
-std::vector<KeyObjects> pair_objects(const Session& session, std::span<const CK_OBJECT_HANDLE> handles) {
-  Records records;
+namespace {
+
+// One that was destroyed since the search is passed over, and so is what is no key and no certificate.
+std::vector<Record> read_records(const Session& session, std::span<const CK_OBJECT_HANDLE> handles) {
+  std::vector<Record> records;
   for (const CK_OBJECT_HANDLE handle : handles) {
     try {
-      if (auto record = read_record(session, handle)) records.all.push_back(std::move(*record));
+      if (auto record = read_record(session, handle)) records.push_back(std::move(*record));
     } catch (const TokenFailure& failure) {
       if (!is_gone(session, failure)) throw;
     }
   }
+  return records;
+}
+
+std::vector<KeyObjects> pair_records(const Session& session, std::vector<Record> read) {
+  Records records{std::move(read), {}};
   for (Record& record : records.all) records.by_id[record.id].push_back(&record);
 
   // Those that show their public value choose first, so that an uncertain one does not take a half that is another's.
@@ -345,6 +362,12 @@ std::vector<KeyObjects> pair_objects(const Session& session, std::span<const CK_
     }
   }
   return keys;
+}
+
+}  // namespace
+
+std::vector<KeyObjects> pair_objects(const Session& session, std::span<const CK_OBJECT_HANDLE> handles) {
+  return pair_records(session, read_records(session, handles));
 }
 
 std::vector<KeyObjects> all_keys(const Session& session) {
@@ -382,20 +405,22 @@ std::vector<KeyObjects> matching_keys(const Session& session, const KeySelector&
   const std::vector<CK_OBJECT_HANDLE> matched = find_objects(session, std::move(match));
 
   // The other half may carry another label, so everything with one of the ids found is read too.
-  std::set<CK_OBJECT_HANDLE> around(matched.begin(), matched.end());
+  std::vector<Record> records = read_records(session, matched);
+  std::set<CK_OBJECT_HANDLE> read(matched.begin(), matched.end());
   std::set<Bytes> ids;
-  constexpr std::array<CK_ATTRIBUTE_TYPE, 1> kId{CKA_ID};
-  for (const CK_OBJECT_HANDLE handle : matched) {
-    const auto values = read_if_there(session, handle, kId);
-    if (values && values->front() && !values->front()->empty()) ids.insert(*values->front());
+  for (const Record& record : records) {
+    if (!record.id.empty() && record.id != selector.id()) ids.insert(record.id);
   }
   for (const Bytes& id : ids) {
     Template same_id = on_token();
     same_id.add(CKA_ID, id);
-    const auto found = find_objects(session, std::move(same_id));
-    around.insert(found.begin(), found.end());
+    auto found = find_objects(session, std::move(same_id));
+    std::erase_if(found, [&](CK_OBJECT_HANDLE handle) { return !read.insert(handle).second; });
+    for (Record& record : read_records(session, found)) records.push_back(std::move(record));
   }
-  auto keys = pair_objects(session, std::vector<CK_OBJECT_HANDLE>(around.begin(), around.end()));
+  // In the token's order.
+  std::sort(records.begin(), records.end(), [](const Record& a, const Record& b) { return a.handle < b.handle; });
+  auto keys = pair_records(session, std::move(records));
   std::erase_if(keys, [&](const KeyObjects& key) {
     return !is_of_class(key, object_class) || (!holds(matched, key.private_half) && !holds(matched, key.public_half));
   });

@@ -1,5 +1,7 @@
 #include "pkcs11/keys/objects.h"
 
+#include "pkcs11/keys/attribute_table.h"
+
 #include <algorithm>
 #include <cstring>
 
@@ -7,7 +9,32 @@ namespace hsmbridge::pkcs11 {
 namespace {
 
 constexpr CK_ULONG kSearchBatch = 512;
-constexpr std::size_t kUsualSize = 1100;  // a modulus of 8192 bits and whatever surrounds it
+
+// What a value needs at most, mostly: more than any flag or number has, so that a length that was left as it was can be
+// told; a public key of 16384 bits; a certificate.
+std::size_t room_for(CK_ATTRIBUTE_TYPE type) {
+  constexpr std::size_t kNumber = 2 * sizeof(CK_ULONG);
+  constexpr std::size_t kText = 2304;
+  constexpr std::size_t kCertificate = 4096;
+  if (type == CKA_VALUE) return kCertificate;
+  const AttributeRow* const row = attribute_row(type);
+  if (row == nullptr) return kText;
+  switch (row->form) {
+    case AttributeForm::flag:
+    case AttributeForm::number:
+    case AttributeForm::object_class:
+    case AttributeForm::key_type:
+    case AttributeForm::mechanism:
+      return kNumber;
+    default:
+      return kText;
+  }
+}
+
+// Not shown means not understood: asked for alone before it is believed.
+bool every_object_has(CK_ATTRIBUTE_TYPE type) {
+  return type == CKA_CLASS || type == CKA_LABEL || type == CKA_ID;
+}
 
 bool shows_nothing(CK_RV rv) {
   return rv == CKR_ATTRIBUTE_SENSITIVE || rv == CKR_ATTRIBUTE_TYPE_INVALID;
@@ -75,7 +102,8 @@ void ObjectSearch::fetch() {
 }
 
 std::optional<CK_OBJECT_HANDLE> ObjectSearch::next() {
-  if (at_ == batch_.size()) fetch();
+  // Fewer than there was room for are the last ones: so NSS reads every module's answer too.
+  if (at_ == batch_.size() && (batch_.empty() || batch_.size() == kSearchBatch)) fetch();
   if (at_ == batch_.size()) return std::nullopt;
   return batch_[at_++];
 }
@@ -88,20 +116,21 @@ std::vector<CK_OBJECT_HANDLE> find_objects(const Session& session, Template matc
 }
 
 std::optional<Bytes> read_attribute(const Session& session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type) {
-  // The size is asked first, and again when it was not enough.
+  // With room for the usual value, and again with as much as the token says where that was not enough.
+  Bytes value(room_for(type));
   for (int round = 0;; ++round) {
-    CK_ATTRIBUTE attribute{type, nullptr, 0};
+    CK_ATTRIBUTE attribute{type, value.data(), value.size()};
     CK_RV rv = session.functions().C_GetAttributeValue(session.handle(), object, &attribute, 1);
     if (shows_nothing(rv) || cannot_carry(rv, type)) return std::nullopt;
-    if (rv != CKR_BUFFER_TOO_SMALL) session.check(rv, "C_GetAttributeValue", "read an object");
-    if (rv == CKR_OK && attribute.ulValueLen == CK_UNAVAILABLE_INFORMATION) return std::nullopt;
-    Bytes value(rv == CKR_OK ? attribute.ulValueLen : kUsualSize);
-    if (value.empty()) return value;
-    attribute.pValue = value.data();
-    attribute.ulValueLen = value.size();
-    rv = session.functions().C_GetAttributeValue(session.handle(), object, &attribute, 1);
-    if (shows_nothing(rv) || cannot_carry(rv, type)) return std::nullopt;
-    if (rv == CKR_BUFFER_TOO_SMALL && round < 2) continue;
+    if (rv == CKR_BUFFER_TOO_SMALL && round < 3) {
+      attribute = {type, nullptr, 0};
+      rv = session.functions().C_GetAttributeValue(session.handle(), object, &attribute, 1);
+      if (shows_nothing(rv) || cannot_carry(rv, type)) return std::nullopt;
+      session.check(rv, "C_GetAttributeValue", "read an object");
+      if (attribute.ulValueLen == CK_UNAVAILABLE_INFORMATION) return std::nullopt;
+      value.resize(std::max<std::size_t>(attribute.ulValueLen, 1));
+      continue;
+    }
     session.check(rv, "C_GetAttributeValue", "read an object");
     if (attribute.ulValueLen > value.size()) return std::nullopt;
     value.resize(attribute.ulValueLen);
@@ -125,22 +154,29 @@ std::optional<std::vector<std::optional<Bytes>>> read_if_there(const Session& se
 
 std::vector<std::optional<Bytes>> read_attributes(const Session& session, CK_OBJECT_HANDLE object,
                                                   std::span<const CK_ATTRIBUTE_TYPE> types) {
-  std::vector<Bytes> room(types.size(), Bytes(kUsualSize));
+  std::vector<Bytes> room;
   std::vector<CK_ATTRIBUTE> wanted;
-  for (std::size_t i = 0; i < types.size(); ++i) wanted.push_back({types[i], room[i].data(), room[i].size()});
-  const CK_RV rv = session.functions().C_GetAttributeValue(session.handle(), object, wanted.data(), wanted.size());
-  std::vector<std::optional<Bytes>> values(types.size());
-  if (rv == CKR_OK) {
-    for (std::size_t i = 0; i < types.size(); ++i) {
-      if (wanted[i].ulValueLen > room[i].size()) continue;
-      room[i].resize(wanted[i].ulValueLen);
-      values[i] = std::move(room[i]);
-    }
-    return values;
+  for (const CK_ATTRIBUTE_TYPE type : types) {
+    room.emplace_back(room_for(type));
+    wanted.push_back({type, room.back().data(), room.back().size()});
   }
-  if (!shows_nothing(rv) && rv != CKR_BUFFER_TOO_SMALL) session.check(rv, "C_GetAttributeValue", "read an object");
-  // One by one: PKCS#11 v2.40 §5.7 wants the others filled in here, and not every module does that.
-  for (std::size_t i = 0; i < types.size(); ++i) values[i] = read_attribute(session, object, types[i]);
+  const CK_RV rv = session.functions().C_GetAttributeValue(session.handle(), object, wanted.data(), wanted.size());
+  const bool some_not_shown = shows_nothing(rv);
+  if (!some_not_shown && rv != CKR_BUFFER_TOO_SMALL) session.check(rv, "C_GetAttributeValue", "read an object");
+  std::vector<std::optional<Bytes>> values(types.size());
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    const CK_ULONG length = wanted[i].ulValueLen;
+    // PKCS#11 v2.40 §5.7 wants the others filled in where one is not shown. A module that stops there leaves the lengths
+    // of the rest as they were, and one that says that something did not fit may mean any that it calls unavailable.
+    const bool unavailable = length == CK_UNAVAILABLE_INFORMATION;
+    const bool filled_in = length <= room[i].size() && (rv == CKR_OK || length < room[i].size());
+    if (filled_in) {
+      room[i].resize(length);
+      values[i] = std::move(room[i]);
+    } else if (!unavailable || (rv != CKR_OK && (!some_not_shown || every_object_has(types[i])))) {
+      values[i] = read_attribute(session, object, types[i]);
+    }
+  }
   return values;
 }
 

@@ -51,7 +51,8 @@ class ObjectSearch {
 
 std::vector<CK_OBJECT_HANDLE> find_objects(const Session& session, Template match);
 
-// The attributes in the order asked; nothing where the token does not know or does not show one.
+// The attributes in the order asked, in one call where the module keeps PKCS#11 v2.40 §5.7; nothing where the token does
+// not know or does not show one.
 // Throws TokenFailure with CKR_OBJECT_HANDLE_INVALID when the object is gone.
 std::vector<std::optional<Bytes>> read_attributes(const Session& session, CK_OBJECT_HANDLE object,
                                                   std::span<const CK_ATTRIBUTE_TYPE> types);
