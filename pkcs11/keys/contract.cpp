@@ -199,13 +199,19 @@ ContractReport compare_with_contract(const Session& session, const KeyObjects& k
   return report;
 }
 
-KeyStanding standing_of_key(const Session& session, CK_OBJECT_HANDLE private_half) {
+namespace {
+
+std::vector<CK_ATTRIBUTE_TYPE> flaw_attributes() {
   std::vector<CK_ATTRIBUTE_TYPE> types;
   for (const FlawTerm& term : kFlawTerms) types.push_back(term.attribute);
-  const auto values = read_attributes(session, private_half, types);
+  return types;
+}
+
+// `values`: of flaw_attributes(), and others behind them.
+KeyStanding standing_from(const std::vector<std::optional<Bytes>>& values) {
   KeyStanding standing;
   bool origin_not_shown = false;
-  for (std::size_t i = 0; i < types.size(); ++i) {
+  for (std::size_t i = 0; i < std::size(kFlawTerms); ++i) {
     const FlawTerm& term = kFlawTerms[i];
     const auto found = values[i] ? flag_of(*values[i]) : std::nullopt;
     if (!found) {
@@ -217,6 +223,24 @@ KeyStanding standing_of_key(const Session& session, CK_OBJECT_HANDLE private_hal
   }
   if (origin_not_shown) standing.flaws.emplace_back("key-not-shown");
   return standing;
+}
+
+}  // namespace
+
+KeyStanding standing_of_key(const Session& session, CK_OBJECT_HANDLE private_half) {
+  return standing_from(read_attributes(session, private_half, flaw_attributes()));
+}
+
+std::optional<KeyStanding> standing_if_still(const Session& session, CK_OBJECT_HANDLE handle, const KeyInfo& key) {
+  auto types = flaw_attributes();
+  const std::size_t flaws = types.size();
+  types.insert(types.end(), {CKA_CLASS, CKA_ID, CKA_LABEL});
+  const auto values = read_attributes(session, handle, types);
+  const auto shown = [&](std::size_t at) { return values[flaws + at].value_or(Bytes{}); };
+  if (number_of(shown(0)) != CKO_PRIVATE_KEY || shown(1) != key.id || to_text(shown(2)) != key.label) {
+    return std::nullopt;
+  }
+  return standing_from(values);
 }
 
 void refuse_flaws(const KeyStanding& standing, const std::vector<std::string>& accepted, const Token& token,

@@ -4,6 +4,7 @@
 #include "pkcs11/keys/generate.h"
 #include "pkcs11/keys/key_objects.h"
 
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -50,6 +51,8 @@ KeyUse use_of(const Session& session, const KeyObjects& key);
 // one of the others is not shown, nobody knows whether the key ever left the token: that is a flaw (key-not-shown).
 // That an imported key could be taken out is part of being imported: only key-not-local is named.
 KeyStanding standing_of_key(const Session& session, CK_OBJECT_HANDLE private_half);
+// The same, and nothing where the handle is not a private key of that id and label: still one call.
+std::optional<KeyStanding> standing_if_still(const Session& session, CK_OBJECT_HANDLE handle, const KeyInfo& key);
 
 // Reads back and compares. `quirk`: what the token was told; null for a key that was not made just now.
 ContractReport compare_with_contract(const Session& session, const KeyObjects& key, const Quirk* quirk, KeyUse use);

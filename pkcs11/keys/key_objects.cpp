@@ -2,6 +2,7 @@
 
 #include "base/unicode.h"
 #include "pkcs11/keys/attribute_table.h"
+#include "pkcs11/keys/contract_table.h"
 #include "pkcs11/keys/public_key.h"
 #include "pkcs11/token/module_state.h"
 #include "pkcs11/token/uri_match.h"
@@ -325,6 +326,15 @@ void take_claim(KeyInfo& key, const Bytes& spki) {
 
 namespace {
 
+void remember(TokenState& token, const KeyObjects& key, unsigned long epoch) {
+  constexpr std::size_t kMost = 10'000;
+  if (!key.private_half || key.info.spki.empty() || !key.info.paired) return;
+  const std::lock_guard lock(token.found_mutex);
+  if (token.found.size() >= kMost) token.found.clear();
+  token.found.insert_or_assign({key.info.id, key.info.label, key.info.spki},
+                               TokenState::FoundKey{*key.private_half, epoch});
+}
+
 // One that was destroyed since the search is passed over, and so is what is no key and no certificate.
 std::vector<Record> read_records(const Session& session, std::span<const CK_OBJECT_HANDLE> handles) {
   std::vector<Record> records;
@@ -353,10 +363,12 @@ std::vector<KeyObjects> pair_records(const Session& session, std::vector<Record>
     }
   }
   std::vector<KeyObjects> keys;
+  const unsigned long epoch = session.token().epoch;
   for (const Record& record : records.all) {
     if (record.object_class == CKO_PRIVATE_KEY) {
       const Pairing& pairing = pairings.at(&record);
       keys.push_back(make_key_objects(session, &record, pairing.public_half, pairing.certain, records));
+      remember(session.token(), keys.back(), epoch);
     } else if (record.object_class == CKO_PUBLIC_KEY && !record.taken) {
       keys.push_back(make_key_objects(session, nullptr, &record, true, records));
     }
@@ -452,6 +464,29 @@ KeyObjects locate(const Session& session, const KeyInfo& info) {
   throw Error{ErrorKind::not_found,
               fmt::format("key {} is not on token {} any more", info.name, session.token().access.name)}
       .with("id", hex(info.id));
+}
+
+PrivateHalf locate_private_half(const Session& session, const KeyInfo& info) {
+  TokenState& token = session.token();
+  std::optional<CK_OBJECT_HANDLE> known;
+  {
+    const std::lock_guard lock(token.found_mutex);
+    const auto found = token.found.find({info.id, info.label, info.spki});
+    if (found != token.found.end() && found->second.epoch == token.epoch) known = found->second.private_half;
+  }
+  if (known) {
+    try {
+      if (auto standing = standing_if_still(session, *known, info)) return {*known, std::move(*standing)};
+    } catch (const TokenFailure& failure) {
+      if (failure.code() != CKR_OBJECT_HANDLE_INVALID) throw;
+    }
+  }
+  const KeyObjects found = locate(session, info);
+  if (!found.private_half) {
+    throw Error{ErrorKind::not_found,
+                fmt::format("the private half of key {} is not on token {} any more", info.name, token.access.name)};
+  }
+  return {*found.private_half, standing_of_key(session, *found.private_half)};
 }
 
 std::string candidate_text(const KeyInfo& key) {

@@ -36,6 +36,15 @@ std::vector<KeyObjects> matching_keys(const Session& session, const KeySelector&
 // gone, and conflict when another public key has taken its place.
 KeyObjects locate(const Session& session, const KeyInfo& info);
 
+// The private half of that key by a handle that a search of this login gave, once it was seen to be a private key of the
+// key's id and label, with how it stands to its contract; else as locate() finds it. Throws as locate does, and
+// not_found when there is no private half.
+struct PrivateHalf {
+  CK_OBJECT_HANDLE handle = 0;
+  workflow::KeyStanding standing;
+};
+PrivateHalf locate_private_half(const Session& session, const KeyInfo& info);
+
 // "id=0a01 label=web ec:P-256", for a candidate in an error.
 std::string candidate_text(const KeyInfo& key);
 

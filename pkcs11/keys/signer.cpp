@@ -97,15 +97,10 @@ struct TokenKey::State {
     const std::lock_guard lock(mutex);
     const unsigned long now = session.token().epoch;
     if (epoch != now) {
-      const KeyObjects found = locate(session, key);
-      if (!found.private_half) {
-        throw Error{ErrorKind::not_found,
-                    fmt::format("the private half of key {} is not on token {} any more", key.name, token->name())};
-      }
-      KeyStanding now_standing = standing_of_key(session, *found.private_half);
-      if (!row_of(intent.purpose).any_flaw) refuse_flaws(now_standing, intent.accepted, *token, key);
-      standing = std::move(now_standing);
-      handle = *found.private_half;
+      PrivateHalf found = locate_private_half(session, key);
+      if (!row_of(intent.purpose).any_flaw) refuse_flaws(found.standing, intent.accepted, *token, key);
+      standing = std::move(found.standing);
+      handle = found.handle;
       epoch = now;
     }
     return handle;

@@ -180,7 +180,7 @@ TokenInfo initialize_token(const Module& module, const NewToken& wanted, Reiniti
         functions.C_InitPIN(session.handle(), characters(wanted.user_pin), wanted.user_pin.reveal().size());
     if (rv != CKR_OK) throw TokenFailure(rv, "C_InitPIN", fmt::format("set the user PIN of token {}", wanted.label));
   }
-  TokenInfo made = token_info_of(module.state(), token.slot);
+  TokenInfo made = slot_contents(module.state(), token.slot).info;
   // Its user has another PIN now, which says nothing about another token of that serial number. One that was not
   // initialised had none, and shares its serial number with every other such token.
   for (const UserType type : {kUser, kContextSpecific}) {

@@ -92,12 +92,12 @@ class Attempt {
     const Secret pin = pin_or_why_not();
     memory_.oddity(oddity_of(pin, source_.name));
     const TokenLock lock(LockedWork::login, token_.serial, token_.access.login_wait);
-    refuse_last_attempt();
+    const PinState state = refuse_last_attempt();
     if (attempt == LoginAttempt::retry) {
       memory_.begin_again();
     } else {
       // Asks the memory again: another process may have been refused while this one waited.
-      memory_.begin(evidence_for(pin));
+      memory_.begin(evidence_for(pin, [state] { return state; }));
     }
 
     const bool pad = source_.kind == PinSource::Kind::protected_;
@@ -112,7 +112,7 @@ class Attempt {
     if (rv == CKR_USER_ALREADY_LOGGED_IN && user_ != kContextSpecific) return memory_.not_judged();
     TokenFailure failure(rv, "C_Login", fmt::format("log in to token {} as {}", token_.access.name, user_text(user_)));
     failure.with("pin_source", source_.name);
-    memory_.failed(std::move(failure), evidence_for(pin));
+    memory_.failed(std::move(failure), evidence_for(pin, [this] { return pin_state_now(); }));
   }
 
  private:
@@ -126,10 +126,9 @@ class Attempt {
   }
 
   Secret read_pin() const {
-    const TokenInfo info = token_info_of(token_.module->state(), token_.current_slot());
     switch (source_.kind) {
       case PinSource::Kind::protected_:
-        if (!info.protected_authentication_path) {
+        if (!token_info_of(token_.module->state(), token_.current_slot()).protected_authentication_path) {
           throw Error{ErrorKind::invalid_input,
                       fmt::format("token {} has no PIN pad (protected authentication path)", token_.access.name)}
               .with("token", token_.uri)
@@ -158,7 +157,8 @@ class Attempt {
     return user_ == kSecurityOfficer ? info.so_pin : info.user_pin;
   }
 
-  PinEvidence evidence_for(const Secret& pin) const {
+  template <class Ask>
+  PinEvidence evidence_for(const Secret& pin, Ask state_now) const {
     PinEvidence evidence;
     evidence.typed_at_token = source_.kind == PinSource::Kind::protected_;
     const auto right = token_.right_pins.find(subjects_.front().user_type);
@@ -166,7 +166,7 @@ class Attempt {
     // The flags are about the user's PIN and the security officer's, not about one that the keys have of their own.
     if (user_ == kContextSpecific && keys_have_own_pin(token_)) return evidence;
     try {
-      const PinState state = pin_state_now();
+      const PinState state = state_now();
       evidence.wrong_pin_counted = state != PinState::fine && state != PinState::not_set;
       if (evidence.wrong_pin_counted) token_.refusals->saw_wrong_pin(subjects_.front());
       evidence.none_counted = state == PinState::fine && token_.refusals->shows_wrong_pins(subjects_.front());
@@ -176,7 +176,7 @@ class Attempt {
     return evidence;
   }
 
-  void refuse_last_attempt() const {
+  PinState refuse_last_attempt() const {
     const PinState state = pin_state_now();
     if (state == PinState::final_try) {
       throw Error{
@@ -192,6 +192,7 @@ class Attempt {
           .once_only()
           .with(std::string(kLane), std::string(kLaneDown));
     }
+    return state;
   }
 
   TokenState& token_;

@@ -220,16 +220,22 @@ CK_INFO module_info_of(const ModuleState& module) {
   return info;
 }
 
-SlotContents slot_contents(const ModuleState& module, CK_SLOT_ID slot) {
-  const std::string doing = fmt::format("read the token in slot {} of {}", slot, module.path.string());
-  SlotContents found;
-  ask_twice("C_GetSlotInfo", doing, [&] { return module.functions->C_GetSlotInfo(slot, &found.slot); });
-  ask_twice("C_GetTokenInfo", doing, [&] { return module.functions->C_GetTokenInfo(slot, &found.token); });
+namespace {
 
-  const CK_TOKEN_INFO& token = found.token;
-  TokenInfo& info = found.info;
+std::string reading_slot(const ModuleState& module, CK_SLOT_ID slot) {
+  return fmt::format("read the token in slot {} of {}", slot, module.path.string());
+}
+
+CK_TOKEN_INFO ask_token(const ModuleState& module, CK_SLOT_ID slot) {
+  CK_TOKEN_INFO token{};
+  ask_twice("C_GetTokenInfo", reading_slot(module, slot),
+            [&] { return module.functions->C_GetTokenInfo(slot, &token); });
+  return token;
+}
+
+TokenInfo described(const CK_TOKEN_INFO& token, CK_SLOT_ID slot) {
+  TokenInfo info;
   info.slot = slot;
-  info.slot_description = padded_text(found.slot.slotDescription, sizeof found.slot.slotDescription);
   info.label = padded_text(token.label, sizeof token.label);
   info.manufacturer = padded_text(token.manufacturerID, sizeof token.manufacturerID);
   info.model = padded_text(token.model, sizeof token.model);
@@ -246,11 +252,23 @@ SlotContents slot_contents(const ModuleState& module, CK_SLOT_ID slot) {
   const bool told = token.ulMaxSessionCount != CK_UNAVAILABLE_INFORMATION;
   info.most_sessions = told ? token.ulMaxSessionCount : 0;
   info.uri = token_uri(info, {});
+  return info;
+}
+
+}  // namespace
+
+SlotContents slot_contents(const ModuleState& module, CK_SLOT_ID slot) {
+  SlotContents found;
+  ask_twice("C_GetSlotInfo", reading_slot(module, slot),
+            [&] { return module.functions->C_GetSlotInfo(slot, &found.slot); });
+  found.token = ask_token(module, slot);
+  found.info = described(found.token, slot);
+  found.info.slot_description = padded_text(found.slot.slotDescription, sizeof found.slot.slotDescription);
   return found;
 }
 
 TokenInfo token_info_of(const ModuleState& module, CK_SLOT_ID slot) {
-  return slot_contents(module, slot).info;
+  return described(ask_token(module, slot), slot);
 }
 
 Slots slots_with_token(const ModuleState& module) {
@@ -330,11 +348,13 @@ std::vector<unsigned long> Module::mechanism_types(unsigned long slot) const {
   state_->refuse_in_child();
   std::vector<CK_MECHANISM_TYPE> types;
   ask_twice("C_GetMechanismList", fmt::format("list the mechanisms of slot {}", slot), [&] {
-    CK_ULONG count = 0;
-    CK_RV rv = state_->functions->C_GetMechanismList(slot, nullptr, &count);
-    if (rv != CKR_OK) return rv;
-    types.resize(count);
-    rv = state_->functions->C_GetMechanismList(slot, types.data(), &count);
+    // More than any token has; where one has more it says how many.
+    CK_ULONG count = 1024;
+    CK_RV rv = CKR_BUFFER_TOO_SMALL;
+    for (int attempt = 0; attempt < 3 && rv == CKR_BUFFER_TOO_SMALL; ++attempt) {
+      types.resize(count);
+      rv = state_->functions->C_GetMechanismList(slot, types.data(), &count);
+    }
     if (rv == CKR_OK) types.resize(std::min<std::size_t>(count, types.size()));
     return rv;
   });

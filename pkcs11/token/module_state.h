@@ -39,6 +39,7 @@ struct SlotContents {
   TokenInfo info;
 };
 SlotContents slot_contents(const ModuleState& module, CK_SLOT_ID slot);
+// Without slot_description: one call less.
 TokenInfo token_info_of(const ModuleState& module, CK_SLOT_ID slot);
 
 // Every slot that holds a token. One that does not answer hides no other: what could not be read is said beside.

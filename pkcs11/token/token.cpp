@@ -233,7 +233,7 @@ const TokenAccess& Token::access() const {
 }
 
 TokenInfo Token::info() const {
-  TokenInfo info = token_info_of(state_->module->state(), state_->current_slot());
+  TokenInfo info = slot_contents(state_->module->state(), state_->current_slot()).info;
   if (is_the_same(*state_, info)) info.uri = state_->uri;
   return info;
 }

@@ -15,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace hsmbridge::pkcs11 {
@@ -58,6 +59,15 @@ struct TokenState {
   // Object handles found under another epoch are stale: a login or the module was lost in between.
   std::atomic<unsigned long> epoch{1};
   UsageGate gate;
+
+  // The private halves that searches of this login found, by what tells a key from others: a use of a key looks there
+  // before it searches. Bounded; of another epoch they are worth nothing.
+  struct FoundKey {
+    unsigned long private_half = 0;
+    unsigned long epoch = 0;
+  };
+  std::mutex found_mutex;                                           // guards found
+  std::map<std::tuple<Bytes, std::string, Bytes>, FoundKey> found;  // CKA_ID, label, SPKI
 
   std::mutex mechanisms_mutex;  // guards the two below
   std::optional<std::vector<unsigned long>> mechanism_types;
