@@ -33,18 +33,18 @@ class Device final : public workflow::TokenDevice {
 
 class LoadedModule final : public workflow::TokenModule {
  public:
-  LoadedModule(std::shared_ptr<Module> module, std::shared_ptr<PinRefusals> refusals)
+  LoadedModule(std::shared_ptr<Module> module, std::function<std::shared_ptr<PinRefusals>()> refusals)
       : module_(std::move(module)), refusals_(std::move(refusals)) {}
 
   ModuleInfo info() const override { return module_->info(); }
   std::vector<TokenInfo> tokens(std::vector<Error>& unread) const override { return module_->tokens(unread); }
   TokenInfo initialize(const NewToken& wanted, Reinitialize existing) override {
-    return initialize_token(*module_, wanted, existing, *refusals_);
+    return initialize_token(*module_, wanted, existing, *refusals_());
   }
 
  private:
   const std::shared_ptr<Module> module_;
-  const std::shared_ptr<PinRefusals> refusals_;
+  const std::function<std::shared_ptr<PinRefusals>()> refusals_;
 };
 
 }  // namespace
@@ -54,7 +54,7 @@ std::unique_ptr<workflow::TokenDevice> token_device(std::shared_ptr<Token> token
 }
 
 std::unique_ptr<workflow::TokenModule> token_module(const std::filesystem::path& path,
-                                                    std::shared_ptr<PinRefusals> refusals) {
+                                                    std::function<std::shared_ptr<PinRefusals>()> refusals) {
   return std::make_unique<LoadedModule>(Module::load(path), std::move(refusals));
 }
 

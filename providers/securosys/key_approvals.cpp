@@ -58,7 +58,9 @@ workflow::ApprovalTask KeyApprovals::show(const std::string& id, ByteView) {
 
 const TaskView& KeyApprovals::shown(const workflow::ApprovalTask& task) const {
   const auto found = shown_.find(task.id);
-  if (found == shown_.end()) throw std::logic_error("a task is judged that was not shown");
+  if (found == shown_.end() || !equal(found->second.approval.payload, task.payload)) {
+    throw Error{ErrorKind::conflict, fmt::format("task {} is not what was shown", task.id)}.hint("look at it again");
+  }
   return found->second;
 }
 
@@ -91,7 +93,7 @@ void KeyApprovals::approve(const workflow::ApprovalTask& task, const workflow::A
   approver_.send(approver_.sign(view, expectation_of(view, told)));
 }
 
-void KeyApprovals::reject(const workflow::ApprovalTask& task, const std::string&) {
+void KeyApprovals::reject(const workflow::ApprovalTask& task, const std::string& reason) {
   parts_.signer->say(
       fmt::format("rejecting task {} at {}, payload {} (a time stamp)", task.id, parts_.provider, task.payload_sha256));
   // The time stamp is often the one that listed the task a moment ago: then no use of the key tells of this decision.
@@ -99,7 +101,8 @@ void KeyApprovals::reject(const workflow::ApprovalTask& task, const std::string&
                                               {"provider", parts_.provider},
                                               {"task", task.id},
                                               {"payload_sha256", task.payload_sha256},
-                                              {"title", task.title}}));
+                                              {"title", task.title},
+                                              {"reason", reason}}));
   approver_.reject(task.id);
 }
 

@@ -12,7 +12,7 @@
 
 namespace hsmbridge::securosys {
 
-// One person who approves at a TSB with a key of their own. Every use of that key is in the audit log before the key
+// One person who approves at a TSB with a key of their own. Every use of that key is told to `record` before the key
 // signs, and again before the signature leaves the process.
 class KeyApprovals final : public workflow::Approvals {
  public:

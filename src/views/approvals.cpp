@@ -55,9 +55,11 @@ Json approval(const service::ApprovalView& view) {
   json.set("text", view.task.text);
   json.set("meta_data", view.task.note);
   if (!view.task.note_signed.empty()) json.set("meta_data_signed", view.task.note_signed);
-  json.set("compared_with", view.compared);
-  json.set("objections", Json(view.objections));
-  json.set("deviations", Json(view.deviations));
+  if (view.judged) {
+    json.set("compared_with", view.compared);
+    json.set("objections", Json(view.judged->objections));
+    json.set("deviations", Json(view.judged->deviations));
+  }
   return json;
 }
 

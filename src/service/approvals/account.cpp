@@ -15,6 +15,10 @@ using Decision = workflow::ApprovalAuthority::Decision;
 
 constexpr Duration kLimit = std::chrono::minutes{1};
 
+std::string not_waiting(const workflow::ApprovalTask& task, const std::string& provider) {
+  return fmt::format("request {} at {} is not waiting for approval: its status is {}", task.id, provider, task.status);
+}
+
 }  // namespace
 
 AccountApprovals::AccountApprovals(std::string name, std::shared_ptr<workflow::Provider> provider,
@@ -29,24 +33,31 @@ AccountApprovals::AccountApprovals(std::string name, std::shared_ptr<workflow::P
   }
 }
 
+workflow::Report AccountApprovals::standing(const std::string& id, ByteView csr) {
+  return authority_->standing(ProviderReference(id), csr, kLimit);
+}
+
 workflow::ApprovalTask AccountApprovals::show(const std::string& id, ByteView csr) {
-  const auto report = authority_->standing(ProviderReference(id), csr, kLimit);
-  if (report.status != workflow::RequestStatus::awaiting_approval) {
-    throw Error{ErrorKind::conflict,
-                fmt::format("request {} at {} is not waiting for approval: its status is {}",
-                            report.reference.empty() ? id : report.reference.str(), name_, report.provider_status)};
-  }
+  const auto report = standing(id, csr);
   workflow::ApprovalTask task;
   task.id = report.reference.empty() ? id : report.reference.str();
   task.title = report.message;
   task.status = report.provider_status;
   task.progress = report.progress;
+  if (report.status != workflow::RequestStatus::awaiting_approval) task.fault = not_waiting(task, name_);
+  shown_.insert_or_assign(task.id, Bytes(csr.begin(), csr.end()));
   return task;
 }
 
-workflow::Approvals::Judged AccountApprovals::judge(const workflow::ApprovalTask&,
+workflow::Approvals::Judged AccountApprovals::judge(const workflow::ApprovalTask& task,
                                                     const workflow::ApprovalExpectation& expectation) {
-  return {expectation.known, {}};
+  Judged judged{expectation.known, {}};
+  if (!task.fault.empty()) judged.objections.push_back(task.fault);
+  if (expectation.to_be_signed || expectation.content || expectation.payload_sha256) {
+    judged.objections.push_back(
+        fmt::format("what would be signed cannot be compared: provider {} shows no bytes to its approvers", name_));
+  }
+  return judged;
 }
 
 void AccountApprovals::decide(const workflow::ApprovalTask& task, Decision decision, const std::string& reason) {
@@ -71,11 +82,21 @@ void AccountApprovals::decide(const workflow::ApprovalTask& task, Decision decis
 
 void AccountApprovals::approve(const workflow::ApprovalTask& task, const workflow::ApprovalExpectation& expectation,
                                const std::string& reason) {
-  if (!expectation.known.empty()) throw Error{ErrorKind::refused, expectation.known.front()};
+  const auto judged = judge(task, expectation);
+  if (!judged.objections.empty()) {
+    Error error{ErrorKind::refused, fmt::format("request {} is not approved: {}", task.id, judged.objections.front())};
+    for (const auto& objection : judged.objections) error.with("objection", objection);
+    throw error;
+  }
+  // A person may have looked at it for long: it must be for the CSR that was shown still.
+  if (standing(task.id, shown_.at(task.id)).status != workflow::RequestStatus::awaiting_approval) {
+    throw Error{ErrorKind::conflict, not_waiting(task, name_)};
+  }
   decide(task, Decision::approve, reason);
 }
 
 void AccountApprovals::reject(const workflow::ApprovalTask& task, const std::string& reason) {
+  if (!task.fault.empty()) throw Error{ErrorKind::conflict, task.fault};
   decide(task, Decision::reject, reason);
 }
 

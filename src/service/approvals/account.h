@@ -4,6 +4,7 @@
 #include "workflow/ports/key_use.h"
 #include "workflow/ports/provider.h"
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -26,6 +27,7 @@ class AccountApprovals final : public workflow::Approvals {
   void reject(const workflow::ApprovalTask& task, const std::string& reason) override;
 
  private:
+  workflow::Report standing(const std::string& id, ByteView csr);
   void decide(const workflow::ApprovalTask& task, workflow::ApprovalAuthority::Decision decision,
               const std::string& reason);
 
@@ -34,6 +36,7 @@ class AccountApprovals final : public workflow::Approvals {
   const std::shared_ptr<workflow::Provider> provider_;
   workflow::ApprovalAuthority* authority_ = nullptr;
   const workflow::RecordFact record_;
+  std::map<std::string, Bytes> shown_;  // the CSR that was given with each task, by its id
 };
 
 }  // namespace hsmbridge::service

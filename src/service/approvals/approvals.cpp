@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace hsmbridge::service {
@@ -103,36 +104,33 @@ ApprovalDesk::ApprovalDesk(workflow::Approvals& approvals, std::function<std::un
                            const Clock& clock)
     : approvals_(approvals), open_store_(std::move(open_store)), clock_(clock) {}
 
-// Null where none is configured, or none was made yet.
-std::unique_ptr<workflow::Store> ApprovalDesk::store_if_any() const {
-  try {
-    return open_store_();
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::not_found) throw;
-    return nullptr;
-  }
-}
-
 std::vector<workflow::ApprovalTask> ApprovalDesk::list() {
   if (!by_account()) return approvals_.list();
   std::vector<workflow::ApprovalTask> tasks;
-  const auto store = store_if_any();
+  const auto store = open_store_();
   if (store == nullptr) return tasks;
-  workflow::Store::ListQuery waiting;
-  waiting.state = workflow::StateName::awaiting_approval;
-  for (const auto& record : store->list(waiting)) {
-    if (record.order.provider != approvals_.provider()) continue;
-    try {
-      tasks.push_back(approvals_.show(reference_of(record).str(), csr_of(record)));
-    } catch (const Error& error) {
-      if (error.kind() != ErrorKind::conflict && error.kind() != ErrorKind::corrupt) throw;
-      tasks.emplace_back();
-      tasks.back().id = reference_of(record).str();
-      tasks.back().fault = error.message();
+  // What the provider has put before its approvers since it was asked last, and what is being withdrawn.
+  using workflow::StateName;
+  for (const auto state : {StateName::awaiting_approval, StateName::awaiting_issuance, StateName::withdrawing}) {
+    workflow::Store::ListQuery there;
+    there.state = state;
+    there.most = std::numeric_limits<unsigned>::max();
+    for (const auto& record : store->list(there)) {
+      const auto reference = reference_of(record);
+      if (record.order.provider != approvals_.provider() || reference.empty()) continue;
+      workflow::ApprovalTask task;
+      try {
+        task = approvals_.show(reference.str(), csr_of(record));
+        if (!task.fault.empty()) continue;  // decided, or not before its approvers
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::not_found && error.kind() != ErrorKind::corrupt) throw;
+        task.id = reference.str();
+        task.fault = error.message();
+      }
+      task.origin = workflow::ApprovalTask::Origin{record.order.id.str(), 0, ""};
+      tasks.push_back(std::move(task));
     }
-    tasks.back().origin = workflow::ApprovalTask::Origin{record.order.id.str(), 0, ""};
   }
-  std::reverse(tasks.begin(), tasks.end());
   return tasks;
 }
 
@@ -164,7 +162,7 @@ void ApprovalDesk::compare(ApprovalView& view) {
   try {
     const auto store = open_store_();
     if (store == nullptr) {
-      view.compared = "nothing: no store is configured here";
+      view.compared = "nothing: this bridge has no store here";
       return;
     }
     record = store->find(id);
@@ -219,7 +217,7 @@ ApprovalView ApprovalDesk::find_by_account(const std::string& typed) {
     view.task = approvals_.show(reference.str(), csr_of(record));
     view.task.origin = workflow::ApprovalTask::Origin{record.order.id.str(), 0, ""};
   };
-  const auto store = store_if_any();
+  const auto store = open_store_();
   if (const auto id = store == nullptr ? std::nullopt : our_id(*store, typed)) {
     const auto record = store->find(*id);
     if (!record || record->order.provider != approvals_.provider()) {
@@ -265,18 +263,17 @@ ApprovalView ApprovalDesk::show(const std::string& typed, const std::optional<st
     }
   }
   view.expectation.at = clock_.now();
-  auto judged = approvals_.judge(view.task, view.expectation);
-  view.objections = std::move(judged.objections);
-  view.deviations = std::move(judged.deviations);
+  view.judged = approvals_.judge(view.task, view.expectation);
   return view;
 }
 
 void ApprovalDesk::expect_approvable(const ApprovalView& view, Seen seen) const {
   const auto& task = view.task;
   const std::string refusal = fmt::format("{} {} is not approved: ", by_account() ? "request" : "task", task.id);
-  if (!view.objections.empty()) {
-    Error error{ErrorKind::refused, refusal + view.objections.front()};
-    for (const auto& objection : view.objections) error.with("objection", objection);
+  if (!view.judged) throw Error{ErrorKind::internal, "a task that nobody judged is to be approved"};
+  if (const auto& objections = view.judged->objections; !objections.empty()) {
+    Error error{ErrorKind::refused, refusal + objections.front()};
+    for (const auto& objection : objections) error.with("objection", objection);
     throw error.hint(by_account() ? "`approval reject` ends it at the provider too"
                                   : "ask whoever made the request; `approval reject` refuses it");
   }
@@ -296,7 +293,8 @@ void ApprovalDesk::expect_approvable(const ApprovalView& view, Seen seen) const 
                         approvals_.approver(), task.id.substr(0, 8)));
 }
 
-void ApprovalDesk::approve(const ApprovalView& view, const std::string& reason) {
+void ApprovalDesk::approve(const ApprovalView& view, Seen seen, const std::string& reason) {
+  expect_approvable(view, seen);
   approvals_.approve(view.task, view.expectation, reason);
 }
 

@@ -19,8 +19,7 @@ struct ApprovalView {
   std::string compared;  // "our request 06…: exactly the bytes that were frozen there", or why nothing is known
   // It is exactly what a request of this bridge asks for: it may be approved although nobody looks at it.
   bool ours = false;
-  std::vector<std::string> objections;  // every reason not to approve it
-  std::vector<std::string> deviations;  // what differs from what was asked, and is none
+  std::optional<workflow::Approvals::Judged> judged;  // nothing where nobody asked
 };
 
 // Whether the person who approves sees the task before it is approved.
@@ -29,27 +28,27 @@ enum class Seen { by_a_person, by_nobody };
 // Thread rule: one thread at a time; what is given must outlive it.
 class ApprovalDesk {
  public:
-  // `open_store`: gives the store, to be read; null where none is configured. An approver may be allowed to read it and
-  // nothing more.
+  // `open_store`: gives the store; null where none is configured or none was made yet. An approver with a key may be
+  // allowed to read it and nothing more.
   ApprovalDesk(workflow::Approvals& approvals, std::function<std::unique_ptr<workflow::Store>()> open_store,
                const Clock& clock);
 
-  // Every open task of the approver; where an account decides, every request of this bridge that waits there.
+  // Every open task of the approver; where an account decides, every request of this bridge that waits for approvers
+  // there, as far as this bridge knows that it is there.
   std::vector<workflow::ApprovalTask> list();
   // The one task that begins with `typed`; where an account decides, a request of ours or the provider's own id.
   // `payload_sha256`: hex, as a person typed it; throws invalid_input where no bytes are approved. Throws not_found,
-  // ambiguous, conflict when it waits for no approval.
+  // ambiguous.
   ApprovalView show(const std::string& typed, const std::optional<std::string>& payload_sha256);
   // The same without a comparison, for whoever rejects it.
   ApprovalView find(const std::string& typed);
   // Throws refused naming every objection, or that it would be approved with nobody having looked at it.
   void expect_approvable(const ApprovalView& view, Seen seen) const;
-  // For good. Throws as workflow::Approvals.
-  void approve(const ApprovalView& view, const std::string& reason);
+  // Irrevocable. approve() throws as expect_approvable, and both as workflow::Approvals.
+  void approve(const ApprovalView& view, Seen seen, const std::string& reason);
   void reject(const ApprovalView& view, const std::string& reason);
 
  private:
-  std::unique_ptr<workflow::Store> store_if_any() const;
   bool by_account() const { return approvals_.approver().empty(); }
   workflow::ApprovalTask task_of(const std::string& typed);
   void compare(ApprovalView& view);

@@ -18,10 +18,12 @@ namespace {
 
 // Trust anchors: what cannot be used is named, and the others count.
 void add_anchors(x509::Expectation& expected, const std::string& file, x509::Given given,
-                 std::vector<std::string>& skipped) {
+                 const std::function<void(const std::string&)>& left_out) {
   const auto bundle = x509::bundle_in_file(file, given);
   for (const Bytes& der : bundle.certificates) expected.anchors.push_back(x509::parse_certificate(der));
-  for (const auto& why : bundle.skipped) skipped.push_back(fmt::format("{}: left out: {}", file, why));
+  for (const auto& why : bundle.skipped) {
+    if (left_out) left_out(fmt::format("{}: left out: {}", file, why));
+  }
 }
 
 // The answer to a CSR: everything that a request would judge before it installs.
@@ -64,10 +66,13 @@ std::vector<x509::Certificate> certificates_in(const std::string& file) {
   return certificates;
 }
 
-std::optional<workflow::CertificateRecord> stored_certificate(workflow::Store& store, const std::string& typed) {
+bool may_name_certificate(const std::string& typed) {
   constexpr std::size_t kLeast = 4;
   const auto fits = [](unsigned char c) { return std::isalnum(c) != 0 || c == ':'; };
-  if (typed.size() < kLeast || !std::all_of(typed.begin(), typed.end(), fits)) return std::nullopt;
+  return typed.size() >= kLeast && std::all_of(typed.begin(), typed.end(), fits);
+}
+
+workflow::CertificateRecord stored_certificate(workflow::Store& store, const std::string& typed) {
   try {
     return find_certificate(store, typed);
   } catch (const Error& error) {
@@ -82,13 +87,13 @@ VerifiedCertificate verify_certificate(const VerifyCertificate& question) {
   x509::Expectation expected;
   if (question.profile != nullptr) {
     for (const auto& anchor : question.profile->anchors) {
-      add_anchors(expected, anchor.string(), x509::Given::to_be_believed, result.skipped);
+      add_anchors(expected, anchor.string(), x509::Given::to_be_believed, question.left_out);
     }
     expected.accept = question.profile->accept;
     if (question.profile->validity) expected.lifetime = *question.profile->validity;
   }
   for (const auto& anchor : question.anchors) {
-    add_anchors(expected, anchor, x509::Given::to_be_read, result.skipped);
+    add_anchors(expected, anchor, x509::Given::to_be_read, question.left_out);
   }
   expected.accept.insert(expected.accept.end(), question.accept.begin(), question.accept.end());
   if (!question.csr && expected.anchors.empty()) {

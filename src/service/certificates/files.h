@@ -6,6 +6,7 @@
 #include "x509/judge/check.h"
 #include "x509/objects/certificate.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,8 +16,10 @@ namespace hsmbridge::service {
 
 // All of a PEM or DER file. Throws invalid_input naming it, and what reading it throws.
 std::vector<x509::Certificate> certificates_in(const std::string& file);
-// The stored certificate that find_certificate finds; nothing where the text can be no such name.
-std::optional<workflow::CertificateRecord> stored_certificate(workflow::Store& store, const std::string& typed);
+// Whether a text may name a stored certificate: its SHA-256 or its beginning, or the id of its request.
+bool may_name_certificate(const std::string& typed);
+// The stored certificate that find_certificate finds, for a text that names no file. Throws not_found.
+workflow::CertificateRecord stored_certificate(workflow::Store& store, const std::string& typed);
 
 struct VerifyCertificate {
   std::string file;                                  // the certificate; what follows it is its chain
@@ -24,14 +27,15 @@ struct VerifyCertificate {
   std::vector<std::string> anchors, chain;           // files, beside those of the profile and of the file itself
   const config::ProfileSettings* profile = nullptr;  // its anchors, accepted deviations and validity
   std::vector<std::string> accept;                   // findings that are reported only
+  // Told of each member of the anchors' files that cannot be used, "file: left out: why".
+  std::function<void(const std::string&)> left_out;
   Instant at{};
 };
 struct VerifiedCertificate {
   std::string subject;
   std::vector<x509::Finding> findings;
-  std::vector<std::string> chain;    // subjects, from the certificate's own to the anchor's
-  std::vector<std::string> skipped;  // what of the anchors' files could not be used, "file: left out: why"
-  bool ok = false;                   // no finding is fatal
+  std::vector<std::string> chain;  // subjects, from the certificate's own to the anchor's
+  bool ok = false;                 // no finding is fatal
 };
 // Everything that a request would judge before it installs; without a CSR the chain alone, without anchors the request
 // alone. Throws invalid_input where there is neither, or for a finding that does not exist.

@@ -10,7 +10,8 @@
 #include <string>
 #include <vector>
 
-// What `doctor` looks at. Nothing here logs in or asks for a secret unless it is told to, and nothing is changed.
+// What `doctor` looks at. Nothing here logs in or asks for a secret unless it is told to, and nothing is changed but
+// that the token's lock files may be made.
 namespace hsmbridge::service {
 
 enum class Health { ok, note, fault };

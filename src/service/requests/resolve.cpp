@@ -1,6 +1,7 @@
 #include "service/requests/resolve.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "service/requests/requests.h"
 #include "workflow/machine/lifecycle.h"
 #include "workflow/ports/provider.h"
@@ -194,9 +195,15 @@ workflow::EventBody proved_event(Bridge& bridge, const workflow::Record& record,
   }
   if (resolution.judge_again) return proved_judgement(bridge, record, bridge.settings());
   if (resolution.certificate) {
-    return workflow::ResolvedAsCertificate{proved_certificate(bridge, record, *resolution.certificate)};
+    return workflow::ResolvedAsCertificate{proved_certificate(bridge, record, read_file(*resolution.certificate))};
   }
   return workflow::ResolvedAsThere{proved_by_serial(bridge, record, *resolution.serial, bridge.clock().now()), true};
+}
+
+workflow::Record found(workflow::Requests& store, const RequestId& id) {
+  auto record = store.find(id);
+  if (!record) throw Error{ErrorKind::not_found, fmt::format("there is no request {}", id.str())};
+  return std::move(*record);
 }
 
 workflow::Record append(const Actor& actor, Bridge& bridge, workflow::Store& store, const workflow::Record& record,
@@ -210,14 +217,18 @@ workflow::Record append(const Actor& actor, Bridge& bridge, workflow::Store& sto
 workflow::Record resolve_request(const Actor& actor, Bridge& bridge, workflow::Store& store, const RequestId& id,
                                  const Resolution& resolution) {
   auto event = plain_event(resolution);
-  const auto record = *store.find(id);
+  const auto record = found(store, id);
   if (!event) event = proved_event(bridge, record, resolution);
   return append(actor, bridge, store, record, *event);
 }
 
+void refuse_resolution(const Resolution& resolution) {
+  plain_event(resolution);
+}
+
 workflow::Record cancel_request(const Actor& actor, Bridge& bridge, workflow::Store& store, const RequestId& id,
                                 const std::string& reason) {
-  return append(actor, bridge, store, *store.find(id), workflow::CancelAsked{reason});
+  return append(actor, bridge, store, found(store, id), workflow::CancelAsked{reason});
 }
 
 }  // namespace hsmbridge::service

@@ -44,7 +44,7 @@ struct Resolution {
   bool judge_again = false;                // by what its profile accepts now
   std::optional<std::string> reference;    // the provider has it, under this
   std::optional<std::string> serial;       // the provider issued the certificate of this serial number (hex)
-  std::optional<Bytes> certificate;        // the file with it
+  std::optional<std::string> certificate;  // the file with it
   bool not_there = false;                  // the provider does not have it: it is submitted again
   bool abandon = false;                    // given up for good
   bool look_up = false;                    // the provider is asked once more
@@ -52,8 +52,10 @@ struct Resolution {
   bool done = false;                       // a person did what was missing
   std::string reason;                      // stays in the journal; demanded where something is given up or accepted
 };
-// Proves what can be proved, then writes it down in the actor's name. Throws invalid_input where not exactly one is
-// given or the reason is missing, what proving throws, and conflict when the request does not wait for such a decision.
+// Throws invalid_input where not exactly one is given or the reason is missing: for a word before anything is opened.
+void refuse_resolution(const Resolution& resolution);
+// Proves what can be proved, then writes it down in the actor's name. Throws as refuse_resolution, not_found, what
+// proving throws, and conflict when the request does not wait for such a decision.
 workflow::Record resolve_request(const Actor& actor, Bridge& bridge, workflow::Store& store, const RequestId& id,
                                  const Resolution& resolution);
 // Asks for a request to be cancelled, in the actor's name. Throws conflict where it is too late.

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <cstdint>
 #include <utility>
 
 namespace hsmbridge::service {
@@ -55,6 +56,11 @@ workflow::TokenInfo token_in_slot(const workflow::TokenModule& module, unsigned 
 
 workflow::TokenInfo initialize_token(workflow::TokenModule& module, Logbook& log, const workflow::NewToken& wanted,
                                      workflow::Reinitialize existing) {
+  Json intent = Json::object({{"label", wanted.label}, {"module", module.info().path.string()}});
+  if (wanted.slot) intent.set("slot", static_cast<std::uint64_t>(*wanted.slot));
+  if (existing == workflow::Reinitialize::destroy_everything) intent.set("destroys", true);
+  if (wanted.confirmed) intent.set("destroyed_token", wanted.confirmed->uri);
+  log.record("token-initialize", intent);
   auto info = module.initialize(wanted, existing);
   log.record("token-initialized",
              Json::object({{"label", info.label}, {"serial", info.serial}, {"module", module.info().path.string()}}));

@@ -38,7 +38,7 @@ workflow::TokenInfo log_in(workflow::TokenDevice& token, Logbook& log, workflow:
 
 // What is in a slot. Throws not_found.
 workflow::TokenInfo token_in_slot(const workflow::TokenModule& module, unsigned long slot);
-// Initialises it and writes that down.
+// Initialises it: the intent is in the audit log first, since it may destroy every key, and what became of it after.
 workflow::TokenInfo initialize_token(workflow::TokenModule& module, Logbook& log, const workflow::NewToken& wanted,
                                      workflow::Reinitialize existing);
 

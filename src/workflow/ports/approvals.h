@@ -59,15 +59,17 @@ class Approvals {
   // since such a provider tells only of what it is asked about.
   virtual std::vector<ApprovalTask> list() = 0;
   // One task. `csr` (DER): of our own request, empty for somebody else's; throws corrupt where the provider has it for
-  // another CSR, not_found, and conflict when it waits for no approval.
+  // another CSR, and not_found.
   virtual ApprovalTask show(const std::string& id, ByteView csr) = 0;
   struct Judged {
     std::vector<std::string> objections;  // every reason not to approve it
     std::vector<std::string> deviations;  // what differs from what was asked, and is none
   };
   virtual Judged judge(const ApprovalTask& task, const ApprovalExpectation& expectation) = 0;
-  // Both are for good, written down first, and about exactly what show() gave. approve() throws refused naming every
-  // objection. Both throw outcome_unknown when no complete answer came.
+  // Both are irrevocable and written down first. approve() is about exactly what show() gave: the bytes that were shown
+  // where a key signs, the CSR that was given where an account decides (somebody else's request is only known by its
+  // id there). It throws refused naming every objection; both throw conflict for a task that is not waiting for
+  // approval, and outcome_unknown when no complete answer came.
   virtual void approve(const ApprovalTask& task, const ApprovalExpectation& expectation, const std::string& reason) = 0;
   virtual void reject(const ApprovalTask& task, const std::string& reason) = 0;
 };

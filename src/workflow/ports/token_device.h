@@ -85,7 +85,8 @@ class TokenDevice {
   virtual bool can_sign(const x509::SignatureAlgorithm& algorithm) const = 0;
   // What stands against another login: a refusal that is remembered, or an attempt without a clear answer.
   virtual std::optional<PinRefusal> remembered_pin() const = 0;
-  // The folder in which the processes of this host exclude each other. Throws unavailable when they cannot.
+  // The folder in which the processes of this host exclude each other, once its files could be opened, which may make
+  // them. Throws unavailable when they cannot be.
   virtual std::filesystem::path lock_folder() const = 0;
   // Throws denied for a refused PIN.
   virtual void login(LoginAttempt attempt) = 0;

@@ -100,7 +100,7 @@ TEST_CASE("who approves must be said when several people have a key here") {
   CHECK(bench.run({"approval", "list", "--as", "mallory"}).status == 1);
   const auto none = bench.run({"approval", "list", "--as", "carol"});
   CHECK(none.status == 0);
-  CHECK(none.out == "carol has nothing to decide at tsb\n");
+  CHECK(none.out == "nothing waits for carol at tsb\n");
 }
 
 TEST_CASE("a task whose request is withdrawn or over here is not approved") {

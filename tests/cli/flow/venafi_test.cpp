@@ -47,7 +47,7 @@ TEST_CASE("a request at Venafi waits for its approvers, and they can decide from
 TEST_CASE("what waits for our account at Venafi is listed, shown and compared before it is decided") {
   CloudBench bench("Approval");
   const auto none = bench.cli.run({"approval", "list", "--provider", "cloud"});
-  CHECK(none.out == "our account has nothing to decide at cloud\n");
+  CHECK(none.out == "nothing waits for our account at cloud\n");
   const auto id = Bench::id_in(bench.enroll({}));
   CHECK(says(bench.cli.run({"approval", "list", "--provider", "cloud"}), id));
   const auto listed = bench.cli.run({"--json", "approval", "list", "--provider", "cloud"}).json();

@@ -23,7 +23,7 @@
 namespace hsmbridge::test {
 
 // Thread rule: for one engine thread's effects at a time, as step() runs them.
-class ScriptedProvider final : public workflow::Provider {
+class ScriptedProvider : public workflow::Provider {
  public:
   workflow::Capabilities able{};
   std::vector<std::string> objections;

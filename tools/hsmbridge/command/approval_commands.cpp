@@ -42,14 +42,16 @@ struct Desk {
         approvals(approvals_of(context, invocation.output, invocation.arguments.text("--as"),
                                invocation.arguments.text("--provider"))),
         desk(
-            *approvals,
-            [this] {
-              return context.wiring()->stores().configured() ? context.wiring()->stores().open_to_read() : nullptr;
-            },
-            context.clock()) {}
+            *approvals, [this] { return store(); }, context.clock()) {}
 
   // "alice", or "our account".
   std::string who() const { return approvals->approver().empty() ? "our account" : approvals->approver(); }
+  // Null where there is none yet. An approver with a key may be allowed to read it alone.
+  std::unique_ptr<workflow::Store> store() {
+    auto& stores = context.configured().stores();
+    if (!stores.is_there_or_was()) return nullptr;
+    return approvals->approver().empty() ? stores.open_to_look() : stores.open_to_read();
+  }
   // How a command names the approver: "--as alice", "--provider cloud".
   std::string options() const {
     return approvals->approver().empty() ? "--provider " + approvals->provider() : "--as " + approvals->approver();
@@ -63,9 +65,8 @@ struct Desk {
 ExitCode list(Invocation& invocation) {
   Desk desk(invocation);
   const auto tasks = desk.desk.list();
-  const auto text = tasks.empty()
-                        ? fmt::format("{} has nothing to decide at {}\n", desk.who(), desk.approvals->provider())
-                        : tasks_text(tasks);
+  const auto text = tasks.empty() ? fmt::format("nothing waits for {} at {}\n", desk.who(), desk.approvals->provider())
+                                  : tasks_text(tasks);
   invocation.output.result("hsmbridge.approval-list/1", views::approvals(*desk.approvals, tasks), text);
   return ExitCode::done;
 }
@@ -74,14 +75,15 @@ ExitCode show(Invocation& invocation) {
   Desk desk(invocation);
   const auto view = desk.desk.show(invocation.arguments.required("TASK"), std::nullopt);
   auto text = task_text(view);
-  if (view.objections.empty()) {
+  const bool fine = view.judged->objections.empty();
+  if (fine) {
     text += fmt::format("next: hsmbridge approval accept {} {}", desk.options(), safe(short_id(view.task)));
     // With the hash, what is accepted is what was shown here, whatever the server says by then.
     if (!view.task.payload_sha256.empty()) text += " --sha256 " + view.task.payload_sha256;
     text += "\n";
   }
   invocation.output.result("hsmbridge.approval/1", views::approval(view), text);
-  return view.objections.empty() ? ExitCode::done : ExitCode::refused;
+  return fine ? ExitCode::done : ExitCode::refused;
 }
 
 bool agreed(Invocation& invocation, const std::string& question) {
@@ -100,22 +102,27 @@ ExitCode decided(Invocation& invocation, const Desk& desk, const service::Approv
 ExitCode accept(Invocation& invocation) {
   Desk desk(invocation);
   const auto& arguments = invocation.arguments;
+  if (arguments.has("--reason") && !desk.approvals->approver().empty()) {
+    throw Error{ErrorKind::invalid_input, "--reason is told to providers whose approvers decide by their account"};
+  }
   const auto view = desk.desk.show(arguments.required("TASK"), arguments.text("--sha256"));
-  desk.desk.expect_approvable(view, arguments.has("--yes") ? service::Seen::by_nobody : service::Seen::by_a_person);
+  const auto seen = arguments.has("--yes") ? service::Seen::by_nobody : service::Seen::by_a_person;
+  desk.desk.expect_approvable(view, seen);
   // Everything is part of the question, also with --quiet and --json; what is approved is what was shown.
-  if (!agreed(invocation,
-              fmt::format("{}{} approves irrevocably: {}?", task_text(view), desk.who(), safe(title_of(view.task))))) {
+  if (!agreed(invocation, fmt::format("{}{} approves it at {}, irrevocably: {}?", task_text(view), desk.who(),
+                                      desk.approvals->provider(), safe(title_of(view.task))))) {
     invocation.output.note("nothing was decided");
     return ExitCode::refused;
   }
-  desk.desk.approve(view, arguments.text_or("--reason", ""));
+  desk.desk.approve(view, seen, arguments.text_or("--reason", ""));
   return decided(invocation, desk, view, "approved");
 }
 
 ExitCode reject(Invocation& invocation) {
   Desk desk(invocation);
   const auto view = desk.desk.find(invocation.arguments.required("TASK"));
-  if (!agreed(invocation, fmt::format("{} rejects irrevocably: {}?", desk.who(), safe(title_of(view.task))))) {
+  if (!agreed(invocation, fmt::format("{}{} rejects it at {}, irrevocably: {}?", task_text(view), desk.who(),
+                                      desk.approvals->provider(), safe(title_of(view.task))))) {
     invocation.output.note("nothing was decided");
     return ExitCode::refused;
   }

@@ -23,11 +23,11 @@ struct Shown {
 };
 Shown read_or_find(CommandContext& context, const std::string& name) {
   std::error_code ignored;
-  if (!std::filesystem::exists(name, ignored)) {
-    const auto store = context.store_that_is_there();
-    if (const auto stored = store == nullptr ? std::nullopt : service::stored_certificate(*store, name)) {
-      return {{x509::parse_certificate(stored->der)},
-              service::row_of(*store, *stored, context.configured().settings(), context.clock().now())};
+  if (!std::filesystem::exists(name, ignored) && service::may_name_certificate(name)) {
+    if (const auto store = context.store_that_is_there()) {
+      const auto stored = service::stored_certificate(*store, name);
+      return {{x509::parse_certificate(stored.der)},
+              service::row_of(*store, stored, context.configured().settings(), context.clock().now())};
     }
   }
   return {service::certificates_in(name), std::nullopt};
@@ -61,10 +61,8 @@ ExitCode verify(Invocation& invocation) {
   question.anchors = arguments.all("--anchor");
   question.chain = arguments.all("--chain");
   question.accept = arguments.all("--accept");
+  question.left_out = [&](const std::string& why) { invocation.output.warning(commandline::safe(why)); };
   const auto verified = service::verify_certificate(question);
-  for (const auto& skipped : verified.skipped) {
-    invocation.output.warning(commandline::safe(skipped));
-  }
   invocation.output.result("hsmbridge.cert-verify/1", views::verified_certificate(question.file, verified),
                            verified_text(verified, question.csr.has_value()));
   return verified.ok ? ExitCode::done : ExitCode::failed;

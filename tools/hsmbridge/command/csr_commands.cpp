@@ -69,7 +69,7 @@ service::NewCsr wanted_of(const Arguments& arguments) {
   return wanted;
 }
 
-service::CsrRun run_of(const Arguments& arguments, const CommandContext& context) {
+service::CsrRun run_of(const Arguments& arguments, CommandContext& context) {
   service::CsrRun run;
   const std::string form = arguments.text_or("--form", "pem");
   if (form != "pem" && form != "der") {

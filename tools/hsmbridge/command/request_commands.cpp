@@ -1,5 +1,4 @@
 #include "base/error.h"
-#include "base/file.h"
 #include "service/requests/resolve.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/command/request_wait.h"
@@ -229,13 +228,14 @@ ExitCode resolve(Invocation& invocation) {
   resolution.judge_again = arguments.has("--judge-again");
   resolution.reference = arguments.text("--reference");
   resolution.serial = arguments.text("--serial");
-  if (const auto file = arguments.text("--certificate")) resolution.certificate = read_file(*file);
+  resolution.certificate = arguments.text("--certificate");
   resolution.not_there = arguments.has("--not-there");
   resolution.abandon = arguments.has("--abandon");
   resolution.look_up = arguments.has("--look-up");
   resolution.skip_target = arguments.text("--skip-target");
   resolution.done = arguments.has("--done");
   resolution.reason = arguments.text_or("--reason", "");
+  service::refuse_resolution(resolution);
   auto named = named_request(invocation, Use::work);
   service::resolve_request(named.wiring->actor(), *named.wiring, *named.store, named.id, resolution);
   const auto code = finish(invocation, named);

@@ -86,8 +86,10 @@ std::string task_text(const service::ApprovalView& view) {
   if (!task.note_signed.empty()) fields.add("Note signed", "by the application key: " + safe(task.note_signed));
   std::string text = fields.text();
   if (!task.text.empty()) text += "What will be signed says:\n" + indented(task.text);
-  for (const auto& deviation : view.deviations) text += "differs:   " + safe(deviation) + "\n";
-  for (const auto& objection : view.objections) text += "OBJECTION: " + safe(objection) + "\n";
+  if (view.judged) {
+    for (const auto& deviation : view.judged->deviations) text += "differs:   " + safe(deviation) + "\n";
+    for (const auto& objection : view.judged->objections) text += "OBJECTION: " + safe(objection) + "\n";
+  }
   return text;
 }
 

@@ -133,8 +133,9 @@ std::unique_ptr<workflow::Approvals> approvals_of(CommandContext& context, comma
   auto& wiring = context.configured();
   const auto& settings = wiring.settings();
   if (provider && !person && provider_type(settings.provider(*provider)).approvers != Approvers::with_a_key) {
+    const auto& name = settings.provider(*provider).name;
     return std::make_unique<service::AccountApprovals>(
-        *provider, wiring.provider(*provider),
+        name, wiring.provider(name),
         [&context](std::string_view kind, const Json& facts) { context.log().record(kind, facts); });
   }
   const auto& who = person_of(settings, person);

@@ -14,22 +14,27 @@ namespace hsmbridge::cli {
 
 CommandContext::CommandContext(Invocation& invocation)
     : invocation_(invocation),
-      wiring_(config::find_file(invocation.config) ? Wiring::open(invocation.config) : nullptr),
       log_(
           [this]() -> std::unique_ptr<workflow::Store> {
-            return wiring_ != nullptr && wiring_->settings().store.path ? wiring_->store() : nullptr;
+            return wiring() != nullptr && wiring_->settings().store.path ? wiring_->store() : nullptr;
           },
           actor_of_process(), clock_,
           [this] { invocation_.output.note("hsmbridge: no store is configured, so this is in no audit log"); }) {}
 
 CommandContext::~CommandContext() = default;
 
-Wiring& CommandContext::configured() const {
-  if (wiring_ == nullptr) Wiring::open(invocation_.config);  // says what is missing
+Wiring* CommandContext::wiring() {
+  if (!looked_ && config::find_file(invocation_.config)) wiring_ = Wiring::open(invocation_.config);
+  looked_ = true;
+  return wiring_.get();
+}
+
+Wiring& CommandContext::configured() {
+  if (wiring() == nullptr) wiring_ = Wiring::open(invocation_.config);  // says what is missing
   return *wiring_;
 }
 
-const config::ProfileSettings& CommandContext::profile(const std::string& name) const {
+const config::ProfileSettings& CommandContext::profile(const std::string& name) {
   return configured().settings().profile(name);
 }
 
@@ -43,7 +48,7 @@ std::shared_ptr<pkcs11::Token> CommandContext::token(const std::optional<std::st
     }
   }
   const auto typed = arguments.text("--token");
-  if (wiring_ == nullptr) {
+  if (wiring() == nullptr) {
     throw Error{ErrorKind::invalid_input, "no token is named and there is no configuration"}.hint(
         "--module /usr/lib/softhsm/libsofthsm2.so --token LABEL --pin file:PATH, or --config FILE");
   }
@@ -52,7 +57,7 @@ std::shared_ptr<pkcs11::Token> CommandContext::token(const std::optional<std::st
 }
 
 std::shared_ptr<pkcs11::PinRefusals> CommandContext::refusals() {
-  if (wiring_ != nullptr) return wiring_->refusals();
+  if (wiring() != nullptr) return wiring_->refusals();
   if (refusals_ == nullptr) {
     refusals_ = std::make_shared<pkcs11::FilePinRefusals>(pkcs11::FilePinRefusals::default_folder());
   }
@@ -64,7 +69,7 @@ std::unique_ptr<workflow::TokenDevice> CommandContext::token_device(const std::o
 }
 
 std::unique_ptr<workflow::TokenModule> CommandContext::token_module(const std::string& file) {
-  return pkcs11::token_module(std::filesystem::absolute(file), refusals());
+  return pkcs11::token_module(std::filesystem::absolute(file), [this] { return refusals(); });
 }
 
 std::unique_ptr<workflow::KeyRing> CommandContext::key_ring(const std::optional<std::string>& name) {
@@ -74,16 +79,17 @@ std::unique_ptr<workflow::KeyRing> CommandContext::key_ring(const std::optional<
 bool CommandContext::may_be_token(const std::string& name, workflow::KeyRing& ring) {
   if (name == ring.token()) return true;
   try {
-    return wiring_->pkcs11_token(name)->info().uri == ring.token_uri();
+    return configured().pkcs11_token(name)->info().uri == ring.token_uri();
   } catch (const Error&) {
     return true;
   }
 }
 
 std::unique_ptr<workflow::Store> CommandContext::store_that_is_there() {
-  if (wiring_ == nullptr) return nullptr;
+  std::error_code unknown;
+  if (wiring() == nullptr) return nullptr;
   const auto& file = wiring_->settings().store.path;
-  if (!file || !std::filesystem::exists(*file)) return nullptr;
+  if (!file || !std::filesystem::exists(*file, unknown)) return nullptr;
   return wiring_->stores().open_to_look();
 }
 

@@ -21,12 +21,13 @@ class CommandContext {
   explicit CommandContext(Invocation& invocation);
   ~CommandContext();
 
-  // Null when there is no configuration file and none was named.
-  Wiring* wiring() const { return wiring_.get(); }
+  // Read at the first call: what needs no configuration works without one that can be read. Null when there is no
+  // configuration file and none was named.
+  Wiring* wiring();
   // The same, for whatever needs one. Throws not_found when there is no configuration.
-  Wiring& configured() const;
-  // The profile of that name. Throws not_found, invalid_input when there is no configuration.
-  const config::ProfileSettings& profile(const std::string& name) const;
+  Wiring& configured();
+  // The profile of that name. Throws not_found, also when there is no configuration.
+  const config::ProfileSettings& profile(const std::string& name);
 
   // The token that the options name: --module, else the configuration's token `name`, else --token, else the only one
   // there is. Not logged in. Throws what Token::open throws, invalid_input when nothing names a token.
@@ -52,6 +53,7 @@ class CommandContext {
   std::shared_ptr<pkcs11::PinRefusals> refusals();
 
   Invocation& invocation_;
+  bool looked_ = false;
   std::unique_ptr<Wiring> wiring_;
   SystemClock clock_;
   std::shared_ptr<pkcs11::PinRefusals> refusals_;

@@ -70,6 +70,12 @@ std::unique_ptr<workflow::Store> Stores::open() {
   return told(open(options()));
 }
 
+bool Stores::is_there_or_was() const {
+  std::error_code unknown;
+  return configured() && (settings_->store.must_exist || std::filesystem::exists(path(), unknown) || unknown ||
+                          entries_before().has_value());
+}
+
 std::unique_ptr<workflow::Store> Stores::open_to_read() {
   return told(open(reading()));
 }

@@ -29,6 +29,8 @@ class Stores {
   // `clock` must outlive what is opened.
   Stores(std::shared_ptr<const config::Settings> settings, const Clock& clock);
 
+  // Whether one is at the configured place, or should be: it was there before, or the configuration says so.
+  bool is_there_or_was() const;
   bool configured() const { return settings_->store.path.has_value(); }
   // Whether this user may read it and not write it.
   bool may_only_be_read() const;

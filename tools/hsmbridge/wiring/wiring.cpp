@@ -194,7 +194,7 @@ std::unique_ptr<workflow::TokenDevice> Wiring::token_device(const std::string& n
 }
 
 std::unique_ptr<workflow::TokenModule> Wiring::token_module(const std::filesystem::path& path) {
-  return pkcs11::token_module(path, refusals());
+  return pkcs11::token_module(path, [this] { return refusals(); });
 }
 
 std::unique_ptr<workflow::KeyRing> Wiring::key_ring(const std::string& name) {
