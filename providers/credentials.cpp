@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 
+#include <algorithm>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -74,6 +75,7 @@ class StoredCredentials final : public Credentials {
     for (const Slot& slot : slots_) {
       if (slot.read) secrets.push_back(*slot.read);
     }
+    secrets.insert(secrets.end(), before_.begin(), before_.end());
     return secrets;
   }
 
@@ -92,26 +94,28 @@ class StoredCredentials final : public Credentials {
 
   void forget() {
     for (Slot& slot : slots_) {
-      if (slot.source.reread) slot.read.reset();
+      if (!slot.source.reread || !slot.read) continue;
+      // A late answer may still speak of it.
+      if (std::none_of(before_.begin(), before_.end(), [&](const Secret& one) { return same(one, *slot.read); })) {
+        before_.push_back(std::move(*slot.read));
+        if (before_.size() > kMostBefore) before_.erase(before_.begin());
+      }
+      slot.read.reset();
     }
   }
 
+  static constexpr std::size_t kMostBefore = 4;
   const NeededBy needed_;
   const std::function<std::string(const Secret&)> account_of_;
   std::mutex mutex_;  // guards the rest; held while a secret is read: one reading is enough for all that wait
   std::vector<Slot> slots_;
+  std::vector<Secret> before_;  // the last ones that were read and forgotten
   std::size_t current_ = 0;
   std::size_t refused_ = 0;  // one after the other, since one was taken
   bool renewed_ = false;     // the only one was read again since then, and differed
 };
 
 }  // namespace
-
-Error retold(const Error& error, ErrorKind kind, std::string message) {
-  Error result(kind, std::move(message));
-  for (const auto& [name, value] : error.details()) result.with(name, value);
-  return std::move(result.hint(error.hint()));
-}
 
 Error about_credentials(Error error) {
   if (workflow::says_lane_is_down(error)) return error;

@@ -18,8 +18,6 @@ namespace hsmbridge::providers {
 // Gives a secret when it is needed, so that a rotated file needs no restart. Throws what reading it throws.
 using SecretGetter = std::function<Secret()>;
 
-// The same facts and advice with another message and kind.
-Error retold(const Error& error, ErrorKind kind, std::string message);
 // Marks an error as one about the credentials that every request needs. Only for what the service's reference says of
 // the credential; what these credentials may not see or do is about one request.
 Error about_credentials(Error error);
@@ -31,7 +29,7 @@ auto read_credential(Get&& get) {
     return get();
   } catch (const Error& error) {
     const bool waits = error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::denied;
-    throw about_credentials(retold(error, waits ? error.kind() : ErrorKind::unavailable, error.message()));
+    throw about_credentials(error.restated(waits ? error.kind() : ErrorKind::unavailable, error.message()));
   }
 }
 

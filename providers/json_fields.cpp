@@ -55,7 +55,9 @@ std::optional<std::int64_t> Members::whole(const Json& value, std::string_view p
   if (value.is_integer()) return value.as_integer();
   const bool taken = types_ != Types::exact;
   if (taken && value.is_number() && value.as_double() > -1e15 && value.as_double() < 1e15) {
-    return static_cast<std::int64_t>(value.as_double());
+    const auto number = static_cast<std::int64_t>(value.as_double());
+    if (static_cast<double>(number) == value.as_double()) return number;
+    return other(path, "a whole number");
   }
   const std::string digits = taken && value.is_string() ? value.as_string() : "";
   std::int64_t number = 0;
@@ -89,29 +91,28 @@ std::string Members::needed(std::string_view path, Form form) const {
 }
 
 std::optional<std::int64_t> Members::number(std::string_view path) const {
-  const Json* value = find(path);
-  return value == nullptr ? std::nullopt : whole(*value, path);
+  return first<std::int64_t>(path, [&](const Json& value) { return whole(value, path); });
 }
 
 std::optional<bool> Members::truth(std::string_view path) const {
-  const Json* value = find(path);
-  if (value == nullptr) return std::nullopt;
-  if (value->is_bool()) return value->as_bool();
-  const std::string said = value->is_string() && types_ != Types::exact ? lower(value->as_string()) : "";
-  if (said == "true" || said == "false") return said == "true";
-  return other(path, "true or false");
+  return first<bool>(path, [&](const Json& value) -> std::optional<bool> {
+    if (value.is_bool()) return value.as_bool();
+    const std::string said = value.is_string() && types_ != Types::exact ? lower(value.as_string()) : "";
+    if (said == "true" || said == "false") return said == "true";
+    return other(path, "true or false");
+  });
 }
 
 std::optional<Instant> Members::date(std::string_view path) const {
-  const Json* value = find(path);
-  if (value == nullptr) return std::nullopt;
-  try {
-    const std::string& text = value->as_string();
-    return parse_rfc3339(text.size() == 10 ? text + "T00:00:00Z" : text);
-  } catch (const Error& error) {
-    if (types_ == Types::exact) corrupt(path, error.message());
-    return std::nullopt;
-  }
+  return first<Instant>(path, [&](const Json& value) -> std::optional<Instant> {
+    try {
+      const std::string& text = value.as_string();
+      return parse_rfc3339(text.size() == 10 ? text + "T00:00:00Z" : text);
+    } catch (const Error& error) {
+      if (types_ == Types::exact) corrupt(path, error.message());
+      return std::nullopt;
+    }
+  });
 }
 
 std::optional<Bytes> Members::octets(std::string_view path) const {

@@ -8,6 +8,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -37,15 +38,18 @@ enum class Form {
 };
 
 // The members of an object, each named by its path from the outside in, "revocation.status"; "a|b" is a, or b where a is
-// absent. What is null or not there is absent: an empty text, nothing, no entries. Refers to the JSON. Everything throws
+// absent or counts so. What is null or not there is absent: an empty text, nothing, no entries. Refers to the JSON. Everything throws
 // corrupt naming the path for what `types` does not let pass.
 class Members {
  public:
   Members(const Json& json, Types types) : json_(json), types_(types) {}
 
+  Members(Json&&, Types) = delete;  // it would refer to what is gone
+
   const Json& json() const { return json_; }
   const Json* find(std::string_view path) const;
   Members inside(const Json& json) const { return {json, types_}; }
+  Members inside(Json&&) const = delete;
 
   // Of "a|b" the first that is not empty.
   std::string text(std::string_view path, Form form = Form::plain) const;
@@ -75,6 +79,18 @@ class Members {
   }
 
  private:
+  // What `read` makes of the first of "a|b" of which it makes something.
+  template <class T, class Read>
+  std::optional<T> first(std::string_view path, Read read) const {
+    for (std::size_t begin = 0; begin <= path.size();) {
+      const std::size_t end = std::min(path.find('|', begin), path.size());
+      if (const Json* const value = find(path.substr(begin, end - begin))) {
+        if (std::optional<T> found = read(*value)) return found;
+      }
+      begin = end + 1;
+    }
+    return std::nullopt;
+  }
   std::optional<std::int64_t> whole(const Json& value, std::string_view path) const;
   std::nullopt_t other(std::string_view path, std::string_view expected) const;
 

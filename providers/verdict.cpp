@@ -113,7 +113,7 @@ const net::Response& Answer::success() const {
       Error said = refusal();
       // The next call goes out with another one: nothing is decided by this one's.
       const bool again = refused_->credential && credential_ == Credential::another_next;
-      return again || is_later(status) ? retold(said, ErrorKind::unavailable, said.message()) : said;
+      return again || is_later(status) ? said.restated(ErrorKind::unavailable, said.message()) : said;
     }
     const auto foreign = [&](ErrorKind kind) {
       return Error(kind, fmt::format("{}: {}", what_, described(answer, dialect_->holds)))
@@ -141,7 +141,7 @@ void Answer::expect_clear(const std::string& look) const {
   if (auto* not_accepted = std::get_if<workflow::NotAccepted>(&*found)) throw Error(std::move(not_accepted->error));
   if (auto* refused = std::get_if<workflow::RefusedForGood>(&*found)) throw Error(std::move(refused->error));
   Error error(ErrorKind::outcome_unknown, std::get<workflow::OutcomeUnknown>(*found).why);
-  if (refused_) error = retold(refused_->error, ErrorKind::outcome_unknown, error.message());
+  if (refused_) error = refused_->error.restated(ErrorKind::outcome_unknown, error.message());
   throw error.hint(look);
 }
 

@@ -14,7 +14,7 @@ struct Row {
   std::string_view name;
 };
 
-// Every CKM_ of p11-kit's header, written by pkcs11/CMakeLists.txt. Of two names of one number the first one is given.
+// Every CKM_ of p11-kit's header but CKM_VENDOR_DEFINED and what is counted from it, written by pkcs11/CMakeLists.txt. Of two names of one number the first one is given.
 constexpr Row kTable[] = {
 #include <mechanism_names.inc>
 };

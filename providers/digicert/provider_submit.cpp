@@ -49,7 +49,7 @@ SubmitAnswer after_earlier(const ProviderCall& call, SubmitAnswer answer) {
 SubmitAnswer another_way(const ProviderCall& call, const Error& refusal, std::string_view next, Remembered remembered) {
   if (!may_have_arrived(call, remembered.refused)) remembered.refused = call.attempt;
   return NotAccepted{
-      providers::retold(refusal, refusal.kind(), fmt::format("{}; the next attempt sends {}", refusal.message(), next)),
+      refusal.restated(refusal.kind(), fmt::format("{}; the next attempt sends {}", refusal.message(), next)),
       std::nullopt, to_text(remembered)};
 }
 
@@ -170,8 +170,8 @@ SubmitAnswer DigicertProvider::request(const ProviderCall& call, const Certifica
   if (about_form) {
     // Neither form helps, so it was about something else: the complaint about the usual form is the useful one.
     const std::string& complaint = refused->error.message();
-    return RefusedForGood{providers::retold(
-        refused->error, refused->error.kind(),
+    return RefusedForGood{refused->error.restated(
+        refused->error.kind(),
         remembered.usual_form + (complaint == remembered.usual_form
                                      ? std::string("; the other form of a request is refused in the same way")
                                      : "; the other form of a request: " + complaint))};

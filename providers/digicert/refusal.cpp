@@ -48,19 +48,26 @@ bool is_a_no(const std::vector<Refusal>& refusals) {
 
 std::optional<providers::Refused> refusal_in(std::string_view what, const net::Response& answer) {
   const std::vector<Refusal> refusals = refusals_from(answer.body);
-  if (refusals.empty()) return std::nullopt;
+  // Its reference shows no body for a 401. A page in HTML is a proxy's, which says nothing of our key; whoever answered
+  // anything else at the gate let nothing through.
+  const bool at_the_gate = answer.status == 401 && !providers::is_html(answer.content_type(), answer.body);
+  if (refusals.empty() && !at_the_gate) return std::nullopt;
   const StatusRow* row = providers::row_with(kStatuses, &StatusRow::status, answer.status);
   ErrorKind kind = row != nullptr ? row->kind : ErrorKind::invalid_input;
   if (kind == ErrorKind::invalid_input && is_a_no(refusals)) kind = ErrorKind::refused;
   const std::string_view verb = answer.status == 401   ? "DigiCert does not accept our credentials"
                                 : answer.status >= 500 ? "DigiCert says"
                                                        : "DigiCert refuses";
-  Error error(kind, fmt::format("{}: {}: {}, HTTP {}", what, verb, refusals_text(refusals), answer.status));
+  const std::string said = refusals.empty() ? providers::described(answer)
+                                            : fmt::format("{}, HTTP {}", refusals_text(refusals), answer.status);
+  Error error(kind, fmt::format("{}: {}: {}", what, verb, said));
   error.with("http", std::to_string(answer.status));
-  const Refusal& first = refusals.front();
-  error.with("code", first.code.empty() ? std::string(kNoCode) : printable(first.code));
-  if (!first.field.empty()) error.with("field", printable(first.field));
-  error.with("envelope", first.envelope == Refusal::Envelope::list ? "errors" : "error");
+  if (!refusals.empty()) {
+    const Refusal& first = refusals.front();
+    error.with("code", first.code.empty() ? std::string(kNoCode) : printable(first.code));
+    if (!first.field.empty()) error.with("field", printable(first.field));
+    error.with("envelope", first.envelope == Refusal::Envelope::list ? "errors" : "error");
+  }
   if (row != nullptr && kind == row->kind && !row->advice.empty()) error.hint(std::string(row->advice));
   if (answer.status != 401) return providers::Refused{std::move(error)};
   return providers::Refused{std::move(error), providers::Refused::Fate::not_accepted, ""};

@@ -92,9 +92,9 @@ class Client {
   KeyAttributes key_attributes(const std::string& label, const Secret& password, Duration limit);
   Bytes certificate(const std::string& label, Duration limit);
 
+  enum class Creates { signature, certificate };
   // `body` as outer_text made it. Sent once, whatever comes back.
   // `call_until`: on CLOCK_BOOTTIME; past it nothing is sent.
-  enum class Creates { signature, certificate };
   Verdict submit(Creates what, std::string_view body, Duration limit,
                  std::optional<Duration> call_until = std::nullopt);
 

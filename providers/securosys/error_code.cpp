@@ -129,7 +129,7 @@ std::optional<providers::Refused> refusal_in(std::string_view what, const net::R
   if (const std::optional<Refusal> refusal = refusal_from(answer.body)) {
     Error error = business_error(what, answer.status, refusal->code, refusal->reason, refusal->message);
     if (answer.status >= 500) {
-      error = providers::retold(error, error.kind(), fmt::format("{}, HTTP {}", error.message(), answer.status));
+      error = error.restated(error.kind(), fmt::format("{}, HTTP {}", error.message(), answer.status));
     }
     const ErrorCode* row = find_error_code(refusal->code);
     const Repeating repeating = row == nullptr ? may_help : row->repeating;

@@ -28,12 +28,13 @@ namespace hsmbridge::store {
 // One use of a prepared statement, its parameters bound in order: run() it, or read while row() gives one. Given back
 // for the next use at the end of its life.
 // Bound and read as columns are texts and ids as they are, octets, numbers and bools, times in milliseconds (an Instant
-// since 1970 UTC), and an optional that is empty, or nullptr, as NULL.
+// since 1970 UTC). An optional that is empty, or nullptr, is bound as NULL; whether a column is NULL is asked with null().
 class Query {
  public:
+  Query(SQLite::Statement& statement, const std::string& file) : statement_(statement), file_(file) {}
+  // Delegates, so that the statement is given back where binding throws.
   template <class... Values>
-  Query(SQLite::Statement& statement, const std::string& file, const Values&... values)
-      : statement_(statement), file_(file) {
+  Query(SQLite::Statement& statement, const std::string& file, const Values&... values) : Query(statement, file) {
     bind(values...);
   }
   ~Query();
@@ -112,6 +113,7 @@ class Query {
     } else if constexpr (std::is_integral_v<T>) {
       member = static_cast<T>(integer(column));
     } else {
+      static_assert(std::is_constructible_v<T, std::string> && !std::is_constructible_v<T, std::nullopt_t>);
       member = T{text(column)};
     }
   }

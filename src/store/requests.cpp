@@ -148,7 +148,11 @@ StepResult SqliteStore::apply(const workflow::Step& step) {
     row.into(2, was_over, work);
   }
   // Only what an older version quarantined is over and can be taken up again.
-  if (was_over) refuse_second(step.request, work);
+  // An older version may have written the same work in other words.
+  if (was_over) {
+    refuse_second(step.request, work);
+    refuse_second(step.request, workflow::work_of(order));
+  }
   if (step.lease_of && (!step.finished_effect || !holds_lease(*step.finished_effect, step.request, *step.lease_of))) {
     return StepResult::lease_lost;
   }
@@ -254,10 +258,12 @@ std::vector<workflow::Record> SqliteStore::requests_about(const std::string& fin
   return read_records(row, *database_);
 }
 
-std::vector<workflow::JournalEntry> read_history(Database& database, const RequestId& id) {
-  const auto read = [](const Query& row) {
+std::vector<workflow::JournalEntry> read_history(Database& database, const RequestId& id,
+                                                 std::optional<workflow::StateName> unknown_state) {
+  const auto read = [&](const Query& row) {
     return in_row("event", [&] {
-      const auto after = workflow::state_name_from(row.text(4));
+      auto after = workflow::state_name_from(row.text(4));
+      if (!after) after = unknown_state;
       if (!after) throw Error{ErrorKind::corrupt, fmt::format("'{}' is not a known state", row.text(4))};
       return workflow::JournalEntry{
           row.count(0), {row.instant(1), row.text(2), workflow::event_body_from(Json::parse(row.text(3)))}, *after};

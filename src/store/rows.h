@@ -24,7 +24,8 @@ auto in_row(const char* what, Read&& read) {
 workflow::Record read_record(const Query& row, int first, Database& database);
 
 // Throws corrupt when an event cannot be read.
-std::vector<workflow::JournalEntry> read_history(Database& database, const RequestId& id);
+std::vector<workflow::JournalEntry> read_history(Database& database, const RequestId& id,
+                                                 std::optional<workflow::StateName> unknown_state = {});
 // The key of a request, as far as it is known in that state; else empty.
 const SpkiHash& key_in(const workflow::Order& order, const workflow::State& state);
 // The references by which the provider knows a request, as an event tells them.

@@ -74,7 +74,7 @@ void reopen_quarantined(Database& database) {
       const workflow::State state = workflow::state_from(Json::parse(state_json));
       const auto* bare = std::get_if<workflow::Quarantined>(&state);
       if (bare == nullptr) throw Error{ErrorKind::corrupt, "its state is another one than the list says"};
-      whole = workflow::completed_from(*bare, read_history(database, RequestId{id}));
+      whole = workflow::completed_from(*bare, read_history(database, RequestId{id}, workflow::StateName::preparing));
       if (whole == *bare) continue;
     } catch (const Error& error) {
       log::warning(fmt::format("request {} stays quarantined: its journal cannot be read: {}", id, error.message()));

@@ -151,6 +151,12 @@ Strings issuer_chain_of(const Members& in) {
   return chain;
 }
 
+// Only as JSON's own true or false: "it is not there, order again" rests on it.
+std::optional<bool> told_truth(const Members& in, std::string_view path) {
+  const Json* const value = in.find(path);
+  return value != nullptr && value->is_bool() ? std::optional(value->as_bool()) : std::nullopt;
+}
+
 Profile profile_of(const Members& in) {
   const Json* extensions = in.find("certificate.extensions");
   Profile profile{
@@ -165,7 +171,7 @@ Profile profile_of(const Members& in) {
       .connector = in.text("connector_id"),
       .dual_approval = may_be_set(in, "enable_dual_admin_approval"),
       .validity_may_be_asked = in.truth("override_cert_validity_via_api").value_or(false),
-      .duplicates_allowed = in.truth("duplicate_cert_policy"),
+      .duplicates_allowed = told_truth(in, "duplicate_cert_policy"),
       .renewal_days = count(in, "renewal_period_days|renewal_window_days"),
       .bound_to_tokens = in.truth("api_token_binding_enabled").value_or(false),
       .token_ids = in.only_texts("api_token_ids"),

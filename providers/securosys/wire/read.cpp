@@ -97,7 +97,10 @@ Task task_from(const Members& in) {
     task.meta_data = in.octets("metaData");
     task.meta_data_signature = in.octets("metaDataSignature");
     task.payload = in.octets("payload");
-    if (std::string request = id_in(in, "requestStatus.id"); !request.empty()) task.request_id = std::move(request);
+    if (const Json* const of = in.find("requestStatus"); of != nullptr && of->is_object()) {
+      task.request_id = id_in(in, "requestStatus.id");
+      if (task.request_id->empty()) throw Error{ErrorKind::corrupt, "its request has no id"};
+    }
   } catch (const Error& error) {
     task.fault = "the server's answer about this task cannot be read: " + error.message();
   }
@@ -116,7 +119,8 @@ SignRequestStatus status_from(const Members& in) {
   };
   try {
     status.id = in.needed("id");
-    status.status = in.needed("status");
+    if (in.find("status") == nullptr) throw Error{ErrorKind::corrupt, "it has no status"};
+    status.status = in.text("status");
     status.approved_by = people("approvedBy");
     status.not_yet_approved_by = people("notYetApprovedBy");
     status.rejected_by = people("rejectedBy");

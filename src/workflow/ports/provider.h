@@ -6,6 +6,7 @@
 #include "workflow/machine/order.h"
 #include "workflow/machine/report.h"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -158,7 +159,12 @@ class Provider {
 // Both: the certificate of a result with its chain, as far as it can be had. Throws what they throw.
 inline Issued issued_by(Provider& provider, const ProviderCall& call, const IssuedResult& result) {
   Issued issued = provider.certificate_in(call, result);
-  for (Bytes& der : provider.issuers_for(call, issued)) issued.chain.push_back(std::move(der));
+  // In front, where no limit of what came with it cuts them off.
+  const std::vector<Bytes> fetched = provider.issuers_for(call, issued);
+  std::erase_if(issued.chain, [&](const Bytes& der) {
+    return std::find(fetched.begin(), fetched.end(), der) != fetched.end();
+  });
+  issued.chain.insert(issued.chain.begin(), fetched.begin(), fetched.end());
   return issued;
 }
 

@@ -9,7 +9,7 @@ namespace hsmbridge::x509 {
 
 // Asks who signed what among certificates that strangers sent, and is asked only so often: of many certificates with
 // one name each could have signed each, and with a public exponent as long as its modulus one check takes
-// milliseconds. One budget for everything that is done about one answer. Not for several threads.
+// milliseconds. One budget for each step that reads one answer. Not for several threads.
 class SignatureBudget {
  public:
   // By name and signature; another name costs nothing. cannot_be_checked too when the budget is spent.

@@ -119,11 +119,12 @@ TEST_CASE("a wrong API key is one clear sentence before anything is sent, and ma
   const auto done = desk.enroll("web-2026", {"--wait", "--timeout", "2s"});
   INFO(done.out << done.err);
   CHECK(done.status == 3);
-  CHECK(words(done).find("HTTP 401 with \"Unauthorized\"") != std::string::npos);
+  CHECK(words(done).find("DigiCert does not accept our credentials: HTTP 401 with \"Unauthorized\"") !=
+        std::string::npos);
   CHECK(desk.rig.count("POST ") == 0);
   const auto test = desk.cli.run({"provider", "test", "digicert"});
   CHECK(test.status == 4);
-  CHECK(test.err.find("check the credentials") != std::string::npos);
+  CHECK(test.err.find("does not accept our credentials") != std::string::npos);
   desk.write_key(desk.rig.api_key("service"));
   CHECK(desk.cli.run({"request", "wait", desk.id(), "--timeout", "30s"}).status == 0);
 }

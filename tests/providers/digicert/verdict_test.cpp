@@ -50,7 +50,7 @@ TEST_CASE("each kind of answer to a certificate request means what the rule says
       {"400 in a form of nobody", response(400, R"({"message":"no"})"), Meaning::unknown},
       {"401 in the own form", response(401, test::tlm_error("AUTHORIZATION_ERROR", "No authentication data provided")),
        Meaning::not_accepted},
-      {"401 in plain text", response(401, "Unauthorized", "text/plain"), Meaning::unknown},
+      {"401 in plain text", response(401, "Unauthorized", "text/plain"), Meaning::not_accepted},
       {"401 of a proxy", response(401, kHtml, "text/html"), Meaning::unknown},
       {"403", response(403, test::tlm_error("no_access", "Not enough permissions")), Meaning::refused},
       {"404 of a proxy", response(404, kHtml, "text/html"), Meaning::unknown},

@@ -62,7 +62,7 @@ TEST_CASE("the next one takes the place of a refused one, and after the last all
   CHECK(credentials->known().size() == 2);
   first.secret = "a2";
   CHECK_FALSE(credentials->replace(Secret("b")));
-  CHECK(credentials->known().empty());
+  CHECK(credentials->known().size() == 2);  // a late answer may still speak of them
   CHECK(now(*credentials) == "a2");
   CHECK(first.reads == 2);
 }
