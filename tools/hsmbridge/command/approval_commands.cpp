@@ -95,7 +95,8 @@ ExitCode decided(Invocation& invocation, const Desk& desk, const service::Approv
   invocation.output.result(
       "hsmbridge.approval-decision/1",
       views::approval_decision(*desk.approvals, view, decision, invocation.arguments.text_or("--reason", "")),
-      fmt::format("{} {}: {}\n", desk.who(), decision, safe(title_of(view.task))));
+      fmt::format("{} {} at {}: {} ({})\n", desk.who(), decision, desk.approvals->provider(), safe(title_of(view.task)),
+                  safe(view.task.id)));
   return ExitCode::done;
 }
 
