@@ -32,51 +32,87 @@ constexpr Duration kConfirmedWithin{10'000};
 // Longer than a waiting process sleeps between two looks at the lock, so that a long batch lets others in.
 constexpr Duration kBetweenChunks{120};
 
-// What is on the token, as far as names go.
-struct Names {
-  std::map<std::string, std::set<Bytes>> ids_by_label;
-  std::map<Bytes, unsigned> private_halves;  // by id
-  std::set<Bytes> ids;
+// What is on the token, as far as names go. Each name is looked for when it is asked about, and once: what a key costs
+// does not grow with the keys that are there.
+class Names {
+ public:
+  explicit Names(const Session& session) : session_(session) {}
 
-  void add(const std::string& label, const Bytes& id) {
-    if (!label.empty()) ids_by_label[label].insert(id);
-    if (!id.empty()) ids.insert(id);
+  // What the objects of a key made here are called, so that they are not read where a search gives their handles.
+  void know(const NewPair& pair, const Bytes& id) {
+    known_.insert_or_assign(pair.private_half, Object{CKO_PRIVATE_KEY, id});
+    known_.insert_or_assign(pair.public_half, Object{CKO_PUBLIC_KEY, id});
   }
   // Every holder counts, not only the first: one of them is another key.
-  std::optional<Bytes> other_holder(const std::string& label, const Bytes& own_id) const {
-    const auto holders = ids_by_label.find(label);
-    if (holders == ids_by_label.end()) return std::nullopt;
-    for (const Bytes& id : holders->second) {
-      if (id != own_id) return id;
+  std::optional<Bytes> other_holder(const std::string& label, const Bytes& own_id) {
+    for (const Object& holder : under_label(label)) {
+      if (holder.id != own_id) return holder.id;
     }
     return std::nullopt;
   }
+  bool in_use(const Bytes& id) { return !id.empty() && (taken_.contains(id) || !under_id(id).empty()); }
+  // From now on, whatever a search found before.
+  void take(const Bytes& id) { taken_.insert(id); }
+  void add(const std::string& label, const Bytes& id) {
+    take(id);
+    by_label_[label].push_back({CKO_PRIVATE_KEY, id});
+  }
   // The id under which the planned key is to be looked for. A token that keeps few octets of an id holds the key of
   // this plan, made before a crash, under its label and a part of the planned id.
-  Bytes id_of(const KeyPlan& plan) const {
-    const auto holders = ids_by_label.find(plan.label);
-    if (ids.contains(plan.id) || holders == ids_by_label.end() || holders->second.size() != 1) return plan.id;
-    const Bytes& kept = *holders->second.begin();
-    return is_part_of_id(plan, kept) ? kept : plan.id;
+  Bytes id_of(const KeyPlan& plan) {
+    if (in_use(plan.id)) return plan.id;
+    const auto& holders = under_label(plan.label);
+    const bool one = std::all_of(holders.begin(), holders.end(),
+                                 [&](const Object& holder) { return holder.id == holders.front().id; });
+    return one && !holders.empty() && is_part_of_id(plan, holders.front().id) ? holders.front().id : plan.id;
   }
-};
+  // How many private halves carry the plan's label, or where a person chose the id that id.
+  std::size_t private_halves(const KeyPlan& plan, const Bytes& id) {
+    const auto& found = plan.id_from == KeyPlan::IdFrom::chosen ? under_id(id) : under_label(plan.label);
+    return static_cast<std::size_t>(std::count_if(found.begin(), found.end(), [&](const Object& object) {
+      return object.object_class == CKO_PRIVATE_KEY && object.id == id;
+    }));
+  }
 
-Names all_names(const Session& session) {
-  Names names;
-  constexpr CK_ATTRIBUTE_TYPE kTypes[] = {CKA_LABEL, CKA_ID};
-  for (const CK_OBJECT_CLASS object_class : {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY}) {
-    Template match;
-    match.flag(CKA_TOKEN, CK_TRUE).number(CKA_CLASS, object_class);
-    for (const CK_OBJECT_HANDLE handle : find_objects(session, std::move(match))) {
-      const auto values = read_if_there(session, handle, kTypes);
-      if (!values) continue;
-      const Bytes id = (*values)[1].value_or(Bytes{});
-      names.add(to_text((*values)[0].value_or(Bytes{})), id);
-      if (object_class == CKO_PRIVATE_KEY) ++names.private_halves[id];
-    }
+ private:
+  struct Object {
+    CK_OBJECT_CLASS object_class = 0;
+    Bytes id;
+  };
+  using Objects = std::vector<Object>;
+
+  const Objects& under_label(const std::string& label) {
+    const auto [at, unasked] = by_label_.try_emplace(label);
+    if (unasked && !label.empty()) at->second = search(Template().flag(CKA_TOKEN, CK_TRUE).text(CKA_LABEL, label));
+    return at->second;
   }
-  return names;
-}
+  const Objects& under_id(const Bytes& id) {
+    const auto [at, unasked] = by_id_.try_emplace(id);
+    if (unasked) at->second = search(Template().flag(CKA_TOKEN, CK_TRUE).add(CKA_ID, id));
+    return at->second;
+  }
+  Objects search(Template match) const {
+    Objects keys;
+    constexpr CK_ATTRIBUTE_TYPE kTypes[] = {CKA_CLASS, CKA_ID};
+    for (const CK_OBJECT_HANDLE handle : find_objects(session_, std::move(match))) {
+      if (const auto known = known_.find(handle); known != known_.end()) {
+        keys.push_back(known->second);
+        continue;
+      }
+      const auto values = read_if_there(session_, handle, kTypes);
+      const auto object_class = values && (*values)[0] ? number_of(*(*values)[0]) : std::nullopt;
+      if (object_class != CKO_PRIVATE_KEY && object_class != CKO_PUBLIC_KEY) continue;
+      keys.push_back({*object_class, (*values)[1].value_or(Bytes{})});
+    }
+    return keys;
+  }
+
+  const Session& session_;
+  std::map<std::string, Objects> by_label_;
+  std::map<Bytes, Objects> by_id_;
+  std::map<CK_OBJECT_HANDLE, Object> known_;
+  std::set<Bytes> taken_;
+};
 
 Error label_taken(const Token& token, const std::string& label, const Bytes& existing, const Bytes& own_id) {
   return Error{ErrorKind::conflict,
@@ -87,7 +123,7 @@ Error label_taken(const Token& token, const std::string& label, const Bytes& exi
       .hint("choose another label, or use the key that is there");
 }
 
-void refuse_taken_label(const Token& token, const Names& names, const std::string& label, const Bytes& own_id) {
+void refuse_taken_label(const Token& token, Names& names, const std::string& label, const Bytes& own_id) {
   if (const auto other = names.other_holder(label, own_id)) throw label_taken(token, label, *other, own_id);
 }
 
@@ -300,7 +336,7 @@ Work make_one(const Session& session, const Token& token, const KeyPlan& plan, N
   there.id = names.id_of(plan);
   refuse_taken_label(token, names, plan.label, there.id);
   const unsigned long epoch = session.token().epoch;
-  if (names.ids.contains(there.id)) {
+  if (names.in_use(there.id)) {
     // A pair under a long random id that we journalled was made by us: what it does not show of its usages it was told.
     const bool ours = plan.id_from == KeyPlan::IdFrom::random && plan.id.size() == kIdOctets;
     const bool of_this_run = unread.plan == plan.id;
@@ -312,7 +348,8 @@ Work make_one(const Session& session, const Token& token, const KeyPlan& plan, N
   refuse_unable_token(token, plan.spec);
   KeyPlan asked = plan;
   for (;;) {
-    const NewPair pair = generate_pair(session, asked, names.ids);
+    const auto in_use = [&](const Bytes& id) { return names.in_use(id); };
+    const NewPair pair = generate_pair(session, asked, in_use);
     unread = {plan.id, pair.quirk};
     try {
       MadeKey made = read_back(session, plan, pair);
@@ -330,8 +367,8 @@ Work make_one(const Session& session, const Token& token, const KeyPlan& plan, N
       if (own) destroy_own(session, plan, pair);
       // A token that cuts an id off without a word, and what is left of it names another key.
       const Bytes taken = from_hex(error.detail("taken_id"));
-      names.ids.insert(taken);
-      const auto part = own ? free_part_of_id(plan, taken, names.ids) : std::nullopt;
+      names.take(taken);
+      const auto part = own ? free_part_of_id(plan, taken, in_use) : std::nullopt;
       if (!part) throw with_fate(error, plan, own ? Fate::destroyed : Fate::left);
       asked.id = *part;
     }
@@ -350,7 +387,7 @@ class Batch {
   void run_chunk(const Session& session) {
     const auto until = std::chrono::steady_clock::now() + kConfirmedWithin;
     const std::size_t end = std::min(plans_.size(), confirmed_ + kConfirmedAtOnce);
-    Names names = all_names(session);
+    Names names(session);
     try {
       while (work_.size() < end) {
         work_.push_back(make_one(session, token_, plans_[work_.size()], names, unread_));
@@ -377,7 +414,10 @@ class Batch {
  private:
   void confirm(const Session& session) {
     if (confirmed_ == work_.size()) return;
-    const Names names = all_names(session);
+    Names names(session);
+    for (const Work& one : work_) {
+      if (one.handles.private_half != 0 && one.epoch == session.token().epoch) names.know(one.handles, one.key.key.id);
+    }
     std::optional<Error> failure;
     for (; confirmed_ < work_.size(); ++confirmed_) {
       const Work& one = work_[confirmed_];
@@ -403,13 +443,10 @@ class Batch {
     }
   }
 
-  std::optional<Error> refusal(const Names& names, const Work& one, const KeyPlan& plan) const {
+  std::optional<Error> refusal(Names& names, const Work& one, const KeyPlan& plan) const {
     const Bytes& id = one.key.key.id;
     if (const auto other = names.other_holder(plan.label, id)) return label_taken(token_, plan.label, *other, id);
-    const auto halves = names.private_halves.find(id);
-    if (one.key.origin == MadeKey::Origin::adopted || halves == names.private_halves.end() || halves->second < 2) {
-      return std::nullopt;
-    }
+    if (one.key.origin == MadeKey::Origin::adopted || names.private_halves(plan, id) < 2) return std::nullopt;
     return Error{ErrorKind::unavailable, fmt::format("another worker made key {} (id={}) on token {} meanwhile",
                                                      plan.label, hex(id), token_.name())}
         .hint("run it again: the key that is there is used");
@@ -446,11 +483,10 @@ std::vector<KeyPlan> plan_keys(Token& token, std::span<const std::string> labels
     }
   }
   return reading(token.state(), [&](Session& session) {
-    const Names names = all_names(session);
+    Names names(session);
     std::vector<KeyPlan> plans;
     for (const std::string& label : labels) {
       KeyPlan plan{.label = label, .id = random_bytes(kIdOctets), .spec = spec};
-      while (names.ids.contains(plan.id)) plan.id = random_bytes(kIdOctets);
       const auto open = open_plans.find(label);
       if (open != open_plans.end()) plan.id = open->second;
       // A new plan left nothing on the token yet: whoever has its label is another key, whatever its id looks like.

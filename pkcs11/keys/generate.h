@@ -17,11 +17,11 @@ using workflow::KeysDue;
 using workflow::kIdOctets;
 using workflow::MadeKey;
 
-// Checks that label and id are free and that the token can make such a key. Throws conflict naming both ids, and
+// Checks that the label is free and that the token can make such a key. Throws conflict naming both ids, and
 // invalid_input for a mechanism or size that the token does not have, or a label that could be taken for another kind
 // of selector.
 KeyPlan plan_key(Token& token, const std::string& label, const x509::KeySpec& spec);
-// Many at once with one scan of the token. `open_plans`: the ids, by label, of plans that were journalled before and
+// Many at once. `open_plans`: the ids, by label, of plans that were journalled before and
 // not carried out as far as is known; such a plan is given again, so that what it left on the token is found.
 std::vector<KeyPlan> plan_keys(Token& token, std::span<const std::string> labels, const x509::KeySpec& spec,
                                const std::map<std::string, Bytes>& open_plans = {});
@@ -38,7 +38,8 @@ std::vector<KeyPlan> plan_keys(Token& token, std::span<const std::string> labels
 // than one pair under the id is a conflict. From the search to the read-back the token's LockedWork::making_keys lock
 // is held; throws unavailable when another process holds it for longer than TokenAccess::making_wait.
 MadeKey make_key(Token& token, const KeyPlan& plan);
-// Many at once, a few dozen or a few seconds under one lock, with a scan of the token before and after each such part.
+// Many at once, a few dozen or a few seconds under one lock; each name is looked for before its key is made, and again
+// after such a part.
 // Stops at the first that fails; those made before it stay and are found again by their plans.
 std::vector<MadeKey> make_keys(Token& token, std::span<const KeyPlan> plans, const KeyMade& on_made = {},
                                const KeysDue& on_due = {});

@@ -144,30 +144,30 @@ std::vector<Bytes> parts_of(const Bytes& id, std::size_t length) {
   return parts;
 }
 
-std::vector<Bytes> ids_to_try(const KeyPlan& plan, const std::set<Bytes>& in_use) {
-  std::vector<Bytes> ids{plan.id};
-  if (plan.id_from != KeyPlan::IdFrom::random) return ids;
+// A shorter id for a token that refuses the plan's: a part of it, of the length behind `longer`, that is not in use.
+std::optional<Bytes> shorter_id(const KeyPlan& plan, std::size_t longer, const IdInUse& in_use) {
+  if (plan.id_from != KeyPlan::IdFrom::random) return std::nullopt;
   for (const std::size_t length : kShorterIds) {
+    if (length >= longer) continue;
     for (Bytes& part : parts_of(plan.id, length)) {
-      if (in_use.contains(part)) continue;
-      ids.push_back(std::move(part));
-      break;
+      if (!in_use(part)) return std::move(part);
     }
   }
-  return ids;
+  return std::nullopt;
 }
 
 }  // namespace
 
-NewPair generate_pair(const Session& session, const KeyPlan& plan, const std::set<Bytes>& ids_in_use) {
+NewPair generate_pair(const Session& session, const KeyPlan& plan, const IdInUse& in_use) {
   CK_RV first_refusal = CKR_OK;
-  for (const Bytes& id : ids_to_try(plan, ids_in_use)) {
+  for (std::optional<Bytes> id = plan.id; id;) {
     KeyPlan attempt = plan;
-    attempt.id = id;
+    attempt.id = *id;
     CK_RV refusal = CKR_OK;
     if (auto made = climb_down(session, attempt, refusal)) return std::move(*made);
     if (first_refusal == CKR_OK) first_refusal = refusal;
     if (refusal != CKR_ATTRIBUTE_VALUE_INVALID) break;
+    id = shorter_id(plan, id->size(), in_use);
   }
   TokenFailure failure(first_refusal, "C_GenerateKeyPair", fmt::format("make key {}", plan.label));
   if (first_refusal == CKR_ATTRIBUTE_VALUE_INVALID && plan.id_from == KeyPlan::IdFrom::chosen) {
@@ -189,13 +189,13 @@ bool is_part_of_id(const KeyPlan& plan, const Bytes& kept) {
          std::find(parts.begin(), parts.end(), kept) != parts.end();
 }
 
-std::optional<Bytes> free_part_of_id(const KeyPlan& plan, const Bytes& taken, const std::set<Bytes>& ids_in_use) {
+std::optional<Bytes> free_part_of_id(const KeyPlan& plan, const Bytes& taken, const IdInUse& in_use) {
   if (!is_part_of_id(plan, taken)) return std::nullopt;
   if (std::find(std::begin(kShorterIds), std::end(kShorterIds), taken.size()) == std::end(kShorterIds)) {
     return std::nullopt;
   }
   for (Bytes& part : parts_of(plan.id, taken.size())) {
-    if (part != taken && !ids_in_use.contains(part)) return std::move(part);
+    if (part != taken && !in_use(part)) return std::move(part);
   }
   return std::nullopt;
 }

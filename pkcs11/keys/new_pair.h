@@ -4,8 +4,8 @@
 #include "pkcs11/keys/generate.h"
 #include "pkcs11/keys/key_objects.h"
 
+#include <functional>
 #include <optional>
-#include <set>
 #include <vector>
 
 // Making one key pair on the token, and what is left of it when that fails.
@@ -22,16 +22,19 @@ struct NewPair {
   Bytes id;  // as asked of the token: a part of the planned one where the token takes no longer one
 };
 
+// Whether a key of the token has that id.
+using IdInUse = std::function<bool(const Bytes& id)>;
+
 // C_GenerateKeyPair with the first template of the ladder that the token takes. What a refused try left behind is
 // removed before the next; when it left a whole key there is no next (detail "left_on_token"). A token that refuses an
-// id of 16 octets is asked with parts of it that are not among `ids_in_use`.
-NewPair generate_pair(const Session& session, const KeyPlan& plan, const std::set<Bytes>& ids_in_use);
+// id of 16 octets is asked with parts of it that are not in use.
+NewPair generate_pair(const Session& session, const KeyPlan& plan, const IdInUse& in_use);
 
 // Whether `kept` is what a token that keeps few octets may have made of the planned id.
 bool is_part_of_id(const KeyPlan& plan, const Bytes& kept);
 // A part of the planned id, as long as `taken`, that names no key; nothing where `taken` is not a part of it, or where
 // every part is taken. The plan on disk finds the key by each of them.
-std::optional<Bytes> free_part_of_id(const KeyPlan& plan, const Bytes& taken, const std::set<Bytes>& ids_in_use);
+std::optional<Bytes> free_part_of_id(const KeyPlan& plan, const Bytes& taken, const IdInUse& in_use);
 
 // Whether an object under the planned id is of this plan. Half a pair that did not get its label yet is.
 bool is_of_plan(const KeyPlan& plan, const KeyObjects& key);

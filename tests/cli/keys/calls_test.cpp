@@ -1,0 +1,76 @@
+#include "support/cli/cli.h"
+
+#include <catch2/catch.hpp>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+// What an operation costs on every HSM: the number of Cryptoki calls, counted by a module in front of SoftHSM.
+
+using hsmbridge::test::Cli;
+
+namespace {
+
+using Calls = std::map<std::string, unsigned>;
+
+struct Counted {
+  Cli cli;
+  Counted() {
+    cli.make_token("web");
+    cli.set("HSMBRIDGE_CALLS", (cli / "calls").string());
+  }
+  // The calls of one command by function; under "" their sum.
+  Calls calls(const std::vector<std::string>& arguments) const {
+    auto all = arguments;
+    for (const char* word : {"--module", HSMBRIDGE_COUNTING_MODULE, "--token", "web", "--pin", "file:web.pin"}) {
+      all.emplace_back(word);
+    }
+    const auto done = cli.run(all);
+    INFO(done.out << done.err);
+    REQUIRE(done.status == 0);
+    std::istringstream lines(cli.read("calls"));
+    Calls calls;
+    std::string function;
+    unsigned count = 0;
+    while (lines >> function >> count) {
+      calls[function] = count;
+      calls[""] += count;
+    }
+    REQUIRE(calls[""] > 0);
+    return calls;
+  }
+  Calls make(const std::string& label, unsigned count) const {
+    return calls({"key", "generate", "--label", label, "--count", std::to_string(count)});
+  }
+  Calls sign(const std::string& key) const {
+    return calls({"csr", "create", "--key", key, "--san", "dns:www.example.com", "--out", "x.csr", "--force"});
+  }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Counted, "what a key and a signature cost does not grow with the keys on the token") {
+  make("first", 10);
+  const auto signing = sign("first-1");
+  const auto making = make("one", 1);
+  make("more", 190);
+  CHECK(sign("first-2") == signing);
+  CHECK(sign("more-190") == signing);
+  CHECK(make("two", 1) == making);
+}
+
+TEST_CASE_METHOD(Counted, "opening a token, logging in and signing a CSR takes at most 30 calls") {
+  make("web", 1);
+  auto calls = sign("web-1");
+  CHECK(calls[""] <= 30);
+  CHECK(calls["C_Login"] == 1);
+  CHECK(calls["C_SignInit"] == 1);
+  CHECK(calls["C_Sign"] == 1);
+}
+
+TEST_CASE_METHOD(Counted, "each further key of a batch takes at most 18 calls") {
+  const unsigned one = make("a", 1)[""];
+  const unsigned many = make("b", 21)[""];
+  CHECK(many - one <= 20 * 18);
+}
