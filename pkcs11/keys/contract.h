@@ -19,7 +19,7 @@ using workflow::Verdict;
 void refuse_flaws(const KeyStanding& standing, const std::vector<std::string>& accepted, const Token& token,
                   const KeyInfo& key);
 
-// Compares a key that is on the token, however it got there, with the contract (DESIGN: hard attributes and wishes). An
+// Compares a key that is on the token, however it got there, with the contract (hard attributes and wishes: contract.cpp). An
 // RSA key whose CKA_ALLOWED_MECHANISMS names raw RSA was made for KeyUse::tls_client and is compared with that
 // contract; one that may do anything was not.
 ContractReport check_contract(Token& token, const KeyInfo& key);

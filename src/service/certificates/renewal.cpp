@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "service/certificates/certificates.h"
 #include "service/effects/install.h"
-#include "service/requests/enroll.h"
+#include "service/requests/new_request.h"
 #include "service/requests/request_id.h"
 #include "service/requests/requests.h"
 #include "workflow/machine/lifecycle.h"

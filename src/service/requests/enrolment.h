@@ -4,7 +4,7 @@
 #include "service/bridge.h"
 #include "service/content/ask.h"
 #include "service/content/batch.h"
-#include "service/requests/enroll.h"
+#include "service/requests/new_request.h"
 
 #include <optional>
 #include <string>

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-// What people do with requests: find them, look at them, cancel and resolve them.
+// What people do with requests: find them and look at them. Cancelling and resolving: resolve.h.
 namespace hsmbridge::service {
 
 // The one request that a typed id or beginning of an id names (see request_prefix). Throws not_found, or ambiguous with

@@ -157,7 +157,7 @@ void Engine::Impl::give_up_storing(Finished& finished, const Error& error) {
   give_back_.push_back(judge().failed(claim, error.message(), std::nullopt, timing_of(claim.record.order)));
 }
 
-void Engine::Impl::keep_late(Finished& finished, const Verdict& verdict) {
+void Engine::Impl::keep_late(Finished& finished, const Judged& verdict) {
   try {
     store_->keep_late_answer(*verdict.late, verdict.key);
   } catch (...) {
@@ -189,10 +189,10 @@ bool Engine::Impl::read_again(Finished& finished, const Step& step) {
 bool Engine::Impl::commit_once(std::vector<bool>& done) {
   std::vector<Step> steps;
   std::vector<std::size_t> kept_of;  // the index in kept_ of each step
-  std::vector<std::pair<std::size_t, Verdict>> stepless;
+  std::vector<std::pair<std::size_t, Judged>> stepless;
   for (std::size_t i = 0; i < kept_.size(); ++i) {
     Finished& one = kept_[i];
-    Verdict verdict;
+    Judged verdict;
     try {
       verdict = judge().of(one, timing_of(one.work.claim.record.order));
       if (verdict.failed) tell(&EngineObserver::failed, one.work.claim, *one.error);

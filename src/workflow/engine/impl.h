@@ -2,8 +2,8 @@
 
 #include "workflow/engine/effect_pool.h"
 #include "workflow/engine/engine.h"
-#include "workflow/engine/judgement.h"
 #include "workflow/engine/lane_pauses.h"
+#include "workflow/engine/outcome_policy.h"
 #include "workflow/ports/wakeup.h"
 
 #include <fmt/core.h>
@@ -19,8 +19,8 @@
 #include <string>
 #include <vector>
 
-// Inside of the engine. engine.cpp: its rounds, claiming and starting; engine_commit.cpp: what came back, and how it
-// gets on disk; engine_watch.cpp: lanes, the clock, and answers that are kept aside.
+// Inside of the engine. engine.cpp: its rounds, claiming and starting; commit.cpp: what came back, and how it
+// gets on disk; watch.cpp: lanes, the clock, and answers that are kept aside.
 namespace hsmbridge::workflow {
 
 // The exception in flight. Memory that was short comes back: unavailable.
@@ -78,7 +78,7 @@ class Engine::Impl {
                                                       const std::vector<std::size_t>& kept_of, std::vector<bool>& done);
   bool is_written(const Step& step);
   bool read_again(Finished& finished, const Step& step);
-  void keep_late(Finished& finished, const Verdict& verdict);
+  void keep_late(Finished& finished, const Judged& verdict);
   void give_up_storing(Finished& finished, const Error& error);
   void do_chore();
   bool claim_and_start();

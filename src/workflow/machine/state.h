@@ -10,7 +10,7 @@
 #include <vector>
 
 // The states of a request. Each struct holds exactly what is true while the state lasts: a finished request without a
-// certificate cannot be expressed. What each waits for: DESIGN §5, printed by `hsmbridge request diagram`.
+// certificate cannot be expressed. What each waits for is printed by `hsmbridge request diagram`.
 namespace hsmbridge::workflow {
 
 // An older draft with which attempts were made. One of them may be answered after all, and only these bytes tell

@@ -37,7 +37,7 @@ struct ProviderCall {
   std::string remembered = {};  // NotAccepted::remember of an earlier attempt; "" for none
 };
 
-// What a submission brought (DESIGN §5 rule 3).
+// What a submission brought: whether it may be sent again hangs on nothing else.
 struct Accepted {
   Report report;
 };
@@ -161,9 +161,8 @@ inline Issued issued_by(Provider& provider, const ProviderCall& call, const Issu
   Issued issued = provider.certificate_in(call, result);
   // In front, where no limit of what came with it cuts them off.
   const std::vector<Bytes> fetched = provider.issuers_for(call, issued);
-  std::erase_if(issued.chain, [&](const Bytes& der) {
-    return std::find(fetched.begin(), fetched.end(), der) != fetched.end();
-  });
+  std::erase_if(issued.chain,
+                [&](const Bytes& der) { return std::find(fetched.begin(), fetched.end(), der) != fetched.end(); });
   issued.chain.insert(issued.chain.begin(), fetched.begin(), fetched.end());
   return issued;
 }

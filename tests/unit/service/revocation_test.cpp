@@ -2,7 +2,7 @@
 #include "life.h"
 #include "service/certificates/certificates.h"
 #include "service/certificates/renewal.h"
-#include "service/requests/enroll.h"
+#include "service/requests/new_request.h"
 #include "service/requests/requests.h"
 #include "support/orders.h"
 #include "workflow/engine/engine.h"

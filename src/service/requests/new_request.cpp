@@ -1,4 +1,4 @@
-#include "service/requests/enroll.h"
+#include "service/requests/new_request.h"
 
 #include "base/error.h"
 #include "base/json.h"

@@ -12,7 +12,7 @@ namespace hsmbridge::workflow {
 
 // What the engine does about an effect that finished: exactly one of a step to commit, or a claim to give back (with,
 // where an answer came that the machine does not take, that answer to keep).
-struct Verdict {
+struct Judged {
   std::optional<Step> step;
   std::optional<GiveBack> back;
   std::optional<LateAnswer> late;
@@ -34,7 +34,7 @@ class OutcomePolicy {
  public:
   OutcomePolicy(const std::string& worker, Instant now) : worker_(worker), now_(now) {}
 
-  Verdict of(const Finished& finished, const Timing& timing) const;
+  Judged of(const Finished& finished, const Timing& timing) const;
   // A timer went off: the event it means, as if an effect had brought it.
   Finished ring(Claim claim) const;
   // The claim is tried again, later the more often it failed.

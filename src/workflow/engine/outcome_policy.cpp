@@ -1,4 +1,4 @@
-#include "workflow/engine/judgement.h"
+#include "workflow/engine/outcome_policy.h"
 
 #include "workflow/engine/engine.h"
 #include "workflow/machine/backoff.h"
@@ -112,10 +112,10 @@ GiveBack OutcomePolicy::quiet(const Claim& claim, std::optional<Duration> asked,
   return {claim.effect_id, now_ + wait, ""};
 }
 
-Verdict OutcomePolicy::of(const Finished& finished, const Timing& timing) const {
+Judged OutcomePolicy::of(const Finished& finished, const Timing& timing) const {
   const Claim& claim = finished.work.claim;
   const Record& record = claim.record;
-  Verdict verdict;
+  Judged verdict;
   const std::optional<EventBody> body = event_of(finished, timing);
   if (!body) {
     if (!finished.begun && !finished.error) {
