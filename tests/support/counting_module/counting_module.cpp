@@ -10,35 +10,15 @@
 #include <cstdio>
 #include <cstdlib>
 
-// Every function of CK_FUNCTION_LIST (PKCS#11 v2.40) but C_GetFunctionList.
-#define FUNCTIONS(X)                                                                                                  \
-  X(C_Initialize)                                                                                                     \
-  X(C_Finalize)                                                                                                       \
-  X(C_GetInfo)                                                                                                        \
-  X(C_GetSlotList)                                                                                                    \
-  X(C_GetSlotInfo) X(C_GetTokenInfo) X(C_GetMechanismList) X(C_GetMechanismInfo) X(C_InitToken) X(C_InitPIN)          \
-      X(C_SetPIN) X(C_OpenSession) X(C_CloseSession) X(C_CloseAllSessions) X(C_GetSessionInfo) X(C_GetOperationState) \
-          X(C_SetOperationState) X(C_Login) X(C_Logout) X(C_CreateObject) X(C_CopyObject) X(C_DestroyObject)          \
-              X(C_GetObjectSize) X(C_GetAttributeValue) X(C_SetAttributeValue) X(C_FindObjectsInit) X(C_FindObjects)  \
-                  X(C_FindObjectsFinal) X(C_EncryptInit) X(C_Encrypt) X(C_EncryptUpdate) X(C_EncryptFinal)            \
-                      X(C_DecryptInit) X(C_Decrypt) X(C_DecryptUpdate) X(C_DecryptFinal) X(C_DigestInit) X(C_Digest)  \
-                          X(C_DigestUpdate) X(C_DigestKey) X(C_DigestFinal) X(C_SignInit) X(C_Sign) X(C_SignUpdate)   \
-                              X(C_SignFinal) X(C_SignRecoverInit) X(C_SignRecover) X(C_VerifyInit) X(C_Verify)        \
-                                  X(C_VerifyUpdate) X(C_VerifyFinal) X(C_VerifyRecoverInit) X(C_VerifyRecover)        \
-                                      X(C_DigestEncryptUpdate) X(C_DecryptDigestUpdate) X(C_SignEncryptUpdate)        \
-                                          X(C_DecryptVerifyUpdate) X(C_GenerateKey) X(C_GenerateKeyPair) X(C_WrapKey) \
-                                              X(C_UnwrapKey) X(C_DeriveKey) X(C_SeedRandom) X(C_GenerateRandom)       \
-                                                  X(C_GetFunctionStatus) X(C_CancelFunction) X(C_WaitForSlotEvent)
-
 namespace {
 
 struct Counting {
   CK_FUNCTION_LIST* real = nullptr;
   CK_FUNCTION_LIST list{};
   useconds_t delay = 0;
-#define COUNTER(name) std::atomic<unsigned> name{0};
-  FUNCTIONS(COUNTER)
-#undef COUNTER
+#define X(name) std::atomic<unsigned> name{0};
+#include "functions.inc"
+#undef X
 
   Counting() {
     void* const softhsm = ::dlopen(HSMBRIDGE_SOFTHSM_MODULE, RTLD_NOW | RTLD_LOCAL);
@@ -53,10 +33,10 @@ struct Counting {
     const char* const file = std::getenv("HSMBRIDGE_CALLS");
     std::FILE* const out = file == nullptr ? nullptr : std::fopen(file, "w");
     if (out == nullptr) return;
-#define WRITE(name) \
+#define X(name) \
   if (name != 0) std::fprintf(out, #name " %u\n", name.load());
-    FUNCTIONS(WRITE)
-#undef WRITE
+#include "functions.inc"
+#undef X
     std::fclose(out);
   }
 };
@@ -86,9 +66,9 @@ extern "C" __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUN
   Counting& c = counting();
   if (c.real == nullptr) return CKR_LIBRARY_LOAD_FAILED;
   c.list = *c.real;
-#define WRAP(name) c.list.name = pick<&CK_FUNCTION_LIST::name, &Counting::name>(c.list.name);
-  FUNCTIONS(WRAP)
-#undef WRAP
+#define X(name) c.list.name = pick<&CK_FUNCTION_LIST::name, &Counting::name>(c.list.name);
+#include "functions.inc"
+#undef X
   *list = &c.list;
   return CKR_OK;
 }
