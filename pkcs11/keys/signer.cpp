@@ -86,7 +86,7 @@ struct TokenKey::State {
   KeyInfo key;
   workflow::Intent intent;
   workflow::RecordFact record;
-  std::mutex mutex;  // guards what follows, and intent.words
+  std::mutex mutex;  // guards what follows, and what the intent says
   KeyStanding standing;
   CK_OBJECT_HANDLE handle = 0;
   unsigned long epoch = 0;
@@ -125,8 +125,8 @@ struct TokenKey::State {
       if (!algorithm.empty()) facts.set("algorithm", std::string(algorithm));
       if (!signed_sha256.empty()) facts.set("signed_sha256", signed_sha256);
       facts.set("flaws", Json(standing.flaws));
+      for (const auto& [name, value] : intent.more.as_object()) facts.set(name, value);
     }
-    for (const auto& [name, value] : intent.more.as_object()) facts.set(name, value);
     record(leaf, facts);
   }
 
@@ -246,6 +246,11 @@ const Bytes& TokenKey::subject_public_key_info() const {
 void TokenKey::say(std::string words) {
   const std::lock_guard lock(state_->mutex);
   state_->intent.words = std::move(words);
+}
+
+void TokenKey::say_more(Json more) {
+  const std::lock_guard lock(state_->mutex);
+  state_->intent.more = std::move(more);
 }
 
 Bytes TokenKey::sign(ByteView to_be_signed, const SignatureAlgorithm& algorithm) {

@@ -46,6 +46,7 @@ class TokenKey final : public workflow::KeySigner {
   // for it), and what the log throws.
   Bytes sign(ByteView to_be_signed, const x509::SignatureAlgorithm& algorithm) override;
   void say(std::string words) override;
+  void say_more(Json more) override;
   workflow::KeyProof prove(ByteView nonce) override;
   // For TLS client authentication alone, where OpenSSL drives the key through libp11: the key is compared, the intent
   // written down, and then `hand_over` may give it to OpenSSL, which signs with it inside the handshake.

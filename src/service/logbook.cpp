@@ -54,12 +54,15 @@ void Logbook::record_key(std::string_view kind, const std::string& token, const 
 }
 
 workflow::RecordFact Logbook::recorder_of_use(const std::string& token, const workflow::KeyInfo& key) {
-  return [this, token, key](std::string_view kind, const Json& facts) {
-    if (kind != workflow::kProofIntent && is_planned(token, key.id)) {
+  // What is no plan now will be none again.
+  return [this, token, key, made = std::make_shared<bool>(false)](std::string_view kind, const Json& facts) {
+    if (kind == workflow::kProofIntent || *made) return record(kind, facts);
+    if (is_planned(token, key.id)) {
       record_key(kind, facts, record_of(token, key, status::kActive, now()));
     } else {
       record(kind, facts);
     }
+    *made = true;
   };
 }
 

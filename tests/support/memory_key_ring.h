@@ -97,6 +97,7 @@ class MemoryKeyRing final : public workflow::KeyRing {
       return signer_->sign(to_be_signed, algorithm);
     }
     void say(std::string words) override { intent_.words = std::move(words); }
+    void say_more(Json more) override { intent_.more = std::move(more); }
     workflow::KeyProof prove(ByteView nonce) override {
       record_(workflow::kProofIntent, workflow::facts_of(token_, key_));
       return {Bytes(nonce.begin(), nonce.end()), {}, {}, ""};

@@ -8,6 +8,7 @@
 #include <fmt/core.h>
 
 #include <filesystem>
+#include <map>
 #include <set>
 #include <utility>
 #include <vector>
@@ -57,7 +58,13 @@ void refuse_csr(const NewCsr& wanted, const CsrRun& run) {
   if (wanted.key.empty()) algorithm_for(ask, spec_of(wanted, run.profile));
 }
 
-MadeCsr make_csr(workflow::KeyRing& ring, Logbook& log, const NewCsr& wanted, const CsrRun& run) {
+namespace {
+
+// The keys that a batch has opened, by what was typed and which of its flaws are accepted: a key is found, compared with
+// its contract and opened once, however many rows name it.
+using OpenedKeys = std::map<std::pair<std::string, std::vector<std::string>>, workflow::KeyRing::Opened>;
+
+MadeCsr make_csr(workflow::KeyRing& ring, Logbook& log, const NewCsr& wanted, const CsrRun& run, OpenedKeys& opened) {
   MadeCsr made;
   made.ask = ask_of(wanted, run);
   made.advice = x509::advice(made.ask.content);
@@ -65,29 +72,46 @@ MadeCsr make_csr(workflow::KeyRing& ring, Logbook& log, const NewCsr& wanted, co
     throw Error{ErrorKind::conflict, fmt::format("{} exists already, nothing was done", wanted.out)}.hint(
         "name another file, or give --force to replace it");
   }
+  const workflow::Intent intent{workflow::Purpose::csr, "csr",
+                                Json::object({{"subject", made.ask.content.subject.to_string()}}),
+                                accepted_of_key(run.profile, wanted.wishes)};
+  const auto open = [&](workflow::KeyInfo key) {
+    // Identified first: a planned key becomes a record with its public key, or never gets one.
+    key = ring.identify(std::move(key), intent, log.recorder());
+    return ring.signer(key, intent, log.recorder_of_use(ring.token(), key));
+  };
+  workflow::KeyRing::Opened own;
+  workflow::KeyRing::Opened* in_use = &own;
   if (wanted.key.empty()) {
     // A key that could not sign what is asked is not made.
     const x509::KeySpec spec = spec_of(wanted, run.profile);
     ring.expect_to_sign(algorithm_for(made.ask, spec));
-    made.key = make_keys(ring, log, {{wanted.new_key}, spec, workflow::KeyUse::sign, std::nullopt}).front().key;
+    own = open(make_keys(ring, log, {{wanted.new_key}, spec, workflow::KeyUse::sign, std::nullopt}).front().key);
     made.key_made = true;
   } else {
-    made.key = ring.find(wanted.key);
+    auto at = opened.find({wanted.key, intent.accepted});
+    if (at == opened.end()) {
+      at = opened.emplace(std::pair(wanted.key, intent.accepted), open(ring.find(wanted.key))).first;
+    } else {
+      at->second.signer->say_more(intent.more);
+    }
+    in_use = &at->second;
   }
-  const workflow::Intent intent{workflow::Purpose::csr, "csr",
-                                Json::object({{"subject", made.ask.content.subject.to_string()}}),
-                                accepted_of_key(run.profile, wanted.wishes)};
-  // Identified first: a planned key becomes a record with its public key, or never gets one.
-  made.key = ring.identify(std::move(made.key), intent, log.recorder());
-  auto opened = ring.signer(made.key, intent, log.recorder_of_use(ring.token(), made.key));
-  made.key = std::move(opened.key);
-  made.der = create_csr(*opened.signer, made.ask);
+  made.key = in_use->key;
+  made.der = create_csr(*in_use->signer, made.ask);
   if (!wanted.out.empty()) {
     const std::string pem = x509::csr_to_pem(made.der);
     write_file(wanted.out, run.form == CsrForm::der ? ByteView(made.der) : as_bytes(pem), FileMode::public_0644,
                run.existing);
   }
   return made;
+}
+
+}  // namespace
+
+MadeCsr make_csr(workflow::KeyRing& ring, Logbook& log, const NewCsr& wanted, const CsrRun& run) {
+  OpenedKeys none;
+  return make_csr(ring, log, wanted, run, none);
 }
 
 std::vector<std::string> csr_columns() {
@@ -101,6 +125,7 @@ void make_csrs(workflow::KeyRing& ring, Logbook& log, const std::vector<BatchRow
   // One attempt for all rows: a thousand rows must not spend a thousand PINs.
   ring.login();
   std::set<std::string> written;
+  OpenedKeys opened;
   for (const BatchRow& row : rows) {
     CsrRow result;
     result.line = row.line;
@@ -109,7 +134,7 @@ void make_csrs(workflow::KeyRing& ring, Logbook& log, const std::vector<BatchRow
       if (!written.insert(result.wanted.out).second) {
         throw Error{ErrorKind::conflict, fmt::format("{} is the file of an earlier row", result.wanted.out)};
       }
-      result.made = make_csr(ring, log, result.wanted, run);
+      result.made = make_csr(ring, log, result.wanted, run, opened);
     } catch (...) {
       result.error = current_error();
     }

@@ -68,8 +68,9 @@ struct KeyProof {
 // intent is durable, the key signs, the outcome is written down. Thread rule: may be called from several threads.
 class KeySigner : public x509::Signer {
  public:
-  // What the leaves call the use from the next signature on.
+  // What the leaves call the use from the next signature on, and what they say beside that.
   virtual void say(std::string words) = 0;
+  virtual void say_more(Json more) = 0;
   // The default algorithm, over a domain-separated message that can be no certificate, CSR or CRL. Throws invalid_input
   // for a nonce of fewer than 16 octets, and what sign throws.
   virtual KeyProof prove(ByteView nonce) = 0;

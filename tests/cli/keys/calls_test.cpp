@@ -74,3 +74,19 @@ TEST_CASE_METHOD(Counted, "each further key of a batch takes at most 18 calls") 
   const unsigned many = make("b", 21)[""];
   CHECK(many - one <= 20 * 18);
 }
+
+TEST_CASE_METHOD(Counted, "each further CSR of a batch with one key takes C_SignInit and C_Sign alone") {
+  make("web", 1);
+  const auto rows = [&](unsigned count) {
+    std::string csv = "key,san,out\n";
+    for (unsigned i = 0; i < count; ++i) {
+      csv += "web-1,dns:h" + std::to_string(i) + ".example.com,h" + std::to_string(i) + ".csr\n";
+    }
+    cli.write("rows.csv", csv);
+    return calls({"csr", "create", "--from", "rows.csv", "--force"});
+  };
+  auto one = rows(1);
+  auto many = rows(51);
+  CHECK(many[""] - one[""] == 2 * 50);
+  CHECK(many["C_Sign"] == 51);
+}
