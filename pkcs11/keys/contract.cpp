@@ -8,6 +8,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
+#include <set>
 
 namespace hsmbridge::pkcs11 {
 namespace {
@@ -98,6 +100,19 @@ std::string half_text(Half half) {
   return half == kPrivate ? "private" : "public";
 }
 
+// What a half shows, as it was read with the key, or now.
+std::vector<std::optional<Bytes>> shown_of(const Session& session, const KeyObjects& key, Half half,
+                                           std::span<const CK_ATTRIBUTE_TYPE> types) {
+  const auto& shown = half == kPrivate ? key.private_shown : key.public_shown;
+  if (!shown) return read_attributes(session, half == kPrivate ? *key.private_half : *key.public_half, types);
+  std::vector<std::optional<Bytes>> values;
+  for (const CK_ATTRIBUTE_TYPE type : types) {
+    const auto found = shown->find(type);
+    values.push_back(found == shown->end() ? std::nullopt : std::optional(found->second));
+  }
+  return values;
+}
+
 ContractRow mechanisms_row(const Session& session, const KeyObjects& key, KeyUse use) {
   const AttributeRow& form = *attribute_row(CKA_ALLOWED_MECHANISMS);
   Bytes asked;
@@ -105,7 +120,7 @@ ContractRow mechanisms_row(const Session& session, const KeyObjects& key, KeyUse
     const Bytes octets = number_octets(type);
     asked.insert(asked.end(), octets.begin(), octets.end());
   }
-  const auto found = read_attribute(session, *key.private_half, CKA_ALLOWED_MECHANISMS);
+  const auto found = shown_of(session, key, kPrivate, std::array{CKA_ALLOWED_MECHANISMS}).front();
   ContractRow row{.half = "private",
                   .attribute = std::string(form.name),
                   .asked = attribute_text(form, asked),
@@ -131,6 +146,12 @@ ContractRow mechanisms_row(const Session& session, const KeyObjects& key, KeyUse
 
 std::span<const ContractTerm> contract_terms() {
   return kTerms;
+}
+
+std::vector<CK_ATTRIBUTE_TYPE> contract_attributes() {
+  std::set<CK_ATTRIBUTE_TYPE> types{CKA_ALLOWED_MECHANISMS};
+  for (const ContractTerm& term : kTerms) types.insert(term.attribute);
+  return {types.begin(), types.end()};
 }
 
 std::span<const Quirk> quirk_ladder() {
@@ -184,7 +205,7 @@ ContractReport compare_with_contract(const Session& session, const KeyObjects& k
       terms.push_back(&term);
       types.push_back(term.attribute);
     }
-    const auto values = read_attributes(session, *object, types);
+    const auto values = shown_of(session, key, half, types);
     for (std::size_t i = 0; i < terms.size(); ++i) {
       const ContractTerm& term = *terms[i];
       const auto found = values[i] ? flag_of(*values[i]) : std::nullopt;

@@ -176,7 +176,7 @@ void destroy_own(const Session& session, const KeyPlan& plan, const NewPair& own
 // random may be shortened or replaced by the token's own, as long as it names no other key.
 KeyObjects expect_pair(const Session& session, const KeyPlan& plan, const NewPair& made) {
   const CK_OBJECT_HANDLE handles[] = {made.private_half, made.public_half};
-  auto keys = pair_objects(session, handles);
+  auto keys = pair_objects(session, handles, Read::contract);
   if (keys.size() != 1 || !keys.front().private_half || !keys.front().public_half) {
     throw Error{ErrorKind::corrupt, fmt::format("the token says that key {} is made, but shows {} under id={}",
                                                 plan.label, keys.empty() ? "nothing" : "not one pair", hex(plan.id))};

@@ -32,6 +32,7 @@ struct Record {
   std::string type_text;
   bool always_authenticate = false;
   bool taken = false;
+  std::optional<KeyObjects::Shown> contract;
 };
 
 std::string unknown_type(CK_KEY_TYPE type) {
@@ -67,7 +68,21 @@ constexpr std::array<CK_ATTRIBUTE_TYPE, 10> kKeyAttributes{
 
 class Values {
  public:
-  Values(const Session& session, CK_OBJECT_HANDLE handle) : values_(read_attributes(session, handle, kKeyAttributes)) {}
+  Values(const Session& session, CK_OBJECT_HANDLE handle, Read read)
+      : types_(kKeyAttributes.begin(), kKeyAttributes.end()) {
+    if (read == Read::contract) {
+      const auto more = contract_attributes();
+      types_.insert(types_.end(), more.begin(), more.end());
+    }
+    values_ = read_attributes(session, handle, types_);
+  }
+  KeyObjects::Shown contract() const {
+    KeyObjects::Shown shown;
+    for (std::size_t i = kKeyAttributes.size(); i < types_.size(); ++i) {
+      if (values_[i]) shown.emplace(types_[i], *values_[i]);
+    }
+    return shown;
+  }
   // Empty where it is not shown.
   const Bytes& of(CK_ATTRIBUTE_TYPE type) const {
     static const Bytes nothing;
@@ -77,6 +92,7 @@ class Values {
   }
 
  private:
+  std::vector<CK_ATTRIBUTE_TYPE> types_;
   std::vector<std::optional<Bytes>> values_;
 };
 
@@ -104,8 +120,8 @@ void take_public_value(const Values& values, Record& record) {
   }
 }
 
-std::optional<Record> read_record(const Session& session, CK_OBJECT_HANDLE handle) {
-  const Values values(session, handle);
+std::optional<Record> read_record(const Session& session, CK_OBJECT_HANDLE handle, Read read) {
+  const Values values(session, handle, read);
   const auto object_class = number_of(values.of(CKA_CLASS));
   if (!object_class) return std::nullopt;
   Record record;
@@ -122,6 +138,7 @@ std::optional<Record> read_record(const Session& session, CK_OBJECT_HANDLE handl
   if (record.object_class != CKO_PRIVATE_KEY && record.object_class != CKO_PUBLIC_KEY) return std::nullopt;
   record.key_type = number_of(values.of(CKA_KEY_TYPE)).value_or(CKK_VENDOR_DEFINED);
   record.type_text = unknown_type(record.key_type);
+  if (read == Read::contract) record.contract = values.contract();
   take_public_value(values, record);
   if (record.object_class == CKO_PRIVATE_KEY) {
     record.always_authenticate = flag_of(values.of(CKA_ALWAYS_AUTHENTICATE)).value_or(false);
@@ -244,10 +261,12 @@ KeyObjects make_key_objects(const Session& session, const Record* private_half, 
     key.private_half = private_half->handle;
     key.info.has_private = true;
     key.info.always_authenticate = private_half->always_authenticate;
+    key.private_shown = private_half->contract;
   }
   if (public_half != nullptr) {
     key.public_half = public_half->handle;
     key.info.has_public = true;
+    key.public_shown = public_half->contract;
     if (key.info.spki.empty()) {
       key.info.spki = public_half->spki;
       key.info.type = public_half->type_text;
@@ -336,11 +355,12 @@ void remember(TokenState& token, const KeyObjects& key, unsigned long epoch) {
 }
 
 // One that was destroyed since the search is passed over, and so is what is no key and no certificate.
-std::vector<Record> read_records(const Session& session, std::span<const CK_OBJECT_HANDLE> handles) {
+std::vector<Record> read_records(const Session& session, std::span<const CK_OBJECT_HANDLE> handles,
+                                 Read read = Read::identity) {
   std::vector<Record> records;
   for (const CK_OBJECT_HANDLE handle : handles) {
     try {
-      if (auto record = read_record(session, handle)) records.push_back(std::move(*record));
+      if (auto record = read_record(session, handle, read)) records.push_back(std::move(*record));
     } catch (const TokenFailure& failure) {
       if (!is_gone(session, failure)) throw;
     }
@@ -378,8 +398,8 @@ std::vector<KeyObjects> pair_records(const Session& session, std::vector<Record>
 
 }  // namespace
 
-std::vector<KeyObjects> pair_objects(const Session& session, std::span<const CK_OBJECT_HANDLE> handles) {
-  return pair_records(session, read_records(session, handles));
+std::vector<KeyObjects> pair_objects(const Session& session, std::span<const CK_OBJECT_HANDLE> handles, Read read) {
+  return pair_records(session, read_records(session, handles, read));
 }
 
 std::vector<KeyObjects> all_keys(const Session& session) {

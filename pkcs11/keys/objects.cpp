@@ -152,6 +152,17 @@ std::optional<std::vector<std::optional<Bytes>>> read_if_there(const Session& se
   }
 }
 
+namespace {
+
+std::vector<std::optional<Bytes>> read_each(const Session& session, CK_OBJECT_HANDLE object,
+                                            std::span<const CK_ATTRIBUTE_TYPE> types) {
+  std::vector<std::optional<Bytes>> values;
+  for (const CK_ATTRIBUTE_TYPE type : types) values.push_back(read_attribute(session, object, type));
+  return values;
+}
+
+}  // namespace
+
 std::vector<std::optional<Bytes>> read_attributes(const Session& session, CK_OBJECT_HANDLE object,
                                                   std::span<const CK_ATTRIBUTE_TYPE> types) {
   std::vector<Bytes> room;
@@ -161,6 +172,8 @@ std::vector<std::optional<Bytes>> read_attributes(const Session& session, CK_OBJ
     wanted.push_back({type, room.back().data(), room.back().size()});
   }
   const CK_RV rv = session.functions().C_GetAttributeValue(session.handle(), object, wanted.data(), wanted.size());
+  const auto uncarried = [&](CK_ATTRIBUTE_TYPE type) { return cannot_carry(rv, type); };
+  if (types.size() > 1 && std::any_of(types.begin(), types.end(), uncarried)) return read_each(session, object, types);
   const bool some_not_shown = shows_nothing(rv);
   if (!some_not_shown && rv != CKR_BUFFER_TOO_SMALL) session.check(rv, "C_GetAttributeValue", "read an object");
   std::vector<std::optional<Bytes>> values(types.size());

@@ -236,8 +236,8 @@ CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK
       } else if (shown != faulty().shown.end() && wanted[i].pValue != nullptr && wanted[i].ulValueLen == 1) {
         *static_cast<unsigned char*>(wanted[i].pValue) = static_cast<unsigned char>(shown->second);
       }
-      if (wanted[i].type == CKA_PRIVATE && faulty().shown_private >= 0 && wanted[i].pValue != nullptr && rv == CKR_OK &&
-          is_private_key(session, object)) {
+      if (wanted[i].type == CKA_PRIVATE && faulty().shown_private >= 0 && wanted[i].pValue != nullptr &&
+          wanted[i].ulValueLen == 1 && is_private_key(session, object)) {
         *static_cast<unsigned char*>(wanted[i].pValue) = static_cast<unsigned char>(faulty().shown_private);
       }
       if (wanted[i].type == CKA_VALUE && wanted[i].pValue != nullptr && rv == CKR_OK && wanted[i].ulValueLen > 0 &&
