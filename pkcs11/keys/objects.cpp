@@ -31,6 +31,9 @@ std::size_t room_for(CK_ATTRIBUTE_TYPE type) {
   }
 }
 
+// What no flag is and no number consists of: a value that nobody wrote must not be read as false.
+constexpr unsigned char kUntouched = 0xA5;
+
 // Not shown means not understood: asked for alone before it is believed.
 bool every_object_has(CK_ATTRIBUTE_TYPE type) {
   return type == CKA_CLASS || type == CKA_LABEL || type == CKA_ID;
@@ -168,7 +171,7 @@ std::vector<std::optional<Bytes>> read_attributes(const Session& session, CK_OBJ
   std::vector<Bytes> room;
   std::vector<CK_ATTRIBUTE> wanted;
   for (const CK_ATTRIBUTE_TYPE type : types) {
-    room.emplace_back(room_for(type));
+    room.emplace_back(room_for(type), kUntouched);
     wanted.push_back({type, room.back().data(), room.back().size()});
   }
   const CK_RV rv = session.functions().C_GetAttributeValue(session.handle(), object, wanted.data(), wanted.size());
@@ -180,9 +183,14 @@ std::vector<std::optional<Bytes>> read_attributes(const Session& session, CK_OBJ
   for (std::size_t i = 0; i < types.size(); ++i) {
     const CK_ULONG length = wanted[i].ulValueLen;
     // PKCS#11 v2.40 §5.7 wants the others filled in where one is not shown. A module that stops there leaves the lengths
-    // of the rest as they were, and one that says that something did not fit may mean any that it calls unavailable.
+    // of the rest as they were, or their values; one that says that something did not fit may mean any that it calls
+    // unavailable.
     const bool unavailable = length == CK_UNAVAILABLE_INFORMATION;
-    const bool filled_in = length <= room[i].size() && (rv == CKR_OK || length < room[i].size());
+    const auto written = [&] {
+      const auto end = room[i].begin() + static_cast<std::ptrdiff_t>(length);
+      return length == 0 || std::any_of(room[i].begin(), end, [](unsigned char octet) { return octet != kUntouched; });
+    };
+    const bool filled_in = length <= room[i].size() && (rv == CKR_OK || (length < room[i].size() && written()));
     if (filled_in) {
       room[i].resize(length);
       values[i] = std::move(room[i]);
