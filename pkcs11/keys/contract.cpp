@@ -8,8 +8,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <array>
-#include <set>
 
 namespace hsmbridge::pkcs11 {
 namespace {
@@ -100,19 +98,6 @@ std::string half_text(Half half) {
   return half == kPrivate ? "private" : "public";
 }
 
-// What a half shows, as it was read with the key, or now.
-std::vector<std::optional<Bytes>> shown_of(const Session& session, const KeyObjects& key, Half half,
-                                           std::span<const CK_ATTRIBUTE_TYPE> types) {
-  const auto& shown = half == kPrivate ? key.private_shown : key.public_shown;
-  if (!shown) return read_attributes(session, half == kPrivate ? *key.private_half : *key.public_half, types);
-  std::vector<std::optional<Bytes>> values;
-  for (const CK_ATTRIBUTE_TYPE type : types) {
-    const auto found = shown->find(type);
-    values.push_back(found == shown->end() ? std::nullopt : std::optional(found->second));
-  }
-  return values;
-}
-
 ContractRow mechanisms_row(const Session& session, const KeyObjects& key, KeyUse use) {
   const AttributeRow& form = *attribute_row(CKA_ALLOWED_MECHANISMS);
   Bytes asked;
@@ -120,7 +105,7 @@ ContractRow mechanisms_row(const Session& session, const KeyObjects& key, KeyUse
     const Bytes octets = number_octets(type);
     asked.insert(asked.end(), octets.begin(), octets.end());
   }
-  const auto found = shown_of(session, key, kPrivate, std::array{CKA_ALLOWED_MECHANISMS}).front();
+  const auto found = read_attribute(session, *key.private_half, CKA_ALLOWED_MECHANISMS);
   ContractRow row{.half = "private",
                   .attribute = std::string(form.name),
                   .asked = attribute_text(form, asked),
@@ -146,12 +131,6 @@ ContractRow mechanisms_row(const Session& session, const KeyObjects& key, KeyUse
 
 std::span<const ContractTerm> contract_terms() {
   return kTerms;
-}
-
-std::vector<CK_ATTRIBUTE_TYPE> contract_attributes() {
-  std::set<CK_ATTRIBUTE_TYPE> types{CKA_ALLOWED_MECHANISMS};
-  for (const ContractTerm& term : kTerms) types.insert(term.attribute);
-  return {types.begin(), types.end()};
 }
 
 std::span<const Quirk> quirk_ladder() {
@@ -205,7 +184,7 @@ ContractReport compare_with_contract(const Session& session, const KeyObjects& k
       terms.push_back(&term);
       types.push_back(term.attribute);
     }
-    const auto values = shown_of(session, key, half, types);
+    const auto values = read_attributes(session, *object, types);
     for (std::size_t i = 0; i < terms.size(); ++i) {
       const ContractTerm& term = *terms[i];
       const auto found = values[i] ? flag_of(*values[i]) : std::nullopt;
@@ -255,10 +234,10 @@ KeyStanding standing_of_key(const Session& session, CK_OBJECT_HANDLE private_hal
 std::optional<KeyStanding> standing_if_still(const Session& session, CK_OBJECT_HANDLE handle, const KeyInfo& key) {
   auto types = flaw_attributes();
   const std::size_t flaws = types.size();
-  types.insert(types.end(), {CKA_CLASS, CKA_ID, CKA_LABEL});
+  types.insert(types.end(), {CKA_ID, CKA_LABEL, CKA_CLASS});
   const auto values = read_attributes(session, handle, types);
   const auto shown = [&](std::size_t at) { return values[flaws + at].value_or(Bytes{}); };
-  if (number_of(shown(0)) != CKO_PRIVATE_KEY || shown(1) != key.id || to_text(shown(2)) != key.label) {
+  if (number_of(shown(2)) != CKO_PRIVATE_KEY || shown(0) != key.id || to_text(shown(1)) != key.label) {
     return std::nullopt;
   }
   return standing_from(values);

@@ -28,8 +28,6 @@ struct ContractTerm {
 };
 // The flags of the contract. CKA_ALLOWED_MECHANISMS, a wish too, depends on the key type and is not in the table.
 std::span<const ContractTerm> contract_terms();
-// All of them, and CKA_ALLOWED_MECHANISMS.
-std::vector<CK_ATTRIBUTE_TYPE> contract_attributes();
 // What a key of this type may do at most: raw and hashed signatures of our algorithm table.
 std::vector<CK_MECHANISM_TYPE> allowed_mechanisms(x509::KeyType type, KeyUse use);
 

@@ -66,9 +66,11 @@ class Names {
                                  [&](const Object& holder) { return holder.id == holders.front().id; });
     return one && !holders.empty() && is_part_of_id(plan, holders.front().id) ? holders.front().id : plan.id;
   }
-  // How many private halves carry the plan's label, or where a person chose the id that id.
+  // How many private halves carry that id, which two workers of one plan give with one label too. An id that a person
+  // chose, or a part of one, two plans may have got.
   std::size_t private_halves(const KeyPlan& plan, const Bytes& id) {
-    const auto& found = plan.id_from == KeyPlan::IdFrom::chosen ? under_id(id) : under_label(plan.label);
+    const bool ours_alone = plan.id_from == KeyPlan::IdFrom::random && id.size() >= kIdOctets;
+    const auto& found = ours_alone ? under_label(plan.label) : under_id(id);
     return static_cast<std::size_t>(std::count_if(found.begin(), found.end(), [&](const Object& object) {
       return object.object_class == CKO_PRIVATE_KEY && object.id == id;
     }));
@@ -176,7 +178,7 @@ void destroy_own(const Session& session, const KeyPlan& plan, const NewPair& own
 // random may be shortened or replaced by the token's own, as long as it names no other key.
 KeyObjects expect_pair(const Session& session, const KeyPlan& plan, const NewPair& made) {
   const CK_OBJECT_HANDLE handles[] = {made.private_half, made.public_half};
-  auto keys = pair_objects(session, handles, Read::contract);
+  auto keys = pair_objects(session, handles);
   if (keys.size() != 1 || !keys.front().private_half || !keys.front().public_half) {
     throw Error{ErrorKind::corrupt, fmt::format("the token says that key {} is made, but shows {} under id={}",
                                                 plan.label, keys.empty() ? "nothing" : "not one pair", hex(plan.id))};

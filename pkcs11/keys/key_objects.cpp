@@ -32,7 +32,6 @@ struct Record {
   std::string type_text;
   bool always_authenticate = false;
   bool taken = false;
-  std::optional<KeyObjects::Shown> contract;
 };
 
 std::string unknown_type(CK_KEY_TYPE type) {
@@ -62,27 +61,21 @@ std::optional<x509::PublicKeyForm> form_of(CK_KEY_TYPE type) {
 
 // What tells which key an object is, whether it may be used, and its public value: one call a key. CKA_VALUE is not
 // among them: of a private key it is the key.
-constexpr std::array<CK_ATTRIBUTE_TYPE, 10> kKeyAttributes{
-    CKA_CLASS,           CKA_LABEL,     CKA_ID,       CKA_KEY_TYPE,        CKA_MODULUS,
-    CKA_PUBLIC_EXPONENT, CKA_EC_PARAMS, CKA_EC_POINT, CKA_PUBLIC_KEY_INFO, CKA_ALWAYS_AUTHENTICATE};
+// CKA_CLASS, which every object has, comes last: it tells that the module went on to the end.
+constexpr std::array<CK_ATTRIBUTE_TYPE, 10> kKeyAttributes{CKA_LABEL,
+                                                           CKA_ID,
+                                                           CKA_KEY_TYPE,
+                                                           CKA_MODULUS,
+                                                           CKA_PUBLIC_EXPONENT,
+                                                           CKA_EC_PARAMS,
+                                                           CKA_EC_POINT,
+                                                           CKA_PUBLIC_KEY_INFO,
+                                                           CKA_ALWAYS_AUTHENTICATE,
+                                                           CKA_CLASS};
 
 class Values {
  public:
-  Values(const Session& session, CK_OBJECT_HANDLE handle, Read read)
-      : types_(kKeyAttributes.begin(), kKeyAttributes.end()) {
-    if (read == Read::contract) {
-      const auto more = contract_attributes();
-      types_.insert(types_.end(), more.begin(), more.end());
-    }
-    values_ = read_attributes(session, handle, types_);
-  }
-  KeyObjects::Shown contract() const {
-    KeyObjects::Shown shown;
-    for (std::size_t i = kKeyAttributes.size(); i < types_.size(); ++i) {
-      if (values_[i]) shown.emplace(types_[i], *values_[i]);
-    }
-    return shown;
-  }
+  Values(const Session& session, CK_OBJECT_HANDLE handle) : values_(read_attributes(session, handle, kKeyAttributes)) {}
   // Empty where it is not shown.
   const Bytes& of(CK_ATTRIBUTE_TYPE type) const {
     static const Bytes nothing;
@@ -92,7 +85,6 @@ class Values {
   }
 
  private:
-  std::vector<CK_ATTRIBUTE_TYPE> types_;
   std::vector<std::optional<Bytes>> values_;
 };
 
@@ -120,8 +112,8 @@ void take_public_value(const Values& values, Record& record) {
   }
 }
 
-std::optional<Record> read_record(const Session& session, CK_OBJECT_HANDLE handle, Read read) {
-  const Values values(session, handle, read);
+std::optional<Record> read_record(const Session& session, CK_OBJECT_HANDLE handle) {
+  const Values values(session, handle);
   const auto object_class = number_of(values.of(CKA_CLASS));
   if (!object_class) return std::nullopt;
   Record record;
@@ -138,7 +130,6 @@ std::optional<Record> read_record(const Session& session, CK_OBJECT_HANDLE handl
   if (record.object_class != CKO_PRIVATE_KEY && record.object_class != CKO_PUBLIC_KEY) return std::nullopt;
   record.key_type = number_of(values.of(CKA_KEY_TYPE)).value_or(CKK_VENDOR_DEFINED);
   record.type_text = unknown_type(record.key_type);
-  if (read == Read::contract) record.contract = values.contract();
   take_public_value(values, record);
   if (record.object_class == CKO_PRIVATE_KEY) {
     record.always_authenticate = flag_of(values.of(CKA_ALWAYS_AUTHENTICATE)).value_or(false);
@@ -261,12 +252,10 @@ KeyObjects make_key_objects(const Session& session, const Record* private_half, 
     key.private_half = private_half->handle;
     key.info.has_private = true;
     key.info.always_authenticate = private_half->always_authenticate;
-    key.private_shown = private_half->contract;
   }
   if (public_half != nullptr) {
     key.public_half = public_half->handle;
     key.info.has_public = true;
-    key.public_shown = public_half->contract;
     if (key.info.spki.empty()) {
       key.info.spki = public_half->spki;
       key.info.type = public_half->type_text;
@@ -345,9 +334,12 @@ void take_claim(KeyInfo& key, const Bytes& spki) {
 
 namespace {
 
-void remember(TokenState& token, const KeyObjects& key, unsigned long epoch) {
+// Under the login that the session had when it was taken: all of its handles are of that one.
+void remember(const Session& session, const KeyObjects& key) {
   constexpr std::size_t kMost = 10'000;
-  if (!key.private_half || key.info.spki.empty() || !key.info.paired) return;
+  TokenState& token = session.token();
+  const unsigned long epoch = session.epoch();
+  if (!key.private_half || key.info.spki.empty() || !key.info.paired || epoch != token.epoch) return;
   const std::lock_guard lock(token.found_mutex);
   if (token.found.size() >= kMost) token.found.clear();
   token.found.insert_or_assign({key.info.id, key.info.label, key.info.spki},
@@ -355,12 +347,11 @@ void remember(TokenState& token, const KeyObjects& key, unsigned long epoch) {
 }
 
 // One that was destroyed since the search is passed over, and so is what is no key and no certificate.
-std::vector<Record> read_records(const Session& session, std::span<const CK_OBJECT_HANDLE> handles,
-                                 Read read = Read::identity) {
+std::vector<Record> read_records(const Session& session, std::span<const CK_OBJECT_HANDLE> handles) {
   std::vector<Record> records;
   for (const CK_OBJECT_HANDLE handle : handles) {
     try {
-      if (auto record = read_record(session, handle, read)) records.push_back(std::move(*record));
+      if (auto record = read_record(session, handle)) records.push_back(std::move(*record));
     } catch (const TokenFailure& failure) {
       if (!is_gone(session, failure)) throw;
     }
@@ -383,12 +374,11 @@ std::vector<KeyObjects> pair_records(const Session& session, std::vector<Record>
     }
   }
   std::vector<KeyObjects> keys;
-  const unsigned long epoch = session.token().epoch;
   for (const Record& record : records.all) {
     if (record.object_class == CKO_PRIVATE_KEY) {
       const Pairing& pairing = pairings.at(&record);
       keys.push_back(make_key_objects(session, &record, pairing.public_half, pairing.certain, records));
-      remember(session.token(), keys.back(), epoch);
+      remember(session, keys.back());
     } else if (record.object_class == CKO_PUBLIC_KEY && !record.taken) {
       keys.push_back(make_key_objects(session, nullptr, &record, true, records));
     }
@@ -398,8 +388,8 @@ std::vector<KeyObjects> pair_records(const Session& session, std::vector<Record>
 
 }  // namespace
 
-std::vector<KeyObjects> pair_objects(const Session& session, std::span<const CK_OBJECT_HANDLE> handles, Read read) {
-  return pair_records(session, read_records(session, handles, read));
+std::vector<KeyObjects> pair_objects(const Session& session, std::span<const CK_OBJECT_HANDLE> handles) {
+  return pair_records(session, read_records(session, handles));
 }
 
 std::vector<KeyObjects> all_keys(const Session& session) {
@@ -441,7 +431,8 @@ std::vector<KeyObjects> matching_keys(const Session& session, const KeySelector&
   std::set<CK_OBJECT_HANDLE> read(matched.begin(), matched.end());
   std::set<Bytes> ids;
   for (const Record& record : records) {
-    if (!record.id.empty() && record.id != selector.id()) ids.insert(record.id);
+    // A search by the id alone found everything that has it.
+    if (!record.id.empty() && !(selector.label().empty() && record.id == selector.id())) ids.insert(record.id);
   }
   for (const Bytes& id : ids) {
     Template same_id = on_token();
@@ -486,13 +477,14 @@ KeyObjects locate(const Session& session, const KeyInfo& info) {
       .with("id", hex(info.id));
 }
 
-PrivateHalf locate_private_half(const Session& session, const KeyInfo& info) {
+PrivateHalf locate_private_half(const Session& session, const KeyInfo& info, Look look) {
   TokenState& token = session.token();
   std::optional<CK_OBJECT_HANDLE> known;
   {
     const std::lock_guard lock(token.found_mutex);
     const auto found = token.found.find({info.id, info.label, info.spki});
-    if (found != token.found.end() && found->second.epoch == token.epoch) known = found->second.private_half;
+    if (look == Look::remembered && found != token.found.end() && found->second.epoch == token.epoch)
+      known = found->second.private_half;
   }
   if (known) {
     try {

@@ -3,7 +3,6 @@
 #include "pkcs11/keys/keys.h"
 #include "pkcs11/keys/objects.h"
 
-#include <map>
 #include <optional>
 #include <span>
 #include <utility>
@@ -19,13 +18,7 @@ struct KeyObjects {
   std::vector<CK_OBJECT_HANDLE> certificates;  // with its CKA_ID, and of this key
   // Every certificate with its CKA_ID, with what it certifies.
   std::vector<std::pair<CK_OBJECT_HANDLE, Bytes>> beside;
-  // What the halves showed of the contract's attributes, where it was read with them.
-  using Shown = std::map<CK_ATTRIBUTE_TYPE, Bytes>;
-  std::optional<Shown> private_shown, public_shown;
 };
-// What is read of each object: what tells which key it is, or what its contract asks too, for a key that was made just
-// now (a token that stops at an attribute which it does not know costs a call for each one behind it).
-enum class Read { identity, contract };
 
 // Takes one of the key's claims for its public key.
 void take_claim(KeyInfo& key, const Bytes& spki);
@@ -33,8 +26,7 @@ void take_claim(KeyInfo& key, const Bytes& spki);
 // What an object search gave, read and paired. Halves pair by CKA_ID and, where the private object shows it, by the
 // public value; an empty CKA_ID pairs by label. Handles of other classes are passed over, and so is an object that was
 // destroyed since the search (see is_gone).
-std::vector<KeyObjects> pair_objects(const Session& session, std::span<const CK_OBJECT_HANDLE> handles,
-                                     Read read = Read::identity);
+std::vector<KeyObjects> pair_objects(const Session& session, std::span<const CK_OBJECT_HANDLE> handles);
 
 // Every key; those with this CKA_ID; those that the selector matches.
 std::vector<KeyObjects> all_keys(const Session& session);
@@ -51,7 +43,9 @@ struct PrivateHalf {
   CK_OBJECT_HANDLE handle = 0;
   workflow::KeyStanding standing;
 };
-PrivateHalf locate_private_half(const Session& session, const KeyInfo& info);
+// `look`: again, to whatever handle was remembered.
+enum class Look { remembered, again };
+PrivateHalf locate_private_half(const Session& session, const KeyInfo& info, Look look);
 
 // "id=0a01 label=web ec:P-256", for a candidate in an error.
 std::string candidate_text(const KeyInfo& key);

@@ -9,6 +9,7 @@ namespace hsmbridge::pkcs11 {
 namespace {
 
 constexpr CK_ULONG kSearchBatch = 512;
+constexpr CK_ULONG kFewest = 10;
 
 // What a value needs at most, mostly: more than any flag or number has, so that a length that was left as it was can be
 // told; a public key of 16384 bits; a certificate.
@@ -33,6 +34,19 @@ std::size_t room_for(CK_ATTRIBUTE_TYPE type) {
 
 // What no flag is and no number consists of: a value that nobody wrote must not be read as false.
 constexpr unsigned char kUntouched = 0xA5;
+
+// On which a key may be used or destroyed. CKA_ALWAYS_AUTHENTICATE only says that a signature will want a login.
+bool is_of_contract(CK_ATTRIBUTE_TYPE type) {
+  const AttributeRow* const row = attribute_row(type);
+  return row != nullptr && row->form == AttributeForm::flag && type != CKA_ALWAYS_AUTHENTICATE;
+}
+
+// Whether an answer may mean one of several attributes, and not the session, the login, the token or the object.
+bool is_about_attributes(CK_RV rv) {
+  const Recovery recovery = return_code(rv).recovery;
+  return (recovery == Recovery::give_up || recovery == Recovery::smaller_template) && rv != CKR_OBJECT_HANDLE_INVALID &&
+         rv != CKR_DEVICE_REMOVED && rv != CKR_TOKEN_NOT_PRESENT;
+}
 
 // Not shown means not understood: asked for alone before it is believed.
 bool every_object_has(CK_ATTRIBUTE_TYPE type) {
@@ -102,11 +116,13 @@ void ObjectSearch::fetch() {
                  "C_FindObjects", "search the token");
   batch_.resize(std::min(count, kSearchBatch));
   at_ = 0;
+  // PKCS#11 v2.40 §5.7: no more when there are none. A module may give pages of any size; but fewer than ten end every
+  // search of NSS, which asks for as many at a time, so no module gives them while it has more.
+  ended_ = count < kFewest;
 }
 
 std::optional<CK_OBJECT_HANDLE> ObjectSearch::next() {
-  // Fewer than there was room for are the last ones: so NSS reads every module's answer too.
-  if (at_ == batch_.size() && (batch_.empty() || batch_.size() == kSearchBatch)) fetch();
+  if (at_ == batch_.size() && !ended_) fetch();
   if (at_ == batch_.size()) return std::nullopt;
   return batch_[at_++];
 }
@@ -125,7 +141,9 @@ std::optional<Bytes> read_attribute(const Session& session, CK_OBJECT_HANDLE obj
     CK_ATTRIBUTE attribute{type, value.data(), value.size()};
     CK_RV rv = session.functions().C_GetAttributeValue(session.handle(), object, &attribute, 1);
     if (shows_nothing(rv) || cannot_carry(rv, type)) return std::nullopt;
-    if (rv == CKR_BUFFER_TOO_SMALL && round < 3) {
+    const bool too_long =
+        rv == CKR_OK && attribute.ulValueLen > value.size() && attribute.ulValueLen != CK_UNAVAILABLE_INFORMATION;
+    if ((rv == CKR_BUFFER_TOO_SMALL || too_long) && round < 3) {
       attribute = {type, nullptr, 0};
       rv = session.functions().C_GetAttributeValue(session.handle(), object, &attribute, 1);
       if (shows_nothing(rv) || cannot_carry(rv, type)) return std::nullopt;
@@ -175,29 +193,47 @@ std::vector<std::optional<Bytes>> read_attributes(const Session& session, CK_OBJ
     wanted.push_back({type, room.back().data(), room.back().size()});
   }
   const CK_RV rv = session.functions().C_GetAttributeValue(session.handle(), object, wanted.data(), wanted.size());
-  const auto uncarried = [&](CK_ATTRIBUTE_TYPE type) { return cannot_carry(rv, type); };
-  if (types.size() > 1 && std::any_of(types.begin(), types.end(), uncarried)) return read_each(session, object, types);
-  const bool some_not_shown = shows_nothing(rv);
-  if (!some_not_shown && rv != CKR_BUFFER_TOO_SMALL) session.check(rv, "C_GetAttributeValue", "read an object");
-  std::vector<std::optional<Bytes>> values(types.size());
-  for (std::size_t i = 0; i < types.size(); ++i) {
+  if (rv != CKR_OK && !shows_nothing(rv) && rv != CKR_BUFFER_TOO_SMALL) {
+    // Some modules have other words for an attribute that they do not know.
+    if (types.size() > 1 && is_about_attributes(rv)) return read_each(session, object, types);
+    session.check(rv, "C_GetAttributeValue", "read an object");
+  }
+  // PKCS#11 v2.40 §5.7 wants the others filled in where one is not shown. A module that stops there leaves the lengths of
+  // the rest, or their values, as they were or as it set them before. So "not shown" is believed of what stands before
+  // something that was filled in; and a flag, on which a key may be used or destroyed, of an answer without fault alone.
+  const auto filled_in = [&](std::size_t i) {
     const CK_ULONG length = wanted[i].ulValueLen;
-    // PKCS#11 v2.40 §5.7 wants the others filled in where one is not shown. A module that stops there leaves the lengths
-    // of the rest as they were, or their values; one that says that something did not fit may mean any that it calls
-    // unavailable.
-    const bool unavailable = length == CK_UNAVAILABLE_INFORMATION;
-    const auto written = [&] {
-      const auto end = room[i].begin() + static_cast<std::ptrdiff_t>(length);
-      return length == 0 || std::any_of(room[i].begin(), end, [](unsigned char octet) { return octet != kUntouched; });
-    };
-    const bool filled_in = length <= room[i].size() && (rv == CKR_OK || (length < room[i].size() && written()));
-    if (filled_in) {
-      room[i].resize(length);
+    if (length > room[i].size()) return false;
+    if (rv == CKR_OK) return true;
+    const auto end = room[i].begin() + static_cast<std::ptrdiff_t>(length);
+    return length < room[i].size() &&
+           std::any_of(room[i].begin(), end, [](unsigned char octet) { return octet != kUntouched; });
+  };
+  std::size_t went_on_to = 0;  // behind the last that was filled in
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    if (filled_in(i)) went_on_to = i + 1;
+  }
+  std::vector<std::optional<Bytes>> values(types.size());
+  std::vector<CK_ATTRIBUTE_TYPE> flags;
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    const bool unavailable = wanted[i].ulValueLen == CK_UNAVAILABLE_INFORMATION;
+    const bool empty = wanted[i].ulValueLen == 0 && i < went_on_to;
+    if (empty || (filled_in(i) && (rv == CKR_OK || !is_of_contract(types[i])))) {
+      room[i].resize(wanted[i].ulValueLen);
       values[i] = std::move(room[i]);
-    } else if (!unavailable || (rv != CKR_OK && (!some_not_shown || every_object_has(types[i])))) {
+    } else if (filled_in(i)) {
+      flags.push_back(types[i]);
+      places.push_back(i);
+    } else if (rv == CKR_OK ? !unavailable
+                            : !unavailable || !shows_nothing(rv) || i >= went_on_to || every_object_has(types[i])) {
       values[i] = read_attribute(session, object, types[i]);
     }
   }
+  if (flags.empty()) return values;
+  auto again =
+      flags.size() < types.size() ? read_attributes(session, object, flags) : read_each(session, object, flags);
+  for (std::size_t i = 0; i < places.size(); ++i) values[places[i]] = std::move(again[i]);
   return values;
 }
 

@@ -47,6 +47,7 @@ class ObjectSearch {
   const Session& session_;
   std::vector<CK_OBJECT_HANDLE> batch_;
   std::size_t at_ = 0;
+  bool ended_ = false;
 };
 
 std::vector<CK_OBJECT_HANDLE> find_objects(const Session& session, Template match);

@@ -90,6 +90,7 @@ struct TokenKey::State {
   KeyStanding standing;
   CK_OBJECT_HANDLE handle = 0;
   unsigned long epoch = 0;
+  bool doubted = false;  // a signature did not verify: a remembered handle may be another key's by now
 
   // The cached handle while the login that it belongs to lasts; else the key is looked up again, must be the same, and
   // is compared with the contract again.
@@ -97,7 +98,10 @@ struct TokenKey::State {
     const std::lock_guard lock(mutex);
     const unsigned long now = session.token().epoch;
     if (epoch != now) {
-      PrivateHalf found = locate_private_half(session, key);
+      // Nothing verifies what OpenSSL signs with the key in a handshake.
+      const bool verified = intent.purpose != workflow::Purpose::tls_client && !doubted;
+      PrivateHalf found = locate_private_half(session, key, verified ? pkcs11::Look::remembered : pkcs11::Look::again);
+      doubted = false;
       if (!row_of(intent.purpose).any_flaw) refuse_flaws(found.standing, intent.accepted, *token, key);
       standing = std::move(found.standing);
       handle = found.handle;
@@ -290,6 +294,12 @@ Bytes TokenKey::sign_for(std::string_view leaf, ByteView message, const Signatur
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::corrupt) throw;
   }
+  // Another key may have taken its place: then that is the error.
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->doubted = true;
+  }
+  state_->compare_with_contract(State::Look::always);
   throw Error{ErrorKind::corrupt, fmt::format("token {} answered a wrong signature with key {} ({}): it was not used",
                                               state_->token->name(), key.name, algorithm.name)}
       .with("key", candidate_text(key))

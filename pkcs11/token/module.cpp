@@ -350,8 +350,11 @@ std::vector<unsigned long> Module::mechanism_types(unsigned long slot) const {
   ask_twice("C_GetMechanismList", fmt::format("list the mechanisms of slot {}", slot), [&] {
     // More than any token has; where one has more it says how many.
     CK_ULONG count = 1024;
-    CK_RV rv = CKR_BUFFER_TOO_SMALL;
-    for (int attempt = 0; attempt < 3 && rv == CKR_BUFFER_TOO_SMALL; ++attempt) {
+    types.resize(count);
+    CK_RV rv = state_->functions->C_GetMechanismList(slot, types.data(), &count);
+    if (rv == CKR_BUFFER_TOO_SMALL) {
+      rv = state_->functions->C_GetMechanismList(slot, nullptr, &count);
+      if (rv != CKR_OK) return rv;
       types.resize(count);
       rv = state_->functions->C_GetMechanismList(slot, types.data(), &count);
     }

@@ -36,6 +36,7 @@ Session::Session(TokenState& token, Access access, Needs needs, Ask ask, unsigne
         token_.logged_in = true;
       }
     }
+    epoch_ = token_.epoch;
   } catch (const TokenFailure& failure) {
     if (failure.recovery() != Recovery::give_up) discard_ = true;
     give_back();

@@ -30,6 +30,8 @@ class Session {
   CK_SESSION_HANDLE handle() const noexcept { return session_.handle; }
   const CK_FUNCTION_LIST& functions() const { return token_.functions(); }
   TokenState& token() const noexcept { return token_; }
+  // TokenState::epoch when the session was ready: handles that it gives are of that one.
+  unsigned long epoch() const noexcept { return epoch_; }
   // Whether the work that uses the session will not be run once more: what the token says now must be believed.
   bool is_last_try() const noexcept { return last_try_; }
   // Throws TokenFailure unless `rv` is CKR_OK.
@@ -49,6 +51,7 @@ class Session {
   IdleSession session_;
   bool discard_ = false;
   bool last_try_;
+  unsigned long epoch_ = 0;
 };
 
 // What follows from a failed call; true when the work may be run once more (at most kMostTries times in all, and never

@@ -54,7 +54,7 @@ void Logbook::record_key(std::string_view kind, const std::string& token, const 
 }
 
 workflow::RecordFact Logbook::recorder_of_use(const std::string& token, const workflow::KeyInfo& key) {
-  // What is no plan now will be none again.
+  // What is no plan now will be none again. One thread, as the logbook.
   return [this, token, key, made = std::make_shared<bool>(false)](std::string_view kind, const Json& facts) {
     if (kind == workflow::kProofIntent || *made) return record(kind, facts);
     if (is_planned(token, key.id)) {

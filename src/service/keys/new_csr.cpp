@@ -61,7 +61,7 @@ void refuse_csr(const NewCsr& wanted, const CsrRun& run) {
 namespace {
 
 // The keys that a batch has opened, by what was typed and which of its flaws are accepted: a key is found, compared with
-// its contract and opened once, however many rows name it.
+// its contract and opened once, however many rows name it; again when the login is new.
 using OpenedKeys = std::map<std::pair<std::string, std::vector<std::string>>, workflow::KeyRing::Opened>;
 
 MadeCsr make_csr(workflow::KeyRing& ring, Logbook& log, const NewCsr& wanted, const CsrRun& run, OpenedKeys& opened) {
