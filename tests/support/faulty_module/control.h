@@ -21,6 +21,8 @@ struct FaultControl {
   void (*hide_slot)(unsigned long slot);
   void (*short_ids)(unsigned octets, unsigned long refusal);
   void (*most_digest)(unsigned octets);
+  void (*most_found)(unsigned handles);
+  void (*stop_at_unknown)(int rest);
   unsigned (*calls)(const char* function);
   void (*close_all_sessions)();
   void (*log_out)();

@@ -93,6 +93,14 @@ void Faults::short_ids(unsigned octets, unsigned long refusal) {
 void Faults::most_digest(unsigned octets) {
   control().most_digest(octets);
 }
+
+void Faults::most_found(unsigned handles) {
+  control().most_found(handles);
+}
+
+void Faults::stop_at_unknown(Rest rest) {
+  control().stop_at_unknown(static_cast<int>(rest));
+}
 unsigned Faults::calls(const std::string& function) const {
   return control().calls(function.c_str());
 }

@@ -54,6 +54,12 @@ class Faults {
   void short_ids(unsigned octets, unsigned long refusal = 0);
   // C_Sign refuses longer data with CKR_DATA_LEN_RANGE.
   void most_digest(unsigned octets);
+  // C_FindObjects gives so many handles at a time.
+  void most_found(unsigned handles);
+  // C_GetAttributeValue stops at the first attribute that is not shown, and leaves of those behind it everything as it
+  // was, the values alone, or every length as "unavailable".
+  enum class Rest { untouched = 1, lengths_alone, unavailable };
+  void stop_at_unknown(Rest rest);
 
   unsigned calls(const std::string& function) const;
 

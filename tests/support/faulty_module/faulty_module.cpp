@@ -49,6 +49,8 @@ struct Faulty {
   unsigned most_id = 0;
   CK_RV long_id_refusal = CKR_OK;
   unsigned long most_digest = 0;
+  unsigned long most_found = 0;
+  int stop_at_unknown = 0;  // Faults::Rest
   std::string shown_label;
   std::string shown_serial;
   enum class Padding { blanks, zeros, garbage } padding = Padding::blanks;
@@ -210,7 +212,10 @@ CK_RV find_objects_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE* match, unsigned
 }
 
 CK_RV find_objects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE* found, unsigned long most, unsigned long* count) {
-  return Call("C_FindObjects").run([&] { return faulty().real->C_FindObjects(session, found, most, count); });
+  return Call("C_FindObjects").run([&] {
+    if (faulty().most_found != 0) most = std::min(most, faulty().most_found);
+    return faulty().real->C_FindObjects(session, found, most, count);
+  });
 }
 
 CK_RV find_objects_final(CK_SESSION_HANDLE session) {
@@ -224,9 +229,35 @@ bool is_private_key(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object) {
          object_class == CKO_PRIVATE_KEY;
 }
 
+// A module that ends with the first attribute that it does not show.
+CK_RV until_unknown(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE* wanted, unsigned long count) {
+  constexpr int kLengthsAlone = 2;
+  constexpr int kUnavailable = 3;
+  for (unsigned long i = 0; i < count; ++i) {
+    const auto shown = faulty().shown.find(wanted[i].type);
+    const bool hidden = shown != faulty().shown.end() && shown->second != 0 && shown->second != 1;
+    if (hidden) wanted[i].ulValueLen = CK_UNAVAILABLE_INFORMATION;
+    const CK_RV rv =
+        hidden ? CKR_ATTRIBUTE_TYPE_INVALID : faulty().real->C_GetAttributeValue(session, object, wanted + i, 1);
+    if (rv == CKR_OK) continue;
+    for (unsigned long rest = i + 1; rest < count; ++rest) {
+      if (faulty().stop_at_unknown == kUnavailable) {
+        wanted[rest].ulValueLen = CK_UNAVAILABLE_INFORMATION;
+      } else if (faulty().stop_at_unknown == kLengthsAlone) {
+        CK_ATTRIBUTE length{wanted[rest].type, nullptr, 0};
+        faulty().real->C_GetAttributeValue(session, object, &length, 1);
+        wanted[rest].ulValueLen = length.ulValueLen;
+      }
+    }
+    return rv;
+  }
+  return CKR_OK;
+}
+
 CK_RV get_attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object, CK_ATTRIBUTE* wanted,
                           unsigned long count) {
   return Call("C_GetAttributeValue").run([&] {
+    if (faulty().stop_at_unknown != 0 && count > 1) return until_unknown(session, object, wanted, count);
     CK_RV rv = faulty().real->C_GetAttributeValue(session, object, wanted, count);
     for (unsigned long i = 0; i < count; ++i) {
       const auto shown = faulty().shown.find(wanted[i].type);
@@ -403,7 +434,8 @@ const FaultControl kControl = {
           f.shown.clear();
           f.most_id = 0;
           f.long_id_refusal = CKR_OK;
-          f.most_digest = 0;
+          f.most_digest = f.most_found = 0;
+          f.stop_at_unknown = 0;
           f.shown_label.clear();
           f.shown_serial.clear();
           f.padding = Faulty::Padding::blanks;
@@ -450,6 +482,8 @@ const FaultControl kControl = {
           faulty().long_id_refusal = refusal;
         },
     .most_digest = [](unsigned octets) { faulty().most_digest = octets; },
+    .most_found = [](unsigned handles) { faulty().most_found = handles; },
+    .stop_at_unknown = [](int rest) { faulty().stop_at_unknown = rest; },
     .calls =
         [](const char* function) {
           const std::lock_guard lock(faulty().mutex);
