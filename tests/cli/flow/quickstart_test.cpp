@@ -23,7 +23,7 @@ TEST_CASE("scripts/quickstart shows the whole job and leaves a configuration tha
   INFO(shown.out << shown.err);
   REQUIRE(shown.status == 0);
   CHECK(shown.out.find("web-2026.pem: OK") != std::string::npos);
-  CHECK(shown.out.find("bob approved: certificate for") != std::string::npos);
+  CHECK(shown.out.find("bob approved at tsb: certificate for") != std::string::npos);
   CHECK(cli.run({"--config", (cli / "demo/hsmbridge.yaml").string(), "request", "list"}).out.find("Completed") !=
         std::string::npos);
   // It never writes into a folder that is there.
