@@ -1,20 +1,10 @@
 #include "views/approvals.h"
 
+#include "workflow/machine/codec.h"
+
 namespace hsmbridge::views {
 
 namespace {
-
-std::string word(workflow::Approver::Decision decision) {
-  switch (decision) {
-    case workflow::Approver::Decision::approved:
-      return "approved";
-    case workflow::Approver::Decision::rejected:
-      return "rejected";
-    case workflow::Approver::Decision::pending:
-      break;
-  }
-  return "pending";
-}
 
 Json task_json(const workflow::ApprovalTask& task) {
   Json json = Json::object({{"task", task.id},
@@ -35,7 +25,7 @@ Json task_json(const workflow::ApprovalTask& task) {
     Json people = Json::array();
     for (const auto& person : task.progress.approvers) {
       people.push(Json::object(
-          {{"name", person.name.empty() ? person.key : person.name}, {"decision", word(person.decision)}}));
+          {{"name", person.name.empty() ? person.key : person.name}, {"decision", to_string(person.decision)}}));
     }
     json.set("approvers", people);
   }

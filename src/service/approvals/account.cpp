@@ -15,8 +15,8 @@ using Decision = workflow::ApprovalAuthority::Decision;
 
 constexpr Duration kLimit = std::chrono::minutes{1};
 
-std::string not_waiting(const workflow::ApprovalTask& task, const std::string& provider) {
-  return fmt::format("request {} at {} is not waiting for approval: its status is {}", task.id, provider, task.status);
+std::string not_waiting(const std::string& id, const std::string& provider, const std::string& status) {
+  return fmt::format("request {} at {} is not waiting for approval: its status is {}", id, provider, status);
 }
 
 }  // namespace
@@ -44,7 +44,8 @@ workflow::ApprovalTask AccountApprovals::show(const std::string& id, ByteView cs
   task.title = report.message;
   task.status = report.provider_status;
   task.progress = report.progress;
-  if (report.status != workflow::RequestStatus::awaiting_approval) task.fault = not_waiting(task, name_);
+  if (report.status != workflow::RequestStatus::awaiting_approval)
+    task.fault = not_waiting(task.id, name_, task.status);
   shown_.insert_or_assign(task.id, Bytes(csr.begin(), csr.end()));
   return task;
 }
@@ -89,8 +90,11 @@ void AccountApprovals::approve(const workflow::ApprovalTask& task, const workflo
     throw error;
   }
   // A person may have looked at it for long: it must be for the CSR that was shown still.
-  if (standing(task.id, shown_.at(task.id)).status != workflow::RequestStatus::awaiting_approval) {
-    throw Error{ErrorKind::conflict, not_waiting(task, name_)};
+  const auto shown = shown_.find(task.id);
+  if (shown == shown_.end()) throw Error{ErrorKind::internal, "a request that was not shown is to be approved"};
+  const auto now = standing(task.id, shown->second);
+  if (now.status != workflow::RequestStatus::awaiting_approval) {
+    throw Error{ErrorKind::conflict, not_waiting(task.id, name_, now.provider_status)};
   }
   decide(task, Decision::approve, reason);
 }

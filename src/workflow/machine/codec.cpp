@@ -481,4 +481,8 @@ Json to_json(const Progress& progress) {
   return Writer(nullptr).object(progress);
 }
 
+std::string_view to_string(Approver::Decision decision) {
+  return kWords<Approver::Decision>[static_cast<std::size_t>(decision)];
+}
+
 }  // namespace hsmbridge::workflow

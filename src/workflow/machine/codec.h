@@ -37,5 +37,6 @@ std::string as_written(const std::string& text);
 
 Json to_json(const StatusReport& report);
 Json to_json(const Progress& progress);
+std::string_view to_string(Approver::Decision decision);  // "pending", "approved", "rejected"
 
 }  // namespace hsmbridge::workflow

@@ -1,4 +1,4 @@
-#include "service/work/left_out_watch.h"
+#include "service/worker/left_out_watch.h"
 #include "support/cli/cli.h"
 #include "tools/hsmbridge/wiring/wiring.h"
 

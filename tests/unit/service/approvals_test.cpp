@@ -27,7 +27,7 @@ class Authority final : public ScriptedProvider, public workflow::ApprovalAuthor
     workflow::Report report;
     report.reference = reference;
     report.status = now;
-    report.provider_status = "WAITS";
+    report.provider_status = now == workflow::RequestStatus::awaiting_approval ? "WAITS" : "DECIDED";
     report.message = "a certificate for www";
     return report;
   }
@@ -95,7 +95,7 @@ TEST_CASE_METHOD(Desk, "a request that is not of this bridge is approved only by
 TEST_CASE_METHOD(Desk, "what was decided while a person looked at it is not decided again") {
   const auto view = desk.show("ref-1", std::nullopt);
   authority->now = workflow::RequestStatus::rejected;
-  CHECK_THROWS_WITH(desk.approve(view, service::Seen::by_a_person, ""), Catch::Contains("not waiting for approval"));
+  CHECK_THROWS_WITH(desk.approve(view, service::Seen::by_a_person, ""), Catch::Contains("its status is DECIDED"));
   CHECK_THROWS_AS(desk.reject(desk.find("ref-1"), ""), Error);
   CHECK(authority->decided.empty());
   CHECK(desk.show("ref-1", std::nullopt).judged->objections.size() == 1);

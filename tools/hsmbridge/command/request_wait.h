@@ -1,7 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
-#include "service/work/drive.h"
+#include "service/worker/drive.h"
 #include "tools/commandline/output.h"
 #include "tools/hsmbridge/wiring/invocation.h"
 

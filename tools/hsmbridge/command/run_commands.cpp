@@ -1,6 +1,6 @@
 #include "base/error.h"
 #include "base/log.h"
-#include "service/work/daemon.h"
+#include "service/worker/daemon.h"
 #include "tools/hsmbridge/command/commands.h"
 #include "tools/hsmbridge/command/run_signals.h"
 #include "tools/hsmbridge/wiring/wiring.h"

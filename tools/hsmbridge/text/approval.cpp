@@ -2,11 +2,11 @@
 
 #include "base/clock.h"
 #include "tools/commandline/output.h"
+#include "workflow/machine/codec.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <string_view>
 
 namespace hsmbridge::cli {
 
@@ -25,23 +25,12 @@ std::string indented(const std::string& text) {
   return result;
 }
 
-std::string_view word(workflow::Approver::Decision decision) {
-  switch (decision) {
-    case workflow::Approver::Decision::approved:
-      return "approved";
-    case workflow::Approver::Decision::rejected:
-      return "rejected";
-    case workflow::Approver::Decision::pending:
-      break;
-  }
-  return "not decided";
-}
-
 std::string people_text(const workflow::Progress& progress) {
   std::string people;
   for (const auto& approver : progress.approvers) {
-    people += fmt::format("{}{}: {}", people.empty() ? "" : "\n",
-                          safe(approver.name.empty() ? approver.key : approver.name), word(approver.decision));
+    people += fmt::format(
+        "{}{}: {}", people.empty() ? "" : "\n", safe(approver.name.empty() ? approver.key : approver.name),
+        approver.decision == workflow::Approver::Decision::pending ? "not decided" : to_string(approver.decision));
   }
   return people;
 }

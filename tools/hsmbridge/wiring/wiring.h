@@ -3,7 +3,7 @@
 #include "config/settings.h"
 #include "pkcs11/token/token.h"
 #include "pkcs11/token/token_thread.h"
-#include "service/work/workplace.h"
+#include "service/worker/workplace.h"
 #include "tools/hsmbridge/wiring/providers.h"
 #include "tools/hsmbridge/wiring/stores.h"
 #include "workflow/ports/key_ring.h"

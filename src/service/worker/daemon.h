@@ -1,6 +1,6 @@
 #pragma once
 
-#include "service/work/workplace.h"
+#include "service/worker/workplace.h"
 
 #include <memory>
 

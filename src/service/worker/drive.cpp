@@ -1,4 +1,4 @@
-#include "service/work/drive.h"
+#include "service/worker/drive.h"
 
 #include "service/effects/effects.h"
 

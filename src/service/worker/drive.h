@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "service/work/workplace.h"
+#include "service/worker/workplace.h"
 
 #include <functional>
 #include <optional>

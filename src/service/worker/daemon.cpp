@@ -1,4 +1,4 @@
-#include "service/work/daemon.h"
+#include "service/worker/daemon.h"
 
 #include "base/bytes.h"
 #include "base/file.h"
@@ -8,7 +8,7 @@
 #include "service/certificates/sweep.h"
 #include "service/effects/effects.h"
 #include "service/requests/requests.h"
-#include "service/work/left_out_watch.h"
+#include "service/worker/left_out_watch.h"
 
 #include <fmt/core.h>
 
